@@ -1,0 +1,259 @@
+//! What an error code means: one function over tables that are data.
+
+use std::time::Duration;
+
+use jiff::{Timestamp, civil::Time, tz};
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, ErrorKind, Fault, Retry, scalar::first_number_after};
+
+/// What a gateway said instead of a result.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Failure {
+    /// The code, as text whatever its JSON type.
+    pub code: String,
+    /// The sub code (TOP).
+    pub sub_code: Option<String>,
+    /// The message.
+    pub message: String,
+    /// The message of the sub code (TOP).
+    pub sub_message: Option<String>,
+    /// IOP's `type`: `ISV`, `ISP` or `SYSTEM`. Decides nothing; shown to people.
+    pub origin: Option<String>,
+    /// The request id.
+    pub request_id: Option<String>,
+    /// The HTTP status.
+    pub http_status: u16,
+    /// True when the envelope said success and the payload says failure.
+    pub in_payload: bool,
+}
+
+/// When a documented error may be repeated, in the words of the data files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RetryRule {
+    /// It would fail again.
+    Never,
+    /// After a growing pause.
+    Backoff,
+    /// After one second.
+    Second,
+    /// After the seconds in the message plus one; without a number, after a growing pause.
+    Ban,
+    /// After the seconds in the message plus one; without a number, at 00:00 GMT+8.
+    NextDay,
+    /// After a refresh of the access token, once.
+    Refresh,
+    /// After the clock was corrected, once.
+    Clock,
+}
+
+/// One documented error.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ErrorRule {
+    /// The code, compared without regard to case. A `*` stands for any text. `500..` stands for
+    /// all numbers from 500. Empty when `sub_code` decides alone.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub code: String,
+    /// The sub code, with `*` as in `code`. A rule with a sub code wins over one without.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub sub_code: String,
+    /// What it means for a program.
+    pub kind: ErrorKind,
+    /// Whose side has to change something.
+    pub fault: Fault,
+    /// When it may be repeated.
+    pub retry: RetryRule,
+    /// True when the platform may have carried out the call nevertheless (a time-out behind the
+    /// gateway). A write that met this is never sent again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub maybe_done: bool,
+    /// What it means, for people.
+    pub says: String,
+    /// What to do about it, for people.
+    pub advice: String,
+    /// Where this is known from, with the confidence mark of the source.
+    pub source: String,
+    /// When that was looked up, `yyyy-mm-dd`.
+    pub date: String,
+    /// True when the meaning is a guess.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub guess: bool,
+}
+
+/// The documented errors of one platform: its own first, then those of its protocol.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ErrorTable {
+    /// The rules; the first that fits best wins.
+    pub rules: Vec<ErrorRule>,
+}
+
+impl ErrorTable {
+    /// Finds the rule for a code and sub code.
+    ///
+    /// A rule that names the sub code wins over one that names only the code; an exact name wins
+    /// over a pattern; earlier wins over later.
+    pub fn find(&self, code: &str, sub_code: Option<&str>) -> Option<&ErrorRule> {
+        let mut best: Option<(&ErrorRule, u8)> = None;
+        for rule in &self.rules {
+            let by_code = if rule.code.is_empty() { Some(0) } else { fit(&rule.code, code) };
+            let Some(by_code) = by_code else { continue };
+            let by_sub = match (rule.sub_code.is_empty(), sub_code) {
+                (true, _) => Some(0),
+                (false, None) => None,
+                (false, Some(sub)) => fit(&rule.sub_code, sub).map(|fit| fit * 4),
+            };
+            let Some(by_sub) = by_sub else { continue };
+            let score = by_code + by_sub;
+            if score > 0 && best.is_none_or(|(_, best)| score > best) {
+                best = Some((rule, score));
+            }
+        }
+        best.map(|(rule, _)| rule)
+    }
+}
+
+/// Returns 2 for the same text, 1 for a pattern that fits, nothing otherwise.
+fn fit(pattern: &str, text: &str) -> Option<u8> {
+    if pattern.eq_ignore_ascii_case(text) {
+        return Some(2);
+    }
+    if let Some(from) = pattern.strip_suffix("..") {
+        let (from, number) = (from.parse::<u64>().ok()?, text.parse::<u64>().ok()?);
+        return (number >= from).then_some(1);
+    }
+    if pattern.contains('*') && wildcard(&pattern.to_ascii_lowercase(), &text.to_ascii_lowercase()) {
+        return Some(1);
+    }
+    None
+}
+
+/// Matches `*` as any text, in time linear in the text for each star.
+fn wildcard(pattern: &str, text: &str) -> bool {
+    let mut parts = pattern.split('*');
+    let first = parts.next().unwrap_or_default();
+    let Some(mut rest) = text.strip_prefix(first) else { return false };
+    let mut parts: Vec<&str> = parts.collect();
+    let Some(last) = parts.pop() else { return rest.is_empty() };
+    for part in parts {
+        match rest.find(part) {
+            Some(at) => rest = &rest[at + part.len()..],
+            None => return false,
+        }
+    }
+    rest.len() >= last.len() && rest.ends_with(last)
+}
+
+/// Turns what a gateway said into an [`Error`]: kind, fault, when to retry, what to do.
+///
+/// `now` is needed for quotas that end at midnight in Beijing.
+pub fn classify(table: &ErrorTable, failure: &Failure, now: Timestamp) -> Error {
+    let rule = table.find(&failure.code, failure.sub_code.as_deref());
+    let said = spoken(failure);
+    let error = match rule {
+        Some(rule) => {
+            let text = format!(
+                "{} {}",
+                failure.sub_message.as_deref().unwrap_or_default(),
+                failure.message
+            );
+            let retry = retry_of(rule.retry, &text, now);
+            Error::new(rule.kind, said)
+                .fault_of(rule.fault)
+                .retry_when(retry)
+                .may_have_happened(rule.maybe_done)
+                .hint(rule.advice.clone())
+        }
+        None => unknown(failure, said),
+    };
+    let error = error
+        .with_code(failure.code.clone())
+        .with_request_id(failure.request_id.clone())
+        .with_http_status(failure.http_status);
+    match &failure.sub_code {
+        Some(sub) => error.with_sub_code(sub.clone()),
+        None => error,
+    }
+}
+
+fn retry_of(rule: RetryRule, text: &str, now: Timestamp) -> Retry {
+    match rule {
+        RetryRule::Never => Retry::Never,
+        RetryRule::Backoff => Retry::Backoff,
+        RetryRule::Second => Retry::After(Duration::from_secs(1)),
+        RetryRule::Ban => ban(text).map_or(Retry::Backoff, Retry::After),
+        RetryRule::NextDay => Retry::After(ban(text).unwrap_or_else(|| until_midnight_in_beijing(now))),
+        RetryRule::Refresh => Retry::AfterRefresh,
+        RetryRule::Clock => Retry::AfterClock,
+    }
+}
+
+/// Reads "This ban will last 3 seconds" and "last for 3 more seconds"; adds one second, because
+/// the gateway rounds down. Not more than a day.
+fn ban(text: &str) -> Option<Duration> {
+    let lower = text.to_ascii_lowercase();
+    let at = lower.find("ban will last")?;
+    let seconds = first_number_after(&lower, at + "ban will last".len(), 16)?;
+    Some(Duration::from_secs(seconds.min(86_400) + 1))
+}
+
+fn until_midnight_in_beijing(now: Timestamp) -> Duration {
+    let zone = tz::TimeZone::fixed(tz::offset(8));
+    let next = now
+        .to_zoned(zone)
+        .tomorrow()
+        .and_then(|day| day.with().time(Time::midnight()).build())
+        .map(|day| day.timestamp());
+    let wait = next.ok().and_then(|next| Duration::try_from(next.duration_since(now)).ok());
+    wait.unwrap_or(Duration::from_secs(86_400))
+}
+
+/// A code that no table knows.
+fn unknown(failure: &Failure, said: String) -> Error {
+    match failure.http_status {
+        429 => Error::new(ErrorKind::Quota, said)
+            .hint("The edge of the platform limits the rate. Wait, then call less often."),
+        status if status >= 500 => Error::new(ErrorKind::Platform, said)
+            .may_have_happened(true)
+            .hint("The platform failed. Try again later; if it stays, report the request id."),
+        _ => Error::new(ErrorKind::Business, said).hint(
+            "Sesame's tables do not know this code; the platform's page of this API may. Nothing was repeated.",
+        ),
+    }
+}
+
+/// Joins what the gateway said to one sentence, at most 1,000 characters.
+fn spoken(failure: &Failure) -> String {
+    let mut said = failure.code.clone();
+    if let Some(sub) = failure.sub_code.as_deref().filter(|sub| !sub.is_empty()) {
+        said.push('/');
+        said.push_str(sub);
+    }
+    let main = failure.message.trim();
+    if !main.is_empty() {
+        if !said.is_empty() {
+            said.push_str(": ");
+        }
+        said.push_str(main);
+    }
+    if let Some(sub) = failure.sub_message.as_deref().map(str::trim).filter(|sub| !sub.is_empty() && *sub != main) {
+        said.push_str(" (");
+        said.push_str(sub);
+        said.push(')');
+    }
+    if said.is_empty() {
+        said.push_str("the platform refused the call and gave no reason");
+    }
+    shorten(&crate::scalar::printable(&said), 1_000)
+}
+
+fn shorten(text: &str, most: usize) -> String {
+    if text.chars().count() <= most {
+        return text.to_owned();
+    }
+    let mut out: String = text.chars().take(most).collect();
+    out.push('…');
+    out
+}

@@ -1,0 +1,368 @@
+//! One error for the whole product: a kind, whose fault it is, whether to try again, what to do.
+
+use std::{borrow::Cow, fmt, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+/// The result of everything that can fail here.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What went wrong, in the dozen or so words that programs decide by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// What the caller of Sesame asked for makes no sense; nothing was sent.
+    Usage,
+    /// The gateway says the signature is missing or wrong.
+    Signature,
+    /// The gateway does not know the app key, or the app may not be used like this.
+    App,
+    /// The gateway does not accept the time of the request.
+    Clock,
+    /// The access token is missing, wrong or has ended; a refresh may help.
+    Token,
+    /// A person has to authorise the shop (again).
+    Authorisation,
+    /// The app, the seller or this address has no right to the API.
+    Permission,
+    /// The gateway misses an argument or does not accept one.
+    Argument,
+    /// The gateway does not know the API.
+    UnknownApi,
+    /// A rate or a daily limit is used up.
+    Quota,
+    /// The platform failed; the same call may work later.
+    Platform,
+    /// The platform did what it was asked and says no.
+    Business,
+    /// The reply is not what the protocol promises: HTML, empty, cut, too large.
+    Envelope,
+    /// The gateway could not be reached, or the connection ended early.
+    Network,
+    /// No answer in time.
+    Timeout,
+    /// The vault, a file or another thing on this machine failed.
+    Local,
+}
+
+impl ErrorKind {
+    /// Returns the name used in JSON output and data files.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Usage => "usage",
+            Self::Signature => "signature",
+            Self::App => "app",
+            Self::Clock => "clock",
+            Self::Token => "token",
+            Self::Authorisation => "authorisation",
+            Self::Permission => "permission",
+            Self::Argument => "argument",
+            Self::UnknownApi => "unknown-api",
+            Self::Quota => "quota",
+            Self::Platform => "platform",
+            Self::Business => "business",
+            Self::Envelope => "envelope",
+            Self::Network => "network",
+            Self::Timeout => "timeout",
+            Self::Local => "local",
+        }
+    }
+}
+
+impl fmt::Display for ErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Whose side has to change something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fault {
+    /// The program or person that made the call.
+    Caller,
+    /// The seller: authorise, verify the shop, mend the product.
+    Seller,
+    /// The platform.
+    Platform,
+    /// The network between here and there.
+    Network,
+    /// This machine: disk, clock, permissions.
+    Machine,
+}
+
+impl Fault {
+    /// Returns the name used in JSON output and data files.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Caller => "caller",
+            Self::Seller => "seller",
+            Self::Platform => "platform",
+            Self::Network => "network",
+            Self::Machine => "machine",
+        }
+    }
+}
+
+/// When the same call may be tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Retry {
+    /// Never: it would fail in the same way.
+    Never,
+    /// After a pause that grows with each attempt.
+    Backoff,
+    /// Not before this much time has passed; the platform said so.
+    After(Duration),
+    /// Once, after a new access token was fetched.
+    AfterRefresh,
+    /// Once, after the clock was corrected.
+    AfterClock,
+}
+
+/// An error of any part of Sesame.
+///
+/// [`fmt::Display`] prints one sentence that says what happened. What to do about it is
+/// [`Error::hint_text`]; nothing in the product matches on the text of either.
+#[derive(Clone)]
+pub struct Error(Box<Inner>);
+
+#[derive(Clone)]
+struct Inner {
+    kind: ErrorKind,
+    fault: Fault,
+    retry: Retry,
+    message: Cow<'static, str>,
+    hint: Option<Cow<'static, str>>,
+    code: Option<String>,
+    sub_code: Option<String>,
+    request_id: Option<String>,
+    refusal_id: Option<String>,
+    http_status: Option<u16>,
+    may_have_happened: bool,
+    source: Option<std::sync::Arc<dyn std::error::Error + Send + Sync>>,
+}
+
+impl Error {
+    /// Creates an error; the fault and the retry rule follow from the kind until set otherwise.
+    pub fn new(kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
+        let (fault, retry) = match kind {
+            ErrorKind::Usage
+            | ErrorKind::Signature
+            | ErrorKind::App
+            | ErrorKind::Argument
+            | ErrorKind::UnknownApi
+            | ErrorKind::Permission => (Fault::Caller, Retry::Never),
+            ErrorKind::Clock => (Fault::Machine, Retry::AfterClock),
+            ErrorKind::Token => (Fault::Caller, Retry::AfterRefresh),
+            ErrorKind::Authorisation => (Fault::Seller, Retry::Never),
+            ErrorKind::Quota => (Fault::Caller, Retry::Backoff),
+            ErrorKind::Platform => (Fault::Platform, Retry::Backoff),
+            ErrorKind::Business => (Fault::Caller, Retry::Never),
+            ErrorKind::Envelope => (Fault::Platform, Retry::Backoff),
+            ErrorKind::Network | ErrorKind::Timeout => (Fault::Network, Retry::Backoff),
+            ErrorKind::Local => (Fault::Machine, Retry::Never),
+        };
+        Self(Box::new(Inner {
+            kind,
+            fault,
+            retry,
+            message: message.into(),
+            hint: None,
+            code: None,
+            sub_code: None,
+            request_id: None,
+            refusal_id: None,
+            http_status: None,
+            may_have_happened: false,
+            source: None,
+        }))
+    }
+
+    /// Creates an error about what the caller asked for.
+    pub fn usage(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(ErrorKind::Usage, message)
+    }
+
+    /// Creates an error about this machine: a file, the vault, the keyring.
+    pub fn local(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(ErrorKind::Local, message)
+    }
+
+    /// Sets what to do about it, as one or more sentences.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<Cow<'static, str>>) -> Self {
+        self.0.hint = Some(hint.into());
+        self
+    }
+
+    /// Sets whose fault it is.
+    #[must_use]
+    pub fn fault_of(mut self, fault: Fault) -> Self {
+        self.0.fault = fault;
+        self
+    }
+
+    /// Sets when the call may be repeated.
+    #[must_use]
+    pub fn retry_when(mut self, retry: Retry) -> Self {
+        self.0.retry = retry;
+        self
+    }
+
+    /// Sets the platform's own code.
+    #[must_use]
+    pub fn with_code(mut self, code: impl Into<String>) -> Self {
+        self.0.code = Some(code.into());
+        self
+    }
+
+    /// Sets the platform's sub code.
+    #[must_use]
+    pub fn with_sub_code(mut self, code: impl Into<String>) -> Self {
+        self.0.sub_code = Some(code.into());
+        self
+    }
+
+    /// Sets the request id that the platform's support asks for.
+    #[must_use]
+    pub fn with_request_id(mut self, id: Option<String>) -> Self {
+        self.0.request_id = id;
+        self
+    }
+
+    /// Sets the id under which a sandbox keeps the base string that it expected.
+    #[must_use]
+    pub fn with_refusal_id(mut self, id: Option<String>) -> Self {
+        self.0.refusal_id = id;
+        self
+    }
+
+    /// Sets the HTTP status of the reply.
+    #[must_use]
+    pub fn with_http_status(mut self, status: u16) -> Self {
+        self.0.http_status = Some(status);
+        self
+    }
+
+    /// Marks the error as ambiguous: the platform may have carried out the call.
+    #[must_use]
+    pub fn may_have_happened(mut self, yes: bool) -> Self {
+        self.0.may_have_happened = yes;
+        self
+    }
+
+    /// Sets the error underneath.
+    #[must_use]
+    pub fn caused_by(mut self, source: impl std::error::Error + Send + Sync + 'static) -> Self {
+        self.0.source = Some(std::sync::Arc::new(source));
+        self
+    }
+
+    /// Puts words in front of the message: `context: message`.
+    #[must_use]
+    pub fn context(mut self, context: impl fmt::Display) -> Self {
+        self.0.message = format!("{context}: {}", self.0.message).into();
+        self
+    }
+
+    /// Returns what went wrong.
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// Returns whose fault it is.
+    pub fn fault(&self) -> Fault {
+        self.0.fault
+    }
+
+    /// Returns when the same call may be repeated, safety of the call apart.
+    pub fn retry(&self) -> Retry {
+        self.0.retry
+    }
+
+    /// Tells whether the same call may be repeated at some time.
+    pub fn is_retryable(&self) -> bool {
+        self.0.retry != Retry::Never
+    }
+
+    /// Returns the wait that the platform asked for.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self.0.retry {
+            Retry::After(wait) => Some(wait),
+            _ => None,
+        }
+    }
+
+    /// Returns the sentence that says what happened.
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+
+    /// Returns what to do about it.
+    pub fn hint_text(&self) -> Option<&str> {
+        self.0.hint.as_deref()
+    }
+
+    /// Returns the platform's code.
+    pub fn code(&self) -> Option<&str> {
+        self.0.code.as_deref()
+    }
+
+    /// Returns the platform's sub code.
+    pub fn sub_code(&self) -> Option<&str> {
+        self.0.sub_code.as_deref()
+    }
+
+    /// Returns the platform's request id.
+    pub fn request_id(&self) -> Option<&str> {
+        self.0.request_id.as_deref()
+    }
+
+    /// Returns the id under which a sandbox explains the refusal.
+    pub fn refusal_id(&self) -> Option<&str> {
+        self.0.refusal_id.as_deref()
+    }
+
+    /// Returns the HTTP status of the reply, if one came.
+    pub fn http_status(&self) -> Option<u16> {
+        self.0.http_status
+    }
+
+    /// Tells whether the platform may have carried out the call although it failed here.
+    pub fn is_ambiguous(&self) -> bool {
+        self.0.may_have_happened
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.message)
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = f.debug_struct("Error");
+        out.field("kind", &self.0.kind).field("message", &self.0.message);
+        if let Some(code) = &self.0.code {
+            out.field("code", code);
+        }
+        if let Some(code) = &self.0.sub_code {
+            out.field("sub_code", code);
+        }
+        if let Some(id) = &self.0.request_id {
+            out.field("request_id", id);
+        }
+        if let Some(source) = &self.0.source {
+            out.field("source", source);
+        }
+        out.finish_non_exhaustive()
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source.as_deref().map(|source| source as _)
+    }
+}

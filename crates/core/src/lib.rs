@@ -1,0 +1,40 @@
+//! The words of the domain, and pure functions on them: sign, verify, encode, decode, classify.
+//!
+//! Nothing in this crate reads a file, opens a socket, asks the time or needs a runtime. The two
+//! traits at its edge, [`Transport`] and [`Clock`], are implemented further out.
+//!
+//! Where to look:
+//!
+//! | question | module |
+//! |---|---|
+//! | which text is signed, and how | [`sign`] |
+//! | is this request, or this push message, genuine | [`sign::verify`], [`push`] |
+//! | how arguments become parameters | [`encode`] |
+//! | how parameters become an HTTP request | [`request`] |
+//! | what a reply says | [`envelope`] |
+//! | what an error code means | [`classify`] |
+//! | how secrets stay hidden | [`secret`], [`mask`] |
+#![warn(missing_docs)]
+
+pub mod classify;
+pub mod clock;
+pub mod encode;
+pub mod envelope;
+pub mod error;
+pub mod mask;
+pub mod params;
+pub mod protocol;
+pub mod push;
+pub mod request;
+pub mod scalar;
+pub mod secret;
+pub mod sign;
+pub mod time;
+
+pub use classify::{ErrorTable, classify};
+pub use clock::Clock;
+pub use error::{Error, ErrorKind, Fault, Result, Retry};
+pub use params::{Params, Value};
+pub use protocol::{Protocol, Shape};
+pub use request::{BoxFuture, HttpRequest, HttpResponse, Transport};
+pub use secret::{AccessToken, AppSecret, AuthCode, RefreshToken};

@@ -1,0 +1,232 @@
+//! HTTP requests as values, and the door they leave by.
+
+use std::{fmt, future::Future, pin::Pin, time::Duration};
+
+use bytes::{BufMut, Bytes, BytesMut};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+use crate::{Params, Result, mask::mask_url, params::Value};
+
+/// A boxed future that can move between threads.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// The largest reply that is read unless the caller says otherwise: 64 MiB.
+pub const MAX_REPLY: usize = 64 << 20;
+
+/// The media type of form bodies. The charset is spelt out because param2 asks for it.
+pub const FORM: &str = "application/x-www-form-urlencoded; charset=UTF-8";
+
+/// The HTTP method of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Method {
+    /// Everything in the query.
+    Get,
+    /// Everything in the body.
+    Post,
+}
+
+impl Method {
+    /// Returns the word on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+        }
+    }
+}
+
+/// A request that is ready to be sent. `Debug` masks the secrets in its URL and hides its body.
+#[derive(Clone)]
+pub struct HttpRequest {
+    /// GET or POST.
+    pub method: Method,
+    /// The absolute URL, with its query.
+    pub url: String,
+    /// The media type of the body.
+    pub content_type: Option<String>,
+    /// More headers, in order.
+    pub headers: Vec<(&'static str, String)>,
+    /// The body; empty with GET.
+    pub body: Bytes,
+    /// The time limit for the whole exchange.
+    pub timeout: Duration,
+    /// The largest reply to read, in bytes after decompression.
+    pub max_reply: usize,
+}
+
+impl HttpRequest {
+    /// Creates a request with the default limits: 30 s and [`MAX_REPLY`].
+    pub fn new(method: Method, url: impl Into<String>) -> Self {
+        Self {
+            method,
+            url: url.into(),
+            content_type: None,
+            headers: Vec::new(),
+            body: Bytes::new(),
+            timeout: Duration::from_secs(30),
+            max_reply: MAX_REPLY,
+        }
+    }
+
+    /// Creates a POST with a form body.
+    pub fn form<'a>(url: impl Into<String>, pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        let mut request = Self::new(Method::Post, url);
+        let mut body = Vec::with_capacity(512);
+        encode_form(&mut body, pairs);
+        request.body = body.into();
+        request.content_type = Some(FORM.to_owned());
+        request
+    }
+
+    /// Creates a GET with a query.
+    pub fn query<'a>(url: &str, pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        Self::new(Method::Get, with_query(url, pairs))
+    }
+
+    /// Creates a POST with a multipart body: text parts in order, then the file parts.
+    ///
+    /// `boundary` must not occur in any part; 16 random bytes in hex are enough.
+    pub fn multipart(url: impl Into<String>, params: &Params, boundary: &str) -> Self {
+        let mut request = Self::new(Method::Post, url);
+        let mut body = BytesMut::new();
+        for (name, value) in params.iter() {
+            body.put_slice(b"--");
+            body.put_slice(boundary.as_bytes());
+            body.put_slice(b"\r\nContent-Disposition: form-data; name=\"");
+            put_quoted(&mut body, name);
+            match value {
+                Value::Text(text) => {
+                    body.put_slice(b"\"\r\nContent-Type: text/plain; charset=UTF-8\r\n\r\n");
+                    body.put_slice(text.as_bytes());
+                }
+                Value::File(file) => {
+                    body.put_slice(b"\"; filename=\"");
+                    put_quoted(&mut body, &file.file_name);
+                    body.put_slice(b"\"\r\nContent-Type: ");
+                    let safe = !file.content_type.bytes().any(|byte| byte < b' ');
+                    let kind = if safe { file.content_type.as_str() } else { "application/octet-stream" };
+                    body.put_slice(kind.as_bytes());
+                    body.put_slice(b"\r\n\r\n");
+                    body.put_slice(&file.content);
+                }
+            }
+            body.put_slice(b"\r\n");
+        }
+        body.put_slice(b"--");
+        body.put_slice(boundary.as_bytes());
+        body.put_slice(b"--\r\n");
+        request.body = body.freeze();
+        request.content_type = Some(format!("multipart/form-data; boundary={boundary}"));
+        request
+    }
+}
+
+/// Writes a name between quotes in the way browsers do (WHATWG HTML, multipart/form-data).
+fn put_quoted(out: &mut BytesMut, text: &str) {
+    for byte in text.bytes() {
+        match byte {
+            b'"' => out.put_slice(b"%22"),
+            b'\r' => out.put_slice(b"%0D"),
+            b'\n' => out.put_slice(b"%0A"),
+            other => out.put_u8(other),
+        }
+    }
+}
+
+impl fmt::Debug for HttpRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpRequest")
+            .field("method", &self.method)
+            .field("url", &mask_url(&self.url))
+            .field("body_bytes", &self.body.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Bytes that are left as they are in queries and form bodies: unreserved characters of RFC 3986.
+const UNRESERVED: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// Appends `a=b&c=d` with everything but unreserved characters percent-encoded.
+///
+/// A space becomes `%20`, which both form and query decoders understand.
+pub fn encode_form<'a>(out: &mut Vec<u8>, pairs: impl IntoIterator<Item = (&'a str, &'a str)>) {
+    let mut first = true;
+    for (name, value) in pairs {
+        if !first {
+            out.push(b'&');
+        }
+        first = false;
+        encode_into(out, name);
+        out.push(b'=');
+        encode_into(out, value);
+    }
+}
+
+fn encode_into(out: &mut Vec<u8>, text: &str) {
+    for chunk in utf8_percent_encode(text, UNRESERVED) {
+        out.extend_from_slice(chunk.as_bytes());
+    }
+}
+
+/// Percent-encodes one path segment.
+pub fn encode_segment(text: &str) -> String {
+    utf8_percent_encode(text, UNRESERVED).to_string()
+}
+
+/// Appends a query to a URL that may already have one.
+pub fn with_query<'a>(url: &str, pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
+    let mut out = Vec::with_capacity(url.len() + 256);
+    out.extend_from_slice(url.as_bytes());
+    let mut query = Vec::new();
+    encode_form(&mut query, pairs);
+    if !query.is_empty() {
+        out.push(if url.contains('?') { b'&' } else { b'?' });
+        out.extend_from_slice(&query);
+    }
+    // Both halves are UTF-8: the URL came in as such and the query is ASCII.
+    String::from_utf8(out).unwrap_or_default()
+}
+
+/// What came back. The body is whole and already decompressed.
+#[derive(Clone, Default)]
+pub struct HttpResponse {
+    /// The HTTP status.
+    pub status: u16,
+    /// The `Content-Type` header.
+    pub content_type: Option<String>,
+    /// The `Date` header, as sent.
+    pub date: Option<String>,
+    /// The `x-sandbox-refusal` header, which only a sandbox sends.
+    pub refusal_id: Option<String>,
+    /// The `Retry-After` header in seconds.
+    pub retry_after: Option<u64>,
+    /// The body.
+    pub body: Bytes,
+}
+
+impl fmt::Debug for HttpResponse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpResponse")
+            .field("status", &self.status)
+            .field("content_type", &self.content_type)
+            .field("body_bytes", &self.body.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The way out to a gateway.
+///
+/// It is the seam between those who need calls (the vault, the client) and whoever makes them.
+/// Implementations verify TLS always, follow no redirects and keep the request's limits.
+pub trait Transport: Send + Sync {
+    /// Sends one request and reads the whole reply.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Network`](crate::ErrorKind::Network), [`Timeout`](crate::ErrorKind::Timeout) or
+    /// [`Envelope`](crate::ErrorKind::Envelope) (reply too large).
+    /// [`Error::is_ambiguous`](crate::Error::is_ambiguous) tells whether the request may have
+    /// arrived. An HTTP error status is not an error here.
+    fn send(&self, request: HttpRequest) -> BoxFuture<'_, Result<HttpResponse>>;
+}

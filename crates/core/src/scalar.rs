@@ -1,0 +1,100 @@
+//! Scalars as the platforms really send them: numbers as texts, truths as words.
+
+use serde::{Deserialize, Deserializer, de};
+use serde_json::{Value, value::RawValue};
+
+/// Reads a whole number from a number or a text. Nothing for null, an empty text and other things.
+///
+/// ```
+/// use sesame_core::scalar::integer;
+/// use serde_json::json;
+/// assert_eq!(integer(&json!("36000")), Some(36_000));
+/// assert_eq!(integer(&json!(36000)), Some(36_000));
+/// assert_eq!(integer(&json!(36000.0)), Some(36_000));
+/// assert_eq!(integer(&json!("")), None);
+/// ```
+pub fn integer(value: &Value) -> Option<i64> {
+    match value {
+        Value::Number(number) => number.as_i64().or_else(|| number.as_f64().and_then(whole)),
+        Value::String(text) => {
+            let text = text.trim();
+            text.parse().ok().or_else(|| text.parse::<f64>().ok().and_then(whole))
+        }
+        _ => None,
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "checked to be whole and small enough")]
+fn whole(number: f64) -> Option<i64> {
+    // 2^53: beyond it a float no longer tells neighbours apart.
+    (number.fract() == 0.0 && number.abs() <= 9_007_199_254_740_992.0).then_some(number as i64)
+}
+
+/// Reads a truth from a boolean, `"true"`, `"Y"`, `1` and their opposites.
+pub fn boolean(value: &Value) -> Option<bool> {
+    match value {
+        Value::Bool(truth) => Some(*truth),
+        Value::Number(number) => match number.as_i64() {
+            Some(1) => Some(true),
+            Some(0) => Some(false),
+            _ => None,
+        },
+        Value::String(text) => match text.trim().to_ascii_lowercase().as_str() {
+            "true" | "y" | "yes" | "1" => Some(true),
+            "false" | "n" | "no" | "0" => Some(false),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// Reads text from a text, a number or a truth. Nothing for null, lists and objects.
+pub fn text(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(truth) => Some(truth.to_string()),
+        _ => None,
+    }
+}
+
+/// Like [`text`], from JSON that was not parsed yet.
+pub fn raw_text(raw: &RawValue) -> Option<String> {
+    let raw = raw.get();
+    match raw.as_bytes().first()? {
+        b'"' => serde_json::from_str(raw).ok(),
+        b'n' | b'{' | b'[' => None,
+        _ => Some(raw.to_owned()),
+    }
+}
+
+/// Deserialises an optional whole number leniently: for `#[serde(deserialize_with = "...")]`.
+pub fn lenient_integer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
+    let value = Value::deserialize(deserializer)?;
+    match &value {
+        Value::Null => Ok(None),
+        Value::String(text) if text.trim().is_empty() => Ok(None),
+        other => integer(other)
+            .map(Some)
+            .ok_or_else(|| de::Error::custom("expected a whole number, as number or as text")),
+    }
+}
+
+/// Deserialises an optional text leniently: numbers and truths become text.
+pub fn lenient_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    Ok(text(&Value::deserialize(deserializer)?).filter(|text| !text.is_empty()))
+}
+
+/// Finds the first whole number in `text` that starts within `reach` bytes after `from`.
+pub fn first_number_after(text: &str, from: usize, reach: usize) -> Option<u64> {
+    let bytes = text.as_bytes();
+    let end = bytes.len().min(from.saturating_add(reach));
+    let start = (from..end).find(|at| bytes[*at].is_ascii_digit())?;
+    let digits = bytes[start..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+    text[start..start + digits].parse().ok()
+}
+
+/// Replaces control characters, so that a reply cannot steer a terminal or forge a log line.
+pub fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}

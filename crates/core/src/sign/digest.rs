@@ -1,0 +1,170 @@
+//! The digests, and keys prepared for them.
+
+use std::{fmt, str::FromStr};
+
+use hmac::{Hmac, KeyInit, Mac};
+use md5::{Digest as _, Md5};
+use serde::{Deserialize, Serialize};
+use sha1::Sha1;
+use sha2::Sha256;
+
+use crate::{AppSecret, Error};
+
+/// What is computed over the base string.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Digest {
+    /// HMAC-SHA1 with the secret as key: param2.
+    HmacSha1,
+    /// HMAC-SHA256 with the secret as key: IOP's `sha256`, TOP's `hmac-sha256`.
+    HmacSha256,
+    /// HMAC-MD5 with the secret as key: `hmac`.
+    HmacMd5,
+    /// MD5 of secret + text + secret: `md5`.
+    Md5Sandwich,
+}
+
+impl Digest {
+    /// All digests.
+    pub const ALL: [Self; 4] = [Self::HmacSha1, Self::HmacSha256, Self::HmacMd5, Self::Md5Sandwich];
+
+    /// Returns the name used in data files.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::HmacSha1 => "hmac-sha1",
+            Self::HmacSha256 => "hmac-sha256",
+            Self::HmacMd5 => "hmac-md5",
+            Self::Md5Sandwich => "md5-sandwich",
+        }
+    }
+
+    /// Returns the number of hexadecimal digits of a signature.
+    pub const fn hex_len(self) -> usize {
+        match self {
+            Self::HmacSha1 => 40,
+            Self::HmacSha256 => 64,
+            Self::HmacMd5 | Self::Md5Sandwich => 32,
+        }
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Digest {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::ALL
+            .into_iter()
+            .find(|digest| digest.as_str() == text)
+            .ok_or_else(|| Error::usage(format!("there is no digest {text:?}")))
+    }
+}
+
+/// An app secret prepared for one digest, so that signing does not hash the key again.
+///
+/// Cheap to clone; signing does not change it. `Debug` shows the digest only.
+#[derive(Clone)]
+pub struct SigningKey(State);
+
+#[derive(Clone)]
+enum State {
+    HmacSha1(Hmac<Sha1>),
+    HmacSha256(Hmac<Sha256>),
+    HmacMd5(Hmac<Md5>),
+    Md5Sandwich(AppSecret),
+}
+
+impl SigningKey {
+    /// Prepares a secret. Any secret is allowed, an empty one too.
+    pub fn new(digest: Digest, secret: &AppSecret) -> Self {
+        let key = secret.expose().as_bytes();
+        Self(match digest {
+            Digest::HmacSha1 => State::HmacSha1(keyed(key)),
+            Digest::HmacSha256 => State::HmacSha256(keyed(key)),
+            Digest::HmacMd5 => State::HmacMd5(keyed(key)),
+            Digest::Md5Sandwich => State::Md5Sandwich(secret.clone()),
+        })
+    }
+
+    /// Returns the digest this key is for.
+    pub fn digest(&self) -> Digest {
+        match self.0 {
+            State::HmacSha1(_) => Digest::HmacSha1,
+            State::HmacSha256(_) => Digest::HmacSha256,
+            State::HmacMd5(_) => Digest::HmacMd5,
+            State::Md5Sandwich(_) => Digest::Md5Sandwich,
+        }
+    }
+
+    /// Digests a base string.
+    pub fn digest_of(&self, text: &[u8]) -> Signature {
+        match &self.0 {
+            State::HmacSha1(mac) => Signature::of(&mac.clone().chain_update(text).finalize().into_bytes()),
+            State::HmacSha256(mac) => Signature::of(&mac.clone().chain_update(text).finalize().into_bytes()),
+            State::HmacMd5(mac) => Signature::of(&mac.clone().chain_update(text).finalize().into_bytes()),
+            State::Md5Sandwich(secret) => {
+                let secret = secret.expose().as_bytes();
+                let digest = Md5::new().chain_update(secret).chain_update(text).chain_update(secret);
+                Signature::of(&digest.finalize())
+            }
+        }
+    }
+}
+
+fn keyed<M: KeyInit>(key: &[u8]) -> M {
+    // HMAC takes keys of any length (RFC 2104), so this cannot fail for the digests above.
+    #[expect(clippy::unwrap_used, reason = "HMAC accepts every key length")]
+    M::new_from_slice(key).unwrap()
+}
+
+impl fmt::Debug for SigningKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SigningKey({})", self.digest())
+    }
+}
+
+/// A signature: 32 to 64 upper-case hexadecimal digits, kept in place.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Signature {
+    hex: [u8; 64],
+    len: u8,
+}
+
+impl Signature {
+    fn of(digest: &[u8]) -> Self {
+        let mut hex = [0; 64];
+        let len = digest.len() * 2;
+        // The largest digest has 32 bytes, so the slice always fits.
+        let _ = hex::encode_to_slice(digest, &mut hex[..len]);
+        hex[..len].make_ascii_uppercase();
+        #[expect(clippy::cast_possible_truncation, reason = "at most 64")]
+        Self { hex, len: len as u8 }
+    }
+
+    /// Returns the digits, upper case.
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(self.as_bytes()).unwrap_or_default()
+    }
+
+    /// Returns the digits as bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.hex[..usize::from(self.len)]
+    }
+}
+
+impl fmt::Display for Signature {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for Signature {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Signature({})", crate::mask::mask(self.as_str()))
+    }
+}
