@@ -202,6 +202,8 @@ pub struct HttpResponse {
     pub refusal_id: Option<String>,
     /// The `Retry-After` header in seconds.
     pub retry_after: Option<u64>,
+    /// The `Location` header. No transport follows it; `sesame login` reads a sandbox's.
+    pub location: Option<String>,
     /// The body.
     pub body: Bytes,
 }
