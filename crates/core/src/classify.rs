@@ -154,11 +154,7 @@ pub fn classify(table: &ErrorTable, failure: &Failure, now: Timestamp) -> Error 
     let said = spoken(failure);
     let error = match rule {
         Some(rule) => {
-            let text = format!(
-                "{} {}",
-                failure.sub_message.as_deref().unwrap_or_default(),
-                failure.message
-            );
+            let text = format!("{} {}", failure.sub_message.as_deref().unwrap_or_default(), failure.message);
             let retry = retry_of(rule.retry, &text, now);
             Error::new(rule.kind, said)
                 .fault_of(rule.fault)
@@ -207,7 +203,7 @@ fn until_midnight_in_beijing(now: Timestamp) -> Duration {
         .and_then(|day| day.with().time(Time::midnight()).build())
         .map(|day| day.timestamp());
     let wait = next.ok().and_then(|next| Duration::try_from(next.duration_since(now)).ok());
-    wait.unwrap_or(Duration::from_secs(86_400))
+    wait.unwrap_or(Duration::from_hours(24))
 }
 
 /// A code that no table knows.
@@ -218,6 +214,13 @@ fn unknown(failure: &Failure, said: String) -> Error {
         status if status >= 500 => Error::new(ErrorKind::Platform, said)
             .may_have_happened(true)
             .hint("The platform failed. Try again later; if it stays, report the request id."),
+        401 | 403 => Error::new(ErrorKind::Permission, said)
+            .hint("The edge of the platform turned the call away before the API saw it. Check whether this address is on the app's IP list and whether the host is right."),
+        404 => Error::new(ErrorKind::UnknownApi, said)
+            .hint("There is nothing at this address. Check the host, the path and the region of the account."),
+        408 | 425 => Error::new(ErrorKind::Platform, said)
+            .may_have_happened(true)
+            .hint("The platform gave up waiting. Try again."),
         _ => Error::new(ErrorKind::Business, said).hint(
             "Sesame's tables do not know this code; the platform's page of this API may. Nothing was repeated.",
         ),
@@ -238,7 +241,9 @@ fn spoken(failure: &Failure) -> String {
         }
         said.push_str(main);
     }
-    if let Some(sub) = failure.sub_message.as_deref().map(str::trim).filter(|sub| !sub.is_empty() && *sub != main) {
+    if let Some(sub) =
+        failure.sub_message.as_deref().map(str::trim).filter(|sub| !sub.is_empty() && *sub != main)
+    {
         said.push_str(" (");
         said.push_str(sub);
         said.push(')');

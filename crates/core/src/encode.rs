@@ -28,7 +28,10 @@ pub struct Wire {
 /// `app_key`, ...), an empty name, a text over [`MAX_TEXT`], more than [`MAX_PARAMS`].
 pub fn flatten(shape: Shape, args: &Map<String, Json>, wire: impl Fn(&str) -> Wire) -> Result<Params> {
     if args.len() > MAX_PARAMS {
-        return Err(Error::usage(format!("{} parameters are too many; the limit is {MAX_PARAMS}", args.len())));
+        return Err(Error::usage(format!(
+            "{} parameters are too many; the limit is {MAX_PARAMS}",
+            args.len()
+        )));
     }
     let mut params = Params::new();
     for (name, value) in args {
@@ -51,9 +54,12 @@ pub fn flatten(shape: Shape, args: &Map<String, Json>, wire: impl Fn(&str) -> Wi
 /// # Errors
 /// [`ErrorKind::Usage`](crate::ErrorKind::Usage) with what sets the parameter.
 pub fn check_name(shape: Shape, name: &str) -> Result<()> {
-    if shape.reserved().iter().any(|reserved| *reserved == name) {
-        return Err(Error::usage(format!("the parameter {name:?} is set by Sesame itself on every {} call", shape.protocol()))
-            .hint("Leave it out: the signature, the app key, the time and the token come from the account."));
+    if shape.reserved().contains(&name) {
+        return Err(Error::usage(format!(
+            "the parameter {name:?} is set by Sesame itself on every {} call",
+            shape.protocol()
+        ))
+        .hint("Leave it out: the signature, the app key, the time and the token come from the account."));
     }
     Ok(())
 }
@@ -102,7 +108,9 @@ pub fn fill_path(template: &str, params: &mut Params) -> Result<String> {
                 .hint(format!("Add {name}=VALUE.")));
         };
         if value.contains(['/', '?', '#', '{', '}']) || value == ".." || value == "." {
-            return Err(Error::usage(format!("the parameter {name:?} goes into the path and may not hold {value:?}")));
+            return Err(Error::usage(format!(
+                "the parameter {name:?} goes into the path and may not hold {value:?}"
+            )));
         }
         out.push_str(&value);
         rest = &rest[open + close + 1..];

@@ -97,7 +97,12 @@ impl Reply {
 /// What [`classify`] makes of a refusal; [`ErrorKind::Envelope`] for what is no reply of the
 /// protocol: HTML, empty, cut, not UTF-8. Such a reply leaves open whether the call was carried
 /// out ([`Error::is_ambiguous`]).
-pub fn read_reply(shape: Shape, rules: &ReplyRules, response: &HttpResponse, now: Timestamp) -> Result<Reply> {
+pub fn read_reply(
+    shape: Shape,
+    rules: &ReplyRules,
+    response: &HttpResponse,
+    now: Timestamp,
+) -> Result<Reply> {
     match decode(shape, &rules.flags, response) {
         Ok(reply) => Ok(reply),
         Err(Unsuccessful::Refusal(failure)) => {
@@ -118,7 +123,7 @@ pub fn read_reply(shape: Shape, rules: &ReplyRules, response: &HttpResponse, now
 #[derive(Debug, Clone)]
 pub enum Unsuccessful {
     /// The gateway or the API said no.
-    Refusal(Failure),
+    Refusal(Box<Failure>),
     /// The bytes are no reply of this protocol.
     Unreadable(Error),
 }
@@ -177,7 +182,10 @@ fn member<'a>(members: &Members<'a>, name: &str) -> Option<&'a RawValue> {
 }
 
 fn text_member(members: &Members<'_>, names: &[&str]) -> Option<String> {
-    names.iter().find_map(|name| member(members, name).and_then(scalar::raw_text)).filter(|text| !text.is_empty())
+    names
+        .iter()
+        .find_map(|name| member(members, name).and_then(scalar::raw_text))
+        .filter(|text| !text.is_empty())
 }
 
 /// Separates results from refusals and from bytes that are neither.
@@ -203,24 +211,22 @@ pub fn decode(shape: Shape, flags: &[SuccessFlag], response: &HttpResponse) -> R
         return Err(unreadable(response, "the reply is JSON that was cut or damaged"));
     };
     if let Some(failure) = refusal(shape, &top, status) {
-        return Err(Unsuccessful::Refusal(failure));
+        return Err(Unsuccessful::Refusal(Box::new(failure)));
     }
     if status >= 400 {
-        return Err(Unsuccessful::Refusal(Failure {
-            code: status.to_string(),
-            message: format!("HTTP status {status}"),
-            http_status: status,
-            request_id: text_member(&top, &["request_id"]),
-            ..Failure::default()
-        }));
+        return Err(Unsuccessful::Refusal(Box::new(by_status(
+            shape,
+            status,
+            text_member(&top, &["request_id"]),
+            "",
+        ))));
     }
 
     let (payload, inner) = unwrap(shape, trimmed, &top);
-    let request_id = text_member(&top, &["request_id", "requestId"]).or_else(|| {
-        inner.as_ref().and_then(|inner| text_member(inner, &["request_id", "requestId"]))
-    });
+    let request_id = text_member(&top, &["request_id", "requestId"])
+        .or_else(|| inner.as_ref().and_then(|inner| text_member(inner, &["request_id", "requestId"])));
     if let Some(failure) = contradiction(flags, inner.as_ref().unwrap_or(&top), status, request_id.as_ref()) {
-        return Err(Unsuccessful::Refusal(failure));
+        return Err(Unsuccessful::Refusal(Box::new(failure)));
     }
     let from = payload.as_ptr() as usize - text.as_ptr() as usize;
     Ok(Reply { body: response.body.clone(), from, to: from + payload.len(), request_id })
@@ -233,15 +239,27 @@ fn bare(shape: Shape, response: &HttpResponse, trimmed: &str) -> Result<Reply, U
         return Err(unreadable(response, "the reply is not JSON"));
     }
     if response.status >= 400 {
-        return Err(Unsuccessful::Refusal(Failure {
-            code: response.status.to_string(),
-            message: trimmed.chars().take(200).collect(),
-            http_status: response.status,
-            ..Failure::default()
-        }));
+        let said: String = trimmed.chars().take(200).collect();
+        return Err(Unsuccessful::Refusal(Box::new(by_status(shape, response.status, None, &said))));
     }
     let from = trimmed.as_ptr() as usize - response.body.as_ptr() as usize;
     Ok(Reply { body: response.body.clone(), from, to: from + trimmed.len(), request_id: None })
+}
+
+/// Makes a refusal of an HTTP error status whose body names no code. Only param2 has codes that
+/// are HTTP statuses; elsewhere `500` is a business code and must not be taken for one.
+fn by_status(shape: Shape, status: u16, request_id: Option<String>, said: &str) -> Failure {
+    Failure {
+        code: if shape.protocol() == Protocol::Param2 {
+            status.to_string()
+        } else {
+            format!("HTTP {status}")
+        },
+        message: said.to_owned(),
+        request_id,
+        http_status: status,
+        ..Failure::default()
+    }
 }
 
 /// Finds the gateway's refusal among the members of the body.
@@ -286,9 +304,12 @@ fn refusal(shape: Shape, top: &Members<'_>, status: u16) -> Option<Failure> {
 
 fn iop_or_top_failure(members: &Members<'_>, status: u16) -> Failure {
     let mut message = text_member(members, &["msg", "message"]).unwrap_or_default();
-    if let Some(detail) = member(members, "detail").map(RawValue::get).filter(|detail| *detail != "null" && *detail != "[]") {
+    if let Some(detail) =
+        member(members, "detail").map(RawValue::get).filter(|detail| *detail != "null" && *detail != "[]")
+    {
         let detail: String = detail.chars().take(400).collect();
-        message = format!("{message} {detail}").trim().to_owned();
+        message.push(' ');
+        message.push_str(&detail);
     }
     Failure {
         code: text_member(members, &["code"]).unwrap_or_default(),
@@ -322,7 +343,8 @@ fn contradiction(
 ) -> Option<Failure> {
     let mut nested: Option<(&str, Option<Members<'_>>)> = None;
     for flag in flags {
-        let (head, rest) = flag.flag.split_once('.').map_or((flag.flag.as_str(), None), |(h, r)| (h, Some(r)));
+        let (head, rest) =
+            flag.flag.split_once('.').map_or((flag.flag.as_str(), None), |(h, r)| (h, Some(r)));
         let Some(raw) = member(payload, head) else { continue };
         let value = match rest {
             None => scalar::raw_text(raw),
@@ -373,7 +395,7 @@ fn markup(shape: Shape, response: &HttpResponse, text: &str) -> Unsuccessful {
             let to = from + text[from..].find(&format!("</{name}>"))?;
             Some(text[from..to].to_owned())
         };
-        return Unsuccessful::Refusal(Failure {
+        return Unsuccessful::Refusal(Box::new(Failure {
             code: tag("code").unwrap_or_default(),
             sub_code: tag("sub_code"),
             message: tag("msg").unwrap_or_default(),
@@ -381,7 +403,7 @@ fn markup(shape: Shape, response: &HttpResponse, text: &str) -> Unsuccessful {
             request_id: tag("request_id"),
             http_status: response.status,
             ..Failure::default()
-        });
+        }));
     }
     unreadable(response, "the reply is a web page, not an answer of the API")
 }

@@ -152,14 +152,13 @@ impl Error {
             | ErrorKind::App
             | ErrorKind::Argument
             | ErrorKind::UnknownApi
-            | ErrorKind::Permission => (Fault::Caller, Retry::Never),
+            | ErrorKind::Permission
+            | ErrorKind::Business => (Fault::Caller, Retry::Never),
             ErrorKind::Clock => (Fault::Machine, Retry::AfterClock),
             ErrorKind::Token => (Fault::Caller, Retry::AfterRefresh),
             ErrorKind::Authorisation => (Fault::Seller, Retry::Never),
             ErrorKind::Quota => (Fault::Caller, Retry::Backoff),
-            ErrorKind::Platform => (Fault::Platform, Retry::Backoff),
-            ErrorKind::Business => (Fault::Caller, Retry::Never),
-            ErrorKind::Envelope => (Fault::Platform, Retry::Backoff),
+            ErrorKind::Platform | ErrorKind::Envelope => (Fault::Platform, Retry::Backoff),
             ErrorKind::Network | ErrorKind::Timeout => (Fault::Network, Retry::Backoff),
             ErrorKind::Local => (Fault::Machine, Retry::Never),
         };

@@ -49,8 +49,8 @@ pub fn is_secret_param(name: &str) -> bool {
 /// ```
 pub fn mask_url(url: &str) -> String {
     let (head, query) = match url.split_once('?') {
-        Some((head, query)) => (Some(head), query),
-        None if url.contains("://") => return url.to_owned(),
+        Some((head, query)) => (Some(mask_user(head)), query),
+        None if url.contains("://") => return mask_user(url),
         None => (None, url),
     };
     let (query, fragment) = match query.split_once('#') {
@@ -58,7 +58,7 @@ pub fn mask_url(url: &str) -> String {
         None => (query, None),
     };
     let mut out = String::with_capacity(url.len());
-    if let Some(head) = head {
+    if let Some(head) = &head {
         out.push_str(head);
         out.push('?');
     }
@@ -80,6 +80,16 @@ pub fn mask_url(url: &str) -> String {
         out.push_str(fragment);
     }
     out
+}
+
+/// Masks `user:password@`, which proxies' URLs may hold.
+fn mask_user(head: &str) -> String {
+    let Some((scheme, rest)) = head.split_once("://") else { return head.to_owned() };
+    let authority = rest.split('/').next().unwrap_or_default();
+    match authority.rsplit_once('@') {
+        Some((_, host)) => format!("{scheme}://…@{host}{}", &rest[authority.len()..]),
+        None => head.to_owned(),
+    }
 }
 
 fn decoded(text: &str) -> String {

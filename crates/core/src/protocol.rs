@@ -130,17 +130,33 @@ impl Shape {
             Protocol::Param2 => &["_aop_signature", "_aop_timestamp", "access_token"],
             Protocol::Iop => match self {
                 Self::IopSync => &[
-                    "sign", "app_key", "timestamp", "sign_method", "access_token", "session",
-                    "method", "format", "simplify", "partner_id",
-                ],
-                _ => &[
-                    "sign", "app_key", "timestamp", "sign_method", "access_token", "session",
+                    "sign",
+                    "app_key",
+                    "timestamp",
+                    "sign_method",
+                    "access_token",
+                    "session",
+                    "method",
+                    "format",
+                    "simplify",
                     "partner_id",
                 ],
+                _ => {
+                    &["sign", "app_key", "timestamp", "sign_method", "access_token", "session", "partner_id"]
+                }
             },
             Protocol::Top => &[
-                "sign", "app_key", "timestamp", "sign_method", "session", "method", "format",
-                "simplify", "partner_id", "v", "target_app_key",
+                "sign",
+                "app_key",
+                "timestamp",
+                "sign_method",
+                "session",
+                "method",
+                "format",
+                "simplify",
+                "partner_id",
+                "v",
+                "target_app_key",
             ],
         }
     }

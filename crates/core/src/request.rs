@@ -145,8 +145,7 @@ impl fmt::Debug for HttpRequest {
 }
 
 /// Bytes that are left as they are in queries and form bodies: unreserved characters of RFC 3986.
-const UNRESERVED: &AsciiSet =
-    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// Appends `a=b&c=d` with everything but unreserved characters percent-encoded.
 ///

@@ -45,9 +45,7 @@ fn compare_joined(left: &Pair<'_>, right: &Pair<'_>) -> Ordering {
         match left_name.len().cmp(&right_name.len()) {
             Ordering::Equal => left_value.cmp(right_value),
             Ordering::Less => compare_with_split(left_value, &right_name[shared..], right_value),
-            Ordering::Greater => {
-                compare_with_split(right_value, &left_name[shared..], left_value).reverse()
-            }
+            Ordering::Greater => compare_with_split(right_value, &left_name[shared..], left_value).reverse(),
         }
     })
 }
@@ -55,9 +53,9 @@ fn compare_joined(left: &Pair<'_>, right: &Pair<'_>) -> Ordering {
 /// Compares `whole` with `head + tail`.
 fn compare_with_split(whole: &[u8], head: &[u8], tail: &[u8]) -> Ordering {
     let shared = whole.len().min(head.len());
-    whole[..shared].cmp(&head[..shared]).then_with(|| {
-        if whole.len() < head.len() { Ordering::Less } else { whole[shared..].cmp(tail) }
-    })
+    whole[..shared]
+        .cmp(&head[..shared])
+        .then_with(|| if whole.len() < head.len() { Ordering::Less } else { whole[shared..].cmp(tail) })
 }
 
 /// Puts pairs in the order that the shape documents.
@@ -68,7 +66,9 @@ pub fn sort(shape: Shape, pairs: &mut [Pair<'_>]) {
 pub(super) fn sort_by(order: Order, pairs: &mut [Pair<'_>]) {
     // Unstable: pairs that compare equal are equal to the byte.
     match order {
-        Order::Name => pairs.sort_unstable_by(|left, right| left.0.cmp(right.0).then_with(|| left.1.cmp(right.1))),
+        Order::Name => {
+            pairs.sort_unstable_by(|left, right| left.0.cmp(right.0).then_with(|| left.1.cmp(right.1)));
+        }
         Order::Joined => pairs.sort_unstable_by(compare_joined),
     }
 }

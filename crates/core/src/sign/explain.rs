@@ -42,10 +42,7 @@ pub fn explain(key: &SigningKey, shape: Shape, path: &str, pairs: &[Pair<'_>], b
     let mut warnings = Vec::new();
 
     if let Some((name, _)) = pairs.iter().find(|(name, _)| *name == shape.signature_param()) {
-        left_out.push(LeftOut {
-            name: (*name).to_owned(),
-            why: "it is the signature itself".to_owned(),
-        });
+        left_out.push(LeftOut { name: (*name).to_owned(), why: "it is the signature itself".to_owned() });
     }
     if !path.is_empty() && !shape.signs_path() {
         left_out.push(LeftOut {
@@ -75,7 +72,9 @@ pub fn explain(key: &SigningKey, shape: Shape, path: &str, pairs: &[Pair<'_>], b
         );
     }
     for (name, value) in pairs {
-        if value.contains('%') && percent_encoding::percent_decode_str(value).decode_utf8().is_ok_and(|plain| plain != *value) {
+        if value.contains('%')
+            && percent_encoding::percent_decode_str(value).decode_utf8().is_ok_and(|plain| plain != *value)
+        {
             warnings.push(format!(
                 "the value of {name:?} looks percent-encoded; signatures are made over the raw text, encoding comes after signing"
             ));
@@ -97,7 +96,16 @@ pub fn explain(key: &SigningKey, shape: Shape, path: &str, pairs: &[Pair<'_>], b
         .collect();
     let masked_base_string = masked_in_order(order, shape, path, pairs, &masked, body);
 
-    Explanation { shape, base_string, masked_base_string, signature, left_out, warnings, by_name, without_empty }
+    Explanation {
+        shape,
+        base_string,
+        masked_base_string,
+        signature,
+        left_out,
+        warnings,
+        by_name,
+        without_empty,
+    }
 }
 
 /// Joins the masked values in the order of the true ones.
@@ -119,7 +127,14 @@ fn masked_in_order(
             text.push_str(value);
         }
     }
-    text.push_str(&String::from_utf8_lossy(body));
+    // A batch body is urlencoded calls, one a line, each with a session of its own.
+    let body = String::from_utf8_lossy(body);
+    for (at, line) in body.split('\n').enumerate() {
+        if at > 0 {
+            text.push('\n');
+        }
+        text.push_str(&mask::mask_url(line));
+    }
     text
 }
 
