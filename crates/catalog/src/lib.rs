@@ -1,14 +1,41 @@
 //! What platforms and APIs exist, what they take and return, how they page.
 //!
-//! All of it is data, in `catalog/` at the root of the repository: `platforms.toml`, the imported
-//! facts in `base/`, and what we know better in `overlay/`. A build script joins them into a form
-//! that is looked up without parsing more than the one entry asked for.
+//! All of it is data, in `catalog/` at the root of the repository: `platforms.toml`, the error
+//! tables in `errors/`, the imported facts in `base/`, and what we know better in `overlay/`. A
+//! build script joins them into a form that is looked up without parsing more than the one entry
+//! asked for.
+//!
+//! Where to look:
+//!
+//! | question | item |
+//! |---|---|
+//! | what does this API take and return | [`Catalog::api`], [`Api`] |
+//! | which APIs are there | [`Catalog::search`], [`Catalog::list`] |
+//! | which hosts, lives, digests | [`Platform`] |
+//! | where does a call go, what is signed of its path | [`request_url`], [`signed_path`] |
+//! | what does this code mean | [`Catalog::explain`] |
+//! | the format of overlays | [`Overlay`] |
 #![warn(missing_docs)]
 
 mod api;
+mod catalog;
+mod embedded;
+mod endpoint;
+mod explain;
+mod names;
+mod nearest;
+mod overlay;
 mod platform;
+mod platforms;
+mod record;
+mod safety;
+mod user;
 
-pub use api::{Api, ApiErrorNote, Field, HttpMethods, Paging, PagingStyle, Param, Safety, Type};
+pub use api::Api;
+pub use catalog::{ApiSummary, Catalog, Explained};
+pub use endpoint::{Endpoint, Urls, request_url, signed_path};
+pub use overlay::{Mistake, Overlay, ParamPatch, Patch};
 pub use platform::{
     AuthorizeRules, ClockRules, DigestChoice, IdentityFields, OAuthStyle, Platform, QuotaRule, Region, TokenRules,
 };
+pub use record::{ApiErrorNote, Field, HttpMethods, Paging, PagingStyle, Param, Safety, Type};

@@ -1,0 +1,381 @@
+//! Joins `catalog/` into a form that is looked up without parsing more than one entry.
+//!
+//! Output, in `OUT_DIR`: `entries.jsonl` (one API a line, overlays applied), `strings.txt` (names,
+//! keys and one line of summary for each API), `tables.bin` (where all of them are, and the index,
+//! sorted), `platforms.json`. `src/embedded.rs` reads them.
+
+#![expect(unreachable_pub, reason = "these modules belong to the library, which uses and exports all of them")]
+
+use std::{
+    collections::BTreeMap,
+    fmt::Write as _,
+    fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+#[path = "src/names.rs"]
+mod names;
+#[path = "src/overlay.rs"]
+mod overlay;
+#[path = "src/record.rs"]
+mod record;
+#[path = "src/safety.rs"]
+mod safety;
+
+use overlay::Overlay;
+use record::{Record, Safety};
+use serde_json::Value as Json;
+
+type Result<T> = std::result::Result<T, String>;
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            // Cargo shows only lines of this form without `-vv`.
+            for line in message.lines() {
+                println!("cargo::error={line}");
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<()> {
+    let room = PathBuf::from(std::env::var("CARGO_MANIFEST_DIR").map_err(|error| error.to_string())?);
+    let data = room.join("../../catalog");
+    println!("cargo::rerun-if-changed={}", data.display());
+    let out = PathBuf::from(std::env::var("OUT_DIR").map_err(|error| error.to_string())?);
+
+    let platforms = platforms(&data)?;
+    let mut catalogues = base(&data)?;
+    overlays(&data, &platforms, &mut catalogues)?;
+    write_tables(&out, &catalogues)?;
+    let text = serde_json::to_string(&platforms).map_err(|error| error.to_string())?;
+    write(&out.join("platforms.json"), text.as_bytes())
+}
+
+// ------------------------------------------------------------------------------- platforms
+
+/// Reads `platforms.toml` and the error tables; fills each entry's source and date from its file.
+fn platforms(data: &Path) -> Result<Json> {
+    let mut all = toml_file(&data.join("platforms.toml"))?;
+    only(&all, "platforms.toml", &["platform", "flag"])?;
+    let mut errors = Vec::new();
+    for file in files(&data.join("errors"), "toml")? {
+        let table = toml_file(&file)?;
+        let name = file.display().to_string();
+        only(&table, &name, &["protocol", "platforms", "source", "date", "error"])?;
+        let defaults = table.as_object().cloned().unwrap_or_default();
+        for (at, entry) in list(&table, "error").iter().enumerate() {
+            let mut entry = entry.clone();
+            let Some(object) = entry.as_object_mut() else {
+                return Err(format!("{name}: error[{at}] is no table"));
+            };
+            for key in ["source", "date", "protocol", "platforms"] {
+                if let Some(value) = defaults.get(key)
+                    && !object.contains_key(key)
+                    && !(key == "protocol" && object.contains_key("platforms"))
+                {
+                    object.insert(key.to_owned(), value.clone());
+                }
+            }
+            check_error(object).map_err(|why| format!("{name}: error[{at}] {}: {why}", entry_name(object)))?;
+            errors.push(entry);
+        }
+    }
+    if let Some(object) = all.as_object_mut() {
+        object.insert("error".to_owned(), Json::Array(errors));
+    }
+    let mut seen = std::collections::BTreeSet::new();
+    for platform in list(&all, "platform") {
+        let name = platform["name"].as_str().unwrap_or_default();
+        if name.is_empty() || !seen.insert(name.to_owned()) {
+            return Err(format!("platforms.toml: a platform without a name of its own: {name:?}"));
+        }
+    }
+    Ok(all)
+}
+
+fn entry_name(entry: &serde_json::Map<String, Json>) -> String {
+    let part = |key: &str| entry.get(key).and_then(Json::as_str).unwrap_or_default();
+    format!("{} {}", part("code"), part("sub_code")).trim().to_owned()
+}
+
+fn check_error(entry: &serde_json::Map<String, Json>) -> Result<()> {
+    const KEYS: [&str; 13] = [
+        "protocol", "platforms", "code", "sub_code", "kind", "fault", "retry", "maybe_done", "says", "advice", "source",
+        "date", "guess",
+    ];
+    if let Some(key) = entry.keys().find(|key| !KEYS.contains(&key.as_str())) {
+        return Err(format!("unknown key {key:?}"));
+    }
+    for key in ["kind", "fault", "retry", "says", "advice", "source", "date"] {
+        if entry.get(key).and_then(Json::as_str).is_none_or(str::is_empty) {
+            return Err(format!("{key} is missing"));
+        }
+    }
+    if !entry.contains_key("protocol") && !entry.contains_key("platforms") {
+        return Err("says neither protocol nor platforms".to_owned());
+    }
+    if entry_name(entry).is_empty() {
+        return Err("has neither code nor sub_code".to_owned());
+    }
+    Ok(())
+}
+
+// ------------------------------------------------------------------------------- APIs
+
+/// The APIs of each base file, by the file's name.
+type Catalogues = BTreeMap<String, Vec<Record>>;
+
+fn base(data: &Path) -> Result<Catalogues> {
+    let mut out = Catalogues::new();
+    for file in files(&data.join("base"), "jsonl")? {
+        let mut records: Vec<Record> = Vec::new();
+        for (at, line) in read(&file)?.lines().enumerate() {
+            let place = || format!("{}:{}", file.display(), at + 1);
+            let mut deserializer = serde_json::Deserializer::from_str(line);
+            let record: Record = serde_path_to_error::deserialize(&mut deserializer)
+                .map_err(|error| format!("{}: {}: {}", place(), error.path(), error.inner()))?;
+            if records.iter().any(|old| same(old, &record)) {
+                return Err(format!("{}: {} is there twice", place(), record.name));
+            }
+            records.push(record);
+        }
+        out.insert(stem(&file), records);
+    }
+    Ok(out)
+}
+
+fn same(left: &Record, right: &Record) -> bool {
+    left.name == right.name
+        && left.namespace == right.namespace
+        && left.version.unwrap_or(1) == right.version.unwrap_or(1)
+}
+
+/// Applies `overlay/<name>/*.toml`. `<name>` is that of a base file, or of a platform: then only
+/// that platform sees the changes.
+fn overlays(data: &Path, platforms: &Json, catalogues: &mut Catalogues) -> Result<()> {
+    let room = data.join("overlay");
+    for folder in folders(&room)? {
+        let target = stem(&folder);
+        let platform = list(platforms, "platform").iter().find(|platform| platform["name"] == *target);
+        // Which base files are looked through, and what the default namespace is.
+        let (chain, own) = match (catalogues.contains_key(&target), platform) {
+            (true, _) => (vec![target.clone()], true),
+            (false, Some(platform)) => {
+                let names = list(platform, "catalogs").iter().filter_map(Json::as_str).map(str::to_owned).collect();
+                (names, false)
+            }
+            (false, None) => return Err(format!("{}: there is no base file and no platform {target:?}", folder.display())),
+        };
+        let user = list(platforms, "platform")
+            .iter()
+            .find(|platform| list(platform, "catalogs").iter().any(|name| *name == *target) || platform["name"] == *target);
+        let param2 = user.and_then(|platform| platform["default_namespace"].as_str());
+        for file in files(&folder, "toml")? {
+            let overlay = Overlay::parse(&read(&file)?).map_err(|mistake| format!("{}: {mistake}", file.display()))?;
+            if overlay.platform != target {
+                return Err(format!("{}: platform is {:?}, the folder {target:?}", file.display(), overlay.platform));
+            }
+            for patch in &overlay.apis {
+                apply(&overlay, patch, &chain, own.then_some(()), &target, param2, catalogues)
+                    .map_err(|why| format!("{}: {}: {why}", file.display(), patch.name))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn apply(
+    overlay: &Overlay,
+    patch: &overlay::Patch,
+    chain: &[String],
+    own: Option<()>,
+    target: &str,
+    param2: Option<&str>,
+    catalogues: &mut Catalogues,
+) -> Result<()> {
+    let name = names::parse(&patch.name, param2.is_some())?;
+    let fits = |record: &Record| {
+        names::key(&record.name) == names::key(name.name)
+            && name.namespace.is_none_or(|namespace| record.namespace.as_deref() == Some(namespace))
+            && name.version.unwrap_or(1) == record.version.unwrap_or(1)
+    };
+    // Patched before, by another file of the same platform?
+    let places: Vec<String> = std::iter::once(target.to_owned()).chain(chain.iter().cloned()).collect();
+    let found = places.iter().find_map(|place| {
+        let at = catalogues.get(place)?.iter().position(fits)?;
+        Some((place.clone(), at))
+    });
+    match found {
+        Some((place, at)) if own.is_some() || place == target => {
+            let record = catalogues.get_mut(&place).and_then(|records| records.get_mut(at)).ok_or("lost")?;
+            patch.apply(overlay, record)
+        }
+        Some((place, at)) => {
+            let mut record = catalogues[&place][at].clone();
+            patch.apply(overlay, &mut record)?;
+            catalogues.entry(target.to_owned()).or_default().push(record);
+            Ok(())
+        }
+        None => {
+            let record = patch.create(overlay, param2)?;
+            catalogues.entry(target.to_owned()).or_default().push(record);
+            Ok(())
+        }
+    }
+}
+
+// ------------------------------------------------------------------------------- output
+
+/// What a key is, best first.
+const NAME: u8 = 0;
+const ALIAS: u8 = 1;
+const TITLE: u8 = 2;
+
+fn write_tables(out: &Path, catalogues: &Catalogues) -> Result<()> {
+    let mut entries = String::new();
+    let mut strings = String::new();
+    let mut rows = Vec::new();
+    let mut keys: Vec<(u8, String, u8, u32)> = Vec::new();
+    let mut names = Vec::new();
+
+    for (number, (name, records)) in catalogues.iter().enumerate() {
+        let number = u8::try_from(number).map_err(|_| "more than 255 base files")?;
+        let first = rows.len();
+        let mut records: Vec<&Record> = records.iter().collect();
+        records.sort_by(|a, b| (&a.name, &a.namespace, a.version).cmp(&(&b.name, &b.namespace, b.version)));
+        let mut titles: BTreeMap<String, u32> = BTreeMap::new();
+        for record in &records {
+            if let Some(title) = &record.title {
+                *titles.entry(names::key(title)).or_default() += 1;
+            }
+        }
+        for record in records {
+            let entry = u32::try_from(rows.len()).map_err(|_| "too many APIs")?;
+            keys.push((number, names::key(&record.name), NAME, entry));
+            for alias in &record.aliases {
+                keys.push((number, names::key(alias), ALIAS, entry));
+            }
+            if let Some(title) = &record.title
+                && !title.contains(' ')
+                && titles.get(&names::key(title)) == Some(&1)
+            {
+                keys.push((number, names::key(title), TITLE, entry));
+            }
+            let from = entries.len();
+            let text = serde_json::to_string(record).map_err(|error| error.to_string())?;
+            entries.push_str(&text);
+            entries.push('\n');
+            let summary = put(&mut strings, &summary(record)?)?;
+            rows.push([offset(from)?, offset(text.len())?, summary.0, summary.1, u32::from(number)]);
+        }
+        let name = put(&mut strings, name)?;
+        names.push([name.0, name.1, offset(first)?, offset(rows.len() - first)?]);
+    }
+
+    keys.sort();
+    keys.dedup();
+    let mut tables: Vec<u8> = Vec::new();
+    let mut push = |number: u32| tables.extend_from_slice(&number.to_le_bytes());
+    push(offset(names.len())?);
+    push(offset(rows.len())?);
+    push(offset(keys.len())?);
+    names.iter().flatten().for_each(|number| push(*number));
+    rows.iter().flatten().for_each(|number| push(*number));
+    for (catalogue, key, kind, entry) in &keys {
+        let (at, length) = put(&mut strings, key)?;
+        push(at);
+        push(length);
+        push(u32::from(*catalogue) << 8 | u32::from(*kind));
+        push(*entry);
+    }
+    write(&out.join("tables.bin"), &tables)?;
+    write(&out.join("strings.txt"), strings.as_bytes())?;
+    write(&out.join("entries.jsonl"), entries.as_bytes())
+}
+
+/// One line: name, safety, `?` when derived, group, title; separated by tabs.
+fn summary(record: &Record) -> Result<String> {
+    let mut line = String::new();
+    if let Some(namespace) = &record.namespace {
+        line.push_str(namespace);
+        line.push(':');
+    }
+    line.push_str(&record.name);
+    if let Some(version) = record.version.filter(|version| *version != 1) {
+        let _ = write!(line, "@{version}");
+    }
+    let safety = record.safety.unwrap_or(if safety::reads(&record.name) { Safety::Read } else { Safety::Write });
+    let derived = if record.safety.is_none() { "?" } else { "" };
+    let group = record.group.as_deref().unwrap_or_default();
+    let title = record.title.as_deref().unwrap_or_default();
+    let _ = write!(line, "\t{}\t{derived}\t{group}\t{title}", safety.as_str());
+    if line.matches('\t').count() != 4 || line.contains('\n') {
+        return Err(format!("{}: a tab or a line break in name, group or title", record.name));
+    }
+    Ok(line)
+}
+
+fn put(strings: &mut String, text: &str) -> Result<(u32, u32)> {
+    let at = offset(strings.len())?;
+    strings.push_str(text);
+    Ok((at, offset(text.len())?))
+}
+
+fn offset(number: usize) -> Result<u32> {
+    u32::try_from(number).map_err(|_| "the catalogue has outgrown 4 GB".to_owned())
+}
+
+// ------------------------------------------------------------------------------- files
+
+fn read(file: &Path) -> Result<String> {
+    fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))
+}
+
+fn write(file: &Path, bytes: &[u8]) -> Result<()> {
+    fs::write(file, bytes).map_err(|error| format!("{}: {error}", file.display()))
+}
+
+fn stem(file: &Path) -> String {
+    file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
+    if !folder.exists() {
+        return Ok(Vec::new());
+    }
+    let mut out = Vec::new();
+    for entry in fs::read_dir(folder).map_err(|error| format!("{}: {error}", folder.display()))? {
+        out.push(entry.map_err(|error| format!("{}: {error}", folder.display()))?.path());
+    }
+    out.sort();
+    Ok(out)
+}
+
+fn files(folder: &Path, extension: &str) -> Result<Vec<PathBuf>> {
+    Ok(entries(folder)?.into_iter().filter(|path| path.extension().is_some_and(|found| found == extension)).collect())
+}
+
+fn folders(folder: &Path) -> Result<Vec<PathBuf>> {
+    Ok(entries(folder)?.into_iter().filter(|path| path.is_dir()).collect())
+}
+
+fn toml_file(file: &Path) -> Result<Json> {
+    let table: toml::Table = toml::from_str(&read(file)?).map_err(|error| format!("{}: {error}", file.display()))?;
+    serde_json::to_value(table).map_err(|error| format!("{}: {error}", file.display()))
+}
+
+fn list<'a>(value: &'a Json, key: &str) -> &'a [Json] {
+    value.get(key).and_then(Json::as_array).map_or(&[], Vec::as_slice)
+}
+
+fn only(value: &Json, file: &str, keys: &[&str]) -> Result<()> {
+    match value.as_object().and_then(|object| object.keys().find(|key| !keys.contains(&key.as_str()))) {
+        Some(key) => Err(format!("{file}: unknown key {key:?}")),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,487 @@
+//! Lookup: from what people write to the contract of one API.
+
+use std::{
+    collections::HashMap,
+    ops::Range,
+    path::Path,
+    sync::{Arc, PoisonError, RwLock},
+};
+
+use sesame_core::{Error, Protocol, Result, Shape, classify::ErrorRule};
+
+use crate::{
+    Api, Platform,
+    embedded::{Entry, KeyKind, Summary, Tables},
+    names::{self, Name},
+    overlay::{Mistake, Overlay},
+    platforms,
+    record::{Record, Safety},
+    safety,
+    user::{self, UserOverlay},
+};
+
+/// The most entries that [`Catalog::shared`] keeps.
+const MOST_KEPT: usize = 4096;
+
+/// What platforms and APIs exist.
+///
+/// Built-in data is embedded in the program and parsed one API at a time. A value is cheap; share
+/// one by `Arc` all the same, so that [`Catalog::shared`] keeps what was parsed.
+pub struct Catalog {
+    tables: Tables,
+    user: Vec<UserOverlay>,
+    /// Which of `user` speak of what: platform and key to (overlay, patch).
+    user_index: HashMap<(String, String), Vec<(usize, usize)>>,
+    kept: RwLock<HashMap<(String, String), Arc<Api>>>,
+}
+
+impl std::fmt::Debug for Catalog {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Catalog").field("user_overlays", &self.user.len()).finish_non_exhaustive()
+    }
+}
+
+/// One API in a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApiSummary {
+    /// The platform.
+    pub platform: String,
+    /// The canonical name, with `@version` where it is not 1.
+    pub name: String,
+    /// The title in the vendor's documents.
+    pub title: Option<String>,
+    /// The group in the vendor's documents.
+    pub group: Option<String>,
+    /// Whether it may be repeated.
+    pub safety: Safety,
+    /// True when that was derived from the name.
+    pub safety_derived: bool,
+}
+
+/// What one code means somewhere.
+#[derive(Debug, Clone)]
+pub struct Explained {
+    /// The protocol (`iop`), the platforms (`lazada, daraz`), or one API (`alibaba /icbu/product/list`).
+    pub scope: String,
+    /// The rule. For the note of one API it is a business error without more advice.
+    pub rule: ErrorRule,
+}
+
+impl Catalog {
+    /// Opens the built-in data alone.
+    pub fn builtin() -> Self {
+        Self {
+            tables: Tables::builtin(),
+            user: Vec::new(),
+            user_index: HashMap::new(),
+            kept: RwLock::new(HashMap::new()),
+        }
+    }
+
+    /// Opens the built-in data and a user's overlays: `*.toml` in `user_dir`, at most 1,000 files of
+    /// at most 1 MiB. A folder that does not exist holds none.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Usage`](sesame_core::ErrorKind::Usage) for an overlay that is not understood, naming file, line and key;
+    /// [`ErrorKind::Local`](sesame_core::ErrorKind::Local) for one that cannot be read.
+    pub fn open(user_dir: Option<&Path>) -> Result<Self> {
+        let mut catalog = Self::builtin();
+        if let Some(folder) = user_dir {
+            catalog.user = user::read(folder)?;
+            catalog.index_user()?;
+        }
+        Ok(catalog)
+    }
+
+    /// Reads one overlay, as text.
+    ///
+    /// # Errors
+    /// The first mistake: line, key, what is wrong.
+    pub fn parse_overlay(text: &str) -> Result<Overlay, Mistake> {
+        Overlay::parse(text)
+    }
+
+    /// Returns all platforms.
+    pub fn platforms(&self) -> &'static [Platform] {
+        &platforms::loaded().platforms
+    }
+
+    /// Returns a platform by name.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Usage`](sesame_core::ErrorKind::Usage), with the names there are.
+    pub fn platform(&self, name: &str) -> Result<&'static Platform> {
+        platforms::platform(name)
+    }
+
+    /// Looks up an API by path, method, `[namespace:]name[@version]`, title or alias.
+    ///
+    /// A name that no catalogue knows is taken for a new API: `known` is false, and it counts as a
+    /// write unless its name says otherwise.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Usage`](sesame_core::ErrorKind::Usage) for an unknown platform and for what cannot be a name.
+    pub fn api(&self, platform: &str, name: &str) -> Result<Api> {
+        let platform = self.platform(platform)?;
+        let parsed = parse_name(platform, name)?;
+        let found = self.find(platform, &parsed);
+        let (record, known) = match found {
+            Some(entry) => (Some(self.tables.record(entry)?), true),
+            None => (None, false),
+        };
+        let place = found.map(|entry| names::key(bare(self.tables.summary(entry).name)));
+        let (record, touched) = self.patch(platform, &parsed, place.as_deref(), record)?;
+        Ok(match record {
+            Some(record) => api_of(platform, record, known || touched),
+            None => unknown(platform, &parsed),
+        })
+    }
+
+    /// Does what [`Catalog::api`] does and keeps the result, so that the next caller parses nothing.
+    ///
+    /// # Errors
+    /// Those of [`Catalog::api`].
+    pub fn shared(&self, platform: &str, name: &str) -> Result<Arc<Api>> {
+        let key = (platform.to_owned(), name.to_owned());
+        if let Some(api) = self.kept.read().unwrap_or_else(PoisonError::into_inner).get(&key) {
+            return Ok(Arc::clone(api));
+        }
+        let api = Arc::new(self.api(platform, name)?);
+        let mut kept = self.kept.write().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() >= MOST_KEPT {
+            // Names come from outside: forget all rather than grow without end.
+            kept.clear();
+        }
+        kept.insert(key, Arc::clone(&api));
+        Ok(api)
+    }
+
+    /// Lists the APIs of a platform in the order of their names; empty for an unknown platform.
+    pub fn list(&self, platform: &str) -> Vec<ApiSummary> {
+        let Ok(platform) = self.platform(platform) else { return Vec::new() };
+        let mut out: Vec<ApiSummary> = self
+            .visible(platform)
+            .into_iter()
+            .map(|entry| summary_of(platform, self.tables.summary(entry)))
+            .collect();
+        self.add_user_summaries(platform, &mut out);
+        out.sort_by(|a, b| a.name.cmp(&b.name));
+        out
+    }
+
+    /// Finds APIs whose name, title or group holds every word of `text`, best first.
+    pub fn search(&self, text: &str, platform: Option<&str>, limit: usize) -> Vec<ApiSummary> {
+        let words: Vec<String> = text.split_whitespace().take(16).map(str::to_lowercase).collect();
+        if words.is_empty() {
+            return Vec::new();
+        }
+        let whole = names::key(text.trim());
+        let mut hits: Vec<(u8, ApiSummary)> = Vec::new();
+        for found in platforms::loaded().platforms.iter().filter(|found| platform.is_none_or(|name| found.name == name)) {
+            let mut all: Vec<ApiSummary> =
+                self.visible(found).into_iter().map(|entry| summary_of(found, self.tables.summary(entry))).collect();
+            self.add_user_summaries(found, &mut all);
+            hits.extend(all.into_iter().filter_map(|api| rank(&api, &whole, &words).map(|rank| (rank, api))));
+        }
+        hits.sort_by(|(left, a), (right, b)| {
+            (left, a.name.len(), &a.name, &a.platform).cmp(&(right, b.name.len(), &b.name, &b.platform))
+        });
+        hits.into_iter().map(|(_, api)| api).take(limit).collect()
+    }
+
+    /// Says what a code or sub code means: on each protocol and platform that has a rule for it, and
+    /// in the notes of single APIs.
+    pub fn explain(&self, code: &str) -> Vec<Explained> {
+        let code = code.trim();
+        if code.is_empty() || code.len() > 200 {
+            return Vec::new();
+        }
+        crate::explain::explain(&self.tables, code)
+    }
+
+    /// Returns the catalogues a platform looks through, its own changes first.
+    fn chain(&self, platform: &Platform) -> Vec<(usize, Range<Entry>)> {
+        let own = (!platform.catalogs.contains(&platform.name)).then_some(platform.name.as_str());
+        own.into_iter()
+            .chain(platform.catalogs.iter().map(String::as_str))
+            .filter_map(|name| self.tables.catalogue(name))
+            .collect()
+    }
+
+    /// Finds the built-in entry that a name means.
+    fn find(&self, platform: &Platform, name: &Name<'_>) -> Option<Entry> {
+        let key = names::key(name.name);
+        for (catalogue, _) in self.chain(platform) {
+            let mut best: Option<((KeyKind, bool, u32), Entry)> = None;
+            for (kind, entry) in self.tables.find(catalogue, &key) {
+                let full = self.tables.summary(entry).name;
+                let (namespace, plain, version) = take_apart(full);
+                // Aliases of param2 are whole names; namespace and version of the alias say nothing.
+                if kind == KeyKind::Name {
+                    if name.namespace.is_some_and(|wanted| !wanted.eq_ignore_ascii_case(namespace)) {
+                        continue;
+                    }
+                    if name.version.is_some_and(|wanted| wanted != version) {
+                        continue;
+                    }
+                }
+                // Same kind: the spelling as given wins, then the lowest version.
+                let score = (kind, plain.trim_matches('/') != name.name.trim_matches('/'), version);
+                if best.as_ref().is_none_or(|(old, _)| score < *old) {
+                    best = Some((score, entry));
+                }
+            }
+            if let Some((_, entry)) = best {
+                return Some(entry);
+            }
+        }
+        None
+    }
+
+    /// Lists the entries of a platform that no catalogue before theirs hides.
+    fn visible(&self, platform: &Platform) -> Vec<Entry> {
+        let mut seen = std::collections::HashSet::new();
+        let chain = self.chain(platform);
+        let several = chain.len() > 1;
+        let mut out = Vec::new();
+        for (_, range) in chain {
+            for entry in range {
+                if !several || seen.insert(names::key(self.tables.summary(entry).name)) {
+                    out.push(entry);
+                }
+            }
+        }
+        out
+    }
+
+    // ---- a user's overlays
+
+    fn index_user(&mut self) -> Result<()> {
+        for (at, file) in self.user.iter().enumerate() {
+            let platform = platforms::platform(&file.overlay.platform)?;
+            for (nth, patch) in file.overlay.apis.iter().enumerate() {
+                let mistake = |why: String| {
+                    user::wrong(&file.file, &Mistake { line: None, key: format!("api[{nth}] {}", patch.name), why })
+                };
+                let name = parse_name(platform, &patch.name).map_err(|error| error.context(file.file.display()))?;
+                let mut keys = vec![names::key(name.name)];
+                for alias in &patch.aliases {
+                    let alias = parse_name(platform, alias).map_err(|error| error.context(file.file.display()))?;
+                    keys.push(names::key(alias.name));
+                }
+                // The entry as built in, so that a patch by alias is found by the real name too.
+                let entry = self.find(platform, &name);
+                if let Some(entry) = entry {
+                    keys.push(names::key(bare(self.tables.summary(entry).name)));
+                }
+                // Try it now: a patch that does not fit should fail at the start, not in the middle.
+                match entry {
+                    Some(entry) => {
+                        let mut record = self.tables.record(entry)?;
+                        patch.apply(&file.overlay, &mut record).map_err(mistake)?;
+                    }
+                    None => {
+                        // A second file may add to an API that the first one made.
+                        if !self.user_index.contains_key(&(platform.name.clone(), keys[0].clone())) {
+                            patch.create(&file.overlay, param2(platform)).map_err(mistake)?;
+                        }
+                    }
+                }
+                keys.sort();
+                keys.dedup();
+                for key in keys {
+                    self.user_index.entry((platform.name.clone(), key)).or_default().push((at, nth));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Applies a user's patches; makes the record where only the user knows the API.
+    fn patch(
+        &self,
+        platform: &Platform,
+        name: &Name<'_>,
+        builtin: Option<&str>,
+        mut record: Option<Record>,
+    ) -> Result<(Option<Record>, bool)> {
+        if self.user_index.is_empty() {
+            return Ok((record, false));
+        }
+        let mut patches: Vec<(usize, usize)> = Vec::new();
+        for key in builtin.into_iter().map(str::to_owned).chain([names::key(name.name)]) {
+            patches.extend(self.user_index.get(&(platform.name.clone(), key)).into_iter().flatten());
+        }
+        patches.sort_unstable();
+        patches.dedup();
+        let mut touched = false;
+        for (at, nth) in patches {
+            let file = &self.user[at];
+            let patch = &file.overlay.apis[nth];
+            let theirs = parse_name(platform, &patch.name)?;
+            if let Some(record) = &record
+                && (theirs.version.is_some_and(|version| version != record.version.unwrap_or(1))
+                    || theirs.namespace.is_some_and(|namespace| record.namespace.as_deref() != Some(namespace)))
+            {
+                continue;
+            }
+            let done = match &mut record {
+                Some(record) => patch.apply(&file.overlay, record),
+                None => patch.create(&file.overlay, param2(platform)).map(|made| record = Some(made)),
+            };
+            done.map_err(|why| user::wrong(&file.file, &Mistake { line: None, key: patch.name.clone(), why }))?;
+            touched = true;
+        }
+        Ok((record, touched))
+    }
+
+    fn add_user_summaries(&self, platform: &Platform, out: &mut Vec<ApiSummary>) {
+        for file in self.user.iter().filter(|file| file.overlay.platform == platform.name) {
+            for patch in &file.overlay.apis {
+                let Ok(api) = self.api(&platform.name, &patch.name) else { continue };
+                let version = if api.version > 1 { format!("@{}", api.version) } else { String::new() };
+                let summary = ApiSummary {
+                    platform: platform.name.clone(),
+                    name: format!("{}{version}", api.name),
+                    title: api.title,
+                    group: api.group,
+                    safety: api.safety,
+                    safety_derived: api.safety_derived,
+                };
+                match out.iter_mut().find(|old| old.name == summary.name) {
+                    Some(old) => *old = summary,
+                    None => out.push(summary),
+                }
+            }
+        }
+    }
+}
+
+fn param2(platform: &Platform) -> Option<&str> {
+    (platform.protocol == Protocol::Param2).then(|| platform.default_namespace.as_deref().unwrap_or("system"))
+}
+
+fn parse_name<'a>(platform: &Platform, text: &'a str) -> Result<Name<'a>> {
+    let text = text.trim();
+    let name = names::parse(text, platform.protocol == Protocol::Param2).and_then(|name| {
+        if platform.protocol == Protocol::Top && name.name.contains('/') {
+            return Err("is a path; the APIs of this platform are methods like `taobao.time.get`".to_owned());
+        }
+        Ok(name)
+    });
+    name.map_err(|why| {
+        let shown: String = text.chars().take(80).collect();
+        Error::usage(format!("{:?} is no name of an API of {}: it {why}", sesame_core::scalar::printable(&shown), platform.name))
+            .hint(match platform.protocol {
+                Protocol::Param2 => "Write `name`, `namespace:name` or `namespace:name@version`, e.g. `com.alibaba.product:alibaba.product.list.get`. `sesame apis search WORD` finds names.",
+                Protocol::Iop => "Write a path like `/orders/get` or a method like `aliexpress.solution.product.list.get`. `sesame apis search WORD` finds names.",
+                Protocol::Top => "Write a method like `taobao.items.onsale.get`. `sesame apis search WORD` finds names.",
+            })
+    })
+}
+
+/// Takes a canonical name of the index apart: namespace, name, version.
+fn take_apart(full: &str) -> (&str, &str, u32) {
+    let (rest, version) = match full.rsplit_once('@') {
+        Some((rest, version)) => (rest, version.parse().unwrap_or(1)),
+        None => (full, 1),
+    };
+    let (namespace, name) = rest.split_once(':').unwrap_or(("", rest));
+    (namespace, name, version)
+}
+
+fn bare(full: &str) -> &str {
+    take_apart(full).1
+}
+
+fn shape_of(protocol: Protocol, name: &str) -> Shape {
+    match protocol {
+        Protocol::Param2 => Shape::Param2,
+        Protocol::Top => Shape::Top,
+        Protocol::Iop if name.contains('{') => Shape::IopRestVariables,
+        Protocol::Iop if name.contains('/') => Shape::IopRest,
+        Protocol::Iop => Shape::IopSync,
+    }
+}
+
+fn api_of(platform: &Platform, record: Record, known: bool) -> Api {
+    let shape = shape_of(platform.protocol, &record.name);
+    let path = matches!(shape, Shape::IopRest | Shape::IopRestVariables).then(|| record.name.clone());
+    let derived = if safety::reads(&record.name) { Safety::Read } else { Safety::Write };
+    Api {
+        platform: platform.name.clone(),
+        name: match &record.namespace {
+            Some(namespace) => format!("{namespace}:{}", record.name),
+            None => record.name,
+        },
+        title: record.title,
+        shape,
+        path,
+        namespace: record.namespace,
+        version: record.version.unwrap_or(1),
+        http: record.http,
+        auth: record.auth,
+        signed: record.signed,
+        params: record.params,
+        response: record.response,
+        paging: record.paging,
+        safety: record.safety.unwrap_or(derived),
+        safety_derived: record.safety.is_none(),
+        aliases: record.aliases,
+        errors: record.errors,
+        example: record.example,
+        notes: record.notes,
+        group: record.group,
+        source: record.source,
+        known,
+    }
+}
+
+/// An API that nobody has written down.
+fn unknown(platform: &Platform, name: &Name<'_>) -> Api {
+    let shape = shape_of(platform.protocol, name.name);
+    let plain = match shape {
+        Shape::IopRest | Shape::IopRestVariables => format!("/{}", name.name.trim_matches('/')),
+        _ => name.name.to_owned(),
+    };
+    let namespace = param2(platform).map(|default| name.namespace.unwrap_or(default).to_owned());
+    let record = Record { version: namespace.as_ref().map(|_| name.version.unwrap_or(1)), namespace, ..Record::named(plain) };
+    api_of(platform, record, false)
+}
+
+fn summary_of(platform: &Platform, summary: Summary) -> ApiSummary {
+    let some = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+    ApiSummary {
+        platform: platform.name.clone(),
+        name: summary.name.to_owned(),
+        title: some(summary.title),
+        group: some(summary.group),
+        safety: summary.safety,
+        safety_derived: summary.derived,
+    }
+}
+
+/// Returns how well an API fits: 0 is the name itself. Nothing when a word is missing.
+fn rank(api: &ApiSummary, whole: &str, words: &[String]) -> Option<u8> {
+    let name = names::key(&api.name);
+    let title = api.title.as_deref().unwrap_or_default().to_lowercase();
+    let group = api.group.as_deref().unwrap_or_default().to_lowercase();
+    let all = words.iter().all(|word| {
+        let key = word.trim_matches('/');
+        name.contains(key) || title.contains(word.as_str()) || group.contains(word.as_str())
+    });
+    if !all {
+        return None;
+    }
+    Some(if name == whole || bare(&name) == whole || title == whole {
+        0
+    } else if name.starts_with(whole) || title.starts_with(whole) {
+        1
+    } else if words.iter().all(|word| name.contains(word.trim_matches('/'))) {
+        2
+    } else if words.iter().all(|word| title.contains(word.as_str())) {
+        3
+    } else {
+        4
+    })
+}

@@ -1,0 +1,198 @@
+//! Where calls go: the URLs of a region, or a sandbox on this machine instead.
+
+use std::{fmt, net::Ipv4Addr, str::FromStr};
+
+use sesame_core::{Error, Result, Shape};
+
+use crate::{Api, Platform};
+
+/// A sandbox: scheme, host and port, always on loopback.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint(String);
+
+impl Endpoint {
+    /// Reads `http://127.0.0.1:4600`.
+    ///
+    /// Loopback only (`127.0.0.0/8`, `[::1]`, `localhost`): every platform is sent there, and app
+    /// secrets with it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Usage`](sesame_core::ErrorKind::Usage) for anything else.
+    pub fn parse(text: &str) -> Result<Self> {
+        let refuse = |why: &str| {
+            Err(Error::usage(format!("{:?} cannot be the address of a sandbox: {why}", shown(text))).hint(
+                "Give scheme, address and port of a sandbox on this machine, e.g. http://127.0.0.1:4600. Real platforms are reached by leaving SESAME_ENDPOINT unset.",
+            ))
+        };
+        let text = text.trim();
+        let Some((scheme, rest)) = text.split_once("://") else { return refuse("it does not start with http://") };
+        let scheme = scheme.to_ascii_lowercase();
+        if scheme != "http" && scheme != "https" {
+            return refuse("only http and https are spoken");
+        }
+        let rest = rest.strip_suffix('/').unwrap_or(rest);
+        if rest.contains(['/', '?', '#', '@', '\\']) || rest.chars().any(|c| c.is_whitespace() || c.is_control()) {
+            return refuse("only scheme, host and port are allowed");
+        }
+        let (host, port) = match rest.strip_prefix('[') {
+            Some(inner) => match inner.split_once(']') {
+                Some((host, "")) => (format!("[{host}]"), None),
+                Some((host, port)) => match port.strip_prefix(':') {
+                    Some(port) => (format!("[{host}]"), Some(port)),
+                    None => return refuse("the address in brackets is followed by something else than a port"),
+                },
+                None => return refuse("the bracket is not closed"),
+            },
+            None => match rest.split_once(':') {
+                Some((host, port)) => (host.to_ascii_lowercase(), Some(port)),
+                None => (rest.to_ascii_lowercase(), None),
+            },
+        };
+        if !is_loopback(&host) {
+            return refuse("it is not on this machine (127.0.0.0/8, [::1] or localhost)");
+        }
+        let port = match port {
+            None => String::new(),
+            Some(digits) => match digits.parse::<u16>() {
+                Ok(port) if port > 0 && digits.bytes().all(|byte| byte.is_ascii_digit()) => format!(":{port}"),
+                _ => return refuse("the port is no number from 1 to 65535"),
+            },
+        };
+        Ok(Self(format!("{scheme}://{host}{port}")))
+    }
+
+    /// Returns scheme, host and port, without a slash at the end.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Puts this endpoint in the place of scheme, host and port of a URL; the path stays.
+    fn instead_of(&self, url: &str) -> String {
+        let path = url.split_once("://").and_then(|(_, rest)| rest.find('/').map(|at| &rest[at..])).unwrap_or_default();
+        format!("{}{path}", self.0)
+    }
+}
+
+fn is_loopback(host: &str) -> bool {
+    host == "localhost"
+        || host == "[::1]"
+        || host == "[0:0:0:0:0:0:0:1]"
+        || host.parse::<Ipv4Addr>().is_ok_and(|address| address.is_loopback())
+}
+
+/// Shortens what is shown back and hides what stands before an `@`: it may be a password.
+fn shown(text: &str) -> String {
+    let text = match text.rsplit_once('@') {
+        Some((_, host)) => format!("…@{host}"),
+        None => text.to_owned(),
+    };
+    if text.chars().count() <= 80 { text } else { text.chars().take(80).chain(['…']).collect() }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for Endpoint {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        Self::parse(text)
+    }
+}
+
+/// The base URLs that one account uses, none with a slash at the end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Urls {
+    /// Calls: `/rest`, `/openapi`, `/router/rest` follow.
+    pub api: String,
+    /// Token calls, likewise.
+    pub token: String,
+    /// The page where a seller approves an app.
+    pub authorize: Option<String>,
+    /// `/sync` follows.
+    pub sync: String,
+}
+
+impl Platform {
+    /// Returns the base URLs of a region (the default one for `None`), sent to a sandbox when
+    /// `endpoint` is given.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Usage`](sesame_core::ErrorKind::Usage) for a region that the platform does not have.
+    pub fn urls(&self, region: Option<&str>, endpoint: Option<&Endpoint>) -> Result<Urls> {
+        let region = self.region(region).ok_or_else(|| {
+            let names: Vec<&str> = self.regions.iter().map(|region| region.name.as_str()).collect();
+            Error::usage(format!("{} has no region {:?}", self.name, shown(region.unwrap_or_default())))
+                .hint(format!("Use one of: {}.", names.join(", ")))
+        })?;
+        let place = |url: &str| match endpoint {
+            None => url.trim_end_matches('/').to_owned(),
+            Some(endpoint) => endpoint.instead_of(url.trim_end_matches('/')),
+        };
+        // A sandbox has its own authorise page even where nobody knows that of the platform.
+        let authorize = match (&region.authorize, endpoint) {
+            (Some(url), _) => Some(place(url)),
+            (None, Some(endpoint)) => Some(format!("{}/oauth/authorize", endpoint.0)),
+            (None, None) => None,
+        };
+        Ok(Urls {
+            api: place(&region.api),
+            token: place(&region.token),
+            authorize,
+            sync: place(region.sync.as_deref().unwrap_or(&region.api)),
+        })
+    }
+}
+
+/// Returns the URL of a call, without its query.
+///
+/// `filled_path` replaces the path of an API whose path has variables. Token calls go to the
+/// platform's token host.
+pub fn request_url(urls: &Urls, api: &Api, app_key: &str, filled_path: Option<&str>) -> String {
+    let path = filled_path.or(api.path.as_deref()).unwrap_or(&api.name);
+    match api.shape {
+        Shape::IopRest => {
+            let base = if path.starts_with("/auth/token/") { &urls.token } else { &urls.api };
+            format!("{base}/rest{}", escaped(path))
+        }
+        Shape::IopRestVariables => format!("{}/rest/2.0{}", urls.api, escaped(path)),
+        Shape::IopSync => format!("{}/sync", urls.sync),
+        Shape::Param2 | Shape::Param2Params => {
+            let base = if api.namespace.as_deref() == Some("system.oauth2") { &urls.token } else { &urls.api };
+            format!("{base}/openapi/{}", escaped(&signed_path(api, app_key, None)))
+        }
+        Shape::Top => format!("{}/router/rest", urls.api),
+        Shape::TopBatch => format!("{}/router/batch", urls.api),
+    }
+}
+
+/// Returns the path that goes into the signature: `/order/get`, `param2/1/ns/name/KEY`, or nothing.
+pub fn signed_path(api: &Api, app_key: &str, filled_path: Option<&str>) -> String {
+    match api.shape {
+        Shape::IopRest | Shape::IopRestVariables => {
+            filled_path.or(api.path.as_deref()).unwrap_or(&api.name).to_owned()
+        }
+        Shape::Param2 => {
+            let namespace = api.namespace.as_deref().unwrap_or_default();
+            let name = api.name.split_once(':').map_or(api.name.as_str(), |(_, name)| name);
+            format!("param2/{}/{namespace}/{name}/{app_key}", api.version)
+        }
+        Shape::Param2Params | Shape::IopSync | Shape::Top | Shape::TopBatch => String::new(),
+    }
+}
+
+/// Percent-encodes what may not stand in a path. The gateway signs what it decodes.
+fn escaped(path: &str) -> String {
+    let mut out = String::with_capacity(path.len());
+    for byte in path.bytes() {
+        if byte.is_ascii_alphanumeric() || b"/-._~:@!$&'()*+,;=".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    out
+}

@@ -1,0 +1,83 @@
+//! What a code means: the error tables, and the notes of single APIs.
+
+use sesame_core::{
+    ErrorKind, ErrorTable, Fault,
+    classify::{ErrorRule, RetryRule},
+};
+
+use crate::{catalog::Explained, embedded::Tables, platforms};
+
+/// The most APIs that are named for one code.
+const MOST_APIS: usize = 50;
+
+/// See [`crate::Catalog::explain`].
+pub(crate) fn explain(tables: &Tables, code: &str) -> Vec<Explained> {
+    let mut out: Vec<Explained> = Vec::new();
+    let mut scopes: Vec<String> = Vec::new();
+    let errors = &platforms::loaded().errors;
+    for error in errors {
+        let scope = match (&error.protocol, error.platforms.is_empty()) {
+            (_, false) => error.platforms.join(", "),
+            (Some(protocol), true) => protocol.as_str().to_owned(),
+            (None, true) => continue,
+        };
+        if !scopes.contains(&scope) {
+            scopes.push(scope);
+        }
+    }
+    for scope in scopes {
+        let rules = errors.iter().filter(|error| {
+            if error.platforms.is_empty() {
+                error.protocol.is_some_and(|protocol| protocol.as_str() == scope)
+            } else {
+                error.platforms.join(", ") == scope
+            }
+        });
+        let table = ErrorTable { rules: rules.map(|error| error.rule.clone()).collect() };
+        // The code may be a code or a sub code: people paste what they see.
+        let found = [table.find(code, None), table.find("", Some(code))];
+        let mut seen: Option<&ErrorRule> = None;
+        for rule in found.into_iter().flatten() {
+            if seen != Some(rule) {
+                out.push(Explained { scope: scope.clone(), rule: rule.clone() });
+            }
+            seen = Some(rule);
+        }
+    }
+    out.extend(notes(tables, code));
+    out
+}
+
+/// Finds the APIs whose documents list the code. Only entries that hold its text are parsed.
+fn notes(tables: &Tables, code: &str) -> Vec<Explained> {
+    let mut out = Vec::new();
+    for (catalogue, entry) in tables.holding(code) {
+        let Ok(record) = tables.record(entry) else { continue };
+        let Some(note) = record.errors.iter().find(|note| note.code.eq_ignore_ascii_case(code)) else { continue };
+        let says = if note.says.is_empty() {
+            "The documents of this API list the code and do not say what it means.".to_owned()
+        } else {
+            note.says.clone()
+        };
+        out.push(Explained {
+            scope: format!("{catalogue} {}", tables.summary(entry).name),
+            rule: ErrorRule {
+                code: note.code.clone(),
+                sub_code: String::new(),
+                kind: ErrorKind::Business,
+                fault: Fault::Caller,
+                retry: RetryRule::Never,
+                maybe_done: false,
+                says,
+                advice: "Read the message that comes with it and correct the arguments or the shop's data.".to_owned(),
+                source: record.source.unwrap_or_default(),
+                date: "2026-11-21".to_owned(),
+                guess: note.says.is_empty(),
+            },
+        });
+        if out.len() == MOST_APIS {
+            break;
+        }
+    }
+    out
+}

@@ -1,0 +1,388 @@
+//! Overlays: what we, or a user, know better than the imported facts, as TOML.
+//!
+//! The build script reads this file too, so nothing here may use other modules than `record` and
+//! `names`, nor `sesame_core`.
+
+use serde::Deserialize;
+use serde_json::Value as Json;
+
+use super::{
+    names,
+    record::{ApiErrorNote, Field, HttpMethods, Paging, Param, Record, Safety, Type},
+};
+
+/// The largest overlay file that is read.
+pub(crate) const LARGEST: usize = 1 << 20;
+
+/// One overlay file.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Overlay {
+    /// The platform that all entries are for. (In the repository also: the name of a base file.)
+    pub platform: String,
+    /// Where the facts are from, unless an entry says otherwise.
+    pub source: String,
+    /// When that was looked up, `yyyy-mm-dd`.
+    pub date: String,
+    /// The entries.
+    #[serde(default, rename = "api")]
+    pub apis: Vec<Patch>,
+}
+
+/// What an overlay says of one API. What it leaves out stays as it is.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Patch {
+    /// `[namespace:]name[@version]`. An API that the catalogue does not have is added.
+    pub name: String,
+    /// The title.
+    #[serde(default)]
+    pub title: Option<String>,
+    /// The group.
+    #[serde(default)]
+    pub group: Option<String>,
+    /// More names.
+    #[serde(default)]
+    pub aliases: Vec<String>,
+    /// HTTP methods.
+    #[serde(default)]
+    pub http: Option<HttpMethods>,
+    /// Whether it needs an access token.
+    #[serde(default)]
+    pub auth: Option<bool>,
+    /// Whether an unsigned call is refused.
+    #[serde(default)]
+    pub signed: Option<bool>,
+    /// Whether it may be repeated.
+    #[serde(default)]
+    pub safety: Option<Safety>,
+    /// Parameters that are added or changed; matched by name.
+    #[serde(default)]
+    pub params: Vec<ParamPatch>,
+    /// Parameters that do not exist.
+    #[serde(default)]
+    pub drop_params: Vec<String>,
+    /// The fields of the payload; replaces all.
+    #[serde(default)]
+    pub response: Option<Vec<Field>>,
+    /// How it pages; replaces all.
+    #[serde(default)]
+    pub paging: Option<Paging>,
+    /// True when it does not page, whatever the imported facts say.
+    #[serde(default)]
+    pub drop_paging: bool,
+    /// Business errors that are added, or whose text is.
+    #[serde(default)]
+    pub errors: Vec<ApiErrorNote>,
+    /// An example of arguments.
+    #[serde(default)]
+    pub example: Option<Json>,
+    /// More notes.
+    #[serde(default)]
+    pub notes: Vec<String>,
+    /// Where this entry is from.
+    #[serde(default)]
+    pub source: Option<String>,
+    /// When this entry was looked up.
+    #[serde(default)]
+    pub date: Option<String>,
+}
+
+/// What an overlay says of one parameter.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ParamPatch {
+    /// Name.
+    pub n: String,
+    /// Type; needed for a parameter that is new.
+    #[serde(default)]
+    pub t: Option<Type>,
+    /// A list.
+    #[serde(default)]
+    pub l: Option<bool>,
+    /// Required.
+    #[serde(default)]
+    pub r: Option<bool>,
+    /// The longest text.
+    #[serde(default)]
+    pub max_len: Option<u64>,
+    /// The largest number.
+    #[serde(default)]
+    pub max: Option<f64>,
+    /// The smallest number.
+    #[serde(default)]
+    pub min: Option<f64>,
+    /// The most items.
+    #[serde(default)]
+    pub max_items: Option<u64>,
+    /// Values.
+    #[serde(default, rename = "enum")]
+    pub values: Option<Vec<Json>>,
+    /// The value when left out.
+    #[serde(default)]
+    pub default: Option<Json>,
+    /// The vendor's name of the type.
+    #[serde(default)]
+    pub vt: Option<String>,
+    /// What users should know.
+    #[serde(default)]
+    pub note: Option<String>,
+    /// Members.
+    #[serde(default)]
+    pub c: Vec<ParamPatch>,
+}
+
+/// Why an overlay was not understood: where, and what is wrong there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mistake {
+    /// The line, from 1, where known.
+    pub line: Option<usize>,
+    /// The key, dotted; empty at the top.
+    pub key: String,
+    /// What is wrong.
+    pub why: String,
+}
+
+impl std::fmt::Display for Mistake {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if let Some(line) = self.line {
+            write!(f, "line {line}: ")?;
+        }
+        if !self.key.is_empty() && self.key != "." {
+            write!(f, "{}: ", self.key)?;
+        }
+        f.write_str(&self.why)
+    }
+}
+
+impl Overlay {
+    /// Reads and checks one file.
+    ///
+    /// # Errors
+    /// The first mistake.
+    pub fn parse(text: &str) -> Result<Self, Mistake> {
+        if text.len() > LARGEST {
+            let why = format!("the file has {} bytes; an overlay has at most {LARGEST}", text.len());
+            return Err(Mistake { line: None, key: String::new(), why });
+        }
+        let at = |key: String, error: &toml::de::Error| Mistake {
+            line: error.span().map(|span| line_of(text, span.start)),
+            key,
+            why: error.message().trim().replace('\n', "; "),
+        };
+        let deserializer = toml::de::Deserializer::parse(text).map_err(|error| at(String::new(), &error))?;
+        let overlay: Self = serde_path_to_error::deserialize(deserializer)
+            .map_err(|error| at(error.path().to_string(), error.inner()))?;
+        overlay.check().map_err(|(key, why)| {
+            let line = overlay_line(text, &key);
+            Mistake { line, key, why }
+        })?;
+        Ok(overlay)
+    }
+
+    fn check(&self) -> Result<(), (String, String)> {
+        let wrong = |key: &str, why: &str| Err((key.to_owned(), why.to_owned()));
+        if self.platform.trim().is_empty() {
+            return wrong("platform", "is empty");
+        }
+        if self.source.trim().is_empty() {
+            return wrong("source", "is empty: say where these facts are from");
+        }
+        if !is_date(&self.date) {
+            return wrong("date", "is not a date like 2026-11-21");
+        }
+        for (at, api) in self.apis.iter().enumerate() {
+            let key = |field: &str| format!("api[{at}].{field}");
+            if names::parse(&api.name, true).is_err() && names::parse(&api.name, false).is_err() {
+                let why = names::parse(&api.name, false).err().unwrap_or_default();
+                return Err((key("name"), format!("{:?} {why}", shorten(&api.name))));
+            }
+            if api.date.as_deref().is_some_and(|date| !is_date(date)) {
+                return Err((key("date"), "is not a date like 2026-11-21".to_owned()));
+            }
+            for (nth, alias) in api.aliases.iter().enumerate() {
+                if names::parse(alias, true).is_err() && names::parse(alias, false).is_err() {
+                    return Err((key(&format!("aliases[{nth}]")), format!("{:?} is no name of an API", shorten(alias))));
+                }
+            }
+            for (nth, param) in api.params.iter().enumerate() {
+                if param.n.is_empty() || param.n.chars().any(char::is_control) {
+                    return Err((key(&format!("params[{nth}].n")), "is no name of a parameter".to_owned()));
+                }
+            }
+            if let Some(paging) = &api.paging {
+                check_paging(paging).map_err(|why| (key("paging"), why))?;
+            }
+            if api.paging.is_some() && api.drop_paging {
+                return Err((key("drop_paging"), "says that it does not page, and `paging` says how".to_owned()));
+            }
+            if api.example.as_ref().is_some_and(|example| !example.is_object()) {
+                return Err((key("example"), "is no table of arguments".to_owned()));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn check_paging(paging: &Paging) -> Result<(), String> {
+    if paging.index.is_empty() {
+        return Err("index is empty".to_owned());
+    }
+    if paging.first.is_some_and(|first| first > 1) {
+        return Err("first is 0 or 1".to_owned());
+    }
+    if paging.max_size == Some(0) || paging.fixed_size == Some(0) {
+        return Err("a page of no rows never ends".to_owned());
+    }
+    if paging.fixed_size.is_some() && paging.size.is_some() {
+        return Err("fixed_size says that the size cannot be chosen, and size names the parameter".to_owned());
+    }
+    Ok(())
+}
+
+fn is_date(text: &str) -> bool {
+    let shape = text.len() == 10
+        && text.bytes().enumerate().all(|(at, byte)| if at == 4 || at == 7 { byte == b'-' } else { byte.is_ascii_digit() });
+    shape && matches!(text[5..7].parse(), Ok(1..=12)) && matches!(text[8..10].parse(), Ok(1..=31))
+}
+
+fn shorten(text: &str) -> String {
+    let mut out: String = text.chars().take(60).collect();
+    if out.len() < text.len() {
+        out.push('…');
+    }
+    out
+}
+
+fn line_of(text: &str, at: usize) -> usize {
+    text.as_bytes()[..at.min(text.len())].iter().filter(|byte| **byte == b'\n').count() + 1
+}
+
+/// Finds the line of an `api[N]...` key, roughly: where its `[[api]]` stands.
+fn overlay_line(text: &str, key: &str) -> Option<usize> {
+    let number: usize = key.strip_prefix("api[")?.split(']').next()?.parse().ok()?;
+    text.lines().enumerate().filter(|(_, line)| line.trim_start().starts_with("[[api]]")).nth(number).map(|(at, _)| at + 1)
+}
+
+impl Patch {
+    /// Makes the record of an API that no catalogue has.
+    ///
+    /// # Errors
+    /// What is missing.
+    pub fn create(&self, overlay: &Overlay, param2: Option<&str>) -> Result<Record, String> {
+        let name = names::parse(&self.name, param2.is_some())?;
+        let namespace = param2.map(|default| name.namespace.unwrap_or(default).to_owned());
+        let path = param2.is_none() && name.name.contains('/');
+        let plain = if path { format!("/{}", name.name.trim_matches('/')) } else { name.name.to_owned() };
+        let mut record = Record::named(plain);
+        record.version = namespace.as_ref().map(|_| name.version.unwrap_or(1));
+        record.namespace = namespace;
+        self.apply(overlay, &mut record)?;
+        Ok(record)
+    }
+
+    /// Writes what it says into a record.
+    ///
+    /// # Errors
+    /// What does not fit.
+    pub fn apply(&self, overlay: &Overlay, record: &mut Record) -> Result<(), String> {
+        fn put<T: Clone>(from: Option<&T>, to: &mut Option<T>) {
+            if let Some(value) = from {
+                *to = Some(value.clone());
+            }
+        }
+        put(self.title.as_ref(), &mut record.title);
+        put(self.group.as_ref(), &mut record.group);
+        put(self.http.as_ref(), &mut record.http);
+        put(self.auth.as_ref(), &mut record.auth);
+        put(self.signed.as_ref(), &mut record.signed);
+        put(self.safety.as_ref(), &mut record.safety);
+        put(self.example.as_ref(), &mut record.example);
+        for name in &self.drop_params {
+            let before = record.params.len();
+            record.params.retain(|param| param.name != *name);
+            if record.params.len() == before {
+                return Err(format!("drop_params: there is no parameter {name:?}"));
+            }
+        }
+        for param in &self.params {
+            param.apply(&mut record.params)?;
+        }
+        if let Some(response) = &self.response {
+            record.response.clone_from(response);
+        }
+        if self.drop_paging {
+            record.paging = None;
+        }
+        put(self.paging.as_ref(), &mut record.paging);
+        for alias in &self.aliases {
+            if !record.aliases.contains(alias) {
+                record.aliases.push(alias.clone());
+            }
+        }
+        for note in &self.errors {
+            match record.errors.iter_mut().find(|old| old.code == note.code) {
+                Some(old) => old.says.clone_from(&note.says),
+                None => record.errors.push(note.clone()),
+            }
+        }
+        record.notes.extend(self.notes.iter().cloned());
+        let source = self.source.as_deref().unwrap_or(&overlay.source);
+        let date = self.date.as_deref().unwrap_or(&overlay.date);
+        let ours = format!("{source} ({date})");
+        record.source = Some(match record.source.take() {
+            Some(base) => format!("{base}; {ours}"),
+            None => ours,
+        });
+        Ok(())
+    }
+}
+
+impl ParamPatch {
+    fn apply(&self, params: &mut Vec<Param>) -> Result<(), String> {
+        let at = match params.iter().position(|param| param.name == self.n) {
+            Some(at) => at,
+            None => {
+                let Some(kind) = self.t else {
+                    return Err(format!("params: {:?} is new, so it needs a type: t = \"string\"", self.n));
+                };
+                params.push(Param {
+                    name: self.n.clone(),
+                    kind,
+                    list: false,
+                    required: None,
+                    max_len: None,
+                    max: None,
+                    min: None,
+                    max_items: None,
+                    values: Vec::new(),
+                    default: None,
+                    children: Vec::new(),
+                    vendor_type: None,
+                    note: None,
+                });
+                params.len() - 1
+            }
+        };
+        let param = &mut params[at];
+        if let Some(kind) = self.t {
+            param.kind = kind;
+        }
+        param.list = self.l.unwrap_or(param.list);
+        param.required = self.r.or(param.required);
+        param.max_len = self.max_len.or(param.max_len);
+        param.max = self.max.or(param.max);
+        param.min = self.min.or(param.min);
+        param.max_items = self.max_items.or(param.max_items);
+        if let Some(values) = &self.values {
+            param.values.clone_from(values);
+        }
+        param.default = self.default.clone().or(param.default.take());
+        param.vendor_type = self.vt.clone().or(param.vendor_type.take());
+        param.note = self.note.clone().or(param.note.take());
+        for child in &self.c {
+            child.apply(&mut param.children)?;
+        }
+        Ok(())
+    }
+}

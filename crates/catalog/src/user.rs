@@ -1,0 +1,72 @@
+//! A user's own overlays: `SESAME_HOME/catalog/*.toml`.
+
+use std::{
+    fs::File,
+    io::Read,
+    path::{Path, PathBuf},
+};
+
+use sesame_core::{Error, Result};
+
+use crate::overlay::{LARGEST, Mistake, Overlay};
+
+/// The most overlay files that are read.
+const MOST_FILES: usize = 1000;
+
+/// An overlay and the file it is from.
+#[derive(Debug, Clone)]
+pub(crate) struct UserOverlay {
+    pub(crate) file: PathBuf,
+    pub(crate) overlay: Overlay,
+}
+
+/// Reads all `*.toml` of a folder, in the order of their names. A folder that does not exist holds
+/// none.
+pub(crate) fn read(folder: &Path) -> Result<Vec<UserOverlay>> {
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(unreadable(folder, &error)),
+    };
+    let mut files = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(|error| unreadable(folder, &error))?.path();
+        if path.extension().is_some_and(|extension| extension == "toml") {
+            files.push(path);
+        }
+        if files.len() > MOST_FILES {
+            return Err(Error::local(format!("{} holds more than {MOST_FILES} overlays", folder.display()))
+                .hint("Join some of them: one file may hold any number of [[api]] entries."));
+        }
+    }
+    files.sort();
+    files.into_iter().map(|file| read_one(&file)).collect()
+}
+
+fn read_one(file: &Path) -> Result<UserOverlay> {
+    let open = File::open(file).map_err(|error| unreadable(file, &error))?;
+    if open.metadata().map_err(|error| unreadable(file, &error))?.is_dir() {
+        return Err(Error::local(format!("{} is a folder, not an overlay", file.display())));
+    }
+    let mut bytes = Vec::new();
+    // One byte more than allowed, so that too large can be told from just large enough.
+    open.take(LARGEST as u64 + 1).read_to_end(&mut bytes).map_err(|error| unreadable(file, &error))?;
+    let text = String::from_utf8(bytes).map_err(|_| {
+        Error::usage(format!("{}: the file is not UTF-8", file.display())).hint("Save it as UTF-8 text.")
+    })?;
+    let overlay = Overlay::parse(&text).map_err(|mistake| wrong(file, &mistake))?;
+    crate::platforms::platform(&overlay.platform)
+        .map_err(|error| error.context(format!("{}: platform", file.display())))?;
+    Ok(UserOverlay { file: file.to_owned(), overlay })
+}
+
+/// Says that an overlay was not understood.
+pub(crate) fn wrong(file: &Path, mistake: &Mistake) -> Error {
+    Error::usage(format!("{}: {mistake}", file.display()))
+        .hint("Correct the file or move it out of the folder; docs/catalogue.md describes the format.")
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> Error {
+    Error::local(format!("{} cannot be read: {error}", path.display()))
+        .hint("Check that the file exists and that this user may read it.")
+}
