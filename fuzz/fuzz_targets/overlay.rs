@@ -1,0 +1,13 @@
+//! Catalogue overlays that a user wrote: parsed or refused with a reason, and never a panic.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use sesame_catalog::Catalog;
+
+fuzz_target!(|data: &[u8]| {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    if let Err(error) = Catalog::parse_overlay(text) {
+        let said = error.to_string();
+        assert!(!said.trim().is_empty(), "refused without a reason");
+    }
+});
