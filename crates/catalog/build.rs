@@ -66,7 +66,7 @@ fn platforms(data: &Path) -> Result<Json> {
     for file in files(&data.join("errors"), "toml")? {
         let table = toml_file(&file)?;
         let name = file.display().to_string();
-        only(&table, &name, &["protocol", "platforms", "source", "date", "error"])?;
+        only(&table, &name, &["protocol", "protocols", "platforms", "source", "date", "error"])?;
         let defaults = table.as_object().cloned().unwrap_or_default();
         for (at, entry) in list(&table, "error").iter().enumerate() {
             let mut entry = entry.clone();
@@ -81,12 +81,25 @@ fn platforms(data: &Path) -> Result<Json> {
                     object.insert(key.to_owned(), value.clone());
                 }
             }
-            check_error(object).map_err(|why| format!("{name}: error[{at}] {}: {why}", entry_name(object)))?;
-            errors.push(entry);
+            // One list for several protocols: an entry for each.
+            let protocols = list(&table, "protocols");
+            if protocols.is_empty() || object.contains_key("platforms") {
+                check_error(object).map_err(|why| format!("{name}: error[{at}] {}: {why}", entry_name(object)))?;
+                errors.push(entry);
+                continue;
+            }
+            for protocol in protocols {
+                let mut object = object.clone();
+                object.insert("protocol".to_owned(), protocol.clone());
+                check_error(&object).map_err(|why| format!("{name}: error[{at}] {}: {why}", entry_name(&object)))?;
+                errors.push(Json::Object(object));
+            }
         }
     }
+    let flags = flags(list(&all, "flag"))?;
     if let Some(object) = all.as_object_mut() {
         object.insert("error".to_owned(), Json::Array(errors));
+        object.insert("flag".to_owned(), Json::Array(flags));
     }
     let mut seen = std::collections::BTreeSet::new();
     for platform in list(&all, "platform") {
@@ -96,6 +109,29 @@ fn platforms(data: &Path) -> Result<Json> {
         }
     }
     Ok(all)
+}
+
+/// Makes an entry for each protocol of a flag.
+fn flags(flags: &[Json]) -> Result<Vec<Json>> {
+    let mut out = Vec::new();
+    for flag in flags {
+        let name = || flag["flag"].as_str().unwrap_or_default().to_owned();
+        only(flag, &format!("platforms.toml: flag {}", name()), &["protocols", "platforms", "flag", "ok", "code", "message", "source"])?;
+        let mut plain = flag.as_object().cloned().unwrap_or_default();
+        let protocols = plain.remove("protocols");
+        match protocols.as_ref().and_then(Json::as_array) {
+            None if plain.contains_key("platforms") => out.push(Json::Object(plain)),
+            None => return Err(format!("platforms.toml: flag {}: says neither protocols nor platforms", name())),
+            Some(protocols) => {
+                for protocol in protocols {
+                    let mut one = plain.clone();
+                    one.insert("protocol".to_owned(), protocol.clone());
+                    out.push(Json::Object(one));
+                }
+            }
+        }
+    }
+    Ok(out)
 }
 
 fn entry_name(entry: &serde_json::Map<String, Json>) -> String {

@@ -44,7 +44,9 @@ pub(crate) fn explain(tables: &Tables, code: &str) -> Vec<Explained> {
             seen = Some(rule);
         }
     }
-    out.extend(notes(tables, code));
+    // "The page lists it" says nothing new where a table explains the code.
+    let explained = !out.is_empty();
+    out.extend(notes(tables, code).into_iter().filter(|note| !explained || !note.rule.guess));
     out
 }
 
