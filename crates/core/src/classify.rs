@@ -94,40 +94,36 @@ impl ErrorTable {
     /// Finds the rule for a code and sub code.
     ///
     /// A rule that names the sub code wins over one that names only the code; an exact name wins
-    /// over a pattern; earlier wins over later.
+    /// over a pattern, a pattern with more letters over one with fewer; earlier wins over later.
     pub fn find(&self, code: &str, sub_code: Option<&str>) -> Option<&ErrorRule> {
-        let mut best: Option<(&ErrorRule, u8)> = None;
+        let mut best: Option<(&ErrorRule, (usize, usize))> = None;
         for rule in &self.rules {
-            let by_code = if rule.code.is_empty() { Some(0) } else { fit(&rule.code, code) };
-            let Some(by_code) = by_code else { continue };
-            let by_sub = match (rule.sub_code.is_empty(), sub_code) {
-                (true, _) => Some(0),
-                (false, None) => None,
-                (false, Some(sub)) => fit(&rule.sub_code, sub).map(|fit| fit * 4),
-            };
-            let Some(by_sub) = by_sub else { continue };
-            let score = by_code + by_sub;
-            if score > 0 && best.is_none_or(|(_, best)| score > best) {
-                best = Some((rule, score));
+            let Some(by_sub) = fit(&rule.sub_code, sub_code.unwrap_or_default()) else { continue };
+            let Some(by_code) = fit(&rule.code, code) else { continue };
+            let fitness = (by_sub, by_code);
+            if fitness > (0, 0) && best.is_none_or(|(_, best)| fitness > best) {
+                best = Some((rule, fitness));
             }
         }
         best.map(|(rule, _)| rule)
     }
 }
 
-/// Returns 2 for the same text, 1 for a pattern that fits, nothing otherwise.
-fn fit(pattern: &str, text: &str) -> Option<u8> {
+/// Tells how well a pattern fits: 0 when the pattern is empty and leaves it open, more for each
+/// letter that it names, most for the very text. Nothing when it does not fit.
+fn fit(pattern: &str, text: &str) -> Option<usize> {
+    if pattern.is_empty() {
+        return Some(0);
+    }
     if pattern.eq_ignore_ascii_case(text) {
-        return Some(2);
+        return Some(usize::MAX);
     }
     if let Some(from) = pattern.strip_suffix("..") {
         let (from, number) = (from.parse::<u64>().ok()?, text.parse::<u64>().ok()?);
         return (number >= from).then_some(1);
     }
-    if pattern.contains('*') && wildcard(&pattern.to_ascii_lowercase(), &text.to_ascii_lowercase()) {
-        return Some(1);
-    }
-    None
+    let fits = pattern.contains('*') && wildcard(&pattern.to_ascii_lowercase(), &text.to_ascii_lowercase());
+    fits.then_some(pattern.len())
 }
 
 /// Matches `*` as any text, in time linear in the text for each star.
