@@ -8,7 +8,7 @@ gateway allows. Empty values, zero and False never leave it.
 from aop.api import AlibabaTradeGetBuyerOrderListParam, BaseApi
 from aop.exceptions import ApiError
 from aop.structure import AppInfo
-from tap import APP, HOST, KEY, PLATFORM, PORT, SECRET, at, check, equal, fresh_code, refused, rows, run
+from tap import APP, HOST, KEY, PLATFORM, PORT, SECRET, at, check, equal, fresh_code, refused, run
 
 DOMAIN = f"{HOST}:{PORT}"
 tokens = {}

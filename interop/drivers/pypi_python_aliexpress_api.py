@@ -10,7 +10,7 @@ import json
 from aliexpress_api.skd import appinfo
 from aliexpress_api.skd.api.base import RestApi, TopException
 from aliexpress_api.skd.api.rest import AliexpressAffiliateProductQueryRequest
-from tap import HOST, KEY, PORT, SECRET, at, check, equal, fresh_code, refused, rows, run
+from tap import HOST, KEY, PORT, SECRET, at, check, equal, fresh_code, refused, run
 
 tokens = {}
 
