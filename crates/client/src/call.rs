@@ -1,0 +1,317 @@
+//! The line: the life of one call, from top to bottom.
+
+use std::{sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+use sesame_catalog::Catalog;
+use sesame_core::{
+    Clock, Error, ErrorKind, Fault, HttpResponse, Result, Retry, Transport,
+    envelope::{Reply, read_reply},
+    mask::mask_url,
+    scalar,
+};
+use sesame_vault::{AccountHandle, Token, Vault};
+
+use crate::{
+    attempt::{self, Caller, Encoded},
+    contract::{Contract, Contracts},
+    options::{Call, Outcome},
+    pages::Pages,
+    prepare::Prepared,
+    quota::{self, Claim, Key, MemoryQuota, Names, QuotaStore, Turn},
+    retry::{Attempts, Budget, Next},
+    skew::{self, Skews},
+};
+
+/// Calls platforms in the name of the accounts of a vault. Cheap to clone; clones share
+/// connections, quotas and what was learned of clocks.
+///
+/// Its three doors take the same [`Call`]: [`Client::call`] makes it, [`Client::prepare`] stops
+/// before it would be sent, [`Client::pages`] makes it page by page.
+#[derive(Clone)]
+pub struct Client {
+    line: Arc<Line>,
+    quota: Arc<dyn QuotaStore>,
+}
+
+/// What all calls of a client share.
+struct Line {
+    vault: Vault,
+    catalog: Arc<Catalog>,
+    transport: Arc<dyn Transport>,
+    clock: Arc<dyn Clock>,
+    contracts: Contracts,
+    budget: Budget,
+    skews: Skews,
+}
+
+impl Client {
+    /// Creates a client over a vault, a catalogue, a way out and a clock.
+    pub fn new(vault: Vault, catalog: Arc<Catalog>, transport: Arc<dyn Transport>, clock: Arc<dyn Clock>) -> Self {
+        let line = Line {
+            vault,
+            catalog,
+            transport,
+            clock,
+            contracts: Contracts::default(),
+            budget: Budget::new(),
+            skews: Skews::default(),
+        };
+        Self { line: Arc::new(line), quota: Arc::new(MemoryQuota::new()) }
+    }
+
+    /// Counts quotas elsewhere, e.g. where many machines share them.
+    #[must_use]
+    pub fn with_quota(mut self, quota: Arc<dyn QuotaStore>) -> Self {
+        self.quota = quota;
+        self
+    }
+
+    /// Makes one call and returns the platform's answer.
+    ///
+    /// Repeats what is safe to repeat, within the attempts and the time of the call's options: a
+    /// refused rate after the wait the platform asks for, a failure of the platform or the network
+    /// after a growing pause, a refused token once after a refresh, a refused time once with the
+    /// clock corrected. A write that may have been carried out is never sent again.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Usage`] before anything is sent, for arguments that the documents rule out; the
+    /// vault's errors; what the platform or the network said, classified. See [`Error`].
+    pub async fn call(&self, call: &Call) -> Result<Outcome> {
+        let line = &*self.line;
+        line.budget.deposit();
+
+        // 1 account: from the vault's snapshot
+        let account = line.vault.handle(&call.account).await?;
+
+        // 2 contract: what the catalogue says of the API
+        let contract = line.contracts.get(&line.catalog, account.platform(), &call.api)?;
+
+        // 3 encode: validate and flatten, once for all attempts
+        let mut warnings = contract.check(call)?;
+        let encoded = Encoded::new(&contract, &caller(&account), call)?;
+        let safety = call.options.idempotency.unwrap_or(contract.api.safety);
+        let names = names(&account, &contract);
+        let claims = contract.documented.claims(names);
+        let key = account.key(contract.digest.digest);
+        let mut attempts = Attempts::new(&call.options, line.clock.now());
+        let mut refused_generation = None;
+        let mut last_error = None;
+
+        loop {
+            // 4 quota: wait here, because signatures carry the time
+            self.turn(&claims, &attempts).await.map_err(|late| last_error.take().unwrap_or(late))?;
+
+            // 5 token: lock-free while it is fresh
+            let token = line.token(&account, &contract, refused_generation.take()).await;
+            let (token, no_token) = split(token, &contract)?;
+
+            // 6 sign: with the time as the platform sees it
+            let at = line.skews.at(encoded.host(), line.clock.now());
+            let system = attempt::system(&contract, account.app_key(), token.as_ref().map(|token| token.access.expose()), at);
+            let mut request = attempt::signed(&contract, &encoded, &system, &key, &*line.clock)?;
+            request.timeout = call.options.attempt().min(attempts.left(line.clock.now())).max(Duration::from_millis(1));
+            request.max_reply = call.options.reply_limit();
+
+            // 7 send
+            attempts.made += 1;
+            let sent = line.transport.send(request).await;
+
+            // 8 classify
+            let now = line.clock.now();
+            let date = sent.as_ref().ok().and_then(|response| response.date.clone());
+            let read = sent.and_then(|response| read(&account, &contract, &response, now));
+            let error = match read {
+                Ok(reply) => {
+                    tracing::debug!(account = account.name(), api = contract.api.name, attempts = attempts.made, "answered");
+                    return Ok(Outcome { reply, warnings, attempts: attempts.made });
+                }
+                Err(error) => error,
+            };
+            tracing::debug!(account = account.name(), api = contract.api.name, attempt = attempts.made, kind = %error.kind(), code = error.code(), "failed");
+
+            // and again, if that is safe
+            if error.kind() == ErrorKind::Quota {
+                let key = Key { scope: quota::scope_of(&error), names };
+                self.quota.refused(key, now, error.retry_after()).await?;
+            }
+            match attempts.next(&error, safety, &line.budget, &*line.clock) {
+                Next::GiveUp(why) => return Err(why.tell(error, attempts.made)),
+                Next::Refresh => match token {
+                    Some(token) => refused_generation = Some(token.generation),
+                    // Without a token there is nothing to refresh: say why there was none.
+                    None => return Err(no_token.unwrap_or(error)),
+                },
+                Next::SetClock => warnings.push(line.set_clock(&account, &encoded, date, error).await?),
+                Next::Wait(pause) => {
+                    line.clock.sleep(pause).await;
+                    last_error = Some(error);
+                }
+            }
+        }
+    }
+
+    /// Does everything but send: account, contract, encoding, token, signature.
+    ///
+    /// Counts against no quota, and refreshes the token if it has ended.
+    ///
+    /// # Errors
+    /// As [`Client::call`], as far as it goes.
+    pub async fn prepare(&self, call: &Call) -> Result<Prepared> {
+        let line = &*self.line;
+        let account = line.vault.handle(&call.account).await?;
+        let contract = line.contracts.get(&line.catalog, account.platform(), &call.api)?;
+        let warnings = contract.check(call)?;
+        let encoded = Encoded::new(&contract, &caller(&account), call)?;
+        let (token, _) = split(line.token(&account, &contract, None).await, &contract)?;
+        let at = line.skews.at(encoded.host(), line.clock.now());
+        let system = attempt::system(&contract, account.app_key(), token.as_ref().map(|token| token.access.expose()), at);
+        let key = account.key(contract.digest.digest);
+        let mut request = attempt::signed(&contract, &encoded, &system, &key, &*line.clock)?;
+        request.timeout = call.options.attempt();
+        request.max_reply = call.options.reply_limit();
+        Ok(Prepared::new(&contract, &encoded, &system, &key, request, warnings))
+    }
+
+    /// Makes a call page by page, as the catalogue's page rule of the API says.
+    ///
+    /// Nothing is sent before the first page is asked for.
+    pub fn pages(&self, call: Call) -> Pages {
+        Pages::new(self.clone(), call)
+    }
+
+    /// Returns the account's entry in the catalogue for an API.
+    pub(crate) async fn contract(&self, call: &Call) -> Result<Arc<Contract>> {
+        let account = self.line.vault.handle(&call.account).await?;
+        self.line.contracts.get(&self.line.catalog, account.platform(), &call.api)
+    }
+
+    /// Waits until the call may be made.
+    async fn turn(&self, claims: &[Claim<'_>], attempts: &Attempts) -> Result<()> {
+        let clock = &self.line.clock;
+        let patience = attempts.left(clock.now());
+        let mut wait = match self.quota.take(claims, clock.now(), patience).await? {
+            Turn::In(wait) => wait,
+            Turn::TooLong(wait) => return Err(quota::too_long(wait, patience)),
+        };
+        while !wait.is_zero() {
+            clock.sleep(wait).await;
+            // Somebody else may have been banned while we waited.
+            wait = self.quota.ban_left(claims, clock.now()).await?;
+            let patience = attempts.left(clock.now());
+            if wait > patience {
+                return Err(quota::too_long(wait, patience));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Client").finish_non_exhaustive()
+    }
+}
+
+impl Line {
+    /// Returns the token for the next attempt; `None` for an API that takes none.
+    async fn token(&self, account: &AccountHandle, contract: &Contract, refused: Option<i64>) -> Result<Option<Token>> {
+        if contract.api.auth == Some(false) {
+            return Ok(None);
+        }
+        if let Some(generation) = refused {
+            return self.vault.refused(account, generation).await.map(Some);
+        }
+        match account.fresh_token() {
+            Some(token) => Ok(Some(token)),
+            None => self.vault.token(account).await.map(Some),
+        }
+    }
+
+    /// Learns the platform's time after it refused ours; returns what to tell people.
+    async fn set_clock(
+        &self,
+        account: &AccountHandle,
+        encoded: &Encoded,
+        date: Option<String>,
+        refusal: Error,
+    ) -> Result<String> {
+        let told = date.as_deref().and_then(skew::read_time);
+        let theirs = match told {
+            Some(theirs) => theirs,
+            None => match self.ask_time(account).await {
+                Some(theirs) => theirs,
+                None => return Err(skew::untold(refusal)),
+            },
+        };
+        self.skews.learn(encoded.host(), theirs, self.clock.now(), account.is_sandbox(), refusal)
+    }
+
+    /// Asks the platform's time API, where it has one. One attempt, without a token.
+    async fn ask_time(&self, account: &AccountHandle) -> Option<Timestamp> {
+        let name = account.platform().clock.api.as_deref()?;
+        let contract = self.contracts.get(&self.catalog, account.platform(), name).ok()?;
+        let encoded = Encoded::new(&contract, &caller(account), &Call::new(account.name(), name)).ok()?;
+        let system = attempt::system(&contract, account.app_key(), None, self.clock.now());
+        let key = account.key(contract.digest.digest);
+        let mut request = attempt::signed(&contract, &encoded, &system, &key, &*self.clock).ok()?;
+        request.timeout = Duration::from_secs(10);
+        request.max_reply = 64 << 10;
+        let response = self.transport.send(request).await.ok()?;
+        let reply = read(account, &contract, &response, self.clock.now()).ok()?;
+        skew::read_time(reply.payload())
+    }
+}
+
+fn caller(account: &AccountHandle) -> Caller<'_> {
+    Caller { app_key: account.app_key(), urls: account.urls() }
+}
+
+fn names<'a>(account: &'a AccountHandle, contract: &'a Contract) -> Names<'a> {
+    Names {
+        platform: &account.platform().name,
+        app: account.app_key(),
+        account: account.name(),
+        api: &contract.api.name,
+    }
+}
+
+/// Goes on without a token where the documents do not say that the API needs one; the vault's
+/// reason is kept in case the platform says it does.
+fn split(token: Result<Option<Token>>, contract: &Contract) -> Result<(Option<Token>, Option<Error>)> {
+    match token {
+        Ok(token) => Ok((token, None)),
+        Err(error) if contract.api.auth.is_none() && error.kind() == ErrorKind::Authorisation => Ok((None, Some(error))),
+        Err(error) => Err(error),
+    }
+}
+
+/// Reads a reply: the payload, or what its refusal means.
+fn read(account: &AccountHandle, contract: &Contract, response: &HttpResponse, now: Timestamp) -> Result<Reply> {
+    if (300..400).contains(&response.status) {
+        return Err(redirected(response));
+    }
+    read_reply(contract.api.shape, &account.platform().replies, response, now).map_err(|error| {
+        // The documents of the API itself know its business errors best.
+        let code = error.code().unwrap_or_default();
+        let note = contract.api.errors.iter().find(|note| note.code.eq_ignore_ascii_case(code) && !note.says.is_empty());
+        match note {
+            Some(note) if error.kind() == ErrorKind::Business => {
+                let says = format!("The documents of {} say: {}", contract.api.name, note.says);
+                error.hint(says)
+            }
+            _ => error,
+        }
+    })
+}
+
+/// A redirect, which is never followed: it would carry the token to whoever wrote it.
+fn redirected(response: &HttpResponse) -> Error {
+    let target = response.location.as_deref().unwrap_or("nowhere");
+    let target: String = scalar::printable(&mask_url(target)).chars().take(200).collect();
+    Error::new(ErrorKind::Envelope, format!("the gateway redirects (HTTP status {}) to {target}; redirects are not followed", response.status))
+        .fault_of(Fault::Platform)
+        .retry_when(Retry::Never)
+        .with_http_status(response.status)
+        .hint("A token is not carried to another address. Check the region and the host of the platform; a captive portal or a proxy may also be the sender.")
+}

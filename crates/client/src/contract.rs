@@ -1,0 +1,287 @@
+//! What the catalogue says of a call, and whether the arguments keep to it. Nothing is sent here.
+//!
+//! Only what is certain is refused: an argument that the documents call required and that is not
+//! there, a text where they want a number. Limits and lists of values in those documents are often
+//! old, so going against them is a warning.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError, RwLock},
+};
+
+use sesame_catalog::{Api, Catalog, DigestChoice, HttpMethods, Param, Platform, Safety, Type};
+use sesame_core::{Error, Result, Shape, scalar};
+use serde_json::Value;
+
+use crate::{options::Call, quota::Documented};
+
+/// The most contracts kept; more than the APIs anybody calls from one process.
+const MAX_CONTRACTS: usize = 4_096;
+/// The most warnings about arguments.
+const MAX_WARNINGS: usize = 20;
+
+/// What is known of one API on one platform, prepared for calls.
+#[derive(Debug)]
+pub(crate) struct Contract {
+    pub(crate) api: Api,
+    pub(crate) digest: DigestChoice,
+    pub(crate) headers: Vec<(&'static str, String)>,
+    pub(crate) documented: Documented,
+    /// Said with every call of it.
+    warning: Option<String>,
+}
+
+impl Contract {
+    fn new(platform: &Platform, api: Api) -> Result<Self> {
+        if api.http == Some(HttpMethods::Hsf) {
+            return Err(Error::usage(format!("{} is an internal call of the platform: its documents print it, but no gateway offers it", api.name))
+                .hint("Search for another API: sesame apis search WORD."));
+        }
+        if matches!(api.shape, Shape::TopBatch | Shape::Param2Params) {
+            return Err(Error::usage(format!("{} cannot be called by name", api.name)));
+        }
+        let digest = platform.digest(api.shape).cloned().ok_or_else(|| {
+            Error::usage(format!("the platform {} has no requests of the shape {}", platform.name, api.shape))
+        })?;
+        let headers = platform.headers.iter().map(|(name, value)| (header_name(name), value.clone())).collect();
+        let warning = (!api.known).then(|| {
+            let how = match api.safety {
+                Safety::Read => "as a read, which its name suggests",
+                _ => "as a write, which is never repeated when in doubt",
+            };
+            format!("the catalogue does not know {}; it is called as given and treated {how}", api.name)
+        });
+        Ok(Self { digest, headers, documented: Documented::of(platform, &api), warning, api })
+    }
+
+    /// Checks the arguments of a call against the documents; returns warnings.
+    ///
+    /// # Errors
+    /// A usage error that names every argument that is missing or of the wrong kind.
+    pub(crate) fn check(&self, call: &Call) -> Result<Vec<String>> {
+        let mut warnings = Vec::from_iter(self.warning.clone());
+        let api = &self.api;
+        let reserved = api.shape.reserved();
+        let mut missing = Vec::new();
+        let mut wrong = Vec::new();
+        for param in &api.params {
+            let name = param.name.as_str();
+            // Some documents list the system parameters, which we set; a dotted name is a member
+            // of an object that may be given whole.
+            if reserved.contains(&name) || name.contains('.') {
+                continue;
+            }
+            let file = call.files.iter().any(|(given, _)| given == name);
+            let value = call.args.get(name).filter(|value| !is_empty(value));
+            match value {
+                None if !file => {
+                    if param.required == Some(true) {
+                        missing.push(name);
+                    }
+                }
+                None => {
+                    if param.kind != Type::Bytes {
+                        warnings.push(format!("{name:?} is documented as {} and was given as a file", kind_of(param)));
+                    }
+                }
+                Some(_) if file => wrong.push(format!("{name:?} is given as an argument and as a file")),
+                Some(value) => check_value(param, value, &mut wrong, &mut warnings),
+            }
+        }
+        if !missing.is_empty() {
+            let names = missing.join(", ");
+            let s = if missing.len() == 1 { "" } else { "s" };
+            return Err(Error::usage(format!("{} needs the argument{s} {names}; nothing was sent", api.name))
+                .hint(format!("Add {}. The whole contract: sesame apis show {}", example_of(&missing), api.name)));
+        }
+        if !wrong.is_empty() {
+            return Err(Error::usage(format!("{}: {}; nothing was sent", api.name, wrong.join("; ")))
+                .hint(format!("The whole contract: sesame apis show {}", api.name)));
+        }
+        if api.known && !api.params.is_empty() {
+            let given = call.args.keys().chain(call.files.iter().map(|(name, _)| name));
+            let unknown = given.filter(|name| !api.params.iter().any(|param| param.name.split('.').next() == Some(name.as_str())));
+            warnings.extend(unknown.map(|name| format!("{name:?} is not among the documented arguments of {}; it is sent as given", api.name)));
+        }
+        warnings.truncate(MAX_WARNINGS);
+        Ok(warnings)
+    }
+}
+
+fn example_of(missing: &[&str]) -> String {
+    missing.iter().map(|name| format!("{name}=...")).collect::<Vec<_>>().join(" ")
+}
+
+/// Null and an empty text are left out of the request (see `core::encode`).
+fn is_empty(value: &Value) -> bool {
+    value.is_null() || value.as_str() == Some("")
+}
+
+fn kind_of(param: &Param) -> String {
+    let kind = match param.kind {
+        Type::String => "text",
+        Type::Integer => "whole number",
+        Type::Number => "number",
+        Type::Decimal => "decimal number",
+        Type::Boolean => "truth (true or false)",
+        Type::Date => "date (yyyy-MM-dd HH:mm:ss)",
+        Type::Json => "JSON text",
+        Type::Bytes => "file",
+        Type::Object => "object",
+    };
+    if param.list { format!("list of {kind}s") } else { format!("a {kind}") }
+}
+
+fn check_value(param: &Param, value: &Value, wrong: &mut Vec<String>, warnings: &mut Vec<String>) {
+    let name = &param.name;
+    if param.kind == Type::Bytes && !param.list {
+        wrong.push(format!("{name:?} is a file: give it as one, not as text"));
+        return;
+    }
+    match value {
+        Value::Array(items) if param.list => {
+            if let Some(most) = param.max_items.filter(|most| items.len() as u64 > *most) {
+                warnings.push(format!("{name:?} has {} items; the documents allow {most}", items.len()));
+            }
+            for item in items {
+                check_plain(param, item, wrong, warnings);
+            }
+        }
+        // A list as one text: `1,2,3` or JSON. The platform splits it, not we.
+        _ if param.list => {}
+        _ => check_plain(param, value, wrong, warnings),
+    }
+}
+
+fn check_plain(param: &Param, value: &Value, wrong: &mut Vec<String>, warnings: &mut Vec<String>) {
+    let name = &param.name;
+    let fits = match param.kind {
+        Type::Integer => scalar::integer(value).is_some(),
+        Type::Number | Type::Decimal => scalar::text(value).is_some_and(|text| text.trim().parse::<f64>().is_ok_and(f64::is_finite)),
+        Type::Boolean => scalar::boolean(value).is_some(),
+        Type::Date => scalar::text(value).is_some(),
+        Type::String | Type::Json | Type::Bytes | Type::Object => true,
+    };
+    if !fits {
+        // The value may be long or private: at most 40 characters of it.
+        let shown: String = scalar::printable(&value.to_string()).chars().take(40).collect();
+        wrong.push(format!("{name:?} is {}, not {shown}", kind_of(param)));
+        return;
+    }
+    let Some(text) = scalar::text(value) else { return };
+    let length = text.chars().count() as u64;
+    if let Some(most) = param.max_len.filter(|most| length > *most) {
+        warnings.push(format!("{name:?} has {length} characters; the documents allow {most}"));
+    }
+    if let Ok(number) = text.parse::<f64>() {
+        if let Some(most) = param.max.filter(|most| number > *most) {
+            warnings.push(format!("{name:?} is {text}; the documents allow at most {most}"));
+        }
+        if let Some(least) = param.min.filter(|least| number < *least) {
+            warnings.push(format!("{name:?} is {text}; the documents allow at least {least}"));
+        }
+    }
+    let listed = |allowed: &Value| scalar::text(allowed).is_some_and(|allowed| allowed.eq_ignore_ascii_case(&text));
+    if !param.values.is_empty() && !param.values.iter().any(listed) {
+        let known: Vec<String> = param.values.iter().filter_map(scalar::text).take(10).collect();
+        let shown: String = scalar::printable(&text).chars().take(40).collect();
+        warnings.push(format!("{name:?} is {shown:?}, which is not among the values the documents list ({})", known.join(", ")));
+    }
+}
+
+/// Contracts that were looked up, by platform and by the name as it was given.
+#[derive(Debug, Default)]
+pub(crate) struct Contracts {
+    found: RwLock<HashMap<Box<str>, HashMap<Box<str>, Arc<Contract>>>>,
+}
+
+impl Contracts {
+    pub(crate) fn get(&self, catalog: &Catalog, platform: &Platform, name: &str) -> Result<Arc<Contract>> {
+        {
+            let found = self.found.read().unwrap_or_else(PoisonError::into_inner);
+            if let Some(contract) = found.get(platform.name.as_str()).and_then(|apis| apis.get(name)) {
+                return Ok(Arc::clone(contract));
+            }
+        }
+        let contract = Arc::new(Contract::new(platform, catalog.api(&platform.name, name)?)?);
+        let mut found = self.found.write().unwrap_or_else(PoisonError::into_inner);
+        let apis = found.entry(platform.name.as_str().into()).or_default();
+        if apis.len() >= MAX_CONTRACTS {
+            apis.clear();
+        }
+        Ok(Arc::clone(apis.entry(name.into()).or_insert(contract)))
+    }
+}
+
+/// Makes a header name of the platform data live as long as the process, once for each name: the
+/// data has a handful of them.
+fn header_name(name: &str) -> &'static str {
+    static NAMES: Mutex<Vec<&'static str>> = Mutex::new(Vec::new());
+    let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(known) = names.iter().find(|known| **known == name) {
+        return known;
+    }
+    let kept: &'static str = name.to_owned().leak();
+    names.push(kept);
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn param(text: &str) -> Param {
+        serde_json::from_str(text).unwrap()
+    }
+
+    fn checked(text: &str, value: &Value) -> (Vec<String>, Vec<String>) {
+        let (mut wrong, mut warnings) = (Vec::new(), Vec::new());
+        check_value(&param(text), value, &mut wrong, &mut warnings);
+        (wrong, warnings)
+    }
+
+    #[test]
+    fn numbers_are_numbers_however_they_are_written() {
+        let integer = r#"{"n":"a","t":"integer"}"#;
+        for good in [json!(1), json!("1"), json!(" 12 "), json!(3.0), json!(-4)] {
+            assert!(checked(integer, &good).0.is_empty(), "{good}");
+        }
+        for bad in [json!("one"), json!(1.5), json!(true), json!([1]), json!({})] {
+            assert_eq!(checked(integer, &bad).0.len(), 1, "{bad}");
+        }
+        let decimal = r#"{"n":"a","t":"decimal"}"#;
+        assert!(checked(decimal, &json!("9.99")).0.is_empty());
+        assert_eq!(checked(decimal, &json!("9,99")).0.len(), 1);
+        assert_eq!(checked(decimal, &json!("NaN")).0.len(), 1);
+        let boolean = r#"{"n":"a","t":"boolean"}"#;
+        assert!(checked(boolean, &json!("true")).0.is_empty());
+        assert_eq!(checked(boolean, &json!("maybe")).0.len(), 1);
+    }
+
+    #[test]
+    fn lists_are_checked_item_by_item_and_texts_left_alone() {
+        let list = r#"{"n":"ids","t":"integer","l":true,"max_items":2}"#;
+        assert!(checked(list, &json!([1, "2"])).0.is_empty());
+        assert_eq!(checked(list, &json!([1, "x"])).0.len(), 1);
+        assert_eq!(checked(list, &json!([1, 2, 3])).1.len(), 1);
+        assert_eq!(checked(list, &json!("1,2")), (vec![], vec![]));
+    }
+
+    #[test]
+    fn limits_of_old_documents_only_warn() {
+        let (wrong, warnings) = checked(r#"{"n":"a","t":"string","enum":["ON","OFF"],"max_len":3}"#, &json!("standby"));
+        assert!(wrong.is_empty());
+        assert_eq!(warnings.len(), 2, "{warnings:?}");
+        let (wrong, warnings) = checked(r#"{"n":"a","t":"string","enum":["ON","OFF"]}"#, &json!("on"));
+        assert_eq!((wrong.len(), warnings.len()), (0, 0));
+        assert_eq!(checked(r#"{"n":"a","t":"integer","max":100}"#, &json!(500)).1.len(), 1);
+    }
+
+    #[test]
+    fn header_names_are_kept_once() {
+        let first = header_name("X-Protocol");
+        assert!(std::ptr::eq(first, header_name("X-Protocol")));
+    }
+}

@@ -1,0 +1,151 @@
+//! What a caller asks for, and what it gets.
+
+use std::time::Duration;
+
+use sesame_catalog::Safety;
+use sesame_core::{envelope::Reply, params::File, request::MAX_REPLY};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// One call: an account, an API, arguments. The same value whatever door it came through.
+///
+/// ```
+/// use sesame_client::Call;
+///
+/// let call: Call = serde_json::from_str(
+///     r#"{"account":"my-shop","api":"/orders/get","args":{"limit":10},"options":{"timeout":20}}"#,
+/// )?;
+/// assert_eq!(call, Call::new("my-shop", "/orders/get").arg("limit", 10).timeout(std::time::Duration::from_secs(20)));
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Call {
+    /// The account's name in the vault.
+    pub account: String,
+    /// The API: a path, a method, `[namespace:]name[@version]` or an alias of one.
+    pub api: String,
+    /// The arguments, as the platform names them. Values may be JSON of any depth.
+    #[serde(default)]
+    pub args: Map<String, Value>,
+    /// Files by the name of their parameter. They are sent as multipart parts and not signed.
+    #[serde(skip)]
+    pub files: Vec<(String, File)>,
+    /// Limits of this call.
+    #[serde(default)]
+    pub options: CallOptions,
+}
+
+impl Call {
+    /// Creates a call without arguments.
+    pub fn new(account: impl Into<String>, api: impl Into<String>) -> Self {
+        Self { account: account.into(), api: api.into(), ..Self::default() }
+    }
+
+    /// Adds an argument, or replaces it.
+    #[must_use]
+    pub fn arg(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.args.insert(name.into(), value.into());
+        self
+    }
+
+    /// Adds a file.
+    #[must_use]
+    pub fn file(mut self, name: impl Into<String>, file: File) -> Self {
+        self.files.push((name.into(), file));
+        self
+    }
+
+    /// Sets the time that the whole call may take.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.options.timeout = Some(timeout);
+        self
+    }
+}
+
+/// Limits of a call. All have a default.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CallOptions {
+    /// The time the whole call may take, waits and repeats included; 60 s unless set. In JSON a
+    /// number of seconds.
+    #[serde(with = "seconds", skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<Duration>,
+    /// The time that one exchange with the gateway may take; 30 s unless set. In JSON a number of
+    /// seconds.
+    #[serde(with = "seconds", skip_serializing_if = "Option::is_none")]
+    pub attempt_timeout: Option<Duration>,
+    /// How often the request is sent at most; 4 unless set. One more repeat each for an access
+    /// token that had to be refreshed and a clock that had to be corrected is not counted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attempts: Option<u32>,
+    /// What the caller knows of the safety of this very call, against the catalogue: an order
+    /// created with an idempotency key of the platform is `idempotent`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub idempotency: Option<Safety>,
+    /// The largest reply in bytes; 64 MiB unless set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_reply: Option<usize>,
+}
+
+impl CallOptions {
+    /// The default of [`CallOptions::timeout`].
+    pub const TIMEOUT: Duration = Duration::from_secs(60);
+    /// The default of [`CallOptions::attempt_timeout`].
+    pub const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(30);
+    /// The default of [`CallOptions::attempts`].
+    pub const ATTEMPTS: u32 = 4;
+    /// The most attempts anybody gets.
+    pub const MOST_ATTEMPTS: u32 = 20;
+    /// The longest time anybody gets: a day.
+    pub const LONGEST: Duration = Duration::from_secs(86_400);
+
+    pub(crate) fn whole(&self) -> Duration {
+        self.timeout.unwrap_or(Self::TIMEOUT).min(Self::LONGEST)
+    }
+
+    pub(crate) fn attempt(&self) -> Duration {
+        self.attempt_timeout.unwrap_or(Self::ATTEMPT_TIMEOUT)
+    }
+
+    pub(crate) fn most_attempts(&self) -> u32 {
+        self.attempts.unwrap_or(Self::ATTEMPTS).clamp(1, Self::MOST_ATTEMPTS)
+    }
+
+    pub(crate) fn reply_limit(&self) -> usize {
+        self.max_reply.unwrap_or(MAX_REPLY)
+    }
+}
+
+/// What came of a call that worked.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// The platform's answer; its bytes are untouched.
+    pub reply: Reply,
+    /// What the caller should know, as sentences: undocumented arguments, a corrected clock.
+    pub warnings: Vec<String>,
+    /// How often the request was sent.
+    pub attempts: u32,
+}
+
+mod seconds {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    #[expect(clippy::ref_option, reason = "the signature that serde's `with` asks for")]
+    pub(super) fn serialize<S: Serializer>(time: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+        match time {
+            Some(time) => serializer.serialize_f64(time.as_secs_f64()),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+        let Some(seconds) = Option::<f64>::deserialize(deserializer)? else { return Ok(None) };
+        Duration::try_from_secs_f64(seconds)
+            .map(Some)
+            .map_err(|_| D::Error::custom(format!("{seconds} is no length of time in seconds")))
+    }
+}

@@ -1,0 +1,381 @@
+//! Which page comes next, and when it is enough. Pure: no call is made here.
+
+use serde_json::{Map, Value};
+use sesame_catalog::{Paging, PagingStyle};
+use sesame_core::{Error, ErrorKind, Result, Retry, scalar};
+
+use super::argument;
+
+/// More pages than this are a mistake of somebody.
+const MOST_PAGES: u64 = 100_000;
+/// Empty pages in a row that are put up with while the platform says that more follows.
+const MOST_EMPTY: u32 = 3;
+
+/// The way through the pages of one list.
+#[derive(Debug)]
+pub(super) struct Course {
+    rule: Paging,
+    /// The rows asked for, where that is known.
+    size: Option<u64>,
+    /// Page number or offset of the page that was asked for last.
+    index: u64,
+    /// Where the run began.
+    began: u64,
+    cursor: Option<String>,
+    /// Rows before the first page of this run; known with the first page.
+    skipped: Option<u64>,
+    rows: u64,
+    pages: u64,
+    empty: u32,
+    said_unreachable: bool,
+}
+
+/// What a page says of the list.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Facts {
+    pub(super) rows: u64,
+    pub(super) total: Option<u64>,
+    pub(super) total_pages: Option<u64>,
+    pub(super) has_next: Option<bool>,
+    pub(super) next: Option<String>,
+}
+
+/// What comes after a page.
+#[derive(Debug)]
+pub(super) enum Then {
+    More,
+    Done,
+    Fail(Error),
+}
+
+impl Course {
+    /// Begins where the arguments say, else with the first page, and asks for the largest pages
+    /// unless the arguments say otherwise. Returns warnings.
+    pub(super) fn new(rule: Paging, args: &mut Map<String, Value>) -> Result<(Self, Vec<String>)> {
+        let mut warnings = Vec::new();
+        let mut size = rule.fixed_size;
+        if let (None, Some(path)) = (rule.fixed_size, &rule.size) {
+            let wished = match argument::get(args, path) {
+                None => None,
+                Some(value) => Some(whole(path, &value, 1)?),
+            };
+            size = match (wished, rule.max_size) {
+                (Some(wished), Some(most)) if wished > most => {
+                    warnings.push(format!("{path} is {wished}, and the platform gives at most {most} rows a page; {most} are asked for"));
+                    Some(most)
+                }
+                (Some(wished), _) => Some(wished),
+                (None, most) => most,
+            };
+            if let Some(size) = size {
+                argument::set(args, path, size.into())?;
+            }
+        }
+        let given = argument::get(args, &rule.index);
+        let first = rule.first.unwrap_or(u64::from(rule.style == PagingStyle::Page));
+        let (index, cursor) = match (rule.style, given) {
+            (PagingStyle::Cursor, given) => (0, given.as_ref().and_then(scalar::text)),
+            (_, Some(given)) => (whole(&rule.index, &given, 0)?, None),
+            (_, None) => (first, None),
+        };
+        if rule.style != PagingStyle::Cursor {
+            argument::set(args, &rule.index, index.into())?;
+        }
+        let course = Self {
+            size,
+            index,
+            began: index,
+            cursor,
+            skipped: None,
+            rows: 0,
+            pages: 0,
+            empty: 0,
+            said_unreachable: false,
+            rule,
+        };
+        Ok((course, warnings))
+    }
+
+    pub(super) fn rule(&self) -> &Paging {
+        &self.rule
+    }
+
+    /// The number of the page that is being read, from 1.
+    pub(super) fn number(&self) -> u64 {
+        self.pages + 1
+    }
+
+    /// Rows before the next page, counted from the start of the list.
+    pub(super) fn position(&self) -> u64 {
+        self.skipped.unwrap_or_default() + self.rows
+    }
+
+    /// Decides what comes after a page, with a warning that belongs to that page.
+    pub(super) fn after(&mut self, facts: &Facts) -> (Then, Option<String>) {
+        let first = self.rule.first.unwrap_or(u64::from(self.rule.style == PagingStyle::Page));
+        self.skipped.get_or_insert_with(|| match self.rule.style {
+            PagingStyle::Page => self.began.saturating_sub(first) * self.size.unwrap_or(facts.rows),
+            PagingStyle::Offset => self.began,
+            PagingStyle::Cursor => 0,
+        });
+        self.pages += 1;
+        self.rows += facts.rows;
+        self.empty = if facts.rows == 0 { self.empty + 1 } else { 0 };
+        let position = self.position();
+        let all = facts.total.is_some_and(|total| position >= total)
+            || (self.rule.style == PagingStyle::Page
+                && facts.total_pages.is_some_and(|pages| self.index.saturating_sub(first) + 1 >= pages));
+        let warning = self.warn_unreachable(facts);
+
+        if all || facts.has_next == Some(false) {
+            return (Then::Done, warning);
+        }
+        if let Some(reachable) = self.rule.reachable.filter(|reachable| position >= *reachable) {
+            return match facts.total {
+                Some(total) => (Then::Fail(self.unreachable(reachable, Some(total))), warning),
+                None if facts.rows == 0 => (Then::Done, warning),
+                None => (Then::Fail(self.unreachable(reachable, None)), warning),
+            };
+        }
+        if self.pages >= MOST_PAGES {
+            let error = Error::new(ErrorKind::Envelope, format!("the list has not ended after {MOST_PAGES} pages")).retry_when(Retry::Never);
+            return (Then::Fail(error.hint("Narrow the list down, e.g. by a time window.")), warning);
+        }
+        if facts.rows == 0 && (facts.has_next != Some(true) || self.empty >= MOST_EMPTY) {
+            let short = facts.total.filter(|total| *total > position).map(|total| {
+                format!("the platform tells of {total} rows and gave {position}; rows were taken away meanwhile, or it does not show all of them")
+            });
+            return (Then::Done, short.or(warning));
+        }
+        match self.rule.style {
+            PagingStyle::Page => self.index += 1,
+            // By what came, not by what was asked for: the platform may have cut the page.
+            PagingStyle::Offset => self.index += facts.rows.max(u64::from(facts.rows == 0) * self.size.unwrap_or(1)),
+            PagingStyle::Cursor => {
+                let next = facts.next.as_deref().map(str::trim).filter(|next| !next.is_empty() && *next != "0" && *next != "null");
+                match next {
+                    None => return (Then::Done, warning),
+                    Some(next) if self.cursor.as_deref() == Some(next) => return (Then::Fail(self.repeated()), warning),
+                    Some(next) => self.cursor = Some(next.to_owned()),
+                }
+            }
+        }
+        (Then::More, warning)
+    }
+
+    /// Puts the next page into the arguments.
+    pub(super) fn ask(&self, args: &mut Map<String, Value>) -> Result<()> {
+        let value = match (&self.rule.style, &self.cursor) {
+            (PagingStyle::Cursor, Some(cursor)) => Value::String(cursor.clone()),
+            (PagingStyle::Cursor, None) => return Ok(()),
+            _ => self.index.into(),
+        };
+        argument::set(args, &self.rule.index, value)
+    }
+
+    /// The error of a page that came a second time.
+    pub(super) fn repeated(&self) -> Error {
+        let asked = match (&self.rule.style, &self.cursor) {
+            (PagingStyle::Cursor, Some(cursor)) => format!("{}={}", self.rule.index, cursor.chars().take(40).collect::<String>()),
+            (PagingStyle::Cursor, None) => format!("the first {}", self.rule.index),
+            _ => format!("{}={}", self.rule.index, self.index),
+        };
+        Error::new(ErrorKind::Envelope, format!("page {} ({asked}) is the same as an earlier page; reading on would never end", self.number()))
+            .retry_when(Retry::Never)
+            .hint("The platform does not understand how the next page is asked for. Check `index` in the paging of this API (sesame apis show), and report it if the catalogue is wrong.")
+    }
+
+    fn unreachable(&self, reachable: u64, total: Option<u64>) -> Error {
+        let of = total.map_or_else(String::new, |total| format!(" of {total}"));
+        let advice = self.rule.advice.as_deref().unwrap_or("Split the list by a filter, e.g. a time window, and read it in parts.");
+        Error::new(ErrorKind::Business, format!("only the first {reachable}{of} rows can be reached; the rest was not read"))
+            .retry_when(Retry::Never)
+            .hint(advice.to_owned())
+    }
+
+    /// Says at the start, and not only at the end, that not all rows will come.
+    fn warn_unreachable(&mut self, facts: &Facts) -> Option<String> {
+        let (reachable, total) = (self.rule.reachable?, facts.total?);
+        if total <= reachable || std::mem::replace(&mut self.said_unreachable, true) {
+            return None;
+        }
+        let error = self.unreachable(reachable, Some(total));
+        Some(format!("{}. {}", error.message().replace("; the rest was not read", ""), error.hint_text().unwrap_or_default()))
+    }
+}
+
+fn whole(path: &str, value: &Value, least: u64) -> Result<u64> {
+    scalar::integer(value)
+        .and_then(|number| u64::try_from(number).ok())
+        .filter(|number| *number >= least)
+        .ok_or_else(|| Error::usage(format!("{path} must be a whole number from {least}, not {value}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    fn rule(text: &str) -> Paging {
+        serde_json::from_str(text).unwrap()
+    }
+
+    fn args(value: Value) -> Map<String, Value> {
+        match value {
+            Value::Object(map) => map,
+            other => panic!("{other} is no object"),
+        }
+    }
+
+    const PAGES: &str = r#"{"style":"page","index":"page_no","size":"page_size","max_size":30,"items":"rows","total":"total"}"#;
+
+    /// What a list tells of its end.
+    #[derive(Debug, Clone, Copy)]
+    enum Tells {
+        Total,
+        Pages,
+        More,
+        Nothing,
+    }
+
+    /// A platform with `total` rows that cuts pages to `cut` without a word.
+    struct List {
+        total: u64,
+        cut: u64,
+        tells: Tells,
+    }
+
+    impl List {
+        fn page(&self, style: PagingStyle, args: &Map<String, Value>, first: u64) -> (std::ops::Range<u64>, Facts) {
+            let size = args["size"].as_u64().unwrap().min(self.cut);
+            let from = match style {
+                PagingStyle::Page => (args["index"].as_u64().unwrap() - first) * size,
+                PagingStyle::Offset => args["index"].as_u64().unwrap(),
+                PagingStyle::Cursor => args.get("index").map_or(0, |cursor| cursor.as_str().unwrap().parse().unwrap()),
+            };
+            let rows = from.min(self.total)..(from + size).min(self.total);
+            let more = rows.end < self.total;
+            let facts = Facts {
+                rows: rows.end - rows.start,
+                total: matches!(self.tells, Tells::Total).then_some(self.total),
+                total_pages: matches!(self.tells, Tells::Pages).then(|| self.total.div_ceil(size)),
+                has_next: matches!(self.tells, Tells::More).then_some(more),
+                next: (style == PagingStyle::Cursor && more).then(|| rows.end.to_string()),
+            };
+            (rows, facts)
+        }
+    }
+
+    proptest! {
+        /// Whatever the style, the page size, the cut and what the platform tells of the end: every
+        /// row comes once, in order, and the run ends.
+        #[test]
+        fn reads_every_row_once(
+            total in 0_u64..400,
+            size in 1_u64..60,
+            cut in 1_u64..60,
+            first in 0_u64..2,
+            style in prop_oneof![Just(PagingStyle::Page), Just(PagingStyle::Offset), Just(PagingStyle::Cursor)],
+            tells in prop_oneof![Just(Tells::Total), Just(Tells::Pages), Just(Tells::More), Just(Tells::Nothing)],
+        ) {
+            let style_name = serde_json::to_string(&style).unwrap();
+            let first = if style == PagingStyle::Offset { 0 } else { first };
+            let rule = rule(&format!(r#"{{"style":{style_name},"index":"index","size":"size","first":{first},"items":"rows"}}"#));
+            let mut args = args(json!({"size": size}));
+            let (mut course, _) = Course::new(rule, &mut args).unwrap();
+            let list = List { total, cut, tells };
+            let mut read = Vec::new();
+            for _ in 0..=total + 1 {
+                let (rows, facts) = list.page(style, &args, first);
+                read.extend(rows);
+                match course.after(&facts).0 {
+                    Then::More => course.ask(&mut args).unwrap(),
+                    Then::Done => break,
+                    Then::Fail(error) => panic!("{error}"),
+                }
+            }
+            prop_assert_eq!(read, (0..total).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn asks_for_the_largest_page_and_no_larger() {
+        let mut given = args(json!({}));
+        Course::new(rule(PAGES), &mut given).unwrap();
+        assert_eq!(Value::Object(given), json!({"page_size": 30, "page_no": 1}));
+        let mut given = args(json!({"page_size": "50", "page_no": "4"}));
+        let (_, warnings) = Course::new(rule(PAGES), &mut given).unwrap();
+        assert_eq!(Value::Object(given), json!({"page_size": 30, "page_no": 4}));
+        assert_eq!(warnings.len(), 1);
+        assert!(Course::new(rule(PAGES), &mut args(json!({"page_size": 0}))).is_err());
+        assert!(Course::new(rule(PAGES), &mut args(json!({"page_no": "first"}))).is_err());
+    }
+
+    #[test]
+    fn a_short_page_is_no_end() {
+        let (mut course, _) = Course::new(rule(PAGES), &mut args(json!({}))).unwrap();
+        let facts = |rows| Facts { rows, total: Some(60), ..Facts::default() };
+        assert!(matches!(course.after(&facts(7)).0, Then::More));
+        assert!(matches!(course.after(&facts(53)).0, Then::Done));
+    }
+
+    #[test]
+    fn a_start_in_the_middle_counts_the_rows_before_it() {
+        let (mut course, _) = Course::new(rule(PAGES), &mut args(json!({"page_no": 3, "page_size": 10}))).unwrap();
+        let facts = |rows| Facts { rows, total: Some(25), ..Facts::default() };
+        assert!(matches!(course.after(&facts(5)).0, Then::Done));
+    }
+
+    #[test]
+    fn rows_that_never_come_are_said() {
+        let (mut course, _) = Course::new(rule(PAGES), &mut args(json!({}))).unwrap();
+        let facts = |rows| Facts { rows, total: Some(100), ..Facts::default() };
+        assert!(matches!(course.after(&facts(30)).0, Then::More));
+        let (then, warning) = course.after(&facts(0));
+        assert!(matches!(then, Then::Done));
+        assert!(warning.unwrap().contains("100 rows and gave 30"));
+    }
+
+    #[test]
+    fn what_cannot_be_reached_is_an_error_and_not_silence() {
+        let rule = rule(r#"{"style":"page","index":"p","size":"s","max_size":30,"items":"r","total":"t","reachable":60,"advice":"Split by time."}"#);
+        let (mut course, _) = Course::new(rule.clone(), &mut args(json!({}))).unwrap();
+        let facts = |total| Facts { rows: 30, total: Some(total), ..Facts::default() };
+        let (then, warning) = course.after(&facts(61));
+        assert!(matches!(then, Then::More));
+        assert!(warning.unwrap().contains("first 60 of 61"));
+        let (then, warning) = course.after(&facts(61));
+        assert!(warning.is_none());
+        let Then::Fail(error) = then else { panic!("must fail") };
+        assert!(error.to_string().contains("first 60 of 61"), "{error}");
+        assert_eq!(error.hint_text(), Some("Split by time."));
+        // Exactly as many as can be reached is all of them.
+        let (mut course, _) = Course::new(rule, &mut args(json!({}))).unwrap();
+        assert!(matches!(course.after(&facts(60)).0, Then::More));
+        assert!(matches!(course.after(&facts(60)).0, Then::Done));
+    }
+
+    #[test]
+    fn a_cursor_that_stands_still_is_an_error() {
+        let rule = rule(r#"{"style":"cursor","index":"start","next":"next","items":"r"}"#);
+        let mut given = args(json!({}));
+        let (mut course, _) = Course::new(rule, &mut given).unwrap();
+        let facts = Facts { rows: 5, next: Some("abc".into()), ..Facts::default() };
+        assert!(matches!(course.after(&facts).0, Then::More));
+        course.ask(&mut given).unwrap();
+        assert_eq!(given["start"], "abc");
+        assert!(matches!(course.after(&facts).0, Then::Fail(_)));
+    }
+
+    #[test]
+    fn empty_pages_with_more_to_come_are_put_up_with_for_a_while() {
+        let rule = rule(r#"{"style":"page","index":"p","items":"r","has_next":"more"}"#);
+        let (mut course, _) = Course::new(rule, &mut args(json!({}))).unwrap();
+        let empty = Facts { has_next: Some(true), ..Facts::default() };
+        assert!(matches!(course.after(&empty).0, Then::More));
+        assert!(matches!(course.after(&empty).0, Then::More));
+        assert!(matches!(course.after(&empty).0, Then::Done));
+    }
+}

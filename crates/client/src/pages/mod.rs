@@ -1,0 +1,276 @@
+//! Lists, page by page: step 9 of the line.
+
+mod argument;
+mod course;
+mod place;
+
+use std::{
+    collections::HashSet,
+    hash::{BuildHasher, Hasher, RandomState},
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use futures_core::Stream;
+use sesame_core::{Error, ErrorKind, Result, Retry, envelope::Reply};
+use serde_json::value::RawValue;
+
+use crate::{Call, Client, Outcome};
+use course::{Course, Facts, Then};
+
+/// One page of a list.
+#[derive(Debug)]
+pub struct Page {
+    /// The rows, as the platform sent them, without those that an earlier page had already.
+    pub items: Vec<Box<RawValue>>,
+    /// The whole answer.
+    pub reply: Reply,
+    /// Counts the pages of this run, from 1.
+    pub number: u64,
+    /// The number of all rows, as this page tells it.
+    pub total: Option<u64>,
+    /// Rows left out because an earlier page had them: rows move while one reads.
+    pub duplicates: usize,
+    /// What the caller should know, as sentences.
+    pub warnings: Vec<String>,
+}
+
+/// The pages of a list, one call each. Made by [`Client::pages`].
+///
+/// Ends by what the platform says of the end (its total, its page count, its "has next"), or at an
+/// empty page where it says nothing; never because a page is short. A page that comes a second time
+/// is an error, and so is a list of which the platform shows only a part, once that part is read.
+///
+/// ```no_run
+/// # async fn example(client: sesame_client::Client) -> sesame_core::Result<()> {
+/// let mut pages = client.pages(sesame_client::Call::new("my-shop", "/products/get"));
+/// while let Some(page) = pages.next().await {
+///     for product in page?.items {
+///         println!("{product}");
+///     }
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Pages {
+    client: Client,
+    call: Call,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    /// Nothing was sent yet.
+    New,
+    /// Between two pages.
+    Open(Box<Open>),
+    /// The last page was handed out; this is still to be said.
+    Last(Error),
+    /// Nothing more comes.
+    Over,
+}
+
+#[derive(Debug)]
+struct Open {
+    course: Course,
+    /// Warnings for the next page.
+    warnings: Vec<String>,
+    /// The prints of the rows that were handed out; only for lists whose rows have a key.
+    rows: HashSet<u128>,
+    /// The prints of the pages that were seen.
+    pages: HashSet<u128>,
+    prints: Prints,
+}
+
+impl Pages {
+    pub(crate) fn new(client: Client, call: Call) -> Self {
+        Self { client, call, state: State::New }
+    }
+
+    /// Fetches the next page. After an error nothing more comes.
+    pub async fn next(&mut self) -> Option<Result<Page>> {
+        let open = match std::mem::replace(&mut self.state, State::Over) {
+            State::Over => return None,
+            State::Last(error) => return Some(Err(error)),
+            State::Open(open) => open,
+            State::New => match self.open().await {
+                Ok(open) => Box::new(open),
+                Err(error) => return Some(Err(error)),
+            },
+        };
+        match self.page(open).await {
+            Ok(Some(page)) => Some(Ok(page)),
+            Ok(None) => None,
+            Err(error) => Some(Err(error)),
+        }
+    }
+
+    async fn open(&mut self) -> Result<Open> {
+        let contract = self.client.contract(&self.call).await?;
+        let api = &contract.api;
+        let Some(rule) = &api.paging else {
+            let known = if api.known { "does not come in pages as far as the catalogue knows" } else { "is not in the catalogue, so nobody knows how its pages are asked for" };
+            return Err(Error::usage(format!("{} {known}", api.name))
+                .hint("Call it without --all; or describe its pages in a file of SESAME_HOME/catalog, see docs of the catalogue."));
+        };
+        if rule.items.is_none() {
+            return Err(Error::usage(format!("the catalogue does not say where the rows of {} are in its answer", api.name))
+                .hint("Call it without --all, or add `items` to its paging in a file of SESAME_HOME/catalog."));
+        }
+        let (course, warnings) = Course::new(rule.clone(), &mut self.call.args)?;
+        Ok(Open { course, warnings, rows: HashSet::new(), pages: HashSet::new(), prints: Prints::default() })
+    }
+
+    async fn page(&mut self, mut open: Box<Open>) -> Result<Option<Page>> {
+        let Outcome { reply, warnings, .. } = self.client.call(&self.call).await?;
+        let rule = open.course.rule();
+        let payload = reply.payload();
+        let path = rule.items.as_deref().unwrap_or_default();
+        let found = place::rows(payload, path);
+        let total = rule.total.as_deref().and_then(|path| place::number(payload, path));
+        if found.is_none() && total.is_some_and(|total| total > open.course.position()) {
+            return Err(Error::new(ErrorKind::Envelope, format!("the reply tells of {} rows and has none at {path:?}", total.unwrap_or_default()))
+                .retry_when(Retry::Never)
+                .with_request_id(reply.request_id().map(str::to_owned))
+                .hint("The platform may have changed its answer: look at it without --all, and correct `items` in a file of SESAME_HOME/catalog."));
+        }
+        let rows = found.unwrap_or_default();
+
+        // The same page again means that the platform does not understand how we ask for the next.
+        let key = rule.key.as_deref();
+        let prints: Vec<Option<u128>> = rows.iter().map(|row| key.and_then(|key| open.prints.of_key(row, key))).collect();
+        let print = open.prints.of_page(&rows, &prints);
+        if !rows.is_empty() && !open.pages.insert(print) {
+            return Err(open.course.repeated());
+        }
+
+        let facts = Facts {
+            rows: rows.len() as u64,
+            total,
+            total_pages: rule.total_pages.as_deref().and_then(|path| place::number(payload, path)),
+            has_next: rule.has_next.as_deref().and_then(|path| place::truth(payload, path)),
+            next: rule.next.as_deref().and_then(|path| place::text(payload, path)),
+        };
+        let mut items = Vec::with_capacity(rows.len());
+        for (row, print) in rows.iter().zip(&prints) {
+            if print.is_none_or(|print| open.rows.insert(print)) {
+                items.push((*row).to_owned());
+            }
+        }
+        let duplicates = rows.len() - items.len();
+        let mut page = Page { items, number: open.course.number(), total, duplicates, warnings: std::mem::take(&mut open.warnings), reply };
+        // The same warning with each of 500 pages helps nobody.
+        if page.number == 1 {
+            page.warnings.extend(warnings);
+        }
+
+        let (then, warning) = open.course.after(&facts);
+        page.warnings.extend(warning);
+        self.state = match then {
+            Then::More => {
+                open.course.ask(&mut self.call.args)?;
+                State::Open(open)
+            }
+            Then::Done => State::Over,
+            Then::Fail(error) => State::Last(error),
+        };
+        // The empty page that ends a list is no page, unless it is all there is or has to say something.
+        let worthless = page.number > 1 && facts.rows == 0 && page.warnings.is_empty();
+        if !worthless {
+            return Ok(Some(page));
+        }
+        match std::mem::replace(&mut self.state, State::Over) {
+            State::Last(error) => Err(error),
+            State::Open(open) => Box::pin(self.page(open)).await,
+            State::New | State::Over => Ok(None),
+        }
+    }
+
+    /// Turns the pages into a [`Stream`].
+    pub fn into_stream(self) -> PageStream {
+        PageStream { step: Step::Idle(Box::new(self)) }
+    }
+}
+
+/// The pages of a list as a [`Stream`]. Made by [`Pages::into_stream`].
+pub struct PageStream {
+    step: Step,
+}
+
+enum Step {
+    Idle(Box<Pages>),
+    Busy(Pin<Box<dyn Future<Output = (Box<Pages>, Option<Result<Page>>)> + Send>>),
+    Over,
+}
+
+impl std::fmt::Debug for PageStream {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PageStream").finish_non_exhaustive()
+    }
+}
+
+impl Stream for PageStream {
+    type Item = Result<Page>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        loop {
+            match std::mem::replace(&mut self.step, Step::Over) {
+                Step::Over => return Poll::Ready(None),
+                Step::Idle(mut pages) => {
+                    self.step = Step::Busy(Box::pin(async move {
+                        let page = pages.next().await;
+                        (pages, page)
+                    }));
+                }
+                Step::Busy(mut fetching) => {
+                    return match fetching.as_mut().poll(context) {
+                        Poll::Pending => {
+                            self.step = Step::Busy(fetching);
+                            Poll::Pending
+                        }
+                        Poll::Ready((_, None)) => Poll::Ready(None),
+                        Poll::Ready((pages, page)) => {
+                            self.step = Step::Idle(pages);
+                            Poll::Ready(page)
+                        }
+                    };
+                }
+            }
+        }
+    }
+}
+
+/// Makes 128-bit prints of rows and pages: 64 bits would mix up two rows of a large shop now and then.
+#[derive(Debug, Default)]
+struct Prints {
+    one: RandomState,
+    two: RandomState,
+}
+
+impl Prints {
+    fn of_key(&self, row: &RawValue, key: &str) -> Option<u128> {
+        let key = place::text(row.get(), key)?;
+        Some(self.of(|hasher| hasher.write(key.as_bytes())))
+    }
+
+    fn of_page(&self, rows: &[&RawValue], prints: &[Option<u128>]) -> u128 {
+        self.of(|hasher| {
+            for (row, print) in rows.iter().zip(prints) {
+                match print {
+                    Some(print) => hasher.write_u128(*print),
+                    None => hasher.write(row.get().as_bytes()),
+                }
+            }
+        })
+    }
+
+    fn of(&self, write: impl Fn(&mut dyn Hasher)) -> u128 {
+        let half = |state: &RandomState| {
+            let mut hasher = state.build_hasher();
+            write(&mut hasher);
+            u128::from(hasher.finish())
+        };
+        half(&self.one) << 64 | half(&self.two)
+    }
+}

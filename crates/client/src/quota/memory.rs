@@ -1,0 +1,301 @@
+//! Counters in memory, for one process.
+
+use std::{
+    collections::HashMap,
+    hash::{BuildHasher, RandomState},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use sesame_core::{BoxFuture, Result};
+
+use super::{Claim, Key, Limit, QuotaStore, Scope, Turn};
+
+/// The most counters; the oldest that mean nothing any more go first.
+const MAX_COUNTERS: usize = 50_000;
+
+/// The gap between calls after a first refusal.
+const FIRST_GAP: Duration = Duration::from_millis(100);
+/// The largest learned gap.
+const LARGEST_GAP: Duration = Duration::from_secs(10);
+/// A learned gap under this is forgotten.
+const SMALLEST_GAP: Duration = Duration::from_millis(10);
+/// A learned gap halves in this time.
+const EASE: Duration = Duration::from_secs(20);
+
+/// The default [`QuotaStore`]: GCRA counters in memory.
+#[derive(Debug, Default)]
+pub struct MemoryQuota {
+    counters: Mutex<HashMap<u64, Counter>>,
+    hasher: RandomState,
+    /// False as long as no counter exists, so that calls without any limit take no lock.
+    in_use: AtomicBool,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Counter {
+    /// See [`super::gcra`]; nanoseconds since 1970.
+    arrival: i128,
+    banned_until: i128,
+    learned: Option<Learned>,
+}
+
+/// A rate learned from refusals.
+#[derive(Debug, Clone, Copy)]
+struct Learned {
+    gap: Duration,
+    since: i128,
+}
+
+impl Learned {
+    /// The gap as eased back by now; none when it no longer matters.
+    fn gap_at(self, now: i128) -> Option<Duration> {
+        #[expect(clippy::cast_precision_loss, reason = "a ratio for an exponent")]
+        let halvings = (now - self.since).max(0) as f64 / EASE.as_nanos() as f64;
+        let gap = self.gap.mul_f64((-halvings).exp2());
+        (gap >= SMALLEST_GAP).then_some(gap)
+    }
+}
+
+impl Counter {
+    /// The limits that count at `now`: the documented one, the learned one.
+    fn limits(self, documented: Option<Limit>, now: i128) -> impl Iterator<Item = Limit> {
+        let learned = self.learned.and_then(|learned| learned.gap_at(now)).map(|gap| Limit::new(gap, 1));
+        documented.into_iter().chain(learned)
+    }
+
+    fn wait(self, documented: Option<Limit>, now: i128) -> i128 {
+        let ban = (self.banned_until - now).max(0);
+        self.limits(documented, now).map(|limit| limit.wait(self.arrival, now)).fold(ban, i128::max)
+    }
+
+    fn is_idle(self, now: i128) -> bool {
+        self.arrival <= now
+            && self.banned_until <= now
+            && self.learned.is_none_or(|learned| learned.gap_at(now).is_none())
+    }
+}
+
+impl MemoryQuota {
+    /// Creates an empty store.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<u64, Counter>> {
+        // Counters are plain numbers: a panic elsewhere cannot leave one half written.
+        self.counters.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn id(&self, key: Key<'_>) -> u64 {
+        let names = key.names;
+        match key.scope {
+            Scope::App => self.hasher.hash_one((0_u8, names.platform, names.app)),
+            Scope::AppApi => self.hasher.hash_one((1_u8, names.platform, names.app, names.api)),
+            Scope::Account => self.hasher.hash_one((2_u8, names.account)),
+            Scope::AccountApi => self.hasher.hash_one((3_u8, names.account, names.api)),
+        }
+    }
+
+    fn take_now(&self, claims: &[Claim<'_>], now: Timestamp, patience: Duration) -> Turn {
+        let limited = claims.iter().any(|claim| claim.limit.is_some());
+        if !limited && !self.in_use.load(Ordering::Acquire) {
+            return Turn::In(Duration::ZERO);
+        }
+        let now = now.as_nanosecond();
+        let mut counters = self.lock();
+        let wait = claims
+            .iter()
+            .map(|claim| {
+                let counter = counters.get(&self.id(claim.key)).copied().unwrap_or_default();
+                counter.wait(claim.limit, now)
+            })
+            .max()
+            .unwrap_or_default();
+        let wait_time = Duration::from_nanos(u64::try_from(wait).unwrap_or(u64::MAX));
+        if wait_time > patience {
+            return Turn::TooLong(wait_time);
+        }
+        let at = now + wait;
+        for claim in claims {
+            let id = self.id(claim.key);
+            if claim.limit.is_none() && !counters.contains_key(&id) {
+                continue;
+            }
+            let counter = counters.entry(id).or_default();
+            let next = counter.limits(claim.limit, at).map(|limit| limit.next(counter.arrival, at)).max();
+            if let Some(next) = next {
+                counter.arrival = next;
+            }
+        }
+        self.in_use.store(true, Ordering::Release);
+        sweep(&mut counters, now);
+        Turn::In(wait_time)
+    }
+
+    fn refused_now(&self, key: Key<'_>, now: Timestamp, ban: Option<Duration>) {
+        let now = now.as_nanosecond();
+        let mut counters = self.lock();
+        let counter = counters.entry(self.id(key)).or_default();
+        if let Some(ban) = ban {
+            counter.banned_until = counter.banned_until.max(now + ban.as_nanos().cast_signed());
+        }
+        // Calls that were under way together are refused together: that is one lesson, not many.
+        let before = counter.learned.and_then(|learned| learned.gap_at(now));
+        let lesson = counter.learned.is_none_or(|learned| now - learned.since > learned.gap.as_nanos().cast_signed() * 2);
+        if lesson {
+            let gap = before.map_or(FIRST_GAP, |gap| (gap * 2).clamp(FIRST_GAP, LARGEST_GAP));
+            // The ban itself is no time in which the lesson fades.
+            counter.learned = Some(Learned { gap, since: now.max(counter.banned_until) });
+        }
+        self.in_use.store(true, Ordering::Release);
+        sweep(&mut counters, now);
+    }
+}
+
+/// Forgets counters that mean nothing any more, once there are many.
+fn sweep(counters: &mut HashMap<u64, Counter>, now: i128) {
+    if counters.len() <= MAX_COUNTERS {
+        return;
+    }
+    counters.retain(|_, counter| !counter.is_idle(now));
+    if counters.len() > MAX_COUNTERS {
+        // All of them matter, which no honest use reaches. Forgetting costs a refusal at worst.
+        let mut keep = 0;
+        counters.retain(|_, _| {
+            keep += 1;
+            keep <= MAX_COUNTERS / 2
+        });
+    }
+}
+
+impl QuotaStore for MemoryQuota {
+    fn take<'a>(&'a self, claims: &'a [Claim<'a>], now: Timestamp, patience: Duration) -> BoxFuture<'a, Result<Turn>> {
+        let turn = self.take_now(claims, now, patience);
+        Box::pin(std::future::ready(Ok(turn)))
+    }
+
+    fn ban_left<'a>(&'a self, claims: &'a [Claim<'a>], now: Timestamp) -> BoxFuture<'a, Result<Duration>> {
+        let now = now.as_nanosecond();
+        let counters = self.lock();
+        let left = claims
+            .iter()
+            .filter_map(|claim| counters.get(&self.id(claim.key)))
+            .map(|counter| (counter.banned_until - now).max(0))
+            .max()
+            .unwrap_or_default();
+        drop(counters);
+        Box::pin(std::future::ready(Ok(Duration::from_nanos(u64::try_from(left).unwrap_or(u64::MAX)))))
+    }
+
+    fn refused<'a>(&'a self, key: Key<'a>, now: Timestamp, ban: Option<Duration>) -> BoxFuture<'a, Result<()>> {
+        self.refused_now(key, now, ban);
+        Box::pin(std::future::ready(Ok(())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::Names, *};
+
+    const NAMES: Names<'static> = Names { platform: "lazada", app: "app", account: "shop", api: "/orders/get" };
+
+    fn claim(scope: Scope, limit: Option<Limit>) -> Claim<'static> {
+        Claim { key: Key { scope, names: NAMES }, limit }
+    }
+
+    fn at(millis: i64) -> Timestamp {
+        Timestamp::from_millisecond(1_700_000_000_000 + millis).unwrap()
+    }
+
+    fn millis(number: u64) -> Duration {
+        Duration::from_millis(number)
+    }
+
+    const LONG: Duration = Duration::from_secs(3_600);
+
+    #[test]
+    fn without_any_limit_nobody_waits_and_nothing_is_kept() {
+        let store = MemoryQuota::new();
+        for _ in 0..100 {
+            assert_eq!(store.take_now(&[claim(Scope::App, None)], at(0), LONG), Turn::In(Duration::ZERO));
+        }
+        assert!(store.lock().is_empty());
+    }
+
+    #[test]
+    fn turns_are_given_in_order_and_all_limits_count() {
+        let store = MemoryQuota::new();
+        let claims = [
+            claim(Scope::App, Some(Limit::new(millis(10), 2))),
+            claim(Scope::AccountApi, Some(Limit::new(millis(100), 1))),
+        ];
+        assert_eq!(store.take_now(&claims, at(0), LONG), Turn::In(Duration::ZERO));
+        assert_eq!(store.take_now(&claims, at(0), LONG), Turn::In(millis(100)));
+        assert_eq!(store.take_now(&claims, at(0), LONG), Turn::In(millis(200)));
+        // Another shop of the same app shares only the limit of the app.
+        let names = Names { account: "other", ..NAMES };
+        let other = [Claim { key: Key { scope: Scope::AccountApi, names }, limit: Some(Limit::new(millis(100), 1)) }];
+        assert_eq!(store.take_now(&other, at(0), LONG), Turn::In(Duration::ZERO));
+    }
+
+    #[test]
+    fn a_turn_too_far_away_is_not_counted() {
+        let store = MemoryQuota::new();
+        let claims = [claim(Scope::App, Some(Limit::new(millis(1_000), 1)))];
+        assert_eq!(store.take_now(&claims, at(0), millis(500)), Turn::In(Duration::ZERO));
+        for _ in 0..5 {
+            assert_eq!(store.take_now(&claims, at(0), millis(500)), Turn::TooLong(millis(1_000)));
+        }
+        assert_eq!(store.take_now(&claims, at(600), millis(500)), Turn::In(millis(400)));
+    }
+
+    #[test]
+    fn after_a_ban_calls_come_one_by_one_and_ease_back() {
+        let store = MemoryQuota::new();
+        let claims = [claim(Scope::AppApi, None)];
+        store.refused_now(claims[0].key, at(0), Some(millis(3_000)));
+        assert_eq!(store.take_now(&claims, at(0), millis(1_000)), Turn::TooLong(millis(3_000)));
+        assert_eq!(store.take_now(&claims, at(1_000), LONG), Turn::In(millis(2_000)));
+        // The next one does not arrive in the same instant as the first.
+        let Turn::In(second) = store.take_now(&claims, at(1_000), LONG) else { panic!("must get a turn") };
+        assert!(second >= millis(2_090), "{second:?}");
+        // Minutes later the lesson is forgotten.
+        for _ in 0..10 {
+            assert_eq!(store.take_now(&claims, at(300_000), LONG), Turn::In(Duration::ZERO));
+        }
+    }
+
+    #[test]
+    fn refusals_of_one_burst_are_one_lesson() {
+        let store = MemoryQuota::new();
+        let key = claim(Scope::AppApi, None).key;
+        for _ in 0..64 {
+            store.refused_now(key, at(0), None);
+        }
+        let gap = |store: &MemoryQuota| store.lock().values().next().unwrap().learned.unwrap().gap;
+        assert_eq!(gap(&store), FIRST_GAP);
+        store.refused_now(key, at(1_000), None);
+        assert!(gap(&store) > FIRST_GAP);
+        for second in 2..200 {
+            store.refused_now(key, at(second * 1_000), None);
+        }
+        assert!(gap(&store) <= LARGEST_GAP);
+    }
+
+    #[test]
+    fn counters_are_bounded() {
+        let store = MemoryQuota::new();
+        for shop in 0..MAX_COUNTERS + 10 {
+            let account = shop.to_string();
+            let names = Names { account: &account, ..NAMES };
+            let claims = [Claim { key: Key { scope: Scope::Account, names }, limit: Some(Limit::new(LONG, 1)) }];
+            store.take_now(&claims, at(0), Duration::ZERO);
+        }
+        assert!(store.lock().len() <= MAX_COUNTERS + 1);
+    }
+}

@@ -1,0 +1,210 @@
+//! The way out: one pooled HTTP client for the process, behind [`Transport`].
+//!
+//! What it promises whatever the caller asks for: TLS is verified, always; plain HTTP goes to this
+//! machine only; no redirect is followed; no reply grows over its limit, before or after
+//! decompression; nothing is sent twice unless hyper says that not a byte of it had left.
+
+mod body;
+mod connect;
+mod failure;
+mod origin;
+mod pool;
+
+use std::{fmt, time::Duration};
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::{
+    HeaderMap, Request,
+    header::{self, HeaderName, HeaderValue},
+};
+use sesame_core::{BoxFuture, Error, HttpRequest, HttpResponse, Result, Transport, request::Method};
+use tokio::{
+    sync::Semaphore,
+    time::{Instant, timeout_at},
+};
+
+use connect::Connector;
+use origin::Origin;
+use pool::Pool;
+
+/// Who we say we are.
+pub const USER_AGENT: &str = concat!("sesame/", env!("CARGO_PKG_VERSION"));
+
+/// Making a connection (name, TCP, proxy, TLS) takes at most this long.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The most exchanges at one time; more wait. Below the 1,024 open files that many systems allow.
+const MAX_IN_FLIGHT: usize = 768;
+
+/// The pooled HTTP client.
+///
+/// Cheap until used: the roots of TLS are read with the first `https` request, the proxy is taken
+/// from `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY` (spelt in either case). Must be used inside a
+/// tokio runtime.
+///
+/// ```no_run
+/// use sesame_client::HttpTransport;
+/// use sesame_core::{HttpRequest, Transport, request::Method};
+///
+/// # async fn example() -> sesame_core::Result<()> {
+/// let transport = HttpTransport::new();
+/// let reply = transport.send(HttpRequest::new(Method::Get, "https://api.lazada.sg/rest/")).await?;
+/// println!("{}", reply.status);
+/// # Ok(())
+/// # }
+/// ```
+pub struct HttpTransport {
+    pool: Pool,
+    connector: Connector,
+    in_flight: Semaphore,
+}
+
+impl HttpTransport {
+    /// Creates the client. Opens nothing and reads nothing but the proxy variables.
+    pub fn new() -> Self {
+        Self::with_connector(Connector::from_env())
+    }
+
+    fn with_connector(connector: Connector) -> Self {
+        Self { pool: Pool::new(), connector, in_flight: Semaphore::new(MAX_IN_FLIGHT) }
+    }
+
+    /// Describes the way a URL would take, for `sesame doctor`: direct, or by which proxy.
+    ///
+    /// # Errors
+    /// What [`Transport::send`] would refuse before sending anything.
+    pub fn route(&self, url: &str) -> Result<String> {
+        let (origin, _) = origin::split(url)?;
+        let origin = Origin::parse(origin)?;
+        self.connector.route(&origin)
+    }
+
+    async fn exchange(&self, request: HttpRequest) -> Result<HttpResponse> {
+        let deadline = Instant::now() + request.timeout;
+        let (origin, path) = origin::split(&request.url)?;
+        let origin = self.pool.origin(origin)?;
+        let limit = request.max_reply;
+        let timeout = request.timeout;
+        let mut message = message(&origin, path, &request)?;
+
+        let permit = timeout_at(deadline, self.in_flight.acquire()).await;
+        // The semaphore is never closed, so only the time can run out here.
+        let Ok(Ok(_permit)) = permit else {
+            return Err(failure::timed_out("all connections were busy", timeout, false));
+        };
+
+        let mut may_reuse = true;
+        loop {
+            let idle = if may_reuse { origin.check_out().await } else { None };
+            let reused = idle.is_some();
+            let mut sender = match idle {
+                Some(sender) => sender,
+                None => self.connector.open(&origin, deadline, timeout).await?,
+            };
+
+            // From here on the request may arrive at the other side.
+            let exchange = async {
+                match sender.try_send_request(message).await {
+                    Ok(response) => {
+                        let (head, incoming) = response.into_parts();
+                        let body = body::read(&head.headers, incoming, limit).await?;
+                        Ok(Ok(reply(head.status.as_u16(), &head.headers, body)))
+                    }
+                    Err(mut error) => match error.take_message() {
+                        // hyper hands the request back when not a byte of it was written.
+                        Some(message) => Ok(Err((message, error.into_error()))),
+                        None => Err(failure::broken(origin.name(), &error.into_error(), true)),
+                    },
+                }
+            };
+            match timeout_at(deadline, exchange).await {
+                Err(_) => return Err(failure::timed_out("no complete answer came", timeout, true)),
+                Ok(Err(error)) => return Err(error),
+                Ok(Ok(Ok(response))) => {
+                    origin.check_in(sender);
+                    return Ok(response);
+                }
+                Ok(Ok(Err((unsent, error)))) => {
+                    if !reused {
+                        return Err(failure::broken(origin.name(), &error, false));
+                    }
+                    // The gateway closed an idle connection: once more, on a fresh one.
+                    message = unsent;
+                    may_reuse = false;
+                }
+            }
+        }
+    }
+}
+
+impl Default for HttpTransport {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for HttpTransport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpTransport").finish_non_exhaustive()
+    }
+}
+
+impl Transport for HttpTransport {
+    fn send(&self, request: HttpRequest) -> BoxFuture<'_, Result<HttpResponse>> {
+        Box::pin(self.exchange(request))
+    }
+}
+
+/// Builds hyper's request.
+fn message(origin: &Origin, path: &str, request: &HttpRequest) -> Result<Request<Full<Bytes>>> {
+    // A fragment never travels.
+    let path = path.split_once('#').map_or(path, |(path, _)| path);
+    let path = if path.is_empty() || path.starts_with('?') { &format!("/{path}") } else { path };
+    let uri = hyper::Uri::builder()
+        .path_and_query(path)
+        .build()
+        .map_err(|error| Error::usage(format!("the URL for {} cannot be sent: {error}", origin.name())))?;
+
+    let mut message = Request::new(Full::new(request.body.clone()));
+    *message.method_mut() = match request.method {
+        Method::Get => hyper::Method::GET,
+        Method::Post => hyper::Method::POST,
+    };
+    *message.uri_mut() = uri;
+    let headers = message.headers_mut();
+    headers.reserve(6 + request.headers.len());
+    headers.insert(header::HOST, origin.host_header());
+    headers.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
+    headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
+    if let Some(kind) = &request.content_type {
+        headers.insert(header::CONTENT_TYPE, value_of("Content-Type", kind)?);
+    }
+    for (name, value) in &request.headers {
+        let key = HeaderName::from_bytes(name.as_bytes())
+            .map_err(|_| Error::usage(format!("{name:?} is no name of an HTTP header")))?;
+        headers.insert(key, value_of(name, value)?);
+    }
+    Ok(message)
+}
+
+fn value_of(name: &str, value: &str) -> Result<HeaderValue> {
+    // The value may be a secret; it is not repeated in the message.
+    HeaderValue::from_str(value)
+        .map_err(|_| Error::usage(format!("the HTTP header {name} has characters that no header may have")))
+}
+
+/// Turns hyper's reply into ours.
+fn reply(status: u16, headers: &HeaderMap, body: Bytes) -> HttpResponse {
+    let text = |name: &HeaderName| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    HttpResponse {
+        status,
+        content_type: text(&header::CONTENT_TYPE),
+        date: text(&header::DATE),
+        refusal_id: headers.get("x-sandbox-refusal").and_then(|value| value.to_str().ok()).map(str::to_owned),
+        // The form with a date is not used by these gateways.
+        retry_after: text(&header::RETRY_AFTER).and_then(|value| value.trim().parse().ok()),
+        location: text(&header::LOCATION),
+        body,
+    }
+}

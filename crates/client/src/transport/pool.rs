@@ -1,0 +1,116 @@
+//! Idle connections, by origin.
+//!
+//! Connections speak HTTP/1.1, one exchange at a time, so a pool is a stack per origin: the last
+//! one used is the warmest and the least likely to have been closed by the other side.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError, RwLock},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::client::conn::http1::SendRequest;
+use sesame_core::Result;
+use tokio::time::{Instant, timeout};
+
+use super::origin::Origin;
+
+/// A connection, ready for a request.
+pub(super) type Sender = SendRequest<Full<Bytes>>;
+
+/// Shorter than the keep-alive of common gateways, so that we close first and not in a race.
+const IDLE_LIFE: Duration = Duration::from_secs(20);
+
+/// The most idle connections kept for one origin.
+const MAX_IDLE: usize = 128;
+
+/// The most origins remembered. All platforms in all regions are fewer than 50.
+const MAX_ORIGINS: usize = 256;
+
+/// How long a connection may take to become ready again after its last reply was read whole. It
+/// is a matter of microseconds; one that takes longer is still busy with something odd.
+const SETTLE: Duration = Duration::from_millis(200);
+
+/// A connection nobody uses.
+pub(super) struct Idle {
+    sender: Sender,
+    since: Instant,
+}
+
+/// All origins that were called.
+pub(super) struct Pool {
+    origins: RwLock<HashMap<Box<str>, Arc<Origin>>>,
+}
+
+impl Pool {
+    pub(super) fn new() -> Self {
+        Self { origins: RwLock::new(HashMap::new()) }
+    }
+
+    /// Returns the origin of this name.
+    ///
+    /// # Errors
+    /// A usage error when it may not be called at all.
+    pub(super) fn origin(&self, name: &str) -> Result<Arc<Origin>> {
+        if let Some(origin) = self.origins.read().unwrap_or_else(PoisonError::into_inner).get(name) {
+            return Ok(Arc::clone(origin));
+        }
+        let origin = Arc::new(Origin::parse(name)?);
+        let mut origins = self.origins.write().unwrap_or_else(PoisonError::into_inner);
+        if origins.len() >= MAX_ORIGINS {
+            // Somebody feeds us invented hosts: start over instead of growing. Exchanges under way
+            // keep their origin alive until they end.
+            origins.clear();
+        }
+        Ok(Arc::clone(origins.entry(name.into()).or_insert(origin)))
+    }
+}
+
+impl Origin {
+    /// Takes an idle connection that still works, if there is one.
+    pub(super) async fn check_out(&self) -> Option<Sender> {
+        loop {
+            let idle = lock(&self.idle).pop()?;
+            if idle.since.elapsed() > IDLE_LIFE {
+                // A stack: all below are older still.
+                lock(&self.idle).clear();
+                return None;
+            }
+            let mut sender = idle.sender;
+            if sender.is_ready() {
+                return Some(sender);
+            }
+            if sender.is_closed() {
+                continue;
+            }
+            // The connection's own task has not yet noticed that its last exchange is over.
+            if let Ok(Ok(())) = timeout(SETTLE, sender.ready()).await {
+                return Some(sender);
+            }
+        }
+    }
+
+    /// Gives a connection back after a reply that was read to its end.
+    pub(super) fn check_in(&self, sender: Sender) {
+        if sender.is_closed() {
+            return;
+        }
+        let now = Instant::now();
+        let mut idle = lock(&self.idle);
+        if idle.len() >= MAX_IDLE {
+            // Drop the coldest half at once, so that this stays cheap on average.
+            idle.drain(..MAX_IDLE / 2);
+        }
+        if idle.first().is_some_and(|oldest| now - oldest.since > IDLE_LIFE) {
+            idle.retain(|idle| now - idle.since <= IDLE_LIFE);
+        }
+        idle.push(Idle { sender, since: now });
+    }
+}
+
+fn lock(idle: &Mutex<Vec<Idle>>) -> std::sync::MutexGuard<'_, Vec<Idle>> {
+    // A panic while holding the lock cannot leave the stack half changed.
+    idle.lock().unwrap_or_else(PoisonError::into_inner)
+}
