@@ -297,7 +297,8 @@ fn write_tables(out: &Path, catalogues: &Catalogues) -> Result<()> {
                 keys.push((number, names::key(alias), ALIAS, entry));
             }
             if let Some(title) = &record.title
-                && !title.contains(' ')
+                // `GetProducts` is a name people use; `alibaba.icbu.product.get` is that of another API.
+                && !title.contains([' ', '.', '/'])
                 && titles.get(&names::key(title)) == Some(&1)
             {
                 keys.push((number, names::key(title), TITLE, entry));

@@ -398,9 +398,10 @@ fn shape_of(protocol: Protocol, name: &str) -> Shape {
     match protocol {
         Protocol::Param2 => Shape::Param2,
         Protocol::Top => Shape::Top,
+        // `aliexpress/message/list` is a method of /sync: only a slash in front makes a path.
+        Protocol::Iop if !name.starts_with('/') => Shape::IopSync,
         Protocol::Iop if name.contains('{') => Shape::IopRestVariables,
-        Protocol::Iop if name.contains('/') => Shape::IopRest,
-        Protocol::Iop => Shape::IopSync,
+        Protocol::Iop => Shape::IopRest,
     }
 }
 
@@ -439,9 +440,9 @@ fn api_of(platform: &Platform, record: Record, known: bool) -> Api {
 
 /// An API that nobody has written down.
 fn unknown(platform: &Platform, name: &Name<'_>) -> Api {
-    let shape = shape_of(platform.protocol, name.name);
-    let plain = match shape {
-        Shape::IopRest | Shape::IopRestVariables => format!("/{}", name.name.trim_matches('/')),
+    let plain = match platform.protocol {
+        // The slash in front may be left out; methods have none at all.
+        Protocol::Iop if name.name.contains('/') => format!("/{}", name.name.trim_matches('/')),
         _ => name.name.to_owned(),
     };
     let namespace = param2(platform).map(|default| name.namespace.unwrap_or(default).to_owned());
