@@ -15,8 +15,8 @@ use sesame_core::{
     mask::mask_url,
     request::{encode_form, with_query},
     sign::{
-        Digest, SigningKey, base_string, base_string_sorted, collapse_doubled, explain, sign, sign_sorted, sort,
-        verify,
+        Digest, SigningKey, base_string, base_string_sorted, collapse_doubled, explain, sign, sign_sorted,
+        sort, verify,
     },
 };
 
@@ -84,7 +84,8 @@ fn round_trip(params: &Params) {
 
 /// What arrives at a gateway: doubled, signed by anyone, in any order.
 fn received(shape: Shape, digest: Digest, path: &str, given: &[(String, String)]) {
-    let pairs: Vec<(&str, &str)> = given.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let pairs: Vec<(&str, &str)> =
+        given.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     let Ok(pairs) = collapse_doubled(&pairs) else { return };
     let names: HashSet<&str> = pairs.iter().map(|pair| pair.0).collect();
     assert_eq!(names.len(), pairs.len(), "a doubled name came through");
