@@ -1,9 +1,29 @@
 //! The world behind the gateways: shops, products, categories, orders, all from a seed.
 
-use std::borrow::Cow;
+mod ali1688;
+mod aliexpress;
+mod arguments;
+mod attributes;
+mod categories;
+mod clock;
+mod icbu;
+mod json;
+mod lazada;
+mod orders;
+mod random;
+mod shops;
+mod stock;
+mod taobao;
+mod times;
+mod words;
+
+use std::{borrow::Cow, sync::OnceLock};
 
 use jiff::Timestamp;
 use sesame_core::Params;
+
+use arguments::{Dialect, Reader};
+use stock::Stock;
 
 /// The platforms that have shops, in the order in which [`World::shops`] lists them.
 pub const PLATFORMS: [&str; 8] =
@@ -98,14 +118,21 @@ pub enum Answer {
 /// The world: everything that answers depend on, apart from the call itself.
 #[derive(Debug)]
 pub struct World {
+    seed: u64,
+    products: usize,
     shops: Vec<Shop>,
+    // What a shop holds is made when it is first asked for: a demo uses two shops of sixteen.
+    stocks: Vec<OnceLock<Stock>>,
 }
 
 impl World {
     /// Generates a world. The same three numbers give the same bytes, on every machine.
+    ///
+    /// A shop has at most a million products.
     pub fn generate(seed: u64, shops_per_platform: usize, products_per_shop: usize) -> Self {
-        let _ = (seed, shops_per_platform, products_per_shop);
-        Self { shops: Vec::new() }
+        let shops = shops::generate(seed, shops_per_platform);
+        let stocks = shops.iter().map(|_| OnceLock::new()).collect();
+        Self { seed, products: products_per_shop, shops, stocks }
     }
 
     /// Returns all shops, grouped by platform in the order of [`PLATFORMS`].
@@ -115,7 +142,48 @@ impl World {
 
     /// Answers a call; `None` when this API is not backed by the world.
     pub fn answer(&self, call: &WorldCall<'_>) -> Option<Answer> {
-        let _ = call;
-        None
+        if let Some(answer) = clock::answer(call) {
+            return Some(answer);
+        }
+        let dialect = match call.platform {
+            "taobao" => Dialect::Top,
+            "aliexpress-legacy" | "1688" => Dialect::Param2,
+            _ => Dialect::Iop,
+        };
+        let ask = Ask { world: self, call, read: Reader::new(call.args, dialect) };
+        let answer = match call.platform {
+            "alibaba" => icbu::answer(&ask),
+            "aliexpress" => aliexpress::answer(&ask),
+            "aliexpress-legacy" => aliexpress::answer_legacy(&ask),
+            "1688" => ali1688::answer(&ask),
+            "lazada" | "daraz" | "miravia" => lazada::answer(&ask),
+            "taobao" => taobao::answer(&ask),
+            _ => None,
+        }?;
+        Some(match answer {
+            Ok(payload) => Answer::Payload(payload),
+            Err(refusal) => refusal,
+        })
+    }
+}
+
+/// A call on its way to what answers it.
+struct Ask<'a> {
+    world: &'a World,
+    call: &'a WorldCall<'a>,
+    read: Reader<'a>,
+}
+
+impl<'a> Ask<'a> {
+    /// Returns the shop whose token the call carries, and what it holds.
+    fn stock(&self) -> Result<(&'a Shop, &'a Stock), Answer> {
+        let found = self
+            .call
+            .shop
+            .and_then(|at| Some((at, self.world.shops.get(at)?, self.world.stocks.get(at)?)))
+            .filter(|(_, shop, _)| shop.platform == self.call.platform);
+        let Some((at, shop, stock)) = found else { return Err(self.read.no_session()) };
+        let stock = stock.get_or_init(|| Stock::generate(self.world.seed, at, shop, self.world.products));
+        Ok((shop, stock))
     }
 }

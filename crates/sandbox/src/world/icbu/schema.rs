@@ -1,0 +1,438 @@
+//! ICBU's schema documents: what a category asks for, and the next level of a cascade.
+
+use std::fmt::Write as _;
+
+use quick_xml::{
+    Reader,
+    events::{BytesStart, Event},
+};
+
+use super::{
+    Form, failure,
+    schema_fields::{AFTER, BEFORE, Field, Rule},
+};
+use crate::world::{
+    Answer, Ask,
+    attributes::{self, Attribute, COLOUR, Kind, choice_name},
+    categories::Family,
+    json::Json,
+    words::Language,
+};
+
+/// Deeper documents than this are refused; real ones have six levels.
+const DEEPEST: usize = 64;
+/// Larger documents than this are refused. Twice the largest rendered product seen.
+const LARGEST: usize = 300_000;
+
+/// `/alibaba/icbu/product/schema/get`: rules without values.
+///
+/// On TOP the two arguments travel in a wrapper object (documented).
+pub(super) fn get(ask: &Ask<'_>, form: Form) -> Result<String, Answer> {
+    let (id, language) = if form == Form::Gop {
+        (ask.read.required("cat_id")?.parse().map_err(|_| ask.read.invalid("cat_id"))?, {
+            ask.read.required("language")?
+        })
+    } else {
+        return wrapped(ask, form);
+    };
+    Ok(document(form, id, language))
+}
+
+fn wrapped(ask: &Ask<'_>, form: Form) -> Result<String, Answer> {
+    const WRAPPER: &str = "param_product_top_publish_request";
+    let request = ask.read.object(WRAPPER)?.ok_or_else(|| ask.read.missing(WRAPPER))?;
+    let id = request.get("cat_id").and_then(sesame_core::scalar::integer);
+    let id = id.and_then(|id| u64::try_from(id).ok()).ok_or_else(|| ask.read.missing("cat_id"))?;
+    let language = request.get("language").and_then(serde_json::Value::as_str).unwrap_or("en_US");
+    Ok(document(form, id, language))
+}
+
+fn document(form: Form, id: u64, language: &str) -> String {
+    let node = match leaf(form, id) {
+        Ok(node) => node,
+        Err(refused) => return refused,
+    };
+    let language = spoken(language);
+    let mut xml = Xml::start();
+    for field in BEFORE {
+        xml.field(field, language);
+    }
+    xml.open("icbuCatProp", if language == Language::Chinese { "类目属性" } else { "Attributes" }, "complex");
+    xml.text.push_str("<fields>");
+    for attribute in attributes::of_category(node).filter(|attribute| attribute.id != COLOUR) {
+        xml.attribute(attribute, language);
+    }
+    xml.text.push_str("</fields></field>");
+    sale_fields(&mut xml, node, language);
+    for field in AFTER {
+        xml.field(field, language);
+    }
+    success(form, &xml.finish())
+}
+
+/// `saleProp` holds the values that are on sale, `sku` a row for each.
+fn sale_fields(xml: &mut Xml, node: usize, language: Language) {
+    let chinese = language == Language::Chinese;
+    let Some(colour) = attributes::of_category(node).find(|attribute| attribute.id == COLOUR) else { return };
+    xml.open("saleProp", if chinese { "销售属性" } else { "Sale attributes" }, "complex");
+    xml.text.push_str("<fields>");
+    xml.attribute(colour, language);
+    xml.text.push_str("</fields></field>");
+    xml.open("sku", "SKU", "multiComplex");
+    xml.text.push_str("<fields>");
+    xml.open("props", if chinese { "规格" } else { "Attributes of the SKU" }, "complex");
+    xml.text.push_str("<fields>");
+    xml.attribute(&Attribute { kind: Kind::Single, ..*colour }, language);
+    xml.text.push_str("</fields></field>");
+    for (id, name, kind, required) in [
+        ("price", if chinese { "价格" } else { "Price" }, "decimal", "true"),
+        ("inventory", if chinese { "库存" } else { "Stock" }, "integer", "false"),
+        ("skuCode", if chinese { "商家编码" } else { "SKU code" }, "text", "false"),
+    ] {
+        xml.open(id, name, "input");
+        let _ = write!(
+            xml.text,
+            "<rules><rule name=\"requiredRule\" value=\"{required}\"/><rule name=\"valueTypeRule\" value=\"{kind}\"/>"
+        );
+        if id == "price" {
+            xml.text.push_str("<rule name=\"minValueRule\" value=\"0\" exProperty=\"not include\"/>");
+        }
+        xml.text.push_str("</rules></field>");
+    }
+    xml.text.push_str("</fields></field>");
+}
+
+/// `/icbu/product/schema/level/get`: the fields that follow the values chosen in `xml`.
+///
+/// Only the deepest choice of each cascade counts: what is above it was answered before. Nothing
+/// chosen gives the tops of the cascades, a choice with nothing below it an empty document. All
+/// of this is a guess: the vendor only says "next level".
+pub(super) fn level(ask: &Ask<'_>, form: Form) -> Result<String, Answer> {
+    let id = ask.read.required("cat_id")?.parse().map_err(|_| ask.read.invalid("cat_id"))?;
+    let submitted = ask.read.required("xml")?;
+    let language = spoken(ask.read.required("language")?);
+    let node = match leaf(form, id) {
+        Ok(node) => node,
+        Err(refused) => return Ok(refused),
+    };
+    let chosen = match chosen(submitted) {
+        Ok(chosen) => chosen,
+        Err(reason) => {
+            // Invented; live reports only show `isp.error-happened` for anything.
+            return Ok(failure(form, "CHK_XML_INVALID", &format!("The xml cannot be read: {reason}")));
+        }
+    };
+    let steps: Vec<&Attribute> = chosen
+        .iter()
+        .filter_map(|(attribute, value)| attributes::next_step(*attribute, *value))
+        .filter(|next| !chosen.iter().any(|(attribute, _)| *attribute == next.id))
+        .collect();
+    let mut xml = Xml::start();
+    if chosen.iter().any(|(attribute, _)| attributes::is_cascade(*attribute)) {
+        for attribute in steps {
+            xml.attribute(attribute, language);
+        }
+    } else {
+        for attribute in attributes::of_category(node).filter(|attribute| attribute.kind == Kind::Cascade) {
+            xml.attribute(attribute, language);
+        }
+    }
+    Ok(success(form, &xml.finish()))
+}
+
+/// Reads `p-<id>` fields with whole numbers as values, at any depth. Everything else is passed
+/// over: a caller may send the whole document.
+fn chosen(xml: &str) -> Result<Vec<(u32, u32)>, String> {
+    if xml.len() > LARGEST {
+        return Err(format!("it has {} bytes; {LARGEST} are the limit", xml.len()));
+    }
+    let mut reader = Reader::from_str(xml);
+    let mut open: Vec<Option<u32>> = Vec::new();
+    let mut found = Vec::new();
+    let mut value: Option<String> = None;
+    let mut elements = 0_usize;
+    loop {
+        match reader.read_event().map_err(|error| error.to_string())? {
+            Event::Start(element) => {
+                elements += 1;
+                if open.len() == DEEPEST {
+                    return Err(format!("it is deeper than {DEEPEST} levels"));
+                }
+                if element.name().as_ref() == "value" {
+                    value = Some(String::new());
+                }
+                open.push(attribute_of(&element).or_else(|| {
+                    let inner = !matches!(element.name().as_ref(), "field");
+                    open.last().copied().flatten().filter(|_| inner)
+                }));
+            }
+            Event::Empty(_) => elements += 1,
+            Event::Text(text) => {
+                if let Some(value) = &mut value {
+                    value.push_str(&text);
+                }
+            }
+            Event::CData(text) => {
+                if let Some(value) = &mut value {
+                    value.push_str(&text);
+                }
+            }
+            Event::End(element) => {
+                let attribute = open.pop().flatten();
+                if element.name().as_ref() == "value"
+                    && let (Some(attribute), Some(text)) = (attribute, value.take())
+                    && let Ok(number) = text.trim().parse()
+                {
+                    found.push((attribute, number));
+                }
+            }
+            Event::Eof if !open.is_empty() => return Err("it ends inside an element".to_owned()),
+            Event::Eof if elements == 0 => return Err("it holds no element".to_owned()),
+            Event::Eof => return Ok(found),
+            _ => {}
+        }
+    }
+}
+
+fn attribute_of(element: &BytesStart<'_>) -> Option<u32> {
+    if element.name().as_ref() != "field" {
+        return None;
+    }
+    let id = element.try_get_attribute("id").ok()??;
+    id.value.strip_prefix("p-")?.parse().ok()
+}
+
+/// Returns the node of a leaf category, or the business failure. The codes are documented for
+/// `schema/add`; that reading a schema answers with the same is a guess.
+fn leaf(form: Form, id: u64) -> Result<usize, String> {
+    let node = Family::Icbu.node(id).ok_or_else(|| {
+        failure(form, "PUB_BIZCHECK_CAT_DATA_NOTEXIST", &format!("The category {id} does not exist."))
+    })?;
+    if Family::Icbu.is_leaf(node) {
+        return Ok(node);
+    }
+    Err(failure(form, "CHK_CAT_NOT_LEAF", &format!("The category {id} is not a leaf.")))
+}
+
+fn success(form: Form, xml: &str) -> String {
+    let mut out = Json::with_room(xml.len() + xml.len() / 8);
+    if form == Form::Gop {
+        out.object().key("result").object().put("success", true);
+        out.with("message_info", "").with("msg_code", "").with("data", xml).end().end();
+    } else {
+        out.object()
+            .put("biz_success", true)
+            .with("message", "")
+            .with("msg_code", "")
+            .with("data", xml)
+            .end();
+    }
+    out.finish()
+}
+
+/// `zh*` answers in Chinese, `es*` in Spanish where there are words, everything else in English.
+fn spoken(language: &str) -> Language {
+    match language.get(..2) {
+        Some("zh") => Language::Chinese,
+        Some("es") => Language::Spanish,
+        _ => Language::English,
+    }
+}
+
+/// A schema document in the making.
+struct Xml {
+    text: String,
+}
+
+impl Xml {
+    fn start() -> Self {
+        Self { text: String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?><itemSchema>") }
+    }
+
+    fn finish(mut self) -> String {
+        self.text.push_str("</itemSchema>");
+        self.text
+    }
+
+    fn pair(&mut self, name: &str, value: &str) {
+        let _ = write!(self.text, " {name}=\"");
+        for c in value.chars() {
+            match c {
+                '&' => self.text.push_str("&amp;"),
+                '<' => self.text.push_str("&lt;"),
+                '>' => self.text.push_str("&gt;"),
+                '"' => self.text.push_str("&quot;"),
+                _ => self.text.push(c),
+            }
+        }
+        self.text.push('"');
+    }
+
+    fn open(&mut self, id: &str, name: &str, kind: &str) {
+        self.text.push_str("<field");
+        self.pair("id", id);
+        self.pair("name", name);
+        self.pair("type", kind);
+        self.text.push('>');
+    }
+
+    fn field(&mut self, field: &Field, language: Language) {
+        let chinese = language == Language::Chinese;
+        self.open(field.id, if chinese { field.zh } else { field.en }, field.kind);
+        if !field.rules.is_empty() {
+            self.text.push_str("<rules>");
+            for rule in field.rules {
+                self.rule(rule);
+            }
+            self.text.push_str("</rules>");
+        }
+        if !field.options.is_empty() {
+            self.text.push_str("<options>");
+            for (value, en, zh) in field.options {
+                self.option(if chinese { zh } else { en }, value);
+            }
+            self.text.push_str("</options>");
+        }
+        if !field.fields.is_empty() {
+            self.text.push_str("<fields>");
+            for inner in field.fields {
+                self.field(inner, language);
+            }
+            self.text.push_str("</fields>");
+        }
+        if field.kind == "label" {
+            self.text.push_str("<label-group><label");
+            self.pair("name", field.id);
+            self.pair("value", "4.5");
+            self.pair("desc", if chinese { "仅供参考" } else { "For your information" });
+            self.text.push_str("/></label-group>");
+        }
+        self.text.push_str("</field>");
+    }
+
+    fn rule(&mut self, rule: &Rule) {
+        self.text.push_str("<rule");
+        self.pair("name", rule.name);
+        self.pair("value", rule.value);
+        for (name, value) in [("unit", rule.unit), ("exProperty", rule.ex)] {
+            if !value.is_empty() {
+                self.pair(name, value);
+            }
+        }
+        if rule.when.is_empty() {
+            self.text.push_str("/>");
+            return;
+        }
+        self.text.push_str("><depend-group operator=\"and\">");
+        for (field, symbol, value) in rule.when {
+            self.depends(field, symbol, value);
+        }
+        self.text.push_str("</depend-group></rule>");
+    }
+
+    fn depends(&mut self, field: &str, symbol: &str, value: &str) {
+        self.text.push_str("<depend-express");
+        self.pair("fieldId", field);
+        self.pair("value", value);
+        self.pair("symbol", symbol);
+        self.text.push_str("/>");
+    }
+
+    fn option(&mut self, name: &str, value: &str) {
+        self.text.push_str("<option");
+        self.pair("displayName", name);
+        self.pair("value", value);
+        self.text.push_str("/>");
+    }
+
+    fn attribute(&mut self, attribute: &Attribute, language: Language) {
+        let id = format!("p-{}", attribute.id);
+        let kind = match attribute.kind {
+            Kind::Input | Kind::Decimal => "input",
+            Kind::Single | Kind::SingleOrOwn | Kind::Cascade => "singleCheck",
+            Kind::Multi => "multiCheck",
+        };
+        self.open(&id, attribute.name(language), kind);
+        self.text.push_str("<rules>");
+        self.plain_rule("requiredRule", if attribute.required { "true" } else { "false" });
+        match attribute.kind {
+            Kind::Input => {
+                self.plain_rule("valueTypeRule", "text");
+                self.text.push_str(
+                    "<rule name=\"maxLengthRule\" value=\"70\" unit=\"character\" exProperty=\"include\"/>",
+                );
+            }
+            Kind::Decimal => {
+                self.plain_rule("valueTypeRule", "decimal");
+                self.plain_rule("maxDecimalDigitsRule", "2");
+            }
+            Kind::Multi => self.plain_rule("maxInputNumRule", "10"),
+            Kind::SingleOrOwn => {
+                self.text.push_str(
+                    "<rule name=\"valueAttributeRule\" value=\"inputValue\"><depend-group operator=\"and\">",
+                );
+                self.depends(&id, "==", "-1");
+                self.text.push_str("</depend-group></rule>");
+            }
+            Kind::Cascade => {
+                self.plain_rule(
+                    "devTipRule",
+                    "The choice decides what follows: ask schema/level/get for the next level.",
+                );
+            }
+            Kind::Single => {}
+        }
+        self.text.push_str("</rules>");
+        if !attribute.choices.is_empty() {
+            self.text.push_str("<options>");
+            for choice in attribute.choices {
+                self.option(choice_name(choice, language), &choice.0.to_string());
+            }
+            if attribute.kind == Kind::SingleOrOwn {
+                self.option(if language == Language::Chinese { "其他" } else { "Other" }, "-1");
+            }
+            self.text.push_str("</options>");
+        }
+        self.text.push_str("</field>");
+    }
+
+    fn plain_rule(&mut self, name: &str, value: &str) {
+        self.text.push_str("<rule");
+        self.pair("name", name);
+        self.pair("value", value);
+        self.text.push_str("/>");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_choices_wherever_they_are() {
+        let nested = r#"<itemSchema><field id="icbuCatProp" name="a" type="complex"><complex-value>
+            <field id="p-1" type="singleCheck"><value>100000001</value></field>
+            <field id="p-351"><value><![CDATA[35101]]></value></field>
+            <field id="p-2"><value>a &amp; b</value></field>
+            <field id="p-10"><values><value>101</value><value>102</value></values></field>
+            </complex-value></field><field id="x"><value>7</value></field></itemSchema>"#;
+        let expected = vec![(1, 100_000_001), (351, 35_101), (10, 101), (10, 102)];
+        assert_eq!(chosen(nested), Ok(expected));
+        assert_eq!(chosen("<itemSchema/>"), Ok(vec![]));
+    }
+
+    #[test]
+    fn says_why_a_document_cannot_be_read() {
+        for (xml, says) in [
+            ("plain words", "no element"),
+            ("<itemSchema>", "ends inside"),
+            ("<a></b>", ""),
+            ("<a b=\"", ""),
+            (&"<field>".repeat(100), "deeper"),
+            (&"x".repeat(LARGEST + 1), "limit"),
+        ] {
+            let error = chosen(xml).unwrap_err();
+            assert!(error.contains(says), "{xml:.20}: {error}");
+        }
+    }
+}
