@@ -1,1 +1,52 @@
-//! x
+//! Apps, accounts and tokens: OAuth logins, sealed storage, refreshes that lose nothing.
+//!
+//! | question | module |
+//! |---|---|
+//! | how a vault is opened and what it can do | [`Vault`] |
+//! | how a seller authorises an app | [`Login`], [`Callback`], [`Listener`] |
+//! | who may use which token, and when it is refreshed | [`AccountHandle`], [`Vault::token`] |
+//! | where things are kept | [`store`] |
+//! | how secrets are sealed, and where the master key lives | [`seal`] |
+//!
+//! The vault makes its few calls through [`sesame_core::Transport`] and knows nothing of the client
+//! above it. Time, sleep and randomness come from [`sesame_core::Clock`].
+//!
+//! # Three rules that everything here serves
+//! 1. A token that is still fresh is handed out without a lock and without a wait.
+//! 2. One refresh at a time, in this process and among processes; its intent is durable before the
+//!    call and its answer is durable before anyone sees it.
+//! 3. Nothing is overwritten that is not understood: another shop's token, a newer file, a file
+//!    sealed with another key.
+#![warn(missing_docs)]
+
+mod accounts;
+mod app;
+mod authorisation;
+mod clock;
+mod handle;
+mod id;
+mod identity;
+mod journal;
+mod listener;
+mod location;
+mod login;
+mod login_store;
+mod name;
+mod oauth;
+mod refresh;
+pub mod seal;
+pub mod store;
+mod token;
+mod vault;
+
+pub use accounts::{Account, AccountState, ImportedTokens};
+pub use app::{App, DEFAULT_REDIRECT_URI, NewApp};
+pub use clock::SystemClock;
+pub use handle::AccountHandle;
+pub use id::Id;
+pub use listener::Listener;
+pub use location::Location;
+pub use login::{Callback, Login, LoginOptions};
+pub use seal::{KeyChoice, KeyKind};
+pub use token::Token;
+pub use vault::{Notice, Vault, VaultOptions};

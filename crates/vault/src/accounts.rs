@@ -1,0 +1,186 @@
+//! Accounts as people see them: whose they are, and how their tokens do.
+
+use jiff::Timestamp;
+use serde::{Serialize, Serializer, ser::SerializeStruct as _};
+use sesame_catalog::TokenRules;
+use sesame_core::{AccessToken, RefreshToken};
+
+use crate::{
+    Id,
+    authorisation::{Windows, hopeless},
+    store::FullRow,
+};
+
+/// How the tokens of an account do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AccountState {
+    /// The access token is good for a while.
+    Healthy,
+    /// The access token ends soon or has ended; the next call refreshes it.
+    NeedsRefresh,
+    /// A person has to authorise the shop again.
+    NeedsAuthorisation {
+        /// Why.
+        reason: String,
+    },
+}
+
+impl AccountState {
+    /// Returns the word that JSON output uses.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Healthy => "healthy",
+            Self::NeedsRefresh => "needs-refresh",
+            Self::NeedsAuthorisation { .. } => "needs-authorisation",
+        }
+    }
+
+    /// Returns why a person is needed.
+    pub fn reason(&self) -> Option<&str> {
+        match self {
+            Self::NeedsAuthorisation { reason } => Some(reason),
+            _ => None,
+        }
+    }
+}
+
+/// One authorised shop, without its secrets. Serialises with stable names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Account {
+    /// The id.
+    pub id: Id,
+    /// The name.
+    pub name: String,
+    /// The name of its app.
+    pub app: String,
+    /// The platform.
+    pub platform: String,
+    /// The login name on the platform.
+    pub login: Option<String>,
+    /// The platform's id of the shop.
+    pub shop_id: Option<String>,
+    /// The country, two letters in lower case.
+    pub country: Option<String>,
+    /// The region whose hosts are called, where one is chosen.
+    pub region: Option<String>,
+    /// True when it was made against a sandbox.
+    pub sandbox: bool,
+    /// When the access token ends; nothing when nobody knows.
+    pub access_expires_at: Option<Timestamp>,
+    /// When the refresh token ends; nothing when there is none or nobody knows.
+    pub refresh_expires_at: Option<Timestamp>,
+    /// How the tokens do.
+    pub state: AccountState,
+    /// When tokens were last received.
+    pub last_success: Option<Timestamp>,
+    /// What last went wrong since then.
+    pub last_error: Option<String>,
+    /// When that was.
+    pub last_error_at: Option<Timestamp>,
+    /// Failed refreshes since the last success.
+    pub attempts: i64,
+    /// How many times the tokens were replaced.
+    pub generation: i64,
+}
+
+impl Account {
+    pub(crate) fn of(row: &FullRow, rules: Option<&TokenRules>, now: i64) -> Self {
+        let at = |millis: Option<i64>| millis.and_then(|millis| Timestamp::from_millisecond(millis).ok());
+        let FullRow { account, app, authorisation } = row;
+        Self {
+            id: account.id,
+            name: account.name.clone(),
+            app: app.name.clone(),
+            platform: app.platform.clone(),
+            login: account.login.clone(),
+            shop_id: account.shop_id.clone(),
+            country: account.country.clone(),
+            region: account.region.clone(),
+            sandbox: app.sandbox.is_some(),
+            access_expires_at: at(authorisation.tokens.access_expires_at),
+            refresh_expires_at: at(authorisation.tokens.refresh_expires_at)
+                .filter(|_| !authorisation.tokens.refresh_denied),
+            state: state(row, rules, now),
+            last_success: at(authorisation.last_success),
+            last_error: authorisation.last_error.clone(),
+            last_error_at: at(authorisation.last_error_at),
+            attempts: authorisation.attempts,
+            generation: authorisation.generation,
+        }
+    }
+}
+
+fn state(row: &FullRow, rules: Option<&TokenRules>, now: i64) -> AccountState {
+    let authorisation = &row.authorisation;
+    let tokens = &authorisation.tokens;
+    // The refresh token is dead: said at once, even while the access token lives on for some hours.
+    if let Some(reason) = &authorisation.exhausted {
+        return AccountState::NeedsAuthorisation { reason: reason.clone() };
+    }
+    let (due, over) = match (rules, tokens.access.is_some()) {
+        (_, false) => (true, true),
+        (Some(rules), true) => {
+            let windows = Windows::of(rules, tokens);
+            (now >= windows.advisory_at, now >= windows.ends_at)
+        }
+        (None, true) => {
+            let over = tokens.access_expires_at.is_some_and(|end| now >= end);
+            (over, over)
+        }
+    };
+    if !due {
+        return AccountState::Healthy;
+    }
+    let ended = tokens.refresh_expires_at.filter(|end| now >= *end && !tokens.refresh_denied);
+    match (hopeless(authorisation), ended) {
+        (Some(reason), _) if over => AccountState::NeedsAuthorisation { reason },
+        (Some(_), _) => AccountState::Healthy,
+        (None, Some(end)) => {
+            let day = Timestamp::from_millisecond(end).map(|end| end.to_string()).unwrap_or_default();
+            AccountState::NeedsAuthorisation { reason: format!("the refresh token ended at {day}") }
+        }
+        (None, None) => AccountState::NeedsRefresh,
+    }
+}
+
+impl Serialize for Account {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let time = |at: Option<Timestamp>| at.map(|at| at.to_string());
+        let mut out = serializer.serialize_struct("Account", 18)?;
+        out.serialize_field("name", &self.name)?;
+        out.serialize_field("platform", &self.platform)?;
+        out.serialize_field("app", &self.app)?;
+        out.serialize_field("login", &self.login)?;
+        out.serialize_field("shop_id", &self.shop_id)?;
+        out.serialize_field("country", &self.country)?;
+        out.serialize_field("region", &self.region)?;
+        out.serialize_field("sandbox", &self.sandbox)?;
+        out.serialize_field("state", self.state.as_str())?;
+        out.serialize_field("reason", &self.state.reason())?;
+        out.serialize_field("access_expires_at", &time(self.access_expires_at))?;
+        out.serialize_field("refresh_expires_at", &time(self.refresh_expires_at))?;
+        out.serialize_field("last_success", &time(self.last_success))?;
+        out.serialize_field("last_error", &self.last_error)?;
+        out.serialize_field("last_error_at", &time(self.last_error_at))?;
+        out.serialize_field("attempts", &self.attempts)?;
+        out.serialize_field("generation", &self.generation)?;
+        out.serialize_field("id", &self.id.to_string())?;
+        out.end()
+    }
+}
+
+/// Tokens that another program kept until now.
+#[derive(Debug, Clone, Default)]
+pub struct ImportedTokens {
+    /// The access token.
+    pub access: Option<AccessToken>,
+    /// The refresh token.
+    pub refresh: Option<RefreshToken>,
+    /// The account's name; made from the app's when left out.
+    pub account_name: Option<String>,
+    /// When the access token ends; unknown means that it is used until the gateway refuses it.
+    pub access_expires_at: Option<Timestamp>,
+    /// When the refresh token ends.
+    pub refresh_expires_at: Option<Timestamp>,
+}

@@ -1,0 +1,239 @@
+//! Apps: what the platform's console gave a developer.
+
+use std::{fmt, sync::Arc, sync::OnceLock};
+
+use jiff::Timestamp;
+use serde::Serialize;
+use sesame_catalog::Platform;
+use sesame_core::{
+    AppSecret, Error, Result,
+    sign::{Digest, SigningKey},
+};
+
+use crate::{
+    Id, name,
+    oauth::callback::Place,
+    seal::{Sealer, Slot, open_text},
+    store::AppRow,
+};
+
+/// Where a platform sends the seller's browser unless the app says otherwise.
+pub const DEFAULT_REDIRECT_URI: &str = "http://127.0.0.1:8756/callback";
+
+/// An app to be added.
+#[derive(Debug, Clone)]
+pub struct NewApp {
+    /// The platform: `alibaba`, `1688`, `lazada`, ...
+    pub platform: String,
+    /// A name; the platform's own, with a number where it is taken, when left out.
+    pub name: Option<String>,
+    /// The app key.
+    pub key: String,
+    /// The app secret.
+    pub secret: AppSecret,
+    /// What is registered in the platform's console; [`DEFAULT_REDIRECT_URI`] when left out.
+    pub redirect_uri: Option<String>,
+    /// The region whose hosts are called; the platform's first when left out.
+    pub region: Option<String>,
+}
+
+/// An app, without its secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct App {
+    /// The id.
+    #[serde(serialize_with = "as_text")]
+    pub id: Id,
+    /// The name.
+    pub name: String,
+    /// The platform.
+    pub platform: String,
+    /// The region, where one was chosen.
+    pub region: Option<String>,
+    /// The app key.
+    pub app_key: String,
+    /// Where the platform sends the seller's browser.
+    pub redirect_uri: String,
+    /// True when it was added against a sandbox.
+    pub sandbox: bool,
+    /// When it was added.
+    #[serde(serialize_with = "as_text")]
+    pub created_at: Timestamp,
+}
+
+pub(crate) fn as_text<T: fmt::Display, S: serde::Serializer>(
+    value: &T,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(value)
+}
+
+impl App {
+    pub(crate) fn of(row: &AppRow) -> Self {
+        Self {
+            id: row.id,
+            name: row.name.clone(),
+            platform: row.platform.clone(),
+            region: row.region.clone(),
+            app_key: row.app_key.clone(),
+            redirect_uri: row.redirect_uri.clone(),
+            sandbox: row.sandbox.is_some(),
+            created_at: Timestamp::from_millisecond(row.created_at).unwrap_or_default(),
+        }
+    }
+}
+
+/// Finds what cannot be right in a new app, before anything is stored.
+pub(crate) fn check(new: &NewApp) -> Result<()> {
+    let key_hint =
+        "Copy the app key from the platform's console: digits or letters, without quotes or spaces.";
+    if new.key.is_empty() {
+        return Err(Error::usage("the app key is empty").hint(key_hint));
+    }
+    if new.key.len() > 128
+        || !new.key.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
+    {
+        return Err(Error::usage("this does not look like an app key").hint(key_hint));
+    }
+    let secret = new.secret.expose();
+    let wrong = if secret.is_empty() {
+        "is empty"
+    } else if secret.len() > 512 {
+        "is longer than 512 bytes"
+    } else if secret.chars().any(|c| c.is_whitespace() || c.is_control()) {
+        "holds spaces or line breaks"
+    } else if secret.starts_with(['"', '\'']) || secret.ends_with(['"', '\'']) {
+        "stands in quotes"
+    } else if secret == new.key {
+        "is the same as the app key"
+    } else {
+        return check_redirect(new.redirect_uri.as_deref().unwrap_or(DEFAULT_REDIRECT_URI));
+    };
+    Err(Error::usage(format!("the app secret {wrong}"))
+        .hint("Copy the app secret from the platform's console, as it stands there."))
+}
+
+fn check_redirect(uri: &str) -> Result<()> {
+    let form = uri.starts_with("urn:") || Place::of(uri).is_some_and(|_| uri.starts_with("http"));
+    if form
+        && uri.len() <= 2_000
+        && !uri.contains('#')
+        && !uri.chars().any(|c| c.is_whitespace() || c.is_control())
+    {
+        return Ok(());
+    }
+    Err(Error::usage(format!("{uri:?} cannot be a redirect URI"))
+        .hint(format!("Give the address that is registered in the platform's console, such as {DEFAULT_REDIRECT_URI}; platforms compare it letter by letter.")))
+}
+
+/// Chooses the name of a new app.
+pub(crate) fn choose_name(new: &NewApp, platform: &str, taken: &[AppRow]) -> Result<String> {
+    let is_taken = |name: &str| taken.iter().any(|app| app.name == name);
+    match &new.name {
+        None => Ok(name::first_free(platform, is_taken)),
+        Some(chosen) => {
+            name::check("app", chosen)?;
+            if is_taken(chosen) { Err(name_taken(chosen)) } else { Ok(chosen.clone()) }
+        }
+    }
+}
+
+pub(crate) fn name_taken(name: &str) -> Error {
+    Error::usage(format!("there is already an app called {name:?}"))
+        .hint("Choose another --name. `sesame app list` shows the apps.")
+}
+
+pub(crate) fn secret_slot(id: &Id) -> Slot<'_> {
+    Slot { table: "app", row: id.as_bytes(), column: "secret" }
+}
+
+/// An app as this process uses it: the secret open, signing keys prepared once.
+pub(crate) struct AppState {
+    pub(crate) id: Id,
+    pub(crate) name: String,
+    pub(crate) platform: Arc<Platform>,
+    pub(crate) region: Option<String>,
+    pub(crate) app_key: String,
+    pub(crate) secret: AppSecret,
+    pub(crate) redirect_uri: String,
+    pub(crate) sandbox: Option<String>,
+    keys: [OnceLock<SigningKey>; Digest::ALL.len()],
+}
+
+impl AppState {
+    pub(crate) fn open(row: &AppRow, platform: Arc<Platform>, sealer: &Sealer) -> Result<Self> {
+        let secret = open_text(sealer, secret_slot(&row.id), &row.secret)
+            .map_err(|error| error.context(format!("the secret of app {:?}", row.name)))?;
+        Ok(Self {
+            id: row.id,
+            name: row.name.clone(),
+            platform,
+            region: row.region.clone(),
+            app_key: row.app_key.clone(),
+            secret: AppSecret::new(secret),
+            redirect_uri: row.redirect_uri.clone(),
+            sandbox: row.sandbox.clone(),
+            keys: [const { OnceLock::new() }; Digest::ALL.len()],
+        })
+    }
+
+    /// Returns the prepared key of a digest.
+    pub(crate) fn key(&self, digest: Digest) -> &SigningKey {
+        let at = Digest::ALL.iter().position(|known| *known == digest).unwrap_or_default();
+        self.keys[at].get_or_init(|| SigningKey::new(digest, &self.secret))
+    }
+}
+
+impl fmt::Debug for AppState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AppState")
+            .field("name", &self.name)
+            .field("platform", &self.platform.name)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn new(key: &str, secret: &str, redirect: Option<&str>) -> NewApp {
+        NewApp {
+            platform: "alibaba".into(),
+            name: None,
+            key: key.into(),
+            secret: AppSecret::new(secret),
+            redirect_uri: redirect.map(str::to_owned),
+            region: None,
+        }
+    }
+
+    #[test]
+    fn refuses_what_copying_went_wrong_with() {
+        for (key, secret) in [
+            ("", "s"),
+            ("12 34", "s"),
+            ("\"1234\"", "s"),
+            ("1234", ""),
+            ("1234", "a b"),
+            ("1234", "\"abc\""),
+            ("1234", "1234"),
+            ("1234", "x\n"),
+        ] {
+            let error = check(&new(key, secret, None)).unwrap_err();
+            assert!(error.hint_text().is_some(), "{key:?} {secret:?}");
+        }
+        for uri in ["callback", "ftp://x/", "http://a/#x", "http://a b/", ""] {
+            assert!(check(&new("1", "abc", Some(uri))).is_err(), "{uri}");
+        }
+        for uri in ["urn:ietf:wg:oauth:2.0:oob", "https://shop.example/cb?x=1", DEFAULT_REDIRECT_URI] {
+            assert!(check(&new("1", "abc", Some(uri))).is_ok(), "{uri}");
+        }
+    }
+
+    #[test]
+    fn the_secret_shows_in_no_debug_output() {
+        let app = new("1234", "planted-secret-of-an-app", None);
+        assert!(!format!("{app:?}").contains("planted-secret-of"));
+    }
+}

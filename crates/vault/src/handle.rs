@@ -1,0 +1,91 @@
+//! What a caller holds of an account: everything that a call needs, without asking the vault again.
+
+use std::{fmt, sync::Arc};
+
+use sesame_catalog::{Platform, Urls};
+use sesame_core::{
+    Clock,
+    sign::{Digest, SigningKey},
+};
+
+use crate::{Id, Token, app::AppState, authorisation::Authorisation};
+
+/// An account, ready for calls. Cheap to share; `Debug` shows no secret.
+pub struct AccountHandle {
+    pub(crate) id: Id,
+    pub(crate) name: String,
+    pub(crate) urls: Urls,
+    pub(crate) region: Option<String>,
+    pub(crate) app: Arc<AppState>,
+    pub(crate) authorisation: Arc<Authorisation>,
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+impl AccountHandle {
+    /// Returns the account's id.
+    pub fn id(&self) -> Id {
+        self.id
+    }
+
+    /// Returns the account's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Returns the name of the account's app.
+    pub fn app_name(&self) -> &str {
+        &self.app.name
+    }
+
+    /// Returns the id of the account's app; quotas are counted by it.
+    pub fn app_id(&self) -> Id {
+        self.app.id
+    }
+
+    /// Returns the platform.
+    pub fn platform(&self) -> &Platform {
+        &self.app.platform
+    }
+
+    /// Returns the base URLs to call: the platform's, or those of a sandbox.
+    pub fn urls(&self) -> &Urls {
+        &self.urls
+    }
+
+    /// Returns the region, where one is chosen.
+    pub fn region(&self) -> Option<&str> {
+        self.region.as_deref()
+    }
+
+    /// Returns the app key.
+    pub fn app_key(&self) -> &str {
+        &self.app.app_key
+    }
+
+    /// Returns the app secret prepared for a digest; prepared once per app.
+    pub fn key(&self, digest: Digest) -> &SigningKey {
+        self.app.key(digest)
+    }
+
+    /// Returns the access token if nothing has to be done about it: no lock, no wait.
+    ///
+    /// `None` means: ask [`Vault::token`](crate::Vault::token), which refreshes, or begins to.
+    pub fn fresh_token(&self) -> Option<Token> {
+        self.authorisation.fresh_at(self.clock.now().as_millisecond())
+    }
+
+    /// Tells whether the account was made against a sandbox.
+    pub fn is_sandbox(&self) -> bool {
+        self.app.sandbox.is_some()
+    }
+}
+
+impl fmt::Debug for AccountHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AccountHandle")
+            .field("name", &self.name)
+            .field("platform", &self.app.platform.name)
+            .field("sandbox", &self.is_sandbox())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,57 @@
+//! Ids of rows.
+
+use std::{fmt, str::FromStr};
+
+use sesame_core::{Clock, Error, Result};
+
+/// The id of an app, an authorisation or an account: a UUID of version 7, so that ids made later sort later.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Id([u8; 16]);
+
+impl Id {
+    /// Makes a new id from the clock's time and 74 random bits.
+    pub fn new(clock: &dyn Clock) -> Self {
+        let mut random = [0; 10];
+        clock.random(&mut random);
+        let millis = u64::try_from(clock.now().as_millisecond()).unwrap_or_default();
+        Self(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid().into_bytes())
+    }
+
+    /// Returns the sixteen bytes, as they are stored.
+    pub const fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+
+    /// Reads sixteen stored bytes.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Local`](sesame_core::ErrorKind::Local) when there are more or fewer.
+    pub fn from_slice(bytes: &[u8]) -> Result<Self> {
+        bytes
+            .try_into()
+            .map(Self)
+            .map_err(|_| Error::local(format!("an id of {} bytes stands in the vault", bytes.len())))
+    }
+}
+
+impl fmt::Display for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        uuid::Uuid::from_bytes(self.0).hyphenated().fmt(f)
+    }
+}
+
+impl fmt::Debug for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Id({self})")
+    }
+}
+
+impl FromStr for Id {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        uuid::Uuid::parse_str(text)
+            .map(|id| Self(id.into_bytes()))
+            .map_err(|_| Error::usage(format!("{text:?} is no id")))
+    }
+}

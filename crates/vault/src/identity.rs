@@ -1,0 +1,268 @@
+//! Whose token it is: what a token reply says of the shop, and whether two replies mean the same one.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value as Json;
+use sesame_catalog::IdentityFields;
+use sesame_core::scalar;
+
+/// Ids of a shop by the name of their field, e.g. `aliId`, or `sg.seller_id` for one country's.
+///
+/// Replies of one platform differ in which fields they carry, so all of them are kept.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub(crate) struct Identity {
+    #[serde(default)]
+    ids: BTreeMap<String, String>,
+    #[serde(default)]
+    login: Option<String>,
+}
+
+/// One shop of a token reply.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct ReplyShop {
+    pub(crate) shop_id: Option<String>,
+    pub(crate) country: Option<String>,
+}
+
+/// What a token reply says of its owner.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Owner {
+    pub(crate) identity: Identity,
+    pub(crate) login: Option<String>,
+    pub(crate) country: Option<String>,
+    /// One shop, or one for each country of a cross-border seller.
+    pub(crate) shops: Vec<ReplyShop>,
+}
+
+/// Whether two identities mean the same shop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Match {
+    Same,
+    Other,
+    /// They have no field in common.
+    Unknown,
+}
+
+impl Identity {
+    /// Reads the stored form.
+    pub(crate) fn parse(text: &str) -> Self {
+        serde_json::from_str(text).unwrap_or_default()
+    }
+
+    /// Writes the stored form.
+    pub(crate) fn to_json(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// Keeps what the former identity knew and the new reply does not repeat.
+    pub(crate) fn or_from(mut self, former: &Self) -> Self {
+        for (field, id) in &former.ids {
+            self.ids.entry(field.clone()).or_insert_with(|| id.clone());
+        }
+        self.login = self.login.or_else(|| former.login.clone());
+        self
+    }
+
+    /// Compares by the first field, in the order of the platform's data, that both have; by the
+    /// login names where they share none.
+    pub(crate) fn compare(&self, other: &Self, fields: &IdentityFields) -> Match {
+        for leaf in fields.id.iter().map(|path| leaf(path)) {
+            let suffix = format!(".{leaf}");
+            let mut common = self
+                .ids
+                .iter()
+                .filter(|(field, _)| *field == leaf || field.ends_with(&suffix))
+                .filter_map(|(field, id)| other.ids.get(field).map(|theirs| id == theirs))
+                .peekable();
+            if common.peek().is_some() {
+                return if common.all(|same| same) { Match::Same } else { Match::Other };
+            }
+        }
+        match (&self.login, &other.login) {
+            (Some(ours), Some(theirs)) if ours.eq_ignore_ascii_case(theirs) => Match::Same,
+            (Some(_), Some(_)) => Match::Other,
+            _ => Match::Unknown,
+        }
+    }
+}
+
+fn leaf(path: &str) -> &str {
+    path.rsplit('.').next().unwrap_or(path)
+}
+
+/// Reads the owner out of a token reply, by the fields that the platform's data names.
+///
+/// A field `list.leaf` may sit in a list of objects, in one object, or in a map from country to
+/// object: all three are documented for one platform (protocols 2.8).
+pub(crate) fn owner(reply: &Json, fields: &IdentityFields, decode_login: bool) -> Owner {
+    let mut ids = BTreeMap::new();
+    let mut first = None;
+    let mut by_country: BTreeMap<String, Option<String>> = BTreeMap::new();
+    for path in &fields.id {
+        match path.split_once('.') {
+            None => {
+                if let Some(id) = reply.get(path).and_then(id_text) {
+                    first.get_or_insert_with(|| id.clone());
+                    ids.entry(path.clone()).or_insert(id);
+                }
+            }
+            Some((head, leaf)) => {
+                for (country, entry) in reply.get(head).map(entries).unwrap_or_default() {
+                    let Some(id) = entry.get(leaf).and_then(id_text) else { continue };
+                    first.get_or_insert_with(|| id.clone());
+                    match country {
+                        Some(country) => {
+                            by_country.entry(country.clone()).or_default().get_or_insert_with(|| id.clone());
+                            ids.entry(format!("{country}.{leaf}")).or_insert(id);
+                        }
+                        None => {
+                            ids.entry(leaf.to_owned()).or_insert(id);
+                        }
+                    }
+                }
+            }
+        }
+    }
+    let login = fields
+        .login
+        .iter()
+        .find_map(|path| at(reply, path))
+        .map(|login| if decode_login { percent_decoded(&login) } else { login });
+    let country =
+        fields.country.iter().find_map(|path| at(reply, path)).map(|country| country.to_lowercase());
+    let shops = if by_country.len() > 1 {
+        by_country
+            .into_iter()
+            .map(|(country, shop_id)| ReplyShop { shop_id, country: Some(country) })
+            .collect()
+    } else {
+        // "cb" says that the seller is cross-border; the one listed country is where the shop is.
+        let listed = by_country.into_keys().next();
+        vec![ReplyShop { shop_id: first, country: listed.or_else(|| country.clone()) }]
+    };
+    Owner { identity: Identity { ids, login: login.clone() }, login, country, shops }
+}
+
+/// Lists the objects under a field, each with its country.
+fn entries(value: &Json) -> Vec<(Option<String>, &Json)> {
+    let country_of =
+        |entry: &Json| entry.get("country").and_then(scalar::text).map(|country| country.to_lowercase());
+    match value {
+        Json::Array(list) => {
+            list.iter().filter(|entry| entry.is_object()).map(|entry| (country_of(entry), entry)).collect()
+        }
+        Json::Object(map) if !map.is_empty() && map.values().all(Json::is_object) => {
+            map.iter().map(|(country, entry)| (Some(country.to_lowercase()), entry)).collect()
+        }
+        Json::Object(_) => vec![(country_of(value), value)],
+        _ => Vec::new(),
+    }
+}
+
+fn at(reply: &Json, path: &str) -> Option<String> {
+    let mut value = reply;
+    for part in path.split('.') {
+        value = value.get(part)?;
+    }
+    id_text(value)
+}
+
+/// An id as text; nothing for null, an empty text and the zero that stands for "none".
+fn id_text(value: &Json) -> Option<String> {
+    scalar::text(value)
+        .map(|text| text.trim().to_owned())
+        .filter(|text| !text.is_empty() && text != "0" && text != "null")
+}
+
+/// Undoes URL encoding, as TOP does it to nicks (`%E5%95%86` and `+`).
+fn percent_decoded(text: &str) -> String {
+    if !text.contains(['%', '+']) {
+        return text.to_owned();
+    }
+    let spaced = text.replace('+', " ");
+    percent_encoding::percent_decode_str(&spaced)
+        .decode_utf8()
+        .map_or_else(|_| text.to_owned(), std::borrow::Cow::into_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn fields() -> IdentityFields {
+        IdentityFields {
+            id: [
+                "country_user_info.seller_id",
+                "country_user_info_list.seller_id",
+                "user_info.seller_id",
+                "seller_id",
+                "account_id",
+            ]
+            .map(str::to_owned)
+            .to_vec(),
+            login: vec!["account".to_owned(), "nick".to_owned()],
+            country: vec!["country".to_owned()],
+        }
+    }
+
+    #[test]
+    fn reads_every_documented_shape_of_a_shop_list() {
+        let list = json!({"country":"cb","country_user_info":[{"country":"sg","seller_id":"1001","user_id":10101},{"country":"MY","seller_id":2001}]});
+        let renamed = json!({"country":"cb","country_user_info_list":[{"country":"SG","seller_id":"1001"},{"country":"my","seller_id":"2001"}]});
+        let map =
+            json!({"country":"cb","country_user_info":{"SG":{"seller_id":"1001"},"MY":{"seller_id":"2001"}}});
+        let expected = owner(&list, &fields(), false);
+        assert_eq!(
+            expected.shops,
+            vec![
+                ReplyShop { shop_id: Some("2001".into()), country: Some("my".into()) },
+                ReplyShop { shop_id: Some("1001".into()), country: Some("sg".into()) },
+            ]
+        );
+        for other in [renamed, map] {
+            let got = owner(&other, &fields(), false);
+            assert_eq!(got.shops, expected.shops);
+            assert_eq!(got.identity.compare(&expected.identity, &fields()), Match::Same);
+        }
+    }
+
+    #[test]
+    fn one_object_is_one_shop() {
+        let reply = json!({"country":"pk","user_info":{"country":"PK","seller_id":77},"account":"a@b.pk"});
+        let got = owner(&reply, &fields(), false);
+        assert_eq!(got.shops, vec![ReplyShop { shop_id: Some("77".into()), country: Some("pk".into()) }]);
+        assert_eq!(got.login.as_deref(), Some("a@b.pk"));
+    }
+
+    #[test]
+    fn another_shop_is_told_from_a_reply_that_says_less() {
+        let first =
+            owner(&json!({"seller_id":"1","account_id":"9","account":"x"}), &fields(), false).identity;
+        let same = owner(&json!({"seller_id":1,"account_id":"10"}), &fields(), false).identity;
+        let other =
+            owner(&json!({"seller_id":"2","account_id":"9","account":"x"}), &fields(), false).identity;
+        let less = owner(&json!({"account":"X"}), &fields(), false).identity;
+        let stranger = owner(&json!({"account":"y"}), &fields(), false).identity;
+        let nothing = owner(&json!({"account_id":null}), &fields(), false).identity;
+        assert_eq!(
+            first.compare(&same, &fields()),
+            Match::Same,
+            "the field that comes first in the data decides"
+        );
+        assert_eq!(first.compare(&other, &fields()), Match::Other);
+        assert_eq!(first.compare(&less, &fields()), Match::Same);
+        assert_eq!(first.compare(&stranger, &fields()), Match::Other);
+        assert_eq!(first.compare(&nothing, &fields()), Match::Unknown);
+        assert_eq!(Identity::parse(&first.to_json()), first);
+    }
+
+    #[test]
+    fn a_nick_is_decoded_where_the_platform_encodes_it() {
+        let reply = json!({"nick":"%E5%95%86%E5%BA%97+1"});
+        assert_eq!(owner(&reply, &fields(), true).login.as_deref(), Some("商店 1"));
+        assert_eq!(owner(&reply, &fields(), false).login.as_deref(), Some("%E5%95%86%E5%BA%97+1"));
+        assert_eq!(owner(&json!({"nick":"100%"}), &fields(), true).login.as_deref(), Some("100%"));
+    }
+}

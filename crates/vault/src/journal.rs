@@ -1,0 +1,158 @@
+//! New tokens that the store could not take wait here, sealed, one file each, until it can.
+//!
+//! A refresh token that was spent is gone; its answer is the only copy of the new one. So when
+//! the store is away (disk full, database locked), the answer goes into `VAULT.journal/`, synced,
+//! before anyone sees it, and is replayed when the store is back or the vault is opened again.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize};
+use sesame_core::{Error, Result};
+
+use crate::{
+    Id,
+    seal::{Sealer, Slot},
+    store::{TokenColumns, TokenStore},
+};
+
+/// The journal of one vault.
+#[derive(Debug, Clone)]
+pub(crate) struct Journal {
+    directory: PathBuf,
+}
+
+/// One answer that waits.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Entry {
+    pub(crate) authorisation: String,
+    /// The generation it replaces.
+    pub(crate) expected: i64,
+    pub(crate) tokens: TokenColumns,
+    pub(crate) at: i64,
+}
+
+/// What became of the entries.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Replayed {
+    pub(crate) stored: usize,
+    /// Entries that cannot be read; they stay where they are.
+    pub(crate) unreadable: Vec<PathBuf>,
+}
+
+impl Journal {
+    pub(crate) fn beside(vault: &Path) -> Self {
+        let mut name = vault.as_os_str().to_owned();
+        name.push(".journal");
+        Self { directory: PathBuf::from(name) }
+    }
+
+    /// Writes an entry; it is on the disk when this returns.
+    pub(crate) fn write(&self, sealer: &Sealer, id: &Id, entry: &Entry) -> Result<()> {
+        let name = format!("{id}-{:020}.sealed", entry.expected);
+        let failed = |error: io::Error| {
+            Error::local(format!("the journal {} cannot be written: {error}", self.directory.display()))
+                .hint("Free some space, or mend the directory's owner and mode.")
+        };
+        let plain = serde_json::to_vec(entry)
+            .map_err(|error| Error::local(format!("a journal entry has no form: {error}")))?;
+        let sealed = sealer.seal(slot(id), &plain);
+        if !self.directory.is_dir() {
+            let mut builder = fs::DirBuilder::new();
+            #[cfg(unix)]
+            {
+                use std::os::unix::fs::DirBuilderExt as _;
+                builder.mode(0o700);
+            }
+            match builder.create(&self.directory) {
+                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(failed(error)),
+                _ => {}
+            }
+            if let Some(parent) = self.directory.parent() {
+                sync_directory(parent);
+            }
+        }
+        let draft = self.directory.join(format!("{name}.draft"));
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(true);
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::OpenOptionsExt as _;
+            options.mode(0o600);
+        }
+        let mut file = options.open(&draft).map_err(failed)?;
+        file.write_all(&sealed).and_then(|()| file.sync_all()).map_err(failed)?;
+        fs::rename(&draft, self.directory.join(name)).map_err(failed)?;
+        sync_directory(&self.directory);
+        Ok(())
+    }
+
+    /// Lists the entries, of one authorisation or of all, oldest generation first.
+    fn entries(&self, only: Option<&Id>) -> Vec<(Id, PathBuf)> {
+        let Ok(directory) = fs::read_dir(&self.directory) else { return Vec::new() };
+        let mut found: Vec<(Id, PathBuf)> = directory
+            .filter_map(Result::ok)
+            .filter_map(|file| {
+                let name = file.file_name().into_string().ok()?;
+                let id: Id = name.strip_suffix(".sealed")?.get(..36)?.parse().ok()?;
+                only.is_none_or(|only| *only == id).then(|| (id, file.path()))
+            })
+            .collect();
+        found.sort();
+        found
+    }
+
+    /// Moves entries into the store. Entries that the store has overtaken are dropped.
+    ///
+    /// # Errors
+    /// The store's, when it is still away; the entries then stay.
+    pub(crate) async fn replay(
+        &self,
+        store: &dyn TokenStore,
+        sealer: &Sealer,
+        only: Option<&Id>,
+    ) -> Result<Replayed> {
+        let mut replayed = Replayed::default();
+        for (id, path) in self.entries(only) {
+            let Some(entry) = read(&path, sealer, &id) else {
+                replayed.unreadable.push(path);
+                continue;
+            };
+            // False means that newer tokens stand already: by compare-and-set nothing is overwritten.
+            if store.replace_tokens(id, entry.expected, &entry.tokens, entry.at).await? {
+                replayed.stored += 1;
+            }
+            match fs::remove_file(&path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    tracing::warn!(path = %path.display(), %error, "a replayed journal entry cannot be removed");
+                }
+                _ => {}
+            }
+        }
+        Ok(replayed)
+    }
+}
+
+fn slot(id: &Id) -> Slot<'_> {
+    Slot { table: "journal", row: id.as_bytes(), column: "entry" }
+}
+
+fn read(path: &Path, sealer: &Sealer, id: &Id) -> Option<Entry> {
+    let sealed = fs::read(path).ok()?;
+    let plain = sealer.open(slot(id), &sealed).ok()?;
+    let entry: Entry = serde_json::from_slice(&plain).ok()?;
+    (entry.authorisation == id.to_string()).then_some(entry)
+}
+
+/// A new name is durable only when its directory is.
+fn sync_directory(directory: &Path) {
+    #[cfg(unix)]
+    if let Err(error) = File::open(directory).and_then(|directory| directory.sync_all()) {
+        tracing::warn!(directory = %directory.display(), %error, "a directory cannot be synced");
+    }
+    #[cfg(not(unix))]
+    let _ = (directory, File::open::<&Path>);
+}

@@ -1,0 +1,285 @@
+//! Logins: from "approve this app" to stored tokens, without ever mixing up shops.
+
+use std::{fmt, sync::Arc};
+
+use sesame_core::{
+    AuthCode, Error, ErrorKind, Result,
+    mask::{mask, mask_url},
+};
+use sha2::{Digest as _, Sha256};
+
+use crate::{
+    Account, Id, Vault,
+    app::AppState,
+    login_store::{Arrived, Target},
+    name,
+    oauth::{
+        authorize,
+        callback::{self, Place},
+        calls::{Asker, Offer},
+        exchange::exchange,
+    },
+    store::{AppRow, PendingLogin},
+    vault::Inner,
+};
+
+/// How long a login may take from its URL to its callback.
+pub(crate) const LOGIN_LIFE: i64 = 2 * 3_600 * 1_000;
+
+/// What a login may be told.
+#[derive(Debug, Clone, Default)]
+pub struct LoginOptions {
+    /// The account's name: a new one, or one that is to be authorised again. Made from the shop's
+    /// login name when left out.
+    pub as_name: Option<String>,
+    /// Lets the account named by `as_name` become another shop.
+    pub replace_shop: bool,
+    /// The region whose hosts are called; the app's when left out.
+    pub region: Option<String>,
+    /// Lazada's `country` on the authorise page: `sg`, `my`, ..., `cb`.
+    pub country: Option<String>,
+    /// True when the caller has a code already: then a platform whose authorise page nobody has
+    /// written down is no error.
+    pub have_code: bool,
+}
+
+/// A login that was begun. `Debug` masks its state.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct Login {
+    /// The app's name.
+    pub app: String,
+    /// The platform's name.
+    pub platform: String,
+    /// The page where the seller approves the app; empty only with [`LoginOptions::have_code`] on
+    /// a platform whose page nobody has written down.
+    pub authorize_url: String,
+    /// What the callback has to repeat.
+    pub state: String,
+    /// Where the platform sends the seller's browser afterwards.
+    pub redirect_uri: String,
+    /// True when a listener on this machine can receive the callback; otherwise it is pasted.
+    pub is_loopback: bool,
+    /// True when a sandbox is asked, not a platform.
+    pub is_sandbox: bool,
+    /// What was asked for.
+    pub options: LoginOptions,
+    pub(crate) app_id: Id,
+    pub(crate) begun_at: i64,
+}
+
+impl fmt::Debug for Login {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Login")
+            .field("app", &self.app)
+            .field("authorize_url", &mask_url(&self.authorize_url).replace(&self.state, &mask(&self.state)))
+            .field("redirect_uri", &self.redirect_uri)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What came back from the authorise page.
+#[derive(Clone)]
+pub enum Callback {
+    /// The code alone, as a person read it off a page. Its login cannot be checked.
+    Code(AuthCode),
+    /// The whole address that the browser was sent to.
+    Url(String),
+}
+
+impl Callback {
+    /// Reads what a person pasted: an address, or a code alone.
+    pub fn parse(text: &str) -> Self {
+        let text = text.trim();
+        if text.contains("://") {
+            return Self::Url(text.to_owned());
+        }
+        Self::Code(AuthCode::new(text))
+    }
+}
+
+impl fmt::Debug for Callback {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Code(code) => write!(f, "Callback({code})"),
+            Self::Url(url) => write!(f, "Callback({})", mask_url(url)),
+        }
+    }
+}
+
+impl Vault {
+    /// Begins a login: makes a `state` of 160 random bits and the authorise URL.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Usage`] for an unknown app, region or account name, for an app of a sandbox
+    /// while real platforms are called (or the other way), and for a platform whose page is not known.
+    pub async fn begin_login(&self, app: &str, options: LoginOptions) -> Result<Login> {
+        let inner = &self.0;
+        let row = inner.app_row(app).await?;
+        inner.check_crossing("app", &row.name, row.sandbox.as_deref())?;
+        inner.target(&row, options.as_name.as_deref()).await?;
+        let app = inner.app_state(&row)?;
+        let region = options.region.as_deref().or(app.region.as_deref());
+        let urls = inner.urls(&app, region)?;
+        let mut random = [0; 20];
+        inner.clock.random(&mut random);
+        let state = hex::encode(random);
+        let asked = authorize::Asked {
+            platform: &app.platform,
+            region: app.platform.region(region),
+            urls: &urls,
+            app_key: &app.app_key,
+            secret: &app.secret,
+            redirect_uri: &app.redirect_uri,
+            state: &state,
+            country: options.country.as_deref(),
+        };
+        let authorize_url = match authorize::url(&asked) {
+            Err(_) if options.have_code => String::new(),
+            url => url?,
+        };
+        let begun_at = inner.now();
+        let pending = PendingLogin { state_hash: hash(&state), app_id: app.id, begun_at };
+        inner.store.add_login(pending, begun_at - LOGIN_LIFE).await?;
+        Ok(Login {
+            app: app.name.clone(),
+            platform: app.platform.name.clone(),
+            authorize_url,
+            state,
+            redirect_uri: app.redirect_uri.clone(),
+            is_loopback: Place::of(&app.redirect_uri).is_some_and(|place| place.is_loopback()),
+            is_sandbox: app.sandbox.is_some(),
+            options,
+            app_id: app.id,
+            begun_at,
+        })
+    }
+
+    /// Finishes a login: checks the callback, exchanges its code, stores the tokens.
+    ///
+    /// Returns the accounts that use them: one, or one per country for a cross-border seller. A
+    /// callback that belongs to an earlier login of the same app, begun here at most two hours ago,
+    /// is taken too: `sesame login APP --callback-url URL` runs in another process than the one
+    /// that showed the URL.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Usage`] for a callback that is none, comes from somewhere else or has a wrong
+    /// state; [`ErrorKind::Authorisation`] when the seller refused, when the code was used or is
+    /// too old, and when the shop is not the one that the account belongs to. Nothing is stored then.
+    pub async fn finish_login(&self, login: &Login, got: Callback) -> Result<Vec<Account>> {
+        let inner = &self.0;
+        let row = inner.app_row(&login.app).await?;
+        inner.check_crossing("app", &row.name, row.sandbox.as_deref())?;
+        let target = inner.target(&row, login.options.as_name.as_deref()).await?;
+        let app = inner.app_state(&row)?;
+        // 1 the callback: is it one, of this login?
+        let (code, state) = match got {
+            Callback::Code(code) => (code, login.state.clone()),
+            Callback::Url(url) => {
+                let received = callback::read(&url, &login.redirect_uri)?;
+                inner.check_state(login, &received.state).await?;
+                (received.code, received.state)
+            }
+        };
+        check_code(&code)?;
+        // 2 the code becomes tokens
+        let arrived = inner.redeem(login, &app, &code).await?;
+        // 3 the tokens are stored, if they are the right shop's
+        let accounts = inner.store_login(&app, &login.options, target, arrived).await?;
+        inner.store.remove_login(&hash(&state)).await?;
+        Ok(accounts)
+    }
+}
+
+pub(crate) fn hash(state: &str) -> Vec<u8> {
+    Sha256::digest(state.as_bytes()).to_vec()
+}
+
+/// Finds what cannot be a code, before a call is spent on it.
+fn check_code(code: &AuthCode) -> Result<()> {
+    let text = code.expose();
+    if !text.is_empty() && text.len() <= 2_048 && !text.chars().any(|c| c.is_whitespace() || c.is_control()) {
+        return Ok(());
+    }
+    Err(Error::usage("this is no authorisation code")
+        .hint("Copy the value of code= from the address that the browser shows after the approval."))
+}
+
+impl Inner {
+    /// Finds the account that a login is for, and refuses what cannot work before a code is spent.
+    async fn target(&self, app: &AppRow, as_name: Option<&str>) -> Result<Target> {
+        let Some(wanted) = as_name else { return Ok(Target::Any) };
+        name::check("account", wanted)?;
+        match self.store.account(wanted).await? {
+            None => Ok(Target::New(wanted.to_owned())),
+            Some(row) if row.app.id == app.id => Ok(Target::Existing(Box::new(row))),
+            Some(row) => Err(Error::usage(format!(
+                "account {wanted:?} belongs to app {:?} ({}), not to {:?}",
+                row.app.name, row.app.platform, app.name
+            ))
+            .hint(format!("Run `sesame login {} --as {wanted}`, or choose another name.", row.app.name))),
+        }
+    }
+
+    async fn check_state(&self, login: &Login, state: &str) -> Result<()> {
+        let hash_of_theirs = hash(state);
+        // Compared as hashes: how long that takes tells nothing of the state.
+        let known = hash_of_theirs == hash(&login.state)
+            || self.store.login(&hash_of_theirs).await?.is_some_and(|pending| {
+                pending.app_id == login.app_id && self.now() - pending.begun_at <= LOGIN_LIFE
+            });
+        if known {
+            return Ok(());
+        }
+        Err(Error::usage("the callback's state is not that of a login begun here: it may be forged, from another machine, or older than two hours")
+            .hint("Nothing was sent or stored. Start the login again and use the address that this new login leads to."))
+    }
+
+    async fn redeem(&self, login: &Login, app: &Arc<AppState>, code: &AuthCode) -> Result<Arrived> {
+        let region = login.options.region.as_deref().or(app.region.as_deref());
+        let urls = self.urls(app, region)?;
+        let asker =
+            Asker { platform: &app.platform, urls: &urls, app_key: &app.app_key, secret: &app.secret };
+        let offer = Offer::Code { code, redirect_uri: &app.redirect_uri };
+        let reply = exchange(self.transport.as_ref(), self.clock.as_ref(), asker, offer)
+            .await
+            .map_err(|error| self.code_refused(error, login, app))?;
+        Ok(Arrived { reply, region: region.map(str::to_owned), urls, at: self.clock.now() })
+    }
+
+    /// Tells a code that was too old from one that was used, as far as this side can know.
+    fn code_refused(&self, error: Error, login: &Login, app: &AppState) -> Error {
+        let about_code = matches!(error.kind(), ErrorKind::Authorisation | ErrorKind::Token)
+            || error.code() == Some("invalid_grant")
+            || (error.kind() == ErrorKind::Argument && error.message().to_ascii_lowercase().contains("code"));
+        if !about_code {
+            return error.context("the code could not be exchanged for tokens");
+        }
+        let life = app.platform.authorize.code_life;
+        let minutes = life.div_ceil(60);
+        let late =
+            self.now() - login.begun_at > i64::try_from(life).unwrap_or(i64::MAX).saturating_mul(1_000);
+        let why = if late {
+            "it is probably too old"
+        } else {
+            "it was probably used already, or is of another app"
+        };
+        let mut refused = Error::new(
+            ErrorKind::Authorisation,
+            format!("the platform does not take this code, {why} ({error})"),
+        )
+        .hint(format!(
+            "A code of {} is good once, within {minutes} minutes. Run `sesame login {}` again for a new one.",
+            app.platform.title, app.name
+        ))
+        .with_request_id(error.request_id().map(str::to_owned))
+        .with_refusal_id(error.refusal_id().map(str::to_owned));
+        if let Some(code) = error.code() {
+            refused = refused.with_code(code);
+        }
+        if let Some(status) = error.http_status() {
+            refused = refused.with_http_status(status);
+        }
+        refused
+    }
+}

@@ -1,0 +1,226 @@
+//! What comes back from the authorise page.
+
+use sesame_core::{AuthCode, Error, ErrorKind, Fault, Result, mask::mask_url, scalar::printable};
+
+/// The longest callback that is read, in bytes.
+pub(crate) const LONGEST: usize = 16 << 10;
+
+/// A callback that passed the checks of its form.
+#[derive(Debug)]
+pub(crate) struct Received {
+    pub(crate) code: AuthCode,
+    pub(crate) state: String,
+}
+
+/// Scheme, host with port, and path of a URL; scheme and host in lower case.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    scheme: String,
+    pub(crate) host: String,
+    pub(crate) port: Option<u16>,
+    pub(crate) path: String,
+}
+
+impl Place {
+    /// Takes a URL apart; nothing for `urn:` and other things without a host.
+    pub(crate) fn of(url: &str) -> Option<Self> {
+        let (scheme, rest) = url.split_once("://")?;
+        let rest = rest.split(['?', '#']).next().unwrap_or_default();
+        let (authority, path) = match rest.find('/') {
+            Some(at) => rest.split_at(at),
+            None => (rest, "/"),
+        };
+        if authority.is_empty() || authority.contains('@') {
+            return None;
+        }
+        let scheme = scheme.to_ascii_lowercase();
+        let (host, port) = split_port(authority)?;
+        let default = match scheme.as_str() {
+            "http" => Some(80),
+            "https" => Some(443),
+            _ => None,
+        };
+        Some(Self { scheme, host: host.to_ascii_lowercase(), port: port.or(default), path: path.to_owned() })
+    }
+
+    /// Tells whether a listener on this machine can receive it: plain HTTP to a loopback address.
+    pub(crate) fn is_loopback(&self) -> bool {
+        self.scheme == "http" && is_loopback_host(&self.host)
+    }
+}
+
+/// Splits `host:port` and `[::1]:port`.
+pub(crate) fn split_port(authority: &str) -> Option<(&str, Option<u16>)> {
+    if let Some(end) = authority.find(']') {
+        let rest = &authority[end + 1..];
+        return match rest.strip_prefix(':') {
+            Some(port) => port.parse().ok().map(|port| (&authority[..=end], Some(port))),
+            None if rest.is_empty() => Some((authority, None)),
+            None => None,
+        };
+    }
+    match authority.split_once(':') {
+        Some((host, port)) => port.parse().ok().map(|port| (host, Some(port))),
+        None => Some((authority, None)),
+    }
+}
+
+/// Tells whether a host name is this machine, whatever DNS says.
+pub(crate) fn is_loopback_host(host: &str) -> bool {
+    host.eq_ignore_ascii_case("localhost")
+        || host == "[::1]"
+        || host.parse::<std::net::Ipv4Addr>().is_ok_and(|address| address.is_loopback())
+}
+
+/// Reads a callback URL for a redirect URI. The caller compares the state before it uses the code.
+///
+/// # Errors
+/// [`ErrorKind::Usage`] for a text that is no callback of this redirect URI;
+/// [`ErrorKind::Authorisation`] when the seller refused.
+pub(crate) fn read(text: &str, redirect_uri: &str) -> Result<Received> {
+    let text = text.trim();
+    if text.len() > LONGEST {
+        return Err(Error::usage(format!(
+            "the callback has {} bytes; no platform sends that many",
+            text.len()
+        ))
+        .hint("Paste only the address that the browser shows after the approval."));
+    }
+    let Some(place) = Place::of(text) else {
+        return Err(Error::usage("this is no callback address")
+            .hint("Paste the whole address that the browser shows after the approval: it begins with the redirect URI and holds code= and state=. A code alone goes to --code."));
+    };
+    if Place::of(redirect_uri).as_ref() != Some(&place) {
+        return Err(Error::usage(format!(
+            "the callback comes from somewhere else: it went to {}, the app's redirect URI is {redirect_uri}",
+            mask_url(text.split(['?', '#']).next().unwrap_or_default())
+        ))
+        .hint("Register exactly the app's redirect URI in the platform's console, or add the app again with the one that is registered there."));
+    }
+    let query = text
+        .split_once('?')
+        .map(|(_, query)| query.split('#').next().unwrap_or_default())
+        .unwrap_or_default();
+    let found = Query::read(query)?;
+    let state = found.state.unwrap_or_default();
+    if let Some(refusal) = found.error {
+        return Err(refused(&refusal, found.description.as_deref()));
+    }
+    let Some(code) = found.code else {
+        // param2 and IOP document no error parameter: a refusal is a callback without a code.
+        return Err(refused("", None));
+    };
+    if state.is_empty() {
+        return Err(Error::usage("the callback has no state, so nobody can tell which login it belongs to")
+            .hint("Start the login again and paste the whole address, with its code= and state=."));
+    }
+    Ok(Received { code: AuthCode::new(code), state })
+}
+
+fn refused(code: &str, description: Option<&str>) -> Error {
+    let message = match (code, description) {
+        ("", _) => "the seller did not approve the app: the callback has no code".to_owned(),
+        (code, Some(text)) => format!("the seller did not approve the app: {code}: {text}"),
+        (code, None) => format!("the seller did not approve the app: {code}"),
+    };
+    let message: String = printable(&message).chars().take(400).collect();
+    let error = Error::new(ErrorKind::Authorisation, message)
+        .fault_of(Fault::Seller)
+        .hint("Run `sesame login` again and press the button that approves. Nothing was stored or changed.");
+    if code.is_empty() { error } else { error.with_code(printable(code)) }
+}
+
+/// The parameters of a callback that mean something.
+#[derive(Default)]
+pub(crate) struct Query {
+    pub(crate) code: Option<String>,
+    pub(crate) state: Option<String>,
+    pub(crate) error: Option<String>,
+    description: Option<String>,
+}
+
+impl Query {
+    pub(crate) fn read(query: &str) -> Result<Self> {
+        let mut out = Self::default();
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            let place = match &*name {
+                "code" => &mut out.code,
+                "state" => &mut out.state,
+                "error" => &mut out.error,
+                "error_description" => &mut out.description,
+                _ => continue,
+            };
+            if value.is_empty() {
+                continue;
+            }
+            if place.is_some() {
+                return Err(Error::usage(format!("the callback has {name:?} twice"))
+                    .hint("Start the login again and paste the address as the browser shows it."));
+            }
+            *place = Some(value.into_owned());
+        }
+        Ok(out)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HERE: &str = "http://127.0.0.1:8756/callback";
+
+    #[test]
+    fn reads_code_and_state() {
+        let got =
+            read(" http://127.0.0.1:8756/callback?code=0_100132_a%2Bb&state=s1&x=y#frag \n", HERE).unwrap();
+        assert_eq!(got.code.expose(), "0_100132_a+b");
+        assert_eq!(got.state, "s1");
+        assert!(read("https://Shop.Example/cb?code=c&state=s", "https://shop.example:443/cb").is_ok());
+    }
+
+    #[test]
+    fn each_wrong_callback_has_its_own_error() {
+        let message = |url: &str| read(url, HERE).unwrap_err();
+        let elsewhere = message("http://127.0.0.1:9999/callback?code=plantedplantedplanted&state=s");
+        assert!(elsewhere.message().contains("somewhere else"), "{elsewhere}");
+        assert!(!format!("{elsewhere:?}").contains("plantedplanted"));
+        for other in [
+            "http://localhost:8756/callback?code=c",
+            "http://127.0.0.1:8756/other?code=c",
+            "https://127.0.0.1:8756/callback?code=c",
+        ] {
+            assert!(message(other).message().contains("somewhere else"), "{other}");
+        }
+        let refused = message("http://127.0.0.1:8756/callback?state=s");
+        assert_eq!(refused.kind(), ErrorKind::Authorisation);
+        let refused =
+            message("http://127.0.0.1:8756/callback?state=s&error=access_denied&error_description=no%20way");
+        assert_eq!((refused.kind(), refused.code()), (ErrorKind::Authorisation, Some("access_denied")));
+        assert!(message("http://127.0.0.1:8756/callback?code=c").message().contains("no state"));
+        assert!(message("http://127.0.0.1:8756/callback?code=c&code=d&state=s").message().contains("twice"));
+        assert!(message("0_100132_abc").message().contains("no callback address"));
+        assert!(message(&format!("{HERE}?code={}", "x".repeat(LONGEST))).message().contains("bytes"));
+    }
+
+    #[test]
+    fn knows_loopback() {
+        for yes in [
+            "http://127.0.0.1:8756/callback",
+            "http://localhost/cb",
+            "http://[::1]:1/x",
+            "http://127.9.9.9:2",
+        ] {
+            assert!(Place::of(yes).unwrap().is_loopback(), "{yes}");
+        }
+        for no in [
+            "https://127.0.0.1/",
+            "http://127.0.0.1.example.com/",
+            "http://10.0.0.1/",
+            "http://localhost.evil/",
+        ] {
+            assert!(!Place::of(no).unwrap().is_loopback(), "{no}");
+        }
+        assert_eq!(Place::of("urn:ietf:wg:oauth:2.0:oob"), None);
+        assert_eq!(Place::of("http://user@127.0.0.1/"), None);
+    }
+}

@@ -1,0 +1,158 @@
+//! The token calls of the three families, as HTTP requests.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use sesame_catalog::{OAuthStyle, Platform, Urls};
+use sesame_core::{
+    AppSecret, AuthCode, Error, HttpRequest, RefreshToken, Result, Shape,
+    request::encode_segment,
+    sign::{Digest, SigningKey, sign},
+    time::top_timestamp,
+};
+
+/// How long a token call may take. The lease of a refresh is longer.
+pub(crate) const CALL_LIMIT: Duration = Duration::from_secs(20);
+/// The largest token reply that is read: 1 MiB.
+const REPLY_LIMIT: usize = 1 << 20;
+
+/// What is exchanged for tokens.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Offer<'a> {
+    Code { code: &'a AuthCode, redirect_uri: &'a str },
+    Refresh(&'a RefreshToken),
+}
+
+/// Who asks, and where.
+#[derive(Clone, Copy)]
+pub(crate) struct Asker<'a> {
+    pub(crate) platform: &'a Platform,
+    pub(crate) urls: &'a Urls,
+    pub(crate) app_key: &'a str,
+    pub(crate) secret: &'a AppSecret,
+}
+
+/// Names the spellings of the call, in the order in which they are tried.
+pub(crate) fn spellings<'a>(platform: &'a Platform, offer: &Offer<'_>) -> impl Iterator<Item = &'a str> {
+    let rules = &platform.tokens;
+    let (first, others) = match offer {
+        Offer::Code { .. } => (&rules.create, &rules.create_also),
+        Offer::Refresh(_) => (&rules.refresh, &rules.refresh_also),
+    };
+    std::iter::once(first.as_str()).chain(others.iter().map(String::as_str))
+}
+
+/// Builds one token call. Secrets travel in the body only.
+pub(crate) fn request(
+    asker: Asker<'_>,
+    spelling: &str,
+    offer: Offer<'_>,
+    now: Timestamp,
+) -> Result<(Shape, HttpRequest)> {
+    let (shape, mut request) = match asker.platform.tokens.style {
+        OAuthStyle::Iop => (Shape::IopRest, iop(asker, spelling, offer, now)?),
+        OAuthStyle::Param2 => (Shape::Param2, param2(asker, spelling, offer, now)?),
+        OAuthStyle::Top if spelling.starts_with('/') => (Shape::Top, top_form(asker, spelling, offer)),
+        OAuthStyle::Top => (Shape::Top, top_signed(asker, spelling, offer, now)?),
+    };
+    request.timeout = CALL_LIMIT;
+    request.max_reply = REPLY_LIMIT;
+    Ok((shape, request))
+}
+
+/// `/auth/token/create` and `/auth/token/refresh`: signed like any `/rest` call, without a token;
+/// the app secret is never sent (protocols 2.8).
+fn iop(asker: Asker<'_>, path: &str, offer: Offer<'_>, now: Timestamp) -> Result<HttpRequest> {
+    let timestamp = now.as_millisecond().to_string();
+    let (digest, method) = chosen(asker.platform, Shape::IopRest)?;
+    let mut pairs = vec![
+        ("app_key", asker.app_key),
+        ("timestamp", timestamp.as_str()),
+        ("sign_method", method),
+        offered(offer),
+    ];
+    let signature = sign(&SigningKey::new(digest, asker.secret), Shape::IopRest, path, &pairs, b"");
+    pairs.push(("sign", signature.as_str()));
+    Ok(HttpRequest::form(format!("{}/rest{path}", asker.urls.token), pairs))
+}
+
+/// `system.oauth2/getToken`: unsigned, the secret in the body; the older `refreshToken` is signed
+/// besides (protocols 1.5). `http/1/` and `param2/1/` in front of the name choose the spelling.
+fn param2(asker: Asker<'_>, spelling: &str, offer: Offer<'_>, now: Timestamp) -> Result<HttpRequest> {
+    let name = if spelling.starts_with("http/") || spelling.starts_with("param2/") {
+        spelling.to_owned()
+    } else {
+        format!("param2/1/{spelling}")
+    };
+    let path = format!("{name}/{}", encode_segment(asker.app_key));
+    let mut pairs =
+        vec![("client_id", asker.app_key), ("client_secret", asker.secret.expose()), offered(offer)];
+    match offer {
+        Offer::Code { redirect_uri, .. } => {
+            pairs.push(("grant_type", "authorization_code"));
+            // Only then is a refresh token issued.
+            pairs.push(("need_refresh_token", "true"));
+            pairs.push(("redirect_uri", redirect_uri));
+        }
+        Offer::Refresh(_) => pairs.push(("grant_type", "refresh_token")),
+    }
+    let url = format!("{}/openapi/{path}", asker.urls.token);
+    if !spelling.ends_with("/refreshToken") {
+        return Ok(HttpRequest::form(url, pairs));
+    }
+    let (digest, _) = chosen(asker.platform, Shape::Param2)?;
+    let timestamp = now.as_millisecond().to_string();
+    pairs.push(("_aop_timestamp", timestamp.as_str()));
+    let signature = sign(&SigningKey::new(digest, asker.secret), Shape::Param2, &path, &pairs, b"");
+    pairs.push(("_aop_signature", signature.as_str()));
+    Ok(HttpRequest::form(url, pairs))
+}
+
+/// `/token`: RFC 6749 with the secret in the body (protocols 3.7).
+fn top_form(asker: Asker<'_>, path: &str, offer: Offer<'_>) -> HttpRequest {
+    let mut pairs =
+        vec![("client_id", asker.app_key), ("client_secret", asker.secret.expose()), offered(offer)];
+    match offer {
+        Offer::Code { redirect_uri, .. } => {
+            pairs.push(("grant_type", "authorization_code"));
+            pairs.push(("redirect_uri", redirect_uri));
+        }
+        Offer::Refresh(_) => pairs.push(("grant_type", "refresh_token")),
+    }
+    if let Some(view) = asker.platform.authorize.params.get("view") {
+        pairs.push(("view", view));
+    }
+    HttpRequest::form(format!("{}{path}", asker.urls.token), pairs)
+}
+
+/// `taobao.top.auth.token.create` and `.refresh`: signed, without a session (protocols 3.7).
+fn top_signed(asker: Asker<'_>, method_name: &str, offer: Offer<'_>, now: Timestamp) -> Result<HttpRequest> {
+    let timestamp = top_timestamp(now);
+    let (digest, method) = chosen(asker.platform, Shape::Top)?;
+    let mut pairs = vec![
+        ("method", method_name),
+        ("app_key", asker.app_key),
+        ("timestamp", timestamp.as_str()),
+        ("format", "json"),
+        ("v", "2.0"),
+        ("sign_method", method),
+        offered(offer),
+    ];
+    let signature = sign(&SigningKey::new(digest, asker.secret), Shape::Top, "", &pairs, b"");
+    pairs.push(("sign", signature.as_str()));
+    Ok(HttpRequest::form(format!("{}/router/rest", asker.urls.api), pairs))
+}
+
+fn offered<'a>(offer: Offer<'a>) -> (&'static str, &'a str) {
+    match offer {
+        Offer::Code { code, .. } => ("code", code.expose()),
+        Offer::Refresh(token) => ("refresh_token", token.expose()),
+    }
+}
+
+fn chosen(platform: &Platform, shape: Shape) -> Result<(Digest, &str)> {
+    platform.digest(shape).map(|choice| (choice.digest, choice.method.as_str())).ok_or_else(|| {
+        Error::usage(format!("the data of {} name no digest for {shape}", platform.name))
+            .hint("Add it under [platform.digests] in the platform's data.")
+    })
+}

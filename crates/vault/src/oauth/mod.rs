@@ -1,0 +1,7 @@
+//! The OAuth of the three families: authorise URL, callback, token calls, token replies.
+
+pub(crate) mod authorize;
+pub(crate) mod callback;
+pub(crate) mod calls;
+pub(crate) mod exchange;
+pub(crate) mod reply;

@@ -1,0 +1,114 @@
+//! Token replies, read leniently: numbers as texts, ends in four forms, shops in three shapes.
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value as Json;
+use sesame_catalog::{OAuthStyle, Platform};
+use sesame_core::{
+    AccessToken, Error, ErrorKind, Fault, RefreshToken, Result, envelope::Reply, scalar, time::parse_compact,
+};
+
+use crate::identity::{self, Owner};
+
+/// No token lives longer than ten years, whatever a reply says.
+const LONGEST_LIFE: i64 = 10 * 366 * 86_400;
+
+/// The tokens of one reply.
+#[derive(Debug)]
+pub(crate) struct TokenReply {
+    pub(crate) access: AccessToken,
+    /// Absent where a refresh keeps the old one (param2).
+    pub(crate) refresh: Option<RefreshToken>,
+    /// Nothing when the platform does not say and its data do not either.
+    pub(crate) access_end: Option<Timestamp>,
+    pub(crate) refresh_end: RefreshEnd,
+    pub(crate) owner: Owner,
+}
+
+/// What a reply says of the refresh token's end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RefreshEnd {
+    /// It ends then.
+    At(Timestamp),
+    /// It has no life: the app may not refresh (`refresh_expires_in` or `re_expires_in` of 0).
+    Denied,
+    /// The reply does not say.
+    Unsaid,
+}
+
+/// Reads the payload of a token call.
+///
+/// # Errors
+/// [`ErrorKind::Envelope`] when it holds no access token.
+pub(crate) fn read(platform: &Platform, reply: &Reply, now: Timestamp) -> Result<TokenReply> {
+    let mut payload: Json = reply.parse()?;
+    // taobao.top.auth.token.*: the reply is a JSON document inside a text.
+    if let Some(inner) = payload.get("token_result").and_then(Json::as_str) {
+        payload = serde_json::from_str(inner).map_err(|_| no_token(reply, "its token_result is not JSON"))?;
+    }
+    let Some(access) = text(&payload, "access_token") else {
+        return Err(refused_quietly(&payload).unwrap_or_else(|| no_token(reply, "it holds no access_token")));
+    };
+    let rules = &platform.tokens;
+    let access_end = match seconds(&payload, &["expires_in"]) {
+        Some(life) if life > 0 => after(now, life),
+        // A life of nought is a fault of the reply: the token is used until the gateway refuses it.
+        Some(_) => millis(&payload, "expire_time").filter(|end| *end > now),
+        None => millis(&payload, "expire_time").or_else(|| {
+            i64::try_from(rules.access_life).ok().filter(|life| *life > 0).and_then(|life| after(now, life))
+        }),
+    };
+    let refresh_end = match seconds(&payload, &["refresh_expires_in", "re_expires_in"]) {
+        Some(life) if life > 0 => after(now, life).map_or(RefreshEnd::Unsaid, RefreshEnd::At),
+        Some(_) => RefreshEnd::Denied,
+        None => text(&payload, "refresh_token_timeout")
+            .and_then(|text| parse_compact(&text))
+            .or_else(|| millis(&payload, "refresh_token_valid_time"))
+            .map_or(RefreshEnd::Unsaid, RefreshEnd::At),
+    };
+    Ok(TokenReply {
+        access: AccessToken::new(access),
+        refresh: text(&payload, "refresh_token").map(RefreshToken::new),
+        access_end,
+        refresh_end,
+        owner: identity::owner(&payload, &rules.identity, rules.style == OAuthStyle::Top),
+    })
+}
+
+fn no_token(reply: &Reply, why: &str) -> Error {
+    Error::new(ErrorKind::Envelope, format!("the platform's token reply cannot be used: {why}"))
+        .fault_of(Fault::Platform)
+        .may_have_happened(true)
+        .with_request_id(reply.request_id().map(str::to_owned))
+        .hint("Try again later; if it stays, the platform changed its reply: report it with the request id.")
+}
+
+/// An OAuth error that came with status 200 and without a description (RFC 6749, 5.2).
+fn refused_quietly(payload: &Json) -> Option<Error> {
+    let code = text(payload, "error")?;
+    let said = scalar::printable(&text(payload, "error_description").unwrap_or_default());
+    let kind = if code == "invalid_grant" { ErrorKind::Authorisation } else { ErrorKind::Business };
+    Some(
+        Error::new(kind, format!("{}: {said}", scalar::printable(&code)).trim_end_matches(": ").to_owned())
+            .with_code(code),
+    )
+}
+
+fn text(payload: &Json, name: &str) -> Option<String> {
+    payload.get(name).and_then(scalar::text).filter(|text| !text.is_empty())
+}
+
+fn seconds(payload: &Json, names: &[&str]) -> Option<i64> {
+    names.iter().find_map(|name| payload.get(name).and_then(scalar::integer))
+}
+
+fn millis(payload: &Json, name: &str) -> Option<Timestamp> {
+    payload
+        .get(name)
+        .and_then(scalar::integer)
+        .filter(|millis| *millis > 0)
+        .and_then(|millis| Timestamp::from_millisecond(millis).ok())
+}
+
+fn after(now: Timestamp, seconds: i64) -> Option<Timestamp> {
+    now.checked_add(SignedDuration::from_secs(seconds.min(LONGEST_LIFE))).ok()
+}

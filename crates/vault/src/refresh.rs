@@ -1,0 +1,577 @@
+//! Tokens: the lock-free fresh path, one refresh at a time, nothing lost in between.
+//!
+//! The life of a refresh, in its own task, so that a caller who gives up cannot cut it off between
+//! "old token spent" and "new token stored":
+//!
+//! 1. read the row again: another process may have done it
+//! 2. take the lease and write down the intent, if the generation is still the same
+//! 3. call the token service, within a time shorter than the lease
+//! 4. check whose tokens came
+//! 5. store them `WHERE generation = old`; if the store is away, into the sealed journal
+//! 6. only then show them to anyone
+
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use sesame_core::{Error, ErrorKind, Fault, RefreshToken, Result, Retry};
+use sha2::{Digest as _, Sha256};
+use tokio::sync::watch;
+
+use crate::{
+    Account, AccountHandle, Token, Vault,
+    authorisation::{
+        Authorisation, Outcome, Windows, hopeless, needs_person, open_refresh, seal_access, seal_refresh,
+    },
+    identity::{Identity, Match},
+    journal::Entry,
+    oauth::{
+        calls::{Asker, Offer},
+        exchange::exchange,
+        reply::{RefreshEnd, TokenReply},
+    },
+    store::{AuthorisationRow, Claim, FailedRefresh, Lease, TokenColumns},
+    vault::Inner,
+};
+
+/// How long a lease lasts: the call's 20 seconds, twice for a wrong clock, and half a minute to
+/// store the answer.
+const LEASE: Duration = Duration::from_secs(75);
+/// How long another process's refresh is waited for; its lease has ended by then.
+const PATIENCE: Duration = Duration::from_secs(90);
+/// How long the store is tried before the journal, and the journal before giving up.
+const STORE_TRIES: u32 = 4;
+const RESCUE_TRIES: u32 = 7;
+/// The longest pause after failures that the platform gave no time for.
+const LONGEST_PAUSE: Duration = Duration::from_secs(120);
+
+/// Why somebody wants new tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Why {
+    /// The access token ends soon, or has ended.
+    Due,
+    /// The gateway refused the token of this generation.
+    Refused(i64),
+    /// A person asked for it.
+    Forced,
+}
+
+impl Vault {
+    /// Returns a valid access token.
+    ///
+    /// Fresh: at once, without a lock. In the advisory window one refresh begins and everybody gets
+    /// the old token, which is still valid. Later everybody waits for that one refresh.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Authorisation`] when a person has to authorise the shop again; whatever kept the
+    /// refresh from succeeding otherwise, with the time of the next try.
+    pub async fn token(&self, handle: &AccountHandle) -> Result<Token> {
+        match handle.fresh_token() {
+            Some(token) => Ok(token),
+            None => self.0.due_token(&handle.authorisation).await.map_err(|error| named(error, handle)),
+        }
+    }
+
+    /// Says that the gateway refused the token of a generation, and returns a newer one.
+    ///
+    /// However many callers say so, there is at most one refresh per generation.
+    ///
+    /// # Errors
+    /// As [`Vault::token`].
+    pub async fn refused(&self, handle: &AccountHandle, generation: i64) -> Result<Token> {
+        let authorisation = &handle.authorisation;
+        authorisation.refuse(generation);
+        if let Some(token) = handle.fresh_token() {
+            return Ok(token);
+        }
+        let enough = |token: &Token| token.generation > generation;
+        self.0
+            .wait(authorisation, Why::Refused(generation), enough)
+            .await
+            .map_err(|error| named(error, handle))
+    }
+
+    /// Refreshes an account's tokens now, whatever their age.
+    ///
+    /// # Errors
+    /// As [`Vault::token`].
+    pub async fn refresh(&self, account: &str) -> Result<Account> {
+        let handle = self.handle(account).await?;
+        let row = self.0.row_of(&handle.authorisation).await?;
+        let enough = |token: &Token| token.generation > row.generation;
+        self.0
+            .wait(&handle.authorisation, Why::Forced, enough)
+            .await
+            .map_err(|error| named(error, &handle))?;
+        self.account(account).await
+    }
+}
+
+/// Several accounts may share one authorisation: the error names the account that was asked for.
+fn named(error: Error, handle: &AccountHandle) -> Error {
+    if error.kind() == ErrorKind::Authorisation {
+        return error.hint(format!(
+            "Run `sesame login {} --as {}` and let the seller approve.",
+            handle.app_name(),
+            handle.name
+        ));
+    }
+    error
+}
+
+impl Inner {
+    async fn due_token(self: &Arc<Self>, authorisation: &Arc<Authorisation>) -> Result<Token> {
+        let now = self.now();
+        let current = authorisation.current();
+        if let Some(current) = &current
+            && now < current.windows.mandatory_at
+        {
+            // Advisory window: begin a refresh unless one runs or failed a moment ago, and go on.
+            if now >= authorisation.quiet_until.load(Ordering::Acquire) {
+                drop(self.join(authorisation, Why::Due));
+            }
+            return Ok(current.token.clone());
+        }
+        match self.wait(authorisation, Why::Due, |_| true).await {
+            Ok(token) => Ok(token),
+            // The refresh failed, but the old token has some seconds left: better than nothing.
+            Err(error) => match current {
+                Some(current)
+                    if self.now() < current.windows.ends_at
+                        && !authorisation.was_refused(current.token.generation) =>
+                {
+                    Ok(current.token.clone())
+                }
+                _ => Err(error),
+            },
+        }
+    }
+
+    /// Waits for a refresh that satisfies the caller. One that began for another reason may not.
+    async fn wait(
+        self: &Arc<Self>,
+        authorisation: &Arc<Authorisation>,
+        why: Why,
+        enough: impl Fn(&Token) -> bool,
+    ) -> Result<Token> {
+        for _ in 0..3 {
+            let mut outcome = self.join(authorisation, why);
+            let done = match outcome.wait_for(Option::is_some).await {
+                Ok(done) => done.clone(),
+                // The task ended without a word: it panicked, or the runtime is being shut down.
+                Err(_) => None,
+            };
+            match done {
+                Some(Ok(token)) if enough(&token) => return Ok(token),
+                Some(Ok(_)) => {}
+                Some(Err(error)) => return Err(error),
+                None => {
+                    return Err(
+                        Error::local("the refresh was cut off in this process").retry_when(Retry::Backoff)
+                    );
+                }
+            }
+        }
+        Err(Error::local("other programs keep replacing this account's tokens").retry_when(Retry::Backoff))
+    }
+
+    /// Joins the refresh that is under way, or begins one in its own task.
+    fn join(self: &Arc<Self>, authorisation: &Arc<Authorisation>, why: Why) -> Outcome {
+        let mut flight = authorisation.flight();
+        if let Some(outcome) = flight.as_ref() {
+            return outcome.clone();
+        }
+        let (tell, outcome) = watch::channel(None);
+        *flight = Some(outcome.clone());
+        drop(flight);
+        let landing = Landing { inner: self.clone(), authorisation: authorisation.clone() };
+        self.busy.send_modify(|count| *count += 1);
+        tokio::spawn(async move {
+            let result = landing.inner.run(&landing.authorisation, why).await;
+            if let Err(error) = &result {
+                tracing::debug!(account = landing.authorisation.label, kind = %error.kind(), "no new tokens: {error}");
+            }
+            // First free the place, then tell: whoever is told and is not content may begin anew.
+            drop(landing);
+            let _ = tell.send(Some(result));
+        });
+        outcome
+    }
+
+    pub(crate) async fn row_of(&self, authorisation: &Authorisation) -> Result<AuthorisationRow> {
+        self.store.authorisation(authorisation.id).await?.ok_or_else(|| {
+            Error::usage(format!("account {:?} was removed from the vault", authorisation.label))
+                .hint("`sesame accounts` shows the accounts there are.")
+        })
+    }
+
+    /// The body of a refresh.
+    async fn run(&self, authorisation: &Arc<Authorisation>, why: Why) -> Result<Token> {
+        let patience = self.now().saturating_add(millis(PATIENCE));
+        let mut pause = Duration::from_millis(100);
+        let mut first_seen = None;
+        // More rounds than patience has pauses: a bound for rounds that do not pause.
+        for _ in 0..1_000 {
+            // An answer that waits in the journal is newer than the row: spending the row's token
+            // would spend a dead one.
+            self.journal.replay(self.store.as_ref(), &self.sealer, Some(&authorisation.id)).await?;
+            let row = self.row_of(authorisation).await?;
+            let entry = *first_seen.get_or_insert(row.generation);
+            if let Some(token) = self.already_done(authorisation, &row, why, entry)? {
+                return Ok(token);
+            }
+            let refresh = self.may_refresh(authorisation, &row, why).await?;
+            let now = self.now();
+            let claim = Claim {
+                id: row.id,
+                generation: row.generation,
+                owner: &self.owner,
+                now,
+                until: now.saturating_add(millis(LEASE)),
+                spending: &Sha256::digest(refresh.expose().as_bytes()),
+            };
+            match self.store.claim(claim).await? {
+                Some(lease) => match self.spend(authorisation, &row, &refresh, lease).await? {
+                    Some(token) => return Ok(token),
+                    // Refused, but somebody else had replaced the tokens meanwhile: look again.
+                    None => continue,
+                },
+                None if self.now() > patience => {
+                    return Err(Error::new(
+                        ErrorKind::Timeout,
+                        "another process has been refreshing this account for too long",
+                    )
+                    .fault_of(Fault::Machine)
+                    .hint("Look for another sesame process that hangs; its lease ends by itself."));
+                }
+                // Somebody else holds the lease: their answer will be in the row.
+                None => {
+                    self.clock.sleep(pause.mul_f64(0.75 + self.clock.jitter() / 2.0)).await;
+                    pause = (pause * 2).min(Duration::from_secs(1));
+                }
+            }
+        }
+        Err(Error::local("other programs keep replacing this account's tokens").retry_when(Retry::Backoff))
+    }
+
+    /// Returns the row's token if it is what the caller wants: somebody else was quicker.
+    fn already_done(
+        &self,
+        authorisation: &Authorisation,
+        row: &AuthorisationRow,
+        why: Why,
+        entry: i64,
+    ) -> Result<Option<Token>> {
+        let windows = Windows::of(&authorisation.app.platform.tokens, &row.tokens);
+        let now = self.now();
+        let done = !authorisation.was_refused(row.generation)
+            && match why {
+                Why::Due => now < windows.advisory_at,
+                Why::Refused(generation) => row.generation > generation && now < windows.mandatory_at,
+                Why::Forced => row.generation > entry,
+            };
+        if done { self.install_row(authorisation, row) } else { Ok(None) }
+    }
+
+    /// Returns the refresh token, if there is one and the time is right.
+    async fn may_refresh(
+        &self,
+        authorisation: &Authorisation,
+        row: &AuthorisationRow,
+        why: Why,
+    ) -> Result<RefreshToken> {
+        let (label, app) = (&authorisation.label, &authorisation.app.name);
+        let refresh =
+            open_refresh(&self.sealer, row).map_err(|error| error.context(format!("account {label:?}")))?;
+        // A person who asks may try a token that was given up: shops come back.
+        let given_up = hopeless(row).filter(|_| why != Why::Forced || row.tokens.refresh_denied);
+        let refresh = match (refresh, given_up) {
+            (Some(refresh), None) => refresh,
+            (refresh, reason) => {
+                let reason = reason.unwrap_or_else(|| "the platform gave no refresh token".to_owned());
+                self.rest(authorisation, Duration::from_secs(30));
+                let refused = authorisation.was_refused(row.generation);
+                if row.exhausted.is_none() && (refused || refresh.is_none()) && self.ended(authorisation, row)
+                {
+                    self.store.exhaust(row.id, row.generation, &reason, self.now()).await?;
+                }
+                return Err(needs_person(label, app, &reason));
+            }
+        };
+        let wait = row.not_before.unwrap_or(i64::MIN).saturating_sub(self.now());
+        if wait > 0 && why != Why::Forced {
+            let wait = Duration::from_millis(wait.unsigned_abs());
+            self.rest(authorisation, wait);
+            let last = row.last_error.as_deref().unwrap_or("the last refresh failed");
+            return Err(Error::new(
+                ErrorKind::Platform,
+                format!("account {label:?} cannot be refreshed at the moment: {last}"),
+            )
+            .retry_when(Retry::After(wait))
+            .hint(format!(
+                "The next try is in {} s; `sesame refresh {label}` tries at once.",
+                wait.as_millis().div_ceil(1_000)
+            )));
+        }
+        Ok(refresh)
+    }
+
+    /// Tells whether nobody can use the access token any more.
+    fn ended(&self, authorisation: &Authorisation, row: &AuthorisationRow) -> bool {
+        authorisation.was_refused(row.generation)
+            || row.tokens.access.is_none()
+            || row.tokens.access_expires_at.is_some_and(|end| self.now() >= end)
+    }
+
+    /// Begins no refresh for convenience for a while.
+    fn rest(&self, authorisation: &Authorisation, wait: Duration) {
+        authorisation.quiet_until.store(self.now().saturating_add(millis(wait)), Ordering::Release);
+    }
+
+    /// Spends the refresh token. From here on a new pair may exist that only this task knows of.
+    async fn spend(
+        &self,
+        authorisation: &Authorisation,
+        row: &AuthorisationRow,
+        refresh: &RefreshToken,
+        lease: Lease,
+    ) -> Result<Option<Token>> {
+        let app = &authorisation.app;
+        let asker = Asker {
+            platform: &app.platform,
+            urls: &authorisation.urls,
+            app_key: &app.app_key,
+            secret: &app.secret,
+        };
+        let reply = match exchange(
+            self.transport.as_ref(),
+            self.clock.as_ref(),
+            asker,
+            Offer::Refresh(refresh),
+        )
+        .await
+        {
+            Ok(reply) => reply,
+            Err(error) => return self.refresh_failed(authorisation, row, lease, error).await,
+        };
+        let former = Identity::parse(&row.tokens.identity);
+        if former.compare(&reply.owner.identity, &app.platform.tokens.identity) == Match::Other {
+            let error = Error::new(
+                ErrorKind::Authorisation,
+                "the platform answered the refresh with the tokens of another shop; nothing was overwritten",
+            )
+            .fault_of(Fault::Platform);
+            return self.refresh_failed(authorisation, row, lease, error).await;
+        }
+        let now = self.clock.now();
+        let tokens = self.columns(authorisation, &reply, Some(row), now);
+        let windows = Windows::of(&app.platform.tokens, &tokens);
+        if !self.keep(authorisation, row.generation, &tokens).await? {
+            // Our lease was lost for so long that somebody else stored newer tokens: theirs stand.
+            tracing::warn!(account = authorisation.label, "another process stored newer tokens first");
+            return Ok(None);
+        }
+        tracing::debug!(account = authorisation.label, generation = row.generation + 1, "tokens refreshed");
+        authorisation.quiet_until.store(i64::MIN, Ordering::Release);
+        self.learn_owner(row, &former, &reply).await;
+        Ok(Some(authorisation.install(row.generation + 1, reply.access, windows)))
+    }
+
+    /// Seals a reply's tokens; what a refresh does not repeat is kept from the row.
+    pub(crate) fn columns(
+        &self,
+        authorisation: &Authorisation,
+        reply: &TokenReply,
+        former: Option<&AuthorisationRow>,
+        now: Timestamp,
+    ) -> TokenColumns {
+        let rules = &authorisation.app.platform.tokens;
+        let id = &authorisation.id;
+        let old = former.map(|row| &row.tokens);
+        let old_end = old.and_then(|tokens| tokens.refresh_expires_at);
+        let life = i64::try_from(rules.refresh_life).unwrap_or_default().saturating_mul(1_000);
+        let refresh_expires_at = match reply.refresh_end {
+            // The platform's documents say that a refresh does not move the end; a later one in the
+            // reply would silence the warnings before the real end.
+            RefreshEnd::At(end) if rules.refresh_end_fixed => {
+                Some(old_end.map_or(end.as_millisecond(), |old| old.min(end.as_millisecond())))
+            }
+            RefreshEnd::At(end) => Some(end.as_millisecond()),
+            RefreshEnd::Denied => None,
+            RefreshEnd::Unsaid if old.is_some() && (rules.refresh_end_fixed || reply.refresh.is_none()) => {
+                old_end
+            }
+            RefreshEnd::Unsaid => {
+                (life > 0 && reply.refresh.is_some()).then(|| now.as_millisecond().saturating_add(life))
+            }
+        };
+        let identity = match old {
+            Some(tokens) => reply.owner.identity.clone().or_from(&Identity::parse(&tokens.identity)),
+            None => reply.owner.identity.clone(),
+        };
+        TokenColumns {
+            access: Some(seal_access(&self.sealer, id, &reply.access)),
+            // param2 returns no refresh token: the old one stays good, and stays.
+            refresh: match &reply.refresh {
+                Some(token) => Some(seal_refresh(&self.sealer, id, token)),
+                None => old.and_then(|tokens| tokens.refresh.clone()),
+            },
+            issued_at: now.as_millisecond(),
+            access_expires_at: reply.access_end.map(Timestamp::as_millisecond),
+            refresh_expires_at,
+            refresh_denied: reply.refresh_end == RefreshEnd::Denied,
+            identity: identity.to_json(),
+        }
+    }
+
+    /// Makes new tokens durable: in the store, else in the journal. False when somebody else's stand.
+    async fn keep(
+        &self,
+        authorisation: &Authorisation,
+        expected: i64,
+        tokens: &TokenColumns,
+    ) -> Result<bool> {
+        let at = self.now();
+        let mut pause = Duration::from_millis(200);
+        let mut tried = 0;
+        loop {
+            let error = match self.store.replace_tokens(authorisation.id, expected, tokens, at).await {
+                Ok(stored) => return Ok(stored),
+                Err(error) => error,
+            };
+            tried += 1;
+            tracing::warn!(account = authorisation.label, tried, "new tokens cannot be stored: {error}");
+            if tried >= STORE_TRIES {
+                let entry = Entry {
+                    authorisation: authorisation.id.to_string(),
+                    expected,
+                    tokens: tokens.clone(),
+                    at,
+                };
+                match self.journal.write(&self.sealer, &authorisation.id, &entry) {
+                    // Replayed by the next refresh of this account, and whenever the vault is opened.
+                    Ok(()) => return Ok(true),
+                    Err(journal) => tracing::error!(account = authorisation.label, "{journal}"),
+                }
+            }
+            if tried >= RESCUE_TRIES {
+                return Err(error
+                    .context(format!(
+                        "account {:?} was refreshed, but its new tokens could be written neither to the vault nor to its journal",
+                        authorisation.label
+                    ))
+                    .hint("Free some space. If the platform no longer takes the old refresh token, the shop has to be authorised again."));
+            }
+            self.clock.sleep(pause).await;
+            pause *= 2;
+        }
+    }
+
+    /// Writes down why there are no new tokens, and decides what follows.
+    ///
+    /// `Ok(None)`: somebody else has replaced the tokens meanwhile.
+    async fn refresh_failed(
+        &self,
+        authorisation: &Authorisation,
+        row: &AuthorisationRow,
+        lease: Lease,
+        error: Error,
+    ) -> Result<Option<Token>> {
+        let now = self.now();
+        let (label, app) = (&authorisation.label, &authorisation.app.name);
+        let other_shop = error.code().is_none() && error.kind() == ErrorKind::Authorisation;
+        let dead = matches!(error.kind(), ErrorKind::Authorisation | ErrorKind::Token)
+            || error.code() == Some("invalid_grant");
+        let reason = match (dead && !other_shop, lease.interrupted_since) {
+            (false, _) => None,
+            (true, None) => Some(format!("the platform no longer takes the refresh token ({error})")),
+            (true, Some(since)) => Some(format!(
+                "a refresh that began at {} was cut off before its answer could be stored, and the platform has replaced the refresh token with it ({error})",
+                Timestamp::from_millisecond(since).unwrap_or_default()
+            )),
+        };
+        let pause = self.pause_after(&error, row.attempts, other_shop);
+        let failure = FailedRefresh {
+            id: row.id,
+            generation: row.generation,
+            owner: &self.owner,
+            fence: lease.fence,
+            at: now,
+            error: &error.to_string(),
+            not_before: Some(now.saturating_add(millis(pause))),
+            exhausted: reason.as_deref(),
+            ambiguous: error.is_ambiguous(),
+        };
+        if let Err(store) = self.store.record_failure(failure).await {
+            // The lease ends by itself; the failure itself is what the caller has to hear.
+            tracing::warn!(account = label, "a failed refresh cannot be written down: {store}");
+        }
+        self.rest(authorisation, pause);
+        if dead && self.row_of(authorisation).await?.generation != row.generation {
+            return Ok(None);
+        }
+        match reason {
+            Some(reason) => Err(needs_person(label, app, &reason)),
+            None if other_shop => Err(error.context(format!("account {label:?}"))),
+            None => Err(error.context(format!("account {label:?} could not be refreshed"))),
+        }
+    }
+
+    /// How long nobody tries again: what the platform asks for, else growing, never in step.
+    fn pause_after(&self, error: &Error, attempts: i64, other_shop: bool) -> Duration {
+        if other_shop {
+            return Duration::from_secs(3_600);
+        }
+        if let Some(wait) = error.retry_after() {
+            return wait.min(Duration::from_secs(86_400));
+        }
+        let exponent = u32::try_from(attempts.clamp(0, 7)).unwrap_or_default();
+        let pause = Duration::from_secs(1 << exponent).min(LONGEST_PAUSE);
+        // What only a person can change (a wrong secret, a missing right) is not asked every second.
+        let pause = if error.is_retryable() { pause } else { pause.max(Duration::from_secs(30)) };
+        pause.mul_f64(0.5 + self.clock.jitter() / 2.0)
+    }
+
+    /// Fills in whose an imported account is, once a reply says so.
+    async fn learn_owner(&self, row: &AuthorisationRow, former: &Identity, reply: &TokenReply) {
+        if *former != Identity::default() || reply.owner.shops.len() != 1 {
+            return;
+        }
+        let learn = async {
+            for full in self.store.accounts_of(row.app_id).await? {
+                let mut account = full.account;
+                if account.authorisation_id != row.id {
+                    continue;
+                }
+                let shop = &reply.owner.shops[0];
+                account.login = account.login.or_else(|| reply.owner.login.clone());
+                account.shop_id = account.shop_id.or_else(|| shop.shop_id.clone());
+                account.country = account.country.or_else(|| shop.country.clone());
+                self.store.update_account(None, account).await?;
+            }
+            Ok::<_, Error>(())
+        };
+        if let Err(error) = learn.await {
+            tracing::warn!("the owner of imported tokens cannot be written down: {error}");
+        }
+    }
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// Frees the place of a refresh when its task ends, however it ends.
+struct Landing {
+    inner: Arc<Inner>,
+    authorisation: Arc<Authorisation>,
+}
+
+impl Drop for Landing {
+    fn drop(&mut self) {
+        *self.authorisation.flight() = None;
+        self.inner.busy.send_modify(|count| *count = count.saturating_sub(1));
+    }
+}

@@ -1,0 +1,116 @@
+//! Rows of SQLite as values.
+
+use sqlx::{Row as _, sqlite::SqliteRow};
+
+use super::{AccountRow, AppRow, AuthorisationRow, FullRow, KeyRow, TokenColumns};
+use crate::Id;
+
+macro_rules! columns {
+    (app) => {
+        "app.app_id AS app_id, app.name AS app_name, app.platform, app.region AS app_region, app.app_key, app.secret, \
+         app.redirect_uri, app.sandbox, app.created_at AS app_created_at"
+    };
+    (authorisation) => {
+        "authorisation.authorisation_id, authorisation.app_id AS authorisation_app_id, \
+         authorisation.region AS authorisation_region, generation, access, refresh, issued_at, access_expires_at, \
+         refresh_expires_at, refresh_denied, identity, exhausted, last_success, last_error, last_error_at, attempts, \
+         not_before, lease_until, refreshing_since, interrupted_since"
+    };
+    (account) => {
+        "account.account_id, account.name, account.app_id AS account_app_id, \
+         account.authorisation_id AS account_authorisation_id, login, shop_id, country, \
+         account.region AS account_region, account.created_at AS account_created_at"
+    };
+}
+
+macro_rules! full {
+    ($rest:literal) => {
+        concat!(
+            "SELECT ",
+            columns!(account),
+            ", ",
+            columns!(app),
+            ", ",
+            columns!(authorisation),
+            " FROM account JOIN app ON app.app_id = account.app_id \
+             JOIN authorisation ON authorisation.authorisation_id = account.authorisation_id ",
+            $rest
+        )
+    };
+}
+
+pub(super) fn id(row: &SqliteRow, column: &str) -> sqlx::Result<Id> {
+    let bytes: &[u8] = row.try_get(column)?;
+    Id::from_slice(bytes).map_err(|error| sqlx::Error::Decode(Box::new(error)))
+}
+
+pub(super) fn app_row(row: &SqliteRow) -> sqlx::Result<AppRow> {
+    Ok(AppRow {
+        id: id(row, "app_id")?,
+        name: row.try_get("app_name")?,
+        platform: row.try_get("platform")?,
+        region: row.try_get("app_region")?,
+        app_key: row.try_get("app_key")?,
+        secret: row.try_get("secret")?,
+        redirect_uri: row.try_get("redirect_uri")?,
+        sandbox: row.try_get("sandbox")?,
+        created_at: row.try_get("app_created_at")?,
+    })
+}
+
+pub(super) fn authorisation_row(row: &SqliteRow) -> sqlx::Result<AuthorisationRow> {
+    Ok(AuthorisationRow {
+        id: id(row, "authorisation_id")?,
+        app_id: id(row, "authorisation_app_id")?,
+        region: row.try_get("authorisation_region")?,
+        generation: row.try_get("generation")?,
+        tokens: TokenColumns {
+            access: row.try_get("access")?,
+            refresh: row.try_get("refresh")?,
+            issued_at: row.try_get("issued_at")?,
+            access_expires_at: row.try_get("access_expires_at")?,
+            refresh_expires_at: row.try_get("refresh_expires_at")?,
+            refresh_denied: row.try_get::<i64, _>("refresh_denied")? != 0,
+            identity: row.try_get("identity")?,
+        },
+        exhausted: row.try_get("exhausted")?,
+        last_success: row.try_get("last_success")?,
+        last_error: row.try_get("last_error")?,
+        last_error_at: row.try_get("last_error_at")?,
+        attempts: row.try_get("attempts")?,
+        not_before: row.try_get("not_before")?,
+        lease_until: row.try_get("lease_until")?,
+        refreshing_since: row.try_get("refreshing_since")?,
+        interrupted_since: row.try_get("interrupted_since")?,
+    })
+}
+
+pub(super) fn full_row(row: &SqliteRow) -> sqlx::Result<FullRow> {
+    Ok(FullRow {
+        account: AccountRow {
+            id: id(row, "account_id")?,
+            name: row.try_get("name")?,
+            app_id: id(row, "account_app_id")?,
+            authorisation_id: id(row, "account_authorisation_id")?,
+            login: row.try_get("login")?,
+            shop_id: row.try_get("shop_id")?,
+            country: row.try_get("country")?,
+            region: row.try_get("account_region")?,
+            created_at: row.try_get("account_created_at")?,
+        },
+        app: app_row(row)?,
+        authorisation: authorisation_row(row)?,
+    })
+}
+
+pub(super) fn key_row(row: &SqliteRow) -> sqlx::Result<KeyRow> {
+    Ok(KeyRow {
+        key_id: row.try_get("key_id")?,
+        kind: row.try_get("kind")?,
+        params: row.try_get("params")?,
+        check: row.try_get("checked")?,
+        created_at: row.try_get("created_at")?,
+    })
+}
+
+pub(super) use {columns, full};

@@ -1,0 +1,558 @@
+//! The vault: opened once per process, cheap to clone.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    hash::{BuildHasher as _, RandomState},
+    path::PathBuf,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+};
+
+use arc_swap::ArcSwap;
+use sesame_catalog::{Catalog, Endpoint, Platform, Urls};
+use sesame_core::{Clock, Error, Result, Transport};
+use tokio::sync::watch;
+
+use crate::{
+    Account, AccountHandle, App, Id, ImportedTokens, Location, NewApp,
+    app::{self, AppState},
+    authorisation::{Authorisation, Windows, open_access, seal_access, seal_refresh},
+    identity::Identity,
+    journal::Journal,
+    name,
+    seal::{KeyChoice, KeyKind, Sealer, unlock},
+    store::{AccountRow, AppRow, AuthorisationRow, FullRow, SqliteStore, TokenColumns, TokenStore},
+};
+
+/// Where a vault is and what it works with.
+#[derive(Clone)]
+pub struct VaultOptions {
+    /// Where it is kept.
+    pub location: Location,
+    /// Where the master key comes from.
+    pub key: KeyChoice,
+    /// Time, sleep and randomness.
+    pub clock: Arc<dyn Clock>,
+    /// The way to the platforms' token services.
+    pub transport: Arc<dyn Transport>,
+    /// The platforms.
+    pub catalog: Arc<Catalog>,
+    /// The sandbox that stands for all platforms, if one does.
+    pub endpoint: Option<Endpoint>,
+}
+
+/// Something that people should hear once, on stderr.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    /// One sentence without a full stop.
+    pub text: String,
+}
+
+impl Notice {
+    pub(crate) fn new(text: impl Into<String>) -> Self {
+        Self { text: text.into() }
+    }
+}
+
+impl fmt::Display for Notice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// Apps, accounts and their tokens. Cheap to clone; all clones are one vault.
+#[derive(Clone)]
+pub struct Vault(pub(crate) Arc<Inner>);
+
+/// The map of handles is cut into this many parts, so that adding one copies a small map.
+const SHARDS: usize = 64;
+/// The most handles that are kept; past it the map of a shard starts anew.
+const HANDLES_A_SHARD: usize = 4_096;
+
+type Shard = ArcSwap<HashMap<String, Arc<AccountHandle>>>;
+
+pub(crate) struct Inner {
+    pub(crate) store: Arc<dyn TokenStore>,
+    pub(crate) sealer: Sealer,
+    pub(crate) journal: Journal,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) transport: Arc<dyn Transport>,
+    pub(crate) catalog: Arc<Catalog>,
+    pub(crate) endpoint: Option<Endpoint>,
+    /// Who holds a lease: this process, or rather this opening of the vault.
+    pub(crate) owner: String,
+    /// Refreshes that are under way.
+    pub(crate) busy: watch::Sender<usize>,
+    key_kind: KeyKind,
+    location: Location,
+    notices: Mutex<Vec<Notice>>,
+    platforms: Mutex<HashMap<String, Arc<Platform>>>,
+    apps: Mutex<HashMap<Id, Arc<AppState>>>,
+    authorisations: Mutex<HashMap<Id, Weak<Authorisation>>>,
+    handles: Vec<Shard>,
+    hasher: RandomState,
+}
+
+impl Vault {
+    /// Opens a vault, makes it if it is not there, and replays what its journal holds.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Local`](sesame_core::ErrorKind::Local) for a file that is damaged, newer or
+    /// cannot be written, and for a master key that is missing or wrong; nothing is changed then.
+    /// [`ErrorKind::Usage`](sesame_core::ErrorKind::Usage) when the master key was not given.
+    pub async fn open(options: VaultOptions) -> Result<Self> {
+        let Location::Sqlite(path) = &options.location;
+        let store = Arc::new(SqliteStore::open(path).await?);
+        Self::open_with(options, store).await
+    }
+
+    /// Opens a vault over another store; key file and journal still live beside the location.
+    ///
+    /// # Errors
+    /// As [`Vault::open`].
+    pub async fn open_with(options: VaultOptions, store: Arc<dyn TokenStore>) -> Result<Self> {
+        let Location::Sqlite(path) = &options.location;
+        let mut key_file = path.clone().into_os_string();
+        key_file.push(".key");
+        let key_file = PathBuf::from(key_file);
+        let unlocked = unlock(store.as_ref(), &options.key, &key_file, &options.clock).await?;
+        let journal = Journal::beside(path);
+        let mut notices = unlocked.notices;
+        match journal.replay(store.as_ref(), &unlocked.sealer, None).await {
+            Ok(replayed) => {
+                for path in &replayed.unreadable {
+                    notices.push(Notice::new(format!(
+                        "the journal entry {} cannot be read and was left in place",
+                        path.display()
+                    )));
+                }
+            }
+            // The store is still away: whoever needs it will hear why.
+            Err(error) => {
+                notices.push(Notice::new(format!("tokens still wait in the vault's journal: {error}")))
+            }
+        }
+        let mut owner = [0; 8];
+        options.clock.random(&mut owner);
+        Ok(Self(Arc::new(Inner {
+            store,
+            sealer: unlocked.sealer,
+            journal,
+            clock: options.clock,
+            transport: options.transport,
+            catalog: options.catalog,
+            endpoint: options.endpoint,
+            owner: format!("{}-{}", std::process::id(), hex::encode(owner)),
+            busy: watch::Sender::new(0),
+            key_kind: unlocked.kind,
+            location: options.location,
+            notices: Mutex::new(notices),
+            platforms: Mutex::default(),
+            apps: Mutex::default(),
+            authorisations: Mutex::default(),
+            handles: (0..SHARDS).map(|_| Shard::default()).collect(),
+            hasher: RandomState::new(),
+        })))
+    }
+
+    /// Returns what people should hear, and forgets it.
+    pub fn take_notices(&self) -> Vec<Notice> {
+        std::mem::take(&mut *lock(&self.0.notices))
+    }
+
+    /// Returns where the master key comes from.
+    pub fn key_kind(&self) -> KeyKind {
+        self.0.key_kind
+    }
+
+    /// Returns where the vault is kept.
+    pub fn location(&self) -> &Location {
+        &self.0.location
+    }
+
+    /// Returns the sandbox that stands for all platforms, if one does.
+    pub fn endpoint(&self) -> Option<&Endpoint> {
+        self.0.endpoint.as_ref()
+    }
+
+    /// Waits until no refresh is under way: to be called before the process ends, so that an
+    /// answer that is on its way is not lost.
+    pub async fn settle(&self) {
+        let mut busy = self.0.busy.subscribe();
+        // The sender lives as long as this vault, so waiting cannot fail.
+        let _ = busy.wait_for(|count| *count == 0).await;
+    }
+
+    /// Adds an app. With an endpoint set it is marked as one of a sandbox.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Usage`](sesame_core::ErrorKind::Usage) for an unknown platform or region, a name
+    /// that is taken, and a key or secret that cannot be right.
+    pub async fn add_app(&self, new: NewApp) -> Result<App> {
+        let inner = &self.0;
+        let platform = inner.platform(&new.platform)?;
+        platform.urls(new.region.as_deref(), inner.endpoint.as_ref())?;
+        app::check(&new)?;
+        // Two processes may choose the same name at once: the store lets one win, the other chooses again.
+        for _ in 0..8 {
+            let name = app::choose_name(&new, &platform.name, &inner.store.apps().await?)?;
+            let id = Id::new(inner.clock.as_ref());
+            let row = AppRow {
+                id,
+                name: name.clone(),
+                platform: platform.name.clone(),
+                region: new.region.clone(),
+                app_key: new.key.clone(),
+                secret: inner.sealer.seal(app::secret_slot(&id), new.secret.expose().as_bytes()),
+                redirect_uri: new
+                    .redirect_uri
+                    .clone()
+                    .unwrap_or_else(|| app::DEFAULT_REDIRECT_URI.to_owned()),
+                sandbox: inner.endpoint.as_ref().map(ToString::to_string),
+                created_at: inner.now(),
+            };
+            if inner.store.add_app(row.clone()).await? {
+                return Ok(App::of(&row));
+            }
+            if new.name.is_some() {
+                return Err(app::name_taken(&name));
+            }
+        }
+        Err(Error::local("other programs keep adding apps of this platform").hint("Give this one a --name."))
+    }
+
+    /// Returns all apps, oldest first.
+    pub async fn apps(&self) -> Result<Vec<App>> {
+        Ok(self.0.store.apps().await?.iter().map(App::of).collect())
+    }
+
+    /// Returns an app by name.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Usage`](sesame_core::ErrorKind::Usage) naming the apps there are.
+    pub async fn app(&self, name: &str) -> Result<App> {
+        self.0.app_row(name).await.map(|row| App::of(&row))
+    }
+
+    /// Returns all accounts, oldest first.
+    pub async fn accounts(&self) -> Result<Vec<Account>> {
+        let rows = self.0.store.accounts().await?;
+        Ok(rows.iter().map(|row| self.0.shown(row)).collect())
+    }
+
+    /// Returns an account by name.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Usage`](sesame_core::ErrorKind::Usage) naming the nearest accounts there are.
+    pub async fn account(&self, name: &str) -> Result<Account> {
+        self.0.account_row(name).await.map(|row| self.0.shown(&row))
+    }
+
+    /// Gives an account another name.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Usage`](sesame_core::ErrorKind::Usage) when the name is taken or cannot be one.
+    pub async fn rename_account(&self, name: &str, new_name: &str) -> Result<Account> {
+        name::check("account", new_name)?;
+        let row = self.0.account_row(name).await?;
+        if !self.0.store.rename_account(row.account.id, new_name).await? {
+            return Err(account_taken(new_name));
+        }
+        self.0.forget_handle(name);
+        self.account(new_name).await
+    }
+
+    /// Removes an account from the vault. The platform is not told.
+    pub async fn remove_account(&self, name: &str) -> Result<()> {
+        let row = self.0.account_row(name).await?;
+        self.0.store.remove_account(row.account.id).await?;
+        self.0.forget_handle(name);
+        Ok(())
+    }
+
+    /// Takes over tokens that another program kept until now.
+    ///
+    /// Whose they are becomes known with the first refresh or login.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Usage`](sesame_core::ErrorKind::Usage) when there is no token, or the account's
+    /// name is taken.
+    pub async fn import_tokens(&self, app: &str, tokens: ImportedTokens) -> Result<Account> {
+        let inner = &self.0;
+        let app = inner.app_row(app).await?;
+        inner.check_crossing("app", &app.name, app.sandbox.as_deref())?;
+        if tokens.access.is_none() && tokens.refresh.is_none() {
+            return Err(Error::usage("there is neither an access token nor a refresh token to import")
+                .hint("Give ACCESS_TOKEN, REFRESH_TOKEN or both; or run `sesame login`."));
+        }
+        let name = match &tokens.account_name {
+            Some(name) => {
+                name::check("account", name)?;
+                name.clone()
+            }
+            None => {
+                let taken = inner.store.accounts().await?;
+                name::first_free(&app.name, |name| taken.iter().any(|row| row.account.name == name))
+            }
+        };
+        let id = Id::new(inner.clock.as_ref());
+        let millis = |at: Option<jiff::Timestamp>| at.map(jiff::Timestamp::as_millisecond);
+        let now = inner.now();
+        let authorisation = AuthorisationRow {
+            tokens: TokenColumns {
+                access: tokens.access.as_ref().map(|token| seal_access(&inner.sealer, &id, token)),
+                refresh: tokens.refresh.as_ref().map(|token| seal_refresh(&inner.sealer, &id, token)),
+                issued_at: now,
+                access_expires_at: millis(tokens.access_expires_at),
+                refresh_expires_at: millis(tokens.refresh_expires_at),
+                refresh_denied: false,
+                identity: Identity::default().to_json(),
+            },
+            last_success: None,
+            ..blank(id, app.id, app.region.clone(), now)
+        };
+        let account = AccountRow {
+            id: Id::new(inner.clock.as_ref()),
+            name: name.clone(),
+            app_id: app.id,
+            authorisation_id: id,
+            login: None,
+            shop_id: None,
+            country: None,
+            region: app.region.clone(),
+            created_at: now,
+        };
+        if !inner.store.add_accounts(Some(authorisation), vec![account]).await? {
+            return Err(account_taken(&name));
+        }
+        self.account(&name).await
+    }
+
+    /// Returns what calls need of an account; remembered after the first time.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Usage`](sesame_core::ErrorKind::Usage) for an unknown account, and for one of a
+    /// sandbox while real platforms are called, or the other way.
+    pub async fn handle(&self, account: &str) -> Result<Arc<AccountHandle>> {
+        if let Some(handle) = self.cached_handle(account) {
+            return Ok(handle);
+        }
+        let row = self.0.account_row(account).await?;
+        let handle = Arc::new(self.0.make_handle(&row)?);
+        self.0.remember_handle(&handle);
+        Ok(handle)
+    }
+
+    /// Returns the handle of an account that was used before: no lock, no wait.
+    pub fn cached_handle(&self, account: &str) -> Option<Arc<AccountHandle>> {
+        self.0.shard(account).load().get(account).cloned()
+    }
+}
+
+impl fmt::Debug for Vault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Vault")
+            .field("location", &self.0.location)
+            .field("key", &self.0.key_kind)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What the locks here guard is always whole: each holder does one insertion or one look.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+pub(crate) fn account_taken(name: &str) -> Error {
+    Error::usage(format!("there is already an account called {name:?}"))
+        .hint("Choose another name. `sesame accounts` shows the accounts.")
+}
+
+/// A new authorisation without tokens.
+pub(crate) fn blank(id: Id, app_id: Id, region: Option<String>, now: i64) -> AuthorisationRow {
+    AuthorisationRow {
+        id,
+        app_id,
+        region,
+        generation: 1,
+        tokens: TokenColumns {
+            access: None,
+            refresh: None,
+            issued_at: now,
+            access_expires_at: None,
+            refresh_expires_at: None,
+            refresh_denied: false,
+            identity: String::new(),
+        },
+        exhausted: None,
+        last_success: Some(now),
+        last_error: None,
+        last_error_at: None,
+        attempts: 0,
+        not_before: None,
+        lease_until: None,
+        refreshing_since: None,
+        interrupted_since: None,
+    }
+}
+
+impl Inner {
+    pub(crate) fn now(&self) -> i64 {
+        self.clock.now().as_millisecond()
+    }
+
+    /// Returns a platform, copied out of the catalogue once.
+    pub(crate) fn platform(&self, name: &str) -> Result<Arc<Platform>> {
+        if let Some(platform) = lock(&self.platforms).get(name) {
+            return Ok(platform.clone());
+        }
+        let platform = Arc::new(self.catalog.platform(name)?.clone());
+        lock(&self.platforms).insert(name.to_owned(), platform.clone());
+        Ok(platform)
+    }
+
+    pub(crate) async fn app_row(&self, name: &str) -> Result<AppRow> {
+        if let Some(row) = self.store.app(name).await? {
+            return Ok(row);
+        }
+        let names: Vec<String> = self.store.apps().await?.into_iter().map(|app| app.name).collect();
+        let error = Error::usage(format!("there is no app called {name:?}"));
+        Err(if names.is_empty() {
+            error.hint("Add one with `sesame app add PLATFORM --key KEY --secret-stdin`.")
+        } else {
+            error.hint(format!("There are: {}.", name::known(name, names)))
+        })
+    }
+
+    pub(crate) async fn account_row(&self, name: &str) -> Result<FullRow> {
+        if let Some(row) = self.store.account(name).await? {
+            return Ok(row);
+        }
+        let names: Vec<String> =
+            self.store.accounts().await?.into_iter().map(|row| row.account.name).collect();
+        let error = Error::usage(format!("there is no account called {name:?}"));
+        Err(if names.is_empty() {
+            error.hint("Authorise a shop with `sesame login APP`.")
+        } else {
+            error.hint(format!("There are: {}.", name::known(name, names)))
+        })
+    }
+
+    /// Keeps sandbox accounts and real ones apart: neither's tokens ever reach the other's gateway.
+    pub(crate) fn check_crossing(&self, what: &str, name: &str, sandbox: Option<&str>) -> Result<()> {
+        match (sandbox, &self.endpoint) {
+            (Some(_), Some(_)) | (None, None) => Ok(()),
+            (Some(made_at), None) => Err(Error::usage(format!(
+                "{what} {name:?} belongs to a sandbox ({made_at}) and is never used against real platforms"
+            ))
+            .hint(
+                "Set SESAME_ENDPOINT to the address of a running sandbox, or use an account of a real shop.",
+            )),
+            (None, Some(endpoint)) => Err(Error::usage(format!(
+                "{what} {name:?} belongs to a real platform and is never used against the sandbox {endpoint}"
+            ))
+            .hint(
+                "Unset SESAME_ENDPOINT to reach the real platform, or use an account made against a sandbox.",
+            )),
+        }
+    }
+
+    pub(crate) fn shown(&self, row: &FullRow) -> Account {
+        let platform = self.platform(&row.app.platform).ok();
+        Account::of(row, platform.as_ref().map(|platform| &platform.tokens), self.now())
+    }
+
+    /// Returns an app with its secret open, once per process.
+    pub(crate) fn app_state(&self, row: &AppRow) -> Result<Arc<AppState>> {
+        if let Some(app) = lock(&self.apps).get(&row.id) {
+            return Ok(app.clone());
+        }
+        let app = Arc::new(AppState::open(row, self.platform(&row.platform)?, &self.sealer)?);
+        lock(&self.apps).insert(row.id, app.clone());
+        Ok(app)
+    }
+
+    pub(crate) fn urls(&self, app: &AppState, region: Option<&str>) -> Result<Urls> {
+        app.platform.urls(region, self.endpoint.as_ref())
+    }
+
+    fn make_handle(&self, row: &FullRow) -> Result<AccountHandle> {
+        self.check_crossing("account", &row.account.name, row.app.sandbox.as_deref())?;
+        let app = self.app_state(&row.app)?;
+        let urls = self.urls(&app, row.account.region.as_deref())?;
+        let authorisation = self.authorisation(&app, &row.authorisation, &row.account.name)?;
+        Ok(AccountHandle {
+            id: row.account.id,
+            name: row.account.name.clone(),
+            urls,
+            region: row.account.region.clone(),
+            app,
+            authorisation,
+            clock: self.clock.clone(),
+        })
+    }
+
+    /// Returns the one shared state of an authorisation, brought up to date with its row.
+    pub(crate) fn authorisation(
+        &self,
+        app: &Arc<AppState>,
+        row: &AuthorisationRow,
+        label: &str,
+    ) -> Result<Arc<Authorisation>> {
+        let urls = self.urls(app, row.region.as_deref())?;
+        let mut all = lock(&self.authorisations);
+        let shared = match all.get(&row.id).and_then(Weak::upgrade) {
+            Some(shared) => shared,
+            None => {
+                if all.len() > 1_024 && all.len().is_power_of_two() {
+                    all.retain(|_, held| held.strong_count() > 0);
+                }
+                let shared = Arc::new(Authorisation::new(row.id, label.to_owned(), app.clone(), urls));
+                all.insert(row.id, Arc::downgrade(&shared));
+                shared
+            }
+        };
+        drop(all);
+        self.install_row(&shared, row)?;
+        Ok(shared)
+    }
+
+    /// Makes a row's access token the current one of this process, if it has not ended.
+    pub(crate) fn install_row(
+        &self,
+        authorisation: &Authorisation,
+        row: &AuthorisationRow,
+    ) -> Result<Option<crate::Token>> {
+        let windows = Windows::of(&authorisation.app.platform.tokens, &row.tokens);
+        if self.now() >= windows.ends_at {
+            return Ok(None);
+        }
+        let Some(access) = open_access(&self.sealer, row)
+            .map_err(|error| error.context(format!("account {:?}", authorisation.label)))?
+        else {
+            return Ok(None);
+        };
+        Ok(Some(authorisation.install(row.generation, access, windows)))
+    }
+
+    fn shard(&self, account: &str) -> &Shard {
+        let hash = usize::try_from(self.hasher.hash_one(account) % SHARDS as u64).unwrap_or_default();
+        &self.handles[hash]
+    }
+
+    fn remember_handle(&self, handle: &Arc<AccountHandle>) {
+        self.shard(&handle.name).rcu(|map| {
+            let mut map = if map.len() < HANDLES_A_SHARD { HashMap::clone(map) } else { HashMap::new() };
+            map.insert(handle.name.clone(), handle.clone());
+            map
+        });
+    }
+
+    pub(crate) fn forget_handle(&self, account: &str) {
+        self.shard(account).rcu(|map| {
+            let mut map = HashMap::clone(map);
+            map.remove(account);
+            map
+        });
+    }
+}
