@@ -137,7 +137,7 @@ impl Client {
             }
             match attempts.next(&error, safety, &line.budget, &*line.clock) {
                 Next::GiveUp(why) => return Err(why.tell(error, attempts.made)),
-                Next::Refresh => match token {
+                Next::Refresh => match &token {
                     Some(token) => refused_generation = Some(token.generation),
                     // Without a token there is nothing to refresh: say why there was none.
                     None => return Err(no_token.unwrap_or(error)),

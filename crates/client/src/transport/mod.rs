@@ -9,6 +9,8 @@ mod connect;
 mod failure;
 mod origin;
 mod pool;
+#[cfg(test)]
+mod tls_tests;
 
 use std::{fmt, time::Duration};
 
