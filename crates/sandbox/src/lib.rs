@@ -1,3 +1,71 @@
-//! x
+//! The offline gateways: everything the platforms answer, on one port, without the network.
+//!
+//! Third-party SDKs talk to a [`Sandbox`] as they talk to the platforms: it verifies their
+//! signatures, hands out tokens over OAuth pages a browser can use, answers every API of the
+//! catalogue, some from a world of shops and products, the rest by examples, and goes wrong on
+//! demand in the ways real gateways do. Keys, shops and products follow from the seed alone.
+//!
+//! Where to look:
+//!
+//! | question | item |
+//! |---|---|
+//! | how is it started | [`Sandbox::start`], [`Options`] |
+//! | what do scripts need to know | [`Description`] |
+//! | which apps does it know | [`AppSpec`]; one of each platform is invented |
+//! | what can go wrong | [`TroubleRule`], [`TroubleKind`], [`QuotaRule`] |
+//! | what is behind the answers | [`world`] |
+//!
+//! One port serves `/rest/...`, `/rest/2.0/...` and `/sync` (IOP), `/openapi/...` (param2),
+//! `/router/rest` and `/router/batch` (TOP), the OAuth pages and `/token`; the app key tells the
+//! platform. `/_sandbox/` is the control API:
+//!
+//! | route | what it does |
+//! |---|---|
+//! | `GET /_sandbox/stats` | counts by platform, API and outcome |
+//! | `POST /_sandbox/reset` | forgets statistics, refusals, trouble and quotas; `{"tokens":true}` tokens too |
+//! | `GET POST DELETE /_sandbox/trouble` | lists, adds (`{"kind":"html","api":"/orders/get","count":1}`, the text of [`TroubleRule`]'s `FromStr`, or a list), clears |
+//! | `GET POST DELETE /_sandbox/quotas` | the same for [`QuotaRule`] |
+//! | `GET POST /_sandbox/clock` | `{"now":"2026-11-21T12:32:12Z"}`, `{"advance":"48h"}` or seconds, `{"follow_machine":true}` |
+//! | `GET /_sandbox/tokens` | lists tokens, masked |
+//! | `POST /_sandbox/tokens/expire`, `.../revoke` | `{"login":..,"platform":..,"token":..,"which":"access","in_seconds":0}` |
+//! | `GET POST /_sandbox/apps` | `{"app_key":..,"refreshing":"never","redirect_uri":..,"exact":true}` |
+//! | `GET POST /_sandbox/settings` | `{"old_refresh_token":"lives","lazada_reply":"guide"}` |
+//! | `GET /_sandbox/refusals/ID` | the base string that was expected, and the mistake if it is a known one |
+//!
+//! A refusal carries the header `x-sandbox-refusal: ID`.
+#![warn(missing_docs)]
 
+mod app_file;
+mod apps;
+mod clock;
+mod contracts;
+mod control;
+mod describe;
+mod diagnosis;
+mod example;
+mod gateway;
+mod multipart;
+mod oauth;
+mod options;
+mod quotas;
+mod received;
+mod refusals;
+mod reply;
+mod route;
+mod seed;
+mod server;
+mod state;
+mod token_replies;
+mod tokens;
+mod trouble;
 pub mod world;
+mod xml;
+
+pub use app_file::AppSpec;
+pub use apps::{DEFAULT_REDIRECT, Refreshing};
+pub use describe::{DescribedApp, DescribedShop, Description};
+pub use options::{OldRefreshToken, Options};
+pub use quotas::{QuotaPer, QuotaRule};
+pub use server::Sandbox;
+pub use token_replies::LazadaReply;
+pub use trouble::{TroubleKind, TroubleRule};

@@ -1,0 +1,181 @@
+//! The catalogue's entries, prepared for serving: looked up once, shared from then on.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{
+        Arc, Mutex, OnceLock, PoisonError, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use sesame_catalog::{Api, Catalog, Platform};
+
+/// An API as the gateways serve it.
+#[derive(Debug)]
+pub(crate) struct Contract {
+    pub(crate) api: Api,
+    /// Calls that were answered; the failures are counted in `failed`.
+    ok: AtomicU64,
+    failed: Mutex<BTreeMap<String, u64>>,
+    /// The example payloads, plain and as TOP wraps lists.
+    pub(crate) examples: [OnceLock<String>; 2],
+}
+
+impl Contract {
+    /// Counts one call. `code` is empty for success.
+    pub(crate) fn count(&self, code: &str) {
+        if code.is_empty() {
+            self.ok.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        // Codes are a short list, but a trouble rule may invent any number of them.
+        let code = if failed.len() < 200 || failed.contains_key(code) { code } else { "(others)" };
+        *failed.entry(code.to_owned()).or_default() += 1;
+    }
+
+    /// Returns the counts by outcome and, if asked, starts again from zero.
+    pub(crate) fn counts(&self, reset: bool) -> BTreeMap<String, u64> {
+        let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut out = if reset { std::mem::take(&mut *failed) } else { failed.clone() };
+        let ok = if reset { self.ok.swap(0, Ordering::Relaxed) } else { self.ok.load(Ordering::Relaxed) };
+        if ok > 0 {
+            out.insert("ok".to_owned(), ok);
+        }
+        out
+    }
+}
+
+/// A `/rest/2.0` path with variables.
+#[derive(Debug)]
+struct Template {
+    name: String,
+    segments: Vec<String>,
+}
+
+/// The prepared entries of all platforms.
+#[derive(Debug)]
+pub(crate) struct Contracts {
+    catalog: Arc<Catalog>,
+    platforms: Vec<Prepared>,
+}
+
+#[derive(Debug)]
+struct Prepared {
+    name: String,
+    /// By every name it was asked for under; aliases share one entry.
+    entries: RwLock<HashMap<String, Arc<Contract>>>,
+    templates: OnceLock<Vec<Template>>,
+}
+
+/// The most names remembered per platform; the catalogue has fewer.
+const MAX_NAMES: usize = 20_000;
+
+impl Contracts {
+    pub(crate) fn new(catalog: Arc<Catalog>) -> Self {
+        let platforms = catalog
+            .platforms()
+            .iter()
+            .map(|platform| Prepared {
+                name: platform.name.clone(),
+                entries: RwLock::default(),
+                templates: OnceLock::new(),
+            })
+            .collect();
+        Self { catalog, platforms }
+    }
+
+    pub(crate) fn platform(&self, at: usize) -> &Platform {
+        &self.catalog.platforms()[at]
+    }
+
+    /// Finds a known API of a platform by path, method, `namespace:name@version` or alias.
+    pub(crate) fn find(&self, platform: usize, name: &str) -> Option<Arc<Contract>> {
+        let prepared = &self.platforms[platform];
+        let read = prepared.entries.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = read.get(name) {
+            return Some(Arc::clone(found));
+        }
+        drop(read);
+        // Names are checked by the catalogue; what it cannot read is not an API either.
+        let api = self.catalog.api(&prepared.name, name).ok().filter(|api| api.known)?;
+        let mut entries = prepared.entries.write().unwrap_or_else(PoisonError::into_inner);
+        let canonical = format!("{}@{}", api.name, api.version);
+        let contract = match entries.get(&canonical) {
+            Some(found) => Arc::clone(found),
+            None => Arc::new(Contract {
+                api,
+                ok: AtomicU64::new(0),
+                failed: Mutex::default(),
+                examples: [OnceLock::new(), OnceLock::new()],
+            }),
+        };
+        if entries.len() + 1 < MAX_NAMES {
+            entries.insert(canonical, Arc::clone(&contract));
+            entries.insert(name.to_owned(), Arc::clone(&contract));
+        }
+        Some(contract)
+    }
+
+    /// Finds an API whose path has variables, and their values in this path.
+    pub(crate) fn find_template(
+        &self,
+        platform: usize,
+        path: &str,
+    ) -> Option<(Arc<Contract>, Vec<(String, String)>)> {
+        let prepared = &self.platforms[platform];
+        let templates = prepared.templates.get_or_init(|| {
+            let all = self.catalog.list(&prepared.name);
+            all.iter()
+                .filter(|api| api.name.starts_with('/') && api.name.contains('{'))
+                .map(|api| Template {
+                    name: api.name.clone(),
+                    segments: api.name.split('/').skip(1).map(str::to_owned).collect(),
+                })
+                .collect()
+        });
+        let segments: Vec<&str> = path.split('/').skip(1).collect();
+        let fits = |template: &&Template| {
+            template.segments.len() == segments.len()
+                && template.segments.iter().zip(&segments).all(|(wanted, given)| {
+                    if variable(wanted).is_some() { !given.is_empty() } else { wanted == given }
+                })
+        };
+        let template = templates.iter().find(fits)?;
+        let contract = self.find(platform, &template.name)?;
+        let values = template
+            .segments
+            .iter()
+            .zip(&segments)
+            .filter_map(|(wanted, given)| {
+                let name = variable(wanted)?;
+                let value = percent_encoding::percent_decode_str(given).decode_utf8_lossy();
+                Some((name.to_owned(), value.into_owned()))
+            })
+            // The document's own reading leaves the braces in the path and the value in the
+            // parameters (protocols 2.4); then there is nothing to take from the path.
+            .filter(|(name, value)| variable(value) != Some(name))
+            .collect();
+        Some((contract, values))
+    }
+
+    /// Calls `each` for every API that was asked for.
+    pub(crate) fn for_each(&self, mut each: impl FnMut(&str, &Contract)) {
+        for prepared in &self.platforms {
+            let entries = prepared.entries.read().unwrap_or_else(PoisonError::into_inner);
+            for (name, contract) in entries.iter() {
+                // Each stands under its canonical name and under those it was asked by.
+                if name.strip_prefix(contract.api.name.as_str()).is_some_and(|rest| {
+                    rest.strip_prefix('@').is_some_and(|version| version == contract.api.version.to_string())
+                }) {
+                    each(&prepared.name, contract);
+                }
+            }
+        }
+    }
+}
+
+/// Returns the name in `{name}`.
+fn variable(segment: &str) -> Option<&str> {
+    segment.strip_prefix('{')?.strip_suffix('}')
+}

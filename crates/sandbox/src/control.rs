@@ -1,0 +1,390 @@
+//! The control API under `/_sandbox/`: JSON in, JSON out, no login.
+//!
+//! | route | what it does |
+//! |---|---|
+//! | `GET /_sandbox/` | lists these routes |
+//! | `GET /_sandbox/stats` | counts by platform, API and outcome; tokens created, refreshed, refused |
+//! | `POST /_sandbox/reset` | forgets statistics, refusals, trouble and quotas; `{"tokens":true}` tokens too |
+//! | `GET POST DELETE /_sandbox/trouble` | lists, adds (`{"kind":"html","api":..,"count":..}` or a list), clears (`?id=N` one) |
+//! | `GET POST DELETE /_sandbox/quotas` | the same for `{"api":..,"calls":N,"seconds":N,"per":"app"}` |
+//! | `GET POST /_sandbox/clock` | tells the time; `{"now":"2026-11-21T12:32:12Z"}`, `{"advance":"30m"}` or seconds, `{"follow_machine":true}` |
+//! | `GET /_sandbox/tokens` | lists tokens, masked |
+//! | `POST /_sandbox/tokens/expire` | ends tokens: `{"login":..,"platform":..,"token":..,"which":"access","in_seconds":0}` |
+//! | `POST /_sandbox/tokens/revoke` | revokes them, as a seller does |
+//! | `GET POST /_sandbox/apps` | lists apps without secrets; `{"app_key":..,"refreshing":"never","redirect_uri":..,"exact":true}` |
+//! | `GET POST /_sandbox/settings` | `{"old_refresh_token":"lives","lazada_reply":"guide"}` |
+//! | `GET /_sandbox/refusals`, `/_sandbox/refusals/ID` | why calls were refused |
+
+use std::sync::atomic::Ordering;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::Deserialize;
+use serde_json::{Value as Json, json};
+
+use crate::{
+    apps::Refreshing,
+    options::OldRefreshToken,
+    quotas::QuotaRule,
+    received::{Fields, Head},
+    reply::WebReply,
+    state::State,
+    token_replies::LazadaReply,
+    tokens::{End, Which},
+    trouble::TroubleRule,
+};
+
+/// The method of a control request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verb {
+    Get,
+    Post,
+    Delete,
+}
+
+/// An error and its HTTP status.
+struct Wrong(u16, String);
+
+impl From<sesame_core::Error> for Wrong {
+    fn from(error: sesame_core::Error) -> Self {
+        let hint = error.hint_text().map(|hint| format!(" {hint}")).unwrap_or_default();
+        Self(400, format!("{error}.{hint}"))
+    }
+}
+
+/// Serves one control request.
+pub(crate) fn serve(state: &State, verb: Option<Verb>, head: &Head<'_>, body: &[u8]) -> WebReply {
+    let route = head.path.strip_prefix("/_sandbox").unwrap_or_default();
+    let outcome = match verb {
+        Some(verb) => answer(state, verb, route, head, body),
+        None => Err(Wrong(405, "use GET, POST or DELETE".to_owned())),
+    };
+    match outcome {
+        Ok(Answer::Json(json)) => WebReply::json(200, json.to_string()),
+        Ok(Answer::Text(text)) => WebReply::json(200, text),
+        Err(Wrong(status, message)) => WebReply::json(status, json!({"error": message}).to_string()),
+    }
+}
+
+enum Answer {
+    Json(Json),
+    Text(String),
+}
+
+fn answer(state: &State, verb: Verb, route: &str, head: &Head<'_>, body: &[u8]) -> Result<Answer, Wrong> {
+    let now = state.clock.now();
+    let json = match (verb, route) {
+        (Verb::Get, "" | "/") => json!({
+            "routes": ["/_sandbox/stats", "/_sandbox/reset", "/_sandbox/trouble", "/_sandbox/quotas", "/_sandbox/clock",
+                "/_sandbox/tokens", "/_sandbox/tokens/expire", "/_sandbox/tokens/revoke", "/_sandbox/apps",
+                "/_sandbox/settings", "/_sandbox/refusals", "/_sandbox/refusals/ID"],
+        }),
+        (Verb::Get, "/stats") => stats(state),
+        (Verb::Post, "/reset") => reset(state, &read(body)?),
+        (Verb::Get, "/trouble") => json!(state.troubles.list()),
+        (Verb::Post, "/trouble") => add_trouble(state, body)?,
+        (Verb::Delete, "/trouble") => {
+            let fields = Fields::of_query(head).map_err(|error| Wrong(400, error.message))?;
+            let id = match fields.filled("id") {
+                Some(id) => Some(id.parse().map_err(|_| Wrong(400, "id is no number".to_owned()))?),
+                None => None,
+            };
+            json!({"cleared": state.troubles.clear(id)})
+        }
+        (Verb::Get, "/quotas") => json!(state.quotas.list()),
+        (Verb::Post, "/quotas") => {
+            let rules: OneOrMore<QuotaRule> = read(body)?;
+            let rules = rules.into_vec();
+            let count = rules.len();
+            for rule in rules {
+                state.quotas.add(rule)?;
+            }
+            json!({"added": count})
+        }
+        (Verb::Delete, "/quotas") => json!({"cleared": state.quotas.clear()}),
+        (Verb::Get, "/clock") => clock(state),
+        (Verb::Post, "/clock") => {
+            set_clock(state, &read(body)?)?;
+            clock(state)
+        }
+        (Verb::Get, "/tokens") => tokens(state, now),
+        (Verb::Post, "/tokens/expire") => {
+            let wanted: TokenChange = read(body)?;
+            json!({"changed": change_tokens(state, &wanted, End::In(wanted.in_seconds), now)?})
+        }
+        (Verb::Post, "/tokens/revoke") => {
+            json!({"changed": change_tokens(state, &read(body)?, End::Revoked, now)?})
+        }
+        (Verb::Get, "/apps") => apps(state),
+        (Verb::Post, "/apps") => {
+            change_apps(state, &read(body)?)?;
+            apps(state)
+        }
+        (Verb::Get, "/settings") => settings(state),
+        (Verb::Post, "/settings") => {
+            let wanted: Settings = read(body)?;
+            if let Some(what) = wanted.old_refresh_token {
+                state.set_old_refresh_token(what);
+            }
+            if let Some(what) = wanted.lazada_reply {
+                state.set_lazada_reply(what);
+            }
+            settings(state)
+        }
+        (Verb::Get, "/refusals") => json!({"refusals": state.refusals.ids()}),
+        (Verb::Get, route) if route.starts_with("/refusals/") => {
+            let id = route.strip_prefix("/refusals/").unwrap_or_default();
+            let report = state.refusals.get(id).ok_or_else(|| {
+                Wrong(
+                    404,
+                    "there is no such refusal; the last 1000 are kept, until the sandbox ends".to_owned(),
+                )
+            })?;
+            return Ok(Answer::Text(report.to_string()));
+        }
+        _ => return Err(Wrong(404, "there is no such route; GET /_sandbox/ lists them".to_owned())),
+    };
+    Ok(Answer::Json(json))
+}
+
+/// Reads a body; an empty one is an empty object.
+fn read<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Wrong> {
+    let body = if body.iter().all(u8::is_ascii_whitespace) { b"{}" } else { body };
+    serde_json::from_slice(body).map_err(|error| Wrong(400, format!("cannot read the JSON body: {error}")))
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum OneOrMore<T> {
+    One(T),
+    More(Vec<T>),
+}
+
+impl<T> OneOrMore<T> {
+    fn into_vec(self) -> Vec<T> {
+        match self {
+            Self::One(one) => vec![one],
+            Self::More(more) => more,
+        }
+    }
+}
+
+fn stats(state: &State) -> Json {
+    json!({
+        "calls": state.counts(false),
+        "tokens": {
+            "created": state.tokens.created.load(Ordering::Relaxed),
+            "refreshed": state.tokens.refreshed.load(Ordering::Relaxed),
+            "refused": state.tokens.refused.load(Ordering::Relaxed),
+        },
+        "param2_signatures_sorted_by_name": state.sorted_by_name.load(Ordering::Relaxed),
+    })
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Reset {
+    #[serde(default)]
+    tokens: bool,
+}
+
+fn reset(state: &State, wanted: &Reset) -> Json {
+    let _ = state.counts(true);
+    for counter in
+        [&state.tokens.created, &state.tokens.refreshed, &state.tokens.refused, &state.sorted_by_name]
+    {
+        counter.store(0, Ordering::Relaxed);
+    }
+    state.refusals.clear();
+    state.troubles.clear(None);
+    state.quotas.clear();
+    if wanted.tokens {
+        state.tokens.clear();
+    }
+    json!({"reset": true})
+}
+
+fn add_trouble(state: &State, body: &[u8]) -> Result<Json, Wrong> {
+    // Also the text of the command line, in quotes.
+    let json: Json = read(body)?;
+    let items = match json {
+        Json::Array(items) => items,
+        one => vec![one],
+    };
+    let mut rules = Vec::with_capacity(items.len());
+    for item in items {
+        rules.push(match item {
+            Json::String(text) => text.parse::<TroubleRule>()?,
+            other => serde_json::from_value(other)
+                .map_err(|error| Wrong(400, format!("cannot read the trouble: {error}")))?,
+        });
+    }
+    let mut ids = Vec::with_capacity(rules.len());
+    for rule in rules {
+        ids.push(state.troubles.add(rule)?);
+    }
+    Ok(json!({"added": ids}))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ClockChange {
+    now: Option<String>,
+    advance: Option<Json>,
+    #[serde(default)]
+    follow_machine: bool,
+}
+
+fn clock(state: &State) -> Json {
+    json!({"now": state.clock.now().to_string(), "ahead_ms": state.clock.ahead_ms()})
+}
+
+fn set_clock(state: &State, wanted: &ClockChange) -> Result<(), Wrong> {
+    if wanted.follow_machine {
+        state.clock.follow_machine();
+    }
+    if let Some(now) = &wanted.now {
+        let now = now
+            .parse::<Timestamp>()
+            .map_err(|error| Wrong(400, format!("now is no time such as 2026-11-21T12:32:12Z: {error}")))?;
+        state.clock.set(now);
+    }
+    match &wanted.advance {
+        None => {}
+        Some(Json::Number(seconds)) => {
+            let seconds =
+                seconds.as_i64().ok_or_else(|| Wrong(400, "advance is whole seconds".to_owned()))?;
+            state.clock.advance(seconds.saturating_mul(1_000));
+        }
+        Some(Json::String(text)) => {
+            let span: SignedDuration = text
+                .parse()
+                .map_err(|_| Wrong(400, "advance is seconds, or a text such as 30m, 2h, 48h".to_owned()))?;
+            state.clock.advance(i64::try_from(span.as_millis()).unwrap_or(i64::MAX));
+        }
+        Some(_) => return Err(Wrong(400, "advance is a number of seconds or a text".to_owned())),
+    }
+    Ok(())
+}
+
+fn tokens(state: &State, now: Timestamp) -> Json {
+    let list: Vec<Json> = state
+        .tokens
+        .list(now)
+        .into_iter()
+        .map(|listed| {
+            let shop = state.shop(listed.shop);
+            let mut json = json!(listed);
+            json["platform"] = shop.map(|shop| shop.platform).into();
+            json["login"] = shop.map(|shop| shop.login.clone()).into();
+            json
+        })
+        .collect();
+    json!({"tokens": list})
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TokenChange {
+    token: Option<String>,
+    login: Option<String>,
+    platform: Option<String>,
+    which: Option<WhichTokens>,
+    #[serde(default)]
+    in_seconds: u64,
+}
+
+#[derive(Deserialize, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+enum WhichTokens {
+    Access,
+    Refresh,
+    Both,
+}
+
+fn change_tokens(state: &State, wanted: &TokenChange, how: End, now: Timestamp) -> Result<usize, Wrong> {
+    let by_shop = wanted.login.is_some() || wanted.platform.is_some();
+    let shops: Vec<usize> = state
+        .world
+        .shops()
+        .iter()
+        .enumerate()
+        .filter(|(_, shop)| {
+            wanted.login.as_ref().is_none_or(|login| *login == shop.login)
+                && wanted.platform.as_ref().is_none_or(|platform| *platform == shop.platform)
+        })
+        .map(|(at, _)| at)
+        .collect();
+    if by_shop && shops.is_empty() {
+        return Err(Wrong(400, "no shop of this sandbox has that login and platform".to_owned()));
+    }
+    let which = wanted.which.unwrap_or(WhichTokens::Both);
+    let which = Which {
+        token: wanted.token.as_deref(),
+        shops: by_shop.then_some(shops.as_slice()),
+        access: which != WhichTokens::Refresh,
+        refresh: which != WhichTokens::Access,
+    };
+    Ok(state.tokens.end(&which, how, now))
+}
+
+fn apps(state: &State) -> Json {
+    let list: Vec<Json> = state
+        .apps
+        .all()
+        .map(|app| {
+            let redirect = app.redirect().clone();
+            json!({
+                "platform": app.platform_name,
+                "protocol": app.protocol.as_str(),
+                "app_key": app.key,
+                "own": app.own,
+                "refreshing": app.refreshing(),
+                "redirect_uri": redirect.uri,
+                "exact": redirect.exact,
+            })
+        })
+        .collect();
+    json!({"apps": list})
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AppChange {
+    app_key: String,
+    platform: Option<String>,
+    refreshing: Option<Refreshing>,
+    redirect_uri: Option<String>,
+    exact: Option<bool>,
+}
+
+fn change_apps(state: &State, wanted: &AppChange) -> Result<(), Wrong> {
+    let mut found = false;
+    for app in state.apps.any_with_key(&wanted.app_key) {
+        if wanted.platform.as_ref().is_some_and(|platform| *platform != app.platform_name) {
+            continue;
+        }
+        found = true;
+        if let Some(refreshing) = wanted.refreshing {
+            app.set_refreshing(refreshing);
+        }
+        let mut redirect = app.redirect();
+        if let Some(uri) = &wanted.redirect_uri {
+            redirect.uri.clone_from(uri);
+        }
+        if let Some(exact) = wanted.exact {
+            redirect.exact = exact;
+        }
+    }
+    if found { Ok(()) } else { Err(Wrong(404, "this sandbox has no such app".to_owned())) }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Settings {
+    old_refresh_token: Option<OldRefreshToken>,
+    lazada_reply: Option<LazadaReply>,
+}
+
+fn settings(state: &State) -> Json {
+    json!({"old_refresh_token": state.old_refresh_token(), "lazada_reply": state.lazada_reply()})
+}

@@ -1,0 +1,249 @@
+//! Well-formed examples for the APIs that no world stands behind, from their documented fields.
+
+use serde_json::{Map, Value as Json};
+use sesame_catalog::{Field, Paging, Type};
+use sesame_core::envelope::SuccessFlag;
+
+use crate::seed::Numbers;
+
+/// The most values of one example; a few documents describe thousands.
+const MOST: usize = 5_000;
+/// How deep an example goes.
+const DEEPEST: usize = 12;
+/// How many items a list has.
+const ITEMS: u64 = 2;
+
+/// What an example depends on beside the fields.
+pub(crate) struct Recipe<'a> {
+    pub(crate) seed: u64,
+    pub(crate) api: &'a str,
+    pub(crate) paging: Option<&'a Paging>,
+    pub(crate) flags: &'a [SuccessFlag],
+    /// TOP's way: `{"items":{"item":[...]}}` instead of `{"items":[...]}`.
+    pub(crate) wrap_lists: bool,
+}
+
+struct Baker<'a> {
+    recipe: &'a Recipe<'a>,
+    numbers: Numbers,
+    left: usize,
+}
+
+/// Makes the payload of an API, as JSON text of an object.
+pub(crate) fn payload(fields: &[Field], recipe: &Recipe<'_>) -> String {
+    let mut baker = Baker { recipe, numbers: Numbers::new(recipe.seed, recipe.api), left: MOST };
+    Json::Object(baker.object(fields, "", 0)).to_string()
+}
+
+impl Baker<'_> {
+    fn object(&mut self, fields: &[Field], path: &str, depth: usize) -> Map<String, Json> {
+        let mut out = Map::with_capacity(fields.len());
+        for field in fields {
+            // The envelope adds these itself; errors are not part of a success.
+            let envelope =
+                depth == 0 && matches!(field.name.as_str(), "code" | "request_id" | "_trace_id_" | "type");
+            if envelope || speaks_of_errors(&field.name) || self.left == 0 {
+                continue;
+            }
+            self.left -= 1;
+            let path = if path.is_empty() { field.name.clone() } else { format!("{path}.{}", field.name) };
+            let value =
+                if field.list { self.list(field, &path, depth) } else { self.one(field, &path, depth) };
+            out.insert(field.name.clone(), value);
+        }
+        out
+    }
+
+    fn list(&mut self, field: &Field, path: &str, depth: usize) -> Json {
+        let items: Vec<Json> = match &field.example {
+            Some(Json::Array(items)) if field.children.is_empty() => items.clone(),
+            _ => (0..ITEMS).map(|_| self.one(field, path, depth)).collect(),
+        };
+        if !self.recipe.wrap_lists {
+            return items.into();
+        }
+        Json::Object([(wrapper(field), items.into())].into_iter().collect())
+    }
+
+    fn one(&mut self, field: &Field, path: &str, depth: usize) -> Json {
+        if field.kind == Type::Object || !field.children.is_empty() {
+            if depth >= DEEPEST {
+                return Json::Object(Map::new());
+            }
+            return Json::Object(self.object(&field.children, path, depth + 1));
+        }
+        if let Some(fixed) = self.fixed(field, path) {
+            return fixed;
+        }
+        if let Some(example) = field.example.as_ref().filter(|example| fits(field.kind, example)) {
+            return example.clone();
+        }
+        self.invented(field)
+    }
+
+    /// Values that have to agree with others: flags of success, totals, pages.
+    fn fixed(&self, field: &Field, path: &str) -> Option<Json> {
+        if let Some(flag) = self.recipe.flags.iter().find(|flag| flag.flag == path) {
+            let ok = flag.ok.first()?;
+            return Some(match field.kind {
+                Type::Boolean => (ok != "false").into(),
+                Type::Integer | Type::Number => {
+                    ok.parse::<i64>().map_or_else(|_| ok.as_str().into(), Json::from)
+                }
+                _ => ok.as_str().into(),
+            });
+        }
+        let paging = self.recipe.paging?;
+        let is = |named: &Option<String>| named.as_deref() == Some(path);
+        let number =
+            |number: u64| if field.kind == Type::String { number.to_string().into() } else { number.into() };
+        if is(&paging.total) {
+            return Some(number(ITEMS));
+        }
+        if is(&paging.total_pages) {
+            return Some(number(1));
+        }
+        if is(&paging.has_next) {
+            return Some(if field.kind == Type::String { "false".into() } else { false.into() });
+        }
+        is(&paging.next).then(|| if field.kind == Type::String { "".into() } else { 0.into() })
+    }
+
+    fn invented(&mut self, field: &Field) -> Json {
+        let name = field.name.to_ascii_lowercase();
+        let is_id = name.ends_with("id") || name.ends_with("ids") || name == "iid" || name.ends_with("iid");
+        match field.kind {
+            Type::Boolean => true.into(),
+            Type::Integer if name.ends_with("code") => 200.into(),
+            Type::Integer if name.contains("page") => 1.into(),
+            Type::Integer if name.contains("total") || name.contains("count") => ITEMS.into(),
+            Type::Integer if is_id => (1_000_000_000 + self.numbers.below(9_000_000_000)).into(),
+            Type::Integer => (1 + self.numbers.below(500)).into(),
+            #[expect(clippy::cast_precision_loss, reason = "small numbers")]
+            Type::Number => ((100 + self.numbers.below(9_900)) as f64 / 100.0).into(),
+            Type::Decimal => {
+                let cents = 100 + self.numbers.below(99_900);
+                format!("{}.{:02}", cents / 100, cents % 100).into()
+            }
+            Type::Date => {
+                format!("2026-{:02}-{:02} 08:30:00", 1 + self.numbers.below(12), 1 + self.numbers.below(28))
+                    .into()
+            }
+            Type::Json => "{}".into(),
+            Type::Bytes => "".into(),
+            Type::Object => Json::Object(Map::new()),
+            Type::String => self.text(&name, is_id).into(),
+        }
+    }
+
+    fn text(&mut self, name: &str, is_id: bool) -> String {
+        let number = 1 + self.numbers.below(9_999);
+        if name.contains("url") || name.contains("image") || name.contains("pic") {
+            format!("https://example.invalid/{number}.jpg")
+        } else if name.contains("email") || name.contains("mail") {
+            format!("person{number}@example.invalid")
+        } else if name.contains("currency") {
+            "USD".to_owned()
+        } else if name.contains("country") {
+            "US".to_owned()
+        } else if name.contains("date") || name.contains("time") || name.starts_with("gmt") {
+            format!("2026-01-{:02} 08:30:00", 1 + number % 28)
+        } else if name.contains("price") || name.contains("amount") || name.contains("fee") {
+            format!("{}.50", number % 500)
+        } else if name.ends_with("code") {
+            "200".to_owned()
+        } else if is_id {
+            (1_000_000_000 + number).to_string()
+        } else {
+            format!("{name} {number}")
+        }
+    }
+}
+
+/// Fields that would make a success look like a failure.
+fn speaks_of_errors(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    name.starts_with("err")
+        || name.starts_with("sub_err")
+        || name == "exception"
+        || name == "message_info"
+        || name == "msg_code"
+}
+
+/// Tells whether an example from the documents has the type they declare.
+fn fits(kind: Type, example: &Json) -> bool {
+    match kind {
+        Type::Boolean => example.is_boolean(),
+        Type::Integer => example.is_i64() || example.is_u64(),
+        Type::Number => example.is_number(),
+        Type::String | Type::Date | Type::Json | Type::Decimal => example.is_string(),
+        Type::Object => example.is_object(),
+        Type::Bytes => false,
+    }
+}
+
+/// The name of the wrapper of a TOP list: the snake form of the type, capitals split one by one
+/// (`ContinentDTO` becomes `continent_d_t_o`); plain lists are named by their plain type.
+pub(crate) fn wrapper(field: &Field) -> String {
+    if field.kind == Type::Object || !field.children.is_empty() {
+        let name = field.vendor_type.as_deref().unwrap_or(&field.name);
+        let name = name.trim_end_matches("[]").rsplit(['.', '$']).next().unwrap_or(name);
+        let mut out = String::with_capacity(name.len() + 8);
+        for c in name.chars() {
+            if c.is_uppercase() && !out.is_empty() {
+                out.push('_');
+            }
+            out.extend(c.to_lowercase());
+        }
+        return out;
+    }
+    match field.kind {
+        Type::Integer | Type::Number => "number",
+        Type::Boolean => "boolean",
+        Type::Date => "date",
+        _ => "string",
+    }
+    .to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fields() -> Vec<Field> {
+        serde_json::from_value(serde_json::json!([
+            {"n": "result", "t": "object", "c": [
+                {"n": "success", "t": "boolean"},
+                {"n": "error_code", "t": "string"},
+                {"n": "total", "t": "integer"},
+                {"n": "things", "t": "object", "l": true, "vt": "ContinentDTO", "c": [{"n": "title", "t": "string", "eg": "Pencil"}]},
+                {"n": "tags", "t": "string", "l": true},
+                {"n": "price", "t": "decimal", "eg": "12.50"}
+            ]},
+            {"n": "code", "t": "string"}
+        ]))
+        .unwrap()
+    }
+
+    fn recipe(wrap_lists: bool, seed: u64) -> Recipe<'static> {
+        Recipe { seed, api: "x.y", paging: None, flags: &[], wrap_lists }
+    }
+
+    #[test]
+    fn follows_types_and_leaves_errors_out() {
+        let json: Json = serde_json::from_str(&payload(&fields(), &recipe(false, 1))).unwrap();
+        assert_eq!(json["result"]["success"], true);
+        assert_eq!(json["result"]["things"], serde_json::json!([{"title": "Pencil"}, {"title": "Pencil"}]));
+        assert_eq!(json["result"]["price"], "12.50");
+        assert!(json["result"].get("error_code").is_none() && json.get("code").is_none());
+        assert_eq!(payload(&fields(), &recipe(false, 1)), payload(&fields(), &recipe(false, 1)));
+        assert_ne!(payload(&fields(), &recipe(false, 1)), payload(&fields(), &recipe(false, 2)));
+    }
+
+    #[test]
+    fn wraps_lists_as_top_does() {
+        let json: Json = serde_json::from_str(&payload(&fields(), &recipe(true, 1))).unwrap();
+        assert!(json["result"]["things"]["continent_d_t_o"].is_array());
+        assert!(json["result"]["tags"]["string"].is_array());
+    }
+}

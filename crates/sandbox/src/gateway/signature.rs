@@ -1,0 +1,133 @@
+//! Verifying, and keeping what was expected when it fails.
+
+use std::borrow::Cow;
+
+use jiff::Timestamp;
+use sesame_core::{
+    Shape,
+    mask::mask_url,
+    sign::{Digest, Order, verify},
+};
+
+use crate::{
+    apps::App,
+    diagnosis::Attempt,
+    received::{Fields, Head},
+    refusals::signature_report,
+    state::State,
+};
+
+/// A signature as it arrived.
+#[derive(Clone, Copy)]
+pub(crate) struct Signed<'a> {
+    pub(crate) shape: Shape,
+    /// The path as the shape signs it.
+    pub(crate) path: &'a str,
+    /// The word of `sign_method`; empty on param2.
+    pub(crate) method: &'a str,
+    pub(crate) signature: &'a str,
+    /// What is signed after the parameters (batches).
+    pub(crate) body: &'a [u8],
+}
+
+/// Checks a signature.
+///
+/// # Errors
+/// The id of the refusal that was kept.
+pub(crate) fn check(
+    state: &State,
+    app: &App,
+    head: &Head<'_>,
+    fields: &Fields<'_>,
+    signed: &Signed<'_>,
+    now: Timestamp,
+) -> Result<(), String> {
+    let choice = digest_of(state, app, signed.shape, signed.method);
+    let pairs = fields.pairs();
+    if let Some(digest) = choice {
+        let key = app.signing_key(digest);
+        if let Ok(verified) = verify(key, signed.shape, signed.path, &pairs, signed.body, signed.signature) {
+            if verified.order != Order::of(signed.shape) {
+                // The sender does not follow the vendor's text; nobody knows what the live gateway
+                // makes of it (protocols 8.4), so it is accepted and counted.
+                state.sorted_by_name.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                tracing::warn!(app_key = %app.key, "a param2 signature fits only when sorted by name");
+            }
+            return Ok(());
+        }
+        // A copy of the query as JSON body is not signed.
+        if let Some(fewer) = fields.pairs_without_json()
+            && verify(key, signed.shape, signed.path, &fewer, signed.body, signed.signature).is_ok()
+        {
+            return Ok(());
+        }
+        // The document's reading of path variables signs the braces, which arrive percent-encoded.
+        let plain = percent_encoding::percent_decode_str(signed.path).decode_utf8_lossy();
+        if let Cow::Owned(plain) = &plain
+            && verify(key, signed.shape, plain, &pairs, signed.body, signed.signature).is_ok()
+        {
+            return Ok(());
+        }
+    }
+    let digest = choice.unwrap_or_else(|| guessed(signed.method));
+    let attempt = Attempt {
+        app,
+        shape: signed.shape,
+        digest,
+        path: signed.path,
+        pairs: &pairs,
+        body: signed.body,
+        given: signed.signature,
+    };
+    let route = mask_url(head.path);
+    let id = state.refusals.keep(|id| {
+        let report = signature_report(id, attempt, &route, &state.apps, now);
+        if choice.is_some() { report } else { with_method_hint(&report, state, app, signed) }
+    });
+    tracing::info!(refusal = %id, digest = %digest, bytes = pairs.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>(), "refused a signature");
+    Err(id)
+}
+
+/// Returns the digest that a word of `sign_method` stands for here. A missing word is the first of
+/// the list on TOP and param2.
+fn digest_of(state: &State, app: &App, shape: Shape, method: &str) -> Option<Digest> {
+    let digests = &state.platform(app).digests;
+    let choices = digests.get(&shape).or_else(|| match shape {
+        Shape::IopRestVariables | Shape::IopSync => digests.get(&Shape::IopRest),
+        Shape::TopBatch => digests.get(&Shape::Top),
+        _ => None,
+    });
+    let Some(choices) = choices else {
+        // A platform whose entry leaves the shape out still speaks its protocol.
+        return (shape.protocol() == sesame_core::Protocol::Param2).then_some(Digest::HmacSha1);
+    };
+    choices.iter().find(|choice| choice.method == method).map(|choice| choice.digest)
+}
+
+/// The digest a caller probably means by a word that is not accepted.
+fn guessed(method: &str) -> Digest {
+    match method {
+        "md5" => Digest::Md5Sandwich,
+        "hmac" | "hmac-md5" => Digest::HmacMd5,
+        "hmac-sha1" | "sha1" => Digest::HmacSha1,
+        _ => Digest::HmacSha256,
+    }
+}
+
+fn with_method_hint(report: &str, state: &State, app: &App, signed: &Signed<'_>) -> String {
+    let words: Vec<&str> = state
+        .platform(app)
+        .digests
+        .get(&signed.shape)
+        .into_iter()
+        .flatten()
+        .map(|choice| choice.method.as_str())
+        .collect();
+    let method: String = signed.method.chars().take(40).collect();
+    let Ok(mut json) = serde_json::from_str::<serde_json::Value>(report) else { return report.to_owned() };
+    json["hints"] = serde_json::json!([format!(
+        "sign_method={method:?} is not accepted on this route; it takes: {}",
+        words.join(", ")
+    )]);
+    json.to_string()
+}

@@ -1,0 +1,87 @@
+//! What a sandbox is started with.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    sync::Arc,
+};
+
+use jiff::Timestamp;
+use sesame_catalog::Catalog;
+use sesame_core::Clock;
+
+use crate::{app_file::AppSpec, quotas::QuotaRule, token_replies::LazadaReply, trouble::TroubleRule};
+
+/// What becomes of a refresh token that was used. No IOP document says (protocols 8.6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OldRefreshToken {
+    /// It dies: the harder case for clients, so the default.
+    #[default]
+    Dies,
+    /// It lives on to its own end.
+    Lives,
+}
+
+/// What a sandbox is started with. [`Options::new`] gives the defaults of `sesame sandbox`.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The address to listen on. Default: `127.0.0.1:4600`. Port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Allows an address other than loopback. The control API has no login, so it is off.
+    pub allow_public: bool,
+    /// Shops of each platform. Default: 2.
+    pub shops: usize,
+    /// Products of each shop. Default: 120.
+    pub products: usize,
+    /// Keys, shops and products follow from it. Default: 1.
+    pub seed: u64,
+    /// The time at which the sandbox's clock starts. Default: that of `clock`.
+    pub now: Option<Timestamp>,
+    /// Answers the OAuth pages with an approval at once.
+    pub auto_approve: bool,
+    /// Apps beside those invented.
+    pub apps: Vec<AppSpec>,
+    /// Trouble from the start.
+    pub trouble: Vec<TroubleRule>,
+    /// Limits from the start.
+    pub quotas: Vec<QuotaRule>,
+    /// What becomes of used refresh tokens on IOP.
+    pub old_refresh_token: OldRefreshToken,
+    /// Which of its three documented token replies Lazada sends.
+    pub lazada_reply: LazadaReply,
+    /// The largest body of a request, in bytes. Default: 16 MiB.
+    pub max_body: usize,
+    /// The most calls of a TOP batch: 20 by common knowledge, confirmed nowhere (protocols 3.6).
+    pub max_batch: usize,
+    /// The most connections at a time. Default: 4,096; more wait.
+    pub max_connections: usize,
+    /// The catalogue to serve.
+    pub catalog: Arc<Catalog>,
+    /// Where time, sleep and randomness come from.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Options {
+    /// Returns the defaults.
+    pub fn new(catalog: Arc<Catalog>, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 4600)),
+            allow_public: false,
+            shops: 2,
+            products: 120,
+            seed: 1,
+            now: None,
+            auto_approve: false,
+            apps: Vec::new(),
+            trouble: Vec::new(),
+            quotas: Vec::new(),
+            old_refresh_token: OldRefreshToken::Dies,
+            lazada_reply: LazadaReply::ApiPage,
+            max_body: 16 << 20,
+            max_batch: 20,
+            max_connections: 4_096,
+            catalog,
+            clock,
+        }
+    }
+}

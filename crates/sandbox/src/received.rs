@@ -1,0 +1,275 @@
+//! A request as it arrived: parameters from query, form, multipart and JSON, in one list.
+//!
+//! Real SDKs send parameters in the query of a POST, split between query and body, as JSON beside
+//! the same query, or without a media type at all; every one of them has to be read.
+
+use std::borrow::Cow;
+
+use serde_json::value::RawValue;
+
+use crate::{multipart, world::Args};
+
+/// The most parameters of a request.
+pub(crate) const MAX_PARAMS: usize = 2_000;
+/// The most headers of a request.
+pub(crate) const MAX_HEADERS: usize = 128;
+
+/// A request that cannot be read. Answered before any gateway looks at it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Unreadable {
+    pub(crate) status: u16,
+    pub(crate) code: &'static str,
+    pub(crate) message: String,
+}
+
+/// A text that borrows from the request where it can.
+pub(crate) type Text<'a> = Cow<'a, str>;
+
+/// The head of a request, as far as reading parameters needs it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Head<'a> {
+    pub(crate) path: &'a str,
+    pub(crate) query: &'a str,
+    pub(crate) content_type: Option<&'a str>,
+    /// TOP's `top-api-separator`.
+    pub(crate) separator: Option<&'a str>,
+}
+
+/// Parameters as they arrived. Those that came twice with the same value stand here once.
+#[derive(Debug, Default)]
+pub(crate) struct Fields<'a> {
+    pairs: Vec<(Text<'a>, Text<'a>)>,
+    /// From here on the pairs came in a JSON body and in nothing else.
+    json_from: usize,
+    files: Vec<Text<'a>>,
+    doubled: Option<String>,
+}
+
+impl<'a> Fields<'a> {
+    /// Reads query and body.
+    pub(crate) fn read(head: &Head<'a>, body: &'a [u8]) -> Result<Self, Unreadable> {
+        let mut fields = Self::of_query(head)?;
+        if body.is_empty() {
+            return Ok(fields);
+        }
+        let kind = head.content_type.unwrap_or_default();
+        let media = kind.split(';').next().unwrap_or_default().trim();
+        let first = body.iter().find(|byte| !byte.is_ascii_whitespace());
+        if media.len() >= 10 && media[..10].eq_ignore_ascii_case("multipart/") {
+            fields.add_multipart(kind, body)?;
+        } else if media.ends_with("json") || (first == Some(&b'{') && !media.ends_with("urlencoded")) {
+            fields.add_json(body)?;
+        } else if media.is_empty() || media.ends_with("urlencoded") || media == "text/plain" {
+            fields.add_form(body)?;
+        }
+        // Any other media type carries no parameters; the gateways miss what they need and say so.
+        Ok(fields)
+    }
+
+    /// Reads the query alone: batches sign their body as it is.
+    pub(crate) fn of_query(head: &Head<'a>) -> Result<Self, Unreadable> {
+        let mut fields = Self { pairs: Vec::with_capacity(16), json_from: usize::MAX, ..Self::default() };
+        fields.add_form(head.query.as_bytes())?;
+        Ok(fields)
+    }
+
+    /// Reads one form-encoded text.
+    pub(crate) fn of_form(form: &'a [u8]) -> Result<Self, Unreadable> {
+        let mut fields = Self { pairs: Vec::with_capacity(8), json_from: usize::MAX, ..Self::default() };
+        fields.add_form(form)?;
+        Ok(fields)
+    }
+
+    fn add_form(&mut self, form: &'a [u8]) -> Result<(), Unreadable> {
+        for (name, value) in form_urlencoded::parse(form) {
+            self.add(name, value)?;
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, name: Text<'a>, value: Text<'a>) -> Result<(), Unreadable> {
+        // Up to MAX_PARAMS a linear search is as good as a map: requests have ten of them.
+        if let Some((_, seen)) = self.pairs.iter().find(|(seen, _)| *seen == name) {
+            if *seen != value && self.doubled.is_none() {
+                self.doubled = Some(name.into_owned());
+            }
+            return Ok(());
+        }
+        if self.pairs.len() >= MAX_PARAMS {
+            return Err(Unreadable {
+                status: 400,
+                code: "too-many-parameters",
+                message: format!("the request has more than {MAX_PARAMS} parameters"),
+            });
+        }
+        self.pairs.push((name, value));
+        Ok(())
+    }
+
+    fn add_multipart(&mut self, content_type: &str, body: &'a [u8]) -> Result<(), Unreadable> {
+        let broken = |message: String| Unreadable { status: 400, code: "broken-multipart", message };
+        let boundary = multipart::boundary(content_type)
+            .ok_or_else(|| broken("the media type multipart/form-data names no boundary".to_owned()))?;
+        for part in multipart::parts(body, boundary, MAX_PARAMS).map_err(broken)? {
+            if part.file {
+                self.files.push(part.name);
+            } else {
+                self.add(part.name, String::from_utf8_lossy(part.content))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds the members of a JSON object whose names are not there yet: one SDK sends everything
+    /// in the query and a copy as JSON, which is not signed (protocols 2.3).
+    fn add_json(&mut self, body: &'a [u8]) -> Result<(), Unreadable> {
+        let broken = |message: String| Unreadable { status: 400, code: "broken-json", message };
+        let text = std::str::from_utf8(body).map_err(|_| broken("the JSON body is not UTF-8".to_owned()))?;
+        let members: std::collections::BTreeMap<String, &'a RawValue> = serde_json::from_str(text)
+            .map_err(|error| broken(format!("the JSON body is not an object of parameters: {error}")))?;
+        self.json_from = self.pairs.len();
+        for (name, raw) in members {
+            if self.pairs[..self.json_from].iter().any(|(seen, _)| *seen == name) {
+                continue;
+            }
+            let raw = raw.get();
+            let value = match raw.as_bytes().first() {
+                Some(b'n') => continue,
+                Some(b'"') => Cow::Owned(
+                    serde_json::from_str::<String>(raw)
+                        .map_err(|error| broken(format!("the JSON body holds a damaged text: {error}")))?,
+                ),
+                _ => Cow::Borrowed(raw),
+            };
+            self.add(Cow::Owned(name), value)?;
+        }
+        Ok(())
+    }
+
+    /// Returns a value.
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        self.pairs.iter().find(|(seen, _)| seen == name).map(|(_, value)| value.as_ref())
+    }
+
+    /// Returns a value that is not empty.
+    pub(crate) fn filled(&self, name: &str) -> Option<&str> {
+        self.get(name).filter(|value| !value.is_empty())
+    }
+
+    /// Returns all parameters, in the order they came, for signing.
+    pub(crate) fn pairs(&self) -> Vec<(&str, &str)> {
+        self.pairs.iter().map(|(name, value)| (name.as_ref(), value.as_ref())).collect()
+    }
+
+    /// Returns the parameters without those that came in a JSON body only, if there are such.
+    pub(crate) fn pairs_without_json(&self) -> Option<Vec<(&str, &str)>> {
+        let head =
+            self.pairs.as_slice().get(..self.json_from).filter(|head| head.len() < self.pairs.len())?;
+        Some(head.iter().map(|(name, value)| (name.as_ref(), value.as_ref())).collect())
+    }
+
+    /// Returns the name that came with two different values.
+    pub(crate) fn doubled(&self) -> Option<&str> {
+        self.doubled.as_deref()
+    }
+
+    /// Tells whether a file part of this name came.
+    pub(crate) fn has_file(&self, name: &str) -> bool {
+        self.files.iter().any(|file| file == name)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.pairs.iter().map(|(name, value)| (name.as_ref(), value.as_ref()))
+    }
+}
+
+impl Args for Fields<'_> {
+    fn get(&self, name: &str) -> Option<&str> {
+        Fields::get(self, name)
+    }
+}
+
+/// Parameters with some more in front: path variables, members of `_data_`, shared ones of a batch.
+pub(crate) struct Layered<'a> {
+    pub(crate) first: &'a dyn Args,
+    pub(crate) then: &'a dyn Args,
+}
+
+impl Args for Layered<'_> {
+    fn get(&self, name: &str) -> Option<&str> {
+        self.first.get(name).or_else(|| self.then.get(name))
+    }
+}
+
+/// Arguments that were taken out of something: owned pairs.
+#[derive(Debug, Default)]
+pub(crate) struct Owned(pub(crate) Vec<(String, String)>);
+
+impl Args for Owned {
+    fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(seen, _)| seen == name).map(|(_, value)| value.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn head<'a>(query: &'a str, content_type: Option<&'a str>) -> Head<'a> {
+        Head { path: "/", query, content_type, separator: None }
+    }
+
+    #[test]
+    fn merges_query_and_form_whatever_the_charset() {
+        for kind in [
+            None,
+            Some("application/x-www-form-urlencoded"),
+            Some("application/x-www-form-urlencoded; charset=UTF-8"),
+            Some("text/plain"),
+        ] {
+            let fields =
+                Fields::read(&head("a=1&m=x&m=x", kind), b"q=%E4%B8%AD+a%26b%2B&empty=&%F0%9F%98%80=4")
+                    .unwrap();
+            assert_eq!(
+                fields.pairs(),
+                [("a", "1"), ("m", "x"), ("q", "中 a&b+"), ("empty", ""), ("😀", "4")],
+                "{kind:?}"
+            );
+            assert_eq!(fields.doubled(), None);
+            assert_eq!((fields.get("empty"), fields.filled("empty")), (Some(""), None));
+        }
+        let doubled = Fields::read(&head("m=x", None), b"m=y").unwrap();
+        assert_eq!(doubled.doubled(), Some("m"));
+    }
+
+    #[test]
+    fn takes_json_as_parameters_but_not_twice() {
+        let body = br#"{"a":1,"b":"caf\u00e9","c":{"x":[1, 2]},"d":true,"e":null,"f":12.50}"#;
+        let fields = Fields::read(&head("a=01", Some("application/json")), body).unwrap();
+        assert_eq!(
+            fields.pairs(),
+            [("a", "01"), ("b", "café"), ("c", "{\"x\":[1, 2]}"), ("d", "true"), ("f", "12.50")]
+        );
+        assert_eq!(fields.pairs_without_json().unwrap(), [("a", "01")]);
+        let all = Fields::read(&head("", None), body).unwrap();
+        assert_eq!(all.get("a"), Some("1"));
+        assert_eq!(
+            Fields::read(&head("", Some("application/json")), b"[1]").unwrap_err().code,
+            "broken-json"
+        );
+    }
+
+    #[test]
+    fn files_are_named_and_not_parameters() {
+        let body = b"--b\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1\r\n--b\r\nContent-Disposition: file; name=\"image\"; filename=\"x\"\r\n\r\n\xff\r\n--b--";
+        let fields = Fields::read(&head("s=2", Some("multipart/form-data;boundary=b")), body).unwrap();
+        assert_eq!(fields.pairs(), [("s", "2"), ("a", "1")]);
+        assert!(fields.has_file("image") && !fields.has_file("a"));
+    }
+
+    #[test]
+    fn too_many_parameters_are_refused() {
+        let query: String = (0..=MAX_PARAMS).map(|at| format!("p{at}=1&")).collect();
+        assert_eq!(Fields::read(&head(&query, None), b"").unwrap_err().code, "too-many-parameters");
+    }
+}

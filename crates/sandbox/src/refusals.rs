@@ -1,0 +1,246 @@
+//! Why calls were refused: kept for the people who search for the reason.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use jiff::Timestamp;
+use serde_json::{Value as Json, json};
+use sesame_core::{
+    mask::{is_secret_param, mask, mask_known, mask_url},
+    sign::explain,
+};
+
+use crate::{
+    apps::Apps,
+    diagnosis::{Attempt, diagnose},
+};
+
+/// The most refusals that are kept.
+const MOST: usize = 1_000;
+/// The most bytes of all of them together.
+const MOST_BYTES: usize = 8 << 20;
+/// The most bytes of one (design: 64 KB).
+const MOST_EACH: usize = 64 << 10;
+
+/// The refusals of late.
+#[derive(Debug, Default)]
+pub(crate) struct Refusals {
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    kept: VecDeque<(u64, Arc<str>)>,
+    bytes: usize,
+    next: u64,
+}
+
+impl Refusals {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps a refusal and returns its id. `report` is given the id.
+    pub(crate) fn keep(&self, report: impl FnOnce(&str) -> String) -> String {
+        let number = {
+            let mut inner = self.lock();
+            inner.next += 1;
+            inner.next
+        };
+        // Made outside the lock: looking for a mistake may take a while.
+        let id = format!("r{number}");
+        let report: Arc<str> = report(&id).into();
+        let mut inner = self.lock();
+        inner.bytes += report.len();
+        inner.kept.push_back((number, report));
+        while inner.kept.len() > MOST || inner.bytes > MOST_BYTES {
+            let Some((_, gone)) = inner.kept.pop_front() else { break };
+            inner.bytes -= gone.len();
+        }
+        id
+    }
+
+    pub(crate) fn get(&self, id: &str) -> Option<Arc<str>> {
+        let number: u64 = id.strip_prefix('r')?.parse().ok()?;
+        self.lock().kept.iter().find(|(kept, _)| *kept == number).map(|(_, report)| Arc::clone(report))
+    }
+
+    pub(crate) fn ids(&self) -> Vec<String> {
+        self.lock().kept.iter().map(|(number, _)| format!("r{number}")).collect()
+    }
+
+    pub(crate) fn clear(&self) {
+        let mut inner = self.lock();
+        inner.kept.clear();
+        inner.bytes = 0;
+    }
+}
+
+/// Reports a signature that did not fit.
+pub(crate) fn signature_report(
+    id: &str,
+    attempt: Attempt<'_>,
+    route: &str,
+    apps: &Apps,
+    now: Timestamp,
+) -> String {
+    let key = attempt.app.signing_key(attempt.digest);
+    let explained = explain(key, attempt.shape, attempt.path, attempt.pairs, attempt.body);
+    let secrets: Vec<&str> = attempt
+        .pairs
+        .iter()
+        .filter(|(name, _)| is_secret_param(name))
+        .map(|(_, value)| *value)
+        .chain([attempt.app.secret.expose(), explained.signature.as_str()])
+        .collect();
+    let mut base = explained.masked_base_string;
+    if !attempt.body.is_empty() {
+        // A batch's body is form-encoded calls: their tokens are masked by name as in a URL.
+        let body = String::from_utf8_lossy(attempt.body);
+        base.truncate(base.len() - body.len().min(base.len()));
+        base.push_str(&masked_batch(&body));
+    }
+    let base = mask_known(&base, secrets.iter().copied());
+    let hints = diagnose(attempt, apps);
+    let hints = if hints.is_empty() {
+        vec!["no known mistake yields the signature that came; compare the text you sign with expected_base_string, and check the secret".to_owned()]
+    } else {
+        hints
+    };
+    let arrived = arrived(attempt.pairs, &secrets);
+    let mut room = 32 << 10;
+    loop {
+        let (shown, cut) = clipped(&base, room);
+        let report = json!({
+            "id": id,
+            "at": now.to_string(),
+            "why": "signature",
+            "route": route,
+            "platform": attempt.app.platform_name,
+            "app_key": attempt.app.key,
+            "shape": attempt.shape.as_str(),
+            "digest": attempt.digest.as_str(),
+            "signature_received": mask(attempt.given),
+            "expected_base_string": shown,
+            "expected_base_string_bytes": explained.base_string.len(),
+            "expected_base_string_cut": cut,
+            "hints": hints,
+            "notes": explained.warnings,
+            "left_out": explained.left_out,
+            "parameters": arrived,
+        })
+        .to_string();
+        if report.len() <= MOST_EACH {
+            return report;
+        }
+        if room == 0 {
+            // Thousands of parameters: the essentials alone.
+            return json!({"id": id, "at": now.to_string(), "why": "signature", "route": clipped(route, 200).0,
+                "hints": hints.iter().map(|hint| clipped(hint, 500).0).collect::<Vec<_>>(),
+                "expected_base_string_bytes": explained.base_string.len(), "expected_base_string_cut": true})
+            .to_string();
+        }
+        room /= 2;
+        if room < 512 {
+            room = 0;
+        }
+    }
+}
+
+/// Reports any other refusal.
+pub(crate) fn plain_report(
+    id: &str,
+    why: &str,
+    route: &str,
+    hint: &str,
+    pairs: &[(&str, &str)],
+    now: Timestamp,
+) -> String {
+    let secrets: Vec<&str> =
+        pairs.iter().filter(|(name, _)| is_secret_param(name)).map(|(_, value)| *value).collect();
+    json!({
+        "id": id,
+        "at": now.to_string(),
+        "why": clipped(why, 200).0,
+        "route": clipped(&mask_url(route), 400).0,
+        "hints": [clipped(&mask_known(hint, secrets.iter().copied()), 1_000).0],
+        "parameters": arrived(pairs, &secrets),
+    })
+    .to_string()
+}
+
+/// Lists what arrived: names, lengths, values as far as they may be seen.
+fn arrived(pairs: &[(&str, &str)], secrets: &[&str]) -> Vec<Json> {
+    pairs
+        .iter()
+        .take(100)
+        .map(|(name, value)| {
+            let shown = if is_secret_param(name) {
+                mask(value)
+            } else {
+                // Long enough for a secret that sits inside to be found whole.
+                clipped(&mask_known(clipped(value, 1_000).0, secrets.iter().copied()), 60).0.to_owned()
+            };
+            json!({"name": clipped(name, 60).0, "value": shown, "bytes": value.len()})
+        })
+        .collect()
+}
+
+/// Masks the secret parameters of every call of a batch.
+fn masked_batch(body: &str) -> String {
+    // `&`-separated pairs stand between separators; a separator never holds an equals sign that
+    // follows a secret's name, so masking by line and pair is enough.
+    body.split_inclusive(['\n', '&', '\r'])
+        .map(|piece| {
+            let end = piece.trim_end_matches(['\n', '&', '\r']);
+            let public = end.trim_start_matches("[#PUBLIC#").trim_start_matches("#PUBLIC#");
+            let head = &end[..end.len() - public.len()];
+            format!("{head}{}{}", mask_url(public), &piece[end.len()..])
+        })
+        .collect()
+}
+
+/// Cuts a text to at most `room` bytes, at a character.
+fn clipped(text: &str, room: usize) -> (&str, bool) {
+    if text.len() <= room {
+        return (text, false);
+    }
+    let mut end = room;
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    (&text[..end], true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keeps_the_last_thousand_and_not_too_many_bytes() {
+        let refusals = Refusals::default();
+        for _ in 0..MOST + 5 {
+            refusals.keep(|id| format!("report of {id}"));
+        }
+        assert_eq!(refusals.ids().len(), MOST);
+        assert!(refusals.get("r5").is_none());
+        assert_eq!(refusals.get("r6").as_deref(), Some("report of r6"));
+        for wrong in ["", "r", "6", "rx", "r99999999999999999999999"] {
+            assert!(refusals.get(wrong).is_none());
+        }
+        for _ in 0..200 {
+            refusals.keep(|_| "x".repeat(MOST_EACH));
+        }
+        assert!(refusals.lock().bytes <= MOST_BYTES);
+    }
+
+    #[test]
+    fn masks_the_tokens_of_a_batch() {
+        let body = "#PUBLIC#session=6200planted-session-0000&fields=a\r\n-S-\r\nmethod=x&session=6200planted-session-1111";
+        let masked = masked_batch(body);
+        assert!(!masked.contains("planted"), "{masked}");
+        assert!(masked.contains("method=x") && masked.contains("\r\n-S-\r\n"), "{masked}");
+    }
+}

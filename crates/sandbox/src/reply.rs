@@ -1,0 +1,201 @@
+//! Answers on their way out, troubled or not.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use hyper::body::{Body, Frame, SizeHint};
+
+use crate::trouble::{EDGE_PAGE, Plan, TroubleKind, status_page};
+
+/// The media type of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Media {
+    Json,
+    Xml,
+    Html,
+    Plain,
+}
+
+impl Media {
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Json => "application/json;charset=UTF-8",
+            Self::Xml => "text/xml;charset=UTF-8",
+            Self::Html => "text/html;charset=UTF-8",
+            Self::Plain => "text/plain;charset=UTF-8",
+        }
+    }
+}
+
+/// How the exchange ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Ending {
+    /// The whole answer.
+    #[default]
+    Whole,
+    /// No answer: the connection ends.
+    Drop,
+    /// No answer: the connection stays.
+    Hang,
+    /// Half of the answer, then the connection ends.
+    Cut,
+    /// White space follows up to this many bytes.
+    Padded(u64),
+}
+
+/// An answer.
+#[derive(Debug, Clone)]
+pub(crate) struct WebReply {
+    pub(crate) status: u16,
+    pub(crate) media: Media,
+    pub(crate) body: Bytes,
+    /// The id of a refusal.
+    pub(crate) refusal: Option<String>,
+    /// Where a redirect leads.
+    pub(crate) location: Option<String>,
+    pub(crate) date_shift: i64,
+    pub(crate) latency_ms: u64,
+    pub(crate) ending: Ending,
+}
+
+impl WebReply {
+    pub(crate) fn new(status: u16, media: Media, body: impl Into<Bytes>) -> Self {
+        Self {
+            status,
+            media,
+            body: body.into(),
+            refusal: None,
+            location: None,
+            date_shift: 0,
+            latency_ms: 0,
+            ending: Ending::Whole,
+        }
+    }
+
+    pub(crate) fn json(status: u16, body: impl Into<Bytes>) -> Self {
+        Self::new(status, Media::Json, body)
+    }
+
+    pub(crate) fn redirect(location: String) -> Self {
+        let mut reply =
+            Self::new(302, Media::Html, Bytes::from_static(b"<!DOCTYPE html><title>Redirect</title>"));
+        reply.location = Some(location);
+        reply
+    }
+
+    /// What the edge does before a gateway sees the call.
+    pub(crate) fn of_edge(kind: &TroubleKind) -> Self {
+        let mut reply = Self::new(200, Media::Html, Bytes::new());
+        match kind {
+            TroubleKind::DropBefore => reply.ending = Ending::Drop,
+            TroubleKind::Hang => reply.ending = Ending::Hang,
+            TroubleKind::Status { status } => {
+                reply.status = *status;
+                reply.body = status_page(*status).into_owned().into();
+            }
+            _ => reply.body = Bytes::from_static(EDGE_PAGE.as_bytes()),
+        }
+        reply
+    }
+
+    /// Applies what the plan says of the way back.
+    pub(crate) fn troubled(mut self, plan: Option<&Plan>) -> Self {
+        let Some(plan) = plan else { return self };
+        self.latency_ms = plan.latency_ms;
+        self.date_shift = plan.date_shift;
+        match plan.answer {
+            Some(TroubleKind::DropAfter) => self.ending = Ending::Drop,
+            Some(TroubleKind::HangAfter) => self.ending = Ending::Hang,
+            Some(TroubleKind::Empty) => {
+                self.status = 200;
+                self.body = Bytes::new();
+            }
+            Some(TroubleKind::Truncated) => self.ending = Ending::Cut,
+            Some(TroubleKind::Huge { bytes }) => self.ending = Ending::Padded(bytes),
+            _ => {}
+        }
+        self
+    }
+}
+
+/// The body of an answer: whole, cut off, or padded.
+#[derive(Debug)]
+pub(crate) struct ReplyBody {
+    bytes: Option<Bytes>,
+    padding: u64,
+    /// True: fails after `bytes`, so that the connection ends inside the body.
+    cut: bool,
+    declared: u64,
+}
+
+/// The body ends here on purpose.
+#[derive(Debug)]
+pub(crate) struct CutOff;
+
+impl std::fmt::Display for CutOff {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("cut off on purpose")
+    }
+}
+
+impl std::error::Error for CutOff {}
+
+impl ReplyBody {
+    pub(crate) fn new(bytes: Bytes, ending: Ending) -> Self {
+        let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        match ending {
+            Ending::Cut => {
+                let half = bytes.slice(..bytes.len() / 2);
+                Self { bytes: Some(half), padding: 0, cut: true, declared: length.max(1) }
+            }
+            Ending::Padded(size) => {
+                let padding = size.saturating_sub(length);
+                Self { bytes: Some(bytes), padding, cut: false, declared: length + padding }
+            }
+            _ => Self { bytes: Some(bytes), padding: 0, cut: false, declared: length },
+        }
+    }
+}
+
+/// A piece of padding.
+static SPACES: [u8; 16 << 10] = [b' '; 16 << 10];
+
+impl Body for ReplyBody {
+    type Data = Bytes;
+    type Error = CutOff;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, CutOff>>> {
+        if let Some(bytes) = self.bytes.take()
+            && !bytes.is_empty()
+        {
+            self.declared -= u64::try_from(bytes.len()).unwrap_or(0).min(self.declared);
+            return Poll::Ready(Some(Ok(Frame::data(bytes))));
+        }
+        if self.cut {
+            self.cut = false;
+            return Poll::Ready(Some(Err(CutOff)));
+        }
+        if self.padding > 0 {
+            let size = usize::try_from(self.padding).unwrap_or(usize::MAX).min(SPACES.len());
+            let sent = u64::try_from(size).unwrap_or(0);
+            self.padding -= sent;
+            self.declared -= sent.min(self.declared);
+            return Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(&SPACES[..size])))));
+        }
+        Poll::Ready(None)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        !self.cut && self.padding == 0 && self.bytes.as_ref().is_none_or(Bytes::is_empty)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.declared)
+    }
+}

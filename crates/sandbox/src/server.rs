@@ -1,0 +1,311 @@
+//! The server: one port, plain HTTP/1.1, nothing between the socket and the gateways.
+
+use std::{convert::Infallible, future::Future, net::SocketAddr, sync::Arc, time::Duration};
+
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt;
+use hyper::{
+    Request, Response, StatusCode,
+    body::{Body, Incoming},
+    header::{ALLOW, CONTENT_TYPE, DATE, HOST, HeaderValue, LOCATION, ORIGIN},
+    server::conn::http1,
+    service::service_fn,
+};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use sesame_core::{Error, Result};
+use tokio::{
+    net::TcpListener,
+    sync::{Semaphore, watch},
+    task::JoinSet,
+};
+
+use crate::{
+    describe::Description,
+    options::Options,
+    received::{Head, MAX_HEADERS, Unreadable},
+    reply::{Ending, Media, ReplyBody, WebReply},
+    route::{self, Method},
+    state::State,
+};
+
+/// A running sandbox. Dropping it ends it without waiting for calls under way.
+#[derive(Debug)]
+pub struct Sandbox {
+    state: Arc<State>,
+    address: SocketAddr,
+    stop: watch::Sender<bool>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Sandbox {
+    /// Starts a sandbox and returns when it takes connections.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Usage`](sesame_core::ErrorKind::Usage) for an address other than loopback
+    /// without [`Options::allow_public`], and for apps of unknown platforms;
+    /// [`ErrorKind::Local`](sesame_core::ErrorKind::Local) when the port cannot be had.
+    pub async fn start(options: Options) -> Result<Self> {
+        if !options.listen.ip().is_loopback() && !options.allow_public {
+            return Err(Error::usage(format!("{} is not a loopback address", options.listen.ip())).hint(
+                "A sandbox has a control API without a login. Listen on 127.0.0.1, or allow public addresses if the network is yours.",
+            ));
+        }
+        let listener = TcpListener::bind(options.listen).await.map_err(|error| {
+            Error::local(format!("cannot listen on {}: {error}", options.listen))
+                .hint("Another program (or sandbox) may have the port: choose another with --listen 127.0.0.1:PORT, or port 0 for any.")
+                .caused_by(error)
+        })?;
+        let address = listener
+            .local_addr()
+            .map_err(|error| Error::local(format!("the port has no address: {error}")).caused_by(error))?;
+        let state = Arc::new(State::new(&options)?);
+        // Set once, right here.
+        let _ = state.url.set(format!("http://{address}"));
+        let (stop, stopped) = watch::channel(false);
+        let task = tokio::spawn(accept(listener, Arc::clone(&state), options.max_connections, stopped));
+        tracing::info!(listen = %address, "the sandbox is ready");
+        Ok(Self { state, address, stop, task })
+    }
+
+    /// Returns the base URL: `http://127.0.0.1:4600`.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Returns what scripts need to know: address, apps, shops.
+    pub fn describe(&self) -> Description {
+        Description::of(&self.state)
+    }
+
+    /// Ends the sandbox: no new connections; calls under way get a second to finish.
+    pub async fn stop(mut self) {
+        let _ = self.stop.send(true);
+        let _ = (&mut self.task).await;
+    }
+
+    /// Runs until `signal` is ready, then stops.
+    pub async fn run_until(self, signal: impl Future<Output = ()>) {
+        signal.await;
+        self.stop().await;
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// How long calls under way may take when the sandbox stops.
+const GRACE: Duration = Duration::from_secs(1);
+/// How long a client may take to send the head of a request, and each piece of its body.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+async fn accept(
+    listener: TcpListener,
+    state: Arc<State>,
+    max_connections: usize,
+    mut stopped: watch::Receiver<bool>,
+) {
+    let room = Arc::new(Semaphore::new(max_connections.max(1)));
+    let mut connections = JoinSet::new();
+    loop {
+        let permit = tokio::select! {
+            permit = Arc::clone(&room).acquire_owned() => permit,
+            _ = stopped.changed() => break,
+        };
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = stopped.changed() => break,
+        };
+        // Finished connections are forgotten as new ones come.
+        while connections.try_join_next().is_some() {}
+        let Ok((stream, _)) = accepted else {
+            // Out of file descriptors, most likely: wait for some to come back.
+            tracing::warn!("a connection could not be accepted");
+            state.clock.base().sleep(Duration::from_millis(50)).await;
+            continue;
+        };
+        // Answers are small and whole; waiting for more of them costs 40 ms each.
+        let _ = stream.set_nodelay(true);
+        let state = Arc::clone(&state);
+        let mut stopped = stopped.clone();
+        connections.spawn(async move {
+            let _permit = permit;
+            let service = service_fn(|request| serve(&state, request));
+            let connection = http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(PATIENCE)
+                .max_headers(MAX_HEADERS * 2)
+                .auto_date_header(false)
+                .serve_connection(TokioIo::new(stream), service);
+            tokio::pin!(connection);
+            tokio::select! {
+                // An error here is a client that left, or trouble that was ordered.
+                _ = connection.as_mut() => return,
+                _ = stopped.changed() => connection.as_mut().graceful_shutdown(),
+            }
+            let _ = connection.await;
+        });
+    }
+    let finish = async { while connections.join_next().await.is_some() {} };
+    tokio::select! {
+        () = finish => {}
+        () = state.clock.base().sleep(GRACE) => {}
+    }
+}
+
+/// The connection ends without an answer.
+#[derive(Debug)]
+struct Dropped;
+
+impl std::fmt::Display for Dropped {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the connection is dropped on purpose")
+    }
+}
+
+impl std::error::Error for Dropped {}
+
+async fn serve(state: &State, request: Request<Incoming>) -> Result<Response<ReplyBody>, Dropped> {
+    let (parts, body) = request.into_parts();
+    let now = state.clock.now();
+    let text = |name| parts.headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+    let head = Head {
+        path: parts.uri.path(),
+        query: parts.uri.query().unwrap_or_default(),
+        content_type: parts.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()),
+        separator: text("top-api-separator"),
+    };
+    let method = match parts.method {
+        hyper::Method::GET => Method::Get,
+        hyper::Method::POST => Method::Post,
+        hyper::Method::HEAD => Method::Head,
+        hyper::Method::DELETE => Method::Delete,
+        _ => Method::Other,
+    };
+    let reply = match check_head(state, &parts) {
+        Err(unreadable) => route::refuse(&unreadable),
+        Ok(()) => match read_body(state, body).await {
+            Err(unreadable) => route::refuse(&unreadable),
+            Ok(body) => route::serve(state, method, &head, &body, now),
+        },
+    };
+    if reply.latency_ms > 0 {
+        state.clock.base().sleep(Duration::from_millis(reply.latency_ms)).await;
+    }
+    match reply.ending {
+        Ending::Drop => Err(Dropped),
+        // Ends when the client leaves or the sandbox stops.
+        Ending::Hang => match std::future::pending::<Infallible>().await {},
+        Ending::Whole | Ending::Cut | Ending::Padded(_) => Ok(response(state, reply)),
+    }
+}
+
+/// Checks what is wrong with a request whatever it asks for.
+fn check_head(state: &State, parts: &hyper::http::request::Parts) -> Result<(), Unreadable> {
+    if parts.headers.len() > MAX_HEADERS {
+        return Err(Unreadable {
+            status: 431,
+            code: "too-many-headers",
+            message: format!("the request has more than {MAX_HEADERS} headers"),
+        });
+    }
+    if parts.uri.path().starts_with("/_sandbox") {
+        // No login guards the control API, so web pages may not reach it through a browser: not by
+        // a request from another origin, and not by a name that resolves to this machine.
+        let of = |name| parts.headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+        let foreign = of(ORIGIN).is_some_and(|origin| origin != state.url());
+        let renamed = of(HOST).is_some_and(|host| !is_plain_host(host));
+        if foreign || renamed {
+            return Err(Unreadable {
+                status: 403,
+                code: "foreign-origin",
+                message:
+                    "the control API answers programs on its own address, not web pages of other origins"
+                        .to_owned(),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// An IP address or `localhost`, with or without a port.
+fn is_plain_host(host: &str) -> bool {
+    let name = match host.strip_prefix('[') {
+        Some(six) => six.split(']').next().unwrap_or_default(),
+        None => host.rsplit_once(':').map_or(host, |(name, _)| name),
+    };
+    name.eq_ignore_ascii_case("localhost") || name.parse::<std::net::IpAddr>().is_ok()
+}
+
+/// Reads a body up to the limit.
+async fn read_body(state: &State, mut body: Incoming) -> Result<Bytes, Unreadable> {
+    if body.is_end_stream() {
+        return Ok(Bytes::new());
+    }
+    let most = state.max_body;
+    let too_large = || Unreadable {
+        status: 413,
+        code: "request-too-large",
+        message: format!("the body has more than {most} bytes"),
+    };
+    if body.size_hint().lower() > u64::try_from(most).unwrap_or(u64::MAX) {
+        return Err(too_large());
+    }
+    let mut first = Bytes::new();
+    let mut rest = BytesMut::new();
+    loop {
+        let Ok(frame) = tokio::time::timeout(PATIENCE, body.frame()).await else {
+            return Err(Unreadable {
+                status: 408,
+                code: "request-timeout",
+                message: "the body did not arrive in time".to_owned(),
+            });
+        };
+        let Some(frame) = frame else { break };
+        let frame = frame.map_err(|_| Unreadable {
+            status: 400,
+            code: "broken-body",
+            message: "the body ended before its end".to_owned(),
+        })?;
+        let Ok(data) = frame.into_data() else { continue };
+        if first.len() + rest.len() + data.len() > most {
+            return Err(too_large());
+        }
+        // Small bodies come in one piece, and that piece is not copied.
+        if first.is_empty() && rest.is_empty() {
+            first = data;
+        } else {
+            if rest.is_empty() {
+                rest.extend_from_slice(&std::mem::take(&mut first));
+            }
+            rest.extend_from_slice(&data);
+        }
+    }
+    Ok(if rest.is_empty() { first } else { rest.freeze() })
+}
+
+fn response(state: &State, reply: WebReply) -> Response<ReplyBody> {
+    let WebReply { status, media, body, refusal, location, date_shift, ending, .. } = reply;
+    let mut response = Response::new(ReplyBody::new(body, ending));
+    // Statuses are checked where they come in; 500 is what is left for one that is not.
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, media_value(media));
+    headers.insert(DATE, state.clock.date(date_shift));
+    if let Some(id) = refusal.and_then(|id| HeaderValue::try_from(id).ok()) {
+        headers.insert("x-sandbox-refusal", id);
+    }
+    if let Some(location) = location.and_then(|location| HeaderValue::try_from(location).ok()) {
+        headers.insert(LOCATION, location);
+    }
+    if status == 405 {
+        headers.insert(ALLOW, HeaderValue::from_static("GET, POST"));
+    }
+    response
+}
+
+const fn media_value(media: Media) -> HeaderValue {
+    HeaderValue::from_static(media.as_str())
+}
