@@ -120,7 +120,9 @@ impl Rows {
             let Ok(next) = u32::try_from(out.len() + 1) else { break };
             starts.push(next);
         }
-        Self { text: out.finish(), starts }
+        let mut text = out.finish();
+        text.shrink_to_fit();
+        Self { text, starts }
     }
 
     /// Returns how many rows there are.
