@@ -238,18 +238,19 @@ impl Catalog {
         None
     }
 
-    /// Lists the entries of a platform that no catalogue before theirs hides.
+    /// Lists the entries of a platform that can be reached by their own names: not those that a
+    /// catalogue before theirs hides, by the same name or by an alias.
     fn visible(&self, platform: &Platform) -> Vec<Entry> {
-        let mut seen = std::collections::HashSet::new();
-        let chain = self.chain(platform);
-        let several = chain.len() > 1;
         let mut out = Vec::new();
-        for (_, range) in chain {
-            for entry in range {
-                if !several || seen.insert(names::key(self.tables.summary(entry).name)) {
-                    out.push(entry);
-                }
+        for (nth, (_, range)) in self.chain(platform).into_iter().enumerate() {
+            if nth == 0 {
+                out.extend(range);
+                continue;
             }
+            out.extend(range.filter(|entry| {
+                let (_, plain, _) = take_apart(self.tables.summary(*entry).name);
+                self.find(platform, &Name { namespace: None, name: plain, version: None }) == Some(*entry)
+            }));
         }
         out
     }

@@ -269,7 +269,8 @@ pub struct Paging {
     /// The number of the first page: 0 or 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first: Option<u64>,
-    /// Where the rows are.
+    /// Where the rows are. The wrapper that TOP puts around lists unless `simplify=true`
+    /// (`{"items":{"item":[..]}}`) is not part of the path.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub items: Option<String>,
     /// Where the number of all rows is.

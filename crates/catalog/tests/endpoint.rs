@@ -1,0 +1,115 @@
+//! Where calls go.
+
+use proptest::prelude::*;
+use sesame_catalog::{Catalog, Endpoint, request_url, signed_path};
+use sesame_core::ErrorKind;
+
+#[test]
+fn only_loopback_is_a_sandbox() {
+    for (text, wanted) in [
+        ("http://127.0.0.1:4600", "http://127.0.0.1:4600"),
+        ("http://127.0.0.1:4600/", "http://127.0.0.1:4600"),
+        ("HTTP://LocalHost:80", "http://localhost:80"),
+        ("https://127.8.9.10", "https://127.8.9.10"),
+        ("http://[::1]:4600", "http://[::1]:4600"),
+    ] {
+        assert_eq!(Endpoint::parse(text).unwrap().as_str(), wanted);
+    }
+    for text in [
+        "",
+        "127.0.0.1:4600",
+        "ftp://127.0.0.1",
+        "http://",
+        "http://api.lazada.sg",
+        "http://128.0.0.1",
+        "http://10.0.0.1:80",
+        "http://0.0.0.0:4600",
+        "http://[::]:4600",
+        "http://[::2]:4600",
+        "http://[::1",
+        "http://[::1]4600",
+        "http://127.0.0.1.example.com",
+        "http://localhost.example.com",
+        "http://127.0.0.1@evil.example",
+        "http://user:pass@127.0.0.1",
+        "http://127.0.0.1:4600/rest",
+        "http://127.0.0.1:4600?x",
+        "http://127.0.0.1:0",
+        "http://127.0.0.1:70000",
+        "http://127.0.0.1:+80",
+        "http://127.0.0.1:80:81",
+        "http://127.1:80",
+        "http://0177.0.0.1",
+        "http://127.0.0.1\\@evil.example",
+        "http://127.0.0.1 :80",
+        "http://localhost\n:80",
+    ] {
+        let error = Endpoint::parse(text).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Usage, "{text}");
+        assert!(!error.message().contains("user:pass"), "{text}");
+    }
+}
+
+#[test]
+fn a_region_has_its_hosts_and_an_endpoint_replaces_them_all() {
+    let catalog = Catalog::builtin();
+    let lazada = catalog.platform("lazada").unwrap();
+    let urls = lazada.urls(Some("th"), None).unwrap();
+    assert_eq!((urls.api.as_str(), urls.token.as_str()), ("https://api.lazada.co.th", "https://auth.lazada.com"));
+    assert_eq!(urls.authorize.as_deref(), Some("https://auth.lazada.com/oauth/authorize"));
+    let error = lazada.urls(Some("fr"), None).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Usage);
+    assert!(error.hint_text().unwrap().contains("sg, my, th, vn, ph, id"));
+
+    let endpoint = Endpoint::parse("http://127.0.0.1:4600").unwrap();
+    for platform in catalog.platforms() {
+        for region in &platform.regions {
+            let urls = platform.urls(Some(&region.name), Some(&endpoint)).unwrap();
+            for url in [&urls.api, &urls.token, &urls.sync] {
+                assert_eq!(url, "http://127.0.0.1:4600", "{}", platform.name);
+            }
+            let authorize = urls.authorize.expect("a sandbox has an authorise page for every platform");
+            assert!(authorize.starts_with("http://127.0.0.1:4600/"), "{authorize}");
+        }
+    }
+    let legacy = catalog.platform("aliexpress-legacy").unwrap().urls(None, Some(&endpoint)).unwrap();
+    assert_eq!(legacy.authorize.as_deref(), Some("http://127.0.0.1:4600/auth/authorize.htm"));
+    // Nobody knows that of Miravia.
+    assert_eq!(catalog.platform("miravia").unwrap().urls(None, None).unwrap().authorize, None);
+}
+
+#[test]
+fn each_shape_has_its_url_and_its_signed_path() {
+    let catalog = Catalog::builtin();
+    let cases = [
+        ("lazada", "/orders/get", "https://api.lazada.sg/rest/orders/get", "/orders/get"),
+        ("lazada", "/auth/token/create", "https://auth.lazada.com/rest/auth/token/create", "/auth/token/create"),
+        ("alibaba", "/alibaba/icbu/product/list", "https://openapi-api.alibaba.com/rest/alibaba/icbu/product/list", "/alibaba/icbu/product/list"),
+        ("alibaba", "alibaba.icbu.product.get", "https://open-api.alibaba.com/sync", ""),
+        ("aliexpress", "aliexpress.solution.product.list.get", "https://api-sg.aliexpress.com/sync", ""),
+        ("1688", "com.alibaba.product:alibaba.product.list.get", "https://gw.open.1688.com/openapi/param2/1/com.alibaba.product/alibaba.product.list.get/KEY", "param2/1/com.alibaba.product/alibaba.product.list.get/KEY"),
+        ("aliexpress-legacy", "api.findProductInfoListQuery@2", "https://gw.api.alibaba.com/openapi/param2/2/aliexpress.open/api.findProductInfoListQuery/KEY", "param2/2/aliexpress.open/api.findProductInfoListQuery/KEY"),
+        ("aliexpress-legacy", "system.oauth2:getToken", "https://gw.api.alibaba.com/openapi/param2/1/system.oauth2/getToken/KEY", "param2/1/system.oauth2/getToken/KEY"),
+        ("taobao", "taobao.time.get", "https://eco.taobao.com/router/rest", ""),
+    ];
+    for (platform, name, url, path) in cases {
+        let api = catalog.api(platform, name).unwrap();
+        let urls = catalog.platform(platform).unwrap().urls(None, None).unwrap();
+        assert_eq!(request_url(&urls, &api, "KEY", None), url);
+        assert_eq!(signed_path(&api, "KEY", None), path);
+    }
+    let api = catalog.api("aliexpress", "/orders/{orderId}").unwrap();
+    let urls = catalog.platform("aliexpress").unwrap().urls(None, None).unwrap();
+    assert_eq!(request_url(&urls, &api, "KEY", Some("/orders/12 3")), "https://api-sg.aliexpress.com/rest/2.0/orders/12%203");
+    assert_eq!(signed_path(&api, "KEY", Some("/orders/12 3")), "/orders/12 3");
+}
+
+proptest! {
+    #[test]
+    fn no_text_panics_and_what_is_taken_is_loopback(text in "(http://)?[a-z0-9.:@/\\[\\]]{0,24}") {
+        if let Ok(endpoint) = Endpoint::parse(&text) {
+            let host = endpoint.as_str().trim_start_matches("http://");
+            prop_assert!(host.starts_with("127.") || host.starts_with("localhost") || host.starts_with("[::1]") || host.starts_with("[0:"));
+        }
+    }
+}
