@@ -1,1 +1,144 @@
-fn main(){}
+//! The binary `sesame`: reads the command line, runs one command, leaves with its exit code.
+
+mod args;
+mod commands;
+mod crash;
+mod env_file;
+mod json_text;
+mod listings;
+mod logs;
+mod nearest;
+mod output;
+mod parameters;
+mod reference;
+mod running;
+mod secret_input;
+mod session;
+mod settings;
+mod stop;
+mod words;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use sesame_core::Error;
+
+use crate::{
+    args::{Cli, Colour, Command},
+    output::Format,
+    session::Session,
+    settings::Settings,
+    stop::{Outcome, Stop, report},
+};
+
+fn main() -> ExitCode {
+    crash::install_hook();
+    // A panic was reported by the hook; scripts get the code for "anything else".
+    ExitCode::from(std::panic::catch_unwind(run).unwrap_or(1))
+}
+
+fn run() -> u8 {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return refuse(&error),
+    };
+    if let Some(colour) = cli.global.color {
+        match colour {
+            Colour::Auto => anstream::ColorChoice::Auto,
+            Colour::Always => anstream::ColorChoice::Always,
+            Colour::Never => anstream::ColorChoice::Never,
+        }
+        .write_global();
+    }
+    let environment = |name: &'static str| std::env::var(name).ok();
+    let mut json = cli.global.output == Some(Format::Json);
+    let mut endpoint = None;
+    let outcome = (|| {
+        logs::start(cli.global.verbose, environment("SESAME_LOG").as_deref())?;
+        // The demo lives in its own home and must not see the user's.
+        if let Command::Demo(args) = cli.command {
+            return commands::demo::run(args);
+        }
+        let settings = Settings::gather(&cli.global, environment)?;
+        json = matches!(settings.output.value, Some(Format::Json | Format::Ndjson));
+        endpoint.clone_from(&settings.endpoint.value);
+        dispatch(cli.command, &Session::new(settings))
+    })();
+    match outcome {
+        Ok(()) => 0,
+        Err(stop) => {
+            if let Stop::Failed(error) = &stop {
+                report(error, json, endpoint.as_deref());
+            }
+            stop.code()
+        }
+    }
+}
+
+fn dispatch(command: Command, session: &Session) -> Outcome {
+    match command {
+        Command::Demo(args) => commands::demo::run(args),
+        Command::Sandbox(args) => commands::sandbox::run(args, session),
+        Command::App(command) => commands::app::run(command, session),
+        Command::Login(args) => commands::login::run(args, session),
+        Command::Accounts(args) => commands::accounts::run(args, session),
+        Command::Token(args) => commands::token::run(args, session),
+        Command::Refresh(args) => commands::refresh::run(args, session),
+        Command::Call(args) => commands::call::run(args, session),
+        Command::Apis(command) => commands::apis::run(command, session),
+        Command::Sign(args) => commands::sign::run(args, session),
+        Command::Explain(args) => commands::explain::run(&args, session),
+        Command::Products(command) => commands::products::run(command, session),
+        Command::Categories(command) => commands::categories::run(command, session),
+        Command::Schema(command) => commands::schema::run(command, session),
+        Command::Templates(command) => commands::templates::run(command, session),
+        Command::Doctor(args) => commands::doctor::run(args, session),
+        Command::Completions(args) => commands::completions::run(&args),
+        Command::GenerateDocs => commands::generate_docs(),
+    }
+}
+
+/// Prints clap's message, or help and version, which are no errors.
+fn refuse(error: &clap::Error) -> u8 {
+    use clap::error::ErrorKind;
+    let shown = matches!(
+        error.kind(),
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+    );
+    if !shown && wants_json(std::env::args()) {
+        let text = error.render().to_string();
+        let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+        let message = lines.next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+        let hint = lines.filter(|line| !line.starts_with("For more information")).collect::<Vec<_>>().join(" ");
+        report(&Error::usage(message).hint(hint), true, None);
+        return 2;
+    }
+    // Nobody is left to be told when the output is closed.
+    let _ = error.print();
+    u8::try_from(error.exit_code()).unwrap_or(2)
+}
+
+/// Looks for `--output json` on a command line that could not be parsed.
+fn wants_json(arguments: impl Iterator<Item = String>) -> bool {
+    let arguments: Vec<String> = arguments.collect();
+    let is_json = |word: &str| matches!(word, "json" | "ndjson");
+    arguments.iter().enumerate().any(|(at, word)| match word.as_str() {
+        "--output" | "-o" => arguments.get(at + 1).is_some_and(|next| is_json(next)),
+        word => word.strip_prefix("--output=").or_else(|| word.strip_prefix("-o")).is_some_and(is_json),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_is_seen_on_a_broken_command_line() {
+        let wants = |words: &[&str]| wants_json(words.iter().map(|word| (*word).to_owned()));
+        assert!(wants(&["sesame", "call", "--output", "json"]));
+        assert!(wants(&["sesame", "--output=json"]));
+        assert!(wants(&["sesame", "-ojson"]));
+        assert!(!wants(&["sesame", "--output"]));
+        assert!(!wants(&["sesame", "apis", "json"]));
+    }
+}

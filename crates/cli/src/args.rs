@@ -1,0 +1,167 @@
+//! What may stand on the command line.
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::{commands, output::Format, settings::parse_timeout};
+
+/// One command for Alibaba.com, AliExpress, 1688, Lazada, Daraz, Miravia, Taobao and Tmall.
+///
+/// Sesame signs and sends calls on the three protocols of these platforms, keeps the tokens of
+/// your shops, and brings an offline sandbox to try everything without keys.
+#[derive(Debug, Parser)]
+#[command(
+    name = "sesame",
+    version,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    max_term_width = 100,
+    after_help = EXAMPLES,
+    after_long_help = concat!(
+        "Examples:\n",
+        "  sesame demo                                  the main job on the built-in sandbox\n",
+        "  sesame app add lazada --key 500123 --secret-stdin --name shop\n",
+        "  sesame login shop                            authorise a shop in the browser\n",
+        "  sesame products list ACCOUNT --all --output csv\n",
+        "  sesame call ACCOUNT /order/get order_id=1234\n",
+        "\n",
+        "Results go to standard output, everything else to standard error. With --output json,\n",
+        "errors are one line of JSON on standard error:\n",
+        "  {\"error\":{\"kind\",\"fault\",\"message\",\"hint\",\"code\",\"sub_code\",\"request_id\",\n",
+        "            \"http_status\",\"retry_after\",\"may_have_happened\",\"refusal_id\"}}\n",
+        "\n",
+        "Exit codes: 0 done, 2 usage, 3 authorisation needed, 4 the platform refused,\n",
+        "5 network, 6 quota, 1 anything else, 130 interrupted.\n",
+        "\n",
+        "Environment: SESAME_HOME, SESAME_VAULT, SESAME_ENDPOINT, SESAME_OUTPUT, SESAME_TIMEOUT,\n",
+        "SESAME_LOG, SESAME_KEY (auto, keyring, file), SESAME_PASSPHRASE, SESAME_MASTER_KEY, NO_COLOR.\n",
+        "Options beat the environment, the environment beats\n",
+        "SESAME_HOME/config.toml; `sesame doctor` shows where each value came from.",
+    )
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const EXAMPLES: &str = "Start with `sesame demo`. `sesame COMMAND --help` has examples of every command.";
+
+/// Options of every command.
+#[derive(Debug, Default, Clone, Args)]
+#[command(next_help_heading = "Options of every command")]
+pub(crate) struct Global {
+    /// The form of the results; each command's help says what it prints.
+    #[arg(long, short = 'o', global = true, value_name = "FORM", value_enum)]
+    pub(crate) output: Option<Format>,
+    /// The directory that holds everything [env: SESAME_HOME].
+    #[arg(long, global = true, value_name = "DIR", hide_short_help = true)]
+    pub(crate) home: Option<PathBuf>,
+    /// The vault: sqlite:PATH [env: SESAME_VAULT] [default: vault.db in the home].
+    #[arg(long, global = true, value_name = "URL", hide_short_help = true)]
+    pub(crate) vault: Option<String>,
+    /// Sends every platform to a sandbox on this machine [env: SESAME_ENDPOINT].
+    #[arg(long, global = true, value_name = "URL", hide_short_help = true)]
+    pub(crate) endpoint: Option<String>,
+    /// The time limit of one call, repeats included: 1s to 1h [env: SESAME_TIMEOUT] [default: 60s].
+    #[arg(long, global = true, value_name = "TIME", value_parser = parse_timeout, hide_short_help = true)]
+    pub(crate) timeout: Option<Duration>,
+    /// When to use colours; NO_COLOR is heeded.
+    #[arg(long, global = true, value_name = "WHEN", value_enum, hide_short_help = true)]
+    pub(crate) color: Option<Colour>,
+    /// Says what is done on standard error; twice for everything [env: SESAME_LOG].
+    #[arg(long, short = 'v', global = true, action = clap::ArgAction::Count, hide_short_help = true)]
+    pub(crate) verbose: u8,
+}
+
+/// When to use colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Colour {
+    /// On a terminal.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Shows the main job on the built-in sandbox; nothing to set up.
+    Demo(commands::demo::Args),
+    /// Runs the offline gateways: all three protocols on one port.
+    Sandbox(commands::sandbox::Args),
+    /// Keeps the keys of your apps.
+    #[command(subcommand)]
+    App(commands::app::Command),
+    /// Authorises a shop.
+    Login(commands::login::Args),
+    /// Lists the shops and the health of their tokens.
+    #[command(visible_alias = "account")]
+    Accounts(commands::accounts::Args),
+    /// Prints a valid access token.
+    Token(commands::token::Args),
+    /// Fetches a new access token now.
+    Refresh(commands::refresh::Args),
+    /// Calls any API by name.
+    Call(commands::call::Args),
+    /// Searches and shows the catalogue of APIs.
+    #[command(subcommand)]
+    Apis(commands::apis::Command),
+    /// Signs parameters, and explains the signature.
+    Sign(commands::sign::Args),
+    /// Says what an error code means and what to do.
+    Explain(commands::explain::Args),
+    /// Lists the products of a shop.
+    #[command(subcommand)]
+    Products(commands::products::Command),
+    /// Shows categories, and maps their ids.
+    #[command(subcommand)]
+    Categories(commands::categories::Command),
+    /// Fetches the schema of a category.
+    #[command(subcommand)]
+    Schema(commands::schema::Command),
+    /// Lists the templates of a shop.
+    #[command(subcommand)]
+    Templates(commands::templates::Command),
+    /// Checks this machine, the settings and the route to the platforms.
+    Doctor(commands::doctor::Args),
+    /// Prints completions for a shell.
+    Completions(commands::completions::Args),
+    /// Prints the reference of all commands, for docs/cli.md.
+    #[command(hide = true)]
+    GenerateDocs,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_tree_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    /// Walks the tree; a command of the design without an example is unfinished.
+    #[test]
+    fn every_command_has_examples() {
+        fn walk(command: &clap::Command) {
+            let leaf = command.get_subcommands().next().is_none();
+            if leaf && !command.is_hide_set() && command.get_name() != "help" {
+                let help = command.get_after_long_help().or(command.get_after_help()).map(ToString::to_string);
+                assert!(
+                    help.is_some_and(|text| text.contains("Examples:") && text.contains("sesame ")),
+                    "`{}` has no examples",
+                    command.get_name()
+                );
+            }
+            command.get_subcommands().for_each(walk);
+        }
+        walk(&Cli::command());
+    }
+}

@@ -1,0 +1,258 @@
+//! `sesame app add|list`.
+
+use std::path::PathBuf;
+
+use jiff::tz::TimeZone;
+use serde_json::json;
+use sesame_core::{AccessToken, AppSecret, Error, RefreshToken};
+use sesame_vault::{Account, App, ImportedTokens, NewApp, Vault};
+
+use crate::{
+    env_file::EnvFile,
+    nearest::did_you_mean,
+    output::{Format, Rows},
+    running,
+    secret_input::SecretInput,
+    session::Session,
+    stop::{Outcome, note, say},
+    words,
+};
+
+/// The commands of `app`.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Command {
+    /// Keeps the key and secret of an app, sealed.
+    #[command(after_help = "\
+Examples:
+  sesame app add lazada --key 500123 --secret-stdin --name shop < secret.txt
+  APP_SECRET=... sesame app add alibaba --key 500123 --secret-env APP_SECRET
+  sesame app add alibaba --env-file .env
+
+PLATFORM is alibaba, aliexpress, aliexpress-legacy, 1688, lazada, daraz, miravia or taobao.
+--env-file reads APP_KEY, APP_SECRET and REDIRECT_URI, and, where present, ACCESS_TOKEN, REFRESH_TOKEN,
+ACCOUNT, EXPIRES_AT and REFRESH_EXPIRES_AT: then the account is imported too. It also reads lines
+PLATFORM:KEY:SECRET. The redirect URI has to be the one registered with the platform, letter by letter.
+JSON: {\"apps\":[{\"name\",\"platform\",\"region\",\"app_key\",\"redirect_uri\",\"sandbox\"}],\"accounts\":[{\"name\",..}]}")]
+    Add(AddArgs),
+    /// Lists the apps.
+    #[command(after_help = "\
+Examples:
+  sesame app list
+  sesame app list --output json
+
+JSON: [{\"name\",\"platform\",\"region\",\"app_key\",\"redirect_uri\",\"sandbox\",\"created_at\"}]")]
+    List,
+}
+
+/// Options of `app add`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct AddArgs {
+    /// The platform.
+    platform: String,
+    /// The app key.
+    #[arg(long, value_name = "KEY", required_unless_present = "env_file")]
+    key: Option<String>,
+    #[command(flatten)]
+    secret: SecretInput,
+    /// Reads key, secret and, where present, tokens from a file of existing scripts.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["key", "secret", "secret_env", "secret_stdin"])]
+    env_file: Option<PathBuf>,
+    /// A name for the app [default: the platform's].
+    #[arg(long)]
+    name: Option<String>,
+    /// Where the platform sends the browser after an approval [default: http://127.0.0.1:8756/callback].
+    #[arg(long, value_name = "URL")]
+    redirect_uri: Option<String>,
+    /// The region whose hosts are called, e.g. sg or my on Lazada.
+    #[arg(long)]
+    region: Option<String>,
+    /// The zone of times without one in --env-file, e.g. Asia/Shanghai [default: this machine's].
+    #[arg(long, value_name = "ZONE", requires = "env_file")]
+    timezone: Option<String>,
+}
+
+/// Runs one of them.
+pub(crate) fn run(command: Command, session: &Session) -> Outcome {
+    running::block_on(session, async {
+        match command {
+            Command::Add(args) => add(&args, session).await,
+            Command::List => list(session).await,
+        }
+    })
+}
+
+async fn add(args: &AddArgs, session: &Session) -> Outcome {
+    // A mistyped platform should be said before a secret is asked for.
+    let catalog = session.catalog()?;
+    let platform = catalog.platform(&args.platform)?.name.clone();
+    let plan = match &args.env_file {
+        None => Plan { apps: vec![from_options(args, &platform)?], tokens: None },
+        Some(path) => from_file(args, &platform, &EnvFile::read(path)?, path)?,
+    };
+    let vault = session.vault().await?;
+    let mut apps = Vec::new();
+    for app in plan.apps {
+        apps.push(vault.add_app(app).await?);
+    }
+    let mut accounts = Vec::new();
+    if let (Some(tokens), Some(app)) = (plan.tokens, apps.last()) {
+        accounts.push(import(vault, app, tokens).await?);
+    }
+    report(session, &apps, &accounts)
+}
+
+/// What a file or the options ask for.
+struct Plan {
+    apps: Vec<NewApp>,
+    tokens: Option<ImportedTokens>,
+}
+
+fn from_options(args: &AddArgs, platform: &str) -> Outcome<NewApp> {
+    let key = args.key.clone().ok_or_else(|| Error::usage("no app key was given").hint("Use --key KEY or --env-file FILE."))?;
+    let secret = match args.secret.read()? {
+        Some(secret) => secret,
+        None if crate::stop::person_is_there() => ask_secret()?,
+        None => {
+            return Err(Error::usage("no app secret was given")
+                .hint("Use --secret-stdin, --secret-env VAR, or --env-file FILE. Without a terminal nobody is asked.")
+                .into());
+        }
+    };
+    Ok(new_app(args, platform, key, secret, args.redirect_uri.clone()))
+}
+
+fn new_app(args: &AddArgs, platform: &str, key: String, secret: AppSecret, redirect_uri: Option<String>) -> NewApp {
+    NewApp { platform: platform.to_owned(), name: args.name.clone(), key, secret, redirect_uri, region: args.region.clone() }
+}
+
+/// Asks without showing what is typed.
+fn ask_secret() -> Outcome<AppSecret> {
+    inquire::Password::new("App secret:")
+        .without_confirmation()
+        .prompt()
+        .map(AppSecret::new)
+        .map_err(|_| Error::usage("no app secret was typed").hint("Nothing was stored.").into())
+}
+
+fn from_file(args: &AddArgs, platform: &str, file: &EnvFile, path: &std::path::Path) -> Outcome<Plan> {
+    let shown = path.display();
+    let redirect = args.redirect_uri.clone().or_else(|| file.get("REDIRECT_URI").map(str::to_owned));
+    let mut apps: Vec<NewApp> = file
+        .apps
+        .iter()
+        .filter(|app| app.platform == platform)
+        .map(|app| new_app(args, platform, app.key.clone(), AppSecret::new(app.secret.clone()), redirect.clone()))
+        .collect();
+    match (file.get("APP_KEY"), file.get("APP_SECRET")) {
+        (Some(key), Some(secret)) => {
+            apps.push(new_app(args, platform, key.to_owned(), AppSecret::new(secret), redirect));
+        }
+        (Some(_), None) => return Err(Error::usage(format!("{shown} has APP_KEY but no APP_SECRET")).into()),
+        (None, Some(_)) => return Err(Error::usage(format!("{shown} has APP_SECRET but no APP_KEY")).into()),
+        (None, None) if apps.is_empty() => {
+            let error = Error::usage(format!("{shown} holds no app of {platform}"));
+            let others: Vec<&str> = file.apps.iter().map(|app| app.platform.as_str()).collect();
+            let hint = did_you_mean(platform, &others)
+                .unwrap_or_else(|| format!("It needs APP_KEY and APP_SECRET, or a line {platform}:KEY:SECRET."));
+            return Err(error.hint(hint).into());
+        }
+        (None, None) => {}
+    }
+    if apps.len() > 1 && args.name.is_some() {
+        return Err(Error::usage(format!("{shown} holds {} apps of {platform}; one name does not fit them all", apps.len()))
+            .hint("Leave --name out, or give each app its own file.")
+            .into());
+    }
+    let tokens = tokens(args, file)?;
+    if tokens.is_some() && file.get("APP_KEY").is_none() {
+        note("warning", "the tokens of the file are left out: they belong to APP_KEY, which is not in it");
+        return Ok(Plan { apps, tokens: None });
+    }
+    Ok(Plan { apps, tokens })
+}
+
+fn tokens(args: &AddArgs, file: &EnvFile) -> Outcome<Option<ImportedTokens>> {
+    let (access, refresh) = (file.get("ACCESS_TOKEN"), file.get("REFRESH_TOKEN"));
+    if access.is_none() && refresh.is_none() {
+        return Ok(None);
+    }
+    let zone = match &args.timezone {
+        None => TimeZone::system(),
+        Some(name) => TimeZone::get(name).map_err(|_| {
+            Error::usage(format!("there is no time zone {name:?}")).hint("Write a name like Asia/Shanghai or America/Los_Angeles.")
+        })?,
+    };
+    Ok(Some(ImportedTokens {
+        access: access.map(AccessToken::new),
+        refresh: refresh.map(RefreshToken::new),
+        account_name: file.get("ACCOUNT").map(str::to_owned),
+        access_expires_at: file.time("EXPIRES_AT", &zone)?,
+        refresh_expires_at: file.time("REFRESH_EXPIRES_AT", &zone)?,
+    }))
+}
+
+async fn import(vault: &Vault, app: &App, tokens: ImportedTokens) -> Outcome<Account> {
+    match vault.import_tokens(&app.name, tokens).await {
+        Ok(account) => Ok(account),
+        Err(error) => {
+            note("note", &format!("the app {:?} was added; its account was not", app.name));
+            Err(error.into())
+        }
+    }
+}
+
+fn report(session: &Session, apps: &[App], accounts: &[Account]) -> Outcome {
+    let record = json!({ "apps": apps.iter().map(app_json).collect::<Vec<_>>(), "accounts": accounts });
+    let now = session.clock.now();
+    session.printer(Format::Table).one(&record, |printer| {
+        for app in apps {
+            let sandbox = if app.sandbox { ", of a sandbox" } else { "" };
+            printer.line(format_args!("added app {} ({}, key {}{sandbox})", app.name, app.platform, app.app_key))?;
+        }
+        for account in accounts {
+            let left = account.access_expires_at.map_or_else(|| "end unknown".to_owned(), |until| words::left(until, now));
+            printer.line(format_args!("added account {} (access token: {left})", account.name))?;
+        }
+        Ok(())
+    })?;
+    if accounts.is_empty()
+        && let Some(app) = apps.first()
+    {
+        say(&format!("Its redirect URI is {}; authorise a shop with: sesame login {}", app.redirect_uri, app.name));
+    }
+    Ok(())
+}
+
+fn app_json(app: &App) -> serde_json::Value {
+    json!({
+        "name": app.name,
+        "platform": app.platform,
+        "region": app.region,
+        "app_key": app.app_key,
+        "redirect_uri": app.redirect_uri,
+        "sandbox": app.sandbox,
+        "created_at": app.created_at.to_string(),
+    })
+}
+
+async fn list(session: &Session) -> Outcome {
+    let apps = session.vault().await?.apps().await?;
+    let mut rows = Rows::new(&["name", "platform", "region", "app key", "redirect uri", "sandbox"]);
+    for app in &apps {
+        rows.push([
+            app.name.as_str(),
+            &app.platform,
+            app.region.as_deref().unwrap_or_default(),
+            &app.app_key,
+            &app.redirect_uri,
+            if app.sandbox { "yes" } else { "" },
+        ]);
+    }
+    let records: Vec<_> = apps.iter().map(app_json).collect();
+    let mut printer = session.printer(Format::Table);
+    if printer.for_people() && apps.is_empty() {
+        say("There is no app yet. Add one: sesame app add PLATFORM --key KEY --secret-stdin");
+        return Ok(());
+    }
+    printer.list(&records, &rows)
+}

@@ -1,0 +1,370 @@
+//! `sesame call`: any API by name.
+
+use std::io::Write as _;
+
+use serde_json::{Value as Json, json, value::RawValue};
+use sesame_catalog::{Api, Safety, Type};
+use sesame_client::{Call, Client};
+use sesame_core::Error;
+
+use crate::{
+    json_text,
+    listings::{at, rows_at},
+    nearest::nearest,
+    output::{Format, Printer, Rows},
+    parameters, running,
+    session::Session,
+    stop::{Outcome, Stop, note, person_is_there, say},
+};
+
+/// The most columns of a table that was made up from what rows hold.
+const MOST_COLUMNS: usize = 12;
+
+/// Options of `call`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  sesame call myshop /alibaba/icbu/product/list page_size=30
+  sesame call myshop /products/get filter=live --all --output ndjson
+  sesame call myshop api.findAeProductById productId=32212764152
+  sesame call myshop /icbu/product/schema/level/get cat_id=100 language=en_US xml=@chosen.xml
+  sesame call myshop /image/upload image=@photo.jpg --yes
+  sesame call myshop /order/get order_id=1234 --dry-run
+
+Values are text; NAME:=JSON gives a typed value, NAME=@FILE the content of a file (a file part where
+the catalogue says so), NAME=@- standard input. Writes ask on a terminal and need --yes elsewhere.
+
+JSON: the platform's own payload, numbers and keys as they came; with --all one list of all rows.
+ndjson: the payload on one line; with --all one row a line. csv and table: the rows.
+--raw prints the reply byte for byte.")]
+pub(crate) struct Args {
+    /// The account, as `sesame accounts` names it.
+    account: String,
+    /// A path, a method, or namespace:name[@VERSION].
+    api: String,
+    /// The arguments.
+    #[arg(value_name = "NAME=VALUE | NAME=@FILE | NAME:=JSON")]
+    arguments: Vec<String>,
+    /// Fetches every page.
+    #[arg(long)]
+    all: bool,
+    /// Sends a write without asking.
+    #[arg(long, short)]
+    yes: bool,
+    /// Prints the signed request instead of sending it.
+    #[arg(long, conflicts_with = "all")]
+    dry_run: bool,
+    /// Prints secrets in the --dry-run request instead of masking them.
+    #[arg(long, requires = "dry_run")]
+    show_secrets: bool,
+    /// Prints the reply byte for byte.
+    #[arg(long, conflicts_with_all = ["all", "dry_run"])]
+    raw: bool,
+}
+
+/// Calls and prints.
+pub(crate) fn run(args: Args, session: &Session) -> Outcome {
+    running::block_on(session, call(&args, session))
+}
+
+async fn call(args: &Args, session: &Session) -> Outcome {
+    let client = session.client().await?;
+    let handle = session.vault().await?.handle(&args.account).await?;
+    let platform = handle.platform().name.clone();
+    let api = session.catalog()?.api(&platform, &args.api)?;
+    let arguments = parameters::read(&args.arguments, |name| takes_file(&api, name))?;
+    let mut call = session.call(&args.account, &args.api);
+    call.args = arguments.values;
+    call.files = arguments.files;
+    suggest(session, &api)?;
+    if args.dry_run {
+        return dry_run(args, session, client, &call).await;
+    }
+    if api.safety != Safety::Read {
+        confirm(args, &api)?;
+    }
+    if args.all {
+        return all_pages(session, client, call).await;
+    }
+    let outcome = client.call(&call).await?;
+    warn_all(&outcome.warnings);
+    if args.raw {
+        return crate::output::raw(outcome.reply.body());
+    }
+    print_reply(&mut session.printer(Format::Json), &api, outcome.reply.payload())
+}
+
+fn takes_file(api: &Api, name: &str) -> bool {
+    api.params.iter().any(|param| param.name == name && param.kind == Type::Bytes)
+}
+
+/// Says which known API may have been meant. That it is called all the same, the client says.
+fn suggest(session: &Session, api: &Api) -> Outcome {
+    if api.known {
+        return Ok(());
+    }
+    let known = session.catalog()?.list(&api.platform);
+    if let Some(near) = nearest(&api.name, known.iter().map(|api| api.name.as_str())) {
+        note("warning", &format!("no catalogue has {} on {}; did you mean {near}?", api.name, api.platform));
+    }
+    Ok(())
+}
+
+/// Prints the warnings of a call.
+pub(crate) fn warn_all(warnings: &[String]) {
+    for warning in warnings {
+        note("warning", warning);
+    }
+}
+
+/// Asks before something is changed.
+fn confirm(args: &Args, api: &Api) -> Outcome {
+    if args.yes {
+        return Ok(());
+    }
+    let derived = if api.safety_derived { " (by its name; the catalogue does not say)" } else { "" };
+    let what = format!("{} on {} is a {}{derived}", api.name, args.account, api.safety.as_str());
+    if !person_is_there() {
+        return Err(Error::usage(format!("{what}, and nobody can be asked"))
+            .hint("Add --yes to send it. --dry-run shows what would be sent.")
+            .into());
+    }
+    let mut out = anstream::stderr();
+    let _ = write!(out, "{what}. Send it? [y/N] ");
+    let _ = out.flush();
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer).map_err(|error| Error::local(format!("cannot read the answer: {error}")))?;
+    if matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes") {
+        return Ok(());
+    }
+    say("Nothing was sent.");
+    Err(Stop::Status(1))
+}
+
+async fn dry_run(args: &Args, session: &Session, client: &Client, call: &Call) -> Outcome {
+    let prepared = client.prepare(call).await?;
+    warn_all(&prepared.warnings);
+    let request = &prepared.request;
+    let base = if args.show_secrets { prepared.base_string_with_secrets() } else { &prepared.base_string };
+    let curl = prepared.curl(args.show_secrets);
+    let record = json!({
+        "api": prepared.api,
+        "shape": prepared.shape.as_str(),
+        "method": request.method.as_str(),
+        "url": if args.show_secrets { request.url.clone() } else { prepared.masked_url() },
+        "headers": request.headers.iter().map(|(name, value)| json!([name, value])).collect::<Vec<_>>(),
+        "content_type": request.content_type,
+        "body_bytes": request.body.len(),
+        "base_string": base,
+        "masked": !args.show_secrets,
+        "curl": curl,
+    });
+    // The payload's form is JSON by default; a request that was not sent is for people first.
+    session.printer(Format::Table).one(&record, |printer| printer.line(&curl))
+}
+
+async fn all_pages(session: &Session, client: &Client, call: Call) -> Outcome {
+    let mut printer = session.printer(Format::Json);
+    let progress = Progress::new();
+    let mut pages = client.pages(call);
+    let mut table: Vec<Json> = Vec::new();
+    let mut count = 0_u64;
+    let mut failed = None;
+    while let Some(page) = pages.next().await {
+        let page = match page {
+            Ok(page) => page,
+            // What came before is printed and whole; the error follows.
+            Err(error) => {
+                failed = Some(error);
+                break;
+            }
+        };
+        warn_all(&page.warnings);
+        for item in &page.items {
+            match printer.format() {
+                Format::Ndjson => printer.line(json_text::compact(item.get()))?,
+                // A list that grows as pages come: a reader may start before the last page is here.
+                Format::Json => {
+                    printer.text(if count == 0 { "[\n" } else { ",\n" })?;
+                    printer.text(&indented(&json_text::pretty(item.get())))?;
+                }
+                Format::Table | Format::Csv => table.push(parse(item)?),
+            }
+            count += 1;
+        }
+        printer.flush()?;
+        progress.show(count, page.total);
+    }
+    progress.done();
+    match printer.format() {
+        Format::Json => printer.text(if count == 0 { "[]\n" } else { "\n]\n" })?,
+        Format::Table => printer.rows(&made_up(&table))?,
+        Format::Csv => printer.csv(&made_up(&table))?,
+        Format::Ndjson => {}
+    }
+    printer.flush()?;
+    failed.map_or(Ok(()), |error| Err(error.into()))
+}
+
+fn indented(json: &str) -> String {
+    let mut out = String::with_capacity(json.len() + json.len() / 8);
+    for (at, line) in json.lines().enumerate() {
+        if at > 0 {
+            out.push('\n');
+        }
+        out.push_str("  ");
+        out.push_str(line);
+    }
+    out
+}
+
+fn parse(item: &RawValue) -> Outcome<Json> {
+    serde_json::from_str(item.get())
+        .map_err(|error| Error::local(format!("a row of the reply cannot be read: {error}")).into())
+}
+
+/// Prints one reply.
+pub(crate) fn print_reply(printer: &mut Printer, api: &Api, payload: &str) -> Outcome {
+    if matches!(printer.format(), Format::Json | Format::Ndjson) {
+        return printer.vendor_json(payload);
+    }
+    let value: Json = serde_json::from_str(payload)
+        .map_err(|error| Error::local(format!("the reply cannot be shown as a table: {error}")).hint("Use --output json or --raw."))?;
+    let path = api.paging.as_ref().and_then(|paging| paging.items.as_deref());
+    let rows = match path.map(|path| rows_at(&value, path)).filter(|rows| !rows.is_empty()) {
+        Some(rows) => made_up(&rows),
+        None => match first_list(&value, 0) {
+            Some(rows) => made_up(rows),
+            None => flat(&value),
+        },
+    };
+    match printer.format() {
+        Format::Csv => printer.csv(&rows),
+        _ => {
+            printer.rows(&rows)?;
+            printer.flush()
+        }
+    }
+}
+
+/// Finds the first list of objects, the outermost first.
+fn first_list(value: &Json, depth: usize) -> Option<&Vec<Json>> {
+    match value {
+        Json::Array(items) if items.iter().any(Json::is_object) => Some(items),
+        Json::Object(members) if depth < 6 => members.values().find_map(|member| first_list(member, depth + 1)),
+        _ => None,
+    }
+}
+
+/// Makes columns of what the rows hold: scalars of the rows and of their objects.
+fn made_up(items: &[Json]) -> Rows {
+    let mut columns: Vec<String> = Vec::new();
+    for item in items.iter().take(50) {
+        collect_columns(item, "", &mut columns, 0);
+    }
+    columns.truncate(MOST_COLUMNS);
+    if columns.is_empty() {
+        let mut rows = Rows::new(&["value"]);
+        items.iter().for_each(|item| rows.push([shown(item)]));
+        return rows;
+    }
+    let mut rows = Rows::new(&columns);
+    for item in items {
+        rows.push(columns.iter().map(|column| at(item, column).map(shown).unwrap_or_default()));
+    }
+    rows
+}
+
+fn collect_columns(item: &Json, prefix: &str, columns: &mut Vec<String>, depth: usize) {
+    let Json::Object(members) = item else { return };
+    for (name, value) in members {
+        let path = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
+        match value {
+            // A dot in a name would be read as a path.
+            _ if name.contains('.') => {}
+            Json::Object(_) if depth < 2 => collect_columns(value, &path, columns, depth + 1),
+            Json::Object(_) | Json::Array(_) => {}
+            _ if columns.contains(&path) || columns.len() >= MOST_COLUMNS * 4 => {}
+            _ => columns.push(path),
+        }
+    }
+}
+
+fn flat(value: &Json) -> Rows {
+    let mut rows = Rows::new(&["field", "value"]);
+    match value {
+        Json::Object(_) => {
+            let mut names = Vec::new();
+            collect_columns(value, "", &mut names, 0);
+            for name in names {
+                let text = at(value, &name).map(shown).unwrap_or_default();
+                rows.push([name, text]);
+            }
+        }
+        other => rows.push([String::new(), shown(other)]),
+    }
+    rows
+}
+
+fn shown(value: &Json) -> String {
+    match value {
+        Json::Null => String::new(),
+        Json::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// A progress bar on standard error, on a terminal only.
+pub(crate) struct Progress(indicatif::ProgressBar);
+
+impl Progress {
+    /// Starts one; it draws nothing where standard error is no terminal.
+    pub(crate) fn new() -> Self {
+        let bar = indicatif::ProgressBar::new_spinner();
+        bar.set_style(
+            indicatif::ProgressStyle::with_template("{spinner} {msg}").unwrap_or_else(|_| indicatif::ProgressStyle::default_spinner()),
+        );
+        Self(bar)
+    }
+
+    /// Shows how far it is.
+    pub(crate) fn show(&self, done: u64, total: Option<u64>) {
+        self.0.set_message(match total {
+            Some(total) => format!("{done} of {total} rows"),
+            None => format!("{done} rows"),
+        });
+        self.0.tick();
+    }
+
+    /// Takes the bar away.
+    pub(crate) fn done(&self) {
+        self.0.finish_and_clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_made_of_scalars_in_the_order_they_come() {
+        let rows = made_up(&[
+            json!({"id": 1, "attributes": {"name": "a"}, "skus": [{"x": 1}]}),
+            json!({"id": 2, "late": "z", "attributes": {"name": null}}),
+        ]);
+        assert_eq!(rows.grid(None, false), "ID  ATTRIBUTES.NAME  LATE\n1   a\n2                    z\n");
+    }
+
+    #[test]
+    fn a_reply_without_a_list_becomes_fields() {
+        let rows = flat(&json!({"code": "0", "result": {"time": "2026-11-21 12:00:00"}}));
+        assert!(rows.grid(None, false).contains("result.time  2026-11-21 12:00:00"));
+        assert!(flat(&json!("20261121")).grid(None, false).contains("20261121"));
+    }
+
+    #[test]
+    fn the_first_list_of_objects_is_found_inside() {
+        let reply = json!({"code": "0", "tags": ["a"], "data": {"orders": [{"id": 1}]}});
+        assert_eq!(first_list(&reply, 0).map(Vec::len), Some(1));
+    }
+}

@@ -1,0 +1,312 @@
+//! `sesame demo`: the main job on the built-in sandbox, step by step.
+//!
+//! Everything happens through the same doors as with real keys: the vault, the client, the gateways
+//! over HTTP. Only the clock can be put forward.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
+
+use jiff::{SignedDuration, Timestamp};
+use owo_colors::OwoColorize;
+use serde_json::{Map, Value as Json, json};
+use sesame_core::{AppSecret, BoxFuture, Clock, Error, scalar};
+use sesame_sandbox::{DescribedApp, Options, Sandbox};
+use sesame_vault::{Account, LoginOptions, NewApp, SystemClock};
+
+use crate::{
+    commands::{
+        categories::fetch as call,
+        login::ask_sandbox,
+        products::{self, ListArgs},
+    },
+    listings::{PRODUCTS, TEMPLATES, at, cells},
+    output::{Format, Printer, Rows},
+    running,
+    session::Session,
+    settings::Settings,
+    stop::Outcome,
+    words,
+};
+
+/// The two shops: one on each of two protocols.
+const PLATFORMS: [(&str, &str); 2] = [("alibaba", "iop"), ("aliexpress-legacy", "param2")];
+/// The rows of each shop in the table of products.
+const ROWS: u64 = 6;
+
+/// Options of `demo`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  sesame demo
+  NO_COLOR=1 sesame demo | less
+
+Two shops on two protocols are authorised, get tokens, have them refreshed, and list their products,
+categories and a category's schema. Its data lives in a temporary directory and is removed; your own
+SESAME_HOME and settings are not read.")]
+pub(crate) struct Args {
+    /// The seed of the shops and products.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+}
+
+/// The clock of this machine, put forward.
+#[derive(Debug, Default)]
+struct DemoClock {
+    real: SystemClock,
+    ahead: AtomicI64,
+}
+
+impl Clock for DemoClock {
+    fn now(&self) -> Timestamp {
+        let ahead = SignedDuration::from_secs(self.ahead.load(Ordering::Relaxed));
+        self.real.now().checked_add(ahead).unwrap_or(Timestamp::MAX)
+    }
+
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        self.real.sleep(duration)
+    }
+
+    fn random(&self, buffer: &mut [u8]) {
+        self.real.random(buffer);
+    }
+}
+
+/// Shows it.
+pub(crate) fn run(args: Args) -> Outcome {
+    // Removed when this function returns, after Ctrl-C too.
+    let home = tempfile::Builder::new().prefix("sesame-demo-").tempdir().map_err(|error| {
+        Error::local(format!("cannot make a temporary directory: {error}")).hint("Check the space in it, or set TMPDIR to another.")
+    })?;
+    let path = home.path().to_owned();
+    running::block_on_many(async move {
+        let clock = Arc::new(DemoClock::default());
+        let mut options = Options::new(Arc::new(sesame_catalog::Catalog::builtin()), Arc::<DemoClock>::clone(&clock));
+        options.listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        options.shops = 1;
+        options.products = 40;
+        options.seed = args.seed;
+        options.auto_approve = true;
+        let sandbox = Sandbox::start(options).await?;
+
+        let mut key = [0; 32];
+        clock.random(&mut key);
+        let key: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
+        let settings = Settings::apart(path, sandbox.url(), AppSecret::new(key));
+        let demo = Demo { session: Session::with_clock(settings, Arc::<DemoClock>::clone(&clock)), clock, out: Printer::new(Format::Table), step: 0 };
+        let outcome = demo.play(&sandbox).await;
+        sandbox.stop().await;
+        outcome
+    })
+}
+
+struct Demo {
+    session: Session,
+    clock: Arc<DemoClock>,
+    out: Printer,
+    step: u8,
+}
+
+impl Demo {
+    async fn play(mut self, sandbox: &Sandbox) -> Outcome {
+        let begun = self.clock.real.now();
+        self.out.line(format_args!("{}", "Sesame: two shops, two protocols, one command".bold()))?;
+        self.out.line(format_args!("The sandbox at {} stands in for the platforms; data goes to a temporary directory.", sandbox.url()))?;
+
+        let apps = sandbox.describe().apps;
+        let apps = self.add_apps(&apps).await?;
+        let accounts = self.log_in(&apps).await?;
+        self.show_tokens("The tokens", &accounts).await?;
+        self.refresh(&accounts).await?;
+        let category = self.products(&accounts).await?;
+        self.categories(&accounts).await?;
+        self.schema(&accounts[0], category).await?;
+        self.any_api(&accounts).await?;
+        self.closing(begun)
+    }
+
+    fn title(&mut self, text: &str, command: &str) -> Outcome {
+        self.step += 1;
+        self.out.line(format_args!("\n{} {}  {}", format_args!("{}.", self.step).bold(), text.bold(), command.dimmed()))?;
+        self.out.flush()
+    }
+
+    fn done(&mut self, text: &str) -> Outcome {
+        self.out.line(format_args!("   {} {}", "✓".green(), sesame_core::scalar::printable(text)))?;
+        self.out.flush()
+    }
+
+    fn table(&mut self, rows: &Rows) -> Outcome {
+        for line in rows.grid(None, false).lines() {
+            self.out.line(format_args!("     {line}"))?;
+        }
+        self.out.flush()
+    }
+
+    async fn add_apps(&mut self, known: &[DescribedApp]) -> Outcome<Vec<String>> {
+        self.title("Keep the keys of two apps, sealed", "sesame app add PLATFORM --key KEY --secret-stdin")?;
+        let mut names = Vec::new();
+        for (platform, protocol) in PLATFORMS {
+            let found = known.iter().find(|app| app.platform == platform);
+            let found = found.ok_or_else(|| Error::local(format!("the sandbox has no app of {platform}")))?;
+            let app = self
+                .session
+                .vault()
+                .await?
+                .add_app(NewApp {
+                    platform: platform.to_owned(),
+                    name: None,
+                    key: found.app_key.clone(),
+                    secret: AppSecret::new(found.app_secret.clone().unwrap_or_default()),
+                    redirect_uri: Some(found.redirect_uri.clone()),
+                    region: None,
+                })
+                .await?;
+            self.done(&format!("{platform} speaks {protocol}; app key {}", app.app_key))?;
+            names.push(app.name);
+        }
+        Ok(names)
+    }
+
+    async fn log_in(&mut self, apps: &[String]) -> Outcome<Vec<String>> {
+        self.title("Authorise a shop on each", "sesame login APP")?;
+        let mut accounts = Vec::new();
+        for app in apps {
+            let vault = self.session.vault().await?.clone();
+            let login = vault.begin_login(app, LoginOptions::default()).await?;
+            let callback = ask_sandbox(&self.session, &login)
+                .await?
+                .ok_or_else(|| Error::local("the sandbox did not approve by itself"))?;
+            let found = vault.finish_login(&login, callback).await?;
+            for account in found {
+                self.done(&format!("{app}: {} approved the app; state checked, code exchanged for tokens", account.name))?;
+                accounts.push(account.name);
+            }
+        }
+        Ok(accounts)
+    }
+
+    async fn show_tokens(&mut self, title: &str, names: &[String]) -> Outcome {
+        self.title(title, "sesame accounts")?;
+        let now = self.clock.now();
+        let mut rows = Rows::new(&["account", "platform", "access token", "refresh token", "number"]);
+        for name in names {
+            let Account { name, platform, access_expires_at, refresh_expires_at, generation, .. } = self.account(name).await?;
+            let left = |until: Option<Timestamp>| until.map_or_else(|| "unknown".to_owned(), |until| words::left(until, now));
+            rows.push([name, platform, left(access_expires_at), left(refresh_expires_at), generation.to_string()]);
+        }
+        self.table(&rows)
+    }
+
+    async fn account(&self, name: &str) -> Outcome<Account> {
+        Ok(self.session.vault().await?.account(name).await?)
+    }
+
+    async fn refresh(&mut self, names: &[String]) -> Outcome {
+        self.title("Refresh the tokens", "sesame refresh ACCOUNT")?;
+        let before = self.account(&names[0]).await?.generation;
+        let after = self.session.vault().await?.refresh(&names[0]).await?;
+        self.done(&format!("{}: asked for a refresh, got a new pair (token {before} became {})", names[0], after.generation))?;
+
+        let ten_hours = SignedDuration::from_hours(10);
+        self.clock.ahead.fetch_add(ten_hours.as_secs(), Ordering::Relaxed);
+        let before = self.account(&names[1]).await?;
+        let state = before.access_expires_at.map_or_else(String::new, |until| format!(": its access token {}", words::left(until, self.clock.now())));
+        self.done(&format!("ten hours pass on the demo's clock; {}{state}", names[1]))?;
+        products::fetch(&ListArgs::first(&names[1], 1), &self.session, PRODUCTS, "products").await?;
+        let after = self.account(&names[1]).await?;
+        let left = after.access_expires_at.map_or_else(String::new, |until| words::left(until, self.clock.now()));
+        self.done(&format!(
+            "{}: the next call refreshed it by itself (token {} became {}, good for {left}; the refresh token stays)",
+            names[1], before.generation, after.generation
+        ))
+    }
+
+    async fn products(&mut self, names: &[String]) -> Outcome<u64> {
+        self.title("List the products of both shops", "sesame products list ACCOUNT --all")?;
+        let mut rows = Rows::new(&["shop", "id>", "title", "price>", "currency", "modified"]);
+        let mut category = None;
+        let mut counts = Vec::new();
+        for name in names {
+            let listed = products::fetch(&ListArgs::first(name, ROWS), &self.session, PRODUCTS, "products").await?;
+            let count = listed.total.unwrap_or(listed.items.len() as u64);
+            counts.push(format!("{name}: {} of {count}", listed.items.len()));
+            for item in &listed.items {
+                let row: Map<String, Json> = cells(item, listed.listing.columns).into_iter().map(|(name, text)| (name, json!(text))).collect();
+                let text = |name: &str| row[name].as_str().unwrap_or_default().to_owned();
+                rows.push([name.clone(), text("id"), text("title"), text("price"), text("currency"), text("modified")]);
+                category = category.or_else(|| text("category").parse().ok());
+            }
+        }
+        self.table(&rows)?;
+        self.done(&counts.join("; "))?;
+        category.ok_or_else(|| Error::local("the products of the sandbox have no category").into())
+    }
+
+    async fn categories(&mut self, names: &[String]) -> Outcome {
+        self.title("Walk down the categories of both", "sesame categories get ACCOUNT [ID]")?;
+        let client = self.session.client().await?.clone();
+        let arguments = |name: &str, id: &str| Map::from_iter([(name.to_owned(), json!(id))]);
+        let root = call(&client, &self.session, &names[0], "/icbu/product/category/get", arguments("cat_id", "0")).await?;
+        let ids: Vec<String> =
+            at(&root, "result.result.child_ids").and_then(Json::as_array).into_iter().flatten().filter_map(scalar::text).collect();
+        let mut shown = Vec::new();
+        for id in ids.iter().take(4) {
+            let child = call(&client, &self.session, &names[0], "/icbu/product/category/get", arguments("cat_id", id)).await?;
+            shown.extend(at(&child, "result.result.name").and_then(scalar::text));
+        }
+        self.done(&format!("{}: {} top categories: {}, ...", names[0], ids.len(), shown.join(", ")))?;
+        let top = call(&client, &self.session, &names[1], "api.getChildrenPostCategoryById", arguments("cateId", "0")).await?;
+        let list = at(&top, "aeopPostCategoryList").and_then(Json::as_array).cloned().unwrap_or_default();
+        let shown: Vec<String> = list.iter().take(4).filter_map(|category| at(category, "names.en").and_then(scalar::text)).collect();
+        self.done(&format!("{}: {} top categories: {}, ...", names[1], list.len(), shown.join(", ")))
+    }
+
+    async fn schema(&mut self, name: &str, category: u64) -> Outcome {
+        self.title("Fetch the schema of a category", "sesame schema get ACCOUNT --category ID")?;
+        let client = self.session.client().await?.clone();
+        let arguments = Map::from_iter([("cat_id".to_owned(), json!(category)), ("language".to_owned(), json!("en_US"))]);
+        let reply = call(&client, &self.session, name, "/alibaba/icbu/product/schema/get", arguments).await?;
+        let xml = at(&reply, "result.data").and_then(scalar::text).unwrap_or_default();
+        let fields = xml.matches("<field ").count();
+        let required = xml.matches("name=\"requiredRule\"").count();
+        self.done(&format!("category {category}: {} bytes of XML, {fields} fields, {required} of them with a required rule", xml.len()))?;
+        let names: Vec<&str> =
+            xml.split("<field ").skip(1).filter_map(|field| field.split("name=\"").nth(1)?.split('"').next()).take(6).collect();
+        self.done(&format!("it begins with: {}", names.join(", ")))
+    }
+
+    async fn any_api(&mut self, names: &[String]) -> Outcome {
+        self.title("Call any API by name", "sesame call ACCOUNT API [NAME=VALUE ...]")?;
+        let client = self.session.client().await?.clone();
+        let mut request = self.session.call(&names[0], "/alibaba/order/list");
+        request.args = Map::from_iter([("start_page".to_owned(), json!(0)), ("page_size".to_owned(), json!(10))]);
+        let outcome = client.call(&request).await?;
+        self.done(&format!(
+            "{}: /alibaba/order/list answered {} bytes, request id {}",
+            names[0],
+            outcome.reply.body().len(),
+            outcome.reply.request_id().unwrap_or("none")
+        ))?;
+        let listed = products::fetch(&ListArgs::first(&names[1], 50), &self.session, TEMPLATES, "detail modules").await?;
+        self.done(&format!("{}: {} detail modules (sesame templates list)", names[1], listed.items.len()))
+    }
+
+    fn closing(mut self, begun: Timestamp) -> Outcome {
+        let took = self.clock.real.now().duration_since(begun).unsigned_abs();
+        self.out.line(format_args!("\n{} All of this took {}.", "✓".green(), words::duration(took)))?;
+        self.out.line(format_args!("\n{}", "The same with real keys:".bold()))?;
+        self.out.line("  sesame app add alibaba --key YOUR_APP_KEY --secret-stdin   # or: --env-file .env")?;
+        self.out.line("  sesame login alibaba                                      # opens the browser")?;
+        self.out.line("  sesame accounts")?;
+        self.out.line("  sesame products list ACCOUNT --all --output csv > products.csv")?;
+        self.out.line("The redirect URI of the app has to be http://127.0.0.1:8756/callback, or what --redirect-uri says.")?;
+        self.out.line("\nTo play on: `sesame sandbox` keeps these gateways running; `sesame apis search TEXT` finds APIs.")?;
+        self.out.flush()
+    }
+}

@@ -1,0 +1,274 @@
+//! `sesame doctor`: this machine, the settings, the route to the platforms.
+
+use std::path::Path;
+
+use jiff::Timestamp;
+use serde_json::json;
+use sesame_client::HttpTransport;
+use sesame_core::{HttpRequest, request::Method, time::parse_http_date};
+
+use crate::{
+    output::{Format, Rows},
+    running,
+    session::Session,
+    settings::Key,
+    stop::{Outcome, Stop},
+    words,
+};
+
+/// Beyond this many seconds some gateways refuse calls; the narrowest documented window is ten minutes.
+const TOO_FAR: i64 = 120;
+
+/// Options of `doctor`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  sesame doctor
+  sesame doctor --online
+  SESAME_ENDPOINT=http://127.0.0.1:4600 sesame doctor --output json
+
+Exits 1 if something is wrong. Platforms are asked for their time only with --online; a sandbox always.
+JSON: [{\"check\",\"state\",\"found\",\"do\"}]; state is ok, note or wrong.")]
+pub(crate) struct Args {
+    /// Also asks the platforms: can they be reached, and how far is this clock off.
+    #[arg(long)]
+    online: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Ok,
+    Note,
+    Wrong,
+}
+
+impl State {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Note => "note",
+            Self::Wrong => "wrong",
+        }
+    }
+}
+
+struct Finding {
+    check: String,
+    state: State,
+    found: String,
+    todo: String,
+}
+
+#[derive(Default)]
+struct Findings(Vec<Finding>);
+
+impl Findings {
+    fn add(&mut self, check: impl Into<String>, state: State, found: impl Into<String>, todo: impl Into<String>) {
+        self.0.push(Finding { check: check.into(), state, found: found.into(), todo: todo.into() });
+    }
+}
+
+/// Checks and prints.
+pub(crate) fn run(args: Args, session: &Session) -> Outcome {
+    running::block_on(session, async {
+        let mut findings = Findings::default();
+        settings(session, &mut findings);
+        catalogue(session, &mut findings);
+        vault(session, &mut findings).await;
+        route(&args, session, &mut findings).await?;
+        print(session, &findings)
+    })
+}
+
+fn settings(session: &Session, findings: &mut Findings) {
+    let chosen = &session.settings;
+    findings.add("version", State::Ok, env!("CARGO_PKG_VERSION"), "");
+    let home = &chosen.home;
+    let (state, found, todo) = match std::fs::metadata(&home.value) {
+        Ok(meta) if !meta.is_dir() => (State::Wrong, "is no directory", "Name a directory: SESAME_HOME=DIR."),
+        Ok(_) if !can_write(&home.value) => {
+            (State::Wrong, "cannot be written", "Check who owns it, its mode and the free space; or name another with SESAME_HOME.")
+        }
+        Ok(_) => (State::Ok, "can be written", ""),
+        Err(_) => (State::Note, "does not exist yet", "It is made when something is stored."),
+    };
+    findings.add("home", state, format!("{} ({}; {found})", home.value.display(), home.origin), todo);
+    findings.add("output", State::Ok, format!("{} ({})", chosen.output.value.map_or("of each command", format_word), chosen.output.origin), "");
+    findings.add("timeout", State::Ok, format!("{} ({})", words::duration(chosen.timeout.value), chosen.timeout.origin), "");
+    match session.endpoint() {
+        Ok(None) => findings.add("endpoint", State::Ok, format!("the real platforms ({})", chosen.endpoint.origin), ""),
+        Ok(Some(endpoint)) => findings.add("endpoint", State::Note, format!("sandbox {endpoint} ({})", chosen.endpoint.origin), "Unset it to reach the real platforms."),
+        Err(stop) => findings.wrong("endpoint", &stop),
+    }
+}
+
+impl Findings {
+    fn wrong(&mut self, check: &str, stop: &Stop) {
+        let (found, todo) = match stop {
+            Stop::Failed(error) => (error.message().to_owned(), error.hint_text().unwrap_or_default().to_owned()),
+            _ => ("failed".to_owned(), String::new()),
+        };
+        self.add(check, State::Wrong, found, todo);
+    }
+}
+
+fn format_word(format: Format) -> &'static str {
+    match format {
+        Format::Table => "table",
+        Format::Json => "json",
+        Format::Ndjson => "ndjson",
+        Format::Csv => "csv",
+    }
+}
+
+/// Tries it: permission bits do not know of read-only mounts and full disks.
+fn can_write(directory: &Path) -> bool {
+    let probe = directory.join(format!(".doctor-{}", std::process::id()));
+    let written = std::fs::write(&probe, b"sesame doctor\n").is_ok();
+    let _ = std::fs::remove_file(&probe);
+    written
+}
+
+fn catalogue(session: &Session, findings: &mut Findings) {
+    match session.catalog() {
+        Err(stop) => findings.wrong("catalogue", &stop),
+        Ok(catalog) => {
+            let own = session.settings.catalog_dir().map_or_else(String::new, |path| format!(", with {}", path.display()));
+            findings.add("catalogue", State::Ok, format!("{} platforms{own}", catalog.platforms().len()), "");
+        }
+    }
+}
+
+async fn vault(session: &Session, findings: &mut Findings) {
+    let chosen = &session.settings.vault;
+    let place = format!("{} ({})", chosen.value, chosen.origin);
+    let file = chosen.value.strip_prefix("sqlite:").map(|path| path.strip_prefix("//").unwrap_or(path));
+    // Looking must not make a vault.
+    if file.is_some_and(|path| !Path::new(path).exists()) {
+        findings.add("vault", State::Note, format!("{place}; does not exist yet"), "It is made with the first `sesame app add`.");
+        return;
+    }
+    let vault = match session.vault().await {
+        Ok(vault) => vault,
+        Err(stop) => {
+            findings.wrong("vault", &stop);
+            return;
+        }
+    };
+    findings.add("vault", State::Ok, place, "");
+    let asked = match &session.settings.key {
+        Key::Auto => "as the vault remembers",
+        Key::Keyring | Key::File => "as SESAME_KEY or config.toml says",
+        Key::Passphrase(_) => "SESAME_PASSPHRASE",
+        Key::Environment(_) => "SESAME_MASTER_KEY",
+    };
+    findings.add("master key", State::Ok, format!("{} ({asked})", vault.key_kind()), "");
+    match (vault.apps().await, vault.accounts().await) {
+        (Ok(apps), Ok(accounts)) => {
+            let waiting: Vec<&str> =
+                accounts.iter().filter(|account| account.state.reason().is_some()).map(|account| account.name.as_str()).collect();
+            findings.add("shops", State::Ok, format!("{} apps, {} accounts", apps.len(), accounts.len()), "");
+            if !waiting.is_empty() {
+                findings.add("authorisation", State::Wrong, format!("{} need a person: {}", waiting.len(), waiting.join(", ")), "See `sesame accounts`.");
+            }
+        }
+        (Err(error), _) | (_, Err(error)) => findings.wrong("shops", &error.into()),
+    }
+}
+
+async fn route(args: &Args, session: &Session, findings: &mut Findings) -> Outcome {
+    let transport = HttpTransport::new();
+    let endpoint = session.endpoint().unwrap_or_default();
+    if let Some(endpoint) = &endpoint {
+        probe(session, findings, "sandbox", endpoint.as_str()).await;
+        return Ok(());
+    }
+    findings.add("tls", State::Ok, "certificates are always verified, by this system's own store", "");
+    let catalog = session.catalog()?;
+    for platform in catalog.platforms() {
+        let Some(region) = platform.regions.first() else { continue };
+        let check = format!("route {}", platform.name);
+        let more = if platform.regions.len() > 1 { format!(", {} regions", platform.regions.len()) } else { String::new() };
+        match transport.route(&region.api) {
+            Err(error) => findings.wrong(&check, &error.into()),
+            Ok(way) if args.online => {
+                findings.add(&check, State::Ok, format!("{} ({way}{more})", region.api), "");
+                probe(session, findings, &format!("reach {}", platform.name), &region.api).await;
+            }
+            Ok(way) => findings.add(&check, State::Ok, format!("{} ({way}{more})", region.api), ""),
+        }
+    }
+    if !args.online {
+        findings.add("clock", State::Note, "not compared", "Use --online to ask the platforms for their time.");
+    }
+    Ok(())
+}
+
+/// Asks a host for anything at all and reads its `Date`.
+async fn probe(session: &Session, findings: &mut Findings, check: &str, url: &str) {
+    let mut request = HttpRequest::new(Method::Get, format!("{url}/"));
+    request.timeout = session.settings.timeout.value.min(std::time::Duration::from_secs(10));
+    request.max_reply = 1 << 20;
+    let before = session.clock.now();
+    match session.transport().send(request).await {
+        Err(error) => findings.wrong(check, &error.into()),
+        Ok(reply) => {
+            findings.add(check, State::Ok, format!("{url} answers"), "");
+            match reply.date.as_deref().and_then(parse_http_date) {
+                Some(theirs) => clock(findings, &check.replacen("reach", "clock", 1), before, session.clock.now(), theirs),
+                None => findings.add(check.replacen("reach", "clock", 1), State::Note, "the answer has no Date", ""),
+            }
+        }
+    }
+}
+
+fn clock(findings: &mut Findings, check: &str, before: Timestamp, after: Timestamp, theirs: Timestamp) {
+    // A Date has whole seconds, and the answer took a while: neither is a fault of the clock.
+    let early = theirs.duration_since(after).as_secs();
+    let late = before.duration_since(theirs).as_secs() - 1;
+    let (off, direction) = if early > 0 { (early, "behind") } else { (late.max(0), "ahead of") };
+    let check = if check == "sandbox" { "clock" } else { check };
+    if off > TOO_FAR {
+        findings.add(
+            check,
+            State::Wrong,
+            format!("this clock is {} {direction} the platform's", words::duration(std::time::Duration::from_secs(off.unsigned_abs()))),
+            "Set the clock (NTP). Sesame corrects its own calls once, other programs will be refused.",
+        );
+    } else {
+        findings.add(check, State::Ok, "agrees with the platform's", "");
+    }
+}
+
+fn print(session: &Session, findings: &Findings) -> Outcome {
+    let mut rows = Rows::new(&["check", "state", "found", "do"]);
+    let mut records = Vec::new();
+    for Finding { check, state, found, todo } in &findings.0 {
+        rows.push([check.as_str(), state.as_str(), found, todo]);
+        records.push(json!({"check": check, "state": state.as_str(), "found": found, "do": todo}));
+    }
+    session.printer(Format::Table).list(&records, &rows)?;
+    if findings.0.iter().any(|finding| finding.state == State::Wrong) { Err(Stop::Status(1)) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_is_wrong_only_beyond_what_the_answer_took() {
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let judged = |theirs: &str| {
+            let mut findings = Findings::default();
+            clock(&mut findings, "clock", at("2026-11-21T12:00:00Z"), at("2026-11-21T12:00:05Z"), at(theirs));
+            (findings.0[0].state.as_str(), findings.0[0].found.clone())
+        };
+        assert_eq!(judged("2026-11-21T12:00:02Z").0, "ok");
+        assert_eq!(judged("2026-11-21T11:59:59Z").0, "ok");
+        let (state, found) = judged("2026-11-21T15:00:05Z");
+        assert_eq!((state, found.as_str()), ("wrong", "this clock is 3 h behind the platform's"));
+        let (state, found) = judged("2026-11-21T09:00:00Z");
+        assert_eq!(state, "wrong");
+        assert!(found.contains("ahead of"), "{found}");
+    }
+}

@@ -1,0 +1,24 @@
+//! One file a command.
+
+pub(crate) mod accounts;
+pub(crate) mod apis;
+pub(crate) mod app;
+pub(crate) mod call;
+pub(crate) mod categories;
+pub(crate) mod completions;
+pub(crate) mod demo;
+pub(crate) mod doctor;
+pub(crate) mod explain;
+pub(crate) mod login;
+pub(crate) mod products;
+pub(crate) mod refresh;
+pub(crate) mod sandbox;
+pub(crate) mod schema;
+pub(crate) mod sign;
+pub(crate) mod templates;
+pub(crate) mod token;
+
+/// Prints the reference of all commands.
+pub(crate) fn generate_docs() -> crate::stop::Outcome {
+    crate::output::raw(crate::reference::markdown().as_bytes())
+}

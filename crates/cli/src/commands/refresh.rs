@@ -1,0 +1,76 @@
+//! `sesame refresh ACCOUNT | --all`.
+
+use serde_json::json;
+
+use crate::{
+    output::{Format, Rows},
+    running,
+    session::Session,
+    stop::{Outcome, Stop, report},
+    words,
+};
+
+/// Options of `refresh`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  sesame refresh myshop
+  sesame refresh --all --output json
+
+With --all one shop that fails does not keep the others; the exit code is that of the first failure.
+JSON: [{\"account\",\"refreshed\",\"access_expires_at\",\"refresh_expires_at\",\"error\"}]")]
+pub(crate) struct Args {
+    /// The account.
+    #[arg(required_unless_present = "all", conflicts_with = "all")]
+    account: Option<String>,
+    /// Refreshes every account.
+    #[arg(long)]
+    all: bool,
+}
+
+/// Refreshes and prints the new ends.
+pub(crate) fn run(args: Args, session: &Session) -> Outcome {
+    running::block_on(session, async {
+        let vault = session.vault().await?;
+        let names = match args.account {
+            Some(name) => vec![name],
+            None => vault.accounts().await?.into_iter().map(|account| account.name).collect(),
+        };
+        let mut printer = session.printer(Format::Table);
+        let mut rows = Rows::new(&["account", "access token", "refresh token"]);
+        let mut records = Vec::new();
+        let mut failed = None;
+        for name in names {
+            match vault.refresh(&name).await {
+                Ok(account) => {
+                    let now = session.clock.now();
+                    let left = |until: Option<jiff::Timestamp>| until.map_or_else(|| "no end known".to_owned(), |until| words::left(until, now));
+                    rows.push([account.name.clone(), left(account.access_expires_at), left(account.refresh_expires_at)]);
+                    records.push(json!({
+                        "account": account.name,
+                        "refreshed": true,
+                        "access_expires_at": account.access_expires_at.map(|at| at.to_string()),
+                        "refresh_expires_at": account.refresh_expires_at.map(|at| at.to_string()),
+                        "error": null,
+                    }));
+                }
+                Err(error) if args.all => {
+                    failed.get_or_insert(crate::stop::exit_code(error.kind()));
+                    records.push(json!({
+                        "account": name,
+                        "refreshed": false,
+                        "access_expires_at": null,
+                        "refresh_expires_at": null,
+                        "error": error.message(),
+                    }));
+                    report(&error.context(&name), !printer.for_people(), None);
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        if !rows.is_empty() || !printer.for_people() {
+            printer.list(&records, &rows)?;
+        }
+        failed.map_or(Ok(()), |code| Err(Stop::Status(code)))
+    })
+}

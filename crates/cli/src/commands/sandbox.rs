@@ -1,0 +1,217 @@
+//! `sesame sandbox`: the offline gateways.
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use jiff::Timestamp;
+use sesame_core::{AppSecret, Error};
+use sesame_sandbox::{AppSpec, OldRefreshToken, Options, Sandbox};
+
+use crate::{
+    env_file::EnvFile,
+    output::{self, Format, Printer, Rows},
+    running,
+    session::Session,
+    stop::{Outcome, note, say},
+};
+
+/// What becomes of a refresh token that was used (IOP).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum OldToken {
+    /// It dies at once.
+    Dies,
+    /// It lives on to its end.
+    Lives,
+}
+
+/// Options of `sandbox`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  sesame sandbox
+  sesame sandbox --listen 127.0.0.1:0 --json
+  sesame sandbox --shops 3 --products 500 --auto-approve --seed 7
+  sesame sandbox --trouble busy,count=3 --trouble latency=200@/products/get
+  SESAME_ENDPOINT=http://127.0.0.1:4600 sesame accounts
+
+Keys, shops and products follow from the seed alone. With --json one line is printed when it is ready:
+{\"listen\",\"apps\":[{\"platform\",\"protocol\",\"app_key\",\"app_secret\",\"redirect_uri\",\"authorize_url\",\"api_base\"}],
+ \"shops\":[{\"platform\",\"login\"}]}
+Ctrl-C and SIGTERM stop it.")]
+pub(crate) struct Args {
+    /// The address to listen on; port 0 takes a free one.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:4600")]
+    listen: SocketAddr,
+    /// Allows an address that others can reach. The control API has no login.
+    #[arg(long)]
+    allow_public: bool,
+    /// Shops on each platform.
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    shops: usize,
+    /// Products of each shop.
+    #[arg(long, value_name = "N", default_value_t = 120)]
+    products: usize,
+    /// The seed of keys, shops and products.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+    /// Adds apps from a file of lines PLATFORM:KEY:SECRET, or a .env file with PLATFORM, APP_KEY, APP_SECRET.
+    #[arg(long, value_name = "FILE")]
+    app_file: Option<PathBuf>,
+    /// The time it begins at, e.g. 2026-11-21T12:00:00Z; the clock runs on from there.
+    #[arg(long, value_name = "TIME")]
+    now: Option<Timestamp>,
+    /// Approves every authorisation without a page.
+    #[arg(long)]
+    auto_approve: bool,
+    /// What becomes of a used refresh token where a refresh gives a new one; no platform documents it.
+    #[arg(long, value_enum, default_value = "dies", value_name = "POLICY")]
+    old_refresh_token: OldToken,
+    /// Injects trouble: KIND[=N][@API][,count=N][,probability=P][,platform=NAME]; can be repeated.
+    /// Kinds: latency=MS, drop-before, drop-after, hang, hang-after, html, empty, truncated, huge=BYTES,
+    /// busy, call-limit=SECONDS, status=CODE, wrong-date=SECONDS, business-failure, illegal-token, error=CODE.
+    #[arg(long, value_name = "RULE")]
+    trouble: Vec<String>,
+    /// Prints one line of JSON when it is ready, and nothing else on standard output.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs until it is stopped.
+pub(crate) fn run(args: Args, session: &Session) -> Outcome {
+    let mut options = Options::new(session.catalog()?, Arc::clone(&session.clock));
+    options.listen = args.listen;
+    options.allow_public = args.allow_public;
+    options.shops = args.shops;
+    options.products = args.products;
+    options.seed = args.seed;
+    options.now = args.now;
+    options.auto_approve = args.auto_approve;
+    options.old_refresh_token = match args.old_refresh_token {
+        OldToken::Dies => OldRefreshToken::Dies,
+        OldToken::Lives => OldRefreshToken::Lives,
+    };
+    if let Some(path) = &args.app_file {
+        options.apps = apps(path)?;
+    }
+    for rule in &args.trouble {
+        options.trouble.push(rule.parse()?);
+    }
+    running::block_on_many(async {
+        let sandbox = Sandbox::start(options).await?;
+        if args.json {
+            let line = serde_json::to_string(&sandbox.describe()).unwrap_or_default();
+            output::raw(format!("{line}\n").as_bytes())?;
+        } else {
+            banner(&sandbox, &args)?;
+        }
+        sandbox.run_until(stopped()).await;
+        say("The sandbox stopped.");
+        Ok(())
+    })
+}
+
+/// Waits for Ctrl-C or SIGTERM: both are the usual way to stop a server, and no failure.
+async fn stopped() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = tokio::signal::ctrl_c() => {}
+            }
+            return;
+        }
+    }
+    // Where signals cannot be heard, the system ends the process by itself.
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// Reads apps from either form of file.
+fn apps(path: &Path) -> Outcome<Vec<AppSpec>> {
+    let file = EnvFile::read(path)?;
+    let mut apps: Vec<AppSpec> = file
+        .apps
+        .iter()
+        .map(|app| AppSpec {
+            platform: app.platform.clone(),
+            key: app.key.clone(),
+            secret: AppSecret::new(app.secret.clone()),
+        })
+        .collect();
+    match (file.get("PLATFORM"), file.get("APP_KEY"), file.get("APP_SECRET")) {
+        (Some(platform), Some(key), Some(secret)) => {
+            apps.push(AppSpec { platform: platform.to_owned(), key: key.to_owned(), secret: AppSecret::new(secret) });
+        }
+        (None, Some(_), Some(_)) => {
+            return Err(Error::usage(format!("{} has an app but does not say of which platform", path.display()))
+                .hint("Add a line PLATFORM=lazada, or write PLATFORM:KEY:SECRET.")
+                .into());
+        }
+        _ if apps.is_empty() => {
+            return Err(Error::usage(format!("{} holds no app", path.display()))
+                .hint("Write lines PLATFORM:KEY:SECRET, or PLATFORM, APP_KEY and APP_SECRET.")
+                .into());
+        }
+        _ => {}
+    }
+    Ok(apps)
+}
+
+/// Says how to use it. Its keys are its own inventions, but they are still not shown: `--json` is
+/// for programs that need them.
+fn banner(sandbox: &Sandbox, args: &Args) -> Outcome {
+    let url = sandbox.url();
+    let described = serde_json::to_value(sandbox.describe()).unwrap_or_default();
+    let mut printer = Printer::new(Format::Table);
+    printer.line(format_args!("The sandbox listens on {url}"))?;
+    printer.line("")?;
+    let mut rows = Rows::new(&["platform", "protocol", "app key", "calls go to"]);
+    for app in described["apps"].as_array().into_iter().flatten() {
+        rows.push(["platform", "protocol", "app_key", "api_base"].map(|name| app[name].as_str().unwrap_or_default().to_owned()));
+    }
+    printer.rows(&rows)?;
+    let mut shops: Vec<String> = Vec::new();
+    for shop in described["shops"].as_array().into_iter().flatten() {
+        shops.push(format!("{} ({})", shop["login"].as_str().unwrap_or_default(), shop["platform"].as_str().unwrap_or_default()));
+    }
+    printer.line(format_args!("\nShops: {}", shops.join(", ")))?;
+    printer.line("\nUse it from another terminal:")?;
+    printer.line(format_args!("  export SESAME_ENDPOINT={url}"))?;
+    printer.line("  sesame app add lazada --key KEY --secret-stdin")?;
+    printer.line("  sesame login lazada && sesame accounts")?;
+    printer.line("\nKeys and secrets: sesame sandbox --json. They follow from the seed alone.")?;
+    printer.line(format_args!("Control and statistics: {url}/_sandbox/stats"))?;
+    if args.allow_public && !args.listen.ip().is_loopback() {
+        note("warning", "others can reach this address, and the control API under /_sandbox/ has no login");
+    }
+    printer.line("\nCtrl-C stops it.")?;
+    printer.flush()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Outcome<Vec<AppSpec>> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("apps");
+        std::fs::write(&path, text).unwrap();
+        apps(&path)
+    }
+
+    #[test]
+    fn apps_come_from_lines_and_from_env_files() {
+        let apps = read("lazada:1:abc\n1688:2:def\n").unwrap();
+        assert_eq!(apps.len(), 2);
+        let apps = read("PLATFORM=alibaba\nAPP_KEY=5\nAPP_SECRET='x'\n").unwrap();
+        assert_eq!((apps[0].platform.as_str(), apps[0].key.as_str()), ("alibaba", "5"));
+        assert!(read("APP_KEY=5\nAPP_SECRET=x\n").is_err(), "of which platform?");
+        assert!(read("# nothing\n").is_err());
+    }
+}

@@ -1,0 +1,116 @@
+//! `sesame schema get|level`: the schema of a category.
+
+use std::io::Read;
+
+use serde_json::{Map, json};
+use sesame_core::{Error, scalar};
+
+use crate::{
+    commands::categories::fetch,
+    listings::{self, SCHEMA_LEVELS, SCHEMAS, SchemaCall, at},
+    output::Format,
+    running,
+    session::Session,
+    stop::Outcome,
+};
+
+/// The largest document that is sent.
+const MAX_XML: u64 = 8 << 20;
+
+/// The commands of `schema`.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Command {
+    /// Prints the whole schema of a category.
+    #[command(after_help = "\
+Examples:
+  sesame schema get myshop --category 21110712 > schema.xml
+  sesame schema get myshop --category 21110712 --language zh --output json
+
+Prints the document as the platform made it (XML on Alibaba.com, JSON on AliExpress).
+JSON: {\"platform\",\"category\",\"language\",\"document\"}")]
+    Get(Args),
+    /// Prints the next level of a schema, after the values chosen so far.
+    #[command(after_help = "\
+Examples:
+  sesame schema level myshop --category 21110712
+  sesame schema level myshop --category 21110712 --xml @chosen.xml
+  cat chosen.xml | sesame schema level myshop --category 21110712 --xml -
+
+Without --xml an empty document asks for the first level.
+JSON: {\"platform\",\"category\",\"language\",\"document\"}")]
+    Level(LevelArgs),
+}
+
+/// Options of `schema get`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The account.
+    account: String,
+    /// The category; a leaf.
+    #[arg(long, value_name = "ID", value_parser = clap::value_parser!(u64))]
+    category: u64,
+    /// The language of the names.
+    #[arg(long, default_value = "en_US")]
+    language: String,
+}
+
+/// Options of `schema level`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct LevelArgs {
+    #[command(flatten)]
+    common: Args,
+    /// The document with the values chosen so far: @FILE, FILE, or - for standard input.
+    #[arg(long, value_name = "@FILE")]
+    xml: Option<String>,
+}
+
+/// Runs one of them.
+pub(crate) fn run(command: Command, session: &Session) -> Outcome {
+    running::block_on(session, async {
+        match command {
+            Command::Get(args) => print(&args, None, SCHEMAS, session).await,
+            Command::Level(args) => {
+                let xml = document(args.xml.as_deref())?;
+                print(&args.common, Some(xml), SCHEMA_LEVELS, session).await
+            }
+        }
+    })
+}
+
+fn document(from: Option<&str>) -> Outcome<String> {
+    let Some(from) = from else { return Ok("<itemSchema></itemSchema>".to_owned()) };
+    let path = from.strip_prefix('@').unwrap_or(from);
+    let mut xml = String::new();
+    let read = if path == "-" {
+        std::io::stdin().take(MAX_XML + 1).read_to_string(&mut xml)
+    } else {
+        std::fs::File::open(path).and_then(|file| file.take(MAX_XML + 1).read_to_string(&mut xml))
+    };
+    read.map_err(|error| Error::usage(format!("cannot read --xml {path}: {error}")))?;
+    if xml.len() as u64 > MAX_XML {
+        return Err(Error::usage(format!("{path} is larger than {} MiB", MAX_XML >> 20)).into());
+    }
+    Ok(xml)
+}
+
+async fn print(args: &Args, xml: Option<String>, entries: &[SchemaCall], session: &Session) -> Outcome {
+    let client = session.client().await?;
+    let handle = session.vault().await?.handle(&args.account).await?;
+    let platform = handle.platform().name.clone();
+    let entry = listings::of(entries, |entry| entry.platform, &platform, "the schema of a category")?;
+    let mut arguments = Map::new();
+    arguments.insert(entry.category.to_owned(), json!(args.category));
+    if let Some(language) = entry.language {
+        arguments.insert(language.to_owned(), json!(args.language));
+    }
+    if let (Some(name), Some(xml)) = (entry.xml, xml) {
+        arguments.insert(name.to_owned(), json!(xml));
+    }
+    let reply = fetch(client, session, &args.account, entry.api, arguments).await?;
+    let document = at(&reply, entry.document).and_then(scalar::text).ok_or_else(|| {
+        Error::new(sesame_core::ErrorKind::Envelope, format!("the reply has no document at {}", entry.document))
+            .hint(format!("See the whole reply: sesame call {} {} ...", args.account, entry.api))
+    })?;
+    let record = json!({"platform": platform, "category": args.category, "language": args.language, "document": document});
+    session.printer(Format::Table).one(&record, |printer| printer.line(document.trim_end()))
+}

@@ -1,0 +1,211 @@
+//! Reads the files that existing scripts keep their keys in: `.env` files, and lines
+//! `PLATFORM:KEY:SECRET`.
+//!
+//! No error quotes a line: it may hold a secret.
+
+use std::path::Path;
+
+use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
+use sesame_core::Error;
+
+use crate::stop::Outcome;
+
+/// The largest file that is read.
+const MAX_FILE: u64 = 1 << 20;
+
+/// What one file holds.
+#[derive(Default)]
+pub(crate) struct EnvFile {
+    values: Vec<(String, String)>,
+    /// Lines `PLATFORM:KEY:SECRET`.
+    pub(crate) apps: Vec<AppLine>,
+}
+
+/// A line `PLATFORM:KEY:SECRET`.
+pub(crate) struct AppLine {
+    /// The platform's name, as written.
+    pub(crate) platform: String,
+    /// The app key.
+    pub(crate) key: String,
+    /// The app secret.
+    pub(crate) secret: String,
+}
+
+impl EnvFile {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// Usage, with file and line, for what is neither.
+    pub(crate) fn read(path: &Path) -> Outcome<Self> {
+        let shown = path.display();
+        let meta = std::fs::metadata(path)
+            .map_err(|error| Error::usage(format!("cannot read {shown}: {error}")).hint("Check the path of the file."))?;
+        if meta.len() > MAX_FILE {
+            return Err(Error::usage(format!("{shown} has {} bytes; that is no file of keys", meta.len())).into());
+        }
+        let bytes = std::fs::read(path).map_err(|error| Error::usage(format!("cannot read {shown}: {error}")))?;
+        let text = String::from_utf8(bytes)
+            .map_err(|_| Error::usage(format!("{shown} is not UTF-8 text")).hint("Save it as UTF-8."))?;
+        Self::parse(&text).map_err(|(line, why)| {
+            Error::usage(format!("{shown}, line {line}: {why}"))
+                .hint("Write NAME=VALUE or PLATFORM:KEY:SECRET, one a line; # starts a comment.")
+                .into()
+        })
+    }
+
+    fn parse(text: &str) -> Result<Self, (usize, &'static str)> {
+        let mut file = Self::default();
+        for (at, line) in text.trim_start_matches('\u{feff}').lines().enumerate() {
+            let number = at + 1;
+            let line = line.trim();
+            let line = line.strip_prefix("export ").unwrap_or(line).trim_start();
+            if line.is_empty() || line.starts_with('#') {
+                continue;
+            }
+            let name_end = line.find(['=', ':']).ok_or((number, "there is no = or : in it"))?;
+            let (name, rest) = (line[..name_end].trim(), &line[name_end + 1..]);
+            if line.as_bytes()[name_end] == b':' {
+                let (key, secret) = rest.split_once(':').ok_or((number, "a line PLATFORM:KEY:SECRET has three parts"))?;
+                let (key, secret) = (key.trim(), secret.trim());
+                if name.is_empty() || key.is_empty() || secret.is_empty() {
+                    return Err((number, "a part of PLATFORM:KEY:SECRET is empty"));
+                }
+                file.apps.push(AppLine { platform: name.to_owned(), key: key.to_owned(), secret: secret.to_owned() });
+                continue;
+            }
+            if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'.') {
+                return Err((number, "the name before the = is not made of letters, digits and _"));
+            }
+            let value = unquote(rest.trim()).ok_or((number, "a quote is not closed"))?;
+            file.values.retain(|(known, _)| known != name);
+            file.values.push((name.to_owned(), value));
+        }
+        Ok(file)
+    }
+
+    /// Returns a value; empty ones count as absent.
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        self.values.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
+    }
+
+    /// Returns a time. `zone` is that of times without one.
+    ///
+    /// # Errors
+    /// Usage, for a value that is no time.
+    pub(crate) fn time(&self, name: &str, zone: &TimeZone) -> Outcome<Option<Timestamp>> {
+        let Some(text) = self.get(name) else { return Ok(None) };
+        match parse_time(text, zone) {
+            Some(at) => Ok(Some(at)),
+            None => Err(Error::usage(format!("{name} is not a time: {text:?}"))
+                .hint("Write seconds or milliseconds since 1970, 2026-11-21T12:00:00Z, or 2026-11-21 12:00:00 (local time, or --timezone).")
+                .into()),
+        }
+    }
+}
+
+/// Takes quotes and a comment off a value.
+fn unquote(text: &str) -> Option<String> {
+    match text.as_bytes().first() {
+        Some(b'\'') => {
+            let end = text[1..].find('\'')?;
+            Some(text[1..=end].to_owned())
+        }
+        Some(b'"') => {
+            let mut out = String::new();
+            let mut chars = text[1..].chars();
+            loop {
+                match chars.next()? {
+                    '"' => return Some(out),
+                    '\\' => match chars.next()? {
+                        'n' => out.push('\n'),
+                        'r' => out.push('\r'),
+                        't' => out.push('\t'),
+                        other => out.push(other),
+                    },
+                    other => out.push(other),
+                }
+            }
+        }
+        // A # inside a word belongs to the value; secrets have been seen with one.
+        _ => Some(text.find(" #").map_or(text, |at| &text[..at]).trim_end().to_owned()),
+    }
+}
+
+/// Reads the forms that scripts write: epoch seconds (also with a fraction), epoch milliseconds,
+/// ISO 8601 with a zone, and the same without one.
+fn parse_time(text: &str, zone: &TimeZone) -> Option<Timestamp> {
+    let text = text.trim();
+    let whole = text.split_once('.').map_or(text, |(whole, fraction)| {
+        if fraction.bytes().all(|byte| byte.is_ascii_digit()) { whole } else { text }
+    });
+    if !whole.is_empty() && whole.bytes().all(|byte| byte.is_ascii_digit()) {
+        return match whole.len() {
+            // 2001 to 2286: shorter numbers are lives, not times.
+            10 => Timestamp::from_second(whole.parse().ok()?).ok(),
+            13 => Timestamp::from_millisecond(whole.parse().ok()?).ok(),
+            _ => None,
+        };
+    }
+    if let Ok(at) = text.parse::<Timestamp>() {
+        return Some(at);
+    }
+    let local: DateTime = text.replacen(' ', "T", 1).parse().ok()?;
+    local.to_zoned(zone.clone()).ok().map(|zoned| zoned.timestamp())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> EnvFile {
+        EnvFile::parse(text).unwrap_or_else(|(line, why)| panic!("line {line}: {why}"))
+    }
+
+    #[test]
+    fn env_files_of_existing_scripts_are_read() {
+        let file = parse(
+            "\u{feff}# keys of the app\r\nAPP_KEY=500123\r\nexport APP_SECRET=\"a#b\\\"c\"\r\nREDIRECT_URI = 'https://example.com/cb?x=1#y'\r\n\r\nACCESS_TOKEN=tok#en # the newest\r\nEMPTY=\r\nAPP_KEY=500124\r\n",
+        );
+        assert_eq!(file.get("APP_KEY"), Some("500124"), "the last one counts, as in a shell");
+        assert_eq!(file.get("APP_SECRET"), Some("a#b\"c"));
+        assert_eq!(file.get("REDIRECT_URI"), Some("https://example.com/cb?x=1#y"));
+        assert_eq!(file.get("ACCESS_TOKEN"), Some("tok#en"));
+        assert_eq!(file.get("EMPTY"), None);
+        assert_eq!(file.get("OTHER"), None);
+    }
+
+    #[test]
+    fn app_lines_are_read_and_may_stand_beside() {
+        let file = parse("alibaba:500123:se:cr=et\n1688 : 77 : x\nNAME=1\n");
+        let apps: Vec<_> = file.apps.iter().map(|app| (app.platform.as_str(), app.key.as_str(), app.secret.as_str())).collect();
+        assert_eq!(apps, [("alibaba", "500123", "se:cr=et"), ("1688", "77", "x")]);
+        assert_eq!(file.get("NAME"), Some("1"));
+    }
+
+    #[test]
+    fn a_bad_line_is_named_and_not_quoted() {
+        for (text, line) in [("A=1\nverysecret\n", 2), ("A='open\n", 1), ("a b=1", 1), ("alibaba:key", 1), ("x::y", 1)] {
+            let Err((number, why)) = EnvFile::parse(text) else { panic!("{text:?} was read") };
+            assert_eq!(number, line);
+            assert!(!why.contains("verysecret"));
+        }
+    }
+
+    #[test]
+    fn times_in_all_forms_scripts_write() {
+        let shanghai = TimeZone::fixed(jiff::tz::offset(8));
+        let at = |text| parse_time(text, &shanghai).map(|at| at.to_string());
+        let noon = Some("2026-11-21T04:00:00Z".to_owned());
+        assert_eq!(at("1795233600"), noon);
+        assert_eq!(at("1795233600.25"), noon);
+        assert_eq!(at("1795233600000"), noon);
+        assert_eq!(at("2026-11-21T04:00:00Z"), noon);
+        assert_eq!(at("2026-11-21T12:00:00+08:00"), noon);
+        assert_eq!(at("2026-11-21 12:00:00"), noon);
+        assert_eq!(at("2026-11-21T12:00:00"), noon);
+        assert_eq!(at("2026-11-21T12:00:00.123456").map(|text| text[..19].to_owned()), Some("2026-11-21T04:00:00".to_owned()));
+        for wrong in ["36000", "tomorrow", "", "2026-13-01 00:00:00", "-5", "99999999999999999999"] {
+            assert_eq!(at(wrong), None, "{wrong}");
+        }
+    }
+}

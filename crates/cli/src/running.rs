@@ -1,0 +1,62 @@
+//! The runtime of commands that wait, and Ctrl-C.
+
+use std::{future::Future, time::Duration};
+
+use sesame_core::Error;
+use tokio::runtime::Runtime;
+
+use crate::{
+    session::Session,
+    stop::{INTERRUPTED, Outcome, Stop, say},
+};
+
+/// How long an answer that is on its way to the vault is waited for after Ctrl-C.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Runs a command to its end or to Ctrl-C, on one thread.
+///
+/// Ctrl-C ends the command at its next wait with code 130. Nothing is lost: a refresh that was sent
+/// is noted in the vault before it leaves, and its answer is waited for a moment.
+pub(crate) fn block_on(session: &Session, work: impl Future<Output = Outcome>) -> Outcome {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(cannot_start)?;
+    finish(runtime, Some(session), work)
+}
+
+/// Runs a command that serves others, on all cores.
+pub(crate) fn block_on_many(work: impl Future<Output = Outcome>) -> Outcome {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(cannot_start)?;
+    finish(runtime, None, work)
+}
+
+fn finish(runtime: Runtime, session: Option<&Session>, work: impl Future<Output = Outcome>) -> Outcome {
+    let outcome = runtime.block_on(async {
+        let outcome = tokio::select! {
+            biased;
+            outcome = work => outcome,
+            () = interrupted() => {
+                say("interrupted");
+                Err(Stop::Status(INTERRUPTED))
+            }
+        };
+        if let Some(session) = session {
+            let patience = if matches!(outcome, Err(Stop::Status(INTERRUPTED))) { PATIENCE } else { session.settings.timeout.value };
+            let _ = tokio::time::timeout(patience, session.settle()).await;
+        }
+        outcome
+    });
+    // A thread may be waiting for a line of input; it must not keep the process.
+    runtime.shutdown_background();
+    outcome
+}
+
+async fn interrupted() {
+    if tokio::signal::ctrl_c().await.is_err() {
+        // No signals here: then the system ends the process by itself.
+        std::future::pending::<()>().await;
+    }
+}
+
+fn cannot_start(error: std::io::Error) -> Error {
+    Error::local(format!("cannot start the runtime: {error}"))
+        .hint("The machine may be out of memory, threads or open files.")
+}

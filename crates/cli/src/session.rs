@@ -1,0 +1,146 @@
+//! What commands work with, opened when first asked for: catalogue, vault, client.
+
+use std::sync::{Arc, OnceLock};
+
+use sesame_catalog::{Catalog, Endpoint};
+use sesame_client::{Call, Client, HttpTransport};
+use sesame_core::{Clock, Error, Transport};
+use sesame_vault::{KeyChoice, SystemClock, Vault, VaultOptions};
+use tokio::sync::OnceCell;
+
+use crate::{
+    output::{Format, Printer},
+    settings::Settings,
+    stop::{Outcome, note},
+};
+
+/// The settings, and what was opened by them.
+pub(crate) struct Session {
+    /// Where everything is.
+    pub(crate) settings: Settings,
+    /// The time.
+    pub(crate) clock: Arc<dyn Clock>,
+    catalog: OnceLock<Arc<Catalog>>,
+    transport: OnceLock<Arc<dyn Transport>>,
+    vault: OnceCell<Vault>,
+    client: OnceLock<Client>,
+}
+
+impl Session {
+    /// Starts with nothing open.
+    pub(crate) fn new(settings: Settings) -> Self {
+        Self::with_clock(settings, Arc::new(SystemClock))
+    }
+
+    /// Starts with another clock.
+    pub(crate) fn with_clock(settings: Settings, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            settings,
+            clock,
+            catalog: OnceLock::new(),
+            transport: OnceLock::new(),
+            vault: OnceCell::new(),
+            client: OnceLock::new(),
+        }
+    }
+
+    /// Opens standard output in the form that was asked for, or in the command's own.
+    pub(crate) fn printer(&self, default: Format) -> Printer {
+        Printer::new(self.settings.output.value.unwrap_or(default))
+    }
+
+    /// Opens the catalogue, with the user's own overlays.
+    ///
+    /// # Errors
+    /// Usage, for an overlay that cannot be read.
+    pub(crate) fn catalog(&self) -> Outcome<Arc<Catalog>> {
+        if let Some(catalog) = self.catalog.get() {
+            return Ok(Arc::clone(catalog));
+        }
+        let catalog = Arc::new(Catalog::open(self.settings.catalog_dir().as_deref())?);
+        Ok(Arc::clone(self.catalog.get_or_init(|| catalog)))
+    }
+
+    /// Returns the sandbox that stands in for the platforms, if one does.
+    ///
+    /// # Errors
+    /// Usage, for an address that is not on this machine.
+    pub(crate) fn endpoint(&self) -> Outcome<Option<Endpoint>> {
+        let chosen = &self.settings.endpoint;
+        match &chosen.value {
+            None => Ok(None),
+            Some(url) => Ok(Some(Endpoint::parse(url).map_err(|error| error.context(&chosen.origin))?)),
+        }
+    }
+
+    /// Returns the way out.
+    pub(crate) fn transport(&self) -> Arc<dyn Transport> {
+        Arc::clone(self.transport.get_or_init(|| Arc::new(HttpTransport::new())))
+    }
+
+    /// Opens the vault, once, and says what people should hear about it.
+    ///
+    /// # Errors
+    /// As [`Vault::open`].
+    pub(crate) async fn vault(&self) -> Outcome<&Vault> {
+        self.vault
+            .get_or_try_init(|| async {
+                let chosen = &self.settings.vault;
+                let location = chosen.value.parse().map_err(|error: Error| error.context(&chosen.origin))?;
+                let vault = Vault::open(VaultOptions {
+                    location,
+                    key: key_choice(&self.settings),
+                    clock: Arc::clone(&self.clock),
+                    transport: self.transport(),
+                    catalog: self.catalog()?,
+                    endpoint: self.endpoint()?,
+                })
+                .await?;
+                for notice in vault.take_notices() {
+                    note("note", &notice.to_string());
+                }
+                Ok(vault)
+            })
+            .await
+    }
+
+    /// Opens the client over the vault.
+    ///
+    /// # Errors
+    /// As [`Session::vault`].
+    pub(crate) async fn client(&self) -> Outcome<&Client> {
+        if let Some(client) = self.client.get() {
+            return Ok(client);
+        }
+        let vault = self.vault().await?.clone();
+        let client = Client::new(vault, self.catalog()?, self.transport(), Arc::clone(&self.clock));
+        Ok(self.client.get_or_init(|| client))
+    }
+
+    /// Starts a call with the limits of this session.
+    pub(crate) fn call(&self, account: &str, api: &str) -> Call {
+        let mut call = Call::new(account, api);
+        let limit = self.settings.timeout.value;
+        call.options.timeout = Some(limit);
+        call.options.attempt_timeout = Some(limit.min(sesame_client::CallOptions::ATTEMPT_TIMEOUT));
+        call
+    }
+
+    /// Waits until an answer that is on its way to the vault has arrived.
+    pub(crate) async fn settle(&self) {
+        if let Some(vault) = self.vault.get() {
+            vault.settle().await;
+        }
+    }
+}
+
+/// The environment says how the vault's master key comes; the vault remembers it from then on.
+fn key_choice(settings: &Settings) -> KeyChoice {
+    match &settings.key {
+        crate::settings::Key::Auto => KeyChoice::Auto,
+        crate::settings::Key::Keyring => KeyChoice::Keyring,
+        crate::settings::Key::File => KeyChoice::File,
+        crate::settings::Key::Passphrase(secret) => KeyChoice::Passphrase(secret.clone()),
+        crate::settings::Key::Environment(secret) => KeyChoice::Environment(secret.clone()),
+    }
+}

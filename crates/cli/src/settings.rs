@@ -1,0 +1,298 @@
+//! Where every setting comes from: flags beat the environment, the environment beats the file.
+
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use sesame_core::{AppSecret, Error};
+use serde::Deserialize;
+
+use crate::{
+    args::Global,
+    nearest::did_you_mean,
+    output::Format,
+    stop::Outcome,
+    words::parse_duration,
+};
+
+/// The largest `config.toml` that is read.
+const MAX_FILE: u64 = 1 << 20;
+
+/// Where a value came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// An option of this command.
+    Flag(&'static str),
+    /// A variable of the environment.
+    Environment(&'static str),
+    /// `config.toml`.
+    File(PathBuf),
+    /// Nobody said anything.
+    Default,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flag(name) => write!(f, "option {name}"),
+            Self::Environment(name) => write!(f, "environment {name}"),
+            Self::File(path) => write!(f, "file {}", path.display()),
+            Self::Default => f.write_str("default"),
+        }
+    }
+}
+
+/// A value and where it came from.
+#[derive(Debug, Clone)]
+pub(crate) struct Chosen<T> {
+    /// The value.
+    pub(crate) value: T,
+    /// Where it came from.
+    pub(crate) origin: Origin,
+}
+
+/// Everything that can be set from outside.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    /// The directory that holds everything.
+    pub(crate) home: Chosen<PathBuf>,
+    /// The vault's location: `sqlite:PATH`.
+    pub(crate) vault: Chosen<String>,
+    /// A sandbox that stands in for every platform.
+    pub(crate) endpoint: Chosen<Option<String>>,
+    /// The output form, when one was asked for.
+    pub(crate) output: Chosen<Option<Format>>,
+    /// The time limit of one call, repeats included.
+    pub(crate) timeout: Chosen<Duration>,
+    /// Where the vault's master key comes from.
+    pub(crate) key: Key,
+}
+
+/// Where the vault's master key comes from. A vault that exists remembers its own way.
+#[derive(Debug, Clone)]
+pub(crate) enum Key {
+    /// The vault decides.
+    Auto,
+    /// The keyring of the desktop session.
+    Keyring,
+    /// A file beside the vault.
+    File,
+    /// `SESAME_PASSPHRASE`.
+    Passphrase(AppSecret),
+    /// `SESAME_MASTER_KEY`.
+    Environment(AppSecret),
+}
+
+/// `SESAME_HOME/config.toml`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    vault: Option<String>,
+    endpoint: Option<String>,
+    output: Option<String>,
+    timeout: Option<String>,
+    key: Option<String>,
+}
+
+/// The keys of the file, for "did you mean".
+const KEYS: [&str; 5] = ["vault", "endpoint", "output", "timeout", "key"];
+
+impl Settings {
+    /// Gathers the settings. Reads `config.toml` if there is one; creates nothing.
+    ///
+    /// # Errors
+    /// Usage, for values that cannot be read, with the name of where they stand.
+    pub(crate) fn gather(flags: &Global, environment: impl Fn(&'static str) -> Option<String>) -> Outcome<Self> {
+        let environment = |name| environment(name).filter(|value| !value.trim().is_empty());
+        let home = choose(
+            flags.home.clone().map(|path| (path, "--home")),
+            environment("SESAME_HOME").map(|path| (PathBuf::from(path), "SESAME_HOME")),
+            None,
+        )
+        .map_or_else(default_home, Ok)?;
+        let path = home.value.join("config.toml");
+        let file = read_file(&path)?;
+
+        let text = |flag: Option<&String>, flag_name, variable, in_file: Option<String>| {
+            choose(
+                flag.cloned().map(|value| (value, flag_name)),
+                environment(variable).map(|value| (value, variable)),
+                in_file.map(|value| (value, path.clone())),
+            )
+        };
+        let vault = text(flags.vault.as_ref(), "--vault", "SESAME_VAULT", file.vault).unwrap_or_else(|| Chosen {
+            value: format!("sqlite:{}", home.value.join("vault.db").display()),
+            origin: Origin::Default,
+        });
+        let endpoint = optional(text(flags.endpoint.as_ref(), "--endpoint", "SESAME_ENDPOINT", file.endpoint));
+        let output = match flags.output {
+            Some(format) => Chosen { value: Some(format), origin: Origin::Flag("--output") },
+            None => match text(None, "--output", "SESAME_OUTPUT", file.output) {
+                Some(Chosen { value, origin }) => Chosen { value: Some(parse_format(&value, &origin)?), origin },
+                None => Chosen { value: None, origin: Origin::Default },
+            },
+        };
+        let timeout = match flags.timeout {
+            Some(limit) => Chosen { value: limit, origin: Origin::Flag("--timeout") },
+            None => match text(None, "--timeout", "SESAME_TIMEOUT", file.timeout) {
+                Some(Chosen { value, origin }) => {
+                    let limit = parse_timeout(&value).map_err(|why| Error::usage(format!("{origin}: {why}")))?;
+                    Chosen { value: limit, origin }
+                }
+                None => Chosen { value: Duration::from_secs(60), origin: Origin::Default },
+            },
+        };
+        let key = text(None, "", "SESAME_KEY", file.key);
+        let key = match (environment("SESAME_MASTER_KEY"), environment("SESAME_PASSPHRASE")) {
+            (Some(master), _) => Key::Environment(AppSecret::new(master)),
+            (None, Some(passphrase)) => Key::Passphrase(AppSecret::new(passphrase)),
+            (None, None) => parse_key(key)?,
+        };
+        Ok(Self { home, vault, endpoint, output, timeout, key })
+    }
+
+    /// Makes the settings of a session that has nothing to do with the user's.
+    pub(crate) fn apart(home: PathBuf, endpoint: String, key: AppSecret) -> Self {
+        let chosen = |value| Chosen { value, origin: Origin::Default };
+        Self {
+            vault: chosen(format!("sqlite:{}", home.join("vault.db").display())),
+            home: Chosen { value: home, origin: Origin::Default },
+            endpoint: Chosen { value: Some(endpoint), origin: Origin::Default },
+            output: Chosen { value: None, origin: Origin::Default },
+            timeout: Chosen { value: Duration::from_secs(20), origin: Origin::Default },
+            key: Key::Environment(key),
+        }
+    }
+
+    /// Returns the user's own catalogue directory, if it exists.
+    pub(crate) fn catalog_dir(&self) -> Option<PathBuf> {
+        let path = self.home.value.join("catalog");
+        path.is_dir().then_some(path)
+    }
+}
+
+fn choose<T>(
+    flag: Option<(T, &'static str)>,
+    environment: Option<(T, &'static str)>,
+    file: Option<(T, PathBuf)>,
+) -> Option<Chosen<T>> {
+    flag.map(|(value, name)| Chosen { value, origin: Origin::Flag(name) })
+        .or_else(|| environment.map(|(value, name)| Chosen { value, origin: Origin::Environment(name) }))
+        .or_else(|| file.map(|(value, path)| Chosen { value, origin: Origin::File(path) }))
+}
+
+fn optional<T>(chosen: Option<Chosen<T>>) -> Chosen<Option<T>> {
+    match chosen {
+        Some(Chosen { value, origin }) => Chosen { value: Some(value), origin },
+        None => Chosen { value: None, origin: Origin::Default },
+    }
+}
+
+fn default_home() -> Outcome<Chosen<PathBuf>> {
+    match directories::ProjectDirs::from("", "", "sesame") {
+        Some(dirs) => Ok(Chosen { value: dirs.data_dir().to_owned(), origin: Origin::Default }),
+        None => Err(Error::usage("this user has no home directory")
+            .hint("Say where Sesame may keep its data: SESAME_HOME=DIR or --home DIR.")
+            .into()),
+    }
+}
+
+fn read_file(path: &Path) -> Outcome<File> {
+    let text = match std::fs::metadata(path) {
+        Err(_) => return Ok(File::default()),
+        Ok(meta) if meta.len() > MAX_FILE => {
+            return Err(Error::usage(format!("{} has {} bytes; that is no configuration", path.display(), meta.len())).into());
+        }
+        Ok(_) => std::fs::read_to_string(path)
+            .map_err(|error| Error::local(format!("cannot read {}: {error}", path.display())))?,
+    };
+    toml::from_str(&text).map_err(|error| {
+        let line = error.span().map_or(1, |span| text.as_bytes()[..span.start.min(text.len())].iter().filter(|byte| **byte == b'\n').count() + 1);
+        let message = error.message().lines().next().unwrap_or("not TOML").to_owned();
+        let unknown = message.strip_prefix("unknown field `").and_then(|rest| rest.split('`').next());
+        let hint = unknown
+            .and_then(|name| did_you_mean(name, &KEYS))
+            .unwrap_or_else(|| format!("The keys are: {}. Each is a text: output = \"json\".", KEYS.join(", ")));
+        Error::usage(format!("{}, line {line}: {message}", path.display())).hint(hint).into()
+    })
+}
+
+fn parse_format(text: &str, origin: &Origin) -> Outcome<Format> {
+    <Format as clap::ValueEnum>::from_str(text, true).map_err(|_| {
+        Error::usage(format!("{origin}: there is no output form {text:?}"))
+            .hint("Use one of: table, json, ndjson, csv.")
+            .into()
+    })
+}
+
+fn parse_key(chosen: Option<Chosen<String>>) -> Outcome<Key> {
+    let Some(Chosen { value, origin }) = chosen else { return Ok(Key::Auto) };
+    match value.as_str() {
+        "auto" => Ok(Key::Auto),
+        "keyring" => Ok(Key::Keyring),
+        "file" => Ok(Key::File),
+        other => Err(Error::usage(format!("{origin}: there is no way {other:?} to keep the vault's master key"))
+            .hint("Use auto, keyring or file; or set SESAME_PASSPHRASE or SESAME_MASTER_KEY.")
+            .into()),
+    }
+}
+
+/// Reads a time limit: 1 s to 1 h.
+pub(crate) fn parse_timeout(text: &str) -> Result<Duration, String> {
+    let limit = parse_duration(text)?;
+    if (1..=3_600).contains(&limit.as_secs()) { Ok(limit) } else { Err(format!("{text:?} is not between 1s and 1h")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gather(flags: &Global, environment: &[(&str, &str)]) -> Outcome<Settings> {
+        Settings::gather(flags, |name| {
+            environment.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    #[test]
+    fn flags_beat_environment_beats_file_beats_default() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().to_str().unwrap().to_owned();
+        std::fs::write(home.path().join("config.toml"), "output = \"csv\"\nendpoint = \"http://127.0.0.1:1\"\ntimeout = \"5s\"\n").unwrap();
+
+        let file = gather(&Global::default(), &[("SESAME_HOME", &path)]).unwrap();
+        assert_eq!(file.output.value, Some(Format::Csv));
+        assert!(matches!(file.output.origin, Origin::File(_)));
+        assert_eq!(file.timeout.value, Duration::from_secs(5));
+        assert_eq!(file.vault.value, format!("sqlite:{path}/vault.db"));
+        assert_eq!(file.vault.origin, Origin::Default);
+
+        let environment = [("SESAME_HOME", path.as_str()), ("SESAME_ENDPOINT", "http://127.0.0.1:2"), ("SESAME_OUTPUT", "json")];
+        let both = gather(&Global::default(), &environment).unwrap();
+        assert_eq!(both.endpoint.value.as_deref(), Some("http://127.0.0.1:2"));
+        assert_eq!(both.endpoint.origin, Origin::Environment("SESAME_ENDPOINT"));
+        assert_eq!(both.output.value, Some(Format::Json));
+
+        let flags = Global { endpoint: Some("http://127.0.0.1:3".to_owned()), ..Global::default() };
+        let all = gather(&flags, &environment).unwrap();
+        assert_eq!(all.endpoint.value.as_deref(), Some("http://127.0.0.1:3"));
+        assert_eq!(all.endpoint.origin, Origin::Flag("--endpoint"));
+    }
+
+    #[test]
+    fn an_empty_variable_says_nothing() {
+        let environment = [("SESAME_HOME", "/nowhere"), ("SESAME_ENDPOINT", "")];
+        assert_eq!(gather(&Global::default(), &environment).unwrap().endpoint.value, None);
+    }
+
+    #[test]
+    fn a_bad_file_is_named_with_its_line() {
+        let home = tempfile::tempdir().unwrap();
+        std::fs::write(home.path().join("config.toml"), "output = \"json\"\nendpiont = \"x\"\n").unwrap();
+        let stop = gather(&Global::default(), &[("SESAME_HOME", home.path().to_str().unwrap())]).unwrap_err();
+        let crate::stop::Stop::Failed(error) = stop else { panic!("not an error") };
+        assert!(error.message().contains("config.toml, line 2"), "{}", error.message());
+        assert_eq!(error.hint_text(), Some("Did you mean \"endpoint\"?"));
+    }
+}
