@@ -124,7 +124,7 @@ impl Catalog {
     pub fn api(&self, platform: &str, name: &str) -> Result<Api> {
         let platform = self.platform(platform)?;
         let parsed = parse_name(platform, name)?;
-        let found = self.find(platform, &parsed);
+        let found = self.find(platform, &parsed).or_else(|| self.find_by_user_alias(platform, &parsed));
         let (record, known) = match found {
             Some(entry) => (Some(self.tables.record(entry)?), true),
             None => (None, false),
@@ -296,6 +296,15 @@ impl Catalog {
             }
         }
         Ok(())
+    }
+
+    /// Finds the built-in entry that a user has given another name.
+    fn find_by_user_alias(&self, platform: &Platform, name: &Name<'_>) -> Option<Entry> {
+        let patches = self.user_index.get(&(platform.name.clone(), names::key(name.name)))?;
+        patches.iter().find_map(|(at, nth)| {
+            let theirs = parse_name(platform, &self.user[*at].overlay.apis[*nth].name).ok()?;
+            self.find(platform, &theirs)
+        })
     }
 
     /// Applies a user's patches; makes the record where only the user knows the API.

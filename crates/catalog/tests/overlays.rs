@@ -1,0 +1,163 @@
+//! A user's own overlays: what they can change, and what a bad one is told.
+
+use std::fs;
+
+use proptest::prelude::*;
+use sesame_catalog::{Catalog, Safety};
+use sesame_core::{ErrorKind, Shape};
+
+const HEAD: &str = "platform = \"lazada\"\nsource = \"our tests\"\ndate = \"2026-11-21\"\n";
+
+fn open(files: &[(&str, &str)]) -> sesame_core::Result<Catalog> {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        fs::write(folder.path().join(name), text).unwrap();
+    }
+    Catalog::open(Some(folder.path()))
+}
+
+#[test]
+fn a_folder_that_is_not_there_holds_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let catalog = Catalog::open(Some(&folder.path().join("nowhere"))).unwrap();
+    assert!(catalog.api("lazada", "/orders/get").unwrap().known);
+    assert!(Catalog::open(None).is_ok());
+}
+
+#[test]
+fn an_overlay_changes_adds_and_names() {
+    let text = format!(
+        "{HEAD}
+[[api]]
+name = \"/orders/get\"
+aliases = [\"our-orders\"]
+notes = [\"ours\"]
+params = [{{ n = \"limit\", max = 99 }}, {{ n = \"extra\", t = \"string\", r = false }}]
+[api.paging]
+style = \"offset\"
+index = \"offset\"
+size = \"limit\"
+max_size = 99
+items = \"data.orders\"
+
+[[api]]
+name = \"/our/secret/api\"
+title = \"Ours\"
+safety = \"idempotent\"
+params = [{{ n = \"id\", t = \"integer\", r = true }}]
+"
+    );
+    let catalog = open(&[("a.toml", &text), ("readme.txt", "not an overlay")]).unwrap();
+    for name in ["/orders/get", "our-orders", "GetOrders", "orders/get"] {
+        let api = catalog.api("lazada", name).unwrap();
+        assert_eq!(api.name, "/orders/get");
+        assert!(api.known && api.notes.contains(&"ours".to_owned()), "{name}");
+        assert_eq!(api.paging.as_ref().unwrap().max_size, Some(99), "{name}");
+        let limit = api.params.iter().find(|param| param.name == "limit").unwrap();
+        assert_eq!(limit.max, Some(99.0));
+        assert!(api.params.iter().any(|param| param.name == "extra"));
+        assert!(api.source.unwrap().contains("our tests (2026-11-21)"));
+    }
+    let ours = catalog.api("lazada", "our/secret/api").unwrap();
+    assert!(ours.known && ours.shape == Shape::IopRest && ours.safety == Safety::Idempotent && !ours.safety_derived);
+    assert!(catalog.list("lazada").iter().any(|api| api.name == "/our/secret/api"));
+    assert_eq!(catalog.search("secret", Some("lazada"), 5)[0].name, "/our/secret/api");
+    // Daraz lists the same file of the catalogue and is not touched.
+    assert!(!catalog.api("daraz", "our-orders").unwrap().known);
+    assert_ne!(catalog.api("daraz", "/orders/get").unwrap().paging.unwrap().max_size, Some(99));
+}
+
+#[test]
+fn a_later_file_speaks_last_and_versions_stay_apart() {
+    let head = "platform = \"aliexpress-legacy\"\nsource = \"s\"\ndate = \"2026-11-21\"\n";
+    let of = |name: &str, title: &str| format!("{head}[[api]]\nname = \"{name}\"\ntitle = \"{title}\"\n");
+    let catalog = open(&[
+        ("1.toml", &of("api.findProductInfoListQuery@2", "two")),
+        ("2.toml", &of("api.findAeProductById", "first")),
+        ("3.toml", &of("aliexpress.open:api.findAeProductById", "last")),
+        ("4.toml", &of("our.ns:ours@3", "new")),
+        ("5.toml", &of("our.ns:ours@3", "newer")),
+    ])
+    .unwrap();
+    let title = |name: &str| catalog.api("aliexpress-legacy", name).unwrap().title.unwrap();
+    assert_eq!(title("api.findProductInfoListQuery@2"), "two");
+    assert_ne!(title("api.findProductInfoListQuery"), "two");
+    assert_eq!(title("api.findAeProductById"), "last");
+    assert_eq!(title("our.ns:ours@3"), "newer");
+    assert_eq!(catalog.api("aliexpress-legacy", "our.ns:ours@3").unwrap().version, 3);
+}
+
+#[test]
+fn a_mistake_is_told_with_file_line_and_key() {
+    let api = |text: &str| format!("{HEAD}\n[[api]]\nname = \"/orders/get\"\n{text}\n");
+    for (text, line, key, why) in [
+        ("platform = ".to_owned(), "line 1", "", ""),
+        ("platform = \"lazada\"\n".to_owned(), "", "", "source"),
+        (HEAD.replace("lazada", "lasada"), "", "platform", "there is no platform \"lasada\""),
+        (HEAD.replace("2026-11-21", "yesterday"), "", "date", "is not a date"),
+        (HEAD.replace("our tests", " "), "", "source", "is empty"),
+        (api("saftey = \"read\""), "line 7", "api[0]", "saftey"),
+        (api("safety = \"maybe\""), "line 7", "api[0].safety", "maybe"),
+        (api("aliases = \"x\""), "line 7", "api[0].aliases", ""),
+        (api("aliases = [\"a b\"]"), "line 5", "api[0].aliases[0]", "is no name"),
+        (api("params = [{ n = \"x\", t = \"text\" }]"), "line 7", "api[0].params[0].t", "text"),
+        (api("params = [{ n = \"brand_new\" }]"), "", "api[0]", "needs a type"),
+        (api("params = [{ n = \"\", t = \"string\" }]"), "line 5", "api[0].params[0].n", "is no name"),
+        (api("drop_params = [\"nowhere\"]"), "", "api[0]", "no parameter \"nowhere\""),
+        (api("example = 5"), "line 5", "api[0].example", "no table"),
+        (api("paging = { style = \"page\", index = \"\" }"), "line 5", "api[0].paging", "index is empty"),
+        (api("paging = { style = \"page\", index = \"p\", first = 2 }"), "line 5", "api[0].paging", "first is 0 or 1"),
+        (api("paging = { style = \"page\", index = \"p\", max_size = 0 }"), "line 5", "api[0].paging", "never ends"),
+        (api("paging = { style = \"sideways\", index = \"p\" }"), "line 7", "api[0].paging.style", "sideways"),
+        (format!("{HEAD}[[api]]\nname = \"a b\"\n"), "line 4", "api[0].name", "holds a space"),
+        (format!("{HEAD}[[api]]\nname = \"ns:name\"\n"), "", "", "holds ':'"),
+    ] {
+        let error = open(&[("mine.toml", &text)]).unwrap_err();
+        let said = error.message();
+        assert_eq!(error.kind(), ErrorKind::Usage, "{said}");
+        for part in ["mine.toml", line, key, why] {
+            assert!(said.contains(part), "{part:?} is missing in {said:?}\nof\n{text}");
+        }
+        assert!(error.hint_text().is_some(), "{said}");
+    }
+}
+
+#[test]
+fn size_and_number_are_bounded_and_odd_files_are_told() {
+    let large = format!("{HEAD}# {}\n", "x".repeat(1 << 20));
+    let error = open(&[("large.toml", &large)]).unwrap_err();
+    assert!(error.message().contains("large.toml") && error.message().contains("1048576"), "{error}");
+
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("latin.toml"), b"platform = \"\xe9\"").unwrap();
+    assert!(Catalog::open(Some(folder.path())).unwrap_err().message().contains("not UTF-8"));
+
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("folder.toml")).unwrap();
+    assert!(Catalog::open(Some(folder.path())).unwrap_err().message().contains("folder"));
+
+    let folder = tempfile::tempdir().unwrap();
+    for number in 0..=1000 {
+        fs::write(folder.path().join(format!("{number}.toml")), HEAD).unwrap();
+    }
+    assert!(Catalog::open(Some(folder.path())).unwrap_err().message().contains("more than 1000"));
+}
+
+#[test]
+fn deep_nesting_ends_in_a_mistake() {
+    let deep = format!("{HEAD}x = {}1{}\n", "[".repeat(100_000), "]".repeat(100_000));
+    assert!(Catalog::parse_overlay(&deep).is_err());
+}
+
+proptest! {
+    #[test]
+    fn no_text_panics(text in "\\PC{0,200}") {
+        let _ = Catalog::parse_overlay(&text);
+        let _ = Catalog::parse_overlay(&format!("{HEAD}{text}"));
+    }
+
+    #[test]
+    fn no_entry_panics(name in "[a-z/:@.{}]{0,12}", key in "(title|safety|params|paging|response|example|errors|notes)", value in "[a-z0-9\"{}\\[\\]=, ]{0,30}") {
+        let _ = Catalog::parse_overlay(&format!("{HEAD}[[api]]\nname = \"{name}\"\n{key} = {value}\n"));
+    }
+}
