@@ -20,7 +20,12 @@ struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 impl Authority {
     fn new() -> Self {
+        Self::called("Sesame tests")
+    }
+
+    fn called(name: &str) -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.distinguished_name.push(rcgen::DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
     }
@@ -127,7 +132,7 @@ async fn a_certificate_that_is_wrong_is_refused_and_explained() {
         assert!(!error.is_ambiguous() && !error.is_retryable());
     }
 
-    let stranger = Authority::new().server("localhost", (2020, 2100)).await;
+    let stranger = Authority::called("Somebody else").server("localhost", (2020, 2100)).await;
     let error = get(&trusting(), &format!("https://localhost:{stranger}/")).await.unwrap_err();
     assert!(error.to_string().contains("does not trust"), "{error}");
     // The roots of this machine know neither authority.
