@@ -112,7 +112,17 @@ pub(crate) fn top_create(
         problem.says()
     })?;
     state.tokens.created.fetch_add(1, Ordering::Relaxed);
-    grant(state, app, shop, after(now, state.platform(app).tokens.refresh_life), now)
+    grant(state, app, shop, after(now, refresh_life(state, app)), now)
+}
+
+/// What the data leave open depends on the level of the app; the invented one is of a level that may
+/// refresh. `Refreshing::Never` is the other kind.
+fn refresh_life(state: &State, app: &App) -> u64 {
+    const OF_OUR_LEVEL: u64 = 30 * 86_400;
+    match state.platform(app).tokens.refresh_life {
+        0 => OF_OUR_LEVEL,
+        life => life,
+    }
 }
 
 /// Turns a refresh token into a new session; the former pair ends with it.
@@ -131,8 +141,8 @@ pub(crate) fn top_refresh(
     }
     let (shop, ends) =
         state.tokens.use_refresh(token, &app.key, now, true).map_err(|problem| refused(problem.says()))?;
-    let rules = &state.platform(app).tokens;
-    let ends = if rules.refresh_end_fixed { ends } else { after(now, rules.refresh_life) };
+    let fixed = state.platform(app).tokens.refresh_end_fixed;
+    let ends = if fixed { ends } else { after(now, refresh_life(state, app)) };
     state.tokens.refreshed.fetch_add(1, Ordering::Relaxed);
     grant(state, app, shop, ends, now)
 }

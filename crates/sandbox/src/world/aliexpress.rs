@@ -136,12 +136,18 @@ fn legacy_list(ask: &Ask<'_>) -> Result<String, Answer> {
 /// `aliexpress.solution.product.list.get`: the query travels as one JSON object.
 fn solution_list(ask: &Ask<'_>) -> Result<String, Answer> {
     const QUERY: &str = "aeop_a_e_product_list_query";
-    let query = ask.read.object(QUERY)?.unwrap_or_default();
-    let members = members(&query);
-    let read = &Reader::new(&members, Dialect::Iop);
+    let query = ask.read.object(QUERY)?;
+    let members = query.as_ref().map(members);
+    // The query is optional and its status is not. Without one, public clients send the page beside
+    // the method and get what is on sale.
+    let (read, default_status) = match &members {
+        Some(members) => (Reader::new(members, Dialect::Iop), ""),
+        None => (ask.read, "onSelling"),
+    };
+    let read = &read;
     let (shop, stock) = ask.stock()?;
     let page = read.count("current_page", 1, 1)?;
-    let word = read.text("product_status_type").unwrap_or("");
+    let word = read.text("product_status_type").unwrap_or(default_status);
     let Some(status) = status(word) else {
         // `success` and the names are documented, the number is that of the vendor's sample page.
         let mut out = Json::default();
