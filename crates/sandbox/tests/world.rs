@@ -1,5 +1,7 @@
 //! The world of the sandbox, asked as the gateways ask it.
 
+#![expect(clippy::unwrap_used, reason = "also outside the test functions, in what they share")]
+
 use std::collections::{BTreeSet, HashSet};
 
 use jiff::Timestamp;
@@ -290,6 +292,19 @@ fn icbu_products_are_found_by_either_id() {
 }
 
 #[test]
+fn the_ids_of_the_vendors_samples_can_be_tried() {
+    for seed in [1, 2] {
+        let world = World::generate(seed, 1, 3);
+        let request = r#"{"productId":1600107214049}"#;
+        let icbu = payload(&world, "alibaba", "/icbu/product/get", &[("product_get_request", request)]);
+        assert!(icbu["result"]["subject"].is_string());
+        let api = "aliexpress.open:api.findAeProductById";
+        let legacy = payload(&world, "aliexpress-legacy", api, &[("productId", "32800000001")]);
+        assert_eq!(legacy["success"], true);
+    }
+}
+
+#[test]
 fn shops_see_only_their_own() {
     let world = world();
     let args: Vec<(&str, &str)> = vec![("page_size", "30")];
@@ -495,8 +510,10 @@ fn solution_lists_are_wrapped_unless_simplified() {
         "gmt_modified_start": "2020-01-01", "gmt_modified_end": "2030-01-01"});
     let reply = payload(&world, platform, api, &[("aeop_a_e_product_list_query", &narrowed.to_string())]);
     assert_eq!(number(&reply, "/result/product_count"), ids.len() - 1);
-    let business = payload(&world, platform, api, &[]);
+    let business = payload(&world, platform, api, &[("aeop_a_e_product_list_query", "{}")]);
     assert_eq!(business["result"]["success"], false);
+    let beside = payload(&world, platform, api, &[("page_size", "5")]);
+    assert_eq!(list(&beside, "/result/aeop_a_e_product_display_d_t_o_list/item_display_dto"), &list_a[..5]);
     let broken = ask(&world, platform, api, &[("aeop_a_e_product_list_query", "[1")]);
     assert_eq!(refused(broken).0, "InvalidParameter");
 }
@@ -655,7 +672,7 @@ fn the_seed_decides_everything() {
         assert_ne!(shop.id, other.0[place].id);
     }
     for (place, answer) in one.1.iter().enumerate() {
-        assert_ne!(*answer, other.1[place]);
+        assert_ne!(*answer, other.1[place], "{place}");
     }
 }
 

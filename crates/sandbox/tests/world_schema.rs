@@ -1,5 +1,7 @@
 //! Schema documents of the world: well-formed, complete, and cascades that lead somewhere.
 
+#![expect(clippy::unwrap_used, reason = "also outside the test functions, in what they share")]
+
 use jiff::Timestamp;
 use quick_xml::{Reader, events::Event};
 use serde_json::Value;

@@ -3,14 +3,18 @@
 //! The times are printed, not judged: they depend on the machine and the profile. To see them:
 //! `cargo test --release -p sesame-sandbox --test world_size -- --nocapture`.
 
+#![expect(clippy::unwrap_used, reason = "also outside the test functions, in what they share")]
+
 use std::time::Instant;
 
 use jiff::Timestamp;
 use sesame_sandbox::world::{Answer, World, WorldCall};
 
+type Args = &'static [(&'static str, &'static str)];
+
 /// One list of each platform, with the largest page.
 #[rustfmt::skip]
-const LISTS: &[(&str, &str, &[(&str, &str)])] = &[
+const LISTS: &[(&str, &str, Args)] = &[
     ("alibaba", "/alibaba/icbu/product/list", &[("page_size", "30"), ("current_page", "2")]),
     ("alibaba", "alibaba.icbu.product.list", &[("page_size", "30"), ("current_page", "2")]),
     ("alibaba", "/alibaba/order/list", &[("role", "seller"), ("page_size", "30")]),
@@ -42,7 +46,7 @@ fn touch(world: &World) {
         let (_, api, args) = LISTS
             .iter()
             .find(|list| list.0 == shop.platform && list.1 != "/category/tree/get")
-            .map_or(("", "/products/get", &[] as &[(&str, &str)]), |list| (list.0, list.1, list.2));
+            .map_or(("", "/products/get", &[] as Args), |list| (list.0, list.1, list.2));
         ask(world, at, api, args);
     }
 }
@@ -63,7 +67,7 @@ fn ten_thousand_products_stay_under_sixty_megabytes() {
     println!("10,000 products in 16 shops: {:?}", started.elapsed());
     if let (Some(before), Some(after)) = (before, resident()) {
         let grown = after.saturating_sub(before);
-        println!("resident memory grew by {:.1} MB", grown as f64 / 1e6);
+        println!("resident memory grew by {} kB", grown / 1_000);
         assert!(grown < 60_000_000, "{grown}");
     }
 

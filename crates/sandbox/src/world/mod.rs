@@ -1,4 +1,32 @@
 //! The world behind the gateways: shops, products, categories, orders, all from a seed.
+//!
+//! [`World::answer`] gives the payload of a call, without the protocol's envelope; tokens,
+//! signatures and quotas are the gateways' business. The world never changes: a call that would
+//! write is not answered here.
+//!
+//! # What is documented and what is guessed
+//!
+//! Names and types of fields, page limits and the codes below are the vendors' (documentation, SDK
+//! classes, or observed live). Where they are silent, the world does the following, and each place
+//! in the code says so again.
+//!
+//! | API | documented | guessed |
+//! |---|---|---|
+//! | ICBU product list | pages from 1; 30 rows at most, more is cut silently; 5,000 rows reachable; newest change first; unknown argument names are ignored; `group_id1=0`, `group_id2=-1` | 20 rows by default; pages behind the 5,000th row are empty; the larger id first among equal times; a subject matches when each of its words occurs; an upper category finds what is below it; dates are US Pacific |
+//! | ICBU product page | either id; flat under `result` (a sample), a `product` node on TOP | `B_PRODUCT_NOT_FOUND`, the code of its V2 sibling; another shop's product is unknown |
+//! | ICBU category | 0 is the root; `response_code` | `CATEGORY_NOT_EXIST`; the root's level is 0 |
+//! | ICBU id mapping | 1 category, 2 attribute, 3 value | old ids; `mapping_result` is a number |
+//! | ICBU schema | field ids, types, rules, dependencies; cascades are continued by `schema/level/get` | names, options and which rules apply; the codes of `schema/add` also here |
+//! | ICBU groups, photos | -1 lists level 1; field names | what `parent_id2` is; 100 photos a page at most |
+//! | ICBU orders | pages from 0, 10 rows, 100 at most; `total_count` is a text; dates as objects, US Pacific | more than 100 is cut; as a buyer a shop has no orders |
+//! | AliExpress lists | pages from 1, 20 rows, below 100; one status at a time; wrapper `item_display_dto` | more than 99 is cut; 13004024 for a missing status |
+//! | AliExpress detail modules | 50 rows, pages from 1, `totalPage` | an empty list behind the last page |
+//! | AliExpress product, categories | `<none>` for a product without SKUs; 0 is the root | the form of a failure |
+//! | Lazada products | 50 rows at most, offset at most 10,000; codes 14, 17, 19, 36, 70 | 20 rows by default; oldest change first, which the advised walk by `update_after` needs; `update_after` itself is included |
+//! | Lazada orders | 100 rows at most; a start date is mandatory; codes 14, 17, 19, 36, 74, 75 | code 17 when it is missing; newest first; the list of states |
+//! | Daraz, Miravia | that they speak Lazada's protocol | that their answers are Lazada's |
+//! | 1688 product list | field names | 20 rows by default, 50 at most; newest change first; words of `status` |
+//! | Taobao items on sale | only the fields asked for; 40 rows, 200 at most; newest listing first; an end at 20,000 rows | more is refused with 41 |
 
 mod ali1688;
 mod aliexpress;
@@ -183,7 +211,11 @@ impl<'a> Ask<'a> {
             .and_then(|at| Some((at, self.world.shops.get(at)?, self.world.stocks.get(at)?)))
             .filter(|(_, shop, _)| shop.platform == self.call.platform);
         let Some((at, shop, stock)) = found else { return Err(self.read.no_session()) };
-        let stock = stock.get_or_init(|| Stock::generate(self.world.seed, at, shop, self.world.products));
+        let stock = stock.get_or_init(|| {
+            let number =
+                self.world.shops[..at].iter().filter(|other| other.platform == shop.platform).count();
+            Stock::generate(self.world.seed, at, number, shop, self.world.products)
+        });
         Ok((shop, stock))
     }
 }

@@ -81,7 +81,11 @@ pub(super) fn generate(random: &mut Random, shop: &Shop, serial: usize, products
                 modified: (created + i64::from(random.between(0, 900_000))).min(NEWEST),
                 total: random.between(200, 900_000),
                 items: random.between(1, 9),
-                status: if common { statuses[random.index(5)] } else { *random.pick(statuses) },
+                status: if common {
+                    statuses[random.index(5)]
+                } else {
+                    statuses[random.index(statuses.len())]
+                },
                 noise: random.next(),
             }
         })

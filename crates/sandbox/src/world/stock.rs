@@ -1,6 +1,6 @@
 //! What a shop holds: products, groups, orders, detail modules; made when it is first asked for.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, cmp::Reverse};
 
 use jiff::tz::TimeZone;
 
@@ -210,14 +210,15 @@ pub(super) struct Stock {
 }
 
 impl Stock {
-    /// Generates what a shop holds.
-    pub(super) fn generate(seed: u64, serial: usize, shop: &Shop, count: usize) -> Self {
+    /// Generates what a shop holds. `serial` is its number in the world, `number` that on its
+    /// platform.
+    pub(super) fn generate(seed: u64, serial: usize, number: usize, shop: &Shop, count: usize) -> Self {
         let count = count.min(MOST_PRODUCTS);
         let mut random = Random::new(seed, &[2, serial as u64]);
         let zone = times::zone(shop.platform, shop.country);
         let groups = product_groups(&mut random, shop, serial);
         let photo_groups = photo_groups(&mut random, serial);
-        let mut products = products(&mut random, shop, serial, count, groups.len());
+        let mut products = products(&mut random, shop, number, count, groups.len());
         sort(shop.platform, &mut products);
 
         let mut by_id: Vec<(u64, u32)> =
@@ -313,15 +314,17 @@ pub(super) fn matches_text(title: &str, wanted: &str) -> bool {
     wanted.to_lowercase().split_whitespace().all(|word| title.contains(word))
 }
 
-fn products(random: &mut Random, shop: &Shop, serial: usize, count: usize, groups: usize) -> Vec<Product> {
+fn products(random: &mut Random, shop: &Shop, number: usize, count: usize, groups: usize) -> Vec<Product> {
+    // The first product of the first shop has the id of the vendors' samples, whatever the seed:
+    // examples can be tried as they are printed.
     let first_id = match shop.platform {
-        "alibaba" => 1_600_000_000_000,
-        "aliexpress" => 1_005_000_000_000_000,
-        "aliexpress-legacy" => 32_800_000_000,
+        "alibaba" => 1_600_107_214_049,
+        "aliexpress" => 1_005_000_000_000_001,
+        "aliexpress-legacy" => 32_800_000_001,
         "1688" => 610_000_000_000,
         "taobao" => 520_000_000_000,
         _ => 2_100_000_000,
-    } + serial as u64 * 10_000_000_000;
+    } + number as u64 * 10_000_000_000;
     let leaves = Family::of(shop.platform).leaves();
     // A shop sells a few kinds of things, not everything.
     let kinds: Vec<usize> = (0..6).map(|_| *random.pick(&leaves)).collect();
@@ -360,7 +363,7 @@ fn product(
     let language = language(shop, place);
     Product {
         // Ids rise with a step that hides the place; below 2^53, so that every reader keeps them.
-        id: first_id + place as u64 * 9_973 + u64::from(random.below(9_973)),
+        id: first_id + place as u64 * 9_973 + if place == 0 { 0 } else { u64::from(random.below(9_973)) },
         title: words::title(random, language, node, place).into(),
         language,
         node: u16::try_from(node).unwrap_or(0),
@@ -406,11 +409,11 @@ fn language(shop: &Shop, place: usize) -> Language {
 /// the advised walk by `update_after` needs that. For the others, the newest change first.
 fn sort(platform: &str, products: &mut [Product]) {
     match platform {
-        "taobao" => products.sort_unstable_by_key(|product| std::cmp::Reverse((product.listed, product.id))),
+        "taobao" => products.sort_unstable_by_key(|product| Reverse((product.listed, product.id))),
         "lazada" | "daraz" | "miravia" => {
-            products.sort_unstable_by_key(|product| (product.modified, product.id))
+            products.sort_unstable_by_key(|product| (product.modified, product.id));
         }
-        _ => products.sort_unstable_by_key(|product| std::cmp::Reverse((product.modified, product.id))),
+        _ => products.sort_unstable_by_key(|product| Reverse((product.modified, product.id))),
     }
 }
 
