@@ -12,7 +12,12 @@ client = AliExpressClient(app_key=KEY, app_secret=SECRET, tracking_id="sesame", 
 
 @check("reads a list")
 def read_list():
-    client.get_categories()
+    assert client.get_categories(), "no categories"
+
+
+@check("reads a list with other letters in the request")
+def read_products():
+    assert client.get_products(keywords="café 中文 a&b=c+d 😀").items, "no products"
 
 
 @check("is told that the signature is wrong when its secret is")

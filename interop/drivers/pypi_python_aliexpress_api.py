@@ -10,7 +10,7 @@ import json
 from aliexpress_api.skd import appinfo
 from aliexpress_api.skd.api.base import RestApi, TopException
 from aliexpress_api.skd.api.rest import AliexpressAffiliateProductQueryRequest
-from tap import HOST, KEY, PORT, SECRET, at, check, equal, fresh_code, refused, run
+from tap import HOST, KEY, PORT, SECRET, at, check, equal, fresh_code, refused, rows, run
 
 tokens = {}
 
@@ -72,7 +72,8 @@ def read_affiliate_list():
         page_size=5,
         tracking_id="",
     )
-    at(answer, "aliexpress_affiliate_product_query_response.resp_result")
+    # Where `AliexpressApi.get_products` looks for them.
+    rows(answer, "aliexpress_affiliate_product_query_response.resp_result.result.products.product")
 
 
 @check("is told that the token is wrong")

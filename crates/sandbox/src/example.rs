@@ -152,6 +152,10 @@ impl Baker<'_> {
             format!("{}.50", number % 500)
         } else if name.ends_with("code") {
             "200".to_owned()
+        } else if name.contains("quantity") {
+            number.to_string()
+        } else if name.ends_with("rate") || name == "discount" {
+            format!("{}%", number % 100)
         } else if is_id {
             (1_000_000_000 + number).to_string()
         } else {
@@ -183,10 +187,12 @@ fn fits(kind: Type, example: &Json) -> bool {
 }
 
 /// The name of the wrapper of a TOP list: the snake form of the type, capitals split one by one
-/// (`ContinentDTO` becomes `continent_d_t_o`); plain lists are named by their plain type.
+/// (`ContinentDTO` becomes `continent_d_t_o`); plain lists are named by their plain type. Where the
+/// documents do not name the type it is the field's name for one of them: public SDKs read
+/// `products.product`, `categories.category`, `ae_item_sku_info_dtos.ae_item_sku_info_d_t_o`.
 pub(crate) fn wrapper(field: &Field) -> String {
     if field.kind == Type::Object || !field.children.is_empty() {
-        let name = field.vendor_type.as_deref().unwrap_or(&field.name);
+        let Some(name) = field.vendor_type.as_deref() else { return singular(&field.name) };
         let name = name.trim_end_matches("[]").rsplit(['.', '$']).next().unwrap_or(name);
         let mut out = String::with_capacity(name.len() + 8);
         for c in name.chars() {
@@ -206,9 +212,36 @@ pub(crate) fn wrapper(field: &Field) -> String {
     .to_owned()
 }
 
+/// The name of one of several: `categories` holds `category`.
+fn singular(name: &str) -> String {
+    let one = match name.strip_suffix("ies") {
+        Some(stem) => format!("{stem}y"),
+        None if name.ends_with("ss") => name.to_owned(),
+        None => name.strip_suffix('s').unwrap_or(name).to_owned(),
+    };
+    match one.strip_suffix("_dto") {
+        Some(stem) => format!("{stem}_d_t_o"),
+        None => one,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lists_of_an_unnamed_type_are_wrapped_by_the_name_of_one() {
+        for (field, wrapped) in [
+            ("products", "product"),
+            ("categories", "category"),
+            ("promotion_links", "promotion_link"),
+            ("ae_item_sku_info_dtos", "ae_item_sku_info_d_t_o"),
+            ("address", "address"),
+            ("item_list", "item_list"),
+        ] {
+            assert_eq!(singular(field), wrapped);
+        }
+    }
 
     fn fields() -> Vec<Field> {
         serde_json::from_value(serde_json::json!([
