@@ -207,3 +207,24 @@ fn describe(path: &Path, error: sqlx::Error) -> Error {
         _ => error,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{KeyRow, TokenStore as _};
+
+    #[tokio::test]
+    async fn a_full_disk_is_named_and_loses_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("vault.db");
+        let store = SqliteStore::open(&path).await.unwrap();
+        // SQLite's own limit of pages fails with the very code of a full disk. It holds for this
+        // connection, and one connection is all that a pool without rivals uses.
+        sqlx::raw_sql("PRAGMA max_page_count = 1").execute(&store.pool).await.unwrap();
+        let key = KeyRow { key_id: vec![1], kind: "file".into(), params: "x".repeat(100_000), check: vec![], created_at: 0 };
+        let error = store.add_key(key).await.unwrap_err();
+        assert!(error.message().contains("the disk is full") && error.message().contains("vault.db"), "{error:?}");
+        assert!(error.is_retryable() && error.hint_text().is_some());
+        assert_eq!(store.key().await.unwrap(), None);
+    }
+}

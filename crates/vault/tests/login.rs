@@ -1,0 +1,441 @@
+//! Logins on every platform: the URL, the callback, the reply, and whose shop it is.
+
+mod support;
+
+use std::collections::BTreeMap;
+
+use sesame_core::{
+    AppSecret, AuthCode, ErrorKind, Shape,
+    sign::{Digest, SigningKey, sign},
+    time::top_timestamp,
+};
+use sesame_vault::{Account, AccountState, Callback, LoginOptions, NewApp, Vault};
+use support::{FakeTransport, Home, IopService, Policy, SECRET, Seen, app, as_name, callback, log_in, reply};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+fn query(url: &str) -> (String, BTreeMap<String, String>) {
+    let (page, query) = url.split_once('?').unwrap();
+    (page.to_owned(), form_urlencoded::parse(query.as_bytes()).into_owned().collect())
+}
+
+async fn authorize_url(platform: &str, options: LoginOptions) -> (String, BTreeMap<String, String>) {
+    let home = Home::new(FakeTransport::json("{}"));
+    let vault = home.open().await;
+    app(&vault, platform).await;
+    let login = vault.begin_login(platform, options).await.unwrap();
+    assert!(login.is_loopback && !login.is_sandbox);
+    let (page, params) = query(&login.authorize_url);
+    assert_eq!(params["state"], login.state);
+    assert!(login.state.len() >= 32, "128 bits at least");
+    assert_eq!(params["client_id"], "500100");
+    assert_eq!(params["redirect_uri"], "http://127.0.0.1:8756/callback");
+    (page, params)
+}
+
+#[tokio::test]
+async fn every_platform_has_its_own_authorise_url() {
+    let (page, params) = authorize_url("alibaba", LoginOptions::default()).await;
+    assert_eq!(page, "https://openapi-auth.alibaba.com/oauth/authorize");
+    assert_eq!((params["response_type"].as_str(), params["force_auth"].as_str()), ("code", "true"));
+    assert!(!params.contains_key("_aop_signature"));
+
+    let country = LoginOptions { country: Some("cb".to_owned()), ..LoginOptions::default() };
+    let (page, params) = authorize_url("lazada", country).await;
+    assert_eq!((page.as_str(), params["country"].as_str()), ("https://auth.lazada.com/oauth/authorize", "cb"));
+
+    let (page, params) = authorize_url("1688", LoginOptions::default()).await;
+    assert_eq!((page.as_str(), params["site"].as_str()), ("https://auth.1688.com/oauth/authorize", "1688"));
+    assert!(!params.contains_key("_aop_signature"), "today's page wants none");
+
+    let old = LoginOptions { region: Some("china-2012".to_owned()), ..LoginOptions::default() };
+    let (page, params) = authorize_url("1688", old).await;
+    assert_eq!((page.as_str(), params["site"].as_str()), ("https://gw.open.1688.com/auth/authorize.htm", "china"));
+    check_aop_signature(&params);
+
+    let (page, params) = authorize_url("aliexpress-legacy", LoginOptions::default()).await;
+    assert_eq!((page.as_str(), params["site"].as_str()), ("https://gw.api.alibaba.com/auth/authorize.htm", "aliexpress"));
+    check_aop_signature(&params);
+
+    let (page, params) = authorize_url("taobao", LoginOptions::default()).await;
+    assert_eq!((page.as_str(), params["view"].as_str()), ("https://oauth.taobao.com/authorize", "web"));
+}
+
+fn check_aop_signature(params: &BTreeMap<String, String>) {
+    let pairs: Vec<(&str, &str)> = params
+        .iter()
+        .filter(|(name, _)| *name != "_aop_signature")
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .collect();
+    let key = SigningKey::new(Digest::HmacSha1, &AppSecret::new(SECRET));
+    assert_eq!(params["_aop_signature"], sign(&key, Shape::Param2Params, "", &pairs, b"").as_str());
+}
+
+#[tokio::test]
+async fn a_platform_without_a_known_page_takes_a_code() {
+    let home = Home::new(FakeTransport::json(
+        r#"{"access_token":"a0000000000000000001","refresh_token":"r0000000000000000001","expires_in":60,"refresh_expires_in":60,"user_info":{"country":"ES","seller_id":"9"},"code":"0"}"#,
+    ));
+    let vault = home.open().await;
+    app(&vault, "miravia").await;
+    let error = vault.begin_login("miravia", LoginOptions::default()).await.unwrap_err();
+    assert!(error.hint_text().unwrap().contains("--code"), "{error:?}");
+    let options = LoginOptions { have_code: true, ..as_name("m") };
+    let login = vault.begin_login("miravia", options).await.unwrap();
+    let got = Callback::parse("3_500100_abc");
+    assert_eq!(vault.finish_login(&login, got).await.unwrap()[0].country.as_deref(), Some("es"));
+}
+
+async fn first_call(platform: &str, body: &'static str) -> (Seen, Vec<Account>) {
+    let home = Home::new(FakeTransport::json(body));
+    let vault = home.open().await;
+    app(&vault, platform).await;
+    let accounts = log_in(&vault, platform, LoginOptions::default()).await.unwrap();
+    (home.transport.seen().remove(0), accounts)
+}
+
+#[tokio::test]
+async fn iop_signs_its_token_calls_and_never_sends_the_secret() {
+    let (seen, accounts) = first_call(
+        "alibaba",
+        r#"{"access_token":"50000planted0access","refresh_token":"50001planted0refresh","account":"seller@x.com","country":"cn","expires_in":"25920000","refresh_expires_in":25920000,"user_info":{"user_id":200042360,"loginId":"cn100"},"code":"0","request_id":"1"}"#,
+    )
+    .await;
+    assert_eq!(seen.url, "https://openapi-api.alibaba.com/rest/auth/token/create");
+    let names: Vec<&str> = seen.form.keys().map(String::as_str).collect();
+    assert_eq!(names, ["app_key", "code", "sign", "sign_method", "timestamp"]);
+    let pairs: Vec<(&str, &str)> =
+        seen.form.iter().filter(|(name, _)| *name != "sign").map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let key = SigningKey::new(Digest::HmacSha256, &AppSecret::new(SECRET));
+    assert_eq!(seen.form["sign"], sign(&key, Shape::IopRest, "/auth/token/create", &pairs, b"").as_str());
+    let account = &accounts[0];
+    assert_eq!((account.name.as_str(), account.shop_id.as_deref()), ("seller@x.com", Some("200042360")));
+    assert_eq!(account.access_expires_at.unwrap().to_string(), "2027-09-18T00:00:00Z");
+}
+
+#[tokio::test]
+async fn param2_asks_by_post_over_https_with_the_secret_in_the_body() {
+    // As one sample prints it: resourceOwner, 14 digits, no memberId.
+    let (seen, accounts) = first_call(
+        "1688",
+        r#"{"aliId":8888888888,"resourceOwner":"cn100","expires_in":36000,"refresh_token":"479f9564-1049-456e-ab62-29d3e82277d9","access_token":"f14da3b8-b0b1-4f73-a5de-9bed637e0188","refresh_token_timeout":"20270521222222+0800"}"#,
+    )
+    .await;
+    assert_eq!(seen.url, "https://gw.open.1688.com/openapi/param2/1/system.oauth2/getToken/500100");
+    assert_eq!(seen.form["grant_type"], "authorization_code");
+    assert_eq!(seen.form["need_refresh_token"], "true");
+    assert_eq!(seen.form["client_secret"], SECRET);
+    assert_eq!(seen.form["redirect_uri"], "http://127.0.0.1:8756/callback");
+    assert!(!seen.form.contains_key("_aop_signature"));
+    let account = &accounts[0];
+    assert_eq!((account.login.as_deref(), account.shop_id.as_deref()), (Some("cn100"), Some("8888888888")));
+    assert_eq!(account.refresh_expires_at.unwrap().to_string(), "2027-05-21T14:22:22Z");
+}
+
+#[tokio::test]
+async fn another_spelling_is_tried_when_the_gateway_does_not_know_the_first() {
+    let home = Home::new(FakeTransport::new(|seen| {
+        Ok(if seen.url.contains("/openapi/http/1/system.oauth2/getToken/") {
+            reply(200, r#"{"aliId":"1","resource_owner":"o","expires_in":"36000","refresh_token":"479f9564-1049-456e-ab62-29d3e82277d9","access_token":"f14da3b8-b0b1-4f73-a5de-9bed637e0188","refresh_token_timeout":"20270521222222+0800"}"#)
+        } else if seen.url.contains("/refreshToken/") {
+            assert!(seen.form.contains_key("_aop_signature"), "the older spelling is signed");
+            reply(200, r#"{"aliId":"1","expires_in":"36000","access_token":"0000da90-0000-4f73-a5de-9bed637e0188"}"#)
+        } else {
+            reply(400, r#"{"error_code":"gw.APIUnsupported","error_message":"unknown"}"#)
+        })
+    }));
+    let vault = home.open().await;
+    app(&vault, "aliexpress-legacy").await;
+    log_in(&vault, "aliexpress-legacy", as_name("x")).await.unwrap();
+    assert_eq!(home.transport.count(), 2);
+    home.transport.answer(|seen| {
+        Ok(if seen.url.contains("/param2/1/system.oauth2/refreshToken/500100") {
+            let path = "param2/1/system.oauth2/refreshToken/500100";
+            let pairs: Vec<(&str, &str)> = seen
+                .form
+                .iter()
+                .filter(|(name, _)| *name != "_aop_signature")
+                .map(|(name, value)| (name.as_str(), value.as_str()))
+                .collect();
+            let key = SigningKey::new(Digest::HmacSha1, &AppSecret::new(SECRET));
+            assert_eq!(seen.form["_aop_signature"], sign(&key, Shape::Param2, path, &pairs, b"").as_str());
+            reply(200, r#"{"aliId":"1","expires_in":"36000","access_token":"0000da90-0000-4f73-a5de-9bed637e0188"}"#)
+        } else {
+            reply(400, r#"{"error_code":"gw.APIUnsupported","error_message":"unknown"}"#)
+        })
+    });
+    assert_eq!(vault.refresh("x").await.unwrap().generation, 2);
+    assert_eq!(home.transport.count(), 5);
+}
+
+#[tokio::test]
+async fn top_takes_the_form_and_the_token_inside_a_text() {
+    const REPLY: &str = r#"{"access_token":"6200planted0session00","token_type":"Bearer","expires_in":86400,"refresh_token":"6201planted0refresh00","re_expires_in":172800,"r1_expires_in":86400,"taobao_user_nick":"%E5%95%86%E5%BA%97%E6%B5%8B%E8%AF%95","taobao_user_id":"263685215"}"#;
+    let (seen, accounts) = first_call("taobao", REPLY).await;
+    assert_eq!(seen.url, "https://oauth.taobao.com/token");
+    assert_eq!((seen.form["grant_type"].as_str(), seen.form["client_secret"].as_str()), ("authorization_code", SECRET));
+    assert_eq!(accounts[0].login.as_deref(), Some("商店测试"));
+    assert_eq!(accounts[0].refresh_expires_at.unwrap().to_string(), "2026-11-24T00:00:00Z");
+
+    // The signed API, where /token is not known: the reply is JSON inside a text.
+    let home = Home::new(FakeTransport::new(|seen| {
+        Ok(if seen.url.ends_with("/router/rest") {
+            assert_eq!(seen.form["method"], "taobao.top.auth.token.create");
+            assert_eq!(seen.form["timestamp"], top_timestamp("2026-11-22T00:00:00Z".parse().unwrap()));
+            assert!(!seen.form.contains_key("client_secret"));
+            let inner = serde_json::to_string(REPLY).unwrap();
+            reply(200, format!(r#"{{"top_auth_token_create_response":{{"token_result":{inner},"request_id":"1"}}}}"#))
+        } else {
+            reply(200, r#"{"error_response":{"code":22,"msg":"Invalid Method","request_id":"1"}}"#)
+        })
+    }));
+    let vault = home.open().await;
+    app(&vault, "taobao").await;
+    let accounts = log_in(&vault, "taobao", LoginOptions::default()).await.unwrap();
+    assert_eq!(accounts[0].shop_id.as_deref(), Some("263685215"));
+}
+
+#[tokio::test]
+async fn one_approval_of_a_cross_border_seller_is_several_shops_with_one_pair() {
+    const LIST: &str = r#"{"access_token":"50000planted0access1","refresh_token":"50001planted0refresh1","country":"cb","account":"cb@x.com","account_platform":"seller_center","expires_in":259200,"refresh_expires_in":2592000,"country_user_info":[{"country":"sg","seller_id":"1001","user_id":10101},{"country":"my","seller_id":"2001","user_id":20101}]}"#;
+    const MAP: &str = r#"{"access_token":"50000planted0access2","refresh_token":"50001planted0refresh2","country":"cb","account":"cb@x.com","expires_in":"259200","refresh_expires_in":"2592000","country_user_info":{"SG":{"seller_id":"1001"},"MY":{"seller_id":"2001"},"TH":{"seller_id":"3001"}},"code":"0"}"#;
+    const RENAMED: &str = r#"{"access_token":"50000planted0access3","refresh_token":"50001planted0refresh3","country":"cb","account":"cb@x.com","expires_in":259200,"refresh_expires_in":2592000,"country_user_info_list":[{"country":"SG","seller_id":"1001"},{"country":"MY","seller_id":"2001"}],"code":"0"}"#;
+    let home = Home::new(FakeTransport::json(LIST));
+    let vault = home.open().await;
+    app(&vault, "lazada").await;
+    let accounts = log_in(&vault, "lazada", as_name("cb")).await.unwrap();
+    let told: Vec<_> = accounts.iter().map(|a| (a.name.as_str(), a.shop_id.as_deref().unwrap(), a.region.as_deref().unwrap())).collect();
+    assert_eq!(told, [("cb-my", "2001", "my"), ("cb-sg", "1001", "sg")]);
+    let (my, sg) = (vault.handle("cb-my").await.unwrap(), vault.handle("cb-sg").await.unwrap());
+    assert_eq!((my.urls().api.as_str(), sg.urls().api.as_str()), ("https://api.lazada.com.my", "https://api.lazada.sg"));
+
+    // One refresh serves both.
+    home.transport.answer(|_| Ok(reply(200, RENAMED)));
+    vault.refresh("cb-my").await.unwrap();
+    assert_eq!(vault.token(&sg).await.unwrap().access.expose(), "50000planted0access3");
+    assert_eq!(home.transport.count(), 2);
+
+    // A later approval with one country more adds that shop and renews the others.
+    home.transport.answer(|_| Ok(reply(200, MAP)));
+    let accounts = log_in(&vault, "lazada", as_name("cb")).await.unwrap();
+    let names: Vec<&str> = accounts.iter().map(|account| account.name.as_str()).collect();
+    assert_eq!(names, ["cb-my", "cb-sg", "cb-th"]);
+    assert_eq!(vault.token(&my).await.unwrap().access.expose(), "50000planted0access2");
+}
+
+struct Shop {
+    home: Home,
+    service: IopService,
+    vault: Vault,
+}
+
+async fn lazada() -> Shop {
+    let mut home = Home::new(FakeTransport::json("{}"));
+    let service = IopService::new(Policy::Lives, &home.clock);
+    home.transport = service.transport();
+    let vault = home.open().await;
+    app(&vault, "lazada").await;
+    Shop { home, service, vault }
+}
+
+#[tokio::test]
+async fn another_shops_approval_overwrites_nothing_unless_told_to() {
+    let shop = lazada().await;
+    log_in(&shop.vault, "lazada", as_name("mine")).await.unwrap();
+    let before = shop.vault.account("mine").await.unwrap();
+    let token = shop.service.access();
+    shop.service.become_seller("2002");
+    let error = log_in(&shop.vault, "lazada", as_name("mine")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Authorisation);
+    assert!(error.message().contains("another shop") && error.message().contains("2002"), "{error}");
+    assert!(error.hint_text().unwrap().contains("--replace-shop"));
+    assert_eq!(shop.vault.account("mine").await.unwrap(), before);
+    let handle = shop.vault.handle("mine").await.unwrap();
+    assert_eq!(shop.vault.token(&handle).await.unwrap().access.expose(), token);
+
+    let options = LoginOptions { replace_shop: true, ..as_name("mine") };
+    let accounts = log_in(&shop.vault, "lazada", options).await.unwrap();
+    assert_eq!((accounts.len(), accounts[0].shop_id.as_deref(), accounts[0].id), (1, Some("2002"), before.id));
+    let handle = shop.vault.handle("mine").await.unwrap();
+    assert_eq!(shop.vault.token(&handle).await.unwrap().access.expose(), shop.service.access());
+}
+
+#[tokio::test]
+async fn the_same_shop_is_found_again_and_two_names_share_its_tokens() {
+    let shop = lazada().await;
+    let first = log_in(&shop.vault, "lazada", LoginOptions::default()).await.unwrap();
+    assert_eq!(first[0].name, "seller@example.com");
+    let again = log_in(&shop.vault, "lazada", LoginOptions::default()).await.unwrap();
+    assert_eq!((again.len(), again[0].id, again[0].generation), (1, first[0].id, 2));
+    let more = log_in(&shop.vault, "lazada", as_name("short")).await.unwrap();
+    assert_eq!(more.iter().map(|account| account.name.as_str()).collect::<Vec<_>>(), ["seller@example.com", "short"]);
+    shop.vault.refresh("short").await.unwrap();
+    let handle = shop.vault.handle("seller@example.com").await.unwrap();
+    assert_eq!(shop.vault.token(&handle).await.unwrap().access.expose(), shop.service.access());
+    // Removing one name leaves the other its tokens.
+    shop.vault.remove_account("short").await.unwrap();
+    assert!(shop.vault.account("short").await.is_err());
+    assert_eq!(shop.vault.account("seller@example.com").await.unwrap().state, AccountState::Healthy);
+    // The same login name under another app does not clash.
+    let other = shop.vault.add_app(new_app("lazada", Some("second"))).await.unwrap();
+    let accounts = log_in(&shop.vault, &other.name, LoginOptions::default()).await.unwrap();
+    assert_eq!(accounts[0].name, "seller@example.com-second");
+    // A name of another app's account is refused before a code is spent.
+    let calls = shop.home.transport.count();
+    let error = log_in(&shop.vault, "second", as_name("seller@example.com")).await.unwrap_err();
+    assert_eq!((error.kind(), shop.home.transport.count()), (ErrorKind::Usage, calls));
+}
+
+fn new_app(platform: &str, name: Option<&str>) -> NewApp {
+    NewApp {
+        platform: platform.to_owned(),
+        name: name.map(str::to_owned),
+        key: "500200".to_owned(),
+        secret: AppSecret::new(SECRET),
+        redirect_uri: None,
+        region: None,
+    }
+}
+
+#[tokio::test]
+async fn wrong_callbacks_spend_nothing_and_say_what_is_wrong() {
+    let shop = lazada().await;
+    let login = shop.vault.begin_login("lazada", as_name("x")).await.unwrap();
+    let here = &login.redirect_uri;
+    for (url, kind, words) in [
+        (format!("{here}?code=c&state=0000"), ErrorKind::Usage, "state"),
+        (format!("{here}?code=c"), ErrorKind::Usage, "no state"),
+        (format!("http://127.0.0.1:9/callback?code=c&state={}", login.state), ErrorKind::Usage, "somewhere else"),
+        (format!("{here}?state={}", login.state), ErrorKind::Authorisation, "did not approve"),
+        (format!("{here}?error=access_denied&state={}", login.state), ErrorKind::Authorisation, "access_denied"),
+        ("hello://".to_owned(), ErrorKind::Usage, "no callback"),
+    ] {
+        let error = shop.vault.finish_login(&login, Callback::Url(url.clone())).await.unwrap_err();
+        assert_eq!(error.kind(), kind, "{url}: {error}");
+        assert!(error.message().contains(words), "{url}: {error}");
+        assert!(error.hint_text().is_some(), "{url}");
+    }
+    for code in ["", "a b", "a\nb"] {
+        assert!(shop.vault.finish_login(&login, Callback::Code(AuthCode::new(code))).await.is_err());
+    }
+    assert_eq!(shop.home.transport.count(), 0);
+    assert!(shop.vault.accounts().await.unwrap().is_empty());
+    shop.vault.finish_login(&login, callback(&login, "c")).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_callback_may_be_handed_to_a_later_process_but_not_reused() {
+    let shop = lazada().await;
+    let first = shop.vault.begin_login("lazada", as_name("x")).await.unwrap();
+    // `sesame login lazada --callback-url URL`, run afterwards: it begins a login of its own.
+    let vault = shop.home.open().await;
+    let second = vault.begin_login("lazada", as_name("x")).await.unwrap();
+    assert_ne!(first.state, second.state);
+    vault.finish_login(&second, callback(&first, "c")).await.unwrap();
+    let error = vault.finish_login(&second, callback(&first, "c")).await.unwrap_err();
+    assert!(error.message().contains("state"), "{error}");
+    // Nor after two hours.
+    let old = vault.begin_login("lazada", as_name("x")).await.unwrap();
+    shop.home.clock.advance_secs(2 * 3_600 + 1);
+    let new = vault.begin_login("lazada", as_name("x")).await.unwrap();
+    assert!(vault.finish_login(&new, callback(&old, "c")).await.is_err());
+    // Nor for another app.
+    app(&vault, "daraz").await;
+    let other = vault.begin_login("daraz", as_name("y")).await.unwrap();
+    assert!(vault.finish_login(&other, callback(&new, "c")).await.is_err());
+}
+
+#[tokio::test]
+async fn used_and_late_codes_are_told_apart_and_the_code_is_not_repeated() {
+    for (platform, status, body, minutes) in [
+        ("lazada", 200, r#"{"type":"ISV","code":"InvalidCode","message":"Invalid authorization code: 0_planted_code_123456","request_id":"r"}"#, "30 minutes"),
+        ("1688", 400, r#"{"error":"invalid_grant","error_description":"code 0_planted_code_123456 expired"}"#, "2 minutes"),
+        ("1688", 400, r#"{"error_code":"400","error_message":"invalid code 0_planted_code_123456"}"#, "2 minutes"),
+        ("taobao", 400, r#"{"error":"invalid_grant","error_description":"authorize code expire"}"#, "5 minutes"),
+    ] {
+        let home = Home::new(FakeTransport::new(move |_| Ok(reply(status, body))));
+        let vault = home.open().await;
+        app(&vault, platform).await;
+        let login = vault.begin_login(platform, as_name("x")).await.unwrap();
+        let error = vault.finish_login(&login, callback(&login, "0_planted_code_123456")).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Authorisation, "{platform}: {error:?}");
+        assert!(error.message().contains("used already"), "{error}");
+        assert!(error.hint_text().unwrap().contains(minutes), "{error:?} {:?}", error.hint_text());
+        assert!(!format!("{error} {error:?} {:?}", error.hint_text()).contains("planted_code"), "{error:?}");
+        home.clock.advance_secs(31 * 60);
+        let error = vault.finish_login(&login, callback(&login, "0_planted_code_123456")).await.unwrap_err();
+        assert!(error.message().contains("too old"), "{error}");
+        assert!(vault.accounts().await.unwrap().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_secret_is_not_blamed_on_the_code() {
+    let home = Home::new(FakeTransport::json(
+        r#"{"type":"ISV","code":"IncompleteSignature","message":"The request signature does not conform to platform standards","request_id":"r"}"#,
+    ));
+    let vault = home.open().await;
+    app(&vault, "alibaba").await;
+    let error = log_in(&vault, "alibaba", as_name("x")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Signature, "{error:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_listener_waits_through_strays_and_takes_the_one_callback() {
+    let shop = lazada().await;
+    // A port of the system's choice, so that tests can run side by side.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let redirect = format!("http://127.0.0.1:{port}/callback");
+    let app = support::add_app(&shop.vault, "lazada", Some(&redirect)).await;
+    let login = shop.vault.begin_login(&app.name, as_name("x")).await.unwrap();
+    let listener = shop.vault.listen(&login).await.unwrap();
+    assert!(shop.vault.listen(&login).await.unwrap_err().message().contains(&port.to_string()));
+    let clock = shop.home.clock.clone().manual();
+    let waiting = tokio::spawn(async move { listener.accept().await });
+    // Browsers open connections and leave them idle; they must not block the others.
+    let _idle = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    for (target, status) in [
+        ("/favicon.ico".to_owned(), "404"),
+        ("/callback?code=c&state=wrong".to_owned(), "400"),
+        ("/callback".to_owned(), "400"),
+        (format!("/callback?code=0_c&state={}", login.state), "200"),
+    ] {
+        let answer = get(port, &target).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{target}: {answer}");
+        assert!(!answer.contains(&login.state));
+    }
+    let got = waiting.await.unwrap().unwrap();
+    let accounts = shop.vault.finish_login(&login, got).await.unwrap();
+    assert_eq!(accounts[0].name, "x");
+    drop(clock);
+}
+
+async fn get(port: u16, target: &str) -> String {
+    let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    stream.write_all(format!("GET {target} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n").as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_listener_gives_up_after_a_quarter_of_an_hour() {
+    let shop = lazada().await;
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let app = support::add_app(&shop.vault, "lazada", Some(&format!("http://localhost:{port}/"))).await;
+    let login = shop.vault.begin_login(&app.name, as_name("x")).await.unwrap();
+    let clock = shop.home.clock.clone().manual();
+    let listener = shop.vault.listen(&login).await.unwrap();
+    let waiting = tokio::spawn(async move { listener.accept().await });
+    tokio::task::yield_now().await;
+    while !waiting.is_finished() {
+        clock.advance_secs(60);
+        tokio::task::yield_now().await;
+    }
+    let error = waiting.await.unwrap().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Authorisation);
+    // A redirect URI that is not on this machine cannot be listened on.
+    let app = support::add_app(&shop.vault, "lazada", Some("https://shop.example/cb")).await;
+    let login = shop.vault.begin_login(&app.name, as_name("y")).await.unwrap();
+    assert!(!login.is_loopback);
+    assert_eq!(shop.vault.listen(&login).await.unwrap_err().kind(), ErrorKind::Usage);
+}

@@ -1,0 +1,590 @@
+//! Tokens: windows, one refresh at a time, nothing lost.
+
+mod support;
+
+use std::{sync::Arc, sync::atomic::Ordering, time::Duration};
+
+use jiff::Timestamp;
+use sesame_core::{AccessToken, Error, ErrorKind, RefreshToken, Retry};
+use sesame_vault::{Account, AccountState, ImportedTokens, Vault, store::SqliteStore};
+use support::{FakeTransport, FlakyStore, Home, IopService, Policy, START, app, as_name, log_in, reply};
+
+const DAY: u64 = 86_400;
+/// Lazada's documented life of an access token, and its advisory window.
+const LIFE: u64 = 30 * DAY;
+const ADVISORY: u64 = 36 * 3_600;
+
+struct Shop {
+    home: Home,
+    service: IopService,
+    vault: Vault,
+}
+
+/// A shop of Lazada, authorised a moment ago.
+async fn shop(policy: Policy) -> Shop {
+    let mut home = Home::new(FakeTransport::json("{}"));
+    let service = IopService::new(policy, &home.clock);
+    home.transport = service.transport();
+    let vault = home.open().await;
+    app(&vault, "lazada").await;
+    let accounts = log_in(&vault, "lazada", as_name("shop")).await.unwrap();
+    assert_eq!(accounts[0].name, "shop");
+    Shop { home, service, vault }
+}
+
+fn at(seconds: u64) -> Option<Timestamp> {
+    Some(Timestamp::from_millisecond(START + i64::try_from(seconds * 1_000).unwrap()).unwrap())
+}
+
+async fn settled(vault: &Vault, name: &str) -> Account {
+    vault.settle().await;
+    vault.account(name).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fresh_tokens_ask_nobody() {
+    let shop = shop(Policy::Dies).await;
+    let handle = shop.vault.handle("shop").await.unwrap();
+    shop.home.clock.advance_secs(LIFE - ADVISORY - 1);
+    assert!(handle.fresh_token().is_some());
+    assert_eq!(shop.vault.token(&handle).await.unwrap().access.expose(), shop.service.access());
+    assert_eq!(shop.home.transport.count(), 1, "the login's own call and no other");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_the_advisory_window_one_refreshes_and_the_others_go_on() {
+    let shop = shop(Policy::Dies).await;
+    let handle = shop.vault.handle("shop").await.unwrap();
+    let old = shop.service.access();
+    shop.home.clock.advance_secs(LIFE - ADVISORY);
+    shop.home.transport.close_gate();
+    assert!(handle.fresh_token().is_none());
+    for _ in 0..20 {
+        let token = shop.vault.token(&handle).await.unwrap();
+        assert_eq!(token.access.expose(), old, "the old one is still valid and nobody waits");
+    }
+    shop.home.transport.arrivals(2).await;
+    shop.home.transport.open_gate();
+    let account = settled(&shop.vault, "shop").await;
+    assert_eq!(shop.service.refreshes(), 1);
+    assert_eq!(account.generation, 2);
+    assert_eq!(shop.vault.token(&handle).await.unwrap().access.expose(), shop.service.access());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_the_mandatory_window_all_wait_for_one_refresh() {
+    let shop = shop(Policy::Dies).await;
+    let handle = shop.vault.handle("shop").await.unwrap();
+    shop.home.clock.advance_secs(LIFE + 5);
+    shop.home.transport.close_gate();
+    let waiting: Vec<_> = (0..64)
+        .map(|_| {
+            let (vault, handle) = (shop.vault.clone(), handle.clone());
+            tokio::spawn(async move { vault.token(&handle).await.unwrap() })
+        })
+        .collect();
+    shop.home.transport.arrivals(2).await;
+    assert!(waiting.iter().all(|task| !task.is_finished()));
+    shop.home.transport.open_gate();
+    for task in waiting {
+        let token = task.await.unwrap();
+        assert_eq!((token.access.expose(), token.generation), (shop.service.access().as_str(), 2));
+    }
+    assert_eq!(shop.service.refreshes(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_vaults_on_one_file_refresh_once() {
+    for policy in [Policy::Dies, Policy::Lives] {
+        let shop = shop(policy).await;
+        shop.home.clock.advance_secs(LIFE + 5);
+        // As another process would: its own opening of the same file.
+        let other = shop.home.open().await;
+        let clock = shop.home.clock.clone().manual();
+        shop.home.transport.close_gate();
+        let mut waiting = Vec::new();
+        for number in 0..64 {
+            let vault = if number % 2 == 0 { shop.vault.clone() } else { other.clone() };
+            waiting.push(tokio::spawn(async move {
+                let handle = vault.handle("shop").await.unwrap();
+                vault.token(&handle).await.unwrap()
+            }));
+        }
+        shop.home.transport.arrivals(2).await;
+        shop.home.transport.open_gate();
+        // The other vault polls in this clock's time.
+        let ticking = tokio::spawn(async move {
+            for _ in 0..2_000 {
+                clock.advance(Duration::from_millis(20));
+                tokio::time::timeout(Duration::from_millis(5), std::future::pending::<()>()).await.unwrap_err();
+            }
+        });
+        for task in waiting {
+            let token = task.await.unwrap();
+            assert_eq!(token.access.expose(), shop.service.access(), "{policy:?}");
+        }
+        ticking.abort();
+        assert_eq!(shop.service.refreshes(), 1, "{policy:?}");
+        assert_eq!(settled(&other, "shop").await.generation, 2);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_that_died_holding_the_lease_delays_others_but_not_for_ever() {
+    let shop = shop(Policy::Lives).await;
+    shop.home.clock.advance_secs(LIFE + 5);
+    shop.home.transport.close_gate();
+    let handle = shop.vault.handle("shop").await.unwrap();
+    let dying = tokio::spawn({
+        let (vault, handle) = (shop.vault.clone(), handle.clone());
+        async move { vault.token(&handle).await }
+    });
+    shop.home.transport.arrivals(2).await;
+    // Its answer never comes. The other waits for the lease to end, then asks once more.
+    let transport = shop.service.transport();
+    let other = Vault::open(sesame_vault::VaultOptions { transport: Arc::new(transport), ..shop.home.options() }).await.unwrap();
+    let before = shop.home.clock.clone();
+    let token = other.token(&*other.handle("shop").await.unwrap()).await.unwrap();
+    assert_eq!(token.access.expose(), shop.service.access());
+    use sesame_core::Clock as _;
+    assert!(before.now().as_millisecond() - START >= i64::try_from((LIFE + 5 + 75) * 1_000).unwrap());
+    assert_eq!(token.generation, 2);
+    // The first answer arrives after all: compare-and-set keeps what stands.
+    shop.home.transport.open_gate();
+    let late = dying.await.unwrap().unwrap();
+    assert_eq!((late.generation, late.access.expose()), (2, token.access.expose()));
+    assert_eq!(settled(&shop.vault, "shop").await.generation, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_who_gives_up_does_not_cut_off_the_refresh() {
+    let shop = shop(Policy::Dies).await;
+    let handle = shop.vault.handle("shop").await.unwrap();
+    shop.home.clock.advance_secs(LIFE + 5);
+    shop.home.transport.close_gate();
+    let caller = tokio::spawn({
+        let (vault, handle) = (shop.vault.clone(), handle.clone());
+        async move { vault.token(&handle).await }
+    });
+    shop.home.transport.arrivals(2).await;
+    caller.abort();
+    assert!(caller.await.unwrap_err().is_cancelled());
+    shop.home.transport.open_gate();
+    assert_eq!(settled(&shop.vault, "shop").await.generation, 2);
+    assert_eq!(shop.vault.token(&handle).await.unwrap().access.expose(), shop.service.access());
+    assert_eq!(shop.service.refreshes(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_generation_is_refreshed_once_however_many_say_so() {
+    let shop = shop(Policy::Dies).await;
+    let handle = shop.vault.handle("shop").await.unwrap();
+    let generation = shop.vault.token(&handle).await.unwrap().generation;
+    let tasks: Vec<_> = (0..50)
+        .map(|_| {
+            let (vault, handle) = (shop.vault.clone(), handle.clone());
+            tokio::spawn(async move { vault.refused(&handle, generation).await.unwrap() })
+        })
+        .collect();
+    for task in tasks {
+        assert_eq!(task.await.unwrap().generation, generation + 1);
+    }
+    // One who comes late with the old news gets the new token as well.
+    assert_eq!(shop.vault.refused(&handle, generation).await.unwrap().generation, generation + 1);
+    assert_eq!(shop.service.refreshes(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dead_refresh_token_asks_for_a_person_and_never_calls_again() {
+    let shop = shop(Policy::Dies).await;
+    let handle = shop.vault.handle("shop").await.unwrap();
+    shop.home.transport.answer(|seen| {
+        let given = &seen.form["refresh_token"];
+        Ok(reply(200, format!(r#"{{"type":"ISV","code":"IllegalRefreshToken","message":"The specified refresh token {given} is invalid or expired","request_id":"r1"}}"#)))
+    });
+    shop.home.clock.advance_secs(LIFE + 5);
+    let calls = shop.home.transport.count();
+    for _ in 0..5 {
+        let error = shop.vault.token(&handle).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Authorisation, "{error:?}");
+        assert!(error.hint_text().unwrap().contains("sesame login lazada --as shop"));
+        assert!(!format!("{error:?}").contains("planted0refresh0"), "{error:?}");
+    }
+    assert_eq!(shop.home.transport.count(), calls + 1);
+    let account = settled(&shop.vault, "shop").await;
+    assert!(matches!(&account.state, AccountState::NeedsAuthorisation { reason } if reason.contains("no longer takes")), "{account:?}");
+    // Another process reads it off the row, without a call.
+    let other = shop.home.open().await;
+    assert!(other.token(&*other.handle("shop").await.unwrap()).await.is_err());
+    assert_eq!(shop.home.transport.count(), calls + 1);
+    // A new approval ends it.
+    shop.home.transport.answer({
+        let service = shop.service.clone();
+        move |seen| service.answer(seen)
+    });
+    log_in(&shop.vault, "lazada", as_name("shop")).await.unwrap();
+    assert_eq!(settled(&shop.vault, "shop").await.state, AccountState::Healthy);
+    assert_eq!(shop.vault.token(&handle).await.unwrap().access.expose(), shop.service.access());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn trouble_that_passes_is_not_taken_for_the_end() {
+    let troubles: Vec<(&str, Box<dyn Fn() -> sesame_core::Result<sesame_core::HttpResponse> + Send + Sync>)> = vec![
+        ("502 page", Box::new(|| Ok(reply(502, "<html>Bad Gateway</html>")))),
+        ("200 page", Box::new(|| Ok(reply(200, "<html>punish</html>")))),
+        ("empty", Box::new(|| Ok(reply(200, "")))),
+        ("cut", Box::new(|| Ok(reply(200, r#"{"access_token":"5000"#)))),
+        ("no token", Box::new(|| Ok(reply(200, r#"{"code":"0","request_id":"r"}"#)))),
+        ("timeout", Box::new(|| Err(Error::new(ErrorKind::Timeout, "no answer").may_have_happened(true)))),
+        ("connection", Box::new(|| Err(Error::new(ErrorKind::Network, "refused")))),
+        ("limit", Box::new(|| Ok(reply(200, r#"{"type":"ISV","code":"ApiCallLimit","message":"This ban will last 3 seconds","request_id":"r"}"#)))),
+        ("wrong secret", Box::new(|| Ok(reply(200, r#"{"type":"ISV","code":"IncompleteSignature","message":"x","request_id":"r"}"#)))),
+    ];
+    for (name, trouble) in troubles {
+        let shop = shop(Policy::Dies).await;
+        let handle = shop.vault.handle("shop").await.unwrap();
+        shop.home.clock.advance_secs(LIFE + 5);
+        let calls = shop.home.transport.count();
+        shop.home.transport.answer(move |_| trouble());
+        let error = shop.vault.token(&handle).await.unwrap_err();
+        assert_ne!(error.kind(), ErrorKind::Authorisation, "{name}: {error:?}");
+        let account = settled(&shop.vault, "shop").await;
+        assert_eq!(account.state, AccountState::NeedsRefresh, "{name}");
+        assert_eq!((account.attempts, account.generation), (1, 1), "{name}");
+        assert!(account.last_error.is_some(), "{name}");
+        // In the cool-down nobody calls; another process honours it too.
+        let error = shop.vault.token(&handle).await.unwrap_err();
+        assert!(matches!(error.retry(), Retry::After(_)), "{name}: {error:?}");
+        let other = shop.home.open().await;
+        assert!(other.token(&*other.handle("shop").await.unwrap()).await.is_err());
+        assert_eq!(shop.home.transport.count(), calls + 1, "{name}");
+        // Afterwards it works again.
+        shop.home.clock.advance_secs(130);
+        shop.home.transport.answer({
+            let service = shop.service.clone();
+            move |seen| service.answer(seen)
+        });
+        assert!(shop.vault.token(&handle).await.is_ok(), "{name}");
+        let account = settled(&shop.vault, "shop").await;
+        assert_eq!((account.attempts, account.last_error), (0, None), "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_old_token_with_some_life_left_is_better_than_an_error() {
+    let shop = shop(Policy::Dies).await;
+    let handle = shop.vault.handle("shop").await.unwrap();
+    shop.home.clock.advance_secs(LIFE - 30);
+    shop.home.transport.answer(|_| Ok(reply(502, "<html>")));
+    assert_eq!(shop.vault.token(&handle).await.unwrap().access.expose(), shop.service.access());
+    shop.home.clock.advance_secs(31);
+    assert!(shop.vault.token(&handle).await.is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_forced_refresh_waits_for_no_cool_down() {
+    let shop = shop(Policy::Dies).await;
+    shop.home.transport.answer(|_| Ok(reply(502, "<html>")));
+    assert!(shop.vault.refresh("shop").await.is_err());
+    shop.home.transport.answer({
+        let service = shop.service.clone();
+        move |seen| service.answer(seen)
+    });
+    let account = shop.vault.refresh("shop").await.unwrap();
+    assert_eq!((account.generation, account.state), (2, AccountState::Healthy));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_shops_tokens_overwrite_nothing() {
+    let shop = shop(Policy::Dies).await;
+    let handle = shop.vault.handle("shop").await.unwrap();
+    shop.service.become_seller("666");
+    shop.home.clock.advance_secs(LIFE + 5);
+    let error = shop.vault.token(&handle).await.unwrap_err();
+    assert!(error.message().contains("another shop"), "{error}");
+    let account = settled(&shop.vault, "shop").await;
+    assert_eq!((account.generation, account.shop_id.as_deref()), (1, Some("1001")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_end_of_an_iop_refresh_token_does_not_move() {
+    let shop = shop(Policy::Dies).await;
+    let first = shop.vault.account("shop").await.unwrap().refresh_expires_at;
+    assert_eq!(first, at(180 * DAY));
+    shop.home.clock.advance_secs(10 * DAY);
+    // One that claims a full life again is not believed: the warnings would come too late.
+    shop.home.transport.answer(|_| {
+        Ok(reply(200, r#"{"access_token":"a0000000000000000001","refresh_token":"r0000000000000000001","expires_in":2592000,"refresh_expires_in":15552000,"code":"0"}"#))
+    });
+    let account = shop.vault.refresh("shop").await.unwrap();
+    assert_eq!(account.refresh_expires_at, first);
+    assert_eq!(account.access_expires_at, at(40 * DAY));
+    // One that says nothing moves nothing either.
+    shop.home.transport.answer(|_| {
+        Ok(reply(200, r#"{"access_token":"a0000000000000000002","refresh_token":"r0000000000000000002","expires_in":2592000,"code":"0"}"#))
+    });
+    assert_eq!(shop.vault.refresh("shop").await.unwrap().refresh_expires_at, first);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn param2_keeps_the_refresh_token_that_a_refresh_does_not_return() {
+    let home = Home::new(FakeTransport::new(|seen| {
+        assert!(!seen.form.contains_key("_aop_signature"));
+        Ok(match seen.form["grant_type"].as_str() {
+            "authorization_code" => reply(200, r#"{"aliId":"8888888888","resource_owner":"cn100","memberId":"b2b-1","expires_in":"36000","refresh_token":"479f9564-1049-456e-ab62-29d3e82277d9","access_token":"f14da3b8-b0b1-4f73-a5de-9bed637e0188","refresh_token_timeout":"20270522000000000-0800"}"#),
+            _ => {
+                assert_eq!(seen.form["refresh_token"], "479f9564-1049-456e-ab62-29d3e82277d9");
+                reply(200, r#"{"aliId":"8888888888","resource_owner":"cn100","expires_in":"36000","access_token":"db90da74-0000-4f73-a5de-9bed637e0188"}"#)
+            }
+        })
+    }));
+    let vault = home.open().await;
+    app(&vault, "aliexpress-legacy").await;
+    let account = log_in(&vault, "aliexpress-legacy", as_name("ae")).await.unwrap().remove(0);
+    assert_eq!(account.shop_id.as_deref(), Some("8888888888"));
+    let end = account.refresh_expires_at;
+    assert_eq!(end.unwrap().to_string(), "2027-05-22T08:00:00Z");
+    let handle = vault.handle("ae").await.unwrap();
+    // 10 minutes before the ten hours are over.
+    home.clock.advance_secs(36_000 - 601);
+    assert!(handle.fresh_token().is_some());
+    home.clock.advance_secs(1);
+    assert!(handle.fresh_token().is_none());
+    for round in 2..5 {
+        let account = vault.refresh("ae").await.unwrap();
+        assert_eq!((account.generation, account.refresh_expires_at), (round, end));
+        assert_eq!(vault.token(&handle).await.unwrap().access.expose(), "db90da74-0000-4f73-a5de-9bed637e0188");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refresh_token_without_a_life_is_not_tried() {
+    for body in [
+        r#"{"access_token":"a0000000000000000001","refresh_token":"r0000000000000000001","expires_in":86400,"re_expires_in":0,"taobao_user_id":"7","taobao_user_nick":"%E5%95%86%E5%BA%97"}"#,
+        r#"{"access_token":"a0000000000000000001","expires_in":86400,"taobao_user_id":"7","taobao_user_nick":"%E5%95%86%E5%BA%97"}"#,
+    ] {
+        let home = Home::new(FakeTransport::json(body));
+        let vault = home.open().await;
+        app(&vault, "taobao").await;
+        let account = log_in(&vault, "taobao", Default::default()).await.unwrap().remove(0);
+        assert_eq!((account.name.as_str(), account.refresh_expires_at), ("商店", None));
+        let handle = vault.handle("商店").await.unwrap();
+        home.clock.advance_secs(86_400 - 10);
+        assert!(vault.token(&handle).await.is_ok(), "valid to the last second");
+        home.clock.advance_secs(11);
+        let error = vault.token(&handle).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Authorisation);
+        assert_eq!(home.transport.count(), 1);
+        let account = settled(&vault, "商店").await;
+        assert!(account.state.reason().is_some(), "{account:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_with_a_life_of_nought_is_used_until_it_is_refused() {
+    let home = Home::new(FakeTransport::json(
+        r#"{"access_token":"a0000000000000000001","refresh_token":"r0000000000000000001","expires_in":0,"refresh_expires_in":86400,"user_id":"7","code":"0"}"#,
+    ));
+    let vault = home.open().await;
+    app(&vault, "aliexpress").await;
+    log_in(&vault, "aliexpress", as_name("x")).await.unwrap();
+    let handle = vault.handle("x").await.unwrap();
+    home.clock.advance_secs(3_600);
+    for _ in 0..10 {
+        vault.token(&handle).await.unwrap();
+    }
+    assert_eq!(home.transport.count(), 1, "no refresh in a loop");
+    assert_eq!(vault.refused(&handle, 1).await.unwrap().generation, 2);
+    assert_eq!(home.transport.count(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refresh_cut_off_after_it_was_sent_is_reported_for_what_it_is() {
+    let shop = shop(Policy::Dies).await;
+    let handle = shop.vault.handle("shop").await.unwrap();
+    shop.home.clock.advance_secs(LIFE + 5);
+    // The gateway rotates, its answer is lost on the way.
+    shop.home.transport.answer({
+        let service = shop.service.clone();
+        move |seen| {
+            service.answer(seen)?;
+            Err(Error::new(ErrorKind::Timeout, "no answer within 20 s").may_have_happened(true))
+        }
+    });
+    assert_eq!(shop.vault.token(&handle).await.unwrap_err().kind(), ErrorKind::Timeout);
+    assert_eq!(settled(&shop.vault, "shop").await.state, AccountState::NeedsRefresh);
+    // It is tried once more with the old token, and only then given up, with the true reason.
+    shop.home.clock.advance_secs(130);
+    shop.home.transport.answer({
+        let service = shop.service.clone();
+        move |seen| service.answer(seen)
+    });
+    let error = shop.vault.token(&handle).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Authorisation);
+    assert!(error.message().contains("was cut off before its answer could be stored"), "{error}");
+
+    // Where the old token lives on, the second try simply works.
+    let shop = self::shop(Policy::Lives).await;
+    let handle = shop.vault.handle("shop").await.unwrap();
+    shop.home.clock.advance_secs(LIFE + 5);
+    shop.home.transport.answer({
+        let service = shop.service.clone();
+        move |seen| {
+            service.answer(seen)?;
+            Err(Error::new(ErrorKind::Timeout, "no answer within 20 s").may_have_happened(true))
+        }
+    });
+    assert!(shop.vault.token(&handle).await.is_err());
+    shop.home.clock.advance_secs(130);
+    shop.home.transport.answer({
+        let service = shop.service.clone();
+        move |seen| service.answer(seen)
+    });
+    assert!(shop.vault.token(&handle).await.is_ok());
+}
+
+async fn flaky(shop: &Shop) -> (Arc<FlakyStore>, Vault) {
+    let store = Arc::new(FlakyStore::new(SqliteStore::open(&shop.home.path()).await.unwrap()));
+    let vault = Vault::open_with(shop.home.options(), store.clone()).await.unwrap();
+    (store, vault)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_is_away_for_a_moment_loses_nothing() {
+    let shop = shop(Policy::Dies).await;
+    let (store, vault) = flaky(&shop).await;
+    store.fail_replace.store(2, Ordering::SeqCst);
+    let account = vault.refresh("shop").await.unwrap();
+    assert_eq!(account.generation, 2);
+    assert!(!shop.home.path().with_file_name("vault.db.journal").exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_stays_away_sends_the_answer_to_the_sealed_journal() {
+    let shop = shop(Policy::Dies).await;
+    let (store, vault) = flaky(&shop).await;
+    let handle = vault.handle("shop").await.unwrap();
+    store.fail_replace.store(usize::MAX, Ordering::SeqCst);
+    shop.home.clock.advance_secs(LIFE + 5);
+    let token = vault.token(&handle).await.unwrap();
+    assert_eq!((token.access.expose(), token.generation), (shop.service.access().as_str(), 2));
+    let journal = shop.home.path().with_file_name("vault.db.journal");
+    let bytes = support::all_bytes(&journal);
+    assert!(!bytes.is_empty());
+    for secret in ["planted0access0", "planted0refresh0"] {
+        assert!(!support::contains(&bytes, secret), "{secret} stands in the journal");
+    }
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let file = std::fs::read_dir(&journal).unwrap().next().unwrap().unwrap();
+        assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(std::fs::metadata(&journal).unwrap().permissions().mode() & 0o777, 0o700);
+    }
+    // Nobody spends the dead token of the row while the journal holds a newer one.
+    let error = vault.refresh("shop").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Local, "{error:?}");
+    assert_eq!(shop.service.refreshes(), 1);
+
+    // Another process opens the vault when the store is back.
+    let other = shop.home.open().await;
+    let account = other.account("shop").await.unwrap();
+    assert_eq!((account.generation, account.state), (2, AccountState::Healthy));
+    assert!(support::all_bytes(&journal).is_empty());
+    let handle = other.handle("shop").await.unwrap();
+    assert_eq!(other.token(&handle).await.unwrap().access.expose(), shop.service.access());
+
+    // And this one goes on from there, too.
+    store.fail_replace.store(0, Ordering::SeqCst);
+    assert_eq!(vault.refresh("shop").await.unwrap().generation, 3);
+    assert_eq!(shop.service.refreshes(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_journal_entry_that_was_overtaken_overwrites_nothing() {
+    let shop = shop(Policy::Lives).await;
+    let (store, vault) = flaky(&shop).await;
+    let handle = vault.handle("shop").await.unwrap();
+    store.fail_replace.store(usize::MAX, Ordering::SeqCst);
+    shop.home.clock.advance_secs(LIFE + 5);
+    vault.token(&handle).await.unwrap();
+    // A login stores newer tokens while the journal cannot be replayed: hide it meanwhile.
+    let journal = shop.home.path().with_file_name("vault.db.journal");
+    let hidden = shop.home.path().with_file_name("hidden");
+    std::fs::rename(&journal, &hidden).unwrap();
+    log_in(&shop.vault, "lazada", as_name("shop")).await.unwrap();
+    let newest = shop.service.access();
+    std::fs::rename(&hidden, &journal).unwrap();
+    let other = shop.home.open().await;
+    let handle = other.handle("shop").await.unwrap();
+    assert_eq!(other.token(&handle).await.unwrap().access.expose(), newest);
+    assert!(support::all_bytes(&journal).is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_before_the_call_spends_nothing() {
+    let shop = shop(Policy::Dies).await;
+    let (store, vault) = flaky(&shop).await;
+    store.fail_claim.store(1, Ordering::SeqCst);
+    let error = vault.refresh("shop").await.unwrap_err();
+    assert!(error.message().contains("disk is full"), "{error}");
+    assert_eq!(shop.service.refreshes(), 0);
+    assert_eq!(vault.refresh("shop").await.unwrap().generation, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_three_hours_off_is_corrected_once() {
+    let shop = shop(Policy::Dies).await;
+    let service = shop.service.clone();
+    shop.home.transport.answer(move |seen| {
+        let sent: i64 = seen.form["timestamp"].parse().unwrap();
+        let theirs = START + 3 * 3_600_000;
+        if (sent - theirs).abs() > 7_200_000 {
+            let mut refusal = reply(200, r#"{"type":"ISV","code":"IllegalTimestamp","message":"The timestamp is invalid","request_id":"r"}"#);
+            refusal.date = Some("Sun, 22 Nov 2026 03:00:00 GMT".to_owned());
+            return Ok(refusal);
+        }
+        service.answer(seen)
+    });
+    assert_eq!(shop.vault.refresh("shop").await.unwrap().generation, 2);
+    assert_eq!(shop.home.transport.count(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn imported_tokens_learn_whose_they_are() {
+    let mut home = Home::new(FakeTransport::json("{}"));
+    let service = IopService::new(Policy::Lives, &home.clock);
+    home.transport = service.transport();
+    let vault = home.open().await;
+    app(&vault, "lazada").await;
+    let first = log_in(&vault, "lazada", as_name("first")).await.unwrap();
+    let tokens = ImportedTokens {
+        access: Some(AccessToken::new("an-access-token-of-another-program")),
+        refresh: Some(RefreshToken::new(support_refresh(1))),
+        account_name: Some("imported".to_owned()),
+        ..ImportedTokens::default()
+    };
+    let account = vault.import_tokens("lazada", tokens.clone()).await.unwrap();
+    assert_eq!((account.shop_id, account.state), (None, AccountState::Healthy));
+    assert!(vault.import_tokens("lazada", tokens).await.unwrap_err().message().contains("already an account"));
+    assert!(vault.import_tokens("lazada", ImportedTokens::default()).await.is_err());
+    let handle = vault.handle("imported").await.unwrap();
+    home.clock.advance_secs(90 * DAY);
+    assert_eq!(vault.token(&handle).await.unwrap().access.expose(), "an-access-token-of-another-program");
+    vault.refused(&handle, 1).await.unwrap();
+    let account = settled(&vault, "imported").await;
+    assert_eq!((account.shop_id, account.login), (first[0].shop_id.clone(), first[0].login.clone()));
+
+    // A refresh token alone is enough: the first call fetches the access token.
+    let tokens = ImportedTokens {
+        refresh: Some(RefreshToken::new(support_refresh(1))),
+        account_name: Some("bare".to_owned()),
+        ..ImportedTokens::default()
+    };
+    assert_eq!(vault.import_tokens("lazada", tokens).await.unwrap().state, AccountState::NeedsRefresh);
+    assert!(vault.token(&*vault.handle("bare").await.unwrap()).await.is_ok());
+}
+
+fn support_refresh(number: u64) -> String {
+    format!("50001planted0refresh0{number:04}0token")
+}

@@ -1,0 +1,284 @@
+//! Doubles for the vault's tests: a clock in virtual time, a scripted transport, a store that fails.
+#![allow(dead_code, unreachable_pub, reason = "each test file uses its own part of it")]
+
+mod flaky;
+mod gateway;
+
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+pub use flaky::FlakyStore;
+pub use gateway::{IopService, Policy};
+use jiff::Timestamp;
+use sesame_catalog::{Catalog, Endpoint};
+use sesame_core::{AppSecret, BoxFuture, Clock, HttpRequest, HttpResponse, Result, Transport};
+use sesame_vault::{App, Callback, KeyChoice, Location, LoginOptions, NewApp, Vault, VaultOptions};
+use tokio::sync::{Semaphore, watch};
+
+/// 2026-11-22T00:00:00Z.
+pub const START: i64 = 1_795_305_600_000;
+
+/// A clock that moves when told to. Clones are one clock.
+#[derive(Debug, Clone)]
+pub struct FakeClock(Arc<ClockState>);
+
+#[derive(Debug)]
+struct ClockState {
+    now: watch::Sender<i64>,
+    /// True: sleeping moves the time itself.
+    auto: AtomicBool,
+    random: AtomicU64,
+}
+
+impl FakeClock {
+    pub fn new() -> Self {
+        Self(Arc::new(ClockState {
+            now: watch::Sender::new(START),
+            auto: AtomicBool::new(true),
+            random: AtomicU64::new(1),
+        }))
+    }
+
+    /// From now on sleepers wait for [`FakeClock::advance`].
+    pub fn manual(self) -> Self {
+        self.0.auto.store(false, Ordering::SeqCst);
+        self
+    }
+
+    pub fn advance(&self, by: Duration) {
+        let by = i64::try_from(by.as_millis()).unwrap();
+        self.0.now.send_modify(|now| *now += by);
+    }
+
+    pub fn advance_secs(&self, seconds: u64) {
+        self.advance(Duration::from_secs(seconds));
+    }
+}
+
+impl Clock for FakeClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millisecond(*self.0.now.borrow()).unwrap()
+    }
+
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        let state = self.0.clone();
+        let until = *state.now.borrow() + i64::try_from(duration.as_millis()).unwrap();
+        Box::pin(async move {
+            if state.auto.load(Ordering::SeqCst) {
+                // Long waits (the listener's patience) never end by themselves.
+                if duration > Duration::from_secs(600) {
+                    std::future::pending::<()>().await;
+                }
+                tokio::task::yield_now().await;
+                state.now.send_modify(|now| *now = (*now).max(until));
+                return;
+            }
+            let mut now = state.now.subscribe();
+            let _ = now.wait_for(|now| *now >= until).await;
+        })
+    }
+
+    fn random(&self, buffer: &mut [u8]) {
+        // splitmix64: different for each call, the same in each run.
+        for chunk in buffer.chunks_mut(8) {
+            let mut z = self.0.random.fetch_add(0x9E37_79B9_7F4A_7C15, Ordering::SeqCst);
+            z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+            z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+            chunk.copy_from_slice(&(z ^ (z >> 31)).to_le_bytes()[..chunk.len()]);
+        }
+    }
+}
+
+/// A request as a test looks at it.
+#[derive(Debug, Clone)]
+pub struct Seen {
+    pub url: String,
+    pub form: BTreeMap<String, String>,
+}
+
+type Handler = dyn Fn(&Seen) -> Result<HttpResponse> + Send + Sync;
+
+/// A transport that answers by a closure, counts, and can be held back.
+#[derive(Clone)]
+pub struct FakeTransport {
+    handler: Arc<Mutex<Arc<Handler>>>,
+    seen: Arc<Mutex<Vec<Seen>>>,
+    gate: Arc<Semaphore>,
+    gated: Arc<AtomicBool>,
+    arrived: Arc<watch::Sender<usize>>,
+}
+
+impl FakeTransport {
+    pub fn new(handler: impl Fn(&Seen) -> Result<HttpResponse> + Send + Sync + 'static) -> Self {
+        Self {
+            handler: Arc::new(Mutex::new(Arc::new(handler))),
+            seen: Arc::default(),
+            gate: Arc::new(Semaphore::new(0)),
+            gated: Arc::default(),
+            arrived: Arc::new(watch::Sender::new(0)),
+        }
+    }
+
+    pub fn json(body: &'static str) -> Self {
+        Self::new(move |_| Ok(reply(200, body)))
+    }
+
+    pub fn answer(&self, handler: impl Fn(&Seen) -> Result<HttpResponse> + Send + Sync + 'static) {
+        *self.handler.lock().unwrap() = Arc::new(handler);
+    }
+
+    /// Holds answers back until [`FakeTransport::open_gate`]. The request has arrived by then.
+    pub fn close_gate(&self) {
+        self.gated.store(true, Ordering::SeqCst);
+    }
+
+    pub fn open_gate(&self) {
+        self.gated.store(false, Ordering::SeqCst);
+        self.gate.add_permits(1_000);
+    }
+
+    /// Waits until that many requests have arrived.
+    pub async fn arrivals(&self, count: usize) {
+        let mut arrived = self.arrived.subscribe();
+        tokio::time::timeout(Duration::from_secs(20), arrived.wait_for(|now| *now >= count))
+            .await
+            .expect("the requests arrive")
+            .unwrap();
+    }
+
+    pub fn seen(&self) -> Vec<Seen> {
+        self.seen.lock().unwrap().clone()
+    }
+
+    pub fn count(&self) -> usize {
+        self.seen.lock().unwrap().len()
+    }
+}
+
+impl Transport for FakeTransport {
+    fn send(&self, request: HttpRequest) -> BoxFuture<'_, Result<HttpResponse>> {
+        Box::pin(async move {
+            let form = form_urlencoded::parse(&request.body).into_owned().collect();
+            let seen = Seen { url: request.url.clone(), form };
+            let handler = self.handler.lock().unwrap().clone();
+            // The gateway acts when the request arrives; only its answer is held back.
+            let answer = handler(&seen);
+            self.seen.lock().unwrap().push(seen);
+            self.arrived.send_modify(|count| *count += 1);
+            if self.gated.load(Ordering::SeqCst) {
+                self.gate.acquire().await.unwrap().forget();
+            }
+            answer
+        })
+    }
+}
+
+pub fn reply(status: u16, body: impl Into<String>) -> HttpResponse {
+    HttpResponse {
+        status,
+        content_type: Some("application/json".to_owned()),
+        body: body.into().into(),
+        ..HttpResponse::default()
+    }
+}
+
+/// A vault in a directory of its own.
+pub struct Home {
+    pub directory: tempfile::TempDir,
+    pub clock: FakeClock,
+    pub transport: FakeTransport,
+    pub catalog: Arc<Catalog>,
+}
+
+impl Home {
+    pub fn new(transport: FakeTransport) -> Self {
+        Self {
+            directory: tempfile::tempdir().unwrap(),
+            clock: FakeClock::new(),
+            transport,
+            catalog: Arc::new(Catalog::builtin()),
+        }
+    }
+
+    pub fn path(&self) -> std::path::PathBuf {
+        self.directory.path().join("home/vault.db")
+    }
+
+    pub fn options(&self) -> VaultOptions {
+        VaultOptions {
+            location: Location::Sqlite(self.path()),
+            key: KeyChoice::File,
+            clock: Arc::new(self.clock.clone()),
+            transport: Arc::new(self.transport.clone()),
+            catalog: self.catalog.clone(),
+            endpoint: None,
+        }
+    }
+
+    pub fn sandboxed(&self) -> VaultOptions {
+        VaultOptions { endpoint: Some(Endpoint::parse("http://127.0.0.1:4600").unwrap()), ..self.options() }
+    }
+
+    pub async fn open(&self) -> Vault {
+        Vault::open(self.options()).await.unwrap()
+    }
+}
+
+pub const SECRET: &str = "planted0app0secret0of0the0tests";
+
+pub async fn app(vault: &Vault, platform: &str) -> App {
+    add_app(vault, platform, None).await
+}
+
+pub async fn add_app(vault: &Vault, platform: &str, redirect_uri: Option<&str>) -> App {
+    vault
+        .add_app(NewApp {
+            platform: platform.to_owned(),
+            name: None,
+            key: "500100".to_owned(),
+            secret: AppSecret::new(SECRET),
+            redirect_uri: redirect_uri.map(str::to_owned),
+            region: None,
+        })
+        .await
+        .unwrap()
+}
+
+/// The callback that a platform would send the browser to.
+pub fn callback(login: &sesame_vault::Login, code: &str) -> Callback {
+    Callback::Url(format!("{}?code={code}&state={}", login.redirect_uri, login.state))
+}
+
+pub async fn log_in(vault: &Vault, app: &str, options: LoginOptions) -> Result<Vec<sesame_vault::Account>> {
+    let login = vault.begin_login(app, options).await?;
+    vault.finish_login(&login, callback(&login, "0_100132_code")).await
+}
+
+pub fn as_name(name: &str) -> LoginOptions {
+    LoginOptions { as_name: Some(name.to_owned()), ..LoginOptions::default() }
+}
+
+/// Every byte of every file under a directory.
+pub fn all_bytes(directory: &Path) -> Vec<u8> {
+    let mut out = Vec::new();
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            out.extend(all_bytes(&path));
+        } else {
+            out.extend(std::fs::read(&path).unwrap());
+        }
+    }
+    out
+}
+
+pub fn contains(bytes: &[u8], text: &str) -> bool {
+    bytes.windows(text.len()).any(|window| window == text.as_bytes())
+}
