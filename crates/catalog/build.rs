@@ -4,7 +4,10 @@
 //! keys and one line of summary for each API), `tables.bin` (where all of them are, and the index,
 //! sorted), `platforms.json`. `src/embedded.rs` reads them.
 
-#![expect(unreachable_pub, reason = "these modules belong to the library, which uses and exports all of them")]
+#![expect(
+    unreachable_pub,
+    reason = "these modules belong to the library, which uses and exports all of them"
+)]
 
 use std::{
     collections::BTreeMap,
@@ -84,14 +87,16 @@ fn platforms(data: &Path) -> Result<Json> {
             // One list for several protocols: an entry for each.
             let protocols = list(&table, "protocols");
             if protocols.is_empty() || object.contains_key("platforms") {
-                check_error(object).map_err(|why| format!("{name}: error[{at}] {}: {why}", entry_name(object)))?;
+                check_error(object)
+                    .map_err(|why| format!("{name}: error[{at}] {}: {why}", entry_name(object)))?;
                 errors.push(entry);
                 continue;
             }
             for protocol in protocols {
                 let mut object = object.clone();
                 object.insert("protocol".to_owned(), protocol.clone());
-                check_error(&object).map_err(|why| format!("{name}: error[{at}] {}: {why}", entry_name(&object)))?;
+                check_error(&object)
+                    .map_err(|why| format!("{name}: error[{at}] {}: {why}", entry_name(&object)))?;
                 errors.push(Json::Object(object));
             }
         }
@@ -116,12 +121,18 @@ fn flags(flags: &[Json]) -> Result<Vec<Json>> {
     let mut out = Vec::new();
     for flag in flags {
         let name = || flag["flag"].as_str().unwrap_or_default().to_owned();
-        only(flag, &format!("platforms.toml: flag {}", name()), &["protocols", "platforms", "flag", "ok", "code", "message", "source"])?;
+        only(
+            flag,
+            &format!("platforms.toml: flag {}", name()),
+            &["protocols", "platforms", "flag", "ok", "code", "message", "source"],
+        )?;
         let mut plain = flag.as_object().cloned().unwrap_or_default();
         let protocols = plain.remove("protocols");
         match protocols.as_ref().and_then(Json::as_array) {
             None if plain.contains_key("platforms") => out.push(Json::Object(plain)),
-            None => return Err(format!("platforms.toml: flag {}: says neither protocols nor platforms", name())),
+            None => {
+                return Err(format!("platforms.toml: flag {}: says neither protocols nor platforms", name()));
+            }
             Some(protocols) => {
                 for protocol in protocols {
                     let mut one = plain.clone();
@@ -141,8 +152,19 @@ fn entry_name(entry: &serde_json::Map<String, Json>) -> String {
 
 fn check_error(entry: &serde_json::Map<String, Json>) -> Result<()> {
     const KEYS: [&str; 13] = [
-        "protocol", "platforms", "code", "sub_code", "kind", "fault", "retry", "maybe_done", "says", "advice", "source",
-        "date", "guess",
+        "protocol",
+        "platforms",
+        "code",
+        "sub_code",
+        "kind",
+        "fault",
+        "retry",
+        "maybe_done",
+        "says",
+        "advice",
+        "source",
+        "date",
+        "guess",
     ];
     if let Some(key) = entry.keys().find(|key| !KEYS.contains(&key.as_str())) {
         return Err(format!("unknown key {key:?}"));
@@ -202,19 +224,30 @@ fn overlays(data: &Path, platforms: &Json, catalogues: &mut Catalogues) -> Resul
         let (chain, own) = match (catalogues.contains_key(&target), platform) {
             (true, _) => (vec![target.clone()], true),
             (false, Some(platform)) => {
-                let names = list(platform, "catalogs").iter().filter_map(Json::as_str).map(str::to_owned).collect();
+                let names =
+                    list(platform, "catalogs").iter().filter_map(Json::as_str).map(str::to_owned).collect();
                 (names, false)
             }
-            (false, None) => return Err(format!("{}: there is no base file and no platform {target:?}", folder.display())),
+            (false, None) => {
+                return Err(format!(
+                    "{}: there is no base file and no platform {target:?}",
+                    folder.display()
+                ));
+            }
         };
-        let user = list(platforms, "platform")
-            .iter()
-            .find(|platform| list(platform, "catalogs").iter().any(|name| *name == *target) || platform["name"] == *target);
+        let user = list(platforms, "platform").iter().find(|platform| {
+            list(platform, "catalogs").iter().any(|name| *name == *target) || platform["name"] == *target
+        });
         let param2 = user.and_then(|platform| platform["default_namespace"].as_str());
         for file in files(&folder, "toml")? {
-            let overlay = Overlay::parse(&read(&file)?).map_err(|mistake| format!("{}: {mistake}", file.display()))?;
+            let overlay =
+                Overlay::parse(&read(&file)?).map_err(|mistake| format!("{}: {mistake}", file.display()))?;
             if overlay.platform != target {
-                return Err(format!("{}: platform is {:?}, the folder {target:?}", file.display(), overlay.platform));
+                return Err(format!(
+                    "{}: platform is {:?}, the folder {target:?}",
+                    file.display(),
+                    overlay.platform
+                ));
             }
             for patch in &overlay.apis {
                 apply(&overlay, patch, &chain, own.then_some(()), &target, param2, catalogues)
@@ -236,7 +269,7 @@ fn apply(
 ) -> Result<()> {
     let name = names::parse(&patch.name, param2.is_some())?;
     let fits = |record: &Record| {
-        names::key(&record.name) == names::key(name.name)
+        names::key(&record.name) == names::key(name.plain)
             && name.namespace.is_none_or(|namespace| record.namespace.as_deref() == Some(namespace))
             && name.version.unwrap_or(1) == record.version.unwrap_or(1)
     };
@@ -346,7 +379,8 @@ fn summary(record: &Record) -> Result<String> {
     if let Some(version) = record.version.filter(|version| *version != 1) {
         let _ = write!(line, "@{version}");
     }
-    let safety = record.safety.unwrap_or(if safety::reads(&record.name) { Safety::Read } else { Safety::Write });
+    let safety =
+        record.safety.unwrap_or(if safety::reads(&record.name) { Safety::Read } else { Safety::Write });
     let derived = if record.safety.is_none() { "?" } else { "" };
     let group = record.group.as_deref().unwrap_or_default();
     let title = record.title.as_deref().unwrap_or_default();
@@ -394,7 +428,10 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
 }
 
 fn files(folder: &Path, extension: &str) -> Result<Vec<PathBuf>> {
-    Ok(entries(folder)?.into_iter().filter(|path| path.extension().is_some_and(|found| found == extension)).collect())
+    Ok(entries(folder)?
+        .into_iter()
+        .filter(|path| path.extension().is_some_and(|found| found == extension))
+        .collect())
 }
 
 fn folders(folder: &Path) -> Result<Vec<PathBuf>> {
@@ -402,7 +439,8 @@ fn folders(folder: &Path) -> Result<Vec<PathBuf>> {
 }
 
 fn toml_file(file: &Path) -> Result<Json> {
-    let table: toml::Table = toml::from_str(&read(file)?).map_err(|error| format!("{}: {error}", file.display()))?;
+    let table: toml::Table =
+        toml::from_str(&read(file)?).map_err(|error| format!("{}: {error}", file.display()))?;
     serde_json::to_value(table).map_err(|error| format!("{}: {error}", file.display()))
 }
 

@@ -1,11 +1,6 @@
 //! Lookup: from what people write to the contract of one API.
 
-use std::{
-    collections::HashMap,
-    ops::Range,
-    path::Path,
-    sync::{Arc, PoisonError, RwLock},
-};
+use std::{collections::HashMap, ops::Range, path::Path};
 
 use sesame_core::{Error, Protocol, Result, Shape, classify::ErrorRule};
 
@@ -20,19 +15,15 @@ use crate::{
     user::{self, UserOverlay},
 };
 
-/// The most entries that [`Catalog::shared`] keeps.
-const MOST_KEPT: usize = 4096;
-
 /// What platforms and APIs exist.
 ///
-/// Built-in data is embedded in the program and parsed one API at a time. A value is cheap; share
-/// one by `Arc` all the same, so that [`Catalog::shared`] keeps what was parsed.
+/// Built-in data is embedded in the program and parsed one API at a time, on each lookup: a program
+/// that makes many calls keeps what it looked up. A value is cheap.
 pub struct Catalog {
     tables: Tables,
     user: Vec<UserOverlay>,
     /// Which of `user` speak of what: platform and key to (overlay, patch).
     user_index: HashMap<(String, String), Vec<(usize, usize)>>,
-    kept: RwLock<HashMap<(String, String), Arc<Api>>>,
 }
 
 impl std::fmt::Debug for Catalog {
@@ -70,12 +61,7 @@ pub struct Explained {
 impl Catalog {
     /// Opens the built-in data alone.
     pub fn builtin() -> Self {
-        Self {
-            tables: Tables::builtin(),
-            user: Vec::new(),
-            user_index: HashMap::new(),
-            kept: RwLock::new(HashMap::new()),
-        }
+        Self { tables: Tables::builtin(), user: Vec::new(), user_index: HashMap::new() }
     }
 
     /// Opens the built-in data and a user's overlays: `*.toml` in `user_dir`, at most 1,000 files of
@@ -137,25 +123,6 @@ impl Catalog {
         })
     }
 
-    /// Does what [`Catalog::api`] does and keeps the result, so that the next caller parses nothing.
-    ///
-    /// # Errors
-    /// Those of [`Catalog::api`].
-    pub fn shared(&self, platform: &str, name: &str) -> Result<Arc<Api>> {
-        let key = (platform.to_owned(), name.to_owned());
-        if let Some(api) = self.kept.read().unwrap_or_else(PoisonError::into_inner).get(&key) {
-            return Ok(Arc::clone(api));
-        }
-        let api = Arc::new(self.api(platform, name)?);
-        let mut kept = self.kept.write().unwrap_or_else(PoisonError::into_inner);
-        if kept.len() >= MOST_KEPT {
-            // Names come from outside: forget all rather than grow without end.
-            kept.clear();
-        }
-        kept.insert(key, Arc::clone(&api));
-        Ok(api)
-    }
-
     /// Lists the APIs of a platform in the order of their names; empty for an unknown platform.
     pub fn list(&self, platform: &str) -> Vec<ApiSummary> {
         let Ok(platform) = self.platform(platform) else { return Vec::new() };
@@ -177,9 +144,16 @@ impl Catalog {
         }
         let whole = names::key(text.trim());
         let mut hits: Vec<(u8, ApiSummary)> = Vec::new();
-        for found in platforms::loaded().platforms.iter().filter(|found| platform.is_none_or(|name| found.name == name)) {
-            let mut all: Vec<ApiSummary> =
-                self.visible(found).into_iter().map(|entry| summary_of(found, self.tables.summary(entry))).collect();
+        for found in platforms::loaded()
+            .platforms
+            .iter()
+            .filter(|found| platform.is_none_or(|name| found.name == name))
+        {
+            let mut all: Vec<ApiSummary> = self
+                .visible(found)
+                .into_iter()
+                .map(|entry| summary_of(found, self.tables.summary(entry)))
+                .collect();
             self.add_user_summaries(found, &mut all);
             hits.extend(all.into_iter().filter_map(|api| rank(&api, &whole, &words).map(|rank| (rank, api))));
         }
@@ -210,7 +184,7 @@ impl Catalog {
 
     /// Finds the built-in entry that a name means.
     fn find(&self, platform: &Platform, name: &Name<'_>) -> Option<Entry> {
-        let key = names::key(name.name);
+        let key = names::key(name.plain);
         for (catalogue, _) in self.chain(platform) {
             let mut best: Option<((KeyKind, bool, u32), Entry)> = None;
             for (kind, entry) in self.tables.find(catalogue, &key) {
@@ -226,7 +200,7 @@ impl Catalog {
                     }
                 }
                 // Same kind: the spelling as given wins, then the lowest version.
-                let score = (kind, plain.trim_matches('/') != name.name.trim_matches('/'), version);
+                let score = (kind, plain.trim_matches('/') != name.plain.trim_matches('/'), version);
                 if best.as_ref().is_none_or(|(old, _)| score < *old) {
                     best = Some((score, entry));
                 }
@@ -249,7 +223,7 @@ impl Catalog {
             }
             out.extend(range.filter(|entry| {
                 let (_, plain, _) = take_apart(self.tables.summary(*entry).name);
-                self.find(platform, &Name { namespace: None, name: plain, version: None }) == Some(*entry)
+                self.find(platform, &Name { namespace: None, plain, version: None }) == Some(*entry)
             }));
         }
         out
@@ -262,13 +236,18 @@ impl Catalog {
             let platform = platforms::platform(&file.overlay.platform)?;
             for (nth, patch) in file.overlay.apis.iter().enumerate() {
                 let mistake = |why: String| {
-                    user::wrong(&file.file, &Mistake { line: None, key: format!("api[{nth}] {}", patch.name), why })
+                    user::wrong(
+                        &file.file,
+                        &Mistake { line: None, key: format!("api[{nth}] {}", patch.name), why },
+                    )
                 };
-                let name = parse_name(platform, &patch.name).map_err(|error| error.context(file.file.display()))?;
-                let mut keys = vec![names::key(name.name)];
+                let name =
+                    parse_name(platform, &patch.name).map_err(|error| error.context(file.file.display()))?;
+                let mut keys = vec![names::key(name.plain)];
                 for alias in &patch.aliases {
-                    let alias = parse_name(platform, alias).map_err(|error| error.context(file.file.display()))?;
-                    keys.push(names::key(alias.name));
+                    let alias =
+                        parse_name(platform, alias).map_err(|error| error.context(file.file.display()))?;
+                    keys.push(names::key(alias.plain));
                 }
                 // The entry as built in, so that a patch by alias is found by the real name too.
                 let entry = self.find(platform, &name);
@@ -300,7 +279,7 @@ impl Catalog {
 
     /// Finds the built-in entry that a user has given another name.
     fn find_by_user_alias(&self, platform: &Platform, name: &Name<'_>) -> Option<Entry> {
-        let patches = self.user_index.get(&(platform.name.clone(), names::key(name.name)))?;
+        let patches = self.user_index.get(&(platform.name.clone(), names::key(name.plain)))?;
         patches.iter().find_map(|(at, nth)| {
             let theirs = parse_name(platform, &self.user[*at].overlay.apis[*nth].name).ok()?;
             self.find(platform, &theirs)
@@ -319,7 +298,7 @@ impl Catalog {
             return Ok((record, false));
         }
         let mut patches: Vec<(usize, usize)> = Vec::new();
-        for key in builtin.into_iter().map(str::to_owned).chain([names::key(name.name)]) {
+        for key in builtin.into_iter().map(str::to_owned).chain([names::key(name.plain)]) {
             patches.extend(self.user_index.get(&(platform.name.clone(), key)).into_iter().flatten());
         }
         patches.sort_unstable();
@@ -331,7 +310,9 @@ impl Catalog {
             let theirs = parse_name(platform, &patch.name)?;
             if let Some(record) = &record
                 && (theirs.version.is_some_and(|version| version != record.version.unwrap_or(1))
-                    || theirs.namespace.is_some_and(|namespace| record.namespace.as_deref() != Some(namespace)))
+                    || theirs
+                        .namespace
+                        .is_some_and(|namespace| record.namespace.as_deref() != Some(namespace)))
             {
                 continue;
             }
@@ -339,7 +320,9 @@ impl Catalog {
                 Some(record) => patch.apply(&file.overlay, record),
                 None => patch.create(&file.overlay, param2(platform)).map(|made| record = Some(made)),
             };
-            done.map_err(|why| user::wrong(&file.file, &Mistake { line: None, key: patch.name.clone(), why }))?;
+            done.map_err(|why| {
+                user::wrong(&file.file, &Mistake { line: None, key: patch.name.clone(), why })
+            })?;
             touched = true;
         }
         Ok((record, touched))
@@ -374,7 +357,7 @@ fn param2(platform: &Platform) -> Option<&str> {
 fn parse_name<'a>(platform: &Platform, text: &'a str) -> Result<Name<'a>> {
     let text = text.trim();
     let name = names::parse(text, platform.protocol == Protocol::Param2).and_then(|name| {
-        if platform.protocol == Protocol::Top && name.name.contains('/') {
+        if platform.protocol == Protocol::Top && name.plain.contains('/') {
             return Err("is a path; the APIs of this platform are methods like `taobao.time.get`".to_owned());
         }
         Ok(name)
@@ -452,11 +435,15 @@ fn api_of(platform: &Platform, record: Record, known: bool) -> Api {
 fn unknown(platform: &Platform, name: &Name<'_>) -> Api {
     let plain = match platform.protocol {
         // The slash in front may be left out; methods have none at all.
-        Protocol::Iop if name.name.contains('/') => format!("/{}", name.name.trim_matches('/')),
-        _ => name.name.to_owned(),
+        Protocol::Iop if name.plain.contains('/') => format!("/{}", name.plain.trim_matches('/')),
+        _ => name.plain.to_owned(),
     };
     let namespace = param2(platform).map(|default| name.namespace.unwrap_or(default).to_owned());
-    let record = Record { version: namespace.as_ref().map(|_| name.version.unwrap_or(1)), namespace, ..Record::named(plain) };
+    let record = Record {
+        version: namespace.as_ref().map(|_| name.version.unwrap_or(1)),
+        namespace,
+        ..Record::named(plain)
+    };
     api_of(platform, record, false)
 }
 

@@ -77,7 +77,8 @@ impl Tables {
     pub(crate) fn catalogue(&self, name: &str) -> Option<(usize, std::ops::Range<Entry>)> {
         (0..self.catalogues).find_map(|number| {
             let at = 12 + number * 16;
-            let [from, length, first, count] = std::array::from_fn(|column| read(self.bytes, at + column * 4));
+            let [from, length, first, count] =
+                std::array::from_fn(|column| read(self.bytes, at + column * 4));
             (slice(self.strings, from, length) == name).then_some((number, first..first + count))
         })
     }
@@ -91,16 +92,17 @@ impl Tables {
             if (place, found) < (catalogue, key) { low = middle + 1 } else { high = middle }
         }
         let key = key.to_owned();
-        (low..self.keys).map(|nth| self.key(nth)).take_while(move |(place, found, ..)| *place == catalogue && *found == key).map(
-            |(_, _, kind, entry)| {
+        (low..self.keys)
+            .map(|nth| self.key(nth))
+            .take_while(move |(place, found, ..)| *place == catalogue && *found == key)
+            .map(|(_, _, kind, entry)| {
                 let kind = match kind {
                     0 => KeyKind::Name,
                     1 => KeyKind::Alias,
                     _ => KeyKind::Title,
                 };
                 (kind, entry)
-            },
-        )
+            })
     }
 
     /// Returns the summary of an API.
@@ -138,8 +140,11 @@ impl Tables {
     pub(crate) fn record(&self, entry: Entry) -> Result<Record> {
         let [from, length, ..] = self.row(entry);
         serde_json::from_str(slice(self.entries, from, length)).map_err(|error| {
-            Error::new(ErrorKind::Local, format!("the built-in catalogue is damaged at entry {entry}: {error}"))
-                .hint("This build of Sesame is broken; install it again.")
+            Error::new(
+                ErrorKind::Local,
+                format!("the built-in catalogue is damaged at entry {entry}: {error}"),
+            )
+            .hint("This build of Sesame is broken; install it again.")
         })
     }
 }

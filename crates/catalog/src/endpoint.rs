@@ -1,6 +1,10 @@
 //! Where calls go: the URLs of a region, or a sandbox on this machine instead.
 
-use std::{fmt, net::Ipv4Addr, str::FromStr};
+use std::{
+    fmt::{self, Write as _},
+    net::Ipv4Addr,
+    str::FromStr,
+};
 
 use sesame_core::{Error, Result, Shape};
 
@@ -25,13 +29,17 @@ impl Endpoint {
             ))
         };
         let text = text.trim();
-        let Some((scheme, rest)) = text.split_once("://") else { return refuse("it does not start with http://") };
+        let Some((scheme, rest)) = text.split_once("://") else {
+            return refuse("it does not start with http://");
+        };
         let scheme = scheme.to_ascii_lowercase();
         if scheme != "http" && scheme != "https" {
             return refuse("only http and https are spoken");
         }
         let rest = rest.strip_suffix('/').unwrap_or(rest);
-        if rest.contains(['/', '?', '#', '@', '\\']) || rest.chars().any(|c| c.is_whitespace() || c.is_control()) {
+        if rest.contains(['/', '?', '#', '@', '\\'])
+            || rest.chars().any(|c| c.is_whitespace() || c.is_control())
+        {
             return refuse("only scheme, host and port are allowed");
         }
         let (host, port) = match rest.strip_prefix('[') {
@@ -39,7 +47,9 @@ impl Endpoint {
                 Some((host, "")) => (format!("[{host}]"), None),
                 Some((host, port)) => match port.strip_prefix(':') {
                     Some(port) => (format!("[{host}]"), Some(port)),
-                    None => return refuse("the address in brackets is followed by something else than a port"),
+                    None => {
+                        return refuse("the address in brackets is followed by something else than a port");
+                    }
                 },
                 None => return refuse("the bracket is not closed"),
             },
@@ -54,7 +64,9 @@ impl Endpoint {
         let port = match port {
             None => String::new(),
             Some(digits) => match digits.parse::<u16>() {
-                Ok(port) if port > 0 && digits.bytes().all(|byte| byte.is_ascii_digit()) => format!(":{port}"),
+                Ok(port) if port > 0 && digits.bytes().all(|byte| byte.is_ascii_digit()) => {
+                    format!(":{port}")
+                }
                 _ => return refuse("the port is no number from 1 to 65535"),
             },
         };
@@ -68,7 +80,10 @@ impl Endpoint {
 
     /// Puts this endpoint in the place of scheme, host and port of a URL; the path stays.
     fn instead_of(&self, url: &str) -> String {
-        let path = url.split_once("://").and_then(|(_, rest)| rest.find('/').map(|at| &rest[at..])).unwrap_or_default();
+        let path = url
+            .split_once("://")
+            .and_then(|(_, rest)| rest.find('/').map(|at| &rest[at..]))
+            .unwrap_or_default();
         format!("{}{path}", self.0)
     }
 }
@@ -161,7 +176,8 @@ pub fn request_url(urls: &Urls, api: &Api, app_key: &str, filled_path: Option<&s
         Shape::IopRestVariables => format!("{}/rest/2.0{}", urls.api, escaped(path)),
         Shape::IopSync => format!("{}/sync", urls.sync),
         Shape::Param2 | Shape::Param2Params => {
-            let base = if api.namespace.as_deref() == Some("system.oauth2") { &urls.token } else { &urls.api };
+            let base =
+                if api.namespace.as_deref() == Some("system.oauth2") { &urls.token } else { &urls.api };
             format!("{base}/openapi/{}", escaped(&signed_path(api, app_key, None)))
         }
         Shape::Top => format!("{}/router/rest", urls.api),
@@ -191,7 +207,7 @@ fn escaped(path: &str) -> String {
         if byte.is_ascii_alphanumeric() || b"/-._~:@!$&'()*+,;=".contains(&byte) {
             out.push(char::from(byte));
         } else {
-            out.push_str(&format!("%{byte:02X}"));
+            let _ = write!(out, "%{byte:02X}");
         }
     }
     out

@@ -55,7 +55,9 @@ fn notes(tables: &Tables, code: &str) -> Vec<Explained> {
     let mut out = Vec::new();
     for (catalogue, entry) in tables.holding(code) {
         let Ok(record) = tables.record(entry) else { continue };
-        let Some(note) = record.errors.iter().find(|note| note.code.eq_ignore_ascii_case(code)) else { continue };
+        let Some(note) = record.errors.iter().find(|note| note.code.eq_ignore_ascii_case(code)) else {
+            continue;
+        };
         let says = if note.says.is_empty() {
             "The documents of this API list the code and do not say what it means.".to_owned()
         } else {
@@ -71,7 +73,8 @@ fn notes(tables: &Tables, code: &str) -> Vec<Explained> {
                 retry: RetryRule::Never,
                 maybe_done: false,
                 says,
-                advice: "Read the message that comes with it and correct the arguments or the shop's data.".to_owned(),
+                advice: "Read the message that comes with it and correct the arguments or the shop's data."
+                    .to_owned(),
                 source: record.source.unwrap_or_default(),
                 date: "2026-11-21".to_owned(),
                 guess: note.says.is_empty(),

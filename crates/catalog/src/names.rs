@@ -11,7 +11,7 @@ pub(crate) struct Name<'a> {
     /// The namespace, where one was given (param2).
     pub namespace: Option<&'a str>,
     /// The name itself; paths keep their leading slash.
-    pub name: &'a str,
+    pub plain: &'a str,
     /// The version, where one was given (param2).
     pub version: Option<u32>,
 }
@@ -46,7 +46,9 @@ pub(crate) fn parse(text: &str, param2: bool) -> Result<Name<'_>, String> {
 
 fn parse_other(text: &str) -> Result<Name<'_>, String> {
     if let Some(bad) = text.chars().find(|c| matches!(c, ':' | '@')) {
-        return Err(format!("holds {bad:?}; only the APIs of 1688 and aliexpress-legacy have namespaces and versions"));
+        return Err(format!(
+            "holds {bad:?}; only the APIs of 1688 and aliexpress-legacy have namespaces and versions"
+        ));
     }
     let name = text.strip_prefix("/rest/").map_or(text, |rest| &text[text.len() - rest.len() - 1..]);
     if name.trim_matches('/').is_empty() {
@@ -68,7 +70,7 @@ fn parse_other(text: &str) -> Result<Name<'_>, String> {
     if name.contains('{') && !name.contains('/') {
         return Err("has a variable but is no path".to_owned());
     }
-    Ok(Name { namespace: None, name, version: None })
+    Ok(Name { namespace: None, plain: name, version: None })
 }
 
 /// `ns:name`, `ns/name`, `ns:name@2`, `name`, and what stands in URLs: `param2/1/ns/name`.
@@ -89,7 +91,7 @@ fn parse_param2(text: &str) -> Result<Name<'_>, String> {
         if parts.count() > 1 || namespace.is_empty() || name.is_empty() {
             return Err("is a URL path, but not `param2/VERSION/NAMESPACE/NAME`".to_owned());
         }
-        return Ok(Name { namespace: Some(namespace), name, version: Some(version) });
+        return Ok(Name { namespace: Some(namespace), plain: name, version: Some(version) });
     }
     let (text, version) = match text.split_once('@') {
         None => (text, None),
@@ -102,7 +104,7 @@ fn parse_param2(text: &str) -> Result<Name<'_>, String> {
     if name.is_empty() || namespace.is_some_and(str::is_empty) || name.contains([':', '/']) {
         return Err("is not `[namespace:]name[@version]`".to_owned());
     }
-    Ok(Name { namespace, name, version })
+    Ok(Name { namespace, plain: name, version })
 }
 
 fn version_of(text: &str) -> Result<u32, String> {

@@ -202,7 +202,10 @@ impl Overlay {
             }
             for (nth, alias) in api.aliases.iter().enumerate() {
                 if names::parse(alias, true).is_err() && names::parse(alias, false).is_err() {
-                    return Err((key(&format!("aliases[{nth}]")), format!("{:?} is no name of an API", shorten(alias))));
+                    return Err((
+                        key(&format!("aliases[{nth}]")),
+                        format!("{:?} is no name of an API", shorten(alias)),
+                    ));
                 }
             }
             for (nth, param) in api.params.iter().enumerate() {
@@ -214,7 +217,10 @@ impl Overlay {
                 check_paging(paging).map_err(|why| (key("paging"), why))?;
             }
             if api.paging.is_some() && api.drop_paging {
-                return Err((key("drop_paging"), "says that it does not page, and `paging` says how".to_owned()));
+                return Err((
+                    key("drop_paging"),
+                    "says that it does not page, and `paging` says how".to_owned(),
+                ));
             }
             if api.example.as_ref().is_some_and(|example| !example.is_object()) {
                 return Err((key("example"), "is no table of arguments".to_owned()));
@@ -242,7 +248,10 @@ fn check_paging(paging: &Paging) -> Result<(), String> {
 
 fn is_date(text: &str) -> bool {
     let shape = text.len() == 10
-        && text.bytes().enumerate().all(|(at, byte)| if at == 4 || at == 7 { byte == b'-' } else { byte.is_ascii_digit() });
+        && text
+            .bytes()
+            .enumerate()
+            .all(|(at, byte)| if at == 4 || at == 7 { byte == b'-' } else { byte.is_ascii_digit() });
     shape && matches!(text[5..7].parse(), Ok(1..=12)) && matches!(text[8..10].parse(), Ok(1..=31))
 }
 
@@ -255,13 +264,17 @@ fn shorten(text: &str) -> String {
 }
 
 fn line_of(text: &str, at: usize) -> usize {
-    text.as_bytes()[..at.min(text.len())].iter().filter(|byte| **byte == b'\n').count() + 1
+    text.get(..at).unwrap_or(text).matches('\n').count() + 1
 }
 
 /// Finds the line of an `api[N]...` key, roughly: where its `[[api]]` stands.
 fn overlay_line(text: &str, key: &str) -> Option<usize> {
     let number: usize = key.strip_prefix("api[")?.split(']').next()?.parse().ok()?;
-    text.lines().enumerate().filter(|(_, line)| line.trim_start().starts_with("[[api]]")).nth(number).map(|(at, _)| at + 1)
+    text.lines()
+        .enumerate()
+        .filter(|(_, line)| line.trim_start().starts_with("[[api]]"))
+        .nth(number)
+        .map(|(at, _)| at + 1)
 }
 
 impl Patch {
@@ -272,8 +285,8 @@ impl Patch {
     pub fn create(&self, overlay: &Overlay, param2: Option<&str>) -> Result<Record, String> {
         let name = names::parse(&self.name, param2.is_some())?;
         let namespace = param2.map(|default| name.namespace.unwrap_or(default).to_owned());
-        let path = param2.is_none() && name.name.contains('/');
-        let plain = if path { format!("/{}", name.name.trim_matches('/')) } else { name.name.to_owned() };
+        let path = param2.is_none() && name.plain.contains('/');
+        let plain = if path { format!("/{}", name.plain.trim_matches('/')) } else { name.plain.to_owned() };
         let mut record = Record::named(plain);
         record.version = namespace.as_ref().map(|_| name.version.unwrap_or(1));
         record.namespace = namespace;
@@ -340,29 +353,15 @@ impl Patch {
 
 impl ParamPatch {
     fn apply(&self, params: &mut Vec<Param>) -> Result<(), String> {
-        let at = match params.iter().position(|param| param.name == self.n) {
-            Some(at) => at,
-            None => {
-                let Some(kind) = self.t else {
-                    return Err(format!("params: {:?} is new, so it needs a type: t = \"string\"", self.n));
-                };
-                params.push(Param {
-                    name: self.n.clone(),
-                    kind,
-                    list: false,
-                    required: None,
-                    max_len: None,
-                    max: None,
-                    min: None,
-                    max_items: None,
-                    values: Vec::new(),
-                    default: None,
-                    children: Vec::new(),
-                    vendor_type: None,
-                    note: None,
-                });
-                params.len() - 1
-            }
+        let known = params.iter().position(|param| param.name == self.n);
+        let at = if let Some(at) = known {
+            at
+        } else {
+            let Some(kind) = self.t else {
+                return Err(format!("params: {:?} is new, so it needs a type: t = \"string\"", self.n));
+            };
+            params.push(Param::named(self.n.clone(), kind));
+            params.len() - 1
         };
         let param = &mut params[at];
         if let Some(kind) = self.t {

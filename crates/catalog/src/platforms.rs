@@ -3,11 +3,7 @@
 use std::sync::OnceLock;
 
 use serde::Deserialize;
-use sesame_core::{
-    Error, Protocol, Result,
-    classify::ErrorRule,
-    envelope::SuccessFlag,
-};
+use sesame_core::{Error, Protocol, Result, classify::ErrorRule, envelope::SuccessFlag};
 
 use crate::{Platform, embedded::PLATFORMS, nearest::nearest};
 
@@ -53,7 +49,8 @@ pub(crate) fn loaded() -> &'static Loaded {
 
 fn load(text: &str) -> std::result::Result<Loaded, String> {
     let mut deserializer = serde_json::Deserializer::from_str(text);
-    let file: File = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| error.to_string())?;
+    let file: File =
+        serde_path_to_error::deserialize(&mut deserializer).map_err(|error| error.to_string())?;
     let mut errors = Vec::with_capacity(file.error.len());
     for entry in file.error {
         let name = format!("{:?} {:?}", entry.rule.get("code"), entry.rule.get("sub_code"));
@@ -72,12 +69,18 @@ fn load(text: &str) -> std::result::Result<Loaded, String> {
     for platform in &mut platforms {
         // The platform's own come first: of two rules that fit equally well the earlier wins.
         let own = |names: &[String]| names.contains(&platform.name);
-        let shared = |protocol: Option<Protocol>, names: &[String]| names.is_empty() && protocol == Some(platform.protocol);
-        let rules = errors.iter().filter(|error| own(&error.platforms)).chain(
-            errors.iter().filter(|error| shared(error.protocol, &error.platforms)),
-        );
+        let shared = |protocol: Option<Protocol>, names: &[String]| {
+            names.is_empty() && protocol == Some(platform.protocol)
+        };
+        let rules = errors
+            .iter()
+            .filter(|error| own(&error.platforms))
+            .chain(errors.iter().filter(|error| shared(error.protocol, &error.platforms)));
         platform.replies.errors.rules = rules.map(|error| error.rule.clone()).collect();
-        let found = flags.iter().filter(|flag| own(&flag.1)).chain(flags.iter().filter(|flag| shared(flag.0, &flag.1)));
+        let found = flags
+            .iter()
+            .filter(|flag| own(&flag.1))
+            .chain(flags.iter().filter(|flag| shared(flag.0, &flag.1)));
         platform.replies.flags = found.map(|flag| flag.2.clone()).collect();
     }
     Ok(Loaded { platforms, errors })
@@ -91,7 +94,9 @@ pub(crate) fn platform(name: &str) -> Result<&'static Platform> {
         let shown: String = name.chars().take(60).collect();
         let error = Error::usage(format!("there is no platform {shown:?}"));
         match nearest(name, &names) {
-            Some(near) => error.hint(format!("Did you mean {near:?}? The platforms are: {}.", names.join(", "))),
+            Some(near) => {
+                error.hint(format!("Did you mean {near:?}? The platforms are: {}.", names.join(", ")))
+            }
             None => error.hint(format!("The platforms are: {}.", names.join(", "))),
         }
     })

@@ -213,6 +213,27 @@ pub struct Param {
     pub note: Option<String>,
 }
 
+impl Param {
+    /// Returns a parameter that is known by name and type alone.
+    pub fn named(name: String, kind: Type) -> Self {
+        Self {
+            name,
+            kind,
+            list: false,
+            required: None,
+            max_len: None,
+            max: None,
+            min: None,
+            max_items: None,
+            values: Vec::new(),
+            default: None,
+            children: Vec::new(),
+            vendor_type: None,
+            note: None,
+        }
+    }
+}
+
 /// A field of a payload.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -10,8 +10,8 @@ const READING_VERBS: [&str; 5] = ["find", "get", "query", "list", "search"];
 
 /// Words that take back what a reading word says: `getAndLock`, `queryAndConfirm`, `get.token`.
 const CHANGES: [&str; 22] = [
-    "add", "and", "apply", "cancel", "clear", "close", "confirm", "consume", "create", "delete", "extend", "generate",
-    "lock", "mark", "pay", "pull", "refresh", "reset", "send", "set", "token", "update",
+    "add", "and", "apply", "cancel", "clear", "close", "confirm", "consume", "create", "delete", "extend",
+    "generate", "lock", "mark", "pay", "pull", "refresh", "reset", "send", "set", "token", "update",
 ];
 
 /// Tells whether a name says that the API only reads.
@@ -38,7 +38,8 @@ pub(crate) fn reads(name: &str) -> bool {
 }
 
 fn is_version(text: &str) -> bool {
-    text.strip_prefix(['v', 'V']).is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit()))
+    text.strip_prefix(['v', 'V'])
+        .is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// Splits camel case and snake case: `findOrderListQuery` becomes `find order list query`.

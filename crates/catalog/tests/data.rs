@@ -1,5 +1,7 @@
 //! The data itself: nothing lost in the conversion, every entry decodes, every fact has a source.
 
+#![expect(clippy::unwrap_used, reason = "a test may fail where it stands")]
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
@@ -54,7 +56,8 @@ fn all_1096_records_are_there() {
 #[test]
 fn overlays_add_what_is_listed_here_and_nothing_by_a_slip_of_the_pen() {
     let catalog = Catalog::builtin();
-    let home: BTreeMap<&str, &str> = [("1688", "1688"), ("aliexpress-legacy", "aliexpress-legacy"), ("lazada", "lazada")].into();
+    let home: BTreeMap<&str, &str> =
+        [("1688", "1688"), ("aliexpress-legacy", "aliexpress-legacy"), ("lazada", "lazada")].into();
     for (file, count, added) in FILES {
         let Some(platform) = home.get(file) else { continue };
         let listed: BTreeSet<String> = catalog.list(platform).into_iter().map(|api| api.name).collect();
@@ -71,7 +74,12 @@ fn overlays_add_what_is_listed_here_and_nothing_by_a_slip_of_the_pen() {
         .collect();
     for platform in ["alibaba", "aliexpress", "taobao"] {
         for api in catalog.list(platform) {
-            assert!(base.contains(&api.name) || FILES.iter().any(|(_, _, added)| added.contains(&api.name.as_str())), "{}", api.name);
+            assert!(
+                base.contains(&api.name)
+                    || FILES.iter().any(|(_, _, added)| added.contains(&api.name.as_str())),
+                "{}",
+                api.name
+            );
         }
     }
 }
@@ -96,7 +104,11 @@ fn every_entry_decodes_and_makes_sense() {
         let place = format!("{} {}", api.platform, api.name);
         let protocol = catalog.platform(&api.platform).unwrap().protocol;
         assert_eq!(api.shape.protocol(), protocol, "{place}");
-        assert_eq!(api.path.is_some(), matches!(api.shape, Shape::IopRest | Shape::IopRestVariables), "{place}");
+        assert_eq!(
+            api.path.is_some(),
+            matches!(api.shape, Shape::IopRest | Shape::IopRestVariables),
+            "{place}"
+        );
         assert_eq!(api.namespace.is_some(), protocol == Protocol::Param2, "{place}");
         assert!(api.source.as_deref().is_some_and(|source| source.len() > 5), "{place} has no source");
         params(&place, &api.params);
@@ -172,7 +184,8 @@ fn page_rules_name_parameters_and_fields_that_exist() {
                 assert!(at(&rows.children, key).is_some(), "{place}: rows have no {key}");
             }
         }
-        for path in [&paging.total, &paging.total_pages, &paging.has_next, &paging.next].into_iter().flatten() {
+        for path in [&paging.total, &paging.total_pages, &paging.has_next, &paging.next].into_iter().flatten()
+        {
             let known = at(&api.response, path).is_some();
             // TOP documents has_next in the text of a parameter, not among the fields.
             assert!(known || path == "has_next", "{place}: {path}");
@@ -188,10 +201,16 @@ fn arguments_of_examples_are_parameters() {
         let Some(example) = api.example.as_ref().and_then(serde_json::Value::as_object) else { continue };
         examples += 1;
         for name in example.keys() {
-            assert!(api.params.iter().any(|param| param.name == *name), "{} {}: {name}", api.platform, api.name);
+            assert!(
+                api.params.iter().any(|param| param.name == *name),
+                "{} {}: {name}",
+                api.platform,
+                api.name
+            );
         }
         for param in api.params.iter().filter(|param| param.required == Some(true)) {
-            let given = example.contains_key(&param.name) || matches!(param.name.as_str(), "client_id" | "client_secret");
+            let given = example.contains_key(&param.name)
+                || matches!(param.name.as_str(), "client_id" | "client_secret");
             assert!(given, "{} {}: {} is required", api.platform, api.name, param.name);
         }
     }
@@ -206,7 +225,10 @@ fn every_platform_is_complete() {
         assert!(!platform.regions.is_empty() && platform.region(None).is_some(), "{name}");
         assert!(platform.region(Some("nowhere")).is_none());
         assert!(!platform.replies.errors.rules.is_empty() && !platform.replies.flags.is_empty(), "{name}");
-        assert!(!platform.tokens.identity.id.is_empty() && !platform.tokens.identity.login.is_empty(), "{name}");
+        assert!(
+            !platform.tokens.identity.id.is_empty() && !platform.tokens.identity.login.is_empty(),
+            "{name}"
+        );
         assert_eq!(platform.date, "2026-11-21");
         assert!(TimeZone::get(&platform.time_zone).is_ok(), "{}", platform.time_zone);
         let style = match platform.protocol {
@@ -217,12 +239,17 @@ fn every_platform_is_complete() {
         assert_eq!(platform.tokens.style, style, "{name}");
         for region in &platform.regions {
             assert!(TimeZone::get(platform.time_zone_in(region)).is_ok(), "{name} {}", region.name);
-            for url in [Some(&region.api), Some(&region.token), region.authorize.as_ref(), region.sync.as_ref()].into_iter().flatten() {
+            for url in
+                [Some(&region.api), Some(&region.token), region.authorize.as_ref(), region.sync.as_ref()]
+                    .into_iter()
+                    .flatten()
+            {
                 assert!(url.starts_with("https://") && !url.ends_with('/'), "{name}: {url}");
             }
         }
         // Token calls and the clock are APIs that can be looked up.
-        let mut apis: Vec<&str> = platform.clock.api.as_deref().into_iter().chain(platform.tokens.postpone.as_deref()).collect();
+        let mut apis: Vec<&str> =
+            platform.clock.api.as_deref().into_iter().chain(platform.tokens.postpone.as_deref()).collect();
         if platform.tokens.create.contains('/') && platform.tokens.create != "/token" {
             apis.extend([platform.tokens.create.as_str(), platform.tokens.refresh.as_str()]);
         }
@@ -232,7 +259,10 @@ fn every_platform_is_complete() {
             let api = catalog.api(name, api).unwrap();
             assert!(api.known, "{name} {}", api.name);
             let urls = platform.urls(None, None).unwrap();
-            if api.name != "system:currentTime" && api.name != "taobao.time.get" && !api.name.starts_with("taobao.top") {
+            if api.name != "system:currentTime"
+                && api.name != "taobao.time.get"
+                && !api.name.starts_with("taobao.top")
+            {
                 assert!(request_url(&urls, &api, "KEY", None).starts_with(&urls.token), "{}", api.name);
             }
         }

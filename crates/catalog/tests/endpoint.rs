@@ -55,7 +55,10 @@ fn a_region_has_its_hosts_and_an_endpoint_replaces_them_all() {
     let catalog = Catalog::builtin();
     let lazada = catalog.platform("lazada").unwrap();
     let urls = lazada.urls(Some("th"), None).unwrap();
-    assert_eq!((urls.api.as_str(), urls.token.as_str()), ("https://api.lazada.co.th", "https://auth.lazada.com"));
+    assert_eq!(
+        (urls.api.as_str(), urls.token.as_str()),
+        ("https://api.lazada.co.th", "https://auth.lazada.com")
+    );
     assert_eq!(urls.authorize.as_deref(), Some("https://auth.lazada.com/oauth/authorize"));
     let error = lazada.urls(Some("fr"), None).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Usage);
@@ -83,13 +86,38 @@ fn each_shape_has_its_url_and_its_signed_path() {
     let catalog = Catalog::builtin();
     let cases = [
         ("lazada", "/orders/get", "https://api.lazada.sg/rest/orders/get", "/orders/get"),
-        ("lazada", "/auth/token/create", "https://auth.lazada.com/rest/auth/token/create", "/auth/token/create"),
-        ("alibaba", "/alibaba/icbu/product/list", "https://openapi-api.alibaba.com/rest/alibaba/icbu/product/list", "/alibaba/icbu/product/list"),
+        (
+            "lazada",
+            "/auth/token/create",
+            "https://auth.lazada.com/rest/auth/token/create",
+            "/auth/token/create",
+        ),
+        (
+            "alibaba",
+            "/alibaba/icbu/product/list",
+            "https://openapi-api.alibaba.com/rest/alibaba/icbu/product/list",
+            "/alibaba/icbu/product/list",
+        ),
         ("alibaba", "alibaba.icbu.product.get", "https://open-api.alibaba.com/sync", ""),
         ("aliexpress", "aliexpress.solution.product.list.get", "https://api-sg.aliexpress.com/sync", ""),
-        ("1688", "com.alibaba.product:alibaba.product.list.get", "https://gw.open.1688.com/openapi/param2/1/com.alibaba.product/alibaba.product.list.get/KEY", "param2/1/com.alibaba.product/alibaba.product.list.get/KEY"),
-        ("aliexpress-legacy", "api.findProductInfoListQuery@2", "https://gw.api.alibaba.com/openapi/param2/2/aliexpress.open/api.findProductInfoListQuery/KEY", "param2/2/aliexpress.open/api.findProductInfoListQuery/KEY"),
-        ("aliexpress-legacy", "system.oauth2:getToken", "https://gw.api.alibaba.com/openapi/param2/1/system.oauth2/getToken/KEY", "param2/1/system.oauth2/getToken/KEY"),
+        (
+            "1688",
+            "com.alibaba.product:alibaba.product.list.get",
+            "https://gw.open.1688.com/openapi/param2/1/com.alibaba.product/alibaba.product.list.get/KEY",
+            "param2/1/com.alibaba.product/alibaba.product.list.get/KEY",
+        ),
+        (
+            "aliexpress-legacy",
+            "api.findProductInfoListQuery@2",
+            "https://gw.api.alibaba.com/openapi/param2/2/aliexpress.open/api.findProductInfoListQuery/KEY",
+            "param2/2/aliexpress.open/api.findProductInfoListQuery/KEY",
+        ),
+        (
+            "aliexpress-legacy",
+            "system.oauth2:getToken",
+            "https://gw.api.alibaba.com/openapi/param2/1/system.oauth2/getToken/KEY",
+            "param2/1/system.oauth2/getToken/KEY",
+        ),
         ("taobao", "taobao.time.get", "https://eco.taobao.com/router/rest", ""),
     ];
     for (platform, name, url, path) in cases {
@@ -100,7 +128,10 @@ fn each_shape_has_its_url_and_its_signed_path() {
     }
     let api = catalog.api("aliexpress", "/orders/{orderId}").unwrap();
     let urls = catalog.platform("aliexpress").unwrap().urls(None, None).unwrap();
-    assert_eq!(request_url(&urls, &api, "KEY", Some("/orders/12 3")), "https://api-sg.aliexpress.com/rest/2.0/orders/12%203");
+    assert_eq!(
+        request_url(&urls, &api, "KEY", Some("/orders/12 3")),
+        "https://api-sg.aliexpress.com/rest/2.0/orders/12%203"
+    );
     assert_eq!(signed_path(&api, "KEY", Some("/orders/12 3")), "/orders/12 3");
 }
 

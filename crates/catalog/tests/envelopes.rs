@@ -1,7 +1,5 @@
 //! Every folder of `vectors/envelope` is a documented reply; the platform's own tables must read it.
 
-#![expect(clippy::unwrap_used, reason = "a test may fail where it stands")]
-
 use std::{fs, path::Path};
 
 use jiff::Timestamp;

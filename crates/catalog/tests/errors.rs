@@ -1,5 +1,7 @@
 //! Every documented error code of the three protocols, and what a program should make of it.
 
+#![expect(clippy::unwrap_used, reason = "a test may fail where it stands")]
+
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -10,8 +12,10 @@ use sesame_core::{
     envelope::read_reply,
 };
 
-use ErrorKind::{App, Argument, Authorisation, Business, Clock, Permission, Platform, Quota, Signature, Token, UnknownApi};
-use RetryRule::{Backoff, Ban, NextDay, Never, Refresh, Second};
+use ErrorKind::{
+    App, Argument, Authorisation, Business, Clock, Permission, Platform, Quota, Signature, Token, UnknownApi,
+};
+use RetryRule::{Backoff, Ban, Never, NextDay, Refresh, Second};
 
 /// Code, kind, retry, whether it may have been carried out.
 type Row = (&'static str, ErrorKind, RetryRule, bool);
@@ -164,7 +168,11 @@ fn check(platform: &str, rows: &[Row]) {
     let table = &catalog.platform(platform).unwrap().replies.errors;
     for (code, kind, retry, maybe_done) in rows {
         let rule = table.find(code, None).unwrap_or_else(|| panic!("{platform} knows {code}"));
-        assert_eq!((rule.kind, rule.retry, rule.maybe_done), (*kind, *retry, *maybe_done), "{platform} {code}");
+        assert_eq!(
+            (rule.kind, rule.retry, rule.maybe_done),
+            (*kind, *retry, *maybe_done),
+            "{platform} {code}"
+        );
         assert!(rule.advice.len() > 10 && !rule.says.is_empty(), "{platform} {code}");
     }
 }
@@ -206,7 +214,9 @@ fn no_rule_is_hidden_behind_another() {
                 None => rule.code.replace('*', "zz"),
             };
             let sub = Some(rule.sub_code.replace('*', "-zz")).filter(|sub| !sub.is_empty());
-            let found = table.find(&code, sub.as_deref()).unwrap_or_else(|| panic!("{} {code} {sub:?}", platform.name));
+            let found = table
+                .find(&code, sub.as_deref())
+                .unwrap_or_else(|| panic!("{} {code} {sub:?}", platform.name));
             assert_eq!((&found.code, &found.sub_code), (&rule.code, &rule.sub_code), "{}", platform.name);
         }
     }
@@ -214,8 +224,14 @@ fn no_rule_is_hidden_behind_another() {
 
 fn retry_of(platform: &str, code: &str, message: &str, now: &str) -> Retry {
     let catalog = Catalog::builtin();
-    let failure = Failure { code: code.to_owned(), sub_message: Some(message.to_owned()), http_status: 200, ..Failure::default() };
-    classify(&catalog.platform(platform).unwrap().replies.errors, &failure, now.parse::<Timestamp>().unwrap()).retry()
+    let failure = Failure {
+        code: code.to_owned(),
+        sub_message: Some(message.to_owned()),
+        http_status: 200,
+        ..Failure::default()
+    };
+    classify(&catalog.platform(platform).unwrap().replies.errors, &failure, now.parse::<Timestamp>().unwrap())
+        .retry()
 }
 
 #[test]
@@ -243,7 +259,8 @@ fn waits_are_those_that_the_gateway_names() {
 fn read(platform: &str, shape: Shape, body: &str) -> Result<(), (ErrorKind, Option<String>, String)> {
     let catalog = Catalog::builtin();
     let rules = &catalog.platform(platform).unwrap().replies;
-    let response = HttpResponse { status: 200, body: body.as_bytes().to_vec().into(), ..HttpResponse::default() };
+    let response =
+        HttpResponse { status: 200, body: body.as_bytes().to_vec().into(), ..HttpResponse::default() };
     match read_reply(shape, rules, &response, Timestamp::UNIX_EPOCH) {
         Ok(_) => Ok(()),
         Err(error) => Err((error.kind(), error.code().map(str::to_owned), error.message().to_owned())),
@@ -253,15 +270,50 @@ fn read(platform: &str, shape: Shape, body: &str) -> Result<(), (ErrorKind, Opti
 #[test]
 fn success_that_is_none_is_a_refusal() {
     for (platform, shape, body, code) in [
-        ("alibaba", Shape::IopRest, r#"{"code":"0","result":{"success":false,"message_info":"no","msg_code":"isp.error-happened"},"request_id":"r"}"#, "isp.error-happened"),
-        ("alibaba", Shape::IopRest, r#"{"code":"0","success":false,"msg_code":"B_PRODUCT_NOT_FOUND","message":"none"}"#, "B_PRODUCT_NOT_FOUND"),
-        ("alibaba", Shape::IopSync, r#"{"alibaba_icbu_product_schema_get_response":{"biz_success":"false","msg_code":"X","message":"no"}}"#, "X"),
-        ("lazada", Shape::IopRest, r#"{"code":"0","success":"false","error_code":"E1","error_msg":"no"}"#, "E1"),
+        (
+            "alibaba",
+            Shape::IopRest,
+            r#"{"code":"0","result":{"success":false,"message_info":"no","msg_code":"isp.error-happened"},"request_id":"r"}"#,
+            "isp.error-happened",
+        ),
+        (
+            "alibaba",
+            Shape::IopRest,
+            r#"{"code":"0","success":false,"msg_code":"B_PRODUCT_NOT_FOUND","message":"none"}"#,
+            "B_PRODUCT_NOT_FOUND",
+        ),
+        (
+            "alibaba",
+            Shape::IopSync,
+            r#"{"alibaba_icbu_product_schema_get_response":{"biz_success":"false","msg_code":"X","message":"no"}}"#,
+            "X",
+        ),
+        (
+            "lazada",
+            Shape::IopRest,
+            r#"{"code":"0","success":"false","error_code":"E1","error_msg":"no"}"#,
+            "E1",
+        ),
         ("lazada", Shape::IopRest, r#"{"code":"0","result":{"not_success":true,"error_code":"E2"}}"#, "E2"),
-        ("aliexpress", Shape::IopSync, r#"{"aliexpress_affiliate_product_query_response":{"resp_result":{"resp_code":405,"resp_msg":"The result is empty"}}}"#, "405"),
+        (
+            "aliexpress",
+            Shape::IopSync,
+            r#"{"aliexpress_affiliate_product_query_response":{"resp_result":{"resp_code":405,"resp_msg":"The result is empty"}}}"#,
+            "405",
+        ),
         ("1688", Shape::Param2, r#"{"result":{"success":false,"code":"C3","message":"no"}}"#, "C3"),
-        ("aliexpress-legacy", Shape::Param2, r#"{"success":false,"error_code":"14033003","error_message":"no"}"#, "14033003"),
-        ("taobao", Shape::Top, r#"{"alibaba_icbu_product_batch_update_display_response":{"sub_success":false,"sub_error_code":"C4"}}"#, "C4"),
+        (
+            "aliexpress-legacy",
+            Shape::Param2,
+            r#"{"success":false,"error_code":"14033003","error_message":"no"}"#,
+            "14033003",
+        ),
+        (
+            "taobao",
+            Shape::Top,
+            r#"{"alibaba_icbu_product_batch_update_display_response":{"sub_success":false,"sub_error_code":"C4"}}"#,
+            "C4",
+        ),
     ] {
         let (_, found, _) = read(platform, shape, body).expect_err(body);
         assert_eq!(found.as_deref(), Some(code), "{body}");
@@ -271,13 +323,21 @@ fn success_that_is_none_is_a_refusal() {
 #[test]
 fn honest_success_is_not_refused() {
     for (platform, shape, body) in [
-        ("alibaba", Shape::IopRest, r#"{"code":"0","result":{"success":true,"total_item":0,"products":[],"error_code":"","error_msg":""}}"#),
+        (
+            "alibaba",
+            Shape::IopRest,
+            r#"{"code":"0","result":{"success":true,"total_item":0,"products":[],"error_code":"","error_msg":""}}"#,
+        ),
         ("alibaba", Shape::IopRest, r#"{"code":"0","result":{"success":"true","response_code":"0"}}"#),
         ("lazada", Shape::IopRest, r#"{"code":"0","data":{"countTotal":0,"orders":[]}}"#),
         ("lazada", Shape::IopRest, r#"{"code":"0","data":[],"success":null}"#),
         ("lazada", Shape::IopRest, r#"{"code":"0","result":{"success":{"a":1}}}"#),
         ("lazada", Shape::IopRest, r#"{"code":"0","result":{"not_success":false}}"#),
-        ("aliexpress", Shape::IopSync, r#"{"aliexpress_ds_product_get_response":{"result":{},"rsp_code":"200","rsp_msg":"Call succeeds"}}"#),
+        (
+            "aliexpress",
+            Shape::IopSync,
+            r#"{"aliexpress_ds_product_get_response":{"result":{},"rsp_code":"200","rsp_msg":"Call succeeds"}}"#,
+        ),
         ("aliexpress", Shape::IopSync, r#"{"x_response":{"resp_result":{"resp_code":200,"result":{}}}}"#),
         ("1688", Shape::Param2, r#"{"success":"true","result":[]}"#),
         ("1688", Shape::Param2, r#""20261010164552223+0800""#),
@@ -291,7 +351,8 @@ fn honest_success_is_not_refused() {
 #[test]
 fn explain_speaks_for_every_place_that_knows_a_code() {
     let catalog = Catalog::builtin();
-    let scopes = |code: &str| -> Vec<String> { catalog.explain(code).into_iter().map(|found| found.scope).collect() };
+    let scopes =
+        |code: &str| -> Vec<String> { catalog.explain(code).into_iter().map(|found| found.scope).collect() };
     assert_eq!(scopes("IllegalAccessToken"), ["iop"]);
     assert_eq!(scopes("incompletesignature"), ["iop"]);
     assert_eq!(scopes("isv.missing-parameter:fields").iter().filter(|scope| *scope == "top").count(), 1);

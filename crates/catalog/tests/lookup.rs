@@ -11,7 +11,10 @@ fn catalog() -> Catalog {
 #[test]
 fn the_platforms_are_those_that_scripts_rely_on() {
     let names: Vec<&str> = catalog().platforms().iter().map(|platform| platform.name.as_str()).collect();
-    assert_eq!(names, ["alibaba", "aliexpress", "aliexpress-legacy", "1688", "lazada", "daraz", "miravia", "taobao"]);
+    assert_eq!(
+        names,
+        ["alibaba", "aliexpress", "aliexpress-legacy", "1688", "lazada", "daraz", "miravia", "taobao"]
+    );
 }
 
 #[test]
@@ -25,10 +28,21 @@ fn an_unknown_platform_is_a_usage_error_with_a_suggestion() {
 
 #[test]
 fn paths_are_found_with_and_without_slash_in_any_case_and_by_title() {
-    for name in ["/orders/get", "orders/get", "/Orders/Get", "/rest/orders/get", "GetOrders", "getorders", " /orders/get "] {
+    for name in [
+        "/orders/get",
+        "orders/get",
+        "/Orders/Get",
+        "/rest/orders/get",
+        "GetOrders",
+        "getorders",
+        " /orders/get ",
+    ] {
         let api = catalog().api("lazada", name).unwrap();
         assert!(api.known, "{name}");
-        assert_eq!((api.name.as_str(), api.path.as_deref(), api.shape), ("/orders/get", Some("/orders/get"), Shape::IopRest));
+        assert_eq!(
+            (api.name.as_str(), api.path.as_deref(), api.shape),
+            ("/orders/get", Some("/orders/get"), Shape::IopRest)
+        );
     }
     assert_eq!(catalog().api("daraz", "/orders/get").unwrap().platform, "daraz");
     assert!(catalog().api("miravia", "/products/get").unwrap().known);
@@ -54,7 +68,10 @@ fn aliases_lead_to_the_path_that_the_gateway_routes() {
 #[test]
 fn the_same_method_has_the_shape_of_the_platform_that_is_asked() {
     assert_eq!(catalog().api("taobao", "alibaba.icbu.product.list").unwrap().shape, Shape::Top);
-    assert_eq!(catalog().api("aliexpress", "aliexpress.solution.product.list.get").unwrap().shape, Shape::IopSync);
+    assert_eq!(
+        catalog().api("aliexpress", "aliexpress.solution.product.list.get").unwrap().shape,
+        Shape::IopSync
+    );
     assert_eq!(catalog().api("aliexpress", "/auth/token/create").unwrap().shape, Shape::IopRest);
     // No slash in front: the vendor's SDK sends it as a method.
     assert_eq!(catalog().api("aliexpress", "aliexpress/message/list").unwrap().shape, Shape::IopSync);
@@ -74,11 +91,17 @@ fn param2_names_are_taken_in_every_spelling() {
         let api = catalog().api("1688", name).unwrap();
         assert!(api.known, "{name}");
         assert_eq!(api.name, "com.alibaba.product:alibaba.product.list.get");
-        assert_eq!((api.shape, api.version, api.namespace.as_deref()), (Shape::Param2, 1, Some("com.alibaba.product")));
+        assert_eq!(
+            (api.shape, api.version, api.namespace.as_deref()),
+            (Shape::Param2, 1, Some("com.alibaba.product"))
+        );
     }
     for name in ["system/currentTime", "system:currentTime", "currentTime"] {
         let api = catalog().api("1688", name).unwrap();
-        assert_eq!((api.name.as_str(), api.safety, api.auth), ("system:currentTime", Safety::Read, Some(false)));
+        assert_eq!(
+            (api.name.as_str(), api.safety, api.auth),
+            ("system:currentTime", Safety::Read, Some(false))
+        );
     }
     for name in ["getToken", "refreshToken", "postponeToken"] {
         for platform in ["1688", "aliexpress-legacy"] {
@@ -168,7 +191,15 @@ fn safety_is_written_down_or_derived_and_says_which() {
     assert_eq!(of("alibaba", "/icbu/product/edit-inventory"), (Safety::Idempotent, false));
     assert_eq!(of("aliexpress-legacy", "api.findAeProductProhibitedWords"), (Safety::Read, true));
     // A word that changes something takes the reading verb back.
-    for name in ["x.getAndLockStock", "x.queryAndConfirm", "x.getToken", "x.listUpdate", "x.add_list", "x.pull", "x.getStock.do"] {
+    for name in [
+        "x.getAndLockStock",
+        "x.queryAndConfirm",
+        "x.getToken",
+        "x.listUpdate",
+        "x.add_list",
+        "x.pull",
+        "x.getStock.do",
+    ] {
         assert_eq!(of("taobao", name), (Safety::Write, true), "{name}");
     }
     for name in ["x.get", "x.list", "x.findOrders", "x.getOrderList", "x.get_orders"] {
@@ -178,22 +209,99 @@ fn safety_is_written_down_or_derived_and_says_which() {
 }
 
 /// Style, index, size, largest page, first page, rows, key, reachable rows.
-type Pages<'a> = (PagingStyle, &'a str, Option<&'a str>, Option<u64>, Option<u64>, &'a str, &'a str, Option<u64>);
+type Pages<'a> =
+    (PagingStyle, &'a str, Option<&'a str>, Option<u64>, Option<u64>, &'a str, &'a str, Option<u64>);
 
 #[test]
 fn the_named_apis_page_as_documented() {
     use PagingStyle::{Offset, Page};
     let cases: &[(&str, &str, Pages<'_>)] = &[
-        ("alibaba", "/alibaba/icbu/product/list", (Page, "current_page", Some("page_size"), Some(30), Some(1), "result.products", "id", Some(5000))),
-        ("alibaba", "/alibaba/order/list", (Page, "start_page", Some("page_size"), Some(100), Some(0), "value.order_list", "trade_id", None)),
-        ("aliexpress-legacy", "api.findAeProductDetailModuleListByQurey", (Page, "pageIndex", None, None, Some(1), "aeopDetailModuleList", "id", None)),
-        ("aliexpress-legacy", "api.findProductInfoListQuery", (Page, "currentPage", Some("pageSize"), Some(99), Some(1), "aeopAEProductDisplayDTOList", "productId", None)),
-        ("aliexpress-legacy", "api.findProductInfoListQuery@2", (Page, "currentPage", Some("pageSize"), Some(99), Some(1), "aeopAEProductDisplayDTOList", "productId", None)),
-        ("aliexpress", "aliexpress.solution.product.list.get", (Page, "aeop_a_e_product_list_query.current_page", Some("aeop_a_e_product_list_query.page_size"), Some(99), Some(1), "result.aeop_a_e_product_display_d_t_o_list", "product_id", None)),
-        ("lazada", "/products/get", (Offset, "offset", Some("limit"), Some(50), Some(0), "data.products", "item_id", Some(10_000))),
-        ("lazada", "/orders/get", (Offset, "offset", Some("limit"), Some(100), Some(0), "data.orders", "order_id", None)),
-        ("1688", "alibaba.product.list.get", (Page, "pageNo", Some("pageSize"), None, Some(1), "result.result.pageResult.resultList", "productID", None)),
-        ("taobao", "taobao.items.onsale.get", (Page, "page_no", Some("page_size"), Some(200), Some(1), "items", "num_iid", Some(20_000))),
+        (
+            "alibaba",
+            "/alibaba/icbu/product/list",
+            (Page, "current_page", Some("page_size"), Some(30), Some(1), "result.products", "id", Some(5000)),
+        ),
+        (
+            "alibaba",
+            "/alibaba/order/list",
+            (Page, "start_page", Some("page_size"), Some(100), Some(0), "value.order_list", "trade_id", None),
+        ),
+        (
+            "aliexpress-legacy",
+            "api.findAeProductDetailModuleListByQurey",
+            (Page, "pageIndex", None, None, Some(1), "aeopDetailModuleList", "id", None),
+        ),
+        (
+            "aliexpress-legacy",
+            "api.findProductInfoListQuery",
+            (
+                Page,
+                "currentPage",
+                Some("pageSize"),
+                Some(99),
+                Some(1),
+                "aeopAEProductDisplayDTOList",
+                "productId",
+                None,
+            ),
+        ),
+        (
+            "aliexpress-legacy",
+            "api.findProductInfoListQuery@2",
+            (
+                Page,
+                "currentPage",
+                Some("pageSize"),
+                Some(99),
+                Some(1),
+                "aeopAEProductDisplayDTOList",
+                "productId",
+                None,
+            ),
+        ),
+        (
+            "aliexpress",
+            "aliexpress.solution.product.list.get",
+            (
+                Page,
+                "aeop_a_e_product_list_query.current_page",
+                Some("aeop_a_e_product_list_query.page_size"),
+                Some(99),
+                Some(1),
+                "result.aeop_a_e_product_display_d_t_o_list",
+                "product_id",
+                None,
+            ),
+        ),
+        (
+            "lazada",
+            "/products/get",
+            (Offset, "offset", Some("limit"), Some(50), Some(0), "data.products", "item_id", Some(10_000)),
+        ),
+        (
+            "lazada",
+            "/orders/get",
+            (Offset, "offset", Some("limit"), Some(100), Some(0), "data.orders", "order_id", None),
+        ),
+        (
+            "1688",
+            "alibaba.product.list.get",
+            (
+                Page,
+                "pageNo",
+                Some("pageSize"),
+                None,
+                Some(1),
+                "result.result.pageResult.resultList",
+                "productID",
+                None,
+            ),
+        ),
+        (
+            "taobao",
+            "taobao.items.onsale.get",
+            (Page, "page_no", Some("page_size"), Some(200), Some(1), "items", "num_iid", Some(20_000)),
+        ),
     ];
     for (platform, name, wanted) in cases {
         let api = catalog().api(platform, name).unwrap();
@@ -229,15 +337,6 @@ fn dotted_names_of_the_sources_are_members_and_json_examples_are_fields() {
 }
 
 #[test]
-fn a_kept_entry_is_the_same_entry() {
-    let catalog = catalog();
-    let first = catalog.shared("lazada", "/orders/get").unwrap();
-    let second = catalog.shared("lazada", "/orders/get").unwrap();
-    assert!(std::sync::Arc::ptr_eq(&first, &second));
-    assert!(catalog.shared("lazada", "a b").is_err());
-}
-
-#[test]
 fn search_ranks_the_name_before_its_neighbours() {
     let catalog = catalog();
     let names = |text: &str, platform: Option<&str>| -> Vec<String> {
@@ -260,8 +359,18 @@ fn what_a_list_prints_is_found_under_its_name() {
         for api in catalog.list(&platform.name) {
             let found = catalog.api(&platform.name, &api.name).unwrap();
             assert!(found.known, "{} {}", platform.name, api.name);
-            assert!(found.name == api.name || format!("{}@{}", found.name, found.version) == api.name, "{} {}", found.name, api.name);
-            assert_eq!((found.safety, found.safety_derived), (api.safety, api.safety_derived), "{}", api.name);
+            assert!(
+                found.name == api.name || format!("{}@{}", found.name, found.version) == api.name,
+                "{} {}",
+                found.name,
+                api.name
+            );
+            assert_eq!(
+                (found.safety, found.safety_derived),
+                (api.safety, api.safety_derived),
+                "{}",
+                api.name
+            );
         }
     }
 }

@@ -1,5 +1,7 @@
 //! A user's own overlays: what they can change, and what a bad one is told.
 
+#![expect(clippy::unwrap_used, reason = "a test may fail where it stands")]
+
 use std::fs;
 
 use proptest::prelude::*;
@@ -59,7 +61,12 @@ params = [{{ n = \"id\", t = \"integer\", r = true }}]
         assert!(api.source.unwrap().contains("our tests (2026-11-21)"));
     }
     let ours = catalog.api("lazada", "our/secret/api").unwrap();
-    assert!(ours.known && ours.shape == Shape::IopRest && ours.safety == Safety::Idempotent && !ours.safety_derived);
+    assert!(
+        ours.known
+            && ours.shape == Shape::IopRest
+            && ours.safety == Safety::Idempotent
+            && !ours.safety_derived
+    );
     assert!(catalog.list("lazada").iter().any(|api| api.name == "/our/secret/api"));
     assert_eq!(catalog.search("secret", Some("lazada"), 5)[0].name, "/our/secret/api");
     // Daraz lists the same file of the catalogue and is not touched.
@@ -106,9 +113,24 @@ fn a_mistake_is_told_with_file_line_and_key() {
         (api("drop_params = [\"nowhere\"]"), "", "api[0]", "no parameter \"nowhere\""),
         (api("example = 5"), "line 5", "api[0].example", "no table"),
         (api("paging = { style = \"page\", index = \"\" }"), "line 5", "api[0].paging", "index is empty"),
-        (api("paging = { style = \"page\", index = \"p\", first = 2 }"), "line 5", "api[0].paging", "first is 0 or 1"),
-        (api("paging = { style = \"page\", index = \"p\", max_size = 0 }"), "line 5", "api[0].paging", "never ends"),
-        (api("paging = { style = \"sideways\", index = \"p\" }"), "line 7", "api[0].paging.style", "sideways"),
+        (
+            api("paging = { style = \"page\", index = \"p\", first = 2 }"),
+            "line 5",
+            "api[0].paging",
+            "first is 0 or 1",
+        ),
+        (
+            api("paging = { style = \"page\", index = \"p\", max_size = 0 }"),
+            "line 5",
+            "api[0].paging",
+            "never ends",
+        ),
+        (
+            api("paging = { style = \"sideways\", index = \"p\" }"),
+            "line 7",
+            "api[0].paging.style",
+            "sideways",
+        ),
         (format!("{HEAD}[[api]]\nname = \"a b\"\n"), "line 4", "api[0].name", "holds a space"),
         (format!("{HEAD}[[api]]\nname = \"ns:name\"\n"), "", "", "holds ':'"),
     ] {
