@@ -1,9 +1,9 @@
-//! 1688: the product list.
+//! 1688: the product list and the category tree.
 
 use super::{
     Answer, Ask,
     attributes::{self, COLOUR},
-    categories::Family,
+    categories::{Family, TREE},
     json::{Json, price},
     stock::{Product, Status, Stock, matches_text},
     words::{COLOURS, MATERIALS},
@@ -15,7 +15,36 @@ const LARGEST_PAGE: usize = 50;
 
 /// Answers a call; `None` when the world does not back it.
 pub(super) fn answer(ask: &Ask<'_>) -> Option<Result<String, Answer>> {
-    (ask.call.api == "com.alibaba.product:alibaba.product.list.get").then(|| list(ask))
+    Some(match ask.call.api {
+        "com.alibaba.product:alibaba.product.list.get" => list(ask),
+        "com.alibaba.product:alibaba.category.get" => category(ask),
+        _ => return None,
+    })
+}
+
+/// `alibaba.category.get`: 0 is the root; exactly three levels. That an unknown id gives an empty
+/// list with a message is a guess.
+fn category(ask: &Ask<'_>) -> Result<String, Answer> {
+    let Some(id) = ask.read.id("categoryID")? else { return Err(ask.read.missing("categoryID")) };
+    let family = Family::Ali1688;
+    let node = family.node(id);
+    let mut out = Json::default();
+    out.object().key("categoryInfo").list();
+    if id == 0 || node.is_some() {
+        out.object().put("categoryID", id).with("name", node.map_or("根类目", |node| TREE[node].zh));
+        out.put("level", node.map_or(0, |node| TREE[node].level));
+        out.put("isLeaf", node.is_some_and(|node| family.is_leaf(node))).key("parentIDs").list();
+        if let Some(node) = node {
+            out.plain(TREE[node].parent.map_or(0, |parent| family.id(parent)));
+        }
+        out.end_list().key("childIDs").list();
+        for child in family.children(node) {
+            out.plain(family.id(child));
+        }
+        out.end_list().end();
+    }
+    let message = if id == 0 || node.is_some() { "" } else { "The category does not exist." };
+    Ok(out.end_list().with("errorMsg", message).end().finish())
 }
 
 /// `alibaba.product.list.get`. Arguments that do not narrow the list here (`webSite`, `signs`,

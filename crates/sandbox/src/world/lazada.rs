@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use super::{
     Answer, Ask, Shop, arguments,
-    attributes::{self, material_id},
+    attributes::{self, Kind, material_id},
     categories::{Family, TREE},
     json::{Json, price},
     orders::{LAZADA_STATUSES, Order},
@@ -27,6 +27,9 @@ pub(super) fn answer(ask: &Ask<'_>) -> Option<Result<String, Answer>> {
         "/products/get" => products(ask),
         "/category/tree/get" => Ok(tree(ask.read.text("language_code").unwrap_or(""))),
         "/orders/get" => orders(ask),
+        "/product/item/get" => item(ask),
+        "/category/attributes/get" => category_attributes(ask),
+        "/seller/get" => seller(ask),
         _ => return None,
     })
 }
@@ -164,7 +167,72 @@ pub(super) fn row(out: &mut Json, shop: &Shop, product: &Product) {
     out.end_list().with("hiddenReason", "").with("hiddenStatus", "").end();
 }
 
+/// `/product/item/get`: the row of the list and its variations; 208 for an unknown one (documented).
+fn item(ask: &Ask<'_>) -> Result<String, Answer> {
+    let Some(id) = ask.read.id("item_id")? else { return Err(ask.read.missing("item_id")) };
+    let (shop, stock) = ask.stock()?;
+    let Some(product) = stock.product(id) else {
+        return Err(arguments::refusal("208", "Item not exist".to_owned(), None));
+    };
+    let mut whole = Json::default();
+    row(&mut whole, shop, product);
+    let whole = whole.finish();
+    let mut out = Json::with_room(whole.len() + 400);
+    out.object().key("data").object().raw(&whole[1..whole.len() - 1]);
+    out.key("variation").object().key("variation1").object().with("name", "color_family");
+    out.put("has_image", true).put("customize", true);
+    let colours: Vec<&str> = COLOURS.iter().map(|colour| colour.1).collect();
+    out.texts("options", None, &colours).with("label", "Color").end().end();
+    Ok(out.key("bizSupplement").object().end().key("imageSequence").object().end().end().end().finish())
+}
+
+/// `/seller/get`: who the token is for.
+fn seller(ask: &Ask<'_>) -> Result<String, Answer> {
+    let (shop, _) = ask.stock()?;
+    let mut out = Json::default();
+    out.object().key("data").object().with("name_company", &shop.name).put("seller_id", shop.id);
+    out.with("name", &shop.name).with("short_code", &format!("{}{}", shop.country, shop.user_id % 1_000_000));
+    out.with("logo_url", "https://img.example.invalid/logo.png").with("email", &shop.login);
+    out.put("cb", false).with("location", shop.country).with("status", "ACTIVE").put("verified", true);
+    Ok(out.put("marketplaceEaseMode", false).end().end().finish())
+}
+
 // Categories.
+
+/// `/category/attributes/get`; 57 for what is no leaf (documented: no attribute sets linked).
+fn category_attributes(ask: &Ask<'_>) -> Result<String, Answer> {
+    let id = ask.read.required("primary_category_id")?;
+    let node = id.parse().ok().and_then(|id| Family::Lazada.node(id));
+    let Some(node) = node.filter(|node| Family::Lazada.is_leaf(*node)) else {
+        let message = "No attribute sets linked to that category.".to_owned();
+        return Err(arguments::refusal("57", message, None));
+    };
+    let mut out = Json::default();
+    out.object().key("data").list();
+    for attribute in attributes::of_category(node) {
+        let sale = attribute.id == attributes::COLOUR;
+        out.object().key("advanced").object().put("is_key_prop", u8::from(attribute.required)).end();
+        out.with("label", attribute.en).with("name", &attribute.en.to_lowercase().replace(' ', "_"));
+        out.put("is_mandatory", u8::from(attribute.required));
+        out.with("attribute_type", if sale { "sku" } else { "normal" });
+        out.with(
+            "input_type",
+            match attribute.kind {
+                Kind::Input => "text",
+                Kind::Decimal => "numeric",
+                Kind::Multi => "multiSelect",
+                Kind::SingleOrOwn => "enumInput",
+                Kind::Single | Kind::Cascade => "singleSelect",
+            },
+        );
+        out.key("options").list();
+        for choice in attribute.choices {
+            out.object().with("name", choice.1).with("en_name", choice.1).put("id", choice.0).end();
+        }
+        out.end_list().put("is_sale_prop", u8::from(sale)).put("id", attribute.id).end();
+    }
+    Ok(out.end_list().end().finish())
+}
 
 /// `/category/tree/get`: the whole tree at once, the same for every shop.
 fn tree(language: &str) -> String {

@@ -1,5 +1,6 @@
 //! Alibaba.com (ICBU), by paths (GOP) and by TOP names.
 
+mod attributes;
 mod categories;
 mod groups;
 mod orders;
@@ -56,6 +57,12 @@ pub(super) fn answer(ask: &Ask<'_>) -> Option<Result<String, Answer>> {
             groups::photo_groups(ask, form)
         }
         "/icbu/product/photobank/list" | "alibaba.icbu.photobank.list" => groups::photos(ask, form),
+        "/alibaba/icbu/product/id/encrypt" | "alibaba.icbu.product.id.encrypt" => {
+            products::encrypt(ask, form)
+        }
+        "alibaba.icbu.product.id.decrypt" => products::decrypt(ask),
+        "/alibaba/icbu/category/get/v2" => attributes::categories(ask),
+        "/alibaba/icbu/category/attribute/get/v2" => attributes::get(ask),
         "/alibaba/order/list" => orders::list(ask),
         _ => return None,
     })

@@ -287,6 +287,29 @@ fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
+/// `/alibaba/icbu/product/id/encrypt`. That an id of nobody's product is encrypted all the same is
+/// a guess.
+pub(super) fn encrypt(ask: &Ask<'_>, form: Form) -> Result<String, Answer> {
+    let Some(id) = ask.read.id("product_id")? else { return Err(ask.read.missing("product_id")) };
+    let mut out = Json::default();
+    out.object();
+    if form == Form::Gop {
+        out.key("result").object();
+    }
+    out.with("secret_id", &secret(id));
+    if form == Form::Gop {
+        out.nulls(&["error_code", "error_msg"]).end();
+    }
+    Ok(out.end().finish())
+}
+
+/// `alibaba.icbu.product.id.decrypt`, which only TOP has.
+pub(super) fn decrypt(ask: &Ask<'_>) -> Result<String, Answer> {
+    let hidden = ask.read.required("product_id")?;
+    let id = reveal(hidden).ok_or_else(|| ask.read.invalid("product_id"))?;
+    Ok(format!("{{\"id\":{id}}}"))
+}
+
 const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 const FACTOR: u64 = 0x9E37_79B9_7F4A_7C15;
 const INVERSE: u64 = {
