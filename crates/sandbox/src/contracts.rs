@@ -98,7 +98,8 @@ impl Contracts {
         }
         drop(read);
         // Names are checked by the catalogue; what it cannot read is not an API either.
-        let api = self.catalog.api(&prepared.name, name).ok().filter(|api| api.known)?;
+        let api =
+            self.catalog.api(&prepared.name, name).ok().filter(|api| api.known && is_exact(api, name))?;
         let mut entries = prepared.entries.write().unwrap_or_else(PoisonError::into_inner);
         let canonical = format!("{}@{}", api.name, api.version);
         let contract = match entries.get(&canonical) {
@@ -173,6 +174,18 @@ impl Contracts {
             }
         }
     }
+}
+
+/// Tells whether a name is to the letter one of an API's own.
+///
+/// People may ask the catalogue for `/rest/order/get` or without a version; a gateway knows only
+/// what is written down.
+fn is_exact(api: &Api, name: &str) -> bool {
+    let plain = match name.rsplit_once('@') {
+        Some((plain, version)) if version.parse() == Ok(api.version) => plain,
+        _ => name,
+    };
+    api.name == plain || api.path.as_deref() == Some(plain) || api.aliases.iter().any(|alias| alias == plain)
 }
 
 /// Returns the name in `{name}`.

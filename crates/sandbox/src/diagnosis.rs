@@ -155,14 +155,7 @@ pub(crate) fn diagnose(attempt: Attempt<'_>, apps: &Apps) -> Vec<String> {
         ));
         return hints;
     }
-    if given.len() != attempt.digest.hex_len() {
-        hints.push(format!(
-            "the signature that came has {} digits; {} gives {}",
-            given.len(),
-            digest_name(attempt.digest),
-            attempt.digest.hex_len(),
-        ));
-    }
+    let length = given.len();
     let mut search = Search { attempt, given, budget: BUDGET };
     if let Some(found) = one_mistake(&mut search, apps).or_else(|| two_mistakes(&mut search)) {
         hints.push(found);
@@ -171,6 +164,13 @@ pub(crate) fn diagnose(attempt: Attempt<'_>, apps: &Apps) -> Vec<String> {
             "the request is too large to try known mistakes on it; send a small one to find the mistake"
                 .to_owned(),
         );
+    }
+    if length != attempt.digest.hex_len() {
+        hints.push(format!(
+            "the signature that came has {length} digits; {} gives {}",
+            digest_name(attempt.digest),
+            attempt.digest.hex_len(),
+        ));
     }
     hints
 }

@@ -175,7 +175,7 @@ mod tests {
     #[test]
     fn counts_in_windows_and_says_how_long() {
         let quotas = Quotas::new(&["2/10@/a".parse().unwrap()]).unwrap();
-        let at = |second| Timestamp::from_second(1_795_293_100 + second).unwrap();
+        let at = |second: i64| Timestamp::from_second(1_795_293_100 + second).unwrap();
         assert!(quotas.take("lazada", &["/b"], "1", None, at(0)).is_ok());
         assert!(quotas.take("lazada", &["/a"], "1", None, at(3)).is_ok());
         assert!(quotas.take("lazada", &["/a"], "1", None, at(3)).is_ok());

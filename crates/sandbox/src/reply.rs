@@ -126,9 +126,21 @@ impl WebReply {
 pub(crate) struct ReplyBody {
     bytes: Option<Bytes>,
     padding: u64,
-    /// True: fails after `bytes`, so that the connection ends inside the body.
-    cut: bool,
+    /// Whether the connection ends inside the body.
+    cut: Cut,
     declared: u64,
+}
+
+/// The steps of a body that is cut off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cut {
+    /// It is whole.
+    No,
+    /// Nothing more for a moment: the server writes out what it has while a body is pending, and
+    /// throws it away when a body fails.
+    Pause,
+    /// Now it fails.
+    Fail,
 }
 
 /// The body ends here on purpose.
@@ -149,13 +161,13 @@ impl ReplyBody {
         match ending {
             Ending::Cut => {
                 let half = bytes.slice(..bytes.len() / 2);
-                Self { bytes: Some(half), padding: 0, cut: true, declared: length.max(1) }
+                Self { bytes: Some(half), padding: 0, cut: Cut::Pause, declared: length.max(1) }
             }
             Ending::Padded(size) => {
                 let padding = size.saturating_sub(length);
-                Self { bytes: Some(bytes), padding, cut: false, declared: length + padding }
+                Self { bytes: Some(bytes), padding, cut: Cut::No, declared: length + padding }
             }
-            _ => Self { bytes: Some(bytes), padding: 0, cut: false, declared: length },
+            _ => Self { bytes: Some(bytes), padding: 0, cut: Cut::No, declared: length },
         }
     }
 }
@@ -169,7 +181,7 @@ impl Body for ReplyBody {
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
+        context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, CutOff>>> {
         if let Some(bytes) = self.bytes.take()
             && !bytes.is_empty()
@@ -177,9 +189,14 @@ impl Body for ReplyBody {
             self.declared -= u64::try_from(bytes.len()).unwrap_or(0).min(self.declared);
             return Poll::Ready(Some(Ok(Frame::data(bytes))));
         }
-        if self.cut {
-            self.cut = false;
-            return Poll::Ready(Some(Err(CutOff)));
+        match self.cut {
+            Cut::No => {}
+            Cut::Pause => {
+                self.cut = Cut::Fail;
+                context.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            Cut::Fail => return Poll::Ready(Some(Err(CutOff))),
         }
         if self.padding > 0 {
             let size = usize::try_from(self.padding).unwrap_or(usize::MAX).min(SPACES.len());
@@ -192,7 +209,7 @@ impl Body for ReplyBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        !self.cut && self.padding == 0 && self.bytes.as_ref().is_none_or(Bytes::is_empty)
+        self.cut == Cut::No && self.padding == 0 && self.bytes.as_ref().is_none_or(Bytes::is_empty)
     }
 
     fn size_hint(&self) -> SizeHint {

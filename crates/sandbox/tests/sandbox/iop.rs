@@ -1,0 +1,274 @@
+//! `/rest`, `/rest/2.0`, `/sync`.
+
+use serde_json::{Value as Json, json};
+
+use crate::support::{Bench, borrowed, form};
+
+const LIST: &str = "/products/get";
+
+#[tokio::test]
+async fn checks_come_in_the_documented_order() {
+    let bench = Bench::start().await;
+    let app = bench.app("lazada");
+    let now = bench.now_ms().await;
+    let sign = "0".repeat(64);
+    let call = |path: &'static str, pairs: Vec<(&'static str, String)>| {
+        let pairs: Vec<(String, String)> =
+            pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        let bench = &bench;
+        async move { bench.form(&format!("/rest{path}"), &borrowed(&pairs)).await.json() }
+    };
+    let base = |key: &str, time: &str| {
+        vec![
+            ("app_key", key.to_owned()),
+            ("timestamp", time.to_owned()),
+            ("sign_method", "sha256".to_owned()),
+            ("sign", sign.clone()),
+        ]
+    };
+
+    // Each request has all the later mistakes too.
+    for (at, name) in ["app_key", "timestamp", "sign_method", "sign"].iter().enumerate() {
+        let mut pairs = base("999", "1");
+        pairs.truncate(at);
+        let json = call("/nowhere", pairs).await;
+        assert_eq!(json["code"], "MissingParameter");
+        assert_eq!(
+            json["message"],
+            format!(
+                "The input parameter \"{name}\" that is mandatory for processing this request is not supplied"
+            )
+        );
+        assert_eq!(json["type"], "ISV");
+        assert!(json["request_id"].as_str().unwrap().len() >= 20);
+    }
+    for time in ["1", "nonsense", "2026-11-21 20:32:12", "2026-11-21T12:32:12", "1795264332"] {
+        assert_eq!(call("/nowhere", base("999", time)).await["code"], "IllegalTimestamp", "{time}");
+    }
+    assert_eq!(call("/nowhere", base("999", &now)).await["code"], "InvalidApiPath");
+    assert_eq!(call("/rest/products/get", base(&app.app_key, &now)).await["code"], "InvalidApiPath");
+    assert_eq!(call("//products/get", base(&app.app_key, &now)).await["code"], "InvalidApiPath");
+    assert_eq!(call(LIST, base("999", &now)).await["code"], "InvalidAppKey");
+    assert_eq!(call(LIST, base(&app.app_key, "2026-11-21T12:32:12Z")).await["code"], "IncompleteSignature");
+    assert_eq!(
+        call(LIST, base(&app.app_key, &now)).await["message"],
+        "The request signature does not conform to platform standards"
+    );
+    // Signed from here on: the token comes before the arguments.
+    let answer = bench.rest(&app, "/order/get", &[]).await;
+    assert_eq!(answer.code(), "IllegalAccessToken");
+    let answer = bench.rest(&app, "/order/get", &[("access_token", "50000nonsense")]).await;
+    assert_eq!(answer.json()["message"], "The specified access token is invalid or expired");
+    let token = bench.iop_login(&app, &bench.login("lazada")).await;
+    let token = token["access_token"].as_str().unwrap();
+    let answer = bench.rest(&app, "/order/get", &[("access_token", token)]).await;
+    assert_eq!(answer.code(), "MissingParameter");
+    assert!(answer.text().contains("order_id"), "{}", answer.text());
+    let answer = bench.rest(&app, "/order/get", &[("access_token", token), ("order_id", "x")]).await;
+    assert_eq!(answer.code(), "InvalidParameter", "{}", answer.text());
+    let answer = bench.rest(&app, "/order/get", &[("access_token", token), ("order_id", "1234")]).await;
+    assert_eq!(answer.status, 200);
+}
+
+#[tokio::test]
+async fn a_page_of_products_comes_from_the_world() {
+    let bench = Bench::start().await;
+    let app = bench.app("lazada");
+    let token = bench.iop_login(&app, &bench.login("lazada")).await;
+    let token = token["access_token"].as_str().unwrap();
+    let answer = bench.rest(&app, LIST, &[("access_token", token), ("limit", "5"), ("filter", "all")]).await;
+    let json = answer.json();
+    assert_eq!(json["code"], "0");
+    assert_eq!(json["data"]["products"].as_array().unwrap().len(), 5, "{json}");
+    assert!(json["request_id"].is_string());
+    assert_eq!(answer.header("content-type"), Some("application/json;charset=UTF-8"));
+    assert_eq!(answer.header("date"), Some("Sat, 21 Nov 2026 12:32:12 GMT"));
+    // The other token name is read on /rest too.
+    assert_eq!(bench.rest(&app, LIST, &[("session", token), ("filter", "all")]).await.code(), "0");
+}
+
+#[tokio::test]
+async fn every_way_of_sending_parameters_is_read() {
+    let bench = Bench::start().await;
+    let app = bench.app("lazada");
+    let token = bench.iop_login(&app, &bench.login("lazada")).await;
+    let token = token["access_token"].as_str().unwrap();
+    let value = "caf\u{e9} 中文 😀 a&b=c+d%20~*\r\n\"{}";
+    let args = [
+        ("access_token", token),
+        ("filter", "all"),
+        ("search", value),
+        ("empty", ""),
+        ("2", "a"),
+        ("10", "b"),
+        ("SKU", "x"),
+        ("image_2", "y"),
+        ("image1", "z"),
+    ];
+    let all = bench.iop_pairs(&app, Some(LIST), &args).await;
+    let all = borrowed(&all);
+    let target = format!("/rest{LIST}");
+    let query = form(&all);
+    let plain = "application/x-www-form-urlencoded";
+
+    assert_eq!(bench.get(&format!("{target}?{query}")).await.code(), "0");
+    assert_eq!(bench.post(&format!("{target}?{query}"), plain, b"").await.code(), "0");
+    assert_eq!(
+        bench
+            .post(&target, "application/x-www-form-urlencoded; charset=utf-8", query.as_bytes())
+            .await
+            .code(),
+        "0"
+    );
+    assert_eq!(bench.post(&target, "", query.as_bytes()).await.code(), "0");
+    let (system, business): (Vec<_>, Vec<_>) = all
+        .iter()
+        .copied()
+        .partition(|(name, _)| matches!(*name, "app_key" | "sign" | "timestamp" | "sign_method"));
+    let split = format!("{target}?{}", form(&system));
+    assert_eq!(bench.post(&split, plain, form(&business).as_bytes()).await.code(), "0");
+    // The same parameter twice, with the same value.
+    assert_eq!(
+        bench.post(&format!("{split}&filter=all"), plain, form(&business).as_bytes()).await.code(),
+        "0"
+    );
+    let twice = bench.post(&format!("{split}&filter=other"), plain, form(&business).as_bytes()).await;
+    assert_eq!(twice.code(), "InvalidParameter");
+    // JSON alone, and JSON as an unsigned copy of the query with one thing more.
+    let object: serde_json::Map<String, Json> =
+        all.iter().map(|(name, value)| ((*name).to_owned(), Json::from(*value))).collect();
+    let json = Json::Object(object.clone()).to_string();
+    assert_eq!(bench.post(&target, "application/json", json.as_bytes()).await.code(), "0");
+    let mut more = object;
+    more.insert("unsigned".to_owned(), json!({"a": [1, 2]}));
+    let more = Json::Object(more).to_string();
+    assert_eq!(
+        bench.post(&format!("{target}?{query}"), "application/json", more.as_bytes()).await.code(),
+        "0"
+    );
+    // Multipart, with a file that is not signed, in both dialects.
+    for kind in ["form-data", "file"] {
+        let mut body = String::new();
+        for (name, value) in &all {
+            body.push_str(&format!(
+                "--BOUND\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n"
+            ));
+        }
+        body.push_str(&format!("--BOUND\r\nContent-Disposition: {kind}; name=\"image\"; filename=\"a.png\"\r\n\r\n\u{1}\r\n--BOUND--\r\n"));
+        let answer =
+            bench.post(&target, "multipart/form-data;charset=UTF-8; boundary=BOUND", body.as_bytes()).await;
+        assert_eq!(answer.code(), "0", "{}", answer.text());
+    }
+    // A probe is no call.
+    let probe = bench.send("HEAD", &target, &[], b"").await.unwrap();
+    assert_eq!((probe.status, probe.body.len()), (200, 0));
+}
+
+#[tokio::test]
+async fn large_parameters_and_odd_names_are_verified() {
+    let bench = Bench::start().await;
+    let app = bench.app("lazada");
+    let token = bench.iop_login(&app, &bench.login("lazada")).await;
+    let token = token["access_token"].as_str().unwrap();
+    let large = "é".repeat(2_500_000);
+    let answer = bench.rest(&app, "/product/create", &[("access_token", token), ("payload", &large)]).await;
+    assert_eq!(answer.code(), "0", "{}", answer.text());
+    // A parameter named `sign` beside the signature cannot be told from it.
+    let mut all = bench.iop_pairs(&app, Some(LIST), &[("access_token", token)]).await;
+    all.push(("sign".to_owned(), "mine".to_owned()));
+    let answer = bench.form("/rest/products/get", &borrowed(&all)).await;
+    assert_eq!(answer.code(), "InvalidParameter");
+    assert!(answer.text().contains("\\\"sign\\\""), "{}", answer.text());
+}
+
+#[tokio::test]
+async fn sync_names_apis_by_method_and_wraps_replies() {
+    let bench = Bench::start().await;
+    let app = bench.app("aliexpress");
+    let token = bench.iop_login(&app, &bench.login("aliexpress")).await;
+    assert_eq!(token["sp"], "ae");
+    let token = token["access_token"].as_str().unwrap();
+    let method = ("method", "aliexpress.solution.product.list.get");
+    let args = ("aeop_a_e_product_list_query", r#"{"product_status_type":"onSelling"}"#);
+
+    let answer = bench.sync(&app, &[method, args, ("session", token)]).await.json();
+    let wrapped = &answer["aliexpress_solution_product_list_get_response"];
+    assert!(wrapped["request_id"].is_string(), "{answer}");
+    let simple =
+        bench.sync(&app, &[method, args, ("access_token", token), ("simplify", "true")]).await.json();
+    assert_eq!(simple["code"], "0", "{simple}");
+    assert!(simple.get("aliexpress_solution_product_list_get_response").is_none());
+    let xml = bench.sync(&app, &[method, args, ("session", token), ("format", "xml")]).await;
+    assert!(
+        xml.text().starts_with(
+            "<?xml version=\"1.0\" encoding=\"utf-8\" ?><aliexpress_solution_product_list_get_response>"
+        ),
+        "{}",
+        xml.text()
+    );
+
+    let missing = bench.sync(&app, &[("session", token)]).await.json();
+    assert_eq!(missing["error_response"]["code"], "MissingParameter");
+    assert!(missing["error_response"]["msg"].as_str().unwrap().contains("\"method\""));
+    assert!(missing["error_response"].get("message").is_none());
+    let unknown = bench.sync(&app, &[("method", "aliexpress.no.such")]).await;
+    assert_eq!(unknown.code(), "InvalidApiPath");
+
+    // Signed with the path in front, as for /rest: wrong here, and said so.
+    let mut all = bench
+        .iop_pairs(&app, Some("/auth/token/create"), &[("method", "/auth/token/create"), ("code", "x")])
+        .await;
+    let answer = bench.form("/sync", &borrowed(&all)).await;
+    assert_eq!(answer.code(), "IncompleteSignature");
+    let refusal = bench.refusal(&answer).await;
+    assert!(refusal["hints"][0].as_str().unwrap().contains("only /rest signs a path"), "{refusal}");
+    all.clear();
+
+    // IOP keys are served on /router/rest too (seen live).
+    let all = bench.iop_pairs(&app, None, &[method, args, ("session", token)]).await;
+    let answer = bench.form("/router/rest", &borrowed(&all)).await.json();
+    assert!(answer.get("aliexpress_solution_product_list_get_response").is_some(), "{answer}");
+}
+
+#[tokio::test]
+async fn aliases_answer_and_nested_arguments_are_missed() {
+    let bench = Bench::start().await;
+    let app = bench.app("alibaba");
+    let token = bench.iop_login(&app, &bench.login("alibaba")).await;
+    let token = token["access_token"].as_str().unwrap();
+    for path in ["/alibaba/icbu/product/list", "/icbu/product/list"] {
+        let answer = bench
+            .rest(&app, path, &[("access_token", token), ("page_size", "50"), ("language", "ENGLISH")])
+            .await
+            .json();
+        assert_eq!(answer["code"], "0", "{answer}");
+        assert_eq!(answer["result"]["products"].as_array().unwrap().len(), 30, "cut to 30 without a word");
+    }
+    let answer = bench
+        .rest(
+            &app,
+            "/icbu/product/schema/render",
+            &[("access_token", token), ("render_request", "{\"cat_id\":1}")],
+        )
+        .await;
+    assert_eq!(answer.code(), "MissingParameter", "{}", answer.text());
+    assert!(answer.text().contains("render_request.product_id"), "{}", answer.text());
+    let answer = bench
+        .rest(
+            &app,
+            "/icbu/product/schema/render",
+            &[("access_token", token), ("render_request", "{\"cat_id\":1")],
+        )
+        .await;
+    assert_eq!(answer.code(), "InvalidParameter");
+}
+
+#[tokio::test]
+async fn unknown_routes_and_methods_are_refused_in_words() {
+    let bench = Bench::start().await;
+    let answer = bench.get("/no/such/route").await;
+    assert_eq!((answer.status, answer.json()["error"].as_str()), (404, Some("no-such-route")));
+    let answer = bench.send("PUT", "/rest/products/get", &[], b"").await.unwrap();
+    assert_eq!((answer.status, answer.header("allow")), (405, Some("GET, POST")));
+    assert!(bench.get("/").await.text().contains("Sesame sandbox"));
+}
