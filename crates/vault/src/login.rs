@@ -102,7 +102,8 @@ impl fmt::Debug for Callback {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Code(code) => write!(f, "Callback({code})"),
-            Self::Url(url) => write!(f, "Callback({})", mask_url(url)),
+            // The state is a secret as long as its login waits.
+            Self::Url(url) => write!(f, "Callback({}?…)", url.split(['?', '#']).next().unwrap_or_default()),
         }
     }
 }

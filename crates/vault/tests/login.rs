@@ -41,7 +41,10 @@ async fn every_platform_has_its_own_authorise_url() {
 
     let country = LoginOptions { country: Some("cb".to_owned()), ..LoginOptions::default() };
     let (page, params) = authorize_url("lazada", country).await;
-    assert_eq!((page.as_str(), params["country"].as_str()), ("https://auth.lazada.com/oauth/authorize", "cb"));
+    assert_eq!(
+        (page.as_str(), params["country"].as_str()),
+        ("https://auth.lazada.com/oauth/authorize", "cb")
+    );
 
     let (page, params) = authorize_url("1688", LoginOptions::default()).await;
     assert_eq!((page.as_str(), params["site"].as_str()), ("https://auth.1688.com/oauth/authorize", "1688"));
@@ -49,11 +52,17 @@ async fn every_platform_has_its_own_authorise_url() {
 
     let old = LoginOptions { region: Some("china-2012".to_owned()), ..LoginOptions::default() };
     let (page, params) = authorize_url("1688", old).await;
-    assert_eq!((page.as_str(), params["site"].as_str()), ("https://gw.open.1688.com/auth/authorize.htm", "china"));
+    assert_eq!(
+        (page.as_str(), params["site"].as_str()),
+        ("https://gw.open.1688.com/auth/authorize.htm", "china")
+    );
     check_aop_signature(&params);
 
     let (page, params) = authorize_url("aliexpress-legacy", LoginOptions::default()).await;
-    assert_eq!((page.as_str(), params["site"].as_str()), ("https://gw.api.alibaba.com/auth/authorize.htm", "aliexpress"));
+    assert_eq!(
+        (page.as_str(), params["site"].as_str()),
+        ("https://gw.api.alibaba.com/auth/authorize.htm", "aliexpress")
+    );
     check_aop_signature(&params);
 
     let (page, params) = authorize_url("taobao", LoginOptions::default()).await;
@@ -103,8 +112,12 @@ async fn iop_signs_its_token_calls_and_never_sends_the_secret() {
     assert_eq!(seen.url, "https://openapi-api.alibaba.com/rest/auth/token/create");
     let names: Vec<&str> = seen.form.keys().map(String::as_str).collect();
     assert_eq!(names, ["app_key", "code", "sign", "sign_method", "timestamp"]);
-    let pairs: Vec<(&str, &str)> =
-        seen.form.iter().filter(|(name, _)| *name != "sign").map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let pairs: Vec<(&str, &str)> = seen
+        .form
+        .iter()
+        .filter(|(name, _)| *name != "sign")
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .collect();
     let key = SigningKey::new(Digest::HmacSha256, &AppSecret::new(SECRET));
     assert_eq!(seen.form["sign"], sign(&key, Shape::IopRest, "/auth/token/create", &pairs, b"").as_str());
     let account = &accounts[0];
@@ -135,10 +148,16 @@ async fn param2_asks_by_post_over_https_with_the_secret_in_the_body() {
 async fn another_spelling_is_tried_when_the_gateway_does_not_know_the_first() {
     let home = Home::new(FakeTransport::new(|seen| {
         Ok(if seen.url.contains("/openapi/http/1/system.oauth2/getToken/") {
-            reply(200, r#"{"aliId":"1","resource_owner":"o","expires_in":"36000","refresh_token":"479f9564-1049-456e-ab62-29d3e82277d9","access_token":"f14da3b8-b0b1-4f73-a5de-9bed637e0188","refresh_token_timeout":"20270521222222+0800"}"#)
+            reply(
+                200,
+                r#"{"aliId":"1","resource_owner":"o","expires_in":"36000","refresh_token":"479f9564-1049-456e-ab62-29d3e82277d9","access_token":"f14da3b8-b0b1-4f73-a5de-9bed637e0188","refresh_token_timeout":"20270521222222+0800"}"#,
+            )
         } else if seen.url.contains("/refreshToken/") {
             assert!(seen.form.contains_key("_aop_signature"), "the older spelling is signed");
-            reply(200, r#"{"aliId":"1","expires_in":"36000","access_token":"0000da90-0000-4f73-a5de-9bed637e0188"}"#)
+            reply(
+                200,
+                r#"{"aliId":"1","expires_in":"36000","access_token":"0000da90-0000-4f73-a5de-9bed637e0188"}"#,
+            )
         } else {
             reply(400, r#"{"error_code":"gw.APIUnsupported","error_message":"unknown"}"#)
         })
@@ -158,7 +177,10 @@ async fn another_spelling_is_tried_when_the_gateway_does_not_know_the_first() {
                 .collect();
             let key = SigningKey::new(Digest::HmacSha1, &AppSecret::new(SECRET));
             assert_eq!(seen.form["_aop_signature"], sign(&key, Shape::Param2, path, &pairs, b"").as_str());
-            reply(200, r#"{"aliId":"1","expires_in":"36000","access_token":"0000da90-0000-4f73-a5de-9bed637e0188"}"#)
+            reply(
+                200,
+                r#"{"aliId":"1","expires_in":"36000","access_token":"0000da90-0000-4f73-a5de-9bed637e0188"}"#,
+            )
         } else {
             reply(400, r#"{"error_code":"gw.APIUnsupported","error_message":"unknown"}"#)
         })
@@ -172,7 +194,10 @@ async fn top_takes_the_form_and_the_token_inside_a_text() {
     const REPLY: &str = r#"{"access_token":"6200planted0session00","token_type":"Bearer","expires_in":86400,"refresh_token":"6201planted0refresh00","re_expires_in":172800,"r1_expires_in":86400,"taobao_user_nick":"%E5%95%86%E5%BA%97%E6%B5%8B%E8%AF%95","taobao_user_id":"263685215"}"#;
     let (seen, accounts) = first_call("taobao", REPLY).await;
     assert_eq!(seen.url, "https://oauth.taobao.com/token");
-    assert_eq!((seen.form["grant_type"].as_str(), seen.form["client_secret"].as_str()), ("authorization_code", SECRET));
+    assert_eq!(
+        (seen.form["grant_type"].as_str(), seen.form["client_secret"].as_str()),
+        ("authorization_code", SECRET)
+    );
     assert_eq!(accounts[0].login.as_deref(), Some("商店测试"));
     assert_eq!(accounts[0].refresh_expires_at.unwrap().to_string(), "2026-11-24T00:00:00Z");
 
@@ -183,7 +208,12 @@ async fn top_takes_the_form_and_the_token_inside_a_text() {
             assert_eq!(seen.form["timestamp"], top_timestamp("2026-11-22T00:00:00Z".parse().unwrap()));
             assert!(!seen.form.contains_key("client_secret"));
             let inner = serde_json::to_string(REPLY).unwrap();
-            reply(200, format!(r#"{{"top_auth_token_create_response":{{"token_result":{inner},"request_id":"1"}}}}"#))
+            reply(
+                200,
+                format!(
+                    r#"{{"top_auth_token_create_response":{{"token_result":{inner},"request_id":"1"}}}}"#
+                ),
+            )
         } else {
             reply(200, r#"{"error_response":{"code":22,"msg":"Invalid Method","request_id":"1"}}"#)
         })
@@ -203,10 +233,16 @@ async fn one_approval_of_a_cross_border_seller_is_several_shops_with_one_pair() 
     let vault = home.open().await;
     app(&vault, "lazada").await;
     let accounts = log_in(&vault, "lazada", as_name("cb")).await.unwrap();
-    let told: Vec<_> = accounts.iter().map(|a| (a.name.as_str(), a.shop_id.as_deref().unwrap(), a.region.as_deref().unwrap())).collect();
+    let told: Vec<_> = accounts
+        .iter()
+        .map(|a| (a.name.as_str(), a.shop_id.as_deref().unwrap(), a.region.as_deref().unwrap()))
+        .collect();
     assert_eq!(told, [("cb-my", "2001", "my"), ("cb-sg", "1001", "sg")]);
     let (my, sg) = (vault.handle("cb-my").await.unwrap(), vault.handle("cb-sg").await.unwrap());
-    assert_eq!((my.urls().api.as_str(), sg.urls().api.as_str()), ("https://api.lazada.com.my", "https://api.lazada.sg"));
+    assert_eq!(
+        (my.urls().api.as_str(), sg.urls().api.as_str()),
+        ("https://api.lazada.com.my", "https://api.lazada.sg")
+    );
 
     // One refresh serves both.
     home.transport.answer(|_| Ok(reply(200, RENAMED)));
@@ -254,7 +290,10 @@ async fn another_shops_approval_overwrites_nothing_unless_told_to() {
 
     let options = LoginOptions { replace_shop: true, ..as_name("mine") };
     let accounts = log_in(&shop.vault, "lazada", options).await.unwrap();
-    assert_eq!((accounts.len(), accounts[0].shop_id.as_deref(), accounts[0].id), (1, Some("2002"), before.id));
+    assert_eq!(
+        (accounts.len(), accounts[0].shop_id.as_deref(), accounts[0].id),
+        (1, Some("2002"), before.id)
+    );
     let handle = shop.vault.handle("mine").await.unwrap();
     assert_eq!(shop.vault.token(&handle).await.unwrap().access.expose(), shop.service.access());
 }
@@ -267,7 +306,10 @@ async fn the_same_shop_is_found_again_and_two_names_share_its_tokens() {
     let again = log_in(&shop.vault, "lazada", LoginOptions::default()).await.unwrap();
     assert_eq!((again.len(), again[0].id, again[0].generation), (1, first[0].id, 2));
     let more = log_in(&shop.vault, "lazada", as_name("short")).await.unwrap();
-    assert_eq!(more.iter().map(|account| account.name.as_str()).collect::<Vec<_>>(), ["seller@example.com", "short"]);
+    assert_eq!(
+        more.iter().map(|account| account.name.as_str()).collect::<Vec<_>>(),
+        ["seller@example.com", "short"]
+    );
     shop.vault.refresh("short").await.unwrap();
     let handle = shop.vault.handle("seller@example.com").await.unwrap();
     assert_eq!(shop.vault.token(&handle).await.unwrap().access.expose(), shop.service.access());
@@ -304,9 +346,17 @@ async fn wrong_callbacks_spend_nothing_and_say_what_is_wrong() {
     for (url, kind, words) in [
         (format!("{here}?code=c&state=0000"), ErrorKind::Usage, "state"),
         (format!("{here}?code=c"), ErrorKind::Usage, "no state"),
-        (format!("http://127.0.0.1:9/callback?code=c&state={}", login.state), ErrorKind::Usage, "somewhere else"),
+        (
+            format!("http://127.0.0.1:9/callback?code=c&state={}", login.state),
+            ErrorKind::Usage,
+            "somewhere else",
+        ),
         (format!("{here}?state={}", login.state), ErrorKind::Authorisation, "did not approve"),
-        (format!("{here}?error=access_denied&state={}", login.state), ErrorKind::Authorisation, "access_denied"),
+        (
+            format!("{here}?error=access_denied&state={}", login.state),
+            ErrorKind::Authorisation,
+            "access_denied",
+        ),
         ("hello://".to_owned(), ErrorKind::Usage, "no callback"),
     ] {
         let error = shop.vault.finish_login(&login, Callback::Url(url.clone())).await.unwrap_err();
@@ -347,10 +397,30 @@ async fn a_callback_may_be_handed_to_a_later_process_but_not_reused() {
 #[tokio::test]
 async fn used_and_late_codes_are_told_apart_and_the_code_is_not_repeated() {
     for (platform, status, body, minutes) in [
-        ("lazada", 200, r#"{"type":"ISV","code":"InvalidCode","message":"Invalid authorization code: 0_planted_code_123456","request_id":"r"}"#, "30 minutes"),
-        ("1688", 400, r#"{"error":"invalid_grant","error_description":"code 0_planted_code_123456 expired"}"#, "2 minutes"),
-        ("1688", 400, r#"{"error_code":"400","error_message":"invalid code 0_planted_code_123456"}"#, "2 minutes"),
-        ("taobao", 400, r#"{"error":"invalid_grant","error_description":"authorize code expire"}"#, "5 minutes"),
+        (
+            "lazada",
+            200,
+            r#"{"type":"ISV","code":"InvalidCode","message":"Invalid authorization code: 0_planted_code_123456","request_id":"r"}"#,
+            "30 minutes",
+        ),
+        (
+            "1688",
+            400,
+            r#"{"error":"invalid_grant","error_description":"code 0_planted_code_123456 expired"}"#,
+            "2 minutes",
+        ),
+        (
+            "1688",
+            400,
+            r#"{"error_code":"400","error_message":"invalid code 0_planted_code_123456"}"#,
+            "2 minutes",
+        ),
+        (
+            "taobao",
+            400,
+            r#"{"error":"invalid_grant","error_description":"authorize code expire"}"#,
+            "5 minutes",
+        ),
     ] {
         let home = Home::new(FakeTransport::new(move |_| Ok(reply(status, body))));
         let vault = home.open().await;
@@ -411,7 +481,10 @@ async fn the_listener_waits_through_strays_and_takes_the_one_callback() {
 
 async fn get(port: u16, target: &str) -> String {
     let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.unwrap();
-    stream.write_all(format!("GET {target} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n").as_bytes()).await.unwrap();
+    stream
+        .write_all(format!("GET {target} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n").as_bytes())
+        .await
+        .unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
     answer

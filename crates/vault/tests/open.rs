@@ -5,7 +5,9 @@ mod support;
 use std::{fs, path::Path};
 
 use sesame_core::{AppSecret, ErrorKind, Result};
-use sesame_vault::{AccountState, App, KeyChoice, KeyKind, Location, LoginOptions, NewApp, Vault, VaultOptions};
+use sesame_vault::{
+    AccountState, App, KeyChoice, KeyKind, Location, LoginOptions, NewApp, Vault, VaultOptions,
+};
 use sqlx::{Connection as _, SqliteConnection};
 use support::{FakeTransport, Home, IopService, Policy, SECRET, app, as_name, log_in};
 
@@ -24,7 +26,7 @@ async fn refused(options: VaultOptions, path: &Path) -> sesame_core::Error {
     let before = fs::read(path).ok();
     let error = Vault::open(options).await.expect_err("it must not open");
     assert!(error.hint_text().is_some(), "{error:?}");
-    assert_eq!(fs::read(path).ok(), before, "the file was changed");
+    assert!(fs::read(path).ok() == before, "the file was changed");
     error
 }
 
@@ -130,7 +132,8 @@ async fn places_that_cannot_be_written_are_named() {
         assert_eq!(error.kind(), ErrorKind::Local);
         assert!(error.hint_text().unwrap().contains("SESAME_HOME"), "{error:?}");
     }
-    let options = VaultOptions { location: Location::Sqlite(home.directory.path().to_owned()), ..home.options() };
+    let options =
+        VaultOptions { location: Location::Sqlite(home.directory.path().to_owned()), ..home.options() };
     assert!(Vault::open(options).await.unwrap_err().message().contains("is a directory"));
 }
 
@@ -151,6 +154,7 @@ async fn a_wrong_or_missing_key_opens_nothing_and_destroys_nothing() {
     let vault = home.open().await;
     app(&vault, "alibaba").await;
     drop(vault);
+    sql(&home.path(), "PRAGMA wal_checkpoint(TRUNCATE);").await;
     let key = home.path().with_file_name("vault.db.key");
     let right = fs::read(&key).unwrap();
 
@@ -173,12 +177,14 @@ async fn a_wrong_or_missing_key_opens_nothing_and_destroys_nothing() {
 #[tokio::test]
 async fn a_passphrase_is_asked_for_again_and_checked() {
     let home = home();
-    let with = |text: &str| VaultOptions { key: KeyChoice::Passphrase(AppSecret::new(text)), ..home.options() };
+    let with =
+        |text: &str| VaultOptions { key: KeyChoice::Passphrase(AppSecret::new(text)), ..home.options() };
     assert!(Vault::open(with("")).await.is_err());
     let vault = Vault::open(with("correct horse battery staple")).await.unwrap();
     assert_eq!(vault.key_kind(), KeyKind::Passphrase);
     app(&vault, "alibaba").await;
     drop(vault);
+    sql(&home.path(), "PRAGMA wal_checkpoint(TRUNCATE);").await;
     let error = refused(with("incorrect horse battery staple"), &home.path()).await;
     assert!(error.message().contains("passphrase") && !error.message().contains("horse"), "{error}");
     let error = refused(VaultOptions { key: KeyChoice::Auto, ..home.options() }, &home.path()).await;
@@ -191,7 +197,8 @@ async fn a_passphrase_is_asked_for_again_and_checked() {
 #[tokio::test]
 async fn a_key_from_the_environment_in_base64_or_hex() {
     let home = home();
-    let with = |text: &str| VaultOptions { key: KeyChoice::Environment(AppSecret::new(text)), ..home.options() };
+    let with =
+        |text: &str| VaultOptions { key: KeyChoice::Environment(AppSecret::new(text)), ..home.options() };
     for wrong in ["", "short", &"0".repeat(63), "bm90IHRoZSBrZXkgYnV0IG9mIHRoZSByaWdodCBsZW4"] {
         if wrong.len() < 43 || wrong.len() == 63 {
             let error = Vault::open(with(wrong)).await.unwrap_err();
@@ -206,6 +213,7 @@ async fn a_key_from_the_environment_in_base64_or_hex() {
     for same in [hex.as_str(), "bm90IHRoZSBrZXkgYnV0IG9mIHRoZSByaWdodCBsZW4"] {
         assert_eq!(Vault::open(with(same)).await.unwrap().apps().await.unwrap().len(), 1);
     }
+    sql(&home.path(), "PRAGMA wal_checkpoint(TRUNCATE);").await;
     assert!(refused(with(&"ab".repeat(32)), &home.path()).await.message().contains("is not the master key"));
     let error = refused(VaultOptions { key: KeyChoice::Auto, ..home.options() }, &home.path()).await;
     assert!(error.message().contains("SESAME_MASTER_KEY"), "{error}");
@@ -271,7 +279,9 @@ async fn sandbox_and_real_accounts_never_cross() {
     assert!(accounts[0].sandbox);
     assert!(home.transport.seen().last().unwrap().url.starts_with("http://127.0.0.1:4600/rest/"));
     let calls = home.transport.count();
-    for (vault, app_name, account, word) in [(&real, "lazada-2", "mock", "sandbox"), (&sandboxed, "lazada", "real", "real platform")] {
+    for (vault, app_name, account, word) in
+        [(&real, "lazada-2", "mock", "sandbox"), (&sandboxed, "lazada", "real", "real platform")]
+    {
         for error in [
             vault.begin_login(app_name, LoginOptions::default()).await.unwrap_err(),
             vault.handle(account).await.unwrap_err(),
@@ -279,7 +289,10 @@ async fn sandbox_and_real_accounts_never_cross() {
             vault.import_tokens(app_name, Default::default()).await.unwrap_err(),
         ] {
             assert_eq!(error.kind(), ErrorKind::Usage);
-            assert!(error.message().contains(word) && error.hint_text().unwrap().contains("SESAME_ENDPOINT"), "{error:?}");
+            assert!(
+                error.message().contains(word) && error.hint_text().unwrap().contains("SESAME_ENDPOINT"),
+                "{error:?}"
+            );
         }
         // Looking at them is allowed.
         assert_eq!(vault.account(account).await.unwrap().state, AccountState::Healthy);

@@ -116,7 +116,9 @@ async fn two_vaults_on_one_file_refresh_once() {
         let ticking = tokio::spawn(async move {
             for _ in 0..2_000 {
                 clock.advance(Duration::from_millis(20));
-                tokio::time::timeout(Duration::from_millis(5), std::future::pending::<()>()).await.unwrap_err();
+                tokio::time::timeout(Duration::from_millis(5), std::future::pending::<()>())
+                    .await
+                    .unwrap_err();
             }
         });
         for task in waiting {
@@ -142,7 +144,10 @@ async fn a_process_that_died_holding_the_lease_delays_others_but_not_for_ever() 
     shop.home.transport.arrivals(2).await;
     // Its answer never comes. The other waits for the lease to end, then asks once more.
     let transport = shop.service.transport();
-    let other = Vault::open(sesame_vault::VaultOptions { transport: Arc::new(transport), ..shop.home.options() }).await.unwrap();
+    let other =
+        Vault::open(sesame_vault::VaultOptions { transport: Arc::new(transport), ..shop.home.options() })
+            .await
+            .unwrap();
     let before = shop.home.clock.clone();
     let token = other.token(&*other.handle("shop").await.unwrap()).await.unwrap();
     assert_eq!(token.access.expose(), shop.service.access());
@@ -212,7 +217,10 @@ async fn a_dead_refresh_token_asks_for_a_person_and_never_calls_again() {
     }
     assert_eq!(shop.home.transport.count(), calls + 1);
     let account = settled(&shop.vault, "shop").await;
-    assert!(matches!(&account.state, AccountState::NeedsAuthorisation { reason } if reason.contains("no longer takes")), "{account:?}");
+    assert!(
+        matches!(&account.state, AccountState::NeedsAuthorisation { reason } if reason.contains("no longer takes")),
+        "{account:?}"
+    );
     // Another process reads it off the row, without a call.
     let other = shop.home.open().await;
     assert!(other.token(&*other.handle("shop").await.unwrap()).await.is_err());
@@ -237,8 +245,24 @@ async fn trouble_that_passes_is_not_taken_for_the_end() {
         ("no token", Box::new(|| Ok(reply(200, r#"{"code":"0","request_id":"r"}"#)))),
         ("timeout", Box::new(|| Err(Error::new(ErrorKind::Timeout, "no answer").may_have_happened(true)))),
         ("connection", Box::new(|| Err(Error::new(ErrorKind::Network, "refused")))),
-        ("limit", Box::new(|| Ok(reply(200, r#"{"type":"ISV","code":"ApiCallLimit","message":"This ban will last 3 seconds","request_id":"r"}"#)))),
-        ("wrong secret", Box::new(|| Ok(reply(200, r#"{"type":"ISV","code":"IncompleteSignature","message":"x","request_id":"r"}"#)))),
+        (
+            "limit",
+            Box::new(|| {
+                Ok(reply(
+                    200,
+                    r#"{"type":"ISV","code":"ApiCallLimit","message":"This ban will last 3 seconds","request_id":"r"}"#,
+                ))
+            }),
+        ),
+        (
+            "wrong secret",
+            Box::new(|| {
+                Ok(reply(
+                    200,
+                    r#"{"type":"ISV","code":"IncompleteSignature","message":"x","request_id":"r"}"#,
+                ))
+            }),
+        ),
     ];
     for (name, trouble) in troubles {
         let shop = shop(Policy::Dies).await;
@@ -331,10 +355,16 @@ async fn param2_keeps_the_refresh_token_that_a_refresh_does_not_return() {
     let home = Home::new(FakeTransport::new(|seen| {
         assert!(!seen.form.contains_key("_aop_signature"));
         Ok(match seen.form["grant_type"].as_str() {
-            "authorization_code" => reply(200, r#"{"aliId":"8888888888","resource_owner":"cn100","memberId":"b2b-1","expires_in":"36000","refresh_token":"479f9564-1049-456e-ab62-29d3e82277d9","access_token":"f14da3b8-b0b1-4f73-a5de-9bed637e0188","refresh_token_timeout":"20270522000000000-0800"}"#),
+            "authorization_code" => reply(
+                200,
+                r#"{"aliId":"8888888888","resource_owner":"cn100","memberId":"b2b-1","expires_in":"36000","refresh_token":"479f9564-1049-456e-ab62-29d3e82277d9","access_token":"f14da3b8-b0b1-4f73-a5de-9bed637e0188","refresh_token_timeout":"20270522000000000-0800"}"#,
+            ),
             _ => {
                 assert_eq!(seen.form["refresh_token"], "479f9564-1049-456e-ab62-29d3e82277d9");
-                reply(200, r#"{"aliId":"8888888888","resource_owner":"cn100","expires_in":"36000","access_token":"db90da74-0000-4f73-a5de-9bed637e0188"}"#)
+                reply(
+                    200,
+                    r#"{"aliId":"8888888888","resource_owner":"cn100","expires_in":"36000","access_token":"db90da74-0000-4f73-a5de-9bed637e0188"}"#,
+                )
             }
         })
     }));
@@ -353,7 +383,10 @@ async fn param2_keeps_the_refresh_token_that_a_refresh_does_not_return() {
     for round in 2..5 {
         let account = vault.refresh("ae").await.unwrap();
         assert_eq!((account.generation, account.refresh_expires_at), (round, end));
-        assert_eq!(vault.token(&handle).await.unwrap().access.expose(), "db90da74-0000-4f73-a5de-9bed637e0188");
+        assert_eq!(
+            vault.token(&handle).await.unwrap().access.expose(),
+            "db90da74-0000-4f73-a5de-9bed637e0188"
+        );
     }
 }
 
@@ -566,7 +599,9 @@ async fn imported_tokens_learn_whose_they_are() {
     };
     let account = vault.import_tokens("lazada", tokens.clone()).await.unwrap();
     assert_eq!((account.shop_id, account.state), (None, AccountState::Healthy));
-    assert!(vault.import_tokens("lazada", tokens).await.unwrap_err().message().contains("already an account"));
+    assert!(
+        vault.import_tokens("lazada", tokens).await.unwrap_err().message().contains("already an account")
+    );
     assert!(vault.import_tokens("lazada", ImportedTokens::default()).await.is_err());
     let handle = vault.handle("imported").await.unwrap();
     home.clock.advance_secs(90 * DAY);

@@ -6,14 +6,18 @@ use std::{fmt::Write as _, sync::Mutex};
 
 use sesame_core::{AuthCode, RefreshToken};
 use sesame_vault::{Callback, ImportedTokens, LoginOptions};
-use support::{FakeTransport, Home, IopService, Policy, SECRET, all_bytes, app, as_name, callback, contains, log_in, reply};
+use support::{
+    FakeTransport, Home, IopService, Policy, SECRET, all_bytes, app, as_name, callback, contains, log_in,
+    reply,
+};
 use tracing::{
     Event, Metadata, Subscriber,
     field::{Field, Visit},
     span::{Attributes, Id, Record},
 };
 
-const PLANTED: &[&str] = &[SECRET, "planted0access0", "planted0refresh0", "planted0code0", "planted0imported"];
+const PLANTED: &[&str] =
+    &[SECRET, "planted0access0", "planted0refresh0", "planted0code0", "planted0imported"];
 
 /// Collects every log line at every level.
 struct Lines(&'static Mutex<String>);
@@ -78,7 +82,11 @@ async fn no_planted_secret_is_found_anywhere() {
     type Body = fn(&str) -> String;
     let bodies: [(u16, Body); 4] = [
         (200, |sent| format!(r#"{{"type":"ISP","code":"6","message":"internal {sent}","request_id":"r"}}"#)),
-        (200, |sent| format!(r#"{{"type":"ISV","code":"IllegalRefreshToken","message":"bad {sent}","request_id":"r"}}"#)),
+        (200, |sent| {
+            format!(
+                r#"{{"type":"ISV","code":"IllegalRefreshToken","message":"bad {sent}","request_id":"r"}}"#
+            )
+        }),
         (500, |sent| format!("<html>{sent}</html>")),
         (200, |sent| format!(r#"{{"echo":"{sent}"}}"#)),
     ];

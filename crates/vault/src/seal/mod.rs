@@ -90,7 +90,9 @@ impl Sealer {
                 "the sealed {column} in table {table} has form {}, which this version does not know",
                 sealed[0]
             ))
-            .hint("A newer Sesame wrote it. Use that version."));
+            .hint(
+                "A newer Sesame wrote it, or it was damaged. Use the newest version. Nothing was changed.",
+            ));
         }
         if sealed[1..9] != self.key_id {
             return Err(Error::local(format!(

@@ -208,14 +208,14 @@ pub trait TokenStore: Send + Sync {
     /// Adds the row of the master key unless one stands; returns the one that stands.
     fn add_key(&self, row: KeyRow) -> BoxFuture<'_, Result<KeyRow>>;
 
-    /// Returns all apps, oldest first.
+    /// Returns all apps, oldest first, then by name.
     fn apps(&self) -> BoxFuture<'_, Result<Vec<AppRow>>>;
     /// Returns an app by name.
     fn app<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<AppRow>>>;
     /// Adds an app; false when the name is taken.
     fn add_app(&self, row: AppRow) -> BoxFuture<'_, Result<bool>>;
 
-    /// Returns all accounts, oldest first.
+    /// Returns all accounts, oldest first, then by name.
     fn accounts(&self) -> BoxFuture<'_, Result<Vec<FullRow>>>;
     /// Returns an account by name.
     fn account<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<FullRow>>>;

@@ -53,10 +53,11 @@ impl TokenStore for SqliteStore {
 
     fn apps(&self) -> BoxFuture<'_, Result<Vec<AppRow>>> {
         Box::pin(async {
-            let rows = sqlx::query(concat!("SELECT ", columns!(app), " FROM app ORDER BY app.app_id"))
-                .fetch_all(&self.pool)
-                .await
-                .map_err(|error| self.failed(error))?;
+            let rows =
+                sqlx::query(concat!("SELECT ", columns!(app), " FROM app ORDER BY app.created_at, app.name"))
+                    .fetch_all(&self.pool)
+                    .await
+                    .map_err(|error| self.failed(error))?;
             rows.iter().map(app_row).collect::<sqlx::Result<_>>().map_err(|error| self.failed(error))
         })
     }
@@ -99,7 +100,7 @@ impl TokenStore for SqliteStore {
 
     fn accounts(&self) -> BoxFuture<'_, Result<Vec<FullRow>>> {
         Box::pin(async {
-            let rows = sqlx::query(full!("ORDER BY account.account_id"))
+            let rows = sqlx::query(full!("ORDER BY account.created_at, account.name"))
                 .fetch_all(&self.pool)
                 .await
                 .map_err(|error| self.failed(error))?;
@@ -120,11 +121,12 @@ impl TokenStore for SqliteStore {
 
     fn accounts_of(&self, app: Id) -> BoxFuture<'_, Result<Vec<FullRow>>> {
         Box::pin(async move {
-            let rows = sqlx::query(full!("WHERE account.app_id = ?1 ORDER BY account.account_id"))
-                .bind(app.as_bytes().as_slice())
-                .fetch_all(&self.pool)
-                .await
-                .map_err(|error| self.failed(error))?;
+            let rows =
+                sqlx::query(full!("WHERE account.app_id = ?1 ORDER BY account.created_at, account.name"))
+                    .bind(app.as_bytes().as_slice())
+                    .fetch_all(&self.pool)
+                    .await
+                    .map_err(|error| self.failed(error))?;
             rows.iter().map(full_row).collect::<sqlx::Result<_>>().map_err(|error| self.failed(error))
         })
     }

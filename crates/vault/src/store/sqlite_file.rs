@@ -218,12 +218,27 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("vault.db");
         let store = SqliteStore::open(&path).await.unwrap();
-        // SQLite's own limit of pages fails with the very code of a full disk. It holds for this
-        // connection, and one connection is all that a pool without rivals uses.
-        sqlx::raw_sql("PRAGMA max_page_count = 1").execute(&store.pool).await.unwrap();
-        let key = KeyRow { key_id: vec![1], kind: "file".into(), params: "x".repeat(100_000), check: vec![], created_at: 0 };
+        // SQLite's own limit of pages fails with the very code of a full disk. It holds for one
+        // connection, so all that the pool may open get it.
+        let mut all = Vec::new();
+        for _ in 0..4 {
+            let mut connection = store.pool.acquire().await.unwrap();
+            sqlx::raw_sql("PRAGMA max_page_count = 1").execute(&mut *connection).await.unwrap();
+            all.push(connection);
+        }
+        drop(all);
+        let key = KeyRow {
+            key_id: vec![1],
+            kind: "file".into(),
+            params: "x".repeat(100_000),
+            check: vec![],
+            created_at: 0,
+        };
         let error = store.add_key(key).await.unwrap_err();
-        assert!(error.message().contains("the disk is full") && error.message().contains("vault.db"), "{error:?}");
+        assert!(
+            error.message().contains("the disk is full") && error.message().contains("vault.db"),
+            "{error:?}"
+        );
         assert!(error.is_retryable() && error.hint_text().is_some());
         assert_eq!(store.key().await.unwrap(), None);
     }

@@ -9,8 +9,8 @@ use sesame_core::{BoxFuture, Error, Result};
 use sesame_vault::{
     Id,
     store::{
-        AccountRow, AppRow, AuthorisationRow, Claim, FailedRefresh, FullRow, KeyRow, Lease, PendingLogin, SqliteStore,
-        TokenColumns, TokenStore,
+        AccountRow, AppRow, AuthorisationRow, Claim, FailedRefresh, FullRow, KeyRow, Lease, PendingLogin,
+        SqliteStore, TokenColumns, TokenStore,
     },
 };
 
@@ -67,7 +67,11 @@ impl TokenStore for FlakyStore {
     ) -> BoxFuture<'_, Result<bool>> {
         self.inner.add_accounts(authorisation, accounts)
     }
-    fn update_account(&self, authorisation: Option<AuthorisationRow>, row: AccountRow) -> BoxFuture<'_, Result<()>> {
+    fn update_account(
+        &self,
+        authorisation: Option<AuthorisationRow>,
+        row: AccountRow,
+    ) -> BoxFuture<'_, Result<()>> {
         self.inner.update_account(authorisation, row)
     }
     fn rename_account<'a>(&'a self, id: Id, name: &'a str) -> BoxFuture<'a, Result<bool>> {

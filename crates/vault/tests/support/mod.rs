@@ -1,5 +1,5 @@
 //! Doubles for the vault's tests: a clock in virtual time, a scripted transport, a store that fails.
-#![allow(dead_code, unreachable_pub, reason = "each test file uses its own part of it")]
+#![allow(dead_code, unreachable_pub, unused_imports, reason = "each test file uses its own part of it")]
 
 mod flaky;
 mod gateway;
