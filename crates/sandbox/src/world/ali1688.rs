@@ -137,6 +137,8 @@ pub(super) fn row(out: &mut Json, stock: &Stock, product: &Product) {
     }
     out.end_list();
     trade(out, product);
+    // The goods are sold at home.
+    out.nulls(&["internationalTradeInfo"]);
     out.key("extendInfos").list().object().with("key", "freightId").with("value", "1").end().end_list();
     out.with("supplierUserId", "").put("qualityLevel", random.between(1, 5)).end();
 }

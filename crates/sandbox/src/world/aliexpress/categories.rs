@@ -64,7 +64,7 @@ fn list(nodes: impl Iterator<Item = usize>) -> String {
         let known = &TREE[node];
         out.object().put("id", family.id(node)).put("level", known.level);
         out.put("isleaf", family.is_leaf(node)).key("names").object();
-        out.with("en", known.en).with("zh", known.zh).with("es", known.es).end().end();
+        out.with("en", known.en).with("zh", known.zh).end().end();
     }
     out.end_list().end().finish()
 }

@@ -1,6 +1,6 @@
 //! ICBU's product groups, photo groups and photos.
 
-use super::{Form, failure};
+use super::{Form, failure, trace};
 use crate::world::{
     Answer, Ask,
     json::Json,
@@ -122,6 +122,7 @@ pub(super) fn photos(ask: &Ask<'_>, form: Form) -> Result<String, Answer> {
     }
     out.close_list(form.wrap("photobank_image_do")).end();
     if form == Form::Gop {
+        trace(ask, &mut out);
         out.nulls(&["error_code", "error_msg"]).end();
     }
     Ok(out.end().finish())

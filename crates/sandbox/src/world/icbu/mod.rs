@@ -68,6 +68,12 @@ pub(super) fn answer(ask: &Ask<'_>) -> Option<Result<String, Answer>> {
     })
 }
 
+/// Writes the trace id that most GOP answers carry.
+fn trace(ask: &Ask<'_>, out: &mut Json) {
+    let millis = ask.call.now.as_millisecond().unsigned_abs();
+    out.with("trace_id", &format!("213e0a01{millis:013}{:04}d0001", millis % 9_973));
+}
+
 /// Writes a business failure: the envelope says success, `result.success` says no.
 ///
 /// `msg_code` and `message_info` are the documented names on GOP, `msg_code` and `message` on TOP.

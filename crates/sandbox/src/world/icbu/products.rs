@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Form, failure};
+use super::{Form, failure, trace};
 use crate::world::{
     Answer, Ask, Shop,
     attributes::{self, COLOUR, Kind},
@@ -69,6 +69,7 @@ pub(super) fn list(ask: &Ask<'_>, form: Form) -> Result<String, Answer> {
     }
     out.close_list(wrapper);
     if form == Form::Gop {
+        trace(ask, &mut out);
         out.nulls(&["error_code", "error_msg"]).end();
     }
     Ok(out.end().finish())
@@ -144,6 +145,9 @@ pub(super) fn get(ask: &Ask<'_>, form: Form) -> Result<String, Answer> {
     let mut out = Json::with_room(4_096);
     out.object().key(if form == Form::Gop { "result" } else { "product" }).object();
     page(&mut out, shop, stock, product, form);
+    if form == Form::Gop {
+        trace(ask, &mut out);
+    }
     Ok(out.end().end().finish())
 }
 

@@ -10,6 +10,7 @@ use quick_xml::{
 use super::{
     Form, failure,
     schema_fields::{AFTER, BEFORE, Field, Rule},
+    trace,
 };
 use crate::world::{
     Answer, Ask,
@@ -35,7 +36,7 @@ pub(super) fn get(ask: &Ask<'_>, form: Form) -> Result<String, Answer> {
     } else {
         return wrapped(ask, form);
     };
-    Ok(document(form, id, language))
+    Ok(document(ask, form, id, language))
 }
 
 fn wrapped(ask: &Ask<'_>, form: Form) -> Result<String, Answer> {
@@ -44,10 +45,10 @@ fn wrapped(ask: &Ask<'_>, form: Form) -> Result<String, Answer> {
     let id = request.get("cat_id").and_then(sesame_core::scalar::integer);
     let id = id.and_then(|id| u64::try_from(id).ok()).ok_or_else(|| ask.read.missing("cat_id"))?;
     let language = request.get("language").and_then(serde_json::Value::as_str).unwrap_or("en_US");
-    Ok(document(form, id, language))
+    Ok(document(ask, form, id, language))
 }
 
-fn document(form: Form, id: u64, language: &str) -> String {
+fn document(ask: &Ask<'_>, form: Form, id: u64, language: &str) -> String {
     let node = match leaf(form, id) {
         Ok(node) => node,
         Err(refused) => return refused,
@@ -67,7 +68,7 @@ fn document(form: Form, id: u64, language: &str) -> String {
     for field in AFTER {
         xml.field(field, language);
     }
-    success(form, &xml.finish())
+    success(ask, form, &xml.finish())
 }
 
 /// `saleProp` holds the values that are on sale, `sku` a row for each.
@@ -137,7 +138,7 @@ pub(super) fn level(ask: &Ask<'_>, form: Form) -> Result<String, Answer> {
             xml.attribute(attribute, language);
         }
     }
-    Ok(success(form, &xml.finish()))
+    Ok(success(ask, form, &xml.finish()))
 }
 
 /// Reads `p-<id>` fields with whole numbers as values, at any depth. Everything else is passed
@@ -214,11 +215,13 @@ fn leaf(form: Form, id: u64) -> Result<usize, String> {
     Err(failure(form, "CHK_CAT_NOT_LEAF", &format!("The category {id} is not a leaf.")))
 }
 
-fn success(form: Form, xml: &str) -> String {
+fn success(ask: &Ask<'_>, form: Form, xml: &str) -> String {
     let mut out = Json::with_room(xml.len() + xml.len() / 8);
     if form == Form::Gop {
         out.object().key("result").object().put("success", true);
-        out.with("message_info", "").with("msg_code", "").with("data", xml).end().end();
+        out.with("message_info", "").with("msg_code", "");
+        trace(ask, &mut out);
+        out.with("data", xml).end().end();
     } else {
         out.object()
             .put("biz_success", true)
