@@ -53,6 +53,9 @@ struct Template {
     segments: Vec<String>,
 }
 
+/// The values of the variables of a path, by name.
+pub(crate) type PathValues = Vec<(String, String)>;
+
 /// The prepared entries of all platforms.
 #[derive(Debug)]
 pub(crate) struct Contracts {
@@ -119,11 +122,7 @@ impl Contracts {
     }
 
     /// Finds an API whose path has variables, and their values in this path.
-    pub(crate) fn find_template(
-        &self,
-        platform: usize,
-        path: &str,
-    ) -> Option<(Arc<Contract>, Vec<(String, String)>)> {
+    pub(crate) fn find_template(&self, platform: usize, path: &str) -> Option<(Arc<Contract>, PathValues)> {
         let prepared = &self.platforms[platform];
         let templates = prepared.templates.get_or_init(|| {
             let all = self.catalog.list(&prepared.name);

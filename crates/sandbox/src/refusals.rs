@@ -8,7 +8,7 @@ use std::{
 use jiff::Timestamp;
 use serde_json::{Value as Json, json};
 use sesame_core::{
-    mask::{is_secret_param, mask, mask_known, mask_url},
+    mask::{SECRET_PARAMS, is_secret_param, mask, mask_known, mask_url},
     sign::explain,
 };
 
@@ -189,17 +189,28 @@ fn arrived(pairs: &[(&str, &str)], secrets: &[&str]) -> Vec<Json> {
 }
 
 /// Masks the secret parameters of every call of a batch.
+///
+/// Any text may stand between calls, so names are looked for everywhere; a value ends at `&` or at
+/// a line break. Masking a little too much is fine here.
 fn masked_batch(body: &str) -> String {
-    // `&`-separated pairs stand between separators; a separator never holds an equals sign that
-    // follows a secret's name, so masking by line and pair is enough.
-    body.split_inclusive(['\n', '&', '\r'])
-        .map(|piece| {
-            let end = piece.trim_end_matches(['\n', '&', '\r']);
-            let public = end.trim_start_matches("[#PUBLIC#").trim_start_matches("#PUBLIC#");
-            let head = &end[..end.len() - public.len()];
-            format!("{head}{}{}", mask_url(public), &piece[end.len()..])
-        })
-        .collect()
+    let mut text = body.to_owned();
+    for name in SECRET_PARAMS {
+        let start = format!("{name}=");
+        let mut out = String::with_capacity(text.len());
+        let mut rest = text.as_str();
+        while let Some(at) = rest.find(&start) {
+            let value = at + start.len();
+            let end = rest[value..].find(['&', '\r', '\n']).map_or(rest.len(), |end| value + end);
+            out.push_str(&rest[..value]);
+            // What another name has masked already stays as it is.
+            let inner = &rest[value..end];
+            out.push_str(&if inner.contains('…') { inner.to_owned() } else { mask(inner) });
+            rest = &rest[end..];
+        }
+        out.push_str(rest);
+        text = out;
+    }
+    text
 }
 
 /// Cuts a text to at most `room` bytes, at a character.
@@ -241,6 +252,8 @@ mod tests {
         let body = "#PUBLIC#session=6200planted-session-0000&fields=a\r\n-S-\r\nmethod=x&session=6200planted-session-1111";
         let masked = masked_batch(body);
         assert!(!masked.contains("planted"), "{masked}");
+        let odd = masked_batch("fields=a@@session=6200planted-session-2222&x=1@@N");
+        assert!(!odd.contains("planted") && odd.contains("fields=a@@session="), "{odd}");
         assert!(masked.contains("method=x") && masked.contains("\r\n-S-\r\n"), "{masked}");
     }
 }

@@ -151,7 +151,7 @@ impl State {
         }
         let mut key = (platform.to_owned(), api[..end].to_owned());
         if !others.contains_key(&key) && others.len() >= MAX_OTHERS {
-            key.1 = "(others)".to_owned();
+            "(others)".clone_into(&mut key.1);
         }
         let counts = others.entry(key).or_default();
         let code = if code.is_empty() { "ok" } else { code };

@@ -8,7 +8,11 @@ mod param2_tokens;
 mod signature;
 mod top;
 
-use std::{borrow::Cow, sync::Arc};
+use std::{
+    borrow::Cow,
+    ops::{Deref, DerefMut},
+    sync::Arc,
+};
 
 use jiff::Timestamp;
 use serde_json::json;
@@ -30,9 +34,27 @@ use crate::{
     world::{Answer, Args, WorldCall},
 };
 
-/// A refusal, before it is put into the words of a gateway.
+/// A refusal, before it is put into the words of a gateway. Boxed: it travels in every `Result`.
 #[derive(Debug, Clone)]
-pub(crate) struct Refused {
+pub(crate) struct Refused(Box<Reason>);
+
+impl Deref for Refused {
+    type Target = Reason;
+
+    fn deref(&self) -> &Reason {
+        &self.0
+    }
+}
+
+impl DerefMut for Refused {
+    fn deref_mut(&mut self) -> &mut Reason {
+        &mut self.0
+    }
+}
+
+/// What a refusal says.
+#[derive(Debug, Clone)]
+pub(crate) struct Reason {
     pub(crate) code: Cow<'static, str>,
     pub(crate) message: Cow<'static, str>,
     /// IOP's `type`.
@@ -49,7 +71,7 @@ pub(crate) struct Refused {
 
 impl Refused {
     pub(crate) fn new(code: impl Into<Cow<'static, str>>, message: impl Into<Cow<'static, str>>) -> Self {
-        Self {
+        Self(Box::new(Reason {
             code: code.into(),
             message: message.into(),
             origin: "ISV",
@@ -58,7 +80,7 @@ impl Refused {
             status: 400,
             hint: None,
             id: None,
-        }
+        }))
     }
 
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {

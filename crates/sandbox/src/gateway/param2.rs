@@ -86,13 +86,13 @@ pub(crate) fn serve(state: &State, head: &Head<'_>, fields: &Fields<'_>, now: Ti
         let several = candidates.clone().nth(1).is_some();
         for app in candidates {
             let contract = state.contracts.find(app.platform, &full);
+            let is_its = |text| state.tokens.is_for(text, &app.platform_name, state.world.shops());
             let owns = several
-                && fields.filled("access_token").is_some_and(|token| shop_of(state, app, token, now).is_ok())
-                || several
-                    && ["code", "refresh_token"]
-                        .iter()
-                        .filter_map(|name| fields.filled(name))
-                        .any(|text| state.tokens.is_for(text, &app.platform_name, state.world.shops()));
+                && (fields
+                    .filled("access_token")
+                    .is_some_and(|token| shop_of(state, app, token, now).is_ok())
+                    || fields.filled("code").is_some_and(is_its)
+                    || fields.filled("refresh_token").is_some_and(is_its));
             if trace.app.is_none() || owns || (found.is_none() && contract.is_some()) {
                 trace.app = Some(app);
                 found = contract;
@@ -183,34 +183,31 @@ fn answer(
 
     // 2 signature: checked when there is one, missed where the entry says that there has to be one
     let token_call = param2_tokens::Call::of(route);
-    match fields.filled("_aop_signature") {
-        Some(given) => {
-            let signed = signature::Signed {
-                shape: Shape::Param2,
-                path: route.path,
-                method: "",
-                signature: given,
-                body: b"",
+    if let Some(given) = fields.filled("_aop_signature") {
+        let signed = signature::Signed {
+            shape: Shape::Param2,
+            path: route.path,
+            method: "",
+            signature: given,
+            body: b"",
+        };
+        signature::check(state, app, head, fields, &signed, now).map_err(|id| {
+            let mut refused = Refused::new("gw.SignatureInvalid", "Signature is invalid");
+            refused.id = Some(id);
+            refused
+        })?;
+    } else {
+        let needed = match token_call {
+            Some(call) => call.is_signed(),
+            None => found.is_some_and(|contract| contract.api.signed == Some(true)),
+        };
+        if needed {
+            let hint = if fields.get("sign").is_some() {
+                "the request carries `sign`, which is TOP's; param2 wants `_aop_signature`: HMAC-SHA1 over path and sorted pairs"
+            } else {
+                "this API has to be signed: `_aop_signature`"
             };
-            signature::check(state, app, head, fields, &signed, now).map_err(|id| {
-                let mut refused = Refused::new("gw.SignatureInvalid", "Signature is invalid");
-                refused.id = Some(id);
-                refused
-            })?;
-        }
-        None => {
-            let needed = match token_call {
-                Some(call) => call.is_signed(),
-                None => found.is_some_and(|contract| contract.api.signed == Some(true)),
-            };
-            if needed {
-                let hint = if fields.get("sign").is_some() {
-                    "the request carries `sign`, which is TOP's; param2 wants `_aop_signature`: HMAC-SHA1 over path and sorted pairs"
-                } else {
-                    "this API has to be signed: `_aop_signature`"
-                };
-                return Err(Refused::new("gw.SignatureMissing", "Signature is missing").hint(hint));
-            }
+            return Err(Refused::new("gw.SignatureMissing", "Signature is missing").hint(hint));
         }
     }
 

@@ -25,10 +25,10 @@ const POSTPONE_WINDOW: u64 = 30 * 86_400;
 /// A token call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Call {
-    GetToken,
+    Get,
     /// Obsolete, and signed.
-    RefreshToken,
-    PostponeToken,
+    Refresh,
+    Postpone,
 }
 
 impl Call {
@@ -37,15 +37,15 @@ impl Call {
             return None;
         }
         match route.name {
-            "getToken" => Some(Self::GetToken),
-            "refreshToken" => Some(Self::RefreshToken),
-            "postponeToken" => Some(Self::PostponeToken),
+            "getToken" => Some(Self::Get),
+            "refreshToken" => Some(Self::Refresh),
+            "postponeToken" => Some(Self::Postpone),
             _ => None,
         }
     }
 
     pub(super) const fn is_signed(self) -> bool {
-        matches!(self, Self::RefreshToken)
+        matches!(self, Self::Refresh)
     }
 }
 
@@ -67,9 +67,9 @@ pub(super) fn serve(
     now: Timestamp,
 ) -> Result<Success, Refused> {
     let outcome = match call {
-        Call::GetToken => get_token(state, app, fields, now),
-        Call::RefreshToken => refresh(state, app, fields, now),
-        Call::PostponeToken => postpone(state, app, fields, now),
+        Call::Get => get_token(state, app, fields, now),
+        Call::Refresh => refresh(state, app, fields, now),
+        Call::Postpone => postpone(state, app, fields, now),
     };
     match outcome {
         Ok(pair) => {

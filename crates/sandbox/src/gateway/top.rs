@@ -260,9 +260,9 @@ fn check_time(state: &State, app: &App, fields: &Fields<'_>, now: Timestamp) -> 
         let hours = (off.as_secs() + if off.is_negative() { -1_800 } else { 1_800 }) / 3_600;
         let rest = off.as_secs() - hours * 3_600;
         if !text.bytes().all(|byte| byte.is_ascii_digit()) && hours != 0 && rest.abs() < 600 {
-            hint.push_str(&format!(
-                "; it is off by {hours} whole hours: the text has to be the time of GMT+8, and this looks like local time (run the client with TZ=Asia/Shanghai)"
-            ));
+            hint = format!(
+                "{hint}; it is off by {hours} whole hours: the text has to be the time of GMT+8, and this looks like local time (run the client with TZ=Asia/Shanghai)"
+            );
         }
         return invalid(hint);
     }

@@ -37,22 +37,26 @@ pub(super) fn consent(
 ) -> String {
     let mut fields = String::new();
     for (name, value) in hidden {
-        fields.push_str(&format!(
-            "<input type=\"hidden\" name=\"{}\" value=\"{}\">",
-            escaped(name),
-            escaped(value)
-        ));
+        fields.push_str("<input type=\"hidden\" name=\"");
+        escape(&mut fields, name);
+        fields.push_str("\" value=\"");
+        escape(&mut fields, value);
+        fields.push_str("\">");
     }
     let mut options = String::new();
     for shop in shops {
         let selected = if chosen == Some(shop.index) { " selected" } else { "" };
-        options.push_str(&format!(
-            "<option value=\"{}\"{selected}>{} – {} ({})</option>",
-            shop.index,
-            escaped(shop.login),
-            escaped(shop.name),
-            escaped(shop.platform)
-        ));
+        options.push_str("<option value=\"");
+        options.push_str(&shop.index.to_string());
+        options.push('"');
+        options.push_str(selected);
+        options.push('>');
+        escape(&mut options, shop.login);
+        options.push_str(" – ");
+        escape(&mut options, shop.name);
+        options.push_str(" (");
+        escape(&mut options, shop.platform);
+        options.push_str(")</option>");
     }
     page(
         "Authorise an app (sandbox)",
