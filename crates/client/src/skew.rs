@@ -100,11 +100,13 @@ pub(crate) fn untold(refusal: Error) -> Error {
 
 fn words(offset: SignedDuration) -> String {
     let seconds = offset.abs().as_secs();
+    // To the nearest minute: `Date` headers are whole seconds, and 2 h 59 min would puzzle people.
+    let minutes = (seconds + 30) / 60;
     match seconds {
         0..=119 => format!("{seconds} s"),
-        120..=7_199 => format!("{} min", seconds / 60),
-        7_200..=172_799 => format!("{} h {} min", seconds / 3_600, seconds % 3_600 / 60),
-        _ => format!("{} days", seconds / 86_400),
+        120..=7_169 => format!("{minutes} min"),
+        7_170..=172_799 => format!("{} h {} min", minutes / 60, minutes % 60),
+        _ => format!("{} days", minutes / 1_440),
     }
 }
 
