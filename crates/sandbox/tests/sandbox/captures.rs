@@ -67,7 +67,7 @@ async fn every_recorded_request_is_read_and_verified() {
     let first = capture("lazop_sdk");
     let secret = first["app_secret"].as_str().unwrap();
     let platforms = ["lazada", "aliexpress", "alibaba", "taobao", "1688"];
-    let list: String = platforms.iter().map(|name| format!("{name}:100240:{secret}\n")).collect();
+    let list = platforms.map(|name| format!("{name}:100240:{secret}\n")).concat();
     let apps = AppSpec::parse(&list).unwrap();
     let bench = Bench::with(|options| options.apps = apps).await;
     let mut seen = 0;

@@ -124,7 +124,7 @@ async fn mistakes_are_answered_and_web_pages_kept_out() {
         let host = if headers[0].0 == "Host" { "" } else { bench.host.as_str() };
         let mut request = format!("GET /_sandbox/stats HTTP/1.1\r\n{}: {}\r\n", headers[0].0, headers[0].1);
         if !host.is_empty() {
-            request.push_str(&format!("Host: {host}\r\n"));
+            request = format!("{request}Host: {host}\r\n");
         }
         request.push_str("\r\n");
         let answer = crate::support::exchange(&bench.host, request.as_bytes()).await.unwrap();

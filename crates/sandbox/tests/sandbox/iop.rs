@@ -88,6 +88,25 @@ async fn a_page_of_products_comes_from_the_world() {
 }
 
 #[tokio::test]
+async fn empty_values_may_be_signed_or_not() {
+    let bench = Bench::start().await;
+    let app = bench.app("lazada");
+    let token = bench.iop_login(&app, &bench.login("lazada")).await;
+    let token = token["access_token"].as_str().unwrap();
+    let args = [("access_token", token), ("filter", "all")];
+    let pairs = bench.iop_pairs(&app, Some(LIST), &args).await;
+    let mut pairs = borrowed(&pairs);
+    pairs.push(("search", ""));
+    assert_eq!(bench.form(&format!("/rest{LIST}"), &pairs).await.code(), "0");
+    // Signed, they are parameters like all others.
+    let args = [("access_token", token), ("filter", "all"), ("search", "")];
+    assert_eq!(bench.rest(&app, LIST, &args).await.code(), "0");
+    // And nothing else may be left out.
+    pairs.push(("limit", "1"));
+    assert_eq!(bench.form(&format!("/rest{LIST}"), &pairs).await.code(), "IncompleteSignature");
+}
+
+#[tokio::test]
 async fn every_way_of_sending_parameters_is_read() {
     let bench = Bench::start().await;
     let app = bench.app("lazada");
@@ -150,11 +169,17 @@ async fn every_way_of_sending_parameters_is_read() {
     for kind in ["form-data", "file"] {
         let mut body = String::new();
         for (name, value) in &all {
-            body.push_str(&format!(
-                "--BOUND\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n"
-            ));
+            body.push_str("--BOUND\r\nContent-Disposition: form-data; name=\"");
+            body.push_str(&[name, "\"\r\n\r\n", value, "\r\n"].concat());
         }
-        body.push_str(&format!("--BOUND\r\nContent-Disposition: {kind}; name=\"image\"; filename=\"a.png\"\r\n\r\n\u{1}\r\n--BOUND--\r\n"));
+        body.push_str(
+            &[
+                "--BOUND\r\nContent-Disposition: ",
+                kind,
+                "; name=\"image\"; filename=\"a.png\"\r\n\r\n\u{1}\r\n--BOUND--\r\n",
+            ]
+            .concat(),
+        );
         let answer =
             bench.post(&target, "multipart/form-data;charset=UTF-8; boundary=BOUND", body.as_bytes()).await;
         assert_eq!(answer.code(), "0", "{}", answer.text());

@@ -35,6 +35,9 @@ async fn hint_for(
     refusal["hints"][0].as_str().unwrap().to_owned()
 }
 
+/// Signs pairs in some way, with a key or without it.
+type Signer = Box<dyn Fn(&SigningKey, &[(&str, &str)]) -> String>;
+
 fn joined(prefix: &str, pairs: &[(&str, &str)]) -> String {
     pairs.iter().fold(prefix.to_owned(), |text, (name, value)| text + name + value)
 }
@@ -49,7 +52,7 @@ async fn known_mistakes_are_named() {
         let key = SigningKey::new(Digest::HmacSha256, &AppSecret::new(secret));
         sign(&key, Shape::IopRest, prefix, pairs, b"").to_string()
     };
-    let hint = |make: Box<dyn Fn(&SigningKey, &[(&str, &str)]) -> String>| {
+    let hint = |make: Signer| {
         let (bench, app) = (&bench, &app);
         async move { hint_for(bench, app, make).await }
     };
@@ -68,12 +71,6 @@ async fn known_mistakes_are_named() {
         sign(&key, Shape::IopRest, LIST, pairs, b"").to_string()
     }));
     assert!(md5.await.contains("MD5 sandwich"));
-    let s = secret.clone();
-    let empty = hint(Box::new(move |_, pairs| {
-        let filled: Vec<_> = pairs.iter().copied().filter(|(_, value)| !value.is_empty()).collect();
-        sha(&s, LIST, &filled)
-    }));
-    assert!(empty.await.contains("empty values are left out"));
     let s = secret.clone();
     let late = hint(Box::new(move |_, pairs| {
         let early: Vec<_> = pairs.iter().copied().filter(|(name, _)| *name != "access_token").collect();

@@ -204,7 +204,7 @@ impl Bench {
             body.len()
         );
         for (name, value) in headers.iter().filter(|(_, value)| !value.is_empty()) {
-            request.push_str(&format!("{name}: {value}\r\n"));
+            request.push_str(&[name, ": ", value, "\r\n"].concat());
         }
         request.push_str("\r\n");
         let mut bytes = request.into_bytes();

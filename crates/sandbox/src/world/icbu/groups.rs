@@ -114,15 +114,20 @@ pub(super) fn photos(ask: &Ask<'_>, form: Form) -> Result<String, Answer> {
         let name = format!("{}-main.jpg", product.sku_code(0).to_lowercase());
         out.object().with("id", &(product.id % 100_000_000_000).to_string());
         out.with("file_name", &name).with("display_name", &name).with("url", &product.picture(0));
-        out.with("file_size", &random.between(9_000, 900_000).to_string());
-        out.with("reference_count", &random.below(3).to_string());
+        let (bytes, uses) = (random.between(9_000, 900_000), random.below(3));
+        // Texts on GOP, numbers on TOP.
+        if form == Form::Gop {
+            out.with("file_size", &bytes.to_string()).with("reference_count", &uses.to_string());
+        } else {
+            out.put("file_size", bytes).put("reference_count", uses);
+        }
         out.put("group_id", stock.photo_groups.get(photo_group(stock, product)).map_or(0, |group| group.id));
         out.with("gmt_modified", &times::write(product.created, &stock.zone, PLAIN));
         out.with("owner_member_display_name", person(&mut random)).end();
     }
     out.close_list(form.wrap("photobank_image_do")).end();
+    trace(ask, &mut out);
     if form == Form::Gop {
-        trace(ask, &mut out);
         out.nulls(&["error_code", "error_msg"]).end();
     }
     Ok(out.end().finish())

@@ -7,6 +7,7 @@ mod orders;
 mod products;
 mod schema;
 mod schema_fields;
+mod schema_xml;
 
 pub(super) use orders::row as order_row;
 pub(super) use products::row;

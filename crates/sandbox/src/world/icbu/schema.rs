@@ -1,7 +1,5 @@
 //! ICBU's schema documents: what a category asks for, and the next level of a cascade.
 
-use std::fmt::Write as _;
-
 use quick_xml::{
     Reader,
     events::{BytesStart, Event},
@@ -9,12 +7,13 @@ use quick_xml::{
 
 use super::{
     Form, failure,
-    schema_fields::{AFTER, BEFORE, Field, Rule},
+    schema_fields::{AFTER, BEFORE},
+    schema_xml::Xml,
     trace,
 };
 use crate::world::{
     Answer, Ask,
-    attributes::{self, Attribute, COLOUR, Kind, choice_name},
+    attributes::{self, Attribute, COLOUR, Kind},
     categories::Family,
     json::Json,
     words::Language,
@@ -29,14 +28,11 @@ const LARGEST: usize = 300_000;
 ///
 /// On TOP the two arguments travel in a wrapper object (documented).
 pub(super) fn get(ask: &Ask<'_>, form: Form) -> Result<String, Answer> {
-    let (id, language) = if form == Form::Gop {
-        (ask.read.required("cat_id")?.parse().map_err(|_| ask.read.invalid("cat_id"))?, {
-            ask.read.required("language")?
-        })
-    } else {
+    if form != Form::Gop {
         return wrapped(ask, form);
-    };
-    Ok(document(ask, form, id, language))
+    }
+    let id = ask.read.required("cat_id")?.parse().map_err(|_| ask.read.invalid("cat_id"))?;
+    Ok(document(ask, form, id, ask.read.required("language")?))
 }
 
 fn wrapped(ask: &Ask<'_>, form: Form) -> Result<String, Answer> {
@@ -58,12 +54,15 @@ fn document(ask: &Ask<'_>, form: Form, id: u64, language: &str) -> String {
     for field in BEFORE {
         xml.field(field, language);
     }
-    xml.open("icbuCatProp", if language == Language::Chinese { "类目属性" } else { "Attributes" }, "complex");
-    xml.text.push_str("<fields>");
+    xml.open_members(
+        "icbuCatProp",
+        if language == Language::Chinese { "类目属性" } else { "Attributes" },
+        "complex",
+    );
     for attribute in attributes::of_category(node).filter(|attribute| attribute.id != COLOUR) {
         xml.attribute(attribute, language);
     }
-    xml.text.push_str("</fields></field>");
+    xml.close_members();
     sale_fields(&mut xml, node, language);
     for field in AFTER {
         xml.field(field, language);
@@ -75,32 +74,17 @@ fn document(ask: &Ask<'_>, form: Form, id: u64, language: &str) -> String {
 fn sale_fields(xml: &mut Xml, node: usize, language: Language) {
     let chinese = language == Language::Chinese;
     let Some(colour) = attributes::of_category(node).find(|attribute| attribute.id == COLOUR) else { return };
-    xml.open("saleProp", if chinese { "销售属性" } else { "Sale attributes" }, "complex");
-    xml.text.push_str("<fields>");
+    xml.open_members("saleProp", if chinese { "销售属性" } else { "Sale attributes" }, "complex");
     xml.attribute(colour, language);
-    xml.text.push_str("</fields></field>");
-    xml.open("sku", "SKU", "multiComplex");
-    xml.text.push_str("<fields>");
-    xml.open("props", if chinese { "规格" } else { "Attributes of the SKU" }, "complex");
-    xml.text.push_str("<fields>");
+    xml.close_members();
+    xml.open_members("sku", "SKU", "multiComplex");
+    xml.open_members("props", if chinese { "规格" } else { "Attributes of the SKU" }, "complex");
     xml.attribute(&Attribute { kind: Kind::Single, ..*colour }, language);
-    xml.text.push_str("</fields></field>");
-    for (id, name, kind, required) in [
-        ("price", if chinese { "价格" } else { "Price" }, "decimal", "true"),
-        ("inventory", if chinese { "库存" } else { "Stock" }, "integer", "false"),
-        ("skuCode", if chinese { "商家编码" } else { "SKU code" }, "text", "false"),
-    ] {
-        xml.open(id, name, "input");
-        let _ = write!(
-            xml.text,
-            "<rules><rule name=\"requiredRule\" value=\"{required}\"/><rule name=\"valueTypeRule\" value=\"{kind}\"/>"
-        );
-        if id == "price" {
-            xml.text.push_str("<rule name=\"minValueRule\" value=\"0\" exProperty=\"not include\"/>");
-        }
-        xml.text.push_str("</rules></field>");
-    }
-    xml.text.push_str("</fields></field>");
+    xml.close_members();
+    xml.sku_member("price", if chinese { "价格" } else { "Price" }, "decimal", true);
+    xml.sku_member("inventory", if chinese { "库存" } else { "Stock" }, "integer", false);
+    xml.sku_member("skuCode", if chinese { "商家编码" } else { "SKU code" }, "text", false);
+    xml.close_members();
 }
 
 /// `/icbu/product/schema/level/get`: the fields that follow the values chosen in `xml`.
@@ -109,6 +93,12 @@ fn sale_fields(xml: &mut Xml, node: usize, language: Language) {
 /// chosen gives the tops of the cascades, a choice with nothing below it an empty document. All
 /// of this is a guess: the vendor only says "next level".
 pub(super) fn level(ask: &Ask<'_>, form: Form) -> Result<String, Answer> {
+    let answer = next_level(ask, form)?;
+    // On TOP this one, unlike `schema.get`, has a `result` around it (documented).
+    Ok(if form == Form::Gop { answer } else { format!("{{\"result\":{answer}}}") })
+}
+
+fn next_level(ask: &Ask<'_>, form: Form) -> Result<String, Answer> {
     let id = ask.read.required("cat_id")?.parse().map_err(|_| ask.read.invalid("cat_id"))?;
     let submitted = ask.read.required("xml")?;
     let language = spoken(ask.read.required("language")?);
@@ -239,171 +229,6 @@ fn spoken(language: &str) -> Language {
         Some("zh") => Language::Chinese,
         Some("es") => Language::Spanish,
         _ => Language::English,
-    }
-}
-
-/// A schema document in the making.
-struct Xml {
-    text: String,
-}
-
-impl Xml {
-    fn start() -> Self {
-        Self { text: String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?><itemSchema>") }
-    }
-
-    fn finish(mut self) -> String {
-        self.text.push_str("</itemSchema>");
-        self.text
-    }
-
-    fn pair(&mut self, name: &str, value: &str) {
-        let _ = write!(self.text, " {name}=\"");
-        for c in value.chars() {
-            match c {
-                '&' => self.text.push_str("&amp;"),
-                '<' => self.text.push_str("&lt;"),
-                '>' => self.text.push_str("&gt;"),
-                '"' => self.text.push_str("&quot;"),
-                _ => self.text.push(c),
-            }
-        }
-        self.text.push('"');
-    }
-
-    fn open(&mut self, id: &str, name: &str, kind: &str) {
-        self.text.push_str("<field");
-        self.pair("id", id);
-        self.pair("name", name);
-        self.pair("type", kind);
-        self.text.push('>');
-    }
-
-    fn field(&mut self, field: &Field, language: Language) {
-        let chinese = language == Language::Chinese;
-        self.open(field.id, if chinese { field.zh } else { field.en }, field.kind);
-        if !field.rules.is_empty() {
-            self.text.push_str("<rules>");
-            for rule in field.rules {
-                self.rule(rule);
-            }
-            self.text.push_str("</rules>");
-        }
-        if !field.options.is_empty() {
-            self.text.push_str("<options>");
-            for (value, en, zh) in field.options {
-                self.option(if chinese { zh } else { en }, value);
-            }
-            self.text.push_str("</options>");
-        }
-        if !field.fields.is_empty() {
-            self.text.push_str("<fields>");
-            for inner in field.fields {
-                self.field(inner, language);
-            }
-            self.text.push_str("</fields>");
-        }
-        if field.kind == "label" {
-            self.text.push_str("<label-group><label");
-            self.pair("name", field.id);
-            self.pair("value", "4.5");
-            self.pair("desc", if chinese { "仅供参考" } else { "For your information" });
-            self.text.push_str("/></label-group>");
-        }
-        self.text.push_str("</field>");
-    }
-
-    fn rule(&mut self, rule: &Rule) {
-        self.text.push_str("<rule");
-        self.pair("name", rule.name);
-        self.pair("value", rule.value);
-        for (name, value) in [("unit", rule.unit), ("exProperty", rule.ex)] {
-            if !value.is_empty() {
-                self.pair(name, value);
-            }
-        }
-        if rule.when.is_empty() {
-            self.text.push_str("/>");
-            return;
-        }
-        self.text.push_str("><depend-group operator=\"and\">");
-        for (field, symbol, value) in rule.when {
-            self.depends(field, symbol, value);
-        }
-        self.text.push_str("</depend-group></rule>");
-    }
-
-    fn depends(&mut self, field: &str, symbol: &str, value: &str) {
-        self.text.push_str("<depend-express");
-        self.pair("fieldId", field);
-        self.pair("value", value);
-        self.pair("symbol", symbol);
-        self.text.push_str("/>");
-    }
-
-    fn option(&mut self, name: &str, value: &str) {
-        self.text.push_str("<option");
-        self.pair("displayName", name);
-        self.pair("value", value);
-        self.text.push_str("/>");
-    }
-
-    fn attribute(&mut self, attribute: &Attribute, language: Language) {
-        let id = format!("p-{}", attribute.id);
-        let kind = match attribute.kind {
-            Kind::Input | Kind::Decimal => "input",
-            Kind::Single | Kind::SingleOrOwn | Kind::Cascade => "singleCheck",
-            Kind::Multi => "multiCheck",
-        };
-        self.open(&id, attribute.name(language), kind);
-        self.text.push_str("<rules>");
-        self.plain_rule("requiredRule", if attribute.required { "true" } else { "false" });
-        match attribute.kind {
-            Kind::Input => {
-                self.plain_rule("valueTypeRule", "text");
-                self.text.push_str(
-                    "<rule name=\"maxLengthRule\" value=\"70\" unit=\"character\" exProperty=\"include\"/>",
-                );
-            }
-            Kind::Decimal => {
-                self.plain_rule("valueTypeRule", "decimal");
-                self.plain_rule("maxDecimalDigitsRule", "2");
-            }
-            Kind::Multi => self.plain_rule("maxInputNumRule", "10"),
-            Kind::SingleOrOwn => {
-                self.text.push_str(
-                    "<rule name=\"valueAttributeRule\" value=\"inputValue\"><depend-group operator=\"and\">",
-                );
-                self.depends(&id, "==", "-1");
-                self.text.push_str("</depend-group></rule>");
-            }
-            Kind::Cascade => {
-                self.plain_rule(
-                    "devTipRule",
-                    "The choice decides what follows: ask schema/level/get for the next level.",
-                );
-            }
-            Kind::Single => {}
-        }
-        self.text.push_str("</rules>");
-        if !attribute.choices.is_empty() {
-            self.text.push_str("<options>");
-            for choice in attribute.choices {
-                self.option(choice_name(choice, language), &choice.0.to_string());
-            }
-            if attribute.kind == Kind::SingleOrOwn {
-                self.option(if language == Language::Chinese { "其他" } else { "Other" }, "-1");
-            }
-            self.text.push_str("</options>");
-        }
-        self.text.push_str("</field>");
-    }
-
-    fn plain_rule(&mut self, name: &str, value: &str) {
-        self.text.push_str("<rule");
-        self.pair("name", name);
-        self.pair("value", value);
-        self.text.push_str("/>");
     }
 }
 
