@@ -55,8 +55,8 @@ pub(crate) fn check(
             }
             return Ok(());
         }
-        // Clients of IOP disagree on empty values: one public SDK sends them and does not sign them.
-        // Its calls are seen to work, and so are those of SDKs that sign them.
+        // Clients of IOP disagree on empty values: some sign them, one public SDK sends them and does
+        // not. No document says what the gateway does; both kinds are in use, so both are accepted.
         if signed.shape.protocol() == Protocol::Iop && pairs.iter().any(|(_, value)| value.is_empty()) {
             let filled: Vec<_> = pairs.iter().copied().filter(|(_, value)| !value.is_empty()).collect();
             if verify(key, signed.shape, signed.path, &filled, signed.body, signed.signature).is_ok() {
