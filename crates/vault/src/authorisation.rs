@@ -29,6 +29,7 @@ pub(crate) struct Fresh {
 
 /// The three ends of an access token, in milliseconds since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::struct_field_names, reason = "each is a time; the ending says so")]
 pub(crate) struct Windows {
     /// From here on one caller refreshes and the others go on.
     pub(crate) advisory_at: i64,

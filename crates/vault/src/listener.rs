@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// How long the listener waits for a person.
-const PATIENCE: Duration = Duration::from_secs(15 * 60);
+const PATIENCE: Duration = Duration::from_mins(15);
 /// How long one connection may take to send its request.
 const READ_LIMIT: Duration = Duration::from_secs(10);
 /// Browsers open some connections in advance and leave them idle.

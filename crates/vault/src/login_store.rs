@@ -180,7 +180,7 @@ impl Inner {
         };
         let name = account.name.clone();
         self.store.update_account(Some(new), account).await?;
-        self.forget_handle(&name);
+        self.handles.forget(&name);
         self.accounts_using(app, id).await
     }
 

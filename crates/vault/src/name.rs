@@ -36,7 +36,9 @@ pub(crate) fn first_free(base: &str, taken: impl Fn(&str) -> bool) -> String {
     if !taken(base) {
         return base.to_owned();
     }
-    (2_u64..).map(|number| format!("{base}-{number}")).find(|name| !taken(name)).unwrap_or_default()
+    // Nobody has a million accounts of one name; should it be so, the last is refused as taken.
+    let numbered = |number: u32| format!("{base}-{number}");
+    (2..1_000_000).map(numbered).find(|name| !taken(name)).unwrap_or_else(|| base.to_owned())
 }
 
 /// Says which names there are: at most ten of them, the nearest first.
@@ -44,11 +46,8 @@ pub(crate) fn known(asked: &str, mut names: Vec<String>) -> String {
     names.sort_by_key(|name| (distance(asked, name), name.clone()));
     let more = names.len().saturating_sub(10);
     names.truncate(10);
-    let mut text = names.join(", ");
-    if more > 0 {
-        text.push_str(&format!(" and {more} more"));
-    }
-    text
+    let names = names.join(", ");
+    if more > 0 { format!("{names} and {more} more") } else { names }
 }
 
 /// Counts the edits between two names (Levenshtein), over at most 100 characters each.

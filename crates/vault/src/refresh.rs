@@ -15,24 +15,14 @@ use std::{
     time::Duration,
 };
 
-use jiff::Timestamp;
 use sesame_core::{Error, ErrorKind, Fault, RefreshToken, Result, Retry};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::watch;
 
 use crate::{
     Account, AccountHandle, Token, Vault,
-    authorisation::{
-        Authorisation, Outcome, Windows, hopeless, needs_person, open_refresh, seal_access, seal_refresh,
-    },
-    identity::{Identity, Match},
-    journal::Entry,
-    oauth::{
-        calls::{Asker, Offer},
-        exchange::exchange,
-        reply::{RefreshEnd, TokenReply},
-    },
-    store::{AuthorisationRow, Claim, FailedRefresh, Lease, TokenColumns},
+    authorisation::{Authorisation, Outcome, Windows, hopeless, needs_person, open_refresh},
+    store::{AuthorisationRow, Claim},
     vault::Inner,
 };
 
@@ -41,11 +31,6 @@ use crate::{
 const LEASE: Duration = Duration::from_secs(75);
 /// How long another process's refresh is waited for; its lease has ended by then.
 const PATIENCE: Duration = Duration::from_secs(90);
-/// How long the store is tried before the journal, and the journal before giving up.
-const STORE_TRIES: u32 = 4;
-const RESCUE_TRIES: u32 = 7;
-/// The longest pause after failures that the platform gave no time for.
-const LONGEST_PAUSE: Duration = Duration::from_secs(120);
 
 /// Why somebody wants new tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -233,11 +218,12 @@ impl Inner {
                 spending: &Sha256::digest(refresh.expose().as_bytes()),
             };
             match self.store.claim(claim).await? {
-                Some(lease) => match self.spend(authorisation, &row, &refresh, lease).await? {
-                    Some(token) => return Ok(token),
+                Some(lease) => {
+                    if let Some(token) = self.spend(authorisation, &row, &refresh, lease).await? {
+                        return Ok(token);
+                    }
                     // Refused, but somebody else had replaced the tokens meanwhile: look again.
-                    None => continue,
-                },
+                }
                 None if self.now() > patience => {
                     return Err(Error::new(
                         ErrorKind::Timeout,
@@ -326,240 +312,12 @@ impl Inner {
     }
 
     /// Begins no refresh for convenience for a while.
-    fn rest(&self, authorisation: &Authorisation, wait: Duration) {
+    pub(crate) fn rest(&self, authorisation: &Authorisation, wait: Duration) {
         authorisation.quiet_until.store(self.now().saturating_add(millis(wait)), Ordering::Release);
-    }
-
-    /// Spends the refresh token. From here on a new pair may exist that only this task knows of.
-    async fn spend(
-        &self,
-        authorisation: &Authorisation,
-        row: &AuthorisationRow,
-        refresh: &RefreshToken,
-        lease: Lease,
-    ) -> Result<Option<Token>> {
-        let app = &authorisation.app;
-        let asker = Asker {
-            platform: &app.platform,
-            urls: &authorisation.urls,
-            app_key: &app.app_key,
-            secret: &app.secret,
-        };
-        let reply = match exchange(
-            self.transport.as_ref(),
-            self.clock.as_ref(),
-            asker,
-            Offer::Refresh(refresh),
-        )
-        .await
-        {
-            Ok(reply) => reply,
-            Err(error) => return self.refresh_failed(authorisation, row, lease, error).await,
-        };
-        let former = Identity::parse(&row.tokens.identity);
-        if former.compare(&reply.owner.identity, &app.platform.tokens.identity) == Match::Other {
-            let error = Error::new(
-                ErrorKind::Authorisation,
-                "the platform answered the refresh with the tokens of another shop; nothing was overwritten",
-            )
-            .fault_of(Fault::Platform);
-            return self.refresh_failed(authorisation, row, lease, error).await;
-        }
-        let now = self.clock.now();
-        let tokens = self.columns(authorisation, &reply, Some(row), now);
-        let windows = Windows::of(&app.platform.tokens, &tokens);
-        if !self.keep(authorisation, row.generation, &tokens).await? {
-            // Our lease was lost for so long that somebody else stored newer tokens: theirs stand.
-            tracing::warn!(account = authorisation.label, "another process stored newer tokens first");
-            return Ok(None);
-        }
-        tracing::debug!(account = authorisation.label, generation = row.generation + 1, "tokens refreshed");
-        authorisation.quiet_until.store(i64::MIN, Ordering::Release);
-        self.learn_owner(row, &former, &reply).await;
-        Ok(Some(authorisation.install(row.generation + 1, reply.access, windows)))
-    }
-
-    /// Seals a reply's tokens; what a refresh does not repeat is kept from the row.
-    pub(crate) fn columns(
-        &self,
-        authorisation: &Authorisation,
-        reply: &TokenReply,
-        former: Option<&AuthorisationRow>,
-        now: Timestamp,
-    ) -> TokenColumns {
-        let rules = &authorisation.app.platform.tokens;
-        let id = &authorisation.id;
-        let old = former.map(|row| &row.tokens);
-        let old_end = old.and_then(|tokens| tokens.refresh_expires_at);
-        let life = i64::try_from(rules.refresh_life).unwrap_or_default().saturating_mul(1_000);
-        let refresh_expires_at = match reply.refresh_end {
-            // The platform's documents say that a refresh does not move the end; a later one in the
-            // reply would silence the warnings before the real end.
-            RefreshEnd::At(end) if rules.refresh_end_fixed => {
-                Some(old_end.map_or(end.as_millisecond(), |old| old.min(end.as_millisecond())))
-            }
-            RefreshEnd::At(end) => Some(end.as_millisecond()),
-            RefreshEnd::Denied => None,
-            RefreshEnd::Unsaid if old.is_some() && (rules.refresh_end_fixed || reply.refresh.is_none()) => {
-                old_end
-            }
-            RefreshEnd::Unsaid => {
-                (life > 0 && reply.refresh.is_some()).then(|| now.as_millisecond().saturating_add(life))
-            }
-        };
-        let identity = match old {
-            Some(tokens) => reply.owner.identity.clone().or_from(&Identity::parse(&tokens.identity)),
-            None => reply.owner.identity.clone(),
-        };
-        TokenColumns {
-            access: Some(seal_access(&self.sealer, id, &reply.access)),
-            // param2 returns no refresh token: the old one stays good, and stays.
-            refresh: match &reply.refresh {
-                Some(token) => Some(seal_refresh(&self.sealer, id, token)),
-                None => old.and_then(|tokens| tokens.refresh.clone()),
-            },
-            issued_at: now.as_millisecond(),
-            access_expires_at: reply.access_end.map(Timestamp::as_millisecond),
-            refresh_expires_at,
-            refresh_denied: reply.refresh_end == RefreshEnd::Denied,
-            identity: identity.to_json(),
-        }
-    }
-
-    /// Makes new tokens durable: in the store, else in the journal. False when somebody else's stand.
-    async fn keep(
-        &self,
-        authorisation: &Authorisation,
-        expected: i64,
-        tokens: &TokenColumns,
-    ) -> Result<bool> {
-        let at = self.now();
-        let mut pause = Duration::from_millis(200);
-        let mut tried = 0;
-        loop {
-            let error = match self.store.replace_tokens(authorisation.id, expected, tokens, at).await {
-                Ok(stored) => return Ok(stored),
-                Err(error) => error,
-            };
-            tried += 1;
-            tracing::warn!(account = authorisation.label, tried, "new tokens cannot be stored: {error}");
-            if tried >= STORE_TRIES {
-                let entry = Entry {
-                    authorisation: authorisation.id.to_string(),
-                    expected,
-                    tokens: tokens.clone(),
-                    at,
-                };
-                match self.journal.write(&self.sealer, &authorisation.id, &entry) {
-                    // Replayed by the next refresh of this account, and whenever the vault is opened.
-                    Ok(()) => return Ok(true),
-                    Err(journal) => tracing::error!(account = authorisation.label, "{journal}"),
-                }
-            }
-            if tried >= RESCUE_TRIES {
-                return Err(error
-                    .context(format!(
-                        "account {:?} was refreshed, but its new tokens could be written neither to the vault nor to its journal",
-                        authorisation.label
-                    ))
-                    .hint("Free some space. If the platform no longer takes the old refresh token, the shop has to be authorised again."));
-            }
-            self.clock.sleep(pause).await;
-            pause *= 2;
-        }
-    }
-
-    /// Writes down why there are no new tokens, and decides what follows.
-    ///
-    /// `Ok(None)`: somebody else has replaced the tokens meanwhile.
-    async fn refresh_failed(
-        &self,
-        authorisation: &Authorisation,
-        row: &AuthorisationRow,
-        lease: Lease,
-        error: Error,
-    ) -> Result<Option<Token>> {
-        let now = self.now();
-        let (label, app) = (&authorisation.label, &authorisation.app.name);
-        let other_shop = error.code().is_none() && error.kind() == ErrorKind::Authorisation;
-        let dead = matches!(error.kind(), ErrorKind::Authorisation | ErrorKind::Token)
-            || error.code() == Some("invalid_grant");
-        let reason = match (dead && !other_shop, lease.interrupted_since) {
-            (false, _) => None,
-            (true, None) => Some(format!("the platform no longer takes the refresh token ({error})")),
-            (true, Some(since)) => Some(format!(
-                "a refresh that began at {} was cut off before its answer could be stored, and the platform has replaced the refresh token with it ({error})",
-                Timestamp::from_millisecond(since).unwrap_or_default()
-            )),
-        };
-        let pause = self.pause_after(&error, row.attempts, other_shop);
-        let failure = FailedRefresh {
-            id: row.id,
-            generation: row.generation,
-            owner: &self.owner,
-            fence: lease.fence,
-            at: now,
-            error: &error.to_string(),
-            not_before: Some(now.saturating_add(millis(pause))),
-            exhausted: reason.as_deref(),
-            ambiguous: error.is_ambiguous(),
-        };
-        if let Err(store) = self.store.record_failure(failure).await {
-            // The lease ends by itself; the failure itself is what the caller has to hear.
-            tracing::warn!(account = label, "a failed refresh cannot be written down: {store}");
-        }
-        self.rest(authorisation, pause);
-        if dead && self.row_of(authorisation).await?.generation != row.generation {
-            return Ok(None);
-        }
-        match reason {
-            Some(reason) => Err(needs_person(label, app, &reason)),
-            None if other_shop => Err(error.context(format!("account {label:?}"))),
-            None => Err(error.context(format!("account {label:?} could not be refreshed"))),
-        }
-    }
-
-    /// How long nobody tries again: what the platform asks for, else growing, never in step.
-    fn pause_after(&self, error: &Error, attempts: i64, other_shop: bool) -> Duration {
-        if other_shop {
-            return Duration::from_secs(3_600);
-        }
-        if let Some(wait) = error.retry_after() {
-            return wait.min(Duration::from_secs(86_400));
-        }
-        let exponent = u32::try_from(attempts.clamp(0, 7)).unwrap_or_default();
-        let pause = Duration::from_secs(1 << exponent).min(LONGEST_PAUSE);
-        // What only a person can change (a wrong secret, a missing right) is not asked every second.
-        let pause = if error.is_retryable() { pause } else { pause.max(Duration::from_secs(30)) };
-        pause.mul_f64(0.5 + self.clock.jitter() / 2.0)
-    }
-
-    /// Fills in whose an imported account is, once a reply says so.
-    async fn learn_owner(&self, row: &AuthorisationRow, former: &Identity, reply: &TokenReply) {
-        if *former != Identity::default() || reply.owner.shops.len() != 1 {
-            return;
-        }
-        let learn = async {
-            for full in self.store.accounts_of(row.app_id).await? {
-                let mut account = full.account;
-                if account.authorisation_id != row.id {
-                    continue;
-                }
-                let shop = &reply.owner.shops[0];
-                account.login = account.login.or_else(|| reply.owner.login.clone());
-                account.shop_id = account.shop_id.or_else(|| shop.shop_id.clone());
-                account.country = account.country.or_else(|| shop.country.clone());
-                self.store.update_account(None, account).await?;
-            }
-            Ok::<_, Error>(())
-        };
-        if let Err(error) = learn.await {
-            tracing::warn!("the owner of imported tokens cannot be written down: {error}");
-        }
     }
 }
 
-fn millis(duration: Duration) -> i64 {
+pub(crate) fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 

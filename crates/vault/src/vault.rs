@@ -3,25 +3,23 @@
 use std::{
     collections::HashMap,
     fmt,
-    hash::{BuildHasher as _, RandomState},
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
 
-use arc_swap::ArcSwap;
 use sesame_catalog::{Catalog, Endpoint, Platform, Urls};
 use sesame_core::{Clock, Error, Result, Transport};
 use tokio::sync::watch;
 
 use crate::{
-    Account, AccountHandle, App, Id, ImportedTokens, Location, NewApp,
+    Account, App, Id, Location, NewApp,
     app::{self, AppState},
-    authorisation::{Authorisation, Windows, open_access, seal_access, seal_refresh},
-    identity::Identity,
+    authorisation::Authorisation,
+    handles::Handles,
     journal::Journal,
     name,
     seal::{KeyChoice, KeyKind, Sealer, unlock},
-    store::{AccountRow, AppRow, AuthorisationRow, FullRow, SqliteStore, TokenColumns, TokenStore},
+    store::{AppRow, AuthorisationRow, FullRow, SqliteStore, TokenColumns, TokenStore},
 };
 
 /// Where a vault is and what it works with.
@@ -64,13 +62,6 @@ impl fmt::Display for Notice {
 #[derive(Clone)]
 pub struct Vault(pub(crate) Arc<Inner>);
 
-/// The map of handles is cut into this many parts, so that adding one copies a small map.
-const SHARDS: usize = 64;
-/// The most handles that are kept; past it the map of a shard starts anew.
-const HANDLES_A_SHARD: usize = 4_096;
-
-type Shard = ArcSwap<HashMap<String, Arc<AccountHandle>>>;
-
 pub(crate) struct Inner {
     pub(crate) store: Arc<dyn TokenStore>,
     pub(crate) sealer: Sealer,
@@ -88,9 +79,8 @@ pub(crate) struct Inner {
     notices: Mutex<Vec<Notice>>,
     platforms: Mutex<HashMap<String, Arc<Platform>>>,
     apps: Mutex<HashMap<Id, Arc<AppState>>>,
-    authorisations: Mutex<HashMap<Id, Weak<Authorisation>>>,
-    handles: Vec<Shard>,
-    hasher: RandomState,
+    pub(crate) authorisations: Mutex<HashMap<Id, Weak<Authorisation>>>,
+    pub(crate) handles: Handles,
 }
 
 impl Vault {
@@ -129,7 +119,7 @@ impl Vault {
             }
             // The store is still away: whoever needs it will hear why.
             Err(error) => {
-                notices.push(Notice::new(format!("tokens still wait in the vault's journal: {error}")))
+                notices.push(Notice::new(format!("tokens still wait in the vault's journal: {error}")));
             }
         }
         let mut owner = [0; 8];
@@ -150,8 +140,7 @@ impl Vault {
             platforms: Mutex::default(),
             apps: Mutex::default(),
             authorisations: Mutex::default(),
-            handles: (0..SHARDS).map(|_| Shard::default()).collect(),
-            hasher: RandomState::new(),
+            handles: Handles::default(),
         })))
     }
 
@@ -258,7 +247,7 @@ impl Vault {
         if !self.0.store.rename_account(row.account.id, new_name).await? {
             return Err(account_taken(new_name));
         }
-        self.0.forget_handle(name);
+        self.0.handles.forget(name);
         self.account(new_name).await
     }
 
@@ -266,86 +255,8 @@ impl Vault {
     pub async fn remove_account(&self, name: &str) -> Result<()> {
         let row = self.0.account_row(name).await?;
         self.0.store.remove_account(row.account.id).await?;
-        self.0.forget_handle(name);
+        self.0.handles.forget(name);
         Ok(())
-    }
-
-    /// Takes over tokens that another program kept until now.
-    ///
-    /// Whose they are becomes known with the first refresh or login.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Usage`](sesame_core::ErrorKind::Usage) when there is no token, or the account's
-    /// name is taken.
-    pub async fn import_tokens(&self, app: &str, tokens: ImportedTokens) -> Result<Account> {
-        let inner = &self.0;
-        let app = inner.app_row(app).await?;
-        inner.check_crossing("app", &app.name, app.sandbox.as_deref())?;
-        if tokens.access.is_none() && tokens.refresh.is_none() {
-            return Err(Error::usage("there is neither an access token nor a refresh token to import")
-                .hint("Give ACCESS_TOKEN, REFRESH_TOKEN or both; or run `sesame login`."));
-        }
-        let name = match &tokens.account_name {
-            Some(name) => {
-                name::check("account", name)?;
-                name.clone()
-            }
-            None => {
-                let taken = inner.store.accounts().await?;
-                name::first_free(&app.name, |name| taken.iter().any(|row| row.account.name == name))
-            }
-        };
-        let id = Id::new(inner.clock.as_ref());
-        let millis = |at: Option<jiff::Timestamp>| at.map(jiff::Timestamp::as_millisecond);
-        let now = inner.now();
-        let authorisation = AuthorisationRow {
-            tokens: TokenColumns {
-                access: tokens.access.as_ref().map(|token| seal_access(&inner.sealer, &id, token)),
-                refresh: tokens.refresh.as_ref().map(|token| seal_refresh(&inner.sealer, &id, token)),
-                issued_at: now,
-                access_expires_at: millis(tokens.access_expires_at),
-                refresh_expires_at: millis(tokens.refresh_expires_at),
-                refresh_denied: false,
-                identity: Identity::default().to_json(),
-            },
-            last_success: None,
-            ..blank(id, app.id, app.region.clone(), now)
-        };
-        let account = AccountRow {
-            id: Id::new(inner.clock.as_ref()),
-            name: name.clone(),
-            app_id: app.id,
-            authorisation_id: id,
-            login: None,
-            shop_id: None,
-            country: None,
-            region: app.region.clone(),
-            created_at: now,
-        };
-        if !inner.store.add_accounts(Some(authorisation), vec![account]).await? {
-            return Err(account_taken(&name));
-        }
-        self.account(&name).await
-    }
-
-    /// Returns what calls need of an account; remembered after the first time.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Usage`](sesame_core::ErrorKind::Usage) for an unknown account, and for one of a
-    /// sandbox while real platforms are called, or the other way.
-    pub async fn handle(&self, account: &str) -> Result<Arc<AccountHandle>> {
-        if let Some(handle) = self.cached_handle(account) {
-            return Ok(handle);
-        }
-        let row = self.0.account_row(account).await?;
-        let handle = Arc::new(self.0.make_handle(&row)?);
-        self.0.remember_handle(&handle);
-        Ok(handle)
-    }
-
-    /// Returns the handle of an account that was used before: no lock, no wait.
-    pub fn cached_handle(&self, account: &str) -> Option<Arc<AccountHandle>> {
-        self.0.shard(account).load().get(account).cloned()
     }
 }
 
@@ -474,85 +385,5 @@ impl Inner {
 
     pub(crate) fn urls(&self, app: &AppState, region: Option<&str>) -> Result<Urls> {
         app.platform.urls(region, self.endpoint.as_ref())
-    }
-
-    fn make_handle(&self, row: &FullRow) -> Result<AccountHandle> {
-        self.check_crossing("account", &row.account.name, row.app.sandbox.as_deref())?;
-        let app = self.app_state(&row.app)?;
-        let urls = self.urls(&app, row.account.region.as_deref())?;
-        let authorisation = self.authorisation(&app, &row.authorisation, &row.account.name)?;
-        Ok(AccountHandle {
-            id: row.account.id,
-            name: row.account.name.clone(),
-            urls,
-            region: row.account.region.clone(),
-            app,
-            authorisation,
-            clock: self.clock.clone(),
-        })
-    }
-
-    /// Returns the one shared state of an authorisation, brought up to date with its row.
-    pub(crate) fn authorisation(
-        &self,
-        app: &Arc<AppState>,
-        row: &AuthorisationRow,
-        label: &str,
-    ) -> Result<Arc<Authorisation>> {
-        let urls = self.urls(app, row.region.as_deref())?;
-        let mut all = lock(&self.authorisations);
-        let shared = match all.get(&row.id).and_then(Weak::upgrade) {
-            Some(shared) => shared,
-            None => {
-                if all.len() > 1_024 && all.len().is_power_of_two() {
-                    all.retain(|_, held| held.strong_count() > 0);
-                }
-                let shared = Arc::new(Authorisation::new(row.id, label.to_owned(), app.clone(), urls));
-                all.insert(row.id, Arc::downgrade(&shared));
-                shared
-            }
-        };
-        drop(all);
-        self.install_row(&shared, row)?;
-        Ok(shared)
-    }
-
-    /// Makes a row's access token the current one of this process, if it has not ended.
-    pub(crate) fn install_row(
-        &self,
-        authorisation: &Authorisation,
-        row: &AuthorisationRow,
-    ) -> Result<Option<crate::Token>> {
-        let windows = Windows::of(&authorisation.app.platform.tokens, &row.tokens);
-        if self.now() >= windows.ends_at {
-            return Ok(None);
-        }
-        let Some(access) = open_access(&self.sealer, row)
-            .map_err(|error| error.context(format!("account {:?}", authorisation.label)))?
-        else {
-            return Ok(None);
-        };
-        Ok(Some(authorisation.install(row.generation, access, windows)))
-    }
-
-    fn shard(&self, account: &str) -> &Shard {
-        let hash = usize::try_from(self.hasher.hash_one(account) % SHARDS as u64).unwrap_or_default();
-        &self.handles[hash]
-    }
-
-    fn remember_handle(&self, handle: &Arc<AccountHandle>) {
-        self.shard(&handle.name).rcu(|map| {
-            let mut map = if map.len() < HANDLES_A_SHARD { HashMap::clone(map) } else { HashMap::new() };
-            map.insert(handle.name.clone(), handle.clone());
-            map
-        });
-    }
-
-    pub(crate) fn forget_handle(&self, account: &str) {
-        self.shard(account).rcu(|map| {
-            let mut map = HashMap::clone(map);
-            map.remove(account);
-            map
-        });
     }
 }

@@ -1,4 +1,5 @@
 //! Logins on every platform: the URL, the callback, the reply, and whose shop it is.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! Opening: what a vault is made of, and everything that can be wrong with it.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
 mod support;
 
@@ -6,7 +7,8 @@ use std::{fs, path::Path};
 
 use sesame_core::{AppSecret, ErrorKind, Result};
 use sesame_vault::{
-    AccountState, App, KeyChoice, KeyKind, Location, LoginOptions, NewApp, Vault, VaultOptions,
+    AccountState, App, ImportedTokens, KeyChoice, KeyKind, Location, LoginOptions, NewApp, Vault,
+    VaultOptions,
 };
 use sqlx::{Connection as _, SqliteConnection};
 use support::{FakeTransport, Home, IopService, Policy, SECRET, app, as_name, log_in};
@@ -286,7 +288,7 @@ async fn sandbox_and_real_accounts_never_cross() {
             vault.begin_login(app_name, LoginOptions::default()).await.unwrap_err(),
             vault.handle(account).await.unwrap_err(),
             vault.refresh(account).await.unwrap_err(),
-            vault.import_tokens(app_name, Default::default()).await.unwrap_err(),
+            vault.import_tokens(app_name, ImportedTokens::default()).await.unwrap_err(),
         ] {
             assert_eq!(error.kind(), ErrorKind::Usage);
             assert!(

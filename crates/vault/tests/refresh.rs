@@ -1,18 +1,21 @@
 //! Tokens: windows, one refresh at a time, nothing lost.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
 mod support;
 
-use std::{sync::Arc, sync::atomic::Ordering, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
-use sesame_core::{AccessToken, Error, ErrorKind, RefreshToken, Retry};
-use sesame_vault::{Account, AccountState, ImportedTokens, Vault, store::SqliteStore};
-use support::{FakeTransport, FlakyStore, Home, IopService, Policy, START, app, as_name, log_in, reply};
+use sesame_core::{AccessToken, Clock as _, Error, ErrorKind, HttpResponse, RefreshToken, Result, Retry};
+use sesame_vault::{Account, AccountState, ImportedTokens, LoginOptions, Vault};
+use support::{FakeTransport, Home, IopService, Policy, START, app, as_name, log_in, reply};
 
 const DAY: u64 = 86_400;
 /// Lazada's documented life of an access token, and its advisory window.
 const LIFE: u64 = 30 * DAY;
 const ADVISORY: u64 = 36 * 3_600;
+
+type Trouble = dyn Fn() -> Result<HttpResponse> + Send + Sync;
 
 struct Shop {
     home: Home,
@@ -32,8 +35,8 @@ async fn shop(policy: Policy) -> Shop {
     Shop { home, service, vault }
 }
 
-fn at(seconds: u64) -> Option<Timestamp> {
-    Some(Timestamp::from_millisecond(START + i64::try_from(seconds * 1_000).unwrap()).unwrap())
+fn at(seconds: u64) -> Timestamp {
+    Timestamp::from_millisecond(START + i64::try_from(seconds * 1_000).unwrap()).unwrap()
 }
 
 async fn settled(vault: &Vault, name: &str) -> Account {
@@ -149,9 +152,8 @@ async fn a_process_that_died_holding_the_lease_delays_others_but_not_for_ever() 
             .await
             .unwrap();
     let before = shop.home.clock.clone();
-    let token = other.token(&*other.handle("shop").await.unwrap()).await.unwrap();
+    let token = other.token(&other.handle("shop").await.unwrap()).await.unwrap();
     assert_eq!(token.access.expose(), shop.service.access());
-    use sesame_core::Clock as _;
     assert!(before.now().as_millisecond() - START >= i64::try_from((LIFE + 5 + 75) * 1_000).unwrap());
     assert_eq!(token.generation, 2);
     // The first answer arrives after all: compare-and-set keeps what stands.
@@ -223,7 +225,7 @@ async fn a_dead_refresh_token_asks_for_a_person_and_never_calls_again() {
     );
     // Another process reads it off the row, without a call.
     let other = shop.home.open().await;
-    assert!(other.token(&*other.handle("shop").await.unwrap()).await.is_err());
+    assert!(other.token(&other.handle("shop").await.unwrap()).await.is_err());
     assert_eq!(shop.home.transport.count(), calls + 1);
     // A new approval ends it.
     shop.home.transport.answer({
@@ -237,7 +239,7 @@ async fn a_dead_refresh_token_asks_for_a_person_and_never_calls_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn trouble_that_passes_is_not_taken_for_the_end() {
-    let troubles: Vec<(&str, Box<dyn Fn() -> sesame_core::Result<sesame_core::HttpResponse> + Send + Sync>)> = vec![
+    let troubles: Vec<(&str, Box<Trouble>)> = vec![
         ("502 page", Box::new(|| Ok(reply(502, "<html>Bad Gateway</html>")))),
         ("200 page", Box::new(|| Ok(reply(200, "<html>punish</html>")))),
         ("empty", Box::new(|| Ok(reply(200, "")))),
@@ -280,7 +282,7 @@ async fn trouble_that_passes_is_not_taken_for_the_end() {
         let error = shop.vault.token(&handle).await.unwrap_err();
         assert!(matches!(error.retry(), Retry::After(_)), "{name}: {error:?}");
         let other = shop.home.open().await;
-        assert!(other.token(&*other.handle("shop").await.unwrap()).await.is_err());
+        assert!(other.token(&other.handle("shop").await.unwrap()).await.is_err());
         assert_eq!(shop.home.transport.count(), calls + 1, "{name}");
         // Afterwards it works again.
         shop.home.clock.advance_secs(130);
@@ -334,7 +336,7 @@ async fn another_shops_tokens_overwrite_nothing() {
 async fn the_end_of_an_iop_refresh_token_does_not_move() {
     let shop = shop(Policy::Dies).await;
     let first = shop.vault.account("shop").await.unwrap().refresh_expires_at;
-    assert_eq!(first, at(180 * DAY));
+    assert_eq!(first, Some(at(180 * DAY)));
     shop.home.clock.advance_secs(10 * DAY);
     // One that claims a full life again is not believed: the warnings would come too late.
     shop.home.transport.answer(|_| {
@@ -342,7 +344,7 @@ async fn the_end_of_an_iop_refresh_token_does_not_move() {
     });
     let account = shop.vault.refresh("shop").await.unwrap();
     assert_eq!(account.refresh_expires_at, first);
-    assert_eq!(account.access_expires_at, at(40 * DAY));
+    assert_eq!(account.access_expires_at, Some(at(40 * DAY)));
     // One that says nothing moves nothing either.
     shop.home.transport.answer(|_| {
         Ok(reply(200, r#"{"access_token":"a0000000000000000002","refresh_token":"r0000000000000000002","expires_in":2592000,"code":"0"}"#))
@@ -354,18 +356,17 @@ async fn the_end_of_an_iop_refresh_token_does_not_move() {
 async fn param2_keeps_the_refresh_token_that_a_refresh_does_not_return() {
     let home = Home::new(FakeTransport::new(|seen| {
         assert!(!seen.form.contains_key("_aop_signature"));
-        Ok(match seen.form["grant_type"].as_str() {
-            "authorization_code" => reply(
+        Ok(if seen.form["grant_type"] == "authorization_code" {
+            reply(
                 200,
                 r#"{"aliId":"8888888888","resource_owner":"cn100","memberId":"b2b-1","expires_in":"36000","refresh_token":"479f9564-1049-456e-ab62-29d3e82277d9","access_token":"f14da3b8-b0b1-4f73-a5de-9bed637e0188","refresh_token_timeout":"20270522000000000-0800"}"#,
-            ),
-            _ => {
-                assert_eq!(seen.form["refresh_token"], "479f9564-1049-456e-ab62-29d3e82277d9");
-                reply(
-                    200,
-                    r#"{"aliId":"8888888888","resource_owner":"cn100","expires_in":"36000","access_token":"db90da74-0000-4f73-a5de-9bed637e0188"}"#,
-                )
-            }
+            )
+        } else {
+            assert_eq!(seen.form["refresh_token"], "479f9564-1049-456e-ab62-29d3e82277d9");
+            reply(
+                200,
+                r#"{"aliId":"8888888888","resource_owner":"cn100","expires_in":"36000","access_token":"db90da74-0000-4f73-a5de-9bed637e0188"}"#,
+            )
         })
     }));
     let vault = home.open().await;
@@ -399,7 +400,7 @@ async fn a_refresh_token_without_a_life_is_not_tried() {
         let home = Home::new(FakeTransport::json(body));
         let vault = home.open().await;
         app(&vault, "taobao").await;
-        let account = log_in(&vault, "taobao", Default::default()).await.unwrap().remove(0);
+        let account = log_in(&vault, "taobao", LoginOptions::default()).await.unwrap().remove(0);
         assert_eq!((account.name.as_str(), account.refresh_expires_at), ("商店", None));
         let handle = vault.handle("商店").await.unwrap();
         home.clock.advance_secs(86_400 - 10);
@@ -429,140 +430,6 @@ async fn a_token_with_a_life_of_nought_is_used_until_it_is_refused() {
     assert_eq!(home.transport.count(), 1, "no refresh in a loop");
     assert_eq!(vault.refused(&handle, 1).await.unwrap().generation, 2);
     assert_eq!(home.transport.count(), 2);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_refresh_cut_off_after_it_was_sent_is_reported_for_what_it_is() {
-    let shop = shop(Policy::Dies).await;
-    let handle = shop.vault.handle("shop").await.unwrap();
-    shop.home.clock.advance_secs(LIFE + 5);
-    // The gateway rotates, its answer is lost on the way.
-    shop.home.transport.answer({
-        let service = shop.service.clone();
-        move |seen| {
-            service.answer(seen)?;
-            Err(Error::new(ErrorKind::Timeout, "no answer within 20 s").may_have_happened(true))
-        }
-    });
-    assert_eq!(shop.vault.token(&handle).await.unwrap_err().kind(), ErrorKind::Timeout);
-    assert_eq!(settled(&shop.vault, "shop").await.state, AccountState::NeedsRefresh);
-    // It is tried once more with the old token, and only then given up, with the true reason.
-    shop.home.clock.advance_secs(130);
-    shop.home.transport.answer({
-        let service = shop.service.clone();
-        move |seen| service.answer(seen)
-    });
-    let error = shop.vault.token(&handle).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Authorisation);
-    assert!(error.message().contains("was cut off before its answer could be stored"), "{error}");
-
-    // Where the old token lives on, the second try simply works.
-    let shop = self::shop(Policy::Lives).await;
-    let handle = shop.vault.handle("shop").await.unwrap();
-    shop.home.clock.advance_secs(LIFE + 5);
-    shop.home.transport.answer({
-        let service = shop.service.clone();
-        move |seen| {
-            service.answer(seen)?;
-            Err(Error::new(ErrorKind::Timeout, "no answer within 20 s").may_have_happened(true))
-        }
-    });
-    assert!(shop.vault.token(&handle).await.is_err());
-    shop.home.clock.advance_secs(130);
-    shop.home.transport.answer({
-        let service = shop.service.clone();
-        move |seen| service.answer(seen)
-    });
-    assert!(shop.vault.token(&handle).await.is_ok());
-}
-
-async fn flaky(shop: &Shop) -> (Arc<FlakyStore>, Vault) {
-    let store = Arc::new(FlakyStore::new(SqliteStore::open(&shop.home.path()).await.unwrap()));
-    let vault = Vault::open_with(shop.home.options(), store.clone()).await.unwrap();
-    (store, vault)
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_store_that_is_away_for_a_moment_loses_nothing() {
-    let shop = shop(Policy::Dies).await;
-    let (store, vault) = flaky(&shop).await;
-    store.fail_replace.store(2, Ordering::SeqCst);
-    let account = vault.refresh("shop").await.unwrap();
-    assert_eq!(account.generation, 2);
-    assert!(!shop.home.path().with_file_name("vault.db.journal").exists());
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_store_that_stays_away_sends_the_answer_to_the_sealed_journal() {
-    let shop = shop(Policy::Dies).await;
-    let (store, vault) = flaky(&shop).await;
-    let handle = vault.handle("shop").await.unwrap();
-    store.fail_replace.store(usize::MAX, Ordering::SeqCst);
-    shop.home.clock.advance_secs(LIFE + 5);
-    let token = vault.token(&handle).await.unwrap();
-    assert_eq!((token.access.expose(), token.generation), (shop.service.access().as_str(), 2));
-    let journal = shop.home.path().with_file_name("vault.db.journal");
-    let bytes = support::all_bytes(&journal);
-    assert!(!bytes.is_empty());
-    for secret in ["planted0access0", "planted0refresh0"] {
-        assert!(!support::contains(&bytes, secret), "{secret} stands in the journal");
-    }
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        let file = std::fs::read_dir(&journal).unwrap().next().unwrap().unwrap();
-        assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);
-        assert_eq!(std::fs::metadata(&journal).unwrap().permissions().mode() & 0o777, 0o700);
-    }
-    // Nobody spends the dead token of the row while the journal holds a newer one.
-    let error = vault.refresh("shop").await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Local, "{error:?}");
-    assert_eq!(shop.service.refreshes(), 1);
-
-    // Another process opens the vault when the store is back.
-    let other = shop.home.open().await;
-    let account = other.account("shop").await.unwrap();
-    assert_eq!((account.generation, account.state), (2, AccountState::Healthy));
-    assert!(support::all_bytes(&journal).is_empty());
-    let handle = other.handle("shop").await.unwrap();
-    assert_eq!(other.token(&handle).await.unwrap().access.expose(), shop.service.access());
-
-    // And this one goes on from there, too.
-    store.fail_replace.store(0, Ordering::SeqCst);
-    assert_eq!(vault.refresh("shop").await.unwrap().generation, 3);
-    assert_eq!(shop.service.refreshes(), 2);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_journal_entry_that_was_overtaken_overwrites_nothing() {
-    let shop = shop(Policy::Lives).await;
-    let (store, vault) = flaky(&shop).await;
-    let handle = vault.handle("shop").await.unwrap();
-    store.fail_replace.store(usize::MAX, Ordering::SeqCst);
-    shop.home.clock.advance_secs(LIFE + 5);
-    vault.token(&handle).await.unwrap();
-    // A login stores newer tokens while the journal cannot be replayed: hide it meanwhile.
-    let journal = shop.home.path().with_file_name("vault.db.journal");
-    let hidden = shop.home.path().with_file_name("hidden");
-    std::fs::rename(&journal, &hidden).unwrap();
-    log_in(&shop.vault, "lazada", as_name("shop")).await.unwrap();
-    let newest = shop.service.access();
-    std::fs::rename(&hidden, &journal).unwrap();
-    let other = shop.home.open().await;
-    let handle = other.handle("shop").await.unwrap();
-    assert_eq!(other.token(&handle).await.unwrap().access.expose(), newest);
-    assert!(support::all_bytes(&journal).is_empty());
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_full_disk_before_the_call_spends_nothing() {
-    let shop = shop(Policy::Dies).await;
-    let (store, vault) = flaky(&shop).await;
-    store.fail_claim.store(1, Ordering::SeqCst);
-    let error = vault.refresh("shop").await.unwrap_err();
-    assert!(error.message().contains("disk is full"), "{error}");
-    assert_eq!(shop.service.refreshes(), 0);
-    assert_eq!(vault.refresh("shop").await.unwrap().generation, 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -617,7 +484,7 @@ async fn imported_tokens_learn_whose_they_are() {
         ..ImportedTokens::default()
     };
     assert_eq!(vault.import_tokens("lazada", tokens).await.unwrap().state, AccountState::NeedsRefresh);
-    assert!(vault.token(&*vault.handle("bare").await.unwrap()).await.is_ok());
+    assert!(vault.token(&vault.handle("bare").await.unwrap()).await.is_ok());
 }
 
 fn support_refresh(number: u64) -> String {

@@ -1,4 +1,5 @@
 //! Planted secrets: none of them stands in any file, error, notice, log line or debug output.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
 mod support;
 
@@ -18,6 +19,9 @@ use tracing::{
 
 const PLANTED: &[&str] =
     &[SECRET, "planted0access0", "planted0refresh0", "planted0code0", "planted0imported"];
+
+/// A reply made of what was sent.
+type Body = fn(&str) -> String;
 
 /// Collects every log line at every level.
 struct Lines(&'static Mutex<String>);
@@ -79,7 +83,6 @@ async fn no_planted_secret_is_found_anywhere() {
     vault.refresh("shop").await.unwrap();
 
     // Gateways that repeat what they were sent, in every way they fail.
-    type Body = fn(&str) -> String;
     let bodies: [(u16, Body); 4] = [
         (200, |sent| format!(r#"{{"type":"ISP","code":"6","message":"internal {sent}","request_id":"r"}}"#)),
         (200, |sent| {

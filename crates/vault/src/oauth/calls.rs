@@ -143,7 +143,7 @@ fn top_signed(asker: Asker<'_>, method_name: &str, offer: Offer<'_>, now: Timest
     Ok(HttpRequest::form(format!("{}/router/rest", asker.urls.api), pairs))
 }
 
-fn offered<'a>(offer: Offer<'a>) -> (&'static str, &'a str) {
+fn offered(offer: Offer<'_>) -> (&'static str, &str) {
     match offer {
         Offer::Code { code, .. } => ("code", code.expose()),
         Offer::Refresh(token) => ("refresh_token", token.expose()),

@@ -57,7 +57,7 @@ impl Sealer {
     pub fn seal(&self, slot: Slot<'_>, plain: &[u8]) -> Vec<u8> {
         let mut nonce = [0; 12];
         self.clock.random(&mut nonce);
-        let aad = associated(slot, &self.key_id);
+        let aad = associated(slot, self.key_id);
         let sealed = self
             .cipher
             .encrypt(&Nonce::from(nonce), Payload { msg: plain, aad: &aad })
@@ -103,7 +103,7 @@ impl Sealer {
             .hint("Open the vault with the key it was sealed with. Nothing was changed."));
         }
         let nonce: [u8; 12] = sealed[9..HEAD].try_into().unwrap_or_default();
-        let aad = associated(slot, &self.key_id);
+        let aad = associated(slot, self.key_id);
         self.cipher
             .decrypt(&Nonce::from(nonce), Payload { msg: &sealed[HEAD..], aad: &aad })
             .map(Zeroizing::new)
@@ -130,9 +130,10 @@ fn unreadable(message: String) -> Error {
 }
 
 /// Joins the parts with their lengths, so that no two places give the same bytes.
-fn associated(slot: Slot<'_>, key_id: &KeyId) -> Vec<u8> {
+fn associated(slot: Slot<'_>, key_id: KeyId) -> Vec<u8> {
     let mut out = Vec::with_capacity(64);
-    for part in [b"sesame-seal-1".as_slice(), slot.table.as_bytes(), slot.row, slot.column.as_bytes(), key_id]
+    for part in
+        [b"sesame-seal-1".as_slice(), slot.table.as_bytes(), slot.row, slot.column.as_bytes(), &key_id]
     {
         out.extend_from_slice(&u32::try_from(part.len()).unwrap_or(u32::MAX).to_be_bytes());
         out.extend_from_slice(part);

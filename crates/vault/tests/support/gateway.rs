@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use sesame_core::{HttpResponse, Result};
+use sesame_core::{Clock as _, HttpResponse, Result};
 
 use super::{FakeClock, FakeTransport, START, Seen, reply};
 
@@ -65,6 +65,7 @@ impl IopService {
         id.clone_into(&mut self.0.lock().unwrap().seller);
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "the form of every handler")]
     pub fn answer(&self, seen: &Seen) -> Result<HttpResponse> {
         let mut state = self.0.lock().unwrap();
         if seen.url.ends_with("/auth/token/create") {
@@ -87,7 +88,6 @@ impl IopService {
             state.number += 1;
             state.refreshes += 1;
         }
-        use sesame_core::Clock as _;
         let left = state.refresh_end - state.clock.now().as_second();
         Ok(reply(
             200,

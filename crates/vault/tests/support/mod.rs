@@ -1,5 +1,13 @@
 //! Doubles for the vault's tests: a clock in virtual time, a scripted transport, a store that fails.
-#![allow(dead_code, unreachable_pub, unused_imports, reason = "each test file uses its own part of it")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    unused_imports,
+    clippy::unwrap_used,
+    clippy::missing_fields_in_debug,
+    clippy::new_without_default,
+    reason = "each test file uses its own part of it, and a double that cannot go on may panic"
+)]
 
 mod flaky;
 mod gateway;
@@ -73,7 +81,7 @@ impl Clock for FakeClock {
         Box::pin(async move {
             if state.auto.load(Ordering::SeqCst) {
                 // Long waits (the listener's patience) never end by themselves.
-                if duration > Duration::from_secs(600) {
+                if duration > Duration::from_mins(10) {
                     std::future::pending::<()>().await;
                 }
                 tokio::task::yield_now().await;

@@ -1,0 +1,171 @@
+//! What becomes of new tokens when the answer, the store or the process is lost in between.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
+
+mod support;
+
+use std::sync::{Arc, atomic::Ordering};
+
+use sesame_core::{Error, ErrorKind};
+use sesame_vault::{Account, AccountState, Vault, store::SqliteStore};
+use support::{FakeTransport, FlakyStore, Home, IopService, Policy, app, as_name, log_in};
+
+const DAY: u64 = 86_400;
+/// Lazada's documented life of an access token.
+const LIFE: u64 = 30 * DAY;
+
+struct Shop {
+    home: Home,
+    service: IopService,
+    vault: Vault,
+}
+
+/// A shop of Lazada, authorised a moment ago.
+async fn shop(policy: Policy) -> Shop {
+    let mut home = Home::new(FakeTransport::json("{}"));
+    let service = IopService::new(policy, &home.clock);
+    home.transport = service.transport();
+    let vault = home.open().await;
+    app(&vault, "lazada").await;
+    let accounts = log_in(&vault, "lazada", as_name("shop")).await.unwrap();
+    assert_eq!(accounts[0].name, "shop");
+    Shop { home, service, vault }
+}
+
+async fn settled(vault: &Vault, name: &str) -> Account {
+    vault.settle().await;
+    vault.account(name).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refresh_cut_off_after_it_was_sent_is_reported_for_what_it_is() {
+    let shop = shop(Policy::Dies).await;
+    let handle = shop.vault.handle("shop").await.unwrap();
+    shop.home.clock.advance_secs(LIFE + 5);
+    // The gateway rotates, its answer is lost on the way.
+    shop.home.transport.answer({
+        let service = shop.service.clone();
+        move |seen| {
+            service.answer(seen)?;
+            Err(Error::new(ErrorKind::Timeout, "no answer within 20 s").may_have_happened(true))
+        }
+    });
+    assert_eq!(shop.vault.token(&handle).await.unwrap_err().kind(), ErrorKind::Timeout);
+    assert_eq!(settled(&shop.vault, "shop").await.state, AccountState::NeedsRefresh);
+    // It is tried once more with the old token, and only then given up, with the true reason.
+    shop.home.clock.advance_secs(130);
+    shop.home.transport.answer({
+        let service = shop.service.clone();
+        move |seen| service.answer(seen)
+    });
+    let error = shop.vault.token(&handle).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Authorisation);
+    assert!(error.message().contains("was cut off before its answer could be stored"), "{error}");
+
+    // Where the old token lives on, the second try simply works.
+    let shop = self::shop(Policy::Lives).await;
+    let handle = shop.vault.handle("shop").await.unwrap();
+    shop.home.clock.advance_secs(LIFE + 5);
+    shop.home.transport.answer({
+        let service = shop.service.clone();
+        move |seen| {
+            service.answer(seen)?;
+            Err(Error::new(ErrorKind::Timeout, "no answer within 20 s").may_have_happened(true))
+        }
+    });
+    assert!(shop.vault.token(&handle).await.is_err());
+    shop.home.clock.advance_secs(130);
+    shop.home.transport.answer({
+        let service = shop.service.clone();
+        move |seen| service.answer(seen)
+    });
+    assert!(shop.vault.token(&handle).await.is_ok());
+}
+
+async fn flaky(shop: &Shop) -> (Arc<FlakyStore>, Vault) {
+    let store = Arc::new(FlakyStore::new(SqliteStore::open(&shop.home.path()).await.unwrap()));
+    let vault = Vault::open_with(shop.home.options(), store.clone()).await.unwrap();
+    (store, vault)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_is_away_for_a_moment_loses_nothing() {
+    let shop = shop(Policy::Dies).await;
+    let (store, vault) = flaky(&shop).await;
+    store.fail_replace.store(2, Ordering::SeqCst);
+    let account = vault.refresh("shop").await.unwrap();
+    assert_eq!(account.generation, 2);
+    assert!(!shop.home.path().with_file_name("vault.db.journal").exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_stays_away_sends_the_answer_to_the_sealed_journal() {
+    let shop = shop(Policy::Dies).await;
+    let (store, vault) = flaky(&shop).await;
+    let handle = vault.handle("shop").await.unwrap();
+    store.fail_replace.store(usize::MAX, Ordering::SeqCst);
+    shop.home.clock.advance_secs(LIFE + 5);
+    let token = vault.token(&handle).await.unwrap();
+    assert_eq!((token.access.expose(), token.generation), (shop.service.access().as_str(), 2));
+    let journal = shop.home.path().with_file_name("vault.db.journal");
+    let bytes = support::all_bytes(&journal);
+    assert!(!bytes.is_empty());
+    for secret in ["planted0access0", "planted0refresh0"] {
+        assert!(!support::contains(&bytes, secret), "{secret} stands in the journal");
+    }
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let file = std::fs::read_dir(&journal).unwrap().next().unwrap().unwrap();
+        assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(std::fs::metadata(&journal).unwrap().permissions().mode() & 0o777, 0o700);
+    }
+    // Nobody spends the dead token of the row while the journal holds a newer one.
+    let error = vault.refresh("shop").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Local, "{error:?}");
+    assert_eq!(shop.service.refreshes(), 1);
+
+    // Another process opens the vault when the store is back.
+    let other = shop.home.open().await;
+    let account = other.account("shop").await.unwrap();
+    assert_eq!((account.generation, account.state), (2, AccountState::Healthy));
+    assert!(support::all_bytes(&journal).is_empty());
+    let handle = other.handle("shop").await.unwrap();
+    assert_eq!(other.token(&handle).await.unwrap().access.expose(), shop.service.access());
+
+    // And this one goes on from there, too.
+    store.fail_replace.store(0, Ordering::SeqCst);
+    assert_eq!(vault.refresh("shop").await.unwrap().generation, 3);
+    assert_eq!(shop.service.refreshes(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_journal_entry_that_was_overtaken_overwrites_nothing() {
+    let shop = shop(Policy::Lives).await;
+    let (store, vault) = flaky(&shop).await;
+    let handle = vault.handle("shop").await.unwrap();
+    store.fail_replace.store(usize::MAX, Ordering::SeqCst);
+    shop.home.clock.advance_secs(LIFE + 5);
+    vault.token(&handle).await.unwrap();
+    // A login stores newer tokens while the journal cannot be replayed: hide it meanwhile.
+    let journal = shop.home.path().with_file_name("vault.db.journal");
+    let hidden = shop.home.path().with_file_name("hidden");
+    std::fs::rename(&journal, &hidden).unwrap();
+    log_in(&shop.vault, "lazada", as_name("shop")).await.unwrap();
+    let newest = shop.service.access();
+    std::fs::rename(&hidden, &journal).unwrap();
+    let other = shop.home.open().await;
+    let handle = other.handle("shop").await.unwrap();
+    assert_eq!(other.token(&handle).await.unwrap().access.expose(), newest);
+    assert!(support::all_bytes(&journal).is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_before_the_call_spends_nothing() {
+    let shop = shop(Policy::Dies).await;
+    let (store, vault) = flaky(&shop).await;
+    store.fail_claim.store(1, Ordering::SeqCst);
+    let error = vault.refresh("shop").await.unwrap_err();
+    assert!(error.message().contains("disk is full"), "{error}");
+    assert_eq!(shop.service.refreshes(), 0);
+    assert_eq!(vault.refresh("shop").await.unwrap().generation, 2);
+}
