@@ -1,0 +1,20 @@
+//! Whole commands: arguments, exit code, standard output, standard error.
+//!
+//! Every command runs as a process in its own home, against a sandbox of its own. Snapshots are in
+//! `tests/snapshots`; `INSTA_UPDATE=always cargo test -p open-sesame --test commands` writes them anew.
+
+mod house;
+
+mod apps;
+mod calls;
+mod catalogue;
+mod demo;
+mod interruptions;
+mod lists;
+mod readme;
+mod reference;
+mod secrets;
+mod shops;
+mod signing;
+mod trouble;
+mod usage;

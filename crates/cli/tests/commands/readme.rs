@@ -1,0 +1,77 @@
+//! The commands that the READMEs print are run as printed.
+
+use std::path::{Path, PathBuf};
+
+use sesame_core::AppSecret;
+use sesame_sandbox::AppSpec;
+
+use crate::house::House;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// The lines of all ```sh blocks of a document, without their comments.
+fn shell_lines(document: &str) -> Vec<String> {
+    let text = std::fs::read_to_string(root().join(document)).unwrap();
+    let mut inside = false;
+    let mut lines = Vec::new();
+    for line in text.lines() {
+        if line.starts_with("```") {
+            inside = line == "```sh";
+        } else if inside {
+            let command = line.split(" #").next().unwrap_or_default().trim();
+            if !command.is_empty() {
+                lines.push(command.to_owned());
+            }
+        }
+    }
+    lines
+}
+
+#[test]
+fn both_readmes_open_with_the_same_two_commands() {
+    for document in ["README.md", "README.zh-CN.md"] {
+        let lines = shell_lines(document);
+        assert_eq!(lines[..2], ["cargo run --release -- demo", "./dev test"], "{document}");
+    }
+    let dev = std::fs::metadata(root().join("dev")).unwrap();
+    #[cfg(unix)]
+    assert!(std::os::unix::fs::PermissionsExt::mode(&dev.permissions()) & 0o111 != 0, "./dev cannot be run");
+    assert!(dev.is_file());
+}
+
+#[cfg(unix)]
+#[test]
+fn the_readmes_commands_work_as_printed() {
+    let secret = "a-secret-of-the-readme-000000000";
+    let mut house = House::with(|options| {
+        options.apps.push(AppSpec {
+            platform: "alibaba".to_owned(),
+            key: "12345678".to_owned(),
+            secret: AppSecret::new(secret),
+        });
+    });
+    // The shell finds `sesame`, and nothing else of the outside, on its path.
+    let binary = Path::new(env!("CARGO_BIN_EXE_sesame")).parent().unwrap().to_owned();
+    house.set("PATH", &format!("{}:/usr/bin:/bin", binary.display()));
+    house.set("MY_SECRET", secret);
+
+    let mut run = 0;
+    for line in shell_lines("README.md") {
+        if !line.starts_with("sesame ") {
+            continue;
+        }
+        if line.starts_with("sesame sandbox") {
+            // It would run on: that its options are understood is enough here.
+            house.run(&[line.split(' ').skip(1).collect::<Vec<_>>(), vec!["--help"]].concat()).succeeds();
+            continue;
+        }
+        let shop = house.run(&["accounts", "--output", "json"]).json()[0]["name"].as_str().map(str::to_owned);
+        let line = line.replace("SHOP", shop.as_deref().unwrap_or("SHOP"));
+        let done = house.shell(&line);
+        assert_eq!(done.code, Some(0), "{line}\n{}\n{}", done.stdout, done.stderr);
+        run += 1;
+    }
+    assert!(run >= 5, "the README lost its commands: {run}");
+}
