@@ -173,6 +173,11 @@ impl Catalog {
         crate::explain::explain(&self.tables, code)
     }
 
+    /// Returns all error rules by what they hold for: protocols first, then single platforms.
+    pub fn error_rules(&self) -> Vec<(String, Vec<&'static ErrorRule>)> {
+        crate::explain::scopes()
+    }
+
     /// Returns the catalogues a platform looks through, its own changes first.
     fn chain(&self, platform: &Platform) -> Vec<(usize, Range<Entry>)> {
         let own = (!platform.catalogs.contains(&platform.name)).then_some(platform.name.as_str());

@@ -158,3 +158,69 @@ fn read(bytes: &[u8], at: usize) -> usize {
 fn slice(text: &'static str, from: usize, length: usize) -> &'static str {
     text.get(from..from + length).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The built-in data with every entry spoilt but one.
+    fn spoilt(whole: Entry) -> Tables {
+        let good = Tables::builtin();
+        let [from, length, ..] = good.row(whole);
+        let entries: String = ENTRIES
+            .char_indices()
+            .map(|(at, c)| if (from..from + length).contains(&at) { c } else { spoil(c) })
+            .collect();
+        Tables::new(entries.leak(), STRINGS, TABLES)
+    }
+
+    /// Another character of the same length.
+    fn spoil(c: char) -> char {
+        match c.len_utf8() {
+            1 => '}',
+            2 => 'é',
+            3 => '中',
+            _ => '😀',
+        }
+    }
+
+    #[test]
+    fn a_lookup_reads_one_entry_and_none_of_its_neighbours() {
+        let good = Tables::builtin();
+        let (lazada, entries) = good.catalogue("lazada").expect("there");
+        let (_, entry) = good.find(lazada, "orders/get").next().expect("there");
+        assert!(entries.contains(&entry) && entry > entries.start && entry + 1 < entries.end);
+        let tables = spoilt(entry);
+        assert_eq!(tables.record(entry).expect("whole").name, "/orders/get");
+        let error = tables.record(entry + 1).expect_err("spoilt");
+        assert_eq!(error.kind(), ErrorKind::Local);
+        assert!(error.hint_text().is_some());
+        // Lists and searches read names, not entries.
+        assert_eq!(tables.summary(entry + 1).name, good.summary(entry + 1).name);
+    }
+
+    #[test]
+    fn every_key_is_found_where_it_was_put() {
+        let tables = Tables::builtin();
+        let mut last = None;
+        for nth in 0..tables.keys {
+            let (catalogue, key, _, entry) = tables.key(nth);
+            assert!(last < Some((catalogue, key)) || last == Some((catalogue, key)), "{key} is out of order");
+            last = Some((catalogue, key));
+            assert!(tables.find(catalogue, key).any(|(_, found)| found == entry), "{key}");
+        }
+        assert!(tables.keys > 1096);
+        assert!(
+            tables.find(0, "no/such/key").next().is_none() && tables.find(200, "orders/get").next().is_none()
+        );
+    }
+
+    #[test]
+    fn tables_that_were_cut_give_nothing_and_do_not_panic() {
+        for length in [0, 1, 11, 12, 20, 200] {
+            let tables = Tables::new(ENTRIES, STRINGS, &TABLES[..length]);
+            let _ = tables.catalogue("lazada");
+            let _ = tables.find(0, "orders/get").next();
+        }
+    }
+}

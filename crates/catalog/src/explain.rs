@@ -1,7 +1,7 @@
 //! What a code means: the error tables, and the notes of single APIs.
 
 use sesame_core::{
-    ErrorKind, ErrorTable, Fault,
+    ErrorKind, ErrorTable, Fault, Protocol,
     classify::{ErrorRule, RetryRule},
 };
 
@@ -10,30 +10,30 @@ use crate::{catalog::Explained, embedded::Tables, platforms};
 /// The most APIs that are named for one code.
 const MOST_APIS: usize = 50;
 
-/// See [`crate::Catalog::explain`].
-pub(crate) fn explain(tables: &Tables, code: &str) -> Vec<Explained> {
-    let mut out: Vec<Explained> = Vec::new();
-    let mut scopes: Vec<String> = Vec::new();
-    let errors = &platforms::loaded().errors;
-    for error in errors {
+/// Returns all rules by scope, protocols first.
+pub(crate) fn scopes() -> Vec<(String, Vec<&'static ErrorRule>)> {
+    let mut out: Vec<(String, Vec<&'static ErrorRule>)> = Vec::new();
+    for error in &platforms::loaded().errors {
         let scope = match (&error.protocol, error.platforms.is_empty()) {
             (_, false) => error.platforms.join(", "),
             (Some(protocol), true) => protocol.as_str().to_owned(),
             (None, true) => continue,
         };
-        if !scopes.contains(&scope) {
-            scopes.push(scope);
+        match out.iter_mut().find(|(found, _)| *found == scope) {
+            Some((_, rules)) => rules.push(&error.rule),
+            None => out.push((scope, vec![&error.rule])),
         }
     }
-    for scope in scopes {
-        let rules = errors.iter().filter(|error| {
-            if error.platforms.is_empty() {
-                error.protocol.is_some_and(|protocol| protocol.as_str() == scope)
-            } else {
-                error.platforms.join(", ") == scope
-            }
-        });
-        let table = ErrorTable { rules: rules.map(|error| error.rule.clone()).collect() };
+    let protocol = |scope: &str| scope.parse::<Protocol>().is_ok();
+    out.sort_by_key(|(scope, _)| !protocol(scope));
+    out
+}
+
+/// See [`crate::Catalog::explain`].
+pub(crate) fn explain(tables: &Tables, code: &str) -> Vec<Explained> {
+    let mut out: Vec<Explained> = Vec::new();
+    for (scope, rules) in scopes() {
+        let table = ErrorTable { rules: rules.into_iter().cloned().collect() };
         // The code may be a code or a sub code: people paste what they see.
         let found = [table.find(code, None), table.find("", Some(code))];
         let mut seen: Option<&ErrorRule> = None;
