@@ -177,6 +177,7 @@ fn stats(state: &State) -> Json {
             "refused": state.tokens.refused.load(Ordering::Relaxed),
         },
         "param2_signatures_sorted_by_name": state.sorted_by_name.load(Ordering::Relaxed),
+        "iop_signatures_without_empty_values": state.without_empty.load(Ordering::Relaxed),
     })
 }
 
@@ -189,8 +190,9 @@ struct Reset {
 
 fn reset(state: &State, wanted: &Reset) -> Json {
     let _ = state.counts(true);
+    let tokens = &state.tokens;
     for counter in
-        [&state.tokens.created, &state.tokens.refreshed, &state.tokens.refused, &state.sorted_by_name]
+        [&tokens.created, &tokens.refreshed, &tokens.refused, &state.sorted_by_name, &state.without_empty]
     {
         counter.store(0, Ordering::Relaxed);
     }

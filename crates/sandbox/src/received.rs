@@ -26,7 +26,7 @@ pub(crate) struct Unreadable {
 pub(crate) type Text<'a> = Cow<'a, str>;
 
 /// The head of a request, as far as reading parameters needs it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub(crate) struct Head<'a> {
     pub(crate) path: &'a str,
     pub(crate) query: &'a str,
@@ -36,7 +36,8 @@ pub(crate) struct Head<'a> {
 }
 
 /// Parameters as they arrived. Those that came twice with the same value stand here once.
-#[derive(Debug, Default)]
+/// No `Debug`: they hold secrets.
+#[derive(Default)]
 pub(crate) struct Fields<'a> {
     pairs: Vec<(Text<'a>, Text<'a>)>,
     /// From here on the pairs came in a JSON body and in nothing else.
@@ -202,7 +203,7 @@ impl Args for Layered<'_> {
 }
 
 /// Arguments that were taken out of something: owned pairs.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Owned(pub(crate) Vec<(String, String)>);
 
 impl Args for Owned {
@@ -254,7 +255,7 @@ mod tests {
         let all = Fields::read(&head("", None), body).unwrap();
         assert_eq!(all.get("a"), Some("1"));
         assert_eq!(
-            Fields::read(&head("", Some("application/json")), b"[1]").unwrap_err().code,
+            Fields::read(&head("", Some("application/json")), b"[1]").err().unwrap().code,
             "broken-json"
         );
     }
@@ -270,6 +271,6 @@ mod tests {
     #[test]
     fn too_many_parameters_are_refused() {
         let query = (0..=MAX_PARAMS).map(|at| format!("p{at}=1")).collect::<Vec<_>>().join("&");
-        assert_eq!(Fields::read(&head(&query, None), b"").unwrap_err().code, "too-many-parameters");
+        assert_eq!(Fields::read(&head(&query, None), b"").err().unwrap().code, "too-many-parameters");
     }
 }

@@ -46,8 +46,8 @@ pub(crate) enum Ending {
     Padded(u64),
 }
 
-/// An answer.
-#[derive(Debug, Clone)]
+/// An answer. No `Debug`: it may hold tokens.
+#[derive(Clone)]
 pub(crate) struct WebReply {
     pub(crate) status: u16,
     pub(crate) media: Media,
@@ -122,7 +122,6 @@ impl WebReply {
 }
 
 /// The body of an answer: whole, cut off, or padded.
-#[derive(Debug)]
 pub(crate) struct ReplyBody {
     bytes: Option<Bytes>,
     padding: u64,

@@ -215,8 +215,10 @@ fn check_head(state: &State, parts: &hyper::http::request::Parts) -> Result<(), 
         // No login guards the control API, so web pages may not reach it through a browser: not by
         // a request from another origin, and not by a name that resolves to this machine.
         let of = |name| parts.headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
-        let foreign = of(ORIGIN).is_some_and(|origin| origin != state.url());
-        let renamed = of(HOST).is_some_and(|host| !is_plain_host(host));
+        let own =
+            |origin: &str| origin.strip_prefix("http://").is_some_and(|origin| Some(origin) == of(HOST));
+        let foreign = of(ORIGIN).is_some_and(|origin| !own(origin));
+        let renamed = !state.public && of(HOST).is_some_and(|host| !is_plain_host(host));
         if foreign || renamed {
             return Err(Unreadable {
                 status: 403,

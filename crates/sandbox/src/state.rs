@@ -40,6 +40,8 @@ pub(crate) struct State {
     pub(crate) auto_approve: bool,
     pub(crate) max_body: usize,
     pub(crate) max_batch: usize,
+    /// True when others than this machine may reach it, by whatever name.
+    pub(crate) public: bool,
     /// The base URL, known once the port is.
     pub(crate) url: OnceLock<String>,
     old_refresh_token: AtomicU8,
@@ -50,6 +52,8 @@ pub(crate) struct State {
     requests: AtomicU64,
     /// param2 signatures that only fit when sorted by name.
     pub(crate) sorted_by_name: AtomicU64,
+    /// IOP signatures over the parameters that are not empty, while empty ones came too.
+    pub(crate) without_empty: AtomicU64,
     /// Calls that no entry of the catalogue counts.
     others: Mutex<BTreeMap<(String, String), BTreeMap<String, u64>>>,
 }
@@ -73,12 +77,14 @@ impl State {
             auto_approve: options.auto_approve,
             max_body: options.max_body,
             max_batch: options.max_batch,
+            public: !options.listen.ip().is_loopback(),
             url: OnceLock::new(),
             old_refresh_token: AtomicU8::new(0),
             lazada_reply: AtomicU8::new(0),
             next_login: AtomicUsize::new(0),
             requests: AtomicU64::new(0),
             sorted_by_name: AtomicU64::new(0),
+            without_empty: AtomicU64::new(0),
             others: Mutex::default(),
         };
         state.set_old_refresh_token(options.old_refresh_token);
@@ -198,7 +204,7 @@ impl State {
         now: Timestamp,
     ) -> String {
         let id = self.refusals.keep(|id| plain_report(id, why, route, hint, pairs, now));
-        tracing::info!(refusal = %id, code = %sesame_core::scalar::printable(why), "refused");
+        tracing::info!(refusal = %id, parameters = pairs.len(), "refused");
         id
     }
 }

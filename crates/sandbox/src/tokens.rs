@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    fmt,
     sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockWriteGuard, atomic::AtomicU64},
 };
 
@@ -78,8 +79,7 @@ struct Refresh {
     revoked: bool,
 }
 
-/// What a grant yields.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What a grant yields. No `Debug`: it holds tokens.
 pub(crate) struct Pair {
     pub(crate) access: String,
     pub(crate) access_ends: Timestamp,
@@ -118,8 +118,8 @@ pub(crate) enum Look {
 /// The most codes, access tokens and refresh tokens each; the ended ones go first.
 const MOST: usize = 100_000;
 
-/// All codes and tokens of a sandbox.
-#[derive(Debug, Default)]
+/// All codes and tokens of a sandbox. `Debug` shows none of them.
+#[derive(Default)]
 pub(crate) struct TokenBook {
     codes: Mutex<HashMap<String, Code>>,
     access: RwLock<HashMap<String, Access>>,
@@ -127,6 +127,12 @@ pub(crate) struct TokenBook {
     pub(crate) created: AtomicU64,
     pub(crate) refreshed: AtomicU64,
     pub(crate) refused: AtomicU64,
+}
+
+impl fmt::Debug for TokenBook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TokenBook").field("created", &self.created).finish_non_exhaustive()
+    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -337,7 +343,6 @@ pub(crate) struct Listed {
 }
 
 /// Which tokens to end.
-#[derive(Debug)]
 pub(crate) struct Which<'a> {
     pub(crate) token: Option<&'a str>,
     pub(crate) shops: Option<&'a [usize]>,

@@ -1,6 +1,6 @@
 //! Verifying, and keeping what was expected when it fails.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::atomic::Ordering};
 
 use jiff::Timestamp;
 use sesame_core::{
@@ -50,8 +50,8 @@ pub(crate) fn check(
             if verified.order != Order::of(signed.shape) {
                 // The sender does not follow the vendor's text; nobody knows what the live gateway
                 // makes of it (protocols 8.4), so it is accepted and counted.
-                state.sorted_by_name.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-                tracing::warn!(app_key = %app.key, "a param2 signature fits only when sorted by name");
+                state.sorted_by_name.fetch_add(1, Ordering::Relaxed);
+                tracing::warn!("a param2 signature fits only when sorted by name");
             }
             return Ok(());
         }
@@ -60,6 +60,7 @@ pub(crate) fn check(
         if signed.shape.protocol() == Protocol::Iop && pairs.iter().any(|(_, value)| value.is_empty()) {
             let filled: Vec<_> = pairs.iter().copied().filter(|(_, value)| !value.is_empty()).collect();
             if verify(key, signed.shape, signed.path, &filled, signed.body, signed.signature).is_ok() {
+                state.without_empty.fetch_add(1, Ordering::Relaxed);
                 return Ok(());
             }
         }
@@ -92,7 +93,8 @@ pub(crate) fn check(
         let report = signature_report(id, attempt, &route, &state.apps, now);
         if choice.is_some() { report } else { with_method_hint(&report, state, app, signed) }
     });
-    tracing::info!(refusal = %id, digest = %digest, bytes = pairs.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>(), "refused a signature");
+    let bytes: usize = pairs.iter().map(|(name, value)| name.len() + value.len()).sum();
+    tracing::info!(refusal = %id, parameters = pairs.len(), bytes, "refused a signature");
     Err(id)
 }
 

@@ -184,6 +184,12 @@ async fn every_way_of_sending_parameters_is_read() {
             bench.post(&target, "multipart/form-data;charset=UTF-8; boundary=BOUND", body.as_bytes()).await;
         assert_eq!(answer.code(), "0", "{}", answer.text());
     }
+    // Empty values that are sent but not signed, as another SDK does.
+    let mut unsigned = bench.iop_pairs(&app, Some(LIST), &[("access_token", token), ("filter", "all")]).await;
+    unsigned.push(("search".to_owned(), String::new()));
+    assert_eq!(bench.form(&target, &borrowed(&unsigned)).await.code(), "0");
+    let stats = bench.control("GET", "stats", &Json::Null).await;
+    assert_eq!(stats["iop_signatures_without_empty_values"], 1);
     // A probe is no call.
     let probe = bench.send("HEAD", &target, &[], b"").await.unwrap();
     assert_eq!((probe.status, probe.body.len()), (200, 0));

@@ -213,12 +213,9 @@ fn success(ask: &Ask<'_>, form: Form, xml: &str) -> String {
         trace(ask, &mut out);
         out.with("data", xml).end().end();
     } else {
-        out.object()
-            .put("biz_success", true)
-            .with("message", "")
-            .with("msg_code", "")
-            .with("data", xml)
-            .end();
+        out.object().put("biz_success", true).with("message", "").with("msg_code", "");
+        trace(ask, &mut out);
+        out.with("data", xml).end();
     }
     out.finish()
 }
