@@ -204,3 +204,16 @@ fn refusals_say_what_is_wrong() {
         assert_eq!(code("/icbu/product/schema/level/get", &leaf[0], xml), "CHK_XML_INVALID", "{xml}");
     }
 }
+
+#[test]
+fn top_names_have_their_own_shape() {
+    let world = World::generate(1, 1, 1);
+    let wrapper = r#"{"cat_id":21110712,"language":"zh_CN"}"#;
+    let args = [("param_product_top_publish_request", wrapper)];
+    let whole = ask(&world, "alibaba.icbu.product.schema.get", &args);
+    assert_eq!(whole["biz_success"], true);
+    assert_eq!(whole["data"].as_str().unwrap(), schema(&world, "21110712", "zh_CN"));
+    let args = [("cat_id", "21110712"), ("language", "en_US"), ("xml", "<itemSchema/>")];
+    let level = ask(&world, "alibaba.icbu.category.schema.level.get", &args);
+    assert_eq!(read(level["result"]["data"].as_str().unwrap()).len(), 1);
+}
