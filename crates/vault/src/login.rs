@@ -91,7 +91,8 @@ impl Callback {
     /// Reads what a person pasted: an address, or a code alone.
     pub fn parse(text: &str) -> Self {
         let text = text.trim();
-        if text.contains("://") {
+        // A part of an address is refused as such, and not spent as a code.
+        if text.contains("://") || text.contains("code=") {
             return Self::Url(text.to_owned());
         }
         Self::Code(AuthCode::new(text))

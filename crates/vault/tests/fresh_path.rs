@@ -1,5 +1,4 @@
 //! The cost of a fresh token, and of opening a vault. Prints figures; fails only far from them.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
 mod support;
 
@@ -7,6 +6,8 @@ use std::{hint::black_box, sync::Arc, time::Instant};
 
 use sesame_vault::{SystemClock, Vault, VaultOptions};
 use support::{Home, IopService, Policy, app, as_name, log_in};
+
+const CALLS: u32 = 200_000;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_fresh_token_costs_next_to_nothing() {
@@ -20,7 +21,6 @@ async fn a_fresh_token_costs_next_to_nothing() {
     log_in(&vault, "lazada", as_name("shop")).await.unwrap();
     let handle = vault.handle("shop").await.unwrap();
 
-    const CALLS: u32 = 200_000;
     let one = {
         let begun = Instant::now();
         for _ in 0..CALLS {

@@ -11,6 +11,7 @@
 
 mod flaky;
 mod gateway;
+mod socket;
 
 use std::{
     collections::BTreeMap,
@@ -28,6 +29,7 @@ use jiff::Timestamp;
 use sesame_catalog::{Catalog, Endpoint};
 use sesame_core::{AppSecret, BoxFuture, Clock, HttpRequest, HttpResponse, Result, Transport};
 use sesame_vault::{App, Callback, KeyChoice, Location, LoginOptions, NewApp, Vault, VaultOptions};
+pub use socket::SocketTransport;
 use tokio::sync::{Semaphore, watch};
 
 /// 2026-11-22T00:00:00Z.
