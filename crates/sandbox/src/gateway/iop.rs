@@ -10,7 +10,7 @@ use sesame_core::{Protocol, Shape};
 
 use super::{
     Hurdle, Refused, Trace, arguments, bad_token, extend, hurdle, payload, quoted, root_of, shop_of,
-    signature,
+    signature, world_call,
 };
 use crate::{
     apps::{App, Refreshing},
@@ -311,7 +311,12 @@ fn answer(
 
     // 9 the API itself
     let simplify = door != Door::Sync || fields.get("simplify") == Some("true");
-    payload(state, app, contract, shop, &args, simplify, now).map(|payload| Success::of(payload.into_owned()))
+    let mut call = world_call(app, contract, shop, &args, simplify, now);
+    if door == Door::Sync && !asked.name.starts_with('/') {
+        // A TOP name and its path are one API whose answers differ in shape.
+        call.api = asked.name;
+    }
+    payload(state, app, contract, &call).map(|payload| Success::of(payload.into_owned()))
 }
 
 fn missing_parameter(name: &str) -> Refused {

@@ -283,21 +283,9 @@ pub(crate) fn payload(
     state: &State,
     app: &App,
     contract: &Contract,
-    shop: Option<usize>,
-    args: &dyn Args,
-    simplify: bool,
-    now: Timestamp,
+    call: &WorldCall<'_>,
 ) -> Result<Cow<'static, str>, Refused> {
-    let call = WorldCall {
-        platform: &app.platform_name,
-        api: &contract.api.name,
-        version: contract.api.version,
-        shop,
-        args,
-        now,
-        simplify,
-    };
-    match state.world.answer(&call) {
+    match state.world.answer(call) {
         Some(Answer::Payload(payload)) => Ok(payload.into()),
         Some(Answer::Refusal { code, message, sub_code, sub_message, origin }) => {
             let mut refused = Refused::new(code, message).origin(origin);
@@ -305,7 +293,27 @@ pub(crate) fn payload(
             refused.sub_message = sub_message;
             Err(refused)
         }
-        None => Ok(example_of(state, app, contract, simplify).into()),
+        None => Ok(example_of(state, app, contract, call.simplify).into()),
+    }
+}
+
+/// A call to the world in the name by which the catalogue knows the API.
+pub(crate) fn world_call<'a>(
+    app: &'a App,
+    contract: &'a Contract,
+    shop: Option<usize>,
+    args: &'a dyn Args,
+    simplify: bool,
+    now: Timestamp,
+) -> WorldCall<'a> {
+    WorldCall {
+        platform: &app.platform_name,
+        api: &contract.api.name,
+        version: contract.api.version,
+        shop,
+        args,
+        now,
+        simplify,
     }
 }
 

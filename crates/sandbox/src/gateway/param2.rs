@@ -11,6 +11,7 @@ use sesame_core::{Protocol, Shape};
 
 use super::{
     Hurdle, Refused, Trace, arguments, bad_token, hurdle, param2_tokens, payload, shop_of, signature,
+    world_call,
 };
 use crate::{
     apps::App,
@@ -285,7 +286,7 @@ fn call_api(
     {
         return Ok(Success { body, code: "" });
     }
-    match payload(state, app, contract, shop, args, true, now) {
+    match payload(state, app, contract, &world_call(app, contract, shop, args, true, now)) {
         Ok(body) => Ok(Success { body: body.into_owned(), code: "" }),
         // The APIs' own errors come with HTTP 200 (protocols 1.6).
         Err(refused) => Err(if refused.code.starts_with("gw.") { refused } else { refused.status(200) }),

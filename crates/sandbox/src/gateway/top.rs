@@ -10,7 +10,7 @@ use sesame_core::{Protocol, Shape};
 
 use super::{
     Hurdle, Refused, Trace, arguments, bad_token, extend, hurdle, payload, quoted, root_of, shop_of,
-    signature,
+    signature, world_call,
 };
 use crate::{
     apps::App,
@@ -328,8 +328,8 @@ impl Single<'_> {
                     Some(arguments::Wrong::Invalid(name)) => return Err(invalid_argument(&name)),
                     None => {}
                 }
-                payload(state, app, contract, shop, self.args, simplify, now)
-                    .map(|payload| (payload.into_owned(), ""))
+                let call = world_call(self.app, contract, shop, self.args, simplify, now);
+                payload(state, app, contract, &call).map(|payload| (payload.into_owned(), ""))
             }
         }
     }
