@@ -3,6 +3,7 @@
 //! Facts, as data: sources are the catalogue's entries of the same names (A.4, B, C, D, E and F of
 //! its digest, 2026-11-21).
 
+use jiff::Timestamp;
 use serde_json::{Map, Value as Json, json};
 use sesame_core::{Error, scalar};
 
@@ -356,10 +357,27 @@ pub(crate) fn cells(row: &Json, columns: &[(&str, &[&str])]) -> Vec<(String, Str
                     Some(path) => at(row, path).and_then(scalar::boolean).map(|truth| (!truth).to_string()),
                     None => at(row, path).and_then(scalar::text),
                 })
+                .map(|text| if *name == "modified" { readable_time(text) } else { text })
                 .unwrap_or_default();
             ((*name).to_owned(), text)
         })
         .collect()
+}
+
+/// Puts param2's compact times (`20261102203212000-0800`) and Lazada's milliseconds into the form of
+/// the others, with their zone.
+fn readable_time(text: String) -> String {
+    if text.len() == 13
+        && let Some(at) = text.parse().ok().and_then(|millis| Timestamp::from_millisecond(millis).ok())
+    {
+        return at.strftime("%Y-%m-%d %H:%M:%S +0000").to_string();
+    }
+    if sesame_core::time::parse_compact(&text).is_none() {
+        return text;
+    }
+    let (date, zone) = (&text[..14], &text[text.len() - 5..]);
+    let part = |from: usize, to: usize| &date[from..to];
+    format!("{}-{}-{} {}:{}:{} {zone}", part(0, 4), part(4, 6), part(6, 8), part(8, 10), part(10, 12), part(12, 14))
 }
 
 #[cfg(test)]
@@ -404,6 +422,16 @@ mod tests {
         assert_eq!(cells[0].1, "铅笔");
         assert_eq!(cells[1].1, "true");
         assert_eq!(cells[2].1, "1.50");
+    }
+
+    #[test]
+    fn times_of_all_forms_become_readable() {
+        assert_eq!(readable_time("20261102203212000-0800".to_owned()), "2026-11-02 20:32:12 -0800");
+        assert_eq!(readable_time("20261102203212+0800".to_owned()), "2026-11-02 20:32:12 +0800");
+        assert_eq!(readable_time("1739776650000".to_owned()), "2025-02-17 07:17:30 +0000");
+        for same in ["32800011962", "2026-10-15 07:44:51", "陶瓷", ""] {
+            assert_eq!(readable_time(same.to_owned()), same);
+        }
     }
 
     #[test]

@@ -22,10 +22,21 @@ pub(crate) fn block_on(session: &Session, work: impl Future<Output = Outcome>) -
     finish(runtime, Some(session), work)
 }
 
-/// Runs a command that serves others, on all cores.
+/// Runs a command to its end or to Ctrl-C, on all cores.
 pub(crate) fn block_on_many(work: impl Future<Output = Outcome>) -> Outcome {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(cannot_start)?;
-    finish(runtime, None, work)
+    finish(many()?, None, work)
+}
+
+/// Runs a server, on all cores. It hears Ctrl-C itself: for a server it is the usual end.
+pub(crate) fn serve(work: impl Future<Output = Outcome>) -> Outcome {
+    let runtime = many()?;
+    let outcome = runtime.block_on(work);
+    runtime.shutdown_background();
+    outcome
+}
+
+fn many() -> Result<Runtime, Error> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(cannot_start)
 }
 
 fn finish(runtime: Runtime, session: Option<&Session>, work: impl Future<Output = Outcome>) -> Outcome {

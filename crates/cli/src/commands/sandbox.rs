@@ -99,7 +99,7 @@ pub(crate) fn run(args: Args, session: &Session) -> Outcome {
     for rule in &args.trouble {
         options.trouble.push(rule.parse()?);
     }
-    running::block_on_many(async {
+    running::serve(async {
         let sandbox = Sandbox::start(options).await?;
         if args.json {
             let line = serde_json::to_string(&sandbox.describe()).unwrap_or_default();

@@ -88,6 +88,12 @@ impl House {
         (app.app_key.clone(), app.app_secret.clone().unwrap())
     }
 
+    /// Returns the login name of the sandbox's first shop on a platform.
+    pub(crate) fn shop(&self, platform: &str) -> String {
+        let shops = &self.sandbox.as_ref().unwrap().known.shops;
+        shops.iter().find(|shop| shop.platform == platform).unwrap().login.clone()
+    }
+
     /// Returns the sandbox's address.
     pub(crate) fn url(&self) -> &str {
         &self.sandbox.as_ref().unwrap().url

@@ -1,0 +1,68 @@
+//! `sesame apis` and `sesame explain`.
+
+use crate::{house::House, snapshot};
+
+#[test]
+fn apis_are_shown() {
+    let house = House::empty();
+    snapshot!("apis_show", house.show(&["apis", "show", "/icbu/product/schema/level/get"]));
+    snapshot!("apis_show_param2", house.show(&["apis", "show", "api.findAeProductDetailModuleListByQurey"]));
+    let json = house.run(&["apis", "show", "/products/get", "--platform", "lazada", "--output", "json"]).succeeds().json();
+    assert_eq!(json["name"], "/products/get");
+    assert_eq!(json["safety"], "read");
+    assert_eq!(json["paging"]["index"], "offset");
+    assert!(json["params"].as_array().unwrap().iter().any(|param| param["n"] == "limit"));
+}
+
+#[test]
+fn an_alias_shows_the_same_api() {
+    let house = House::empty();
+    let by = |name: &str| house.run(&["apis", "show", name, "--platform", "alibaba", "--output", "json"]).succeeds().json()["name"].clone();
+    assert_eq!(by("/icbu/product/list"), by("/alibaba/icbu/product/list"));
+}
+
+#[test]
+fn apis_are_searched_and_listed() {
+    let house = House::empty();
+    snapshot!("apis_search", house.show(&["apis", "search", "schema", "--platform", "alibaba", "--limit", "5"]));
+    snapshot!("apis_search_nothing", house.show(&["apis", "search", "zzzz"]));
+    let json = house.run(&["apis", "list", "lazada", "--output", "json"]).succeeds().json();
+    assert!(json.as_array().unwrap().len() >= 377);
+    let csv = house.run(&["apis", "list", "1688", "--output", "csv"]).succeeds().stdout;
+    assert!(csv.starts_with("platform,api,safety,title\r\n"), "{}", &csv[..40]);
+    let lines = house.run(&["apis", "list", "1688", "--output", "ndjson"]).succeeds().stdout;
+    assert!(lines.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()));
+}
+
+#[test]
+fn mistyped_names_get_a_suggestion() {
+    let house = House::empty();
+    snapshot!("apis_show_mistyped", house.show(&["apis", "show", "/alibaba/icbu/product/lst"]));
+    snapshot!("apis_list_mistyped", house.show(&["apis", "list", "lazda"]));
+    house.run(&["apis", "show", "/x", "--platform", "shopee"]).fails(2);
+}
+
+#[test]
+fn codes_are_explained() {
+    let house = House::empty();
+    snapshot!("explain", house.show(&["explain", "IncompleteSignature"]));
+    snapshot!("explain_unknown", house.show(&["explain", "IncompleteSignatur"]));
+    let json = house.run(&["explain", "27", "--output", "json"]).succeeds().json();
+    assert_eq!(json[0]["kind"], "token");
+    // One code of each family, as its platform prints it.
+    for code in ["gw.SignatureInvalid", "ApiCallLimit", "isv.invalid-parameter", "IllegalAccessToken", "901"] {
+        house.run(&["explain", code]).succeeds();
+    }
+    let only = house.run(&["explain", "27", "--platform", "taobao", "--output", "json"]).succeeds().json();
+    assert_eq!(only.as_array().map(Vec::len), Some(1));
+}
+
+#[test]
+fn a_bad_overlay_is_named_with_its_place() {
+    let house = House::empty();
+    let directory = house.path().join("catalog");
+    std::fs::create_dir(&directory).unwrap();
+    std::fs::write(directory.join("mine.toml"), "platform = \"lazada\"\nnonsense = 1\n").unwrap();
+    let done = house.run(&["apis", "show", "/products/get"]).fails(2);
+    assert!(done.stderr.contains("mine.toml") && done.stderr.contains("nonsense"), "{}", done.stderr);
+}

@@ -1,0 +1,139 @@
+//! What gateways, networks and machines do to commands: a clear error and the right code.
+
+use sesame_sandbox::TroubleRule;
+
+use crate::{house::House, snapshot};
+
+/// A shop whose gateway has this trouble once it was authorised.
+fn troubled(rule: &str) -> House {
+    let rule: TroubleRule = rule.parse().unwrap();
+    House::with(|options| options.trouble.push(rule)).and_accounts(&[("lazada", "shop")])
+}
+
+const CALL: [&str; 4] = ["call", "shop", "/products/get", "--timeout=3s"];
+
+#[test]
+fn an_html_page_is_not_an_answer() {
+    let done = troubled("html@/products/get").run(&[&CALL[..], &["--output", "json"]].concat()).fails(4);
+    assert_eq!(done.error()["kind"], "envelope");
+    assert!(done.error()["message"].as_str().unwrap().contains("web page"), "{}", done.stderr);
+}
+
+#[test]
+fn cut_and_empty_replies_are_told_apart() {
+    let done = troubled("truncated@/products/get").run(&[&CALL[..], &["--output", "json"]].concat());
+    assert!(matches!(done.code, Some(4 | 5)), "{:?} {}", done.code, done.stderr);
+    let done = troubled("empty@/products/get").run(&[&CALL[..], &["--output", "json"]].concat()).fails(4);
+    assert!(done.error()["message"].as_str().unwrap().contains("empty"), "{}", done.stderr);
+}
+
+#[test]
+fn a_reply_of_100_megabytes_is_cut_off() {
+    let done = troubled("huge=100000000@/products/get").run(&["call", "shop", "/products/get", "--timeout=30s", "--output", "json"]).fails(4);
+    assert_eq!(done.error()["kind"], "envelope", "{}", done.stderr);
+}
+
+#[test]
+fn a_gateway_that_hangs_is_left() {
+    let begun = std::time::Instant::now();
+    let done = troubled("hang@/products/get").run(&[&CALL[..], &["--output", "json"]].concat()).fails(5);
+    assert_eq!(done.error()["kind"], "timeout", "{}", done.stderr);
+    assert!(begun.elapsed() < std::time::Duration::from_secs(20), "{:?}", begun.elapsed());
+}
+
+#[test]
+fn limits_and_their_wait_are_told() {
+    let done = troubled("call-limit=600@/products/get").run(&[&CALL[..], &["--output", "json"]].concat()).fails(6);
+    assert_eq!(done.error()["kind"], "quota");
+    assert_eq!(done.error()["code"], "ApiCallLimit");
+    assert!(done.error()["retry_after"].as_f64().is_some_and(|wait| wait >= 500.0), "{}", done.stderr);
+}
+
+#[test]
+fn success_that_is_none_is_seen() {
+    let done = troubled("business-failure@/products/get").run(&[&CALL[..], &["--output", "json"]].concat()).fails(4);
+    assert_eq!(done.error()["kind"], "business", "{}", done.stderr);
+}
+
+#[test]
+fn a_refused_token_is_refreshed_once() {
+    let house = troubled("illegal-token@/products/get,count=1");
+    let before = house.run(&["accounts", "--output", "json"]).succeeds().json()[0]["generation"].as_i64();
+    house.run(&CALL).succeeds();
+    let after = house.run(&["accounts", "--output", "json"]).succeeds().json()[0]["generation"].as_i64();
+    assert_eq!(after, before.map(|generation| generation + 1));
+}
+
+#[test]
+fn a_write_is_not_sent_twice_and_that_is_said() {
+    let house = troubled("drop-after@/product/remove");
+    let done = house.run(&["call", "shop", "/product/remove", "seller_sku_list=[\"a\"]", "--yes", "--output", "json"]).fails(5);
+    assert_eq!(done.error()["may_have_happened"], true);
+}
+
+#[test]
+fn a_wrong_secret_points_at_the_explanation() {
+    let house = House::with_sandbox();
+    let (key, _) = house.app("lazada");
+    let path = house.file("wrong.env", &format!("APP_KEY={key}\nAPP_SECRET=wrongwrongwrongwrong\nACCESS_TOKEN=50000601c30atpedfgu3LVvik87\nACCOUNT=shop\n"));
+    house.run(&["app", "add", "lazada", "--env-file", &path]).succeeds();
+    snapshot!("wrong_secret", house.show(&["call", "shop", "/products/get"]));
+    let path = house.file("unknown.env", "APP_KEY=123454321\nAPP_SECRET=wrongwrongwrongwrong\nACCESS_TOKEN=50000601c30atpedfgu3LVvik87\nACCOUNT=other\n");
+    house.run(&["app", "add", "lazada", "--env-file", &path]).succeeds();
+    let done = house.run(&["call", "other", "/products/get", "--output", "json"]).fails(4);
+    assert_eq!(done.error()["kind"], "app", "{}", done.stderr);
+}
+
+#[test]
+fn a_clock_three_hours_off_is_corrected_or_named() {
+    let house = House::with(|options| {
+        let now = sesame_core::Clock::now(&sesame_vault::SystemClock);
+        options.now = Some(now + jiff::SignedDuration::from_hours(3));
+    });
+    house.add_app("taobao");
+    house.run(&["login", "taobao", "--as", "shop"]).succeeds();
+    let done = house.run(&["call", "shop", "taobao.items.onsale.get", "fields=num_iid", "page_size=1"]).succeeds();
+    assert!(done.stderr.contains("clock"), "{}", done.stderr);
+    let doctor = house.run(&["doctor", "--output", "json"]).fails(1);
+    let clock = doctor.json().as_array().unwrap().iter().find(|row| row["check"] == "clock").cloned().unwrap();
+    assert_eq!(clock["state"], "wrong");
+}
+
+#[test]
+fn nobody_listening_is_a_network_error() {
+    let mut house = House::with_accounts(&[("lazada", "shop")]);
+    house.set("SESAME_ENDPOINT", "http://127.0.0.1:9");
+    let done = house.run(&[&CALL[..], &["--output", "json"]].concat()).fails(5);
+    assert_eq!(done.error()["kind"], "network");
+}
+
+#[test]
+fn a_home_that_cannot_be_written_is_named() {
+    let mut house = House::empty();
+    let file = house.file("a-file", "x");
+    house.set("SESAME_HOME", &format!("{file}/home"));
+    let done = house.run_with(&["app", "add", "lazada", "--key", "1", "--secret-stdin"], "abcdefghijklmnop").fails(1);
+    assert!(done.stderr.contains("a-file/home") && done.stderr.contains("hint:"), "{}", done.stderr);
+}
+
+#[test]
+fn a_damaged_vault_is_left_as_it_is() {
+    let house = House::empty();
+    let vault = house.path().join("vault.db");
+    std::fs::write(&vault, b"this is not a database, and it is long enough to look like one to nobody").unwrap();
+    let before = std::fs::read(&vault).unwrap();
+    let done = house.run(&["accounts"]).fails(1);
+    assert!(done.stderr.contains("vault.db") && done.stderr.contains("hint:"), "{}", done.stderr);
+    assert_eq!(std::fs::read(&vault).unwrap(), before);
+    let doctor = house.run(&["doctor", "--output", "json"]).fails(1).json();
+    assert!(doctor.as_array().unwrap().iter().any(|row| row["check"] == "vault" && row["state"] == "wrong"));
+}
+
+#[test]
+fn a_missing_master_key_is_named() {
+    let house = House::with_accounts(&[("lazada", "shop")]);
+    std::fs::rename(house.path().join("vault.db.key"), house.path().join("elsewhere")).unwrap();
+    let done = house.run(&["token", "shop"]).fails(1);
+    assert!(done.stderr.contains("vault.db.key"), "{}", done.stderr);
+    assert_eq!(done.stdout, "");
+}
