@@ -103,8 +103,8 @@ fn platforms(data: &Path) -> Result<Json> {
     }
     let flags = flags(list(&all, "flag"))?;
     if let Some(object) = all.as_object_mut() {
-        object.insert("error".to_owned(), Json::Array(errors));
-        object.insert("flag".to_owned(), Json::Array(flags));
+        object.insert("error".to_owned(), errors.iter().map(scoped).collect());
+        object.insert("flag".to_owned(), flags.iter().map(scoped).collect());
     }
     let mut seen = std::collections::BTreeSet::new();
     for platform in list(&all, "platform") {
@@ -114,6 +114,19 @@ fn platforms(data: &Path) -> Result<Json> {
         }
     }
     Ok(all)
+}
+
+/// Parts what an entry holds for from what it says, so that the program reads both directly.
+fn scoped(entry: &Json) -> Json {
+    let mut rule = entry.as_object().cloned().unwrap_or_default();
+    let mut out = serde_json::Map::new();
+    for key in ["protocol", "platforms"] {
+        if let Some(value) = rule.remove(key) {
+            out.insert(key.to_owned(), value);
+        }
+    }
+    out.insert("rule".to_owned(), Json::Object(rule));
+    Json::Object(out)
 }
 
 /// Makes an entry for each protocol of a flag.

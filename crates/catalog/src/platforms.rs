@@ -7,37 +7,38 @@ use sesame_core::{Error, Protocol, Result, classify::ErrorRule, envelope::Succes
 
 use crate::{Platform, embedded::PLATFORMS, nearest::nearest};
 
-/// `platforms.toml` and the error tables.
+/// `platforms.toml` and the error tables, as the build script parts them.
 #[derive(Deserialize)]
 struct File {
     platform: Vec<Platform>,
-    #[serde(default)]
-    flag: Vec<Scoped>,
-    error: Vec<Scoped>,
+    flag: Vec<Scoped<SuccessFlag>>,
+    error: Vec<Scoped<ErrorRule>>,
 }
 
-/// A rule and what it holds for.
-#[derive(Deserialize)]
-struct Scoped {
+/// A rule and what it holds for: single platforms, else all of a protocol.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Scoped<T> {
     #[serde(default)]
-    protocol: Option<Protocol>,
-    #[serde(default)]
-    platforms: Vec<String>,
-    #[serde(flatten)]
-    rule: serde_json::Map<String, serde_json::Value>,
-}
-
-/// An error rule and what it holds for.
-#[derive(Debug, Clone)]
-pub(crate) struct ScopedError {
     pub(crate) protocol: Option<Protocol>,
+    #[serde(default)]
     pub(crate) platforms: Vec<String>,
-    pub(crate) rule: ErrorRule,
+    pub(crate) rule: T,
+}
+
+impl<T: Clone> Scoped<T> {
+    /// Picks the rules of a platform: its own first, since of two that fit equally well the earlier
+    /// wins.
+    fn of(all: &[Self], platform: &Platform) -> Vec<T> {
+        let own = all.iter().filter(|one| one.platforms.contains(&platform.name));
+        let shared =
+            all.iter().filter(|one| one.platforms.is_empty() && one.protocol == Some(platform.protocol));
+        own.chain(shared).map(|one| one.rule.clone()).collect()
+    }
 }
 
 pub(crate) struct Loaded {
     pub(crate) platforms: Vec<Platform>,
-    pub(crate) errors: Vec<ScopedError>,
+    pub(crate) errors: Vec<Scoped<ErrorRule>>,
 }
 
 /// Parses the data once.
@@ -49,41 +50,13 @@ pub(crate) fn loaded() -> &'static Loaded {
 
 fn load(text: &str) -> std::result::Result<Loaded, String> {
     let mut deserializer = serde_json::Deserializer::from_str(text);
-    let file: File =
+    let mut file: File =
         serde_path_to_error::deserialize(&mut deserializer).map_err(|error| error.to_string())?;
-    let mut errors = Vec::with_capacity(file.error.len());
-    for entry in file.error {
-        let name = format!("{:?} {:?}", entry.rule.get("code"), entry.rule.get("sub_code"));
-        let rule: ErrorRule = serde_json::from_value(serde_json::Value::Object(entry.rule))
-            .map_err(|error| format!("error {name}: {error}"))?;
-        errors.push(ScopedError { protocol: entry.protocol, platforms: entry.platforms, rule });
+    for platform in &mut file.platform {
+        platform.replies.errors.rules = Scoped::of(&file.error, platform);
+        platform.replies.flags = Scoped::of(&file.flag, platform);
     }
-    let mut flags = Vec::with_capacity(file.flag.len());
-    for entry in file.flag {
-        let name = format!("{:?}", entry.rule.get("flag"));
-        let flag: SuccessFlag = serde_json::from_value(serde_json::Value::Object(entry.rule))
-            .map_err(|error| format!("flag {name}: {error}"))?;
-        flags.push((entry.protocol, entry.platforms, flag));
-    }
-    let mut platforms = file.platform;
-    for platform in &mut platforms {
-        // The platform's own come first: of two rules that fit equally well the earlier wins.
-        let own = |names: &[String]| names.contains(&platform.name);
-        let shared = |protocol: Option<Protocol>, names: &[String]| {
-            names.is_empty() && protocol == Some(platform.protocol)
-        };
-        let rules = errors
-            .iter()
-            .filter(|error| own(&error.platforms))
-            .chain(errors.iter().filter(|error| shared(error.protocol, &error.platforms)));
-        platform.replies.errors.rules = rules.map(|error| error.rule.clone()).collect();
-        let found = flags
-            .iter()
-            .filter(|flag| own(&flag.1))
-            .chain(flags.iter().filter(|flag| shared(flag.0, &flag.1)));
-        platform.replies.flags = found.map(|flag| flag.2.clone()).collect();
-    }
-    Ok(Loaded { platforms, errors })
+    Ok(Loaded { platforms: file.platform, errors: file.error })
 }
 
 /// Returns a platform by name.
