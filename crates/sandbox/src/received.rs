@@ -56,7 +56,7 @@ impl<'a> Fields<'a> {
         let kind = head.content_type.unwrap_or_default();
         let media = kind.split(';').next().unwrap_or_default().trim();
         let first = body.iter().find(|byte| !byte.is_ascii_whitespace());
-        if media.len() >= 10 && media[..10].eq_ignore_ascii_case("multipart/") {
+        if media.get(..10).is_some_and(|head| head.eq_ignore_ascii_case("multipart/")) {
             fields.add_multipart(kind, body)?;
         } else if media.ends_with("json") || (first == Some(&b'{') && !media.ends_with("urlencoded")) {
             fields.add_json(body)?;

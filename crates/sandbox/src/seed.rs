@@ -1,9 +1,11 @@
 //! Numbers that follow from the seed alone.
 
-/// SplitMix64 (Steele, Lea, Flood 2014): small, and good enough for samples. Nothing secret is
-/// made with it but the invented app secrets, which are printed anyway.
+use crate::world::random::Random;
+
+/// A stream of numbers for one purpose. Nothing secret is made with it but the invented app
+/// secrets, which are printed anyway.
 #[derive(Debug, Clone)]
-pub(crate) struct Numbers(u64);
+pub(crate) struct Numbers(Random);
 
 impl Numbers {
     /// Starts a sequence that depends on the seed and on what it is for.
@@ -13,17 +15,13 @@ impl Numbers {
         for byte in purpose.bytes() {
             hash = (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
         }
-        let mut numbers = Self(seed ^ hash);
+        let mut numbers = Self(Random::new(seed ^ hash, &[]));
         numbers.next();
         numbers
     }
 
     pub(crate) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        self.0.next()
     }
 
     /// A number below `end`.

@@ -18,13 +18,17 @@
 //! | ICBU id mapping | 1 category, 2 attribute, 3 value | old ids; `mapping_result` is a number |
 //! | ICBU schema | field ids, types, rules, dependencies; cascades are continued by `schema/level/get` | names, options and which rules apply; the codes of `schema/add` also here |
 //! | ICBU groups, photos | -1 lists level 1; field names | what `parent_id2` is; 100 photos a page at most |
+//! | ICBU V2 categories, attributes | field names; an unknown parent and a leaf are refused alike | that refusal's code for attributes too |
+//! | ICBU ids | `secret_id`; TOP alone decrypts | any number is encrypted, products or not |
 //! | ICBU orders | pages from 0, 10 rows, 100 at most; `total_count` is a text; dates as objects, US Pacific | more than 100 is cut; as a buyer a shop has no orders |
 //! | AliExpress lists | pages from 1, 20 rows, below 100; one status at a time; wrapper `item_display_dto` | more than 99 is cut; 13004024 for a missing status |
 //! | AliExpress detail modules | 50 rows, pages from 1, `totalPage` | an empty list behind the last page |
-//! | AliExpress product, categories | `<none>` for a product without SKUs; 0 is the root | the form of a failure |
+//! | AliExpress product, categories, attributes | `<none>` for a product without SKUs; 0 is the root; a path of pairs for child attributes; 14033003 for a missing module | the form of other failures; values name the attributes that follow |
 //! | Lazada products | 50 rows at most, offset at most 10,000; codes 14, 17, 19, 36, 70 | 20 rows by default; oldest change first, which the advised walk by `update_after` needs; `update_after` itself is included |
+//! | Lazada item, seller, attributes | field names; codes 208 and 57 | one variation, the colour |
 //! | Lazada orders | 100 rows at most; a start date is mandatory; codes 14, 17, 19, 36, 74, 75 | code 17 when it is missing; newest first; the list of states |
 //! | Daraz, Miravia | that they speak Lazada's protocol | that their answers are Lazada's |
+//! | 1688 categories | 0 is the root; three levels | an unknown id has an empty list and a message |
 //! | 1688 product list | field names | 20 rows by default, 50 at most; newest change first; words of `status` |
 //! | Taobao items on sale | only the fields asked for; 40 rows, 200 at most; newest listing first; an end at 20,000 rows | more is refused with 41 |
 
@@ -38,7 +42,7 @@ mod icbu;
 mod json;
 mod lazada;
 mod orders;
-mod random;
+pub(crate) mod random;
 mod shops;
 mod stock;
 mod taobao;

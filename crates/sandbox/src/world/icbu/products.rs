@@ -3,15 +3,18 @@
 use serde_json::Value;
 
 use super::{Form, failure, trace};
-use crate::world::{
-    Answer, Ask, Shop,
-    attributes::{self, COLOUR, Kind},
-    categories::{Family, way},
-    json::{Json, price},
-    random::Random,
-    stock::{Product, Status, Stock, matches_text},
-    times::{self, PLAIN},
-    words::{COLOURS, Language, MATERIALS, person},
+use crate::{
+    seed::BASE62,
+    world::{
+        Answer, Ask, Shop,
+        attributes::{self, COLOUR, Kind},
+        categories::{Family, way},
+        json::{Json, price},
+        random::Random,
+        stock::{Product, Status, Stock, matches_text},
+        times::{self, PLAIN},
+        words::{COLOURS, Language, MATERIALS, person},
+    },
 };
 
 /// A larger `page_size` is silently cut to this (live).
@@ -314,7 +317,6 @@ pub(super) fn decrypt(ask: &Ask<'_>) -> Result<String, Answer> {
     Ok(format!("{{\"id\":{id}}}"))
 }
 
-const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 const FACTOR: u64 = 0x9E37_79B9_7F4A_7C15;
 const INVERSE: u64 = {
     // Newton's iteration modulo 2^64; an odd number is its own inverse modulo 8.
@@ -332,7 +334,7 @@ fn secret(id: u64) -> String {
     let mut rest = id.wrapping_mul(FACTOR);
     let mut text = *b"IDX100000000000";
     for place in text[4..].iter_mut().rev() {
-        *place = DIGITS[usize::try_from(rest % 62).unwrap_or(0)];
+        *place = BASE62[usize::try_from(rest % 62).unwrap_or(0)];
         rest /= 62;
     }
     text.iter().map(|byte| char::from(*byte)).collect()
@@ -343,7 +345,7 @@ fn reveal(secret: &str) -> Option<u64> {
     let digits = secret.strip_prefix("IDX1").filter(|digits| digits.len() == 11)?;
     let mut number = 0_u64;
     for byte in digits.bytes() {
-        let digit = DIGITS.iter().position(|known| *known == byte)?;
+        let digit = BASE62.iter().position(|known| *known == byte)?;
         number = number.checked_mul(62)?.checked_add(digit as u64)?;
     }
     Some(number.wrapping_mul(INVERSE))
