@@ -87,7 +87,12 @@ pub(crate) struct Authorisation {
     /// No refresh is begun for convenience before this time.
     pub(crate) quiet_until: AtomicI64,
     pub(crate) flight: Mutex<Option<Outcome>>,
+    /// How many refreshes refused tokens have led to, and since when that is counted.
+    bounces: Mutex<(u32, i64)>,
 }
+
+/// The most refreshes that refused tokens may lead to in a minute.
+const BOUNCES_A_MINUTE: u32 = 3;
 
 impl Authorisation {
     pub(crate) fn new(id: Id, label: String, app: Arc<AppState>, urls: Urls) -> Self {
@@ -100,6 +105,7 @@ impl Authorisation {
             refused: AtomicI64::new(i64::MIN),
             quiet_until: AtomicI64::new(i64::MIN),
             flight: Mutex::new(None),
+            bounces: Mutex::new((0, i64::MIN)),
         }
     }
 
@@ -134,6 +140,21 @@ impl Authorisation {
 
     pub(crate) fn was_refused(&self, generation: i64) -> bool {
         self.refused.load(Ordering::Acquire) >= generation
+    }
+
+    /// Counts a refresh that a refused token leads to. `Err` says for how many milliseconds none
+    /// may be begun.
+    pub(crate) fn bounce(&self, now: i64) -> Result<(), i64> {
+        let mut bounces = self.bounces.lock().unwrap_or_else(PoisonError::into_inner);
+        let (count, since) = *bounces;
+        if now.saturating_sub(since) >= 60_000 {
+            *bounces = (1, now);
+        } else if count < BOUNCES_A_MINUTE {
+            bounces.0 += 1;
+        } else {
+            return Err(since + 60_000 - now);
+        }
+        Ok(())
     }
 
     pub(crate) fn flight(&self) -> std::sync::MutexGuard<'_, Option<Outcome>> {

@@ -181,6 +181,11 @@ impl Inner {
         let name = account.name.clone();
         self.store.update_account(Some(new), account).await?;
         self.handles.forget(&name);
+        // A cross-border seller's other shops become accounts of their own.
+        let others: Vec<&ReplyShop> = owner.shops.iter().skip(1).collect();
+        if !others.is_empty() {
+            self.add(app, None, id, Some(name), arrived, &others).await?;
+        }
         self.accounts_using(app, id).await
     }
 

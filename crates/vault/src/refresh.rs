@@ -193,10 +193,11 @@ impl Inner {
     }
 
     /// The body of a refresh.
-    async fn run(&self, authorisation: &Arc<Authorisation>, why: Why) -> Result<Token> {
+    async fn run(self: &Arc<Self>, authorisation: &Arc<Authorisation>, why: Why) -> Result<Token> {
         let patience = self.now().saturating_add(millis(PATIENCE));
         let mut pause = Duration::from_millis(100);
         let mut first_seen = None;
+        let mut counted = false;
         // More rounds than patience has pauses: a bound for rounds that do not pause.
         for _ in 0..1_000 {
             // An answer that waits in the journal is newer than the row: spending the row's token
@@ -208,6 +209,10 @@ impl Inner {
                 return Ok(token);
             }
             let refresh = self.may_refresh(authorisation, &row, why).await?;
+            if matches!(why, Why::Refused(_)) && !counted {
+                self.count_bounce(authorisation)?;
+                counted = true;
+            }
             let now = self.now();
             let claim = Claim {
                 id: row.id,
@@ -275,12 +280,10 @@ impl Inner {
         let given_up = hopeless(row).filter(|_| why != Why::Forced || row.tokens.refresh_denied);
         let refresh = match (refresh, given_up) {
             (Some(refresh), None) => refresh,
-            (refresh, reason) => {
+            (_, reason) => {
                 let reason = reason.unwrap_or_else(|| "the platform gave no refresh token".to_owned());
                 self.rest(authorisation, Duration::from_secs(30));
-                let refused = authorisation.was_refused(row.generation);
-                if row.exhausted.is_none() && (refused || refresh.is_none()) && self.ended(authorisation, row)
-                {
+                if row.exhausted.is_none() && self.ended(authorisation, row) {
                     self.store.exhaust(row.id, row.generation, &reason, self.now()).await?;
                 }
                 return Err(needs_person(label, app, &reason));
@@ -302,6 +305,21 @@ impl Inner {
             )));
         }
         Ok(refresh)
+    }
+
+    /// Stops a gateway that refuses every token it issues from being asked for ever more.
+    fn count_bounce(&self, authorisation: &Authorisation) -> Result<()> {
+        let Err(wait) = authorisation.bounce(self.now()) else { return Ok(()) };
+        let wait = Duration::from_millis(wait.unsigned_abs());
+        self.rest(authorisation, wait);
+        let label = &authorisation.label;
+        Err(Error::new(
+            ErrorKind::Token,
+            format!("the platform keeps refusing the access tokens that it has just issued for account {label:?}"),
+        )
+        .fault_of(Fault::Platform)
+        .retry_when(Retry::After(wait))
+        .hint("Is the right region called, and may the app still act for this shop? A login with --as gets a new approval."))
     }
 
     /// Tells whether nobody can use the access token any more.

@@ -1,12 +1,15 @@
 //! A refresh from the moment the old token is spent until the new one is stored, or given up.
 
-use std::{sync::atomic::Ordering, time::Duration};
+use std::{
+    sync::{Arc, Weak, atomic::Ordering},
+    time::Duration,
+};
 
 use jiff::Timestamp;
 use sesame_core::{Error, ErrorKind, Fault, RefreshToken, Result};
 
 use crate::{
-    Token,
+    Id, Token,
     authorisation::{Authorisation, Windows, needs_person, seal_access, seal_refresh},
     identity::{Identity, Match},
     journal::Entry,
@@ -29,7 +32,7 @@ const LONGEST_PAUSE: Duration = Duration::from_mins(2);
 impl Inner {
     /// Spends the refresh token. From here on a new pair may exist that only this task knows of.
     pub(crate) async fn spend(
-        &self,
+        self: &Arc<Self>,
         authorisation: &Authorisation,
         row: &AuthorisationRow,
         refresh: &RefreshToken,
@@ -125,7 +128,7 @@ impl Inner {
 
     /// Makes new tokens durable: in the store, else in the journal. False when somebody else's stand.
     async fn keep(
-        &self,
+        self: &Arc<Self>,
         authorisation: &Authorisation,
         expected: i64,
         tokens: &TokenColumns,
@@ -148,8 +151,12 @@ impl Inner {
                     at,
                 };
                 match self.journal.write(&self.sealer, &authorisation.id, &entry) {
-                    // Replayed by the next refresh of this account, and whenever the vault is opened.
-                    Ok(()) => return Ok(true),
+                    // Replayed by the task begun here, by the next refresh of this account, and by
+                    // whoever opens the vault next.
+                    Ok(()) => {
+                        tokio::spawn(replay_later(Arc::downgrade(self), authorisation.id));
+                        return Ok(true);
+                    }
                     Err(journal) => tracing::error!(account = authorisation.label, "{journal}"),
                 }
             }
@@ -253,5 +260,23 @@ impl Inner {
         if let Err(error) = learn.await {
             tracing::warn!("the owner of imported tokens cannot be written down: {error}");
         }
+    }
+}
+
+/// Moves a journalled answer into the store as soon as it is back, for an hour at most.
+async fn replay_later(vault: Weak<Inner>, id: Id) {
+    let mut pause = Duration::from_secs(1);
+    for _ in 0..60 {
+        // The vault is not kept open for this: whoever opens it next replays the journal first.
+        let Some(inner) = vault.upgrade() else { return };
+        let sleep = inner.clock.sleep(pause);
+        drop(inner);
+        sleep.await;
+        let Some(inner) = vault.upgrade() else { return };
+        if inner.journal.replay(inner.store.as_ref(), &inner.sealer, Some(&id)).await.is_ok() {
+            tracing::info!("tokens moved from the journal into the vault");
+            return;
+        }
+        pause = (pause * 2).min(Duration::from_mins(1));
     }
 }

@@ -169,3 +169,37 @@ async fn a_full_disk_before_the_call_spends_nothing() {
     assert_eq!(shop.service.refreshes(), 0);
     assert_eq!(vault.refresh("shop").await.unwrap().generation, 2);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_can_be_kept_nowhere_is_said_loudly() {
+    let shop = shop(Policy::Lives).await;
+    let (store, vault) = flaky(&shop).await;
+    // A file where the journal's directory would be: it cannot be made.
+    std::fs::write(shop.home.path().with_file_name("vault.db.journal"), b"").unwrap();
+    store.fail_replace.store(usize::MAX, Ordering::SeqCst);
+    let error = vault.refresh("shop").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Local, "{error:?}");
+    assert!(error.message().contains("neither to the vault nor to its journal"), "{error}");
+    // The intent stands in the row; when the store is back the old token is tried once more.
+    store.fail_replace.store(0, Ordering::SeqCst);
+    shop.home.clock.advance_secs(76);
+    let account = vault.refresh("shop").await.unwrap();
+    assert_eq!((account.generation, account.state), (2, AccountState::Healthy));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_journalled_answer_moves_into_the_store_by_itself() {
+    let shop = shop(Policy::Dies).await;
+    let (store, vault) = flaky(&shop).await;
+    store.fail_replace.store(6, Ordering::SeqCst);
+    shop.home.clock.advance_secs(LIFE + 5);
+    let handle = vault.handle("shop").await.unwrap();
+    assert_eq!(vault.token(&handle).await.unwrap().generation, 2);
+    for _ in 0..2_000 {
+        if vault.account("shop").await.unwrap().generation == 2 {
+            return;
+        }
+        tokio::task::yield_now().await;
+    }
+    panic!("the journal was not replayed");
+}

@@ -490,3 +490,21 @@ async fn imported_tokens_learn_whose_they_are() {
 fn support_refresh(number: u64) -> String {
     format!("50001planted0refresh0{number:04}0token")
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_that_refuses_every_token_it_issues_is_not_asked_for_ever() {
+    let shop = shop(Policy::Dies).await;
+    let handle = shop.vault.handle("shop").await.unwrap();
+    let mut generation = 1;
+    for _ in 0..3 {
+        generation = shop.vault.refused(&handle, generation).await.unwrap().generation;
+    }
+    for _ in 0..20 {
+        let error = shop.vault.refused(&handle, generation).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Token, "{error:?}");
+        assert!(matches!(error.retry(), Retry::After(_)));
+    }
+    assert_eq!(shop.service.refreshes(), 3);
+    shop.home.clock.advance_secs(61);
+    assert_eq!(shop.vault.refused(&handle, generation).await.unwrap().generation, generation + 1);
+}

@@ -402,8 +402,16 @@ fn new_key_file(path: &Path, clock: &dyn Clock, notices: &mut Vec<Notice>) -> Re
     let written = options.open(&draft).and_then(|mut file| {
         file.write_all(text.as_bytes())?;
         file.sync_all()?;
-        // A link, unlike a rename, never replaces a key that another process has just made.
-        fs::hard_link(&draft, path)
+        // A link, unlike a rename, never replaces a key that another process has just made. Where
+        // the file system has no links, a new file is as good but for the instant it is written in.
+        match fs::hard_link(&draft, path) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                let mut file = options.open(path)?;
+                file.write_all(text.as_bytes())?;
+                file.sync_all()
+            }
+            linked => linked,
+        }
     });
     let _ = fs::remove_file(&draft);
     match written {
