@@ -65,13 +65,6 @@ impl Platform {
         self.digests.get(&shape)?.first()
     }
 
-    /// Returns the fixed parameters of the authorise URL in a region, and whether it is signed.
-    pub fn authorize_params(&self, region: &Region) -> (BTreeMap<String, String>, bool) {
-        let mut params = self.authorize.params.clone();
-        params.extend(region.params.iter().map(|(name, value)| (name.clone(), value.clone())));
-        (params, region.signed.unwrap_or(self.authorize.signed))
-    }
-
     /// Returns the IANA time zone of dates in a region.
     pub fn time_zone_in<'a>(&'a self, region: &'a Region) -> &'a str {
         region.time_zone.as_deref().unwrap_or(&self.time_zone)
@@ -190,8 +183,8 @@ pub struct TokenRules {
 
 /// Fields of a token reply that say whose token it is, as dotted paths; first found wins.
 ///
-/// A path crosses lists without index; [`IdentityFields::find`] then takes the smallest text, so
-/// that the order in which a gateway lists the countries of one seller says nothing.
+/// A path `list.leaf` may lead into a list of objects, one object, or a map from country to object:
+/// all three are documented for one platform. The order of such a list says nothing.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct IdentityFields {
@@ -202,30 +195,6 @@ pub struct IdentityFields {
     /// The country: `country`.
     #[serde(default)]
     pub country: Vec<String>,
-}
-
-impl IdentityFields {
-    /// Finds the first of `paths` in a token reply. `null` and empty texts count as absent.
-    pub fn find(paths: &[String], reply: &serde_json::Value) -> Option<String> {
-        paths.iter().find_map(|path| smallest_at(reply, path))
-    }
-}
-
-/// Returns the smallest text at a dotted path, lists crossed.
-fn smallest_at(value: &serde_json::Value, path: &str) -> Option<String> {
-    use serde_json::Value as Json;
-    if let Json::Array(items) = value {
-        return items.iter().filter_map(|item| smallest_at(item, path)).min();
-    }
-    if path.is_empty() {
-        return match value {
-            Json::String(text) => Some(text.clone()).filter(|text| !text.is_empty()),
-            Json::Number(number) => Some(number.to_string()),
-            _ => None,
-        };
-    }
-    let (head, rest) = path.split_once('.').unwrap_or((path, ""));
-    smallest_at(value.get(head)?, rest)
 }
 
 /// What a platform says of clocks.

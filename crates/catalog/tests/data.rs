@@ -296,28 +296,3 @@ fn every_shape_of_a_platform_has_a_digest_and_we_send_the_first() {
         }
     }
 }
-
-#[test]
-fn the_authorise_page_of_a_region_may_want_more() {
-    let catalog = Catalog::builtin();
-    let taobao = catalog.platform("taobao").unwrap();
-    let (params, signed) = taobao.authorize_params(taobao.region(Some("aliexpress")).unwrap());
-    assert_eq!(params.get("sp").map(String::as_str), Some("ae"));
-    assert_eq!((params.get("view").map(String::as_str), signed), (Some("web"), false));
-    let old = catalog.platform("1688").unwrap();
-    let (params, signed) = old.authorize_params(old.region(Some("china-2012")).unwrap());
-    assert_eq!((params.get("site").map(String::as_str), signed), (Some("china"), true));
-}
-
-#[test]
-fn whose_token_it_is_does_not_depend_on_the_order_of_a_list() {
-    use sesame_catalog::IdentityFields;
-    let lazada = Catalog::builtin().platform("lazada").unwrap().tokens.identity.clone();
-    let find = |text: &str| IdentityFields::find(&lazada.id, &serde_json::from_str(text).unwrap());
-    let one = r#"{"account_id":null,"country_user_info":[{"seller_id":"2001"},{"seller_id":"1001"}]}"#;
-    let other = r#"{"country_user_info_list":[{"seller_id":"1001"},{"seller_id":"2001"}]}"#;
-    assert_eq!(find(one).as_deref(), Some("1001"));
-    assert_eq!(find(one), find(other));
-    assert_eq!(find(r#"{"account_id":7063844}"#).as_deref(), Some("7063844"));
-    assert_eq!(find(r#"{"account_id":"","country_user_info":[]}"#), None);
-}
