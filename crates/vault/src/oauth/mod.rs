@@ -5,3 +5,5 @@ pub(crate) mod callback;
 pub(crate) mod calls;
 pub(crate) mod exchange;
 pub(crate) mod reply;
+#[cfg(test)]
+mod vectors;
