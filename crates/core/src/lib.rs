@@ -12,7 +12,7 @@
 //! | how arguments become parameters | [`encode`] |
 //! | how parameters become an HTTP request | [`request`] |
 //! | what a reply says | [`envelope`] |
-//! | what an error code means | [`classify`] |
+//! | what an error code means | [`mod@classify`] |
 //! | how secrets stay hidden | [`secret`], [`mask`] |
 #![warn(missing_docs)]
 
