@@ -44,6 +44,12 @@ pub(crate) fn explain(tables: &Tables, code: &str) -> Vec<Explained> {
             seen = Some(rule);
         }
     }
+    // A number like 901 also fits the pattern `500..` of another protocol: the very text says more.
+    let exact =
+        |rule: &ErrorRule| rule.code.eq_ignore_ascii_case(code) || rule.sub_code.eq_ignore_ascii_case(code);
+    if out.iter().any(|found| exact(&found.rule)) {
+        out.retain(|found| exact(&found.rule));
+    }
     // "The page lists it" says nothing new where a table explains the code.
     let explained = !out.is_empty();
     out.extend(notes(tables, code).into_iter().filter(|note| !explained || !note.rule.guess));
