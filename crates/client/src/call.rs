@@ -109,7 +109,7 @@ impl Client {
             // 6 sign: with the time as the platform sees it
             let at = line.skews.at(encoded.host(), line.clock.now());
             let system = attempt::system(&contract, account.app_key(), token.as_ref().map(|token| token.access.expose()), at);
-            let mut request = attempt::signed(&contract, &encoded, &system, &key, &*line.clock)?;
+            let mut request = attempt::signed(&contract, &encoded, &system, key, &*line.clock)?;
             request.timeout = call.options.attempt().min(attempts.left(line.clock.now())).max(Duration::from_millis(1));
             request.max_reply = call.options.reply_limit();
 
@@ -167,10 +167,10 @@ impl Client {
         let at = line.skews.at(encoded.host(), line.clock.now());
         let system = attempt::system(&contract, account.app_key(), token.as_ref().map(|token| token.access.expose()), at);
         let key = account.key(contract.digest.digest);
-        let mut request = attempt::signed(&contract, &encoded, &system, &key, &*line.clock)?;
+        let mut request = attempt::signed(&contract, &encoded, &system, key, &*line.clock)?;
         request.timeout = call.options.attempt();
         request.max_reply = call.options.reply_limit();
-        Ok(Prepared::new(&contract, &encoded, &system, &key, request, warnings))
+        Ok(Prepared::new(&contract, &encoded, &system, key, request, warnings))
     }
 
     /// Makes a call page by page, as the catalogue's page rule of the API says.
@@ -254,7 +254,7 @@ impl Line {
         let encoded = Encoded::new(&contract, &caller(account), &Call::new(account.name(), name)).ok()?;
         let system = attempt::system(&contract, account.app_key(), None, self.clock.now());
         let key = account.key(contract.digest.digest);
-        let mut request = attempt::signed(&contract, &encoded, &system, &key, &*self.clock).ok()?;
+        let mut request = attempt::signed(&contract, &encoded, &system, key, &*self.clock).ok()?;
         request.timeout = Duration::from_secs(10);
         request.max_reply = 64 << 10;
         let response = self.transport.send(request).await.ok()?;

@@ -27,6 +27,10 @@ pub(crate) struct Contract {
     pub(crate) digest: DigestChoice,
     pub(crate) headers: Vec<(&'static str, String)>,
     pub(crate) documented: Documented,
+    /// Where the parameters are that a caller gives, by name.
+    params: HashMap<Box<str>, usize>,
+    /// Those of them that have to be there.
+    required: Vec<usize>,
     /// Said with every call of it.
     warning: Option<String>,
 }
@@ -51,7 +55,14 @@ impl Contract {
             };
             format!("the catalogue does not know {}; it is called as given and treated {how}", api.name)
         });
-        Ok(Self { digest, headers, documented: Documented::of(platform, &api), warning, api })
+        // Some documents list the system parameters, which we set; a dotted name is a member of an
+        // object that may be given whole.
+        let reserved = api.shape.reserved();
+        let given = |param: &Param| !reserved.contains(&param.name.as_str()) && !param.name.contains('.');
+        let own = || api.params.iter().enumerate().filter(|(_, param)| given(param));
+        let params = own().map(|(at, param)| (param.name.as_str().into(), at)).collect();
+        let required = own().filter(|(_, param)| param.required == Some(true)).map(|(at, _)| at).collect();
+        Ok(Self { digest, headers, documented: Documented::of(platform, &api), params, required, warning, api })
     }
 
     /// Checks the arguments of a call against the documents; returns warnings.
@@ -61,31 +72,25 @@ impl Contract {
     pub(crate) fn check(&self, call: &Call) -> Result<Vec<String>> {
         let mut warnings = Vec::from_iter(self.warning.clone());
         let api = &self.api;
-        let reserved = api.shape.reserved();
-        let mut missing = Vec::new();
+        let given_as_file = |name: &str| call.files.iter().any(|(given, _)| given == name);
+        let given = |name: &str| call.args.get(name).is_some_and(|value| !is_empty(value)) || given_as_file(name);
+        let missing: Vec<&str> = self.required.iter().map(|at| api.params[*at].name.as_str()).filter(|name| !given(name)).collect();
         let mut wrong = Vec::new();
-        for param in &api.params {
-            let name = param.name.as_str();
-            // Some documents list the system parameters, which we set; a dotted name is a member
-            // of an object that may be given whole.
-            if reserved.contains(&name) || name.contains('.') {
-                continue;
+        for (name, value) in &call.args {
+            match self.params.get(name.as_str()) {
+                _ if is_empty(value) => {}
+                Some(_) if given_as_file(name) => wrong.push(format!("{name:?} is given as an argument and as a file")),
+                Some(at) => check_value(&api.params[*at], value, &mut wrong, &mut warnings),
+                None => warnings.extend(self.undocumented(name)),
             }
-            let file = call.files.iter().any(|(given, _)| given == name);
-            let value = call.args.get(name).filter(|value| !is_empty(value));
-            match value {
-                None if !file => {
-                    if param.required == Some(true) {
-                        missing.push(name);
-                    }
+        }
+        for (name, _) in &call.files {
+            match self.params.get(name.as_str()).map(|at| &api.params[*at]) {
+                Some(param) if param.kind != Type::Bytes => {
+                    warnings.push(format!("{name:?} is documented as {} and was given as a file", kind_of(param)));
                 }
-                None => {
-                    if param.kind != Type::Bytes {
-                        warnings.push(format!("{name:?} is documented as {} and was given as a file", kind_of(param)));
-                    }
-                }
-                Some(_) if file => wrong.push(format!("{name:?} is given as an argument and as a file")),
-                Some(value) => check_value(param, value, &mut wrong, &mut warnings),
+                Some(_) => {}
+                None => warnings.extend(self.undocumented(name)),
             }
         }
         if !missing.is_empty() {
@@ -98,14 +103,22 @@ impl Contract {
             return Err(Error::usage(format!("{}: {}; nothing was sent", api.name, wrong.join("; ")))
                 .hint(format!("The whole contract: sesame apis show {}", api.name)));
         }
-        if api.known && !api.params.is_empty() {
-            let given = call.args.keys().chain(call.files.iter().map(|(name, _)| name));
-            let unknown = given.filter(|name| !api.params.iter().any(|param| param.name.split('.').next() == Some(name.as_str())));
-            warnings.extend(unknown.map(|name| format!("{name:?} is not among the documented arguments of {}; it is sent as given", api.name)));
-        }
         warnings.truncate(MAX_WARNINGS);
         Ok(warnings)
     }
+
+    /// Warns of a name that the documents do not have, where there are documents.
+    fn undocumented(&self, name: &str) -> Option<String> {
+        let api = &self.api;
+        let member = |param: &Param| param.name.strip_prefix(name).is_some_and(|rest| rest.starts_with('.'));
+        let silent = !api.known || api.params.is_empty() || api.params.iter().any(member) || is_variable(api, name);
+        (!silent).then(|| format!("{name:?} is not among the documented arguments of {}; it is sent as given", api.name))
+    }
+}
+
+/// Tells whether a name is a variable of the path.
+fn is_variable(api: &Api, name: &str) -> bool {
+    api.path.as_deref().is_some_and(|path| path.split('{').skip(1).any(|part| part.split('}').next() == Some(name)))
 }
 
 fn example_of(missing: &[&str]) -> String {
@@ -189,10 +202,13 @@ fn check_plain(param: &Param, value: &Value, wrong: &mut Vec<String>, warnings: 
     }
 }
 
+/// Contracts of one platform.
+type ByName = HashMap<Box<str>, Arc<Contract>>;
+
 /// Contracts that were looked up, by platform and by the name as it was given.
 #[derive(Debug, Default)]
 pub(crate) struct Contracts {
-    found: RwLock<HashMap<Box<str>, HashMap<Box<str>, Arc<Contract>>>>,
+    found: RwLock<HashMap<Box<str>, ByName>>,
 }
 
 impl Contracts {

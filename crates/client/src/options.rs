@@ -91,7 +91,7 @@ pub struct CallOptions {
 
 impl CallOptions {
     /// The default of [`CallOptions::timeout`].
-    pub const TIMEOUT: Duration = Duration::from_secs(60);
+    pub const TIMEOUT: Duration = Duration::from_mins(1);
     /// The default of [`CallOptions::attempt_timeout`].
     pub const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(30);
     /// The default of [`CallOptions::attempts`].
@@ -99,7 +99,7 @@ impl CallOptions {
     /// The most attempts anybody gets.
     pub const MOST_ATTEMPTS: u32 = 20;
     /// The longest time anybody gets: a day.
-    pub const LONGEST: Duration = Duration::from_secs(86_400);
+    pub const LONGEST: Duration = Duration::from_hours(24);
 
     pub(crate) fn whole(&self) -> Duration {
         self.timeout.unwrap_or(Self::TIMEOUT).min(Self::LONGEST)

@@ -82,7 +82,8 @@ impl Prepared {
         let shown = |text: &str| if show_secrets { text.to_owned() } else { mask_url(text) };
         let mut line = format!("curl -sS {}", quoted(&shown(&self.request.url)));
         for (name, value) in &self.request.headers {
-            line.push_str(&format!(" -H {}", quoted(&format!("{name}: {value}"))));
+            line += " -H ";
+            line += &quoted(&format!("{name}: {value}"));
         }
         if !self.parts.is_empty() {
             for (name, value, is_file) in &self.parts {
@@ -97,10 +98,12 @@ impl Prepared {
             }
         } else if self.request.method == Method::Post {
             if let Some(kind) = &self.request.content_type {
-                line.push_str(&format!(" -H {}", quoted(&format!("Content-Type: {kind}"))));
+                line += " -H ";
+                line += &quoted(&format!("Content-Type: {kind}"));
             }
             let body = String::from_utf8_lossy(&self.request.body);
-            line.push_str(&format!(" --data-raw {}", quoted(&shown(&body))));
+            line += " --data-raw ";
+            line += &quoted(&shown(&body));
         }
         line
     }

@@ -130,7 +130,7 @@ impl Attempts {
 /// that callers which failed together do not return together. A refused rate gets at least half.
 fn backoff(kind: ErrorKind, failed: u32, jitter: f64) -> Duration {
     let (first, longest, least) = match kind {
-        ErrorKind::Quota => (Duration::from_secs(1), Duration::from_secs(60), 0.5),
+        ErrorKind::Quota => (Duration::from_secs(1), Duration::from_mins(1), 0.5),
         _ => (Duration::from_millis(200), Duration::from_secs(10), 0.0),
     };
     let limit = first.saturating_mul(1 << failed.saturating_sub(1).min(16)).min(longest);

@@ -12,7 +12,7 @@ use std::{
 };
 
 use futures_core::Stream;
-use sesame_core::{Error, ErrorKind, Result, Retry, envelope::Reply};
+use sesame_core::{BoxFuture, Error, ErrorKind, Result, Retry, envelope::Reply};
 use serde_json::value::RawValue;
 
 use crate::{Call, Client, Outcome};
@@ -200,7 +200,7 @@ pub struct PageStream {
 
 enum Step {
     Idle(Box<Pages>),
-    Busy(Pin<Box<dyn Future<Output = (Box<Pages>, Option<Result<Page>>)> + Send>>),
+    Busy(BoxFuture<'static, (Box<Pages>, Option<Result<Page>>)>),
     Over,
 }
 

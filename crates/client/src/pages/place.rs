@@ -35,22 +35,19 @@ fn rows_in<'a>(value: &'a RawValue, path: &[&str]) -> Option<Vec<&'a RawValue>> 
             }
             Some(out)
         }
-        b'{' => match path {
-            [first, rest @ ..] => match member(value, first) {
-                Some(inner) => rows_in(inner, rest),
-                None => None,
-            },
-            [] => {
-                let members: HashMap<String, &'a RawValue> = serde_json::from_str(text).ok()?;
-                let mut values = members.values();
-                match (values.next(), values.next()) {
-                    (None, _) => Some(Vec::new()),
-                    (Some(only), None) if only.get().starts_with('[') => rows_in(only, &[]),
-                    // One row, sent without a list around it.
-                    _ => Some(vec![value]),
-                }
+        b'{' => {
+            if let [first, rest @ ..] = path {
+                return rows_in(member(value, first)?, rest);
             }
-        },
+            let members: HashMap<String, &'a RawValue> = serde_json::from_str(text).ok()?;
+            let mut values = members.values();
+            match (values.next(), values.next()) {
+                (None, _) => Some(Vec::new()),
+                (Some(only), None) if only.get().starts_with('[') => rows_in(only, &[]),
+                // One row, sent without a list around it.
+                _ => Some(vec![value]),
+            }
+        }
         b'n' => Some(Vec::new()),
         b'"' if text == "\"\"" => Some(Vec::new()),
         _ if path.is_empty() => Some(vec![value]),

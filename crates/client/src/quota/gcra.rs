@@ -25,7 +25,7 @@ impl Limit {
     /// may come at once: nobody wants a morning's 500 calls spread over the day.
     pub fn calls_in(calls: u64, window: Duration) -> Self {
         let calls = u32::try_from(calls.max(1)).unwrap_or(u32::MAX);
-        let burst = if window <= Duration::from_secs(60) { calls / 10 } else { calls };
+        let burst = if window <= Duration::from_mins(1) { calls / 10 } else { calls };
         Self::new(window / calls, burst)
     }
 

@@ -32,8 +32,9 @@ const EASE: Duration = Duration::from_secs(20);
 pub struct MemoryQuota {
     counters: Mutex<HashMap<u64, Counter>>,
     hasher: RandomState,
-    /// False as long as no counter exists, so that calls without any limit take no lock.
-    in_use: AtomicBool,
+    /// False as long as nobody was refused: then only documented limits count, and calls without
+    /// one take no lock.
+    refused: AtomicBool,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -102,14 +103,14 @@ impl MemoryQuota {
     }
 
     fn take_now(&self, claims: &[Claim<'_>], now: Timestamp, patience: Duration) -> Turn {
-        let limited = claims.iter().any(|claim| claim.limit.is_some());
-        if !limited && !self.in_use.load(Ordering::Acquire) {
+        let refused = self.refused.load(Ordering::Acquire);
+        let counted = || claims.iter().filter(|claim| refused || claim.limit.is_some());
+        if counted().next().is_none() {
             return Turn::In(Duration::ZERO);
         }
         let now = now.as_nanosecond();
         let mut counters = self.lock();
-        let wait = claims
-            .iter()
+        let wait = counted()
             .map(|claim| {
                 let counter = counters.get(&self.id(claim.key)).copied().unwrap_or_default();
                 counter.wait(claim.limit, now)
@@ -121,7 +122,7 @@ impl MemoryQuota {
             return Turn::TooLong(wait_time);
         }
         let at = now + wait;
-        for claim in claims {
+        for claim in counted() {
             let id = self.id(claim.key);
             if claim.limit.is_none() && !counters.contains_key(&id) {
                 continue;
@@ -132,7 +133,6 @@ impl MemoryQuota {
                 counter.arrival = next;
             }
         }
-        self.in_use.store(true, Ordering::Release);
         sweep(&mut counters, now);
         Turn::In(wait_time)
     }
@@ -152,7 +152,7 @@ impl MemoryQuota {
             // The ban itself is no time in which the lesson fades.
             counter.learned = Some(Learned { gap, since: now.max(counter.banned_until) });
         }
-        self.in_use.store(true, Ordering::Release);
+        self.refused.store(true, Ordering::Release);
         sweep(&mut counters, now);
     }
 }

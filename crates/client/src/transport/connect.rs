@@ -58,7 +58,7 @@ impl Connector {
         let mut tcp = HttpConnector::new_with_resolver(Resolver);
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
-        tcp.set_keepalive(Some(Duration::from_secs(60)));
+        tcp.set_keepalive(Some(Duration::from_mins(1)));
         tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
         Self { tcp, proxies, tls: OnceCell::new() }
     }
@@ -83,14 +83,12 @@ impl Connector {
     pub(super) async fn open(&self, origin: &Origin, deadline: Instant, whole: Duration) -> Result<Sender> {
         let by = self.proxy(origin)?;
         let connect_deadline = deadline.min(Instant::now() + CONNECT_TIMEOUT);
-        let stream = match timeout_at(connect_deadline, self.stream(origin, by.as_ref())).await {
-            Ok(stream) => stream?,
-            Err(_) => {
-                let limit = CONNECT_TIMEOUT.min(whole);
-                return Err(failure::timed_out(&format!("{} could not be reached", origin.name()), limit, false)
-                    .hint(failure::unreachable_hint(by.is_some())));
-            }
-        };
+        let stream = timeout_at(connect_deadline, self.stream(origin, by.as_ref())).await;
+        let stream = stream.unwrap_or_else(|_| {
+            let what = format!("{} could not be reached", origin.name());
+            let hint = failure::unreachable_hint(by.is_some());
+            Err(failure::timed_out(&what, CONNECT_TIMEOUT.min(whole), false).hint(hint))
+        })?;
         let (sender, connection) = http1::handshake(stream)
             .await
             .map_err(|error| failure::broken(origin.name(), &error, false))?;

@@ -90,50 +90,50 @@ impl HttpTransport {
         let timeout = request.timeout;
         let mut message = message(&origin, path, &request)?;
 
-        let permit = timeout_at(deadline, self.in_flight.acquire()).await;
         // The semaphore is never closed, so only the time can run out here.
-        let Ok(Ok(_permit)) = permit else {
+        let permit = match self.in_flight.try_acquire() {
+            Ok(permit) => Some(permit),
+            Err(_) => timeout_at(deadline, self.in_flight.acquire()).await.ok().and_then(Result::ok),
+        };
+        let Some(_permit) = permit else {
             return Err(failure::timed_out("all connections were busy", timeout, false));
         };
 
         let mut may_reuse = true;
         loop {
-            let idle = if may_reuse { origin.check_out().await } else { None };
-            let reused = idle.is_some();
-            let mut sender = match idle {
-                Some(sender) => sender,
-                None => self.connector.open(&origin, deadline, timeout).await?,
-            };
-
-            // From here on the request may arrive at the other side.
+            // Set once the request is handed over: from then on it may arrive at the other side.
+            let mut handed_over = false;
             let exchange = async {
+                let idle = if may_reuse { origin.check_out().await } else { None };
+                let reused = idle.is_some();
+                let mut sender = match idle {
+                    Some(sender) => sender,
+                    None => self.connector.open(&origin, deadline, timeout).await?,
+                };
+                handed_over = true;
                 match sender.try_send_request(message).await {
                     Ok(response) => {
                         let (head, incoming) = response.into_parts();
                         let body = body::read(&head.headers, incoming, limit).await?;
+                        origin.check_in(sender);
                         Ok(Ok(reply(head.status.as_u16(), &head.headers, body)))
                     }
                     Err(mut error) => match error.take_message() {
-                        // hyper hands the request back when not a byte of it was written.
-                        Some(message) => Ok(Err((message, error.into_error()))),
-                        None => Err(failure::broken(origin.name(), &error.into_error(), true)),
+                        // hyper hands the request back when not a byte of it was written. The
+                        // gateway closed an idle connection: once more, on a fresh one.
+                        Some(unsent) if reused => Ok(Err(unsent)),
+                        unsent => Err(failure::broken(origin.name(), &error.into_error(), unsent.is_none())),
                     },
                 }
             };
+            // One timer for all of it: they are not free.
             match timeout_at(deadline, exchange).await {
-                Err(_) => return Err(failure::timed_out("no complete answer came", timeout, true)),
+                Ok(Ok(Ok(response))) => return Ok(response),
+                Ok(Ok(Err(unsent))) => (message, may_reuse) = (unsent, false),
                 Ok(Err(error)) => return Err(error),
-                Ok(Ok(Ok(response))) => {
-                    origin.check_in(sender);
-                    return Ok(response);
-                }
-                Ok(Ok(Err((unsent, error)))) => {
-                    if !reused {
-                        return Err(failure::broken(origin.name(), &error, false));
-                    }
-                    // The gateway closed an idle connection: once more, on a fresh one.
-                    message = unsent;
-                    may_reuse = false;
+                Err(_) => {
+                    let what = if handed_over { "no complete answer came" } else { "no connection was ready" };
+                    return Err(failure::timed_out(what, timeout, handed_over));
                 }
             }
         }

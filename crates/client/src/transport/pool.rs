@@ -13,7 +13,7 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::client::conn::http1::SendRequest;
 use sesame_core::Result;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
 use super::origin::Origin;
 
@@ -28,10 +28,6 @@ const MAX_IDLE: usize = 128;
 
 /// The most origins remembered. All platforms in all regions are fewer than 50.
 const MAX_ORIGINS: usize = 256;
-
-/// How long a connection may take to become ready again after its last reply was read whole. It
-/// is a matter of microseconds; one that takes longer is still busy with something odd.
-const SETTLE: Duration = Duration::from_millis(200);
 
 /// A connection nobody uses.
 pub(super) struct Idle {
@@ -85,8 +81,10 @@ impl Origin {
             if sender.is_closed() {
                 continue;
             }
-            // The connection's own task has not yet noticed that its last exchange is over.
-            if let Ok(Ok(())) = timeout(SETTLE, sender.ready()).await {
+            // The connection's own task has not yet noticed that its last exchange is over: a
+            // matter of microseconds. No timer of its own here: one that ends before those of the
+            // calls would wake the runtime's driver with every call. The call's own time limits it.
+            if sender.ready().await.is_ok() {
                 return Some(sender);
             }
         }

@@ -128,6 +128,18 @@ impl fmt::Debug for SigningKey {
     }
 }
 
+/// The two upper-case hexadecimal digits of every byte.
+const HEX: [[u8; 2]; 256] = {
+    let digits = b"0123456789ABCDEF";
+    let mut table = [[0; 2]; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = [digits[byte >> 4], digits[byte & 15]];
+        byte += 1;
+    }
+    table
+};
+
 /// A signature: 32 to 64 upper-case hexadecimal digits, kept in place.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Signature {
@@ -139,9 +151,10 @@ impl Signature {
     fn of(digest: &[u8]) -> Self {
         let mut hex = [0; 64];
         let len = digest.len() * 2;
-        // The largest digest has 32 bytes, so the slice always fits.
-        let _ = hex::encode_to_slice(digest, &mut hex[..len]);
-        hex[..len].make_ascii_uppercase();
+        // Two digits at a time from a table: half of what a digest of a short text costs otherwise.
+        for (pair, byte) in hex.chunks_exact_mut(2).zip(digest) {
+            pair.copy_from_slice(&HEX[usize::from(*byte)]);
+        }
         #[expect(clippy::cast_possible_truncation, reason = "at most 64")]
         Self { hex, len: len as u8 }
     }

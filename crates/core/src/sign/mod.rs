@@ -19,6 +19,8 @@ pub use digest::{Digest, Signature, SigningKey};
 pub use explain::{Explanation, LeftOut, explain};
 pub use verify::{Mismatch, ReceivedError, Verified, collapse_doubled, verify};
 
+use smallvec::SmallVec;
+
 use crate::Shape;
 
 /// Signs pairs given in any order: builds the base string of the shape and digests it.
@@ -27,10 +29,12 @@ use crate::Shape;
 /// `body` is appended for [`Shape::TopBatch`] and is empty otherwise. Exactly the pairs given are
 /// signed, empty ones too, but the signature parameter itself never is.
 pub fn sign(key: &SigningKey, shape: Shape, path: &str, pairs: &[Pair<'_>], body: &[u8]) -> Signature {
-    key.digest_of(&base_string(shape, path, pairs, body))
+    let mut sorted: SmallVec<[Pair<'_>; 24]> = SmallVec::from_slice(pairs);
+    sort(shape, &mut sorted);
+    sign_sorted(key, shape, path, &sorted, body)
 }
 
 /// Signs pairs that are already in the order of the shape (see [`sort`]).
 pub fn sign_sorted(key: &SigningKey, shape: Shape, path: &str, pairs: &[Pair<'_>], body: &[u8]) -> Signature {
-    key.digest_of(&base_string_sorted(shape, path, pairs, body))
+    base_string::with_base_string_sorted(shape, path, pairs, body, |text| key.digest_of(text))
 }
