@@ -188,7 +188,10 @@ impl Vault {
         let arrived = inner.redeem(login, &app, &code).await?;
         // 3 the tokens are stored, if they are the right shop's
         let accounts = inner.store_login(&app, &login.options, target, arrived).await?;
-        inner.store.remove_login(&hash(&state)).await?;
+        // The tokens are stored: that a used state is still remembered is no reason to fail.
+        if let Err(error) = inner.store.remove_login(&hash(&state)).await {
+            tracing::warn!("a finished login cannot be forgotten: {error}");
+        }
         Ok(accounts)
     }
 }

@@ -1,10 +1,13 @@
 //! Where a login's tokens go: to the account they belong to, to a new one, or nowhere.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use jiff::Timestamp;
 use sesame_catalog::Urls;
-use sesame_core::{Error, ErrorKind, Fault, Result, Retry};
+use sesame_core::{BoxFuture, Error, ErrorKind, Fault, Result, Retry};
 
 use crate::{
     Account, Id, LoginOptions,
@@ -37,7 +40,7 @@ pub(crate) struct Arrived {
 
 impl Inner {
     pub(crate) async fn store_login(
-        &self,
+        self: &Arc<Self>,
         app: &Arc<AppState>,
         options: &LoginOptions,
         target: Target,
@@ -69,7 +72,7 @@ impl Inner {
 
     /// New tokens for a shop that is known.
     async fn renew(
-        &self,
+        self: &Arc<Self>,
         app: &Arc<AppState>,
         options: &LoginOptions,
         row: &FullRow,
@@ -92,7 +95,7 @@ impl Inner {
                 ..now.clone()
             };
             let tokens = self.columns(&shared, &arrived.reply, Some(&former), arrived.at);
-            if self.store.replace_tokens(id, now.generation, &tokens, arrived.at.as_millisecond()).await? {
+            if self.keep(&shared, now.generation, &tokens).await? {
                 stored = Some(AuthorisationRow {
                     generation: now.generation + 1,
                     tokens,
@@ -242,11 +245,25 @@ impl Inner {
                     created_at: self.now(),
                 });
             }
-            if self.store.add_accounts(authorisation.clone(), accounts).await? {
+            if self.insist(|| self.store.add_accounts(authorisation.clone(), accounts.clone())).await? {
                 return Ok(());
             }
         }
         Err(account_taken(&base))
+    }
+
+    /// Tries a write again for a second or so: the code that paid for it is spent.
+    async fn insist<'a, T>(&self, write: impl Fn() -> BoxFuture<'a, Result<T>>) -> Result<T> {
+        let mut pause = Duration::from_millis(200);
+        for _ in 0..3 {
+            match write().await {
+                Err(error) if error.is_retryable() => tracing::warn!("a login cannot be stored yet: {error}"),
+                done => return done,
+            }
+            self.clock.sleep(pause).await;
+            pause *= 2;
+        }
+        write().await
     }
 
     async fn accounts_using(&self, app: &AppState, id: Id) -> Result<Vec<Account>> {

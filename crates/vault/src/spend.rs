@@ -54,7 +54,7 @@ impl Inner {
         .await
         {
             Ok(reply) => reply,
-            Err(error) => return self.refresh_failed(authorisation, row, lease, error).await,
+            Err(error) => return self.refresh_failed(authorisation, row, lease, error, false).await,
         };
         let former = Identity::parse(&row.tokens.identity);
         if former.compare(&reply.owner.identity, &app.platform.tokens.identity) == Match::Other {
@@ -63,7 +63,7 @@ impl Inner {
                 "the platform answered the refresh with the tokens of another shop; nothing was overwritten",
             )
             .fault_of(Fault::Platform);
-            return self.refresh_failed(authorisation, row, lease, error).await;
+            return self.refresh_failed(authorisation, row, lease, error, true).await;
         }
         let now = self.clock.now();
         let tokens = self.columns(authorisation, &reply, Some(row), now);
@@ -90,6 +90,8 @@ impl Inner {
         let rules = &authorisation.app.platform.tokens;
         let id = &authorisation.id;
         let old = former.map(|row| &row.tokens);
+        // A login comes without the former refresh token: what the new approval gave counts alone.
+        let is_refresh = old.is_some_and(|tokens| tokens.refresh.is_some());
         let old_end = old.and_then(|tokens| tokens.refresh_expires_at);
         let life = i64::try_from(rules.refresh_life).unwrap_or_default().saturating_mul(1_000);
         let refresh_expires_at = match reply.refresh_end {
@@ -100,7 +102,7 @@ impl Inner {
             }
             RefreshEnd::At(end) => Some(end.as_millisecond()),
             RefreshEnd::Denied => None,
-            RefreshEnd::Unsaid if old.is_some() && (rules.refresh_end_fixed || reply.refresh.is_none()) => {
+            RefreshEnd::Unsaid if is_refresh && (rules.refresh_end_fixed || reply.refresh.is_none()) => {
                 old_end
             }
             RefreshEnd::Unsaid => {
@@ -127,7 +129,7 @@ impl Inner {
     }
 
     /// Makes new tokens durable: in the store, else in the journal. False when somebody else's stand.
-    async fn keep(
+    pub(crate) async fn keep(
         self: &Arc<Self>,
         authorisation: &Authorisation,
         expected: i64,
@@ -163,7 +165,7 @@ impl Inner {
             if tried >= RESCUE_TRIES {
                 return Err(error
                     .context(format!(
-                        "account {:?} was refreshed, but its new tokens could be written neither to the vault nor to its journal",
+                        "account {:?} has new tokens, but they could be written neither to the vault nor to its journal",
                         authorisation.label
                     ))
                     .hint("Free some space. If the platform no longer takes the old refresh token, the shop has to be authorised again."));
@@ -182,10 +184,10 @@ impl Inner {
         row: &AuthorisationRow,
         lease: Lease,
         error: Error,
+        other_shop: bool,
     ) -> Result<Option<Token>> {
         let now = self.now();
         let (label, app) = (&authorisation.label, &authorisation.app.name);
-        let other_shop = error.code().is_none() && error.kind() == ErrorKind::Authorisation;
         let dead = matches!(error.kind(), ErrorKind::Authorisation | ErrorKind::Token)
             || error.code() == Some("invalid_grant");
         let reason = match (dead && !other_shop, lease.interrupted_since) {
