@@ -153,7 +153,8 @@ mod tests {
         fn walk(command: &clap::Command) {
             let leaf = command.get_subcommands().next().is_none();
             if leaf && !command.is_hide_set() && command.get_name() != "help" {
-                let help = command.get_after_long_help().or(command.get_after_help()).map(ToString::to_string);
+                let help =
+                    command.get_after_long_help().or(command.get_after_help()).map(ToString::to_string);
                 assert!(
                     help.is_some_and(|text| text.contains("Examples:") && text.contains("sesame ")),
                     "`{}` has no examples",

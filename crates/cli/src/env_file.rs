@@ -38,12 +38,16 @@ impl EnvFile {
     /// Usage, with file and line, for what is neither.
     pub(crate) fn read(path: &Path) -> Outcome<Self> {
         let shown = path.display();
-        let meta = std::fs::metadata(path)
-            .map_err(|error| Error::usage(format!("cannot read {shown}: {error}")).hint("Check the path of the file."))?;
+        let meta = std::fs::metadata(path).map_err(|error| {
+            Error::usage(format!("cannot read {shown}: {error}")).hint("Check the path of the file.")
+        })?;
         if meta.len() > MAX_FILE {
-            return Err(Error::usage(format!("{shown} has {} bytes; that is no file of keys", meta.len())).into());
+            return Err(
+                Error::usage(format!("{shown} has {} bytes; that is no file of keys", meta.len())).into()
+            );
         }
-        let bytes = std::fs::read(path).map_err(|error| Error::usage(format!("cannot read {shown}: {error}")))?;
+        let bytes =
+            std::fs::read(path).map_err(|error| Error::usage(format!("cannot read {shown}: {error}")))?;
         let text = String::from_utf8(bytes)
             .map_err(|_| Error::usage(format!("{shown} is not UTF-8 text")).hint("Save it as UTF-8."))?;
         Self::parse(&text).map_err(|(line, why)| {
@@ -65,15 +69,22 @@ impl EnvFile {
             let name_end = line.find(['=', ':']).ok_or((number, "there is no = or : in it"))?;
             let (name, rest) = (line[..name_end].trim(), &line[name_end + 1..]);
             if line.as_bytes()[name_end] == b':' {
-                let (key, secret) = rest.split_once(':').ok_or((number, "a line PLATFORM:KEY:SECRET has three parts"))?;
+                let (key, secret) =
+                    rest.split_once(':').ok_or((number, "a line PLATFORM:KEY:SECRET has three parts"))?;
                 let (key, secret) = (key.trim(), secret.trim());
                 if name.is_empty() || key.is_empty() || secret.is_empty() {
                     return Err((number, "a part of PLATFORM:KEY:SECRET is empty"));
                 }
-                file.apps.push(AppLine { platform: name.to_owned(), key: key.to_owned(), secret: secret.to_owned() });
+                file.apps.push(AppLine {
+                    platform: name.to_owned(),
+                    key: key.to_owned(),
+                    secret: secret.to_owned(),
+                });
                 continue;
             }
-            if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'.') {
+            if name.is_empty()
+                || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'.')
+            {
                 return Err((number, "the name before the = is not made of letters, digits and _"));
             }
             let value = unquote(rest.trim()).ok_or((number, "a quote is not closed"))?;
@@ -85,7 +96,11 @@ impl EnvFile {
 
     /// Returns a value; empty ones count as absent.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
-        self.values.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
+        self.values
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value.as_str())
+            .filter(|value| !value.is_empty())
     }
 
     /// Returns a time. `zone` is that of times without one.
@@ -177,14 +192,20 @@ mod tests {
     #[test]
     fn app_lines_are_read_and_may_stand_beside() {
         let file = parse("alibaba:500123:se:cr=et\n1688 : 77 : x\nNAME=1\n");
-        let apps: Vec<_> = file.apps.iter().map(|app| (app.platform.as_str(), app.key.as_str(), app.secret.as_str())).collect();
+        let apps: Vec<_> = file
+            .apps
+            .iter()
+            .map(|app| (app.platform.as_str(), app.key.as_str(), app.secret.as_str()))
+            .collect();
         assert_eq!(apps, [("alibaba", "500123", "se:cr=et"), ("1688", "77", "x")]);
         assert_eq!(file.get("NAME"), Some("1"));
     }
 
     #[test]
     fn a_bad_line_is_named_and_not_quoted() {
-        for (text, line) in [("A=1\nverysecret\n", 2), ("A='open\n", 1), ("a b=1", 1), ("alibaba:key", 1), ("x::y", 1)] {
+        for (text, line) in
+            [("A=1\nverysecret\n", 2), ("A='open\n", 1), ("a b=1", 1), ("alibaba:key", 1), ("x::y", 1)]
+        {
             let Err((number, why)) = EnvFile::parse(text) else { panic!("{text:?} was read") };
             assert_eq!(number, line);
             assert!(!why.contains("verysecret"));
@@ -203,7 +224,10 @@ mod tests {
         assert_eq!(at("2026-11-21T12:00:00+08:00"), noon);
         assert_eq!(at("2026-11-21 12:00:00"), noon);
         assert_eq!(at("2026-11-21T12:00:00"), noon);
-        assert_eq!(at("2026-11-21T12:00:00.123456").map(|text| text[..19].to_owned()), Some("2026-11-21T04:00:00".to_owned()));
+        assert_eq!(
+            at("2026-11-21T12:00:00.123456").map(|text| text[..19].to_owned()),
+            Some("2026-11-21T04:00:00".to_owned())
+        );
         for wrong in ["36000", "tomorrow", "", "2026-13-01 00:00:00", "-5", "99999999999999999999"] {
             assert_eq!(at(wrong), None, "{wrong}");
         }

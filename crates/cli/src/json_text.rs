@@ -2,6 +2,8 @@
 //!
 //! A parser would turn `12.50` into `12.5` and a 20-digit id into a float.
 
+use std::fmt::Write as _;
+
 /// Writes valid JSON with two spaces a level.
 pub(crate) fn pretty(json: &str) -> String {
     let mut out = String::with_capacity(json.len() * 3 / 2);
@@ -58,7 +60,7 @@ fn push_visible(out: &mut String, token: &str) {
     }
     for c in token.chars() {
         if c.is_control() {
-            out.push_str(&format!("\\u{:04x}", u32::from(c)));
+            let _ = write!(out, "\\u{:04x}", u32::from(c));
         } else {
             out.push(c);
         }
@@ -85,7 +87,12 @@ impl<'a> Iterator for Tokens<'a> {
             }
             _ => bytes
                 .iter()
-                .position(|byte| matches!(byte, b'{' | b'}' | b'[' | b']' | b',' | b':' | b'"' | b' ' | b'\t' | b'\r' | b'\n'))
+                .position(|byte| {
+                    matches!(
+                        byte,
+                        b'{' | b'}' | b'[' | b']' | b',' | b':' | b'"' | b' ' | b'\t' | b'\r' | b'\n'
+                    )
+                })
                 .unwrap_or(bytes.len()),
         };
         let (token, rest) = text.split_at_checked(end).unwrap_or((text, ""));

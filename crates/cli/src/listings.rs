@@ -296,11 +296,18 @@ pub(crate) const SCHEMA_LEVELS: &[SchemaCall] = &[SchemaCall {
 ///
 /// # Errors
 /// Usage, naming the platforms that have one.
-pub(crate) fn of<'a, T>(entries: &'a [T], name: impl Fn(&T) -> &'static str, platform: &str, what: &str) -> Result<&'a T, Error> {
+pub(crate) fn of<'a, T>(
+    entries: &'a [T],
+    name: impl Fn(&T) -> &'static str,
+    platform: &str,
+    what: &str,
+) -> Result<&'a T, Error> {
     entries.iter().find(|entry| name(entry) == platform).ok_or_else(|| {
         let names: Vec<&str> = entries.iter().map(name).collect();
-        Error::usage(format!("Sesame knows no call that fetches {what} on {platform}"))
-            .hint(format!("It does for: {}. Others: `sesame apis search` and `sesame call`.", names.join(", ")))
+        Error::usage(format!("Sesame knows no call that fetches {what} on {platform}")).hint(format!(
+            "It does for: {}. Others: `sesame apis search` and `sesame call`.",
+            names.join(", ")
+        ))
     })
 }
 
@@ -377,7 +384,15 @@ fn readable_time(text: String) -> String {
     }
     let (date, zone) = (&text[..14], &text[text.len() - 5..]);
     let part = |from: usize, to: usize| &date[from..to];
-    format!("{}-{}-{} {}:{}:{} {zone}", part(0, 4), part(4, 6), part(6, 8), part(8, 10), part(10, 12), part(12, 14))
+    format!(
+        "{}-{}-{} {}:{}:{} {zone}",
+        part(0, 4),
+        part(4, 6),
+        part(6, 8),
+        part(8, 10),
+        part(10, 12),
+        part(12, 14)
+    )
 }
 
 #[cfg(test)]
@@ -407,7 +422,8 @@ mod tests {
 
     #[test]
     fn rows_are_found_bare_single_and_wrapped() {
-        let reply = json!({"a": {"rows": [{"id": 1}]}, "one": {"id": 2, "x": 1}, "items": {"item": [{"id": 3}]}});
+        let reply =
+            json!({"a": {"rows": [{"id": 1}]}, "one": {"id": 2, "x": 1}, "items": {"item": [{"id": 3}]}});
         assert_eq!(rows_at(&reply, "a.rows")[0]["id"], 1);
         assert_eq!(rows_at(&reply, "one")[0]["id"], 2);
         assert_eq!(rows_at(&reply, "items")[0]["id"], 3);
@@ -417,7 +433,8 @@ mod tests {
     #[test]
     fn cells_take_the_first_path_that_holds_something() {
         let row = json!({"names": {"zh": "铅笔"}, "is_parent": false, "skus": [{"price": "1.50"}]});
-        let columns: &[(&str, &[&str])] = &[("name", &["names.en", "names.zh"]), ("leaf", &["!is_parent"]), ("price", &["skus.0.price"])];
+        let columns: &[(&str, &[&str])] =
+            &[("name", &["names.en", "names.zh"]), ("leaf", &["!is_parent"]), ("price", &["skus.0.price"])];
         let cells = cells(&row, columns);
         assert_eq!(cells[0].1, "铅笔");
         assert_eq!(cells[1].1, "true");

@@ -1,8 +1,8 @@
 //! The log: lines on standard error for those who ask for them.
 
 use sesame_core::Error;
-use tracing_subscriber::{filter::Targets, layer::SubscriberExt, util::SubscriberInitExt};
 use tracing::level_filters::LevelFilter;
+use tracing_subscriber::{filter::Targets, layer::SubscriberExt, util::SubscriberInitExt};
 
 use crate::stop::Outcome;
 
@@ -44,16 +44,13 @@ fn parse(text: &str) -> Outcome<Targets> {
     };
     let mut targets = Targets::new();
     for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
-        match part.split_once('=') {
-            Some((name, level)) => {
-                let level: LevelFilter = level.trim().parse().map_err(|_| wrong())?;
-                targets = targets.with_target(name.trim().replace('-', "_"), level);
-            }
-            None => {
-                let level: LevelFilter = part.parse().map_err(|_| wrong())?;
-                targets = targets.with_targets(OURS.map(|name| (name, level)));
-            }
-        }
+        let (name, level) = part.rsplit_once('=').unwrap_or(("", part));
+        let level: LevelFilter = level.trim().parse().map_err(|_| wrong())?;
+        targets = if name.is_empty() {
+            targets.with_targets(OURS.map(|name| (name, level)))
+        } else {
+            targets.with_target(name.trim().replace('-', "_"), level)
+        };
     }
     Ok(targets)
 }

@@ -57,7 +57,7 @@ fn run() -> u8 {
         logs::start(cli.global.verbose, environment("SESAME_LOG").as_deref())?;
         // The demo lives in its own home and must not see the user's.
         if let Command::Demo(args) = cli.command {
-            return commands::demo::run(args);
+            return commands::demo::run(&args);
         }
         let settings = Settings::gather(&cli.global, environment)?;
         json = matches!(settings.output.value, Some(Format::Json | Format::Ndjson));
@@ -77,22 +77,22 @@ fn run() -> u8 {
 
 fn dispatch(command: Command, session: &Session) -> Outcome {
     match command {
-        Command::Demo(args) => commands::demo::run(args),
-        Command::Sandbox(args) => commands::sandbox::run(args, session),
+        Command::Demo(args) => commands::demo::run(&args),
+        Command::Sandbox(args) => commands::sandbox::run(&args, session),
         Command::App(command) => commands::app::run(command, session),
-        Command::Login(args) => commands::login::run(args, session),
-        Command::Accounts(args) => commands::accounts::run(args, session),
-        Command::Token(args) => commands::token::run(args, session),
+        Command::Login(args) => commands::login::run(&args, session),
+        Command::Accounts(args) => commands::accounts::run(&args, session),
+        Command::Token(args) => commands::token::run(&args, session),
         Command::Refresh(args) => commands::refresh::run(args, session),
-        Command::Call(args) => commands::call::run(args, session),
+        Command::Call(args) => commands::call::run(&args, session),
         Command::Apis(command) => commands::apis::run(command, session),
-        Command::Sign(args) => commands::sign::run(args, session),
+        Command::Sign(args) => commands::sign::run(&args, session),
         Command::Explain(args) => commands::explain::run(&args, session),
         Command::Products(command) => commands::products::run(command, session),
         Command::Categories(command) => commands::categories::run(command, session),
         Command::Schema(command) => commands::schema::run(command, session),
         Command::Templates(command) => commands::templates::run(command, session),
-        Command::Doctor(args) => commands::doctor::run(args, session),
+        Command::Doctor(args) => commands::doctor::run(&args, session),
         Command::Completions(args) => commands::completions::run(&args),
         Command::GenerateDocs => commands::generate_docs(),
     }
@@ -103,13 +103,16 @@ fn refuse(error: &clap::Error) -> u8 {
     use clap::error::ErrorKind;
     let shown = matches!(
         error.kind(),
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+        ErrorKind::DisplayHelp
+            | ErrorKind::DisplayVersion
+            | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
     );
     if !shown && wants_json(std::env::args()) {
         let text = error.render().to_string();
         let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
         let message = lines.next().unwrap_or_default().trim_start_matches("error: ").to_owned();
-        let hint = lines.filter(|line| !line.starts_with("For more information")).collect::<Vec<_>>().join(" ");
+        let hint =
+            lines.filter(|line| !line.starts_with("For more information")).collect::<Vec<_>>().join(" ");
         report(&Error::usage(message).hint(hint), true, None);
         return 2;
     }

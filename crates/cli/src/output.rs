@@ -74,7 +74,7 @@ impl Rows {
             }
         }
         // Cells are filled up to the width of their column; the last of a line need not be.
-        grid.lines().map(|line| format!("{}\n", line.trim_end())).collect()
+        grid.lines().fold(String::new(), |text, line| text + line.trim_end() + "\n")
     }
 
     fn csv(&self) -> String {
@@ -154,7 +154,11 @@ impl Printer {
     ///
     /// # Errors
     /// When standard output cannot be written.
-    pub(crate) fn one<T: Serialize>(&mut self, record: &T, text: impl FnOnce(&mut Self) -> Outcome) -> Outcome {
+    pub(crate) fn one<T: Serialize>(
+        &mut self,
+        record: &T,
+        text: impl FnOnce(&mut Self) -> Outcome,
+    ) -> Outcome {
         match self.format {
             Format::Json => self.json(record)?,
             Format::Ndjson => {
@@ -196,7 +200,8 @@ impl Printer {
     /// # Errors
     /// When standard output cannot be written.
     pub(crate) fn vendor_json(&mut self, json: &str) -> Outcome {
-        let text = if self.format == Format::Ndjson { json_text::compact(json) } else { json_text::pretty(json) };
+        let text =
+            if self.format == Format::Ndjson { json_text::compact(json) } else { json_text::pretty(json) };
         writeln!(self.out, "{text}")?;
         self.flush()
     }

@@ -97,7 +97,8 @@ fn bytes_of(name: &str, path: &str) -> Outcome<Vec<u8>> {
     };
     read.map_err(|error| {
         let shown = if path == "-" { "standard input" } else { path };
-        wrong(format!("{shown}: {error}")).hint("NAME=@FILE reads a file. For a text that begins with @, use NAME:='\"@text\"'.")
+        wrong(format!("{shown}: {error}"))
+            .hint("NAME=@FILE reads a file. For a text that begins with @, use NAME:='\"@text\"'.")
     })?;
     if content.len() as u64 > MAX_FILE {
         return Err(wrong(format!("{path} is larger than {} MiB", MAX_FILE >> 20)).into());
@@ -115,7 +116,9 @@ fn text_of(name: &str, path: &str) -> Outcome<String> {
 
 fn file(name: &str, path: &str) -> Outcome<File> {
     let content = bytes_of(name, path)?;
-    let file_name = Path::new(path).file_name().map_or_else(|| "file".to_owned(), |name| name.to_string_lossy().into_owned());
+    let file_name = Path::new(path)
+        .file_name()
+        .map_or_else(|| "file".to_owned(), |name| name.to_string_lossy().into_owned());
     let file_name = if path == "-" { "stdin".to_owned() } else { file_name };
     Ok(File { content_type: media_type(&file_name, &content).to_owned(), file_name, content: content.into() })
 }

@@ -14,7 +14,7 @@ pub(crate) fn markdown() -> String {
     let mut root = Cli::command();
     root.build();
     command(&mut out, &root, "sesame", 1);
-    let mut text: String = out.lines().map(|line| format!("{}\n", line.trim_end())).collect();
+    let mut text = out.lines().fold(String::new(), |text, line| text + line.trim_end() + "\n");
     while text.ends_with("\n\n") {
         text.pop();
     }
@@ -37,7 +37,11 @@ fn command(out: &mut String, command_: &Command, path: &str, depth: usize) {
     }
     let own: Vec<&Arg> = command_
         .get_arguments()
-        .filter(|arg| !arg.is_hide_set() && !matches!(arg.get_id().as_str(), "help" | "version") && (depth == 1 || !arg.is_global_set()))
+        .filter(|arg| {
+            !arg.is_hide_set()
+                && !matches!(arg.get_id().as_str(), "help" | "version")
+                && (depth == 1 || !arg.is_global_set())
+        })
         .collect();
     if !own.is_empty() {
         out.push_str("| Argument | Meaning |\n|---|---|\n");
@@ -55,7 +59,8 @@ fn command(out: &mut String, command_: &Command, path: &str, depth: usize) {
 }
 
 fn spelling(arg: &Arg) -> String {
-    let values: Vec<String> = arg.get_value_names().unwrap_or_default().iter().map(ToString::to_string).collect();
+    let values: Vec<String> =
+        arg.get_value_names().unwrap_or_default().iter().map(ToString::to_string).collect();
     let takes = arg.get_action().takes_values();
     let value = if takes { values.join(" ") } else { String::new() };
     match (arg.get_short(), arg.get_long()) {
@@ -71,12 +76,14 @@ fn spelling(arg: &Arg) -> String {
 fn meaning(arg: &Arg) -> String {
     let mut text = arg.get_long_help().or(arg.get_help()).map(ToString::to_string).unwrap_or_default();
     if arg.get_action().takes_values() && !arg.is_hide_possible_values_set() {
-        let values: Vec<String> = arg.get_possible_values().iter().map(|value| value.get_name().to_owned()).collect();
+        let values: Vec<String> =
+            arg.get_possible_values().iter().map(|value| value.get_name().to_owned()).collect();
         if !values.is_empty() {
             let _ = write!(text, " One of: {}.", values.join(", "));
         }
     }
-    let defaults: Vec<String> = arg.get_default_values().iter().map(|value| value.to_string_lossy().into_owned()).collect();
+    let defaults: Vec<String> =
+        arg.get_default_values().iter().map(|value| value.to_string_lossy().into_owned()).collect();
     if !defaults.is_empty() && arg.get_action().takes_values() {
         let _ = write!(text, " Default: {}.", defaults.join(", "));
     }

@@ -50,7 +50,11 @@ fn finish(runtime: Runtime, session: Option<&Session>, work: impl Future<Output 
             }
         };
         if let Some(session) = session {
-            let patience = if matches!(outcome, Err(Stop::Status(INTERRUPTED))) { PATIENCE } else { session.settings.timeout.value };
+            let patience = if matches!(outcome, Err(Stop::Status(INTERRUPTED))) {
+                PATIENCE
+            } else {
+                session.settings.timeout.value
+            };
             let _ = tokio::time::timeout(patience, session.settle()).await;
         }
         outcome
@@ -60,6 +64,15 @@ fn finish(runtime: Runtime, session: Option<&Session>, work: impl Future<Output 
     outcome
 }
 
+/// Runs something that blocks, such as a read of standard input, beside the runtime: Ctrl-C is heard
+/// meanwhile.
+pub(crate) async fn aside<T: Send + 'static>(
+    work: impl FnOnce() -> Outcome<T> + Send + 'static,
+) -> Outcome<T> {
+    // It can only fail by a panic, which the hook has reported.
+    tokio::task::spawn_blocking(work).await.unwrap_or(Err(Stop::Status(1)))
+}
+
 async fn interrupted() {
     if tokio::signal::ctrl_c().await.is_err() {
         // No signals here: then the system ends the process by itself.
@@ -67,6 +80,7 @@ async fn interrupted() {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the form that map_err takes")]
 fn cannot_start(error: std::io::Error) -> Error {
     Error::local(format!("cannot start the runtime: {error}"))
         .hint("The machine may be out of memory, threads or open files.")

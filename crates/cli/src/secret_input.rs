@@ -32,15 +32,15 @@ impl SecretInput {
     pub(crate) fn read(&self) -> Outcome<Option<AppSecret>> {
         let (text, from) = if self.secret_stdin {
             let mut text = String::new();
-            std::io::stdin()
-                .take(MAX_SECRET)
-                .read_to_string(&mut text)
-                .map_err(|error| Error::usage(format!("cannot read the secret from standard input: {error}")))?;
+            std::io::stdin().take(MAX_SECRET).read_to_string(&mut text).map_err(|error| {
+                Error::usage(format!("cannot read the secret from standard input: {error}"))
+            })?;
             (text, "standard input".to_owned())
         } else if let Some(name) = &self.secret_env {
             let text = std::env::var(name).map_err(|_| {
-                Error::usage(format!("the variable {name} is not set, or is not UTF-8"))
-                    .hint(format!("Set it for this command: {name}=... sesame ..., without `export` in the history."))
+                Error::usage(format!("the variable {name} is not set, or is not UTF-8")).hint(format!(
+                    "Set it for this command: {name}=... sesame ..., without `export` in the history."
+                ))
             })?;
             (text, format!("the variable {name}"))
         } else if let Some(text) = &self.secret {

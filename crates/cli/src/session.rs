@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use sesame_catalog::{Catalog, Endpoint};
 use sesame_client::{Call, Client, HttpTransport};
 use sesame_core::{Clock, Error, Transport};
-use sesame_vault::{KeyChoice, SystemClock, Vault, VaultOptions};
+use sesame_vault::{KeyChoice, Location, SystemClock, Vault, VaultOptions};
 use tokio::sync::OnceCell;
 
 use crate::{
@@ -76,6 +76,15 @@ impl Session {
     /// Returns the way out.
     pub(crate) fn transport(&self) -> Arc<dyn Transport> {
         Arc::clone(self.transport.get_or_init(|| Arc::new(HttpTransport::new())))
+    }
+
+    /// Tells whether the vault would be made by opening it. Looking should make nothing.
+    ///
+    /// # Errors
+    /// Usage, for an endpoint that is none: a mistake is said although nothing is opened.
+    pub(crate) fn vault_is_new(&self) -> Outcome<bool> {
+        self.endpoint()?;
+        Ok(matches!(self.settings.vault.value.parse(), Ok(Location::Sqlite(path)) if !path.exists()))
     }
 
     /// Opens the vault, once, and says what people should hear about it.

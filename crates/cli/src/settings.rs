@@ -6,16 +6,10 @@ use std::{
     time::Duration,
 };
 
-use sesame_core::{AppSecret, Error};
 use serde::Deserialize;
+use sesame_core::{AppSecret, Error};
 
-use crate::{
-    args::Global,
-    nearest::did_you_mean,
-    output::Format,
-    stop::Outcome,
-    words::parse_duration,
-};
+use crate::{args::Global, nearest::did_you_mean, output::Format, stop::Outcome, words::parse_duration};
 
 /// The largest `config.toml` that is read.
 const MAX_FILE: u64 = 1 << 20;
@@ -104,7 +98,10 @@ impl Settings {
     ///
     /// # Errors
     /// Usage, for values that cannot be read, with the name of where they stand.
-    pub(crate) fn gather(flags: &Global, environment: impl Fn(&'static str) -> Option<String>) -> Outcome<Self> {
+    pub(crate) fn gather(
+        flags: &Global,
+        environment: impl Fn(&'static str) -> Option<String>,
+    ) -> Outcome<Self> {
         let environment = |name| environment(name).filter(|value| !value.trim().is_empty());
         let home = choose(
             flags.home.clone().map(|path| (path, "--home")),
@@ -122,15 +119,19 @@ impl Settings {
                 in_file.map(|value| (value, path.clone())),
             )
         };
-        let vault = text(flags.vault.as_ref(), "--vault", "SESAME_VAULT", file.vault).unwrap_or_else(|| Chosen {
-            value: format!("sqlite:{}", home.value.join("vault.db").display()),
-            origin: Origin::Default,
-        });
-        let endpoint = optional(text(flags.endpoint.as_ref(), "--endpoint", "SESAME_ENDPOINT", file.endpoint));
+        let vault =
+            text(flags.vault.as_ref(), "--vault", "SESAME_VAULT", file.vault).unwrap_or_else(|| Chosen {
+                value: format!("sqlite:{}", home.value.join("vault.db").display()),
+                origin: Origin::Default,
+            });
+        let endpoint =
+            optional(text(flags.endpoint.as_ref(), "--endpoint", "SESAME_ENDPOINT", file.endpoint));
         let output = match flags.output {
             Some(format) => Chosen { value: Some(format), origin: Origin::Flag("--output") },
             None => match text(None, "--output", "SESAME_OUTPUT", file.output) {
-                Some(Chosen { value, origin }) => Chosen { value: Some(parse_format(&value, &origin)?), origin },
+                Some(Chosen { value, origin }) => {
+                    Chosen { value: Some(parse_format(&value, &origin)?), origin }
+                }
                 None => Chosen { value: None, origin: Origin::Default },
             },
         };
@@ -138,10 +139,11 @@ impl Settings {
             Some(limit) => Chosen { value: limit, origin: Origin::Flag("--timeout") },
             None => match text(None, "--timeout", "SESAME_TIMEOUT", file.timeout) {
                 Some(Chosen { value, origin }) => {
-                    let limit = parse_timeout(&value).map_err(|why| Error::usage(format!("{origin}: {why}")))?;
+                    let limit =
+                        parse_timeout(&value).map_err(|why| Error::usage(format!("{origin}: {why}")))?;
                     Chosen { value: limit, origin }
                 }
-                None => Chosen { value: Duration::from_secs(60), origin: Origin::Default },
+                None => Chosen { value: Duration::from_mins(1), origin: Origin::Default },
             },
         };
         let key = text(None, "", "SESAME_KEY", file.key);
@@ -203,18 +205,25 @@ fn read_file(path: &Path) -> Outcome<File> {
     let text = match std::fs::metadata(path) {
         Err(_) => return Ok(File::default()),
         Ok(meta) if meta.len() > MAX_FILE => {
-            return Err(Error::usage(format!("{} has {} bytes; that is no configuration", path.display(), meta.len())).into());
+            return Err(Error::usage(format!(
+                "{} has {} bytes; that is no configuration",
+                path.display(),
+                meta.len()
+            ))
+            .into());
         }
         Ok(_) => std::fs::read_to_string(path)
             .map_err(|error| Error::local(format!("cannot read {}: {error}", path.display())))?,
     };
     toml::from_str(&text).map_err(|error| {
-        let line = error.span().map_or(1, |span| text.as_bytes()[..span.start.min(text.len())].iter().filter(|byte| **byte == b'\n').count() + 1);
+        let line = error
+            .span()
+            .map_or(1, |span| text.get(..span.start).map_or(1, |before| before.matches('\n').count() + 1));
         let message = error.message().lines().next().unwrap_or("not TOML").to_owned();
         let unknown = message.strip_prefix("unknown field `").and_then(|rest| rest.split('`').next());
-        let hint = unknown
-            .and_then(|name| did_you_mean(name, &KEYS))
-            .unwrap_or_else(|| format!("The keys are: {}. Each is a text: output = \"json\".", KEYS.join(", ")));
+        let hint = unknown.and_then(|name| did_you_mean(name, &KEYS)).unwrap_or_else(|| {
+            format!("The keys are: {}. Each is a text: output = \"json\".", KEYS.join(", "))
+        });
         Error::usage(format!("{}, line {line}: {message}", path.display())).hint(hint).into()
     })
 }
@@ -233,16 +242,22 @@ fn parse_key(chosen: Option<Chosen<String>>) -> Outcome<Key> {
         "auto" => Ok(Key::Auto),
         "keyring" => Ok(Key::Keyring),
         "file" => Ok(Key::File),
-        other => Err(Error::usage(format!("{origin}: there is no way {other:?} to keep the vault's master key"))
-            .hint("Use auto, keyring or file; or set SESAME_PASSPHRASE or SESAME_MASTER_KEY.")
-            .into()),
+        other => {
+            Err(Error::usage(format!("{origin}: there is no way {other:?} to keep the vault's master key"))
+                .hint("Use auto, keyring or file; or set SESAME_PASSPHRASE or SESAME_MASTER_KEY.")
+                .into())
+        }
     }
 }
 
 /// Reads a time limit: 1 s to 1 h.
 pub(crate) fn parse_timeout(text: &str) -> Result<Duration, String> {
     let limit = parse_duration(text)?;
-    if (1..=3_600).contains(&limit.as_secs()) { Ok(limit) } else { Err(format!("{text:?} is not between 1s and 1h")) }
+    if (1..=3_600).contains(&limit.as_secs()) {
+        Ok(limit)
+    } else {
+        Err(format!("{text:?} is not between 1s and 1h"))
+    }
 }
 
 #[cfg(test)]
@@ -259,7 +274,11 @@ mod tests {
     fn flags_beat_environment_beats_file_beats_default() {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().to_str().unwrap().to_owned();
-        std::fs::write(home.path().join("config.toml"), "output = \"csv\"\nendpoint = \"http://127.0.0.1:1\"\ntimeout = \"5s\"\n").unwrap();
+        std::fs::write(
+            home.path().join("config.toml"),
+            "output = \"csv\"\nendpoint = \"http://127.0.0.1:1\"\ntimeout = \"5s\"\n",
+        )
+        .unwrap();
 
         let file = gather(&Global::default(), &[("SESAME_HOME", &path)]).unwrap();
         assert_eq!(file.output.value, Some(Format::Csv));
@@ -268,7 +287,11 @@ mod tests {
         assert_eq!(file.vault.value, format!("sqlite:{path}/vault.db"));
         assert_eq!(file.vault.origin, Origin::Default);
 
-        let environment = [("SESAME_HOME", path.as_str()), ("SESAME_ENDPOINT", "http://127.0.0.1:2"), ("SESAME_OUTPUT", "json")];
+        let environment = [
+            ("SESAME_HOME", path.as_str()),
+            ("SESAME_ENDPOINT", "http://127.0.0.1:2"),
+            ("SESAME_OUTPUT", "json"),
+        ];
         let both = gather(&Global::default(), &environment).unwrap();
         assert_eq!(both.endpoint.value.as_deref(), Some("http://127.0.0.1:2"));
         assert_eq!(both.endpoint.origin, Origin::Environment("SESAME_ENDPOINT"));

@@ -1,6 +1,9 @@
 //! How a command ends other than well: what is printed, and the exit code.
 
-use std::io::{self, IsTerminal, Write};
+use std::{
+    fmt::Write as _,
+    io::{self, IsTerminal, Write},
+};
 
 use owo_colors::OwoColorize;
 use sesame_core::{Error, ErrorKind};
@@ -86,7 +89,7 @@ pub(crate) fn report(error: &Error, json: bool, endpoint: Option<&str>) {
 fn as_text(error: &Error, endpoint: Option<&str>) -> String {
     let mut out = format!("{} {}\n", "error:".red().bold(), printable_lines(error.message()));
     let mut line = |name: &str, value: &str| {
-        out.push_str(&format!("  {} {}\n", format_args!("{name}:").dimmed(), printable_lines(value)));
+        let _ = writeln!(out, "  {} {}", format_args!("{name}:").dimmed(), printable_lines(value));
     };
     line("fault", error.fault().as_str());
     if let Some(hint) = error.hint_text() {
@@ -202,7 +205,17 @@ mod tests {
     fn json_errors_have_every_documented_key() {
         let error = Error::new(ErrorKind::Quota, "ApiCallLimit: slow down").with_code("ApiCallLimit");
         let json = as_json(&error);
-        for key in ["kind", "fault", "message", "hint", "code", "sub_code", "request_id", "retry_after", "refusal_id"] {
+        for key in [
+            "kind",
+            "fault",
+            "message",
+            "hint",
+            "code",
+            "sub_code",
+            "request_id",
+            "retry_after",
+            "refusal_id",
+        ] {
             assert!(json["error"].get(key).is_some(), "{key}");
         }
         assert_eq!(json["error"]["kind"], "quota");

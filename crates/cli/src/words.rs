@@ -29,7 +29,7 @@ pub(crate) fn left(until: Timestamp, now: Timestamp) -> String {
 /// Says how long ago something was.
 pub(crate) fn ago(at: Timestamp, now: Timestamp) -> String {
     match Duration::try_from(now.duration_since(at)) {
-        Ok(since) if since.as_secs() < 5 => "just now".to_owned(),
+        Ok(since) if since.as_secs() < 60 => "just now".to_owned(),
         Ok(since) => format!("{} ago", duration(since)),
         Err(_) => "just now".to_owned(),
     }
@@ -48,7 +48,11 @@ pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
         "d" => 86_400,
         _ => return Err(wrong()),
     };
-    number.checked_mul(seconds).filter(|total| *total <= 86_400 * 36_500).map(Duration::from_secs).ok_or_else(wrong)
+    number
+        .checked_mul(seconds)
+        .filter(|total| *total <= 86_400 * 36_500)
+        .map(Duration::from_secs)
+        .ok_or_else(wrong)
 }
 
 #[cfg(test)]
@@ -79,7 +83,7 @@ mod tests {
 
     #[test]
     fn spans_are_read_and_bounded() {
-        assert_eq!(parse_duration("30d"), Ok(Duration::from_secs(2_592_000)));
+        assert_eq!(parse_duration("30d"), Ok(Duration::from_hours(720)));
         assert_eq!(parse_duration("45"), Ok(Duration::from_secs(45)));
         assert!(parse_duration("").is_err());
         assert!(parse_duration("d").is_err());

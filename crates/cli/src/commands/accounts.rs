@@ -35,9 +35,10 @@ pub(crate) struct Args {
 }
 
 /// Lists them.
-pub(crate) fn run(args: Args, session: &Session) -> Outcome {
+pub(crate) fn run(args: &Args, session: &Session) -> Outcome {
     running::block_on(session, async {
-        let mut accounts = session.vault().await?.accounts().await?;
+        let mut accounts =
+            if session.vault_is_new()? { Vec::new() } else { session.vault().await?.accounts().await? };
         let now = session.clock.now();
         if let Some(within) = args.expiring {
             accounts.retain(|account| needs_person_within(account, now, within));
@@ -53,15 +54,30 @@ pub(crate) fn run(args: Args, session: &Session) -> Outcome {
 
 /// Prints accounts; also after a login.
 pub(crate) fn print(session: &Session, accounts: &[Account], now: Timestamp, filtered: bool) -> Outcome {
-    let mut rows =
-        Rows::new(&["account", "platform", "login", "country", "state", "access token", "refresh token", "last success", "do"]);
+    let mut rows = Rows::new(&[
+        "account",
+        "platform",
+        "login",
+        "country",
+        "state",
+        "access token",
+        "refresh token",
+        "last success",
+        "do",
+    ]);
     let mut records = Vec::with_capacity(accounts.len());
     for account in accounts {
-        let left = |until: Option<Timestamp>| until.map_or_else(|| "unknown".to_owned(), |until| words::left(until, now));
+        let left = |until: Option<Timestamp>| {
+            until.map_or_else(|| "unknown".to_owned(), |until| words::left(until, now))
+        };
         let advice = advice(account);
         rows.push([
             account.name.clone(),
-            if account.sandbox { format!("{} (sandbox)", account.platform) } else { account.platform.clone() },
+            if account.sandbox {
+                format!("{} (sandbox)", account.platform)
+            } else {
+                account.platform.clone()
+            },
             account.login.clone().unwrap_or_default(),
             account.country.clone().unwrap_or_default(),
             state_words(&account.state).to_owned(),
@@ -79,7 +95,11 @@ pub(crate) fn print(session: &Session, accounts: &[Account], now: Timestamp, fil
     }
     let mut printer = session.printer(Format::Table);
     if printer.for_people() && accounts.is_empty() {
-        say(if filtered { "No shop needs a person in that time." } else { "There is no account yet. Authorise a shop: sesame login APP" });
+        say(if filtered {
+            "No shop needs a person in that time."
+        } else {
+            "There is no account yet. Authorise a shop: sesame login APP"
+        });
         return Ok(());
     }
     printer.list(&records, &rows)
@@ -125,5 +145,7 @@ fn needs_person_within(account: &Account, now: Timestamp, within: Duration) -> b
     }
     // Without a refresh token the access token is all there is.
     let end = account.refresh_expires_at.or(account.access_expires_at);
-    end.is_some_and(|end| end.duration_since(now).as_secs() <= i64::try_from(within.as_secs()).unwrap_or(i64::MAX))
+    end.is_some_and(|end| {
+        end.duration_since(now).as_secs() <= i64::try_from(within.as_secs()).unwrap_or(i64::MAX)
+    })
 }

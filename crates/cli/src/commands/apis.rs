@@ -92,7 +92,10 @@ fn search(args: &SearchArgs, session: &Session) -> Outcome {
     let found = catalog.search(&text, args.platform.as_deref(), args.limit.clamp(1, 10_000));
     print_summaries(session, &found)?;
     if found.is_empty() {
-        note("note", &format!("no API of the catalogue has {text:?}; `sesame call` takes any name the platform knows"));
+        note(
+            "note",
+            &format!("no API of the catalogue has {text:?}; `sesame call` takes any name the platform knows"),
+        );
         return Err(Stop::Status(1));
     }
     if found.len() == args.limit {
@@ -111,7 +114,12 @@ fn print_summaries(session: &Session, found: &[ApiSummary]) -> Outcome {
     let mut rows = Rows::new(&["platform", "api", "safety", "title"]);
     let mut records = Vec::with_capacity(found.len());
     for api in found {
-        rows.push([api.platform.as_str(), &api.name, api.safety.as_str(), api.title.as_deref().unwrap_or_default()]);
+        rows.push([
+            api.platform.as_str(),
+            &api.name,
+            api.safety.as_str(),
+            api.title.as_deref().unwrap_or_default(),
+        ]);
         records.push(json!({
             "platform": api.platform,
             "name": api.name,
@@ -129,24 +137,17 @@ fn print_summaries(session: &Session, found: &[ApiSummary]) -> Outcome {
 
 fn show(args: &ShowArgs, session: &Session) -> Outcome {
     let catalog = session.catalog()?;
-    let (api, also) = match &args.platform {
-        Some(platform) => {
-            catalog.platform(platform)?;
-            (catalog.api(platform, &args.api)?, Vec::new())
-        }
-        None => {
-            let mut found: Vec<Api> = Vec::new();
-            for platform in catalog.platforms() {
-                if let Ok(api) = catalog.api(&platform.name, &args.api)
-                    && api.known
-                {
-                    found.push(api);
-                }
-            }
-            let also: Vec<String> = found.iter().skip(1).map(|api| api.platform.clone()).collect();
-            let first = found.into_iter().next().ok_or_else(|| unknown(&catalog, &args.api, None))?;
-            (first, also)
-        }
+    let (api, also) = if let Some(platform) = &args.platform {
+        catalog.platform(platform)?;
+        (catalog.api(platform, &args.api)?, Vec::new())
+    } else {
+        let platforms = catalog.platforms().iter();
+        let mut found = platforms
+            .filter_map(|platform| catalog.api(&platform.name, &args.api).ok())
+            .filter(|api| api.known);
+        let first = found.next().ok_or_else(|| unknown(&catalog, &args.api, None))?;
+        let also: Vec<String> = found.map(|api| api.platform).collect();
+        (first, also)
     };
     if !api.known {
         return Err(unknown(&catalog, &args.api, args.platform.as_deref()).into());
@@ -158,15 +159,17 @@ fn show(args: &ShowArgs, session: &Session) -> Outcome {
 }
 
 fn unknown(catalog: &sesame_catalog::Catalog, name: &str, platform: Option<&str>) -> Error {
-    let platforms = catalog.platforms().iter().filter(|known| platform.is_none_or(|wanted| known.name == wanted));
+    let platforms =
+        catalog.platforms().iter().filter(|known| platform.is_none_or(|wanted| known.name == wanted));
     let known: Vec<ApiSummary> = platforms.flat_map(|platform| catalog.list(&platform.name)).collect();
     let near = nearest(name, known.iter().map(|api| api.name.as_str()))
         .and_then(|name| known.iter().find(|api| api.name == name))
         .map(|api| format!("Did you mean {} on {}? ", api.name, api.platform))
         .unwrap_or_default();
     let place = platform.map_or_else(String::new, |platform| format!(" of {platform}"));
-    Error::usage(format!("the catalogue{place} has no API {name:?}"))
-        .hint(format!("{near}`sesame apis search TEXT` finds names; `sesame call` takes any name the platform knows."))
+    Error::usage(format!("the catalogue{place} has no API {name:?}")).hint(format!(
+        "{near}`sesame apis search TEXT` finds names; `sesame call` takes any name the platform knows."
+    ))
 }
 
 /// The parts of an API as JSON, in the names of the catalogue's own files.
@@ -209,24 +212,43 @@ fn http_word(methods: HttpMethods) -> &'static str {
 
 fn text(printer: &mut Printer, api: &Api, also: &[String]) -> Outcome {
     let title = api.title.as_deref().unwrap_or_default();
-    printer.line(format_args!("{}  {}", api.name, sesame_core::scalar::printable(title)).to_string().trim_end())?;
+    printer.line(
+        format_args!("{}  {}", api.name, sesame_core::scalar::printable(title)).to_string().trim_end(),
+    )?;
     printer.line("")?;
     let mut line = |name: &str, value: &str| -> Outcome {
-        if value.is_empty() { Ok(()) } else { printer.line(format_args!("  {name:<10}{}", sesame_core::scalar::printable(value))) }
+        if value.is_empty() {
+            Ok(())
+        } else {
+            printer.line(format_args!("  {name:<10}{}", sesame_core::scalar::printable(value)))
+        }
     };
-    line("platform", &if also.is_empty() { api.platform.clone() } else { format!("{} (also on: {})", api.platform, also.join(", ")) })?;
-    line("shape", &match &api.path {
-        Some(path) => format!("{}, path {path}", api.shape),
-        None => api.shape.to_string(),
-    })?;
+    line(
+        "platform",
+        &if also.is_empty() {
+            api.platform.clone()
+        } else {
+            format!("{} (also on: {})", api.platform, also.join(", "))
+        },
+    )?;
+    line(
+        "shape",
+        &match &api.path {
+            Some(path) => format!("{}, path {path}", api.shape),
+            None => api.shape.to_string(),
+        },
+    )?;
     if let Some(methods) = api.http {
         line("http", http_word(methods))?;
     }
-    line("token", match api.auth {
-        Some(true) => "needed",
-        Some(false) => "not needed",
-        None => "not documented",
-    })?;
+    line(
+        "token",
+        match api.auth {
+            Some(true) => "needed",
+            Some(false) => "not needed",
+            None => "not documented",
+        },
+    )?;
     let derived = if api.safety_derived { " (derived from the name; nobody has confirmed it)" } else { "" };
     line("safety", &format!("{}{derived}", safety_words(api.safety)))?;
     line("group", api.group.as_deref().unwrap_or_default())?;
@@ -324,7 +346,12 @@ fn fields(printer: &mut Printer, field: &Field, depth: usize) -> Outcome {
     let list = if field.list { "[]" } else { "" };
     let kind = if field.children.is_empty() { word(field.kind) } else { String::new() };
     let name = format!("{}{list}", field.name);
-    let line = format!("{:indent$}{name:<width$} {kind}", "", indent = depth * 2, width = 30_usize.saturating_sub(depth * 2));
+    let line = format!(
+        "{:indent$}{name:<width$} {kind}",
+        "",
+        indent = depth * 2,
+        width = 30_usize.saturating_sub(depth * 2)
+    );
     printer.line(line.trim_end())?;
     field.children.iter().filter(|_| depth < 16).try_for_each(|child| fields(printer, child, depth + 1))
 }
@@ -398,7 +425,11 @@ fn example(api: &Api) -> String {
 /// Quotes a word for a shell where it needs it.
 pub(crate) fn quote(word: &str) -> String {
     let safe = |c: char| c.is_alphanumeric() || "-_./:=,@+%".contains(c);
-    if !word.is_empty() && word.chars().all(safe) { word.to_owned() } else { format!("'{}'", word.replace('\'', "'\\''")) }
+    if !word.is_empty() && word.chars().all(safe) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
 }
 
 #[cfg(test)]

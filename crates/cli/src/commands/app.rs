@@ -14,7 +14,7 @@ use crate::{
     running,
     secret_input::SecretInput,
     session::Session,
-    stop::{Outcome, note, say},
+    stop::{INTERRUPTED, Outcome, Stop, note, say},
     words,
 };
 
@@ -33,7 +33,7 @@ PLATFORM is alibaba, aliexpress, aliexpress-legacy, 1688, lazada, daraz, miravia
 ACCOUNT, EXPIRES_AT and REFRESH_EXPIRES_AT: then the account is imported too. It also reads lines
 PLATFORM:KEY:SECRET. The redirect URI has to be the one registered with the platform, letter by letter.
 JSON: {\"apps\":[{\"name\",\"platform\",\"region\",\"app_key\",\"redirect_uri\",\"sandbox\"}],\"accounts\":[{\"name\",..}]}")]
-    Add(AddArgs),
+    Add(Box<AddArgs>),
     /// Lists the apps.
     #[command(after_help = "\
 Examples:
@@ -73,22 +73,28 @@ pub(crate) struct AddArgs {
 
 /// Runs one of them.
 pub(crate) fn run(command: Command, session: &Session) -> Outcome {
-    running::block_on(session, async {
-        match command {
-            Command::Add(args) => add(&args, session).await,
-            Command::List => list(session).await,
+    match command {
+        Command::Add(args) => {
+            // Before the runtime starts: a read of standard input blocks.
+            let plan = plan(&args, session)?;
+            running::block_on(session, add(plan, session))
         }
-    })
+        Command::List => running::block_on(session, list(session)),
+    }
 }
 
-async fn add(args: &AddArgs, session: &Session) -> Outcome {
+fn plan(args: &AddArgs, session: &Session) -> Outcome<Plan> {
     // A mistyped platform should be said before a secret is asked for.
     let catalog = session.catalog()?;
-    let platform = catalog.platform(&args.platform)?.name.clone();
-    let plan = match &args.env_file {
-        None => Plan { apps: vec![from_options(args, &platform)?], tokens: None },
-        Some(path) => from_file(args, &platform, &EnvFile::read(path)?, path)?,
-    };
+    let platform = catalog.platform(&args.platform)?;
+    platform.urls(args.region.as_deref(), None)?;
+    match &args.env_file {
+        None => Ok(Plan { apps: vec![from_options(args, &platform.name)?], tokens: None }),
+        Some(path) => from_file(args, &platform.name, &EnvFile::read(path)?, path),
+    }
+}
+
+async fn add(plan: Plan, session: &Session) -> Outcome {
     let vault = session.vault().await?;
     let mut apps = Vec::new();
     for app in plan.apps {
@@ -108,7 +114,10 @@ struct Plan {
 }
 
 fn from_options(args: &AddArgs, platform: &str) -> Outcome<NewApp> {
-    let key = args.key.clone().ok_or_else(|| Error::usage("no app key was given").hint("Use --key KEY or --env-file FILE."))?;
+    let key = args
+        .key
+        .clone()
+        .ok_or_else(|| Error::usage("no app key was given").hint("Use --key KEY or --env-file FILE."))?;
     let secret = match args.secret.read()? {
         Some(secret) => secret,
         None if crate::stop::person_is_there() => ask_secret()?,
@@ -121,17 +130,31 @@ fn from_options(args: &AddArgs, platform: &str) -> Outcome<NewApp> {
     Ok(new_app(args, platform, key, secret, args.redirect_uri.clone()))
 }
 
-fn new_app(args: &AddArgs, platform: &str, key: String, secret: AppSecret, redirect_uri: Option<String>) -> NewApp {
-    NewApp { platform: platform.to_owned(), name: args.name.clone(), key, secret, redirect_uri, region: args.region.clone() }
+fn new_app(
+    args: &AddArgs,
+    platform: &str,
+    key: String,
+    secret: AppSecret,
+    redirect_uri: Option<String>,
+) -> NewApp {
+    NewApp {
+        platform: platform.to_owned(),
+        name: args.name.clone(),
+        key,
+        secret,
+        redirect_uri,
+        region: args.region.clone(),
+    }
 }
 
 /// Asks without showing what is typed.
 fn ask_secret() -> Outcome<AppSecret> {
-    inquire::Password::new("App secret:")
-        .without_confirmation()
-        .prompt()
-        .map(AppSecret::new)
-        .map_err(|_| Error::usage("no app secret was typed").hint("Nothing was stored.").into())
+    inquire::Password::new("App secret:").without_confirmation().prompt().map(AppSecret::new).map_err(
+        |error| match error {
+            inquire::InquireError::OperationInterrupted => Stop::Status(INTERRUPTED),
+            _ => Error::usage("no app secret was typed").hint("Nothing was stored.").into(),
+        },
+    )
 }
 
 fn from_file(args: &AddArgs, platform: &str, file: &EnvFile, path: &std::path::Path) -> Outcome<Plan> {
@@ -141,7 +164,9 @@ fn from_file(args: &AddArgs, platform: &str, file: &EnvFile, path: &std::path::P
         .apps
         .iter()
         .filter(|app| app.platform == platform)
-        .map(|app| new_app(args, platform, app.key.clone(), AppSecret::new(app.secret.clone()), redirect.clone()))
+        .map(|app| {
+            new_app(args, platform, app.key.clone(), AppSecret::new(app.secret.clone()), redirect.clone())
+        })
         .collect();
     match (file.get("APP_KEY"), file.get("APP_SECRET")) {
         (Some(key), Some(secret)) => {
@@ -152,16 +177,20 @@ fn from_file(args: &AddArgs, platform: &str, file: &EnvFile, path: &std::path::P
         (None, None) if apps.is_empty() => {
             let error = Error::usage(format!("{shown} holds no app of {platform}"));
             let others: Vec<&str> = file.apps.iter().map(|app| app.platform.as_str()).collect();
-            let hint = did_you_mean(platform, &others)
-                .unwrap_or_else(|| format!("It needs APP_KEY and APP_SECRET, or a line {platform}:KEY:SECRET."));
+            let hint = did_you_mean(platform, &others).unwrap_or_else(|| {
+                format!("It needs APP_KEY and APP_SECRET, or a line {platform}:KEY:SECRET.")
+            });
             return Err(error.hint(hint).into());
         }
         (None, None) => {}
     }
     if apps.len() > 1 && args.name.is_some() {
-        return Err(Error::usage(format!("{shown} holds {} apps of {platform}; one name does not fit them all", apps.len()))
-            .hint("Leave --name out, or give each app its own file.")
-            .into());
+        return Err(Error::usage(format!(
+            "{shown} holds {} apps of {platform}; one name does not fit them all",
+            apps.len()
+        ))
+        .hint("Leave --name out, or give each app its own file.")
+        .into());
     }
     let tokens = tokens(args, file)?;
     if tokens.is_some() && file.get("APP_KEY").is_none() {
@@ -179,7 +208,8 @@ fn tokens(args: &AddArgs, file: &EnvFile) -> Outcome<Option<ImportedTokens>> {
     let zone = match &args.timezone {
         None => TimeZone::system(),
         Some(name) => TimeZone::get(name).map_err(|_| {
-            Error::usage(format!("there is no time zone {name:?}")).hint("Write a name like Asia/Shanghai or America/Los_Angeles.")
+            Error::usage(format!("there is no time zone {name:?}"))
+                .hint("Write a name like Asia/Shanghai or America/Los_Angeles.")
         })?,
     };
     Ok(Some(ImportedTokens {
@@ -207,10 +237,15 @@ fn report(session: &Session, apps: &[App], accounts: &[Account]) -> Outcome {
     session.printer(Format::Table).one(&record, |printer| {
         for app in apps {
             let sandbox = if app.sandbox { ", of a sandbox" } else { "" };
-            printer.line(format_args!("added app {} ({}, key {}{sandbox})", app.name, app.platform, app.app_key))?;
+            printer.line(format_args!(
+                "added app {} ({}, key {}{sandbox})",
+                app.name, app.platform, app.app_key
+            ))?;
         }
         for account in accounts {
-            let left = account.access_expires_at.map_or_else(|| "end unknown".to_owned(), |until| words::left(until, now));
+            let left = account
+                .access_expires_at
+                .map_or_else(|| "end unknown".to_owned(), |until| words::left(until, now));
             printer.line(format_args!("added account {} (access token: {left})", account.name))?;
         }
         Ok(())
@@ -218,7 +253,10 @@ fn report(session: &Session, apps: &[App], accounts: &[Account]) -> Outcome {
     if accounts.is_empty()
         && let Some(app) = apps.first()
     {
-        say(&format!("Its redirect URI is {}; authorise a shop with: sesame login {}", app.redirect_uri, app.name));
+        say(&format!(
+            "Its redirect URI is {}; authorise a shop with: sesame login {}",
+            app.redirect_uri, app.name
+        ));
     }
     Ok(())
 }
@@ -236,7 +274,7 @@ fn app_json(app: &App) -> serde_json::Value {
 }
 
 async fn list(session: &Session) -> Outcome {
-    let apps = session.vault().await?.apps().await?;
+    let apps = if session.vault_is_new()? { Vec::new() } else { session.vault().await?.apps().await? };
     let mut rows = Rows::new(&["name", "platform", "region", "app key", "redirect uri", "sandbox"]);
     for app in &apps {
         rows.push([

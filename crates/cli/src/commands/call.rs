@@ -22,6 +22,7 @@ const MOST_COLUMNS: usize = 12;
 
 /// Options of `call`.
 #[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of the command line")]
 #[command(after_help = "\
 Examples:
   sesame call myshop /alibaba/icbu/product/list page_size=30
@@ -63,8 +64,8 @@ pub(crate) struct Args {
 }
 
 /// Calls and prints.
-pub(crate) fn run(args: Args, session: &Session) -> Outcome {
-    running::block_on(session, call(&args, session))
+pub(crate) fn run(args: &Args, session: &Session) -> Outcome {
+    running::block_on(session, call(args, session))
 }
 
 async fn call(args: &Args, session: &Session) -> Outcome {
@@ -72,7 +73,12 @@ async fn call(args: &Args, session: &Session) -> Outcome {
     let handle = session.vault().await?.handle(&args.account).await?;
     let platform = handle.platform().name.clone();
     let api = session.catalog()?.api(&platform, &args.api)?;
-    let arguments = parameters::read(&args.arguments, |name| takes_file(&api, name))?;
+    let files: Vec<String> =
+        api.params.iter().filter(|param| param.kind == Type::Bytes).map(|param| param.name.clone()).collect();
+    let words = args.arguments.clone();
+    let arguments =
+        running::aside(move || parameters::read(&words, |name| files.iter().any(|file| file == name)))
+            .await?;
     let mut call = session.call(&args.account, &args.api);
     call.args = arguments.values;
     call.files = arguments.files;
@@ -81,7 +87,7 @@ async fn call(args: &Args, session: &Session) -> Outcome {
         return dry_run(args, session, client, &call).await;
     }
     if api.safety != Safety::Read {
-        confirm(args, &api)?;
+        confirm(args, &api).await?;
     }
     if args.all {
         return all_pages(session, client, call).await;
@@ -92,10 +98,6 @@ async fn call(args: &Args, session: &Session) -> Outcome {
         return crate::output::raw(outcome.reply.body());
     }
     print_reply(&mut session.printer(Format::Json), &api, outcome.reply.payload())
-}
-
-fn takes_file(api: &Api, name: &str) -> bool {
-    api.params.iter().any(|param| param.name == name && param.kind == Type::Bytes)
 }
 
 /// Says which known API may have been meant. That it is called all the same, the client says.
@@ -118,7 +120,7 @@ pub(crate) fn warn_all(warnings: &[String]) {
 }
 
 /// Asks before something is changed.
-fn confirm(args: &Args, api: &Api) -> Outcome {
+async fn confirm(args: &Args, api: &Api) -> Outcome {
     if args.yes {
         return Ok(());
     }
@@ -132,8 +134,13 @@ fn confirm(args: &Args, api: &Api) -> Outcome {
     let mut out = anstream::stderr();
     let _ = write!(out, "{what}. Send it? [y/N] ");
     let _ = out.flush();
-    let mut answer = String::new();
-    std::io::stdin().read_line(&mut answer).map_err(|error| Error::local(format!("cannot read the answer: {error}")))?;
+    let answer = running::aside(|| {
+        let mut answer = String::new();
+        let read = std::io::stdin().read_line(&mut answer);
+        read.map_err(|error| Error::local(format!("cannot read the answer: {error}")))?;
+        Ok(answer)
+    })
+    .await?;
     if matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes") {
         return Ok(());
     }
@@ -196,6 +203,9 @@ async fn all_pages(session: &Session, client: &Client, call: Call) -> Outcome {
         progress.show(count, page.total);
     }
     progress.done();
+    if let (0, Some(error)) = (count, &failed) {
+        return Err(error.clone().into());
+    }
     match printer.format() {
         Format::Json => printer.text(if count == 0 { "[]\n" } else { "\n]\n" })?,
         Format::Table => printer.rows(&made_up(&table))?,
@@ -228,8 +238,10 @@ pub(crate) fn print_reply(printer: &mut Printer, api: &Api, payload: &str) -> Ou
     if matches!(printer.format(), Format::Json | Format::Ndjson) {
         return printer.vendor_json(payload);
     }
-    let value: Json = serde_json::from_str(payload)
-        .map_err(|error| Error::local(format!("the reply cannot be shown as a table: {error}")).hint("Use --output json or --raw."))?;
+    let value: Json = serde_json::from_str(payload).map_err(|error| {
+        Error::local(format!("the reply cannot be shown as a table: {error}"))
+            .hint("Use --output json or --raw.")
+    })?;
     let path = api.paging.as_ref().and_then(|paging| paging.items.as_deref());
     let rows = match path.map(|path| rows_at(&value, path)).filter(|rows| !rows.is_empty()) {
         Some(rows) => made_up(&rows),
@@ -238,20 +250,20 @@ pub(crate) fn print_reply(printer: &mut Printer, api: &Api, payload: &str) -> Ou
             None => flat(&value),
         },
     };
-    match printer.format() {
-        Format::Csv => printer.csv(&rows),
-        _ => {
-            printer.rows(&rows)?;
-            printer.flush()
-        }
+    if printer.format() == Format::Csv {
+        return printer.csv(&rows);
     }
+    printer.rows(&rows)?;
+    printer.flush()
 }
 
 /// Finds the first list of objects, the outermost first.
 fn first_list(value: &Json, depth: usize) -> Option<&Vec<Json>> {
     match value {
         Json::Array(items) if items.iter().any(Json::is_object) => Some(items),
-        Json::Object(members) if depth < 6 => members.values().find_map(|member| first_list(member, depth + 1)),
+        Json::Object(members) if depth < 6 => {
+            members.values().find_map(|member| first_list(member, depth + 1))
+        }
         _ => None,
     }
 }
@@ -265,7 +277,9 @@ fn made_up(items: &[Json]) -> Rows {
     columns.truncate(MOST_COLUMNS);
     if columns.is_empty() {
         let mut rows = Rows::new(&["value"]);
-        items.iter().for_each(|item| rows.push([shown(item)]));
+        for item in items {
+            rows.push([shown(item)]);
+        }
         return rows;
     }
     let mut rows = Rows::new(&columns);
@@ -322,7 +336,8 @@ impl Progress {
     pub(crate) fn new() -> Self {
         let bar = indicatif::ProgressBar::new_spinner();
         bar.set_style(
-            indicatif::ProgressStyle::with_template("{spinner} {msg}").unwrap_or_else(|_| indicatif::ProgressStyle::default_spinner()),
+            indicatif::ProgressStyle::with_template("{spinner} {msg}")
+                .unwrap_or_else(|_| indicatif::ProgressStyle::default_spinner()),
         );
         Self(bar)
     }

@@ -97,7 +97,8 @@ async fn get(args: &GetArgs, session: &Session) -> Outcome {
     let mut records = Vec::with_capacity(found.len());
     for category in &found {
         let row = cells(category, entry.columns);
-        let mut record: Map<String, Json> = row.iter().map(|(name, text)| (name.clone(), json!(text))).collect();
+        let mut record: Map<String, Json> =
+            row.iter().map(|(name, text)| (name.clone(), json!(text))).collect();
         record.insert("parent".to_owned(), json!(args.id));
         records.push(Json::Object(record));
         rows.push(row.into_iter().map(|(_, text)| text));
@@ -130,14 +131,22 @@ impl Asking<'_> {
     async fn by_ids(&self, reply: &Json, ids_only: bool) -> Outcome<Vec<Json>> {
         let node = at(reply, self.entry.items).unwrap_or(&Json::Null);
         let level = node.get("level").and_then(scalar::integer);
-        let ids: Vec<String> =
-            node.get("child_ids").and_then(Json::as_array).into_iter().flatten().filter_map(scalar::text).collect();
+        let ids: Vec<String> = node
+            .get("child_ids")
+            .and_then(Json::as_array)
+            .into_iter()
+            .flatten()
+            .filter_map(scalar::text)
+            .collect();
         let bare = |id: &String| json!({"category_id": id, "level": level.map(|level| level + 1)});
         if ids_only {
             return Ok(ids.iter().map(bare).collect());
         }
         if ids.len() > MOST_CHILDREN {
-            note("note", &format!("{} categories: the names of the first {MOST_CHILDREN} are fetched", ids.len()));
+            note(
+                "note",
+                &format!("{} categories: the names of the first {MOST_CHILDREN} are fetched", ids.len()),
+            );
         }
         let progress = Progress::new();
         let mut found = Vec::with_capacity(ids.len());
@@ -183,7 +192,11 @@ async fn map(args: &MapArgs, session: &Session) -> Outcome {
     let handle = session.vault().await?.handle(&args.account).await?;
     let platform = handle.platform().name.clone();
     if platform != "alibaba" {
-        return Err(Error::usage(format!("category ids are mapped on alibaba only; {} is on {platform}", args.account)).into());
+        return Err(Error::usage(format!(
+            "category ids are mapped on alibaba only; {} is on {platform}",
+            args.account
+        ))
+        .into());
     }
     // 1 category, 2 attribute, 3 attribute value: how much of the path is given.
     let convert_type = 1 + u8::from(args.attribute.is_some()) + u8::from(args.value.is_some());

@@ -78,15 +78,17 @@ impl Clock for DemoClock {
 }
 
 /// Shows it.
-pub(crate) fn run(args: Args) -> Outcome {
+pub(crate) fn run(args: &Args) -> Outcome {
     // Removed when this function returns, after Ctrl-C too.
     let home = tempfile::Builder::new().prefix("sesame-demo-").tempdir().map_err(|error| {
-        Error::local(format!("cannot make a temporary directory: {error}")).hint("Check the space in it, or set TMPDIR to another.")
+        Error::local(format!("cannot make a temporary directory: {error}"))
+            .hint("Check the space in it, or set TMPDIR to another.")
     })?;
     let path = home.path().to_owned();
     running::block_on_many(async move {
         let clock = Arc::new(DemoClock::default());
-        let mut options = Options::new(Arc::new(sesame_catalog::Catalog::builtin()), Arc::<DemoClock>::clone(&clock));
+        let mut options =
+            Options::new(Arc::new(sesame_catalog::Catalog::builtin()), Arc::<DemoClock>::clone(&clock));
         options.listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         options.shops = 1;
         options.products = 40;
@@ -96,9 +98,14 @@ pub(crate) fn run(args: Args) -> Outcome {
 
         let mut key = [0; 32];
         clock.random(&mut key);
-        let key: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
+        let key = key.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
         let settings = Settings::apart(path, sandbox.url(), AppSecret::new(key));
-        let demo = Demo { session: Session::with_clock(settings, Arc::<DemoClock>::clone(&clock)), clock, out: Printer::new(Format::Table), step: 0 };
+        let demo = Demo {
+            session: Session::with_clock(settings, Arc::<DemoClock>::clone(&clock)),
+            clock,
+            out: Printer::new(Format::Table),
+            step: 0,
+        };
         let outcome = demo.play(&sandbox).await;
         sandbox.stop().await;
         outcome
@@ -116,7 +123,10 @@ impl Demo {
     async fn play(mut self, sandbox: &Sandbox) -> Outcome {
         let begun = self.clock.real.now();
         self.out.line(format_args!("{}", "Sesame: two shops, two protocols, one command".bold()))?;
-        self.out.line(format_args!("The sandbox at {} stands in for the platforms; data goes to a temporary directory.", sandbox.url()))?;
+        self.out.line(format_args!(
+            "The sandbox at {} stands in for the platforms; data goes to a temporary directory.",
+            sandbox.url()
+        ))?;
 
         let apps = sandbox.describe().apps;
         let apps = self.add_apps(&apps).await?;
@@ -132,7 +142,12 @@ impl Demo {
 
     fn title(&mut self, text: &str, command: &str) -> Outcome {
         self.step += 1;
-        self.out.line(format_args!("\n{} {}  {}", format_args!("{}.", self.step).bold(), text.bold(), command.dimmed()))?;
+        self.out.line(format_args!(
+            "\n{} {}  {}",
+            format_args!("{}.", self.step).bold(),
+            text.bold(),
+            command.dimmed()
+        ))?;
         self.out.flush()
     }
 
@@ -184,7 +199,10 @@ impl Demo {
                 .ok_or_else(|| Error::local("the sandbox did not approve by itself"))?;
             let found = vault.finish_login(&login, callback).await?;
             for account in found {
-                self.done(&format!("{app}: {} approved the app; state checked, code exchanged for tokens", account.name))?;
+                self.done(&format!(
+                    "{app}: {} approved the app; state checked, code exchanged for tokens",
+                    account.name
+                ))?;
                 accounts.push(account.name);
             }
         }
@@ -196,9 +214,18 @@ impl Demo {
         let now = self.clock.now();
         let mut rows = Rows::new(&["account", "platform", "access token", "refresh token", "number"]);
         for name in names {
-            let Account { name, platform, access_expires_at, refresh_expires_at, generation, .. } = self.account(name).await?;
-            let left = |until: Option<Timestamp>| until.map_or_else(|| "unknown".to_owned(), |until| words::left(until, now));
-            rows.push([name, platform, left(access_expires_at), left(refresh_expires_at), generation.to_string()]);
+            let Account { name, platform, access_expires_at, refresh_expires_at, generation, .. } =
+                self.account(name).await?;
+            let left = |until: Option<Timestamp>| {
+                until.map_or_else(|| "unknown".to_owned(), |until| words::left(until, now))
+            };
+            rows.push([
+                name,
+                platform,
+                left(access_expires_at),
+                left(refresh_expires_at),
+                generation.to_string(),
+            ]);
         }
         self.table(&rows)
     }
@@ -211,16 +238,23 @@ impl Demo {
         self.title("Refresh the tokens", "sesame refresh ACCOUNT")?;
         let before = self.account(&names[0]).await?.generation;
         let after = self.session.vault().await?.refresh(&names[0]).await?;
-        self.done(&format!("{}: asked for a refresh, got a new pair (token {before} became {})", names[0], after.generation))?;
+        self.done(&format!(
+            "{}: asked for a refresh, got a new pair (token {before} became {})",
+            names[0], after.generation
+        ))?;
 
         // One second more than the life of the token.
         let ten_hours = SignedDuration::from_hours(10).as_secs() + 1;
         self.clock.ahead.fetch_add(ten_hours, Ordering::Relaxed);
         let before = self.account(&names[1]).await?;
-        self.done(&format!("ten hours pass on the demo's clock; the access token of {} has ended", names[1]))?;
+        self.done(&format!(
+            "ten hours pass on the demo's clock; the access token of {} has ended",
+            names[1]
+        ))?;
         products::fetch(&ListArgs::first(&names[1], 1), &self.session, PRODUCTS, "products").await?;
         let after = self.account(&names[1]).await?;
-        let left = after.access_expires_at.map_or_else(String::new, |until| words::left(until, self.clock.now()));
+        let left =
+            after.access_expires_at.map_or_else(String::new, |until| words::left(until, self.clock.now()));
         self.done(&format!(
             "{}: the next call refreshed it by itself (token {} became {}, good for {left}; the refresh token stays)",
             names[1], before.generation, after.generation
@@ -233,13 +267,24 @@ impl Demo {
         let mut category = None;
         let mut counts = Vec::new();
         for name in names {
-            let listed = products::fetch(&ListArgs::first(name, ROWS), &self.session, PRODUCTS, "products").await?;
+            let listed =
+                products::fetch(&ListArgs::first(name, ROWS), &self.session, PRODUCTS, "products").await?;
             let count = listed.total.unwrap_or(listed.items.len() as u64);
             counts.push(format!("{name}: {} of {count}", listed.items.len()));
             for item in &listed.items {
-                let row: Map<String, Json> = cells(item, listed.listing.columns).into_iter().map(|(name, text)| (name, json!(text))).collect();
+                let row: Map<String, Json> = cells(item, listed.listing.columns)
+                    .into_iter()
+                    .map(|(name, text)| (name, json!(text)))
+                    .collect();
                 let text = |name: &str| row[name].as_str().unwrap_or_default().to_owned();
-                rows.push([name.clone(), text("id"), text("title"), text("price"), text("currency"), text("modified")]);
+                rows.push([
+                    name.clone(),
+                    text("id"),
+                    text("title"),
+                    text("price"),
+                    text("currency"),
+                    text("modified"),
+                ]);
                 category = category.or_else(|| text("category").parse().ok());
             }
         }
@@ -252,32 +297,64 @@ impl Demo {
         self.title("Walk down the categories of both", "sesame categories get ACCOUNT [ID]")?;
         let client = self.session.client().await?.clone();
         let arguments = |name: &str, id: &str| Map::from_iter([(name.to_owned(), json!(id))]);
-        let root = call(&client, &self.session, &names[0], "/icbu/product/category/get", arguments("cat_id", "0")).await?;
-        let ids: Vec<String> =
-            at(&root, "result.result.child_ids").and_then(Json::as_array).into_iter().flatten().filter_map(scalar::text).collect();
+        let root =
+            call(&client, &self.session, &names[0], "/icbu/product/category/get", arguments("cat_id", "0"))
+                .await?;
+        let ids: Vec<String> = at(&root, "result.result.child_ids")
+            .and_then(Json::as_array)
+            .into_iter()
+            .flatten()
+            .filter_map(scalar::text)
+            .collect();
         let mut shown = Vec::new();
         for id in ids.iter().take(4) {
-            let child = call(&client, &self.session, &names[0], "/icbu/product/category/get", arguments("cat_id", id)).await?;
+            let child = call(
+                &client,
+                &self.session,
+                &names[0],
+                "/icbu/product/category/get",
+                arguments("cat_id", id),
+            )
+            .await?;
             shown.extend(at(&child, "result.result.name").and_then(scalar::text));
         }
         self.done(&format!("{}: {} top categories: {}, ...", names[0], ids.len(), shown.join(", ")))?;
-        let top = call(&client, &self.session, &names[1], "api.getChildrenPostCategoryById", arguments("cateId", "0")).await?;
+        let top = call(
+            &client,
+            &self.session,
+            &names[1],
+            "api.getChildrenPostCategoryById",
+            arguments("cateId", "0"),
+        )
+        .await?;
         let list = at(&top, "aeopPostCategoryList").and_then(Json::as_array).cloned().unwrap_or_default();
-        let shown: Vec<String> = list.iter().take(4).filter_map(|category| at(category, "names.en").and_then(scalar::text)).collect();
+        let shown: Vec<String> = list
+            .iter()
+            .take(4)
+            .filter_map(|category| at(category, "names.en").and_then(scalar::text))
+            .collect();
         self.done(&format!("{}: {} top categories: {}, ...", names[1], list.len(), shown.join(", ")))
     }
 
     async fn schema(&mut self, name: &str, category: u64) -> Outcome {
         self.title("Fetch the schema of a category", "sesame schema get ACCOUNT --category ID")?;
         let client = self.session.client().await?.clone();
-        let arguments = Map::from_iter([("cat_id".to_owned(), json!(category)), ("language".to_owned(), json!("en_US"))]);
+        let arguments =
+            Map::from_iter([("cat_id".to_owned(), json!(category)), ("language".to_owned(), json!("en_US"))]);
         let reply = call(&client, &self.session, name, "/alibaba/icbu/product/schema/get", arguments).await?;
         let xml = at(&reply, "result.data").and_then(scalar::text).unwrap_or_default();
         let fields = xml.matches("<field ").count();
         let required = xml.matches("name=\"requiredRule\"").count();
-        self.done(&format!("category {category}: {} bytes of XML, {fields} fields, {required} of them with a required rule", xml.len()))?;
-        let names: Vec<&str> =
-            xml.split("<field ").skip(1).filter_map(|field| field.split("name=\"").nth(1)?.split('"').next()).take(6).collect();
+        self.done(&format!(
+            "category {category}: {} bytes of XML, {fields} fields, {required} of them with a required rule",
+            xml.len()
+        ))?;
+        let names: Vec<&str> = xml
+            .split("<field ")
+            .skip(1)
+            .filter_map(|field| field.split("name=\"").nth(1)?.split('"').next())
+            .take(6)
+            .collect();
         self.done(&format!("it begins with: {}", names.join(", ")))
     }
 
@@ -285,7 +362,8 @@ impl Demo {
         self.title("Call any API by name", "sesame call ACCOUNT API [NAME=VALUE ...]")?;
         let client = self.session.client().await?.clone();
         let mut request = self.session.call(&names[0], "/alibaba/order/list");
-        request.args = Map::from_iter([("role".to_owned(), json!("seller")), ("page_size".to_owned(), json!(10))]);
+        request.args =
+            Map::from_iter([("role".to_owned(), json!("seller")), ("page_size".to_owned(), json!(10))]);
         let outcome = client.call(&request).await?;
         self.done(&format!(
             "{}: /alibaba/order/list answered {} bytes, request id {}",
@@ -293,7 +371,9 @@ impl Demo {
             outcome.reply.body().len(),
             outcome.reply.request_id().unwrap_or("none")
         ))?;
-        let listed = products::fetch(&ListArgs::first(&names[1], 50), &self.session, TEMPLATES, "detail modules").await?;
+        let listed =
+            products::fetch(&ListArgs::first(&names[1], 50), &self.session, TEMPLATES, "detail modules")
+                .await?;
         self.done(&format!("{}: {} detail modules (sesame templates list)", names[1], listed.items.len()))
     }
 
@@ -301,7 +381,8 @@ impl Demo {
         let took = self.clock.real.now().duration_since(begun).unsigned_abs();
         self.out.line(format_args!("\n{} All of this took {}.", "✓".green(), words::duration(took)))?;
         self.out.line(format_args!("\n{}", "The same with real keys:".bold()))?;
-        self.out.line("  sesame app add alibaba --key YOUR_APP_KEY --secret-stdin   # or: --env-file .env")?;
+        self.out
+            .line("  sesame app add alibaba --key YOUR_APP_KEY --secret-stdin   # or: --env-file .env")?;
         self.out.line("  sesame login alibaba                                      # opens the browser")?;
         self.out.line("  sesame accounts")?;
         self.out.line("  sesame products list ACCOUNT --all --output csv > products.csv")?;

@@ -63,19 +63,25 @@ struct Finding {
 struct Findings(Vec<Finding>);
 
 impl Findings {
-    fn add(&mut self, check: impl Into<String>, state: State, found: impl Into<String>, todo: impl Into<String>) {
+    fn add(
+        &mut self,
+        check: impl Into<String>,
+        state: State,
+        found: impl Into<String>,
+        todo: impl Into<String>,
+    ) {
         self.0.push(Finding { check: check.into(), state, found: found.into(), todo: todo.into() });
     }
 }
 
 /// Checks and prints.
-pub(crate) fn run(args: Args, session: &Session) -> Outcome {
+pub(crate) fn run(args: &Args, session: &Session) -> Outcome {
     running::block_on(session, async {
         let mut findings = Findings::default();
         settings(session, &mut findings);
         catalogue(session, &mut findings);
         vault(session, &mut findings).await;
-        route(&args, session, &mut findings).await?;
+        route(args, session, &mut findings).await?;
         print(session, &findings)
     })
 }
@@ -86,18 +92,40 @@ fn settings(session: &Session, findings: &mut Findings) {
     let home = &chosen.home;
     let (state, found, todo) = match std::fs::metadata(&home.value) {
         Ok(meta) if !meta.is_dir() => (State::Wrong, "is no directory", "Name a directory: SESAME_HOME=DIR."),
-        Ok(_) if !can_write(&home.value) => {
-            (State::Wrong, "cannot be written", "Check who owns it, its mode and the free space; or name another with SESAME_HOME.")
-        }
+        Ok(_) if !can_write(&home.value) => (
+            State::Wrong,
+            "cannot be written",
+            "Check who owns it, its mode and the free space; or name another with SESAME_HOME.",
+        ),
         Ok(_) => (State::Ok, "can be written", ""),
         Err(_) => (State::Note, "does not exist yet", "It is made when something is stored."),
     };
     findings.add("home", state, format!("{} ({}; {found})", home.value.display(), home.origin), todo);
-    findings.add("output", State::Ok, format!("{} ({})", chosen.output.value.map_or("of each command", format_word), chosen.output.origin), "");
-    findings.add("timeout", State::Ok, format!("{} ({})", words::duration(chosen.timeout.value), chosen.timeout.origin), "");
+    findings.add(
+        "output",
+        State::Ok,
+        format!("{} ({})", chosen.output.value.map_or("of each command", format_word), chosen.output.origin),
+        "",
+    );
+    findings.add(
+        "timeout",
+        State::Ok,
+        format!("{} ({})", words::duration(chosen.timeout.value), chosen.timeout.origin),
+        "",
+    );
     match session.endpoint() {
-        Ok(None) => findings.add("endpoint", State::Ok, format!("the real platforms ({})", chosen.endpoint.origin), ""),
-        Ok(Some(endpoint)) => findings.add("endpoint", State::Note, format!("sandbox {endpoint} ({})", chosen.endpoint.origin), "Unset it to reach the real platforms."),
+        Ok(None) => findings.add(
+            "endpoint",
+            State::Ok,
+            format!("the real platforms ({})", chosen.endpoint.origin),
+            "",
+        ),
+        Ok(Some(endpoint)) => findings.add(
+            "endpoint",
+            State::Note,
+            format!("sandbox {endpoint} ({})", chosen.endpoint.origin),
+            "Unset it to reach the real platforms.",
+        ),
         Err(stop) => findings.wrong("endpoint", &stop),
     }
 }
@@ -105,7 +133,9 @@ fn settings(session: &Session, findings: &mut Findings) {
 impl Findings {
     fn wrong(&mut self, check: &str, stop: &Stop) {
         let (found, todo) = match stop {
-            Stop::Failed(error) => (error.message().to_owned(), error.hint_text().unwrap_or_default().to_owned()),
+            Stop::Failed(error) => {
+                (error.message().to_owned(), error.hint_text().unwrap_or_default().to_owned())
+            }
             _ => ("failed".to_owned(), String::new()),
         };
         self.add(check, State::Wrong, found, todo);
@@ -133,7 +163,10 @@ fn catalogue(session: &Session, findings: &mut Findings) {
     match session.catalog() {
         Err(stop) => findings.wrong("catalogue", &stop),
         Ok(catalog) => {
-            let own = session.settings.catalog_dir().map_or_else(String::new, |path| format!(", with {}", path.display()));
+            let own = session
+                .settings
+                .catalog_dir()
+                .map_or_else(String::new, |path| format!(", with {}", path.display()));
             findings.add("catalogue", State::Ok, format!("{} platforms{own}", catalog.platforms().len()), "");
         }
     }
@@ -141,11 +174,19 @@ fn catalogue(session: &Session, findings: &mut Findings) {
 
 async fn vault(session: &Session, findings: &mut Findings) {
     let chosen = &session.settings.vault;
-    let place = format!("{} ({})", chosen.value, chosen.origin);
-    let file = chosen.value.strip_prefix("sqlite:").map(|path| path.strip_prefix("//").unwrap_or(path));
-    // Looking must not make a vault.
-    if file.is_some_and(|path| !Path::new(path).exists()) {
-        findings.add("vault", State::Note, format!("{place}; does not exist yet"), "It is made with the first `sesame app add`.");
+    // An address that is none may hold a password.
+    let shown = chosen
+        .value
+        .parse::<sesame_vault::Location>()
+        .map_or_else(|_| "…".to_owned(), |location| location.to_string());
+    let place = format!("{shown} ({})", chosen.origin);
+    if session.vault_is_new().unwrap_or_default() {
+        findings.add(
+            "vault",
+            State::Note,
+            format!("{place}; does not exist yet"),
+            "It is made with the first `sesame app add`.",
+        );
         return;
     }
     let vault = match session.vault().await {
@@ -165,11 +206,19 @@ async fn vault(session: &Session, findings: &mut Findings) {
     findings.add("master key", State::Ok, format!("{} ({asked})", vault.key_kind()), "");
     match (vault.apps().await, vault.accounts().await) {
         (Ok(apps), Ok(accounts)) => {
-            let waiting: Vec<&str> =
-                accounts.iter().filter(|account| account.state.reason().is_some()).map(|account| account.name.as_str()).collect();
+            let waiting: Vec<&str> = accounts
+                .iter()
+                .filter(|account| account.state.reason().is_some())
+                .map(|account| account.name.as_str())
+                .collect();
             findings.add("shops", State::Ok, format!("{} apps, {} accounts", apps.len(), accounts.len()), "");
             if !waiting.is_empty() {
-                findings.add("authorisation", State::Wrong, format!("{} need a person: {}", waiting.len(), waiting.join(", ")), "See `sesame accounts`.");
+                findings.add(
+                    "authorisation",
+                    State::Wrong,
+                    format!("{} need a person: {}", waiting.len(), waiting.join(", ")),
+                    "See `sesame accounts`.",
+                );
             }
         }
         (Err(error), _) | (_, Err(error)) => findings.wrong("shops", &error.into()),
@@ -188,7 +237,11 @@ async fn route(args: &Args, session: &Session, findings: &mut Findings) -> Outco
     for platform in catalog.platforms() {
         let Some(region) = platform.regions.first() else { continue };
         let check = format!("route {}", platform.name);
-        let more = if platform.regions.len() > 1 { format!(", {} regions", platform.regions.len()) } else { String::new() };
+        let more = if platform.regions.len() > 1 {
+            format!(", {} regions", platform.regions.len())
+        } else {
+            String::new()
+        };
         match transport.route(&region.api) {
             Err(error) => findings.wrong(&check, &error.into()),
             Ok(way) if args.online => {
@@ -199,7 +252,12 @@ async fn route(args: &Args, session: &Session, findings: &mut Findings) -> Outco
         }
     }
     if !args.online {
-        findings.add("clock", State::Note, "not compared", "Use --online to ask the platforms for their time.");
+        findings.add(
+            "clock",
+            State::Note,
+            "not compared",
+            "Use --online to ask the platforms for their time.",
+        );
     }
     Ok(())
 }
@@ -215,8 +273,21 @@ async fn probe(session: &Session, findings: &mut Findings, check: &str, url: &st
         Ok(reply) => {
             findings.add(check, State::Ok, format!("{url} answers"), "");
             match reply.date.as_deref().and_then(parse_http_date) {
-                Some(theirs) => clock(findings, &check.replacen("reach", "clock", 1), before, session.clock.now(), theirs),
-                None => findings.add(check.replacen("reach", "clock", 1), State::Note, "the answer has no Date", ""),
+                Some(theirs) => {
+                    clock(
+                        findings,
+                        &check.replacen("reach", "clock", 1),
+                        before,
+                        session.clock.now(),
+                        theirs,
+                    );
+                }
+                None => findings.add(
+                    check.replacen("reach", "clock", 1),
+                    State::Note,
+                    "the answer has no Date",
+                    "",
+                ),
             }
         }
     }
@@ -232,7 +303,10 @@ fn clock(findings: &mut Findings, check: &str, before: Timestamp, after: Timesta
         findings.add(
             check,
             State::Wrong,
-            format!("this clock is {} {direction} the platform's", words::duration(std::time::Duration::from_secs(off.unsigned_abs()))),
+            format!(
+                "this clock is {} {direction} the platform's",
+                words::duration(std::time::Duration::from_secs(off.unsigned_abs()))
+            ),
             "Set the clock (NTP). Sesame corrects its own calls once, other programs will be refused.",
         );
     } else {

@@ -69,7 +69,8 @@ pub(crate) fn run(args: &Args, session: &Session) -> Outcome {
         })
         .collect();
     if !printer.for_people() {
-        let mut rows = crate::output::Rows::new(&["scope", "code", "sub_code", "kind", "fault", "says", "advice"]);
+        let mut rows =
+            crate::output::Rows::new(&["scope", "code", "sub_code", "kind", "fault", "says", "advice"]);
         for explained in &found {
             let rule = &explained.rule;
             rows.push([
@@ -99,7 +100,12 @@ pub(crate) fn run(args: &Args, session: &Session) -> Outcome {
         printer.line(format_args!("  means   {}{guess}", rule.says))?;
         printer.line(format_args!("  do      {}", rule.advice))?;
         let maybe = if rule.maybe_done { "; the call may have been carried out all the same" } else { "" };
-        printer.line(format_args!("  kind    {}, fault of the {}, {}{maybe}", rule.kind, rule.fault.as_str(), retry_words(rule.retry)))?;
+        printer.line(format_args!(
+            "  kind    {}, fault of the {}, {}{maybe}",
+            rule.kind,
+            rule.fault.as_str(),
+            retry_words(rule.retry)
+        ))?;
         printer.line(format_args!("  exit    {}", crate::stop::exit_code(rule.kind)))?;
         printer.line(format_args!("  source  {} ({})", rule.source, rule.date))?;
     }

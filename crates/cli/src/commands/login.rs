@@ -57,7 +57,7 @@ pub(crate) struct Args {
 }
 
 /// Authorises and prints the accounts.
-pub(crate) fn run(args: Args, session: &Session) -> Outcome {
+pub(crate) fn run(args: &Args, session: &Session) -> Outcome {
     running::block_on(session, async {
         let vault = session.vault().await?;
         let options = LoginOptions {
@@ -71,7 +71,7 @@ pub(crate) fn run(args: Args, session: &Session) -> Outcome {
         let callback = match (&args.code, &args.callback_url) {
             (Some(code), _) => Callback::Code(AuthCode::new(code.trim())),
             (None, Some(url)) => Callback::Url(url.clone()),
-            (None, None) => obtain(&args, session, vault, &login).await?,
+            (None, None) => obtain(args, session, vault, &login).await?,
         };
         let found = vault.finish_login(&login, callback).await?;
         done(session, &found)
@@ -110,9 +110,15 @@ async fn obtain(args: &Args, session: &Session, vault: &Vault, login: &Login) ->
     // Without a browser of ours a line may come from anywhere; with one, only a person pastes.
     let pasting = args.no_browser || person_is_there();
     if listener.is_none() && !pasting {
-        return Err(Error::new(ErrorKind::Authorisation, format!("the redirect URI {} is not on this machine, and there is no terminal to paste at", login.redirect_uri))
-            .hint("Approve the app in a browser, then: sesame login APP --callback-url URL.")
-            .into());
+        return Err(Error::new(
+            ErrorKind::Authorisation,
+            format!(
+                "the redirect URI {} is not on this machine, and there is no terminal to paste at",
+                login.redirect_uri
+            ),
+        )
+        .hint("Approve the app in a browser, then: sesame login APP --callback-url URL.")
+        .into());
     }
     if args.no_browser {
         say("Open this address and approve the app:");
@@ -185,7 +191,11 @@ pub(crate) async fn ask_sandbox(session: &Session, login: &Login) -> Outcome<Opt
     if let Some(location) = &reply.location {
         // The vault checks all of it; this is said here because it names the sandbox.
         if !location.starts_with(login.redirect_uri.split(['?', '#']).next().unwrap_or_default()) {
-            return Err(Error::usage(format!("the sandbox redirects to {}, not to the app's redirect URI", mask_url(location))).into());
+            return Err(Error::usage(format!(
+                "the sandbox redirects to {}, not to the app's redirect URI",
+                mask_url(location)
+            ))
+            .into());
         }
         return Ok(Some(Callback::Url(location.clone())));
     }

@@ -77,21 +77,35 @@ pub(crate) struct Listed {
 }
 
 /// Prints one of the lists of [`listings`].
-pub(crate) async fn list(args: &ListArgs, session: &Session, listings: &'static [Listing], what: &str) -> Outcome {
+pub(crate) async fn list(
+    args: &ListArgs,
+    session: &Session,
+    listings: &'static [Listing],
+    what: &str,
+) -> Outcome {
     let Listed { listing, items, total, failed } = fetch(args, session, listings, what).await?;
     print(session, listing, &items)?;
     let count = items.len() as u64;
     match total {
         _ if failed.is_some() || args.all => {}
-        Some(total) if total > count => note("note", &format!("{count} of {total} {what} are shown; --all shows all")),
-        None if count >= args.limit.unwrap_or(FEW) => note("note", &format!("the first {count} {what} are shown; --all shows all")),
+        Some(total) if total > count => {
+            note("note", &format!("{count} of {total} {what} are shown; --all shows all"));
+        }
+        None if count >= args.limit.unwrap_or(FEW) => {
+            note("note", &format!("the first {count} {what} are shown; --all shows all"));
+        }
         _ => {}
     }
     failed.map_or(Ok(()), |error| Err(error.into()))
 }
 
 /// Fetches the rows of a list.
-pub(crate) async fn fetch(args: &ListArgs, session: &Session, listings: &'static [Listing], what: &str) -> Outcome<Listed> {
+pub(crate) async fn fetch(
+    args: &ListArgs,
+    session: &Session,
+    listings: &'static [Listing],
+    what: &str,
+) -> Outcome<Listed> {
     let client = session.client().await?;
     let handle = session.vault().await?.handle(&args.account).await?;
     let platform = handle.platform().name.clone();
@@ -167,13 +181,16 @@ fn set_page(arguments: &mut Map<String, Json>, api: &Api, page: u64, limit: u64)
 
 fn print(session: &Session, listing: &Listing, items: &[Json]) -> Outcome {
     let names: Vec<&str> = listing.columns.iter().map(|(name, _)| *name).collect();
-    let headers: Vec<String> =
-        names.iter().map(|name| if *name == "price" { format!("{name}>") } else { (*name).to_owned() }).collect();
+    let headers: Vec<String> = names
+        .iter()
+        .map(|name| if *name == "price" { format!("{name}>") } else { (*name).to_owned() })
+        .collect();
     let mut rows = Rows::new(&headers);
     let mut records = Vec::with_capacity(items.len());
     for item in items {
         let row = cells(item, listing.columns);
-        let mut record: Map<String, Json> = row.iter().map(|(name, text)| (name.clone(), json!(text))).collect();
+        let mut record: Map<String, Json> =
+            row.iter().map(|(name, text)| (name.clone(), json!(text))).collect();
         record.insert("raw".to_owned(), item.clone());
         records.push(Json::Object(record));
         rows.push(row.into_iter().map(|(_, text)| text));
@@ -197,7 +214,11 @@ mod tests {
             Json::Object(arguments)
         };
         let alibaba = asked("alibaba", 3, 100);
-        assert_eq!((&alibaba["current_page"], &alibaba["page_size"]), (&json!(3), &json!(30)), "cut to the documented 30");
+        assert_eq!(
+            (&alibaba["current_page"], &alibaba["page_size"]),
+            (&json!(3), &json!(30)),
+            "cut to the documented 30"
+        );
         let aliexpress = asked("aliexpress", 2, 50);
         assert_eq!(aliexpress["aeop_a_e_product_list_query"]["current_page"], 2);
         assert_eq!(aliexpress["aeop_a_e_product_list_query"]["product_status_type"], "onSelling");

@@ -44,8 +44,14 @@ pub(crate) fn run(args: Args, session: &Session) -> Outcome {
             match vault.refresh(&name).await {
                 Ok(account) => {
                     let now = session.clock.now();
-                    let left = |until: Option<jiff::Timestamp>| until.map_or_else(|| "no end known".to_owned(), |until| words::left(until, now));
-                    rows.push([account.name.clone(), left(account.access_expires_at), left(account.refresh_expires_at)]);
+                    let left = |until: Option<jiff::Timestamp>| {
+                        until.map_or_else(|| "no end known".to_owned(), |until| words::left(until, now))
+                    };
+                    rows.push([
+                        account.name.clone(),
+                        left(account.access_expires_at),
+                        left(account.refresh_expires_at),
+                    ]);
                     records.push(json!({
                         "account": account.name,
                         "refreshed": true,

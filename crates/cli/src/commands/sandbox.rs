@@ -80,7 +80,7 @@ pub(crate) struct Args {
 }
 
 /// Runs until it is stopped.
-pub(crate) fn run(args: Args, session: &Session) -> Outcome {
+pub(crate) fn run(args: &Args, session: &Session) -> Outcome {
     let mut options = Options::new(session.catalog()?, Arc::clone(&session.clock));
     options.listen = args.listen;
     options.allow_public = args.allow_public;
@@ -101,35 +101,47 @@ pub(crate) fn run(args: Args, session: &Session) -> Outcome {
     }
     running::serve(async {
         let sandbox = Sandbox::start(options).await?;
+        let stopped = stopped()?;
         if args.json {
             let line = serde_json::to_string(&sandbox.describe()).unwrap_or_default();
             output::raw(format!("{line}\n").as_bytes())?;
         } else {
-            banner(&sandbox, &args)?;
+            banner(&sandbox, args)?;
         }
-        sandbox.run_until(stopped()).await;
+        sandbox.run_until(stopped).await;
         say("The sandbox stopped.");
         Ok(())
     })
 }
 
-/// Waits for Ctrl-C or SIGTERM: both are the usual way to stop a server, and no failure.
-async fn stopped() {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = tokio::signal::ctrl_c() => {}
-            }
-            return;
+/// Listens for Ctrl-C and SIGTERM from now on, and returns what waits for them: both are the usual way
+/// to stop a server, and no failure.
+///
+/// Whoever reads that the sandbox is ready may stop it at once, so this comes before the saying.
+#[cfg(unix)]
+fn stopped() -> Outcome<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let listen =
+        |kind| signal(kind).map_err(|error| Error::local(format!("cannot listen for signals: {error}")));
+    let (mut terminate, mut interrupt) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
         }
-    }
-    // Where signals cannot be heard, the system ends the process by itself.
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending::<()>().await;
-    }
+    })
+}
+
+/// Listens for Ctrl-C.
+#[cfg(not(unix))]
+#[expect(clippy::unnecessary_wraps, reason = "as on the other systems")]
+fn stopped() -> Outcome<impl Future<Output = ()>> {
+    Ok(async {
+        // Where signals cannot be heard, the system ends the process by itself.
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    })
 }
 
 /// Reads apps from either form of file.
@@ -146,12 +158,19 @@ fn apps(path: &Path) -> Outcome<Vec<AppSpec>> {
         .collect();
     match (file.get("PLATFORM"), file.get("APP_KEY"), file.get("APP_SECRET")) {
         (Some(platform), Some(key), Some(secret)) => {
-            apps.push(AppSpec { platform: platform.to_owned(), key: key.to_owned(), secret: AppSecret::new(secret) });
+            apps.push(AppSpec {
+                platform: platform.to_owned(),
+                key: key.to_owned(),
+                secret: AppSecret::new(secret),
+            });
         }
         (None, Some(_), Some(_)) => {
-            return Err(Error::usage(format!("{} has an app but does not say of which platform", path.display()))
-                .hint("Add a line PLATFORM=lazada, or write PLATFORM:KEY:SECRET.")
-                .into());
+            return Err(Error::usage(format!(
+                "{} has an app but does not say of which platform",
+                path.display()
+            ))
+            .hint("Add a line PLATFORM=lazada, or write PLATFORM:KEY:SECRET.")
+            .into());
         }
         _ if apps.is_empty() => {
             return Err(Error::usage(format!("{} holds no app", path.display()))
@@ -173,12 +192,19 @@ fn banner(sandbox: &Sandbox, args: &Args) -> Outcome {
     printer.line("")?;
     let mut rows = Rows::new(&["platform", "protocol", "app key", "calls go to"]);
     for app in described["apps"].as_array().into_iter().flatten() {
-        rows.push(["platform", "protocol", "app_key", "api_base"].map(|name| app[name].as_str().unwrap_or_default().to_owned()));
+        rows.push(
+            ["platform", "protocol", "app_key", "api_base"]
+                .map(|name| app[name].as_str().unwrap_or_default().to_owned()),
+        );
     }
     printer.rows(&rows)?;
     let mut shops: Vec<String> = Vec::new();
     for shop in described["shops"].as_array().into_iter().flatten() {
-        shops.push(format!("{} ({})", shop["login"].as_str().unwrap_or_default(), shop["platform"].as_str().unwrap_or_default()));
+        shops.push(format!(
+            "{} ({})",
+            shop["login"].as_str().unwrap_or_default(),
+            shop["platform"].as_str().unwrap_or_default()
+        ));
     }
     printer.line(format_args!("\nShops: {}", shops.join(", ")))?;
     printer.line("\nUse it from another terminal:")?;

@@ -66,15 +66,14 @@ pub(crate) struct LevelArgs {
 
 /// Runs one of them.
 pub(crate) fn run(command: Command, session: &Session) -> Outcome {
-    running::block_on(session, async {
-        match command {
-            Command::Get(args) => print(&args, None, SCHEMAS, session).await,
-            Command::Level(args) => {
-                let xml = document(args.xml.as_deref())?;
-                print(&args.common, Some(xml), SCHEMA_LEVELS, session).await
-            }
+    match command {
+        Command::Get(args) => running::block_on(session, print(&args, None, SCHEMAS, session)),
+        Command::Level(args) => {
+            // Before the runtime starts: a read of standard input blocks.
+            let xml = document(args.xml.as_deref())?;
+            running::block_on(session, print(&args.common, Some(xml), SCHEMA_LEVELS, session))
         }
-    })
+    }
 }
 
 fn document(from: Option<&str>) -> Outcome<String> {
@@ -108,8 +107,11 @@ async fn print(args: &Args, xml: Option<String>, entries: &[SchemaCall], session
     }
     let reply = fetch(client, session, &args.account, entry.api, arguments).await?;
     let document = at(&reply, entry.document).and_then(scalar::text).ok_or_else(|| {
-        Error::new(sesame_core::ErrorKind::Envelope, format!("the reply has no document at {}", entry.document))
-            .hint(format!("See the whole reply: sesame call {} {} ...", args.account, entry.api))
+        Error::new(
+            sesame_core::ErrorKind::Envelope,
+            format!("the reply has no document at {}", entry.document),
+        )
+        .hint(format!("See the whole reply: sesame call {} {} ...", args.account, entry.api))
     })?;
     let record = json!({"platform": platform, "category": args.category, "language": args.language, "document": document});
     session.printer(Format::Table).one(&record, |printer| printer.line(document.trim_end()))

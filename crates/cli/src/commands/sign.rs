@@ -1,10 +1,10 @@
 //! `sesame sign`: signs exactly what it is given, and says how the signature comes about.
 
+use serde_json::json;
 use sesame_core::{
     AppSecret, Error, Protocol, Shape,
     sign::{Digest, Explanation, Pair, SigningKey, explain},
 };
-use serde_json::json;
 
 use crate::{
     output::Format,
@@ -61,7 +61,7 @@ pub(crate) struct Args {
 }
 
 /// Signs and prints.
-pub(crate) fn run(args: Args, session: &Session) -> Outcome {
+pub(crate) fn run(args: &Args, session: &Session) -> Outcome {
     let pairs = split_literal(&args.parameters)?;
     let pairs: Vec<Pair<'_>> = pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     let body = match &args.body {
@@ -72,9 +72,12 @@ pub(crate) fn run(args: Args, session: &Session) -> Outcome {
     let (protocol, key_for) = match &args.account {
         None => {
             let secret = args.secret.read()?.ok_or_else(|| {
-                Error::usage("no secret was given").hint("Use --secret-stdin, --secret-env VAR, --account ACCOUNT or --secret SECRET.")
+                Error::usage("no secret was given")
+                    .hint("Use --secret-stdin, --secret-env VAR, --account ACCOUNT or --secret SECRET.")
             })?;
-            let protocol = args.protocol.ok_or_else(|| Error::usage("no protocol was given").hint("Use --protocol param2, iop or top."))?;
+            let protocol = args.protocol.ok_or_else(|| {
+                Error::usage("no protocol was given").hint("Use --protocol param2, iop or top.")
+            })?;
             (protocol, KeySource::Secret(secret))
         }
         Some(account) => {
@@ -87,7 +90,10 @@ pub(crate) fn run(args: Args, session: &Session) -> Outcome {
             let handle = found.ok_or_else(|| Error::local("the account was not read"))?;
             let own = handle.platform().protocol;
             if let Some(asked) = args.protocol.filter(|asked| *asked != own) {
-                note("note", &format!("the platform of {account} speaks {own}; signing as {asked} all the same"));
+                note(
+                    "note",
+                    &format!("the platform of {account} speaks {own}; signing as {asked} all the same"),
+                );
             }
             (args.protocol.unwrap_or(own), KeySource::Account(handle))
         }
@@ -101,9 +107,16 @@ pub(crate) fn run(args: Args, session: &Session) -> Outcome {
         KeySource::Account(handle) => handle.key(digest).clone(),
     };
     let mut explanation = explain(&key, shape, path, &pairs, &body);
-    explanation.warnings.extend(more_warnings(protocol, path, &pairs, method, args.sign_method.is_some(), in_parameters));
+    explanation.warnings.extend(more_warnings(
+        protocol,
+        path,
+        &pairs,
+        method,
+        args.sign_method.is_some(),
+        in_parameters,
+    ));
     let given = pairs.iter().find(|(name, _)| *name == shape.signature_param()).map(|(_, value)| *value);
-    print(&args, session, shape, path, method, digest, &explanation, given)
+    print(args, session, shape, path, method, digest, &explanation, given)
 }
 
 enum KeySource {
@@ -131,12 +144,20 @@ fn shape_of(protocol: Protocol, path: bool, body: bool) -> Outcome<Shape> {
 fn methods(protocol: Protocol) -> &'static [(&'static str, Digest)] {
     match protocol {
         Protocol::Param2 => &[("hmac-sha1", Digest::HmacSha1)],
-        Protocol::Iop => &[("sha256", Digest::HmacSha256), ("hmac", Digest::HmacMd5), ("md5", Digest::Md5Sandwich)],
-        Protocol::Top => &[("md5", Digest::Md5Sandwich), ("hmac", Digest::HmacMd5), ("hmac-sha256", Digest::HmacSha256)],
+        Protocol::Iop => {
+            &[("sha256", Digest::HmacSha256), ("hmac", Digest::HmacMd5), ("md5", Digest::Md5Sandwich)]
+        }
+        Protocol::Top => {
+            &[("md5", Digest::Md5Sandwich), ("hmac", Digest::HmacMd5), ("hmac-sha256", Digest::HmacSha256)]
+        }
     }
 }
 
-fn digest_of(protocol: Protocol, asked: Option<&str>, in_parameters: Option<&str>) -> Outcome<(&'static str, Digest)> {
+fn digest_of(
+    protocol: Protocol,
+    asked: Option<&str>,
+    in_parameters: Option<&str>,
+) -> Outcome<(&'static str, Digest)> {
     let known = methods(protocol);
     let wanted = match (protocol, asked, in_parameters) {
         (_, Some(asked), _) => asked,
@@ -145,7 +166,9 @@ fn digest_of(protocol: Protocol, asked: Option<&str>, in_parameters: Option<&str
     };
     known.iter().find(|(word, _)| word.eq_ignore_ascii_case(wanted)).copied().ok_or_else(|| {
         let words: Vec<&str> = known.iter().map(|(word, _)| *word).collect();
-        Error::usage(format!("{protocol} has no sign method {wanted:?}")).hint(format!("Use one of: {}.", words.join(", "))).into()
+        Error::usage(format!("{protocol} has no sign method {wanted:?}"))
+            .hint(format!("Use one of: {}.", words.join(", ")))
+            .into()
     })
 }
 
@@ -194,7 +217,9 @@ fn more_warnings(
         (Protocol::Iop, Some(time)) if time.len() == 10 && time.bytes().all(|byte| byte.is_ascii_digit()) => {
             out.push("timestamp looks like seconds; iop wants milliseconds".to_owned());
         }
-        (Protocol::Iop | Protocol::Top, None) => out.push("there is no timestamp; the gateway will refuse the call".to_owned()),
+        (Protocol::Iop | Protocol::Top, None) => {
+            out.push("there is no timestamp; the gateway will refuse the call".to_owned());
+        }
         _ => {}
     }
     out
@@ -249,7 +274,13 @@ fn print(
         Protocol::Iop | Protocol::Top => "names, by byte",
     };
     let mut line = |name: &str, value: &str| printer.line(format_args!("{name:<14}{value}"));
-    line("shape", &format!("{shape}{}", if shape.signs_path() { format!(", path {path}") } else { ", no path".to_owned() }))?;
+    line(
+        "shape",
+        &format!(
+            "{shape}{}",
+            if shape.signs_path() { format!(", path {path}") } else { ", no path".to_owned() }
+        ),
+    )?;
     line("digest", &format!("{digest} (sign_method {method})"))?;
     line("sorted", order)?;
     let shown = visible(&base);
@@ -265,7 +296,14 @@ fn print(
         line("left out", &format!("{}: {}", left.name, left.why))?;
     }
     if let Some(same) = same {
-        line("given", if same { "the signature among the parameters is this one" } else { "the signature among the parameters is another one" })?;
+        line(
+            "given",
+            if same {
+                "the signature among the parameters is this one"
+            } else {
+                "the signature among the parameters is another one"
+            },
+        )?;
     }
     if let Some(other) = &explanation.by_name {
         line("by name", other.as_str())?;

@@ -20,7 +20,7 @@ pub(crate) struct Args {
 }
 
 /// Prints the token.
-pub(crate) fn run(args: Args, session: &Session) -> Outcome {
+pub(crate) fn run(args: &Args, session: &Session) -> Outcome {
     running::block_on(session, async {
         let vault = session.vault().await?;
         let handle = vault.handle(&args.account).await?;

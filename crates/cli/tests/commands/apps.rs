@@ -7,7 +7,13 @@ const ENV: &str = "\u{feff}# the shop's app\r\nexport APP_KEY=\"500123\"\r\nAPP_
 #[test]
 fn an_app_is_added_and_listed() {
     let house = House::empty();
-    snapshot!("app_add", house.show_with(&["app", "add", "lazada", "--key", "500123", "--secret-stdin", "--region", "my"], "abcdefghijklmnop"));
+    snapshot!(
+        "app_add",
+        house.show_with(
+            &["app", "add", "lazada", "--key", "500123", "--secret-stdin", "--region", "my"],
+            "abcdefghijklmnop"
+        )
+    );
     snapshot!("app_list", house.show(&["app", "list"]));
     let json = house.run(&["app", "list", "--output", "json"]).succeeds().json();
     assert_eq!(json[0]["app_key"], "500123");
@@ -43,7 +49,9 @@ fn its_tokens_become_an_account() {
     assert_eq!(house.run(&["token", "summer"]).succeeds().stdout, "50000601c30atpedfgu3LVvik87\n");
 
     let house = House::empty();
-    house.run(&["app", "add", "alibaba", "--env-file", &path, "--timezone", "America/Los_Angeles"]).succeeds();
+    house
+        .run(&["app", "add", "alibaba", "--env-file", &path, "--timezone", "America/Los_Angeles"])
+        .succeeds();
     let json = house.run(&["accounts", "--output", "json"]).succeeds().json();
     assert_eq!(json[0]["access_expires_at"], "2099-11-21T20:00:00Z");
 }
@@ -51,8 +59,12 @@ fn its_tokens_become_an_account() {
 #[test]
 fn app_lines_are_taken_by_platform() {
     let house = House::empty();
-    let path = house.file("apps", "lazada:1001:abcdefghijklmnop\n1688:1002:qrstuvwxyzabcdef\nlazada:1003:ghijklmnopqrstuv\n");
-    let json = house.run(&["app", "add", "lazada", "--env-file", &path, "--output", "json"]).succeeds().json();
+    let path = house.file(
+        "apps",
+        "lazada:1001:abcdefghijklmnop\n1688:1002:qrstuvwxyzabcdef\nlazada:1003:ghijklmnopqrstuv\n",
+    );
+    let json =
+        house.run(&["app", "add", "lazada", "--env-file", &path, "--output", "json"]).succeeds().json();
     assert_eq!(json["apps"].as_array().map(Vec::len), Some(2));
     snapshot!("app_add_wrong_platform", house.show(&["app", "add", "taobao", "--env-file", &path]));
 }
@@ -60,15 +72,29 @@ fn app_lines_are_taken_by_platform() {
 #[test]
 fn mistakes_are_named_without_quoting_secrets() {
     let house = House::empty();
-    snapshot!("app_add_mistyped", house.show_with(&["app", "add", "alibab", "--key", "1", "--secret-stdin"], "x"));
+    snapshot!(
+        "app_add_mistyped",
+        house.show_with(&["app", "add", "alibab", "--key", "1", "--secret-stdin"], "x")
+    );
     snapshot!("app_add_no_secret", house.show(&["app", "add", "lazada", "--key", "500123"]));
-    snapshot!("app_add_region", house.show_with(&["app", "add", "lazada", "--key", "500123", "--secret-stdin", "--region", "xx"], "abcdefghijklmnop"));
+    snapshot!(
+        "app_add_region",
+        house.show_with(
+            &["app", "add", "lazada", "--key", "500123", "--secret-stdin", "--region", "xx"],
+            "abcdefghijklmnop"
+        )
+    );
     let path = house.file("bad.env", "APP_KEY=1\nplantedsecretwithoutname\n");
     let done = house.run(&["app", "add", "lazada", "--env-file", &path]).fails(2);
     assert!(done.stderr.contains("line 2") && !done.stderr.contains("planted"), "{}", done.stderr);
-    let path = house.file("time.env", "APP_KEY=1\nAPP_SECRET=abcdefghijklmnop\nACCESS_TOKEN=x\nEXPIRES_AT=36000\n");
+    let path =
+        house.file("time.env", "APP_KEY=1\nAPP_SECRET=abcdefghijklmnop\nACCESS_TOKEN=x\nEXPIRES_AT=36000\n");
     snapshot!("app_add_bad_time", house.show(&["app", "add", "lazada", "--env-file", &path]));
-    assert_eq!(house.run(&["app", "list", "--output", "json"]).succeeds().json(), serde_json::json!([]), "nothing was stored");
+    assert_eq!(
+        house.run(&["app", "list", "--output", "json"]).succeeds().json(),
+        serde_json::json!([]),
+        "nothing was stored"
+    );
     house.run(&["app", "add", "lazada", "--env-file", "/does/not/exist"]).fails(2);
 }
 

@@ -12,7 +12,8 @@ fn one_call_prints_the_vendors_payload() {
     let json = house.run(&["call", "shop", "/products/get", "limit=2"]).succeeds().json();
     assert_eq!(json["data"]["products"].as_array().map(Vec::len), Some(2));
     assert_eq!(json["code"], "0");
-    let line = house.run(&["call", "shop", "/products/get", "limit=2", "--output", "ndjson"]).succeeds().stdout;
+    let line =
+        house.run(&["call", "shop", "/products/get", "limit=2", "--output", "ndjson"]).succeeds().stdout;
     assert_eq!(line.lines().count(), 1);
     let raw = house.run(&["call", "shop", "/products/get", "limit=2", "--raw"]).succeeds().stdout;
     assert!(!raw.ends_with('\n') && raw.starts_with('{'), "byte for byte");
@@ -22,9 +23,14 @@ fn one_call_prints_the_vendors_payload() {
 #[test]
 fn all_pages_come_in_every_form() {
     let house = house();
-    let lines = house.run(&["call", "shop", "/products/get", "--all", "--output", "ndjson"]).succeeds().stdout;
+    let lines =
+        house.run(&["call", "shop", "/products/get", "--all", "--output", "ndjson"]).succeeds().stdout;
     assert_eq!(lines.lines().count(), 35);
-    assert!(lines.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["item_id"].is_number()));
+    assert!(
+        lines
+            .lines()
+            .all(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["item_id"].is_number())
+    );
     let list = house.run(&["call", "shop", "/products/get", "--all"]).succeeds().json();
     assert_eq!(list.as_array().map(Vec::len), Some(35));
     let csv = house.run(&["call", "shop", "/products/get", "--all", "--output", "csv"]).succeeds().stdout;
@@ -44,12 +50,19 @@ fn writes_need_a_yes_where_nobody_can_be_asked() {
 #[test]
 fn a_dry_run_shows_the_request_masked() {
     let house = house();
-    snapshot!("call_dry_run", house.show(&["call", "factory", "/alibaba/icbu/product/list", "page_size=2", "--dry-run"]));
+    snapshot!(
+        "call_dry_run",
+        house.show(&["call", "factory", "/alibaba/icbu/product/list", "page_size=2", "--dry-run"])
+    );
     let token = house.run(&["token", "factory"]).succeeds().stdout;
-    let masked = house.run(&["call", "factory", "/alibaba/icbu/product/list", "--dry-run", "--output", "json"]).succeeds();
+    let masked = house
+        .run(&["call", "factory", "/alibaba/icbu/product/list", "--dry-run", "--output", "json"])
+        .succeeds();
     assert!(!masked.stdout.contains(token.trim()));
     assert!(masked.json()["base_string"].as_str().unwrap().starts_with("/alibaba/icbu/product/list"));
-    let shown = house.run(&["call", "factory", "/alibaba/icbu/product/list", "--dry-run", "--show-secrets"]).succeeds();
+    let shown = house
+        .run(&["call", "factory", "/alibaba/icbu/product/list", "--dry-run", "--show-secrets"])
+        .succeeds();
     assert!(shown.stdout.contains(token.trim()), "{}", shown.stdout);
     // A write may be looked at without a yes.
     house.run(&["call", "shop", "/product/remove", "seller_sku_list=[\"a\"]", "--dry-run"]).succeeds();
@@ -78,16 +91,35 @@ fn odd_values_arrive_as_they_are() {
     let odd = "search=&+=% \"quoted\" {\"json\":1} 中文 🎁\nline";
     // The sandbox verifies the signature over exactly these bytes.
     house.run(&["call", "shop", "/products/get", "limit=1", odd, "empty="]).succeeds();
-    house.run(&["call", "wholesale", "com.alibaba.product:alibaba.product.list.get", "pageSize=1", "subjectKey=铅笔&a=b"]).succeeds();
+    house
+        .run(&[
+            "call",
+            "wholesale",
+            "com.alibaba.product:alibaba.product.list.get",
+            "pageSize=1",
+            "subjectKey=铅笔&a=b",
+        ])
+        .succeeds();
     let long = format!("search={}", "x".repeat(100_000));
-    house.run(&["call", "factory", "/alibaba/icbu/product/list", &long.replace("search", "subject")]).succeeds();
+    house
+        .run(&["call", "factory", "/alibaba/icbu/product/list", &long.replace("search", "subject")])
+        .succeeds();
 }
 
 #[test]
 fn a_parameter_of_five_megabytes_comes_from_a_file() {
     let house = house();
     let path = house.file("large.xml", &"<a>é</a>".repeat(600_000));
-    let done = house.run(&["call", "factory", "/icbu/product/schema/level/get", "cat_id=21110424", "language=en_US", &format!("xml=@{path}"), "--output", "json"]);
+    let done = house.run(&[
+        "call",
+        "factory",
+        "/icbu/product/schema/level/get",
+        "cat_id=21110424",
+        "language=en_US",
+        &format!("xml=@{path}"),
+        "--output",
+        "json",
+    ]);
     // Whatever the platform thinks of such a document, it is signed and sent as one parameter.
     if done.code != Some(0) {
         assert_eq!(done.code, Some(4), "{}", done.stderr);
@@ -98,10 +130,26 @@ fn a_parameter_of_five_megabytes_comes_from_a_file() {
 #[test]
 fn typed_values_and_files_are_read() {
     let house = house();
-    let done = house.run(&["call", "factory", "/icbu/product/get", "product_get_request:={\"productId\":1600107214049}", "--dry-run", "--output", "json"]).succeeds();
-    assert!(done.json()["base_string"].as_str().unwrap().contains("product_get_request{\"productId\":1600107214049}"));
+    let done = house
+        .run(&[
+            "call",
+            "factory",
+            "/icbu/product/get",
+            "product_get_request:={\"productId\":1600107214049}",
+            "--dry-run",
+            "--output",
+            "json",
+        ])
+        .succeeds();
+    assert!(
+        done.json()["base_string"]
+            .as_str()
+            .unwrap()
+            .contains("product_get_request{\"productId\":1600107214049}")
+    );
     let image = house.file("a.jpg", "not really an image");
-    let done = house.run(&["call", "shop", "/image/upload", &format!("image=@{image}"), "--dry-run"]).succeeds();
+    let done =
+        house.run(&["call", "shop", "/image/upload", &format!("image=@{image}"), "--dry-run"]).succeeds();
     assert!(done.stdout.contains("-F 'image=@a.jpg'"), "{}", done.stdout);
     snapshot!("call_bad_json", house.show(&["call", "shop", "/products/get", "filter:={"]));
     house.run(&["call", "shop", "/products/get", "filter=@/does/not/exist"]).fails(2);

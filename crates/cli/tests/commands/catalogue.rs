@@ -7,7 +7,10 @@ fn apis_are_shown() {
     let house = House::empty();
     snapshot!("apis_show", house.show(&["apis", "show", "/icbu/product/schema/level/get"]));
     snapshot!("apis_show_param2", house.show(&["apis", "show", "api.findAeProductDetailModuleListByQurey"]));
-    let json = house.run(&["apis", "show", "/products/get", "--platform", "lazada", "--output", "json"]).succeeds().json();
+    let json = house
+        .run(&["apis", "show", "/products/get", "--platform", "lazada", "--output", "json"])
+        .succeeds()
+        .json();
     assert_eq!(json["name"], "/products/get");
     assert_eq!(json["safety"], "read");
     assert_eq!(json["paging"]["index"], "offset");
@@ -17,14 +20,19 @@ fn apis_are_shown() {
 #[test]
 fn an_alias_shows_the_same_api() {
     let house = House::empty();
-    let by = |name: &str| house.run(&["apis", "show", name, "--platform", "alibaba", "--output", "json"]).succeeds().json()["name"].clone();
+    let by = |name: &str| {
+        house.run(&["apis", "show", name, "--platform", "alibaba", "--output", "json"]).succeeds().json()["name"].clone()
+    };
     assert_eq!(by("/icbu/product/list"), by("/alibaba/icbu/product/list"));
 }
 
 #[test]
 fn apis_are_searched_and_listed() {
     let house = House::empty();
-    snapshot!("apis_search", house.show(&["apis", "search", "schema", "--platform", "alibaba", "--limit", "5"]));
+    snapshot!(
+        "apis_search",
+        house.show(&["apis", "search", "schema", "--platform", "alibaba", "--limit", "5"])
+    );
     snapshot!("apis_search_nothing", house.show(&["apis", "search", "zzzz"]));
     let json = house.run(&["apis", "list", "lazada", "--output", "json"]).succeeds().json();
     assert!(json.as_array().unwrap().len() >= 377);
@@ -50,7 +58,8 @@ fn codes_are_explained() {
     let json = house.run(&["explain", "27", "--output", "json"]).succeeds().json();
     assert_eq!(json[0]["kind"], "token");
     // One code of each family, as its platform prints it.
-    for code in ["gw.SignatureInvalid", "ApiCallLimit", "isv.invalid-parameter", "IllegalAccessToken", "901"] {
+    for code in ["gw.SignatureInvalid", "ApiCallLimit", "isv.invalid-parameter", "IllegalAccessToken", "901"]
+    {
         house.run(&["explain", code]).succeeds();
     }
     let only = house.run(&["explain", "27", "--platform", "taobao", "--output", "json"]).succeeds().json();

@@ -22,7 +22,18 @@ fn the_demo_does_the_main_job_twice_and_leaves_nothing() {
         let begun = Instant::now();
         let done = house.run(&["demo"]).succeeds();
         assert!(begun.elapsed() < Duration::from_secs(10));
-        for part in ["speaks iop", "speaks param2", "state checked", "got a new pair", "refreshed it by itself", "top categories", "bytes of XML", "/alibaba/order/list", "detail modules", "The same with real keys"] {
+        for part in [
+            "speaks iop",
+            "speaks param2",
+            "state checked",
+            "got a new pair",
+            "refreshed it by itself",
+            "top categories",
+            "bytes of XML",
+            "/alibaba/order/list",
+            "detail modules",
+            "The same with real keys",
+        ] {
             assert!(done.stdout.contains(part), "{part} is missing: {}", done.stdout);
         }
         assert_eq!(done.stderr, "");
@@ -47,7 +58,9 @@ fn the_sandbox_prints_one_line_and_stops_when_it_is_told() {
         stdout.read_line(&mut line).unwrap();
         let json: serde_json::Value = serde_json::from_str(&line).unwrap();
         assert!(json["listen"].as_str().unwrap().starts_with("http://127.0.0.1:"));
-        for key in ["platform", "protocol", "app_key", "app_secret", "redirect_uri", "authorize_url", "api_base"] {
+        for key in
+            ["platform", "protocol", "app_key", "app_secret", "redirect_uri", "authorize_url", "api_base"]
+        {
             assert!(json["apps"][0][key].is_string(), "{key}");
         }
         assert!(json["shops"][0]["login"].is_string());

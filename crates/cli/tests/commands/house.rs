@@ -53,11 +53,16 @@ impl House {
         options.shops = 1;
         options.products = 35;
         change(&mut options);
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let sandbox = runtime.block_on(Sandbox::start(options)).unwrap();
         let mut house = Self::empty();
-        house.sandbox =
-            Some(Running { url: sandbox.url(), known: sandbox.describe(), _runtime: runtime, _sandbox: sandbox });
+        house.sandbox = Some(Running {
+            url: sandbox.url(),
+            known: sandbox.describe(),
+            _runtime: runtime,
+            _sandbox: sandbox,
+        });
         house
     }
 
@@ -216,7 +221,9 @@ impl Done {
     /// Reads the error that `--output json` prints.
     pub(crate) fn error(&self) -> serde_json::Value {
         let line = self.stderr.lines().last().unwrap_or_default();
-        serde_json::from_str::<serde_json::Value>(line).unwrap_or_else(|error| panic!("{error}: {}", self.stderr))["error"].clone()
+        serde_json::from_str::<serde_json::Value>(line)
+            .unwrap_or_else(|error| panic!("{error}: {}", self.stderr))["error"]
+            .clone()
     }
 }
 
@@ -245,6 +252,7 @@ macro_rules! snapshot {
         insta::with_settings!({filters => vec![
             (r"\d{4}-\d{2}-\d{2}[ T]\d{2}:\d{2}:\d{2}(\.\d+)?( ?[+-]\d{4}|Z)?", "[TIME]"),
             (r"\b\d{4}-\d{2}-\d{2}\b", "[DAY]"),
+            (r"\b20\d{15}[+-]\d{4}\b", "[TIME]"),
             (r"\b2101179\d{15,}\b", "[REQUEST]"),
             (r"\b\d+ (days|h \d+ min|h|min|ms)\b", "[SPAN]"),
             (r#""(timestamp|[a-z_]*seconds_left)": \d+"#, r#""$1": [NUMBER]"#),

@@ -12,8 +12,14 @@ use crate::house::House;
 #[test]
 fn a_reader_that_leaves_is_no_error() {
     let house = House::empty();
-    for arguments in [&["apis", "list", "lazada"][..], &["apis", "list", "lazada", "--output", "json"], &["completions", "bash"], &["generate-docs"]] {
-        let mut child = house.command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    for arguments in [
+        &["apis", "list", "lazada"][..],
+        &["apis", "list", "lazada", "--output", "json"],
+        &["completions", "bash"],
+        &["generate-docs"],
+    ] {
+        let mut child =
+            house.command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::with_capacity(16, child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let output = child.wait_with_output().unwrap();
@@ -24,7 +30,8 @@ fn a_reader_that_leaves_is_no_error() {
 
 #[test]
 fn ctrl_c_ends_a_call_at_once_and_loses_nothing() {
-    let house = House::with(|options| options.trouble.push("hang@/products/get".parse().unwrap())).and_accounts(&[("lazada", "shop")]);
+    let house = House::with(|options| options.trouble.push("hang@/products/get".parse().unwrap()))
+        .and_accounts(&[("lazada", "shop")]);
     let token = house.run(&["token", "shop"]).succeeds().stdout;
     interrupted(&house, &["call", "shop", "/products/get"]);
     assert_eq!(house.run(&["token", "shop"]).succeeds().stdout, token);
@@ -40,7 +47,9 @@ fn ctrl_c_ends_a_login_that_waits() {
 /// A refresh whose answer comes late is waited for a moment: the new token must not be lost.
 #[test]
 fn ctrl_c_in_the_middle_of_a_refresh_keeps_the_new_token() {
-    let house = House::with(|options| options.trouble.push("latency=1200@/auth/token/refresh".parse().unwrap())).and_accounts(&[("lazada", "shop")]);
+    let house =
+        House::with(|options| options.trouble.push("latency=1200@/auth/token/refresh".parse().unwrap()))
+            .and_accounts(&[("lazada", "shop")]);
     interrupted(&house, &["refresh", "shop"]);
     let json = house.run(&["accounts", "--output", "json"]).succeeds().json();
     assert_eq!(json[0]["generation"], 2, "{json}");
@@ -56,7 +65,10 @@ fn interrupted(house: &House, arguments: &[&str]) {
         .spawn()
         .unwrap();
     // Long enough to be in the middle of it.
-    #[expect(clippy::disallowed_methods, reason = "another process is waited for, which has no virtual clock")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "another process is waited for, which has no virtual clock"
+    )]
     std::thread::sleep(Duration::from_millis(700));
     let begun = Instant::now();
     Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();

@@ -2,8 +2,14 @@
 
 use crate::{house::House, snapshot};
 
-const ALL: [(&str, &str); 6] =
-    [("alibaba", "a"), ("aliexpress-legacy", "b"), ("aliexpress", "c"), ("lazada", "d"), ("1688", "e"), ("taobao", "f")];
+const ALL: [(&str, &str); 6] = [
+    ("alibaba", "a"),
+    ("aliexpress-legacy", "b"),
+    ("aliexpress", "c"),
+    ("lazada", "d"),
+    ("1688", "e"),
+    ("taobao", "f"),
+];
 
 #[test]
 fn products_of_every_platform_come_in_the_same_columns() {
@@ -54,7 +60,10 @@ fn categories_are_walked() {
     for account in ["a", "b", "d"] {
         let top = house.run(&["categories", "get", account, "--output", "json"]).succeeds().json();
         let inner = top.as_array().unwrap().iter().find(|row| row["leaf"] != "true").unwrap();
-        let below = house.run(&["categories", "get", account, inner["id"].as_str().unwrap(), "--output", "json"]).succeeds().json();
+        let below = house
+            .run(&["categories", "get", account, inner["id"].as_str().unwrap(), "--output", "json"])
+            .succeeds()
+            .json();
         assert!(!below.as_array().unwrap().is_empty(), "{account}");
         assert_eq!(below[0]["parent"], inner["id"]);
     }
@@ -67,7 +76,8 @@ fn categories_are_walked() {
 fn category_ids_are_mapped() {
     let house = House::with_accounts(&[("alibaba", "a"), ("lazada", "d")]);
     let category = leaf(&house);
-    let json = house.run(&["categories", "map", "a", "--category", &category, "--output", "json"]).succeeds().json();
+    let json =
+        house.run(&["categories", "map", "a", "--category", &category, "--output", "json"]).succeeds().json();
     assert_eq!(json["convert_type"], 1);
     assert!(!json["result"].is_null());
     house.run(&["categories", "map", "a", "--category", &category, "--value", "1"]).fails(2);
@@ -80,13 +90,29 @@ fn schemas_are_fetched() {
     let category = leaf(&house);
     let xml = house.run(&["schema", "get", "a", "--category", &category]).succeeds().stdout;
     assert!(xml.contains("<itemSchema>") && xml.contains("productTitle"), "{}", &xml[..200]);
-    let json = house.run(&["schema", "get", "a", "--category", &category, "--output", "json"]).succeeds().json();
+    let json =
+        house.run(&["schema", "get", "a", "--category", &category, "--output", "json"]).succeeds().json();
     assert_eq!(json["document"].as_str().map(str::trim_end), Some(xml.trim_end()));
     let level = house.run(&["schema", "level", "a", "--category", &category]).succeeds().stdout;
     assert!(level.contains("<field "), "{level}");
     let chosen = house.file("chosen.xml", "<itemSchema></itemSchema>");
-    assert_eq!(house.run(&["schema", "level", "a", "--category", &category, "--xml", &format!("@{chosen}")]).succeeds().stdout, level);
-    assert_eq!(house.run_with(&["schema", "level", "a", "--category", &category, "--xml", "-"], "<itemSchema></itemSchema>").succeeds().stdout, level);
+    assert_eq!(
+        house
+            .run(&["schema", "level", "a", "--category", &category, "--xml", &format!("@{chosen}")])
+            .succeeds()
+            .stdout,
+        level
+    );
+    assert_eq!(
+        house
+            .run_with(
+                &["schema", "level", "a", "--category", &category, "--xml", "-"],
+                "<itemSchema></itemSchema>"
+            )
+            .succeeds()
+            .stdout,
+        level
+    );
     snapshot!("schema_elsewhere", house.show(&["schema", "get", "d", "--category", "1"]));
 }
 
@@ -100,6 +126,7 @@ fn detail_modules_are_listed() {
 }
 
 fn leaf(house: &House) -> String {
-    let products = house.run(&["products", "list", "a", "--limit", "1", "--output", "json"]).succeeds().json();
+    let products =
+        house.run(&["products", "list", "a", "--limit", "1", "--output", "json"]).succeeds().json();
     products[0]["category"].as_str().unwrap().to_owned()
 }

@@ -33,7 +33,10 @@ fn the_whole_tour_tells_no_secret() {
         remember_token(&house, platform, &mut secrets);
     }
     // Tokens of another program, and codes: planted by us, so that they are known.
-    let planted = [("ACCESS_TOKEN", "planted-access-token-0123456789"), ("REFRESH_TOKEN", "planted-refresh-token-0123456789")];
+    let planted = [
+        ("ACCESS_TOKEN", "planted-access-token-0123456789"),
+        ("REFRESH_TOKEN", "planted-refresh-token-0123456789"),
+    ];
     let (key, _) = house.app("lazada");
     let file = house.file(
         "script.env",
@@ -53,8 +56,18 @@ fn the_whole_tour_tells_no_secret() {
         &["call", "old", "/products/get", "--output", "json"],
         &["refresh", "old"],
         &["login", "lazada", "--code", "0_1_planted-code-0123456789"],
-        &["login", "lazada", "--callback-url", "http://127.0.0.1:8756/callback?code=0_1_planted-code-0123456789&state=x"],
-        &["login", "lazada", "--callback-url", "http://evil.example/?code=0_1_planted-code-0123456789&state=x"],
+        &[
+            "login",
+            "lazada",
+            "--callback-url",
+            "http://127.0.0.1:8756/callback?code=0_1_planted-code-0123456789&state=x",
+        ],
+        &[
+            "login",
+            "lazada",
+            "--callback-url",
+            "http://evil.example/?code=0_1_planted-code-0123456789&state=x",
+        ],
         &["call", "lazada", "/products/get", "limit=2"],
         &["call", "lazada", "/products/get", "--all", "--output", "ndjson"],
         &["call", "lazada", "/products/get", "--dry-run"],
@@ -68,7 +81,15 @@ fn the_whole_tour_tells_no_secret() {
         &["products", "list", "alibaba"],
         &["categories", "get", "alibaba"],
         &["templates", "list", "aliexpress-legacy"],
-        &["sign", "--account", "lazada", "--path", "/x", "access_token=planted-access-token-0123456789", "--explain"],
+        &[
+            "sign",
+            "--account",
+            "lazada",
+            "--path",
+            "/x",
+            "access_token=planted-access-token-0123456789",
+            "--explain",
+        ],
         &["refresh", "--all"],
         &["doctor"],
         &["doctor", "--output", "json"],
@@ -84,7 +105,11 @@ fn the_whole_tour_tells_no_secret() {
     assert!(heard.iter().any(|(_, text)| text.contains("TRACE") || text.contains("DEBUG")), "the log was on");
     for (command, text) in &heard {
         for (name, secret) in &secrets {
-            assert!(!holds(text.as_bytes(), secret), "`sesame {command}` tells the {name}: {}", around(text, secret));
+            assert!(
+                !holds(text.as_bytes(), secret),
+                "`sesame {command}` tells the {name}: {}",
+                around(text, secret)
+            );
         }
     }
     std::fs::remove_dir_all(house.path().join("files")).unwrap();
@@ -106,7 +131,9 @@ fn remember_token(house: &House, account: &str, secrets: &mut Secrets) {
 /// Searches for a secret as it is and percent-encoded.
 fn holds(text: &[u8], secret: &str) -> bool {
     let encoded: String = sesame_core::request::encode_segment(secret);
-    [secret, &encoded].iter().any(|needle| text.windows(needle.len()).any(|window| window == needle.as_bytes()))
+    [secret, &encoded]
+        .iter()
+        .any(|needle| text.windows(needle.len()).any(|window| window == needle.as_bytes()))
 }
 
 fn around(text: &str, secret: &str) -> String {

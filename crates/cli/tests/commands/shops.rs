@@ -16,7 +16,17 @@ fn a_sandbox_that_approves_is_asked_directly() {
     let json = house.run(&["accounts", "--output", "json"]).succeeds().json();
     assert_eq!(json[0]["name"], "shop");
     assert_eq!(json[0]["sandbox"], true);
-    for key in ["platform", "login", "country", "state", "reason", "access_expires_at", "last_error", "access_seconds_left", "advice"] {
+    for key in [
+        "platform",
+        "login",
+        "country",
+        "state",
+        "reason",
+        "access_expires_at",
+        "last_error",
+        "access_seconds_left",
+        "advice",
+    ] {
         assert!(json[0].get(key).is_some(), "{key}");
     }
 }
@@ -54,7 +64,10 @@ fn a_refresh_prints_the_new_ends() {
 fn one_shop_that_fails_does_not_keep_the_others() {
     let house = House::empty();
     // No refresh token: it cannot be refreshed, whatever the gateway says.
-    let path = house.file("a.env", "APP_KEY=1\nAPP_SECRET=abcdefghijklmnop\nACCESS_TOKEN=50000601c30atpedfgu3\nACCOUNT=alone\n");
+    let path = house.file(
+        "a.env",
+        "APP_KEY=1\nAPP_SECRET=abcdefghijklmnop\nACCESS_TOKEN=50000601c30atpedfgu3\nACCOUNT=alone\n",
+    );
     house.run(&["app", "add", "lazada", "--env-file", &path]).succeeds();
     let done = house.run(&["refresh", "--all", "--output", "json"]).fails(3);
     assert_eq!(done.json()[0]["refreshed"], false);
@@ -128,9 +141,33 @@ fn a_callback_url_and_a_code_may_come_later() {
 fn forged_and_stray_callbacks_are_refused() {
     let house = House::with_sandbox();
     add_with_redirect(&house, "lazada", "https://shop.example/cb");
-    snapshot!("login_wrong_state", house.show(&["login", "lazada", "--callback-url", "https://shop.example/cb?code=0_1_plantedplanted&state=forged"]));
-    snapshot!("login_from_elsewhere", house.show(&["login", "lazada", "--callback-url", "https://evil.example/cb?code=0_1_plantedplanted&state=x"]));
-    snapshot!("login_refused", house.show(&["login", "lazada", "--callback-url", "https://shop.example/cb?error=access_denied&state=x"]));
+    snapshot!(
+        "login_wrong_state",
+        house.show(&[
+            "login",
+            "lazada",
+            "--callback-url",
+            "https://shop.example/cb?code=0_1_plantedplanted&state=forged"
+        ])
+    );
+    snapshot!(
+        "login_from_elsewhere",
+        house.show(&[
+            "login",
+            "lazada",
+            "--callback-url",
+            "https://evil.example/cb?code=0_1_plantedplanted&state=x"
+        ])
+    );
+    snapshot!(
+        "login_refused",
+        house.show(&[
+            "login",
+            "lazada",
+            "--callback-url",
+            "https://shop.example/cb?error=access_denied&state=x"
+        ])
+    );
     snapshot!("login_unknown_app", house.show(&["login", "lazda"]));
 }
 
@@ -154,7 +191,12 @@ fn another_shop_does_not_take_an_account_over() {
 fn sandbox_accounts_never_reach_the_real_platforms() {
     let mut house = House::with_accounts(&[("lazada", "shop")]);
     house.set("SESAME_ENDPOINT", "");
-    for command in [&["token", "shop"][..], &["call", "shop", "/products/get"], &["refresh", "shop"], &["login", "lazada"]] {
+    for command in [
+        &["token", "shop"][..],
+        &["call", "shop", "/products/get"],
+        &["refresh", "shop"],
+        &["login", "lazada"],
+    ] {
         let done = house.run(command).fails(2);
         assert!(done.stderr.contains("sandbox"), "{}", done.stderr);
     }
@@ -168,8 +210,13 @@ struct Begun {
 
 /// Starts a login and reads the address it prints.
 fn begin(house: &House, arguments: &[&str]) -> Begun {
-    let mut child =
-        house.command(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = house
+        .command(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     let mut stderr = BufReader::new(child.stderr.take().unwrap());
     let mut url = String::new();
     while !url.trim().starts_with("http") {
@@ -190,7 +237,9 @@ fn approve(house: &House, platform: &str, url: &str) -> String {
     let (path, query) = url.split_once('?').unwrap();
     let login = sesame_core::request::encode_segment(&house.shop(platform));
     let reply = request("POST", path, &format!("{query}&_decision=approve&login={login}"));
-    let location = reply.lines().find_map(|line| line.split_once(": ").filter(|(name, _)| name.eq_ignore_ascii_case("location")));
+    let location = reply
+        .lines()
+        .find_map(|line| line.split_once(": ").filter(|(name, _)| name.eq_ignore_ascii_case("location")));
     location.unwrap_or_else(|| panic!("no redirect: {reply}")).1.trim().to_owned()
 }
 
@@ -221,7 +270,12 @@ fn free_redirect() -> String {
 
 fn add_with_redirect(house: &House, platform: &str, redirect: &str) {
     let (key, secret) = house.app(platform);
-    house.run_with(&["app", "add", platform, "--key", &key, "--secret-stdin", "--redirect-uri", redirect], &secret).succeeds();
+    house
+        .run_with(
+            &["app", "add", platform, "--key", &key, "--secret-stdin", "--redirect-uri", redirect],
+            &secret,
+        )
+        .succeeds();
     if !redirect.starts_with("http://127.") {
         // What a developer does in the platform's console.
         let body = format!("{{\"app_key\":\"{key}\",\"redirect_uri\":\"{redirect}\"}}");

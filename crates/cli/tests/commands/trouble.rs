@@ -29,7 +29,9 @@ fn cut_and_empty_replies_are_told_apart() {
 
 #[test]
 fn a_reply_of_100_megabytes_is_cut_off() {
-    let done = troubled("huge=100000000@/products/get").run(&["call", "shop", "/products/get", "--timeout=30s", "--output", "json"]).fails(4);
+    let done = troubled("huge=100000000@/products/get")
+        .run(&["call", "shop", "/products/get", "--timeout=30s", "--output", "json"])
+        .fails(4);
     assert_eq!(done.error()["kind"], "envelope", "{}", done.stderr);
 }
 
@@ -43,7 +45,8 @@ fn a_gateway_that_hangs_is_left() {
 
 #[test]
 fn limits_and_their_wait_are_told() {
-    let done = troubled("call-limit=600@/products/get").run(&[&CALL[..], &["--output", "json"]].concat()).fails(6);
+    let done =
+        troubled("call-limit=600@/products/get").run(&[&CALL[..], &["--output", "json"]].concat()).fails(6);
     assert_eq!(done.error()["kind"], "quota");
     assert_eq!(done.error()["code"], "ApiCallLimit");
     assert!(done.error()["retry_after"].as_f64().is_some_and(|wait| wait >= 500.0), "{}", done.stderr);
@@ -51,7 +54,8 @@ fn limits_and_their_wait_are_told() {
 
 #[test]
 fn success_that_is_none_is_seen() {
-    let done = troubled("business-failure@/products/get").run(&[&CALL[..], &["--output", "json"]].concat()).fails(4);
+    let done =
+        troubled("business-failure@/products/get").run(&[&CALL[..], &["--output", "json"]].concat()).fails(4);
     assert_eq!(done.error()["kind"], "business", "{}", done.stderr);
 }
 
@@ -67,7 +71,9 @@ fn a_refused_token_is_refreshed_once() {
 #[test]
 fn a_write_is_not_sent_twice_and_that_is_said() {
     let house = troubled("drop-after@/product/remove");
-    let done = house.run(&["call", "shop", "/product/remove", "seller_sku_list=[\"a\"]", "--yes", "--output", "json"]).fails(5);
+    let done = house
+        .run(&["call", "shop", "/product/remove", "seller_sku_list=[\"a\"]", "--yes", "--output", "json"])
+        .fails(5);
     assert_eq!(done.error()["may_have_happened"], true);
 }
 
@@ -92,10 +98,12 @@ fn a_clock_three_hours_off_is_corrected_or_named() {
     });
     house.add_app("taobao");
     house.run(&["login", "taobao", "--as", "shop"]).succeeds();
-    let done = house.run(&["call", "shop", "taobao.items.onsale.get", "fields=num_iid", "page_size=1"]).succeeds();
+    let done =
+        house.run(&["call", "shop", "taobao.items.onsale.get", "fields=num_iid", "page_size=1"]).succeeds();
     assert!(done.stderr.contains("clock"), "{}", done.stderr);
     let doctor = house.run(&["doctor", "--output", "json"]).fails(1);
-    let clock = doctor.json().as_array().unwrap().iter().find(|row| row["check"] == "clock").cloned().unwrap();
+    let clock =
+        doctor.json().as_array().unwrap().iter().find(|row| row["check"] == "clock").cloned().unwrap();
     assert_eq!(clock["state"], "wrong");
 }
 
@@ -112,7 +120,9 @@ fn a_home_that_cannot_be_written_is_named() {
     let mut house = House::empty();
     let file = house.file("a-file", "x");
     house.set("SESAME_HOME", &format!("{file}/home"));
-    let done = house.run_with(&["app", "add", "lazada", "--key", "1", "--secret-stdin"], "abcdefghijklmnop").fails(1);
+    let done = house
+        .run_with(&["app", "add", "lazada", "--key", "1", "--secret-stdin"], "abcdefghijklmnop")
+        .fails(1);
     assert!(done.stderr.contains("a-file/home") && done.stderr.contains("hint:"), "{}", done.stderr);
 }
 
@@ -120,7 +130,8 @@ fn a_home_that_cannot_be_written_is_named() {
 fn a_damaged_vault_is_left_as_it_is() {
     let house = House::empty();
     let vault = house.path().join("vault.db");
-    std::fs::write(&vault, b"this is not a database, and it is long enough to look like one to nobody").unwrap();
+    std::fs::write(&vault, b"this is not a database, and it is long enough to look like one to nobody")
+        .unwrap();
     let before = std::fs::read(&vault).unwrap();
     let done = house.run(&["accounts"]).fails(1);
     assert!(done.stderr.contains("vault.db") && done.stderr.contains("hint:"), "{}", done.stderr);

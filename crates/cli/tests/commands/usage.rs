@@ -36,7 +36,11 @@ fn other_vaults_are_refused_without_their_password() {
     let done = house.run(&["accounts"]).fails(2);
     assert!(!done.stderr.contains("plantedpassword"), "{}", done.stderr);
     let doctor = house.run(&["doctor"]);
-    assert!(!doctor.stdout.contains("plantedpassword") && !doctor.stderr.contains("plantedpassword"), "{}", doctor.stdout);
+    assert!(
+        !doctor.stdout.contains("plantedpassword") && !doctor.stderr.contains("plantedpassword"),
+        "{}",
+        doctor.stdout
+    );
 }
 
 #[test]
@@ -53,21 +57,53 @@ fn the_doctor_says_where_every_value_comes_from() {
     let house = House::empty();
     let done = house.run(&["doctor", "--output", "json", "--timeout", "5s"]).succeeds();
     let json = done.json();
-    let found = |check: &str| json.as_array().unwrap().iter().find(|row| row["check"] == check).unwrap()["found"].as_str().unwrap().to_owned();
+    let found = |check: &str| {
+        json.as_array().unwrap().iter().find(|row| row["check"] == check).unwrap()["found"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
     assert!(found("home").contains("environment SESAME_HOME"), "{}", found("home"));
-    assert!(found("vault").contains("(default)") && found("vault").contains("does not exist yet"), "{}", found("vault"));
+    assert!(
+        found("vault").contains("(default)") && found("vault").contains("does not exist yet"),
+        "{}",
+        found("vault")
+    );
     assert!(found("timeout").contains("option --timeout"));
     assert!(found("route lazada").starts_with("https://"), "{}", found("route lazada"));
     assert!(!house.path().join("vault.db").exists(), "looking makes nothing");
 
     let house = House::with_accounts(&[("lazada", "shop")]);
-    snapshot!("doctor_sandbox", house.show(&["doctor"]));
+    // The width of the columns follows the length of the path of the home.
+    let shown = house.show(&["doctor"]);
+    let shown: Vec<String> = shown
+        .lines()
+        .map(|line| {
+            line.split("  ").map(str::trim).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" | ")
+        })
+        .collect();
+    snapshot!("doctor_sandbox", shown.join("\n"));
+}
+
+#[test]
+fn looking_makes_no_vault() {
+    let house = House::empty();
+    for arguments in [&["accounts"][..], &["app", "list"], &["doctor"], &["apis", "list", "lazada"]] {
+        house.run(arguments).succeeds();
+    }
+    assert!(!house.path().join("vault.db").exists());
 }
 
 #[test]
 fn every_shell_gets_completions() {
     let house = House::empty();
-    for (shell, mark) in [("bash", "complete -F"), ("zsh", "#compdef sesame"), ("fish", "complete -c sesame"), ("powershell", "Register-ArgumentCompleter"), ("elvish", "edit:completion")] {
+    for (shell, mark) in [
+        ("bash", "complete -F"),
+        ("zsh", "#compdef sesame"),
+        ("fish", "complete -c sesame"),
+        ("powershell", "Register-ArgumentCompleter"),
+        ("elvish", "edit:completion"),
+    ] {
         let done = house.run(&["completions", shell]).succeeds();
         assert!(done.stdout.contains(mark), "{shell}");
     }
