@@ -230,4 +230,132 @@ mod tests {
             }
         }
     }
+
+    /// A value of the right type, with everything required inside.
+    fn filled(param: &sesame_catalog::Param) -> serde_json::Value {
+        use sesame_catalog::Type;
+        let one = match param.kind {
+            Type::Integer => 1.into(),
+            Type::Number | Type::Decimal => 1.5.into(),
+            Type::Boolean => true.into(),
+            Type::Object => {
+                let required = param.children.iter().filter(|child| child.required == Some(true));
+                serde_json::Value::Object(required.map(|child| (child.name.clone(), filled(child))).collect())
+            }
+            _ => "a".into(),
+        };
+        if param.list { vec![one].into() } else { one }
+    }
+
+    #[test]
+    fn every_api_of_the_catalogue_answers() {
+        use sesame_core::{HttpResponse, envelope};
+
+        let catalog = Catalog::builtin();
+        let now = STATE.clock.now();
+        let (ms, text) = (now.as_millisecond().to_string(), sesame_core::time::top_timestamp(now));
+        let (mut asked, mut answered) = (0, 0);
+        for app in STATE.apps.all() {
+            let shop =
+                STATE.world.shops().iter().position(|shop| shop.platform == app.platform_name).unwrap();
+            let grant = crate::tokens::Grant {
+                app_key: &app.key,
+                shop,
+                now,
+                access_life: 3_600,
+                refresh_ends: None,
+                look: crate::tokens::Look::Param2,
+                single: false,
+            };
+            let token = STATE.tokens.grant(&Standing, &grant).access;
+            for listed in catalog.list(&app.platform_name) {
+                if listed.name.contains("/auth/token")
+                    || listed.name.contains("auth.token")
+                    || listed.name.contains("oauth2")
+                {
+                    continue;
+                }
+                let api = catalog.api(&app.platform_name, &listed.name).unwrap();
+                let mut args: Vec<(String, String)> = Vec::new();
+                for param in api.params.iter().filter(|param| param.required == Some(true)) {
+                    let value = filled(param);
+                    let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+                    args.push((param.name.clone(), value));
+                }
+                let (path, signed, digest) = match api.shape {
+                    Shape::Param2 | Shape::Param2Params => {
+                        let (space, name) = api.name.split_once(':').unwrap();
+                        let signed = format!("param2/{}/{space}/{name}/{}", api.version, app.key);
+                        (format!("/openapi/{signed}"), signed, Digest::HmacSha1)
+                    }
+                    Shape::IopRest => (format!("/rest{}", api.name), api.name.clone(), Digest::HmacSha256),
+                    Shape::IopRestVariables => {
+                        let path = api.name.replace(['{', '}'], "");
+                        (format!("/rest/2.0{path}"), path, Digest::HmacSha256)
+                    }
+                    Shape::IopSync => ("/sync".to_owned(), String::new(), Digest::HmacSha256),
+                    Shape::Top | Shape::TopBatch => {
+                        ("/router/rest".to_owned(), String::new(), Digest::Md5Sandwich)
+                    }
+                };
+                let mut pairs: Vec<(&str, &str)> =
+                    args.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+                let mut system = vec![(api.shape.token_param(), token.as_str())];
+                match api.shape.protocol() {
+                    Protocol::Param2 => {}
+                    Protocol::Iop => system.extend([
+                        ("app_key", app.key.as_str()),
+                        ("timestamp", &ms),
+                        ("sign_method", "sha256"),
+                    ]),
+                    Protocol::Top => system.extend([
+                        ("app_key", app.key.as_str()),
+                        ("timestamp", &text),
+                        ("v", "2.0"),
+                        ("format", "json"),
+                    ]),
+                }
+                if matches!(api.shape, Shape::IopSync | Shape::Top) {
+                    system.push(("method", &api.name));
+                }
+                // A few APIs have a business parameter of a system parameter's name.
+                pairs.retain(|(name, _)| !system.iter().any(|(taken, _)| taken == name));
+                pairs.extend(system);
+                let signature = sign(app.signing_key(digest), api.shape, &signed, &pairs, b"");
+                pairs.push((api.shape.signature_param(), signature.as_str()));
+                let mut form = Vec::new();
+                encode_form(&mut form, pairs.iter().copied());
+                let reply = answer(&path, "", "application/x-www-form-urlencoded", &form);
+                asked += 1;
+                let response = HttpResponse {
+                    status: reply.status,
+                    body: reply.body.clone(),
+                    ..HttpResponse::default()
+                };
+                let flags = &STATE.platform(app).replies.flags;
+                let shown =
+                    format!("{} {}: {}", app.platform_name, api.name, String::from_utf8_lossy(&reply.body));
+                match envelope::decode(api.shape, flags, &response) {
+                    Ok(_) => answered += 1,
+                    Err(envelope::Unsuccessful::Refusal(failure)) => {
+                        // The world may not have what these made-up arguments ask for; the gateway may not say no.
+                        let gateway = [
+                            "InvalidApiPath",
+                            "IncompleteSignature",
+                            "IllegalAccessToken",
+                            "22",
+                            "25",
+                            "27",
+                            "gw.APIUnsupported",
+                            "gw.SignatureInvalid",
+                            "401",
+                        ];
+                        assert!(!gateway.contains(&failure.code.as_str()), "{shown}");
+                    }
+                    Err(envelope::Unsuccessful::Unreadable(error)) => panic!("{error}: {shown}"),
+                }
+            }
+        }
+        assert!(asked > 1_000 && asked - answered < 40, "{answered} of {asked}");
+    }
 }

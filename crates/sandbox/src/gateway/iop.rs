@@ -172,14 +172,10 @@ fn error_body(door: Door, refused: &Refused, request_id: &str) -> String {
     let (name, code, message) =
         (if door == Door::Sync { "msg" } else { "message" }, quoted(&refused.code), quoted(&refused.message));
     let origin = refused.origin;
-    let mut body = format!(
+    // Sub codes are TOP's; no document shows them here.
+    let body = format!(
         "{{\"type\":\"{origin}\",\"code\":{code},\"{name}\":{message},\"request_id\":\"{request_id}\"}}"
     );
-    if let Some(sub_code) = &refused.sub_code {
-        let sub_message = refused.sub_message.as_deref().unwrap_or_default();
-        body =
-            extend(body, &format!("\"sub_code\":{},\"sub_msg\":{}", quoted(sub_code), quoted(sub_message)));
-    }
     if door == Door::Sync { format!("{{\"error_response\":{body}}}") } else { body }
 }
 
