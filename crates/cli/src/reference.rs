@@ -75,6 +75,10 @@ fn spelling(arg: &Arg) -> String {
 
 fn meaning(arg: &Arg) -> String {
     let mut text = arg.get_long_help().or(arg.get_help()).map(ToString::to_string).unwrap_or_default();
+    // clap takes the full stop off one-line helps.
+    if !text.ends_with(['.', ']']) {
+        text.push('.');
+    }
     if arg.get_action().takes_values() && !arg.is_hide_possible_values_set() {
         let values: Vec<String> =
             arg.get_possible_values().iter().map(|value| value.get_name().to_owned()).collect();
