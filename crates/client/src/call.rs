@@ -47,7 +47,12 @@ struct Line {
 
 impl Client {
     /// Creates a client over a vault, a catalogue, a way out and a clock.
-    pub fn new(vault: Vault, catalog: Arc<Catalog>, transport: Arc<dyn Transport>, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(
+        vault: Vault,
+        catalog: Arc<Catalog>,
+        transport: Arc<dyn Transport>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         let line = Line {
             vault,
             catalog,
@@ -108,9 +113,15 @@ impl Client {
 
             // 6 sign: with the time as the platform sees it
             let at = line.skews.at(encoded.host(), line.clock.now());
-            let system = attempt::system(&contract, account.app_key(), token.as_ref().map(|token| token.access.expose()), at);
+            let system = attempt::system(
+                &contract,
+                account.app_key(),
+                token.as_ref().map(|token| token.access.expose()),
+                at,
+            );
             let mut request = attempt::signed(&contract, &encoded, &system, key, &*line.clock)?;
-            request.timeout = call.options.attempt().min(attempts.left(line.clock.now())).max(Duration::from_millis(1));
+            request.timeout =
+                call.options.attempt().min(attempts.left(line.clock.now())).max(Duration::from_millis(1));
             request.max_reply = call.options.reply_limit();
 
             // 7 send
@@ -123,10 +134,16 @@ impl Client {
             let read = sent.and_then(|response| read(&account, &contract, &response, now));
             let error = match read {
                 Ok(reply) => {
-                    tracing::debug!(account = account.name(), api = contract.api.name, attempts = attempts.made, "answered");
+                    tracing::debug!(
+                        account = account.name(),
+                        api = contract.api.name,
+                        attempts = attempts.made,
+                        "answered"
+                    );
                     return Ok(Outcome { reply, warnings, attempts: attempts.made });
                 }
-                Err(error) => error,
+                // A gateway may quote the request in its refusal.
+                Err(error) => error.masked(token.as_ref().map(|token| token.access.expose())),
             };
             tracing::debug!(account = account.name(), api = contract.api.name, attempt = attempts.made, kind = %error.kind(), code = error.code(), "failed");
 
@@ -165,7 +182,12 @@ impl Client {
         let encoded = Encoded::new(&contract, &caller(&account), call)?;
         let (token, _) = split(line.token(&account, &contract, None).await, &contract)?;
         let at = line.skews.at(encoded.host(), line.clock.now());
-        let system = attempt::system(&contract, account.app_key(), token.as_ref().map(|token| token.access.expose()), at);
+        let system = attempt::system(
+            &contract,
+            account.app_key(),
+            token.as_ref().map(|token| token.access.expose()),
+            at,
+        );
         let key = account.key(contract.digest.digest);
         let mut request = attempt::signed(&contract, &encoded, &system, key, &*line.clock)?;
         request.timeout = call.options.attempt();
@@ -215,7 +237,12 @@ impl std::fmt::Debug for Client {
 
 impl Line {
     /// Returns the token for the next attempt; `None` for an API that takes none.
-    async fn token(&self, account: &AccountHandle, contract: &Contract, refused: Option<i64>) -> Result<Option<Token>> {
+    async fn token(
+        &self,
+        account: &AccountHandle,
+        contract: &Contract,
+        refused: Option<i64>,
+    ) -> Result<Option<Token>> {
         if contract.api.auth == Some(false) {
             return Ok(None);
         }
@@ -281,20 +308,31 @@ fn names<'a>(account: &'a AccountHandle, contract: &'a Contract) -> Names<'a> {
 fn split(token: Result<Option<Token>>, contract: &Contract) -> Result<(Option<Token>, Option<Error>)> {
     match token {
         Ok(token) => Ok((token, None)),
-        Err(error) if contract.api.auth.is_none() && error.kind() == ErrorKind::Authorisation => Ok((None, Some(error))),
+        Err(error) if contract.api.auth.is_none() && error.kind() == ErrorKind::Authorisation => {
+            Ok((None, Some(error)))
+        }
         Err(error) => Err(error),
     }
 }
 
 /// Reads a reply: the payload, or what its refusal means.
-fn read(account: &AccountHandle, contract: &Contract, response: &HttpResponse, now: Timestamp) -> Result<Reply> {
+fn read(
+    account: &AccountHandle,
+    contract: &Contract,
+    response: &HttpResponse,
+    now: Timestamp,
+) -> Result<Reply> {
     if (300..400).contains(&response.status) {
         return Err(redirected(response));
     }
     read_reply(contract.api.shape, &account.platform().replies, response, now).map_err(|error| {
         // The documents of the API itself know its business errors best.
         let code = error.code().unwrap_or_default();
-        let note = contract.api.errors.iter().find(|note| note.code.eq_ignore_ascii_case(code) && !note.says.is_empty());
+        let note = contract
+            .api
+            .errors
+            .iter()
+            .find(|note| note.code.eq_ignore_ascii_case(code) && !note.says.is_empty());
         match note {
             Some(note) if error.kind() == ErrorKind::Business => {
                 let says = format!("The documents of {} say: {}", contract.api.name, note.says);

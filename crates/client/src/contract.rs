@@ -9,9 +9,9 @@ use std::{
     sync::{Arc, Mutex, PoisonError, RwLock},
 };
 
+use serde_json::Value;
 use sesame_catalog::{Api, Catalog, DigestChoice, HttpMethods, Param, Platform, Safety, Type};
 use sesame_core::{Error, Result, Shape, scalar};
-use serde_json::Value;
 
 use crate::{options::Call, quota::Documented};
 
@@ -38,8 +38,11 @@ pub(crate) struct Contract {
 impl Contract {
     fn new(platform: &Platform, api: Api) -> Result<Self> {
         if api.http == Some(HttpMethods::Hsf) {
-            return Err(Error::usage(format!("{} is an internal call of the platform: its documents print it, but no gateway offers it", api.name))
-                .hint("Search for another API: sesame apis search WORD."));
+            return Err(Error::usage(format!(
+                "{} is an internal call of the platform: its documents print it, but no gateway offers it",
+                api.name
+            ))
+            .hint("Search for another API: sesame apis search WORD."));
         }
         if matches!(api.shape, Shape::TopBatch | Shape::Param2Params) {
             return Err(Error::usage(format!("{} cannot be called by name", api.name)));
@@ -47,7 +50,8 @@ impl Contract {
         let digest = platform.digest(api.shape).cloned().ok_or_else(|| {
             Error::usage(format!("the platform {} has no requests of the shape {}", platform.name, api.shape))
         })?;
-        let headers = platform.headers.iter().map(|(name, value)| (header_name(name), value.clone())).collect();
+        let headers =
+            platform.headers.iter().map(|(name, value)| (header_name(name), value.clone())).collect();
         let warning = (!api.known).then(|| {
             let how = match api.safety {
                 Safety::Read => "as a read, which its name suggests",
@@ -62,7 +66,15 @@ impl Contract {
         let own = || api.params.iter().enumerate().filter(|(_, param)| given(param));
         let params = own().map(|(at, param)| (param.name.as_str().into(), at)).collect();
         let required = own().filter(|(_, param)| param.required == Some(true)).map(|(at, _)| at).collect();
-        Ok(Self { digest, headers, documented: Documented::of(platform, &api), params, required, warning, api })
+        Ok(Self {
+            digest,
+            headers,
+            documented: Documented::of(platform, &api),
+            params,
+            required,
+            warning,
+            api,
+        })
     }
 
     /// Checks the arguments of a call against the documents; returns warnings.
@@ -73,13 +85,21 @@ impl Contract {
         let mut warnings = Vec::from_iter(self.warning.clone());
         let api = &self.api;
         let given_as_file = |name: &str| call.files.iter().any(|(given, _)| given == name);
-        let given = |name: &str| call.args.get(name).is_some_and(|value| !is_empty(value)) || given_as_file(name);
-        let missing: Vec<&str> = self.required.iter().map(|at| api.params[*at].name.as_str()).filter(|name| !given(name)).collect();
+        let given =
+            |name: &str| call.args.get(name).is_some_and(|value| !is_empty(value)) || given_as_file(name);
+        let missing: Vec<&str> = self
+            .required
+            .iter()
+            .map(|at| api.params[*at].name.as_str())
+            .filter(|name| !given(name))
+            .collect();
         let mut wrong = Vec::new();
         for (name, value) in &call.args {
             match self.params.get(name.as_str()) {
                 _ if is_empty(value) => {}
-                Some(_) if given_as_file(name) => wrong.push(format!("{name:?} is given as an argument and as a file")),
+                Some(_) if given_as_file(name) => {
+                    wrong.push(format!("{name:?} is given as an argument and as a file"))
+                }
                 Some(at) => check_value(&api.params[*at], value, &mut wrong, &mut warnings),
                 None => warnings.extend(self.undocumented(name)),
             }
@@ -87,7 +107,10 @@ impl Contract {
         for (name, _) in &call.files {
             match self.params.get(name.as_str()).map(|at| &api.params[*at]) {
                 Some(param) if param.kind != Type::Bytes => {
-                    warnings.push(format!("{name:?} is documented as {} and was given as a file", kind_of(param)));
+                    warnings.push(format!(
+                        "{name:?} is documented as {} and was given as a file",
+                        kind_of(param)
+                    ));
                 }
                 Some(_) => {}
                 None => warnings.extend(self.undocumented(name)),
@@ -96,8 +119,15 @@ impl Contract {
         if !missing.is_empty() {
             let names = missing.join(", ");
             let s = if missing.len() == 1 { "" } else { "s" };
-            return Err(Error::usage(format!("{} needs the argument{s} {names}; nothing was sent", api.name))
-                .hint(format!("Add {}. The whole contract: sesame apis show {}", example_of(&missing), api.name)));
+            return Err(Error::usage(format!(
+                "{} needs the argument{s} {names}; nothing was sent",
+                api.name
+            ))
+            .hint(format!(
+                "Add {}. The whole contract: sesame apis show {}",
+                example_of(&missing),
+                api.name
+            )));
         }
         if !wrong.is_empty() {
             return Err(Error::usage(format!("{}: {}; nothing was sent", api.name, wrong.join("; ")))
@@ -111,14 +141,19 @@ impl Contract {
     fn undocumented(&self, name: &str) -> Option<String> {
         let api = &self.api;
         let member = |param: &Param| param.name.strip_prefix(name).is_some_and(|rest| rest.starts_with('.'));
-        let silent = !api.known || api.params.is_empty() || api.params.iter().any(member) || is_variable(api, name);
-        (!silent).then(|| format!("{name:?} is not among the documented arguments of {}; it is sent as given", api.name))
+        let silent =
+            !api.known || api.params.is_empty() || api.params.iter().any(member) || is_variable(api, name);
+        (!silent).then(|| {
+            format!("{name:?} is not among the documented arguments of {}; it is sent as given", api.name)
+        })
     }
 }
 
 /// Tells whether a name is a variable of the path.
 fn is_variable(api: &Api, name: &str) -> bool {
-    api.path.as_deref().is_some_and(|path| path.split('{').skip(1).any(|part| part.split('}').next() == Some(name)))
+    api.path
+        .as_deref()
+        .is_some_and(|path| path.split('{').skip(1).any(|part| part.split('}').next() == Some(name)))
 }
 
 fn example_of(missing: &[&str]) -> String {
@@ -170,7 +205,9 @@ fn check_plain(param: &Param, value: &Value, wrong: &mut Vec<String>, warnings: 
     let name = &param.name;
     let fits = match param.kind {
         Type::Integer => scalar::integer(value).is_some(),
-        Type::Number | Type::Decimal => scalar::text(value).is_some_and(|text| text.trim().parse::<f64>().is_ok_and(f64::is_finite)),
+        Type::Number | Type::Decimal => {
+            scalar::text(value).is_some_and(|text| text.trim().parse::<f64>().is_ok_and(f64::is_finite))
+        }
         Type::Boolean => scalar::boolean(value).is_some(),
         Type::Date => scalar::text(value).is_some(),
         Type::String | Type::Json | Type::Bytes | Type::Object => true,
@@ -194,11 +231,15 @@ fn check_plain(param: &Param, value: &Value, wrong: &mut Vec<String>, warnings: 
             warnings.push(format!("{name:?} is {text}; the documents allow at least {least}"));
         }
     }
-    let listed = |allowed: &Value| scalar::text(allowed).is_some_and(|allowed| allowed.eq_ignore_ascii_case(&text));
+    let listed =
+        |allowed: &Value| scalar::text(allowed).is_some_and(|allowed| allowed.eq_ignore_ascii_case(&text));
     if !param.values.is_empty() && !param.values.iter().any(listed) {
         let known: Vec<String> = param.values.iter().filter_map(scalar::text).take(10).collect();
         let shown: String = scalar::printable(&text).chars().take(40).collect();
-        warnings.push(format!("{name:?} is {shown:?}, which is not among the values the documents list ({})", known.join(", ")));
+        warnings.push(format!(
+            "{name:?} is {shown:?}, which is not among the values the documents list ({})",
+            known.join(", ")
+        ));
     }
 }
 
@@ -287,7 +328,8 @@ mod tests {
 
     #[test]
     fn limits_of_old_documents_only_warn() {
-        let (wrong, warnings) = checked(r#"{"n":"a","t":"string","enum":["ON","OFF"],"max_len":3}"#, &json!("standby"));
+        let (wrong, warnings) =
+            checked(r#"{"n":"a","t":"string","enum":["ON","OFF"],"max_len":3}"#, &json!("standby"));
         assert!(wrong.is_empty());
         assert_eq!(warnings.len(), 2, "{warnings:?}");
         let (wrong, warnings) = checked(r#"{"n":"a","t":"string","enum":["ON","OFF"]}"#, &json!("on"));

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use sesame_catalog::Safety;
-use sesame_core::{envelope::Reply, params::File, request::MAX_REPLY};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use sesame_catalog::Safety;
+use sesame_core::{envelope::Reply, params::File, request::MAX_REPLY};
 
 /// One call: an account, an API, arguments. The same value whatever door it came through.
 ///
@@ -135,14 +135,19 @@ mod seconds {
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
     #[expect(clippy::ref_option, reason = "the signature that serde's `with` asks for")]
-    pub(super) fn serialize<S: Serializer>(time: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(super) fn serialize<S: Serializer>(
+        time: &Option<Duration>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
         match time {
             Some(time) => serializer.serialize_f64(time.as_secs_f64()),
             None => serializer.serialize_none(),
         }
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Duration>, D::Error> {
         let Some(seconds) = Option::<f64>::deserialize(deserializer)? else { return Ok(None) };
         Duration::try_from_secs_f64(seconds)
             .map(Some)

@@ -201,10 +201,20 @@ mod tests {
     fn the_matrix() {
         use ErrorKind as K;
         let kinds = [
-            (K::Usage, false), (K::Signature, false), (K::App, false), (K::Permission, false),
-            (K::Argument, false), (K::UnknownApi, false), (K::Business, false),
-            (K::Authorisation, false), (K::Local, false),
-            (K::Quota, true), (K::Platform, true), (K::Envelope, true), (K::Network, true), (K::Timeout, true),
+            (K::Usage, false),
+            (K::Signature, false),
+            (K::App, false),
+            (K::Permission, false),
+            (K::Argument, false),
+            (K::UnknownApi, false),
+            (K::Business, false),
+            (K::Authorisation, false),
+            (K::Local, false),
+            (K::Quota, true),
+            (K::Platform, true),
+            (K::Envelope, true),
+            (K::Network, true),
+            (K::Timeout, true),
         ];
         for (kind, repeated) in kinds {
             for safety in [Safety::Read, Safety::Idempotent, Safety::Write] {
@@ -212,7 +222,11 @@ mod tests {
                     let error = Error::new(kind, "").may_have_happened(ambiguous);
                     let next = attempts().next(&error, safety, &Budget::new(), &Still);
                     let expected = repeated && !(ambiguous && safety == Safety::Write);
-                    assert_eq!(matches!(next, Next::Wait(_)), expected, "{kind} {safety:?} ambiguous={ambiguous}: {next:?}");
+                    assert_eq!(
+                        matches!(next, Next::Wait(_)),
+                        expected,
+                        "{kind} {safety:?} ambiguous={ambiguous}: {next:?}"
+                    );
                 }
             }
         }

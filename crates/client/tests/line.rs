@@ -4,6 +4,7 @@ mod stage;
 
 use std::time::Duration;
 
+use serde_json::json;
 use sesame_client::{Call, CallOptions};
 use sesame_core::{
     AppSecret, Error, ErrorKind, HttpRequest, HttpResponse, Retry, Shape,
@@ -11,7 +12,6 @@ use sesame_core::{
     request::Method,
     sign::{Digest, SigningKey, verify},
 };
-use serde_json::json;
 use stage::{REFRESH, SECRET, TOKEN, ok, param, params, refusal, stage};
 
 const FINE: &str = r#"{"code":"0","data":{"total_products":0,"products":[]},"request_id":"r0"}"#;
@@ -23,7 +23,8 @@ const READ: &str = "/products/get";
 
 fn signature_is_right(request: &HttpRequest, shape: Shape, path: &str, digest: Digest) {
     let pairs = params(request);
-    let pairs: Vec<(&str, &str)> = pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let pairs: Vec<(&str, &str)> =
+        pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     let signature = pairs.iter().find(|(name, _)| *name == shape.signature_param()).unwrap().1;
     let key = SigningKey::new(digest, &AppSecret::new(SECRET));
     verify(&key, shape, path, &pairs, b"", signature).unwrap();
@@ -55,12 +56,27 @@ async fn every_shape_is_signed_as_its_protocol_says() {
     assert_eq!(param(&request, "timestamp").as_deref(), Some("1780272000000"));
     assert_eq!(param(&request, "partner_id"), None);
 
-    stage.client.call(&Call::new("alibaba", "/alibaba/icbu/product/list").arg("language", "ENGLISH").arg("subject", text)).await.unwrap();
+    stage
+        .client
+        .call(
+            &Call::new("alibaba", "/alibaba/icbu/product/list")
+                .arg("language", "ENGLISH")
+                .arg("subject", text),
+        )
+        .await
+        .unwrap();
     let request = stage.gateway.seen().pop().unwrap();
     signature_is_right(&request, Shape::IopRest, "/alibaba/icbu/product/list", Digest::HmacSha256);
     assert!(request.headers.contains(&("X-Protocol", "GOP".to_owned())), "{:?}", request.headers);
 
-    stage.client.call(&Call::new("aliexpress", "aliexpress.solution.product.list.get").arg("aeop_a_e_product_list_query", json!({"current_page": 1, "product_status_type": "onSelling"}))).await.unwrap();
+    stage
+        .client
+        .call(&Call::new("aliexpress", "aliexpress.solution.product.list.get").arg(
+            "aeop_a_e_product_list_query",
+            json!({"current_page": 1, "product_status_type": "onSelling"}),
+        ))
+        .await
+        .unwrap();
     let request = stage.gateway.seen().pop().unwrap();
     assert_eq!((request.method, request.url.as_str()), (Method::Post, "https://api-sg.aliexpress.com/sync"));
     signature_is_right(&request, Shape::IopSync, "", Digest::HmacSha256);
@@ -72,17 +88,32 @@ async fn every_shape_is_signed_as_its_protocol_says() {
         Some(r#"{"current_page":1,"product_status_type":"onSelling"}"#)
     );
 
-    stage.client.call(&Call::new("1688", "com.alibaba.product:alibaba.product.list.get").arg("pageNo", 1).arg("pageSize", "20")).await.unwrap();
+    stage
+        .client
+        .call(
+            &Call::new("1688", "com.alibaba.product:alibaba.product.list.get")
+                .arg("pageNo", 1)
+                .arg("pageSize", "20"),
+        )
+        .await
+        .unwrap();
     let request = stage.gateway.seen().pop().unwrap();
     let path = "param2/1/com.alibaba.product/alibaba.product.list.get/123456";
-    assert_eq!((request.method, request.url), (Method::Post, format!("https://gw.open.1688.com/openapi/{path}")));
+    assert_eq!(
+        (request.method, request.url),
+        (Method::Post, format!("https://gw.open.1688.com/openapi/{path}"))
+    );
     let request = stage.gateway.seen().pop().unwrap();
     signature_is_right(&request, Shape::Param2, path, Digest::HmacSha1);
     assert_eq!(param(&request, "_aop_timestamp").as_deref(), Some("1780272000000"));
     assert_eq!(param(&request, "app_key"), None);
 
     stage.gateway.always(|_| Ok(ok(r#"{"items_onsale_get_response":{"total_results":0}}"#)));
-    stage.client.call(&Call::new("taobao", "taobao.items.onsale.get").arg("fields", json!(["num_iid", "title"]))).await.unwrap();
+    stage
+        .client
+        .call(&Call::new("taobao", "taobao.items.onsale.get").arg("fields", json!(["num_iid", "title"])))
+        .await
+        .unwrap();
     let request = stage.gateway.seen().pop().unwrap();
     assert_eq!(request.method, Method::Post);
     assert_eq!(param(&request, "fields").as_deref(), Some("num_iid,title"));
@@ -102,8 +133,14 @@ async fn every_shape_is_signed_as_its_protocol_says() {
 async fn files_travel_unsigned_and_the_rest_signed() {
     let stage = stage(&["alibaba"]).await;
     stage.gateway.says(r#"{"code":"0"}"#);
-    let file = File { file_name: "a.jpg".into(), content_type: "image/jpeg".into(), content: vec![0xFF, 0xD8, 0, b'\r', b'\n'].into() };
-    let call = Call::new("alibaba", "/alibaba/icbu/photobank/upload").arg("file_name", "a.jpg").file("image_bytes", file);
+    let file = File {
+        file_name: "a.jpg".into(),
+        content_type: "image/jpeg".into(),
+        content: vec![0xFF, 0xD8, 0, b'\r', b'\n'].into(),
+    };
+    let call = Call::new("alibaba", "/alibaba/icbu/photobank/upload")
+        .arg("file_name", "a.jpg")
+        .file("image_bytes", file);
     stage.client.call(&call).await.unwrap();
     let request = stage.gateway.seen().pop().unwrap();
     let kind = request.content_type.unwrap();
@@ -117,7 +154,11 @@ async fn files_travel_unsigned_and_the_rest_signed() {
             Some((name.to_owned(), text.strip_suffix("\r\n")?.to_owned()))
         })
         .collect();
-    let texts: Vec<(&str, &str)> = parts.iter().filter(|(name, _)| name != "image_bytes").map(|(name, text)| (name.as_str(), text.as_str())).collect();
+    let texts: Vec<(&str, &str)> = parts
+        .iter()
+        .filter(|(name, _)| name != "image_bytes")
+        .map(|(name, text)| (name.as_str(), text.as_str()))
+        .collect();
     assert_eq!(parts.len(), texts.len() + 1);
     let signature = texts.iter().find(|(name, _)| *name == "sign").unwrap().1;
     let key = SigningKey::new(Digest::HmacSha256, &AppSecret::new(SECRET));
@@ -135,7 +176,12 @@ async fn what_cannot_be_right_is_never_sent() {
         (Call::new("lazada", READ).arg("sign", "x"), "sign"),
         (Call::new("lazada", READ).arg("app_key", "x"), "app_key"),
         (Call::new("lazada", READ).arg("", "x"), "name"),
-        (Call::new("alibaba", "/alibaba/icbu/photobank/upload").arg("file_name", "a").arg("image_bytes", "x"), "file"),
+        (
+            Call::new("alibaba", "/alibaba/icbu/photobank/upload")
+                .arg("file_name", "a")
+                .arg("image_bytes", "x"),
+            "file",
+        ),
     ];
     for (call, word) in wrong {
         let error = stage.client.call(&call).await.unwrap_err();
@@ -150,8 +196,13 @@ async fn what_cannot_be_right_is_never_sent() {
 async fn an_api_nobody_knows_is_called_as_given_with_a_warning() {
     let stage = stage(&["lazada"]).await;
     stage.gateway.says(FINE);
-    let outcome = stage.client.call(&Call::new("lazada", WRITE).arg("anything", json!({"a": [1]}))).await.unwrap();
-    assert!(outcome.warnings.iter().any(|warning| warning.contains("does not know")), "{:?}", outcome.warnings);
+    let outcome =
+        stage.client.call(&Call::new("lazada", WRITE).arg("anything", json!({"a": [1]}))).await.unwrap();
+    assert!(
+        outcome.warnings.iter().any(|warning| warning.contains("does not know")),
+        "{:?}",
+        outcome.warnings
+    );
     assert_eq!(param(&stage.gateway.seen()[0], "anything").as_deref(), Some(r#"{"a":[1]}"#));
 }
 
@@ -219,7 +270,10 @@ async fn attempts_end() {
     let error = stage.client.call(&Call::new("lazada", READ)).await.unwrap_err();
     assert_eq!((error.kind(), stage.gateway.seen().len()), (ErrorKind::Network, 4));
     assert!(error.hint_text().unwrap().contains("sent 4 times"), "{error:?}");
-    let once = Call { options: CallOptions { attempts: Some(1), ..CallOptions::default() }, ..Call::new("lazada", READ) };
+    let once = Call {
+        options: CallOptions { attempts: Some(1), ..CallOptions::default() },
+        ..Call::new("lazada", READ)
+    };
     stage.client.call(&once).await.unwrap_err();
     assert_eq!(stage.gateway.seen().len(), 5);
 }
@@ -227,7 +281,14 @@ async fn attempts_end() {
 #[tokio::test]
 async fn a_web_page_is_said_and_reads_try_again() {
     let stage = stage(&["lazada"]).await;
-    stage.gateway.always(|_| Ok(HttpResponse { status: 200, content_type: Some("text/html".into()), body: "<!DOCTYPE html><html>punish".into(), ..HttpResponse::default() }));
+    stage.gateway.always(|_| {
+        Ok(HttpResponse {
+            status: 200,
+            content_type: Some("text/html".into()),
+            body: "<!DOCTYPE html><html>punish".into(),
+            ..HttpResponse::default()
+        })
+    });
     let error = stage.client.call(&Call::new("lazada", READ)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Envelope);
     assert!(error.to_string().contains("web page"), "{error}");
@@ -237,7 +298,13 @@ async fn a_web_page_is_said_and_reads_try_again() {
 #[tokio::test]
 async fn a_redirect_is_an_error_that_shows_no_token() {
     let stage = stage(&["lazada"]).await;
-    stage.gateway.then(|_| Ok(HttpResponse { status: 302, location: Some(format!("https://evil.example/?access_token={TOKEN}")), ..HttpResponse::default() }));
+    stage.gateway.then(|_| {
+        Ok(HttpResponse {
+            status: 302,
+            location: Some(format!("https://evil.example/?access_token={TOKEN}")),
+            ..HttpResponse::default()
+        })
+    });
     let error = stage.client.call(&Call::new("lazada", READ)).await.unwrap_err();
     assert_eq!((error.kind(), error.retry()), (ErrorKind::Envelope, Retry::Never));
     assert!(error.to_string().contains("evil.example") && !error.to_string().contains(TOKEN), "{error}");
@@ -246,7 +313,10 @@ async fn a_redirect_is_an_error_that_shows_no_token() {
 #[tokio::test]
 async fn a_ban_is_waited_for_by_everybody() {
     let stage = stage(&["lazada"]).await;
-    stage.gateway.says(&refusal("ApiCallLimit", "The frequency of app access to the api exceeds the limit. This ban will last 5 seconds"));
+    stage.gateway.says(&refusal(
+        "ApiCallLimit",
+        "The frequency of app access to the api exceeds the limit. This ban will last 5 seconds",
+    ));
     stage.gateway.always(|_| Ok(ok(FINE)));
     let outcome = stage.client.call(&Call::new("lazada", READ)).await.unwrap();
     assert_eq!(outcome.attempts, 2);
@@ -255,7 +325,10 @@ async fn a_ban_is_waited_for_by_everybody() {
 
     // Another ban: a second call comes while it lasts, and waits without having been refused.
     stage.gateway.says(&refusal("ApiCallLimit", "This ban will last 5 seconds"));
-    let once = Call { options: CallOptions { attempts: Some(1), ..CallOptions::default() }, ..Call::new("lazada", READ) };
+    let once = Call {
+        options: CallOptions { attempts: Some(1), ..CallOptions::default() },
+        ..Call::new("lazada", READ)
+    };
     let error = stage.client.call(&once).await.unwrap_err();
     assert_eq!(error.retry_after(), Some(Duration::from_secs(6)));
     let before = stage.clock.slept();
@@ -263,7 +336,11 @@ async fn a_ban_is_waited_for_by_everybody() {
     assert!(stage.clock.slept() - before >= Duration::from_secs(6));
     // Other APIs are not concerned.
     let before = stage.clock.slept();
-    stage.client.call(&Call::new("lazada", "/orders/get").arg("created_after", "2026-01-01T00:00:00+08:00")).await.unwrap();
+    stage
+        .client
+        .call(&Call::new("lazada", "/orders/get").arg("created_after", "2026-01-01T00:00:00+08:00"))
+        .await
+        .unwrap();
     assert_eq!(stage.clock.slept(), before);
 }
 
@@ -298,7 +375,9 @@ async fn a_refused_token_is_refreshed_once_and_the_call_repeated_once() {
     // Refused again and again: one more refresh, and no more calls than two.
     stage.clock.advance(Duration::from_secs(3_600));
     let illegal_again = illegal.clone();
-    stage.gateway.always(move |request| Ok(ok(if request.url.contains("/auth/token/") { NEW_TOKENS } else { &illegal_again })));
+    stage.gateway.always(move |request| {
+        Ok(ok(if request.url.contains("/auth/token/") { NEW_TOKENS } else { &illegal_again }))
+    });
     let error = stage.client.call(&Call::new("lazada", READ)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Token);
     assert_eq!(stage.gateway.calls().len(), 4);
@@ -307,13 +386,21 @@ async fn a_refused_token_is_refreshed_once_and_the_call_repeated_once() {
 #[tokio::test]
 async fn a_clock_that_is_three_hours_off_is_corrected_once_from_the_date() {
     let stage = stage(&["lazada"]).await;
-    let illegal = || HttpResponse { date: Some("Mon, 01 Jun 2026 03:00:00 GMT".into()), ..ok(&refusal("IllegalTimestamp", "The timestamp is invalid")) };
+    let illegal = || HttpResponse {
+        date: Some("Mon, 01 Jun 2026 03:00:00 GMT".into()),
+        ..ok(&refusal("IllegalTimestamp", "The timestamp is invalid"))
+    };
     stage.gateway.then(move |_| Ok(illegal())).says(FINE).says(FINE);
     let outcome = stage.client.call(&Call::new("lazada", WRITE)).await.unwrap();
     assert_eq!(outcome.attempts, 2);
-    assert!(outcome.warnings.iter().any(|warning| warning.contains("3 h 0 min behind")), "{:?}", outcome.warnings);
+    assert!(
+        outcome.warnings.iter().any(|warning| warning.contains("3 h 0 min behind")),
+        "{:?}",
+        outcome.warnings
+    );
     stage.client.call(&Call::new("lazada", READ)).await.unwrap();
-    let times: Vec<_> = stage.gateway.seen().iter().map(|request| param(request, "timestamp").unwrap()).collect();
+    let times: Vec<_> =
+        stage.gateway.seen().iter().map(|request| param(request, "timestamp").unwrap()).collect();
     assert_eq!(times, ["1780272000000", "1780282800000", "1780282800000"]);
 
     // Corrected and still refused: that is not the clock.
@@ -325,7 +412,12 @@ async fn a_clock_that_is_three_hours_off_is_corrected_once_from_the_date() {
 #[tokio::test]
 async fn a_clock_that_is_years_off_is_for_people() {
     let stage = stage(&["lazada"]).await;
-    stage.gateway.then(|_| Ok(HttpResponse { date: Some("Sat, 01 Jun 2030 03:00:00 GMT".into()), ..ok(&refusal("IllegalTimestamp", "")) }));
+    stage.gateway.then(|_| {
+        Ok(HttpResponse {
+            date: Some("Sat, 01 Jun 2030 03:00:00 GMT".into()),
+            ..ok(&refusal("IllegalTimestamp", ""))
+        })
+    });
     let error = stage.client.call(&Call::new("lazada", READ)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Clock);
     assert!(error.hint_text().unwrap().contains("off by"), "{error:?}");
@@ -335,7 +427,11 @@ async fn a_clock_that_is_years_off_is_for_people() {
 async fn business_errors_inside_success_are_errors() {
     let stage = stage(&["alibaba"]).await;
     stage.gateway.says(r#"{"code":"0","result":{"success":false,"message_info":"no such product","msg_code":"isv.product-not-found"},"request_id":"r"}"#);
-    let error = stage.client.call(&Call::new("alibaba", "/icbu/product/get").arg("product_get_request", json!({"productId": 1}))).await.unwrap_err();
+    let error = stage
+        .client
+        .call(&Call::new("alibaba", "/icbu/product/get").arg("product_get_request", json!({"productId": 1})))
+        .await
+        .unwrap_err();
     assert_eq!((error.kind(), error.code()), (ErrorKind::Business, Some("isv.product-not-found")));
     assert_eq!(error.request_id(), Some("r"));
 }
@@ -343,9 +439,18 @@ async fn business_errors_inside_success_are_errors() {
 #[tokio::test]
 async fn prepare_sends_nothing_and_hides_what_is_secret() {
     let stage = stage(&["lazada", "taobao"]).await;
-    for call in [Call::new("lazada", READ).arg("filter", "it's"), Call::new("taobao", "taobao.items.onsale.get").arg("fields", "num_iid")] {
+    for call in [
+        Call::new("lazada", READ).arg("filter", "it's"),
+        Call::new("taobao", "taobao.items.onsale.get").arg("fields", "num_iid"),
+    ] {
         let prepared = stage.client.prepare(&call).await.unwrap();
-        let shown = format!("{prepared:?} {} {} {} {:?}", prepared.base_string, prepared.curl(false), prepared.masked_url(), prepared.warnings);
+        let shown = format!(
+            "{prepared:?} {} {} {} {:?}",
+            prepared.base_string,
+            prepared.curl(false),
+            prepared.masked_url(),
+            prepared.warnings
+        );
         assert!(!shown.contains(TOKEN) && !shown.contains(SECRET), "{shown}");
         assert!(prepared.curl(true).contains(TOKEN));
         assert!(prepared.base_string_with_secrets().contains(TOKEN));
@@ -381,8 +486,41 @@ async fn no_error_shows_a_secret() {
 async fn calls_travel_as_json() {
     let call = Call::new("shop", "/orders/get").arg("limit", 10).timeout(Duration::from_millis(1_500));
     let text = serde_json::to_string(&call).unwrap();
-    assert_eq!(text, r#"{"account":"shop","api":"/orders/get","args":{"limit":10},"options":{"timeout":1.5}}"#);
+    assert_eq!(
+        text,
+        r#"{"account":"shop","api":"/orders/get","args":{"limit":10},"options":{"timeout":1.5}}"#
+    );
     assert_eq!(serde_json::from_str::<Call>(&text).unwrap(), call);
     assert!(serde_json::from_str::<Call>(r#"{"account":"a","api":"b","opitons":{}}"#).is_err());
     assert!(serde_json::from_str::<Call>(r#"{"account":"a","api":"b","options":{"timeout":-1}}"#).is_err());
+}
+
+#[tokio::test]
+async fn long_arguments_leave_the_url() {
+    let stage = stage(&["lazada"]).await;
+    stage.gateway.always(|_| Ok(ok(FINE)));
+    stage.client.call(&Call::new("lazada", READ).arg("filter", "x".repeat(5 << 20))).await.unwrap();
+    let request = stage.gateway.seen().pop().unwrap();
+    assert_eq!(
+        (request.method, request.url.as_str()),
+        (Method::Post, "https://api.lazada.sg/rest/products/get")
+    );
+    signature_is_right(&request, Shape::IopRest, "/products/get", Digest::HmacSha256);
+}
+
+#[tokio::test]
+async fn a_gateway_that_quotes_the_request_does_not_give_the_token_away() {
+    let stage = stage(&["lazada"]).await;
+    stage.gateway.always(|request| {
+        let body = json!({ "type": "ISV", "code": format!("Bad {TOKEN}"), "message": format!("GET {}", request.url), "request_id": TOKEN });
+        Ok(ok(&body.to_string()))
+    });
+    let error = stage.client.call(&Call::new("lazada", READ)).await.unwrap_err();
+    let request = stage.gateway.seen().pop().unwrap();
+    let shown =
+        format!("{error} {error:?} {:?} {:?} {:?}", error.code(), error.hint_text(), error.request_id());
+    assert!(shown.contains("/products/get"), "{shown}");
+    for secret in [TOKEN, &param(&request, "sign").unwrap()] {
+        assert!(!shown.contains(secret), "{shown}");
+    }
 }

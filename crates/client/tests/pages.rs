@@ -2,9 +2,9 @@
 
 mod stage;
 
+use serde_json::{Value, json};
 use sesame_client::{Call, Pages};
 use sesame_core::{Error, ErrorKind, HttpRequest};
-use serde_json::{Value, json};
 use stage::{ok, param, stage};
 
 /// Reads all pages: the ids, the warnings, and the error at the end if there is one.
@@ -15,7 +15,13 @@ async fn read(mut pages: Pages) -> (Vec<u64>, Vec<String>, Option<Error>) {
             Ok(page) => {
                 for item in page.items {
                     let item: Value = serde_json::from_str(item.get()).unwrap();
-                    ids.push(item.get("item_id").or(item.get("num_iid")).or(item.get("id")).and_then(Value::as_u64).unwrap());
+                    ids.push(
+                        item.get("item_id")
+                            .or(item.get("num_iid"))
+                            .or(item.get("id"))
+                            .and_then(Value::as_u64)
+                            .unwrap(),
+                    );
                 }
                 warnings.extend(page.warnings);
             }
@@ -33,7 +39,8 @@ fn number(request: &HttpRequest, name: &str) -> u64 {
 fn lazada(request: &HttpRequest, total: u64) -> String {
     let (from, limit) = (number(request, "offset"), number(request, "limit").min(50));
     let products: Vec<Value> = (from..(from + limit).min(total)).map(|id| json!({"item_id": id})).collect();
-    json!({"code": "0", "data": {"total_products": total, "products": products}, "request_id": "r"}).to_string()
+    json!({"code": "0", "data": {"total_products": total, "products": products}, "request_id": "r"})
+        .to_string()
 }
 
 #[tokio::test]
@@ -64,7 +71,9 @@ async fn by_page_with_the_wrappers_of_top() {
         let items: Vec<Value> = ((page - 1) * size..(page * size).min(450)).map(|id| json!({"num_iid": id})).collect();
         Ok(ok(&json!({"items_onsale_get_response": {"total_results": 450, "items": {"item": items}, "request_id": "r"}}).to_string()))
     });
-    let (ids, _, error) = read(stage.client.pages(Call::new("taobao", "taobao.items.onsale.get").arg("fields", "num_iid"))).await;
+    let (ids, _, error) =
+        read(stage.client.pages(Call::new("taobao", "taobao.items.onsale.get").arg("fields", "num_iid")))
+            .await;
     assert!(error.is_none(), "{error:?}");
     assert_eq!(ids, (0..450).collect::<Vec<_>>());
     assert_eq!(number(&stage.gateway.seen()[0], "page_size"), 200);
@@ -73,7 +82,8 @@ async fn by_page_with_the_wrappers_of_top() {
 /// ICBU's product list: pages cut to 30 without a word, 5,000 rows reachable.
 fn icbu(request: &HttpRequest, total: u64) -> String {
     let (page, size) = (number(request, "current_page"), number(request, "page_size").min(30));
-    let rows: Vec<Value> = ((page - 1) * size..(page * size).min(total).min(5_010)).map(|id| json!({"id": id})).collect();
+    let rows: Vec<Value> =
+        ((page - 1) * size..(page * size).min(total).min(5_010)).map(|id| json!({"id": id})).collect();
     json!({"code": "0", "result": {"success": true, "total_item": total, "page_size": size, "current_page": page, "products": rows}, "request_id": "r"}).to_string()
 }
 
@@ -81,7 +91,8 @@ fn icbu(request: &HttpRequest, total: u64) -> String {
 async fn a_page_size_too_large_is_cut_with_a_warning() {
     let stage = stage(&["alibaba"]).await;
     stage.gateway.always(|request| Ok(ok(&icbu(request, 100))));
-    let call = Call::new("alibaba", "/alibaba/icbu/product/list").arg("language", "ENGLISH").arg("page_size", 50);
+    let call =
+        Call::new("alibaba", "/alibaba/icbu/product/list").arg("language", "ENGLISH").arg("page_size", 50);
     let (ids, warnings, error) = read(stage.client.pages(call)).await;
     assert!(error.is_none(), "{error:?}");
     assert_eq!(ids, (0..100).collect::<Vec<_>>());
@@ -105,7 +116,8 @@ async fn rows_beyond_the_window_are_an_error_at_the_end() {
 async fn a_start_in_the_middle_is_kept() {
     let stage = stage(&["alibaba"]).await;
     stage.gateway.always(|request| Ok(ok(&icbu(request, 100))));
-    let call = Call::new("alibaba", "/alibaba/icbu/product/list").arg("language", "ENGLISH").arg("current_page", 3);
+    let call =
+        Call::new("alibaba", "/alibaba/icbu/product/list").arg("language", "ENGLISH").arg("current_page", 3);
     let (ids, _, error) = read(stage.client.pages(call)).await;
     assert!(error.is_none(), "{error:?}");
     assert_eq!(ids, (60..100).collect::<Vec<_>>());
@@ -131,7 +143,8 @@ async fn rows_that_move_come_once() {
         let page = number(request, "current_page");
         let from = if page == 1 { 0 } else { (page - 1) * 30 - 1 };
         let rows: Vec<Value> = (from..(from + 30).min(60)).map(|id| json!({"id": id})).collect();
-        Ok(ok(&json!({"code": "0", "result": {"success": true, "total_item": 61, "products": rows}}).to_string()))
+        Ok(ok(&json!({"code": "0", "result": {"success": true, "total_item": 61, "products": rows}})
+            .to_string()))
     });
     let call = Call::new("alibaba", "/alibaba/icbu/product/list").arg("language", "ENGLISH");
     let mut pages = stage.client.pages(call);
@@ -156,7 +169,8 @@ async fn the_page_inside_a_json_argument() {
             "aeop_a_e_product_display_d_t_o_list": {"item_display_dto": rows}, "product_count": 150, "total_page": 2, "current_page": page, "success": true
         }}}).to_string()))
     });
-    let call = Call::new("aliexpress", "aliexpress.solution.product.list.get").arg("aeop_a_e_product_list_query", r#"{"product_status_type":"onSelling"}"#);
+    let call = Call::new("aliexpress", "aliexpress.solution.product.list.get")
+        .arg("aeop_a_e_product_list_query", r#"{"product_status_type":"onSelling"}"#);
     let (ids, _, error) = read(stage.client.pages(call)).await;
     assert!(error.is_none(), "{error:?}");
     assert_eq!(ids.len(), 150);

@@ -4,13 +4,14 @@
 mod practice;
 
 use practice::Practice;
+use serde_json::{Value, json};
 use sesame_client::{Call, HttpTransport};
 use sesame_core::{ErrorKind, HttpRequest, Transport};
-use serde_json::{Value, json};
 
 /// Calls the sandbox's control API.
 async fn control(practice: &Practice, path: &str, body: &Value) -> Value {
-    let mut request = HttpRequest::new(sesame_core::request::Method::Post, format!("{}/_sandbox/{path}", practice.url()));
+    let mut request =
+        HttpRequest::new(sesame_core::request::Method::Post, format!("{}/_sandbox/{path}", practice.url()));
     request.content_type = Some("application/json".to_owned());
     request.body = body.to_string().into();
     let response = HttpTransport::new().send(request).await.unwrap();
@@ -35,8 +36,16 @@ async fn every_platform_answers_signed_calls_and_pages() {
         ("lazada", "/products/get", json!({})),
         ("1688", "com.alibaba.product:alibaba.product.list.get", json!({})),
         ("taobao", "taobao.items.onsale.get", json!({"fields": "num_iid,title"})),
-        ("aliexpress", "aliexpress.solution.product.list.get", json!({"aeop_a_e_product_list_query": {"product_status_type": "onSelling"}})),
-        ("aliexpress-legacy", "aliexpress.open:api.findProductInfoListQuery", json!({"productStatusType": "onSelling"})),
+        (
+            "aliexpress",
+            "aliexpress.solution.product.list.get",
+            json!({"aeop_a_e_product_list_query": {"product_status_type": "onSelling"}}),
+        ),
+        (
+            "aliexpress-legacy",
+            "aliexpress.open:api.findProductInfoListQuery",
+            json!({"productStatusType": "onSelling"}),
+        ),
     ];
     for (platform, api, args) in lists {
         let shop = practice.authorise(platform, 1).await.unwrap().remove(0);
@@ -57,7 +66,8 @@ async fn a_token_that_was_revoked_there_is_refreshed_here() {
     let shop = practice.authorise("lazada", 1).await.unwrap().remove(0);
     let call = Call::new(&shop, "/products/get");
     practice.client.call(&call).await.unwrap();
-    control(&practice, "tokens/expire", &json!({"platform": "lazada", "which": "access", "in_seconds": 0})).await;
+    control(&practice, "tokens/expire", &json!({"platform": "lazada", "which": "access", "in_seconds": 0}))
+        .await;
     let outcome = practice.client.call(&call).await.unwrap();
     assert_eq!(outcome.attempts, 2);
     practice.end().await;
@@ -98,8 +108,13 @@ async fn any_parameter_survives_the_way() {
     let practice = Practice::start(1, 3).await.unwrap();
     let shop = practice.authorise("alibaba", 1).await.unwrap().remove(0);
     let big = "x".repeat(5 << 20);
-    for value in ["中文", "🦀 four bytes", "a&b=c+d%20", "line\r\nbreak", "{\"looks\":\"like JSON\"}", big.as_str()] {
-        let call = Call::new(&shop, "/icbu/product/group/add").arg("group_name", value).arg("2", "integer-like").arg("10", "integer-like");
+    for value in
+        ["中文", "🦀 four bytes", "a&b=c+d%20", "line\r\nbreak", "{\"looks\":\"like JSON\"}", big.as_str()]
+    {
+        let call = Call::new(&shop, "/icbu/product/group/add")
+            .arg("group_name", value)
+            .arg("2", "integer-like")
+            .arg("10", "integer-like");
         match practice.client.call(&call).await {
             Ok(_) => {}
             Err(error) => assert_ne!(error.kind(), ErrorKind::Signature, "{error:?}"),

@@ -86,7 +86,8 @@ async fn read_request(stream: &mut TcpStream) -> Option<String> {
 }
 
 fn http(status: &str, headers: &str, body: &[u8]) -> Vec<u8> {
-    let mut out = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n{headers}\r\n", body.len()).into_bytes();
+    let mut out =
+        format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n{headers}\r\n", body.len()).into_bytes();
     out.extend_from_slice(body);
     out
 }
@@ -98,7 +99,10 @@ fn packed(bytes: &[u8]) -> Vec<u8> {
 }
 
 fn post(url: &str) -> HttpRequest {
-    let mut request = HttpRequest::form(format!("{url}/rest/order/get"), [("a", "1"), ("access_token", "secret-token-of-24-chars")]);
+    let mut request = HttpRequest::form(
+        format!("{url}/rest/order/get"),
+        [("a", "1"), ("access_token", "secret-token-of-24-chars")],
+    );
     request.timeout = Duration::from_secs(5);
     request
 }
@@ -281,12 +285,16 @@ async fn plain_http_leaves_this_machine_never() {
         assert!(!error.is_ambiguous());
         assert!(began.elapsed() < Duration::from_millis(500));
     }
-    assert_eq!(send(HttpRequest::new(Method::Get, "ftp://127.0.0.1/")).await.unwrap_err().kind(), ErrorKind::Usage);
+    assert_eq!(
+        send(HttpRequest::new(Method::Get, "ftp://127.0.0.1/")).await.unwrap_err().kind(),
+        ErrorKind::Usage
+    );
 }
 
 #[tokio::test]
 async fn gzip_is_unpacked_and_bombs_are_bounded() {
-    let server = Server::fixed(http("200 OK", "Content-Encoding: gzip\r\n", &packed(br#"{"code":"0"}"#))).await;
+    let server =
+        Server::fixed(http("200 OK", "Content-Encoding: gzip\r\n", &packed(br#"{"code":"0"}"#))).await;
     assert_eq!(send(post(&server.url)).await.unwrap().body.as_ref(), br#"{"code":"0"}"#);
 
     let bomb = packed(&vec![0; 200 << 20]);
@@ -350,7 +358,8 @@ async fn no_error_shows_a_token() {
     let closed = Server::start(|stream, _| async move { drop(stream) }).await;
     let mut shown = String::new();
     for url in [closed.url.as_str(), "http://192.0.2.1", "https://gateway.invalid"] {
-        let request = HttpRequest::query(&format!("{url}/rest/x"), [("access_token", "secret-token-of-24-chars")]);
+        let request =
+            HttpRequest::query(&format!("{url}/rest/x"), [("access_token", "secret-token-of-24-chars")]);
         shown.push_str(&format!("{request:?}"));
         let error = send(request).await.unwrap_err();
         shown.push_str(&format!("{error} {error:?} {:?}", error.hint_text()));

@@ -247,7 +247,7 @@ fn spoken(failure: &Failure) -> String {
     if said.is_empty() {
         said.push_str("the platform refused the call and gave no reason");
     }
-    shorten(&crate::scalar::printable(&said), 1_000)
+    shorten(&crate::mask::mask_text(&crate::scalar::printable(&said)), 1_000)
 }
 
 fn shorten(text: &str, most: usize) -> String {

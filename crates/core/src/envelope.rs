@@ -281,10 +281,14 @@ fn refusal(shape: Shape, top: &Members<'_>, status: u16) -> Option<Failure> {
     }
     match shape.protocol() {
         Protocol::Param2 => {
+            // `error_code` is a refusal whatever the status; the other spellings belong to APIs, too,
+            // unless the status or the code says that the gateway speaks (protocols 1.5, 1.6).
             let failed = !(200..400).contains(&status);
-            let code = text_member(top, &["error_code", "errorCode", "code"])?;
-            let gateway = code.starts_with("gw.") || failed;
-            gateway.then(|| Failure {
+            let said = text_member(top, &["error_code"]).filter(|code| failed || code != "0");
+            let also =
+                || text_member(top, &["errorCode", "code"]).filter(|code| failed || code.starts_with("gw."));
+            said.or_else(also).map(|code| Failure {
+                in_payload: !failed && !code.starts_with("gw."),
                 code,
                 message: text_member(top, &["error_message", "errorMessage", "message", "exception"])
                     .unwrap_or_default(),

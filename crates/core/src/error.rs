@@ -265,6 +265,20 @@ impl Error {
         self
     }
 
+    /// Masks these secrets wherever the platform's words repeat them.
+    #[must_use]
+    pub fn masked<'a>(mut self, secrets: impl IntoIterator<Item = &'a str>) -> Self {
+        let secrets: Vec<&str> = secrets.into_iter().collect();
+        let clean = |text: &str| crate::mask::mask_known(text, secrets.iter().copied());
+        let inner = &mut *self.0;
+        inner.message = clean(&inner.message).into();
+        inner.hint = inner.hint.take().map(|hint| clean(&hint).into());
+        for text in [&mut inner.code, &mut inner.sub_code, &mut inner.request_id].into_iter().flatten() {
+            *text = clean(text);
+        }
+        self
+    }
+
     /// Returns what went wrong.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind

@@ -108,3 +108,49 @@ pub fn mask_known<'a>(text: &str, secrets: impl IntoIterator<Item = &'a str>) ->
     }
     out
 }
+
+/// Masks what looks like a secret in text of others: `access_token=...`, `"sign":"..."`.
+///
+/// Gateways quote requests in their messages. After a name of [`SECRET_PARAMS`] and `=` or `:`, a
+/// value is masked when the name cannot be an ordinary word, or when the value has 16 characters
+/// and a digit, as tokens, signatures and codes have.
+///
+/// ```
+/// use sesame_core::mask::mask_text;
+/// assert_eq!(
+///     mask_text("no: GET /rest/x?access_token=50000601c30atpedfgu3&a=1"),
+///     "no: GET /rest/x?access_token=500…gu3&a=1",
+/// );
+/// assert_eq!(mask_text("error code: InvalidParameter"), "error code: InvalidParameter");
+/// ```
+pub fn mask_text(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(['=', ':']) {
+        let (before, after) = rest.split_at(at + 1);
+        out.push_str(before);
+        let name = before[..at].trim_end_matches(['"', '\'', '\\', ' ']);
+        let name = name.rsplit(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).next().unwrap_or_default();
+        let value_at = after.find(|c| !matches!(c, '"' | '\'' | '\\' | ' ')).unwrap_or(after.len());
+        let (quotes, value) = after.split_at(value_at);
+        let end = value.find(|c: char| !is_token_char(c)).unwrap_or(value.len());
+        if is_secret_param(name) && is_secret_value(name, &value[..end]) {
+            out.push_str(quotes);
+            out.push_str(&mask(&value[..end]));
+            rest = &value[end..];
+        } else {
+            rest = after;
+        }
+    }
+    out.push_str(rest);
+    out
+}
+
+fn is_token_char(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '~' | '%' | '+' | '/')
+}
+
+fn is_secret_value(name: &str, value: &str) -> bool {
+    let word = ["code", "sign", "session", "secret"].iter().any(|word| word.eq_ignore_ascii_case(name));
+    if word { value.len() >= 16 && value.bytes().any(|byte| byte.is_ascii_digit()) } else { value.len() >= 4 }
+}

@@ -112,6 +112,13 @@ fn refusals_are_found_in_every_envelope() {
         ),
         (
             Shape::Param2,
+            200,
+            r#"{"error_code":"401","error_message":"Request need user authorized","request_id":"q"}"#,
+            "401",
+            None,
+        ),
+        (
+            Shape::Param2,
             400,
             r#"{"error":"invalid_grant","error_description":"refresh token expired","request_id":"q"}"#,
             "invalid_grant",

@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 use serde_json::json;
 use sesame_core::{
-    AccessToken, AppSecret, HttpRequest, RefreshToken,
-    mask::{mask, mask_known, mask_url},
+    AccessToken, AppSecret, Error, HttpRequest, RefreshToken,
+    mask::{mask, mask_known, mask_text, mask_url},
     request::Method,
     scalar,
     sign::{Digest, SigningKey, explain, sign},
@@ -37,6 +37,11 @@ fn no_debug_or_display_shows_a_secret() {
         mask_url(&format!("http://127.0.0.1/cb?code={SECRET}&state=s")),
         mask_url(&format!("http://h/?access%5Ftoken={SECRET}")),
         mask_known(&format!("token {SECRET}."), [SECRET]),
+        mask_text(&format!("GET /x?a=b&access_token={SECRET}&sign={SECRET}&code={SECRET}")),
+        mask_text(&format!(
+            r#"bad request {{"session" : "{SECRET}","x":{{\"refresh_token\":\"{SECRET}\"}}}}"#
+        )),
+        format!("{:?}", Error::usage(format!("said {SECRET}")).with_code(SECRET).masked([SECRET])),
     ];
     for text in shown {
         assert!(!text.contains(inside), "{text}");
@@ -108,6 +113,6 @@ proptest! {
     #[test]
     fn no_text_makes_a_parser_panic(text in "(?s).{0,40}", digits in "[0-9]{10,20}[+-][0-9]{0,6}") {
         let _ = (parse_compact(&text), parse_compact(&digits), parse_request_timestamp(&text), parse_http_date(&text));
-        let _ = (mask(&text), mask_url(&text), scalar::first_number_after(&text, 0, 10));
+        let _ = (mask(&text), mask_url(&text), mask_text(&text), scalar::first_number_after(&text, 0, 10));
     }
 }

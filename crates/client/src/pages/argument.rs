@@ -31,7 +31,9 @@ pub(super) fn set(args: &mut Map<String, Value>, path: &str, value: Value) -> Re
             *inner = serde_json::from_str(text).unwrap_or(Value::Null);
         }
         object = inner.as_object_mut().ok_or_else(|| {
-            Error::usage(format!("the argument {part:?} must be a JSON object, because the page number goes into it as {path}"))
+            Error::usage(format!(
+                "the argument {part:?} must be a JSON object, because the page number goes into it as {path}"
+            ))
         })?;
     }
     object.insert(last.to_owned(), value);

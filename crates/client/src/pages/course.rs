@@ -138,7 +138,9 @@ impl Course {
             };
         }
         if self.pages >= MOST_PAGES {
-            let error = Error::new(ErrorKind::Envelope, format!("the list has not ended after {MOST_PAGES} pages")).retry_when(Retry::Never);
+            let error =
+                Error::new(ErrorKind::Envelope, format!("the list has not ended after {MOST_PAGES} pages"))
+                    .retry_when(Retry::Never);
             return (Then::Fail(error.hint("Narrow the list down, e.g. by a time window.")), warning);
         }
         if facts.rows == 0 && (facts.has_next != Some(true) || self.empty >= MOST_EMPTY) {
@@ -150,12 +152,20 @@ impl Course {
         match self.rule.style {
             PagingStyle::Page => self.index += 1,
             // By what came, not by what was asked for: the platform may have cut the page.
-            PagingStyle::Offset => self.index += facts.rows.max(u64::from(facts.rows == 0) * self.size.unwrap_or(1)),
+            PagingStyle::Offset => {
+                self.index += facts.rows.max(u64::from(facts.rows == 0) * self.size.unwrap_or(1))
+            }
             PagingStyle::Cursor => {
-                let next = facts.next.as_deref().map(str::trim).filter(|next| !next.is_empty() && *next != "0" && *next != "null");
+                let next = facts
+                    .next
+                    .as_deref()
+                    .map(str::trim)
+                    .filter(|next| !next.is_empty() && *next != "0" && *next != "null");
                 match next {
                     None => return (Then::Done, warning),
-                    Some(next) if self.cursor.as_deref() == Some(next) => return (Then::Fail(self.repeated()), warning),
+                    Some(next) if self.cursor.as_deref() == Some(next) => {
+                        return (Then::Fail(self.repeated()), warning);
+                    }
                     Some(next) => self.cursor = Some(next.to_owned()),
                 }
             }
@@ -176,7 +186,9 @@ impl Course {
     /// The error of a page that came a second time.
     pub(super) fn repeated(&self) -> Error {
         let asked = match (&self.rule.style, &self.cursor) {
-            (PagingStyle::Cursor, Some(cursor)) => format!("{}={}", self.rule.index, cursor.chars().take(40).collect::<String>()),
+            (PagingStyle::Cursor, Some(cursor)) => {
+                format!("{}={}", self.rule.index, cursor.chars().take(40).collect::<String>())
+            }
             (PagingStyle::Cursor, None) => format!("the first {}", self.rule.index),
             _ => format!("{}={}", self.rule.index, self.index),
         };
@@ -187,10 +199,17 @@ impl Course {
 
     fn unreachable(&self, reachable: u64, total: Option<u64>) -> Error {
         let of = total.map_or_else(String::new, |total| format!(" of {total}"));
-        let advice = self.rule.advice.as_deref().unwrap_or("Split the list by a filter, e.g. a time window, and read it in parts.");
-        Error::new(ErrorKind::Business, format!("only the first {reachable}{of} rows can be reached; the rest was not read"))
-            .retry_when(Retry::Never)
-            .hint(advice.to_owned())
+        let advice = self
+            .rule
+            .advice
+            .as_deref()
+            .unwrap_or("Split the list by a filter, e.g. a time window, and read it in parts.");
+        Error::new(
+            ErrorKind::Business,
+            format!("only the first {reachable}{of} rows can be reached; the rest was not read"),
+        )
+        .retry_when(Retry::Never)
+        .hint(advice.to_owned())
     }
 
     /// Says at the start, and not only at the end, that not all rows will come.
@@ -200,7 +219,11 @@ impl Course {
             return None;
         }
         let error = self.unreachable(reachable, Some(total));
-        Some(format!("{}. {}", error.message().replace("; the rest was not read", ""), error.hint_text().unwrap_or_default()))
+        Some(format!(
+            "{}. {}",
+            error.message().replace("; the rest was not read", ""),
+            error.hint_text().unwrap_or_default()
+        ))
     }
 }
 
@@ -248,12 +271,19 @@ mod tests {
     }
 
     impl List {
-        fn page(&self, style: PagingStyle, args: &Map<String, Value>, first: u64) -> (std::ops::Range<u64>, Facts) {
+        fn page(
+            &self,
+            style: PagingStyle,
+            args: &Map<String, Value>,
+            first: u64,
+        ) -> (std::ops::Range<u64>, Facts) {
             let size = args["size"].as_u64().unwrap().min(self.cut);
             let from = match style {
                 PagingStyle::Page => (args["index"].as_u64().unwrap() - first) * size,
                 PagingStyle::Offset => args["index"].as_u64().unwrap(),
-                PagingStyle::Cursor => args.get("index").map_or(0, |cursor| cursor.as_str().unwrap().parse().unwrap()),
+                PagingStyle::Cursor => {
+                    args.get("index").map_or(0, |cursor| cursor.as_str().unwrap().parse().unwrap())
+                }
             };
             let rows = from.min(self.total)..(from + size).min(self.total);
             let more = rows.end < self.total;
@@ -323,7 +353,8 @@ mod tests {
 
     #[test]
     fn a_start_in_the_middle_counts_the_rows_before_it() {
-        let (mut course, _) = Course::new(rule(PAGES), &mut args(json!({"page_no": 3, "page_size": 10}))).unwrap();
+        let (mut course, _) =
+            Course::new(rule(PAGES), &mut args(json!({"page_no": 3, "page_size": 10}))).unwrap();
         let facts = |rows| Facts { rows, total: Some(25), ..Facts::default() };
         assert!(matches!(course.after(&facts(5)).0, Then::Done));
     }
@@ -340,7 +371,9 @@ mod tests {
 
     #[test]
     fn what_cannot_be_reached_is_an_error_and_not_silence() {
-        let rule = rule(r#"{"style":"page","index":"p","size":"s","max_size":30,"items":"r","total":"t","reachable":60,"advice":"Split by time."}"#);
+        let rule = rule(
+            r#"{"style":"page","index":"p","size":"s","max_size":30,"items":"r","total":"t","reachable":60,"advice":"Split by time."}"#,
+        );
         let (mut course, _) = Course::new(rule.clone(), &mut args(json!({}))).unwrap();
         let facts = |total| Facts { rows: 30, total: Some(total), ..Facts::default() };
         let (then, warning) = course.after(&facts(61));

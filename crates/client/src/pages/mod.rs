@@ -12,8 +12,8 @@ use std::{
 };
 
 use futures_core::Stream;
-use sesame_core::{BoxFuture, Error, ErrorKind, Result, Retry, envelope::Reply};
 use serde_json::value::RawValue;
+use sesame_core::{BoxFuture, Error, ErrorKind, Result, Retry, envelope::Reply};
 
 use crate::{Call, Client, Outcome};
 use course::{Course, Facts, Then};
@@ -110,13 +110,20 @@ impl Pages {
         let contract = self.client.contract(&self.call).await?;
         let api = &contract.api;
         let Some(rule) = &api.paging else {
-            let known = if api.known { "does not come in pages as far as the catalogue knows" } else { "is not in the catalogue, so nobody knows how its pages are asked for" };
+            let known = if api.known {
+                "does not come in pages as far as the catalogue knows"
+            } else {
+                "is not in the catalogue, so nobody knows how its pages are asked for"
+            };
             return Err(Error::usage(format!("{} {known}", api.name))
                 .hint("Call it without --all; or describe its pages in a file of SESAME_HOME/catalog, see docs of the catalogue."));
         };
         if rule.items.is_none() {
-            return Err(Error::usage(format!("the catalogue does not say where the rows of {} are in its answer", api.name))
-                .hint("Call it without --all, or add `items` to its paging in a file of SESAME_HOME/catalog."));
+            return Err(Error::usage(format!(
+                "the catalogue does not say where the rows of {} are in its answer",
+                api.name
+            ))
+            .hint("Call it without --all, or add `items` to its paging in a file of SESAME_HOME/catalog."));
         }
         let (course, warnings) = Course::new(rule.clone(), &mut self.call.args)?;
         Ok(Open { course, warnings, rows: HashSet::new(), pages: HashSet::new(), prints: Prints::default() })
@@ -139,7 +146,8 @@ impl Pages {
 
         // The same page again means that the platform does not understand how we ask for the next.
         let key = rule.key.as_deref();
-        let prints: Vec<Option<u128>> = rows.iter().map(|row| key.and_then(|key| open.prints.of_key(row, key))).collect();
+        let prints: Vec<Option<u128>> =
+            rows.iter().map(|row| key.and_then(|key| open.prints.of_key(row, key))).collect();
         let print = open.prints.of_page(&rows, &prints);
         if !rows.is_empty() && !open.pages.insert(print) {
             return Err(open.course.repeated());
@@ -159,7 +167,14 @@ impl Pages {
             }
         }
         let duplicates = rows.len() - items.len();
-        let mut page = Page { items, number: open.course.number(), total, duplicates, warnings: std::mem::take(&mut open.warnings), reply };
+        let mut page = Page {
+            items,
+            number: open.course.number(),
+            total,
+            duplicates,
+            warnings: std::mem::take(&mut open.warnings),
+            reply,
+        };
         // The same warning with each of 500 pages helps nobody.
         if page.number == 1 {
             page.warnings.extend(warnings);

@@ -100,11 +100,17 @@ mod tests {
 
     #[test]
     fn finds_rows_wrapped_bare_and_crossed() {
-        assert_eq!(found(r#"{"items":{"item":[{"id":1},{"id":2}]}}"#, "items.item"), some(&[r#"{"id":1}"#, r#"{"id":2}"#]));
+        assert_eq!(
+            found(r#"{"items":{"item":[{"id":1},{"id":2}]}}"#, "items.item"),
+            some(&[r#"{"id":1}"#, r#"{"id":2}"#])
+        );
         assert_eq!(found(r#"{"items":[{"id":1}]}"#, "items.item"), some(&[r#"{"id":1}"#]));
         assert_eq!(found(r#"{"items":{"item":[{"id":1}]}}"#, "items"), some(&[r#"{"id":1}"#]));
         assert_eq!(found(r#"{"items":{"item":{"id":1,"b":2}}}"#, "items.item"), some(&[r#"{"id":1,"b":2}"#]));
-        assert_eq!(found(r#"{"a":[{"b":[1,2]},{"b":[3]},{"c":1}]}"#, "a.b"), some(&["1", "2", "3", r#"{"c":1}"#]));
+        assert_eq!(
+            found(r#"{"a":[{"b":[1,2]},{"b":[3]},{"c":1}]}"#, "a.b"),
+            some(&["1", "2", "3", r#"{"c":1}"#])
+        );
         assert_eq!(found(r#"[{"id":1}]"#, ""), some(&[r#"{"id":1}"#]));
     }
 

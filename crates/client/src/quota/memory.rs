@@ -146,7 +146,9 @@ impl MemoryQuota {
         }
         // Calls that were under way together are refused together: that is one lesson, not many.
         let before = counter.learned.and_then(|learned| learned.gap_at(now));
-        let lesson = counter.learned.is_none_or(|learned| now - learned.since > learned.gap.as_nanos().cast_signed() * 2);
+        let lesson = counter
+            .learned
+            .is_none_or(|learned| now - learned.since > learned.gap.as_nanos().cast_signed() * 2);
         if lesson {
             let gap = before.map_or(FIRST_GAP, |gap| (gap * 2).clamp(FIRST_GAP, LARGEST_GAP));
             // The ban itself is no time in which the lesson fades.
@@ -174,7 +176,12 @@ fn sweep(counters: &mut HashMap<u64, Counter>, now: i128) {
 }
 
 impl QuotaStore for MemoryQuota {
-    fn take<'a>(&'a self, claims: &'a [Claim<'a>], now: Timestamp, patience: Duration) -> BoxFuture<'a, Result<Turn>> {
+    fn take<'a>(
+        &'a self,
+        claims: &'a [Claim<'a>],
+        now: Timestamp,
+        patience: Duration,
+    ) -> BoxFuture<'a, Result<Turn>> {
         let turn = self.take_now(claims, now, patience);
         Box::pin(std::future::ready(Ok(turn)))
     }
@@ -192,7 +199,12 @@ impl QuotaStore for MemoryQuota {
         Box::pin(std::future::ready(Ok(Duration::from_nanos(u64::try_from(left).unwrap_or(u64::MAX)))))
     }
 
-    fn refused<'a>(&'a self, key: Key<'a>, now: Timestamp, ban: Option<Duration>) -> BoxFuture<'a, Result<()>> {
+    fn refused<'a>(
+        &'a self,
+        key: Key<'a>,
+        now: Timestamp,
+        ban: Option<Duration>,
+    ) -> BoxFuture<'a, Result<()>> {
         self.refused_now(key, now, ban);
         Box::pin(std::future::ready(Ok(())))
     }
@@ -202,7 +214,8 @@ impl QuotaStore for MemoryQuota {
 mod tests {
     use super::{super::Names, *};
 
-    const NAMES: Names<'static> = Names { platform: "lazada", app: "app", account: "shop", api: "/orders/get" };
+    const NAMES: Names<'static> =
+        Names { platform: "lazada", app: "app", account: "shop", api: "/orders/get" };
 
     fn claim(scope: Scope, limit: Option<Limit>) -> Claim<'static> {
         Claim { key: Key { scope, names: NAMES }, limit }
@@ -239,7 +252,8 @@ mod tests {
         assert_eq!(store.take_now(&claims, at(0), LONG), Turn::In(millis(200)));
         // Another shop of the same app shares only the limit of the app.
         let names = Names { account: "other", ..NAMES };
-        let other = [Claim { key: Key { scope: Scope::AccountApi, names }, limit: Some(Limit::new(millis(100), 1)) }];
+        let other =
+            [Claim { key: Key { scope: Scope::AccountApi, names }, limit: Some(Limit::new(millis(100), 1)) }];
         assert_eq!(store.take_now(&other, at(0), LONG), Turn::In(Duration::ZERO));
     }
 
@@ -293,7 +307,8 @@ mod tests {
         for shop in 0..MAX_COUNTERS + 10 {
             let account = shop.to_string();
             let names = Names { account: &account, ..NAMES };
-            let claims = [Claim { key: Key { scope: Scope::Account, names }, limit: Some(Limit::new(LONG, 1)) }];
+            let claims =
+                [Claim { key: Key { scope: Scope::Account, names }, limit: Some(Limit::new(LONG, 1)) }];
             store.take_now(&claims, at(0), Duration::ZERO);
         }
         assert!(store.lock().len() <= MAX_COUNTERS + 1);

@@ -88,7 +88,12 @@ pub enum Turn {
 /// Where calls are counted: in memory for one process, elsewhere for many.
 pub trait QuotaStore: Send + Sync {
     /// Counts one call under all claims, or under none of them.
-    fn take<'a>(&'a self, claims: &'a [Claim<'a>], now: Timestamp, patience: Duration) -> BoxFuture<'a, Result<Turn>>;
+    fn take<'a>(
+        &'a self,
+        claims: &'a [Claim<'a>],
+        now: Timestamp,
+        patience: Duration,
+    ) -> BoxFuture<'a, Result<Turn>>;
 
     /// Returns how long the longest ban among the claims still lasts. Asked after a wait, because
     /// somebody else may have been refused meanwhile.
@@ -96,7 +101,12 @@ pub trait QuotaStore: Send + Sync {
 
     /// Says that a platform refused a call for its rate; `ban` is the wait it asked for. Until the
     /// ban ends nobody gets a turn under this key; after it the rate is low and eases back.
-    fn refused<'a>(&'a self, key: Key<'a>, now: Timestamp, ban: Option<Duration>) -> BoxFuture<'a, Result<()>>;
+    fn refused<'a>(
+        &'a self,
+        key: Key<'a>,
+        now: Timestamp,
+        ban: Option<Duration>,
+    ) -> BoxFuture<'a, Result<()>>;
 }
 
 /// The documented limits of one API, looked up once.
@@ -145,7 +155,10 @@ pub(crate) fn scope_of(error: &Error) -> Scope {
     let code = error.code().unwrap_or_default();
     let sub = error.sub_code().unwrap_or_default();
     let is = |text: &str, words: &[&str]| words.iter().any(|word| word.eq_ignore_ascii_case(text));
-    if is(sub, &["accesscontrol.limited-by-api-access-count", "accesscontrol.limited-by-app-api-access-count"]) {
+    if is(
+        sub,
+        &["accesscontrol.limited-by-api-access-count", "accesscontrol.limited-by-app-api-access-count"],
+    ) {
         return Scope::AppApi;
     }
     if is(sub, &["accesscontrol.limited-by-app-access-count"])

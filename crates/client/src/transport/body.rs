@@ -26,9 +26,11 @@ pub(super) async fn read(headers: &HeaderMap, body: Incoming, limit: usize) -> R
         None | Some(b"" | b"identity") => Ok(bytes),
         Some(b"gzip" | b"x-gzip") if bytes.is_empty() => Ok(bytes),
         Some(b"gzip" | b"x-gzip") if bytes.len() < UNPACK_ASIDE => unpack(&bytes, limit),
-        Some(b"gzip" | b"x-gzip") => tokio::task::spawn_blocking(move || unpack(&bytes, limit))
-            .await
-            .map_err(|error| Error::local(format!("unpacking the reply failed: {error}")).may_have_happened(true))?,
+        Some(b"gzip" | b"x-gzip") => {
+            tokio::task::spawn_blocking(move || unpack(&bytes, limit)).await.map_err(|error| {
+                Error::local(format!("unpacking the reply failed: {error}")).may_have_happened(true)
+            })?
+        }
         Some(other) => Err(unfit(format!(
             "the reply is packed as {:?}, which nobody asked for",
             String::from_utf8_lossy(&other[..other.len().min(40)])

@@ -30,11 +30,7 @@ use tokio::{
 };
 use tower_service::Service;
 
-use super::{
-    CONNECT_TIMEOUT, failure,
-    origin::Origin,
-    pool::Sender,
-};
+use super::{CONNECT_TIMEOUT, failure, origin::Origin, pool::Sender};
 
 /// What a connection runs over.
 type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
@@ -89,9 +85,8 @@ impl Connector {
             let hint = failure::unreachable_hint(by.is_some());
             Err(failure::timed_out(&what, CONNECT_TIMEOUT.min(whole), false).hint(hint))
         })?;
-        let (sender, connection) = http1::handshake(stream)
-            .await
-            .map_err(|error| failure::broken(origin.name(), &error, false))?;
+        let (sender, connection) =
+            http1::handshake(stream).await.map_err(|error| failure::broken(origin.name(), &error, false))?;
         tokio::spawn(async move {
             if let Err(error) = connection.await {
                 // Whoever waits for a reply gets this error too; on an idle connection it is of no
@@ -105,12 +100,19 @@ impl Connector {
     async fn stream(&self, origin: &Origin, by: Option<&Intercept>) -> Result<Stream> {
         let failed = |error: BoxError| failure::unreachable(origin.name(), error, by.is_some());
         if !origin.is_https() {
-            let stream = self.tcp.clone().call(origin.uri().clone()).await.map_err(|error| failed(error.into()))?;
+            let stream =
+                self.tcp.clone().call(origin.uri().clone()).await.map_err(|error| failed(error.into()))?;
             // `localhost` is a name like any other to the resolver: look where it really led.
             let peer = stream.inner().peer_addr().map_err(|error| failed(error.into()))?;
             if !peer.ip().is_loopback() {
-                return Err(Error::usage(format!("{} leads to {}, which is not this machine", origin.name(), peer.ip()))
-                    .hint("Plain http:// is for a sandbox on this machine. Write 127.0.0.1 instead of the name."));
+                return Err(Error::usage(format!(
+                    "{} leads to {}, which is not this machine",
+                    origin.name(),
+                    peer.ip()
+                ))
+                .hint(
+                    "Plain http:// is for a sandbox on this machine. Write 127.0.0.1 instead of the name.",
+                ));
             }
             return Ok(MaybeHttpsStream::Http(stream));
         }

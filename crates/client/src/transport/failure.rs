@@ -70,7 +70,9 @@ fn reason(error: &(dyn StdError + 'static)) -> Told {
         if let Some(error) = error.downcast_ref::<NoAddress>() {
             return told(
                 error.to_string(),
-                Some("The host name is wrong, or this machine cannot resolve names now. Check the region and the network."),
+                Some(
+                    "The host name is wrong, or this machine cannot resolve names now. Check the region and the network.",
+                ),
                 false,
                 false,
             );
@@ -82,7 +84,9 @@ fn reason(error: &(dyn StdError + 'static)) -> Told {
         if let Some(error) = error.downcast_ref::<rustls::Error>() {
             return told(
                 format!("TLS failed: {error}"),
-                Some("Something on the way does not speak TLS as the platform does: a proxy, a captive portal, or a wrong port."),
+                Some(
+                    "Something on the way does not speak TLS as the platform does: a proxy, a captive portal, or a wrong port.",
+                ),
                 false,
                 false,
             );

@@ -132,7 +132,8 @@ impl HttpTransport {
                 Ok(Ok(Err(unsent))) => (message, may_reuse) = (unsent, false),
                 Ok(Err(error)) => return Err(error),
                 Err(_) => {
-                    let what = if handed_over { "no complete answer came" } else { "no connection was ready" };
+                    let what =
+                        if handed_over { "no complete answer came" } else { "no connection was ready" };
                     return Err(failure::timed_out(what, timeout, handed_over));
                 }
             }

@@ -24,10 +24,10 @@ pub(super) struct Origin {
 /// # Errors
 /// A usage error for anything but `http` and `https`.
 pub(super) fn split(url: &str) -> Result<(&str, &str)> {
-    let rest = url
-        .strip_prefix("https://")
-        .or_else(|| url.strip_prefix("http://"))
-        .ok_or_else(|| Error::usage(format!("{:?} is no URL of a gateway", shown(url))).hint("It has to begin with https://."))?;
+    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://")).ok_or_else(|| {
+        Error::usage(format!("{:?} is no URL of a gateway", shown(url)))
+            .hint("It has to begin with https://.")
+    })?;
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     Ok(url.split_at(url.len() - rest.len() + end))
 }
@@ -83,13 +83,19 @@ impl Origin {
 
 /// Gives the URI the path that `http::Uri` asks for beside an authority.
 fn with_root(uri: &Uri) -> Option<Uri> {
-    Uri::builder().scheme(uri.scheme()?.clone()).authority(uri.authority()?.clone()).path_and_query("/").build().ok()
+    Uri::builder()
+        .scheme(uri.scheme()?.clone())
+        .authority(uri.authority()?.clone())
+        .path_and_query("/")
+        .build()
+        .ok()
 }
 
 /// Tells whether a host is this machine by its very name: 127.0.0.0/8, `[::1]`, `localhost`.
 pub(super) fn is_loopback(host: &str) -> bool {
     let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-    bare.eq_ignore_ascii_case("localhost") || bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+    bare.eq_ignore_ascii_case("localhost")
+        || bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 /// A URL as people may see it: secrets masked, at most 200 characters.
@@ -112,7 +118,13 @@ mod tests {
 
     #[test]
     fn plain_http_is_for_this_machine_only() {
-        for good in ["http://127.0.0.1:4600", "http://127.9.9.9", "http://[::1]:1", "http://localhost:80", "http://LOCALHOST"] {
+        for good in [
+            "http://127.0.0.1:4600",
+            "http://127.9.9.9",
+            "http://[::1]:1",
+            "http://localhost:80",
+            "http://LOCALHOST",
+        ] {
             assert!(Origin::parse(good).unwrap().is_loopback(), "{good}");
         }
         for bad in [

@@ -11,8 +11,8 @@ use jiff::Timestamp;
 use sesame_catalog::Catalog;
 use sesame_client::Client;
 use sesame_core::{
-    AccessToken, AppSecret, BoxFuture, Clock, Error, HttpRequest, HttpResponse, RefreshToken, Result, Transport,
-    request::Method,
+    AccessToken, AppSecret, BoxFuture, Clock, Error, HttpRequest, HttpResponse, RefreshToken, Result,
+    Transport, request::Method,
 };
 use sesame_vault::{ImportedTokens, KeyChoice, Location, NewApp, Vault, VaultOptions};
 
@@ -76,7 +76,10 @@ pub(crate) struct Gateway {
 
 impl Gateway {
     /// Answers the next request like this.
-    pub(crate) fn then(&self, answer: impl FnMut(&HttpRequest) -> Result<HttpResponse> + Send + 'static) -> &Self {
+    pub(crate) fn then(
+        &self,
+        answer: impl FnMut(&HttpRequest) -> Result<HttpResponse> + Send + 'static,
+    ) -> &Self {
         self.script.lock().unwrap().push_back(Box::new(answer));
         self
     }
@@ -93,7 +96,10 @@ impl Gateway {
     }
 
     /// Answers all requests that the script does not cover.
-    pub(crate) fn always(&self, answer: impl FnMut(&HttpRequest) -> Result<HttpResponse> + Send + 'static) -> &Self {
+    pub(crate) fn always(
+        &self,
+        answer: impl FnMut(&HttpRequest) -> Result<HttpResponse> + Send + 'static,
+    ) -> &Self {
         *self.always.lock().unwrap() = Some(Box::new(answer));
         self
     }
@@ -104,7 +110,10 @@ impl Gateway {
 
     /// The requests to anything but the token service.
     pub(crate) fn calls(&self) -> Vec<HttpRequest> {
-        self.seen().into_iter().filter(|request| !request.url.contains("/auth/token/") && !request.url.contains("getToken")).collect()
+        self.seen()
+            .into_iter()
+            .filter(|request| !request.url.contains("/auth/token/") && !request.url.contains("getToken"))
+            .collect()
     }
 }
 
@@ -124,7 +133,12 @@ impl Transport for Gateway {
 }
 
 pub(crate) fn ok(body: &str) -> HttpResponse {
-    HttpResponse { status: 200, content_type: Some("application/json".into()), body: body.to_owned().into(), ..HttpResponse::default() }
+    HttpResponse {
+        status: 200,
+        content_type: Some("application/json".into()),
+        body: body.to_owned().into(),
+        ..HttpResponse::default()
+    }
 }
 
 /// A refusal in the form of `/rest`.
@@ -185,7 +199,9 @@ pub(crate) async fn stage(platforms: &[&str]) -> Stage {
     let catalog = Arc::new(Catalog::builtin());
     let vault = Vault::open(VaultOptions {
         location: Location::Sqlite(home.path().join("vault.db")),
-        key: KeyChoice::Environment(AppSecret::new("00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff")),
+        key: KeyChoice::Environment(AppSecret::new(
+            "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff",
+        )),
         clock: Arc::clone(&clock) as Arc<dyn Clock>,
         transport: Arc::clone(&gateway) as Arc<dyn Transport>,
         catalog: Arc::clone(&catalog),
