@@ -38,6 +38,7 @@ async fn count(client: &Client, shop: &str, api: &str) -> Result<usize> {
 #[tokio::main]
 async fn main() -> Result<()> {
     let practice = Practice::start(20, 60).await?;
+    println!("a sandbox listens at {}", practice.url());
     let mut shops: Vec<(String, &str)> = Vec::new();
     for (platform, api) in [("alibaba", "/alibaba/icbu/product/list"), ("lazada", "/products/get")] {
         shops.extend(practice.authorise(platform, 20).await?.into_iter().map(|shop| (shop, api)));

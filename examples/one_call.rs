@@ -8,8 +8,8 @@
 mod practice;
 
 use practice::Practice;
-use sesame_client::Call;
 use serde_json::Value;
+use sesame_client::Call;
 
 #[tokio::main]
 async fn main() -> sesame_core::Result<()> {
@@ -30,7 +30,8 @@ async fn main() -> sesame_core::Result<()> {
     println!("{reply:#}");
 
     // An error is a kind, whose fault it is, whether to try again, and what to do.
-    let wrong = Call::new(&shop, "/icbu/product/get").arg("product_get_request", serde_json::json!({"productId": "no-such-product"}));
+    let wrong = Call::new(&shop, "/icbu/product/get")
+        .arg("product_get_request", serde_json::json!({"productId": "no-such-product"}));
     if let Err(error) = practice.client.call(&wrong).await {
         println!("\n{} ({}, at the hands of the {})", error, error.kind(), error.fault().as_str());
         println!("{}", error.hint_text().unwrap_or_default());

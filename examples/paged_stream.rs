@@ -8,8 +8,8 @@
 mod practice;
 
 use practice::Practice;
-use sesame_client::Call;
 use serde::Deserialize;
+use sesame_client::Call;
 
 /// The fields this program cares for; the rest of a row is not parsed.
 #[derive(Deserialize)]
@@ -21,9 +21,11 @@ struct Product {
 #[tokio::main]
 async fn main() -> sesame_core::Result<()> {
     let practice = Practice::start(1, 100).await?;
+    println!("a sandbox listens at {}", practice.url());
     let shop = practice.authorise("alibaba", 1).await?.remove(0);
 
-    let mut pages = practice.client.pages(Call::new(&shop, "/alibaba/icbu/product/list").arg("language", "ENGLISH"));
+    let mut pages =
+        practice.client.pages(Call::new(&shop, "/alibaba/icbu/product/list").arg("language", "ENGLISH"));
     let mut rows = 0;
     while let Some(page) = pages.next().await {
         let page = page?;

@@ -94,7 +94,8 @@ fn runtime() -> Result<Runtime> {
 }
 
 fn arguments() -> Map<String, Value> {
-    match json!({"language": "ENGLISH", "current_page": 1, "page_size": 20, "subject": "water bottle & cup 水杯", "gmt_modified_from": "2026-11-01 00:00:00"}) {
+    match json!({"language": "ENGLISH", "current_page": 1, "page_size": 20, "subject": "water bottle & cup 水杯", "gmt_modified_from": "2026-11-01 00:00:00"})
+    {
         Value::Object(arguments) => arguments,
         _ => Map::new(),
     }
@@ -121,7 +122,12 @@ impl Bare {
     async fn call(&self) -> Result<()> {
         let params = flatten(Shape::IopRest, &self.arguments, |_| Wire { comma_list: false })?;
         let time = SystemClock.now().as_millisecond().to_string();
-        let system = [("app_key", "123456"), ("sign_method", "sha256"), ("timestamp", time.as_str()), ("access_token", TOKEN)];
+        let system = [
+            ("app_key", "123456"),
+            ("sign_method", "sha256"),
+            ("timestamp", time.as_str()),
+            ("access_token", TOKEN),
+        ];
         let pairs: Vec<(&str, &str)> = params.texts().chain(system).collect();
         let signature = sign::sign(&self.key, Shape::IopRest, API, &pairs, b"");
         let mut body = Vec::with_capacity(1_024);
@@ -149,7 +155,10 @@ impl Bare {
         let body = sender.send_request(request).await?.into_body().collect().await?.to_bytes();
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(sender);
         let envelope: Envelope<'_> = serde_json::from_slice(&body)?;
-        ensure!(envelope.code == "0" && !envelope.result.get().is_empty() && !envelope.request_id.is_empty(), "refused");
+        ensure!(
+            envelope.code == "0" && !envelope.result.get().is_empty() && !envelope.request_id.is_empty(),
+            "refused"
+        );
         Ok(())
     }
 }
@@ -236,10 +245,34 @@ pub(crate) fn measure(effort: Effort, report: &mut Report) -> Result<()> {
         }
         let rate = |rates: &[Rate]| median(rates.iter().map(|rate| rate.calls).collect());
         let cpu = |rates: &[Rate]| median(rates.iter().map(|rate| rate.cpu).collect());
-        report.add("calls", format!("{IN_FLIGHT} in flight, Client::call"), rate(&ours), "calls/s", Target::None);
-        report.add("calls", format!("{IN_FLIGHT} in flight, bare hyper"), rate(&theirs), "calls/s", Target::None);
-        report.add("calls", format!("{IN_FLIGHT} in flight, share of bare hyper's rate"), rate(&ours) / rate(&theirs), "times", Target::AtLeast(0.85));
-        report.add("calls", format!("{IN_FLIGHT} in flight, CPU against bare hyper"), cpu(&ours) / cpu(&theirs), "times", Target::AtMost(1.25));
+        report.add(
+            "calls",
+            format!("{IN_FLIGHT} in flight, Client::call"),
+            rate(&ours),
+            "calls/s",
+            Target::None,
+        );
+        report.add(
+            "calls",
+            format!("{IN_FLIGHT} in flight, bare hyper"),
+            rate(&theirs),
+            "calls/s",
+            Target::None,
+        );
+        report.add(
+            "calls",
+            format!("{IN_FLIGHT} in flight, share of bare hyper's rate"),
+            rate(&ours) / rate(&theirs),
+            "times",
+            Target::AtLeast(0.85),
+        );
+        report.add(
+            "calls",
+            format!("{IN_FLIGHT} in flight, CPU against bare hyper"),
+            cpu(&ours) / cpu(&theirs),
+            "times",
+            Target::AtMost(1.25),
+        );
 
         let (mut ours, mut theirs) = (Vec::new(), Vec::new());
         for _ in 0..effort.of(60) {

@@ -39,7 +39,9 @@ fn main() -> Result<()> {
     // The other side of a measurement runs as this same program.
     match names.first().map(String::as_str) {
         Some("serve-fixed") => return calls::serve(),
-        Some("serve-sandbox") => return sandbox::serve(names.get(1).map_or(120, |products| products.parse().unwrap_or(120))),
+        Some("serve-sandbox") => {
+            return sandbox::serve(names.get(1).map_or(120, |products| products.parse().unwrap_or(120)));
+        }
         _ => {}
     }
     let mut flag = |name: &str| {

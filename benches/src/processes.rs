@@ -73,13 +73,20 @@ fn sesame() -> Result<PathBuf> {
         return Ok(named.into());
     }
     let beside = std::env::current_exe()?.with_file_name("sesame");
-    ensure!(beside.exists(), "{} is not there: build it with `cargo build --release -p open-sesame`, or set SESAME_BIN", beside.display());
+    ensure!(
+        beside.exists(),
+        "{} is not there: build it with `cargo build --release -p open-sesame`, or set SESAME_BIN",
+        beside.display()
+    );
     Ok(beside)
 }
 
 fn sandbox(sesame: &Path, home: &Path, products: &str) -> Result<(Server, Value)> {
     let mut command = Command::new(sesame);
-    command.args(["sandbox", "--json", "--auto-approve", "--listen", "127.0.0.1:0", "--products", products]).env("SESAME_HOME", home).stderr(Stdio::null());
+    command
+        .args(["sandbox", "--json", "--auto-approve", "--listen", "127.0.0.1:0", "--products", products])
+        .env("SESAME_HOME", home)
+        .stderr(Stdio::null());
     let server = Server::start(&mut command)?;
     let description = serde_json::from_str(&server.said).context("the sandbox did not start")?;
     Ok((server, description))
@@ -95,7 +102,19 @@ pub(crate) fn measure(effort: Effort, report: &mut Report) -> Result<()> {
         .and_then(|apps| apps.iter().find(|app| app["platform"] == "lazada"))
         .context("the sandbox has no app of lazada")?;
     let room = Room { sesame, home, endpoint: text(&description["listen"]) };
-    room.run(&["app", "add", "lazada", "--name", "shop", "--key", &text(&app["app_key"]), "--secret", &text(&app["app_secret"]), "--redirect-uri", &text(&app["redirect_uri"])])?;
+    room.run(&[
+        "app",
+        "add",
+        "lazada",
+        "--name",
+        "shop",
+        "--key",
+        &text(&app["app_key"]),
+        "--secret",
+        &text(&app["app_secret"]),
+        "--redirect-uri",
+        &text(&app["redirect_uri"]),
+    ])?;
     room.run(&["login", "shop", "--as", "summer"])?;
 
     let runs: [(&str, &[&str], f64); 3] = [
@@ -121,6 +140,12 @@ pub(crate) fn measure(effort: Effort, report: &mut Report) -> Result<()> {
     report.add("processes", "sesame call, peak memory", peak, "MB", Target::AtMost(25.0));
     room.run(&["call", "summer", "/products/get", "--all"])?;
     let peak = peak_megabytes(server.id()).context("no VmHWM")?;
-    report.add("processes", "sesame sandbox, 10,000 products a shop, peak memory", peak, "MB", Target::AtMost(120.0));
+    report.add(
+        "processes",
+        "sesame sandbox, 10,000 products a shop, peak memory",
+        peak,
+        "MB",
+        Target::AtMost(120.0),
+    );
     Ok(())
 }

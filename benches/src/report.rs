@@ -35,7 +35,14 @@ impl Report {
         Self { machine: machine(), rows: Vec::new() }
     }
 
-    pub(crate) fn add(&mut self, group: &'static str, what: impl Into<String>, figure: f64, unit: &'static str, target: Target) {
+    pub(crate) fn add(
+        &mut self,
+        group: &'static str,
+        what: impl Into<String>,
+        figure: f64,
+        unit: &'static str,
+        target: Target,
+    ) {
         let met = match target {
             Target::AtMost(most) => figure <= most,
             Target::AtLeast(least) => figure >= least,
@@ -67,7 +74,13 @@ impl Report {
                 (_, true) => "met",
                 (_, false) => "missed",
             };
-            out.push_str(&format!("| {}: {} | {} {} | {target} | {verdict} |\n", row.group, row.what, number(row.figure), row.unit));
+            out.push_str(&format!(
+                "| {}: {} | {} {} | {target} | {verdict} |\n",
+                row.group,
+                row.what,
+                number(row.figure),
+                row.unit
+            ));
         }
         out
     }
@@ -83,7 +96,9 @@ fn machine() -> String {
     let cpus = read("/proc/cpuinfo");
     let model = cpus
         .lines()
-        .find_map(|line| line.strip_prefix("model name")?.split_once(':').map(|(_, name)| name.trim().to_owned()))
+        .find_map(|line| {
+            line.strip_prefix("model name")?.split_once(':').map(|(_, name)| name.trim().to_owned())
+        })
         .unwrap_or_else(|| std::env::consts::ARCH.to_owned());
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let kernel = read("/proc/sys/kernel/osrelease");

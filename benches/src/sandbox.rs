@@ -14,10 +14,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use sesame_catalog::Catalog;
 use sesame_client::{Call, Prepared};
-use sesame_core::{
-    AppSecret, Clock, HttpRequest, Transport,
-    request::Method,
-};
+use sesame_core::{AppSecret, Clock, HttpRequest, Transport, request::Method};
 use sesame_sandbox::{Options, Sandbox};
 use sesame_vault::{Callback, LoginOptions, NewApp, SystemClock};
 use tokio::{
@@ -75,7 +72,9 @@ async fn read_reply(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Result<Vec<
             ensure!(head.starts_with("HTTP/1.1 200"), "{head}");
             let length: usize = head
                 .split("\r\n")
-                .find_map(|line| line.split_once(':').filter(|(name, _)| name.eq_ignore_ascii_case("content-length")))
+                .find_map(|line| {
+                    line.split_once(':').filter(|(name, _)| name.eq_ignore_ascii_case("content-length"))
+                })
                 .context("no content-length")?
                 .1
                 .trim()
@@ -129,7 +128,9 @@ pub(crate) async fn authorise(setting: &Setting, description: &Value, platform: 
         let list = description[list].as_array()?;
         list.iter().find(|entry| entry["platform"] == platform).cloned()
     };
-    let (app, shop) = of_platform("apps").zip(of_platform("shops")).with_context(|| format!("the sandbox has no {platform}"))?;
+    let (app, shop) = of_platform("apps")
+        .zip(of_platform("shops"))
+        .with_context(|| format!("the sandbox has no {platform}"))?;
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     setting
         .vault
@@ -162,12 +163,27 @@ pub(crate) fn measure(effort: Effort, report: &mut Report) -> Result<()> {
             shops.insert(platform, authorise(&setting, &description, platform).await?);
         }
         let loads = [
-            ("/rest without a token", vec![Call::new(&shops["lazada"], "/seller/cb/country/get").arg("type", "seller")], "request_id", 20_000.0),
-            ("taobao.time.get", vec![Call::new(&shops["taobao"], "taobao.time.get")], "time_get_response", 20_000.0),
+            (
+                "/rest without a token",
+                vec![Call::new(&shops["lazada"], "/seller/cb/country/get").arg("type", "seller")],
+                "request_id",
+                20_000.0,
+            ),
+            (
+                "taobao.time.get",
+                vec![Call::new(&shops["taobao"], "taobao.time.get")],
+                "time_get_response",
+                20_000.0,
+            ),
             (
                 "product list, pages of 30",
                 (1..=100)
-                    .map(|page| Call::new(&shops["alibaba"], "/alibaba/icbu/product/list").arg("language", "ENGLISH").arg("page_size", 30).arg("current_page", page))
+                    .map(|page| {
+                        Call::new(&shops["alibaba"], "/alibaba/icbu/product/list")
+                            .arg("language", "ENGLISH")
+                            .arg("page_size", 30)
+                            .arg("current_page", page)
+                    })
                     .collect(),
                 "products",
                 5_000.0,
@@ -180,7 +196,9 @@ pub(crate) fn measure(effort: Effort, report: &mut Report) -> Result<()> {
                 requests.push(bytes(&setting.client.prepare(call).await?, &address));
             }
             let requests: Arc<[Vec<u8>]> = requests.into();
-            flood(&address, Arc::clone(&requests), wanted, time / 3).await.with_context(|| what.to_owned())?;
+            flood(&address, Arc::clone(&requests), wanted, time / 3)
+                .await
+                .with_context(|| what.to_owned())?;
             let mut rates = Vec::new();
             for _ in 0..effort.of(9) {
                 rates.push(flood(&address, Arc::clone(&requests), wanted, time).await?);
@@ -188,7 +206,13 @@ pub(crate) fn measure(effort: Effort, report: &mut Report) -> Result<()> {
             report.add("sandbox", what, median(rates), "replies/s", Target::AtLeast(target));
         }
         let peak = peak_megabytes(server.id()).context("no VmHWM")?;
-        report.add("sandbox", "peak memory under this load, 10,000 products a shop", peak, "MB", Target::None);
+        report.add(
+            "sandbox",
+            "peak memory under this load, 10,000 products a shop",
+            peak,
+            "MB",
+            Target::None,
+        );
         Ok(())
     })
 }

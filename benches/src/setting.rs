@@ -22,7 +22,11 @@ pub(crate) struct Server {
 impl Server {
     /// Starts a command and waits for its first line.
     pub(crate) fn start(command: &mut Command) -> Result<Self> {
-        let mut child = command.stdout(Stdio::piped()).stdin(Stdio::null()).spawn().context("the other side did not start")?;
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stdin(Stdio::null())
+            .spawn()
+            .context("the other side did not start")?;
         let mut said = String::new();
         let stdout = child.stdout.take().context("the other side has no output")?;
         BufReader::new(stdout).read_line(&mut said)?;
@@ -105,7 +109,8 @@ pub(crate) fn cpu_seconds(process: &str) -> Result<f64> {
     // The name may hold spaces; after its bracket come the numbered fields from 3 on.
     let (_, fields) = stat.rsplit_once(')').context("no /proc/PID/stat")?;
     let fields: Vec<&str> = fields.split_whitespace().collect();
-    let ticks: f64 = fields.get(11).context("no utime")?.parse::<f64>()? + fields.get(12).context("no stime")?.parse::<f64>()?;
+    let ticks: f64 = fields.get(11).context("no utime")?.parse::<f64>()?
+        + fields.get(12).context("no stime")?.parse::<f64>()?;
     // USER_HZ is 100 on every Linux that this runs on (man 5 proc).
     Ok(ticks / 100.0)
 }

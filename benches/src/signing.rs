@@ -20,9 +20,26 @@ const PATH: &str = "/order/get";
 /// Parameters whose base string, path included, has exactly `bytes` bytes.
 fn params(count: usize, bytes: usize) -> Vec<(String, String)> {
     let names = [
-        "app_key", "access_token", "timestamp", "sign_method", "order_id", "created_after", "offset", "limit", "status",
-        "sort_by", "language", "page_size", "current_page", "subject", "category_id", "group_id1", "filter_type",
-        "gmt_modified_from", "gmt_modified_to", "id",
+        "app_key",
+        "access_token",
+        "timestamp",
+        "sign_method",
+        "order_id",
+        "created_after",
+        "offset",
+        "limit",
+        "status",
+        "sort_by",
+        "language",
+        "page_size",
+        "current_page",
+        "subject",
+        "category_id",
+        "group_id1",
+        "filter_type",
+        "gmt_modified_from",
+        "gmt_modified_to",
+        "id",
     ];
     let names = &names[..count];
     let fixed = PATH.len() + names.iter().map(|name| name.len()).sum::<usize>();
@@ -32,7 +49,9 @@ fn params(count: usize, bytes: usize) -> Vec<(String, String)> {
         .enumerate()
         .map(|(at, name)| {
             let len = room / count + usize::from(at < room % count);
-            let value: String = (0..len).map(|byte| char::from(b'a' + u8::try_from((at * 7 + byte * 3) % 26).unwrap_or_default())).collect();
+            let value: String = (0..len)
+                .map(|byte| char::from(b'a' + u8::try_from((at * 7 + byte * 3) % 26).unwrap_or_default()))
+                .collect();
             ((*name).to_owned(), value)
         })
         .collect()
@@ -45,7 +64,8 @@ pub(crate) fn measure(effort: Effort, report: &mut Report) {
     let bare: Hmac<Sha256> = Hmac::new_from_slice(secret.as_bytes()).expect("every key length is allowed");
     for (count, bytes, sorted_target, unsorted_target) in [(10, 300, 1.4, 1.9), (20, 2_048, 1.2, 1.5)] {
         let owned = params(count, bytes);
-        let unsorted: Vec<Pair<'_>> = owned.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let unsorted: Vec<Pair<'_>> =
+            owned.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         let mut sorted = unsorted.clone();
         sign::sort(Shape::IopRest, &mut sorted);
         let text = base_string(Shape::IopRest, PATH, &unsorted, b"");
@@ -65,11 +85,25 @@ pub(crate) fn measure(effort: Effort, report: &mut Report) {
                 black_box(sign::sign(&key, Shape::IopRest, PATH, black_box(&unsorted), b""));
             }));
         }
-        let (bare_time, sorted_time, unsorted_time) = (median(of_bare), median(of_sorted), median(of_unsorted));
-        let what = |from: &str| format!("{count} parameters, {bytes} bytes, {from}, against bare HMAC-SHA256");
+        let (bare_time, sorted_time, unsorted_time) =
+            (median(of_bare), median(of_sorted), median(of_unsorted));
+        let what =
+            |from: &str| format!("{count} parameters, {bytes} bytes, {from}, against bare HMAC-SHA256");
         report.add("signing", format!("bare HMAC-SHA256 over {bytes} bytes"), bare_time, "ns", Target::None);
-        report.add("signing", what("sorted"), sorted_time / bare_time, "times", Target::AtMost(sorted_target));
-        report.add("signing", what("unsorted"), unsorted_time / bare_time, "times", Target::AtMost(unsorted_target));
+        report.add(
+            "signing",
+            what("sorted"),
+            sorted_time / bare_time,
+            "times",
+            Target::AtMost(sorted_target),
+        );
+        report.add(
+            "signing",
+            what("unsorted"),
+            unsorted_time / bare_time,
+            "times",
+            Target::AtMost(unsorted_target),
+        );
     }
 }
 

@@ -30,7 +30,8 @@ impl Practice {
         let sandbox = Sandbox::start(options).await?;
 
         // With real keys: no endpoint, and a vault in a directory that lasts.
-        let home = tempfile::tempdir().map_err(|error| Error::local("there is no place for temporary files").caused_by(error))?;
+        let home = tempfile::tempdir()
+            .map_err(|error| Error::local("there is no place for temporary files").caused_by(error))?;
         let transport = Arc::new(HttpTransport::new());
         let vault = Vault::open(VaultOptions {
             location: Location::Sqlite(home.path().join("vault.db")),

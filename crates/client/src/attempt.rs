@@ -64,9 +64,7 @@ impl Encoded {
 
     /// Returns the part of the URL that tells one host from another.
     pub(crate) fn host(&self) -> &str {
-        let from = self.url.find("://").map_or(0, |at| at + 3);
-        let to = self.url[from..].find('/').map_or(self.url.len(), |at| from + at);
-        &self.url[from..to]
+        self.url.split('/').nth(2).unwrap_or_default()
     }
 }
 

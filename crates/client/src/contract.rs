@@ -98,7 +98,7 @@ impl Contract {
             match self.params.get(name.as_str()) {
                 _ if is_empty(value) => {}
                 Some(_) if given_as_file(name) => {
-                    wrong.push(format!("{name:?} is given as an argument and as a file"))
+                    wrong.push(format!("{name:?} is given as an argument and as a file"));
                 }
                 Some(at) => check_value(&api.params[*at], value, &mut wrong, &mut warnings),
                 None => warnings.extend(self.undocumented(name)),

@@ -153,7 +153,7 @@ impl Course {
             PagingStyle::Page => self.index += 1,
             // By what came, not by what was asked for: the platform may have cut the page.
             PagingStyle::Offset => {
-                self.index += facts.rows.max(u64::from(facts.rows == 0) * self.size.unwrap_or(1))
+                self.index += facts.rows.max(u64::from(facts.rows == 0) * self.size.unwrap_or(1));
             }
             PagingStyle::Cursor => {
                 let next = facts

@@ -94,31 +94,34 @@ mod tests {
         rows(payload, path).map(|rows| rows.into_iter().map(|row| row.get().to_owned()).collect())
     }
 
-    fn some(rows: &[&str]) -> Option<Vec<String>> {
-        Some(rows.iter().map(ToString::to_string).collect())
+    fn texts(rows: &[&str]) -> Vec<String> {
+        rows.iter().map(ToString::to_string).collect()
     }
 
     #[test]
     fn finds_rows_wrapped_bare_and_crossed() {
         assert_eq!(
             found(r#"{"items":{"item":[{"id":1},{"id":2}]}}"#, "items.item"),
-            some(&[r#"{"id":1}"#, r#"{"id":2}"#])
+            Some(texts(&[r#"{"id":1}"#, r#"{"id":2}"#]))
         );
-        assert_eq!(found(r#"{"items":[{"id":1}]}"#, "items.item"), some(&[r#"{"id":1}"#]));
-        assert_eq!(found(r#"{"items":{"item":[{"id":1}]}}"#, "items"), some(&[r#"{"id":1}"#]));
-        assert_eq!(found(r#"{"items":{"item":{"id":1,"b":2}}}"#, "items.item"), some(&[r#"{"id":1,"b":2}"#]));
+        assert_eq!(found(r#"{"items":[{"id":1}]}"#, "items.item"), Some(texts(&[r#"{"id":1}"#])));
+        assert_eq!(found(r#"{"items":{"item":[{"id":1}]}}"#, "items"), Some(texts(&[r#"{"id":1}"#])));
+        assert_eq!(
+            found(r#"{"items":{"item":{"id":1,"b":2}}}"#, "items.item"),
+            Some(texts(&[r#"{"id":1,"b":2}"#]))
+        );
         assert_eq!(
             found(r#"{"a":[{"b":[1,2]},{"b":[3]},{"c":1}]}"#, "a.b"),
-            some(&["1", "2", "3", r#"{"c":1}"#])
+            Some(texts(&["1", "2", "3", r#"{"c":1}"#]))
         );
-        assert_eq!(found(r#"[{"id":1}]"#, ""), some(&[r#"{"id":1}"#]));
+        assert_eq!(found(r#"[{"id":1}]"#, ""), Some(texts(&[r#"{"id":1}"#])));
     }
 
     #[test]
     fn no_rows_and_no_place_are_different() {
-        assert_eq!(found(r#"{"items":{}}"#, "items"), some(&[]));
-        assert_eq!(found(r#"{"items":null}"#, "items.item"), some(&[]));
-        assert_eq!(found(r#"{"items":""}"#, "items.item"), some(&[]));
+        assert_eq!(found(r#"{"items":{}}"#, "items"), Some(texts(&[])));
+        assert_eq!(found(r#"{"items":null}"#, "items.item"), Some(texts(&[])));
+        assert_eq!(found(r#"{"items":""}"#, "items.item"), Some(texts(&[])));
         assert_eq!(found(r#"{"total":0}"#, "items.item"), None);
         assert_eq!(found("not json", "items"), None);
     }

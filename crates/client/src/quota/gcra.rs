@@ -100,7 +100,7 @@ mod tests {
         assert_eq!(Limit::calls_in(50, Duration::from_secs(1)), Limit::new(Duration::from_millis(20), 5));
         assert_eq!(Limit::calls_in(1, Duration::from_secs(1)), Limit::new(Duration::from_secs(1), 1));
         assert_eq!(
-            Limit::calls_in(5_000, Duration::from_secs(86_400)),
+            Limit::calls_in(5_000, Duration::from_hours(24)),
             Limit::new(Duration::from_millis(17_280), 5_000)
         );
         assert_eq!(Limit::calls_in(0, Duration::from_secs(1)), Limit::new(Duration::from_secs(1), 1));

@@ -229,7 +229,7 @@ mod tests {
         Duration::from_millis(number)
     }
 
-    const LONG: Duration = Duration::from_secs(3_600);
+    const LONG: Duration = Duration::from_hours(1);
 
     #[test]
     fn without_any_limit_nobody_waits_and_nothing_is_kept() {

@@ -93,7 +93,9 @@ impl HttpTransport {
         // The semaphore is never closed, so only the time can run out here.
         let permit = match self.in_flight.try_acquire() {
             Ok(permit) => Some(permit),
-            Err(_) => timeout_at(deadline, self.in_flight.acquire()).await.ok().and_then(Result::ok),
+            Err(_) => {
+                Box::pin(timeout_at(deadline, self.in_flight.acquire())).await.ok().and_then(Result::ok)
+            }
         };
         let Some(_permit) = permit else {
             return Err(failure::timed_out("all connections were busy", timeout, false));
@@ -108,7 +110,8 @@ impl HttpTransport {
                 let reused = idle.is_some();
                 let mut sender = match idle {
                     Some(sender) => sender,
-                    None => self.connector.open(&origin, deadline, timeout).await?,
+                    // Rare and large: in a box of its own it does not make every exchange large.
+                    None => Box::pin(self.connector.open(&origin, deadline, timeout)).await?,
                 };
                 handed_over = true;
                 match sender.try_send_request(message).await {
