@@ -85,13 +85,14 @@ pub fn lenient_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option
     Ok(text(&Value::deserialize(deserializer)?).filter(|text| !text.is_empty()))
 }
 
-/// Finds the first whole number in `text` that starts within `reach` bytes after `from`.
+/// Finds the first whole number in `text` that starts within `reach` bytes after `from`. One too
+/// large for its type is its largest: what is said to last that long does not last no time.
 pub fn first_number_after(text: &str, from: usize, reach: usize) -> Option<u64> {
     let bytes = text.as_bytes();
     let end = bytes.len().min(from.saturating_add(reach));
     let start = (from..end).find(|at| bytes[*at].is_ascii_digit())?;
     let digits = bytes[start..].iter().take_while(|byte| byte.is_ascii_digit()).count();
-    text[start..start + digits].parse().ok()
+    Some(text[start..start + digits].parse().unwrap_or(u64::MAX))
 }
 
 /// Replaces control characters, so that a reply cannot steer a terminal or forge a log line.

@@ -6,7 +6,7 @@ use std::{fs, path::Path};
 use serde_json::Value;
 use sesame_core::{
     AppSecret, Shape,
-    push::{Push, verify_push},
+    push::{Push, verify_push, websocket_signature},
     sign::{Digest, Pair, SigningKey, sign, sign_sorted, sort, verify},
 };
 
@@ -31,7 +31,7 @@ fn text<'a>(case: &'a Value, key: &str) -> &'a str {
 #[test]
 fn every_published_signature_is_reproduced_and_verifies() {
     let cases = cases();
-    assert!(cases.len() >= 13, "vectors are missing: {}", cases.len());
+    assert!(cases.len() >= 15, "vectors are missing: {}", cases.len());
     for (id, case) in cases {
         let secret = AppSecret::new(text(&case, "secret"));
         let expected = text(&case, "signature");
@@ -44,6 +44,13 @@ fn every_published_signature_is_reproduced_and_verifies() {
                 verify_push(&secret, push(changed.as_bytes())).is_err(),
                 "{id}: a changed byte must be seen"
             );
+            continue;
+        }
+        if text(&case, "shape") == "push-websocket" {
+            let [app_key, content, published] =
+                ["app_key", "content", "published"].map(|key| text(&case, key));
+            let signature = websocket_signature(&secret, app_key, content, published);
+            assert_eq!(signature.as_str(), expected, "{id}");
             continue;
         }
         let shape: Shape = serde_json::from_value(case["shape"].clone()).unwrap();

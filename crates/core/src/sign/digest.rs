@@ -159,6 +159,12 @@ impl Signature {
         Self { hex, len: len as u8 }
     }
 
+    /// Digests parts one after the other with MD5, without a key.
+    pub(crate) fn md5_of(parts: &[&str]) -> Self {
+        let digest = parts.iter().fold(Md5::new(), |digest, part| digest.chain_update(part));
+        Self::of(&digest.finalize())
+    }
+
     /// Returns the digits, upper case.
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(self.as_bytes()).unwrap_or_default()
