@@ -161,7 +161,10 @@ impl Signature {
 
     /// Digests parts one after the other with MD5, without a key.
     pub(crate) fn md5_of(parts: &[&str]) -> Self {
-        let digest = parts.iter().fold(Md5::new(), |digest, part| digest.chain_update(part));
+        let mut digest = Md5::new();
+        for part in parts {
+            digest.update(part);
+        }
         Self::of(&digest.finalize())
     }
 
