@@ -73,6 +73,11 @@ fn waits_are_read_from_the_message() {
     assert_eq!(said("ApiCallLimit", None, "no number here 77").retry(), Retry::Backoff);
     assert_eq!(seconds(said("ApiCallLimit", None, "This ban will last 99999999999 seconds")), Some(86_401));
     assert_eq!(
+        seconds(said("ApiCallLimit", None, "This ban will last 99999999999999999999 seconds")),
+        Some(86_401),
+        "no number of a program holds it"
+    );
+    assert_eq!(
         seconds(said("AppCallLimit", None, "")),
         Some(20 * 3600 + 30 * 60),
         "until midnight in Beijing"

@@ -1,6 +1,6 @@
 //! Apps that are given from outside: `PLATFORM:KEY:SECRET`, one a line.
 
-use std::path::Path;
+use std::{io::Read, path::Path};
 
 use sesame_core::{AppSecret, Error, Result};
 
@@ -29,11 +29,16 @@ impl AppSpec {
     /// [`ErrorKind::Usage`](sesame_core::ErrorKind::Usage) with the number of a line that is wrong.
     pub fn parse_file(path: &Path) -> Result<Vec<Self>> {
         let read = || -> std::io::Result<String> {
-            let size = std::fs::metadata(path)?.len();
-            if size > MAX_FILE {
-                return Err(std::io::Error::other(format!("it has {size} bytes; the limit is {MAX_FILE}")));
+            // A pipe or a device might never end.
+            if !std::fs::metadata(path)?.is_file() {
+                return Err(std::io::Error::other("it is no plain file"));
             }
-            std::fs::read_to_string(path)
+            let mut text = String::new();
+            std::fs::File::open(path)?.take(MAX_FILE + 1).read_to_string(&mut text)?;
+            if text.len() as u64 > MAX_FILE {
+                return Err(std::io::Error::other(format!("it has more than {MAX_FILE} bytes")));
+            }
+            Ok(text)
         };
         let text = read().map_err(|error| {
             Error::local(format!("cannot read the app file {}: {error}", path.display())).caused_by(error)
@@ -114,5 +119,7 @@ mod tests {
     fn says_which_file() {
         let error = AppSpec::parse_file(Path::new("/nowhere/apps")).unwrap_err();
         assert!(error.to_string().contains("/nowhere/apps"), "{error}");
+        let error = AppSpec::parse_file(&std::env::temp_dir()).unwrap_err();
+        assert!(error.to_string().contains("no plain file"), "{error}");
     }
 }

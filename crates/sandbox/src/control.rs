@@ -15,11 +15,12 @@
 //! | `GET POST /_sandbox/settings` | `{"old_refresh_token":"lives","lazada_reply":"guide"}` |
 //! | `GET /_sandbox/refusals`, `/_sandbox/refusals/ID` | why calls were refused |
 
-use std::sync::atomic::Ordering;
+use std::{str::FromStr, sync::atomic::Ordering};
 
 use jiff::{SignedDuration, Timestamp};
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value as Json, json};
+use sesame_core::Error;
 
 use crate::{
     apps::Refreshing,
@@ -44,8 +45,8 @@ pub(crate) enum Verb {
 /// An error and its HTTP status.
 struct Wrong(u16, String);
 
-impl From<sesame_core::Error> for Wrong {
-    fn from(error: sesame_core::Error) -> Self {
+impl From<Error> for Wrong {
+    fn from(error: Error) -> Self {
         let hint = error.hint_text().map(|hint| format!(" {hint}")).unwrap_or_default();
         Self(400, format!("{error}.{hint}"))
     }
@@ -92,8 +93,7 @@ fn answer(state: &State, verb: Verb, route: &str, head: &Head<'_>, body: &[u8]) 
         }
         (Verb::Get, "/quotas") => json!(state.quotas.list()),
         (Verb::Post, "/quotas") => {
-            let rules: OneOrMore<QuotaRule> = read(body)?;
-            let rules = rules.into_vec();
+            let rules = read_rules::<QuotaRule>(body)?;
             let count = rules.len();
             for rule in rules {
                 state.quotas.add(rule)?;
@@ -152,20 +152,20 @@ fn read<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Wrong> {
     serde_json::from_slice(body).map_err(|error| Wrong(400, format!("cannot read the JSON body: {error}")))
 }
 
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum OneOrMore<T> {
-    One(T),
-    More(Vec<T>),
-}
-
-impl<T> OneOrMore<T> {
-    fn into_vec(self) -> Vec<T> {
-        match self {
-            Self::One(one) => vec![one],
-            Self::More(more) => more,
-        }
-    }
+/// Reads one rule or a list of them; each may also be the text of the command line, in quotes.
+fn read_rules<T: DeserializeOwned + FromStr<Err = Error>>(body: &[u8]) -> Result<Vec<T>, Wrong> {
+    let items = match read(body)? {
+        Json::Array(items) => items,
+        one => vec![one],
+    };
+    items
+        .into_iter()
+        .map(|item| match item {
+            Json::String(text) => Ok(text.parse::<T>()?),
+            other => serde_json::from_value(other)
+                .map_err(|error| Wrong(400, format!("cannot read the rule: {error}"))),
+        })
+        .collect()
 }
 
 fn stats(state: &State) -> Json {
@@ -206,20 +206,7 @@ fn reset(state: &State, wanted: &Reset) -> Json {
 }
 
 fn add_trouble(state: &State, body: &[u8]) -> Result<Json, Wrong> {
-    // Also the text of the command line, in quotes.
-    let json: Json = read(body)?;
-    let items = match json {
-        Json::Array(items) => items,
-        one => vec![one],
-    };
-    let mut rules = Vec::with_capacity(items.len());
-    for item in items {
-        rules.push(match item {
-            Json::String(text) => text.parse::<TroubleRule>()?,
-            other => serde_json::from_value(other)
-                .map_err(|error| Wrong(400, format!("cannot read the trouble: {error}")))?,
-        });
-    }
+    let rules = read_rules::<TroubleRule>(body)?;
     let mut ids = Vec::with_capacity(rules.len());
     for rule in rules {
         ids.push(state.troubles.add(rule)?);
@@ -360,6 +347,15 @@ struct AppChange {
 }
 
 fn change_apps(state: &State, wanted: &AppChange) -> Result<(), Wrong> {
+    // It goes into a header and onto pages: what no header takes would be an answer without a place.
+    if let Some(uri) = &wanted.redirect_uri
+        && (uri.is_empty() || uri.len() > 2_048 || uri.contains(|c: char| c.is_control() || c == ' '))
+    {
+        return Err(Wrong(
+            400,
+            "redirect_uri is 1 to 2048 bytes without spaces and control characters".to_owned(),
+        ));
+    }
     let mut found = false;
     for app in state.apps.any_with_key(&wanted.app_key) {
         if wanted.platform.as_ref().is_some_and(|platform| *platform != app.platform_name) {

@@ -7,9 +7,15 @@ use std::{
 
 use jiff::Timestamp;
 use sesame_catalog::Catalog;
-use sesame_core::Clock;
+use sesame_core::{Clock, Error, Result};
 
-use crate::{app_file::AppSpec, quotas::QuotaRule, token_replies::LazadaReply, trouble::TroubleRule};
+use crate::{
+    app_file::AppSpec,
+    quotas::QuotaRule,
+    token_replies::LazadaReply,
+    trouble::TroubleRule,
+    world::{MOST_PRODUCTS, MOST_SHOPS},
+};
 
 /// What becomes of a refresh token that was used. No IOP document says (protocols 8.6).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
@@ -29,9 +35,9 @@ pub struct Options {
     pub listen: SocketAddr,
     /// Allows an address other than loopback. The control API has no login, so it is off.
     pub allow_public: bool,
-    /// Shops of each platform. Default: 2.
+    /// Shops of each platform, at most [`MOST_SHOPS`]. Default: 2.
     pub shops: usize,
-    /// Products of each shop. Default: 120.
+    /// Products of each shop, at most [`MOST_PRODUCTS`]. Default: 120.
     pub products: usize,
     /// Keys, shops and products follow from it. Default: 1.
     pub seed: u64,
@@ -62,6 +68,25 @@ pub struct Options {
 }
 
 impl Options {
+    /// Checks what the types cannot.
+    pub(crate) fn check(&self) -> Result<()> {
+        if !self.listen.ip().is_loopback() && !self.allow_public {
+            return Err(Error::usage(format!("{} is not a loopback address", self.listen.ip())).hint(
+                "A sandbox has a control API without a login. Listen on 127.0.0.1, or allow public addresses if the network is yours.",
+            ));
+        }
+        for (what, wanted, most) in [
+            ("shops on each platform", self.shops, MOST_SHOPS),
+            ("products of each shop", self.products, MOST_PRODUCTS),
+        ] {
+            if wanted > most {
+                return Err(Error::usage(format!("{wanted} {what} are too many"))
+                    .hint(format!("A sandbox has at most {most} {what}.")));
+            }
+        }
+        Ok(())
+    }
+
     /// Returns the defaults.
     pub fn new(catalog: Arc<Catalog>, clock: Arc<dyn Clock>) -> Self {
         Self {

@@ -26,6 +26,7 @@ pub enum QuotaPer {
 
 /// A limit: so many calls in so many seconds, then the gateway's error with the seconds left.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct QuotaRule {
     /// The API. Nothing: all calls of the app together.
     #[serde(default, skip_serializing_if = "Option::is_none")]

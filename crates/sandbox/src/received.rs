@@ -3,7 +3,7 @@
 //! Real SDKs send parameters in the query of a POST, split between query and body, as JSON beside
 //! the same query, or without a media type at all; every one of them has to be read.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use serde_json::value::RawValue;
 
@@ -35,6 +35,13 @@ pub(crate) struct Head<'a> {
     pub(crate) separator: Option<&'a str>,
 }
 
+/// One reading of which parameters were signed.
+pub(crate) struct Reading<'a> {
+    pub(crate) pairs: Vec<(&'a str, &'a str)>,
+    /// True when empty ones that came are left out.
+    pub(crate) without_empty: bool,
+}
+
 /// Parameters as they arrived. Those that came twice with the same value stand here once.
 /// No `Debug`: they hold secrets.
 #[derive(Default)]
@@ -42,8 +49,12 @@ pub(crate) struct Fields<'a> {
     pairs: Vec<(Text<'a>, Text<'a>)>,
     /// From here on the pairs came in a JSON body and in nothing else.
     json_from: usize,
+    /// From here on they were `null` there: kept as empty texts, because one client signs them so.
+    nulls_from: usize,
     files: Vec<Text<'a>>,
     doubled: Option<String>,
+    /// Why the body, or a part of it, could not be read.
+    unread: Option<String>,
 }
 
 impl<'a> Fields<'a> {
@@ -54,9 +65,10 @@ impl<'a> Fields<'a> {
             return Ok(fields);
         }
         let kind = head.content_type.unwrap_or_default();
-        let media = kind.split(';').next().unwrap_or_default().trim();
+        // Media types are compared without case (RFC 9110, 8.3.1).
+        let media = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
         let first = body.iter().find(|byte| !byte.is_ascii_whitespace());
-        if media.get(..10).is_some_and(|head| head.eq_ignore_ascii_case("multipart/")) {
+        if media.starts_with("multipart/") {
             fields.add_multipart(kind, body)?;
         } else if media.ends_with("json") || (first == Some(&b'{') && !media.ends_with("urlencoded")) {
             fields.add_json(body)?;
@@ -69,16 +81,25 @@ impl<'a> Fields<'a> {
 
     /// Reads the query alone: batches sign their body as it is.
     pub(crate) fn of_query(head: &Head<'a>) -> Result<Self, Unreadable> {
-        let mut fields = Self { pairs: Vec::with_capacity(16), json_from: usize::MAX, ..Self::default() };
+        let mut fields = Self::with_room(16);
         fields.add_form(head.query.as_bytes())?;
         Ok(fields)
     }
 
     /// Reads one form-encoded text.
     pub(crate) fn of_form(form: &'a [u8]) -> Result<Self, Unreadable> {
-        let mut fields = Self { pairs: Vec::with_capacity(8), json_from: usize::MAX, ..Self::default() };
+        let mut fields = Self::with_room(8);
         fields.add_form(form)?;
         Ok(fields)
+    }
+
+    fn with_room(pairs: usize) -> Self {
+        Self {
+            pairs: Vec::with_capacity(pairs),
+            json_from: usize::MAX,
+            nulls_from: usize::MAX,
+            ..Self::default()
+        }
     }
 
     fn add_form(&mut self, form: &'a [u8]) -> Result<(), Unreadable> {
@@ -123,26 +144,56 @@ impl<'a> Fields<'a> {
 
     /// Adds the members of a JSON object whose names are not there yet: one SDK sends everything
     /// in the query and a copy as JSON, which is not signed (protocols 2.3).
+    ///
+    /// Anything but an object is the gateway's to answer: with what could be read, in its own words.
     fn add_json(&mut self, body: &'a [u8]) -> Result<(), Unreadable> {
-        let broken = |message: String| Unreadable { status: 400, code: "broken-json", message };
-        let text = std::str::from_utf8(body).map_err(|_| broken("the JSON body is not UTF-8".to_owned()))?;
-        let members: std::collections::BTreeMap<String, &'a RawValue> = serde_json::from_str(text)
-            .map_err(|error| broken(format!("the JSON body is not an object of parameters: {error}")))?;
+        let Ok(text) = std::str::from_utf8(body) else {
+            self.unread = Some("the JSON body is not UTF-8".to_owned());
+            return Ok(());
+        };
+        // What programs write for "nothing": PHP's empty array, a missing object, an empty text.
+        if matches!(text.trim(), "" | "[]" | "null" | "\"\"") {
+            return Ok(());
+        }
+        let members: BTreeMap<String, &'a RawValue> = match serde_json::from_str(text) {
+            Ok(members) => members,
+            Err(error) => {
+                // Some clients put a form under the media type of JSON.
+                if text.contains('=') && !text.trim_start().starts_with(['{', '[', '"']) {
+                    return self.add_form(text.trim().as_bytes());
+                }
+                self.unread = Some(format!("the JSON body is not an object of parameters: {error}"));
+                return Ok(());
+            }
+        };
         self.json_from = self.pairs.len();
+        let mut nulls = Vec::new();
         for (name, raw) in members {
             if self.pairs[..self.json_from].iter().any(|(seen, _)| *seen == name) {
                 continue;
             }
             let raw = raw.get();
             let value = match raw.as_bytes().first() {
-                Some(b'n') => continue,
-                Some(b'"') => Cow::Owned(
-                    serde_json::from_str::<String>(raw)
-                        .map_err(|error| broken(format!("the JSON body holds a damaged text: {error}")))?,
-                ),
+                Some(b'n') => {
+                    nulls.push(name);
+                    continue;
+                }
+                Some(b'"') => match serde_json::from_str::<String>(raw) {
+                    Ok(text) => Cow::Owned(text),
+                    Err(error) => {
+                        let shown: String = name.chars().take(64).collect();
+                        self.unread =
+                            Some(format!("the member {shown:?} of the JSON body holds a damaged text: {error}"));
+                        continue;
+                    }
+                },
                 _ => Cow::Borrowed(raw),
             };
             self.add(Cow::Owned(name), value)?;
+        }
+        self.nulls_from = self.pairs.len();
+        for name in nulls {
+            self.add(Cow::Owned(name), Cow::Borrowed(""))?;
         }
         Ok(())
     }
@@ -162,11 +213,37 @@ impl<'a> Fields<'a> {
         self.pairs.iter().map(|(name, value)| (name.as_ref(), value.as_ref())).collect()
     }
 
-    /// Returns the parameters without those that came in a JSON body only, if there are such.
-    pub(crate) fn pairs_without_json(&self) -> Option<Vec<(&str, &str)>> {
-        let head =
-            self.pairs.as_slice().get(..self.json_from).filter(|head| head.len() < self.pairs.len())?;
-        Some(head.iter().map(|(name, value)| (name.as_ref(), value.as_ref())).collect())
+    /// Returns the readings of what a client may have signed, the plainest first: all parameters,
+    /// those that did not only come in a JSON body, and both without empty ones.
+    ///
+    /// Without `lenient` the only empty ones that may go are the `null`s of a JSON body.
+    pub(crate) fn readings(&self, lenient: bool) -> Vec<Reading<'_>> {
+        let mut out = Vec::with_capacity(4);
+        let json_from = self.json_from.min(self.pairs.len());
+        for end in [self.pairs.len(), json_from] {
+            if end == json_from && !out.is_empty() && json_from == self.pairs.len() {
+                break;
+            }
+            let all: Vec<(&str, &str)> =
+                self.pairs[..end].iter().map(|(name, value)| (name.as_ref(), value.as_ref())).collect();
+            let filled: Vec<(&str, &str)> = all
+                .iter()
+                .enumerate()
+                .filter(|(at, (_, value))| !value.is_empty() || !(lenient || *at >= self.nulls_from))
+                .map(|(_, pair)| *pair)
+                .collect();
+            let fewer = filled.len() < all.len();
+            out.push(Reading { pairs: all, without_empty: false });
+            if fewer {
+                out.push(Reading { pairs: filled, without_empty: true });
+            }
+        }
+        out
+    }
+
+    /// Returns why the body, or a part of it, could not be read.
+    pub(crate) fn unread(&self) -> Option<&str> {
+        self.unread.as_deref()
     }
 
     /// Returns the name that came with two different values.
@@ -249,15 +326,45 @@ mod tests {
         let fields = Fields::read(&head("a=01", Some("application/json")), body).unwrap();
         assert_eq!(
             fields.pairs(),
-            [("a", "01"), ("b", "café"), ("c", "{\"x\":[1, 2]}"), ("d", "true"), ("f", "12.50")]
+            [("a", "01"), ("b", "café"), ("c", "{\"x\":[1, 2]}"), ("d", "true"), ("f", "12.50"), ("e", "")]
         );
-        assert_eq!(fields.pairs_without_json().unwrap(), [("a", "01")]);
+        let lens = |lenient| {
+            let readings = fields.readings(lenient);
+            readings.iter().map(|reading| reading.pairs.len()).collect::<Vec<_>>()
+        };
+        assert_eq!((lens(true), lens(false)), (vec![6, 5, 1], vec![6, 5, 1]));
         let all = Fields::read(&head("", None), body).unwrap();
         assert_eq!(all.get("a"), Some("1"));
-        assert_eq!(
-            Fields::read(&head("", Some("application/json")), b"[1]").err().unwrap().code,
-            "broken-json"
-        );
+    }
+
+    #[test]
+    fn json_that_is_no_object_is_left_to_the_gateway() {
+        for kind in ["application/json", "Application/JSON; charset=UTF-8"] {
+            let head = head("a=1", Some(kind));
+            for nothing in ["[]", " null\n", "\"\"", " "] {
+                let fields = Fields::read(&head, nothing.as_bytes()).unwrap();
+                assert_eq!((fields.pairs(), fields.unread()), (vec![("a", "1")], None), "{nothing}");
+            }
+            let fields = Fields::read(&head, b"b=%20&c=3").unwrap();
+            assert_eq!((fields.pairs(), fields.unread()), (vec![("a", "1"), ("b", " "), ("c", "3")], None));
+            for broken in [&b"[1]"[..], b"{", b"\xff", b"{\"b\":\"\\ud800\"}", b"12"] {
+                let fields = Fields::read(&head, broken).unwrap();
+                assert_eq!(fields.pairs(), [("a", "1")]);
+                assert!(fields.unread().unwrap().contains("JSON body"), "{broken:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn readings_differ_by_what_may_be_left_out() {
+        let lens = |query: &str, lenient| {
+            let fields = Fields::read(&head(query, Some("application/json")), b"{\"x\":\"\",\"y\":2}").unwrap();
+            fields.readings(lenient).iter().map(|reading| reading.pairs.len()).collect::<Vec<_>>()
+        };
+        assert_eq!(lens("a=1&b=", true), [4, 2, 2, 1]);
+        assert_eq!(lens("a=1&b=", false), [4, 2]);
+        let plain = Fields::read(&head("a=1", None), b"").unwrap();
+        assert_eq!(plain.readings(true).len(), 1);
     }
 
     #[test]

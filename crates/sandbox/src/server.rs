@@ -42,14 +42,11 @@ impl Sandbox {
     ///
     /// # Errors
     /// [`ErrorKind::Usage`](sesame_core::ErrorKind::Usage) for an address other than loopback
-    /// without [`Options::allow_public`], and for apps of unknown platforms;
+    /// without [`Options::allow_public`], for apps of unknown platforms, and for more shops or
+    /// products than a sandbox holds;
     /// [`ErrorKind::Local`](sesame_core::ErrorKind::Local) when the port cannot be had.
     pub async fn start(options: Options) -> Result<Self> {
-        if !options.listen.ip().is_loopback() && !options.allow_public {
-            return Err(Error::usage(format!("{} is not a loopback address", options.listen.ip())).hint(
-                "A sandbox has a control API without a login. Listen on 127.0.0.1, or allow public addresses if the network is yours.",
-            ));
-        }
+        options.check()?;
         let listener = TcpListener::bind(options.listen).await.map_err(|error| {
             Error::local(format!("cannot listen on {}: {error}", options.listen))
                 .hint("Another program (or sandbox) may have the port: choose another with --listen 127.0.0.1:PORT, or port 0 for any.")

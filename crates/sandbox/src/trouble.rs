@@ -10,6 +10,7 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value as Json};
 use sesame_core::{Error, Result};
 
 use crate::seed::Numbers;
@@ -84,8 +85,34 @@ pub enum TroubleKind {
     },
 }
 
+impl TroubleKind {
+    /// The members that this kind has in JSON, beside those of every rule.
+    fn members(&self) -> &'static [&'static str] {
+        match self {
+            Self::Latency { .. } => &["kind", "ms"],
+            Self::Huge { .. } => &["kind", "bytes"],
+            Self::CallLimit { .. } | Self::WrongDate { .. } => &["kind", "seconds"],
+            Self::Status { .. } => &["kind", "status"],
+            Self::Error { .. } => &["kind", "code", "message", "sub_code", "sub_message"],
+            Self::DropBefore
+            | Self::DropAfter
+            | Self::Hang
+            | Self::HangAfter
+            | Self::Html
+            | Self::Empty
+            | Self::Truncated
+            | Self::Busy
+            | Self::BusinessFailure
+            | Self::IllegalToken => &["kind"],
+        }
+    }
+}
+
 /// One rule: what goes wrong, where, how often.
+///
+/// Read from JSON, a member that no rule has is an error: `"cuont": 1` would strike every call.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Map<String, Json>")]
 pub struct TroubleRule {
     /// What goes wrong.
     #[serde(flatten)]
@@ -103,6 +130,29 @@ pub struct TroubleRule {
     /// The share of the calls that fit which it strikes, by the sandbox's seed. Nothing: all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probability: Option<f64>,
+}
+
+/// The members of every rule.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Where {
+    api: Option<String>,
+    platform: Option<String>,
+    count: Option<u64>,
+    probability: Option<f64>,
+}
+
+impl TryFrom<Map<String, Json>> for TroubleRule {
+    type Error = serde_json::Error;
+
+    fn try_from(members: Map<String, Json>) -> Result<Self, Self::Error> {
+        let kind: TroubleKind = serde_json::from_value(Json::Object(members.clone()))?;
+        // Serde cannot refuse unknown members of an enum that stands among others.
+        let rest = members.into_iter().filter(|(name, _)| !kind.members().contains(&name.as_str()));
+        let Where { api, platform, count, probability } =
+            serde_json::from_value(Json::Object(rest.collect()))?;
+        Ok(Self { kind, api, platform, count, probability })
+    }
 }
 
 impl TroubleRule {
@@ -417,5 +467,22 @@ mod tests {
         let json = serde_json::json!({"kind": "error", "code": "X", "message": "", "api": "/a", "count": 2});
         let rule: TroubleRule = serde_json::from_value(json.clone()).unwrap();
         assert_eq!(serde_json::to_value(&rule).unwrap(), json);
+        let all = r#"{"kind":"latency","ms":5,"api":null,"platform":"1688","count":2,"probability":0.5}"#;
+        let rule: TroubleRule = serde_json::from_str(all).unwrap();
+        assert_eq!((rule.kind, rule.probability), (TroubleKind::Latency { ms: 5 }, Some(0.5)));
+    }
+
+    #[test]
+    fn a_member_that_no_rule_has_is_named() {
+        for (wrong, name) in [
+            (r#"{"kind":"html","cuont":1}"#, "cuont"),
+            (r#"{"kind":"latency","ms":1,"seconds":1}"#, "seconds"),
+            (r#"{"kind":"html","ms":1}"#, "ms"),
+            (r#"{"kind":"latency"}"#, "ms"),
+            (r#"{"api":"/a"}"#, "kind"),
+        ] {
+            let error = serde_json::from_str::<TroubleRule>(wrong).unwrap_err().to_string();
+            assert!(error.contains(name), "{wrong}: {error}");
+        }
     }
 }

@@ -95,7 +95,12 @@ pub(crate) fn serve(
     now: Timestamp,
 ) -> WebReply {
     let path = match door {
-        Door::Rest => head.path.strip_prefix("/rest").unwrap_or_default(),
+        Door::Rest => match head.path.strip_prefix("/rest").unwrap_or_default() {
+            // Inferred, no document says it: the iop SDKs for PHP and Python post to the base URL
+            // and name the path in `method` alone; because it holds a slash they sign it in front.
+            "" | "/" => fields.get("method").filter(|method| method.starts_with('/')).unwrap_or_default(),
+            path => path,
+        },
         Door::RestVariables => head.path.strip_prefix("/rest/2.0").unwrap_or_default(),
         Door::Sync => "",
     };
@@ -256,6 +261,12 @@ fn answer(
         method: fields.filled("sign_method").unwrap_or_default(),
         signature: fields.filled("sign").unwrap_or_default(),
         body: b"",
+        template: match target {
+            Target::Api(contract, values) if !values.is_empty() => {
+                Some(signature::Template { path: &contract.api.name, values })
+            }
+            _ => None,
+        },
     };
     signature::check(state, app, head, fields, &signed, now).map_err(|id| {
         let mut refused = Refused::new(
@@ -333,7 +344,9 @@ fn unknown_path(door: Door, name: &str, app: Option<&App>) -> Refused {
     let shown: String = name.chars().take(120).collect();
     let platform = app.map_or("any platform", |app| app.platform_name.as_str());
     let mut hint = format!("the catalogue lists no API {shown:?} of {platform}");
-    if door != Door::Sync && name.starts_with("/rest") {
+    if door == Door::Rest && name.is_empty() {
+        hint = "the URL ends at /rest, and no `method` came that begins with a slash; names with dots are called on /sync".to_owned();
+    } else if door != Door::Sync && name.starts_with("/rest") {
         hint.push_str("; /rest stands twice in the URL");
     } else if name.starts_with("//") {
         hint.push_str("; the base URL ends in a slash and the path begins with one");

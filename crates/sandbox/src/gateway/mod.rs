@@ -119,11 +119,16 @@ impl Refused {
         if self.id.is_some() {
             return self.id.clone();
         }
-        let hint = self.hint.as_deref()?;
+        // What could not be read is the likelier reason for whatever is missing.
+        let hint = match (fields.unread(), self.hint.as_deref()) {
+            (Some(unread), Some(hint)) => format!("{unread}; {hint}"),
+            (Some(only), None) | (None, Some(only)) => only.to_owned(),
+            (None, None) => return None,
+        };
         Some(state.keep_refusal(
             &format!("{}: {}", self.code, self.message),
             route,
-            hint,
+            &hint,
             &fields.pairs(),
             now,
         ))

@@ -191,6 +191,7 @@ fn answer(
             method: "",
             signature: given,
             body: b"",
+            template: None,
         };
         signature::check(state, app, head, fields, &signed, now).map_err(|id| {
             let mut refused = Refused::new("gw.SignatureInvalid", "Signature is invalid");

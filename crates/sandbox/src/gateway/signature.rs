@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use sesame_core::{
     Protocol, Shape,
     mask::mask_url,
-    sign::{Digest, Order, verify},
+    sign::{Digest, Order, SigningKey, verify},
 };
 
 use crate::{
@@ -28,6 +28,15 @@ pub(crate) struct Signed<'a> {
     pub(crate) signature: &'a str,
     /// What is signed after the parameters (batches).
     pub(crate) body: &'a [u8],
+    /// The path with its variables, where it has some.
+    pub(crate) template: Option<Template<'a>>,
+}
+
+/// A path with variables, and what stands in their place.
+#[derive(Clone, Copy)]
+pub(crate) struct Template<'a> {
+    pub(crate) path: &'a str,
+    pub(crate) values: &'a [(String, String)],
 }
 
 /// Checks a signature.
@@ -44,39 +53,10 @@ pub(crate) fn check(
 ) -> Result<(), String> {
     let choice = digest_of(state, app, signed.shape, signed.method);
     let pairs = fields.pairs();
-    if let Some(digest) = choice {
-        let key = app.signing_key(digest);
-        if let Ok(verified) = verify(key, signed.shape, signed.path, &pairs, signed.body, signed.signature) {
-            if verified.order != Order::of(signed.shape) {
-                // The sender does not follow the vendor's text; nobody knows what the live gateway
-                // makes of it (protocols 8.4), so it is accepted and counted.
-                state.sorted_by_name.fetch_add(1, Ordering::Relaxed);
-                tracing::warn!("a param2 signature fits only when sorted by name");
-            }
-            return Ok(());
-        }
-        // Clients of IOP disagree on empty values: some sign them, one public SDK sends them and does
-        // not. No document says what the gateway does; both kinds are in use, so both are accepted.
-        if signed.shape.protocol() == Protocol::Iop && pairs.iter().any(|(_, value)| value.is_empty()) {
-            let filled: Vec<_> = pairs.iter().copied().filter(|(_, value)| !value.is_empty()).collect();
-            if verify(key, signed.shape, signed.path, &filled, signed.body, signed.signature).is_ok() {
-                state.without_empty.fetch_add(1, Ordering::Relaxed);
-                return Ok(());
-            }
-        }
-        // A copy of the query as JSON body is not signed.
-        if let Some(fewer) = fields.pairs_without_json()
-            && verify(key, signed.shape, signed.path, &fewer, signed.body, signed.signature).is_ok()
-        {
-            return Ok(());
-        }
-        // The document's reading of path variables signs the braces, which arrive percent-encoded.
-        let plain = percent_encoding::percent_decode_str(signed.path).decode_utf8_lossy();
-        if let Cow::Owned(plain) = &plain
-            && verify(key, signed.shape, plain, &pairs, signed.body, signed.signature).is_ok()
-        {
-            return Ok(());
-        }
+    if let Some(digest) = choice
+        && fits(state, app.signing_key(digest), fields, signed)
+    {
+        return Ok(());
     }
     let digest = choice.unwrap_or_else(|| guessed(signed.method));
     let attempt = Attempt {
@@ -91,11 +71,58 @@ pub(crate) fn check(
     let route = mask_url(head.path);
     let id = state.refusals.keep(|id| {
         let report = signature_report(id, attempt, &route, &state.apps, now);
-        if choice.is_some() { report } else { with_method_hint(&report, state, app, signed) }
+        let report = if choice.is_some() { report } else { with_method_hint(&report, state, app, signed) };
+        match fields.unread() {
+            Some(unread) => with_first_hint(&report, unread),
+            None => report,
+        }
     });
     let bytes: usize = pairs.iter().map(|(name, value)| name.len() + value.len()).sum();
     tracing::info!(refusal = %id, parameters = pairs.len(), bytes, "refused a signature");
     Err(id)
+}
+
+/// Tells whether the signature fits one of the readings that are in use.
+///
+/// Clients disagree on empty values: some sign them, others send them and do not (protocols 2.3,
+/// 3.3). No document says what the gateways of IOP and TOP do; both kinds are in use, so both are
+/// accepted. param2 has no such clients and stays strict. A copy of the query as JSON is not signed.
+fn fits(state: &State, key: &SigningKey, fields: &Fields<'_>, signed: &Signed<'_>) -> bool {
+    let lenient = signed.shape.protocol() != Protocol::Param2;
+    let readings = fields.readings(lenient);
+    let verified = |path: &str, pairs: &[(&str, &str)]| {
+        verify(key, signed.shape, path, pairs, signed.body, signed.signature).ok()
+    };
+    for reading in &readings {
+        let Some(verified) = verified(signed.path, &reading.pairs) else { continue };
+        if verified.order != Order::of(signed.shape) {
+            // The sender does not follow the vendor's text; nobody knows what the live gateway
+            // makes of it (protocols 8.4), so it is accepted and counted.
+            state.sorted_by_name.fetch_add(1, Ordering::Relaxed);
+            tracing::warn!("a param2 signature fits only when sorted by name");
+        }
+        if reading.without_empty {
+            state.without_empty.fetch_add(1, Ordering::Relaxed);
+        }
+        return true;
+    }
+    // The document's reading of path variables signs the braces, which arrive percent-encoded, or
+    // have given way to the value while the template is signed (protocols 2.4). The parameter may
+    // have been sent beside the path or not.
+    let plain = percent_encoding::percent_decode_str(signed.path).decode_utf8_lossy();
+    let decoded = matches!(plain, Cow::Owned(_)).then_some(plain.as_ref());
+    let Some(first) = readings.first() else { return false };
+    if decoded.is_some_and(|path| verified(path, &first.pairs).is_some()) {
+        return true;
+    }
+    let Some(template) = signed.template else { return false };
+    let mut with_values = first.pairs.clone();
+    for (name, value) in template.values {
+        if fields.get(name).is_none() {
+            with_values.push((name, value));
+        }
+    }
+    verified(template.path, &first.pairs).is_some() || verified(template.path, &with_values).is_some()
 }
 
 /// Returns the digest that a word of `sign_method` stands for here. A missing word is the first of
@@ -122,6 +149,15 @@ fn guessed(method: &str) -> Digest {
         "hmac-sha1" | "sha1" => Digest::HmacSha1,
         _ => Digest::HmacSha256,
     }
+}
+
+/// Puts a hint in front of the others: what was not read was not signed here either.
+fn with_first_hint(report: &str, hint: &str) -> String {
+    let Ok(mut json) = serde_json::from_str::<serde_json::Value>(report) else { return report.to_owned() };
+    if let Some(hints) = json.get_mut("hints").and_then(serde_json::Value::as_array_mut) {
+        hints.insert(0, hint.into());
+    }
+    json.to_string()
 }
 
 fn with_method_hint(report: &str, state: &State, app: &App, signed: &Signed<'_>) -> String {

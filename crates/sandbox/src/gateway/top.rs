@@ -214,6 +214,7 @@ pub(super) fn check_public<'a>(
         method: fields.filled("sign_method").unwrap_or("md5"),
         signature: sign,
         body,
+        template: None,
     };
     signature::check(state, app, head, fields, &signed, now).map_err(|id| {
         let mut refused = Refused::new("25", "Invalid Signature");

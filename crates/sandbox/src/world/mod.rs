@@ -53,6 +53,8 @@ use std::{borrow::Cow, sync::OnceLock};
 
 use jiff::Timestamp;
 use sesame_core::Params;
+pub use shops::MOST_SHOPS;
+pub use stock::MOST_PRODUCTS;
 
 use arguments::{Dialect, Reader};
 use stock::Stock;
@@ -160,7 +162,7 @@ pub struct World {
 impl World {
     /// Generates a world. The same three numbers give the same bytes, on every machine.
     ///
-    /// A shop has at most a million products.
+    /// There are at most [`MOST_SHOPS`] a platform, and [`MOST_PRODUCTS`] a shop.
     pub fn generate(seed: u64, shops_per_platform: usize, products_per_shop: usize) -> Self {
         let shops = shops::generate(seed, shops_per_platform);
         let stocks = shops.iter().map(|_| OnceLock::new()).collect();

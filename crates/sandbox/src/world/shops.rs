@@ -4,12 +4,16 @@ use std::collections::HashSet;
 
 use super::{PLATFORMS, Shop, random::Random, words};
 
+/// The most shops of each platform; more are not generated. The five digits at the end of their ids
+/// count the shops of all platforms.
+pub const MOST_SHOPS: usize = 10_000;
+
 /// Generates the shops of all platforms; at most `per_platform` each.
 pub(super) fn generate(seed: u64, per_platform: usize) -> Vec<Shop> {
-    let mut shops: Vec<Shop> = Vec::with_capacity(PLATFORMS.len() * per_platform);
+    let mut shops: Vec<Shop> = Vec::new();
     let mut logins = HashSet::new();
     for (which, platform) in PLATFORMS.into_iter().enumerate() {
-        for number in 0..per_platform {
+        for number in 0..per_platform.min(MOST_SHOPS) {
             let mut shop =
                 invent(&mut Random::new(seed, &[1, which as u64, number as u64]), platform, number);
             // The last digits are the number in the world: ids never collide.
@@ -69,6 +73,14 @@ fn invent(random: &mut Random, platform: &'static str, number: usize) -> Shop {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn more_shops_than_there_are_ids_are_not_generated() {
+        let shops = generate(1, usize::MAX);
+        assert_eq!(shops.len(), PLATFORMS.len() * MOST_SHOPS);
+        let ids: HashSet<u64> = shops.iter().map(|shop| shop.id % 100_000).collect();
+        assert_eq!(ids.len(), shops.len());
+    }
 
     #[test]
     fn identities_are_unique() {

@@ -17,8 +17,8 @@ use super::{
     words::{self, Language},
 };
 
-/// Most products a shop can have; more are not generated.
-pub(super) const MOST_PRODUCTS: usize = 1_000_000;
+/// The most products of a shop; more are not generated.
+pub const MOST_PRODUCTS: usize = 1_000_000;
 
 /// What a product is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

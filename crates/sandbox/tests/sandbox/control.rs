@@ -112,7 +112,10 @@ async fn mistakes_are_answered_and_web_pages_kept_out() {
         ("POST", "clock", "{\"now\":\"yesterday\"}", 400),
         ("POST", "clock", "{\"advance\":true}", 400),
         ("POST", "apps", "{\"app_key\":\"1\"}", 404),
+        ("POST", "trouble", "{\"kind\":\"html\",\"cuont\":1}", 400),
+        ("POST", "trouble", "[{\"kind\":\"latency\",\"ms\":1,\"seconds\":1}]", 400),
         ("POST", "quotas", "{\"calls\":1,\"seconds\":0}", 400),
+        ("POST", "quotas", "{\"calls\":1,\"seconds\":1,\"pre\":\"app\"}", 400),
         ("POST", "tokens/expire", "{\"login\":\"nobody\"}", 400),
         ("GET", "refusals/r77", "", 404),
     ] {
@@ -130,4 +133,21 @@ async fn mistakes_are_answered_and_web_pages_kept_out() {
         let answer = crate::support::exchange(&bench.host, request.as_bytes()).await.unwrap();
         assert_eq!(answer.status, 403, "{headers:?}");
     }
+}
+
+#[tokio::test]
+async fn an_address_that_no_header_takes_is_not_registered() {
+    let bench = Bench::start().await;
+    let app = bench.app("lazada");
+    for bad in ["http://127.0.0.1/a\r\nX-Injected: 1", "http://127.0.0.1/a b", "", "\u{7f}"] {
+        let body = json!({"app_key": app.app_key, "redirect_uri": bad, "exact": true}).to_string();
+        let answer = bench.send("POST", "/_sandbox/apps", &[], body.as_bytes()).await.unwrap();
+        assert_eq!(answer.status, 400, "{bad:?} {}", answer.text());
+    }
+    let apps = bench.control("GET", "apps", &Json::Null).await;
+    let mine = apps["apps"].as_array().unwrap().iter().find(|known| known["app_key"] == app.app_key).unwrap();
+    assert_eq!(
+        (&mine["redirect_uri"], &mine["exact"]),
+        (&json!("http://127.0.0.1:8756/callback"), &json!(false))
+    );
 }
