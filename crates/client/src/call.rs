@@ -112,7 +112,7 @@ impl Client {
             let (token, no_token) = split(token, &contract)?;
 
             // 6 sign: with the time as the platform sees it
-            let at = line.skews.at(encoded.host(), line.clock.now());
+            let at = line.time_at(&encoded);
             let system = attempt::system(
                 &contract,
                 account.app_key(),
@@ -130,8 +130,10 @@ impl Client {
 
             // 8 classify
             let now = line.clock.now();
-            let date = sent.as_ref().ok().and_then(|response| response.date.clone());
-            let read = sent.and_then(|response| read(&account, &contract, &response, now));
+            let (read, date) = match sent {
+                Ok(response) => (read(&account, &contract, &response, now), response.date),
+                Err(error) => (Err(error), None),
+            };
             let error = match read {
                 Ok(reply) => {
                     tracing::debug!(
@@ -181,7 +183,7 @@ impl Client {
         let warnings = contract.check(call)?;
         let encoded = Encoded::new(&contract, &caller(&account), call)?;
         let (token, _) = split(line.token(&account, &contract, None).await, &contract)?;
-        let at = line.skews.at(encoded.host(), line.clock.now());
+        let at = line.time_at(&encoded);
         let system = attempt::system(
             &contract,
             account.app_key(),
@@ -253,6 +255,12 @@ impl Line {
             Some(token) => Ok(Some(token)),
             None => self.vault.token(account).await.map(Some),
         }
+    }
+
+    /// Returns the time as the platform sees it.
+    fn time_at(&self, encoded: &Encoded) -> Timestamp {
+        let now = self.clock.now();
+        if self.skews.any() { self.skews.at(encoded.host(), now) } else { now }
     }
 
     /// Learns the platform's time after it refused ours; returns what to tell people.

@@ -30,11 +30,16 @@ pub(crate) struct Skews {
 impl Skews {
     /// Returns the time as the host sees it.
     pub(crate) fn at(&self, host: &str, now: Timestamp) -> Timestamp {
-        if !self.any.load(Ordering::Acquire) {
+        if !self.any() {
             return now;
         }
         let offsets = self.offsets.read().unwrap_or_else(PoisonError::into_inner);
         offsets.get(host).and_then(|offset| now.checked_add(*offset).ok()).unwrap_or(now)
+    }
+
+    /// Tells whether any host is known to see another time.
+    pub(crate) fn any(&self) -> bool {
+        self.any.load(Ordering::Acquire)
     }
 
     /// Learns the host's time; returns what to tell people.

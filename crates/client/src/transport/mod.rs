@@ -12,7 +12,7 @@ mod pool;
 #[cfg(test)]
 mod tls_tests;
 
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -82,14 +82,19 @@ impl HttpTransport {
         self.connector.route(&origin)
     }
 
-    async fn exchange(&self, request: HttpRequest) -> Result<HttpResponse> {
+    /// Checks a request and turns it into hyper's; nothing is sent. Apart from the exchange, so that
+    /// the request does not make its future large: one is allocated for every call.
+    fn lay_out(&self, mut request: HttpRequest) -> Result<Ready> {
         let deadline = Instant::now() + request.timeout;
+        let body = std::mem::take(&mut request.body);
         let (origin, path) = origin::split(&request.url)?;
         let origin = self.pool.origin(origin)?;
-        let limit = request.max_reply;
-        let timeout = request.timeout;
-        let mut message = message(&origin, path, &request)?;
+        let message = message(&origin, path, &request, body)?;
+        Ok(Ready { origin, message, deadline, timeout: request.timeout, limit: request.max_reply })
+    }
 
+    async fn exchange(&self, ready: Ready) -> Result<HttpResponse> {
+        let Ready { origin, mut message, deadline, timeout, limit } = ready;
         // The semaphore is never closed, so only the time can run out here.
         let permit = match self.in_flight.try_acquire() {
             Ok(permit) => Some(permit),
@@ -158,21 +163,33 @@ impl fmt::Debug for HttpTransport {
 
 impl Transport for HttpTransport {
     fn send(&self, request: HttpRequest) -> BoxFuture<'_, Result<HttpResponse>> {
-        Box::pin(self.exchange(request))
+        match self.lay_out(request) {
+            Ok(ready) => Box::pin(self.exchange(ready)),
+            Err(error) => Box::pin(std::future::ready(Err(error))),
+        }
     }
 }
 
+/// A request that may leave.
+struct Ready {
+    origin: Arc<Origin>,
+    message: Request<Full<Bytes>>,
+    deadline: Instant,
+    timeout: Duration,
+    limit: usize,
+}
+
 /// Builds hyper's request.
-fn message(origin: &Origin, path: &str, request: &HttpRequest) -> Result<Request<Full<Bytes>>> {
+fn message(origin: &Origin, path: &str, request: &HttpRequest, body: Bytes) -> Result<Request<Full<Bytes>>> {
     // A fragment never travels.
-    let path = path.split_once('#').map_or(path, |(path, _)| path);
+    let path = if path.as_bytes().contains(&b'#') { path.split('#').next().unwrap_or(path) } else { path };
     let path = if path.is_empty() || path.starts_with('?') { &format!("/{path}") } else { path };
     let uri = hyper::Uri::builder()
         .path_and_query(path)
         .build()
         .map_err(|error| Error::usage(format!("the URL for {} cannot be sent: {error}", origin.name())))?;
 
-    let mut message = Request::new(Full::new(request.body.clone()));
+    let mut message = Request::new(Full::new(body));
     *message.method_mut() = match request.method {
         Method::Get => hyper::Method::GET,
         Method::Post => hyper::Method::POST,

@@ -28,7 +28,7 @@ pub(super) fn split(url: &str) -> Result<(&str, &str)> {
         Error::usage(format!("{:?} is no URL of a gateway", shown(url)))
             .hint("It has to begin with https://.")
     })?;
-    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let end = rest.bytes().position(|byte| matches!(byte, b'/' | b'?' | b'#')).unwrap_or(rest.len());
     Ok(url.split_at(url.len() - rest.len() + end))
 }
 
