@@ -48,7 +48,8 @@ impl Windows {
         let Some(ends_at) = tokens.access_expires_at else {
             return Self { advisory_at: i64::MAX, mandatory_at: i64::MAX, ends_at: i64::MAX };
         };
-        let life = (ends_at - tokens.issued_at).max(0);
+        // Stored times may be damaged: no arithmetic on them may overflow.
+        let life = ends_at.saturating_sub(tokens.issued_at).max(0);
         let seconds = |seconds: u64| i64::try_from(seconds).unwrap_or(i64::MAX / 1_000).saturating_mul(1_000);
         let advisory = if life == seconds(rules.access_life) {
             seconds(rules.advisory_seconds)
@@ -58,7 +59,11 @@ impl Windows {
         let advisory = advisory.min(life / 2);
         // A short life must leave room for both windows.
         let mandatory = seconds(rules.mandatory_seconds).min(advisory / 2);
-        Self { advisory_at: ends_at - advisory, mandatory_at: ends_at - mandatory, ends_at }
+        Self {
+            advisory_at: ends_at.saturating_sub(advisory),
+            mandatory_at: ends_at.saturating_sub(mandatory),
+            ends_at,
+        }
     }
 }
 
@@ -152,7 +157,7 @@ impl Authorisation {
         } else if count < BOUNCES_A_MINUTE {
             bounces.0 += 1;
         } else {
-            return Err(since + 60_000 - now);
+            return Err(since.saturating_add(60_000).saturating_sub(now));
         }
         Ok(())
     }
@@ -207,11 +212,20 @@ pub(crate) fn hopeless(row: &AuthorisationRow) -> Option<String> {
         .then(|| "the platform lets this app refresh no tokens (their life is given as 0)".to_owned())
 }
 
-/// The error that asks for a person.
-pub(crate) fn needs_person(account: &str, app: &str, reason: &str) -> Error {
+/// The error that asks for a person. `again` tells whether there is a refresh token left to try.
+pub(crate) fn needs_person(account: &str, app: &str, reason: &str, again: bool) -> Error {
     Error::new(
         sesame_core::ErrorKind::Authorisation,
         format!("account {account:?} has to be authorised again: {reason}"),
     )
-    .hint(format!("Run `sesame login {app} --as {account}` and let the seller approve."))
+    .hint(approve(app, account, again))
+}
+
+/// What to do when a person is needed.
+pub(crate) fn approve(app: &str, account: &str, again: bool) -> String {
+    let login = format!("Run `sesame login {app} --as {account}` and let the seller approve.");
+    if again {
+        return format!("{login} `sesame refresh {account}` tries the refresh token once more.");
+    }
+    login
 }

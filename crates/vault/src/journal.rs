@@ -3,6 +3,9 @@
 //! A refresh token that was spent is gone; its answer is the only copy of the new one. So when
 //! the store is away (disk full, database locked), the answer goes into `VAULT.journal/`, synced,
 //! before anyone sees it, and is replayed when the store is back or the vault is opened again.
+//!
+//! The room for it is taken before the token is spent ([`Journal::reserve`]): a disk that is full
+//! is found out while nothing is lost.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -11,10 +14,11 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
-use sesame_core::{Error, Result};
+use sesame_core::{Error, Result, Retry};
 
 use crate::{
     Id,
+    holder::Holder,
     seal::{Sealer, Slot},
     store::{TokenColumns, TokenStore},
 };
@@ -23,6 +27,30 @@ use crate::{
 #[derive(Debug, Clone)]
 pub(crate) struct Journal {
     directory: PathBuf,
+}
+
+/// How much room is taken for an answer. Documented ones have some 2 KiB; a token of more than a
+/// quarter of this is unheard of.
+const RESERVE: usize = 16 << 10;
+/// How the name of a reserve ends.
+const DRAFT: &str = ".draft";
+
+/// Room for one answer, on the disk. Given back on drop.
+#[derive(Debug)]
+pub(crate) struct Reserve {
+    path: PathBuf,
+}
+
+impl Drop for Reserve {
+    fn drop(&mut self) {
+        match fs::remove_file(&self.path) {
+            // Gone: it has become an entry.
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                tracing::warn!(path = %self.path.display(), %error, "a journal draft cannot be removed");
+            }
+            _ => {}
+        }
+    }
 }
 
 /// One answer that waits.
@@ -50,8 +78,50 @@ impl Journal {
         Self { directory: PathBuf::from(name) }
     }
 
-    /// Writes an entry; it is on the disk when this returns.
-    pub(crate) fn write(&self, sealer: &Sealer, id: &Id, entry: &Entry) -> Result<()> {
+    /// Takes room for the answer to a refresh or a login: a padded, sealed draft that is on the disk
+    /// when this returns.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Local`](sesame_core::ErrorKind::Local) when there is none: nothing may be spent then.
+    pub(crate) fn reserve(&self, sealer: &Sealer, id: &Id, holder: &str) -> Result<Reserve> {
+        let failed = |error: io::Error| {
+            let full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
+            let what = if full { "the disk is full" } else { "the disk cannot be written" };
+            Error::local(format!(
+                "{what}, so new tokens could not be kept; nothing was sent ({}: {error})",
+                self.directory.display()
+            ))
+            .hint("Free some space, or mend the directory's owner and mode, and repeat the command.")
+            .retry_when(Retry::Backoff)
+        };
+        self.make_directory().map_err(failed)?;
+        self.sweep(id);
+        let reserve = Reserve { path: self.directory.join(format!("{id}-{holder}{DRAFT}")) };
+        // Sealed: what a file system could compress would take no room.
+        let padding = sealer.seal(slot(id), &[0; RESERVE]);
+        let mut file = create(&reserve.path).map_err(failed)?;
+        file.write_all(&padding).and_then(|()| file.sync_all()).map_err(failed)?;
+        Ok(reserve)
+    }
+
+    /// Removes the drafts that dead processes left for an authorisation.
+    fn sweep(&self, id: &Id) {
+        let Ok(directory) = fs::read_dir(&self.directory) else { return };
+        let id = id.to_string();
+        for file in directory.filter_map(Result::ok) {
+            let name = file.file_name();
+            let holder = name
+                .to_str()
+                .and_then(|name| name.strip_suffix(DRAFT)?.strip_prefix(id.as_str())?.strip_prefix('-'))
+                .and_then(Holder::parse);
+            if holder.is_some_and(|holder| holder.is_gone()) {
+                let _ = fs::remove_file(file.path());
+            }
+        }
+    }
+
+    /// Writes an entry into the room that was taken for it; it is on the disk when this returns.
+    pub(crate) fn write(&self, sealer: &Sealer, id: &Id, entry: &Entry, reserve: &Reserve) -> Result<()> {
         let name = format!("{id}-{:020}.sealed", entry.expected);
         let failed = |error: io::Error| {
             Error::local(format!("the journal {} cannot be written: {error}", self.directory.display()))
@@ -60,33 +130,42 @@ impl Journal {
         let plain = serde_json::to_vec(entry)
             .map_err(|error| Error::local(format!("a journal entry has no form: {error}")))?;
         let sealed = sealer.seal(slot(id), &plain);
-        if !self.directory.is_dir() {
-            let mut builder = fs::DirBuilder::new();
-            #[cfg(unix)]
-            {
-                use std::os::unix::fs::DirBuilderExt as _;
-                builder.mode(0o700);
-            }
-            match builder.create(&self.directory) {
-                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(failed(error)),
-                _ => {}
-            }
-            if let Some(parent) = self.directory.parent() {
-                sync_directory(parent);
-            }
+        let overwritten = OpenOptions::new().write(true).open(&reserve.path);
+        let mut file = match overwritten {
+            Ok(file) => file,
+            // Somebody tidied up: then without the reserve.
+            Err(_) => self.make_directory().and_then(|()| create(&reserve.path)).map_err(failed)?,
+        };
+        // First written over the padding, then cut: the room is never given back in between.
+        let length = u64::try_from(sealed.len()).unwrap_or(u64::MAX);
+        file.write_all(&sealed)
+            .and_then(|()| file.set_len(length))
+            .and_then(|()| file.sync_all())
+            .map_err(failed)?;
+        fs::rename(&reserve.path, self.directory.join(name)).map_err(failed)?;
+        sync_directory(&self.directory);
+        Ok(())
+    }
+
+    fn make_directory(&self) -> io::Result<()> {
+        if self.directory.is_dir() {
+            return Ok(());
         }
-        let draft = self.directory.join(format!("{name}.draft"));
-        let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(true);
+        let mut builder = fs::DirBuilder::new();
         #[cfg(unix)]
         {
-            use std::os::unix::fs::OpenOptionsExt as _;
-            options.mode(0o600);
+            use std::os::unix::fs::DirBuilderExt as _;
+            builder.mode(0o700);
         }
-        let mut file = options.open(&draft).map_err(failed)?;
-        file.write_all(&sealed).and_then(|()| file.sync_all()).map_err(failed)?;
-        fs::rename(&draft, self.directory.join(name)).map_err(failed)?;
-        sync_directory(&self.directory);
+        match builder.create(&self.directory) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists || !self.directory.is_dir() => {
+                return Err(error);
+            }
+            _ => {}
+        }
+        if let Some(parent) = self.directory.parent() {
+            sync_directory(parent);
+        }
         Ok(())
     }
 
@@ -134,6 +213,17 @@ impl Journal {
         }
         Ok(replayed)
     }
+}
+
+fn create(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        options.mode(0o600);
+    }
+    options.open(path)
 }
 
 fn slot(id: &Id) -> Slot<'_> {

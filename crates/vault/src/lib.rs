@@ -25,6 +25,7 @@ mod authorisation;
 mod clock;
 mod handle;
 mod handles;
+mod holder;
 mod id;
 mod identity;
 mod import;

@@ -22,6 +22,11 @@ impl FromStr for Location {
             if path.is_empty() {
                 return Err(Error::usage("sqlite: names no file").hint("Write sqlite:/path/to/vault.db."));
             }
+            if let Some(why) = no_plain_file(path) {
+                return Err(Error::usage(format!("SESAME_VAULT={text:?} {why}")).hint(
+                    "Write sqlite:/path/to/vault.db: a plain file. A vault has to outlive the command that fills it.",
+                ));
+            }
             return Ok(Self::Sqlite(PathBuf::from(path)));
         }
         if text.starts_with("postgres:") || text.starts_with("postgresql:") {
@@ -34,6 +39,21 @@ impl FromStr for Location {
         let scheme = text.split(':').next().unwrap_or_default();
         Err(Error::usage(format!("{scheme:?} is no place for a vault"))
             .hint("Set SESAME_VAULT=sqlite:/path/to/vault.db, or leave it out for the default place."))
+    }
+}
+
+/// Finds SQLite's other spellings, which would silently become a file of that very name.
+fn no_plain_file(path: &str) -> Option<&'static str> {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    if name.starts_with(":memory:") {
+        return Some("asks for a vault in memory, which would be gone with the command");
+    }
+    if path.starts_with("file:") {
+        return Some("is a SQLite address within an address");
+    }
+    match path.split_once('?') {
+        Some((_, query)) if query.contains('=') => Some("has a query (?...), and a vault's file takes none"),
+        _ => None,
     }
 }
 
@@ -56,6 +76,18 @@ mod tests {
         assert!("sqlite:".parse::<Location>().is_err());
         let error = "postgres://user:hunter2hunter2@db/vault".parse::<Location>().unwrap_err();
         assert!(!format!("{error} {error:?} {:?}", error.hint_text()).contains("hunter2"));
+        for odd in [
+            "sqlite::memory:",
+            "sqlite://:memory:",
+            "sqlite:vault.db?mode=memory",
+            "sqlite:///a/b.db?cache=shared&mode=ro",
+            "sqlite:file:b.db",
+        ] {
+            let error = odd.parse::<Location>().unwrap_err();
+            assert_eq!(error.kind(), sesame_core::ErrorKind::Usage, "{odd}");
+            assert!(error.message().contains(odd) && error.hint_text().is_some(), "{odd}: {error}");
+        }
+        assert!("sqlite:/a/what?/b.db".parse::<Location>().is_ok(), "a file may be called so");
         let error = "/plain/path".parse::<Location>().unwrap_err();
         assert!(error.hint_text().is_some_and(|hint| hint.contains("sqlite:")));
     }

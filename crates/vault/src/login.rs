@@ -142,7 +142,7 @@ impl Vault {
         };
         let begun_at = inner.now();
         let pending = PendingLogin { state_hash: hash(&state), app_id: app.id, begun_at };
-        inner.store.add_login(pending, begun_at - LOGIN_LIFE).await?;
+        inner.store.add_login(pending, begun_at.saturating_sub(LOGIN_LIFE)).await?;
         Ok(Login {
             app: app.name.clone(),
             platform: app.platform.name.clone(),
@@ -175,24 +175,35 @@ impl Vault {
         let target = inner.target(&row, login.options.as_name.as_deref()).await?;
         let app = inner.app_state(&row)?;
         // 1 the callback: is it one, of this login?
-        let (code, state) = match got {
-            Callback::Code(code) => (code, login.state.clone()),
+        let (code, state, begun_at) = match got {
+            // A code alone does not say when its login began, nor where.
+            Callback::Code(code) => (code, login.state.clone(), None),
             Callback::Url(url) => {
                 let received = callback::read(&url, &login.redirect_uri)?;
-                inner.check_state(login, &received.state).await?;
-                (received.code, received.state)
+                let begun_at = inner.check_state(login, &received.state).await?;
+                (received.code, received.state, Some(begun_at))
             }
         };
         check_code(&code)?;
-        // 2 the code becomes tokens
-        let arrived = inner.redeem(login, &app, &code).await?;
-        // 3 the tokens are stored, if they are the right shop's
-        let accounts = inner.store_login(&app, &login.options, target, arrived).await?;
-        // The tokens are stored: that a used state is still remembered is no reason to fail.
-        if let Err(error) = inner.store.remove_login(&hash(&state)).await {
-            tracing::warn!("a finished login cannot be forgotten: {error}");
-        }
-        Ok(accounts)
+        // From here on in a task of its own: a caller that gives up cannot cut it off between "code
+        // spent" and "tokens stored".
+        let busy = inner.begin();
+        let (inner, login) = (inner.clone(), login.clone());
+        let task = tokio::spawn(async move {
+            let _busy = busy;
+            // 2 room for the tokens, then the code becomes tokens
+            let reserve = inner.reserve(Id::new(inner.clock.as_ref())).await?;
+            let arrived = inner.redeem(&login, &app, &code, begun_at).await?;
+            // 3 the tokens are stored, if they are the right shop's
+            let accounts = inner.store_login(&app, &login.options, target, arrived, reserve).await?;
+            // The tokens are stored: that a used state is still remembered is no reason to fail.
+            if let Err(error) = inner.store.remove_login(&hash(&state)).await {
+                tracing::warn!("a finished login cannot be forgotten: {error}");
+            }
+            Ok(accounts)
+        });
+        // It is cut off only by a panic, which was reported, or by the end of the runtime.
+        task.await.unwrap_or_else(|_| Err(Error::local("the login was cut off in this process")))
     }
 }
 
@@ -226,34 +237,50 @@ impl Inner {
         }
     }
 
-    async fn check_state(&self, login: &Login, state: &str) -> Result<()> {
+    /// Returns when the login began that a state belongs to.
+    async fn check_state(&self, login: &Login, state: &str) -> Result<i64> {
         let hash_of_theirs = hash(state);
         // Compared as hashes: how long that takes tells nothing of the state.
-        let known = hash_of_theirs == hash(&login.state)
-            || self.store.login(&hash_of_theirs).await?.is_some_and(|pending| {
-                pending.app_id == login.app_id && self.now() - pending.begun_at <= LOGIN_LIFE
-            });
-        if known {
-            return Ok(());
+        if hash_of_theirs == hash(&login.state) {
+            return Ok(login.begun_at);
         }
-        Err(Error::usage("the callback's state is not that of a login begun here: it may be forged, from another machine, or older than two hours")
-            .hint("Nothing was sent or stored. Start the login again and use the address that this new login leads to."))
+        let known = self.store.login(&hash_of_theirs).await?.filter(|pending| {
+            pending.app_id == login.app_id && self.now().saturating_sub(pending.begun_at) <= LOGIN_LIFE
+        });
+        known.map(|pending| pending.begun_at).ok_or_else(|| {
+            Error::usage("the callback's state is not that of a login begun here: it may be forged, from another machine, or older than two hours")
+                .hint("Nothing was sent or stored. Start the login again and use the address that this new login leads to.")
+        })
     }
 
-    async fn redeem(&self, login: &Login, app: &Arc<AppState>, code: &AuthCode) -> Result<Arrived> {
+    async fn redeem(
+        &self,
+        login: &Login,
+        app: &Arc<AppState>,
+        code: &AuthCode,
+        begun_at: Option<i64>,
+    ) -> Result<Arrived> {
         let region = login.options.region.as_deref().or(app.region.as_deref());
         let urls = self.urls(app, region)?;
-        let asker =
-            Asker { platform: &app.platform, urls: &urls, app_key: &app.app_key, secret: &app.secret };
+        let asker = Asker {
+            platform: &app.platform,
+            urls: &urls,
+            app_key: &app.app_key,
+            secret: &app.secret,
+            limit: self.limit(),
+        };
         let offer = Offer::Code { code, redirect_uri: &app.redirect_uri };
-        let reply = exchange(self.transport.as_ref(), self.clock.as_ref(), asker, offer)
+        let mut reply = exchange(self.transport.as_ref(), self.clock.as_ref(), asker, offer)
             .await
-            .map_err(|error| self.code_refused(error, login, app))?;
+            .map_err(|error| self.code_refused(error, begun_at, app))?;
+        if let Some(doubt) = reply.doubt.take() {
+            return Err(doubt);
+        }
         Ok(Arrived { reply, region: region.map(str::to_owned), urls, at: self.clock.now() })
     }
 
     /// Tells a code that was too old from one that was used, as far as this side can know.
-    fn code_refused(&self, error: Error, login: &Login, app: &AppState) -> Error {
+    fn code_refused(&self, error: Error, begun_at: Option<i64>, app: &AppState) -> Error {
         let about_code = matches!(error.kind(), ErrorKind::Authorisation | ErrorKind::Token)
             || error.code() == Some("invalid_grant")
             || (error.kind() == ErrorKind::Argument && error.message().to_ascii_lowercase().contains("code"));
@@ -262,16 +289,19 @@ impl Inner {
         }
         let life = app.platform.authorize.code_life;
         let minutes = life.div_ceil(60);
-        let late =
-            self.now() - login.begun_at > i64::try_from(life).unwrap_or(i64::MAX).saturating_mul(1_000);
-        let why = if late {
-            "it is probably too old"
-        } else {
-            "it was probably used already, or is of another app"
+        let life = i64::try_from(life).unwrap_or(i64::MAX).saturating_mul(1_000);
+        let too_old = format!("it is too old (it lives {minutes} minutes)");
+        let why = match begun_at {
+            Some(begun_at) if self.now().saturating_sub(begun_at) <= life => {
+                "it was used already, or is of another app".to_owned()
+            }
+            Some(_) => format!("most likely {too_old}; or it was used already, or is of another app"),
+            // Pasted alone: nobody here knows when the platform gave it.
+            None => format!("it was used already, or {too_old}, or it is of another app"),
         };
         let mut refused = Error::new(
             ErrorKind::Authorisation,
-            format!("the platform does not take this code, {why} ({error})"),
+            format!("the platform does not take this code: {why}; the platform says: {error}"),
         )
         .hint(format!(
             "A code of {} is good once, within {minutes} minutes. Run `sesame login {}` again for a new one.",

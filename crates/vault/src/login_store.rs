@@ -14,6 +14,7 @@ use crate::{
     app::AppState,
     authorisation::Authorisation,
     identity::{Identity, Match, ReplyShop},
+    journal::Reserve,
     name,
     oauth::reply::TokenReply,
     store::{AccountRow, AuthorisationRow, FullRow},
@@ -39,35 +40,69 @@ pub(crate) struct Arrived {
 }
 
 impl Inner {
+    /// Stores a login's tokens where they belong.
+    ///
+    /// `reserve` is room on the disk: for the journal where an account's tokens are replaced, for the
+    /// store where there is nothing yet that a journal entry could belong to.
     pub(crate) async fn store_login(
         self: &Arc<Self>,
         app: &Arc<AppState>,
         options: &LoginOptions,
         target: Target,
         arrived: Arrived,
+        reserve: Reserve,
     ) -> Result<Vec<Account>> {
         let fields = &app.platform.tokens.identity;
         let theirs = &arrived.reply.owner.identity;
         let compare =
             |row: &FullRow| Identity::parse(&row.authorisation.tokens.identity).compare(theirs, fields);
-        let known = self.store.accounts_of(app.id).await?;
-        match target {
-            Target::Existing(row) if compare(&row) != Match::Other => {
-                self.renew(app, options, &row, &arrived, None).await
-            }
-            Target::Existing(row) if options.replace_shop => self.replace_shop(app, *row, &arrived).await,
-            Target::Existing(row) => Err(other_shop(&row, &arrived)),
-            Target::Any => match known.iter().find(|row| compare(row) == Match::Same) {
-                Some(row) => self.renew(app, options, row, &arrived, None).await,
-                None => self.found(app, options, None, &arrived).await,
-            },
-            // The same shop under one more name: both names share the one pair of tokens, since a
-            // second pair could end the first.
-            Target::New(name) => match known.iter().find(|row| compare(row) == Match::Same) {
-                Some(row) => self.renew(app, options, row, &arrived, Some(name)).await,
-                None => self.found(app, options, Some(name), &arrived).await,
-            },
+        if let Target::Existing(row) = target {
+            return match compare(&row) {
+                Match::Same => self.renew(app, options, &row, &arrived, None, &reserve).await,
+                // Imported tokens: whose they are is learned now.
+                Match::Unknown if is_nobody(&row) => {
+                    self.renew(app, options, &row, &arrived, None, &reserve).await
+                }
+                _ if options.replace_shop => {
+                    drop(reserve);
+                    self.replace_shop(app, *row, &arrived).await
+                }
+                Match::Unknown => Err(unnamed_shop(&row)),
+                Match::Other => Err(other_shop(&row, &arrived)),
+            };
         }
+        let wanted = match target {
+            Target::New(name) => Some(name),
+            _ => None,
+        };
+        let mut reserve = Some(reserve);
+        // Two logins may run at once. Each decides by one look at the vault; a name that was taken
+        // since then sends it back here, where it may find that the other login was for the same shop.
+        for _ in 0..8 {
+            let all = self.store.accounts().await?;
+            let same = all.iter().find(|row| row.app.id == app.id && compare(row) == Match::Same);
+            if let Some(row) = same {
+                // The same shop under one more name: both names share the one pair of tokens, since
+                // a second pair could end the first.
+                let held = match reserve.take() {
+                    Some(reserve) => reserve,
+                    None => self.reserve(row.authorisation.id).await?,
+                };
+                let taken = |name: &String| {
+                    all.iter().any(|other| {
+                        other.account.name == *name && other.authorisation.id == row.authorisation.id
+                    })
+                };
+                let one_more = wanted.clone().filter(|name| !taken(name));
+                return self.renew(app, options, row, &arrived, one_more, &held).await;
+            }
+            drop(reserve.take());
+            if let Some(accounts) = self.found(app, wanted.as_deref(), &arrived, &all).await? {
+                return Ok(accounts);
+            }
+        }
+        Err(Error::local("other programs keep adding accounts under this login's name; nothing was stored")
+            .retry_when(Retry::Backoff))
     }
 
     /// New tokens for a shop that is known.
@@ -78,6 +113,7 @@ impl Inner {
         row: &FullRow,
         arrived: &Arrived,
         one_more_name: Option<String>,
+        reserve: &Reserve,
     ) -> Result<Vec<Account>> {
         let id = row.authorisation.id;
         let shared = self.authorisation(app, &row.authorisation, &row.account.name)?;
@@ -95,9 +131,9 @@ impl Inner {
                 ..now.clone()
             };
             let tokens = self.columns(&shared, &arrived.reply, Some(&former), arrived.at);
-            if self.keep(&shared, now.generation, &tokens).await? {
+            if self.keep(&shared, now.generation, &tokens, Some(reserve)).await? {
                 stored = Some(AuthorisationRow {
-                    generation: now.generation + 1,
+                    generation: now.generation.saturating_add(1),
                     tokens,
                     ..blank(id, app.id, None, self.now())
                 });
@@ -143,24 +179,27 @@ impl Inner {
         };
         if !unknown.is_empty() {
             let base = one_more_name.or_else(|| options.as_name.clone());
-            self.add(app, None, id, base, arrived, &unknown).await?;
+            self.add(app, id, base.as_deref(), arrived, &unknown).await?;
         }
         self.accounts_using(app, id).await
     }
 
-    /// Tokens of a shop that is not known yet.
+    /// Tokens of a shop that is not known yet. Nothing when a name was taken meanwhile.
     async fn found(
         &self,
         app: &Arc<AppState>,
-        _options: &LoginOptions,
-        name: Option<String>,
+        name: Option<&str>,
         arrived: &Arrived,
-    ) -> Result<Vec<Account>> {
+        all: &[FullRow],
+    ) -> Result<Option<Vec<Account>>> {
         let row = self.first_row(app, arrived);
         let id = row.id;
         let shops: Vec<&ReplyShop> = arrived.reply.owner.shops.iter().collect();
-        self.add(app, Some(row), id, name, arrived, &shops).await?;
-        self.accounts_using(app, id).await
+        let accounts = self.name_accounts(app, id, name, arrived, &shops, all)?;
+        if !self.insist(|| self.store.add_accounts(Some(row.clone()), accounts.clone())).await? {
+            return Ok(None);
+        }
+        self.accounts_using(app, id).await.map(Some)
     }
 
     /// Lets an account become another shop, as it was told to.
@@ -187,7 +226,7 @@ impl Inner {
         // A cross-border seller's other shops become accounts of their own.
         let others: Vec<&ReplyShop> = owner.shops.iter().skip(1).collect();
         if !others.is_empty() {
-            self.add(app, None, id, Some(name), arrived, &others).await?;
+            self.add(app, id, Some(&name), arrived, &others).await?;
         }
         self.accounts_using(app, id).await
     }
@@ -201,55 +240,75 @@ impl Inner {
         AuthorisationRow { tokens, ..blank(id, app.id, arrived.region.clone(), self.now()) }
     }
 
-    /// Adds accounts for shops, under free names.
+    /// Adds accounts for shops of an authorisation that stands, under free names.
     async fn add(
         &self,
         app: &Arc<AppState>,
-        authorisation: Option<AuthorisationRow>,
         id: Id,
-        base: Option<String>,
+        base: Option<&str>,
         arrived: &Arrived,
         shops: &[&ReplyShop],
     ) -> Result<()> {
-        let owner = &arrived.reply.owner;
-        let several = owner.shops.len() > 1;
-        let chosen = base.is_some();
-        let base =
-            base.or_else(|| owner.login.as_deref().and_then(name::from_platform)).unwrap_or_else(|| {
-                format!("{}-{}", app.platform.name, owner.shops[0].shop_id.as_deref().unwrap_or("shop"))
-            });
         for _ in 0..8 {
-            let taken = self.store.accounts().await?;
-            let is_taken = |name: &str| taken.iter().any(|row| row.account.name == name);
-            let mut accounts: Vec<AccountRow> = Vec::with_capacity(shops.len());
-            for shop in shops {
-                let wanted = match (&shop.country, several) {
-                    (Some(country), true) => format!("{base}-{country}"),
-                    _ => base.clone(),
-                };
-                // Two platforms may know the same login name.
-                let wanted =
-                    if !chosen && is_taken(&wanted) { format!("{wanted}-{}", app.name) } else { wanted };
-                let name = name::first_free(&wanted, |name| {
-                    is_taken(name) || accounts.iter().any(|account| account.name == name)
-                });
-                accounts.push(AccountRow {
-                    id: Id::new(self.clock.as_ref()),
-                    name,
-                    app_id: app.id,
-                    authorisation_id: id,
-                    login: owner.login.clone(),
-                    shop_id: shop.shop_id.clone(),
-                    country: shop.country.clone(),
-                    region: region_of(app, arrived, shop),
-                    created_at: self.now(),
-                });
-            }
-            if self.insist(|| self.store.add_accounts(authorisation.clone(), accounts.clone())).await? {
+            let all = self.store.accounts().await?;
+            let accounts = self.name_accounts(app, id, base, arrived, shops, &all)?;
+            if self.insist(|| self.store.add_accounts(None, accounts.clone())).await? {
                 return Ok(());
             }
         }
-        Err(account_taken(&base))
+        Err(Error::local("other programs keep adding accounts under this login's name")
+            .retry_when(Retry::Backoff))
+    }
+
+    /// Makes accounts for shops: under the chosen name, or under free ones.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Usage`] when the name that a person chose for one shop is taken.
+    fn name_accounts(
+        &self,
+        app: &Arc<AppState>,
+        id: Id,
+        chosen: Option<&str>,
+        arrived: &Arrived,
+        shops: &[&ReplyShop],
+        all: &[FullRow],
+    ) -> Result<Vec<AccountRow>> {
+        let owner = &arrived.reply.owner;
+        let several = owner.shops.len() > 1;
+        let base = chosen.map(str::to_owned).unwrap_or_else(|| {
+            owner.login.as_deref().and_then(name::from_platform).unwrap_or_else(|| {
+                format!("{}-{}", app.platform.name, owner.shops[0].shop_id.as_deref().unwrap_or("shop"))
+            })
+        });
+        let is_taken = |name: &str| all.iter().any(|row| row.account.name == name);
+        if chosen.is_some() && !several && is_taken(&base) {
+            return Err(account_taken(&base).context("the tokens were not stored"));
+        }
+        let mut accounts: Vec<AccountRow> = Vec::with_capacity(shops.len());
+        for shop in shops {
+            let wanted = match (&shop.country, several) {
+                (Some(country), true) => format!("{base}-{country}"),
+                _ => base.clone(),
+            };
+            // Two platforms may know the same login name.
+            let wanted =
+                if chosen.is_none() && is_taken(&wanted) { format!("{wanted}-{}", app.name) } else { wanted };
+            let name = name::first_free(&wanted, |name| {
+                is_taken(name) || accounts.iter().any(|account| account.name == name)
+            });
+            accounts.push(AccountRow {
+                id: Id::new(self.clock.as_ref()),
+                name,
+                app_id: app.id,
+                authorisation_id: id,
+                login: owner.login.clone(),
+                shop_id: shop.shop_id.clone(),
+                country: shop.country.clone(),
+                region: region_of(app, arrived, shop),
+                created_at: self.now(),
+            });
+        }
+        Ok(accounts)
     }
 
     /// Tries a write again for a second or so: the code that paid for it is spent.
@@ -287,12 +346,33 @@ fn region_of(app: &AppState, arrived: &Arrived, shop: &ReplyShop) -> Option<Stri
     arrived.region.clone().or_else(by_country)
 }
 
-fn other_shop(row: &FullRow, arrived: &Arrived) -> Error {
-    let who = |login: Option<&str>, shop: Option<&str>| match (login, shop) {
+/// Tells whether nobody knows yet whose the account is: its tokens were imported.
+fn is_nobody(row: &FullRow) -> bool {
+    Identity::parse(&row.authorisation.tokens.identity) == Identity::default()
+}
+
+fn who(login: Option<&str>, shop: Option<&str>) -> String {
+    match (login, shop) {
         (Some(login), Some(shop)) => format!("{login} (id {shop})"),
         (Some(one), None) | (None, Some(one)) => one.to_owned(),
         (None, None) => "an unnamed shop".to_owned(),
-    };
+    }
+}
+
+fn unnamed_shop(row: &FullRow) -> Error {
+    let ours = who(row.account.login.as_deref(), row.account.shop_id.as_deref());
+    Error::new(
+        ErrorKind::Authorisation,
+        sesame_core::scalar::printable(&format!(
+            "the platform did not say whose tokens these are, and account {:?} is {ours}; nothing was overwritten",
+            row.account.name
+        )),
+    )
+    .fault_of(Fault::Platform)
+    .hint("Log in again; if the platform still names no shop, choose another --as name, or add --replace-shop if you are sure whose approval it was.")
+}
+
+fn other_shop(row: &FullRow, arrived: &Arrived) -> Error {
     let owner = &arrived.reply.owner;
     let theirs = who(owner.login.as_deref(), owner.shops.first().and_then(|shop| shop.shop_id.as_deref()));
     let ours = who(row.account.login.as_deref(), row.account.shop_id.as_deref());

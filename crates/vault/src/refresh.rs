@@ -4,11 +4,12 @@
 //! "old token spent" and "new token stored":
 //!
 //! 1. read the row again: another process may have done it
-//! 2. take the lease and write down the intent, if the generation is still the same
-//! 3. call the token service, within a time shorter than the lease
-//! 4. check whose tokens came
-//! 5. store them `WHERE generation = old`; if the store is away, into the sealed journal
-//! 6. only then show them to anyone
+//! 2. take room for the answer in the journal: with a full disk nothing is spent
+//! 3. take the lease and write down the intent, if the generation is still the same
+//! 4. call the token service, within a time shorter than the lease
+//! 5. check whose tokens came
+//! 6. store them `WHERE generation = old`; if the store is away, into the sealed journal
+//! 7. only then show them to anyone
 
 use std::{
     sync::{Arc, atomic::Ordering},
@@ -20,17 +21,16 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::watch;
 
 use crate::{
-    Account, AccountHandle, Token, Vault,
-    authorisation::{Authorisation, Outcome, Windows, hopeless, needs_person, open_refresh},
+    Account, AccountHandle, Id, Notice, Token, Vault,
+    authorisation::{Authorisation, Outcome, Windows, approve, hopeless, needs_person, open_refresh},
+    holder::Holder,
+    journal::Reserve,
     store::{AuthorisationRow, Claim},
-    vault::Inner,
+    vault::{Busy, Inner},
 };
 
-/// How long a lease lasts: the call's 20 seconds, twice for a wrong clock, and half a minute to
-/// store the answer.
-const LEASE: Duration = Duration::from_secs(75);
-/// How long another process's refresh is waited for; its lease has ended by then.
-const PATIENCE: Duration = Duration::from_secs(90);
+/// How much longer than a lease another process's refresh is waited for.
+const PATIENCE: Duration = Duration::from_secs(15);
 
 /// Why somebody wants new tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,12 +96,8 @@ impl Vault {
 
 /// Several accounts may share one authorisation: the error names the account that was asked for.
 fn named(error: Error, handle: &AccountHandle) -> Error {
-    if error.kind() == ErrorKind::Authorisation {
-        return error.hint(format!(
-            "Run `sesame login {} --as {}` and let the seller approve.",
-            handle.app_name(),
-            handle.name
-        ));
+    if error.kind() == ErrorKind::Authorisation && handle.name != handle.authorisation.label {
+        return error.hint(approve(handle.app_name(), &handle.name, true));
     }
     error
 }
@@ -171,8 +167,8 @@ impl Inner {
         let (tell, outcome) = watch::channel(None);
         *flight = Some(outcome.clone());
         drop(flight);
-        let landing = Landing { inner: self.clone(), authorisation: authorisation.clone() };
-        self.busy.send_modify(|count| *count += 1);
+        let landing =
+            Landing { inner: self.clone(), authorisation: authorisation.clone(), _busy: self.begin() };
         tokio::spawn(async move {
             let result = landing.inner.run(&landing.authorisation, why).await;
             if let Err(error) = &result {
@@ -194,10 +190,12 @@ impl Inner {
 
     /// The body of a refresh.
     async fn run(self: &Arc<Self>, authorisation: &Arc<Authorisation>, why: Why) -> Result<Token> {
-        let patience = self.now().saturating_add(millis(PATIENCE));
+        let patience = self.now().saturating_add(millis(self.lease() + PATIENCE));
         let mut pause = Duration::from_millis(100);
         let mut first_seen = None;
         let mut counted = false;
+        let mut reserve = None;
+        let mut said = false;
         // More rounds than patience has pauses: a bound for rounds that do not pause.
         for _ in 0..1_000 {
             // An answer that waits in the journal is newer than the row: spending the row's token
@@ -213,18 +211,29 @@ impl Inner {
                 self.count_bounce(authorisation)?;
                 counted = true;
             }
+            // Room for the answer comes first: with a full disk nothing is spent.
+            let reserve = match &reserve {
+                Some(reserve) => reserve,
+                None => reserve.insert(self.reserve(row.id).await.map_err(|error| {
+                    self.rest(authorisation, Duration::from_secs(30));
+                    error.context(format!("account {:?} was not refreshed", authorisation.label))
+                })?),
+            };
+            let holder = row.lease_owner.as_deref();
+            let gone = holder.filter(|text| Holder::parse(text).is_some_and(|holder| holder.is_gone()));
             let now = self.now();
             let claim = Claim {
                 id: row.id,
                 generation: row.generation,
                 owner: &self.owner,
+                gone,
                 now,
-                until: now.saturating_add(millis(LEASE)),
+                until: now.saturating_add(millis(self.lease())),
                 spending: &Sha256::digest(refresh.expose().as_bytes()),
             };
             match self.store.claim(claim).await? {
                 Some(lease) => {
-                    if let Some(token) = self.spend(authorisation, &row, &refresh, lease).await? {
+                    if let Some(token) = self.spend(authorisation, &row, &refresh, lease, reserve).await? {
                         return Ok(token);
                     }
                     // Refused, but somebody else had replaced the tokens meanwhile: look again.
@@ -239,12 +248,26 @@ impl Inner {
                 }
                 // Somebody else holds the lease: their answer will be in the row.
                 None => {
+                    // A pause or two are nothing to speak of.
+                    if !said && pause > Duration::from_millis(400) {
+                        said = true;
+                        self.tell(waiting(&row, now, &authorisation.label));
+                    }
                     self.clock.sleep(pause.mul_f64(0.75 + self.clock.jitter() / 2.0)).await;
                     pause = (pause * 2).min(Duration::from_secs(1));
                 }
             }
         }
         Err(Error::local("other programs keep replacing this account's tokens").retry_when(Retry::Backoff))
+    }
+
+    /// Takes room in the journal for the answer to an exchange.
+    pub(crate) async fn reserve(&self, id: Id) -> Result<Reserve> {
+        let (journal, sealer, owner) = (self.journal.clone(), self.sealer.clone(), self.owner.clone());
+        // Until it is on the disk some milliseconds pass, in which others should get on.
+        tokio::task::spawn_blocking(move || journal.reserve(&sealer, &id, &owner)).await.unwrap_or_else(
+            |_| Err(Error::local("the journal could not be asked for room; nothing was sent")),
+        )
     }
 
     /// Returns the row's token if it is what the caller wants: somebody else was quicker.
@@ -286,10 +309,12 @@ impl Inner {
                 if row.exhausted.is_none() && self.ended(authorisation, row) {
                     self.store.exhaust(row.id, row.generation, &reason, self.now()).await?;
                 }
-                return Err(needs_person(label, app, &reason));
+                return Err(needs_person(label, app, &reason, row.tokens.refresh.is_some()));
             }
         };
+        // No pause is longer than a day: a time beyond that is damage, or of a clock set back since.
         let wait = row.not_before.unwrap_or(i64::MIN).saturating_sub(self.now());
+        let wait = if wait > millis(Duration::from_hours(25)) { 0 } else { wait };
         if wait > 0 && why != Why::Forced {
             let wait = Duration::from_millis(wait.unsigned_abs());
             self.rest(authorisation, wait);
@@ -335,6 +360,18 @@ impl Inner {
     }
 }
 
+/// Says whom we wait for, and how long at most.
+fn waiting(row: &AuthorisationRow, now: i64, account: &str) -> Notice {
+    let process = match row.lease_owner.as_deref().and_then(Holder::parse) {
+        Some(holder) => format!("process {}", holder.pid()),
+        None => "process".to_owned(),
+    };
+    let left = row.lease_until.unwrap_or(now).saturating_sub(now).max(0).unsigned_abs().div_ceil(1_000);
+    Notice::new(format!(
+        "waiting for another sesame {process}, which refreshes account {account:?}; at most {left} s"
+    ))
+}
+
 pub(crate) fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
@@ -343,11 +380,11 @@ pub(crate) fn millis(duration: Duration) -> i64 {
 struct Landing {
     inner: Arc<Inner>,
     authorisation: Arc<Authorisation>,
+    _busy: Busy,
 }
 
 impl Drop for Landing {
     fn drop(&mut self) {
         *self.authorisation.flight() = None;
-        self.inner.busy.send_modify(|count| *count = count.saturating_sub(1));
     }
 }

@@ -6,13 +6,14 @@ use std::{
 };
 
 use jiff::Timestamp;
-use sesame_core::{Error, ErrorKind, Fault, RefreshToken, Result};
+use sesame_catalog::{OAuthStyle, Platform};
+use sesame_core::{Error, ErrorKind, Fault, RefreshToken, Result, Retry};
 
 use crate::{
     Id, Token,
     authorisation::{Authorisation, Windows, needs_person, seal_access, seal_refresh},
     identity::{Identity, Match},
-    journal::Entry,
+    journal::{Entry, Reserve},
     oauth::{
         calls::{Asker, Offer},
         exchange::exchange,
@@ -37,6 +38,7 @@ impl Inner {
         row: &AuthorisationRow,
         refresh: &RefreshToken,
         lease: Lease,
+        reserve: &Reserve,
     ) -> Result<Option<Token>> {
         let app = &authorisation.app;
         let asker = Asker {
@@ -44,8 +46,9 @@ impl Inner {
             urls: &authorisation.urls,
             app_key: &app.app_key,
             secret: &app.secret,
+            limit: self.limit(),
         };
-        let reply = match exchange(
+        let mut reply = match exchange(
             self.transport.as_ref(),
             self.clock.as_ref(),
             asker,
@@ -56,8 +59,18 @@ impl Inner {
             Ok(reply) => reply,
             Err(error) => return self.refresh_failed(authorisation, row, lease, error, false).await,
         };
+        // A reply that names nobody is taken: not every documented one does, and it answers this
+        // account's own refresh token. But then the rest of it has to make sense.
         let former = Identity::parse(&row.tokens.identity);
-        if former.compare(&reply.owner.identity, &app.platform.tokens.identity) == Match::Other {
+        let shop = former.compare(&reply.owner.identity, &app.platform.tokens.identity);
+        if let Some(doubt) = reply.doubt.take() {
+            if shop != Match::Same {
+                return self.refresh_failed(authorisation, row, lease, doubt, false).await;
+            }
+            // The pair may be the only good one now: it is kept, and used until it is refused.
+            tracing::warn!(account = authorisation.label, "{doubt}; the tokens are kept");
+        }
+        if shop == Match::Other {
             let error = Error::new(
                 ErrorKind::Authorisation,
                 "the platform answered the refresh with the tokens of another shop; nothing was overwritten",
@@ -68,15 +81,28 @@ impl Inner {
         let now = self.clock.now();
         let tokens = self.columns(authorisation, &reply, Some(row), now);
         let windows = Windows::of(&app.platform.tokens, &tokens);
-        if !self.keep(authorisation, row.generation, &tokens).await? {
+        let kept = match self.keep(authorisation, row.generation, &tokens, Some(reserve)).await {
+            Ok(kept) => kept,
+            Err(error) => {
+                // The intent stays, the lease goes: the old token is tried once more when the disk
+                // can be written again.
+                self.write_down(row, lease, &error, Duration::ZERO, None, true).await;
+                return Err(error);
+            }
+        };
+        if !kept {
             // Our lease was lost for so long that somebody else stored newer tokens: theirs stand.
             tracing::warn!(account = authorisation.label, "another process stored newer tokens first");
             return Ok(None);
         }
-        tracing::debug!(account = authorisation.label, generation = row.generation + 1, "tokens refreshed");
+        tracing::debug!(
+            account = authorisation.label,
+            generation = row.generation.saturating_add(1),
+            "tokens refreshed"
+        );
         authorisation.quiet_until.store(i64::MIN, Ordering::Release);
         self.learn_owner(row, &former, &reply).await;
-        Ok(Some(authorisation.install(row.generation + 1, reply.access, windows)))
+        Ok(Some(authorisation.install(row.generation.saturating_add(1), reply.access, windows)))
     }
 
     /// Seals a reply's tokens; what a refresh does not repeat is kept from the row.
@@ -134,6 +160,7 @@ impl Inner {
         authorisation: &Authorisation,
         expected: i64,
         tokens: &TokenColumns,
+        reserve: Option<&Reserve>,
     ) -> Result<bool> {
         let at = self.now();
         let mut pause = Duration::from_millis(200);
@@ -152,7 +179,15 @@ impl Inner {
                     tokens: tokens.clone(),
                     at,
                 };
-                match self.journal.write(&self.sealer, &authorisation.id, &entry) {
+                let id = &authorisation.id;
+                let written = match reserve {
+                    Some(reserve) => self.journal.write(&self.sealer, id, &entry, reserve),
+                    None => self
+                        .journal
+                        .reserve(&self.sealer, id, &self.owner)
+                        .and_then(|reserve| self.journal.write(&self.sealer, id, &entry, &reserve)),
+                };
+                match written {
                     // Replayed by the task begun here, by the next refresh of this account, and by
                     // whoever opens the vault next.
                     Ok(()) => {
@@ -186,10 +221,8 @@ impl Inner {
         error: Error,
         other_shop: bool,
     ) -> Result<Option<Token>> {
-        let now = self.now();
         let (label, app) = (&authorisation.label, &authorisation.app.name);
-        let dead = matches!(error.kind(), ErrorKind::Authorisation | ErrorKind::Token)
-            || error.code() == Some("invalid_grant");
+        let dead = is_dead(&error, &authorisation.app.platform);
         let reason = match (dead && !other_shop, lease.interrupted_since) {
             (false, _) => None,
             (true, None) => Some(format!("the platform no longer takes the refresh token ({error})")),
@@ -199,6 +232,36 @@ impl Inner {
             )),
         };
         let pause = self.pause_after(&error, row.attempts, other_shop);
+        self.write_down(row, lease, &error, pause, reason.as_deref(), error.is_ambiguous()).await;
+        self.rest(authorisation, pause);
+        if dead && self.row_of(authorisation).await?.generation != row.generation {
+            return Ok(None);
+        }
+        match reason {
+            Some(reason) => Err(needs_person(label, app, &reason, true)),
+            None if other_shop => Err(error.context(format!("account {label:?}"))),
+            // Not the access token of a call was refused, so no refresh helps against it.
+            None if error.retry() == Retry::AfterRefresh => Err(error
+                .retry_when(Retry::Backoff)
+                .context(format!("account {label:?} could not be refreshed"))
+                .hint(format!(
+                    "The platform did not say that the refresh token has ended, so it is kept: `sesame refresh {label}` tries it again. If this stays, run `sesame login {app} --as {label}`."
+                ))),
+            None => Err(error.context(format!("account {label:?} could not be refreshed"))),
+        }
+    }
+
+    /// Writes down a failure and gives the lease back.
+    async fn write_down(
+        &self,
+        row: &AuthorisationRow,
+        lease: Lease,
+        error: &Error,
+        pause: Duration,
+        exhausted: Option<&str>,
+        ambiguous: bool,
+    ) {
+        let now = self.now();
         let failure = FailedRefresh {
             id: row.id,
             generation: row.generation,
@@ -207,21 +270,12 @@ impl Inner {
             at: now,
             error: &error.to_string(),
             not_before: Some(now.saturating_add(millis(pause))),
-            exhausted: reason.as_deref(),
-            ambiguous: error.is_ambiguous(),
+            exhausted,
+            ambiguous,
         };
         if let Err(store) = self.store.record_failure(failure).await {
             // The lease ends by itself; the failure itself is what the caller has to hear.
-            tracing::warn!(account = label, "a failed refresh cannot be written down: {store}");
-        }
-        self.rest(authorisation, pause);
-        if dead && self.row_of(authorisation).await?.generation != row.generation {
-            return Ok(None);
-        }
-        match reason {
-            Some(reason) => Err(needs_person(label, app, &reason)),
-            None if other_shop => Err(error.context(format!("account {label:?}"))),
-            None => Err(error.context(format!("account {label:?} could not be refreshed"))),
+            tracing::warn!("a failed refresh cannot be written down: {store}");
         }
     }
 
@@ -262,6 +316,18 @@ impl Inner {
         if let Err(error) = learn.await {
             tracing::warn!("the owner of imported tokens cannot be written down: {error}");
         }
+    }
+}
+
+/// Tells whether a refusal means that the refresh token is dead.
+///
+/// A refusal of an access token does not: none was sent. Only param2 knows one code for both (401,
+/// "Request need user authorized"), and names nothing else for a refresh token that has ended.
+fn is_dead(error: &Error, platform: &Platform) -> bool {
+    match error.kind() {
+        ErrorKind::Authorisation => true,
+        ErrorKind::Token => platform.tokens.style == OAuthStyle::Param2,
+        _ => error.code() == Some("invalid_grant"),
     }
 }
 

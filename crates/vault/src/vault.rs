@@ -2,9 +2,13 @@
 
 use std::{
     collections::HashMap,
-    fmt,
-    path::PathBuf,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    fmt, fs,
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
 };
 
 use sesame_catalog::{Catalog, Endpoint, Platform, Urls};
@@ -16,11 +20,18 @@ use crate::{
     app::{self, AppState},
     authorisation::Authorisation,
     handles::Handles,
+    holder::Holder,
     journal::Journal,
     name,
+    oauth::exchange::longest,
     seal::{KeyChoice, KeyKind, Sealer, unlock},
     store::{AppRow, AuthorisationRow, FullRow, SqliteStore, TokenColumns, TokenStore},
 };
+
+/// How long one call to a token service may take, unless told otherwise.
+const EXCHANGE_LIMIT: Duration = Duration::from_secs(20);
+/// How long the vault and its journal are tried for an answer to be kept.
+const STORING: Duration = Duration::from_secs(30);
 
 /// Where a vault is and what it works with.
 #[derive(Clone)]
@@ -74,9 +85,11 @@ pub(crate) struct Inner {
     pub(crate) owner: String,
     /// Refreshes that are under way.
     pub(crate) busy: watch::Sender<usize>,
+    /// How long one call to a token service may take, in seconds.
+    limit: AtomicU64,
     key_kind: KeyKind,
     location: Location,
-    notices: Mutex<Vec<Notice>>,
+    notices: watch::Sender<Vec<Notice>>,
     platforms: Mutex<HashMap<String, Arc<Platform>>>,
     apps: Mutex<HashMap<Id, Arc<AppState>>>,
     pub(crate) authorisations: Mutex<HashMap<Id, Weak<Authorisation>>>,
@@ -92,6 +105,7 @@ impl Vault {
     /// [`ErrorKind::Usage`](sesame_core::ErrorKind::Usage) when the master key was not given.
     pub async fn open(options: VaultOptions) -> Result<Self> {
         let Location::Sqlite(path) = &options.location;
+        refuse_emptied(path, options.clock.as_ref()).await?;
         let store = Arc::new(SqliteStore::open(path).await?);
         Self::open_with(options, store).await
     }
@@ -102,9 +116,7 @@ impl Vault {
     /// As [`Vault::open`].
     pub async fn open_with(options: VaultOptions, store: Arc<dyn TokenStore>) -> Result<Self> {
         let Location::Sqlite(path) = &options.location;
-        let mut key_file = path.clone().into_os_string();
-        key_file.push(".key");
-        let key_file = PathBuf::from(key_file);
+        let key_file = key_file(path);
         let unlocked = unlock(store.as_ref(), &options.key, &key_file, &options.clock).await?;
         let journal = Journal::beside(path);
         let mut notices = unlocked.notices;
@@ -122,8 +134,7 @@ impl Vault {
                 notices.push(Notice::new(format!("tokens still wait in the vault's journal: {error}")));
             }
         }
-        let mut owner = [0; 8];
-        options.clock.random(&mut owner);
+        let owner = Holder::this(options.clock.as_ref()).to_string();
         Ok(Self(Arc::new(Inner {
             store,
             sealer: unlocked.sealer,
@@ -132,11 +143,12 @@ impl Vault {
             transport: options.transport,
             catalog: options.catalog,
             endpoint: options.endpoint,
-            owner: format!("{}-{}", std::process::id(), hex::encode(owner)),
+            owner,
             busy: watch::Sender::new(0),
+            limit: AtomicU64::new(EXCHANGE_LIMIT.as_secs()),
             key_kind: unlocked.kind,
             location: options.location,
-            notices: Mutex::new(notices),
+            notices: watch::Sender::new(notices),
             platforms: Mutex::default(),
             apps: Mutex::default(),
             authorisations: Mutex::default(),
@@ -146,7 +158,39 @@ impl Vault {
 
     /// Returns what people should hear, and forgets it.
     pub fn take_notices(&self) -> Vec<Notice> {
-        std::mem::take(&mut *lock(&self.0.notices))
+        let mut taken = Vec::new();
+        self.0.notices.send_if_modified(|notices| {
+            taken = std::mem::take(notices);
+            false
+        });
+        taken
+    }
+
+    /// Waits until there is something that people should hear, e.g. that another process is waited
+    /// for; [`Vault::take_notices`] says what.
+    pub async fn noticed(&self) {
+        let mut notices = self.0.notices.subscribe();
+        // The sender lives as long as this vault, so waiting cannot fail.
+        let _ = notices.wait_for(|notices| !notices.is_empty()).await;
+    }
+
+    /// Chooses how long one call to a token service may take: 20 seconds unless told otherwise, never
+    /// less than 5, since an answer that is not waited for may hold the only copy of new tokens, and
+    /// never more than 60.
+    pub fn limit_exchanges(&self, limit: Duration) {
+        self.0.limit.store(limit.as_secs().clamp(5, 60), Ordering::Relaxed);
+    }
+
+    /// Returns how long an exchange of a code or a refresh token takes at most, with the writing of
+    /// its answer.
+    pub fn longest_exchange(&self) -> Duration {
+        longest(self.0.limit()) + STORING
+    }
+
+    /// Tells whether tokens are on their way: what is spent for them may be gone already, so a
+    /// process that can wait should [`settle`](Vault::settle) before it ends.
+    pub fn is_busy(&self) -> bool {
+        *self.0.busy.borrow() > 0
     }
 
     /// Returns where the master key comes from.
@@ -164,7 +208,7 @@ impl Vault {
         self.0.endpoint.as_ref()
     }
 
-    /// Waits until no refresh is under way: to be called before the process ends, so that an
+    /// Waits until no refresh and no exchange of a code is under way: to be called before the process ends, so that an
     /// answer that is on its way is not lost.
     pub async fn settle(&self) {
         let mut busy = self.0.busy.subscribe();
@@ -269,6 +313,32 @@ impl fmt::Debug for Vault {
     }
 }
 
+/// Where the key of a vault lives that takes it from a file.
+fn key_file(vault: &Path) -> PathBuf {
+    let mut name = vault.as_os_str().to_owned();
+    name.push(".key");
+    PathBuf::from(name)
+}
+
+/// Refuses a file without content that has a key already: it was a vault, and is none any more. To
+/// take it for a new one would hide the loss.
+async fn refuse_emptied(path: &Path, clock: &dyn Clock) -> Result<()> {
+    let is_empty = || fs::metadata(path).is_ok_and(|about| about.is_file() && about.len() == 0);
+    if !is_empty() || !key_file(path).exists() {
+        return Ok(());
+    }
+    // Where only the vault was moved away, another process may be making a new one right now.
+    clock.sleep(Duration::from_millis(500)).await;
+    if !is_empty() {
+        return Ok(());
+    }
+    let path = path.display();
+    Err(Error::local(format!("the vault {path} has lost its content: the file is empty, but its key is there"))
+        .hint(format!(
+            "Nothing was changed. Put the vault back from a backup; its key {path}.key still opens it. If there is none: remove the empty file, add the apps and log in again."
+        )))
+}
+
 /// What the locks here guard is always whole: each holder does one insertion or one look.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -301,13 +371,46 @@ pub(crate) fn blank(id: Id, app_id: Id, region: Option<String>, now: i64) -> Aut
         last_error_at: None,
         attempts: 0,
         not_before: None,
+        lease_owner: None,
         lease_until: None,
         refreshing_since: None,
         interrupted_since: None,
     }
 }
 
+/// Counts as busy while it lives.
+pub(crate) struct Busy(Arc<Inner>);
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.busy.send_modify(|count| *count = count.saturating_sub(1));
+    }
+}
+
 impl Inner {
+    /// Keeps [`Vault::settle`] waiting.
+    pub(crate) fn begin(self: &Arc<Self>) -> Busy {
+        self.busy.send_modify(|count| *count += 1);
+        Busy(self.clone())
+    }
+
+    /// How long one call to a token service may take.
+    pub(crate) fn limit(&self) -> Duration {
+        Duration::from_secs(self.limit.load(Ordering::Relaxed))
+    }
+
+    /// How long the lease of a refresh lasts: its calls, and half a minute to store the answer and
+    /// for clocks that differ.
+    pub(crate) fn lease(&self) -> Duration {
+        longest(self.limit()) + STORING + Duration::from_secs(5)
+    }
+
+    /// Tells people something.
+    pub(crate) fn tell(&self, notice: Notice) {
+        tracing::warn!("{notice}");
+        self.notices.send_modify(|notices| notices.push(notice));
+    }
+
     pub(crate) fn now(&self) -> i64 {
         self.clock.now().as_millisecond()
     }

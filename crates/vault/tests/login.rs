@@ -434,7 +434,16 @@ async fn used_and_late_codes_are_told_apart_and_the_code_is_not_repeated() {
         assert!(!format!("{error} {error:?} {:?}", error.hint_text()).contains("planted_code"), "{error:?}");
         home.clock.advance_secs(31 * 60);
         let error = vault.finish_login(&login, callback(&login, "0_planted_code_123456")).await.unwrap_err();
-        assert!(error.message().contains("too old"), "{error}");
+        assert!(error.message().contains("most likely it is too old"), "{error}");
+        // Pasted alone, nobody knows how old it is: all three causes, and the platform's own words.
+        let code = Callback::Code(AuthCode::new("0_planted_code_123456"));
+        let login = vault.begin_login(platform, as_name("x")).await.unwrap();
+        let error = vault.finish_login(&login, code).await.unwrap_err();
+        let life = format!("too old (it lives {minutes})");
+        for words in ["used already", life.as_str(), "another app", "the platform says: "] {
+            assert!(error.message().contains(words), "{words}: {error}");
+        }
+        assert!(!format!("{error:?}").contains("planted_code"), "{error:?}");
         assert!(vault.accounts().await.unwrap().is_empty());
     }
 }
@@ -512,4 +521,78 @@ async fn the_listener_gives_up_after_a_quarter_of_an_hour() {
     let login = shop.vault.begin_login(&app.name, as_name("y")).await.unwrap();
     assert!(!login.is_loopback);
     assert_eq!(shop.vault.listen(&login).await.unwrap_err().kind(), ErrorKind::Usage);
+}
+
+#[tokio::test]
+async fn a_reply_that_names_nobody_overwrites_no_known_shop() {
+    let shop = lazada().await;
+    log_in(&shop.vault, "lazada", as_name("mine")).await.unwrap();
+    let before = shop.vault.account("mine").await.unwrap();
+    shop.home.transport.answer(|_| {
+        Ok(reply(200, r#"{"access_token":"a0000000000000000001","refresh_token":"r0000000000000000001","expires_in":60,"refresh_expires_in":60,"code":"0"}"#))
+    });
+    let error = log_in(&shop.vault, "lazada", as_name("mine")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Authorisation);
+    assert!(error.message().contains("did not say whose") && error.message().contains("1001"), "{error}");
+    assert!(error.hint_text().unwrap().contains("--replace-shop"));
+    assert_eq!(shop.vault.account("mine").await.unwrap(), before);
+    let options = LoginOptions { replace_shop: true, ..as_name("mine") };
+    assert_eq!(log_in(&shop.vault, "lazada", options).await.unwrap()[0].shop_id, None);
+    // Nor are lives believed that are none.
+    shop.home.transport.answer(|_| {
+        Ok(reply(200, r#"{"access_token":"a0000000000000000001","expires_in":"-1","code":"0"}"#))
+    });
+    let error = log_in(&shop.vault, "lazada", as_name("other")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Envelope, "{error:?}");
+}
+
+/// Several logins that were begun before any of them was finished.
+async fn at_once(shop: &Shop, options: LoginOptions) -> Vec<sesame_core::Result<Vec<Account>>> {
+    shop.home.transport.close_gate();
+    let first = shop.home.transport.count();
+    let mut running = Vec::new();
+    for _ in 0..3 {
+        let vault = shop.home.open().await;
+        let options = options.clone();
+        running.push(tokio::spawn(async move { log_in(&vault, "lazada", options).await }));
+    }
+    shop.home.transport.arrivals(first + 3).await;
+    shop.home.transport.open_gate();
+    let mut outcomes = Vec::new();
+    for login in running {
+        outcomes.push(login.await.unwrap());
+    }
+    outcomes
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn parallel_logins_of_one_shop_are_one_account() {
+    for options in [as_name("same"), LoginOptions::default()] {
+        let shop = lazada().await;
+        for outcome in at_once(&shop, options.clone()).await {
+            outcome.unwrap();
+        }
+        let accounts = shop.vault.accounts().await.unwrap();
+        assert_eq!(accounts.len(), 1, "{accounts:?}");
+        assert_eq!(accounts[0].generation, 3);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn parallel_logins_of_different_shops_do_not_share_a_name() {
+    let shop = lazada().await;
+    let service = shop.service.clone();
+    let number = std::sync::atomic::AtomicUsize::new(0);
+    shop.home.transport.answer(move |seen| {
+        let number = number.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        service.become_seller(&format!("{number}99"));
+        service.answer(seen)
+    });
+    let outcomes = at_once(&shop, as_name("same")).await;
+    assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 1);
+    for error in outcomes.into_iter().filter_map(Result::err) {
+        assert_eq!(error.kind(), ErrorKind::Usage);
+        assert!(error.message().contains("already an account") && error.message().contains("not stored"));
+    }
+    assert_eq!(shop.vault.accounts().await.unwrap().len(), 1);
 }

@@ -5,7 +5,7 @@ mod support;
 
 use std::sync::{Arc, atomic::Ordering};
 
-use sesame_core::{Error, ErrorKind};
+use sesame_core::{Clock as _, Error, ErrorKind};
 use sesame_vault::{Account, AccountState, Vault, store::SqliteStore};
 use support::{FakeTransport, FlakyStore, Home, IopService, Policy, app, as_name, log_in};
 
@@ -81,6 +81,11 @@ async fn a_refresh_cut_off_after_it_was_sent_is_reported_for_what_it_is() {
     assert!(shop.vault.token(&handle).await.is_ok());
 }
 
+/// How many files stand in the journal.
+fn reserves(shop: &Shop) -> usize {
+    std::fs::read_dir(shop.home.path().with_file_name("vault.db.journal")).map_or(0, Iterator::count)
+}
+
 async fn flaky(shop: &Shop) -> (Arc<FlakyStore>, Vault) {
     let store = Arc::new(FlakyStore::new(SqliteStore::open(&shop.home.path()).await.unwrap()));
     let vault = Vault::open_with(shop.home.options(), store.clone()).await.unwrap();
@@ -94,7 +99,7 @@ async fn a_store_that_is_away_for_a_moment_loses_nothing() {
     store.fail_replace.store(2, Ordering::SeqCst);
     let account = vault.refresh("shop").await.unwrap();
     assert_eq!(account.generation, 2);
-    assert!(!shop.home.path().with_file_name("vault.db.journal").exists());
+    assert_eq!(reserves(&shop), 0, "the room taken for the answer was given back");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -174,17 +179,135 @@ async fn a_full_disk_before_the_call_spends_nothing() {
 async fn an_answer_that_can_be_kept_nowhere_is_said_loudly() {
     let shop = shop(Policy::Lives).await;
     let (store, vault) = flaky(&shop).await;
-    // A file where the journal's directory would be: it cannot be made.
-    std::fs::write(shop.home.path().with_file_name("vault.db.journal"), b"").unwrap();
+    // While the answer is on its way, a file comes where the journal's directory was.
+    let journal = shop.home.path().with_file_name("vault.db.journal");
+    shop.home.transport.answer({
+        let (service, journal) = (shop.service.clone(), journal.clone());
+        move |seen| {
+            if journal.is_dir() {
+                std::fs::remove_dir_all(&journal).unwrap();
+                std::fs::write(&journal, b"").unwrap();
+            }
+            service.answer(seen)
+        }
+    });
     store.fail_replace.store(usize::MAX, Ordering::SeqCst);
     let error = vault.refresh("shop").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Local, "{error:?}");
     assert!(error.message().contains("neither to the vault nor to its journal"), "{error}");
-    // The intent stands in the row; when the store is back the old token is tried once more.
+    // The intent stands in the row, the lease is free; when the disk can be written again the old
+    // token is tried once more, at once.
     store.fail_replace.store(0, Ordering::SeqCst);
-    shop.home.clock.advance_secs(76);
+    std::fs::remove_file(&journal).unwrap();
+    let before = shop.home.clock.now();
     let account = vault.refresh("shop").await.unwrap();
     assert_eq!((account.generation, account.state), (2, AccountState::Healthy));
+    assert_eq!(shop.home.clock.now(), before, "nobody waited for a lease");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_room_for_the_answer_nothing_is_spent() {
+    let shop = shop(Policy::Dies).await;
+    let journal = shop.home.path().with_file_name("vault.db.journal");
+    std::fs::remove_dir(&journal).unwrap();
+    // A file where the journal's directory would be: no room can be taken.
+    std::fs::write(&journal, b"").unwrap();
+    let calls = shop.home.transport.count();
+    let error = shop.vault.refresh("shop").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Local, "{error:?}");
+    assert!(error.message().contains("nothing was sent") && error.hint_text().is_some(), "{error}");
+    let error = log_in(&shop.vault, "lazada", as_name("shop")).await.unwrap_err();
+    assert!(error.message().contains("nothing was sent"), "{error}");
+    assert_eq!(shop.home.transport.count(), calls);
+    // No lease was taken: with the disk back it works at once.
+    std::fs::remove_file(&journal).unwrap();
+    let before = shop.home.clock.now();
+    assert_eq!(shop.vault.refresh("shop").await.unwrap().generation, 2);
+    assert_eq!(shop.home.clock.now(), before);
+    assert_eq!(reserves(&shop), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_room_for_the_answer_is_taken_before_the_call_and_given_back() {
+    let shop = shop(Policy::Dies).await;
+    shop.home.transport.close_gate();
+    let vault = shop.vault.clone();
+    let refreshing = tokio::spawn(async move { vault.refresh("shop").await });
+    shop.home.transport.arrivals(2).await;
+    let journal = shop.home.path().with_file_name("vault.db.journal");
+    let file = std::fs::read_dir(&journal).unwrap().next().unwrap().unwrap();
+    assert!(file.metadata().unwrap().len() >= 16 << 10);
+    shop.home.transport.open_gate();
+    refreshing.await.unwrap().unwrap();
+    assert_eq!(reserves(&shop), 0);
+}
+
+/// A holder of a lease that ended without a word.
+#[cfg(target_os = "linux")]
+fn killed(holder: &str) -> String {
+    let mut child = std::process::Command::new("true").spawn().unwrap();
+    let pid = child.id();
+    child.wait().unwrap();
+    let rest = holder.split_once('.').unwrap().1;
+    format!("{pid}.{rest}")
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn the_lease_of_a_killed_process_is_taken_over_at_once() {
+    use sesame_vault::store::{Claim, TokenStore as _};
+
+    let shop = shop(Policy::Lives).await;
+    // What a live process writes into the row, seen while it refreshes.
+    shop.home.transport.close_gate();
+    let vault = shop.vault.clone();
+    let refreshing = tokio::spawn(async move { vault.refresh("shop").await });
+    shop.home.transport.arrivals(2).await;
+    let store = SqliteStore::open(&shop.home.path()).await.unwrap();
+    let row = store.account("shop").await.unwrap().unwrap().authorisation;
+    let alive = row.lease_owner.unwrap();
+    shop.home.transport.open_gate();
+    refreshing.await.unwrap().unwrap();
+
+    let now = shop.home.clock.now().as_millisecond();
+    let claim = |owner| Claim {
+        id: row.id,
+        generation: 2,
+        owner,
+        gone: None,
+        now,
+        until: now + 75_000,
+        spending: b"x",
+    };
+    let dead = killed(&alive);
+    assert!(store.claim(claim(&dead)).await.unwrap().is_some());
+    let account = shop.vault.refresh("shop").await.unwrap();
+    assert_eq!((account.generation, shop.home.clock.now().as_millisecond()), (3, now), "nobody waited");
+
+    // One that lives is waited for, and people are told so.
+    let claim = Claim { generation: 3, ..claim("1.2.3.4") };
+    assert!(store.claim(claim).await.unwrap().is_some());
+    shop.vault.take_notices();
+    assert_eq!(shop.vault.refresh("shop").await.unwrap().generation, 4);
+    assert!(shop.home.clock.now().as_millisecond() >= now + 75_000);
+    let told = shop.vault.take_notices();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].text.contains("process 1,") && told[0].text.contains("at most 75 s"), "{told:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_that_is_given_up_stores_its_tokens_all_the_same() {
+    let shop = shop(Policy::Dies).await;
+    shop.home.transport.close_gate();
+    let vault = shop.vault.clone();
+    let login = tokio::spawn(async move { log_in(&vault, "lazada", as_name("shop")).await });
+    shop.home.transport.arrivals(2).await;
+    assert!(shop.vault.is_busy());
+    login.abort();
+    assert!(login.await.unwrap_err().is_cancelled());
+    shop.home.transport.open_gate();
+    assert_eq!(settled(&shop.vault, "shop").await.generation, 2);
+    assert!(!shop.vault.is_busy());
 }
 
 #[tokio::test(flavor = "multi_thread")]

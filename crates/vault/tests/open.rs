@@ -320,3 +320,47 @@ async fn accounts_can_be_renamed_and_removed() {
     assert!(vault.handle("b").await.is_err());
     assert!(vault.accounts().await.unwrap().is_empty());
 }
+
+#[tokio::test]
+async fn a_vault_that_lost_its_content_is_not_taken_for_a_new_one() {
+    let home = home();
+    let vault = home.open().await;
+    app(&vault, "alibaba").await;
+    drop(vault);
+    fs::write(home.path(), b"").unwrap();
+    for ending in ["-wal", "-shm"] {
+        let _ = fs::remove_file(home.path().with_file_name(format!("vault.db{ending}")));
+    }
+    let key = fs::read(home.path().with_file_name("vault.db.key")).unwrap();
+    let error = refused(home.options(), &home.path()).await;
+    assert_eq!(error.kind(), ErrorKind::Local);
+    assert!(error.message().contains("lost its content"), "{error}");
+    assert!(error.hint_text().unwrap().contains("backup"));
+    assert_eq!(fs::read(home.path().with_file_name("vault.db.key")).unwrap(), key);
+    // Moved away on purpose: a new vault is made, with the key that is there.
+    fs::remove_file(home.path()).unwrap();
+    assert!(home.open().await.apps().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn absurd_times_in_a_damaged_vault_are_no_panic() {
+    for times in [
+        "issued_at = -9223372036854775808, access_expires_at = 9223372036854775807",
+        "issued_at = 9223372036854775807, access_expires_at = -9223372036854775808",
+        "lease_until = 9223372036854775807, lease_owner = 'x', not_before = 9223372036854775807",
+        "last_success = -9223372036854775808, refresh_expires_at = -9223372036854775808, attempts = 9223372036854775807",
+    ] {
+        let mut home = home();
+        home.transport = IopService::new(Policy::Lives, &home.clock).transport();
+        let vault = home.open().await;
+        app(&vault, "lazada").await;
+        log_in(&vault, "lazada", as_name("shop")).await.unwrap();
+        drop(vault);
+        sql(&home.path(), Box::leak(format!("UPDATE authorisation SET {times}").into_boxed_str())).await;
+        let vault = home.open().await;
+        vault.accounts().await.unwrap();
+        let handle = vault.handle("shop").await.unwrap();
+        let _ = vault.token(&handle).await;
+        assert!(vault.refresh("shop").await.is_ok() || times.contains("attempts"), "{times}");
+    }
+}

@@ -508,3 +508,109 @@ async fn a_gateway_that_refuses_every_token_it_issues_is_not_asked_for_ever() {
     shop.home.clock.advance_secs(61);
     assert_eq!(shop.vault.refused(&handle, generation).await.unwrap().generation, generation + 1);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_access_token_says_nothing_of_the_refresh_token() {
+    let shop = shop(Policy::Dies).await;
+    shop.home.transport.answer(|_| {
+        Ok(reply(200, r#"{"type":"ISV","code":"IllegalAccessToken","message":"The specified access token is invalid or expired","request_id":"r1"}"#))
+    });
+    let error = shop.vault.refresh("shop").await.unwrap_err();
+    assert_eq!((error.kind(), error.retry()), (ErrorKind::Token, Retry::Backoff), "{error:?}");
+    assert!(error.hint_text().unwrap().contains("sesame refresh shop"), "{error:?}");
+    let account = settled(&shop.vault, "shop").await;
+    assert_eq!(account.state, AccountState::Healthy, "{account:?}");
+    shop.home.transport.answer({
+        let service = shop.service.clone();
+        move |seen| service.answer(seen)
+    });
+    assert_eq!(shop.vault.refresh("shop").await.unwrap().generation, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn param2_says_401_of_a_dead_refresh_token() {
+    let home = Home::new(FakeTransport::json(
+        r#"{"aliId":"8888888888","resource_owner":"cn100","expires_in":"36000","refresh_token":"479f9564-1049-456e-ab62-29d3e82277d9","access_token":"f14da3b8-b0b1-4f73-a5de-9bed637e0188","refresh_token_timeout":"20270522000000000-0800"}"#,
+    ));
+    let vault = home.open().await;
+    app(&vault, "aliexpress-legacy").await;
+    log_in(&vault, "aliexpress-legacy", as_name("ae")).await.unwrap();
+    home.transport.answer(|_| {
+        Ok(reply(
+            401,
+            r#"{"error_code":"401","error_message":"Request need user authorized","exception":"x"}"#,
+        ))
+    });
+    let error = vault.refresh("ae").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Authorisation, "{error:?}");
+    let hint = error.hint_text().unwrap();
+    assert!(hint.contains("sesame login aliexpress-legacy --as ae") && hint.contains("sesame refresh ae"));
+    assert!(settled(&vault, "ae").await.state.reason().is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refresh_that_names_nobody_is_taken_unless_its_lives_are_nonsense() {
+    let shop = shop(Policy::Dies).await;
+    for (number, lives, stored) in [
+        (1, r#""expires_in":-5"#, false),
+        (2, r#""expires_in":"soon""#, false),
+        (3, r#""expires_in":3600,"refresh_expires_in":{}"#, false),
+        (4, r#""expires_in":3600"#, true),
+        (5, r#""expires_in":-5,"country_user_info":[{"country":"sg","seller_id":"1001"}]"#, true),
+    ] {
+        let before = shop.vault.account("shop").await.unwrap().generation;
+        shop.home.transport.answer(move |_| {
+            Ok(reply(200, format!(r#"{{"access_token":"a000000000000000000{number}","refresh_token":"r000000000000000000{number}",{lives},"code":"0"}}"#)))
+        });
+        let outcome = shop.vault.refresh("shop").await;
+        let account = settled(&shop.vault, "shop").await;
+        if stored {
+            assert_eq!(outcome.unwrap().generation, before + 1, "{lives}");
+            assert_eq!(account.shop_id.as_deref(), Some("1001"));
+        } else {
+            assert_eq!(outcome.unwrap_err().kind(), ErrorKind::Envelope, "{lives}");
+            assert_eq!(account.generation, before, "{lives}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_secret_of_an_exchange_is_kept_in_an_error() {
+    let shop = shop(Policy::Dies).await;
+    shop.home.transport.answer(|seen| {
+        let words = format!(
+            "sent {} signed {} for {}",
+            seen.form["refresh_token"],
+            seen.form["sign"],
+            support::SECRET
+        );
+        Ok(reply(
+            200,
+            format!(
+                r#"{{"type":"ISP","code":"Odd","message":"{words}","request_id":"{}"}}"#,
+                seen.form["sign"]
+            ),
+        ))
+    });
+    let sign = || shop.home.transport.seen().last().unwrap().form["sign"].clone();
+    let error = shop.vault.refresh("shop").await.unwrap_err();
+    let account = settled(&shop.vault, "shop").await;
+    let kept = format!("{error:?} {}", account.last_error.unwrap());
+    for secret in [sign().as_str(), "planted0refresh0", support::SECRET] {
+        assert!(!kept.contains(secret), "{secret} in {kept}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_call_takes_as_long_as_it_was_given() {
+    let shop = shop(Policy::Dies).await;
+    for (chosen, used) in [(None, 20), (Some(7), 7), (Some(1), 5), (Some(600), 60)] {
+        if let Some(seconds) = chosen {
+            shop.vault.limit_exchanges(Duration::from_secs(seconds));
+        }
+        shop.vault.refresh("shop").await.unwrap();
+        let seen = shop.home.transport.seen();
+        assert_eq!(seen.last().unwrap().timeout, Duration::from_secs(used), "{chosen:?}");
+        assert_eq!(shop.vault.longest_exchange(), Duration::from_secs(2 * used + 30));
+    }
+}

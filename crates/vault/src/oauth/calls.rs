@@ -11,8 +11,6 @@ use sesame_core::{
     time::top_timestamp,
 };
 
-/// How long a token call may take. The lease of a refresh is longer.
-pub(crate) const CALL_LIMIT: Duration = Duration::from_secs(20);
 /// The largest token reply that is read: 1 MiB.
 const REPLY_LIMIT: usize = 1 << 20;
 
@@ -30,6 +28,8 @@ pub(crate) struct Asker<'a> {
     pub(crate) urls: &'a Urls,
     pub(crate) app_key: &'a str,
     pub(crate) secret: &'a AppSecret,
+    /// How long one call may take.
+    pub(crate) limit: Duration,
 }
 
 /// Names the spellings of the call, in the order in which they are tried.
@@ -55,7 +55,7 @@ pub(crate) fn request(
         OAuthStyle::Top if spelling.starts_with('/') => (Shape::Top, top_form(asker, spelling, offer)),
         OAuthStyle::Top => (Shape::Top, top_signed(asker, spelling, offer, now)?),
     };
-    request.timeout = CALL_LIMIT;
+    request.timeout = asker.limit;
     request.max_reply = REPLY_LIMIT;
     Ok((shape, request))
 }

@@ -1,9 +1,11 @@
 //! One exchange with a token service: spellings, one correction of the clock, errors without secrets.
 
-use jiff::SignedDuration;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
 use sesame_core::{
-    Clock, Error, ErrorKind, HttpResponse, Result, Transport, envelope::read_reply, mask::mask_known,
-    time::parse_http_date,
+    Clock, Error, ErrorKind, HttpRequest, HttpResponse, Result, Transport, envelope::read_reply,
+    mask::is_secret_param, time::parse_http_date,
 };
 
 use super::{
@@ -14,7 +16,8 @@ use super::{
 /// Exchanges a code or a refresh token for tokens.
 ///
 /// A spelling that the gateway does not know spends nothing, so the next one is tried; a gateway
-/// that finds our time wrong is asked once more in its own time.
+/// that finds our time wrong is asked once more in its own time. All of it takes at most
+/// [`longest`]: the lease of a refresh is reckoned by that.
 ///
 /// # Errors
 /// The platform's refusal as classified, or what kept it from being heard.
@@ -24,17 +27,20 @@ pub(crate) async fn exchange(
     asker: Asker<'_>,
     offer: Offer<'_>,
 ) -> Result<TokenReply> {
+    let begun = clock.now();
     let mut last = None;
     for spelling in spellings(asker.platform, &offer) {
+        let Some(patient) = within(asker, begun, clock) else { break };
         let (error, response) =
-            match once(transport, clock, asker, offer, spelling, SignedDuration::ZERO).await {
+            match once(transport, clock, patient, offer, spelling, SignedDuration::ZERO).await {
                 Ok(reply) => return Ok(reply),
                 Err(failed) => failed,
             };
-        let error = match (error.kind(), clock_offset(clock, response.as_ref())) {
-            (ErrorKind::Clock, Some(offset)) => {
+        let again = clock_offset(clock, response.as_ref()).zip(within(asker, begun, clock));
+        let error = match (error.kind(), again) {
+            (ErrorKind::Clock, Some((offset, patient))) => {
                 tracing::debug!(seconds = offset.as_secs(), "asking again in the platform's time");
-                match once(transport, clock, asker, offer, spelling, offset).await {
+                match once(transport, clock, patient, offer, spelling, offset).await {
                     Ok(reply) => return Ok(reply),
                     Err((error, _)) => error,
                 }
@@ -58,16 +64,14 @@ async fn once(
     spelling: &str,
     offset: SignedDuration,
 ) -> Result<TokenReply, (Error, Option<HttpResponse>)> {
-    let secrets = [
-        asker.secret.expose(),
-        match offer {
-            Offer::Code { code, .. } => code.expose(),
-            Offer::Refresh(token) => token.expose(),
-        },
-    ];
-    let hide = |error| without(error, &secrets);
     let time = clock.now().checked_add(offset).unwrap_or_else(|_| clock.now());
     let (shape, request) = request(asker, spelling, offer, time).map_err(|error| (error, None))?;
+    // Gateways like to repeat what they were sent, and errors are kept and shown.
+    let secrets = secrets_in(&request);
+    let hide = |error: Error| {
+        let sent = secrets.iter().map(String::as_str);
+        error.masked(sent.chain([asker.secret.expose()]))
+    };
     let response = transport.send(request).await.map_err(|error| (hide(error), None))?;
     let now = clock.now();
     let read = read_reply(shape, &asker.platform.replies, &response, now)
@@ -81,28 +85,28 @@ fn clock_offset(clock: &dyn Clock, response: Option<&HttpResponse>) -> Option<Si
     Some(theirs.duration_since(clock.now()))
 }
 
-/// Takes secrets out of an error's words: gateways like to repeat what they were sent.
-pub(crate) fn without(error: Error, secrets: &[&str]) -> Error {
-    if !secrets.iter().any(|secret| secret.len() >= 4 && error.message().contains(secret)) {
-        return error;
-    }
-    let mut hidden = Error::new(error.kind(), mask_known(error.message(), secrets.iter().copied()))
-        .fault_of(error.fault())
-        .retry_when(error.retry())
-        .may_have_happened(error.is_ambiguous())
-        .with_request_id(error.request_id().map(str::to_owned))
-        .with_refusal_id(error.refusal_id().map(str::to_owned));
-    if let Some(hint) = error.hint_text() {
-        hidden = hidden.hint(hint.to_owned());
-    }
-    if let Some(code) = error.code() {
-        hidden = hidden.with_code(code);
-    }
-    if let Some(code) = error.sub_code() {
-        hidden = hidden.with_sub_code(code);
-    }
-    if let Some(status) = error.http_status() {
-        hidden = hidden.with_http_status(status);
-    }
-    hidden
+/// Lists the secrets of a form, as they are and as they travel.
+fn secrets_in(request: &HttpRequest) -> Vec<String> {
+    let body = String::from_utf8_lossy(&request.body);
+    let as_they_are = form_urlencoded::parse(&request.body)
+        .filter(|(name, _)| is_secret_param(name))
+        .map(|(_, value)| value.into_owned());
+    let as_they_travel = body
+        .split('&')
+        .filter_map(|pair| pair.split_once('='))
+        .filter(|(name, value)| is_secret_param(name) && value.contains(['%', '+']))
+        .map(|(_, value)| value.to_owned());
+    as_they_are.chain(as_they_travel).collect()
+}
+
+/// The longest that one exchange takes, with all its calls.
+pub(crate) const fn longest(limit: Duration) -> Duration {
+    limit.saturating_mul(2)
+}
+
+/// Gives the next call what is left of the time; nothing when that is hardly anything.
+fn within<'a>(asker: Asker<'a>, begun: Timestamp, clock: &dyn Clock) -> Option<Asker<'a>> {
+    let spent = Duration::try_from(clock.now().duration_since(begun)).unwrap_or_default();
+    let left = longest(asker.limit).checked_sub(spent).filter(|left| *left >= Duration::from_secs(1))?;
+    Some(Asker { limit: asker.limit.min(left), ..asker })
 }

@@ -22,6 +22,9 @@ pub(crate) struct TokenReply {
     pub(crate) access_end: Option<Timestamp>,
     pub(crate) refresh_end: RefreshEnd,
     pub(crate) owner: Owner,
+    /// What is wrong with the lives that the reply gives. Tokens that nobody vouches for besides
+    /// are not taken then.
+    pub(crate) doubt: Option<Error>,
 }
 
 /// What a reply says of the refresh token's end.
@@ -49,18 +52,25 @@ pub(crate) fn read(platform: &Platform, reply: &Reply, now: Timestamp) -> Result
         return Err(refused_quietly(&payload).unwrap_or_else(|| no_token(reply, "it holds no access_token")));
     };
     let rules = &platform.tokens;
-    let access_end = match seconds(&payload, &["expires_in"]) {
-        Some(life) if life > 0 => after(now, life),
+    let (access_life, refresh_life) =
+        (life(&payload, &["expires_in"]), life(&payload, &["refresh_expires_in", "re_expires_in"]));
+    let doubt = [access_life, refresh_life].into_iter().find_map(|life| match life {
+        Life::Nonsense(field) => Some(no_token(reply, &format!("its {field} is no number of seconds"))),
+        _ => None,
+    });
+    let access_end = match access_life {
+        Life::Seconds(life) if life > 0 => after(now, life),
         // A life of nought is a fault of the reply: the token is used until the gateway refuses it.
-        Some(_) => millis(&payload, "expire_time").filter(|end| *end > now),
-        None => millis(&payload, "expire_time").or_else(|| {
+        Life::Seconds(_) | Life::Nonsense(_) => millis(&payload, "expire_time").filter(|end| *end > now),
+        Life::Unsaid => millis(&payload, "expire_time").or_else(|| {
             i64::try_from(rules.access_life).ok().filter(|life| *life > 0).and_then(|life| after(now, life))
         }),
     };
-    let refresh_end = match seconds(&payload, &["refresh_expires_in", "re_expires_in"]) {
-        Some(life) if life > 0 => after(now, life).map_or(RefreshEnd::Unsaid, RefreshEnd::At),
-        Some(_) => RefreshEnd::Denied,
-        None => text(&payload, "refresh_token_timeout")
+    let refresh_end = match refresh_life {
+        Life::Seconds(life) if life > 0 => after(now, life).map_or(RefreshEnd::Unsaid, RefreshEnd::At),
+        Life::Seconds(_) => RefreshEnd::Denied,
+        Life::Nonsense(_) => RefreshEnd::Unsaid,
+        Life::Unsaid => text(&payload, "refresh_token_timeout")
             .and_then(|text| parse_compact(&text))
             .or_else(|| millis(&payload, "refresh_token_valid_time"))
             .map_or(RefreshEnd::Unsaid, RefreshEnd::At),
@@ -71,6 +81,7 @@ pub(crate) fn read(platform: &Platform, reply: &Reply, now: Timestamp) -> Result
         access_end,
         refresh_end,
         owner: identity::owner(&payload, &rules.identity, rules.style == OAuthStyle::Top),
+        doubt,
     })
 }
 
@@ -97,8 +108,29 @@ fn text(payload: &Json, name: &str) -> Option<String> {
     payload.get(name).and_then(scalar::text).filter(|text| !text.is_empty())
 }
 
-fn seconds(payload: &Json, names: &[&str]) -> Option<i64> {
-    names.iter().find_map(|name| payload.get(name).and_then(scalar::integer))
+/// What a reply says of a life.
+#[derive(Debug, Clone, Copy)]
+enum Life {
+    Unsaid,
+    Seconds(i64),
+    /// The field of this name holds something else: less than nothing, or no number.
+    Nonsense(&'static str),
+}
+
+fn life(payload: &Json, names: &[&'static str]) -> Life {
+    for name in names {
+        match payload.get(name) {
+            None | Some(Json::Null) => {}
+            Some(Json::String(text)) if text.trim().is_empty() => {}
+            Some(value) => {
+                return match scalar::integer(value) {
+                    Some(seconds) if seconds >= 0 => Life::Seconds(seconds),
+                    _ => Life::Nonsense(name),
+                };
+            }
+        }
+    }
+    Life::Unsaid
 }
 
 fn millis(payload: &Json, name: &str) -> Option<Timestamp> {

@@ -78,6 +78,8 @@ pub struct AuthorisationRow {
     pub attempts: i64,
     /// No refresh before this time.
     pub not_before: Option<i64>,
+    /// Who refreshes.
+    pub lease_owner: Option<String>,
     /// Until when somebody refreshes.
     pub lease_until: Option<i64>,
     /// When a refresh was sent whose outcome is not known yet.
@@ -157,8 +159,11 @@ pub struct Claim<'a> {
     pub id: Id,
     /// The generation whose refresh token is going to be spent.
     pub generation: i64,
-    /// The process.
+    /// The process, or rather one opening of the vault by it. A lease that it holds itself is a
+    /// leftover: it begins one refresh at a time.
     pub owner: &'a str,
+    /// A holder whose process is gone: its lease ends at once.
+    pub gone: Option<&'a str>,
     /// Now.
     pub now: i64,
     /// When the lease ends by itself.

@@ -14,7 +14,7 @@ macro_rules! columns {
         "authorisation.authorisation_id, authorisation.app_id AS authorisation_app_id, \
          authorisation.region AS authorisation_region, generation, access, refresh, issued_at, access_expires_at, \
          refresh_expires_at, refresh_denied, identity, exhausted, last_success, last_error, last_error_at, attempts, \
-         not_before, lease_until, refreshing_since, interrupted_since"
+         not_before, lease_owner, lease_until, refreshing_since, interrupted_since"
     };
     (account) => {
         "account.account_id, account.name, account.app_id AS account_app_id, \
@@ -79,6 +79,7 @@ pub(super) fn authorisation_row(row: &SqliteRow) -> sqlx::Result<AuthorisationRo
         last_error_at: row.try_get("last_error_at")?,
         attempts: row.try_get("attempts")?,
         not_before: row.try_get("not_before")?,
+        lease_owner: row.try_get("lease_owner")?,
         lease_until: row.try_get("lease_until")?,
         refreshing_since: row.try_get("refreshing_since")?,
         interrupted_since: row.try_get("interrupted_since")?,

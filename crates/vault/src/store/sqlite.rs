@@ -192,11 +192,13 @@ impl TokenStore for SqliteStore {
     fn claim<'a>(&'a self, claim: Claim<'a>) -> BoxFuture<'a, Result<Option<Lease>>> {
         Box::pin(async move {
             // An intent that still stands when the lease is free belongs to a refresh that was cut
-            // off; it is kept as `interrupted_since` until tokens arrive.
+            // off; it is kept as `interrupted_since` until tokens arrive. A lease that ends more than
+            // an hour after ours would is none: the row is damaged, or a clock was set back.
             let row = sqlx::query(
                 "UPDATE authorisation SET lease_owner = ?2, lease_fence = lease_fence + 1, lease_until = ?3, \
                  interrupted_since = coalesce(interrupted_since, refreshing_since), refreshing_since = ?4, spending = ?5 \
-                 WHERE authorisation_id = ?1 AND generation = ?6 AND (lease_until IS NULL OR lease_until <= ?4) \
+                 WHERE authorisation_id = ?1 AND generation = ?6 AND (lease_until IS NULL OR lease_until <= ?4 \
+                 OR lease_owner IS NULL OR lease_owner = ?2 OR lease_owner = ?7 OR lease_until > ?8) \
                  RETURNING lease_fence, interrupted_since",
             )
             .bind(claim.id.as_bytes().as_slice())
@@ -205,6 +207,8 @@ impl TokenStore for SqliteStore {
             .bind(claim.now)
             .bind(claim.spending)
             .bind(claim.generation)
+            .bind(claim.gone)
+            .bind(claim.until.saturating_add(3_600_000))
             .fetch_optional(&self.pool)
             .await
             .map_err(|error| self.failed(error))?;

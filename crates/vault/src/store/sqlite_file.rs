@@ -1,7 +1,8 @@
 //! The embedded store's file: opening, making, bringing up to date, and what its errors mean.
 
 use std::{
-    fs, io,
+    fs,
+    io::{self, Write as _},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -19,20 +20,43 @@ use super::schema::{APPLICATION_ID, MIGRATIONS, current};
 pub struct SqliteStore {
     pub(super) pool: SqlitePool,
     pub(super) path: PathBuf,
+    access: Access,
+}
+
+/// How the file is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Access {
+    Full,
+    /// As it stands, without the files that SQLite keeps beside it: what a full disk leaves room for.
+    Frozen,
 }
 
 impl SqliteStore {
     /// Opens the file, makes it if it is not there, brings an older one up to date.
     ///
-    /// A new file gets mode 0600, a new directory 0700.
+    /// A new file gets mode 0600, a new directory 0700. Even readers need 32 KiB beside the file: on a
+    /// full disk it is opened as it stands, for reading only, where all is in it (its log is empty).
     ///
     /// # Errors
     /// [`ErrorKind::Local`](sesame_core::ErrorKind::Local) for a file that is damaged, newer, of
     /// another program, or cannot be written. Nothing is changed then.
     pub async fn open(path: &Path) -> Result<Self> {
         prepare_file(path)?;
+        let error = match Self::open_as(path, Access::Full).await {
+            Err(error) if is_log_empty(path) && disk_is_full(path) => error,
+            done => return done,
+        };
+        let store = Self::open_as(path, Access::Frozen).await.map_err(|_| error)?;
+        tracing::warn!("the disk is full: the vault can be read, and not written");
+        Ok(store)
+    }
+
+    async fn open_as(path: &Path, access: Access) -> Result<Self> {
+        let frozen = access == Access::Frozen;
         let options = SqliteConnectOptions::new()
             .filename(path)
+            .immutable(frozen)
+            .read_only(frozen)
             .foreign_keys(true)
             .busy_timeout(Duration::from_secs(5))
             .synchronous(SqliteSynchronous::Full)
@@ -45,8 +69,8 @@ impl SqliteStore {
             .acquire_timeout(Duration::from_secs(30))
             .connect_with(options)
             .await
-            .map_err(|error| describe(path, error))?;
-        let store = Self { pool, path: path.to_owned() };
+            .map_err(|error| describe(path, access, error))?;
+        let store = Self { pool, path: path.to_owned(), access };
         store.migrate().await?;
         Ok(store)
     }
@@ -107,7 +131,7 @@ impl SqliteStore {
     }
 
     pub(super) fn failed(&self, error: sqlx::Error) -> Error {
-        describe(&self.path, error)
+        describe(&self.path, self.access, error)
     }
 }
 
@@ -160,22 +184,58 @@ fn tighten(path: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Tells whether SQLite's log beside the file holds nothing, so that the file alone is the vault.
+fn is_log_empty(path: &Path) -> bool {
+    fs::metadata(beside(path, "-wal")).map_or(true, |log| log.len() == 0)
+}
+
+/// Tells whether the disk takes no more, by trying: SQLite's errors do not say why a write failed.
+fn disk_is_full(path: &Path) -> bool {
+    let probe = beside(path, ".probe");
+    let tried =
+        fs::OpenOptions::new().write(true).create(true).truncate(true).open(&probe).and_then(|mut file| {
+            file.write_all(&[0xA5; PROBE])?;
+            file.sync_all()
+        });
+    let _ = fs::remove_file(&probe);
+    tried
+        .is_err_and(|error| matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded))
+}
+
+/// SQLITE_FULL.
+const FULL: i64 = 13;
+/// As much as SQLite needs beside a vault to read it and to write a row.
+const PROBE: usize = 64 << 10;
+
+fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    PathBuf::from(name)
+}
+
 /// Says what went wrong with which file, and what to do.
-fn describe(path: &Path, error: sqlx::Error) -> Error {
-    let path = path.display();
-    // SQLite's primary result codes (sqlite.org/rescode.html), the low byte of the extended ones.
-    let code = match &error {
-        sqlx::Error::Database(database) => {
-            database.code().and_then(|code| code.parse::<i64>().ok()).map(|code| code & 0xff)
-        }
+fn describe(path: &Path, access: Access, error: sqlx::Error) -> Error {
+    // SQLite's extended result codes (sqlite.org/rescode.html); the low byte is the primary one.
+    let extended = match &error {
+        sqlx::Error::Database(database) => database.code().and_then(|code| code.parse::<i64>().ok()),
         _ => None,
     };
+    let code = match extended {
+        // SQLITE_IOERR_SHMSIZE: no room for the index of the log.
+        Some(4_874) => Some(FULL),
+        // The same codes stand for a full disk and for a broken one, or one that is not ours.
+        Some(code) if matches!(code & 0xff, 10 | 14) && disk_is_full(path) => Some(FULL),
+        // Opened for reading because of it.
+        Some(code) if code & 0xff == 8 && access == Access::Frozen => Some(FULL),
+        code => code.map(|code| code & 0xff),
+    };
+    let path = path.display();
     let (message, hint) = match code {
         Some(11 | 26) => (
             format!("the vault {path} is damaged, or no vault"),
             "Nothing was changed. Restore it from a backup; or move it away (with its -wal and -shm files), add the apps and log in again.",
         ),
-        Some(13) => (
+        Some(FULL) => (
             format!("the disk is full: the vault {path} cannot be written"),
             "Free some space and repeat the command. What the vault held is unchanged.",
         ),
@@ -203,7 +263,7 @@ fn describe(path: &Path, error: sqlx::Error) -> Error {
     let error = Error::local(message).hint(hint).caused_by(error);
     match code {
         // Waiting helps against a lock and against a full disk, and against nothing else here.
-        Some(5 | 6 | 10 | 13) => error.retry_when(sesame_core::Retry::Backoff),
+        Some(5 | 6 | 10 | FULL) => error.retry_when(sesame_core::Retry::Backoff),
         _ => error,
     }
 }
@@ -212,6 +272,82 @@ fn describe(path: &Path, error: sqlx::Error) -> Error {
 mod tests {
     use super::*;
     use crate::store::{KeyRow, TokenStore as _};
+
+    /// What SQLite says, by its extended code.
+    #[derive(Debug)]
+    struct Said(&'static str);
+
+    impl std::fmt::Display for Said {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("disk I/O error")
+        }
+    }
+
+    impl std::error::Error for Said {}
+
+    impl sqlx::error::DatabaseError for Said {
+        fn message(&self) -> &str {
+            "disk I/O error"
+        }
+        fn code(&self) -> Option<std::borrow::Cow<'_, str>> {
+            Some(self.0.into())
+        }
+        fn as_error(&self) -> &(dyn std::error::Error + Send + Sync + 'static) {
+            self
+        }
+        fn as_error_mut(&mut self) -> &mut (dyn std::error::Error + Send + Sync + 'static) {
+            self
+        }
+        fn into_error(self: Box<Self>) -> Box<dyn std::error::Error + Send + Sync + 'static> {
+            self
+        }
+        fn kind(&self) -> sqlx::error::ErrorKind {
+            sqlx::error::ErrorKind::Other
+        }
+    }
+
+    #[test]
+    fn extended_codes_are_told_apart() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("vault.db");
+        let said = |code, access| describe(&path, access, sqlx::Error::Database(Box::new(Said(code))));
+        for (code, access, words) in [
+            ("13", Access::Full, "the disk is full"),
+            ("4874", Access::Full, "the disk is full"),
+            ("8", Access::Frozen, "the disk is full"),
+            ("8", Access::Full, "read-only"),
+            ("778", Access::Full, "reading or writing"),
+            ("526", Access::Full, "cannot be opened"),
+            ("267", Access::Full, "damaged"),
+            ("261", Access::Full, "locked"),
+        ] {
+            let error = said(code, access);
+            assert!(error.message().contains(words), "{code}: {error}");
+            assert!(error.hint_text().is_some());
+        }
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0, "the probe is gone");
+    }
+
+    #[tokio::test]
+    async fn a_frozen_vault_can_be_read_and_says_why_it_is_not_written() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("vault.db");
+        let key = KeyRow {
+            key_id: vec![1],
+            kind: "file".into(),
+            params: String::new(),
+            check: vec![],
+            created_at: 0,
+        };
+        let store = SqliteStore::open(&path).await.unwrap();
+        store.add_key(key.clone()).await.unwrap();
+        store.pool.close().await;
+        let store = SqliteStore::open_as(&path, Access::Frozen).await.unwrap();
+        assert_eq!(store.key().await.unwrap(), Some(key.clone()));
+        let error = store.add_key(KeyRow { key_id: vec![2], ..key }).await.unwrap_err();
+        assert!(error.message().contains("the disk is full"), "{error}");
+        assert!(!beside(&path, "-shm").exists() && !beside(&path, "-wal").exists());
+    }
 
     #[tokio::test]
     async fn a_full_disk_is_named_and_loses_nothing() {

@@ -111,6 +111,7 @@ impl Clock for FakeClock {
 pub struct Seen {
     pub url: String,
     pub form: BTreeMap<String, String>,
+    pub timeout: Duration,
 }
 
 type Handler = dyn Fn(&Seen) -> Result<HttpResponse> + Send + Sync;
@@ -176,7 +177,7 @@ impl Transport for FakeTransport {
     fn send(&self, request: HttpRequest) -> BoxFuture<'_, Result<HttpResponse>> {
         Box::pin(async move {
             let form = form_urlencoded::parse(&request.body).into_owned().collect();
-            let seen = Seen { url: request.url.clone(), form };
+            let seen = Seen { url: request.url.clone(), form, timeout: request.timeout };
             let handler = self.handler.lock().unwrap().clone();
             // The gateway acts when the request arrives; only its answer is held back.
             let answer = handler(&seen);
