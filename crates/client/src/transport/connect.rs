@@ -30,7 +30,7 @@ use tokio::{
 };
 use tower_service::Service;
 
-use super::{CONNECT_TIMEOUT, failure, origin::Origin, pool::Sender};
+use super::{CONNECT_TIMEOUT, alarm::Alarm, failure, origin::Origin, pool::Connection};
 
 /// What a connection runs over.
 type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
@@ -76,7 +76,12 @@ impl Connector {
 
     /// Opens a connection and gets it ready for a request. Nothing of the request is sent, so no
     /// error of this is ambiguous.
-    pub(super) async fn open(&self, origin: &Origin, deadline: Instant, whole: Duration) -> Result<Sender> {
+    pub(super) async fn open(
+        &self,
+        origin: &Origin,
+        deadline: Instant,
+        whole: Duration,
+    ) -> Result<Connection> {
         let by = self.proxy(origin)?;
         let connect_deadline = deadline.min(Instant::now() + CONNECT_TIMEOUT);
         let stream = timeout_at(connect_deadline, self.stream(origin, by.as_ref())).await;
@@ -94,7 +99,7 @@ impl Connector {
                 tracing::debug!(%error, "a connection ended");
             }
         });
-        Ok(sender)
+        Ok(Connection { sender, alarm: Alarm::new() })
     }
 
     async fn stream(&self, origin: &Origin, by: Option<&Intercept>) -> Result<Stream> {

@@ -4,6 +4,7 @@
 //! machine only; no redirect is followed; no reply grows over its limit, before or after
 //! decompression; nothing is sent twice unless hyper says that not a byte of it had left.
 
+mod alarm;
 mod body;
 mod connect;
 mod failure;
@@ -28,7 +29,7 @@ use tokio::{
 
 use connect::Connector;
 use origin::Origin;
-use pool::Pool;
+use pool::{Connection, Pool};
 
 /// Who we say we are.
 pub const USER_AGENT: &str = concat!("sesame/", env!("CARGO_PKG_VERSION"));
@@ -108,22 +109,19 @@ impl HttpTransport {
 
         let mut may_reuse = true;
         loop {
-            // Set once the request is handed over: from then on it may arrive at the other side.
-            let mut handed_over = false;
+            let idle = if may_reuse { origin.check_out(deadline).await } else { None };
+            let reused = idle.is_some();
+            let Connection { mut sender, mut alarm } = match idle {
+                Some(connection) => connection,
+                // Rare and large: in a box of its own it does not make every exchange large.
+                None => Box::pin(self.connector.open(&origin, deadline, timeout)).await?,
+            };
+            // From here on the request may arrive at the other side.
             let exchange = async {
-                let idle = if may_reuse { origin.check_out().await } else { None };
-                let reused = idle.is_some();
-                let mut sender = match idle {
-                    Some(sender) => sender,
-                    // Rare and large: in a box of its own it does not make every exchange large.
-                    None => Box::pin(self.connector.open(&origin, deadline, timeout)).await?,
-                };
-                handed_over = true;
                 match sender.try_send_request(message).await {
                     Ok(response) => {
                         let (head, incoming) = response.into_parts();
                         let body = body::read(&head.headers, incoming, limit).await?;
-                        origin.check_in(sender);
                         Ok(Ok(reply(head.status.as_u16(), &head.headers, body)))
                     }
                     Err(mut error) => match error.take_message() {
@@ -134,16 +132,14 @@ impl HttpTransport {
                     },
                 }
             };
-            // One timer for all of it: they are not free.
-            match timeout_at(deadline, exchange).await {
-                Ok(Ok(Ok(response))) => return Ok(response),
-                Ok(Ok(Err(unsent))) => (message, may_reuse) = (unsent, false),
-                Ok(Err(error)) => return Err(error),
-                Err(_) => {
-                    let what =
-                        if handed_over { "no complete answer came" } else { "no connection was ready" };
-                    return Err(failure::timed_out(what, timeout, handed_over));
+            match alarm.limit(deadline, exchange).await {
+                Some(Ok(Ok(response))) => {
+                    origin.check_in(Connection { sender, alarm });
+                    return Ok(response);
                 }
+                Some(Ok(Err(unsent))) => (message, may_reuse) = (unsent, false),
+                Some(Err(error)) => return Err(error),
+                None => return Err(failure::timed_out("no complete answer came", timeout, true)),
             }
         }
     }

@@ -15,10 +15,13 @@ use hyper::client::conn::http1::SendRequest;
 use sesame_core::Result;
 use tokio::time::Instant;
 
-use super::origin::Origin;
+use super::{alarm::Alarm, origin::Origin};
 
 /// A connection, ready for a request.
-pub(super) type Sender = SendRequest<Full<Bytes>>;
+pub(super) struct Connection {
+    pub(super) sender: SendRequest<Full<Bytes>>,
+    pub(super) alarm: Alarm,
+}
 
 /// Shorter than the keep-alive of common gateways, so that we close first and not in a race.
 const IDLE_LIFE: Duration = Duration::from_secs(20);
@@ -31,7 +34,7 @@ const MAX_ORIGINS: usize = 256;
 
 /// A connection nobody uses.
 pub(super) struct Idle {
-    sender: Sender,
+    connection: Connection,
     since: Instant,
 }
 
@@ -66,7 +69,7 @@ impl Pool {
 
 impl Origin {
     /// Takes an idle connection that still works, if there is one.
-    pub(super) async fn check_out(&self) -> Option<Sender> {
+    pub(super) async fn check_out(&self, deadline: Instant) -> Option<Connection> {
         loop {
             let idle = lock(&self.idle).pop()?;
             if idle.since.elapsed() > IDLE_LIFE {
@@ -74,25 +77,25 @@ impl Origin {
                 lock(&self.idle).clear();
                 return None;
             }
-            let mut sender = idle.sender;
-            if sender.is_ready() {
-                return Some(sender);
+            let mut connection = idle.connection;
+            if connection.sender.is_ready() {
+                return Some(connection);
             }
-            if sender.is_closed() {
+            if connection.sender.is_closed() {
                 continue;
             }
-            // The connection's own task has not yet noticed that its last exchange is over: a
-            // matter of microseconds. No timer of its own here: one that ends before those of the
-            // calls would wake the runtime's driver with every call. The call's own time limits it.
-            if sender.ready().await.is_ok() {
-                return Some(sender);
+            // The connection's own task has not yet noticed that its last exchange is over: mostly
+            // a matter of microseconds.
+            let Connection { sender, alarm } = &mut connection;
+            if alarm.limit(deadline, sender.ready()).await?.is_ok() {
+                return Some(connection);
             }
         }
     }
 
     /// Gives a connection back after a reply that was read to its end.
-    pub(super) fn check_in(&self, sender: Sender) {
-        if sender.is_closed() {
+    pub(super) fn check_in(&self, connection: Connection) {
+        if connection.sender.is_closed() {
             return;
         }
         let now = Instant::now();
@@ -104,7 +107,7 @@ impl Origin {
         if idle.first().is_some_and(|oldest| now - oldest.since > IDLE_LIFE) {
             idle.retain(|idle| now - idle.since <= IDLE_LIFE);
         }
-        idle.push(Idle { sender, since: now });
+        idle.push(Idle { connection, since: now });
     }
 }
 
