@@ -1,22 +1,21 @@
-//! The runtime of commands that wait, and Ctrl-C.
+//! The runtime of commands that wait, and how they end early: Ctrl-C, SIGTERM, SIGHUP.
 
 use std::{future::Future, time::Duration};
 
-use sesame_core::Error;
+use sesame_core::{Clock, Error};
+use sesame_vault::Vault;
 use tokio::runtime::Runtime;
 
 use crate::{
     session::Session,
-    stop::{INTERRUPTED, Outcome, Stop, say},
+    stop::{INTERRUPTED, Outcome, Stop, note, say},
 };
-
-/// How long an answer that is on its way to the vault is waited for after Ctrl-C.
-const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Runs a command to its end or to Ctrl-C, on one thread.
 ///
-/// Ctrl-C ends the command at its next wait with code 130. Nothing is lost: a refresh that was sent
-/// is noted in the vault before it leaves, and its answer is waited for a moment.
+/// Ctrl-C ends the command at its next wait with code 130, SIGTERM with 143, SIGHUP with 129. Nothing
+/// is lost: an answer with new tokens that is on its way is waited for, as long as it may take. A
+/// second signal leaves at once.
 pub(crate) fn block_on(session: &Session, work: impl Future<Output = Outcome>) -> Outcome {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(cannot_start)?;
     finish(runtime, Some(session), work)
@@ -41,27 +40,72 @@ fn many() -> Result<Runtime, Error> {
 
 fn finish(runtime: Runtime, session: Option<&Session>, work: impl Future<Output = Outcome>) -> Outcome {
     let outcome = runtime.block_on(async {
+        let mut signals = Signals::listen();
         let outcome = tokio::select! {
             biased;
             outcome = work => outcome,
-            () = interrupted() => {
-                say("interrupted");
-                Err(Stop::Status(INTERRUPTED))
+            signal = signals.next() => {
+                say(signal.words);
+                Err(Stop::Status(signal.code))
             }
+            () = tell(session) => Ok(()),
         };
-        if let Some(session) = session {
-            let patience = if matches!(outcome, Err(Stop::Status(INTERRUPTED))) {
-                PATIENCE
-            } else {
-                session.settings.timeout.value
-            };
-            let _ = tokio::time::timeout(patience, session.settle()).await;
+        match session.and_then(|session| Some((session.opened()?, session))) {
+            Some((vault, session)) if vault.is_busy() => {
+                settle(vault, session.clock.as_ref(), &mut signals, outcome).await
+            }
+            _ => outcome,
         }
-        outcome
     });
     // A thread may be waiting for a line of input; it must not keep the process.
     runtime.shutdown_background();
     outcome
+}
+
+/// Prints what the vault has to say while a command runs, e.g. that another process is waited for.
+/// Never ends.
+async fn tell(session: Option<&Session>) {
+    let Some(session) = session else { return std::future::pending().await };
+    loop {
+        match session.opened() {
+            Some(vault) => {
+                vault.noticed().await;
+                for notice in vault.take_notices() {
+                    note("note", &notice.to_string());
+                }
+            }
+            None => session.clock.sleep(Duration::from_millis(200)).await,
+        }
+    }
+}
+
+/// Waits for new tokens that are on their way: the platform may have ended the old ones already.
+async fn settle(vault: &Vault, clock: &dyn Clock, signals: &mut Signals, outcome: Outcome) -> Outcome {
+    let limit = vault.longest_exchange();
+    // Whoever pressed Ctrl-C wants to know at once why the command is still there.
+    let silence = Duration::from_secs(if matches!(outcome, Err(Stop::Status(128..))) { 0 } else { 2 });
+    let explain = async {
+        clock.sleep(silence).await;
+        say(&format!(
+            "new tokens are on their way and are waited for, at most {} s; Ctrl-C leaves at once and may lose them",
+            limit.as_secs()
+        ));
+        std::future::pending::<()>().await;
+    };
+    let lost = "the new tokens were not stored, and the platform may have ended the old ones. `sesame refresh ACCOUNT` tries the old ones; if they are refused, run `sesame login APP --as ACCOUNT`.";
+    tokio::select! {
+        biased;
+        () = vault.settle() => outcome,
+        signal = signals.next() => {
+            note("warning", lost);
+            Err(Stop::Status(signal.code))
+        }
+        () = clock.sleep(limit) => {
+            note("warning", lost);
+            outcome
+        }
+        () = explain => outcome,
+    }
 }
 
 /// Runs something that blocks, such as a read of standard input, beside the runtime: Ctrl-C is heard
@@ -73,11 +117,83 @@ pub(crate) async fn aside<T: Send + 'static>(
     tokio::task::spawn_blocking(work).await.unwrap_or(Err(Stop::Status(1)))
 }
 
-async fn interrupted() {
-    if tokio::signal::ctrl_c().await.is_err() {
-        // No signals here: then the system ends the process by itself.
-        std::future::pending::<()>().await;
+/// A signal that ends a command.
+#[derive(Debug, Clone, Copy)]
+struct Ending {
+    /// What shells report for a program that it ended.
+    code: u8,
+    /// What is said about it.
+    words: &'static str,
+}
+
+const CTRL_C: Ending = Ending { code: INTERRUPTED, words: "interrupted" };
+
+/// The signals that end a command; heard from the moment this is made.
+struct Signals {
+    #[cfg(unix)]
+    heard: Vec<(tokio::signal::unix::Signal, Ending)>,
+}
+
+#[cfg(unix)]
+impl Signals {
+    fn listen() -> Self {
+        use tokio::signal::unix::{SignalKind, signal};
+
+        let terminated = Ending { code: 143, words: "interrupted by SIGTERM" };
+        let hung_up = Ending { code: 129, words: "interrupted by SIGHUP: the terminal was closed" };
+        let kinds = [
+            Some((SignalKind::interrupt(), CTRL_C)),
+            Some((SignalKind::terminate(), terminated)),
+            // A command that nohup started outlives its terminal.
+            (!ignores_hangup()).then_some((SignalKind::hangup(), hung_up)),
+        ];
+        // One that cannot be heard ends the process by itself, as the system does it.
+        let heard =
+            kinds.into_iter().flatten().filter_map(|(kind, ending)| Some((signal(kind).ok()?, ending)));
+        Self { heard: heard.collect() }
     }
+
+    async fn next(&mut self) -> Ending {
+        use std::task::Poll;
+
+        std::future::poll_fn(|context| {
+            for (signal, ending) in &mut self.heard {
+                if signal.poll_recv(context) == Poll::Ready(Some(())) {
+                    return Poll::Ready(*ending);
+                }
+            }
+            Poll::Pending
+        })
+        .await
+    }
+}
+
+#[cfg(not(unix))]
+impl Signals {
+    fn listen() -> Self {
+        Self {}
+    }
+
+    async fn next(&mut self) -> Ending {
+        if tokio::signal::ctrl_c().await.is_err() {
+            // No signals here: then the system ends the process by itself.
+            std::future::pending::<()>().await;
+        }
+        CTRL_C
+    }
+}
+
+/// Tells whether SIGHUP is ignored, as `nohup` leaves it. Only Linux says so without unsafe code.
+#[cfg(unix)]
+fn ignores_hangup() -> bool {
+    // proc_pid_status(5): a mask in hexadecimal, signal 1 is its lowest bit.
+    std::fs::read_to_string("/proc/self/status")
+        .ok()
+        .and_then(|status| {
+            let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"))?.trim().to_owned();
+            u128::from_str_radix(&mask, 16).ok()
+        })
+        .is_some_and(|mask| mask & 1 == 1)
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the form that map_err takes")]

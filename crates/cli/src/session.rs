@@ -105,6 +105,7 @@ impl Session {
                     endpoint: self.endpoint()?,
                 })
                 .await?;
+                vault.limit_exchanges(self.settings.timeout.value);
                 for notice in vault.take_notices() {
                     note("note", &notice.to_string());
                 }
@@ -135,11 +136,9 @@ impl Session {
         call
     }
 
-    /// Waits until an answer that is on its way to the vault has arrived.
-    pub(crate) async fn settle(&self) {
-        if let Some(vault) = self.vault.get() {
-            vault.settle().await;
-        }
+    /// Returns the vault, if this command has opened it.
+    pub(crate) fn opened(&self) -> Option<&Vault> {
+        self.vault.get()
     }
 }
 

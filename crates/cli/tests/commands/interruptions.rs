@@ -3,7 +3,7 @@
 
 use std::{
     io::{BufRead, BufReader},
-    process::{Command, Stdio},
+    process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
 
@@ -44,19 +44,66 @@ fn ctrl_c_ends_a_login_that_waits() {
     interrupted(&house, &["login", "taobao", "--no-browser"]);
 }
 
-/// A refresh whose answer comes late is waited for a moment: the new token must not be lost.
+/// A refresh or login whose answer comes late is waited for: the new tokens must not be lost.
 #[test]
-fn ctrl_c_in_the_middle_of_a_refresh_keeps_the_new_token() {
+fn a_signal_in_the_middle_of_an_exchange_keeps_the_new_tokens() {
+    for (signal, code) in [("-INT", 130), ("-TERM", 143), ("-HUP", 129)] {
+        let house =
+            House::with(|options| options.trouble.push("latency=3500@/auth/token/refresh".parse().unwrap()))
+                .and_accounts(&[("lazada", "shop")]);
+        let child = begun(&house, &["refresh", "shop"]);
+        send(&child, signal);
+        let output = child.wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(code), "{signal}: {said}");
+        assert!(said.contains("interrupted") && said.contains("are waited for, at most"), "{signal}: {said}");
+        let json = house.run(&["accounts", "--output", "json"]).succeeds().json();
+        assert_eq!(json[0]["generation"], 2, "{signal}: {json}");
+        house.run(&["call", "shop", "/products/get", "limit=1"]).succeeds();
+    }
     let house =
-        House::with(|options| options.trouble.push("latency=1200@/auth/token/refresh".parse().unwrap()))
-            .and_accounts(&[("lazada", "shop")]);
-    interrupted(&house, &["refresh", "shop"]);
-    let json = house.run(&["accounts", "--output", "json"]).succeeds().json();
-    assert_eq!(json[0]["generation"], 2, "{json}");
-    house.run(&["call", "shop", "/products/get", "limit=1"]).succeeds();
+        House::with(|options| options.trouble.push("latency=3500@/auth/token/create".parse().unwrap()));
+    house.add_app("lazada");
+    let child = begun(&house, &["login", "lazada", "--as", "shop", "--no-browser"]);
+    send(&child, "-INT");
+    assert_eq!(child.wait_with_output().unwrap().status.code(), Some(130));
+    house.run(&["token", "shop"]).succeeds();
 }
 
-fn interrupted(house: &House, arguments: &[&str]) {
+#[test]
+fn a_second_ctrl_c_leaves_at_once_and_says_what_may_be_lost() {
+    let house =
+        House::with(|options| options.trouble.push("latency=9000@/auth/token/refresh".parse().unwrap()))
+            .and_accounts(&[("lazada", "shop")]);
+    let child = begun(&house, &["refresh", "shop"]);
+    send(&child, "-INT");
+    pause();
+    let second = Instant::now();
+    send(&child, "-INT");
+    let output = child.wait_with_output().unwrap();
+    assert!(second.elapsed() < Duration::from_secs(3), "{:?}", second.elapsed());
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(130), "{said}");
+    assert!(said.contains("were not stored") && said.contains("sesame refresh"), "{said}");
+}
+
+/// A process that was killed in the middle of a refresh holds up nobody.
+#[test]
+#[cfg(target_os = "linux")]
+fn after_a_kill_the_next_command_goes_on_at_once() {
+    let house =
+        House::with(|options| options.trouble.push("latency=3500@/auth/token/refresh".parse().unwrap()))
+            .and_accounts(&[("lazada", "shop")]);
+    let child = begun(&house, &["refresh", "shop"]);
+    send(&child, "-KILL");
+    child.wait_with_output().unwrap();
+    let begun = Instant::now();
+    // The old refresh token may be dead by now; what counts is that nobody waits for a lease.
+    let _ = house.run(&["refresh", "shop"]);
+    assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
+}
+
+fn begun(house: &House, arguments: &[&str]) -> Child {
     let child = house
         .command(arguments)
         .stdin(Stdio::piped())
@@ -65,13 +112,23 @@ fn interrupted(house: &House, arguments: &[&str]) {
         .spawn()
         .unwrap();
     // Long enough to be in the middle of it.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "another process is waited for, which has no virtual clock"
-    )]
-    std::thread::sleep(Duration::from_millis(700));
+    pause();
+    child
+}
+
+#[expect(clippy::disallowed_methods, reason = "another process is waited for, which has no virtual clock")]
+fn pause() {
+    std::thread::sleep(Duration::from_millis(1_000));
+}
+
+fn send(child: &Child, signal: &str) {
+    Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
+}
+
+fn interrupted(house: &House, arguments: &[&str]) {
+    let child = begun(house, arguments);
     let begun = Instant::now();
-    Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    send(&child, "-INT");
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(130), "{}", String::from_utf8_lossy(&output.stderr));
     assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
