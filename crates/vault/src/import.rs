@@ -4,12 +4,12 @@ use jiff::Timestamp;
 use sesame_core::{Error, Result};
 
 use crate::{
-    Account, Id, ImportedTokens, Vault,
+    Account, App, Id, ImportedTokens, NewApp, Vault,
     authorisation::{seal_access, seal_refresh},
     identity::Identity,
     name,
-    store::{AccountRow, AuthorisationRow, TokenColumns},
-    vault::{account_taken, blank},
+    store::{AccountRow, AppRow, AuthorisationRow, TokenColumns},
+    vault::{Inner, account_taken, blank, no_free_name},
 };
 
 impl Vault {
@@ -24,24 +24,63 @@ impl Vault {
         let inner = &self.0;
         let app = inner.app_row(app).await?;
         inner.check_crossing("app", &app.name, app.sandbox.as_deref())?;
+        let (authorisation, account) = inner.imported(&app, &tokens).await?;
+        let name = account.name.clone();
+        if !inner.store.add_accounts(Some(authorisation), vec![account]).await? {
+            return Err(account_taken(&name));
+        }
+        self.account(&name).await
+    }
+
+    /// Adds an app together with tokens that another program kept until now; both or nothing.
+    ///
+    /// # Errors
+    /// As [`Vault::add_app`] and [`Vault::import_tokens`].
+    pub async fn add_app_with_tokens(&self, new: NewApp, tokens: ImportedTokens) -> Result<(App, Account)> {
+        let inner = &self.0;
+        // As in `add_app`: another process may take a name that was free a moment ago.
+        for _ in 0..8 {
+            let app = inner.new_app(&new).await?;
+            let (authorisation, account) = inner.imported(&app, &tokens).await?;
+            let name = account.name.clone();
+            if inner.store.add_app_with_account(app.clone(), authorisation, account).await? {
+                return Ok((App::of(&app), self.account(&name).await?));
+            }
+        }
+        Err(no_free_name())
+    }
+}
+
+impl Inner {
+    /// Seals imported tokens for an account under a free name, or under the one that was chosen.
+    async fn imported(
+        &self,
+        app: &AppRow,
+        tokens: &ImportedTokens,
+    ) -> Result<(AuthorisationRow, AccountRow)> {
         if tokens.access.is_none() && tokens.refresh.is_none() {
             return Err(Error::usage("there is neither an access token nor a refresh token to import")
                 .hint("Give ACCESS_TOKEN, REFRESH_TOKEN or both; or run `sesame login`."));
         }
-        let name = if let Some(name) = &tokens.account_name {
-            name::check("account", name)?;
-            name.clone()
-        } else {
-            let taken = inner.store.accounts().await?;
-            name::first_free(&app.name, |name| taken.iter().any(|row| row.account.name == name))
+        let taken = self.store.accounts().await?;
+        let is_taken = |name: &str| taken.iter().any(|row| row.account.name == name);
+        let name = match &tokens.account_name {
+            None => name::first_free(&app.name, is_taken),
+            Some(chosen) => {
+                name::check("account", chosen)?;
+                if is_taken(chosen) {
+                    return Err(account_taken(chosen));
+                }
+                chosen.clone()
+            }
         };
-        let id = Id::new(inner.clock.as_ref());
+        let id = Id::new(self.clock.as_ref());
         let millis = |at: Option<Timestamp>| at.map(Timestamp::as_millisecond);
-        let now = inner.now();
+        let now = self.now();
         let authorisation = AuthorisationRow {
             tokens: TokenColumns {
-                access: tokens.access.as_ref().map(|token| seal_access(&inner.sealer, &id, token)),
-                refresh: tokens.refresh.as_ref().map(|token| seal_refresh(&inner.sealer, &id, token)),
+                access: tokens.access.as_ref().map(|token| seal_access(&self.sealer, &id, token)),
+                refresh: tokens.refresh.as_ref().map(|token| seal_refresh(&self.sealer, &id, token)),
                 issued_at: now,
                 access_expires_at: millis(tokens.access_expires_at),
                 refresh_expires_at: millis(tokens.refresh_expires_at),
@@ -52,8 +91,8 @@ impl Vault {
             ..blank(id, app.id, app.region.clone(), now)
         };
         let account = AccountRow {
-            id: Id::new(inner.clock.as_ref()),
-            name: name.clone(),
+            id: Id::new(self.clock.as_ref()),
+            name,
             app_id: app.id,
             authorisation_id: id,
             login: None,
@@ -62,9 +101,6 @@ impl Vault {
             region: app.region.clone(),
             created_at: now,
         };
-        if !inner.store.add_accounts(Some(authorisation), vec![account]).await? {
-            return Err(account_taken(&name));
-        }
-        self.account(&name).await
+        Ok((authorisation, account))
     }
 }

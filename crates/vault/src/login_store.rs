@@ -275,11 +275,12 @@ impl Inner {
     ) -> Result<Vec<AccountRow>> {
         let owner = &arrived.reply.owner;
         let several = owner.shops.len() > 1;
-        let base = chosen.map(str::to_owned).unwrap_or_else(|| {
+        let of_platform = || {
             owner.login.as_deref().and_then(name::from_platform).unwrap_or_else(|| {
                 format!("{}-{}", app.platform.name, owner.shops[0].shop_id.as_deref().unwrap_or("shop"))
             })
-        });
+        };
+        let base = chosen.map_or_else(of_platform, str::to_owned);
         let is_taken = |name: &str| all.iter().any(|row| row.account.name == name);
         if chosen.is_some() && !several && is_taken(&base) {
             return Err(account_taken(&base).context("the tokens were not stored"));

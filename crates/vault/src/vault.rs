@@ -223,35 +223,14 @@ impl Vault {
     /// that is taken, and a key or secret that cannot be right.
     pub async fn add_app(&self, new: NewApp) -> Result<App> {
         let inner = &self.0;
-        let platform = inner.platform(&new.platform)?;
-        platform.urls(new.region.as_deref(), inner.endpoint.as_ref())?;
-        app::check(&new)?;
         // Two processes may choose the same name at once: the store lets one win, the other chooses again.
         for _ in 0..8 {
-            let name = app::choose_name(&new, &platform.name, &inner.store.apps().await?)?;
-            let id = Id::new(inner.clock.as_ref());
-            let row = AppRow {
-                id,
-                name: name.clone(),
-                platform: platform.name.clone(),
-                region: new.region.clone(),
-                app_key: new.key.clone(),
-                secret: inner.sealer.seal(app::secret_slot(&id), new.secret.expose().as_bytes()),
-                redirect_uri: new
-                    .redirect_uri
-                    .clone()
-                    .unwrap_or_else(|| app::DEFAULT_REDIRECT_URI.to_owned()),
-                sandbox: inner.endpoint.as_ref().map(ToString::to_string),
-                created_at: inner.now(),
-            };
+            let row = inner.new_app(&new).await?;
             if inner.store.add_app(row.clone()).await? {
                 return Ok(App::of(&row));
             }
-            if new.name.is_some() {
-                return Err(app::name_taken(&name));
-            }
         }
-        Err(Error::local("other programs keep adding apps of this platform").hint("Give this one a --name."))
+        Err(no_free_name())
     }
 
     /// Returns all apps, oldest first.
@@ -349,6 +328,10 @@ pub(crate) fn account_taken(name: &str) -> Error {
         .hint("Choose another name. `sesame accounts` shows the accounts.")
 }
 
+pub(crate) fn no_free_name() -> Error {
+    Error::local("other programs keep adding apps of this platform").hint("Give this one a --name.")
+}
+
 /// A new authorisation without tokens.
 pub(crate) fn blank(id: Id, app_id: Id, region: Option<String>, now: i64) -> AuthorisationRow {
     AuthorisationRow {
@@ -413,6 +396,25 @@ impl Inner {
 
     pub(crate) fn now(&self) -> i64 {
         self.clock.now().as_millisecond()
+    }
+
+    /// Checks a new app, and seals its secret for a row under a free name.
+    pub(crate) async fn new_app(&self, new: &NewApp) -> Result<AppRow> {
+        let platform = self.platform(&new.platform)?;
+        platform.urls(new.region.as_deref(), self.endpoint.as_ref())?;
+        app::check(new)?;
+        let id = Id::new(self.clock.as_ref());
+        Ok(AppRow {
+            id,
+            name: app::choose_name(new, &platform.name, &self.store.apps().await?)?,
+            platform: platform.name.clone(),
+            region: new.region.clone(),
+            app_key: new.key.clone(),
+            secret: self.sealer.seal(app::secret_slot(&id), new.secret.expose().as_bytes()),
+            redirect_uri: new.redirect_uri.clone().unwrap_or_else(|| app::DEFAULT_REDIRECT_URI.to_owned()),
+            sandbox: self.endpoint.as_ref().map(ToString::to_string),
+            created_at: self.now(),
+        })
     }
 
     /// Returns a platform, copied out of the catalogue once.

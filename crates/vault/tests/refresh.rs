@@ -6,8 +6,10 @@ mod support;
 use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
-use sesame_core::{AccessToken, Clock as _, Error, ErrorKind, HttpResponse, RefreshToken, Result, Retry};
-use sesame_vault::{Account, AccountState, ImportedTokens, LoginOptions, Vault};
+use sesame_core::{
+    AccessToken, AppSecret, Clock as _, Error, ErrorKind, HttpResponse, RefreshToken, Result, Retry,
+};
+use sesame_vault::{Account, AccountState, ImportedTokens, LoginOptions, NewApp, Vault};
 use support::{FakeTransport, Home, IopService, Policy, START, app, as_name, log_in, reply};
 
 const DAY: u64 = 86_400;
@@ -613,4 +615,35 @@ async fn a_token_call_takes_as_long_as_it_was_given() {
         assert_eq!(seen.last().unwrap().timeout, Duration::from_secs(used), "{chosen:?}");
         assert_eq!(shop.vault.longest_exchange(), Duration::from_secs(2 * used + 30));
     }
+}
+
+#[tokio::test]
+async fn an_app_with_tokens_is_added_whole_or_not_at_all() {
+    let home = Home::new(FakeTransport::json("{}"));
+    let vault = home.open().await;
+    let new = |name: &str| NewApp {
+        platform: "lazada".to_owned(),
+        name: Some(name.to_owned()),
+        key: "500300".to_owned(),
+        secret: AppSecret::new(support::SECRET),
+        redirect_uri: None,
+        region: None,
+    };
+    let tokens = ImportedTokens {
+        access: Some(AccessToken::new("an-access-token-of-another-program")),
+        account_name: Some("shop".to_owned()),
+        ..ImportedTokens::default()
+    };
+    let (app, account) = vault.add_app_with_tokens(new("one"), tokens.clone()).await.unwrap();
+    assert_eq!((app.name.as_str(), account.name.as_str(), account.app.as_str()), ("one", "shop", "one"));
+    for (app, tokens) in [
+        ("two", tokens.clone()),
+        ("one", ImportedTokens { account_name: None, ..tokens }),
+        ("two", ImportedTokens::default()),
+    ] {
+        let error = vault.add_app_with_tokens(new(app), tokens).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Usage, "{error:?}");
+    }
+    assert_eq!(vault.apps().await.unwrap().len(), 1);
+    assert_eq!(vault.accounts().await.unwrap().len(), 1);
 }

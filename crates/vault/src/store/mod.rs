@@ -219,6 +219,13 @@ pub trait TokenStore: Send + Sync {
     fn app<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<AppRow>>>;
     /// Adds an app; false when the name is taken.
     fn add_app(&self, row: AppRow) -> BoxFuture<'_, Result<bool>>;
+    /// Adds an app with an account and its authorisation; all or nothing. False when a name is taken.
+    fn add_app_with_account(
+        &self,
+        app: AppRow,
+        authorisation: AuthorisationRow,
+        account: AccountRow,
+    ) -> BoxFuture<'_, Result<bool>>;
 
     /// Returns all accounts, oldest first, then by name.
     fn accounts(&self) -> BoxFuture<'_, Result<Vec<FullRow>>>;

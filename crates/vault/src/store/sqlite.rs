@@ -75,26 +75,29 @@ impl TokenStore for SqliteStore {
 
     fn add_app(&self, app: AppRow) -> BoxFuture<'_, Result<bool>> {
         Box::pin(async move {
-            let done = sqlx::query(
-                "INSERT INTO app (app_id, name, platform, region, app_key, secret, redirect_uri, sandbox, created_at) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-            )
-            .bind(app.id.as_bytes().as_slice())
-            .bind(&app.name)
-            .bind(&app.platform)
-            .bind(&app.region)
-            .bind(&app.app_key)
-            .bind(&app.secret)
-            .bind(&app.redirect_uri)
-            .bind(&app.sandbox)
-            .bind(app.created_at)
-            .execute(&self.pool)
-            .await;
-            match done {
-                Ok(_) => Ok(true),
-                Err(error) if is_name_taken(&error) => Ok(false),
-                Err(error) => Err(self.failed(error)),
-            }
+            let added = async {
+                let mut connection = self.pool.acquire().await?;
+                insert_app(&mut connection, &app).await
+            };
+            self.unless_taken(added.await)
+        })
+    }
+
+    fn add_app_with_account(
+        &self,
+        app: AppRow,
+        authorisation: AuthorisationRow,
+        account: AccountRow,
+    ) -> BoxFuture<'_, Result<bool>> {
+        Box::pin(async move {
+            let added = async {
+                let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+                insert_app(&mut transaction, &app).await?;
+                insert_authorisation(&mut transaction, &authorisation).await?;
+                insert_account(&mut transaction, &account).await?;
+                transaction.commit().await
+            };
+            self.unless_taken(added.await)
         })
     }
 
@@ -136,13 +139,9 @@ impl TokenStore for SqliteStore {
         authorisation: Option<AuthorisationRow>,
         accounts: Vec<AccountRow>,
     ) -> BoxFuture<'_, Result<bool>> {
-        Box::pin(async move {
-            match self.insert_accounts(authorisation.as_ref(), &accounts).await {
-                Ok(()) => Ok(true),
-                Err(error) if is_name_taken(&error) => Ok(false),
-                Err(error) => Err(self.failed(error)),
-            }
-        })
+        Box::pin(
+            async move { self.unless_taken(self.insert_accounts(authorisation.as_ref(), &accounts).await) },
+        )
     }
 
     fn update_account(
@@ -338,6 +337,15 @@ impl TokenStore for SqliteStore {
 }
 
 impl SqliteStore {
+    /// True when it was done, false when a name was taken.
+    fn unless_taken(&self, done: sqlx::Result<()>) -> Result<bool> {
+        match done {
+            Ok(()) => Ok(true),
+            Err(error) if is_name_taken(&error) => Ok(false),
+            Err(error) => Err(self.failed(error)),
+        }
+    }
+
     async fn insert_accounts(
         &self,
         authorisation: Option<&AuthorisationRow>,
@@ -348,21 +356,7 @@ impl SqliteStore {
             insert_authorisation(&mut transaction, row).await?;
         }
         for row in accounts {
-            sqlx::query(
-                "INSERT INTO account (account_id, name, app_id, authorisation_id, login, shop_id, country, region, \
-                 created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-            )
-            .bind(row.id.as_bytes().as_slice())
-            .bind(&row.name)
-            .bind(row.app_id.as_bytes().as_slice())
-            .bind(row.authorisation_id.as_bytes().as_slice())
-            .bind(&row.login)
-            .bind(&row.shop_id)
-            .bind(&row.country)
-            .bind(&row.region)
-            .bind(row.created_at)
-            .execute(&mut *transaction)
-            .await?;
+            insert_account(&mut transaction, row).await?;
         }
         transaction.commit().await
     }
@@ -426,6 +420,44 @@ impl SqliteStore {
             .await?;
         transaction.commit().await
     }
+}
+
+async fn insert_app(connection: &mut SqliteConnection, row: &AppRow) -> sqlx::Result<()> {
+    sqlx::query(
+        "INSERT INTO app (app_id, name, platform, region, app_key, secret, redirect_uri, sandbox, created_at) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+    )
+    .bind(row.id.as_bytes().as_slice())
+    .bind(&row.name)
+    .bind(&row.platform)
+    .bind(&row.region)
+    .bind(&row.app_key)
+    .bind(&row.secret)
+    .bind(&row.redirect_uri)
+    .bind(&row.sandbox)
+    .bind(row.created_at)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+async fn insert_account(connection: &mut SqliteConnection, row: &AccountRow) -> sqlx::Result<()> {
+    sqlx::query(
+        "INSERT INTO account (account_id, name, app_id, authorisation_id, login, shop_id, country, region, \
+         created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+    )
+    .bind(row.id.as_bytes().as_slice())
+    .bind(&row.name)
+    .bind(row.app_id.as_bytes().as_slice())
+    .bind(row.authorisation_id.as_bytes().as_slice())
+    .bind(&row.login)
+    .bind(&row.shop_id)
+    .bind(&row.country)
+    .bind(&row.region)
+    .bind(row.created_at)
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
 async fn insert_authorisation(connection: &mut SqliteConnection, row: &AuthorisationRow) -> sqlx::Result<()> {

@@ -194,7 +194,7 @@ fn disk_is_full(path: &Path) -> bool {
     let probe = beside(path, ".probe");
     let tried =
         fs::OpenOptions::new().write(true).create(true).truncate(true).open(&probe).and_then(|mut file| {
-            file.write_all(&[0xA5; PROBE])?;
+            file.write_all(&vec![0xA5; PROBE])?;
             file.sync_all()
         });
     let _ = fs::remove_file(&probe);

@@ -51,6 +51,14 @@ impl TokenStore for FlakyStore {
     fn add_app(&self, row: AppRow) -> BoxFuture<'_, Result<bool>> {
         self.inner.add_app(row)
     }
+    fn add_app_with_account(
+        &self,
+        app: AppRow,
+        authorisation: AuthorisationRow,
+        account: AccountRow,
+    ) -> BoxFuture<'_, Result<bool>> {
+        self.inner.add_app_with_account(app, authorisation, account)
+    }
     fn accounts(&self) -> BoxFuture<'_, Result<Vec<FullRow>>> {
         self.inner.accounts()
     }
