@@ -41,6 +41,38 @@ fn both_readmes_open_with_the_same_two_commands() {
     assert!(dev.is_file());
 }
 
+#[test]
+fn both_readmes_print_the_same_commands() {
+    assert_eq!(shell_lines("README.md"), shell_lines("README.zh-CN.md"));
+}
+
+#[test]
+fn links_between_documents_lead_somewhere() {
+    let mut documents: Vec<PathBuf> = ["", "docs", "docs/decisions", "interop", "catalog"]
+        .iter()
+        .flat_map(|folder| std::fs::read_dir(root().join(folder)).unwrap())
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "md"))
+        .collect();
+    documents.sort();
+    let mut broken = Vec::new();
+    for document in &documents {
+        let text = std::fs::read_to_string(document).unwrap();
+        for target in
+            text.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(target, _)| target)
+        {
+            let target = target.split('#').next().unwrap_or_default();
+            if target.is_empty() || target.contains("://") || target.contains(' ') {
+                continue;
+            }
+            if !document.parent().unwrap().join(target).exists() {
+                broken.push(format!("{}: {target}", document.display()));
+            }
+        }
+    }
+    assert!(documents.len() >= 10 && broken.is_empty(), "{broken:#?}");
+}
+
 #[cfg(unix)]
 #[test]
 fn the_readmes_commands_work_as_printed() {
