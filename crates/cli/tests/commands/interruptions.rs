@@ -118,7 +118,7 @@ fn begun(house: &House, arguments: &[&str]) -> Child {
 
 #[expect(clippy::disallowed_methods, reason = "another process is waited for, which has no virtual clock")]
 fn pause() {
-    std::thread::sleep(Duration::from_millis(1_000));
+    std::thread::sleep(Duration::from_secs(1));
 }
 
 fn send(child: &Child, signal: &str) {
