@@ -36,7 +36,7 @@ pub use catalog::{ApiSummary, Catalog, Explained};
 pub use endpoint::{Endpoint, Urls, request_url, signed_path};
 pub use overlay::{Mistake, Overlay, ParamPatch, Patch};
 pub use platform::{
-    AuthorizeRules, ClockRules, DigestChoice, IdentityFields, OAuthStyle, Platform, QuotaRule, Region,
-    TokenRules,
+    AuthorizeRules, BatchRules, ClockRules, DigestChoice, IdentityFields, OAuthStyle, Platform, QuotaRule,
+    Region, TokenRules,
 };
 pub use record::{ApiErrorNote, Field, HttpMethods, Paging, PagingStyle, Param, Safety, Type};

@@ -10,7 +10,7 @@ use sesame_core::{Protocol, Shape, envelope::ReplyRules, sign::Digest};
 #[serde(deny_unknown_fields)]
 pub struct Platform {
     /// The name scripts use: `alibaba`, `aliexpress`, `aliexpress-legacy`, `1688`, `lazada`,
-    /// `daraz`, `miravia`, `taobao`.
+    /// `daraz`, `miravia`, `taobao`, `taobao-global`.
     pub name: String,
     /// The name people use.
     pub title: String,
@@ -39,6 +39,9 @@ pub struct Platform {
     /// Documented quotas.
     #[serde(default)]
     pub quotas: Vec<QuotaRule>,
+    /// What is known of batches of calls, where the platform has them.
+    #[serde(default)]
+    pub batch: Option<BatchRules>,
     /// How replies are read. Filled from the tables of protocol and platform when loaded.
     #[serde(default)]
     pub replies: ReplyRules,
@@ -221,6 +224,19 @@ pub struct DigestChoice {
     pub method: String,
     /// The digest.
     pub digest: Digest,
+}
+
+/// What a platform says of batches.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BatchRules {
+    /// The most calls of one batch.
+    pub calls: usize,
+    /// Where this is known from.
+    pub source: String,
+    /// True when it is a guess.
+    #[serde(default)]
+    pub guess: bool,
 }
 
 /// A documented limit.

@@ -298,8 +298,8 @@ fn success_that_is_none_is_a_refusal() {
         (
             "aliexpress",
             Shape::IopSync,
-            r#"{"aliexpress_affiliate_product_query_response":{"resp_result":{"resp_code":405,"resp_msg":"The result is empty"}}}"#,
-            "405",
+            r#"{"aliexpress_affiliate_product_query_response":{"resp_result":{"resp_code":402,"resp_msg":"no"}}}"#,
+            "402",
         ),
         ("1688", Shape::Param2, r#"{"result":{"success":false,"code":"C3","message":"no"}}"#, "C3"),
         (

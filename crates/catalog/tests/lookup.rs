@@ -13,7 +13,17 @@ fn the_platforms_are_those_that_scripts_rely_on() {
     let names: Vec<&str> = catalog().platforms().iter().map(|platform| platform.name.as_str()).collect();
     assert_eq!(
         names,
-        ["alibaba", "aliexpress", "aliexpress-legacy", "1688", "lazada", "daraz", "miravia", "taobao"]
+        [
+            "alibaba",
+            "aliexpress",
+            "aliexpress-legacy",
+            "1688",
+            "lazada",
+            "daraz",
+            "miravia",
+            "taobao",
+            "taobao-global"
+        ]
     );
 }
 

@@ -68,4 +68,4 @@ pub use options::{OldRefreshToken, Options};
 pub use quotas::{QuotaPer, QuotaRule};
 pub use server::Sandbox;
 pub use token_replies::LazadaReply;
-pub use trouble::{TroubleKind, TroubleRule};
+pub use trouble::{ErrorOrigin, TroubleKind, TroubleRule};

@@ -57,7 +57,7 @@ pub struct Options {
     pub lazada_reply: LazadaReply,
     /// The largest body of a request, in bytes. Default: 16 MiB.
     pub max_body: usize,
-    /// The most calls of a TOP batch: 20 by common knowledge, confirmed nowhere (protocols 3.6).
+    /// The most calls of a TOP batch. Default: what the catalogue says.
     pub max_batch: usize,
     /// The most connections at a time. Default: 4,096; more wait.
     pub max_connections: usize,
@@ -89,6 +89,9 @@ impl Options {
 
     /// Returns the defaults.
     pub fn new(catalog: Arc<Catalog>, clock: Arc<dyn Clock>) -> Self {
+        let batch = catalog.platforms().iter().find_map(|platform| platform.batch.as_ref());
+        // Without a line in the data nothing is known of a limit; there is one all the same.
+        let max_batch = batch.map_or(1_000, |rules| rules.calls);
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 4600)),
             allow_public: false,
@@ -103,7 +106,7 @@ impl Options {
             old_refresh_token: OldRefreshToken::Dies,
             lazada_reply: LazadaReply::ApiPage,
             max_body: 16 << 20,
-            max_batch: 20,
+            max_batch,
             max_connections: 4_096,
             catalog,
             clock,

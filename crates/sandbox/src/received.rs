@@ -182,8 +182,9 @@ impl<'a> Fields<'a> {
                     Ok(text) => Cow::Owned(text),
                     Err(error) => {
                         let shown: String = name.chars().take(64).collect();
-                        self.unread =
-                            Some(format!("the member {shown:?} of the JSON body holds a damaged text: {error}"));
+                        self.unread = Some(format!(
+                            "the member {shown:?} of the JSON body holds a damaged text: {error}"
+                        ));
                         continue;
                     }
                 },
@@ -358,7 +359,8 @@ mod tests {
     #[test]
     fn readings_differ_by_what_may_be_left_out() {
         let lens = |query: &str, lenient| {
-            let fields = Fields::read(&head(query, Some("application/json")), b"{\"x\":\"\",\"y\":2}").unwrap();
+            let fields =
+                Fields::read(&head(query, Some("application/json")), b"{\"x\":\"\",\"y\":2}").unwrap();
             fields.readings(lenient).iter().map(|reading| reading.pairs.len()).collect::<Vec<_>>()
         };
         assert_eq!(lens("a=1&b=", true), [4, 2, 2, 1]);

@@ -74,9 +74,8 @@ pub(crate) fn serve(state: &State, method: Method, head: &Head<'_>, body: &[u8],
         _ if path == "/rest" || path.starts_with("/rest/") => {
             Fields::read(head, body).map(|fields| gateway::serve_iop(state, Door::Rest, head, &fields, now))
         }
-        _ if path.starts_with("/openapi/") || path.starts_with("/api/") => {
-            Fields::read(head, body).map(|fields| gateway::serve_param2(state, head, &fields, now))
-        }
+        _ if path.starts_with("/openapi/") || path.starts_with("/api/") => Fields::read(head, body)
+            .map(|fields| gateway::serve_param2(state, head, &fields, method == Method::Post, now)),
         _ => {
             return refuse(&Unreadable {
                 status: 404,

@@ -17,7 +17,8 @@ pub enum LazadaReply {
     /// `country_user_info_list` on refresh, with short codes.
     #[default]
     ApiPage,
-    /// The guide: bare numbers, no short codes.
+    /// The guide: a cross-border seller (`cb`) with a seller id in each country, bare numbers, and
+    /// neither short codes nor `code` and `request_id`.
     Guide,
     /// A map keyed by country instead of a list, as another page shows it.
     Map,
@@ -50,6 +51,7 @@ pub(crate) fn iop(
     let (id, user) = (shop.id.to_string(), shop.user_id.to_string());
     let country = shop.country.to_ascii_lowercase();
     match platform {
+        "lazada" if lazada == LazadaReply::Guide => lazada_guide(shop, pair, refresh, access),
         "lazada" => {
             let texts = lazada == LazadaReply::ApiPage;
             let mut reply = json!({
@@ -62,19 +64,14 @@ pub(crate) fn iop(
                 "expires_in": number(texts, access),
                 "account": shop.login,
             });
-            let (name, value) = match lazada {
-                LazadaReply::ApiPage => (
+            let (name, value) = if texts {
+                (
                     if step == Step::Create { "country_user_info" } else { "country_user_info_list" },
                     json!([{"country": shop.country, "user_id": user, "seller_id": id, "short_code": shop.member_id}]),
-                ),
-                LazadaReply::Guide => (
-                    "country_user_info",
-                    json!([{"country": country, "seller_id": id, "user_id": shop.user_id}]),
-                ),
-                LazadaReply::Map => {
-                    let entry = json!({"user_id": user, "seller_id": id, "short_code": shop.member_id});
-                    ("country_user_info", Json::Object([(country, entry)].into_iter().collect()))
-                }
+                )
+            } else {
+                let entry = json!({"user_id": user, "seller_id": id, "short_code": shop.member_id});
+                ("country_user_info", Json::Object([(country, entry)].into_iter().collect()))
             };
             reply[name] = value;
             reply
@@ -127,6 +124,31 @@ pub(crate) fn iop(
             "user_info": {"country": country, "user_id": user, "seller_id": id, "short_code": shop.member_id},
         }),
     }
+}
+
+/// Between the ids that one cross-border seller has in two countries; more than any id of the world.
+const NEXT_COUNTRY: u64 = 10_000_000_000;
+
+fn lazada_guide(shop: &Shop, pair: &Pair, refresh: u64, access: u64) -> Json {
+    let own = shop.country.to_ascii_lowercase();
+    let other = if own == "my" { "sg" } else { "my" };
+    json!({
+        "access_token": pair.access,
+        "country": "cb",
+        "refresh_token": pair.refresh.as_deref().unwrap_or_default(),
+        "account_platform": "seller_center",
+        "refresh_expires_in": refresh,
+        "expires_in": access,
+        "account": shop.login,
+        "country_user_info": [
+            {"country": own, "seller_id": shop.id.to_string(), "user_id": shop.user_id},
+            {
+                "country": other,
+                "seller_id": (shop.id + NEXT_COUNTRY).to_string(),
+                "user_id": shop.user_id + NEXT_COUNTRY,
+            },
+        ],
+    })
 }
 
 /// The reply of `getToken`. A refresh carries no refresh token.

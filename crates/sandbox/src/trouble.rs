@@ -82,7 +82,41 @@ pub enum TroubleKind {
         /// TOP's sub message.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         sub_message: Option<String>,
+        /// IOP's `type`. Nothing: the one that the documents show with the code.
+        #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
+        origin: Option<ErrorOrigin>,
     },
+}
+
+/// IOP's `type` of an error: whose it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum ErrorOrigin {
+    /// The caller's.
+    Isv,
+    /// The service's behind the gateway.
+    Isp,
+    /// The gateway's.
+    System,
+}
+
+impl ErrorOrigin {
+    /// Returns the type that the documents show with a code (protocols 2.7).
+    pub(crate) fn of(code: &str) -> Self {
+        match code {
+            "ServiceTimeout" | "HttpConnectError" | "UnknownRuntimeException" => Self::Isp,
+            "6" | "1000" | "506" | "1002" | "E1002" | "901" | "E901" => Self::System,
+            _ => Self::Isv,
+        }
+    }
+
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Isv => "ISV",
+            Self::Isp => "ISP",
+            Self::System => "SYSTEM",
+        }
+    }
 }
 
 impl TroubleKind {
@@ -93,7 +127,7 @@ impl TroubleKind {
             Self::Huge { .. } => &["kind", "bytes"],
             Self::CallLimit { .. } | Self::WrongDate { .. } => &["kind", "seconds"],
             Self::Status { .. } => &["kind", "status"],
-            Self::Error { .. } => &["kind", "code", "message", "sub_code", "sub_message"],
+            Self::Error { .. } => &["kind", "code", "message", "sub_code", "sub_message", "type"],
             Self::DropBefore
             | Self::DropAfter
             | Self::Hang

@@ -42,7 +42,8 @@ fn ask(world: &World, shop: usize, api: &str, args: &[(&str, &str)]) -> usize {
 
 /// Makes every shop stock its shelves.
 fn touch(world: &World) {
-    for (at, shop) in world.shops().iter().enumerate() {
+    // No product API of Taobao Global is known: its shops have nothing to stock.
+    for (at, shop) in world.shops().iter().enumerate().filter(|(_, shop)| shop.platform != "taobao-global") {
         let (_, api, args) = LISTS
             .iter()
             .find(|list| list.0 == shop.platform && list.1 != "/category/tree/get")
@@ -60,7 +61,7 @@ fn resident() -> Option<usize> {
 #[test]
 fn ten_thousand_products_stay_under_sixty_megabytes() {
     let before = resident();
-    // 16 shops of 625: ten thousand products in all.
+    // 16 shops with products, of 625 each: ten thousand products in all.
     let started = Instant::now();
     let world = World::generate(1, 2, 625);
     touch(&world);

@@ -56,10 +56,22 @@ pub(crate) fn serve(
 
     let mut out = String::new();
     let mut refusal = None;
-    for (at, call) in calls.calls.iter().enumerate() {
+    for (at, call) in calls.calls.into_iter().enumerate() {
         if at > 0 {
             out.push_str(separator);
         }
+        let call = match call {
+            Ok(call) => call,
+            Err(refused) => {
+                // Errors are independent (protocols 3.6): this one stands in its own place.
+                let trace = Trace { app: Some(app), api: "/router/batch".into(), ..Trace::default() };
+                let outcome = top::finish(state, head, fields, &trace, Err(refused), now);
+                refusal = refusal.or(outcome.refusal);
+                out.push_str(&in_format(outcome.body));
+                continue;
+            }
+        };
+        let call = &call;
         let own = Layered { first: call, then: &calls.shared };
         let args = Layered { first: &own, then: fields };
         let method = own.get("method").unwrap_or_default();
@@ -91,7 +103,7 @@ pub(crate) fn serve(
 /// The calls of a batch and what they share.
 struct Calls<'a> {
     shared: Fields<'a>,
-    calls: Vec<Fields<'a>>,
+    calls: Vec<Result<Fields<'a>, Refused>>,
 }
 
 /// Splits a body into its calls.
@@ -119,7 +131,7 @@ fn split<'a>(body: &'a [u8], separator: &str, most: usize) -> Result<Calls<'a>, 
             return Err(wrong(format!("the batch has more than {most} calls")));
         }
         // A call without parameters is the letter N.
-        calls.push(if piece == "N" { Fields::default() } else { read(piece.as_bytes())? });
+        calls.push(if piece == "N" { Ok(Fields::default()) } else { read(piece.as_bytes()) });
     }
     if calls.is_empty() || text.is_empty() {
         return Err(wrong("the batch has no call in its body".to_owned()));

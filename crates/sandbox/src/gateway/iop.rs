@@ -20,7 +20,7 @@ use crate::{
     received::{Fields, Head, Layered, Owned},
     reply::{Media, WebReply},
     state::State,
-    token_replies::{self, Step},
+    token_replies::{self, LazadaReply, Step},
     tokens::{Grant, Look},
     xml,
 };
@@ -60,11 +60,18 @@ enum Target {
 /// Finds out what a name means. Token calls are served whatever the catalogue lists.
 fn target(state: &State, app: &App, door: Door, name: &str) -> Option<Target> {
     let token = |step, as_text| Some(Target::Token { step, as_text });
+    let rules = &state.platform(app).tokens;
+    if rules.create == name || rules.create_also.iter().any(|also| also == name) {
+        return token(Step::Create, false);
+    }
+    if rules.refresh == name || rules.refresh_also.iter().any(|also| also == name) {
+        return token(Step::Refresh, false);
+    }
     match name {
-        "/auth/token/create" | "/auth/token/security/create" | "/auth/token/createWithOpenId" => {
-            return token(Step::Create, false);
+        // Platforms that share a catalogue do not share all names of the token calls.
+        "/auth/token/createWithOpenId" | "/auth/token/security/create" | "/auth/token/security/refresh" => {
+            return None;
         }
-        "/auth/token/refresh" | "/auth/token/security/refresh" => return token(Step::Refresh, false),
         "taobao.top.auth.token.create" if door == Door::Sync => return token(Step::Create, true),
         "taobao.top.auth.token.refresh" if door == Door::Sync => return token(Step::Refresh, true),
         _ => {}
@@ -144,9 +151,11 @@ pub(crate) fn serve(
     let simplify = fields.get("simplify") == Some("true");
     let request_id = state.request_id(now);
     let reply = match outcome {
-        Ok(Success { payload, code }) => {
+        Ok(Success { payload, code, bare }) => {
             trace.count(state, code);
             let body = match door {
+                Door::Sync if bare && !simplify => format!("{{{}:{payload}}}", quoted(&root_of(name))),
+                _ if bare => payload,
                 Door::Sync if !simplify => {
                     let inner = extend(payload, &format!("\"request_id\":\"{request_id}\""));
                     format!("{{{}:{inner}}}", quoted(&root_of(name)))
@@ -197,11 +206,17 @@ struct Success {
     payload: String,
     /// The outcome in the statistics; nothing for a success.
     code: &'static str,
+    /// True for a payload that gets neither `code` nor `request_id`.
+    bare: bool,
 }
 
 impl Success {
     fn of(payload: impl Into<String>) -> Self {
-        Self { payload: payload.into(), code: "" }
+        Self { payload: payload.into(), code: "", bare: false }
+    }
+
+    fn business_failure(payload: String) -> Self {
+        Self { payload, code: "business failure", bare: false }
     }
 }
 
@@ -281,8 +296,8 @@ fn answer(
         Target::Token { step, as_text } => {
             return match hurdle(state, app, trace, None, now) {
                 Hurdle::Refused(refused) => Err(refused),
-                Hurdle::Failure(payload) => Ok(Success { payload, code: "business failure" }),
-                Hurdle::Clear => token_call(state, app, asked, *step, *as_text).map(Success::of),
+                Hurdle::Failure(payload) => Ok(Success::business_failure(payload)),
+                Hurdle::Clear => token_call(state, app, asked, *step, *as_text),
             };
         }
         Target::Api(contract, variables) => (contract, variables),
@@ -312,7 +327,7 @@ fn answer(
     // 8 limits, and what was ordered to go wrong
     match hurdle(state, app, trace, shop, now) {
         Hurdle::Refused(refused) => return Err(refused),
-        Hurdle::Failure(payload) => return Ok(Success { payload, code: "business failure" }),
+        Hurdle::Failure(payload) => return Ok(Success::business_failure(payload)),
         Hurdle::Clear => {}
     }
 
@@ -409,7 +424,7 @@ fn token_call(
     asked: &Asked<'_>,
     step: Step,
     as_text: bool,
-) -> Result<String, Refused> {
+) -> Result<Success, Refused> {
     let Asked { fields, now, .. } = *asked;
     let refused = |refused: Refused| {
         state.tokens.refused.fetch_add(1, Ordering::Relaxed);
@@ -474,9 +489,14 @@ fn token_call(
         Step::Refresh => &state.tokens.refreshed,
     }
     .fetch_add(1, Ordering::Relaxed);
-    let reply =
-        token_replies::iop(&app.platform_name, found, &pair, step, state.lazada_reply(), now).to_string();
-    Ok(if as_text { format!("{{\"token_result\":{}}}", quoted(&reply)) } else { reply })
+    let lazada = state.lazada_reply();
+    let reply = token_replies::iop(&app.platform_name, found, &pair, step, lazada, now).to_string();
+    if as_text {
+        return Ok(Success::of(format!("{{\"token_result\":{}}}", quoted(&reply))));
+    }
+    // Lazada's guide prints its reply without an envelope.
+    let bare = app.platform_name == "lazada" && lazada == LazadaReply::Guide;
+    Ok(Success { payload: reply, code: "", bare })
 }
 
 fn illegal_refresh_token() -> Refused {

@@ -30,7 +30,7 @@ use crate::{
     quotas::{Exceeded, QuotaPer},
     received::Fields,
     state::State,
-    trouble::{Plan, TroubleKind},
+    trouble::{ErrorOrigin, Plan, TroubleKind},
     world::{Answer, Args, WorldCall},
 };
 
@@ -195,8 +195,9 @@ pub(crate) fn hurdle(
             limit(protocol, Exceeded { seconds: *seconds, api: true, per: QuotaPer::App })
         }
         TroubleKind::IllegalToken => bad_token(protocol),
-        TroubleKind::Error { code, message, sub_code, sub_message } => {
-            let mut refused = Refused::new(code.clone(), message.clone());
+        TroubleKind::Error { code, message, sub_code, sub_message, origin } => {
+            let origin = origin.unwrap_or_else(|| ErrorOrigin::of(code));
+            let mut refused = Refused::new(code.clone(), message.clone()).origin(origin.as_str());
             refused.sub_code = sub_code.clone().map(Cow::Owned);
             refused.sub_message = sub_message.clone().map(Cow::Owned);
             refused.status = match code.as_str() {

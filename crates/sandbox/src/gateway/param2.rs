@@ -3,7 +3,7 @@
 //! Order of checks (protocols 6): path shape, app, signature, API, token, rights, limits, required
 //! arguments, API. Gateway errors have an HTTP error status; success is the bare payload.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering};
 
 use jiff::Timestamp;
 use serde_json::json;
@@ -34,12 +34,14 @@ pub(super) struct Route<'a> {
     pub(super) key: &'a str,
     /// What is signed: from the protocol to the app key, as in the URL.
     pub(super) path: &'a str,
+    /// Whether it came by POST, as token calls have to.
+    pub(super) posted: bool,
 }
 
 const PROTOCOLS: [&str; 7] = ["param2", "http", "json2", "xml2", "json", "xml", "param"];
 
 impl<'a> Route<'a> {
-    fn read(path: &'a str) -> Result<Self, Refused> {
+    fn read(path: &'a str, posted: bool) -> Result<Self, Refused> {
         // `/openapi/` is for public APIs, `/api/` for the vendor's inner ones (protocols 1.1).
         let path = path.strip_prefix("/openapi/").or_else(|| path.strip_prefix("/api/")).unwrap_or_default();
         let unsupported = |hint: &str| {
@@ -64,7 +66,7 @@ impl<'a> Route<'a> {
         if version.is_empty() || !version.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(unsupported("the version is no number"));
         }
-        Ok(Self { protocol, version, namespace, name, key, path })
+        Ok(Self { protocol, version, namespace, name, key, path, posted })
     }
 
     fn wants_xml(&self, fields: &Fields<'_>) -> bool {
@@ -76,9 +78,15 @@ impl<'a> Route<'a> {
 }
 
 /// Serves one request.
-pub(crate) fn serve(state: &State, head: &Head<'_>, fields: &Fields<'_>, now: Timestamp) -> WebReply {
+pub(crate) fn serve(
+    state: &State,
+    head: &Head<'_>,
+    fields: &Fields<'_>,
+    posted: bool,
+    now: Timestamp,
+) -> WebReply {
     let mut trace = Trace { api: head.path.into(), ..Trace::default() };
-    let route = Route::read(head.path);
+    let route = Route::read(head.path, posted);
     let mut found: Option<Arc<Contract>> = None;
     if let Ok(route) = &route {
         trace.api = format!("{}:{}", route.namespace, route.name).into();
@@ -182,9 +190,12 @@ fn answer(
         ));
     }
 
-    // 2 signature: checked when there is one, missed where the entry says that there has to be one
-    let token_call = param2_tokens::Call::of(route);
-    if let Some(given) = fields.filled("_aop_signature") {
+    // 2 signature: checked when there is one, missed where the entry says that there has to be one.
+    // Token calls name no secret in it; one that came is tolerated (protocols 1.5).
+    let token_call = param2_tokens::Call::of(route, &state.platform(app).tokens);
+    let signature =
+        if token_call.is_some_and(|call| !call.is_signed()) { None } else { fields.get("_aop_signature") };
+    if let Some(given) = signature.filter(|given| !given.is_empty()) {
         let signed = signature::Signed {
             shape: Shape::Param2,
             path: route.path,
@@ -198,23 +209,16 @@ fn answer(
             refused.id = Some(id);
             refused
         })?;
-    } else {
-        let needed = match token_call {
-            Some(call) => call.is_signed(),
-            None => found.is_some_and(|contract| contract.api.signed == Some(true)),
-        };
-        if needed {
-            let hint = if fields.get("sign").is_some() {
-                "the request carries `sign`, which is TOP's; param2 wants `_aop_signature`: HMAC-SHA1 over path and sorted pairs"
-            } else {
-                "this API has to be signed: `_aop_signature`"
-            };
-            return Err(Refused::new("gw.SignatureMissing", "Signature is missing").hint(hint));
-        }
+    } else if let Some(hint) = missing_signature(fields, signature.is_some(), token_call, found) {
+        return Err(Refused::new("gw.SignatureMissing", "Signature is missing").hint(hint));
     }
 
     // Token calls have their own checks.
     if let Some(call) = token_call {
+        if !route.posted {
+            state.tokens.refused.fetch_add(1, Ordering::Relaxed);
+            return Err(param2_tokens::only_by_post());
+        }
         return match hurdle(state, app, trace, None, now) {
             Hurdle::Refused(refused) => Err(refused),
             Hurdle::Failure(body) => Ok(Success { body, code: "business failure" }),
@@ -222,8 +226,8 @@ fn answer(
         };
     }
 
-    // 3 API
-    let Some(contract) = found else {
+    // 3 API; a token call that the platform does not list is none, whatever the catalogue describes
+    let Some(contract) = found.filter(|_| route.namespace != "system.oauth2") else {
         if let Some(body) = time_api(route, now) {
             return Ok(Success { body, code: "" });
         }
@@ -272,6 +276,31 @@ fn answer(
     call_api(state, app, contract, route, shop, &args, now)
 }
 
+/// Tells what is wrong with a call that carries no signature, if that is wrong.
+fn missing_signature(
+    fields: &Fields<'_>,
+    empty: bool,
+    token_call: Option<param2_tokens::Call>,
+    found: Option<&Arc<Contract>>,
+) -> Option<&'static str> {
+    if empty {
+        return Some("`_aop_signature` came and is empty");
+    }
+    if let Some(call) = token_call {
+        return call.is_signed().then_some("this call has to be signed: `_aop_signature`");
+    }
+    // Seen live (protocols 1.3): who signs as on TOP gets this, whether or not the API is signed.
+    let takes_sign = |contract: &Arc<Contract>| contract.api.params.iter().any(|param| param.name == "sign");
+    if fields.get("sign").is_some() && !found.is_some_and(takes_sign) {
+        return Some(
+            "the request carries `sign`, which is TOP's; param2 wants `_aop_signature`: HMAC-SHA1 over path and sorted pairs",
+        );
+    }
+    found
+        .is_some_and(|contract| contract.api.signed == Some(true))
+        .then_some("this API has to be signed: `_aop_signature`")
+}
+
 fn call_api(
     state: &State,
     app: &App,
@@ -294,8 +323,11 @@ fn call_api(
     }
 }
 
-/// `system/currentTime` and `system/currentTimeMillis`.
+/// `system/currentTime` and `system/currentTimeMillis`, which exist in version 1.
 fn time_api(route: &Route<'_>, now: Timestamp) -> Option<String> {
+    if route.version != "1" {
+        return None;
+    }
     match (route.namespace, route.name) {
         ("system", "currentTime") => Some(format!("\"{}\"", sesame_core::time::compact(now, 8))),
         ("system", "currentTimeMillis") => Some(now.as_millisecond().to_string()),

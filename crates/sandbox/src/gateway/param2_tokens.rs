@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use jiff::Timestamp;
+use sesame_catalog::TokenRules;
 use sesame_core::AppSecret;
 
 use super::{
@@ -32,21 +33,41 @@ pub(super) enum Call {
 }
 
 impl Call {
-    pub(super) fn of(route: &Route<'_>) -> Option<Self> {
-        if route.namespace != "system.oauth2" {
-            return None;
-        }
-        match route.name {
-            "getToken" => Some(Self::Get),
-            "refreshToken" => Some(Self::Refresh),
-            "postponeToken" => Some(Self::Postpone),
-            _ => None,
+    /// Finds out which call a path names, by the platform's own list of them.
+    pub(super) fn of(route: &Route<'_>, rules: &TokenRules) -> Option<Self> {
+        // `namespace/name` stands for version 1 under any protocol; `http/1/namespace/name` for itself.
+        let is = |listed: &str| {
+            let mut parts = listed.rsplit('/');
+            parts.next() == Some(route.name)
+                && parts.next() == Some(route.namespace)
+                && match (parts.next(), parts.next(), parts.next()) {
+                    (None, _, _) => route.version == "1",
+                    (Some(version), Some(protocol), None) => {
+                        version == route.version && protocol == route.protocol
+                    }
+                    _ => false,
+                }
+        };
+        if is(&rules.create) || rules.create_also.iter().any(|also| is(also)) {
+            Some(Self::Get)
+        } else if is(&rules.refresh) || rules.refresh_also.iter().any(|also| is(also)) {
+            Some(Self::Refresh)
+        } else if rules.postpone.as_deref().is_some_and(is) {
+            Some(Self::Postpone)
+        } else {
+            None
         }
     }
 
     pub(super) const fn is_signed(self) -> bool {
         matches!(self, Self::Refresh)
     }
+}
+
+/// The refusal of a token call by GET. That they are POST is documented, the code is inferred.
+pub(super) fn only_by_post() -> Refused {
+    let says = "this call is a POST: its parameters hold secrets";
+    Refused::new("405", says).status(405).sub("invalid_request", says).hint(says)
 }
 
 /// An OAuth refusal: HTTP 400 or 401 with both shapes that clients read.

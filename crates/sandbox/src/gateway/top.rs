@@ -39,13 +39,16 @@ pub(super) enum Target {
 }
 
 pub(super) fn target(state: &State, app: &App, method: &str) -> Option<Target> {
-    match method {
-        "taobao.top.auth.token.create" => return Some(Target::Token(Step::Create)),
-        "taobao.top.auth.token.refresh" => return Some(Target::Token(Step::Refresh)),
-        _ => {}
-    }
+    // Paths are no methods: `/token`, which the platform lists too, has its own route.
     if method.starts_with('/') {
         return None;
+    }
+    let rules = &state.platform(app).tokens;
+    if rules.create_also.iter().any(|also| also == method) {
+        return Some(Target::Token(Step::Create));
+    }
+    if rules.refresh_also.iter().any(|also| also == method) {
+        return Some(Target::Token(Step::Refresh));
     }
     state
         .contracts

@@ -14,8 +14,12 @@ use crate::{
     tokens::{random_text, uuid},
 };
 
-/// The redirect URI that shows the code instead of sending it (param2, protocols 1.5).
-const SHOW_CODE: &str = "urn:ietf:wg:oauth:2.0:oob";
+/// The redirect URIs that show the code instead of sending it (param2, protocols 1.5).
+const SHOW_CODE: [&str; 3] = [
+    "urn:ietf:wg:oauth:2.0:oob",
+    "http://gw.open.1688.com/auth/authCode.htm",
+    "http://gw.api.alibaba.com/auth/authCode.htm",
+];
 
 /// Parameters that the page passes on to its own form.
 const PASSED_ON: [&str; 4] = ["client_id", "redirect_uri", "state", "site"];
@@ -100,7 +104,17 @@ fn answer(
             says: format!("param-appkey.not.exists: this sandbox has no app with the key {key}."),
         });
     };
-    let shows_code = redirect_uri == SHOW_CODE && first.protocol == Protocol::Param2;
+    // TOP documents `token` as well, for programs in browsers; a server has no use for it.
+    if let Some(kind) = fields.filled("response_type").filter(|kind| *kind != "code") {
+        let kind: String = kind.chars().take(40).collect();
+        return Err(Wrong {
+            vendor: ILLEGAL,
+            says: format!(
+                "response_type={kind} is not served: this sandbox hands out codes (response_type=code), which the app exchanges for tokens."
+            ),
+        });
+    }
+    let shows_code = SHOW_CODE.contains(&redirect_uri) && first.protocol == Protocol::Param2;
     if !shows_code && !candidates.iter().any(|app| app.may_redirect_to(redirect_uri)) {
         let registered = first.redirect().uri.clone();
         return Err(Wrong {

@@ -60,8 +60,17 @@ use arguments::{Dialect, Reader};
 use stock::Stock;
 
 /// The platforms that have shops, in the order in which [`World::shops`] lists them.
-pub const PLATFORMS: [&str; 8] =
-    ["alibaba", "aliexpress", "aliexpress-legacy", "1688", "lazada", "daraz", "miravia", "taobao"];
+pub const PLATFORMS: [&str; 9] = [
+    "alibaba",
+    "aliexpress",
+    "aliexpress-legacy",
+    "1688",
+    "lazada",
+    "daraz",
+    "miravia",
+    "taobao",
+    "taobao-global",
+];
 
 /// One shop: the identity that a person authorises and that token replies carry.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -20,8 +20,8 @@ async fn the_description_holds_what_scripts_need() {
     assert_eq!(app["api_base"], format!("{}/rest", bench.sandbox.url()));
     assert_eq!(app["authorize_url"], format!("{}/oauth/authorize", bench.sandbox.url()));
     assert_eq!(app["redirect_uri"], "http://127.0.0.1:8756/callback");
-    assert_eq!(json["apps"].as_array().unwrap().len(), 8);
-    assert_eq!(json["shops"].as_array().unwrap().len(), 16);
+    assert_eq!(json["apps"].as_array().unwrap().len(), 9);
+    assert_eq!(json["shops"].as_array().unwrap().len(), 18);
     // All of it follows from the seed.
     let again = Bench::start().await;
     assert_eq!(

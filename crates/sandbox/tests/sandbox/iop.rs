@@ -308,3 +308,175 @@ async fn unknown_routes_and_methods_are_refused_in_words() {
     assert_eq!((answer.status, answer.header("allow")), (405, Some("GET, POST")));
     assert!(bench.get("/").await.text().contains("Sesame sandbox"));
 }
+
+#[tokio::test]
+async fn the_path_may_stand_in_method_alone() {
+    let bench = Bench::start().await;
+    let app = bench.app("aliexpress");
+    let code = bench.code(&app, "").await;
+    let call = |path: &'static str, pairs: Vec<(&'static str, String)>| {
+        let (bench, app) = (&bench, &app);
+        async move {
+            let pairs: Vec<(&str, &str)> =
+                pairs.iter().map(|(name, value)| (*name, value.as_str())).collect();
+            bench.iop_pairs(app, Some(path), &pairs).await
+        }
+    };
+    // As the iop SDKs for PHP and Python do it: all in the query, and a multipart body without parts.
+    let create = "/auth/token/create";
+    let pairs = call(create, vec![("method", create.to_owned()), ("code", code)]).await;
+    let answer = bench
+        .post(&format!("/rest?{}", form(&borrowed(&pairs))), "multipart/form-data; boundary=b", b"--b--\r\n")
+        .await;
+    assert_eq!(answer.code(), "0", "{}", answer.text());
+    assert!(answer.json()["access_token"].is_string());
+    // With arguments, and with a slash at the end of the base.
+    let bench_app = bench.app("lazada");
+    let token = bench.iop_login(&bench_app, "").await;
+    let token = token["access_token"].as_str().unwrap();
+    let pairs = [("method", LIST), ("session", token), ("filter", "all"), ("format", "json")];
+    let pairs = bench.iop_pairs(&bench_app, Some(LIST), &pairs).await;
+    let answer = bench.form("/rest/", &borrowed(&pairs)).await;
+    assert!(answer.json()["data"]["products"].is_array(), "{}", answer.text());
+    let stats = bench.control("GET", "stats", &Json::Null).await;
+    assert_eq!(stats["calls"]["lazada"][LIST]["ok"], 1, "{stats}");
+    // A name with dots is no path.
+    let pairs = bench.iop_pairs(&app, None, &[("method", "aliexpress.ds.product.get")]).await;
+    let answer = bench.form("/rest", &borrowed(&pairs)).await;
+    assert_eq!(answer.code(), "InvalidApiPath");
+    assert!(bench.refusal(&answer).await.to_string().contains("/sync"));
+}
+
+#[tokio::test]
+async fn json_bodies_that_are_no_object_get_the_gateways_own_answer() {
+    let bench = Bench::start().await;
+    let app = bench.app("lazada");
+    let token = bench.iop_login(&app, "").await;
+    let args = [("access_token", token["access_token"].as_str().unwrap()), ("filter", "all")];
+    let all = bench.iop_pairs(&app, Some(LIST), &args).await;
+    let all = borrowed(&all);
+    let (bare, full) = (format!("/rest{LIST}"), format!("/rest{LIST}?{}", form(&all)));
+    for body in ["[]", "null", "\"\"", "{}", " "] {
+        let answer = bench.post(&full, "application/json", body.as_bytes()).await;
+        assert_eq!(answer.code(), "0", "{body}: {}", answer.text());
+    }
+    let answer = bench.post(&bare, "Application/JSON; charset=utf-8", form(&all).as_bytes()).await;
+    assert_eq!(answer.code(), "0", "{}", answer.text());
+    for (body, says) in
+        [("[1]", "not an object"), ("{\"a\":", "not an object"), ("{\"a\":\"\\ud800\"}", "damaged")]
+    {
+        assert_eq!(bench.post(&full, "application/json", body.as_bytes()).await.code(), "0", "{body}");
+        let answer = bench.post(&bare, "application/json", body.as_bytes()).await;
+        assert_eq!((answer.status, answer.code()), (200, "MissingParameter".to_owned()), "{body}");
+        assert!(bench.refusal(&answer).await.to_string().contains(says), "{body}");
+        // What was not read was not signed: the report says so first.
+        let answer = bench.post(&format!("{full}&more=1"), "application/json", body.as_bytes()).await;
+        assert_eq!(answer.code(), "IncompleteSignature");
+        assert!(bench.refusal(&answer).await["hints"][0].as_str().unwrap().contains(says), "{body}");
+    }
+}
+
+#[tokio::test]
+async fn nulls_empties_and_copies_may_be_left_out_together() {
+    let bench = Bench::start().await;
+    let app = bench.app("lazada");
+    let token = bench.iop_login(&app, "").await;
+    let args = [("access_token", token["access_token"].as_str().unwrap()), ("filter", "all")];
+    let post = |pairs: Vec<(String, String)>, body: Json| {
+        let bench = &bench;
+        async move {
+            let target = format!("/rest{LIST}?{}", form(&borrowed(&pairs)));
+            bench.post(&target, "application/json", body.to_string().as_bytes()).await.code()
+        }
+    };
+    // A null that was signed as an empty text, and one that was not signed.
+    let mut signed_null = args.to_vec();
+    signed_null.push(("search", ""));
+    let mut pairs = bench.iop_pairs(&app, Some(LIST), &signed_null).await;
+    pairs.retain(|(name, _)| name != "search");
+    assert_eq!(post(pairs, json!({"search": null})).await, "0");
+    let pairs = bench.iop_pairs(&app, Some(LIST), &args).await;
+    assert_eq!(post(pairs.clone(), json!({"search": null})).await, "0");
+    // An unsigned empty text in the query beside an unsigned copy as JSON.
+    let mut more = pairs.clone();
+    more.push(owned("search", ""));
+    assert_eq!(post(more, json!({"filter": "all", "copy": 1})).await, "0");
+    let mut wrong = pairs;
+    wrong.push(owned("limit", "1"));
+    assert_eq!(post(wrong, json!({"search": null})).await, "IncompleteSignature");
+}
+
+fn owned(name: &str, value: &str) -> (String, String) {
+    (name.to_owned(), value.to_owned())
+}
+
+#[tokio::test]
+async fn path_variables_may_be_signed_as_the_document_says() {
+    let folder = std::env::temp_dir().join(format!("sesame-variables-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(
+        folder.join("orders.toml"),
+        "platform = \"aliexpress\"\nsource = \"a test\"\ndate = \"2026-11-21\"\n[[api]]\nname = \"/orders/{orderId}\"\nauth = false\nsafety = \"read\"\nparams = [{ n = \"orderId\", t = \"string\", r = true }]\n",
+    )
+    .unwrap();
+    let catalog = std::sync::Arc::new(sesame_catalog::Catalog::open(Some(&folder)).unwrap());
+    let bench = Bench::with(|options| options.catalog = catalog).await;
+    std::fs::remove_dir_all(&folder).unwrap();
+    let app = bench.app("aliexpress");
+    let call = |signed: &'static str, sign_it: bool, send_it: bool| {
+        let (bench, app) = (&bench, &app);
+        async move {
+            let args: &[(&str, &str)] = if sign_it { &[("orderId", "1234")] } else { &[] };
+            let mut pairs = bench.iop_pairs(app, Some(signed), args).await;
+            pairs.retain(|(name, _)| send_it || name != "orderId");
+            bench.get(&format!("/rest/2.0/orders/1234?{}", form(&borrowed(&pairs)))).await.code()
+        }
+    };
+    assert_eq!(call("/orders/1234", false, false).await, "0", "the SDK's reading");
+    assert_eq!(call("/orders/1234", true, true).await, "0");
+    assert_eq!(call("/orders/{orderId}", true, true).await, "0", "the document's reading");
+    assert_eq!(call("/orders/{orderId}", true, false).await, "0");
+    assert_eq!(call("/orders/{orderId}", false, false).await, "0");
+    assert_eq!(call("/orders/{other}", true, true).await, "IncompleteSignature");
+}
+
+#[tokio::test]
+async fn words_for_digests_follow_the_data() {
+    let bench = Bench::start().await;
+    let top = ("aliexpress", "hmac-sha256", sesame_core::sign::Digest::HmacSha256);
+    for (platform, word, digest) in [top, ("alibaba", "hmac", sesame_core::sign::Digest::HmacMd5)] {
+        let app = bench.app(platform);
+        let pairs = [("method", "/auth/token/create"), ("code", "x"), ("sign_method", word)];
+        let mut pairs = bench.iop_pairs(&app, None, &pairs).await;
+        pairs.retain(|(name, _)| name != "sign");
+        let signature = crate::support::signature(&app, digest, sesame_core::Shape::IopSync, "", &pairs);
+        pairs.push(("sign".to_owned(), signature));
+        assert_eq!(bench.form("/sync", &borrowed(&pairs)).await.code(), "InvalidCode", "{platform}");
+    }
+    // The guide of 2018 signs /rest with HMAC-MD5; only Lazada's sisters have that guide.
+    for (platform, code) in [("lazada", "InvalidCode"), ("aliexpress", "IncompleteSignature")] {
+        let app = bench.app(platform);
+        let path = "/auth/token/create";
+        let mut pairs = bench.iop_pairs(&app, Some(path), &[("code", "x"), ("sign_method", "hmac")]).await;
+        pairs.retain(|(name, _)| name != "sign");
+        let digest = sesame_core::sign::Digest::HmacMd5;
+        let signature = crate::support::signature(&app, digest, sesame_core::Shape::IopRest, path, &pairs);
+        pairs.push(("sign".to_owned(), signature));
+        assert_eq!(bench.form(&format!("/rest{path}"), &borrowed(&pairs)).await.code(), code, "{platform}");
+    }
+}
+
+#[tokio::test]
+async fn names_of_token_calls_are_those_of_the_platform() {
+    let bench = Bench::start().await;
+    for (platform, path, code) in [
+        ("lazada", "/auth/token/createWithOpenId", "InvalidCode"),
+        ("aliexpress", "/auth/token/security/create", "InvalidCode"),
+        ("taobao-global", "/auth/token/create", "InvalidCode"),
+        ("daraz", "/auth/token/createWithOpenId", "InvalidApiPath"),
+        ("lazada", "/auth/token/security/create", "InvalidApiPath"),
+    ] {
+        let answer = bench.rest(&bench.app(platform), path, &[("code", "x")]).await;
+        assert_eq!(answer.code(), code, "{platform} {path}");
+    }
+}

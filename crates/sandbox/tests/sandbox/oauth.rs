@@ -94,8 +94,18 @@ async fn pages_for_wrong_requests_say_what_the_platforms_say() {
     assert_eq!(page(vec![id(), uri(other)]).await.status, 400);
     assert_eq!(page(vec![id(), uri(&app.redirect_uri)]).await.status, 302);
     // A code may be shown instead of sent.
-    let answer = page(vec![id(), uri("urn:ietf:wg:oauth:2.0:oob")]).await;
-    assert!(answer.text().contains("<code id=\"code\">"), "{}", answer.text());
+    for shown in [
+        "urn:ietf:wg:oauth:2.0:oob",
+        "http://gw.open.1688.com/auth/authCode.htm",
+        "http://gw.api.alibaba.com/auth/authCode.htm",
+    ] {
+        let answer = page(vec![id(), uri(shown)]).await;
+        assert!(answer.text().contains("<code id=\"code\">"), "{shown}: {}", answer.text());
+    }
+    // Tokens are not handed to browsers.
+    let answer = page(vec![id(), uri(&app.redirect_uri), ("response_type", "token".to_owned())]).await;
+    assert_eq!((answer.status, answer.header("location")), (400, None));
+    assert!(answer.text().contains("response_type=token is not served"), "{}", answer.text());
     // A signature that is right passes (protocols 1.4, D4).
     let pairs = [
         ("client_id".to_owned(), app.app_key.clone()),
@@ -210,6 +220,12 @@ async fn iop_pairs_rotate_and_their_end_stays() {
         third["expires_in"].is_number() && third["country_user_info"][0]["user_id"].is_number(),
         "{third}"
     );
+    // As the guide prints it: a cross-border seller, and no envelope.
+    assert_eq!((&third["country"], third["country_user_info"].as_array().unwrap().len()), (&json!("cb"), 2));
+    for absent in ["code", "request_id"] {
+        assert!(third.get(absent).is_none(), "{third}");
+    }
+    assert!(!third.to_string().contains("short_code"), "{third}");
     assert_eq!(refresh(text(&second, "refresh_token")).await.code(), "0", "now the old one lives");
     bench.control("POST", "settings", &json!({"lazada_reply": "map"})).await;
     assert!(refresh(text(&second, "refresh_token")).await.json()["country_user_info"].is_object());

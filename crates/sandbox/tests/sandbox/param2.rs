@@ -294,3 +294,61 @@ async fn json2_arguments_are_read_and_xml2_ones_refused() {
     assert_eq!(refused.status, 400);
     assert!(refused.text().contains("XML arguments are not supported"), "{}", refused.text());
 }
+
+#[tokio::test]
+async fn signatures_of_another_protocol_or_empty_ones_are_missed_on_every_api() {
+    let bench = Bench::start().await;
+    let app = bench.app("1688");
+    let token = login(&bench, "1688").await;
+    let token = token["access_token"].as_str().unwrap();
+    let target = format!("/openapi/param2/1/com.alibaba.product/alibaba.product.list.get/{}", app.app_key);
+    let args = [("access_token", token), ("pageNo", "1"), ("pageSize", "2")];
+    assert_eq!(bench.form(&target, &args).await.status, 200, "no document says that this one is signed");
+    for (name, value) in [("sign", "66987CB115214E59E6EC978214934FB8"), ("_aop_signature", "")] {
+        let mut pairs = args.to_vec();
+        pairs.push((name, value));
+        let answer = bench.form(&target, &pairs).await;
+        assert_eq!((answer.status, answer.code()), (400, "gw.SignatureMissing".to_owned()), "{name}");
+        assert!(bench.refusal(&answer).await.to_string().contains("_aop_signature"));
+    }
+    // Empty ones that are not signed are wrong here, as they always were.
+    let path = target.trim_start_matches("/openapi/").to_owned();
+    let signed: Vec<(String, String)> =
+        args.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let signature = signature(&app, Digest::HmacSha1, Shape::Param2, &path, &signed);
+    let mut pairs = args.to_vec();
+    pairs.extend([("subject", ""), ("_aop_signature", &signature)]);
+    assert_eq!(bench.form(&target, &pairs).await.code(), "gw.SignatureInvalid");
+}
+
+#[tokio::test]
+async fn token_calls_are_posts_and_tolerate_a_signature() {
+    let bench = Bench::start().await;
+    let app = bench.app("1688");
+    let code = bench.code(&app, &bench.login("1688")).await;
+    let target = format!("/openapi/http/1/system.oauth2/getToken/{}", app.app_key);
+    let by_get =
+        bench.get(&format!("{target}?{}", form(&[("code", &code), ("client_id", &app.app_key)]))).await;
+    assert_eq!((by_get.status, by_get.json()["error"].as_str()), (405, Some("invalid_request")));
+    let answer = get_token(&bench, "1688", &code, &[("_aop_signature", "00")]).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    // Names that no list of the platform has are no token calls.
+    let refresh = format!("/openapi/http/1/system.oauth2/refreshToken/{}", app.app_key);
+    assert_eq!(bench.form(&refresh, &[]).await.code(), "gw.SignatureMissing");
+    let clock = format!("/openapi/param2/2/system/currentTime/{}", app.app_key);
+    assert_eq!(bench.get(&clock).await.code(), "gw.APIUnsupported");
+}
+
+#[tokio::test]
+async fn messages_and_sub_accounts_are_listed() {
+    let bench = Bench::start().await;
+    let app = bench.app("1688");
+    let token = login(&bench, "1688").await;
+    let token = ("access_token", token["access_token"].as_str().unwrap());
+    let call = |api: &'static str| bench.param2(&app, api, std::slice::from_ref(&token));
+    let answer = call("cn.alibaba.open/push.query.messageList").await;
+    assert!(answer.json()["pushMessagePage"]["datas"].is_array(), "{}", answer.text());
+    assert_eq!(call("cn.alibaba.open/push.cursor.messageList").await.status, 200);
+    assert_eq!(call("cn.alibaba.open/push.message.confirm").await.code(), "gw.ParamMissing");
+    assert_eq!(call("cn.alibaba.open/subaccount.auth.list").await.status, 200);
+}

@@ -112,6 +112,19 @@ async fn all_digests_and_both_formats() {
 }
 
 #[tokio::test]
+async fn empty_values_may_be_signed_or_not() {
+    let bench = Bench::start().await;
+    let app = bench.app("taobao");
+    let method = ("method", "taobao.time.get");
+    assert_eq!(bench.top(&app, &[method, ("partner_id", "")]).await.code(), "0", "Python and Node sign them");
+    let mut pairs = bench.top_pairs(&app, &[method]).await;
+    pairs.push(("partner_id".to_owned(), String::new()));
+    assert_eq!(bench.form("/router/rest", &borrowed(&pairs)).await.code(), "0", "Java and C# do not");
+    pairs.push(("x".to_owned(), "1".to_owned()));
+    assert_eq!(bench.form("/router/rest", &borrowed(&pairs)).await.code(), "25");
+}
+
+#[tokio::test]
 async fn lists_are_wrapped_unless_simplified() {
     let bench = Bench::start().await;
     let app = bench.app("taobao");
@@ -252,6 +265,14 @@ async fn a_batch_answers_each_call_in_its_place() {
     assert_eq!(replies[1]["items_onsale_get_response"]["items"]["item"].as_array().unwrap().len(), 2);
     assert_eq!(replies[2]["error_response"]["code"], 22);
     assert_eq!(replies[3]["error_response"]["code"], 26);
+
+    // A broken call fails alone.
+    let body = format!("method=taobao.time.get&method=no.such{sep}method=taobao.time.get");
+    let answer = batch(&bench, &[], &body, None).await;
+    let replies: Vec<Json> =
+        answer.text().split(sep).map(|reply| serde_json::from_str(reply).unwrap()).collect();
+    assert_eq!(replies[0]["error_response"]["code"], 41, "{}", answer.text());
+    assert_eq!(replies[1]["time_get_response"]["time"], "2026-11-21 20:32:12");
 
     // The brackets of the document, another separator, a session for all.
     let body = format!("[#PUBLIC#fields=num_iid@@]method=taobao.time.get@@{own}");

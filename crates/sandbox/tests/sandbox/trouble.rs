@@ -165,3 +165,24 @@ async fn quotas_refuse_with_the_seconds_left() {
     bench.advance("48s").await;
     assert_eq!(call().await.code(), "0");
 }
+
+#[tokio::test]
+async fn errors_have_the_type_that_the_documents_show() {
+    let bench = Bench::start().await;
+    let app = bench.app("lazada");
+    let token = bench.iop_login(&app, "").await;
+    let args = [("access_token", token["access_token"].as_str().unwrap()), ("filter", "all")];
+    for (code, wanted) in [
+        ("ServiceTimeout", "ISP"),
+        ("UnknownRuntimeException", "ISP"),
+        ("6", "SYSTEM"),
+        ("E901", "SYSTEM"),
+        ("InsufficientPermission", "ISV"),
+    ] {
+        ordered(&bench, json!({"kind": "error", "code": code})).await;
+        let answer = bench.rest(&app, LIST, &args).await.json();
+        assert_eq!((answer["code"].as_str(), answer["type"].as_str()), (Some(code), Some(wanted)));
+    }
+    ordered(&bench, json!({"kind": "error", "code": "6", "type": "ISV"})).await;
+    assert_eq!(bench.rest(&app, LIST, &args).await.json()["type"], "ISV");
+}
