@@ -360,8 +360,11 @@ fn unknown_path(door: Door, name: &str, app: Option<&App>) -> Refused {
     let platform = app.map_or("any platform", |app| app.platform_name.as_str());
     let mut hint = format!("the catalogue lists no API {shown:?} of {platform}");
     if door == Door::Rest && name.is_empty() {
-        hint = "the URL ends at /rest, and no `method` came that begins with a slash; names with dots are called on /sync".to_owned();
-    } else if door != Door::Sync && name.starts_with("/rest") {
+        return refused.hint(
+            "the URL ends at /rest, and no `method` came that begins with a slash; names with dots are called on /sync",
+        );
+    }
+    if door != Door::Sync && name.starts_with("/rest") {
         hint.push_str("; /rest stands twice in the URL");
     } else if name.starts_with("//") {
         hint.push_str("; the base URL ends in a slash and the path begins with one");
