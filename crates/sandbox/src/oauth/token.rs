@@ -45,7 +45,8 @@ pub(crate) fn serve(
             trace.count(state, error);
             let body = json!({"error": error, "error_description": says}).to_string();
             let mut reply = WebReply::json(status, body);
-            reply.refusal = Some(state.keep_refusal(error, head.path, says, &fields.pairs(), now));
+            let hint = fields.unread().map_or_else(|| says.to_owned(), |unread| format!("{unread}; {says}"));
+            reply.refusal = Some(state.keep_refusal(error, head.path, &hint, &fields.pairs(), now));
             reply
         }
     };
