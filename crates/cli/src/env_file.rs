@@ -8,7 +8,7 @@ use std::path::Path;
 use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 use sesame_core::Error;
 
-use crate::stop::Outcome;
+use crate::{bounded_file, stop::Outcome};
 
 /// The largest file that is read.
 const MAX_FILE: u64 = 1 << 20;
@@ -38,16 +38,10 @@ impl EnvFile {
     /// Usage, with file and line, for what is neither.
     pub(crate) fn read(path: &Path) -> Outcome<Self> {
         let shown = path.display();
-        let meta = std::fs::metadata(path).map_err(|error| {
-            Error::usage(format!("cannot read {shown}: {error}")).hint("Check the path of the file.")
+        let bytes = bounded_file::read(path, MAX_FILE).map_err(|why| {
+            Error::usage(format!("cannot read {shown}: {why}"))
+                .hint("Name a plain file of keys. A secret from another program goes to --secret-stdin.")
         })?;
-        if meta.len() > MAX_FILE {
-            return Err(
-                Error::usage(format!("{shown} has {} bytes; that is no file of keys", meta.len())).into()
-            );
-        }
-        let bytes =
-            std::fs::read(path).map_err(|error| Error::usage(format!("cannot read {shown}: {error}")))?;
         let text = String::from_utf8(bytes)
             .map_err(|_| Error::usage(format!("{shown} is not UTF-8 text")).hint("Save it as UTF-8."))?;
         Self::parse(&text).map_err(|(line, why)| {
@@ -111,7 +105,8 @@ impl EnvFile {
         let Some(text) = self.get(name) else { return Ok(None) };
         match parse_time(text, zone) {
             Some(at) => Ok(Some(at)),
-            None => Err(Error::usage(format!("{name} is not a time: {text:?}"))
+            // The value is not quoted: with a line mixed up it may be a token.
+            None => Err(Error::usage(format!("{name} is not a time"))
                 .hint("Write seconds or milliseconds since 1970, 2026-11-21T12:00:00Z, or 2026-11-21 12:00:00 (local time, or --timezone).")
                 .into()),
         }

@@ -1,6 +1,7 @@
 //! The binary `sesame`: reads the command line, runs one command, leaves with its exit code.
 
 mod args;
+mod bounded_file;
 mod commands;
 mod crash;
 mod env_file;
@@ -50,16 +51,16 @@ fn run() -> u8 {
         }
         .write_global();
     }
-    let environment = |name: &'static str| std::env::var(name).ok();
     let mut json = cli.global.output == Some(Format::Json);
     let mut endpoint = None;
     let outcome = (|| {
-        logs::start(cli.global.verbose, environment("SESAME_LOG").as_deref())?;
+        let filter = std::env::var_os("SESAME_LOG").map(|value| settings::as_text("SESAME_LOG", value));
+        logs::start(cli.global.verbose, filter.transpose()?.as_deref())?;
         // The demo lives in its own home and must not see the user's.
         if let Command::Demo(args) = cli.command {
             return commands::demo::run(&args);
         }
-        let settings = Settings::gather(&cli.global, environment)?;
+        let settings = Settings::gather(&cli.global, |name| std::env::var_os(name))?;
         json = matches!(settings.output.value, Some(Format::Json | Format::Ndjson));
         endpoint.clone_from(&settings.endpoint.value);
         dispatch(cli.command, &Session::new(settings))
@@ -107,7 +108,7 @@ fn refuse(error: &clap::Error) -> u8 {
             | ErrorKind::DisplayVersion
             | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
     );
-    if !shown && wants_json(std::env::args()) {
+    if !shown && wants_json(std::env::args_os().map(|word| word.to_string_lossy().into_owned())) {
         let text = error.render().to_string();
         let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
         let message = lines.next().unwrap_or_default().trim_start_matches("error: ").to_owned();

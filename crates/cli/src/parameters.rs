@@ -5,7 +5,7 @@ use std::{io::Read, path::Path};
 use serde_json::{Map, Value};
 use sesame_core::{Error, params::File};
 
-use crate::stop::Outcome;
+use crate::{json_text, stop::Outcome};
 
 /// The largest file that becomes a part or a value.
 const MAX_FILE: u64 = 64 << 20;
@@ -54,7 +54,7 @@ pub(crate) fn read(words: &[String], is_file: impl Fn(&str) -> bool) -> Outcome<
                 Error::usage(format!("the value of {name:?} is not JSON: {error}"))
                     .hint(format!("Write {name}:='{{\"key\":1}}', or {name}=TEXT for text."))
             })?;
-            out.values.insert(name.to_owned(), value);
+            out.values.insert(name.to_owned(), as_typed(value, &text));
         } else if let Some(path) = value.strip_prefix('@') {
             if is_file(name) {
                 out.files.push((name.to_owned(), file(name, path)?));
@@ -66,6 +66,17 @@ pub(crate) fn read(words: &[String], is_file: impl Fn(&str) -> bool) -> Outcome<
         }
     }
     Ok(out)
+}
+
+/// Keeps the text of a number or an object that the parser would write in another way: `1E2` as `1e+2`,
+/// for one. That text is what is signed and sent. Lists stay lists: some platforms want their items
+/// joined by commas.
+fn as_typed(value: Value, text: &str) -> Value {
+    let typed = json_text::compact(text);
+    if matches!(value, Value::Number(_) | Value::Object(_)) && value.to_string() != typed {
+        return Value::String(typed);
+    }
+    value
 }
 
 fn no_equals(word: &str) -> Error {
@@ -177,6 +188,11 @@ mod tests {
         let got = read(&list, |name| name == "image").unwrap();
         assert_eq!(got.values["n"], 12);
         assert_eq!(got.values["o"].to_string(), "{\"b\":1,\"a\":2}");
+        let odd =
+            read(&words(&["p:= 1E2", "q:={ \"a\" : [1E2, 1.10] }", "l:=[12.50, \"x\"]"]), |_| false).unwrap();
+        assert_eq!(odd.values["p"], "1E2");
+        assert_eq!(odd.values["q"], "{\"a\":[1E2,1.10]}");
+        assert_eq!(odd.values["l"].to_string(), "[12.50,\"x\"]");
         assert_eq!(got.values["xml"], "<a/>");
         assert_eq!(got.values["s"], "true");
         assert_eq!(got.files[0].1.content_type, "image/png");

@@ -84,7 +84,7 @@ impl Session {
     /// Usage, for an endpoint that is none: a mistake is said although nothing is opened.
     pub(crate) fn vault_is_new(&self) -> Outcome<bool> {
         self.endpoint()?;
-        Ok(matches!(self.settings.vault.value.parse(), Ok(Location::Sqlite(path)) if !path.exists()))
+        Ok(matches!(self.settings.location(), Ok(Location::Sqlite(path)) if !path.exists()))
     }
 
     /// Opens the vault, once, and says what people should hear about it.
@@ -94,8 +94,17 @@ impl Session {
     pub(crate) async fn vault(&self) -> Outcome<&Vault> {
         self.vault
             .get_or_try_init(|| async {
-                let chosen = &self.settings.vault;
-                let location = chosen.value.parse().map_err(|error: Error| error.context(&chosen.origin))?;
+                let location = self.settings.location()?;
+                if let Location::Sqlite(path) = &location
+                    && path.to_str().is_none()
+                {
+                    return Err(Error::usage(format!(
+                        "the vault would be {}, and SQLite takes no file name that is not UTF-8 text",
+                        path.display()
+                    ))
+                    .hint("Name another place for it: SESAME_VAULT=sqlite:PATH or --vault sqlite:PATH.")
+                    .into());
+                }
                 let vault = Vault::open(VaultOptions {
                     location,
                     key: key_choice(&self.settings),

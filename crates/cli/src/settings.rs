@@ -1,15 +1,24 @@
 //! Where every setting comes from: flags beat the environment, the environment beats the file.
 
 use std::{
-    fmt,
+    ffi::OsString,
+    fmt, io,
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use serde::Deserialize;
 use sesame_core::{AppSecret, Error};
+use sesame_vault::Location;
 
-use crate::{args::Global, nearest::did_you_mean, output::Format, stop::Outcome, words::parse_duration};
+use crate::{
+    args::Global,
+    bounded_file::{self, Unread},
+    nearest::did_you_mean,
+    output::Format,
+    stop::Outcome,
+    words::parse_duration,
+};
 
 /// The largest `config.toml` that is read.
 const MAX_FILE: u64 = 1 << 20;
@@ -52,8 +61,8 @@ pub(crate) struct Chosen<T> {
 pub(crate) struct Settings {
     /// The directory that holds everything.
     pub(crate) home: Chosen<PathBuf>,
-    /// The vault's location: `sqlite:PATH`.
-    pub(crate) vault: Chosen<String>,
+    /// The vault's location, `sqlite:PATH`, when one was named; else it is in the home.
+    pub(crate) vault: Chosen<Option<String>>,
     /// A sandbox that stands in for every platform.
     pub(crate) endpoint: Chosen<Option<String>>,
     /// The output form, when one was asked for.
@@ -100,9 +109,9 @@ impl Settings {
     /// Usage, for values that cannot be read, with the name of where they stand.
     pub(crate) fn gather(
         flags: &Global,
-        environment: impl Fn(&'static str) -> Option<String>,
+        environment: impl Fn(&'static str) -> Option<OsString>,
     ) -> Outcome<Self> {
-        let environment = |name| environment(name).filter(|value| !value.trim().is_empty());
+        let environment = |name| environment(name).filter(|value| !is_blank(value));
         let home = choose(
             flags.home.clone().map(|path| (path, "--home")),
             environment("SESAME_HOME").map(|path| (PathBuf::from(path), "SESAME_HOME")),
@@ -112,23 +121,21 @@ impl Settings {
         let path = home.value.join("config.toml");
         let file = read_file(&path)?;
 
-        let text = |flag: Option<&String>, flag_name, variable, in_file: Option<String>| {
-            choose(
+        // A variable that a flag overrules has to be readable, too: whoever set it means something.
+        let variable = |name| environment(name).map(|value| as_text(name, value)).transpose();
+        let text = |flag: Option<&String>, flag_name, name, in_file: Option<String>| -> Outcome<_> {
+            Ok(choose(
                 flag.cloned().map(|value| (value, flag_name)),
-                environment(variable).map(|value| (value, variable)),
+                variable(name)?.map(|value| (value, name)),
                 in_file.map(|value| (value, path.clone())),
-            )
+            ))
         };
-        let vault =
-            text(flags.vault.as_ref(), "--vault", "SESAME_VAULT", file.vault).unwrap_or_else(|| Chosen {
-                value: format!("sqlite:{}", home.value.join("vault.db").display()),
-                origin: Origin::Default,
-            });
+        let vault = optional(text(flags.vault.as_ref(), "--vault", "SESAME_VAULT", file.vault)?);
         let endpoint =
-            optional(text(flags.endpoint.as_ref(), "--endpoint", "SESAME_ENDPOINT", file.endpoint));
+            optional(text(flags.endpoint.as_ref(), "--endpoint", "SESAME_ENDPOINT", file.endpoint)?);
         let output = match flags.output {
             Some(format) => Chosen { value: Some(format), origin: Origin::Flag("--output") },
-            None => match text(None, "--output", "SESAME_OUTPUT", file.output) {
+            None => match text(None, "--output", "SESAME_OUTPUT", file.output)? {
                 Some(Chosen { value, origin }) => {
                     Chosen { value: Some(parse_format(&value, &origin)?), origin }
                 }
@@ -137,7 +144,7 @@ impl Settings {
         };
         let timeout = match flags.timeout {
             Some(limit) => Chosen { value: limit, origin: Origin::Flag("--timeout") },
-            None => match text(None, "--timeout", "SESAME_TIMEOUT", file.timeout) {
+            None => match text(None, "--timeout", "SESAME_TIMEOUT", file.timeout)? {
                 Some(Chosen { value, origin }) => {
                     let limit =
                         parse_timeout(&value).map_err(|why| Error::usage(format!("{origin}: {why}")))?;
@@ -146,8 +153,8 @@ impl Settings {
                 None => Chosen { value: Duration::from_mins(1), origin: Origin::Default },
             },
         };
-        let key = text(None, "", "SESAME_KEY", file.key);
-        let key = match (environment("SESAME_MASTER_KEY"), environment("SESAME_PASSPHRASE")) {
+        let key = text(None, "", "SESAME_KEY", file.key)?;
+        let key = match (variable("SESAME_MASTER_KEY")?, variable("SESAME_PASSPHRASE")?) {
             (Some(master), _) => Key::Environment(AppSecret::new(master)),
             (None, Some(passphrase)) => Key::Passphrase(AppSecret::new(passphrase)),
             (None, None) => parse_key(key)?,
@@ -157,9 +164,8 @@ impl Settings {
 
     /// Makes the settings of a session that has nothing to do with the user's.
     pub(crate) fn apart(home: PathBuf, endpoint: String, key: AppSecret) -> Self {
-        let chosen = |value| Chosen { value, origin: Origin::Default };
         Self {
-            vault: chosen(format!("sqlite:{}", home.join("vault.db").display())),
+            vault: Chosen { value: None, origin: Origin::Default },
             home: Chosen { value: home, origin: Origin::Default },
             endpoint: Chosen { value: Some(endpoint), origin: Origin::Default },
             output: Chosen { value: None, origin: Origin::Default },
@@ -168,11 +174,40 @@ impl Settings {
         }
     }
 
+    /// Returns where the vault is.
+    ///
+    /// # Errors
+    /// Usage, for a text that names no vault.
+    pub(crate) fn location(&self) -> Result<Location, Error> {
+        match &self.vault.value {
+            Some(text) => text.parse().map_err(|error: Error| error.context(&self.vault.origin)),
+            None => Ok(Location::Sqlite(self.home.value.join("vault.db"))),
+        }
+    }
+
     /// Returns the user's own catalogue directory, if it exists.
     pub(crate) fn catalog_dir(&self) -> Option<PathBuf> {
         let path = self.home.value.join("catalog");
         path.is_dir().then_some(path)
     }
+}
+
+/// Tells whether a variable says nothing.
+fn is_blank(value: &OsString) -> bool {
+    value.to_str().is_some_and(|text| text.trim().is_empty())
+}
+
+/// Reads a variable of the environment as text. To take one that cannot be read as absent would send
+/// a call that was meant for a sandbox to the real platforms.
+///
+/// # Errors
+/// Usage, with the variable's name and without its value, which may be a secret.
+pub(crate) fn as_text(name: &str, value: OsString) -> Outcome<String> {
+    value.into_string().map_err(|_| {
+        Error::usage(format!("the variable {name} is not UTF-8 text"))
+            .hint(format!("Set it anew, or leave it out: unset {name}."))
+            .into()
+    })
 }
 
 fn choose<T>(
@@ -202,19 +237,27 @@ fn default_home() -> Outcome<Chosen<PathBuf>> {
 }
 
 fn read_file(path: &Path) -> Outcome<File> {
-    let text = match std::fs::metadata(path) {
-        Err(_) => return Ok(File::default()),
-        Ok(meta) if meta.len() > MAX_FILE => {
-            return Err(Error::usage(format!(
-                "{} has {} bytes; that is no configuration",
-                path.display(),
-                meta.len()
-            ))
-            .into());
+    let shown = path.display();
+    let bytes = match bounded_file::read(path, MAX_FILE) {
+        Ok(bytes) => bytes,
+        Err(Unread::System(error))
+            if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) =>
+        {
+            return Ok(File::default());
         }
-        Ok(_) => std::fs::read_to_string(path)
-            .map_err(|error| Error::local(format!("cannot read {}: {error}", path.display())))?,
+        Err(Unread::System(error)) => {
+            return Err(Error::local(format!("cannot read {shown}: {error}"))
+                .hint("It may set the vault or a sandbox, so nothing is done without it. Check who owns it and its mode.")
+                .into());
+        }
+        Err(why) => {
+            return Err(Error::usage(format!("cannot read {shown}: {why}"))
+                .hint("The configuration is a small file of TOML.")
+                .into());
+        }
     };
+    let text = String::from_utf8(bytes)
+        .map_err(|_| Error::usage(format!("{shown} is not UTF-8 text")).hint("Save it as UTF-8."))?;
     toml::from_str(&text).map_err(|error| {
         let line = error
             .span()
@@ -266,7 +309,7 @@ mod tests {
 
     fn gather(flags: &Global, environment: &[(&str, &str)]) -> Outcome<Settings> {
         Settings::gather(flags, |name| {
-            environment.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
+            environment.iter().find(|(known, _)| *known == name).map(|(_, value)| OsString::from(value))
         })
     }
 
@@ -284,7 +327,7 @@ mod tests {
         assert_eq!(file.output.value, Some(Format::Csv));
         assert!(matches!(file.output.origin, Origin::File(_)));
         assert_eq!(file.timeout.value, Duration::from_secs(5));
-        assert_eq!(file.vault.value, format!("sqlite:{path}/vault.db"));
+        assert_eq!(file.location().unwrap(), Location::Sqlite(home.path().join("vault.db")));
         assert_eq!(file.vault.origin, Origin::Default);
 
         let environment = [
@@ -301,6 +344,37 @@ mod tests {
         let all = gather(&flags, &environment).unwrap();
         assert_eq!(all.endpoint.value.as_deref(), Some("http://127.0.0.1:3"));
         assert_eq!(all.endpoint.origin, Origin::Flag("--endpoint"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_variable_that_is_no_text_is_an_error_and_a_home_may_be_any_path() {
+        use std::os::unix::ffi::OsStringExt;
+
+        let odd = || OsString::from_vec(b"/nowhere\xff".to_vec());
+        for bad in [
+            "SESAME_ENDPOINT",
+            "SESAME_VAULT",
+            "SESAME_OUTPUT",
+            "SESAME_TIMEOUT",
+            "SESAME_KEY",
+            "SESAME_MASTER_KEY",
+            "SESAME_PASSPHRASE",
+        ] {
+            let environment = |name: &'static str| (name == bad).then(odd);
+            let flags = Global {
+                home: Some("/nowhere".into()),
+                endpoint: Some("http://127.0.0.1:3".to_owned()),
+                ..Global::default()
+            };
+            let stop = Settings::gather(&flags, environment);
+            let crate::stop::Stop::Failed(error) = stop.unwrap_err() else { panic!("not an error") };
+            assert!(error.message().contains(bad), "{}", error.message());
+        }
+        let home = |name: &'static str| (name == "SESAME_HOME").then(odd);
+        let settings = Settings::gather(&Global::default(), home).unwrap();
+        assert_eq!(settings.home.value, PathBuf::from(odd()));
+        assert_eq!(settings.location().unwrap(), Location::Sqlite(PathBuf::from(odd()).join("vault.db")));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use jiff::tz::TimeZone;
 use serde_json::json;
 use sesame_core::{AccessToken, AppSecret, Error, RefreshToken};
-use sesame_vault::{Account, App, ImportedTokens, NewApp, Vault};
+use sesame_vault::{Account, App, ImportedTokens, NewApp};
 
 use crate::{
     env_file::EnvFile,
@@ -28,7 +28,8 @@ Examples:
   APP_SECRET=... sesame app add alibaba --key 500123 --secret-env APP_SECRET
   sesame app add alibaba --env-file .env
 
-PLATFORM is alibaba, aliexpress, aliexpress-legacy, 1688, lazada, daraz, miravia or taobao.
+PLATFORM is alibaba, aliexpress, aliexpress-legacy, 1688, lazada, daraz, miravia, taobao or
+taobao-global.
 --env-file reads APP_KEY, APP_SECRET and REDIRECT_URI, and, where present, ACCESS_TOKEN, REFRESH_TOKEN,
 ACCOUNT, EXPIRES_AT and REFRESH_EXPIRES_AT: then the account is imported too. It also reads lines
 PLATFORM:KEY:SECRET. The redirect URI has to be the one registered with the platform, letter by letter.
@@ -96,13 +97,27 @@ fn plan(args: &AddArgs, session: &Session) -> Outcome<Plan> {
 
 async fn add(plan: Plan, session: &Session) -> Outcome {
     let vault = session.vault().await?;
-    let mut apps = Vec::new();
-    for app in plan.apps {
-        apps.push(vault.add_app(app).await?);
+    let mut wanted = plan.apps;
+    let (mut apps, mut accounts) = (Vec::new(), Vec::new());
+    // The app of the tokens stands last. It comes first here, with them or not at all: then the
+    // command can be run again when the file is mended.
+    if let Some(tokens) = plan.tokens
+        && let Some(app) = wanted.pop()
+    {
+        let (app, account) = vault.add_app_with_tokens(app, tokens).await?;
+        apps.push(app);
+        accounts.push(account);
     }
-    let mut accounts = Vec::new();
-    if let (Some(tokens), Some(app)) = (plan.tokens, apps.last()) {
-        accounts.push(import(vault, app, tokens).await?);
+    for app in wanted {
+        match vault.add_app(app).await {
+            Ok(app) => apps.push(app),
+            Err(error) => {
+                for app in &apps {
+                    note("note", &format!("the app {:?} of this file was added before", app.name));
+                }
+                return Err(error.into());
+            }
+        }
     }
     report(session, &apps, &accounts)
 }
@@ -219,16 +234,6 @@ fn tokens(args: &AddArgs, file: &EnvFile) -> Outcome<Option<ImportedTokens>> {
         access_expires_at: file.time("EXPIRES_AT", &zone)?,
         refresh_expires_at: file.time("REFRESH_EXPIRES_AT", &zone)?,
     }))
-}
-
-async fn import(vault: &Vault, app: &App, tokens: ImportedTokens) -> Outcome<Account> {
-    match vault.import_tokens(&app.name, tokens).await {
-        Ok(account) => Ok(account),
-        Err(error) => {
-            note("note", &format!("the app {:?} was added; its account was not", app.name));
-            Err(error.into())
-        }
-    }
 }
 
 fn report(session: &Session, apps: &[App], accounts: &[Account]) -> Outcome {

@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use serde_json::{Value as Json, json, value::RawValue};
 use sesame_catalog::{Api, Safety, Type};
-use sesame_client::{Call, Client};
+use sesame_client::{Call, Client, Page};
 use sesame_core::Error;
 
 use crate::{
@@ -36,6 +36,8 @@ Values are text; NAME:=JSON gives a typed value, NAME=@FILE the content of a fil
 the catalogue says so), NAME=@- standard input. Writes ask on a terminal and need --yes elsewhere.
 
 JSON: the platform's own payload, numbers and keys as they came; with --all one list of all rows.
+When --all fails or is interrupted, the rows read so far are printed and standard error says that
+the list is incomplete; without any row nothing is printed.
 ndjson: the payload on one line; with --all one row a line. csv and table: the rows.
 --raw prints the reply byte for byte.")]
 pub(crate) struct Args {
@@ -171,49 +173,99 @@ async fn dry_run(args: &Args, session: &Session, client: &Client, call: &Call) -
 }
 
 async fn all_pages(session: &Session, client: &Client, call: Call) -> Outcome {
-    let mut printer = session.printer(Format::Json);
-    let progress = Progress::new();
+    let mut list = Growing::new(session.printer(Format::Json));
     let mut pages = client.pages(call);
-    let mut table: Vec<Json> = Vec::new();
-    let mut count = 0_u64;
-    let mut failed = None;
     while let Some(page) = pages.next().await {
-        let page = match page {
-            Ok(page) => page,
-            // What came before is printed and whole; the error follows.
+        match page {
+            Ok(page) => {
+                warn_all(&page.warnings);
+                list.page(&page)?;
+            }
+            // Nothing was read: then nothing is printed, not even an empty list.
+            Err(error) if list.count == 0 => {
+                list.state = State::Ended;
+                return Err(error.into());
+            }
             Err(error) => {
-                failed = Some(error);
-                break;
+                list.end()?;
+                return Err(error.context(list.incomplete()).into());
             }
-        };
-        warn_all(&page.warnings);
-        for item in &page.items {
-            match printer.format() {
-                Format::Ndjson => printer.line(json_text::compact(item.get()))?,
-                // A list that grows as pages come: a reader may start before the last page is here.
-                Format::Json => {
-                    printer.text(if count == 0 { "[\n" } else { ",\n" })?;
-                    printer.text(&indented(&json_text::pretty(item.get())))?;
-                }
-                Format::Table | Format::Csv => table.push(parse(item)?),
-            }
-            count += 1;
         }
-        printer.flush()?;
-        progress.show(count, page.total);
     }
-    progress.done();
-    if let (0, Some(error)) = (count, &failed) {
-        return Err(error.clone().into());
+    list.end()
+}
+
+/// A list on standard output that grows as pages come. JSON and lines are printed page by page, so
+/// that a reader may start before the last page is here; tables need all rows for their columns.
+///
+/// Dropped before its end, because of Ctrl-C for one, it prints what was read: JSON stays JSON, and
+/// a warning says that it is not all.
+struct Growing {
+    printer: Printer,
+    progress: Progress,
+    table: Vec<Json>,
+    count: u64,
+    state: State,
+}
+
+#[derive(PartialEq, Eq)]
+enum State {
+    Open,
+    /// The end was printed, or nothing more can be.
+    Ended,
+}
+
+impl Growing {
+    fn new(printer: Printer) -> Self {
+        Self { printer, progress: Progress::new(), table: Vec::new(), count: 0, state: State::Open }
     }
-    match printer.format() {
-        Format::Json => printer.text(if count == 0 { "[]\n" } else { "\n]\n" })?,
-        Format::Table => printer.rows(&made_up(&table))?,
-        Format::Csv => printer.csv(&made_up(&table))?,
-        Format::Ndjson => {}
+
+    fn page(&mut self, page: &Page) -> Outcome {
+        // A reader that has gone is not told of rows that are missing.
+        self.add(page).inspect_err(|_| self.state = State::Ended)
     }
-    printer.flush()?;
-    failed.map_or(Ok(()), |error| Err(error.into()))
+
+    fn add(&mut self, page: &Page) -> Outcome {
+        for item in &page.items {
+            match self.printer.format() {
+                Format::Ndjson => self.printer.line(json_text::compact(item.get()))?,
+                Format::Json => {
+                    self.printer.text(if self.count == 0 { "[\n" } else { ",\n" })?;
+                    self.printer.text(&indented(&json_text::pretty(item.get())))?;
+                }
+                Format::Table | Format::Csv => self.table.push(parse(item)?),
+            }
+            self.count += 1;
+        }
+        self.printer.flush()?;
+        self.progress.show(self.count, page.total);
+        Ok(())
+    }
+
+    fn end(&mut self) -> Outcome {
+        self.state = State::Ended;
+        self.progress.done();
+        match self.printer.format() {
+            Format::Json => self.printer.text(if self.count == 0 { "[]\n" } else { "\n]\n" })?,
+            Format::Table => self.printer.rows(&made_up(&self.table))?,
+            Format::Csv => self.printer.csv(&made_up(&self.table))?,
+            Format::Ndjson => {}
+        }
+        self.printer.flush()
+    }
+
+    fn incomplete(&self) -> String {
+        let rows = if self.count == 1 { "row was" } else { "rows were" };
+        format!("the list is incomplete, {} {rows} printed", self.count)
+    }
+}
+
+impl Drop for Growing {
+    fn drop(&mut self) {
+        if self.state == State::Open && self.count > 0 && self.end().is_ok() {
+            note("warning", &self.incomplete());
+        }
+    }
 }
 
 fn indented(json: &str) -> String {

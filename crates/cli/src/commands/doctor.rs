@@ -175,10 +175,7 @@ fn catalogue(session: &Session, findings: &mut Findings) {
 async fn vault(session: &Session, findings: &mut Findings) {
     let chosen = &session.settings.vault;
     // An address that is none may hold a password.
-    let shown = chosen
-        .value
-        .parse::<sesame_vault::Location>()
-        .map_or_else(|_| "…".to_owned(), |location| location.to_string());
+    let shown = session.settings.location().map_or_else(|_| "…".to_owned(), |location| location.to_string());
     let place = format!("{shown} ({})", chosen.origin);
     if session.vault_is_new().unwrap_or_default() {
         findings.add(

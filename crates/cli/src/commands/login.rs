@@ -1,8 +1,13 @@
 //! `sesame login APP`: a seller approves the app; the vault gets the tokens.
 
-use std::io::BufRead;
+use std::io::{BufRead, Read as _};
 
-use sesame_core::{AuthCode, Error, ErrorKind, HttpRequest, mask::mask_url, request::Method};
+use sesame_core::{
+    AuthCode, Error, ErrorKind, HttpRequest,
+    mask::{mask_text, mask_url},
+    request::Method,
+    scalar::printable,
+};
 use sesame_vault::{Account, Callback, Listener, Login, LoginOptions, Vault};
 use tokio::sync::mpsc;
 
@@ -15,6 +20,8 @@ use crate::{
 
 /// The longest line that is read from a person: callbacks have some hundred characters.
 const LONGEST_LINE: u64 = 16 << 10;
+/// The most lines that are no use before the login ends.
+const MOST_LINES: u32 = 10;
 
 /// Options of `login`.
 #[derive(Debug, clap::Args)]
@@ -68,12 +75,15 @@ pub(crate) fn run(args: &Args, session: &Session) -> Outcome {
             have_code: args.code.is_some() || args.callback_url.is_some(),
         };
         let login = vault.begin_login(&args.app, options).await?;
-        let callback = match (&args.code, &args.callback_url) {
-            (Some(code), _) => Callback::Code(AuthCode::new(code.trim())),
-            (None, Some(url)) => Callback::Url(url.clone()),
+        let source = match (&args.code, &args.callback_url) {
+            (Some(code), _) => Source::Here(Callback::Code(AuthCode::new(code.trim()))),
+            (None, Some(url)) => Source::Here(Callback::Url(url.clone())),
             (None, None) => obtain(args, session, vault, &login).await?,
         };
-        let found = vault.finish_login(&login, callback).await?;
+        let found = match source {
+            Source::Here(callback) => vault.finish_login(&login, callback).await?,
+            Source::Awaited(awaited) => awaited.finish(vault, &login).await?,
+        };
         done(session, &found)
     })
 }
@@ -87,12 +97,20 @@ fn done(session: &Session, found: &[Account]) -> Outcome {
     Ok(())
 }
 
-/// Gets the callback: from a sandbox directly, from the browser, or from a pasted line.
-async fn obtain(args: &Args, session: &Session, vault: &Vault, login: &Login) -> Outcome<Callback> {
+/// Where the callback comes from.
+enum Source {
+    /// It is here.
+    Here(Callback),
+    /// From the browser, or from a pasted line.
+    Awaited(Awaited),
+}
+
+/// Gets the callback from a sandbox directly, or opens the page and the ways it may come by.
+async fn obtain(args: &Args, session: &Session, vault: &Vault, login: &Login) -> Outcome<Source> {
     if login.is_sandbox
         && let Some(callback) = ask_sandbox(session, login).await?
     {
-        return Ok(callback);
+        return Ok(Source::Here(callback));
     }
     let listener = if login.is_loopback {
         match vault.listen(login).await {
@@ -134,53 +152,118 @@ async fn obtain(args: &Args, session: &Session, vault: &Vault, login: &Login) ->
         (Some(_), false) => say("Waiting for the callback."),
         (None, _) => say("Then paste the address the browser ended at:"),
     }
-    wait(listener, pasting).await
+    Ok(Source::Awaited(Awaited { listener, lines: pasting.then(lines) }))
 }
 
-/// Waits for the callback and for a pasted line at once.
-async fn wait(listener: Option<Listener>, pasting: bool) -> Outcome<Callback> {
-    let mut lines = pasting.then(lines);
-    loop {
-        tokio::select! {
-            callback = async {
-                match &listener {
-                    Some(listener) => listener.accept().await,
-                    None => std::future::pending().await,
-                }
-            } => return Ok(callback?),
-            line = async {
-                match &mut lines {
-                    Some(lines) => lines.recv().await,
-                    None => std::future::pending().await,
-                }
-            } => match line {
-                Some(line) if line.trim().is_empty() => {}
-                Some(line) => return Ok(Callback::parse(&line)),
+/// The ways a callback may come by, both open at once.
+struct Awaited {
+    listener: Option<Listener>,
+    lines: Option<mpsc::Receiver<Line>>,
+}
+
+/// A line of standard input, or why it is none.
+type Line = Result<String, &'static str>;
+
+impl Awaited {
+    /// Waits for the callback and for a pasted line at once. A line that is no use is said to be so,
+    /// and the wait goes on: the browser may still come.
+    async fn finish(mut self, vault: &Vault, login: &Login) -> Outcome<Vec<Account>> {
+        let mut useless = 0;
+        let mut last: Option<Error> = None;
+        loop {
+            let line = tokio::select! {
+                callback = async {
+                    match &self.listener {
+                        Some(listener) => listener.accept().await,
+                        None => std::future::pending().await,
+                    }
+                } => return Ok(vault.finish_login(login, callback?).await?),
+                line = async {
+                    match &mut self.lines {
+                        Some(lines) => lines.recv().await,
+                        None => std::future::pending().await,
+                    }
+                } => line,
+            };
+            let error = match line {
                 None => {
-                    return Err(Error::new(ErrorKind::Authorisation, "the input ended before the app was approved")
-                        .hint("Run the command again and paste the address; or give it as --callback-url URL or --code CODE.")
-                        .into());
+                    return Err(last.unwrap_or_else(input_ended).into());
                 }
-            },
+                Some(Ok(line)) if line.trim().is_empty() => continue,
+                Some(Ok(line)) => match pasted(vault, login, &line).await {
+                    Ok(found) => return Ok(found),
+                    Err((error, true)) => error,
+                    Err((error, false)) => return Err(error.into()),
+                },
+                Some(Err(why)) => Error::usage(format!("the pasted line {why}"))
+                    .hint("Paste the address that the browser shows after the approval."),
+            };
+            useless += 1;
+            if useless >= MOST_LINES {
+                return Err(error.into());
+            }
+            note("warning", error.message());
+            if let Some(hint) = error.hint_text() {
+                note("hint", hint);
+            }
+            say("Still waiting; Ctrl-C ends it.");
+            last = Some(error);
         }
     }
 }
 
+fn input_ended() -> Error {
+    Error::new(ErrorKind::Authorisation, "the input ended before the app was approved")
+        .hint("Run the command again and paste the address; or give it as --callback-url URL or --code CODE.")
+}
+
+/// Finishes a login with a pasted line. Also tells of an error whether another line may be better.
+async fn pasted(vault: &Vault, login: &Login, line: &str) -> Result<Vec<Account>, (Error, bool)> {
+    let callback = Callback::parse(line);
+    let alone = matches!(callback, Callback::Code(_));
+    vault.finish_login(login, callback).await.map_err(|error| {
+        // A word alone is tried as a code, and the platform says that it is none. A seller who
+        // refused has decided.
+        let mistyped = error.kind() == ErrorKind::Usage
+            || (alone && matches!(error.kind(), ErrorKind::Authorisation | ErrorKind::Argument));
+        (error, mistyped)
+    })
+}
+
 /// Reads lines in a thread of its own: a read of standard input cannot be called off. The process
 /// does not wait for it.
-fn lines() -> mpsc::Receiver<String> {
+fn lines() -> mpsc::Receiver<Line> {
     let (sender, receiver) = mpsc::channel(1);
     std::thread::spawn(move || {
-        let stdin = std::io::stdin();
-        loop {
-            let mut line = String::new();
-            let read = std::io::Read::take(stdin.lock(), LONGEST_LINE).read_line(&mut line);
-            if !matches!(read, Ok(1..)) || sender.blocking_send(line).is_err() {
+        let mut stdin = std::io::stdin().lock();
+        while let Some(line) = next_line(&mut stdin) {
+            if sender.blocking_send(line).is_err() {
                 return;
             }
         }
     });
     receiver
+}
+
+/// Reads a line of at most [`LONGEST_LINE`] bytes; what is longer is skipped to its end. Nothing at
+/// the end of the input.
+fn next_line(input: &mut impl BufRead) -> Option<Line> {
+    let mut line = Vec::new();
+    if !matches!(input.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line), Ok(1..)) {
+        return None;
+    }
+    if line.last() != Some(&b'\n') && line.len() as u64 == LONGEST_LINE {
+        let mut rest = Vec::new();
+        while rest.last() != Some(&b'\n') {
+            rest.clear();
+            match input.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut rest) {
+                Ok(1..) => {}
+                _ => break,
+            }
+        }
+        return Some(Err("is longer than any callback"));
+    }
+    Some(String::from_utf8(line).map_err(|_| "is not UTF-8 text"))
 }
 
 /// Requests the page of a sandbox on this machine. Nothing means that it wants a person to decide.
@@ -202,8 +285,70 @@ pub(crate) async fn ask_sandbox(session: &Session, login: &Login) -> Outcome<Opt
     if reply.status == 200 {
         return Ok(None);
     }
-    Err(Error::new(ErrorKind::Authorisation, format!("the sandbox refuses the authorise page (HTTP status {})", reply.status))
-        .hint("Is the app key one of this sandbox's, and is its redirect URI registered there? The page says it: open the address in a browser. `sesame sandbox --json` lists both.")
+    let status = reply.status;
+    let refused = format!("the sandbox refuses the authorise page (HTTP status {status})");
+    // A page that is there and says no: the app is not the one that is registered.
+    if (400..500).contains(&status) {
+        let message = match reason(&reply.body) {
+            Some(reason) => format!("{refused}: {reason}"),
+            None => refused,
+        };
+        return Err(Error::new(ErrorKind::App, message)
+            .hint("Compare the app's key, secret and redirect URI with those of this sandbox: `sesame sandbox --json` lists them, and they follow from its seed. Then add the app again, under another --name.")
+            .with_http_status(status)
+            .with_refusal_id(reply.refusal_id)
+            .into());
+    }
+    Err(Error::new(ErrorKind::Platform, refused)
+        .hint("The sandbox is troubled: GET /_sandbox/trouble lists what was asked of it.")
+        .with_http_status(status)
         .with_refusal_id(reply.refusal_id)
         .into())
+}
+
+/// Reads what a page says: the text of its body, without its tags and without secrets.
+fn reason(page: &[u8]) -> Option<String> {
+    let page = std::str::from_utf8(page.get(..page.len().min(64 << 10))?).ok()?;
+    let body = page.split_once("<body>").map_or(page, |(_, body)| body);
+    let mut text = String::new();
+    for part in body.split('<') {
+        // Each part begins inside a tag, but for what stands before the first.
+        let said = part.split_once('>').map_or("", |(_, said)| said).trim();
+        if !said.is_empty() {
+            if !text.is_empty() {
+                text.push_str(": ");
+            }
+            text.push_str(said);
+        }
+    }
+    for (entity, sign) in [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#39;", "'"), ("&amp;", "&")] {
+        text = text.replace(entity, sign);
+    }
+    let text: String = mask_text(&printable(&text)).chars().take(400).collect();
+    (!text.is_empty()).then_some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_bounded_and_bad_ones_are_no_end() {
+        let long = "x".repeat(40_000);
+        let mut input =
+            std::io::Cursor::new([b"one\n\xff\xfe\n".as_slice(), long.as_bytes(), b"\ntwo"].concat());
+        assert_eq!(next_line(&mut input), Some(Ok("one\n".to_owned())));
+        assert!(matches!(next_line(&mut input), Some(Err(why)) if why.contains("UTF-8")));
+        assert!(matches!(next_line(&mut input), Some(Err(why)) if why.contains("longer")));
+        assert_eq!(next_line(&mut input), Some(Ok("two".to_owned())));
+        assert_eq!(next_line(&mut input), None);
+    }
+
+    #[test]
+    fn a_page_gives_its_reason() {
+        let page = b"<!DOCTYPE html><html><head><style>p{}</style></head><body><h1>no</h1><p>a &lt;b&gt; &amp; c</p></body></html>";
+        assert_eq!(reason(page).as_deref(), Some("no: a <b> & c"));
+        assert_eq!(reason(b"<body></body>"), None);
+        assert_eq!(reason(b"\xff"), None);
+    }
 }

@@ -7,6 +7,7 @@ use sesame_core::{
 };
 
 use crate::{
+    bounded_file,
     output::Format,
     parameters::split_literal,
     running,
@@ -14,6 +15,9 @@ use crate::{
     session::Session,
     stop::{Outcome, note},
 };
+
+/// The largest body that is signed.
+const MAX_BODY: u64 = 64 << 20;
 
 /// Options of `sign`.
 #[derive(Debug, clap::Args)]
@@ -66,8 +70,8 @@ pub(crate) fn run(args: &Args, session: &Session) -> Outcome {
     let pairs: Vec<Pair<'_>> = pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     let body = match &args.body {
         None => Vec::new(),
-        Some(path) => std::fs::read(path)
-            .map_err(|error| Error::usage(format!("cannot read {}: {error}", path.display())))?,
+        Some(path) => bounded_file::read(path, MAX_BODY)
+            .map_err(|why| Error::usage(format!("cannot read {}: {why}", path.display())))?,
     };
     let (protocol, key_for) = match &args.account {
         None => {
@@ -200,6 +204,9 @@ fn more_warnings(
         }
         Protocol::Iop if path.starts_with("/rest/") || path.contains("://") => out.push(
             "iop signs the path after `/rest`, e.g. `/order/get`; this path was signed as given".to_owned(),
+        ),
+        Protocol::Iop if path.trim_end_matches('/') == "/sync" || path == "/router/rest" => out.push(
+            "iop signs no path on `/sync` and `/router/rest`: leave --path out; this path was signed as given".to_owned(),
         ),
         Protocol::Iop if !path.is_empty() && !path.starts_with('/') => {
             out.push("paths of iop begin with `/`; this one was signed as given".to_owned());

@@ -105,3 +105,32 @@ fn a_name_that_is_taken_is_refused() {
     house.run_with(&add, "abcdefghijklmnop").succeeds();
     house.run_with(&add, "abcdefghijklmnop").fails(2);
 }
+
+#[test]
+fn a_file_that_fails_leaves_nothing_behind_and_can_be_mended() {
+    let house = House::empty();
+    let tokens = "ACCESS_TOKEN=50000601c30atpedfgu3LVvik87\n";
+    let file = |extra: &str| house.file(".env", &format!("{ENV}{tokens}{extra}"));
+    house
+        .run(&["app", "add", "alibaba", "--env-file", &file("ACCOUNT=summer\n"), "--name", "one"])
+        .succeeds();
+    for taken in ["ACCOUNT=summer\n", "ACCOUNT=-x\n"] {
+        house.run(&["app", "add", "alibaba", "--env-file", &file(taken), "--name", "two"]).fails(2);
+        let apps = house.run(&["app", "list", "--output", "json"]).succeeds().json();
+        assert_eq!(apps.as_array().map(Vec::len), Some(1), "{taken}");
+    }
+    house
+        .run(&["app", "add", "alibaba", "--env-file", &file("ACCOUNT=winter\n"), "--name", "two"])
+        .succeeds();
+    let accounts = house.run(&["accounts", "--output", "json"]).succeeds().json();
+    assert_eq!(accounts.as_array().map(Vec::len), Some(2));
+}
+
+#[test]
+fn a_value_of_the_file_is_not_quoted() {
+    let house = House::empty();
+    let path = house.file(".env", &format!("{ENV}ACCESS_TOKEN=x\nEXPIRES_AT=plantedtokeninthewrongline\n"));
+    let done = house.run(&["app", "add", "alibaba", "--env-file", &path]).fails(2);
+    assert!(done.stderr.contains("EXPIRES_AT") && !done.stderr.contains("planted"), "{}", done.stderr);
+    assert!(done.stderr.contains("2026-11-21T12:00:00Z"), "{}", done.stderr);
+}

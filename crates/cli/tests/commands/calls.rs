@@ -154,3 +154,54 @@ fn typed_values_and_files_are_read() {
     snapshot!("call_bad_json", house.show(&["call", "shop", "/products/get", "filter:={"]));
     house.run(&["call", "shop", "/products/get", "filter=@/does/not/exist"]).fails(2);
 }
+
+#[test]
+fn numbers_go_out_as_they_were_typed() {
+    let house = house();
+    let base = |argument: &str| {
+        let arguments = ["call", "shop", "/nothing/get", argument, "--dry-run", "--output", "json"];
+        house.run(&arguments).succeeds().json()["base_string"].as_str().unwrap().to_owned()
+    };
+    for number in ["12.50", "1.10", "12345678901234567890123", "1E2", "1e-7", "-0.0"] {
+        assert!(base(&format!("price:={number}")).contains(&format!("price{number}")), "{number}");
+        let object = format!("{{\"price\":{number},\"list\":[{number}]}}");
+        assert!(base(&format!("value:={object}")).contains(&object), "{number}");
+    }
+}
+
+fn failing(kind: &str) -> House {
+    House::with(|options| {
+        options.products = 120;
+        // The first page comes, the second does not.
+        options.quotas.push("1/3600@/products/get".parse().unwrap());
+        if !kind.is_empty() {
+            options.trouble.push(kind.parse().unwrap());
+        }
+    })
+    .and_accounts(&[("lazada", "shop")])
+}
+
+#[test]
+fn a_list_that_fails_says_that_it_is_incomplete() {
+    for form in ["json", "ndjson", "csv", "table"] {
+        let house = failing("");
+        let done = house
+            .run(&["call", "shop", "/products/get", "--all", "--timeout", "2s", "--output", form])
+            .fails(6);
+        assert!(done.stderr.contains("incomplete, 50 rows"), "{form}: {}", done.stderr);
+        match form {
+            "json" => assert_eq!(done.json().as_array().map(Vec::len), Some(50)),
+            "ndjson" => assert_eq!(done.stdout.lines().count(), 50),
+            _ => assert_eq!(done.stdout.lines().count(), 51, "{form}"),
+        }
+    }
+}
+
+#[test]
+fn nothing_is_printed_when_the_first_page_fails() {
+    for form in ["json", "ndjson", "csv", "table"] {
+        let house = failing("error=InsufficientPermission@/products/get");
+        let done = house.run(&["call", "shop", "/products/get", "--all", "--output", form]);
+        assert_eq!((done.code, done.stdout.as_str()), (Some(4), ""), "{form}: {}", done.stderr);
+    }
+}

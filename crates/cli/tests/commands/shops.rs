@@ -282,3 +282,57 @@ fn add_with_redirect(house: &House, platform: &str, redirect: &str) {
         assert!(request("POST", &format!("{}/_sandbox/apps", house.url()), &body).contains(" 200 "));
     }
 }
+
+#[test]
+fn a_mistyped_line_does_not_end_the_wait() {
+    let house = House::with(|options| options.auto_approve = false);
+    add_with_redirect(&house, "lazada", "https://shop.example/cb");
+    let mut login = begin(&house, &["login", "lazada", "--no-browser", "--as", "pasted"]);
+    let callback = approve(&house, "lazada", &login.url);
+    let stdin = login.child.stdin.as_mut().unwrap();
+    stdin
+        .write_all(
+            b"what is this?\n\xff\xfe\nhttps://shop.example/cb?code=0_1_planted&state=forged\nmistyped\n",
+        )
+        .unwrap();
+    stdin.write_all(&[b'x'; 50_000]).unwrap();
+    writeln!(stdin, "\n{callback}").unwrap();
+    let output = login.child.wait_with_output().unwrap();
+    let said = login.rest.join().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(said.contains("Still waiting") && said.contains("UTF-8") && !said.contains("planted"), "{said}");
+}
+
+#[test]
+fn mistyped_lines_end_with_the_input_or_after_some() {
+    let house = House::with(|options| options.auto_approve = false);
+    add_with_redirect(&house, "lazada", "https://shop.example/cb");
+    house.run_with(&["login", "lazada", "--no-browser"], "what is this?\n").fails(2);
+    let endless = "what is this?\n".repeat(1_000);
+    let done = house.run_with(&["login", "lazada", "--no-browser"], &endless).fails(2);
+    assert!(done.stderr.matches("Still waiting").count() < 20, "{}", done.stderr);
+}
+
+#[test]
+fn a_sandbox_that_does_not_know_the_app_says_what_is_wrong() {
+    let house = House::with_sandbox();
+    let (key, _) = house.app("aliexpress-legacy");
+    let add = |platform: &str, key: &str, name: &str| {
+        let arguments = ["app", "add", platform, "--key", key, "--secret-stdin", "--name", name];
+        house.run_with(&arguments, "plantedwrongsecret").succeeds();
+    };
+    add("aliexpress-legacy", &key, "wrong-secret");
+    add("aliexpress-legacy", "1234567", "wrong-key");
+    add("lazada", "1234567", "wrong-key-iop");
+    for (name, reason) in
+        [("wrong-secret", "ignature"), ("wrong-key", "1234567"), ("wrong-key-iop", "1234567")]
+    {
+        let done = house.run(&["login", name, "--output", "json"]).fails(4);
+        let error = done.error();
+        assert_eq!(error["fault"], "caller", "{error}");
+        assert!(error["message"].as_str().unwrap().contains(reason), "{error}");
+        let hint = error["hint"].as_str().unwrap();
+        assert!(hint.contains("key") && hint.contains("secret"), "{hint}");
+        assert!(!done.stderr.contains("plantedwrongsecret"), "{}", done.stderr);
+    }
+}

@@ -148,3 +148,57 @@ fn a_missing_master_key_is_named() {
     assert!(done.stderr.contains("vault.db.key"), "{}", done.stderr);
     assert_eq!(done.stdout, "");
 }
+
+/// What machines do to the vault's file.
+#[test]
+fn a_vault_of_a_newer_version_is_left_alone() {
+    let house = House::with_accounts(&[("lazada", "shop")]);
+    let path = house.path().join("vault.db");
+    let mut file = std::fs::read(&path).unwrap();
+    // SQLite's `user_version`: four bytes, the highest first.
+    file[60..64].copy_from_slice(&99_u32.to_be_bytes());
+    std::fs::write(&path, &file).unwrap();
+    for arguments in [&["accounts"][..], &["token", "shop"], &["call", "shop", "/products/get"]] {
+        let done = house.run(arguments).fails(1);
+        assert!(done.stderr.contains("newer Sesame") && done.stderr.contains("vault.db"), "{}", done.stderr);
+    }
+    assert_eq!(std::fs::read(&path).unwrap(), file, "nothing was changed");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_full_disk_is_a_clear_error() {
+    let house = House::empty();
+    let sesame = env!("CARGO_BIN_EXE_sesame");
+    // Blocks of 512 bytes. The signal of a file that is too large is ignored, so that writes fail.
+    let line = format!(
+        "trap '' XFSZ; ulimit -f 1; {sesame} app add lazada --key 500123 --secret abcdefghijklmnop; echo code $?"
+    );
+    let done = house.shell(&line);
+    assert!(done.stdout.contains("code 1"), "{} {}", done.stdout, done.stderr);
+    assert!(done.stderr.contains("error:") && !done.stderr.contains("panicked"), "{}", done.stderr);
+    // With room again, the same command works.
+    house.run(&["app", "add", "lazada", "--key", "500123", "--secret", "abcdefghijklmnop"]).succeeds();
+}
+
+#[cfg(unix)]
+#[test]
+fn a_home_that_may_not_be_written_is_a_clear_error() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let house = House::empty();
+    let home = house.path().join("closed");
+    std::fs::create_dir(&home).unwrap();
+    let mode = |mode| std::fs::set_permissions(&home, std::fs::Permissions::from_mode(mode)).unwrap();
+    mode(0o500);
+    // For root every door is open.
+    if std::fs::write(home.join("probe"), "").is_err() {
+        let mut add =
+            house.command(&["app", "add", "lazada", "--key", "500123", "--secret", "abcdefghijklmnop"]);
+        let output = add.env("SESAME_HOME", &home).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.contains("closed"), "{said}");
+    }
+    mode(0o700);
+}

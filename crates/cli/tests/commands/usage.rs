@@ -129,3 +129,87 @@ fn colours_stay_away_from_pipes() {
     let done = house.run(&["accounts", "--color", "always"]);
     assert!(done.stdout.contains('\u{1b}'), "{}", done.stdout);
 }
+
+/// What cannot be read is never taken as absent: a call for a sandbox would go to the real platforms.
+#[cfg(unix)]
+#[test]
+fn a_variable_that_is_no_text_is_an_error() {
+    use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
+
+    for name in [
+        "SESAME_ENDPOINT",
+        "SESAME_VAULT",
+        "SESAME_OUTPUT",
+        "SESAME_TIMEOUT",
+        "SESAME_KEY",
+        "SESAME_MASTER_KEY",
+        "SESAME_PASSPHRASE",
+        "SESAME_LOG",
+    ] {
+        let house = House::empty();
+        let mut command = house.command(&["accounts"]);
+        let output = command.env(name, OsStr::from_bytes(b"http://127.0.0.1:1/\xff")).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{name}: {said}");
+        assert!(said.contains(name) && said.contains("UTF-8"), "{name}: {said}");
+    }
+}
+
+/// A home may have any name. SQLite's files may not; then no other place is taken in its stead.
+#[cfg(unix)]
+#[test]
+fn a_home_that_is_no_text_is_still_the_home() {
+    use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
+
+    let house = House::empty();
+    let home = house.path().join(OsStr::from_bytes(b"odd\xff"));
+    std::fs::create_dir(&home).unwrap();
+    std::fs::write(home.join("config.toml"), "output = \"json\"\n").unwrap();
+    let output = house.command(&["app", "list"]).env("SESAME_HOME", &home).output().unwrap();
+    assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(0), b"[]\n".as_slice()));
+    let mut add = house.command(&["app", "add", "lazada", "--key", "500123", "--secret", "abcdefghijklmnop"]);
+    let output = add.env("SESAME_HOME", &home).env_remove("SESAME_KEY").output().unwrap();
+    if output.status.code() == Some(0) {
+        assert!(home.join("vault.db").exists());
+    } else {
+        assert_eq!(output.status.code(), Some(2), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    let elsewhere = crate::house::files_below(house.path());
+    assert!(elsewhere.iter().all(|path| path.starts_with(&home)), "{elsewhere:?}");
+}
+
+#[cfg(unix)]
+#[test]
+fn an_argument_that_is_no_text_is_a_usage_error() {
+    use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
+
+    let house = House::empty();
+    for arguments in [&["bogus"][..], &["accounts", "--output", "json"], &["call", "shop", "/products/get"]] {
+        let output = house.command(arguments).arg(OsStr::from_bytes(b"a=\xff")).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?} {said}");
+        assert!(!said.contains("panicked") && !said.contains("bug"), "{said}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn what_never_ends_is_no_file() {
+    let house = House::with_accounts(&[("lazada", "shop")]);
+    house.run(&["app", "add", "lazada", "--env-file", "/dev/zero"]).fails(2);
+    house.run(&["sandbox", "--listen", "127.0.0.1:0", "--app-file", "/dev/zero"]).fails(2);
+    house.run(&["call", "shop", "/products/get", "filter=@/dev/zero"]).fails(2);
+    let pipe = house.path().join("config.toml");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let done = house.run(&["app", "list"]).fails(2);
+    assert!(done.stderr.contains("config.toml") && done.stderr.contains("no plain file"), "{}", done.stderr);
+}
+
+#[test]
+fn a_sandbox_of_too_many_shops_is_refused() {
+    let house = House::empty();
+    for wanted in [["--shops", "99999999999"], ["--products", "99999999999"]] {
+        let done = house.run(&["sandbox", "--listen", "127.0.0.1:0", wanted[0], wanted[1]]).fails(2);
+        assert!(done.stderr.contains("at most"), "{}", done.stderr);
+    }
+}
