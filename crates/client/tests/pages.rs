@@ -201,3 +201,44 @@ async fn a_stream_gives_the_same_pages() {
     }
     assert_eq!(sizes, [50, 50, 20]);
 }
+
+/// No list where one belongs is never "no rows": a script would take the shop to be empty.
+#[tokio::test]
+async fn a_reply_without_its_list_is_an_error() {
+    for reply in [
+        r#"{"code":"0","data":{"total_products":5},"request_id":"r"}"#,
+        r#"{"code":"0","data":{"other":[]},"request_id":"r"}"#,
+        r#"{"code":"0","result":{},"request_id":"r"}"#,
+        r#"{"code":"0","data":{"total_products":1,"products":"oops"},"request_id":"r"}"#,
+        r#"{"code":"0","data":{"products":7},"request_id":"r"}"#,
+    ] {
+        let stage = stage(&["lazada"]).await;
+        stage.gateway.always(move |_| Ok(ok(reply)));
+        let (ids, _, error) = read(stage.client.pages(Call::new("lazada", "/products/get"))).await;
+        assert!(ids.is_empty(), "{reply}");
+        let error = error.unwrap_or_else(|| panic!("{reply} was taken for an empty list"));
+        assert_eq!(error.kind(), ErrorKind::Envelope, "{reply}");
+        assert!(error.message().contains("data.products"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn honest_empty_replies_are_empty_lists() {
+    for reply in [
+        r#"{"code":"0","data":{"total_products":0},"request_id":"r"}"#,
+        r#"{"code":"0","data":{"total_products":0,"products":null},"request_id":"r"}"#,
+        r#"{"code":"0","data":null,"request_id":"r"}"#,
+        r#"{"code":"0","data":{},"request_id":"r"}"#,
+        r#"{"code":"0","data":{"products":[]},"request_id":"r"}"#,
+    ] {
+        let stage = stage(&["lazada"]).await;
+        stage.gateway.always(move |_| Ok(ok(reply)));
+        let (ids, _, error) = read(stage.client.pages(Call::new("lazada", "/products/get"))).await;
+        assert!(ids.is_empty() && error.is_none(), "{reply}: {error:?}");
+    }
+    let stage = stage(&["taobao"]).await;
+    stage.gateway.always(|_| Ok(ok(r#"{"items_onsale_get_response":{"total_results":0,"request_id":"r"}}"#)));
+    let call = Call::new("taobao", "taobao.items.onsale.get").arg("fields", "num_iid");
+    let (ids, _, error) = read(stage.client.pages(call)).await;
+    assert!(ids.is_empty() && error.is_none(), "{error:?}");
+}

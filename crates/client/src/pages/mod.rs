@@ -116,7 +116,7 @@ impl Pages {
                 "is not in the catalogue, so nobody knows how its pages are asked for"
             };
             return Err(Error::usage(format!("{} {known}", api.name))
-                .hint("Call it without --all; or describe its pages in a file of SESAME_HOME/catalog, see docs of the catalogue."));
+                .hint("Call it without --all; or describe its pages in a file of SESAME_HOME/catalog, as catalog/README.md explains."));
         };
         if rule.items.is_none() {
             return Err(Error::usage(format!(
@@ -136,8 +136,19 @@ impl Pages {
         let path = rule.items.as_deref().unwrap_or_default();
         let found = place::rows(payload, path);
         let total = rule.total.as_deref().and_then(|path| place::number(payload, path));
-        if found.is_none() && total.is_some_and(|total| total > open.course.position()) {
-            return Err(Error::new(ErrorKind::Envelope, format!("the reply tells of {} rows and has none at {path:?}", total.unwrap_or_default()))
+        let has_next = rule.has_next.as_deref().and_then(|path| place::truth(payload, path));
+        // Some platforms leave an empty list out. They say so: by a total that is reached, or by "no
+        // more". Where the catalogue knows of neither, a list that ends may just be gone.
+        let honest = match total {
+            Some(total) => total <= open.course.position(),
+            None => {
+                has_next == Some(false)
+                    || (open.course.number() > 1 && rule.total.is_none() && rule.has_next.is_none())
+            }
+        };
+        if found.is_none() && !honest {
+            let tells = total.map_or_else(String::new, |total| format!(" tells of {total} rows and"));
+            return Err(Error::new(ErrorKind::Envelope, format!("the reply{tells} has no list at {path:?}"))
                 .retry_when(Retry::Never)
                 .with_request_id(reply.request_id().map(str::to_owned))
                 .hint("The platform may have changed its answer: look at it without --all, and correct `items` in a file of SESAME_HOME/catalog."));
@@ -157,7 +168,7 @@ impl Pages {
             rows: rows.len() as u64,
             total,
             total_pages: rule.total_pages.as_deref().and_then(|path| place::number(payload, path)),
-            has_next: rule.has_next.as_deref().and_then(|path| place::truth(payload, path)),
+            has_next,
             next: rule.next.as_deref().and_then(|path| place::text(payload, path)),
         };
         let mut items = Vec::with_capacity(rows.len());

@@ -11,9 +11,13 @@ use sesame_core::scalar;
 /// The deepest path that is followed.
 const DEEPEST: usize = 16;
 
-/// Returns the rows at `path`, or nothing when there is no such place in the payload.
+/// Returns the rows at `path`, or nothing when there is no such place in the payload, or no list.
 pub(super) fn rows<'a>(payload: &'a str, path: &str) -> Option<Vec<&'a RawValue>> {
     let whole: &RawValue = serde_json::from_str(payload).ok()?;
+    // An empty object in the place of the list's is an honest "nothing"; an empty reply is none.
+    if is_empty(whole) {
+        return None;
+    }
     let path: Vec<&str> = path.split('.').filter(|part| !part.is_empty()).take(DEEPEST).collect();
     rows_in(whole, &path)
 }
@@ -27,7 +31,11 @@ fn rows_in<'a>(value: &'a RawValue, path: &[&str]) -> Option<Vec<&'a RawValue>> 
             let mut out = Vec::new();
             for item in items {
                 match member(item, first) {
-                    Some(inner) => out.extend(rows_in(inner, rest).unwrap_or_default()),
+                    Some(inner) => match rows_in(inner, rest) {
+                        Some(rows) => out.extend(rows),
+                        None if rest.is_empty() => out.push(inner),
+                        None => {}
+                    },
                     // The last step is a wrapper that this reply does without.
                     None if rest.is_empty() => out.push(item),
                     None => {}
@@ -36,6 +44,9 @@ fn rows_in<'a>(value: &'a RawValue, path: &[&str]) -> Option<Vec<&'a RawValue>> 
             Some(out)
         }
         b'{' => {
+            if is_empty(value) {
+                return Some(Vec::new());
+            }
             if let [first, rest @ ..] = path {
                 return rows_in(member(value, first)?, rest);
             }
@@ -50,9 +61,13 @@ fn rows_in<'a>(value: &'a RawValue, path: &[&str]) -> Option<Vec<&'a RawValue>> 
         }
         b'n' => Some(Vec::new()),
         b'"' if text == "\"\"" => Some(Vec::new()),
-        _ if path.is_empty() => Some(vec![value]),
+        // A word or a number where a list belongs is no row.
         _ => None,
     }
+}
+
+fn is_empty(value: &RawValue) -> bool {
+    value.get().strip_prefix('{').is_some_and(|rest| rest.trim_start() == "}")
 }
 
 fn member<'a>(value: &'a RawValue, name: &str) -> Option<&'a RawValue> {
@@ -124,6 +139,10 @@ mod tests {
         assert_eq!(found(r#"{"items":""}"#, "items.item"), Some(texts(&[])));
         assert_eq!(found(r#"{"total":0}"#, "items.item"), None);
         assert_eq!(found("not json", "items"), None);
+        assert_eq!(found(r#"{"items":"oops"}"#, "items"), None);
+        assert_eq!(found(r#"{"items":5}"#, "items.item"), None);
+        assert_eq!(found(r#"{"data":{ }}"#, "data.items"), Some(texts(&[])));
+        assert_eq!(found("{}", "data.items"), None);
     }
 
     #[test]
