@@ -128,6 +128,30 @@ pub enum Unsuccessful {
     Unreadable(Error),
 }
 
+/// A key that borrows unless it has escapes.
+struct Key<'a>(Cow<'a, str>);
+impl<'de: 'a, 'a> Deserialize<'de> for Key<'a> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct KeyVisitor;
+        impl<'de> serde::de::Visitor<'de> for KeyVisitor {
+            type Value = Key<'de>;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a key")
+            }
+
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+                Ok(Key(Cow::Borrowed(text)))
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(Key(Cow::Owned(text.to_owned())))
+            }
+        }
+        deserializer.deserialize_str(KeyVisitor)
+    }
+}
+
 /// The members of a JSON object, in order, none of them parsed.
 type Members<'a> = Vec<(Cow<'a, str>, &'a RawValue)>;
 
@@ -146,29 +170,6 @@ fn members(text: &str) -> Option<Members<'_>> {
                 out.push((key.0, map.next_value::<&'de RawValue>()?));
             }
             Ok(out)
-        }
-    }
-    /// A key that borrows unless it has escapes.
-    struct Key<'a>(Cow<'a, str>);
-    impl<'de: 'a, 'a> Deserialize<'de> for Key<'a> {
-        fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-            struct KeyVisitor;
-            impl<'de> serde::de::Visitor<'de> for KeyVisitor {
-                type Value = Key<'de>;
-
-                fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                    f.write_str("a key")
-                }
-
-                fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
-                    Ok(Key(Cow::Borrowed(text)))
-                }
-
-                fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-                    Ok(Key(Cow::Owned(text.to_owned())))
-                }
-            }
-            deserializer.deserialize_str(KeyVisitor)
         }
     }
     let mut deserializer = serde_json::Deserializer::from_str(text);
@@ -345,22 +346,13 @@ fn contradiction(
     status: u16,
     request_id: Option<&String>,
 ) -> Option<Failure> {
-    let mut nested: Option<(&str, Option<Members<'_>>)> = None;
     for flag in flags {
         let (head, rest) =
             flag.flag.split_once('.').map_or((flag.flag.as_str(), None), |(h, r)| (h, Some(r)));
         let Some(raw) = member(payload, head) else { continue };
         let value = match rest {
             None => scalar::raw_text(raw),
-            Some(rest) => {
-                if !raw.get().starts_with('{') {
-                    continue;
-                }
-                if nested.as_ref().is_none_or(|(name, _)| *name != head) {
-                    nested = Some((head, members(raw.get())));
-                }
-                nested.as_ref().and_then(|(_, inner)| inner.as_ref()).and_then(|inner| text_at(inner, rest))
-            }
+            Some(rest) => text_below(raw, rest),
         };
         let Some(value) = value else { continue };
         if flag.ok.iter().any(|ok| ok.eq_ignore_ascii_case(&value)) {
@@ -384,11 +376,55 @@ fn contradiction(
 fn text_at(payload: &Members<'_>, path: &str) -> Option<String> {
     match path.split_once('.') {
         None => member(payload, path).and_then(scalar::raw_text),
-        Some((head, rest)) => {
-            let raw = member(payload, head)?;
-            text_at(&members(raw.get())?, rest)
+        Some((head, rest)) => text_below(member(payload, head)?, rest),
+    }
+}
+
+/// Reads the scalar at a path inside an object, and no more of the object than it must: replies
+/// are long, and what says whether they succeeded stands at their beginning or is not there.
+fn text_below(raw: &RawValue, path: &str) -> Option<String> {
+    let (name, rest) = path.split_once('.').map_or((path, None), |(name, rest)| (name, Some(rest)));
+    let object = raw.get();
+    // Looking for the bare name is far quicker than reading the members.
+    if !object.starts_with('{') || !object.contains(name) {
+        return None;
+    }
+    let found = first_member(object, name)?;
+    match rest {
+        None => scalar::raw_text(found),
+        Some(rest) => text_below(found, rest),
+    }
+}
+
+/// Finds a member of a JSON object and stops there.
+fn first_member<'a>(object: &'a str, name: &str) -> Option<&'a RawValue> {
+    struct Find<'k, 'a> {
+        name: &'k str,
+        found: &'k mut Option<&'a RawValue>,
+    }
+    impl<'de: 'a, 'a> serde::de::Visitor<'de> for Find<'_, 'a> {
+        type Value = ();
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("an object")
+        }
+
+        fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+            while let Some(Key(key)) = map.next_key::<Key<'de>>()? {
+                if key == self.name {
+                    *self.found = Some(map.next_value::<&'de RawValue>()?);
+                    // Only an error ends the reading early; nobody sees it.
+                    return Err(serde::de::Error::custom(""));
+                }
+                map.next_value::<serde::de::IgnoredAny>()?;
+            }
+            Ok(())
         }
     }
+    let mut found = None;
+    let mut deserializer = serde_json::Deserializer::from_str(object);
+    let _ = serde::Deserializer::deserialize_map(&mut deserializer, Find { name, found: &mut found });
+    found
 }
 
 /// Reads a body that starts with `<`: TOP's XML errors, or an HTML page from the edge.
