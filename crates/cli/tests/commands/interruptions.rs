@@ -44,6 +44,40 @@ fn ctrl_c_ends_a_login_that_waits() {
     interrupted(&house, &["login", "taobao", "--no-browser"]);
 }
 
+#[test]
+fn ctrl_c_ends_a_read_of_standard_input() {
+    let house = House::with_accounts(&[("lazada", "shop")]);
+    interrupted(&house, &["call", "shop", "/products/get", "filter=@-"]);
+}
+
+/// JSON stays JSON, tables are printed, and a warning says that it is not all.
+#[test]
+fn ctrl_c_in_the_middle_of_a_list_keeps_the_rows() {
+    for form in ["json", "ndjson", "csv", "table"] {
+        let house = House::with(|options| {
+            options.products = 120;
+            // The second page is waited for.
+            options.quotas.push("1/40@/products/get".parse().unwrap());
+        })
+        .and_accounts(&[("lazada", "shop")]);
+        let child = begun(&house, &["call", "shop", "/products/get", "--all", "--output", form]);
+        send(&child, "-INT");
+        let output = child.wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(130), "{form}: {said}");
+        assert!(said.contains("incomplete, 50 rows"), "{form}: {said}");
+        let text = String::from_utf8(output.stdout).unwrap();
+        match form {
+            "json" => {
+                let list: Vec<serde_json::Value> = serde_json::from_str(&text).unwrap();
+                assert_eq!(list.len(), 50);
+            }
+            "ndjson" => assert_eq!(text.lines().count(), 50),
+            _ => assert_eq!(text.lines().count(), 51, "{form}"),
+        }
+    }
+}
+
 /// A refresh or login whose answer comes late is waited for: the new tokens must not be lost.
 #[test]
 fn a_signal_in_the_middle_of_an_exchange_keeps_the_new_tokens() {
