@@ -72,8 +72,8 @@ pub(crate) fn read(words: &[String], is_file: impl Fn(&str) -> bool) -> Outcome<
 /// for one. That text is what is signed and sent. Lists stay lists: some platforms want their items
 /// joined by commas.
 fn as_typed(value: Value, text: &str) -> Value {
-    let typed = json_text::compact(text);
-    if matches!(value, Value::Number(_) | Value::Object(_)) && value.to_string() != typed {
+    let (typed, written) = (json_text::compact(text), value.to_string());
+    if matches!(value, Value::Number(_) | Value::Object(_)) && written != typed {
         return Value::String(typed);
     }
     value
