@@ -141,15 +141,14 @@ impl Bare {
             .body(Full::from(body))?;
 
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let mut sender = match idle {
-            Some(sender) => sender,
-            None => {
-                let stream = TcpStream::connect(&self.address).await?;
-                stream.set_nodelay(true)?;
-                let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-                tokio::spawn(connection);
-                sender
-            }
+        let mut sender = if let Some(sender) = idle {
+            sender
+        } else {
+            let stream = TcpStream::connect(&self.address).await?;
+            stream.set_nodelay(true)?;
+            let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+            tokio::spawn(connection);
+            sender
         };
         sender.ready().await?;
         let body = sender.send_request(request).await?.into_body().collect().await?.to_bytes();

@@ -1,5 +1,7 @@
 //! What was measured, beside what was aimed at.
 
+use std::fmt::Write as _;
+
 use serde::Serialize;
 
 /// What a figure is compared with.
@@ -74,13 +76,15 @@ impl Report {
                 (_, true) => "met",
                 (_, false) => "missed",
             };
-            out.push_str(&format!(
-                "| {}: {} | {} {} | {target} | {verdict} |\n",
+            // Writing to a text cannot fail.
+            let _ = writeln!(
+                out,
+                "| {}: {} | {} {} | {target} | {verdict} |",
                 row.group,
                 row.what,
                 number(row.figure),
                 row.unit
-            ));
+            );
         }
         out
     }

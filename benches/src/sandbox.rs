@@ -53,12 +53,12 @@ fn bytes(prepared: &Prepared, address: &str) -> Vec<u8> {
     let path = request.url[from..].find('/').map_or("/", |at| &request.url[from + at..]);
     let mut out = format!("{} {path} HTTP/1.1\r\nhost: {address}\r\n", request.method.as_str());
     for (name, value) in &request.headers {
-        out.push_str(&format!("{name}: {value}\r\n"));
+        out.extend([name, ": ", value, "\r\n"]);
     }
     if let Some(kind) = &request.content_type {
-        out.push_str(&format!("content-type: {kind}\r\n"));
+        out.extend(["content-type: ", kind, "\r\n"]);
     }
-    out.push_str(&format!("content-length: {}\r\n\r\n", request.body.len()));
+    out.extend(["content-length: ", &request.body.len().to_string(), "\r\n\r\n"]);
     let mut out = out.into_bytes();
     out.extend_from_slice(&request.body);
     out
@@ -189,7 +189,7 @@ pub(crate) fn measure(effort: Effort, report: &mut Report) -> Result<()> {
                 5_000.0,
             ),
         ];
-        let time = Duration::from_millis(1_000);
+        let time = Duration::from_secs(1);
         for (what, calls, wanted, target) in loads {
             let mut requests = Vec::new();
             for call in &calls {

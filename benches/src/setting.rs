@@ -95,7 +95,7 @@ impl Setting {
             access: Some(AccessToken::new(token)),
             refresh: None,
             account_name: Some(platform.to_owned()),
-            access_expires_at: Some(now.checked_add(std::time::Duration::from_secs(8_640_000))?),
+            access_expires_at: Some(now.checked_add(std::time::Duration::from_hours(2_400))?),
             refresh_expires_at: None,
         };
         self.vault.import_tokens(platform, tokens).await?;

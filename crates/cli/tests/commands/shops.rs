@@ -295,7 +295,7 @@ fn a_mistyped_line_does_not_end_the_wait() {
             b"what is this?\n\xff\xfe\nhttps://shop.example/cb?code=0_1_planted&state=forged\nmistyped\n",
         )
         .unwrap();
-    stdin.write_all(&[b'x'; 50_000]).unwrap();
+    stdin.write_all(&vec![b'x'; 50_000]).unwrap();
     writeln!(stdin, "\n{callback}").unwrap();
     let output = login.child.wait_with_output().unwrap();
     let said = login.rest.join().unwrap();
