@@ -18,8 +18,7 @@ use crate::{contract::Contract, options::Call};
 /// The longest form of arguments that goes into a query, in bytes; the whole URL stays below 8 KiB.
 const LONGEST_QUERY: usize = 6 << 10;
 
-/// The arguments of a call, flattened once and for all attempts.
-#[derive(Debug)]
+/// The arguments of a call, flattened once and for all attempts. No `Debug`: they may be secrets.
 pub(crate) struct Encoded {
     pub(crate) args: Params,
     /// The text arguments as a form, ready for the wire.

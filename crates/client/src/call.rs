@@ -15,11 +15,11 @@ use sesame_vault::{AccountHandle, Token, Vault};
 use crate::{
     attempt::{self, Caller, Encoded},
     contract::{Contract, Contracts},
-    options::{Call, Outcome},
+    options::{Call, CallOptions, Outcome},
     pages::Pages,
     prepare::Prepared,
     quota::{self, Claim, Key, MemoryQuota, Names, QuotaStore, Turn},
-    retry::{Attempts, Budget, Next},
+    retry::{Attempts, Budget, Next, Why},
     skew::{self, Skews},
 };
 
@@ -105,10 +105,17 @@ impl Client {
 
         loop {
             // 4 quota: wait here, because signatures carry the time
-            self.turn(&claims, &attempts).await.map_err(|late| last_error.take().unwrap_or(late))?;
+            if let Err(late) = self.turn(&claims, &attempts).await {
+                return Err(give_up(late, last_error, attempts.made));
+            }
 
             // 5 token: lock-free while it is fresh
-            let token = line.token(&account, &contract, refused_generation.take()).await;
+            let left = attempts.left(line.clock.now());
+            let token = line.token_within(left, &account, &contract, refused_generation.take()).await;
+            let Some(token) = token else {
+                let late = nothing_sent("no access token could be had", &call.options);
+                return Err(give_up(late, last_error, attempts.made));
+            };
             let (token, no_token) = split(token, &contract)?;
 
             // 6 sign: with the time as the platform sees it
@@ -120,8 +127,12 @@ impl Client {
                 at,
             );
             let mut request = attempt::signed(&contract, &encoded, &system, key, &*line.clock)?;
-            request.timeout =
-                call.options.attempt().min(attempts.left(line.clock.now())).max(Duration::from_millis(1));
+            let left = attempts.left(line.clock.now());
+            if left.is_zero() {
+                let late = nothing_sent("the call could not be sent", &call.options);
+                return Err(give_up(late, last_error, attempts.made));
+            }
+            request.timeout = call.options.attempt().min(left);
             request.max_reply = call.options.reply_limit();
 
             // 7 send
@@ -157,11 +168,18 @@ impl Client {
             match attempts.next(&error, safety, &line.budget, &*line.clock) {
                 Next::GiveUp(why) => return Err(why.tell(error, attempts.made)),
                 Next::Refresh => match &token {
-                    Some(token) => refused_generation = Some(token.generation),
+                    Some(token) => {
+                        refused_generation = Some(token.generation);
+                        last_error = Some(error);
+                    }
                     // Without a token there is nothing to refresh: say why there was none.
                     None => return Err(no_token.unwrap_or(error)),
                 },
-                Next::SetClock => warnings.push(line.set_clock(&account, &encoded, date, error).await?),
+                Next::SetClock => {
+                    let left = attempts.left(now);
+                    last_error = Some(error.clone());
+                    warnings.push(line.set_clock(&account, &encoded, date, error, left).await?);
+                }
                 Next::Wait(pause) => {
                     line.clock.sleep(pause).await;
                     last_error = Some(error);
@@ -213,21 +231,20 @@ impl Client {
     /// Waits until the call may be made.
     async fn turn(&self, claims: &[Claim<'_>], attempts: &Attempts) -> Result<()> {
         let clock = &self.line.clock;
-        let patience = attempts.left(clock.now());
-        let mut wait = match self.quota.take(claims, clock.now(), patience).await? {
-            Turn::In(wait) => wait,
-            Turn::TooLong(wait) => return Err(quota::too_long(wait, patience)),
-        };
-        while !wait.is_zero() {
-            clock.sleep(wait).await;
-            // Somebody else may have been banned while we waited.
-            wait = self.quota.ban_left(claims, clock.now()).await?;
+        loop {
             let patience = attempts.left(clock.now());
-            if wait > patience {
-                return Err(quota::too_long(wait, patience));
+            match self.quota.take(claims, clock.now(), patience).await? {
+                Turn::In(Duration::ZERO) => return Ok(()),
+                Turn::In(wait) => clock.sleep(wait).await,
+                Turn::TooLong(wait) => return Err(quota::too_long(wait, patience)),
+            }
+            // Somebody else may have been banned while we waited. Then all who waited take a new turn,
+            // so that they do not come together when the ban ends; it is counted a second time, which
+            // errs on the safe side.
+            if self.quota.ban_left(claims, clock.now()).await?.is_zero() {
+                return Ok(());
             }
         }
-        Ok(())
     }
 }
 
@@ -257,6 +274,29 @@ impl Line {
         }
     }
 
+    /// The same, if it can be had in time. Whoever stops waiting does not stop a refresh: that runs
+    /// in a task of its own.
+    async fn token_within(
+        &self,
+        left: Duration,
+        account: &AccountHandle,
+        contract: &Contract,
+        refused: Option<i64>,
+    ) -> Option<Result<Option<Token>>> {
+        if refused.is_none() {
+            // The common way, without a timer.
+            if contract.api.auth == Some(false) {
+                return Some(Ok(None));
+            }
+            if let Some(token) = account.fresh_token() {
+                return Some(Ok(Some(token)));
+            }
+        }
+        // Real time, as in the transport: a virtual clock jumps when it is asked to sleep.
+        let token = Box::pin(self.token(account, contract, refused));
+        tokio::time::timeout(left, token).await.ok()
+    }
+
     /// Returns the time as the platform sees it.
     fn time_at(&self, encoded: &Encoded) -> Timestamp {
         let now = self.clock.now();
@@ -270,11 +310,12 @@ impl Line {
         encoded: &Encoded,
         date: Option<String>,
         refusal: Error,
+        left: Duration,
     ) -> Result<String> {
         let told = date.as_deref().and_then(skew::read_time);
         let theirs = match told {
             Some(theirs) => theirs,
-            None => match self.ask_time(account).await {
+            None => match self.ask_time(account, left).await {
                 Some(theirs) => theirs,
                 None => return Err(skew::untold(refusal)),
             },
@@ -283,18 +324,37 @@ impl Line {
     }
 
     /// Asks the platform's time API, where it has one. One attempt, without a token.
-    async fn ask_time(&self, account: &AccountHandle) -> Option<Timestamp> {
+    async fn ask_time(&self, account: &AccountHandle, left: Duration) -> Option<Timestamp> {
         let name = account.platform().clock.api.as_deref()?;
         let contract = self.contracts.get(&self.catalog, account.platform(), name).ok()?;
         let encoded = Encoded::new(&contract, &caller(account), &Call::new(account.name(), name)).ok()?;
         let system = attempt::system(&contract, account.app_key(), None, self.clock.now());
         let key = account.key(contract.digest.digest);
         let mut request = attempt::signed(&contract, &encoded, &system, key, &*self.clock).ok()?;
-        request.timeout = Duration::from_secs(10);
+        request.timeout = Duration::from_secs(10).min(left);
         request.max_reply = 64 << 10;
         let response = self.transport.send(request).await.ok()?;
         let reply = read(account, &contract, &response, self.clock.now()).ok()?;
         skew::read_time(reply.payload())
+    }
+}
+
+/// The error of a call that has no time left before it is sent.
+fn nothing_sent(what: &str, options: &CallOptions) -> Error {
+    let seconds = options.whole().as_secs_f64();
+    Error::new(ErrorKind::Timeout, format!("{what} within the {seconds} s of the call; nothing was sent"))
+        .may_have_happened(false)
+        .hint("Try again, or allow more time with --timeout.")
+}
+
+/// What to say when the time is over before a request is sent: after a failed attempt that failure,
+/// and that there was no time for another.
+fn give_up(late: Error, earlier: Option<Error>, attempts: u32) -> Error {
+    match earlier {
+        Some(error) if matches!(late.kind(), ErrorKind::Quota | ErrorKind::Timeout) => {
+            Why::Time.tell(error, attempts)
+        }
+        _ => late,
     }
 }
 

@@ -1,8 +1,9 @@
 //! What the catalogue says of a call, and whether the arguments keep to it. Nothing is sent here.
 //!
 //! Only what is certain is refused: an argument that the documents call required and that is not
-//! there, a text where they want a number. Limits and lists of values in those documents are often
-//! old, so going against them is a warning.
+//! there, a list or an object where they want a single value. The kinds of single values, limits and
+//! lists of values in those documents are often old or wrong (an id called a whole number that is an
+//! encrypted text), so going against them is a warning.
 
 use std::{
     collections::HashMap,
@@ -220,7 +221,14 @@ fn check_plain(param: &Param, value: &Value, wrong: &mut Vec<String>, warnings: 
     if !fits {
         // The value may be long or private: at most 40 characters of it.
         let shown: String = scalar::printable(&value.to_string()).chars().take(40).collect();
-        wrong.push(format!("{name:?} is {}, not {shown}", kind_of(param)));
+        if value.is_array() || value.is_object() {
+            wrong.push(format!("{name:?} is {}, not {shown}", kind_of(param)));
+        } else {
+            warnings.push(format!(
+                "{name:?} is {} in the documents, not {shown}; it is sent as given",
+                kind_of(param)
+            ));
+        }
         return;
     }
     let Some(text) = scalar::text(value) else { return };
@@ -310,23 +318,29 @@ mod tests {
         for good in [json!(1), json!("1"), json!(" 12 "), json!(3.0), json!(-4)] {
             assert!(checked(integer, &good).0.is_empty(), "{good}");
         }
-        for bad in [json!("one"), json!(1.5), json!(true), json!([1]), json!({})] {
+        // The documents may be wrong about a single value: an encrypted id is called an integer.
+        for odd in [json!("one"), json!("IDX1a2B-3c"), json!(1.5), json!(true)] {
+            let (wrong, warnings) = checked(integer, &odd);
+            assert_eq!((wrong.len(), warnings.len()), (0, 1), "{odd}");
+        }
+        for bad in [json!([1]), json!({})] {
             assert_eq!(checked(integer, &bad).0.len(), 1, "{bad}");
         }
         let decimal = r#"{"n":"a","t":"decimal"}"#;
         assert!(checked(decimal, &json!("9.99")).0.is_empty());
-        assert_eq!(checked(decimal, &json!("9,99")).0.len(), 1);
-        assert_eq!(checked(decimal, &json!("NaN")).0.len(), 1);
+        assert_eq!(checked(decimal, &json!("9,99")).1.len(), 1);
+        assert_eq!(checked(decimal, &json!("NaN")).1.len(), 1);
         let boolean = r#"{"n":"a","t":"boolean"}"#;
         assert!(checked(boolean, &json!("true")).0.is_empty());
-        assert_eq!(checked(boolean, &json!("maybe")).0.len(), 1);
+        assert_eq!(checked(boolean, &json!("maybe")).1.len(), 1);
     }
 
     #[test]
     fn lists_are_checked_item_by_item_and_texts_left_alone() {
         let list = r#"{"n":"ids","t":"integer","l":true,"max_items":2}"#;
         assert!(checked(list, &json!([1, "2"])).0.is_empty());
-        assert_eq!(checked(list, &json!([1, "x"])).0.len(), 1);
+        assert_eq!(checked(list, &json!([1, "x"])).1.len(), 1);
+        assert_eq!(checked(list, &json!([1, {}])).0.len(), 1);
         assert_eq!(checked(list, &json!([1, 2, 3])).1.len(), 1);
         assert_eq!(checked(list, &json!("1,2")), (vec![], vec![]));
     }

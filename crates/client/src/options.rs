@@ -1,11 +1,11 @@
 //! What a caller asks for, and what it gets.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sesame_catalog::Safety;
-use sesame_core::{envelope::Reply, params::File, request::MAX_REPLY};
+use sesame_core::{envelope::Reply, mask, params::File, request::MAX_REPLY, scalar};
 
 /// One call: an account, an API, arguments. The same value whatever door it came through.
 ///
@@ -18,7 +18,7 @@ use sesame_core::{envelope::Reply, params::File, request::MAX_REPLY};
 /// assert_eq!(call, Call::new("my-shop", "/orders/get").arg("limit", 10).timeout(std::time::Duration::from_secs(20)));
 /// # Ok::<(), serde_json::Error>(())
 /// ```
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Call {
     /// The account's name in the vault.
@@ -61,6 +61,52 @@ impl Call {
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.options.timeout = Some(timeout);
         self
+    }
+}
+
+/// Shows no secret: an argument may be a code or a token.
+impl fmt::Debug for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let args = self.args.iter().map(|(name, value)| (name, Shown(name, value)));
+        let files = self.files.iter().map(|(name, file)| (name, file.content.len()));
+        f.debug_struct("Call")
+            .field("account", &self.account)
+            .field("api", &self.api)
+            .field("args", &MapOf(args.collect()))
+            .field("file_bytes", &MapOf(files.collect()))
+            .field("options", &self.options)
+            .finish()
+    }
+}
+
+/// Pairs, written as a map.
+struct MapOf<K, V>(Vec<(K, V)>);
+
+impl<K: fmt::Debug, V: fmt::Debug> fmt::Debug for MapOf<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.0.iter().map(|(name, value)| (name, value))).finish()
+    }
+}
+
+/// The value of a name, masked if it is secret, at any depth.
+struct Shown<'a>(&'a str, &'a Value);
+
+impl fmt::Debug for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(name, value) = *self;
+        match value {
+            Value::Null | Value::Bool(_) => write!(f, "{value}"),
+            Value::Object(members) => {
+                f.debug_map().entries(members.iter().map(|(name, value)| (name, Self(name, value)))).finish()
+            }
+            Value::Array(items) => f.debug_list().entries(items.iter().map(|item| Self(name, item))).finish(),
+            _ if mask::is_secret_param(name) => {
+                fmt::Debug::fmt(&mask::mask(&scalar::text(value).unwrap_or_default()), f)
+            }
+            // An argument may be JSON in a text, with names of its own.
+            Value::String(text) => fmt::Debug::fmt(&mask::mask_text(text), f),
+            Value::Number(number) => write!(f, "{number}"),
+        }
     }
 }
 

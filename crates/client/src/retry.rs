@@ -283,6 +283,8 @@ mod tests {
                     repeats += 1;
                 }
             }
+            prop_assert!(repeats >= 10, "the ten at hand are granted");
+            prop_assert!(repeats + 1 >= 10 + calls / 10, "and a tenth of the calls");
             prop_assert!(repeats <= 10 + calls / 10);
         }
     }

@@ -2,12 +2,12 @@
 
 mod stage;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use serde_json::json;
-use sesame_client::{Call, CallOptions};
+use sesame_client::{Call, CallOptions, Key, MemoryQuota, Names, QuotaStore, Scope};
 use sesame_core::{
-    AppSecret, Error, ErrorKind, HttpRequest, HttpResponse, Retry, Shape,
+    AppSecret, Clock as _, Error, ErrorKind, HttpRequest, HttpResponse, Retry, Shape,
     params::File,
     request::Method,
     sign::{Digest, SigningKey, verify},
@@ -172,7 +172,10 @@ async fn what_cannot_be_right_is_never_sent() {
         (Call::new("nobody", READ), "nobody"),
         (Call::new("taobao", "taobao.items.onsale.get"), "fields"),
         (Call::new("taobao", "taobao.items.onsale.get").arg("fields", ""), "fields"),
-        (Call::new("taobao", "taobao.items.onsale.get").arg("fields", "a").arg("page_no", "one"), "page_no"),
+        (
+            Call::new("taobao", "taobao.items.onsale.get").arg("fields", "a").arg("page_no", json!([1])),
+            "page_no",
+        ),
         (Call::new("lazada", READ).arg("sign", "x"), "sign"),
         (Call::new("lazada", READ).arg("app_key", "x"), "app_key"),
         (Call::new("lazada", READ).arg("", "x"), "name"),
@@ -523,4 +526,55 @@ async fn a_gateway_that_quotes_the_request_does_not_give_the_token_away() {
     for secret in [TOKEN, &param(&request, "sign").unwrap()] {
         assert!(!shown.contains(secret), "{shown}");
     }
+}
+
+/// Vendors call many an id a number that is an encrypted text: the platform decides.
+#[tokio::test]
+async fn a_text_for_a_documented_number_is_sent_with_a_warning() {
+    let stage = stage(&["taobao"]).await;
+    stage.gateway.says(r#"{"items_onsale_get_response":{"total_results":0}}"#);
+    let call = Call::new("taobao", "taobao.items.onsale.get").arg("fields", "a").arg("page_no", "IDX1oaAQ");
+    let outcome = stage.client.call(&call).await.unwrap();
+    assert!(outcome.warnings.iter().any(|warning| warning.contains("page_no")), "{:?}", outcome.warnings);
+    assert_eq!(param(&stage.gateway.seen()[0], "page_no").as_deref(), Some("IDX1oaAQ"));
+}
+
+#[tokio::test]
+async fn a_call_without_time_is_not_sent() {
+    let stage = stage(&["lazada"]).await;
+    let error = stage.client.call(&Call::new("lazada", READ).timeout(Duration::ZERO)).await.unwrap_err();
+    assert_eq!((error.kind(), error.is_ambiguous()), (ErrorKind::Timeout, false));
+    assert!(error.to_string().contains("nothing was sent"), "{error}");
+    assert!(stage.gateway.seen().is_empty());
+}
+
+#[tokio::test]
+async fn a_wait_that_is_too_long_for_a_repeat_is_said_beside_the_failure() {
+    let stage = stage(&["lazada"]).await;
+    let quota = Arc::new(MemoryQuota::new());
+    let client = stage.client.clone().with_quota(Arc::clone(&quota) as Arc<dyn QuotaStore>);
+    // The first attempt fails for the network; meanwhile another call of the app is banned.
+    let now = stage.clock.now();
+    stage.gateway.then(move |_| {
+        let names = Names { platform: "lazada", app: "123456", account: "lazada", api: "/other" };
+        let banned = quota.refused(Key { scope: Scope::App, names }, now, Some(Duration::from_hours(10)));
+        drop(banned);
+        Err(unreached())
+    });
+    let error = client.call(&Call::new("lazada", READ)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Network);
+    assert!(error.hint_text().unwrap_or_default().contains("time of the call"), "{error:?}");
+}
+
+#[test]
+fn a_call_shows_no_secret_to_debug() {
+    let call = Call::new("lazada", READ)
+        .arg("access_token", TOKEN)
+        .arg("payload", json!({"refresh_token": REFRESH, "limit": 7}))
+        .arg("text", format!(r#"{{"app_secret":"{SECRET}"}}"#));
+    let text = format!("{call:?}");
+    for secret in [TOKEN, REFRESH, SECRET] {
+        assert!(!text.contains(secret), "{text}");
+    }
+    assert!(text.contains("payload") && text.contains("limit") && text.contains('7'), "{text}");
 }

@@ -366,3 +366,48 @@ async fn no_error_shows_a_token() {
     }
     assert!(!shown.contains("secret-token-of-24-chars"), "{shown}");
 }
+
+/// A gateway may refuse a large request by its head and never read the rest. The connection is then
+/// still writing, and no call may wait for it.
+#[tokio::test]
+async fn a_connection_that_is_still_writing_is_not_used_again() {
+    let server = Server::start(|mut stream, _| async move {
+        let mut head = [0; 512];
+        let _ = stream.read(&mut head).await.unwrap();
+        stream.write_all(&http("200 OK", "", b"early")).await.unwrap();
+        std::future::pending::<()>().await;
+    })
+    .await;
+    let transport = HttpTransport::new();
+    for call in 1..=2 {
+        let mut request = post(&server.url);
+        request.body = vec![b'a'; 32 << 20].into();
+        let begun = Instant::now();
+        let response = transport.send(request).await.unwrap();
+        assert_eq!(&response.body[..], b"early");
+        assert!(begun.elapsed() < Duration::from_secs(4), "call {call} took {:?}", begun.elapsed());
+        assert_eq!(server.connections(), call);
+    }
+}
+
+/// A whole reply on a connection in order is followed by the next request on the same one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connections_in_order_stay_in_use() {
+    let server = Server::fixed(http("200 OK", "", &[b'a'; 40_000])).await;
+    let transport = HttpTransport::new();
+    for _ in 0..300 {
+        transport.send(post(&server.url)).await.unwrap();
+    }
+    assert!(server.connections() <= 3, "{} connections for 300 calls", server.connections());
+}
+
+#[tokio::test]
+async fn a_sandbox_that_does_not_run_is_said() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let error = send(post(&url)).await.unwrap_err();
+    let hint = error.hint_text().unwrap_or_default();
+    assert!(hint.contains("sesame sandbox") && hint.contains("SESAME_ENDPOINT"), "{hint}");
+    assert!(!hint.contains("firewall"), "{hint}");
+}

@@ -39,7 +39,7 @@ pub struct MemoryQuota {
 
 #[derive(Debug, Clone, Copy, Default)]
 struct Counter {
-    /// See [`super::gcra`]; nanoseconds since 1970.
+    /// Of the documented limit. See [`super::gcra`]; nanoseconds since 1970.
     arrival: i128,
     banned_until: i128,
     learned: Option<Learned>,
@@ -50,6 +50,9 @@ struct Counter {
 struct Learned {
     gap: Duration,
     since: i128,
+    /// As in [`Counter`], but of this rate alone: a documented quota may have run far ahead, and
+    /// read against a small gap its arrival time would be a ban of hours.
+    arrival: i128,
 }
 
 impl Learned {
@@ -63,15 +66,28 @@ impl Learned {
 }
 
 impl Counter {
-    /// The limits that count at `now`: the documented one, the learned one.
-    fn limits(self, documented: Option<Limit>, now: i128) -> impl Iterator<Item = Limit> {
-        let learned = self.learned.and_then(|learned| learned.gap_at(now)).map(|gap| Limit::new(gap, 1));
-        documented.into_iter().chain(learned)
+    /// The learned rate as it counts at `now`, with its arrival time.
+    fn learned_at(self, now: i128) -> Option<(Limit, i128)> {
+        let learned = self.learned?;
+        Some((Limit::new(learned.gap_at(now)?, 1), learned.arrival))
     }
 
     fn wait(self, documented: Option<Limit>, now: i128) -> i128 {
         let ban = (self.banned_until - now).max(0);
-        self.limits(documented, now).map(|limit| limit.wait(self.arrival, now)).fold(ban, i128::max)
+        let documented = documented.map(|limit| (limit, self.arrival));
+        let limits = documented.into_iter().chain(self.learned_at(now));
+        limits.map(|(limit, arrival)| limit.wait(arrival, now)).fold(ban, i128::max)
+    }
+
+    /// Counts a call that is made at `at`.
+    fn count(&mut self, documented: Option<Limit>, at: i128) {
+        if let Some(limit) = documented {
+            self.arrival = limit.next(self.arrival, at);
+        }
+        let next = self.learned_at(at).map(|(limit, arrival)| limit.next(arrival, at));
+        if let (Some(learned), Some(next)) = (&mut self.learned, next) {
+            learned.arrival = next;
+        }
     }
 
     fn is_idle(self, now: i128) -> bool {
@@ -127,11 +143,7 @@ impl MemoryQuota {
             if claim.limit.is_none() && !counters.contains_key(&id) {
                 continue;
             }
-            let counter = counters.entry(id).or_default();
-            let next = counter.limits(claim.limit, at).map(|limit| limit.next(counter.arrival, at)).max();
-            if let Some(next) = next {
-                counter.arrival = next;
-            }
+            counters.entry(id).or_default().count(claim.limit, at);
         }
         sweep(&mut counters, now);
         Turn::In(wait_time)
@@ -152,7 +164,12 @@ impl MemoryQuota {
         if lesson {
             let gap = before.map_or(FIRST_GAP, |gap| (gap * 2).clamp(FIRST_GAP, LARGEST_GAP));
             // The ban itself is no time in which the lesson fades.
-            counter.learned = Some(Learned { gap, since: now.max(counter.banned_until) });
+            let arrival = counter.learned.map_or(0, |learned| learned.arrival);
+            counter.learned = Some(Learned { gap, since: now.max(counter.banned_until), arrival });
+        }
+        if let Some(learned) = &mut counter.learned {
+            // After the ban one by one.
+            learned.arrival = learned.arrival.max(now).max(counter.banned_until);
         }
         self.refused.store(true, Ordering::Release);
         sweep(&mut counters, now);
@@ -282,6 +299,21 @@ mod tests {
         for _ in 0..10 {
             assert_eq!(store.take_now(&claims, at(300_000), LONG), Turn::In(Duration::ZERO));
         }
+    }
+
+    /// 2,000 calls are 173 s of a quota of a million a day. A ban of a second is no ban of 173 s.
+    #[test]
+    fn a_short_ban_is_short_beside_a_quota_of_a_day() {
+        let store = MemoryQuota::new();
+        let claims = [claim(Scope::App, Some(Limit::calls_in(1_000_000, Duration::from_hours(24))))];
+        for _ in 0..2_000 {
+            assert_eq!(store.take_now(&claims, at(0), LONG), Turn::In(Duration::ZERO));
+        }
+        store.refused_now(claims[0].key, at(0), Some(millis(1_000)));
+        let Turn::In(wait) = store.take_now(&claims, at(0), LONG) else { panic!("must get a turn") };
+        assert!(wait >= millis(1_000) && wait <= millis(1_100), "{wait:?}");
+        let Turn::In(wait) = store.take_now(&claims, at(0), LONG) else { panic!("must get a turn") };
+        assert!(wait > millis(1_050) && wait <= millis(1_200), "{wait:?}");
     }
 
     #[test]

@@ -19,9 +19,9 @@ const UNPACK_ASIDE: usize = 128 << 10;
 /// [`ErrorKind::Network`] when the connection ends early, [`ErrorKind::Envelope`] when the reply is
 /// too large or compressed in a way that was not asked for. All leave open whether the call was
 /// carried out.
-pub(super) async fn read(headers: &HeaderMap, body: Incoming, limit: usize) -> Result<Bytes> {
+pub(super) async fn read(origin: &str, headers: &HeaderMap, body: Incoming, limit: usize) -> Result<Bytes> {
     let packing = headers.get(header::CONTENT_ENCODING).map(|value| value.as_bytes().to_ascii_lowercase());
-    let bytes = collect(body, limit).await?;
+    let bytes = collect(origin, body, limit).await?;
     match packing.as_deref() {
         None | Some(b"" | b"identity") => Ok(bytes),
         Some(b"gzip" | b"x-gzip") if bytes.is_empty() => Ok(bytes),
@@ -38,14 +38,14 @@ pub(super) async fn read(headers: &HeaderMap, body: Incoming, limit: usize) -> R
     }
 }
 
-async fn collect(mut body: Incoming, limit: usize) -> Result<Bytes> {
+async fn collect(origin: &str, mut body: Incoming, limit: usize) -> Result<Bytes> {
     if body.size_hint().lower() > limit as u64 {
         return Err(too_large(limit));
     }
     let mut first: Option<Bytes> = None;
     let mut rest = BytesMut::new();
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| failure::broken("the gateway", &error, true))?;
+        let frame = frame.map_err(|error| failure::broken(origin, &error, true))?;
         let Ok(data) = frame.into_data() else { continue };
         let so_far = first.as_ref().map_or(0, Bytes::len) + rest.len();
         if so_far + data.len() > limit {
@@ -99,7 +99,7 @@ fn too_large(limit: usize) -> Error {
         // It would be as large the next time.
         .retry_when(Retry::Never)
         .may_have_happened(true)
-        .hint("Ask for fewer rows or fields at a time, or raise the limit of this call.")
+        .hint("Ask for fewer rows or fields at a time. A program may raise the limit with `max_reply` in the options of the call.")
 }
 
 #[cfg(test)]

@@ -30,7 +30,12 @@ use tokio::{
 };
 use tower_service::Service;
 
-use super::{CONNECT_TIMEOUT, alarm::Alarm, failure, origin::Origin, pool::Connection};
+use super::{
+    CONNECT_TIMEOUT,
+    failure::{self, Way},
+    origin::Origin,
+    pool::Connection,
+};
 
 /// What a connection runs over.
 type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
@@ -87,23 +92,23 @@ impl Connector {
         let stream = timeout_at(connect_deadline, self.stream(origin, by.as_ref())).await;
         let stream = stream.unwrap_or_else(|_| {
             let what = format!("{} could not be reached", origin.name());
-            let hint = failure::unreachable_hint(by.is_some());
+            let hint = failure::unreachable_hint(way(origin, by.as_ref()));
             Err(failure::timed_out(&what, CONNECT_TIMEOUT.min(whole), false).hint(hint))
         })?;
         let (sender, connection) =
             http1::handshake(stream).await.map_err(|error| failure::broken(origin.name(), &error, false))?;
-        tokio::spawn(async move {
+        let task = tokio::spawn(async move {
             if let Err(error) = connection.await {
                 // Whoever waits for a reply gets this error too; on an idle connection it is of no
                 // interest to anybody.
                 tracing::debug!(%error, "a connection ended");
             }
         });
-        Ok(Connection { sender, alarm: Alarm::new() })
+        Ok(Connection::new(sender, task.abort_handle()))
     }
 
     async fn stream(&self, origin: &Origin, by: Option<&Intercept>) -> Result<Stream> {
-        let failed = |error: BoxError| failure::unreachable(origin.name(), error, by.is_some());
+        let failed = |error: BoxError| failure::unreachable(origin.name(), error, way(origin, by));
         if !origin.is_https() {
             let stream =
                 self.tcp.clone().call(origin.uri().clone()).await.map_err(|error| failed(error.into()))?;
@@ -173,6 +178,15 @@ impl Connector {
                 by.uri().port().map(|port| format!(":{port}")).unwrap_or_default()
             ),
         })
+    }
+}
+
+/// Tells how an origin is reached, for hints.
+fn way(origin: &Origin, by: Option<&Intercept>) -> Way {
+    match by {
+        Some(_) => Way::Proxy,
+        None if origin.is_loopback() => Way::ThisMachine,
+        None => Way::Direct,
     }
 }
 

@@ -19,21 +19,36 @@ pub(super) fn timed_out(what: &str, limit: Duration, may_have_arrived: bool) -> 
         .hint("The gateway or the network is slow. Try again, or allow more time with --timeout.")
 }
 
+/// How an origin is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    Direct,
+    Proxy,
+    /// A sandbox on loopback: no firewall and no proxy is between.
+    ThisMachine,
+}
+
 /// A connection that could not be made.
-pub(super) fn unreachable(origin: &str, error: Box<dyn StdError + Send + Sync>, by_proxy: bool) -> Error {
+pub(super) fn unreachable(origin: &str, error: Box<dyn StdError + Send + Sync>, way: Way) -> Error {
     let told = reason(error.as_ref());
     let base = Error::new(ErrorKind::Network, format!("{origin} could not be reached: {}", told.text))
         .may_have_happened(false)
         .retry_when(if told.lasting { Retry::Never } else { Retry::Backoff })
         .fault_of(if told.machine { Fault::Machine } else { Fault::Network });
-    base.hint(told.hint.unwrap_or_else(|| unreachable_hint(by_proxy))).caused_by(Chain(error))
+    base.hint(told.hint.unwrap_or_else(|| unreachable_hint(way))).caused_by(Chain(error))
 }
 
-pub(super) fn unreachable_hint(by_proxy: bool) -> &'static str {
-    if by_proxy {
-        "A proxy is set in the environment (HTTPS_PROXY or ALL_PROXY): check that it answers and lets this host pass, or add the host to NO_PROXY. `sesame doctor` shows the route."
-    } else {
-        "Check the network, a firewall, and whether a proxy has to be set (HTTPS_PROXY). `sesame doctor` shows the route."
+pub(super) fn unreachable_hint(way: Way) -> &'static str {
+    match way {
+        Way::Proxy => {
+            "A proxy is set in the environment (HTTPS_PROXY or ALL_PROXY): check that it answers and lets this host pass, or add the host to NO_PROXY. `sesame doctor` shows the route."
+        }
+        Way::ThisMachine => {
+            "Is the sandbox running? `sesame sandbox` starts one; SESAME_ENDPOINT decides the address."
+        }
+        Way::Direct => {
+            "Check the network, a firewall, and whether a proxy has to be set (HTTPS_PROXY). `sesame doctor` shows the route."
+        }
     }
 }
 

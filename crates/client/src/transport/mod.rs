@@ -111,17 +111,18 @@ impl HttpTransport {
         loop {
             let idle = if may_reuse { origin.check_out(deadline).await } else { None };
             let reused = idle.is_some();
-            let Connection { mut sender, mut alarm } = match idle {
+            let mut connection = match idle {
                 Some(connection) => connection,
                 // Rare and large: in a box of its own it does not make every exchange large.
                 None => Box::pin(self.connector.open(&origin, deadline, timeout)).await?,
             };
+            let Connection { sender, alarm, .. } = &mut connection;
             // From here on the request may arrive at the other side.
             let exchange = async {
                 match sender.try_send_request(message).await {
                     Ok(response) => {
                         let (head, incoming) = response.into_parts();
-                        let body = body::read(&head.headers, incoming, limit).await?;
+                        let body = body::read(origin.name(), &head.headers, incoming, limit).await?;
                         Ok(Ok(reply(head.status.as_u16(), &head.headers, body)))
                     }
                     Err(mut error) => match error.take_message() {
@@ -134,7 +135,7 @@ impl HttpTransport {
             };
             match alarm.limit(deadline, exchange).await {
                 Some(Ok(Ok(response))) => {
-                    origin.check_in(Connection { sender, alarm });
+                    origin.check_in(connection);
                     return Ok(response);
                 }
                 Some(Ok(Err(unsent))) => (message, may_reuse) = (unsent, false),

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::client::conn::http1::SendRequest;
 use sesame_core::Result;
-use tokio::time::Instant;
+use tokio::{task::AbortHandle, time::Instant};
 
 use super::{alarm::Alarm, origin::Origin};
 
@@ -21,7 +21,29 @@ use super::{alarm::Alarm, origin::Origin};
 pub(super) struct Connection {
     pub(super) sender: SendRequest<Full<Bytes>>,
     pub(super) alarm: Alarm,
+    _task: Task,
 }
+
+impl Connection {
+    /// `task` is the one that reads and writes for the sender.
+    pub(super) fn new(sender: SendRequest<Full<Bytes>>, task: AbortHandle) -> Self {
+        Self { sender, alarm: Alarm::new(), _task: Task(task) }
+    }
+}
+
+/// Ends the connection's task with the connection: without a sender, hyper still goes on to write a
+/// request that the other side no longer reads, and keeps the socket open for it.
+struct Task(AbortHandle);
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// How long a connection may take to notice that its last exchange is over. Mostly that is a matter
+/// of microseconds; to yield a few times instead gave up most connections under two threads.
+const GRACE: Duration = Duration::from_millis(20);
 
 /// Shorter than the keep-alive of common gateways, so that we close first and not in a race.
 const IDLE_LIFE: Duration = Duration::from_secs(20);
@@ -68,7 +90,7 @@ impl Pool {
 }
 
 impl Origin {
-    /// Takes an idle connection that still works, if there is one.
+    /// Takes an idle connection that is ready for a request, if there is one.
     pub(super) async fn check_out(&self, deadline: Instant) -> Option<Connection> {
         loop {
             let idle = lock(&self.idle).pop()?;
@@ -84,11 +106,16 @@ impl Origin {
             if connection.sender.is_closed() {
                 continue;
             }
-            // The connection's own task has not yet noticed that its last exchange is over: mostly
-            // a matter of microseconds.
-            let Connection { sender, alarm } = &mut connection;
-            if alarm.limit(deadline, sender.ready()).await?.is_ok() {
+            let Connection { sender, alarm, .. } = &mut connection;
+            let patience = deadline.min(Instant::now() + GRACE);
+            if let Some(Ok(())) = alarm.limit(patience, sender.ready()).await {
                 return Some(connection);
+            }
+            // Still writing the last request: the gateway answered without reading all of it, and may
+            // never read the rest. A new connection is cheaper than to try the others below in the same
+            // way, one grace after the other.
+            if !connection.sender.is_closed() {
+                return None;
             }
         }
     }
