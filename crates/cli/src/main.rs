@@ -2,6 +2,7 @@
 
 mod args;
 mod bounded_file;
+mod columns;
 mod commands;
 mod crash;
 mod env_file;
@@ -60,7 +61,7 @@ fn run() -> u8 {
         if let Command::Demo(args) = cli.command {
             return commands::demo::run(&args);
         }
-        let settings = Settings::gather(&cli.global, |name| std::env::var_os(name))?;
+        let settings = Settings::gather(&cli.global, std::env::var_os)?;
         json = matches!(settings.output.value, Some(Format::Json | Format::Ndjson));
         endpoint.clone_from(&settings.endpoint.value);
         dispatch(cli.command, &Session::new(settings))

@@ -77,7 +77,8 @@ impl Rows {
         grid.lines().fold(String::new(), |text, line| text + line.trim_end() + "\n")
     }
 
-    fn csv(&self) -> String {
+    /// Writes the rows as RFC 4180 has it.
+    pub(crate) fn csv(&self) -> String {
         let mut out = String::new();
         csv_line(&mut out, &self.columns);
         for row in &self.cells {

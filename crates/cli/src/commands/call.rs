@@ -8,17 +8,14 @@ use sesame_client::{Call, Client, Page};
 use sesame_core::Error;
 
 use crate::{
-    json_text,
-    listings::{at, rows_at},
+    columns, json_text,
+    listings::rows_at,
     nearest::nearest,
-    output::{Format, Printer, Rows},
+    output::{Format, Printer},
     parameters, running,
     session::Session,
     stop::{Outcome, Stop, note, person_is_there, say},
 };
-
-/// The most columns of a table that was made up from what rows hold.
-const MOST_COLUMNS: usize = 12;
 
 /// Options of `call`.
 #[derive(Debug, clap::Args)]
@@ -57,8 +54,9 @@ pub(crate) struct Args {
     /// Prints the signed request instead of sending it.
     #[arg(long, conflicts_with = "all")]
     dry_run: bool,
-    /// Prints secrets in the --dry-run request instead of masking them.
-    #[arg(long, requires = "dry_run")]
+    /// Prints secrets in the --dry-run request instead of masking them, and sends calls whose replies
+    /// are tokens.
+    #[arg(long)]
     show_secrets: bool,
     /// Prints the reply byte for byte.
     #[arg(long, conflicts_with_all = ["all", "dry_run"])]
@@ -88,6 +86,9 @@ async fn call(args: &Args, session: &Session) -> Outcome {
     if args.dry_run {
         return dry_run(args, session, client, &call).await;
     }
+    if !args.show_secrets && is_token_call(session, &api)? {
+        return Err(token_call(&api).into());
+    }
     if api.safety != Safety::Read {
         confirm(args, &api).await?;
     }
@@ -100,6 +101,32 @@ async fn call(args: &Args, session: &Session) -> Outcome {
         return crate::output::raw(outcome.reply.body());
     }
     print_reply(&mut session.printer(Format::Json), &api, outcome.reply.payload())
+}
+
+/// Tells whether an API hands out tokens, by the platforms' own data. A platform's spelling with dots,
+/// slashes or a protocol in front is the same call.
+fn is_token_call(session: &Session, api: &Api) -> Outcome<bool> {
+    let plain = |name: &str| -> String {
+        let name = name.split('@').next().unwrap_or_default();
+        let name = ["http/1/", "param2/1/"].iter().find_map(|front| name.strip_prefix(front)).unwrap_or(name);
+        name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
+    };
+    let names: Vec<String> = std::iter::once(&api.name).chain(&api.aliases).map(|name| plain(name)).collect();
+    let catalog = session.catalog()?;
+    Ok(catalog.platforms().iter().map(|platform| &platform.tokens).any(|tokens| {
+        [&tokens.create, &tokens.refresh]
+            .into_iter()
+            .chain(&tokens.create_also)
+            .chain(&tokens.refresh_also)
+            .chain(&tokens.postpone)
+            .any(|known| names.contains(&plain(known)))
+    }))
+}
+
+fn token_call(api: &Api) -> Error {
+    Error::usage(format!("{} hands out tokens, and tokens belong to the vault", api.name)).hint(
+        "Use `sesame login APP` or `sesame refresh ACCOUNT`. --show-secrets sends it all the same and prints the tokens; a refresh token that it uses up is lost to the vault.",
+    )
 }
 
 /// Says which known API may have been meant. That it is called all the same, the client says.
@@ -127,7 +154,7 @@ async fn confirm(args: &Args, api: &Api) -> Outcome {
         return Ok(());
     }
     let derived = if api.safety_derived { " (by its name; the catalogue does not say)" } else { "" };
-    let what = format!("{} on {} is a {}{derived}", api.name, args.account, api.safety.as_str());
+    let what = format!("{} on {} {}{derived}", api.name, args.account, deed(api.safety));
     if !person_is_there() {
         return Err(Error::usage(format!("{what}, and nobody can be asked"))
             .hint("Add --yes to send it. --dry-run shows what would be sent.")
@@ -148,6 +175,14 @@ async fn confirm(args: &Args, api: &Api) -> Outcome {
     }
     say("Nothing was sent.");
     Err(Stop::Status(1))
+}
+
+fn deed(safety: Safety) -> &'static str {
+    match safety {
+        Safety::Idempotent => "changes something (repeating it does no harm)",
+        Safety::Read => "only reads",
+        _ => "changes something",
+    }
 }
 
 async fn dry_run(args: &Args, session: &Session, client: &Client, call: &Call) -> Outcome {
@@ -247,8 +282,7 @@ impl Growing {
         self.progress.done();
         match self.printer.format() {
             Format::Json => self.printer.text(if self.count == 0 { "[]\n" } else { "\n]\n" })?,
-            Format::Table => self.printer.rows(&made_up(&self.table))?,
-            Format::Csv => self.printer.csv(&made_up(&self.table))?,
+            Format::Table | Format::Csv => columns::print(&mut self.printer, &self.table)?,
             Format::Ndjson => {}
         }
         self.printer.flush()
@@ -295,18 +329,13 @@ pub(crate) fn print_reply(printer: &mut Printer, api: &Api, payload: &str) -> Ou
             .hint("Use --output json or --raw.")
     })?;
     let path = api.paging.as_ref().and_then(|paging| paging.items.as_deref());
-    let rows = match path.map(|path| rows_at(&value, path)).filter(|rows| !rows.is_empty()) {
-        Some(rows) => made_up(&rows),
-        None => match first_list(&value, 0) {
-            Some(rows) => made_up(rows),
-            None => flat(&value),
-        },
-    };
-    if printer.format() == Format::Csv {
-        return printer.csv(&rows);
+    if let Some(rows) = path.map(|path| rows_at(&value, path)).filter(|rows| !rows.is_empty()) {
+        return columns::print(printer, &rows);
     }
-    printer.rows(&rows)?;
-    printer.flush()
+    match first_list(&value, 0) {
+        Some(rows) => columns::print(printer, rows),
+        None => columns::print_fields(printer, &value),
+    }
 }
 
 /// Finds the first list of objects, the outermost first.
@@ -317,66 +346,6 @@ fn first_list(value: &Json, depth: usize) -> Option<&Vec<Json>> {
             members.values().find_map(|member| first_list(member, depth + 1))
         }
         _ => None,
-    }
-}
-
-/// Makes columns of what the rows hold: scalars of the rows and of their objects.
-fn made_up(items: &[Json]) -> Rows {
-    let mut columns: Vec<String> = Vec::new();
-    for item in items.iter().take(50) {
-        collect_columns(item, "", &mut columns, 0);
-    }
-    columns.truncate(MOST_COLUMNS);
-    if columns.is_empty() {
-        let mut rows = Rows::new(&["value"]);
-        for item in items {
-            rows.push([shown(item)]);
-        }
-        return rows;
-    }
-    let mut rows = Rows::new(&columns);
-    for item in items {
-        rows.push(columns.iter().map(|column| at(item, column).map(shown).unwrap_or_default()));
-    }
-    rows
-}
-
-fn collect_columns(item: &Json, prefix: &str, columns: &mut Vec<String>, depth: usize) {
-    let Json::Object(members) = item else { return };
-    for (name, value) in members {
-        let path = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
-        match value {
-            // A dot in a name would be read as a path.
-            _ if name.contains('.') => {}
-            Json::Object(_) if depth < 2 => collect_columns(value, &path, columns, depth + 1),
-            Json::Object(_) | Json::Array(_) => {}
-            _ if columns.contains(&path) || columns.len() >= MOST_COLUMNS * 4 => {}
-            _ => columns.push(path),
-        }
-    }
-}
-
-fn flat(value: &Json) -> Rows {
-    let mut rows = Rows::new(&["field", "value"]);
-    match value {
-        Json::Object(_) => {
-            let mut names = Vec::new();
-            collect_columns(value, "", &mut names, 0);
-            for name in names {
-                let text = at(value, &name).map(shown).unwrap_or_default();
-                rows.push([name, text]);
-            }
-        }
-        other => rows.push([String::new(), shown(other)]),
-    }
-    rows
-}
-
-fn shown(value: &Json) -> String {
-    match value {
-        Json::Null => String::new(),
-        Json::String(text) => text.clone(),
-        other => other.to_string(),
     }
 }
 
@@ -412,22 +381,6 @@ impl Progress {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn columns_are_made_of_scalars_in_the_order_they_come() {
-        let rows = made_up(&[
-            json!({"id": 1, "attributes": {"name": "a"}, "skus": [{"x": 1}]}),
-            json!({"id": 2, "late": "z", "attributes": {"name": null}}),
-        ]);
-        assert_eq!(rows.grid(None, false), "ID  ATTRIBUTES.NAME  LATE\n1   a\n2                    z\n");
-    }
-
-    #[test]
-    fn a_reply_without_a_list_becomes_fields() {
-        let rows = flat(&json!({"code": "0", "result": {"time": "2026-11-21 12:00:00"}}));
-        assert!(rows.grid(None, false).contains("result.time  2026-11-21 12:00:00"));
-        assert!(flat(&json!("20261121")).grid(None, false).contains("20261121"));
-    }
 
     #[test]
     fn the_first_list_of_objects_is_found_inside() {

@@ -205,3 +205,47 @@ fn nothing_is_printed_when_the_first_page_fails() {
         assert_eq!((done.code, done.stdout.as_str()), (Some(4), ""), "{form}: {}", done.stderr);
     }
 }
+
+#[test]
+fn tokens_are_not_fetched_past_the_vault() {
+    let house = House::with_accounts(&[("lazada", "shop"), ("aliexpress-legacy", "old"), ("taobao", "t")]);
+    for (account, api) in [
+        ("shop", "/auth/token/create"),
+        ("shop", "/auth/token/refresh"),
+        ("shop", "auth.token.refresh"),
+        ("old", "system.oauth2:getToken"),
+        ("old", "system.oauth2:refreshToken"),
+        ("old", "system.oauth2:postponeToken"),
+        ("t", "taobao.top.auth.token.create"),
+        ("t", "taobao.top.auth.token.refresh"),
+    ] {
+        let error = house.run(&["call", account, api, "code=x", "--yes", "--output", "json"]).fails(2).error();
+        assert!(error["message"].as_str().unwrap().contains("tokens belong to the vault"), "{api}: {error}");
+    }
+    // Whoever insists is not held up by us.
+    let insisted =
+        house.run(&["call", "shop", "/auth/token/create", "code=x", "--yes", "--show-secrets"]).stderr;
+    assert!(!insisted.contains("belong to the vault"), "{insisted}");
+    // What is not sent spends nothing.
+    house.run(&["call", "shop", "/auth/token/create", "code=x", "--dry-run"]).succeeds();
+}
+
+#[test]
+fn csv_has_every_column_and_a_table_says_what_it_leaves_out() {
+    let house = House::with_accounts(&[("lazada", "shop")]);
+    let call = ["call", "shop", "/products/get", "limit=3"];
+    let csv = house.run(&[&call[..], &["--output", "csv"]].concat()).succeeds();
+    let json = house.run(&[&call[..], &["--output", "json"]].concat()).succeeds().json();
+    let header = csv.stdout.lines().next().unwrap().to_owned();
+    for name in json["data"]["products"][0].as_object().unwrap().keys() {
+        assert!(header.split(',').any(|column| column.split('.').next() == Some(name)), "{name}: {header}");
+    }
+    assert!(csv.stderr.is_empty(), "{}", csv.stderr);
+    let table = house.run(&[&call[..], &["--output", "table"]].concat()).succeeds();
+    assert!(table.stderr.contains("not shown"), "{}", table.stderr);
+    for form in ["csv", "table", "ndjson"] {
+        let all = house.run(&["call", "shop", "/products/get", "--all", "--output", form]).succeeds().stdout;
+        let first = all.lines().take(2).collect::<Vec<_>>().join("\n");
+        snapshot!(format!("call_all_{form}"), first);
+    }
+}

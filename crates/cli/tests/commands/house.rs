@@ -248,7 +248,7 @@ pub(crate) fn files_below(directory: &Path) -> Vec<PathBuf> {
 /// Replaces times and ids, so that snapshots stay the same.
 #[macro_export]
 macro_rules! snapshot {
-    ($name:literal, $text:expr) => {
+    ($name:expr, $text:expr) => {
         insta::with_settings!({filters => vec![
             (r"\d{4}-\d{2}-\d{2}[ T]\d{2}:\d{2}:\d{2}(\.\d+)?( ?[+-]\d{4}|Z)?", "[TIME]"),
             (r"\b\d{4}-\d{2}-\d{2}\b", "[DAY]"),
