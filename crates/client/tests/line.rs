@@ -549,6 +549,20 @@ async fn a_call_without_time_is_not_sent() {
 }
 
 #[tokio::test]
+async fn a_call_waits_for_a_new_token_no_longer_than_it_may_take() {
+    let stage = stage(&["lazada"]).await;
+    // The access token has ended, the refresh token has not.
+    stage.clock.advance(Duration::from_hours(24 * 400));
+    stage.gateway.hangs();
+    let call = Call::new("lazada", READ).timeout(Duration::from_millis(300));
+    let error = tokio::time::timeout(Duration::from_secs(5), stage.client.call(&call)).await;
+    let error = error.expect("must end by itself").unwrap_err();
+    assert_eq!((error.kind(), error.is_ambiguous()), (ErrorKind::Timeout, false), "{error:?}");
+    assert!(error.to_string().contains("nothing was sent"), "{error}");
+    assert!(stage.gateway.calls().is_empty());
+}
+
+#[tokio::test]
 async fn a_wait_that_is_too_long_for_a_repeat_is_said_beside_the_failure() {
     let stage = stage(&["lazada"]).await;
     let quota = Arc::new(MemoryQuota::new());

@@ -3,7 +3,10 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -55,7 +58,6 @@ impl Clock for JumpingClock {
 
     fn random(&self, buffer: &mut [u8]) {
         // Distinct enough for ids and nonces on a stage; the half for jitter.
-        use std::sync::atomic::{AtomicU64, Ordering};
         static NEXT: AtomicU64 = AtomicU64::new(0x8000_0001);
         for chunk in buffer.chunks_mut(8) {
             let bytes = NEXT.fetch_add(0x9E37_79B9_7F4A_7C15, Ordering::Relaxed).to_le_bytes();
@@ -72,6 +74,7 @@ pub(crate) struct Gateway {
     script: Mutex<VecDeque<Answer>>,
     always: Mutex<Option<Answer>>,
     seen: Mutex<Vec<HttpRequest>>,
+    hangs: AtomicBool,
 }
 
 impl Gateway {
@@ -104,6 +107,11 @@ impl Gateway {
         self
     }
 
+    /// From now on answers nothing.
+    pub(crate) fn hangs(&self) {
+        self.hangs.store(true, Ordering::SeqCst);
+    }
+
     pub(crate) fn seen(&self) -> Vec<HttpRequest> {
         self.seen.lock().unwrap().clone()
     }
@@ -119,6 +127,10 @@ impl Gateway {
 
 impl Transport for Gateway {
     fn send(&self, request: HttpRequest) -> BoxFuture<'_, Result<HttpResponse>> {
+        if self.hangs.load(Ordering::SeqCst) {
+            self.seen.lock().unwrap().push(request);
+            return Box::pin(std::future::pending());
+        }
         let scripted = self.script.lock().unwrap().pop_front();
         let answer = match scripted {
             Some(mut answer) => answer(&request),
