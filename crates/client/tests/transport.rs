@@ -1,7 +1,10 @@
 //! The transport against real sockets: small servers on loopback that misbehave in one way each.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use std::{
-    io::Write,
+    fmt::Write as _,
+    io::Write as _,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -321,7 +324,7 @@ async fn a_reply_of_100_mb_is_bounded_with_and_without_a_length() {
     let server = Server::start(|mut stream, _| async move {
         read_request(&mut stream).await;
         let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n").await;
-        let chunk = [b"10000\r\n".as_slice(), &[b' '; 1 << 16], b"\r\n"].concat();
+        let chunk = [b"10000\r\n".as_slice(), &vec![b' '; 1 << 16], b"\r\n"].concat();
         for _ in 0..1_600 {
             if stream.write_all(&chunk).await.is_err() {
                 return;
@@ -360,9 +363,9 @@ async fn no_error_shows_a_token() {
     for url in [closed.url.as_str(), "http://192.0.2.1", "https://gateway.invalid"] {
         let request =
             HttpRequest::query(&format!("{url}/rest/x"), [("access_token", "secret-token-of-24-chars")]);
-        shown.push_str(&format!("{request:?}"));
+        write!(shown, "{request:?}").unwrap();
         let error = send(request).await.unwrap_err();
-        shown.push_str(&format!("{error} {error:?} {:?}", error.hint_text()));
+        write!(shown, "{error} {error:?} {:?}", error.hint_text()).unwrap();
     }
     assert!(!shown.contains("secret-token-of-24-chars"), "{shown}");
 }
@@ -393,7 +396,7 @@ async fn a_connection_that_is_still_writing_is_not_used_again() {
 /// A whole reply on a connection in order is followed by the next request on the same one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn connections_in_order_stay_in_use() {
-    let server = Server::fixed(http("200 OK", "", &[b'a'; 40_000])).await;
+    let server = Server::fixed(http("200 OK", "", &vec![b'a'; 40_000])).await;
     let transport = HttpTransport::new();
     for _ in 0..300 {
         transport.send(post(&server.url)).await.unwrap();
