@@ -3,6 +3,8 @@
 mod args;
 mod bounded_file;
 mod columns;
+#[cfg(test)]
+mod coming_from;
 mod commands;
 mod crash;
 mod env_file;
@@ -109,12 +111,9 @@ fn refuse(error: &clap::Error) -> u8 {
             | ErrorKind::DisplayVersion
             | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
     );
-    if !shown && wants_json(std::env::args_os().map(|word| word.to_string_lossy().into_owned())) {
-        let text = error.render().to_string();
-        let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
-        let message = lines.next().unwrap_or_default().trim_start_matches("error: ").to_owned();
-        let hint =
-            lines.filter(|line| !line.starts_with("For more information")).collect::<Vec<_>>().join(" ");
+    let words = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
+    if !shown && wants_json(words, std::env::var("SESAME_OUTPUT").ok().as_deref()) {
+        let (message, hint) = told(&error.render().to_string());
         report(&Error::usage(message).hint(hint), true, None);
         return 2;
     }
@@ -123,14 +122,36 @@ fn refuse(error: &clap::Error) -> u8 {
     u8::try_from(error.exit_code()).unwrap_or(2)
 }
 
-/// Looks for `--output json` on a command line that could not be parsed.
-fn wants_json(arguments: impl Iterator<Item = String>) -> bool {
+/// Takes clap's text apart: what is wrong, with the arguments it names, and the rest.
+fn told(text: &str) -> (String, String) {
+    let mut lines = text
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && !line.starts_with("For more information"))
+        .peekable();
+    let mut message = lines.next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+    if message.ends_with(':') {
+        let mut before = " ";
+        while let Some(name) = lines.next_if(|line| !line.starts_with("Usage:")) {
+            message.push_str(before);
+            message.push_str(name);
+            before = ", ";
+        }
+    }
+    (message, lines.collect::<Vec<_>>().join(" "))
+}
+
+/// Looks for the form of the results where the command line could not be parsed: in its own words
+/// first, then in `SESAME_OUTPUT`.
+fn wants_json(arguments: impl Iterator<Item = String>, variable: Option<&str>) -> bool {
     let arguments: Vec<String> = arguments.collect();
-    let is_json = |word: &str| matches!(word, "json" | "ndjson");
-    arguments.iter().enumerate().any(|(at, word)| match word.as_str() {
-        "--output" | "-o" => arguments.get(at + 1).is_some_and(|next| is_json(next)),
-        word => word.strip_prefix("--output=").or_else(|| word.strip_prefix("-o")).is_some_and(is_json),
-    })
+    let form = arguments.iter().enumerate().find_map(|(at, word)| match word.as_str() {
+        "--output" | "-o" => arguments.get(at + 1).map(String::as_str),
+        word => word
+            .strip_prefix("--output=")
+            .or_else(|| word.strip_prefix("-o").filter(|_| !word.starts_with("--"))),
+    });
+    matches!(form.or(variable.map(str::trim)), Some("json" | "ndjson"))
 }
 
 #[cfg(test)]
@@ -139,11 +160,22 @@ mod tests {
 
     #[test]
     fn json_is_seen_on_a_broken_command_line() {
-        let wants = |words: &[&str]| wants_json(words.iter().map(|word| (*word).to_owned()));
-        assert!(wants(&["sesame", "call", "--output", "json"]));
-        assert!(wants(&["sesame", "--output=json"]));
-        assert!(wants(&["sesame", "-ojson"]));
-        assert!(!wants(&["sesame", "--output"]));
-        assert!(!wants(&["sesame", "apis", "json"]));
+        let wants =
+            |words: &[&str], variable| wants_json(words.iter().map(|word| (*word).to_owned()), variable);
+        assert!(wants(&["sesame", "call", "--output", "json"], None));
+        assert!(wants(&["sesame", "--output=json"], None));
+        assert!(wants(&["sesame", "-ojson"], None));
+        assert!(!wants(&["sesame", "--output"], None));
+        assert!(!wants(&["sesame", "apis", "json"], None));
+        assert!(wants(&["sesame", "refresh"], Some("json")));
+        assert!(!wants(&["sesame", "refresh", "-o", "table"], Some("json")));
+    }
+
+    #[test]
+    fn missing_arguments_are_named_in_the_message() {
+        let text = "error: the following required arguments were not provided:\n  <A>\n  <B>\n\nUsage: sesame x <A> <B>\n\nFor more information, try '--help'.\n";
+        let (message, hint) = told(text);
+        assert_eq!(message, "the following required arguments were not provided: <A>, <B>");
+        assert_eq!(hint, "Usage: sesame x <A> <B>");
     }
 }

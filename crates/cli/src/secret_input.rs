@@ -4,9 +4,9 @@ use std::io::Read;
 
 use sesame_core::{AppSecret, Error};
 
-use crate::stop::{Outcome, note};
+use crate::stop::{INTERRUPTED, Outcome, Stop, note, person_is_there};
 
-/// The longest secret that is read.
+/// The longest secret that is read; a longer one is refused.
 const MAX_SECRET: u64 = 64 << 10;
 
 /// Where the app secret comes from.
@@ -21,7 +21,7 @@ pub(crate) struct SecretInput {
     pub(crate) secret_env: Option<String>,
     /// The app secret itself. Other users of this machine can see it while the command runs.
     #[arg(long, value_name = "SECRET")]
-    pub(crate) secret: Option<String>,
+    pub(crate) secret: Option<AppSecret>,
 }
 
 impl SecretInput {
@@ -31,11 +31,10 @@ impl SecretInput {
     /// Usage, for an unset variable or an empty secret.
     pub(crate) fn read(&self) -> Outcome<Option<AppSecret>> {
         let (text, from) = if self.secret_stdin {
-            let mut text = String::new();
-            std::io::stdin().take(MAX_SECRET).read_to_string(&mut text).map_err(|error| {
-                Error::usage(format!("cannot read the secret from standard input: {error}"))
-            })?;
-            (text, "standard input".to_owned())
+            if person_is_there() {
+                return ask().map(Some);
+            }
+            (read_bounded(std::io::stdin())?, "standard input".to_owned())
         } else if let Some(name) = &self.secret_env {
             let text = std::env::var(name).map_err(|_| {
                 Error::usage(format!("the variable {name} is not set, or is not UTF-8")).hint(format!(
@@ -49,7 +48,7 @@ impl SecretInput {
                 "other users of this machine can see --secret in the list of processes; --secret-stdin and --secret-env hide it",
             );
             // `sign` takes exactly what it is given, an empty secret too.
-            return Ok(Some(AppSecret::new(text.clone())));
+            return Ok(Some(text.clone()));
         } else {
             return Ok(None);
         };
@@ -61,5 +60,54 @@ impl SecretInput {
                 .into());
         }
         Ok(Some(AppSecret::new(secret)))
+    }
+}
+
+/// Asks a person, without showing what is typed.
+///
+/// # Errors
+/// When nothing was typed, or Ctrl-C.
+pub(crate) fn ask() -> Outcome<AppSecret> {
+    let typed = inquire::Password::new("App secret:").without_confirmation().prompt();
+    match typed {
+        Ok(text) if !text.is_empty() => Ok(AppSecret::new(text)),
+        Err(inquire::InquireError::OperationInterrupted) => Err(Stop::Status(INTERRUPTED)),
+        _ => Err(Error::usage("no app secret was typed").hint("Nothing was stored.").into()),
+    }
+}
+
+/// Reads one secret. Cut short it would be another secret, so too much is refused.
+fn read_bounded(input: impl Read) -> Outcome<String> {
+    let mut text = String::new();
+    input
+        .take(MAX_SECRET + 1)
+        .read_to_string(&mut text)
+        .map_err(|error| Error::usage(format!("cannot read the secret from standard input: {error}")))?;
+    if text.len() as u64 > MAX_SECRET {
+        return Err(Error::usage(format!(
+            "standard input has more than {MAX_SECRET} bytes; that is no secret"
+        ))
+        .hint("Give the secret alone: printf %s SECRET | sesame ... --secret-stdin.")
+        .into());
+    }
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_too_long_is_refused_and_not_cut() {
+        let most = usize::try_from(MAX_SECRET).unwrap();
+        assert_eq!(read_bounded(vec![b'a'; most].as_slice()).unwrap().len(), most);
+        assert!(read_bounded(vec![b'a'; most + 1].as_slice()).is_err());
+    }
+
+    #[test]
+    fn options_do_not_tell_the_secret() {
+        let input =
+            SecretInput { secret: Some(AppSecret::new("planted-0123456789")), ..SecretInput::default() };
+        assert!(!format!("{input:?}").contains("planted-0123456789"));
     }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::json;
+use sesame_catalog::TokenRules;
 use sesame_vault::{Account, AccountState};
 
 use crate::{
@@ -65,12 +66,14 @@ pub(crate) fn print(session: &Session, accounts: &[Account], now: Timestamp, fil
         "last success",
         "do",
     ]);
+    let catalog = session.catalog()?;
     let mut records = Vec::with_capacity(accounts.len());
     for account in accounts {
         let left = |until: Option<Timestamp>| {
             until.map_or_else(|| "unknown".to_owned(), |until| words::left(until, now))
         };
-        let advice = advice(account);
+        let rules = catalog.platform(&account.platform).ok().map(|platform| &platform.tokens);
+        let advice = advice(account, rules, now, filtered);
         rows.push([
             account.name.clone(),
             if account.sandbox {
@@ -113,10 +116,23 @@ fn state_words(state: &AccountState) -> &'static str {
     }
 }
 
-/// Says what went wrong and what to do, in one sentence; nothing while all is well.
-fn advice(account: &Account) -> Option<String> {
+/// From this long before the end of an authorisation on, a person is told.
+const SOON: i64 = 30 * DAY;
+const DAY: i64 = 86_400;
+
+/// Says what went wrong or ends soon, and what to do, in one sentence; nothing while all is well. A
+/// shop that was asked for by its end gets an answer however far that is.
+fn advice(account: &Account, rules: Option<&TokenRules>, now: Timestamp, asked: bool) -> Option<String> {
+    let login = format!(
+        "sesame login {} --as {}",
+        super::apis::quote(&account.app),
+        super::apis::quote(&account.name)
+    );
     if let Some(reason) = account.state.reason() {
-        return Some(format!("{reason}: sesame login {} --as {}", account.app, account.name));
+        return Some(format!("{reason}: {login}"));
+    }
+    if let Some(ending) = ending(account, rules, now, asked) {
+        return Some(format!("{ending}: {login}"));
     }
     let error = account.last_error.as_deref()?;
     let next = match account.state {
@@ -124,6 +140,34 @@ fn advice(account: &Account) -> Option<String> {
         _ => "the next call refreshes; or sesame refresh now",
     };
     Some(format!("{error} ({next})"))
+}
+
+/// Says when the authorisation ends, if that is near: the nearer, the stronger.
+fn ending(account: &Account, rules: Option<&TokenRules>, now: Timestamp, asked: bool) -> Option<String> {
+    let end = if asked {
+        account.refresh_expires_at.or(account.access_expires_at)?
+    } else {
+        account.refresh_expires_at?
+    };
+    // Where a refresh moves the end, a short-lived refresh token is near its end all the time.
+    let soon = match rules {
+        Some(rules) if !rules.refresh_end_fixed => {
+            SOON.min(i64::try_from(rules.refresh_life).unwrap_or(i64::MAX) / 2)
+        }
+        _ => SOON,
+    };
+    let left = end.duration_since(now).as_secs();
+    if left > soon && !asked {
+        return None;
+    }
+    let stronger = match left {
+        ..=0 => return Some("the authorisation has ended".to_owned()),
+        left if left <= DAY => "today: ",
+        left if left <= 2 * DAY => "urgent: ",
+        left if left <= 7 * DAY => "this week: ",
+        _ => "",
+    };
+    Some(format!("{stronger}ends in {}", words::left(end, now)))
 }
 
 /// Orders shops that need a person first, then those that fail, then by the end of the authorisation.

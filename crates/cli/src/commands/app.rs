@@ -14,7 +14,7 @@ use crate::{
     running,
     secret_input::SecretInput,
     session::Session,
-    stop::{INTERRUPTED, Outcome, Stop, note, say},
+    stop::{Outcome, note, say},
     words,
 };
 
@@ -47,6 +47,9 @@ JSON: [{\"name\",\"platform\",\"region\",\"app_key\",\"redirect_uri\",\"sandbox\
 
 /// Options of `app add`.
 #[derive(Debug, clap::Args)]
+#[command(override_usage = "\
+sesame app add [OPTIONS] <PLATFORM> --key <KEY> <--secret-stdin|--secret-env <VAR>>
+       sesame app add [OPTIONS] <PLATFORM> --env-file <FILE>")]
 pub(crate) struct AddArgs {
     /// The platform.
     platform: String,
@@ -135,7 +138,7 @@ fn from_options(args: &AddArgs, platform: &str) -> Outcome<NewApp> {
         .ok_or_else(|| Error::usage("no app key was given").hint("Use --key KEY or --env-file FILE."))?;
     let secret = match args.secret.read()? {
         Some(secret) => secret,
-        None if crate::stop::person_is_there() => ask_secret()?,
+        None if crate::stop::person_is_there() => crate::secret_input::ask()?,
         None => {
             return Err(Error::usage("no app secret was given")
                 .hint("Use --secret-stdin, --secret-env VAR, or --env-file FILE. Without a terminal nobody is asked.")
@@ -163,15 +166,6 @@ fn new_app(
 }
 
 /// Asks without showing what is typed.
-fn ask_secret() -> Outcome<AppSecret> {
-    inquire::Password::new("App secret:").without_confirmation().prompt().map(AppSecret::new).map_err(
-        |error| match error {
-            inquire::InquireError::OperationInterrupted => Stop::Status(INTERRUPTED),
-            _ => Error::usage("no app secret was typed").hint("Nothing was stored.").into(),
-        },
-    )
-}
-
 fn from_file(args: &AddArgs, platform: &str, file: &EnvFile, path: &std::path::Path) -> Outcome<Plan> {
     let shown = path.display();
     let redirect = args.redirect_uri.clone().or_else(|| file.get("REDIRECT_URI").map(str::to_owned));

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value as Json, json};
 use sesame_client::Client;
-use sesame_core::{Error, scalar};
+use sesame_core::{Error, ErrorKind, scalar};
 
 use crate::{
     commands::call::{Progress, warn_all},
@@ -210,7 +210,7 @@ async fn map(args: &MapArgs, session: &Session) -> Outcome {
         arguments.insert("attribute_value_id".to_owned(), json!(value));
     }
     let reply = fetch(client, session, &args.account, "/alibaba/icbu/category/id/mapping", arguments).await?;
-    let result = at(&reply, "result.mapping_result").cloned().unwrap_or(Json::Null);
+    let result = mapped(&reply)?;
     let record = json!({
         "convert_type": convert_type,
         "category": args.category,
@@ -222,6 +222,19 @@ async fn map(args: &MapArgs, session: &Session) -> Outcome {
         Some(text) => printer.line(text),
         None => printer.line(&result),
     })
+}
+
+/// Takes the new id out of the reply, or the platform's reason for having none.
+fn mapped(reply: &Json) -> Outcome<Json> {
+    if let Some(result) = at(reply, "result.mapping_result").filter(|result| !result.is_null()) {
+        return Ok(result.clone());
+    }
+    let told = |name: &str| at(reply, name).and_then(scalar::text).filter(|text| !text.is_empty());
+    let code = told("result.response_code").map(|code| format!(" ({code})")).unwrap_or_default();
+    let reason = told("result.response_msg").unwrap_or_else(|| "the platform gives no reason".to_owned());
+    Err(Error::new(ErrorKind::Business, format!("nothing was mapped: {reason}{code}"))
+        .hint("Only ids of the old category tree can be mapped; see `sesame categories get ACCOUNT ID`.")
+        .into())
 }
 
 /// Makes one call and parses its payload.
@@ -242,6 +255,16 @@ pub(crate) async fn fetch(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_mapping_that_failed_says_what_the_platform_says() {
+        let good = json!({"result": {"success": true, "mapping_result": "21110712"}});
+        assert_eq!(mapped(&good).unwrap(), "21110712");
+        let bad = json!({"result": {"success": false, "response_code": "1003", "response_msg": "no such category"}});
+        let Err(crate::stop::Stop::Failed(error)) = mapped(&bad) else { panic!("a failure") };
+        assert_eq!(error.message(), "nothing was mapped: no such category (1003)");
+        assert!(mapped(&json!({})).is_err());
+    }
 
     #[test]
     fn children_are_found_at_any_depth_of_a_whole_tree() {

@@ -3,7 +3,7 @@
 use std::io::{BufRead, Read as _};
 
 use sesame_core::{
-    AuthCode, Error, ErrorKind, HttpRequest,
+    AuthCode, Error, ErrorKind, Fault, HttpRequest,
     mask::{mask_text, mask_url},
     request::Method,
     scalar::printable,
@@ -48,7 +48,7 @@ pub(crate) struct Args {
     no_browser: bool,
     /// The code that the approval gave, if the browser showed one.
     #[arg(long, value_name = "CODE", conflicts_with = "callback_url")]
-    code: Option<String>,
+    code: Option<AuthCode>,
     /// The whole address that the browser ended at.
     #[arg(long, value_name = "URL")]
     callback_url: Option<String>,
@@ -76,7 +76,7 @@ pub(crate) fn run(args: &Args, session: &Session) -> Outcome {
         };
         let login = vault.begin_login(&args.app, options).await?;
         let source = match (&args.code, &args.callback_url) {
-            (Some(code), _) => Source::Here(Callback::Code(AuthCode::new(code.trim()))),
+            (Some(code), _) => Source::Here(Callback::Code(AuthCode::new(code.expose().trim()))),
             (None, Some(url)) => Source::Here(Callback::Url(url.clone())),
             (None, None) => obtain(args, session, vault, &login).await?,
         };
@@ -214,6 +214,7 @@ impl Awaited {
 
 fn input_ended() -> Error {
     Error::new(ErrorKind::Authorisation, "the input ended before the app was approved")
+        .fault_of(Fault::Caller)
         .hint("Run the command again and paste the address; or give it as --callback-url URL or --code CODE.")
 }
 

@@ -12,13 +12,16 @@ use crate::{
 
 /// Options of `refresh`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "\
+#[command(
+    override_usage = "sesame refresh [OPTIONS] <ACCOUNT|--all>",
+    after_help = "\
 Examples:
   sesame refresh myshop
   sesame refresh --all --output json
 
 With --all one shop that fails does not keep the others; the exit code is that of the first failure.
-JSON: [{\"account\",\"refreshed\",\"access_expires_at\",\"refresh_expires_at\",\"error\"}]")]
+JSON: [{\"account\",\"refreshed\",\"access_expires_at\",\"refresh_expires_at\",\"error\"}]"
+)]
 pub(crate) struct Args {
     /// The account.
     #[arg(required_unless_present = "all", conflicts_with = "all")]

@@ -219,7 +219,8 @@ fn tokens_are_not_fetched_past_the_vault() {
         ("t", "taobao.top.auth.token.create"),
         ("t", "taobao.top.auth.token.refresh"),
     ] {
-        let error = house.run(&["call", account, api, "code=x", "--yes", "--output", "json"]).fails(2).error();
+        let error =
+            house.run(&["call", account, api, "code=x", "--yes", "--output", "json"]).fails(2).error();
         assert!(error["message"].as_str().unwrap().contains("tokens belong to the vault"), "{api}: {error}");
     }
     // Whoever insists is not held up by us.
