@@ -135,7 +135,7 @@ fn collect(
 ) {
     if let Json::Object(members) = value
         && way.len() <= DEEPEST
-        && !(members.is_empty() && !way.is_empty())
+        && (!members.is_empty() || way.is_empty())
     {
         for (name, member) in members {
             way.push(name.clone());

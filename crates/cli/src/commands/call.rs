@@ -181,7 +181,7 @@ fn deed(safety: Safety) -> &'static str {
     match safety {
         Safety::Idempotent => "changes something (repeating it does no harm)",
         Safety::Read => "only reads",
-        _ => "changes something",
+        Safety::Write => "changes something",
     }
 }
 
