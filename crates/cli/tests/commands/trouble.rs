@@ -1,6 +1,7 @@
 //! What gateways, networks and machines do to commands: a clear error and the right code.
 
 use sesame_sandbox::TroubleRule;
+use sqlx::{Connection, SqliteConnection, sqlite::SqliteConnectOptions};
 
 use crate::{house::House, snapshot};
 
@@ -154,10 +155,16 @@ fn a_missing_master_key_is_named() {
 fn a_vault_of_a_newer_version_is_left_alone() {
     let house = House::with_accounts(&[("lazada", "shop")]);
     let path = house.path().join("vault.db");
-    let mut file = std::fs::read(&path).unwrap();
-    // SQLite's `user_version`: four bytes, the highest first.
-    file[60..64].copy_from_slice(&99_u32.to_be_bytes());
-    std::fs::write(&path, &file).unwrap();
+    // Through SQLite itself: what was written last may still stand in the log beside the file.
+    // Closing the only connection moves it over, so that the file can be compared afterwards.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let mut vault =
+            SqliteConnection::connect_with(&SqliteConnectOptions::new().filename(&path)).await.unwrap();
+        sqlx::raw_sql("PRAGMA user_version = 99").execute(&mut vault).await.unwrap();
+        vault.close().await.unwrap();
+    });
+    let file = std::fs::read(&path).unwrap();
     for arguments in [&["accounts"][..], &["token", "shop"], &["call", "shop", "/products/get"]] {
         let done = house.run(arguments).fails(1);
         assert!(done.stderr.contains("newer Sesame") && done.stderr.contains("vault.db"), "{}", done.stderr);
