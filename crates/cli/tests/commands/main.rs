@@ -11,6 +11,7 @@ mod apps;
 mod calls;
 mod catalogue;
 mod demo;
+mod every_command;
 mod interruptions;
 mod lists;
 mod readme;
