@@ -216,6 +216,14 @@ impl Vault {
         let _ = busy.wait_for(|count| *count == 0).await;
     }
 
+    /// Closes the vault: waits for what is under way, then lets go of its files. Whoever drops it
+    /// instead loses nothing, but cannot know when its files are let go of; a copy of them, or another
+    /// file in their place, has to wait for this.
+    pub async fn close(self) {
+        self.settle().await;
+        self.0.store.close().await;
+    }
+
     /// Adds an app. With an endpoint set it is marked as one of a sandbox.
     ///
     /// # Errors

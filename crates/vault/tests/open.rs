@@ -45,7 +45,7 @@ async fn files_are_for_their_owner_only() {
         let path = entry.unwrap().path();
         assert_eq!(mode(&path), 0o600, "{}", path.display());
     }
-    drop(vault);
+    vault.close().await;
     // A copy from a backup is made private again, and an open key file is pointed out.
     let key = home.path().with_file_name("vault.db.key");
     fs::set_permissions(home.path(), fs::Permissions::from_mode(0o644)).unwrap();
@@ -104,7 +104,7 @@ async fn a_page_of_noise_is_an_error_and_no_panic() {
     let home = home();
     let vault = home.open().await;
     app(&vault, "alibaba").await;
-    drop(vault);
+    vault.close().await;
     sql(&home.path(), "PRAGMA wal_checkpoint(TRUNCATE);").await;
     let whole = fs::read(home.path()).unwrap();
     for page in 1..whole.len() / 4_096 {
@@ -155,7 +155,7 @@ async fn a_wrong_or_missing_key_opens_nothing_and_destroys_nothing() {
     let home = home();
     let vault = home.open().await;
     app(&vault, "alibaba").await;
-    drop(vault);
+    vault.close().await;
     sql(&home.path(), "PRAGMA wal_checkpoint(TRUNCATE);").await;
     let key = home.path().with_file_name("vault.db.key");
     let right = fs::read(&key).unwrap();
@@ -185,7 +185,7 @@ async fn a_passphrase_is_asked_for_again_and_checked() {
     let vault = Vault::open(with("correct horse battery staple")).await.unwrap();
     assert_eq!(vault.key_kind(), KeyKind::Passphrase);
     app(&vault, "alibaba").await;
-    drop(vault);
+    vault.close().await;
     sql(&home.path(), "PRAGMA wal_checkpoint(TRUNCATE);").await;
     let error = refused(with("incorrect horse battery staple"), &home.path()).await;
     assert!(error.message().contains("passphrase") && !error.message().contains("horse"), "{error}");
@@ -209,7 +209,7 @@ async fn a_key_from_the_environment_in_base64_or_hex() {
     }
     let vault = Vault::open(with("bm90IHRoZSBrZXkgYnV0IG9mIHRoZSByaWdodCBsZW4=")).await.unwrap();
     app(&vault, "alibaba").await;
-    drop(vault);
+    vault.close().await;
     // The same 32 bytes in hex, and in base64 without padding.
     let hex = hex::encode("not the key but of the right len");
     for same in [hex.as_str(), "bm90IHRoZSBrZXkgYnV0IG9mIHRoZSByaWdodCBsZW4"] {
@@ -326,7 +326,7 @@ async fn a_vault_that_lost_its_content_is_not_taken_for_a_new_one() {
     let home = home();
     let vault = home.open().await;
     app(&vault, "alibaba").await;
-    drop(vault);
+    vault.close().await;
     fs::write(home.path(), b"").unwrap();
     for ending in ["-wal", "-shm"] {
         let _ = fs::remove_file(home.path().with_file_name(format!("vault.db{ending}")));
@@ -355,7 +355,7 @@ async fn absurd_times_in_a_damaged_vault_are_no_panic() {
         let vault = home.open().await;
         app(&vault, "lazada").await;
         log_in(&vault, "lazada", as_name("shop")).await.unwrap();
-        drop(vault);
+        vault.close().await;
         sql(&home.path(), Box::leak(format!("UPDATE authorisation SET {times}").into_boxed_str())).await;
         let vault = home.open().await;
         vault.accounts().await.unwrap();

@@ -276,4 +276,8 @@ pub trait TokenStore: Send + Sync {
     fn login<'a>(&'a self, state_hash: &'a [u8]) -> BoxFuture<'a, Result<Option<PendingLogin>>>;
     /// Forgets a login.
     fn remove_login<'a>(&'a self, state_hash: &'a [u8]) -> BoxFuture<'a, Result<()>>;
+
+    /// Ends what the store holds open. When it returns, nothing of this store touches files or
+    /// connections any more.
+    fn close(&self) -> BoxFuture<'_, ()>;
 }

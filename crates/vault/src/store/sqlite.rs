@@ -334,6 +334,10 @@ impl TokenStore for SqliteStore {
             Ok(())
         })
     }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        Box::pin(self.pool.close())
+    }
 }
 
 impl SqliteStore {

@@ -124,4 +124,7 @@ impl TokenStore for FlakyStore {
     fn remove_login<'a>(&'a self, state_hash: &'a [u8]) -> BoxFuture<'a, Result<()>> {
         self.inner.remove_login(state_hash)
     }
+    fn close(&self) -> BoxFuture<'_, ()> {
+        self.inner.close()
+    }
 }
