@@ -141,6 +141,7 @@ pub(crate) async fn authorise(setting: &Setting, description: &Value, platform: 
             secret: AppSecret::new(text(&app["app_secret"])),
             redirect_uri: Some(text(&app["redirect_uri"])),
             region: None,
+            secret_origin: None,
         })
         .await?;
     let login = setting.vault.begin_login(platform, LoginOptions::default()).await?;

@@ -88,6 +88,7 @@ impl Setting {
                 secret: AppSecret::new(secret),
                 redirect_uri: None,
                 region: None,
+                secret_origin: None,
             })
             .await?;
         let now = SystemClock.now();

@@ -60,6 +60,7 @@ impl Practice {
                 secret: AppSecret::new(app.app_secret.clone().unwrap_or_default()),
                 redirect_uri: Some(app.redirect_uri.clone()),
                 region: None,
+                secret_origin: None,
             })
             .await?;
         let mut accounts = Vec::new();

@@ -25,6 +25,15 @@ pub(crate) struct SecretInput {
 }
 
 impl SecretInput {
+    /// Says where the secret comes from, for people.
+    pub(crate) fn origin(&self) -> String {
+        match (&self.secret_env, &self.secret) {
+            (Some(name), _) => format!("variable {name}"),
+            (None, Some(_)) => "command line".to_owned(),
+            (None, None) => "standard input".to_owned(),
+        }
+    }
+
     /// Reads the secret; nothing if no way was chosen.
     ///
     /// # Errors

@@ -35,6 +35,8 @@ pub struct NewApp {
     pub redirect_uri: Option<String>,
     /// The region whose hosts are called; the platform's first when left out.
     pub region: Option<String>,
+    /// Where the secret was read from, for people: `standard input`, `variable MY_SECRET`.
+    pub secret_origin: Option<String>,
 }
 
 /// An app, without its secret.
@@ -205,6 +207,7 @@ mod tests {
             secret: AppSecret::new(secret),
             redirect_uri: redirect.map(str::to_owned),
             region: None,
+            secret_origin: None,
         }
     }
 

@@ -5,10 +5,11 @@ use sesame_core::{Error, Result};
 
 use crate::{
     Account, App, Id, ImportedTokens, NewApp, Vault,
+    audit::Action,
     authorisation::{seal_access, seal_refresh},
     identity::Identity,
-    name,
-    store::{AccountRow, AppRow, AuthorisationRow, TokenColumns},
+    name, schedule,
+    store::{AccountRow, AppRow, AuthorisationRow, NewRows, Notes, TokenColumns},
     vault::{Inner, account_taken, blank, no_free_name},
 };
 
@@ -26,7 +27,10 @@ impl Vault {
         inner.check_crossing("app", &app.name, app.sandbox.as_deref())?;
         let (authorisation, account) = inner.imported(&app, &tokens).await?;
         let name = account.name.clone();
-        if !inner.store.add_accounts(Some(authorisation), vec![account]).await? {
+        let notes = inner.import_line(&name, authorisation.id);
+        let rows =
+            NewRows { authorisations: vec![authorisation], accounts: vec![account], ..NewRows::default() };
+        if !inner.store.add(&rows, &notes).await? {
             return Err(account_taken(&name));
         }
         self.account(&name).await
@@ -43,8 +47,11 @@ impl Vault {
             let app = inner.new_app(&new).await?;
             let (authorisation, account) = inner.imported(&app, &tokens).await?;
             let name = account.name.clone();
-            if inner.store.add_app_with_account(app.clone(), authorisation, account).await? {
-                return Ok((App::of(&app), self.account(&name).await?));
+            let notes = inner.import_line(&name, authorisation.id);
+            let rows =
+                NewRows { apps: vec![app], authorisations: vec![authorisation], accounts: vec![account] };
+            if inner.store.add(&rows, &notes).await? {
+                return Ok((App::of(&rows.apps[0]), self.account(&name).await?));
             }
         }
         Err(no_free_name())
@@ -52,6 +59,10 @@ impl Vault {
 }
 
 impl Inner {
+    fn import_line(&self, name: &str, id: Id) -> Notes {
+        Notes { audit: vec![self.line(Action::Import, name, Some(id), None)], ..Notes::default() }
+    }
+
     /// Seals imported tokens for an account under a free name, or under the one that was chosen.
     async fn imported(
         &self,
@@ -77,7 +88,7 @@ impl Inner {
         let id = Id::new(self.clock.as_ref());
         let millis = |at: Option<Timestamp>| at.map(Timestamp::as_millisecond);
         let now = self.now();
-        let authorisation = AuthorisationRow {
+        let mut authorisation = AuthorisationRow {
             tokens: TokenColumns {
                 access: tokens.access.as_ref().map(|token| seal_access(&self.sealer, &id, token)),
                 refresh: tokens.refresh.as_ref().map(|token| seal_refresh(&self.sealer, &id, token)),
@@ -86,10 +97,17 @@ impl Inner {
                 refresh_expires_at: millis(tokens.refresh_expires_at),
                 refresh_denied: false,
                 identity: Identity::default().to_json(),
+                warm_at: None,
+                due_at: None,
+                announced: None,
             },
             last_success: None,
             ..blank(id, app.id, app.region.clone(), now)
         };
+        let platform = self.platform(&app.platform)?;
+        authorisation.tokens.warm_at =
+            schedule::warm_at(&platform.tokens, &authorisation.tokens, self.clock.jitter());
+        authorisation.tokens.due_at = self.due_at(&platform, &authorisation);
         let account = AccountRow {
             id: Id::new(self.clock.as_ref()),
             name,
@@ -99,6 +117,7 @@ impl Inner {
             shop_id: None,
             country: None,
             region: app.region.clone(),
+            tags: Vec::new(),
             created_at: now,
         };
         Ok((authorisation, account))

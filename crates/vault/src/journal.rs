@@ -20,7 +20,7 @@ use crate::{
     Id,
     holder::Holder,
     seal::{Sealer, Slot},
-    store::{TokenColumns, TokenStore},
+    store::{Notes, TokenColumns, TokenStore},
 };
 
 /// The journal of one vault.
@@ -61,6 +61,8 @@ pub(crate) struct Entry {
     pub(crate) expected: i64,
     pub(crate) tokens: TokenColumns,
     pub(crate) at: i64,
+    #[serde(default)]
+    pub(crate) notes: Notes,
 }
 
 /// What became of the entries.
@@ -201,7 +203,7 @@ impl Journal {
                 continue;
             };
             // False means that newer tokens stand already: by compare-and-set nothing is overwritten.
-            if store.replace_tokens(id, entry.expected, &entry.tokens, entry.at).await? {
+            if store.replace_tokens(id, entry.expected, &entry.tokens, entry.at, &entry.notes).await? {
                 replayed.stored += 1;
             }
             match fs::remove_file(&path) {

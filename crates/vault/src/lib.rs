@@ -21,6 +21,7 @@
 
 mod accounts;
 mod app;
+mod audit;
 mod authorisation;
 mod clock;
 mod handle;
@@ -37,11 +38,13 @@ mod login_store;
 mod name;
 mod oauth;
 mod refresh;
+mod schedule;
 pub mod seal;
 mod spend;
 pub mod store;
 mod token;
 mod vault;
+mod warnings;
 
 pub use accounts::{Account, AccountState, ImportedTokens};
 pub use app::{App, DEFAULT_REDIRECT_URI, NewApp};
@@ -51,6 +54,7 @@ pub use id::Id;
 pub use listener::Listener;
 pub use location::Location;
 pub use login::{Callback, Login, LoginOptions};
+pub use schedule::Keep;
 pub use seal::{KeyChoice, KeyKind};
 pub use token::Token;
 pub use vault::{Notice, Vault, VaultOptions};

@@ -12,13 +12,15 @@ use sesame_core::{BoxFuture, Error, ErrorKind, Fault, Result, Retry};
 use crate::{
     Account, Id, LoginOptions,
     app::AppState,
+    audit::Action,
     authorisation::Authorisation,
     identity::{Identity, Match, ReplyShop},
     journal::Reserve,
     name,
     oauth::reply::TokenReply,
-    store::{AccountRow, AuthorisationRow, FullRow},
+    store::{AccountRow, AuthorisationRow, FullRow, NewRows, Notes},
     vault::{Inner, account_taken, blank},
+    warnings::News,
 };
 
 /// The account a login is for.
@@ -131,7 +133,8 @@ impl Inner {
                 ..now.clone()
             };
             let tokens = self.columns(&shared, &arrived.reply, Some(&former), arrived.at);
-            if self.keep(&shared, now.generation, &tokens, Some(reserve)).await? {
+            let notes = self.news_of_login(&shared.label, &now).await;
+            if self.keep(&shared, now.generation, &tokens, Some(reserve), notes).await? {
                 stored = Some(AuthorisationRow {
                     generation: now.generation.saturating_add(1),
                     tokens,
@@ -167,7 +170,7 @@ impl Inner {
             account.shop_id = shop.shop_id.clone().or(account.shop_id);
             account.country = shop.country.clone().or(account.country);
             if account != full.account {
-                self.store.update_account(None, account).await?;
+                self.store.update_account(None, &account, &Notes::default()).await?;
             }
         }
         let unknown: Vec<&ReplyShop> = if shops.len() > 1 {
@@ -196,7 +199,10 @@ impl Inner {
         let id = row.id;
         let shops: Vec<&ReplyShop> = arrived.reply.owner.shops.iter().collect();
         let accounts = self.name_accounts(app, id, name, arrived, &shops, all)?;
-        if !self.insist(|| self.store.add_accounts(Some(row.clone()), accounts.clone())).await? {
+        let label = accounts.first().map_or("", |account| account.name.as_str());
+        let notes = self.login_line(label, id);
+        let rows = NewRows { authorisations: vec![row], accounts, ..NewRows::default() };
+        if !self.insist(|| self.store.add(&rows, &notes)).await? {
             return Ok(None);
         }
         self.accounts_using(app, id).await.map(Some)
@@ -221,7 +227,7 @@ impl Inner {
             ..row.account
         };
         let name = account.name.clone();
-        self.store.update_account(Some(new), account).await?;
+        self.store.update_account(Some(&new), &account, &self.login_line(&name, id)).await?;
         self.handles.forget(&name);
         // A cross-border seller's other shops become accounts of their own.
         let others: Vec<&ReplyShop> = owner.shops.iter().skip(1).collect();
@@ -229,6 +235,20 @@ impl Inner {
             self.add(app, id, Some(&name), arrived, &others).await?;
         }
         self.accounts_using(app, id).await
+    }
+
+    /// What is written down of a login.
+    fn login_line(&self, label: &str, id: Id) -> Notes {
+        Notes { audit: vec![self.line(Action::Login, label, Some(id), None)], ..Notes::default() }
+    }
+
+    /// What is written down of a login that renews an authorisation, which may have been given up.
+    async fn news_of_login(&self, label: &str, row: &AuthorisationRow) -> Notes {
+        let mut notes = self.login_line(label, row.id);
+        if row.exhausted.is_some() {
+            notes.events.extend(self.event_or_log(row, News::Recovered).await);
+        }
+        notes
     }
 
     /// Seals the tokens for a new authorisation.
@@ -252,7 +272,9 @@ impl Inner {
         for _ in 0..8 {
             let all = self.store.accounts().await?;
             let accounts = self.name_accounts(app, id, base, arrived, shops, &all)?;
-            if self.insist(|| self.store.add_accounts(None, accounts.clone())).await? {
+            let rows = NewRows { accounts, ..NewRows::default() };
+            let notes = Notes::default();
+            if self.insist(|| self.store.add(&rows, &notes)).await? {
                 return Ok(());
             }
         }
@@ -306,6 +328,7 @@ impl Inner {
                 shop_id: shop.shop_id.clone(),
                 country: shop.country.clone(),
                 region: region_of(app, arrived, shop),
+                tags: Vec::new(),
                 created_at: self.now(),
             });
         }

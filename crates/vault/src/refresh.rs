@@ -22,11 +22,13 @@ use tokio::sync::watch;
 
 use crate::{
     Account, AccountHandle, Id, Notice, Token, Vault,
+    audit::Action,
     authorisation::{Authorisation, Outcome, Windows, approve, hopeless, needs_person, open_refresh},
     holder::Holder,
     journal::Reserve,
-    store::{AuthorisationRow, Claim},
+    store::{AuthorisationRow, Claim, Notes},
     vault::{Busy, Inner},
+    warnings::News,
 };
 
 /// How much longer than a lease another process's refresh is waited for.
@@ -307,7 +309,7 @@ impl Inner {
                 let reason = reason.unwrap_or_else(|| "the platform gave no refresh token".to_owned());
                 self.rest(authorisation, Duration::from_secs(30));
                 if row.exhausted.is_none() && self.ended(authorisation, row) {
-                    self.store.exhaust(row.id, row.generation, &reason, self.now()).await?;
+                    self.give_up(row, label, &reason).await?;
                 }
                 return Err(needs_person(label, app, &reason, row.tokens.refresh.is_some()));
             }
@@ -330,6 +332,14 @@ impl Inner {
             )));
         }
         Ok(refresh)
+    }
+
+    /// Marks an authorisation as one that only a person can renew, and tells people.
+    pub(crate) async fn give_up(&self, row: &AuthorisationRow, label: &str, reason: &str) -> Result<()> {
+        let line = self.line(Action::Refresh, label, Some(row.id), Some(reason.to_owned()));
+        let event = self.event_or_log(row, News::Exhausted(reason)).await;
+        let notes = Notes { audit: vec![line], events: event.into_iter().collect() };
+        self.store.exhaust(row.id, row.generation, reason, self.now(), &notes).await
     }
 
     /// Stops a gateway that refuses every token it issues from being asked for ever more.

@@ -11,6 +11,7 @@ use sesame_core::{Error, ErrorKind, Fault, RefreshToken, Result, Retry};
 
 use crate::{
     Id, Token,
+    audit::Action,
     authorisation::{Authorisation, Windows, needs_person, seal_access, seal_refresh},
     identity::{Identity, Match},
     journal::{Entry, Reserve},
@@ -20,8 +21,10 @@ use crate::{
         reply::{RefreshEnd, TokenReply},
     },
     refresh::millis,
-    store::{AuthorisationRow, FailedRefresh, Lease, TokenColumns},
-    vault::Inner,
+    schedule,
+    store::{AuthorisationRow, FailedRefresh, Lease, Notes, TokenColumns},
+    vault::{Inner, blank},
+    warnings::News,
 };
 
 /// How long the store is tried before the journal, and the journal before giving up.
@@ -81,12 +84,13 @@ impl Inner {
         let now = self.clock.now();
         let tokens = self.columns(authorisation, &reply, Some(row), now);
         let windows = Windows::of(&app.platform.tokens, &tokens);
-        let kept = match self.keep(authorisation, row.generation, &tokens, Some(reserve)).await {
+        let notes = self.news_of_refresh(authorisation, row).await;
+        let kept = match self.keep(authorisation, row.generation, &tokens, Some(reserve), notes).await {
             Ok(kept) => kept,
             Err(error) => {
                 // The intent stays, the lease goes: the old token is tried once more when the disk
                 // can be written again.
-                self.write_down(row, lease, &error, Duration::ZERO, None, true).await;
+                self.write_down(authorisation, row, lease, &error, Duration::ZERO, None, true).await;
                 return Err(error);
             }
         };
@@ -139,7 +143,7 @@ impl Inner {
             Some(tokens) => reply.owner.identity.clone().or_from(&Identity::parse(&tokens.identity)),
             None => reply.owner.identity.clone(),
         };
-        TokenColumns {
+        let mut tokens = TokenColumns {
             access: Some(seal_access(&self.sealer, id, &reply.access)),
             // param2 returns no refresh token: the old one stays good, and stays.
             refresh: match &reply.refresh {
@@ -151,7 +155,34 @@ impl Inner {
             refresh_expires_at,
             refresh_denied: reply.refresh_end == RefreshEnd::Denied,
             identity: identity.to_json(),
+            warm_at: None,
+            due_at: None,
+            announced: None,
+        };
+        let at = now.as_millisecond();
+        tokens.announced = match old {
+            // Replies give the end as seconds from now, so it wanders a little.
+            Some(old) if schedule::is_same_end(old, &tokens) => old.announced,
+            _ => schedule::ends_at(&tokens).and_then(|end| schedule::passed_mark(end, None, at)),
+        };
+        tokens.warm_at = schedule::warm_at(rules, &tokens, self.clock.jitter());
+        let planned = AuthorisationRow {
+            last_used: former.map_or(Some(at), |row| row.last_used),
+            ..blank(*id, authorisation.app.id, None, at)
+        };
+        let planned = AuthorisationRow { tokens, ..planned };
+        let due_at = self.due_at(&authorisation.app.platform, &planned);
+        TokenColumns { due_at, ..planned.tokens }
+    }
+
+    /// What is written down beside new tokens.
+    async fn news_of_refresh(&self, authorisation: &Authorisation, row: &AuthorisationRow) -> Notes {
+        let line = self.line(Action::Refresh, &authorisation.label, Some(row.id), None);
+        let mut notes = Notes { audit: vec![line], ..Notes::default() };
+        if row.exhausted.is_some() {
+            notes.events.extend(self.event_or_log(row, News::Recovered).await);
         }
+        notes
     }
 
     /// Makes new tokens durable: in the store, else in the journal. False when somebody else's stand.
@@ -161,12 +192,14 @@ impl Inner {
         expected: i64,
         tokens: &TokenColumns,
         reserve: Option<&Reserve>,
+        notes: Notes,
     ) -> Result<bool> {
         let at = self.now();
         let mut pause = Duration::from_millis(200);
         let mut tried = 0;
         loop {
-            let error = match self.store.replace_tokens(authorisation.id, expected, tokens, at).await {
+            let error = match self.store.replace_tokens(authorisation.id, expected, tokens, at, &notes).await
+            {
                 Ok(stored) => return Ok(stored),
                 Err(error) => error,
             };
@@ -178,6 +211,7 @@ impl Inner {
                     expected,
                     tokens: tokens.clone(),
                     at,
+                    notes: notes.clone(),
                 };
                 let id = &authorisation.id;
                 let written = match reserve {
@@ -232,7 +266,8 @@ impl Inner {
             )),
         };
         let pause = self.pause_after(&error, row.attempts, other_shop);
-        self.write_down(row, lease, &error, pause, reason.as_deref(), error.is_ambiguous()).await;
+        self.write_down(authorisation, row, lease, &error, pause, reason.as_deref(), error.is_ambiguous())
+            .await;
         self.rest(authorisation, pause);
         if dead && self.row_of(authorisation).await?.generation != row.generation {
             return Ok(None);
@@ -252,8 +287,10 @@ impl Inner {
     }
 
     /// Writes down a failure and gives the lease back.
+    #[expect(clippy::too_many_arguments, reason = "each is one fact of the failure")]
     async fn write_down(
         &self,
+        authorisation: &Authorisation,
         row: &AuthorisationRow,
         lease: Lease,
         error: &Error,
@@ -262,18 +299,32 @@ impl Inner {
         ambiguous: bool,
     ) {
         let now = self.now();
+        let said = error.to_string();
+        let not_before = Some(now.saturating_add(millis(pause)));
+        let line = self.line(Action::Refresh, &authorisation.label, Some(row.id), Some(said.clone()));
+        let mut notes = Notes { audit: vec![line], ..Notes::default() };
+        if let (Some(reason), None) = (exhausted, &row.exhausted) {
+            notes.events.extend(self.event_or_log(row, News::Exhausted(reason)).await);
+        }
+        let after = AuthorisationRow {
+            not_before,
+            exhausted: exhausted.map(str::to_owned).or_else(|| row.exhausted.clone()),
+            ..row.clone()
+        };
         let failure = FailedRefresh {
             id: row.id,
             generation: row.generation,
             owner: &self.owner,
             fence: lease.fence,
             at: now,
-            error: &error.to_string(),
-            not_before: Some(now.saturating_add(millis(pause))),
+            error: &said,
+            not_before,
+            postpone_after: None,
+            due_at: self.due_at(&authorisation.app.platform, &after),
             exhausted,
             ambiguous,
         };
-        if let Err(store) = self.store.record_failure(failure).await {
+        if let Err(store) = self.store.record_failure(failure, &notes).await {
             // The lease ends by itself; the failure itself is what the caller has to hear.
             tracing::warn!("a failed refresh cannot be written down: {store}");
         }
@@ -309,7 +360,7 @@ impl Inner {
                 account.login = account.login.or_else(|| reply.owner.login.clone());
                 account.shop_id = account.shop_id.or_else(|| shop.shop_id.clone());
                 account.country = account.country.or_else(|| shop.country.clone());
-                self.store.update_account(None, account).await?;
+                self.store.update_account(None, &account, &Notes::default()).await?;
             }
             Ok::<_, Error>(())
         };

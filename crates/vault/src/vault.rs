@@ -5,7 +5,7 @@ use std::{
     fmt, fs,
     path::{Path, PathBuf},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -18,14 +18,16 @@ use tokio::sync::watch;
 use crate::{
     Account, App, Id, Location, NewApp,
     app::{self, AppState},
+    audit::Action,
     authorisation::Authorisation,
     handles::Handles,
     holder::Holder,
     journal::Journal,
     name,
     oauth::exchange::longest,
+    schedule::{self, Keep},
     seal::{KeyChoice, KeyKind, Sealer, unlock},
-    store::{AppRow, AuthorisationRow, FullRow, SqliteStore, TokenColumns, TokenStore},
+    store::{AppRow, AuthorisationRow, FullRow, NewRows, Notes, SqliteStore, TokenColumns, TokenStore},
 };
 
 /// How long one call to a token service may take, unless told otherwise.
@@ -85,6 +87,8 @@ pub(crate) struct Inner {
     pub(crate) owner: String,
     /// Refreshes that are under way.
     pub(crate) busy: watch::Sender<usize>,
+    /// Which access tokens the keeper of this vault keeps warm.
+    pub(crate) keep: OnceLock<Keep>,
     /// How long one call to a token service may take, in seconds.
     limit: AtomicU64,
     key_kind: KeyKind,
@@ -145,6 +149,7 @@ impl Vault {
             endpoint: options.endpoint,
             owner,
             busy: watch::Sender::new(0),
+            keep: OnceLock::new(),
             limit: AtomicU64::new(EXCHANGE_LIMIT.as_secs()),
             key_kind: unlocked.kind,
             location: options.location,
@@ -234,8 +239,9 @@ impl Vault {
         // Two processes may choose the same name at once: the store lets one win, the other chooses again.
         for _ in 0..8 {
             let row = inner.new_app(&new).await?;
-            if inner.store.add_app(row.clone()).await? {
-                return Ok(App::of(&row));
+            let rows = NewRows { apps: vec![row], ..NewRows::default() };
+            if inner.store.add(&rows, &Notes::default()).await? {
+                return Ok(App::of(&rows.apps[0]));
             }
         }
         Err(no_free_name())
@@ -285,7 +291,9 @@ impl Vault {
     /// Removes an account from the vault. The platform is not told.
     pub async fn remove_account(&self, name: &str) -> Result<()> {
         let row = self.0.account_row(name).await?;
-        self.0.store.remove_account(row.account.id).await?;
+        let line = self.0.line(Action::Logout, name, Some(row.authorisation.id), None);
+        let notes = Notes { audit: vec![line], ..Notes::default() };
+        self.0.store.remove_account(row.account.id, &notes).await?;
         self.0.handles.forget(name);
         Ok(())
     }
@@ -355,6 +363,9 @@ pub(crate) fn blank(id: Id, app_id: Id, region: Option<String>, now: i64) -> Aut
             refresh_expires_at: None,
             refresh_denied: false,
             identity: String::new(),
+            warm_at: None,
+            due_at: None,
+            announced: None,
         },
         exhausted: None,
         last_success: Some(now),
@@ -366,6 +377,8 @@ pub(crate) fn blank(id: Id, app_id: Id, region: Option<String>, now: i64) -> Aut
         lease_until: None,
         refreshing_since: None,
         interrupted_since: None,
+        last_used: Some(now),
+        postpone_after: None,
     }
 }
 
@@ -402,6 +415,12 @@ impl Inner {
         self.notices.send_modify(|notices| notices.push(notice));
     }
 
+    /// Plans when the keeper looks at an authorisation next.
+    pub(crate) fn due_at(&self, platform: &Platform, row: &AuthorisationRow) -> Option<i64> {
+        let keep = self.keep.get().copied().unwrap_or_default();
+        schedule::due_at(&platform.tokens, row, keep, self.now(), self.clock.jitter())
+    }
+
     pub(crate) fn now(&self) -> i64 {
         self.clock.now().as_millisecond()
     }
@@ -421,6 +440,7 @@ impl Inner {
             secret: self.sealer.seal(app::secret_slot(&id), new.secret.expose().as_bytes()),
             redirect_uri: new.redirect_uri.clone().unwrap_or_else(|| app::DEFAULT_REDIRECT_URI.to_owned()),
             sandbox: self.endpoint.as_ref().map(ToString::to_string),
+            secret_origin: new.secret_origin.clone(),
             created_at: self.now(),
         })
     }

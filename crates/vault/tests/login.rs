@@ -336,6 +336,7 @@ fn new_app(platform: &str, name: Option<&str>) -> NewApp {
         secret: AppSecret::new(SECRET),
         redirect_uri: None,
         region: None,
+        secret_origin: None,
     }
 }
 

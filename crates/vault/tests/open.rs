@@ -147,6 +147,7 @@ fn new(platform: &str) -> NewApp {
         secret: AppSecret::new(SECRET),
         redirect_uri: None,
         region: None,
+        secret_origin: None,
     }
 }
 

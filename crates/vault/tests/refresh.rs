@@ -628,6 +628,7 @@ async fn an_app_with_tokens_is_added_whole_or_not_at_all() {
         secret: AppSecret::new(support::SECRET),
         redirect_uri: None,
         region: None,
+        secret_origin: None,
     };
     let tokens = ImportedTokens {
         access: Some(AccessToken::new("an-access-token-of-another-program")),

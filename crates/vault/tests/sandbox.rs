@@ -77,6 +77,7 @@ async fn add(vault: &Vault, app: &DescribedApp) -> String {
         secret: AppSecret::new(app.app_secret.clone().unwrap()),
         redirect_uri: Some(app.redirect_uri.clone()),
         region: None,
+        secret_origin: None,
     };
     vault.add_app(new).await.unwrap().name
 }

@@ -145,7 +145,7 @@ fn from_options(args: &AddArgs, platform: &str) -> Outcome<NewApp> {
                 .into());
         }
     };
-    Ok(new_app(args, platform, key, secret, args.redirect_uri.clone()))
+    Ok(new_app(args, platform, key, secret, args.redirect_uri.clone(), args.secret.origin()))
 }
 
 fn new_app(
@@ -154,6 +154,7 @@ fn new_app(
     key: String,
     secret: AppSecret,
     redirect_uri: Option<String>,
+    secret_origin: String,
 ) -> NewApp {
     NewApp {
         platform: platform.to_owned(),
@@ -162,6 +163,7 @@ fn new_app(
         secret,
         redirect_uri,
         region: args.region.clone(),
+        secret_origin: Some(secret_origin),
     }
 }
 
@@ -169,17 +171,25 @@ fn new_app(
 fn from_file(args: &AddArgs, platform: &str, file: &EnvFile, path: &std::path::Path) -> Outcome<Plan> {
     let shown = path.display();
     let redirect = args.redirect_uri.clone().or_else(|| file.get("REDIRECT_URI").map(str::to_owned));
+    let origin = format!("file {shown}");
     let mut apps: Vec<NewApp> = file
         .apps
         .iter()
         .filter(|app| app.platform == platform)
         .map(|app| {
-            new_app(args, platform, app.key.clone(), AppSecret::new(app.secret.clone()), redirect.clone())
+            new_app(
+                args,
+                platform,
+                app.key.clone(),
+                AppSecret::new(app.secret.clone()),
+                redirect.clone(),
+                origin.clone(),
+            )
         })
         .collect();
     match (file.get("APP_KEY"), file.get("APP_SECRET")) {
         (Some(key), Some(secret)) => {
-            apps.push(new_app(args, platform, key.to_owned(), AppSecret::new(secret), redirect));
+            apps.push(new_app(args, platform, key.to_owned(), AppSecret::new(secret), redirect, origin));
         }
         (Some(_), None) => return Err(Error::usage(format!("{shown} has APP_KEY but no APP_SECRET")).into()),
         (None, Some(_)) => return Err(Error::usage(format!("{shown} has APP_SECRET but no APP_KEY")).into()),

@@ -180,6 +180,7 @@ impl Demo {
                     secret: AppSecret::new(found.app_secret.clone().unwrap_or_default()),
                     redirect_uri: Some(found.redirect_uri.clone()),
                     region: None,
+                    secret_origin: None,
                 })
                 .await?;
             self.done(&format!("{platform} speaks {protocol}; app key {}", app.app_key))?;

@@ -229,6 +229,7 @@ pub(crate) async fn stage(platforms: &[&str]) -> Stage {
             secret: AppSecret::new(SECRET),
             redirect_uri: None,
             region: None,
+            secret_origin: None,
         };
         vault.add_app(app).await.unwrap();
         let year = |years: i64| Some(clock.now() + jiff::SignedDuration::from_hours(24 * 365 * years));

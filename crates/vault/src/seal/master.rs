@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 
 use super::{KeyId, Sealer, Slot, keyring};
 use crate::{
-    store::{KeyRow, TokenStore},
+    store::{KeyRow, KeyState, TokenStore},
     vault::Notice,
 };
 
@@ -145,7 +145,8 @@ pub(crate) async fn unlock(
     key_file: &Path,
     clock: &Arc<dyn Clock>,
 ) -> Result<Unlocked> {
-    match store.key().await? {
+    let active = store.keys().await?.into_iter().find(|row| row.state == KeyState::Active);
+    match active {
         Some(row) => reopen(&row, choice, key_file, clock).await,
         None => create(store, choice, key_file, clock).await,
     }
@@ -254,6 +255,8 @@ async fn create(
     let sealer = Sealer::new(&key, key_id, clock.clone());
     let row = KeyRow {
         key_id: key_id.to_vec(),
+        state: KeyState::Active,
+        wrapped: None,
         kind: kind.as_str().to_owned(),
         params,
         check: sealer.seal(check_slot(&key_id), CHECK),

@@ -3,229 +3,52 @@
 //! A store sees sealed bytes only. It compares and sets; it decides nothing. Times are milliseconds
 //! since 1970.
 
-mod rows;
-mod schema;
+mod records;
 mod sqlite;
-mod sqlite_file;
 
 use sesame_core::{BoxFuture, Result};
 
-pub use sqlite_file::SqliteStore;
+pub use records::{
+    AccountRow, AppRow, AuditQuery, AuditRow, AuthorisationRow, Claim, Due, DueClaim, EventRow,
+    FailedRefresh, FullRow, Intent, KeyRow, KeyState, Lease, NewRows, Notes, PendingLogin, Planned, Sealed,
+    SealedPlace, Sink, TokenColumns,
+};
+pub use sqlite::SqliteStore;
 
 use crate::Id;
-
-/// The row that tells where the master key comes from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KeyRow {
-    /// The key's id.
-    pub key_id: Vec<u8>,
-    /// `keyring`, `file`, `passphrase` or `environment`.
-    pub kind: String,
-    /// How a passphrase is stretched, as JSON.
-    pub params: String,
-    /// A sealed text that only the right key opens.
-    pub check: Vec<u8>,
-    /// When it was made.
-    pub created_at: i64,
-}
-
-/// An app: its key and its sealed secret.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AppRow {
-    /// The id.
-    pub id: Id,
-    /// The name people chose; unique.
-    pub name: String,
-    /// The platform.
-    pub platform: String,
-    /// The region, where it is not the platform's first.
-    pub region: Option<String>,
-    /// The app key.
-    pub app_key: String,
-    /// The sealed app secret.
-    pub secret: Vec<u8>,
-    /// Where the platform sends the seller's browser.
-    pub redirect_uri: String,
-    /// The sandbox it was made against; nothing for a real app.
-    pub sandbox: Option<String>,
-    /// When it was added.
-    pub created_at: i64,
-}
-
-/// What one approval of a seller gave: a pair of tokens, used by one account or by several (a
-/// cross-border seller of Lazada has one pair for six shops).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AuthorisationRow {
-    /// The id.
-    pub id: Id,
-    /// The app it was given to.
-    pub app_id: Id,
-    /// The region whose token host is asked.
-    pub region: Option<String>,
-    /// Counts replacements of the tokens; every write compares and sets it.
-    pub generation: i64,
-    /// The tokens.
-    pub tokens: TokenColumns,
-    /// Why no refresh can succeed any more.
-    pub exhausted: Option<String>,
-    /// When tokens were last received.
-    pub last_success: Option<i64>,
-    /// What last went wrong, without secrets.
-    pub last_error: Option<String>,
-    /// When that was.
-    pub last_error_at: Option<i64>,
-    /// Failures since the last success.
-    pub attempts: i64,
-    /// No refresh before this time.
-    pub not_before: Option<i64>,
-    /// Who refreshes.
-    pub lease_owner: Option<String>,
-    /// Until when somebody refreshes.
-    pub lease_until: Option<i64>,
-    /// When a refresh was sent whose outcome is not known yet.
-    pub refreshing_since: Option<i64>,
-    /// When the first refresh was sent whose outcome never became known.
-    pub interrupted_since: Option<i64>,
-}
-
-/// The columns that a refresh replaces together.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct TokenColumns {
-    /// The sealed access token.
-    pub access: Option<Vec<u8>>,
-    /// The sealed refresh token.
-    pub refresh: Option<Vec<u8>>,
-    /// When the access token was received.
-    pub issued_at: i64,
-    /// When the access token ends; nothing when nobody knows.
-    pub access_expires_at: Option<i64>,
-    /// When the refresh token ends; nothing when nobody knows.
-    pub refresh_expires_at: Option<i64>,
-    /// True when the platform said that the refresh token has no life at all.
-    pub refresh_denied: bool,
-    /// Who the tokens belong to, as JSON.
-    pub identity: String,
-}
-
-/// One authorised shop.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AccountRow {
-    /// The id.
-    pub id: Id,
-    /// The name people use; unique.
-    pub name: String,
-    /// The app it belongs to.
-    pub app_id: Id,
-    /// The authorisation whose tokens it uses.
-    pub authorisation_id: Id,
-    /// The login name on the platform.
-    pub login: Option<String>,
-    /// The platform's id of the shop.
-    pub shop_id: Option<String>,
-    /// The country.
-    pub country: Option<String>,
-    /// The region whose hosts are called.
-    pub region: Option<String>,
-    /// When it was added.
-    pub created_at: i64,
-}
-
-/// An account with its app and its authorisation.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FullRow {
-    /// The account.
-    pub account: AccountRow,
-    /// Its app.
-    pub app: AppRow,
-    /// Its authorisation.
-    pub authorisation: AuthorisationRow,
-}
-
-/// A login that was begun and not finished.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PendingLogin {
-    /// The SHA-256 of its `state`.
-    pub state_hash: Vec<u8>,
-    /// The app.
-    pub app_id: Id,
-    /// When it was begun.
-    pub begun_at: i64,
-}
-
-/// Who wants to refresh, until when, and what it is going to spend.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Claim<'a> {
-    /// The authorisation.
-    pub id: Id,
-    /// The generation whose refresh token is going to be spent.
-    pub generation: i64,
-    /// The process, or rather one opening of the vault by it. A lease that it holds itself is a
-    /// leftover: it begins one refresh at a time.
-    pub owner: &'a str,
-    /// A holder whose process is gone: its lease ends at once.
-    pub gone: Option<&'a str>,
-    /// Now.
-    pub now: i64,
-    /// When the lease ends by itself.
-    pub until: i64,
-    /// The SHA-256 of the refresh token that is going to be spent.
-    pub spending: &'a [u8],
-}
-
-/// A lease that was won.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Lease {
-    /// Grows with each lease; tells ours from a later one of the same owner.
-    pub fence: i64,
-    /// When an earlier refresh of the same token was sent whose outcome never became known.
-    pub interrupted_since: Option<i64>,
-}
-
-/// A refresh that brought no tokens.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FailedRefresh<'a> {
-    /// The authorisation.
-    pub id: Id,
-    /// Its generation.
-    pub generation: i64,
-    /// The owner of the lease.
-    pub owner: &'a str,
-    /// The fence of the lease.
-    pub fence: i64,
-    /// When it failed.
-    pub at: i64,
-    /// Why, without secrets.
-    pub error: &'a str,
-    /// No refresh before this time.
-    pub not_before: Option<i64>,
-    /// Why no refresh can succeed any more.
-    pub exhausted: Option<&'a str>,
-    /// True when the platform may have spent the refresh token nevertheless.
-    pub ambiguous: bool,
-}
 
 /// Where apps, accounts and tokens are kept.
 ///
 /// Every write is one transaction, durable when it returns.
 pub trait TokenStore: Send + Sync {
-    /// Returns the row of the master key.
-    fn key(&self) -> BoxFuture<'_, Result<Option<KeyRow>>>;
-    /// Adds the row of the master key unless one stands; returns the one that stands.
+    /// Returns the rows of all master keys, the active one first, then the incoming one.
+    fn keys(&self) -> BoxFuture<'_, Result<Vec<KeyRow>>>;
+    /// Adds an active or an incoming master key unless one of that state stands; returns the one that
+    /// stands.
     fn add_key(&self, row: KeyRow) -> BoxFuture<'_, Result<KeyRow>>;
+    /// Replaces the wrapped form of a key.
+    fn wrap_key<'a>(&'a self, key_id: &'a [u8], wrapped: Option<&'a [u8]>) -> BoxFuture<'a, Result<()>>;
+    /// Makes the incoming key the active one, without its wrapped form, and retires the former one;
+    /// false when that is not the incoming key any more.
+    fn activate_key<'a>(&'a self, key_id: &'a [u8]) -> BoxFuture<'a, Result<bool>>;
+    /// Returns sealed values of one column whose head names this key, in the order of their rows'
+    /// ids, those after `after`, at most `limit` of them.
+    fn sealed_with<'a>(
+        &'a self,
+        key_id: &'a [u8],
+        place: SealedPlace,
+        after: Option<Id>,
+        limit: u32,
+    ) -> BoxFuture<'a, Result<Vec<Sealed>>>;
+    /// Replaces sealed values `WHERE value = from`; returns how many were still the same.
+    fn reseal<'a>(&'a self, changes: &'a [(Sealed, Vec<u8>)]) -> BoxFuture<'a, Result<u64>>;
 
     /// Returns all apps, oldest first, then by name.
     fn apps(&self) -> BoxFuture<'_, Result<Vec<AppRow>>>;
     /// Returns an app by name.
     fn app<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<AppRow>>>;
-    /// Adds an app; false when the name is taken.
-    fn add_app(&self, row: AppRow) -> BoxFuture<'_, Result<bool>>;
-    /// Adds an app with an account and its authorisation; all or nothing. False when a name is taken.
-    fn add_app_with_account(
-        &self,
-        app: AppRow,
-        authorisation: AuthorisationRow,
-        account: AccountRow,
-    ) -> BoxFuture<'_, Result<bool>>;
+    /// Adds apps, authorisations and accounts; all or nothing. False when a name is taken.
+    fn add<'a>(&'a self, rows: &'a NewRows, notes: &'a Notes) -> BoxFuture<'a, Result<bool>>;
 
     /// Returns all accounts, oldest first, then by name.
     fn accounts(&self) -> BoxFuture<'_, Result<Vec<FullRow>>>;
@@ -233,23 +56,24 @@ pub trait TokenStore: Send + Sync {
     fn account<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<FullRow>>>;
     /// Returns the accounts of one app.
     fn accounts_of(&self, app: Id) -> BoxFuture<'_, Result<Vec<FullRow>>>;
-    /// Adds an authorisation, where one is given, and accounts; all or nothing. False when a name is taken.
-    fn add_accounts(
-        &self,
-        authorisation: Option<AuthorisationRow>,
-        accounts: Vec<AccountRow>,
-    ) -> BoxFuture<'_, Result<bool>>;
+    /// Returns the accounts that use an authorisation, oldest first.
+    fn accounts_using(&self, authorisation: Id) -> BoxFuture<'_, Result<Vec<FullRow>>>;
+    /// Returns accounts in the order of their ids, those after `after`, at most `limit` of them.
+    fn accounts_after(&self, after: Option<Id>, limit: u32) -> BoxFuture<'_, Result<Vec<FullRow>>>;
     /// Changes what is known of an account (login, shop, country, region). With a new authorisation
     /// the account moves to it, and the former one goes when no account uses it any more.
-    fn update_account(
-        &self,
-        authorisation: Option<AuthorisationRow>,
-        row: AccountRow,
-    ) -> BoxFuture<'_, Result<()>>;
+    fn update_account<'a>(
+        &'a self,
+        authorisation: Option<&'a AuthorisationRow>,
+        row: &'a AccountRow,
+        notes: &'a Notes,
+    ) -> BoxFuture<'a, Result<()>>;
     /// Renames an account; false when the new name is taken.
     fn rename_account<'a>(&'a self, id: Id, name: &'a str) -> BoxFuture<'a, Result<bool>>;
+    /// Replaces an account's tags.
+    fn set_tags<'a>(&'a self, id: Id, tags: &'a [String]) -> BoxFuture<'a, Result<()>>;
     /// Removes an account, and its authorisation when no other account uses it.
-    fn remove_account(&self, id: Id) -> BoxFuture<'_, Result<()>>;
+    fn remove_account<'a>(&'a self, id: Id, notes: &'a Notes) -> BoxFuture<'a, Result<()>>;
 
     /// Returns an authorisation.
     fn authorisation(&self, id: Id) -> BoxFuture<'_, Result<Option<AuthorisationRow>>>;
@@ -264,11 +88,69 @@ pub trait TokenStore: Send + Sync {
         expected: i64,
         tokens: &'a TokenColumns,
         at: i64,
+        notes: &'a Notes,
     ) -> BoxFuture<'a, Result<bool>>;
-    /// Writes down a failure and gives the lease back, if it is still ours.
-    fn record_failure<'a>(&'a self, failure: FailedRefresh<'a>) -> BoxFuture<'a, Result<()>>;
-    /// Marks a generation as one that cannot be refreshed any more.
-    fn exhaust<'a>(&'a self, id: Id, generation: i64, reason: &'a str, at: i64) -> BoxFuture<'a, Result<()>>;
+    /// Writes down a failure and gives the lease back, if it is still ours; the notes only then.
+    fn record_failure<'a>(
+        &'a self,
+        failure: FailedRefresh<'a>,
+        notes: &'a Notes,
+    ) -> BoxFuture<'a, Result<()>>;
+    /// Marks a generation as one that cannot be refreshed any more; the notes only if it was not
+    /// marked yet.
+    fn exhaust<'a>(
+        &'a self,
+        id: Id,
+        generation: i64,
+        reason: &'a str,
+        at: i64,
+        notes: &'a Notes,
+    ) -> BoxFuture<'a, Result<()>>;
+    /// Notes that access tokens were used, and makes those due that the keeper had left alone.
+    fn touch<'a>(&'a self, ids: &'a [Id], at: i64) -> BoxFuture<'a, Result<()>>;
+
+    /// Hands out authorisations that are due and that nobody holds, the longest due first, and takes
+    /// their leases. Several keepers share the work so. Found by the index on `due_at`: what is not
+    /// due costs nothing.
+    fn claim_due<'a>(&'a self, claim: DueClaim<'a>) -> BoxFuture<'a, Result<Vec<Due>>>;
+    /// Writes down intents under leases that are still this owner's; returns the authorisations for
+    /// which that was so.
+    fn begin<'a>(&'a self, owner: &'a str, intents: &'a [Intent], now: i64)
+    -> BoxFuture<'a, Result<Vec<Id>>>;
+    /// Gives leases back that are still this owner's, with what was decided.
+    fn plan<'a>(
+        &'a self,
+        owner: &'a str,
+        plans: &'a [Planned],
+        notes: &'a Notes,
+    ) -> BoxFuture<'a, Result<()>>;
+    /// Returns when the next authorisation is due that nobody holds now.
+    fn next_due(&self, now: i64) -> BoxFuture<'_, Result<Option<i64>>>;
+    /// Makes every access token due at its own time, used or not: for a keeper that keeps all warm.
+    fn keep_all_warm(&self) -> BoxFuture<'_, Result<()>>;
+
+    /// Hands out events since `since` that a sink has not taken and whose time has come, oldest
+    /// first, and hands them to nobody else until `until`.
+    fn claim_events(
+        &self,
+        sink: Sink,
+        since: i64,
+        now: i64,
+        until: i64,
+        limit: u32,
+    ) -> BoxFuture<'_, Result<Vec<EventRow>>>;
+    /// Notes that a sink took an event.
+    fn event_taken(&self, id: Id, sink: Sink, at: i64) -> BoxFuture<'_, Result<()>>;
+    /// Puts an event off after a delivery that failed.
+    fn event_failed(&self, id: Id, next_try: i64) -> BoxFuture<'_, Result<()>>;
+    /// Adds lines and events of their own.
+    fn note<'a>(&'a self, notes: &'a Notes) -> BoxFuture<'a, Result<()>>;
+    /// Reads the audit trail, newest first.
+    fn audit(&self, query: AuditQuery) -> BoxFuture<'_, Result<Vec<AuditRow>>>;
+    /// Forgets lines of the audit trail and events from before a time; returns how many.
+    fn forget_notes(&self, before: i64) -> BoxFuture<'_, Result<u64>>;
+    /// Looks for damage in the store itself; each finding is a sentence.
+    fn check(&self) -> BoxFuture<'_, Result<Vec<String>>>;
 
     /// Remembers a login; forgets those begun before `forget_before`.
     fn add_login(&self, login: PendingLogin, forget_before: i64) -> BoxFuture<'_, Result<()>>;

@@ -9,8 +9,9 @@ use sesame_core::{BoxFuture, Error, Result};
 use sesame_vault::{
     Id,
     store::{
-        AccountRow, AppRow, AuthorisationRow, Claim, FailedRefresh, FullRow, KeyRow, Lease, PendingLogin,
-        SqliteStore, TokenColumns, TokenStore,
+        AccountRow, AppRow, AuditQuery, AuditRow, AuthorisationRow, Claim, Due, DueClaim, EventRow,
+        FailedRefresh, FullRow, Intent, KeyRow, Lease, NewRows, Notes, PendingLogin, Planned, Sealed,
+        SealedPlace, Sink, SqliteStore, TokenColumns, TokenStore,
     },
 };
 
@@ -36,11 +37,29 @@ fn due(counter: &AtomicUsize) -> bool {
 }
 
 impl TokenStore for FlakyStore {
-    fn key(&self) -> BoxFuture<'_, Result<Option<KeyRow>>> {
-        self.inner.key()
+    fn keys(&self) -> BoxFuture<'_, Result<Vec<KeyRow>>> {
+        self.inner.keys()
     }
     fn add_key(&self, row: KeyRow) -> BoxFuture<'_, Result<KeyRow>> {
         self.inner.add_key(row)
+    }
+    fn wrap_key<'a>(&'a self, key_id: &'a [u8], wrapped: Option<&'a [u8]>) -> BoxFuture<'a, Result<()>> {
+        self.inner.wrap_key(key_id, wrapped)
+    }
+    fn activate_key<'a>(&'a self, key_id: &'a [u8]) -> BoxFuture<'a, Result<bool>> {
+        self.inner.activate_key(key_id)
+    }
+    fn sealed_with<'a>(
+        &'a self,
+        key_id: &'a [u8],
+        place: SealedPlace,
+        after: Option<Id>,
+        limit: u32,
+    ) -> BoxFuture<'a, Result<Vec<Sealed>>> {
+        self.inner.sealed_with(key_id, place, after, limit)
+    }
+    fn reseal<'a>(&'a self, changes: &'a [(Sealed, Vec<u8>)]) -> BoxFuture<'a, Result<u64>> {
+        self.inner.reseal(changes)
     }
     fn apps(&self) -> BoxFuture<'_, Result<Vec<AppRow>>> {
         self.inner.apps()
@@ -48,16 +67,8 @@ impl TokenStore for FlakyStore {
     fn app<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<AppRow>>> {
         self.inner.app(name)
     }
-    fn add_app(&self, row: AppRow) -> BoxFuture<'_, Result<bool>> {
-        self.inner.add_app(row)
-    }
-    fn add_app_with_account(
-        &self,
-        app: AppRow,
-        authorisation: AuthorisationRow,
-        account: AccountRow,
-    ) -> BoxFuture<'_, Result<bool>> {
-        self.inner.add_app_with_account(app, authorisation, account)
+    fn add<'a>(&'a self, rows: &'a NewRows, notes: &'a Notes) -> BoxFuture<'a, Result<bool>> {
+        self.inner.add(rows, notes)
     }
     fn accounts(&self) -> BoxFuture<'_, Result<Vec<FullRow>>> {
         self.inner.accounts()
@@ -68,25 +79,28 @@ impl TokenStore for FlakyStore {
     fn accounts_of(&self, app: Id) -> BoxFuture<'_, Result<Vec<FullRow>>> {
         self.inner.accounts_of(app)
     }
-    fn add_accounts(
-        &self,
-        authorisation: Option<AuthorisationRow>,
-        accounts: Vec<AccountRow>,
-    ) -> BoxFuture<'_, Result<bool>> {
-        self.inner.add_accounts(authorisation, accounts)
+    fn accounts_using(&self, authorisation: Id) -> BoxFuture<'_, Result<Vec<FullRow>>> {
+        self.inner.accounts_using(authorisation)
     }
-    fn update_account(
-        &self,
-        authorisation: Option<AuthorisationRow>,
-        row: AccountRow,
-    ) -> BoxFuture<'_, Result<()>> {
-        self.inner.update_account(authorisation, row)
+    fn accounts_after(&self, after: Option<Id>, limit: u32) -> BoxFuture<'_, Result<Vec<FullRow>>> {
+        self.inner.accounts_after(after, limit)
+    }
+    fn update_account<'a>(
+        &'a self,
+        authorisation: Option<&'a AuthorisationRow>,
+        row: &'a AccountRow,
+        notes: &'a Notes,
+    ) -> BoxFuture<'a, Result<()>> {
+        self.inner.update_account(authorisation, row, notes)
     }
     fn rename_account<'a>(&'a self, id: Id, name: &'a str) -> BoxFuture<'a, Result<bool>> {
         self.inner.rename_account(id, name)
     }
-    fn remove_account(&self, id: Id) -> BoxFuture<'_, Result<()>> {
-        self.inner.remove_account(id)
+    fn set_tags<'a>(&'a self, id: Id, tags: &'a [String]) -> BoxFuture<'a, Result<()>> {
+        self.inner.set_tags(id, tags)
+    }
+    fn remove_account<'a>(&'a self, id: Id, notes: &'a Notes) -> BoxFuture<'a, Result<()>> {
+        self.inner.remove_account(id, notes)
     }
     fn authorisation(&self, id: Id) -> BoxFuture<'_, Result<Option<AuthorisationRow>>> {
         self.inner.authorisation(id)
@@ -103,17 +117,85 @@ impl TokenStore for FlakyStore {
         expected: i64,
         tokens: &'a TokenColumns,
         at: i64,
+        notes: &'a Notes,
     ) -> BoxFuture<'a, Result<bool>> {
         if due(&self.fail_replace) {
             return Box::pin(async { Err(full()) });
         }
-        self.inner.replace_tokens(id, expected, tokens, at)
+        self.inner.replace_tokens(id, expected, tokens, at, notes)
     }
-    fn record_failure<'a>(&'a self, failure: FailedRefresh<'a>) -> BoxFuture<'a, Result<()>> {
-        self.inner.record_failure(failure)
+    fn record_failure<'a>(
+        &'a self,
+        failure: FailedRefresh<'a>,
+        notes: &'a Notes,
+    ) -> BoxFuture<'a, Result<()>> {
+        self.inner.record_failure(failure, notes)
     }
-    fn exhaust<'a>(&'a self, id: Id, generation: i64, reason: &'a str, at: i64) -> BoxFuture<'a, Result<()>> {
-        self.inner.exhaust(id, generation, reason, at)
+    fn exhaust<'a>(
+        &'a self,
+        id: Id,
+        generation: i64,
+        reason: &'a str,
+        at: i64,
+        notes: &'a Notes,
+    ) -> BoxFuture<'a, Result<()>> {
+        self.inner.exhaust(id, generation, reason, at, notes)
+    }
+    fn touch<'a>(&'a self, ids: &'a [Id], at: i64) -> BoxFuture<'a, Result<()>> {
+        self.inner.touch(ids, at)
+    }
+    fn claim_due<'a>(&'a self, claim: DueClaim<'a>) -> BoxFuture<'a, Result<Vec<Due>>> {
+        self.inner.claim_due(claim)
+    }
+    fn begin<'a>(
+        &'a self,
+        owner: &'a str,
+        intents: &'a [Intent],
+        now: i64,
+    ) -> BoxFuture<'a, Result<Vec<Id>>> {
+        self.inner.begin(owner, intents, now)
+    }
+    fn plan<'a>(
+        &'a self,
+        owner: &'a str,
+        plans: &'a [Planned],
+        notes: &'a Notes,
+    ) -> BoxFuture<'a, Result<()>> {
+        self.inner.plan(owner, plans, notes)
+    }
+    fn next_due(&self, now: i64) -> BoxFuture<'_, Result<Option<i64>>> {
+        self.inner.next_due(now)
+    }
+    fn keep_all_warm(&self) -> BoxFuture<'_, Result<()>> {
+        self.inner.keep_all_warm()
+    }
+    fn claim_events(
+        &self,
+        sink: Sink,
+        since: i64,
+        now: i64,
+        until: i64,
+        limit: u32,
+    ) -> BoxFuture<'_, Result<Vec<EventRow>>> {
+        self.inner.claim_events(sink, since, now, until, limit)
+    }
+    fn event_taken(&self, id: Id, sink: Sink, at: i64) -> BoxFuture<'_, Result<()>> {
+        self.inner.event_taken(id, sink, at)
+    }
+    fn event_failed(&self, id: Id, next_try: i64) -> BoxFuture<'_, Result<()>> {
+        self.inner.event_failed(id, next_try)
+    }
+    fn note<'a>(&'a self, notes: &'a Notes) -> BoxFuture<'a, Result<()>> {
+        self.inner.note(notes)
+    }
+    fn audit(&self, query: AuditQuery) -> BoxFuture<'_, Result<Vec<AuditRow>>> {
+        self.inner.audit(query)
+    }
+    fn forget_notes(&self, before: i64) -> BoxFuture<'_, Result<u64>> {
+        self.inner.forget_notes(before)
+    }
+    fn check(&self) -> BoxFuture<'_, Result<Vec<String>>> {
+        self.inner.check()
     }
     fn add_login(&self, login: PendingLogin, forget_before: i64) -> BoxFuture<'_, Result<()>> {
         self.inner.add_login(login, forget_before)

@@ -257,6 +257,7 @@ pub async fn add_app(vault: &Vault, platform: &str, redirect_uri: Option<&str>) 
             secret: AppSecret::new(SECRET),
             redirect_uri: redirect_uri.map(str::to_owned),
             region: None,
+            secret_origin: None,
         })
         .await
         .unwrap()

@@ -18,8 +18,8 @@ use super::schema::{APPLICATION_ID, MIGRATIONS, current};
 /// A vault in a file of SQLite.
 #[derive(Debug, Clone)]
 pub struct SqliteStore {
-    pub(super) pool: SqlitePool,
-    pub(super) path: PathBuf,
+    pub(in crate::store) pool: SqlitePool,
+    pub(in crate::store) path: PathBuf,
     access: Access,
 }
 
@@ -271,7 +271,7 @@ fn describe(path: &Path, access: Access, error: sqlx::Error) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::{KeyRow, TokenStore as _};
+    use crate::store::{KeyRow, KeyState, TokenStore as _};
 
     /// What SQLite says, by its extended code.
     #[derive(Debug)]
@@ -334,6 +334,8 @@ mod tests {
         let path = directory.path().join("vault.db");
         let key = KeyRow {
             key_id: vec![1],
+            state: KeyState::Active,
+            wrapped: None,
             kind: "file".into(),
             params: String::new(),
             check: vec![],
@@ -343,7 +345,7 @@ mod tests {
         store.add_key(key.clone()).await.unwrap();
         store.pool.close().await;
         let store = SqliteStore::open_as(&path, Access::Frozen).await.unwrap();
-        assert_eq!(store.key().await.unwrap(), Some(key.clone()));
+        assert_eq!(store.keys().await.unwrap(), std::slice::from_ref(&key));
         let error = store.add_key(KeyRow { key_id: vec![2], ..key }).await.unwrap_err();
         assert!(error.message().contains("the disk is full"), "{error}");
         assert!(!beside(&path, "-shm").exists() && !beside(&path, "-wal").exists());
@@ -365,6 +367,8 @@ mod tests {
         drop(all);
         let key = KeyRow {
             key_id: vec![1],
+            state: KeyState::Active,
+            wrapped: None,
             kind: "file".into(),
             params: "x".repeat(100_000),
             check: vec![],
@@ -376,6 +380,6 @@ mod tests {
             "{error:?}"
         );
         assert!(error.is_retryable() && error.hint_text().is_some());
-        assert_eq!(store.key().await.unwrap(), None);
+        assert_eq!(store.keys().await.unwrap(), []);
     }
 }

@@ -4,7 +4,7 @@
 pub(super) const APPLICATION_ID: i32 = 0x5345_534D;
 
 /// The migrations; entry `n` brings a file from version `n` to `n + 1`. Never edited once released.
-pub(super) const MIGRATIONS: &[&str] = &[VERSION_1];
+pub(super) const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2];
 
 /// The version this program writes.
 pub(super) const fn current() -> i32 {
@@ -88,4 +88,51 @@ CREATE TABLE pending_login (
     app_id     BLOB    NOT NULL REFERENCES app (app_id),
     begun_at   INTEGER NOT NULL
 ) STRICT;
+";
+
+/// What the keeper, the rekeying, the audit trail and the warnings need.
+const VERSION_2: &str = "
+-- 0 retired, 1 active, 2 incoming.
+ALTER TABLE master_key RENAME COLUMN active TO state;
+ALTER TABLE master_key ADD COLUMN wrapped BLOB;
+CREATE UNIQUE INDEX master_key_incoming ON master_key (state) WHERE state = 2;
+
+ALTER TABLE app ADD COLUMN secret_origin TEXT;
+
+ALTER TABLE account ADD COLUMN tags TEXT NOT NULL DEFAULT '[]';
+
+ALTER TABLE authorisation ADD COLUMN last_used INTEGER;
+ALTER TABLE authorisation ADD COLUMN postpone_after INTEGER;
+ALTER TABLE authorisation ADD COLUMN warm_at INTEGER;
+ALTER TABLE authorisation ADD COLUMN due_at INTEGER;
+ALTER TABLE authorisation ADD COLUMN announced INTEGER;
+-- Nobody has planned these yet: the first keeper does.
+UPDATE authorisation SET due_at = 0 WHERE exhausted IS NULL;
+CREATE INDEX authorisation_due ON authorisation (due_at) WHERE due_at IS NOT NULL;
+
+CREATE TABLE audit (
+    audit_id         BLOB    NOT NULL PRIMARY KEY,
+    at               INTEGER NOT NULL,
+    authorisation_id BLOB,
+    subject          TEXT    NOT NULL,
+    action           TEXT    NOT NULL,
+    succeeded        INTEGER NOT NULL,
+    detail           TEXT
+) STRICT;
+CREATE INDEX audit_of_authorisation ON audit (authorisation_id, audit_id);
+CREATE INDEX audit_by_time ON audit (at);
+
+CREATE TABLE event (
+    event_id         BLOB    NOT NULL PRIMARY KEY,
+    at               INTEGER NOT NULL,
+    authorisation_id BLOB    NOT NULL,
+    kind             TEXT    NOT NULL,
+    payload          TEXT    NOT NULL,
+    hook_at          INTEGER,
+    webhook_at       INTEGER,
+    attempts         INTEGER NOT NULL DEFAULT 0,
+    next_try         INTEGER NOT NULL
+) STRICT;
+CREATE INDEX event_for_hook ON event (at) WHERE hook_at IS NULL;
+CREATE INDEX event_for_webhook ON event (at) WHERE webhook_at IS NULL;
 ";

@@ -2,24 +2,29 @@
 
 use sqlx::{Row as _, sqlite::SqliteRow};
 
-use super::{AccountRow, AppRow, AuthorisationRow, FullRow, KeyRow, TokenColumns};
-use crate::Id;
+use crate::{
+    Id,
+    store::{
+        AccountRow, AppRow, AuditRow, AuthorisationRow, EventRow, FullRow, KeyRow, KeyState, TokenColumns,
+    },
+};
 
 macro_rules! columns {
     (app) => {
         "app.app_id AS app_id, app.name AS app_name, app.platform, app.region AS app_region, app.app_key, app.secret, \
-         app.redirect_uri, app.sandbox, app.created_at AS app_created_at"
+         app.redirect_uri, app.sandbox, app.secret_origin, app.created_at AS app_created_at"
     };
     (authorisation) => {
         "authorisation.authorisation_id, authorisation.app_id AS authorisation_app_id, \
          authorisation.region AS authorisation_region, generation, access, refresh, issued_at, access_expires_at, \
          refresh_expires_at, refresh_denied, identity, exhausted, last_success, last_error, last_error_at, attempts, \
-         not_before, lease_owner, lease_until, refreshing_since, interrupted_since"
+         not_before, lease_owner, lease_until, refreshing_since, interrupted_since, last_used, postpone_after, \
+         warm_at, due_at, announced"
     };
     (account) => {
         "account.account_id, account.name, account.app_id AS account_app_id, \
          account.authorisation_id AS account_authorisation_id, login, shop_id, country, \
-         account.region AS account_region, account.created_at AS account_created_at"
+         account.region AS account_region, account.tags, account.created_at AS account_created_at"
     };
 }
 
@@ -54,6 +59,7 @@ pub(super) fn app_row(row: &SqliteRow) -> sqlx::Result<AppRow> {
         secret: row.try_get("secret")?,
         redirect_uri: row.try_get("redirect_uri")?,
         sandbox: row.try_get("sandbox")?,
+        secret_origin: row.try_get("secret_origin")?,
         created_at: row.try_get("app_created_at")?,
     })
 }
@@ -72,6 +78,9 @@ pub(super) fn authorisation_row(row: &SqliteRow) -> sqlx::Result<AuthorisationRo
             refresh_expires_at: row.try_get("refresh_expires_at")?,
             refresh_denied: row.try_get::<i64, _>("refresh_denied")? != 0,
             identity: row.try_get("identity")?,
+            warm_at: row.try_get("warm_at")?,
+            due_at: row.try_get("due_at")?,
+            announced: row.try_get("announced")?,
         },
         exhausted: row.try_get("exhausted")?,
         last_success: row.try_get("last_success")?,
@@ -83,6 +92,8 @@ pub(super) fn authorisation_row(row: &SqliteRow) -> sqlx::Result<AuthorisationRo
         lease_until: row.try_get("lease_until")?,
         refreshing_since: row.try_get("refreshing_since")?,
         interrupted_since: row.try_get("interrupted_since")?,
+        last_used: row.try_get("last_used")?,
+        postpone_after: row.try_get("postpone_after")?,
     })
 }
 
@@ -97,6 +108,7 @@ pub(super) fn full_row(row: &SqliteRow) -> sqlx::Result<FullRow> {
             shop_id: row.try_get("shop_id")?,
             country: row.try_get("country")?,
             region: row.try_get("account_region")?,
+            tags: tags(row.try_get("tags")?),
             created_at: row.try_get("account_created_at")?,
         },
         app: app_row(row)?,
@@ -107,11 +119,47 @@ pub(super) fn full_row(row: &SqliteRow) -> sqlx::Result<FullRow> {
 pub(super) fn key_row(row: &SqliteRow) -> sqlx::Result<KeyRow> {
     Ok(KeyRow {
         key_id: row.try_get("key_id")?,
+        state: KeyState::from_code(row.try_get("state")?),
+        wrapped: row.try_get("wrapped")?,
         kind: row.try_get("kind")?,
         params: row.try_get("params")?,
         check: row.try_get("checked")?,
         created_at: row.try_get("created_at")?,
     })
+}
+
+pub(super) fn audit_row(row: &SqliteRow) -> sqlx::Result<AuditRow> {
+    let of: Option<&[u8]> = row.try_get("authorisation_id")?;
+    Ok(AuditRow {
+        id: id(row, "audit_id")?,
+        at: row.try_get("at")?,
+        authorisation_id: of
+            .map(Id::from_slice)
+            .transpose()
+            .map_err(|error| sqlx::Error::Decode(Box::new(error)))?,
+        subject: row.try_get("subject")?,
+        action: row.try_get("action")?,
+        succeeded: row.try_get::<i64, _>("succeeded")? != 0,
+        detail: row.try_get("detail")?,
+    })
+}
+
+pub(super) fn event_row(row: &SqliteRow) -> sqlx::Result<EventRow> {
+    Ok(EventRow {
+        id: id(row, "event_id")?,
+        at: row.try_get("at")?,
+        authorisation_id: id(row, "authorisation_id")?,
+        kind: row.try_get("kind")?,
+        payload: row.try_get("payload")?,
+        hook_at: row.try_get("hook_at")?,
+        webhook_at: row.try_get("webhook_at")?,
+        attempts: row.try_get("attempts")?,
+    })
+}
+
+/// Tags are a list in JSON; a damaged list is none, since nothing depends on it.
+fn tags(text: &str) -> Vec<String> {
+    serde_json::from_str(text).unwrap_or_default()
 }
 
 pub(super) use {columns, full};

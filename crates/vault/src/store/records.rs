@@ -1,0 +1,424 @@
+//! What the tables hold, as values: sealed bytes, times in milliseconds since 1970.
+
+use crate::Id;
+
+/// What a master key is to the vault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyState {
+    /// It seals; at most one.
+    Active,
+    /// It will be the active one when a rekey that has begun is done; at most one.
+    Incoming,
+    /// It sealed once. Its row stays, so that nothing it sealed becomes unreadable.
+    Retired,
+}
+
+impl KeyState {
+    /// Returns the number that is stored.
+    pub const fn code(self) -> i64 {
+        match self {
+            Self::Retired => 0,
+            Self::Active => 1,
+            Self::Incoming => 2,
+        }
+    }
+
+    /// Reads the stored number; one that is not known is of a key that seals nothing any more.
+    pub const fn from_code(code: i64) -> Self {
+        match code {
+            1 => Self::Active,
+            2 => Self::Incoming,
+            _ => Self::Retired,
+        }
+    }
+}
+
+/// The row that tells where a master key comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyRow {
+    /// The key's id.
+    pub key_id: Vec<u8>,
+    /// What it is to the vault.
+    pub state: KeyState,
+    /// The key itself, sealed with another key of the vault: an incoming one with the active one, a
+    /// retired one with its successor.
+    pub wrapped: Option<Vec<u8>>,
+    /// `keyring`, `file`, `passphrase` or `environment`.
+    pub kind: String,
+    /// How a passphrase is stretched, as JSON.
+    pub params: String,
+    /// A sealed text that only the right key opens.
+    pub check: Vec<u8>,
+    /// When it was made.
+    pub created_at: i64,
+}
+
+/// An app: its key and its sealed secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AppRow {
+    /// The id.
+    pub id: Id,
+    /// The name people chose; unique.
+    pub name: String,
+    /// The platform.
+    pub platform: String,
+    /// The region, where it is not the platform's first.
+    pub region: Option<String>,
+    /// The app key.
+    pub app_key: String,
+    /// The sealed app secret.
+    pub secret: Vec<u8>,
+    /// Where the platform sends the seller's browser.
+    pub redirect_uri: String,
+    /// The sandbox it was made against; nothing for a real app.
+    pub sandbox: Option<String>,
+    /// Where its secret was read from when it was added: `standard input`, `variable X`, `file F`.
+    pub secret_origin: Option<String>,
+    /// When it was added.
+    pub created_at: i64,
+}
+
+/// What one approval of a seller gave: a pair of tokens, used by one account or by several (a
+/// cross-border seller of Lazada has one pair for six shops).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuthorisationRow {
+    /// The id.
+    pub id: Id,
+    /// The app it was given to.
+    pub app_id: Id,
+    /// The region whose token host is asked.
+    pub region: Option<String>,
+    /// Counts replacements of the tokens; every write compares and sets it.
+    pub generation: i64,
+    /// The tokens.
+    pub tokens: TokenColumns,
+    /// Why no refresh can succeed any more.
+    pub exhausted: Option<String>,
+    /// When tokens were last received.
+    pub last_success: Option<i64>,
+    /// What last went wrong, without secrets.
+    pub last_error: Option<String>,
+    /// When that was.
+    pub last_error_at: Option<i64>,
+    /// Failures since the last success.
+    pub attempts: i64,
+    /// No refresh before this time.
+    pub not_before: Option<i64>,
+    /// Who refreshes.
+    pub lease_owner: Option<String>,
+    /// Until when somebody refreshes.
+    pub lease_until: Option<i64>,
+    /// When a refresh was sent whose outcome is not known yet.
+    pub refreshing_since: Option<i64>,
+    /// When the first refresh was sent whose outcome never became known.
+    pub interrupted_since: Option<i64>,
+    /// When somebody last used the access token, give or take an hour.
+    pub last_used: Option<i64>,
+    /// The refresh token is not prolonged before this time.
+    pub postpone_after: Option<i64>,
+}
+
+/// The columns that a refresh replaces together.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct TokenColumns {
+    /// The sealed access token.
+    pub access: Option<Vec<u8>>,
+    /// The sealed refresh token.
+    pub refresh: Option<Vec<u8>>,
+    /// When the access token was received.
+    pub issued_at: i64,
+    /// When the access token ends; nothing when nobody knows.
+    pub access_expires_at: Option<i64>,
+    /// When the refresh token ends; nothing when nobody knows.
+    pub refresh_expires_at: Option<i64>,
+    /// True when the platform said that the refresh token has no life at all.
+    pub refresh_denied: bool,
+    /// Who the tokens belong to, as JSON.
+    pub identity: String,
+    /// When the keeper fetches the next access token, if the account is in use.
+    #[serde(default)]
+    pub warm_at: Option<i64>,
+    /// When the keeper has to look at this authorisation next, for whatever reason.
+    #[serde(default)]
+    pub due_at: Option<i64>,
+    /// The last warning given of this refresh token's end, in days before it.
+    #[serde(default)]
+    pub announced: Option<i64>,
+}
+
+/// One authorised shop.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccountRow {
+    /// The id.
+    pub id: Id,
+    /// The name people use; unique.
+    pub name: String,
+    /// The app it belongs to.
+    pub app_id: Id,
+    /// The authorisation whose tokens it uses.
+    pub authorisation_id: Id,
+    /// The login name on the platform.
+    pub login: Option<String>,
+    /// The platform's id of the shop.
+    pub shop_id: Option<String>,
+    /// The country.
+    pub country: Option<String>,
+    /// The region whose hosts are called.
+    pub region: Option<String>,
+    /// What people put on it, to find it by; sorted, no tag twice.
+    pub tags: Vec<String>,
+    /// When it was added.
+    pub created_at: i64,
+}
+
+/// An account with its app and its authorisation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FullRow {
+    /// The account.
+    pub account: AccountRow,
+    /// Its app.
+    pub app: AppRow,
+    /// Its authorisation.
+    pub authorisation: AuthorisationRow,
+}
+
+/// A login that was begun and not finished.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PendingLogin {
+    /// The SHA-256 of its `state`.
+    pub state_hash: Vec<u8>,
+    /// The app.
+    pub app_id: Id,
+    /// When it was begun.
+    pub begun_at: i64,
+}
+
+/// Who wants to refresh, until when, and what it is going to spend.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim<'a> {
+    /// The authorisation.
+    pub id: Id,
+    /// The generation whose refresh token is going to be spent.
+    pub generation: i64,
+    /// The process, or rather one opening of the vault by it. A lease that it holds itself is a
+    /// leftover: it begins one refresh at a time.
+    pub owner: &'a str,
+    /// A holder whose process is gone: its lease ends at once.
+    pub gone: Option<&'a str>,
+    /// Now.
+    pub now: i64,
+    /// When the lease ends by itself.
+    pub until: i64,
+    /// The SHA-256 of the refresh token that is going to be spent.
+    pub spending: &'a [u8],
+}
+
+/// A lease that was won.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lease {
+    /// Grows with each lease; tells ours from a later one of the same owner.
+    pub fence: i64,
+    /// When an earlier refresh of the same token was sent whose outcome never became known.
+    pub interrupted_since: Option<i64>,
+}
+
+/// A refresh that brought no tokens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FailedRefresh<'a> {
+    /// The authorisation.
+    pub id: Id,
+    /// Its generation.
+    pub generation: i64,
+    /// The owner of the lease.
+    pub owner: &'a str,
+    /// The fence of the lease.
+    pub fence: i64,
+    /// When it failed.
+    pub at: i64,
+    /// Why, without secrets.
+    pub error: &'a str,
+    /// No refresh before this time; nothing leaves what stands (a failed postponement).
+    pub not_before: Option<i64>,
+    /// No postponement before this time; nothing leaves what stands.
+    pub postpone_after: Option<i64>,
+    /// When the keeper looks next.
+    pub due_at: Option<i64>,
+    /// Why no refresh can succeed any more.
+    pub exhausted: Option<&'a str>,
+    /// True when the platform may have spent the refresh token nevertheless.
+    pub ambiguous: bool,
+}
+
+/// Rows that are added together.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct NewRows {
+    /// Apps.
+    pub apps: Vec<AppRow>,
+    /// Authorisations.
+    pub authorisations: Vec<AuthorisationRow>,
+    /// Accounts, of these or of standing apps and authorisations.
+    pub accounts: Vec<AccountRow>,
+}
+
+/// A keeper that asks for work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DueClaim<'a> {
+    /// Who asks; see [`Claim::owner`].
+    pub owner: &'a str,
+    /// Now: what is due by then.
+    pub now: i64,
+    /// When the leases end by themselves.
+    pub until: i64,
+    /// The most rows to hand out.
+    pub limit: u32,
+}
+
+/// An authorisation that is due, with its lease.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Due {
+    /// The authorisation, as it stands under the lease.
+    pub authorisation: AuthorisationRow,
+    /// The fence of the lease.
+    pub fence: i64,
+    /// The first name of an account that uses it, for messages.
+    pub label: String,
+}
+
+/// An intent that a keeper writes down before it spends a refresh token under a lease it holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Intent {
+    /// The authorisation.
+    pub id: Id,
+    /// The fence of the lease.
+    pub fence: i64,
+    /// The generation whose refresh token is going to be spent.
+    pub generation: i64,
+    /// The SHA-256 of that refresh token.
+    pub spending: Vec<u8>,
+}
+
+/// What a keeper decides about an authorisation whose lease it gives back unspent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Planned {
+    /// The authorisation.
+    pub id: Id,
+    /// The fence of the lease.
+    pub fence: i64,
+    /// When a keeper looks next.
+    pub due_at: Option<i64>,
+    /// The last warning given; see [`TokenColumns::announced`].
+    pub announced: Option<i64>,
+}
+
+/// A line of the audit trail. Holds no secret.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct AuditRow {
+    /// The id.
+    pub id: Id,
+    /// When.
+    pub at: i64,
+    /// The authorisation it is about, if it is about one.
+    pub authorisation_id: Option<Id>,
+    /// The account's or the app's name at that time.
+    pub subject: String,
+    /// `login`, `refresh`, `postpone`, `export`, ...
+    pub action: String,
+    /// True when it succeeded.
+    pub succeeded: bool,
+    /// More, for people.
+    pub detail: Option<String>,
+}
+
+/// Which lines of the audit trail are asked for, newest first.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AuditQuery {
+    /// Only those of this authorisation.
+    pub authorisation: Option<Id>,
+    /// Only those since then.
+    pub since: Option<i64>,
+    /// The most lines.
+    pub limit: u32,
+}
+
+/// What a person or another program should hear, kept until it was delivered. Holds no secret.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct EventRow {
+    /// The id; the same in each delivery of it.
+    pub id: Id,
+    /// When it happened.
+    pub at: i64,
+    /// The authorisation it is about.
+    pub authorisation_id: Id,
+    /// `expiring`, `exhausted` or `recovered`.
+    pub kind: String,
+    /// What is delivered, as JSON.
+    pub payload: String,
+    /// When the hook took it.
+    pub hook_at: Option<i64>,
+    /// When the webhook took it.
+    pub webhook_at: Option<i64>,
+    /// How many deliveries failed.
+    pub attempts: i64,
+}
+
+/// A way by which events are delivered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sink {
+    /// A command.
+    Hook,
+    /// An HTTP POST.
+    Webhook,
+}
+
+/// What is written down in the same transaction as a change of tokens.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Notes {
+    /// Lines of the audit trail.
+    pub audit: Vec<AuditRow>,
+    /// Events.
+    pub events: Vec<EventRow>,
+}
+
+/// A sealed value where it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sealed {
+    /// Its column.
+    pub place: SealedPlace,
+    /// The id of its row.
+    pub id: Id,
+    /// The sealed bytes.
+    pub bytes: Vec<u8>,
+}
+
+/// The columns that hold sealed values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SealedPlace {
+    /// The secret of an app.
+    AppSecret,
+    /// An access token.
+    Access,
+    /// A refresh token.
+    Refresh,
+}
+
+impl SealedPlace {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::AppSecret, Self::Access, Self::Refresh];
+
+    /// Returns the table.
+    pub const fn table(self) -> &'static str {
+        match self {
+            Self::AppSecret => "app",
+            Self::Access | Self::Refresh => "authorisation",
+        }
+    }
+
+    /// Returns the column.
+    pub const fn column(self) -> &'static str {
+        match self {
+            Self::AppSecret => "secret",
+            Self::Access => "access",
+            Self::Refresh => "refresh",
+        }
+    }
+}

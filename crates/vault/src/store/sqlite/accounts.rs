@@ -1,0 +1,290 @@
+//! Apps, accounts, and logins that wait.
+
+use sqlx::{Row as _, SqliteConnection};
+
+use super::{
+    SqliteStore,
+    notes::insert_notes,
+    rows::{app_row, columns, full, full_row, id},
+};
+use crate::{
+    Id,
+    store::{AccountRow, AppRow, AuthorisationRow, FullRow, NewRows, Notes, PendingLogin},
+};
+
+fn is_name_taken(error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::Database(database) if database.is_unique_violation())
+}
+
+/// True when it was done, false when a name was taken.
+fn unless_taken(done: sqlx::Result<()>) -> sqlx::Result<bool> {
+    match done {
+        Ok(()) => Ok(true),
+        Err(error) if is_name_taken(&error) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+impl SqliteStore {
+    pub(super) async fn all_apps(&self) -> sqlx::Result<Vec<AppRow>> {
+        let rows =
+            sqlx::query(concat!("SELECT ", columns!(app), " FROM app ORDER BY app.created_at, app.name"))
+                .fetch_all(&self.pool)
+                .await?;
+        rows.iter().map(app_row).collect()
+    }
+
+    pub(super) async fn find_app(&self, name: &str) -> sqlx::Result<Option<AppRow>> {
+        let row = sqlx::query(concat!("SELECT ", columns!(app), " FROM app WHERE app.name = ?1"))
+            .bind(name)
+            .fetch_optional(&self.pool)
+            .await?;
+        row.as_ref().map(app_row).transpose()
+    }
+
+    pub(super) async fn insert(&self, rows: &NewRows, notes: &Notes) -> sqlx::Result<bool> {
+        unless_taken(self.insert_rows(rows, notes).await)
+    }
+
+    async fn insert_rows(&self, rows: &NewRows, notes: &Notes) -> sqlx::Result<()> {
+        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        for row in &rows.apps {
+            insert_app(&mut transaction, row).await?;
+        }
+        for row in &rows.authorisations {
+            insert_authorisation(&mut transaction, row).await?;
+        }
+        for row in &rows.accounts {
+            insert_account(&mut transaction, row).await?;
+        }
+        insert_notes(&mut transaction, notes).await?;
+        transaction.commit().await
+    }
+
+    pub(super) async fn all_accounts(&self) -> sqlx::Result<Vec<FullRow>> {
+        let rows =
+            sqlx::query(full!("ORDER BY account.created_at, account.name")).fetch_all(&self.pool).await?;
+        rows.iter().map(full_row).collect()
+    }
+
+    pub(super) async fn find_account(&self, name: &str) -> sqlx::Result<Option<FullRow>> {
+        let row = sqlx::query(full!("WHERE account.name = ?1")).bind(name).fetch_optional(&self.pool).await?;
+        row.as_ref().map(full_row).transpose()
+    }
+
+    pub(super) async fn accounts_of_app(&self, app: Id) -> sqlx::Result<Vec<FullRow>> {
+        let rows = sqlx::query(full!("WHERE account.app_id = ?1 ORDER BY account.created_at, account.name"))
+            .bind(app.as_bytes().as_slice())
+            .fetch_all(&self.pool)
+            .await?;
+        rows.iter().map(full_row).collect()
+    }
+
+    pub(super) async fn accounts_of_authorisation(&self, authorisation: Id) -> sqlx::Result<Vec<FullRow>> {
+        let rows = sqlx::query(full!(
+            "WHERE account.authorisation_id = ?1 ORDER BY account.created_at, account.name"
+        ))
+        .bind(authorisation.as_bytes().as_slice())
+        .fetch_all(&self.pool)
+        .await?;
+        rows.iter().map(full_row).collect()
+    }
+
+    pub(super) async fn page_of_accounts(&self, after: Option<Id>, limit: u32) -> sqlx::Result<Vec<FullRow>> {
+        let rows = sqlx::query(full!("WHERE account.account_id > ?1 ORDER BY account.account_id LIMIT ?2"))
+            .bind(after.map(|id| id.as_bytes().to_vec()).unwrap_or_default())
+            .bind(limit)
+            .fetch_all(&self.pool)
+            .await?;
+        rows.iter().map(full_row).collect()
+    }
+
+    pub(super) async fn change_account(
+        &self,
+        authorisation: Option<&AuthorisationRow>,
+        row: &AccountRow,
+        notes: &Notes,
+    ) -> sqlx::Result<()> {
+        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        if let Some(authorisation) = authorisation {
+            insert_authorisation(&mut transaction, authorisation).await?;
+        }
+        let former = sqlx::query("SELECT authorisation_id FROM account WHERE account_id = ?1")
+            .bind(row.id.as_bytes().as_slice())
+            .fetch_optional(&mut *transaction)
+            .await?;
+        sqlx::query(
+            "UPDATE account SET authorisation_id = ?2, login = ?3, shop_id = ?4, country = ?5, region = ?6 \
+             WHERE account_id = ?1",
+        )
+        .bind(row.id.as_bytes().as_slice())
+        .bind(row.authorisation_id.as_bytes().as_slice())
+        .bind(&row.login)
+        .bind(&row.shop_id)
+        .bind(&row.country)
+        .bind(&row.region)
+        .execute(&mut *transaction)
+        .await?;
+        if let Some(former) = former {
+            let former: Vec<u8> = former.try_get(0)?;
+            delete_unused(&mut transaction, &former).await?;
+        }
+        insert_notes(&mut transaction, notes).await?;
+        transaction.commit().await
+    }
+
+    pub(super) async fn change_name(&self, account: Id, name: &str) -> sqlx::Result<bool> {
+        let done = sqlx::query("UPDATE account SET name = ?2 WHERE account_id = ?1")
+            .bind(account.as_bytes().as_slice())
+            .bind(name)
+            .execute(&self.pool)
+            .await;
+        unless_taken(done.map(|_| ()))
+    }
+
+    pub(super) async fn change_tags(&self, account: Id, tags: &[String]) -> sqlx::Result<()> {
+        let tags = serde_json::to_string(tags).map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
+        sqlx::query("UPDATE account SET tags = ?2 WHERE account_id = ?1")
+            .bind(account.as_bytes().as_slice())
+            .bind(tags)
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+
+    pub(super) async fn delete_account(&self, account: Id, notes: &Notes) -> sqlx::Result<()> {
+        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        let removed = sqlx::query("DELETE FROM account WHERE account_id = ?1 RETURNING authorisation_id")
+            .bind(account.as_bytes().as_slice())
+            .fetch_optional(&mut *transaction)
+            .await?;
+        if let Some(row) = removed {
+            let authorisation: Vec<u8> = row.try_get(0)?;
+            delete_unused(&mut transaction, &authorisation).await?;
+        }
+        insert_notes(&mut transaction, notes).await?;
+        transaction.commit().await
+    }
+
+    pub(super) async fn insert_login(&self, login: PendingLogin, forget_before: i64) -> sqlx::Result<()> {
+        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        sqlx::query("DELETE FROM pending_login WHERE begun_at < ?1")
+            .bind(forget_before)
+            .execute(&mut *transaction)
+            .await?;
+        sqlx::query("INSERT INTO pending_login (state_hash, app_id, begun_at) VALUES (?1, ?2, ?3)")
+            .bind(&login.state_hash)
+            .bind(login.app_id.as_bytes().as_slice())
+            .bind(login.begun_at)
+            .execute(&mut *transaction)
+            .await?;
+        transaction.commit().await
+    }
+
+    pub(super) async fn find_login(&self, state_hash: &[u8]) -> sqlx::Result<Option<PendingLogin>> {
+        let row = sqlx::query("SELECT state_hash, app_id, begun_at FROM pending_login WHERE state_hash = ?1")
+            .bind(state_hash)
+            .fetch_optional(&self.pool)
+            .await?;
+        row.map(|row| {
+            Ok(PendingLogin {
+                state_hash: row.try_get("state_hash")?,
+                app_id: id(&row, "app_id")?,
+                begun_at: row.try_get("begun_at")?,
+            })
+        })
+        .transpose()
+    }
+
+    pub(super) async fn delete_login(&self, state_hash: &[u8]) -> sqlx::Result<()> {
+        sqlx::query("DELETE FROM pending_login WHERE state_hash = ?1")
+            .bind(state_hash)
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+}
+
+async fn insert_app(connection: &mut SqliteConnection, row: &AppRow) -> sqlx::Result<()> {
+    sqlx::query(
+        "INSERT INTO app (app_id, name, platform, region, app_key, secret, redirect_uri, sandbox, secret_origin, \
+         created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+    )
+    .bind(row.id.as_bytes().as_slice())
+    .bind(&row.name)
+    .bind(&row.platform)
+    .bind(&row.region)
+    .bind(&row.app_key)
+    .bind(&row.secret)
+    .bind(&row.redirect_uri)
+    .bind(&row.sandbox)
+    .bind(&row.secret_origin)
+    .bind(row.created_at)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+async fn insert_account(connection: &mut SqliteConnection, row: &AccountRow) -> sqlx::Result<()> {
+    let tags = serde_json::to_string(&row.tags).map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
+    sqlx::query(
+        "INSERT INTO account (account_id, name, app_id, authorisation_id, login, shop_id, country, region, tags, \
+         created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+    )
+    .bind(row.id.as_bytes().as_slice())
+    .bind(&row.name)
+    .bind(row.app_id.as_bytes().as_slice())
+    .bind(row.authorisation_id.as_bytes().as_slice())
+    .bind(&row.login)
+    .bind(&row.shop_id)
+    .bind(&row.country)
+    .bind(&row.region)
+    .bind(tags)
+    .bind(row.created_at)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+async fn insert_authorisation(connection: &mut SqliteConnection, row: &AuthorisationRow) -> sqlx::Result<()> {
+    sqlx::query(
+        "INSERT INTO authorisation (authorisation_id, app_id, region, generation, access, refresh, issued_at, \
+         access_expires_at, refresh_expires_at, refresh_denied, identity, last_success, last_used, warm_at, due_at, \
+         announced, exhausted, last_error, last_error_at) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)",
+    )
+    .bind(row.id.as_bytes().as_slice())
+    .bind(row.app_id.as_bytes().as_slice())
+    .bind(&row.region)
+    .bind(row.generation)
+    .bind(&row.tokens.access)
+    .bind(&row.tokens.refresh)
+    .bind(row.tokens.issued_at)
+    .bind(row.tokens.access_expires_at)
+    .bind(row.tokens.refresh_expires_at)
+    .bind(i64::from(row.tokens.refresh_denied))
+    .bind(&row.tokens.identity)
+    .bind(row.last_success)
+    .bind(row.last_used)
+    .bind(row.tokens.warm_at)
+    .bind(row.tokens.due_at)
+    .bind(row.tokens.announced)
+    .bind(&row.exhausted)
+    .bind(&row.last_error)
+    .bind(row.last_error_at)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Removes an authorisation that no account uses any more.
+async fn delete_unused(connection: &mut SqliteConnection, authorisation: &[u8]) -> sqlx::Result<()> {
+    sqlx::query(
+        "DELETE FROM authorisation WHERE authorisation_id = ?1 \
+         AND NOT EXISTS (SELECT 1 FROM account WHERE authorisation_id = ?1)",
+    )
+    .bind(authorisation)
+    .execute(connection)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,245 @@
+//! The embedded store: what is asked of SQLite, one transaction a call.
+
+mod accounts;
+mod file;
+mod keys;
+mod notes;
+mod rows;
+mod schema;
+mod tokens;
+mod work;
+
+use sesame_core::{BoxFuture, Error, Result};
+
+pub use file::SqliteStore;
+
+use super::{
+    AccountRow, AppRow, AuditQuery, AuditRow, AuthorisationRow, Claim, Due, DueClaim, EventRow,
+    FailedRefresh, FullRow, Intent, KeyRow, Lease, NewRows, Notes, PendingLogin, Planned, Sealed,
+    SealedPlace, Sink, TokenColumns, TokenStore,
+};
+use crate::Id;
+
+impl SqliteStore {
+    /// Runs a piece of work and says what went wrong with which file.
+    fn run<'a, T>(
+        &'a self,
+        work: impl Future<Output = sqlx::Result<T>> + Send + 'a,
+    ) -> BoxFuture<'a, Result<T>> {
+        Box::pin(async move { work.await.map_err(|error| self.failed(error)) })
+    }
+}
+
+impl TokenStore for SqliteStore {
+    fn keys(&self) -> BoxFuture<'_, Result<Vec<KeyRow>>> {
+        self.run(self.all_keys())
+    }
+
+    fn add_key(&self, key: KeyRow) -> BoxFuture<'_, Result<KeyRow>> {
+        Box::pin(async move {
+            let state = key.state;
+            let stands = self.insert_key(key).await.map_err(|error| self.failed(error))?;
+            stands.ok_or_else(|| {
+                Error::local(format!("the vault {} lost its {state:?} key row", self.path.display()))
+            })
+        })
+    }
+
+    fn wrap_key<'a>(&'a self, key_id: &'a [u8], wrapped: Option<&'a [u8]>) -> BoxFuture<'a, Result<()>> {
+        self.run(self.set_wrapped(key_id, wrapped))
+    }
+
+    fn activate_key<'a>(&'a self, key_id: &'a [u8]) -> BoxFuture<'a, Result<bool>> {
+        self.run(self.switch_key(key_id))
+    }
+
+    fn sealed_with<'a>(
+        &'a self,
+        key_id: &'a [u8],
+        place: SealedPlace,
+        after: Option<Id>,
+        limit: u32,
+    ) -> BoxFuture<'a, Result<Vec<Sealed>>> {
+        self.run(self.find_sealed(key_id, place, after, limit))
+    }
+
+    fn reseal<'a>(&'a self, changes: &'a [(Sealed, Vec<u8>)]) -> BoxFuture<'a, Result<u64>> {
+        self.run(self.replace_sealed(changes))
+    }
+
+    fn apps(&self) -> BoxFuture<'_, Result<Vec<AppRow>>> {
+        self.run(self.all_apps())
+    }
+
+    fn app<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<AppRow>>> {
+        self.run(self.find_app(name))
+    }
+
+    fn add<'a>(&'a self, rows: &'a NewRows, notes: &'a Notes) -> BoxFuture<'a, Result<bool>> {
+        self.run(self.insert(rows, notes))
+    }
+
+    fn accounts(&self) -> BoxFuture<'_, Result<Vec<FullRow>>> {
+        self.run(self.all_accounts())
+    }
+
+    fn account<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<FullRow>>> {
+        self.run(self.find_account(name))
+    }
+
+    fn accounts_of(&self, app: Id) -> BoxFuture<'_, Result<Vec<FullRow>>> {
+        self.run(self.accounts_of_app(app))
+    }
+
+    fn accounts_using(&self, authorisation: Id) -> BoxFuture<'_, Result<Vec<FullRow>>> {
+        self.run(self.accounts_of_authorisation(authorisation))
+    }
+
+    fn accounts_after(&self, after: Option<Id>, limit: u32) -> BoxFuture<'_, Result<Vec<FullRow>>> {
+        self.run(self.page_of_accounts(after, limit))
+    }
+
+    fn update_account<'a>(
+        &'a self,
+        authorisation: Option<&'a AuthorisationRow>,
+        account: &'a AccountRow,
+        notes: &'a Notes,
+    ) -> BoxFuture<'a, Result<()>> {
+        self.run(self.change_account(authorisation, account, notes))
+    }
+
+    fn rename_account<'a>(&'a self, account: Id, name: &'a str) -> BoxFuture<'a, Result<bool>> {
+        self.run(self.change_name(account, name))
+    }
+
+    fn set_tags<'a>(&'a self, account: Id, tags: &'a [String]) -> BoxFuture<'a, Result<()>> {
+        self.run(self.change_tags(account, tags))
+    }
+
+    fn remove_account<'a>(&'a self, account: Id, notes: &'a Notes) -> BoxFuture<'a, Result<()>> {
+        self.run(self.delete_account(account, notes))
+    }
+
+    fn authorisation(&self, authorisation: Id) -> BoxFuture<'_, Result<Option<AuthorisationRow>>> {
+        self.run(self.find_authorisation(authorisation))
+    }
+
+    fn claim<'a>(&'a self, claim: Claim<'a>) -> BoxFuture<'a, Result<Option<Lease>>> {
+        self.run(self.take_lease(claim))
+    }
+
+    fn replace_tokens<'a>(
+        &'a self,
+        authorisation: Id,
+        expected: i64,
+        tokens: &'a TokenColumns,
+        at: i64,
+        notes: &'a Notes,
+    ) -> BoxFuture<'a, Result<bool>> {
+        self.run(self.swap_tokens(authorisation, expected, tokens, at, notes))
+    }
+
+    fn record_failure<'a>(
+        &'a self,
+        failure: FailedRefresh<'a>,
+        notes: &'a Notes,
+    ) -> BoxFuture<'a, Result<()>> {
+        self.run(self.write_failure(failure, notes))
+    }
+
+    fn exhaust<'a>(
+        &'a self,
+        authorisation: Id,
+        generation: i64,
+        reason: &'a str,
+        at: i64,
+        notes: &'a Notes,
+    ) -> BoxFuture<'a, Result<()>> {
+        self.run(self.mark_exhausted(authorisation, generation, reason, at, notes))
+    }
+
+    fn touch<'a>(&'a self, ids: &'a [Id], at: i64) -> BoxFuture<'a, Result<()>> {
+        self.run(self.mark_used(ids, at))
+    }
+
+    fn claim_due<'a>(&'a self, claim: DueClaim<'a>) -> BoxFuture<'a, Result<Vec<Due>>> {
+        self.run(self.take_due(claim))
+    }
+
+    fn begin<'a>(
+        &'a self,
+        owner: &'a str,
+        intents: &'a [Intent],
+        now: i64,
+    ) -> BoxFuture<'a, Result<Vec<Id>>> {
+        self.run(self.write_intents(owner, intents, now))
+    }
+
+    fn plan<'a>(
+        &'a self,
+        owner: &'a str,
+        plans: &'a [Planned],
+        notes: &'a Notes,
+    ) -> BoxFuture<'a, Result<()>> {
+        self.run(self.write_plans(owner, plans, notes))
+    }
+
+    fn next_due(&self, now: i64) -> BoxFuture<'_, Result<Option<i64>>> {
+        self.run(self.first_due(now))
+    }
+
+    fn keep_all_warm(&self) -> BoxFuture<'_, Result<()>> {
+        self.run(self.plan_all_warm())
+    }
+
+    fn claim_events(
+        &self,
+        sink: Sink,
+        since: i64,
+        now: i64,
+        until: i64,
+        limit: u32,
+    ) -> BoxFuture<'_, Result<Vec<EventRow>>> {
+        self.run(self.take_events(sink, since, now, until, limit))
+    }
+
+    fn event_taken(&self, event: Id, sink: Sink, at: i64) -> BoxFuture<'_, Result<()>> {
+        self.run(self.mark_taken(event, sink, at))
+    }
+
+    fn event_failed(&self, event: Id, next_try: i64) -> BoxFuture<'_, Result<()>> {
+        self.run(self.put_off(event, next_try))
+    }
+
+    fn note<'a>(&'a self, notes: &'a Notes) -> BoxFuture<'a, Result<()>> {
+        self.run(self.insert_notes(notes))
+    }
+
+    fn audit(&self, query: AuditQuery) -> BoxFuture<'_, Result<Vec<AuditRow>>> {
+        self.run(self.read_audit(query))
+    }
+
+    fn forget_notes(&self, before: i64) -> BoxFuture<'_, Result<u64>> {
+        self.run(self.delete_notes(before))
+    }
+
+    fn check(&self) -> BoxFuture<'_, Result<Vec<String>>> {
+        self.run(self.find_damage())
+    }
+
+    fn add_login(&self, login: PendingLogin, forget_before: i64) -> BoxFuture<'_, Result<()>> {
+        self.run(self.insert_login(login, forget_before))
+    }
+
+    fn login<'a>(&'a self, state_hash: &'a [u8]) -> BoxFuture<'a, Result<Option<PendingLogin>>> {
+        self.run(self.find_login(state_hash))
+    }
+
+    fn remove_login<'a>(&'a self, state_hash: &'a [u8]) -> BoxFuture<'a, Result<()>> {
+        self.run(self.delete_login(state_hash))
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        Box::pin(self.pool.close())
+    }
+}

@@ -1,0 +1,122 @@
+//! What keepers share: due authorisations, intents, plans.
+
+use sqlx::Row as _;
+
+use super::{
+    SqliteStore,
+    notes::insert_notes,
+    rows::{authorisation_row, columns},
+    tokens::ABSURD,
+};
+use crate::{
+    Id,
+    store::{Due, DueClaim, Intent, Notes, Planned},
+};
+
+impl SqliteStore {
+    pub(super) async fn take_due(&self, claim: DueClaim<'_>) -> sqlx::Result<Vec<Due>> {
+        let rows = sqlx::query(concat!(
+            "UPDATE authorisation SET lease_owner = ?1, lease_fence = lease_fence + 1, lease_until = ?2 \
+             WHERE authorisation_id IN (SELECT authorisation_id FROM authorisation WHERE due_at <= ?3 \
+             AND (lease_until IS NULL OR lease_until <= ?3 OR lease_owner IS NULL OR lease_until > ?5) \
+             ORDER BY due_at LIMIT ?4) RETURNING lease_fence, \
+             coalesce((SELECT min(name) FROM account \
+             WHERE account.authorisation_id = authorisation.authorisation_id), '') AS label, ",
+            columns!(authorisation),
+        ))
+        .bind(claim.owner)
+        .bind(claim.until)
+        .bind(claim.now)
+        .bind(claim.limit)
+        .bind(claim.until.saturating_add(ABSURD))
+        .fetch_all(&self.pool)
+        .await?;
+        let mut due = rows
+            .iter()
+            .map(|row| {
+                Ok(Due {
+                    authorisation: authorisation_row(row)?,
+                    fence: row.try_get("lease_fence")?,
+                    label: row.try_get("label")?,
+                })
+            })
+            .collect::<sqlx::Result<Vec<Due>>>()?;
+        due.sort_by_key(|due| due.authorisation.tokens.due_at);
+        Ok(due)
+    }
+
+    pub(super) async fn write_intents(
+        &self,
+        owner: &str,
+        intents: &[Intent],
+        now: i64,
+    ) -> sqlx::Result<Vec<Id>> {
+        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        let mut begun = Vec::with_capacity(intents.len());
+        for intent in intents {
+            let done = sqlx::query(
+                "UPDATE authorisation SET interrupted_since = coalesce(interrupted_since, refreshing_since), \
+                 refreshing_since = ?5, spending = ?6 \
+                 WHERE authorisation_id = ?1 AND lease_owner = ?2 AND lease_fence = ?3 AND generation = ?4",
+            )
+            .bind(intent.id.as_bytes().as_slice())
+            .bind(owner)
+            .bind(intent.fence)
+            .bind(intent.generation)
+            .bind(now)
+            .bind(&intent.spending)
+            .execute(&mut *transaction)
+            .await?;
+            if done.rows_affected() == 1 {
+                begun.push(intent.id);
+            }
+        }
+        transaction.commit().await?;
+        Ok(begun)
+    }
+
+    pub(super) async fn write_plans(
+        &self,
+        owner: &str,
+        plans: &[Planned],
+        notes: &Notes,
+    ) -> sqlx::Result<()> {
+        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        for plan in plans {
+            sqlx::query(
+                "UPDATE authorisation SET due_at = ?4, announced = ?5, lease_owner = NULL, lease_until = NULL \
+                 WHERE authorisation_id = ?1 AND lease_owner = ?2 AND lease_fence = ?3",
+            )
+            .bind(plan.id.as_bytes().as_slice())
+            .bind(owner)
+            .bind(plan.fence)
+            .bind(plan.due_at)
+            .bind(plan.announced)
+            .execute(&mut *transaction)
+            .await?;
+        }
+        insert_notes(&mut transaction, notes).await?;
+        transaction.commit().await
+    }
+
+    pub(super) async fn first_due(&self, now: i64) -> sqlx::Result<Option<i64>> {
+        let row = sqlx::query(
+            "SELECT due_at FROM authorisation WHERE due_at IS NOT NULL \
+             AND (lease_until IS NULL OR lease_until <= ?1 OR lease_owner IS NULL) ORDER BY due_at LIMIT 1",
+        )
+        .bind(now)
+        .fetch_optional(&self.pool)
+        .await?;
+        row.map(|row| row.try_get(0)).transpose()
+    }
+
+    pub(super) async fn plan_all_warm(&self) -> sqlx::Result<()> {
+        sqlx::query(
+            "UPDATE authorisation SET due_at = warm_at \
+             WHERE warm_at IS NOT NULL AND exhausted IS NULL AND (due_at IS NULL OR due_at > warm_at)",
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+}
