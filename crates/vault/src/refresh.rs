@@ -290,6 +290,24 @@ impl Inner {
         )
     }
 
+    /// The same for many at once: what takes time is the disk, and it writes them together.
+    pub(crate) async fn reserve_all(self: &Arc<Self>, ids: &[Id]) -> Vec<Result<Reserve>> {
+        let tasks: Vec<_> = ids
+            .iter()
+            .map(|id| {
+                let (inner, id) = (self.clone(), *id);
+                tokio::spawn(async move { inner.reserve(id).await })
+            })
+            .collect();
+        let mut reserves = Vec::with_capacity(tasks.len());
+        for task in tasks {
+            reserves.push(task.await.unwrap_or_else(|_| {
+                Err(Error::local("the journal could not be asked for room; nothing was sent"))
+            }));
+        }
+        reserves
+    }
+
     /// Returns the row's token if it is what the caller wants: somebody else was quicker.
     fn already_done(
         &self,
@@ -430,9 +448,11 @@ impl Flight {
     pub(crate) async fn land(self, result: Result<Landed>) -> bool {
         let Self { landing, tell } = self;
         let Landing { inner, authorisation, .. } = &landing;
-        let due = result.as_ref().ok().and_then(|landed| landed.row.as_ref()).filter(|row| {
-            schedule::may_postpone(&authorisation.app.platform.tokens, row, inner.now())
-        });
+        let due = result
+            .as_ref()
+            .ok()
+            .and_then(|landed| landed.row.as_ref())
+            .filter(|row| schedule::may_postpone(&authorisation.app.platform.tokens, row, inner.now()));
         let Some(row) = due.cloned() else {
             // First free the place, then tell: whoever is told and is not content may begin anew.
             drop(landing);

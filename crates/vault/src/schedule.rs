@@ -28,6 +28,7 @@ pub enum Keep {
 pub(crate) const MARKS: [i64; 4] = [30, 7, 2, 1];
 
 pub(crate) const DAY: i64 = 86_400_000;
+const MINUTE: i64 = 60_000;
 /// How long a shop counts as used after its token was asked for.
 const IN_USE: i64 = 7 * DAY;
 /// From this part of its life on an access token is renewed; the rest, up to the advisory window, is
@@ -70,7 +71,9 @@ pub(crate) fn warm_at(rules: &TokenRules, tokens: &TokenColumns, chance: f64) ->
     let life = ends_at.saturating_sub(tokens.issued_at).max(0);
     let from = tokens.issued_at.saturating_add(part(life, WARM_FROM));
     let to = Windows::of(rules, tokens).advisory_at.max(from);
-    Some(from.saturating_add(part(to.saturating_sub(from), chance)))
+    let at = from.saturating_add(part(to.saturating_sub(from), chance));
+    // A platform may give lives of seconds: they are fetched on demand.
+    Some(at.max(tokens.issued_at.saturating_add(MINUTE)))
 }
 
 /// Returns when a person has to authorise the shop again, if nothing prolongs it before.

@@ -364,7 +364,8 @@ impl Inner {
             ambiguous: error.is_ambiguous(),
         };
         self.write_down(authorisation, row, lease, failure).await;
-        Err(error.context(format!("the refresh token of account {:?} was not prolonged", authorisation.label)))
+        Err(error
+            .context(format!("the refresh token of account {:?} was not prolonged", authorisation.label)))
     }
 
     /// Writes down why there are no new tokens, and decides what follows.

@@ -17,10 +17,16 @@ const REPLY_LIMIT: usize = 1 << 20;
 /// What is exchanged for tokens.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Offer<'a> {
-    Code { code: &'a AuthCode, redirect_uri: &'a str },
+    Code {
+        code: &'a AuthCode,
+        redirect_uri: &'a str,
+    },
     Refresh(&'a RefreshToken),
     /// A refresh token near its end, for one with a new life. Takes a valid access token.
-    Postpone { refresh: &'a RefreshToken, access: &'a AccessToken },
+    Postpone {
+        refresh: &'a RefreshToken,
+        access: &'a AccessToken,
+    },
 }
 
 /// Who asks, and where.
