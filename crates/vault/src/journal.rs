@@ -8,6 +8,7 @@
 //! is found out while nothing is lost.
 
 use std::{
+    collections::HashSet,
     fs::{self, File, OpenOptions},
     io::{self, Write as _},
     path::{Path, PathBuf},
@@ -184,6 +185,11 @@ impl Journal {
             .collect();
         found.sort();
         found
+    }
+
+    /// Names the authorisations for which an answer waits.
+    pub(crate) fn waiting(&self) -> HashSet<Id> {
+        self.entries(None).into_iter().map(|(id, _)| id).collect()
     }
 
     /// Moves entries into the store. Entries that the store has overtaken are dropped.

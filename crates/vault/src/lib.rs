@@ -5,6 +5,7 @@
 //! | how a vault is opened and what it can do | [`Vault`] |
 //! | how a seller authorises an app | [`Login`], [`Callback`], [`Listener`] |
 //! | who may use which token, and when it is refreshed | [`AccountHandle`], [`Vault::token`] |
+//! | who keeps tokens alive that nobody asks for, and warns before they end | [`Keeper`] |
 //! | where things are kept | [`store`] |
 //! | how secrets are sealed, and where the master key lives | [`seal`] |
 //!
@@ -31,6 +32,7 @@ mod id;
 mod identity;
 mod import;
 mod journal;
+mod keeper;
 mod listener;
 mod location;
 mod login;
@@ -51,6 +53,7 @@ pub use app::{App, DEFAULT_REDIRECT_URI, NewApp};
 pub use clock::SystemClock;
 pub use handle::AccountHandle;
 pub use id::Id;
+pub use keeper::{Keeper, KeeperOptions, Pass, Totals};
 pub use listener::Listener;
 pub use location::Location;
 pub use login::{Callback, Login, LoginOptions};

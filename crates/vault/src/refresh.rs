@@ -26,6 +26,9 @@ use crate::{
     authorisation::{Authorisation, Outcome, Windows, approve, hopeless, needs_person, open_refresh},
     holder::Holder,
     journal::Reserve,
+    oauth::calls::Offer,
+    schedule,
+    spend::Spent,
     store::{AuthorisationRow, Claim, Notes},
     vault::{Busy, Inner},
     warnings::News,
@@ -139,48 +142,62 @@ impl Inner {
         why: Why,
         enough: impl Fn(&Token) -> bool,
     ) -> Result<Token> {
+        let mut cut_off = false;
         for _ in 0..3 {
             let mut outcome = self.join(authorisation, why);
             let done = match outcome.wait_for(Option::is_some).await {
                 Ok(done) => done.clone(),
-                // The task ended without a word: it panicked, or the runtime is being shut down.
+                // It ended without a word: a keeper that joined found its lease taken, the task
+                // panicked, or the runtime is being shut down.
                 Err(_) => None,
             };
+            cut_off = done.is_none();
             match done {
                 Some(Ok(token)) if enough(&token) => return Ok(token),
-                Some(Ok(_)) => {}
+                Some(Ok(_)) | None => {}
                 Some(Err(error)) => return Err(error),
-                None => {
-                    return Err(
-                        Error::local("the refresh was cut off in this process").retry_when(Retry::Backoff)
-                    );
-                }
             }
         }
-        Err(Error::local("other programs keep replacing this account's tokens").retry_when(Retry::Backoff))
+        Err(Error::local(if cut_off {
+            "the refresh was cut off in this process"
+        } else {
+            "other programs keep replacing this account's tokens"
+        })
+        .retry_when(Retry::Backoff))
     }
 
     /// Joins the refresh that is under way, or begins one in its own task.
     fn join(self: &Arc<Self>, authorisation: &Arc<Authorisation>, why: Why) -> Outcome {
-        let mut flight = authorisation.flight();
-        if let Some(outcome) = flight.as_ref() {
-            return outcome.clone();
-        }
-        let (tell, outcome) = watch::channel(None);
-        *flight = Some(outcome.clone());
-        drop(flight);
-        let landing =
-            Landing { inner: self.clone(), authorisation: authorisation.clone(), _busy: self.begin() };
+        let (flight, outcome) = match self.take_off(authorisation) {
+            Ok(begun) => begun,
+            Err(outcome) => return outcome,
+        };
+        let (inner, authorisation) = (self.clone(), authorisation.clone());
         tokio::spawn(async move {
-            let result = landing.inner.run(&landing.authorisation, why).await;
+            let result = inner.run(&authorisation, why).await;
             if let Err(error) = &result {
-                tracing::debug!(account = landing.authorisation.label, kind = %error.kind(), "no new tokens: {error}");
+                tracing::debug!(account = authorisation.label, kind = %error.kind(), "no new tokens: {error}");
             }
-            // First free the place, then tell: whoever is told and is not content may begin anew.
-            drop(landing);
-            let _ = tell.send(Some(result));
+            flight.land(result).await;
         });
         outcome
+    }
+
+    /// Takes the one place for a refresh of an authorisation in this process. `Err`: one is under way.
+    pub(crate) fn take_off(
+        self: &Arc<Self>,
+        authorisation: &Arc<Authorisation>,
+    ) -> Result<(Flight, Outcome), Outcome> {
+        let mut place = authorisation.flight();
+        if let Some(outcome) = place.as_ref() {
+            return Err(outcome.clone());
+        }
+        let (tell, outcome) = watch::channel(None);
+        *place = Some(outcome.clone());
+        drop(place);
+        let landing =
+            Landing { inner: self.clone(), authorisation: authorisation.clone(), _busy: self.begin() };
+        Ok((Flight { landing, tell }, outcome))
     }
 
     pub(crate) async fn row_of(&self, authorisation: &Authorisation) -> Result<AuthorisationRow> {
@@ -191,7 +208,7 @@ impl Inner {
     }
 
     /// The body of a refresh.
-    async fn run(self: &Arc<Self>, authorisation: &Arc<Authorisation>, why: Why) -> Result<Token> {
+    async fn run(self: &Arc<Self>, authorisation: &Arc<Authorisation>, why: Why) -> Result<Landed> {
         let patience = self.now().saturating_add(millis(self.lease() + PATIENCE));
         let mut pause = Duration::from_millis(100);
         let mut first_seen = None;
@@ -206,7 +223,7 @@ impl Inner {
             let row = self.row_of(authorisation).await?;
             let entry = *first_seen.get_or_insert(row.generation);
             if let Some(token) = self.already_done(authorisation, &row, why, entry)? {
-                return Ok(token);
+                return Ok(Landed { token, row: None });
             }
             let refresh = self.may_refresh(authorisation, &row, why).await?;
             if matches!(why, Why::Refused(_)) && !counted {
@@ -235,8 +252,9 @@ impl Inner {
             };
             match self.store.claim(claim).await? {
                 Some(lease) => {
-                    if let Some(token) = self.spend(authorisation, &row, &refresh, lease, reserve).await? {
-                        return Ok(token);
+                    let offer = Offer::Refresh(&refresh);
+                    if let Some(spent) = self.spend(authorisation, &row, offer, lease, reserve).await? {
+                        return Ok(spent.into());
                     }
                     // Refused, but somebody else had replaced the tokens meanwhile: look again.
                 }
@@ -270,6 +288,24 @@ impl Inner {
         tokio::task::spawn_blocking(move || journal.reserve(&sealer, &id, &owner)).await.unwrap_or_else(
             |_| Err(Error::local("the journal could not be asked for room; nothing was sent")),
         )
+    }
+
+    /// The same for many at once: what takes time is the disk, and it writes them together.
+    pub(crate) async fn reserve_all(self: &Arc<Self>, ids: &[Id]) -> Vec<Result<Reserve>> {
+        let tasks: Vec<_> = ids
+            .iter()
+            .map(|id| {
+                let (inner, id) = (self.clone(), *id);
+                tokio::spawn(async move { inner.reserve(id).await })
+            })
+            .collect();
+        let mut reserves = Vec::with_capacity(tasks.len());
+        for task in tasks {
+            reserves.push(task.await.unwrap_or_else(|_| {
+                Err(Error::local("the journal could not be asked for room; nothing was sent"))
+            }));
+        }
+        reserves
     }
 
     /// Returns the row's token if it is what the caller wants: somebody else was quicker.
@@ -384,6 +420,56 @@ fn waiting(row: &AuthorisationRow, now: i64, account: &str) -> Notice {
 
 pub(crate) fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// What a refresh leads to: a token, and the row that stands now if this task wrote it.
+pub(crate) struct Landed {
+    token: Token,
+    row: Option<AuthorisationRow>,
+}
+
+impl From<Spent> for Landed {
+    fn from(spent: Spent) -> Self {
+        Self { token: spent.token, row: Some(spent.row) }
+    }
+}
+
+/// The one refresh of an authorisation that is under way in this process. Dropped without a word, it
+/// lets those who wait begin another.
+pub(crate) struct Flight {
+    // Dropped first: first free the place, then tell.
+    landing: Landing,
+    tell: watch::Sender<Option<Result<Token>>>,
+}
+
+impl Flight {
+    /// Tells everybody who waits how it ended, and prolongs the refresh token if that is due. Returns
+    /// whether it was prolonged.
+    pub(crate) async fn land(self, result: Result<Landed>) -> bool {
+        let Self { landing, tell } = self;
+        let Landing { inner, authorisation, .. } = &landing;
+        let due = result
+            .as_ref()
+            .ok()
+            .and_then(|landed| landed.row.as_ref())
+            .filter(|row| schedule::may_postpone(&authorisation.app.platform.tokens, row, inner.now()));
+        let Some(row) = due.cloned() else {
+            // First free the place, then tell: whoever is told and is not content may begin anew.
+            drop(landing);
+            let _ = tell.send(Some(result.map(|landed| landed.token)));
+            return false;
+        };
+        // Those who wait have what they wanted; whoever comes now waits for the second call.
+        let (then, outcome) = watch::channel(None);
+        *authorisation.flight() = Some(outcome);
+        let result = result.map(|landed| landed.token);
+        let _ = tell.send(Some(result.clone()));
+        let newest = inner.prolong(authorisation, &row).await;
+        let prolonged = newest.is_some();
+        drop(landing);
+        let _ = then.send(Some(newest.map_or(result, Ok)));
+        prolonged
+    }
 }
 
 /// Frees the place of a refresh when its task ends, however it ends.

@@ -7,6 +7,7 @@
 use sesame_catalog::TokenRules;
 
 use crate::{
+    Id,
     authorisation::{Windows, hopeless},
     store::{AuthorisationRow, TokenColumns},
 };
@@ -26,7 +27,8 @@ pub enum Keep {
 /// How many days before an authorisation ends people are told, longest first.
 pub(crate) const MARKS: [i64; 4] = [30, 7, 2, 1];
 
-const DAY: i64 = 86_400_000;
+pub(crate) const DAY: i64 = 86_400_000;
+const MINUTE: i64 = 60_000;
 /// How long a shop counts as used after its token was asked for.
 const IN_USE: i64 = 7 * DAY;
 /// From this part of its life on an access token is renewed; the rest, up to the advisory window, is
@@ -34,6 +36,13 @@ const IN_USE: i64 = 7 * DAY;
 const WARM_FROM: f64 = 0.6;
 /// A refresh token that a refresh prolongs is renewed after this part of what is left of it.
 const PROLONG_AT: f64 = 0.75;
+/// Refreshes that prolong are spread over this part of what is left.
+const PROLONG_SPREAD: f64 = 0.05;
+/// A keeper's pause after a first failure, and its longest one once an access token has ended.
+const SHORT_PAUSE: i64 = 30_000;
+const LONG_PAUSE: i64 = 15 * 60_000;
+/// A postponement that is tried again within this time failed for a reason that passes.
+const BRIEF: i64 = DAY / 4;
 /// Postponements are spread over this part of the window in which the platform allows them.
 const POSTPONE_SPREAD: f64 = 1.0 / 60.0;
 
@@ -62,7 +71,9 @@ pub(crate) fn warm_at(rules: &TokenRules, tokens: &TokenColumns, chance: f64) ->
     let life = ends_at.saturating_sub(tokens.issued_at).max(0);
     let from = tokens.issued_at.saturating_add(part(life, WARM_FROM));
     let to = Windows::of(rules, tokens).advisory_at.max(from);
-    Some(from.saturating_add(part(to.saturating_sub(from), chance)))
+    let at = from.saturating_add(part(to.saturating_sub(from), chance));
+    // A platform may give lives of seconds: they are fetched on demand.
+    Some(at.max(tokens.issued_at.saturating_add(MINUTE)))
 }
 
 /// Returns when a person has to authorise the shop again, if nothing prolongs it before.
@@ -91,11 +102,14 @@ pub(crate) fn work(rules: &TokenRules, row: &AuthorisationRow, keep: Keep, now: 
     if end.is_some_and(|end| now >= end) {
         return Work::End;
     }
-    if reached(postpone_from(rules, row), now) {
+    if may_postpone(rules, row, now) {
         return Work::Postpone;
     }
     if reached(refresh_from(rules, row, keep, now), now) {
         return Work::Refresh;
+    }
+    if !reached(warn_from(rules, row), now) {
+        return Work::Nothing;
     }
     match end.and_then(|end| passed_mark(end, tokens.announced, now)) {
         Some(mark) => Work::Announce(mark),
@@ -118,22 +132,51 @@ pub(crate) fn due_at(
     let spread = part(millis(rules.postpone_window), POSTPONE_SPREAD * chance);
     let postpone = postpone_from(rules, row).map(|from| from.saturating_add(spread));
     let refresh = refresh_from(rules, row, keep, now);
-    let mark = end.and_then(|end| next_mark(end, row.tokens.announced));
+    let mark = end
+        .and_then(|end| next_mark(end, row.tokens.announced))
+        .and_then(|mark| Some(mark.max(warn_from(rules, row)?)));
     [end, postpone, refresh, mark].into_iter().flatten().min()
+}
+
+/// Tells whether the refresh token may be postponed now.
+pub(crate) fn may_postpone(rules: &TokenRules, row: &AuthorisationRow, now: i64) -> bool {
+    reached(postpone_from(rules, row), now)
+}
+
+/// How long a keeper leaves an authorisation alone after so many failures in a row: longer each time,
+/// but always with tries left before the access token ends.
+pub(crate) fn pause(tokens: &TokenColumns, failures: i64, now: i64) -> i64 {
+    let grown = SHORT_PAUSE << failures.clamp(0, 5);
+    let left = tokens.access_expires_at.map_or(0, |end| end.saturating_sub(now));
+    if left > 0 { grown.min(left / 4) } else { grown.min(LONG_PAUSE) }
 }
 
 fn reached(from: Option<i64>, now: i64) -> bool {
     from.is_some_and(|from| now >= from)
 }
 
-/// From when on the refresh token may be postponed.
-fn postpone_from(rules: &TokenRules, row: &AuthorisationRow) -> Option<i64> {
+/// When the platform's window for postponements opens, if there is one for this refresh token.
+fn window_opens(rules: &TokenRules, row: &AuthorisationRow) -> Option<i64> {
     rules.postpone.as_ref()?;
     if hopeless(row).is_some() {
         return None;
     }
-    let from = row.tokens.refresh_expires_at?.saturating_sub(millis(rules.postpone_window));
-    Some(from.max(row.postpone_after.unwrap_or(from)))
+    Some(row.tokens.refresh_expires_at?.saturating_sub(millis(rules.postpone_window)))
+}
+
+/// From when on the refresh token may be postponed.
+fn postpone_from(rules: &TokenRules, row: &AuthorisationRow) -> Option<i64> {
+    let opens = window_opens(rules, row)?;
+    Some(opens.max(row.postpone_after.unwrap_or(opens)))
+}
+
+/// From when on warnings are given. Nothing: not as long as a postponement has not been tried.
+fn warn_from(rules: &TokenRules, row: &AuthorisationRow) -> Option<i64> {
+    let Some(opens) = window_opens(rules, row) else { return Some(i64::MIN) };
+    let after = row.postpone_after?;
+    // A fault that passes is worth some more tries before people are woken.
+    let is_brief = row.last_error_at.is_some_and(|failed| after.saturating_sub(failed) < BRIEF);
+    Some(if is_brief { opens.saturating_add(DAY) } else { i64::MIN })
 }
 
 /// From when on the tokens are to be refreshed: to keep the access token warm, or because that
@@ -147,21 +190,37 @@ fn refresh_from(rules: &TokenRules, row: &AuthorisationRow, keep: Keep, now: i64
         Keep::Used => row.last_used.is_some_and(|used| now.saturating_sub(used) < IN_USE),
         Keep::Never => false,
     };
-    let warm = row.tokens.warm_at.filter(|_| is_warm);
-    let from = [warm, prolong_from(rules, &row.tokens)].into_iter().flatten().min()?;
+    // Rows of an older version were never planned: their chance follows from the id.
+    let warm = || row.tokens.warm_at.or_else(|| warm_at(rules, &row.tokens, chance_of(row.id)));
+    let warm = is_warm.then(warm).flatten();
+    let from = [warm, prolong_from(rules, row)].into_iter().flatten().min()?;
     Some(from.max(row.not_before.unwrap_or(from)))
 }
 
-/// From when on a refresh prolongs the refresh token, where one does.
-fn prolong_from(rules: &TokenRules, tokens: &TokenColumns) -> Option<i64> {
+/// From when on a refresh prolongs the refresh token, where one does: late in its life, but before
+/// people would be warned of an end that does not come.
+fn prolong_from(rules: &TokenRules, row: &AuthorisationRow) -> Option<i64> {
     if rules.refresh_end_fixed || rules.postpone.is_some() {
         return None;
     }
+    let tokens = &row.tokens;
     let end = tokens.refresh_expires_at?;
     let left = end.saturating_sub(tokens.issued_at).max(0);
-    // Should the end not move after all, it is asked for less than once a day.
-    let from = tokens.issued_at.saturating_add(part(left, PROLONG_AT).max(DAY));
+    let late = part(left, PROLONG_AT - PROLONG_SPREAD * chance_of(row.id));
+    let from = tokens.issued_at.saturating_add(late);
+    let from = match next_mark(end, tokens.announced) {
+        Some(mark) => from.min(mark.saturating_sub(DAY / 2)),
+        None => from,
+    };
+    // Should the end not move after all, it is asked for at most once a day.
+    let from = from.max(tokens.issued_at.saturating_add(DAY));
     (from < end).then_some(from)
+}
+
+/// A chance that is always the same for one authorisation.
+fn chance_of(id: Id) -> f64 {
+    let bytes = id.as_bytes();
+    f64::from(u32::from_be_bytes([bytes[12], bytes[13], bytes[14], bytes[15]])) / (f64::from(u32::MAX) + 1.0)
 }
 
 /// The mark that was passed last and not announced, if one was.

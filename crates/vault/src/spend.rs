@@ -7,12 +7,15 @@ use std::{
 
 use jiff::Timestamp;
 use sesame_catalog::{OAuthStyle, Platform};
-use sesame_core::{Error, ErrorKind, Fault, RefreshToken, Result, Retry};
+use sesame_core::{Error, ErrorKind, Fault, Result, Retry};
+use sha2::{Digest as _, Sha256};
 
 use crate::{
     Id, Token,
     audit::Action,
-    authorisation::{Authorisation, Windows, needs_person, seal_access, seal_refresh},
+    authorisation::{
+        Authorisation, Windows, needs_person, open_access, open_refresh, seal_access, seal_refresh,
+    },
     identity::{Identity, Match},
     journal::{Entry, Reserve},
     oauth::{
@@ -22,7 +25,7 @@ use crate::{
     },
     refresh::millis,
     schedule,
-    store::{AuthorisationRow, FailedRefresh, Lease, Notes, TokenColumns},
+    store::{AuthorisationRow, Claim, FailedRefresh, Lease, Notes, TokenColumns},
     vault::{Inner, blank},
     warnings::News,
 };
@@ -33,16 +36,40 @@ const RESCUE_TRIES: u32 = 7;
 /// The longest pause after failures that the platform gave no time for.
 const LONGEST_PAUSE: Duration = Duration::from_mins(2);
 
+/// How long a refused postponement is not tried again, and one that failed for a reason that passes.
+const REFUSED_POSTPONE: Duration = Duration::from_hours(24);
+const FAILED_POSTPONE: Duration = Duration::from_hours(1);
+
+/// What a refresh or a postponement brought.
+#[derive(Debug)]
+pub(crate) struct Spent {
+    pub(crate) token: Token,
+    /// The row, as it stands with the new tokens.
+    pub(crate) row: AuthorisationRow,
+}
+
+/// A call for tokens that brought none.
+struct Failure<'a> {
+    action: Action,
+    error: &'a Error,
+    /// No refresh for so long.
+    pause: Option<Duration>,
+    /// No postponement for so long.
+    postpone: Option<Duration>,
+    exhausted: Option<&'a str>,
+    ambiguous: bool,
+}
+
 impl Inner {
     /// Spends the refresh token. From here on a new pair may exist that only this task knows of.
     pub(crate) async fn spend(
         self: &Arc<Self>,
         authorisation: &Authorisation,
         row: &AuthorisationRow,
-        refresh: &RefreshToken,
+        offer: Offer<'_>,
         lease: Lease,
         reserve: &Reserve,
-    ) -> Result<Option<Token>> {
+    ) -> Result<Option<Spent>> {
         let app = &authorisation.app;
         let asker = Asker {
             platform: &app.platform,
@@ -51,16 +78,10 @@ impl Inner {
             secret: &app.secret,
             limit: self.limit(),
         };
-        let mut reply = match exchange(
-            self.transport.as_ref(),
-            self.clock.as_ref(),
-            asker,
-            Offer::Refresh(refresh),
-        )
-        .await
-        {
+        let answer = exchange(self.transport.as_ref(), self.clock.as_ref(), asker, offer).await;
+        let mut reply = match answer.and_then(|reply| check_postponed(reply, offer)) {
             Ok(reply) => reply,
-            Err(error) => return self.refresh_failed(authorisation, row, lease, error, false).await,
+            Err(error) => return self.call_failed(authorisation, row, offer, lease, error, false).await,
         };
         // A reply that names nobody is taken: not every documented one does, and it answers this
         // account's own refresh token. But then the rest of it has to make sense.
@@ -68,7 +89,7 @@ impl Inner {
         let shop = former.compare(&reply.owner.identity, &app.platform.tokens.identity);
         if let Some(doubt) = reply.doubt.take() {
             if shop != Match::Same {
-                return self.refresh_failed(authorisation, row, lease, doubt, false).await;
+                return self.call_failed(authorisation, row, offer, lease, doubt, false).await;
             }
             // The pair may be the only good one now: it is kept, and used until it is refused.
             tracing::warn!(account = authorisation.label, "{doubt}; the tokens are kept");
@@ -79,18 +100,26 @@ impl Inner {
                 "the platform answered the refresh with the tokens of another shop; nothing was overwritten",
             )
             .fault_of(Fault::Platform);
-            return self.refresh_failed(authorisation, row, lease, error, true).await;
+            return self.call_failed(authorisation, row, offer, lease, error, true).await;
         }
         let now = self.clock.now();
         let tokens = self.columns(authorisation, &reply, Some(row), now);
         let windows = Windows::of(&app.platform.tokens, &tokens);
-        let notes = self.news_of_refresh(authorisation, row).await;
+        let notes = self.news_of_refresh(authorisation, row, action_of(offer)).await;
         let kept = match self.keep(authorisation, row.generation, &tokens, Some(reserve), notes).await {
             Ok(kept) => kept,
             Err(error) => {
                 // The intent stays, the lease goes: the old token is tried once more when the disk
                 // can be written again.
-                self.write_down(authorisation, row, lease, &error, Duration::ZERO, None, true).await;
+                let failure = Failure {
+                    action: action_of(offer),
+                    error: &error,
+                    pause: Some(Duration::ZERO),
+                    postpone: None,
+                    exhausted: None,
+                    ambiguous: true,
+                };
+                self.write_down(authorisation, row, lease, failure).await;
                 return Err(error);
             }
         };
@@ -99,14 +128,63 @@ impl Inner {
             tracing::warn!(account = authorisation.label, "another process stored newer tokens first");
             return Ok(None);
         }
-        tracing::debug!(
-            account = authorisation.label,
-            generation = row.generation.saturating_add(1),
-            "tokens refreshed"
-        );
+        let generation = row.generation.saturating_add(1);
+        tracing::debug!(account = authorisation.label, generation, "{} done", action_of(offer).as_str());
         authorisation.quiet_until.store(i64::MIN, Ordering::Release);
         self.learn_owner(row, &former, &reply).await;
-        Ok(Some(authorisation.install(row.generation.saturating_add(1), reply.access, windows)))
+        let postpone_after =
+            row.postpone_after.filter(|_| row.tokens.refresh_expires_at == tokens.refresh_expires_at);
+        let row = AuthorisationRow {
+            generation,
+            tokens,
+            last_used: row.last_used,
+            postpone_after,
+            ..blank(row.id, row.app_id, row.region.clone(), now.as_millisecond())
+        };
+        Ok(Some(Spent { token: authorisation.install(generation, reply.access, windows), row }))
+    }
+
+    /// Prolongs the refresh token after a refresh, if its platform's window for that has come. A
+    /// failure is written down, and takes nothing away.
+    pub(crate) async fn prolong(
+        self: &Arc<Self>,
+        authorisation: &Authorisation,
+        row: &AuthorisationRow,
+    ) -> Option<Token> {
+        match self.postpone(authorisation, row).await {
+            Ok(spent) => spent.map(|spent| spent.token),
+            Err(error) => {
+                tracing::warn!(account = authorisation.label, "the refresh token was not prolonged: {error}");
+                None
+            }
+        }
+    }
+
+    async fn postpone(
+        self: &Arc<Self>,
+        authorisation: &Authorisation,
+        row: &AuthorisationRow,
+    ) -> Result<Option<Spent>> {
+        let (Some(refresh), Some(access)) =
+            (open_refresh(&self.sealer, row)?, open_access(&self.sealer, row)?)
+        else {
+            return Ok(None);
+        };
+        let reserve = self.reserve(row.id).await?;
+        let now = self.now();
+        let claim = Claim {
+            id: row.id,
+            generation: row.generation,
+            owner: &self.owner,
+            gone: None,
+            now,
+            until: now.saturating_add(millis(self.lease())),
+            spending: &Sha256::digest(refresh.expose().as_bytes()),
+        };
+        // Nothing: somebody else is at it, or has newer tokens.
+        let Some(lease) = self.store.claim(claim).await? else { return Ok(None) };
+        let offer = Offer::Postpone { refresh: &refresh, access: &access };
+        self.spend(authorisation, row, offer, lease, &reserve).await
     }
 
     /// Seals a reply's tokens; what a refresh does not repeat is kept from the row.
@@ -166,8 +244,10 @@ impl Inner {
             _ => schedule::ends_at(&tokens).and_then(|end| schedule::passed_mark(end, None, at)),
         };
         tokens.warm_at = schedule::warm_at(rules, &tokens, self.clock.jitter());
+        let same_end = old.is_some_and(|old| old.refresh_expires_at == tokens.refresh_expires_at);
         let planned = AuthorisationRow {
             last_used: former.map_or(Some(at), |row| row.last_used),
+            postpone_after: former.and_then(|row| row.postpone_after).filter(|_| same_end),
             ..blank(*id, authorisation.app.id, None, at)
         };
         let planned = AuthorisationRow { tokens, ..planned };
@@ -176,8 +256,13 @@ impl Inner {
     }
 
     /// What is written down beside new tokens.
-    async fn news_of_refresh(&self, authorisation: &Authorisation, row: &AuthorisationRow) -> Notes {
-        let line = self.line(Action::Refresh, &authorisation.label, Some(row.id), None);
+    async fn news_of_refresh(
+        &self,
+        authorisation: &Authorisation,
+        row: &AuthorisationRow,
+        action: Action,
+    ) -> Notes {
+        let line = self.line(action, &authorisation.label, Some(row.id), None);
         let mut notes = Notes { audit: vec![line], ..Notes::default() };
         if row.exhausted.is_some() {
             notes.events.extend(self.event_or_log(row, News::Recovered).await);
@@ -244,6 +329,45 @@ impl Inner {
         }
     }
 
+    async fn call_failed(
+        &self,
+        authorisation: &Authorisation,
+        row: &AuthorisationRow,
+        offer: Offer<'_>,
+        lease: Lease,
+        error: Error,
+        other_shop: bool,
+    ) -> Result<Option<Spent>> {
+        if matches!(offer, Offer::Postpone { .. }) {
+            return self.postpone_failed(authorisation, row, lease, error).await;
+        }
+        self.refresh_failed(authorisation, row, lease, error, other_shop).await
+    }
+
+    /// Writes down why the refresh token was not prolonged. Refreshes go on: a refusal of this call
+    /// may be of the access token, so it proves nothing about the refresh token.
+    async fn postpone_failed(
+        &self,
+        authorisation: &Authorisation,
+        row: &AuthorisationRow,
+        lease: Lease,
+        error: Error,
+    ) -> Result<Option<Spent>> {
+        let passes = error.is_retryable() || error.is_ambiguous();
+        let wait = if passes { FAILED_POSTPONE } else { REFUSED_POSTPONE };
+        let failure = Failure {
+            action: Action::Postpone,
+            error: &error,
+            pause: None,
+            postpone: Some(wait.mul_f64(1.0 + self.clock.jitter() / 8.0)),
+            exhausted: None,
+            ambiguous: error.is_ambiguous(),
+        };
+        self.write_down(authorisation, row, lease, failure).await;
+        Err(error
+            .context(format!("the refresh token of account {:?} was not prolonged", authorisation.label)))
+    }
+
     /// Writes down why there are no new tokens, and decides what follows.
     ///
     /// `Ok(None)`: somebody else has replaced the tokens meanwhile.
@@ -254,7 +378,7 @@ impl Inner {
         lease: Lease,
         error: Error,
         other_shop: bool,
-    ) -> Result<Option<Token>> {
+    ) -> Result<Option<Spent>> {
         let (label, app) = (&authorisation.label, &authorisation.app.name);
         let dead = is_dead(&error, &authorisation.app.platform);
         let reason = match (dead && !other_shop, lease.interrupted_since) {
@@ -266,8 +390,15 @@ impl Inner {
             )),
         };
         let pause = self.pause_after(&error, row.attempts, other_shop);
-        self.write_down(authorisation, row, lease, &error, pause, reason.as_deref(), error.is_ambiguous())
-            .await;
+        let failure = Failure {
+            action: Action::Refresh,
+            error: &error,
+            pause: Some(pause),
+            postpone: None,
+            exhausted: reason.as_deref(),
+            ambiguous: error.is_ambiguous(),
+        };
+        self.write_down(authorisation, row, lease, failure).await;
         self.rest(authorisation, pause);
         if dead && self.row_of(authorisation).await?.generation != row.generation {
             return Ok(None);
@@ -287,31 +418,32 @@ impl Inner {
     }
 
     /// Writes down a failure and gives the lease back.
-    #[expect(clippy::too_many_arguments, reason = "each is one fact of the failure")]
     async fn write_down(
         &self,
         authorisation: &Authorisation,
         row: &AuthorisationRow,
         lease: Lease,
-        error: &Error,
-        pause: Duration,
-        exhausted: Option<&str>,
-        ambiguous: bool,
+        failure: Failure<'_>,
     ) {
         let now = self.now();
-        let said = error.to_string();
-        let not_before = Some(now.saturating_add(millis(pause)));
-        let line = self.line(Action::Refresh, &authorisation.label, Some(row.id), Some(said.clone()));
+        let said = failure.error.to_string();
+        let until = |pause: Duration| now.saturating_add(millis(pause));
+        let (not_before, postpone_after) = (failure.pause.map(until), failure.postpone.map(until));
+        let line = self.line(failure.action, &authorisation.label, Some(row.id), Some(said.clone()));
         let mut notes = Notes { audit: vec![line], ..Notes::default() };
-        if let (Some(reason), None) = (exhausted, &row.exhausted) {
+        if let (Some(reason), None) = (failure.exhausted, &row.exhausted) {
             notes.events.extend(self.event_or_log(row, News::Exhausted(reason)).await);
         }
+        // A caller who waits for a token may try again soon; a keeper has time.
+        let patience = now.saturating_add(schedule::pause(&row.tokens, row.attempts, now));
         let after = AuthorisationRow {
-            not_before,
-            exhausted: exhausted.map(str::to_owned).or_else(|| row.exhausted.clone()),
+            not_before: not_before.map_or(row.not_before, |not_before| Some(not_before.max(patience))),
+            postpone_after: postpone_after.or(row.postpone_after),
+            exhausted: failure.exhausted.map(str::to_owned).or_else(|| row.exhausted.clone()),
+            last_error_at: Some(now),
             ..row.clone()
         };
-        let failure = FailedRefresh {
+        let failed = FailedRefresh {
             id: row.id,
             generation: row.generation,
             owner: &self.owner,
@@ -319,14 +451,14 @@ impl Inner {
             at: now,
             error: &said,
             not_before,
-            postpone_after: None,
+            postpone_after,
             due_at: self.due_at(&authorisation.app.platform, &after),
-            exhausted,
-            ambiguous,
+            exhausted: failure.exhausted,
+            ambiguous: failure.ambiguous,
         };
-        if let Err(store) = self.store.record_failure(failure, &notes).await {
+        if let Err(store) = self.store.record_failure(failed, &notes).await {
             // The lease ends by itself; the failure itself is what the caller has to hear.
-            tracing::warn!("a failed refresh cannot be written down: {store}");
+            tracing::warn!("a failure cannot be written down: {store}");
         }
     }
 
@@ -368,6 +500,27 @@ impl Inner {
             tracing::warn!("the owner of imported tokens cannot be written down: {error}");
         }
     }
+}
+
+const fn action_of(offer: Offer<'_>) -> Action {
+    match offer {
+        Offer::Postpone { .. } => Action::Postpone,
+        Offer::Code { .. } | Offer::Refresh(_) => Action::Refresh,
+    }
+}
+
+/// Refuses an answer to a postponement without a refresh token: the old one may be dead, and is
+/// tried before anybody believes that.
+fn check_postponed(reply: TokenReply, offer: Offer<'_>) -> Result<TokenReply> {
+    if matches!(offer, Offer::Postpone { .. }) && reply.refresh.is_none() {
+        return Err(Error::new(
+            ErrorKind::Envelope,
+            "the platform answered the postponement without a refresh token",
+        )
+        .fault_of(Fault::Platform)
+        .may_have_happened(true));
+    }
+    Ok(reply)
 }
 
 /// Tells whether a refusal means that the refresh token is dead.

@@ -95,7 +95,7 @@ pub(crate) struct Inner {
     location: Location,
     notices: watch::Sender<Vec<Notice>>,
     platforms: Mutex<HashMap<String, Arc<Platform>>>,
-    apps: Mutex<HashMap<Id, Arc<AppState>>>,
+    pub(crate) apps: Mutex<HashMap<Id, Arc<AppState>>>,
     pub(crate) authorisations: Mutex<HashMap<Id, Weak<Authorisation>>>,
     pub(crate) handles: Handles,
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use sesame_catalog::{OAuthStyle, Platform, Urls};
 use sesame_core::{
-    AppSecret, AuthCode, Error, HttpRequest, RefreshToken, Result, Shape,
+    AccessToken, AppSecret, AuthCode, Error, HttpRequest, RefreshToken, Result, Shape,
     request::encode_segment,
     sign::{Digest, SigningKey, sign},
     time::top_timestamp,
@@ -17,8 +17,16 @@ const REPLY_LIMIT: usize = 1 << 20;
 /// What is exchanged for tokens.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Offer<'a> {
-    Code { code: &'a AuthCode, redirect_uri: &'a str },
+    Code {
+        code: &'a AuthCode,
+        redirect_uri: &'a str,
+    },
     Refresh(&'a RefreshToken),
+    /// A refresh token near its end, for one with a new life. Takes a valid access token.
+    Postpone {
+        refresh: &'a RefreshToken,
+        access: &'a AccessToken,
+    },
 }
 
 /// Who asks, and where.
@@ -35,11 +43,12 @@ pub(crate) struct Asker<'a> {
 /// Names the spellings of the call, in the order in which they are tried.
 pub(crate) fn spellings<'a>(platform: &'a Platform, offer: &Offer<'_>) -> impl Iterator<Item = &'a str> {
     let rules = &platform.tokens;
-    let (first, others) = match offer {
-        Offer::Code { .. } => (&rules.create, &rules.create_also),
-        Offer::Refresh(_) => (&rules.refresh, &rules.refresh_also),
+    let (first, others): (_, &[String]) = match offer {
+        Offer::Code { .. } => (Some(&rules.create), &rules.create_also),
+        Offer::Refresh(_) => (Some(&rules.refresh), &rules.refresh_also),
+        Offer::Postpone { .. } => (rules.postpone.as_ref(), &[]),
     };
-    std::iter::once(first.as_str()).chain(others.iter().map(String::as_str))
+    first.into_iter().chain(others).map(String::as_str)
 }
 
 /// Builds one token call. Secrets travel in the body only.
@@ -95,6 +104,7 @@ fn param2(asker: Asker<'_>, spelling: &str, offer: Offer<'_>, now: Timestamp) ->
             pairs.push(("redirect_uri", redirect_uri));
         }
         Offer::Refresh(_) => pairs.push(("grant_type", "refresh_token")),
+        Offer::Postpone { access, .. } => pairs.push(("access_token", access.expose())),
     }
     let url = format!("{}/openapi/{path}", asker.urls.token);
     if !spelling.ends_with("/refreshToken") {
@@ -117,7 +127,7 @@ fn top_form(asker: Asker<'_>, path: &str, offer: Offer<'_>) -> HttpRequest {
             pairs.push(("grant_type", "authorization_code"));
             pairs.push(("redirect_uri", redirect_uri));
         }
-        Offer::Refresh(_) => pairs.push(("grant_type", "refresh_token")),
+        Offer::Refresh(_) | Offer::Postpone { .. } => pairs.push(("grant_type", "refresh_token")),
     }
     if let Some(view) = asker.platform.authorize.params.get("view") {
         pairs.push(("view", view));
@@ -146,7 +156,7 @@ fn top_signed(asker: Asker<'_>, method_name: &str, offer: Offer<'_>, now: Timest
 fn offered(offer: Offer<'_>) -> (&'static str, &str) {
     match offer {
         Offer::Code { code, .. } => ("code", code.expose()),
-        Offer::Refresh(token) => ("refresh_token", token.expose()),
+        Offer::Refresh(token) | Offer::Postpone { refresh: token, .. } => ("refresh_token", token.expose()),
     }
 }
 

@@ -80,8 +80,9 @@ pub trait TokenStore: Send + Sync {
     /// Takes the lease and writes down the intent, if the generation is still the same and nobody
     /// else holds a lease that has not ended.
     fn claim<'a>(&'a self, claim: Claim<'a>) -> BoxFuture<'a, Result<Option<Lease>>>;
-    /// Replaces the tokens `WHERE generation = expected`, clears intent, lease and errors; false
-    /// when somebody else was first.
+    /// Replaces the tokens `WHERE generation = expected`, clears intent, lease and errors, and
+    /// `postpone_after` unless the refresh token's end stays the same; false when somebody else was
+    /// first.
     fn replace_tokens<'a>(
         &'a self,
         id: Id,
@@ -117,7 +118,8 @@ pub trait TokenStore: Send + Sync {
     /// which that was so.
     fn begin<'a>(&'a self, owner: &'a str, intents: &'a [Intent], now: i64)
     -> BoxFuture<'a, Result<Vec<Id>>>;
-    /// Gives leases back that are still this owner's, with what was decided.
+    /// Gives leases back that are still this owner's, with what was decided. Events of authorisations
+    /// whose lease was lost are left out: whoever holds it now gives that warning.
     fn plan<'a>(
         &'a self,
         owner: &'a str,

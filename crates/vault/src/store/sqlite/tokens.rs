@@ -68,7 +68,8 @@ impl SqliteStore {
             "UPDATE authorisation SET generation = generation + 1, access = ?3, refresh = ?4, issued_at = ?5, \
              access_expires_at = ?6, refresh_expires_at = ?7, refresh_denied = ?8, identity = ?9, \
              last_success = ?10, warm_at = ?11, due_at = ?12, announced = ?13, exhausted = NULL, last_error = NULL, \
-             last_error_at = NULL, attempts = 0, not_before = NULL, postpone_after = NULL, lease_owner = NULL, \
+             last_error_at = NULL, attempts = 0, not_before = NULL, \
+             postpone_after = CASE WHEN refresh_expires_at IS ?7 THEN postpone_after END, lease_owner = NULL, \
              lease_until = NULL, refreshing_since = NULL, interrupted_since = NULL, spending = NULL \
              WHERE authorisation_id = ?1 AND generation = ?2",
         )

@@ -82,8 +82,9 @@ impl SqliteStore {
         notes: &Notes,
     ) -> sqlx::Result<()> {
         let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        let mut lost = Vec::new();
         for plan in plans {
-            sqlx::query(
+            let done = sqlx::query(
                 "UPDATE authorisation SET due_at = ?4, announced = ?5, lease_owner = NULL, lease_until = NULL \
                  WHERE authorisation_id = ?1 AND lease_owner = ?2 AND lease_fence = ?3",
             )
@@ -94,8 +95,17 @@ impl SqliteStore {
             .bind(plan.announced)
             .execute(&mut *transaction)
             .await?;
+            if done.rows_affected() != 1 {
+                lost.push(plan.id);
+            }
         }
-        insert_notes(&mut transaction, notes).await?;
+        if lost.is_empty() {
+            insert_notes(&mut transaction, notes).await?;
+        } else {
+            let mut notes = notes.clone();
+            notes.events.retain(|event| !lost.contains(&event.authorisation_id));
+            insert_notes(&mut transaction, &notes).await?;
+        }
         transaction.commit().await
     }
 

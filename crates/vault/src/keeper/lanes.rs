@@ -1,0 +1,239 @@
+//! One lane an app: how fast its refreshes may follow each other, and how many may be under way.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use sesame_core::{Error, ErrorKind};
+
+use crate::{Id, vault::lock};
+
+/// From so many failures in a row on an app is only sounded out.
+const TROUBLED: u32 = 8;
+/// How many calls of an app in trouble may be under way.
+const SOUNDINGS: usize = 2;
+/// How long at least the rows of an app wait that has no room; the longest wait is three times that.
+const NO_ROOM: i64 = 5_000;
+const IN_TROUBLE: i64 = 30_000;
+/// Lanes are swept when there are more than this.
+const SWEPT_AT: usize = 4_096;
+
+/// The lanes of a keeper. Times are milliseconds since 1970, or microseconds where a name says so.
+#[derive(Debug)]
+pub(super) struct Lanes {
+    interval_micros: i64,
+    burst_micros: i64,
+    in_flight: usize,
+    of_apps: HashMap<Id, Lane>,
+}
+
+#[derive(Debug, Default)]
+struct Lane {
+    /// GCRA's theoretical arrival time.
+    arrival_micros: i64,
+    /// Up to when rows that had to wait were given slots.
+    booked_micros: i64,
+    under_way: usize,
+    /// Failures in a row that are not a single shop's.
+    failures: u32,
+    /// The platform asked for quiet until then.
+    closed_until: i64,
+}
+
+/// How a call ended, as far as the lane of its app is concerned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ended {
+    /// The platform works: it gave tokens, or refused this shop.
+    Well,
+    /// It did not answer, or refuses the app.
+    Badly,
+    /// It asks for quiet.
+    Quiet(Duration),
+}
+
+impl Ended {
+    pub(super) fn of(error: &Error) -> Self {
+        match (error.kind(), error.retry_after()) {
+            (ErrorKind::Quota, Some(wait)) => Self::Quiet(wait),
+            (ErrorKind::Authorisation | ErrorKind::Token, _) => Self::Well,
+            _ => Self::Badly,
+        }
+    }
+}
+
+impl Lanes {
+    /// `per_app` is at least 1; a second's worth of refreshes may come at once.
+    pub(super) fn new(per_app: u32, in_flight: usize) -> Self {
+        let interval_micros = 1_000_000 / i64::from(per_app.max(1));
+        Self {
+            interval_micros,
+            burst_micros: 1_000_000 - interval_micros,
+            in_flight,
+            of_apps: HashMap::new(),
+        }
+    }
+
+    /// Lets one refresh of an app go at `now`. `Err`: it should come again then. `chance` in
+    /// `0.0..1.0` spreads those that wait for room.
+    fn enter(&mut self, app: Id, now: i64, chance: f64) -> Result<(), i64> {
+        if self.of_apps.len() > SWEPT_AT && !self.of_apps.contains_key(&app) {
+            let past = now.saturating_mul(1_000);
+            self.of_apps.retain(|_, lane| {
+                lane.under_way > 0 || lane.failures > 0 || lane.arrival_micros.max(lane.booked_micros) > past
+            });
+        }
+        let (interval, burst) = (self.interval_micros, self.burst_micros);
+        let lane = self.of_apps.entry(app).or_default();
+        let in_trouble = lane.failures >= TROUBLED;
+        let room = if in_trouble { SOUNDINGS.min(self.in_flight) } else { self.in_flight.div_ceil(2) };
+        if lane.under_way >= room {
+            let wait = if in_trouble { IN_TROUBLE } else { NO_ROOM };
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_precision_loss,
+                reason = "a part of half a minute"
+            )]
+            let more = (2.0 * wait as f64 * chance) as i64;
+            return Err(now.saturating_add(wait).saturating_add(more));
+        }
+        let micros = now.max(lane.closed_until).saturating_mul(1_000);
+        let earliest = lane.arrival_micros.saturating_sub(burst).max(micros);
+        if earliest > now.saturating_mul(1_000) {
+            let slot = earliest.max(lane.booked_micros);
+            lane.booked_micros = slot.saturating_add(interval);
+            // Rounded up: a slot that comes a little too early would be missed.
+            return Err(slot.saturating_add(999) / 1_000);
+        }
+        lane.arrival_micros = lane.arrival_micros.max(micros).saturating_add(interval);
+        lane.under_way += 1;
+        Ok(())
+    }
+
+    /// Gives a place back.
+    fn leave(&mut self, app: Id) {
+        if let Some(lane) = self.of_apps.get_mut(&app) {
+            lane.under_way = lane.under_way.saturating_sub(1);
+        }
+    }
+
+    /// Notes how a call ended.
+    fn ended(&mut self, app: Id, how: Ended, now: i64) {
+        let Some(lane) = self.of_apps.get_mut(&app) else { return };
+        match how {
+            Ended::Well => lane.failures = 0,
+            Ended::Badly => lane.failures = lane.failures.saturating_add(1),
+            Ended::Quiet(wait) => {
+                let wait = wait.min(Duration::from_hours(1));
+                let until = now.saturating_add(crate::refresh::millis(wait));
+                lane.closed_until = lane.closed_until.max(until);
+            }
+        }
+    }
+}
+
+/// One place of an app, given back on drop.
+#[derive(Debug)]
+pub(super) struct Seat {
+    lanes: Arc<Mutex<Lanes>>,
+    app: Id,
+}
+
+impl Seat {
+    /// Takes a place for a refresh at `now`. `Err`: it should come again then.
+    pub(super) fn take(lanes: &Arc<Mutex<Lanes>>, app: Id, now: i64, chance: f64) -> Result<Self, i64> {
+        lock(lanes).enter(app, now, chance)?;
+        Ok(Self { lanes: lanes.clone(), app })
+    }
+
+    /// Gives the place back and notes how the call ended.
+    pub(super) fn ended(self, how: Ended, now: i64) {
+        lock(&self.lanes).ended(self.app, how, now);
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        lock(&self.lanes).leave(self.app);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::SystemClock;
+
+    fn id() -> Id {
+        Id::new(&SystemClock)
+    }
+
+    #[test]
+    fn an_app_has_a_burst_and_then_its_pace_and_those_that_wait_get_slots_of_their_own() {
+        let mut lanes = Lanes::new(5, 1_000);
+        let app = id();
+        let now = 1_000_000;
+        let outcomes: Vec<_> = (0..500).map(|_| lanes.enter(app, now, 0.0)).collect();
+        assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 5);
+        let slots: Vec<i64> = outcomes.into_iter().filter_map(Result::err).collect();
+        for pair in slots.windows(2) {
+            assert_eq!(pair[1] - pair[0], 200);
+        }
+        assert_eq!(slots[0], now + 200);
+        // Each comes at its slot and goes at once.
+        for slot in slots {
+            assert_eq!(lanes.enter(app, slot, 0.0), Ok(()), "{slot}");
+        }
+        // Another app is not concerned.
+        assert_eq!(lanes.enter(id(), now, 0.0), Ok(()));
+    }
+
+    #[test]
+    fn no_second_sees_more_than_twice_the_pace() {
+        let mut lanes = Lanes::new(7, 100_000);
+        let app = id();
+        let mut went = Vec::new();
+        for now in 0..20_000 {
+            if lanes.enter(app, now, 0.0).is_ok() {
+                went.push(now);
+            }
+        }
+        for (at, begun) in went.iter().enumerate() {
+            let in_a_second = went[at..].iter().take_while(|now| **now < begun + 1_000).count();
+            assert!(in_a_second <= 14, "{in_a_second} from {begun}");
+        }
+        assert!((140..=147).contains(&went.len()), "{}", went.len());
+    }
+
+    #[test]
+    fn an_app_takes_half_of_the_places_and_one_in_trouble_two() {
+        let mut lanes = Lanes::new(1_000, 10);
+        let app = id();
+        assert_eq!((0..10).filter(|_| lanes.enter(app, 0, 0.5).is_ok()).count(), 5);
+        assert_eq!(lanes.enter(app, 0, 0.5), Err(10_000));
+        for _ in 0..5 {
+            lanes.leave(app);
+            lanes.ended(app, Ended::Badly, 0);
+        }
+        for _ in 0..3 {
+            lanes.enter(app, 0, 0.5).unwrap();
+            lanes.leave(app);
+            lanes.ended(app, Ended::Badly, 0);
+        }
+        assert_eq!((0..10).filter(|_| lanes.enter(app, 10, 0.5).is_ok()).count(), 2);
+        assert_eq!(lanes.enter(app, 10, 0.5), Err(10 + 60_000));
+        lanes.ended(app, Ended::Well, 10);
+        assert_eq!((0..10).filter(|_| lanes.enter(app, 10, 0.5).is_ok()).count(), 3);
+    }
+
+    #[test]
+    fn a_platform_that_asks_for_quiet_gets_it() {
+        let mut lanes = Lanes::new(5, 10);
+        let app = id();
+        lanes.enter(app, 0, 0.0).unwrap();
+        lanes.ended(app, Ended::Quiet(Duration::from_secs(60)), 0);
+        assert_eq!(lanes.enter(app, 1_000, 0.0), Err(60_000));
+        assert_eq!(lanes.enter(app, 1_000, 0.0), Err(60_200));
+        assert_eq!(lanes.enter(app, 60_000, 0.0), Ok(()));
+    }
+}

@@ -1,0 +1,256 @@
+//! The keeper: a background pass that keeps tokens alive, whoever uses them.
+//!
+//! It takes from the store what is due, under leases, so that several keepers share the work and its
+//! cost follows what is due and not what is kept. What it does to one authorisation is what a refresh
+//! on demand does: the same single flight, the same intent before and durable answer after.
+
+mod batch;
+mod lanes;
+mod shift;
+
+use std::{
+    collections::HashSet,
+    fmt,
+    pin::pin,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use sesame_core::{Error, Result};
+
+use crate::{Id, Vault, refresh::millis, schedule::Keep, vault::lock};
+use lanes::Lanes;
+use shift::Shift;
+
+/// The longest sleep: other processes change the table, too.
+const LONGEST_SLEEP: Duration = Duration::from_secs(30);
+/// The shortest sleep, so that what falls due in the meantime is claimed together.
+const SHORTEST_SLEEP: Duration = Duration::from_millis(50);
+/// The longest pause while the store is away.
+const LONGEST_BACKOFF: Duration = Duration::from_mins(1);
+
+/// What a [`Keeper`] does and how fast.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeeperOptions {
+    /// Which access tokens are kept warm; those of shops used in the last 7 days unless told otherwise.
+    /// Refresh tokens are prolonged and warnings given in any case.
+    pub keep: Keep,
+    /// The most refreshes of one app in a second, by this keeper: 5 unless told otherwise, at least 1.
+    /// What exceeds it is put off, not waited for.
+    pub per_app: u32,
+    /// The most token calls at one time, of all apps: 64 unless told otherwise, at least 1. One app
+    /// takes at most half of them, and an app whose calls keep failing two.
+    pub in_flight: usize,
+}
+
+impl Default for KeeperOptions {
+    fn default() -> Self {
+        Self { keep: Keep::default(), per_app: 5, in_flight: 64 }
+    }
+}
+
+/// What a keeper did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Totals {
+    /// Access tokens fetched.
+    pub refreshed: u64,
+    /// Refresh tokens prolonged by the platform's own call for it.
+    pub postponed: u64,
+    /// Warnings written down for delivery.
+    pub announced: u64,
+    /// Calls that brought no tokens, and rows that cannot be used.
+    pub failed: u64,
+    /// Authorisations whose end has come.
+    pub ended: u64,
+    /// Rows given back for a later time: their app's pace, another endpoint, nothing to do after all.
+    pub deferred: u64,
+}
+
+/// What one pass did, and when the next one has something to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Pass {
+    /// What was done.
+    pub done: Totals,
+    /// When the next authorisation is due; nothing when none ever is, as things stand.
+    pub next_due: Option<Timestamp>,
+}
+
+/// Keeps the tokens of a vault alive and warns before they end.
+///
+/// ```no_run
+/// # async fn example(vault: sesame_vault::Vault, stop: impl Future<Output = ()>) -> sesame_core::Result<()> {
+/// use sesame_vault::{Keeper, KeeperOptions};
+///
+/// let keeper = Keeper::new(vault, KeeperOptions::default());
+/// let totals = keeper.run(stop).await?;
+/// # let _ = totals; Ok(()) }
+/// ```
+///
+/// Any number of keepers may run on one vault, in one process or on many machines.
+pub struct Keeper {
+    vault: Vault,
+    options: KeeperOptions,
+    lanes: Arc<Mutex<Lanes>>,
+    /// Apps of another endpoint that people were told of.
+    told: Mutex<HashSet<Id>>,
+}
+
+impl Keeper {
+    /// Makes a keeper of a vault. The first one of a vault decides what is kept warm.
+    pub fn new(vault: Vault, options: KeeperOptions) -> Self {
+        let keep = *vault.0.keep.get_or_init(|| options.keep);
+        let options =
+            KeeperOptions { keep, per_app: options.per_app.max(1), in_flight: options.in_flight.max(1) };
+        let lanes = Arc::new(Mutex::new(Lanes::new(options.per_app, options.in_flight)));
+        Self { vault, options, lanes, told: Mutex::default() }
+    }
+
+    /// Does once what is due now, and returns when it is done.
+    ///
+    /// # Errors
+    /// The store's, when it is away; what was begun is finished before.
+    pub async fn pass(&self) -> Result<Pass> {
+        let inner = &self.vault.0;
+        let mut shift = Shift::new(self);
+        let due_by = inner.now();
+        let never = AtomicBool::new(false);
+        let claimed = loop {
+            shift.count_landed();
+            if !shift.has_room() {
+                shift.wait_landed().await;
+                continue;
+            }
+            match shift.claim(due_by, &never).await {
+                Ok(true) => {}
+                Ok(false) => break Ok(()),
+                Err(error) => break Err(error),
+            }
+        };
+        let done = shift.finish().await;
+        claimed?;
+        let next_due = inner.store.next_due(inner.now()).await?;
+        Ok(Pass { done, next_due: next_due.and_then(|at| Timestamp::from_millisecond(at).ok()) })
+    }
+
+    /// Works until `stop`, then finishes what is under way and gives back what was not begun.
+    ///
+    /// A store that is away is waited for. Whoever drops this future instead of stopping it loses
+    /// nothing either: calls under way end by themselves, leases too.
+    ///
+    /// # Errors
+    /// The store's, when it cannot be used at the beginning and waiting would not help.
+    pub async fn run(&self, stop: impl Future<Output = ()>) -> Result<Totals> {
+        let inner = &self.vault.0;
+        let mut stop = pin!(stop);
+        let stopping = AtomicBool::new(false);
+        let mut shift = Shift::new(self);
+        let mut failures = 0_u32;
+        let mut all_warm = self.options.keep != Keep::Always;
+        let mut has_worked = false;
+        while !stopping.load(Ordering::Relaxed) {
+            let is_full = !shift.has_room();
+            let sleep = if is_full {
+                LONGEST_SLEEP
+            } else {
+                let claimed = {
+                    let mut work = pin!(async {
+                        if !all_warm {
+                            inner.store.keep_all_warm().await?;
+                            all_warm = true;
+                        }
+                        if shift.claim(inner.now(), &stopping).await? {
+                            return Ok(None);
+                        }
+                        inner.store.next_due(inner.now()).await.map(|next| Some(self.sleep_until(next)))
+                    });
+                    loop {
+                        // Stopped in the middle of a claim: it is finished, so that its leases are known.
+                        tokio::select! {
+                            biased;
+                            claimed = &mut work => break claimed,
+                            () = &mut stop, if !stopping.load(Ordering::Relaxed) => {
+                                stopping.store(true, Ordering::Relaxed);
+                            }
+                        }
+                    }
+                };
+                match claimed {
+                    Ok(sleep) => {
+                        failures = 0;
+                        has_worked = true;
+                        let Some(sleep) = sleep else {
+                            shift.count_landed();
+                            continue;
+                        };
+                        sleep
+                    }
+                    Err(error) if !has_worked && !error.is_retryable() => {
+                        shift.finish().await;
+                        return Err(error);
+                    }
+                    Err(error) => {
+                        failures = failures.saturating_add(1);
+                        self.backoff(&error, failures)
+                    }
+                }
+            };
+            if stopping.load(Ordering::Relaxed) {
+                break;
+            }
+            let mut sleep = inner.clock.sleep(sleep);
+            loop {
+                tokio::select! {
+                    biased;
+                    () = &mut stop => {
+                        stopping.store(true, Ordering::Relaxed);
+                        break;
+                    }
+                    () = shift.wait_landed(), if shift.is_busy() => {
+                        if is_full && shift.has_room() {
+                            break;
+                        }
+                    }
+                    () = &mut sleep => break,
+                }
+            }
+        }
+        Ok(shift.finish().await)
+    }
+
+    fn sleep_until(&self, next_due: Option<i64>) -> Duration {
+        let left = next_due.map_or(i64::MAX, |at| at.saturating_sub(self.vault.0.now()));
+        Duration::from_millis(left.max(0).unsigned_abs()).clamp(SHORTEST_SLEEP, LONGEST_SLEEP)
+    }
+
+    fn backoff(&self, error: &Error, failures: u32) -> Duration {
+        let pause = Duration::from_secs(1 << failures.saturating_sub(1).min(6)).min(LONGEST_BACKOFF);
+        let pause = pause.mul_f64(0.5 + self.vault.0.clock.jitter() / 2.0);
+        tracing::warn!(
+            failures,
+            seconds = millis(pause) / 1_000,
+            "the vault cannot be used, waiting: {error}"
+        );
+        pause
+    }
+
+    fn tell_once(&self, app: Id, why: &str) {
+        if lock(&self.told).insert(app) {
+            self.vault.0.tell(crate::Notice::new(why));
+        }
+    }
+}
+
+impl fmt::Debug for Keeper {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Keeper")
+            .field("vault", &self.vault)
+            .field("options", &self.options)
+            .finish_non_exhaustive()
+    }
+}
