@@ -182,8 +182,8 @@ impl TokenStore for FlakyStore {
     fn event_taken(&self, id: Id, sink: Sink, at: i64) -> BoxFuture<'_, Result<()>> {
         self.inner.event_taken(id, sink, at)
     }
-    fn event_failed(&self, id: Id, next_try: i64) -> BoxFuture<'_, Result<()>> {
-        self.inner.event_failed(id, next_try)
+    fn event_failed(&self, id: Id, sink: Sink, next_try: i64) -> BoxFuture<'_, Result<()>> {
+        self.inner.event_failed(id, sink, next_try)
     }
     fn note<'a>(&'a self, notes: &'a Notes) -> BoxFuture<'a, Result<()>> {
         self.inner.note(notes)
