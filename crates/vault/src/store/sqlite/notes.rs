@@ -89,11 +89,7 @@ impl SqliteStore {
                  WHERE event_id = ?1"
             }
         };
-        sqlx::query(query)
-            .bind(event.as_bytes().as_slice())
-            .bind(next_try)
-            .execute(&self.pool)
-            .await?;
+        sqlx::query(query).bind(event.as_bytes().as_slice()).bind(next_try).execute(&self.pool).await?;
         Ok(())
     }
 
