@@ -43,6 +43,11 @@ impl Place {
         Some(Self { scheme, host: host.to_ascii_lowercase(), port: port.or(default), path: path.to_owned() })
     }
 
+    /// Tells whether whatever goes there is encrypted on the way.
+    pub(crate) fn is_https(&self) -> bool {
+        self.scheme == "https"
+    }
+
     /// Tells whether a listener on this machine can receive it: plain HTTP to a loopback address.
     pub(crate) fn is_loopback(&self) -> bool {
         self.scheme == "http" && is_loopback_host(&self.host)

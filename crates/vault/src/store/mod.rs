@@ -143,8 +143,8 @@ pub trait TokenStore: Send + Sync {
     ) -> BoxFuture<'_, Result<Vec<EventRow>>>;
     /// Notes that a sink took an event.
     fn event_taken(&self, id: Id, sink: Sink, at: i64) -> BoxFuture<'_, Result<()>>;
-    /// Puts an event off after a delivery that failed.
-    fn event_failed(&self, id: Id, next_try: i64) -> BoxFuture<'_, Result<()>>;
+    /// Puts an event off after a delivery to this sink that failed; the other sink does not wait.
+    fn event_failed(&self, id: Id, sink: Sink, next_try: i64) -> BoxFuture<'_, Result<()>>;
     /// Adds lines and events of their own.
     fn note<'a>(&'a self, notes: &'a Notes) -> BoxFuture<'a, Result<()>>;
     /// Reads the audit trail, newest first.

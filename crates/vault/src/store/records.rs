@@ -357,7 +357,7 @@ pub struct EventRow {
     pub hook_at: Option<i64>,
     /// When the webhook took it.
     pub webhook_at: Option<i64>,
-    /// How many deliveries failed.
+    /// How many deliveries failed to the sink that it is handed out to.
     pub attempts: i64,
 }
 

@@ -20,11 +20,12 @@ pub struct FlakyStore {
     inner: SqliteStore,
     pub fail_replace: Arc<AtomicUsize>,
     pub fail_claim: Arc<AtomicUsize>,
+    pub fail_taken: Arc<AtomicUsize>,
 }
 
 impl FlakyStore {
     pub fn new(inner: SqliteStore) -> Self {
-        Self { inner, fail_replace: Arc::default(), fail_claim: Arc::default() }
+        Self { inner, fail_replace: Arc::default(), fail_claim: Arc::default(), fail_taken: Arc::default() }
     }
 }
 
@@ -180,10 +181,13 @@ impl TokenStore for FlakyStore {
         self.inner.claim_events(sink, since, now, until, limit)
     }
     fn event_taken(&self, id: Id, sink: Sink, at: i64) -> BoxFuture<'_, Result<()>> {
+        if due(&self.fail_taken) {
+            return Box::pin(async { Err(full()) });
+        }
         self.inner.event_taken(id, sink, at)
     }
-    fn event_failed(&self, id: Id, next_try: i64) -> BoxFuture<'_, Result<()>> {
-        self.inner.event_failed(id, next_try)
+    fn event_failed(&self, id: Id, sink: Sink, next_try: i64) -> BoxFuture<'_, Result<()>> {
+        self.inner.event_failed(id, sink, next_try)
     }
     fn note<'a>(&'a self, notes: &'a Notes) -> BoxFuture<'a, Result<()>> {
         self.inner.note(notes)

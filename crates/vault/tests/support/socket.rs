@@ -20,8 +20,9 @@ async fn exchange(request: HttpRequest) -> std::io::Result<HttpResponse> {
     let rest = request.url.strip_prefix("http://").unwrap();
     let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
     let mut stream = TcpStream::connect(authority).await?;
+    let more: String = request.headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
     let head = format!(
-        "{} {path} HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\nContent-Type: {}\r\nContent-Length: {}\r\n\r\n",
+        "{} {path} HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n{more}Content-Type: {}\r\nContent-Length: {}\r\n\r\n",
         request.method.as_str(),
         request.content_type.as_deref().unwrap_or("text/plain"),
         request.body.len()

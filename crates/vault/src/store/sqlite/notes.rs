@@ -50,15 +50,17 @@ impl SqliteStore {
         until: i64,
         limit: u32,
     ) -> sqlx::Result<Vec<EventRow>> {
-        // A claim is a `next_try` in the future: a deliverer that dies is followed by another.
+        // A claim is a next try in the future: a deliverer that dies is followed by another.
         let query = match sink {
             Sink::Hook => {
-                "UPDATE event SET next_try = ?3 WHERE event_id IN (SELECT event_id FROM event \
-                 WHERE hook_at IS NULL AND at >= ?1 AND next_try <= ?2 ORDER BY at LIMIT ?4) RETURNING *"
+                "UPDATE event SET hook_next = ?3 WHERE event_id IN (SELECT event_id FROM event \
+                 WHERE hook_at IS NULL AND at >= ?1 AND hook_next <= ?2 ORDER BY at, event_id LIMIT ?4) \
+                 RETURNING *, hook_attempts AS attempts"
             }
             Sink::Webhook => {
-                "UPDATE event SET next_try = ?3 WHERE event_id IN (SELECT event_id FROM event \
-                 WHERE webhook_at IS NULL AND at >= ?1 AND next_try <= ?2 ORDER BY at LIMIT ?4) RETURNING *"
+                "UPDATE event SET webhook_next = ?3 WHERE event_id IN (SELECT event_id FROM event \
+                 WHERE webhook_at IS NULL AND at >= ?1 AND webhook_next <= ?2 ORDER BY at, event_id LIMIT ?4) \
+                 RETURNING *, webhook_attempts AS attempts"
             }
         };
         let rows =
@@ -69,21 +71,25 @@ impl SqliteStore {
     }
 
     pub(super) async fn mark_taken(&self, event: Id, sink: Sink, at: i64) -> sqlx::Result<()> {
-        // The other sink, if it still waits, may have it at once.
         let query = match sink {
-            Sink::Hook => "UPDATE event SET hook_at = ?2, next_try = ?2 WHERE event_id = ?1",
-            Sink::Webhook => "UPDATE event SET webhook_at = ?2, next_try = ?2 WHERE event_id = ?1",
+            Sink::Hook => "UPDATE event SET hook_at = ?2 WHERE event_id = ?1",
+            Sink::Webhook => "UPDATE event SET webhook_at = ?2 WHERE event_id = ?1",
         };
         sqlx::query(query).bind(event.as_bytes().as_slice()).bind(at).execute(&self.pool).await?;
         Ok(())
     }
 
-    pub(super) async fn put_off(&self, event: Id, next_try: i64) -> sqlx::Result<()> {
-        sqlx::query("UPDATE event SET attempts = attempts + 1, next_try = ?2 WHERE event_id = ?1")
-            .bind(event.as_bytes().as_slice())
-            .bind(next_try)
-            .execute(&self.pool)
-            .await?;
+    pub(super) async fn put_off(&self, event: Id, sink: Sink, next_try: i64) -> sqlx::Result<()> {
+        let query = match sink {
+            Sink::Hook => {
+                "UPDATE event SET hook_attempts = hook_attempts + 1, hook_next = ?2 WHERE event_id = ?1"
+            }
+            Sink::Webhook => {
+                "UPDATE event SET webhook_attempts = webhook_attempts + 1, webhook_next = ?2 \
+                 WHERE event_id = ?1"
+            }
+        };
+        sqlx::query(query).bind(event.as_bytes().as_slice()).bind(next_try).execute(&self.pool).await?;
         Ok(())
     }
 
@@ -122,8 +128,8 @@ pub(super) async fn insert_notes(connection: &mut SqliteConnection, notes: &Note
     }
     for row in &notes.events {
         sqlx::query(
-            "INSERT INTO event (event_id, at, authorisation_id, kind, payload, next_try) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?2)",
+            "INSERT INTO event (event_id, at, authorisation_id, kind, payload, hook_next, webhook_next) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?2, ?2)",
         )
         .bind(row.id.as_bytes().as_slice())
         .bind(row.at)

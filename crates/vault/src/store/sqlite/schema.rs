@@ -128,10 +128,14 @@ CREATE TABLE event (
     authorisation_id BLOB    NOT NULL,
     kind             TEXT    NOT NULL,
     payload          TEXT    NOT NULL,
+    -- When a sink took it, how often that failed, and when it is next tried: one that is away holds
+    -- up no other.
     hook_at          INTEGER,
+    hook_attempts    INTEGER NOT NULL DEFAULT 0,
+    hook_next        INTEGER NOT NULL,
     webhook_at       INTEGER,
-    attempts         INTEGER NOT NULL DEFAULT 0,
-    next_try         INTEGER NOT NULL
+    webhook_attempts INTEGER NOT NULL DEFAULT 0,
+    webhook_next     INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX event_for_hook ON event (at) WHERE hook_at IS NULL;
 CREATE INDEX event_for_webhook ON event (at) WHERE webhook_at IS NULL;
