@@ -99,9 +99,11 @@ pub(crate) enum Command {
     App(commands::app::Command),
     /// Authorises a shop.
     Login(commands::login::Args),
-    /// Lists the shops and the health of their tokens.
+    /// Lists the shops and the health of their tokens; names and tags them.
     #[command(visible_alias = "account")]
     Accounts(commands::accounts::Args),
+    /// Removes a shop from the vault.
+    Logout(commands::logout::Args),
     /// Prints a valid access token.
     Token(commands::token::Args),
     /// Fetches a new access token now.

@@ -8,12 +8,14 @@ mod coming_from;
 mod commands;
 mod crash;
 mod env_file;
+mod health;
 mod json_text;
 mod listings;
 mod logs;
 mod nearest;
 mod output;
 mod parameters;
+mod question;
 mod reference;
 mod running;
 mod secret_input;
@@ -86,6 +88,7 @@ fn dispatch(command: Command, session: &Session) -> Outcome {
         Command::App(command) => commands::app::run(command, session),
         Command::Login(args) => commands::login::run(&args, session),
         Command::Accounts(args) => commands::accounts::run(&args, session),
+        Command::Logout(args) => commands::logout::run(&args, session),
         Command::Token(args) => commands::token::run(&args, session),
         Command::Refresh(args) => commands::refresh::run(args, session),
         Command::Call(args) => commands::call::run(&args, session),

@@ -77,6 +77,13 @@ impl Rows {
         grid.lines().fold(String::new(), |text, line| text + line.trim_end() + "\n")
     }
 
+    /// Returns how many columns of a screen the rows take at most when no cell is broken.
+    fn width(&self) -> usize {
+        // Whatever comes after the Latin, Greek and Cyrillic letters may be two columns wide.
+        let wide = |line: &str| line.chars().map(|c| if c < '\u{1100}' { 1 } else { 2 }).sum();
+        self.grid(None, false).lines().map(wide).max().unwrap_or_default()
+    }
+
     /// Writes the rows as RFC 4180 has it.
     pub(crate) fn csv(&self) -> String {
         let mut out = String::new();
@@ -169,6 +176,12 @@ impl Printer {
             Format::Table | Format::Csv => text(self)?,
         }
         self.flush()
+    }
+
+    /// Tells whether rows are wider than the terminal that they would be printed on.
+    pub(crate) fn is_too_wide(&self, rows: &Rows) -> bool {
+        let width = if self.terminal { terminal_width() } else { None };
+        width.is_some_and(|width| rows.width() > usize::from(width))
     }
 
     /// Prints rows as a table, whatever the form.

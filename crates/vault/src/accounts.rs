@@ -8,6 +8,7 @@ use sesame_core::{AccessToken, RefreshToken};
 use crate::{
     Id,
     authorisation::{Windows, hopeless},
+    schedule,
     store::FullRow,
 };
 
@@ -82,6 +83,19 @@ pub struct Account {
     pub attempts: i64,
     /// How many times the tokens were replaced.
     pub generation: i64,
+    /// When a person has to authorise the shop again at the latest; nothing while its tokens are
+    /// prolonged without one, or when nobody knows.
+    pub needs_person_by: Option<Timestamp>,
+    /// When people are next told of its end; nothing when all was said, or nobody knows the end.
+    pub next_warning_at: Option<Timestamp>,
+    /// When its access token was last used, give or take an hour.
+    pub last_used: Option<Timestamp>,
+    /// Where the secret of its app was read from: `standard input`, `variable X`, `file F`.
+    pub secret_origin: Option<String>,
+    /// What people put on it, to find it by; sorted.
+    pub tags: Vec<String>,
+    /// When it was added.
+    pub created_at: Timestamp,
 }
 
 impl Account {
@@ -107,6 +121,12 @@ impl Account {
             last_error_at: at(authorisation.last_error_at),
             attempts: authorisation.attempts,
             generation: authorisation.generation,
+            needs_person_by: at(schedule::needs_person_by(rules, authorisation, now)),
+            next_warning_at: at(schedule::next_warning(authorisation)),
+            last_used: at(authorisation.last_used),
+            secret_origin: app.secret_origin.clone(),
+            tags: account.tags.clone(),
+            created_at: at(Some(account.created_at)).unwrap_or_default(),
         }
     }
 }
@@ -147,7 +167,7 @@ fn state(row: &FullRow, rules: Option<&TokenRules>, now: i64) -> AccountState {
 impl Serialize for Account {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let time = |at: Option<Timestamp>| at.map(|at| at.to_string());
-        let mut out = serializer.serialize_struct("Account", 18)?;
+        let mut out = serializer.serialize_struct("Account", 24)?;
         out.serialize_field("name", &self.name)?;
         out.serialize_field("platform", &self.platform)?;
         out.serialize_field("app", &self.app)?;
@@ -166,6 +186,12 @@ impl Serialize for Account {
         out.serialize_field("attempts", &self.attempts)?;
         out.serialize_field("generation", &self.generation)?;
         out.serialize_field("id", &self.id.to_string())?;
+        out.serialize_field("tags", &self.tags)?;
+        out.serialize_field("secret_origin", &self.secret_origin)?;
+        out.serialize_field("last_used", &time(self.last_used))?;
+        out.serialize_field("created_at", &time(Some(self.created_at)))?;
+        out.serialize_field("needs_person_by", &time(self.needs_person_by))?;
+        out.serialize_field("next_warning_at", &time(self.next_warning_at))?;
         out.end()
     }
 }

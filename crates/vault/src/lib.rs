@@ -45,6 +45,7 @@ mod schedule;
 pub mod seal;
 mod spend;
 pub mod store;
+mod tags;
 mod token;
 mod vault;
 mod warnings;

@@ -46,6 +46,11 @@ const BRIEF: i64 = DAY / 4;
 /// Postponements are spread over this part of the window in which the platform allows them.
 const POSTPONE_SPREAD: f64 = 1.0 / 60.0;
 
+/// A postponement that was not done after this part of its window is late.
+const LATE_POSTPONE: f64 = 1.0 / 6.0;
+/// A refresh that prolongs is late after this part of what was left when the tokens came.
+const LATE_PROLONG: f64 = 0.9;
+
 /// What is to be done about an authorisation now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Work {
@@ -149,6 +154,31 @@ pub(crate) fn pause(tokens: &TokenColumns, failures: i64, now: i64) -> i64 {
     let grown = SHORT_PAUSE << failures.clamp(0, 5);
     let left = tokens.access_expires_at.map_or(0, |end| end.saturating_sub(now));
     if left > 0 { grown.min(left / 4) } else { grown.min(LONG_PAUSE) }
+}
+
+/// When a person has to act at the latest; nothing while a keeper prolongs the authorisation by
+/// itself. One that a keeper should have prolonged some time ago counts as one that ends: no keeper
+/// runs, or it fails.
+pub(crate) fn needs_person_by(rules: Option<&TokenRules>, row: &AuthorisationRow, now: i64) -> Option<i64> {
+    let tokens = &row.tokens;
+    let end = ends_at(tokens)?;
+    let Some(rules) = rules.filter(|_| hopeless(row).is_none()) else { return Some(end) };
+    let late = if rules.postpone.is_some() {
+        let window = millis(rules.postpone_window);
+        end.saturating_sub(window).saturating_add(part(window, LATE_POSTPONE))
+    } else {
+        prolong_from(rules, tokens)?;
+        tokens.issued_at.saturating_add(part(end.saturating_sub(tokens.issued_at).max(0), LATE_PROLONG))
+    };
+    (now >= late).then_some(end)
+}
+
+/// When the next warning of an authorisation's end is due.
+pub(crate) fn next_warning(row: &AuthorisationRow) -> Option<i64> {
+    if row.exhausted.is_some() {
+        return None;
+    }
+    next_mark(ends_at(&row.tokens)?, row.tokens.announced)
 }
 
 fn reached(from: Option<i64>, now: i64) -> bool {

@@ -28,6 +28,7 @@ use crate::{
     schedule::{self, Keep},
     seal::{KeyChoice, KeyKind, Sealer, unlock},
     store::{AppRow, AuthorisationRow, FullRow, NewRows, Notes, SqliteStore, TokenColumns, TokenStore},
+    tags,
 };
 
 /// How long one call to a token service may take, unless told otherwise.
@@ -288,7 +289,43 @@ impl Vault {
         self.account(new_name).await
     }
 
-    /// Removes an account from the vault. The platform is not told.
+    /// Puts tags on an account and takes others off; returns it with its tags, sorted, none twice.
+    ///
+    /// A tag has 1 to 50 letters, digits or `-_.:/`, and begins with a letter or a digit; an account
+    /// has at most 32. To add one that is there and to take off one that is not changes nothing.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Usage`](sesame_core::ErrorKind::Usage) for a tag that cannot be one, for one that
+    /// is both added and taken off, and when there would be too many; nothing is changed then.
+    pub async fn tag_account(&self, name: &str, add: &[String], remove: &[String]) -> Result<Account> {
+        let row = self.0.account_row(name).await?;
+        let tags = tags::changed(&row.account.tags, add, remove)?;
+        if tags != row.account.tags {
+            self.0.store.set_tags(row.account.id, &tags).await?;
+        }
+        self.account(name).await
+    }
+
+    /// Returns the names of other accounts that use the same tokens: those of a cross-border seller.
+    ///
+    /// # Errors
+    /// As [`Vault::account`].
+    pub async fn accounts_sharing(&self, name: &str) -> Result<Vec<String>> {
+        let row = self.0.account_row(name).await?;
+        let rows = self.0.store.accounts_using(row.authorisation.id).await?;
+        Ok(rows
+            .into_iter()
+            .filter(|other| other.account.id != row.account.id)
+            .map(|row| row.account.name)
+            .collect())
+    }
+
+    /// Removes an account from the vault, and its tokens when no other account uses them. The
+    /// platform is not told: the app stays authorised there until its tokens end or the seller
+    /// takes the approval back.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Usage`](sesame_core::ErrorKind::Usage) naming the nearest accounts there are.
     pub async fn remove_account(&self, name: &str) -> Result<()> {
         let row = self.0.account_row(name).await?;
         let line = self.0.line(Action::Logout, name, Some(row.authorisation.id), None);

@@ -369,7 +369,7 @@ mod hooks {
         let lines: Vec<&str> = heard.lines().collect();
         assert_eq!(
             (lines.len(), lines[1], lines[3]),
-            (4, words[2], words[2]),
+            (4, words[3], words[3]),
             "no shell has seen it: {heard}"
         );
         assert_eq!((number(lines[0]), number(lines[2])), (0, 1));

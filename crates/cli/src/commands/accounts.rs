@@ -1,13 +1,14 @@
-//! `sesame accounts`: the health of every shop's tokens.
+//! `sesame accounts`: the health of every shop's tokens; their names and tags.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::json;
-use sesame_catalog::TokenRules;
-use sesame_vault::{Account, AccountState};
+use sesame_core::Error;
+use sesame_vault::{Account, AccountState, seal::KeyKind};
 
 use crate::{
+    health,
     output::{Format, Rows},
     running,
     session::Session,
@@ -17,35 +18,137 @@ use crate::{
 
 /// Options of `accounts`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "\
+#[command(
+    subcommand_value_name = "COMMAND",
+    subcommand_help_heading = "Commands",
+    after_help = "\
 Examples:
   sesame accounts
   sesame accounts --expiring 30d || mail -s 'authorise a shop' owner@example.com
-  sesame accounts --output json
+  sesame accounts --tag eu --output json
+  sesame accounts show myshop
+  sesame accounts tag myshop +eu +team:berlin -old
 
 Sorted by urgency. With --expiring only shops are listed that a person must authorise within that
-time, and the exit code is 3 if there is one.
+time, those whose authorisation has ended among them, and the exit code is 3 if there is one. A shop
+whose tokens `sesame keeper` prolongs is listed once that is overdue.
 JSON: [{\"name\",\"platform\",\"app\",\"login\",\"shop_id\",\"country\",\"region\",\"sandbox\",\"state\",\"reason\",
 \"access_expires_at\",\"refresh_expires_at\",\"last_success\",\"last_error\",\"last_error_at\",\"attempts\",
-\"generation\",\"id\",\"access_seconds_left\",\"refresh_seconds_left\",\"advice\"}]; state is healthy,
-needs-refresh or needs-authorisation.")]
+\"generation\",\"id\",\"tags\",\"secret_origin\",\"last_used\",\"created_at\",\"needs_person_by\",\"next_warning_at\",
+\"access_seconds_left\",\"refresh_seconds_left\",\"advice\",\"master_key\"}]; state is healthy,
+needs-refresh or needs-authorisation; secret_origin is where the app's secret was read from, and
+master_key what seals it: keyring, file, passphrase or environment."
+)]
 pub(crate) struct Args {
-    /// Only shops whose authorisation ends within this time: 30d, 12h, ...
+    /// Only shops that need a person within this time: 30d, 12h, ...
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     expiring: Option<Duration>,
+    /// Only shops with this tag; given more than once, with all of them.
+    #[arg(long, value_name = "TAG")]
+    tag: Vec<String>,
+    #[command(subcommand)]
+    command: Option<Command>,
 }
 
-/// Lists them.
+/// The commands of `accounts`.
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Shows all that is known of one shop.
+    #[command(after_help = "\
+Examples:
+  sesame accounts show myshop
+  sesame accounts show myshop --output json
+
+JSON: one object as in the list of `sesame accounts`.")]
+    Show {
+        /// The account.
+        #[arg(value_name = "ACCOUNT")]
+        name: String,
+    },
+    /// Gives a shop another name. Scripts that use the old one have to be changed.
+    #[command(after_help = "\
+Examples:
+  sesame accounts rename seller@example.com summer
+
+JSON: one object as in the list of `sesame accounts`.")]
+    Rename {
+        /// The account.
+        #[arg(value_name = "ACCOUNT")]
+        old: String,
+        /// Its new name.
+        #[arg(value_name = "NEW")]
+        new: String,
+    },
+    /// Puts tags on a shop and takes others off.
+    #[command(
+        override_usage = "sesame accounts tag [OPTIONS] <ACCOUNT> <+TAG|-TAG>...",
+        after_help = "\
+Examples:
+  sesame accounts tag myshop +eu +team:berlin -old
+  sesame accounts --tag eu
+
+Tags have letters, digits and -_.:/, at most 50 of them; a shop has at most 32 tags. Options stand
+before the account's name.
+JSON: one object as in the list of `sesame accounts`."
+    )]
+    Tag {
+        /// The account.
+        #[arg(value_name = "ACCOUNT")]
+        name: String,
+        /// +TAG puts one on, -TAG takes one off.
+        #[arg(value_name = "+TAG|-TAG", required = true, allow_hyphen_values = true, num_args = 1..)]
+        changes: Vec<String>,
+    },
+}
+
+/// Lists them, or changes one.
 pub(crate) fn run(args: &Args, session: &Session) -> Outcome {
+    let Some(command) = &args.command else { return list(args, session) };
+    if args.expiring.is_some() || !args.tag.is_empty() {
+        return Err(Error::usage(
+            "--expiring and --tag choose among all shops, and a command here is about one",
+        )
+        .hint("Leave them out, or leave out the command.")
+        .into());
+    }
+    let changes = match command {
+        Command::Tag { changes, .. } => read_changes(changes)?,
+        _ => Changes::default(),
+    };
+    running::block_on(session, async {
+        let vault = session.vault().await?;
+        match command {
+            Command::Show { name } => show(session, &vault.account(name).await?),
+            Command::Rename { old, new } => {
+                let account = vault.rename_account(old, new).await?;
+                changed(session, &account, &format!("{old} is {} now", account.name))
+            }
+            Command::Tag { name, .. } => {
+                let account = vault.tag_account(name, &changes.add, &changes.remove).await?;
+                let tags = account.tags.join(", ");
+                let tags = if tags.is_empty() { "no tags".to_owned() } else { format!("the tags {tags}") };
+                changed(session, &account, &format!("{name} has {tags}"))
+            }
+        }
+    })
+}
+
+fn list(args: &Args, session: &Session) -> Outcome {
     running::block_on(session, async {
         let mut accounts =
             if session.vault_is_new()? { Vec::new() } else { session.vault().await?.accounts().await? };
         let now = session.clock.now();
-        if let Some(within) = args.expiring {
-            accounts.retain(|account| needs_person_within(account, now, within));
-        }
-        accounts.sort_by_cached_key(|account| urgency(account, now));
-        print(session, &accounts, now, args.expiring.is_some())?;
+        accounts.retain(|account| {
+            args.tag.iter().all(|tag| account.tags.contains(tag))
+                && args.expiring.is_none_or(|within| health::needs_person_within(account, now, within))
+        });
+        accounts.sort_by_cached_key(|account| health::urgency(account, now));
+        let asked = match (args.expiring, args.tag.is_empty()) {
+            (Some(_), _) => Asked::Expiring,
+            (None, false) => Asked::Tagged,
+            (None, true) => Asked::All,
+        };
+        print(session, &accounts, now, asked)?;
         if args.expiring.is_some() && !accounts.is_empty() {
             return Err(Stop::Status(NEEDS_PERSON));
         }
@@ -53,9 +156,47 @@ pub(crate) fn run(args: &Args, session: &Session) -> Outcome {
     })
 }
 
+/// Which accounts are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// All, or those that a command was about.
+    All,
+    /// Those with some tag.
+    Tagged,
+    /// Those that need a person within some time.
+    Expiring,
+}
+
 /// Prints accounts; also after a login.
-pub(crate) fn print(session: &Session, accounts: &[Account], now: Timestamp, filtered: bool) -> Outcome {
-    let mut rows = Rows::new(&[
+pub(crate) fn print(session: &Session, accounts: &[Account], now: Timestamp, asked: Asked) -> Outcome {
+    let mut printer = session.printer(Format::Table);
+    if printer.for_people() && accounts.is_empty() {
+        say(match asked {
+            Asked::All => "There is no account yet. Authorise a shop: sesame login APP",
+            Asked::Tagged => "No shop has these tags.",
+            Asked::Expiring => "No shop needs a person in that time.",
+        });
+        return Ok(());
+    }
+    let shown: Vec<Shown> = accounts
+        .iter()
+        .map(|account| Shown::of(session, account, now, asked == Asked::Expiring))
+        .collect::<Outcome<_>>()?;
+    let records: Vec<_> = shown.iter().map(Shown::record).collect();
+    let rows = table(&shown, printer.for_people());
+    if printer.for_people() && printer.is_too_wide(&rows) {
+        for shop in &shown {
+            printer.text(&shop.card())?;
+        }
+        return printer.flush();
+    }
+    printer.list(&records, &rows)
+}
+
+/// Lays them out as a table. For people what is to be done comes last, since it is long, and tags
+/// only where there are some; programs get the same columns always.
+fn table(shown: &[Shown], for_people: bool) -> Rows {
+    let mut columns = vec![
         "account",
         "platform",
         "login",
@@ -64,132 +205,225 @@ pub(crate) fn print(session: &Session, accounts: &[Account], now: Timestamp, fil
         "access token",
         "refresh token",
         "last success",
-        "do",
-    ]);
-    let catalog = session.catalog()?;
-    let mut records = Vec::with_capacity(accounts.len());
-    for account in accounts {
-        let left = |until: Option<Timestamp>| {
-            until.map_or_else(|| "unknown".to_owned(), |until| words::left(until, now))
-        };
-        let rules = catalog.platform(&account.platform).ok().map(|platform| &platform.tokens);
-        let advice = advice(account, rules, now, filtered);
-        rows.push([
+    ];
+    let tagged = shown.iter().any(|shop| !shop.account.tags.is_empty());
+    columns.extend(match (for_people, tagged) {
+        (true, true) => &["secret key", "tags", "do"][..],
+        (true, false) => &["secret key", "do"],
+        (false, _) => &["do", "secret key", "tags"],
+    });
+    let mut rows = Rows::new(&columns);
+    for shop in shown {
+        let account = shop.account;
+        let mut cells = vec![
             account.name.clone(),
-            if account.sandbox {
-                format!("{} (sandbox)", account.platform)
-            } else {
-                account.platform.clone()
-            },
+            shop.platform(),
             account.login.clone().unwrap_or_default(),
             account.country.clone().unwrap_or_default(),
-            state_words(&account.state).to_owned(),
-            left(account.access_expires_at),
-            account.refresh_expires_at.map_or_else(|| "none".to_owned(), |until| words::left(until, now)),
-            account.last_success.map_or_else(|| "never".to_owned(), |at| words::ago(at, now)),
-            advice.clone().unwrap_or_default(),
-        ]);
-        let mut record = serde_json::to_value(account).unwrap_or_default();
-        let seconds = |until: Option<Timestamp>| until.map(|until| until.duration_since(now).as_secs());
-        record["access_seconds_left"] = json!(seconds(account.access_expires_at));
-        record["refresh_seconds_left"] = json!(seconds(account.refresh_expires_at));
-        record["advice"] = json!(advice);
-        records.push(record);
-    }
-    let mut printer = session.printer(Format::Table);
-    if printer.for_people() && accounts.is_empty() {
-        say(if filtered {
-            "No shop needs a person in that time."
-        } else {
-            "There is no account yet. Authorise a shop: sesame login APP"
-        });
-        return Ok(());
-    }
-    printer.list(&records, &rows)
-}
-
-fn state_words(state: &AccountState) -> &'static str {
-    match state {
-        AccountState::Healthy => "healthy",
-        AccountState::NeedsRefresh => "needs a refresh",
-        AccountState::NeedsAuthorisation { .. } => "needs a person",
-    }
-}
-
-/// From this long before the end of an authorisation on, a person is told.
-const SOON: i64 = 30 * DAY;
-const DAY: i64 = 86_400;
-
-/// Says what went wrong or ends soon, and what to do, in one sentence; nothing while all is well. A
-/// shop that was asked for by its end gets an answer however far that is.
-fn advice(account: &Account, rules: Option<&TokenRules>, now: Timestamp, asked: bool) -> Option<String> {
-    let login = format!(
-        "sesame login {} --as {}",
-        super::apis::quote(&account.app),
-        super::apis::quote(&account.name)
-    );
-    if let Some(reason) = account.state.reason() {
-        return Some(format!("{reason}: {login}"));
-    }
-    if let Some(ending) = ending(account, rules, now, asked) {
-        return Some(format!("{ending}: {login}"));
-    }
-    let error = account.last_error.as_deref()?;
-    let next = match account.state {
-        AccountState::Healthy => "the token is still good",
-        _ => "the next call refreshes; or sesame refresh now",
-    };
-    Some(format!("{error} ({next})"))
-}
-
-/// Says when the authorisation ends, if that is near: the nearer, the stronger.
-fn ending(account: &Account, rules: Option<&TokenRules>, now: Timestamp, asked: bool) -> Option<String> {
-    let end = if asked {
-        account.refresh_expires_at.or(account.access_expires_at)?
-    } else {
-        account.refresh_expires_at?
-    };
-    // Where a refresh moves the end, a short-lived refresh token is near its end all the time.
-    let soon = match rules {
-        Some(rules) if !rules.refresh_end_fixed => {
-            SOON.min(i64::try_from(rules.refresh_life).unwrap_or(i64::MAX) / 2)
+            health::state(&account.state).to_owned(),
+            shop.access_left(),
+            shop.refresh_left(),
+            shop.last_success(),
+        ];
+        let (secret, tags) = (shop.secret_key(), account.tags.join(" "));
+        let advice = shop.advice.clone().unwrap_or_default();
+        match (for_people, tagged) {
+            (true, true) => cells.extend([secret, tags, advice]),
+            (true, false) => cells.extend([secret, advice]),
+            (false, _) => cells.extend([advice, secret, tags]),
         }
-        _ => SOON,
-    };
-    let left = end.duration_since(now).as_secs();
-    if left > soon && !asked {
-        return None;
+        rows.push(cells);
     }
-    let stronger = match left {
-        ..=0 => return Some("the authorisation has ended".to_owned()),
-        left if left <= DAY => "today: ",
-        left if left <= 2 * DAY => "urgent: ",
-        left if left <= 7 * DAY => "this week: ",
-        _ => "",
-    };
-    Some(format!("{stronger}ends in {}", words::left(end, now)))
+    rows
 }
 
-/// Orders shops that need a person first, then those that fail, then by the end of the authorisation.
-fn urgency(account: &Account, now: Timestamp) -> (u8, i64, String) {
-    let class = match (&account.state, &account.last_error) {
-        (AccountState::NeedsAuthorisation { .. }, _) => 0,
-        (_, Some(_)) => 1,
-        (AccountState::NeedsRefresh, None) => 2,
-        (AccountState::Healthy, None) => 3,
-    };
-    let end = account.refresh_expires_at.or(account.access_expires_at);
-    (class, end.map_or(i64::MAX, |end| end.duration_since(now).as_secs()), account.name.clone())
+fn changed(session: &Session, account: &Account, sentence: &str) -> Outcome {
+    let shown = Shown::of(session, account, session.clock.now(), false)?;
+    session.printer(Format::Table).one(&shown.record(), |printer| printer.line(sentence))
 }
 
-/// Tells whether a shop stops working within this time unless a person authorises it.
-fn needs_person_within(account: &Account, now: Timestamp, within: Duration) -> bool {
-    if matches!(account.state, AccountState::NeedsAuthorisation { .. }) {
-        return true;
+fn show(session: &Session, account: &Account) -> Outcome {
+    let shown = Shown::of(session, account, session.clock.now(), false)?;
+    session.printer(Format::Table).one(&shown.record(), |printer| printer.rows(&shown.details()))
+}
+
+/// An account in words.
+struct Shown<'a> {
+    account: &'a Account,
+    advice: Option<String>,
+    master_key: Option<KeyKind>,
+    now: Timestamp,
+}
+
+impl<'a> Shown<'a> {
+    fn of(session: &Session, account: &'a Account, now: Timestamp, asked: bool) -> Outcome<Self> {
+        let catalog = session.catalog()?;
+        let rules = catalog.platform(&account.platform).ok().map(|platform| &platform.tokens);
+        let advice = health::advice(account, rules, now, asked);
+        Ok(Self { account, advice, master_key: session.opened().map(sesame_vault::Vault::key_kind), now })
     }
-    // Without a refresh token the access token is all there is.
-    let end = account.refresh_expires_at.or(account.access_expires_at);
-    end.is_some_and(|end| {
-        end.duration_since(now).as_secs() <= i64::try_from(within.as_secs()).unwrap_or(i64::MAX)
-    })
+
+    fn record(&self) -> serde_json::Value {
+        let mut record = serde_json::to_value(self.account).unwrap_or_default();
+        let seconds = |until: Option<Timestamp>| until.map(|until| until.duration_since(self.now).as_secs());
+        record["access_seconds_left"] = json!(seconds(self.account.access_expires_at));
+        record["refresh_seconds_left"] = json!(seconds(self.account.refresh_expires_at));
+        record["advice"] = json!(self.advice);
+        record["master_key"] = json!(self.master_key.map(KeyKind::as_str));
+        record
+    }
+
+    fn platform(&self) -> String {
+        let sandbox = if self.account.sandbox { " (sandbox)" } else { "" };
+        format!("{}{sandbox}", self.account.platform)
+    }
+
+    fn access_left(&self) -> String {
+        let end = self.account.access_expires_at;
+        end.map_or_else(|| "unknown".to_owned(), |until| words::left(until, self.now))
+    }
+
+    fn refresh_left(&self) -> String {
+        let end = self.account.refresh_expires_at;
+        end.map_or_else(|| "none".to_owned(), |until| words::left(until, self.now))
+    }
+
+    fn last_success(&self) -> String {
+        self.account.last_success.map_or_else(|| "never".to_owned(), |at| words::ago(at, self.now))
+    }
+
+    /// Where the app's secret was read from, and what seals it here.
+    fn secret_key(&self) -> String {
+        let origin = self.account.secret_origin.as_deref().unwrap_or("origin unknown");
+        match self.master_key {
+            Some(kind) => format!("{origin}, sealed by {}", sealed_by(kind)),
+            None => origin.to_owned(),
+        }
+    }
+
+    /// The same as a row of the table, for a terminal that is too narrow for it.
+    fn card(&self) -> String {
+        let account = self.account;
+        let mut head = vec![self.platform()];
+        head.extend(account.login.clone().filter(|login| *login != account.name));
+        head.extend(account.country.clone());
+        let mut text = format!("{}  {}\n", account.name, head.join(" · "));
+        let mut line =
+            |words: String| text.push_str(&format!("  {}\n", sesame_core::scalar::printable(&words)));
+        line(format!(
+            "{}; access token {}, refresh token {}; last success {}",
+            health::state(&account.state),
+            self.access_left(),
+            self.refresh_left(),
+            self.last_success()
+        ));
+        line(format!("secret key: {}", self.secret_key()));
+        if !account.tags.is_empty() {
+            line(format!("tags: {}", account.tags.join(" ")));
+        }
+        if let Some(advice) = &self.advice {
+            line(format!("do: {advice}"));
+        }
+        text
+    }
+
+    fn details(&self) -> Rows {
+        let account = self.account;
+        let text = |value: &Option<String>| value.clone().unwrap_or_default();
+        let until = |end: Option<Timestamp>, none: &str| {
+            end.map_or_else(|| none.to_owned(), |end| format!("{} ({end})", words::left(end, self.now)))
+        };
+        let since = |at: Option<Timestamp>| {
+            at.map_or_else(|| "never".to_owned(), |at| format!("{} ({at})", words::ago(at, self.now)))
+        };
+        let reason = account.state.reason().map(|reason| format!(": {reason}")).unwrap_or_default();
+        let no_refresh = if matches!(account.state, AccountState::NeedsAuthorisation { .. }) {
+            "none"
+        } else {
+            "none, or end unknown"
+        };
+        let error = match (&account.last_error, account.last_error_at) {
+            (Some(error), Some(at)) => format!("{error} ({})", words::ago(at, self.now)),
+            (Some(error), None) => error.clone(),
+            (None, _) => "none since the last success".to_owned(),
+        };
+        let mut rows = Rows::new(&["field", "value"]);
+        for (name, value) in [
+            ("account", account.name.clone()),
+            ("platform", self.platform()),
+            ("app", account.app.clone()),
+            ("login", text(&account.login)),
+            ("shop id", text(&account.shop_id)),
+            ("country", text(&account.country)),
+            ("region", text(&account.region)),
+            ("tags", account.tags.join(" ")),
+            ("state", format!("{}{reason}", health::state(&account.state))),
+            ("access token", until(account.access_expires_at, "end unknown")),
+            ("refresh token", until(account.refresh_expires_at, no_refresh)),
+            ("a person is needed", until(account.needs_person_by, "not as far as is known")),
+            ("next warning", until(account.next_warning_at, "none")),
+            ("last success", since(account.last_success)),
+            ("last error", error),
+            ("failures since then", account.attempts.to_string()),
+            ("last used", since(account.last_used)),
+            ("tokens replaced", (account.generation - 1).max(0).to_string()),
+            ("secret key", self.secret_key()),
+            ("added", since(Some(account.created_at))),
+            ("id", account.id.to_string()),
+            ("do", self.advice.clone().unwrap_or_else(|| "nothing".to_owned())),
+        ] {
+            if !value.is_empty() {
+                rows.push([name.to_owned(), value]);
+            }
+        }
+        rows
+    }
+}
+
+fn sealed_by(kind: KeyKind) -> &'static str {
+    match kind {
+        KeyKind::Keyring => "the keyring",
+        KeyKind::File => "a key file",
+        KeyKind::Passphrase => "a passphrase",
+        KeyKind::Environment => "SESAME_MASTER_KEY",
+    }
+}
+
+/// Tags to put on and to take off.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Changes {
+    add: Vec<String>,
+    remove: Vec<String>,
+}
+
+fn read_changes(words: &[String]) -> Outcome<Changes> {
+    let mut changes = Changes::default();
+    for word in words {
+        match (word.strip_prefix('+'), word.strip_prefix('-')) {
+            (Some(tag), _) => changes.add.push(tag.to_owned()),
+            (None, Some(tag)) if !tag.starts_with('-') => changes.remove.push(tag.to_owned()),
+            _ => {
+                return Err(Error::usage(format!("{word:?} neither puts a tag on nor takes one off"))
+                    .hint("Write +TAG to put one on, -TAG to take one off; options such as --output stand before the account's name.")
+                    .into());
+            }
+        }
+    }
+    Ok(changes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signs_tell_what_to_do_with_a_tag() {
+        let read =
+            |words: &[&str]| read_changes(&words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>());
+        let changes = read(&["+eu", "-old", "+a-b"]).unwrap();
+        assert_eq!(changes, Changes { add: vec!["eu".into(), "a-b".into()], remove: vec!["old".into()] });
+        for bad in ["eu", "--output", ""] {
+            assert!(read(&[bad]).is_err(), "{bad}");
+        }
+    }
 }

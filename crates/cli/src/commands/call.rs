@@ -1,7 +1,5 @@
 //! `sesame call`: any API by name.
 
-use std::io::Write as _;
-
 use serde_json::{Value as Json, json, value::RawValue};
 use sesame_catalog::{Api, Safety, Type};
 use sesame_client::{Call, Client, Page};
@@ -12,7 +10,7 @@ use crate::{
     listings::rows_at,
     nearest::nearest,
     output::{Format, Printer},
-    parameters, running,
+    parameters, question, running,
     session::Session,
     stop::{Outcome, Stop, note, person_is_there, say},
 };
@@ -160,17 +158,7 @@ async fn confirm(args: &Args, api: &Api) -> Outcome {
             .hint("Add --yes to send it. --dry-run shows what would be sent.")
             .into());
     }
-    let mut out = anstream::stderr();
-    let _ = write!(out, "{what}. Send it? [y/N] ");
-    let _ = out.flush();
-    let answer = running::aside(|| {
-        let mut answer = String::new();
-        let read = std::io::stdin().read_line(&mut answer);
-        read.map_err(|error| Error::local(format!("cannot read the answer: {error}")))?;
-        Ok(answer)
-    })
-    .await?;
-    if matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes") {
+    if question::yes(&format!("{what}. Send it?")).await? {
         return Ok(());
     }
     say("Nothing was sent.");

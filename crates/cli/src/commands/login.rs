@@ -89,7 +89,7 @@ pub(crate) fn run(args: &Args, session: &Session) -> Outcome {
 }
 
 fn done(session: &Session, found: &[Account]) -> Outcome {
-    accounts::print(session, found, session.clock.now(), false)?;
+    accounts::print(session, found, session.clock.now(), accounts::Asked::All)?;
     if let Some(first) = found.first() {
         let name = super::apis::quote(&first.name);
         say(&format!("Next: sesame products list {name}   sesame call {name} API ...   sesame token {name}"));

@@ -10,6 +10,7 @@ pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod explain;
 pub(crate) mod login;
+pub(crate) mod logout;
 pub(crate) mod products;
 pub(crate) mod refresh;
 pub(crate) mod sandbox;

@@ -7,6 +7,7 @@
 
 mod house;
 
+mod accounts;
 mod apps;
 mod calls;
 mod catalogue;

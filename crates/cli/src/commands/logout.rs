@@ -1,0 +1,91 @@
+//! `sesame logout ACCOUNT`: a shop leaves the vault.
+
+use serde_json::json;
+use sesame_core::{Error, scalar::printable};
+use sesame_vault::Account;
+
+use crate::{
+    output::Format,
+    question, running,
+    session::Session,
+    stop::{Outcome, Stop, person_is_there, say},
+};
+
+/// Options of `logout`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  sesame logout myshop
+  sesame logout myshop --yes
+
+Removes the account from the vault, and its tokens unless another account uses the same authorisation
+(the shops of a cross-border seller do). The platform has no call for it and is not told: the app stays
+authorised there until the tokens end, or until the seller takes the approval back in the platform's
+seller centre, where it lists the authorised apps. Asks on a terminal and needs --yes elsewhere.
+`sesame login APP --as ACCOUNT` brings the shop back.
+JSON: {\"account\",\"platform\",\"app\",\"removed\",\"tokens_removed\",\"accounts_left\":[NAME]}")]
+pub(crate) struct Args {
+    /// The account, as `sesame accounts` names it.
+    account: String,
+    /// Does not ask.
+    #[arg(long, short = 'y')]
+    yes: bool,
+}
+
+/// Asks, removes and says what is left.
+pub(crate) fn run(args: &Args, session: &Session) -> Outcome {
+    running::block_on(session, async {
+        let vault = session.vault().await?;
+        let account = vault.account(&args.account).await?;
+        let others = vault.accounts_sharing(&account.name).await?;
+        if !args.yes {
+            confirm(&account, &others).await?;
+        }
+        vault.remove_account(&account.name).await?;
+        let record = json!({
+            "account": account.name,
+            "platform": account.platform,
+            "app": account.app,
+            "removed": true,
+            "tokens_removed": others.is_empty(),
+            "accounts_left": others,
+        });
+        session.printer(Format::Table).one(&record, |printer| {
+            printer.line(match others.is_empty() {
+                true => format!("removed account {} and its tokens", account.name),
+                false => format!(
+                    "removed account {}; its tokens stay, since {} uses them, too",
+                    account.name,
+                    others.join(", ")
+                ),
+            })
+        })?;
+        say(&format!(
+            "{} was not told. To take the approval back, the seller removes the app from the authorised apps of the platform's seller centre.",
+            session.catalog()?.platform(&account.platform).map_or("The platform", |platform| &platform.title)
+        ));
+        Ok(())
+    })
+}
+
+async fn confirm(account: &Account, others: &[String]) -> Outcome {
+    if !person_is_there() {
+        return Err(Error::usage(format!(
+            "account {:?} would be removed, and there is no terminal to ask at",
+            account.name
+        ))
+        .hint("Add --yes to remove it.")
+        .into());
+    }
+    let tokens = if others.is_empty() { "and its tokens " } else { "" };
+    let whose = account.login.as_deref().map_or_else(String::new, |login| format!(" ({login})"));
+    say(&printable(&format!(
+        "This removes account {}{whose} {tokens}from the vault. A seller has to approve the app to bring it back.",
+        account.name
+    )));
+    if question::yes("Remove it?").await? {
+        return Ok(());
+    }
+    say("Nothing was removed.");
+    Err(Stop::Status(1))
+}

@@ -1,0 +1,129 @@
+//! `sesame accounts` with its commands, and `sesame logout`.
+
+use crate::{house::House, snapshot};
+
+/// An account of imported tokens whose refresh token ends in so many days.
+fn imported(house: &House, platform: &str, name: &str, days: i64) {
+    let clock = sesame_vault::SystemClock;
+    let end = |hours: i64| {
+        let now = sesame_core::Clock::now(&clock);
+        now.checked_add(jiff::SignedDuration::from_hours(hours)).unwrap().to_string()
+    };
+    let file = house.file(
+        &format!("{name}.env"),
+        &format!(
+            "APP_KEY=5001\nAPP_SECRET=abcdefghijklmnop\nACCOUNT={name}\nACCESS_TOKEN=5000planted0access0{name}\n\
+             REFRESH_TOKEN=5001planted0refresh0{name}\nEXPIRES_AT={}\nREFRESH_EXPIRES_AT={}\n",
+            end(9),
+            end(days * 24)
+        ),
+    );
+    house.run(&["app", "add", platform, "--name", name, "--env-file", &file]).succeeds();
+}
+
+fn names(json: &serde_json::Value) -> Vec<&str> {
+    json.as_array().unwrap().iter().map(|account| account["name"].as_str().unwrap()).collect()
+}
+
+#[test]
+fn who_needs_a_person_comes_first_and_makes_cron_write_a_mail() {
+    let house = House::empty();
+    imported(&house, "lazada", "far", 100);
+    imported(&house, "lazada", "near", 20);
+    imported(&house, "lazada", "nearer", 1);
+    imported(&house, "1688", "prolonged", 28);
+    imported(&house, "1688", "late", 10);
+    imported(&house, "lazada", "ended", -1);
+    let all = house.run(&["accounts", "--output", "json"]).succeeds().json();
+    let order = names(&all);
+    assert_eq!(order.last(), Some(&"far"), "{order:?}");
+    let at = |name: &str| order.iter().position(|other| *other == name).unwrap();
+    assert!(at("ended") < at("nearer") && at("nearer") < at("late") && at("late") < at("near"), "{order:?}");
+
+    let soon = house.run(&["accounts", "--expiring", "30d", "--output", "json"]).fails(3).json();
+    assert_eq!(names(&soon), ["ended", "nearer", "late", "near"]);
+    // A keeper prolongs it in its last 30 days; it is named when that is overdue.
+    assert!(soon[2]["advice"].as_str().unwrap().contains("sesame keeper --once"), "{soon}");
+    assert!(soon[1]["advice"].as_str().unwrap().starts_with("today: "), "{soon}");
+    let done = house.run(&["accounts", "--expiring", "30d", "--tag", "none"]).succeeds();
+    assert!(done.stderr.contains("No shop needs a person"), "{}", done.stderr);
+    let prolonged = &all[at("prolonged")];
+    assert_eq!(prolonged["needs_person_by"], serde_json::Value::Null);
+    assert_eq!(all[at("far")]["next_warning_at"].as_str().unwrap().len(), "2026-11-26T00:00:00.000Z".len());
+}
+
+#[test]
+fn one_that_ended_alone_is_reason_enough() {
+    let house = House::empty();
+    let path = house.file(
+        "a.env",
+        "APP_KEY=1\nAPP_SECRET=abcdefghijklmnop\nREFRESH_TOKEN=5001planted\nACCOUNT=gone\nREFRESH_EXPIRES_AT=2020-01-01T00:00:00Z\n",
+    );
+    house.run(&["app", "add", "lazada", "--env-file", &path]).succeeds();
+    let done = house.run(&["accounts", "--expiring", "1d", "--output", "json"]).fails(3);
+    assert_eq!(done.json()[0]["state"], "needs-authorisation");
+    snapshot!("accounts_ended", house.show(&["accounts", "--expiring", "1d"]));
+}
+
+#[test]
+fn all_is_shown_of_one_shop() {
+    let house = House::with_accounts(&[("lazada", "shop")]);
+    snapshot!("accounts_show", house.show(&["accounts", "show", "shop"]));
+    let json = house.run(&["accounts", "show", "shop", "--output", "json"]).succeeds().json();
+    let list = house.run(&["accounts", "--output", "json"]).succeeds().json();
+    let keys = |json: &serde_json::Value| json.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    assert_eq!(keys(&json), keys(&list[0]));
+    assert_eq!((&json["secret_origin"], &json["master_key"]), (&"standard input".into(), &"file".into()));
+    // Programs get the same columns whatever there is.
+    let csv = house.run(&["accounts", "--output", "csv"]).succeeds().stdout;
+    assert!(csv.starts_with("account,platform,login,country,state,access token,refresh token,last success,do,secret key,tags\r\n"), "{csv}");
+    snapshot!("accounts_show_unknown", house.show(&["accounts", "show", "shpo"]));
+}
+
+#[test]
+fn shops_are_renamed_and_tagged() {
+    let house = House::with_accounts(&[("lazada", "shop"), ("alibaba", "other")]);
+    snapshot!("accounts_tag", house.show(&["accounts", "tag", "shop", "+vip", "+eu", "+eu", "-none"]));
+    house.run(&["accounts", "tag", "other", "+eu"]).succeeds();
+    let both = house.run(&["accounts", "--tag", "eu", "--output", "json"]).succeeds().json();
+    assert_eq!(both.as_array().unwrap().len(), 2);
+    let one = house.run(&["accounts", "--tag", "eu", "--tag", "vip", "--output", "json"]).succeeds().json();
+    assert_eq!((names(&one), &one[0]["tags"]), (vec!["shop"], &serde_json::json!(["eu", "vip"])));
+    let fewer = house.run(&["accounts", "tag", "--output", "json", "shop", "-vip"]).succeeds().json();
+    assert_eq!(fewer["tags"], serde_json::json!(["eu"]));
+    snapshot!("accounts_tagged", house.show(&["accounts", "--tag", "eu"]));
+    for wrong in [
+        &["shop", "eu"][..],
+        &["shop", "+a b"],
+        &["shop"],
+        &["shop", "+a", "-a"],
+        &["shop", "+a", "--output"],
+    ] {
+        house.run(&[&["accounts", "tag"], wrong].concat()).fails(2);
+    }
+    snapshot!("accounts_tag_wrong", house.show(&["accounts", "tag", "shop", "eu"]));
+
+    let token = house.run(&["token", "shop"]).succeeds().stdout;
+    snapshot!("accounts_rename", house.show(&["accounts", "rename", "shop", "summer"]));
+    assert_eq!(house.run(&["token", "summer"]).succeeds().stdout, token);
+    house.run(&["token", "shop"]).fails(2);
+    house.run(&["accounts", "rename", "summer", "other"]).fails(2);
+    house.run(&["accounts", "rename", "summer", "-x"]).fails(2);
+    house.run(&["accounts", "--tag", "eu", "rename", "summer", "x"]).fails(2);
+    assert_eq!(house.run(&["account", "show", "summer", "-o", "json"]).succeeds().json()["tags"][0], "eu");
+}
+
+#[test]
+fn a_shop_leaves_and_nothing_of_it_stays() {
+    let house = House::with_accounts(&[("lazada", "shop")]);
+    snapshot!("logout_unasked", house.show(&["logout", "shop"]));
+    house.run(&["token", "shop"]).succeeds();
+    snapshot!("logout", house.show(&["logout", "shop", "--yes"]));
+    house.run(&["token", "shop"]).fails(2);
+    house.run(&["logout", "shop", "--yes"]).fails(2);
+    assert_eq!(house.run(&["accounts", "-o", "json"]).succeeds().json(), serde_json::json!([]));
+    // The app stays, and with it the way back.
+    house.run(&["login", "lazada", "--as", "shop"]).succeeds();
+    let json = house.run(&["logout", "shop", "-y", "--output", "json"]).succeeds().json();
+    assert_eq!((&json["removed"], &json["tokens_removed"]), (&true.into(), &true.into()));
+}
