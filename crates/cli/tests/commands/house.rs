@@ -258,7 +258,7 @@ macro_rules! snapshot {
             (r#""(timestamp|[a-z_]*seconds_left)": \d+"#, r#""$1": [NUMBER]"#),
             (r"timestamp=?\d{13}", "timestamp=[TIME]"),
             (r"[0-9A-F]{3}…[0-9A-F]{3}", "[SIGNATURE]"),
-            (r"\b[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f-]{22}\b", "[ID]"),
+            (r"\b[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f-]{21}\b", "[ID]"),
             (r"_sandbox/refusals/r\d+", "_sandbox/refusals/[ID]"),
             (r"(500…|50\d…)[A-Za-z0-9_-]{3}", "[TOKEN]"),
         ], prepend_module_to_snapshot => false, snapshot_path => "../snapshots"}, {
