@@ -108,6 +108,8 @@ pub(crate) enum Command {
     Token(commands::token::Args),
     /// Fetches a new access token now.
     Refresh(commands::refresh::Args),
+    /// Keeps the tokens of all shops alive, and tells when a person is needed.
+    Keeper(commands::keeper::Args),
     /// Calls any API by name.
     Call(commands::call::Args),
     /// Searches and shows the catalogue of APIs.

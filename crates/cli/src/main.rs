@@ -88,6 +88,7 @@ fn dispatch(command: Command, session: &Session) -> Outcome {
         Command::App(command) => commands::app::run(command, session),
         Command::Login(args) => commands::login::run(&args, session),
         Command::Accounts(args) => commands::accounts::run(&args, session),
+        Command::Keeper(args) => commands::keeper::run(args, session),
         Command::Logout(args) => commands::logout::run(&args, session),
         Command::Token(args) => commands::token::run(&args, session),
         Command::Refresh(args) => commands::refresh::run(args, session),

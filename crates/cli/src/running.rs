@@ -4,7 +4,7 @@ use std::{future::Future, time::Duration};
 
 use sesame_core::{Clock, Error};
 use sesame_vault::Vault;
-use tokio::runtime::Runtime;
+use tokio::{runtime::Runtime, sync::watch};
 
 use crate::{
     session::Session,
@@ -30,6 +30,53 @@ pub(crate) fn block_on_many(work: impl Future<Output = Outcome>) -> Outcome {
 pub(crate) fn serve(work: impl Future<Output = Outcome>) -> Outcome {
     let runtime = many()?;
     let outcome = runtime.block_on(work);
+    runtime.shutdown_background();
+    outcome
+}
+
+/// Runs a service until the first signal, which is its usual end; on all cores.
+///
+/// `work` gets what becomes true with that signal. It finishes what is under way then, and so does the
+/// vault; a second signal leaves at once.
+pub(crate) fn until_stopped<F: Future<Output = Outcome>>(
+    session: &Session,
+    work: impl FnOnce(watch::Receiver<bool>) -> F,
+) -> Outcome {
+    let runtime = many()?;
+    let outcome = runtime.block_on(async {
+        let mut signals = Signals::listen();
+        let (stop, stopping) = watch::channel(false);
+        let mut work = std::pin::pin!(work(stopping));
+        let mut telling = std::pin::pin!(tell(Some(session)));
+        let outcome = tokio::select! {
+            biased;
+            outcome = &mut work => Some(outcome),
+            _ = signals.next() => None,
+            () = &mut telling => None,
+        };
+        let outcome = match outcome {
+            Some(outcome) => outcome,
+            None => {
+                say("Stopping: what is under way is finished. A second signal leaves at once.");
+                stop.send_replace(true);
+                tokio::select! {
+                    biased;
+                    outcome = &mut work => outcome,
+                    signal = signals.next() => {
+                        say(signal.words);
+                        return Err(Stop::Status(signal.code));
+                    }
+                    () = &mut telling => Ok(()),
+                }
+            }
+        };
+        match session.opened() {
+            Some(vault) if vault.is_busy() => {
+                settle(vault, session.clock.as_ref(), &mut signals, outcome).await
+            }
+            _ => outcome,
+        }
+    });
     runtime.shutdown_background();
     outcome
 }

@@ -71,6 +71,8 @@ pub(crate) struct Settings {
     pub(crate) timeout: Chosen<Duration>,
     /// Where the vault's master key comes from.
     pub(crate) key: Key,
+    /// What the file says of `sesame keeper`.
+    pub(crate) keeper: KeeperFile,
 }
 
 /// Where the vault's master key comes from. A vault that exists remembers its own way.
@@ -97,10 +99,42 @@ struct File {
     output: Option<String>,
     timeout: Option<String>,
     key: Option<String>,
+    #[serde(default)]
+    keeper: KeeperFile,
+}
+
+/// The table `[keeper]` of `SESAME_HOME/config.toml`.
+#[derive(Debug, Default, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct KeeperFile {
+    /// Which access tokens are kept fresh.
+    pub(crate) keep: Option<KeepChoice>,
+    /// A command and its arguments, told of events.
+    pub(crate) hook: Option<Vec<String>>,
+    /// An address that events are posted to.
+    pub(crate) webhook: Option<String>,
+    /// How many days the audit trail is kept.
+    pub(crate) audit_days: Option<u32>,
+    /// The most refreshes of one app in a second.
+    pub(crate) per_app: Option<u32>,
+}
+
+/// Which access tokens `sesame keeper` keeps fresh.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum KeepChoice {
+    /// Those of shops used in the last 7 days.
+    Used,
+    /// All.
+    Always,
+    /// None: refresh tokens are prolonged and warnings given all the same.
+    Never,
 }
 
 /// The keys of the file, for "did you mean".
-const KEYS: [&str; 5] = ["vault", "endpoint", "output", "timeout", "key"];
+const KEYS: [&str; 6] = ["vault", "endpoint", "output", "timeout", "key", "keeper"];
+/// The keys of its table `[keeper]`.
+const KEEPER_KEYS: [&str; 5] = ["keep", "hook", "webhook", "audit_days", "per_app"];
 
 impl Settings {
     /// Gathers the settings. Reads `config.toml` if there is one; creates nothing.
@@ -159,7 +193,7 @@ impl Settings {
             (None, Some(passphrase)) => Key::Passphrase(AppSecret::new(passphrase)),
             (None, None) => parse_key(key)?,
         };
-        Ok(Self { home, vault, endpoint, output, timeout, key })
+        Ok(Self { home, vault, endpoint, output, timeout, key, keeper: file.keeper })
     }
 
     /// Makes the settings of a session that has nothing to do with the user's.
@@ -171,6 +205,7 @@ impl Settings {
             output: Chosen { value: None, origin: Origin::Default },
             timeout: Chosen { value: Duration::from_secs(20), origin: Origin::Default },
             key: Key::Environment(key),
+            keeper: KeeperFile::default(),
         }
     }
 
@@ -264,8 +299,13 @@ fn read_file(path: &Path) -> Outcome<File> {
             .map_or(1, |span| text.get(..span.start).map_or(1, |before| before.matches('\n').count() + 1));
         let message = error.message().lines().next().unwrap_or("not TOML").to_owned();
         let unknown = message.strip_prefix("unknown field `").and_then(|rest| rest.split('`').next());
-        let hint = unknown.and_then(|name| did_you_mean(name, &KEYS)).unwrap_or_else(|| {
-            format!("The keys are: {}. Each is a text: output = \"json\".", KEYS.join(", "))
+        let all = [&KEYS[..], &KEEPER_KEYS[..]].concat();
+        let hint = unknown.and_then(|name| did_you_mean(name, &all)).unwrap_or_else(|| {
+            format!(
+                "The keys are: {}; in the table [keeper]: {}. For example: output = \"json\".",
+                KEYS.join(", "),
+                KEEPER_KEYS.join(", ")
+            )
         });
         Error::usage(format!("{}, line {line}: {message}", path.display())).hint(hint).into()
     })
@@ -391,5 +431,27 @@ mod tests {
         let crate::stop::Stop::Failed(error) = stop else { panic!("not an error") };
         assert!(error.message().contains("config.toml, line 2"), "{}", error.message());
         assert_eq!(error.hint_text(), Some("Did you mean \"endpoint\"?"));
+    }
+
+    #[test]
+    fn the_keeper_has_a_table_of_its_own() {
+        let home = tempfile::tempdir().unwrap();
+        let read = |text: &str| {
+            std::fs::write(home.path().join("config.toml"), text).unwrap();
+            gather(&Global::default(), &[("SESAME_HOME", home.path().to_str().unwrap())])
+        };
+        let keeper = read("[keeper]\nkeep = \"always\"\nhook = [\"notify\", \"--shop\"]\naudit_days = 30\n")
+            .unwrap()
+            .keeper;
+        assert_eq!((keeper.keep, keeper.audit_days), (Some(KeepChoice::Always), Some(30)));
+        assert_eq!(keeper.hook.unwrap(), ["notify", "--shop"]);
+        for (text, told) in [
+            ("[keeper]\nhok = [\"x\"]\n", "hok"),
+            ("[keeper]\nkeep = \"sometimes\"\n", "sometimes"),
+            ("[keeper]\nhook = \"notify --shop\"\n", "line 2"),
+        ] {
+            let crate::stop::Stop::Failed(error) = read(text).unwrap_err() else { panic!("not an error") };
+            assert!(error.message().contains(told), "{}", error.message());
+        }
     }
 }

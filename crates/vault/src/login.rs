@@ -2,6 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
+use jiff::Timestamp;
 use sesame_core::{
     AuthCode, Error, ErrorKind, Result,
     mask::{mask, mask_url},
@@ -9,7 +10,7 @@ use sesame_core::{
 use sha2::{Digest as _, Sha256};
 
 use crate::{
-    Account, Id, Vault,
+    Account, Id, Notice, Vault,
     app::AppState,
     login_store::{Arrived, Target},
     name,
@@ -18,6 +19,7 @@ use crate::{
         callback::{self, Place},
         calls::{Asker, Offer},
         exchange::exchange,
+        reply::EarlyEnd,
     },
     store::{AppRow, PendingLogin},
     vault::Inner,
@@ -194,8 +196,14 @@ impl Vault {
             // 2 room for the tokens, then the code becomes tokens
             let reserve = inner.reserve(Id::new(inner.clock.as_ref())).await?;
             let arrived = inner.redeem(&login, &app, &code, begun_at).await?;
+            let early = arrived.reply.early.clone();
             // 3 the tokens are stored, if they are the right shop's
             let accounts = inner.store_login(&app, &login.options, target, arrived, reserve).await?;
+            if let Some(account) = accounts.first()
+                && !early.is_empty()
+            {
+                inner.tell(early_ends(&account.name, &early, inner.clock.now()));
+            }
             // The tokens are stored: that a used state is still remembered is no reason to fail.
             if let Err(error) = inner.store.remove_login(&hash(&state)).await {
                 tracing::warn!("a finished login cannot be forgotten: {error}");
@@ -205,6 +213,21 @@ impl Vault {
         // It is cut off only by a panic, which was reported, or by the end of the runtime.
         task.await.unwrap_or_else(|_| Err(Error::local("the login was cut off in this process")))
     }
+}
+
+/// Says for which APIs a token ends before its time.
+fn early_ends(account: &str, early: &[EarlyEnd], now: Timestamp) -> Notice {
+    let ends: Vec<String> = early
+        .iter()
+        .map(|end| match end.at.duration_since(now).as_secs() {
+            ..=0 => format!("{} not at all", end.class),
+            seconds => format!("{} for {} min", end.class, seconds / 60),
+        })
+        .collect();
+    Notice::new(format!(
+        "the access token of {account} is good for some APIs for a shorter time than for the rest: {}; then those need a new approval",
+        ends.join(", ")
+    ))
 }
 
 pub(crate) fn hash(state: &str) -> Vec<u8> {

@@ -167,7 +167,7 @@ pub(crate) fn needs_person_by(rules: Option<&TokenRules>, row: &AuthorisationRow
         let window = millis(rules.postpone_window);
         end.saturating_sub(window).saturating_add(part(window, LATE_POSTPONE))
     } else {
-        if prolong_from(rules, tokens).is_none() {
+        if prolong_from(rules, row).is_none() {
             return Some(end);
         }
         tokens.issued_at.saturating_add(part(end.saturating_sub(tokens.issued_at).max(0), LATE_PROLONG))

@@ -11,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use jiff::Timestamp;
 use sesame_catalog::{Catalog, Endpoint, Platform, Urls};
 use sesame_core::{Clock, Error, Result, Transport};
 use tokio::sync::watch;
@@ -318,6 +319,15 @@ impl Vault {
             .filter(|other| other.account.id != row.account.id)
             .map(|row| row.account.name)
             .collect())
+    }
+
+    /// Forgets lines of the audit trail, and events, from before a time; returns how many. Events of
+    /// the last 7 days may not have been delivered yet.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn forget_notes(&self, before: Timestamp) -> Result<u64> {
+        self.0.store.forget_notes(before.as_millisecond()).await
     }
 
     /// Removes an account from the vault, and its tokens when no other account uses them. The

@@ -223,6 +223,55 @@ async fn top_takes_the_form_and_the_token_inside_a_text() {
     app(&vault, "taobao").await;
     let accounts = log_in(&vault, "taobao", LoginOptions::default()).await.unwrap();
     assert_eq!(accounts[0].shop_id.as_deref(), Some("263685215"));
+    home.transport.answer(|seen| {
+        Ok(if seen.url.ends_with("/router/rest") {
+            assert_eq!(seen.form["method"], "taobao.top.auth.token.refresh");
+            assert_eq!(seen.form["refresh_token"], "6201planted0refresh00");
+            let inner = serde_json::to_string(&REPLY.replace("session00", "session01")).unwrap();
+            reply(200, format!(r#"{{"top_auth_token_refresh_response":{{"token_result":{inner}}}}}"#))
+        } else {
+            reply(200, r#"{"error_response":{"code":22,"msg":"Invalid Method","request_id":"1"}}"#)
+        })
+    });
+    let refreshed = vault.refresh(&accounts[0].name).await.unwrap();
+    assert_eq!((refreshed.generation, refreshed.login.as_deref()), (2, Some("商店测试")));
+}
+
+/// The classes of TOP: the token is of use as long as one of them is, and people hear of the rest.
+#[tokio::test]
+async fn the_shortest_life_counts_for_each_class_of_apis() {
+    const START: &str = r#"{"access_token":"6200planted0session00","expires_in":86400,"refresh_token":"6201planted0refresh00","re_expires_in":86400,"taobao_user_id":"1","taobao_user_nick":"n","#;
+    for (classes, end, said) in [
+        (
+            r#""r1_expires_in":86400,"r2_expires_in":86400,"w1_expires_in":86400,"w2_expires_in":1800}"#,
+            "2026-11-23T00:00:00Z",
+            Some("writes of level 2 for 30 min;"),
+        ),
+        (
+            r#""r1_expires_in":"7200","r2_expires_in":"3600","w1_expires_in":"3600","w2_expires_in":"0"}"#,
+            "2026-11-22T02:00:00Z",
+            Some("reads of level 2 for 60 min, writes of level 1 for 60 min, writes of level 2 not at all;"),
+        ),
+        (r#""r1_valid":1795309200000,"r2_valid":1795309200000}"#, "2026-11-22T01:00:00Z", None),
+        (r#""r1_expires_in":90000,"w2_expires_in":86399}"#, "2026-11-23T00:00:00Z", None),
+        (
+            r#""r1_expires_in":0,"r2_expires_in":0,"w1_expires_in":0,"w2_expires_in":"x"}"#,
+            "2026-11-23T00:00:00Z",
+            None,
+        ),
+    ] {
+        let home = Home::new(FakeTransport::new(move |_| Ok(reply(200, format!("{START}{classes}")))));
+        let vault = home.open().await;
+        app(&vault, "taobao").await;
+        vault.take_notices();
+        let account = log_in(&vault, "taobao", as_name("t")).await.unwrap().remove(0);
+        assert_eq!(account.access_expires_at.unwrap().to_string(), end, "{classes}");
+        let notices = vault.take_notices();
+        match said {
+            Some(words) => assert!(notices[0].text.contains(words), "{classes}: {notices:?}"),
+            None => assert!(notices.is_empty(), "{classes}: {notices:?}"),
+        }
+    }
 }
 
 #[tokio::test]

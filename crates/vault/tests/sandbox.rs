@@ -154,6 +154,27 @@ async fn every_platform_logs_in_and_refreshes() {
     world.sandbox.stop().await;
 }
 
+/// The page of 1688 of the old days is signed, today's is not: which one it is says the region.
+#[tokio::test(flavor = "multi_thread")]
+async fn both_pages_of_1688_lead_to_the_same_shop() {
+    let world = World::start(OldRefreshToken::Dies).await;
+    let vault = world.open().await;
+    let apps = world.apps();
+    let name = add(&vault, apps.iter().find(|app| app.platform == "1688").unwrap()).await;
+    let mut shops = std::collections::BTreeSet::new();
+    for region in [None, Some("china-2012"), None, Some("china-2012")] {
+        let options = LoginOptions { region: region.map(str::to_owned), ..LoginOptions::default() };
+        let (login, callback) = approve(&vault, &name, options).await;
+        assert_eq!(login.authorize_url.contains("_aop_signature="), region.is_some(), "{region:?}");
+        let account = vault.finish_login(&login, callback).await.unwrap().remove(0);
+        assert_eq!(account.state, AccountState::Healthy);
+        shops.insert(account.shop_id.unwrap());
+    }
+    // It approves for its two shops in turn, whichever page is opened.
+    assert_eq!(vault.accounts().await.unwrap().len(), shops.len());
+    world.sandbox.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn two_processes_on_one_vault_refresh_once_under_both_policies() {
     for policy in [OldRefreshToken::Dies, OldRefreshToken::Lives] {

@@ -9,6 +9,7 @@ pub(crate) mod completions;
 pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod explain;
+pub(crate) mod keeper;
 pub(crate) mod login;
 pub(crate) mod logout;
 pub(crate) mod products;

@@ -3,7 +3,7 @@
 use crate::{house::House, snapshot};
 
 /// An account of imported tokens whose refresh token ends in so many days.
-fn imported(house: &House, platform: &str, name: &str, days: i64) {
+pub(crate) fn imported(house: &House, platform: &str, name: &str, days: i64) {
     let clock = sesame_vault::SystemClock;
     let end = |hours: i64| {
         let now = sesame_core::Clock::now(&clock);

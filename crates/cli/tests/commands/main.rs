@@ -14,6 +14,7 @@ mod catalogue;
 mod demo;
 mod every_command;
 mod interruptions;
+mod keeper;
 mod lists;
 mod readme;
 mod reference;

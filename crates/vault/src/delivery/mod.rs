@@ -43,7 +43,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(30);
 const MOST_A_PASS: usize = 100;
 
 /// An address that events are posted to. `Debug` shows where it is and hides the rest: such
-/// addresses often hold a secret.
+/// addresses often hold a secret; so does `Display`.
 #[derive(Clone)]
 pub struct Webhook {
     /// `https://...`; plain `http://` to this machine only.
@@ -55,6 +55,12 @@ pub struct Webhook {
 impl fmt::Debug for Webhook {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Webhook").field("url", &webhook::place(&self.url)).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Display for Webhook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&webhook::place(&self.url))
     }
 }
 

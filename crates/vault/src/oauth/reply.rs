@@ -22,10 +22,31 @@ pub(crate) struct TokenReply {
     pub(crate) access_end: Option<Timestamp>,
     pub(crate) refresh_end: RefreshEnd,
     pub(crate) owner: Owner,
+    /// Classes of APIs for which the access token ends before it does for others (TOP).
+    pub(crate) early: Vec<EarlyEnd>,
     /// What is wrong with the lives that the reply gives. Tokens that nobody vouches for besides
     /// are not taken then.
     pub(crate) doubt: Option<Error>,
 }
+
+/// A class of APIs for which an access token ends before its time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct EarlyEnd {
+    /// The class, in words.
+    pub(crate) class: &'static str,
+    /// When; at once where the app may not call them at all.
+    pub(crate) at: Timestamp,
+}
+
+/// TOP's classes of APIs by their security, with the fields that give their lives and ends.
+const CLASSES: [(&str, &str, &str); 4] = [
+    ("reads of level 1", "r1_expires_in", "r1_valid"),
+    ("reads of level 2", "r2_expires_in", "r2_valid"),
+    ("writes of level 1", "w1_expires_in", "w1_valid"),
+    ("writes of level 2", "w2_expires_in", "w2_valid"),
+];
+/// Ends this close together are one: the lives were rounded.
+const SAME_END: SignedDuration = SignedDuration::from_mins(1);
 
 /// What a reply says of the refresh token's end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,6 +87,10 @@ pub(crate) fn read(platform: &Platform, reply: &Reply, now: Timestamp) -> Result
             i64::try_from(rules.access_life).ok().filter(|life| *life > 0).and_then(|life| after(now, life))
         }),
     };
+    let (access_end, early) = match rules.style {
+        OAuthStyle::Top => by_class(&payload, access_end, now),
+        _ => (access_end, Vec::new()),
+    };
     let refresh_end = match refresh_life {
         Life::Seconds(life) if life > 0 => after(now, life).map_or(RefreshEnd::Unsaid, RefreshEnd::At),
         Life::Seconds(_) => RefreshEnd::Denied,
@@ -80,9 +105,34 @@ pub(crate) fn read(platform: &Platform, reply: &Reply, now: Timestamp) -> Result
         refresh: text(&payload, "refresh_token").map(RefreshToken::new),
         access_end,
         refresh_end,
+        early,
         owner: identity::owner(&payload, &rules.identity, rules.style == OAuthStyle::Top),
         doubt,
     })
+}
+
+/// Applies the lives that TOP gives to the classes of APIs (protocols 3.7). For each class the shortest
+/// counts; the token is of use until the last class has ended. A class that ends earlier needs no new
+/// token (a refresh does not lengthen it) but a word to whoever approved.
+fn by_class(payload: &Json, end: Option<Timestamp>, now: Timestamp) -> (Option<Timestamp>, Vec<EarlyEnd>) {
+    let ends: Vec<EarlyEnd> = CLASSES
+        .into_iter()
+        .filter_map(|(class, life_field, end_field)| {
+            let at = match life(payload, &[life_field]) {
+                Life::Seconds(life) => after(now, life),
+                Life::Unsaid => millis(payload, end_field),
+                Life::Nonsense(_) => None,
+            };
+            at.map(|at| EarlyEnd { class, at: at.max(now) })
+        })
+        .collect();
+    // Where no class has any life the fields are not meant.
+    let Some(last) = ends.iter().map(|end| end.at).max().filter(|last| *last > now) else {
+        return (end, Vec::new());
+    };
+    let end = end.map_or(last, |end| end.min(last));
+    let early = ends.into_iter().filter(|class| end.duration_since(class.at) > SAME_END).collect();
+    (Some(end), early)
 }
 
 fn no_token(reply: &Reply, why: &str) -> Error {

@@ -1,0 +1,379 @@
+//! `sesame keeper`: keeps the tokens of all shops alive, and tells when a person is needed.
+
+use std::{cell::RefCell, ffi::OsString, time::Duration};
+
+use jiff::SignedDuration;
+use serde_json::json;
+use sesame_core::{AppSecret, Error, Result};
+use sesame_vault::{
+    AccountState, Deliverer, Delivery, DeliveryOptions, Keep, Keeper, KeeperOptions, Totals, Vault, Webhook,
+    store::Sink,
+};
+use tokio::sync::watch;
+
+use crate::{
+    output::{Format, Printer},
+    running,
+    session::Session,
+    settings::{KeepChoice, KeeperFile, as_text},
+    stop::{NEEDS_PERSON, Outcome, Stop, note, say},
+    words,
+};
+
+/// The variable with the key of the webhook's signatures.
+const SECRET: &str = "SESAME_WEBHOOK_SECRET";
+/// How long the audit trail is kept, in days, unless told otherwise.
+const AUDIT_DAYS: u32 = 400;
+/// Events of this many days may not have been delivered yet.
+const FEWEST_AUDIT_DAYS: i64 = 7;
+/// How often old lines of the audit trail are forgotten.
+const FORGETTING: Duration = Duration::from_hours(6);
+/// The longest pause while the vault cannot be opened.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// Options of `keeper`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  sesame keeper
+  sesame keeper --hook /usr/local/bin/tell-us --hook shops
+  SESAME_WEBHOOK_SECRET=... sesame keeper --webhook https://example.com/sesame --output json
+  sesame keeper --once
+
+Fetches access tokens before they end, prolongs refresh tokens where the platform allows it, and tells
+of shops that a person must authorise 30, 7, 2 and 1 days before, when it is too late, and when they
+are back. Several may run on one vault, on one machine or on many: they share the work.
+The hook is run without a shell and reads one event as JSON on its standard input; --hook is given once
+for the command and once for each of its arguments. It takes the event by ending with 0 within 30 s. The
+webhook is sent the same JSON, signed with SESAME_WEBHOOK_SECRET, and takes it by a status of 200 to 299.
+What is not taken comes again, for 7 days. docs/keeper.md shows a unit for systemd and how to check a
+signature.
+All of it may stand in SESAME_HOME/config.toml:
+  [keeper]
+  keep = \"used\"
+  hook = [\"/usr/local/bin/tell-us\", \"shops\"]
+  webhook = \"https://example.com/sesame\"
+  audit_days = 400
+  per_app = 5
+Ctrl-C and SIGTERM stop it with exit code 0 when what is under way is finished. With --once it does what
+is due now, and exits 3 if a shop needs a person.
+JSON: lines {\"type\":\"delivery\",\"sink\",\"taken\",\"error\",\"next_try\",\"event\":{..}}, and at the end one of
+{\"type\":\"round\"|\"stopped\",\"refreshed\",\"postponed\",\"announced\",\"failed\",\"ended\",\"deferred\",\"delivered\",
+\"undelivered\",\"next_due\",\"need_person\":[NAME]}; the last two only with --once.")]
+pub(crate) struct Args {
+    /// Which access tokens are kept fresh, so that no call has to wait [default: used].
+    #[arg(long, value_name = "WHICH", value_enum)]
+    keep: Option<KeepChoice>,
+    /// A command that is told of events; again for each of its arguments.
+    #[arg(long, value_name = "WORD", allow_hyphen_values = true)]
+    hook: Vec<OsString>,
+    /// An https:// address that is told of events.
+    #[arg(long, value_name = "URL")]
+    webhook: Option<String>,
+    /// Does what is due now and ends, for cron.
+    #[arg(long)]
+    once: bool,
+    /// How many days the audit trail is kept: 7 to 36500 [default: 400].
+    #[arg(long, value_name = "DAYS")]
+    audit_days: Option<u32>,
+    /// The most refreshes of one app in a second: 1 to 1000 [default: 5].
+    #[arg(long, value_name = "N")]
+    per_app: Option<u32>,
+}
+
+/// Keeps until it is stopped, or once.
+pub(crate) fn run(args: Args, session: &Session) -> Outcome {
+    let once = args.once;
+    let plan = Plan::of(args, session.settings.keeper.clone())?;
+    if session.vault_is_new()? {
+        return Err(Error::usage(format!("there is no vault at {} yet", session.settings.location()?))
+            .hint("Add an app and authorise a shop first, or name the right home: --home DIR or SESAME_HOME=DIR.")
+            .into());
+    }
+    if once {
+        return running::block_on(session, round(&plan, session));
+    }
+    running::until_stopped(session, |stopping| service(&plan, session, stopping))
+}
+
+/// What it was told to do.
+struct Plan {
+    keep: Keep,
+    per_app: u32,
+    audit_days: i64,
+    delivery: DeliveryOptions,
+}
+
+impl Plan {
+    /// Options beat the file.
+    fn of(args: Args, file: KeeperFile) -> Result<Self> {
+        let keep = match args.keep.or(file.keep).unwrap_or(KeepChoice::Used) {
+            KeepChoice::Used => Keep::Used,
+            KeepChoice::Always => Keep::Always,
+            KeepChoice::Never => Keep::Never,
+        };
+        let per_app = args.per_app.or(file.per_app).unwrap_or(KeeperOptions::default().per_app);
+        let audit_days = i64::from(args.audit_days.or(file.audit_days).unwrap_or(AUDIT_DAYS));
+        if !(1..=1_000).contains(&per_app) {
+            return Err(Error::usage(format!(
+                "{per_app} refreshes of one app in a second are not between 1 and 1000"
+            ))
+            .hint("See --per-app, and per_app in config.toml."));
+        }
+        if !(FEWEST_AUDIT_DAYS..=36_500).contains(&audit_days) {
+            return Err(Error::usage(format!(
+                "{audit_days} days of the audit trail are not between 7 and 36500"
+            ))
+            .hint("See --audit-days, and audit_days in config.toml."));
+        }
+        let mut delivery = DeliveryOptions::default();
+        let in_file = file.hook.map(|words| words.into_iter().map(OsString::from).collect());
+        delivery.hook = if args.hook.is_empty() { in_file } else { Some(args.hook) };
+        delivery.webhook = match args.webhook.or(file.webhook) {
+            None => None,
+            Some(url) => Some(Webhook { url, secret: secret()? }),
+        };
+        Ok(Self { keep, per_app, audit_days, delivery })
+    }
+
+    fn keeper(&self, vault: &Vault) -> Keeper {
+        let options = KeeperOptions { keep: self.keep, per_app: self.per_app, ..KeeperOptions::default() };
+        Keeper::new(vault.clone(), options)
+    }
+
+    fn deliverer(&self, vault: &Vault) -> Result<Deliverer> {
+        Deliverer::new(vault.clone(), self.delivery.clone())
+    }
+
+    /// What it is going to do, in sentences.
+    fn said(&self, vault: &Vault) -> String {
+        let kept = match self.keep {
+            Keep::Used => "access tokens of shops used in the last 7 days are kept fresh",
+            Keep::Always => "all access tokens are kept fresh",
+            Keep::Never => "access tokens are left to whoever uses them",
+        };
+        let hook = self.delivery.hook.as_ref().and_then(|words| words.first());
+        let hook = hook.map(|program| format!("the hook {}", program.display()));
+        let webhook = self.delivery.webhook.as_ref().map(|webhook| format!("the webhook {webhook}"));
+        let told = match (hook, webhook) {
+            (Some(hook), Some(webhook)) => format!("{hook} and {webhook} are"),
+            (Some(one), None) | (None, Some(one)) => format!("{one} is"),
+            (None, None) => "nobody (there is no --hook and no --webhook) is".to_owned(),
+        };
+        format!(
+            "Keeping the shops of {}: {kept}, refresh tokens are prolonged where that is possible; {told} told when a person is needed. The audit trail is kept {} days.",
+            vault.location(),
+            self.audit_days
+        )
+    }
+}
+
+fn secret() -> Result<AppSecret> {
+    let value = std::env::var_os(SECRET).filter(|value| !value.is_empty());
+    let value = value.ok_or_else(|| {
+        Error::usage(format!("a webhook needs a secret in the variable {SECRET}")).hint(
+            "Make one with `openssl rand -hex 32` and give it to the receiver, too: it signs what is sent.",
+        )
+    })?;
+    match as_text(SECRET, value) {
+        Ok(text) => Ok(AppSecret::new(text.trim())),
+        Err(Stop::Failed(error)) => Err(error),
+        Err(_) => Err(Error::usage(format!("the variable {SECRET} cannot be read"))),
+    }
+}
+
+/// What is due now, and no more.
+async fn round(plan: &Plan, session: &Session) -> Outcome {
+    let vault = session.vault().await?;
+    let deliverer = plan.deliverer(vault)?;
+    let told = Told::new(session);
+    let pass = plan.keeper(vault).pass().await?;
+    if deliverer.has_sinks() {
+        loop {
+            let deliveries = deliverer.pass().await?;
+            deliveries.iter().for_each(|delivery| told.delivery(delivery));
+            // After a failure the sink rests, and the next round tries again.
+            if deliveries.is_empty() || deliveries.iter().any(|delivery| delivery.error.is_some()) {
+                break;
+            }
+        }
+    }
+    forget(plan, session, vault).await?;
+    let waiting: Vec<String> = vault
+        .accounts()
+        .await?
+        .into_iter()
+        .filter(|account| matches!(account.state, AccountState::NeedsAuthorisation { .. }))
+        .map(|account| account.name)
+        .collect();
+    let now = session.clock.now();
+    let mut record = told.record("round", &pass.done);
+    record["next_due"] = json!(pass.next_due.map(|at| at.to_string()));
+    record["need_person"] = json!(waiting);
+    let next = pass.next_due.map_or_else(String::new, |at| match words::left(at, now) {
+        overdue if at <= now => format!("; more has been due since then ({overdue})"),
+        left => format!("; next in {left}"),
+    });
+    told.last(&record, &format!("{}{next}", told.sentence(&pass.done)))?;
+    if waiting.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<&str> = waiting.iter().take(10).map(String::as_str).collect();
+    let more = waiting.len().saturating_sub(names.len());
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    say(&format!("A person is needed for {}{more}: `sesame accounts` says what to do.", names.join(", ")));
+    Err(Stop::Status(NEEDS_PERSON))
+}
+
+/// Until it is stopped.
+async fn service(plan: &Plan, session: &Session, stopping: watch::Receiver<bool>) -> Outcome {
+    let Some(vault) = open(session, stopping.clone()).await? else { return Ok(()) };
+    let deliverer = plan.deliverer(vault)?;
+    let keeper = plan.keeper(vault);
+    let told = Told::new(session);
+    say(&plan.said(vault));
+    let keep = keeper.run(stopped(stopping.clone()));
+    let deliver = async {
+        if deliverer.has_sinks() {
+            deliverer.run(stopped(stopping.clone()), |delivery| told.delivery(delivery)).await;
+        }
+    };
+    let forget = async {
+        let mut stop = std::pin::pin!(stopped(stopping.clone()));
+        loop {
+            if let Err(error) = forget(plan, session, vault).await {
+                tracing::warn!("old lines of the audit trail cannot be forgotten yet: {error}");
+            }
+            tokio::select! {
+                () = &mut stop => return,
+                () = session.clock.sleep(FORGETTING) => {}
+            }
+        }
+    };
+    // It ends before it is told to only by an error that waiting would not mend. A delivery that is
+    // under way when it is told is finished.
+    let (totals, (), ()) =
+        tokio::try_join!(async { keep.await.map_err(Stop::from) }, async { Ok(deliver.await) }, async {
+            Ok(forget.await)
+        },)?;
+    told.last(&told.record("stopped", &totals), &told.sentence(&totals))
+}
+
+/// Opens the vault; waits for a store that is away. Nothing when it was stopped meanwhile.
+async fn open(session: &Session, stopping: watch::Receiver<bool>) -> Outcome<Option<&Vault>> {
+    let mut stop = std::pin::pin!(stopped(stopping));
+    let mut pause = Duration::from_secs(1);
+    loop {
+        match session.vault().await {
+            Ok(vault) => return Ok(Some(vault)),
+            Err(Stop::Failed(error)) if error.is_retryable() => {
+                note("warning", &format!("the vault cannot be opened yet: {error}"));
+            }
+            Err(stop) => return Err(stop),
+        }
+        tokio::select! {
+            () = &mut stop => return Ok(None),
+            () = session.clock.sleep(pause) => {}
+        }
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+async fn stopped(mut stopping: watch::Receiver<bool>) {
+    // Whoever told us lives as long as the command; should it be gone, that is a stop, too.
+    let _ = stopping.wait_for(|stopping| *stopping).await;
+}
+
+async fn forget(plan: &Plan, session: &Session, vault: &Vault) -> Result<()> {
+    let days = SignedDuration::from_hours(plan.audit_days * 24);
+    let Ok(before) = session.clock.now().checked_sub(days) else { return Ok(()) };
+    let forgotten = vault.forget_notes(before).await?;
+    if forgotten > 0 {
+        tracing::info!(forgotten, "old lines of the audit trail were forgotten");
+    }
+    Ok(())
+}
+
+/// What was said on standard output, and counted.
+struct Told {
+    printer: RefCell<Printer>,
+    form: Format,
+    delivered: RefCell<(u64, u64)>,
+}
+
+impl Told {
+    fn new(session: &Session) -> Self {
+        let printer = session.printer(Format::Table);
+        let form = printer.format();
+        Self { printer: RefCell::new(printer), form, delivered: RefCell::default() }
+    }
+
+    fn delivery(&self, delivery: &Delivery) {
+        let mut counts = self.delivered.borrow_mut();
+        match &delivery.error {
+            None => counts.0 += 1,
+            Some(_) => counts.1 += 1,
+        }
+        let sink = match delivery.sink {
+            Sink::Hook => "hook",
+            Sink::Webhook => "webhook",
+        };
+        let event: serde_json::Value = serde_json::from_str(&delivery.payload).unwrap_or_default();
+        let next_try = delivery.next_try.and_then(|at| jiff::Timestamp::from_millisecond(at).ok());
+        let record = json!({
+            "type": "delivery",
+            "sink": sink,
+            "taken": delivery.error.is_none(),
+            "error": delivery.error,
+            "next_try": next_try.map(|at| at.to_string()),
+            "event": event,
+        });
+        let account = event["account"].as_str().unwrap_or("an account that was removed");
+        let kind = match event["days"].as_i64() {
+            Some(days) => format!("{} ({days} d)", delivery.event),
+            None => delivery.event.clone(),
+        };
+        let sentence = match &delivery.error {
+            None => format!("{kind}: {account}: told the {sink}"),
+            Some(error) => format!("{kind}: {account}: the {sink} was not told: {error}"),
+        };
+        // Tokens are kept whether somebody reads this or not.
+        let _ = self.print(&record, &sentence);
+    }
+
+    fn last(&self, record: &serde_json::Value, sentence: &str) -> Outcome {
+        self.print(record, sentence)
+    }
+
+    fn print(&self, record: &serde_json::Value, sentence: &str) -> Outcome {
+        let mut printer = self.printer.borrow_mut();
+        match self.form {
+            Format::Json | Format::Ndjson => printer.line(record)?,
+            Format::Table | Format::Csv => printer.line(sesame_core::scalar::printable(sentence))?,
+        }
+        printer.flush()
+    }
+
+    fn record(&self, kind: &str, done: &Totals) -> serde_json::Value {
+        let (delivered, undelivered) = *self.delivered.borrow();
+        json!({
+            "type": kind,
+            "refreshed": done.refreshed,
+            "postponed": done.postponed,
+            "announced": done.announced,
+            "failed": done.failed,
+            "ended": done.ended,
+            "deferred": done.deferred,
+            "delivered": delivered,
+            "undelivered": undelivered,
+        })
+    }
+
+    fn sentence(&self, done: &Totals) -> String {
+        let (delivered, undelivered) = *self.delivered.borrow();
+        format!(
+            "refreshed {}, prolonged {}, warned of {}, failed {}, ended {}, put off {}; told {delivered}, not told {undelivered}",
+            done.refreshed, done.postponed, done.announced, done.failed, done.ended, done.deferred
+        )
+    }
+}
