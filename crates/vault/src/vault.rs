@@ -28,6 +28,7 @@ use crate::{
     schedule::{self, Keep},
     seal::{KeyChoice, KeyKind, Sealer, unlock},
     store::{AppRow, AuthorisationRow, FullRow, NewRows, Notes, SqliteStore, TokenColumns, TokenStore},
+    uses::Uses,
 };
 
 /// How long one call to a token service may take, unless told otherwise.
@@ -87,6 +88,8 @@ pub(crate) struct Inner {
     pub(crate) owner: String,
     /// Refreshes that are under way.
     pub(crate) busy: watch::Sender<usize>,
+    /// Uses of tokens that are not written down yet.
+    pub(crate) uses: Arc<Uses>,
     /// Which access tokens the keeper of this vault keeps warm.
     pub(crate) keep: OnceLock<Keep>,
     /// How long one call to a token service may take, in seconds.
@@ -139,6 +142,7 @@ impl Vault {
             }
         }
         let owner = Holder::this(options.clock.as_ref()).to_string();
+        let (busy, store_of_uses) = (watch::Sender::new(0), store.clone());
         Ok(Self(Arc::new(Inner {
             store,
             sealer: unlocked.sealer,
@@ -148,7 +152,8 @@ impl Vault {
             catalog: options.catalog,
             endpoint: options.endpoint,
             owner,
-            busy: watch::Sender::new(0),
+            uses: Arc::new(Uses::new(store_of_uses, busy.clone())),
+            busy,
             keep: OnceLock::new(),
             limit: AtomicU64::new(EXCHANGE_LIMIT.as_secs()),
             key_kind: unlocked.kind,
@@ -213,9 +218,10 @@ impl Vault {
         self.0.endpoint.as_ref()
     }
 
-    /// Waits until no refresh and no exchange of a code is under way: to be called before the process ends, so that an
-    /// answer that is on its way is not lost.
+    /// Waits until no refresh and no exchange of a code is under way and uses are written down: to be
+    /// called before the process ends, so that an answer that is on its way is not lost.
     pub async fn settle(&self) {
+        self.0.uses.write();
         let mut busy = self.0.busy.subscribe();
         // The sender lives as long as this vault, so waiting cannot fail.
         let _ = busy.wait_for(|count| *count == 0).await;
@@ -383,19 +389,25 @@ pub(crate) fn blank(id: Id, app_id: Id, region: Option<String>, now: i64) -> Aut
 }
 
 /// Counts as busy while it lives.
-pub(crate) struct Busy(Arc<Inner>);
+pub(crate) struct Busy(watch::Sender<usize>);
+
+impl Busy {
+    pub(crate) fn new(busy: &watch::Sender<usize>) -> Self {
+        busy.send_modify(|count| *count += 1);
+        Self(busy.clone())
+    }
+}
 
 impl Drop for Busy {
     fn drop(&mut self) {
-        self.0.busy.send_modify(|count| *count = count.saturating_sub(1));
+        self.0.send_modify(|count| *count = count.saturating_sub(1));
     }
 }
 
 impl Inner {
     /// Keeps [`Vault::settle`] waiting.
-    pub(crate) fn begin(self: &Arc<Self>) -> Busy {
-        self.busy.send_modify(|count| *count += 1);
-        Busy(self.clone())
+    pub(crate) fn begin(&self) -> Busy {
+        Busy::new(&self.busy)
     }
 
     /// How long one call to a token service may take.
