@@ -270,7 +270,7 @@ impl Line {
         }
         match account.fresh_token() {
             Some(token) => Ok(Some(token)),
-            None => self.vault.token(account).await.map(Some),
+            None => self.vault.token_of(account).await.map(Some),
         }
     }
 

@@ -91,6 +91,8 @@ pub(crate) struct Authorisation {
     refused: AtomicI64,
     /// No refresh is begun for convenience before this time.
     pub(crate) quiet_until: AtomicI64,
+    /// When its use was last noted.
+    pub(crate) used_at: AtomicI64,
     pub(crate) flight: Mutex<Option<Outcome>>,
     /// How many refreshes refused tokens have led to, and since when that is counted.
     bounces: Mutex<(u32, i64)>,
@@ -109,6 +111,7 @@ impl Authorisation {
             fresh: ArcSwapOption::empty(),
             refused: AtomicI64::new(i64::MIN),
             quiet_until: AtomicI64::new(i64::MIN),
+            used_at: AtomicI64::new(i64::MIN),
             flight: Mutex::new(None),
             bounces: Mutex::new((0, i64::MIN)),
         }
@@ -119,6 +122,14 @@ impl Authorisation {
         let fresh = self.fresh.load();
         let fresh = fresh.as_ref()?;
         (now < fresh.windows.advisory_at).then(|| fresh.token.clone())
+    }
+
+    /// The same, as a copy that is the caller's own: many threads may ask, and none waits for a
+    /// counter that another one has just changed.
+    pub(crate) fn fresh_access_at(&self, now: i64) -> Option<AccessToken> {
+        let fresh = self.fresh.load();
+        let fresh = fresh.as_ref()?;
+        (now < fresh.windows.advisory_at).then(|| fresh.token.access.clone())
     }
 
     pub(crate) fn current(&self) -> Option<Arc<Fresh>> {

@@ -4,11 +4,11 @@ use std::{fmt, sync::Arc};
 
 use sesame_catalog::{Platform, Urls};
 use sesame_core::{
-    Clock,
+    AccessToken, Clock,
     sign::{Digest, SigningKey},
 };
 
-use crate::{Id, Token, app::AppState, authorisation::Authorisation};
+use crate::{Id, Token, app::AppState, authorisation::Authorisation, uses::Uses};
 
 /// An account, ready for calls. Cheap to share; `Debug` shows no secret.
 pub struct AccountHandle {
@@ -19,6 +19,7 @@ pub struct AccountHandle {
     pub(crate) app: Arc<AppState>,
     pub(crate) authorisation: Arc<Authorisation>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) uses: Arc<Uses>,
 }
 
 impl AccountHandle {
@@ -69,9 +70,18 @@ impl AccountHandle {
 
     /// Returns the access token if nothing has to be done about it: no lock, no wait.
     ///
-    /// `None` means: ask [`Vault::token`](crate::Vault::token), which refreshes, or begins to.
+    /// `None` means: ask [`Vault::token_of`](crate::Vault::token_of), which refreshes, or begins to.
     pub fn fresh_token(&self) -> Option<Token> {
-        self.authorisation.fresh_at(self.clock.now().as_millisecond())
+        let now = self.clock.now().as_millisecond();
+        self.uses.note(&self.authorisation, now);
+        self.authorisation.fresh_at(now)
+    }
+
+    /// The same as a copy of the token alone.
+    pub(crate) fn fresh_access(&self) -> Option<AccessToken> {
+        let now = self.clock.now().as_millisecond();
+        self.uses.note(&self.authorisation, now);
+        self.authorisation.fresh_access_at(now)
     }
 
     /// Tells whether the account was made against a sandbox.

@@ -2,15 +2,15 @@
 
 use std::{
     collections::HashMap,
-    hash::{BuildHasher as _, RandomState},
-    sync::{Arc, Weak},
+    hash::{BuildHasher as _, Hash, RandomState},
+    sync::{Arc, Weak, atomic::Ordering},
 };
 
 use arc_swap::ArcSwap;
-use sesame_core::Result;
+use sesame_core::{AccessToken, Error, Result};
 
 use crate::{
-    AccountHandle, Token, Vault,
+    AccountHandle, AccountId, Id, Token, Vault,
     app::AppState,
     authorisation::{Authorisation, Windows, open_access},
     store::{AuthorisationRow, FullRow},
@@ -22,24 +22,50 @@ const SHARDS: usize = 64;
 /// The most handles that are kept; past it the map of a shard starts anew.
 const HANDLES_A_SHARD: usize = 4_096;
 
-type Shard = ArcSwap<HashMap<String, Arc<AccountHandle>>>;
+type Shard<K> = ArcSwap<HashMap<K, Arc<AccountHandle>>>;
 
-/// The handles of one process, by account name.
+/// The handles of one process, by account name and by id.
 pub(crate) struct Handles {
-    shards: Vec<Shard>,
+    named: Vec<Shard<String>>,
+    by_id: Vec<Shard<Id>>,
     hasher: RandomState,
 }
 
 impl Default for Handles {
     fn default() -> Self {
-        Self { shards: (0..SHARDS).map(|_| Shard::default()).collect(), hasher: RandomState::new() }
+        Self {
+            named: (0..SHARDS).map(|_| Shard::default()).collect(),
+            by_id: (0..SHARDS).map(|_| Shard::default()).collect(),
+            hasher: RandomState::new(),
+        }
     }
 }
 
+fn put<K: Clone + Eq + Hash>(shard: &Shard<K>, key: &K, handle: &Arc<AccountHandle>) {
+    shard.rcu(|map| {
+        let mut map = if map.len() < HANDLES_A_SHARD { HashMap::clone(map) } else { HashMap::new() };
+        map.insert(key.clone(), handle.clone());
+        map
+    });
+}
+
+fn remove<K: Clone + Eq + Hash>(shard: &Shard<K>, key: &K) {
+    shard.rcu(|map| {
+        let mut map = HashMap::clone(map);
+        map.remove(key);
+        map
+    });
+}
+
 impl Handles {
-    fn shard(&self, account: &str) -> &Shard {
+    fn shard(&self, account: &str) -> &Shard<String> {
         let at = usize::try_from(self.hasher.hash_one(account) % SHARDS as u64).unwrap_or_default();
-        &self.shards[at]
+        &self.named[at]
+    }
+
+    /// The last byte of an id is random.
+    fn shard_of(&self, account: AccountId) -> &Shard<Id> {
+        &self.by_id[usize::from(account.as_bytes()[15]) % SHARDS]
     }
 
     fn get(&self, account: &str) -> Option<Arc<AccountHandle>> {
@@ -47,20 +73,16 @@ impl Handles {
     }
 
     fn insert(&self, handle: &Arc<AccountHandle>) {
-        self.shard(&handle.name).rcu(|map| {
-            let mut map = if map.len() < HANDLES_A_SHARD { HashMap::clone(map) } else { HashMap::new() };
-            map.insert(handle.name.clone(), handle.clone());
-            map
-        });
+        put(self.shard(&handle.name), &handle.name, handle);
+        put(self.shard_of(handle.id), &handle.id, handle);
     }
 
     /// Forgets an account that was renamed, removed or given to another shop.
     pub(crate) fn forget(&self, account: &str) {
-        self.shard(account).rcu(|map| {
-            let mut map = HashMap::clone(map);
-            map.remove(account);
-            map
-        });
+        if let Some(handle) = self.get(account) {
+            remove(self.shard_of(handle.id), &handle.id);
+            remove(self.shard(account), &handle.name);
+        }
     }
 }
 
@@ -75,6 +97,62 @@ impl Vault {
             return Ok(handle);
         }
         let row = self.0.account_row(account).await?;
+        let handle = Arc::new(self.0.make_handle(&row)?);
+        self.0.handles.insert(&handle);
+        Ok(handle)
+    }
+
+    /// Returns a valid access token of an account: the one door for whoever makes calls by himself.
+    ///
+    /// Fresh: at once, without a lock and without anything that other threads wait for. In the
+    /// advisory window one refresh begins and everybody gets the old token, which is still valid.
+    /// Later everybody waits for that one refresh. What is returned masks itself in `Debug` and
+    /// `Display`, and is a copy: ask again for each call.
+    ///
+    /// ```no_run
+    /// # async fn example(vault: sesame_vault::Vault) -> sesame_core::Result<()> {
+    /// let account = vault.account("myshop").await?.id;
+    /// let token = vault.token(&account).await?;
+    /// assert_ne!(token.to_string(), token.expose());
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::Authorisation`](sesame_core::ErrorKind::Authorisation) when a person has to
+    /// authorise the shop again; whatever kept a refresh from succeeding otherwise, with the time of
+    /// the next try; [`ErrorKind::Usage`](sesame_core::ErrorKind::Usage) for an unknown account, and
+    /// for one of a sandbox while real platforms are called, or the other way.
+    pub async fn token(&self, account: &AccountId) -> Result<AccessToken> {
+        let known = {
+            let shard = self.0.handles.shard_of(*account).load();
+            match shard.get(account) {
+                Some(handle) => match handle.fresh_access() {
+                    Some(access) => return Ok(access),
+                    None => Some(handle.clone()),
+                },
+                None => None,
+            }
+        };
+        let handle = match known {
+            Some(handle) => handle,
+            None => self.handle_by_id(account).await?,
+        };
+        self.token_of(&handle).await.map(|token| token.access.clone())
+    }
+
+    /// Returns what calls need of an account; as [`Vault::handle`], by id.
+    ///
+    /// # Errors
+    /// As [`Vault::handle`].
+    pub async fn handle_by_id(&self, account: &AccountId) -> Result<Arc<AccountHandle>> {
+        if let Some(handle) = self.0.handles.shard_of(*account).load().get(account) {
+            return Ok(handle.clone());
+        }
+        let rows = self.0.store.accounts_after(account.before(), 1).await?;
+        let Some(row) = rows.into_iter().find(|row| row.account.id == *account) else {
+            return Err(Error::usage(format!("there is no account of the id {account}"))
+                .hint("It was removed, or is of another vault. `sesame accounts` shows the accounts."));
+        };
         let handle = Arc::new(self.0.make_handle(&row)?);
         self.0.handles.insert(&handle);
         Ok(handle)
@@ -100,6 +178,7 @@ impl Inner {
             app,
             authorisation,
             clock: self.clock.clone(),
+            uses: self.uses.clone(),
         })
     }
 
@@ -122,6 +201,7 @@ impl Inner {
             shared
         });
         drop(all);
+        shared.used_at.fetch_max(row.last_used.unwrap_or(i64::MIN), Ordering::Relaxed);
         self.install_row(&shared, row)?;
         Ok(shared)
     }

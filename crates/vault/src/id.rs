@@ -17,6 +17,11 @@ impl Id {
         Self(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid().into_bytes())
     }
 
+    /// Returns the id just before this one in their order; nothing before the first.
+    pub(crate) fn before(self) -> Option<Self> {
+        u128::from_be_bytes(self.0).checked_sub(1).map(|number| Self(number.to_be_bytes()))
+    }
+
     /// Returns the sixteen bytes, as they are stored.
     pub const fn as_bytes(&self) -> &[u8; 16] {
         &self.0
@@ -33,6 +38,9 @@ impl Id {
             .map_err(|_| Error::local(format!("an id of {} bytes stands in the vault", bytes.len())))
     }
 }
+
+/// The id of an account: what [`Vault::token`](crate::Vault::token) takes.
+pub type AccountId = Id;
 
 impl serde::Serialize for Id {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | how a vault is opened and what it can do | [`Vault`] |
 //! | how a seller authorises an app | [`Login`], [`Callback`], [`Listener`] |
-//! | who may use which token, and when it is refreshed | [`AccountHandle`], [`Vault::token`] |
+//! | who may use which token, and when it is refreshed | [`Vault::token`], [`AccountHandle`] |
 //! | who keeps tokens alive that nobody asks for, and warns before they end | [`Keeper`] |
 //! | where things are kept | [`store`] |
 //! | how secrets are sealed, and where the master key lives | [`seal`] |
@@ -47,6 +47,7 @@ mod spend;
 pub mod store;
 mod tags;
 mod token;
+mod uses;
 mod vault;
 mod warnings;
 
@@ -55,7 +56,7 @@ pub use app::{App, DEFAULT_REDIRECT_URI, NewApp};
 pub use clock::SystemClock;
 pub use delivery::{Deliverer, Delivery, DeliveryOptions, Webhook};
 pub use handle::AccountHandle;
-pub use id::Id;
+pub use id::{AccountId, Id};
 pub use keeper::{Keeper, KeeperOptions, Pass, Totals};
 pub use listener::Listener;
 pub use location::Location;

@@ -49,15 +49,13 @@ pub(crate) enum Why {
 }
 
 impl Vault {
-    /// Returns a valid access token.
-    ///
-    /// Fresh: at once, without a lock. In the advisory window one refresh begins and everybody gets
-    /// the old token, which is still valid. Later everybody waits for that one refresh.
+    /// Returns a valid access token with its generation, as [`Vault::token`] does: for callers who
+    /// hold a handle and tell the vault when the gateway refuses a token.
     ///
     /// # Errors
     /// [`ErrorKind::Authorisation`] when a person has to authorise the shop again; whatever kept the
     /// refresh from succeeding otherwise, with the time of the next try.
-    pub async fn token(&self, handle: &AccountHandle) -> Result<Token> {
+    pub async fn token_of(&self, handle: &AccountHandle) -> Result<Token> {
         match handle.fresh_token() {
             Some(token) => Ok(token),
             None => self.0.due_token(&handle.authorisation).await.map_err(|error| named(error, handle)),

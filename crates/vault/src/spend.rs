@@ -129,7 +129,8 @@ impl Inner {
             return Ok(None);
         }
         let generation = row.generation.saturating_add(1);
-        tracing::debug!(account = authorisation.label, generation, "{} done", action_of(offer).as_str());
+        let by = action_of(offer).as_str();
+        tracing::debug!(account = authorisation.label, generation, by, "tokens refreshed");
         authorisation.quiet_until.store(i64::MIN, Ordering::Release);
         self.learn_owner(row, &former, &reply).await;
         let postpone_after =

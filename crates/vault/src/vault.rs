@@ -30,6 +30,7 @@ use crate::{
     seal::{KeyChoice, KeyKind, Sealer, unlock},
     store::{AppRow, AuthorisationRow, FullRow, NewRows, Notes, SqliteStore, TokenColumns, TokenStore},
     tags,
+    uses::Uses,
 };
 
 /// How long one call to a token service may take, unless told otherwise.
@@ -89,6 +90,8 @@ pub(crate) struct Inner {
     pub(crate) owner: String,
     /// Refreshes that are under way.
     pub(crate) busy: watch::Sender<usize>,
+    /// Uses of tokens that are not written down yet.
+    pub(crate) uses: Arc<Uses>,
     /// Which access tokens the keeper of this vault keeps warm.
     pub(crate) keep: OnceLock<Keep>,
     /// How long one call to a token service may take, in seconds.
@@ -141,6 +144,7 @@ impl Vault {
             }
         }
         let owner = Holder::this(options.clock.as_ref()).to_string();
+        let (busy, store_of_uses) = (watch::Sender::new(0), store.clone());
         Ok(Self(Arc::new(Inner {
             store,
             sealer: unlocked.sealer,
@@ -150,7 +154,8 @@ impl Vault {
             catalog: options.catalog,
             endpoint: options.endpoint,
             owner,
-            busy: watch::Sender::new(0),
+            uses: Arc::new(Uses::new(store_of_uses, busy.clone())),
+            busy,
             keep: OnceLock::new(),
             limit: AtomicU64::new(EXCHANGE_LIMIT.as_secs()),
             key_kind: unlocked.kind,
@@ -215,9 +220,10 @@ impl Vault {
         self.0.endpoint.as_ref()
     }
 
-    /// Waits until no refresh and no exchange of a code is under way: to be called before the process ends, so that an
-    /// answer that is on its way is not lost.
+    /// Waits until no refresh and no exchange of a code is under way and uses are written down: to be
+    /// called before the process ends, so that an answer that is on its way is not lost.
     pub async fn settle(&self) {
+        self.0.uses.write();
         let mut busy = self.0.busy.subscribe();
         // The sender lives as long as this vault, so waiting cannot fail.
         let _ = busy.wait_for(|count| *count == 0).await;
@@ -430,19 +436,25 @@ pub(crate) fn blank(id: Id, app_id: Id, region: Option<String>, now: i64) -> Aut
 }
 
 /// Counts as busy while it lives.
-pub(crate) struct Busy(Arc<Inner>);
+pub(crate) struct Busy(watch::Sender<usize>);
+
+impl Busy {
+    pub(crate) fn new(busy: &watch::Sender<usize>) -> Self {
+        busy.send_modify(|count| *count += 1);
+        Self(busy.clone())
+    }
+}
 
 impl Drop for Busy {
     fn drop(&mut self) {
-        self.0.busy.send_modify(|count| *count = count.saturating_sub(1));
+        self.0.send_modify(|count| *count = count.saturating_sub(1));
     }
 }
 
 impl Inner {
     /// Keeps [`Vault::settle`] waiting.
-    pub(crate) fn begin(self: &Arc<Self>) -> Busy {
-        self.busy.send_modify(|count| *count += 1);
-        Busy(self.clone())
+    pub(crate) fn begin(&self) -> Busy {
+        Busy::new(&self.busy)
     }
 
     /// How long one call to a token service may take.

@@ -297,7 +297,7 @@ async fn one_approval_of_a_cross_border_seller_is_several_shops_with_one_pair() 
     // One refresh serves both.
     home.transport.answer(|_| Ok(reply(200, RENAMED)));
     vault.refresh("cb-my").await.unwrap();
-    assert_eq!(vault.token(&sg).await.unwrap().access.expose(), "50000planted0access3");
+    assert_eq!(vault.token_of(&sg).await.unwrap().access.expose(), "50000planted0access3");
     assert_eq!(home.transport.count(), 2);
 
     // A later approval with one country more adds that shop and renews the others.
@@ -305,7 +305,7 @@ async fn one_approval_of_a_cross_border_seller_is_several_shops_with_one_pair() 
     let accounts = log_in(&vault, "lazada", as_name("cb")).await.unwrap();
     let names: Vec<&str> = accounts.iter().map(|account| account.name.as_str()).collect();
     assert_eq!(names, ["cb-my", "cb-sg", "cb-th"]);
-    assert_eq!(vault.token(&my).await.unwrap().access.expose(), "50000planted0access2");
+    assert_eq!(vault.token_of(&my).await.unwrap().access.expose(), "50000planted0access2");
 }
 
 struct Shop {
@@ -336,7 +336,7 @@ async fn another_shops_approval_overwrites_nothing_unless_told_to() {
     assert!(error.hint_text().unwrap().contains("--replace-shop"));
     assert_eq!(shop.vault.account("mine").await.unwrap(), before);
     let handle = shop.vault.handle("mine").await.unwrap();
-    assert_eq!(shop.vault.token(&handle).await.unwrap().access.expose(), token);
+    assert_eq!(shop.vault.token_of(&handle).await.unwrap().access.expose(), token);
 
     let options = LoginOptions { replace_shop: true, ..as_name("mine") };
     let accounts = log_in(&shop.vault, "lazada", options).await.unwrap();
@@ -345,7 +345,7 @@ async fn another_shops_approval_overwrites_nothing_unless_told_to() {
         (1, Some("2002"), before.id)
     );
     let handle = shop.vault.handle("mine").await.unwrap();
-    assert_eq!(shop.vault.token(&handle).await.unwrap().access.expose(), shop.service.access());
+    assert_eq!(shop.vault.token_of(&handle).await.unwrap().access.expose(), shop.service.access());
 }
 
 #[tokio::test]
@@ -362,7 +362,7 @@ async fn the_same_shop_is_found_again_and_two_names_share_its_tokens() {
     );
     shop.vault.refresh("short").await.unwrap();
     let handle = shop.vault.handle("seller@example.com").await.unwrap();
-    assert_eq!(shop.vault.token(&handle).await.unwrap().access.expose(), shop.service.access());
+    assert_eq!(shop.vault.token_of(&handle).await.unwrap().access.expose(), shop.service.access());
     // Removing one name leaves the other its tokens.
     shop.vault.remove_account("short").await.unwrap();
     assert!(shop.vault.account("short").await.is_err());

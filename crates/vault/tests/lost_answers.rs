@@ -49,7 +49,7 @@ async fn a_refresh_cut_off_after_it_was_sent_is_reported_for_what_it_is() {
             Err(Error::new(ErrorKind::Timeout, "no answer within 20 s").may_have_happened(true))
         }
     });
-    assert_eq!(shop.vault.token(&handle).await.unwrap_err().kind(), ErrorKind::Timeout);
+    assert_eq!(shop.vault.token_of(&handle).await.unwrap_err().kind(), ErrorKind::Timeout);
     assert_eq!(settled(&shop.vault, "shop").await.state, AccountState::NeedsRefresh);
     // It is tried once more with the old token, and only then given up, with the true reason.
     shop.home.clock.advance_secs(130);
@@ -57,7 +57,7 @@ async fn a_refresh_cut_off_after_it_was_sent_is_reported_for_what_it_is() {
         let service = shop.service.clone();
         move |seen| service.answer(seen)
     });
-    let error = shop.vault.token(&handle).await.unwrap_err();
+    let error = shop.vault.token_of(&handle).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Authorisation);
     assert!(error.message().contains("was cut off before its answer could be stored"), "{error}");
 
@@ -72,13 +72,13 @@ async fn a_refresh_cut_off_after_it_was_sent_is_reported_for_what_it_is() {
             Err(Error::new(ErrorKind::Timeout, "no answer within 20 s").may_have_happened(true))
         }
     });
-    assert!(shop.vault.token(&handle).await.is_err());
+    assert!(shop.vault.token_of(&handle).await.is_err());
     shop.home.clock.advance_secs(130);
     shop.home.transport.answer({
         let service = shop.service.clone();
         move |seen| service.answer(seen)
     });
-    assert!(shop.vault.token(&handle).await.is_ok());
+    assert!(shop.vault.token_of(&handle).await.is_ok());
 }
 
 /// How many files stand in the journal.
@@ -109,7 +109,7 @@ async fn a_store_that_stays_away_sends_the_answer_to_the_sealed_journal() {
     let handle = vault.handle("shop").await.unwrap();
     store.fail_replace.store(usize::MAX, Ordering::SeqCst);
     shop.home.clock.advance_secs(LIFE + 5);
-    let token = vault.token(&handle).await.unwrap();
+    let token = vault.token_of(&handle).await.unwrap();
     assert_eq!((token.access.expose(), token.generation), (shop.service.access().as_str(), 2));
     let journal = shop.home.path().with_file_name("vault.db.journal");
     let bytes = support::all_bytes(&journal);
@@ -135,7 +135,7 @@ async fn a_store_that_stays_away_sends_the_answer_to_the_sealed_journal() {
     assert_eq!((account.generation, account.state), (2, AccountState::Healthy));
     assert!(support::all_bytes(&journal).is_empty());
     let handle = other.handle("shop").await.unwrap();
-    assert_eq!(other.token(&handle).await.unwrap().access.expose(), shop.service.access());
+    assert_eq!(other.token_of(&handle).await.unwrap().access.expose(), shop.service.access());
 
     // And this one goes on from there, too.
     store.fail_replace.store(0, Ordering::SeqCst);
@@ -150,7 +150,7 @@ async fn a_journal_entry_that_was_overtaken_overwrites_nothing() {
     let handle = vault.handle("shop").await.unwrap();
     store.fail_replace.store(usize::MAX, Ordering::SeqCst);
     shop.home.clock.advance_secs(LIFE + 5);
-    vault.token(&handle).await.unwrap();
+    vault.token_of(&handle).await.unwrap();
     // A login stores newer tokens while the journal cannot be replayed: hide it meanwhile.
     let journal = shop.home.path().with_file_name("vault.db.journal");
     let hidden = shop.home.path().with_file_name("hidden");
@@ -160,7 +160,7 @@ async fn a_journal_entry_that_was_overtaken_overwrites_nothing() {
     std::fs::rename(&hidden, &journal).unwrap();
     let other = shop.home.open().await;
     let handle = other.handle("shop").await.unwrap();
-    assert_eq!(other.token(&handle).await.unwrap().access.expose(), newest);
+    assert_eq!(other.token_of(&handle).await.unwrap().access.expose(), newest);
     assert!(support::all_bytes(&journal).is_empty());
 }
 
@@ -317,7 +317,7 @@ async fn a_journalled_answer_moves_into_the_store_by_itself() {
     store.fail_replace.store(6, Ordering::SeqCst);
     shop.home.clock.advance_secs(LIFE + 5);
     let handle = vault.handle("shop").await.unwrap();
-    assert_eq!(vault.token(&handle).await.unwrap().generation, 2);
+    assert_eq!(vault.token_of(&handle).await.unwrap().generation, 2);
     for _ in 0..2_000 {
         if vault.account("shop").await.unwrap().generation == 2 {
             return;

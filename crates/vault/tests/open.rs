@@ -361,7 +361,7 @@ async fn absurd_times_in_a_damaged_vault_are_no_panic() {
         let vault = home.open().await;
         vault.accounts().await.unwrap();
         let handle = vault.handle("shop").await.unwrap();
-        let _ = vault.token(&handle).await;
+        let _ = vault.token_of(&handle).await;
         assert!(vault.refresh("shop").await.is_ok() || times.contains("attempts"), "{times}");
     }
 }

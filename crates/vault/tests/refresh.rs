@@ -52,7 +52,7 @@ async fn fresh_tokens_ask_nobody() {
     let handle = shop.vault.handle("shop").await.unwrap();
     shop.home.clock.advance_secs(LIFE - ADVISORY - 1);
     assert!(handle.fresh_token().is_some());
-    assert_eq!(shop.vault.token(&handle).await.unwrap().access.expose(), shop.service.access());
+    assert_eq!(shop.vault.token_of(&handle).await.unwrap().access.expose(), shop.service.access());
     assert_eq!(shop.home.transport.count(), 1, "the login's own call and no other");
 }
 
@@ -65,7 +65,7 @@ async fn in_the_advisory_window_one_refreshes_and_the_others_go_on() {
     shop.home.transport.close_gate();
     assert!(handle.fresh_token().is_none());
     for _ in 0..20 {
-        let token = shop.vault.token(&handle).await.unwrap();
+        let token = shop.vault.token_of(&handle).await.unwrap();
         assert_eq!(token.access.expose(), old, "the old one is still valid and nobody waits");
     }
     shop.home.transport.arrivals(2).await;
@@ -73,7 +73,7 @@ async fn in_the_advisory_window_one_refreshes_and_the_others_go_on() {
     let account = settled(&shop.vault, "shop").await;
     assert_eq!(shop.service.refreshes(), 1);
     assert_eq!(account.generation, 2);
-    assert_eq!(shop.vault.token(&handle).await.unwrap().access.expose(), shop.service.access());
+    assert_eq!(shop.vault.token_of(&handle).await.unwrap().access.expose(), shop.service.access());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -85,7 +85,7 @@ async fn in_the_mandatory_window_all_wait_for_one_refresh() {
     let waiting: Vec<_> = (0..64)
         .map(|_| {
             let (vault, handle) = (shop.vault.clone(), handle.clone());
-            tokio::spawn(async move { vault.token(&handle).await.unwrap() })
+            tokio::spawn(async move { vault.token_of(&handle).await.unwrap() })
         })
         .collect();
     shop.home.transport.arrivals(2).await;
@@ -112,7 +112,7 @@ async fn two_vaults_on_one_file_refresh_once() {
             let vault = if number % 2 == 0 { shop.vault.clone() } else { other.clone() };
             waiting.push(tokio::spawn(async move {
                 let handle = vault.handle("shop").await.unwrap();
-                vault.token(&handle).await.unwrap()
+                vault.token_of(&handle).await.unwrap()
             }));
         }
         shop.home.transport.arrivals(2).await;
@@ -144,7 +144,7 @@ async fn a_process_that_died_holding_the_lease_delays_others_but_not_for_ever() 
     let handle = shop.vault.handle("shop").await.unwrap();
     let dying = tokio::spawn({
         let (vault, handle) = (shop.vault.clone(), handle.clone());
-        async move { vault.token(&handle).await }
+        async move { vault.token_of(&handle).await }
     });
     shop.home.transport.arrivals(2).await;
     // Its answer never comes. The other waits for the lease to end, then asks once more.
@@ -154,7 +154,7 @@ async fn a_process_that_died_holding_the_lease_delays_others_but_not_for_ever() 
             .await
             .unwrap();
     let before = shop.home.clock.clone();
-    let token = other.token(&other.handle("shop").await.unwrap()).await.unwrap();
+    let token = other.token_of(&other.handle("shop").await.unwrap()).await.unwrap();
     assert_eq!(token.access.expose(), shop.service.access());
     assert!(before.now().as_millisecond() - START >= i64::try_from((LIFE + 5 + 75) * 1_000).unwrap());
     assert_eq!(token.generation, 2);
@@ -173,14 +173,14 @@ async fn a_caller_who_gives_up_does_not_cut_off_the_refresh() {
     shop.home.transport.close_gate();
     let caller = tokio::spawn({
         let (vault, handle) = (shop.vault.clone(), handle.clone());
-        async move { vault.token(&handle).await }
+        async move { vault.token_of(&handle).await }
     });
     shop.home.transport.arrivals(2).await;
     caller.abort();
     assert!(caller.await.unwrap_err().is_cancelled());
     shop.home.transport.open_gate();
     assert_eq!(settled(&shop.vault, "shop").await.generation, 2);
-    assert_eq!(shop.vault.token(&handle).await.unwrap().access.expose(), shop.service.access());
+    assert_eq!(shop.vault.token_of(&handle).await.unwrap().access.expose(), shop.service.access());
     assert_eq!(shop.service.refreshes(), 1);
 }
 
@@ -188,7 +188,7 @@ async fn a_caller_who_gives_up_does_not_cut_off_the_refresh() {
 async fn a_refused_generation_is_refreshed_once_however_many_say_so() {
     let shop = shop(Policy::Dies).await;
     let handle = shop.vault.handle("shop").await.unwrap();
-    let generation = shop.vault.token(&handle).await.unwrap().generation;
+    let generation = shop.vault.token_of(&handle).await.unwrap().generation;
     let tasks: Vec<_> = (0..50)
         .map(|_| {
             let (vault, handle) = (shop.vault.clone(), handle.clone());
@@ -214,7 +214,7 @@ async fn a_dead_refresh_token_asks_for_a_person_and_never_calls_again() {
     shop.home.clock.advance_secs(LIFE + 5);
     let calls = shop.home.transport.count();
     for _ in 0..5 {
-        let error = shop.vault.token(&handle).await.unwrap_err();
+        let error = shop.vault.token_of(&handle).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Authorisation, "{error:?}");
         assert!(error.hint_text().unwrap().contains("sesame login lazada --as shop"));
         assert!(!format!("{error:?}").contains("planted0refresh0"), "{error:?}");
@@ -227,7 +227,7 @@ async fn a_dead_refresh_token_asks_for_a_person_and_never_calls_again() {
     );
     // Another process reads it off the row, without a call.
     let other = shop.home.open().await;
-    assert!(other.token(&other.handle("shop").await.unwrap()).await.is_err());
+    assert!(other.token_of(&other.handle("shop").await.unwrap()).await.is_err());
     assert_eq!(shop.home.transport.count(), calls + 1);
     // A new approval ends it.
     shop.home.transport.answer({
@@ -236,7 +236,7 @@ async fn a_dead_refresh_token_asks_for_a_person_and_never_calls_again() {
     });
     log_in(&shop.vault, "lazada", as_name("shop")).await.unwrap();
     assert_eq!(settled(&shop.vault, "shop").await.state, AccountState::Healthy);
-    assert_eq!(shop.vault.token(&handle).await.unwrap().access.expose(), shop.service.access());
+    assert_eq!(shop.vault.token_of(&handle).await.unwrap().access.expose(), shop.service.access());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -274,17 +274,17 @@ async fn trouble_that_passes_is_not_taken_for_the_end() {
         shop.home.clock.advance_secs(LIFE + 5);
         let calls = shop.home.transport.count();
         shop.home.transport.answer(move |_| trouble());
-        let error = shop.vault.token(&handle).await.unwrap_err();
+        let error = shop.vault.token_of(&handle).await.unwrap_err();
         assert_ne!(error.kind(), ErrorKind::Authorisation, "{name}: {error:?}");
         let account = settled(&shop.vault, "shop").await;
         assert_eq!(account.state, AccountState::NeedsRefresh, "{name}");
         assert_eq!((account.attempts, account.generation), (1, 1), "{name}");
         assert!(account.last_error.is_some(), "{name}");
         // In the cool-down nobody calls; another process honours it too.
-        let error = shop.vault.token(&handle).await.unwrap_err();
+        let error = shop.vault.token_of(&handle).await.unwrap_err();
         assert!(matches!(error.retry(), Retry::After(_)), "{name}: {error:?}");
         let other = shop.home.open().await;
-        assert!(other.token(&other.handle("shop").await.unwrap()).await.is_err());
+        assert!(other.token_of(&other.handle("shop").await.unwrap()).await.is_err());
         assert_eq!(shop.home.transport.count(), calls + 1, "{name}");
         // Afterwards it works again.
         shop.home.clock.advance_secs(130);
@@ -292,7 +292,7 @@ async fn trouble_that_passes_is_not_taken_for_the_end() {
             let service = shop.service.clone();
             move |seen| service.answer(seen)
         });
-        assert!(shop.vault.token(&handle).await.is_ok(), "{name}");
+        assert!(shop.vault.token_of(&handle).await.is_ok(), "{name}");
         let account = settled(&shop.vault, "shop").await;
         assert_eq!((account.attempts, account.last_error), (0, None), "{name}");
     }
@@ -304,9 +304,9 @@ async fn an_old_token_with_some_life_left_is_better_than_an_error() {
     let handle = shop.vault.handle("shop").await.unwrap();
     shop.home.clock.advance_secs(LIFE - 30);
     shop.home.transport.answer(|_| Ok(reply(502, "<html>")));
-    assert_eq!(shop.vault.token(&handle).await.unwrap().access.expose(), shop.service.access());
+    assert_eq!(shop.vault.token_of(&handle).await.unwrap().access.expose(), shop.service.access());
     shop.home.clock.advance_secs(31);
-    assert!(shop.vault.token(&handle).await.is_err());
+    assert!(shop.vault.token_of(&handle).await.is_err());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -328,7 +328,7 @@ async fn another_shops_tokens_overwrite_nothing() {
     let handle = shop.vault.handle("shop").await.unwrap();
     shop.service.become_seller("666");
     shop.home.clock.advance_secs(LIFE + 5);
-    let error = shop.vault.token(&handle).await.unwrap_err();
+    let error = shop.vault.token_of(&handle).await.unwrap_err();
     assert!(error.message().contains("another shop"), "{error}");
     let account = settled(&shop.vault, "shop").await;
     assert_eq!((account.generation, account.shop_id.as_deref()), (1, Some("1001")));
@@ -387,7 +387,7 @@ async fn param2_keeps_the_refresh_token_that_a_refresh_does_not_return() {
         let account = vault.refresh("ae").await.unwrap();
         assert_eq!((account.generation, account.refresh_expires_at), (round, end));
         assert_eq!(
-            vault.token(&handle).await.unwrap().access.expose(),
+            vault.token_of(&handle).await.unwrap().access.expose(),
             "db90da74-0000-4f73-a5de-9bed637e0188"
         );
     }
@@ -406,9 +406,9 @@ async fn a_refresh_token_without_a_life_is_not_tried() {
         assert_eq!((account.name.as_str(), account.refresh_expires_at), ("商店", None));
         let handle = vault.handle("商店").await.unwrap();
         home.clock.advance_secs(86_400 - 10);
-        assert!(vault.token(&handle).await.is_ok(), "valid to the last second");
+        assert!(vault.token_of(&handle).await.is_ok(), "valid to the last second");
         home.clock.advance_secs(11);
-        let error = vault.token(&handle).await.unwrap_err();
+        let error = vault.token_of(&handle).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Authorisation);
         assert_eq!(home.transport.count(), 1);
         let account = settled(&vault, "商店").await;
@@ -427,7 +427,7 @@ async fn a_token_with_a_life_of_nought_is_used_until_it_is_refused() {
     let handle = vault.handle("x").await.unwrap();
     home.clock.advance_secs(3_600);
     for _ in 0..10 {
-        vault.token(&handle).await.unwrap();
+        vault.token_of(&handle).await.unwrap();
     }
     assert_eq!(home.transport.count(), 1, "no refresh in a loop");
     assert_eq!(vault.refused(&handle, 1).await.unwrap().generation, 2);
@@ -474,7 +474,7 @@ async fn imported_tokens_learn_whose_they_are() {
     assert!(vault.import_tokens("lazada", ImportedTokens::default()).await.is_err());
     let handle = vault.handle("imported").await.unwrap();
     home.clock.advance_secs(90 * DAY);
-    assert_eq!(vault.token(&handle).await.unwrap().access.expose(), "an-access-token-of-another-program");
+    assert_eq!(vault.token_of(&handle).await.unwrap().access.expose(), "an-access-token-of-another-program");
     vault.refused(&handle, 1).await.unwrap();
     let account = settled(&vault, "imported").await;
     assert_eq!((account.shop_id, account.login), (first[0].shop_id.clone(), first[0].login.clone()));
@@ -486,7 +486,7 @@ async fn imported_tokens_learn_whose_they_are() {
         ..ImportedTokens::default()
     };
     assert_eq!(vault.import_tokens("lazada", tokens).await.unwrap().state, AccountState::NeedsRefresh);
-    assert!(vault.token(&vault.handle("bare").await.unwrap()).await.is_ok());
+    assert!(vault.token_of(&vault.handle("bare").await.unwrap()).await.is_ok());
 }
 
 fn support_refresh(number: u64) -> String {

@@ -137,12 +137,12 @@ async fn every_platform_logs_in_and_refreshes() {
         assert!(account.sandbox && account.shop_id.is_some() && account.login.is_some(), "{account:?}");
         assert_eq!(account.state, AccountState::Healthy, "{account:?}");
         let handle = vault.handle(&account.name).await.unwrap();
-        let old = vault.token(&handle).await.unwrap();
+        let old = vault.token_of(&handle).await.unwrap();
         let before = (account.refresh_expires_at, account.generation);
         let refreshed =
             vault.refresh(&account.name).await.unwrap_or_else(|error| panic!("{}: {error:?}", app.platform));
         assert_eq!(refreshed.generation, before.1 + 1, "{}", app.platform);
-        let new = vault.token(&handle).await.unwrap();
+        let new = vault.token_of(&handle).await.unwrap();
         assert_ne!(old.access, new.access, "{}", app.platform);
         if app.protocol == "param2" {
             assert_eq!(refreshed.refresh_expires_at, before.0, "{}", app.platform);

@@ -68,7 +68,7 @@ async fn no_planted_secret_is_found_anywhere() {
     write!(said, "{:?}", vault.finish_login(&login, got).await.unwrap()).unwrap();
 
     let handle = vault.handle("shop").await.unwrap();
-    let token = vault.token(&handle).await.unwrap();
+    let token = vault.token_of(&handle).await.unwrap();
     let key = handle.key(sesame_core::sign::Digest::Md5Sandwich);
     write!(said, "{vault:?} {handle:?} {token:?} {key:?} {:?}", vault.apps().await.unwrap()).unwrap();
     write!(said, "{}", serde_json::to_string(&vault.accounts().await.unwrap()).unwrap()).unwrap();

@@ -24,7 +24,7 @@ pub(crate) fn run(args: &Args, session: &Session) -> Outcome {
     running::block_on(session, async {
         let vault = session.vault().await?;
         let handle = vault.handle(&args.account).await?;
-        let token = vault.token(&handle).await?;
+        let token = vault.token_of(&handle).await?;
         let mut printer = session.printer(Format::Table);
         if printer.for_people() {
             printer.line(token.access.expose())?;

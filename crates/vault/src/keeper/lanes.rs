@@ -231,7 +231,7 @@ mod tests {
         let mut lanes = Lanes::new(5, 10);
         let app = id();
         lanes.enter(app, 0, 0.0).unwrap();
-        lanes.ended(app, Ended::Quiet(Duration::from_secs(60)), 0);
+        lanes.ended(app, Ended::Quiet(Duration::from_mins(1)), 0);
         assert_eq!(lanes.enter(app, 1_000, 0.0), Err(60_000));
         assert_eq!(lanes.enter(app, 1_000, 0.0), Err(60_200));
         assert_eq!(lanes.enter(app, 60_000, 0.0), Ok(()));
