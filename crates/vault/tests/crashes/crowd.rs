@@ -1,0 +1,1 @@
+//! Many processes that want the same token, and one that is stopped for too long.
