@@ -18,7 +18,9 @@ use sesame_core::{Clock as _, mask::mask, request::Method};
 use sesame_vault::{Account, Location, Vault, on_fail_point, store::SqliteStore};
 
 use crate::{
+    storage::storm,
     support::FlakyStore,
+    window::measure,
     world::{SharedClock, control, log_in},
 };
 
@@ -44,10 +46,14 @@ pub enum Role {
     Round { verify: bool, point: String, trouble: Option<String>, store_away: bool },
     /// Asks by many tasks at once, when told to; waits at a fail point until it is told to go on.
     Ask { tasks: usize, wait_at: Option<String> },
+    /// Refreshes so many times and measures.
+    Measure { refreshes: usize },
+    /// Refreshes many shops while the store goes away.
+    Storm,
 }
 
 /// Says something to the parent.
-fn say(what: &Json) {
+pub fn say(what: &Json) {
     let mut out = std::io::stdout().lock();
     writeln!(out, "\n@@ {what}").unwrap();
     out.flush().unwrap();
@@ -126,6 +132,8 @@ async fn serve(spec: Spec) {
             let missed = ask(&vault).await;
             say(&json!({"missed": missed}));
         }
+        Role::Measure { refreshes } => measure(&spec, *refreshes).await,
+        Role::Storm => storm(&spec).await,
         Role::Ask { tasks, wait_at } => {
             let vault = spec.open().await;
             if let Some(point) = wait_at.clone() {

@@ -55,7 +55,9 @@ async fn ten_thousand_ask(policy: OldRefreshToken) {
     assert_eq!(valid, 10_000, "{policy:?}");
     assert_eq!(tokens.len(), 1, "{policy:?}: all have the same token: {tokens:?}");
     assert_eq!(world.refreshed().await, 1, "{policy:?}");
-    println!("8 processes x 1,250 tasks, {policy:?}: 1 refresh, {valid} tokens, the slowest process {slowest:.2} s");
+    println!(
+        "8 processes x 1,250 tasks, {policy:?}: 1 refresh, {valid} tokens, the slowest process {slowest:.2} s"
+    );
     world.sandbox.stop().await;
 }
 

@@ -12,6 +12,8 @@ mod support;
 mod child;
 mod crowd;
 mod kills;
+mod storage;
+mod window;
 mod world;
 
 /// How often something is repeated: the first number in CI, the second in `./dev torture`.

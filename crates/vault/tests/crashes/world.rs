@@ -128,6 +128,12 @@ impl World {
         stats["tokens"]["refreshed"].as_u64().unwrap()
     }
 
+    /// Tells whether the gateway has this access token on its books.
+    pub async fn knows(&self, access: &str) -> bool {
+        let end = json!({"token": access, "which": "access", "in_seconds": 3_600});
+        self.control(Method::Post, "/_sandbox/tokens/expire", end).await["changed"] == 1
+    }
+
     /// The gateway's own list of tokens of a kind that are alive, masked.
     pub async fn living(&self, kind: &str) -> Vec<String> {
         let list = self.control(Method::Get, "/_sandbox/tokens", Json::Null).await;
