@@ -6,7 +6,7 @@ use std::{
     path::PathBuf,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -42,8 +42,9 @@ pub enum Role {
     /// Asks for the token once.
     Verify,
     /// Asks for the token (`verify`), logs in anew, lets the access token end, and refreshes it; stops
-    /// for good at a fail point.
-    Round { verify: bool, point: String, trouble: Option<String>, store_away: bool },
+    /// for good at a fail point. With `postpone` the refresh token is in its last days, so that a
+    /// postponement follows the refresh, and the point is one of that.
+    Round { verify: bool, point: String, trouble: Option<String>, store_away: bool, postpone: bool },
     /// Asks by many tasks at once, when told to; waits at a fail point until it is told to go on.
     Ask { tasks: usize, wait_at: Option<String> },
     /// Refreshes so many times and measures.
@@ -102,7 +103,7 @@ async fn serve(spec: Spec) {
             say(&ask(&vault).await);
             vault.close().await;
         }
-        Role::Round { verify, point, trouble, store_away } => {
+        Role::Round { verify, point, trouble, store_away, postpone } => {
             if *verify {
                 let vault = spec.open().await;
                 say(&ask(&vault).await);
@@ -113,16 +114,30 @@ async fn serve(spec: Spec) {
             let fail = store.fail_replace.clone();
             let vault = Vault::open_with(spec.options(), Arc::new(store)).await.unwrap();
             let account = log_in(&vault, "shop").await;
-            outlive(&SharedClock::open(&spec.clock, 1), &account);
+            let clock = SharedClock::open(&spec.clock, 1);
+            if *postpone {
+                let end = account.refresh_expires_at.unwrap() - SignedDuration::from_hours(20 * 24);
+                clock.advance(end.duration_since(clock.now()));
+            } else {
+                outlive(&clock, &account);
+            }
             if let Some(trouble) = trouble {
                 control(&spec.endpoint, Method::Post, "/_sandbox/trouble", json!(trouble)).await;
             }
-            if *store_away {
+            // The refresh comes first; what is meant is the call after it.
+            let (point, postpone, store_away) = (point.clone(), *postpone, *store_away);
+            let calls = AtomicUsize::new(usize::from(!postpone));
+            if store_away && !postpone {
                 fail.store(usize::MAX, Ordering::SeqCst);
             }
-            let point = point.clone();
             on_fail_point(move |reached| {
-                if reached == point {
+                if reached == "after-store" && calls.fetch_add(1, Ordering::SeqCst) == 0 {
+                    if store_away {
+                        fail.store(usize::MAX, Ordering::SeqCst);
+                    }
+                    return;
+                }
+                if reached == point && calls.load(Ordering::SeqCst) > 0 {
                     say(&json!({"reached": reached}));
                     loop {
                         std::thread::park();
@@ -130,6 +145,7 @@ async fn serve(spec: Spec) {
                 }
             });
             let missed = ask(&vault).await;
+            vault.settle().await;
             say(&json!({"missed": missed}));
         }
         Role::Measure { refreshes } => measure(&spec, *refreshes).await,

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use serde_json::Value as Json;
 use sesame_core::Clock as _;
 use sesame_sandbox::OldRefreshToken::{self, Dies, Lives};
+use sesame_vault::SystemClock;
 
 use crate::{
     child::Role,
@@ -31,18 +33,20 @@ use Window::{AfterIntent, BeforeIntent, Journalled, Received, Sent, SentInVain, 
 const WINDOWS: [Window; 7] = [BeforeIntent, AfterIntent, SentInVain, Sent, Received, Journalled, Stored];
 
 impl Window {
-    fn role(self, verify: bool) -> Role {
+    fn role(self, verify: bool, postpone: bool) -> Role {
         let (point, trouble) = match self {
             BeforeIntent => ("before-intent", None),
             AfterIntent => ("after-intent", None),
-            SentInVain => ("after-send", Some("hang,count=1")),
-            Sent => ("after-send", Some("hang-after,count=1")),
+            SentInVain => ("after-send", Some("hang")),
+            Sent => ("after-send", Some("hang-after")),
+            Received if postpone => ("during-postpone", None),
             Received => ("after-receive", None),
             Journalled => ("after-journal", None),
             Stored => ("after-store", None),
         };
-        let trouble = trouble.map(str::to_owned);
-        Role::Round { verify, point: point.to_owned(), trouble, store_away: self == Journalled }
+        let api = if postpone { "@system.oauth2:postponeToken" } else { "" };
+        let trouble = trouble.map(|kind| format!("{kind}{api},count=1"));
+        Role::Round { verify, point: point.to_owned(), trouble, store_away: self == Journalled, postpone }
     }
 
     /// The gateway has new tokens for us, and we do not.
@@ -51,9 +55,19 @@ impl Window {
     }
 }
 
+/// What is cut off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Call {
+    Refresh,
+    /// On 1688 alone, where it kills the old refresh token at once.
+    Postpone,
+}
+
 /// Kills a process at a window so many times; after each time another one asks for the token.
-async fn kill_at(window: Window, platform: &'static str, policy: OldRefreshToken) {
-    let rotates = platform != "1688";
+async fn kill_at(window: Window, call: Call, platform: &'static str, policy: OldRefreshToken) {
+    let postpone = call == Call::Postpone;
+    // An answer that is lost takes the only good refresh token with it.
+    let dies = postpone || (platform != "1688" && policy == Dies);
     let world = World::start(platform, policy, 1).await;
     let vault = world.open().await;
     world.add_app(&vault).await;
@@ -64,23 +78,27 @@ async fn kill_at(window: Window, platform: &'static str, policy: OldRefreshToken
     let mut before = world.refreshed().await;
     let mut begun = world.clock.now();
     for round in 0..=rounds {
-        let role = if round == rounds { Role::Verify } else { window.role(round > 0) };
+        let role = if round == rounds { Role::Verify } else { window.role(round > 0, postpone) };
         let mut process = Process::start(&crate::child::Spec {
             pace: if window == Journalled { 100 } else { 1 },
             ..world.spec(role)
         });
         if round > 0 {
-            let context = format!("{window:?}, {platform}, {policy:?}, kill {round}");
+            let context = format!("{call:?} {window:?}, {platform}, {policy:?}, kill {round}");
             let said = process.hear().await;
-            check(&world, &said, window.loses_the_answer() && rotates && policy == Dies, &context).await;
+            check(&world, &said, window.loses_the_answer() && dies, &context).await;
             if let Some(reason) = said["reason"].as_str() {
                 let since = reason.split(' ').find_map(|word| word.parse::<jiff::Timestamp>().ok());
                 let since = since.unwrap_or_else(|| panic!("{context}: {reason}"));
                 assert!(begun <= since && since <= world.clock.now(), "{context}: {reason}");
             }
             let spent = world.refreshed().await - before;
-            let twice = window.loses_the_answer() && !(rotates && policy == Dies);
-            assert_eq!(spent, if twice { 2 } else { 1 }, "{context}: refreshes");
+            let twice = window.loses_the_answer() && !dies;
+            // After a postponement that was cut off there are the refreshes before and after it, and
+            // perhaps another one.
+            if !postpone {
+                assert_eq!(spent, if twice { 2 } else { 1 }, "{context}: refreshes");
+            }
         }
         if round == rounds {
             process.end().await;
@@ -89,11 +107,18 @@ async fn kill_at(window: Window, platform: &'static str, policy: OldRefreshToken
         before = world.refreshed().await;
         begun = world.clock.now();
         let said = process.hear().await;
-        assert!(said["reached"].is_string(), "{window:?}, {platform}, {policy:?}, kill {round}: {said}");
-        while window == Sent && world.refreshed().await == before {
-            tokio::time::sleep(Duration::from_millis(1)).await;
+        assert!(
+            said["reached"].is_string(),
+            "{call:?} {window:?}, {platform}, {policy:?}, kill {round}: {said}"
+        );
+        while window == Sent && world.refreshed().await < before + 1 + u64::from(postpone) {
+            SystemClock.sleep(Duration::from_millis(1)).await;
         }
         process.kill().await;
+        if postpone {
+            // The access token of the refresh is good for ten hours: after those it shows what is lost.
+            world.clock.advance(SignedDuration::from_hours(11));
+        }
     }
     world.sandbox.stop().await;
 }
@@ -118,7 +143,7 @@ async fn check(world: &World, said: &Json, lost: bool, context: &str) {
 
 async fn kill_everywhere(platform: &'static str, policy: OldRefreshToken) {
     for window in WINDOWS {
-        kill_at(window, platform, policy).await;
+        kill_at(window, Call::Refresh, platform, policy).await;
     }
 }
 
@@ -130,6 +155,13 @@ async fn killed_while_pairs_rotate_and_old_ones_die() {
 #[tokio::test]
 async fn killed_while_pairs_rotate_and_old_ones_live() {
     kill_everywhere("lazada", Lives).await;
+}
+
+#[tokio::test]
+async fn killed_while_the_refresh_token_is_prolonged() {
+    for window in WINDOWS.into_iter().filter(|window| *window != BeforeIntent) {
+        kill_at(window, Call::Postpone, "1688", Dies).await;
+    }
 }
 
 #[tokio::test]
