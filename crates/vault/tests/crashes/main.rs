@@ -4,7 +4,12 @@
 //! they open the vault over the sandbox's socket and say in lines what they see. Killed means SIGKILL.
 //! Everybody's clock is that of the machine, moved by a file that all of them read.
 #![cfg(target_os = "linux")]
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    unreachable_pub,
+    reason = "a test that cannot go on may panic, says what it measured, and has no users"
+)]
 
 #[path = "../support/mod.rs"]
 mod support;

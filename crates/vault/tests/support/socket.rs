@@ -30,7 +30,8 @@ fn broken(error: impl std::fmt::Display) -> Error {
 async fn exchange(request: HttpRequest) -> Result<HttpResponse> {
     let rest = request.url.strip_prefix("http://").ok_or_else(|| broken("not a plain address"))?;
     let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-    let more: String = request.headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let more =
+        request.headers.iter().fold(String::new(), |more, (name, value)| more + name + ": " + value + "\r\n");
     let mut message = format!(
         "{} {path} HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n{more}Content-Type: {}\r\nContent-Length: {}\r\n\r\n",
         request.method.as_str(),
