@@ -26,6 +26,7 @@ mod audit;
 mod authorisation;
 mod clock;
 mod delivery;
+mod fail_point;
 mod handle;
 mod handles;
 mod holder;
@@ -55,6 +56,8 @@ pub use accounts::{Account, AccountState, ImportedTokens};
 pub use app::{App, DEFAULT_REDIRECT_URI, NewApp};
 pub use clock::SystemClock;
 pub use delivery::{Deliverer, Delivery, DeliveryOptions, Webhook};
+#[cfg(feature = "failpoints")]
+pub use fail_point::on_fail_point;
 pub use handle::AccountHandle;
 pub use id::{AccountId, Id};
 pub use keeper::{Keeper, KeeperOptions, Pass, Totals};

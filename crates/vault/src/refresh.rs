@@ -24,6 +24,7 @@ use crate::{
     Account, AccountHandle, Id, Notice, Token, Vault,
     audit::Action,
     authorisation::{Authorisation, Outcome, Windows, approve, hopeless, needs_person, open_refresh},
+    fail_point::fail_point,
     holder::Holder,
     journal::Reserve,
     oauth::calls::Offer,
@@ -248,6 +249,7 @@ impl Inner {
                 until: now.saturating_add(millis(self.lease())),
                 spending: &Sha256::digest(refresh.expose().as_bytes()),
             };
+            fail_point!("before-intent");
             match self.store.claim(claim).await? {
                 Some(lease) => {
                     let offer = Offer::Refresh(&refresh);

@@ -16,6 +16,7 @@ use crate::{
     authorisation::{
         Authorisation, Windows, needs_person, open_access, open_refresh, seal_access, seal_refresh,
     },
+    fail_point::fail_point,
     identity::{Identity, Match},
     journal::{Entry, Reserve},
     oauth::{
@@ -70,6 +71,7 @@ impl Inner {
         lease: Lease,
         reserve: &Reserve,
     ) -> Result<Option<Spent>> {
+        fail_point!("after-intent");
         let app = &authorisation.app;
         let asker = Asker {
             platform: &app.platform,
@@ -83,6 +85,10 @@ impl Inner {
             Ok(reply) => reply,
             Err(error) => return self.call_failed(authorisation, row, offer, lease, error, false).await,
         };
+        fail_point!("after-receive");
+        if matches!(offer, Offer::Postpone { .. }) {
+            fail_point!("during-postpone");
+        }
         // A reply that names nobody is taken: not every documented one does, and it answers this
         // account's own refresh token. But then the rest of it has to make sense.
         let former = Identity::parse(&row.tokens.identity);
@@ -286,7 +292,10 @@ impl Inner {
         loop {
             let error = match self.store.replace_tokens(authorisation.id, expected, tokens, at, &notes).await
             {
-                Ok(stored) => return Ok(stored),
+                Ok(stored) => {
+                    fail_point!("after-store");
+                    return Ok(stored);
+                }
                 Err(error) => error,
             };
             tried += 1;
@@ -311,6 +320,7 @@ impl Inner {
                     // Replayed by the task begun here, by the next refresh of this account, and by
                     // whoever opens the vault next.
                     Ok(()) => {
+                        fail_point!("after-journal");
                         tokio::spawn(replay_later(Arc::downgrade(self), authorisation.id));
                         return Ok(true);
                     }

@@ -21,6 +21,7 @@ use crate::{
     app::AppState,
     audit::Action,
     authorisation::{Authorisation, open_access, open_refresh},
+    fail_point::fail_point,
     journal::Reserve,
     refresh::millis,
     schedule::{self, DAY, Work},
@@ -326,6 +327,7 @@ impl<'a> Batch<'a> {
                 spending: Sha256::digest(start.refresh.expose().as_bytes()).to_vec(),
             })
             .collect();
+        fail_point!("before-intent");
         let begun = self.inner.store.begin(&self.inner.owner, &intents, self.inner.now()).await;
         let begun: HashSet<Id> = match begun {
             Ok(begun) if self.inner.now() <= self.claimed_at.saturating_add(millis(BEGINNING)) => {

@@ -12,6 +12,7 @@ use super::{
     calls::{Asker, Offer, request, spellings},
     reply::{self, TokenReply},
 };
+use crate::fail_point::fail_point;
 
 /// Exchanges a code or a refresh token for tokens.
 ///
@@ -72,7 +73,7 @@ async fn once(
         let sent = secrets.iter().map(String::as_str);
         error.masked(sent.chain([asker.secret.expose()]))
     };
-    let response = transport.send(request).await.map_err(|error| (hide(error), None))?;
+    let response = fail_point!("after-send", transport.send(request)).map_err(|error| (hide(error), None))?;
     let now = clock.now();
     let read = read_reply(shape, &asker.platform.replies, &response, now)
         .and_then(|reply| reply::read(asker.platform, &reply, now));

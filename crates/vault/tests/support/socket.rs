@@ -1,38 +1,58 @@
 //! The plainest HTTP client there is, for a sandbox on this machine: one connection a request.
 
-use sesame_core::{BoxFuture, Error, ErrorKind, HttpRequest, HttpResponse, Result, Transport};
-use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpStream,
-};
+use std::io::Write as _;
 
+use sesame_core::{BoxFuture, Error, ErrorKind, HttpRequest, HttpResponse, Result, Transport};
+use tokio::io::AsyncReadExt as _;
+
+/// Has handed the whole request over when it waits for the first time: a process that is stopped while
+/// it waits has sent, and has no answer.
+#[derive(Debug, Clone, Copy)]
 pub struct SocketTransport;
 
 impl Transport for SocketTransport {
     fn send(&self, request: HttpRequest) -> BoxFuture<'_, Result<HttpResponse>> {
         Box::pin(async move {
-            exchange(request).await.map_err(|error| Error::new(ErrorKind::Network, error.to_string()))
+            let limit = request.timeout;
+            match tokio::time::timeout(limit, exchange(request)).await {
+                Ok(outcome) => outcome,
+                Err(_) => Err(Error::new(ErrorKind::Timeout, format!("no answer within {limit:?}"))
+                    .may_have_happened(true)),
+            }
         })
     }
 }
 
-async fn exchange(request: HttpRequest) -> std::io::Result<HttpResponse> {
-    let rest = request.url.strip_prefix("http://").unwrap();
+fn broken(error: impl std::fmt::Display) -> Error {
+    Error::new(ErrorKind::Network, error.to_string())
+}
+
+async fn exchange(request: HttpRequest) -> Result<HttpResponse> {
+    let rest = request.url.strip_prefix("http://").ok_or_else(|| broken("not a plain address"))?;
     let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-    let mut stream = TcpStream::connect(authority).await?;
-    let more: String = request.headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-    let head = format!(
+    let more =
+        request.headers.iter().fold(String::new(), |more, (name, value)| more + name + ": " + value + "\r\n");
+    let mut message = format!(
         "{} {path} HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n{more}Content-Type: {}\r\nContent-Length: {}\r\n\r\n",
         request.method.as_str(),
         request.content_type.as_deref().unwrap_or("text/plain"),
         request.body.len()
-    );
-    stream.write_all(head.as_bytes()).await?;
-    stream.write_all(&request.body).await?;
+    )
+    .into_bytes();
+    message.extend_from_slice(&request.body);
+    // On this machine neither waits for anybody.
+    let mut stream = std::net::TcpStream::connect(authority).map_err(broken)?;
+    stream.write_all(&message).map_err(broken)?;
+    let lost = |what: &dyn std::fmt::Display| broken(what).may_have_happened(true);
+    stream.set_nonblocking(true).map_err(|error| lost(&error))?;
+    let mut stream = tokio::net::TcpStream::from_std(stream).map_err(|error| lost(&error))?;
     let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).await?;
-    let end = answer.windows(4).position(|window| window == b"\r\n\r\n").unwrap();
-    let head = String::from_utf8(answer[..end].to_vec()).unwrap();
+    stream.read_to_end(&mut answer).await.map_err(|error| lost(&error))?;
+    let end = answer
+        .windows(4)
+        .position(|window| window == b"\r\n\r\n")
+        .ok_or_else(|| lost(&"the connection ended without an answer"))?;
+    let head = String::from_utf8_lossy(&answer[..end]).into_owned();
     let header = |name: &str| {
         head.lines().find_map(|line| {
             let (found, value) = line.split_once(':')?;
@@ -40,12 +60,19 @@ async fn exchange(request: HttpRequest) -> std::io::Result<HttpResponse> {
         })
     };
     assert!(header("transfer-encoding").is_none(), "token replies have a length");
+    let body = answer.split_off(end + 4);
+    if header("content-length")
+        .and_then(|text| text.parse().ok())
+        .is_some_and(|length: usize| length > body.len())
+    {
+        return Err(lost(&"the answer was cut off"));
+    }
     Ok(HttpResponse {
-        status: head[9..12].parse().unwrap(),
+        status: head.get(9..12).and_then(|text| text.parse().ok()).ok_or_else(|| lost(&"no status"))?,
         content_type: header("content-type"),
         date: header("date"),
         location: header("location"),
-        body: answer[end + 4..].to_vec().into(),
+        body: body.into(),
         ..HttpResponse::default()
     })
 }

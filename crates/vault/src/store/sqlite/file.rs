@@ -67,6 +67,17 @@ impl SqliteStore {
             .max_lifetime(None)
             .test_before_acquire(false)
             .acquire_timeout(Duration::from_secs(30))
+            // Where a write fails (a full disk), SQLite ends the transaction itself. sqlx then finds none
+            // to roll back, takes it for open, and would refuse every later one on this connection.
+            .after_release(|connection, _| {
+                Box::pin(async move {
+                    if connection.is_in_transaction() {
+                        // A rollback may be on its way: the ping comes after it.
+                        connection.ping().await?;
+                    }
+                    Ok(!connection.is_in_transaction())
+                })
+            })
             .connect_with(options)
             .await
             .map_err(|error| describe(path, access, error))?;

@@ -1,0 +1,246 @@
+//! The parent's side: the sandbox, the moved clock, the children.
+
+use std::{
+    net::SocketAddr, os::unix::fs::FileExt as _, path::Path, process::Stdio, sync::Arc, time::Duration,
+};
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value as Json, json};
+use sesame_catalog::{Catalog, Endpoint};
+use sesame_core::{AppSecret, BoxFuture, Clock, HttpRequest, Transport as _, request::Method};
+use sesame_sandbox::{OldRefreshToken, Options, Sandbox};
+use sesame_vault::{Account, Callback, KeyChoice, LoginOptions, NewApp, SystemClock, Vault, VaultOptions};
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines},
+    process::{Child, ChildStdin, ChildStdout, Command},
+};
+
+use crate::{
+    child::{Role, SPEC, Spec},
+    support::SocketTransport,
+};
+
+/// The clock of the machine, moved by as many milliseconds as a file says, for all who read it.
+#[derive(Debug, Clone)]
+pub struct SharedClock {
+    file: Arc<std::fs::File>,
+    /// Sleeping takes this part of its time: pauses are not what is tested.
+    pace: u32,
+}
+
+impl SharedClock {
+    pub fn open(path: &Path, pace: u32) -> Self {
+        let mut options = std::fs::File::options();
+        let file = options.read(true).write(true).create(true).truncate(false).open(path).unwrap();
+        Self { file: Arc::new(file), pace }
+    }
+
+    fn ahead(&self) -> i64 {
+        let mut bytes = [0; 8];
+        match self.file.read_exact_at(&mut bytes, 0) {
+            Ok(()) => i64::from_le_bytes(bytes),
+            Err(_) => 0,
+        }
+    }
+
+    /// Moves the clock of everybody; only one process at a time does.
+    pub fn advance(&self, by: SignedDuration) {
+        let ahead = self.ahead() + i64::try_from(by.as_millis()).unwrap();
+        self.file.write_all_at(&ahead.to_le_bytes(), 0).unwrap();
+    }
+}
+
+impl Clock for SharedClock {
+    fn now(&self) -> Timestamp {
+        SystemClock.now() + SignedDuration::from_millis(self.ahead())
+    }
+
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        SystemClock.sleep(duration / self.pace)
+    }
+
+    fn random(&self, buffer: &mut [u8]) {
+        SystemClock.random(buffer);
+    }
+}
+
+pub struct World {
+    pub sandbox: Sandbox,
+    pub directory: tempfile::TempDir,
+    pub clock: SharedClock,
+    platform: &'static str,
+}
+
+impl World {
+    pub async fn start(platform: &'static str, policy: OldRefreshToken, shops: usize) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let clock = SharedClock::open(&directory.path().join("clock"), 1);
+        let options = Options {
+            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            auto_approve: true,
+            products: 1,
+            shops,
+            old_refresh_token: policy,
+            ..Options::new(Arc::new(Catalog::builtin()), Arc::new(clock.clone()))
+        };
+        Self { sandbox: Sandbox::start(options).await.unwrap(), directory, clock, platform }
+    }
+
+    /// What a child is started with, to be completed.
+    pub fn spec(&self, role: Role) -> Spec {
+        Spec {
+            role,
+            location: format!("sqlite:{}", self.directory.path().join("home/vault.db").display()),
+            endpoint: self.sandbox.url(),
+            clock: self.directory.path().join("clock"),
+            pace: 1,
+        }
+    }
+
+    pub async fn open(&self) -> Vault {
+        self.spec(Role::Verify).open().await
+    }
+
+    /// Adds the sandbox's app of the platform.
+    pub async fn add_app(&self, vault: &Vault) {
+        let app = self.sandbox.describe().apps.into_iter().find(|app| app.platform == self.platform).unwrap();
+        vault
+            .add_app(NewApp {
+                platform: app.platform,
+                name: Some("app".to_owned()),
+                key: app.app_key,
+                secret: AppSecret::new(app.app_secret.unwrap()),
+                redirect_uri: Some(app.redirect_uri),
+                region: None,
+                secret_origin: None,
+            })
+            .await
+            .unwrap();
+    }
+
+    async fn control(&self, method: Method, path: &str, body: Json) -> Json {
+        control(&self.sandbox.url(), method, path, body).await
+    }
+
+    /// How many refreshes the gateway carried out.
+    pub async fn refreshed(&self) -> u64 {
+        let stats = self.control(Method::Get, "/_sandbox/stats", Json::Null).await;
+        stats["tokens"]["refreshed"].as_u64().unwrap()
+    }
+
+    /// Tells whether the gateway has this access token on its books.
+    pub async fn knows(&self, access: &str) -> bool {
+        let end = json!({"token": access, "which": "access", "in_seconds": 3_600});
+        self.control(Method::Post, "/_sandbox/tokens/expire", end).await["changed"] == 1
+    }
+
+    /// The gateway's own list of tokens of a kind that are alive, masked.
+    pub async fn living(&self, kind: &str) -> Vec<String> {
+        let list = self.control(Method::Get, "/_sandbox/tokens", Json::Null).await;
+        let list = list["tokens"].as_array().unwrap();
+        let living = list.iter().filter(|token| token["kind"] == kind && token["state"] == "alive");
+        living.map(|token| token["token"].as_str().unwrap().to_owned()).collect()
+    }
+}
+
+/// Asks the sandbox's control API.
+pub async fn control(url: &str, method: Method, path: &str, body: Json) -> Json {
+    let mut request = HttpRequest::new(method, format!("{url}{path}"));
+    if !body.is_null() {
+        request.body = body.to_string().into();
+        request.content_type = Some("application/json".to_owned());
+    }
+    let reply = SocketTransport.send(request).await.unwrap();
+    assert_eq!(reply.status, 200, "{path}: {}", String::from_utf8_lossy(&reply.body));
+    serde_json::from_slice(&reply.body).unwrap()
+}
+
+/// Logs in as `sesame login` does: the sandbox redirects at once, the address is the callback.
+pub async fn log_in(vault: &Vault, name: &str) -> Account {
+    let options = LoginOptions { as_name: Some(name.to_owned()), ..LoginOptions::default() };
+    let login = vault.begin_login("app", options).await.unwrap();
+    let page = HttpRequest::new(Method::Get, login.authorize_url.clone());
+    let reply = SocketTransport.send(page).await.unwrap();
+    vault.finish_login(&login, Callback::Url(reply.location.unwrap())).await.unwrap().remove(0)
+}
+
+impl Spec {
+    pub fn options(&self) -> VaultOptions {
+        VaultOptions {
+            location: self.location.parse().unwrap(),
+            key: KeyChoice::File,
+            clock: Arc::new(SharedClock::open(&self.clock, self.pace)),
+            transport: Arc::new(SocketTransport),
+            catalog: Arc::new(Catalog::builtin()),
+            endpoint: Some(Endpoint::parse(&self.endpoint).unwrap()),
+        }
+    }
+
+    pub async fn open(&self) -> Vault {
+        Vault::open(self.options()).await.unwrap()
+    }
+}
+
+/// A child process. Dropped, it is killed.
+pub struct Process {
+    child: Child,
+    input: ChildStdin,
+    lines: Lines<BufReader<ChildStdout>>,
+}
+
+impl Process {
+    pub fn start(spec: &Spec) -> Self {
+        Self::start_by(Command::new(std::env::current_exe().unwrap()), spec)
+    }
+
+    /// Starts the child by another program, which is given the child's arguments.
+    pub fn start_by(mut command: Command, spec: &Spec) -> Self {
+        let mut child = command
+            .args(["child::child", "--exact", "--ignored", "--nocapture"])
+            .env(SPEC, serde_json::to_string(spec).unwrap())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        Self { input: child.stdin.take().unwrap(), child, lines }
+    }
+
+    /// Returns the next thing that the child says.
+    pub async fn hear(&mut self) -> Json {
+        let next = async {
+            while let Some(line) = self.lines.next_line().await.unwrap() {
+                if let Some((_, said)) = line.split_once("@@ ") {
+                    return serde_json::from_str(said).unwrap();
+                }
+            }
+            json!({"ended": true})
+        };
+        tokio::time::timeout(Duration::from_mins(2), next).await.expect("the child says something in time")
+    }
+
+    pub async fn tell(&mut self, line: &str) {
+        self.input.write_all(format!("{line}\n").as_bytes()).await.unwrap();
+    }
+
+    /// Sends SIGKILL and waits until the process is gone.
+    pub async fn kill(mut self) {
+        self.child.kill().await.unwrap();
+    }
+
+    /// Waits until the child ends by itself, and well.
+    pub async fn end(mut self) {
+        let status = tokio::time::timeout(Duration::from_mins(1), self.child.wait()).await;
+        assert!(status.expect("the child ends in time").unwrap().success());
+    }
+
+    pub fn id(&self) -> u32 {
+        self.child.id().unwrap()
+    }
+
+    pub async fn signal(&self, name: &str) {
+        let sent = Command::new("kill").arg(format!("-{name}")).arg(self.id().to_string()).status().await;
+        assert!(sent.unwrap().success());
+    }
+}
