@@ -14,7 +14,8 @@ use url::Url;
 /// The port where nobody said another.
 const PORT: u16 = 5_432;
 /// The parameters that an address may have.
-const KNOWN: &str = "host, port, dbname, user, password, sslmode, sslrootcert, sslcert, sslkey, application_name";
+const KNOWN: &str =
+    "host, port, dbname, user, password, sslmode, sslrootcert, sslcert, sslkey, application_name";
 
 /// A database of a PostgreSQL server: `postgres://USER:PASSWORD@HOST:PORT/DATABASE`.
 ///
@@ -67,7 +68,9 @@ impl Server {
         match self {
             Self::Socket(_) => true,
             Self::Host(name) if name == "localhost" => true,
-            Self::Host(name) => name.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback()),
+            Self::Host(name) => {
+                name.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
+            }
         }
     }
 }
@@ -132,10 +135,10 @@ impl Database {
                 "application_name" => application = some(value),
                 // What stands there may be the rest of a password with a question mark.
                 _ => {
-                    return Err(Error::usage("the vault's address has a parameter that Sesame does not know")
-                        .hint(format!(
-                            "It knows: {KNOWN}. A question mark in the password is written as %3F."
-                        )));
+                    return Err(Error::usage(
+                        "the vault's address has a parameter that Sesame does not know",
+                    )
+                    .hint(format!("It knows: {KNOWN}. A question mark in the password is written as %3F.")));
                 }
             }
         }
@@ -299,7 +302,8 @@ mod tests {
 
     #[test]
     fn the_password_is_read_and_never_shown() {
-        let address = Database::parse("postgres://shop:planted-hunter2%2F%40password@db.example/vault").unwrap();
+        let address =
+            Database::parse("postgres://shop:planted-hunter2%2F%40password@db.example/vault").unwrap();
         assert_eq!(address.password.as_ref().unwrap().expose(), "planted-hunter2/@password");
         let shown = format!("{address} {address:?} {}", address.place());
         assert!(!shown.contains("hunter2") && !shown.contains("password"), "{shown}");

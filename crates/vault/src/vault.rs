@@ -28,8 +28,8 @@ use crate::{
     schedule::{self, Keep},
     seal::{KeyChoice, KeyKind, Sealer, unlock},
     store::{
-        AppRow, AuthorisationRow, FullRow, KeyState, NewRows, Notes, PostgresStore, SqliteStore, TokenColumns,
-        TokenStore,
+        AppRow, AuthorisationRow, FullRow, KeyState, NewRows, Notes, PostgresStore, SqliteStore,
+        TokenColumns, TokenStore,
     },
 };
 
@@ -363,8 +363,11 @@ fn make_home(base: &Path) -> Result<()> {
         builder.mode(0o700);
     }
     builder.create(home).map_err(|error| {
-        Error::local(format!("the directory {} for the vault's key and journal cannot be made: {error}", home.display()))
-            .hint("Set SESAME_HOME to a place that can be written, or mend its owner, mode or free space.")
+        Error::local(format!(
+            "the directory {} for the vault's key and journal cannot be made: {error}",
+            home.display()
+        ))
+        .hint("Set SESAME_HOME to a place that can be written, or mend its owner, mode or free space.")
     })
 }
 

@@ -83,11 +83,13 @@ impl PostgresStore {
 
     pub(super) async fn accounts_of_app(&self, app: Id) -> Outcome<Vec<FullRow>> {
         let mut lent = self.take().await?;
-        let rows =
-            sqlx::query(full!("sesame.", "WHERE account.app_id = $1 ORDER BY account.created_at, account.name"))
-                .bind(bytes(app))
-                .fetch_all(&mut lent.connection)
-                .await?;
+        let rows = sqlx::query(full!(
+            "sesame.",
+            "WHERE account.app_id = $1 ORDER BY account.created_at, account.name"
+        ))
+        .bind(bytes(app))
+        .fetch_all(&mut lent.connection)
+        .await?;
         lent.give_back();
         Ok(rows.iter().map(full_row).collect::<sqlx::Result<_>>()?)
     }
@@ -131,10 +133,11 @@ impl PostgresStore {
             insert_authorisations(&mut transaction, std::slice::from_ref(authorisation)).await?;
         }
         // Held until the end: what it pointed to must not change in between.
-        let former = sqlx::query("SELECT authorisation_id FROM sesame.account WHERE account_id = $1 FOR UPDATE")
-            .bind(bytes(row.id))
-            .fetch_optional(&mut *transaction)
-            .await?;
+        let former =
+            sqlx::query("SELECT authorisation_id FROM sesame.account WHERE account_id = $1 FOR UPDATE")
+                .bind(bytes(row.id))
+                .fetch_optional(&mut *transaction)
+                .await?;
         sqlx::query(
             "UPDATE sesame.account SET authorisation_id = $2, login = $3, shop_id = $4, country = $5, region = $6 \
              WHERE account_id = $1",
@@ -187,10 +190,11 @@ impl PostgresStore {
     pub(super) async fn delete_account(&self, account: Id, notes: &Notes) -> Outcome<()> {
         let mut lent = self.take().await?;
         let mut transaction = lent.connection.begin().await?;
-        let removed = sqlx::query("DELETE FROM sesame.account WHERE account_id = $1 RETURNING authorisation_id")
-            .bind(bytes(account))
-            .fetch_optional(&mut *transaction)
-            .await?;
+        let removed =
+            sqlx::query("DELETE FROM sesame.account WHERE account_id = $1 RETURNING authorisation_id")
+                .bind(bytes(account))
+                .fetch_optional(&mut *transaction)
+                .await?;
         if let Some(row) = removed {
             let authorisation: Vec<u8> = row.try_get(0)?;
             delete_unused(&mut transaction, &authorisation).await?;
@@ -219,11 +223,12 @@ impl PostgresStore {
 
     pub(super) async fn find_login(&self, state_hash: &[u8]) -> Outcome<Option<PendingLogin>> {
         let mut lent = self.take().await?;
-        let row =
-            sqlx::query("SELECT state_hash, app_id, begun_at FROM sesame.pending_login WHERE state_hash = $1")
-                .bind(state_hash)
-                .fetch_optional(&mut lent.connection)
-                .await?;
+        let row = sqlx::query(
+            "SELECT state_hash, app_id, begun_at FROM sesame.pending_login WHERE state_hash = $1",
+        )
+        .bind(state_hash)
+        .fetch_optional(&mut lent.connection)
+        .await?;
         lent.give_back();
         let login = row.map(|row| -> sqlx::Result<PendingLogin> {
             Ok(PendingLogin {

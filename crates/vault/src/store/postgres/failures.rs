@@ -35,11 +35,7 @@ pub(super) fn describe(database: &Database, failure: Failure) -> Error {
                 sqlx::Error::Database(said) => said_by_server(&place, code.as_deref(), said.message()),
                 sqlx::Error::Io(error) => lost(&place, error),
                 sqlx::Error::Tls(why) => untrusted(&place, why),
-                sqlx::Error::PoolClosed => (
-                    format!("the vault {place} is closed"),
-                    "Open it again.",
-                    false,
-                ),
+                sqlx::Error::PoolClosed => (format!("the vault {place} is closed"), "Open it again.", false),
                 sqlx::Error::Protocol(why) => (
                     format!("what answers at {place} does not speak as PostgreSQL does: {why}"),
                     "Check host and port in SESAME_VAULT; a pooler in front must keep a session together.",
@@ -181,7 +177,8 @@ mod tests {
     #[test]
     fn waiting_helps_against_what_passes_and_nothing_shows_a_password() {
         let database = Database::parse("postgres://shop:planted0hunter2@db.example/vault").unwrap();
-        let io = |kind: io::ErrorKind| Failure::Failed(sqlx::Error::Io(io::Error::new(kind, "said the system")));
+        let io =
+            |kind: io::ErrorKind| Failure::Failed(sqlx::Error::Io(io::Error::new(kind, "said the system")));
         for (failure, words, retried) in [
             (Failure::Busy, "is busy", true),
             (Failure::NoConnection, "cannot be reached", true),

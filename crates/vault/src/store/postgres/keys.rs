@@ -127,9 +127,9 @@ impl PostgresStore {
             .fetch_all(&mut lent.connection)
             .await?;
         lent.give_back();
-        let sealed = rows.iter().map(|row| {
-            Ok(Sealed { place, id: id(row, "id")?, bytes: sqlx::Row::try_get(row, "sealed")? })
-        });
+        let sealed = rows
+            .iter()
+            .map(|row| Ok(Sealed { place, id: id(row, "id")?, bytes: sqlx::Row::try_get(row, "sealed")? }));
         Ok(sealed.collect::<sqlx::Result<_>>()?)
     }
 

@@ -96,7 +96,11 @@ impl PostgresStore {
         self.run_for(WORKING, work)
     }
 
-    fn run_for<'a, T, F>(&'a self, limit: Duration, work: impl Fn() -> F + Send + Sync + 'a) -> BoxFuture<'a, Result<T>>
+    fn run_for<'a, T, F>(
+        &'a self,
+        limit: Duration,
+        work: impl Fn() -> F + Send + Sync + 'a,
+    ) -> BoxFuture<'a, Result<T>>
     where
         F: Future<Output = Outcome<T>> + Send + 'a,
         T: Send + 'a,

@@ -71,9 +71,11 @@ impl PostgresStore {
         sqlx::raw_sql("SET LOCAL statement_timeout = '9min'; SET LOCAL lock_timeout = '1min'")
             .execute(&mut *transaction)
             .await?;
-        sqlx::query("INSERT INTO sesame.sesame_schema (whole, version) VALUES (TRUE, 0) ON CONFLICT DO NOTHING")
-            .execute(&mut *transaction)
-            .await?;
+        sqlx::query(
+            "INSERT INTO sesame.sesame_schema (whole, version) VALUES (TRUE, 0) ON CONFLICT DO NOTHING",
+        )
+        .execute(&mut *transaction)
+        .await?;
         // Read again under the lock: another process may have done the work meanwhile.
         let version: i64 = sqlx::query("SELECT version FROM sesame.sesame_schema FOR UPDATE")
             .fetch_one(&mut *transaction)
@@ -129,7 +131,8 @@ async fn look(connection: &mut PgConnection) -> sqlx::Result<Found> {
     if ours == 0 {
         return Ok(if tables == 0 { Found::Nothing } else { Found::Stranger });
     }
-    match sqlx::query("SELECT version FROM sesame.sesame_schema WHERE whole").fetch_optional(connection).await {
+    match sqlx::query("SELECT version FROM sesame.sesame_schema WHERE whole").fetch_optional(connection).await
+    {
         Ok(Some(row)) => row.try_get(0).map(Found::Version),
         Ok(None) => Ok(Found::Version(0)),
         // No such column: it is no table of ours.

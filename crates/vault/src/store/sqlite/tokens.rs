@@ -2,11 +2,7 @@
 
 use sqlx::Row as _;
 
-use super::{
-    SqliteStore,
-    notes::insert_notes,
-    rows::authorisation_row,
-};
+use super::{SqliteStore, notes::insert_notes, rows::authorisation_row};
 use crate::{
     Id,
     store::{AuthorisationRow, Claim, FailedRefresh, Lease, Notes, TokenColumns, rows::columns},
