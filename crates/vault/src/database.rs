@@ -90,7 +90,7 @@ impl Database {
     /// [`ErrorKind::Usage`](sesame_core::ErrorKind::Usage) for one that cannot be read, that has a
     /// parameter Sesame does not know, or that asks for TLS without verification. No error repeats it.
     pub fn parse(text: &str) -> Result<Self> {
-        let url = Url::parse(text).map_err(malformed)?;
+        let url = Url::parse(&with_host(text)).map_err(malformed)?;
         if !matches!(url.scheme(), "postgres" | "postgresql") {
             return Err(malformed("it does not begin with postgres://"));
         }
@@ -212,6 +212,17 @@ impl Database {
     }
 }
 
+/// Puts in the host that `postgres://USER@/DATABASE` leaves out: no URL, and PostgreSQL's own form of
+/// an address by a socket.
+fn with_host(text: &str) -> std::borrow::Cow<'_, str> {
+    let Some(start) = text.find("://").map(|at| at + 3) else { return text.into() };
+    let end = text[start..].find(['/', '?', '#']).map_or(text.len(), |at| start + at);
+    if text[start..end].ends_with('@') {
+        return format!("{}localhost{}", &text[..end], &text[end..]).into();
+    }
+    text.into()
+}
+
 /// Decides whether TLS is spoken: always verified, and always beyond this machine.
 fn verifies(mode: Option<&str>, server: &Server) -> Result<bool> {
     match (mode, server.is_here()) {
@@ -318,6 +329,7 @@ mod tests {
         for odd in [
             format!("postgres://shop:{PASSWORD}/x@db/vault"),
             format!("postgres://shop:{PASSWORD}#x@db/vault"),
+            format!("postgres://shop:1@/{PASSWORD}@db/vault"),
             format!("postgres://shop:12?{PASSWORD}=4@db/vault"),
             format!("postgres://shop:12#{PASSWORD}@db/vault"),
             format!("postgres://shop:{PASSWORD}%FF@db/vault"),
@@ -349,6 +361,8 @@ mod tests {
             ("postgres://[::ffff:127.0.0.1]/v", false),
             ("postgres://[::1]/v?sslmode=verify-full", true),
             ("postgres:///v?host=/var/run/postgresql", false),
+            ("postgres://shop@/v?host=/var/run/postgresql", false),
+            ("postgres://shop:secret@?host=/var/run/postgresql", false),
             ("postgres://%2Fvar%2Frun%2Fpostgresql/v", false),
         ] {
             assert_eq!(Database::parse(address).unwrap().tls, tls, "{address}");

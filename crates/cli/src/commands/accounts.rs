@@ -38,8 +38,11 @@ pub(crate) struct Args {
 /// Lists them.
 pub(crate) fn run(args: &Args, session: &Session) -> Outcome {
     running::block_on(session, async {
-        let mut accounts =
-            if session.vault_is_new()? { Vec::new() } else { session.vault().await?.accounts().await? };
+        let mut accounts = if session.vault_is_new().await? {
+            Vec::new()
+        } else {
+            session.vault().await?.accounts().await?
+        };
         let now = session.clock.now();
         if let Some(within) = args.expiring {
             accounts.retain(|account| needs_person_within(account, now, within));
