@@ -32,16 +32,18 @@ pub async fn events_reach_each_sink_once(place: &dyn Place) {
     let hook = store.claim_events(Sink::Hook, NOW + 1, later, later + 1, 10).await.unwrap();
     assert_eq!(hook.iter().map(|event| event.id).collect::<Vec<_>>(), [taken[1].id]);
     let web = store.claim_events(Sink::Webhook, NOW + 1, later, later + MINUTE, 10).await.unwrap();
-    assert_eq!(web.iter().map(|event| event.id).collect::<Vec<_>>(), [taken[0].id]);
-    assert_eq!(web[0].hook_at, Some(until));
+    assert_eq!(web.iter().map(|event| event.id).collect::<Vec<_>>(), [taken[0].id, taken[1].id]);
+    assert_eq!(web[0].hook_at, Some(until), "one sink waits for no other");
 
-    store.event_failed(taken[1].id, later + 5 * MINUTE).await.unwrap();
+    store.event_failed(taken[1].id, Sink::Hook, later + 5 * MINUTE).await.unwrap();
     let early =
         store.claim_events(Sink::Hook, NOW + 1, later + 4 * MINUTE, later + 5 * MINUTE, 10).await.unwrap();
     assert_eq!(early, [], "put off");
     let retried =
         store.claim_events(Sink::Hook, NOW + 1, later + 5 * MINUTE, later + 6 * MINUTE, 10).await.unwrap();
     assert_eq!((retried.len(), retried[0].attempts), (1, 1));
+    let web = store.claim_events(Sink::Webhook, NOW, later + MINUTE, later + 2 * MINUTE, 10).await.unwrap();
+    assert_eq!(web.iter().map(|event| event.attempts).collect::<Vec<_>>(), [0, 0, 0], "that is the hook's");
 }
 
 pub async fn two_deliverers_share_events(place: &dyn Place) {

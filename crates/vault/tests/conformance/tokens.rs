@@ -111,11 +111,32 @@ pub async fn tokens_are_compared_and_set(place: &dyn Place) {
         ..before
     };
     assert_eq!(row(store.as_ref(), id).await, expected, "intent, lease and errors are gone");
+    // An end that stays the same keeps its postponement off.
+    let same = TokenColumns { access: None, ..expected.tokens.clone() };
+    let lease = store.claim(Claim { generation: 2, ..claim(id, "d", NOW + 9) }).await.unwrap().unwrap();
+    let put_off = FailedRefresh {
+        id,
+        generation: 2,
+        owner: "d",
+        fence: lease.fence,
+        at: NOW,
+        error: "no",
+        not_before: None,
+        postpone_after: Some(NOW + 77),
+        due_at: None,
+        exhausted: None,
+        ambiguous: false,
+    };
+    store.record_failure(put_off, &Notes::default()).await.unwrap();
+    assert!(store.replace_tokens(id, 2, &same, NOW + 9, &Notes::default()).await.unwrap());
+    assert_eq!(row(store.as_ref(), id).await.postpone_after, Some(NOW + 77));
+    assert!(store.replace_tokens(id, 3, &tokens(9), NOW + 9, &Notes::default()).await.unwrap());
+    assert_eq!(row(store.as_ref(), id).await.postpone_after, None);
     assert!(!store.replace_tokens(id, 1, &tokens(9), NOW + 9, &notes(id)).await.unwrap());
     assert_eq!(lines(store.as_ref(), id).await, 1);
     assert_eq!(events(store.as_ref()).await.len(), 1);
-    let lease = store.claim(Claim { generation: 2, ..claim(id, "c", NOW + 9) }).await.unwrap().unwrap();
-    assert_eq!((lease.fence, lease.interrupted_since), (3, None), "fences only grow");
+    let lease = store.claim(Claim { generation: 4, ..claim(id, "c", NOW + 9) }).await.unwrap().unwrap();
+    assert_eq!((lease.fence, lease.interrupted_since), (4, None), "fences only grow");
 }
 
 pub async fn one_of_many_writes_wins(place: &dyn Place) {

@@ -122,7 +122,8 @@ pub async fn plans_give_leases_back(place: &dyn Place) {
     let mut plans = vec![plan(0, Some(NOW + 70), Some(7)), plan(1, None, None), plan(2, Some(NOW + 5), None)];
     plans[2].fence += 1;
     let about = plans[0].id;
-    store.plan("b", &plans, &Notes::default()).await.unwrap();
+    store.plan("b", &plans, &notes(about)).await.unwrap();
+    assert_eq!(events(store.as_ref()).await, [], "a warning only under the lease");
     assert_eq!(store.claim_due(due("b", NOW, 9)).await.unwrap(), [], "nobody frees another's lease");
     store.plan("a", &plans, &notes(about)).await.unwrap();
     let first = row(store.as_ref(), plans[0].id).await;
@@ -131,7 +132,10 @@ pub async fn plans_give_leases_back(place: &dyn Place) {
     let second = row(store.as_ref(), plans[1].id).await;
     assert_eq!((second.tokens.due_at, second.tokens.announced, second.lease_owner), (None, None, None));
     assert_eq!(row(store.as_ref(), plans[2].id).await.lease_owner.as_deref(), Some("a"));
-    assert_eq!((lines(store.as_ref(), about).await, events(store.as_ref()).await.len()), (1, 1));
+    assert_eq!((lines(store.as_ref(), about).await, events(store.as_ref()).await.len()), (2, 1));
+    let elsewhere = id();
+    store.plan("a", &plans, &notes(elsewhere)).await.unwrap();
+    assert_eq!(events(store.as_ref()).await.len(), 1, "of one that is not planned");
     store.plan("a", &[], &Notes::default()).await.unwrap();
 }
 

@@ -335,8 +335,8 @@ impl TokenStore for PostgresStore {
         self.run(move || self.mark_taken(event, sink, at))
     }
 
-    fn event_failed(&self, event: Id, next_try: i64) -> BoxFuture<'_, Result<()>> {
-        self.run(move || self.put_off(event, next_try))
+    fn event_failed(&self, event: Id, sink: Sink, next_try: i64) -> BoxFuture<'_, Result<()>> {
+        self.run(move || self.put_off(event, sink, next_try))
     }
 
     fn note<'a>(&'a self, notes: &'a Notes) -> BoxFuture<'a, Result<()>> {

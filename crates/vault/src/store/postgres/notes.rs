@@ -1,5 +1,7 @@
 //! The audit trail, and events until they are delivered.
 
+use std::collections::HashMap;
+
 use sqlx::{PgConnection, Row as _, postgres::PgArguments, query::Query};
 
 use super::{
@@ -24,8 +26,9 @@ macro_rules! noting {
              FROM unnest($1::BIGINT[], $2::BYTEA[], $3::BIGINT[], $4::BYTEA[], $5::TEXT[], $6::TEXT[], \
              $7::BOOLEAN[], $8::TEXT[]) AS line(item, id, at, about, subject, action, succeeded, detail) \
              WHERE line.item IN (SELECT done.item FROM done)), \
-             events AS (INSERT INTO sesame.event (event_id, at, authorisation_id, kind, payload, next_try) \
-             SELECT news.id, news.at, news.about, news.kind, news.payload, news.at \
+             events AS (INSERT INTO sesame.event \
+             (event_id, at, authorisation_id, kind, payload, hook_next, webhook_next) \
+             SELECT news.id, news.at, news.about, news.kind, news.payload, news.at, news.at \
              FROM unnest($9::BIGINT[], $10::BYTEA[], $11::BIGINT[], $12::BYTEA[], $13::TEXT[], $14::TEXT[]) \
              AS news(item, id, at, about, kind, payload) \
              WHERE news.item IN (SELECT done.item FROM done)) ",
@@ -54,6 +57,16 @@ impl<'a> Columns<'a> {
     pub(super) fn add(&mut self, item: i64, notes: &'a Notes) {
         self.lines.extend(notes.audit.iter().map(|line| (item, line)));
         self.events.extend(notes.events.iter().map(|event| (item, event)));
+    }
+
+    /// Adds the events of items as theirs, and all else as of number -1.
+    pub(super) fn of_items(notes: &'a Notes, items: impl Iterator<Item = Id>) -> Self {
+        let items: HashMap<Id, i64> = items.zip(0..).collect();
+        let of = |event: &'a EventRow| (items.get(&event.authorisation_id).copied().unwrap_or(-1), event);
+        Self {
+            lines: notes.audit.iter().map(|line| (-1, line)).collect(),
+            events: notes.events.iter().map(of).collect(),
+        }
     }
 
     /// Binds the first 14 parameters.
@@ -155,21 +168,21 @@ impl PostgresStore {
         until: i64,
         limit: u32,
     ) -> Outcome<Vec<EventRow>> {
-        // A claim is a `next_try` in the future: a deliverer that dies is followed by another.
+        // A claim is a next try in the future: a deliverer that dies is followed by another.
         let query = match sink {
             Sink::Hook => {
                 "WITH next AS MATERIALIZED (SELECT event_id FROM sesame.event \
-                 WHERE hook_at IS NULL AND at >= $1 AND next_try <= $2 ORDER BY at LIMIT $4 \
+                 WHERE hook_at IS NULL AND at >= $1 AND hook_next <= $2 ORDER BY at, event_id LIMIT $4 \
                  FOR UPDATE SKIP LOCKED) \
-                 UPDATE sesame.event SET next_try = $3 FROM next WHERE event.event_id = next.event_id \
-                 RETURNING event.*"
+                 UPDATE sesame.event SET hook_next = $3 FROM next WHERE event.event_id = next.event_id \
+                 RETURNING event.*, hook_attempts AS attempts"
             }
             Sink::Webhook => {
                 "WITH next AS MATERIALIZED (SELECT event_id FROM sesame.event \
-                 WHERE webhook_at IS NULL AND at >= $1 AND next_try <= $2 ORDER BY at LIMIT $4 \
+                 WHERE webhook_at IS NULL AND at >= $1 AND webhook_next <= $2 ORDER BY at, event_id LIMIT $4 \
                  FOR UPDATE SKIP LOCKED) \
-                 UPDATE sesame.event SET next_try = $3 FROM next WHERE event.event_id = next.event_id \
-                 RETURNING event.*"
+                 UPDATE sesame.event SET webhook_next = $3 FROM next WHERE event.event_id = next.event_id \
+                 RETURNING event.*, webhook_attempts AS attempts"
             }
         };
         let mut lent = self.take().await?;
@@ -187,10 +200,9 @@ impl PostgresStore {
     }
 
     pub(super) async fn mark_taken(&self, event: Id, sink: Sink, at: i64) -> Outcome<()> {
-        // The other sink, if it still waits, may have it at once.
         let query = match sink {
-            Sink::Hook => "UPDATE sesame.event SET hook_at = $2, next_try = $2 WHERE event_id = $1",
-            Sink::Webhook => "UPDATE sesame.event SET webhook_at = $2, next_try = $2 WHERE event_id = $1",
+            Sink::Hook => "UPDATE sesame.event SET hook_at = $2 WHERE event_id = $1",
+            Sink::Webhook => "UPDATE sesame.event SET webhook_at = $2 WHERE event_id = $1",
         };
         let mut lent = self.take().await?;
         sqlx::query(query).bind(bytes(event)).bind(at).execute(&mut lent.connection).await?;
@@ -198,13 +210,18 @@ impl PostgresStore {
         Ok(())
     }
 
-    pub(super) async fn put_off(&self, event: Id, next_try: i64) -> Outcome<()> {
+    pub(super) async fn put_off(&self, event: Id, sink: Sink, next_try: i64) -> Outcome<()> {
+        let query = match sink {
+            Sink::Hook => {
+                "UPDATE sesame.event SET hook_attempts = hook_attempts + 1, hook_next = $2 WHERE event_id = $1"
+            }
+            Sink::Webhook => {
+                "UPDATE sesame.event SET webhook_attempts = webhook_attempts + 1, webhook_next = $2 \
+                 WHERE event_id = $1"
+            }
+        };
         let mut lent = self.take().await?;
-        sqlx::query("UPDATE sesame.event SET attempts = attempts + 1, next_try = $2 WHERE event_id = $1")
-            .bind(bytes(event))
-            .bind(next_try)
-            .execute(&mut lent.connection)
-            .await?;
+        sqlx::query(query).bind(bytes(event)).bind(next_try).execute(&mut lent.connection).await?;
         lent.give_back();
         Ok(())
     }

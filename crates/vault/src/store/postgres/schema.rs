@@ -242,10 +242,14 @@ CREATE TABLE sesame.event (
     authorisation_id BYTEA  NOT NULL,
     kind             TEXT   NOT NULL,
     payload          TEXT   NOT NULL,
+    -- When a sink took it, how often that failed, and when it is next tried: one that is away holds
+    -- up no other.
     hook_at          BIGINT,
+    hook_attempts    BIGINT NOT NULL DEFAULT 0,
+    hook_next        BIGINT NOT NULL,
     webhook_at       BIGINT,
-    attempts         BIGINT NOT NULL DEFAULT 0,
-    next_try         BIGINT NOT NULL
+    webhook_attempts BIGINT NOT NULL DEFAULT 0,
+    webhook_next     BIGINT NOT NULL
 );
 CREATE INDEX event_for_hook ON sesame.event (at) WHERE hook_at IS NULL;
 CREATE INDEX event_for_webhook ON sesame.event (at) WHERE webhook_at IS NULL;

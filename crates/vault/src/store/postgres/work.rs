@@ -79,17 +79,21 @@ impl PostgresStore {
 
     pub(super) async fn write_plans(&self, owner: &str, plans: &[Planned], notes: &Notes) -> Outcome<()> {
         let mut lent = self.take().await?;
+        // Events of those whose lease was lost are left out: whoever holds it now gives that warning.
         let query = sqlx::query(noting!(
-            "done AS (SELECT 0::BIGINT AS item), planned AS (UPDATE sesame.authorisation SET due_at = given.due_at, \
-             announced = given.announced, lease_owner = NULL, lease_until = NULL \
-             FROM unnest($16::BYTEA[], $17::BIGINT[], $18::BIGINT[], $19::BIGINT[]) \
-             AS given(id, fence, due_at, announced) \
-             WHERE authorisation_id = given.id AND lease_owner = $15 AND lease_fence = given.fence)";
+            "planned AS (UPDATE sesame.authorisation SET due_at = given.due_at, announced = given.announced, \
+             lease_owner = NULL, lease_until = NULL \
+             FROM unnest($16::BIGINT[], $17::BYTEA[], $18::BIGINT[], $19::BIGINT[], $20::BIGINT[]) \
+             AS given(item, id, fence, due_at, announced) \
+             WHERE authorisation_id = given.id AND lease_owner = $15 AND lease_fence = given.fence \
+             RETURNING given.item AS item), \
+             done AS (SELECT item FROM planned UNION ALL SELECT -1::BIGINT)";
             "SELECT 1"
         ));
-        Columns::of(notes)
+        Columns::of_items(notes, plans.iter().map(|plan| plan.id))
             .bind(query)
             .bind(owner)
+            .bind((0..).zip(plans).map(|(item, _)| item).collect::<Vec<i64>>())
             .bind(plans.iter().map(|plan| bytes(plan.id)).collect::<Vec<_>>())
             .bind(plans.iter().map(|plan| plan.fence).collect::<Vec<_>>())
             .bind(plans.iter().map(|plan| plan.due_at).collect::<Vec<_>>())
