@@ -59,7 +59,7 @@ pub(crate) struct Global {
     /// The directory that holds everything [env: SESAME_HOME].
     #[arg(long, global = true, value_name = "DIR", hide_short_help = true)]
     pub(crate) home: Option<PathBuf>,
-    /// The vault: sqlite:PATH [env: SESAME_VAULT] [default: vault.db in the home].
+    /// The vault: sqlite:PATH or postgres://... [env: SESAME_VAULT] [default: vault.db in the home].
     #[arg(long, global = true, value_name = "URL", hide_short_help = true)]
     pub(crate) vault: Option<String>,
     /// Sends every platform to a sandbox on this machine [env: SESAME_ENDPOINT].

@@ -5,12 +5,12 @@ use std::sync::{Arc, OnceLock};
 use sesame_catalog::{Catalog, Endpoint};
 use sesame_client::{Call, Client, HttpTransport};
 use sesame_core::{Clock, Error, Transport};
-use sesame_vault::{KeyChoice, Location, SystemClock, Vault, VaultOptions};
+use sesame_vault::{KeyChoice, Location, SystemClock, Vault, VaultOptions, store::PostgresStore};
 use tokio::sync::OnceCell;
 
 use crate::{
     output::{Format, Printer},
-    settings::Settings,
+    settings::{Origin, Settings},
     stop::{Outcome, note},
 };
 
@@ -81,10 +81,18 @@ impl Session {
     /// Tells whether the vault would be made by opening it. Looking should make nothing.
     ///
     /// # Errors
-    /// Usage, for an endpoint that is none: a mistake is said although nothing is opened.
-    pub(crate) fn vault_is_new(&self) -> Outcome<bool> {
+    /// Usage, for an endpoint that is none: a mistake is said although nothing is opened. A database
+    /// that cannot be asked.
+    pub(crate) async fn vault_is_new(&self) -> Outcome<bool> {
         self.endpoint()?;
-        Ok(matches!(self.settings.location(), Ok(Location::Sqlite(path)) if !path.exists()))
+        match self.settings.location() {
+            Ok(Location::Sqlite(path)) => Ok(!path.exists()),
+            // Opened already: it is there.
+            Ok(Location::Postgres(database)) if self.vault.get().is_none() => {
+                Ok(!PostgresStore::exists(&database).await?)
+            }
+            _ => Ok(false),
+        }
     }
 
     /// Opens the vault, once, and says what people should hear about it.
@@ -104,6 +112,15 @@ impl Session {
                     ))
                     .hint("Name another place for it: SESAME_VAULT=sqlite:PATH or --vault sqlite:PATH.")
                     .into());
+                }
+                if let Location::Postgres(database) = &location
+                    && database.has_password()
+                    && self.settings.vault.origin == Origin::Flag("--vault")
+                {
+                    note(
+                        "note",
+                        "other users of this machine can see the password in --vault in the list of processes; SESAME_VAULT and ~/.pgpass hide it",
+                    );
                 }
                 let vault = Vault::open(VaultOptions {
                     location,

@@ -61,8 +61,9 @@ pub(crate) struct Chosen<T> {
 pub(crate) struct Settings {
     /// The directory that holds everything.
     pub(crate) home: Chosen<PathBuf>,
-    /// The vault's location, `sqlite:PATH`, when one was named; else it is in the home.
-    pub(crate) vault: Chosen<Option<String>>,
+    /// The vault's location, `sqlite:PATH` or `postgres://...` with a password, when one was named;
+    /// else it is in the home.
+    pub(crate) vault: Chosen<Option<AppSecret>>,
     /// A sandbox that stands in for every platform.
     pub(crate) endpoint: Chosen<Option<String>>,
     /// The output form, when one was asked for.
@@ -164,7 +165,10 @@ impl Settings {
                 in_file.map(|value| (value, path.clone())),
             ))
         };
-        let vault = optional(text(flags.vault.as_ref(), "--vault", "SESAME_VAULT", file.vault)?);
+        let vault = optional(
+            text(flags.vault.as_ref(), "--vault", "SESAME_VAULT", file.vault)?
+                .map(|Chosen { value, origin }| Chosen { value: AppSecret::new(value), origin }),
+        );
         let endpoint =
             optional(text(flags.endpoint.as_ref(), "--endpoint", "SESAME_ENDPOINT", file.endpoint)?);
         let output = match flags.output {
@@ -215,7 +219,10 @@ impl Settings {
     /// Usage, for a text that names no vault.
     pub(crate) fn location(&self) -> Result<Location, Error> {
         match &self.vault.value {
-            Some(text) => text.parse().map_err(|error: Error| error.context(&self.vault.origin)),
+            Some(text) => match text.expose().parse::<Location>() {
+                Ok(location) => Ok(location.at_home(&self.home.value)),
+                Err(error) => Err(error.context(&self.vault.origin)),
+            },
             None => Ok(Location::Sqlite(self.home.value.join("vault.db"))),
         }
     }
@@ -415,6 +422,22 @@ mod tests {
         let settings = Settings::gather(&Global::default(), home).unwrap();
         assert_eq!(settings.home.value, PathBuf::from(odd()));
         assert_eq!(settings.location().unwrap(), Location::Sqlite(PathBuf::from(odd()).join("vault.db")));
+    }
+
+    #[test]
+    fn a_database_has_its_key_in_the_home_and_its_password_nowhere() {
+        let address = "postgres://shop:planted0hunter2@db.example/vault";
+        let settings = gather(&Global::default(), &[("SESAME_HOME", "/nowhere"), ("SESAME_VAULT", address)]);
+        let settings = settings.unwrap();
+        let Location::Postgres(database) = settings.location().unwrap() else { panic!("a file") };
+        assert!(database.has_password());
+        assert_eq!(*database, sesame_vault::Database::parse(address).unwrap().at_home("/nowhere"));
+        assert!(!format!("{settings:?} {database:?}").contains("hunter2"));
+        let odd = "postgres://shop:planted0hunter2/@db.example/vault";
+        let settings = gather(&Global::default(), &[("SESAME_HOME", "/nowhere"), ("SESAME_VAULT", odd)]);
+        let error = settings.unwrap().location().unwrap_err();
+        assert!(error.message().starts_with("environment SESAME_VAULT: "), "{error}");
+        assert!(!format!("{error:?} {:?}", error.hint_text()).contains("hunter2"));
     }
 
     #[test]

@@ -25,6 +25,7 @@ mod app;
 mod audit;
 mod authorisation;
 mod clock;
+mod database;
 mod delivery;
 mod fail_point;
 mod handle;
@@ -55,6 +56,7 @@ mod warnings;
 pub use accounts::{Account, AccountState, ImportedTokens};
 pub use app::{App, DEFAULT_REDIRECT_URI, NewApp};
 pub use clock::SystemClock;
+pub use database::Database;
 pub use delivery::{Deliverer, Delivery, DeliveryOptions, Webhook};
 #[cfg(feature = "failpoints")]
 pub use fail_point::on_fail_point;

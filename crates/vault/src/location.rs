@@ -4,18 +4,43 @@ use std::{fmt, path::PathBuf, str::FromStr};
 
 use sesame_core::{Error, Result};
 
+use crate::Database;
+
 /// Where a vault is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Location {
     /// A file of SQLite.
     Sqlite(PathBuf),
+    /// A database of a PostgreSQL server. Key file and journal live on this machine: see
+    /// [`Location::at_home`].
+    Postgres(Box<Database>),
+}
+
+impl Location {
+    /// Sets the directory on this machine where a vault in PostgreSQL keeps its key file and its
+    /// journal. A vault in a file keeps them beside it.
+    #[must_use]
+    pub fn at_home(self, directory: impl Into<PathBuf>) -> Self {
+        match self {
+            Self::Postgres(database) => Self::Postgres(Box::new(database.at_home(directory))),
+            Self::Sqlite(path) => Self::Sqlite(path),
+        }
+    }
+
+    /// Returns what the names of key file and journal begin with.
+    pub(crate) fn base(&self) -> Result<PathBuf> {
+        match self {
+            Self::Sqlite(path) => Ok(path.clone()),
+            Self::Postgres(database) => database.base(),
+        }
+    }
 }
 
 impl FromStr for Location {
     type Err = Error;
 
-    /// Reads `sqlite:PATH`, the value of `SESAME_VAULT`.
+    /// Reads `sqlite:PATH` or `postgres://USER:PASSWORD@HOST/DATABASE`, the value of `SESAME_VAULT`.
     fn from_str(text: &str) -> Result<Self> {
         let text = text.trim();
         if let Some(path) = text.strip_prefix("sqlite://").or_else(|| text.strip_prefix("sqlite:")) {
@@ -30,15 +55,11 @@ impl FromStr for Location {
             return Ok(Self::Sqlite(PathBuf::from(path)));
         }
         if text.starts_with("postgres:") || text.starts_with("postgresql:") {
-            // The address holds a password: it is not repeated in the message.
-            return Err(Error::usage(
-                "this version of Sesame keeps its vault in SQLite only; PostgreSQL is not built in",
-            )
-            .hint("Set SESAME_VAULT=sqlite:/path/to/vault.db, or leave it out for the default place."));
+            return Ok(Self::Postgres(Box::new(Database::parse(text)?)));
         }
         let scheme = text.split(':').next().unwrap_or_default();
         Err(Error::usage(format!("{scheme:?} is no place for a vault"))
-            .hint("Set SESAME_VAULT=sqlite:/path/to/vault.db, or leave it out for the default place."))
+            .hint("Set SESAME_VAULT to sqlite:/path/to/vault.db or postgres://USER:PASSWORD@HOST/DATABASE, or leave it out for the default place."))
     }
 }
 
@@ -61,6 +82,7 @@ impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
+            Self::Postgres(database) => database.fmt(f),
         }
     }
 }
@@ -74,7 +96,9 @@ mod tests {
         assert_eq!("sqlite:/a/b.db".parse::<Location>().unwrap(), Location::Sqlite("/a/b.db".into()));
         assert_eq!("sqlite:///a/b.db".parse::<Location>().unwrap(), Location::Sqlite("/a/b.db".into()));
         assert!("sqlite:".parse::<Location>().is_err());
-        let error = "postgres://user:hunter2hunter2@db/vault".parse::<Location>().unwrap_err();
+        let location = " postgres://user:hunter2hunter2@db/vault ".parse::<Location>().unwrap();
+        assert!(!format!("{location} {location:?}").contains("hunter2"));
+        let error = "postgres://user:hunter2hunter2/@db/vault".parse::<Location>().unwrap_err();
         assert!(!format!("{error} {error:?} {:?}", error.hint_text()).contains("hunter2"));
         for odd in [
             "sqlite::memory:",

@@ -28,7 +28,10 @@ use crate::{
     oauth::exchange::longest,
     schedule::{self, Keep},
     seal::{KeyChoice, KeyKind, Sealer, unlock},
-    store::{AppRow, AuthorisationRow, FullRow, NewRows, Notes, SqliteStore, TokenColumns, TokenStore},
+    store::{
+        AppRow, AuthorisationRow, FullRow, KeyState, NewRows, Notes, PostgresStore, SqliteStore,
+        TokenColumns, TokenStore,
+    },
     tags,
     uses::Uses,
 };
@@ -113,9 +116,17 @@ impl Vault {
     /// cannot be written, and for a master key that is missing or wrong; nothing is changed then.
     /// [`ErrorKind::Usage`](sesame_core::ErrorKind::Usage) when the master key was not given.
     pub async fn open(options: VaultOptions) -> Result<Self> {
-        let Location::Sqlite(path) = &options.location;
-        refuse_emptied(path, options.clock.as_ref()).await?;
-        let store = Arc::new(SqliteStore::open(path).await?);
+        let store: Arc<dyn TokenStore> = match &options.location {
+            Location::Sqlite(path) => {
+                refuse_emptied(path, options.clock.as_ref()).await?;
+                Arc::new(SqliteStore::open(path).await?)
+            }
+            Location::Postgres(database) => {
+                // Before anything is asked of the server: without a home there would be no journal.
+                make_home(&options.location.base()?)?;
+                Arc::new(PostgresStore::open(database).await?)
+            }
+        };
         Self::open_with(options, store).await
     }
 
@@ -124,10 +135,15 @@ impl Vault {
     /// # Errors
     /// As [`Vault::open`].
     pub async fn open_with(options: VaultOptions, store: Arc<dyn TokenStore>) -> Result<Self> {
-        let Location::Sqlite(path) = &options.location;
-        let key_file = key_file(path);
-        let unlocked = unlock(store.as_ref(), &options.key, &key_file, &options.clock).await?;
-        let journal = Journal::beside(path);
+        let base = options.location.base()?;
+        let key_file = key_file(&base);
+        let unlocked = match unlock(store.as_ref(), &options.key, &key_file, &options.clock).await {
+            Err(error) if matches!(options.location, Location::Postgres(_)) => {
+                return Err(explain_shared_key(error, store.as_ref(), &key_file).await);
+            }
+            unlocked => unlocked?,
+        };
+        let journal = Journal::beside(&base);
         let mut notices = unlocked.notices;
         match journal.replay(store.as_ref(), &unlocked.sealer, None).await {
             Ok(replayed) => {
@@ -385,6 +401,44 @@ async fn refuse_emptied(path: &Path, clock: &dyn Clock) -> Result<()> {
         .hint(format!(
             "Nothing was changed. Put the vault back from a backup; its key {path}.key still opens it. If there is none: remove the empty file, add the apps and log in again."
         )))
+}
+
+/// Makes the directory for key file and journal of a vault that is elsewhere itself.
+fn make_home(base: &Path) -> Result<()> {
+    let Some(home) = base.parent().filter(|home| !home.as_os_str().is_empty() && !home.is_dir()) else {
+        return Ok(());
+    };
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::DirBuilderExt as _;
+        builder.mode(0o700);
+    }
+    builder.create(home).map_err(|error| {
+        Error::local(format!(
+            "the directory {} for the vault's key and journal cannot be made: {error}",
+            home.display()
+        ))
+        .hint("Set SESAME_HOME to a place that can be written, or mend its owner, mode or free space.")
+    })
+}
+
+/// Where machines share a vault whose key is in a file, each needs that file: says so.
+async fn explain_shared_key(error: Error, store: &dyn TokenStore, key_file: &Path) -> Error {
+    let keys = store.keys().await.unwrap_or_default();
+    let in_file = |kind: &str| kind == KeyKind::File.as_str();
+    if !keys.iter().any(|key| key.state == KeyState::Active && in_file(&key.kind)) {
+        return error;
+    }
+    error.hint(format!(
+        "The vault is in a database that was set up on another machine or with another SESAME_HOME, and its master \
+         key is in a file there (called {} where the same address is used). Copy that file to {} with mode 0600. Machines \
+         that share a vault are easier served by SESAME_MASTER_KEY or SESAME_PASSPHRASE, chosen when it is made. \
+         Nothing was changed.",
+        key_file.file_name().unwrap_or_default().display(),
+        key_file.display()
+    ))
 }
 
 /// What the locks here guard is always whole: each holder does one insertion or one look.

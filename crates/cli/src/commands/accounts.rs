@@ -135,8 +135,11 @@ pub(crate) fn run(args: &Args, session: &Session) -> Outcome {
 
 fn list(args: &Args, session: &Session) -> Outcome {
     running::block_on(session, async {
-        let mut accounts =
-            if session.vault_is_new()? { Vec::new() } else { session.vault().await?.accounts().await? };
+        let mut accounts = if session.vault_is_new().await? {
+            Vec::new()
+        } else {
+            session.vault().await?.accounts().await?
+        };
         let now = session.clock.now();
         accounts.retain(|account| {
             args.tag.iter().all(|tag| account.tags.contains(tag))

@@ -283,7 +283,7 @@ fn app_json(app: &App) -> serde_json::Value {
 }
 
 async fn list(session: &Session) -> Outcome {
-    let apps = if session.vault_is_new()? { Vec::new() } else { session.vault().await?.apps().await? };
+    let apps = if session.vault_is_new().await? { Vec::new() } else { session.vault().await?.apps().await? };
     let mut rows = Rows::new(&["name", "platform", "region", "app key", "redirect uri", "sandbox"]);
     for app in &apps {
         rows.push([

@@ -177,7 +177,18 @@ async fn vault(session: &Session, findings: &mut Findings) {
     // An address that is none may hold a password.
     let shown = session.settings.location().map_or_else(|_| "…".to_owned(), |location| location.to_string());
     let place = format!("{shown} ({})", chosen.origin);
-    if session.vault_is_new().unwrap_or_default() {
+    let is_new = match session.vault_is_new().await {
+        Ok(is_new) => is_new,
+        Err(stop) => {
+            // An endpoint that is none was said before.
+            if session.endpoint().is_ok() {
+                findings.wrong("vault", &stop);
+                return;
+            }
+            false
+        }
+    };
+    if is_new {
         findings.add(
             "vault",
             State::Note,

@@ -1,13 +1,16 @@
-//! Where rows are kept: a small seam with SQLite as its embedded default.
+//! Where rows are kept: a small seam with SQLite as its embedded default, and PostgreSQL.
 //!
 //! A store sees sealed bytes only. It compares and sets; it decides nothing. Times are milliseconds
 //! since 1970.
 
+mod postgres;
 mod records;
+mod rows;
 mod sqlite;
 
 use sesame_core::{BoxFuture, Result};
 
+pub use postgres::PostgresStore;
 pub use records::{
     AccountRow, AppRow, AuditQuery, AuditRow, AuthorisationRow, Claim, Due, DueClaim, EventRow,
     FailedRefresh, FullRow, Intent, KeyRow, KeyState, Lease, NewRows, Notes, PendingLogin, Planned, Sealed,

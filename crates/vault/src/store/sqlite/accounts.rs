@@ -5,11 +5,14 @@ use sqlx::{Row as _, SqliteConnection};
 use super::{
     SqliteStore,
     notes::insert_notes,
-    rows::{app_row, columns, full, full_row, id},
+    rows::{app_row, full_row, id},
 };
 use crate::{
     Id,
-    store::{AccountRow, AppRow, AuthorisationRow, FullRow, NewRows, Notes, PendingLogin},
+    store::{
+        AccountRow, AppRow, AuthorisationRow, FullRow, NewRows, Notes, PendingLogin,
+        rows::{columns, full},
+    },
 };
 
 fn is_name_taken(error: &sqlx::Error) -> bool {
@@ -63,25 +66,28 @@ impl SqliteStore {
 
     pub(super) async fn all_accounts(&self) -> sqlx::Result<Vec<FullRow>> {
         let rows =
-            sqlx::query(full!("ORDER BY account.created_at, account.name")).fetch_all(&self.pool).await?;
+            sqlx::query(full!("", "ORDER BY account.created_at, account.name")).fetch_all(&self.pool).await?;
         rows.iter().map(full_row).collect()
     }
 
     pub(super) async fn find_account(&self, name: &str) -> sqlx::Result<Option<FullRow>> {
-        let row = sqlx::query(full!("WHERE account.name = ?1")).bind(name).fetch_optional(&self.pool).await?;
+        let row =
+            sqlx::query(full!("", "WHERE account.name = ?1")).bind(name).fetch_optional(&self.pool).await?;
         row.as_ref().map(full_row).transpose()
     }
 
     pub(super) async fn accounts_of_app(&self, app: Id) -> sqlx::Result<Vec<FullRow>> {
-        let rows = sqlx::query(full!("WHERE account.app_id = ?1 ORDER BY account.created_at, account.name"))
-            .bind(app.as_bytes().as_slice())
-            .fetch_all(&self.pool)
-            .await?;
+        let rows =
+            sqlx::query(full!("", "WHERE account.app_id = ?1 ORDER BY account.created_at, account.name"))
+                .bind(app.as_bytes().as_slice())
+                .fetch_all(&self.pool)
+                .await?;
         rows.iter().map(full_row).collect()
     }
 
     pub(super) async fn accounts_of_authorisation(&self, authorisation: Id) -> sqlx::Result<Vec<FullRow>> {
         let rows = sqlx::query(full!(
+            "",
             "WHERE account.authorisation_id = ?1 ORDER BY account.created_at, account.name"
         ))
         .bind(authorisation.as_bytes().as_slice())
@@ -91,11 +97,12 @@ impl SqliteStore {
     }
 
     pub(super) async fn page_of_accounts(&self, after: Option<Id>, limit: u32) -> sqlx::Result<Vec<FullRow>> {
-        let rows = sqlx::query(full!("WHERE account.account_id > ?1 ORDER BY account.account_id LIMIT ?2"))
-            .bind(after.map(|id| id.as_bytes().to_vec()).unwrap_or_default())
-            .bind(limit)
-            .fetch_all(&self.pool)
-            .await?;
+        let rows =
+            sqlx::query(full!("", "WHERE account.account_id > ?1 ORDER BY account.account_id LIMIT ?2"))
+                .bind(after.map(|id| id.as_bytes().to_vec()).unwrap_or_default())
+                .bind(limit)
+                .fetch_all(&self.pool)
+                .await?;
         rows.iter().map(full_row).collect()
     }
 

@@ -2,14 +2,10 @@
 
 use sqlx::Row as _;
 
-use super::{
-    SqliteStore,
-    notes::insert_notes,
-    rows::{authorisation_row, columns},
-};
+use super::{SqliteStore, notes::insert_notes, rows::authorisation_row};
 use crate::{
     Id,
-    store::{AuthorisationRow, Claim, FailedRefresh, Lease, Notes, TokenColumns},
+    store::{AuthorisationRow, Claim, FailedRefresh, Lease, Notes, TokenColumns, rows::columns},
 };
 
 /// A lease that ends more than this after one taken now would is none: the row is damaged, or a clock

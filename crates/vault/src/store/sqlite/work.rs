@@ -2,15 +2,10 @@
 
 use sqlx::Row as _;
 
-use super::{
-    SqliteStore,
-    notes::insert_notes,
-    rows::{authorisation_row, columns},
-    tokens::ABSURD,
-};
+use super::{SqliteStore, notes::insert_notes, rows::authorisation_row, tokens::ABSURD};
 use crate::{
     Id,
-    store::{Due, DueClaim, Intent, Notes, Planned},
+    store::{Due, DueClaim, Intent, Notes, Planned, rows::columns},
 };
 
 impl SqliteStore {

@@ -1,0 +1,4 @@
+//! What tests and benchmarks start, and what ends with them.
+#![warn(missing_docs)]
+
+pub mod postgres;

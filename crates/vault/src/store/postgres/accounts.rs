@@ -1,0 +1,359 @@
+//! Apps, accounts, and logins that wait.
+
+use sqlx::{Connection as _, PgConnection, Row as _};
+
+use super::{
+    Outcome, PostgresStore,
+    notes::{bytes, insert_notes},
+    rows::{app_row, full_row, id},
+    some_text, text, unless_taken,
+};
+use crate::{
+    Id,
+    store::{
+        AccountRow, AppRow, AuthorisationRow, FullRow, NewRows, Notes, PendingLogin,
+        rows::{columns, full},
+    },
+};
+
+impl PostgresStore {
+    pub(super) async fn all_apps(&self) -> Outcome<Vec<AppRow>> {
+        let mut lent = self.take().await?;
+        let rows = sqlx::query(concat!(
+            "SELECT ",
+            columns!(app),
+            " FROM sesame.app ORDER BY app.created_at, app.name"
+        ))
+        .fetch_all(&mut lent.connection)
+        .await?;
+        lent.give_back();
+        Ok(rows.iter().map(app_row).collect::<sqlx::Result<_>>()?)
+    }
+
+    pub(super) async fn find_app(&self, name: &str) -> Outcome<Option<AppRow>> {
+        let mut lent = self.take().await?;
+        let row = sqlx::query(concat!("SELECT ", columns!(app), " FROM sesame.app WHERE app.name = $1"))
+            .bind(text(name))
+            .fetch_optional(&mut lent.connection)
+            .await?;
+        lent.give_back();
+        Ok(row.as_ref().map(app_row).transpose()?)
+    }
+
+    pub(super) async fn insert(&self, rows: &NewRows, notes: &Notes) -> Outcome<bool> {
+        unless_taken(self.insert_rows(rows, notes).await)
+    }
+
+    async fn insert_rows(&self, rows: &NewRows, notes: &Notes) -> Outcome<()> {
+        let mut lent = self.take().await?;
+        let mut transaction = lent.connection.begin().await?;
+        for row in &rows.apps {
+            insert_app(&mut transaction, row).await?;
+        }
+        for some in rows.authorisations.chunks(PIECE) {
+            insert_authorisations(&mut transaction, some).await?;
+        }
+        for some in rows.accounts.chunks(PIECE) {
+            insert_accounts(&mut transaction, some).await?;
+        }
+        insert_notes(&mut transaction, notes).await?;
+        transaction.commit().await?;
+        lent.give_back();
+        Ok(())
+    }
+
+    pub(super) async fn all_accounts(&self) -> Outcome<Vec<FullRow>> {
+        let mut lent = self.take().await?;
+        let rows = sqlx::query(full!("sesame.", "ORDER BY account.created_at, account.name"))
+            .fetch_all(&mut lent.connection)
+            .await?;
+        lent.give_back();
+        Ok(rows.iter().map(full_row).collect::<sqlx::Result<_>>()?)
+    }
+
+    pub(super) async fn find_account(&self, name: &str) -> Outcome<Option<FullRow>> {
+        let mut lent = self.take().await?;
+        let row = sqlx::query(full!("sesame.", "WHERE account.name = $1"))
+            .bind(text(name))
+            .fetch_optional(&mut lent.connection)
+            .await?;
+        lent.give_back();
+        Ok(row.as_ref().map(full_row).transpose()?)
+    }
+
+    pub(super) async fn accounts_of_app(&self, app: Id) -> Outcome<Vec<FullRow>> {
+        let mut lent = self.take().await?;
+        let rows = sqlx::query(full!(
+            "sesame.",
+            "WHERE account.app_id = $1 ORDER BY account.created_at, account.name"
+        ))
+        .bind(bytes(app))
+        .fetch_all(&mut lent.connection)
+        .await?;
+        lent.give_back();
+        Ok(rows.iter().map(full_row).collect::<sqlx::Result<_>>()?)
+    }
+
+    pub(super) async fn accounts_of_authorisation(&self, authorisation: Id) -> Outcome<Vec<FullRow>> {
+        let mut lent = self.take().await?;
+        let rows = sqlx::query(full!(
+            "sesame.",
+            "WHERE account.authorisation_id = $1 ORDER BY account.created_at, account.name"
+        ))
+        .bind(bytes(authorisation))
+        .fetch_all(&mut lent.connection)
+        .await?;
+        lent.give_back();
+        Ok(rows.iter().map(full_row).collect::<sqlx::Result<_>>()?)
+    }
+
+    pub(super) async fn page_of_accounts(&self, after: Option<Id>, limit: u32) -> Outcome<Vec<FullRow>> {
+        let mut lent = self.take().await?;
+        let rows = sqlx::query(full!(
+            "sesame.",
+            "WHERE account.account_id > $1 ORDER BY account.account_id LIMIT $2"
+        ))
+        .bind(after.map(bytes).unwrap_or_default())
+        .bind(i64::from(limit))
+        .fetch_all(&mut lent.connection)
+        .await?;
+        lent.give_back();
+        Ok(rows.iter().map(full_row).collect::<sqlx::Result<_>>()?)
+    }
+
+    pub(super) async fn change_account(
+        &self,
+        authorisation: Option<&AuthorisationRow>,
+        row: &AccountRow,
+        notes: &Notes,
+    ) -> Outcome<()> {
+        let mut lent = self.take().await?;
+        let mut transaction = lent.connection.begin().await?;
+        if let Some(authorisation) = authorisation {
+            insert_authorisations(&mut transaction, std::slice::from_ref(authorisation)).await?;
+        }
+        // Held until the end: what it pointed to must not change in between.
+        let former =
+            sqlx::query("SELECT authorisation_id FROM sesame.account WHERE account_id = $1 FOR UPDATE")
+                .bind(bytes(row.id))
+                .fetch_optional(&mut *transaction)
+                .await?;
+        sqlx::query(
+            "UPDATE sesame.account SET authorisation_id = $2, login = $3, shop_id = $4, country = $5, region = $6 \
+             WHERE account_id = $1",
+        )
+        .bind(bytes(row.id))
+        .bind(bytes(row.authorisation_id))
+        .bind(some_text(row.login.as_deref()))
+        .bind(some_text(row.shop_id.as_deref()))
+        .bind(some_text(row.country.as_deref()))
+        .bind(some_text(row.region.as_deref()))
+        .execute(&mut *transaction)
+        .await?;
+        if let Some(former) = former {
+            let former: Vec<u8> = former.try_get(0)?;
+            delete_unused(&mut transaction, &former).await?;
+        }
+        insert_notes(&mut transaction, notes).await?;
+        transaction.commit().await?;
+        lent.give_back();
+        Ok(())
+    }
+
+    pub(super) async fn change_name(&self, account: Id, name: &str) -> Outcome<bool> {
+        unless_taken(self.write_name(account, name).await)
+    }
+
+    async fn write_name(&self, account: Id, name: &str) -> Outcome<()> {
+        let mut lent = self.take().await?;
+        sqlx::query("UPDATE sesame.account SET name = $2 WHERE account_id = $1")
+            .bind(bytes(account))
+            .bind(text(name))
+            .execute(&mut lent.connection)
+            .await?;
+        lent.give_back();
+        Ok(())
+    }
+
+    pub(super) async fn change_tags(&self, account: Id, tags: &[String]) -> Outcome<()> {
+        let tags = as_json(tags)?;
+        let mut lent = self.take().await?;
+        sqlx::query("UPDATE sesame.account SET tags = $2 WHERE account_id = $1")
+            .bind(bytes(account))
+            .bind(tags)
+            .execute(&mut lent.connection)
+            .await?;
+        lent.give_back();
+        Ok(())
+    }
+
+    pub(super) async fn delete_account(&self, account: Id, notes: &Notes) -> Outcome<()> {
+        let mut lent = self.take().await?;
+        let mut transaction = lent.connection.begin().await?;
+        let removed =
+            sqlx::query("DELETE FROM sesame.account WHERE account_id = $1 RETURNING authorisation_id")
+                .bind(bytes(account))
+                .fetch_optional(&mut *transaction)
+                .await?;
+        if let Some(row) = removed {
+            let authorisation: Vec<u8> = row.try_get(0)?;
+            delete_unused(&mut transaction, &authorisation).await?;
+        }
+        insert_notes(&mut transaction, notes).await?;
+        transaction.commit().await?;
+        lent.give_back();
+        Ok(())
+    }
+
+    pub(super) async fn insert_login(&self, login: PendingLogin, forget_before: i64) -> Outcome<()> {
+        let mut lent = self.take().await?;
+        sqlx::query(
+            "WITH forgotten AS (DELETE FROM sesame.pending_login WHERE begun_at < $4) \
+             INSERT INTO sesame.pending_login (state_hash, app_id, begun_at) VALUES ($1, $2, $3)",
+        )
+        .bind(&login.state_hash)
+        .bind(bytes(login.app_id))
+        .bind(login.begun_at)
+        .bind(forget_before)
+        .execute(&mut lent.connection)
+        .await?;
+        lent.give_back();
+        Ok(())
+    }
+
+    pub(super) async fn find_login(&self, state_hash: &[u8]) -> Outcome<Option<PendingLogin>> {
+        let mut lent = self.take().await?;
+        let row = sqlx::query(
+            "SELECT state_hash, app_id, begun_at FROM sesame.pending_login WHERE state_hash = $1",
+        )
+        .bind(state_hash)
+        .fetch_optional(&mut lent.connection)
+        .await?;
+        lent.give_back();
+        let login = row.map(|row| -> sqlx::Result<PendingLogin> {
+            Ok(PendingLogin {
+                state_hash: row.try_get("state_hash")?,
+                app_id: id(&row, "app_id")?,
+                begun_at: row.try_get("begun_at")?,
+            })
+        });
+        Ok(login.transpose()?)
+    }
+
+    pub(super) async fn delete_login(&self, state_hash: &[u8]) -> Outcome<()> {
+        let mut lent = self.take().await?;
+        sqlx::query("DELETE FROM sesame.pending_login WHERE state_hash = $1")
+            .bind(state_hash)
+            .execute(&mut lent.connection)
+            .await?;
+        lent.give_back();
+        Ok(())
+    }
+}
+
+/// The most rows of one statement.
+const PIECE: usize = 1_000;
+
+fn as_json(tags: &[String]) -> sqlx::Result<String> {
+    serde_json::to_string(tags).map_err(|error| sqlx::Error::Encode(Box::new(error)))
+}
+
+async fn insert_app(connection: &mut PgConnection, row: &AppRow) -> sqlx::Result<()> {
+    sqlx::query(
+        "INSERT INTO sesame.app (app_id, name, platform, region, app_key, secret, redirect_uri, sandbox, \
+         secret_origin, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+    )
+    .bind(bytes(row.id))
+    .bind(text(&row.name))
+    .bind(&row.platform)
+    .bind(&row.region)
+    .bind(text(&row.app_key))
+    .bind(&row.secret)
+    .bind(text(&row.redirect_uri))
+    .bind(&row.sandbox)
+    .bind(some_text(row.secret_origin.as_deref()))
+    .bind(row.created_at)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// A column of optional texts.
+fn texts<'a, T>(rows: &'a [T], column: fn(&'a T) -> Option<&'a String>) -> Vec<Option<String>> {
+    rows.iter().map(|row| column(row).map(|value| text(value).into_owned())).collect()
+}
+
+async fn insert_accounts(connection: &mut PgConnection, rows: &[AccountRow]) -> sqlx::Result<()> {
+    sqlx::query(
+        "INSERT INTO sesame.account (account_id, name, app_id, authorisation_id, login, shop_id, country, region, \
+         tags, created_at) SELECT * FROM unnest($1::BYTEA[], $2::TEXT[], $3::BYTEA[], $4::BYTEA[], $5::TEXT[], \
+         $6::TEXT[], $7::TEXT[], $8::TEXT[], $9::TEXT[], $10::BIGINT[])",
+    )
+    .bind(rows.iter().map(|row| bytes(row.id)).collect::<Vec<_>>())
+    .bind(texts(rows, |row| Some(&row.name)))
+    .bind(rows.iter().map(|row| bytes(row.app_id)).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| bytes(row.authorisation_id)).collect::<Vec<_>>())
+    .bind(texts(rows, |row| row.login.as_ref()))
+    .bind(texts(rows, |row| row.shop_id.as_ref()))
+    .bind(texts(rows, |row| row.country.as_ref()))
+    .bind(texts(rows, |row| row.region.as_ref()))
+    .bind(rows.iter().map(|row| as_json(&row.tags)).collect::<sqlx::Result<Vec<_>>>()?)
+    .bind(rows.iter().map(|row| row.created_at).collect::<Vec<_>>())
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+async fn insert_authorisations(connection: &mut PgConnection, rows: &[AuthorisationRow]) -> sqlx::Result<()> {
+    let all = |column: fn(&AuthorisationRow) -> Option<i64>| -> Vec<Option<i64>> {
+        rows.iter().map(column).collect()
+    };
+    sqlx::query(
+        "INSERT INTO sesame.authorisation (authorisation_id, app_id, region, generation, access, refresh, issued_at, \
+         access_expires_at, refresh_expires_at, refresh_denied, identity, last_success, last_used, warm_at, due_at, \
+         announced, exhausted, last_error, last_error_at) \
+         SELECT * FROM unnest($1::BYTEA[], $2::BYTEA[], $3::TEXT[], $4::BIGINT[], $5::BYTEA[], $6::BYTEA[], \
+         $7::BIGINT[], $8::BIGINT[], $9::BIGINT[], $10::BOOLEAN[], $11::TEXT[], $12::BIGINT[], $13::BIGINT[], \
+         $14::BIGINT[], $15::BIGINT[], $16::BIGINT[], $17::TEXT[], $18::TEXT[], $19::BIGINT[])",
+    )
+    .bind(rows.iter().map(|row| bytes(row.id)).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| bytes(row.app_id)).collect::<Vec<_>>())
+    .bind(texts(rows, |row| row.region.as_ref()))
+    .bind(rows.iter().map(|row| row.generation).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| row.tokens.access.as_deref()).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| row.tokens.refresh.as_deref()).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| row.tokens.issued_at).collect::<Vec<_>>())
+    .bind(all(|row| row.tokens.access_expires_at))
+    .bind(all(|row| row.tokens.refresh_expires_at))
+    .bind(rows.iter().map(|row| row.tokens.refresh_denied).collect::<Vec<_>>())
+    .bind(texts(rows, |row| Some(&row.tokens.identity)))
+    .bind(all(|row| row.last_success))
+    .bind(all(|row| row.last_used))
+    .bind(all(|row| row.tokens.warm_at))
+    .bind(all(|row| row.tokens.due_at))
+    .bind(all(|row| row.tokens.announced))
+    .bind(texts(rows, |row| row.exhausted.as_ref()))
+    .bind(texts(rows, |row| row.last_error.as_ref()))
+    .bind(all(|row| row.last_error_at))
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Removes an authorisation that no account uses any more.
+async fn delete_unused(connection: &mut PgConnection, authorisation: &[u8]) -> sqlx::Result<()> {
+    // Held first: of two that take away the last two accounts at once, the second then sees that
+    // both are gone. Neither would remove it otherwise.
+    sqlx::query("SELECT 1 FROM sesame.authorisation WHERE authorisation_id = $1 FOR UPDATE")
+        .bind(authorisation)
+        .execute(&mut *connection)
+        .await?;
+    sqlx::query(
+        "DELETE FROM sesame.authorisation WHERE authorisation_id = $1 \
+         AND NOT EXISTS (SELECT 1 FROM sesame.account WHERE authorisation_id = $1)",
+    )
+    .bind(authorisation)
+    .execute(connection)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,214 @@
+//! Connections to the server: few, bounded in time, thrown away when in doubt.
+//!
+//! A connection goes back only after its work is done. One whose work failed, took too long or was
+//! dropped half-way is closed: what it was in the middle of cannot be known.
+
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use sqlx::{
+    ConnectOptions as _, Connection as _, PgConnection,
+    postgres::{PgConnectOptions, PgSslMode},
+};
+use tokio::{
+    sync::{Semaphore, SemaphorePermit},
+    time::timeout,
+};
+
+use super::Outcome;
+use crate::database::{Database, Server};
+
+/// The most connections of one vault; most of the time one or two are open.
+const MOST: usize = 8;
+/// How long making a connection may take.
+const CONNECTING: Duration = Duration::from_secs(10);
+/// How long a free connection is waited for.
+const WAITING: Duration = Duration::from_secs(15);
+/// A connection that rested longer is asked first whether it still is one.
+const RESTED: Duration = Duration::from_secs(1);
+/// One that rested longer is not used again: a firewall may have forgotten it.
+const STALE: Duration = Duration::from_mins(5);
+
+/// Why work was not done.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// All connections were at work all the time.
+    Busy,
+    /// No connection could be made.
+    Unreachable(sqlx::Error),
+    /// No connection was made in time.
+    NoConnection,
+    /// No answer came in time.
+    NoAnswer,
+    /// The server, or the way there, failed.
+    Failed(sqlx::Error),
+}
+
+impl From<sqlx::Error> for Failure {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl Failure {
+    /// Returns the server's code.
+    pub(super) fn code(&self) -> Option<String> {
+        match self {
+            Self::Unreachable(sqlx::Error::Database(error)) | Self::Failed(sqlx::Error::Database(error)) => {
+                error.code().map(std::borrow::Cow::into_owned)
+            }
+            _ => None,
+        }
+    }
+
+    /// Tells whether the work was undone because of other work, and may be done again at once.
+    pub(super) fn is_conflict(&self) -> bool {
+        matches!(self.code().as_deref(), Some("40001" | "40P01"))
+    }
+
+    /// Tells whether a name was taken.
+    pub(super) fn is_taken(&self) -> bool {
+        self.code().as_deref() == Some("23505")
+    }
+}
+
+struct Idle {
+    connection: PgConnection,
+    since: Instant,
+}
+
+pub(super) struct Connections {
+    options: PgConnectOptions,
+    permits: Semaphore,
+    idle: Mutex<Vec<Idle>>,
+}
+
+/// A connection at work. Closed on drop; see [`Lent::give_back`].
+pub(super) struct Lent<'a> {
+    pub(super) connection: PgConnection,
+    owner: &'a Connections,
+    _permit: SemaphorePermit<'a>,
+}
+
+impl Lent<'_> {
+    /// Lets others use the connection, once its work is done.
+    pub(super) fn give_back(self) {
+        let idle = Idle { connection: self.connection, since: Instant::now() };
+        self.owner.idle().push(idle);
+    }
+}
+
+impl Connections {
+    pub(super) fn to(database: &Database) -> Self {
+        Self { options: options(database), permits: Semaphore::new(MOST), idle: Mutex::default() }
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<Idle>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Hands out a connection that works, or did a second ago.
+    pub(super) async fn take(&self) -> Outcome<Lent<'_>> {
+        let permit = match timeout(WAITING, self.permits.acquire()).await {
+            Ok(Ok(permit)) => permit,
+            Ok(Err(_)) => return Err(Failure::Failed(sqlx::Error::PoolClosed)),
+            Err(_) => return Err(Failure::Busy),
+        };
+        let connection = match self.rested().await {
+            Some(connection) => connection,
+            None => self.connect().await?,
+        };
+        Ok(Lent { connection, owner: self, _permit: permit })
+    }
+
+    async fn rested(&self) -> Option<PgConnection> {
+        loop {
+            // The guard ends with this statement: it is not held while the server is asked.
+            let Idle { mut connection, since } = self.idle().pop()?;
+            let rested = since.elapsed();
+            if rested < RESTED {
+                return Some(connection);
+            }
+            if rested < STALE && matches!(timeout(CONNECTING, connection.ping()).await, Ok(Ok(()))) {
+                return Some(connection);
+            }
+            // Those below have rested even longer.
+            self.idle().clear();
+        }
+    }
+
+    async fn connect(&self) -> Outcome<PgConnection> {
+        let made = timeout(CONNECTING, async {
+            let mut connection = self.options.connect().await?;
+            sqlx::raw_sql(SETTINGS).execute(&mut connection).await?;
+            Ok(connection)
+        });
+        match made.await {
+            Ok(connection) => connection.map_err(Failure::Unreachable),
+            Err(_) => Err(Failure::NoConnection),
+        }
+    }
+
+    /// Closes all connections that rest, and waits for those at work.
+    pub(super) async fn close(&self) {
+        let all = u32::try_from(MOST).unwrap_or(u32::MAX);
+        let rest = timeout(WAITING, self.permits.acquire_many(all)).await;
+        self.permits.close();
+        drop(rest);
+        let idle = std::mem::take(&mut *self.idle());
+        for Idle { connection, .. } in idle {
+            let _ = timeout(RESTED, connection.close()).await;
+        }
+    }
+}
+
+/// What each connection is told first. An answer means that it is on the disk, whatever the database
+/// was set to; nothing waits for ever; no statement waits for a compiler.
+const SETTINGS: &str = "
+SET statement_timeout = '30s';
+SET lock_timeout = '15s';
+SET idle_in_transaction_session_timeout = '60s';
+SET default_transaction_isolation = 'read committed';
+SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit', true) = 'off';
+SELECT set_config('jit', 'off', false) WHERE current_setting('jit', true) = 'on';
+";
+
+fn options(database: &Database) -> PgConnectOptions {
+    // The library looks for `~/.pgpass` only while it reads an address: this one has no secret in it.
+    let mut address = url::Url::parse("postgres://localhost").ok();
+    if let Some(address) = &mut address {
+        let _ = address.set_port(Some(database.port));
+        let mut pairs = address.query_pairs_mut();
+        match &database.server {
+            Server::Host(host) => pairs.append_pair("host", host),
+            Server::Socket(path) => pairs.append_pair("host", path),
+        };
+        if let Some(user) = &database.user {
+            pairs.append_pair("user", user);
+        }
+        if let Some(name) = &database.name {
+            pairs.append_pair("dbname", name);
+        }
+    }
+    let plain = address.as_ref().and_then(|address| PgConnectOptions::from_url(address).ok());
+    let mut options = plain.unwrap_or_else(PgConnectOptions::new_without_pgpass).port(database.port);
+    options = match &database.server {
+        Server::Host(host) => options.host(host),
+        Server::Socket(path) => options.socket(path),
+    };
+    if let Some(password) = &database.password {
+        options = options.password(password.expose());
+    }
+    if let Some(path) = &database.root_certificate {
+        options = options.ssl_root_cert(path);
+    }
+    if let (Some(certificate), Some(key)) = (&database.certificate, &database.certificate_key) {
+        options = options.ssl_client_cert(certificate).ssl_client_key(key);
+    }
+    options
+        .ssl_mode(if database.tls { PgSslMode::VerifyFull } else { PgSslMode::Disable })
+        .application_name(database.application.as_deref().unwrap_or("sesame"))
+        .disable_statement_logging()
+}

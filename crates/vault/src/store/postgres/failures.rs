@@ -1,0 +1,223 @@
+//! What the server's errors mean, and what to do.
+
+use std::io;
+
+use sesame_core::{Error, Retry};
+
+use super::connections::Failure;
+use crate::database::Database;
+
+/// Says what went wrong with which database, what to do, and whether waiting helps.
+pub(super) fn describe(database: &Database, failure: Failure) -> Error {
+    let place = database.place();
+    let code = failure.code();
+    let (message, hint, waiting_helps, source) = match failure {
+        Failure::Busy => (
+            format!("the vault's database {place} is busy: no connection was free for 15 seconds"),
+            "Repeat the command; if it stays, look at what the server is doing.",
+            true,
+            None,
+        ),
+        Failure::NoConnection => (
+            format!("the vault's database {place} cannot be reached: no connection within 10 seconds"),
+            "Check host and port in SESAME_VAULT, the network and the firewall.",
+            true,
+            None,
+        ),
+        Failure::NoAnswer => (
+            format!("the vault's database {place} did not answer in time"),
+            "What it was asked may have been done or not. Check the network and the server, then repeat the command.",
+            true,
+            None,
+        ),
+        Failure::Unreachable(error) | Failure::Failed(error) => {
+            let (message, hint, waiting_helps) = match &error {
+                sqlx::Error::Database(said) => said_by_server(&place, code.as_deref(), said.message()),
+                sqlx::Error::Io(error) => lost(&place, error),
+                sqlx::Error::Tls(why) => untrusted(&place, why),
+                sqlx::Error::PoolClosed => (format!("the vault {place} is closed"), "Open it again.", false),
+                sqlx::Error::Protocol(why) => (
+                    format!("what answers at {place} does not speak as PostgreSQL does: {why}"),
+                    "Check host and port in SESAME_VAULT; a pooler in front must keep a session together.",
+                    false,
+                ),
+                other => (
+                    format!("the vault {place} failed: {other}"),
+                    "Nothing else was changed. Repeat the command; if it stays, report it.",
+                    false,
+                ),
+            };
+            (message, hint, waiting_helps, Some(error))
+        }
+    };
+    let mut error = Error::local(message).hint(hint);
+    if let Some(source) = source {
+        error = error.caused_by(source);
+    }
+    if waiting_helps { error.retry_when(Retry::Backoff) } else { error }
+}
+
+/// Errors of the server itself, by their code (PostgreSQL's appendix "Error Codes").
+fn said_by_server(place: &str, code: Option<&str>, said: &str) -> (String, &'static str, bool) {
+    let code = code.unwrap_or_default();
+    let class = code.get(..2).unwrap_or_default();
+    match (class, code) {
+        ("28", _) => (
+            format!("the vault's database {place} refuses the login: {said}"),
+            "Check user and password in SESAME_VAULT (or PGPASSWORD, ~/.pgpass), and the server's pg_hba.conf.",
+            false,
+        ),
+        (_, "3D000") => (
+            format!("there is no database {place}: {said}"),
+            "Make it first (createdb NAME), or name another in SESAME_VAULT. Sesame makes its tables itself.",
+            false,
+        ),
+        (_, "42501") => (
+            format!("the user of the vault's database {place} lacks a right: {said}"),
+            "Let the database's owner run: CREATE SCHEMA sesame AUTHORIZATION user_name. It may be made only once; the same user has to be used from then on.",
+            false,
+        ),
+        (_, "53100") => (
+            format!("the disk of the server is full: the vault {place} cannot be written"),
+            "Free some space there. What the vault held is unchanged.",
+            true,
+        ),
+        (_, "53300") => (
+            format!("the vault's database {place} has too many connections"),
+            "End some of them or raise the server's max_connections. Each process uses at most 8.",
+            true,
+        ),
+        ("53", _) => (
+            format!("the server of the vault {place} lacks a resource: {said}"),
+            "Look at the server's memory and limits, then repeat the command.",
+            true,
+        ),
+        (_, "57014") => (
+            format!("the vault's database {place} took more than 30 seconds for one statement"),
+            "Look at what the server is doing, then repeat the command.",
+            true,
+        ),
+        (_, "55P03") => (
+            format!("rows of the vault {place} were held by another program for more than 15 seconds"),
+            "End the other program (a session left open in a transaction), then repeat the command.",
+            true,
+        ),
+        (_, "57P03") => (
+            format!("the server of the vault {place} is starting or stopping: {said}"),
+            "Wait until it is up, then repeat the command.",
+            true,
+        ),
+        ("57" | "08", _) | (_, "25P03" | "25P04") => (
+            format!("the server ended the connection to the vault {place}: {said}"),
+            "What was committed before is unchanged. Repeat the command once the server is up.",
+            true,
+        ),
+        ("40", _) => (
+            format!("the vault's database {place} undid the work because of other work: {said}"),
+            "Repeat the command.",
+            true,
+        ),
+        (_, "25006") => (
+            format!("the vault's database {place} takes no writes: {said}"),
+            "Name the server that takes writes, not a replica of it.",
+            true,
+        ),
+        ("XX" | "58", _) => (
+            format!("the vault's database {place} is damaged or its disk fails: {said}"),
+            "Look at the server's log. Restore the database from a backup if need be.",
+            false,
+        ),
+        (_, "42P01" | "42703" | "3F000") => (
+            format!("the tables of the vault {place} are not those of this version: {said}"),
+            "Somebody changed or removed them while the vault was open. Restore the database from a backup.",
+            false,
+        ),
+        _ => (
+            format!("the vault {place} failed: {said} ({code})"),
+            "Nothing else was changed. Repeat the command; if it stays, report it.",
+            false,
+        ),
+    }
+}
+
+fn lost(place: &str, error: &io::Error) -> (String, &'static str, bool) {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound => (
+            format!("the vault's database {place} cannot be reached: nobody listens there ({error})"),
+            "Start the server, or check host and port in SESAME_VAULT.",
+            true,
+        ),
+        io::ErrorKind::PermissionDenied => (
+            format!("the vault's database {place} cannot be reached: {error}"),
+            "Check who may use the socket or read the certificate's files.",
+            false,
+        ),
+        // So comes what the handshake finds: a certificate that nobody vouches for, or of another name.
+        io::ErrorKind::InvalidData => untrusted(place, error),
+        _ => (
+            format!("the connection to the vault's database {place} was lost or not made: {error}"),
+            "What was committed before is unchanged. Check the network and the server, then repeat the command.",
+            true,
+        ),
+    }
+}
+
+fn untrusted(place: &str, why: &impl std::fmt::Display) -> (String, &'static str, bool) {
+    (
+        format!("the server of the vault {place} does not prove who it is: {why}"),
+        "Its certificate has to be valid for the host in SESAME_VAULT. One of your own authority is trusted with sslrootcert=FILE.",
+        false,
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waiting_helps_against_what_passes_and_nothing_shows_a_password() {
+        let database = Database::parse("postgres://shop:planted0hunter2@db.example/vault").unwrap();
+        let io =
+            |kind: io::ErrorKind| Failure::Failed(sqlx::Error::Io(io::Error::new(kind, "said the system")));
+        for (failure, words, retried) in [
+            (Failure::Busy, "is busy", true),
+            (Failure::NoConnection, "cannot be reached", true),
+            (Failure::NoAnswer, "did not answer", true),
+            (io(io::ErrorKind::ConnectionRefused), "nobody listens", true),
+            (io(io::ErrorKind::ConnectionReset), "was lost", true),
+            (io(io::ErrorKind::InvalidData), "does not prove who it is", false),
+            (Failure::Unreachable(sqlx::Error::Protocol("HTTP/1.1".into())), "does not speak", false),
+            (Failure::Failed(sqlx::Error::PoolClosed), "is closed", false),
+        ] {
+            let error = describe(&database, failure);
+            assert!(error.message().contains(words), "{error}");
+            assert!(error.message().contains("\"vault\" at db.example:5432"), "{error}");
+            assert_eq!(error.is_retryable(), retried, "{error}");
+            assert!(!format!("{error:?} {:?}", error.hint_text()).contains("hunter2"));
+        }
+        for (code, words, retried) in [
+            ("28P01", "refuses the login", false),
+            ("3D000", "there is no database", false),
+            ("42501", "lacks a right", false),
+            ("53100", "disk of the server is full", true),
+            ("53200", "lacks a resource", true),
+            ("53300", "too many connections", true),
+            ("57014", "more than 30 seconds", true),
+            ("57P01", "ended the connection", true),
+            ("57P03", "starting or stopping", true),
+            ("08006", "ended the connection", true),
+            ("55P03", "held by another program", true),
+            ("40001", "undid the work", true),
+            ("25006", "takes no writes", true),
+            ("XX001", "damaged", false),
+            ("42P01", "not those of this version", false),
+            ("22021", "failed", false),
+            ("", "failed", false),
+        ] {
+            let (message, hint, waiting_helps) = said_by_server("here", Some(code), "said the server");
+            assert!(message.contains(words), "{code}: {message}");
+            assert!(!hint.is_empty());
+            assert_eq!(waiting_helps, retried, "{code}");
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! Master keys, and the values that are sealed with them.
+
+use sqlx::{Connection as _, PgConnection};
+
+use super::{
+    Outcome, PostgresStore,
+    notes::bytes,
+    rows::{id, key_row},
+};
+use crate::{
+    Id,
+    store::{KeyRow, KeyState, Sealed, SealedPlace},
+};
+
+async fn all_keys(connection: &mut PgConnection) -> sqlx::Result<Vec<KeyRow>> {
+    // Active, incoming, retired.
+    let rows = sqlx::query(
+        "SELECT key_id, state, wrapped, kind, params, checked, created_at FROM sesame.master_key \
+         ORDER BY CASE state WHEN 1 THEN 0 WHEN 2 THEN 1 ELSE 2 END, created_at DESC",
+    )
+    .fetch_all(connection)
+    .await?;
+    rows.iter().map(key_row).collect()
+}
+
+impl PostgresStore {
+    pub(super) async fn all_keys(&self) -> Outcome<Vec<KeyRow>> {
+        let mut lent = self.take().await?;
+        let keys = all_keys(&mut lent.connection).await?;
+        lent.give_back();
+        Ok(keys)
+    }
+
+    /// Returns the key of that state that stands afterwards.
+    pub(super) async fn insert_key(&self, key: &KeyRow) -> Outcome<Option<KeyRow>> {
+        let mut lent = self.take().await?;
+        let added = sqlx::query(
+            "INSERT INTO sesame.master_key (key_id, state, wrapped, kind, params, checked, created_at) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING",
+        )
+        .bind(&key.key_id)
+        .bind(key.state.code())
+        .bind(&key.wrapped)
+        .bind(&key.kind)
+        .bind(&key.params)
+        .bind(&key.check)
+        .bind(key.created_at)
+        .execute(&mut lent.connection)
+        .await?;
+        let stands = if added.rows_affected() == 1 {
+            Some(key.clone())
+        } else {
+            all_keys(&mut lent.connection).await?.into_iter().find(|row| row.state == key.state)
+        };
+        lent.give_back();
+        Ok(stands)
+    }
+
+    pub(super) async fn set_wrapped(&self, key_id: &[u8], wrapped: Option<&[u8]>) -> Outcome<()> {
+        let mut lent = self.take().await?;
+        sqlx::query("UPDATE sesame.master_key SET wrapped = $2 WHERE key_id = $1")
+            .bind(key_id)
+            .bind(wrapped)
+            .execute(&mut lent.connection)
+            .await?;
+        lent.give_back();
+        Ok(())
+    }
+
+    pub(super) async fn switch_key(&self, key_id: &[u8]) -> Outcome<bool> {
+        let mut lent = self.take().await?;
+        let mut transaction = lent.connection.begin().await?;
+        // Held until the end: two that switch at once do so one after the other.
+        let incoming =
+            sqlx::query("SELECT 1 FROM sesame.master_key WHERE key_id = $1 AND state = $2 FOR UPDATE")
+                .bind(key_id)
+                .bind(KeyState::Incoming.code())
+                .fetch_optional(&mut *transaction)
+                .await?;
+        if incoming.is_some() {
+            // In this order: there is never more than one active key.
+            sqlx::query("UPDATE sesame.master_key SET state = $1 WHERE state = $2")
+                .bind(KeyState::Retired.code())
+                .bind(KeyState::Active.code())
+                .execute(&mut *transaction)
+                .await?;
+            sqlx::query("UPDATE sesame.master_key SET state = $2, wrapped = NULL WHERE key_id = $1")
+                .bind(key_id)
+                .bind(KeyState::Active.code())
+                .execute(&mut *transaction)
+                .await?;
+        }
+        transaction.commit().await?;
+        lent.give_back();
+        Ok(incoming.is_some())
+    }
+
+    pub(super) async fn find_sealed(
+        &self,
+        key_id: &[u8],
+        place: SealedPlace,
+        after: Option<Id>,
+        limit: u32,
+    ) -> Outcome<Vec<Sealed>> {
+        // A sealed value begins with its form (one byte) and the id of its key (eight).
+        let query = match place {
+            SealedPlace::AppSecret => {
+                "SELECT app_id AS id, secret AS sealed FROM sesame.app \
+                 WHERE substring(secret FROM 2 FOR 8) = $1 AND app_id > $2 ORDER BY app_id LIMIT $3"
+            }
+            SealedPlace::Access => {
+                "SELECT authorisation_id AS id, access AS sealed FROM sesame.authorisation \
+                 WHERE substring(access FROM 2 FOR 8) = $1 AND authorisation_id > $2 \
+                 ORDER BY authorisation_id LIMIT $3"
+            }
+            SealedPlace::Refresh => {
+                "SELECT authorisation_id AS id, refresh AS sealed FROM sesame.authorisation \
+                 WHERE substring(refresh FROM 2 FOR 8) = $1 AND authorisation_id > $2 \
+                 ORDER BY authorisation_id LIMIT $3"
+            }
+        };
+        let mut lent = self.take().await?;
+        let rows = sqlx::query(query)
+            .bind(key_id)
+            .bind(after.map(bytes).unwrap_or_default())
+            .bind(i64::from(limit))
+            .fetch_all(&mut lent.connection)
+            .await?;
+        lent.give_back();
+        let sealed = rows
+            .iter()
+            .map(|row| Ok(Sealed { place, id: id(row, "id")?, bytes: sqlx::Row::try_get(row, "sealed")? }));
+        Ok(sealed.collect::<sqlx::Result<_>>()?)
+    }
+
+    pub(super) async fn replace_sealed(&self, changes: &[(Sealed, Vec<u8>)]) -> Outcome<u64> {
+        let mut lent = self.take().await?;
+        let mut transaction = lent.connection.begin().await?;
+        let mut replaced = 0;
+        for place in SealedPlace::ALL {
+            let mut changes: Vec<_> = changes.iter().filter(|(sealed, _)| sealed.place == place).collect();
+            if changes.is_empty() {
+                continue;
+            }
+            // All who change several rows do so in the order of their ids: none waits for another in a circle.
+            changes.sort_by_key(|(sealed, _)| sealed.id);
+            let query = match place {
+                SealedPlace::AppSecret => {
+                    "UPDATE sesame.app SET secret = given.new \
+                     FROM unnest($1::BYTEA[], $2::BYTEA[], $3::BYTEA[]) AS given(id, old, new) \
+                     WHERE app.app_id = given.id AND app.secret = given.old"
+                }
+                SealedPlace::Access => {
+                    "UPDATE sesame.authorisation SET access = given.new \
+                     FROM unnest($1::BYTEA[], $2::BYTEA[], $3::BYTEA[]) AS given(id, old, new) \
+                     WHERE authorisation.authorisation_id = given.id AND authorisation.access = given.old"
+                }
+                SealedPlace::Refresh => {
+                    "UPDATE sesame.authorisation SET refresh = given.new \
+                     FROM unnest($1::BYTEA[], $2::BYTEA[], $3::BYTEA[]) AS given(id, old, new) \
+                     WHERE authorisation.authorisation_id = given.id AND authorisation.refresh = given.old"
+                }
+            };
+            let done = sqlx::query(query)
+                .bind(changes.iter().map(|(sealed, _)| bytes(sealed.id)).collect::<Vec<_>>())
+                .bind(changes.iter().map(|(sealed, _)| sealed.bytes.as_slice()).collect::<Vec<_>>())
+                .bind(changes.iter().map(|(_, new)| new.as_slice()).collect::<Vec<_>>())
+                .execute(&mut *transaction)
+                .await?;
+            replaced += done.rows_affected();
+        }
+        transaction.commit().await?;
+        lent.give_back();
+        Ok(replaced)
+    }
+}

@@ -1,0 +1,39 @@
+//! One suite for all stores: what the trait promises, whoever keeps it.
+
+#[path = "conformance/mod.rs"]
+mod suite;
+
+use std::sync::Arc;
+
+use sesame_core::BoxFuture;
+use sesame_testing::postgres;
+use sesame_vault::{
+    Database,
+    store::{PostgresStore, SqliteStore, TokenStore},
+};
+use suite::Place;
+
+struct SqliteFile(tempfile::TempDir);
+
+impl Place for SqliteFile {
+    fn open(&self) -> BoxFuture<'_, Arc<dyn TokenStore>> {
+        Box::pin(async {
+            let store = SqliteStore::open(&self.0.path().join("vault.db")).await.unwrap();
+            Arc::new(store) as Arc<dyn TokenStore>
+        })
+    }
+}
+
+struct FreshDatabase(Database);
+
+impl Place for FreshDatabase {
+    fn open(&self) -> BoxFuture<'_, Arc<dyn TokenStore>> {
+        Box::pin(async { Arc::new(PostgresStore::open(&self.0).await.unwrap()) as Arc<dyn TokenStore> })
+    }
+}
+
+suite::run_all!(sqlite, SqliteFile(tempfile::tempdir().unwrap()));
+suite::run_all!(
+    postgresql,
+    FreshDatabase(Database::parse(&postgres::Server::shared().database().by_socket).unwrap())
+);

@@ -1,0 +1,210 @@
+//! Apps, accounts, logins.
+
+use sesame_vault::store::{AuthorisationRow, NewRows, Notes, PendingLogin};
+
+use super::{Place, rows::*};
+
+pub async fn apps_and_accounts_come_back_as_they_were(place: &dyn Place) {
+    let store = place.open().await;
+    let first = app("first");
+    let bare = sesame_vault::store::AppRow {
+        region: None,
+        sandbox: None,
+        secret_origin: None,
+        created_at: NOW - 1,
+        ..app("second")
+    };
+    let with_all = AuthorisationRow {
+        exhausted: Some("ended".to_owned()),
+        last_error: Some("no".to_owned()),
+        last_error_at: Some(NOW),
+        ..authorisation(first.id)
+    };
+    let mut blank = authorisation(bare.id);
+    blank.tokens.access = None;
+    blank.tokens.refresh = None;
+    blank.tokens.refresh_denied = false;
+    blank.tokens.due_at = None;
+    blank.tokens.warm_at = None;
+    blank.tokens.announced = None;
+    blank.last_used = None;
+    blank.region = None;
+    let shop = account("b-shop", first.id, with_all.id);
+    let mut plain = account("a-shop", bare.id, blank.id);
+    (plain.login, plain.shop_id, plain.country, plain.tags) = (None, None, None, vec![]);
+    let twin = account("A-shop", bare.id, blank.id);
+    let rows = NewRows {
+        apps: vec![first.clone(), bare.clone()],
+        authorisations: vec![with_all.clone(), blank.clone()],
+        accounts: vec![shop.clone(), plain.clone(), twin.clone()],
+    };
+    let notes = notes(with_all.id);
+    assert!(store.add(&rows, &notes).await.unwrap());
+
+    assert_eq!(store.apps().await.unwrap(), [bare.clone(), first.clone()], "oldest first");
+    assert_eq!(store.app("first").await.unwrap(), Some(first.clone()));
+    assert_eq!(store.app("First").await.unwrap(), None);
+    let full = store.accounts().await.unwrap();
+    let names: Vec<&str> = full.iter().map(|row| row.account.name.as_str()).collect();
+    assert_eq!(names, ["A-shop", "a-shop", "b-shop"], "by name as bytes, whatever the language");
+    let found = store.account("b-shop").await.unwrap().unwrap();
+    assert_eq!(
+        (found.account, found.app, found.authorisation),
+        (shop.clone(), first.clone(), with_all.clone())
+    );
+    assert_eq!(store.account("nobody").await.unwrap(), None);
+    assert_eq!(store.authorisation(blank.id).await.unwrap(), Some(blank.clone()));
+    assert_eq!(store.authorisation(id()).await.unwrap(), None);
+    assert_eq!(store.accounts_of(bare.id).await.unwrap().len(), 2);
+    let using = store.accounts_using(blank.id).await.unwrap();
+    assert_eq!(using.iter().map(|row| row.account.clone()).collect::<Vec<_>>(), [twin, plain.clone()]);
+    assert_eq!(lines(store.as_ref(), with_all.id).await, 1);
+    assert_eq!(events(store.as_ref()).await, notes.events);
+
+    let tags = vec!["neu".to_owned()];
+    store.set_tags(plain.id, &tags).await.unwrap();
+    assert_eq!(store.account("a-shop").await.unwrap().unwrap().account.tags, tags);
+    assert_eq!(store.check().await.unwrap(), Vec::<String>::new());
+}
+
+pub async fn names_are_taken_once_and_nothing_is_written(place: &dyn Place) {
+    let store = place.open().await;
+    let ids = shops(store.as_ref(), 2, |_, _| ()).await;
+    let taken = NewRows { apps: vec![app("new"), app("app")], ..NewRows::default() };
+    assert!(!store.add(&taken, &notes(ids[0])).await.unwrap());
+    assert_eq!(store.app("new").await.unwrap(), None);
+    let of_app = store.app("app").await.unwrap().unwrap().id;
+    let fresh = authorisation(of_app);
+    let taken = NewRows {
+        authorisations: vec![fresh.clone()],
+        accounts: vec![account("free", of_app, fresh.id), account("shop-0001", of_app, fresh.id)],
+        ..NewRows::default()
+    };
+    assert!(!store.add(&taken, &notes(ids[0])).await.unwrap());
+    assert_eq!(store.account("free").await.unwrap(), None);
+    assert_eq!(store.authorisation(fresh.id).await.unwrap(), None);
+    let one = store.account("shop-0000").await.unwrap().unwrap().account.id;
+    assert!(!store.rename_account(one, "shop-0001").await.unwrap());
+    assert!(store.rename_account(one, "shop-new").await.unwrap());
+    assert!(store.account("shop-0000").await.unwrap().is_none());
+    assert_eq!(lines(store.as_ref(), ids[0]).await, 0, "notes only with the change");
+    assert_eq!(events(store.as_ref()).await, []);
+
+    // Many take one name at once: one of them gets it.
+    let mut racers = tokio::task::JoinSet::new();
+    for _ in 0..16 {
+        let store = store.clone();
+        racers.spawn(async move {
+            let rows = NewRows { apps: vec![app("wanted")], ..NewRows::default() };
+            store.add(&rows, &Notes::default()).await.unwrap()
+        });
+    }
+    assert_eq!(racers.join_all().await.into_iter().filter(|won| *won).count(), 1);
+}
+
+pub async fn a_batch_of_a_thousand_rows(place: &dyn Place) {
+    let store = place.open().await;
+    let ids = shops(store.as_ref(), 1_100, |_, row| row.tokens.due_at = Some(NOW)).await;
+    assert_eq!(store.accounts().await.unwrap().len(), 1_100);
+    store.touch(&ids, NOW + 5).await.unwrap();
+    assert_eq!(row(store.as_ref(), ids[1_099]).await.last_used, Some(NOW + 5));
+}
+
+pub async fn pages_of_accounts(place: &dyn Place) {
+    let store = place.open().await;
+    shops(store.as_ref(), 25, |_, _| ()).await;
+    let (mut after, mut seen) = (None, Vec::new());
+    loop {
+        let page = store.accounts_after(after, 10).await.unwrap();
+        assert!(page.len() <= 10);
+        let Some(last) = page.last() else { break };
+        after = Some(last.account.id);
+        seen.extend(page.into_iter().map(|row| row.account.id));
+    }
+    assert_eq!(seen.len(), 25);
+    assert!(seen.is_sorted(), "in the order of ids");
+    seen.dedup();
+    assert_eq!(seen.len(), 25, "none twice");
+}
+
+pub async fn rows_point_to_rows(place: &dyn Place) {
+    let store = place.open().await;
+    let lost = authorisation(id());
+    let rows = NewRows { authorisations: vec![lost.clone()], ..NewRows::default() };
+    assert!(store.add(&rows, &Notes::default()).await.is_err(), "of an app that is not there");
+    assert_eq!(store.authorisation(lost.id).await.unwrap(), None);
+    let real = app("app");
+    let rows =
+        NewRows { accounts: vec![account("shop", real.id, id())], apps: vec![real], ..NewRows::default() };
+    assert!(store.add(&rows, &Notes::default()).await.is_err(), "of an authorisation that is not there");
+    assert_eq!(store.apps().await.unwrap(), []);
+    let login = PendingLogin { state_hash: vec![1; 32], app_id: id(), begun_at: NOW };
+    assert!(store.add_login(login, 0).await.is_err());
+}
+
+pub async fn an_account_moves_and_its_former_authorisation_goes(place: &dyn Place) {
+    let store = place.open().await;
+    let old = shop(store.as_ref()).await;
+    let full = store.account("shop-0000").await.unwrap().unwrap();
+    let shared = account("twin", full.app.id, old);
+    let rows = NewRows { accounts: vec![shared.clone()], ..NewRows::default() };
+    assert!(store.add(&rows, &Notes::default()).await.unwrap());
+
+    let new = authorisation(full.app.id);
+    let mut moved = full.account.clone();
+    moved.authorisation_id = new.id;
+    moved.login = None;
+    moved.shop_id = Some("2002".to_owned());
+    store.update_account(Some(&new), &moved, &notes(new.id)).await.unwrap();
+    assert_eq!(store.account("shop-0000").await.unwrap().unwrap().account, moved);
+    assert!(store.authorisation(old).await.unwrap().is_some(), "the twin uses it");
+    assert_eq!(lines(store.as_ref(), new.id).await, 1);
+
+    let newest = authorisation(full.app.id);
+    let moved_twin = sesame_vault::store::AccountRow { authorisation_id: newest.id, ..shared.clone() };
+    store.update_account(Some(&newest), &moved_twin, &Notes::default()).await.unwrap();
+    assert_eq!(store.authorisation(old).await.unwrap(), None, "nobody uses it");
+
+    store.update_account(None, &moved_twin, &Notes::default()).await.unwrap();
+    assert!(store.authorisation(newest.id).await.unwrap().is_some());
+    store.remove_account(shared.id, &notes(newest.id)).await.unwrap();
+    assert_eq!(store.authorisation(newest.id).await.unwrap(), None);
+    assert_eq!(store.account("twin").await.unwrap(), None);
+    assert_eq!(lines(store.as_ref(), newest.id).await, 1, "the trail outlives it");
+}
+
+pub async fn two_that_take_the_last_accounts_away(place: &dyn Place) {
+    let store = place.open().await;
+    for round in 0..10 {
+        let app = app(&format!("app-{round}"));
+        let shared = authorisation(app.id);
+        let accounts: Vec<_> =
+            (0..4).map(|number| account(&format!("shop-{round}-{number}"), app.id, shared.id)).collect();
+        let rows =
+            NewRows { accounts: accounts.clone(), authorisations: vec![shared.clone()], apps: vec![app] };
+        assert!(store.add(&rows, &Notes::default()).await.unwrap());
+        let mut racers = tokio::task::JoinSet::new();
+        for account in accounts {
+            let store = store.clone();
+            racers.spawn(async move { store.remove_account(account.id, &Notes::default()).await.unwrap() });
+        }
+        racers.join_all().await;
+        assert_eq!(store.authorisation(shared.id).await.unwrap(), None, "round {round}");
+    }
+}
+
+pub async fn logins_wait_and_are_forgotten(place: &dyn Place) {
+    let store = place.open().await;
+    shop(store.as_ref()).await;
+    let app_id = store.app("app").await.unwrap().unwrap().id;
+    let login = |mark: u8, begun_at| PendingLogin { state_hash: vec![mark; 32], app_id, begun_at };
+    store.add_login(login(1, NOW), 0).await.unwrap();
+    assert_eq!(store.login(&[1; 32]).await.unwrap(), Some(login(1, NOW)));
+    assert_eq!(store.login(&[9; 32]).await.unwrap(), None);
+    store.add_login(login(2, NOW + 10), NOW + 1).await.unwrap();
+    assert_eq!(store.login(&[1; 32]).await.unwrap(), None, "begun too long ago");
+    store.remove_login(&[2; 32]).await.unwrap();
+    assert_eq!(store.login(&[2; 32]).await.unwrap(), None);
+    assert!(store.add_login(login(3, NOW), 0).await.is_ok());
+    assert!(store.add_login(login(3, NOW), 0).await.is_err(), "the same state twice");
+}

@@ -1,0 +1,112 @@
+//! Master keys, and what they sealed.
+
+use sesame_vault::store::{KeyRow, KeyState, NewRows, Notes, Sealed, SealedPlace};
+
+use super::{Place, rows::*};
+
+fn key(mark: u8, state: KeyState) -> KeyRow {
+    KeyRow {
+        key_id: vec![mark; 8],
+        state,
+        wrapped: None,
+        kind: "file".to_owned(),
+        params: "{}".to_owned(),
+        check: vec![mark; 30],
+        created_at: NOW + i64::from(mark),
+    }
+}
+
+pub async fn one_active_key_and_one_incoming(place: &dyn Place) {
+    let store = place.open().await;
+    assert_eq!(store.keys().await.unwrap(), []);
+    let mut racers = tokio::task::JoinSet::new();
+    for mark in 1..=12 {
+        let store = place.open().await;
+        racers.spawn(async move { store.add_key(key(mark, KeyState::Active)).await.unwrap() });
+    }
+    let stand = racers.join_all().await;
+    assert!(stand.iter().all(|row| *row == stand[0]), "all hear of the one that stands");
+    assert_eq!(store.keys().await.unwrap(), [stand[0].clone()]);
+
+    let incoming = KeyRow { wrapped: Some(vec![7; 48]), ..key(40, KeyState::Incoming) };
+    assert_eq!(store.add_key(incoming.clone()).await.unwrap(), incoming);
+    assert_eq!(store.add_key(key(41, KeyState::Incoming)).await.unwrap(), incoming);
+    assert_eq!(store.keys().await.unwrap(), [stand[0].clone(), incoming]);
+}
+
+pub async fn keys_change_places(place: &dyn Place) {
+    let store = place.open().await;
+    store.add_key(key(1, KeyState::Active)).await.unwrap();
+    store.add_key(KeyRow { wrapped: Some(vec![7]), ..key(2, KeyState::Incoming) }).await.unwrap();
+    assert!(!store.activate_key(&[1; 8]).await.unwrap(), "it is active already");
+    assert!(!store.activate_key(&[9; 8]).await.unwrap());
+    store.wrap_key(&[1; 8], Some(&[8; 3])).await.unwrap();
+
+    let mut racers = tokio::task::JoinSet::new();
+    for _ in 0..8 {
+        let store = store.clone();
+        racers.spawn(async move { store.activate_key(&[2; 8]).await.unwrap() });
+    }
+    assert_eq!(racers.join_all().await.into_iter().filter(|won| *won).count(), 1);
+    let keys = store.keys().await.unwrap();
+    assert_eq!(keys[0], key(2, KeyState::Active), "without its wrapped form");
+    assert_eq!(keys[1], KeyRow { wrapped: Some(vec![8; 3]), ..key(1, KeyState::Retired) });
+
+    store.add_key(key(3, KeyState::Incoming)).await.unwrap();
+    assert!(store.activate_key(&[3; 8]).await.unwrap());
+    let states: Vec<_> = store.keys().await.unwrap().iter().map(|key| (key.key_id[0], key.state)).collect();
+    assert_eq!(states, [(3, KeyState::Active), (2, KeyState::Retired), (1, KeyState::Retired)]);
+    store.wrap_key(&[1; 8], None).await.unwrap();
+    assert_eq!(store.keys().await.unwrap()[2].wrapped, None);
+}
+
+pub async fn values_are_sealed_anew_where_still_the_same(place: &dyn Place) {
+    let store = place.open().await;
+    let ids = shops(store.as_ref(), 30, |number, row| {
+        if number % 3 == 0 {
+            row.tokens.access = Some(sealed(2, 9));
+        }
+        if number % 5 == 0 {
+            row.tokens.refresh = None;
+        }
+    })
+    .await;
+    let rows = NewRows { apps: vec![app("other")], ..NewRows::default() };
+    assert!(store.add(&rows, &Notes::default()).await.unwrap());
+
+    let old = [1; 8];
+    let count = async |place, key: &[u8]| store.sealed_with(key, place, None, 1_000).await.unwrap().len();
+    assert_eq!(count(SealedPlace::AppSecret, &old).await, 2);
+    assert_eq!(count(SealedPlace::Access, &old).await, 20);
+    assert_eq!(count(SealedPlace::Access, &[2; 8]).await, 10);
+    assert_eq!(count(SealedPlace::Refresh, &old).await, 24);
+    assert_eq!(count(SealedPlace::Refresh, &[1; 7]).await, 0, "half a key's id names none");
+
+    // In pages, in the order of ids.
+    let (mut after, mut seen) = (None, Vec::new());
+    loop {
+        let page = store.sealed_with(&old, SealedPlace::Refresh, after, 7).await.unwrap();
+        let Some(last) = page.last() else { break };
+        after = Some(last.id);
+        seen.extend(page);
+    }
+    assert_eq!(seen.len(), 24);
+    assert!(seen.is_sorted_by_key(|sealed| sealed.id));
+    assert!(seen.iter().all(|value| value.bytes == sealed(1, 2) && value.place == SealedPlace::Refresh));
+
+    // One changed meanwhile; all places in one batch.
+    let mut changes: Vec<(Sealed, Vec<u8>)> = seen.into_iter().map(|value| (value, sealed(3, 3))).collect();
+    for place in [SealedPlace::AppSecret, SealedPlace::Access] {
+        let values = store.sealed_with(&old, place, None, 1_000).await.unwrap();
+        changes.extend(values.into_iter().map(|value| (value, sealed(3, 4))));
+    }
+    changes.reverse();
+    let refreshed = ids[1];
+    assert!(store.replace_tokens(refreshed, 1, &tokens(50), NOW, &Notes::default()).await.unwrap());
+    assert_eq!(store.reseal(&changes).await.unwrap(), 46 - 2, "two values of one row are newer");
+    let newer = row(store.as_ref(), refreshed).await.tokens;
+    assert_eq!((newer.access, newer.refresh), (tokens(50).access, tokens(50).refresh));
+    assert_eq!(count(SealedPlace::AppSecret, &[3; 8]).await, 2);
+    assert_eq!(store.reseal(&changes).await.unwrap(), 0);
+    assert_eq!(store.reseal(&[]).await.unwrap(), 0);
+}

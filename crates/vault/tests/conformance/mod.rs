@@ -1,0 +1,59 @@
+//! The suite: functions over a place where stores can be opened, several of one vault at once.
+#![allow(
+    unreachable_pub,
+    clippy::unwrap_used,
+    reason = "the suite is a module of whichever test runs it, and its tests may panic"
+)]
+
+pub mod accounts;
+pub mod keys;
+pub mod notes;
+pub mod rows;
+pub mod tokens;
+pub mod work;
+
+use std::sync::Arc;
+
+use sesame_core::BoxFuture;
+use sesame_vault::store::TokenStore;
+
+/// A new vault that can be opened as often as wanted: each opening stands for a process.
+pub trait Place: Send + Sync {
+    fn open(&self) -> BoxFuture<'_, Arc<dyn TokenStore>>;
+}
+
+/// Makes a module with a test for each function of the suite.
+macro_rules! run_all {
+    ($store:ident, $place:expr) => {
+        mod $store {
+            use super::*;
+
+            suite::run_all!(@each $place;
+                accounts: apps_and_accounts_come_back_as_they_were, names_are_taken_once_and_nothing_is_written,
+                a_batch_of_a_thousand_rows, pages_of_accounts, rows_point_to_rows,
+                an_account_moves_and_its_former_authorisation_goes, logins_wait_and_are_forgotten,
+                two_that_take_the_last_accounts_away;
+                keys: one_active_key_and_one_incoming, keys_change_places, values_are_sealed_anew_where_still_the_same;
+                notes: events_reach_each_sink_once, two_deliverers_share_events, the_audit_trail_is_read_newest_first,
+                notes_are_forgotten, odd_texts_are_kept_or_replaced;
+                tokens: one_of_many_claims_wins, a_lease_is_fenced, tokens_are_compared_and_set,
+                one_of_many_writes_wins, many_answers_at_once, one_bad_answer_spoils_no_other,
+                failures_are_written_under_the_lease, exhaustion_is_told_once, what_is_used_becomes_due,
+                an_interrupted_refresh_is_remembered;
+                work: due_rows_are_handed_out_once_oldest_first, due_rows_in_a_crowd, absurd_leases_are_none,
+                intents_only_under_the_own_lease, plans_give_leases_back, the_next_due_row,
+                all_are_kept_warm, a_store_that_is_new_has_nothing, a_new_vault_made_by_many_at_once;
+            );
+        }
+    };
+    (@each $place:expr; $($module:ident: $($name:ident),+;)+) => {
+        $($(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                suite::$module::$name(&$place).await;
+            }
+        )+)+
+    };
+}
+
+pub(crate) use run_all;

@@ -1,0 +1,121 @@
+//! The audit trail and events.
+
+use std::collections::HashSet;
+
+use sesame_vault::store::{AuditQuery, Notes, Sink};
+
+use super::{Place, rows::*};
+
+fn with_events(count: usize) -> Notes {
+    let about = id();
+    Notes { audit: vec![], events: (0..).take(count).map(|number| event(about, NOW + number)).collect() }
+}
+
+pub async fn events_reach_each_sink_once(place: &dyn Place) {
+    let store = place.open().await;
+    let notes = with_events(3);
+    store.note(&notes).await.unwrap();
+    let until = NOW + 10 * MINUTE;
+    let now = NOW + MINUTE;
+    assert_eq!(store.claim_events(Sink::Hook, NOW + 1, NOW - 1, until, 10).await.unwrap(), []);
+    let taken = store.claim_events(Sink::Hook, NOW + 1, now, until, 10).await.unwrap();
+    assert_eq!(taken, notes.events[1..], "those since then, oldest first");
+    assert_eq!(store.claim_events(Sink::Hook, NOW + 1, now, until, 10).await.unwrap(), [], "claimed");
+    assert_eq!(
+        store.claim_events(Sink::Hook, NOW + 1, until, until + 1, 1).await.unwrap().len(),
+        1,
+        "in time again"
+    );
+
+    store.event_taken(taken[0].id, Sink::Hook, until).await.unwrap();
+    let later = until + MINUTE;
+    let hook = store.claim_events(Sink::Hook, NOW + 1, later, later + 1, 10).await.unwrap();
+    assert_eq!(hook.iter().map(|event| event.id).collect::<Vec<_>>(), [taken[1].id]);
+    let web = store.claim_events(Sink::Webhook, NOW + 1, later, later + MINUTE, 10).await.unwrap();
+    assert_eq!(web.iter().map(|event| event.id).collect::<Vec<_>>(), [taken[0].id, taken[1].id]);
+    assert_eq!(web[0].hook_at, Some(until), "one sink waits for no other");
+
+    store.event_failed(taken[1].id, Sink::Hook, later + 5 * MINUTE).await.unwrap();
+    let early =
+        store.claim_events(Sink::Hook, NOW + 1, later + 4 * MINUTE, later + 5 * MINUTE, 10).await.unwrap();
+    assert_eq!(early, [], "put off");
+    let retried =
+        store.claim_events(Sink::Hook, NOW + 1, later + 5 * MINUTE, later + 6 * MINUTE, 10).await.unwrap();
+    assert_eq!((retried.len(), retried[0].attempts), (1, 1));
+    let web = store.claim_events(Sink::Webhook, NOW, later + MINUTE, later + 2 * MINUTE, 10).await.unwrap();
+    assert_eq!(web.iter().map(|event| event.attempts).collect::<Vec<_>>(), [0, 0, 0], "that is the hook's");
+}
+
+pub async fn two_deliverers_share_events(place: &dyn Place) {
+    let store = place.open().await;
+    store.note(&with_events(200)).await.unwrap();
+    let mut deliverers = tokio::task::JoinSet::new();
+    for _ in 0..4 {
+        let store = place.open().await;
+        deliverers.spawn(async move {
+            let mut mine = Vec::new();
+            loop {
+                let some =
+                    store.claim_events(Sink::Webhook, 0, NOW + MINUTE, NOW + 9 * MINUTE, 7).await.unwrap();
+                if some.is_empty() {
+                    return mine;
+                }
+                mine.extend(some.into_iter().map(|event| event.id));
+            }
+        });
+    }
+    let all: Vec<_> = deliverers.join_all().await.concat();
+    assert_eq!(all.len(), 200);
+    assert_eq!(all.into_iter().collect::<HashSet<_>>().len(), 200, "each once");
+}
+
+pub async fn the_audit_trail_is_read_newest_first(place: &dyn Place) {
+    let store = place.open().await;
+    let (one, other) = (id(), id());
+    let mut all = Vec::new();
+    for number in 0..10 {
+        let mut line = line((number != 9).then_some(if number % 2 == 0 { one } else { other }));
+        line.at = NOW + number;
+        line.succeeded = number % 3 == 0;
+        line.detail = (number == 4).then(|| "HTTP 500 {\"a\":\"b,c\"} ü\n\t".to_owned());
+        all.push(line);
+    }
+    store.note(&Notes { audit: all.clone(), events: vec![] }).await.unwrap();
+    all.reverse();
+    let ask = async |authorisation, since, limit| {
+        store.audit(AuditQuery { authorisation, since, limit }).await.unwrap()
+    };
+    assert_eq!(ask(None, None, 100).await, all);
+    assert_eq!(ask(None, None, 3).await, all[..3]);
+    assert_eq!(ask(None, Some(NOW + 7), 100).await, all[..3]);
+    assert_eq!(ask(Some(one), None, 100).await.len(), 5);
+    assert_eq!(ask(Some(one), Some(NOW + 6), 100).await.len(), 2);
+    store.note(&Notes::default()).await.unwrap();
+}
+
+pub async fn notes_are_forgotten(place: &dyn Place) {
+    let store = place.open().await;
+    let mut notes = with_events(10);
+    for number in 0..20 {
+        notes.audit.push(sesame_vault::store::AuditRow { at: NOW + number, ..line(None) });
+    }
+    store.note(&notes).await.unwrap();
+    assert_eq!(store.forget_notes(NOW).await.unwrap(), 0);
+    assert_eq!(store.forget_notes(NOW + 5).await.unwrap(), 10);
+    assert_eq!(events(store.as_ref()).await.len(), 5);
+    assert_eq!(store.forget_notes(NOW * 2).await.unwrap(), 20);
+}
+
+pub async fn odd_texts_are_kept_or_replaced(place: &dyn Place) {
+    let store = place.open().await;
+    let mut odd = line(None);
+    odd.subject = "a'; DROP TABLE account; -- \\ \" $1 {NULL}".to_owned();
+    odd.detail = Some("NULL".to_owned());
+    let mut nul = line(None);
+    nul.detail = Some("cut\0here".to_owned());
+    store.note(&Notes { audit: vec![odd.clone(), nul], events: vec![] }).await.unwrap();
+    let read = store.audit(AuditQuery { authorisation: None, since: None, limit: 10 }).await.unwrap();
+    assert_eq!(read[1], odd);
+    let detail = read[0].detail.as_deref().unwrap();
+    assert!(["cut\0here", "cut\u{FFFD}here"].contains(&detail), "{detail:?}");
+}

@@ -1,0 +1,173 @@
+//! Rows to put into a store.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use sesame_vault::{
+    Id,
+    store::{
+        AccountRow, AppRow, AuditRow, AuthorisationRow, Claim, EventRow, NewRows, Notes, TokenColumns,
+        TokenStore,
+    },
+};
+
+/// Some time of 2026.
+pub const NOW: i64 = 1_795_305_600_000;
+pub const MINUTE: i64 = 60_000;
+
+/// Ids that grow.
+pub fn id() -> Id {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    numbered(NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+pub fn numbered(number: u64) -> Id {
+    let mut bytes = [0x11; 16];
+    bytes[8..].copy_from_slice(&number.to_be_bytes());
+    Id::from_slice(&bytes).unwrap()
+}
+
+pub fn app(name: &str) -> AppRow {
+    AppRow {
+        id: id(),
+        name: name.to_owned(),
+        platform: "lazada".to_owned(),
+        region: Some("sg".to_owned()),
+        app_key: "500100".to_owned(),
+        secret: sealed(1, 100),
+        redirect_uri: "http://127.0.0.1:9005/".to_owned(),
+        sandbox: Some("http://127.0.0.1:4600".to_owned()),
+        secret_origin: Some("standard input".to_owned()),
+        created_at: NOW,
+    }
+}
+
+/// A sealed value: a form, the id of its key, anything.
+pub fn sealed(key: u8, rest: u8) -> Vec<u8> {
+    let mut bytes = vec![1];
+    bytes.extend([key; 8]);
+    bytes.extend([rest; 40]);
+    bytes
+}
+
+pub fn tokens(mark: u8) -> TokenColumns {
+    TokenColumns {
+        access: Some(sealed(1, mark)),
+        refresh: Some(sealed(1, mark.wrapping_add(1))),
+        issued_at: NOW,
+        access_expires_at: Some(NOW + 600 * MINUTE),
+        refresh_expires_at: Some(NOW + 6_000 * MINUTE),
+        refresh_denied: true,
+        identity: r#"{"seller":"1001","nick":"店 'x' \" \\ {,}"}"#.to_owned(),
+        warm_at: Some(NOW + 500 * MINUTE),
+        due_at: Some(NOW + 400 * MINUTE),
+        announced: Some(30),
+    }
+}
+
+pub fn authorisation(app_id: Id) -> AuthorisationRow {
+    AuthorisationRow {
+        id: id(),
+        app_id,
+        region: Some("sg".to_owned()),
+        generation: 1,
+        tokens: tokens(1),
+        exhausted: None,
+        last_success: Some(NOW),
+        last_error: None,
+        last_error_at: None,
+        attempts: 0,
+        not_before: None,
+        lease_owner: None,
+        lease_until: None,
+        refreshing_since: None,
+        interrupted_since: None,
+        last_used: Some(NOW - MINUTE),
+        postpone_after: None,
+    }
+}
+
+pub fn account(name: &str, app_id: Id, authorisation_id: Id) -> AccountRow {
+    AccountRow {
+        id: id(),
+        name: name.to_owned(),
+        app_id,
+        authorisation_id,
+        login: Some("seller@example.com".to_owned()),
+        shop_id: Some("1001".to_owned()),
+        country: Some("sg".to_owned()),
+        region: None,
+        tags: vec!["big".to_owned(), "süd, \"ost\"".to_owned()],
+        created_at: NOW,
+    }
+}
+
+pub fn line(about: Option<Id>) -> AuditRow {
+    AuditRow {
+        id: id(),
+        at: NOW,
+        authorisation_id: about,
+        subject: "shop".to_owned(),
+        action: "refresh".to_owned(),
+        succeeded: true,
+        detail: None,
+    }
+}
+
+pub fn event(about: Id, at: i64) -> EventRow {
+    EventRow {
+        id: id(),
+        at,
+        authorisation_id: about,
+        kind: "expiring".to_owned(),
+        payload: r#"{"days":30}"#.to_owned(),
+        hook_at: None,
+        webhook_at: None,
+        attempts: 0,
+    }
+}
+
+pub fn notes(about: Id) -> Notes {
+    Notes { audit: vec![line(Some(about))], events: vec![event(about, NOW)] }
+}
+
+/// Puts so many shops of one app into a store; each has an authorisation of its own.
+pub async fn shops(
+    store: &dyn TokenStore,
+    count: usize,
+    change: impl Fn(usize, &mut AuthorisationRow),
+) -> Vec<Id> {
+    let app = app("app");
+    let mut rows = NewRows::default();
+    for number in 0..count {
+        let mut authorisation = authorisation(app.id);
+        change(number, &mut authorisation);
+        rows.accounts.push(account(&format!("shop-{number:04}"), app.id, authorisation.id));
+        rows.authorisations.push(authorisation);
+    }
+    rows.apps.push(app);
+    assert!(store.add(&rows, &Notes::default()).await.unwrap());
+    rows.authorisations.iter().map(|row| row.id).collect()
+}
+
+pub async fn shop(store: &dyn TokenStore) -> Id {
+    shops(store, 1, |_, _| ()).await[0]
+}
+
+pub async fn row(store: &dyn TokenStore, id: Id) -> AuthorisationRow {
+    store.authorisation(id).await.unwrap().unwrap()
+}
+
+pub fn claim<'a>(id: Id, owner: &'a str, now: i64) -> Claim<'a> {
+    Claim { id, generation: 1, owner, gone: None, now, until: now + MINUTE, spending: b"spent" }
+}
+
+/// Counts lines of the audit trail about an authorisation.
+pub async fn lines(store: &dyn TokenStore, about: Id) -> usize {
+    let query = sesame_vault::store::AuditQuery { authorisation: Some(about), since: None, limit: 1_000 };
+    store.audit(query).await.unwrap().len()
+}
+
+/// Takes all events that wait for the hook.
+pub async fn events(store: &dyn TokenStore) -> Vec<EventRow> {
+    store.claim_events(sesame_vault::store::Sink::Hook, 0, NOW * 2, NOW * 2 + 1, 1_000).await.unwrap()
+}

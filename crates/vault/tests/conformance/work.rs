@@ -1,0 +1,204 @@
+//! What keepers share.
+
+use std::collections::HashSet;
+
+use sesame_vault::store::{AuditQuery, DueClaim, Intent, Notes, Planned};
+
+use super::{Place, rows::*};
+
+fn due<'a>(owner: &'a str, now: i64, limit: u32) -> DueClaim<'a> {
+    DueClaim { owner, now, until: now + MINUTE, limit }
+}
+
+pub async fn due_rows_are_handed_out_once_oldest_first(place: &dyn Place) {
+    let store = place.open().await;
+    // The later the id, the longer due; every tenth is not due.
+    let ids = shops(store.as_ref(), 50, |number, row| {
+        let number = i64::try_from(number).unwrap();
+        row.tokens.due_at = Some(if number % 10 == 0 { NOW + 1 } else { NOW - number });
+    })
+    .await;
+    let other = place.open().await;
+    let first = store.claim_due(due("a", NOW, 10)).await.unwrap();
+    assert_eq!(first.len(), 10);
+    assert_eq!(first[0].authorisation.id, ids[49], "the longest due first");
+    assert!(first.is_sorted_by_key(|due| due.authorisation.tokens.due_at));
+    assert_eq!(first[0].label, "shop-0049");
+    let held = &first[0].authorisation;
+    assert_eq!((held.lease_owner.as_deref(), held.lease_until), (Some("a"), Some(NOW + MINUTE)));
+    assert_eq!((first[0].fence, held.refreshing_since), (1, None));
+    assert_eq!(*held, row(store.as_ref(), held.id).await, "as it stands under the lease");
+
+    let rest = other.claim_due(due("b", NOW, 1_000)).await.unwrap();
+    assert_eq!(rest.len(), 35);
+    assert_eq!(store.claim_due(due("a", NOW, 1_000)).await.unwrap(), []);
+    let all: HashSet<_> = first.iter().chain(&rest).map(|due| due.authorisation.id).collect();
+    assert_eq!(all.len(), 45);
+    assert_eq!(store.claim_due(due("a", NOW + 1, 1_000)).await.unwrap().len(), 5);
+    let after = store.claim_due(due("c", NOW + MINUTE, 1_000)).await.unwrap();
+    assert_eq!(after.len(), 45, "leases have ended");
+    assert!(after.iter().all(|due| due.fence == 2));
+}
+
+pub async fn due_rows_in_a_crowd(place: &dyn Place) {
+    let store = place.open().await;
+    shops(store.as_ref(), 600, |_, row| row.tokens.due_at = Some(NOW)).await;
+    let mut keepers = tokio::task::JoinSet::new();
+    for number in 0..6 {
+        let store = place.open().await;
+        keepers.spawn(async move {
+            let owner = format!("keeper-{number}");
+            let mut mine = Vec::new();
+            loop {
+                let some = store.claim_due(due(&owner, NOW, 20)).await.unwrap();
+                assert!(some.len() <= 20);
+                if some.is_empty() {
+                    return mine;
+                }
+                mine.extend(some.into_iter().map(|due| due.authorisation.id));
+            }
+        });
+    }
+    let mut all: Vec<_> = keepers.join_all().await.concat();
+    // Rows that another was just looking at may be left over: whoever asks next gets them.
+    all.extend(
+        store.claim_due(due("last", NOW, 600)).await.unwrap().into_iter().map(|due| due.authorisation.id),
+    );
+    assert_eq!(all.len(), 600);
+    assert_eq!(all.into_iter().collect::<HashSet<_>>().len(), 600, "each once");
+}
+
+pub async fn absurd_leases_are_none(place: &dyn Place) {
+    let store = place.open().await;
+    let id = shops(store.as_ref(), 1, |_, row| row.tokens.due_at = Some(NOW)).await[0];
+    let year = 365 * 24 * 60 * MINUTE;
+    assert!(store.claim(claim(id, "a", NOW + year)).await.unwrap().is_some(), "by a clock a year ahead");
+    assert!(store.claim(claim(id, "b", NOW)).await.unwrap().is_some());
+    assert!(store.claim(claim(id, "a", NOW + year)).await.unwrap().is_some());
+    assert_eq!(store.claim_due(due("c", NOW, 5)).await.unwrap().len(), 1);
+    // Half an hour ahead is a clock that differs, and is heeded.
+    assert!(store.claim(claim(id, "c", NOW + 30 * MINUTE)).await.unwrap().is_some());
+    assert_eq!(store.claim_due(due("d", NOW, 5)).await.unwrap(), []);
+}
+
+pub async fn intents_only_under_the_own_lease(place: &dyn Place) {
+    let store = place.open().await;
+    shops(store.as_ref(), 6, |_, row| row.tokens.due_at = Some(NOW)).await;
+    let held = store.claim_due(due("a", NOW, 6)).await.unwrap();
+    let mut intents: Vec<Intent> = held
+        .iter()
+        .map(|due| Intent {
+            id: due.authorisation.id,
+            fence: due.fence,
+            generation: 1,
+            spending: vec![3; 32],
+        })
+        .collect();
+    intents[1].fence += 1;
+    intents[2].generation += 1;
+    intents[3].id = id();
+    assert!(store.claim(claim(intents[4].id, "b", NOW + 2 * MINUTE)).await.unwrap().is_some());
+    assert_eq!(store.begin("b", &intents, NOW + 5).await.unwrap(), [], "not ours");
+    assert_eq!(store.begin("a", &intents, NOW + 5).await.unwrap(), [intents[0].id, intents[5].id]);
+    let begun = row(store.as_ref(), intents[0].id).await;
+    assert_eq!((begun.refreshing_since, begun.interrupted_since), (Some(NOW + 5), None));
+    assert_eq!(row(store.as_ref(), intents[1].id).await.refreshing_since, None);
+    assert_eq!(store.begin("a", &[], NOW).await.unwrap(), []);
+    // Begun again, after a while: the first is the one that may have been spent.
+    assert_eq!(store.begin("a", &intents[..1], NOW + 9).await.unwrap().len(), 1);
+    assert_eq!(row(store.as_ref(), intents[0].id).await.interrupted_since, Some(NOW + 5));
+}
+
+pub async fn plans_give_leases_back(place: &dyn Place) {
+    let store = place.open().await;
+    shops(store.as_ref(), 4, |_, row| row.tokens.due_at = Some(NOW)).await;
+    let held = store.claim_due(due("a", NOW, 4)).await.unwrap();
+    let plan = |number: usize, due_at, announced| Planned {
+        id: held[number].authorisation.id,
+        fence: held[number].fence,
+        due_at,
+        announced,
+    };
+    let mut plans = vec![plan(0, Some(NOW + 70), Some(7)), plan(1, None, None), plan(2, Some(NOW + 5), None)];
+    plans[2].fence += 1;
+    let about = plans[0].id;
+    store.plan("b", &plans, &notes(about)).await.unwrap();
+    assert_eq!(events(store.as_ref()).await, [], "a warning only under the lease");
+    assert_eq!(store.claim_due(due("b", NOW, 9)).await.unwrap(), [], "nobody frees another's lease");
+    store.plan("a", &plans, &notes(about)).await.unwrap();
+    let first = row(store.as_ref(), plans[0].id).await;
+    assert_eq!((first.tokens.due_at, first.tokens.announced), (Some(NOW + 70), Some(7)));
+    assert_eq!((first.lease_owner, first.lease_until), (None, None));
+    let second = row(store.as_ref(), plans[1].id).await;
+    assert_eq!((second.tokens.due_at, second.tokens.announced, second.lease_owner), (None, None, None));
+    assert_eq!(row(store.as_ref(), plans[2].id).await.lease_owner.as_deref(), Some("a"));
+    assert_eq!((lines(store.as_ref(), about).await, events(store.as_ref()).await.len()), (2, 1));
+    let elsewhere = id();
+    store.plan("a", &plans, &notes(elsewhere)).await.unwrap();
+    assert_eq!(events(store.as_ref()).await.len(), 1, "of one that is not planned");
+    store.plan("a", &[], &Notes::default()).await.unwrap();
+}
+
+pub async fn the_next_due_row(place: &dyn Place) {
+    let store = place.open().await;
+    assert_eq!(store.next_due(NOW).await.unwrap(), None);
+    shops(store.as_ref(), 3, |number, row| {
+        row.tokens.due_at = [Some(NOW + 30), None, Some(NOW + 10)][number];
+    })
+    .await;
+    assert_eq!(store.next_due(NOW).await.unwrap(), Some(NOW + 10));
+    assert_eq!(store.claim_due(due("a", NOW + 10, 5)).await.unwrap().len(), 1);
+    assert_eq!(store.next_due(NOW + 10).await.unwrap(), Some(NOW + 30), "one is held");
+    assert_eq!(store.next_due(NOW + 10 + MINUTE).await.unwrap(), Some(NOW + 10));
+}
+
+pub async fn all_are_kept_warm(place: &dyn Place) {
+    let store = place.open().await;
+    let ids = shops(store.as_ref(), 5, |number, row| {
+        row.tokens.warm_at = [Some(NOW + 5), Some(NOW + 5), Some(NOW + 5), None, Some(NOW + 5)][number];
+        row.tokens.due_at = [None, Some(NOW + 9), Some(NOW + 1), None, None][number];
+        row.exhausted = (number == 4).then(|| "ended".to_owned());
+    })
+    .await;
+    store.keep_all_warm().await.unwrap();
+    let mut seen = Vec::new();
+    for id in ids {
+        seen.push(row(store.as_ref(), id).await.tokens.due_at.map(|due_at| due_at - NOW));
+    }
+    assert_eq!(seen, [Some(5), Some(5), Some(1), None, None]);
+}
+
+pub async fn a_store_that_is_new_has_nothing(place: &dyn Place) {
+    let store = place.open().await;
+    store.keep_all_warm().await.unwrap();
+    assert_eq!(store.apps().await.unwrap(), []);
+    assert_eq!(store.accounts().await.unwrap(), []);
+    assert_eq!(store.accounts_after(None, 10).await.unwrap(), []);
+    assert_eq!(store.claim_due(due("a", NOW, 10)).await.unwrap(), []);
+    assert_eq!(store.audit(AuditQuery { authorisation: None, since: None, limit: 10 }).await.unwrap(), []);
+    assert_eq!(store.check().await.unwrap(), Vec::<String>::new());
+    store.close().await;
+}
+
+pub async fn a_new_vault_made_by_many_at_once(place: &dyn Place) {
+    let all: Vec<_> = futures_of(place).await;
+    let id = shop(all[0].as_ref()).await;
+    for store in &all {
+        assert_eq!(row(store.as_ref(), id).await.id, id);
+    }
+}
+
+/// Opens eight stores at the same time.
+async fn futures_of(place: &dyn Place) -> Vec<std::sync::Arc<dyn sesame_vault::store::TokenStore>> {
+    let (a, b, c, d, e, f, g, h) = tokio::join!(
+        place.open(),
+        place.open(),
+        place.open(),
+        place.open(),
+        place.open(),
+        place.open(),
+        place.open(),
+        place.open()
+    );
+    vec![a, b, c, d, e, f, g, h]
+}
