@@ -19,7 +19,7 @@ use sesame_core::{Error, Result, Retry};
 use crate::{
     Id,
     holder::Holder,
-    seal::{Sealer, Slot},
+    seal::{KeyId, Sealer, Slot, key_of},
     store::{Notes, TokenColumns, TokenStore},
 };
 
@@ -184,6 +184,24 @@ impl Journal {
             .collect();
         found.sort();
         found
+    }
+
+    /// Lists the entries with the key that each was sealed with, where it names one.
+    pub(crate) fn keys(&self, only: Option<&Id>) -> Vec<(PathBuf, Option<KeyId>)> {
+        let read = |path: PathBuf| {
+            let key = fs::read(&path).ok().and_then(|sealed| key_of(&sealed));
+            (path, key)
+        };
+        self.entries(only).into_iter().map(|(_, path)| read(path)).collect()
+    }
+
+    /// Names the entries that do not open.
+    pub(crate) fn unreadable(&self, sealer: &Sealer) -> Vec<PathBuf> {
+        let entries = self.entries(None).into_iter();
+        entries
+            .filter(|(id, path)| path.exists() && read(path, sealer, id).is_none())
+            .map(|(_, path)| path)
+            .collect()
     }
 
     /// Moves entries into the store. Entries that the store has overtaken are dropped.
