@@ -97,6 +97,8 @@ impl Vault {
             return Ok(handle);
         }
         let row = self.0.account_row(account).await?;
+        self.0.know_keys_of_app(&row.app).await?;
+        self.0.know_keys(&row.authorisation).await?;
         let handle = Arc::new(self.0.make_handle(&row)?);
         self.0.handles.insert(&handle);
         Ok(handle)

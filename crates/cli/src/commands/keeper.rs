@@ -85,11 +85,6 @@ pub(crate) struct Args {
 pub(crate) fn run(args: Args, session: &Session) -> Outcome {
     let once = args.once;
     let plan = Plan::of(args, session.settings.keeper.clone())?;
-    if session.vault_is_new()? {
-        return Err(Error::usage(format!("there is no vault at {} yet", session.settings.location()?))
-            .hint("Add an app and authorise a shop first, or name the right home: --home DIR or SESAME_HOME=DIR.")
-            .into());
-    }
     if once {
         return running::block_on(session, round(&plan, session));
     }
@@ -184,7 +179,7 @@ fn secret() -> Result<AppSecret> {
 
 /// What is due now, and no more.
 async fn round(plan: &Plan, session: &Session) -> Outcome {
-    let vault = session.vault().await?;
+    let vault = existing(session).await?;
     let deliverer = plan.deliverer(vault)?;
     let told = Told::new(session);
     let pass = plan.keeper(vault).pass().await?;
@@ -259,12 +254,22 @@ async fn service(plan: &Plan, session: &Session, stopping: watch::Receiver<bool>
     told.last(&told.record("stopped", &totals), &told.sentence(&totals))
 }
 
+/// Opens the vault, which has to be there: a keeper of nothing was pointed to the wrong place.
+async fn existing(session: &Session) -> Outcome<&Vault> {
+    if session.vault_is_new().await? {
+        return Err(Error::usage(format!("there is no vault at {} yet", session.settings.location()?))
+            .hint("Add an app and authorise a shop first, or name the right home: --home DIR or SESAME_HOME=DIR.")
+            .into());
+    }
+    session.vault().await
+}
+
 /// Opens the vault; waits for a store that is away. Nothing when it was stopped meanwhile.
 async fn open(session: &Session, stopping: watch::Receiver<bool>) -> Outcome<Option<&Vault>> {
     let mut stop = std::pin::pin!(stopped(stopping));
     let mut pause = Duration::from_secs(1);
     loop {
-        match session.vault().await {
+        match existing(session).await {
             Ok(vault) => return Ok(Some(vault)),
             Err(Stop::Failed(error)) if error.is_retryable() => {
                 note("warning", &format!("the vault cannot be opened yet: {error}"));

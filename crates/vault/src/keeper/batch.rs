@@ -57,6 +57,8 @@ enum AppNow {
     Ready(Arc<AppState>),
     /// Of a sandbox while real platforms are called, or the other way.
     Foreign(String),
+    /// Sealed with a key that this process cannot get: the vault was rekeyed.
+    Unknown(Error),
     Broken(Error),
 }
 
@@ -98,6 +100,11 @@ impl<'a> Batch<'a> {
                     let later = self.spread(FOREIGN);
                     self.put_off(&due, later);
                 }
+                Some(AppNow::Unknown(error)) => {
+                    tracing::warn!(account = due.label, "{error}");
+                    let soon = self.spread(SOON);
+                    self.put_off(&due, soon);
+                }
                 Some(AppNow::Broken(error)) => self.trouble(&due, error).await,
                 None => self.trouble(&due, &Error::local("its app is not in the vault")).await,
             }
@@ -109,9 +116,7 @@ impl<'a> Batch<'a> {
     /// the row was dealt with by that.
     async fn replay(&mut self, due: &Due) -> bool {
         let id = due.authorisation.id;
-        let replayed =
-            self.inner.journal.replay(self.inner.store.as_ref(), &self.inner.sealer, Some(&id)).await;
-        match replayed {
+        match self.inner.replay(Some(&id)).await {
             // The lease went with it.
             Ok(replayed) if replayed.stored > 0 => true,
             Ok(_) => false,
@@ -176,6 +181,13 @@ impl<'a> Batch<'a> {
                 return;
             }
         };
+        // A vault that was rekeyed under this keeper, which cannot know the new key: other keepers can.
+        if let Err(error) = self.inner.know_keys(row).await {
+            tracing::warn!(account = due.label, "{error}");
+            let soon = self.spread(SOON);
+            self.put_off(&due, soon);
+            return;
+        }
         let opened = self.open(&due, app, now);
         let (authorisation, refresh, postpone) = match opened {
             Ok(opened) => opened,
@@ -364,6 +376,11 @@ impl<'a> Batch<'a> {
                 self.inner.store.apps().await?.into_iter().map(|row| (row.id, row)).collect();
             for id in ids {
                 let (false, Some(row)) = (apps.contains_key(&id), rows.get(&id)) else { continue };
+                // As with accounts: the new key may be known to other keepers.
+                if let Err(error) = self.inner.know_keys_of_app(row).await {
+                    apps.insert(id, AppNow::Unknown(error));
+                    continue;
+                }
                 let app = match self.inner.app_state(row) {
                     Ok(app) => self.matching(app),
                     Err(error) => AppNow::Broken(error),
