@@ -143,7 +143,7 @@ impl Vault {
             }
             unlocked => unlocked?,
         };
-        let journal = Journal::beside(&base);
+        let journal = if store.is_durable() { Journal::beside(&base) } else { Journal::none() };
         let mut notices = unlocked.notices;
         match journal.replay(store.as_ref(), &unlocked.sealer, None).await {
             Ok(replayed) => {
