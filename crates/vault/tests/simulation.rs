@@ -424,7 +424,7 @@ impl Simulation {
         tokens.due_at = Some(START);
         // The marks that have passed were announced in their time.
         let end = tokens.refresh_expires_at.unwrap();
-        tokens.announced = (rules == Rules::Iop)
+        tokens.announced = (rules != Rules::Param2)
             .then(|| MARKS.into_iter().rev().find(|mark| START >= end - mark * DAY))
             .flatten();
         row.last_used = is_used.then_some(START);
