@@ -9,6 +9,9 @@ use sesame_core::{Clock, Error, Result};
 pub struct Id([u8; 16]);
 
 impl Id {
+    /// The first id in their order.
+    pub(crate) const FIRST: Self = Self([0; 16]);
+
     /// Makes a new id from the clock's time and 74 random bits.
     pub fn new(clock: &dyn Clock) -> Self {
         let mut random = [0; 10];

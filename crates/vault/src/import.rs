@@ -73,13 +73,14 @@ impl Inner {
             return Err(Error::usage("there is neither an access token nor a refresh token to import")
                 .hint("Give ACCESS_TOKEN, REFRESH_TOKEN or both; or run `sesame login`."));
         }
-        let taken = self.store.accounts().await?;
-        let is_taken = |name: &str| taken.iter().any(|row| row.account.name == name);
         let name = match &tokens.account_name {
-            None => name::first_free(&app.name, is_taken),
+            None => {
+                let taken = self.store.accounts().await?;
+                name::first_free(&app.name, |name: &str| taken.iter().any(|row| row.account.name == name))
+            }
             Some(chosen) => {
                 name::check("account", chosen)?;
-                if is_taken(chosen) {
+                if self.store.account(chosen).await?.is_some() {
                     return Err(account_taken(chosen));
                 }
                 chosen.clone()

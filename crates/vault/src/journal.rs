@@ -27,7 +27,8 @@ use crate::{
 /// The journal of one vault.
 #[derive(Debug, Clone)]
 pub(crate) struct Journal {
-    directory: PathBuf,
+    /// Nothing: there is none.
+    directory: Option<PathBuf>,
 }
 
 /// How much room is taken for an answer. Documented ones have some 2 KiB; a token of more than a
@@ -39,15 +40,17 @@ const DRAFT: &str = ".draft";
 /// Room for one answer, on the disk. Given back on drop.
 #[derive(Debug)]
 pub(crate) struct Reserve {
-    path: PathBuf,
+    /// Nothing: there is no journal.
+    path: Option<PathBuf>,
 }
 
 impl Drop for Reserve {
     fn drop(&mut self) {
-        match fs::remove_file(&self.path) {
+        let Some(path) = &self.path else { return };
+        match fs::remove_file(path) {
             // Gone: it has become an entry.
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                tracing::warn!(path = %self.path.display(), %error, "a journal draft cannot be removed");
+                tracing::warn!(path = %path.display(), %error, "a journal draft cannot be removed");
             }
             _ => {}
         }
@@ -78,7 +81,17 @@ impl Journal {
     pub(crate) fn beside(vault: &Path) -> Self {
         let mut name = vault.as_os_str().to_owned();
         name.push(".journal");
-        Self { directory: PathBuf::from(name) }
+        Self { directory: Some(PathBuf::from(name)) }
+    }
+
+    /// The journal of a store that forgets: none.
+    pub(crate) const fn none() -> Self {
+        Self { directory: None }
+    }
+
+    /// Tells whether there is one.
+    pub(crate) const fn is_kept(&self) -> bool {
+        self.directory.is_some()
     }
 
     /// Takes room for the answer to a refresh or a login: a padded, sealed draft that is on the disk
@@ -87,57 +100,46 @@ impl Journal {
     /// # Errors
     /// [`ErrorKind::Local`](sesame_core::ErrorKind::Local) when there is none: nothing may be spent then.
     pub(crate) fn reserve(&self, sealer: &Sealer, id: &Id, holder: &str) -> Result<Reserve> {
+        let Some(directory) = &self.directory else { return Ok(Reserve { path: None }) };
         let failed = |error: io::Error| {
             let full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
             let what = if full { "the disk is full" } else { "the disk cannot be written" };
             Error::local(format!(
                 "{what}, so new tokens could not be kept; nothing was sent ({}: {error})",
-                self.directory.display()
+                directory.display()
             ))
             .hint("Free some space, or mend the directory's owner and mode, and repeat the command.")
             .retry_when(Retry::Backoff)
         };
-        self.make_directory().map_err(failed)?;
-        self.sweep(id);
-        let reserve = Reserve { path: self.directory.join(format!("{id}-{holder}{DRAFT}")) };
+        make_directory(directory).map_err(failed)?;
+        sweep(directory, id);
+        let path = directory.join(format!("{id}-{holder}{DRAFT}"));
         // Sealed: what a file system could compress would take no room.
         let padding = sealer.seal(slot(id), &[0; RESERVE]);
-        let mut file = create(&reserve.path).map_err(failed)?;
+        let mut file = create(&path).map_err(failed)?;
+        let reserve = Reserve { path: Some(path) };
         file.write_all(&padding).and_then(|()| file.sync_all()).map_err(failed)?;
         Ok(reserve)
     }
 
-    /// Removes the drafts that dead processes left for an authorisation.
-    fn sweep(&self, id: &Id) {
-        let Ok(directory) = fs::read_dir(&self.directory) else { return };
-        let id = id.to_string();
-        for file in directory.filter_map(Result::ok) {
-            let name = file.file_name();
-            let holder = name
-                .to_str()
-                .and_then(|name| name.strip_suffix(DRAFT)?.strip_prefix(id.as_str())?.strip_prefix('-'))
-                .and_then(Holder::parse);
-            if holder.is_some_and(|holder| holder.is_gone()) {
-                let _ = fs::remove_file(file.path());
-            }
-        }
-    }
-
     /// Writes an entry into the room that was taken for it; it is on the disk when this returns.
     pub(crate) fn write(&self, sealer: &Sealer, id: &Id, entry: &Entry, reserve: &Reserve) -> Result<()> {
+        let (Some(directory), Some(reserved)) = (&self.directory, &reserve.path) else {
+            return Err(Error::local("this vault has no journal"));
+        };
         let name = format!("{id}-{:020}.sealed", entry.expected);
         let failed = |error: io::Error| {
-            Error::local(format!("the journal {} cannot be written: {error}", self.directory.display()))
+            Error::local(format!("the journal {} cannot be written: {error}", directory.display()))
                 .hint("Free some space, or mend the directory's owner and mode.")
         };
         let plain = serde_json::to_vec(entry)
             .map_err(|error| Error::local(format!("a journal entry has no form: {error}")))?;
         let sealed = sealer.seal(slot(id), &plain);
-        let overwritten = OpenOptions::new().write(true).open(&reserve.path);
+        let overwritten = OpenOptions::new().write(true).open(reserved);
         let mut file = match overwritten {
             Ok(file) => file,
             // Somebody tidied up: then without the reserve.
-            Err(_) => self.make_directory().and_then(|()| create(&reserve.path)).map_err(failed)?,
+            Err(_) => make_directory(directory).and_then(|()| create(reserved)).map_err(failed)?,
         };
         // First written over the padding, then cut: the room is never given back in between.
         let length = u64::try_from(sealed.len()).unwrap_or(u64::MAX);
@@ -145,36 +147,14 @@ impl Journal {
             .and_then(|()| file.set_len(length))
             .and_then(|()| file.sync_all())
             .map_err(failed)?;
-        fs::rename(&reserve.path, self.directory.join(name)).map_err(failed)?;
-        sync_directory(&self.directory);
-        Ok(())
-    }
-
-    fn make_directory(&self) -> io::Result<()> {
-        if self.directory.is_dir() {
-            return Ok(());
-        }
-        let mut builder = fs::DirBuilder::new();
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::DirBuilderExt as _;
-            builder.mode(0o700);
-        }
-        match builder.create(&self.directory) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists || !self.directory.is_dir() => {
-                return Err(error);
-            }
-            _ => {}
-        }
-        if let Some(parent) = self.directory.parent() {
-            sync_directory(parent);
-        }
+        fs::rename(reserved, directory.join(name)).map_err(failed)?;
+        sync_directory(directory);
         Ok(())
     }
 
     /// Lists the entries, of one authorisation or of all, oldest generation first.
     fn entries(&self, only: Option<&Id>) -> Vec<(Id, PathBuf)> {
-        let Ok(directory) = fs::read_dir(&self.directory) else { return Vec::new() };
+        let Some(Ok(directory)) = self.directory.as_ref().map(fs::read_dir) else { return Vec::new() };
         let mut found: Vec<(Id, PathBuf)> = directory
             .filter_map(Result::ok)
             .filter_map(|file| {
@@ -239,6 +219,44 @@ impl Journal {
         }
         Ok(replayed)
     }
+}
+
+/// Removes the drafts that dead processes left for an authorisation.
+fn sweep(directory: &Path, id: &Id) {
+    let Ok(directory) = fs::read_dir(directory) else { return };
+    let id = id.to_string();
+    for file in directory.filter_map(Result::ok) {
+        let name = file.file_name();
+        let holder = name
+            .to_str()
+            .and_then(|name| name.strip_suffix(DRAFT)?.strip_prefix(id.as_str())?.strip_prefix('-'))
+            .and_then(Holder::parse);
+        if holder.is_some_and(|holder| holder.is_gone()) {
+            let _ = fs::remove_file(file.path());
+        }
+    }
+}
+
+fn make_directory(directory: &Path) -> io::Result<()> {
+    if directory.is_dir() {
+        return Ok(());
+    }
+    let mut builder = fs::DirBuilder::new();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::DirBuilderExt as _;
+        builder.mode(0o700);
+    }
+    match builder.create(directory) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists || !directory.is_dir() => {
+            return Err(error);
+        }
+        _ => {}
+    }
+    if let Some(parent) = directory.parent() {
+        sync_directory(parent);
+    }
+    Ok(())
 }
 
 fn create(path: &Path) -> io::Result<File> {

@@ -286,6 +286,9 @@ impl Inner {
     /// Takes room in the journal for the answer to an exchange.
     pub(crate) async fn reserve(&self, id: Id) -> Result<Reserve> {
         let (journal, sealer, owner) = (self.journal.clone(), self.sealer.clone(), self.owner.clone());
+        if !journal.is_kept() {
+            return journal.reserve(&sealer, &id, &owner);
+        }
         // Until it is on the disk some milliseconds pass, in which others should get on.
         tokio::task::spawn_blocking(move || journal.reserve(&sealer, &id, &owner)).await.unwrap_or_else(
             |_| Err(Error::local("the journal could not be asked for room; nothing was sent")),
@@ -294,6 +297,9 @@ impl Inner {
 
     /// The same for many at once: what takes time is the disk, and it writes them together.
     pub(crate) async fn reserve_all(self: &Arc<Self>, ids: &[Id]) -> Vec<Result<Reserve>> {
+        if !self.journal.is_kept() {
+            return ids.iter().map(|id| self.journal.reserve(&self.sealer, id, &self.owner)).collect();
+        }
         let tasks: Vec<_> = ids
             .iter()
             .map(|id| {

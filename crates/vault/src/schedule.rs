@@ -134,6 +134,8 @@ pub(crate) fn due_at(
         return None;
     }
     let end = ends_at(&row.tokens);
+    // A postponement that is tried again has its own time.
+    let chance = if row.postpone_after.is_some() { 0.0 } else { chance };
     let spread = part(millis(rules.postpone_window), POSTPONE_SPREAD * chance);
     let postpone = postpone_from(rules, row).map(|from| from.saturating_add(spread));
     let refresh = refresh_from(rules, row, keep, now);
@@ -255,8 +257,16 @@ fn chance_of(id: Id) -> f64 {
     f64::from(u32::from_be_bytes([bytes[12], bytes[13], bytes[14], bytes[15]])) / (f64::from(u32::MAX) + 1.0)
 }
 
+/// Returns the mark that counts as announced for tokens that were just received: nobody is warned of
+/// an end that was as near from the beginning.
+pub(crate) fn first_announced(rules: &TokenRules, tokens: &TokenColumns, now: i64) -> Option<i64> {
+    // Where a refresh moves the end, that comes after a day at the earliest: no warning before it.
+    let is_moved = !rules.refresh_end_fixed && rules.postpone.is_none();
+    passed_mark(ends_at(tokens)?, None, if is_moved { now.saturating_add(DAY) } else { now })
+}
+
 /// The mark that was passed last and not announced, if one was.
-pub(crate) fn passed_mark(end: i64, announced: Option<i64>, now: i64) -> Option<i64> {
+fn passed_mark(end: i64, announced: Option<i64>, now: i64) -> Option<i64> {
     MARKS
         .into_iter()
         .rev()

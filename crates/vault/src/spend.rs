@@ -248,7 +248,7 @@ impl Inner {
         tokens.announced = match old {
             // Replies give the end as seconds from now, so it wanders a little.
             Some(old) if schedule::is_same_end(old, &tokens) => old.announced,
-            _ => schedule::ends_at(&tokens).and_then(|end| schedule::passed_mark(end, None, at)),
+            _ => schedule::first_announced(rules, &tokens, at),
         };
         tokens.warm_at = schedule::warm_at(rules, &tokens, self.clock.jitter());
         let same_end = old.is_some_and(|old| old.refresh_expires_at == tokens.refresh_expires_at);
@@ -494,11 +494,8 @@ impl Inner {
             return;
         }
         let learn = async {
-            for full in self.store.accounts_of(row.app_id).await? {
+            for full in self.store.accounts_using(row.id).await? {
                 let mut account = full.account;
-                if account.authorisation_id != row.id {
-                    continue;
-                }
                 let shop = &reply.owner.shops[0];
                 account.login = account.login.or_else(|| reply.owner.login.clone());
                 account.shop_id = account.shop_id.or_else(|| shop.shop_id.clone());

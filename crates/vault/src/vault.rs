@@ -145,7 +145,7 @@ impl Vault {
             unlocked => unlocked?,
         };
         let sealer = Sealer::of(unlocked.ring, options.clock.clone());
-        let journal = Journal::beside(&base);
+        let journal = if store.is_durable() { Journal::beside(&base) } else { Journal::none() };
         let mut notices = unlocked.notices;
         match journal.replay(store.as_ref(), &sealer, None).await {
             Ok(replayed) => {

@@ -14,6 +14,8 @@ use crate::{Id, vault::lock};
 const TROUBLED: u32 = 8;
 /// How many calls of an app in trouble may be under way.
 const SOUNDINGS: usize = 2;
+/// An app of which nothing was heard for so long, while calls are under way, may be hanging.
+const SILENT: i64 = 3_000;
 /// How long at least the rows of an app wait that has no room; the longest wait is three times that.
 const NO_ROOM: i64 = 5_000;
 const IN_TROUBLE: i64 = 30_000;
@@ -36,6 +38,8 @@ struct Lane {
     /// Up to when rows that had to wait were given slots.
     booked_micros: i64,
     under_way: usize,
+    /// When a call last came back, or the first of those under way began.
+    heard_at: i64,
     /// Failures in a row that are not a single shop's.
     failures: u32,
     /// The platform asked for quiet until then.
@@ -87,8 +91,14 @@ impl Lanes {
         let (interval, burst) = (self.interval_micros, self.burst_micros);
         let lane = self.of_apps.entry(app).or_default();
         let in_trouble = lane.failures >= TROUBLED;
-        let room = if in_trouble { SOUNDINGS.min(self.in_flight) } else { self.in_flight.div_ceil(2) };
-        if lane.under_way >= room {
+        let is_silent = lane.under_way > 0 && now.saturating_sub(lane.heard_at) > SILENT;
+        let room = match (in_trouble, is_silent) {
+            (true, _) => SOUNDINGS,
+            (false, true) => self.in_flight / 2,
+            // As long as its calls come back it may have all places.
+            (false, false) => usize::MAX,
+        };
+        if lane.under_way >= room.max(1) {
             let wait = if in_trouble { IN_TROUBLE } else { NO_ROOM };
             #[expect(
                 clippy::cast_possible_truncation,
@@ -107,6 +117,9 @@ impl Lanes {
             return Err(slot.saturating_add(999) / 1_000);
         }
         lane.arrival_micros = lane.arrival_micros.max(micros).saturating_add(interval);
+        if lane.under_way == 0 {
+            lane.heard_at = now;
+        }
         lane.under_way += 1;
         Ok(())
     }
@@ -121,6 +134,7 @@ impl Lanes {
     /// Notes how a call ended.
     fn ended(&mut self, app: Id, how: Ended, now: i64) {
         let Some(lane) = self.of_apps.get_mut(&app) else { return };
+        lane.heard_at = lane.heard_at.max(now);
         match how {
             Ended::Well => lane.failures = 0,
             Ended::Badly => lane.failures = lane.failures.saturating_add(1),
@@ -206,24 +220,25 @@ mod tests {
     }
 
     #[test]
-    fn an_app_takes_half_of_the_places_and_one_in_trouble_two() {
+    fn an_app_that_hangs_takes_half_of_the_places_and_one_in_trouble_two() {
         let mut lanes = Lanes::new(1_000, 10);
         let app = id();
-        assert_eq!((0..10).filter(|_| lanes.enter(app, 0, 0.5).is_ok()).count(), 5);
-        assert_eq!(lanes.enter(app, 0, 0.5), Err(10_000));
+        assert_eq!((0..4).filter(|_| lanes.enter(app, 0, 0.5).is_ok()).count(), 4);
+        assert_eq!((0..10).filter(|_| lanes.enter(app, 4_000, 0.5).is_ok()).count(), 1);
+        assert_eq!(lanes.enter(app, 4_000, 0.5), Err(4_000 + 10_000));
         for _ in 0..5 {
             lanes.leave(app);
-            lanes.ended(app, Ended::Badly, 0);
+            lanes.ended(app, Ended::Badly, 4_000);
         }
         for _ in 0..3 {
-            lanes.enter(app, 0, 0.5).unwrap();
+            lanes.enter(app, 4_000, 0.5).unwrap();
             lanes.leave(app);
-            lanes.ended(app, Ended::Badly, 0);
+            lanes.ended(app, Ended::Badly, 4_000);
         }
-        assert_eq!((0..10).filter(|_| lanes.enter(app, 10, 0.5).is_ok()).count(), 2);
-        assert_eq!(lanes.enter(app, 10, 0.5), Err(10 + 60_000));
-        lanes.ended(app, Ended::Well, 10);
-        assert_eq!((0..10).filter(|_| lanes.enter(app, 10, 0.5).is_ok()).count(), 3);
+        assert_eq!((0..10).filter(|_| lanes.enter(app, 4_010, 0.5).is_ok()).count(), 2);
+        assert_eq!(lanes.enter(app, 4_010, 0.5), Err(4_010 + 60_000));
+        lanes.ended(app, Ended::Well, 4_010);
+        assert_eq!((0..10).filter(|_| lanes.enter(app, 4_010, 0.5).is_ok()).count(), 10);
     }
 
     #[test]

@@ -42,8 +42,8 @@ pub struct KeeperOptions {
     /// The most refreshes of one app in a second, by this keeper: 5 unless told otherwise, at least 1.
     /// What exceeds it is put off, not waited for.
     pub per_app: u32,
-    /// The most token calls at one time, of all apps: 64 unless told otherwise, at least 1. One app
-    /// takes at most half of them, and an app whose calls keep failing two.
+    /// The most token calls at one time, of all apps: 64 unless told otherwise, at least 1. An app
+    /// that does not answer takes at most half of them, one whose calls keep failing two.
     pub in_flight: usize,
 }
 

@@ -1,8 +1,10 @@
-//! Where rows are kept: a small seam with SQLite as its embedded default, and PostgreSQL.
+//! Where rows are kept: a small seam with SQLite as its embedded default, PostgreSQL for many
+//! machines, and a store that forgets for tests and simulations.
 //!
 //! A store sees sealed bytes only. It compares and sets; it decides nothing. Times are milliseconds
 //! since 1970.
 
+mod memory;
 mod postgres;
 mod records;
 mod rows;
@@ -10,6 +12,7 @@ mod sqlite;
 
 use sesame_core::{BoxFuture, Result};
 
+pub use memory::MemoryStore;
 pub use postgres::PostgresStore;
 pub use records::{
     AccountRow, AppRow, AuditQuery, AuditRow, AuthorisationRow, Claim, Due, DueClaim, EventRow,
@@ -24,6 +27,12 @@ use crate::Id;
 ///
 /// Every write is one transaction, durable when it returns.
 pub trait TokenStore: Send + Sync {
+    /// Tells whether what is written outlives the process. If not, there is no journal either, since
+    /// what it holds would be of no use.
+    fn is_durable(&self) -> bool {
+        true
+    }
+
     /// Returns the rows of all master keys, the active one first, then the incoming one.
     fn keys(&self) -> BoxFuture<'_, Result<Vec<KeyRow>>>;
     /// Adds an active or an incoming master key unless one of that state stands; returns the one that

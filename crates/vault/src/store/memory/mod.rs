@@ -1,0 +1,263 @@
+//! A store that forgets: for tests and simulations.
+
+mod tables;
+
+use std::sync::Mutex;
+
+use sesame_core::{BoxFuture, Error, Result};
+
+use super::{
+    AccountRow, AppRow, AuditQuery, AuditRow, AuthorisationRow, Claim, Due, DueClaim, EventRow,
+    FailedRefresh, FullRow, Intent, KeyRow, Lease, NewRows, Notes, PendingLogin, Planned, Sealed,
+    SealedPlace, Sink, TokenColumns, TokenStore,
+};
+use crate::{Id, vault::lock};
+use tables::Tables;
+
+/// Keeps everything in the memory of this process, and nothing when that ends.
+///
+/// For tests and simulations. It has no journal either: what would wait there would be gone, too.
+/// The audit trail keeps its newest 100,000 lines.
+///
+/// ```
+/// let store = std::sync::Arc::new(sesame_vault::store::MemoryStore::default());
+/// // sesame_vault::Vault::open_with(options, store)
+/// # drop(store);
+/// ```
+#[derive(Debug, Default)]
+pub struct MemoryStore(Mutex<Tables>);
+
+impl MemoryStore {
+    fn run<'a, T: Send + 'a>(
+        &'a self,
+        work: impl FnOnce(&mut Tables) -> T + Send + 'a,
+    ) -> BoxFuture<'a, Result<T>> {
+        Box::pin(async move { Ok(work(&mut lock(&self.0))) })
+    }
+}
+
+impl TokenStore for MemoryStore {
+    fn is_durable(&self) -> bool {
+        false
+    }
+
+    fn keys(&self) -> BoxFuture<'_, Result<Vec<KeyRow>>> {
+        self.run(|tables| tables.all_keys())
+    }
+
+    fn add_key(&self, row: KeyRow) -> BoxFuture<'_, Result<KeyRow>> {
+        Box::pin(async move {
+            let state = row.state;
+            lock(&self.0)
+                .add_key(row)
+                .ok_or_else(|| Error::local(format!("the vault lost its {state:?} key row")))
+        })
+    }
+
+    fn wrap_key<'a>(&'a self, key_id: &'a [u8], wrapped: Option<&'a [u8]>) -> BoxFuture<'a, Result<()>> {
+        self.run(move |tables| tables.wrap_key(key_id, wrapped))
+    }
+
+    fn activate_key<'a>(&'a self, key_id: &'a [u8]) -> BoxFuture<'a, Result<bool>> {
+        self.run(move |tables| tables.activate_key(key_id))
+    }
+
+    fn sealed_with<'a>(
+        &'a self,
+        key_id: &'a [u8],
+        place: SealedPlace,
+        after: Option<Id>,
+        limit: u32,
+    ) -> BoxFuture<'a, Result<Vec<Sealed>>> {
+        self.run(move |tables| tables.sealed_with(key_id, place, after, limit))
+    }
+
+    fn reseal<'a>(&'a self, changes: &'a [(Sealed, Vec<u8>)]) -> BoxFuture<'a, Result<u64>> {
+        self.run(move |tables| tables.reseal(changes))
+    }
+
+    fn apps(&self) -> BoxFuture<'_, Result<Vec<AppRow>>> {
+        self.run(|tables| tables.all_apps())
+    }
+
+    fn app<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<AppRow>>> {
+        self.run(move |tables| tables.apps.values().find(|app| app.name == name).cloned())
+    }
+
+    fn add<'a>(&'a self, rows: &'a NewRows, notes: &'a Notes) -> BoxFuture<'a, Result<bool>> {
+        self.run(move |tables| tables.add(rows, notes))
+    }
+
+    fn accounts(&self) -> BoxFuture<'_, Result<Vec<FullRow>>> {
+        self.run(|tables| tables.oldest_first(|_| true))
+    }
+
+    fn account<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<FullRow>>> {
+        self.run(move |tables| tables.names.get(name).and_then(|id| tables.full(*id)))
+    }
+
+    fn accounts_of(&self, app: Id) -> BoxFuture<'_, Result<Vec<FullRow>>> {
+        self.run(move |tables| tables.oldest_first(|account| account.app_id == app))
+    }
+
+    fn accounts_using(&self, authorisation: Id) -> BoxFuture<'_, Result<Vec<FullRow>>> {
+        self.run(move |tables| tables.accounts_using(authorisation))
+    }
+
+    fn accounts_after(&self, after: Option<Id>, limit: u32) -> BoxFuture<'_, Result<Vec<FullRow>>> {
+        self.run(move |tables| tables.accounts_after(after, limit))
+    }
+
+    fn update_account<'a>(
+        &'a self,
+        authorisation: Option<&'a AuthorisationRow>,
+        row: &'a AccountRow,
+        notes: &'a Notes,
+    ) -> BoxFuture<'a, Result<()>> {
+        self.run(move |tables| tables.update_account(authorisation, row, notes))
+    }
+
+    fn rename_account<'a>(&'a self, id: Id, name: &'a str) -> BoxFuture<'a, Result<bool>> {
+        self.run(move |tables| tables.rename_account(id, name))
+    }
+
+    fn set_tags<'a>(&'a self, id: Id, tags: &'a [String]) -> BoxFuture<'a, Result<()>> {
+        self.run(move |tables| {
+            if let Some(account) = tables.accounts.get_mut(&id) {
+                account.tags = tags.to_vec();
+            }
+        })
+    }
+
+    fn remove_account<'a>(&'a self, id: Id, notes: &'a Notes) -> BoxFuture<'a, Result<()>> {
+        self.run(move |tables| tables.remove_account(id, notes))
+    }
+
+    fn authorisation(&self, id: Id) -> BoxFuture<'_, Result<Option<AuthorisationRow>>> {
+        self.run(move |tables| tables.authorisations.get(&id).map(|kept| kept.row.clone()))
+    }
+
+    fn claim<'a>(&'a self, claim: Claim<'a>) -> BoxFuture<'a, Result<Option<Lease>>> {
+        self.run(move |tables| tables.claim(&claim))
+    }
+
+    fn replace_tokens<'a>(
+        &'a self,
+        id: Id,
+        expected: i64,
+        tokens: &'a TokenColumns,
+        at: i64,
+        notes: &'a Notes,
+    ) -> BoxFuture<'a, Result<bool>> {
+        self.run(move |tables| tables.replace_tokens(id, expected, tokens, at, notes))
+    }
+
+    fn record_failure<'a>(
+        &'a self,
+        failure: FailedRefresh<'a>,
+        notes: &'a Notes,
+    ) -> BoxFuture<'a, Result<()>> {
+        self.run(move |tables| tables.record_failure(&failure, notes))
+    }
+
+    fn exhaust<'a>(
+        &'a self,
+        id: Id,
+        generation: i64,
+        reason: &'a str,
+        at: i64,
+        notes: &'a Notes,
+    ) -> BoxFuture<'a, Result<()>> {
+        self.run(move |tables| tables.exhaust(id, generation, reason, at, notes))
+    }
+
+    fn touch<'a>(&'a self, ids: &'a [Id], at: i64) -> BoxFuture<'a, Result<()>> {
+        self.run(move |tables| tables.touch(ids, at))
+    }
+
+    fn claim_due<'a>(&'a self, claim: DueClaim<'a>) -> BoxFuture<'a, Result<Vec<Due>>> {
+        self.run(move |tables| tables.claim_due(&claim))
+    }
+
+    fn begin<'a>(
+        &'a self,
+        owner: &'a str,
+        intents: &'a [Intent],
+        now: i64,
+    ) -> BoxFuture<'a, Result<Vec<Id>>> {
+        self.run(move |tables| tables.begin(owner, intents, now))
+    }
+
+    fn plan<'a>(
+        &'a self,
+        owner: &'a str,
+        plans: &'a [Planned],
+        notes: &'a Notes,
+    ) -> BoxFuture<'a, Result<()>> {
+        self.run(move |tables| tables.plan(owner, plans, notes))
+    }
+
+    fn next_due(&self, now: i64) -> BoxFuture<'_, Result<Option<i64>>> {
+        self.run(move |tables| tables.next_due(now))
+    }
+
+    fn keep_all_warm(&self) -> BoxFuture<'_, Result<()>> {
+        self.run(Tables::keep_all_warm)
+    }
+
+    fn claim_events(
+        &self,
+        sink: Sink,
+        since: i64,
+        now: i64,
+        until: i64,
+        limit: u32,
+    ) -> BoxFuture<'_, Result<Vec<EventRow>>> {
+        self.run(move |tables| tables.claim_events(sink, since, now, until, limit))
+    }
+
+    fn event_taken(&self, id: Id, sink: Sink, at: i64) -> BoxFuture<'_, Result<()>> {
+        self.run(move |tables| tables.event_taken(id, sink, at))
+    }
+
+    fn event_failed(&self, id: Id, next_try: i64) -> BoxFuture<'_, Result<()>> {
+        self.run(move |tables| tables.event_failed(id, next_try))
+    }
+
+    fn note<'a>(&'a self, notes: &'a Notes) -> BoxFuture<'a, Result<()>> {
+        self.run(move |tables| tables.note(notes))
+    }
+
+    fn audit(&self, query: AuditQuery) -> BoxFuture<'_, Result<Vec<AuditRow>>> {
+        self.run(move |tables| tables.read_audit(&query))
+    }
+
+    fn forget_notes(&self, before: i64) -> BoxFuture<'_, Result<u64>> {
+        self.run(move |tables| tables.forget_notes(before))
+    }
+
+    fn check(&self) -> BoxFuture<'_, Result<Vec<String>>> {
+        self.run(|_| Vec::new())
+    }
+
+    fn add_login(&self, login: PendingLogin, forget_before: i64) -> BoxFuture<'_, Result<()>> {
+        self.run(move |tables| {
+            tables.logins.retain(|_, login| login.begun_at >= forget_before);
+            tables.logins.insert(login.state_hash.clone(), login);
+        })
+    }
+
+    fn login<'a>(&'a self, state_hash: &'a [u8]) -> BoxFuture<'a, Result<Option<PendingLogin>>> {
+        self.run(move |tables| tables.logins.get(state_hash).cloned())
+    }
+
+    fn remove_login<'a>(&'a self, state_hash: &'a [u8]) -> BoxFuture<'a, Result<()>> {
+        self.run(move |tables| {
+            tables.logins.remove(state_hash);
+        })
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        Box::pin(std::future::ready(()))
+    }
+}

@@ -1,0 +1,585 @@
+//! The tables, as maps; each method is one transaction, under the store's one lock.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    ops::Bound,
+};
+
+use crate::{
+    Id,
+    store::{
+        AccountRow, AppRow, AuditQuery, AuditRow, AuthorisationRow, Claim, Due, DueClaim, EventRow,
+        FailedRefresh, FullRow, Intent, KeyRow, KeyState, Lease, NewRows, Notes, PendingLogin, Planned,
+        Sealed, SealedPlace, Sink, TokenColumns,
+    },
+};
+
+/// A lease that ends more than this after one taken now would is none.
+const ABSURD: i64 = 3_600_000;
+/// The most lines of the audit trail.
+const LINES: usize = 100_000;
+
+#[derive(Debug, Default)]
+pub(super) struct Tables {
+    keys: Vec<KeyRow>,
+    pub(super) apps: BTreeMap<Id, AppRow>,
+    pub(super) authorisations: BTreeMap<Id, Kept>,
+    pub(super) accounts: BTreeMap<Id, AccountRow>,
+    pub(super) names: BTreeMap<String, Id>,
+    /// Authorisation and account.
+    using: BTreeSet<(Id, Id)>,
+    /// The index that keepers search: when, and which authorisation.
+    due: BTreeSet<(i64, Id)>,
+    audit: VecDeque<AuditRow>,
+    events: BTreeMap<Id, Waiting>,
+    pub(super) logins: BTreeMap<Vec<u8>, PendingLogin>,
+}
+
+#[derive(Debug)]
+pub(super) struct Kept {
+    pub(super) row: AuthorisationRow,
+    fence: i64,
+    spending: Option<Vec<u8>>,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    row: EventRow,
+    next_try: i64,
+}
+
+impl Kept {
+    fn is_held(&self, now: i64) -> bool {
+        self.row.lease_owner.is_some() && self.row.lease_until.is_some_and(|until| until > now)
+    }
+
+    fn is_absurd(&self, until: i64) -> bool {
+        self.row.lease_until.is_some_and(|held| held > until.saturating_add(ABSURD))
+    }
+
+    fn is_ours(&self, owner: &str, fence: i64) -> bool {
+        self.row.lease_owner.as_deref() == Some(owner) && self.fence == fence
+    }
+
+    fn lease(&mut self, owner: &str, until: i64) {
+        self.row.lease_owner = Some(owner.to_owned());
+        self.row.lease_until = Some(until);
+        self.fence += 1;
+    }
+
+    fn release(&mut self) {
+        self.row.lease_owner = None;
+        self.row.lease_until = None;
+    }
+
+    fn intend(&mut self, now: i64, spending: &[u8]) {
+        self.row.interrupted_since = self.row.interrupted_since.or(self.row.refreshing_since);
+        self.row.refreshing_since = Some(now);
+        self.spending = Some(spending.to_vec());
+    }
+}
+
+fn page<T>(limit: u32) -> impl FnMut(&T) -> bool {
+    let mut left = limit;
+    move |_| {
+        let more = left > 0;
+        left = left.saturating_sub(1);
+        more
+    }
+}
+
+fn after(id: Option<Id>) -> (Bound<Id>, Bound<Id>) {
+    (id.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded)
+}
+
+impl Tables {
+    pub(super) fn all_keys(&self) -> Vec<KeyRow> {
+        let mut keys = self.keys.clone();
+        let rank = |state| match state {
+            KeyState::Active => 0,
+            KeyState::Incoming => 1,
+            KeyState::Retired => 2,
+        };
+        keys.sort_by_key(|key| (rank(key.state), std::cmp::Reverse(key.created_at)));
+        keys
+    }
+
+    pub(super) fn add_key(&mut self, row: KeyRow) -> Option<KeyRow> {
+        let stands = self.keys.iter().find(|key| key.state == row.state && key.state != KeyState::Retired);
+        if let Some(stands) = stands {
+            return Some(stands.clone());
+        }
+        if self.keys.iter().any(|key| key.key_id == row.key_id) {
+            return self.keys.iter().find(|key| key.state == row.state).cloned();
+        }
+        self.keys.push(row.clone());
+        Some(row)
+    }
+
+    pub(super) fn wrap_key(&mut self, key_id: &[u8], wrapped: Option<&[u8]>) {
+        for key in self.keys.iter_mut().filter(|key| key.key_id == key_id) {
+            key.wrapped = wrapped.map(<[u8]>::to_vec);
+        }
+    }
+
+    pub(super) fn activate_key(&mut self, key_id: &[u8]) -> bool {
+        if !self.keys.iter().any(|key| key.key_id == key_id && key.state == KeyState::Incoming) {
+            return false;
+        }
+        for key in &mut self.keys {
+            if key.key_id == key_id {
+                key.state = KeyState::Active;
+                key.wrapped = None;
+            } else if key.state == KeyState::Active {
+                key.state = KeyState::Retired;
+            }
+        }
+        true
+    }
+
+    pub(super) fn sealed_with(
+        &self,
+        key_id: &[u8],
+        place: SealedPlace,
+        from: Option<Id>,
+        limit: u32,
+    ) -> Vec<Sealed> {
+        let of_authorisation = |kept: &Kept| match place {
+            SealedPlace::Access => kept.row.tokens.access.clone(),
+            SealedPlace::Refresh | SealedPlace::AppSecret => kept.row.tokens.refresh.clone(),
+        };
+        let named = |bytes: &Vec<u8>| bytes.get(1..9) == Some(key_id);
+        let sealed = |(id, bytes): (&Id, Vec<u8>)| Sealed { place, id: *id, bytes };
+        if place == SealedPlace::AppSecret {
+            let apps = self.apps.range(after(from)).map(|(id, app)| (id, app.secret.clone()));
+            return apps.filter(|(_, bytes)| named(bytes)).take_while(page(limit)).map(sealed).collect();
+        }
+        let values = self
+            .authorisations
+            .range(after(from))
+            .filter_map(|(id, kept)| Some((id, of_authorisation(kept)?)));
+        values.filter(|(_, bytes)| named(bytes)).take_while(page(limit)).map(sealed).collect()
+    }
+
+    pub(super) fn reseal(&mut self, changes: &[(Sealed, Vec<u8>)]) -> u64 {
+        let mut replaced = 0;
+        for (sealed, new) in changes {
+            let place = match sealed.place {
+                SealedPlace::AppSecret => self.apps.get_mut(&sealed.id).map(|app| &mut app.secret),
+                SealedPlace::Access => {
+                    self.authorisations.get_mut(&sealed.id).and_then(|kept| kept.row.tokens.access.as_mut())
+                }
+                SealedPlace::Refresh => {
+                    self.authorisations.get_mut(&sealed.id).and_then(|kept| kept.row.tokens.refresh.as_mut())
+                }
+            };
+            if let Some(place) = place.filter(|place| **place == sealed.bytes) {
+                place.clone_from(new);
+                replaced += 1;
+            }
+        }
+        replaced
+    }
+
+    pub(super) fn all_apps(&self) -> Vec<AppRow> {
+        let mut apps: Vec<AppRow> = self.apps.values().cloned().collect();
+        apps.sort_by(|one, other| (one.created_at, &one.name).cmp(&(other.created_at, &other.name)));
+        apps
+    }
+
+    pub(super) fn add(&mut self, rows: &NewRows, notes: &Notes) -> bool {
+        let mut names = BTreeSet::new();
+        let app_taken = rows.apps.iter().any(|new| {
+            !names.insert(("app", &new.name)) || self.apps.values().any(|app| app.name == new.name)
+        });
+        let account_taken = rows
+            .accounts
+            .iter()
+            .any(|new| !names.insert(("account", &new.name)) || self.names.contains_key(&new.name));
+        if app_taken || account_taken {
+            return false;
+        }
+        for row in &rows.apps {
+            self.apps.insert(row.id, row.clone());
+        }
+        for row in &rows.authorisations {
+            self.insert_authorisation(row);
+        }
+        for row in &rows.accounts {
+            self.names.insert(row.name.clone(), row.id);
+            self.using.insert((row.authorisation_id, row.id));
+            self.accounts.insert(row.id, row.clone());
+        }
+        self.note(notes);
+        true
+    }
+
+    fn insert_authorisation(&mut self, row: &AuthorisationRow) {
+        if let Some(due_at) = row.tokens.due_at {
+            self.due.insert((due_at, row.id));
+        }
+        let mut row = row.clone();
+        // As a new row of a table: nobody holds it, nothing went wrong yet.
+        (row.attempts, row.not_before, row.postpone_after) = (0, None, None);
+        (row.lease_owner, row.lease_until, row.refreshing_since, row.interrupted_since) =
+            (None, None, None, None);
+        self.authorisations.insert(row.id, Kept { row, fence: 0, spending: None });
+    }
+
+    pub(super) fn full(&self, account: Id) -> Option<FullRow> {
+        let account = self.accounts.get(&account)?;
+        Some(FullRow {
+            app: self.apps.get(&account.app_id)?.clone(),
+            authorisation: self.authorisations.get(&account.authorisation_id)?.row.clone(),
+            account: account.clone(),
+        })
+    }
+
+    pub(super) fn oldest_first(&self, wanted: impl Fn(&AccountRow) -> bool) -> Vec<FullRow> {
+        let mut rows: Vec<FullRow> = self
+            .accounts
+            .values()
+            .filter(|account| wanted(account))
+            .filter_map(|account| self.full(account.id))
+            .collect();
+        rows.sort_by(|one, other| {
+            let key = |row: &FullRow| (row.account.created_at, row.account.name.clone());
+            key(one).cmp(&key(other))
+        });
+        rows
+    }
+
+    pub(super) fn accounts_using(&self, authorisation: Id) -> Vec<FullRow> {
+        let mut rows: Vec<FullRow> =
+            self.users(authorisation).filter_map(|account| self.full(account)).collect();
+        rows.sort_by(|one, other| {
+            (one.account.created_at, &one.account.name).cmp(&(other.account.created_at, &other.account.name))
+        });
+        rows
+    }
+
+    fn users(&self, authorisation: Id) -> impl Iterator<Item = Id> {
+        let first = (authorisation, Id::FIRST);
+        self.using
+            .range(first..)
+            .take_while(move |(used, _)| *used == authorisation)
+            .map(|(_, account)| *account)
+    }
+
+    pub(super) fn accounts_after(&self, from: Option<Id>, limit: u32) -> Vec<FullRow> {
+        let ids = self.accounts.range(after(from)).map(|(id, _)| *id).take_while(page(limit));
+        ids.filter_map(|id| self.full(id)).collect()
+    }
+
+    pub(super) fn update_account(
+        &mut self,
+        authorisation: Option<&AuthorisationRow>,
+        row: &AccountRow,
+        notes: &Notes,
+    ) {
+        if let Some(authorisation) = authorisation {
+            self.insert_authorisation(authorisation);
+        }
+        if let Some(account) = self.accounts.get_mut(&row.id) {
+            let former = account.authorisation_id;
+            account.authorisation_id = row.authorisation_id;
+            account.login.clone_from(&row.login);
+            account.shop_id.clone_from(&row.shop_id);
+            account.country.clone_from(&row.country);
+            account.region.clone_from(&row.region);
+            self.using.remove(&(former, row.id));
+            self.using.insert((row.authorisation_id, row.id));
+            self.delete_unused(former);
+        }
+        self.note(notes);
+    }
+
+    pub(super) fn rename_account(&mut self, id: Id, name: &str) -> bool {
+        if self.names.get(name).is_some_and(|owner| *owner != id) {
+            return false;
+        }
+        if let Some(account) = self.accounts.get_mut(&id) {
+            self.names.remove(&account.name);
+            name.clone_into(&mut account.name);
+            self.names.insert(name.to_owned(), id);
+        }
+        true
+    }
+
+    pub(super) fn remove_account(&mut self, id: Id, notes: &Notes) {
+        if let Some(account) = self.accounts.remove(&id) {
+            self.names.remove(&account.name);
+            self.using.remove(&(account.authorisation_id, id));
+            self.delete_unused(account.authorisation_id);
+        }
+        self.note(notes);
+    }
+
+    fn delete_unused(&mut self, authorisation: Id) {
+        if self.users(authorisation).next().is_none() {
+            self.set_due(authorisation, None);
+            self.authorisations.remove(&authorisation);
+        }
+    }
+
+    /// Keeps row and index together.
+    fn set_due(&mut self, id: Id, due_at: Option<i64>) {
+        let Some(kept) = self.authorisations.get_mut(&id) else { return };
+        if let Some(former) = kept.row.tokens.due_at {
+            self.due.remove(&(former, id));
+        }
+        kept.row.tokens.due_at = due_at;
+        if let Some(due_at) = due_at {
+            self.due.insert((due_at, id));
+        }
+    }
+
+    pub(super) fn claim(&mut self, claim: &Claim<'_>) -> Option<Lease> {
+        let kept = self.authorisations.get_mut(&claim.id)?;
+        let holder = kept.row.lease_owner.as_deref();
+        let is_free = !kept.is_held(claim.now)
+            || holder == Some(claim.owner)
+            || (claim.gone.is_some() && holder == claim.gone)
+            || kept.is_absurd(claim.until);
+        if kept.row.generation != claim.generation || !is_free {
+            return None;
+        }
+        kept.lease(claim.owner, claim.until);
+        kept.intend(claim.now, claim.spending);
+        Some(Lease { fence: kept.fence, interrupted_since: kept.row.interrupted_since })
+    }
+
+    pub(super) fn replace_tokens(
+        &mut self,
+        id: Id,
+        expected: i64,
+        tokens: &TokenColumns,
+        at: i64,
+        notes: &Notes,
+    ) -> bool {
+        let Some(kept) = self.authorisations.get_mut(&id) else { return false };
+        let row = &mut kept.row;
+        if row.generation != expected {
+            return false;
+        }
+        if row.tokens.refresh_expires_at != tokens.refresh_expires_at {
+            row.postpone_after = None;
+        }
+        row.generation += 1;
+        row.last_success = Some(at);
+        (row.exhausted, row.last_error, row.last_error_at) = (None, None, None);
+        (row.attempts, row.not_before) = (0, None);
+        (row.refreshing_since, row.interrupted_since) = (None, None);
+        let former = row.tokens.due_at;
+        row.tokens = tokens.clone();
+        row.tokens.due_at = former;
+        kept.spending = None;
+        kept.release();
+        self.set_due(id, tokens.due_at);
+        self.note(notes);
+        true
+    }
+
+    pub(super) fn record_failure(&mut self, failure: &FailedRefresh<'_>, notes: &Notes) {
+        let Some(kept) = self.authorisations.get_mut(&failure.id) else { return };
+        if kept.row.generation != failure.generation || !kept.is_ours(failure.owner, failure.fence) {
+            return;
+        }
+        let row = &mut kept.row;
+        row.last_error = Some(failure.error.to_owned());
+        row.last_error_at = Some(failure.at);
+        row.attempts += 1;
+        row.not_before = failure.not_before.or(row.not_before);
+        row.postpone_after = failure.postpone_after.or(row.postpone_after);
+        row.exhausted = failure.exhausted.map(str::to_owned).or_else(|| row.exhausted.take());
+        if !failure.ambiguous {
+            row.refreshing_since = None;
+            kept.spending = None;
+        }
+        kept.release();
+        self.set_due(failure.id, failure.due_at);
+        self.note(notes);
+    }
+
+    pub(super) fn exhaust(&mut self, id: Id, generation: i64, reason: &str, at: i64, notes: &Notes) {
+        let Some(kept) = self.authorisations.get_mut(&id) else { return };
+        let row = &mut kept.row;
+        if row.generation != generation || row.exhausted.is_some() {
+            return;
+        }
+        row.exhausted = Some(reason.to_owned());
+        row.last_error = Some(reason.to_owned());
+        row.last_error_at = Some(at);
+        self.set_due(id, None);
+        self.note(notes);
+    }
+
+    pub(super) fn touch(&mut self, ids: &[Id], at: i64) {
+        for id in ids {
+            let Some(kept) = self.authorisations.get_mut(id) else { continue };
+            let row = &mut kept.row;
+            row.last_used = Some(row.last_used.map_or(at, |used| used.max(at)));
+            let (warm_at, due_at) = (row.tokens.warm_at, row.tokens.due_at);
+            if let (None, Some(warm_at)) = (&row.exhausted, warm_at) {
+                self.set_due(*id, Some(due_at.map_or(warm_at, |due_at| due_at.min(warm_at))));
+            }
+        }
+    }
+
+    pub(super) fn claim_due(&mut self, claim: &DueClaim<'_>) -> Vec<Due> {
+        let free = |id: &Id| {
+            let kept = self.authorisations.get(id);
+            kept.is_some_and(|kept| !kept.is_held(claim.now) || kept.is_absurd(claim.until))
+        };
+        let ids: Vec<Id> = self
+            .due
+            .iter()
+            .take_while(|(due_at, _)| *due_at <= claim.now)
+            .map(|(_, id)| *id)
+            .filter(free)
+            .take_while(page(claim.limit))
+            .collect();
+        let mut claimed = Vec::with_capacity(ids.len());
+        for id in ids {
+            let names = self.users(id).filter_map(|account| self.accounts.get(&account));
+            let label = names.map(|account| account.name.as_str()).min().unwrap_or_default().to_owned();
+            if let Some(kept) = self.authorisations.get_mut(&id) {
+                kept.lease(claim.owner, claim.until);
+                claimed.push(Due { authorisation: kept.row.clone(), fence: kept.fence, label });
+            }
+        }
+        claimed
+    }
+
+    pub(super) fn begin(&mut self, owner: &str, intents: &[Intent], now: i64) -> Vec<Id> {
+        let mut begun = Vec::with_capacity(intents.len());
+        for intent in intents {
+            let Some(kept) = self.authorisations.get_mut(&intent.id) else { continue };
+            if kept.is_ours(owner, intent.fence) && kept.row.generation == intent.generation {
+                kept.intend(now, &intent.spending);
+                begun.push(intent.id);
+            }
+        }
+        begun
+    }
+
+    pub(super) fn plan(&mut self, owner: &str, plans: &[Planned], notes: &Notes) {
+        let mut lost = BTreeSet::new();
+        for plan in plans {
+            match self.authorisations.get_mut(&plan.id) {
+                Some(kept) if kept.is_ours(owner, plan.fence) => {
+                    kept.release();
+                    kept.row.tokens.announced = plan.announced;
+                    self.set_due(plan.id, plan.due_at);
+                }
+                _ => {
+                    lost.insert(plan.id);
+                }
+            }
+        }
+        if lost.is_empty() {
+            return self.note(notes);
+        }
+        let mut notes = notes.clone();
+        notes.events.retain(|event| !lost.contains(&event.authorisation_id));
+        self.note(&notes);
+    }
+
+    pub(super) fn next_due(&self, now: i64) -> Option<i64> {
+        let is_free = |id: &Id| self.authorisations.get(id).is_some_and(|kept| !kept.is_held(now));
+        self.due.iter().find(|(_, id)| is_free(id)).map(|(due_at, _)| *due_at)
+    }
+
+    pub(super) fn keep_all_warm(&mut self) {
+        let early: Vec<(Id, i64)> = self
+            .authorisations
+            .values()
+            .map(|kept| &kept.row)
+            .filter(|row| row.exhausted.is_none())
+            .filter_map(|row| Some((row, row.tokens.warm_at?)))
+            .filter(|(row, warm_at)| row.tokens.due_at.is_none_or(|due_at| due_at > *warm_at))
+            .map(|(row, warm_at)| (row.id, warm_at))
+            .collect();
+        for (id, warm_at) in early {
+            self.set_due(id, Some(warm_at));
+        }
+    }
+
+    pub(super) fn claim_events(
+        &mut self,
+        sink: Sink,
+        since: i64,
+        now: i64,
+        until: i64,
+        limit: u32,
+    ) -> Vec<EventRow> {
+        let is_taken = |event: &EventRow| match sink {
+            Sink::Hook => event.hook_at.is_some(),
+            Sink::Webhook => event.webhook_at.is_some(),
+        };
+        let mut wanted: Vec<(i64, Id)> = self
+            .events
+            .values()
+            .filter(|waiting| !is_taken(&waiting.row) && waiting.row.at >= since && waiting.next_try <= now)
+            .map(|waiting| (waiting.row.at, waiting.row.id))
+            .collect();
+        wanted.sort_unstable();
+        let mut claimed = Vec::new();
+        for (_, id) in wanted.into_iter().take_while(page(limit)) {
+            if let Some(waiting) = self.events.get_mut(&id) {
+                waiting.next_try = until;
+                claimed.push(waiting.row.clone());
+            }
+        }
+        claimed
+    }
+
+    pub(super) fn event_taken(&mut self, id: Id, sink: Sink, at: i64) {
+        if let Some(waiting) = self.events.get_mut(&id) {
+            match sink {
+                Sink::Hook => waiting.row.hook_at = Some(at),
+                Sink::Webhook => waiting.row.webhook_at = Some(at),
+            }
+            waiting.next_try = at;
+        }
+    }
+
+    pub(super) fn event_failed(&mut self, id: Id, next_try: i64) {
+        if let Some(waiting) = self.events.get_mut(&id) {
+            waiting.row.attempts += 1;
+            waiting.next_try = next_try;
+        }
+    }
+
+    pub(super) fn note(&mut self, notes: &Notes) {
+        for row in &notes.audit {
+            if self.audit.len() >= LINES {
+                self.audit.pop_front();
+            }
+            self.audit.push_back(row.clone());
+        }
+        for row in &notes.events {
+            let waiting = Waiting { row: row.clone(), next_try: row.at };
+            self.events.insert(row.id, waiting);
+        }
+    }
+
+    pub(super) fn read_audit(&self, query: &AuditQuery) -> Vec<AuditRow> {
+        let mut rows: Vec<AuditRow> = self
+            .audit
+            .iter()
+            .filter(|row| query.authorisation.is_none() || row.authorisation_id == query.authorisation)
+            .filter(|row| query.since.is_none_or(|since| row.at >= since))
+            .cloned()
+            .collect();
+        rows.sort_by_key(|row| std::cmp::Reverse(row.id));
+        rows.into_iter().take_while(page(query.limit)).collect()
+    }
+
+    pub(super) fn forget_notes(&mut self, before: i64) -> u64 {
+        let had = self.audit.len() + self.events.len();
+        self.audit.retain(|row| row.at >= before);
+        self.events.retain(|_, waiting| waiting.row.at >= before);
+        u64::try_from(had - self.audit.len() - self.events.len()).unwrap_or(u64::MAX)
+    }
+}

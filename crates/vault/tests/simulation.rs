@@ -1,0 +1,553 @@
+//! Half a year and more of a large vault in virtual time: the real keeper and scheduler over a store in
+//! memory, against a gateway with the platforms' own rules and a share of failures.
+//!
+//! `SESAME_TORTURE=1` simulates a million accounts, `SESAME_SIM_ACCOUNTS` any other number; build with
+//! `--release` then.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
+#![expect(clippy::cast_precision_loss, reason = "counts become means")]
+
+use std::{
+    collections::HashMap,
+    fmt::Write as _,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicI64, AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use jiff::Timestamp;
+use sesame_catalog::Catalog;
+use sesame_core::{
+    AccessToken, AppSecret, BoxFuture, Clock, Error, ErrorKind, HttpRequest, HttpResponse, RefreshToken,
+    Result, Transport,
+};
+use sesame_vault::{
+    Id, ImportedTokens, Keeper, KeeperOptions, KeyChoice, Location, NewApp, Vault, VaultOptions,
+    store::{MemoryStore, NewRows, Notes, Sink, TokenStore},
+};
+
+const START: i64 = 1_795_305_600_000;
+const SECOND: i64 = 1_000;
+const MINUTE: i64 = 60 * SECOND;
+const HOUR: i64 = 60 * MINUTE;
+const DAY: i64 = 24 * HOUR;
+/// The longest that is simulated.
+const DAYS: i64 = 200;
+/// The outage, somewhere in the middle.
+const OUTAGE: (i64, i64) = (START + 77 * DAY + 9 * HOUR, START + 77 * DAY + 10 * HOUR);
+/// Of so many calls one fails.
+const FAILS: u64 = 100;
+/// An app has so many shops at most.
+const SHOPS_AN_APP: usize = 20_000;
+const MARKS: [i64; 4] = [30, 7, 2, 1];
+
+/// splitmix64: the same in each run.
+#[derive(Debug)]
+struct Dice(AtomicU64);
+
+impl Dice {
+    fn roll(&self) -> u64 {
+        let mut z = self.0.fetch_add(0x9E37_79B9_7F4A_7C15, Ordering::Relaxed);
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    fn share(&self) -> f64 {
+        (self.roll() >> 11) as f64 / (1_u64 << 53) as f64
+    }
+
+    /// Up to so many milliseconds.
+    fn millis(&self, most: i64) -> i64 {
+        i64::try_from(self.roll() % most.max(1).unsigned_abs()).unwrap()
+    }
+}
+
+#[derive(Debug, Clone)]
+struct VirtualClock(Arc<(AtomicI64, Dice)>);
+
+impl VirtualClock {
+    fn millis(&self) -> i64 {
+        self.0.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Clock for VirtualClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millisecond(self.millis()).unwrap()
+    }
+
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        self.0.0.fetch_add(i64::try_from(duration.as_millis()).unwrap(), Ordering::Relaxed);
+        Box::pin(std::future::ready(()))
+    }
+
+    fn random(&self, buffer: &mut [u8]) {
+        for chunk in buffer.chunks_mut(8) {
+            chunk.copy_from_slice(&self.0.1.roll().to_le_bytes()[..chunk.len()]);
+        }
+    }
+}
+
+/// The rules by which a shop's tokens live.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Rules {
+    /// 10 hours and half a year; the refresh token stays, and is postponed in its last 30 days.
+    Param2,
+    /// 30 days and half a year; a rotating pair whose end is fixed.
+    Iop,
+    /// A day and 30 days; a refresh gives both a new life.
+    Top,
+}
+
+impl Rules {
+    const fn access_life(self) -> i64 {
+        match self {
+            Self::Param2 => 10 * HOUR,
+            Self::Iop => 30 * DAY,
+            Self::Top => DAY,
+        }
+    }
+
+    const fn refresh_life(self) -> i64 {
+        match self {
+            Self::Param2 => 182 * DAY,
+            Self::Iop => 180 * DAY,
+            Self::Top => 30 * DAY,
+        }
+    }
+
+    const fn platform(self) -> &'static str {
+        match self {
+            Self::Param2 => "aliexpress-legacy",
+            Self::Iop => "lazada",
+            Self::Top => "taobao",
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Shop {
+    rules: Rules,
+    is_used: bool,
+    access: u32,
+    refresh: u32,
+    access_end: i64,
+    refresh_end: i64,
+    /// The marks whose warning came, and how many ends.
+    warned: [u8; 4],
+    ended: u8,
+}
+
+/// The gateway of all platforms.
+#[derive(Clone)]
+struct Gateway {
+    clock: VirtualClock,
+    state: Arc<Mutex<State>>,
+}
+
+struct State {
+    shops: Vec<Shop>,
+    /// Tokens given, by minute.
+    minutes: Vec<u32>,
+    postponed: u64,
+    failed: u64,
+    /// Access tokens of shops in use that had ended when the next came.
+    late: Vec<String>,
+}
+
+fn json(status: u16, body: String) -> HttpResponse {
+    HttpResponse {
+        status,
+        content_type: Some("application/json".to_owned()),
+        body: body.into_bytes().into(),
+        ..HttpResponse::default()
+    }
+}
+
+fn refused(rules: Rules, why: &str) -> HttpResponse {
+    match rules {
+        Rules::Param2 => json(
+            400,
+            format!(
+                r#"{{"error_code":"401","error_message":"Request need user authorized","exception":"{why}"}}"#
+            ),
+        ),
+        Rules::Iop => json(
+            200,
+            format!(r#"{{"type":"ISV","code":"IllegalRefreshToken","message":"{why}","request_id":"r"}}"#),
+        ),
+        Rules::Top => json(400, format!(r#"{{"error":"invalid_grant","error_description":"{why}"}}"#)),
+    }
+}
+
+impl Gateway {
+    fn answer(&self, request: &HttpRequest) -> Result<HttpResponse> {
+        let now = self.clock.millis();
+        let mut state = self.state.lock().unwrap();
+        let body = std::str::from_utf8(&request.body).unwrap();
+        let field = |name: &str| {
+            body.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('=')).unwrap_or_default()
+        };
+        let mut token = field("refresh_token").split('.').skip(1);
+        let index: usize = token.next().unwrap().parse().unwrap();
+        let serial: u32 = token.next().unwrap().parse().unwrap();
+        let rules = state.shops[index].rules;
+        let postpones = request.url.contains("/postponeToken/");
+        if (OUTAGE.0..OUTAGE.1).contains(&now) {
+            state.failed += 1;
+            return Err(Error::new(ErrorKind::Network, "connection refused"));
+        }
+        let dice = self.clock.0.1.roll();
+        if dice.is_multiple_of(FAILS) {
+            state.failed += 1;
+            return match dice / FAILS % 4 {
+                0 => Err(Error::new(ErrorKind::Timeout, "no answer in 20 s").may_have_happened(true)),
+                1 => Ok(json(502, "<html>Bad Gateway</html>".to_owned())),
+                2 => Ok(json(200, "<html>the system is busy</html>".to_owned())),
+                _ => Ok(json(
+                    200,
+                    match rules {
+                        Rules::Iop => {
+                            r#"{"type":"ISP","code":"ServiceUnavailable","message":"busy","request_id":"r"}"#
+                        }
+                        Rules::Param2 => r#"{"error_code":"500","error_message":"internal error"}"#,
+                        Rules::Top => {
+                            r#"{"error_response":{"code":15,"msg":"Remote service error","sub_code":"isp.top-remote-service-unavailable"}}"#
+                        }
+                    }
+                    .to_owned(),
+                )),
+            };
+        }
+        let shop = &mut state.shops[index];
+        // IOP: the former refresh token lives on; what is lost on the way is not lost for good.
+        let is_known = serial == shop.refresh || (rules == Rules::Iop && serial + 1 == shop.refresh);
+        if !is_known || now >= shop.refresh_end {
+            return Ok(refused(rules, "refresh token expired"));
+        }
+        let was_late =
+            shop.is_used && now > shop.access_end && !(OUTAGE.0..OUTAGE.1 + HOUR).contains(&shop.access_end);
+        let was = shop.access_end;
+        if postpones {
+            let access: u32 = field("access_token").rsplit('.').next().unwrap().parse().unwrap();
+            if now >= shop.access_end || access != shop.access {
+                return Ok(refused(rules, "Request need user authorized"));
+            }
+            if shop.refresh_end - now > 30 * DAY {
+                return Ok(json(400, r#"{"error_code":"400","error_message":"not yet"}"#.to_owned()));
+            }
+        }
+        shop.access += 1;
+        shop.access_end = now + rules.access_life();
+        let mut reply = String::from("{");
+        let access = format!("a.{index}.{}", shop.access);
+        let expires = rules.access_life() / SECOND;
+        match rules {
+            Rules::Param2 => {
+                write!(reply, r#""aliId":"{index}","resource_owner":"s{index}","expires_in":"{expires}""#)
+                    .unwrap();
+                if postpones {
+                    shop.refresh += 1;
+                    shop.refresh_end = now + rules.refresh_life();
+                    let end = Timestamp::from_millisecond(shop.refresh_end).unwrap().strftime("%Y%m%d%H%M%S");
+                    write!(
+                        reply,
+                        r#","refresh_token":"r.{index}.{}","refresh_token_timeout":"{end}000+0000""#,
+                        shop.refresh
+                    )
+                    .unwrap();
+                }
+            }
+            Rules::Iop => {
+                shop.refresh += 1;
+                let left = (shop.refresh_end - now) / SECOND;
+                write!(
+                    reply,
+                    r#""code":"0","request_id":"r","country":"sg","account":"s{index}","expires_in":{expires},"refresh_expires_in":"{left}","refresh_token":"r.{index}.{}","country_user_info":[{{"country":"sg","seller_id":"{index}","user_id":{index}}}]"#,
+                    shop.refresh
+                )
+                .unwrap();
+            }
+            Rules::Top => {
+                shop.refresh += 1;
+                shop.refresh_end = now + rules.refresh_life();
+                let left = rules.refresh_life() / SECOND;
+                write!(
+                    reply,
+                    r#""token_type":"Bearer","taobao_user_id":"{index}","taobao_user_nick":"s{index}","expires_in":{expires},"re_expires_in":{left},"refresh_token":"r.{index}.{}""#,
+                    shop.refresh
+                )
+                .unwrap();
+            }
+        }
+        write!(reply, r#","access_token":"{access}"}}"#).unwrap();
+        if was_late && state.late.len() < 20 {
+            state.late.push(format!("shop {index} ({rules:?}): ended {} s before", (now - was) / SECOND));
+        }
+        state.postponed += u64::from(postpones);
+        let minute = usize::try_from((now - START) / MINUTE).unwrap();
+        if minute >= state.minutes.len() {
+            state.minutes.resize(minute + 1, 0);
+        }
+        state.minutes[minute] += 1;
+        Ok(json(200, reply))
+    }
+}
+
+impl Transport for Gateway {
+    fn send(&self, request: HttpRequest) -> BoxFuture<'_, Result<HttpResponse>> {
+        Box::pin(std::future::ready(self.answer(&request)))
+    }
+}
+
+struct Simulation {
+    clock: VirtualClock,
+    gateway: Gateway,
+    store: Arc<MemoryStore>,
+    vault: Vault,
+    /// Which shop an authorisation is.
+    shops: HashMap<Id, usize>,
+    used: Vec<Id>,
+    _home: tempfile::TempDir,
+}
+
+impl Simulation {
+    async fn new(count: usize) -> Self {
+        let clock = VirtualClock(Arc::new((AtomicI64::new(START), Dice(AtomicU64::new(7)))));
+        let gateway = Gateway {
+            clock: clock.clone(),
+            state: Arc::new(Mutex::new(State {
+                shops: Vec::with_capacity(count),
+                minutes: Vec::new(),
+                postponed: 0,
+                failed: 0,
+                late: Vec::new(),
+            })),
+        };
+        let home = tempfile::tempdir().unwrap();
+        let options = VaultOptions {
+            location: Location::Sqlite(home.path().join("vault.db")),
+            key: KeyChoice::File,
+            clock: Arc::new(clock.clone()),
+            transport: Arc::new(gateway.clone()),
+            catalog: Arc::new(Catalog::builtin()),
+            endpoint: None,
+        };
+        // One store to seal in, and one whose rows have the ages of a vault that is long in use.
+        let nursery = Arc::new(MemoryStore::default());
+        let sealing = Vault::open_with(options.clone(), nursery.clone()).await.unwrap();
+        let store = Arc::new(MemoryStore::default());
+        store.add_key(nursery.keys().await.unwrap().remove(0)).await.unwrap();
+        let vault = Vault::open_with(options, store.clone()).await.unwrap();
+        let mut simulation =
+            Self { clock, gateway, store, vault, shops: HashMap::new(), used: Vec::new(), _home: home };
+        simulation.settle_in(&sealing, nursery.as_ref(), count).await;
+        simulation
+    }
+
+    async fn settle_in(&mut self, sealing: &Vault, nursery: &MemoryStore, count: usize) {
+        for index in 0..count {
+            // Two of five are of param2, two of IOP, one of TOP; of each a fifth is in use.
+            let rules = [Rules::Param2, Rules::Iop, Rules::Param2, Rules::Iop, Rules::Top][index % 5];
+            let app = format!("{}-{}", rules.platform(), index / SHOPS_AN_APP);
+            if index % SHOPS_AN_APP < 5 && sealing.app(&app).await.is_err() {
+                sealing
+                    .add_app(NewApp {
+                        platform: rules.platform().to_owned(),
+                        name: Some(app.clone()),
+                        key: format!("{}", 1_000 + index),
+                        secret: AppSecret::new("planted0secret0of0the0simulation"),
+                        redirect_uri: None,
+                        region: None,
+                        secret_origin: None,
+                    })
+                    .await
+                    .unwrap();
+                let rows =
+                    NewRows { apps: vec![nursery.app(&app).await.unwrap().unwrap()], ..NewRows::default() };
+                assert!(self.store.add(&rows, &Notes::default()).await.unwrap());
+            }
+            let tokens = ImportedTokens {
+                access: Some(AccessToken::new(format!("a.{index}.0"))),
+                refresh: Some(RefreshToken::new(format!("r.{index}.0"))),
+                account_name: Some(format!("s{index}")),
+                access_expires_at: None,
+                refresh_expires_at: None,
+            };
+            let name = sealing.import_tokens(&app, tokens).await.unwrap().name;
+            let full = nursery.account(&name).await.unwrap().unwrap();
+            nursery.remove_account(full.account.id, &Notes::default()).await.unwrap();
+            self.move_in(index, rules, full.authorisation, full.account).await;
+        }
+        nursery.forget_notes(i64::MAX).await.unwrap();
+    }
+
+    /// Gives a shop the age that one of a vault has that has long been in use.
+    async fn move_in(
+        &mut self,
+        index: usize,
+        rules: Rules,
+        mut row: sesame_vault::store::AuthorisationRow,
+        account: sesame_vault::store::AccountRow,
+    ) {
+        let dice = &self.clock.0.1;
+        let is_used = index / 5 % 5 == 0;
+        // How old the approval is: no prolonging is overdue yet.
+        let age = match rules {
+            Rules::Param2 => dice.millis(152 * DAY),
+            Rules::Iop => dice.millis(180 * DAY),
+            Rules::Top => dice.millis(20 * DAY),
+        };
+        let refresh_end = START - age + rules.refresh_life();
+        let life = rules.access_life();
+        // A long interval between two refreshes is more likely to be the one that is going on.
+        let wait = loop {
+            let wait = 0.6 + 0.36 * dice.share();
+            if dice.share() < wait {
+                break wait;
+            }
+        };
+        #[expect(clippy::cast_possible_truncation, reason = "a part of a life in milliseconds")]
+        let wait = (wait * life as f64) as i64;
+        let access_age = if is_used { dice.millis(wait).min(age) } else { age };
+        let tokens = &mut row.tokens;
+        tokens.issued_at = START - access_age;
+        tokens.access_expires_at = Some((START - access_age + life).min(refresh_end.max(START + HOUR)));
+        tokens.refresh_expires_at = Some(if rules == Rules::Top && is_used {
+            tokens.issued_at + rules.refresh_life()
+        } else {
+            refresh_end
+        });
+        tokens.warm_at = Some(tokens.issued_at + wait);
+        tokens.due_at = Some(START);
+        // The marks that have passed were announced in their time.
+        let end = tokens.refresh_expires_at.unwrap();
+        tokens.announced = (rules != Rules::Param2)
+            .then(|| MARKS.into_iter().rev().find(|mark| START >= end - mark * DAY))
+            .flatten();
+        row.last_used = is_used.then_some(START);
+        let shop = Shop {
+            rules,
+            is_used,
+            access: 0,
+            refresh: 0,
+            access_end: tokens.access_expires_at.unwrap(),
+            refresh_end: end,
+            warned: [0; 4],
+            ended: 0,
+        };
+        self.gateway.state.lock().unwrap().shops.push(shop);
+        self.shops.insert(row.id, index);
+        if is_used {
+            self.used.push(row.id);
+        }
+        let rows = NewRows { authorisations: vec![row], accounts: vec![account], ..NewRows::default() };
+        assert!(self.store.add(&rows, &Notes::default()).await.unwrap());
+    }
+
+    async fn run(&self) {
+        let keeper = Keeper::new(self.vault.clone(), KeeperOptions::default());
+        let end = START + DAYS * DAY;
+        let mut day = 0;
+        while self.clock.millis() < end {
+            let tomorrow = START + (day + 1) * DAY;
+            let pass = keeper.pass().await.unwrap();
+            let now = self.clock.millis();
+            let next = pass.next_due.map_or(tomorrow, Timestamp::as_millisecond);
+            // A keeper sleeps a little, so that rows come in batches.
+            let next = next.max(now + 5 * SECOND).min(tomorrow.max(now + 1));
+            self.clock.0.0.store(next, Ordering::Relaxed);
+            if next >= tomorrow {
+                day += 1;
+                self.read_the_post(next).await;
+                let today = self.used.iter().skip(usize::try_from(day % 5).unwrap()).step_by(5);
+                let today: Vec<Id> = today.copied().collect();
+                self.store.touch(&today, next).await.unwrap();
+            }
+        }
+        keeper.pass().await.unwrap();
+        self.read_the_post(end).await;
+    }
+
+    async fn read_the_post(&self, now: i64) {
+        let events =
+            self.store.claim_events(Sink::Hook, 0, i64::MAX / 2, i64::MAX / 2, u32::MAX).await.unwrap();
+        let mut state = self.gateway.state.lock().unwrap();
+        for event in events {
+            let shop = &mut state.shops[self.shops[&event.authorisation_id]];
+            let payload: serde_json::Value = serde_json::from_str(&event.payload).unwrap();
+            match payload["days"].as_i64() {
+                Some(days) => {
+                    let mark = MARKS.iter().position(|mark| *mark == days).unwrap();
+                    shop.warned[mark] += 1;
+                }
+                None => shop.ended += 1,
+            }
+        }
+        drop(state);
+        self.store.forget_notes(now).await.unwrap();
+    }
+}
+
+fn accounts() -> usize {
+    let given = std::env::var("SESAME_SIM_ACCOUNTS").ok().map(|text| text.parse().unwrap());
+    let torture = std::env::var_os("SESAME_TORTURE").is_some();
+    given.unwrap_or(if torture { 1_000_000 } else { 1_500 })
+}
+
+#[tokio::test]
+async fn half_a_year_of_a_large_vault() {
+    let count = accounts();
+    let begun = Instant::now();
+    let simulation = Simulation::new(count).await;
+    let made = begun.elapsed();
+    simulation.run().await;
+    let took = begun.elapsed() - made;
+    let state = simulation.gateway.state.lock().unwrap();
+    let end = START + DAYS * DAY;
+
+    // Nothing ended that could have been prolonged.
+    assert!(state.late.is_empty(), "access tokens of shops in use had ended: {:#?}", state.late);
+    for (index, shop) in state.shops.iter().enumerate() {
+        let is_over = shop.refresh_end <= end;
+        assert!(!is_over || shop.rules == Rules::Iop, "shop {index} ended: {shop:?}");
+        assert!(!shop.is_used || is_over || shop.access_end > end, "shop {index} is cold: {shop:?}");
+        // Every end was announced at all four marks, once each, and no end that did not come.
+        for (mark, warned) in MARKS.iter().zip(shop.warned) {
+            let due = shop.refresh_end - mark * DAY;
+            let expected = shop.rules == Rules::Iop && due > START && due <= end;
+            let is_close = (due - end).abs() < HOUR || (due - START).abs() < HOUR;
+            assert!(warned == u8::from(expected) || is_close, "shop {index}, mark {mark}: {shop:?}");
+        }
+        assert_eq!(shop.ended, u8::from(is_over), "shop {index}: {shop:?}");
+    }
+    let param2 = state.shops.iter().filter(|shop| shop.rules == Rules::Param2).count();
+    assert!(state.postponed >= u64::try_from(param2).unwrap(), "{} postponements", state.postponed);
+
+    // The work is spread: the busiest minute, or with few accounts the busiest span of as many calls as
+    // a bound by chance makes sense for.
+    let total: u64 = state.minutes.iter().map(|calls| u64::from(*calls)).sum();
+    let a_minute = total as f64 / state.minutes.len() as f64;
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few minutes")]
+    let span = (10.0 / a_minute).ceil().max(1.0) as usize;
+    let outage = usize::try_from((OUTAGE.0 - START) / MINUTE).unwrap();
+    let quiet = outage.saturating_sub(span)..outage + 120 + span;
+    let spans: Vec<u64> = state
+        .minutes
+        .chunks_exact(span)
+        .enumerate()
+        .filter(|(at, _)| !quiet.contains(&(at * span)))
+        .map(|(_, minutes)| minutes.iter().map(|calls| u64::from(*calls)).sum())
+        .collect();
+    let mean = spans.iter().sum::<u64>() as f64 / spans.len() as f64;
+    let busiest = spans.iter().copied().max().unwrap() as f64;
+    let bound = (1.5 * mean).max(mean + 6.0 * mean.sqrt());
+    println!(
+        "{count} accounts, {DAYS} days: {total} calls ({} postponements, {} failures) in {took:.1?} after {made:.1?} of \
+         preparation; {span} min: mean {mean:.1}, busiest {busiest}, bound {bound:.1}",
+        state.postponed, state.failed
+    );
+    assert!(busiest <= bound, "busiest {busiest} of mean {mean}");
+}
