@@ -3,13 +3,19 @@
 
 mod support;
 
-use std::{fmt::Write as _, sync::Mutex};
+use std::{
+    fmt::Write as _,
+    sync::{Arc, Mutex, atomic::Ordering},
+};
 
-use sesame_core::{AuthCode, RefreshToken};
-use sesame_vault::{Callback, ImportedTokens, LoginOptions};
+use sesame_core::{AuthCode, Clock as _, RefreshToken};
+use sesame_vault::{
+    Callback, Deliverer, DeliveryOptions, ImportedTokens, LoginOptions, Vault,
+    store::{AuditQuery, AuditRow, EventRow, Sink, SqliteStore, TokenStore as _},
+};
 use support::{
-    FakeTransport, Home, IopService, Policy, SECRET, all_bytes, app, as_name, callback, contains, log_in,
-    reply,
+    FakeTransport, FlakyStore, Home, IopService, Policy, SECRET, all_bytes, app, as_name, callback, contains,
+    log_in, reply,
 };
 use tracing::{
     Event, Metadata, Subscriber,
@@ -27,8 +33,9 @@ type Body = fn(&str) -> String;
 struct Lines(&'static Mutex<String>);
 
 impl Subscriber for Lines {
-    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.target().starts_with("sesame")
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        // Of all crates, at every level: SQL statements, too.
+        true
     }
     fn new_span(&self, _: &Attributes<'_>) -> Id {
         Id::from_u64(1)
@@ -48,6 +55,46 @@ impl Subscriber for Lines {
     }
     fn enter(&self, _: &Id) {}
     fn exit(&self, _: &Id) {}
+}
+
+/// Has the events delivered to a command that writes down what it reads, and every process's arguments
+/// and its own surroundings.
+#[cfg(target_os = "linux")]
+async fn run_a_hook(home: &Home, vault: &Vault) {
+    let file = home.directory.path().join("heard");
+    let script = "cat >> \"$0\"; cat /proc/[0-9]*/cmdline >> \"$0\" 2> /dev/null; env >> \"$0\"";
+    let mut options = DeliveryOptions::default();
+    options.hook = Some(
+        ["sh", "-c", script, file.to_str().unwrap()].into_iter().map(std::ffi::OsString::from).collect(),
+    );
+    // A command takes the time of the machine.
+    let _ = home.clock.clone().manual();
+    let deliverer = Deliverer::new(vault.clone(), options).unwrap();
+    let delivered = deliverer.pass().await.unwrap();
+    assert!(!delivered.is_empty(), "an event was delivered");
+    let heard = String::from_utf8_lossy(&std::fs::read(file).unwrap()).into_owned();
+    assert!(heard.contains("exhausted") && heard.contains("PATH="), "{heard}");
+}
+
+/// The whole audit trail and all events.
+async fn audit(home: &Home) -> (Vec<AuditRow>, Vec<EventRow>) {
+    let store = SqliteStore::open(&home.path()).await.unwrap();
+    let lines = store.audit(AuditQuery { limit: 1_000, ..AuditQuery::default() }).await.unwrap();
+    assert!(lines.len() > 8, "{lines:?}");
+    let now = home.clock.now().as_millisecond();
+    let events = store.claim_events(Sink::Webhook, 0, now, now + 1, 1_000).await.unwrap();
+    assert!(!events.is_empty());
+    (lines, events)
+}
+
+/// Refreshes while the store takes no tokens, and leaves the answer in the journal.
+async fn journal_an_answer(home: &Home) {
+    let store = FlakyStore::new(SqliteStore::open(&home.path()).await.unwrap());
+    store.fail_replace.store(usize::MAX, Ordering::SeqCst);
+    let vault = Vault::open_with(home.options(), Arc::new(store)).await.unwrap();
+    vault.refresh("shop").await.unwrap();
+    let journal = home.path().with_file_name("vault.db.journal");
+    assert!(std::fs::read_dir(journal).unwrap().count() > 0, "an entry waits");
 }
 
 #[tokio::test]
@@ -107,12 +154,23 @@ async fn no_planted_secret_is_found_anywhere() {
         }
     }
     vault.settle().await;
+    // One of those bodies ended the authorisation: an event for the hook, a line in the trail.
+    write!(said, "{:?}", audit(&home).await).unwrap();
+    // An answer that waits in the journal, since the store is away.
+    home.transport.answer({
+        let service = service.clone();
+        move |seen| service.answer(seen)
+    });
+    journal_an_answer(&home).await;
+    #[cfg(target_os = "linux")]
+    run_a_hook(&home, &vault).await;
+
     write!(said, "{:?}", vault.accounts().await.unwrap()).unwrap();
     write!(said, "{:?}", vault.take_notices()).unwrap();
 
     let files = all_bytes(home.directory.path());
     let lines = LINES.lock().unwrap().clone();
-    assert!(lines.contains("tokens refreshed"), "logs were collected: {lines}");
+    assert!(lines.contains("refresh done") && lines.contains("SELECT"), "logs were collected: {lines}");
     for secret in PLANTED {
         assert!(!contains(&files, secret), "{secret} stands in a file");
         assert!(!said.contains(secret), "{secret} was said: {said}");

@@ -362,6 +362,84 @@ mod tests {
         assert!(!beside(&path, "-shm").exists() && !beside(&path, "-wal").exists());
     }
 
+    /// What version 1 wrote for one shop.
+    const ROWS_OF_VERSION_1: &str = "
+        INSERT INTO master_key (key_id, active, kind, params, checked, created_at) VALUES (x'01', 1, 'file', '', x'02', 1);
+        INSERT INTO app (app_id, name, platform, app_key, secret, redirect_uri, created_at)
+            VALUES (zeroblob(16), 'lazada', 'lazada', '500100', x'03', 'http://127.0.0.1:4617/callback', 1);
+        INSERT INTO authorisation (authorisation_id, app_id, generation, access, refresh, issued_at, access_expires_at, identity)
+            VALUES (zeroblob(16), zeroblob(16), 7, x'04', x'05', 1, 2, '{}');
+        INSERT INTO account (account_id, name, app_id, authorisation_id, created_at)
+            VALUES (zeroblob(16), 'shop', zeroblob(16), zeroblob(16), 1);";
+
+    /// A file as the first version left it.
+    async fn version_1(path: &Path) {
+        let options = SqliteConnectOptions::new().filename(path).create_if_missing(true);
+        let mut connection = SqliteConnection::connect_with(&options).await.unwrap();
+        let marks = format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = 1;");
+        for statements in ["PRAGMA journal_mode = WAL;", MIGRATIONS[0], ROWS_OF_VERSION_1, &marks] {
+            sqlx::raw_sql(sqlx::AssertSqlSafe(statements.to_owned())).execute(&mut connection).await.unwrap();
+        }
+        connection.close().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_file_of_the_first_version_is_brought_up_to_date_with_all_that_is_in_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("vault.db");
+        version_1(&path).await;
+        // Several programs of the new version may be started at once.
+        let (first, second) = tokio::join!(SqliteStore::open(&path), SqliteStore::open(&path));
+        let (store, second) = (first.unwrap(), second.unwrap());
+        second.close().await;
+        let rows = store.accounts().await.unwrap();
+        let [row] = rows.as_slice() else { panic!("{rows:?}") };
+        assert_eq!((row.account.name.as_str(), row.account.tags.len()), ("shop", 0));
+        let tokens = &row.authorisation.tokens;
+        assert_eq!(row.authorisation.generation, 7);
+        assert_eq!((tokens.access.as_deref(), tokens.refresh.as_deref()), (Some(&[4][..]), Some(&[5][..])));
+        // Nobody has planned it: a keeper looks at it first thing.
+        assert_eq!(tokens.due_at, Some(0));
+        assert_eq!(store.keys().await.unwrap()[0].state, KeyState::Active);
+        store.close().await;
+        // And opened again it stays so.
+        assert_eq!(SqliteStore::open(&path).await.unwrap().accounts().await.unwrap(), rows);
+    }
+
+    #[tokio::test]
+    async fn a_migration_that_is_cut_off_leaves_the_older_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("vault.db");
+        version_1(&path).await;
+        // In the way of the second migration: it fails in the middle.
+        let mut connection =
+            SqliteConnection::connect_with(&SqliteConnectOptions::new().filename(&path)).await.unwrap();
+        sqlx::raw_sql("CREATE TABLE event (x)").execute(&mut connection).await.unwrap();
+        SqliteStore::open(&path).await.unwrap_err();
+        let version: i32 = sqlx::query("SELECT user_version FROM pragma_user_version")
+            .fetch_one(&mut connection)
+            .await
+            .unwrap()
+            .get(0);
+        assert_eq!(version, 1);
+        // Out of the way again, all is there.
+        sqlx::raw_sql("DROP TABLE event").execute(&mut connection).await.unwrap();
+        assert_eq!(SqliteStore::open(&path).await.unwrap().accounts().await.unwrap().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_connection_whose_transaction_failed_is_not_used_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(&directory.path().join("vault.db")).await.unwrap();
+        // What SQLite does by itself when a write fails for want of space.
+        let mut transaction = store.pool.begin_with("BEGIN IMMEDIATE").await.unwrap();
+        sqlx::raw_sql("ROLLBACK").execute(&mut *transaction).await.unwrap();
+        drop(transaction);
+        for _ in 0..8 {
+            store.note(&crate::store::Notes::default()).await.unwrap();
+        }
+    }
+
     #[tokio::test]
     async fn a_full_disk_is_named_and_loses_nothing() {
         let directory = tempfile::tempdir().unwrap();

@@ -1,0 +1,202 @@
+//! Vaults that are damaged, older, read-only, or written by somebody else at the same time: what is said,
+//! and that nothing is overwritten. What keeps a vault from opening at all is in `open.rs`, ciphertexts
+//! in the wrong place are in `sealing.rs`.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
+
+mod support;
+
+use std::{fs, path::Path};
+
+use sesame_core::ErrorKind;
+use sesame_vault::{AccountState, Vault};
+use sqlx::{Connection as _, SqliteConnection};
+use support::{FakeTransport, Home, IopService, Policy, app, as_name, log_in};
+
+/// A closed vault of two shops, all of it in the one file.
+async fn two_shops() -> (Home, IopService) {
+    let mut home = Home::new(FakeTransport::json("{}"));
+    let service = IopService::new(Policy::Lives, &home.clock);
+    home.transport = service.transport();
+    let vault = home.open().await;
+    app(&vault, "lazada").await;
+    log_in(&vault, "lazada", as_name("one")).await.unwrap();
+    service.become_seller("2002");
+    log_in(&vault, "lazada", as_name("two")).await.unwrap();
+    vault.close().await;
+    sql(&home.path(), "PRAGMA wal_checkpoint(TRUNCATE)").await;
+    (home, service)
+}
+
+async fn connect(path: &Path) -> SqliteConnection {
+    SqliteConnection::connect(&format!("sqlite:{}", path.display())).await.unwrap()
+}
+
+async fn sql(path: &Path, statement: &'static str) {
+    let mut connection = connect(path).await;
+    sqlx::raw_sql(statement).execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+}
+
+async fn token(vault: &Vault, account: &str) -> sesame_core::Result<String> {
+    let handle = vault.handle(account).await?;
+    Ok(vault.token(&handle).await?.access.expose().to_owned())
+}
+
+/// The sealed columns of all authorisations.
+async fn sealed(path: &Path) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let mut connection = connect(path).await;
+    let rows = sqlx::query_as("SELECT access, refresh FROM authorisation ORDER BY authorisation_id")
+        .fetch_all(&mut connection)
+        .await
+        .unwrap();
+    connection.close().await.unwrap();
+    rows
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flipped_byte_in_a_refresh_token_is_never_sent_and_stays_as_it_is() {
+    let (home, service) = two_shops().await;
+    let whole = sealed(&home.path()).await;
+    // Head, nonce, text and tag of the sealed value: whichever byte it is.
+    for at in [0, 3, 9, 15, 30, whole[0].1.len() - 1] {
+        let mut damaged = whole[0].1.clone();
+        damaged[at] ^= 0x20;
+        let mut connection = connect(&home.path()).await;
+        let set = "UPDATE authorisation SET refresh = ?1 WHERE refresh = ?2";
+        sqlx::query(set).bind(&damaged).bind(&whole[0].1).execute(&mut connection).await.unwrap();
+
+        let vault = home.open().await;
+        let calls = home.transport.count();
+        let error = vault.refresh("one").await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Local, "byte {at}: {error:?}");
+        assert!(error.message().contains("one") && error.hint_text().is_some(), "byte {at}: {error:?}");
+        assert_eq!(home.transport.count(), calls, "byte {at}: something was sent");
+        // The other shop goes on.
+        assert!(vault.refresh("two").await.is_ok(), "byte {at}");
+        vault.close().await;
+        assert_eq!(sealed(&home.path()).await[0].1, damaged, "byte {at}");
+        sqlx::query(set).bind(&whole[0].1).bind(&damaged).execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+    }
+    // Put right, it goes on as if nothing had been.
+    service.become_seller("1001");
+    assert!(home.open().await.refresh("one").await.is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flipped_byte_anywhere_is_an_error_or_no_harm_and_never_another_token() {
+    let (home, _) = two_shops().await;
+    let good = home.open().await;
+    let right = [token(&good, "one").await.unwrap(), token(&good, "two").await.unwrap()];
+    good.close().await;
+    sql(&home.path(), "PRAGMA wal_checkpoint(TRUNCATE)").await;
+    let whole = fs::read(home.path()).unwrap();
+    // Every page is met, at places that differ from page to page.
+    let (mut refused, mut harmless) = (0, 0);
+    for at in (0..whole.len()).step_by(509) {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 1 << (at % 8);
+        fs::write(home.path(), &bytes).unwrap();
+        for file in ["vault.db-wal", "vault.db-shm"] {
+            let _ = fs::remove_file(home.path().with_file_name(file));
+        }
+        match Vault::open(home.options()).await {
+            Err(error) => {
+                assert_eq!(error.kind(), ErrorKind::Local, "byte {at}: {error:?}");
+                assert!(error.hint_text().is_some(), "byte {at}: {error:?}");
+                // A file that is refused is left as it is.
+                assert!(fs::read(home.path()).unwrap() == bytes, "byte {at}: the file was changed");
+                refused += 1;
+            }
+            Ok(vault) => {
+                for (account, right) in ["one", "two"].into_iter().zip(&right) {
+                    match token(&vault, account).await {
+                        Ok(token) => assert_eq!(token, *right, "byte {at}"),
+                        Err(error) => assert!(
+                            matches!(error.kind(), ErrorKind::Local | ErrorKind::Usage),
+                            "byte {at}: {error:?}"
+                        ),
+                    }
+                }
+                vault.close().await;
+                harmless += 1;
+            }
+        }
+    }
+    assert!(refused > 0 && harmless > 0, "{refused} refused, {harmless} opened");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_vault_on_a_read_only_file_system_says_so_and_sends_nothing() {
+    let (home, _) = two_shops().await;
+    let directory = home.path().parent().unwrap().to_owned();
+    let Some(_read_only) = ReadOnly::make(&directory) else {
+        return;
+    };
+    let before = fs::read(home.path()).unwrap();
+    let calls = home.transport.count();
+    let outcome = async {
+        let vault = Vault::open(home.options()).await?;
+        vault.refresh("one").await
+    };
+    let error = outcome.await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Local, "{error:?}");
+    assert!(error.message().contains("vault.db"), "{error}");
+    assert!(
+        error.hint_text().is_some_and(|hint| hint.contains("mode") || hint.contains("read")),
+        "{error:?}"
+    );
+    assert_eq!(home.transport.count(), calls);
+    assert!(fs::read(home.path()).unwrap() == before);
+}
+
+/// A directory that nothing can be written into while this lives. Modes do not hold root back, so for
+/// root it is mounted read-only. Nothing where neither works.
+struct ReadOnly<'a>(&'a Path);
+
+impl<'a> ReadOnly<'a> {
+    fn make(directory: &'a Path) -> Option<Self> {
+        use std::os::unix::fs::PermissionsExt as _;
+        fs::set_permissions(directory, fs::Permissions::from_mode(0o500)).unwrap();
+        let probe = directory.join("probe");
+        if fs::write(&probe, b"").is_err() {
+            return Some(Self(directory));
+        }
+        fs::remove_file(probe).unwrap();
+        let mount = |arguments: &[&str]| {
+            std::process::Command::new("mount")
+                .args(arguments)
+                .arg(directory)
+                .stderr(std::process::Stdio::null())
+                .status()
+                .is_ok_and(|status| status.success())
+        };
+        let source = directory.to_str().unwrap();
+        (mount(&["--bind", source]) && mount(&["-o", "remount,ro,bind"])).then_some(Self(directory))
+    }
+}
+
+impl Drop for ReadOnly<'_> {
+    fn drop(&mut self) {
+        use std::os::unix::fs::PermissionsExt as _;
+        let _ = std::process::Command::new("umount").arg(self.0).stderr(std::process::Stdio::null()).status();
+        let _ = fs::set_permissions(self.0, fs::Permissions::from_mode(0o700));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_writer_that_stays_is_named_and_nothing_is_spent() {
+    let (home, service) = two_shops().await;
+    let vault = home.open().await;
+    let mut other = connect(&home.path()).await;
+    sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
+    let error = vault.refresh("two").await.unwrap_err();
+    assert!(error.message().contains("locked by another program"), "{error}");
+    assert!(error.is_retryable() && error.hint_text().is_some());
+    assert_eq!(service.refreshes(), 0, "no token was spent that could not be stored");
+    // Who only reads is not held up.
+    assert!(token(&vault, "one").await.is_ok());
+    sqlx::raw_sql("ROLLBACK").execute(&mut other).await.unwrap();
+    assert_eq!(vault.refresh("two").await.unwrap().state, AccountState::Healthy);
+    assert_eq!(service.refreshes(), 1);
+}
