@@ -200,7 +200,7 @@ impl Server {
             }
             pause();
         }
-        let log = fs::read_to_string(self.directory.path().join("server.log")).unwrap_or_default();
+        let log = self.log();
         let end: Vec<&str> = log.lines().rev().take(10).collect();
         Err(format!("it did not start within {} s: {end:?}", STARTING.as_secs()))
     }
@@ -277,6 +277,11 @@ impl Server {
         let said = psql.stdin(Stdio::null()).output().expect("psql runs");
         assert!(said.status.success(), "{statements}: {}", String::from_utf8_lossy(&said.stderr));
         String::from_utf8_lossy(&said.stdout).into_owned()
+    }
+
+    /// Returns what it wrote to its log.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.directory.path().join("server.log")).unwrap_or_default()
     }
 
     /// Returns the CPU time of all its processes in seconds, user and system.
