@@ -7,6 +7,7 @@ mod support;
 
 use std::{sync::Arc, time::Duration};
 
+use base64::Engine as _;
 use sesame_core::{AppSecret, Error, ErrorKind};
 use sesame_testing::postgres::{PASSWORD, Server};
 use sesame_vault::{
@@ -127,6 +128,61 @@ async fn looking_makes_nothing() {
     );
     open(&fresh.by_socket).await;
     assert!(PostgresStore::exists(&database).await.unwrap());
+}
+
+/// A certificate for these names and its key, by an authority whose own certificate is in a file.
+fn certified(names: &[&str]) -> (String, String, tempfile::NamedTempFile) {
+    let authority_key = rcgen::KeyPair::generate().unwrap();
+    let mut authority = rcgen::CertificateParams::new(Vec::new()).unwrap();
+    authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let issuer = rcgen::Issuer::new(authority.clone(), &authority_key);
+    let key = rcgen::KeyPair::generate().unwrap();
+    let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+    let certificate = rcgen::CertificateParams::new(names).unwrap().signed_by(&key, &issuer).unwrap();
+    let root = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(root.path(), pem("CERTIFICATE", authority.self_signed(&authority_key).unwrap().der()))
+        .unwrap();
+    (pem("CERTIFICATE", certificate.der()), pem("PRIVATE KEY", &key.serialize_der()), root)
+}
+
+fn pem(what: &str, bytes: &[u8]) -> String {
+    let text = base64::engine::general_purpose::STANDARD.encode(bytes);
+    let lines: Vec<&str> =
+        text.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap()).collect();
+    format!("-----BEGIN {what}-----\n{}\n-----END {what}-----\n", lines.join("\n"))
+}
+
+#[tokio::test]
+async fn a_server_proves_its_name_by_its_certificate() {
+    let (certificate, key, root) = certified(&["localhost"]);
+    let server = Server::start_tls(&certificate, &key).unwrap();
+    let fresh = server.database();
+    let named = fresh.by_tcp.replace("127.0.0.1", "localhost");
+    let with = |address: &str, root: &tempfile::NamedTempFile| {
+        format!("{address}?sslmode=verify-full&sslrootcert={}", root.path().display())
+    };
+    let store = open(&with(&named, &root)).await;
+    rows::shop(&store).await;
+    let encrypted = "SELECT count(*) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) \
+                     WHERE ssl AND application_name = 'sesame'";
+    assert_eq!(server.sql(&fresh.name, encrypted).trim(), "1");
+
+    // Another name, an authority that nobody knows, one that is not its own, a file that is none.
+    let stranger = certified(&["localhost"]).2;
+    let broken = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(broken.path(), "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").unwrap();
+    for address in [
+        with(&fresh.by_tcp, &root),
+        format!("{named}?sslmode=verify-full"),
+        with(&named, &stranger),
+        with(&named, &broken),
+    ] {
+        let error = refused(&address).await;
+        assert!(error.message().contains("does not prove who it is"), "{address}: {error}");
+        assert!(error.hint_text().unwrap().contains("sslrootcert") && !error.is_retryable());
+    }
+    let error = refused(&format!("{named}?sslmode=verify-full&sslrootcert=/nowhere/ca.pem")).await;
+    assert!(error.message().contains("/nowhere/ca.pem"), "{error}");
 }
 
 /// Killed as by a power cut while answers are being written: what was said to be stored is there.
