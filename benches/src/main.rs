@@ -2,7 +2,7 @@
 //! sides of a ratio.
 //!
 //! ```text
-//! cargo run --release -p sesame-benches [-- signing|calls|sandbox|processes] [--json] [--quick]
+//! cargo run --release -p sesame-benches [-- signing|calls|sandbox|processes|postgres] [--json] [--quick]
 //! ```
 //!
 //! `processes` measures `target/release/sesame`, which has to be built before; `SESAME_BIN` names
@@ -12,6 +12,7 @@
 
 mod calls;
 mod median;
+mod postgres;
 mod processes;
 mod report;
 mod sandbox;
@@ -53,7 +54,7 @@ fn main() -> Result<()> {
     if cfg!(debug_assertions) {
         bail!("built without optimisation; run it with --release");
     }
-    let all = ["signing", "calls", "sandbox", "processes"];
+    let all = ["signing", "calls", "sandbox", "processes", "postgres"];
     if let Some(unknown) = names.iter().find(|name| !all.contains(&name.as_str())) {
         bail!("there is no measurement {unknown:?}; there are {}", all.join(", "));
     }
@@ -71,6 +72,9 @@ fn main() -> Result<()> {
     }
     if wanted("processes") {
         processes::measure(effort, &mut report)?;
+    }
+    if wanted("postgres") {
+        postgres::measure(effort, &mut report)?;
     }
     println!("{}", if json { report.json() } else { report.table() });
     if report.missed() > 0 {

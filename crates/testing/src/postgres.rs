@@ -7,7 +7,7 @@ use std::{
     fs,
     io::{self, Write as _},
     net::TcpListener,
-    os::unix::process::CommandExt as _,
+    os::unix::{fs::OpenOptionsExt as _, process::CommandExt as _},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::{
@@ -25,7 +25,7 @@ pub const USER: &str = "sesame";
 pub const PASSWORD: &str = "planted0database0password";
 
 /// How long the server may take to start, on a machine that is busy.
-const STARTING: Duration = Duration::from_secs(60);
+const STARTING: Duration = Duration::from_mins(1);
 /// What is to be run where the binaries are missing.
 const INSTALL: &str = "sudo apt-get update && sudo apt-get install -y --no-install-recommends postgresql";
 
@@ -85,30 +85,64 @@ impl Server {
     /// # Errors
     /// For people, when it cannot be started.
     pub fn start_in(parent: &Path, settings: &[&str]) -> Result<Self, String> {
+        Self::start_with(parent, settings, &[])
+    }
+
+    /// Starts a server that speaks TLS with this certificate and key, in PEM.
+    ///
+    /// # Errors
+    /// For people, when it cannot be started.
+    pub fn start_tls(certificate: &str, key: &str) -> Result<Self, String> {
+        // The names are as the server sees them, from its data.
+        let settings = ["ssl=on", "ssl_cert_file=../server.crt", "ssl_key_file=../server.key"];
+        let files = [("server.crt", certificate), ("server.key", key)];
+        Self::start_with(&std::env::temp_dir(), &settings, &files)
+    }
+
+    fn start_with(parent: &Path, settings: &[&str], files: &[(&str, &str)]) -> Result<Self, String> {
         let binaries = find_binaries().ok_or_else(|| format!("initdb is not installed. Run: {INSTALL}"))?;
         let failed = |what: &str, error: &io::Error| format!("{what}: {error}");
         let directory = tempfile::Builder::new()
             .prefix("sesame-pg-")
             .tempdir_in(parent)
             .map_err(|error| failed("no temporary directory", &error))?;
-        let account = other_account()?;
-        if let Some(account) = &account {
-            std::os::unix::fs::chown(directory.path(), Some(account.uid), Some(account.gid))
-                .map_err(|error| failed("the directory cannot be given away", &error))?;
-        }
         let port = free_port().map_err(|error| failed("no free port", &error))?;
         let server = Self {
             binaries,
             directory,
-            account,
+            account: other_account()?,
             port,
             settings: settings.iter().map(ToString::to_string).collect(),
             running: Mutex::default(),
             databases: AtomicUsize::new(1),
         };
+        server.give_away(server.directory.path())?;
+        for (name, content) in files {
+            server.write(name, content)?;
+        }
         server.make()?;
         server.run()?;
         Ok(server)
+    }
+
+    /// Makes a file or directory the server's.
+    fn give_away(&self, path: &Path) -> Result<(), String> {
+        let Some(Account { uid, gid }) = self.account else { return Ok(()) };
+        std::os::unix::fs::chown(path, Some(uid), Some(gid))
+            .map_err(|error| format!("{} cannot be given away: {error}", path.display()))
+    }
+
+    /// Writes a file that the server alone can read.
+    fn write(&self, name: &str, content: &str) -> Result<PathBuf, String> {
+        let path = self.directory.path().join(name);
+        let mut options = fs::OpenOptions::new();
+        options.write(true).create_new(true).mode(0o600);
+        options
+            .open(&path)
+            .and_then(|mut file| file.write_all(content.as_bytes()))
+            .map_err(|error| format!("{name}: {error}"))?;
+        self.give_away(&path)?;
+        Ok(path)
     }
 
     fn data(&self) -> PathBuf {
@@ -132,12 +166,7 @@ impl Server {
     }
 
     fn make(&self) -> Result<(), String> {
-        let password = self.directory.path().join("password");
-        fs::write(&password, PASSWORD).map_err(|error| format!("the password file: {error}"))?;
-        if let Some(account) = &self.account {
-            std::os::unix::fs::chown(&password, Some(account.uid), Some(account.gid))
-                .map_err(|error| format!("the password file: {error}"))?;
-        }
+        let password = self.write("password", PASSWORD)?;
         let mut initdb = self.command(self.binaries.join("initdb"));
         initdb.args(["--auth-local=trust", "--auth-host=scram-sha-256", "--no-sync", "--encoding=UTF8"]);
         initdb.args(["--username", USER, "--pgdata"]).arg(self.data()).arg("--pwfile").arg(&password);
@@ -200,7 +229,7 @@ impl Server {
             }
             pause();
         }
-        let log = fs::read_to_string(self.directory.path().join("server.log")).unwrap_or_default();
+        let log = self.log();
         let end: Vec<&str> = log.lines().rev().take(10).collect();
         Err(format!("it did not start within {} s: {end:?}", STARTING.as_secs()))
     }
@@ -279,6 +308,11 @@ impl Server {
         String::from_utf8_lossy(&said.stdout).into_owned()
     }
 
+    /// Returns what it wrote to its log.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.directory.path().join("server.log")).unwrap_or_default()
+    }
+
     /// Returns the CPU time of all its processes in seconds, user and system.
     pub fn cpu_seconds(&self) -> f64 {
         let first = self.pid();
@@ -316,7 +350,7 @@ fn find_binaries() -> Option<PathBuf> {
 /// Finds another user when this one is root.
 fn other_account() -> Result<Option<Account>, String> {
     use std::os::unix::fs::MetadataExt as _;
-    let me = fs::metadata("/proc/self").map(|about| about.uid()).unwrap_or(1);
+    let me = fs::metadata("/proc/self").map_or(1, |about| about.uid());
     if me != 0 {
         return Ok(None);
     }

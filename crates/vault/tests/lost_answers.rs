@@ -6,7 +6,7 @@ mod support;
 use std::sync::{Arc, atomic::Ordering};
 
 use sesame_core::{Clock as _, Error, ErrorKind};
-use sesame_vault::{Account, AccountState, Vault, store::SqliteStore};
+use sesame_vault::{Account, AccountState, Vault};
 use support::{FakeTransport, FlakyStore, Home, IopService, Policy, app, as_name, log_in};
 
 const DAY: u64 = 86_400;
@@ -83,11 +83,11 @@ async fn a_refresh_cut_off_after_it_was_sent_is_reported_for_what_it_is() {
 
 /// How many files stand in the journal.
 fn reserves(shop: &Shop) -> usize {
-    std::fs::read_dir(shop.home.path().with_file_name("vault.db.journal")).map_or(0, Iterator::count)
+    std::fs::read_dir(shop.home.journal()).map_or(0, Iterator::count)
 }
 
 async fn flaky(shop: &Shop) -> (Arc<FlakyStore>, Vault) {
-    let store = Arc::new(FlakyStore::new(SqliteStore::open(&shop.home.path()).await.unwrap()));
+    let store = Arc::new(FlakyStore::over(shop.home.store().await));
     let vault = Vault::open_with(shop.home.options(), store.clone()).await.unwrap();
     (store, vault)
 }
@@ -111,7 +111,7 @@ async fn a_store_that_stays_away_sends_the_answer_to_the_sealed_journal() {
     shop.home.clock.advance_secs(LIFE + 5);
     let token = vault.token_of(&handle).await.unwrap();
     assert_eq!((token.access.expose(), token.generation), (shop.service.access().as_str(), 2));
-    let journal = shop.home.path().with_file_name("vault.db.journal");
+    let journal = shop.home.journal();
     let bytes = support::all_bytes(&journal);
     assert!(!bytes.is_empty());
     for secret in ["planted0access0", "planted0refresh0"] {
@@ -152,8 +152,8 @@ async fn a_journal_entry_that_was_overtaken_overwrites_nothing() {
     shop.home.clock.advance_secs(LIFE + 5);
     vault.token_of(&handle).await.unwrap();
     // A login stores newer tokens while the journal cannot be replayed: hide it meanwhile.
-    let journal = shop.home.path().with_file_name("vault.db.journal");
-    let hidden = shop.home.path().with_file_name("hidden");
+    let journal = shop.home.journal();
+    let hidden = shop.home.journal().with_file_name("hidden");
     std::fs::rename(&journal, &hidden).unwrap();
     log_in(&shop.vault, "lazada", as_name("shop")).await.unwrap();
     let newest = shop.service.access();
@@ -180,7 +180,7 @@ async fn an_answer_that_can_be_kept_nowhere_is_said_loudly() {
     let shop = shop(Policy::Lives).await;
     let (store, vault) = flaky(&shop).await;
     // While the answer is on its way, a file comes where the journal's directory was.
-    let journal = shop.home.path().with_file_name("vault.db.journal");
+    let journal = shop.home.journal();
     shop.home.transport.answer({
         let (service, journal) = (shop.service.clone(), journal.clone());
         move |seen| {
@@ -208,7 +208,7 @@ async fn an_answer_that_can_be_kept_nowhere_is_said_loudly() {
 #[tokio::test(flavor = "multi_thread")]
 async fn without_room_for_the_answer_nothing_is_spent() {
     let shop = shop(Policy::Dies).await;
-    let journal = shop.home.path().with_file_name("vault.db.journal");
+    let journal = shop.home.journal();
     std::fs::remove_dir(&journal).unwrap();
     // A file where the journal's directory would be: no room can be taken.
     std::fs::write(&journal, b"").unwrap();
@@ -234,7 +234,7 @@ async fn the_room_for_the_answer_is_taken_before_the_call_and_given_back() {
     let vault = shop.vault.clone();
     let refreshing = tokio::spawn(async move { vault.refresh("shop").await });
     shop.home.transport.arrivals(2).await;
-    let journal = shop.home.path().with_file_name("vault.db.journal");
+    let journal = shop.home.journal();
     let file = std::fs::read_dir(&journal).unwrap().next().unwrap().unwrap();
     assert!(file.metadata().unwrap().len() >= 16 << 10);
     shop.home.transport.open_gate();
@@ -255,7 +255,7 @@ fn killed(holder: &str) -> String {
 #[cfg(target_os = "linux")]
 #[tokio::test(flavor = "multi_thread")]
 async fn the_lease_of_a_killed_process_is_taken_over_at_once() {
-    use sesame_vault::store::{Claim, TokenStore as _};
+    use sesame_vault::store::Claim;
 
     let shop = shop(Policy::Lives).await;
     // What a live process writes into the row, seen while it refreshes.
@@ -263,7 +263,7 @@ async fn the_lease_of_a_killed_process_is_taken_over_at_once() {
     let vault = shop.vault.clone();
     let refreshing = tokio::spawn(async move { vault.refresh("shop").await });
     shop.home.transport.arrivals(2).await;
-    let store = SqliteStore::open(&shop.home.path()).await.unwrap();
+    let store = shop.home.store().await;
     let row = store.account("shop").await.unwrap().unwrap().authorisation;
     let alive = row.lease_owner.unwrap();
     shop.home.transport.open_gate();

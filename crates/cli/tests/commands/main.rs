@@ -11,6 +11,7 @@ mod accounts;
 mod apps;
 mod calls;
 mod catalogue;
+mod database;
 mod demo;
 mod every_command;
 mod interruptions;

@@ -32,7 +32,7 @@ fn only_this_machine_may_be_an_endpoint() {
 #[test]
 fn other_vaults_are_refused_without_their_password() {
     let mut house = House::empty();
-    house.set("SESAME_VAULT", "postgres://user:plantedpassword@db/vault");
+    house.set("SESAME_VAULT", "mysql://user:plantedpassword@db/vault");
     let done = house.run(&["accounts"]).fails(2);
     assert!(!done.stderr.contains("plantedpassword"), "{}", done.stderr);
     let doctor = house.run(&["doctor"]);

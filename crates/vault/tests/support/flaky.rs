@@ -11,13 +11,13 @@ use sesame_vault::{
     store::{
         AccountRow, AppRow, AuditQuery, AuditRow, AuthorisationRow, Claim, Due, DueClaim, EventRow,
         FailedRefresh, FullRow, Intent, KeyRow, Lease, NewRows, Notes, PendingLogin, Planned, Sealed,
-        SealedPlace, Sink, SqliteStore, TokenColumns, TokenStore,
+        SealedPlace, Sink, TokenColumns, TokenStore,
     },
 };
 
 /// Fails the next so many writes of tokens, or intents.
 pub struct FlakyStore {
-    inner: SqliteStore,
+    inner: Arc<dyn TokenStore>,
     pub fail_replace: Arc<AtomicUsize>,
     pub fail_claim: Arc<AtomicUsize>,
     pub fail_taken: Arc<AtomicUsize>,
@@ -35,7 +35,11 @@ pub struct Breakdown {
 }
 
 impl FlakyStore {
-    pub fn new(inner: SqliteStore) -> Self {
+    pub fn new(inner: impl TokenStore + 'static) -> Self {
+        Self::over(Arc::new(inner))
+    }
+
+    pub fn over(inner: Arc<dyn TokenStore>) -> Self {
         Self {
             inner,
             fail_replace: Arc::default(),
@@ -44,9 +48,7 @@ impl FlakyStore {
             breakdown: Arc::default(),
         }
     }
-}
 
-impl FlakyStore {
     fn key_call<'a, T: Send + 'a>(&'a self, call: BoxFuture<'a, Result<T>>) -> BoxFuture<'a, Result<T>> {
         let mut breakdown = self.breakdown.lock().unwrap();
         let Some(state) = breakdown.as_mut() else { return call };

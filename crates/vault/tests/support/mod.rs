@@ -28,7 +28,11 @@ pub use gateway::{IopService, Policy};
 use jiff::Timestamp;
 use sesame_catalog::{Catalog, Endpoint};
 use sesame_core::{AppSecret, BoxFuture, Clock, HttpRequest, HttpResponse, Result, Transport};
-use sesame_vault::{App, Callback, KeyChoice, Location, LoginOptions, NewApp, Vault, VaultOptions};
+use sesame_testing::postgres;
+use sesame_vault::{
+    App, Callback, Database, KeyChoice, Location, LoginOptions, NewApp, Vault, VaultOptions,
+    store::{PostgresStore, SqliteStore, TokenStore},
+};
 pub use socket::SocketTransport;
 use tokio::sync::{Semaphore, watch};
 
@@ -209,6 +213,7 @@ pub fn reply(status: u16, body: impl Into<String>) -> HttpResponse {
 /// A vault in a directory of its own.
 pub struct Home {
     pub directory: tempfile::TempDir,
+    database: Option<Database>,
     pub clock: FakeClock,
     pub transport: FakeTransport,
     pub catalog: Arc<Catalog>,
@@ -218,6 +223,11 @@ impl Home {
     pub fn new(transport: FakeTransport) -> Self {
         Self {
             directory: tempfile::tempdir().unwrap(),
+            // The binary `over_postgresql` runs the same tests over the other store.
+            database: module_path!().starts_with("over_postgresql").then(|| {
+                let fresh = postgres::Server::shared().database();
+                Database::parse(&fresh.by_socket).unwrap()
+            }),
             clock: FakeClock::new(),
             transport,
             catalog: Arc::new(Catalog::builtin()),
@@ -230,7 +240,12 @@ impl Home {
 
     pub fn options(&self) -> VaultOptions {
         VaultOptions {
-            location: Location::Sqlite(self.path()),
+            location: match &self.database {
+                None => Location::Sqlite(self.path()),
+                Some(database) => {
+                    Location::Postgres(Box::new(database.clone())).at_home(self.directory.path().join("home"))
+                }
+            },
             key: KeyChoice::File,
             clock: Arc::new(self.clock.clone()),
             transport: Arc::new(self.transport.clone()),
@@ -241,6 +256,21 @@ impl Home {
 
     pub fn sandboxed(&self) -> VaultOptions {
         VaultOptions { endpoint: Some(Endpoint::parse("http://127.0.0.1:4600").unwrap()), ..self.options() }
+    }
+
+    /// The vault's store, opened once more.
+    pub async fn store(&self) -> Arc<dyn TokenStore> {
+        match &self.database {
+            None => Arc::new(SqliteStore::open(&self.path()).await.unwrap()),
+            Some(database) => Arc::new(PostgresStore::open(database).await.unwrap()),
+        }
+    }
+
+    /// Where its journal is, or will be.
+    pub fn journal(&self) -> std::path::PathBuf {
+        let files = std::fs::read_dir(self.directory.path().join("home")).unwrap();
+        let mut paths = files.map(|entry| entry.unwrap().path());
+        paths.find(|path| path.extension().is_some_and(|end| end == "key")).unwrap().with_extension("journal")
     }
 
     pub async fn open(&self) -> Vault {

@@ -4,6 +4,8 @@
 //! dropped half-way is closed: what it was in the middle of cannot be known.
 
 use std::{
+    io,
+    path::PathBuf,
     sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -38,6 +40,8 @@ pub(super) enum Failure {
     Busy,
     /// No connection could be made.
     Unreachable(sqlx::Error),
+    /// A file of the address cannot be read.
+    NoFile(PathBuf, io::Error),
     /// No connection was made in time.
     NoConnection,
     /// No answer came in time.
@@ -81,6 +85,8 @@ struct Idle {
 
 pub(super) struct Connections {
     options: PgConnectOptions,
+    /// Certificates and a key that the connection is made with.
+    files: Vec<PathBuf>,
     permits: Semaphore,
     idle: Mutex<Vec<Idle>>,
 }
@@ -102,7 +108,13 @@ impl Lent<'_> {
 
 impl Connections {
     pub(super) fn to(database: &Database) -> Self {
-        Self { options: options(database), permits: Semaphore::new(MOST), idle: Mutex::default() }
+        let files = [&database.root_certificate, &database.certificate, &database.certificate_key];
+        Self {
+            options: options(database),
+            files: files.into_iter().flatten().cloned().collect(),
+            permits: Semaphore::new(MOST),
+            idle: Mutex::default(),
+        }
     }
 
     fn idle(&self) -> MutexGuard<'_, Vec<Idle>> {
@@ -140,6 +152,12 @@ impl Connections {
     }
 
     async fn connect(&self) -> Outcome<PgConnection> {
+        // Looked at first: the library's error would be that of a missing socket.
+        for path in &self.files {
+            if let Err(error) = tokio::fs::File::open(path).await {
+                return Err(Failure::NoFile(path.clone(), error));
+            }
+        }
         let made = timeout(CONNECTING, async {
             let mut connection = self.options.connect().await?;
             sqlx::raw_sql(SETTINGS).execute(&mut connection).await?;

@@ -18,6 +18,12 @@ pub(super) fn describe(database: &Database, failure: Failure) -> Error {
             true,
             None,
         ),
+        Failure::NoFile(path, error) => (
+            format!("the certificate file {} of the vault's address cannot be read: {error}", path.display()),
+            "Check its name in SESAME_VAULT, and who may read it.",
+            false,
+            None,
+        ),
         Failure::NoConnection => (
             format!("the vault's database {place} cannot be reached: no connection within 10 seconds"),
             "Check host and port in SESAME_VAULT, the network and the firewall.",

@@ -1,0 +1,9 @@
+//! The vault's tests of logins, refreshes and lost answers, over PostgreSQL. Where their homes keep the
+//! vault is decided in `support`, by the name of this binary.
+
+#[path = "login.rs"]
+mod login;
+#[path = "lost_answers.rs"]
+mod lost_answers;
+#[path = "refresh.rs"]
+mod refresh;
