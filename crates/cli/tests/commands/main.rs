@@ -21,3 +21,4 @@ mod shops;
 mod signing;
 mod trouble;
 mod usage;
+mod vault;
