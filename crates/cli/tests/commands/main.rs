@@ -24,3 +24,4 @@ mod shops;
 mod signing;
 mod trouble;
 mod usage;
+mod vault;
