@@ -69,7 +69,7 @@ async fn every_shape_is_signed_as_its_protocol_says() {
         .unwrap();
     let request = stage.gateway.seen().pop().unwrap();
     signature_is_right(&request, Shape::IopRest, "/alibaba/icbu/product/list", Digest::HmacSha256);
-    assert!(request.headers.contains(&("X-Protocol", "GOP".to_owned())), "{:?}", request.headers);
+    assert!(request.headers.contains(&("X-Protocol", "GOP".into())), "{:?}", request.headers);
 
     stage
         .client
@@ -572,7 +572,7 @@ async fn a_wait_that_is_too_long_for_a_repeat_is_said_beside_the_failure() {
     // The first attempt fails for the network; meanwhile another call of the app is banned.
     let now = stage.clock.now();
     stage.gateway.then(move |_| {
-        let names = Names { platform: "lazada", app: "123456", account: "lazada", api: "/other" };
+        let names = &Names { platform: "lazada", app: "123456", account: "lazada", api: "/other" };
         let banned = quota.refused(Key { scope: Scope::App, names }, now, Some(Duration::from_hours(10)));
         drop(banned);
         Err(unreached())
