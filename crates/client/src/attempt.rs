@@ -152,7 +152,7 @@ pub(crate) fn signed(
             Method::Post => {
                 let mut request = HttpRequest::new(Method::Post, encoded.url.clone());
                 request.body = form.into();
-                request.content_type = Some(FORM.to_owned());
+                request.content_type = Some(FORM.into());
                 request
             }
             Method::Get => {

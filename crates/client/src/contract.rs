@@ -6,6 +6,7 @@
 //! encrypted text), so going against them is a warning.
 
 use std::{
+    borrow::Cow,
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError, RwLock},
 };
@@ -26,7 +27,7 @@ const MAX_WARNINGS: usize = 20;
 pub(crate) struct Contract {
     pub(crate) api: Api,
     pub(crate) digest: DigestChoice,
-    pub(crate) headers: Vec<(&'static str, String)>,
+    pub(crate) headers: Vec<(&'static str, Cow<'static, str>)>,
     pub(crate) documented: Documented,
     /// Where the parameters are that a caller gives.
     params: Vec<usize>,
@@ -51,8 +52,7 @@ impl Contract {
         let digest = platform.digest(api.shape).cloned().ok_or_else(|| {
             Error::usage(format!("the platform {} has no requests of the shape {}", platform.name, api.shape))
         })?;
-        let headers =
-            platform.headers.iter().map(|(name, value)| (header_name(name), value.clone())).collect();
+        let headers = platform.headers.iter().map(|(name, value)| (kept(name), kept(value).into())).collect();
         let warning = (!api.known).then(|| {
             let how = match api.safety {
                 Safety::Read => "as a read, which its name suggests",
@@ -283,16 +283,16 @@ impl Contracts {
     }
 }
 
-/// Makes a header name of the platform data live as long as the process, once for each name: the
-/// data has a handful of them.
-fn header_name(name: &str) -> &'static str {
-    static NAMES: Mutex<Vec<&'static str>> = Mutex::new(Vec::new());
-    let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(known) = names.iter().find(|known| **known == name) {
+/// Makes the name or the value of a header in the platform data live as long as the process, once for
+/// each text: the data has a handful of them, and every request carries them.
+fn kept(text: &str) -> &'static str {
+    static TEXTS: Mutex<Vec<&'static str>> = Mutex::new(Vec::new());
+    let mut texts = TEXTS.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(known) = texts.iter().find(|known| **known == text) {
         return known;
     }
-    let kept: &'static str = name.to_owned().leak();
-    names.push(kept);
+    let kept: &'static str = text.to_owned().leak();
+    texts.push(kept);
     kept
 }
 
@@ -357,8 +357,8 @@ mod tests {
     }
 
     #[test]
-    fn header_names_are_kept_once() {
-        let first = header_name("X-Protocol");
-        assert!(std::ptr::eq(first, header_name("X-Protocol")));
+    fn header_texts_are_kept_once() {
+        let first = kept("X-Protocol");
+        assert!(std::ptr::eq(first, kept("X-Protocol")));
     }
 }

@@ -69,7 +69,7 @@ async fn every_shape_is_signed_as_its_protocol_says() {
         .unwrap();
     let request = stage.gateway.seen().pop().unwrap();
     signature_is_right(&request, Shape::IopRest, "/alibaba/icbu/product/list", Digest::HmacSha256);
-    assert!(request.headers.contains(&("X-Protocol", "GOP".to_owned())), "{:?}", request.headers);
+    assert!(request.headers.contains(&("X-Protocol", "GOP".into())), "{:?}", request.headers);
 
     stage
         .client

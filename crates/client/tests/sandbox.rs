@@ -14,7 +14,7 @@ use sesame_core::{ErrorKind, HttpRequest, Transport};
 async fn control(practice: &Practice, path: &str, body: &Value) -> Value {
     let mut request =
         HttpRequest::new(sesame_core::request::Method::Post, format!("{}/_sandbox/{path}", practice.url()));
-    request.content_type = Some("application/json".to_owned());
+    request.content_type = Some("application/json".into());
     request.body = body.to_string().into();
     let response = HttpTransport::new().send(request).await.unwrap();
     assert!(response.status < 300, "{path}: {} {:?}", response.status, response.body);

@@ -123,7 +123,7 @@ async fn sends_what_it_is_given_and_reads_what_comes() {
     })
     .await;
     let mut request = post(&server.url);
-    request.headers.push(("X-Protocol", "GOP".to_owned()));
+    request.headers.push(("X-Protocol", "GOP".into()));
     let response = send(request).await.unwrap();
     let seen = String::from_utf8(response.body.to_vec()).unwrap();
     assert!(seen.starts_with("POST /rest/order/get HTTP/1.1\r\n"), "{seen}");

@@ -1,6 +1,6 @@
 //! HTTP requests as values, and the door they leave by.
 
-use std::{fmt, future::Future, pin::Pin, time::Duration};
+use std::{borrow::Cow, fmt, future::Future, pin::Pin, time::Duration};
 
 use bytes::{BufMut, Bytes, BytesMut};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -44,9 +44,9 @@ pub struct HttpRequest {
     /// The absolute URL, with its query.
     pub url: String,
     /// The media type of the body.
-    pub content_type: Option<String>,
+    pub content_type: Option<Cow<'static, str>>,
     /// More headers, in order.
-    pub headers: Vec<(&'static str, String)>,
+    pub headers: Vec<(&'static str, Cow<'static, str>)>,
     /// The body; empty with GET.
     pub body: Bytes,
     /// The time limit for the whole exchange.
@@ -75,7 +75,7 @@ impl HttpRequest {
         let mut body = Vec::with_capacity(512);
         encode_form(&mut body, pairs);
         request.body = body.into();
-        request.content_type = Some(FORM.to_owned());
+        request.content_type = Some(FORM.into());
         request
     }
 
@@ -117,7 +117,7 @@ impl HttpRequest {
         body.put_slice(boundary.as_bytes());
         body.put_slice(b"--\r\n");
         request.body = body.freeze();
-        request.content_type = Some(format!("multipart/form-data; boundary={boundary}"));
+        request.content_type = Some(format!("multipart/form-data; boundary={boundary}").into());
         request
     }
 }

@@ -198,7 +198,7 @@ async fn a_seller_who_revokes_is_asked_again_and_comes_back() {
         let mut revoke =
             HttpRequest::new(Method::Post, format!("{}/_sandbox/tokens/revoke", world.sandbox.url()));
         revoke.body = format!(r#"{{"platform":"{}"}}"#, app.platform).into();
-        revoke.content_type = Some("application/json".to_owned());
+        revoke.content_type = Some("application/json".into());
         assert_eq!(SocketTransport.send(revoke).await.unwrap().status, 200, "{}", app.platform);
         let error = vault.refresh(&account.name).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Authorisation, "{}: {error:?}", app.platform);

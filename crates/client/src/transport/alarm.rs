@@ -1,10 +1,6 @@
 //! The timer of a connection.
 
-use std::{
-    future::poll_fn,
-    pin::{Pin, pin},
-    task::Poll,
-};
+use std::{future::poll_fn, pin::Pin, task::Poll};
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
@@ -20,15 +16,20 @@ impl Alarm {
         Self(Box::pin(sleep_until(Instant::now())))
     }
 
+    /// Sets the time for all work from here on.
+    pub(super) fn set(&mut self, deadline: Instant) {
+        self.0.as_mut().reset(deadline);
+    }
+
     /// Works until it is done or the time has come; then there is nothing.
-    pub(super) async fn limit<T>(&mut self, deadline: Instant, work: impl Future<Output = T>) -> Option<T> {
-        let mut alarm = self.0.as_mut();
-        alarm.as_mut().reset(deadline);
-        let mut work = pin!(work);
-        poll_fn(|context| match work.as_mut().poll(context) {
+    /// The work is pinned by the caller: an `async` function would hold what is moved into it twice.
+    pub(super) fn limit<'a, F: Future>(
+        &'a mut self,
+        mut work: Pin<&'a mut F>,
+    ) -> impl Future<Output = Option<F::Output>> + 'a {
+        poll_fn(move |context| match work.as_mut().poll(context) {
             Poll::Ready(done) => Poll::Ready(Some(done)),
-            Poll::Pending => alarm.as_mut().poll(context).map(|()| None),
+            Poll::Pending => self.0.as_mut().poll(context).map(|()| None),
         })
-        .await
     }
 }

@@ -13,13 +13,14 @@ mod pool;
 #[cfg(test)]
 mod tls_tests;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{borrow::Cow, fmt, pin::pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{
     HeaderMap, Request,
     header::{self, HeaderName, HeaderValue},
+    http::uri::PathAndQuery,
 };
 use sesame_core::{BoxFuture, Error, HttpRequest, HttpResponse, Result, Transport, request::Method};
 use tokio::{
@@ -86,61 +87,70 @@ impl HttpTransport {
     /// Checks a request and turns it into hyper's; nothing is sent. Apart from the exchange, so that
     /// the request does not make its future large: one is allocated for every call.
     fn lay_out(&self, mut request: HttpRequest) -> Result<Ready> {
-        let deadline = Instant::now() + request.timeout;
-        let body = std::mem::take(&mut request.body);
+        let now = Instant::now();
         let (origin, path) = origin::split(&request.url)?;
         let origin = self.pool.origin(origin)?;
-        let message = message(&origin, path, &request, body)?;
-        Ok(Ready { origin, message, deadline, timeout: request.timeout, limit: request.max_reply })
+        let mut message = message(&origin, path, request.method, std::mem::take(&mut request.body))?;
+        add_headers(message.headers_mut(), &origin, request.content_type, request.headers)?;
+        let (timeout, limit) = (request.timeout, request.max_reply);
+        Ok(Ready { origin, message, now, deadline: now + timeout, timeout, limit })
     }
 
-    async fn exchange(&self, ready: Ready) -> Result<HttpResponse> {
-        let Ready { origin, mut message, deadline, timeout, limit } = ready;
-        // The semaphore is never closed, so only the time can run out here.
-        let permit = match self.in_flight.try_acquire() {
-            Ok(permit) => Some(permit),
-            Err(_) => {
-                Box::pin(timeout_at(deadline, self.in_flight.acquire())).await.ok().and_then(Result::ok)
-            }
-        };
-        let Some(_permit) = permit else {
-            return Err(failure::timed_out("all connections were busy", timeout, false));
-        };
-
-        let mut may_reuse = true;
-        loop {
-            let idle = if may_reuse { origin.check_out(deadline).await } else { None };
-            let reused = idle.is_some();
-            let mut connection = match idle {
-                Some(connection) => connection,
-                // Rare and large: in a box of its own it does not make every exchange large.
-                None => Box::pin(self.connector.open(&origin, deadline, timeout)).await?,
+    /// Sends a request and reads the reply.
+    #[expect(clippy::manual_async_fn, reason = "an async function holds what is given to it twice")]
+    fn exchange(&self, mut ready: Ready) -> impl Future<Output = Result<HttpResponse>> + Send + '_ {
+        async move {
+            let (deadline, timeout) = (ready.deadline, ready.timeout);
+            // The semaphore is never closed, so only the time can run out here.
+            let permit = if let Ok(permit) = self.in_flight.try_acquire() {
+                Some(permit)
+            } else {
+                let permit = Box::pin(timeout_at(deadline, self.in_flight.acquire())).await;
+                ready.now = Instant::now();
+                permit.ok().and_then(Result::ok)
             };
-            let Connection { sender, alarm, .. } = &mut connection;
-            // From here on the request may arrive at the other side.
-            let exchange = async {
-                match sender.try_send_request(message).await {
-                    Ok(response) => {
-                        let (head, incoming) = response.into_parts();
-                        let body = body::read(origin.name(), &head.headers, incoming, limit).await?;
-                        Ok(Ok(reply(head.status.as_u16(), &head.headers, body)))
-                    }
+            let Some(_permit) = permit else {
+                return Err(failure::timed_out("all connections were busy", timeout, false));
+            };
+
+            let mut may_reuse = true;
+            loop {
+                let origin = &ready.origin;
+                let idle = if may_reuse { origin.check_out(ready.now, deadline).await } else { None };
+                let reused = idle.is_some();
+                let mut connection = match idle {
+                    Some(connection) => connection,
+                    // Rare and large: in a box of its own it does not make every exchange large.
+                    None => Box::pin(self.connector.open(origin, deadline, timeout)).await?,
+                };
+                let Connection { sender, alarm, .. } = &mut connection;
+                let late = || failure::timed_out("no complete answer came", timeout, true);
+                alarm.set(deadline);
+                // From here on the request may arrive at the other side.
+                let sent = pin!(sender.try_send_request(ready.message));
+                let response = match alarm.limit(sent).await.ok_or_else(late)? {
+                    Ok(response) => response,
                     Err(mut error) => match error.take_message() {
                         // hyper hands the request back when not a byte of it was written. The
                         // gateway closed an idle connection: once more, on a fresh one.
-                        Some(unsent) if reused => Ok(Err(unsent)),
-                        unsent => Err(failure::broken(origin.name(), &error.into_error(), unsent.is_none())),
+                        Some(unsent) if reused => {
+                            (ready.message, may_reuse) = (unsent, false);
+                            continue;
+                        }
+                        unsent => {
+                            return Err(failure::broken(
+                                origin.name(),
+                                &error.into_error(),
+                                unsent.is_none(),
+                            ));
+                        }
                     },
-                }
-            };
-            match alarm.limit(deadline, exchange).await {
-                Some(Ok(Ok(response))) => {
-                    origin.check_in(connection);
-                    return Ok(response);
-                }
-                Some(Ok(Err(unsent))) => (message, may_reuse) = (unsent, false),
-                Some(Err(error)) => return Err(error),
-                None => return Err(failure::timed_out("no complete answer came", timeout, true)),
+                };
+                let (head, incoming) = response.into_parts();
+                let body = pin!(body::read(origin.name(), &head.headers, incoming, ready.limit));
+                let body = alarm.limit(body).await.ok_or_else(late)??;
+                origin.check_in(connection);
+                return Ok(reply(head.status.as_u16(), &head.headers, body));
             }
         }
     }
@@ -171,47 +181,63 @@ impl Transport for HttpTransport {
 struct Ready {
     origin: Arc<Origin>,
     message: Request<Full<Bytes>>,
+    now: Instant,
     deadline: Instant,
     timeout: Duration,
     limit: usize,
 }
 
 /// Builds hyper's request.
-fn message(origin: &Origin, path: &str, request: &HttpRequest, body: Bytes) -> Result<Request<Full<Bytes>>> {
+fn message(origin: &Origin, path: &str, method: Method, body: Bytes) -> Result<Request<Full<Bytes>>> {
     // A fragment never travels.
     let path = if path.as_bytes().contains(&b'#') { path.split('#').next().unwrap_or(path) } else { path };
     let path = if path.is_empty() || path.starts_with('?') { &format!("/{path}") } else { path };
-    let uri = hyper::Uri::builder()
-        .path_and_query(path)
-        .build()
+    let path = PathAndQuery::try_from(path)
         .map_err(|error| Error::usage(format!("the URL for {} cannot be sent: {error}", origin.name())))?;
 
     let mut message = Request::new(Full::new(body));
-    *message.method_mut() = match request.method {
+    *message.method_mut() = match method {
         Method::Get => hyper::Method::GET,
         Method::Post => hyper::Method::POST,
     };
-    *message.uri_mut() = uri;
-    let headers = message.headers_mut();
-    headers.reserve(6 + request.headers.len());
+    *message.uri_mut() = path.into();
+    Ok(message)
+}
+
+fn add_headers(
+    headers: &mut HeaderMap,
+    origin: &Origin,
+    content_type: Option<Cow<'static, str>>,
+    more: Vec<(&'static str, Cow<'static, str>)>,
+) -> Result<()> {
+    // Four of our own, and the length that hyper adds. With one more than there are, the map is twice
+    // as large and the allocator takes its slow way.
+    headers.reserve(5 + more.len());
     headers.insert(header::HOST, origin.host_header());
     headers.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
     headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
-    if let Some(kind) = &request.content_type {
+    if let Some(kind) = content_type {
         headers.insert(header::CONTENT_TYPE, value_of("Content-Type", kind)?);
     }
-    for (name, value) in &request.headers {
+    for (name, value) in more {
         let key = HeaderName::from_bytes(name.as_bytes())
             .map_err(|_| Error::usage(format!("{name:?} is no name of an HTTP header")))?;
         headers.insert(key, value_of(name, value)?);
     }
-    Ok(message)
+    Ok(())
 }
 
-fn value_of(name: &str, value: &str) -> Result<HeaderValue> {
+fn value_of(name: &str, value: Cow<'static, str>) -> Result<HeaderValue> {
+    let ascii = value.is_ascii();
+    let value = match value {
+        Cow::Borrowed(text) => Bytes::from_static(text.as_bytes()),
+        Cow::Owned(text) => text.into(),
+    };
     // The value may be a secret; it is not repeated in the message.
-    HeaderValue::from_str(value)
-        .map_err(|_| Error::usage(format!("the HTTP header {name} has characters that no header may have")))
+    HeaderValue::from_maybe_shared(value)
+        .ok()
+        .filter(|_| ascii)
+        .ok_or_else(|| Error::usage(format!("the HTTP header {name} has characters that no header may have")))
 }
 
 /// Turns hyper's reply into ours.

@@ -5,10 +5,12 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError, RwLock},
+    pin::pin,
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::client::conn::http1::SendRequest;
@@ -60,14 +62,14 @@ pub(super) struct Idle {
     since: Instant,
 }
 
-/// All origins that were called.
+/// All origins that were called. Read without a lock: every call looks its origin up.
 pub(super) struct Pool {
-    origins: RwLock<HashMap<Box<str>, Arc<Origin>>>,
+    origins: ArcSwap<HashMap<Box<str>, Arc<Origin>>>,
 }
 
 impl Pool {
     pub(super) fn new() -> Self {
-        Self { origins: RwLock::new(HashMap::new()) }
+        Self { origins: ArcSwap::default() }
     }
 
     /// Returns the origin of this name.
@@ -75,26 +77,28 @@ impl Pool {
     /// # Errors
     /// A usage error when it may not be called at all.
     pub(super) fn origin(&self, name: &str) -> Result<Arc<Origin>> {
-        if let Some(origin) = self.origins.read().unwrap_or_else(PoisonError::into_inner).get(name) {
+        if let Some(origin) = self.origins.load().get(name) {
             return Ok(Arc::clone(origin));
         }
-        let origin = Arc::new(Origin::parse(name)?);
-        let mut origins = self.origins.write().unwrap_or_else(PoisonError::into_inner);
-        if origins.len() >= MAX_ORIGINS {
+        let mut origin = Arc::new(Origin::parse(name)?);
+        self.origins.rcu(|origins| {
             // Somebody feeds us invented hosts: start over instead of growing. Exchanges under way
             // keep their origin alive until they end.
-            origins.clear();
-        }
-        Ok(Arc::clone(origins.entry(name.into()).or_insert(origin)))
+            let mut origins =
+                if origins.len() < MAX_ORIGINS { HashMap::clone(origins) } else { HashMap::new() };
+            origin = Arc::clone(origins.entry(name.into()).or_insert_with(|| Arc::clone(&origin)));
+            origins
+        });
+        Ok(origin)
     }
 }
 
 impl Origin {
     /// Takes an idle connection that is ready for a request, if there is one.
-    pub(super) async fn check_out(&self, deadline: Instant) -> Option<Connection> {
+    pub(super) async fn check_out(&self, now: Instant, deadline: Instant) -> Option<Connection> {
         loop {
             let idle = lock(&self.idle).pop()?;
-            if idle.since.elapsed() > IDLE_LIFE {
+            if now.saturating_duration_since(idle.since) > IDLE_LIFE {
                 // A stack: all below are older still.
                 lock(&self.idle).clear();
                 return None;
@@ -107,8 +111,9 @@ impl Origin {
                 continue;
             }
             let Connection { sender, alarm, .. } = &mut connection;
-            let patience = deadline.min(Instant::now() + GRACE);
-            if let Some(Ok(())) = alarm.limit(patience, sender.ready()).await {
+            alarm.set(deadline.min(Instant::now() + GRACE));
+            let ready = alarm.limit(pin!(sender.ready())).await;
+            if let Some(Ok(())) = ready {
                 return Some(connection);
             }
             // Still writing the last request: the gateway answered without reading all of it, and may
