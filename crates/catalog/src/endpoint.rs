@@ -1,6 +1,7 @@
 //! Where calls go: the URLs of a region, or a sandbox on this machine instead.
 
 use std::{
+    borrow::Cow,
     fmt::{self, Write as _},
     net::Ipv4Addr,
     str::FromStr,
@@ -171,7 +172,7 @@ pub fn request_url(urls: &Urls, api: &Api, app_key: &str, filled_path: Option<&s
     match api.shape {
         Shape::IopRest => {
             let base = if path.starts_with("/auth/token/") { &urls.token } else { &urls.api };
-            format!("{base}/rest{}", escaped(path))
+            [base, "/rest", &escaped(path)].concat()
         }
         Shape::IopRestVariables => format!("{}/rest/2.0{}", urls.api, escaped(path)),
         Shape::IopSync => format!("{}/sync", urls.sync),
@@ -186,29 +187,37 @@ pub fn request_url(urls: &Urls, api: &Api, app_key: &str, filled_path: Option<&s
 }
 
 /// Returns the path that goes into the signature: `/order/get`, `param2/1/ns/name/KEY`, or nothing.
-pub fn signed_path(api: &Api, app_key: &str, filled_path: Option<&str>) -> String {
+pub fn signed_path<'a>(api: &'a Api, app_key: &str, filled_path: Option<&'a str>) -> Cow<'a, str> {
     match api.shape {
         Shape::IopRest | Shape::IopRestVariables => {
-            filled_path.or(api.path.as_deref()).unwrap_or(&api.name).to_owned()
+            filled_path.or(api.path.as_deref()).unwrap_or(&api.name).into()
         }
         Shape::Param2 => {
             let namespace = api.namespace.as_deref().unwrap_or_default();
             let name = api.name.split_once(':').map_or(api.name.as_str(), |(_, name)| name);
-            format!("param2/{}/{namespace}/{name}/{app_key}", api.version)
+            format!("param2/{}/{namespace}/{name}/{app_key}", api.version).into()
         }
-        Shape::Param2Params | Shape::IopSync | Shape::Top | Shape::TopBatch => String::new(),
+        Shape::Param2Params | Shape::IopSync | Shape::Top | Shape::TopBatch => "".into(),
     }
 }
 
 /// Percent-encodes what may not stand in a path. The gateway signs what it decodes.
-fn escaped(path: &str) -> String {
+fn escaped(path: &str) -> Cow<'_, str> {
+    let stands = |byte: u8| {
+        byte.is_ascii_alphanumeric()
+            || matches!(byte, b'/' | b'-' | b'.' | b'_' | b'~' | b':' | b'@' | b'!' | b'$' | b'&' | b'\'')
+            || matches!(byte, b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=')
+    };
+    if path.bytes().all(stands) {
+        return path.into();
+    }
     let mut out = String::with_capacity(path.len());
     for byte in path.bytes() {
-        if byte.is_ascii_alphanumeric() || b"/-._~:@!$&'()*+,;=".contains(&byte) {
+        if stands(byte) {
             out.push(char::from(byte));
         } else {
             let _ = write!(out, "%{byte:02X}");
         }
     }
-    out
+    out.into()
 }

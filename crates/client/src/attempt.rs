@@ -19,12 +19,12 @@ use crate::{contract::Contract, options::Call};
 const LONGEST_QUERY: usize = 6 << 10;
 
 /// The arguments of a call, flattened once and for all attempts. No `Debug`: they may be secrets.
-pub(crate) struct Encoded {
+pub(crate) struct Encoded<'a> {
     pub(crate) args: Params,
     /// The text arguments as a form, ready for the wire.
     form: Vec<u8>,
     pub(crate) url: String,
-    pub(crate) path: String,
+    pub(crate) path: Cow<'a, str>,
     pub(crate) method: Method,
 }
 
@@ -34,9 +34,9 @@ pub(crate) struct Caller<'a> {
     pub(crate) urls: &'a Urls,
 }
 
-impl Encoded {
+impl<'a> Encoded<'a> {
     /// Flattens the arguments and lays out what does not change between attempts.
-    pub(crate) fn new(contract: &Contract, caller: &Caller<'_>, call: &Call) -> Result<Self> {
+    pub(crate) fn new(contract: &'a Contract, caller: &Caller<'_>, call: &Call) -> Result<Self> {
         let api = &contract.api;
         let wire = Wire { comma_list: encode::comma_lists(api.shape.protocol()) };
         let mut args = encode::flatten(api.shape, &call.args, |_| wire)?;
@@ -55,7 +55,10 @@ impl Encoded {
         Ok(Self {
             form,
             url: request_url(caller.urls, api, caller.app_key, filled.as_deref()),
-            path: signed_path(api, caller.app_key, filled.as_deref()),
+            path: match &filled {
+                Some(filled) => signed_path(api, caller.app_key, Some(filled)).into_owned().into(),
+                None => signed_path(api, caller.app_key, None),
+            },
             method: if get { Method::Get } else { Method::Post },
             args,
         })
@@ -111,7 +114,7 @@ pub(crate) fn system<'a>(
 }
 
 /// Returns all pairs that are signed: arguments and system parameters.
-pub(crate) fn pairs<'a>(encoded: &'a Encoded, system: &'a System<'_>) -> SmallVec<[Pair<'a>; 24]> {
+pub(crate) fn pairs<'a>(encoded: &'a Encoded<'_>, system: &'a System<'_>) -> SmallVec<[Pair<'a>; 24]> {
     encoded.args.texts().chain(system.iter().map(|(name, value)| (*name, value.as_ref()))).collect()
 }
 
@@ -121,7 +124,7 @@ pub(crate) fn pairs<'a>(encoded: &'a Encoded, system: &'a System<'_>) -> SmallVe
 /// end up in the logs of proxies.
 pub(crate) fn signed(
     contract: &Contract,
-    encoded: &Encoded,
+    encoded: &Encoded<'_>,
     system: &System<'_>,
     key: &SigningKey,
     clock: &dyn Clock,

@@ -35,7 +35,7 @@ pub struct Prepared {
 impl Prepared {
     pub(crate) fn new(
         contract: &Contract,
-        encoded: &Encoded,
+        encoded: &Encoded<'_>,
         system: &System<'_>,
         key: &SigningKey,
         request: HttpRequest,

@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 use crate::{
     Error, ErrorKind, ErrorTable, HttpResponse, Protocol, Result, Retry, Shape,
     classify::{Failure, classify},
-    scalar,
+    scalar::{self, Text},
 };
 
 /// A field of the payload that says whether the call really worked.
@@ -128,30 +128,6 @@ pub enum Unsuccessful {
     Unreadable(Error),
 }
 
-/// A key that borrows unless it has escapes.
-struct Key<'a>(Cow<'a, str>);
-impl<'de: 'a, 'a> Deserialize<'de> for Key<'a> {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct KeyVisitor;
-        impl<'de> serde::de::Visitor<'de> for KeyVisitor {
-            type Value = Key<'de>;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("a key")
-            }
-
-            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
-                Ok(Key(Cow::Borrowed(text)))
-            }
-
-            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-                Ok(Key(Cow::Owned(text.to_owned())))
-            }
-        }
-        deserializer.deserialize_str(KeyVisitor)
-    }
-}
-
 /// The members of a JSON object, in order, none of them parsed.
 type Members<'a> = Vec<(Cow<'a, str>, &'a RawValue)>;
 
@@ -166,7 +142,7 @@ fn members(text: &str) -> Option<Members<'_>> {
 
         fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
             let mut out = Vec::with_capacity(8);
-            while let Some(key) = map.next_key::<Key<'de>>()? {
+            while let Some(key) = map.next_key::<Text<'de>>()? {
                 out.push((key.0, map.next_value::<&'de RawValue>()?));
             }
             Ok(out)
@@ -183,6 +159,10 @@ fn member<'a>(members: &Members<'a>, name: &str) -> Option<&'a RawValue> {
 }
 
 fn text_member(members: &Members<'_>, names: &[&str]) -> Option<String> {
+    borrowed_member(members, names).map(Cow::into_owned)
+}
+
+fn borrowed_member<'a>(members: &Members<'a>, names: &[&str]) -> Option<Cow<'a, str>> {
     names
         .iter()
         .find_map(|name| member(members, name).and_then(scalar::raw_text))
@@ -270,7 +250,7 @@ fn refusal(shape: Shape, top: &Members<'_>, status: u16) -> Option<Failure> {
         && (status >= 400 || member(top, "error_description").is_some())
     {
         return Some(Failure {
-            code: error,
+            code: error.into_owned(),
             message: text_member(top, &["error_description"]).unwrap_or_default(),
             request_id: text_member(top, &["request_id"]),
             http_status: status,
@@ -299,7 +279,7 @@ fn refusal(shape: Shape, top: &Members<'_>, status: u16) -> Option<Failure> {
             })
         }
         Protocol::Iop => {
-            let code = text_member(top, &["code"])?;
+            let code = borrowed_member(top, &["code"])?;
             let gateway = shape != Shape::IopSync || member(top, "type").is_some();
             (gateway && code != "0").then(|| iop_or_top_failure(top, status))
         }
@@ -347,8 +327,7 @@ fn contradiction(
     request_id: Option<&String>,
 ) -> Option<Failure> {
     for flag in flags {
-        let (head, rest) =
-            flag.flag.split_once('.').map_or((flag.flag.as_str(), None), |(h, r)| (h, Some(r)));
+        let (head, rest) = step(&flag.flag);
         let Some(raw) = member(payload, head) else { continue };
         let value = match rest {
             None => scalar::raw_text(raw),
@@ -359,7 +338,8 @@ fn contradiction(
             continue;
         }
         let first = |paths: &[String]| {
-            paths.iter().find_map(|path| text_at(payload, path)).filter(|text| !text.is_empty())
+            let text = paths.iter().find_map(|path| text_at(payload, path));
+            text.filter(|text| !text.is_empty()).map(Cow::into_owned)
         };
         return Some(Failure {
             code: first(&flag.code).unwrap_or_else(|| format!("{}={value}", flag.flag)),
@@ -373,17 +353,26 @@ fn contradiction(
     None
 }
 
-fn text_at(payload: &Members<'_>, path: &str) -> Option<String> {
-    match path.split_once('.') {
-        None => member(payload, path).and_then(scalar::raw_text),
-        Some((head, rest)) => text_below(member(payload, head)?, rest),
+fn text_at<'a>(payload: &Members<'a>, path: &str) -> Option<Cow<'a, str>> {
+    match step(path) {
+        (name, None) => member(payload, name).and_then(scalar::raw_text),
+        (head, Some(rest)) => text_below(member(payload, head)?, rest),
+    }
+}
+
+/// Takes the first name off a path. By hand: `split_once` is made for long texts, and every reply is
+/// asked for a dozen paths.
+fn step(path: &str) -> (&str, Option<&str>) {
+    match path.bytes().position(|byte| byte == b'.') {
+        Some(at) => (&path[..at], Some(&path[at + 1..])),
+        None => (path, None),
     }
 }
 
 /// Reads the scalar at a path inside an object, and no more of the object than it must: replies
 /// are long, and what says whether they succeeded stands at their beginning or is not there.
-fn text_below(raw: &RawValue, path: &str) -> Option<String> {
-    let (name, rest) = path.split_once('.').map_or((path, None), |(name, rest)| (name, Some(rest)));
+fn text_below<'a>(raw: &'a RawValue, path: &str) -> Option<Cow<'a, str>> {
+    let (name, rest) = step(path);
     let object = raw.get();
     // Looking for the bare name is far quicker than reading the members.
     if !object.starts_with('{') || !object.contains(name) {
@@ -410,11 +399,11 @@ fn first_member<'a>(object: &'a str, name: &str) -> Option<&'a RawValue> {
         }
 
         fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-            while let Some(Key(key)) = map.next_key::<Key<'de>>()? {
+            while let Some(Text(key)) = map.next_key::<Text<'de>>()? {
                 if key == self.name {
                     *self.found = Some(map.next_value::<&'de RawValue>()?);
-                    // Only an error ends the reading early; nobody sees it.
-                    return Err(serde::de::Error::custom(""));
+                    // The reader takes what follows for an error, which nobody sees.
+                    break;
                 }
                 map.next_value::<serde::de::IgnoredAny>()?;
             }

@@ -1,5 +1,7 @@
 //! Scalars as the platforms really send them: numbers as texts, truths as words.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Deserializer, de};
 use serde_json::{Value, value::RawValue};
 
@@ -58,13 +60,38 @@ pub fn text(value: &Value) -> Option<String> {
     }
 }
 
-/// Like [`text`], from JSON that was not parsed yet.
-pub fn raw_text(raw: &RawValue) -> Option<String> {
+/// Like [`text`], from JSON that was not parsed yet. Borrows what has no escapes.
+pub fn raw_text(raw: &RawValue) -> Option<Cow<'_, str>> {
     let raw = raw.get();
     match raw.as_bytes().first()? {
-        b'"' => serde_json::from_str(raw).ok(),
+        b'"' => serde_json::from_str::<Text<'_>>(raw).ok().map(|text| text.0),
         b'n' | b'{' | b'[' => None,
-        _ => Some(raw.to_owned()),
+        _ => Some(Cow::Borrowed(raw)),
+    }
+}
+
+/// A JSON text that borrows unless it has escapes.
+pub(crate) struct Text<'a>(pub(crate) Cow<'a, str>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl<'de> de::Visitor<'de> for Visitor {
+            type Value = Text<'de>;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a text")
+            }
+
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+                Ok(Text(Cow::Borrowed(text)))
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(Text(Cow::Owned(text.to_owned())))
+            }
+        }
+        deserializer.deserialize_str(Visitor)
     }
 }
 

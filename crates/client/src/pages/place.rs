@@ -3,7 +3,7 @@
 //! Lists on the way are crossed. Wrappers of TOP (`items: {"item": [...]}`) may be there or not:
 //! one platform sends both forms of the same list.
 
-use std::collections::HashMap;
+use std::{borrow::Cow, collections::HashMap};
 
 use serde_json::value::RawValue;
 use sesame_core::scalar;
@@ -87,7 +87,7 @@ pub(super) fn text(payload: &str, path: &str) -> Option<String> {
         }
         value = member(value, part)?;
     }
-    scalar::raw_text(value)
+    scalar::raw_text(value).map(Cow::into_owned)
 }
 
 /// Returns the whole number at `path`, written as a number or as a text.
