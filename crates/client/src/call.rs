@@ -96,7 +96,7 @@ impl Client {
         let mut warnings = contract.check(call)?;
         let encoded = Encoded::new(&contract, &caller(&account), call)?;
         let safety = call.options.idempotency.unwrap_or(contract.api.safety);
-        let names = names(&account, &contract);
+        let names = &names(&account, &contract);
         let claims = contract.documented.claims(names);
         let key = account.key(contract.digest.digest);
         let mut attempts = Attempts::new(&call.options, line.clock.now());
@@ -110,8 +110,7 @@ impl Client {
             }
 
             // 5 token: lock-free while it is fresh
-            let left = attempts.left(line.clock.now());
-            let token = line.token_within(left, &account, &contract, refused_generation.take()).await;
+            let token = line.token_within(&attempts, &account, &contract, refused_generation.take()).await;
             let Some(token) = token else {
                 let late = nothing_sent("no access token could be had", &call.options);
                 return Err(give_up(late, last_error, attempts.made));
@@ -232,8 +231,9 @@ impl Client {
     async fn turn(&self, claims: &[Claim<'_>], attempts: &Attempts) -> Result<()> {
         let clock = &self.line.clock;
         loop {
-            let patience = attempts.left(clock.now());
-            match self.quota.take(claims, clock.now(), patience).await? {
+            let now = clock.now();
+            let patience = attempts.left(now);
+            match self.quota.take(claims, now, patience).await? {
                 Turn::In(Duration::ZERO) => return Ok(()),
                 Turn::In(wait) => clock.sleep(wait).await,
                 Turn::TooLong(wait) => return Err(quota::too_long(wait, patience)),
@@ -278,7 +278,7 @@ impl Line {
     /// in a task of its own.
     async fn token_within(
         &self,
-        left: Duration,
+        attempts: &Attempts,
         account: &AccountHandle,
         contract: &Contract,
         refused: Option<i64>,
@@ -293,12 +293,13 @@ impl Line {
             }
         }
         // Real time, as in the transport: a virtual clock jumps when it is asked to sleep.
+        let left = attempts.left(self.clock.now());
         let token = Box::pin(self.token(account, contract, refused));
         tokio::time::timeout(left, token).await.ok()
     }
 
     /// Returns the time as the platform sees it.
-    fn time_at(&self, encoded: &Encoded) -> Timestamp {
+    fn time_at(&self, encoded: &Encoded<'_>) -> Timestamp {
         let now = self.clock.now();
         if self.skews.any() { self.skews.at(encoded.host(), now) } else { now }
     }
@@ -307,7 +308,7 @@ impl Line {
     async fn set_clock(
         &self,
         account: &AccountHandle,
-        encoded: &Encoded,
+        encoded: &Encoded<'_>,
         date: Option<String>,
         refusal: Error,
         left: Duration,

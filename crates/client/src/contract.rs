@@ -86,8 +86,10 @@ impl Contract {
         let mut warnings = Vec::from_iter(self.warning.clone());
         let api = &self.api;
         let given_as_file = |name: &str| call.files.iter().any(|(given, _)| given == name);
-        let given =
-            |name: &str| call.args.get(name).is_some_and(|value| !is_empty(value)) || given_as_file(name);
+        // By comparing, as in `param`.
+        let given = |name: &str| {
+            call.args.iter().any(|(given, value)| given == name && !is_empty(value)) || given_as_file(name)
+        };
         let missing: Vec<&str> = self
             .required
             .iter()
@@ -215,7 +217,7 @@ fn check_plain(param: &Param, value: &Value, wrong: &mut Vec<String>, warnings: 
             scalar::text(value).is_some_and(|text| text.trim().parse::<f64>().is_ok_and(f64::is_finite))
         }
         Type::Boolean => scalar::boolean(value).is_some(),
-        Type::Date => scalar::text(value).is_some(),
+        Type::Date => value.is_string() || value.is_number() || value.is_boolean(),
         Type::String | Type::Json | Type::Bytes | Type::Object => true,
     };
     if !fits {
@@ -231,12 +233,16 @@ fn check_plain(param: &Param, value: &Value, wrong: &mut Vec<String>, warnings: 
         }
         return;
     }
+    let bounds = param.max.is_some() || param.min.is_some();
+    if !bounds && param.max_len.is_none() && param.values.is_empty() {
+        return;
+    }
     let Some(text) = scalar::text(value) else { return };
     let length = text.chars().count() as u64;
     if let Some(most) = param.max_len.filter(|most| length > *most) {
         warnings.push(format!("{name:?} has {length} characters; the documents allow {most}"));
     }
-    if let Ok(number) = text.parse::<f64>() {
+    if bounds && let Ok(number) = text.parse::<f64>() {
         if let Some(most) = param.max.filter(|most| number > *most) {
             warnings.push(format!("{name:?} is {text}; the documents allow at most {most}"));
         }
@@ -259,23 +265,29 @@ fn check_plain(param: &Param, value: &Value, wrong: &mut Vec<String>, warnings: 
 /// Contracts of one platform.
 type ByName = HashMap<Box<str>, Arc<Contract>>;
 
-/// Contracts that were looked up, by platform and by the name as it was given.
+/// Contracts that were looked up, by platform and by the name as it was given. There are few
+/// platforms: they are found by comparing.
 #[derive(Debug, Default)]
 pub(crate) struct Contracts {
-    found: RwLock<HashMap<Box<str>, ByName>>,
+    found: RwLock<Vec<(Box<str>, ByName)>>,
 }
 
 impl Contracts {
     pub(crate) fn get(&self, catalog: &Catalog, platform: &Platform, name: &str) -> Result<Arc<Contract>> {
         {
             let found = self.found.read().unwrap_or_else(PoisonError::into_inner);
-            if let Some(contract) = found.get(platform.name.as_str()).and_then(|apis| apis.get(name)) {
+            let apis = found.iter().find(|(known, _)| **known == platform.name);
+            if let Some(contract) = apis.and_then(|(_, apis)| apis.get(name)) {
                 return Ok(Arc::clone(contract));
             }
         }
         let contract = Arc::new(Contract::new(platform, catalog.api(&platform.name, name)?)?);
         let mut found = self.found.write().unwrap_or_else(PoisonError::into_inner);
-        let apis = found.entry(platform.name.as_str().into()).or_default();
+        let at = found.iter().position(|(known, _)| **known == platform.name).unwrap_or_else(|| {
+            found.push((platform.name.as_str().into(), ByName::new()));
+            found.len() - 1
+        });
+        let apis = &mut found[at].1;
         if apis.len() >= MAX_CONTRACTS {
             apis.clear();
         }

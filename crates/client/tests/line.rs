@@ -572,7 +572,7 @@ async fn a_wait_that_is_too_long_for_a_repeat_is_said_beside_the_failure() {
     // The first attempt fails for the network; meanwhile another call of the app is banned.
     let now = stage.clock.now();
     stage.gateway.then(move |_| {
-        let names = Names { platform: "lazada", app: "123456", account: "lazada", api: "/other" };
+        let names = &Names { platform: "lazada", app: "123456", account: "lazada", api: "/other" };
         let banned = quota.refused(Key { scope: Scope::App, names }, now, Some(Duration::from_hours(10)));
         drop(banned);
         Err(unreached())

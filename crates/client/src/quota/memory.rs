@@ -231,8 +231,8 @@ impl QuotaStore for MemoryQuota {
 mod tests {
     use super::{super::Names, *};
 
-    const NAMES: Names<'static> =
-        Names { platform: "lazada", app: "app", account: "shop", api: "/orders/get" };
+    const NAMES: &Names<'static> =
+        &Names { platform: "lazada", app: "app", account: "shop", api: "/orders/get" };
 
     fn claim(scope: Scope, limit: Option<Limit>) -> Claim<'static> {
         Claim { key: Key { scope, names: NAMES }, limit }
@@ -268,7 +268,7 @@ mod tests {
         assert_eq!(store.take_now(&claims, at(0), LONG), Turn::In(millis(100)));
         assert_eq!(store.take_now(&claims, at(0), LONG), Turn::In(millis(200)));
         // Another shop of the same app shares only the limit of the app.
-        let names = Names { account: "other", ..NAMES };
+        let names = &Names { account: "other", ..*NAMES };
         let other =
             [Claim { key: Key { scope: Scope::AccountApi, names }, limit: Some(Limit::new(millis(100), 1)) }];
         assert_eq!(store.take_now(&other, at(0), LONG), Turn::In(Duration::ZERO));
@@ -338,7 +338,7 @@ mod tests {
         let store = MemoryQuota::new();
         for shop in 0..MAX_COUNTERS + 10 {
             let account = shop.to_string();
-            let names = Names { account: &account, ..NAMES };
+            let names = &Names { account: &account, ..*NAMES };
             let claims =
                 [Claim { key: Key { scope: Scope::Account, names }, limit: Some(Limit::new(LONG, 1)) }];
             store.take_now(&claims, at(0), Duration::ZERO);

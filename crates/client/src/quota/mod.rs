@@ -52,12 +52,12 @@ pub struct Key<'a> {
     /// The scope.
     pub scope: Scope,
     /// The names; those outside the scope do not count.
-    pub names: Names<'a>,
+    pub names: &'a Names<'a>,
 }
 
 impl fmt::Display for Key<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Names { platform, app, account, api } = self.names;
+        let Names { platform, app, account, api } = *self.names;
         match self.scope {
             Scope::App => write!(f, "app/{platform}/{app}"),
             Scope::AppApi => write!(f, "app/{platform}/{app}/{api}"),
@@ -138,7 +138,7 @@ impl Documented {
         documented
     }
 
-    pub(crate) fn claims<'a>(&self, names: Names<'a>) -> [Claim<'a>; 4] {
+    pub(crate) fn claims<'a>(&self, names: &'a Names<'a>) -> [Claim<'a>; 4] {
         Scope::ALL.map(|scope| Claim { key: Key { scope, names }, limit: self.limits[scope as usize] })
     }
 }
@@ -205,7 +205,7 @@ mod tests {
 
     #[test]
     fn keys_name_only_what_belongs_to_them() {
-        let names = Names { platform: "lazada", app: "1", account: "a", api: "/orders/get" };
+        let names = &Names { platform: "lazada", app: "1", account: "a", api: "/orders/get" };
         let key = |scope| Key { scope, names }.to_string();
         assert_eq!(key(Scope::App), "app/lazada/1");
         assert_eq!(key(Scope::AppApi), "app/lazada/1//orders/get");

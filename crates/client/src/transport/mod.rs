@@ -242,15 +242,25 @@ fn value_of(name: &str, value: Cow<'static, str>) -> Result<HeaderValue> {
 
 /// Turns hyper's reply into ours.
 fn reply(status: u16, headers: &HeaderMap, body: Bytes) -> HttpResponse {
-    let text = |name: &HeaderName| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
-    HttpResponse {
-        status,
-        content_type: text(&header::CONTENT_TYPE),
-        date: text(&header::DATE),
-        refusal_id: headers.get("x-sandbox-refusal").and_then(|value| value.to_str().ok()).map(str::to_owned),
-        // The form with a date is not used by these gateways.
-        retry_after: text(&header::RETRY_AFTER).and_then(|value| value.trim().parse().ok()),
-        location: text(&header::LOCATION),
-        body,
+    let mut reply = HttpResponse { status, body, ..HttpResponse::default() };
+    // One walk: looking up five names takes longer.
+    for (name, value) in headers {
+        let field = match name.as_str() {
+            "content-type" => &mut reply.content_type,
+            "date" => &mut reply.date,
+            "location" => &mut reply.location,
+            "x-sandbox-refusal" => &mut reply.refusal_id,
+            "retry-after" if reply.retry_after.is_none() => {
+                // The form with a date is not used by these gateways.
+                reply.retry_after = value.to_str().ok().and_then(|value| value.trim().parse().ok());
+                continue;
+            }
+            _ => continue,
+        };
+        // The first of several counts.
+        if field.is_none() {
+            *field = value.to_str().ok().map(str::to_owned);
+        }
     }
+    reply
 }
