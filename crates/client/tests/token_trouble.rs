@@ -104,7 +104,7 @@ impl World {
         let mut request = HttpRequest::new(method, format!("{}{path}", self.sandbox.url()));
         if !body.is_null() {
             request.body = body.to_string().into();
-            request.content_type = Some("application/json".to_owned());
+            request.content_type = Some("application/json".into());
         }
         let reply = HttpTransport::new().send(request).await.unwrap();
         assert_eq!(reply.status, 200, "{}", String::from_utf8_lossy(&reply.body));
@@ -243,7 +243,11 @@ async fn a_gateway_whose_clock_is_three_hours_away_is_asked_in_its_own_time() {
             let away = json!({"advance": hours * 3_600});
             world.control(Method::Post, "/_sandbox/clock", away).await;
             let handle = world.vault.handle("shop").await.unwrap();
-            world.vault.token_of(&handle).await.unwrap_or_else(|error| panic!("{platform}, {hours}: {error:?}"));
+            world
+                .vault
+                .token_of(&handle)
+                .await
+                .unwrap_or_else(|error| panic!("{platform}, {hours}: {error:?}"));
             assert_eq!(world.refreshed().await, 1, "{platform}, {hours}");
             world.sandbox.stop().await;
         }

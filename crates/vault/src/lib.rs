@@ -66,9 +66,9 @@ pub use check::{CheckReport, Finding};
 pub use clock::SystemClock;
 pub use database::Database;
 pub use delivery::{Deliverer, Delivery, DeliveryOptions, Webhook};
+pub use export::Exported;
 #[cfg(feature = "failpoints")]
 pub use fail_point::on_fail_point;
-pub use export::Exported;
 pub use handle::AccountHandle;
 pub use id::{AccountId, Id};
 pub use imported::Imported;

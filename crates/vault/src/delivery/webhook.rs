@@ -56,14 +56,14 @@ impl Receiver {
     /// Builds the POST of an event.
     fn request(&self, event: &EventRow, seconds: i64, limit: Duration) -> HttpRequest {
         let mut request = HttpRequest::new(Method::Post, self.url.clone());
-        request.content_type = Some("application/json".to_owned());
+        request.content_type = Some("application/json".into());
         request.timeout = limit;
         request.max_reply = LONGEST_ANSWER;
         request.headers = vec![
-            ("Sesame-Event", event.kind.clone()),
-            ("Sesame-Event-Id", event.id.to_string()),
-            ("Sesame-Timestamp", seconds.to_string()),
-            ("Sesame-Signature", self.signature(seconds, &event.payload)),
+            ("Sesame-Event", event.kind.clone().into()),
+            ("Sesame-Event-Id", event.id.to_string().into()),
+            ("Sesame-Timestamp", seconds.to_string().into()),
+            ("Sesame-Signature", self.signature(seconds, &event.payload).into()),
         ];
         request.body = event.payload.clone().into_bytes().into();
         request

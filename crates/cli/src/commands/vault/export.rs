@@ -69,10 +69,8 @@ pub(crate) fn run(args: &Args, session: &Session) -> Outcome {
             .hint("Choose another name, or replace it with --force.")
             .into());
     }
-    if session.vault_is_new()? {
-        // Before a passphrase is asked for.
-        return running::block_on(session, async { super::standing(session).await.map(drop) });
-    }
+    // Before a passphrase is asked for.
+    running::block_on(session, super::must_stand(session))?;
     let passphrase = passphrase(true)?;
     running::block_on(session, async {
         let vault = super::standing(session).await?;

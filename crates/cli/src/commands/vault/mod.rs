@@ -39,13 +39,19 @@ pub(crate) fn run(command: Command, session: &Session) -> Outcome {
 
 /// Opens a vault that is there: to look after one should make none.
 async fn standing(session: &Session) -> Outcome<&Vault> {
-    if session.vault_is_new()? {
+    must_stand(session).await?;
+    session.vault().await
+}
+
+/// Makes sure that there is a vault, without opening it.
+async fn must_stand(session: &Session) -> Outcome {
+    if session.vault_is_new().await? {
         let place = session.settings.location()?;
         return Err(Error::usage(format!("there is no vault yet at {place}"))
             .hint("It is made with the first app: sesame app add PLATFORM --key KEY --secret-stdin. SESAME_HOME and SESAME_VAULT say where it is.")
             .into());
     }
-    session.vault().await
+    Ok(())
 }
 
 /// Counts in words: `1 app`, `2 apps`.

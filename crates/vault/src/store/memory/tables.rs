@@ -45,7 +45,27 @@ pub(super) struct Kept {
 #[derive(Debug)]
 struct Waiting {
     row: EventRow,
-    next_try: i64,
+    /// The next try and the failures of the hook.
+    hook: (i64, i64),
+    /// Those of the webhook.
+    webhook: (i64, i64),
+}
+
+impl Waiting {
+    fn of(&mut self, sink: Sink) -> &mut (i64, i64) {
+        match sink {
+            Sink::Hook => &mut self.hook,
+            Sink::Webhook => &mut self.webhook,
+        }
+    }
+
+    /// Tells whether a sink should have it now.
+    fn is_ready(&self, sink: Sink, now: i64) -> bool {
+        match sink {
+            Sink::Hook => self.row.hook_at.is_none() && self.hook.0 <= now,
+            Sink::Webhook => self.row.webhook_at.is_none() && self.webhook.0 <= now,
+        }
+    }
 }
 
 impl Kept {
@@ -513,22 +533,19 @@ impl Tables {
         until: i64,
         limit: u32,
     ) -> Vec<EventRow> {
-        let is_taken = |event: &EventRow| match sink {
-            Sink::Hook => event.hook_at.is_some(),
-            Sink::Webhook => event.webhook_at.is_some(),
-        };
         let mut wanted: Vec<(i64, Id)> = self
             .events
             .values()
-            .filter(|waiting| !is_taken(&waiting.row) && waiting.row.at >= since && waiting.next_try <= now)
+            .filter(|waiting| waiting.row.at >= since && waiting.is_ready(sink, now))
             .map(|waiting| (waiting.row.at, waiting.row.id))
             .collect();
         wanted.sort_unstable();
         let mut claimed = Vec::new();
         for (_, id) in wanted.into_iter().take_while(page(limit)) {
             if let Some(waiting) = self.events.get_mut(&id) {
-                waiting.next_try = until;
-                claimed.push(waiting.row.clone());
+                waiting.of(sink).0 = until;
+                let attempts = waiting.of(sink).1;
+                claimed.push(EventRow { attempts, ..waiting.row.clone() });
             }
         }
         claimed
@@ -540,14 +557,14 @@ impl Tables {
                 Sink::Hook => waiting.row.hook_at = Some(at),
                 Sink::Webhook => waiting.row.webhook_at = Some(at),
             }
-            waiting.next_try = at;
         }
     }
 
-    pub(super) fn event_failed(&mut self, id: Id, next_try: i64) {
+    pub(super) fn event_failed(&mut self, id: Id, sink: Sink, next_try: i64) {
         if let Some(waiting) = self.events.get_mut(&id) {
-            waiting.row.attempts += 1;
-            waiting.next_try = next_try;
+            let (next, attempts) = waiting.of(sink);
+            *next = next_try;
+            *attempts += 1;
         }
     }
 
@@ -559,7 +576,7 @@ impl Tables {
             self.audit.push_back(row.clone());
         }
         for row in &notes.events {
-            let waiting = Waiting { row: row.clone(), next_try: row.at };
+            let waiting = Waiting { row: row.clone(), hook: (row.at, 0), webhook: (row.at, 0) };
             self.events.insert(row.id, waiting);
         }
     }
