@@ -220,8 +220,8 @@ impl TokenStore for MemoryStore {
         self.run(move |tables| tables.event_taken(id, sink, at))
     }
 
-    fn event_failed(&self, id: Id, next_try: i64) -> BoxFuture<'_, Result<()>> {
-        self.run(move |tables| tables.event_failed(id, next_try))
+    fn event_failed(&self, id: Id, sink: Sink, next_try: i64) -> BoxFuture<'_, Result<()>> {
+        self.run(move |tables| tables.event_failed(id, sink, next_try))
     }
 
     fn note<'a>(&'a self, notes: &'a Notes) -> BoxFuture<'a, Result<()>> {

@@ -45,7 +45,31 @@ pub(super) struct Kept {
 #[derive(Debug)]
 struct Waiting {
     row: EventRow,
-    next_try: i64,
+    hook: Tries,
+    webhook: Tries,
+}
+
+/// How one sink is doing with an event.
+#[derive(Debug, Clone, Copy)]
+struct Tries {
+    next: i64,
+    failed: i64,
+}
+
+impl Waiting {
+    fn tries(&mut self, sink: Sink) -> &mut Tries {
+        match sink {
+            Sink::Hook => &mut self.hook,
+            Sink::Webhook => &mut self.webhook,
+        }
+    }
+
+    fn next(&self, sink: Sink) -> Option<i64> {
+        match sink {
+            Sink::Hook => self.row.hook_at.is_none().then_some(self.hook.next),
+            Sink::Webhook => self.row.webhook_at.is_none().then_some(self.webhook.next),
+        }
+    }
 }
 
 impl Kept {
@@ -513,22 +537,20 @@ impl Tables {
         until: i64,
         limit: u32,
     ) -> Vec<EventRow> {
-        let is_taken = |event: &EventRow| match sink {
-            Sink::Hook => event.hook_at.is_some(),
-            Sink::Webhook => event.webhook_at.is_some(),
-        };
         let mut wanted: Vec<(i64, Id)> = self
             .events
             .values()
-            .filter(|waiting| !is_taken(&waiting.row) && waiting.row.at >= since && waiting.next_try <= now)
+            .filter(|waiting| waiting.row.at >= since && waiting.next(sink).is_some_and(|next| next <= now))
             .map(|waiting| (waiting.row.at, waiting.row.id))
             .collect();
         wanted.sort_unstable();
         let mut claimed = Vec::new();
         for (_, id) in wanted.into_iter().take_while(page(limit)) {
             if let Some(waiting) = self.events.get_mut(&id) {
-                waiting.next_try = until;
-                claimed.push(waiting.row.clone());
+                let tries = waiting.tries(sink);
+                tries.next = until;
+                let attempts = tries.failed;
+                claimed.push(EventRow { attempts, ..waiting.row.clone() });
             }
         }
         claimed
@@ -540,14 +562,13 @@ impl Tables {
                 Sink::Hook => waiting.row.hook_at = Some(at),
                 Sink::Webhook => waiting.row.webhook_at = Some(at),
             }
-            waiting.next_try = at;
         }
     }
 
-    pub(super) fn event_failed(&mut self, id: Id, next_try: i64) {
+    pub(super) fn event_failed(&mut self, id: Id, sink: Sink, next_try: i64) {
         if let Some(waiting) = self.events.get_mut(&id) {
-            waiting.row.attempts += 1;
-            waiting.next_try = next_try;
+            let tries = waiting.tries(sink);
+            *tries = Tries { next: next_try, failed: tries.failed + 1 };
         }
     }
 
@@ -559,7 +580,8 @@ impl Tables {
             self.audit.push_back(row.clone());
         }
         for row in &notes.events {
-            let waiting = Waiting { row: row.clone(), next_try: row.at };
+            let tries = Tries { next: row.at, failed: 0 };
+            let waiting = Waiting { row: row.clone(), hook: tries, webhook: tries };
             self.events.insert(row.id, waiting);
         }
     }
