@@ -2,7 +2,7 @@
 //! sides of a ratio.
 //!
 //! ```text
-//! cargo run --release -p sesame-benches [-- signing|calls|sandbox|processes|postgres] [--json] [--quick]
+//! cargo run --release -p sesame-benches [-- signing|calls|sandbox|vault|processes|postgres] [--json] [--quick]
 //! ```
 //!
 //! `processes` measures `target/release/sesame`, which has to be built before; `SESAME_BIN` names
@@ -18,6 +18,7 @@ mod report;
 mod sandbox;
 mod setting;
 mod signing;
+mod vault;
 
 use anyhow::{Result, bail};
 use report::Report;
@@ -39,6 +40,10 @@ fn main() -> Result<()> {
     let mut names: Vec<String> = std::env::args().skip(1).collect();
     // The other side of a measurement runs as this same program.
     match names.first().map(String::as_str) {
+        Some("open-vault") => {
+            let path = names.get(1).map(std::path::PathBuf::from).unwrap_or_default();
+            return vault::open(&path);
+        }
         Some("serve-fixed") => return calls::serve(),
         Some("serve-sandbox") => {
             return sandbox::serve(names.get(1).map_or(120, |products| products.parse().unwrap_or(120)));
@@ -54,7 +59,7 @@ fn main() -> Result<()> {
     if cfg!(debug_assertions) {
         bail!("built without optimisation; run it with --release");
     }
-    let all = ["signing", "calls", "sandbox", "processes", "postgres"];
+    let all = ["signing", "calls", "sandbox", "vault", "processes", "postgres"];
     if let Some(unknown) = names.iter().find(|name| !all.contains(&name.as_str())) {
         bail!("there is no measurement {unknown:?}; there are {}", all.join(", "));
     }
@@ -69,6 +74,9 @@ fn main() -> Result<()> {
     }
     if wanted("sandbox") {
         sandbox::measure(effort, &mut report)?;
+    }
+    if wanted("vault") {
+        vault::measure(effort, &mut report)?;
     }
     if wanted("processes") {
         processes::measure(effort, &mut report)?;

@@ -292,3 +292,161 @@ fn millis(seconds: u64) -> i64 {
 fn part(life: i64, share: f64) -> i64 {
     (life as f64 * share.clamp(0.0, 1.0)) as i64
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use sesame_catalog::Catalog;
+
+    use super::*;
+    use crate::vault::blank;
+
+    const HOUR: i64 = DAY / 24;
+    const NOW: i64 = 1_795_305_600_000;
+
+    fn rules(platform: &str) -> TokenRules {
+        Catalog::builtin().platform(platform).unwrap().tokens.clone()
+    }
+
+    /// A row whose tokens came at `issued_at`.
+    fn row(issued_at: i64, access_life: i64, refresh_end: i64) -> AuthorisationRow {
+        let id: Id = "01a2008d-7400-705d-aa4b-8acf76748aa2".parse().unwrap();
+        let mut row = blank(id, id, None, issued_at);
+        row.tokens.access = Some(vec![1]);
+        row.tokens.refresh = Some(vec![2]);
+        row.tokens.access_expires_at = Some(issued_at + access_life);
+        row.tokens.refresh_expires_at = Some(refresh_end);
+        row
+    }
+
+    /// What the rules say for an end that nothing moves, written down a second time and plainly.
+    fn expected_of_fixed(row: &AuthorisationRow, keep: Keep, now: i64) -> Work {
+        let tokens = &row.tokens;
+        let end = tokens.refresh_expires_at.unwrap();
+        if now >= end {
+            return Work::End;
+        }
+        let in_use = match keep {
+            Keep::Always => true,
+            Keep::Used => now - row.last_used.unwrap() < 7 * DAY,
+            Keep::Never => false,
+        };
+        if in_use && now >= tokens.warm_at.unwrap() && now >= row.not_before.unwrap_or(0) {
+            return Work::Refresh;
+        }
+        let days_left = (end - now) / DAY + i64::from((end - now) % DAY != 0);
+        let mark = [1, 2, 7, 30].into_iter().find(|mark| days_left <= *mark);
+        match mark {
+            Some(mark) if mark < tokens.announced.unwrap_or(i64::MAX) => Work::Announce(mark),
+            _ => Work::Nothing,
+        }
+    }
+
+    proptest! {
+        /// Stepping through time hour by hour finds work exactly from the moment on that was planned.
+        #[test]
+        fn work_begins_when_it_is_due_and_not_before(
+            platform in prop::sample::select(vec!["lazada", "aliexpress-legacy", "taobao"]),
+            keep in prop::sample::select(vec![Keep::Always, Keep::Used, Keep::Never]),
+            access_life in 1..60 * 24_i64,
+            refresh_life in 1..300 * 24_i64,
+            age in 0..300 * 24_i64,
+            unused in 0..20 * 24_i64,
+            announced in prop::option::of(prop::sample::select(MARKS.to_vec())),
+            not_before in prop::option::of(0..48_i64),
+            postpone_after in prop::option::of(0..48_i64),
+            chance in 0.0..1.0_f64,
+        ) {
+            let rules = rules(platform);
+            let issued_at = NOW - age * HOUR;
+            let mut row = row(issued_at, access_life * HOUR, issued_at + refresh_life * HOUR);
+            row.last_used = Some(NOW - unused * HOUR);
+            row.tokens.announced = announced;
+            row.tokens.warm_at = warm_at(&rules, &row.tokens, chance);
+            row.not_before = not_before.map(|hours| NOW + hours * HOUR);
+            row.postpone_after = postpone_after.map(|hours| NOW + hours * HOUR);
+            row.last_error_at = row.postpone_after.map(|_| NOW - HOUR);
+            let due = due_at(&rules, &row, keep, NOW, 0.0).unwrap();
+            let mut at = NOW;
+            while at < due {
+                prop_assert_eq!(work(&rules, &row, keep, at), Work::Nothing, "at {} of {}", at - NOW, due - NOW);
+                at += HOUR;
+            }
+            let at = due.max(NOW);
+            let lapsed = keep == Keep::Used && at - row.last_used.unwrap() >= IN_USE;
+            prop_assert!(lapsed || work(&rules, &row, keep, at) != Work::Nothing, "nothing at {}", at - NOW);
+            if platform == "lazada" {
+                for hour in 0..300 * 24 {
+                    let at = NOW + hour * HOUR;
+                    prop_assert_eq!(work(&rules, &row, keep, at), expected_of_fixed(&row, keep, at));
+                }
+            }
+        }
+
+        /// Whenever a keeper looks, and however long it was away: the marks that have passed are
+        /// announced once, the nearest first seen, and the end once.
+        #[test]
+        fn marks_are_announced_once_in_order(
+            life in 1..200 * 24_i64,
+            away in prop::collection::vec(0..15 * 24_i64, 0..20),
+        ) {
+            let rules = rules("lazada");
+            let mut row = row(NOW, HOUR, NOW + life * HOUR);
+            row.last_used = None;
+            row.tokens.announced = first_announced(&rules, &row.tokens, NOW);
+            let (mut now, mut told, mut away) = (NOW, Vec::new(), away.into_iter());
+            loop {
+                match work(&rules, &row, Keep::Used, now) {
+                    Work::Announce(mark) => {
+                        told.push(mark);
+                        row.tokens.announced = Some(mark);
+                    }
+                    Work::End => break,
+                    Work::Nothing => {}
+                    other => prop_assert!(false, "{:?}", other),
+                }
+                let due = due_at(&rules, &row, Keep::Used, now, 0.5).unwrap();
+                prop_assert!(due > now || work(&rules, &row, Keep::Used, now) != Work::Nothing);
+                now = due.max(now) + away.next().unwrap_or(0) * HOUR;
+            }
+            prop_assert!(told.windows(2).all(|pair| pair[0] > pair[1]), "{:?}", told);
+            prop_assert!(now >= NOW + life * HOUR);
+        }
+
+        /// A refresh that moves the end comes before anybody is warned of it.
+        #[test]
+        fn an_end_that_moves_is_never_announced(life in 30..400 * 24_i64) {
+            let rules = rules("taobao");
+            let mut now = NOW;
+            for _ in 0..10 {
+                let mut row = row(now, HOUR, now + life * HOUR);
+                row.last_used = None;
+                row.tokens.announced = first_announced(&rules, &row.tokens, now);
+                now = due_at(&rules, &row, Keep::Used, now, 0.5).unwrap();
+                prop_assert_eq!(work(&rules, &row, Keep::Used, now), Work::Refresh);
+            }
+        }
+    }
+
+    #[test]
+    fn access_tokens_are_renewed_over_a_third_of_their_life_and_before_anybody_waits() {
+        let rules = rules("aliexpress-legacy");
+        let tokens = row(NOW, 10 * HOUR, NOW + 180 * DAY).tokens;
+        let first = warm_at(&rules, &tokens, 0.0).unwrap();
+        let last = warm_at(&rules, &tokens, 1.0).unwrap();
+        assert_eq!(first, NOW + 6 * HOUR);
+        assert_eq!(last, NOW + 10 * HOUR - 10 * 60_000);
+        let brief = row(NOW, 10_000, NOW + 180 * DAY).tokens;
+        assert_eq!(warm_at(&rules, &brief, 0.0), Some(NOW + MINUTE), "lives of seconds make no storm");
+    }
+
+    #[test]
+    fn pauses_grow_and_leave_tries_before_the_end() {
+        let tokens = row(NOW, HOUR, NOW + DAY).tokens;
+        assert_eq!(pause(&tokens, 0, NOW), 30_000);
+        assert_eq!(pause(&tokens, 1, NOW), 60_000);
+        assert_eq!(pause(&tokens, i64::MAX, NOW), 15 * 60_000);
+        assert_eq!(pause(&tokens, 9, NOW + HOUR - 60_000), 15_000);
+        assert_eq!(pause(&tokens, 9, NOW + 2 * HOUR), 15 * 60_000);
+    }
+}

@@ -9,7 +9,7 @@ use sesame_core::BoxFuture;
 use sesame_testing::postgres;
 use sesame_vault::{
     Database,
-    store::{PostgresStore, SqliteStore, TokenStore},
+    store::{MemoryStore, PostgresStore, SqliteStore, TokenStore},
 };
 use suite::Place;
 
@@ -32,6 +32,15 @@ impl Place for FreshDatabase {
     }
 }
 
+struct InMemory(Arc<MemoryStore>);
+
+impl Place for InMemory {
+    fn open(&self) -> BoxFuture<'_, Arc<dyn TokenStore>> {
+        Box::pin(std::future::ready(self.0.clone() as Arc<dyn TokenStore>))
+    }
+}
+
+suite::run_all!(in_memory, InMemory(Arc::default()));
 suite::run_all!(sqlite, SqliteFile(tempfile::tempdir().unwrap()));
 suite::run_all!(
     postgresql,

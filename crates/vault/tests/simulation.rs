@@ -494,7 +494,7 @@ impl Simulation {
 fn accounts() -> usize {
     let given = std::env::var("SESAME_SIM_ACCOUNTS").ok().map(|text| text.parse().unwrap());
     let torture = std::env::var_os("SESAME_TORTURE").is_some();
-    given.unwrap_or(if torture { 1_000_000 } else { 1_500 })
+    given.unwrap_or(if torture { 1_000_000 } else { 600 })
 }
 
 #[tokio::test]

@@ -45,25 +45,29 @@ pub(super) struct Kept {
 #[derive(Debug)]
 struct Waiting {
     row: EventRow,
-    /// The next try and the failures of the hook.
-    hook: (i64, i64),
-    /// Those of the webhook.
-    webhook: (i64, i64),
+    hook: Tries,
+    webhook: Tries,
+}
+
+/// How one sink is doing with an event.
+#[derive(Debug, Clone, Copy)]
+struct Tries {
+    next: i64,
+    failed: i64,
 }
 
 impl Waiting {
-    fn of(&mut self, sink: Sink) -> &mut (i64, i64) {
+    fn tries(&mut self, sink: Sink) -> &mut Tries {
         match sink {
             Sink::Hook => &mut self.hook,
             Sink::Webhook => &mut self.webhook,
         }
     }
 
-    /// Tells whether a sink should have it now.
-    fn is_ready(&self, sink: Sink, now: i64) -> bool {
+    fn next(&self, sink: Sink) -> Option<i64> {
         match sink {
-            Sink::Hook => self.row.hook_at.is_none() && self.hook.0 <= now,
-            Sink::Webhook => self.row.webhook_at.is_none() && self.webhook.0 <= now,
+            Sink::Hook => self.row.hook_at.is_none().then_some(self.hook.next),
+            Sink::Webhook => self.row.webhook_at.is_none().then_some(self.webhook.next),
         }
     }
 }
@@ -536,15 +540,16 @@ impl Tables {
         let mut wanted: Vec<(i64, Id)> = self
             .events
             .values()
-            .filter(|waiting| waiting.row.at >= since && waiting.is_ready(sink, now))
+            .filter(|waiting| waiting.row.at >= since && waiting.next(sink).is_some_and(|next| next <= now))
             .map(|waiting| (waiting.row.at, waiting.row.id))
             .collect();
         wanted.sort_unstable();
         let mut claimed = Vec::new();
         for (_, id) in wanted.into_iter().take_while(page(limit)) {
             if let Some(waiting) = self.events.get_mut(&id) {
-                waiting.of(sink).0 = until;
-                let attempts = waiting.of(sink).1;
+                let tries = waiting.tries(sink);
+                tries.next = until;
+                let attempts = tries.failed;
                 claimed.push(EventRow { attempts, ..waiting.row.clone() });
             }
         }
@@ -562,9 +567,8 @@ impl Tables {
 
     pub(super) fn event_failed(&mut self, id: Id, sink: Sink, next_try: i64) {
         if let Some(waiting) = self.events.get_mut(&id) {
-            let (next, attempts) = waiting.of(sink);
-            *next = next_try;
-            *attempts += 1;
+            let tries = waiting.tries(sink);
+            *tries = Tries { next: next_try, failed: tries.failed + 1 };
         }
     }
 
@@ -576,7 +580,8 @@ impl Tables {
             self.audit.push_back(row.clone());
         }
         for row in &notes.events {
-            let waiting = Waiting { row: row.clone(), hook: (row.at, 0), webhook: (row.at, 0) };
+            let tries = Tries { next: row.at, failed: 0 };
+            let waiting = Waiting { row: row.clone(), hook: tries, webhook: tries };
             self.events.insert(row.id, waiting);
         }
     }

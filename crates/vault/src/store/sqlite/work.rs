@@ -8,24 +8,29 @@ use crate::{
     store::{Due, DueClaim, Intent, Notes, Planned, rows::columns},
 };
 
+const TAKE_DUE: &str = concat!(
+    "UPDATE authorisation SET lease_owner = ?1, lease_fence = lease_fence + 1, lease_until = ?2 \
+     WHERE authorisation_id IN (SELECT authorisation_id FROM authorisation WHERE due_at <= ?3 \
+     AND (lease_until IS NULL OR lease_until <= ?3 OR lease_owner IS NULL OR lease_until > ?5) \
+     ORDER BY due_at LIMIT ?4) RETURNING lease_fence, \
+     coalesce((SELECT min(name) FROM account \
+     WHERE account.authorisation_id = authorisation.authorisation_id), '') AS label, ",
+    columns!(authorisation),
+);
+
+const FIRST_DUE: &str = "SELECT due_at FROM authorisation WHERE due_at IS NOT NULL \
+    AND (lease_until IS NULL OR lease_until <= ?1 OR lease_owner IS NULL) ORDER BY due_at LIMIT 1";
+
 impl SqliteStore {
     pub(super) async fn take_due(&self, claim: DueClaim<'_>) -> sqlx::Result<Vec<Due>> {
-        let rows = sqlx::query(concat!(
-            "UPDATE authorisation SET lease_owner = ?1, lease_fence = lease_fence + 1, lease_until = ?2 \
-             WHERE authorisation_id IN (SELECT authorisation_id FROM authorisation WHERE due_at <= ?3 \
-             AND (lease_until IS NULL OR lease_until <= ?3 OR lease_owner IS NULL OR lease_until > ?5) \
-             ORDER BY due_at LIMIT ?4) RETURNING lease_fence, \
-             coalesce((SELECT min(name) FROM account \
-             WHERE account.authorisation_id = authorisation.authorisation_id), '') AS label, ",
-            columns!(authorisation),
-        ))
-        .bind(claim.owner)
-        .bind(claim.until)
-        .bind(claim.now)
-        .bind(claim.limit)
-        .bind(claim.until.saturating_add(ABSURD))
-        .fetch_all(&self.pool)
-        .await?;
+        let rows = sqlx::query(TAKE_DUE)
+            .bind(claim.owner)
+            .bind(claim.until)
+            .bind(claim.now)
+            .bind(claim.limit)
+            .bind(claim.until.saturating_add(ABSURD))
+            .fetch_all(&self.pool)
+            .await?;
         let mut due = rows
             .iter()
             .map(|row| {
@@ -105,13 +110,7 @@ impl SqliteStore {
     }
 
     pub(super) async fn first_due(&self, now: i64) -> sqlx::Result<Option<i64>> {
-        let row = sqlx::query(
-            "SELECT due_at FROM authorisation WHERE due_at IS NOT NULL \
-             AND (lease_until IS NULL OR lease_until <= ?1 OR lease_owner IS NULL) ORDER BY due_at LIMIT 1",
-        )
-        .bind(now)
-        .fetch_optional(&self.pool)
-        .await?;
+        let row = sqlx::query(FIRST_DUE).bind(now).fetch_optional(&self.pool).await?;
         row.map(|row| row.try_get(0)).transpose()
     }
 
@@ -123,5 +122,29 @@ impl SqliteStore {
         .execute(&self.pool)
         .await?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn due_rows_are_found_by_their_index_and_nothing_else_is_read() {
+        let home = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(&home.path().join("vault.db")).await.unwrap();
+        for query in [TAKE_DUE, FIRST_DUE] {
+            let explained = format!("EXPLAIN QUERY PLAN {query}");
+            let mut asked = sqlx::query(sqlx::AssertSqlSafe(explained));
+            for _ in 0..query.matches('?').count().min(5) {
+                asked = asked.bind(1);
+            }
+            let steps = asked.fetch_all(&store.pool).await.unwrap();
+            let steps: Vec<String> = steps.iter().map(|step| step.get::<String, _>("detail")).collect();
+            let plan = steps.join("\n");
+            assert!(plan.contains("authorisation USING INDEX authorisation_due (due_at"), "{plan}");
+            assert!(!plan.contains("TEMP B-TREE"), "sorted by the index: {plan}");
+            assert!(!plan.contains("SCAN account"), "{plan}");
+        }
     }
 }
