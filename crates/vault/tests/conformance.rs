@@ -1,4 +1,5 @@
 //! One suite for all stores: what the trait promises, whoever keeps it.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
 #[path = "conformance/mod.rs"]
 mod suite;

@@ -1,5 +1,6 @@
 //! The vault's tests of logins, refreshes and lost answers, over PostgreSQL. Where their homes keep the
 //! vault is decided in `support`, by the name of this binary.
+#![expect(clippy::duplicate_mod, reason = "each of them brings the doubles it needs")]
 
 #[path = "login.rs"]
 mod login;

@@ -109,7 +109,7 @@ pub async fn notes_are_forgotten(place: &dyn Place) {
 pub async fn odd_texts_are_kept_or_replaced(place: &dyn Place) {
     let store = place.open().await;
     let mut odd = line(None);
-    odd.subject = "a'; DROP TABLE account; -- \\ \" $1 {NULL}".to_owned();
+    odd.subject = String::from("a'; DROP TABLE account; -- \\ \" $1 {NULL}");
     odd.detail = Some("NULL".to_owned());
     let mut nul = line(None);
     nul.detail = Some("cut\0here".to_owned());

@@ -163,7 +163,7 @@ pub async fn row(store: &dyn TokenStore, id: Id) -> AuthorisationRow {
     store.authorisation(id).await.unwrap().unwrap()
 }
 
-pub fn claim<'a>(id: Id, owner: &'a str, now: i64) -> Claim<'a> {
+pub fn claim(id: Id, owner: &str, now: i64) -> Claim<'_> {
     Claim { id, generation: 1, owner, gone: None, now, until: now + MINUTE, spending: b"spent" }
 }
 

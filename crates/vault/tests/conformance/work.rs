@@ -6,7 +6,7 @@ use sesame_vault::store::{AuditQuery, DueClaim, Intent, Notes, Planned};
 
 use super::{Place, rows::*};
 
-fn due<'a>(owner: &'a str, now: i64, limit: u32) -> DueClaim<'a> {
+fn due(owner: &str, now: i64, limit: u32) -> DueClaim<'_> {
     DueClaim { owner, now, until: now + MINUTE, limit }
 }
 
@@ -181,7 +181,7 @@ pub async fn a_store_that_is_new_has_nothing(place: &dyn Place) {
 }
 
 pub async fn a_new_vault_made_by_many_at_once(place: &dyn Place) {
-    let all: Vec<_> = futures_of(place).await;
+    let all = open_eight(place).await;
     let id = shop(all[0].as_ref()).await;
     for store in &all {
         assert_eq!(row(store.as_ref(), id).await.id, id);
@@ -189,8 +189,8 @@ pub async fn a_new_vault_made_by_many_at_once(place: &dyn Place) {
 }
 
 /// Opens eight stores at the same time.
-async fn futures_of(place: &dyn Place) -> Vec<std::sync::Arc<dyn sesame_vault::store::TokenStore>> {
-    let (a, b, c, d, e, f, g, h) = tokio::join!(
+async fn open_eight(place: &dyn Place) -> Vec<std::sync::Arc<dyn sesame_vault::store::TokenStore>> {
+    let all = tokio::join!(
         place.open(),
         place.open(),
         place.open(),
@@ -200,5 +200,5 @@ async fn futures_of(place: &dyn Place) -> Vec<std::sync::Arc<dyn sesame_vault::s
         place.open(),
         place.open()
     );
-    vec![a, b, c, d, e, f, g, h]
+    <[_; 8]>::from(all).into()
 }

@@ -97,31 +97,36 @@ impl Group {
 }
 
 /// The task that writes. However it ends, the next caller may start another.
-struct Writer(PostgresStore);
+struct Writer {
+    store: PostgresStore,
+    /// Nobody waits any more, and another may be writing already.
+    is_done: bool,
+}
 
 impl Drop for Writer {
     fn drop(&mut self) {
-        let mut queue = self.0.0.group.queue();
-        // Cut off with the runtime: whoever still waits hears that nobody knows.
-        if queue.writing {
+        let group = &self.store.0.group;
+        if !self.is_done {
+            // Cut off with the runtime: whoever still waits hears that nobody knows.
+            let mut queue = group.queue();
             queue.writing = false;
             queue.waiting.clear();
         }
-        drop(queue);
-        self.0.0.group.busy.send_replace(());
+        group.busy.send_replace(());
     }
 }
 
 impl Writer {
-    async fn write(&self) {
+    async fn write(mut self) {
         loop {
-            let batch = self.0.0.group.next();
+            let batch = self.store.0.group.next();
             if batch.is_empty() {
+                self.is_done = true;
                 return;
             }
             let (swaps, answers): (Vec<Swap>, Vec<_>) =
                 batch.into_iter().map(|waiting| (waiting.swap, waiting.answer)).unzip();
-            let written = self.0.run(|| self.0.write_swaps(&swaps)).await;
+            let written = self.store.run(|| self.store.write_swaps(&swaps)).await;
             match written {
                 Ok(done) => {
                     for (answer, done) in answers.into_iter().zip(done) {
@@ -138,7 +143,7 @@ impl Writer {
                 Err(_) => {
                     for (swap, answer) in swaps.into_iter().zip(answers) {
                         let alone = [swap];
-                        let done = self.0.run(|| self.0.write_swaps(&alone)).await;
+                        let done = self.store.run(|| self.store.write_swaps(&alone)).await;
                         let _ = answer.send(done.map(|done| done.first().copied().unwrap_or_default()));
                     }
                 }
@@ -165,8 +170,8 @@ impl PostgresStore {
         };
         if start {
             // A task of its own: a caller that is dropped must not take the others' answers with it.
-            let writer = Writer(self.clone());
-            tokio::spawn(async move { writer.write().await });
+            let writer = Writer { store: self.clone(), is_done: false };
+            tokio::spawn(writer.write());
         }
         answered.await.unwrap_or_else(|_| {
             Err(Error::local("the writing of new tokens was cut off: they may be stored or not")
