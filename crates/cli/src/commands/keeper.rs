@@ -85,11 +85,6 @@ pub(crate) struct Args {
 pub(crate) fn run(args: Args, session: &Session) -> Outcome {
     let once = args.once;
     let plan = Plan::of(args, session.settings.keeper.clone())?;
-    if session.vault_is_new()? {
-        return Err(Error::usage(format!("there is no vault at {} yet", session.settings.location()?))
-            .hint("Add an app and authorise a shop first, or name the right home: --home DIR or SESAME_HOME=DIR.")
-            .into());
-    }
     if once {
         return running::block_on(session, round(&plan, session));
     }
@@ -182,9 +177,19 @@ fn secret() -> Result<AppSecret> {
     }
 }
 
+/// Opens a vault that is there: one that is made now would keep nothing for ever.
+async fn existing(session: &Session) -> Outcome<&Vault> {
+    if session.vault_is_new().await? {
+        return Err(Error::usage(format!("there is no vault at {} yet", session.settings.location()?))
+            .hint("Add an app and authorise a shop first, or name the right home: --home DIR or SESAME_HOME=DIR.")
+            .into());
+    }
+    session.vault().await
+}
+
 /// What is due now, and no more.
 async fn round(plan: &Plan, session: &Session) -> Outcome {
-    let vault = session.vault().await?;
+    let vault = existing(session).await?;
     let deliverer = plan.deliverer(vault)?;
     let told = Told::new(session);
     let pass = plan.keeper(vault).pass().await?;
@@ -264,7 +269,7 @@ async fn open(session: &Session, stopping: watch::Receiver<bool>) -> Outcome<Opt
     let mut stop = std::pin::pin!(stopped(stopping));
     let mut pause = Duration::from_secs(1);
     loop {
-        match session.vault().await {
+        match existing(session).await {
             Ok(vault) => return Ok(Some(vault)),
             Err(Stop::Failed(error)) if error.is_retryable() => {
                 note("warning", &format!("the vault cannot be opened yet: {error}"));
