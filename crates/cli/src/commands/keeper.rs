@@ -196,7 +196,9 @@ async fn round(plan: &Plan, session: &Session) -> Outcome {
     if deliverer.has_sinks() {
         loop {
             let deliveries = deliverer.pass().await?;
-            deliveries.iter().for_each(|delivery| told.delivery(delivery));
+            for delivery in &deliveries {
+                told.delivery(delivery);
+            }
             // After a failure the sink rests, and the next round tries again.
             if deliveries.is_empty() || deliveries.iter().any(|delivery| delivery.error.is_some()) {
                 break;
@@ -257,10 +259,12 @@ async fn service(plan: &Plan, session: &Session, stopping: watch::Receiver<bool>
     };
     // It ends before it is told to only by an error that waiting would not mend. A delivery that is
     // under way when it is told is finished.
-    let (totals, (), ()) =
-        tokio::try_join!(async { keep.await.map_err(Stop::from) }, async { Ok(deliver.await) }, async {
-            Ok(forget.await)
-        },)?;
+    let keep = async { keep.await.map_err(Stop::from) };
+    let helpers = async {
+        tokio::join!(deliver, forget);
+        Ok(())
+    };
+    let (totals, ()) = tokio::try_join!(keep, helpers)?;
     told.last(&told.record("stopped", &totals), &told.sentence(&totals))
 }
 
