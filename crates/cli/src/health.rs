@@ -35,7 +35,7 @@ pub(crate) fn advice(
     }
     if let Some(ending) = ending(account, now, asked) {
         // A keeper could still do it, and should have done it by now.
-        let keeper = prolongs(account, rules).then_some("sesame keeper --once, or ").unwrap_or_default();
+        let keeper = if prolongs(account, rules) { "sesame keeper --once, or " } else { "" };
         return Some(format!("{ending}: {keeper}{login}"));
     }
     let error = account.last_error.as_deref()?;

@@ -30,7 +30,7 @@ fn command(out: &mut String, command_: &Command, path: &str, depth: usize) {
     }
     let subcommands: Vec<&Command> =
         command_.get_subcommands().filter(|sub| !sub.is_hide_set() && sub.get_name() != "help").collect();
-    if subcommands.is_empty() {
+    if subcommands.is_empty() || !command_.is_subcommand_required_set() {
         let usage = command_.clone().render_usage().to_string();
         let usage = usage.trim_start_matches("Usage: ").trim();
         let _ = writeln!(out, "```text\n{usage}\n```\n");

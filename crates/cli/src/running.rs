@@ -54,20 +54,19 @@ pub(crate) fn until_stopped<F: Future<Output = Outcome>>(
             _ = signals.next() => None,
             () = &mut telling => None,
         };
-        let outcome = match outcome {
-            Some(outcome) => outcome,
-            None => {
-                say("Stopping: what is under way is finished. A second signal leaves at once.");
-                stop.send_replace(true);
-                tokio::select! {
-                    biased;
-                    outcome = &mut work => outcome,
-                    signal = signals.next() => {
-                        say(signal.words);
-                        return Err(Stop::Status(signal.code));
-                    }
-                    () = &mut telling => Ok(()),
+        let outcome = if let Some(outcome) = outcome {
+            outcome
+        } else {
+            say("Stopping: what is under way is finished. A second signal leaves at once.");
+            stop.send_replace(true);
+            tokio::select! {
+                biased;
+                outcome = &mut work => outcome,
+                signal = signals.next() => {
+                    say(signal.words);
+                    return Err(Stop::Status(signal.code));
                 }
+                () = &mut telling => Ok(()),
             }
         };
         match session.opened() {

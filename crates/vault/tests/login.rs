@@ -306,6 +306,16 @@ async fn one_approval_of_a_cross_border_seller_is_several_shops_with_one_pair() 
     let names: Vec<&str> = accounts.iter().map(|account| account.name.as_str()).collect();
     assert_eq!(names, ["cb-my", "cb-sg", "cb-th"]);
     assert_eq!(vault.token_of(&my).await.unwrap().access.expose(), "50000planted0access2");
+
+    // A shop that leaves takes no tokens that others use; the last one takes them.
+    assert_eq!(vault.accounts_sharing("cb-sg").await.unwrap(), ["cb-my", "cb-th"]);
+    vault.remove_account("cb-sg").await.unwrap();
+    vault.remove_account("cb-my").await.unwrap();
+    assert!(vault.accounts_sharing("cb-th").await.unwrap().is_empty());
+    home.transport.answer(|_| Ok(reply(200, MAP)));
+    assert_eq!(vault.refresh("cb-th").await.unwrap().generation, 4);
+    vault.remove_account("cb-th").await.unwrap();
+    assert!(vault.accounts().await.unwrap().is_empty());
 }
 
 struct Shop {

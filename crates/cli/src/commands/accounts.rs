@@ -310,9 +310,13 @@ impl<'a> Shown<'a> {
         let mut head = vec![self.platform()];
         head.extend(account.login.clone().filter(|login| *login != account.name));
         head.extend(account.country.clone());
-        let mut text = format!("{}  {}\n", account.name, head.join(" · "));
-        let mut line =
-            |words: String| text.push_str(&format!("  {}\n", sesame_core::scalar::printable(&words)));
+        let head = sesame_core::scalar::printable(&format!("{}  {}", account.name, head.join(" · ")));
+        let mut text = format!("{head}\n");
+        let mut line = |words: String| {
+            text.push_str("  ");
+            text.push_str(&sesame_core::scalar::printable(&words));
+            text.push('\n');
+        };
         line(format!(
             "{}; access token {}, refresh token {}; last success {}",
             health::state(&account.state),

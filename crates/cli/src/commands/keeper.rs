@@ -177,6 +177,16 @@ fn secret() -> Result<AppSecret> {
     }
 }
 
+/// Opens a vault that is there: one that is made now would keep nothing for ever.
+async fn existing(session: &Session) -> Outcome<&Vault> {
+    if session.vault_is_new().await? {
+        return Err(Error::usage(format!("there is no vault at {} yet", session.settings.location()?))
+            .hint("Add an app and authorise a shop first, or name the right home: --home DIR or SESAME_HOME=DIR.")
+            .into());
+    }
+    session.vault().await
+}
+
 /// What is due now, and no more.
 async fn round(plan: &Plan, session: &Session) -> Outcome {
     let vault = existing(session).await?;
@@ -186,7 +196,9 @@ async fn round(plan: &Plan, session: &Session) -> Outcome {
     if deliverer.has_sinks() {
         loop {
             let deliveries = deliverer.pass().await?;
-            deliveries.iter().for_each(|delivery| told.delivery(delivery));
+            for delivery in &deliveries {
+                told.delivery(delivery);
+            }
             // After a failure the sink rests, and the next round tries again.
             if deliveries.is_empty() || deliveries.iter().any(|delivery| delivery.error.is_some()) {
                 break;
@@ -247,10 +259,12 @@ async fn service(plan: &Plan, session: &Session, stopping: watch::Receiver<bool>
     };
     // It ends before it is told to only by an error that waiting would not mend. A delivery that is
     // under way when it is told is finished.
-    let (totals, (), ()) =
-        tokio::try_join!(async { keep.await.map_err(Stop::from) }, async { Ok(deliver.await) }, async {
-            Ok(forget.await)
-        },)?;
+    let keep = async { keep.await.map_err(Stop::from) };
+    let helpers = async {
+        tokio::join!(deliver, forget);
+        Ok(())
+    };
+    let (totals, ()) = tokio::try_join!(keep, helpers)?;
     told.last(&told.record("stopped", &totals), &told.sentence(&totals))
 }
 

@@ -51,13 +51,11 @@ pub(crate) fn run(args: &Args, session: &Session) -> Outcome {
             "accounts_left": others,
         });
         session.printer(Format::Table).one(&record, |printer| {
-            printer.line(match others.is_empty() {
-                true => format!("removed account {} and its tokens", account.name),
-                false => format!(
-                    "removed account {}; its tokens stay, since {} uses them, too",
-                    account.name,
-                    others.join(", ")
-                ),
+            let name = &account.name;
+            printer.line(if others.is_empty() {
+                format!("removed account {name} and its tokens")
+            } else {
+                format!("removed account {name}; its tokens stay, since {} uses them, too", others.join(", "))
             })
         })?;
         say(&format!(

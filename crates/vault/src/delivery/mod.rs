@@ -154,7 +154,7 @@ impl Deliverer {
     /// run, for an address that is none or is not encrypted, and for a secret that is too short.
     pub fn new(vault: Vault, options: DeliveryOptions) -> Result<Self> {
         let hook = options.hook.map(Hook::new).transpose()?;
-        let webhook = options.webhook.map(Receiver::new).transpose()?;
+        let webhook = options.webhook.as_ref().map(Receiver::new).transpose()?;
         Ok(Self {
             vault,
             hook: hook.map(|hook| Line::new(hook, options.hook_limit)),

@@ -27,7 +27,7 @@ pub(super) struct Receiver {
 }
 
 impl Receiver {
-    pub(super) fn new(webhook: Webhook) -> Result<Self> {
+    pub(super) fn new(webhook: &Webhook) -> Result<Self> {
         let bad = |why: &str| {
             // The address is not repeated: it may hold a secret.
             Error::usage(format!("the webhook's address {why}"))
@@ -118,7 +118,7 @@ mod tests {
     use super::*;
 
     fn receiver(url: &str, secret: &str) -> Result<Receiver> {
-        Receiver::new(Webhook { url: url.to_owned(), secret: AppSecret::new(secret) })
+        Receiver::new(&Webhook { url: url.to_owned(), secret: AppSecret::new(secret) })
     }
 
     #[test]
