@@ -188,7 +188,7 @@ async fn survives_troubles(platform: &str, policy: OldRefreshToken) {
         let before = world.refreshed().await;
         world.control(Method::Post, "/_sandbox/trouble", json!(format!("{trouble},count=1"))).await;
         let handle = world.vault.handle("shop").await.unwrap();
-        let first = world.vault.token(&handle).await;
+        let first = world.vault.token_of(&handle).await;
         assert_eq!(world.refreshed().await - before, u64::from(*carried_out), "{context}: {first:?}");
         let account = world.vault.account("shop").await.unwrap();
         let Now::Fails(kind) = now else {
@@ -204,7 +204,7 @@ async fn survives_troubles(platform: &str, policy: OldRefreshToken) {
         // Nothing is given up yet: the next try finds out.
         assert_eq!(account.state, AccountState::NeedsRefresh, "{context}");
         world.clock.advance(SignedDuration::from_secs(130));
-        let second = world.vault.token(&handle).await;
+        let second = world.vault.token_of(&handle).await;
         let account = world.vault.account("shop").await.unwrap();
         if *carried_out && platform == "lazada" && policy == Dies {
             // The only copy of the new pair was in the answer.
@@ -243,7 +243,11 @@ async fn a_gateway_whose_clock_is_three_hours_away_is_asked_in_its_own_time() {
             let away = json!({"advance": hours * 3_600});
             world.control(Method::Post, "/_sandbox/clock", away).await;
             let handle = world.vault.handle("shop").await.unwrap();
-            world.vault.token(&handle).await.unwrap_or_else(|error| panic!("{platform}, {hours}: {error:?}"));
+            world
+                .vault
+                .token_of(&handle)
+                .await
+                .unwrap_or_else(|error| panic!("{platform}, {hours}: {error:?}"));
             assert_eq!(world.refreshed().await, 1, "{platform}, {hours}");
             world.sandbox.stop().await;
         }
@@ -256,7 +260,7 @@ async fn an_answer_that_comes_twice_is_taken_once() {
     world.expired().await;
     let handle = world.vault.handle("shop").await.unwrap();
     for generation in 2..5 {
-        let token = world.vault.token(&handle).await.unwrap();
+        let token = world.vault.token_of(&handle).await.unwrap();
         assert_eq!(token.generation, generation);
         // The answer that was over is nobody's answer: the next refresh gets its own.
         let account = world.vault.account("shop").await.unwrap();

@@ -39,7 +39,7 @@ async fn sql(path: &Path, statement: &'static str) {
 
 async fn token(vault: &Vault, account: &str) -> sesame_core::Result<String> {
     let handle = vault.handle(account).await?;
-    Ok(vault.token(&handle).await?.access.expose().to_owned())
+    Ok(vault.token_of(&handle).await?.access.expose().to_owned())
 }
 
 /// The sealed columns of all authorisations.

@@ -11,20 +11,24 @@ use sesame_vault::{
     store::{
         AccountRow, AppRow, AuditQuery, AuditRow, AuthorisationRow, Claim, Due, DueClaim, EventRow,
         FailedRefresh, FullRow, Intent, KeyRow, Lease, NewRows, Notes, PendingLogin, Planned, Sealed,
-        SealedPlace, Sink, SqliteStore, TokenColumns, TokenStore,
+        SealedPlace, Sink, TokenColumns, TokenStore,
     },
 };
 
 /// Fails the next so many writes of tokens, or intents.
 pub struct FlakyStore {
-    inner: SqliteStore,
+    inner: Box<dyn TokenStore>,
     pub fail_replace: Arc<AtomicUsize>,
     pub fail_claim: Arc<AtomicUsize>,
     pub fail_taken: Arc<AtomicUsize>,
 }
 
 impl FlakyStore {
-    pub fn new(inner: SqliteStore) -> Self {
+    pub fn new(inner: impl TokenStore + 'static) -> Self {
+        Self::before(Box::new(inner))
+    }
+
+    pub fn before(inner: Box<dyn TokenStore>) -> Self {
         Self { inner, fail_replace: Arc::default(), fail_claim: Arc::default(), fail_taken: Arc::default() }
     }
 }
