@@ -72,6 +72,7 @@ impl Inner {
         reserve: &Reserve,
     ) -> Result<Option<Spent>> {
         fail_point!("after-intent");
+        let begun = self.now();
         let app = &authorisation.app;
         let asker = Asker {
             platform: &app.platform,
@@ -111,7 +112,12 @@ impl Inner {
         let now = self.clock.now();
         let tokens = self.columns(authorisation, &reply, Some(row), now);
         let windows = Windows::of(&app.platform.tokens, &tokens);
-        let notes = self.news_of_refresh(authorisation, row, action_of(offer)).await;
+        // Our lease may have ended: somebody else found the old token spent and gave the shop up, which
+        // now comes back.
+        let is_late = self.now() > begun.saturating_add(millis(self.lease()));
+        let current = if is_late { self.row_of(authorisation).await.ok() } else { None };
+        let current = current.as_ref().unwrap_or(row);
+        let notes = self.news_of_refresh(authorisation, current, action_of(offer)).await;
         let kept = match self.keep(authorisation, row.generation, &tokens, Some(reserve), notes).await {
             Ok(kept) => kept,
             Err(error) => {

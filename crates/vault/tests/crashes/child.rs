@@ -15,7 +15,7 @@ use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 use sesame_core::{Clock as _, mask::mask, request::Method};
-use sesame_vault::{Account, Location, Vault, on_fail_point, store::SqliteStore};
+use sesame_vault::{Account, Vault, on_fail_point};
 
 use crate::{
     storage::storm,
@@ -32,6 +32,8 @@ pub const SPEC: &str = "SESAME_CRASH_CHILD";
 pub struct Spec {
     pub role: Role,
     pub location: String,
+    /// Where key file and journal are of a vault that is elsewhere itself.
+    pub home: PathBuf,
     pub endpoint: String,
     pub clock: PathBuf,
     pub pace: u32,
@@ -70,7 +72,7 @@ fn told() {
 async fn ask(vault: &Vault) -> Json {
     let begun = Instant::now();
     let handle = vault.handle("shop").await.unwrap();
-    let outcome = vault.token(&handle).await;
+    let outcome = vault.token_of(&handle).await;
     let millis = u64::try_from(begun.elapsed().as_millis()).unwrap();
     let account = vault.account("shop").await.unwrap();
     let mut said = json!({"millis": millis, "generation": account.generation, "state": account.state.as_str(), "reason": account.state.reason()});
@@ -109,8 +111,7 @@ async fn serve(spec: Spec) {
                 say(&ask(&vault).await);
                 vault.close().await;
             }
-            let Location::Sqlite(path) = spec.location.parse().unwrap() else { panic!("no file") };
-            let store = FlakyStore::new(SqliteStore::open(&path).await.unwrap());
+            let store = FlakyStore::before(spec.store().await);
             let fail = store.fail_replace.clone();
             let vault = Vault::open_with(spec.options(), Arc::new(store)).await.unwrap();
             let account = log_in(&vault, "shop").await;
@@ -169,7 +170,7 @@ async fn serve(spec: Spec) {
                     let vault = vault.clone();
                     tokio::spawn(async move {
                         let handle = vault.handle("shop").await?;
-                        vault.token(&handle).await
+                        vault.token_of(&handle).await
                     })
                 })
                 .collect();

@@ -9,15 +9,19 @@ use sesame_sandbox::OldRefreshToken::{self, Dies, Lives};
 
 use crate::{
     child::Role,
-    world::{Process, World, log_in},
+    world::{
+        Process,
+        Store::{self, Postgres, Sqlite},
+        World, log_in,
+    },
 };
 
 const PROCESSES: usize = 8;
 const TASKS: usize = 1_250;
 
 /// A world with one shop whose access token has ended.
-async fn ended(platform: &'static str, policy: OldRefreshToken) -> World {
-    let world = World::start(platform, policy, 1).await;
+async fn ended(store: Store, platform: &'static str, policy: OldRefreshToken) -> World {
+    let world = World::start(store, platform, policy, 1).await;
     let vault = world.open().await;
     world.add_app(&vault).await;
     let account = log_in(&vault, "shop").await;
@@ -34,8 +38,8 @@ async fn ready(world: &World, tasks: usize, wait_at: Option<&str>) -> Process {
     process
 }
 
-async fn ten_thousand_ask(policy: OldRefreshToken) {
-    let world = ended("lazada", policy).await;
+async fn ten_thousand_ask(store: Store, policy: OldRefreshToken) {
+    let world = ended(store, "lazada", policy).await;
     let mut processes = Vec::new();
     for _ in 0..PROCESSES {
         processes.push(ready(&world, TASKS, None).await);
@@ -56,22 +60,29 @@ async fn ten_thousand_ask(policy: OldRefreshToken) {
     assert_eq!(tokens.len(), 1, "{policy:?}: all have the same token: {tokens:?}");
     assert_eq!(world.refreshed().await, 1, "{policy:?}");
     println!(
-        "8 processes x 1,250 tasks, {policy:?}: 1 refresh, {valid} tokens, the slowest process {slowest:.2} s"
+        "8 processes x 1,250 tasks, {store:?}, {policy:?}: 1 refresh, {valid} tokens, the slowest process {slowest:.2} s"
     );
     world.sandbox.stop().await;
 }
 
 #[tokio::test]
 async fn ten_thousand_tasks_of_eight_processes_refresh_once() {
-    for policy in [Dies, Lives] {
-        ten_thousand_ask(policy).await;
+    for store in [Sqlite, Postgres] {
+        for policy in [Dies, Lives] {
+            ten_thousand_ask(store, policy).await;
+        }
     }
 }
 
 /// What both processes end with when the owner of the lease is stopped at a point for longer than its
 /// lease, and another process asks meanwhile.
-async fn stopped_at(point: &str, platform: &'static str, policy: OldRefreshToken) -> (World, Json, Json) {
-    let world = ended(platform, policy).await;
+async fn stopped_at(
+    store: Store,
+    point: &str,
+    platform: &'static str,
+    policy: OldRefreshToken,
+) -> (World, Json, Json) {
+    let world = ended(store, platform, policy).await;
     let mut owner = ready(&world, 1, Some(point)).await;
     owner.tell("go").await;
     assert_eq!(owner.hear().await["reached"], point);
@@ -108,26 +119,34 @@ async fn is_usable(world: &World, generation: i64) {
 
 #[tokio::test]
 async fn an_owner_stopped_before_it_sends_leaves_the_others_token_alone() {
-    for (platform, policy) in [("lazada", Dies), ("lazada", Lives), ("1688", Dies)] {
-        let (world, others, owners) = stopped_at("after-intent", platform, policy).await;
-        assert_eq!(token(&others)[0], 2, "{platform}, {policy:?}");
+    for (store, platform, policy) in [
+        (Sqlite, "lazada", Dies),
+        (Sqlite, "lazada", Lives),
+        (Sqlite, "1688", Dies),
+        (Postgres, "lazada", Dies),
+        (Postgres, "lazada", Lives),
+    ] {
+        let (world, others, owners) = stopped_at(store, "after-intent", platform, policy).await;
+        assert_eq!(token(&others)[0], 2, "{store:?}, {platform}, {policy:?}");
         // Refused, or given a pair that it may not write: it takes the token that stands.
-        assert_eq!(token(&owners), token(&others), "{platform}, {policy:?}");
+        assert_eq!(token(&owners), token(&others), "{store:?}, {platform}, {policy:?}");
         is_usable(&world, 2).await;
         let dies = platform == "lazada" && policy == Dies;
-        assert_eq!(world.refreshed().await, if dies { 1 } else { 2 }, "{platform}, {policy:?}");
+        assert_eq!(world.refreshed().await, if dies { 1 } else { 2 }, "{store:?}, {platform}, {policy:?}");
         world.sandbox.stop().await;
     }
 }
 
 #[tokio::test]
 async fn an_owner_stopped_with_the_answer_in_hand_overwrites_nothing_newer() {
-    for (platform, policy) in [("lazada", Lives), ("1688", Dies)] {
-        let (world, others, owners) = stopped_at("after-receive", platform, policy).await;
-        assert_eq!(token(&others)[0], 2, "{platform}, {policy:?}");
-        assert_eq!(token(&owners), token(&others), "{platform}, {policy:?}");
+    for (store, platform, policy) in
+        [(Sqlite, "lazada", Lives), (Sqlite, "1688", Dies), (Postgres, "lazada", Lives)]
+    {
+        let (world, others, owners) = stopped_at(store, "after-receive", platform, policy).await;
+        assert_eq!(token(&others)[0], 2, "{store:?}, {platform}, {policy:?}");
+        assert_eq!(token(&owners), token(&others), "{store:?}, {platform}, {policy:?}");
         is_usable(&world, 2).await;
-        assert_eq!(world.refreshed().await, 2, "{platform}, {policy:?}");
+        assert_eq!(world.refreshed().await, 2, "{store:?}, {platform}, {policy:?}");
         world.sandbox.stop().await;
     }
 }
@@ -136,11 +155,15 @@ async fn an_owner_stopped_with_the_answer_in_hand_overwrites_nothing_newer() {
 /// good pair, stores it, and the shop is back.
 #[tokio::test]
 async fn an_owner_stopped_with_the_only_good_pair_brings_the_shop_back() {
-    let (world, others, owners) = stopped_at("after-receive", "lazada", Dies).await;
-    assert_eq!(others["state"], "needs-authorisation", "{others}");
-    assert!(others["reason"].as_str().unwrap().contains("was cut off"), "{others}");
-    assert_eq!(token(&owners)[0], 2, "{owners}");
-    is_usable(&world, 2).await;
-    assert_eq!(world.refreshed().await, 1);
-    world.sandbox.stop().await;
+    for store in [Sqlite, Postgres] {
+        let (world, others, owners) = stopped_at(store, "after-receive", "lazada", Dies).await;
+        assert_eq!(others["state"], "needs-authorisation", "{others}");
+        assert!(others["reason"].as_str().unwrap().contains("was cut off"), "{others}");
+        assert_eq!(token(&owners)[0], 2, "{owners}");
+        is_usable(&world, 2).await;
+        assert_eq!(world.refreshed().await, 1);
+        // Who heard that the shop was lost hears that it is back.
+        assert_eq!(world.events().await, ["exhausted", "recovered"]);
+        world.sandbox.stop().await;
+    }
 }

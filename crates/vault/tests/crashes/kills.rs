@@ -11,7 +11,11 @@ use sesame_vault::SystemClock;
 use crate::{
     child::Role,
     times,
-    world::{Process, World, log_in},
+    world::{
+        Process,
+        Store::{self, Postgres, Sqlite},
+        World, log_in,
+    },
 };
 
 /// When the process is killed.
@@ -64,11 +68,11 @@ enum Call {
 }
 
 /// Kills a process at a window so many times; after each time another one asks for the token.
-async fn kill_at(window: Window, call: Call, platform: &'static str, policy: OldRefreshToken) {
+async fn kill_at(store: Store, window: Window, call: Call, platform: &'static str, policy: OldRefreshToken) {
     let postpone = call == Call::Postpone;
     // An answer that is lost takes the only good refresh token with it.
     let dies = postpone || (platform != "1688" && policy == Dies);
-    let world = World::start(platform, policy, 1).await;
+    let world = World::start(store, platform, policy, 1).await;
     let vault = world.open().await;
     world.add_app(&vault).await;
     log_in(&vault, "shop").await;
@@ -84,7 +88,7 @@ async fn kill_at(window: Window, call: Call, platform: &'static str, policy: Old
             ..world.spec(role)
         });
         if round > 0 {
-            let context = format!("{call:?} {window:?}, {platform}, {policy:?}, kill {round}");
+            let context = format!("{store:?}, {call:?} {window:?}, {platform}, {policy:?}, kill {round}");
             let said = process.hear().await;
             check(&world, &said, window.loses_the_answer() && dies, &context).await;
             if let Some(reason) = said["reason"].as_str() {
@@ -109,7 +113,7 @@ async fn kill_at(window: Window, call: Call, platform: &'static str, policy: Old
         let said = process.hear().await;
         assert!(
             said["reached"].is_string(),
-            "{call:?} {window:?}, {platform}, {policy:?}, kill {round}: {said}"
+            "{store:?}, {call:?} {window:?}, {platform}, {policy:?}, kill {round}: {said}"
         );
         while window == Sent && world.refreshed().await < before + 1 + u64::from(postpone) {
             SystemClock.sleep(Duration::from_millis(1)).await;
@@ -141,31 +145,51 @@ async fn check(world: &World, said: &Json, lost: bool, context: &str) {
     );
 }
 
-async fn kill_everywhere(platform: &'static str, policy: OldRefreshToken) {
+async fn kill_everywhere(store: Store, platform: &'static str, policy: OldRefreshToken) {
     for window in WINDOWS {
-        kill_at(window, Call::Refresh, platform, policy).await;
+        kill_at(store, window, Call::Refresh, platform, policy).await;
+    }
+}
+
+async fn kill_while_prolonging(store: Store) {
+    for window in WINDOWS.into_iter().filter(|window| *window != BeforeIntent) {
+        kill_at(store, window, Call::Postpone, "1688", Dies).await;
     }
 }
 
 #[tokio::test]
 async fn killed_while_pairs_rotate_and_old_ones_die() {
-    kill_everywhere("lazada", Dies).await;
+    kill_everywhere(Sqlite, "lazada", Dies).await;
 }
 
 #[tokio::test]
 async fn killed_while_pairs_rotate_and_old_ones_live() {
-    kill_everywhere("lazada", Lives).await;
+    kill_everywhere(Sqlite, "lazada", Lives).await;
 }
 
 #[tokio::test]
 async fn killed_while_the_refresh_token_is_prolonged() {
-    for window in WINDOWS.into_iter().filter(|window| *window != BeforeIntent) {
-        kill_at(window, Call::Postpone, "1688", Dies).await;
-    }
+    kill_while_prolonging(Sqlite).await;
 }
 
 #[tokio::test]
 async fn killed_while_the_refresh_token_stays() {
-    kill_everywhere("1688", Dies).await;
-    kill_everywhere("1688", Lives).await;
+    kill_everywhere(Sqlite, "1688", Dies).await;
+}
+
+#[tokio::test]
+async fn killed_on_postgresql_while_pairs_rotate() {
+    kill_everywhere(Postgres, "lazada", Dies).await;
+    // What a kill leaves behind does not depend on these: the long run has them, too.
+    if times(0, 1) == 1 {
+        kill_everywhere(Postgres, "lazada", Lives).await;
+    }
+}
+
+#[tokio::test]
+async fn killed_on_postgresql_while_the_refresh_token_is_prolonged() {
+    kill_while_prolonging(Postgres).await;
+    if times(0, 1) == 1 {
+        kill_everywhere(Postgres, "1688", Dies).await;
+    }
 }

@@ -16,13 +16,14 @@ use std::{
 use serde_json::{Value as Json, json};
 use sesame_core::{Clock as _, mask::mask};
 use sesame_sandbox::OldRefreshToken::Dies;
+use sesame_testing::postgres::Server;
 use sesame_vault::on_fail_point;
 use tokio::{process::Command, sync::Semaphore, task::JoinSet};
 
 use crate::{
     child::{Role, Spec, say},
     times,
-    world::{Process, SharedClock, World, log_in},
+    world::{Process, SharedClock, Store, World, log_in},
 };
 
 const SHOPS: usize = 125;
@@ -80,7 +81,7 @@ pub async fn storm(spec: &Spec) {
     let mut tokens = BTreeMap::new();
     for shop in 0..SHOPS {
         let handle = vault.handle(&name(shop)).await.unwrap();
-        tokens.insert(shop, mask(vault.token(&handle).await.unwrap().access.expose()));
+        tokens.insert(shop, mask(vault.token_of(&handle).await.unwrap().access.expose()));
     }
     say(&json!({"tokens": tokens, "journalled": journalled.load(Ordering::SeqCst)}));
     vault.close().await;
@@ -92,6 +93,8 @@ enum Away {
     Limit,
     /// The disk is full.
     Disk(PathBuf),
+    /// The database server is killed, and started again.
+    Server(Arc<Server>),
 }
 
 impl Away {
@@ -106,6 +109,7 @@ impl Away {
                     while ballast.write_all(&piece).is_ok() {}
                 }
             }
+            Self::Server(server) => blocking(server, Server::kill).await,
         }
     }
 
@@ -113,8 +117,15 @@ impl Away {
         match self {
             Self::Limit => limit(process, "unlimited").await,
             Self::Disk(disk) => fs::remove_file(disk.join("ballast")).unwrap(),
+            Self::Server(server) => blocking(server, |server| server.run().unwrap()).await,
         }
     }
+}
+
+/// The gateway goes on answering meanwhile.
+async fn blocking(server: &Arc<Server>, work: impl FnOnce(&Server) + Send + 'static) {
+    let server = server.clone();
+    tokio::task::spawn_blocking(move || work(&server)).await.unwrap();
 }
 
 async fn limit(process: &Process, bytes: &str) {
@@ -183,7 +194,7 @@ async fn refreshed_through(world: &World, spec: &Spec, away: &Away) {
         let account = vault.account(&name(shop)).await.unwrap();
         stored += u64::try_from(account.generation - 1).unwrap();
         let handle = vault.handle(&name(shop)).await.unwrap();
-        let token = vault.token(&handle).await.unwrap();
+        let token = vault.token_of(&handle).await.unwrap();
         let access = &token.access;
         assert_eq!(last["tokens"][shop.to_string()], Json::from(mask(access.expose())), "shop {shop}");
         assert!(world.knows(access.expose()).await, "shop {shop}");
@@ -195,15 +206,22 @@ async fn refreshed_through(world: &World, spec: &Spec, away: &Away) {
     assert_eq!(leftovers(spec), Vec::<String>::new(), "the journal is empty");
 }
 
+/// What stands in journals, wherever their directory is.
 fn leftovers(spec: &Spec) -> Vec<String> {
-    let path = spec.location.strip_prefix("sqlite:").unwrap();
-    let Ok(journal) = fs::read_dir(format!("{path}.journal")) else { return Vec::new() };
-    journal.map(|file| file.unwrap().file_name().into_string().unwrap()).collect()
+    let beside = spec.location.strip_prefix("sqlite:").and_then(|path| Path::new(path).parent());
+    let mut files = Vec::new();
+    for place in fs::read_dir(beside.unwrap_or(&spec.home)).unwrap() {
+        let place = place.unwrap().path();
+        if place.extension().is_some_and(|ending| ending == "journal") {
+            files.extend(fs::read_dir(place).unwrap().map(|file| file.unwrap().path().display().to_string()));
+        }
+    }
+    files
 }
 
 #[tokio::test]
 async fn a_vault_that_cannot_be_written_loses_none_of_a_thousand_refreshes() {
-    let world = World::start("lazada", Dies, SHOPS).await;
+    let world = World::start(Store::Sqlite, "lazada", Dies, SHOPS).await;
     let spec = Spec { pace: 20, ..world.spec(Role::Storm) };
     refreshed_through(&world, &spec, &Away::Limit).await;
     world.sandbox.stop().await;
@@ -229,7 +247,7 @@ impl Drop for SmallDisk {
 
 #[tokio::test]
 async fn a_full_disk_loses_none_of_a_thousand_refreshes() {
-    let world = World::start("lazada", Dies, SHOPS).await;
+    let world = World::start(Store::Sqlite, "lazada", Dies, SHOPS).await;
     let Some(disk) = SmallDisk::mount(&world.directory.path().join("disk")).await else {
         println!("not run: no right to mount a file system of its own");
         return;
@@ -237,5 +255,15 @@ async fn a_full_disk_loses_none_of_a_thousand_refreshes() {
     let location = format!("sqlite:{}", disk.0.join("vault.db").display());
     let spec = Spec { pace: 20, location, ..world.spec(Role::Storm) };
     refreshed_through(&world, &spec, &Away::Disk(disk.0.clone())).await;
+    world.sandbox.stop().await;
+}
+
+#[tokio::test]
+async fn a_database_server_that_is_killed_loses_none_of_a_thousand_refreshes() {
+    let world = World::start(Store::Sqlite, "lazada", Dies, SHOPS).await;
+    let server = tokio::task::spawn_blocking(|| Server::start(&[]).unwrap()).await.unwrap();
+    let location = server.database().by_tcp;
+    let spec = Spec { pace: 20, location, ..world.spec(Role::Storm) };
+    refreshed_through(&world, &spec, &Away::Server(Arc::new(server))).await;
     world.sandbox.stop().await;
 }

@@ -18,7 +18,7 @@ use tokio::{
 use crate::{
     child::{Role, Spec, say},
     times,
-    world::{Process, World, log_in},
+    world::{Process, Store, World, log_in},
 };
 
 type Stamp = Arc<Mutex<Option<Instant>>>;
@@ -72,10 +72,9 @@ pub async fn measure(spec: &Spec, refreshes: usize) {
     vault.close().await;
 }
 
-#[tokio::test]
-async fn the_window_is_measured() {
+async fn measured(store: Store) {
     let refreshes = times(50, 1_000);
-    let world = World::start("lazada", Dies, 1).await;
+    let world = World::start(store, "lazada", Dies, 1).await;
     let vault = world.open().await;
     world.add_app(&vault).await;
     log_in(&vault, "shop").await;
@@ -90,11 +89,17 @@ async fn the_window_is_measured() {
     micros.sort_unstable();
     let at = |share: usize| micros[(micros.len() - 1) * share / 100];
     println!(
-        "answer left the gateway until it was durable, {refreshes} refreshes: median {} us, 95 % {} us, longest {} us",
+        "answer left the gateway until it was durable, {store:?}, {refreshes} refreshes: median {} us, 95 % {} us, longest {} us",
         at(50),
         at(95),
         at(100)
     );
     assert!(at(50) < 1_000_000, "a second between answer and disk: {micros:?}");
     world.sandbox.stop().await;
+}
+
+#[tokio::test]
+async fn the_window_is_measured() {
+    measured(Store::Sqlite).await;
+    measured(Store::Postgres).await;
 }

@@ -9,7 +9,11 @@ use serde_json::{Value as Json, json};
 use sesame_catalog::{Catalog, Endpoint};
 use sesame_core::{AppSecret, BoxFuture, Clock, HttpRequest, Transport as _, request::Method};
 use sesame_sandbox::{OldRefreshToken, Options, Sandbox};
-use sesame_vault::{Account, Callback, KeyChoice, LoginOptions, NewApp, SystemClock, Vault, VaultOptions};
+use sesame_testing::postgres::Server;
+use sesame_vault::{
+    Account, Callback, KeyChoice, Location, LoginOptions, NewApp, SystemClock, Vault, VaultOptions,
+    store::{PostgresStore, Sink, SqliteStore, TokenStore},
+};
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines},
     process::{Child, ChildStdin, ChildStdout, Command},
@@ -64,16 +68,28 @@ impl Clock for SharedClock {
     }
 }
 
+/// Where the vault of a world is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Store {
+    Sqlite,
+    Postgres,
+}
+
 pub struct World {
     pub sandbox: Sandbox,
+    location: String,
     pub directory: tempfile::TempDir,
     pub clock: SharedClock,
     platform: &'static str,
 }
 
 impl World {
-    pub async fn start(platform: &'static str, policy: OldRefreshToken, shops: usize) -> Self {
+    pub async fn start(store: Store, platform: &'static str, policy: OldRefreshToken, shops: usize) -> Self {
         let directory = tempfile::tempdir().unwrap();
+        let location = match store {
+            Store::Sqlite => format!("sqlite:{}", directory.path().join("home/vault.db").display()),
+            Store::Postgres => Server::shared().database().by_tcp,
+        };
         let clock = SharedClock::open(&directory.path().join("clock"), 1);
         let options = Options {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
@@ -83,14 +99,15 @@ impl World {
             old_refresh_token: policy,
             ..Options::new(Arc::new(Catalog::builtin()), Arc::new(clock.clone()))
         };
-        Self { sandbox: Sandbox::start(options).await.unwrap(), directory, clock, platform }
+        Self { sandbox: Sandbox::start(options).await.unwrap(), location, directory, clock, platform }
     }
 
     /// What a child is started with, to be completed.
     pub fn spec(&self, role: Role) -> Spec {
         Spec {
             role,
-            location: format!("sqlite:{}", self.directory.path().join("home/vault.db").display()),
+            location: self.location.clone(),
+            home: self.directory.path().join("home"),
             endpoint: self.sandbox.url(),
             clock: self.directory.path().join("clock"),
             pace: 1,
@@ -126,6 +143,15 @@ impl World {
     pub async fn refreshed(&self) -> u64 {
         let stats = self.control(Method::Get, "/_sandbox/stats", Json::Null).await;
         stats["tokens"]["refreshed"].as_u64().unwrap()
+    }
+
+    /// The kinds of the events that were written down, oldest first.
+    pub async fn events(&self) -> Vec<String> {
+        let store = self.spec(Role::Verify).store().await;
+        let now = self.clock.now().as_millisecond();
+        let events = store.claim_events(Sink::Hook, 0, now, now + 1, 100).await.unwrap();
+        store.close().await;
+        events.into_iter().map(|event| event.kind).collect()
     }
 
     /// Tells whether the gateway has this access token on its books.
@@ -165,9 +191,13 @@ pub async fn log_in(vault: &Vault, name: &str) -> Account {
 }
 
 impl Spec {
+    pub fn location(&self) -> Location {
+        self.location.parse::<Location>().unwrap().at_home(&self.home)
+    }
+
     pub fn options(&self) -> VaultOptions {
         VaultOptions {
-            location: self.location.parse().unwrap(),
+            location: self.location(),
             key: KeyChoice::File,
             clock: Arc::new(SharedClock::open(&self.clock, self.pace)),
             transport: Arc::new(SocketTransport),
@@ -178,6 +208,14 @@ impl Spec {
 
     pub async fn open(&self) -> Vault {
         Vault::open(self.options()).await.unwrap()
+    }
+
+    pub async fn store(&self) -> Box<dyn TokenStore> {
+        match self.location() {
+            Location::Sqlite(path) => Box::new(SqliteStore::open(&path).await.unwrap()),
+            Location::Postgres(database) => Box::new(PostgresStore::open(&database).await.unwrap()),
+            other => panic!("no store at {other}"),
+        }
     }
 }
 
