@@ -1,6 +1,108 @@
 //! Lines of the audit trail: who did what to whose tokens, and how it ended.
 
-use crate::{Id, store::AuditRow, vault::Inner};
+use jiff::Timestamp;
+use serde::{Serialize, Serializer};
+use sesame_core::{Error, ErrorKind, Result};
+
+use crate::{
+    Id, Vault,
+    store::{AuditQuery, AuditRow},
+    vault::Inner,
+};
+
+/// The most lines of the trail that are looked through for those of an account that is gone.
+const LOOKED_THROUGH: u32 = 100_000;
+
+/// A line of the audit trail: what was done, to whose tokens, and how it ended. Holds no secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct AuditLine {
+    /// When.
+    #[serde(serialize_with = "as_text")]
+    pub at: Timestamp,
+    /// `login`, `refresh`, `postpone`, `import`, `export`, `rekey` or `logout`.
+    pub action: String,
+    /// The account's name at that time; `vault` for what concerns all.
+    pub subject: String,
+    /// True when it succeeded.
+    pub succeeded: bool,
+    /// More, for people: why it failed, or what was done.
+    pub detail: Option<String>,
+}
+
+fn as_text<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(at)
+}
+
+/// Which lines of the audit trail are asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditFilter {
+    /// Only those of this account, also when it was removed or renamed since.
+    pub account: Option<String>,
+    /// Only those since then.
+    pub since: Option<Timestamp>,
+    /// The most lines; the newest come first.
+    pub limit: u32,
+}
+
+impl Default for AuditFilter {
+    /// The newest 100 lines.
+    fn default() -> Self {
+        Self { account: None, since: None, limit: 100 }
+    }
+}
+
+impl Vault {
+    /// Reads the audit trail, newest first.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Usage`] for an account that neither the vault nor its trail knows.
+    pub async fn audit(&self, filter: &AuditFilter) -> Result<Vec<AuditLine>> {
+        let inner = &self.0;
+        let since = filter.since.map(Timestamp::as_millisecond);
+        let all = AuditQuery { authorisation: None, since, limit: filter.limit };
+        let Some(account) = &filter.account else {
+            return Ok(lines(inner.store.audit(all).await?));
+        };
+        match inner.account_row(account).await {
+            Ok(row) => {
+                let query = AuditQuery { authorisation: Some(row.authorisation.id), ..all };
+                Ok(lines(inner.store.audit(query).await?))
+            }
+            // It may be gone: then its name is all there is to find it by.
+            Err(unknown) if unknown.kind() == ErrorKind::Usage => {
+                let rows = inner.store.audit(AuditQuery { limit: LOOKED_THROUGH, ..all }).await?;
+                let mut rows: Vec<AuditRow> =
+                    rows.into_iter().filter(|row| row.subject == *account).collect();
+                if rows.is_empty() {
+                    return Err(unknown);
+                }
+                rows.truncate(usize::try_from(filter.limit).unwrap_or(usize::MAX));
+                Ok(lines(rows))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Forgets the lines of the audit trail, and the events, from before a time; returns how many.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Local`] when the store fails.
+    pub async fn forget_audit(&self, before: Timestamp) -> Result<u64, Error> {
+        self.0.store.forget_notes(before.as_millisecond()).await
+    }
+}
+
+fn lines(rows: Vec<AuditRow>) -> Vec<AuditLine> {
+    let line = |row: AuditRow| AuditLine {
+        at: Timestamp::from_millisecond(row.at).unwrap_or_default(),
+        action: row.action,
+        subject: row.subject,
+        succeeded: row.succeeded,
+        detail: row.detail,
+    };
+    rows.into_iter().map(line).collect()
+}
 
 /// What is written down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +117,10 @@ pub(crate) enum Action {
     Import,
     /// An account was removed.
     Logout,
+    /// The vault got a new master key.
+    Rekey,
+    /// Everything was written to a file under a passphrase.
+    Export,
 }
 
 impl Action {
@@ -25,6 +131,8 @@ impl Action {
             Self::Postpone => "postpone",
             Self::Import => "import",
             Self::Logout => "logout",
+            Self::Rekey => "rekey",
+            Self::Export => "export",
         }
     }
 }

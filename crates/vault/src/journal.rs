@@ -20,7 +20,7 @@ use sesame_core::{Error, Result, Retry};
 use crate::{
     Id,
     holder::Holder,
-    seal::{Sealer, Slot},
+    seal::{KeyId, Sealer, Slot, key_of},
     store::{Notes, TokenColumns, TokenStore},
 };
 
@@ -190,6 +190,24 @@ impl Journal {
     /// Names the authorisations for which an answer waits.
     pub(crate) fn waiting(&self) -> HashSet<Id> {
         self.entries(None).into_iter().map(|(id, _)| id).collect()
+    }
+
+    /// Lists the entries with the key that each was sealed with, where it names one.
+    pub(crate) fn keys(&self, only: Option<&Id>) -> Vec<(PathBuf, Option<KeyId>)> {
+        let read = |path: PathBuf| {
+            let key = fs::read(&path).ok().and_then(|sealed| key_of(&sealed));
+            (path, key)
+        };
+        self.entries(only).into_iter().map(|(_, path)| read(path)).collect()
+    }
+
+    /// Names the entries that do not open.
+    pub(crate) fn unreadable(&self, sealer: &Sealer) -> Vec<PathBuf> {
+        let entries = self.entries(None).into_iter();
+        entries
+            .filter(|(id, path)| path.exists() && read(path, sealer, id).is_none())
+            .map(|(_, path)| path)
+            .collect()
     }
 
     /// Moves entries into the store. Entries that the store has overtaken are dropped.

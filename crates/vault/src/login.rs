@@ -122,7 +122,7 @@ impl Vault {
         let row = inner.app_row(app).await?;
         inner.check_crossing("app", &row.name, row.sandbox.as_deref())?;
         inner.target(&row, options.as_name.as_deref()).await?;
-        let app = inner.app_state(&row)?;
+        let app = inner.open_app(&row).await?;
         let region = options.region.as_deref().or(app.region.as_deref());
         let urls = inner.urls(&app, region)?;
         let mut random = [0; 20];
@@ -175,7 +175,7 @@ impl Vault {
         let row = inner.app_row(&login.app).await?;
         inner.check_crossing("app", &row.name, row.sandbox.as_deref())?;
         let target = inner.target(&row, login.options.as_name.as_deref()).await?;
-        let app = inner.app_state(&row)?;
+        let app = inner.open_app(&row).await?;
         // 1 the callback: is it one, of this login?
         let (code, state, begun_at) = match got {
             // A code alone does not say when its login began, nor where.

@@ -118,6 +118,7 @@ impl Inner {
         reserve: &Reserve,
     ) -> Result<Vec<Account>> {
         let id = row.authorisation.id;
+        self.know_keys(&row.authorisation).await?;
         let shared = self.authorisation(app, &row.authorisation, &row.account.name)?;
         // A refresh may replace the tokens at the same time; the login is newer, so it tries again.
         let mut stored = None;

@@ -200,10 +200,12 @@ impl Inner {
     }
 
     pub(crate) async fn row_of(&self, authorisation: &Authorisation) -> Result<AuthorisationRow> {
-        self.store.authorisation(authorisation.id).await?.ok_or_else(|| {
+        let row = self.store.authorisation(authorisation.id).await?.ok_or_else(|| {
             Error::usage(format!("account {:?} was removed from the vault", authorisation.label))
                 .hint("`sesame accounts` shows the accounts there are.")
-        })
+        })?;
+        self.know_keys(&row).await?;
+        Ok(row)
     }
 
     /// The body of a refresh.
@@ -218,7 +220,7 @@ impl Inner {
         for _ in 0..1_000 {
             // An answer that waits in the journal is newer than the row: spending the row's token
             // would spend a dead one.
-            self.journal.replay(self.store.as_ref(), &self.sealer, Some(&authorisation.id)).await?;
+            self.replay(Some(&authorisation.id)).await?;
             let row = self.row_of(authorisation).await?;
             let entry = *first_seen.get_or_insert(row.generation);
             if let Some(token) = self.already_done(authorisation, &row, why, entry)? {

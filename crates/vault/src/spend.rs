@@ -556,7 +556,7 @@ async fn replay_later(vault: Weak<Inner>, id: Id) {
         drop(inner);
         sleep.await;
         let Some(inner) = vault.upgrade() else { return };
-        if inner.journal.replay(inner.store.as_ref(), &inner.sealer, Some(&id)).await.is_ok() {
+        if inner.replay(Some(&id)).await.is_ok() {
             tracing::info!("tokens moved from the journal into the vault");
             return;
         }

@@ -24,10 +24,11 @@ use crate::{
     handles::Handles,
     holder::Holder,
     journal::Journal,
+    keys::Keys,
     name,
     oauth::exchange::longest,
     schedule::{self, Keep},
-    seal::{KeyChoice, KeyKind, Sealer, unlock},
+    seal::{KeyChoice, KeyKind, KeySource, Sealer, unlock},
     store::{
         AppRow, AuthorisationRow, FullRow, KeyState, NewRows, Notes, PostgresStore, SqliteStore,
         TokenColumns, TokenStore,
@@ -99,7 +100,7 @@ pub(crate) struct Inner {
     pub(crate) keep: OnceLock<Keep>,
     /// How long one call to a token service may take, in seconds.
     limit: AtomicU64,
-    key_kind: KeyKind,
+    pub(crate) keys: Keys,
     location: Location,
     notices: watch::Sender<Vec<Notice>>,
     platforms: Mutex<HashMap<String, Arc<Platform>>>,
@@ -136,16 +137,17 @@ impl Vault {
     /// As [`Vault::open`].
     pub async fn open_with(options: VaultOptions, store: Arc<dyn TokenStore>) -> Result<Self> {
         let base = options.location.base()?;
-        let key_file = key_file(&base);
-        let unlocked = match unlock(store.as_ref(), &options.key, &key_file, &options.clock).await {
+        let key_source = KeySource { choice: options.key, key_file: key_file(&base) };
+        let unlocked = match unlock(store.as_ref(), &key_source, &options.clock).await {
             Err(error) if matches!(options.location, Location::Postgres(_)) => {
-                return Err(explain_shared_key(error, store.as_ref(), &key_file).await);
+                return Err(explain_shared_key(error, store.as_ref(), &key_source.key_file).await);
             }
             unlocked => unlocked?,
         };
+        let sealer = Sealer::of(unlocked.ring, options.clock.clone());
         let journal = Journal::beside(&base);
         let mut notices = unlocked.notices;
-        match journal.replay(store.as_ref(), &unlocked.sealer, None).await {
+        match journal.replay(store.as_ref(), &sealer, None).await {
             Ok(replayed) => {
                 for path in &replayed.unreadable {
                     notices.push(Notice::new(format!(
@@ -163,7 +165,7 @@ impl Vault {
         let (busy, store_of_uses) = (watch::Sender::new(0), store.clone());
         Ok(Self(Arc::new(Inner {
             store,
-            sealer: unlocked.sealer,
+            sealer,
             journal,
             clock: options.clock,
             transport: options.transport,
@@ -174,7 +176,7 @@ impl Vault {
             busy,
             keep: OnceLock::new(),
             limit: AtomicU64::new(EXCHANGE_LIMIT.as_secs()),
-            key_kind: unlocked.kind,
+            keys: Keys::new(unlocked.kind, key_source),
             location: options.location,
             notices: watch::Sender::new(notices),
             platforms: Mutex::default(),
@@ -223,7 +225,7 @@ impl Vault {
 
     /// Returns where the master key comes from.
     pub fn key_kind(&self) -> KeyKind {
-        self.0.key_kind
+        self.0.keys.kind()
     }
 
     /// Returns where the vault is kept.
@@ -372,7 +374,7 @@ impl fmt::Debug for Vault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Vault")
             .field("location", &self.0.location)
-            .field("key", &self.0.key_kind)
+            .field("key", &self.0.keys.kind())
             .finish_non_exhaustive()
     }
 }
@@ -627,6 +629,12 @@ impl Inner {
         let app = Arc::new(AppState::open(row, self.platform(&row.platform)?, &self.sealer)?);
         lock(&self.apps).insert(row.id, app.clone());
         Ok(app)
+    }
+
+    /// Reads an app's row with its secret open, whichever key of the vault sealed it.
+    pub(crate) async fn open_app(&self, row: &AppRow) -> Result<Arc<AppState>> {
+        self.know_keys_of_app(row).await?;
+        self.app_state(row)
     }
 
     pub(crate) fn urls(&self, app: &AppState, region: Option<&str>) -> Result<Urls> {

@@ -91,6 +91,13 @@ impl<'a> Batch<'a> {
                     if waiting.contains(&row.id) && self.replay(&due).await {
                         continue;
                     }
+                    // A rekey whose new key is out of reach: nothing is wrong with the row.
+                    if let Err(error) = self.inner.know_keys(row).await {
+                        tracing::warn!(account = due.label, "{error}");
+                        let soon = self.spread(SOON);
+                        self.put_off(&due, soon);
+                        continue;
+                    }
                     self.decide(due, app).await;
                 }
                 Some(AppNow::Foreign(why)) => {
@@ -109,9 +116,7 @@ impl<'a> Batch<'a> {
     /// the row was dealt with by that.
     async fn replay(&mut self, due: &Due) -> bool {
         let id = due.authorisation.id;
-        let replayed =
-            self.inner.journal.replay(self.inner.store.as_ref(), &self.inner.sealer, Some(&id)).await;
-        match replayed {
+        match self.inner.replay(Some(&id)).await {
             // The lease went with it.
             Ok(replayed) if replayed.stored > 0 => true,
             Ok(_) => false,
@@ -364,6 +369,7 @@ impl<'a> Batch<'a> {
                 self.inner.store.apps().await?.into_iter().map(|row| (row.id, row)).collect();
             for id in ids {
                 let (false, Some(row)) = (apps.contains_key(&id), rows.get(&id)) else { continue };
+                self.inner.know_keys_of_app(row).await?;
                 let app = match self.inner.app_state(row) {
                     Ok(app) => self.matching(app),
                     Err(error) => AppNow::Broken(error),

@@ -3,8 +3,11 @@
 //! AES-256-GCM-SIV with a random nonce; the associated data names table, row, column and key, so
 //! that a ciphertext copied to another row or column does not open.
 
+mod key_file;
 mod keyring;
 mod master;
+mod passphrase;
+mod unlock;
 
 use std::{fmt, sync::Arc};
 
@@ -12,11 +15,13 @@ use aes_gcm_siv::{
     Aes256GcmSiv, KeyInit, Nonce,
     aead::{Aead, Payload},
 };
+use arc_swap::ArcSwap;
 use sesame_core::{Clock, Error, Result};
 use zeroize::Zeroizing;
 
-pub(crate) use master::unlock;
 pub use master::{KeyChoice, KeyKind, MasterKey};
+pub(crate) use passphrase::Stretching;
+pub(crate) use unlock::{CHECK, KeySource, check_slot, hand_over, new_key, reopen, unlock, wrapped_slot};
 
 /// The first byte of every sealed value.
 const VERSION: u8 = 1;
@@ -39,44 +44,74 @@ pub struct Slot<'a> {
     pub column: &'a str,
 }
 
-/// Seals and opens values with one master key.
+/// A master key, ready to seal.
 #[derive(Clone)]
-pub struct Sealer {
+struct ReadyKey {
+    id: KeyId,
+    key: MasterKey,
     cipher: Aes256GcmSiv,
-    key_id: KeyId,
-    clock: Arc<dyn Clock>,
 }
 
-impl Sealer {
-    /// Prepares a master key.
-    pub fn new(key: &MasterKey, key_id: KeyId, clock: Arc<dyn Clock>) -> Self {
-        Self { cipher: Aes256GcmSiv::new(key.bytes().into()), key_id, clock }
+/// The master keys that a vault is opened with. One of them seals; all of them open.
+#[derive(Clone, Default)]
+pub(crate) struct Ring {
+    seals: KeyId,
+    keys: Vec<ReadyKey>,
+}
+
+impl Ring {
+    /// Adds a key; the first one seals.
+    pub(crate) fn add(&mut self, id: KeyId, key: &MasterKey) {
+        if self.keys.is_empty() {
+            self.seals = id;
+        }
+        if !self.has(id) {
+            let cipher = Aes256GcmSiv::new(key.bytes().into());
+            self.keys.push(ReadyKey { id, key: key.clone(), cipher });
+        }
     }
 
-    /// Seals a value for its place.
-    pub fn seal(&self, slot: Slot<'_>, plain: &[u8]) -> Vec<u8> {
+    /// Lets another key of the ring seal.
+    pub(crate) fn seal_with(&mut self, id: KeyId) {
+        if self.has(id) {
+            self.seals = id;
+        }
+    }
+
+    pub(crate) fn has(&self, id: KeyId) -> bool {
+        self.find(id).is_some()
+    }
+
+    pub(crate) fn key(&self, id: KeyId) -> Option<&MasterKey> {
+        self.find(id).map(|ready| &ready.key)
+    }
+
+    /// Tells whether a key is among these, under whatever id.
+    pub(crate) fn holds(&self, key: &MasterKey) -> bool {
+        self.keys.iter().any(|ready| ready.key.is_same(key))
+    }
+
+    fn find(&self, id: KeyId) -> Option<&ReadyKey> {
+        self.keys.iter().find(|ready| ready.id == id)
+    }
+
+    fn seal(&self, clock: &dyn Clock, id: KeyId, slot: Slot<'_>, plain: &[u8]) -> Option<Vec<u8>> {
+        let ready = self.find(id)?;
         let mut nonce = [0; 12];
-        self.clock.random(&mut nonce);
-        let aad = associated(slot, self.key_id);
-        let sealed = self
-            .cipher
-            .encrypt(&Nonce::from(nonce), Payload { msg: plain, aad: &aad })
-            // RFC 8452 allows 2^36 bytes; secrets here have some hundred.
-            .expect("a secret is shorter than 64 GiB");
+        clock.random(&mut nonce);
+        let aad = associated(slot, id);
+        // RFC 8452 allows 2^36 bytes; secrets here have some hundred.
+        let sealed = ready.cipher.encrypt(&Nonce::from(nonce), Payload { msg: plain, aad: &aad }).ok()?;
         let mut out = Vec::with_capacity(HEAD + sealed.len());
         out.push(VERSION);
-        out.extend_from_slice(&self.key_id);
+        out.extend_from_slice(&id);
         out.extend_from_slice(&nonce);
         out.extend_from_slice(&sealed);
-        out
+        Some(out)
     }
 
-    /// Opens a value that was sealed for the same place with the same key. The memory is wiped on drop.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Local`](sesame_core::ErrorKind::Local) when the value was changed, belongs to
-    /// another place, or was sealed with another key or by a newer version.
-    pub fn open(&self, slot: Slot<'_>, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
+    /// See [`Sealer::open`].
+    pub(crate) fn open(&self, slot: Slot<'_>, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
         let table = slot.table;
         let column = slot.column;
         if sealed.len() < HEAD + TAG {
@@ -94,17 +129,19 @@ impl Sealer {
                 "A newer Sesame wrote it, or it was damaged. Use the newest version. Nothing was changed.",
             ));
         }
-        if sealed[1..9] != self.key_id {
+        let id: KeyId = sealed[1..9].try_into().unwrap_or_default();
+        let Some(ready) = self.find(id) else {
             return Err(Error::local(format!(
                 "the sealed {column} in table {table} belongs to master key {}, but the vault was opened with {}",
-                hex::encode(&sealed[1..9]),
-                hex::encode(self.key_id)
+                hex::encode(id),
+                hex::encode(self.seals)
             ))
             .hint("Open the vault with the key it was sealed with. Nothing was changed."));
-        }
+        };
         let nonce: [u8; 12] = sealed[9..HEAD].try_into().unwrap_or_default();
-        let aad = associated(slot, self.key_id);
-        self.cipher
+        let aad = associated(slot, id);
+        ready
+            .cipher
             .decrypt(&Nonce::from(nonce), Payload { msg: &sealed[HEAD..], aad: &aad })
             .map(Zeroizing::new)
             .map_err(|_| {
@@ -112,6 +149,69 @@ impl Sealer {
                     "the sealed {column} in table {table} was damaged, or moved here from another row"
                 ))
             })
+    }
+}
+
+/// Returns the id of the key that a value names as the one it was sealed with.
+pub(crate) fn key_of(sealed: &[u8]) -> Option<KeyId> {
+    (sealed.len() >= HEAD + TAG && sealed[0] == VERSION).then(|| sealed[1..9].try_into().ok())?
+}
+
+/// Seals values with one master key, and opens those of all keys that the vault knows. Cheap to
+/// clone; all clones are one.
+#[derive(Clone)]
+pub struct Sealer {
+    ring: Arc<ArcSwap<Ring>>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Sealer {
+    /// Prepares a master key.
+    pub fn new(key: &MasterKey, key_id: KeyId, clock: Arc<dyn Clock>) -> Self {
+        let mut ring = Ring::default();
+        ring.add(key_id, key);
+        Self::of(ring, clock)
+    }
+
+    /// Prepares the keys of a vault.
+    pub(crate) fn of(ring: Ring, clock: Arc<dyn Clock>) -> Self {
+        Self { ring: Arc::new(ArcSwap::from_pointee(ring)), clock }
+    }
+
+    pub(crate) fn ring(&self) -> Arc<Ring> {
+        self.ring.load_full()
+    }
+
+    /// Exchanges the keys, in all clones.
+    pub(crate) fn set(&self, ring: Ring) {
+        self.ring.store(Arc::new(ring));
+    }
+
+    /// Seals a value for its place.
+    pub fn seal(&self, slot: Slot<'_>, plain: &[u8]) -> Vec<u8> {
+        let ring = self.ring.load();
+        ring.seal(self.clock.as_ref(), ring.seals, slot, plain)
+            .expect("a ring has the key it seals with, and a secret is shorter than 64 GiB")
+    }
+
+    /// Seals a value with a key that is not the one that seals.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Local`](sesame_core::ErrorKind::Local) for a key that is not known.
+    pub(crate) fn seal_as(&self, id: KeyId, slot: Slot<'_>, plain: &[u8]) -> Result<Vec<u8>> {
+        self.ring.load().seal(self.clock.as_ref(), id, slot, plain).ok_or_else(|| {
+            Error::local(format!("the vault was not opened with master key {}", hex::encode(id)))
+        })
+    }
+
+    /// Opens a value that was sealed for the same place with a key that is known. The memory is wiped
+    /// on drop.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Local`](sesame_core::ErrorKind::Local) when the value was changed, belongs to
+    /// another place, or was sealed with another key or by a newer version.
+    pub fn open(&self, slot: Slot<'_>, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
+        self.ring.load().open(slot, sealed)
     }
 }
 
@@ -143,6 +243,6 @@ fn associated(slot: Slot<'_>, key_id: KeyId) -> Vec<u8> {
 
 impl fmt::Debug for Sealer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Sealer(key {})", hex::encode(self.key_id))
+        write!(f, "Sealer(key {})", hex::encode(self.ring.load().seals))
     }
 }

@@ -1,7 +1,7 @@
 //! A store that fails when told to, in front of a real one.
 
 use std::sync::{
-    Arc,
+    Arc, Mutex,
     atomic::{AtomicUsize, Ordering},
 };
 
@@ -21,11 +21,47 @@ pub struct FlakyStore {
     pub fail_replace: Arc<AtomicUsize>,
     pub fail_claim: Arc<AtomicUsize>,
     pub fail_taken: Arc<AtomicUsize>,
+    /// When set, the store breaks down at one of its calls for keys and sealed values, for good.
+    pub breakdown: Arc<Mutex<Option<Breakdown>>>,
+}
+
+/// A process that ends at a call: as far as the file is concerned, a kill.
+#[derive(Debug, Clone, Copy)]
+pub struct Breakdown {
+    /// How many calls still work.
+    pub calls: usize,
+    /// True: the last call is carried out, and its answer is lost.
+    pub after: bool,
 }
 
 impl FlakyStore {
     pub fn new(inner: SqliteStore) -> Self {
-        Self { inner, fail_replace: Arc::default(), fail_claim: Arc::default(), fail_taken: Arc::default() }
+        Self {
+            inner,
+            fail_replace: Arc::default(),
+            fail_claim: Arc::default(),
+            breakdown: Arc::default(),
+            fail_taken: Arc::default(),
+        }
+    }
+}
+
+impl FlakyStore {
+    fn key_call<'a, T: Send + 'a>(&'a self, call: BoxFuture<'a, Result<T>>) -> BoxFuture<'a, Result<T>> {
+        let mut breakdown = self.breakdown.lock().unwrap();
+        let Some(state) = breakdown.as_mut() else { return call };
+        if let Some(left) = state.calls.checked_sub(1) {
+            state.calls = left;
+            return call;
+        }
+        // From now on nothing is carried out any more.
+        let after = std::mem::take(&mut state.after);
+        Box::pin(async move {
+            if after {
+                call.await?;
+            }
+            Err(Error::local("the process was killed"))
+        })
     }
 }
 
@@ -39,16 +75,16 @@ fn due(counter: &AtomicUsize) -> bool {
 
 impl TokenStore for FlakyStore {
     fn keys(&self) -> BoxFuture<'_, Result<Vec<KeyRow>>> {
-        self.inner.keys()
+        self.key_call(self.inner.keys())
     }
     fn add_key(&self, row: KeyRow) -> BoxFuture<'_, Result<KeyRow>> {
-        self.inner.add_key(row)
+        self.key_call(self.inner.add_key(row))
     }
     fn wrap_key<'a>(&'a self, key_id: &'a [u8], wrapped: Option<&'a [u8]>) -> BoxFuture<'a, Result<()>> {
-        self.inner.wrap_key(key_id, wrapped)
+        self.key_call(self.inner.wrap_key(key_id, wrapped))
     }
     fn activate_key<'a>(&'a self, key_id: &'a [u8]) -> BoxFuture<'a, Result<bool>> {
-        self.inner.activate_key(key_id)
+        self.key_call(self.inner.activate_key(key_id))
     }
     fn sealed_with<'a>(
         &'a self,
@@ -57,10 +93,10 @@ impl TokenStore for FlakyStore {
         after: Option<Id>,
         limit: u32,
     ) -> BoxFuture<'a, Result<Vec<Sealed>>> {
-        self.inner.sealed_with(key_id, place, after, limit)
+        self.key_call(self.inner.sealed_with(key_id, place, after, limit))
     }
     fn reseal<'a>(&'a self, changes: &'a [(Sealed, Vec<u8>)]) -> BoxFuture<'a, Result<u64>> {
-        self.inner.reseal(changes)
+        self.key_call(self.inner.reseal(changes))
     }
     fn apps(&self) -> BoxFuture<'_, Result<Vec<AppRow>>> {
         self.inner.apps()
@@ -190,7 +226,7 @@ impl TokenStore for FlakyStore {
         self.inner.event_failed(id, sink, next_try)
     }
     fn note<'a>(&'a self, notes: &'a Notes) -> BoxFuture<'a, Result<()>> {
-        self.inner.note(notes)
+        self.key_call(self.inner.note(notes))
     }
     fn audit(&self, query: AuditQuery) -> BoxFuture<'_, Result<Vec<AuditRow>>> {
         self.inner.audit(query)

@@ -23,7 +23,7 @@ use std::{
     time::Duration,
 };
 
-pub use flaky::FlakyStore;
+pub use flaky::{Breakdown, FlakyStore};
 pub use gateway::{IopService, Policy};
 use jiff::Timestamp;
 use sesame_catalog::{Catalog, Endpoint};

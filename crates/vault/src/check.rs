@@ -1,0 +1,211 @@
+//! `Vault::check`: everything is read once, and whatever cannot be is named.
+
+use serde::Serialize;
+use sesame_core::{Error, Result};
+
+use crate::{
+    Id, Vault,
+    app::secret_slot,
+    authorisation::{open_access, open_refresh},
+    identity::Identity,
+    seal::{KeyId, key_of, open_text},
+    store::{AppRow, FullRow, KeyState},
+    vault::Inner,
+};
+
+/// How many accounts are read at a time.
+const PAGE: u32 = 500;
+
+/// Something that is wrong, and where.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Finding {
+    /// `store`, `key`, `app`, `account` or `journal`.
+    pub place: &'static str,
+    /// Its name: of the app, the account, the file or the key; empty for the store as a whole.
+    pub name: String,
+    /// The column, where it is one.
+    pub column: Option<&'static str>,
+    /// What is wrong, without secrets.
+    pub why: String,
+}
+
+/// What was read, and what could not be.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct CheckReport {
+    /// Whatever is wrong; nothing is left out.
+    pub findings: Vec<Finding>,
+    /// What is not wrong and yet worth knowing: a rekey that was cut off, values under a former key.
+    pub notes: Vec<String>,
+    /// Master keys, former ones included.
+    pub keys: u64,
+    /// Apps.
+    pub apps: u64,
+    /// Accounts.
+    pub accounts: u64,
+    /// Sealed values that open.
+    pub values: u64,
+    /// Answers that wait in the journal and open.
+    pub waiting: u64,
+}
+
+impl CheckReport {
+    /// Tells whether nothing is wrong.
+    pub fn is_clean(&self) -> bool {
+        self.findings.is_empty()
+    }
+
+    fn add(&mut self, place: &'static str, name: &str, column: Option<&'static str>, why: impl Into<String>) {
+        self.findings.push(Finding { place, name: name.to_owned(), column, why: why.into() });
+    }
+
+    fn opened<T>(&mut self, place: &'static str, name: &str, column: &'static str, opened: Result<T>) {
+        match opened {
+            Ok(_) => self.values += 1,
+            Err(error) => self.add(place, name, Some(column), error.message().to_owned()),
+        }
+    }
+}
+
+impl Vault {
+    /// Reads everything once: the store's own integrity, the keys, every sealed value, identities,
+    /// platforms, the journal. Changes nothing. Memory is bounded by a page of accounts.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Local`](sesame_core::ErrorKind::Local) when the store cannot be read at all.
+    pub async fn check(&self) -> Result<CheckReport> {
+        let inner = &self.0;
+        let mut report = CheckReport::default();
+        for why in inner.store.check().await? {
+            report.add("store", "", None, why);
+        }
+        let active = inner.check_keys(&mut report).await?;
+        let mut former = 0_u64;
+        let mut count = |sealed: &[u8]| former += u64::from(active.is_some() && key_of(sealed) != active);
+        for app in inner.store.apps().await? {
+            report.apps += 1;
+            inner.check_app(&app, &mut report).await;
+            count(&app.secret);
+        }
+        let mut after: Option<Id> = None;
+        loop {
+            let page = match inner.store.accounts_after(after, PAGE).await {
+                Ok(page) => page,
+                Err(error) => {
+                    let from =
+                        after.map_or_else(|| "the first".to_owned(), |id| format!("the one after {id}"));
+                    report.add(
+                        "account",
+                        "",
+                        None,
+                        format!("accounts from {from} on cannot be read: {error}"),
+                    );
+                    break;
+                }
+            };
+            let Some(last) = page.last() else { break };
+            after = Some(last.account.id);
+            for row in &page {
+                report.accounts += 1;
+                inner.check_account(row, &mut report).await;
+                let tokens = &row.authorisation.tokens;
+                [&tokens.access, &tokens.refresh].into_iter().flatten().for_each(|sealed| count(sealed));
+            }
+        }
+        if former > 0 {
+            report.notes.push(format!(
+                "{former} values are sealed with a former key, which is kept; `sesame vault rekey` seals them anew"
+            ));
+        }
+        let unreadable = inner.journal.unreadable(&inner.sealer);
+        for path in &unreadable {
+            report.add(
+                "journal",
+                &path.display().to_string(),
+                None,
+                "this answer of a platform does not open",
+            );
+        }
+        report.waiting =
+            u64::try_from(inner.journal.keys(None).len().saturating_sub(unreadable.len())).unwrap_or(0);
+        Ok(report)
+    }
+}
+
+impl Inner {
+    async fn check_keys(&self, report: &mut CheckReport) -> Result<Option<KeyId>> {
+        let rows = self.store.keys().await?;
+        let learned = self.learn(&rows).await;
+        let ring = self.sealer.ring();
+        let mut active = None;
+        for row in &rows {
+            report.keys += 1;
+            let name = hex::encode(&row.key_id);
+            let id = KeyId::try_from(row.key_id.as_slice()).ok();
+            if !id.is_some_and(|id| ring.has(id)) {
+                let why = match &learned {
+                    Err(error) if row.state == KeyState::Active => error.message().to_owned(),
+                    _ => "no key of this vault opens it; what it sealed cannot be read".to_owned(),
+                };
+                report.add("key", &name, None, why);
+            }
+            match row.state {
+                KeyState::Active => active = id,
+                KeyState::Incoming => report.notes.push(
+                    "a rekey was begun and is not finished; `sesame vault rekey` goes on with it".to_owned(),
+                ),
+                KeyState::Retired => {}
+            }
+        }
+        Ok(active)
+    }
+
+    async fn check_app(&self, row: &AppRow, report: &mut CheckReport) {
+        let opened = match self.know_keys_of_app(row).await {
+            Ok(()) => open_text(&self.sealer, secret_slot(&row.id), &row.secret).map(drop),
+            Err(error) => Err(error),
+        };
+        report.opened("app", &row.name, "secret", opened);
+        let known =
+            self.platform(&row.platform).and_then(|platform| platform.urls(row.region.as_deref(), None));
+        if let Err(error) = known {
+            report.add("app", &row.name, Some("platform"), error.message().to_owned());
+        }
+    }
+
+    async fn check_account(&self, row: &FullRow, report: &mut CheckReport) {
+        let (name, authorisation) = (&row.account.name, &row.authorisation);
+        let known = self.know_keys(authorisation).await;
+        let opened = |opened: Result<bool>| -> Option<Result<(), Error>> {
+            match opened {
+                Ok(false) => None,
+                Ok(true) => Some(known.clone()),
+                Err(error) => Some(known.clone().and(Err(error))),
+            }
+        };
+        let access = open_access(&self.sealer, authorisation).map(|token| token.is_some());
+        let refresh = open_refresh(&self.sealer, authorisation).map(|token| token.is_some());
+        for (column, outcome) in [("access", opened(access)), ("refresh", opened(refresh))] {
+            if let Some(outcome) = outcome {
+                report.opened("account", name, column, outcome);
+            }
+        }
+        if serde_json::from_str::<Identity>(&authorisation.tokens.identity).is_err() {
+            report.add(
+                "account",
+                name,
+                Some("identity"),
+                "it is no identity: a login of another shop would go unnoticed",
+            );
+        }
+        if row.account.app_id != authorisation.app_id {
+            report.add("account", name, Some("app_id"), "its tokens were given to another app than its own");
+        }
+        if let Ok(platform) = self.platform(&row.app.platform)
+            && let Err(error) = platform.urls(row.account.region.as_deref(), None)
+        {
+            report.add("account", name, Some("region"), error.message().to_owned());
+        }
+    }
+}

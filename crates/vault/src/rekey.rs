@@ -1,0 +1,364 @@
+//! A new master key for a vault, while other processes go on.
+//!
+//! 1. the new key gets a row, sealed with the key that seals now: whoever has that one has both
+//! 2. every former key is sealed with the new one: whoever has the new one has all
+//! 3. what is sealed with former keys is sealed anew, in batches
+//! 4. the new key goes to the place where this kind of key lives
+//! 5. the new key becomes the active one, and no former key opens it any more
+//! 6. what other processes have sealed with a former key meanwhile is sealed anew
+//!
+//! Each step can be repeated. Cut off after any of them, the vault opens with the former source until
+//! step 4, with either between 4 and 5 (what is in the key file then is the new one), with the new one
+//! after 5. See docs/decisions/0005.
+
+use sesame_core::{Error, Result};
+
+use crate::{
+    Id, Vault,
+    audit::Action,
+    seal::{
+        CHECK, KeyChoice, KeyId, KeyKind, KeySource, Ring, Slot, check_slot, hand_over, key_of, new_key,
+        reopen, wrapped_slot,
+    },
+    store::{KeyRow, KeyState, Notes, Sealed, SealedPlace},
+    vault::Inner,
+};
+
+/// How many values are sealed anew in one transaction: other processes wait for it some milliseconds.
+const BATCH: u32 = 200;
+/// How often step 6 looks again while others keep sealing with a former key.
+const SWEEPS: u32 = 5;
+
+/// What a rekey did.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[non_exhaustive]
+pub struct Rekeyed {
+    /// The id of the new key; not a secret.
+    pub key_id: String,
+    /// Where it lives.
+    pub key: KeyKind,
+    /// Where the former one lived.
+    pub former: KeyKind,
+    /// True when an earlier rekey had been cut off, and this one went on with it.
+    pub resumed: bool,
+    /// How many values were sealed anew.
+    pub resealed: u64,
+    /// Values that do not open and so stay as they are: what, and why.
+    pub unreadable: Vec<String>,
+}
+
+/// The key that takes over.
+struct Incoming {
+    id: KeyId,
+    kind: KeyKind,
+    resumed: bool,
+}
+
+impl Vault {
+    /// Gives the vault a new master key, online: other processes go on reading and writing, and take
+    /// the new key up by themselves where they can reach it (from the key file, the keyring, or while
+    /// the rekey is under way). One that was given a passphrase or a key of the environment has to be
+    /// restarted with the new one afterwards.
+    ///
+    /// `to` is where the new key lives; [`KeyChoice::Auto`]: where the former one does, or where an
+    /// earlier rekey that was cut off was going to. A rekey that was cut off is finished by the next
+    /// one. `progress` hears how many values were sealed anew so far.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Usage`](sesame_core::ErrorKind::Usage) when the new key is missing, the same as
+    /// the former one, or not the one of the rekey that was cut off;
+    /// [`ErrorKind::Local`](sesame_core::ErrorKind::Local) when store, key file or keyring fail. What was
+    /// readable before is readable after any error.
+    pub async fn rekey(&self, to: KeyChoice, progress: &(dyn Fn(u64) + Send + Sync)) -> Result<Rekeyed> {
+        let inner = &self.0;
+        let former = inner.keys.kind();
+        inner.replay(None).await?;
+        let incoming = inner.begin_rekey(&to).await?;
+        inner.open_former_keys_with(incoming.id).await?;
+        let mut tally = Tally::default();
+        inner.reseal(incoming.id, &mut tally, progress).await?;
+        let source = inner.place_key(&incoming, to).await?;
+        inner.activate(&incoming, source).await?;
+        for _ in 0..SWEEPS {
+            let before = tally.resealed;
+            inner.reseal(incoming.id, &mut tally, progress).await?;
+            if tally.resealed == before {
+                break;
+            }
+        }
+        Ok(Rekeyed {
+            key_id: hex::encode(incoming.id),
+            key: incoming.kind,
+            former,
+            resumed: incoming.resumed,
+            resealed: tally.resealed,
+            unreadable: inner.name_sealed(&tally.unreadable).await?,
+        })
+    }
+}
+
+/// What was sealed anew, and what could not be.
+#[derive(Default)]
+struct Tally {
+    resealed: u64,
+    unreadable: Vec<(SealedPlace, Id, String)>,
+}
+
+impl Inner {
+    /// Step 1.
+    async fn begin_rekey(&self, to: &KeyChoice) -> Result<Incoming> {
+        let rows = self.store.keys().await?;
+        self.learn(&rows).await?;
+        if let Some(stands) = rows.iter().find(|row| row.state == KeyState::Incoming) {
+            return self.resume(stands, to).await;
+        }
+        let former = self.keys.kind();
+        let to = match (to, former) {
+            (KeyChoice::Auto, KeyKind::Keyring) => &KeyChoice::Keyring,
+            (KeyChoice::Auto, KeyKind::File) => &KeyChoice::File,
+            (KeyChoice::Auto, KeyKind::Passphrase) => {
+                return Err(Error::usage("this vault is sealed with a passphrase, and no new one was given")
+                    .hint("Set SESAME_NEW_PASSPHRASE beside SESAME_PASSPHRASE, or choose another place with --to file."));
+            }
+            (KeyChoice::Auto, KeyKind::Environment) => {
+                return Err(Error::usage(
+                    "this vault is sealed with the key of SESAME_MASTER_KEY, and no new one was given",
+                )
+                .hint("Set SESAME_NEW_MASTER_KEY beside SESAME_MASTER_KEY, or choose another place with --to file."));
+            }
+            (to, _) => to,
+        };
+        self.refuse_same(to, &rows).await?;
+        let clock = self.clock.as_ref();
+        let (kind, key, params) = new_key(to, clock).await?;
+        let mut id = KeyId::default();
+        clock.random(&mut id);
+        let wrapped = self.sealer.seal(wrapped_slot(&id), key.bytes());
+        let mut ring = (*self.sealer.ring()).clone();
+        ring.add(id, &key);
+        self.sealer.set(ring);
+        let row = KeyRow {
+            key_id: id.to_vec(),
+            state: KeyState::Incoming,
+            wrapped: Some(wrapped),
+            kind: kind.as_str().to_owned(),
+            params,
+            check: self.sealer.seal_as(id, check_slot(&id), CHECK)?,
+            created_at: self.now(),
+        };
+        let stands = self.store.add_key(row).await?;
+        if stands.key_id == id {
+            return Ok(Incoming { id, kind, resumed: false });
+        }
+        // Another process began in the same moment: both finish its rekey.
+        self.learn(&self.store.keys().await?).await?;
+        self.resume(&stands, to).await
+    }
+
+    /// Goes on with a rekey that was cut off, or that another process is at.
+    async fn resume(&self, stands: &KeyRow, to: &KeyChoice) -> Result<Incoming> {
+        let kind = KeyKind::parse(&stands.kind);
+        let id = KeyId::try_from(stands.key_id.as_slice()).ok();
+        let (Some(kind), Some(id)) = (kind, id) else {
+            return Err(Error::local("the row of the key of a rekey that was cut off is damaged")
+                .hint("`sesame vault check` looks for more. Nothing was changed."));
+        };
+        if !self.sealer.ring().has(id) {
+            return Err(Error::local(
+                "a rekey of this vault was cut off, and its new key does not open with the key of now",
+            )
+            .hint("Open the vault with the new key, and run `sesame vault rekey` once more. Nothing was changed."));
+        }
+        let fits = match (to, kind) {
+            (KeyChoice::Auto, _)
+            | (KeyChoice::File, KeyKind::File)
+            | (KeyChoice::Keyring, KeyKind::Keyring) => true,
+            (KeyChoice::Passphrase(_), KeyKind::Passphrase)
+            | (KeyChoice::Environment(_), KeyKind::Environment) => {
+                let source = KeySource { choice: to.clone(), ..self.keys.source() };
+                let only = KeyRow { state: KeyState::Active, ..stands.clone() };
+                reopen(&[only], &source, &Ring::default()).await.is_ok()
+            }
+            _ => false,
+        };
+        if fits {
+            return Ok(Incoming { id, kind, resumed: true });
+        }
+        Err(Error::usage(format!(
+            "a rekey of this vault was cut off, and its new key is another one (it goes to the {kind})"
+        ))
+        .hint("Finish that one first: run `sesame vault rekey` without --to and without a new key; then rekey again. Nothing was changed."))
+    }
+
+    /// A new key that is the former one would look like a rekey and be none.
+    async fn refuse_same(&self, to: &KeyChoice, rows: &[KeyRow]) -> Result<()> {
+        let what = match to {
+            KeyChoice::Passphrase(_) => "passphrase",
+            KeyChoice::Environment(_) => "key",
+            _ => return Ok(()),
+        };
+        let source = KeySource { choice: to.clone(), ..self.keys.source() };
+        for row in rows.iter().filter(|row| row.state == KeyState::Active) {
+            if reopen(std::slice::from_ref(row), &source, &Ring::default()).await.is_ok() {
+                return Err(Error::usage(format!("the new {what} is the one that the vault has already"))
+                    .hint("Choose another one. Nothing was changed."));
+            }
+        }
+        // A key of the environment that was retired is no new one either.
+        if matches!(to, KeyChoice::Environment(_))
+            && let Ok((_, key, _)) = new_key(to, self.clock.as_ref()).await
+            && self.sealer.ring().holds(&key)
+        {
+            return Err(Error::usage("the new key is a former one of this vault")
+                .hint("Make a new one with `openssl rand -base64 32`. Nothing was changed."));
+        }
+        Ok(())
+    }
+
+    /// Step 2.
+    async fn open_former_keys_with(&self, new: KeyId) -> Result<()> {
+        let ring = self.sealer.ring();
+        for row in self.store.keys().await? {
+            let Ok(id) = KeyId::try_from(row.key_id.as_slice()) else { continue };
+            let done = row.wrapped.as_deref().and_then(key_of) == Some(new);
+            if id == new || done {
+                continue;
+            }
+            // A former key that nobody can open any more stays as it is.
+            let Some(key) = ring.key(id) else { continue };
+            let wrapped = self.sealer.seal_as(new, wrapped_slot(&id), key.bytes())?;
+            self.store.wrap_key(&row.key_id, Some(&wrapped)).await?;
+        }
+        // From here on whatever this process seals opens with both.
+        let mut ring = Clone::clone(&*ring);
+        ring.seal_with(new);
+        self.sealer.set(ring);
+        Ok(())
+    }
+
+    /// Steps 3 and 6. A value that somebody else replaces meanwhile is left to the next pass.
+    async fn reseal(
+        &self,
+        new: KeyId,
+        tally: &mut Tally,
+        progress: &(dyn Fn(u64) + Send + Sync),
+    ) -> Result<()> {
+        tally.unreadable.clear();
+        for row in self.store.keys().await? {
+            if row.key_id == new {
+                continue;
+            }
+            for place in SealedPlace::ALL {
+                let mut after = None;
+                loop {
+                    let batch = self.store.sealed_with(&row.key_id, place, after, BATCH).await?;
+                    let Some(last) = batch.last() else { break };
+                    after = Some(last.id);
+                    let mut changes: Vec<(Sealed, Vec<u8>)> = Vec::with_capacity(batch.len());
+                    for sealed in batch {
+                        let slot =
+                            Slot { table: place.table(), row: sealed.id.as_bytes(), column: place.column() };
+                        match self.sealer.open(slot, &sealed.bytes) {
+                            Ok(plain) => {
+                                let anew = self.sealer.seal_as(new, slot, &plain)?;
+                                changes.push((sealed, anew));
+                            }
+                            Err(error) => {
+                                tally.unreadable.push((place, sealed.id, error.message().to_owned()));
+                            }
+                        }
+                    }
+                    if !changes.is_empty() {
+                        tally.resealed += self.store.reseal(&changes).await?;
+                    }
+                    progress(tally.resealed);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Step 4.
+    async fn place_key(&self, incoming: &Incoming, to: KeyChoice) -> Result<KeySource> {
+        let mut source = self.keys.source();
+        let ring = self.sealer.ring();
+        let rows = self.store.keys().await?;
+        if !rows.iter().any(|row| row.key_id == incoming.id && row.state != KeyState::Retired) {
+            return Err(overtaken());
+        }
+        if let Some(key) = ring.key(incoming.id) {
+            hand_over(incoming.kind, incoming.id, key, &source, self.clock.as_ref()).await?;
+        }
+        source.choice = match (incoming.kind, to) {
+            (KeyKind::File, _) => KeyChoice::File,
+            (KeyKind::Keyring, _) => KeyChoice::Keyring,
+            (_, to) => to,
+        };
+        Ok(source)
+    }
+
+    /// Step 5.
+    async fn activate(&self, incoming: &Incoming, source: KeySource) -> Result<()> {
+        if !self.store.activate_key(&incoming.id).await? {
+            let rows = self.store.keys().await?;
+            let active = rows.iter().find(|row| row.state == KeyState::Active);
+            if active.is_none_or(|row| row.key_id != incoming.id) {
+                return Err(self.give_way(&rows).await);
+            }
+        }
+        self.keys.moved(incoming.kind, source);
+        let mut line = self.line(Action::Rekey, "vault", None, None);
+        line.detail = Some(format!("key {} ({})", hex::encode(incoming.id), incoming.kind));
+        self.store.note(&Notes { audit: vec![line], ..Notes::default() }).await
+    }
+
+    /// Another process finished this rekey and began one more: what we put into the key file may have
+    /// replaced its key.
+    async fn give_way(&self, rows: &[KeyRow]) -> Error {
+        let newest = rows
+            .iter()
+            .find(|row| row.state == KeyState::Incoming)
+            .or_else(|| rows.iter().find(|row| row.state == KeyState::Active));
+        let place = async {
+            self.learn(rows).await?;
+            let Some(row) = newest else { return Ok(()) };
+            let id = KeyId::try_from(row.key_id.as_slice()).unwrap_or_default();
+            let ring = self.sealer.ring();
+            match (KeyKind::parse(&row.kind), ring.key(id)) {
+                (Some(kind), Some(key)) => {
+                    hand_over(kind, id, key, &self.keys.source(), self.clock.as_ref()).await
+                }
+                _ => Ok(()),
+            }
+        };
+        match place.await {
+            Ok(()) => overtaken(),
+            Err(error) => error,
+        }
+    }
+
+    /// Names values for people.
+    pub(crate) async fn name_sealed(&self, values: &[(SealedPlace, Id, String)]) -> Result<Vec<String>> {
+        let mut named = Vec::with_capacity(values.len());
+        for (place, id, why) in values {
+            let owner = match place {
+                SealedPlace::AppSecret => {
+                    let apps = self.store.apps().await?;
+                    apps.into_iter().find(|app| app.id == *id).map(|app| format!("app {:?}", app.name))
+                }
+                SealedPlace::Access | SealedPlace::Refresh => {
+                    let accounts = self.store.accounts_using(*id).await?;
+                    accounts.first().map(|row| format!("account {:?}", row.account.name))
+                }
+            };
+            let owner = owner.unwrap_or_else(|| format!("row {id} of table {}", place.table()));
+            named.push(format!("{owner}: {why}"));
+        }
+        Ok(named)
+    }
+}
+
+fn overtaken() -> Error {
+    Error::local("another process rekeys this vault, too, and was quicker")
+        .hint("Wait for it, then look with `sesame vault check`. Nothing is lost.")
+}

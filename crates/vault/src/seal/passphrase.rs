@@ -1,0 +1,81 @@
+//! A passphrase becomes a key by argon2id.
+
+use serde::{Deserialize, Serialize};
+use sesame_core::{AppSecret, Clock, Error, Result};
+use zeroize::Zeroizing;
+
+use super::MasterKey;
+
+/// How a passphrase is stretched; stored, so that it can be raised later.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Stretching {
+    algorithm: String,
+    memory_kib: u32,
+    passes: u32,
+    lanes: u32,
+    salt: String,
+}
+
+impl Stretching {
+    /// For a vault that is opened by each command: the second choice of OWASP's password storage
+    /// sheet, which keeps a command small.
+    pub(crate) fn of_a_vault(clock: &dyn Clock) -> Self {
+        Self::new(clock, 19_456, 2)
+    }
+
+    /// For a file that travels, and is opened once or twice in its life: 64 MiB, 3 passes.
+    pub(crate) fn of_a_file(clock: &dyn Clock) -> Self {
+        Self::new(clock, 65_536, 3)
+    }
+
+    fn new(clock: &dyn Clock, memory_kib: u32, passes: u32) -> Self {
+        let mut salt = [0; 16];
+        clock.random(&mut salt);
+        Self { algorithm: "argon2id-19".to_owned(), memory_kib, passes, lanes: 1, salt: hex::encode(salt) }
+    }
+
+    /// Makes the key. Takes some tens of milliseconds, beside the runtime.
+    ///
+    /// Nothing for settings that this version does not know, and for those that would eat the machine:
+    /// at most 1 GiB, 64 passes, 16 lanes, a salt of 8 to 64 bytes.
+    pub(crate) async fn stretch(&self, passphrase: &AppSecret) -> Option<MasterKey> {
+        let salt = hex::decode(&self.salt).ok()?;
+        if self.algorithm != "argon2id-19"
+            || self.memory_kib > 1 << 20
+            || self.passes > 64
+            || self.lanes > 16
+            || !(8..=64).contains(&salt.len())
+        {
+            return None;
+        }
+        let params = argon2::Params::new(self.memory_kib, self.passes, self.lanes, Some(32)).ok()?;
+        let passphrase = passphrase.clone();
+        let work = move || {
+            let mut key = Zeroizing::new([0; 32]);
+            argon2::Argon2::new(argon2::Algorithm::Argon2id, argon2::Version::V0x13, params)
+                .hash_password_into(passphrase.expose().as_bytes(), &salt, key.as_mut_slice())
+                .ok()?;
+            MasterKey::from_slice(key.as_slice())
+        };
+        tokio::task::spawn_blocking(work).await.ok().flatten()
+    }
+}
+
+/// Makes the key of a vault from its passphrase and its stored settings.
+///
+/// # Errors
+/// [`ErrorKind::Usage`](sesame_core::ErrorKind::Usage) for an empty passphrase,
+/// [`ErrorKind::Local`](sesame_core::ErrorKind::Local) for settings that cannot be read.
+pub(super) async fn stretch(passphrase: &AppSecret, params: &str) -> Result<MasterKey> {
+    if passphrase.expose().is_empty() {
+        return Err(
+            Error::usage("the passphrase is empty").hint("Set SESAME_PASSPHRASE to the vault's passphrase.")
+        );
+    }
+    let damaged = || {
+        Error::local("the vault's passphrase settings are damaged, or from a newer version")
+            .hint("Restore the vault from a backup. Nothing was changed.")
+    };
+    let stretching: Stretching = serde_json::from_str(params).map_err(|_| damaged())?;
+    stretching.stretch(passphrase).await.ok_or_else(damaged)
+}

@@ -1,0 +1,350 @@
+//! How a vault finds its master keys when it is opened, and again when it was rekeyed meanwhile.
+//!
+//! The source (file, keyring, passphrase, environment) gives one key. Which row it belongs to is
+//! tried; from there the others are unwrapped: each row may hold its key sealed with another one. An
+//! incoming key is sealed with the active one until it takes over, a retired one with its successors,
+//! so that whatever instant a rekey was cut off at, the former source or the new one opens all.
+
+use std::{path::PathBuf, sync::Arc};
+
+use sesame_core::{AppSecret, Clock, Error, Result};
+
+use super::{
+    KeyChoice, KeyId, KeyKind, MasterKey, Ring, Sealer, Slot, Stretching, key_file, keyring,
+    passphrase::stretch,
+};
+use crate::{
+    store::{KeyRow, KeyState, TokenStore},
+    vault::Notice,
+};
+
+/// Where this process takes the master key from.
+#[derive(Debug, Clone)]
+pub(crate) struct KeySource {
+    pub(crate) choice: KeyChoice,
+    pub(crate) key_file: PathBuf,
+}
+
+/// A vault's keys, and what is to be said about them.
+pub(crate) struct Unlocked {
+    pub(crate) ring: Ring,
+    pub(crate) kind: KeyKind,
+    pub(crate) notices: Vec<Notice>,
+}
+
+/// How many retired keys are tried, to say that the vault was rekeyed since. Each may cost a stretching.
+const RETIRED_TRIED: usize = 4;
+
+/// What a right key opens.
+pub(crate) const CHECK: &[u8] = b"open, sesame";
+
+pub(crate) fn check_slot(key_id: &KeyId) -> Slot<'_> {
+    Slot { table: "master_key", row: key_id, column: "check" }
+}
+
+pub(crate) fn wrapped_slot(key_id: &KeyId) -> Slot<'_> {
+    Slot { table: "master_key", row: key_id, column: "wrapped" }
+}
+
+/// Finds the master keys of a vault, or makes one for a new vault.
+pub(crate) async fn unlock(
+    store: &dyn TokenStore,
+    source: &KeySource,
+    clock: &Arc<dyn Clock>,
+) -> Result<Unlocked> {
+    let rows = store.keys().await?;
+    if rows.is_empty() {
+        create(store, source, clock).await
+    } else {
+        reopen(&rows, source, &Ring::default()).await
+    }
+}
+
+/// Finds the keys of rows, from those that are known already or else from the source.
+///
+/// # Errors
+/// [`ErrorKind::Local`](sesame_core::ErrorKind::Local) when neither leads to the active key,
+/// [`ErrorKind::Usage`](sesame_core::ErrorKind::Usage) when the source gives none. Nothing is changed.
+pub(crate) async fn reopen(rows: &[KeyRow], source: &KeySource, known: &Ring) -> Result<Unlocked> {
+    let Some(active) = rows.iter().find(|row| row.state == KeyState::Active) else {
+        return Err(Error::local("the vault has no active master key: its table of keys is damaged")
+            .hint("Restore the vault from a backup. Nothing was changed."));
+    };
+    let kind = kind_of(active)?;
+    let active_id = id_of(active)?;
+    let mut ring = known.clone();
+    let mut notices = Vec::new();
+    unwrap(&mut ring, rows);
+    if !ring.has(active_id) {
+        let (row, key) = ask_source(rows, source, &mut notices).await?;
+        ring.add(id_of(row)?, &key);
+        unwrap(&mut ring, rows);
+        if !ring.has(active_id) {
+            return Err(leads_nowhere(row, kind, source));
+        }
+    }
+    ring.seal_with(active_id);
+    Ok(Unlocked { ring, kind, notices })
+}
+
+/// Opens every key that a known one opens, and those that these open.
+fn unwrap(ring: &mut Ring, rows: &[KeyRow]) {
+    let mut found = true;
+    while found {
+        found = false;
+        for row in rows {
+            let (Ok(id), Some(wrapped)) = (id_of(row), &row.wrapped) else { continue };
+            if ring.has(id) {
+                continue;
+            }
+            let key =
+                ring.open(wrapped_slot(&id), wrapped).ok().and_then(|bytes| MasterKey::from_slice(&bytes));
+            if let Some(key) = key.filter(|key| opens(row, id, key)) {
+                ring.add(id, &key);
+                found = true;
+            }
+        }
+    }
+}
+
+/// Tells whether a key is the one of a row.
+fn opens(row: &KeyRow, id: KeyId, key: &MasterKey) -> bool {
+    let mut ring = Ring::default();
+    ring.add(id, key);
+    ring.open(check_slot(&id), &row.check).is_ok_and(|plain| *plain == CHECK)
+}
+
+/// Asks the source for a key, and finds the row it belongs to.
+async fn ask_source<'a>(
+    rows: &'a [KeyRow],
+    source: &KeySource,
+    notices: &mut Vec<Notice>,
+) -> Result<(&'a KeyRow, MasterKey)> {
+    let mut first_error = None;
+    let mut from_file = None;
+    let mut asked = false;
+    let retired = rows.iter().filter(|row| row.state == KeyState::Retired).take(RETIRED_TRIED);
+    for row in rows.iter().filter(|row| row.state != KeyState::Retired).chain(retired) {
+        let (Ok(kind), Ok(id)) = (kind_of(row), id_of(row)) else { continue };
+        let key = match (kind, &source.choice) {
+            (KeyKind::Keyring, KeyChoice::Auto | KeyChoice::Keyring) => from_keyring(id).await,
+            (KeyKind::File, KeyChoice::Auto | KeyChoice::File) => match &from_file {
+                Some(key) => Ok(MasterKey::clone(key)),
+                None => {
+                    key_file::read(&source.key_file, notices).inspect(|key| from_file = Some(key.clone()))
+                }
+            },
+            (KeyKind::Passphrase, KeyChoice::Passphrase(text)) => stretch(text, &row.params).await,
+            (KeyKind::Environment, KeyChoice::Environment(text)) => from_environment(text),
+            _ => continue,
+        };
+        asked |= row.state != KeyState::Retired;
+        match key {
+            Ok(key) if opens(row, id, &key) => return Ok((row, key)),
+            Ok(_) => {}
+            Err(error) => {
+                first_error.get_or_insert(error);
+            }
+        }
+    }
+    let kind = rows.first().map_or(Ok(KeyKind::File), kind_of)?;
+    Err(match first_error {
+        Some(error) if asked => error,
+        _ if asked => wrong_key(kind, source),
+        _ => not_given(kind),
+    })
+}
+
+fn not_given(kind: KeyKind) -> Error {
+    match kind {
+        KeyKind::Passphrase => Error::usage("this vault is sealed with a passphrase, and none was given")
+            .hint("Set SESAME_PASSPHRASE and repeat the command."),
+        KeyKind::Environment => {
+            Error::usage("this vault is sealed with the key of SESAME_MASTER_KEY, which is not set")
+                .hint("Set SESAME_MASTER_KEY to the 32 bytes (base64 or hex) it was made with.")
+        }
+        kind => Error::usage(format!(
+            "this vault takes its master key from the {kind}, but another way was asked for"
+        ))
+        .hint("Unset SESAME_MASTER_KEY and SESAME_PASSPHRASE for this vault. Nothing was changed."),
+    }
+}
+
+fn named(kind: KeyKind, source: &KeySource) -> String {
+    match kind {
+        KeyKind::Keyring => "the keyring's entry".to_owned(),
+        KeyKind::File => format!("the key in {}", source.key_file.display()),
+        KeyKind::Passphrase => "the passphrase".to_owned(),
+        KeyKind::Environment => "SESAME_MASTER_KEY".to_owned(),
+    }
+}
+
+fn wrong_key(kind: KeyKind, source: &KeySource) -> Error {
+    Error::local(format!("{} is not the master key of this vault", named(kind, source)))
+        .hint("Use the key the vault was made with. Nothing was changed or overwritten.")
+}
+
+/// The source's key belongs to a row from which no other key opens the active one.
+fn leads_nowhere(row: &KeyRow, active: KeyKind, source: &KeySource) -> Error {
+    let name = kind_of(row).map_or_else(|_| "the key".to_owned(), |kind| named(kind, source));
+    match row.state {
+        KeyState::Incoming => Error::local(format!(
+            "{name} is the key that this vault is being rekeyed to, and the rekey was cut off before that key opens it"
+        ))
+        .hint("Open the vault with its former key, and run `sesame vault rekey` once more. Nothing was changed."),
+        _ => Error::local(format!(
+            "{name} is a former master key of this vault, which was rekeyed since; it now takes its key from the {active}"
+        ))
+        .hint(format!(
+            "{} A former key opens only copies of the vault from before the rekey. Nothing was changed.",
+            match active {
+                KeyKind::Passphrase => "Set SESAME_PASSPHRASE to the new passphrase.",
+                KeyKind::Environment => "Set SESAME_MASTER_KEY to the new key.",
+                KeyKind::File | KeyKind::Keyring => "Use the new key.",
+            }
+        )),
+    }
+}
+
+fn kind_of(row: &KeyRow) -> Result<KeyKind> {
+    KeyKind::parse(&row.kind).ok_or_else(|| {
+        Error::local(format!(
+            "the vault takes its master key from {:?}, which this version does not know",
+            row.kind
+        ))
+        .hint("A newer Sesame made this vault. Use that version. Nothing was changed.")
+    })
+}
+
+fn id_of(row: &KeyRow) -> Result<KeyId> {
+    KeyId::try_from(row.key_id.as_slice()).map_err(|_| {
+        Error::local("the vault's key id is damaged")
+            .hint("Restore the vault from a backup. Nothing was changed.")
+    })
+}
+
+/// Makes a key of the chosen kind for a vault that stands, with its kind and its settings. It is not
+/// put anywhere yet.
+///
+/// # Errors
+/// [`ErrorKind::Usage`](sesame_core::ErrorKind::Usage) when the choice holds no key.
+pub(crate) async fn new_key(choice: &KeyChoice, clock: &dyn Clock) -> Result<(KeyKind, MasterKey, String)> {
+    Ok(match choice {
+        KeyChoice::Keyring => (KeyKind::Keyring, MasterKey::generate(clock), String::new()),
+        KeyChoice::Auto | KeyChoice::File => (KeyKind::File, MasterKey::generate(clock), String::new()),
+        KeyChoice::Passphrase(text) => {
+            let params = serde_json::to_string(&Stretching::of_a_vault(clock)).unwrap_or_default();
+            (KeyKind::Passphrase, stretch(text, &params).await?, params)
+        }
+        KeyChoice::Environment(text) => (KeyKind::Environment, from_environment(text)?, String::new()),
+    })
+}
+
+/// Puts a key where this kind of key lives, durably, and reads it back. A passphrase and a key of the
+/// environment live with the user.
+///
+/// # Errors
+/// [`ErrorKind::Local`](sesame_core::ErrorKind::Local) when it cannot be put there.
+pub(crate) async fn hand_over(
+    kind: KeyKind,
+    id: KeyId,
+    key: &MasterKey,
+    source: &KeySource,
+    clock: &dyn Clock,
+) -> Result<()> {
+    match kind {
+        KeyKind::File => key_file::replace(&source.key_file, key, clock),
+        KeyKind::Keyring => {
+            let failed = |why: String| {
+                Error::local(format!("the keyring does not take the master key: {why}"))
+                    .hint("Unlock the keyring and repeat the command, or choose another place with --to.")
+            };
+            keyring::write(id, key).await.map_err(failed)?;
+            match keyring::read(id).await.map_err(failed)? {
+                Some(read) if read.is_same(key) => Ok(()),
+                _ => Err(failed("it does not give back what was put into it".to_owned())),
+            }
+        }
+        KeyKind::Passphrase | KeyKind::Environment => Ok(()),
+    }
+}
+
+async fn create(store: &dyn TokenStore, source: &KeySource, clock: &Arc<dyn Clock>) -> Result<Unlocked> {
+    let mut key_id = KeyId::default();
+    clock.random(&mut key_id);
+    let mut notices = Vec::new();
+    let mut params = String::new();
+    let path = &source.key_file;
+    let (kind, key) = match &source.choice {
+        KeyChoice::Auto => {
+            let key = MasterKey::generate(clock.as_ref());
+            // Asked only here: the vault remembers, and no later call probes again.
+            if keyring_may_exist() && keyring::write(key_id, &key).await.is_ok() {
+                (KeyKind::Keyring, key)
+            } else {
+                (KeyKind::File, key_file::make(path, clock.as_ref(), &mut notices)?)
+            }
+        }
+        KeyChoice::Keyring => {
+            let key = MasterKey::generate(clock.as_ref());
+            keyring::write(key_id, &key).await.map_err(|why| {
+                Error::local(format!("the keyring does not take the master key: {why}"))
+                    .hint("Unlock the keyring, or let the key live in a file beside the vault.")
+            })?;
+            (KeyKind::Keyring, key)
+        }
+        KeyChoice::File => (KeyKind::File, key_file::make(path, clock.as_ref(), &mut notices)?),
+        choice => {
+            let (kind, key, settings) = new_key(choice, clock.as_ref()).await?;
+            params = settings;
+            (kind, key)
+        }
+    };
+    let sealer = Sealer::new(&key, key_id, clock.clone());
+    let row = KeyRow {
+        key_id: key_id.to_vec(),
+        state: KeyState::Active,
+        wrapped: None,
+        kind: kind.as_str().to_owned(),
+        params,
+        check: sealer.seal(check_slot(&key_id), CHECK),
+        created_at: clock.now().as_millisecond(),
+    };
+    let stands = store.add_key(row.clone()).await?;
+    if stands.key_id == row.key_id {
+        return Ok(Unlocked { ring: Ring::clone(&sealer.ring()), kind, notices });
+    }
+    // Another process made the vault in the same moment: its key stands, ours never sealed anything.
+    let mut unlocked = reopen(&[stands], source, &Ring::default()).await?;
+    unlocked.notices.extend(notices);
+    Ok(unlocked)
+}
+
+/// Without a session bus there is nobody to ask; this saves a thread and a wait on servers.
+fn keyring_may_exist() -> bool {
+    cfg!(all(feature = "keyring", target_os = "linux"))
+        && std::env::var_os("DBUS_SESSION_BUS_ADDRESS").is_some()
+}
+
+async fn from_keyring(key_id: KeyId) -> Result<MasterKey> {
+    let hint = "Unlock the keyring of this desktop session, or restore it. Nothing was changed.";
+    match keyring::read(key_id).await {
+        Ok(Some(key)) => Ok(key),
+        Ok(None) => Err(Error::local(format!(
+            "the keyring has no entry \"sesame-vault\" for key {}",
+            hex::encode(key_id)
+        ))
+        .hint(hint)),
+        Err(why) => Err(Error::local(format!(
+            "the vault's master key is in the keyring, which does not give it: {why}"
+        ))
+        .hint(hint)),
+    }
+}
+
+fn from_environment(text: &AppSecret) -> Result<MasterKey> {
+    MasterKey::parse(text.expose()).ok_or_else(|| {
+        Error::usage("SESAME_MASTER_KEY is not 32 bytes in base64 or hex")
+            .hint("Make one with `openssl rand -base64 32` and keep it safe: without it the vault cannot be opened.")
+    })
+}
