@@ -63,6 +63,17 @@ impl Identity {
         self
     }
 
+    /// An identity of one id, by the name of its field.
+    pub(crate) fn of(field: &str, id: &str) -> Self {
+        Self { ids: BTreeMap::from([(field.to_owned(), id.to_owned())]), login: None }
+    }
+
+    /// Two identities that mean the same shop have one of these in common.
+    pub(crate) fn marks(&self) -> impl Iterator<Item = String> {
+        let ids = self.ids.iter().map(|(field, id)| format!("{field}={id}"));
+        ids.chain(self.login.iter().map(|login| format!("={}", login.to_ascii_lowercase())))
+    }
+
     /// Compares by the first field, in the order of the platform's data, that both have; by the
     /// login names where they share none.
     pub(crate) fn compare(&self, other: &Self, fields: &IdentityFields) -> Match {

@@ -1,0 +1,269 @@
+//! `Vault::import`: an export comes into a vault, all or nothing, and overwrites nothing.
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    io::Read,
+};
+
+use sesame_core::{AppSecret, Error, Result};
+
+use super::{
+    form::Reader,
+    lines::{AccountLine, AppLine, AuthorisationLine, Counts, Line},
+    some,
+};
+use crate::{
+    Id, Imported, Vault,
+    app::secret_slot,
+    audit::Action,
+    identity::{Identity, Match},
+    name, schedule,
+    seal::open_text,
+    store::{AccountRow, AppRow, FullRow, NewRows, Notes},
+    vault::Inner,
+};
+
+/// The most lines of one file: they are stored in one transaction.
+const MOST_LINES: u64 = 3_000_000;
+
+/// What an export holds.
+#[derive(Default)]
+struct Content {
+    apps: Vec<AppLine>,
+    authorisations: BTreeMap<Id, AuthorisationLine>,
+    accounts: Vec<AccountLine>,
+}
+
+impl Vault {
+    /// Takes over an export; all or nothing. Nothing that stands is overwritten: shops that the vault
+    /// has already are left alone and listed. Sandbox marks, generations, ends, identities, tags and
+    /// what was given up stay as they were.
+    ///
+    /// A name that another app or shop has is an error, unless `rename`: then it gets a number.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Usage`](sesame_core::ErrorKind::Usage) for a wrong passphrase, a file that is no
+    /// export, and names that are taken, all of them named;
+    /// [`ErrorKind::Local`](sesame_core::ErrorKind::Local) for a damaged file, a newer one, and a store
+    /// that fails.
+    pub async fn import(
+        &self,
+        passphrase: &AppSecret,
+        rename: bool,
+        input: &mut (dyn Read + Send),
+    ) -> Result<Imported> {
+        let inner = &self.0;
+        let content = inner.read_export(passphrase, input).await?;
+        // Another process may take a name that was free a moment ago.
+        for _ in 0..4 {
+            let mut plan = Plan { rename, ..Plan::default() };
+            inner.plan_import(&content, &mut plan).await?;
+            if !plan.taken.is_empty() {
+                return Err(Error::usage(format!(
+                    "names of the export are taken by others in this vault: {}",
+                    some(&plan.taken, ", ")
+                ))
+                .hint(
+                    "Rename those in the vault, or give these a number with --rename. Nothing was imported.",
+                ));
+            }
+            let lines = plan.rows.accounts.iter();
+            let lines =
+                lines.map(|row| inner.line(Action::Import, &row.name, Some(row.authorisation_id), None));
+            let notes = Notes { audit: lines.collect(), ..Notes::default() };
+            if plan.rows == NewRows::default() || inner.store.add(&plan.rows, &notes).await? {
+                return Ok(plan.report);
+            }
+        }
+        Err(Error::local("other programs keep adding apps and accounts of these names")
+            .hint("Repeat the command. Nothing was imported."))
+    }
+}
+
+/// What an import will do.
+#[derive(Default)]
+struct Plan {
+    rename: bool,
+    rows: NewRows,
+    report: Imported,
+    taken: Vec<String>,
+}
+
+impl Plan {
+    /// Chooses the name under which something comes in; nothing when it is taken.
+    fn name(&mut self, what: &str, wanted: &str, names: &mut HashSet<String>) -> Option<String> {
+        if names.insert(wanted.to_owned()) {
+            return Some(wanted.to_owned());
+        }
+        if !self.rename {
+            self.taken.push(format!("{what} {wanted:?}"));
+            return None;
+        }
+        let free = name::first_free(wanted, |name| names.contains(name));
+        names.insert(free.clone());
+        self.report.renamed.push((wanted.to_owned(), free.clone()));
+        Some(free)
+    }
+}
+
+impl Inner {
+    async fn read_export(&self, passphrase: &AppSecret, input: &mut (dyn Read + Send)) -> Result<Content> {
+        let damaged = |what: &str| {
+            Error::local(format!("the export is damaged: {what}"))
+                .hint("Copy it again, or make a new one. Nothing was imported.")
+        };
+        let mut reader = Reader::begin(self, passphrase, input).await?;
+        let mut content = Content::default();
+        let mut end = None;
+        let mut lines = 0_u64;
+        while let Some(line) = reader.line::<Line>()? {
+            lines += 1;
+            if end.is_some() || lines > MOST_LINES {
+                return Err(damaged("it has more lines than it should"));
+            }
+            match line {
+                Line::App(app) => content.apps.push(app),
+                Line::Authorisation(line) => {
+                    content.authorisations.insert(line.id, *line);
+                }
+                Line::Account(account) => content.accounts.push(account),
+                Line::End(counts) => end = Some(counts),
+            }
+        }
+        let count = |length: usize| u64::try_from(length).unwrap_or(u64::MAX);
+        let counts = Counts {
+            apps: count(content.apps.len()),
+            authorisations: count(content.authorisations.len()),
+            accounts: count(content.accounts.len()),
+        };
+        if end != Some(counts) {
+            return Err(damaged("lines are missing"));
+        }
+        Ok(content)
+    }
+
+    async fn plan_import(&self, content: &Content, plan: &mut Plan) -> Result<()> {
+        let apps = self.plan_apps(&content.apps, plan).await?;
+        let stands = self.store.accounts().await?;
+        let known = Known::of(&stands);
+        let mut names: HashSet<String> = stands.iter().map(|row| row.account.name.clone()).collect();
+        let mut added: HashSet<Id> = HashSet::new();
+        for line in &content.accounts {
+            let (Some(authorisation), Some(app)) =
+                (content.authorisations.get(&line.authorisation_id), apps.get(&line.app_id))
+            else {
+                return Err(Error::local("the export is damaged: an account has no app or no tokens")
+                    .hint("Make a new one. Nothing was imported."));
+            };
+            let Some(app) = app else { continue };
+            if let Some(row) = known.accounts.get(&line.id) {
+                plan.report.left_alone(&line.name, &row.account.name);
+                continue;
+            }
+            let same_name = known.names.get(line.name.as_str());
+            let holds = known.authorisations.contains(&line.authorisation_id);
+            // The same shop by what the platform calls it: a second pair of tokens could end the first.
+            let twin = if holds {
+                same_name.filter(|row| row.authorisation.id == line.authorisation_id).copied()
+            } else {
+                self.twin(&known, app, &authorisation.identity)
+            };
+            if let Some(row) = twin {
+                plan.report.left_alone(&line.name, &row.account.name);
+                continue;
+            }
+            let Some(name) = plan.name("account", &line.name, &mut names) else { continue };
+            if !holds && added.insert(authorisation.id) {
+                let row = self.planned(authorisation, app)?;
+                plan.rows.authorisations.push(row);
+            }
+            if let Some(reason) = &authorisation.exhausted {
+                plan.report.needs_authorisation.push((name.clone(), reason.clone()));
+            }
+            plan.report.accounts.push(name.clone());
+            let row: AccountRow = line.row(name, app.id);
+            plan.rows.accounts.push(row);
+        }
+        Ok(())
+    }
+
+    /// Decides for each app of the file which app of the vault stands for it; nothing for one whose
+    /// name is taken.
+    async fn plan_apps(&self, lines: &[AppLine], plan: &mut Plan) -> Result<HashMap<Id, Option<AppRow>>> {
+        let stands = self.store.apps().await?;
+        let mut names: HashSet<String> = stands.iter().map(|app| app.name.clone()).collect();
+        let mut apps = HashMap::new();
+        for line in lines {
+            let same = stands.iter().find(|app| {
+                app.id == line.id
+                    || (app.platform == line.platform
+                        && app.app_key == line.app_key
+                        && app.sandbox == line.sandbox)
+            });
+            if let Some(app) = same {
+                self.know_keys_of_app(app).await?;
+                let secret = open_text(&self.sealer, secret_slot(&app.id), &app.secret);
+                if secret.is_ok_and(|secret| secret != line.secret().expose()) {
+                    plan.report.notes.push(format!(
+                        "app {:?} has another secret in the export than in this vault; the vault's stays",
+                        app.name
+                    ));
+                }
+                apps.insert(line.id, Some(app.clone()));
+                continue;
+            }
+            let row = plan.name("app", &line.name, &mut names).map(|name| line.row(&self.sealer, name));
+            if let Some(row) = &row {
+                plan.report.apps.push(row.name.clone());
+                plan.rows.apps.push(row.clone());
+            }
+            apps.insert(line.id, row);
+        }
+        Ok(apps)
+    }
+
+    /// Makes the row of an authorisation, and plans when a keeper looks at it.
+    fn planned(&self, line: &AuthorisationLine, app: &AppRow) -> Result<crate::store::AuthorisationRow> {
+        let mut row = line.row(&self.sealer, app.id);
+        let platform = self.platform(&app.platform)?;
+        row.tokens.warm_at = schedule::warm_at(&platform.tokens, &row.tokens, self.clock.jitter());
+        row.tokens.due_at = self.due_at(&platform, &row);
+        Ok(row)
+    }
+
+    /// Finds an account of the same shop of the same app.
+    pub(crate) fn twin<'a>(&self, known: &Known<'a>, app: &AppRow, identity: &str) -> Option<&'a FullRow> {
+        let identity = Identity::parse(identity);
+        let platform = self.platform(&app.platform).ok()?;
+        let fields = &platform.tokens.identity;
+        let candidates = identity.marks().filter_map(|mark| known.marks.get(&(app.id, mark))).flatten();
+        candidates.copied().find(|row| {
+            Identity::parse(&row.authorisation.tokens.identity).compare(&identity, fields) == Match::Same
+        })
+    }
+}
+
+/// The accounts of a vault, by what an import asks for.
+pub(crate) struct Known<'a> {
+    accounts: HashMap<Id, &'a FullRow>,
+    pub(crate) names: HashMap<&'a str, &'a FullRow>,
+    authorisations: HashSet<Id>,
+    marks: HashMap<(Id, String), Vec<&'a FullRow>>,
+}
+
+impl<'a> Known<'a> {
+    pub(crate) fn of(rows: &'a [FullRow]) -> Self {
+        let mut marks: HashMap<(Id, String), Vec<&FullRow>> = HashMap::new();
+        for row in rows {
+            for mark in Identity::parse(&row.authorisation.tokens.identity).marks() {
+                marks.entry((row.app.id, mark)).or_default().push(row);
+            }
+        }
+        Self {
+            accounts: rows.iter().map(|row| (row.account.id, row)).collect(),
+            names: rows.iter().map(|row| (row.account.name.as_str(), row)).collect(),
+            authorisations: rows.iter().map(|row| row.authorisation.id).collect(),
+            marks,
+        }
+    }
+}

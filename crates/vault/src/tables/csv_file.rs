@@ -1,0 +1,109 @@
+//! Reads a table out of CSV with a line of names.
+
+use std::{
+    io::{self, Read},
+    sync::Arc,
+};
+
+use sesame_core::{Error, Result};
+use zeroize::Zeroizing;
+
+use super::{Cell, LONGEST_VALUE, MOST_COLUMNS, MOST_ROWS, RawRow};
+
+/// Reads a table whose first line names the columns. Fields are separated by `delimiter`; without one,
+/// by whichever of comma, semicolon and tab the first line has most of. An empty field and `NULL` (also
+/// `\N`) count as absent. A byte order mark is skipped. At most 1,000,000 rows.
+///
+/// # Errors
+/// [`ErrorKind::Usage`](sesame_core::ErrorKind::Usage) for a file without a line of names, and for
+/// more rows; [`ErrorKind::Local`](sesame_core::ErrorKind::Local) when it cannot be read.
+pub fn read_csv(mut input: impl Read, delimiter: Option<u8>) -> Result<Vec<RawRow>> {
+    // The first line is looked at before the parser is made: 64 KiB of names are more than enough.
+    let mut head = Vec::new();
+    let mut byte = [0];
+    while head.len() < LONGEST_VALUE && input.read(&mut byte).map_err(|error| unread(&error))? == 1 {
+        head.push(byte[0]);
+        if byte[0] == b'\n' {
+            break;
+        }
+    }
+    if head.starts_with(b"\xef\xbb\xbf") {
+        head.drain(..3);
+    }
+    let count = |delimiter: u8| head.iter().filter(|byte| **byte == delimiter).count();
+    let delimiter = delimiter
+        .unwrap_or_else(|| [b'\t', b';', b','].into_iter().max_by_key(|byte| count(*byte)).unwrap_or(b','));
+    let mut reader = csv::ReaderBuilder::new()
+        .delimiter(delimiter)
+        .flexible(true)
+        .has_headers(true)
+        .from_reader(WithoutReturns(head.as_slice().chain(input)));
+    let headers = reader.byte_headers().map_err(|error| broken(&error))?;
+    let columns: Arc<[String]> =
+        headers.iter().map(|name| String::from_utf8_lossy(name).trim().to_owned()).collect();
+    if columns.len() > MOST_COLUMNS || columns.iter().all(String::is_empty) {
+        return Err(Error::usage("the file has no line of column names").hint(
+            "The first line names the columns: account,app_key,app_secret,access_token,refresh_token,...",
+        ));
+    }
+    let mut rows = Vec::new();
+    let mut record = csv::ByteRecord::new();
+    while reader.read_byte_record(&mut record).map_err(|error| broken(&error))? {
+        if rows.len() >= MOST_ROWS {
+            return Err(Error::usage(format!("the file has more than {MOST_ROWS} rows"))
+                .hint("Cut it into parts. Nothing was imported."));
+        }
+        let line = record.position().map_or(0, csv::Position::line);
+        let cells = if record.len() == columns.len() {
+            Ok(record.iter().map(cell).collect())
+        } else {
+            Err(format!("it has {} fields for {} columns", record.len(), columns.len()))
+        };
+        rows.push(RawRow { line, table: None, columns: columns.clone(), cells });
+    }
+    Ok(rows)
+}
+
+/// Leaves carriage returns out: with them the parser counts lines one too few, and no value has one.
+struct WithoutReturns<R>(R);
+
+impl<R: Read> Read for WithoutReturns<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let read = self.0.read(buffer)?;
+            let mut kept = 0;
+            for at in 0..read {
+                if buffer[at] != b'\r' {
+                    buffer[kept] = buffer[at];
+                    kept += 1;
+                }
+            }
+            if kept > 0 || read == 0 {
+                return Ok(kept);
+            }
+        }
+    }
+}
+
+fn cell(field: &[u8]) -> Cell {
+    if field.len() > LONGEST_VALUE {
+        return Cell::Unreadable("it is longer than 64 KiB");
+    }
+    match field.trim_ascii() {
+        b"" | b"NULL" | b"null" | b"\\N" => Cell::Null,
+        field => Cell::Text(Zeroizing::new(field.to_vec())),
+    }
+}
+
+fn unread(error: &std::io::Error) -> Error {
+    Error::local(format!("the file cannot be read: {error}"))
+}
+
+/// The parser's errors name places and no values; only its kind is passed on all the same.
+fn broken(error: &csv::Error) -> Error {
+    match error.kind() {
+        csv::ErrorKind::Io(error) => unread(error),
+        _ => Error::usage("the file is no CSV")
+            .hint("Fields stand between commas, semicolons or tabs; texts may stand in double quotes."),
+    }
+}

@@ -1,0 +1,180 @@
+//! Rows of one table or of several become shops: by the account's name.
+
+use std::collections::{HashMap, HashSet, hash_map::Entry};
+
+use sesame_core::{Error, Result, scalar::printable};
+use zeroize::Zeroizing;
+
+use super::{Cell, Field, Mapping, RawRow};
+
+/// A shop as the tables have it. No `Debug`: it holds secrets.
+pub(super) struct Shop {
+    /// Where it stands, for people.
+    pub(super) place: String,
+    pub(super) name: String,
+    values: HashMap<Field, Value>,
+}
+
+struct Value {
+    text: Zeroizing<String>,
+    rank: usize,
+    column: String,
+}
+
+impl Shop {
+    pub(super) fn get(&self, field: Field) -> Option<&str> {
+        self.values.get(&field).map(|value| value.text.as_str())
+    }
+
+    /// Returns the name of a field's column.
+    pub(super) fn column(&self, field: Field) -> Option<&str> {
+        self.values.get(&field).map(|value| value.column.as_str())
+    }
+
+    fn has_any(&self, fields: &[Field]) -> bool {
+        fields.iter().any(|field| self.values.contains_key(field))
+    }
+}
+
+/// What the rows came to.
+#[derive(Default)]
+pub(super) struct Joined {
+    pub(super) shops: Vec<Shop>,
+    /// Rows that cannot be read: where, and why.
+    pub(super) bad: Vec<(String, String)>,
+    /// Rows that name an account and neither an app nor a token.
+    pub(super) empty: usize,
+}
+
+/// Joins rows by account; without regard to case, as MySQL compares names.
+///
+/// # Errors
+/// [`ErrorKind::Usage`](sesame_core::ErrorKind::Usage) for a mapping to columns that are not there,
+/// and for a table without a column of accounts.
+pub(super) fn join(rows: &[RawRow], mapping: &Mapping) -> Result<Joined> {
+    check_columns(rows, mapping)?;
+    let mut joined = Joined::default();
+    let mut shops: Vec<Shop> = Vec::new();
+    let mut seats: HashMap<String, (usize, HashSet<Option<&str>>)> = HashMap::new();
+    for row in rows {
+        let place = place(row);
+        let shop = match read(row, mapping, &place) {
+            Ok(shop) => shop,
+            Err(why) => {
+                joined.bad.push((place, why));
+                continue;
+            }
+        };
+        match seats.entry(shop.name.to_lowercase()) {
+            Entry::Vacant(seat) => {
+                seat.insert((shops.len(), HashSet::from([row.table.as_deref()])));
+                shops.push(shop);
+            }
+            Entry::Occupied(mut seat) => {
+                let (at, tables) = seat.get_mut();
+                let known = &mut shops[*at];
+                if !tables.insert(row.table.as_deref()) {
+                    let why = format!("account {:?} stands there already ({})", known.name, known.place);
+                    joined.bad.push((place, why));
+                    continue;
+                }
+                if let Err(field) = merge(known, shop) {
+                    let why = format!("it has another {field} than {}", known.place);
+                    joined.bad.push((place, why));
+                }
+            }
+        }
+    }
+    let fields = [Field::AppKey, Field::AppSecret, Field::AccessToken, Field::RefreshToken, Field::Identity];
+    let all = shops.len();
+    shops.retain(|shop| shop.has_any(&fields));
+    joined.empty = all - shops.len();
+    joined.shops = shops;
+    Ok(joined)
+}
+
+fn check_columns(rows: &[RawRow], mapping: &Mapping) -> Result<()> {
+    let mut kinds: Vec<&RawRow> = Vec::new();
+    for row in rows {
+        if !kinds.iter().any(|known| known.columns == row.columns && known.table == row.table) {
+            kinds.push(row);
+        }
+        if kinds.len() > 64 {
+            break;
+        }
+    }
+    let names = |row: &RawRow| row.columns.iter().map(|name| printable(name)).collect::<Vec<_>>().join(", ");
+    let all = || kinds.iter().map(|row| names(row)).collect::<Vec<_>>().join("; ");
+    for (field, column) in mapping.chosen() {
+        let is_there =
+            kinds.iter().any(|row| row.columns.iter().any(|name| name.eq_ignore_ascii_case(column)));
+        if !is_there && !rows.is_empty() {
+            return Err(Error::usage(format!("there is no column {column:?} to take {field} from"))
+                .hint(format!("The columns are: {}. Nothing was imported.", all())));
+        }
+    }
+    for row in &kinds {
+        if row.cells.is_ok() && mapping.column(Field::Account, &row.columns).is_none() {
+            let table =
+                row.table.as_deref().map_or_else(|| "the file".to_owned(), |table| format!("table {table}"));
+            return Err(Error::usage(format!("{table} has no column that names the accounts")).hint(
+                format!("Say which one it is: --map account=COLUMN. The columns are: {}.", names(row)),
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn place(row: &RawRow) -> String {
+    match &row.table {
+        Some(table) => format!("line {} (table {table})", row.line),
+        None => format!("line {}", row.line),
+    }
+}
+
+/// Reads one row. The reason that comes back quotes no value: it may be a secret.
+fn read(row: &RawRow, mapping: &Mapping, place: &str) -> Result<Shop, String> {
+    let cells = row.cells.as_ref().map_err(Clone::clone)?;
+    let mut values = HashMap::new();
+    for field in Field::ALL {
+        let Some((at, rank)) = mapping.column(field, &row.columns) else { continue };
+        let column = printable(&row.columns[at]);
+        let text = match cells.get(at) {
+            None | Some(Cell::Null) => continue,
+            Some(Cell::Unreadable(why)) => return Err(format!("column {column}: {why}")),
+            Some(Cell::Text(bytes)) => {
+                std::str::from_utf8(bytes).map_err(|_| format!("column {column} is not UTF-8 text"))?.trim()
+            }
+        };
+        if !text.is_empty() {
+            values.insert(field, Value { text: Zeroizing::new(text.to_owned()), rank, column });
+        }
+    }
+    let name = values.get(&Field::Account).ok_or("there is no account name in it")?.text.to_string();
+    Ok(Shop { place: place.to_owned(), name, values })
+}
+
+/// Adds what another table says of a shop. `Err` names the field on which they disagree.
+fn merge(shop: &mut Shop, other: Shop) -> Result<(), Field> {
+    for (field, value) in other.values {
+        match shop.values.entry(field) {
+            Entry::Vacant(seat) => {
+                seat.insert(value);
+            }
+            Entry::Occupied(mut seat) => {
+                if field == Field::Account || seat.get().text == value.text {
+                    continue;
+                }
+                if seat.get().rank == value.rank {
+                    return Err(field);
+                }
+                // A column that only looks like it (`userid` beside `aliId`) gives way.
+                if value.rank < seat.get().rank {
+                    seat.insert(value);
+                }
+            }
+        }
+    }
+    shop.place = format!("{} and {}", shop.place, other.place);
+    Ok(())
+}

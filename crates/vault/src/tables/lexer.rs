@@ -1,0 +1,188 @@
+//! The words of a dump of MySQL, one after another, whatever the length of its lines.
+
+use std::io::{self, BufRead};
+
+use zeroize::Zeroizing;
+
+use super::LONGEST_VALUE;
+
+/// The longest word or name that is kept; longer ones mean nothing here.
+const LONGEST_WORD: usize = 256;
+
+#[derive(Clone, PartialEq, Eq)]
+pub(super) enum Token {
+    /// A keyword, a bare name or a number.
+    Word(String),
+    /// A name in backquotes.
+    Name(String),
+    /// A text in quotes, unescaped.
+    Text { bytes: Zeroizing<Vec<u8>>, is_double: bool, is_too_long: bool, is_closed: bool },
+    /// Any other byte.
+    Mark(u8),
+    /// The end of the file.
+    End,
+}
+
+pub(super) struct Lexer<R> {
+    input: R,
+    line: u64,
+}
+
+impl<R: BufRead> Lexer<R> {
+    pub(super) fn new(input: R) -> Self {
+        Self { input, line: 1 }
+    }
+
+    /// The line of what comes next.
+    pub(super) fn line(&self) -> u64 {
+        self.line
+    }
+
+    fn peek(&mut self) -> io::Result<Option<u8>> {
+        loop {
+            match self.input.fill_buf() {
+                Ok(buffer) => return Ok(buffer.first().copied()),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn take(&mut self) -> io::Result<Option<u8>> {
+        let byte = self.peek()?;
+        if let Some(byte) = byte {
+            self.input.consume(1);
+            self.line += u64::from(byte == b'\n');
+        }
+        Ok(byte)
+    }
+
+    pub(super) fn next(&mut self) -> io::Result<Token> {
+        loop {
+            let Some(byte) = self.take()? else { return Ok(Token::End) };
+            match byte {
+                b'#' => self.skip_line()?,
+                b'-' if self.peek()? == Some(b'-') => {
+                    self.take()?;
+                    // `--` begins a comment only before a space: 5--3 is arithmetic.
+                    if self.peek()?.is_none_or(|byte| byte.is_ascii_whitespace() || byte.is_ascii_control()) {
+                        self.skip_line()?;
+                    } else {
+                        return Ok(Token::Mark(b'-'));
+                    }
+                }
+                b'/' if self.peek()? == Some(b'*') => self.skip_comment()?,
+                b'\'' | b'"' => return self.text(byte),
+                b'`' => return self.name(),
+                byte if is_word(byte) => return self.word(byte),
+                byte if byte.is_ascii_whitespace() => {}
+                byte => return Ok(Token::Mark(byte)),
+            }
+        }
+    }
+
+    /// Skips to the end of the line.
+    pub(super) fn skip_line(&mut self) -> io::Result<()> {
+        while self.take()?.is_some_and(|byte| byte != b'\n') {}
+        Ok(())
+    }
+
+    /// Returns the rest of the line, of which only the first bytes are kept.
+    pub(super) fn rest_of_line(&mut self) -> io::Result<Option<String>> {
+        let mut text = Vec::new();
+        if self.peek()?.is_none() {
+            return Ok(None);
+        }
+        while let Some(byte) = self.take()?.filter(|byte| *byte != b'\n') {
+            if text.len() < LONGEST_WORD {
+                text.push(byte);
+            }
+        }
+        Ok(Some(String::from_utf8_lossy(&text).trim().to_owned()))
+    }
+
+    /// Conditional comments (`/*!40101 .. */`) hold settings, views and triggers, never rows.
+    fn skip_comment(&mut self) -> io::Result<()> {
+        self.take()?;
+        let mut before = 0;
+        while let Some(byte) = self.take()? {
+            if before == b'*' && byte == b'/' {
+                break;
+            }
+            before = byte;
+        }
+        Ok(())
+    }
+
+    fn word(&mut self, first: u8) -> io::Result<Token> {
+        let mut word = vec![first];
+        while let Some(byte) = self.peek()?.filter(|byte| is_word(*byte)) {
+            self.take()?;
+            // A long one is hexadecimal, which may be a value.
+            if word.len() < 2 * LONGEST_VALUE + 2 {
+                word.push(byte);
+            }
+        }
+        Ok(Token::Word(String::from_utf8_lossy(&word).into_owned()))
+    }
+
+    fn name(&mut self) -> io::Result<Token> {
+        let mut name = Vec::new();
+        while let Some(byte) = self.take()? {
+            if byte == b'`' {
+                if self.peek()? != Some(b'`') {
+                    break;
+                }
+                self.take()?;
+            }
+            if name.len() < LONGEST_WORD {
+                name.push(byte);
+            }
+        }
+        Ok(Token::Name(String::from_utf8_lossy(&name).into_owned()))
+    }
+
+    fn text(&mut self, quote: u8) -> io::Result<Token> {
+        // Grown by hand: what a vector leaves behind when it grows is not wiped.
+        let mut bytes = Zeroizing::new(Vec::with_capacity(512));
+        let (mut is_too_long, mut is_closed) = (false, false);
+        while let Some(byte) = self.take()? {
+            let byte = if byte == quote {
+                if self.peek()? != Some(quote) {
+                    is_closed = true;
+                    break;
+                }
+                self.take()?;
+                quote
+            } else if byte == b'\\' {
+                match self.take()? {
+                    None => break,
+                    Some(b'0') => 0,
+                    Some(b'b') => 8,
+                    Some(b'n') => b'\n',
+                    Some(b'r') => b'\r',
+                    Some(b't') => b'\t',
+                    Some(b'Z') => 26,
+                    Some(other) => other,
+                }
+            } else {
+                byte
+            };
+            if bytes.len() >= LONGEST_VALUE {
+                is_too_long = true;
+                continue;
+            }
+            if bytes.len() == bytes.capacity() {
+                let mut longer = Zeroizing::new(Vec::with_capacity(4 * bytes.len()));
+                longer.extend_from_slice(&bytes);
+                bytes = longer;
+            }
+            bytes.push(byte);
+        }
+        Ok(Token::Text { bytes, is_double: quote == b'"', is_too_long, is_closed })
+    }
+}
+
+fn is_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$' | b'.' | b'@') || byte >= 0x80
+}

@@ -1,0 +1,61 @@
+//! Tables in which other programs keep their accounts: read from a dump of MySQL or from CSV, joined,
+//! and taken over.
+
+mod csv_file;
+mod fields;
+mod join;
+mod lexer;
+mod sql;
+mod take_over;
+mod time;
+
+use std::{fmt, sync::Arc};
+
+use zeroize::Zeroizing;
+
+pub use csv_file::read_csv;
+pub use fields::{Field, Mapping};
+pub use sql::{ERP_TABLES, read_sql};
+pub use take_over::TableOptions;
+pub use time::parse_time;
+
+/// The longest value that is kept of a row.
+pub(crate) const LONGEST_VALUE: usize = 64 << 10;
+/// The most rows that are kept.
+pub(crate) const MOST_ROWS: usize = 1_000_000;
+/// The most columns of a table.
+pub(crate) const MOST_COLUMNS: usize = 1_000;
+
+/// A value of a row. `Debug` shows nothing of it: it may be a token.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Cell {
+    /// NULL.
+    Null,
+    /// A text, or a number as it was written.
+    Text(Zeroizing<Vec<u8>>),
+    /// Something that is no plain value, and why.
+    Unreadable(&'static str),
+}
+
+impl fmt::Debug for Cell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Null => f.write_str("Null"),
+            Self::Text(text) => write!(f, "Text({} bytes)", text.len()),
+            Self::Unreadable(why) => write!(f, "Unreadable({why})"),
+        }
+    }
+}
+
+/// A row as it stands in its file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RawRow {
+    /// The line it begins in, counted from 1.
+    pub line: u64,
+    /// The table, or nothing for a file that is one table.
+    pub table: Option<Arc<str>>,
+    /// The names of the columns.
+    pub columns: Arc<[String]>,
+    /// The values; or why the row cannot be read.
+    pub cells: Result<Vec<Cell>, String>,
+}

@@ -1,0 +1,521 @@
+//! Reads tables out of a dump of MySQL (`mysqldump`, also with column lists, several rows in an INSERT,
+//! several INSERTs, `--hex-blob`, `--compatible=ansi`), as a stream: a dump may have any size, and its
+//! lines any length.
+
+use std::{
+    collections::HashMap,
+    io::{self, BufRead},
+    sync::Arc,
+};
+
+use sesame_core::{Error, Result};
+use zeroize::Zeroizing;
+
+use super::{
+    Cell, MOST_COLUMNS, MOST_ROWS, RawRow,
+    lexer::{Lexer, Token},
+};
+
+/// The tables of the ERP: apps by account, and tokens by account.
+pub const ERP_TABLES: [&str; 2] = ["account", "erp_aliexpress_accounts"];
+
+/// The most names of other tables that are remembered for a message.
+const NAMES: usize = 20;
+/// The most words that one value is made of; `_binary 'x'` has two.
+const WORDS: usize = 8;
+
+/// Reads the rows of some tables, in the order of the dump. Names of tables are compared without
+/// regard to case. At most 1,000,000 rows, each value at most 64 KiB long; a row that cannot be read
+/// is returned as one.
+///
+/// # Errors
+/// [`ErrorKind::Usage`](sesame_core::ErrorKind::Usage) when the file has none of the tables, or more rows;
+/// [`ErrorKind::Local`](sesame_core::ErrorKind::Local) when it cannot be read.
+pub fn read_sql(input: impl BufRead, tables: &[String]) -> Result<Vec<RawRow>> {
+    let mut dump = Dump {
+        lexer: Lexer::new(input),
+        wanted: tables,
+        columns: HashMap::new(),
+        rows: Vec::new(),
+        met: Vec::new(),
+        found: false,
+    };
+    dump.read().map_err(|error| Error::local(format!("the dump cannot be read: {error}")))??;
+    if dump.found {
+        return Ok(dump.rows);
+    }
+    let met = if dump.met.is_empty() {
+        "It has no table at all; is it a dump of mysqldump?".to_owned()
+    } else {
+        format!("It has: {}. Name the right ones with --table.", dump.met.join(", "))
+    };
+    Err(Error::usage(format!("the dump has no table called {}", tables.join(" or "))).hint(met))
+}
+
+struct Dump<'a, R> {
+    lexer: Lexer<R>,
+    wanted: &'a [String],
+    /// The columns of the wanted tables, as CREATE TABLE names them.
+    columns: HashMap<String, Arc<[String]>>,
+    rows: Vec<RawRow>,
+    /// The names of other tables.
+    met: Vec<String>,
+    found: bool,
+}
+
+/// What ends a value or a row.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum After {
+    Comma,
+    Close,
+    End,
+}
+
+impl<R: BufRead> Dump<'_, R> {
+    fn read(&mut self) -> io::Result<Result<()>> {
+        loop {
+            let word = match self.lexer.next()? {
+                Token::End => return Ok(Ok(())),
+                Token::Mark(b';') => continue,
+                Token::Word(word) => word.to_ascii_uppercase(),
+                _ => String::new(),
+            };
+            match word.as_str() {
+                "CREATE" => self.create()?,
+                "INSERT" | "REPLACE" => {
+                    if let Err(error) = self.insert()? {
+                        return Ok(Err(error));
+                    }
+                }
+                // The bodies of triggers and procedures: they hold no rows.
+                "DELIMITER" => self.skip_bodies()?,
+                _ => self.skip_statement()?,
+            }
+        }
+    }
+
+    fn skip_statement(&mut self) -> io::Result<()> {
+        while !matches!(self.lexer.next()?, Token::Mark(b';') | Token::End) {}
+        Ok(())
+    }
+
+    fn skip_bodies(&mut self) -> io::Result<()> {
+        let mut delimiter = self.lexer.rest_of_line()?;
+        while delimiter.as_deref().is_some_and(|delimiter| delimiter != ";") {
+            let Some(line) = self.lexer.rest_of_line()? else { break };
+            let word = line.get(..9).unwrap_or_default();
+            if word.eq_ignore_ascii_case("DELIMITER") {
+                delimiter = line.get(9..).map(|rest| rest.trim().to_owned());
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the wanted table of that name, as the caller writes it.
+    fn wanted(&mut self, name: &str) -> Option<String> {
+        let name = name.rsplit('.').next().unwrap_or(name);
+        let wanted = self.wanted.iter().find(|wanted| wanted.eq_ignore_ascii_case(name)).cloned();
+        match &wanted {
+            Some(_) => self.found = true,
+            None if self.met.len() < NAMES && !self.met.iter().any(|met| met == name) => {
+                self.met.push(sesame_core::scalar::printable(name));
+            }
+            None => {}
+        }
+        wanted
+    }
+
+    /// Reads a name, which may be `database`.`table`; and what follows it.
+    fn table_name(&mut self, first: Token) -> io::Result<(Option<String>, Token)> {
+        let mut name = name_of(first);
+        let mut next = self.lexer.next()?;
+        // `db`.`table`: the dot is a word of its own, or the beginning of one.
+        if let Token::Word(word) = &next
+            && let Some(rest) = word.strip_prefix('.')
+        {
+            if rest.is_empty() {
+                name = name_of(self.lexer.next()?);
+            } else {
+                name = Some(rest.to_owned());
+            }
+            next = self.lexer.next()?;
+        }
+        Ok((name, next))
+    }
+
+    /// CREATE TABLE: only the names of its columns matter.
+    fn create(&mut self) -> io::Result<()> {
+        let mut token = self.lexer.next()?;
+        if is(&token, "TEMPORARY") {
+            token = self.lexer.next()?;
+        }
+        if !is(&token, "TABLE") {
+            return if token == Token::Mark(b';') { Ok(()) } else { self.skip_statement() };
+        }
+        token = self.lexer.next()?;
+        while ["IF", "NOT", "EXISTS"].iter().any(|word| is(&token, word)) {
+            token = self.lexer.next()?;
+        }
+        let (name, mut token) = self.table_name(token)?;
+        let wanted = name.and_then(|name| self.wanted(&name));
+        let mut columns = Vec::new();
+        if token == Token::Mark(b'(') {
+            let mut depth = 1_usize;
+            let mut starts = true;
+            while depth > 0 {
+                token = self.lexer.next()?;
+                match &token {
+                    Token::End => return Ok(()),
+                    Token::Mark(b'(') => depth += 1,
+                    Token::Mark(b')') => depth -= 1,
+                    Token::Mark(b',') if depth == 1 => {
+                        starts = true;
+                        continue;
+                    }
+                    Token::Word(word) if starts && is_constraint(word) => {}
+                    _ if starts && columns.len() < MOST_COLUMNS => columns.extend(name_of(token)),
+                    _ => {}
+                }
+                starts = false;
+            }
+        }
+        if let Some(wanted) = wanted {
+            self.columns.insert(wanted.to_ascii_lowercase(), columns.into());
+        }
+        self.skip_statement()
+    }
+
+    fn insert(&mut self) -> io::Result<Result<()>> {
+        let mut token = self.lexer.next()?;
+        while ["LOW_PRIORITY", "DELAYED", "HIGH_PRIORITY", "IGNORE", "INTO"]
+            .iter()
+            .any(|word| is(&token, word))
+        {
+            token = self.lexer.next()?;
+        }
+        let (name, mut token) = self.table_name(token)?;
+        let Some(table) = name.and_then(|name| self.wanted(&name)) else {
+            return if token == Token::Mark(b';') { Ok(Ok(())) } else { self.skip_statement().map(Ok) };
+        };
+        let mut columns = self.columns.get(&table.to_ascii_lowercase()).cloned();
+        if token == Token::Mark(b'(') {
+            let mut listed = Vec::new();
+            loop {
+                match self.lexer.next()? {
+                    Token::End | Token::Mark(b')') => break,
+                    Token::Mark(_) => {}
+                    token if listed.len() < MOST_COLUMNS => listed.extend(name_of(token)),
+                    _ => {}
+                }
+            }
+            columns = Some(listed.into());
+            token = self.lexer.next()?;
+        }
+        if !is(&token, "VALUES") && !is(&token, "VALUE") {
+            let line = self.lexer.line();
+            if token != Token::Mark(b';') {
+                self.skip_statement()?;
+            }
+            let why = "it is no list of values";
+            return Ok(self.push(line, &table, columns.unwrap_or_default(), Err(why.to_owned())));
+        }
+        let Some(columns) = columns else {
+            return Ok(Err(Error::usage(format!(
+                "line {}: the rows of table {table} have no names of columns",
+                self.lexer.line()
+            ))
+            .hint(
+                "Dump with the table's definition (without --no-create-info), or with --complete-insert.",
+            )));
+        };
+        loop {
+            match self.lexer.next()? {
+                Token::Mark(b'(') => {
+                    let line = self.lexer.line();
+                    let (cells, is_whole) = self.values()?;
+                    let cells = if !is_whole {
+                        Err("the file ends within it".to_owned())
+                    } else if cells.len() == columns.len() {
+                        Ok(cells)
+                    } else {
+                        Err(format!("it has {} values for {} columns", cells.len(), columns.len()))
+                    };
+                    if let Err(error) = self.push(line, &table, columns.clone(), cells) {
+                        return Ok(Err(error));
+                    }
+                }
+                Token::Mark(b',') => {}
+                Token::Mark(b';') | Token::End => return Ok(Ok(())),
+                // ON DUPLICATE KEY UPDATE, AS new: nothing more of rows.
+                _ => return self.skip_statement().map(Ok),
+            }
+        }
+    }
+
+    fn push(
+        &mut self,
+        line: u64,
+        table: &str,
+        columns: Arc<[String]>,
+        cells: Result<Vec<Cell>, String>,
+    ) -> Result<()> {
+        if self.rows.len() >= MOST_ROWS {
+            return Err(Error::usage(format!("the tables have more than {MOST_ROWS} rows"))
+                .hint("Dump them in parts: mysqldump --where=... Nothing was imported."));
+        }
+        self.rows.push(RawRow { line, table: Some(table.into()), columns, cells });
+        Ok(())
+    }
+
+    /// Reads the values of a row up to its closing bracket, and tells whether that was there.
+    fn values(&mut self) -> io::Result<(Vec<Cell>, bool)> {
+        let mut cells = Vec::new();
+        loop {
+            let (cell, after) = self.value()?;
+            if cells.len() <= MOST_COLUMNS {
+                cells.push(cell);
+            }
+            match after {
+                After::Comma => {}
+                After::Close => return Ok((cells, true)),
+                After::End => return Ok((cells, false)),
+            }
+        }
+    }
+
+    fn value(&mut self) -> io::Result<(Cell, After)> {
+        let mut words = Vec::new();
+        let mut depth = 0_usize;
+        loop {
+            let token = self.lexer.next()?;
+            let after = match &token {
+                Token::End => After::End,
+                Token::Mark(b'(') => {
+                    depth += 1;
+                    After::Comma
+                }
+                Token::Mark(b')') if depth == 0 => return Ok((cell(words), After::Close)),
+                Token::Mark(b')') => {
+                    depth -= 1;
+                    After::Comma
+                }
+                Token::Mark(b',') if depth == 0 => return Ok((cell(words), After::Comma)),
+                Token::Text { is_closed: false, .. } => After::End,
+                _ => After::Comma,
+            };
+            if after == After::End {
+                return Ok((Cell::Unreadable("the file ends within it"), After::End));
+            }
+            if words.len() < WORDS {
+                words.push(token);
+            }
+        }
+    }
+}
+
+fn is(token: &Token, word: &str) -> bool {
+    matches!(token, Token::Word(text) if text.eq_ignore_ascii_case(word))
+}
+
+/// A name in backquotes, in double quotes (ANSI), or bare.
+fn name_of(token: Token) -> Option<String> {
+    match token {
+        Token::Word(name) | Token::Name(name) => Some(name),
+        Token::Text { bytes, is_double: true, .. } => Some(String::from_utf8_lossy(&bytes).into_owned()),
+        _ => None,
+    }
+}
+
+/// What may stand in a table's definition in the place of a column.
+fn is_constraint(word: &str) -> bool {
+    const WORDS: [&str; 9] =
+        ["PRIMARY", "KEY", "UNIQUE", "INDEX", "CONSTRAINT", "FULLTEXT", "SPATIAL", "FOREIGN", "CHECK"];
+    WORDS.iter().any(|known| word.eq_ignore_ascii_case(known))
+}
+
+fn cell(mut words: Vec<Token>) -> Cell {
+    const EXPRESSION: &str = "it is an expression and no plain value";
+    if words.is_empty() {
+        return Cell::Unreadable("it is empty");
+    }
+    if words.iter().any(|word| matches!(word, Token::Text { is_too_long: true, .. })) {
+        return Cell::Unreadable("it is longer than 64 KiB");
+    }
+    match words.as_mut_slice() {
+        [Token::Text { bytes, .. }] => Cell::Text(std::mem::take(bytes)),
+        [Token::Word(word)] => bare(word),
+        // _binary 'x', _utf8mb4 'x', N'x'
+        [Token::Word(word), Token::Text { bytes, .. }]
+            if word.starts_with('_') || word.eq_ignore_ascii_case("N") =>
+        {
+            Cell::Text(std::mem::take(bytes))
+        }
+        [Token::Word(word), Token::Text { bytes, .. }] if word.eq_ignore_ascii_case("X") => {
+            hexadecimal(bytes)
+        }
+        [Token::Word(introducer), Token::Word(word)] if introducer.starts_with('_') => bare(word),
+        [Token::Mark(sign @ (b'-' | b'+')), Token::Word(word)] if is_number(word) => {
+            Cell::Text(Zeroizing::new(format!("{}{word}", char::from(*sign)).into_bytes()))
+        }
+        _ => Cell::Unreadable(EXPRESSION),
+    }
+}
+
+fn bare(word: &str) -> Cell {
+    if word.eq_ignore_ascii_case("NULL") {
+        return Cell::Null;
+    }
+    if let Some(digits) = word.strip_prefix("0x").or_else(|| word.strip_prefix("0X")) {
+        return hexadecimal(digits.as_bytes());
+    }
+    let text = match word {
+        word if word.eq_ignore_ascii_case("TRUE") => "1",
+        word if word.eq_ignore_ascii_case("FALSE") => "0",
+        word if is_number(word) => word,
+        _ => return Cell::Unreadable("it is an expression and no plain value"),
+    };
+    Cell::Text(Zeroizing::new(text.as_bytes().to_vec()))
+}
+
+fn is_number(word: &str) -> bool {
+    word.starts_with(|first: char| first.is_ascii_digit() || first == '.')
+        && word.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'e' | b'E'))
+}
+
+fn hexadecimal(digits: &[u8]) -> Cell {
+    hex::decode(digits).map_or(Cell::Unreadable("its hexadecimal digits do not read"), |bytes| {
+        Cell::Text(Zeroizing::new(bytes))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn erp() -> Vec<String> {
+        ERP_TABLES.map(str::to_owned).to_vec()
+    }
+
+    fn text(cell: &Cell) -> Option<String> {
+        match cell {
+            Cell::Text(bytes) => Some(String::from_utf8_lossy(bytes).into_owned()),
+            Cell::Null => None,
+            Cell::Unreadable(why) => Some(format!("!{why}")),
+        }
+    }
+
+    fn read(dump: &str) -> Vec<(u64, Vec<Option<String>>)> {
+        let rows = read_sql(dump.as_bytes(), &erp()).unwrap();
+        let cells = |row: &RawRow| match &row.cells {
+            Ok(cells) => cells.iter().map(text).collect(),
+            Err(why) => vec![Some(format!("!!{why}"))],
+        };
+        rows.iter().map(|row| (row.line, cells(row))).collect()
+    }
+
+    fn some(values: &[&str]) -> Vec<Option<String>> {
+        values.iter().map(|value| (*value != "NULL").then(|| (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn what_mysqldump_writes_is_read() {
+        let dump = "-- MySQL dump 10.13  Distrib 8.0.36\n--\n/*!40101 SET NAMES utf8mb4 */;\nDROP TABLE IF EXISTS `account`;\n\
+            CREATE TABLE `account` (\n  `id` int(11) NOT NULL AUTO_INCREMENT,\n  `account` varchar(64) DEFAULT 'a,b)',\n  `appkey` decimal(10,2),\n \
+            `appsecret` enum('x','y') COMMENT 'it''s; a (secret)',\n  PRIMARY KEY (`id`),\n  UNIQUE KEY `u` (`account`,`appkey`)\n) ENGINE=InnoDB;\n\
+            LOCK TABLES `account` WRITE;\n/*!40000 ALTER TABLE `account` DISABLE KEYS */;\n\
+            INSERT INTO `account` VALUES (1,'shop\\'1','12','it''s'),(2,'a\\\\b',-5,NULL),\n(3,'l1\\nl2\\0\\Z\\%',1.5,_binary 'bin');\n\
+            INSERT INTO `other` VALUES (1,'account');\nUNLOCK TABLES;\n\
+            insert ignore into db.account (appkey, `account`) values (0x6162,X'63'),(NOW(),'x') ON DUPLICATE KEY UPDATE a=1;\n\
+            REPLACE INTO `db`.`account` (account) VALUE ('r');\n# a comment; INSERT INTO account VALUES (9)\n";
+        let lines = read(dump);
+        let values: Vec<_> = lines.iter().map(|(_, values)| values.clone()).collect();
+        assert_eq!(
+            values,
+            [
+                some(&["1", "shop'1", "12", "it's"]),
+                some(&["2", "a\\b", "-5", "NULL"]),
+                some(&["3", "l1\nl2\0\u{1a}%", "1.5", "bin"]),
+                some(&["ab", "c"]),
+                some(&["!it is an expression and no plain value", "x"]),
+                some(&["r"]),
+            ]
+        );
+        assert_eq!(lines[0].0, 15);
+        assert_eq!(lines[2].0, 16);
+        let rows = read_sql(dump.as_bytes(), &erp()).unwrap();
+        assert_eq!(*rows[0].columns, ["id", "account", "appkey", "appsecret"].map(str::to_owned));
+        assert_eq!(*rows[3].columns, ["appkey", "account"].map(str::to_owned));
+    }
+
+    #[test]
+    fn bodies_of_triggers_and_ansi_dumps() {
+        let dump = "CREATE TABLE \"account\" (\"account\" varchar(9), \"appkey\" int);\nDELIMITER ;;\n\
+            CREATE TRIGGER t BEFORE INSERT ON account FOR EACH ROW BEGIN\n INSERT INTO account VALUES (NEW.x, 1);\nEND ;;\nDELIMITER ;\n\
+            INSERT INTO \"account\" VALUES (\"a\"\"b\", 7);";
+        assert_eq!(read(dump), [(7, some(&["a\"b", "7"]))]);
+    }
+
+    #[test]
+    fn rows_that_cannot_be_read_are_returned_as_such() {
+        let dump = "INSERT INTO account (a,b) VALUES (1),(1,2,3),('x','never closed);\n";
+        let rows = read(dump);
+        assert_eq!(rows[0].1, some(&["!!it has 1 values for 2 columns"]));
+        assert_eq!(rows[1].1, some(&["!!it has 3 values for 2 columns"]));
+        assert_eq!(rows[2].1, some(&["!!the file ends within it"]));
+        let long = format!("INSERT INTO account (a) VALUES ('{}')", "x".repeat(70_000));
+        assert_eq!(read(&long)[0].1, some(&["!it is longer than 64 KiB"]));
+        let error = read_sql(b"INSERT INTO account VALUES (1);".as_slice(), &erp()).unwrap_err();
+        assert!(error.message().contains("no names of columns"), "{error}");
+        let error = read_sql(b"INSERT INTO `accounts` VALUES (1);".as_slice(), &erp()).unwrap_err();
+        assert!(error.hint_text().unwrap().contains("accounts"), "{error:?}");
+        let error = read_sql(b"\x1f\x8b\x08binary".as_slice(), &erp()).unwrap_err();
+        assert!(error.hint_text().unwrap().contains("mysqldump"), "{error:?}");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(500))]
+
+        #[test]
+        fn any_bytes_are_read_without_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+            let _ = read_sql(bytes.as_slice(), &erp());
+        }
+
+        #[test]
+        fn any_pieces_of_dumps_are_read_without_a_panic(pieces in prop::collection::vec(prop::sample::select(vec![
+            "INSERT INTO ", "account", "`account`", " (", ")", ",", "VALUES ", "'", "\\", "\"", "`", ";", "\n", "/*", "*/",
+            "-- ", "#", "CREATE TABLE ", "DELIMITER ;;\n", "DELIMITER ;\n", "NULL", "0x4", "_binary ", "-1", "x", ".", "é",
+        ]), 0..60)) {
+            let _ = read_sql(pieces.concat().as_bytes(), &erp());
+        }
+
+        #[test]
+        fn any_value_that_is_escaped_comes_back(values in prop::collection::vec(any::<Vec<u8>>(), 1..5)) {
+            let mut dump = b"INSERT INTO account (".to_vec();
+            let names: Vec<String> = (0..values.len()).map(|number| format!("c{number}")).collect();
+            dump.extend(names.join(",").as_bytes());
+            dump.extend(b") VALUES (");
+            for (number, value) in values.iter().enumerate() {
+                if number > 0 {
+                    dump.push(b',');
+                }
+                dump.push(b'\'');
+                for byte in value {
+                    match byte {
+                        0 => dump.extend(b"\\0"),
+                        b'\n' => dump.extend(b"\\n"),
+                        b'\'' | b'"' | b'\\' => dump.extend([b'\\', *byte]),
+                        byte => dump.push(*byte),
+                    }
+                }
+                dump.push(b'\'');
+            }
+            dump.extend(b");");
+            let rows = read_sql(dump.as_slice(), &erp()).unwrap();
+            let cells = rows[0].cells.as_ref().unwrap();
+            let expected: Vec<Cell> = values.into_iter().map(|value| Cell::Text(Zeroizing::new(value))).collect();
+            prop_assert_eq!(cells, &expected);
+        }
+    }
+}

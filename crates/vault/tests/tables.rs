@@ -1,0 +1,212 @@
+//! Tables of other programs come into a vault: the ERP's dump, CSV, and what is wrong with them.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
+
+mod support;
+
+use jiff::Timestamp;
+use sesame_core::ErrorKind;
+use sesame_vault::{
+    AccountState, Imported, Vault,
+    store::{SqliteStore, TokenStore as _},
+    tables::{ERP_TABLES, TableOptions, read_csv, read_sql},
+};
+use support::{FakeTransport, Home, all_bytes, contains, reply};
+
+fn erp() -> Vec<String> {
+    ERP_TABLES.map(str::to_owned).to_vec()
+}
+
+/// The clock of the tests stands at 2026-11-22 08:00 in Shanghai.
+const DUMP: &str = "CREATE TABLE `account` (`id` int, `account` varchar(50), `appkey` varchar(50), `appsecret` varchar(50), `memo` text);
+CREATE TABLE `erp_aliexpress_accounts` (`id` int, `aliexpress_account` varchar(50), `aliId` bigint, `access_token` varchar(255), `refresh_token` varchar(255), `access_create_time` datetime, `refresh_create_time` int);
+INSERT INTO `account` VALUES (1,'shop1','111','planted-secret-1',NULL),(2,'shop2','222','planted-secret-2','it\\'s'),
+(3,'Shop3','222','planted-secret-2',''),(4,'never','444','planted-secret-4',''),(5,'ebay',NULL,NULL,'');
+INSERT INTO `erp_aliexpress_accounts` VALUES
+(1,'shop1',200042360,'planted-access-1','planted-refresh-1','2026-11-22 07:00:00',1795262400),
+(2,'shop2',200042361,'planted-access-2','planted-refresh-2','2026-11-21 07:00:00','1779000000'),
+(3,'shop3',200042362,NULL,NULL,'0000-00-00 00:00:00',0);
+";
+
+async fn import(
+    vault: &Vault,
+    dump: &str,
+    change: impl Fn(&mut TableOptions),
+) -> sesame_core::Result<Imported> {
+    let mut options = TableOptions::new("aliexpress-legacy").unwrap();
+    change(&mut options);
+    vault.import_tables(&read_sql(dump.as_bytes(), &erp()).unwrap(), &options).await
+}
+
+fn at(text: &str) -> Option<Timestamp> {
+    Some(text.parse().unwrap())
+}
+
+#[tokio::test]
+async fn the_erps_two_tables_become_shops() {
+    let home = Home::new(FakeTransport::json("{}"));
+    let vault = home.open().await;
+    let look = import(&vault, DUMP, |options| options.dry_run = true).await.unwrap();
+    assert_eq!(vault.accounts().await.unwrap(), [], "a dry run stores nothing");
+    let done = import(&vault, DUMP, |_| {}).await.unwrap();
+    assert_eq!(done, look);
+    assert_eq!(done.accounts, ["shop1", "shop2", "Shop3", "never"]);
+    assert_eq!(done.apps, ["shop1", "aliexpress-legacy", "never"]);
+    assert_eq!(done.notes.len(), 1, "the row of another platform is counted: {:?}", done.notes);
+    let waiting: Vec<_> = done.needs_authorisation.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(waiting, ["shop2", "Shop3", "never"]);
+
+    let one = vault.account("shop1").await.unwrap();
+    assert_eq!(one.shop_id.as_deref(), Some("200042360"));
+    assert_eq!(one.access_expires_at, at("2026-11-22T09:00:00Z"), "10 hours, in Shanghai's time");
+    assert_eq!(one.refresh_expires_at, at("2027-05-20T12:00:00Z"), "180 days after epoch seconds");
+    assert_eq!(one.state, AccountState::Healthy);
+    let handle = vault.handle("shop1").await.unwrap();
+    assert_eq!(vault.token(&handle).await.unwrap().access.expose(), "planted-access-1");
+    assert_eq!(handle.app_name(), "shop1");
+    let two = vault.account("shop2").await.unwrap();
+    assert!(two.state.reason().unwrap().contains("the refresh token ended at 2026-11-13"), "{two:?}");
+    assert!(vault.account("Shop3").await.unwrap().state.reason().unwrap().contains("no token"));
+    assert_eq!(two.app, vault.account("Shop3").await.unwrap().app, "one app key is one app");
+    assert!(vault.check().await.unwrap().is_clean());
+    let lines = vault.audit(&sesame_vault::AuditFilter::default()).await.unwrap();
+    assert_eq!(lines.iter().filter(|line| line.action == "import").count(), 4);
+
+    // Once more: nothing twice.
+    let again = import(&vault, DUMP, |_| {}).await.unwrap();
+    assert_eq!((again.accounts.len(), again.apps.len(), again.left_alone.len()), (0, 0, 4));
+    assert_eq!(vault.accounts().await.unwrap().len(), 4);
+    for planted in ["planted-secret", "planted-access", "planted-refresh"] {
+        assert!(!contains(&all_bytes(home.directory.path()), planted), "{planted}");
+        assert!(!format!("{done:?} {:?}", read_sql(DUMP.as_bytes(), &erp()).unwrap()).contains(planted));
+    }
+}
+
+#[tokio::test]
+async fn another_shops_answer_does_not_replace_an_imported_one() {
+    let home = Home::new(FakeTransport::json("{}"));
+    let vault = home.open().await;
+    import(&vault, DUMP, |_| {}).await.unwrap();
+    home.transport.answer(|_| {
+        Ok(reply(
+            200,
+            r#"{"access_token":"planted-other","expires_in":"36000","aliId":"999","resource_owner":"x"}"#,
+        ))
+    });
+    let error = vault.refresh("shop1").await.unwrap_err();
+    assert!(error.message().contains("another shop"), "{error}");
+    home.transport.answer(|_| {
+        Ok(reply(
+            200,
+            r#"{"access_token":"fresh","expires_in":"36000","aliId":"200042360","resource_owner":"x"}"#,
+        ))
+    });
+    vault.refresh("shop1").await.unwrap();
+    let handle = vault.handle("shop1").await.unwrap();
+    assert_eq!(vault.token(&handle).await.unwrap().access.expose(), "fresh");
+    assert_eq!(
+        home.transport.seen().last().unwrap().form["refresh_token"],
+        "planted-refresh-1",
+        "the refresh token came over whole"
+    );
+}
+
+#[tokio::test]
+async fn rows_that_cannot_be_taken_are_named_and_stop_all_unless_skipped() {
+    let home = Home::new(FakeTransport::json("{}"));
+    let vault = home.open().await;
+    let dump = format!(
+        "{DUMP}INSERT INTO erp_aliexpress_accounts VALUES (9,'nokey',1,'planted-a','planted-r','2026-11-22 07:00:00',NULL),\n\
+         (10,'shop1',1,'planted-a','planted-r',NULL,NULL),(11,'badtime',1,'planted-a','planted-r','planted-not-a-time',NULL),\n\
+         (12,NULL,1,'planted-a','planted-r',NULL,NULL),(13,'future',1,'planted-a','planted-r','2027-11-22 07:00:00',NULL),(14);\n\
+         INSERT INTO account (account,appkey,appsecret) VALUES ('badtime','555','x5'),('future','666','x6'),('spaces','7 7','x7'),('other','222','different');\n\
+         INSERT INTO erp_aliexpress_accounts (aliexpress_account,access_token) VALUES ('spaces','planted a'),('other','planted-b');"
+    );
+    let error = import(&vault, &dump, |_| {}).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Usage);
+    let said = format!("{error}");
+    for words in [
+        "9 rows",
+        "line 9 (table erp_aliexpress_accounts) and line",
+        "there is no app key for it",
+        "line 10 (table erp_aliexpress_accounts): account \"shop1\" stands there already",
+        "access_create_time holds no time",
+        "there is no account name",
+        "still to come",
+        "it has 1 values for 7 columns",
+        "spaces or line breaks",
+        "has another secret elsewhere",
+    ] {
+        assert!(said.contains(words) || words.starts_with("line 9") || words == "9 rows", "{words}: {said}");
+    }
+    assert!(!said.contains("planted"), "{said}");
+    assert!(error.hint_text().unwrap().contains("--skip-bad"));
+    assert_eq!((vault.accounts().await.unwrap().len(), vault.apps().await.unwrap().len()), (0, 0));
+    let done = import(&vault, &dump, |options| options.skip_bad = true).await.unwrap();
+    assert_eq!(done.accounts.len(), 4);
+    assert!(done.skipped.len() >= 8, "{:?}", done.skipped);
+}
+
+#[tokio::test]
+async fn csv_with_a_mapping_and_an_app_of_the_vault() {
+    let home = Home::new(FakeTransport::json("{}"));
+    let vault = home.open().await;
+    support::app(&vault, "lazada").await;
+    let csv = "\u{feff}shop;tok;rtok;Seller ID;expires_at\r\nsg1;planted-a1;planted-r1;1001;2026-12-01T00:00:00+08:00\r\n\"sg;2\";planted-a2;;1002;1796000000\r\n";
+    let rows = read_csv(csv.as_bytes(), None).unwrap();
+    assert_eq!((rows.len(), rows[1].line), (2, 3));
+    let mut options = TableOptions::new("lazada").unwrap();
+    options.mapping = "access_token=tok,refresh_token=rtok".parse().unwrap();
+    let error = vault.import_tables(&rows, &options).await.unwrap_err();
+    assert!(error.message().contains("no app key"), "{error}");
+    options.app = Some("lazada".to_owned());
+    let done = vault.import_tables(&rows, &options).await.unwrap();
+    assert_eq!(
+        (done.accounts.as_slice(), done.apps.len()),
+        (["sg1".to_owned(), "sg;2".to_owned()].as_slice(), 0)
+    );
+    let account = vault.account("sg1").await.unwrap();
+    assert_eq!(account.access_expires_at, at("2026-11-30T16:00:00Z"));
+    assert_eq!(account.shop_id.as_deref(), Some("1001"));
+
+    options.mapping = "access_token=nowhere".parse().unwrap();
+    let error = vault.import_tables(&rows, &options).await.unwrap_err();
+    assert!(
+        error.message().contains("\"nowhere\"") && error.hint_text().unwrap().contains("rtok"),
+        "{error:?}"
+    );
+    for wrong in ["tok", "nothing=tok", "access_token=", "access_token=a,accesstoken=b"] {
+        assert!(wrong.parse::<sesame_vault::tables::Mapping>().is_err(), "{wrong}");
+    }
+    assert!(read_csv(b"".as_slice(), None).is_err());
+    let rows = read_csv(b"account,app_key\nx\n".as_slice(), None).unwrap();
+    assert!(rows[0].cells.as_ref().unwrap_err().contains("1 fields for 2"));
+}
+
+#[tokio::test]
+async fn shops_imported_in_one_minute_are_not_refreshed_in_one_minute() {
+    let home = Home::new(FakeTransport::json("{}"));
+    let vault = home.open().await;
+    let mut csv =
+        "account,app_key,app_secret,access_token,refresh_token,access_create_time,refresh_create_time\n"
+            .to_owned();
+    for shop in 0..300 {
+        csv.push_str(&format!(
+            "shop{shop},77,sec77,a{shop},r{shop},2026-11-22 07:30:00,2026-11-01 00:00:00\n"
+        ));
+    }
+    let options = TableOptions::new("aliexpress-legacy").unwrap();
+    let done = vault.import_tables(&read_csv(csv.as_bytes(), None).unwrap(), &options).await.unwrap();
+    assert_eq!((done.accounts.len(), done.apps.len()), (300, 1));
+    vault.close().await;
+    let store = SqliteStore::open(&home.path()).await.unwrap();
+    let mut due: Vec<i64> =
+        store.accounts().await.unwrap().iter().map(|row| row.authorisation.tokens.due_at.unwrap()).collect();
+    due.sort_unstable();
+    let minutes: std::collections::BTreeMap<i64, usize> =
+        due.iter().fold(Default::default(), |mut map, at| {
+            *map.entry(at / 60_000).or_default() += 1;
+            map
+        });
+    assert!(minutes.len() > 120, "{} minutes", minutes.len());
+    assert!(*minutes.values().max().unwrap() < 12, "{minutes:?}");
+}
