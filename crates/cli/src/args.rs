@@ -131,6 +131,9 @@ pub(crate) enum Command {
     /// Lists the templates of a shop.
     #[command(subcommand)]
     Templates(commands::templates::Command),
+    /// Looks after the vault: check, rekey, export, import, audit.
+    #[command(subcommand)]
+    Vault(commands::vault::Command),
     /// Checks this machine, the settings and the route to the platforms.
     Doctor(commands::doctor::Args),
     /// Prints completions for a shell.

@@ -5,8 +5,9 @@
 
 use std::path::Path;
 
-use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
+use jiff::{Timestamp, tz::TimeZone};
 use sesame_core::Error;
+use sesame_vault::tables::parse_time;
 
 use crate::{bounded_file, stop::Outcome};
 
@@ -139,28 +140,6 @@ fn unquote(text: &str) -> Option<String> {
         // A # inside a word belongs to the value; secrets have been seen with one.
         _ => Some(text.find(" #").map_or(text, |at| &text[..at]).trim_end().to_owned()),
     }
-}
-
-/// Reads the forms that scripts write: epoch seconds (also with a fraction), epoch milliseconds,
-/// ISO 8601 with a zone, and the same without one.
-fn parse_time(text: &str, zone: &TimeZone) -> Option<Timestamp> {
-    let text = text.trim();
-    let whole = text.split_once('.').map_or(text, |(whole, fraction)| {
-        if fraction.bytes().all(|byte| byte.is_ascii_digit()) { whole } else { text }
-    });
-    if !whole.is_empty() && whole.bytes().all(|byte| byte.is_ascii_digit()) {
-        return match whole.len() {
-            // 2001 to 2286: shorter numbers are lives, not times.
-            10 => Timestamp::from_second(whole.parse().ok()?).ok(),
-            13 => Timestamp::from_millisecond(whole.parse().ok()?).ok(),
-            _ => None,
-        };
-    }
-    if let Ok(at) = text.parse::<Timestamp>() {
-        return Some(at);
-    }
-    let local: DateTime = text.replacen(' ', "T", 1).parse().ok()?;
-    local.to_zoned(zone.clone()).ok().map(|zoned| zoned.timestamp())
 }
 
 #[cfg(test)]

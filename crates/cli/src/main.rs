@@ -100,6 +100,7 @@ fn dispatch(command: Command, session: &Session) -> Outcome {
         Command::Categories(command) => commands::categories::run(command, session),
         Command::Schema(command) => commands::schema::run(command, session),
         Command::Templates(command) => commands::templates::run(command, session),
+        Command::Vault(command) => commands::vault::run(command, session),
         Command::Doctor(args) => commands::doctor::run(&args, session),
         Command::Completions(args) => commands::completions::run(&args),
         Command::GenerateDocs => commands::generate_docs(),

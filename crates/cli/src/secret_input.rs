@@ -77,11 +77,36 @@ impl SecretInput {
 /// # Errors
 /// When nothing was typed, or Ctrl-C.
 pub(crate) fn ask() -> Outcome<AppSecret> {
-    let typed = inquire::Password::new("App secret:").without_confirmation().prompt();
+    ask_secret("App secret")
+}
+
+/// Asks a person for a secret that is known, without showing what is typed.
+///
+/// # Errors
+/// When nothing was typed, or Ctrl-C.
+pub(crate) fn ask_secret(what: &str) -> Outcome<AppSecret> {
+    typed(what, inquire::Password::new(&format!("{what}:")).without_confirmation().prompt())
+}
+
+/// Asks a person for a new secret, twice, without showing what is typed.
+///
+/// # Errors
+/// When nothing was typed, or Ctrl-C.
+pub(crate) fn ask_new(what: &str) -> Outcome<AppSecret> {
+    let again = inquire::Password::new(&format!("{what}:"))
+        .with_custom_confirmation_message("Once more:")
+        .with_custom_confirmation_error_message("the two are not the same")
+        .prompt();
+    typed(what, again)
+}
+
+fn typed(what: &str, typed: Result<String, inquire::InquireError>) -> Outcome<AppSecret> {
     match typed {
         Ok(text) if !text.is_empty() => Ok(AppSecret::new(text)),
         Err(inquire::InquireError::OperationInterrupted) => Err(Stop::Status(INTERRUPTED)),
-        _ => Err(Error::usage("no app secret was typed").hint("Nothing was stored.").into()),
+        _ => Err(Error::usage(format!("no {} was typed", what.to_lowercase()))
+            .hint("Nothing was stored.")
+            .into()),
     }
 }
 

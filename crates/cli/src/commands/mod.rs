@@ -19,6 +19,7 @@ pub(crate) mod schema;
 pub(crate) mod sign;
 pub(crate) mod templates;
 pub(crate) mod token;
+pub(crate) mod vault;
 
 /// Prints the reference of all commands.
 pub(crate) fn generate_docs() -> crate::stop::Outcome {

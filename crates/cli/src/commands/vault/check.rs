@@ -1,0 +1,53 @@
+//! `sesame vault check`.
+
+use crate::{
+    output::{Format, Rows},
+    running,
+    session::Session,
+    stop::{Outcome, Stop, note, say},
+};
+
+/// Options of `vault check`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  sesame vault check
+  sesame vault check --output json || mail -s 'the vault is damaged' owner@example.com
+
+Looks at the store itself, the master keys, every sealed value, whose each shop is, the platforms and
+the journal. Changes nothing. The exit code is 1 when something is wrong.
+JSON: {\"findings\":[{\"place\",\"name\",\"column\",\"why\"}],\"notes\":[..],\"keys\",\"apps\",\"accounts\",\"values\",\"waiting\"};
+place is store, key, app, account or journal.")]
+pub(crate) struct Args {}
+
+/// Checks the vault and prints what is wrong.
+pub(crate) fn run(_: &Args, session: &Session) -> Outcome {
+    running::block_on(session, async {
+        let report = super::standing(session).await?.check().await?;
+        session.printer(Format::Table).one(&report, |printer| {
+            let mut rows = Rows::new(&["place", "name", "column", "what is wrong"]);
+            for finding in &report.findings {
+                rows.push([finding.place, &finding.name, finding.column.unwrap_or_default(), &finding.why]);
+            }
+            if !rows.is_empty() {
+                printer.rows(&rows)?;
+            }
+            printer.line(format_args!(
+                "{} keys, {} apps, {} accounts, {} sealed values open, {} answers wait in the journal",
+                report.keys, report.apps, report.accounts, report.values, report.waiting
+            ))
+        })?;
+        for text in &report.notes {
+            note("note", text);
+        }
+        if report.is_clean() {
+            return Ok(());
+        }
+        let count = report.findings.len();
+        say(&format!(
+            "{} wrong. Restore the vault from a backup, or remove these accounts and log in again; nothing was changed.",
+            if count == 1 { "1 thing is".to_owned() } else { format!("{count} things are") }
+        ));
+        Err(Stop::Status(1))
+    })
+}

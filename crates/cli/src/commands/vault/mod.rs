@@ -1,0 +1,49 @@
+//! `sesame vault check|rekey|export|import|audit`.
+
+mod audit;
+mod check;
+mod export;
+mod import;
+mod rekey;
+
+use sesame_core::Error;
+use sesame_vault::Vault;
+
+use crate::{session::Session, stop::Outcome};
+
+/// The commands of `vault`.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Command {
+    /// Reads everything once, and names what cannot be read.
+    Check(check::Args),
+    /// Gives the vault a new master key, while other programs go on.
+    Rekey(rekey::Args),
+    /// Writes everything into one file under a passphrase.
+    Export(export::Args),
+    /// Takes over an export, or the account tables of another program.
+    Import(Box<import::Args>),
+    /// Shows who did what to whose tokens.
+    Audit(audit::Args),
+}
+
+/// Runs one of them.
+pub(crate) fn run(command: Command, session: &Session) -> Outcome {
+    match command {
+        Command::Check(args) => check::run(&args, session),
+        Command::Rekey(args) => rekey::run(&args, session),
+        Command::Export(args) => export::run(&args, session),
+        Command::Import(args) => import::run(&args, session),
+        Command::Audit(args) => audit::run(&args, session),
+    }
+}
+
+/// Opens a vault that is there: to look after one should make none.
+async fn standing(session: &Session) -> Outcome<&Vault> {
+    if session.vault_is_new()? {
+        let place = session.settings.location()?;
+        return Err(Error::usage(format!("there is no vault yet at {place}"))
+            .hint("It is made with the first app: sesame app add PLATFORM --key KEY --secret-stdin. SESAME_HOME and SESAME_VAULT say where it is.")
+            .into());
+    }
+    session.vault().await
+}
