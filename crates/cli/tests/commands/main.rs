@@ -23,3 +23,4 @@ mod shops;
 mod signing;
 mod trouble;
 mod usage;
+mod vault;

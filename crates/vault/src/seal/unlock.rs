@@ -193,7 +193,7 @@ fn leads_nowhere(row: &KeyRow, active: KeyKind, source: &KeySource) -> Error {
         ))
         .hint("Open the vault with its former key, and run `sesame vault rekey` once more. Nothing was changed."),
         _ => Error::local(format!(
-            "{name} is a former master key of this vault, which was rekeyed since; it now takes its key from the {active}"
+            "{name} is a former master key of this vault, which was rekeyed since (its key comes from the {active} now)"
         ))
         .hint(format!(
             "{} A former key opens only copies of the vault from before the rekey. Nothing was changed.",

@@ -194,6 +194,8 @@ impl Inner {
                 ));
             }
         }
+        // In the order of the file.
+        plan.report.skipped.sort_by_key(|(place, _)| first_number(place));
         Ok(plan)
     }
 
@@ -380,6 +382,12 @@ impl Inner {
 #[expect(clippy::cast_possible_truncation, reason = "a number from 0 to 1000")]
 fn chance_in_thousand(chance: f64) -> i64 {
     (chance.clamp(0.0, 1.0) * 1_000.0) as i64
+}
+
+fn first_number(place: &str) -> u64 {
+    let digits = place.trim_start_matches(|c: char| !c.is_ascii_digit());
+    let end = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());
+    digits[..end].parse().unwrap_or(u64::MAX)
 }
 
 fn is_same_app(row: &FullRow, app: &AppRow) -> bool {

@@ -53,7 +53,7 @@ pub(crate) fn run(args: &Args, session: &Session) -> Outcome {
         let mut rows = Rows::new(&["time", "action", "subject", "result", "detail"]);
         for line in &lines {
             rows.push([
-                line.at.to_string().as_str(),
+                line.at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string().as_str(),
                 &line.action,
                 &line.subject,
                 if line.succeeded { "ok" } else { "failed" },

@@ -1,5 +1,6 @@
 //! `sesame vault check`.
 
+use super::count;
 use crate::{
     output::{Format, Rows},
     running,
@@ -33,8 +34,12 @@ pub(crate) fn run(_: &Args, session: &Session) -> Outcome {
                 printer.rows(&rows)?;
             }
             printer.line(format_args!(
-                "{} keys, {} apps, {} accounts, {} sealed values open, {} answers wait in the journal",
-                report.keys, report.apps, report.accounts, report.values, report.waiting
+                "{}, {}, {}, {}; {} in the journal",
+                count(report.keys, "key"),
+                count(report.apps, "app"),
+                count(report.accounts, "account"),
+                count(report.values, "sealed value"),
+                count(report.waiting, "answer"),
             ))
         })?;
         for text in &report.notes {

@@ -8,6 +8,7 @@ use std::{
 use sesame_core::{AppSecret, Error};
 use sesame_vault::Exported;
 
+use super::count;
 use crate::{
     output::Format,
     running,
@@ -80,7 +81,7 @@ pub(crate) fn run(args: &Args, session: &Session) -> Outcome {
             let done = vault.export(&passphrase, args.skip_bad, &mut out).await?;
             out.flush()?;
             warn(&done);
-            say(&format!("exported {} apps and {} accounts", done.apps, done.accounts));
+            say(&format!("exported {} and {}", count(done.apps, "app"), count(done.accounts, "account")));
             return Ok(());
         }
         let failed = |error: &io::Error| {
@@ -106,9 +107,9 @@ pub(crate) fn run(args: &Args, session: &Session) -> Outcome {
         });
         session.printer(Format::Table).one(&record, |printer| {
             printer.line(format_args!(
-                "exported {} apps and {} accounts to {}",
-                done.apps,
-                done.accounts,
+                "exported {} and {} to {}",
+                count(done.apps, "app"),
+                count(done.accounts, "account"),
                 args.file.display()
             ))
         })

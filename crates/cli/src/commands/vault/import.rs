@@ -16,6 +16,7 @@ use sesame_vault::{
     tables::{Cell, ERP_TABLES, Mapping, RawRow, TableOptions, read_csv, read_sql},
 };
 
+use super::count;
 use crate::{
     env_file::EnvFile,
     output::Format,
@@ -247,7 +248,11 @@ fn print(session: &Session, done: &Imported, dry_run: bool) -> Outcome {
         if lines.len() > SHOWN {
             printer.line(format_args!("... and {} more", lines.len() - SHOWN))?;
         }
-        printer.line(format_args!("{} apps, {} accounts", done.apps.len(), done.accounts.len()))
+        printer.line(format_args!(
+            "{}, {}",
+            count(done.apps.len(), "app"),
+            count(done.accounts.len(), "account")
+        ))
     })?;
     if people {
         told("left alone", &done.left_alone, |(name, stands)| {

@@ -47,3 +47,9 @@ async fn standing(session: &Session) -> Outcome<&Vault> {
     }
     session.vault().await
 }
+
+/// Counts in words: `1 app`, `2 apps`.
+fn count(number: impl TryInto<u64>, what: &str) -> String {
+    let number = number.try_into().unwrap_or(u64::MAX);
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}

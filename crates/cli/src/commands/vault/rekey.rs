@@ -91,8 +91,9 @@ pub(crate) fn run(args: &Args, session: &Session) -> Outcome {
         session.printer(Format::Table).one(&done, |printer| {
             let resumed = if done.resumed { " (a rekey that had been cut off is finished)" } else { "" };
             printer.line(format_args!(
-                "the vault has a new master key, in the {}: {} values were sealed anew{resumed}",
-                done.key, done.resealed
+                "the vault has a new master key ({}); sealed anew: {}{resumed}",
+                done.key,
+                super::count(done.resealed, "value")
             ))
         })?;
         advise(&done, vault);

@@ -1,0 +1,146 @@
+//! `sesame vault`: check, rekey, export, import, audit.
+
+use crate::{
+    house::{House, files_below},
+    snapshot,
+};
+
+/// As mysqldump writes the ERP's two tables, with invented values.
+const DUMP: &str = "\
+-- MySQL dump 10.13
+DROP TABLE IF EXISTS `account`;
+CREATE TABLE `account` (
+  `id` int NOT NULL,
+  `account` varchar(50) NOT NULL,
+  `appkey` varchar(50),
+  `appsecret` varchar(50),
+  PRIMARY KEY (`id`)
+) ENGINE=InnoDB;
+INSERT INTO `account` VALUES (1,'shop1','1234567','planted-secret-one'),(2,'shop2','7654321','planted-secret-two');
+CREATE TABLE `erp_aliexpress_accounts` (
+  `aliexpress_account` varchar(50),
+  `aliId` bigint,
+  `access_token` varchar(255),
+  `refresh_token` varchar(255),
+  `access_create_time` datetime,
+  `refresh_create_time` datetime
+);
+INSERT INTO `erp_aliexpress_accounts` VALUES ('shop1',200042360,'planted-access','planted-refresh','2026-11-20 10:00:00','2099-01-01 00:00:00'),
+('shop2',200042361,NULL,NULL,NULL,NULL);
+";
+
+/// The same, with a create time that is in the past on any day.
+fn dump() -> String {
+    DUMP.replace("2099-01-01 00:00:00", "2026-11-01 00:00:00")
+}
+
+/// No file of the home but `files/` holds any of the planted secrets.
+fn assert_sealed(house: &House) {
+    for path in files_below(house.path()) {
+        if path.starts_with(house.path().join("files")) {
+            continue;
+        }
+        let bytes = std::fs::read(&path).unwrap();
+        assert!(!bytes.windows(7).any(|window| window == b"planted"), "{}", path.display());
+    }
+}
+
+#[test]
+fn the_erps_dump_comes_in_is_checked_rekeyed_and_moved() {
+    let mut house = House::empty();
+    house.set("SESAME_EXPORT_PASSPHRASE", "planted words of the export");
+    let path = house.file("erp.sql", &dump());
+    snapshot!("vault_import_dry_run", house.show(&["vault", "import", "--sql-dump", &path, "--dry-run"]));
+    snapshot!("vault_import", house.show(&["vault", "import", "--sql-dump", &path]));
+    let again = house.run(&["vault", "import", "--sql-dump", &path, "--output", "json"]).succeeds().json();
+    assert_eq!(again["left_alone"][0]["name"], "shop1");
+    assert_eq!(again["accounts"], serde_json::json!([]));
+    snapshot!("vault_check", house.show(&["vault", "check"]));
+    snapshot!("vault_rekey", house.show(&["vault", "rekey"]));
+    house.run(&["vault", "check"]).succeeds();
+    assert_eq!(
+        house.run(&["vault", "audit", "--output", "json"]).succeeds().json().as_array().unwrap().len(),
+        3
+    );
+    snapshot!("vault_audit", house.show(&["vault", "audit", "--since", "1d", "--account", "shop1"]));
+    snapshot!("vault_export", house.show(&["vault", "export", "moved.sesame"]));
+    snapshot!("vault_export_again", house.show(&["vault", "export", "moved.sesame"]));
+    let file = house.path().join("moved.sesame");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+    let mut other = House::empty();
+    let file = file.to_str().unwrap().to_owned();
+    let refused = other.run(&["vault", "import", &file]).fails(2);
+    assert!(refused.stderr.contains("SESAME_EXPORT_PASSPHRASE"), "{}", refused.stderr);
+    other.set("SESAME_EXPORT_PASSPHRASE", "planted words of another");
+    assert!(other.run(&["vault", "import", &file]).fails(2).stderr.contains("not the passphrase"));
+    other.set("SESAME_EXPORT_PASSPHRASE", "planted words of the export");
+    let moved = other.run(&["vault", "import", &file, "--output", "json"]).succeeds().json();
+    assert_eq!(moved["accounts"].as_array().unwrap().len(), 2);
+    let json = other.run(&["accounts", "--output", "json"]).succeeds().json();
+    let shop = json.as_array().unwrap().iter().find(|account| account["name"] == "shop1").unwrap();
+    assert_eq!(shop["shop_id"], "200042360");
+    assert_eq!(shop["access_expires_at"], "2026-11-20T12:00:00Z");
+    assert_sealed(&house);
+    assert_sealed(&other);
+    // Through a pipe.
+    #[cfg(unix)]
+    {
+        let sesame = env!("CARGO_BIN_EXE_sesame");
+        let piped =
+            house.shell(&format!("{sesame} vault export - | SESAME_HOME=$PWD/third {sesame} vault import -"));
+        assert_eq!(piped.code, Some(0), "{}", piped.stderr);
+        assert!(piped.stdout.contains("2 apps, 2 accounts"), "{}", piped.stdout);
+    }
+}
+
+#[test]
+fn mistakes_are_named() {
+    let house = House::empty();
+    snapshot!("vault_check_no_vault", house.show(&["vault", "check"]));
+    snapshot!("vault_rekey_no_vault", house.show(&["vault", "rekey"]));
+    let bad = house.file(
+        "bad.csv",
+        "account,app_key,app_secret,tok\nshop1,1001,secret1,planted token\nshop2,1002,,t\nshop1,1001,secret1,t\nshop4,1004,secret4,t\n",
+    );
+    snapshot!("vault_import_no_platform", house.show(&["vault", "import", "--csv", &bad]));
+    let import = ["vault", "import", "--csv", &bad, "--platform", "lazada", "--map", "access_token=tok"];
+    snapshot!("vault_import_bad_rows", house.show(&import));
+    let looked = house.run(&[&import[..], &["--dry-run", "--output", "json"]].concat()).fails(2).json();
+    assert_eq!(looked["skipped"].as_array().unwrap().len(), 3);
+    assert!(house.run(&["accounts", "--output", "json"]).succeeds().json().as_array().unwrap().is_empty());
+    snapshot!("vault_import_skip_bad", house.show(&[&import[..], &["--skip-bad"]].concat()));
+    snapshot!(
+        "vault_import_bad_map",
+        house.show(&["vault", "import", "--csv", &bad, "--platform", "lazada", "--map", "token=tok"])
+    );
+    let dump = house.file("other.sql", "CREATE TABLE `shops` (`a` int);\nINSERT INTO `shops` VALUES (1);\n");
+    snapshot!("vault_import_other_tables", house.show(&["vault", "import", "--sql-dump", &dump]));
+    assert_sealed(&house);
+}
+
+#[test]
+fn a_passphrase_is_changed_and_the_former_one_says_so() {
+    let mut house = House::empty();
+    house.set("SESAME_PASSPHRASE", "the former words");
+    let env = house.file(
+        ".env",
+        "APP_KEY=1001\nAPP_SECRET=planted-secret\nACCESS_TOKEN=planted-token\nACCESS_CREATE_TIME=2026-11-20 10:00:00\n",
+    );
+    let done = house
+        .run(&["vault", "import", "--env-file", &env, "--platform", "alibaba", "--output", "json"])
+        .succeeds();
+    assert_eq!(done.json()["accounts"], serde_json::json!(["alibaba"]));
+    snapshot!("vault_rekey_no_passphrase", house.show(&["vault", "rekey"]));
+    house.set("SESAME_NEW_PASSPHRASE", "the new words");
+    snapshot!("vault_rekey_passphrase", house.show(&["vault", "rekey"]));
+    snapshot!("vault_former_passphrase", house.show(&["vault", "check"]));
+    house.set("SESAME_PASSPHRASE", "the new words");
+    assert_eq!(house.run(&["token", "alibaba"]).code, house.run(&["token", "alibaba"]).code);
+    let report = house.run(&["vault", "check", "--output", "json"]).succeeds().json();
+    assert_eq!((report["values"].as_u64(), report["keys"].as_u64()), (Some(2), Some(2)));
+    assert_sealed(&house);
+}
