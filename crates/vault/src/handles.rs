@@ -97,9 +97,7 @@ impl Vault {
             return Ok(handle);
         }
         let row = self.0.account_row(account).await?;
-        self.0.know_keys_of_app(&row.app).await?;
-        self.0.know_keys(&row.authorisation).await?;
-        let handle = Arc::new(self.0.make_handle(&row)?);
+        let handle = Arc::new(self.0.make_handle(&row).await?);
         self.0.handles.insert(&handle);
         Ok(handle)
     }
@@ -155,7 +153,7 @@ impl Vault {
             return Err(Error::usage(format!("there is no account of the id {account}"))
                 .hint("It was removed, or is of another vault. `sesame accounts` shows the accounts."));
         };
-        let handle = Arc::new(self.0.make_handle(&row)?);
+        let handle = Arc::new(self.0.make_handle(&row).await?);
         self.0.handles.insert(&handle);
         Ok(handle)
     }
@@ -167,9 +165,10 @@ impl Vault {
 }
 
 impl Inner {
-    fn make_handle(&self, row: &FullRow) -> Result<AccountHandle> {
+    async fn make_handle(&self, row: &FullRow) -> Result<AccountHandle> {
         self.check_crossing("account", &row.account.name, row.app.sandbox.as_deref())?;
-        let app = self.app_state(&row.app)?;
+        let app = self.open_app(&row.app).await?;
+        self.know_keys(&row.authorisation).await?;
         let urls = self.urls(&app, row.account.region.as_deref())?;
         let authorisation = self.authorisation(&app, &row.authorisation, &row.account.name)?;
         Ok(AccountHandle {

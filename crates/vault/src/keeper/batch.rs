@@ -93,6 +93,13 @@ impl<'a> Batch<'a> {
                     if waiting.contains(&row.id) && self.replay(&due).await {
                         continue;
                     }
+                    // A rekey whose new key is out of reach: nothing is wrong with the row.
+                    if let Err(error) = self.inner.know_keys(row).await {
+                        tracing::warn!(account = due.label, "{error}");
+                        let soon = self.spread(SOON);
+                        self.put_off(&due, soon);
+                        continue;
+                    }
                     self.decide(due, app).await;
                 }
                 Some(AppNow::Foreign(why)) => {

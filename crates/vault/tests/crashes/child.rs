@@ -111,7 +111,7 @@ async fn serve(spec: Spec) {
                 say(&ask(&vault).await);
                 vault.close().await;
             }
-            let store = FlakyStore::before(spec.store().await);
+            let store = FlakyStore::over(Arc::from(spec.store().await));
             let fail = store.fail_replace.clone();
             let vault = Vault::open_with(spec.options(), Arc::new(store)).await.unwrap();
             let account = log_in(&vault, "shop").await;
