@@ -268,16 +268,6 @@ async fn service(plan: &Plan, session: &Session, stopping: watch::Receiver<bool>
     told.last(&told.record("stopped", &totals), &told.sentence(&totals))
 }
 
-/// Opens the vault, which has to be there: a keeper of nothing was pointed to the wrong place.
-async fn existing(session: &Session) -> Outcome<&Vault> {
-    if session.vault_is_new().await? {
-        return Err(Error::usage(format!("there is no vault at {} yet", session.settings.location()?))
-            .hint("Add an app and authorise a shop first, or name the right home: --home DIR or SESAME_HOME=DIR.")
-            .into());
-    }
-    session.vault().await
-}
-
 /// Opens the vault; waits for a store that is away. Nothing when it was stopped meanwhile.
 async fn open(session: &Session, stopping: watch::Receiver<bool>) -> Outcome<Option<&Vault>> {
     let mut stop = std::pin::pin!(stopped(stopping));

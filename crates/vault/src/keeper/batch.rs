@@ -188,13 +188,6 @@ impl<'a> Batch<'a> {
                 return;
             }
         };
-        // A vault that was rekeyed under this keeper, which cannot know the new key: other keepers can.
-        if let Err(error) = self.inner.know_keys(row).await {
-            tracing::warn!(account = due.label, "{error}");
-            let soon = self.spread(SOON);
-            self.put_off(&due, soon);
-            return;
-        }
         let opened = self.open(&due, app, now);
         let (authorisation, refresh, postpone) = match opened {
             Ok(opened) => opened,
