@@ -87,7 +87,7 @@ async fn one_account(vault: &Vault) -> Result<AccountId> {
 fn fresh_tokens(effort: Effort, report: &mut Report, vault: &Vault, account: AccountId) -> Result<()> {
     let calls = effort.of(500_000);
     let alone = |vault: &Vault| -> Result<f64> {
-        let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(async {
             let began = Instant::now();
             for _ in 0..calls {

@@ -85,7 +85,7 @@ impl TokenStore for MemoryStore {
     }
 
     fn add<'a>(&'a self, rows: &'a NewRows, notes: &'a Notes) -> BoxFuture<'a, Result<bool>> {
-        self.run(move |tables| tables.add(rows, notes))
+        Box::pin(async move { lock(&self.0).add(rows, notes) })
     }
 
     fn accounts(&self) -> BoxFuture<'_, Result<Vec<FullRow>>> {
@@ -241,9 +241,12 @@ impl TokenStore for MemoryStore {
     }
 
     fn add_login(&self, login: PendingLogin, forget_before: i64) -> BoxFuture<'_, Result<()>> {
-        self.run(move |tables| {
+        Box::pin(async move {
+            let mut tables = lock(&self.0);
+            tables.check_app(login.app_id)?;
             tables.logins.retain(|_, login| login.begun_at >= forget_before);
             tables.logins.insert(login.state_hash.clone(), login);
+            Ok(())
         })
     }
 

@@ -5,6 +5,8 @@ use std::{
     ops::Bound,
 };
 
+use sesame_core::{Error, Result};
+
 use crate::{
     Id,
     store::{
@@ -211,7 +213,15 @@ impl Tables {
         apps
     }
 
-    pub(super) fn add(&mut self, rows: &NewRows, notes: &Notes) -> bool {
+    /// Rows point to rows that are there.
+    pub(super) fn check_app(&self, app: Id) -> Result<()> {
+        if self.apps.contains_key(&app) {
+            return Ok(());
+        }
+        Err(Error::local(format!("there is no app of the id {app} in the vault")))
+    }
+
+    pub(super) fn add(&mut self, rows: &NewRows, notes: &Notes) -> Result<bool> {
         let mut names = BTreeSet::new();
         let app_taken = rows.apps.iter().any(|new| {
             !names.insert(("app", &new.name)) || self.apps.values().any(|app| app.name == new.name)
@@ -221,7 +231,20 @@ impl Tables {
             .iter()
             .any(|new| !names.insert(("account", &new.name)) || self.names.contains_key(&new.name));
         if app_taken || account_taken {
-            return false;
+            return Ok(false);
+        }
+        let owners = rows.authorisations.iter().map(|row| row.app_id);
+        for app in owners.chain(rows.accounts.iter().map(|row| row.app_id)) {
+            if rows.apps.iter().all(|row| row.id != app) {
+                self.check_app(app)?;
+            }
+        }
+        for used in rows.accounts.iter().map(|row| row.authorisation_id) {
+            if !self.authorisations.contains_key(&used)
+                && rows.authorisations.iter().all(|row| row.id != used)
+            {
+                return Err(Error::local(format!("there is no authorisation of the id {used} in the vault")));
+            }
         }
         for row in &rows.apps {
             self.apps.insert(row.id, row.clone());
@@ -235,7 +258,7 @@ impl Tables {
             self.accounts.insert(row.id, row.clone());
         }
         self.note(notes);
-        true
+        Ok(true)
     }
 
     fn insert_authorisation(&mut self, row: &AuthorisationRow) {
