@@ -6,7 +6,7 @@ use std::{
 };
 
 use sesame_core::{AppSecret, Error};
-use sesame_vault::Exported;
+use sesame_vault::{Exported, Location};
 
 use super::count;
 use crate::{
@@ -69,9 +69,11 @@ pub(crate) fn run(args: &Args, session: &Session) -> Outcome {
             .hint("Choose another name, or replace it with --force.")
             .into());
     }
-    if session.vault_is_new()? {
-        // Before a passphrase is asked for.
-        return running::block_on(session, async { super::standing(session).await.map(drop) });
+    // Before a passphrase is asked for.
+    if let Location::Sqlite(path) = session.settings.location()?
+        && !path.exists()
+    {
+        return Err(super::missing(session)?.into());
     }
     let passphrase = passphrase(true)?;
     running::block_on(session, async {

@@ -39,13 +39,16 @@ pub(crate) fn run(command: Command, session: &Session) -> Outcome {
 
 /// Opens a vault that is there: to look after one should make none.
 async fn standing(session: &Session) -> Outcome<&Vault> {
-    if session.vault_is_new()? {
-        let place = session.settings.location()?;
-        return Err(Error::usage(format!("there is no vault yet at {place}"))
-            .hint("It is made with the first app: sesame app add PLATFORM --key KEY --secret-stdin. SESAME_HOME and SESAME_VAULT say where it is.")
-            .into());
+    if session.vault_is_new().await? {
+        return Err(missing(session)?.into());
     }
     session.vault().await
+}
+
+fn missing(session: &Session) -> Outcome<Error> {
+    let place = session.settings.location()?;
+    Ok(Error::usage(format!("there is no vault yet at {place}"))
+        .hint("It is made with the first app: sesame app add PLATFORM --key KEY --secret-stdin. SESAME_HOME and SESAME_VAULT say where it is."))
 }
 
 /// Counts in words: `1 app`, `2 apps`.
