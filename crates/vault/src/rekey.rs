@@ -16,6 +16,7 @@ use sesame_core::{Error, Result};
 use crate::{
     Id, Vault,
     audit::Action,
+    fail_point::fail_point,
     seal::{
         CHECK, KeyChoice, KeyId, KeyKind, KeySource, Ring, Slot, check_slot, hand_over, key_of, new_key,
         reopen, wrapped_slot,
@@ -74,11 +75,16 @@ impl Vault {
         let former = inner.keys.kind();
         inner.replay(None).await?;
         let incoming = inner.begin_rekey(&to).await?;
+        fail_point!("during-rekey");
         inner.open_former_keys_with(incoming.id).await?;
+        fail_point!("during-rekey");
         let mut tally = Tally::default();
         inner.reseal(incoming.id, &mut tally, progress).await?;
+        fail_point!("during-rekey");
         let source = inner.place_key(&incoming, to).await?;
+        fail_point!("during-rekey");
         inner.activate(&incoming, source).await?;
+        fail_point!("during-rekey");
         for _ in 0..SWEEPS {
             let before = tally.resealed;
             inner.reseal(incoming.id, &mut tally, progress).await?;
@@ -270,6 +276,7 @@ impl Inner {
                     }
                     if !changes.is_empty() {
                         tally.resealed += self.store.reseal(&changes).await?;
+                        fail_point!("during-rekey");
                     }
                     progress(tally.resealed);
                 }

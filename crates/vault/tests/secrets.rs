@@ -170,7 +170,7 @@ async fn no_planted_secret_is_found_anywhere() {
 
     let files = all_bytes(home.directory.path());
     let lines = LINES.lock().unwrap().clone();
-    assert!(lines.contains("refresh done") && lines.contains("SELECT"), "logs were collected: {lines}");
+    assert!(lines.contains("tokens refreshed") && lines.contains("SELECT"), "logs were collected: {lines}");
     for secret in PLANTED {
         assert!(!contains(&files, secret), "{secret} stands in a file");
         assert!(!said.contains(secret), "{secret} was said: {said}");

@@ -18,6 +18,7 @@ use sesame_core::{Clock as _, mask::mask, request::Method};
 use sesame_vault::{Account, Vault, on_fail_point};
 
 use crate::{
+    rekey::rekey,
     storage::storm,
     support::FlakyStore,
     window::measure,
@@ -51,6 +52,9 @@ pub enum Role {
     Ask { tasks: usize, wait_at: Option<String> },
     /// Refreshes so many times and measures.
     Measure { refreshes: usize },
+    /// Gives the vault a new master key; stops for good when a point is reached for so many times. What
+    /// stands is said before.
+    Rekey { stop_at: usize },
     /// Refreshes many shops while the store goes away.
     Storm,
 }
@@ -151,6 +155,7 @@ async fn serve(spec: Spec) {
         }
         Role::Measure { refreshes } => measure(&spec, *refreshes).await,
         Role::Storm => storm(&spec).await,
+        Role::Rekey { stop_at } => rekey(&spec, *stop_at).await,
         Role::Ask { tasks, wait_at } => {
             let vault = spec.open().await;
             if let Some(point) = wait_at.clone() {

@@ -17,6 +17,7 @@ mod support;
 mod child;
 mod crowd;
 mod kills;
+mod rekey;
 mod storage;
 mod window;
 mod world;

@@ -174,7 +174,7 @@ pub async fn control(url: &str, method: Method, path: &str, body: Json) -> Json 
     let mut request = HttpRequest::new(method, format!("{url}{path}"));
     if !body.is_null() {
         request.body = body.to_string().into();
-        request.content_type = Some("application/json".to_owned());
+        request.content_type = Some("application/json".into());
     }
     let reply = SocketTransport.send(request).await.unwrap();
     assert_eq!(reply.status, 200, "{path}: {}", String::from_utf8_lossy(&reply.body));
