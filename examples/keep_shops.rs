@@ -16,6 +16,7 @@ mod practice;
 use std::time::Instant;
 
 use practice::Practice;
+use sesame_client::Call;
 use sesame_core::{Error, ErrorKind, Result};
 use sesame_vault::{AccountId, Keep, Keeper, KeeperOptions};
 use tokio::sync::oneshot;
@@ -25,7 +26,8 @@ async fn main() -> Result<()> {
     let shops = std::env::args().nth(1).and_then(|count| count.parse().ok()).unwrap_or(50);
     let practice = Practice::start(shops, 1).await?;
     let vault = practice.vault.clone();
-    practice.authorise("lazada", shops).await?;
+    println!("a sandbox listens at {}", practice.url());
+    let names = practice.authorise("lazada", shops).await?;
 
     // One keeper a process. With `Used`, the default, shops that nobody used for a week are only
     // prolonged and warned about.
@@ -58,6 +60,12 @@ async fn main() -> Result<()> {
             }
         }
         println!("{round} time: {} tokens in {:.2?}", ids.len(), began.elapsed());
+    }
+
+    // Whoever lets Sesame make the calls uses a client over the same vault.
+    if let Some(name) = names.first() {
+        let answer = practice.client.call(&Call::new(name, "/products/get").arg("filter", "all")).await?;
+        println!("{name}: {} bytes of products", answer.reply.payload().len());
     }
 
     // On SIGTERM: stop the keeper, then wait for what is under way.

@@ -97,7 +97,7 @@ async fn everything_comes_back_and_nothing_is_in_the_clear() {
     for shop in ["one", "one too", "two", "商店"] {
         let token = |vault: Vault| async move {
             let handle = vault.handle(shop).await.unwrap();
-            vault.token(&handle).await.unwrap().access.expose().to_owned()
+            vault.token_of(&handle).await.unwrap().access.expose().to_owned()
         };
         assert_eq!(token(vault.clone()).await, token(there.clone()).await, "{shop}");
     }

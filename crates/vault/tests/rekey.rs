@@ -101,7 +101,8 @@ async fn cut_off_at_any_call_everything_stays_readable_and_the_next_rekey_finish
             for n in 0.. {
                 let when = format!("{from:?} to {to:?}, call {n}, after {after}");
                 // Randomness goes on where it was, as it would: no id comes twice.
-                let home = Home { clock: filled.clock.clone(), ..Home::new(FakeTransport::json("{}")) };
+                let mut home = Home::new(FakeTransport::json("{}"));
+                home.clock = filled.clock.clone();
                 copy(&filled, &home);
                 let store = FlakyStore::new(SqliteStore::open(&home.path()).await.unwrap());
                 let breakdown = store.breakdown.clone();

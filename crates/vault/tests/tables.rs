@@ -61,7 +61,7 @@ async fn the_erps_two_tables_become_shops() {
     assert_eq!(one.refresh_expires_at, at("2027-05-20T12:00:00Z"), "180 days after epoch seconds");
     assert_eq!(one.state, AccountState::Healthy);
     let handle = vault.handle("shop1").await.unwrap();
-    assert_eq!(vault.token(&handle).await.unwrap().access.expose(), "planted-access-1");
+    assert_eq!(vault.token_of(&handle).await.unwrap().access.expose(), "planted-access-1");
     assert_eq!(handle.app_name(), "shop1");
     let two = vault.account("shop2").await.unwrap();
     assert!(two.state.reason().unwrap().contains("the refresh token ended at 2026-11-13"), "{two:?}");
@@ -102,7 +102,7 @@ async fn another_shops_answer_does_not_replace_an_imported_one() {
     });
     vault.refresh("shop1").await.unwrap();
     let handle = vault.handle("shop1").await.unwrap();
-    assert_eq!(vault.token(&handle).await.unwrap().access.expose(), "fresh");
+    assert_eq!(vault.token_of(&handle).await.unwrap().access.expose(), "fresh");
     assert_eq!(
         home.transport.seen().last().unwrap().form["refresh_token"],
         "planted-refresh-1",
