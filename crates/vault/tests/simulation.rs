@@ -494,7 +494,7 @@ impl Simulation {
 fn accounts() -> usize {
     let given = std::env::var("SESAME_SIM_ACCOUNTS").ok().map(|text| text.parse().unwrap());
     let torture = std::env::var_os("SESAME_TORTURE").is_some();
-    given.unwrap_or(if torture { 1_000_000 } else { 600 })
+    given.unwrap_or(if torture { 1_000_000 } else { 2_000 })
 }
 
 #[tokio::test]
@@ -510,6 +510,7 @@ async fn half_a_year_of_a_large_vault() {
 
     // Nothing ended that could have been prolonged.
     assert!(state.late.is_empty(), "access tokens of shops in use had ended: {:#?}", state.late);
+    let mut refused = 0;
     for (index, shop) in state.shops.iter().enumerate() {
         let is_over = shop.refresh_end <= end;
         assert!(!is_over || shop.rules == Rules::Iop, "shop {index} ended: {shop:?}");
@@ -519,11 +520,18 @@ async fn half_a_year_of_a_large_vault() {
             let due = shop.refresh_end - mark * DAY;
             let expected = shop.rules == Rules::Iop && due > START && due <= end;
             let is_close = (due - end).abs() < HOUR || (due - START).abs() < HOUR;
-            assert!(warned == u8::from(expected) || is_close, "shop {index}, mark {mark}: {shop:?}");
+            // A postponement that was refused for no reason is warned of, too, before it succeeds.
+            let was_refused = shop.rules == Rules::Param2 && *mark == 30 && warned == 1;
+            refused += usize::from(was_refused);
+            assert!(
+                warned == u8::from(expected) || is_close || was_refused,
+                "shop {index}, mark {mark}: {shop:?}"
+            );
         }
         assert_eq!(shop.ended, u8::from(is_over), "shop {index}: {shop:?}");
     }
     let param2 = state.shops.iter().filter(|shop| shop.rules == Rules::Param2).count();
+    assert!(refused * 50 <= param2, "{refused} of {param2} were warned for nothing");
     assert!(state.postponed >= u64::try_from(param2).unwrap(), "{} postponements", state.postponed);
 
     // The work is spread: the busiest minute, or with few accounts the busiest span of as many calls as

@@ -149,7 +149,7 @@ impl TokenStore for MemoryStore {
         at: i64,
         notes: &'a Notes,
     ) -> BoxFuture<'a, Result<bool>> {
-        self.run(move |tables| tables.replace_tokens(id, expected, tokens, at, notes))
+        Box::pin(async move { lock(&self.0).replace_tokens(id, expected, tokens, at, notes) })
     }
 
     fn record_failure<'a>(
@@ -244,6 +244,9 @@ impl TokenStore for MemoryStore {
         Box::pin(async move {
             let mut tables = lock(&self.0);
             tables.check_app(login.app_id)?;
+            if tables.logins.contains_key(&login.state_hash) {
+                return Err(Error::local("this login was begun already"));
+            }
             tables.logins.retain(|_, login| login.begun_at >= forget_before);
             tables.logins.insert(login.state_hash.clone(), login);
             Ok(())

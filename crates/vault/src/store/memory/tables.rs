@@ -1,7 +1,7 @@
 //! The tables, as maps; each method is one transaction, under the store's one lock.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
+    collections::{BTreeMap, BTreeSet},
     ops::Bound,
 };
 
@@ -32,7 +32,7 @@ pub(super) struct Tables {
     using: BTreeSet<(Id, Id)>,
     /// The index that keepers search: when, and which authorisation.
     due: BTreeSet<(i64, Id)>,
-    audit: VecDeque<AuditRow>,
+    audit: BTreeMap<Id, AuditRow>,
     events: BTreeMap<Id, Waiting>,
     pub(super) logins: BTreeMap<Vec<u8>, PendingLogin>,
 }
@@ -403,11 +403,14 @@ impl Tables {
         tokens: &TokenColumns,
         at: i64,
         notes: &Notes,
-    ) -> bool {
-        let Some(kept) = self.authorisations.get_mut(&id) else { return false };
+    ) -> Result<bool> {
+        let Some(kept) = self.authorisations.get_mut(&id) else { return Ok(false) };
         let row = &mut kept.row;
         if row.generation != expected {
-            return false;
+            return Ok(false);
+        }
+        if notes.audit.iter().any(|line| self.audit.contains_key(&line.id)) {
+            return Err(Error::local("a line of the audit trail is there already"));
         }
         if row.tokens.refresh_expires_at != tokens.refresh_expires_at {
             row.postpone_after = None;
@@ -424,7 +427,7 @@ impl Tables {
         kept.release();
         self.set_due(id, tokens.due_at);
         self.note(notes);
-        true
+        Ok(true)
     }
 
     pub(super) fn record_failure(&mut self, failure: &FailedRefresh<'_>, notes: &Notes) {
@@ -598,9 +601,9 @@ impl Tables {
     pub(super) fn note(&mut self, notes: &Notes) {
         for row in &notes.audit {
             if self.audit.len() >= LINES {
-                self.audit.pop_front();
+                self.audit.pop_first();
             }
-            self.audit.push_back(row.clone());
+            self.audit.insert(row.id, row.clone());
         }
         for row in &notes.events {
             let tries = Tries { next: row.at, failed: 0 };
@@ -610,20 +613,19 @@ impl Tables {
     }
 
     pub(super) fn read_audit(&self, query: &AuditQuery) -> Vec<AuditRow> {
-        let mut rows: Vec<AuditRow> = self
-            .audit
-            .iter()
+        self.audit
+            .values()
+            .rev()
             .filter(|row| query.authorisation.is_none() || row.authorisation_id == query.authorisation)
             .filter(|row| query.since.is_none_or(|since| row.at >= since))
+            .take_while(page(query.limit))
             .cloned()
-            .collect();
-        rows.sort_by_key(|row| std::cmp::Reverse(row.id));
-        rows.into_iter().take_while(page(query.limit)).collect()
+            .collect()
     }
 
     pub(super) fn forget_notes(&mut self, before: i64) -> u64 {
         let had = self.audit.len() + self.events.len();
-        self.audit.retain(|row| row.at >= before);
+        self.audit.retain(|_, row| row.at >= before);
         self.events.retain(|_, waiting| waiting.row.at >= before);
         u64::try_from(had - self.audit.len() - self.events.len()).unwrap_or(u64::MAX)
     }
