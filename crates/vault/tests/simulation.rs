@@ -393,7 +393,7 @@ impl Simulation {
         account: sesame_vault::store::AccountRow,
     ) {
         let dice = &self.clock.0.1;
-        let is_used = index / 5 % 5 == 0;
+        let is_used = (index / 5).is_multiple_of(5);
         // How old the approval is: no prolonging is overdue yet.
         let age = match rules {
             Rules::Param2 => dice.millis(152 * DAY),
@@ -474,19 +474,20 @@ impl Simulation {
     async fn read_the_post(&self, now: i64) {
         let events =
             self.store.claim_events(Sink::Hook, 0, i64::MAX / 2, i64::MAX / 2, u32::MAX).await.unwrap();
-        let mut state = self.gateway.state.lock().unwrap();
-        for event in events {
-            let shop = &mut state.shops[self.shops[&event.authorisation_id]];
-            let payload: serde_json::Value = serde_json::from_str(&event.payload).unwrap();
-            match payload["days"].as_i64() {
-                Some(days) => {
-                    let mark = MARKS.iter().position(|mark| *mark == days).unwrap();
-                    shop.warned[mark] += 1;
+        {
+            let mut state = self.gateway.state.lock().unwrap();
+            for event in events {
+                let shop = &mut state.shops[self.shops[&event.authorisation_id]];
+                let payload: serde_json::Value = serde_json::from_str(&event.payload).unwrap();
+                match payload["days"].as_i64() {
+                    Some(days) => {
+                        let mark = MARKS.iter().position(|mark| *mark == days).unwrap();
+                        shop.warned[mark] += 1;
+                    }
+                    None => shop.ended += 1,
                 }
-                None => shop.ended += 1,
             }
         }
-        drop(state);
         self.store.forget_notes(now).await.unwrap();
     }
 }
@@ -504,7 +505,7 @@ async fn half_a_year_of_a_large_vault() {
     let simulation = Simulation::new(count).await;
     let made = begun.elapsed();
     simulation.run().await;
-    let took = begun.elapsed() - made;
+    let took = begun.elapsed().saturating_sub(made);
     let state = simulation.gateway.state.lock().unwrap();
     let end = START + DAYS * DAY;
 
