@@ -29,7 +29,7 @@ const PIECE: usize = 64 << 10;
 /// The longest sealed piece that is read: one line may be longer than a piece.
 const LONGEST_PIECE: u32 = 2 << 20;
 /// The longest header.
-const LONGEST_HEADER: u64 = 16 << 10;
+const LONGEST_HEADER: usize = 16 << 10;
 /// The shortest passphrase: the file may be copied, and tried at leisure.
 const SHORTEST: usize = 8;
 
@@ -56,7 +56,7 @@ struct AnyHeader {
     sesame_export: u32,
 }
 
-fn slot<'a>(number: &'a [u8; 8], last: bool) -> Slot<'a> {
+fn slot(number: &[u8; 8], last: bool) -> Slot<'_> {
     Slot { table: "export", row: number, column: if last { "last" } else { "more" } }
 }
 
@@ -241,10 +241,15 @@ impl<'a> Reader<'a> {
 
 fn header_line(input: &mut (dyn Read + Send)) -> Result<Vec<u8>> {
     let mut line = Vec::new();
-    for byte in input.take(LONGEST_HEADER).bytes() {
-        match byte.map_err(|error| Error::local(format!("the export cannot be read: {error}")))? {
-            b'\n' => break,
-            byte => line.push(byte),
+    let mut byte = [0];
+    // Byte by byte: what follows the line belongs to the pieces.
+    while line.len() < LONGEST_HEADER {
+        match input.read(&mut byte) {
+            Ok(0) => break,
+            Ok(_) if byte[0] == b'\n' => break,
+            Ok(_) => line.push(byte[0]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(Error::local(format!("the export cannot be read: {error}"))),
         }
     }
     Ok(line)

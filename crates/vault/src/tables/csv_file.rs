@@ -30,7 +30,7 @@ pub fn read_csv(mut input: impl Read, delimiter: Option<u8>) -> Result<Vec<RawRo
     if head.starts_with(b"\xef\xbb\xbf") {
         head.drain(..3);
     }
-    let count = |delimiter: u8| head.iter().filter(|byte| **byte == delimiter).count();
+    let count = |delimiter: u8| memchr::memchr_iter(delimiter, &head).count();
     let delimiter = delimiter
         .unwrap_or_else(|| [b'\t', b';', b','].into_iter().max_by_key(|byte| count(*byte)).unwrap_or(b','));
     let mut reader = csv::ReaderBuilder::new()

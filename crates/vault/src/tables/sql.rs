@@ -289,7 +289,7 @@ impl<R: BufRead> Dump<'_, R> {
         loop {
             let token = self.lexer.next()?;
             let after = match &token {
-                Token::End => After::End,
+                Token::End | Token::Text { is_closed: false, .. } => After::End,
                 Token::Mark(b'(') => {
                     depth += 1;
                     After::Comma
@@ -300,7 +300,6 @@ impl<R: BufRead> Dump<'_, R> {
                     After::Comma
                 }
                 Token::Mark(b',') if depth == 0 => return Ok((cell(words), After::Comma)),
-                Token::Text { is_closed: false, .. } => After::End,
                 _ => After::Comma,
             };
             if after == After::End {

@@ -190,11 +190,11 @@ fn read(args: &Args) -> Outcome<(Vec<RawRow>, &Path)> {
     let path = args.env_file.as_deref().unwrap_or(Path::new(""));
     let file = EnvFile::read(path)?;
     let fallback = args.app.clone().or_else(|| args.platform.clone()).unwrap_or_default();
-    Ok((vec![row_of(&file, fallback)], path))
+    Ok((vec![row_of(&file, &fallback)], path))
 }
 
 /// An `.env` file is a table of one row.
-fn row_of(file: &EnvFile, fallback: String) -> RawRow {
+fn row_of(file: &EnvFile, fallback: &str) -> RawRow {
     const NAMES: [(&str, &str); 12] = [
         ("ACCOUNT", "account"),
         ("APP_KEY", "app_key"),
@@ -213,7 +213,7 @@ fn row_of(file: &EnvFile, fallback: String) -> RawRow {
     let (mut columns, mut cells) = (Vec::new(), Vec::new());
     for (name, column) in NAMES {
         let value =
-            file.get(name).map(str::to_owned).or_else(|| (name == "ACCOUNT").then(|| fallback.clone()));
+            file.get(name).map(str::to_owned).or_else(|| (name == "ACCOUNT").then(|| fallback.to_owned()));
         if let Some(value) = value {
             columns.push(column.to_owned());
             cells.push(text(&value));
