@@ -54,7 +54,7 @@ async fn main() -> Result<()> {
                 Ok(_) => {}
                 // A seller has to approve again: tell them, and leave the shop alone until then.
                 Err(error) if error.kind() == ErrorKind::Authorisation => {
-                    println!("needs its seller: {error}")
+                    println!("needs its seller: {error}");
                 }
                 Err(error) => println!("left out: {error} ({})", error.hint_text().unwrap_or_default()),
             }

@@ -240,6 +240,9 @@ impl TokenStore for SqliteStore {
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {
-        Box::pin(self.pool.close())
+        Box::pin(async {
+            self.claims.close().await;
+            self.pool.close().await;
+        })
     }
 }

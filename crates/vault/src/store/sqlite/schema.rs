@@ -108,6 +108,9 @@ ALTER TABLE authorisation ADD COLUMN due_at INTEGER;
 ALTER TABLE authorisation ADD COLUMN announced INTEGER;
 -- Nobody has planned these yet: the first keeper does.
 UPDATE authorisation SET due_at = 0 WHERE exhausted IS NULL;
+-- With the name: a claim asks for it, and need not look at the account.
+DROP INDEX account_of_authorisation;
+CREATE INDEX account_of_authorisation ON account (authorisation_id, name);
 CREATE INDEX authorisation_due ON authorisation (due_at) WHERE due_at IS NOT NULL;
 
 CREATE TABLE audit (

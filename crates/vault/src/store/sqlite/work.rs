@@ -10,7 +10,7 @@ use crate::{
 
 const TAKE_DUE: &str = concat!(
     "UPDATE authorisation SET lease_owner = ?1, lease_fence = lease_fence + 1, lease_until = ?2 \
-     WHERE authorisation_id IN (SELECT authorisation_id FROM authorisation WHERE due_at <= ?3 \
+     WHERE rowid IN (SELECT rowid FROM authorisation WHERE due_at <= ?3 \
      AND (lease_until IS NULL OR lease_until <= ?3 OR lease_owner IS NULL OR lease_until > ?5) \
      ORDER BY due_at LIMIT ?4) RETURNING lease_fence, \
      coalesce((SELECT min(name) FROM account \
@@ -29,7 +29,7 @@ impl SqliteStore {
             .bind(claim.now)
             .bind(claim.limit)
             .bind(claim.until.saturating_add(ABSURD))
-            .fetch_all(&self.pool)
+            .fetch_all(&self.claims)
             .await?;
         let mut due = rows
             .iter()
