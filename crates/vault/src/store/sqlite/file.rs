@@ -68,8 +68,15 @@ impl SqliteStore {
             .max_connections(1)
             .test_before_acquire(false)
             .acquire_timeout(Duration::from_secs(30))
-            // As many rows as a claim has, without a wait in between.
-            .connect_lazy_with(options.clone().synchronous(SqliteSynchronous::Normal).row_buffer_size(128));
+            // As many rows as a claim has, without a wait in between; and the inner pages of the trees of a
+            // million rows, which the usual 2 MB do not hold.
+            .connect_lazy_with(
+                options
+                    .clone()
+                    .synchronous(SqliteSynchronous::Normal)
+                    .row_buffer_size(128)
+                    .pragma("cache_size", "-16000"),
+            );
         let pool = SqlitePoolOptions::new()
             .max_connections(4)
             .idle_timeout(None)
