@@ -3,6 +3,8 @@
 
 mod support;
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use sesame_core::ErrorKind;
 use sesame_vault::{
@@ -37,8 +39,8 @@ async fn import(
     vault.import_tables(&read_sql(dump.as_bytes(), &erp()).unwrap(), &options).await
 }
 
-fn at(text: &str) -> Option<Timestamp> {
-    Some(text.parse().unwrap())
+fn at(text: &str) -> Timestamp {
+    text.parse().unwrap()
 }
 
 #[tokio::test]
@@ -57,8 +59,8 @@ async fn the_erps_two_tables_become_shops() {
 
     let one = vault.account("shop1").await.unwrap();
     assert_eq!(one.shop_id.as_deref(), Some("200042360"));
-    assert_eq!(one.access_expires_at, at("2026-11-22T09:00:00Z"), "10 hours, in Shanghai's time");
-    assert_eq!(one.refresh_expires_at, at("2027-05-20T12:00:00Z"), "180 days after epoch seconds");
+    assert_eq!(one.access_expires_at, Some(at("2026-11-22T09:00:00Z")), "10 hours, in Shanghai's time");
+    assert_eq!(one.refresh_expires_at, Some(at("2027-05-20T12:00:00Z")), "180 days after epoch seconds");
     assert_eq!(one.state, AccountState::Healthy);
     let handle = vault.handle("shop1").await.unwrap();
     assert_eq!(vault.token_of(&handle).await.unwrap().access.expose(), "planted-access-1");
@@ -165,7 +167,7 @@ async fn csv_with_a_mapping_and_an_app_of_the_vault() {
         (["sg1".to_owned(), "sg;2".to_owned()].as_slice(), 0)
     );
     let account = vault.account("sg1").await.unwrap();
-    assert_eq!(account.access_expires_at, at("2026-11-30T16:00:00Z"));
+    assert_eq!(account.access_expires_at, Some(at("2026-11-30T16:00:00Z")));
     assert_eq!(account.shop_id.as_deref(), Some("1001"));
 
     options.mapping = "access_token=nowhere".parse().unwrap();
@@ -186,14 +188,11 @@ async fn csv_with_a_mapping_and_an_app_of_the_vault() {
 async fn shops_imported_in_one_minute_are_not_refreshed_in_one_minute() {
     let home = Home::new(FakeTransport::json("{}"));
     let vault = home.open().await;
-    let mut csv =
-        "account,app_key,app_secret,access_token,refresh_token,access_create_time,refresh_create_time\n"
-            .to_owned();
-    for shop in 0..300 {
-        csv.push_str(&format!(
-            "shop{shop},77,sec77,a{shop},r{shop},2026-11-22 07:30:00,2026-11-01 00:00:00\n"
-        ));
-    }
+    let row =
+        |shop: u32| format!("shop{shop},77,sec77,a{shop},r{shop},2026-11-22 07:30:00,2026-11-01 00:00:00\n");
+    let head =
+        "account,app_key,app_secret,access_token,refresh_token,access_create_time,refresh_create_time\n";
+    let csv: String = std::iter::once(head.to_owned()).chain((0..300).map(row)).collect();
     let options = TableOptions::new("aliexpress-legacy").unwrap();
     let done = vault.import_tables(&read_csv(csv.as_bytes(), None).unwrap(), &options).await.unwrap();
     assert_eq!((done.accounts.len(), done.apps.len()), (300, 1));
@@ -202,11 +201,10 @@ async fn shops_imported_in_one_minute_are_not_refreshed_in_one_minute() {
     let mut due: Vec<i64> =
         store.accounts().await.unwrap().iter().map(|row| row.authorisation.tokens.due_at.unwrap()).collect();
     due.sort_unstable();
-    let minutes: std::collections::BTreeMap<i64, usize> =
-        due.iter().fold(Default::default(), |mut map, at| {
-            *map.entry(at / 60_000).or_default() += 1;
-            map
-        });
+    let mut minutes: BTreeMap<i64, usize> = BTreeMap::new();
+    for at in &due {
+        *minutes.entry(at / 60_000).or_default() += 1;
+    }
     assert!(minutes.len() > 120, "{} minutes", minutes.len());
     assert!(*minutes.values().max().unwrap() < 12, "{minutes:?}");
 }
