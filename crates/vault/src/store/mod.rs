@@ -25,7 +25,8 @@ use crate::Id;
 
 /// Where apps, accounts and tokens are kept.
 ///
-/// Every write is one transaction, durable when it returns.
+/// Every write is one transaction, durable when it returns; but for [`TokenStore::claim_due`], whose
+/// leases a power cut may take back.
 pub trait TokenStore: Send + Sync {
     /// Tells whether what is written outlives the process. If not, there is no journal either, since
     /// what it holds would be of no use.
