@@ -83,8 +83,7 @@ impl<'a> Batch<'a> {
         let waiting = self.inner.journal.waiting();
         for due in rows {
             if self.stopping.load(Ordering::Relaxed) {
-                let due_at = due.authorisation.tokens.due_at;
-                self.plan(&due, due_at);
+                self.plan(&due, Some(self.claimed_at));
                 continue;
             }
             let row = &due.authorisation;
@@ -323,7 +322,7 @@ impl<'a> Batch<'a> {
         if is_late || self.stopping.load(Ordering::Relaxed) {
             for (start, _) in ready.drain(..) {
                 self.totals.deferred += 1;
-                self.plan(&start.due, start.due.authorisation.tokens.due_at);
+                self.plan(&start.due, Some(self.claimed_at));
             }
         }
         self.give_back().await?;

@@ -123,9 +123,10 @@ pub trait TokenStore: Send + Sync {
     /// Notes that access tokens were used, and makes those due that the keeper had left alone.
     fn touch<'a>(&'a self, ids: &'a [Id], at: i64) -> BoxFuture<'a, Result<()>>;
 
-    /// Hands out authorisations that are due and that nobody holds, the longest due first, and takes
-    /// their leases. Several keepers share the work so. Found by the index on `due_at`: what is not
-    /// due costs nothing.
+    /// Hands out the authorisations that nobody holds and that are due the longest, in no order, and
+    /// takes their leases. Several keepers share the work so. Found by the index on `due_at`: what is
+    /// not due costs nothing. Each is due again when its lease ends, unless something else is planned
+    /// before: so what is held costs those nothing either who claim next.
     fn claim_due<'a>(&'a self, claim: DueClaim<'a>) -> BoxFuture<'a, Result<Vec<Due>>>;
     /// Writes down intents under leases that are still this owner's; returns the authorisations for
     /// which that was so.

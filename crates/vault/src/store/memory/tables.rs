@@ -493,6 +493,7 @@ impl Tables {
         for id in ids {
             let names = self.users(id).filter_map(|account| self.accounts.get(&account));
             let label = names.map(|account| account.name.as_str()).min().unwrap_or_default().to_owned();
+            self.set_due(id, Some(claim.until));
             if let Some(kept) = self.authorisations.get_mut(&id) {
                 kept.lease(claim.owner, claim.until);
                 claimed.push(Due { authorisation: kept.row.clone(), fence: kept.fence, label });

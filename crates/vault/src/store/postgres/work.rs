@@ -25,8 +25,8 @@ impl PostgresStore {
             "WITH next AS MATERIALIZED (SELECT authorisation_id FROM sesame.authorisation \
              WHERE due_at <= $3 AND (lease_until IS NULL OR lease_until <= $3 OR lease_owner IS NULL \
              OR lease_until > $5) ORDER BY due_at LIMIT $4 FOR UPDATE SKIP LOCKED) \
-             UPDATE sesame.authorisation SET lease_owner = $1, lease_fence = lease_fence + 1, lease_until = $2 \
-             FROM next WHERE authorisation.authorisation_id = next.authorisation_id \
+             UPDATE sesame.authorisation SET lease_owner = $1, lease_fence = lease_fence + 1, lease_until = $2, \
+             due_at = $2 FROM next WHERE authorisation.authorisation_id = next.authorisation_id \
              RETURNING lease_fence, coalesce((SELECT min(name) FROM sesame.account \
              WHERE account.authorisation_id = authorisation.authorisation_id), '') AS label, ",
             columns!(authorisation),
@@ -40,18 +40,14 @@ impl PostgresStore {
         .await?;
         sqlx::raw_sql("COMMIT").execute(&mut lent.connection).await?;
         lent.give_back();
-        let mut due = rows
-            .iter()
-            .map(|row| {
-                Ok(Due {
-                    authorisation: authorisation_row(row)?,
-                    fence: row.try_get("lease_fence")?,
-                    label: row.try_get("label")?,
-                })
+        let due = rows.iter().map(|row| {
+            Ok(Due {
+                authorisation: authorisation_row(row)?,
+                fence: row.try_get("lease_fence")?,
+                label: row.try_get("label")?,
             })
-            .collect::<sqlx::Result<Vec<Due>>>()?;
-        due.sort_by_key(|due| due.authorisation.tokens.due_at);
-        Ok(due)
+        });
+        Ok(due.collect::<sqlx::Result<_>>()?)
     }
 
     pub(super) async fn write_intents(&self, owner: &str, intents: &[Intent], now: i64) -> Outcome<Vec<Id>> {

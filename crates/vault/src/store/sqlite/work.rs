@@ -9,7 +9,7 @@ use crate::{
 };
 
 const TAKE_DUE: &str = concat!(
-    "UPDATE authorisation SET lease_owner = ?1, lease_fence = lease_fence + 1, lease_until = ?2 \
+    "UPDATE authorisation SET lease_owner = ?1, lease_fence = lease_fence + 1, lease_until = ?2, due_at = ?2 \
      WHERE rowid IN (SELECT rowid FROM authorisation WHERE due_at <= ?3 \
      AND (lease_until IS NULL OR lease_until <= ?3 OR lease_owner IS NULL OR lease_until > ?5) \
      ORDER BY due_at LIMIT ?4) RETURNING lease_fence, \
@@ -31,8 +31,7 @@ impl SqliteStore {
             .bind(claim.until.saturating_add(ABSURD))
             .fetch_all(&self.claims)
             .await?;
-        let mut due = rows
-            .iter()
+        rows.iter()
             .map(|row| {
                 Ok(Due {
                     authorisation: authorisation_row(row)?,
@@ -40,9 +39,7 @@ impl SqliteStore {
                     label: row.try_get("label")?,
                 })
             })
-            .collect::<sqlx::Result<Vec<Due>>>()?;
-        due.sort_by_key(|due| due.authorisation.tokens.due_at);
-        Ok(due)
+            .collect()
     }
 
     pub(super) async fn write_intents(
