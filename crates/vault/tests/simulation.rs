@@ -1,8 +1,7 @@
 //! Half a year and more of a large vault in virtual time: the real keeper and scheduler over a store in
 //! memory, against a gateway with the platforms' own rules and a share of failures.
 //!
-//! `SESAME_TORTURE=1` simulates a million accounts, `SESAME_SIM_ACCOUNTS` any other number; build with
-//! `--release` then.
+//! `./dev torture` simulates a million accounts, `SESAME_SIM_ACCOUNTS` any other number.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 #![expect(clippy::cast_precision_loss, reason = "counts become means")]
 

@@ -18,6 +18,7 @@ use sesame_core::{Clock as _, mask::mask, request::Method};
 use sesame_vault::{Account, Vault, on_fail_point};
 
 use crate::{
+    keepers::keep,
     rekey::rekey,
     storage::storm,
     support::FlakyStore,
@@ -55,6 +56,9 @@ pub enum Role {
     /// Gives the vault a new master key; stops for good when a point is reached for so many times. What
     /// stands is said before.
     Rekey { stop_at: usize },
+    /// Keeps the tokens of many shops, so many at a time; first (`verify`) what another one has left.
+    /// Stops for good when a point is reached after so many times.
+    Keep { verify: bool, stop_at: Option<(String, usize)>, in_flight: usize },
     /// Refreshes many shops while the store goes away.
     Storm,
 }
@@ -88,7 +92,7 @@ async fn ask(vault: &Vault) -> Json {
 }
 
 /// Lets the access token of an account end.
-fn outlive(clock: &SharedClock, account: &Account) {
+pub fn outlive(clock: &SharedClock, account: &Account) {
     let left = account.access_expires_at.unwrap().duration_since(clock.now());
     clock.advance(left + SignedDuration::from_secs(5));
 }
@@ -155,6 +159,10 @@ async fn serve(spec: Spec) {
         }
         Role::Measure { refreshes } => measure(&spec, *refreshes).await,
         Role::Storm => storm(&spec).await,
+        Role::Keep { verify, stop_at, in_flight } => {
+            let stop_at = stop_at.as_ref().map(|(point, after)| (point.as_str(), *after));
+            keep(&spec, *verify, stop_at, *in_flight).await;
+        }
         Role::Rekey { stop_at } => rekey(&spec, *stop_at).await,
         Role::Ask { tasks, wait_at } => {
             let vault = spec.open().await;

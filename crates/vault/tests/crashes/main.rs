@@ -16,6 +16,7 @@ mod support;
 
 mod child;
 mod crowd;
+mod keepers;
 mod kills;
 mod rekey;
 mod storage;
