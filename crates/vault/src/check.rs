@@ -8,6 +8,7 @@ use crate::{
     app::secret_slot,
     authorisation::{open_access, open_refresh},
     identity::Identity,
+    journal::{Entry, read},
     seal::{KeyId, key_of, open_text},
     store::{AppRow, FullRow, KeyState},
     vault::Inner,
@@ -118,22 +119,35 @@ impl Vault {
                 "{former} values are sealed with a former key, which is kept; `sesame vault rekey` seals them anew"
             ));
         }
-        let unreadable = inner.journal.unreadable(&inner.sealer);
-        for path in &unreadable {
-            report.add(
-                "journal",
-                &path.display().to_string(),
-                None,
-                "this answer of a platform does not open",
-            );
-        }
-        report.waiting =
-            u64::try_from(inner.journal.keys(None).len().saturating_sub(unreadable.len())).unwrap_or(0);
+        inner.check_journal(&mut report).await?;
         Ok(report)
     }
 }
 
 impl Inner {
+    async fn check_journal(&self, report: &mut CheckReport) -> Result<()> {
+        for (id, path) in self.journal.entries(None)? {
+            let place = path.display().to_string();
+            let opened = match read(&path) {
+                Ok(None) => continue,
+                Ok(Some(sealed)) => Entry::open(&self.sealer, &id, &sealed),
+                Err(error) => Err(error),
+            };
+            match opened {
+                Err(error) => {
+                    let what = format!("this answer of a platform cannot be read: {}", error.message());
+                    report.add("journal", &place, None, &what);
+                }
+                Ok(_) if self.store.authorisation(id).await?.is_none() => {
+                    let what = "this answer of a platform is of an account that the vault does not have";
+                    report.add("journal", &place, None, what);
+                }
+                Ok(_) => report.waiting += 1,
+            }
+        }
+        Ok(())
+    }
+
     async fn check_keys(&self, report: &mut CheckReport) -> Result<Option<KeyId>> {
         let rows = self.store.keys().await?;
         let learned = self.learn(&rows).await;

@@ -12,6 +12,7 @@ use std::{
     fs::{self, File, OpenOptions},
     io::{self, Write as _},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use serde::{Deserialize, Serialize};
@@ -20,8 +21,8 @@ use sesame_core::{Error, Result, Retry};
 use crate::{
     Id,
     holder::Holder,
-    seal::{KeyId, Sealer, Slot, key_of},
-    store::{Notes, TokenColumns, TokenStore},
+    seal::{Sealer, Slot},
+    store::{Notes, TokenColumns},
 };
 
 /// The journal of one vault.
@@ -36,6 +37,8 @@ pub(crate) struct Journal {
 const RESERVE: usize = 16 << 10;
 /// How the name of a reserve ends.
 const DRAFT: &str = ".draft";
+/// A draft as old as that is nobody's any more, whatever became of its process.
+const OLD_DRAFT: Duration = Duration::from_hours(24);
 
 /// Room for one answer, on the disk. Given back on drop.
 #[derive(Debug)]
@@ -46,13 +49,9 @@ pub(crate) struct Reserve {
 
 impl Drop for Reserve {
     fn drop(&mut self) {
-        let Some(path) = &self.path else { return };
-        match fs::remove_file(path) {
-            // Gone: it has become an entry.
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                tracing::warn!(path = %path.display(), %error, "a journal draft cannot be removed");
-            }
-            _ => {}
+        // Gone already: it has become an entry.
+        if let Some(path) = &self.path {
+            remove(path);
         }
     }
 }
@@ -67,14 +66,6 @@ pub(crate) struct Entry {
     pub(crate) at: i64,
     #[serde(default)]
     pub(crate) notes: Notes,
-}
-
-/// What became of the entries.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Replayed {
-    pub(crate) stored: usize,
-    /// Entries that cannot be read; they stay where they are.
-    pub(crate) unreadable: Vec<PathBuf>,
 }
 
 impl Journal {
@@ -153,71 +144,94 @@ impl Journal {
     }
 
     /// Lists the entries, of one authorisation or of all, oldest generation first.
-    fn entries(&self, only: Option<&Id>) -> Vec<(Id, PathBuf)> {
-        let Some(Ok(directory)) = self.directory.as_ref().map(fs::read_dir) else { return Vec::new() };
-        let mut found: Vec<(Id, PathBuf)> = directory
-            .filter_map(Result::ok)
-            .filter_map(|file| {
-                let name = file.file_name().into_string().ok()?;
-                let id: Id = name.strip_suffix(".sealed")?.get(..36)?.parse().ok()?;
-                only.is_none_or(|only| *only == id).then(|| (id, file.path()))
-            })
-            .collect();
+    ///
+    /// # Errors
+    /// [`ErrorKind::Local`](sesame_core::ErrorKind::Local) when they cannot be listed. What is not seen may
+    /// hold the only tokens that are still good, so that counts as anything but "none".
+    pub(crate) fn entries(&self, only: Option<&Id>) -> Result<Vec<(Id, PathBuf)>> {
+        let Some(directory) = &self.directory else { return Ok(Vec::new()) };
+        let failed = |error: io::Error| {
+            Error::local(format!("the journal {} cannot be read: {error}", directory.display()))
+                .hint("New tokens may wait in it. Mend the directory's owner and mode.")
+                .retry_when(Retry::Backoff)
+        };
+        let files = match fs::read_dir(directory) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            files => files.map_err(failed)?,
+        };
+        let mut found = Vec::new();
+        for file in files {
+            let file = file.map_err(failed)?;
+            let name = file.file_name();
+            let id = name.to_str().and_then(|name| name.strip_suffix(".sealed")?.get(..36)?.parse().ok());
+            found.extend(id.filter(|id| only.is_none_or(|only| only == id)).map(|id| (id, file.path())));
+        }
         found.sort();
-        found
+        Ok(found)
     }
 
     /// Names the authorisations for which an answer waits.
-    pub(crate) fn waiting(&self) -> HashSet<Id> {
-        self.entries(None).into_iter().map(|(id, _)| id).collect()
+    pub(crate) fn waiting(&self) -> Result<HashSet<Id>> {
+        Ok(self.entries(None)?.into_iter().map(|(id, _)| id).collect())
     }
 
-    /// Lists the entries with the key that each was sealed with, where it names one.
-    pub(crate) fn keys(&self, only: Option<&Id>) -> Vec<(PathBuf, Option<KeyId>)> {
-        let read = |path: PathBuf| {
-            let key = fs::read(&path).ok().and_then(|sealed| key_of(&sealed));
-            (path, key)
-        };
-        self.entries(only).into_iter().map(|(_, path)| read(path)).collect()
+    /// Forgets what waits for an authorisation that was removed.
+    pub(crate) fn forget(&self, id: &Id) -> Result<()> {
+        for (_, path) in self.entries(Some(id))? {
+            remove(&path);
+        }
+        Ok(())
     }
 
-    /// Names the entries that do not open.
-    pub(crate) fn unreadable(&self, sealer: &Sealer) -> Vec<PathBuf> {
-        let entries = self.entries(None).into_iter();
-        entries
-            .filter(|(id, path)| path.exists() && read(path, sealer, id).is_none())
-            .map(|(_, path)| path)
-            .collect()
-    }
-
-    /// Moves entries into the store. Entries that the store has overtaken are dropped.
-    ///
-    /// # Errors
-    /// The store's, when it is still away; the entries then stay.
-    pub(crate) async fn replay(
-        &self,
-        store: &dyn TokenStore,
-        sealer: &Sealer,
-        only: Option<&Id>,
-    ) -> Result<Replayed> {
-        let mut replayed = Replayed::default();
-        for (id, path) in self.entries(only) {
-            let Some(entry) = read(&path, sealer, &id) else {
-                replayed.unreadable.push(path);
-                continue;
-            };
-            // False means that newer tokens stand already: by compare-and-set nothing is overwritten.
-            if store.replace_tokens(id, entry.expected, &entry.tokens, entry.at, &entry.notes).await? {
-                replayed.stored += 1;
-            }
-            match fs::remove_file(&path) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    tracing::warn!(path = %path.display(), %error, "a replayed journal entry cannot be removed");
-                }
-                _ => {}
+    /// Removes drafts that nobody will use any more: of processes that are gone, and those of a day ago,
+    /// which is far more than any call takes.
+    pub(crate) fn sweep(&self) {
+        let Some(Ok(directory)) = self.directory.as_ref().map(fs::read_dir) else { return };
+        for file in directory.filter_map(Result::ok) {
+            let name = file.file_name();
+            let Some(draft) = name.to_str().and_then(|name| name.strip_suffix(DRAFT)) else { continue };
+            let holder = draft.get(37..).and_then(Holder::parse);
+            let age = file.metadata().and_then(|data| data.modified()).ok().and_then(|at| at.elapsed().ok());
+            if holder.is_some_and(|holder| holder.is_gone()) || age.is_some_and(|age| age > OLD_DRAFT) {
+                remove(&file.path());
             }
         }
-        Ok(replayed)
+    }
+}
+
+impl Entry {
+    /// Opens the content of an entry's file.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Local`](sesame_core::ErrorKind::Local) when it does not open, or is none.
+    pub(crate) fn open(sealer: &Sealer, id: &Id, sealed: &[u8]) -> Result<Self> {
+        let plain = sealer.open(slot(id), sealed)?;
+        let entry: Self = serde_json::from_slice(&plain)
+            .map_err(|error| Error::local(format!("it has another form: {error}")))?;
+        if entry.authorisation == id.to_string() {
+            Ok(entry)
+        } else {
+            Err(Error::local("it is another authorisation's"))
+        }
+    }
+}
+
+/// Reads the sealed content of an entry; nothing when it was replayed meanwhile.
+pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>> {
+    match fs::read(path) {
+        Ok(sealed) => Ok(Some(sealed)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Error::local(error.to_string())),
+    }
+}
+
+/// Removes a file of the journal that nobody needs any more.
+pub(crate) fn remove(path: &Path) {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            tracing::warn!(path = %path.display(), %error, "a file of the journal cannot be removed");
+        }
+        _ => {}
     }
 }
 
@@ -272,13 +286,6 @@ fn create(path: &Path) -> io::Result<File> {
 
 fn slot(id: &Id) -> Slot<'_> {
     Slot { table: "journal", row: id.as_bytes(), column: "entry" }
-}
-
-fn read(path: &Path, sealer: &Sealer, id: &Id) -> Option<Entry> {
-    let sealed = fs::read(path).ok()?;
-    let plain = sealer.open(slot(id), &sealed).ok()?;
-    let entry: Entry = serde_json::from_slice(&plain).ok()?;
-    (entry.authorisation == id.to_string()).then_some(entry)
 }
 
 /// A new name is durable only when its directory is.

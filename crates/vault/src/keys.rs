@@ -9,8 +9,6 @@ use std::sync::{Mutex, PoisonError};
 use sesame_core::{Error, Result};
 
 use crate::{
-    Id,
-    journal::Replayed,
     seal::{KeyId, KeyKind, KeySource, key_of, reopen},
     store::{AppRow, AuthorisationRow, KeyRow},
     vault::Inner,
@@ -67,7 +65,7 @@ impl Inner {
         Ok(())
     }
 
-    async fn know_key(&self, id: KeyId) -> Result<()> {
+    pub(crate) async fn know_key(&self, id: KeyId) -> Result<()> {
         if self.sealer.ring().has(id) {
             return Ok(());
         }
@@ -109,19 +107,6 @@ impl Inner {
         self.sealer.set(unlocked.ring);
         self.keys.moved(unlocked.kind, source);
         Ok(())
-    }
-
-    /// Replays the journal, of one authorisation or of all.
-    ///
-    /// # Errors
-    /// As [`Journal::replay`](crate::journal::Journal::replay), and as [`Inner::know_keys`]: an entry
-    /// that cannot be opened may hold the only tokens that are still good.
-    pub(crate) async fn replay(&self, only: Option<&Id>) -> Result<Replayed> {
-        let keys: Vec<KeyId> = self.journal.keys(only).into_iter().filter_map(|(_, key)| key).collect();
-        for id in keys {
-            self.know_key(id).await?;
-        }
-        self.journal.replay(self.store.as_ref(), &self.sealer, only).await
     }
 }
 

@@ -48,6 +48,7 @@ mod name;
 mod oauth;
 mod refresh;
 mod rekey;
+mod replay;
 mod schedule;
 pub mod seal;
 mod spend;

@@ -220,7 +220,7 @@ impl Inner {
         for _ in 0..1_000 {
             // An answer that waits in the journal is newer than the row: spending the row's token
             // would spend a dead one.
-            self.replay(Some(&authorisation.id)).await?;
+            self.replay_before(authorisation).await?;
             let row = self.row_of(authorisation).await?;
             let entry = *first_seen.get_or_insert(row.generation);
             if let Some(token) = self.already_done(authorisation, &row, why, entry)? {

@@ -1,7 +1,7 @@
 //! A refresh from the moment the old token is spent until the new one is stored, or given up.
 
 use std::{
-    sync::{Arc, Weak, atomic::Ordering},
+    sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
@@ -11,7 +11,7 @@ use sesame_core::{Error, ErrorKind, Fault, Result, Retry};
 use sha2::{Digest as _, Sha256};
 
 use crate::{
-    Id, Token,
+    Token,
     audit::Action,
     authorisation::{
         Authorisation, Windows, needs_person, open_access, open_refresh, seal_access, seal_refresh,
@@ -25,15 +25,17 @@ use crate::{
         reply::{RefreshEnd, TokenReply},
     },
     refresh::millis,
+    replay::replay_later,
     schedule,
     store::{AuthorisationRow, Claim, FailedRefresh, Lease, Notes, TokenColumns},
     vault::{Inner, blank},
     warnings::News,
 };
 
-/// How long the store is tried before the journal, and the journal before giving up.
-const STORE_TRIES: u32 = 4;
-const RESCUE_TRIES: u32 = 7;
+/// How long the store may take for new tokens before they go into the journal.
+const STORE_LIMIT: Duration = Duration::from_secs(5);
+/// How often both are tried before new tokens are given up.
+const RESCUE_TRIES: u32 = 4;
 /// The longest pause after failures that the platform gave no time for.
 const LONGEST_PAUSE: Duration = Duration::from_mins(2);
 
@@ -91,11 +93,11 @@ impl Inner {
             fail_point!("during-postpone");
         }
         // A reply that names nobody is taken: not every documented one does, and it answers this
-        // account's own refresh token. But then the rest of it has to make sense.
+        // account's own refresh token.
         let former = Identity::parse(&row.tokens.identity);
         let shop = former.compare(&reply.owner.identity, &app.platform.tokens.identity);
         if let Some(doubt) = reply.doubt.take() {
-            if shop != Match::Same {
+            if shop == Match::Other {
                 return self.call_failed(authorisation, row, offer, lease, doubt, false).await;
             }
             // The pair may be the only good one now: it is kept, and used until it is refused.
@@ -112,9 +114,9 @@ impl Inner {
         let now = self.clock.now();
         let tokens = self.columns(authorisation, &reply, Some(row), now);
         let windows = Windows::of(&app.platform.tokens, &tokens);
-        // Our lease may have ended: somebody else found the old token spent and gave the shop up, which
-        // now comes back.
-        let is_late = self.now() > begun.saturating_add(millis(self.lease()));
+        // Our lease may have ended, by somebody's clock: they found the old token spent and gave the shop
+        // up, which now comes back.
+        let is_late = self.now() > begun.saturating_add(millis(self.lease()) / 4);
         let current = if is_late { self.row_of(authorisation).await.ok() } else { None };
         let current = current.as_ref().unwrap_or(row);
         let notes = self.news_of_refresh(authorisation, current, action_of(offer)).await;
@@ -283,7 +285,8 @@ impl Inner {
         notes
     }
 
-    /// Makes new tokens durable: in the store, else in the journal. False when somebody else's stand.
+    /// Makes new tokens durable: in the store, else at once in the journal. They are nowhere else, so a
+    /// store that does not answer is not waited for. False when somebody else's stand.
     pub(crate) async fn keep(
         self: &Arc<Self>,
         authorisation: &Authorisation,
@@ -292,46 +295,41 @@ impl Inner {
         reserve: Option<&Reserve>,
         notes: Notes,
     ) -> Result<bool> {
-        let at = self.now();
+        let (id, at) = (authorisation.id, self.now());
         let mut pause = Duration::from_millis(200);
-        let mut tried = 0;
-        loop {
-            let error = match self.store.replace_tokens(authorisation.id, expected, tokens, at, &notes).await
-            {
-                Ok(stored) => {
+        for tried in 1.. {
+            let storing = self.store.replace_tokens(id, expected, tokens, at, &notes);
+            // Real time, whatever the vault's clock is: what hangs is a disk or a server.
+            let error = match tokio::time::timeout(STORE_LIMIT, storing).await {
+                Ok(Ok(stored)) => {
                     fail_point!("after-store");
                     return Ok(stored);
                 }
-                Err(error) => error,
+                Ok(Err(error)) => error,
+                // Should it be stored all the same, the journal's copy is found to be overtaken.
+                Err(_) => Error::local(format!("the vault did not answer in {} s", STORE_LIMIT.as_secs())),
             };
-            tried += 1;
             tracing::warn!(account = authorisation.label, tried, "new tokens cannot be stored: {error}");
-            if tried >= STORE_TRIES {
-                let entry = Entry {
-                    authorisation: authorisation.id.to_string(),
-                    expected,
-                    tokens: tokens.clone(),
-                    at,
-                    notes: notes.clone(),
-                };
-                let id = &authorisation.id;
-                let written = match reserve {
-                    Some(reserve) => self.journal.write(&self.sealer, id, &entry, reserve),
-                    None => self
-                        .journal
-                        .reserve(&self.sealer, id, &self.owner)
-                        .and_then(|reserve| self.journal.write(&self.sealer, id, &entry, &reserve)),
-                };
-                match written {
-                    // Replayed by the task begun here, by the next refresh of this account, and by
-                    // whoever opens the vault next.
-                    Ok(()) => {
-                        fail_point!("after-journal");
-                        tokio::spawn(replay_later(Arc::downgrade(self), authorisation.id));
-                        return Ok(true);
+            let (authorisation_id, tokens, notes) = (id.to_string(), tokens.clone(), notes.clone());
+            let entry = Entry { authorisation: authorisation_id, expected, tokens, at, notes };
+            let written = match reserve {
+                Some(reserve) => self.journal.write(&self.sealer, &id, &entry, reserve),
+                None => self
+                    .journal
+                    .reserve(&self.sealer, &id, &self.owner)
+                    .and_then(|reserve| self.journal.write(&self.sealer, &id, &entry, &reserve)),
+            };
+            match written {
+                // Now there is time: for a store that is away for a moment, for a task of its own, for the
+                // next refresh of this account, and for whoever opens the vault next.
+                Ok(()) => {
+                    fail_point!("after-journal");
+                    if tokio::time::timeout(STORE_LIMIT, self.replay_soon(id)).await != Ok(true) {
+                        tokio::spawn(replay_later(Arc::downgrade(self), id));
                     }
-                    Err(journal) => tracing::error!(account = authorisation.label, "{journal}"),
+                    return Ok(true);
                 }
+                Err(journal) => tracing::error!(account = authorisation.label, "{journal}"),
             }
             if tried >= RESCUE_TRIES {
                 return Err(error
@@ -344,6 +342,7 @@ impl Inner {
             self.clock.sleep(pause).await;
             pause *= 2;
         }
+        Ok(false)
     }
 
     async fn call_failed(
@@ -546,23 +545,5 @@ fn is_dead(error: &Error, platform: &Platform) -> bool {
         ErrorKind::Authorisation => true,
         ErrorKind::Token => platform.tokens.style == OAuthStyle::Param2,
         _ => error.code() == Some("invalid_grant"),
-    }
-}
-
-/// Moves a journalled answer into the store as soon as it is back, for an hour at most.
-async fn replay_later(vault: Weak<Inner>, id: Id) {
-    let mut pause = Duration::from_secs(1);
-    for _ in 0..60 {
-        // The vault is not kept open for this: whoever opens it next replays the journal first.
-        let Some(inner) = vault.upgrade() else { return };
-        let sleep = inner.clock.sleep(pause);
-        drop(inner);
-        sleep.await;
-        let Some(inner) = vault.upgrade() else { return };
-        if inner.replay(Some(&id)).await.is_ok() {
-            tracing::info!("tokens moved from the journal into the vault");
-            return;
-        }
-        pause = (pause * 2).min(Duration::from_mins(1));
     }
 }

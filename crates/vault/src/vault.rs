@@ -146,24 +146,9 @@ impl Vault {
         };
         let sealer = Sealer::of(unlocked.ring, options.clock.clone());
         let journal = if store.is_durable() { Journal::beside(&base) } else { Journal::none() };
-        let mut notices = unlocked.notices;
-        match journal.replay(store.as_ref(), &sealer, None).await {
-            Ok(replayed) => {
-                for path in &replayed.unreadable {
-                    notices.push(Notice::new(format!(
-                        "the journal entry {} cannot be read and was left in place",
-                        path.display()
-                    )));
-                }
-            }
-            // The store is still away: whoever needs it will hear why.
-            Err(error) => {
-                notices.push(Notice::new(format!("tokens still wait in the vault's journal: {error}")));
-            }
-        }
         let owner = Holder::this(options.clock.as_ref()).to_string();
         let (busy, store_of_uses) = (watch::Sender::new(0), store.clone());
-        Ok(Self(Arc::new(Inner {
+        let inner = Arc::new(Inner {
             store,
             sealer,
             journal,
@@ -178,12 +163,14 @@ impl Vault {
             limit: AtomicU64::new(EXCHANGE_LIMIT.as_secs()),
             keys: Keys::new(unlocked.kind, key_source),
             location: options.location,
-            notices: watch::Sender::new(notices),
+            notices: watch::Sender::new(unlocked.notices),
             platforms: Mutex::default(),
             apps: Mutex::default(),
             authorisations: Mutex::default(),
             handles: Handles::default(),
-        })))
+        });
+        inner.replay_at_opening().await;
+        Ok(Self(inner))
     }
 
     /// Returns what people should hear, and forgets it.
@@ -366,6 +353,11 @@ impl Vault {
         let notes = Notes { audit: vec![line], ..Notes::default() };
         self.0.store.remove_account(row.account.id, &notes).await?;
         self.0.handles.forget(name);
+        // Several accounts may share an authorisation: with the last of them it is gone.
+        let id = row.authorisation.id;
+        if self.0.store.authorisation(id).await?.is_none() {
+            self.0.journal.forget(&id)?;
+        }
         Ok(())
     }
 }

@@ -3,10 +3,17 @@
 
 mod support;
 
-use std::sync::{Arc, atomic::Ordering};
+use std::{
+    path::PathBuf,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
-use sesame_core::{Clock as _, Error, ErrorKind};
-use sesame_vault::{Account, AccountState, Vault};
+use sesame_core::{AppSecret, Clock as _, Error, ErrorKind};
+use sesame_vault::{
+    Account, AccountState, Keep, Keeper, KeeperOptions, Vault,
+    store::{Notes, Sink},
+};
 use support::{FakeTransport, FlakyStore, Home, IopService, Policy, app, as_name, log_in};
 
 const DAY: u64 = 86_400;
@@ -164,6 +171,148 @@ async fn a_journal_entry_that_was_overtaken_overwrites_nothing() {
     assert!(support::all_bytes(&journal).is_empty());
 }
 
+/// Refreshes while the store takes no tokens; returns the file in which the answer waits.
+async fn journal_an_answer(shop: &Shop) -> PathBuf {
+    let (store, vault) = flaky(shop).await;
+    store.fail_replace.store(usize::MAX, Ordering::SeqCst);
+    vault.refresh("shop").await.unwrap();
+    vault.close().await;
+    entry(shop).unwrap()
+}
+
+fn entry(shop: &Shop) -> Option<PathBuf> {
+    let mut files = std::fs::read_dir(shop.home.journal()).unwrap().map(|file| file.unwrap().path());
+    files.find(|path| path.extension().is_some_and(|end| end == "sealed"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_does_not_answer_is_not_waited_for() {
+    let shop = shop(Policy::Dies).await;
+    let (store, vault) = flaky(&shop).await;
+    store.hang_replace.store(true, Ordering::SeqCst);
+    let begun = std::time::Instant::now();
+    let refreshing = {
+        let vault = vault.clone();
+        tokio::spawn(async move { vault.refresh("shop").await })
+    };
+    while entry(&shop).is_none() {
+        assert!(begun.elapsed() < Duration::from_secs(9), "the only copy of new tokens is in memory");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    // The token is there before the store is.
+    refreshing.await.unwrap().unwrap();
+    let handle = vault.handle("shop").await.unwrap();
+    assert_eq!(vault.token_of(&handle).await.unwrap().access.expose(), shop.service.access());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tokens_that_wait_outlive_a_store_put_back_from_a_backup() {
+    let shop = shop(Policy::Dies).await;
+    shop.vault.clone().close().await;
+    let file = shop.home.path();
+    let backup = std::fs::read(&file).unwrap();
+    let vault = shop.home.open().await;
+    vault.refresh("shop").await.unwrap();
+    vault.close().await;
+    journal_an_answer(&shop).await;
+    std::fs::write(&file, backup).unwrap();
+
+    let vault = shop.home.open().await;
+    let handle = vault.handle("shop").await.unwrap();
+    assert_eq!(vault.token_of(&handle).await.unwrap().access.expose(), shop.service.access());
+    assert_eq!(entry(&shop), None);
+    vault.refresh("shop").await.unwrap();
+    assert_eq!(shop.service.refreshes(), 3, "no dead token was spent");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tokens_that_wait_for_an_account_of_another_store_stay() {
+    let shop = shop(Policy::Dies).await;
+    let waiting = journal_an_answer(&shop).await;
+    let store = shop.home.store().await;
+    let row = store.account("shop").await.unwrap().unwrap();
+    store.remove_account(row.account.id, &Notes::default()).await.unwrap();
+
+    let vault = shop.home.open().await;
+    let told = vault.take_notices();
+    assert!(told.iter().any(|notice| notice.text.contains("does not have")), "{told:?}");
+    assert!(waiting.exists());
+    let report = vault.check().await.unwrap();
+    assert_eq!(report.findings.len(), 1, "{report:?}");
+    assert_eq!(report.findings[0].name, waiting.display().to_string());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tokens_that_wait_go_with_an_account_that_is_logged_out() {
+    let shop = shop(Policy::Dies).await;
+    let waiting = journal_an_answer(&shop).await;
+    shop.vault.remove_account("shop").await.unwrap();
+    assert!(!waiting.exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_tokens_wait_that_cannot_be_read_nothing_is_spent() {
+    let shop = shop(Policy::Dies).await;
+    let waiting = journal_an_answer(&shop).await;
+    // What cannot be read though it is there; as root there are no modes that forbid it.
+    let aside = waiting.with_extension("aside");
+    std::fs::rename(&waiting, &aside).unwrap();
+    std::fs::create_dir(&waiting).unwrap();
+    let calls = shop.home.transport.count();
+
+    let error = shop.vault.refresh("shop").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Local);
+    assert!(error.message().contains(waiting.to_str().unwrap()), "{error}");
+    let handle = shop.vault.handle("shop").await.unwrap();
+    shop.home.clock.advance_secs(LIFE + 5);
+    assert!(shop.vault.token_of(&handle).await.is_err());
+    let keeper = Keeper::new(shop.vault.clone(), KeeperOptions { keep: Keep::Always, ..Default::default() });
+    let done = keeper.pass().await.unwrap().done;
+    assert_eq!((done.refreshed, done.ended, done.deferred), (0, 0, 1), "{done:?}");
+    let passphrase = AppSecret::new("a passphrase of some length");
+    let error = shop.vault.export(&passphrase, false, &mut Vec::new()).await.unwrap_err();
+    assert!(error.message().contains(waiting.to_str().unwrap()), "{error}");
+    assert_eq!(shop.home.transport.count(), calls);
+
+    // Mended, it is found.
+    std::fs::remove_dir(&waiting).unwrap();
+    std::fs::rename(&aside, &waiting).unwrap();
+    shop.vault.refresh("shop").await.unwrap();
+    assert_eq!(shop.service.refreshes(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shop_that_was_given_up_meanwhile_is_said_to_be_back() {
+    let shop = shop(Policy::Dies).await;
+    journal_an_answer(&shop).await;
+    // Another machine has found the token of the row refused.
+    let store = shop.home.store().await;
+    let row = store.account("shop").await.unwrap().unwrap().authorisation;
+    store.exhaust(row.id, row.generation, "refused", 1, &Notes::default()).await.unwrap();
+
+    let vault = shop.home.open().await;
+    assert_eq!(vault.account("shop").await.unwrap().state, AccountState::Healthy);
+    let events = store.claim_events(Sink::Hook, 0, i64::MAX / 2, i64::MAX / 2, 10).await.unwrap();
+    assert_eq!(events.iter().map(|event| event.kind.as_str()).collect::<Vec<_>>(), ["recovered"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn old_drafts_are_swept_when_the_vault_is_opened() {
+    let shop = shop(Policy::Dies).await;
+    let draft = |name: &str, hours: u64| {
+        let path = shop.home.journal().join(name);
+        let file = std::fs::File::create(&path).unwrap();
+        file.set_modified(std::time::SystemTime::now() - Duration::from_hours(hours)).unwrap();
+        path
+    };
+    let id = "019ac0de-0000-7000-8000-000000000001";
+    let elsewhere = draft(&format!("{id}-77.88.0123456789abcdef.0011.draft"), 1);
+    let forgotten = draft(&format!("{id}-77.88.0123456789abcdef.0022.draft"), 25);
+    shop.home.open().await;
+    assert!(elsewhere.exists(), "of another machine, which may need it yet");
+    assert!(!forgotten.exists());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_before_the_call_spends_nothing() {
     let shop = shop(Policy::Dies).await;
@@ -210,12 +359,12 @@ async fn without_room_for_the_answer_nothing_is_spent() {
     let shop = shop(Policy::Dies).await;
     let journal = shop.home.journal();
     std::fs::remove_dir(&journal).unwrap();
-    // A file where the journal's directory would be: no room can be taken.
+    // A file where the journal's directory would be: no room can be taken, and what waits cannot be seen.
     std::fs::write(&journal, b"").unwrap();
     let calls = shop.home.transport.count();
     let error = shop.vault.refresh("shop").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Local, "{error:?}");
-    assert!(error.message().contains("nothing was sent") && error.hint_text().is_some(), "{error}");
+    assert!(error.message().contains("\"shop\" was not refreshed") && error.hint_text().is_some(), "{error}");
     let error = log_in(&shop.vault, "lazada", as_name("shop")).await.unwrap_err();
     assert!(error.message().contains("nothing was sent"), "{error}");
     assert_eq!(shop.home.transport.count(), calls);

@@ -551,14 +551,16 @@ async fn param2_says_401_of_a_dead_refresh_token() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_refresh_that_names_nobody_is_taken_unless_its_lives_are_nonsense() {
+async fn a_refresh_that_names_nobody_is_taken_whatever_its_lives() {
     let shop = shop(Policy::Dies).await;
     for (number, lives, stored) in [
-        (1, r#""expires_in":-5"#, false),
-        (2, r#""expires_in":"soon""#, false),
-        (3, r#""expires_in":3600,"refresh_expires_in":{}"#, false),
+        // The pair that it replaced is spent.
+        (1, r#""expires_in":-5"#, true),
+        (2, r#""expires_in":"soon""#, true),
+        (3, r#""expires_in":3600,"refresh_expires_in":{}"#, true),
         (4, r#""expires_in":3600"#, true),
         (5, r#""expires_in":-5,"country_user_info":[{"country":"sg","seller_id":"1001"}]"#, true),
+        (6, r#""expires_in":-5,"country_user_info":[{"country":"sg","seller_id":"2002"}]"#, false),
     ] {
         let before = shop.vault.account("shop").await.unwrap().generation;
         shop.home.transport.answer(move |_| {

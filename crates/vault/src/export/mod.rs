@@ -51,10 +51,13 @@ impl Vault {
     ) -> Result<Exported> {
         let inner = &self.0;
         // What waits in the journal is newer than the rows.
-        inner.replay(None).await?;
+        let replayed = inner.replay(None).await?;
         let mut writer = Writer::begin(inner, passphrase, out).await?;
         let mut counts = Counts::default();
-        let mut left_out = Vec::new();
+        let unread = replayed.unreadable.iter();
+        let mut left_out: Vec<String> = unread
+            .map(|(path, why)| format!("the journal entry {}: {}", path.display(), why.message()))
+            .collect();
         let mut apps = HashSet::new();
         for row in inner.store.apps().await? {
             let opened = inner.know_keys_of_app(&row).await.and_then(|()| AppLine::of(&inner.sealer, &row));

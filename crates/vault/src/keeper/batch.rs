@@ -80,7 +80,7 @@ impl<'a> Batch<'a> {
     /// Decides about each row.
     pub(super) async fn sort(&mut self, rows: Vec<Due>) -> Result<()> {
         let apps = self.apps_of(&rows).await?;
-        let waiting = self.inner.journal.waiting();
+        let waiting = self.inner.journal.waiting()?;
         for due in rows {
             if self.stopping.load(Ordering::Relaxed) {
                 self.plan(&due, Some(self.claimed_at));
@@ -122,10 +122,15 @@ impl<'a> Batch<'a> {
     /// the row was dealt with by that.
     async fn replay(&mut self, due: &Due) -> bool {
         let id = due.authorisation.id;
-        match self.inner.replay(Some(&id)).await {
+        let replayed = match self.inner.replay(Some(&id)).await {
             // The lease went with it.
-            Ok(replayed) if replayed.stored > 0 => true,
-            Ok(_) => false,
+            Ok(replayed) if replayed.stored > 0 => return true,
+            // What cannot be read may be newer than the row, whose token is then a spent one.
+            Ok(replayed) => replayed.trouble().map_or(Ok(()), Err),
+            Err(error) => Err(error),
+        };
+        match replayed {
+            Ok(()) => false,
             Err(error) => {
                 tracing::warn!(account = due.label, "tokens still wait in the journal: {error}");
                 let soon = self.spread(SOON);

@@ -2,7 +2,7 @@
 
 use std::sync::{
     Arc, Mutex,
-    atomic::{AtomicUsize, Ordering},
+    atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
 use sesame_core::{BoxFuture, Error, Result};
@@ -19,6 +19,8 @@ use sesame_vault::{
 pub struct FlakyStore {
     inner: Arc<dyn TokenStore>,
     pub fail_replace: Arc<AtomicUsize>,
+    /// Writes of tokens are never answered.
+    pub hang_replace: Arc<AtomicBool>,
     pub fail_claim: Arc<AtomicUsize>,
     pub fail_taken: Arc<AtomicUsize>,
     /// When set, the store breaks down at one of its calls for keys and sealed values, for good.
@@ -43,6 +45,7 @@ impl FlakyStore {
         Self {
             inner,
             fail_replace: Arc::default(),
+            hang_replace: Arc::default(),
             fail_claim: Arc::default(),
             fail_taken: Arc::default(),
             breakdown: Arc::default(),
@@ -158,6 +161,9 @@ impl TokenStore for FlakyStore {
         at: i64,
         notes: &'a Notes,
     ) -> BoxFuture<'a, Result<bool>> {
+        if self.hang_replace.load(Ordering::SeqCst) {
+            return Box::pin(std::future::pending());
+        }
         if due(&self.fail_replace) {
             return Box::pin(async { Err(full()) });
         }
