@@ -1,6 +1,12 @@
 //! What a caller holds of an account: everything that a call needs, without asking the vault again.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+};
 
 use sesame_catalog::{Platform, Urls};
 use sesame_core::{
@@ -8,7 +14,10 @@ use sesame_core::{
     sign::{Digest, SigningKey},
 };
 
-use crate::{Id, Token, app::AppState, authorisation::Authorisation, uses::Uses};
+use crate::{Id, Token, app::AppState, authorisation::Authorisation, store::FullRow, uses::Uses};
+
+/// How long an account that was looked up is taken for what it was, in milliseconds.
+pub(crate) const RECENT: i64 = 60_000;
 
 /// An account, ready for calls. Cheap to share; `Debug` shows no secret.
 pub struct AccountHandle {
@@ -18,6 +27,8 @@ pub struct AccountHandle {
     pub(crate) region: Option<String>,
     pub(crate) app: Arc<AppState>,
     pub(crate) authorisation: Arc<Authorisation>,
+    /// When its row was last looked at.
+    pub(crate) looked_at: AtomicI64,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) uses: Arc<Uses>,
 }
@@ -77,11 +88,33 @@ impl AccountHandle {
         self.authorisation.fresh_at(now)
     }
 
-    /// The same as a copy of the token alone.
-    pub(crate) fn fresh_access(&self) -> Option<AccessToken> {
+    /// The same as a copy of the token alone, if the account was looked up not long ago.
+    pub(crate) fn recent_access(&self) -> Option<AccessToken> {
         let now = self.clock.now().as_millisecond();
+        if !self.is_recent_at(now) {
+            return None;
+        }
         self.uses.note(&self.authorisation, now);
         self.authorisation.fresh_access_at(now)
+    }
+
+    /// Tells whether the account was looked up not long ago, so that no other program has changed it
+    /// for long.
+    pub(crate) fn is_recent(&self) -> bool {
+        self.is_recent_at(self.clock.now().as_millisecond())
+    }
+
+    fn is_recent_at(&self, now: i64) -> bool {
+        i64::try_from(now.abs_diff(self.looked_at.load(Ordering::Relaxed))).is_ok_and(|age| age < RECENT)
+    }
+
+    /// Tells whether a row still says what this handle says.
+    pub(crate) fn is_of(&self, row: &FullRow) -> bool {
+        self.id == row.account.id
+            && self.name == row.account.name
+            && self.region == row.account.region
+            && self.app.id == row.app.id
+            && self.authorisation.id == row.authorisation.id
     }
 
     /// Tells whether the account was made against a sandbox.

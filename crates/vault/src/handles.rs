@@ -4,15 +4,17 @@ use std::{
     collections::HashMap,
     hash::{BuildHasher as _, Hash, RandomState},
     sync::{Arc, Weak, atomic::Ordering},
+    time::Duration,
 };
 
 use arc_swap::ArcSwap;
-use sesame_core::{AccessToken, Error, Result};
+use sesame_core::{AccessToken, Error, ErrorKind, Result};
 
 use crate::{
     AccountHandle, AccountId, Id, Token, Vault,
     app::AppState,
     authorisation::{Authorisation, Windows, open_access},
+    handle::RECENT,
     store::{AuthorisationRow, FullRow},
     vault::{Inner, lock},
 };
@@ -21,6 +23,10 @@ use crate::{
 const SHARDS: usize = 64;
 /// The most handles that are kept; past it the map of a shard starts anew.
 const HANDLES_A_SHARD: usize = 4_096;
+
+/// How long a look-up may take before calls go on with what is known, and the pause before the next.
+const LOOK_LIMIT: Duration = Duration::from_secs(2);
+const PAUSE: i64 = 5_000;
 
 type Shard<K> = ArcSwap<HashMap<K, Arc<AccountHandle>>>;
 
@@ -87,19 +93,17 @@ impl Handles {
 }
 
 impl Vault {
-    /// Returns what calls need of an account; remembered after the first time.
+    /// Returns what calls need of an account; remembered for a minute after it was last looked up, and
+    /// as long as the store is away: another program may rename accounts or give them to other shops.
     ///
     /// # Errors
     /// [`ErrorKind::Usage`](sesame_core::ErrorKind::Usage) for an unknown account, and for one of a
     /// sandbox while real platforms are called, or the other way.
     pub async fn handle(&self, account: &str) -> Result<Arc<AccountHandle>> {
-        if let Some(handle) = self.cached_handle(account) {
-            return Ok(handle);
+        match self.cached_handle(account) {
+            Some(handle) if handle.is_recent() => Ok(handle),
+            known => self.0.look_up(known, self.0.account_row(account)).await,
         }
-        let row = self.0.account_row(account).await?;
-        let handle = Arc::new(self.0.make_handle(&row).await?);
-        self.0.handles.insert(&handle);
-        Ok(handle)
     }
 
     /// Returns a valid access token of an account: the one door for whoever makes calls by himself.
@@ -126,7 +130,7 @@ impl Vault {
         let known = {
             let shard = self.0.handles.shard_of(*account).load();
             match shard.get(account) {
-                Some(handle) => match handle.fresh_access() {
+                Some(handle) => match handle.recent_access() {
                     Some(access) => return Ok(access),
                     None => Some(handle.clone()),
                 },
@@ -134,8 +138,8 @@ impl Vault {
             }
         };
         let handle = match known {
-            Some(handle) => handle,
-            None => self.handle_by_id(account).await?,
+            Some(handle) if handle.is_recent() => handle,
+            _ => self.handle_by_id(account).await?,
         };
         self.token_of(&handle).await.map(|token| token.access.clone())
     }
@@ -145,17 +149,11 @@ impl Vault {
     /// # Errors
     /// As [`Vault::handle`].
     pub async fn handle_by_id(&self, account: &AccountId) -> Result<Arc<AccountHandle>> {
-        if let Some(handle) = self.0.handles.shard_of(*account).load().get(account) {
-            return Ok(handle.clone());
+        let known = self.0.handles.shard_of(*account).load().get(account).cloned();
+        match known {
+            Some(handle) if handle.is_recent() => Ok(handle),
+            known => self.0.look_up(known, self.0.account_row_by_id(account)).await,
         }
-        let rows = self.0.store.accounts_after(account.before(), 1).await?;
-        let Some(row) = rows.into_iter().find(|row| row.account.id == *account) else {
-            return Err(Error::usage(format!("there is no account of the id {account}"))
-                .hint("It was removed, or is of another vault. `sesame accounts` shows the accounts."));
-        };
-        let handle = Arc::new(self.0.make_handle(&row).await?);
-        self.0.handles.insert(&handle);
-        Ok(handle)
     }
 
     /// Returns the handle of an account that was used before: no lock, no wait.
@@ -165,6 +163,58 @@ impl Vault {
 }
 
 impl Inner {
+    /// Makes a handle of a row, or finds that the known one still is what the row says.
+    async fn look_up(
+        &self,
+        known: Option<Arc<AccountHandle>>,
+        row: impl Future<Output = Result<FullRow>>,
+    ) -> Result<Arc<AccountHandle>> {
+        let Some(handle) = known else { return self.add_handle(&row.await?).await };
+        // Real time: what hangs is a disk or a server.
+        let row = tokio::time::timeout(LOOK_LIMIT, row).await;
+        let now = self.now();
+        match row {
+            Ok(Ok(row)) if handle.is_of(&row) => {
+                handle.looked_at.store(now, Ordering::Relaxed);
+                // Another process may have refreshed it.
+                let seen = self.know_keys(&row.authorisation).await;
+                if let Err(error) =
+                    seen.and_then(|()| self.install_row(&handle.authorisation, &row.authorisation))
+                {
+                    tracing::warn!(account = handle.name, "tokens of another process are not used: {error}");
+                }
+                Ok(handle)
+            }
+            Ok(Ok(row)) => {
+                self.handles.forget(&handle.name);
+                self.add_handle(&row).await
+            }
+            Ok(Err(error)) if error.kind() == ErrorKind::Usage => {
+                self.handles.forget(&handle.name);
+                Err(error)
+            }
+            // The store is away: calls go on with what is known.
+            Ok(Err(_)) | Err(_) => {
+                handle.looked_at.store(now.saturating_sub(RECENT).saturating_add(PAUSE), Ordering::Relaxed);
+                Ok(handle)
+            }
+        }
+    }
+
+    async fn add_handle(&self, row: &FullRow) -> Result<Arc<AccountHandle>> {
+        let handle = Arc::new(self.make_handle(row).await?);
+        self.handles.insert(&handle);
+        Ok(handle)
+    }
+
+    async fn account_row_by_id(&self, account: &AccountId) -> Result<FullRow> {
+        let rows = self.store.accounts_after(account.before(), 1).await?;
+        rows.into_iter().find(|row| row.account.id == *account).ok_or_else(|| {
+            Error::usage(format!("there is no account of the id {account}"))
+                .hint("It was removed, or is of another vault. `sesame accounts` shows the accounts.")
+        })
+    }
+
     async fn make_handle(&self, row: &FullRow) -> Result<AccountHandle> {
         self.check_crossing("account", &row.account.name, row.app.sandbox.as_deref())?;
         let app = self.open_app(&row.app).await?;
@@ -178,6 +228,7 @@ impl Inner {
             region: row.account.region.clone(),
             app,
             authorisation,
+            looked_at: self.now().into(),
             clock: self.clock.clone(),
             uses: self.uses.clone(),
         })

@@ -650,3 +650,59 @@ async fn an_app_with_tokens_is_added_whole_or_not_at_all() {
     assert_eq!(vault.apps().await.unwrap().len(), 1);
     assert_eq!(vault.accounts().await.unwrap().len(), 1);
 }
+
+/// What a service that runs for long sees of what another program does to the vault.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_that_another_program_gave_to_another_shop_is_that_shop_within_a_minute() {
+    let shop = shop(Policy::Lives).await;
+    let service = shop.vault.clone();
+    let first = service.handle("shop").await.unwrap();
+    let (id, token) = (first.id(), service.token(&first.id()).await.unwrap());
+
+    let other = shop.home.open().await;
+    other.rename_account("shop", "former").await.unwrap();
+    shop.service.become_seller("2002");
+    log_in(&other, "lazada", as_name("shop")).await.unwrap();
+    shop.home.clock.advance_secs(61);
+    let second = service.handle("shop").await.unwrap();
+    assert_ne!(second.id(), id);
+    assert_ne!(service.token(&second.id()).await.unwrap().expose(), token.expose());
+    assert_eq!(service.handle("former").await.unwrap().id(), id);
+    assert_eq!(service.token(&id).await.unwrap().expose(), token.expose());
+
+    // One that was removed is known no more, by name or by id.
+    other.remove_account("former").await.unwrap();
+    assert!(service.token(&id).await.is_ok(), "a minute is not over");
+    shop.home.clock.advance_secs(61);
+    for error in [service.token(&id).await.unwrap_err(), service.handle("former").await.unwrap_err()] {
+        assert_eq!(error.kind(), ErrorKind::Usage, "{error}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shop_that_another_program_replaced_is_the_new_one_within_a_minute() {
+    let shop = shop(Policy::Lives).await;
+    let service = shop.vault.clone();
+    let id = service.handle("shop").await.unwrap().id();
+    let former = service.token(&id).await.unwrap();
+    let other = shop.home.open().await;
+    shop.service.become_seller("2002");
+    let options = LoginOptions { replace_shop: true, ..as_name("shop") };
+    log_in(&other, "lazada", options).await.unwrap();
+    shop.home.clock.advance_secs(61);
+    let now = service.token(&id).await.unwrap();
+    assert_ne!(now.expose(), former.expose());
+    assert_eq!(now.expose(), shop.service.access());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tokens_that_another_program_fetched_are_used_before_the_former_is_refused() {
+    let shop = shop(Policy::Dies).await;
+    let id = shop.vault.handle("shop").await.unwrap().id();
+    shop.vault.token(&id).await.unwrap();
+    let other = shop.home.open().await;
+    other.refresh("shop").await.unwrap();
+    shop.home.clock.advance_secs(61);
+    assert_eq!(shop.vault.token(&id).await.unwrap().expose(), shop.service.access());
+    assert_eq!(shop.service.refreshes(), 1);
+}
