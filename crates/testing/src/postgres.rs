@@ -283,6 +283,16 @@ impl Server {
         self.named(&name)
     }
 
+    /// Makes a database that holds what another one holds, to which nobody is connected.
+    ///
+    /// # Panics
+    /// When it cannot be made.
+    pub fn copy(&self, from: &str) -> Database {
+        let name = format!("test_{}", self.databases.fetch_add(1, Ordering::Relaxed));
+        self.sql("postgres", &format!("CREATE DATABASE {name} TEMPLATE {from}"));
+        self.named(&name)
+    }
+
     /// Returns the addresses of a database that may be there or not.
     pub fn named(&self, name: &str) -> Database {
         let socket = self.directory.path().display();

@@ -28,6 +28,17 @@ impl Location {
         }
     }
 
+    /// Returns where the master key lives of a vault that takes it from a file.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Usage`](sesame_core::ErrorKind::Usage) for a database without a directory of this
+    /// machine; see [`Location::at_home`].
+    pub fn key_file(&self) -> Result<PathBuf> {
+        let mut name = self.base()?.into_os_string();
+        name.push(".key");
+        Ok(PathBuf::from(name))
+    }
+
     /// Returns what the names of key file and journal begin with.
     pub(crate) fn base(&self) -> Result<PathBuf> {
         match self {

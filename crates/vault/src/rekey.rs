@@ -92,6 +92,10 @@ impl Vault {
                 break;
             }
         }
+        // What the former key opens is to be nowhere any more.
+        if let Err(error) = inner.store.forget_remains().await {
+            tracing::warn!("remains of former values stay in the vault for now: {error}");
+        }
         Ok(Rekeyed {
             key_id: hex::encode(incoming.id),
             key: incoming.kind,
@@ -100,6 +104,29 @@ impl Vault {
             resealed: tally.resealed,
             unreadable: inner.name_sealed(&tally.unreadable).await?,
         })
+    }
+}
+
+impl Vault {
+    /// Gives up a rekey that was cut off, so that the next one begins anew: its new key is lost, or cannot
+    /// go where it was to go. The key of now stays. False when there is no such rekey.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Usage`](sesame_core::ErrorKind::Usage) when the new key is in the key file already: then
+    /// the rekey has to be finished; [`ErrorKind::Local`](sesame_core::ErrorKind::Local) when the store fails.
+    pub async fn give_up_rekey(&self) -> Result<bool> {
+        let inner = &self.0;
+        let rows = inner.store.keys().await?;
+        inner.learn(&rows).await?;
+        let Some(row) = rows.iter().find(|row| row.state == KeyState::Incoming) else { return Ok(false) };
+        if inner.is_in_key_file(row).await {
+            return Err(Error::usage("the rekey that was cut off has its new key in the key file already")
+                .hint("Finish it: run `sesame vault rekey` without --to. Then rekey again. Nothing was changed."));
+        }
+        let given_up = inner.store.retire_key(&row.key_id).await?;
+        // From here on the active key seals again.
+        inner.learn(&inner.store.keys().await?).await?;
+        Ok(given_up)
     }
 }
 
@@ -139,6 +166,10 @@ impl Inner {
         let (kind, key, params) = new_key(to, clock).await?;
         let mut id = KeyId::default();
         clock.random(&mut id);
+        // A keyring that does not take the key is found out while nothing has changed.
+        if kind == KeyKind::Keyring {
+            hand_over(kind, id, &key, &self.keys.source(), clock).await?;
+        }
         let wrapped = self.sealer.seal(wrapped_slot(&id), key.bytes());
         let mut ring = (*self.sealer.ring()).clone();
         ring.add(id, &key);
@@ -193,7 +224,14 @@ impl Inner {
         Err(Error::usage(format!(
             "a rekey of this vault was cut off, and its new key is another one (it goes to the {kind})"
         ))
-        .hint("Finish that one first: run `sesame vault rekey` without --to and without a new key; then rekey again. Nothing was changed."))
+        .hint("Finish that one first: run `sesame vault rekey` without --to and without a new key. If that key is lost, `sesame vault rekey --anew` gives it up. Nothing was changed."))
+    }
+
+    /// Tells whether a key is in the key file already, where it may have replaced the active one.
+    async fn is_in_key_file(&self, row: &KeyRow) -> bool {
+        let source = KeySource { choice: KeyChoice::File, ..self.keys.source() };
+        let only = KeyRow { state: KeyState::Active, ..row.clone() };
+        row.kind == KeyKind::File.as_str() && reopen(&[only], &source, &Ring::default()).await.is_ok()
     }
 
     /// A new key that is the former one would look like a rekey and be none.
@@ -319,23 +357,23 @@ impl Inner {
         self.store.note(&Notes { audit: vec![line], ..Notes::default() }).await
     }
 
-    /// Another process finished this rekey and began one more: what we put into the key file may have
-    /// replaced its key.
+    /// Another process finished this rekey and began one more, or gave this one up: what we put into the
+    /// key file may have replaced its key.
     async fn give_way(&self, rows: &[KeyRow]) -> Error {
-        let newest = rows
-            .iter()
-            .find(|row| row.state == KeyState::Incoming)
-            .or_else(|| rows.iter().find(|row| row.state == KeyState::Active));
+        let in_file = |state| {
+            let mut rows = rows.iter();
+            rows.find(|row| row.state == state && row.kind == KeyKind::File.as_str())
+        };
+        let newest = in_file(KeyState::Incoming).or_else(|| in_file(KeyState::Active));
         let place = async {
             self.learn(rows).await?;
             let Some(row) = newest else { return Ok(()) };
             let id = KeyId::try_from(row.key_id.as_slice()).unwrap_or_default();
-            let ring = self.sealer.ring();
-            match (KeyKind::parse(&row.kind), ring.key(id)) {
-                (Some(kind), Some(key)) => {
-                    hand_over(kind, id, key, &self.keys.source(), self.clock.as_ref()).await
+            match self.sealer.ring().key(id) {
+                Some(key) => {
+                    hand_over(KeyKind::File, id, key, &self.keys.source(), self.clock.as_ref()).await
                 }
-                _ => Ok(()),
+                None => Ok(()),
             }
         };
         match place.await {

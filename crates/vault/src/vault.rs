@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     fmt, fs,
-    path::{Path, PathBuf},
+    path::Path,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
         atomic::{AtomicU64, Ordering},
@@ -119,7 +119,7 @@ impl Vault {
     pub async fn open(options: VaultOptions) -> Result<Self> {
         let store: Arc<dyn TokenStore> = match &options.location {
             Location::Sqlite(path) => {
-                refuse_emptied(path, options.clock.as_ref()).await?;
+                refuse_emptied(path, &options.location.key_file()?, options.clock.as_ref()).await?;
                 Arc::new(SqliteStore::open(path).await?)
             }
             Location::Postgres(database) => {
@@ -137,7 +137,7 @@ impl Vault {
     /// As [`Vault::open`].
     pub async fn open_with(options: VaultOptions, store: Arc<dyn TokenStore>) -> Result<Self> {
         let base = options.location.base()?;
-        let key_source = KeySource { choice: options.key, key_file: key_file(&base) };
+        let key_source = KeySource { choice: options.key, key_file: options.location.key_file()? };
         let unlocked = match unlock(store.as_ref(), &key_source, &options.clock).await {
             Err(error) if matches!(options.location, Location::Postgres(_)) => {
                 return Err(explain_shared_key(error, store.as_ref(), &key_source.key_file).await);
@@ -371,18 +371,11 @@ impl fmt::Debug for Vault {
     }
 }
 
-/// Where the key of a vault lives that takes it from a file.
-fn key_file(vault: &Path) -> PathBuf {
-    let mut name = vault.as_os_str().to_owned();
-    name.push(".key");
-    PathBuf::from(name)
-}
-
 /// Refuses a file without content that has a key already: it was a vault, and is none any more. To
 /// take it for a new one would hide the loss.
-async fn refuse_emptied(path: &Path, clock: &dyn Clock) -> Result<()> {
+async fn refuse_emptied(path: &Path, key_file: &Path, clock: &dyn Clock) -> Result<()> {
     let is_empty = || fs::metadata(path).is_ok_and(|about| about.is_file() && about.len() == 0);
-    if !is_empty() || !key_file(path).exists() {
+    if !is_empty() || !key_file.exists() {
         return Ok(());
     }
     // Where only the vault was moved away, another process may be making a new one right now.

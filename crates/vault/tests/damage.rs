@@ -5,12 +5,16 @@
 
 mod support;
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::Path,
+    sync::{Arc, atomic::Ordering},
+};
 
 use sesame_core::ErrorKind;
 use sesame_vault::{AccountState, Vault};
 use sqlx::{Connection as _, SqliteConnection};
-use support::{FakeTransport, Home, IopService, Policy, app, as_name, log_in};
+use support::{FakeTransport, FlakyStore, Home, IopService, Policy, app, as_name, log_in};
 
 /// A closed vault of two shops, all of it in the one file.
 async fn two_shops() -> (Home, IopService) {
@@ -199,4 +203,23 @@ async fn another_writer_that_stays_is_named_and_nothing_is_spent() {
     sqlx::raw_sql("ROLLBACK").execute(&mut other).await.unwrap();
     assert_eq!(vault.refresh("two").await.unwrap().state, AccountState::Healthy);
     assert_eq!(service.refreshes(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tokens_that_wait_in_the_journal_outlive_a_file_put_back_from_a_backup() {
+    let (home, service) = two_shops().await;
+    let backup = fs::read(home.path()).unwrap();
+    let vault = home.open().await;
+    vault.refresh("two").await.unwrap();
+    vault.close().await;
+    let store = FlakyStore::over(home.store().await);
+    store.fail_replace.store(usize::MAX, Ordering::SeqCst);
+    let vault = Vault::open_with(home.options(), Arc::new(store)).await.unwrap();
+    vault.refresh("two").await.unwrap();
+    vault.close().await;
+    fs::write(home.path(), backup).unwrap();
+
+    let vault = home.open().await;
+    assert_eq!(token(&vault, "two").await.unwrap(), service.access());
+    assert_eq!(fs::read_dir(home.journal()).unwrap().count(), 0);
 }

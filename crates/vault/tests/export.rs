@@ -4,10 +4,7 @@
 mod support;
 
 use sesame_core::{AccessToken, AppSecret, ErrorKind, RefreshToken};
-use sesame_vault::{
-    ImportedTokens, LoginOptions, NewApp, Vault,
-    store::{FullRow, SqliteStore, TokenStore as _},
-};
+use sesame_vault::{ImportedTokens, LoginOptions, NewApp, Vault, store::FullRow};
 use support::{FakeTransport, Home, IopService, Policy, SECRET, app, as_name, contains, log_in};
 
 const PASSPHRASE: &str = "planted passphrase of the tests";
@@ -44,7 +41,7 @@ async fn filled(home: &mut Home) -> Vault {
         ..ImportedTokens::default()
     };
     vault.import_tokens("lazada", tokens).await.unwrap();
-    let store = SqliteStore::open(&home.path()).await.unwrap();
+    let store = home.store().await;
     let row = store.account("two").await.unwrap().unwrap();
     store.set_tags(row.account.id, &["a".to_owned(), "b".to_owned()]).await.unwrap();
     store
@@ -62,7 +59,7 @@ async fn filled(home: &mut Home) -> Vault {
 }
 
 async fn rows(home: &Home) -> Vec<FullRow> {
-    let store = SqliteStore::open(&home.path()).await.unwrap();
+    let store = home.store().await;
     let mut rows = store.accounts().await.unwrap();
     store.close().await;
     // What is sealed anew, planned anew, or not taken along.
@@ -162,7 +159,7 @@ async fn wrong_passphrases_damage_and_newer_forms_are_told_apart() {
     assert_eq!(error.kind(), ErrorKind::Usage);
     assert!(error.message().contains("not the passphrase"), "{error}");
     let error = vault.export(&words("short"), false, &mut Vec::new()).await.unwrap_err();
-    assert!(error.message().contains("shorter than 8"), "{error}");
+    assert!(error.message().contains("fewer than 8"), "{error}");
 
     let text = |from: &str, to: &str| {
         let at = file.windows(from.len()).position(|window| window == from.as_bytes()).unwrap();

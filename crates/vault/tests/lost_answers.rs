@@ -206,26 +206,6 @@ async fn a_store_that_does_not_answer_is_not_waited_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn tokens_that_wait_outlive_a_store_put_back_from_a_backup() {
-    let shop = shop(Policy::Dies).await;
-    shop.vault.clone().close().await;
-    let file = shop.home.path();
-    let backup = std::fs::read(&file).unwrap();
-    let vault = shop.home.open().await;
-    vault.refresh("shop").await.unwrap();
-    vault.close().await;
-    journal_an_answer(&shop).await;
-    std::fs::write(&file, backup).unwrap();
-
-    let vault = shop.home.open().await;
-    let handle = vault.handle("shop").await.unwrap();
-    assert_eq!(vault.token_of(&handle).await.unwrap().access.expose(), shop.service.access());
-    assert_eq!(entry(&shop), None);
-    vault.refresh("shop").await.unwrap();
-    assert_eq!(shop.service.refreshes(), 3, "no dead token was spent");
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn tokens_that_wait_for_an_account_of_another_store_stay() {
     let shop = shop(Policy::Dies).await;
     let waiting = journal_an_answer(&shop).await;

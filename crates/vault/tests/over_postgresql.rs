@@ -1,10 +1,14 @@
-//! The vault's tests of logins, refreshes and lost answers, over PostgreSQL. Where their homes keep the
+//! The vault's tests of logins, refreshes, lost answers, rekeys and exports, over PostgreSQL. Where their homes keep the
 //! vault is decided in `support`, by the name of this binary.
 #![expect(clippy::duplicate_mod, reason = "each of them brings the doubles it needs")]
 
+#[path = "export.rs"]
+mod export;
 #[path = "login.rs"]
 mod login;
 #[path = "lost_answers.rs"]
 mod lost_answers;
 #[path = "refresh.rs"]
 mod refresh;
+#[path = "rekey.rs"]
+mod rekey;

@@ -11,7 +11,7 @@ use std::sync::{
 use sesame_core::{AccessToken, AppSecret, ErrorKind, RefreshToken};
 use sesame_vault::{
     ImportedTokens, KeyChoice, KeyKind, Vault, VaultOptions,
-    store::{KeyState, SealedPlace, SqliteStore, TokenStore as _},
+    store::{KeyState, SealedPlace, TokenStore},
 };
 use support::{Breakdown, FakeTransport, FlakyStore, Home, IopService, Policy, app, as_name, log_in};
 
@@ -59,18 +59,8 @@ async fn assert_whole(vault: &Vault, when: &str) {
     assert_eq!((report.apps, report.accounts, report.values), (1, 3, 7), "{when}");
 }
 
-fn copy(from: &Home, to: &Home) {
-    let directory = to.path().parent().unwrap().to_owned();
-    std::fs::create_dir_all(&directory).unwrap();
-    for file in std::fs::read_dir(from.path().parent().unwrap()).unwrap().map(Result::unwrap) {
-        if file.path().is_file() {
-            std::fs::copy(file.path(), directory.join(file.file_name())).unwrap();
-        }
-    }
-}
-
 /// Which keys seal something.
-async fn sealing_keys(store: &SqliteStore) -> Vec<KeyState> {
+async fn sealing_keys(store: &dyn TokenStore) -> Vec<KeyState> {
     let mut states = Vec::new();
     for row in store.keys().await.unwrap() {
         for place in SealedPlace::ALL {
@@ -93,6 +83,10 @@ async fn cut_off_at_any_call_everything_stays_readable_and_the_next_rekey_finish
         let mut resumed = 0;
         let mut calls = 0;
         let filled = Home::new(FakeTransport::json("{}"));
+        // The steps are the same over any store; there each of them takes a database of its own.
+        if filled.is_in_postgresql() && !both {
+            continue;
+        }
         let vault = Vault::open(with(&filled, &from)).await.unwrap();
         fill(&vault).await;
         vault.close().await;
@@ -101,16 +95,14 @@ async fn cut_off_at_any_call_everything_stays_readable_and_the_next_rekey_finish
             for n in 0.. {
                 let when = format!("{from:?} to {to:?}, call {n}, after {after}");
                 // Randomness goes on where it was, as it would: no id comes twice.
-                let mut home = Home::new(FakeTransport::json("{}"));
-                home.clock = filled.clock.clone();
-                copy(&filled, &home);
-                let store = FlakyStore::new(SqliteStore::open(&home.path()).await.unwrap());
+                let home = filled.twin();
+                let store = FlakyStore::over(home.store().await);
                 let breakdown = store.breakdown.clone();
                 let vault = Vault::open_with(with(&home, &from), Arc::new(store)).await.unwrap();
                 *breakdown.lock().unwrap() = Some(Breakdown { calls: n, after });
                 let done = vault.rekey(to.clone(), &nothing).await;
                 drop(vault);
-                let store = SqliteStore::open(&home.path()).await.unwrap();
+                let store = home.store().await;
                 let keys = store.keys().await.unwrap();
                 let stands = keys.iter().any(|row| row.state == KeyState::Incoming);
                 let is_over = keys.len() == 2 && !stands;
@@ -138,7 +130,7 @@ async fn cut_off_at_any_call_everything_stays_readable_and_the_next_rekey_finish
                 assert_whole(&vault, &when).await;
                 vault.close().await;
                 // Cut off after the end, the last sweep is left to the next rekey.
-                let states = sealing_keys(&store).await;
+                let states = sealing_keys(store.as_ref()).await;
                 assert!(states == [KeyState::Active] || is_over, "{when}: sealed with {states:?}");
             }
         }
@@ -151,7 +143,7 @@ async fn a_former_key_is_told_from_a_wrong_one_and_opens_only_copies_from_before
     let home = Home::new(FakeTransport::json("{}"));
     let vault = home.open().await;
     fill(&vault).await;
-    let key_file = home.path().with_file_name("vault.db.key");
+    let key_file = home.key_file();
     let former = std::fs::read(&key_file).unwrap();
     let heard = AtomicU64::new(0);
     let rekeyed = vault.rekey(KeyChoice::Auto, &|count| heard.store(count, Ordering::SeqCst)).await.unwrap();
@@ -187,7 +179,7 @@ async fn a_former_key_is_told_from_a_wrong_one_and_opens_only_copies_from_before
         error.message().contains("rekeyed since") && error.hint_text().unwrap().contains("SESAME_PASSPHRASE"),
         "{error}"
     );
-    let error = Vault::open(with(&home, &passphrase("wrong"))).await.unwrap_err();
+    let error = Vault::open(with(&home, &passphrase("wrong words"))).await.unwrap_err();
     assert!(error.message().contains("passphrase is not"), "{error}");
     let vault = Vault::open(with(&home, &passphrase("correct horse"))).await.unwrap();
     let error = vault.rekey(KeyChoice::Auto, &nothing).await.unwrap_err();
@@ -260,24 +252,23 @@ async fn a_process_with_the_former_passphrase_says_that_it_has_to_be_restarted()
 
 #[tokio::test]
 async fn damaged_values_are_named_and_keep_their_key() {
-    use sqlx::Connection as _;
-
     let home = Home::new(FakeTransport::json("{}"));
     let vault = home.open().await;
     fill(&vault).await;
-    let mut connection =
-        sqlx::SqliteConnection::connect(&format!("sqlite:{}", home.path().display())).await.unwrap();
     // One byte in the middle of one secret.
-    sqlx::raw_sql(
-        "UPDATE authorisation SET refresh = CAST(substr(refresh, 1, 30) || x'00' || substr(refresh, 32) AS BLOB) \
+    let secret = if home.is_in_postgresql() {
+        "overlay(refresh PLACING decode('00', 'hex') FROM 31)"
+    } else {
+        "CAST(substr(refresh, 1, 30) || x'00' || substr(refresh, 32) AS BLOB)"
+    };
+    home.sql(&format!(
+        "UPDATE authorisation SET refresh = {secret} \
          WHERE authorisation_id = (SELECT authorisation_id FROM account WHERE name = 'two'); \
          UPDATE authorisation SET identity = 'x' WHERE authorisation_id = \
          (SELECT authorisation_id FROM account WHERE name = 'three'); \
-         UPDATE app SET platform = 'nowhere'",
-    )
-    .execute(&mut connection)
-    .await
-    .unwrap();
+         UPDATE app SET platform = 'nowhere'"
+    ))
+    .await;
     let vault_again = home.open().await;
     let report = vault_again.check().await.unwrap();
     let mut found: Vec<_> = report
@@ -294,7 +285,7 @@ async fn damaged_values_are_named_and_keep_their_key() {
             ("app", "lazada", Some("platform")),
         ]
     );
-    sqlx::raw_sql("UPDATE app SET platform = 'lazada'").execute(&mut connection).await.unwrap();
+    home.sql("UPDATE app SET platform = 'lazada'").await;
     let rekeyed = vault.rekey(KeyChoice::Auto, &nothing).await.unwrap();
     assert_eq!(rekeyed.resealed, 6);
     assert_eq!(rekeyed.unreadable.len(), 1);
@@ -302,4 +293,112 @@ async fn damaged_values_are_named_and_keep_their_key() {
     let report = home.open().await.check().await.unwrap();
     assert_eq!(report.findings.len(), 2, "{report:?}");
     assert!(report.notes[0].contains("former key"), "{report:?}");
+}
+
+/// Leaves a rekey cut off after so many calls of the store.
+async fn cut_off(home: &Home, from: &KeyChoice, to: KeyChoice, calls: usize) {
+    let store = FlakyStore::over(home.store().await);
+    let breakdown = store.breakdown.clone();
+    let vault = Vault::open_with(with(home, from), Arc::new(store)).await.unwrap();
+    *breakdown.lock().unwrap() = Some(Breakdown { calls, after: false });
+    vault.rekey(to, &nothing).await.unwrap_err();
+}
+
+#[tokio::test]
+async fn a_rekey_whose_new_passphrase_is_lost_is_given_up() {
+    let home = Home::new(FakeTransport::json("{}"));
+    let vault = home.open().await;
+    fill(&vault).await;
+    vault.close().await;
+    // Some values are sealed with the new key already.
+    cut_off(&home, &KeyChoice::File, passphrase("a typing eror"), 8).await;
+    let store = home.store().await;
+    assert!(sealing_keys(store.as_ref()).await.contains(&KeyState::Incoming));
+    let vault = home.open().await;
+    let error = vault.rekey(passphrase("a typing error"), &nothing).await.unwrap_err();
+    assert!(error.hint_text().unwrap().contains("--anew"), "{error:?}");
+
+    assert!(vault.give_up_rekey().await.unwrap());
+    assert!(!vault.give_up_rekey().await.unwrap(), "there is none any more");
+    assert_whole(&vault, "given up").await;
+    let other = home.open().await;
+    let done = other.rekey(passphrase("a typing error"), &nothing).await.unwrap();
+    assert_eq!((done.resumed, done.resealed), (false, 7));
+    assert_eq!(sealing_keys(store.as_ref()).await, [KeyState::Active]);
+    assert_whole(&Vault::open(with(&home, &passphrase("a typing error"))).await.unwrap(), "after").await;
+    let lost = Vault::open(with(&home, &passphrase("a typing eror"))).await.unwrap_err();
+    assert_eq!(lost.kind(), ErrorKind::Local, "{lost}");
+}
+
+#[tokio::test]
+async fn a_rekey_whose_new_key_is_in_the_key_file_is_not_given_up() {
+    let filled = Home::new(FakeTransport::json("{}"));
+    let vault = filled.open().await;
+    fill(&vault).await;
+    vault.close().await;
+    let before = std::fs::read(filled.key_file()).unwrap();
+    for calls in 0..60 {
+        let home = filled.twin();
+        cut_off(&home, &KeyChoice::File, KeyChoice::File, calls).await;
+        if std::fs::read(home.key_file()).unwrap() == before {
+            continue;
+        }
+        let vault = home.open().await;
+        assert_eq!(vault.give_up_rekey().await.unwrap_err().kind(), ErrorKind::Usage);
+        vault.rekey(KeyChoice::Auto, &nothing).await.unwrap();
+        assert_whole(&home.open().await, "finished").await;
+        return;
+    }
+    panic!("the new key never came into the file");
+}
+
+/// What another process seals while a rekey is under way is sealed with the key that comes.
+#[tokio::test]
+async fn nobody_goes_on_sealing_with_the_former_key() {
+    let mut home = Home::new(FakeTransport::json("{}"));
+    let service = IopService::new(Policy::Lives, &home.clock);
+    home.transport = service.transport();
+    let vault = home.open().await;
+    app(&vault, "lazada").await;
+    log_in(&vault, "lazada", as_name("one")).await.unwrap();
+    service.become_seller("2002");
+    log_in(&vault, "lazada", as_name("two")).await.unwrap();
+    vault.close().await;
+    for calls in 8..60 {
+        let home = home.twin();
+        let keeper = home.open().await;
+        cut_off(&home, &KeyChoice::File, passphrase("the new words"), calls).await;
+        // All values are sealed anew, and the new key is not the active one yet.
+        let store = home.store().await;
+        if sealing_keys(store.as_ref()).await == [KeyState::Incoming] {
+            keeper.refresh("two").await.unwrap();
+            assert_eq!(sealing_keys(store.as_ref()).await, [KeyState::Incoming]);
+            return;
+        }
+    }
+    panic!("the rekey never came so far");
+}
+
+#[tokio::test]
+async fn a_keyring_that_takes_no_key_is_found_out_before_anything_changes() {
+    let home = Home::new(FakeTransport::json("{}"));
+    let vault = home.open().await;
+    fill(&vault).await;
+    // No build of the tests has a keyring to write to.
+    let error = vault.rekey(KeyChoice::Keyring, &nothing).await.unwrap_err();
+    assert!(error.message().contains("keyring"), "{error}");
+    assert_eq!(home.store().await.keys().await.unwrap().len(), 1);
+    vault.rekey(KeyChoice::File, &nothing).await.unwrap();
+    assert_whole(&vault, "rekeyed").await;
+}
+
+#[tokio::test]
+async fn a_new_passphrase_is_no_short_one() {
+    let home = Home::new(FakeTransport::json("{}"));
+    let vault = home.open().await;
+    let error = vault.rekey(passphrase("seven c"), &nothing).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Usage, "{error}");
+    let new = Home::new(FakeTransport::json("{}"));
+    let error = Vault::open(with(&new, &passphrase("seven c"))).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Usage, "{error}");
 }

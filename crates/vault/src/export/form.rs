@@ -16,7 +16,7 @@ use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 use crate::{
-    seal::{CHECK, KeyId, Sealer, Slot, Stretching, check_slot},
+    seal::{CHECK, KeyId, Sealer, Slot, Stretching, check_slot, long_enough},
     vault::Inner,
 };
 
@@ -30,8 +30,6 @@ const PIECE: usize = 64 << 10;
 const LONGEST_PIECE: u32 = 2 << 20;
 /// The longest header.
 const LONGEST_HEADER: usize = 16 << 10;
-/// The shortest passphrase: the file may be copied, and tried at leisure.
-const SHORTEST: usize = 8;
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Header {
@@ -80,12 +78,7 @@ impl<'a> Writer<'a> {
         passphrase: &AppSecret,
         out: &'a mut (dyn Write + Send),
     ) -> Result<Self> {
-        if passphrase.expose().chars().count() < SHORTEST {
-            return Err(Error::usage(format!(
-                "the passphrase of the export is shorter than {SHORTEST} characters"
-            ))
-            .hint("Several words are easy to keep: whoever has the file can try passphrases at leisure."));
-        }
+        long_enough(passphrase)?;
         let stretching = Stretching::of_a_file(inner.clock.as_ref());
         let key = stretching
             .stretch(passphrase)

@@ -20,7 +20,7 @@ use sesame_core::{Clock, Error, Result};
 use zeroize::Zeroizing;
 
 pub use master::{KeyChoice, KeyKind, MasterKey};
-pub(crate) use passphrase::Stretching;
+pub(crate) use passphrase::{Stretching, long_enough};
 pub(crate) use unlock::{CHECK, KeySource, check_slot, hand_over, new_key, reopen, unlock, wrapped_slot};
 
 /// The first byte of every sealed value.

@@ -6,6 +6,9 @@ use zeroize::Zeroizing;
 
 use super::MasterKey;
 
+/// The fewest characters of a new passphrase.
+const SHORTEST: usize = 8;
+
 /// How a passphrase is stretched; stored, so that it can be raised later.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Stretching {
@@ -59,6 +62,18 @@ impl Stretching {
         };
         tokio::task::spawn_blocking(work).await.ok().flatten()
     }
+}
+
+/// Refuses a new passphrase that is soon guessed, for a vault or for an export.
+///
+/// # Errors
+/// [`ErrorKind::Usage`](sesame_core::ErrorKind::Usage) below 8 characters.
+pub(crate) fn long_enough(passphrase: &AppSecret) -> Result<()> {
+    if passphrase.expose().chars().count() >= SHORTEST {
+        return Ok(());
+    }
+    Err(Error::usage(format!("the passphrase has fewer than {SHORTEST} characters"))
+        .hint("Choose a longer one: whoever has the file can try passphrases for as long as they like."))
 }
 
 /// Makes the key of a vault from its passphrase and its stored settings.

@@ -11,7 +11,7 @@ use sesame_core::{AppSecret, Clock, Error, Result};
 
 use super::{
     KeyChoice, KeyId, KeyKind, MasterKey, Ring, Sealer, Slot, Stretching, key_file, keyring,
-    passphrase::stretch,
+    passphrase::{long_enough, stretch},
 };
 use crate::{
     store::{KeyRow, KeyState, TokenStore},
@@ -84,6 +84,11 @@ pub(crate) async fn reopen(rows: &[KeyRow], source: &KeySource, known: &Ring) ->
         }
     }
     ring.seal_with(active_id);
+    // While a rekey is under way, both keys lead to what is sealed now, and afterwards only the new one
+    // will be a secret.
+    if let Some(incoming) = rows.iter().find(|row| row.state == KeyState::Incoming) {
+        ring.seal_with(id_of(incoming)?);
+    }
     Ok(Unlocked { ring, kind, notices })
 }
 
@@ -180,8 +185,12 @@ fn named(kind: KeyKind, source: &KeySource) -> String {
 }
 
 fn wrong_key(kind: KeyKind, source: &KeySource) -> Error {
-    Error::local(format!("{} is not the master key of this vault", named(kind, source)))
-        .hint("Use the key the vault was made with. Nothing was changed or overwritten.")
+    let what = format!("{} is not the master key of this vault", named(kind, source));
+    let error = match kind {
+        KeyKind::Passphrase | KeyKind::Environment => Error::usage(what),
+        KeyKind::File | KeyKind::Keyring => Error::local(what),
+    };
+    error.hint("Use the key that the vault was made with, or the one of its last rekey. Nothing was changed or overwritten.")
 }
 
 /// The source's key belongs to a row from which no other key opens the active one.
@@ -233,6 +242,7 @@ pub(crate) async fn new_key(choice: &KeyChoice, clock: &dyn Clock) -> Result<(Ke
         KeyChoice::Keyring => (KeyKind::Keyring, MasterKey::generate(clock), String::new()),
         KeyChoice::Auto | KeyChoice::File => (KeyKind::File, MasterKey::generate(clock), String::new()),
         KeyChoice::Passphrase(text) => {
+            long_enough(text)?;
             let params = serde_json::to_string(&Stretching::of_a_vault(clock)).unwrap_or_default();
             (KeyKind::Passphrase, stretch(text, &params).await?, params)
         }

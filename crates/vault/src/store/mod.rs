@@ -44,6 +44,10 @@ pub trait TokenStore: Send + Sync {
     /// Makes the incoming key the active one, without its wrapped form, and retires the former one;
     /// false when that is not the incoming key any more.
     fn activate_key<'a>(&'a self, key_id: &'a [u8]) -> BoxFuture<'a, Result<bool>>;
+    /// Retires the incoming key; false when that is not the incoming key any more.
+    fn retire_key<'a>(&'a self, key_id: &'a [u8]) -> BoxFuture<'a, Result<bool>>;
+    /// Removes what is left of values that were overwritten, as far as the store can.
+    fn forget_remains(&self) -> BoxFuture<'_, Result<()>>;
     /// Returns sealed values of one column whose head names this key, in the order of their rows'
     /// ids, those after `after`, at most `limit` of them.
     fn sealed_with<'a>(

@@ -58,6 +58,20 @@ pub async fn keys_change_places(place: &dyn Place) {
     assert_eq!(states, [(3, KeyState::Active), (2, KeyState::Retired), (1, KeyState::Retired)]);
     store.wrap_key(&[1; 8], None).await.unwrap();
     assert_eq!(store.keys().await.unwrap()[2].wrapped, None);
+
+    // One that was given up keeps its wrapped form: what it has sealed still opens.
+    store.add_key(KeyRow { wrapped: Some(vec![7]), ..key(4, KeyState::Incoming) }).await.unwrap();
+    for (mark, was) in [(3, false), (9, false), (4, true), (4, false)] {
+        assert_eq!(store.retire_key(&[mark; 8]).await.unwrap(), was, "{mark}");
+    }
+    assert!(!store.activate_key(&[4; 8]).await.unwrap());
+    let keys = store.keys().await.unwrap();
+    assert_eq!((keys[0].key_id[0], keys[0].state), (3, KeyState::Active));
+    let given_up = keys.iter().find(|row| row.key_id == [4; 8]).unwrap();
+    assert_eq!(*given_up, KeyRow { wrapped: Some(vec![7]), ..key(4, KeyState::Retired) });
+    store.add_key(key(5, KeyState::Incoming)).await.unwrap();
+    store.forget_remains().await.unwrap();
+    assert_eq!(store.keys().await.unwrap().len(), 5);
 }
 
 pub async fn values_are_sealed_anew_where_still_the_same(place: &dyn Place) {

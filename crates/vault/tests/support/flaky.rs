@@ -91,6 +91,12 @@ impl TokenStore for FlakyStore {
     fn activate_key<'a>(&'a self, key_id: &'a [u8]) -> BoxFuture<'a, Result<bool>> {
         self.key_call(self.inner.activate_key(key_id))
     }
+    fn retire_key<'a>(&'a self, key_id: &'a [u8]) -> BoxFuture<'a, Result<bool>> {
+        self.key_call(self.inner.retire_key(key_id))
+    }
+    fn forget_remains(&self) -> BoxFuture<'_, Result<()>> {
+        self.key_call(self.inner.forget_remains())
+    }
     fn sealed_with<'a>(
         &'a self,
         key_id: &'a [u8],

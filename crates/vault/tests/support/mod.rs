@@ -213,7 +213,7 @@ pub fn reply(status: u16, body: impl Into<String>) -> HttpResponse {
 /// A vault in a directory of its own.
 pub struct Home {
     pub directory: tempfile::TempDir,
-    database: Option<Database>,
+    database: Option<(String, Database)>,
     pub clock: FakeClock,
     pub transport: FakeTransport,
     pub catalog: Arc<Catalog>,
@@ -226,12 +226,56 @@ impl Home {
             // The binary `over_postgresql` runs the same tests over the other store.
             database: module_path!().starts_with("over_postgresql").then(|| {
                 let fresh = postgres::Server::shared().database();
-                Database::parse(&fresh.by_socket).unwrap()
+                (fresh.name.clone(), Database::parse(&fresh.by_socket).unwrap())
             }),
             clock: FakeClock::new(),
             transport,
             catalog: Arc::new(Catalog::builtin()),
         }
+    }
+
+    /// The same once more, with its clock, as it stands: a vault that nobody has open.
+    pub fn twin(&self) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let home = directory.path().join("home");
+        std::fs::create_dir(&home).unwrap();
+        for file in std::fs::read_dir(self.directory.path().join("home")).unwrap().map(Result::unwrap) {
+            if file.path().is_file() {
+                std::fs::copy(file.path(), home.join(file.file_name())).unwrap();
+            }
+        }
+        let database = self.database.as_ref().map(|(name, _)| {
+            let copy = postgres::Server::shared().copy(name);
+            (copy.name.clone(), Database::parse(&copy.by_socket).unwrap())
+        });
+        let (clock, transport) = (self.clock.clone(), self.transport.clone());
+        let twin = Self { directory, database, clock, transport, catalog: self.catalog.clone() };
+        // Named after the database.
+        let _ = std::fs::rename(home.join(self.key_file().file_name().unwrap()), twin.key_file());
+        twin
+    }
+
+    /// Runs statements on the vault's database, whose tables are in the schema named first.
+    pub async fn sql(&self, statements: &str) {
+        if let Some((name, _)) = &self.database {
+            postgres::Server::shared().sql(name, &format!("SET search_path = sesame; {statements}"));
+            return;
+        }
+        use sqlx::Connection as _;
+        let address = format!("sqlite:{}", self.path().display());
+        let mut connection = sqlx::SqliteConnection::connect(&address).await.unwrap();
+        let statements = sqlx::AssertSqlSafe(statements.to_owned());
+        sqlx::raw_sql(statements).execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+    }
+
+    /// Where its key file is.
+    pub fn key_file(&self) -> std::path::PathBuf {
+        self.options().location.key_file().unwrap()
+    }
+
+    pub fn is_in_postgresql(&self) -> bool {
+        self.database.is_some()
     }
 
     pub fn path(&self) -> std::path::PathBuf {
@@ -242,7 +286,7 @@ impl Home {
         VaultOptions {
             location: match &self.database {
                 None => Location::Sqlite(self.path()),
-                Some(database) => {
+                Some((_, database)) => {
                     Location::Postgres(Box::new(database.clone())).at_home(self.directory.path().join("home"))
                 }
             },
@@ -262,15 +306,13 @@ impl Home {
     pub async fn store(&self) -> Arc<dyn TokenStore> {
         match &self.database {
             None => Arc::new(SqliteStore::open(&self.path()).await.unwrap()),
-            Some(database) => Arc::new(PostgresStore::open(database).await.unwrap()),
+            Some((_, database)) => Arc::new(PostgresStore::open(database).await.unwrap()),
         }
     }
 
     /// Where its journal is, or will be.
     pub fn journal(&self) -> std::path::PathBuf {
-        let files = std::fs::read_dir(self.directory.path().join("home")).unwrap();
-        let mut paths = files.map(|entry| entry.unwrap().path());
-        paths.find(|path| path.extension().is_some_and(|end| end == "key")).unwrap().with_extension("journal")
+        self.key_file().with_extension("journal")
     }
 
     pub async fn open(&self) -> Vault {

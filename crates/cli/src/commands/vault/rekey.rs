@@ -30,6 +30,9 @@ pub(crate) struct Args {
     /// Where the new key goes.
     #[arg(long, value_name = "PLACE", value_enum)]
     to: Option<Place>,
+    /// Give up a rekey that was cut off, whose new key is lost, and begin anew.
+    #[arg(long)]
+    anew: bool,
 }
 
 /// Where a master key may live.
@@ -75,6 +78,9 @@ pub(crate) fn run(args: &Args, session: &Session) -> Outcome {
     };
     running::block_on(session, async {
         let vault = super::standing(session).await?;
+        if args.anew && vault.give_up_rekey().await? {
+            say("The rekey that had been cut off is given up.");
+        }
         let done = match rekey(vault, to.clone()).await {
             // The vault has a passphrase, and nobody gave the new one yet.
             Err(error)

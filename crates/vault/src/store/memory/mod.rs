@@ -62,6 +62,14 @@ impl TokenStore for MemoryStore {
         self.run(move |tables| tables.activate_key(key_id))
     }
 
+    fn retire_key<'a>(&'a self, key_id: &'a [u8]) -> BoxFuture<'a, Result<bool>> {
+        self.run(move |tables| tables.retire_key(key_id))
+    }
+
+    fn forget_remains(&self) -> BoxFuture<'_, Result<()>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
     fn sealed_with<'a>(
         &'a self,
         key_id: &'a [u8],

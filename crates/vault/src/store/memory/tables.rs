@@ -163,6 +163,12 @@ impl Tables {
         true
     }
 
+    pub(super) fn retire_key(&mut self, key_id: &[u8]) -> bool {
+        let mut keys = self.keys.iter_mut();
+        let incoming = keys.find(|key| key.key_id == key_id && key.state == KeyState::Incoming);
+        incoming.map(|key| key.state = KeyState::Retired).is_some()
+    }
+
     pub(super) fn sealed_with(
         &self,
         key_id: &[u8],

@@ -95,6 +95,28 @@ impl PostgresStore {
         Ok(incoming.is_some())
     }
 
+    pub(super) async fn retire_incoming(&self, key_id: &[u8]) -> Outcome<bool> {
+        let mut lent = self.take().await?;
+        let done = sqlx::query("UPDATE sesame.master_key SET state = $2 WHERE key_id = $1 AND state = $3")
+            .bind(key_id)
+            .bind(KeyState::Retired.code())
+            .bind(KeyState::Incoming.code())
+            .execute(&mut lent.connection)
+            .await?;
+        lent.give_back();
+        Ok(done.rows_affected() == 1)
+    }
+
+    /// The server keeps former rows until then.
+    pub(super) async fn vacuum(&self) -> Outcome<()> {
+        let mut lent = self.take().await?;
+        sqlx::raw_sql("VACUUM sesame.master_key, sesame.app, sesame.authorisation")
+            .execute(&mut lent.connection)
+            .await?;
+        lent.give_back();
+        Ok(())
+    }
+
     pub(super) async fn find_sealed(
         &self,
         key_id: &[u8],

@@ -174,6 +174,14 @@ impl TokenStore for PostgresStore {
         self.run(|| self.switch_key(key_id))
     }
 
+    fn retire_key<'a>(&'a self, key_id: &'a [u8]) -> BoxFuture<'a, Result<bool>> {
+        self.run(|| self.retire_incoming(key_id))
+    }
+
+    fn forget_remains(&self) -> BoxFuture<'_, Result<()>> {
+        self.run_for(WORKING_LONG, || self.vacuum())
+    }
+
     fn sealed_with<'a>(
         &'a self,
         key_id: &'a [u8],

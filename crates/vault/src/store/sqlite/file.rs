@@ -63,6 +63,8 @@ impl SqliteStore {
             .foreign_keys(true)
             .busy_timeout(Duration::from_secs(5))
             .synchronous(SqliteSynchronous::Full)
+            // A former ciphertext is not left in the free space of a page.
+            .pragma("secure_delete", "ON")
             .thread_name(|number| format!("sesame-vault-{number}"));
         let claims = SqlitePoolOptions::new()
             .max_connections(1)

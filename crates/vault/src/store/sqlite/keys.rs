@@ -78,6 +78,22 @@ impl SqliteStore {
         Ok(true)
     }
 
+    pub(super) async fn retire_incoming(&self, key_id: &[u8]) -> sqlx::Result<bool> {
+        let done = sqlx::query("UPDATE master_key SET state = ?2 WHERE key_id = ?1 AND state = ?3")
+            .bind(key_id)
+            .bind(KeyState::Retired.code())
+            .bind(KeyState::Incoming.code())
+            .execute(&self.pool)
+            .await?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    /// In the file itself `secure_delete` overwrites what is replaced; its log still has it.
+    pub(super) async fn empty_log(&self) -> sqlx::Result<()> {
+        sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&self.pool).await?;
+        Ok(())
+    }
+
     pub(super) async fn find_sealed(
         &self,
         key_id: &[u8],

@@ -53,6 +53,14 @@ impl TokenStore for SqliteStore {
         self.run(self.switch_key(key_id))
     }
 
+    fn retire_key<'a>(&'a self, key_id: &'a [u8]) -> BoxFuture<'a, Result<bool>> {
+        self.run(self.retire_incoming(key_id))
+    }
+
+    fn forget_remains(&self) -> BoxFuture<'_, Result<()>> {
+        self.run(self.empty_log())
+    }
+
     fn sealed_with<'a>(
         &'a self,
         key_id: &'a [u8],
