@@ -158,7 +158,7 @@ impl Printer {
         self.flush()
     }
 
-    /// Prints one thing: a JSON object, or the text for people.
+    /// Prints one thing: a JSON object, one line of CSV with its fields, or the text for people.
     ///
     /// # Errors
     /// When standard output cannot be written.
@@ -173,7 +173,8 @@ impl Printer {
                 let line = serde_json::to_string(record).unwrap_or_default();
                 writeln!(self.out, "{line}")?;
             }
-            Format::Table | Format::Csv => text(self)?,
+            Format::Csv => self.out.write_all(one_row(record).csv().as_bytes())?,
+            Format::Table => text(self)?,
         }
         self.flush()
     }
@@ -257,6 +258,20 @@ pub(crate) fn raw(bytes: &[u8]) -> Outcome {
     out.write_all(bytes)?;
     out.flush()?;
     Ok(())
+}
+
+/// Lays an object out as one row: its fields are the columns, what is no scalar is JSON.
+fn one_row<T: Serialize>(record: &T) -> Rows {
+    let value = serde_json::to_value(record).unwrap_or_default();
+    let fields = value.as_object().cloned().unwrap_or_default();
+    let mut rows = Rows::new::<&str>(&[]);
+    rows.columns = fields.keys().cloned().collect();
+    rows.push(fields.values().map(|value| match value {
+        serde_json::Value::String(text) => text.clone(),
+        serde_json::Value::Null => String::new(),
+        other => other.to_string(),
+    }));
+    rows
 }
 
 fn terminal_width() -> Option<u16> {

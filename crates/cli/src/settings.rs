@@ -340,9 +340,10 @@ fn parse_key(chosen: Option<Chosen<String>>) -> Outcome<Key> {
     }
 }
 
-/// Reads a time limit: 1 s to 1 h.
+/// Reads a time limit: 1 s to 1 h; a number alone is of seconds.
 pub(crate) fn parse_timeout(text: &str) -> Result<Duration, String> {
-    let limit = parse_duration(text)?;
+    let plain = text.trim().parse().map(Duration::from_secs);
+    let limit = plain.or_else(|_| parse_duration(text))?;
     if (1..=3_600).contains(&limit.as_secs()) {
         Ok(limit)
     } else {

@@ -35,14 +35,15 @@ pub(crate) fn ago(at: Timestamp, now: Timestamp) -> String {
     }
 }
 
-/// Reads `30d`, `12h`, `10m`, `45s`, or plain seconds.
+/// Reads `30d`, `12h`, `10m` or `45s`. A number alone is refused: whoever writes 30 means days here and
+/// seconds there.
 pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     let text = text.trim();
     let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
     let wrong = || format!("{text:?} is not a time span; write 30d, 12h, 10m or 45s");
     let number: u64 = text[..digits].parse().map_err(|_| wrong())?;
     let seconds = match &text[digits..] {
-        "" | "s" => 1,
+        "s" => 1,
         "m" | "min" => 60,
         "h" => 3_600,
         "d" => 86_400,
@@ -84,7 +85,8 @@ mod tests {
     #[test]
     fn spans_are_read_and_bounded() {
         assert_eq!(parse_duration("30d"), Ok(Duration::from_hours(720)));
-        assert_eq!(parse_duration("45"), Ok(Duration::from_secs(45)));
+        assert_eq!(parse_duration("45s"), Ok(Duration::from_secs(45)));
+        assert!(parse_duration("45").is_err());
         assert!(parse_duration("").is_err());
         assert!(parse_duration("d").is_err());
         assert!(parse_duration("5w").is_err());

@@ -54,6 +54,12 @@ impl AccountHandle {
         self.app.id
     }
 
+    /// Returns the id of what its platform authorised: the same for accounts that share their tokens,
+    /// as the shops of a cross-border seller do.
+    pub fn authorisation_id(&self) -> Id {
+        self.authorisation.id
+    }
+
     /// Returns the platform.
     pub fn platform(&self) -> &Platform {
         &self.app.platform

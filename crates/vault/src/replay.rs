@@ -13,6 +13,7 @@ use crate::{
     authorisation::Authorisation,
     journal::{Entry, read, remove},
     seal::key_of,
+    store::AuthorisationRow,
     vault::{Inner, Notice},
     warnings::News,
 };
@@ -100,7 +101,8 @@ impl Inner {
             let mut notes = entry.notes.clone();
             // Somebody else found the spent token refused, and people were told.
             if row.exhausted.is_some() && notes.events.is_empty() {
-                notes.events.extend(self.event_or_log(&row, News::Recovered).await);
+                let after = AuthorisationRow { tokens: entry.tokens.clone(), ..row.clone() };
+                notes.events.extend(self.event_or_log(&after, News::Recovered).await);
             }
             // A row of an earlier generation comes from a backup of the store: what it holds was spent.
             if self.store.replace_tokens(id, row.generation, &entry.tokens, entry.at, &notes).await? {

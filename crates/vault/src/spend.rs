@@ -119,7 +119,8 @@ impl Inner {
         let is_late = self.now() > begun.saturating_add(millis(self.lease()) / 4);
         let current = if is_late { self.row_of(authorisation).await.ok() } else { None };
         let current = current.as_ref().unwrap_or(row);
-        let notes = self.news_of_refresh(authorisation, current, action_of(offer)).await;
+        let after = AuthorisationRow { tokens: tokens.clone(), ..current.clone() };
+        let notes = self.news_of_refresh(authorisation, &after, action_of(offer)).await;
         let kept = match self.keep(authorisation, row.generation, &tokens, Some(reserve), notes).await {
             Ok(kept) => kept,
             Err(error) => {
@@ -270,7 +271,7 @@ impl Inner {
         TokenColumns { due_at, ..planned.tokens }
     }
 
-    /// What is written down beside new tokens.
+    /// What is written down beside new tokens; the row is the former one with these.
     async fn news_of_refresh(
         &self,
         authorisation: &Authorisation,

@@ -8,6 +8,7 @@ use sesame_core::Error;
 use sesame_vault::{Account, AccountState, seal::KeyKind};
 
 use crate::{
+    commands::vault,
     health,
     output::{Format, Rows},
     running,
@@ -135,6 +136,10 @@ pub(crate) fn run(args: &Args, session: &Session) -> Outcome {
 
 fn list(args: &Args, session: &Session) -> Outcome {
     running::block_on(session, async {
+        // An alarm that looks at a vault which is not there would never sound.
+        if args.expiring.is_some() {
+            vault::must_stand(session).await?;
+        }
         let mut accounts = if session.vault_is_new().await? {
             Vec::new()
         } else {

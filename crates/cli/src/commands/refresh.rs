@@ -1,8 +1,13 @@
 //! `sesame refresh ACCOUNT | --all`.
 
+use std::collections::HashSet;
+
 use serde_json::json;
+use sesame_core::Result;
+use sesame_vault::{Account, Id, Vault};
 
 use crate::{
+    commands::vault::standing,
     output::{Format, Rows},
     running,
     session::Session,
@@ -20,6 +25,7 @@ Examples:
   sesame refresh --all --output json
 
 With --all one shop that fails does not keep the others; the exit code is that of the first failure.
+Accounts that share their tokens are refreshed together, once.
 JSON: [{\"account\",\"refreshed\",\"access_expires_at\",\"refresh_expires_at\",\"error\"}]"
 )]
 pub(crate) struct Args {
@@ -31,10 +37,21 @@ pub(crate) struct Args {
     all: bool,
 }
 
+/// Refreshes an account, unless it shares its tokens with one that was refreshed before.
+async fn refresh(vault: &Vault, name: &str, refreshed: &mut HashSet<Id>) -> Result<Account> {
+    let id = vault.handle(name).await?.authorisation_id();
+    if refreshed.contains(&id) {
+        return vault.account(name).await;
+    }
+    let account = vault.refresh(name).await?;
+    refreshed.insert(id);
+    Ok(account)
+}
+
 /// Refreshes and prints the new ends.
 pub(crate) fn run(args: Args, session: &Session) -> Outcome {
     running::block_on(session, async {
-        let vault = session.vault().await?;
+        let vault = standing(session).await?;
         let names = match args.account {
             Some(name) => vec![name],
             None => vault.accounts().await?.into_iter().map(|account| account.name).collect(),
@@ -43,8 +60,9 @@ pub(crate) fn run(args: Args, session: &Session) -> Outcome {
         let mut rows = Rows::new(&["account", "access token", "refresh token"]);
         let mut records = Vec::new();
         let mut failed = None;
+        let mut refreshed = HashSet::new();
         for name in names {
-            match vault.refresh(&name).await {
+            match refresh(vault, &name, &mut refreshed).await {
                 Ok(account) => {
                     let now = session.clock.now();
                     let left = |until: Option<jiff::Timestamp>| {

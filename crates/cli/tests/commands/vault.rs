@@ -144,3 +144,32 @@ fn a_passphrase_is_changed_and_the_former_one_says_so() {
     assert_eq!((report["values"].as_u64(), report["keys"].as_u64()), (Some(2), Some(2)));
     assert_sealed(&house);
 }
+
+#[cfg(unix)]
+#[test]
+fn an_export_replaces_what_a_link_leads_to_and_no_device() {
+    let mut house = House::empty();
+    house.set("SESAME_EXPORT_PASSPHRASE", "planted words of the export");
+    super::accounts::imported(&house, "lazada", "shop", 100);
+    let (kept, link) = (house.path().join("kept.sesame"), house.path().join("link.sesame"));
+    std::fs::write(&kept, "old").unwrap();
+    std::os::unix::fs::symlink(&kept, &link).unwrap();
+    house.run(&["vault", "export", link.to_str().unwrap(), "--force"]).succeeds();
+    assert!(link.is_symlink());
+    assert!(std::fs::read(&kept).unwrap().len() > 100);
+    let pipe = house.path().join("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let refused = house.run(&["vault", "export", pipe.to_str().unwrap(), "--force"]).fails(2);
+    assert!(refused.stderr.contains("no file that could be replaced"), "{}", refused.stderr);
+}
+
+#[test]
+fn a_rekey_to_a_keyring_that_is_not_there_changes_nothing() {
+    let house = House::empty();
+    super::accounts::imported(&house, "lazada", "shop", 100);
+    let refused = house.run(&["vault", "rekey", "--to", "keyring"]).fails(1);
+    assert!(refused.stderr.contains("keyring"), "{}", refused.stderr);
+    house.run(&["vault", "rekey"]).succeeds();
+    house.run(&["vault", "rekey", "--anew"]).succeeds();
+    house.run(&["vault", "check"]).succeeds();
+}

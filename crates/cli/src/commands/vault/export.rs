@@ -86,7 +86,14 @@ pub(crate) fn run(args: &Args, session: &Session) -> Outcome {
             Error::local(format!("{} cannot be written: {error}", args.file.display()))
                 .hint("Look at the directory's owner and mode, and at the free space.")
         };
-        let directory = args.file.parent().filter(|parent| !parent.as_os_str().is_empty());
+        // What a link leads to is replaced, and not the link.
+        let target = args.file.canonicalize().unwrap_or_else(|_| args.file.clone());
+        if target.exists() && !target.is_file() {
+            return Err(Error::usage(format!("{} is no file that could be replaced", target.display()))
+                .hint("Name a file, or write to standard output: sesame vault export -")
+                .into());
+        }
+        let directory = target.parent().filter(|parent| !parent.as_os_str().is_empty());
         // A file of mode 0600 under another name, until it is whole.
         let draft = tempfile::NamedTempFile::new_in(directory.unwrap_or(Path::new(".")))
             .map_err(|error| failed(&error))?;
@@ -94,7 +101,7 @@ pub(crate) fn run(args: &Args, session: &Session) -> Outcome {
         let done = vault.export(&passphrase, args.skip_bad, &mut out).await?;
         let draft = out.into_inner().map_err(|error| failed(error.error()))?;
         draft.as_file().sync_all().map_err(|error| failed(&error))?;
-        let kept = if args.force { draft.persist(&args.file) } else { draft.persist_noclobber(&args.file) };
+        let kept = if args.force { draft.persist(&target) } else { draft.persist_noclobber(&target) };
         kept.map_err(|error| failed(&error.error))?;
         warn(&done);
         let record = serde_json::json!({

@@ -38,13 +38,13 @@ pub(crate) fn run(command: Command, session: &Session) -> Outcome {
 }
 
 /// Opens a vault that is there: to look after one should make none.
-async fn standing(session: &Session) -> Outcome<&Vault> {
+pub(crate) async fn standing(session: &Session) -> Outcome<&Vault> {
     must_stand(session).await?;
     session.vault().await
 }
 
 /// Makes sure that there is a vault, without opening it.
-async fn must_stand(session: &Session) -> Outcome {
+pub(crate) async fn must_stand(session: &Session) -> Outcome {
     if session.vault_is_new().await? {
         let place = session.settings.location()?;
         return Err(Error::usage(format!("there is no vault yet at {place}"))
