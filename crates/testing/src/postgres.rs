@@ -145,7 +145,8 @@ impl Server {
         Ok(path)
     }
 
-    fn data(&self) -> PathBuf {
+    /// Returns the directory of its data.
+    pub fn data(&self) -> PathBuf {
         self.directory.path().join("data")
     }
 

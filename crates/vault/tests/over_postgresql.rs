@@ -1,4 +1,4 @@
-//! The vault's tests of logins, refreshes, lost answers, rekeys and exports, over PostgreSQL. Where their homes keep the
+//! The vault's tests of logins, refreshes, lost answers, rekeys, exports and secrets, over PostgreSQL. Where their homes keep the
 //! vault is decided in `support`, by the name of this binary.
 #![expect(clippy::duplicate_mod, reason = "each of them brings the doubles it needs")]
 
@@ -12,3 +12,5 @@ mod lost_answers;
 mod refresh;
 #[path = "rekey.rs"]
 mod rekey;
+#[path = "secrets.rs"]
+mod secrets;

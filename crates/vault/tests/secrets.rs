@@ -8,14 +8,15 @@ use std::{
     sync::{Arc, Mutex, atomic::Ordering},
 };
 
-use sesame_core::{AuthCode, Clock as _, RefreshToken};
+use sesame_core::{AppSecret, AuthCode, Clock as _, RefreshToken};
 use sesame_vault::{
-    Callback, Deliverer, DeliveryOptions, ImportedTokens, LoginOptions, Vault,
-    store::{AuditQuery, AuditRow, EventRow, Sink, SqliteStore, TokenStore as _},
+    Callback, Deliverer, DeliveryOptions, ImportedTokens, KeyChoice, LoginOptions, Vault,
+    store::{AuditQuery, AuditRow, EventRow, Sink},
+    tables::{TableOptions, read_csv, read_sql},
 };
 use support::{
-    FakeTransport, FlakyStore, Home, IopService, Policy, SECRET, all_bytes, app, as_name, callback, contains,
-    log_in, reply,
+    FakeTransport, FlakyStore, Home, IopService, Policy, SECRET, app, as_name, callback, contains, log_in,
+    reply,
 };
 use tracing::{
     Event, Metadata, Subscriber,
@@ -23,8 +24,15 @@ use tracing::{
     span::{Attributes, Id, Record},
 };
 
-const PLANTED: &[&str] =
-    &[SECRET, "planted0access0", "planted0refresh0", "planted0code0", "planted0imported"];
+const PLANTED: &[&str] = &[
+    SECRET,
+    "planted0access0",
+    "planted0refresh0",
+    "planted0code0",
+    "planted0imported",
+    "planted0passphrase",
+    "planted0table",
+];
 
 /// A reply made of what was sent.
 type Body = fn(&str) -> String;
@@ -78,7 +86,7 @@ async fn run_a_hook(home: &Home, vault: &Vault) {
 
 /// The whole audit trail and all events.
 async fn audit(home: &Home) -> (Vec<AuditRow>, Vec<EventRow>) {
-    let store = SqliteStore::open(&home.path()).await.unwrap();
+    let store = home.store().await;
     let lines = store.audit(AuditQuery { limit: 1_000, ..AuditQuery::default() }).await.unwrap();
     assert!(lines.len() > 8, "{lines:?}");
     let now = home.clock.now().as_millisecond();
@@ -89,12 +97,52 @@ async fn audit(home: &Home) -> (Vec<AuditRow>, Vec<EventRow>) {
 
 /// Refreshes while the store takes no tokens, and leaves the answer in the journal.
 async fn journal_an_answer(home: &Home) {
-    let store = FlakyStore::new(SqliteStore::open(&home.path()).await.unwrap());
+    let store = FlakyStore::over(home.store().await);
     store.fail_replace.store(usize::MAX, Ordering::SeqCst);
     let vault = Vault::open_with(home.options(), Arc::new(store)).await.unwrap();
     vault.refresh("shop").await.unwrap();
-    let journal = home.path().with_file_name("vault.db.journal");
-    assert!(std::fs::read_dir(journal).unwrap().count() > 0, "an entry waits");
+    assert!(std::fs::read_dir(home.journal()).unwrap().count() > 0, "an entry waits");
+}
+
+/// Exports it into a file, takes that over with a wrong and with the right passphrase, rekeys.
+async fn move_it(home: &Home, vault: &Vault) -> String {
+    let words = AppSecret::new("planted0passphrase0words");
+    let mut export = Vec::new();
+    let exported = vault.export(&words, false, &mut export).await.unwrap();
+    std::fs::write(home.directory.path().join("shops.sesame"), &export).unwrap();
+    let wrong = AppSecret::new("planted0passphrase0others");
+    let refused = vault.import(&wrong, false, &mut &*export).await.unwrap_err();
+    let taken = vault.import(&words, true, &mut &*export).await.unwrap();
+    let rekeyed = vault.rekey(KeyChoice::Auto, &|_| {}).await.unwrap();
+    let short = vault.rekey(KeyChoice::Passphrase(words), &|_| {}).await;
+    let again = vault.rekey(KeyChoice::File, &|_| {}).await.unwrap();
+    format!("{exported:?} {refused:?} {taken:?} {rekeyed:?} {short:?} {again:?}")
+}
+
+/// Tables of another program, the first rows of which cannot be used.
+async fn take_tables_over(vault: &Vault) -> String {
+    let csv = "account,access_token,refresh_token,access_create_time\n\
+               ,planted0table0access,planted0table0refresh,2026-11-01 00:00:00\n\
+               shop two,planted0table0access,planted0table0refresh,planted0table0time\n\
+               shop three,planted0table0access,planted0table0refresh,2026-11-01 00:00:00\n";
+    let sql = "CREATE TABLE `account` (`account` text, `appkey` text, `secret` text);\n\
+               INSERT INTO `account` VALUES ('shop four','5002','planted0table0secret',1),\
+               ('shop five','5002','planted0table0secret');\n";
+    let mut said = String::new();
+    let tables = [
+        read_csv(csv.as_bytes(), None).unwrap(),
+        read_sql(sql.as_bytes(), &["account".to_owned()]).unwrap(),
+        // No names of columns: its first row is taken for them.
+        read_csv("planted0table0access,planted0table0refresh\nx,y\n".as_bytes(), None).unwrap(),
+    ];
+    for rows in tables {
+        write!(said, "{rows:?}").unwrap();
+        for skip_bad in [false, true] {
+            let options = TableOptions { skip_bad, ..TableOptions::new("aliexpress-legacy").unwrap() };
+            write!(said, "{:?}", vault.import_tables(&rows, &options).await).unwrap();
+        }
+    }
+    said
 }
 
 #[tokio::test]
@@ -165,12 +213,16 @@ async fn no_planted_secret_is_found_anywhere() {
     #[cfg(target_os = "linux")]
     run_a_hook(&home, &vault).await;
 
+    write!(said, "{}", move_it(&home, &vault).await).unwrap();
+    write!(said, "{}", take_tables_over(&vault).await).unwrap();
+
     write!(said, "{:?}", vault.accounts().await.unwrap()).unwrap();
     write!(said, "{:?}", vault.take_notices()).unwrap();
 
-    let files = all_bytes(home.directory.path());
+    let files = home.all_bytes();
     let lines = LINES.lock().unwrap().clone();
-    assert!(lines.contains("tokens refreshed") && lines.contains("SELECT"), "logs were collected: {lines}");
+    assert!(lines.contains("tokens refreshed"), "logs were collected: {lines}");
+    assert!(lines.contains("SELECT") || home.is_in_postgresql(), "statements, too: {lines}");
     for secret in PLANTED {
         assert!(!contains(&files, secret), "{secret} stands in a file");
         assert!(!said.contains(secret), "{secret} was said: {said}");

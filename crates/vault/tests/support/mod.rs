@@ -269,6 +269,17 @@ impl Home {
         connection.close().await.unwrap();
     }
 
+    /// Every byte of its files, those of its database among them.
+    pub fn all_bytes(&self) -> Vec<u8> {
+        let mut bytes = all_bytes(self.directory.path());
+        if let Some((name, _)) = &self.database {
+            let server = postgres::Server::shared();
+            server.sql(name, "CHECKPOINT");
+            bytes.extend(all_bytes(&server.data()));
+        }
+        bytes
+    }
+
     /// Where its key file is.
     pub fn key_file(&self) -> std::path::PathBuf {
         self.options().location.key_file().unwrap()
@@ -370,5 +381,5 @@ pub fn all_bytes(directory: &Path) -> Vec<u8> {
 }
 
 pub fn contains(bytes: &[u8], text: &str) -> bool {
-    bytes.windows(text.len()).any(|window| window == text.as_bytes())
+    memchr::memmem::find(bytes, text.as_bytes()).is_some()
 }
