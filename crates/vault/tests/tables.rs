@@ -8,11 +8,11 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use sesame_core::ErrorKind;
 use sesame_vault::{
-    AccountState, Imported, Vault,
+    AccountState, Imported, LoginOptions, Vault,
     store::{SqliteStore, TokenStore as _},
     tables::{ERP_TABLES, TableOptions, read_csv, read_sql},
 };
-use support::{FakeTransport, Home, all_bytes, contains, reply};
+use support::{FakeTransport, Home, IopService, Policy, all_bytes, as_name, contains, log_in, reply};
 
 fn erp() -> Vec<String> {
     ERP_TABLES.map(str::to_owned).to_vec()
@@ -182,6 +182,106 @@ async fn csv_with_a_mapping_and_an_app_of_the_vault() {
     assert!(read_csv(b"".as_slice(), None).is_err());
     let rows = read_csv(b"account,app_key\nx\n".as_slice(), None).unwrap();
     assert!(rows[0].cells.as_ref().unwrap_err().contains("1 fields for 2"));
+}
+
+/// Two shops of Lazada, whose replies name a seller for each country.
+const SELLERS: &str = "account,app_key,app_secret,access_token,refresh_token,seller_id\n\
+    one,500100,planted-secret,planted-a1,planted-r1,1001\n\
+    two,500100,planted-secret,planted-a2,planted-r2,2002\n";
+
+async fn import_csv(vault: &Vault, platform: &str, csv: &str) -> sesame_core::Result<Imported> {
+    let options = TableOptions::new(platform).unwrap();
+    vault.import_tables(&read_csv(csv.as_bytes(), None).unwrap(), &options).await
+}
+
+#[tokio::test]
+async fn an_imported_seller_is_told_from_another_in_replies_by_country() {
+    let options = |name: Option<&str>| LoginOptions {
+        as_name: name.map(str::to_owned),
+        // Of one of them nobody knows where a seller approves.
+        have_code: true,
+        ..LoginOptions::default()
+    };
+    for platform in ["lazada", "daraz", "miravia"] {
+        let mut home = Home::new(FakeTransport::json("{}"));
+        let service = IopService::new(Policy::Lives, &home.clock);
+        home.transport = service.transport();
+        let vault = home.open().await;
+        import_csv(&vault, platform, SELLERS).await.unwrap();
+        // Their refresh tokens are not the service's, so it knows of none but those of logins.
+        let before = vault.account("two").await.unwrap();
+        let error = log_in(&vault, platform, options(Some("two"))).await.unwrap_err();
+        assert!(error.message().contains("another shop"), "{platform}: {error}");
+        assert_eq!(vault.account("two").await.unwrap(), before);
+        let renewed = log_in(&vault, platform, options(Some("one"))).await.unwrap();
+        assert_eq!((renewed.len(), renewed[0].generation), (1, 2), "{platform}");
+
+        // Found without a name, too: a second pair of tokens could end the first.
+        service.become_seller("2002");
+        let found = log_in(&vault, platform, options(None)).await.unwrap();
+        assert_eq!((found.len(), found[0].name.as_str()), (1, "two"), "{platform}");
+        // And by an import under another name.
+        let again = import_csv(&vault, platform, &SELLERS.replace("one,", "uno,")).await.unwrap();
+        assert_eq!(again.left_alone[0], ("uno".to_owned(), "one".to_owned()), "{platform}");
+
+        service.become_seller("3003");
+        let error = vault.refresh("one").await.unwrap_err();
+        assert!(error.message().contains("another shop"), "{platform}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn an_id_of_another_kind_is_not_taken_for_the_shops() {
+    let mut home = Home::new(FakeTransport::json("{}"));
+    home.transport = IopService::new(Policy::Lives, &home.clock).transport();
+    let vault = home.open().await;
+    let done = import_csv(&vault, "lazada", &SELLERS.replace("seller_id", "user_id")).await.unwrap();
+    assert_eq!(done.notes.len(), 1, "{:?}", done.notes);
+    assert!(done.notes[0].contains("user_id") && done.notes[0].contains("not used"), "{:?}", done.notes);
+    assert_eq!(vault.account("two").await.unwrap().shop_id, None);
+    log_in(&vault, "lazada", as_name("two")).await.unwrap();
+    assert_eq!(vault.account("two").await.unwrap().shop_id.as_deref(), Some("1001"), "now it is known");
+    // A column that claims nothing is the platform's first id.
+    let home = Home::new(FakeTransport::json("{}"));
+    let vault = home.open().await;
+    let done = import_csv(&vault, "lazada", &SELLERS.replace("seller_id", "identity")).await.unwrap();
+    assert_eq!(done.notes, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn apps_get_names_that_no_app_has() {
+    let home = Home::new(FakeTransport::json("{}"));
+    let vault = home.open().await;
+    support::named_app(&vault, "daraz", "one").await;
+    let done = import_csv(&vault, "lazada", SELLERS.split_inclusive("1001\n").next().unwrap()).await.unwrap();
+    assert_eq!(done.apps, ["one-2"]);
+}
+
+#[tokio::test]
+async fn on_another_port_of_the_sandbox_the_same_shops_are_left_alone() {
+    let home = Home::new(FakeTransport::json("{}"));
+    let vault = Vault::open(home.sandboxed()).await.unwrap();
+    import_csv(&vault, "lazada", SELLERS).await.unwrap();
+    let port = |port: u16| {
+        let endpoint = sesame_catalog::Endpoint::parse(&format!("http://127.0.0.1:{port}")).unwrap();
+        sesame_vault::VaultOptions { endpoint: Some(endpoint), ..home.sandboxed() }
+    };
+    let vault = Vault::open(port(4_700)).await.unwrap();
+    let again = import_csv(&vault, "lazada", SELLERS).await.unwrap();
+    assert_eq!((again.accounts.len(), again.apps.len(), again.left_alone.len()), (0, 0, 2));
+    // Also where the key has an app for each port.
+    support::app(&vault, "lazada").await;
+    let other = SELLERS.replace("one,", "uno,").replace("1001", "1003");
+    let mut options = TableOptions::new("lazada").unwrap();
+    options.app = Some("lazada-2".to_owned());
+    let rows = read_csv(other.as_bytes(), None).unwrap();
+    options.dry_run = true;
+    let look = vault.import_tables(&rows, &options).await.unwrap();
+    assert_eq!(
+        (look.accounts.as_slice(), look.left_alone.len()),
+        (["uno".to_owned()].as_slice(), 1),
+        "{look:?}"
+    );
 }
 
 #[tokio::test]
