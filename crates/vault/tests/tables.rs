@@ -258,6 +258,30 @@ async fn apps_get_names_that_no_app_has() {
 }
 
 #[tokio::test]
+async fn a_second_table_that_disagrees_adds_nothing_at_all() {
+    let dump = format!(
+        "{DUMP}INSERT INTO erp_aliexpress_accounts (aliexpress_account,aliId,access_token,refresh_token) VALUES ('late',7,'a','r');\n\
+         CREATE TABLE `more` (`account` text, `appkey` text, `appsecret` text, `refresh_token` text, `aliId` text, `login` text, `nick` text);\n\
+         INSERT INTO `more` VALUES ('late','777','x7','another','7','who','who');\n"
+    );
+    let mut tables = erp();
+    tables.push("more".to_owned());
+    let rows = read_sql(dump.as_bytes(), &tables).unwrap();
+    let mut options = TableOptions::new("aliexpress-legacy").unwrap();
+    options.skip_bad = true;
+    options.dry_run = true;
+    let home = Home::new(FakeTransport::json("{}"));
+    let vault = home.open().await;
+    // By chance it went well now and then.
+    for _ in 0..16 {
+        let done = vault.import_tables(&rows, &options).await.unwrap();
+        let why: Vec<&str> = done.skipped.iter().map(|(_, why)| why.as_str()).collect();
+        assert!(why.iter().any(|why| why.contains("another refresh_token")), "{why:?}");
+        assert!(why.contains(&"there is no app key for it"), "{why:?}");
+    }
+}
+
+#[tokio::test]
 async fn on_another_port_of_the_sandbox_the_same_shops_are_left_alone() {
     let home = Home::new(FakeTransport::json("{}"));
     let vault = Vault::open(home.sandboxed()).await.unwrap();
