@@ -249,6 +249,41 @@ async fn an_id_of_another_kind_is_not_taken_for_the_shops() {
 }
 
 #[tokio::test]
+async fn timestamps_are_read_in_the_zone_of_the_dump() {
+    let row = "INSERT INTO `erp_aliexpress_accounts` VALUES ('s','1','x1','a','r','2026-11-22 01:00:00','2026-11-22 01:00:00');\n";
+    let head = "CREATE TABLE `erp_aliexpress_accounts` (`aliexpress_account` varchar(50), `appkey` int, `appsecret` text, \
+         `access_token` text, `refresh_token` text, `access_create_time` timestamp NULL DEFAULT NULL, \
+         `refresh_create_time` datetime DEFAULT NULL);\n";
+    for (zone, access) in [
+        // Without a word, the server's own, as with DATETIME.
+        ("", "2026-11-22T03:00:00Z"),
+        (
+            "/*!40103 SET @OLD_TIME_ZONE=@@TIME_ZONE */;\n/*!40103 SET TIME_ZONE='+00:00' */;\n",
+            "2026-11-22T11:00:00Z",
+        ),
+        ("SET time_zone = \"-01:30\";\n", "2026-11-22T12:30:00Z"),
+        ("SET NAMES utf8mb4, @@session.time_zone = 'Europe/Berlin';\n", "2026-11-22T10:00:00Z"),
+        (
+            "/*!40103 SET TIME_ZONE='+00:00' */;\n/*!40103 SET TIME_ZONE=@OLD_TIME_ZONE */;\n",
+            "2026-11-22T03:00:00Z",
+        ),
+        ("SET time_zone = 'SYSTEM';\n", "2026-11-22T03:00:00Z"),
+        ("-- SET time_zone = '+00:00';\n/* SET time_zone = '+00:00' */\n", "2026-11-22T03:00:00Z"),
+    ] {
+        let home = Home::new(FakeTransport::json("{}"));
+        let vault = home.open().await;
+        import(&vault, &format!("{zone}{head}{row}"), |_| {}).await.unwrap();
+        let account = vault.account("s").await.unwrap();
+        assert_eq!(account.access_expires_at, Some(at(access)), "{zone}");
+        assert_eq!(account.refresh_expires_at, Some(at("2027-05-20T17:00:00Z")), "{zone}");
+    }
+    let home = Home::new(FakeTransport::json("{}"));
+    let vault = home.open().await;
+    let error = import(&vault, &format!("SET time_zone='Mars/North';{head}{row}"), |_| {}).await.unwrap_err();
+    assert!(error.message().contains("access_create_time: it is in a time zone"), "{error}");
+}
+
+#[tokio::test]
 async fn apps_get_names_that_no_app_has() {
     let home = Home::new(FakeTransport::json("{}"));
     let vault = home.open().await;
