@@ -360,7 +360,8 @@ fn set_zone(cell: &mut Cell, zone: &str) {
 fn time_zone(text: &str) -> Option<TimeZone> {
     let offset = text.strip_prefix(['+', '-']).and_then(|rest| {
         let (hours, minutes) = rest.split_once(':')?;
-        let seconds = 3_600 * hours.parse::<u8>().ok()? as i32 + 60 * minutes.parse::<u8>().ok()? as i32;
+        let number = |text: &str| text.parse::<u8>().ok().map(i32::from);
+        let seconds = 3_600 * number(hours)? + 60 * number(minutes)?;
         Offset::from_seconds(if text.starts_with('-') { -seconds } else { seconds }).ok()
     });
     offset.map(TimeZone::fixed).or_else(|| TimeZone::get(text).ok())
