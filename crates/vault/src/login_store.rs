@@ -148,7 +148,7 @@ impl Inner {
             return Err(Error::local("other programs keep replacing this account's tokens")
                 .retry_when(Retry::Backoff));
         };
-        self.install_row(&shared, &stored)?;
+        self.install_row(&shared, &stored);
         shared.quiet_until.store(i64::MIN, Ordering::Release);
         self.learn_shops(app, options, id, wanted, arrived).await.map_err(|error| {
             error.context("the shop's new tokens are kept, but what else the login said of it is not")
