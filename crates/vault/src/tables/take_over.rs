@@ -99,12 +99,24 @@ impl Vault {
     /// [`skip_bad`](TableOptions::skip_bad); and for an unknown platform, region, app or column.
     pub async fn import_tables(&self, rows: &[RawRow], options: &TableOptions) -> Result<Imported> {
         let inner = &self.0;
-        let platform = inner.platform(&options.platform)?;
-        platform.urls(options.region.as_deref(), inner.endpoint.as_ref())?;
+        let imported = inner.import_tables(rows, options).await;
+        if let Err(error) = imported.as_ref()
+            && !options.dry_run
+        {
+            inner.note_failure(Action::Import, "vault", None, error).await;
+        }
+        imported
+    }
+}
+
+impl Inner {
+    async fn import_tables(&self, rows: &[RawRow], options: &TableOptions) -> Result<Imported> {
+        let platform = self.platform(&options.platform)?;
+        platform.urls(options.region.as_deref(), self.endpoint.as_ref())?;
         let joined = join(rows, &options.mapping)?;
         // Another process may take a name that was free a moment ago.
         for _ in 0..4 {
-            let mut plan = inner.plan_tables(&joined, &platform, options).await?;
+            let mut plan = self.plan_tables(&joined, &platform, options).await?;
             if options.dry_run {
                 return Ok(plan.report);
             }
@@ -113,9 +125,9 @@ impl Vault {
             }
             let accounts = plan.rows.accounts.iter();
             let line =
-                |row: &AccountRow| inner.line(Action::Import, &row.name, Some(row.authorisation_id), None);
+                |row: &AccountRow| self.line(Action::Import, &row.name, Some(row.authorisation_id), None);
             let notes = Notes { audit: accounts.map(line).collect(), ..Notes::default() };
-            if plan.rows == NewRows::default() || inner.store.add(&plan.rows, &notes).await? {
+            if plan.rows == NewRows::default() || self.store.add(&plan.rows, &notes).await? {
                 return Ok(std::mem::take(&mut plan.report));
             }
         }
