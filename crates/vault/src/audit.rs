@@ -2,11 +2,11 @@
 
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
-use sesame_core::{Error, ErrorKind, Result};
+use sesame_core::{Error, ErrorKind, Result, scalar::printable};
 
 use crate::{
-    Id, Vault,
-    store::{AuditQuery, AuditRow},
+    Id, Vault, name,
+    store::{AuditQuery, AuditRow, Notes},
     vault::Inner,
 };
 
@@ -22,7 +22,8 @@ pub struct AuditLine {
     pub at: Timestamp,
     /// `login`, `refresh`, `postpone`, `import`, `export`, `rekey` or `logout`.
     pub action: String,
-    /// The account's name at that time; `vault` for what concerns all.
+    /// The account's name at that time, or the app's where there is no account yet; `vault` for what
+    /// concerns all.
     pub subject: String,
     /// True when it succeeded.
     pub succeeded: bool,
@@ -138,6 +139,22 @@ impl Action {
 }
 
 impl Inner {
+    /// Writes down that something failed. The caller hears why in any case.
+    pub(crate) async fn note_failure(
+        &self,
+        action: Action,
+        subject: &str,
+        authorisation: Option<Id>,
+        error: &Error,
+    ) {
+        // Not every name was checked by now.
+        let subject: String = printable(subject).chars().take(name::LONGEST).collect();
+        let line = self.line(action, &subject, authorisation, Some(printable(&error.to_string())));
+        if let Err(store) = self.store.note(&Notes { audit: vec![line], ..Notes::default() }).await {
+            tracing::warn!("a failure cannot be written down: {store}");
+        }
+    }
+
     /// Makes a line. `detail` holds no secret: errors are masked where they are made.
     pub(crate) fn line(
         &self,

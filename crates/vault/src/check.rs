@@ -4,18 +4,16 @@ use serde::Serialize;
 use sesame_core::{Error, Result};
 
 use crate::{
-    Id, Vault,
+    Vault,
     app::secret_slot,
     authorisation::{open_access, open_refresh},
     identity::Identity,
     journal::{Entry, read},
+    lookup::{Step, Walk},
     seal::{KeyId, key_of, open_text},
     store::{AppRow, FullRow, KeyState},
     vault::Inner,
 };
-
-/// How many accounts are read at a time.
-const PAGE: u32 = 500;
 
 /// Something that is wrong, and where.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -23,7 +21,8 @@ const PAGE: u32 = 500;
 pub struct Finding {
     /// `store`, `key`, `app`, `account` or `journal`.
     pub place: &'static str,
-    /// Its name: of the app, the account, the file or the key; empty for the store as a whole.
+    /// Its name: of the app, the account, the file or the key; the id of an account whose row cannot be
+    /// read; empty for the store as a whole.
     pub name: String,
     /// The column, where it is one.
     pub column: Option<&'static str>,
@@ -84,18 +83,29 @@ impl Vault {
         let active = inner.check_keys(&mut report).await?;
         let mut former = 0_u64;
         let mut count = |sealed: &[u8]| former += u64::from(active.is_some() && key_of(sealed) != active);
-        for app in inner.store.apps().await? {
-            report.apps += 1;
-            inner.check_app(&app, &mut report).await;
-            count(&app.secret);
+        match inner.store.apps().await {
+            Ok(apps) => {
+                for app in apps {
+                    report.apps += 1;
+                    inner.check_app(&app, &mut report).await;
+                    count(&app.secret);
+                }
+            }
+            Err(error) => report.add("app", "", None, format!("the apps cannot be read: {error}")),
         }
-        let mut after: Option<Id> = None;
+        let mut walk = Walk::begin(inner.store.as_ref());
         loop {
-            let page = match inner.store.accounts_after(after, PAGE).await {
-                Ok(page) => page,
+            let page = match walk.step().await {
+                Ok(Some(Step::Page(page))) => page,
+                Ok(Some(Step::Unreadable(id, error))) => {
+                    report.add("account", &id.to_string(), None, format!("its row cannot be read: {error}"));
+                    continue;
+                }
+                Ok(None) => break,
                 Err(error) => {
-                    let from =
-                        after.map_or_else(|| "the first".to_owned(), |id| format!("the one after {id}"));
+                    let from = walk
+                        .after()
+                        .map_or_else(|| "the first".to_owned(), |id| format!("the one after {id}"));
                     report.add(
                         "account",
                         "",
@@ -105,8 +115,6 @@ impl Vault {
                     break;
                 }
             };
-            let Some(last) = page.last() else { break };
-            after = Some(last.account.id);
             for row in &page {
                 report.accounts += 1;
                 inner.check_account(row, &mut report).await;

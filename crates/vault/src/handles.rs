@@ -177,11 +177,14 @@ impl Inner {
             Ok(Ok(row)) if handle.is_of(&row) => {
                 handle.looked_at.store(now, Ordering::Relaxed);
                 // Another process may have refreshed it.
-                let seen = self.know_keys(&row.authorisation).await;
-                if let Err(error) =
-                    seen.and_then(|()| self.install_row(&handle.authorisation, &row.authorisation))
-                {
-                    tracing::warn!(account = handle.name, "tokens of another process are not used: {error}");
+                match self.know_keys(&row.authorisation).await {
+                    Ok(()) => drop(self.install_row(&handle.authorisation, &row.authorisation)),
+                    Err(error) => {
+                        tracing::warn!(
+                            account = handle.name,
+                            "another process's tokens are not used: {error}"
+                        );
+                    }
                 }
                 Ok(handle)
             }
@@ -254,25 +257,21 @@ impl Inner {
         });
         drop(all);
         shared.used_at.fetch_max(row.last_used.unwrap_or(i64::MIN), Ordering::Relaxed);
-        self.install_row(&shared, row)?;
+        self.install_row(&shared, row);
         Ok(shared)
     }
 
-    /// Makes a row's access token the current one of this process, if it has not ended.
-    pub(crate) fn install_row(
-        &self,
-        authorisation: &Authorisation,
-        row: &AuthorisationRow,
-    ) -> Result<Option<Token>> {
+    /// Makes a row's access token the current one of this process, if it has not ended. One that does
+    /// not open counts as none: a refresh or a login brings another.
+    pub(crate) fn install_row(&self, authorisation: &Authorisation, row: &AuthorisationRow) -> Option<Token> {
         let windows = Windows::of(&authorisation.app.platform.tokens, &row.tokens);
         if self.now() >= windows.ends_at {
-            return Ok(None);
+            return None;
         }
-        let Some(access) = open_access(&self.sealer, row)
-            .map_err(|error| error.context(format!("account {:?}", authorisation.label)))?
-        else {
-            return Ok(None);
-        };
-        Ok(Some(authorisation.install(row.generation, access, windows)))
+        let access = open_access(&self.sealer, row).unwrap_or_else(|error| {
+            tracing::warn!(account = authorisation.label, "the access token is of no use: {error}");
+            None
+        })?;
+        Some(authorisation.install(row.generation, access, windows))
     }
 }

@@ -70,7 +70,7 @@ impl Identity {
 
     /// Two identities that mean the same shop have one of these in common.
     pub(crate) fn marks(&self) -> impl Iterator<Item = String> {
-        let ids = self.ids.iter().map(|(field, id)| format!("{field}={id}"));
+        let ids = self.ids.iter().map(|(field, id)| format!("{}={id}", leaf(field)));
         ids.chain(self.login.iter().map(|login| format!("={}", login.to_ascii_lowercase())))
     }
 
@@ -78,16 +78,18 @@ impl Identity {
     /// login names where they share none.
     pub(crate) fn compare(&self, other: &Self, fields: &IdentityFields) -> Match {
         for leaf in fields.id.iter().map(|path| leaf(path)) {
-            let suffix = format!(".{leaf}");
-            let mut common = self
-                .ids
-                .iter()
-                .filter(|(field, _)| *field == leaf || field.ends_with(&suffix))
-                .filter_map(|(field, id)| other.ids.get(field).map(|theirs| id == theirs))
-                .peekable();
-            if common.peek().is_some() {
-                return if common.all(|same| same) { Match::Same } else { Match::Other };
-            }
+            let mut common =
+                self.named(leaf).filter_map(|(field, id)| other.ids.get(field).map(|theirs| id == theirs));
+            let is_same = match common.next() {
+                Some(first) => first && common.all(|same| same),
+                // A table knows an id and no country: it is that of any of them.
+                None => match (self.ids.get(leaf), other.ids.get(leaf)) {
+                    (Some(id), _) if other.named(leaf).next().is_some() => other.has(leaf, id),
+                    (_, Some(id)) if self.named(leaf).next().is_some() => self.has(leaf, id),
+                    _ => continue,
+                },
+            };
+            return if is_same { Match::Same } else { Match::Other };
         }
         match (&self.login, &other.login) {
             (Some(ours), Some(theirs)) if ours.eq_ignore_ascii_case(theirs) => Match::Same,
@@ -95,9 +97,19 @@ impl Identity {
             _ => Match::Unknown,
         }
     }
+
+    /// The ids of one field, whichever countries they are of.
+    fn named(&self, leaf: &str) -> impl Iterator<Item = (&String, &String)> {
+        self.ids.iter().filter(move |(field, _)| self::leaf(field) == leaf)
+    }
+
+    fn has(&self, leaf: &str, id: &str) -> bool {
+        self.named(leaf).any(|(_, theirs)| theirs == id)
+    }
 }
 
-fn leaf(path: &str) -> &str {
+/// The name of a field without where it stands.
+pub(crate) fn leaf(path: &str) -> &str {
     path.rsplit('.').next().unwrap_or(path)
 }
 
@@ -267,6 +279,29 @@ mod tests {
         assert_eq!(first.compare(&stranger, &fields()), Match::Other);
         assert_eq!(first.compare(&nothing, &fields()), Match::Unknown);
         assert_eq!(Identity::parse(&first.to_json()), first);
+    }
+
+    #[test]
+    fn an_id_without_a_country_is_that_of_any() {
+        let reply = |sg: u32, my: u32| {
+            let shops = json!([{"country":"sg","seller_id":sg},{"country":"my","seller_id":my}]);
+            owner(&json!({"country_user_info":shops}), &fields(), false).identity
+        };
+        let imported = Identity::of("seller_id", "1001");
+        for (both, expected) in [
+            (reply(1001, 2001), Match::Same),
+            (reply(3001, 1001), Match::Same),
+            (reply(1002, 2002), Match::Other),
+        ] {
+            assert_eq!(imported.compare(&both, &fields()), expected);
+            assert_eq!(both.compare(&imported, &fields()), expected);
+            let shared = both.marks().any(|mark| imported.marks().any(|ours| ours == mark));
+            assert_eq!(shared, expected == Match::Same);
+        }
+        // Once learned, it is compared by country.
+        let learned = reply(1001, 2001).or_from(&imported);
+        assert_eq!(learned.compare(&reply(1001, 2001), &fields()), Match::Same);
+        assert_eq!(learned.compare(&reply(2001, 1001), &fields()), Match::Other);
     }
 
     #[test]

@@ -23,17 +23,9 @@ impl Vault {
     /// name is taken.
     pub async fn import_tokens(&self, app: &str, tokens: ImportedTokens) -> Result<Account> {
         let inner = &self.0;
-        let app = inner.app_row(app).await?;
-        inner.check_crossing("app", &app.name, app.sandbox.as_deref())?;
-        let (authorisation, account) = inner.imported(&app, &tokens).await?;
-        let name = account.name.clone();
-        let notes = inner.import_line(&name, authorisation.id);
-        let rows =
-            NewRows { authorisations: vec![authorisation], accounts: vec![account], ..NewRows::default() };
-        if !inner.store.add(&rows, &notes).await? {
-            return Err(account_taken(&name));
-        }
-        self.account(&name).await
+        let imported = inner.import_tokens(app, &tokens).await;
+        inner.note_failed_import(app, &tokens, imported.as_ref().err()).await;
+        self.account(&imported?).await
     }
 
     /// Adds an app together with tokens that another program kept until now; both or nothing.
@@ -42,23 +34,49 @@ impl Vault {
     /// As [`Vault::add_app`] and [`Vault::import_tokens`].
     pub async fn add_app_with_tokens(&self, new: NewApp, tokens: ImportedTokens) -> Result<(App, Account)> {
         let inner = &self.0;
-        // As in `add_app`: another process may take a name that was free a moment ago.
-        for _ in 0..8 {
-            let app = inner.new_app(&new).await?;
-            let (authorisation, account) = inner.imported(&app, &tokens).await?;
-            let name = account.name.clone();
-            let notes = inner.import_line(&name, authorisation.id);
-            let rows =
-                NewRows { apps: vec![app], authorisations: vec![authorisation], accounts: vec![account] };
-            if inner.store.add(&rows, &notes).await? {
-                return Ok((App::of(&rows.apps[0]), self.account(&name).await?));
-            }
-        }
-        Err(no_free_name())
+        let imported = inner.import_app_with_tokens(&new, &tokens).await;
+        let subject = new.name.as_deref().unwrap_or(&new.platform);
+        inner.note_failed_import(subject, &tokens, imported.as_ref().err()).await;
+        let (app, name) = imported?;
+        Ok((app, self.account(&name).await?))
     }
 }
 
 impl Inner {
+    async fn import_tokens(&self, app: &str, tokens: &ImportedTokens) -> Result<String> {
+        let app = self.app_row(app).await?;
+        self.check_crossing("app", &app.name, app.sandbox.as_deref())?;
+        let (authorisation, account) = self.imported(&app, tokens).await?;
+        let name = account.name.clone();
+        let notes = self.import_line(&name, authorisation.id);
+        let rows =
+            NewRows { authorisations: vec![authorisation], accounts: vec![account], ..NewRows::default() };
+        if self.store.add(&rows, &notes).await? { Ok(name) } else { Err(account_taken(&name)) }
+    }
+
+    async fn import_app_with_tokens(&self, new: &NewApp, tokens: &ImportedTokens) -> Result<(App, String)> {
+        // As in `add_app`: another process may take a name that was free a moment ago.
+        for _ in 0..8 {
+            let app = self.new_app(new).await?;
+            let (authorisation, account) = self.imported(&app, tokens).await?;
+            let name = account.name.clone();
+            let notes = self.import_line(&name, authorisation.id);
+            let rows =
+                NewRows { apps: vec![app], authorisations: vec![authorisation], accounts: vec![account] };
+            if self.store.add(&rows, &notes).await? {
+                return Ok((App::of(&rows.apps[0]), name));
+            }
+        }
+        Err(no_free_name())
+    }
+
+    async fn note_failed_import(&self, app: &str, tokens: &ImportedTokens, error: Option<&Error>) {
+        let subject = tokens.account_name.as_deref().unwrap_or(app);
+        if let Some(error) = error {
+            self.note_failure(Action::Import, subject, None, error).await;
+        }
+    }
+
     fn import_line(&self, name: &str, id: Id) -> Notes {
         Notes { audit: vec![self.line(Action::Import, name, Some(id), None)], ..Notes::default() }
     }
@@ -74,10 +92,7 @@ impl Inner {
                 .hint("Give ACCESS_TOKEN, REFRESH_TOKEN or both; or run `sesame login`."));
         }
         let name = match &tokens.account_name {
-            None => {
-                let taken = self.store.accounts().await?;
-                name::first_free(&app.name, |name: &str| taken.iter().any(|row| row.account.name == name))
-            }
+            None => self.free_account_name(&app.name, |_| false).await?,
             Some(chosen) => {
                 name::check("account", chosen)?;
                 if self.store.account(chosen).await?.is_some() {

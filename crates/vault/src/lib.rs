@@ -44,6 +44,7 @@ mod listener;
 mod location;
 mod login;
 mod login_store;
+mod lookup;
 mod name;
 mod oauth;
 mod refresh;

@@ -12,6 +12,7 @@ use sha2::{Digest as _, Sha256};
 use crate::{
     Account, Id, Notice, Vault,
     app::AppState,
+    audit::Action,
     login_store::{Arrived, Target},
     name,
     oauth::{
@@ -176,39 +177,22 @@ impl Vault {
         inner.check_crossing("app", &row.name, row.sandbox.as_deref())?;
         let target = inner.target(&row, login.options.as_name.as_deref()).await?;
         let app = inner.open_app(&row).await?;
-        // 1 the callback: is it one, of this login?
-        let (code, state, begun_at) = match got {
-            // A code alone does not say when its login began, nor where.
-            Callback::Code(code) => (code, login.state.clone(), None),
-            Callback::Url(url) => {
-                let received = callback::read(&url, &login.redirect_uri)?;
-                let begun_at = inner.check_state(login, &received.state).await?;
-                (received.code, received.state, Some(begun_at))
-            }
-        };
-        check_code(&code)?;
         // From here on in a task of its own: a caller that gives up cannot cut it off between "code
         // spent" and "tokens stored".
         let busy = inner.begin();
         let (inner, login) = (inner.clone(), login.clone());
         let task = tokio::spawn(async move {
             let _busy = busy;
-            // 2 room for the tokens, then the code becomes tokens
-            let reserve = inner.reserve(Id::new(inner.clock.as_ref())).await?;
-            let arrived = inner.redeem(&login, &app, &code, begun_at).await?;
-            let early = arrived.reply.early.clone();
-            // 3 the tokens are stored, if they are the right shop's
-            let accounts = inner.store_login(&app, &login.options, target, arrived, reserve).await?;
-            if let Some(account) = accounts.first()
-                && !early.is_empty()
-            {
-                inner.tell(early_ends(&account.name, &early, inner.clock.now()));
+            let known = match &target {
+                Target::Existing(row) => Some(row.authorisation.id),
+                _ => None,
+            };
+            let finished = inner.finish_login(&login, &app, target, got).await;
+            if let Err(error) = &finished {
+                let subject = login.options.as_name.as_ref().unwrap_or(&app.name);
+                inner.note_failure(Action::Login, subject, known, error).await;
             }
-            // The tokens are stored: that a used state is still remembered is no reason to fail.
-            if let Err(error) = inner.store.remove_login(&hash(&state)).await {
-                tracing::warn!("a finished login cannot be forgotten: {error}");
-            }
-            Ok(accounts)
+            finished
         });
         // It is cut off only by a panic, which was reported, or by the end of the runtime.
         task.await.unwrap_or_else(|_| Err(Error::local("the login was cut off in this process")))
@@ -245,6 +229,42 @@ fn check_code(code: &AuthCode) -> Result<()> {
 }
 
 impl Inner {
+    async fn finish_login(
+        self: &Arc<Self>,
+        login: &Login,
+        app: &Arc<AppState>,
+        target: Target,
+        got: Callback,
+    ) -> Result<Vec<Account>> {
+        // 1 the callback: is it one, of this login?
+        let (code, state, begun_at) = match got {
+            // A code alone does not say when its login began, nor where.
+            Callback::Code(code) => (code, login.state.clone(), None),
+            Callback::Url(url) => {
+                let received = callback::read(&url, &login.redirect_uri)?;
+                let begun_at = self.check_state(login, &received.state).await?;
+                (received.code, received.state, Some(begun_at))
+            }
+        };
+        check_code(&code)?;
+        // 2 room for the tokens, then the code becomes tokens
+        let reserve = self.reserve(Id::new(self.clock.as_ref())).await?;
+        let arrived = self.redeem(login, app, &code, begun_at).await?;
+        let early = arrived.reply.early.clone();
+        // 3 the tokens are stored, if they are the right shop's
+        let accounts = self.store_login(app, &login.options, target, arrived, reserve).await?;
+        if let Some(account) = accounts.first()
+            && !early.is_empty()
+        {
+            self.tell(early_ends(&account.name, &early, self.clock.now()));
+        }
+        // The tokens are stored: that a used state is still remembered is no reason to fail.
+        if let Err(error) = self.store.remove_login(&hash(&state)).await {
+            tracing::warn!("a finished login cannot be forgotten: {error}");
+        }
+        Ok(accounts)
+    }
+
     /// Finds the account that a login is for, and refuses what cannot work before a code is spent.
     async fn target(&self, app: &AppRow, as_name: Option<&str>) -> Result<Target> {
         let Some(wanted) = as_name else { return Ok(Target::Any) };

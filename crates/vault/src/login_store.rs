@@ -60,10 +60,10 @@ impl Inner {
             |row: &FullRow| Identity::parse(&row.authorisation.tokens.identity).compare(theirs, fields);
         if let Target::Existing(row) = target {
             return match compare(&row) {
-                Match::Same => self.renew(app, options, &row, &arrived, None, &reserve).await,
+                Match::Same => self.renew(app, options, &row, &arrived, None, Some(&reserve)).await,
                 // Imported tokens: whose they are is learned now.
                 Match::Unknown if is_nobody(&row) => {
-                    self.renew(app, options, &row, &arrived, None, &reserve).await
+                    self.renew(app, options, &row, &arrived, None, Some(&reserve)).await
                 }
                 _ if options.replace_shop => {
                     drop(reserve);
@@ -78,52 +78,52 @@ impl Inner {
             _ => None,
         };
         let mut reserve = Some(reserve);
-        // Two logins may run at once. Each decides by one look at the vault; a name that was taken
-        // since then sends it back here, where it may find that the other login was for the same shop.
+        let is_same = |row: &FullRow| row.app.id == app.id && compare(row) == Match::Same;
+        // Two logins of one shop may run at once. Each chooses its name before it looks for the shop: the
+        // other's account is found, or it takes that name and sends this one back here.
         for _ in 0..8 {
-            let all = self.store.accounts().await?;
-            let same = all.iter().find(|row| row.app.id == app.id && compare(row) == Match::Same);
-            if let Some(row) = same {
+            let new = self.new_rows(app, wanted.as_deref(), &arrived).await;
+            if let Some(row) = self.insist(|| Box::pin(self.find_account(is_same))).await? {
                 // The same shop under one more name: both names share the one pair of tokens, since
                 // a second pair could end the first.
                 let held = match reserve.take() {
-                    Some(reserve) => reserve,
-                    None => self.reserve(row.authorisation.id).await?,
+                    // Without room the store alone has to take them.
+                    None => self.reserve(row.authorisation.id).await.ok(),
+                    held => held,
                 };
-                let taken = |name: &String| {
-                    all.iter().any(|other| {
-                        other.account.name == *name && other.authorisation.id == row.authorisation.id
-                    })
-                };
-                let one_more = wanted.clone().filter(|name| !taken(name));
-                return self.renew(app, options, row, &arrived, one_more, &held).await;
+                return self.renew(app, options, &row, &arrived, wanted, held.as_ref()).await;
             }
             drop(reserve.take());
-            if let Some(accounts) = self.found(app, wanted.as_deref(), &arrived, &all).await? {
-                return Ok(accounts);
+            let new = new?;
+            let notes = self.login_line(&new.accounts[0].name, new.authorisations[0].id);
+            if self.insist(|| self.store.add(&new, &notes)).await? {
+                return self.accounts_using(new.authorisations[0].id).await;
             }
         }
         Err(Error::local("other programs keep adding accounts under this login's name; nothing was stored")
             .retry_when(Retry::Backoff))
     }
 
-    /// New tokens for a shop that is known.
+    /// New tokens for a shop that is known, under one more name if one is wanted.
     async fn renew(
         self: &Arc<Self>,
         app: &Arc<AppState>,
         options: &LoginOptions,
         row: &FullRow,
         arrived: &Arrived,
-        one_more_name: Option<String>,
-        reserve: &Reserve,
+        wanted: Option<String>,
+        reserve: Option<&Reserve>,
     ) -> Result<Vec<Account>> {
         let id = row.authorisation.id;
-        self.know_keys(&row.authorisation).await?;
         let shared = self.authorisation(app, &row.authorisation, &row.account.name)?;
         // A refresh may replace the tokens at the same time; the login is newer, so it tries again.
         let mut stored = None;
         for _ in 0..8 {
-            let now = self.row_of(&shared).await?;
+            let now = match self.insist(|| Box::pin(self.row_of(&shared))).await {
+                // The store is away: the row as it was a moment ago leads the tokens into the journal.
+                Err(error) if error.is_retryable() => row.authorisation.clone(),
+                now => now?,
+            };
             // The end of the former refresh token says nothing about the new approval's.
             let former = AuthorisationRow {
                 tokens: crate::store::TokenColumns {
@@ -135,7 +135,7 @@ impl Inner {
             };
             let tokens = self.columns(&shared, &arrived.reply, Some(&former), arrived.at);
             let notes = self.news_of_login(&shared.label, &now).await;
-            if self.keep(&shared, now.generation, &tokens, Some(reserve), notes).await? {
+            if self.keep(&shared, now.generation, &tokens, reserve, notes).await? {
                 stored = Some(AuthorisationRow {
                     generation: now.generation.saturating_add(1),
                     tokens,
@@ -148,18 +148,24 @@ impl Inner {
             return Err(Error::local("other programs keep replacing this account's tokens")
                 .retry_when(Retry::Backoff));
         };
-        self.install_row(&shared, &stored)?;
+        self.install_row(&shared, &stored);
         shared.quiet_until.store(i64::MIN, Ordering::Release);
+        self.learn_shops(app, options, id, wanted, arrived).await.map_err(|error| {
+            error.context("the shop's new tokens are kept, but what else the login said of it is not")
+        })
+    }
 
-        // What is known of the shops, and shops that are new in the listing.
+    /// Writes down what a login said of known shops, and adds those that are new in its listing.
+    async fn learn_shops(
+        &self,
+        app: &Arc<AppState>,
+        options: &LoginOptions,
+        id: Id,
+        wanted: Option<String>,
+        arrived: &Arrived,
+    ) -> Result<Vec<Account>> {
         let shops = &arrived.reply.owner.shops;
-        let known: Vec<FullRow> = self
-            .store
-            .accounts_of(app.id)
-            .await?
-            .into_iter()
-            .filter(|row| row.authorisation.id == id)
-            .collect();
+        let known = self.insist(|| self.store.accounts_using(id)).await?;
         for full in &known {
             let shop = shops
                 .iter()
@@ -171,9 +177,11 @@ impl Inner {
             account.shop_id = shop.shop_id.clone().or(account.shop_id);
             account.country = shop.country.clone().or(account.country);
             if account != full.account {
-                self.store.update_account(None, &account, &Notes::default()).await?;
+                let nothing_more = Notes::default();
+                self.insist(|| self.store.update_account(None, &account, &nothing_more)).await?;
             }
         }
+        let one_more_name = wanted.filter(|name| !known.iter().any(|row| row.account.name == *name));
         let unknown: Vec<&ReplyShop> = if shops.len() > 1 {
             shops.iter().filter(|shop| !known.iter().any(|row| row.account.country == shop.country)).collect()
         } else if one_more_name.is_some() {
@@ -185,28 +193,15 @@ impl Inner {
             let base = one_more_name.or_else(|| options.as_name.clone());
             self.add(app, id, base.as_deref(), arrived, &unknown).await?;
         }
-        self.accounts_using(app, id).await
+        self.accounts_using(id).await
     }
 
-    /// Tokens of a shop that is not known yet. Nothing when a name was taken meanwhile.
-    async fn found(
-        &self,
-        app: &Arc<AppState>,
-        name: Option<&str>,
-        arrived: &Arrived,
-        all: &[FullRow],
-    ) -> Result<Option<Vec<Account>>> {
+    /// The rows of a shop that is not known yet, under names that are free now.
+    async fn new_rows(&self, app: &Arc<AppState>, name: Option<&str>, arrived: &Arrived) -> Result<NewRows> {
         let row = self.first_row(app, arrived);
-        let id = row.id;
         let shops: Vec<&ReplyShop> = arrived.reply.owner.shops.iter().collect();
-        let accounts = self.name_accounts(app, id, name, arrived, &shops, all)?;
-        let label = accounts.first().map_or("", |account| account.name.as_str());
-        let notes = self.login_line(label, id);
-        let rows = NewRows { authorisations: vec![row], accounts, ..NewRows::default() };
-        if !self.insist(|| self.store.add(&rows, &notes)).await? {
-            return Ok(None);
-        }
-        self.accounts_using(app, id).await.map(Some)
+        let accounts = self.name_accounts(app, row.id, name, arrived, &shops).await?;
+        Ok(NewRows { authorisations: vec![row], accounts, ..NewRows::default() })
     }
 
     /// Lets an account become another shop, as it was told to.
@@ -228,14 +223,19 @@ impl Inner {
             ..row.account
         };
         let name = account.name.clone();
-        self.store.update_account(Some(&new), &account, &self.login_line(&name, id)).await?;
+        let mut notes = self.login_line(&name, id);
+        if row.authorisation.exhausted.is_some() {
+            let now = FullRow { account: account.clone(), app: row.app, authorisation: new.clone() };
+            notes.events.push(self.event_of(&new, &[now], News::Recovered));
+        }
+        self.insist(|| self.store.update_account(Some(&new), &account, &notes)).await?;
         self.handles.forget(&name);
         // A cross-border seller's other shops become accounts of their own.
         let others: Vec<&ReplyShop> = owner.shops.iter().skip(1).collect();
         if !others.is_empty() {
             self.add(app, id, Some(&name), arrived, &others).await?;
         }
-        self.accounts_using(app, id).await
+        self.accounts_using(id).await
     }
 
     /// What is written down of a login.
@@ -271,8 +271,7 @@ impl Inner {
         shops: &[&ReplyShop],
     ) -> Result<()> {
         for _ in 0..8 {
-            let all = self.store.accounts().await?;
-            let accounts = self.name_accounts(app, id, base, arrived, shops, &all)?;
+            let accounts = self.name_accounts(app, id, base, arrived, shops).await?;
             let rows = NewRows { accounts, ..NewRows::default() };
             let notes = Notes::default();
             if self.insist(|| self.store.add(&rows, &notes)).await? {
@@ -287,14 +286,13 @@ impl Inner {
     ///
     /// # Errors
     /// [`ErrorKind::Usage`] when the name that a person chose for one shop is taken.
-    fn name_accounts(
+    async fn name_accounts(
         &self,
         app: &Arc<AppState>,
         id: Id,
         chosen: Option<&str>,
         arrived: &Arrived,
         shops: &[&ReplyShop],
-        all: &[FullRow],
     ) -> Result<Vec<AccountRow>> {
         let owner = &arrived.reply.owner;
         let several = owner.shops.len() > 1;
@@ -304,8 +302,7 @@ impl Inner {
             })
         };
         let base = chosen.map_or_else(of_platform, str::to_owned);
-        let is_taken = |name: &str| all.iter().any(|row| row.account.name == name);
-        if chosen.is_some() && !several && is_taken(&base) {
+        if chosen.is_some() && !several && self.is_taken(&base).await? {
             return Err(account_taken(&base).context("the tokens were not stored"));
         }
         let mut accounts: Vec<AccountRow> = Vec::with_capacity(shops.len());
@@ -314,12 +311,16 @@ impl Inner {
                 (Some(country), true) => format!("{base}-{country}"),
                 _ => base.clone(),
             };
-            // Two platforms may know the same login name.
-            let wanted =
-                if chosen.is_none() && is_taken(&wanted) { format!("{wanted}-{}", app.name) } else { wanted };
-            let name = name::first_free(&wanted, |name| {
-                is_taken(name) || accounts.iter().any(|account| account.name == name)
-            });
+            let given = |name: &str| accounts.iter().any(|account| account.name == name);
+            let name = match chosen {
+                Some(_) if !several => wanted,
+                // Two platforms may know the same login name.
+                None if self.is_taken(&wanted).await? => {
+                    let of_app = format!("{wanted}-{}", app.name);
+                    self.insist(|| Box::pin(self.free_account_name(&of_app, given))).await?
+                }
+                _ => self.insist(|| Box::pin(self.free_account_name(&wanted, given))).await?,
+            };
             accounts.push(AccountRow {
                 id: Id::new(self.clock.as_ref()),
                 name,
@@ -336,23 +337,28 @@ impl Inner {
         Ok(accounts)
     }
 
-    /// Tries a write again for a second or so: the code that paid for it is spent.
-    async fn insist<'a, T>(&self, write: impl Fn() -> BoxFuture<'a, Result<T>>) -> Result<T> {
+    async fn is_taken(&self, name: &str) -> Result<bool> {
+        Ok(self.insist(|| self.store.account(name)).await?.is_some())
+    }
+
+    /// Tries again for a second or so what the store cannot do just now: the code is spent, and the
+    /// tokens that it brought are nowhere else.
+    async fn insist<'a, T>(&self, ask: impl Fn() -> BoxFuture<'a, Result<T>>) -> Result<T> {
         let mut pause = Duration::from_millis(200);
         for _ in 0..3 {
-            match write().await {
+            match ask().await {
                 Err(error) if error.is_retryable() => tracing::warn!("a login cannot be stored yet: {error}"),
                 done => return done,
             }
             self.clock.sleep(pause).await;
             pause *= 2;
         }
-        write().await
+        ask().await
     }
 
-    async fn accounts_using(&self, app: &AppState, id: Id) -> Result<Vec<Account>> {
-        let rows = self.store.accounts_of(app.id).await?;
-        Ok(rows.iter().filter(|row| row.authorisation.id == id).map(|row| self.shown(row)).collect())
+    async fn accounts_using(&self, id: Id) -> Result<Vec<Account>> {
+        let rows = self.insist(|| self.store.accounts_using(id)).await?;
+        Ok(rows.iter().map(|row| self.shown(row)).collect())
     }
 }
 

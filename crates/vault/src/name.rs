@@ -3,7 +3,7 @@
 use sesame_core::{Error, Result};
 
 /// The longest name, in characters.
-const LONGEST: usize = 100;
+pub(crate) const LONGEST: usize = 100;
 
 /// Checks a name that a person chose.
 pub(crate) fn check(what: &str, name: &str) -> Result<()> {

@@ -223,7 +223,7 @@ impl Inner {
             self.replay_before(authorisation).await?;
             let row = self.row_of(authorisation).await?;
             let entry = *first_seen.get_or_insert(row.generation);
-            if let Some(token) = self.already_done(authorisation, &row, why, entry)? {
+            if let Some(token) = self.already_done(authorisation, &row, why, entry) {
                 return Ok(Landed { token, row: None });
             }
             let refresh = self.may_refresh(authorisation, &row, why).await?;
@@ -323,7 +323,7 @@ impl Inner {
         row: &AuthorisationRow,
         why: Why,
         entry: i64,
-    ) -> Result<Option<Token>> {
+    ) -> Option<Token> {
         let windows = Windows::of(&authorisation.app.platform.tokens, &row.tokens);
         let now = self.now();
         let done = !authorisation.was_refused(row.generation)
@@ -332,7 +332,7 @@ impl Inner {
                 Why::Refused(generation) => row.generation > generation && now < windows.mandatory_at,
                 Why::Forced => row.generation > entry,
             };
-        if done { self.install_row(authorisation, row) } else { Ok(None) }
+        if done { self.install_row(authorisation, row) } else { None }
     }
 
     /// Returns the refresh token, if there is one and the time is right.

@@ -72,28 +72,38 @@ impl Vault {
     /// readable before is readable after any error.
     pub async fn rekey(&self, to: KeyChoice, progress: &(dyn Fn(u64) + Send + Sync)) -> Result<Rekeyed> {
         let inner = &self.0;
-        let former = inner.keys.kind();
-        inner.replay(None).await?;
-        let incoming = inner.begin_rekey(&to).await?;
+        let rekeyed = inner.rekey(to, progress).await;
+        if let Err(error) = &rekeyed {
+            inner.note_failure(Action::Rekey, "vault", None, error).await;
+        }
+        rekeyed
+    }
+}
+
+impl Inner {
+    async fn rekey(&self, to: KeyChoice, progress: &(dyn Fn(u64) + Send + Sync)) -> Result<Rekeyed> {
+        let former = self.keys.kind();
+        self.replay(None).await?;
+        let incoming = self.begin_rekey(&to).await?;
         fail_point!("during-rekey");
-        inner.open_former_keys_with(incoming.id).await?;
+        self.open_former_keys_with(incoming.id).await?;
         fail_point!("during-rekey");
         let mut tally = Tally::default();
-        inner.reseal(incoming.id, &mut tally, progress).await?;
+        self.reseal(incoming.id, &mut tally, progress).await?;
         fail_point!("during-rekey");
-        let source = inner.place_key(&incoming, to).await?;
+        let source = self.place_key(&incoming, to).await?;
         fail_point!("during-rekey");
-        inner.activate(&incoming, source).await?;
+        self.activate(&incoming, source).await?;
         fail_point!("during-rekey");
         for _ in 0..SWEEPS {
             let before = tally.resealed;
-            inner.reseal(incoming.id, &mut tally, progress).await?;
+            self.reseal(incoming.id, &mut tally, progress).await?;
             if tally.resealed == before {
                 break;
             }
         }
         // What the former key opens is to be nowhere any more.
-        if let Err(error) = inner.store.forget_remains().await {
+        if let Err(error) = self.store.forget_remains().await {
             tracing::warn!("remains of former values stay in the vault for now: {error}");
         }
         Ok(Rekeyed {
@@ -102,7 +112,7 @@ impl Vault {
             former,
             resumed: incoming.resumed,
             resealed: tally.resealed,
-            unreadable: inner.name_sealed(&tally.unreadable).await?,
+            unreadable: self.name_sealed(&tally.unreadable).await?,
         })
     }
 }

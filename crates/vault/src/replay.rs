@@ -144,7 +144,7 @@ impl Inner {
             }
             // The store is still away: whoever needs it will hear why.
             Err(error) => {
-                self.tell(Notice::new(format!("tokens still wait in the vault's journal: {error}")))
+                self.tell(Notice::new(format!("tokens still wait in the vault's journal: {error}")));
             }
         }
     }

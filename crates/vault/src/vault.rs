@@ -568,20 +568,6 @@ impl Inner {
         })
     }
 
-    pub(crate) async fn account_row(&self, name: &str) -> Result<FullRow> {
-        if let Some(row) = self.store.account(name).await? {
-            return Ok(row);
-        }
-        let names: Vec<String> =
-            self.store.accounts().await?.into_iter().map(|row| row.account.name).collect();
-        let error = Error::usage(format!("there is no account called {name:?}"));
-        Err(if names.is_empty() {
-            error.hint("Authorise a shop with `sesame login APP`.")
-        } else {
-            error.hint(format!("There are: {}.", name::known(name, names)))
-        })
-    }
-
     /// Keeps sandbox accounts and real ones apart: neither's tokens ever reach the other's gateway.
     pub(crate) fn check_crossing(&self, what: &str, name: &str, sandbox: Option<&str>) -> Result<()> {
         match (sandbox, &self.endpoint) {

@@ -8,7 +8,7 @@ use crate::{
     Id,
     authorisation::approve,
     schedule,
-    store::{AuthorisationRow, EventRow},
+    store::{AuthorisationRow, EventRow, FullRow},
     vault::Inner,
 };
 
@@ -45,9 +45,13 @@ impl Inner {
         }
     }
 
-    /// Makes the event that hooks and webhooks deliver. It holds no secret.
+    /// Makes the event that hooks and webhooks deliver.
     pub(crate) async fn event(&self, row: &AuthorisationRow, news: News<'_>) -> Result<EventRow> {
-        let rows = self.store.accounts_using(row.id).await?;
+        Ok(self.event_of(row, &self.store.accounts_using(row.id).await?, news))
+    }
+
+    /// The same where it is known whom it is about. It holds no secret.
+    pub(crate) fn event_of(&self, row: &AuthorisationRow, rows: &[FullRow], news: News<'_>) -> EventRow {
         let now = self.now();
         let id = Id::new(self.clock.as_ref());
         let time = |millis: i64| Timestamp::from_millisecond(millis).ok().map(|at| at.to_string());
@@ -76,7 +80,7 @@ impl Inner {
             "reason": reason,
             "advice": advice,
         });
-        Ok(EventRow {
+        EventRow {
             id,
             at: now,
             authorisation_id: row.id,
@@ -85,6 +89,6 @@ impl Inner {
             hook_at: None,
             webhook_at: None,
             attempts: 0,
-        })
+        }
     }
 }

@@ -11,10 +11,11 @@ use std::{
     sync::{Arc, atomic::Ordering},
 };
 
-use sesame_core::ErrorKind;
-use sesame_vault::{AccountState, Vault};
+use jiff::SignedDuration;
+use sesame_core::{AccessToken, Clock as _, Error, ErrorKind, RefreshToken};
+use sesame_vault::{AccountState, ImportedTokens, Keep, Keeper, KeeperOptions, LoginOptions, Vault};
 use sqlx::{Connection as _, SqliteConnection};
-use support::{FakeTransport, FlakyStore, Home, IopService, Policy, app, as_name, log_in};
+use support::{FakeTransport, FlakyStore, Home, IopService, Policy, app, as_name, log_in, reply};
 
 /// A closed vault of two shops, all of it in the one file.
 async fn two_shops() -> (Home, IopService) {
@@ -88,11 +89,109 @@ async fn a_flipped_byte_in_a_refresh_token_is_never_sent_and_stays_as_it_is() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_access_token_that_does_not_open_is_replaced_by_whatever_brings_another() {
+    for way in ["call", "refresh", "login", "keeper"] {
+        let (home, service) = two_shops().await;
+        service.become_seller("1001");
+        sql(&home.path(), "UPDATE authorisation SET access = zeroblob(80)").await;
+        let vault = home.open().await;
+        match way {
+            "call" => assert_eq!(token(&vault, "one").await.unwrap(), service.access()),
+            "refresh" => drop(vault.refresh("one").await.unwrap()),
+            "login" => drop(log_in(&vault, "lazada", as_name("one")).await.unwrap()),
+            _ => {
+                home.clock.advance_secs(29 * 86_400);
+                let options = KeeperOptions { keep: Keep::Always, ..KeeperOptions::default() };
+                Keeper::new(vault.clone(), options).pass().await.unwrap();
+            }
+        }
+        assert_eq!(vault.account("one").await.unwrap().generation, 2, "{way}");
+        assert_eq!(
+            token(&vault, "one").await.unwrap(),
+            token(&home.open().await, "one").await.unwrap(),
+            "{way}"
+        );
+        let report = vault.check().await.unwrap();
+        assert!(report.findings.iter().all(|finding| finding.name == "two"), "{way}: {report:?}");
+        assert!(!report.findings.is_empty(), "{way}: nobody asked for the other one");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refresh_token_is_prolonged_with_another_access_token_than_one_that_does_not_open() {
+    let home = Home::new(FakeTransport::new(|seen| {
+        let refresh = &seen.form["refresh_token"];
+        if seen.url.contains("/postponeToken/") {
+            assert_eq!(seen.form["access_token"], "fresh");
+            return Ok(reply(
+                200,
+                format!(
+                    r#"{{"access_token":"postponed","expires_in":"36000","refresh_token":"{refresh}-2","refresh_token_timeout":"20270601000000000+0800"}}"#
+                ),
+            ));
+        }
+        Ok(reply(200, r#"{"access_token":"fresh","expires_in":"36000"}"#))
+    }));
+    let vault = home.open().await;
+    app(&vault, "aliexpress-legacy").await;
+    let begun = home.clock.now();
+    let ends = |hours| Some(begun + SignedDuration::from_hours(hours));
+    let tokens = ImportedTokens {
+        access: Some(AccessToken::new("a")),
+        refresh: Some(RefreshToken::new("r")),
+        access_expires_at: ends(9),
+        refresh_expires_at: ends(20 * 24),
+        account_name: Some("one".to_owned()),
+    };
+    vault.import_tokens("aliexpress-legacy", tokens).await.unwrap();
+    sql(&home.path(), "UPDATE authorisation SET access = zeroblob(80)").await;
+    let keeper = Keeper::new(vault.clone(), KeeperOptions::default());
+    while home.transport.count() == 0 {
+        assert!(Some(home.clock.now()) < ends(9), "not in time");
+        keeper.pass().await.unwrap();
+        home.clock.advance_secs(600);
+    }
+    vault.settle().await;
+    assert_eq!((home.transport.count(), vault.account("one").await.unwrap().generation), (2, 3));
+    assert_eq!(token(&vault, "one").await.unwrap(), "postponed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_that_cannot_be_read_are_named_and_hide_no_others() {
+    let (home, _) = two_shops().await;
+    let vault = home.open().await;
+    let id = vault.account("one").await.unwrap().id;
+    sql(&home.path(), "UPDATE account SET login = CAST(x'ff' AS TEXT) WHERE name = 'one'").await;
+    // Damage of another kind behind it.
+    sql(
+        &home.path(),
+        "UPDATE authorisation SET refresh = zeroblob(80) WHERE authorisation_id = \
+         (SELECT authorisation_id FROM account WHERE name = 'two')",
+    )
+    .await;
+    let report = vault.check().await.unwrap();
+    let found: Vec<_> =
+        report.findings.iter().map(|finding| (finding.name.clone(), finding.column)).collect();
+    assert_eq!(found, [(id.to_string(), None), ("two".to_owned(), Some("refresh"))], "{report:?}");
+    assert!(report.findings[0].why.contains("row cannot be read"), "{report:?}");
+    assert_eq!((report.apps, report.accounts), (1, 1));
+    // A login of another shop goes on, too.
+    assert_eq!(log_in(&vault, "lazada", LoginOptions::default()).await.unwrap()[0].name, "two");
+
+    sql(&home.path(), "UPDATE app SET region = CAST(x'ff' AS TEXT)").await;
+    let report = vault.check().await.unwrap();
+    let places: Vec<_> = report.findings.iter().map(|finding| finding.place).collect();
+    assert_eq!(places, ["app", "account", "account"], "{report:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_flipped_byte_anywhere_is_an_error_or_no_harm_and_never_another_token() {
     let (home, _) = two_shops().await;
     let good = home.open().await;
     let right = [token(&good, "one").await.unwrap(), token(&good, "two").await.unwrap()];
     good.close().await;
+    // An access token that does not open would be replaced.
+    home.transport.answer(|_| Err(Error::new(ErrorKind::Network, "no way out")));
     sql(&home.path(), "PRAGMA wal_checkpoint(TRUNCATE)").await;
     let whole = fs::read(home.path()).unwrap();
     // Every page is met, at places that differ from page to page.
@@ -117,7 +216,7 @@ async fn a_flipped_byte_anywhere_is_an_error_or_no_harm_and_never_another_token(
                     match token(&vault, account).await {
                         Ok(token) => assert_eq!(token, *right, "byte {at}"),
                         Err(error) => assert!(
-                            matches!(error.kind(), ErrorKind::Local | ErrorKind::Usage),
+                            matches!(error.kind(), ErrorKind::Local | ErrorKind::Usage | ErrorKind::Network),
                             "byte {at}: {error:?}"
                         ),
                     }

@@ -9,10 +9,11 @@ use std::{
     time::Duration,
 };
 
-use sesame_core::{AppSecret, Clock as _, Error, ErrorKind};
+use sesame_core::{AccessToken, AppSecret, Clock as _, Error, ErrorKind};
 use sesame_vault::{
-    Account, AccountState, Keep, Keeper, KeeperOptions, Vault,
+    Account, AccountState, ImportedTokens, Keep, Keeper, KeeperOptions, LoginOptions, SystemClock, Vault,
     store::{Notes, Sink},
+    tables::{TableOptions, read_csv},
 };
 use support::{FakeTransport, FlakyStore, Home, IopService, Policy, app, as_name, log_in};
 
@@ -197,7 +198,7 @@ async fn a_store_that_does_not_answer_is_not_waited_for() {
     };
     while entry(&shop).is_none() {
         assert!(begun.elapsed() < Duration::from_secs(9), "the only copy of new tokens is in memory");
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        SystemClock.sleep(Duration::from_millis(20)).await;
     }
     // The token is there before the store is.
     refreshing.await.unwrap().unwrap();
@@ -282,7 +283,8 @@ async fn old_drafts_are_swept_when_the_vault_is_opened() {
     let draft = |name: &str, hours: u64| {
         let path = shop.home.journal().join(name);
         let file = std::fs::File::create(&path).unwrap();
-        file.set_modified(std::time::SystemTime::now() - Duration::from_hours(hours)).unwrap();
+        let now = file.metadata().unwrap().modified().unwrap();
+        file.set_modified(now - Duration::from_hours(hours)).unwrap();
         path
     };
     let id = "019ac0de-0000-7000-8000-000000000001";
@@ -447,11 +449,85 @@ async fn a_journalled_answer_moves_into_the_store_by_itself() {
     shop.home.clock.advance_secs(LIFE + 5);
     let handle = vault.handle("shop").await.unwrap();
     assert_eq!(vault.token_of(&handle).await.unwrap().generation, 2);
-    for _ in 0..2_000 {
+    for _ in 0..200_000 {
         if vault.account("shop").await.unwrap().generation == 2 {
             return;
         }
         tokio::task::yield_now().await;
     }
     panic!("the journal was not replayed");
+}
+
+/// Lets the store fail so many reads and writes of tokens as soon as a code is redeemed.
+fn away_after_redeeming(shop: &Shop, store: &Arc<FlakyStore>, reads: usize, writes: usize) {
+    let (service, store) = (shop.service.clone(), store.clone());
+    shop.home.transport.answer(move |seen| {
+        store.fail_read.store(reads, Ordering::SeqCst);
+        store.fail_replace.store(writes, Ordering::SeqCst);
+        service.answer(seen)
+    });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_is_away_for_a_moment_costs_no_login() {
+    let shop = shop(Policy::Dies).await;
+    let (store, vault) = flaky(&shop).await;
+    let options =
+        [as_name("shop"), LoginOptions::default(), as_name("another name"), as_name("another shop")];
+    for (number, options) in (1..).zip(options) {
+        if number == 4 {
+            shop.service.become_seller("2002");
+        }
+        away_after_redeeming(&shop, &store, 3, 0);
+        let accounts = log_in(&vault, "lazada", options.clone()).await.unwrap();
+        store.fail_read.store(0, Ordering::SeqCst);
+        let handle = vault.handle(&accounts[0].name).await.unwrap();
+        let token = vault.token_of(&handle).await.unwrap();
+        assert_eq!(token.access.expose(), shop.service.access(), "{options:?}");
+    }
+    let names: Vec<String> =
+        vault.accounts().await.unwrap().into_iter().map(|account| account.name).collect();
+    assert_eq!(names, ["shop", "another name", "another shop"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_while_the_store_stays_away_waits_in_the_journal() {
+    let shop = shop(Policy::Dies).await;
+    let (store, vault) = flaky(&shop).await;
+    away_after_redeeming(&shop, &store, 1_000, 1_000);
+    let error = log_in(&vault, "lazada", as_name("shop")).await.unwrap_err();
+    assert!(error.message().contains("new tokens are kept"), "{error}");
+    // The next process finds them, and they are the ones that are good.
+    let vault = shop.home.open().await;
+    let account = vault.account("shop").await.unwrap();
+    assert_eq!((account.generation, account.state), (2, AccountState::Healthy));
+    let handle = vault.handle("shop").await.unwrap();
+    assert_eq!(vault.token_of(&handle).await.unwrap().access.expose(), shop.service.access());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_vault_of_many_accounts_is_never_read_at_once() {
+    let shop = shop(Policy::Lives).await;
+    // More than a page of them.
+    let sellers: Vec<String> =
+        (2_000..3_100).map(|seller| format!("s{seller},a{seller},r{seller},{seller}\n")).collect();
+    let csv = format!("account,access_token,refresh_token,seller_id\n{}", sellers.concat());
+    let mut options = TableOptions::new("lazada").unwrap();
+    options.app = Some("lazada".to_owned());
+    shop.vault.import_tables(&read_csv(csv.as_bytes(), None).unwrap(), &options).await.unwrap();
+    let (store, vault) = flaky(&shop).await;
+    for (seller, name) in
+        [("3099", "s3099"), ("4000", "seller@example.com"), ("4001", "seller@example.com-lazada")]
+    {
+        shop.service.become_seller(seller);
+        let accounts = log_in(&vault, "lazada", LoginOptions::default()).await.unwrap();
+        assert_eq!((accounts.len(), accounts[0].name.as_str()), (1, name));
+    }
+    let error = vault.account("s309X").await.unwrap_err();
+    assert!(error.hint_text().unwrap().contains("s3099") && error.hint_text().unwrap().contains("more"));
+    let tokens = || ImportedTokens { access: Some(AccessToken::new("a")), ..ImportedTokens::default() };
+    for name in ["lazada", "lazada-2", "lazada-3"] {
+        assert_eq!(vault.import_tokens("lazada", tokens()).await.unwrap().name, name);
+    }
+    assert_eq!(store.read_all.load(Ordering::SeqCst), 0);
 }

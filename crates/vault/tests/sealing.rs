@@ -78,12 +78,22 @@ fn the_key_shows_nowhere() {
 
 #[tokio::test]
 async fn ciphertexts_swapped_between_two_shops_or_columns_do_not_open() {
-    for statement in [
-        "CREATE TEMP TABLE before AS SELECT authorisation_id AS id, access FROM authorisation; \
-         UPDATE authorisation SET access = (SELECT before.access FROM before WHERE before.id <> authorisation_id)",
-        "UPDATE authorisation SET access = refresh",
-        "UPDATE authorisation SET access = zeroblob(80)",
-        "UPDATE authorisation SET access = x''",
+    for (statement, refresh_opens) in [
+        (
+            "CREATE TEMP TABLE before AS SELECT authorisation_id AS id, access FROM authorisation; \
+             UPDATE authorisation SET access = (SELECT before.access FROM before WHERE before.id <> authorisation_id)",
+            true,
+        ),
+        (
+            "CREATE TEMP TABLE before AS SELECT authorisation_id AS id, refresh FROM authorisation; \
+             UPDATE authorisation SET access = x'', \
+             refresh = (SELECT before.refresh FROM before WHERE before.id <> authorisation_id)",
+            false,
+        ),
+        ("UPDATE authorisation SET access = refresh", true),
+        ("UPDATE authorisation SET refresh = access, access = zeroblob(80)", false),
+        ("UPDATE authorisation SET access = zeroblob(80)", true),
+        ("UPDATE authorisation SET access = x'', refresh = x''", false),
     ] {
         let mut home = Home::new(FakeTransport::json("{}"));
         let service = IopService::new(Policy::Lives, &home.clock);
@@ -97,11 +107,21 @@ async fn ciphertexts_swapped_between_two_shops_or_columns_do_not_open() {
             SqliteConnection::connect(&format!("sqlite:{}", home.path().display())).await.unwrap();
         sqlx::raw_sql(statement).execute(&mut connection).await.unwrap();
         let vault = home.open().await;
-        for account in ["one", "two"] {
-            let error = vault.handle(account).await.unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::Local, "{statement}: {error:?}");
-            assert!(error.message().contains(account), "{statement}: {error}");
-            assert!(error.hint_text().unwrap().contains("Nothing was changed"));
+        for (account, seller) in [("one", "1001"), ("two", "2002")] {
+            service.become_seller(seller);
+            let calls = home.transport.count();
+            let handle = vault.handle(account).await.unwrap();
+            match vault.token_of(&handle).await {
+                // With its own refresh token it gets another access token.
+                Ok(token) => assert_eq!((refresh_opens, token.access.expose()), (true, &*service.access())),
+                Err(error) => {
+                    assert!(!refresh_opens, "{statement}: {error:?}");
+                    assert_eq!(error.kind(), ErrorKind::Local, "{statement}: {error:?}");
+                    assert!(error.message().contains(account), "{statement}: {error}");
+                    assert!(error.hint_text().unwrap().contains("Nothing was changed"));
+                    assert_eq!(home.transport.count(), calls, "{statement}: something was sent");
+                }
+            }
         }
         // The list names what it can.
         assert_eq!(vault.accounts().await.unwrap().len(), 2);

@@ -8,11 +8,11 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use sesame_core::ErrorKind;
 use sesame_vault::{
-    AccountState, Imported, Vault,
+    AccountState, Imported, LoginOptions, Vault,
     store::{SqliteStore, TokenStore as _},
     tables::{ERP_TABLES, TableOptions, read_csv, read_sql},
 };
-use support::{FakeTransport, Home, all_bytes, contains, reply};
+use support::{FakeTransport, Home, IopService, Policy, all_bytes, as_name, contains, log_in, reply};
 
 fn erp() -> Vec<String> {
     ERP_TABLES.map(str::to_owned).to_vec()
@@ -182,6 +182,165 @@ async fn csv_with_a_mapping_and_an_app_of_the_vault() {
     assert!(read_csv(b"".as_slice(), None).is_err());
     let rows = read_csv(b"account,app_key\nx\n".as_slice(), None).unwrap();
     assert!(rows[0].cells.as_ref().unwrap_err().contains("1 fields for 2"));
+}
+
+/// Two shops of Lazada, whose replies name a seller for each country.
+const SELLERS: &str = "account,app_key,app_secret,access_token,refresh_token,seller_id\n\
+    one,500100,planted-secret,planted-a1,planted-r1,1001\n\
+    two,500100,planted-secret,planted-a2,planted-r2,2002\n";
+
+async fn import_csv(vault: &Vault, platform: &str, csv: &str) -> sesame_core::Result<Imported> {
+    let options = TableOptions::new(platform).unwrap();
+    vault.import_tables(&read_csv(csv.as_bytes(), None).unwrap(), &options).await
+}
+
+#[tokio::test]
+async fn an_imported_seller_is_told_from_another_in_replies_by_country() {
+    let options = |name: Option<&str>| LoginOptions {
+        as_name: name.map(str::to_owned),
+        // Of one of them nobody knows where a seller approves.
+        have_code: true,
+        ..LoginOptions::default()
+    };
+    for platform in ["lazada", "daraz", "miravia"] {
+        let mut home = Home::new(FakeTransport::json("{}"));
+        let service = IopService::new(Policy::Lives, &home.clock);
+        home.transport = service.transport();
+        let vault = home.open().await;
+        import_csv(&vault, platform, SELLERS).await.unwrap();
+        // Their refresh tokens are not the service's, so it knows of none but those of logins.
+        let before = vault.account("two").await.unwrap();
+        let error = log_in(&vault, platform, options(Some("two"))).await.unwrap_err();
+        assert!(error.message().contains("another shop"), "{platform}: {error}");
+        assert_eq!(vault.account("two").await.unwrap(), before);
+        let renewed = log_in(&vault, platform, options(Some("one"))).await.unwrap();
+        assert_eq!((renewed.len(), renewed[0].generation), (1, 2), "{platform}");
+
+        // Found without a name, too: a second pair of tokens could end the first.
+        service.become_seller("2002");
+        let found = log_in(&vault, platform, options(None)).await.unwrap();
+        assert_eq!((found.len(), found[0].name.as_str()), (1, "two"), "{platform}");
+        // And by an import under another name.
+        let again = import_csv(&vault, platform, &SELLERS.replace("one,", "uno,")).await.unwrap();
+        assert_eq!(again.left_alone[0], ("uno".to_owned(), "one".to_owned()), "{platform}");
+
+        service.become_seller("3003");
+        let error = vault.refresh("one").await.unwrap_err();
+        assert!(error.message().contains("another shop"), "{platform}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn an_id_of_another_kind_is_not_taken_for_the_shops() {
+    let mut home = Home::new(FakeTransport::json("{}"));
+    home.transport = IopService::new(Policy::Lives, &home.clock).transport();
+    let vault = home.open().await;
+    let done = import_csv(&vault, "lazada", &SELLERS.replace("seller_id", "user_id")).await.unwrap();
+    assert_eq!(done.notes.len(), 1, "{:?}", done.notes);
+    assert!(done.notes[0].contains("user_id") && done.notes[0].contains("not used"), "{:?}", done.notes);
+    assert_eq!(vault.account("two").await.unwrap().shop_id, None);
+    log_in(&vault, "lazada", as_name("two")).await.unwrap();
+    assert_eq!(vault.account("two").await.unwrap().shop_id.as_deref(), Some("1001"), "now it is known");
+    // A column that claims nothing is the platform's first id.
+    let home = Home::new(FakeTransport::json("{}"));
+    let vault = home.open().await;
+    let done = import_csv(&vault, "lazada", &SELLERS.replace("seller_id", "identity")).await.unwrap();
+    assert_eq!(done.notes, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn timestamps_are_read_in_the_zone_of_the_dump() {
+    let row = "INSERT INTO `erp_aliexpress_accounts` VALUES ('s','1','x1','a','r','2026-11-22 01:00:00','2026-11-22 01:00:00');\n";
+    let head = "CREATE TABLE `erp_aliexpress_accounts` (`aliexpress_account` varchar(50), `appkey` int, `appsecret` text, \
+         `access_token` text, `refresh_token` text, `access_create_time` timestamp NULL DEFAULT NULL, \
+         `refresh_create_time` datetime DEFAULT NULL);\n";
+    for (zone, access) in [
+        // Without a word, the server's own, as with DATETIME.
+        ("", "2026-11-22T03:00:00Z"),
+        (
+            "/*!40103 SET @OLD_TIME_ZONE=@@TIME_ZONE */;\n/*!40103 SET TIME_ZONE='+00:00' */;\n",
+            "2026-11-22T11:00:00Z",
+        ),
+        ("SET time_zone = \"-01:30\";\n", "2026-11-22T12:30:00Z"),
+        ("SET NAMES utf8mb4, @@session.time_zone = 'Europe/Berlin';\n", "2026-11-22T10:00:00Z"),
+        (
+            "/*!40103 SET TIME_ZONE='+00:00' */;\n/*!40103 SET TIME_ZONE=@OLD_TIME_ZONE */;\n",
+            "2026-11-22T03:00:00Z",
+        ),
+        ("SET time_zone = 'SYSTEM';\n", "2026-11-22T03:00:00Z"),
+        ("-- SET time_zone = '+00:00';\n/* SET time_zone = '+00:00' */\n", "2026-11-22T03:00:00Z"),
+    ] {
+        let home = Home::new(FakeTransport::json("{}"));
+        let vault = home.open().await;
+        import(&vault, &format!("{zone}{head}{row}"), |_| {}).await.unwrap();
+        let account = vault.account("s").await.unwrap();
+        assert_eq!(account.access_expires_at, Some(at(access)), "{zone}");
+        assert_eq!(account.refresh_expires_at, Some(at("2027-05-20T17:00:00Z")), "{zone}");
+    }
+    let home = Home::new(FakeTransport::json("{}"));
+    let vault = home.open().await;
+    let error = import(&vault, &format!("SET time_zone='Mars/North';{head}{row}"), |_| {}).await.unwrap_err();
+    assert!(error.message().contains("access_create_time: it is in a time zone"), "{error}");
+}
+
+#[tokio::test]
+async fn apps_get_names_that_no_app_has() {
+    let home = Home::new(FakeTransport::json("{}"));
+    let vault = home.open().await;
+    support::named_app(&vault, "daraz", "one").await;
+    let done = import_csv(&vault, "lazada", SELLERS.split_inclusive("1001\n").next().unwrap()).await.unwrap();
+    assert_eq!(done.apps, ["one-2"]);
+}
+
+#[tokio::test]
+async fn a_second_table_that_disagrees_adds_nothing_at_all() {
+    let dump = format!(
+        "{DUMP}INSERT INTO erp_aliexpress_accounts (aliexpress_account,aliId,access_token,refresh_token) VALUES ('late',7,'a','r');\n\
+         CREATE TABLE `more` (`account` text, `appkey` text, `appsecret` text, `refresh_token` text, `aliId` text, `login` text, `nick` text);\n\
+         INSERT INTO `more` VALUES ('late','777','x7','another','7','who','who');\n"
+    );
+    let mut tables = erp();
+    tables.push("more".to_owned());
+    let rows = read_sql(dump.as_bytes(), &tables).unwrap();
+    let mut options = TableOptions::new("aliexpress-legacy").unwrap();
+    options.skip_bad = true;
+    options.dry_run = true;
+    let home = Home::new(FakeTransport::json("{}"));
+    let vault = home.open().await;
+    // By chance it went well now and then.
+    for _ in 0..16 {
+        let done = vault.import_tables(&rows, &options).await.unwrap();
+        let why: Vec<&str> = done.skipped.iter().map(|(_, why)| why.as_str()).collect();
+        assert!(why.iter().any(|why| why.contains("another refresh_token")), "{why:?}");
+        assert!(why.contains(&"there is no app key for it"), "{why:?}");
+    }
+}
+
+#[tokio::test]
+async fn on_another_port_of_the_sandbox_the_same_shops_are_left_alone() {
+    let home = Home::new(FakeTransport::json("{}"));
+    let vault = Vault::open(home.sandboxed()).await.unwrap();
+    import_csv(&vault, "lazada", SELLERS).await.unwrap();
+    let port = |port: u16| {
+        let endpoint = sesame_catalog::Endpoint::parse(&format!("http://127.0.0.1:{port}")).unwrap();
+        sesame_vault::VaultOptions { endpoint: Some(endpoint), ..home.sandboxed() }
+    };
+    let vault = Vault::open(port(4_700)).await.unwrap();
+    let again = import_csv(&vault, "lazada", SELLERS).await.unwrap();
+    assert_eq!((again.accounts.len(), again.apps.len(), again.left_alone.len()), (0, 0, 2));
+    // Also where the key has an app for each port.
+    support::app(&vault, "lazada").await;
+    let other = SELLERS.replace("one,", "uno,").replace("1001", "1003");
+    let mut options = TableOptions::new("lazada").unwrap();
+    options.app = Some("lazada-2".to_owned());
+    let rows = read_csv(other.as_bytes(), None).unwrap();
+    options.dry_run = true;
+    let look = vault.import_tables(&rows, &options).await.unwrap();
+    assert_eq!(
+        (look.accounts.as_slice(), look.left_alone.len()),
+        (["uno".to_owned()].as_slice(), 1),
+        "{look:?}"
+    );
 }
 
 #[tokio::test]

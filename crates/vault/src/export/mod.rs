@@ -14,7 +14,7 @@ use self::{
     form::Writer,
     lines::{AccountLine, AppLine, AuthorisationLine, Counts, Line},
 };
-use crate::{Id, Vault, audit::Action, store::Notes};
+use crate::{Id, Vault, audit::Action, store::Notes, vault::Inner};
 
 /// How many accounts are read at a time.
 const PAGE: u32 = 500;
@@ -50,17 +50,32 @@ impl Vault {
         out: &mut (dyn Write + Send),
     ) -> Result<Exported> {
         let inner = &self.0;
+        let exported = inner.export(passphrase, skip_unreadable, out).await;
+        if let Err(error) = &exported {
+            inner.note_failure(Action::Export, "vault", None, error).await;
+        }
+        exported
+    }
+}
+
+impl Inner {
+    async fn export(
+        &self,
+        passphrase: &AppSecret,
+        skip_unreadable: bool,
+        out: &mut (dyn Write + Send),
+    ) -> Result<Exported> {
         // What waits in the journal is newer than the rows.
-        let replayed = inner.replay(None).await?;
-        let mut writer = Writer::begin(inner, passphrase, out).await?;
+        let replayed = self.replay(None).await?;
+        let mut writer = Writer::begin(self, passphrase, out).await?;
         let mut counts = Counts::default();
         let unread = replayed.unreadable.iter();
         let mut left_out: Vec<String> = unread
             .map(|(path, why)| format!("the journal entry {}: {}", path.display(), why.message()))
             .collect();
         let mut apps = HashSet::new();
-        for row in inner.store.apps().await? {
-            let opened = inner.know_keys_of_app(&row).await.and_then(|()| AppLine::of(&inner.sealer, &row));
+        for row in self.store.apps().await? {
+            let opened = self.know_keys_of_app(&row).await.and_then(|()| AppLine::of(&self.sealer, &row));
             match opened {
                 Ok(line) => {
                     writer.line(&Line::App(line))?;
@@ -73,7 +88,7 @@ impl Vault {
         let mut written: HashSet<Id> = HashSet::new();
         let mut after = None;
         loop {
-            let page = inner.store.accounts_after(after, PAGE).await?;
+            let page = self.store.accounts_after(after, PAGE).await?;
             let Some(last) = page.last() else { break };
             after = Some(last.account.id);
             for row in &page {
@@ -83,10 +98,10 @@ impl Vault {
                     continue;
                 }
                 if !written.contains(&row.authorisation.id) {
-                    let opened = inner
+                    let opened = self
                         .know_keys(&row.authorisation)
                         .await
-                        .and_then(|()| AuthorisationLine::of(&inner.sealer, &row.authorisation));
+                        .and_then(|()| AuthorisationLine::of(&self.sealer, &row.authorisation));
                     match opened {
                         Ok(line) => writer.line(&Line::Authorisation(Box::new(line)))?,
                         Err(error) => {
@@ -108,9 +123,9 @@ impl Vault {
         }
         writer.line(&Line::End(counts))?;
         writer.end()?;
-        let mut line = inner.line(Action::Export, "vault", None, None);
+        let mut line = self.line(Action::Export, "vault", None, None);
         line.detail = Some(format!("{} apps, {} accounts", counts.apps, counts.accounts));
-        inner.store.note(&Notes { audit: vec![line], ..Notes::default() }).await?;
+        self.store.note(&Notes { audit: vec![line], ..Notes::default() }).await?;
         Ok(Exported { apps: counts.apps, accounts: counts.accounts, left_out })
     }
 }

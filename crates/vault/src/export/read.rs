@@ -53,11 +53,26 @@ impl Vault {
         input: &mut (dyn Read + Send),
     ) -> Result<Imported> {
         let inner = &self.0;
-        let content = inner.read_export(passphrase, input).await?;
+        let imported = inner.import(passphrase, rename, input).await;
+        if let Err(error) = &imported {
+            inner.note_failure(Action::Import, "vault", None, error).await;
+        }
+        imported
+    }
+}
+
+impl Inner {
+    async fn import(
+        &self,
+        passphrase: &AppSecret,
+        rename: bool,
+        input: &mut (dyn Read + Send),
+    ) -> Result<Imported> {
+        let content = self.read_export(passphrase, input).await?;
         // Another process may take a name that was free a moment ago.
         for _ in 0..4 {
             let mut plan = Plan { rename, ..Plan::default() };
-            inner.plan_import(&content, &mut plan).await?;
+            self.plan_import(&content, &mut plan).await?;
             if !plan.taken.is_empty() {
                 return Err(Error::usage(format!(
                     "names of the export are taken by others in this vault: {}",
@@ -69,9 +84,9 @@ impl Vault {
             }
             let lines = plan.rows.accounts.iter();
             let lines =
-                lines.map(|row| inner.line(Action::Import, &row.name, Some(row.authorisation_id), None));
+                lines.map(|row| self.line(Action::Import, &row.name, Some(row.authorisation_id), None));
             let notes = Notes { audit: lines.collect(), ..Notes::default() };
-            if plan.rows == NewRows::default() || inner.store.add(&plan.rows, &notes).await? {
+            if plan.rows == NewRows::default() || self.store.add(&plan.rows, &notes).await? {
                 return Ok(plan.report);
             }
         }

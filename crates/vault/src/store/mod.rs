@@ -71,12 +71,13 @@ pub trait TokenStore: Send + Sync {
     fn accounts(&self) -> BoxFuture<'_, Result<Vec<FullRow>>>;
     /// Returns an account by name.
     fn account<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<FullRow>>>;
-    /// Returns the accounts of one app.
-    fn accounts_of(&self, app: Id) -> BoxFuture<'_, Result<Vec<FullRow>>>;
     /// Returns the accounts that use an authorisation, oldest first.
     fn accounts_using(&self, authorisation: Id) -> BoxFuture<'_, Result<Vec<FullRow>>>;
     /// Returns accounts in the order of their ids, those after `after`, at most `limit` of them.
     fn accounts_after(&self, after: Option<Id>, limit: u32) -> BoxFuture<'_, Result<Vec<FullRow>>>;
+    /// Returns the ids of accounts alone, as [`TokenStore::accounts_after`]: also those of accounts
+    /// whose rows cannot be read.
+    fn account_ids_after(&self, after: Option<Id>, limit: u32) -> BoxFuture<'_, Result<Vec<Id>>>;
     /// Changes what is known of an account (login, shop, country, region). With a new authorisation
     /// the account moves to it, and the former one goes when no account uses it any more.
     fn update_account<'a>(

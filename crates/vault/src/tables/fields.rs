@@ -160,3 +160,9 @@ impl Mapping {
 pub(super) fn normal(name: &str) -> String {
     name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
+
+/// Tells whether a column is called like some platform's id of a shop, and not just `identity`.
+pub(super) fn names_an_id(column: &str) -> bool {
+    let column = normal(column);
+    column != "identity" && Field::Identity.usual().contains(&column.as_str())
+}

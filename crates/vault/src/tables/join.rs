@@ -154,25 +154,27 @@ fn read(row: &RawRow, mapping: &Mapping, place: &str) -> Result<Shop, String> {
     Ok(Shop { place: place.to_owned(), name, values })
 }
 
-/// Adds what another table says of a shop. `Err` names the field on which they disagree.
+/// Adds what another table says of a shop. `Err` names the first field on which they disagree; then
+/// nothing is added.
 fn merge(shop: &mut Shop, other: Shop) -> Result<(), Field> {
+    let disagrees = |field: &Field| match (shop.values.get(field), other.values.get(field)) {
+        (Some(ours), Some(theirs)) => ours.text != theirs.text && ours.rank == theirs.rank,
+        _ => false,
+    };
+    // By the account they were joined, without regard to case.
+    if let Some(field) = Field::ALL.into_iter().filter(|field| *field != Field::Account).find(disagrees) {
+        return Err(field);
+    }
     for (field, value) in other.values {
         match shop.values.entry(field) {
             Entry::Vacant(seat) => {
                 seat.insert(value);
             }
-            Entry::Occupied(mut seat) => {
-                if field == Field::Account || seat.get().text == value.text {
-                    continue;
-                }
-                if seat.get().rank == value.rank {
-                    return Err(field);
-                }
-                // A column that only looks like it (`userid` beside `aliId`) gives way.
-                if value.rank < seat.get().rank {
-                    seat.insert(value);
-                }
+            // A column that only looks like it (`userid` beside `aliId`) gives way.
+            Entry::Occupied(mut seat) if field != Field::Account && value.rank < seat.get().rank => {
+                seat.insert(value);
             }
+            Entry::Occupied(_) => {}
         }
     }
     shop.place = format!("{} and {}", shop.place, other.place);

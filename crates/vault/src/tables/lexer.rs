@@ -26,11 +26,18 @@ pub(super) enum Token {
 pub(super) struct Lexer<R> {
     input: R,
     line: u64,
+    zone: Option<String>,
 }
 
 impl<R: BufRead> Lexer<R> {
     pub(super) fn new(input: R) -> Self {
-        Self { input, line: 1 }
+        Self { input, line: 1, zone: None }
+    }
+
+    /// The zone that the dump has set for its session, as it is written there; nothing while that is
+    /// the server's own.
+    pub(super) fn zone(&self) -> Option<&str> {
+        self.zone.as_deref().filter(|zone| !zone.eq_ignore_ascii_case("SYSTEM"))
     }
 
     /// The line of what comes next.
@@ -101,17 +108,52 @@ impl<R: BufRead> Lexer<R> {
         Ok(Some(String::from_utf8_lossy(&text).trim().to_owned()))
     }
 
-    /// Conditional comments (`/*!40101 .. */`) hold settings, views and triggers, never rows.
+    /// Conditional comments (`/*!40101 .. */`) hold settings, views and triggers, never rows. Of the
+    /// settings one matters, and it is short: only the beginning is kept.
     fn skip_comment(&mut self) -> io::Result<()> {
         self.take()?;
+        let mut head = Vec::new();
         let mut before = 0;
         while let Some(byte) = self.take()? {
             if before == b'*' && byte == b'/' {
                 break;
             }
+            if head.len() < LONGEST_WORD {
+                head.push(byte);
+            }
             before = byte;
         }
+        let Some(text) = head.strip_prefix(b"!") else { return Ok(()) };
+        // The version from which on it counts.
+        let version = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        let text = &text[version..];
+        let mut inner = Lexer { zone: self.zone.take(), ..Lexer::new(text) };
+        if matches!(inner.next()?, Token::Word(word) if word.eq_ignore_ascii_case("SET")) {
+            inner.read_set()?;
+        }
+        self.zone = inner.zone;
         Ok(())
+    }
+
+    /// Reads what follows SET, up to the end of the statement, and keeps the zone if it sets that.
+    pub(super) fn read_set(&mut self) -> io::Result<()> {
+        let mut sets_zone = false;
+        loop {
+            match self.next()? {
+                Token::End | Token::Mark(b';') => return Ok(()),
+                Token::Word(word) if is_zone(&word) => sets_zone = true,
+                Token::Mark(b',') => sets_zone = false,
+                Token::Mark(_) => {}
+                value if sets_zone => {
+                    self.zone = match value {
+                        Token::Text { bytes, .. } => Some(String::from_utf8_lossy(&bytes).into_owned()),
+                        // A variable: what it was before.
+                        _ => None,
+                    };
+                }
+                _ => {}
+            }
+        }
     }
 
     fn word(&mut self, first: u8) -> io::Result<Token> {
@@ -181,6 +223,12 @@ impl<R: BufRead> Lexer<R> {
         }
         Ok(Token::Text { bytes, is_double: quote == b'"', is_too_long, is_closed })
     }
+}
+
+/// `TIME_ZONE`, `@@session.time_zone`.
+fn is_zone(word: &str) -> bool {
+    let word = word.strip_prefix("@@").unwrap_or(word).to_ascii_lowercase();
+    matches!(word.as_str(), "time_zone" | "session.time_zone" | "local.time_zone")
 }
 
 fn is_word(byte: u8) -> bool {

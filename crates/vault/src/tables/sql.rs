@@ -8,12 +8,14 @@ use std::{
     sync::Arc,
 };
 
+use jiff::tz::{Offset, TimeZone};
 use sesame_core::{Error, Result};
 use zeroize::Zeroizing;
 
 use super::{
     Cell, MOST_COLUMNS, MOST_ROWS, RawRow,
     lexer::{Lexer, Token},
+    parse_time,
 };
 
 /// The tables of the ERP: apps by account, and tokens by account.
@@ -28,6 +30,9 @@ const WORDS: usize = 8;
 /// regard to case. At most 1,000,000 rows, each value at most 64 KiB long; a row that cannot be read
 /// is returned as one.
 ///
+/// Where the dump says in which zone it writes TIMESTAMP columns (mysqldump does: in UTC), their values
+/// come back with that zone. DATETIME columns have none.
+///
 /// # Errors
 /// [`ErrorKind::Usage`](sesame_core::ErrorKind::Usage) when the file has none of the tables, or more rows;
 /// [`ErrorKind::Local`](sesame_core::ErrorKind::Local) when it cannot be read.
@@ -35,7 +40,7 @@ pub fn read_sql(input: impl BufRead, tables: &[String]) -> Result<Vec<RawRow>> {
     let mut dump = Dump {
         lexer: Lexer::new(input),
         wanted: tables,
-        columns: HashMap::new(),
+        tables: HashMap::new(),
         rows: Vec::new(),
         met: Vec::new(),
         found: false,
@@ -55,12 +60,19 @@ pub fn read_sql(input: impl BufRead, tables: &[String]) -> Result<Vec<RawRow>> {
 struct Dump<'a, R> {
     lexer: Lexer<R>,
     wanted: &'a [String],
-    /// The columns of the wanted tables, as CREATE TABLE names them.
-    columns: HashMap<String, Arc<[String]>>,
+    /// The wanted tables, as CREATE TABLE describes them.
+    tables: HashMap<String, Table>,
     rows: Vec<RawRow>,
     /// The names of other tables.
     met: Vec<String>,
     found: bool,
+}
+
+#[derive(Default)]
+struct Table {
+    columns: Arc<[String]>,
+    /// Those of type TIMESTAMP.
+    timestamps: Vec<String>,
 }
 
 /// What ends a value or a row.
@@ -87,6 +99,7 @@ impl<R: BufRead> Dump<'_, R> {
                         return Ok(Err(error));
                     }
                 }
+                "SET" => self.lexer.read_set()?,
                 // The bodies of triggers and procedures: they hold no rows.
                 "DELIMITER" => self.skip_bodies()?,
                 _ => self.skip_statement()?,
@@ -143,7 +156,7 @@ impl<R: BufRead> Dump<'_, R> {
         Ok((name, next))
     }
 
-    /// CREATE TABLE: only the names of its columns matter.
+    /// CREATE TABLE: only the names of its columns matter, and which of them are TIMESTAMPs.
     fn create(&mut self) -> io::Result<()> {
         let mut token = self.lexer.next()?;
         if is(&token, "TEMPORARY") {
@@ -159,11 +172,17 @@ impl<R: BufRead> Dump<'_, R> {
         let (name, mut token) = self.table_name(token)?;
         let wanted = name.and_then(|name| self.wanted(&name));
         let mut columns = Vec::new();
+        let mut timestamps = Vec::new();
         if token == Token::Mark(b'(') {
             let mut depth = 1_usize;
             let mut starts = true;
+            let mut named = false;
             while depth > 0 {
                 token = self.lexer.next()?;
+                // The type stands right behind the name.
+                if std::mem::take(&mut named) && is(&token, "TIMESTAMP") {
+                    timestamps.extend(columns.last().cloned());
+                }
                 match &token {
                     Token::End => return Ok(()),
                     Token::Mark(b'(') => depth += 1,
@@ -173,14 +192,17 @@ impl<R: BufRead> Dump<'_, R> {
                         continue;
                     }
                     Token::Word(word) if starts && is_constraint(word) => {}
-                    _ if starts && columns.len() < MOST_COLUMNS => columns.extend(name_of(token)),
+                    _ if starts && columns.len() < MOST_COLUMNS => {
+                        columns.extend(name_of(token));
+                        named = true;
+                    }
                     _ => {}
                 }
                 starts = false;
             }
         }
         if let Some(wanted) = wanted {
-            self.columns.insert(wanted.to_ascii_lowercase(), columns.into());
+            self.tables.insert(wanted.to_ascii_lowercase(), Table { columns: columns.into(), timestamps });
         }
         self.skip_statement()
     }
@@ -197,7 +219,9 @@ impl<R: BufRead> Dump<'_, R> {
         let Some(table) = name.and_then(|name| self.wanted(&name)) else {
             return if token == Token::Mark(b';') { Ok(Ok(())) } else { self.skip_statement().map(Ok) };
         };
-        let mut columns = self.columns.get(&table.to_ascii_lowercase()).cloned();
+        let known = self.tables.get(&table.to_ascii_lowercase());
+        let mut columns = known.map(|known| known.columns.clone());
+        let timestamps = known.map(|known| known.timestamps.clone()).unwrap_or_default();
         if token == Token::Mark(b'(') {
             let mut listed = Vec::new();
             loop {
@@ -228,11 +252,18 @@ impl<R: BufRead> Dump<'_, R> {
                 "Dump with the table's definition (without --no-create-info), or with --complete-insert.",
             )));
         };
+        let is_timestamp = |column: &String| timestamps.iter().any(|name| name.eq_ignore_ascii_case(column));
+        let moments: Vec<usize> = (0..columns.len()).filter(|at| is_timestamp(&columns[*at])).collect();
         loop {
             match self.lexer.next()? {
                 Token::Mark(b'(') => {
                     let line = self.lexer.line();
-                    let (cells, is_whole) = self.values()?;
+                    let (mut cells, is_whole) = self.values()?;
+                    if let Some(zone) = self.lexer.zone() {
+                        for at in &moments {
+                            cells.get_mut(*at).into_iter().for_each(|cell| set_zone(cell, zone));
+                        }
+                    }
                     let cells = if !is_whole {
                         Err("the file ends within it".to_owned())
                     } else if cells.len() == columns.len() {
@@ -310,6 +341,30 @@ impl<R: BufRead> Dump<'_, R> {
             }
         }
     }
+}
+
+/// Puts the zone of the dump to a time in it.
+fn set_zone(cell: &mut Cell, zone: &str) {
+    let Cell::Text(text) = &cell else { return };
+    let Some(zone) = time_zone(zone) else {
+        *cell = Cell::Unreadable("it is in a time zone that is not known here");
+        return;
+    };
+    let text = str::from_utf8(text).unwrap_or_default();
+    if let Some(at) = parse_time(text, &zone) {
+        *cell = Cell::Text(Zeroizing::new(at.to_string().into_bytes()));
+    }
+}
+
+/// Reads a zone as MySQL names it: `+08:00`, `Asia/Shanghai`.
+fn time_zone(text: &str) -> Option<TimeZone> {
+    let offset = text.strip_prefix(['+', '-']).and_then(|rest| {
+        let (hours, minutes) = rest.split_once(':')?;
+        let number = |text: &str| text.parse::<u8>().ok().map(i32::from);
+        let seconds = 3_600 * number(hours)? + 60 * number(minutes)?;
+        Offset::from_seconds(if text.starts_with('-') { -seconds } else { seconds }).ok()
+    });
+    offset.map(TimeZone::fixed).or_else(|| TimeZone::get(text).ok())
 }
 
 fn is(token: &Token, word: &str) -> bool {

@@ -1,6 +1,9 @@
 //! `Vault::import_tables`: shops of another program's tables come into a vault, all or nothing.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
 use jiff::{Timestamp, tz::TimeZone};
 use sesame_catalog::{OAuthStyle, Platform};
@@ -8,7 +11,7 @@ use sesame_core::{AccessToken, AppSecret, Error, RefreshToken, Result};
 
 use super::{
     Field, Mapping, RawRow,
-    fields::normal,
+    fields::{names_an_id, normal},
     join::{Joined, Shop, join},
     parse_time,
     time::is_no_time,
@@ -19,7 +22,7 @@ use crate::{
     audit::Action,
     authorisation::{seal_access, seal_refresh},
     export::{Known, some},
-    identity::Identity,
+    identity::{Identity, leaf},
     name, schedule,
     seal::open_text,
     store::{AccountRow, AppRow, AuthorisationRow, FullRow, NewRows, Notes, TokenColumns},
@@ -96,12 +99,24 @@ impl Vault {
     /// [`skip_bad`](TableOptions::skip_bad); and for an unknown platform, region, app or column.
     pub async fn import_tables(&self, rows: &[RawRow], options: &TableOptions) -> Result<Imported> {
         let inner = &self.0;
-        let platform = inner.platform(&options.platform)?;
-        platform.urls(options.region.as_deref(), inner.endpoint.as_ref())?;
+        let imported = inner.import_tables(rows, options).await;
+        if let Err(error) = imported.as_ref()
+            && !options.dry_run
+        {
+            inner.note_failure(Action::Import, "vault", None, error).await;
+        }
+        imported
+    }
+}
+
+impl Inner {
+    async fn import_tables(&self, rows: &[RawRow], options: &TableOptions) -> Result<Imported> {
+        let platform = self.platform(&options.platform)?;
+        platform.urls(options.region.as_deref(), self.endpoint.as_ref())?;
         let joined = join(rows, &options.mapping)?;
         // Another process may take a name that was free a moment ago.
         for _ in 0..4 {
-            let mut plan = inner.plan_tables(&joined, &platform, options).await?;
+            let mut plan = self.plan_tables(&joined, &platform, options).await?;
             if options.dry_run {
                 return Ok(plan.report);
             }
@@ -110,9 +125,9 @@ impl Vault {
             }
             let accounts = plan.rows.accounts.iter();
             let line =
-                |row: &AccountRow| inner.line(Action::Import, &row.name, Some(row.authorisation_id), None);
+                |row: &AccountRow| self.line(Action::Import, &row.name, Some(row.authorisation_id), None);
             let notes = Notes { audit: accounts.map(line).collect(), ..Notes::default() };
-            if plan.rows == NewRows::default() || inner.store.add(&plan.rows, &notes).await? {
+            if plan.rows == NewRows::default() || self.store.add(&plan.rows, &notes).await? {
                 return Ok(std::mem::take(&mut plan.report));
             }
         }
@@ -141,9 +156,25 @@ struct Seat {
     is_new: bool,
 }
 
+/// The apps that shops of a table may belong to.
+struct Apps {
+    /// By their keys.
+    seats: HashMap<String, Seat>,
+    /// The names of all apps, of other platforms and endpoints, too.
+    names: HashSet<String>,
+}
+
 struct Plan {
     rows: NewRows,
     report: Imported,
+}
+
+impl Plan {
+    fn note_once(&mut self, note: String) {
+        if !self.report.notes.contains(&note) {
+            self.report.notes.push(note);
+        }
+    }
 }
 
 /// The times and tokens of a shop.
@@ -164,7 +195,7 @@ impl Inner {
     ) -> Result<Plan> {
         let stands = self.store.accounts().await?;
         let known = Known::of(&stands);
-        let mut apps = self.seats(platform, options).await?;
+        let mut apps = self.apps_for(platform, options).await?;
         let mut shops_of: HashMap<&str, usize> = HashMap::new();
         for key in joined.shops.iter().filter_map(|shop| shop.get(Field::AppKey)) {
             *shops_of.entry(key).or_default() += 1;
@@ -184,7 +215,7 @@ impl Inner {
                 plan.report.skipped.push((shop.place.clone(), why));
                 continue;
             }
-            if let Some(id) = shop.get(Field::Identity)
+            if let Some(id) = shop.get(Field::Identity).filter(|id| !is_nothing(id))
                 && let Some(other) =
                     ids.insert(format!("{:?} {id}", shop.get(Field::AppKey)), shop.name.clone())
             {
@@ -199,9 +230,8 @@ impl Inner {
         Ok(plan)
     }
 
-    /// The apps of the vault that shops of a table may belong to, by their keys.
-    async fn seats(&self, platform: &Platform, options: &TableOptions) -> Result<HashMap<String, Seat>> {
-        let mut seats = HashMap::new();
+    async fn apps_for(&self, platform: &Platform, options: &TableOptions) -> Result<Apps> {
+        let mut apps = Apps { seats: HashMap::new(), names: HashSet::new() };
         if let Some(name) = &options.app {
             let row = self.app_row(name).await?;
             self.check_crossing("app", &row.name, row.sandbox.as_deref())?;
@@ -212,17 +242,18 @@ impl Inner {
                 ))
                 .hint("Give the app's platform with --platform."));
             }
-            seats.insert(String::new(), Seat { row, secret: None, is_new: false });
+            apps.seats.insert(String::new(), Seat { row, secret: None, is_new: false });
         }
         for row in self.store.apps().await? {
+            apps.names.insert(row.name.clone());
             if row.platform == platform.name && row.sandbox.is_some() == self.endpoint.is_some() {
                 self.know_keys_of_app(&row).await?;
                 let secret =
                     open_text(&self.sealer, secret_slot(&row.id), &row.secret).ok().map(AppSecret::new);
-                seats.entry(row.app_key.clone()).or_insert(Seat { row, secret, is_new: false });
+                apps.seats.entry(row.app_key.clone()).or_insert(Seat { row, secret, is_new: false });
             }
         }
-        Ok(seats)
+        Ok(apps)
     }
 
     /// Plans one shop. `Err` says why it cannot be taken over, and quotes no secret.
@@ -233,7 +264,7 @@ impl Inner {
         platform: &Platform,
         options: &TableOptions,
         known: &Known<'_>,
-        apps: &mut HashMap<String, Seat>,
+        apps: &mut Apps,
         alone: bool,
         plan: &mut Plan,
     ) -> Result<(), String> {
@@ -241,8 +272,14 @@ impl Inner {
         name::check("account", &shop.name).map_err(said)?;
         let tokens = tokens(shop, platform, options, self.clock.now())?;
         let key = self.seat(shop, platform, options, apps, alone)?;
-        let seat = apps.get_mut(&key).ok_or("its app is unknown")?;
-        let identity = identity(shop, platform);
+        let seat = apps.seats.get_mut(&key).ok_or("its app is unknown")?;
+        let (identity, shop_id) = identity(shop, platform).unwrap_or_else(|column| {
+            plan.note_once(format!(
+                "column {column} was not used: {} does not tell shops apart by it, so whose they are becomes known with their first refresh or login",
+                platform.title
+            ));
+            (Identity::default(), None)
+        });
         if let Some(row) = known.names.get(shop.name.as_str()) {
             if is_same_app(row, &seat.row) && is_same_shop(row, &identity, platform) {
                 plan.report.left_alone(&shop.name, &row.account.name);
@@ -274,7 +311,7 @@ impl Inner {
             app_id: seat.row.id,
             authorisation_id: id,
             login: shop.get(Field::Login).map(str::to_owned),
-            shop_id: shop.get(Field::Identity).filter(|id| !is_nothing(id)).map(str::to_owned),
+            shop_id: shop_id.map(str::to_owned),
             country: None,
             region: options.region.clone().or_else(|| seat.row.region.clone()),
             tags: Vec::new(),
@@ -290,7 +327,7 @@ impl Inner {
         shop: &Shop,
         platform: &Platform,
         options: &TableOptions,
-        apps: &mut HashMap<String, Seat>,
+        apps: &mut Apps,
         alone: bool,
     ) -> Result<String, String> {
         if options.app.is_some() {
@@ -301,7 +338,7 @@ impl Inner {
             (Some(_), None) => return Err("there is an app key and no app secret for it".to_owned()),
             (None, _) => return Err("there is no app key for it".to_owned()),
         };
-        if let Some(seat) = apps.get(key) {
+        if let Some(seat) = apps.seats.get(key) {
             let is_other = seat.secret.as_ref().is_some_and(|known| known.expose() != secret.expose());
             return if is_other {
                 Err(format!("app key {key} has another secret elsewhere (app {:?})", seat.row.name))
@@ -321,7 +358,8 @@ impl Inner {
         app::check(&new).map_err(|error| error.message().to_owned())?;
         // An app of one shop is called like it: `sesame login shop1 --as shop1`.
         let wanted = if alone { shop.name.as_str() } else { platform.name.as_str() };
-        let name = name::first_free(wanted, |name| apps.values().any(|seat| seat.row.name == name));
+        let name = name::first_free(wanted, |name| apps.names.contains(name));
+        apps.names.insert(name.clone());
         let id = Id::new(self.clock.as_ref());
         let row = AppRow {
             id,
@@ -335,7 +373,7 @@ impl Inner {
             secret_origin: new.secret_origin,
             created_at: self.now(),
         };
-        apps.insert(key.to_owned(), Seat { row, secret: Some(new.secret), is_new: true });
+        apps.seats.insert(key.to_owned(), Seat { row, secret: Some(new.secret), is_new: true });
         Ok(key.to_owned())
     }
 
@@ -390,8 +428,11 @@ fn first_number(place: &str) -> u64 {
     digits[..end].parse().unwrap_or(u64::MAX)
 }
 
+/// Sandboxes are one here, whatever their ports: each start may have another.
 fn is_same_app(row: &FullRow, app: &AppRow) -> bool {
-    row.app.platform == app.platform && row.app.app_key == app.app_key && row.app.sandbox == app.sandbox
+    row.app.platform == app.platform
+        && row.app.app_key == app.app_key
+        && row.app.sandbox.is_some() == app.sandbox.is_some()
 }
 
 fn is_same_shop(row: &FullRow, identity: &Identity, platform: &Platform) -> bool {
@@ -404,14 +445,17 @@ fn is_nothing(id: &str) -> bool {
     matches!(id, "" | "0" | "null")
 }
 
-/// Whose the shop is, under the name that the platform's own data has for it.
-fn identity(shop: &Shop, platform: &Platform) -> Identity {
-    let Some(id) = shop.get(Field::Identity).filter(|id| !is_nothing(id)) else { return Identity::default() };
-    let leaf = |path: &String| path.rsplit('.').next().unwrap_or(path).to_owned();
-    let leaves: Vec<String> = platform.tokens.identity.id.iter().map(leaf).collect();
-    let column = shop.column(Field::Identity).map(normal);
-    let named = leaves.iter().find(|leaf| Some(normal(leaf)) == column).or_else(|| leaves.first());
-    named.map_or_else(Identity::default, |field| Identity::of(field, id))
+/// Whose the shop is, under the name that the platform's own data has for it. `Err` names a column that
+/// is called like an id of another kind: under a wrong name it would refuse the shop's own tokens.
+fn identity<'a>(shop: &'a Shop, platform: &Platform) -> Result<(Identity, Option<&'a str>), &'a str> {
+    let Some(id) = shop.get(Field::Identity).filter(|id| !is_nothing(id)) else {
+        return Ok((Identity::default(), None));
+    };
+    let column = shop.column(Field::Identity).unwrap_or_default();
+    let leaves: Vec<&str> = platform.tokens.identity.id.iter().map(|path| leaf(path)).collect();
+    let named = leaves.iter().find(|leaf| normal(leaf) == normal(column));
+    let field = named.or_else(|| leaves.first().filter(|_| !names_an_id(column))).ok_or(column)?;
+    Ok((Identity::of(field, id), Some(id)))
 }
 
 fn tokens(

@@ -15,7 +15,7 @@ use sesame_vault::{
     },
 };
 
-/// Fails the next so many writes of tokens, or intents.
+/// Fails the next so many writes of tokens, or intents, or reads.
 pub struct FlakyStore {
     inner: Arc<dyn TokenStore>,
     pub fail_replace: Arc<AtomicUsize>,
@@ -23,6 +23,10 @@ pub struct FlakyStore {
     pub hang_replace: Arc<AtomicBool>,
     pub fail_claim: Arc<AtomicUsize>,
     pub fail_taken: Arc<AtomicUsize>,
+    /// Fails the next so many reads of accounts and authorisations.
+    pub fail_read: Arc<AtomicUsize>,
+    /// How often all accounts were read at once.
+    pub read_all: Arc<AtomicUsize>,
     /// When set, the store breaks down at one of its calls for keys and sealed values, for good.
     pub breakdown: Arc<Mutex<Option<Breakdown>>>,
 }
@@ -48,8 +52,14 @@ impl FlakyStore {
             hang_replace: Arc::default(),
             fail_claim: Arc::default(),
             fail_taken: Arc::default(),
+            fail_read: Arc::default(),
+            read_all: Arc::default(),
             breakdown: Arc::default(),
         }
+    }
+
+    fn read<'a, T>(&self, call: BoxFuture<'a, Result<T>>) -> BoxFuture<'a, Result<T>> {
+        if due(&self.fail_read) { Box::pin(async { Err(full()) }) } else { call }
     }
 
     fn key_call<'a, T: Send + 'a>(&'a self, call: BoxFuture<'a, Result<T>>) -> BoxFuture<'a, Result<T>> {
@@ -119,19 +129,20 @@ impl TokenStore for FlakyStore {
         self.inner.add(rows, notes)
     }
     fn accounts(&self) -> BoxFuture<'_, Result<Vec<FullRow>>> {
-        self.inner.accounts()
+        self.read_all.fetch_add(1, Ordering::SeqCst);
+        self.read(self.inner.accounts())
     }
     fn account<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<FullRow>>> {
-        self.inner.account(name)
-    }
-    fn accounts_of(&self, app: Id) -> BoxFuture<'_, Result<Vec<FullRow>>> {
-        self.inner.accounts_of(app)
+        self.read(self.inner.account(name))
     }
     fn accounts_using(&self, authorisation: Id) -> BoxFuture<'_, Result<Vec<FullRow>>> {
-        self.inner.accounts_using(authorisation)
+        self.read(self.inner.accounts_using(authorisation))
     }
     fn accounts_after(&self, after: Option<Id>, limit: u32) -> BoxFuture<'_, Result<Vec<FullRow>>> {
-        self.inner.accounts_after(after, limit)
+        self.read(self.inner.accounts_after(after, limit))
+    }
+    fn account_ids_after(&self, after: Option<Id>, limit: u32) -> BoxFuture<'_, Result<Vec<Id>>> {
+        self.inner.account_ids_after(after, limit)
     }
     fn update_account<'a>(
         &'a self,
@@ -151,7 +162,7 @@ impl TokenStore for FlakyStore {
         self.inner.remove_account(id, notes)
     }
     fn authorisation(&self, id: Id) -> BoxFuture<'_, Result<Option<AuthorisationRow>>> {
-        self.inner.authorisation(id)
+        self.read(self.inner.authorisation(id))
     }
     fn claim<'a>(&'a self, claim: Claim<'a>) -> BoxFuture<'a, Result<Option<Lease>>> {
         if due(&self.fail_claim) {

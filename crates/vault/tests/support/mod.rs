@@ -261,12 +261,11 @@ impl Home {
             postgres::Server::shared().sql(name, &format!("SET search_path = sesame; {statements}"));
             return;
         }
-        use sqlx::Connection as _;
         let address = format!("sqlite:{}", self.path().display());
-        let mut connection = sqlx::SqliteConnection::connect(&address).await.unwrap();
+        let mut connection = <sqlx::SqliteConnection as sqlx::Connection>::connect(&address).await.unwrap();
         let statements = sqlx::AssertSqlSafe(statements.to_owned());
         sqlx::raw_sql(statements).execute(&mut connection).await.unwrap();
-        connection.close().await.unwrap();
+        sqlx::Connection::close(connection).await.unwrap();
     }
 
     /// Every byte of its files, those of its database among them.
@@ -338,18 +337,24 @@ pub async fn app(vault: &Vault, platform: &str) -> App {
 }
 
 pub async fn add_app(vault: &Vault, platform: &str, redirect_uri: Option<&str>) -> App {
-    vault
-        .add_app(NewApp {
-            platform: platform.to_owned(),
-            name: None,
-            key: "500100".to_owned(),
-            secret: AppSecret::new(SECRET),
-            redirect_uri: redirect_uri.map(str::to_owned),
-            region: None,
-            secret_origin: None,
-        })
-        .await
-        .unwrap()
+    let redirect_uri = redirect_uri.map(str::to_owned);
+    vault.add_app(NewApp { redirect_uri, ..new_app(platform) }).await.unwrap()
+}
+
+pub async fn named_app(vault: &Vault, platform: &str, name: &str) -> App {
+    vault.add_app(NewApp { name: Some(name.to_owned()), ..new_app(platform) }).await.unwrap()
+}
+
+fn new_app(platform: &str) -> NewApp {
+    NewApp {
+        platform: platform.to_owned(),
+        name: None,
+        key: "500100".to_owned(),
+        secret: AppSecret::new(SECRET),
+        redirect_uri: None,
+        region: None,
+        secret_origin: None,
+    }
 }
 
 /// The callback that a platform would send the browser to.

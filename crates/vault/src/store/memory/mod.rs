@@ -97,15 +97,11 @@ impl TokenStore for MemoryStore {
     }
 
     fn accounts(&self) -> BoxFuture<'_, Result<Vec<FullRow>>> {
-        self.run(|tables| tables.oldest_first(|_| true))
+        self.run(|tables| tables.oldest_first())
     }
 
     fn account<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<FullRow>>> {
         self.run(move |tables| tables.names.get(name).and_then(|id| tables.full(*id)))
-    }
-
-    fn accounts_of(&self, app: Id) -> BoxFuture<'_, Result<Vec<FullRow>>> {
-        self.run(move |tables| tables.oldest_first(|account| account.app_id == app))
     }
 
     fn accounts_using(&self, authorisation: Id) -> BoxFuture<'_, Result<Vec<FullRow>>> {
@@ -114,6 +110,10 @@ impl TokenStore for MemoryStore {
 
     fn accounts_after(&self, after: Option<Id>, limit: u32) -> BoxFuture<'_, Result<Vec<FullRow>>> {
         self.run(move |tables| tables.accounts_after(after, limit))
+    }
+
+    fn account_ids_after(&self, after: Option<Id>, limit: u32) -> BoxFuture<'_, Result<Vec<Id>>> {
+        self.run(move |tables| tables.account_ids_after(after, limit).collect())
     }
 
     fn update_account<'a>(

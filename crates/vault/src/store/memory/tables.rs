@@ -288,13 +288,8 @@ impl Tables {
         })
     }
 
-    pub(super) fn oldest_first(&self, wanted: impl Fn(&AccountRow) -> bool) -> Vec<FullRow> {
-        let mut rows: Vec<FullRow> = self
-            .accounts
-            .values()
-            .filter(|account| wanted(account))
-            .filter_map(|account| self.full(account.id))
-            .collect();
+    pub(super) fn oldest_first(&self) -> Vec<FullRow> {
+        let mut rows: Vec<FullRow> = self.accounts.keys().filter_map(|id| self.full(*id)).collect();
         rows.sort_by(|one, other| {
             let key = |row: &FullRow| (row.account.created_at, row.account.name.clone());
             key(one).cmp(&key(other))
@@ -320,8 +315,11 @@ impl Tables {
     }
 
     pub(super) fn accounts_after(&self, from: Option<Id>, limit: u32) -> Vec<FullRow> {
-        let ids = self.accounts.range(after(from)).map(|(id, _)| *id).take_while(page(limit));
-        ids.filter_map(|id| self.full(id)).collect()
+        self.account_ids_after(from, limit).filter_map(|id| self.full(id)).collect()
+    }
+
+    pub(super) fn account_ids_after(&self, from: Option<Id>, limit: u32) -> impl Iterator<Item = Id> {
+        self.accounts.range(after(from)).map(|(id, _)| *id).take_while(page(limit))
     }
 
     pub(super) fn update_account(

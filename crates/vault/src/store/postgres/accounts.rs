@@ -81,19 +81,6 @@ impl PostgresStore {
         Ok(row.as_ref().map(full_row).transpose()?)
     }
 
-    pub(super) async fn accounts_of_app(&self, app: Id) -> Outcome<Vec<FullRow>> {
-        let mut lent = self.take().await?;
-        let rows = sqlx::query(full!(
-            "sesame.",
-            "WHERE account.app_id = $1 ORDER BY account.created_at, account.name"
-        ))
-        .bind(bytes(app))
-        .fetch_all(&mut lent.connection)
-        .await?;
-        lent.give_back();
-        Ok(rows.iter().map(full_row).collect::<sqlx::Result<_>>()?)
-    }
-
     pub(super) async fn accounts_of_authorisation(&self, authorisation: Id) -> Outcome<Vec<FullRow>> {
         let mut lent = self.take().await?;
         let rows = sqlx::query(full!(
@@ -119,6 +106,19 @@ impl PostgresStore {
         .await?;
         lent.give_back();
         Ok(rows.iter().map(full_row).collect::<sqlx::Result<_>>()?)
+    }
+
+    pub(super) async fn page_of_account_ids(&self, after: Option<Id>, limit: u32) -> Outcome<Vec<Id>> {
+        let mut lent = self.take().await?;
+        let rows = sqlx::query(
+            "SELECT account_id FROM sesame.account WHERE account_id > $1 ORDER BY account_id LIMIT $2",
+        )
+        .bind(after.map(bytes).unwrap_or_default())
+        .bind(i64::from(limit))
+        .fetch_all(&mut lent.connection)
+        .await?;
+        lent.give_back();
+        Ok(rows.iter().map(|row| id(row, "account_id")).collect::<sqlx::Result<_>>()?)
     }
 
     pub(super) async fn change_account(

@@ -216,16 +216,16 @@ impl TokenStore for PostgresStore {
         self.run(|| self.find_account(name))
     }
 
-    fn accounts_of(&self, app: Id) -> BoxFuture<'_, Result<Vec<FullRow>>> {
-        self.run(move || self.accounts_of_app(app))
-    }
-
     fn accounts_using(&self, authorisation: Id) -> BoxFuture<'_, Result<Vec<FullRow>>> {
         self.run(move || self.accounts_of_authorisation(authorisation))
     }
 
     fn accounts_after(&self, after: Option<Id>, limit: u32) -> BoxFuture<'_, Result<Vec<FullRow>>> {
         self.run(move || self.page_of_accounts(after, limit))
+    }
+
+    fn account_ids_after(&self, after: Option<Id>, limit: u32) -> BoxFuture<'_, Result<Vec<Id>>> {
+        self.run(move || self.page_of_account_ids(after, limit))
     }
 
     fn update_account<'a>(

@@ -76,15 +76,6 @@ impl SqliteStore {
         row.as_ref().map(full_row).transpose()
     }
 
-    pub(super) async fn accounts_of_app(&self, app: Id) -> sqlx::Result<Vec<FullRow>> {
-        let rows =
-            sqlx::query(full!("", "WHERE account.app_id = ?1 ORDER BY account.created_at, account.name"))
-                .bind(app.as_bytes().as_slice())
-                .fetch_all(&self.pool)
-                .await?;
-        rows.iter().map(full_row).collect()
-    }
-
     pub(super) async fn accounts_of_authorisation(&self, authorisation: Id) -> sqlx::Result<Vec<FullRow>> {
         let rows = sqlx::query(full!(
             "",
@@ -104,6 +95,16 @@ impl SqliteStore {
                 .fetch_all(&self.pool)
                 .await?;
         rows.iter().map(full_row).collect()
+    }
+
+    pub(super) async fn page_of_account_ids(&self, after: Option<Id>, limit: u32) -> sqlx::Result<Vec<Id>> {
+        let rows =
+            sqlx::query("SELECT account_id FROM account WHERE account_id > ?1 ORDER BY account_id LIMIT ?2")
+                .bind(after.map(|id| id.as_bytes().to_vec()).unwrap_or_default())
+                .bind(limit)
+                .fetch_all(&self.pool)
+                .await?;
+        rows.iter().map(|row| id(row, "account_id")).collect()
     }
 
     pub(super) async fn change_account(

@@ -95,16 +95,16 @@ impl TokenStore for SqliteStore {
         self.run(self.find_account(name))
     }
 
-    fn accounts_of(&self, app: Id) -> BoxFuture<'_, Result<Vec<FullRow>>> {
-        self.run(self.accounts_of_app(app))
-    }
-
     fn accounts_using(&self, authorisation: Id) -> BoxFuture<'_, Result<Vec<FullRow>>> {
         self.run(self.accounts_of_authorisation(authorisation))
     }
 
     fn accounts_after(&self, after: Option<Id>, limit: u32) -> BoxFuture<'_, Result<Vec<FullRow>>> {
         self.run(self.page_of_accounts(after, limit))
+    }
+
+    fn account_ids_after(&self, after: Option<Id>, limit: u32) -> BoxFuture<'_, Result<Vec<Id>>> {
+        self.run(self.page_of_account_ids(after, limit))
     }
 
     fn update_account<'a>(

@@ -1,0 +1,135 @@
+//! The audit trail and the events: what went wrong is in them as well, without secrets.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
+
+mod support;
+
+use sesame_core::{AccessToken, AppSecret};
+use sesame_vault::{
+    AuditFilter, AuditLine, Callback, ImportedTokens, KeyChoice, LoginOptions, Vault,
+    store::{Sink, SqliteStore, TokenStore as _},
+    tables::{TableOptions, read_csv},
+};
+use support::{FakeTransport, Home, IopService, Policy, app, as_name, callback, log_in, reply};
+
+async fn shop() -> (Home, IopService, Vault) {
+    let mut home = Home::new(FakeTransport::json("{}"));
+    let service = IopService::new(Policy::Lives, &home.clock);
+    home.transport = service.transport();
+    let vault = home.open().await;
+    app(&vault, "lazada").await;
+    log_in(&vault, "lazada", as_name("mine")).await.unwrap();
+    // The newest line is the one with the latest time.
+    home.clock.advance_secs(1);
+    (home, service, vault)
+}
+
+async fn trail(vault: &Vault, account: Option<&str>) -> Vec<AuditLine> {
+    let filter = AuditFilter { account: account.map(str::to_owned), ..AuditFilter::default() };
+    vault.audit(&filter).await.unwrap()
+}
+
+/// The newest line: a failure of this action, and whose.
+async fn newest_failure(home: &Home, vault: &Vault, action: &str, subject: &str) -> String {
+    let line = trail(vault, None).await.swap_remove(0);
+    assert_eq!(
+        (line.action.as_str(), line.subject.as_str(), line.succeeded),
+        (action, subject, false),
+        "{line:?}"
+    );
+    let said = line.detail.unwrap();
+    assert!(!said.contains("planted") && !said.contains('\n'), "{said}");
+    home.clock.advance_secs(1);
+    said
+}
+
+#[tokio::test]
+async fn failed_logins_are_in_the_trail() {
+    let (home, service, vault) = shop().await;
+    service.become_seller("2002");
+    log_in(&vault, "lazada", as_name("mine")).await.unwrap_err();
+    assert!(newest_failure(&home, &vault, "login", "mine").await.contains("another shop"));
+    assert!(!trail(&vault, Some("mine")).await[0].succeeded, "found by the account, too");
+
+    home.transport.answer(|_| {
+        Ok(reply(
+            200,
+            r#"{"type":"ISV","code":"InvalidCode","message":"Invalid authorization code: 0_planted_code_123456","request_id":"r"}"#,
+        ))
+    });
+    log_in(&vault, "lazada", LoginOptions::default()).await.unwrap_err();
+    assert!(newest_failure(&home, &vault, "login", "lazada").await.contains("does not take this code"));
+    log_in(&vault, "lazada", as_name("new")).await.unwrap_err();
+    newest_failure(&home, &vault, "login", "new").await;
+
+    let login = vault.begin_login("lazada", as_name("new")).await.unwrap();
+    let refused = format!("{}?error=access_denied&state={}", login.redirect_uri, login.state);
+    vault.finish_login(&login, Callback::Url(refused)).await.unwrap_err();
+    assert!(newest_failure(&home, &vault, "login", "new").await.contains("access_denied"));
+    let forged = Callback::Url(format!("{}?code=c&state=planted-state", login.redirect_uri));
+    vault.finish_login(&login, forged).await.unwrap_err();
+    assert!(newest_failure(&home, &vault, "login", "new").await.contains("state"));
+    home.transport.answer(move |seen| service.answer(seen));
+    vault.finish_login(&login, callback(&login, "c")).await.unwrap();
+    assert!(trail(&vault, None).await[0].succeeded);
+}
+
+#[tokio::test]
+async fn failed_exports_imports_and_rekeys_are_in_the_trail() {
+    let (home, _, vault) = shop().await;
+    let words = AppSecret::new("planted passphrase");
+    vault.export(&AppSecret::new("planted"), false, &mut Vec::new()).await.unwrap_err();
+    newest_failure(&home, &vault, "export", "vault").await;
+    let mut file = Vec::new();
+    vault.export(&words, false, &mut file).await.unwrap();
+    home.clock.advance_secs(1);
+    vault.import(&AppSecret::new("planted in vain"), false, &mut file.as_slice()).await.unwrap_err();
+    assert!(newest_failure(&home, &vault, "import", "vault").await.contains("not the passphrase"));
+
+    let rows = read_csv(b"account,access_token\nx,planted a\ny,planted b\n".as_slice(), None).unwrap();
+    let mut options = TableOptions::new("lazada").unwrap();
+    let before = trail(&vault, None).await.len();
+    options.dry_run = true;
+    options.region = Some("mars".to_owned());
+    vault.import_tables(&rows, &options).await.unwrap_err();
+    assert_eq!(trail(&vault, None).await.len(), before, "a look is no import");
+    (options.dry_run, options.region) = (false, None);
+    vault.import_tables(&rows, &options).await.unwrap_err();
+    assert!(newest_failure(&home, &vault, "import", "vault").await.contains("2 rows"));
+
+    let tokens = |name: &str| ImportedTokens {
+        access: Some(AccessToken::new("planted-a")),
+        account_name: Some(name.to_owned()),
+        ..ImportedTokens::default()
+    };
+    vault.import_tokens("lazada", tokens("mine")).await.unwrap_err();
+    assert!(newest_failure(&home, &vault, "import", "mine").await.contains("already an account"));
+    vault.import_tokens("nowhere", ImportedTokens::default()).await.unwrap_err();
+    newest_failure(&home, &vault, "import", "nowhere").await;
+
+    vault.rekey(KeyChoice::Environment(AppSecret::new("planted, no key")), &|_| {}).await.unwrap_err();
+    newest_failure(&home, &vault, "rekey", "vault").await;
+}
+
+#[tokio::test]
+async fn an_account_that_was_given_up_and_becomes_another_shop_is_told_as_recovered() {
+    let (home, service, vault) = shop().await;
+    // Another name for the same tokens, which stay given up.
+    log_in(&vault, "lazada", as_name("old name")).await.unwrap();
+    home.transport.answer(|_| {
+        Ok(reply(200, r#"{"type":"ISV","code":"IllegalRefreshToken","message":"expired","request_id":"r"}"#))
+    });
+    vault.refresh("mine").await.unwrap_err();
+    home.clock.advance_secs(1);
+    service.become_seller("2002");
+    home.transport.answer(move |seen| service.answer(seen));
+    let options = LoginOptions { replace_shop: true, ..as_name("mine") };
+    log_in(&vault, "lazada", options).await.unwrap();
+    vault.close().await;
+    let store = SqliteStore::open(&home.path()).await.unwrap();
+    let events = store.claim_events(Sink::Hook, 0, i64::MAX / 2, i64::MAX / 2, 10).await.unwrap();
+    let kinds: Vec<&str> = events.iter().map(|event| event.kind.as_str()).collect();
+    assert_eq!(kinds, ["exhausted", "recovered"]);
+    let told: serde_json::Value = serde_json::from_str(&events[1].payload).unwrap();
+    assert_eq!((&told["account"], told["accounts"].as_array().unwrap().len()), (&"mine".into(), 1), "{told}");
+    assert_eq!(events[1].authorisation_id, store.account("mine").await.unwrap().unwrap().authorisation.id);
+}
