@@ -1,0 +1,106 @@
+//! The master key in a real keyring: run by `./dev keyring`, in a session of its own with a Secret Service.
+#![cfg(target_os = "linux")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
+
+mod support;
+
+use std::{path::Path, process::Command};
+
+use sesame_core::{AccessToken, ErrorKind, RefreshToken};
+use sesame_vault::{ImportedTokens, KeyChoice, KeyKind, Location, Vault, VaultOptions};
+use support::{FakeTransport, Home, app};
+
+/// Says to the child which vault it is to open.
+const VAULT: &str = "SESAME_KEYRING_CHILD";
+
+fn with(home: &Home, key: KeyChoice) -> VaultOptions {
+    VaultOptions { key, ..home.options() }
+}
+
+async fn fill(vault: &Vault) {
+    app(vault, "lazada").await;
+    let tokens = ImportedTokens {
+        access: Some(AccessToken::new("planted0access0of0the0keyring")),
+        refresh: Some(RefreshToken::new("planted0refresh0of0the0keyring")),
+        account_name: Some("shop".to_owned()),
+        ..ImportedTokens::default()
+    };
+    vault.import_tokens("lazada", tokens).await.unwrap();
+}
+
+async fn opens_with(home: &Home, key: KeyChoice, kind: KeyKind) {
+    let vault = Vault::open(with(home, key)).await.unwrap();
+    assert_eq!(vault.key_kind(), kind);
+    let handle = vault.handle("shop").await.unwrap();
+    assert_eq!(vault.token_of(&handle).await.unwrap().access.expose(), "planted0access0of0the0keyring");
+    vault.close().await;
+}
+
+/// Runs a test of this program that is ignored otherwise, in other surroundings.
+fn child(name: &str, vault: &Path, change: impl FnOnce(&mut Command)) {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args([name, "--exact", "--ignored", "--nocapture"]).env(VAULT, vault);
+    change(&mut command);
+    assert!(command.status().unwrap().success(), "{name}");
+}
+
+#[tokio::test]
+async fn a_new_vault_takes_the_keyring_that_answers_and_remembers_it() {
+    let home = Home::new(FakeTransport::json("{}"));
+    let vault = Vault::open(with(&home, KeyChoice::Auto)).await.unwrap();
+    assert_eq!(vault.key_kind(), KeyKind::Keyring);
+    fill(&vault).await;
+    vault.close().await;
+    assert!(!home.key_file().exists());
+    for key in [KeyChoice::Auto, KeyChoice::Keyring] {
+        opens_with(&home, key, KeyKind::Keyring).await;
+    }
+    let wrong = Vault::open(with(&home, KeyChoice::File)).await.unwrap_err();
+    assert_eq!(wrong.kind(), ErrorKind::Usage, "{wrong}");
+    // Where there is no session, or one whose bus never answers.
+    child("without_a_bus", &home.path(), |command| {
+        command.env_remove("DBUS_SESSION_BUS_ADDRESS");
+    });
+    let silent = home.directory.path().join("silent");
+    let _bus = std::os::unix::net::UnixListener::bind(&silent).unwrap();
+    child("without_a_bus", &home.path(), |command| {
+        command.env("DBUS_SESSION_BUS_ADDRESS", format!("unix:path={}", silent.display()));
+    });
+    opens_with(&home, KeyChoice::Auto, KeyKind::Keyring).await;
+}
+
+#[tokio::test]
+#[ignore = "is what another test starts"]
+async fn without_a_bus() {
+    let Some(vault) = std::env::var_os(VAULT) else { return };
+    let home = Home::new(FakeTransport::json("{}"));
+    let options = VaultOptions { location: Location::Sqlite(vault.into()), ..with(&home, KeyChoice::Auto) };
+    let begun = std::time::Instant::now();
+    let error = Vault::open(options).await.unwrap_err();
+    assert!(begun.elapsed().as_secs() < 5, "people wait 3 seconds: {:?}", begun.elapsed());
+    assert_eq!(error.kind(), ErrorKind::Local, "{error}");
+    assert!(error.message().contains("keyring"), "{error}");
+    assert!(error.hint_text().unwrap().contains("Nothing was changed"), "{error:?}");
+    // A new vault does without.
+    let vault = Vault::open(with(&home, KeyChoice::Auto)).await.unwrap();
+    assert_eq!(vault.key_kind(), KeyKind::File);
+}
+
+#[tokio::test]
+async fn a_key_moves_into_the_keyring_and_out_of_it() {
+    let home = Home::new(FakeTransport::json("{}"));
+    let vault = Vault::open(with(&home, KeyChoice::File)).await.unwrap();
+    fill(&vault).await;
+    vault.rekey(KeyChoice::Keyring, &|_| {}).await.unwrap();
+    vault.close().await;
+    opens_with(&home, KeyChoice::Auto, KeyKind::Keyring).await;
+    let vault = Vault::open(with(&home, KeyChoice::Auto)).await.unwrap();
+    // A new entry takes the place of the former one.
+    vault.rekey(KeyChoice::Auto, &|_| {}).await.unwrap();
+    vault.close().await;
+    opens_with(&home, KeyChoice::Auto, KeyKind::Keyring).await;
+    let vault = Vault::open(with(&home, KeyChoice::Auto)).await.unwrap();
+    vault.rekey(KeyChoice::File, &|_| {}).await.unwrap();
+    vault.close().await;
+    opens_with(&home, KeyChoice::Auto, KeyKind::File).await;
+}
