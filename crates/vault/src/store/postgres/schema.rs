@@ -110,7 +110,7 @@ async fn make_foundation(connection: &mut PgConnection) -> sqlx::Result<()> {
         match sqlx::raw_sql(statement).execute(&mut *connection).await {
             // Two that begin at once: one of them loses, and finds what it wanted.
             Err(sqlx::Error::Database(error))
-                if matches!(error.code().as_deref(), Some("42P06" | "42P07" | "23505")) => {}
+                if matches!(error.code().as_deref(), Some("42P06" | "42P07" | "42710" | "23505")) => {}
             done => {
                 done?;
             }
