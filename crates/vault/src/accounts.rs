@@ -152,7 +152,7 @@ fn state(row: &FullRow, rules: Option<&TokenRules>, now: i64) -> AccountState {
     if !due {
         return AccountState::Healthy;
     }
-    let ended = tokens.refresh_expires_at.filter(|end| now >= *end && !tokens.refresh_denied);
+    let ended = schedule::end_of(authorisation).filter(|end| now >= *end);
     match (hopeless(authorisation), ended) {
         (Some(reason), _) if over => AccountState::NeedsAuthorisation { reason },
         (Some(_), _) => AccountState::Healthy,

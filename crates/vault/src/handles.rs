@@ -222,6 +222,7 @@ impl Inner {
         self.check_crossing("account", &row.account.name, row.app.sandbox.as_deref())?;
         let app = self.open_app(&row.app).await?;
         self.know_keys(&row.authorisation).await?;
+        self.takes_back(&row.authorisation).await?;
         let urls = self.urls(&app, row.account.region.as_deref())?;
         let authorisation = self.authorisation(&app, &row.authorisation, &row.account.name)?;
         Ok(AccountHandle {

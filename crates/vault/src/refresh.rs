@@ -222,6 +222,9 @@ impl Inner {
             // would spend a dead one.
             self.replay_before(authorisation).await?;
             let row = self.row_of(authorisation).await?;
+            if self.takes_back(&row).await? {
+                continue;
+            }
             let entry = *first_seen.get_or_insert(row.generation);
             if let Some(token) = self.already_done(authorisation, &row, why, entry) {
                 return Ok(Landed { token, row: None });
@@ -358,9 +361,8 @@ impl Inner {
                 return Err(needs_person(label, app, &reason, row.tokens.refresh.is_some()));
             }
         };
-        // No pause is longer than a day: a time beyond that is damage, or of a clock set back since.
-        let wait = row.not_before.unwrap_or(i64::MIN).saturating_sub(self.now());
-        let wait = if wait > millis(Duration::from_hours(25)) { 0 } else { wait };
+        let now = self.now();
+        let wait = schedule::not_before(row, now).map_or(0, |at| at.saturating_sub(now));
         if wait > 0 && why != Why::Forced {
             let wait = Duration::from_millis(wait.unsigned_abs());
             self.rest(authorisation, wait);
@@ -384,6 +386,29 @@ impl Inner {
         let event = self.event_or_log(row, News::Exhausted(reason)).await;
         let notes = Notes { audit: vec![line], events: event.into_iter().collect() };
         self.store.exhaust(row.id, row.generation, reason, self.now(), &notes).await
+    }
+
+    /// Takes back that an authorisation was given up, where a clock that was ahead did that. True when
+    /// the row has changed by it.
+    pub(crate) async fn takes_back(&self, row: &AuthorisationRow) -> Result<bool> {
+        let was_ahead = schedule::was_given_up_ahead(row, self.now());
+        if was_ahead {
+            self.take_back().await?;
+        }
+        Ok(was_ahead)
+    }
+
+    /// Takes back all that was given up by a clock that was ahead and has been set back since: the
+    /// platforms are asked again.
+    pub(crate) async fn take_back(&self) -> Result<()> {
+        let taken_back = self.store.take_back(self.now().saturating_add(schedule::AHEAD)).await?;
+        if taken_back > 0 {
+            tracing::warn!(
+                taken_back,
+                "authorisations were given up by a clock that was ahead; they are tried again"
+            );
+        }
+        Ok(())
     }
 
     /// Stops a gateway that refuses every token it issues from being asked for ever more.

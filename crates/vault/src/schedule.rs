@@ -29,6 +29,7 @@ pub(crate) const MARKS: [i64; 4] = [30, 7, 2, 1];
 
 pub(crate) const DAY: i64 = 86_400_000;
 const MINUTE: i64 = 60_000;
+const HOUR: i64 = 60 * MINUTE;
 /// How long a shop counts as used after its token was asked for.
 const IN_USE: i64 = 7 * DAY;
 /// From this part of its life on an access token is renewed; the rest, up to the advisory window, is
@@ -41,6 +42,15 @@ const PROLONG_SPREAD: f64 = 0.05;
 /// A keeper's pause after a first failure, and its longest one once an access token has ended.
 const SHORT_PAUSE: i64 = 30_000;
 const LONG_PAUSE: i64 = 15 * 60_000;
+/// No pause is longer than a day: a time beyond this is damage, or of a clock that was set back since.
+const ABSURD_PAUSE: i64 = DAY + HOUR;
+/// How long after its end a refresh token is tried all the same: ends come in whole seconds, are often
+/// guesses, and clocks differ.
+const LAST_TRY: i64 = MINUTE;
+/// A refresh token that brings nothing so long after its end is over, whatever the failure.
+const OVER: i64 = DAY;
+/// What was written down so much later than now was written by a clock that was ahead.
+pub(crate) const AHEAD: i64 = HOUR;
 /// A postponement that is tried again within this time failed for a reason that passes.
 const BRIEF: i64 = DAY / 4;
 /// Postponements are spread over this part of the window in which the platform allows them.
@@ -60,7 +70,7 @@ pub(crate) enum Work {
     Refresh,
     /// Warn that it ends within so many days.
     Announce(i64),
-    /// Its end has come: only a person helps.
+    /// Its end has come, and there is nothing to refresh it with: only a person helps.
     End,
     /// Nothing yet.
     Nothing,
@@ -89,6 +99,28 @@ pub(crate) fn ends_at(tokens: &TokenColumns) -> Option<i64> {
     tokens.access_expires_at
 }
 
+/// The same of a row; nothing when nobody knows. Tokens that came after an end show that it was a
+/// guess.
+pub(crate) fn end_of(row: &AuthorisationRow) -> Option<i64> {
+    let was_received = row.last_success.is_some();
+    ends_at(&row.tokens).filter(|end| !(was_received && row.tokens.issued_at >= *end))
+}
+
+/// Tells whether a refresh token ended so long ago that a failure of any kind proves it.
+pub(crate) fn is_over(row: &AuthorisationRow, now: i64) -> bool {
+    reached(end_of(row).map(|end| end.saturating_add(OVER)), now)
+}
+
+/// Tells whether an authorisation was given up by a clock that was ahead and has been set back since.
+pub(crate) fn was_given_up_ahead(row: &AuthorisationRow, now: i64) -> bool {
+    row.exhausted.is_some() && row.last_error_at.is_some_and(|at| at > now.saturating_add(AHEAD))
+}
+
+/// Returns before when the platform is asked nothing, after a failure.
+pub(crate) fn not_before(row: &AuthorisationRow, now: i64) -> Option<i64> {
+    row.not_before.filter(|at| at.saturating_sub(now) <= ABSURD_PAUSE)
+}
+
 /// Tells whether two sets of tokens end together, give or take half a day.
 pub(crate) fn is_same_end(one: &TokenColumns, other: &TokenColumns) -> bool {
     match (ends_at(one), ends_at(other)) {
@@ -99,12 +131,12 @@ pub(crate) fn is_same_end(one: &TokenColumns, other: &TokenColumns) -> bool {
 
 /// Decides what is to be done now.
 pub(crate) fn work(rules: &TokenRules, row: &AuthorisationRow, keep: Keep, now: i64) -> Work {
-    let tokens = &row.tokens;
     if row.exhausted.is_some() {
         return Work::Nothing;
     }
-    let end = ends_at(tokens);
-    if end.is_some_and(|end| now >= end) {
+    let end = end_of(row);
+    let is_past = reached(end, now);
+    if is_past && hopeless(row).is_some() {
         return Work::End;
     }
     if may_postpone(rules, row, now) {
@@ -113,10 +145,11 @@ pub(crate) fn work(rules: &TokenRules, row: &AuthorisationRow, keep: Keep, now: 
     if reached(refresh_from(rules, row, keep, now), now) {
         return Work::Refresh;
     }
-    if !reached(warn_from(rules, row), now) {
+    // Past the end it is too late for a warning: the platform decides.
+    if is_past || !reached(warn_from(rules, row, now), now) {
         return Work::Nothing;
     }
-    match end.and_then(|end| passed_mark(end, tokens.announced, now)) {
+    match end.and_then(|end| passed_mark(end, row.tokens.announced, now)) {
         Some(mark) => Work::Announce(mark),
         None => Work::Nothing,
     }
@@ -133,21 +166,23 @@ pub(crate) fn due_at(
     if row.exhausted.is_some() {
         return None;
     }
-    let end = ends_at(&row.tokens);
+    let end = end_of(row);
+    let over = end.filter(|_| hopeless(row).is_some());
     // A postponement that is tried again has its own time.
     let chance = if row.postpone_after.is_some() { 0.0 } else { chance };
     let spread = part(millis(rules.postpone_window), POSTPONE_SPREAD * chance);
-    let postpone = postpone_from(rules, row).map(|from| from.saturating_add(spread));
+    let postpone = postpone_from(rules, row, now, spread);
     let refresh = refresh_from(rules, row, keep, now);
     let mark = end
+        .filter(|end| now < *end)
         .and_then(|end| next_mark(end, row.tokens.announced))
-        .and_then(|mark| Some(mark.max(warn_from(rules, row)?)));
-    [end, postpone, refresh, mark].into_iter().flatten().min()
+        .and_then(|mark| Some(mark.max(warn_from(rules, row, mark.max(now))?)));
+    [over, postpone, refresh, mark].into_iter().flatten().min()
 }
 
 /// Tells whether the refresh token may be postponed now.
 pub(crate) fn may_postpone(rules: &TokenRules, row: &AuthorisationRow, now: i64) -> bool {
-    reached(postpone_from(rules, row), now)
+    reached(postpone_from(rules, row, now, 0), now)
 }
 
 /// How long a keeper leaves an authorisation alone after so many failures in a row: longer each time,
@@ -163,7 +198,7 @@ pub(crate) fn pause(tokens: &TokenColumns, failures: i64, now: i64) -> i64 {
 /// runs, or it fails.
 pub(crate) fn needs_person_by(rules: Option<&TokenRules>, row: &AuthorisationRow, now: i64) -> Option<i64> {
     let tokens = &row.tokens;
-    let end = ends_at(tokens)?;
+    let end = end_of(row)?;
     let Some(rules) = rules.filter(|_| hopeless(row).is_none()) else { return Some(end) };
     let late = if rules.postpone.is_some() {
         let window = millis(rules.postpone_window);
@@ -182,7 +217,7 @@ pub(crate) fn next_warning(row: &AuthorisationRow) -> Option<i64> {
     if row.exhausted.is_some() {
         return None;
     }
-    next_mark(ends_at(&row.tokens)?, row.tokens.announced)
+    next_mark(end_of(row)?, row.tokens.announced)
 }
 
 fn reached(from: Option<i64>, now: i64) -> bool {
@@ -198,23 +233,24 @@ fn window_opens(rules: &TokenRules, row: &AuthorisationRow) -> Option<i64> {
     Some(row.tokens.refresh_expires_at?.saturating_sub(millis(rules.postpone_window)))
 }
 
-/// From when on the refresh token may be postponed.
-fn postpone_from(rules: &TokenRules, row: &AuthorisationRow) -> Option<i64> {
-    let opens = window_opens(rules, row)?;
-    Some(opens.max(row.postpone_after.unwrap_or(opens)))
+/// From when on the refresh token may be postponed, so long after the window opens. Past its end a
+/// refresh asks first whether it lives.
+fn postpone_from(rules: &TokenRules, row: &AuthorisationRow, now: i64, spread: i64) -> Option<i64> {
+    let opens = window_opens(rules, row).filter(|_| !reached(end_of(row), now))?;
+    [Some(opens.saturating_add(spread)), row.postpone_after, not_before(row, now)].into_iter().flatten().max()
 }
 
-/// From when on warnings are given. Nothing: not as long as a postponement has not been tried.
-fn warn_from(rules: &TokenRules, row: &AuthorisationRow) -> Option<i64> {
+/// From when on warnings are given, as it looks at a time. Nothing: not as long as a postponement has
+/// not been tried.
+fn warn_from(rules: &TokenRules, row: &AuthorisationRow, at: i64) -> Option<i64> {
     let Some(opens) = window_opens(rules, row) else { return Some(i64::MIN) };
-    let after = row.postpone_after?;
+    let left = row.postpone_after?.saturating_sub(at);
     // A fault that passes is worth some more tries before people are woken.
-    let is_brief = row.last_error_at.is_some_and(|failed| after.saturating_sub(failed) < BRIEF);
-    Some(if is_brief { opens.saturating_add(DAY) } else { i64::MIN })
+    Some(if left < BRIEF { opens.saturating_add(DAY) } else { i64::MIN })
 }
 
-/// From when on the tokens are to be refreshed: to keep the access token warm, or because that
-/// prolongs the refresh token.
+/// From when on the tokens are to be refreshed: to keep the access token warm, because that prolongs
+/// the refresh token, or to hear from the platform that this one has ended.
 fn refresh_from(rules: &TokenRules, row: &AuthorisationRow, keep: Keep, now: i64) -> Option<i64> {
     if hopeless(row).is_some() {
         return None;
@@ -227,8 +263,9 @@ fn refresh_from(rules: &TokenRules, row: &AuthorisationRow, keep: Keep, now: i64
     // Rows of an older version were never planned: their chance follows from the id.
     let warm = || row.tokens.warm_at.or_else(|| warm_at(rules, &row.tokens, chance_of(row.id)));
     let warm = is_warm.then(warm).flatten();
-    let from = [warm, prolong_from(rules, row)].into_iter().flatten().min()?;
-    Some(from.max(row.not_before.unwrap_or(from)))
+    let last_try = end_of(row).map(|end| end.saturating_add(LAST_TRY));
+    let from = [warm, prolong_from(rules, row), last_try].into_iter().flatten().min()?;
+    Some(from.max(not_before(row, now).unwrap_or(from)))
 }
 
 /// From when on a refresh prolongs the refresh token, where one does: late in its life, but before
@@ -246,9 +283,14 @@ fn prolong_from(rules: &TokenRules, row: &AuthorisationRow) -> Option<i64> {
         Some(mark) => from.min(mark.saturating_sub(DAY / 2)),
         None => from,
     };
-    // Should the end not move after all, it is asked for at most once a day.
-    let from = from.max(tokens.issued_at.saturating_add(DAY));
+    let from = from.max(prolong_at_earliest(end, tokens.issued_at));
     (from < end).then_some(from)
+}
+
+/// Should the end not move after all, it is asked for at most once a day, or twice in a shorter life.
+fn prolong_at_earliest(end: i64, issued_at: i64) -> i64 {
+    let half = end.saturating_sub(issued_at).max(0) / 2;
+    issued_at.saturating_add(half.clamp(MINUTE, DAY))
 }
 
 /// A chance that is always the same for one authorisation.
@@ -260,9 +302,10 @@ fn chance_of(id: Id) -> f64 {
 /// Returns the mark that counts as announced for tokens that were just received: nobody is warned of
 /// an end that was as near from the beginning.
 pub(crate) fn first_announced(rules: &TokenRules, tokens: &TokenColumns, now: i64) -> Option<i64> {
-    // Where a refresh moves the end, that comes after a day at the earliest: no warning before it.
+    let end = ends_at(tokens)?;
+    // Where a refresh moves the end: no warning before that.
     let is_moved = !rules.refresh_end_fixed && rules.postpone.is_none();
-    passed_mark(ends_at(tokens)?, None, if is_moved { now.saturating_add(DAY) } else { now })
+    passed_mark(end, None, if is_moved { prolong_at_earliest(end, now) } else { now })
 }
 
 /// The mark that was passed last and not announced, if one was.
@@ -301,7 +344,6 @@ mod tests {
     use super::*;
     use crate::vault::blank;
 
-    const HOUR: i64 = DAY / 24;
     const NOW: i64 = 1_795_305_600_000;
 
     fn rules(platform: &str) -> TokenRules {
@@ -323,16 +365,20 @@ mod tests {
     fn expected_of_fixed(row: &AuthorisationRow, keep: Keep, now: i64) -> Work {
         let tokens = &row.tokens;
         let end = tokens.refresh_expires_at.unwrap();
-        if now >= end {
-            return Work::End;
+        let may_ask = now >= row.not_before.unwrap_or(0);
+        if now >= end + MINUTE && may_ask {
+            return Work::Refresh;
         }
         let in_use = match keep {
             Keep::Always => true,
             Keep::Used => now - row.last_used.unwrap() < 7 * DAY,
             Keep::Never => false,
         };
-        if in_use && now >= tokens.warm_at.unwrap() && now >= row.not_before.unwrap_or(0) {
+        if in_use && now >= tokens.warm_at.unwrap() && may_ask {
             return Work::Refresh;
+        }
+        if now >= end {
+            return Work::Nothing;
         }
         let days_left = (end - now) / DAY + i64::from((end - now) % DAY != 0);
         let mark = [1, 2, 7, 30].into_iter().find(|mark| days_left <= *mark);
@@ -353,7 +399,7 @@ mod tests {
             age in 0..300 * 24_i64,
             unused in 0..20 * 24_i64,
             announced in prop::option::of(prop::sample::select(MARKS.to_vec())),
-            not_before in prop::option::of(0..48_i64),
+            not_before in prop::option::of(0..25_i64),
             postpone_after in prop::option::of(0..48_i64),
             chance in 0.0..1.0_f64,
         ) {
@@ -401,7 +447,7 @@ mod tests {
                         told.push(mark);
                         row.tokens.announced = Some(mark);
                     }
-                    Work::End => break,
+                    Work::Refresh => break,
                     Work::Nothing => {}
                     other => prop_assert!(false, "{:?}", other),
                 }
@@ -413,9 +459,9 @@ mod tests {
             prop_assert!(now >= NOW + life * HOUR);
         }
 
-        /// A refresh that moves the end comes before anybody is warned of it.
+        /// A refresh that moves the end comes before anybody is warned of it, however short the life.
         #[test]
-        fn an_end_that_moves_is_never_announced(life in 30..400 * 24_i64) {
+        fn an_end_that_moves_is_never_announced(life in prop_oneof![1..60_i64, 60..400 * 24_i64]) {
             let rules = rules("taobao");
             let mut now = NOW;
             for _ in 0..10 {
@@ -424,8 +470,75 @@ mod tests {
                 row.tokens.announced = first_announced(&rules, &row.tokens, now);
                 now = due_at(&rules, &row, Keep::Used, now, 0.5).unwrap();
                 prop_assert_eq!(work(&rules, &row, Keep::Used, now), Work::Refresh);
+                prop_assert!(now < row.tokens.refresh_expires_at.unwrap(), "and before it has come");
             }
         }
+    }
+
+    proptest! {
+        /// After a failure nothing is asked of the platform before the pause is over, and a keeper looks
+        /// before that only if it has something to say.
+        #[test]
+        fn a_pause_is_heeded_by_all_that_asks_the_platform(
+            platform in prop::sample::select(vec!["lazada", "aliexpress-legacy", "taobao"]),
+            keep in prop::sample::select(vec![Keep::Always, Keep::Used, Keep::Never]),
+            access_left in -60..60 * 24_i64,
+            refresh_left in -60..60 * 24_i64,
+            pause in 1..25_i64,
+            postpone_after in prop::option::of(0..25_i64),
+            chance in 0.0..1.0_f64,
+        ) {
+            let rules = rules(platform);
+            let mut row = row(NOW - 100 * DAY, 100 * DAY + access_left * HOUR, NOW + refresh_left * HOUR);
+            row.tokens.warm_at = warm_at(&rules, &row.tokens, chance);
+            row.last_used = Some(NOW);
+            row.not_before = Some(NOW + pause * HOUR);
+            row.postpone_after = postpone_after.map(|hours| NOW + hours * HOUR);
+            let asks = |at| matches!(work(&rules, &row, keep, at), Work::Refresh | Work::Postpone);
+            for hour in 0..pause {
+                prop_assert!(!asks(NOW + hour * HOUR), "hour {hour} of {pause}");
+            }
+            let due = due_at(&rules, &row, keep, NOW, chance).map(|due| due.max(NOW));
+            if let Some(due) = due.filter(|due| *due < NOW + pause * HOUR) {
+                let found = work(&rules, &row, keep, due);
+                prop_assert!(matches!(found, Work::Announce(_) | Work::End), "{found:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_end_is_a_question_for_the_platform_and_tokens_after_it_an_answer() {
+        let rules = rules("lazada");
+        let mut row = row(NOW - 10 * DAY, 30 * DAY, NOW);
+        row.last_used = None;
+        assert_eq!(due_at(&rules, &row, Keep::Never, NOW, 0.5), Some(NOW + LAST_TRY));
+        assert_eq!(work(&rules, &row, Keep::Never, NOW), Work::Nothing, "it is too late for a warning");
+        assert_eq!(work(&rules, &row, Keep::Never, NOW + LAST_TRY), Work::Refresh);
+        assert!(!is_over(&row, NOW + DAY - 1) && is_over(&row, NOW + DAY));
+        row.tokens.issued_at = NOW;
+        assert_eq!((end_of(&row), due_at(&rules, &row, Keep::Never, NOW, 0.5)), (None, None));
+        assert!(!is_over(&row, NOW + DAY));
+        // Imported: the end was said together with the tokens.
+        row.last_success = None;
+        assert_eq!(work(&rules, &row, Keep::Never, NOW + LAST_TRY), Work::Refresh);
+        // Without a refresh token there is nothing to ask for.
+        row.tokens.refresh = None;
+        row.tokens.access_expires_at = Some(NOW + 1);
+        assert_eq!(work(&rules, &row, Keep::Never, NOW), Work::Announce(1));
+        assert_eq!(work(&rules, &row, Keep::Never, NOW + 1), Work::End);
+    }
+
+    #[test]
+    fn what_a_clock_wrote_that_was_ahead_is_told_from_what_clocks_differ_by() {
+        let mut row = row(NOW, DAY, NOW + DAY);
+        row.last_error_at = Some(NOW + 2 * AHEAD);
+        assert!(!was_given_up_ahead(&row, NOW));
+        row.exhausted = Some("ended".to_owned());
+        assert!(was_given_up_ahead(&row, NOW) && !was_given_up_ahead(&row, NOW + AHEAD));
+        row.not_before = Some(NOW + DAY);
+        assert_eq!(not_before(&row, NOW), Some(NOW + DAY));
+        row.not_before = Some(NOW + 2 * DAY);
+        assert_eq!(not_before(&row, NOW), None);
     }
 
     #[test]

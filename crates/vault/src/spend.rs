@@ -36,8 +36,10 @@ use crate::{
 const STORE_LIMIT: Duration = Duration::from_secs(5);
 /// How often both are tried before new tokens are given up.
 const RESCUE_TRIES: u32 = 4;
-/// The longest pause after failures that the platform gave no time for.
+/// The longest pause after failures that the platform gave no time for, and the longest one that it may
+/// ask for.
 const LONGEST_PAUSE: Duration = Duration::from_mins(2);
+const LONGEST_ASKED: Duration = Duration::from_hours(24);
 
 /// How long a refused postponement is not tried again, and one that failed for a reason that passes.
 const REFUSED_POSTPONE: Duration = Duration::from_hours(24);
@@ -222,6 +224,8 @@ impl Inner {
             // The platform's documents say that a refresh does not move the end; a later one in the
             // reply would silence the warnings before the real end.
             RefreshEnd::At(end) if rules.refresh_end_fixed => {
+                // One that has passed was a guess: there are new tokens.
+                let old_end = old_end.filter(|old| *old > now.as_millisecond());
                 Some(old_end.map_or(end.as_millisecond(), |old| old.min(end.as_millisecond())))
             }
             RefreshEnd::At(end) => Some(end.as_millisecond()),
@@ -372,11 +376,13 @@ impl Inner {
     ) -> Result<Option<Spent>> {
         let passes = error.is_retryable() || error.is_ambiguous();
         let wait = if passes { FAILED_POSTPONE } else { REFUSED_POSTPONE };
+        let asked = error.retry_after().map(|asked| asked.min(LONGEST_ASKED));
         let failure = Failure {
             action: Action::Postpone,
             error: &error,
-            pause: None,
-            postpone: Some(wait.mul_f64(1.0 + self.clock.jitter() / 8.0)),
+            // Quiet that the platform asks for is for refreshes, too.
+            pause: asked,
+            postpone: Some(wait.mul_f64(1.0 + self.clock.jitter() / 8.0).max(asked.unwrap_or_default())),
             exhausted: None,
             ambiguous: error.is_ambiguous(),
         };
@@ -398,13 +404,20 @@ impl Inner {
     ) -> Result<Option<Spent>> {
         let (label, app) = (&authorisation.label, &authorisation.app.name);
         let dead = is_dead(&error, &authorisation.app.platform);
-        let reason = match (dead && !other_shop, lease.interrupted_since) {
-            (false, _) => None,
-            (true, None) => Some(format!("the platform no longer takes the refresh token ({error})")),
-            (true, Some(since)) => Some(format!(
+        let now = self.now();
+        let ended = schedule::end_of(row).filter(|end| now >= *end).map(at);
+        let reason = match (dead, ended, lease.interrupted_since) {
+            _ if other_shop => None,
+            (true, _, Some(since)) => Some(format!(
                 "a refresh that began at {} was cut off before its answer could be stored, and the platform has replaced the refresh token with it ({error})",
-                Timestamp::from_millisecond(since).unwrap_or_default()
+                at(since)
             )),
+            (true, Some(end), None) => Some(format!("the refresh token ended at {end} ({error})")),
+            (true, None, None) => Some(format!("the platform no longer takes the refresh token ({error})")),
+            (false, Some(end), _) if schedule::is_over(row, now) => {
+                Some(format!("the refresh token ended at {end}, and a last try brought nothing ({error})"))
+            }
+            (false, ..) => None,
         };
         let pause = self.pause_after(&error, row.attempts, other_shop);
         let failure = Failure {
@@ -421,16 +434,16 @@ impl Inner {
             return Ok(None);
         }
         match reason {
-            Some(reason) => Err(needs_person(label, app, &reason, true)),
-            None if other_shop => Err(error.context(format!("account {label:?}"))),
+            Some(reason) if dead => Err(needs_person(label, app, &reason, true)),
+            _ if other_shop => Err(error.context(format!("account {label:?}"))),
             // Not the access token of a call was refused, so no refresh helps against it.
-            None if error.retry() == Retry::AfterRefresh => Err(error
+            _ if error.retry() == Retry::AfterRefresh => Err(error
                 .retry_when(Retry::Backoff)
                 .context(format!("account {label:?} could not be refreshed"))
                 .hint(format!(
                     "The platform did not say that the refresh token has ended, so it is kept: `sesame refresh {label}` tries it again. If this stays, run `sesame login {app} --as {label}`."
                 ))),
-            None => Err(error.context(format!("account {label:?} could not be refreshed"))),
+            _ => Err(error.context(format!("account {label:?} could not be refreshed"))),
         }
     }
 
@@ -457,7 +470,6 @@ impl Inner {
             not_before: not_before.map_or(row.not_before, |not_before| Some(not_before.max(patience))),
             postpone_after: postpone_after.or(row.postpone_after),
             exhausted: failure.exhausted.map(str::to_owned).or_else(|| row.exhausted.clone()),
-            last_error_at: Some(now),
             ..row.clone()
         };
         let failed = FailedRefresh {
@@ -485,7 +497,7 @@ impl Inner {
             return Duration::from_hours(1);
         }
         if let Some(wait) = error.retry_after() {
-            return wait.min(Duration::from_hours(24));
+            return wait.min(LONGEST_ASKED);
         }
         let exponent = u32::try_from(attempts.clamp(0, 7)).unwrap_or_default();
         let pause = Duration::from_secs(1 << exponent).min(LONGEST_PAUSE);
@@ -514,6 +526,10 @@ impl Inner {
             tracing::warn!("the owner of imported tokens cannot be written down: {error}");
         }
     }
+}
+
+fn at(millis: i64) -> Timestamp {
+    Timestamp::from_millisecond(millis).unwrap_or_default()
 }
 
 const fn action_of(offer: Offer<'_>) -> Action {

@@ -30,7 +30,7 @@ use crate::{
     schedule::{self, Keep},
     seal::{KeyChoice, KeyKind, KeySource, Sealer, unlock},
     store::{
-        AppRow, AuthorisationRow, FullRow, KeyState, NewRows, Notes, PostgresStore, SqliteStore,
+        AppRow, AuthorisationRow, FullRow, GivenUp, KeyState, NewRows, Notes, PostgresStore, SqliteStore,
         TokenColumns, TokenStore,
     },
     tags,
@@ -277,6 +277,15 @@ impl Vault {
     pub async fn accounts(&self) -> Result<Vec<Account>> {
         let rows = self.0.store.accounts().await?;
         Ok(rows.iter().map(|row| self.0.shown(row)).collect())
+    }
+
+    /// Returns the accounts that were given up, by name, at most so many of them, and how many there
+    /// are: a person has to authorise each again. Its cost follows these, not all that are kept.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn given_up(&self, most: u32) -> Result<GivenUp> {
+        self.0.store.given_up(most).await
     }
 
     /// Returns an account by name.

@@ -15,13 +15,13 @@ use std::{
 use jiff::Timestamp;
 use sesame_core::{
     AccessToken, AppSecret, BoxFuture, Clock as _, Error, ErrorKind, HttpRequest, HttpResponse, RefreshToken,
-    Result, Transport,
+    Result, Retry, Transport,
 };
 use sesame_vault::{
     AccountState, ImportedTokens, Keep, Keeper, KeeperOptions, NewApp, Vault, VaultOptions,
-    store::{AuditQuery, DueClaim, EventRow, FullRow, MemoryStore, SealedPlace, Sink, TokenStore},
+    store::{AuditQuery, DueClaim, EventRow, FullRow, MemoryStore, Notes, SealedPlace, Sink, TokenStore},
 };
-use support::{FakeTransport, Home, IopService, Policy, START, app, as_name, log_in, reply};
+use support::{FakeTransport, FlakyStore, Home, IopService, Policy, START, app, as_name, log_in, reply};
 use tokio::sync::{Notify, oneshot};
 
 const HOUR: u64 = 3_600;
@@ -37,6 +37,7 @@ struct Calls {
     refreshed: BTreeMap<String, usize>,
     postponed: Vec<String>,
     refuse_postponements: bool,
+    refuse_refreshes: bool,
 }
 
 impl Param2Service {
@@ -59,6 +60,12 @@ impl Param2Service {
                     format!(
                         r#"{{"aliId":"7","resource_owner":"shop","expires_in":"36000","access_token":"postponed-access-{refresh}","refresh_token":"{refresh}-again","refresh_token_timeout":"20270601000000000+0800"}}"#
                     ),
+                ));
+            }
+            if calls.refuse_refreshes {
+                return Ok(reply(
+                    401,
+                    r#"{"error_code":"401","error_message":"Request need user authorized"}"#,
                 ));
             }
             let spent = calls.refreshed.entry(refresh.clone()).or_default();
@@ -188,9 +195,13 @@ async fn an_app_keeps_its_pace_even_when_all_its_tokens_have_ended() {
 
 #[tokio::test]
 async fn what_is_kept_warm_is_a_choice() {
-    for (keep, after_a_week, expected) in
-        [(Keep::Used, false, 20), (Keep::Used, true, 0), (Keep::Always, true, 20), (Keep::Never, false, 0)]
-    {
+    for (keep, after_a_week, by_run, expected) in [
+        (Keep::Used, false, true, 20),
+        (Keep::Used, true, true, 0),
+        (Keep::Always, true, true, 20),
+        (Keep::Always, true, false, 20),
+        (Keep::Never, false, true, 0),
+    ] {
         let service = Param2Service::default();
         let home = home(service.transport());
         let left = if after_a_week { 9 * DAY } else { 10 * HOUR };
@@ -198,12 +209,48 @@ async fn what_is_kept_warm_is_a_choice() {
         let begin = if after_a_week { 8 * DAY } else { 0 };
         home.clock.advance_secs(begin);
         let keeper = Keeper::new(vault, KeeperOptions { keep, ..KeeperOptions::default() });
-        let (stop, stopped) = oneshot::channel::<()>();
-        stop.send(()).unwrap();
-        keeper.run(async { stopped.await.unwrap() }).await.unwrap();
+        if by_run {
+            let (stop, stopped) = oneshot::channel::<()>();
+            stop.send(()).unwrap();
+            keeper.run(async { stopped.await.unwrap() }).await.unwrap();
+        }
         keep_until(&keeper, &home, left).await;
-        assert_eq!(service.spent().len(), expected, "{keep:?}, after a week: {after_a_week}");
+        assert_eq!(service.spent().len(), expected, "{keep:?}, after a week: {after_a_week}, run: {by_run}");
     }
+}
+
+#[tokio::test]
+async fn all_stay_warm_though_another_process_plans_for_those_in_use() {
+    let service = Param2Service::default();
+    let home = home(service.transport());
+    let (vault, store) = shops(&home, 1, 9 * DAY, 180 * DAY).await;
+    let keeper = Keeper::new(vault, KeeperOptions { keep: Keep::Always, ..KeeperOptions::default() });
+    home.clock.advance_secs(8 * DAY);
+    keeper.pass().await.unwrap();
+    assert_eq!(service.refreshes(), 1);
+    let other = Vault::open_with(home.options(), store.clone()).await.unwrap();
+    other.refresh("shop-0000").await.unwrap();
+    let planned = row(store.as_ref(), "shop-0000").await.authorisation.tokens.due_at.unwrap();
+    assert!(planned > (home.clock.now() + Duration::from_secs(100 * DAY)).as_millisecond(), "not in use");
+    keep_until(&keeper, &home, 8 * DAY + 10 * HOUR).await;
+    assert_eq!(service.refreshes(), 3);
+}
+
+/// However slow it is, a round refreshes what is due, and in pieces whose leases last.
+#[tokio::test]
+async fn a_slow_store_gets_fewer_rows_at_once_and_all_are_refreshed() {
+    let service = Param2Service::default();
+    let home = home(service.transport());
+    let (vault, store) = shops(&home, 60, HOUR, 180 * DAY).await;
+    drop(vault);
+    home.clock.advance_secs(2 * HOUR);
+    let mut slow = FlakyStore::over(store);
+    slow.slow_claims = Some((home.clock.clone(), Duration::from_millis(400)));
+    let vault = Vault::open_with(home.options(), Arc::new(slow)).await.unwrap();
+    let options = KeeperOptions { per_app: 1_000, in_flight: 200, ..KeeperOptions::default() };
+    let done = Keeper::new(vault, options).pass().await.unwrap().done;
+    assert_eq!((done.refreshed, done.failed), (60, 0), "{done:?}");
+    assert_eq!(service.refreshes(), 60);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -439,6 +486,10 @@ async fn a_refused_postponement_is_tried_once_a_day_and_all_four_warnings_are_gi
     let home = home(service.transport());
     let (vault, store) = shops(&home, 1, 60 * DAY, 31 * DAY).await;
     let keeper = Keeper::new(vault.clone(), KeeperOptions { keep: Keep::Never, ..KeeperOptions::default() });
+    keep_until(&keeper, &home, 30 * DAY).await;
+    // Refreshes have no cool-down by it.
+    assert_eq!(row(store.as_ref(), "shop-0000").await.authorisation.not_before, None);
+    service.0.lock().unwrap().refuse_refreshes = true;
     keep_until(&keeper, &home, 32 * DAY).await;
     let days: Vec<_> = events(store.as_ref())
         .await
@@ -454,9 +505,8 @@ async fn a_refused_postponement_is_tried_once_a_day_and_all_four_warnings_are_gi
     assert!((25..=31).contains(&tries), "{tries} tries in 30 days");
     let account = vault.account("shop-0000").await.unwrap();
     assert!(matches!(account.state, AccountState::NeedsAuthorisation { .. }), "{account:?}");
-    // Refreshes had no cool-down by it.
     let row = row(store.as_ref(), "shop-0000").await.authorisation;
-    assert_eq!((row.not_before, row.lease_owner, row.tokens.due_at), (None, None, None));
+    assert_eq!((row.lease_owner, row.tokens.due_at), (None, None));
 }
 
 #[tokio::test]
@@ -533,6 +583,152 @@ async fn an_end_that_does_not_move_is_announced_at_four_marks_and_said_once() {
     let AccountState::NeedsAuthorisation { reason } = account.state else { panic!("{account:?}") };
     assert!(reason.contains("the refresh token ended at"), "{reason}");
     assert_eq!(keeper.pass().await.unwrap().next_due, None);
+}
+
+async fn kinds_of_events(store: &dyn TokenStore) -> Vec<String> {
+    events(store).await.into_iter().map(|event| event.kind).collect()
+}
+
+#[tokio::test]
+async fn an_end_that_was_a_guess_ends_nothing() {
+    let mut home = home(FakeTransport::json("{}"));
+    let service = IopService::new(Policy::Dies, &home.clock);
+    home.transport = service.transport();
+    let store = Arc::new(MemoryStore::default());
+    let vault = Vault::open_with(home.options(), store.clone()).await.unwrap();
+    app(&vault, "lazada").await;
+    log_in(&vault, "lazada", as_name("shop")).await.unwrap();
+    let kept = row(store.as_ref(), "shop").await;
+    let guess = at(10 * DAY).as_millisecond();
+    let mut tokens = kept.authorisation.tokens;
+    (tokens.refresh_expires_at, tokens.due_at) = (Some(guess), Some(0));
+    store.replace_tokens(kept.authorisation.id, 1, &tokens, START, &Notes::default()).await.unwrap();
+    let keeper = Keeper::new(vault.clone(), KeeperOptions { keep: Keep::Never, ..KeeperOptions::default() });
+    keep_until(&keeper, &home, 10 * DAY).await;
+    assert_eq!(service.refreshes(), 0);
+    keep_until(&keeper, &home, 12 * DAY).await;
+    assert_eq!(service.refreshes(), 1, "asked once");
+    let account = vault.account("shop").await.unwrap();
+    assert_eq!((account.state, account.refresh_expires_at), (AccountState::Healthy, Some(at(180 * DAY))));
+    assert_eq!(kinds_of_events(store.as_ref()).await, ["expiring"; 4], "of the end that was thought to come");
+}
+
+#[tokio::test]
+async fn an_end_while_the_platform_is_away_is_believed_after_a_day() {
+    let service = Param2Service::default();
+    let home = home(service.transport());
+    let (vault, store) = shops(&home, 1, HOUR, 2 * DAY).await;
+    let keeper = Keeper::new(vault.clone(), KeeperOptions { keep: Keep::Never, ..KeeperOptions::default() });
+    home.clock.advance_secs(2 * DAY);
+    home.transport.answer(|_| Err(Error::new(ErrorKind::Network, "connection refused")));
+    keep_until(&keeper, &home, 3 * DAY - 60).await;
+    let tries = home.transport.count();
+    assert!((40..200).contains(&tries), "{tries} tries in a day");
+    assert_eq!(kinds_of_events(store.as_ref()).await, [""; 0], "it may live on");
+    keep_until(&keeper, &home, 4 * DAY).await;
+    assert_eq!(kinds_of_events(store.as_ref()).await, ["exhausted"]);
+    let account = vault.account("shop-0000").await.unwrap();
+    let AccountState::NeedsAuthorisation { reason } = account.state else { panic!("{account:?}") };
+    assert!(
+        reason.contains("ended at 2026-11-24T00:00:00Z") && reason.contains("connection refused"),
+        "{reason}"
+    );
+    assert!(home.transport.count() <= tries + 2);
+}
+
+/// Vaults that were kept by a clock twelve years ahead, until somebody saw it.
+#[tokio::test]
+async fn a_clock_that_was_ahead_gives_up_shops_for_as_long_as_it_is() {
+    let service = Param2Service::default();
+    let home = home(service.transport());
+    let (vault, store) = shops(&home, 3, 10 * HOUR, 180 * DAY).await;
+    let used = vault.account("shop-0000").await.unwrap().id;
+    vault.token(&used).await.unwrap();
+    let bare = ImportedTokens { refresh: None, ..shop(3, 5 * DAY, DAY) };
+    vault.import_tokens("aliexpress-legacy", bare).await.unwrap();
+    let keeper = Keeper::new(vault.clone(), KeeperOptions::default());
+    let years = Duration::from_secs(12 * 365 * DAY);
+    let given_up = async || store.given_up(10).await.unwrap().count;
+    let gives_all_up = async || {
+        home.transport.answer(|_| Err(Error::new(ErrorKind::Network, "the certificate has expired")));
+        home.clock.advance(years);
+        keeper.pass().await.unwrap();
+        assert_eq!(given_up().await, 4);
+        home.clock.set_back(years);
+        let answering = service.transport();
+        home.transport.answer(move |seen| answering.ask(seen));
+    };
+    gives_all_up().await;
+    keeper.pass().await.unwrap();
+    assert_eq!(given_up().await, 0, "the keeper saw that the clock was set back");
+    keep_until(&keeper, &home, 10 * HOUR).await;
+    assert_eq!(service.spent().len(), 3);
+
+    // Without a keeper: whoever uses one of them.
+    gives_all_up().await;
+    home.clock.advance_secs(11 * HOUR);
+    let other = Vault::open_with(home.options(), store.clone()).await.unwrap();
+    let id = other.account("shop-0003").await.unwrap().id;
+    assert_eq!(other.token(&id).await.unwrap().expose(), "imported-access-0003");
+    assert_eq!(given_up().await, 0);
+    gives_all_up().await;
+    vault.token(&used).await.unwrap();
+    assert_eq!(given_up().await, 0);
+}
+
+#[tokio::test]
+async fn a_failure_in_the_window_of_postponements_makes_no_storm() {
+    let service = Param2Service::default();
+    let home = home(service.transport());
+    let (vault, store) = shops(&home, 1, HOUR, 20 * DAY).await;
+    let keeper = Keeper::new(vault, KeeperOptions { keep: Keep::Never, ..KeeperOptions::default() });
+    home.clock.advance_secs(2 * DAY);
+    let looks = async |count: usize| {
+        for _ in 0..count {
+            keeper.pass().await.unwrap();
+            home.clock.advance_secs(1);
+        }
+        home.transport.count()
+    };
+    home.transport.answer(|_| Ok(reply(502, "<html>Bad Gateway</html>")));
+    assert_eq!(looks(25).await, 1);
+    let failed = row(store.as_ref(), "shop-0000").await.authorisation;
+    assert!(failed.tokens.due_at >= failed.not_before, "{failed:?}");
+}
+
+#[tokio::test]
+async fn quiet_that_the_platform_asks_for_is_kept_by_postponements_too() {
+    let service = Param2Service::default();
+    let home = home(service.transport());
+    let (vault, store) = shops(&home, 1, 60 * DAY, 20 * DAY).await;
+    let keeper = Keeper::new(vault, KeeperOptions { keep: Keep::Never, ..KeeperOptions::default() });
+    home.clock.advance_secs(DAY);
+    home.transport.answer(|_| {
+        Err(Error::new(ErrorKind::Quota, "slow down").retry_when(Retry::After(Duration::from_hours(9))))
+    });
+    keep_until(&keeper, &home, DAY + 9 * HOUR - 1).await;
+    assert_eq!(home.transport.count(), 1);
+    home.transport.answer(move |seen| service.transport().ask(seen));
+    keep_until(&keeper, &home, DAY + 10 * HOUR).await;
+    assert!(row(store.as_ref(), "shop-0000").await.authorisation.generation > 1);
+}
+
+#[tokio::test]
+async fn a_postponement_that_failed_in_passing_warns_nobody_after_a_refresh_either() {
+    let service = Param2Service::default();
+    let home = home(service.transport());
+    let (vault, store) = shops(&home, 1, 60 * DAY, 31 * DAY).await;
+    home.clock.advance_secs(DAY + 13 * HOUR);
+    home.transport.answer(|_| Err(Error::new(ErrorKind::Network, "connection refused")));
+    let keeper = Keeper::new(vault.clone(), KeeperOptions { keep: Keep::Never, ..KeeperOptions::default() });
+    assert_eq!(keeper.pass().await.unwrap().done.failed, 1);
+    let answering = service.transport();
+    home.transport.answer(move |seen| answering.ask(seen));
+    vault.refresh("shop-0000").await.unwrap();
+    vault.settle().await;
+    keep_until(&keeper, &home, DAY + 16 * HOUR).await;
+    assert_eq!(service.postponed(), ["imported-refresh-0000"]);
+    assert_eq!(events(store.as_ref()).await, []);
 }
 
 #[tokio::test]

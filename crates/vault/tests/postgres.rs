@@ -97,6 +97,23 @@ async fn tables_of_others_and_of_newer_versions_are_left_alone() {
 }
 
 #[tokio::test]
+async fn tables_of_the_first_version_are_brought_up_to_date() {
+    let server = Server::shared();
+    let older = server.database();
+    let store = open(&older.by_socket).await;
+    let id = rows::shop(&store).await;
+    store.exhaust(id, 1, "ended", rows::NOW, &Notes::default()).await.unwrap();
+    store.close().await;
+    let back = "DROP INDEX sesame.authorisation_exhausted; UPDATE sesame.sesame_schema SET version = 1";
+    server.sql(&older.name, back);
+    let store = open(&older.by_socket).await;
+    assert_eq!(store.given_up(9).await.unwrap().names, ["shop-0000"]);
+    let indexes = "SELECT count(*) FROM pg_indexes WHERE indexname = 'authorisation_exhausted'";
+    assert_eq!(server.sql(&older.name, indexes).trim(), "1");
+    assert_eq!(server.sql(&older.name, "SELECT version FROM sesame.sesame_schema").trim(), "2");
+}
+
+#[tokio::test]
 async fn a_user_without_rights_is_told_what_the_owner_runs() {
     let server = Server::shared();
     let database = server.database();

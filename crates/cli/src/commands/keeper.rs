@@ -6,8 +6,7 @@ use jiff::SignedDuration;
 use serde_json::json;
 use sesame_core::{AppSecret, Error, Result};
 use sesame_vault::{
-    AccountState, Deliverer, Delivery, DeliveryOptions, Keep, Keeper, KeeperOptions, Totals, Vault, Webhook,
-    store::Sink,
+    Deliverer, Delivery, DeliveryOptions, Keep, Keeper, KeeperOptions, Totals, Vault, Webhook, store::Sink,
 };
 use tokio::sync::watch;
 
@@ -28,6 +27,9 @@ const AUDIT_DAYS: u32 = 400;
 const FEWEST_AUDIT_DAYS: i64 = 7;
 /// How often old lines of the audit trail are forgotten.
 const FORGETTING: Duration = Duration::from_hours(6);
+/// The most shops in need of a person that JSON names, and that a sentence names.
+const NAMED: u32 = 100;
+const SAID: usize = 10;
 /// The longest pause while the vault cannot be opened.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
@@ -59,7 +61,8 @@ Ctrl-C and SIGTERM stop it with exit code 0 when what is under way is finished. 
 is due now, and exits 3 if a shop needs a person.
 JSON: lines {\"type\":\"delivery\",\"sink\",\"taken\",\"error\",\"next_try\",\"event\":{..}}, and at the end one of
 {\"type\":\"round\"|\"stopped\",\"refreshed\",\"postponed\",\"announced\",\"failed\",\"ended\",\"deferred\",\"delivered\",
-\"undelivered\",\"next_due\",\"need_person\":[NAME]}; the last two only with --once.")]
+\"undelivered\",\"next_due\",\"need_person\":[NAME],\"need_person_count\"}; the last three only with --once,
+and at most 100 names.")]
 pub(crate) struct Args {
     /// Which access tokens are kept fresh, so that no call has to wait [default: used].
     #[arg(long, value_name = "WHICH", value_enum)]
@@ -206,27 +209,22 @@ async fn round(plan: &Plan, session: &Session) -> Outcome {
         }
     }
     forget(plan, session, vault).await?;
-    let waiting: Vec<String> = vault
-        .accounts()
-        .await?
-        .into_iter()
-        .filter(|account| matches!(account.state, AccountState::NeedsAuthorisation { .. }))
-        .map(|account| account.name)
-        .collect();
+    let waiting = vault.given_up(NAMED).await?;
     let now = session.clock.now();
     let mut record = told.record("round", &pass.done);
     record["next_due"] = json!(pass.next_due.map(|at| at.to_string()));
-    record["need_person"] = json!(waiting);
+    record["need_person"] = json!(waiting.names);
+    record["need_person_count"] = json!(waiting.count);
     let next = pass.next_due.map_or_else(String::new, |at| match words::left(at, now) {
         overdue if at <= now => format!("; more has been due since then ({overdue})"),
         left => format!("; next in {left}"),
     });
     told.last(&record, &format!("{}{next}", told.sentence(&pass.done)))?;
-    if waiting.is_empty() {
+    if waiting.count == 0 {
         return Ok(());
     }
-    let names: Vec<&str> = waiting.iter().take(10).map(String::as_str).collect();
-    let more = waiting.len().saturating_sub(names.len());
+    let names = &waiting.names[..waiting.names.len().min(SAID)];
+    let more = waiting.count.saturating_sub(names.len() as u64);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     say(&format!("A person is needed for {}{more}: `sesame accounts` says what to do.", names.join(", ")));
     Err(Stop::Status(NEEDS_PERSON))

@@ -57,15 +57,29 @@ fn a_round_tells_the_hook_and_shows_it_no_secret() {
 
 #[test]
 fn a_round_that_finds_a_shop_without_hope_exits_3() {
-    let house = House::empty();
-    let path = house.file(
-        "a.env",
-        "APP_KEY=1\nAPP_SECRET=abcdefghijklmnop\nREFRESH_TOKEN=5001planted\nACCOUNT=gone\nREFRESH_EXPIRES_AT=2020-01-01T00:00:00Z\n",
-    );
-    house.run(&["app", "add", "lazada", "--env-file", &path]).succeeds();
+    let house = House::with_sandbox();
+    let (key, secret) = house.app("lazada");
+    let gone = |name: &str| {
+        let text = format!(
+            "APP_KEY={key}\nAPP_SECRET={secret}\nREFRESH_TOKEN=5001planted{name}\nACCOUNT={name}\nREFRESH_EXPIRES_AT=2020-01-01T00:00:00Z\n"
+        );
+        let path = house.file("a.env", &text);
+        house.run(&["app", "add", "lazada", "--name", name, "--env-file", &path]).succeeds();
+    };
+    gone("gone");
     snapshot!("keeper_ended", house.show(&["keeper", "--once", "--hook", "true"]));
-    let json = house.run(&["keeper", "--once", "-o", "ndjson"]).fails(3);
-    assert_eq!(lines(&json.stdout)[0]["need_person"], serde_json::json!(["gone"]));
+    for number in 1..=11 {
+        gone(&format!("gone-{number:02}"));
+    }
+    let done = house.run(&["keeper", "--once", "-o", "ndjson"]).fails(3);
+    let said = &lines(&done.stdout)[0];
+    assert_eq!((&said["ended"], &said["need_person_count"]), (&11.into(), &12.into()));
+    assert_eq!(said["need_person"].as_array().unwrap().len(), 12);
+    assert!(
+        done.stderr.contains("gone, gone-01, ") && done.stderr.contains("gone-09 and 2 more"),
+        "{}",
+        done.stderr
+    );
 }
 
 #[test]

@@ -42,13 +42,19 @@ const NOT_AT_ONCE: i64 = 1_000;
 pub(super) struct Batch<'a> {
     keeper: &'a Keeper,
     inner: &'a Arc<Inner>,
+    /// What was due by then was claimed.
+    due_by: i64,
     claimed_at: i64,
+    /// How many rows.
+    claimed: usize,
     stopping: &'a AtomicBool,
     plans: Vec<Planned>,
     notes: Notes,
     starts: Vec<Start>,
     /// What may be carried out: its intent stands.
     pub(super) begun: Vec<(Start, Reserve)>,
+    /// Some of them went back and are still due.
+    pub(super) again: bool,
     pub(super) totals: Totals,
 }
 
@@ -63,22 +69,26 @@ enum AppNow {
 }
 
 impl<'a> Batch<'a> {
-    pub(super) fn new(keeper: &'a Keeper, claimed_at: i64, stopping: &'a AtomicBool) -> Self {
+    pub(super) fn new(keeper: &'a Keeper, due_by: i64, claimed_at: i64, stopping: &'a AtomicBool) -> Self {
         Self {
             keeper,
             inner: &keeper.vault.0,
+            due_by,
             claimed_at,
+            claimed: 0,
             stopping,
             plans: Vec::new(),
             notes: Notes::default(),
             starts: Vec::new(),
             begun: Vec::new(),
+            again: false,
             totals: Totals::default(),
         }
     }
 
     /// Decides about each row.
     pub(super) async fn sort(&mut self, rows: Vec<Due>) -> Result<()> {
+        self.claimed = rows.len();
         let apps = self.apps_of(&rows).await?;
         let waiting = self.inner.journal.waiting()?;
         for due in rows {
@@ -323,12 +333,21 @@ impl<'a> Batch<'a> {
                 }
             }
         }
-        // So late that the lease may end before the answer is stored: another time.
-        let is_late = self.inner.now() > self.claimed_at.saturating_add(millis(BEGINNING) / 3);
-        if is_late || self.stopping.load(Ordering::Relaxed) {
+        // So late that leases may end before the answers are stored: again in this round, fewer at once.
+        if self.is_late(millis(BEGINNING) / 3) {
             for (start, _) in ready.drain(..) {
-                self.totals.deferred += 1;
-                self.plan(&start.due, Some(self.claimed_at));
+                if self.claimed > 1 {
+                    let again = self.planned(&start.due, None);
+                    self.plans.push(Planned { due_at: Some(self.due_by), ..again });
+                    self.again = true;
+                } else {
+                    let soon = self.spread(SOON);
+                    self.put_off(&start.due, soon);
+                }
+            }
+        } else if self.stopping.load(Ordering::Relaxed) {
+            for (start, _) in ready.drain(..) {
+                self.put_off(&start.due, self.claimed_at);
             }
         }
         self.give_back().await?;
@@ -347,9 +366,7 @@ impl<'a> Batch<'a> {
         fail_point!("before-intent");
         let begun = self.inner.store.begin(&self.inner.owner, &intents, self.inner.now()).await;
         let begun: HashSet<Id> = match begun {
-            Ok(begun) if self.inner.now() <= self.claimed_at.saturating_add(millis(BEGINNING)) => {
-                begun.into_iter().collect()
-            }
+            Ok(begun) if !self.is_late(millis(BEGINNING)) => begun.into_iter().collect(),
             Ok(_) => HashSet::new(),
             Err(error) => return Err(error),
         };
@@ -362,6 +379,22 @@ impl<'a> Batch<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Tells whether more time has passed than there is, and sees to it that the next batch fits.
+    fn is_late(&self, may_take: i64) -> bool {
+        let now = self.inner.now();
+        let took = now.saturating_sub(self.claimed_at);
+        let mut portion = lock(&self.keeper.portion);
+        let is_late = portion.learn(self.claimed, took, may_take);
+        if is_late && portion.tells(now) {
+            tracing::warn!(
+                rows = self.claimed,
+                seconds = took / 1_000,
+                "refreshes begin so slowly that fewer are begun together: look at the disk and the vault's store"
+            );
+        }
+        is_late
     }
 
     /// Returns the apps of the rows; those not known in this process are read together.
@@ -413,13 +446,8 @@ fn announced(row: &AuthorisationRow, mark: i64) -> AuthorisationRow {
 
 /// Says which end has come.
 fn ended(row: &AuthorisationRow) -> String {
-    let what = if row.tokens.refresh.is_some() && !row.tokens.refresh_denied {
-        "the refresh token"
-    } else {
-        "the access token, which cannot be refreshed,"
-    };
     let end = schedule::ends_at(&row.tokens)
         .and_then(|end| jiff::Timestamp::from_millisecond(end).ok())
         .unwrap_or_default();
-    format!("{what} ended at {end}")
+    format!("the access token, which cannot be refreshed, ended at {end}")
 }

@@ -8,7 +8,7 @@ use std::{
 
 use sesame_core::{Error, ErrorKind};
 
-use crate::{Id, vault::lock};
+use crate::{Id, schedule::AHEAD, vault::lock};
 
 /// From so many failures in a row on an app is only sounded out.
 const TROUBLED: u32 = 8;
@@ -67,6 +67,17 @@ impl Ended {
     }
 }
 
+impl Lane {
+    /// Forgets times of a clock that was ahead and has been set back since.
+    fn forget_from_ahead(&mut self, now: i64) {
+        let latest = now.saturating_add(AHEAD);
+        if self.arrival_micros.max(self.closed_until.saturating_mul(1_000)) > latest.saturating_mul(1_000) {
+            (self.arrival_micros, self.booked_micros, self.closed_until) = (0, 0, 0);
+        }
+        self.heard_at = self.heard_at.min(latest);
+    }
+}
+
 impl Lanes {
     /// `per_app` is at least 1; a second's worth of refreshes may come at once.
     pub(super) fn new(per_app: u32, in_flight: usize) -> Self {
@@ -90,6 +101,7 @@ impl Lanes {
         }
         let (interval, burst) = (self.interval_micros, self.burst_micros);
         let lane = self.of_apps.entry(app).or_default();
+        lane.forget_from_ahead(now);
         let in_trouble = lane.failures >= TROUBLED;
         let is_silent = lane.under_way > 0 && now.saturating_sub(lane.heard_at) > SILENT;
         let room = match (in_trouble, is_silent) {
@@ -239,6 +251,19 @@ mod tests {
         assert_eq!(lanes.enter(app, 4_010, 0.5), Err(4_010 + 60_000));
         lanes.ended(app, Ended::Well, 4_010);
         assert_eq!((0..10).filter(|_| lanes.enter(app, 4_010, 0.5).is_ok()).count(), 10);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_leaves_no_app_waiting() {
+        let mut lanes = Lanes::new(5, 10);
+        let app = id();
+        let year = 365 * 24 * AHEAD;
+        while lanes.enter(app, year, 0.0).is_ok() {}
+        lanes.ended(app, Ended::Quiet(Duration::from_mins(10)), year);
+        assert_eq!(lanes.enter(app, 0, 0.0), Ok(()));
+        // An hour at most is what the platform may ask for.
+        lanes.ended(app, Ended::Quiet(Duration::from_hours(9)), 0);
+        assert_eq!(lanes.enter(app, 1, 0.0), Err(AHEAD));
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 mod batch;
 mod lanes;
+mod portion;
 mod shift;
 
 use std::{
@@ -24,12 +25,15 @@ use sesame_core::{Error, Result};
 
 use crate::{Id, Vault, refresh::millis, schedule::Keep, vault::lock};
 use lanes::Lanes;
+use portion::Portion;
 use shift::Shift;
 
 /// The longest sleep: other processes change the table, too.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 /// The shortest sleep, so that what falls due in the meantime is claimed together.
 const SHORTEST_SLEEP: Duration = Duration::from_millis(50);
+/// How often it looks after what no row is due for.
+const TENDING: i64 = 3_600_000;
 /// The longest pause while the store is away.
 const LONGEST_BACKOFF: Duration = Duration::from_mins(1);
 
@@ -65,7 +69,7 @@ pub struct Totals {
     pub announced: u64,
     /// Calls that brought no tokens, and rows that cannot be used.
     pub failed: u64,
-    /// Authorisations whose end has come.
+    /// Authorisations given up: their end has come, or the platform says that they are over.
     pub ended: u64,
     /// Rows given back for a later time: their app's pace, another endpoint, nothing to do after all.
     pub deferred: u64,
@@ -97,6 +101,9 @@ pub struct Keeper {
     vault: Vault,
     options: KeeperOptions,
     lanes: Arc<Mutex<Lanes>>,
+    portion: Mutex<Portion>,
+    /// When it last looked after what no row is due for.
+    tended_at: Mutex<Option<i64>>,
     /// Apps of another endpoint that people were told of.
     told: Mutex<HashSet<Id>>,
 }
@@ -108,7 +115,8 @@ impl Keeper {
         let options =
             KeeperOptions { keep, per_app: options.per_app.max(1), in_flight: options.in_flight.max(1) };
         let lanes = Arc::new(Mutex::new(Lanes::new(options.per_app, options.in_flight)));
-        Self { vault, options, lanes, told: Mutex::default() }
+        let (portion, tended_at, told) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Self { vault, options, lanes, portion, tended_at, told }
     }
 
     /// Does once what is due now, and returns when it is done.
@@ -117,6 +125,7 @@ impl Keeper {
     /// The store's, when it is away; what was begun is finished before.
     pub async fn pass(&self) -> Result<Pass> {
         let inner = &self.vault.0;
+        self.tend().await?;
         let mut shift = Shift::new(self);
         let due_by = inner.now();
         let never = AtomicBool::new(false);
@@ -151,7 +160,6 @@ impl Keeper {
         let stopping = AtomicBool::new(false);
         let mut shift = Shift::new(self);
         let mut failures = 0_u32;
-        let mut all_warm = self.options.keep != Keep::Always;
         let mut has_worked = false;
         while !stopping.load(Ordering::Relaxed) {
             let is_full = !shift.has_room();
@@ -160,10 +168,7 @@ impl Keeper {
             } else {
                 let claimed = {
                     let mut work = pin!(async {
-                        if !all_warm {
-                            inner.store.keep_all_warm().await?;
-                            all_warm = true;
-                        }
+                        self.tend().await?;
                         if shift.claim(inner.now(), &stopping).await? {
                             return Ok(None);
                         }
@@ -221,6 +226,23 @@ impl Keeper {
             }
         }
         Ok(shift.finish().await)
+    }
+
+    /// Looks after what no row is due for: at first, then every hour, and when the clock was set back.
+    async fn tend(&self) -> Result<()> {
+        let inner = &self.vault.0;
+        let now = inner.now();
+        let is_tended = |at: i64| (at..at.saturating_add(TENDING)).contains(&now);
+        if lock(&self.tended_at).is_some_and(is_tended) {
+            return Ok(());
+        }
+        inner.take_back().await?;
+        if self.options.keep == Keep::Always {
+            // Others plan by what they keep themselves.
+            inner.store.keep_all_warm().await?;
+        }
+        *lock(&self.tended_at) = Some(now);
+        Ok(())
     }
 
     fn sleep_until(&self, next_due: Option<i64>) -> Duration {

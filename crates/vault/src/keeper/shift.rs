@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, atomic::AtomicBool};
 
-use sesame_core::{AccessToken, Error, RefreshToken, Result};
+use sesame_core::{AccessToken, Error, ErrorKind, Fault, RefreshToken, Result};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::{
@@ -16,11 +16,9 @@ use crate::{
     oauth::calls::Offer,
     refresh::{Flight, millis},
     store::{Due, DueClaim, Lease},
-    vault::Inner,
+    vault::{Inner, lock},
 };
 
-/// The most rows that are claimed together.
-const BATCH: usize = 100;
 /// Places are filled again when so many are free, so that claims and intents come in batches.
 const REFILL: usize = 16;
 /// How much longer a claimed lease lasts than one that is taken for a single refresh: until then its
@@ -57,6 +55,8 @@ enum Outcome {
     /// Somebody else's tokens stand.
     Overtaken,
     Failed,
+    /// The platform says that the refresh token is dead.
+    Ended,
 }
 
 /// Tells what came of a row when its task ends, however it ends.
@@ -120,6 +120,7 @@ impl<'a> Shift<'a> {
             Outcome::Postponed => self.totals.postponed += 1,
             Outcome::Overtaken => {}
             Outcome::Failed => self.totals.failed += 1,
+            Outcome::Ended => self.totals.ended += 1,
         }
     }
 
@@ -129,7 +130,8 @@ impl<'a> Shift<'a> {
     /// The store's. Leases that could not be given back end by themselves.
     pub(super) async fn claim(&mut self, due_by: i64, stopping: &AtomicBool) -> Result<bool> {
         let inner = &self.keeper.vault.0;
-        let free = self.keeper.options.in_flight.saturating_sub(self.under_way).min(BATCH);
+        let portion = lock(&self.keeper.portion).rows();
+        let free = self.keeper.options.in_flight.saturating_sub(self.under_way).min(portion);
         let claimed_at = inner.now();
         let claim = DueClaim {
             owner: &inner.owner,
@@ -142,11 +144,11 @@ impl<'a> Shift<'a> {
         if rows.is_empty() {
             return Ok(false);
         }
-        let mut batch = Batch::new(self.keeper, claimed_at, stopping);
+        let mut batch = Batch::new(self.keeper, due_by, claimed_at, stopping);
         batch.sort(rows).await?;
         batch.give_back().await?;
         batch.begin().await?;
-        let Batch { begun, totals, .. } = batch;
+        let Batch { begun, again, totals, .. } = batch;
         self.totals.announced += totals.announced;
         self.totals.failed += totals.failed;
         self.totals.ended += totals.ended;
@@ -156,7 +158,7 @@ impl<'a> Shift<'a> {
             let telling = Telling { tell: self.tell.clone(), outcome: Outcome::Failed };
             tokio::spawn(carry_out(inner.clone(), start, reserve, telling));
         }
-        Ok(more)
+        Ok(more || again)
     }
 }
 
@@ -184,7 +186,10 @@ async fn carry_out(inner: Arc<Inner>, start: Start, reserve: Reserve, mut tellin
         Ok(None) => telling.outcome = Outcome::Overtaken,
         Err(error) => {
             tracing::warn!(account = due.label, kind = %error.kind(), "{error}");
-            telling.outcome = Outcome::Failed;
+            let is_over = postpone.is_none()
+                && error.kind() == ErrorKind::Authorisation
+                && error.fault() == Fault::Seller;
+            telling.outcome = if is_over { Outcome::Ended } else { Outcome::Failed };
             report_failure(flight, error, postpone.is_some()).await;
         }
     }

@@ -16,8 +16,8 @@ pub use memory::MemoryStore;
 pub use postgres::PostgresStore;
 pub use records::{
     AccountRow, AppRow, AuditQuery, AuditRow, AuthorisationRow, Claim, Due, DueClaim, EventRow,
-    FailedRefresh, FullRow, Intent, KeyRow, KeyState, Lease, NewRows, Notes, PendingLogin, Planned, Sealed,
-    SealedPlace, Sink, TokenColumns,
+    FailedRefresh, FullRow, GivenUp, Intent, KeyRow, KeyState, Lease, NewRows, Notes, PendingLogin, Planned,
+    Sealed, SealedPlace, Sink, TokenColumns,
 };
 pub use sqlite::SqliteStore;
 
@@ -125,6 +125,13 @@ pub trait TokenStore: Send + Sync {
         at: i64,
         notes: &'a Notes,
     ) -> BoxFuture<'a, Result<()>>;
+    /// Takes back all marks of [`TokenStore::exhaust`] and [`TokenStore::record_failure`] that were made
+    /// after a time, with what failed and the pauses after it, and makes those authorisations due;
+    /// returns how many. Found by an index on the marks.
+    fn take_back(&self, marked_after: i64) -> BoxFuture<'_, Result<u64>>;
+    /// Returns the accounts whose authorisation is marked so, by name, at most `limit` of them, and how
+    /// many there are. Found by the same index.
+    fn given_up(&self, limit: u32) -> BoxFuture<'_, Result<GivenUp>>;
     /// Notes that access tokens were used, and makes those due that the keeper had left alone.
     fn touch<'a>(&'a self, ids: &'a [Id], at: i64) -> BoxFuture<'a, Result<()>>;
 
@@ -147,7 +154,8 @@ pub trait TokenStore: Send + Sync {
     ) -> BoxFuture<'a, Result<()>>;
     /// Returns when the next authorisation is due that nobody holds now.
     fn next_due(&self, now: i64) -> BoxFuture<'_, Result<Option<i64>>>;
-    /// Makes every access token due at its own time, used or not: for a keeper that keeps all warm.
+    /// Makes every access token due at its own time, used or not, but not before a pause is over: for a
+    /// keeper that keeps all warm. In pieces, so that nobody waits for it.
     fn keep_all_warm(&self) -> BoxFuture<'_, Result<()>>;
 
     /// Hands out events since `since` that a sink has not taken and whose time has come, oldest

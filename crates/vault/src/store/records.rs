@@ -310,6 +310,15 @@ pub struct Planned {
     pub announced: Option<i64>,
 }
 
+/// The accounts that only a person can renew.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct GivenUp {
+    /// The names of the first ones.
+    pub names: Vec<String>,
+    /// How many there are.
+    pub count: u64,
+}
+
 /// A line of the audit trail. Holds no secret.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct AuditRow {

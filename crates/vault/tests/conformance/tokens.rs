@@ -1,6 +1,6 @@
 //! Leases, compare-and-set, failures, use.
 
-use sesame_vault::store::{AuthorisationRow, Claim, FailedRefresh, Notes, TokenColumns};
+use sesame_vault::store::{AuthorisationRow, Claim, FailedRefresh, GivenUp, NewRows, Notes, TokenColumns};
 
 use super::{Place, rows::*};
 
@@ -271,6 +271,64 @@ pub async fn exhaustion_is_told_once(place: &dyn Place) {
     assert_eq!((row.last_error, row.last_error_at), (row.exhausted, Some(NOW + 1)));
     assert_eq!(row.tokens.due_at, None);
     assert_eq!((lines(store.as_ref(), id).await, events(store.as_ref()).await.len()), (1, 1));
+}
+
+pub async fn what_was_given_up_is_named_and_taken_back(place: &dyn Place) {
+    let store = place.open().await;
+    assert_eq!(store.given_up(10).await.unwrap(), GivenUp::default());
+    let ids = shops(store.as_ref(), 6, |number, row| {
+        row.tokens.due_at = None;
+        // The first was imported as one that is over.
+        row.exhausted = (number == 0).then(|| "ended".to_owned());
+        row.last_error_at = (number == 0).then_some(NOW);
+    })
+    .await;
+    for (id, at) in [(ids[4], NOW + 2), (ids[2], NOW + 1), (ids[5], NOW + 2)] {
+        store.exhaust(id, 1, "ended", at, &Notes::default()).await.unwrap();
+    }
+    let lease = store.claim(claim(ids[1], "a", NOW)).await.unwrap().unwrap();
+    let failure = FailedRefresh {
+        id: ids[1],
+        generation: 1,
+        owner: "a",
+        fence: lease.fence,
+        at: NOW + 3,
+        error: "no",
+        not_before: Some(NOW + 4),
+        postpone_after: Some(NOW + 5),
+        due_at: None,
+        exhausted: Some("refused"),
+        ambiguous: false,
+    };
+    store.record_failure(failure, &Notes::default()).await.unwrap();
+    // Two accounts use one of them.
+    let full = store.account("shop-0004").await.unwrap().unwrap();
+    let twin = NewRows { accounts: vec![account("a-twin", full.app.id, ids[4])], ..NewRows::default() };
+    assert!(store.add(&twin, &Notes::default()).await.unwrap());
+    let named = async |limit| {
+        let given_up = store.given_up(limit).await.unwrap();
+        (given_up.names.join(" "), given_up.count)
+    };
+    let all = "a-twin shop-0000 shop-0001 shop-0002 shop-0004 shop-0005";
+    assert_eq!(named(10).await, (all.to_owned(), 6));
+    assert_eq!(named(2).await, ("a-twin shop-0000".to_owned(), 6));
+    // New tokens, and an account that goes.
+    assert!(store.replace_tokens(ids[4], 1, &tokens(9), NOW, &Notes::default()).await.unwrap());
+    let gone = store.account("shop-0005").await.unwrap().unwrap().account.id;
+    store.remove_account(gone, &Notes::default()).await.unwrap();
+    assert_eq!(named(10).await, ("shop-0000 shop-0001 shop-0002".to_owned(), 3));
+
+    assert_eq!(store.take_back(NOW + 3).await.unwrap(), 0);
+    assert_eq!(store.take_back(NOW).await.unwrap(), 2);
+    assert_eq!(named(10).await, ("shop-0000".to_owned(), 1));
+    for id in [ids[1], ids[2]] {
+        let row = row(store.as_ref(), id).await;
+        assert_eq!((row.exhausted, row.last_error, row.last_error_at), (None, None, None));
+        assert_eq!((row.attempts, row.not_before, row.postpone_after), (0, None, None));
+        assert!(row.tokens.due_at.is_some_and(|due_at| due_at <= NOW));
+    }
+    store.exhaust(ids[1], 1, "ended", NOW, &Notes::default()).await.unwrap();
+    assert_eq!(named(10).await, ("shop-0000 shop-0001".to_owned(), 2));
 }
 
 pub async fn what_is_used_becomes_due(place: &dyn Place) {

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use sesame_vault::store::{AuditQuery, DueClaim, Intent, Notes, Planned};
+use sesame_vault::store::{AuditQuery, DueClaim, FailedRefresh, Intent, Notes, Planned};
 
 use super::{Place, rows::*};
 
@@ -167,10 +167,29 @@ pub async fn all_are_kept_warm(place: &dyn Place) {
     .await;
     store.keep_all_warm().await.unwrap();
     let mut seen = Vec::new();
-    for id in ids {
-        seen.push(row(store.as_ref(), id).await.tokens.due_at.map(|due_at| due_at - NOW));
+    for id in &ids {
+        seen.push(row(store.as_ref(), *id).await.tokens.due_at.map(|due_at| due_at - NOW));
     }
     assert_eq!(seen, [Some(5), Some(5), Some(1), None, None]);
+
+    // A pause after a failure stands.
+    let lease = store.claim(claim(ids[0], "a", NOW)).await.unwrap().unwrap();
+    let failure = FailedRefresh {
+        id: ids[0],
+        generation: 1,
+        owner: "a",
+        fence: lease.fence,
+        at: NOW,
+        error: "no",
+        not_before: Some(NOW + 7),
+        postpone_after: None,
+        due_at: Some(NOW + 9),
+        exhausted: None,
+        ambiguous: false,
+    };
+    store.record_failure(failure, &Notes::default()).await.unwrap();
+    store.keep_all_warm().await.unwrap();
+    assert_eq!(row(store.as_ref(), ids[0]).await.tokens.due_at, Some(NOW + 7));
 }
 
 pub async fn a_store_that_is_new_has_nothing(place: &dyn Place) {

@@ -1,8 +1,11 @@
 //! A store that fails when told to, in front of a real one.
 
-use std::sync::{
-    Arc, Mutex,
-    atomic::{AtomicBool, AtomicUsize, Ordering},
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
 
 use sesame_core::{BoxFuture, Error, Result};
@@ -10,10 +13,12 @@ use sesame_vault::{
     Id,
     store::{
         AccountRow, AppRow, AuditQuery, AuditRow, AuthorisationRow, Claim, Due, DueClaim, EventRow,
-        FailedRefresh, FullRow, Intent, KeyRow, Lease, NewRows, Notes, PendingLogin, Planned, Sealed,
-        SealedPlace, Sink, TokenColumns, TokenStore,
+        FailedRefresh, FullRow, GivenUp, Intent, KeyRow, Lease, NewRows, Notes, PendingLogin, Planned,
+        Sealed, SealedPlace, Sink, TokenColumns, TokenStore,
     },
 };
+
+use super::FakeClock;
 
 /// Fails the next so many writes of tokens, or intents, or reads.
 pub struct FlakyStore {
@@ -27,6 +32,8 @@ pub struct FlakyStore {
     pub fail_read: Arc<AtomicUsize>,
     /// How often all accounts were read at once.
     pub read_all: Arc<AtomicUsize>,
+    /// Each row that is handed out takes so long.
+    pub slow_claims: Option<(FakeClock, Duration)>,
     /// When set, the store breaks down at one of its calls for keys and sealed values, for good.
     pub breakdown: Arc<Mutex<Option<Breakdown>>>,
 }
@@ -54,6 +61,7 @@ impl FlakyStore {
             fail_taken: Arc::default(),
             fail_read: Arc::default(),
             read_all: Arc::default(),
+            slow_claims: None,
             breakdown: Arc::default(),
         }
     }
@@ -203,11 +211,23 @@ impl TokenStore for FlakyStore {
     ) -> BoxFuture<'a, Result<()>> {
         self.inner.exhaust(id, generation, reason, at, notes)
     }
+    fn take_back(&self, marked_after: i64) -> BoxFuture<'_, Result<u64>> {
+        self.inner.take_back(marked_after)
+    }
+    fn given_up(&self, limit: u32) -> BoxFuture<'_, Result<GivenUp>> {
+        self.inner.given_up(limit)
+    }
     fn touch<'a>(&'a self, ids: &'a [Id], at: i64) -> BoxFuture<'a, Result<()>> {
         self.inner.touch(ids, at)
     }
     fn claim_due<'a>(&'a self, claim: DueClaim<'a>) -> BoxFuture<'a, Result<Vec<Due>>> {
-        self.inner.claim_due(claim)
+        Box::pin(async move {
+            let rows = self.inner.claim_due(claim).await?;
+            if let Some((clock, each)) = &self.slow_claims {
+                clock.advance(*each * u32::try_from(rows.len()).unwrap());
+            }
+            Ok(rows)
+        })
     }
     fn begin<'a>(
         &'a self,

@@ -77,6 +77,7 @@ impl IopService {
                 Policy::Dies => *given == refresh(state.number),
                 Policy::Lives => (1..=state.number).any(|number| *given == refresh(number)),
             };
+            let known = known && state.clock.now().as_second() < state.refresh_end;
             if !known {
                 return Ok(reply(
                     200,

@@ -71,6 +71,12 @@ impl FakeClock {
         self.0.now.send_modify(|now| *now += by);
     }
 
+    /// As somebody does who sees that the clock is wrong.
+    pub fn set_back(&self, by: Duration) {
+        let by = i64::try_from(by.as_millis()).unwrap();
+        self.0.now.send_modify(|now| *now -= by);
+    }
+
     pub fn advance_secs(&self, seconds: u64) {
         self.advance(Duration::from_secs(seconds));
     }

@@ -8,7 +8,7 @@ use sesame_core::{BoxFuture, Error, Result};
 
 use super::{
     AccountRow, AppRow, AuditQuery, AuditRow, AuthorisationRow, Claim, Due, DueClaim, EventRow,
-    FailedRefresh, FullRow, Intent, KeyRow, Lease, NewRows, Notes, PendingLogin, Planned, Sealed,
+    FailedRefresh, FullRow, GivenUp, Intent, KeyRow, Lease, NewRows, Notes, PendingLogin, Planned, Sealed,
     SealedPlace, Sink, TokenColumns, TokenStore,
 };
 use crate::{Id, vault::lock};
@@ -177,6 +177,14 @@ impl TokenStore for MemoryStore {
         notes: &'a Notes,
     ) -> BoxFuture<'a, Result<()>> {
         self.run(move |tables| tables.exhaust(id, generation, reason, at, notes))
+    }
+
+    fn take_back(&self, marked_after: i64) -> BoxFuture<'_, Result<u64>> {
+        self.run(move |tables| tables.take_back(marked_after))
+    }
+
+    fn given_up(&self, limit: u32) -> BoxFuture<'_, Result<GivenUp>> {
+        self.run(move |tables| tables.given_up(limit))
     }
 
     fn touch<'a>(&'a self, ids: &'a [Id], at: i64) -> BoxFuture<'a, Result<()>> {

@@ -11,8 +11,8 @@ use crate::{
     Id,
     store::{
         AccountRow, AppRow, AuditQuery, AuditRow, AuthorisationRow, Claim, Due, DueClaim, EventRow,
-        FailedRefresh, FullRow, Intent, KeyRow, KeyState, Lease, NewRows, Notes, PendingLogin, Planned,
-        Sealed, SealedPlace, Sink, TokenColumns,
+        FailedRefresh, FullRow, GivenUp, Intent, KeyRow, KeyState, Lease, NewRows, Notes, PendingLogin,
+        Planned, Sealed, SealedPlace, Sink, TokenColumns,
     },
 };
 
@@ -32,6 +32,8 @@ pub(super) struct Tables {
     using: BTreeSet<(Id, Id)>,
     /// The index that keepers search: when, and which authorisation.
     due: BTreeSet<(i64, Id)>,
+    /// The index of those that were given up: when, and which authorisation.
+    exhausted: BTreeSet<(i64, Id)>,
     audit: BTreeMap<Id, AuditRow>,
     events: BTreeMap<Id, Waiting>,
     pub(super) logins: BTreeMap<Vec<u8>, PendingLogin>,
@@ -116,6 +118,11 @@ fn page<T>(limit: u32) -> impl FnMut(&T) -> bool {
 
 fn after(id: Option<Id>) -> (Bound<Id>, Bound<Id>) {
     (id.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded)
+}
+
+/// The place in the index, if it was given up.
+fn mark_of(row: &AuthorisationRow) -> Option<(i64, Id)> {
+    row.exhausted.as_ref().map(|_| (row.last_error_at.unwrap_or(i64::MIN), row.id))
 }
 
 impl Tables {
@@ -271,6 +278,7 @@ impl Tables {
         if let Some(due_at) = row.tokens.due_at {
             self.due.insert((due_at, row.id));
         }
+        self.exhausted.extend(mark_of(row));
         let mut row = row.clone();
         // As a new row of a table: nobody holds it, nothing went wrong yet.
         (row.attempts, row.not_before, row.postpone_after) = (0, None, None);
@@ -369,6 +377,7 @@ impl Tables {
     fn delete_unused(&mut self, authorisation: Id) {
         if self.users(authorisation).next().is_none() {
             self.set_due(authorisation, None);
+            self.change(authorisation, |row| row.exhausted = None);
             self.authorisations.remove(&authorisation);
         }
     }
@@ -383,6 +392,16 @@ impl Tables {
         if let Some(due_at) = due_at {
             self.due.insert((due_at, id));
         }
+    }
+
+    /// Keeps row and index together, too.
+    fn change(&mut self, id: Id, change: impl FnOnce(&mut AuthorisationRow)) {
+        let Some(kept) = self.authorisations.get_mut(&id) else { return };
+        if let Some(mark) = mark_of(&kept.row) {
+            self.exhausted.remove(&mark);
+        }
+        change(&mut kept.row);
+        self.exhausted.extend(mark_of(&kept.row));
     }
 
     pub(super) fn claim(&mut self, claim: &Claim<'_>) -> Option<Lease> {
@@ -421,7 +440,6 @@ impl Tables {
         }
         row.generation += 1;
         row.last_success = Some(at);
-        (row.exhausted, row.last_error, row.last_error_at) = (None, None, None);
         (row.attempts, row.not_before) = (0, None);
         (row.refreshing_since, row.interrupted_since) = (None, None);
         let former = row.tokens.due_at;
@@ -429,6 +447,7 @@ impl Tables {
         row.tokens.due_at = former;
         kept.spending = None;
         kept.release();
+        self.change(id, |row| (row.exhausted, row.last_error, row.last_error_at) = (None, None, None));
         self.set_due(id, tokens.due_at);
         self.note(notes);
         Ok(true)
@@ -440,32 +459,58 @@ impl Tables {
             return;
         }
         let row = &mut kept.row;
-        row.last_error = Some(failure.error.to_owned());
-        row.last_error_at = Some(failure.at);
         row.attempts += 1;
         row.not_before = failure.not_before.or(row.not_before);
         row.postpone_after = failure.postpone_after.or(row.postpone_after);
-        row.exhausted = failure.exhausted.map(str::to_owned).or_else(|| row.exhausted.take());
         if !failure.ambiguous {
             row.refreshing_since = None;
             kept.spending = None;
         }
         kept.release();
+        self.change(failure.id, |row| {
+            row.last_error = Some(failure.error.to_owned());
+            row.last_error_at = Some(failure.at);
+            row.exhausted = failure.exhausted.map(str::to_owned).or_else(|| row.exhausted.take());
+        });
         self.set_due(failure.id, failure.due_at);
         self.note(notes);
     }
 
     pub(super) fn exhaust(&mut self, id: Id, generation: i64, reason: &str, at: i64, notes: &Notes) {
-        let Some(kept) = self.authorisations.get_mut(&id) else { return };
-        let row = &mut kept.row;
-        if row.generation != generation || row.exhausted.is_some() {
+        let stands = |kept: &Kept| kept.row.generation == generation && kept.row.exhausted.is_none();
+        if !self.authorisations.get(&id).is_some_and(stands) {
             return;
         }
-        row.exhausted = Some(reason.to_owned());
-        row.last_error = Some(reason.to_owned());
-        row.last_error_at = Some(at);
+        self.change(id, |row| {
+            row.exhausted = Some(reason.to_owned());
+            row.last_error = Some(reason.to_owned());
+            row.last_error_at = Some(at);
+        });
         self.set_due(id, None);
         self.note(notes);
+    }
+
+    pub(super) fn take_back(&mut self, marked_after: i64) -> u64 {
+        let first = (marked_after.saturating_add(1), Id::FIRST);
+        let ids: Vec<Id> = self.exhausted.range(first..).map(|(_, id)| *id).collect();
+        for id in &ids {
+            self.change(*id, |row| {
+                (row.exhausted, row.last_error, row.last_error_at) = (None, None, None);
+                (row.attempts, row.not_before, row.postpone_after) = (0, None, None);
+            });
+            self.set_due(*id, Some(0));
+        }
+        u64::try_from(ids.len()).unwrap_or(u64::MAX)
+    }
+
+    pub(super) fn given_up(&self, limit: u32) -> GivenUp {
+        let accounts = self.exhausted.iter().flat_map(|(_, id)| self.users(*id));
+        let mut names: Vec<String> =
+            accounts.filter_map(|account| Some(self.accounts.get(&account)?.name.clone())).collect();
+        let count = u64::try_from(names.len()).unwrap_or(u64::MAX);
+        names.sort_unstable();
+        names.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+        GivenUp { names, count }
     }
 
     pub(super) fn touch(&mut self, ids: &[Id], at: i64) {
@@ -551,12 +596,12 @@ impl Tables {
             .values()
             .map(|kept| &kept.row)
             .filter(|row| row.exhausted.is_none())
-            .filter_map(|row| Some((row, row.tokens.warm_at?)))
-            .filter(|(row, warm_at)| row.tokens.due_at.is_none_or(|due_at| due_at > *warm_at))
-            .map(|(row, warm_at)| (row.id, warm_at))
+            .filter_map(|row| Some((row, row.tokens.warm_at?.max(row.not_before.unwrap_or(i64::MIN)))))
+            .filter(|(row, from)| row.tokens.due_at.is_none_or(|due_at| due_at > *from))
+            .map(|(row, from)| (row.id, from))
             .collect();
-        for (id, warm_at) in early {
-            self.set_due(id, Some(warm_at));
+        for (id, from) in early {
+            self.set_due(id, Some(from));
         }
     }
 

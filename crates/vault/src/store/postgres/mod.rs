@@ -23,7 +23,7 @@ use group::Group;
 
 use super::{
     AccountRow, AppRow, AuditQuery, AuditRow, AuthorisationRow, Claim, Due, DueClaim, EventRow,
-    FailedRefresh, FullRow, Intent, KeyRow, Lease, NewRows, Notes, PendingLogin, Planned, Sealed,
+    FailedRefresh, FullRow, GivenUp, Intent, KeyRow, Lease, NewRows, Notes, PendingLogin, Planned, Sealed,
     SealedPlace, Sink, TokenColumns, TokenStore,
 };
 use crate::{Database, Id};
@@ -285,6 +285,23 @@ impl TokenStore for PostgresStore {
         notes: &'a Notes,
     ) -> BoxFuture<'a, Result<()>> {
         self.run(move || self.mark_exhausted(authorisation, generation, reason, at, notes))
+    }
+
+    fn take_back(&self, marked_after: i64) -> BoxFuture<'_, Result<u64>> {
+        Box::pin(async move {
+            let mut taken_back = 0;
+            loop {
+                let some = self.run(move || self.unmark_some(marked_after)).await?;
+                if some == 0 {
+                    return Ok(taken_back);
+                }
+                taken_back += some;
+            }
+        })
+    }
+
+    fn given_up(&self, limit: u32) -> BoxFuture<'_, Result<GivenUp>> {
+        self.run(move || self.find_given_up(limit))
     }
 
     fn touch<'a>(&'a self, ids: &'a [Id], at: i64) -> BoxFuture<'a, Result<()>> {

@@ -9,7 +9,7 @@ use sqlx::{Connection as _, PgConnection, Row as _};
 use super::{Outcome, PostgresStore, WORKING_LONG};
 
 /// The migrations; entry `n` brings a database from version `n` to `n + 1`. Never edited once released.
-const MIGRATIONS: &[&str] = &[VERSION_1];
+const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2];
 
 /// The version this program writes.
 const CURRENT: i64 = {
@@ -110,7 +110,7 @@ async fn make_foundation(connection: &mut PgConnection) -> sqlx::Result<()> {
         match sqlx::raw_sql(statement).execute(&mut *connection).await {
             // Two that begin at once: one of them loses, and finds what it wanted.
             Err(sqlx::Error::Database(error))
-                if matches!(error.code().as_deref(), Some("42P06" | "42P07" | "23505")) => {}
+                if matches!(error.code().as_deref(), Some("42P06" | "42P07" | "42710" | "23505")) => {}
             done => {
                 done?;
             }
@@ -254,3 +254,8 @@ CREATE TABLE sesame.event (
 CREATE INDEX event_for_hook ON sesame.event (at) WHERE hook_at IS NULL;
 CREATE INDEX event_for_webhook ON sesame.event (at) WHERE webhook_at IS NULL;
 "#;
+
+/// What has been given up, found without reading the rest.
+const VERSION_2: &str = "
+CREATE INDEX authorisation_exhausted ON sesame.authorisation (last_error_at) WHERE exhausted IS NOT NULL;
+";

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     Id,
-    store::{AuthorisationRow, Claim, FailedRefresh, Lease, Notes, rows::columns},
+    store::{AuthorisationRow, Claim, FailedRefresh, GivenUp, Lease, Notes, rows::columns},
 };
 
 /// A lease that ends more than this after one taken now would is none: the row is damaged, or a clock
@@ -116,6 +116,38 @@ impl PostgresStore {
             .await?;
         lent.give_back();
         Ok(())
+    }
+
+    /// Returns how many; 0 when there are no more.
+    pub(super) async fn unmark_some(&self, marked_after: i64) -> Outcome<u64> {
+        let mut lent = self.take().await?;
+        let done = sqlx::query(
+            "UPDATE sesame.authorisation SET exhausted = NULL, last_error = NULL, last_error_at = NULL, \
+             attempts = 0, not_before = NULL, postpone_after = NULL, due_at = 0 WHERE authorisation_id IN \
+             (SELECT authorisation_id FROM sesame.authorisation \
+             WHERE exhausted IS NOT NULL AND last_error_at > $1 LIMIT 5000)",
+        )
+        .bind(marked_after)
+        .execute(&mut lent.connection)
+        .await?;
+        lent.give_back();
+        Ok(done.rows_affected())
+    }
+
+    pub(super) async fn find_given_up(&self, limit: u32) -> Outcome<GivenUp> {
+        let mut lent = self.take().await?;
+        let rows = sqlx::query(
+            "SELECT account.name, count(*) OVER () FROM sesame.authorisation JOIN sesame.account \
+             ON account.authorisation_id = authorisation.authorisation_id WHERE exhausted IS NOT NULL \
+             ORDER BY account.name LIMIT $1",
+        )
+        .bind(i64::from(limit))
+        .fetch_all(&mut lent.connection)
+        .await?;
+        lent.give_back();
+        let count: i64 = rows.first().map_or(Ok(0), |row| row.try_get(1))?;
+        let names = rows.iter().map(|row| row.try_get(0)).collect::<sqlx::Result<_>>()?;
+        Ok(GivenUp { names, count: count.unsigned_abs() })
     }
 
     pub(super) async fn mark_used(&self, ids: &[Id], at: i64) -> Outcome<()> {

@@ -131,9 +131,10 @@ impl PostgresStore {
         let last: Option<Vec<u8>> = row.map(|row| row.try_get(0)).transpose()?;
         if let Some(last) = &last {
             sqlx::query(
-                "UPDATE sesame.authorisation SET due_at = warm_at \
+                "UPDATE sesame.authorisation SET due_at = greatest(warm_at, not_before) \
                  WHERE authorisation_id > $1 AND authorisation_id <= $2 \
-                 AND warm_at IS NOT NULL AND exhausted IS NULL AND (due_at IS NULL OR due_at > warm_at)",
+                 AND warm_at IS NOT NULL AND exhausted IS NULL \
+                 AND (due_at IS NULL OR due_at > greatest(warm_at, not_before))",
             )
             .bind(after)
             .bind(last)

@@ -489,4 +489,33 @@ mod tests {
         assert!(error.is_retryable() && error.hint_text().is_some());
         assert_eq!(store.keys().await.unwrap(), []);
     }
+
+    #[tokio::test]
+    async fn files_of_every_older_version_are_brought_up_to_date() {
+        let home = tempfile::tempdir().unwrap();
+        for version in 1..current() {
+            let path = home.path().join(format!("{version}.db"));
+            let options = SqliteConnectOptions::new().filename(&path).create_if_missing(true);
+            let mut connection = SqliteConnection::connect_with(&options).await.unwrap();
+            let before = &MIGRATIONS[..usize::try_from(version).unwrap()];
+            let rows = "INSERT INTO app VALUES (zeroblob(16), 'app', 'lazada', NULL, 'k', x'00', 'u', NULL, 1);
+                INSERT INTO authorisation (authorisation_id, app_id, generation, issued_at, identity, exhausted, last_error_at)
+                VALUES (zeroblob(16), zeroblob(16), 1, 1, '{}', 'ended', 5);
+                INSERT INTO account VALUES (zeroblob(16), 'shop', zeroblob(16), zeroblob(16), NULL, NULL, NULL, NULL, 1);";
+            // The rows are of the first version.
+            let marks = format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {version}");
+            let all = [&before[..1], &[rows], &before[1..], &[&marks]].concat().join(";");
+            sqlx::raw_sql(sqlx::AssertSqlSafe(all)).execute(&mut connection).await.unwrap();
+            connection.close().await.unwrap();
+
+            let store = SqliteStore::open(&path).await.unwrap();
+            let given_up = store.given_up(9).await.unwrap();
+            assert_eq!((given_up.names, given_up.count), (vec!["shop".to_owned()], 1), "{version}");
+            assert_eq!(store.take_back(4).await.unwrap(), 1);
+            assert_eq!(store.next_due(9).await.unwrap(), Some(0));
+            let now = sqlx::query("PRAGMA user_version").fetch_one(&store.pool).await.unwrap();
+            assert_eq!(now.get::<i32, _>(0), current());
+            store.close().await;
+        }
+    }
 }

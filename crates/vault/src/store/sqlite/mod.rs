@@ -15,7 +15,7 @@ pub use file::SqliteStore;
 
 use super::{
     AccountRow, AppRow, AuditQuery, AuditRow, AuthorisationRow, Claim, Due, DueClaim, EventRow,
-    FailedRefresh, FullRow, Intent, KeyRow, Lease, NewRows, Notes, PendingLogin, Planned, Sealed,
+    FailedRefresh, FullRow, GivenUp, Intent, KeyRow, Lease, NewRows, Notes, PendingLogin, Planned, Sealed,
     SealedPlace, Sink, TokenColumns, TokenStore,
 };
 use crate::Id;
@@ -164,6 +164,14 @@ impl TokenStore for SqliteStore {
         notes: &'a Notes,
     ) -> BoxFuture<'a, Result<()>> {
         self.run(self.mark_exhausted(authorisation, generation, reason, at, notes))
+    }
+
+    fn take_back(&self, marked_after: i64) -> BoxFuture<'_, Result<u64>> {
+        self.run(self.unmark(marked_after))
+    }
+
+    fn given_up(&self, limit: u32) -> BoxFuture<'_, Result<GivenUp>> {
+        self.run(self.find_given_up(limit))
     }
 
     fn touch<'a>(&'a self, ids: &'a [Id], at: i64) -> BoxFuture<'a, Result<()>> {

@@ -4,7 +4,7 @@
 pub(super) const APPLICATION_ID: i32 = 0x5345_534D;
 
 /// The migrations; entry `n` brings a file from version `n` to `n + 1`. Never edited once released.
-pub(super) const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2];
+pub(super) const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3];
 
 /// The version this program writes.
 pub(super) const fn current() -> i32 {
@@ -142,4 +142,9 @@ CREATE TABLE event (
 ) STRICT;
 CREATE INDEX event_for_hook ON event (at) WHERE hook_at IS NULL;
 CREATE INDEX event_for_webhook ON event (at) WHERE webhook_at IS NULL;
+";
+
+/// What has been given up, found without reading the rest.
+const VERSION_3: &str = "
+CREATE INDEX authorisation_exhausted ON authorisation (last_error_at) WHERE exhausted IS NOT NULL;
 ";

@@ -5,8 +5,16 @@ use sqlx::Row as _;
 use super::{SqliteStore, notes::insert_notes, rows::authorisation_row};
 use crate::{
     Id,
-    store::{AuthorisationRow, Claim, FailedRefresh, Lease, Notes, TokenColumns, rows::columns},
+    store::{AuthorisationRow, Claim, FailedRefresh, GivenUp, Lease, Notes, TokenColumns, rows::columns},
 };
+
+const UNMARK: &str = "UPDATE authorisation SET exhausted = NULL, last_error = NULL, last_error_at = NULL, \
+    attempts = 0, not_before = NULL, postpone_after = NULL, due_at = 0 \
+    WHERE exhausted IS NOT NULL AND last_error_at > ?1";
+
+const GIVEN_UP: &str = "SELECT account.name, count(*) OVER () FROM authorisation JOIN account \
+    ON account.authorisation_id = authorisation.authorisation_id WHERE exhausted IS NOT NULL \
+    ORDER BY account.name LIMIT ?1";
 
 /// A lease that ends more than this after one taken now would is none: the row is damaged, or a clock
 /// was set back.
@@ -146,6 +154,17 @@ impl SqliteStore {
         transaction.commit().await
     }
 
+    pub(super) async fn unmark(&self, marked_after: i64) -> sqlx::Result<u64> {
+        Ok(sqlx::query(UNMARK).bind(marked_after).execute(&self.pool).await?.rows_affected())
+    }
+
+    pub(super) async fn find_given_up(&self, limit: u32) -> sqlx::Result<GivenUp> {
+        let rows = sqlx::query(GIVEN_UP).bind(limit).fetch_all(&self.pool).await?;
+        let count: i64 = rows.first().map_or(Ok(0), |row| row.try_get(1))?;
+        let names = rows.iter().map(|row| row.try_get(0)).collect::<sqlx::Result<_>>()?;
+        Ok(GivenUp { names, count: count.unsigned_abs() })
+    }
+
     pub(super) async fn mark_used(&self, ids: &[Id], at: i64) -> sqlx::Result<()> {
         let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
         for id in ids {
@@ -160,5 +179,24 @@ impl SqliteStore {
             .await?;
         }
         transaction.commit().await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn marks_are_found_by_their_index() {
+        let home = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(&home.path().join("vault.db")).await.unwrap();
+        for query in [UNMARK, GIVEN_UP] {
+            let explained = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {query}"));
+            let steps = sqlx::query(explained).bind(1).fetch_all(&store.pool).await.unwrap();
+            let steps: Vec<String> = steps.iter().map(|step| step.get::<String, _>("detail")).collect();
+            let plan = steps.join("\n");
+            assert!(plan.contains("INDEX authorisation_exhausted"), "{plan}");
+            assert!(!plan.contains("SCAN account"), "{plan}");
+        }
     }
 }

@@ -112,13 +112,26 @@ impl SqliteStore {
     }
 
     pub(super) async fn plan_all_warm(&self) -> sqlx::Result<()> {
-        sqlx::query(
-            "UPDATE authorisation SET due_at = warm_at \
-             WHERE warm_at IS NOT NULL AND exhausted IS NULL AND (due_at IS NULL OR due_at > warm_at)",
-        )
-        .execute(&self.pool)
-        .await?;
-        Ok(())
+        let mut after = 0_i64;
+        loop {
+            let last = sqlx::query(
+                "SELECT max(rowid) FROM (SELECT rowid FROM authorisation WHERE rowid > ?1 ORDER BY rowid LIMIT 5000)",
+            )
+            .bind(after)
+            .fetch_one(&self.pool)
+            .await?;
+            let Some(last) = last.try_get::<Option<i64>, _>(0)? else { return Ok(()) };
+            sqlx::query(
+                "UPDATE authorisation SET due_at = max(warm_at, coalesce(not_before, warm_at)) \
+                 WHERE rowid > ?1 AND rowid <= ?2 AND warm_at IS NOT NULL AND exhausted IS NULL \
+                 AND (due_at IS NULL OR due_at > max(warm_at, coalesce(not_before, warm_at)))",
+            )
+            .bind(after)
+            .bind(last)
+            .execute(&self.pool)
+            .await?;
+            after = last;
+        }
     }
 }
 
