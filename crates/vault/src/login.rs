@@ -144,7 +144,7 @@ impl Vault {
             url => url?,
         };
         let begun_at = inner.now();
-        let pending = PendingLogin { state_hash: hash(&state), app_id: app.id, begun_at };
+        let pending = PendingLogin { state_hash: hash(&state), app_id: app.id, begun_at, used_at: None };
         inner.store.add_login(pending, begun_at.saturating_sub(LOGIN_LIFE)).await?;
         Ok(Login {
             app: app.name.clone(),
@@ -258,9 +258,9 @@ impl Inner {
         {
             self.tell(early_ends(&account.name, &early, self.clock.now()));
         }
-        // The tokens are stored: that a used state is still remembered is no reason to fail.
-        if let Err(error) = self.store.remove_login(&hash(&state)).await {
-            tracing::warn!("a finished login cannot be forgotten: {error}");
+        // The tokens are stored: that nobody will be told of it is no reason to fail.
+        if let Err(error) = self.store.login_used(&hash(&state), self.now()).await {
+            tracing::warn!("a login cannot be marked as finished: {error}");
         }
         Ok(accounts)
     }
@@ -290,6 +290,11 @@ impl Inner {
         let known = self.store.login(&hash_of_theirs).await?.filter(|pending| {
             pending.app_id == login.app_id && self.now().saturating_sub(pending.begun_at) <= LOGIN_LIFE
         });
+        if let Some(at) = known.as_ref().and_then(|pending| pending.used_at) {
+            let at = Timestamp::from_millisecond(at).unwrap_or_default();
+            return Err(Error::usage(format!("this approval was used already: its login was finished at {at}"))
+                .hint("`sesame accounts` shows the shop. To approve once more, start the login again. Nothing was sent or stored."));
+        }
         known.map(|pending| pending.begun_at).ok_or_else(|| {
             Error::usage("the callback's state is not that of a login begun here: it may be forged, from another machine, or older than two hours")
                 .hint("Nothing was sent or stored. Start the login again and use the address that this new login leads to.")

@@ -197,6 +197,9 @@ pub(crate) fn pause(tokens: &TokenColumns, failures: i64, now: i64) -> i64 {
 /// itself. One that a keeper should have prolonged some time ago counts as one that ends: no keeper
 /// runs, or it fails.
 pub(crate) fn needs_person_by(rules: Option<&TokenRules>, row: &AuthorisationRow, now: i64) -> Option<i64> {
+    if row.exhausted.is_some() {
+        return Some(row.last_error_at.map_or(now, |at| at.min(now)));
+    }
     let tokens = &row.tokens;
     let end = end_of(row)?;
     let Some(rules) = rules.filter(|_| hopeless(row).is_none()) else { return Some(end) };

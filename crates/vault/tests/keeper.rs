@@ -21,7 +21,9 @@ use sesame_vault::{
     AccountState, ImportedTokens, Keep, Keeper, KeeperOptions, NewApp, Vault, VaultOptions,
     store::{AuditQuery, DueClaim, EventRow, FullRow, MemoryStore, Notes, SealedPlace, Sink, TokenStore},
 };
-use support::{FakeTransport, FlakyStore, Home, IopService, Policy, START, app, as_name, log_in, reply};
+use support::{
+    FakeTransport, FlakyStore, Home, IopService, Policy, START, all_events, app, as_name, log_in, reply,
+};
 use tokio::sync::{Notify, oneshot};
 
 const HOUR: u64 = 3_600;
@@ -125,7 +127,7 @@ fn home(transport: FakeTransport) -> Home {
 }
 
 async fn events(store: &dyn TokenStore) -> Vec<EventRow> {
-    store.claim_events(Sink::Hook, 0, i64::MAX / 2, i64::MAX / 2, 1_000_000).await.unwrap()
+    all_events(store, Sink::Hook).await
 }
 
 async fn row(store: &dyn TokenStore, name: &str) -> FullRow {

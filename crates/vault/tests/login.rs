@@ -443,7 +443,7 @@ async fn a_callback_may_be_handed_to_a_later_process_but_not_reused() {
     assert_ne!(first.state, second.state);
     vault.finish_login(&second, callback(&first, "c")).await.unwrap();
     let error = vault.finish_login(&second, callback(&first, "c")).await.unwrap_err();
-    assert!(error.message().contains("state"), "{error}");
+    assert!(error.message().contains("was used already"), "{error}");
     // Nor after two hours.
     let old = vault.begin_login("lazada", as_name("x")).await.unwrap();
     shop.home.clock.advance_secs(2 * 3_600 + 1);

@@ -104,7 +104,8 @@ async fn tables_of_the_first_version_are_brought_up_to_date() {
     let id = rows::shop(&store).await;
     store.exhaust(id, 1, "ended", rows::NOW, &Notes::default()).await.unwrap();
     store.close().await;
-    let back = "DROP INDEX sesame.authorisation_exhausted; UPDATE sesame.sesame_schema SET version = 1";
+    let back = "DROP INDEX sesame.authorisation_exhausted; DROP INDEX sesame.event_of_authorisation; \
+                ALTER TABLE sesame.pending_login DROP COLUMN used_at; UPDATE sesame.sesame_schema SET version = 1";
     server.sql(&older.name, back);
     let store = open(&older.by_socket).await;
     assert_eq!(store.given_up(9).await.unwrap().names, ["shop-0000"]);

@@ -8,15 +8,15 @@ use std::{
     sync::{Arc, Mutex, atomic::Ordering},
 };
 
-use sesame_core::{AppSecret, AuthCode, Clock as _, RefreshToken};
+use sesame_core::{AppSecret, AuthCode, RefreshToken};
 use sesame_vault::{
     Callback, Deliverer, DeliveryOptions, ImportedTokens, KeyChoice, LoginOptions, Vault,
     store::{AuditQuery, AuditRow, EventRow, Sink},
     tables::{TableOptions, read_csv, read_sql},
 };
 use support::{
-    FakeTransport, FlakyStore, Home, IopService, Policy, SECRET, app, as_name, callback, contains, log_in,
-    reply,
+    FakeTransport, FlakyStore, Home, IopService, Policy, SECRET, all_events, app, as_name, callback,
+    contains, log_in, reply,
 };
 use tracing::{
     Event, Metadata, Subscriber,
@@ -89,8 +89,7 @@ async fn audit(home: &Home) -> (Vec<AuditRow>, Vec<EventRow>) {
     let store = home.store().await;
     let lines = store.audit(AuditQuery { limit: 1_000, ..AuditQuery::default() }).await.unwrap();
     assert!(lines.len() > 8, "{lines:?}");
-    let now = home.clock.now().as_millisecond();
-    let events = store.claim_events(Sink::Webhook, 0, now, now + 1, 1_000).await.unwrap();
+    let events = all_events(store.as_ref(), Sink::Webhook).await;
     assert!(!events.is_empty());
     (lines, events)
 }

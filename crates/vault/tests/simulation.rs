@@ -471,9 +471,15 @@ impl Simulation {
     }
 
     async fn read_the_post(&self, now: i64) {
-        let events =
-            self.store.claim_events(Sink::Hook, 0, i64::MAX / 2, i64::MAX / 2, u32::MAX).await.unwrap();
-        {
+        loop {
+            let end = i64::MAX / 2;
+            let events = self.store.claim_events(Sink::Hook, 0, end, end, u32::MAX).await.unwrap();
+            if events.is_empty() {
+                break;
+            }
+            for event in &events {
+                self.store.event_taken(event.id, Sink::Hook, now).await.unwrap();
+            }
             let mut state = self.gateway.state.lock().unwrap();
             for event in events {
                 let shop = &mut state.shops[self.shops[&event.authorisation_id]];

@@ -23,6 +23,10 @@ pub use sqlite::SqliteStore;
 
 use crate::Id;
 
+/// After so many refusals by a sink an event no longer holds back the later ones of its authorisation: it
+/// may be the one that is refused.
+pub const HOLDS_BACK: i64 = 10;
+
 /// Where apps, accounts and tokens are kept.
 ///
 /// Every write is one transaction, durable when it returns; but for [`TokenStore::claim_due`], whose
@@ -159,7 +163,8 @@ pub trait TokenStore: Send + Sync {
     fn keep_all_warm(&self) -> BoxFuture<'_, Result<()>>;
 
     /// Hands out events since `since` that a sink has not taken and whose time has come, oldest
-    /// first, and hands them to nobody else until `until`.
+    /// first, and hands them to nobody else until `until`. One that was not taken holds back the later
+    /// ones of its authorisation, unless it was put off [`HOLDS_BACK`] times.
     fn claim_events(
         &self,
         sink: Sink,
@@ -185,8 +190,8 @@ pub trait TokenStore: Send + Sync {
     fn add_login(&self, login: PendingLogin, forget_before: i64) -> BoxFuture<'_, Result<()>>;
     /// Returns a login by the hash of its `state`.
     fn login<'a>(&'a self, state_hash: &'a [u8]) -> BoxFuture<'a, Result<Option<PendingLogin>>>;
-    /// Forgets a login.
-    fn remove_login<'a>(&'a self, state_hash: &'a [u8]) -> BoxFuture<'a, Result<()>>;
+    /// Notes that a login was finished.
+    fn login_used<'a>(&'a self, state_hash: &'a [u8], at: i64) -> BoxFuture<'a, Result<()>>;
 
     /// Ends what the store holds open. When it returns, nothing of this store touches files or
     /// connections any more.

@@ -191,6 +191,8 @@ pub struct PendingLogin {
     pub app_id: Id,
     /// When it was begun.
     pub begun_at: i64,
+    /// When it was finished.
+    pub used_at: Option<i64>,
 }
 
 /// Who wants to refresh, until when, and what it is going to spend.

@@ -139,7 +139,7 @@ pub async fn rows_point_to_rows(place: &dyn Place) {
         NewRows { accounts: vec![account("shop", real.id, id())], apps: vec![real], ..NewRows::default() };
     assert!(store.add(&rows, &Notes::default()).await.is_err(), "of an authorisation that is not there");
     assert_eq!(store.apps().await.unwrap(), []);
-    let login = PendingLogin { state_hash: vec![1; 32], app_id: id(), begun_at: NOW };
+    let login = PendingLogin { state_hash: vec![1; 32], app_id: id(), begun_at: NOW, used_at: None };
     assert!(store.add_login(login, 0).await.is_err());
 }
 
@@ -198,14 +198,17 @@ pub async fn logins_wait_and_are_forgotten(place: &dyn Place) {
     let store = place.open().await;
     shop(store.as_ref()).await;
     let app_id = store.app("app").await.unwrap().unwrap().id;
-    let login = |mark: u8, begun_at| PendingLogin { state_hash: vec![mark; 32], app_id, begun_at };
+    let login =
+        |mark: u8, begun_at| PendingLogin { state_hash: vec![mark; 32], app_id, begun_at, used_at: None };
     store.add_login(login(1, NOW), 0).await.unwrap();
     assert_eq!(store.login(&[1; 32]).await.unwrap(), Some(login(1, NOW)));
     assert_eq!(store.login(&[9; 32]).await.unwrap(), None);
     store.add_login(login(2, NOW + 10), NOW + 1).await.unwrap();
     assert_eq!(store.login(&[1; 32]).await.unwrap(), None, "begun too long ago");
-    store.remove_login(&[2; 32]).await.unwrap();
-    assert_eq!(store.login(&[2; 32]).await.unwrap(), None);
+    store.login_used(&[2; 32], NOW + 11).await.unwrap();
+    let used = PendingLogin { used_at: Some(NOW + 11), ..login(2, NOW + 10) };
+    assert_eq!(store.login(&[2; 32]).await.unwrap(), Some(used));
+    store.login_used(&[9; 32], NOW).await.unwrap();
     assert!(store.add_login(login(3, NOW), 0).await.is_ok());
     assert!(store.add_login(login(3, NOW), 0).await.is_err(), "the same state twice");
 }

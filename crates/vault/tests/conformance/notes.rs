@@ -2,13 +2,13 @@
 
 use std::collections::HashSet;
 
-use sesame_vault::store::{AuditQuery, Notes, Sink};
+use sesame_vault::store::{AuditQuery, HOLDS_BACK, Notes, Sink};
 
 use super::{Place, rows::*};
 
+/// Events of as many shops.
 fn with_events(count: usize) -> Notes {
-    let about = id();
-    Notes { audit: vec![], events: (0..).take(count).map(|number| event(about, NOW + number)).collect() }
+    Notes { audit: vec![], events: (0..).take(count).map(|number| event(id(), NOW + number)).collect() }
 }
 
 pub async fn events_reach_each_sink_once(place: &dyn Place) {
@@ -44,6 +44,37 @@ pub async fn events_reach_each_sink_once(place: &dyn Place) {
     assert_eq!((retried.len(), retried[0].attempts), (1, 1));
     let web = store.claim_events(Sink::Webhook, NOW, later + MINUTE, later + 2 * MINUTE, 10).await.unwrap();
     assert_eq!(web.iter().map(|event| event.attempts).collect::<Vec<_>>(), [0, 0, 0], "that is the hook's");
+}
+
+pub async fn events_of_one_shop_keep_their_order(place: &dyn Place) {
+    let store = place.open().await;
+    let (shop, other) = (id(), id());
+    // The second and the third are of one instant.
+    let of_shop = [event(shop, NOW), event(shop, NOW + 1), event(shop, NOW + 1)];
+    let events = [&of_shop[..], &[event(other, NOW + 2)]].concat();
+    store.note(&Notes { audit: vec![], events: events.clone() }).await.unwrap();
+    let claim = async |at: i64| {
+        let claimed = store.claim_events(Sink::Hook, 0, at, at + 10, 10).await.unwrap();
+        claimed.into_iter().map(|event| event.id).collect::<Vec<_>>()
+    };
+    let (first, last) = (events[0].id, events[3].id);
+    assert_eq!(claim(NOW + 10).await, [first, last], "and none of those behind the first");
+    assert_eq!(claim(NOW + 11).await, [], "not to another deliverer either");
+    store.event_taken(last, Sink::Hook, NOW + 12).await.unwrap();
+    // While it is refused, nothing of that shop goes out; the other sink does not wait.
+    for refusal in 0..HOLDS_BACK {
+        let at = NOW + 100 * (refusal + 1);
+        assert_eq!(claim(at).await, [first], "refused {refusal} times");
+        store.event_failed(first, Sink::Hook, at + 100).await.unwrap();
+    }
+    let web = store.claim_events(Sink::Webhook, 0, NOW + 10, NOW + 20, 10).await.unwrap();
+    assert_eq!(web.iter().map(|event| event.id).collect::<Vec<_>>(), [first, last]);
+    // At last it may be this one alone that is refused.
+    let next = of_shop[1].id.min(of_shop[2].id);
+    assert_eq!(claim(NOW + 1_099).await, [next]);
+    store.event_taken(next, Sink::Hook, NOW + 1_099).await.unwrap();
+    let rest = of_shop[1].id.max(of_shop[2].id);
+    assert_eq!(claim(NOW + 1_200).await, [first, rest]);
 }
 
 pub async fn two_deliverers_share_events(place: &dyn Place) {

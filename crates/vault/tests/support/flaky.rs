@@ -288,8 +288,8 @@ impl TokenStore for FlakyStore {
     fn login<'a>(&'a self, state_hash: &'a [u8]) -> BoxFuture<'a, Result<Option<PendingLogin>>> {
         self.inner.login(state_hash)
     }
-    fn remove_login<'a>(&'a self, state_hash: &'a [u8]) -> BoxFuture<'a, Result<()>> {
-        self.inner.remove_login(state_hash)
+    fn login_used<'a>(&'a self, state_hash: &'a [u8], at: i64) -> BoxFuture<'a, Result<()>> {
+        self.inner.login_used(state_hash, at)
     }
     fn close(&self) -> BoxFuture<'_, ()> {
         self.inner.close()

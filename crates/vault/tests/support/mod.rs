@@ -31,7 +31,7 @@ use sesame_core::{AppSecret, BoxFuture, Clock, HttpRequest, HttpResponse, Result
 use sesame_testing::postgres;
 use sesame_vault::{
     App, Callback, Database, KeyChoice, Location, LoginOptions, NewApp, Vault, VaultOptions,
-    store::{PostgresStore, SqliteStore, TokenStore},
+    store::{EventRow, HOLDS_BACK, PostgresStore, Sink, SqliteStore, TokenStore},
 };
 pub use socket::SocketTransport;
 use tokio::sync::{Semaphore, watch};
@@ -393,4 +393,28 @@ pub fn all_bytes(directory: &Path) -> Vec<u8> {
 
 pub fn contains(bytes: &[u8], text: &str) -> bool {
     memchr::memmem::find(bytes, text.as_bytes()).is_some()
+}
+
+/// All events that a sink has not taken, oldest first. An event of a shop holds back the later ones until
+/// it was refused for good, which is what happens to it here.
+pub async fn all_events(store: &dyn TokenStore, sink: Sink) -> Vec<EventRow> {
+    let now = i64::MAX / 2;
+    let mut all: Vec<EventRow> = Vec::new();
+    loop {
+        let claimed = store.claim_events(sink, 0, now, now, 1_000_000).await.unwrap();
+        let known = all.len();
+        for event in claimed {
+            if all.iter().any(|known| known.id == event.id) {
+                continue;
+            }
+            for _ in event.attempts..HOLDS_BACK {
+                store.event_failed(event.id, sink, 0).await.unwrap();
+            }
+            all.push(event);
+        }
+        if all.len() == known {
+            all.sort_by_key(|event| (event.at, event.id));
+            return all;
+        }
+    }
 }

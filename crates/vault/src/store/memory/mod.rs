@@ -273,9 +273,11 @@ impl TokenStore for MemoryStore {
         self.run(move |tables| tables.logins.get(state_hash).cloned())
     }
 
-    fn remove_login<'a>(&'a self, state_hash: &'a [u8]) -> BoxFuture<'a, Result<()>> {
+    fn login_used<'a>(&'a self, state_hash: &'a [u8], at: i64) -> BoxFuture<'a, Result<()>> {
         self.run(move |tables| {
-            tables.logins.remove(state_hash);
+            if let Some(login) = tables.logins.get_mut(state_hash) {
+                login.used_at = Some(at);
+            }
         })
     }
 

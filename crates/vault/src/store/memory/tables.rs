@@ -11,8 +11,8 @@ use crate::{
     Id,
     store::{
         AccountRow, AppRow, AuditQuery, AuditRow, AuthorisationRow, Claim, Due, DueClaim, EventRow,
-        FailedRefresh, FullRow, GivenUp, Intent, KeyRow, KeyState, Lease, NewRows, Notes, PendingLogin,
-        Planned, Sealed, SealedPlace, Sink, TokenColumns,
+        FailedRefresh, FullRow, GivenUp, HOLDS_BACK, Intent, KeyRow, KeyState, Lease, NewRows, Notes,
+        PendingLogin, Planned, Sealed, SealedPlace, Sink, TokenColumns,
     },
 };
 
@@ -65,6 +65,13 @@ impl Waiting {
         match sink {
             Sink::Hook => &mut self.hook,
             Sink::Webhook => &mut self.webhook,
+        }
+    }
+
+    fn failed(&self, sink: Sink) -> i64 {
+        match sink {
+            Sink::Hook => self.hook.failed,
+            Sink::Webhook => self.webhook.failed,
         }
     }
 
@@ -613,15 +620,25 @@ impl Tables {
         until: i64,
         limit: u32,
     ) -> Vec<EventRow> {
-        let mut wanted: Vec<(i64, Id)> = self
+        let mut waiting: Vec<&Waiting> = self
             .events
             .values()
-            .filter(|waiting| waiting.row.at >= since && waiting.next(sink).is_some_and(|next| next <= now))
-            .map(|waiting| (waiting.row.at, waiting.row.id))
+            .filter(|waiting| waiting.row.at >= since && waiting.next(sink).is_some())
             .collect();
-        wanted.sort_unstable();
+        waiting.sort_unstable_by_key(|waiting| (waiting.row.at, waiting.row.id));
+        let mut held_back = BTreeSet::new();
+        let mut wanted = Vec::new();
+        for event in waiting {
+            let authorisation = event.row.authorisation_id;
+            if event.next(sink).is_some_and(|next| next <= now) && !held_back.contains(&authorisation) {
+                wanted.push(event.row.id);
+            }
+            if event.failed(sink) < HOLDS_BACK {
+                held_back.insert(authorisation);
+            }
+        }
         let mut claimed = Vec::new();
-        for (_, id) in wanted.into_iter().take_while(page(limit)) {
+        for id in wanted.into_iter().take_while(page(limit)) {
             if let Some(waiting) = self.events.get_mut(&id) {
                 let tries = waiting.tries(sink);
                 tries.next = until;

@@ -224,7 +224,7 @@ impl PostgresStore {
     pub(super) async fn find_login(&self, state_hash: &[u8]) -> Outcome<Option<PendingLogin>> {
         let mut lent = self.take().await?;
         let row = sqlx::query(
-            "SELECT state_hash, app_id, begun_at FROM sesame.pending_login WHERE state_hash = $1",
+            "SELECT state_hash, app_id, begun_at, used_at FROM sesame.pending_login WHERE state_hash = $1",
         )
         .bind(state_hash)
         .fetch_optional(&mut lent.connection)
@@ -235,15 +235,17 @@ impl PostgresStore {
                 state_hash: row.try_get("state_hash")?,
                 app_id: id(&row, "app_id")?,
                 begun_at: row.try_get("begun_at")?,
+                used_at: row.try_get("used_at")?,
             })
         });
         Ok(login.transpose()?)
     }
 
-    pub(super) async fn delete_login(&self, state_hash: &[u8]) -> Outcome<()> {
+    pub(super) async fn mark_login(&self, state_hash: &[u8], at: i64) -> Outcome<()> {
         let mut lent = self.take().await?;
-        sqlx::query("DELETE FROM sesame.pending_login WHERE state_hash = $1")
+        sqlx::query("UPDATE sesame.pending_login SET used_at = $2 WHERE state_hash = $1")
             .bind(state_hash)
+            .bind(at)
             .execute(&mut lent.connection)
             .await?;
         lent.give_back();

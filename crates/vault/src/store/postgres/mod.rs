@@ -397,8 +397,8 @@ impl TokenStore for PostgresStore {
         self.run(|| self.find_login(state_hash))
     }
 
-    fn remove_login<'a>(&'a self, state_hash: &'a [u8]) -> BoxFuture<'a, Result<()>> {
-        self.run(|| self.delete_login(state_hash))
+    fn login_used<'a>(&'a self, state_hash: &'a [u8], at: i64) -> BoxFuture<'a, Result<()>> {
+        self.run(move || self.mark_login(state_hash, at))
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     Id,
-    store::{AuditQuery, AuditRow, EventRow, Notes, Sink},
+    store::{AuditQuery, AuditRow, EventRow, HOLDS_BACK, Notes, Sink},
 };
 
 /// Ends a statement with the notes of those items that `done` names: parameters 1 to 14, see [`Columns::bind`].
@@ -172,14 +172,22 @@ impl PostgresStore {
         let query = match sink {
             Sink::Hook => {
                 "WITH next AS MATERIALIZED (SELECT event_id FROM sesame.event \
-                 WHERE hook_at IS NULL AND at >= $1 AND hook_next <= $2 ORDER BY at, event_id LIMIT $4 \
+                 WHERE hook_at IS NULL AND at >= $1 AND hook_next <= $2 AND NOT EXISTS (SELECT 1 FROM sesame.event AS earlier \
+                 WHERE earlier.authorisation_id = event.authorisation_id AND earlier.hook_at IS NULL \
+                 AND earlier.at >= $1 AND earlier.hook_attempts < $5 \
+                 AND (earlier.at, earlier.event_id) < (event.at, event.event_id)) \
+                 ORDER BY at, event_id LIMIT $4 \
                  FOR UPDATE SKIP LOCKED) \
                  UPDATE sesame.event SET hook_next = $3 FROM next WHERE event.event_id = next.event_id \
                  RETURNING event.*, hook_attempts AS attempts"
             }
             Sink::Webhook => {
                 "WITH next AS MATERIALIZED (SELECT event_id FROM sesame.event \
-                 WHERE webhook_at IS NULL AND at >= $1 AND webhook_next <= $2 ORDER BY at, event_id LIMIT $4 \
+                 WHERE webhook_at IS NULL AND at >= $1 AND webhook_next <= $2 AND NOT EXISTS (SELECT 1 FROM sesame.event AS earlier \
+                 WHERE earlier.authorisation_id = event.authorisation_id AND earlier.webhook_at IS NULL \
+                 AND earlier.at >= $1 AND earlier.webhook_attempts < $5 \
+                 AND (earlier.at, earlier.event_id) < (event.at, event.event_id)) \
+                 ORDER BY at, event_id LIMIT $4 \
                  FOR UPDATE SKIP LOCKED) \
                  UPDATE sesame.event SET webhook_next = $3 FROM next WHERE event.event_id = next.event_id \
                  RETURNING event.*, webhook_attempts AS attempts"
@@ -191,6 +199,7 @@ impl PostgresStore {
             .bind(now)
             .bind(until)
             .bind(i64::from(limit))
+            .bind(HOLDS_BACK)
             .fetch_all(&mut lent.connection)
             .await?;
         lent.give_back();

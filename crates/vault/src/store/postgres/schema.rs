@@ -258,4 +258,6 @@ CREATE INDEX event_for_webhook ON sesame.event (at) WHERE webhook_at IS NULL;
 /// What has been given up, found without reading the rest.
 const VERSION_2: &str = "
 CREATE INDEX authorisation_exhausted ON sesame.authorisation (last_error_at) WHERE exhausted IS NOT NULL;
+CREATE INDEX event_of_authorisation ON sesame.event (authorisation_id, at);
+ALTER TABLE sesame.pending_login ADD COLUMN used_at BIGINT;
 ";

@@ -190,23 +190,27 @@ impl SqliteStore {
     }
 
     pub(super) async fn find_login(&self, state_hash: &[u8]) -> sqlx::Result<Option<PendingLogin>> {
-        let row = sqlx::query("SELECT state_hash, app_id, begun_at FROM pending_login WHERE state_hash = ?1")
-            .bind(state_hash)
-            .fetch_optional(&self.pool)
-            .await?;
+        let row = sqlx::query(
+            "SELECT state_hash, app_id, begun_at, used_at FROM pending_login WHERE state_hash = ?1",
+        )
+        .bind(state_hash)
+        .fetch_optional(&self.pool)
+        .await?;
         row.map(|row| {
             Ok(PendingLogin {
                 state_hash: row.try_get("state_hash")?,
                 app_id: id(&row, "app_id")?,
                 begun_at: row.try_get("begun_at")?,
+                used_at: row.try_get("used_at")?,
             })
         })
         .transpose()
     }
 
-    pub(super) async fn delete_login(&self, state_hash: &[u8]) -> sqlx::Result<()> {
-        sqlx::query("DELETE FROM pending_login WHERE state_hash = ?1")
+    pub(super) async fn mark_login(&self, state_hash: &[u8], at: i64) -> sqlx::Result<()> {
+        sqlx::query("UPDATE pending_login SET used_at = ?2 WHERE state_hash = ?1")
             .bind(state_hash)
+            .bind(at)
             .execute(&self.pool)
             .await?;
         Ok(())

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     Id,
-    store::{AuditQuery, AuditRow, EventRow, Notes, Sink},
+    store::{AuditQuery, AuditRow, EventRow, HOLDS_BACK, Notes, Sink},
 };
 
 impl SqliteStore {
@@ -54,17 +54,31 @@ impl SqliteStore {
         let query = match sink {
             Sink::Hook => {
                 "UPDATE event SET hook_next = ?3 WHERE event_id IN (SELECT event_id FROM event \
-                 WHERE hook_at IS NULL AND at >= ?1 AND hook_next <= ?2 ORDER BY at, event_id LIMIT ?4) \
+                 WHERE hook_at IS NULL AND at >= ?1 AND hook_next <= ?2 AND NOT EXISTS (SELECT 1 FROM event AS earlier \
+                 WHERE earlier.authorisation_id = event.authorisation_id AND earlier.hook_at IS NULL \
+                 AND earlier.at >= ?1 AND earlier.hook_attempts < ?5 \
+                 AND (earlier.at, earlier.event_id) < (event.at, event.event_id)) \
+                 ORDER BY at, event_id LIMIT ?4) \
                  RETURNING *, hook_attempts AS attempts"
             }
             Sink::Webhook => {
                 "UPDATE event SET webhook_next = ?3 WHERE event_id IN (SELECT event_id FROM event \
-                 WHERE webhook_at IS NULL AND at >= ?1 AND webhook_next <= ?2 ORDER BY at, event_id LIMIT ?4) \
+                 WHERE webhook_at IS NULL AND at >= ?1 AND webhook_next <= ?2 AND NOT EXISTS (SELECT 1 FROM event AS earlier \
+                 WHERE earlier.authorisation_id = event.authorisation_id AND earlier.webhook_at IS NULL \
+                 AND earlier.at >= ?1 AND earlier.webhook_attempts < ?5 \
+                 AND (earlier.at, earlier.event_id) < (event.at, event.event_id)) \
+                 ORDER BY at, event_id LIMIT ?4) \
                  RETURNING *, webhook_attempts AS attempts"
             }
         };
-        let rows =
-            sqlx::query(query).bind(since).bind(now).bind(until).bind(limit).fetch_all(&self.pool).await?;
+        let rows = sqlx::query(query)
+            .bind(since)
+            .bind(now)
+            .bind(until)
+            .bind(limit)
+            .bind(HOLDS_BACK)
+            .fetch_all(&self.pool)
+            .await?;
         let mut events = rows.iter().map(event_row).collect::<sqlx::Result<Vec<_>>>()?;
         events.sort_by_key(|event| (event.at, event.id));
         Ok(events)

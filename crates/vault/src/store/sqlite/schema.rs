@@ -147,4 +147,6 @@ CREATE INDEX event_for_webhook ON event (at) WHERE webhook_at IS NULL;
 /// What has been given up, found without reading the rest.
 const VERSION_3: &str = "
 CREATE INDEX authorisation_exhausted ON authorisation (last_error_at) WHERE exhausted IS NOT NULL;
+CREATE INDEX event_of_authorisation ON event (authorisation_id, at);
+ALTER TABLE pending_login ADD COLUMN used_at INTEGER;
 ";
