@@ -184,6 +184,34 @@ async fn csv_with_a_mapping_and_an_app_of_the_vault() {
     assert!(rows[0].cells.as_ref().unwrap_err().contains("1 fields for 2"));
 }
 
+#[tokio::test]
+async fn a_table_without_names_shows_none_of_its_values() {
+    let home = Home::new(FakeTransport::json("{}"));
+    let vault = home.open().await;
+    let row = "a1,26411111,SECRETsec1,50000ACCESSTOKENabc,50001REFRESHabc\n";
+    let said = |error: sesame_core::Error| format!("{error} {error:?} {:?}", error.hint_text());
+    let one = said(read_csv(row.as_bytes(), None).unwrap_err());
+    assert!(one.contains("account,app_key,app_secret"), "{one}");
+    let rows = read_csv(row.repeat(2).as_bytes(), None).unwrap();
+    let shown = format!("{rows:?}");
+    let mut options = TableOptions::new("lazada").unwrap();
+    let two = said(vault.import_tables(&rows, &options).await.unwrap_err());
+    assert!(two.contains("first line") && two.contains("account,app_key,app_secret"), "{two}");
+    options.mapping = "access_token=tok".parse().unwrap();
+    let mapped = said(vault.import_tables(&rows, &options).await.unwrap_err());
+    // One name by chance: then the others are named if they look like names.
+    let by_chance =
+        "shop_title,shop-no 1,account,50000ACCESSTOKENabc,c1b2a3f4e5d6a7b8c9d0e1f2a3b4c5d6,Very.secret\n";
+    let rows = read_csv(by_chance.repeat(2).as_bytes(), None).unwrap();
+    let chance = said(vault.import_tables(&rows, &options).await.unwrap_err());
+    assert!(chance.contains("shop_title, shop-no 1, account, 3 that do not"), "{chance}");
+    for secret in ["26411111", "SECRETsec1", "50000ACCESS", "50001REFRESH", "c1b2a3", "Very.secret"] {
+        for text in [&one, &shown, &two, &mapped, &chance] {
+            assert!(!text.contains(secret), "{secret}: {text}");
+        }
+    }
+}
+
 /// Two shops of Lazada, whose replies name a seller for each country.
 const SELLERS: &str = "account,app_key,app_secret,access_token,refresh_token,seller_id\n\
     one,500100,planted-secret,planted-a1,planted-r1,1001\n\

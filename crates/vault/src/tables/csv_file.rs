@@ -10,13 +10,15 @@ use zeroize::Zeroizing;
 
 use super::{Cell, LONGEST_VALUE, MOST_COLUMNS, MOST_ROWS, RawRow};
 
+const NAMES_FIRST: &str = "The first line names the columns: account,app_key,app_secret,access_token,refresh_token,... Each line below is a shop.";
+
 /// Reads a table whose first line names the columns. Fields are separated by `delimiter`; without one,
 /// by whichever of comma, semicolon and tab the first line has most of. An empty field and `NULL` (also
 /// `\N`) count as absent. A byte order mark is skipped. At most 1,000,000 rows.
 ///
 /// # Errors
-/// [`ErrorKind::Usage`](sesame_core::ErrorKind::Usage) for a file without a line of names, and for
-/// more rows; [`ErrorKind::Local`](sesame_core::ErrorKind::Local) when it cannot be read.
+/// [`ErrorKind::Usage`](sesame_core::ErrorKind::Usage) for a file without a line of names or
+/// without rows, and for more rows; [`ErrorKind::Local`](sesame_core::ErrorKind::Local) when it cannot be read.
 pub fn read_csv(mut input: impl Read, delimiter: Option<u8>) -> Result<Vec<RawRow>> {
     // The first line is looked at before the parser is made: 64 KiB of names are more than enough.
     let mut head = Vec::new();
@@ -42,9 +44,7 @@ pub fn read_csv(mut input: impl Read, delimiter: Option<u8>) -> Result<Vec<RawRo
     let columns: Arc<[String]> =
         headers.iter().map(|name| String::from_utf8_lossy(name).trim().to_owned()).collect();
     if columns.len() > MOST_COLUMNS || columns.iter().all(String::is_empty) {
-        return Err(Error::usage("the file has no line of column names").hint(
-            "The first line names the columns: account,app_key,app_secret,access_token,refresh_token,...",
-        ));
+        return Err(Error::usage("the file has no line of column names").hint(NAMES_FIRST));
     }
     let mut rows = Vec::new();
     let mut record = csv::ByteRecord::new();
@@ -60,6 +60,11 @@ pub fn read_csv(mut input: impl Read, delimiter: Option<u8>) -> Result<Vec<RawRo
             Err(format!("it has {} fields for {} columns", record.len(), columns.len()))
         };
         rows.push(RawRow { line, table: None, columns: columns.clone(), cells });
+    }
+    if rows.is_empty() {
+        // Its only line is not quoted: it may be a row with tokens.
+        return Err(Error::usage("the file has one line of text, and no rows below a line of column names")
+            .hint(NAMES_FIRST));
     }
     Ok(rows)
 }

@@ -7,6 +7,9 @@ use zeroize::Zeroizing;
 
 use super::{Cell, Field, Mapping, RawRow};
 
+/// The longest column that is taken for a name when columns are listed.
+const LONGEST_NAME: usize = 32;
+
 /// A shop as the tables have it. No `Debug`: it holds secrets.
 pub(super) struct Shop {
     /// Where it stands, for people.
@@ -103,7 +106,12 @@ fn check_columns(rows: &[RawRow], mapping: &Mapping) -> Result<()> {
             break;
         }
     }
-    let names = |row: &RawRow| row.columns.iter().map(|name| printable(name)).collect::<Vec<_>>().join(", ");
+    for row in &kinds {
+        // In a file without names its first row stands in their place, tokens and all.
+        if row.table.is_none() && !mapping.knows_any(&row.columns) {
+            return Err(no_names(row.columns.len()));
+        }
+    }
     let all = || kinds.iter().map(|row| names(row)).collect::<Vec<_>>().join("; ");
     for (field, column) in mapping.chosen() {
         let is_there =
@@ -123,6 +131,35 @@ fn check_columns(rows: &[RawRow], mapping: &Mapping) -> Result<()> {
         }
     }
     Ok(())
+}
+
+fn no_names(columns: usize) -> Error {
+    Error::usage(format!(
+        "the first line of the file names no column that is known here (it has {columns} of them, not shown: they may be secrets)"
+    ))
+    .hint(
+        "The first line has to name the columns: account,app_key,app_secret,access_token,refresh_token,... Put it there, or say with --map FIELD=COLUMN,... what its names mean. Nothing was imported.",
+    )
+}
+
+/// The names of the columns, for people. What does not look like a name may be a value: it is counted.
+fn names(row: &RawRow) -> String {
+    let mut shown: Vec<String> =
+        row.columns.iter().filter(|name| looks_like_a_name(name)).map(|name| printable(name)).collect();
+    let others = row.columns.len() - shown.len();
+    if others > 0 {
+        shown.push(format!("{others} that do not look like names"));
+    }
+    shown.join(", ")
+}
+
+/// Tells names from tokens and keys: short words that begin with a letter and have hardly a digit.
+fn looks_like_a_name(text: &str) -> bool {
+    let is_word = |c: char| c.is_alphanumeric() || matches!(c, '_' | ' ' | '-');
+    text.starts_with(char::is_alphabetic)
+        && text.chars().count() <= LONGEST_NAME
+        && text.chars().all(is_word)
+        && text.chars().filter(char::is_ascii_digit).count() <= 2
 }
 
 fn place(row: &RawRow) -> String {

@@ -47,8 +47,9 @@ impl fmt::Debug for Cell {
     }
 }
 
-/// A row as it stands in its file.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A row as it stands in its file. `Debug` shows how many columns it has and not their names: in a file
+/// without a line of names its first row, with its tokens, stands in their place.
+#[derive(Clone, PartialEq, Eq)]
 pub struct RawRow {
     /// The line it begins in, counted from 1.
     pub line: u64,
@@ -58,4 +59,15 @@ pub struct RawRow {
     pub columns: Arc<[String]>,
     /// The values; or why the row cannot be read.
     pub cells: Result<Vec<Cell>, String>,
+}
+
+impl fmt::Debug for RawRow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RawRow")
+            .field("line", &self.line)
+            .field("table", &self.table)
+            .field("columns", &self.columns.len())
+            .field("cells", &self.cells)
+            .finish()
+    }
 }
