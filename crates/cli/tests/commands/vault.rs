@@ -173,3 +173,19 @@ fn a_rekey_to_a_keyring_that_is_not_there_changes_nothing() {
     house.run(&["vault", "rekey", "--anew"]).succeeds();
     house.run(&["vault", "check"]).succeeds();
 }
+
+#[test]
+fn shops_whose_end_nobody_knows_are_not_shown_as_healthy() {
+    let house = House::empty();
+    let csv = house.file(
+        "shops.csv",
+        "account,app_key,app_secret,access_token,refresh_token,refresh_create_time\nshop1,1001,secret1,tok1,rtok1,0000-00-00 00:00:00\nshop2,1001,secret1,tok2,rtok2,NULL\n",
+    );
+    snapshot!(
+        "vault_import_no_ends",
+        house.show(&["vault", "import", "--csv", &csv, "--platform", "lazada"])
+    );
+    snapshot!("accounts_no_ends", house.show(&["accounts"]));
+    snapshot!("accounts_expiring_no_ends", house.show(&["accounts", "--expiring", "30d"]));
+    snapshot!("accounts_show_no_ends", house.show(&["accounts", "show", "shop1"]));
+}

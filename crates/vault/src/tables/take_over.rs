@@ -167,12 +167,35 @@ struct Apps {
 struct Plan {
     rows: NewRows,
     report: Imported,
+    /// Shops with a refresh token of which nobody knows the end.
+    untold: usize,
+    /// Those with an access token alone, and no known end of it.
+    endless: usize,
 }
 
 impl Plan {
     fn note_once(&mut self, note: String) {
         if !self.report.notes.contains(&note) {
             self.report.notes.push(note);
+        }
+    }
+
+    fn note_missing_ends(&mut self) {
+        let no_end = |count: usize| match count {
+            1 => "1 shop has no known end".to_owned(),
+            count => format!("{count} shops have no known end"),
+        };
+        if self.untold > 0 {
+            self.report.notes.push(format!(
+                "{}: the table has no times of its refresh tokens. `sesame keeper` refreshes them soon, or `sesame refresh ACCOUNT` does; most platforms tell the end then, and all do after a login",
+                no_end(self.untold)
+            ));
+        }
+        if self.endless > 0 {
+            self.report.notes.push(format!(
+                "{}, and no refresh token: the access tokens are used until the platform refuses them",
+                no_end(self.endless)
+            ));
         }
     }
 }
@@ -207,7 +230,7 @@ impl Inner {
                 joined.empty
             ));
         }
-        let mut plan = Plan { rows: NewRows::default(), report };
+        let mut plan = Plan { rows: NewRows::default(), report, untold: 0, endless: 0 };
         let mut ids: HashMap<String, String> = HashMap::new();
         for shop in &joined.shops {
             let alone = shop.get(Field::AppKey).is_some_and(|key| shops_of.get(key) == Some(&1));
@@ -225,6 +248,7 @@ impl Inner {
                 ));
             }
         }
+        plan.note_missing_ends();
         // In the order of the file.
         plan.report.skipped.sort_by_key(|(place, _)| first_number(place));
         Ok(plan)
@@ -301,6 +325,10 @@ impl Inner {
         }
         let id = Id::new(self.clock.as_ref());
         let authorisation = self.planned_authorisation(id, &seat.row, platform, &tokens, &identity);
+        if authorisation.exhausted.is_none() && schedule::ends_at(&authorisation.tokens).is_none() {
+            let can_refresh = authorisation.tokens.refresh.is_some();
+            *(if can_refresh { &mut plan.untold } else { &mut plan.endless }) += 1;
+        }
         if let Some(reason) = &authorisation.exhausted {
             plan.report.needs_authorisation.push((shop.name.clone(), reason.clone()));
         }
@@ -407,11 +435,14 @@ impl Inner {
             ..blank(id, app.id, app.region.clone(), now)
         };
         let chance = self.clock.jitter();
-        row.tokens.warm_at = schedule::warm_at(&platform.tokens, &row.tokens, chance).map(|at| {
-            // Access tokens that are over by now would all be fetched in one minute.
-            let spread = SPREAD.saturating_mul(chance_in_thousand(chance)) / 1_000;
-            if at <= now { now.saturating_add(spread) } else { at }
-        });
+        // What is due by now would all be fetched in one minute.
+        let soon = now.saturating_add(SPREAD.saturating_mul(chance_in_thousand(chance)) / 1_000);
+        row.tokens.warm_at = if schedule::ends_untold(&row) {
+            Some(soon)
+        } else {
+            let at = schedule::warm_at(&platform.tokens, &row.tokens, chance);
+            at.map(|at| if at <= now { soon } else { at })
+        };
         row.tokens.due_at = self.due_at(platform, &row);
         row
     }
