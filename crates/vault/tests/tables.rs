@@ -445,3 +445,111 @@ async fn a_keeper_asks_once_for_ends_that_nobody_knows() {
     let shop = vault.account("other").await.unwrap();
     assert_eq!((shop.refresh_expires_at, shop.has_refresh_token), (None, true), "{shop:?}");
 }
+
+#[tokio::test]
+async fn rows_of_another_app_are_not_taken_for_the_chosen_one() {
+    let home = Home::new(FakeTransport::json("{}"));
+    let vault = home.open().await;
+    support::app(&vault, "lazada").await;
+    let key = vault.app("lazada").await.unwrap().app_key;
+    let csv = format!(
+        "account,app_key,access_token,refresh_token\none,{key},a1,r1\ntwo,999999,a2,r2\nthree,,a3,r3\n"
+    );
+    let rows = read_csv(csv.as_bytes(), None).unwrap();
+    let mut options = TableOptions::new("lazada").unwrap();
+    options.app = Some("lazada".to_owned());
+    let error = vault.import_tables(&rows, &options).await.unwrap_err();
+    assert!(error.message().contains("line 3: its app key is not that of app \"lazada\""), "{error}");
+    options.skip_bad = true;
+    assert_eq!(vault.import_tables(&rows, &options).await.unwrap().accounts, ["one", "three"]);
+}
+
+#[tokio::test]
+async fn files_with_nothing_to_import_are_errors() {
+    let home = Home::new(FakeTransport::json("{}"));
+    let vault = home.open().await;
+    let said = |error: sesame_core::Error| {
+        assert_eq!(error.kind(), ErrorKind::Usage);
+        format!("{error} {}", error.hint_text().unwrap())
+    };
+    for (csv, words) in [
+        ("account,app_key,app_secret,access_token\n", "no rows"),
+        ("account,app_key,app_secret,access_token\n,,,\n \n", "no rows"),
+        ("<!DOCTYPE html>\n<html><body>Log in</body></html>\n", "HTML"),
+        ("PK\u{3}\u{4}binary\nx\n", "Excel"),
+    ] {
+        let error = said(read_csv(csv.as_bytes(), None).unwrap_err());
+        assert!(error.contains(words), "{csv}: {error}");
+    }
+    let tables = "CREATE TABLE `account` (`account` text, `appkey` text);\nCREATE TABLE `erp_aliexpress_accounts` (`aliexpress_account` text);\n";
+    let error = said(read_sql(tables.as_bytes(), &erp()).unwrap_err());
+    assert!(error.contains("no rows") && error.contains("erp_aliexpress_accounts"), "{error}");
+    let postgres = "CREATE TABLE public.account (\n    id integer NOT NULL,\n    account text\n);\n\nCOPY public.account (id, account) FROM stdin;\n1\tshop1\n\\.\n";
+    let error = said(read_sql(postgres.as_bytes(), &erp()).unwrap_err());
+    assert!(error.contains("COPY") && error.contains("pg_dump --column-inserts"), "{error}");
+    let rows = read_csv(b"account,app_key\nshop1,\nshop2,\n".as_slice(), None).unwrap();
+    let error = vault.import_tables(&rows, &TableOptions::new("lazada").unwrap()).await;
+    let error = said(error.unwrap_err());
+    assert!(error.contains("2 rows") && error.contains("access_token"), "{error}");
+}
+
+#[tokio::test]
+async fn what_spreadsheets_made_of_values_is_mended_or_refused() {
+    let home = Home::new(FakeTransport::json("{}"));
+    let vault = home.open().await;
+    let head = "account,app_key,app_secret,access_token,refresh_token,aliId,access_create_time\n";
+    let good = "one,26411111.0,sec1,a1,r1,220001.0,2026/11/22 7:00\n\
+                two,26411111,sec1,None,nan,NULL,2026-11-22 7:00\n";
+    let rows = read_csv(format!("{head}{good}").as_bytes(), None).unwrap();
+    let options = TableOptions::new("aliexpress-legacy").unwrap();
+    let done = vault.import_tables(&rows, &options).await.unwrap();
+    assert_eq!((done.apps.len(), done.accounts.len()), (1, 2), "{done:?}");
+    let one = vault.account("one").await.unwrap();
+    assert_eq!(one.shop_id.as_deref(), Some("220001"));
+    assert_eq!(one.access_expires_at, Some(at("2026-11-22T09:00:00Z")));
+    let two = vault.account("two").await.unwrap();
+    assert_eq!(two.shop_id, None);
+    assert!(two.state.reason().unwrap().contains("no token"), "{two:?}");
+    assert_eq!(vault.apps().await.unwrap()[0].app_key, "26411111");
+    let bad = "three,2.64111E+07,sec,a,r,1,\nfour,26411111,sec1,a,r,2.20001E+11,\n\
+               five,26411111,sec1,a,r,5,11/22/2026 7:00\n";
+    let rows = read_csv(format!("{head}{bad}").as_bytes(), None).unwrap();
+    let error = vault.import_tables(&rows, &options).await.unwrap_err();
+    for words in [
+        "line 2: column app_key: it lost digits",
+        "line 3: column aliId: it lost digits",
+        "line 4: column access_create_time holds no time that can be read",
+        "2026/11/22 7:00",
+    ] {
+        assert!(error.message().contains(words), "{words}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn texts_as_windows_writes_them_are_read() {
+    let utf_16 = |text: &str, bytes: fn(u16) -> [u8; 2]| -> Vec<u8> {
+        format!("\u{feff}{text}").encode_utf16().flat_map(bytes).collect()
+    };
+    let csv = "sep=;\r\naccount;app_key;app_secret;access_token\r\n店铺😀;1;s;t\r\n;;;\r\n\r\n ; ;;\r\nx;1;s;t2\r\n";
+    for bytes in [csv.as_bytes().to_vec(), utf_16(csv, u16::to_le_bytes), utf_16(csv, u16::to_be_bytes)] {
+        let rows = read_csv(bytes.as_slice(), None).unwrap();
+        assert_eq!(rows.iter().map(|row| row.line).collect::<Vec<_>>(), [3, 7]);
+        let home = Home::new(FakeTransport::json("{}"));
+        let vault = home.open().await;
+        let done = vault.import_tables(&rows, &TableOptions::new("lazada").unwrap()).await.unwrap();
+        assert_eq!(done.accounts, ["店铺😀", "x"]);
+    }
+    let sql = "CREATE TABLE `account` (`account` text, `appkey` text);\nINSERT INTO `account` VALUES ('店铺','1');\n";
+    let marked = format!("\u{feff}{sql}").into_bytes();
+    for bytes in [marked, utf_16(sql, u16::to_le_bytes), utf_16(sql, u16::to_be_bytes)] {
+        assert_eq!(read_sql(bytes.as_slice(), &erp()).unwrap().len(), 1);
+    }
+    // GBK.
+    let error = read_csv(b"\xb5\xea\xc6\xcc,app_key\nx,1\n".as_slice(), None).unwrap_err();
+    assert!(error.hint_text().unwrap().contains("iconv -f GBK -t UTF-8"), "{error:?}");
+    let rows = read_csv(b"account,app_key,app_secret\n\xb5\xea\xc6\xcc,1,s\n".as_slice(), None).unwrap();
+    let home = Home::new(FakeTransport::json("{}"));
+    let vault = home.open().await;
+    let error = vault.import_tables(&rows, &TableOptions::new("lazada").unwrap()).await.unwrap_err();
+    assert!(error.message().contains("iconv -f GBK -t UTF-8"), "{error}");
+}

@@ -7,6 +7,7 @@ mod join;
 mod lexer;
 mod sql;
 mod take_over;
+mod text;
 mod time;
 
 use std::{fmt, sync::Arc};
@@ -23,6 +24,8 @@ pub use time::parse_time;
 pub(crate) const LONGEST_VALUE: usize = 64 << 10;
 /// The most rows that are kept.
 pub(crate) const MOST_ROWS: usize = 1_000_000;
+/// What to do about text that is not UTF-8.
+pub(crate) const CONVERT: &str = "convert the file first, e.g. iconv -f GBK -t UTF-8 OLD > NEW";
 /// The most columns of a table.
 pub(crate) const MOST_COLUMNS: usize = 1_000;
 

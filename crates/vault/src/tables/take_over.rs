@@ -14,7 +14,7 @@ use super::{
     fields::{names_an_id, normal},
     join::{Joined, Shop, join},
     parse_time,
-    time::is_no_time,
+    time::{FORMS, is_no_time},
 };
 use crate::{
     Id, Imported, NewApp, Vault,
@@ -114,6 +114,9 @@ impl Inner {
         let platform = self.platform(&options.platform)?;
         platform.urls(options.region.as_deref(), self.endpoint.as_ref())?;
         let joined = join(rows, &options.mapping)?;
+        if joined.shops.is_empty() && joined.bad.is_empty() {
+            return Err(nothing_usable(joined.empty));
+        }
         // Another process may take a name that was free a moment ago.
         for _ in 0..4 {
             let mut plan = self.plan_tables(&joined, &platform, options).await?;
@@ -134,6 +137,16 @@ impl Inner {
         Err(Error::local("other programs keep adding apps and accounts of these names")
             .hint("Repeat the command. Nothing was imported."))
     }
+}
+
+fn nothing_usable(rows: usize) -> Error {
+    let rows = if rows == 1 { "1 row names".to_owned() } else { format!("{rows} rows name") };
+    Error::usage(format!(
+        "there is nothing to take over: {rows} an account, with neither an app key nor a token"
+    ))
+    .hint(
+        "Looked for are app_key, app_secret, access_token, refresh_token and the like. Say with --map FIELD=COLUMN,... how they are called there. Nothing was imported.",
+    )
 }
 
 fn refused(report: &Imported) -> Error {
@@ -358,8 +371,15 @@ impl Inner {
         apps: &mut Apps,
         alone: bool,
     ) -> Result<String, String> {
-        if options.app.is_some() {
-            return Ok(String::new());
+        if let Some(chosen) = &options.app {
+            let seat = apps.seats.get("").ok_or("its app is unknown")?;
+            // Its tokens would be refused with this app's key, and spent for nothing.
+            return match shop.get(Field::AppKey) {
+                Some(key) if key != seat.row.app_key => Err(format!(
+                    "its app key is not that of app {chosen:?}: its tokens were given to another app"
+                )),
+                _ => Ok(String::new()),
+            };
         }
         let (key, secret) = match (shop.get(Field::AppKey), shop.get(Field::AppSecret)) {
             (Some(key), Some(secret)) => (key, AppSecret::new(secret)),
@@ -505,8 +525,8 @@ fn tokens(
     let time = |field: Field| -> Result<Option<i64>, String> {
         let Some(text) = shop.get(field).filter(|text| !is_no_time(text)) else { return Ok(None) };
         let column = shop.column(field).unwrap_or_default();
-        let at =
-            parse_time(text, &options.time_zone).ok_or_else(|| format!("column {column} holds no time"))?;
+        let at = parse_time(text, &options.time_zone)
+            .ok_or_else(|| format!("column {column} holds no time that can be read ({FORMS})"))?;
         Ok(Some(at.as_millisecond()))
     };
     let created = |field: Field| -> Result<Option<i64>, String> {
