@@ -1,9 +1,6 @@
 //! `Vault::import_tables`: shops of another program's tables come into a vault, all or nothing.
 
-use std::{
-    collections::{HashMap, HashSet},
-    time::Duration,
-};
+use std::{collections::HashMap, time::Duration};
 
 use jiff::{Timestamp, tz::TimeZone};
 use sesame_catalog::{OAuthStyle, Platform};
@@ -23,7 +20,8 @@ use crate::{
     authorisation::{seal_access, seal_refresh},
     export::{Known, some},
     identity::{Identity, leaf},
-    name, schedule,
+    name::{self, Names},
+    schedule,
     seal::open_text,
     store::{AccountRow, AppRow, AuthorisationRow, FullRow, NewRows, Notes, TokenColumns},
     vault::{Inner, blank},
@@ -174,7 +172,7 @@ struct Apps {
     /// By their keys.
     seats: HashMap<String, Seat>,
     /// The names of all apps, of other platforms and endpoints, too.
-    names: HashSet<String>,
+    names: Names,
 }
 
 struct Plan {
@@ -268,7 +266,7 @@ impl Inner {
     }
 
     async fn apps_for(&self, platform: &Platform, options: &TableOptions) -> Result<Apps> {
-        let mut apps = Apps { seats: HashMap::new(), names: HashSet::new() };
+        let mut apps = Apps { seats: HashMap::new(), names: Names::default() };
         if let Some(name) = &options.app {
             let row = self.app_row(name).await?;
             self.check_crossing("app", &row.name, row.sandbox.as_deref())?;
@@ -282,7 +280,7 @@ impl Inner {
             apps.seats.insert(String::new(), Seat { row, secret: None, is_new: false });
         }
         for row in self.store.apps().await? {
-            apps.names.insert(row.name.clone());
+            apps.names.add(&row.name);
             if row.platform == platform.name && row.sandbox.is_some() == self.endpoint.is_some() {
                 self.know_keys_of_app(&row).await?;
                 let secret =
@@ -406,8 +404,7 @@ impl Inner {
         app::check(&new).map_err(|error| error.message().to_owned())?;
         // An app of one shop is called like it: `sesame login shop1 --as shop1`.
         let wanted = if alone { shop.name.as_str() } else { platform.name.as_str() };
-        let name = name::first_free(wanted, |name| apps.names.contains(name));
-        apps.names.insert(name.clone());
+        let name = apps.names.take_free(wanted);
         let id = Id::new(self.clock.as_ref());
         let row = AppRow {
             id,
