@@ -138,6 +138,12 @@ pub(crate) fn run(args: &Args, session: &Session) -> Outcome {
 }
 
 fn list(args: &Args, session: &Session) -> Outcome {
+    // No shop can have it, so an empty list would be no answer.
+    if let Some(tag) = args.tag.iter().find(|tag| !tag.starts_with(char::is_alphanumeric)) {
+        return Err(Error::usage(format!("no tag begins as {tag:?} does"))
+            .hint("Here the tag stands alone: sesame accounts --tag eu. The signs of +eu and -eu belong to `sesame accounts tag ACCOUNT +eu`.")
+            .into());
+    }
     running::block_on(session, async {
         // An alarm that looks at a vault which is not there would never sound.
         if args.expiring.is_some() {
