@@ -218,7 +218,7 @@ fn a_vault_file_that_cannot_be_opened_is_named_itself() {
     let house = House::empty();
     house.run(&["app", "add", "lazada", "--key", "500123", "--secret", "abcdefghijklmnop"]).succeeds();
     let file = house.path().join("vault.db");
-    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0)).unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o000)).unwrap();
     // For root every door is open.
     if std::fs::File::open(&file).is_err() {
         let said = house.run(&["app", "list"]).fails(1).stderr;
