@@ -116,6 +116,9 @@ pub struct AuthorizeRules {
     /// True when the URL carries `_aop_signature` (param2 of the old days).
     #[serde(default)]
     pub signed: bool,
+    /// What may be chosen as `country`; empty where the page knows no such parameter.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub countries: Vec<String>,
     /// How long a code lives, in seconds. It is good once.
     pub code_life: u64,
     /// Where this is known from.

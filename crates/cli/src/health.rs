@@ -38,6 +38,14 @@ pub(crate) fn advice(
         let keeper = if prolongs(account, rules) { "sesame keeper --once, or " } else { "" };
         return Some(format!("{ending}: {keeper}{login}"));
     }
+    if account.last_error.is_none()
+        && account.last_success.is_none()
+        && account.state == AccountState::NeedsRefresh
+        && account.refresh_expires_at.is_none()
+    {
+        let name = quote(&account.name);
+        return Some(format!("the end is not known: sesame keeper --once, or sesame refresh {name}"));
+    }
     let error = account.last_error.as_deref()?;
     let next = match account.state {
         AccountState::Healthy => "the token is still good".to_owned(),

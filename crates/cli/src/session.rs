@@ -4,8 +4,11 @@ use std::sync::{Arc, OnceLock};
 
 use sesame_catalog::{Catalog, Endpoint};
 use sesame_client::{Call, Client, HttpTransport};
-use sesame_core::{Clock, Error, Transport};
-use sesame_vault::{KeyChoice, Location, SystemClock, Vault, VaultOptions, store::PostgresStore};
+use sesame_core::{AppSecret, Clock, Error, Transport};
+use sesame_vault::{
+    KeyChoice, Location, SystemClock, Vault, VaultOptions,
+    store::{MemoryStore, PostgresStore},
+};
 use tokio::sync::OnceCell;
 
 use crate::{
@@ -138,6 +141,23 @@ impl Session {
                 Ok(vault)
             })
             .await
+    }
+
+    /// Opens a vault that is kept nowhere: to look what would be done in one that is not made yet.
+    ///
+    /// # Errors
+    /// As [`Vault::open`].
+    pub(crate) async fn passing_vault(&self) -> Outcome<Vault> {
+        let options = VaultOptions {
+            location: self.settings.location()?,
+            // What it seals is gone with it, so its key guards nothing; a key file would stay.
+            key: KeyChoice::Environment(AppSecret::new("00".repeat(32))),
+            clock: Arc::clone(&self.clock),
+            transport: self.transport(),
+            catalog: self.catalog()?,
+            endpoint: self.endpoint()?,
+        };
+        Ok(Vault::open_with(options, Arc::new(MemoryStore::default())).await?)
     }
 
     /// Opens the client over the vault.

@@ -17,7 +17,8 @@ use crate::{
 pub enum AccountState {
     /// The access token is good for a while.
     Healthy,
-    /// The access token ends soon or has ended; the next call refreshes it.
+    /// The access token ends soon or has ended, and the next call refreshes it; or the tokens were
+    /// imported without their ends, and the keeper's refresh tells those.
     NeedsRefresh,
     /// A person has to authorise the shop again.
     NeedsAuthorisation {
@@ -71,6 +72,8 @@ pub struct Account {
     pub access_expires_at: Option<Timestamp>,
     /// When the refresh token ends; nothing when there is none or nobody knows.
     pub refresh_expires_at: Option<Timestamp>,
+    /// Whether there is a refresh token that the platform lets this app use.
+    pub has_refresh_token: bool,
     /// How the tokens do.
     pub state: AccountState,
     /// When tokens were last received.
@@ -115,6 +118,7 @@ impl Account {
             access_expires_at: at(authorisation.tokens.access_expires_at),
             refresh_expires_at: at(authorisation.tokens.refresh_expires_at)
                 .filter(|_| !authorisation.tokens.refresh_denied),
+            has_refresh_token: authorisation.tokens.refresh.is_some() && !authorisation.tokens.refresh_denied,
             state: state(row, rules, now),
             last_success: at(authorisation.last_success),
             last_error: authorisation.last_error.clone(),
@@ -149,7 +153,8 @@ fn state(row: &FullRow, rules: Option<&TokenRules>, now: i64) -> AccountState {
             (over, over)
         }
     };
-    if !due {
+    // Nobody knows how long it is good for, and a refresh tells.
+    if !due && !schedule::ends_untold(authorisation) {
         return AccountState::Healthy;
     }
     let ended = schedule::end_of(authorisation).filter(|end| now >= *end);
@@ -205,7 +210,8 @@ pub struct ImportedTokens {
     pub refresh: Option<RefreshToken>,
     /// The account's name; made from the app's when left out.
     pub account_name: Option<String>,
-    /// When the access token ends; unknown means that it is used until the gateway refuses it.
+    /// When the access token ends; unknown means that it is used until the gateway refuses it, or a
+    /// keeper's refresh tells the ends.
     pub access_expires_at: Option<Timestamp>,
     /// When the refresh token ends.
     pub refresh_expires_at: Option<Timestamp>,

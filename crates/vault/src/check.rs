@@ -60,11 +60,47 @@ impl CheckReport {
         self.findings.push(Finding { place, name: name.to_owned(), column, why: why.into() });
     }
 
-    fn opened<T>(&mut self, place: &'static str, name: &str, column: &'static str, opened: Result<T>) {
+    /// Counts a sealed value, and tells whether it opens.
+    fn opened<T>(
+        &mut self,
+        place: &'static str,
+        name: &str,
+        column: &'static str,
+        opened: Result<T>,
+    ) -> bool {
         match opened {
-            Ok(_) => self.values += 1,
-            Err(error) => self.add(place, name, Some(column), error.message().to_owned()),
+            Ok(_) => {
+                self.values += 1;
+                true
+            }
+            Err(error) => {
+                self.add(place, name, Some(column), error.message().to_owned());
+                false
+            }
         }
+    }
+
+    /// Says what a rekey does for sealed values, and what it cannot do.
+    fn note_values(&mut self, former: u64) {
+        match former {
+            0 => {}
+            1 => self.notes.push(
+                "1 value is sealed with a former key, which is kept; `sesame vault rekey` seals it anew".to_owned(),
+            ),
+            former => self.notes.push(format!(
+                "{former} values are sealed with a former key, which is kept; `sesame vault rekey` seals them anew"
+            )),
+        }
+        let is_closed = |finding: &&Finding| matches!(finding.column, Some("access" | "refresh" | "secret"));
+        let closed = self.findings.iter().filter(is_closed).count();
+        let what = match closed {
+            0 => return,
+            1 => "1 value does not open, and a rekey leaves it as it is".to_owned(),
+            closed => format!("{closed} values do not open, and a rekey leaves them as they are"),
+        };
+        self.notes.push(format!(
+            "{what}: log its shop in again with `sesame login APP --as ACCOUNT`, or give an app its secret again with `sesame app add`"
+        ));
     }
 }
 
@@ -81,14 +117,15 @@ impl Vault {
             report.add("store", "", None, why);
         }
         let active = inner.check_keys(&mut report).await?;
+        let is_former = |sealed: &[u8]| active.is_some() && key_of(sealed) != active;
         let mut former = 0_u64;
-        let mut count = |sealed: &[u8]| former += u64::from(active.is_some() && key_of(sealed) != active);
         match inner.store.apps().await {
             Ok(apps) => {
                 for app in apps {
                     report.apps += 1;
-                    inner.check_app(&app, &mut report).await;
-                    count(&app.secret);
+                    if inner.check_app(&app, &mut report).await {
+                        former += u64::from(is_former(&app.secret));
+                    }
                 }
             }
             Err(error) => report.add("app", "", None, format!("the apps cannot be read: {error}")),
@@ -117,16 +154,12 @@ impl Vault {
             };
             for row in &page {
                 report.accounts += 1;
-                inner.check_account(row, &mut report).await;
-                let tokens = &row.authorisation.tokens;
-                [&tokens.access, &tokens.refresh].into_iter().flatten().for_each(|sealed| count(sealed));
+                for sealed in inner.check_account(row, &mut report).await {
+                    former += u64::from(is_former(sealed));
+                }
             }
         }
-        if former > 0 {
-            report.notes.push(format!(
-                "{former} values are sealed with a former key, which is kept; `sesame vault rekey` seals them anew"
-            ));
-        }
+        report.note_values(former);
         inner.check_journal(&mut report).await?;
         Ok(report)
     }
@@ -183,20 +216,23 @@ impl Inner {
         Ok(active)
     }
 
-    async fn check_app(&self, row: &AppRow, report: &mut CheckReport) {
+    /// Tells whether the app's secret opens.
+    async fn check_app(&self, row: &AppRow, report: &mut CheckReport) -> bool {
         let opened = match self.know_keys_of_app(row).await {
             Ok(()) => open_text(&self.sealer, secret_slot(&row.id), &row.secret).map(drop),
             Err(error) => Err(error),
         };
-        report.opened("app", &row.name, "secret", opened);
+        let opens = report.opened("app", &row.name, "secret", opened);
         let known =
             self.platform(&row.platform).and_then(|platform| platform.urls(row.region.as_deref(), None));
         if let Err(error) = known {
             report.add("app", &row.name, Some("platform"), error.message().to_owned());
         }
+        opens
     }
 
-    async fn check_account(&self, row: &FullRow, report: &mut CheckReport) {
+    /// Returns the sealed values that open.
+    async fn check_account<'a>(&self, row: &'a FullRow, report: &mut CheckReport) -> Vec<&'a [u8]> {
         let (name, authorisation) = (&row.account.name, &row.authorisation);
         let known = self.know_keys(authorisation).await;
         let opened = |opened: Result<bool>| -> Option<Result<(), Error>> {
@@ -208,9 +244,15 @@ impl Inner {
         };
         let access = open_access(&self.sealer, authorisation).map(|token| token.is_some());
         let refresh = open_refresh(&self.sealer, authorisation).map(|token| token.is_some());
-        for (column, outcome) in [("access", opened(access)), ("refresh", opened(refresh))] {
-            if let Some(outcome) = outcome {
-                report.opened("account", name, column, outcome);
+        let tokens = &authorisation.tokens;
+        let mut open = Vec::new();
+        for (column, sealed, outcome) in
+            [("access", &tokens.access, opened(access)), ("refresh", &tokens.refresh, opened(refresh))]
+        {
+            if let (Some(sealed), Some(outcome)) = (sealed, outcome)
+                && report.opened("account", name, column, outcome)
+            {
+                open.push(sealed.as_slice());
             }
         }
         if serde_json::from_str::<Identity>(&authorisation.tokens.identity).is_err() {
@@ -229,5 +271,6 @@ impl Inner {
         {
             report.add("account", name, Some("region"), error.message().to_owned());
         }
+        open
     }
 }

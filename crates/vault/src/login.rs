@@ -3,6 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use jiff::Timestamp;
+use sesame_catalog::Platform;
 use sesame_core::{
     AuthCode, Error, ErrorKind, Result,
     mask::{mask, mask_url},
@@ -112,11 +113,25 @@ impl fmt::Debug for Callback {
     }
 }
 
+/// Refuses a country that the platform's page would not know.
+fn check_country(platform: &Platform, country: Option<&str>) -> Result<()> {
+    let countries = &platform.authorize.countries;
+    let Some(country) = country.filter(|country| !countries.iter().any(|known| known == country)) else {
+        return Ok(());
+    };
+    if countries.is_empty() {
+        return Err(Error::usage(format!("{} lets no country be chosen", platform.title))
+            .hint("Leave --country out: the seller's own is known from the answer."));
+    }
+    Err(Error::usage(format!("{} has no country {country:?} to choose", platform.title))
+        .hint(format!("It has: {}.", countries.join(", "))))
+}
+
 impl Vault {
     /// Begins a login: makes a `state` of 160 random bits and the authorise URL.
     ///
     /// # Errors
-    /// [`ErrorKind::Usage`] for an unknown app, region or account name, for an app of a sandbox
+    /// [`ErrorKind::Usage`] for an unknown app, region, country or account name, for an app of a sandbox
     /// while real platforms are called (or the other way), and for a platform whose page is not known.
     pub async fn begin_login(&self, app: &str, options: LoginOptions) -> Result<Login> {
         let inner = &self.0;
@@ -124,6 +139,7 @@ impl Vault {
         inner.check_crossing("app", &row.name, row.sandbox.as_deref())?;
         inner.target(&row, options.as_name.as_deref()).await?;
         let app = inner.open_app(&row).await?;
+        check_country(&app.platform, options.country.as_deref())?;
         let region = options.region.as_deref().or(app.region.as_deref());
         let urls = inner.urls(&app, region)?;
         let mut random = [0; 20];

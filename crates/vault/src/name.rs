@@ -1,5 +1,7 @@
 //! Names that people give to apps and accounts.
 
+use std::collections::{HashMap, HashSet};
+
 use sesame_core::{Error, Result};
 
 /// The longest name, in characters.
@@ -41,6 +43,37 @@ pub(crate) fn first_free(base: &str, taken: impl Fn(&str) -> bool) -> String {
     (2..1_000_000).map(numbered).find(|name| !taken(name)).unwrap_or_else(|| base.to_owned())
 }
 
+/// The names that are taken, where many new ones are chosen at once.
+#[derive(Default)]
+pub(crate) struct Names {
+    taken: HashSet<String>,
+    /// The number that was last put to a name: to try all of them anew for each of 100,000 apps takes
+    /// minutes.
+    numbers: HashMap<String, u32>,
+}
+
+impl Names {
+    /// Marks a name as taken.
+    pub(crate) fn add(&mut self, name: &str) {
+        self.taken.insert(name.to_owned());
+    }
+
+    /// Takes the first of `base`, `base-2`, `base-3`, ... that is free.
+    pub(crate) fn take_free(&mut self, base: &str) -> String {
+        if self.taken.insert(base.to_owned()) {
+            return base.to_owned();
+        }
+        let number = self.numbers.entry(base.to_owned()).or_insert(1);
+        loop {
+            *number = number.saturating_add(1);
+            let name = format!("{base}-{number}");
+            if self.taken.insert(name.clone()) || *number == u32::MAX {
+                return name;
+            }
+        }
+    }
+}
+
 /// Says which names there are: at most ten of them, the nearest first.
 pub(crate) fn known(asked: &str, mut names: Vec<String>) -> String {
     names.sort_by_key(|name| (distance(asked, name), name.clone()));
@@ -76,6 +109,19 @@ mod tests {
             assert!(check("app", name).is_err(), "{name:?}");
         }
         assert!(check("app", "商店 1").is_ok());
+    }
+
+    /// Tried one by one from the first for each, this would take minutes.
+    #[test]
+    fn free_names_are_found_among_many() {
+        let mut names = Names::default();
+        names.add("shop-3");
+        assert_eq!([(); 3].map(|()| names.take_free("shop")), ["shop", "shop-2", "shop-4"]);
+        for _ in 0..50_000 {
+            names.take_free("shop");
+        }
+        assert_eq!(names.take_free("shop"), "shop-50005");
+        assert_eq!(names.take_free("other"), "other");
     }
 
     #[test]

@@ -267,8 +267,24 @@ fn refresh_from(rules: &TokenRules, row: &AuthorisationRow, keep: Keep, now: i64
     let warm = || row.tokens.warm_at.or_else(|| warm_at(rules, &row.tokens, chance_of(row.id)));
     let warm = is_warm.then(warm).flatten();
     let last_try = end_of(row).map(|end| end.saturating_add(LAST_TRY));
-    let from = [warm, prolong_from(rules, row), last_try].into_iter().flatten().min()?;
+    let wanted = [warm, prolong_from(rules, row), untold_from(row), last_try];
+    let from = wanted.into_iter().flatten().min()?;
     Some(from.max(not_before(row, now).unwrap_or(from)))
+}
+
+/// Tells whether the tokens came from another program without their ends: a refresh tells them. Where
+/// a platform's reply does not, that one refresh was all that could be done.
+pub(crate) fn ends_untold(row: &AuthorisationRow) -> bool {
+    let tokens = &row.tokens;
+    let is_unknown = tokens.refresh_expires_at.is_none()
+        || (tokens.access.is_some() && tokens.access_expires_at.is_none());
+    is_unknown && row.last_success.is_none() && hopeless(row).is_none()
+}
+
+/// From when on tokens without known ends are to be refreshed: without an end to look for, nobody
+/// would look again before they have died.
+fn untold_from(row: &AuthorisationRow) -> Option<i64> {
+    ends_untold(row).then(|| row.tokens.warm_at.unwrap_or(row.tokens.issued_at))
 }
 
 /// From when on a refresh prolongs the refresh token, where one does: late in its life, but before

@@ -13,7 +13,7 @@ use std::{
 
 use jiff::Timestamp;
 use sesame_catalog::{Catalog, Endpoint, Platform, Urls};
-use sesame_core::{Clock, Error, Result, Transport};
+use sesame_core::{AppSecret, Clock, Error, Result, Transport};
 use tokio::sync::watch;
 
 use crate::{
@@ -28,10 +28,10 @@ use crate::{
     name,
     oauth::exchange::longest,
     schedule::{self, Keep},
-    seal::{KeyChoice, KeyKind, KeySource, Sealer, unlock},
+    seal::{KeyChoice, KeyKind, KeySource, Sealer, open_text, unlock},
     store::{
-        AppRow, AuthorisationRow, FullRow, GivenUp, KeyState, NewRows, Notes, PostgresStore, SqliteStore,
-        TokenColumns, TokenStore,
+        AppRow, AuthorisationRow, FullRow, GivenUp, KeyState, NewRows, Notes, PostgresStore, Sealed,
+        SealedPlace, SqliteStore, TokenColumns, TokenStore,
     },
     tags,
     uses::Uses,
@@ -258,6 +258,20 @@ impl Vault {
             }
         }
         Err(no_free_name())
+    }
+
+    /// Gives the apps that have this key already their secret anew: those of the same platform and of
+    /// the same side, real or one sandbox, that a name, redirect URI or region in `new` does not tell
+    /// apart. Returns them, each with whether its secret was replaced: one that is the same stays.
+    /// None: then it is a new app.
+    ///
+    /// What runs keeps the former secret until it is started again.
+    ///
+    /// # Errors
+    /// As [`Vault::add_app`]; [`ErrorKind::Local`](sesame_core::ErrorKind::Local) when another program
+    /// changes it at the same time.
+    pub async fn renew_secret(&self, new: &NewApp) -> Result<Vec<(App, bool)>> {
+        self.0.renew_secret(new).await
     }
 
     /// Returns all apps, oldest first.
@@ -552,6 +566,48 @@ impl Inner {
             secret_origin: new.secret_origin.clone(),
             created_at: self.now(),
         })
+    }
+
+    async fn renew_secret(&self, new: &NewApp) -> Result<Vec<(App, bool)>> {
+        let platform = self.platform(&new.platform)?;
+        app::check(new)?;
+        let side = self.endpoint.as_ref().map(ToString::to_string);
+        let fits =
+            |chosen: &Option<String>, stands: Option<&str>| chosen.is_none() || chosen.as_deref() == stands;
+        let mut renewed = Vec::new();
+        for row in self.store.apps().await? {
+            let is_same = row.platform == platform.name
+                && row.app_key == new.key
+                && row.sandbox == side
+                && fits(&new.name, Some(&row.name))
+                && fits(&new.redirect_uri, Some(&row.redirect_uri))
+                && fits(&new.region, row.region.as_deref());
+            if is_same {
+                let is_replaced = self.replace_secret(&row, &new.secret).await?;
+                renewed.push((App::of(&row), is_replaced));
+            }
+        }
+        Ok(renewed)
+    }
+
+    /// Replaces the secret of an app unless it is this one; one that does not open is replaced, too.
+    async fn replace_secret(&self, row: &AppRow, secret: &AppSecret) -> Result<bool> {
+        let slot = app::secret_slot(&row.id);
+        let known = match self.know_keys_of_app(row).await {
+            Ok(()) => open_text(&self.sealer, slot, &row.secret).ok(),
+            Err(_) => None,
+        };
+        if known.is_some_and(|known| known == secret.expose()) {
+            return Ok(false);
+        }
+        let former = Sealed { place: SealedPlace::AppSecret, id: row.id, bytes: row.secret.clone() };
+        let sealed = self.sealer.seal(app::secret_slot(&row.id), secret.expose().as_bytes());
+        if self.store.reseal(&[(former, sealed)]).await? == 0 {
+            return Err(Error::local(format!("another program changes app {:?} at this moment", row.name))
+                .hint("Repeat the command."));
+        }
+        lock(&self.apps).remove(&row.id);
+        Ok(true)
     }
 
     /// Returns a platform, copied out of the catalogue once.

@@ -322,3 +322,27 @@ async fn tokens_that_wait_in_the_journal_outlive_a_file_put_back_from_a_backup()
     assert_eq!(token(&vault, "two").await.unwrap(), service.access());
     assert_eq!(fs::read_dir(home.journal()).unwrap().count(), 0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_check_promises_of_a_rekey_only_what_it_does() {
+    let (home, _) = two_shops().await;
+    let damaged = sealed(&home.path()).await[0].1.clone();
+    let mut connection = connect(&home.path()).await;
+    let mut bytes = damaged.clone();
+    let last = bytes.len() - 1;
+    bytes[last] ^= 0x20;
+    sqlx::query("UPDATE authorisation SET refresh = ?1 WHERE refresh = ?2")
+        .bind(&bytes)
+        .bind(&damaged)
+        .execute(&mut connection)
+        .await
+        .unwrap();
+    let vault = home.open().await;
+    vault.rekey(sesame_vault::KeyChoice::Auto, &|_| {}).await.unwrap();
+    let report = vault.check().await.unwrap();
+    assert_eq!(report.findings.len(), 1, "{report:?}");
+    let notes = report.notes.join("\n");
+    assert!(!notes.contains("anew"), "{notes}");
+    assert!(notes.contains("1 value does not open, and a rekey leaves it as it is"), "{notes}");
+    assert!(notes.contains("sesame login"), "{notes}");
+}

@@ -656,3 +656,18 @@ async fn parallel_logins_of_different_shops_do_not_share_a_name() {
     }
     assert_eq!(shop.vault.accounts().await.unwrap().len(), 1);
 }
+
+#[tokio::test]
+async fn a_country_that_the_page_does_not_have_is_refused() {
+    let home = Home::new(FakeTransport::json("{}"));
+    let vault = home.open().await;
+    for (platform, country, words) in
+        [("lazada", "zz", "sg, my, th, vn, ph, id, cb"), ("alibaba", "sg", "Leave --country out")]
+    {
+        app(&vault, platform).await;
+        let options = LoginOptions { country: Some(country.to_owned()), ..LoginOptions::default() };
+        let error = vault.begin_login(platform, options).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Usage);
+        assert!(error.hint_text().unwrap().contains(words), "{error:?}");
+    }
+}

@@ -6,7 +6,7 @@ mod support;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use sesame_core::ErrorKind;
+use sesame_core::{Clock as _, ErrorKind};
 use sesame_vault::{
     AccountState, Imported, LoginOptions, Vault,
     store::{SqliteStore, TokenStore as _},
@@ -184,6 +184,34 @@ async fn csv_with_a_mapping_and_an_app_of_the_vault() {
     assert!(rows[0].cells.as_ref().unwrap_err().contains("1 fields for 2"));
 }
 
+#[tokio::test]
+async fn a_table_without_names_shows_none_of_its_values() {
+    let home = Home::new(FakeTransport::json("{}"));
+    let vault = home.open().await;
+    let row = "a1,26411111,SECRETsec1,50000ACCESSTOKENabc,50001REFRESHabc\n";
+    let said = |error: sesame_core::Error| format!("{error} {error:?} {:?}", error.hint_text());
+    let one = said(read_csv(row.as_bytes(), None).unwrap_err());
+    assert!(one.contains("account,app_key,app_secret"), "{one}");
+    let rows = read_csv(row.repeat(2).as_bytes(), None).unwrap();
+    let shown = format!("{rows:?}");
+    let mut options = TableOptions::new("lazada").unwrap();
+    let two = said(vault.import_tables(&rows, &options).await.unwrap_err());
+    assert!(two.contains("first line") && two.contains("account,app_key,app_secret"), "{two}");
+    options.mapping = "access_token=tok".parse().unwrap();
+    let mapped = said(vault.import_tables(&rows, &options).await.unwrap_err());
+    // One name by chance: then the others are named if they look like names.
+    let by_chance =
+        "shop_title,shop-no 1,account,50000ACCESSTOKENabc,c1b2a3f4e5d6a7b8c9d0e1f2a3b4c5d6,Very.secret\n";
+    let rows = read_csv(by_chance.repeat(2).as_bytes(), None).unwrap();
+    let chance = said(vault.import_tables(&rows, &options).await.unwrap_err());
+    assert!(chance.contains("shop_title, shop-no 1, account, 3 that do not"), "{chance}");
+    for secret in ["26411111", "SECRETsec1", "50000ACCESS", "50001REFRESH", "c1b2a3", "Very.secret"] {
+        for text in [&one, &shown, &two, &mapped, &chance] {
+            assert!(!text.contains(secret), "{secret}: {text}");
+        }
+    }
+}
+
 /// Two shops of Lazada, whose replies name a seller for each country.
 const SELLERS: &str = "account,app_key,app_secret,access_token,refresh_token,seller_id\n\
     one,500100,planted-secret,planted-a1,planted-r1,1001\n\
@@ -236,7 +264,6 @@ async fn an_id_of_another_kind_is_not_taken_for_the_shops() {
     home.transport = IopService::new(Policy::Lives, &home.clock).transport();
     let vault = home.open().await;
     let done = import_csv(&vault, "lazada", &SELLERS.replace("seller_id", "user_id")).await.unwrap();
-    assert_eq!(done.notes.len(), 1, "{:?}", done.notes);
     assert!(done.notes[0].contains("user_id") && done.notes[0].contains("not used"), "{:?}", done.notes);
     assert_eq!(vault.account("two").await.unwrap().shop_id, None);
     log_in(&vault, "lazada", as_name("two")).await.unwrap();
@@ -245,7 +272,7 @@ async fn an_id_of_another_kind_is_not_taken_for_the_shops() {
     let home = Home::new(FakeTransport::json("{}"));
     let vault = home.open().await;
     let done = import_csv(&vault, "lazada", &SELLERS.replace("seller_id", "identity")).await.unwrap();
-    assert_eq!(done.notes, Vec::<String>::new());
+    assert!(!done.notes.iter().any(|note| note.contains("not used")), "{:?}", done.notes);
 }
 
 #[tokio::test]
@@ -366,4 +393,163 @@ async fn shops_imported_in_one_minute_are_not_refreshed_in_one_minute() {
     }
     assert!(minutes.len() > 120, "{} minutes", minutes.len());
     assert!(*minutes.values().max().unwrap() < 12, "{minutes:?}");
+}
+
+#[tokio::test]
+async fn shops_without_known_ends_are_refreshed_soon_and_not_taken_for_healthy() {
+    let mut home = Home::new(FakeTransport::json("{}"));
+    home.transport = IopService::new(Policy::Lives, &home.clock).transport();
+    let vault = home.open().await;
+    let row = |shop: u32| format!("shop{shop},77,sec77,a{shop},r{shop},0000-00-00 00:00:00,NULL\n");
+    let head =
+        "account,app_key,app_secret,access_token,refresh_token,access_create_time,refresh_create_time\n";
+    let csv: String = std::iter::once(head.to_owned()).chain((0..300).map(row)).collect();
+    let done = import_csv(&vault, "lazada", &csv).await.unwrap();
+    assert!(done.notes.iter().any(|note| note.contains("300 shops have no known end")), "{:?}", done.notes);
+    let shop = vault.account("shop7").await.unwrap();
+    assert_eq!((shop.state, shop.has_refresh_token), (AccountState::NeedsRefresh, true));
+    // Due at once, over some minutes.
+    let store = home.store().await;
+    let now = home.clock.now().as_millisecond();
+    let mut minutes: BTreeMap<i64, usize> = BTreeMap::new();
+    for row in store.accounts().await.unwrap() {
+        let due = row.authorisation.tokens.due_at.unwrap();
+        assert!((now..=now + 600_000).contains(&due), "{}", due - now);
+        *minutes.entry((due - now) / 60_000).or_default() += 1;
+    }
+    assert!(minutes.len() >= 10 && *minutes.values().max().unwrap() < 80, "{minutes:?}");
+}
+
+#[tokio::test]
+async fn a_keeper_asks_once_for_ends_that_nobody_knows() {
+    let home = Home::new(FakeTransport::json(
+        r#"{"access_token":"new","refresh_token":"newer","expires_in":"604800","refresh_expires_in":"15552000","code":"0","country":"sg","account":"x"}"#,
+    ));
+    let vault = home.open().await;
+    let csv = "account,app_key,app_secret,access_token,refresh_token\nshop,77,sec77,a,r\n";
+    import_csv(&vault, "lazada", csv).await.unwrap();
+    let keeper = sesame_vault::Keeper::new(vault.clone(), sesame_vault::KeeperOptions::default());
+    home.clock.advance_secs(11 * 60);
+    keeper.pass().await.unwrap();
+    let shop = vault.account("shop").await.unwrap();
+    assert_eq!((shop.generation, &shop.state), (2, &AccountState::Healthy), "{shop:?}");
+    assert!(shop.refresh_expires_at.is_some() && shop.needs_person_by.is_some(), "{shop:?}");
+    // Where a reply does not say, it is not asked again and again.
+    home.transport.answer(|_| Ok(reply(200, r#"{"access_token":"new","expires_in":"36000","aliId":"7"}"#)));
+    import_csv(&vault, "aliexpress-legacy", &csv.replace("shop", "other")).await.unwrap();
+    for _ in 0..5 {
+        home.clock.advance_secs(3_600);
+        keeper.pass().await.unwrap();
+    }
+    assert_eq!(home.transport.count(), 2);
+    let shop = vault.account("other").await.unwrap();
+    assert_eq!((shop.refresh_expires_at, shop.has_refresh_token), (None, true), "{shop:?}");
+}
+
+#[tokio::test]
+async fn rows_of_another_app_are_not_taken_for_the_chosen_one() {
+    let home = Home::new(FakeTransport::json("{}"));
+    let vault = home.open().await;
+    support::app(&vault, "lazada").await;
+    let key = vault.app("lazada").await.unwrap().app_key;
+    let csv = format!(
+        "account,app_key,access_token,refresh_token\none,{key},a1,r1\ntwo,999999,a2,r2\nthree,,a3,r3\n"
+    );
+    let rows = read_csv(csv.as_bytes(), None).unwrap();
+    let mut options = TableOptions::new("lazada").unwrap();
+    options.app = Some("lazada".to_owned());
+    let error = vault.import_tables(&rows, &options).await.unwrap_err();
+    assert!(error.message().contains("line 3: its app key is not that of app \"lazada\""), "{error}");
+    options.skip_bad = true;
+    assert_eq!(vault.import_tables(&rows, &options).await.unwrap().accounts, ["one", "three"]);
+}
+
+#[tokio::test]
+async fn files_with_nothing_to_import_are_errors() {
+    let home = Home::new(FakeTransport::json("{}"));
+    let vault = home.open().await;
+    let said = |error: sesame_core::Error| {
+        assert_eq!(error.kind(), ErrorKind::Usage);
+        format!("{error} {}", error.hint_text().unwrap())
+    };
+    for (csv, words) in [
+        ("account,app_key,app_secret,access_token\n", "no rows"),
+        ("account,app_key,app_secret,access_token\n,,,\n \n", "no rows"),
+        ("<!DOCTYPE html>\n<html><body>Log in</body></html>\n", "HTML"),
+        ("PK\u{3}\u{4}binary\nx\n", "Excel"),
+    ] {
+        let error = said(read_csv(csv.as_bytes(), None).unwrap_err());
+        assert!(error.contains(words), "{csv}: {error}");
+    }
+    let tables = "CREATE TABLE `account` (`account` text, `appkey` text);\nCREATE TABLE `erp_aliexpress_accounts` (`aliexpress_account` text);\n";
+    let error = said(read_sql(tables.as_bytes(), &erp()).unwrap_err());
+    assert!(error.contains("no rows") && error.contains("erp_aliexpress_accounts"), "{error}");
+    let postgres = "CREATE TABLE public.account (\n    id integer NOT NULL,\n    account text\n);\n\nCOPY public.account (id, account) FROM stdin;\n1\tshop1\n\\.\n";
+    let error = said(read_sql(postgres.as_bytes(), &erp()).unwrap_err());
+    assert!(error.contains("COPY") && error.contains("pg_dump --column-inserts"), "{error}");
+    let rows = read_csv(b"account,app_key\nshop1,\nshop2,\n".as_slice(), None).unwrap();
+    let error = vault.import_tables(&rows, &TableOptions::new("lazada").unwrap()).await;
+    let error = said(error.unwrap_err());
+    assert!(error.contains("2 rows") && error.contains("access_token"), "{error}");
+}
+
+#[tokio::test]
+async fn what_spreadsheets_made_of_values_is_mended_or_refused() {
+    let home = Home::new(FakeTransport::json("{}"));
+    let vault = home.open().await;
+    let head = "account,app_key,app_secret,access_token,refresh_token,aliId,access_create_time\n";
+    let good = "one,26411111.0,sec1,a1,r1,220001.0,2026/11/22 7:00\n\
+                two,26411111,sec1,None,nan,NULL,2026-11-22 7:00\n";
+    let rows = read_csv(format!("{head}{good}").as_bytes(), None).unwrap();
+    let options = TableOptions::new("aliexpress-legacy").unwrap();
+    let done = vault.import_tables(&rows, &options).await.unwrap();
+    assert_eq!((done.apps.len(), done.accounts.len()), (1, 2), "{done:?}");
+    let one = vault.account("one").await.unwrap();
+    assert_eq!(one.shop_id.as_deref(), Some("220001"));
+    assert_eq!(one.access_expires_at, Some(at("2026-11-22T09:00:00Z")));
+    let two = vault.account("two").await.unwrap();
+    assert_eq!(two.shop_id, None);
+    assert!(two.state.reason().unwrap().contains("no token"), "{two:?}");
+    assert_eq!(vault.apps().await.unwrap()[0].app_key, "26411111");
+    let bad = "three,2.64111E+07,sec,a,r,1,\nfour,26411111,sec1,a,r,2.20001E+11,\n\
+               five,26411111,sec1,a,r,5,11/22/2026 7:00\n";
+    let rows = read_csv(format!("{head}{bad}").as_bytes(), None).unwrap();
+    let error = vault.import_tables(&rows, &options).await.unwrap_err();
+    for words in [
+        "line 2: column app_key: it lost digits",
+        "line 3: column aliId: it lost digits",
+        "line 4: column access_create_time holds no time that can be read",
+        "2026/11/22 7:00",
+    ] {
+        assert!(error.message().contains(words), "{words}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn texts_as_windows_writes_them_are_read() {
+    let utf_16 = |text: &str, bytes: fn(u16) -> [u8; 2]| -> Vec<u8> {
+        format!("\u{feff}{text}").encode_utf16().flat_map(bytes).collect()
+    };
+    let csv = "sep=;\r\naccount;app_key;app_secret;access_token\r\n店铺😀;1;s;t\r\n;;;\r\n\r\n ; ;;\r\nx;1;s;t2\r\n";
+    for bytes in [csv.as_bytes().to_vec(), utf_16(csv, u16::to_le_bytes), utf_16(csv, u16::to_be_bytes)] {
+        let rows = read_csv(bytes.as_slice(), None).unwrap();
+        assert_eq!(rows.iter().map(|row| row.line).collect::<Vec<_>>(), [3, 7]);
+        let home = Home::new(FakeTransport::json("{}"));
+        let vault = home.open().await;
+        let done = vault.import_tables(&rows, &TableOptions::new("lazada").unwrap()).await.unwrap();
+        assert_eq!(done.accounts, ["店铺😀", "x"]);
+    }
+    let sql = "CREATE TABLE `account` (`account` text, `appkey` text);\nINSERT INTO `account` VALUES ('店铺','1');\n";
+    let marked = format!("\u{feff}{sql}").into_bytes();
+    for bytes in [marked, utf_16(sql, u16::to_le_bytes), utf_16(sql, u16::to_be_bytes)] {
+        assert_eq!(read_sql(bytes.as_slice(), &erp()).unwrap().len(), 1);
+    }
+    // GBK.
+    let error = read_csv(b"\xb5\xea\xc6\xcc,app_key\nx,1\n".as_slice(), None).unwrap_err();
+    assert!(error.hint_text().unwrap().contains("iconv -f GBK -t UTF-8"), "{error:?}");
+    let rows = read_csv(b"account,app_key,app_secret\n\xb5\xea\xc6\xcc,1,s\n".as_slice(), None).unwrap();
+    let home = Home::new(FakeTransport::json("{}"));
+    let vault = home.open().await;
+    let error = vault.import_tables(&rows, &TableOptions::new("lazada").unwrap()).await.unwrap_err();
+    assert!(error.message().contains("iconv -f GBK -t UTF-8"), "{error}");
 }

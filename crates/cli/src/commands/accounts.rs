@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::json;
 use sesame_core::Error;
-use sesame_vault::{Account, AccountState, seal::KeyKind};
+use sesame_vault::{Account, seal::KeyKind};
 
 use crate::{
     commands::vault,
@@ -13,7 +13,7 @@ use crate::{
     output::{Format, Rows},
     running,
     session::Session,
-    stop::{NEEDS_PERSON, Outcome, Stop, say},
+    stop::{NEEDS_PERSON, Outcome, Stop, note, say},
     words::{self, parse_duration},
 };
 
@@ -102,6 +102,9 @@ JSON: one object as in the list of `sesame accounts`."
     },
 }
 
+/// What stands in the place of the end of a refresh token.
+const END_NOT_KNOWN: &str = "end not known";
+
 /// Lists them, or changes one.
 pub(crate) fn run(args: &Args, session: &Session) -> Outcome {
     let Some(command) = &args.command else { return list(args, session) };
@@ -135,6 +138,12 @@ pub(crate) fn run(args: &Args, session: &Session) -> Outcome {
 }
 
 fn list(args: &Args, session: &Session) -> Outcome {
+    // No shop can have it, so an empty list would be no answer.
+    if let Some(tag) = args.tag.iter().find(|tag| !tag.starts_with(char::is_alphanumeric)) {
+        return Err(Error::usage(format!("no tag begins as {tag:?} does"))
+            .hint("Here the tag stands alone: sesame accounts --tag eu. The signs of +eu and -eu belong to `sesame accounts tag ACCOUNT +eu`.")
+            .into());
+    }
     running::block_on(session, async {
         // An alarm that looks at a vault which is not there would never sound.
         if args.expiring.is_some() {
@@ -146,6 +155,9 @@ fn list(args: &Args, session: &Session) -> Outcome {
             session.vault().await?.accounts().await?
         };
         let now = session.clock.now();
+        if args.expiring.is_some() {
+            note_endless(&accounts);
+        }
         accounts.retain(|account| {
             args.tag.iter().all(|tag| account.tags.contains(tag))
                 && args.expiring.is_none_or(|within| health::needs_person_within(account, now, within))
@@ -162,6 +174,27 @@ fn list(args: &Args, session: &Session) -> Outcome {
         }
         Ok(())
     })
+}
+
+/// An alarm that is silent about a shop should not be so because nobody knows its end.
+fn note_endless(accounts: &[Account]) {
+    let is_endless = |account: &&Account| {
+        account.refresh_expires_at.is_none()
+            && (account.has_refresh_token || account.access_expires_at.is_none())
+            && account.state.reason().is_none()
+    };
+    let names: Vec<&str> = accounts.iter().filter(is_endless).map(|account| account.name.as_str()).collect();
+    let shown = names.get(..names.len().min(5)).unwrap_or_default().join(", ");
+    let more = if names.len() > 5 { ", ..." } else { "" };
+    if !names.is_empty() {
+        note(
+            "note",
+            &format!(
+                "{} without a known end of the authorisation: {shown}{more}; a refresh or a login tells it on most platforms",
+                vault::count(names.len(), "shop")
+            ),
+        );
+    }
 }
 
 /// Which accounts are shown.
@@ -292,8 +325,9 @@ impl<'a> Shown<'a> {
     }
 
     fn refresh_left(&self) -> String {
+        let none = if self.account.has_refresh_token { END_NOT_KNOWN } else { "none" };
         let end = self.account.refresh_expires_at;
-        end.map_or_else(|| "none".to_owned(), |until| words::left(until, self.now))
+        end.map_or_else(|| none.to_owned(), |until| words::left(until, self.now))
     }
 
     fn last_success(&self) -> String {
@@ -349,11 +383,7 @@ impl<'a> Shown<'a> {
             at.map_or_else(|| "never".to_owned(), |at| format!("{} ({at})", words::ago(at, self.now)))
         };
         let reason = account.state.reason().map(|reason| format!(": {reason}")).unwrap_or_default();
-        let no_refresh = if matches!(account.state, AccountState::NeedsAuthorisation { .. }) {
-            "none"
-        } else {
-            "none, or end unknown"
-        };
+        let no_refresh = if account.has_refresh_token { END_NOT_KNOWN } else { "none" };
         let error = match (&account.last_error, account.last_error_at) {
             (Some(error), Some(at)) => format!("{error} ({})", words::ago(at, self.now)),
             (Some(error), None) => error.clone(),

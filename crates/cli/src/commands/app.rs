@@ -32,8 +32,11 @@ PLATFORM is alibaba, aliexpress, aliexpress-legacy, 1688, lazada, daraz, miravia
 taobao-global.
 --env-file reads APP_KEY, APP_SECRET and REDIRECT_URI, and, where present, ACCESS_TOKEN, REFRESH_TOKEN,
 ACCOUNT, EXPIRES_AT and REFRESH_EXPIRES_AT: then the account is imported too. It also reads lines
-PLATFORM:KEY:SECRET. The redirect URI has to be the one registered with the platform, letter by letter.
-JSON: {\"apps\":[{\"name\",\"platform\",\"region\",\"app_key\",\"redirect_uri\",\"sandbox\"}],\"accounts\":[{\"name\",..}]}")]
+PLATFORM:KEY:SECRET. A key that the vault has already on that platform is the same app: its secret is
+replaced where it differs or does not open any more, and this is said. Another --name, --redirect-uri or
+--region makes a second app of the key. The redirect URI has to be the one registered with the platform, letter by letter.
+JSON: {\"apps\":[{\"name\",\"platform\",\"region\",\"app_key\",\"redirect_uri\",\"sandbox\"}],\"known\":[{\"name\",\"secret_replaced\"}],
+\"accounts\":[{\"name\",..}]}; known are those of apps that the vault had.")]
     Add(Box<AddArgs>),
     /// Lists the apps.
     #[command(after_help = "\
@@ -101,17 +104,31 @@ fn plan(args: &AddArgs, session: &Session) -> Outcome<Plan> {
 async fn add(plan: Plan, session: &Session) -> Outcome {
     let vault = session.vault().await?;
     let mut wanted = plan.apps;
-    let (mut apps, mut accounts) = (Vec::new(), Vec::new());
+    let (mut apps, mut accounts, mut known) = (Vec::new(), Vec::new(), Vec::new());
     // The app of the tokens stands last. It comes first here, with them or not at all: then the
     // command can be run again when the file is mended.
     if let Some(tokens) = plan.tokens
         && let Some(app) = wanted.pop()
     {
-        let (app, account) = vault.add_app_with_tokens(app, tokens).await?;
-        apps.push(app);
-        accounts.push(account);
+        let same = vault.renew_secret(&app).await?;
+        if let Some((stands, _)) = same.first() {
+            accounts.push(vault.import_tokens(&stands.name, tokens).await?);
+            apps.push(stands.clone());
+            known.extend(same);
+        } else {
+            let (app, account) = vault.add_app_with_tokens(app, tokens).await?;
+            apps.push(app);
+            accounts.push(account);
+        }
     }
     for app in wanted {
+        // A name that is taken, by the same app with the same secret, too, is refused as ever.
+        let same = vault.renew_secret(&app).await?;
+        if same.iter().any(|(_, is_replaced)| *is_replaced || app.name.is_none()) {
+            apps.extend(same.iter().map(|(app, _)| app.clone()));
+            known.extend(same);
+            continue;
+        }
         match vault.add_app(app).await {
             Ok(app) => apps.push(app),
             Err(error) => {
@@ -122,7 +139,7 @@ async fn add(plan: Plan, session: &Session) -> Outcome {
             }
         }
     }
-    report(session, &apps, &accounts)
+    report(session, &apps, &known, &accounts)
 }
 
 /// What a file or the options ask for.
@@ -240,16 +257,29 @@ fn tokens(args: &AddArgs, file: &EnvFile) -> Outcome<Option<ImportedTokens>> {
     }))
 }
 
-fn report(session: &Session, apps: &[App], accounts: &[Account]) -> Outcome {
-    let record = json!({ "apps": apps.iter().map(app_json).collect::<Vec<_>>(), "accounts": accounts });
+fn report(session: &Session, apps: &[App], known: &[(App, bool)], accounts: &[Account]) -> Outcome {
+    let stood: Vec<_> = known
+        .iter()
+        .map(|(app, is_replaced)| json!({ "name": app.name, "secret_replaced": is_replaced }))
+        .collect();
+    let record = json!({
+        "apps": apps.iter().map(app_json).collect::<Vec<_>>(),
+        "known": stood,
+        "accounts": accounts,
+    });
     let now = session.clock.now();
     session.printer(Format::Table).one(&record, |printer| {
         for app in apps {
             let sandbox = if app.sandbox { ", of a sandbox" } else { "" };
-            printer.line(format_args!(
-                "added app {} ({}, key {}{sandbox})",
-                app.name, app.platform, app.app_key
-            ))?;
+            let which = format!("app {} ({}, key {}{sandbox})", app.name, app.platform, app.app_key);
+            let stood = known.iter().find(|(stood, _)| stood.id == app.id);
+            printer.line(match stood {
+                None => format!("added {which}"),
+                Some((_, true)) => {
+                    format!("replaced the secret of {which}: the vault had another one for this key")
+                }
+                Some((_, false)) => format!("{which} is in the vault already, with this secret"),
+            })?;
         }
         for account in accounts {
             let left = account
@@ -259,7 +289,11 @@ fn report(session: &Session, apps: &[App], accounts: &[Account]) -> Outcome {
         }
         Ok(())
     })?;
+    if known.iter().any(|(_, is_replaced)| *is_replaced) {
+        say("Programs that run keep the former secret until they are started again.");
+    }
     if accounts.is_empty()
+        && known.is_empty()
         && let Some(app) = apps.first()
     {
         say(&format!(

@@ -360,6 +360,12 @@ impl Progress {
         self.0.tick();
     }
 
+    /// Shows that something takes its time, and goes on turning meanwhile.
+    pub(crate) fn work(&self, words: String) {
+        self.0.set_message(words);
+        self.0.enable_steady_tick(std::time::Duration::from_millis(100));
+    }
+
     /// Takes the bar away.
     pub(crate) fn done(&self) {
         self.0.finish_and_clear();

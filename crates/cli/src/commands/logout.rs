@@ -55,12 +55,16 @@ pub(crate) fn run(args: &Args, session: &Session) -> Outcome {
             printer.line(if others.is_empty() {
                 format!("removed account {name} and its tokens")
             } else {
-                format!("removed account {name}; its tokens stay, since {} uses them, too", others.join(", "))
+                let use_them = if others.len() == 1 { "uses" } else { "use" };
+                format!(
+                    "removed account {name}; its tokens stay, since {} {use_them} them, too",
+                    others.join(", ")
+                )
             })
         })?;
         say(&format!(
-            "{} was not told. To take the approval back, the seller removes the app from the authorised apps of the platform's seller centre.",
-            session.catalog()?.platform(&account.platform).map_or("The platform", |platform| &platform.title)
+            "This was not told to {}. To take the approval back, the seller removes the app from the authorised apps of the platform's seller centre.",
+            session.catalog()?.platform(&account.platform).map_or("the platform", |platform| &platform.title)
         ));
         Ok(())
     })

@@ -165,3 +165,9 @@ fn one_thing_is_one_line_of_csv() {
     let shown = house.run(&["accounts", "show", "shop", "--output", "csv"]).succeeds().stdout;
     assert_eq!(shown.lines().count(), 2, "{shown}");
 }
+
+#[test]
+fn a_sign_before_a_tag_that_is_looked_for_is_an_error() {
+    let said = House::empty().run(&["accounts", "--tag", "+eu"]).fails(2).stderr;
+    assert!(said.contains("no tag begins") && said.contains("sesame accounts --tag eu"), "{said}");
+}

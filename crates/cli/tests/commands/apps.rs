@@ -134,3 +134,28 @@ fn a_value_of_the_file_is_not_quoted() {
     assert!(done.stderr.contains("EXPIRES_AT") && !done.stderr.contains("planted"), "{}", done.stderr);
     assert!(done.stderr.contains("2026-11-21T12:00:00Z"), "{}", done.stderr);
 }
+
+#[test]
+fn a_known_key_gets_its_secret_anew_and_no_second_app() {
+    let house = House::empty();
+    let add = ["app", "add", "daraz", "--key", "500123", "--secret-stdin"];
+    house.run_with(&add, "abcdefghijklmnop").succeeds();
+    snapshot!("app_add_same", house.show_with(&add, "abcdefghijklmnop"));
+    snapshot!("app_add_other_secret", house.show_with(&add, "qrstuvwxyzabcdef"));
+    let json = [&add[..], &["--output", "json"]].concat();
+    let done = house.run_with(&json, "abcdefghijklmnop").succeeds().json();
+    assert_eq!(done["known"][0], serde_json::json!({"name": "daraz", "secret_replaced": true}));
+    let done = house.run_with(&json, "abcdefghijklmnop").succeeds().json();
+    assert_eq!(done["known"][0]["secret_replaced"], false, "the new one was stored");
+    // Another platform, name or redirect URI is another app.
+    house
+        .run_with(&["app", "add", "miravia", "--key", "500123", "--secret-stdin"], "abcdefghijklmnop")
+        .succeeds();
+    house.run_with(&[&add[..], &["--name", "second"]].concat(), "abcdefghijklmnop").succeeds();
+    house
+        .run_with(&[&add[..], &["--redirect-uri", "https://shop.example/cb"]].concat(), "abcdefghijklmnop")
+        .succeeds();
+    let apps = house.run(&["app", "list", "--output", "json"]).succeeds().json();
+    let names: Vec<_> = apps.as_array().unwrap().iter().map(|app| app["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["daraz", "miravia", "second", "daraz-2"]);
+}

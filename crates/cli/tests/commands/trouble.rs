@@ -209,3 +209,19 @@ fn a_home_that_may_not_be_written_is_a_clear_error() {
     }
     mode(0o700);
 }
+
+#[cfg(unix)]
+#[test]
+fn a_vault_file_that_cannot_be_opened_is_named_itself() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let house = House::empty();
+    house.run(&["app", "add", "lazada", "--key", "500123", "--secret", "abcdefghijklmnop"]).succeeds();
+    let file = house.path().join("vault.db");
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o000)).unwrap();
+    // For root every door is open.
+    if std::fs::File::open(&file).is_err() {
+        let said = house.run(&["app", "list"]).fails(1).stderr;
+        assert!(said.contains("the file itself: ") && !said.contains("its directory"), "{said}");
+    }
+}

@@ -173,3 +173,90 @@ fn a_rekey_to_a_keyring_that_is_not_there_changes_nothing() {
     house.run(&["vault", "rekey", "--anew"]).succeeds();
     house.run(&["vault", "check"]).succeeds();
 }
+
+#[test]
+fn shops_whose_end_nobody_knows_are_not_shown_as_healthy() {
+    let house = House::empty();
+    let csv = house.file(
+        "shops.csv",
+        "account,app_key,app_secret,access_token,refresh_token,refresh_create_time\nshop1,1001,secret1,tok1,rtok1,0000-00-00 00:00:00\nshop2,1001,secret1,tok2,rtok2,NULL\n",
+    );
+    snapshot!(
+        "vault_import_no_ends",
+        house.show(&["vault", "import", "--csv", &csv, "--platform", "lazada"])
+    );
+    snapshot!("accounts_no_ends", house.show(&["accounts"]));
+    snapshot!("accounts_expiring_no_ends", house.show(&["accounts", "--expiring", "30d"]));
+    snapshot!("accounts_show_no_ends", house.show(&["accounts", "show", "shop1"]));
+}
+
+/// Nothing but the files of the test lies in the home.
+fn assert_untouched(house: &House) {
+    let left: Vec<_> = files_below(house.path())
+        .into_iter()
+        .filter(|path| !path.starts_with(house.path().join("files")))
+        .collect();
+    assert_eq!(left, Vec::<std::path::PathBuf>::new());
+}
+
+#[test]
+fn an_import_that_looks_or_fails_makes_no_vault() {
+    let mut house = House::empty();
+    let path = house.file("erp.sql", &dump());
+    house.run(&["vault", "import", "--sql-dump", &path, "--dry-run"]).succeeds();
+    assert_untouched(&house);
+    let bad = house.file("bad.csv", "account,app_key,access_token\nshop1,1001,t\n");
+    house.run(&["vault", "import", "--csv", &bad, "--platform", "lazada"]).fails(2);
+    house.run(&["vault", "import", "--csv", &bad, "--app", "nobody"]).fails(2);
+    assert_untouched(&house);
+    let mut other = House::empty();
+    other.set("SESAME_EXPORT_PASSPHRASE", "planted words of the export");
+    super::accounts::imported(&other, "lazada", "shop", 100);
+    let export = house.path().join("files/shops.sesame");
+    let export = export.to_str().unwrap();
+    other.run(&["vault", "export", export]).succeeds();
+    house.set("SESAME_EXPORT_PASSPHRASE", "other words");
+    assert!(house.run(&["vault", "import", export]).fails(2).stderr.contains("not the passphrase"));
+    house.set("SESAME_EXPORT_PASSPHRASE", "planted words of the export");
+    snapshot!("vault_import_export_dry_run", house.show(&["vault", "import", export, "--dry-run"]));
+    assert_untouched(&house);
+    house.run(&["vault", "import", export]).succeeds();
+    let again = house.run(&["vault", "import", export, "--dry-run", "--output", "json"]).succeeds().json();
+    assert_eq!(again["left_alone"][0]["name"], "shop");
+    house.run(&["vault", "check"]).succeeds();
+}
+
+#[test]
+fn files_of_another_kind_and_standard_input_are_told_apart() {
+    let house = House::empty();
+    let path = house.file("erp.sql", &dump());
+    snapshot!("vault_import_no_export", house.show(&["vault", "import", &path]));
+    let sql = house.run_with(&["vault", "import", "--sql-dump", "-"], &dump()).succeeds();
+    assert!(sql.stdout.contains("2 apps, 2 accounts"), "{}", sql.stdout);
+    let csv = "account,app_key,app_secret,access_token\nother,1001,secret1,t\n";
+    house.run_with(&["vault", "import", "--csv", "-", "--platform", "lazada"], csv).succeeds();
+    let shop = house.run(&["accounts", "show", "other", "--output", "json"]).succeeds().json();
+    assert_eq!(shop["secret_origin"], "standard input");
+}
+
+#[test]
+fn an_env_file_is_one_shop_or_an_error() {
+    let house = House::empty();
+    let env = house.file("apps.env", "lazada:1001:planted-secret-of-lines\nDEBUG=1\n");
+    snapshot!(
+        "vault_import_env_no_token",
+        house.show(&["vault", "import", "--env-file", &env, "--platform", "lazada"])
+    );
+    let env = house.file(
+        "shop.env",
+        "lazada:1001:planted-secret-of-lines\ndaraz:1002:planted-secret-of-daraz\nREFRESH_TOKEN=planted-refresh\nACCOUNT=mine\n",
+    );
+    house.run(&["vault", "import", "--env-file", &env, "--platform", "lazada"]).succeeds();
+    let shop = house.run(&["accounts", "show", "mine", "--output", "json"]).succeeds().json();
+    assert_eq!(shop["platform"], "lazada");
+    assert_eq!(house.run(&["app", "list", "--output", "json"]).succeeds().json()[0]["app_key"], "1001");
+    let env = house.file("two.env", "lazada:1:s1\nlazada:2:s2\nACCESS_TOKEN=planted-access\n");
+    let refused = house.run(&["vault", "import", "--env-file", &env, "--platform", "lazada"]).fails(2);
+    assert!(refused.stderr.contains("more than one app"), "{}", refused.stderr);
+    assert_sealed(&house);
+}

@@ -53,11 +53,24 @@ impl Vault {
         input: &mut (dyn Read + Send),
     ) -> Result<Imported> {
         let inner = &self.0;
-        let imported = inner.import(passphrase, rename, input).await;
+        let imported = inner.import(passphrase, rename, false, input).await;
         if let Err(error) = &imported {
             inner.note_failure(Action::Import, "vault", None, error).await;
         }
         imported
+    }
+
+    /// Says what [`Vault::import`] would do with an export, and stores nothing.
+    ///
+    /// # Errors
+    /// As [`Vault::import`].
+    pub async fn look_into_export(
+        &self,
+        passphrase: &AppSecret,
+        rename: bool,
+        input: &mut (dyn Read + Send),
+    ) -> Result<Imported> {
+        self.0.import(passphrase, rename, true, input).await
     }
 }
 
@@ -66,6 +79,7 @@ impl Inner {
         &self,
         passphrase: &AppSecret,
         rename: bool,
+        dry_run: bool,
         input: &mut (dyn Read + Send),
     ) -> Result<Imported> {
         let content = self.read_export(passphrase, input).await?;
@@ -81,6 +95,9 @@ impl Inner {
                 .hint(
                     "Rename those in the vault, or give these a number with --rename. Nothing was imported.",
                 ));
+            }
+            if dry_run {
+                return Ok(plan.report);
             }
             let lines = plan.rows.accounts.iter();
             let lines =

@@ -8,27 +8,31 @@ use std::{
 use sesame_core::{Error, Result};
 use zeroize::Zeroizing;
 
-use super::{Cell, LONGEST_VALUE, MOST_COLUMNS, MOST_ROWS, RawRow};
+use super::{CONVERT, Cell, LONGEST_VALUE, MOST_COLUMNS, MOST_ROWS, RawRow, text::Utf8};
+
+const NAMES_FIRST: &str = "The first line names the columns: account,app_key,app_secret,access_token,refresh_token,... Each line below is a shop.";
 
 /// Reads a table whose first line names the columns. Fields are separated by `delimiter`; without one,
-/// by whichever of comma, semicolon and tab the first line has most of. An empty field and `NULL` (also
-/// `\N`) count as absent. A byte order mark is skipped. At most 1,000,000 rows.
+/// what the line `sep=;` of a spreadsheet says, or by whichever of comma, semicolon and tab the first line
+/// has most of. An empty field and `NULL` (also `\N`) count as absent, and rows of such fields alone are
+/// skipped. UTF-16 is read where a byte order mark says so. At most 1,000,000 rows.
 ///
 /// # Errors
-/// [`ErrorKind::Usage`](sesame_core::ErrorKind::Usage) for a file without a line of names, and for
-/// more rows; [`ErrorKind::Local`](sesame_core::ErrorKind::Local) when it cannot be read.
-pub fn read_csv(mut input: impl Read, delimiter: Option<u8>) -> Result<Vec<RawRow>> {
-    // The first line is looked at before the parser is made: 64 KiB of names are more than enough.
-    let mut head = Vec::new();
-    let mut byte = [0];
-    while head.len() < LONGEST_VALUE && input.read(&mut byte).map_err(|error| unread(&error))? == 1 {
-        head.push(byte[0]);
-        if byte[0] == b'\n' {
-            break;
-        }
-    }
-    if head.starts_with(b"\xef\xbb\xbf") {
-        head.drain(..3);
+/// [`ErrorKind::Usage`](sesame_core::ErrorKind::Usage) for a file without a line of names or
+/// without rows, and for more rows; [`ErrorKind::Local`](sesame_core::ErrorKind::Local) when it cannot be read.
+pub fn read_csv(input: impl Read, delimiter: Option<u8>) -> Result<Vec<RawRow>> {
+    let mut input = Utf8::new(input);
+    // The first line is looked at before the parser is made.
+    let mut head = first_line(&mut input)?;
+    refuse_others(&head)?;
+    let mut lines_before = 0;
+    let mut delimiter = delimiter;
+    if let [b's' | b'S', b'e' | b'E', b'p' | b'P', b'=', said] = head.trim_ascii_end()
+        && delimiter.is_none_or(|delimiter| delimiter == *said)
+    {
+        delimiter = Some(*said);
+        lines_before = 1;
+        head = first_line(&mut input)?;
     }
     let count = |delimiter: u8| memchr::memchr_iter(delimiter, &head).count();
     let delimiter = delimiter
@@ -39,21 +43,29 @@ pub fn read_csv(mut input: impl Read, delimiter: Option<u8>) -> Result<Vec<RawRo
         .has_headers(true)
         .from_reader(WithoutReturns(head.as_slice().chain(input)));
     let headers = reader.byte_headers().map_err(|error| broken(&error))?;
+    if std::str::from_utf8(headers.as_slice()).is_err() {
+        return Err(Error::usage(
+            "the first line of the file, with the names of the columns, is not UTF-8 text",
+        )
+        .hint(format!("If another program wrote it in another encoding, {CONVERT}.")));
+    }
     let columns: Arc<[String]> =
         headers.iter().map(|name| String::from_utf8_lossy(name).trim().to_owned()).collect();
     if columns.len() > MOST_COLUMNS || columns.iter().all(String::is_empty) {
-        return Err(Error::usage("the file has no line of column names").hint(
-            "The first line names the columns: account,app_key,app_secret,access_token,refresh_token,...",
-        ));
+        return Err(Error::usage("the file has no line of column names").hint(NAMES_FIRST));
     }
     let mut rows = Vec::new();
     let mut record = csv::ByteRecord::new();
     while reader.read_byte_record(&mut record).map_err(|error| broken(&error))? {
+        // Spreadsheets write rows that somebody emptied.
+        if record.iter().all(|field| field.trim_ascii().is_empty()) {
+            continue;
+        }
         if rows.len() >= MOST_ROWS {
             return Err(Error::usage(format!("the file has more than {MOST_ROWS} rows"))
                 .hint("Cut it into parts. Nothing was imported."));
         }
-        let line = record.position().map_or(0, csv::Position::line);
+        let line = record.position().map_or(0, csv::Position::line) + lines_before;
         let cells = if record.len() == columns.len() {
             Ok(record.iter().map(cell).collect())
         } else {
@@ -61,7 +73,39 @@ pub fn read_csv(mut input: impl Read, delimiter: Option<u8>) -> Result<Vec<RawRo
         };
         rows.push(RawRow { line, table: None, columns: columns.clone(), cells });
     }
+    if rows.is_empty() {
+        // Its only line is not quoted: it may be a row with tokens.
+        return Err(Error::usage("the file has one line of text, and no rows below a line of column names")
+            .hint(NAMES_FIRST));
+    }
     Ok(rows)
+}
+
+/// Reads up to the end of the first line: 64 KiB of names are more than enough.
+fn first_line(input: &mut impl Read) -> Result<Vec<u8>> {
+    let mut line = Vec::new();
+    let mut byte = [0];
+    while line.len() < LONGEST_VALUE && input.read(&mut byte).map_err(|error| unread(&error))? == 1 {
+        line.push(byte[0]);
+        if byte[0] == b'\n' {
+            break;
+        }
+    }
+    Ok(line)
+}
+
+/// Names files that people take for CSV.
+fn refuse_others(head: &[u8]) -> Result<()> {
+    let head = head.trim_ascii_start();
+    if head.starts_with(b"PK\x03\x04") || head.starts_with(b"\xd0\xcf\x11\xe0") {
+        return Err(Error::usage("the file is a workbook of Excel, and no CSV")
+            .hint("Save the sheet as \"CSV UTF-8\" and import that."));
+    }
+    if head.starts_with(b"<") {
+        return Err(Error::usage("the file is a page of HTML or XML, and no CSV")
+            .hint(format!("A download that asks for a login first gives such a page. {NAMES_FIRST}")));
+    }
+    Ok(())
 }
 
 /// Leaves carriage returns out: with them the parser counts lines one too few, and no value has one.

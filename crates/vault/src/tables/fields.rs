@@ -143,6 +143,11 @@ impl Mapping {
         self.0.iter().map(|(field, column)| (*field, column.as_str()))
     }
 
+    /// Tells whether any of these columns is a field's.
+    pub(super) fn knows_any(&self, columns: &[String]) -> bool {
+        Field::ALL.into_iter().any(|field| self.column(field, columns).is_some())
+    }
+
     /// Finds the column of a field, and how sure that is: 0 is the surest.
     pub(super) fn column(&self, field: Field, columns: &[String]) -> Option<(usize, usize)> {
         if let Some((_, chosen)) = self.0.iter().find(|(known, _)| *known == field) {

@@ -5,7 +5,10 @@ use std::collections::{HashMap, HashSet, hash_map::Entry};
 use sesame_core::{Error, Result, scalar::printable};
 use zeroize::Zeroizing;
 
-use super::{Cell, Field, Mapping, RawRow};
+use super::{CONVERT, Cell, Field, Mapping, RawRow};
+
+/// The longest column that is taken for a name when columns are listed.
+const LONGEST_NAME: usize = 32;
 
 /// A shop as the tables have it. No `Debug`: it holds secrets.
 pub(super) struct Shop {
@@ -103,7 +106,12 @@ fn check_columns(rows: &[RawRow], mapping: &Mapping) -> Result<()> {
             break;
         }
     }
-    let names = |row: &RawRow| row.columns.iter().map(|name| printable(name)).collect::<Vec<_>>().join(", ");
+    for row in &kinds {
+        // In a file without names its first row stands in their place, tokens and all.
+        if row.table.is_none() && !mapping.knows_any(&row.columns) {
+            return Err(no_names(row.columns.len()));
+        }
+    }
     let all = || kinds.iter().map(|row| names(row)).collect::<Vec<_>>().join("; ");
     for (field, column) in mapping.chosen() {
         let is_there =
@@ -125,6 +133,35 @@ fn check_columns(rows: &[RawRow], mapping: &Mapping) -> Result<()> {
     Ok(())
 }
 
+fn no_names(columns: usize) -> Error {
+    Error::usage(format!(
+        "the first line of the file names no column that is known here (it has {columns} of them, not shown: they may be secrets)"
+    ))
+    .hint(
+        "The first line has to name the columns: account,app_key,app_secret,access_token,refresh_token,... Put it there, or say with --map FIELD=COLUMN,... what its names mean. Nothing was imported.",
+    )
+}
+
+/// The names of the columns, for people. What does not look like a name may be a value: it is counted.
+fn names(row: &RawRow) -> String {
+    let mut shown: Vec<String> =
+        row.columns.iter().filter(|name| looks_like_a_name(name)).map(|name| printable(name)).collect();
+    let others = row.columns.len() - shown.len();
+    if others > 0 {
+        shown.push(format!("{others} that do not look like names"));
+    }
+    shown.join(", ")
+}
+
+/// Tells names from tokens and keys: short words that begin with a letter and have hardly a digit.
+fn looks_like_a_name(text: &str) -> bool {
+    let is_word = |c: char| c.is_alphanumeric() || matches!(c, '_' | ' ' | '-');
+    text.starts_with(char::is_alphabetic)
+        && text.chars().count() <= LONGEST_NAME
+        && text.chars().all(is_word)
+        && text.chars().filter(char::is_ascii_digit).count() <= 2
+}
+
 fn place(row: &RawRow) -> String {
     match &row.table {
         Some(table) => format!("line {} (table {table})", row.line),
@@ -142,9 +179,18 @@ fn read(row: &RawRow, mapping: &Mapping, place: &str) -> Result<Shop, String> {
         let text = match cells.get(at) {
             None | Some(Cell::Null) => continue,
             Some(Cell::Unreadable(why)) => return Err(format!("column {column}: {why}")),
-            Some(Cell::Text(bytes)) => {
-                std::str::from_utf8(bytes).map_err(|_| format!("column {column} is not UTF-8 text"))?.trim()
+            Some(Cell::Text(bytes)) => std::str::from_utf8(bytes)
+                .map_err(|_| format!("column {column} is not UTF-8 text; {CONVERT}"))?
+                .trim(),
+        };
+        if stands_for_none(field, text) {
+            continue;
+        }
+        let text = match field {
+            Field::Identity | Field::AppKey => {
+                mended(text).map_err(|why| format!("column {column}: {why}"))?
             }
+            _ => text,
         };
         if !text.is_empty() {
             values.insert(field, Value { text: Zeroizing::new(text.to_owned()), rank, column });
@@ -152,6 +198,38 @@ fn read(row: &RawRow, mapping: &Mapping, place: &str) -> Result<Shop, String> {
     }
     let name = values.get(&Field::Account).ok_or("there is no account name in it")?.text.to_string();
     Ok(Shop { place: place.to_owned(), name, values })
+}
+
+/// Words that programs write where there is no value. A shop may be called like one of them.
+fn stands_for_none(field: Field, text: &str) -> bool {
+    const WORDS: [&str; 4] = ["none", "null", "nan", "undefined"];
+    !matches!(field, Field::Account | Field::Login)
+        && WORDS.iter().any(|word| text.eq_ignore_ascii_case(word))
+}
+
+/// Takes off what a spreadsheet put to a number. `Err` for a number that lost digits there: it would be
+/// another shop's, or another app's.
+fn mended(text: &str) -> Result<&str, &'static str> {
+    const LOST: &str = "it lost digits: a program wrote the number as a fraction. Format the column as text there, and save the file anew";
+    let all_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    // 2.20001E+11
+    if let Some((number, power)) = text.split_once(['e', 'E']) {
+        let (whole, part) = number.split_once('.').unwrap_or((number, "0"));
+        let unsigned = power.trim_start_matches(['+', '-']);
+        let is_fraction = number.contains('.') || power != unsigned;
+        if is_fraction && all_digits(whole) && all_digits(part) && all_digits(unsigned) {
+            return Err(LOST);
+        }
+    }
+    // 220001.0: exact as long as a fraction holds all digits.
+    match text.split_once('.') {
+        Some((whole, zeros))
+            if all_digits(whole) && all_digits(zeros) && zeros.bytes().all(|byte| byte == b'0') =>
+        {
+            if whole.len() > 15 { Err(LOST) } else { Ok(whole) }
+        }
+        _ => Ok(text),
+    }
 }
 
 /// Adds what another table says of a shop. `Err` names the first field on which they disagree; then

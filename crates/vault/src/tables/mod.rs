@@ -7,6 +7,7 @@ mod join;
 mod lexer;
 mod sql;
 mod take_over;
+mod text;
 mod time;
 
 use std::{fmt, sync::Arc};
@@ -23,6 +24,8 @@ pub use time::parse_time;
 pub(crate) const LONGEST_VALUE: usize = 64 << 10;
 /// The most rows that are kept.
 pub(crate) const MOST_ROWS: usize = 1_000_000;
+/// What to do about text that is not UTF-8.
+pub(crate) const CONVERT: &str = "convert the file first, e.g. iconv -f GBK -t UTF-8 OLD > NEW";
 /// The most columns of a table.
 pub(crate) const MOST_COLUMNS: usize = 1_000;
 
@@ -47,8 +50,9 @@ impl fmt::Debug for Cell {
     }
 }
 
-/// A row as it stands in its file.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A row as it stands in its file. `Debug` shows how many columns it has and not their names: in a file
+/// without a line of names its first row, with its tokens, stands in their place.
+#[derive(Clone, PartialEq, Eq)]
 pub struct RawRow {
     /// The line it begins in, counted from 1.
     pub line: u64,
@@ -58,4 +62,15 @@ pub struct RawRow {
     pub columns: Arc<[String]>,
     /// The values; or why the row cannot be read.
     pub cells: Result<Vec<Cell>, String>,
+}
+
+impl fmt::Debug for RawRow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RawRow")
+            .field("line", &self.line)
+            .field("table", &self.table)
+            .field("columns", &self.columns.len())
+            .field("cells", &self.cells)
+            .finish()
+    }
 }

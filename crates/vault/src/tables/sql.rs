@@ -4,7 +4,7 @@
 
 use std::{
     collections::HashMap,
-    io::{self, BufRead},
+    io::{self, BufRead, BufReader},
     sync::Arc,
 };
 
@@ -16,6 +16,7 @@ use super::{
     Cell, MOST_COLUMNS, MOST_ROWS, RawRow,
     lexer::{Lexer, Token},
     parse_time,
+    text::Utf8,
 };
 
 /// The tables of the ERP: apps by account, and tokens by account.
@@ -31,23 +32,34 @@ const WORDS: usize = 8;
 /// is returned as one.
 ///
 /// Where the dump says in which zone it writes TIMESTAMP columns (mysqldump does: in UTC), their values
-/// come back with that zone. DATETIME columns have none.
+/// come back with that zone. DATETIME columns have none. UTF-16 is read where a byte order mark says so.
 ///
 /// # Errors
-/// [`ErrorKind::Usage`](sesame_core::ErrorKind::Usage) when the file has none of the tables, or more rows;
+/// [`ErrorKind::Usage`](sesame_core::ErrorKind::Usage) when the file has no rows of the tables, or more;
 /// [`ErrorKind::Local`](sesame_core::ErrorKind::Local) when it cannot be read.
 pub fn read_sql(input: impl BufRead, tables: &[String]) -> Result<Vec<RawRow>> {
     let mut dump = Dump {
-        lexer: Lexer::new(input),
+        lexer: Lexer::new(BufReader::with_capacity(1 << 16, Utf8::new(input))),
         wanted: tables,
         tables: HashMap::new(),
         rows: Vec::new(),
         met: Vec::new(),
         found: false,
+        copies: false,
     };
     dump.read().map_err(|error| Error::local(format!("the dump cannot be read: {error}")))??;
-    if dump.found {
+    if !dump.rows.is_empty() {
         return Ok(dump.rows);
+    }
+    if dump.copies {
+        return Err(Error::usage(
+            "the dump is one of PostgreSQL with its rows in COPY, which are not read here",
+        )
+        .hint("Dump them as statements: pg_dump --column-inserts --table=... DATABASE"));
+    }
+    if dump.found {
+        return Err(Error::usage(format!("there are no rows of {} in the dump", tables.join(" or ")))
+            .hint("Dump the tables with their rows (without --no-data), or name others with --table."));
     }
     let met = if dump.met.is_empty() {
         "It has no table at all; is it a dump of mysqldump?".to_owned()
@@ -66,6 +78,8 @@ struct Dump<'a, R> {
     /// The names of other tables.
     met: Vec<String>,
     found: bool,
+    /// Rows stand in COPY, as PostgreSQL writes them.
+    copies: bool,
 }
 
 #[derive(Default)]
@@ -98,6 +112,10 @@ impl<R: BufRead> Dump<'_, R> {
                     if let Err(error) = self.insert()? {
                         return Ok(Err(error));
                     }
+                }
+                "COPY" => {
+                    self.copies = true;
+                    self.skip_statement()?;
                 }
                 "SET" => self.lexer.read_set()?,
                 // The bodies of triggers and procedures: they hold no rows.

@@ -1,9 +1,6 @@
 //! `Vault::import_tables`: shops of another program's tables come into a vault, all or nothing.
 
-use std::{
-    collections::{HashMap, HashSet},
-    time::Duration,
-};
+use std::{collections::HashMap, time::Duration};
 
 use jiff::{Timestamp, tz::TimeZone};
 use sesame_catalog::{OAuthStyle, Platform};
@@ -14,7 +11,7 @@ use super::{
     fields::{names_an_id, normal},
     join::{Joined, Shop, join},
     parse_time,
-    time::is_no_time,
+    time::{FORMS, is_no_time},
 };
 use crate::{
     Id, Imported, NewApp, Vault,
@@ -23,7 +20,8 @@ use crate::{
     authorisation::{seal_access, seal_refresh},
     export::{Known, some},
     identity::{Identity, leaf},
-    name, schedule,
+    name::{self, Names},
+    schedule,
     seal::open_text,
     store::{AccountRow, AppRow, AuthorisationRow, FullRow, NewRows, Notes, TokenColumns},
     vault::{Inner, blank},
@@ -114,6 +112,9 @@ impl Inner {
         let platform = self.platform(&options.platform)?;
         platform.urls(options.region.as_deref(), self.endpoint.as_ref())?;
         let joined = join(rows, &options.mapping)?;
+        if joined.shops.is_empty() && joined.bad.is_empty() {
+            return Err(nothing_usable(joined.empty));
+        }
         // Another process may take a name that was free a moment ago.
         for _ in 0..4 {
             let mut plan = self.plan_tables(&joined, &platform, options).await?;
@@ -134,6 +135,16 @@ impl Inner {
         Err(Error::local("other programs keep adding apps and accounts of these names")
             .hint("Repeat the command. Nothing was imported."))
     }
+}
+
+fn nothing_usable(rows: usize) -> Error {
+    let rows = if rows == 1 { "1 row names".to_owned() } else { format!("{rows} rows name") };
+    Error::usage(format!(
+        "there is nothing to take over: {rows} an account, with neither an app key nor a token"
+    ))
+    .hint(
+        "Looked for are app_key, app_secret, access_token, refresh_token and the like. Say with --map FIELD=COLUMN,... how they are called there. Nothing was imported.",
+    )
 }
 
 fn refused(report: &Imported) -> Error {
@@ -161,18 +172,41 @@ struct Apps {
     /// By their keys.
     seats: HashMap<String, Seat>,
     /// The names of all apps, of other platforms and endpoints, too.
-    names: HashSet<String>,
+    names: Names,
 }
 
 struct Plan {
     rows: NewRows,
     report: Imported,
+    /// Shops with a refresh token of which nobody knows the end.
+    untold: usize,
+    /// Those with an access token alone, and no known end of it.
+    endless: usize,
 }
 
 impl Plan {
     fn note_once(&mut self, note: String) {
         if !self.report.notes.contains(&note) {
             self.report.notes.push(note);
+        }
+    }
+
+    fn note_missing_ends(&mut self) {
+        let no_end = |count: usize| match count {
+            1 => "1 shop has no known end".to_owned(),
+            count => format!("{count} shops have no known end"),
+        };
+        if self.untold > 0 {
+            self.report.notes.push(format!(
+                "{}: the table has no times of its refresh tokens. `sesame keeper` refreshes them soon, or `sesame refresh ACCOUNT` does; most platforms tell the end then, and all do after a login",
+                no_end(self.untold)
+            ));
+        }
+        if self.endless > 0 {
+            self.report.notes.push(format!(
+                "{}, and no refresh token: the access tokens are used until the platform refuses them",
+                no_end(self.endless)
+            ));
         }
     }
 }
@@ -207,7 +241,7 @@ impl Inner {
                 joined.empty
             ));
         }
-        let mut plan = Plan { rows: NewRows::default(), report };
+        let mut plan = Plan { rows: NewRows::default(), report, untold: 0, endless: 0 };
         let mut ids: HashMap<String, String> = HashMap::new();
         for shop in &joined.shops {
             let alone = shop.get(Field::AppKey).is_some_and(|key| shops_of.get(key) == Some(&1));
@@ -225,13 +259,14 @@ impl Inner {
                 ));
             }
         }
+        plan.note_missing_ends();
         // In the order of the file.
         plan.report.skipped.sort_by_key(|(place, _)| first_number(place));
         Ok(plan)
     }
 
     async fn apps_for(&self, platform: &Platform, options: &TableOptions) -> Result<Apps> {
-        let mut apps = Apps { seats: HashMap::new(), names: HashSet::new() };
+        let mut apps = Apps { seats: HashMap::new(), names: Names::default() };
         if let Some(name) = &options.app {
             let row = self.app_row(name).await?;
             self.check_crossing("app", &row.name, row.sandbox.as_deref())?;
@@ -245,7 +280,7 @@ impl Inner {
             apps.seats.insert(String::new(), Seat { row, secret: None, is_new: false });
         }
         for row in self.store.apps().await? {
-            apps.names.insert(row.name.clone());
+            apps.names.add(&row.name);
             if row.platform == platform.name && row.sandbox.is_some() == self.endpoint.is_some() {
                 self.know_keys_of_app(&row).await?;
                 let secret =
@@ -301,6 +336,10 @@ impl Inner {
         }
         let id = Id::new(self.clock.as_ref());
         let authorisation = self.planned_authorisation(id, &seat.row, platform, &tokens, &identity);
+        if authorisation.exhausted.is_none() && schedule::ends_at(&authorisation.tokens).is_none() {
+            let can_refresh = authorisation.tokens.refresh.is_some();
+            *(if can_refresh { &mut plan.untold } else { &mut plan.endless }) += 1;
+        }
         if let Some(reason) = &authorisation.exhausted {
             plan.report.needs_authorisation.push((shop.name.clone(), reason.clone()));
         }
@@ -330,8 +369,15 @@ impl Inner {
         apps: &mut Apps,
         alone: bool,
     ) -> Result<String, String> {
-        if options.app.is_some() {
-            return Ok(String::new());
+        if let Some(chosen) = &options.app {
+            let seat = apps.seats.get("").ok_or("its app is unknown")?;
+            // Its tokens would be refused with this app's key, and spent for nothing.
+            return match shop.get(Field::AppKey) {
+                Some(key) if key != seat.row.app_key => Err(format!(
+                    "its app key is not that of app {chosen:?}: its tokens were given to another app"
+                )),
+                _ => Ok(String::new()),
+            };
         }
         let (key, secret) = match (shop.get(Field::AppKey), shop.get(Field::AppSecret)) {
             (Some(key), Some(secret)) => (key, AppSecret::new(secret)),
@@ -358,8 +404,7 @@ impl Inner {
         app::check(&new).map_err(|error| error.message().to_owned())?;
         // An app of one shop is called like it: `sesame login shop1 --as shop1`.
         let wanted = if alone { shop.name.as_str() } else { platform.name.as_str() };
-        let name = name::first_free(wanted, |name| apps.names.contains(name));
-        apps.names.insert(name.clone());
+        let name = apps.names.take_free(wanted);
         let id = Id::new(self.clock.as_ref());
         let row = AppRow {
             id,
@@ -407,11 +452,14 @@ impl Inner {
             ..blank(id, app.id, app.region.clone(), now)
         };
         let chance = self.clock.jitter();
-        row.tokens.warm_at = schedule::warm_at(&platform.tokens, &row.tokens, chance).map(|at| {
-            // Access tokens that are over by now would all be fetched in one minute.
-            let spread = SPREAD.saturating_mul(chance_in_thousand(chance)) / 1_000;
-            if at <= now { now.saturating_add(spread) } else { at }
-        });
+        // What is due by now would all be fetched in one minute.
+        let soon = now.saturating_add(SPREAD.saturating_mul(chance_in_thousand(chance)) / 1_000);
+        row.tokens.warm_at = if schedule::ends_untold(&row) {
+            Some(soon)
+        } else {
+            let at = schedule::warm_at(&platform.tokens, &row.tokens, chance);
+            at.map(|at| if at <= now { soon } else { at })
+        };
         row.tokens.due_at = self.due_at(platform, &row);
         row
     }
@@ -474,8 +522,8 @@ fn tokens(
     let time = |field: Field| -> Result<Option<i64>, String> {
         let Some(text) = shop.get(field).filter(|text| !is_no_time(text)) else { return Ok(None) };
         let column = shop.column(field).unwrap_or_default();
-        let at =
-            parse_time(text, &options.time_zone).ok_or_else(|| format!("column {column} holds no time"))?;
+        let at = parse_time(text, &options.time_zone)
+            .ok_or_else(|| format!("column {column} holds no time that can be read ({FORMS})"))?;
         Ok(Some(at.as_millisecond()))
     };
     let created = |field: Field| -> Result<Option<i64>, String> {

@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io::{self, BufReader, Read},
+    io::{self, BufReader, Cursor, Read},
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -10,7 +10,7 @@ use std::{
 
 use jiff::tz::TimeZone;
 use serde_json::json;
-use sesame_core::Error;
+use sesame_core::{AppSecret, Error};
 use sesame_vault::{
     Imported,
     tables::{Cell, ERP_TABLES, Mapping, RawRow, TableOptions, read_csv, read_sql},
@@ -18,7 +18,8 @@ use sesame_vault::{
 
 use super::count;
 use crate::{
-    env_file::EnvFile,
+    commands::call::Progress,
+    env_file::{AppLine, EnvFile},
     output::Format,
     running,
     session::Session,
@@ -33,7 +34,7 @@ const SHOWN: usize = 50;
 #[derive(Debug, clap::Args)]
 #[command(
     override_usage = "\
-sesame vault import [OPTIONS] <FILE>
+sesame vault import [--rename] [--dry-run] <FILE>
        sesame vault import [OPTIONS] <--csv <FILE>|--sql-dump <FILE>|--env-file <FILE>> [--platform <PLATFORM>]",
     after_help = "\
 Examples:
@@ -44,6 +45,8 @@ Examples:
 
 All or nothing, and nothing that the vault has is overwritten: shops it has already are left alone and
 listed. FILE is an export; its passphrase is read from SESAME_EXPORT_PASSPHRASE, or asked for.
+--csv and --sql-dump read standard input where FILE is -. --env-file reads one shop: ACCOUNT, APP_KEY and
+APP_SECRET (or one line PLATFORM:KEY:SECRET), ACCESS_TOKEN, REFRESH_TOKEN and their times.
 --sql-dump joins the tables account (account, appkey, appsecret) and erp_aliexpress_accounts
 (aliexpress_account, aliId, access_token, refresh_token, access_create_time, refresh_create_time).
 Columns are found by their usual names, or by --map FIELD=COLUMN,...; the fields are account, app_key,
@@ -56,10 +59,10 @@ pub(crate) struct Args {
     /// An export; - for standard input.
     #[arg(required_unless_present_any = ["csv", "sql_dump", "env_file"], conflicts_with_all = ["csv", "sql_dump", "env_file"])]
     file: Option<PathBuf>,
-    /// A table in CSV; its first line names the columns.
+    /// A table in CSV, - for standard input; its first line names the columns.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["sql_dump", "env_file"])]
     csv: Option<PathBuf>,
-    /// A dump of MySQL with the tables of an ERP.
+    /// A dump of MySQL with the tables of an ERP, - for standard input.
     #[arg(long, value_name = "FILE", conflicts_with = "env_file")]
     sql_dump: Option<PathBuf>,
     /// The .env file of a script: APP_KEY, APP_SECRET, ACCOUNT, ACCESS_TOKEN, REFRESH_TOKEN, ...
@@ -93,7 +96,7 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with = "file")]
     skip_bad: bool,
     /// Shows what would be done, and stores nothing.
-    #[arg(long, conflicts_with = "file")]
+    #[arg(long)]
     dry_run: bool,
     /// Gives a number to names of an export that others have in this vault.
     #[arg(long, requires = "file")]
@@ -110,60 +113,116 @@ fn parse_mapping(text: &str) -> Result<Mapping, String> {
 /// Imports.
 pub(crate) fn run(args: &Args, session: &Session) -> Outcome {
     if let Some(path) = &args.file {
-        let mut input: Box<dyn Read + Send> =
-            if path == Path::new("-") { Box::new(io::stdin()) } else { Box::new(open(path)?) };
+        // Before anybody is asked for a passphrase.
+        let input = export_in(path)?;
         let passphrase = super::export::passphrase(false)?;
-        return running::block_on(session, async {
-            let done = session.vault().await?.import(&passphrase, args.rename, &mut input).await?;
-            print(session, &done, false)
-        });
+        return running::block_on(session, import_export(args, session, &passphrase, input));
     }
     // Before the runtime starts: reading a file blocks.
-    let (rows, path) = read(args)?;
-    running::block_on(session, async {
-        let platform = platform(args, session).await?;
-        let mut options = TableOptions::new(platform)?;
-        options.region.clone_from(&args.region);
-        options.app.clone_from(&args.app);
-        for mapping in &args.map {
-            options.mapping = options.mapping.and(mapping)?;
-        }
-        options.time_zone = TimeZone::get(&args.timezone).map_err(|_| {
-            Error::usage(format!("there is no time zone {:?}", args.timezone))
-                .hint("Write a name like Asia/Shanghai or America/Los_Angeles.")
-        })?;
-        options.access_life = args.access_life;
-        options.refresh_life = args.refresh_life;
-        options.skip_bad = args.skip_bad;
-        options.dry_run = args.dry_run;
-        options.origin = Some(format!("file {}", path.display()));
-        let done = session.vault().await?.import_tables(&rows, &options).await?;
-        print(session, &done, args.dry_run)?;
-        // A dry run says by its exit code what the run itself would.
-        if args.dry_run && !args.skip_bad && !done.skipped.is_empty() {
-            return Err(Stop::Status(2));
-        }
-        Ok(())
-    })
+    let (rows, origin) = read(args, session)?;
+    running::block_on(session, import_tables(args, session, &rows, origin))
 }
 
-async fn platform(args: &Args, session: &Session) -> Outcome<String> {
-    if let Some(name) = &args.platform {
-        // A mistyped name is said before a vault is made.
-        return Ok(session.catalog()?.platform(name)?.name.clone());
+async fn import_export(
+    args: &Args,
+    session: &Session,
+    passphrase: &AppSecret,
+    mut input: Box<dyn Read + Send>,
+) -> Outcome {
+    let is_new = session.vault_is_new().await?;
+    if is_new {
+        // With a wrong passphrase, or to look, no vault is made. What is read is still sealed.
+        let mut kept = Kept { input, bytes: Vec::new() };
+        let vault = session.passing_vault().await?;
+        let look = vault.look_into_export(passphrase, args.rename, &mut kept).await?;
+        if args.dry_run {
+            return print(session, &look, true);
+        }
+        input = Box::new(Cursor::new(kept.bytes));
     }
-    if let Some(app) = &args.app {
-        return Ok(session.vault().await?.app(app).await?.platform);
+    let vault = session.vault().await?;
+    let done = if args.dry_run {
+        vault.look_into_export(passphrase, args.rename, &mut input).await?
+    } else {
+        vault.import(passphrase, args.rename, &mut input).await?
+    };
+    print(session, &done, args.dry_run)
+}
+
+async fn import_tables(args: &Args, session: &Session, rows: &[RawRow], origin: String) -> Outcome {
+    // A mistyped name is said before a vault is opened.
+    let chosen = chosen_platform(args, session)?;
+    let progress = Progress::new();
+    progress.work(format!("taking over {}", count(rows.len(), "row")));
+    // Of an import that fails in an empty home, nothing is left there.
+    let passing = if session.vault_is_new().await? { Some(session.passing_vault().await?) } else { None };
+    let vault = match &passing {
+        Some(vault) => vault,
+        None => session.vault().await?,
+    };
+    let platform = match (chosen, &args.app) {
+        (Some(platform), _) => platform,
+        (None, Some(app)) => vault.app(app).await?.platform,
+        (None, None) => return Err(no_platform().into()),
+    };
+    let mut options = options(args, platform, origin)?;
+    let mut done = vault.import_tables(rows, &options).await?;
+    if passing.is_some() && !args.dry_run {
+        options.dry_run = false;
+        done = session.vault().await?.import_tables(rows, &options).await?;
+    }
+    progress.done();
+    print(session, &done, args.dry_run)?;
+    // A dry run says by its exit code what the run itself would.
+    if args.dry_run && !args.skip_bad && !done.skipped.is_empty() {
+        return Err(Stop::Status(2));
+    }
+    Ok(())
+}
+
+fn options(args: &Args, platform: String, origin: String) -> Outcome<TableOptions> {
+    let mut options = TableOptions::new(platform)?;
+    options.region.clone_from(&args.region);
+    options.app.clone_from(&args.app);
+    for mapping in &args.map {
+        options.mapping = options.mapping.and(mapping)?;
+    }
+    options.time_zone = TimeZone::get(&args.timezone).map_err(|_| {
+        Error::usage(format!("there is no time zone {:?}", args.timezone))
+            .hint("Write a name like Asia/Shanghai or America/Los_Angeles.")
+    })?;
+    options.access_life = args.access_life;
+    options.refresh_life = args.refresh_life;
+    options.skip_bad = args.skip_bad;
+    options.dry_run = args.dry_run;
+    options.origin = Some(origin);
+    Ok(options)
+}
+
+/// The platform, unless it is that of an app of the vault.
+fn chosen_platform(args: &Args, session: &Session) -> Outcome<Option<String>> {
+    if let Some(name) = &args.platform {
+        return Ok(Some(session.catalog()?.platform(name)?.name.clone()));
+    }
+    if args.app.is_some() {
+        return Ok(None);
     }
     if args.sql_dump.is_some() {
-        return Ok("aliexpress-legacy".to_owned());
+        return Ok(Some("aliexpress-legacy".to_owned()));
     }
-    Err(Error::usage("the platform of the shops is not given")
-        .hint("Add --platform PLATFORM, e.g. --platform lazada; or --app APP for an app of the vault.")
-        .into())
+    Err(no_platform().into())
 }
 
-fn open(path: &Path) -> Outcome<File> {
+fn no_platform() -> Error {
+    Error::usage("the platform of the shops is not given")
+        .hint("Add --platform PLATFORM, e.g. --platform lazada; or --app APP for an app of the vault.")
+}
+
+/// Opens a file, or standard input for `-`.
+fn open(path: &Path) -> Outcome<Box<dyn Read + Send>> {
+    if path == Path::new("-") {
+        return Ok(Box::new(io::stdin()));
+    }
     let failed = |why: String| {
         Error::usage(format!("cannot read {}: {why}", path.display())).hint("Name a file that can be read.")
     };
@@ -171,30 +230,74 @@ fn open(path: &Path) -> Outcome<File> {
     if file.metadata().is_ok_and(|about| about.is_dir()) {
         return Err(failed("it is a directory".to_owned()).into());
     }
-    Ok(file)
+    Ok(Box::new(file))
 }
 
-/// Reads the rows of whichever file was given.
-fn read(args: &Args) -> Outcome<(Vec<RawRow>, &Path)> {
-    let named = |path: &Path, error: Error| error.context(path.display());
+/// Opens an export, and refuses what begins like none.
+fn export_in(path: &Path) -> Outcome<Box<dyn Read + Send>> {
+    const BEGINS: &[u8] = b"{\"sesame_export\"";
+    let mut input = open(path)?;
+    let mut head = Vec::new();
+    (&mut input)
+        .take(BEGINS.len() as u64)
+        .read_to_end(&mut head)
+        .map_err(|error| Error::local(format!("{} cannot be read: {error}", source(path))))?;
+    if head != BEGINS {
+        return Err(Error::usage(format!(
+            "{} is no export of a Sesame vault, or its first line is damaged",
+            source(path)
+        ))
+        .hint("An export is made by `sesame vault export`. A dump of MySQL is imported with --sql-dump FILE, a table with --csv FILE, the .env file of a script with --env-file FILE. Nothing was imported.")
+        .into());
+    }
+    Ok(Box::new(Cursor::new(head).chain(input)))
+}
+
+/// What a file is called, for people.
+fn source(path: &Path) -> String {
+    if path == Path::new("-") { "standard input".to_owned() } else { path.display().to_string() }
+}
+
+/// Keeps what is read, so that it can be read once more: a pipe cannot.
+struct Kept {
+    input: Box<dyn Read + Send>,
+    bytes: Vec<u8>,
+}
+
+impl Read for Kept {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.input.read(buffer)?;
+        self.bytes.extend_from_slice(&buffer[..read]);
+        Ok(read)
+    }
+}
+
+/// Reads the rows of whichever file was given, and says where they are from.
+fn read(args: &Args, session: &Session) -> Outcome<(Vec<RawRow>, String)> {
+    let origin = |path: &Path| match path {
+        path if path == Path::new("-") => source(path),
+        path => format!("file {}", path.display()),
+    };
+    let named = |path: &Path, error: Error| error.context(source(path));
     if let Some(path) = &args.sql_dump {
         let tables =
             if args.table.is_empty() { ERP_TABLES.map(str::to_owned).to_vec() } else { args.table.clone() };
         let rows = read_sql(BufReader::with_capacity(1 << 16, open(path)?), &tables);
-        return Ok((rows.map_err(|error| named(path, error))?, path));
+        return Ok((rows.map_err(|error| named(path, error))?, origin(path)));
     }
     if let Some(path) = &args.csv {
         let rows = read_csv(BufReader::with_capacity(1 << 16, open(path)?), None);
-        return Ok((rows.map_err(|error| named(path, error))?, path));
+        return Ok((rows.map_err(|error| named(path, error))?, origin(path)));
     }
     let path = args.env_file.as_deref().unwrap_or(Path::new(""));
     let file = EnvFile::read(path)?;
-    let fallback = args.app.clone().or_else(|| args.platform.clone()).unwrap_or_default();
-    Ok((vec![row_of(&file, &fallback)], path))
+    let platform = chosen_platform(args, session)?;
+    let row = row_of(&file, args.app.as_deref(), platform.as_deref()).map_err(|error| named(path, error))?;
+    Ok((vec![row], origin(path)))
 }
 
 /// An `.env` file is a table of one row.
-fn row_of(file: &EnvFile, fallback: &str) -> RawRow {
+fn row_of(file: &EnvFile, app: Option<&str>, platform: Option<&str>) -> Result<RawRow, Error> {
     const NAMES: [(&str, &str); 12] = [
         ("ACCOUNT", "account"),
         ("APP_KEY", "app_key"),
@@ -209,17 +312,43 @@ fn row_of(file: &EnvFile, fallback: &str) -> RawRow {
         ("EXPIRES_AT", "access_expires_at"),
         ("REFRESH_EXPIRES_AT", "refresh_expires_at"),
     ];
+    if file.get("ACCESS_TOKEN").is_none() && file.get("REFRESH_TOKEN").is_none() {
+        return Err(Error::usage("there is no token in it: it sets neither ACCESS_TOKEN nor REFRESH_TOKEN").hint(
+            "Read are ACCOUNT, APP_KEY and APP_SECRET or one line PLATFORM:KEY:SECRET, ACCESS_TOKEN, REFRESH_TOKEN, EXPIRES_AT and REFRESH_EXPIRES_AT. Apps without tokens are added by `sesame app add PLATFORM --env-file FILE`. Nothing was imported.",
+        ));
+    }
+    let line = app_line(file, platform)?;
     let text = |value: &str| Cell::Text(value.as_bytes().to_vec().into());
     let (mut columns, mut cells) = (Vec::new(), Vec::new());
     for (name, column) in NAMES {
-        let value =
-            file.get(name).map(str::to_owned).or_else(|| (name == "ACCOUNT").then(|| fallback.to_owned()));
-        if let Some(value) = value {
+        let other = match name {
+            "ACCOUNT" => app.or(platform),
+            "APP_KEY" => line.map(|line| line.key.as_str()),
+            "APP_SECRET" => line.map(|line| line.secret.as_str()),
+            _ => None,
+        };
+        if let Some(value) = file.get(name).or(other) {
             columns.push(column.to_owned());
-            cells.push(text(&value));
+            cells.push(text(value));
         }
     }
-    RawRow { line: 1, table: None, columns: Arc::from(columns), cells: Ok(cells) }
+    Ok(RawRow { line: 1, table: None, columns: Arc::from(columns), cells: Ok(cells) })
+}
+
+/// The line `PLATFORM:KEY:SECRET` that stands for `APP_KEY` and `APP_SECRET` where they are not set.
+fn app_line<'a>(file: &'a EnvFile, platform: Option<&str>) -> Result<Option<&'a AppLine>, Error> {
+    if file.get("APP_KEY").is_some() || file.get("APP_SECRET").is_some() {
+        return Ok(None);
+    }
+    let mut lines = file.apps.iter().filter(|line| Some(line.platform.as_str()) == platform);
+    let line = lines.next();
+    if lines.next().is_some() {
+        return Err(Error::usage(
+            "it has more than one app of the platform, and does not say whose its tokens are",
+        )
+        .hint("Set APP_KEY and APP_SECRET in it to the app's that the tokens were given to."));
+    }
+    Ok(line)
 }
 
 fn print(session: &Session, done: &Imported, dry_run: bool) -> Outcome {

@@ -55,7 +55,7 @@ pub(crate) async fn must_stand(session: &Session) -> Outcome {
 }
 
 /// Counts in words: `1 app`, `2 apps`.
-fn count(number: impl TryInto<u64>, what: &str) -> String {
+pub(crate) fn count(number: impl TryInto<u64>, what: &str) -> String {
     let number = number.try_into().unwrap_or(u64::MAX);
     format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }

@@ -243,9 +243,8 @@ impl Tables {
 
     pub(super) fn add(&mut self, rows: &NewRows, notes: &Notes) -> Result<bool> {
         let mut names = BTreeSet::new();
-        let app_taken = rows.apps.iter().any(|new| {
-            !names.insert(("app", &new.name)) || self.apps.values().any(|app| app.name == new.name)
-        });
+        names.extend(self.apps.values().map(|app| ("app", &app.name)));
+        let app_taken = rows.apps.iter().any(|new| !names.insert(("app", &new.name)));
         let account_taken = rows
             .accounts
             .iter()
@@ -253,16 +252,17 @@ impl Tables {
         if app_taken || account_taken {
             return Ok(false);
         }
+        // An import adds 100,000 apps at once: none is looked for among all others.
+        let new_apps: BTreeSet<Id> = rows.apps.iter().map(|row| row.id).collect();
+        let new_authorisations: BTreeSet<Id> = rows.authorisations.iter().map(|row| row.id).collect();
         let owners = rows.authorisations.iter().map(|row| row.app_id);
         for app in owners.chain(rows.accounts.iter().map(|row| row.app_id)) {
-            if rows.apps.iter().all(|row| row.id != app) {
+            if !new_apps.contains(&app) {
                 self.check_app(app)?;
             }
         }
         for used in rows.accounts.iter().map(|row| row.authorisation_id) {
-            if !self.authorisations.contains_key(&used)
-                && rows.authorisations.iter().all(|row| row.id != used)
-            {
+            if !self.authorisations.contains_key(&used) && !new_authorisations.contains(&used) {
                 return Err(Error::local(format!("there is no authorisation of the id {used} in the vault")));
             }
         }

@@ -242,6 +242,15 @@ fn beside(path: &Path, ending: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
+/// Why a file that is there cannot be read, if it cannot.
+fn unreadable(path: &Path) -> Option<String> {
+    let about = std::fs::metadata(path).ok()?;
+    if about.is_dir() {
+        return Some("it is a directory".to_owned());
+    }
+    std::fs::File::open(path).err().map(|error| format!("the file itself: {error}"))
+}
+
 /// Says what went wrong with which file, and what to do.
 fn describe(path: &Path, access: Access, error: sqlx::Error) -> Error {
     // SQLite's extended result codes (sqlite.org/rescode.html); the low byte is the primary one.
@@ -258,6 +267,7 @@ fn describe(path: &Path, access: Access, error: sqlx::Error) -> Error {
         Some(code) if code & 0xff == 8 && access == Access::Frozen => Some(FULL),
         code => code.map(|code| code & 0xff),
     };
+    let unreadable = code.filter(|code| *code == 14).and_then(|_| unreadable(path));
     let path = path.display();
     let (message, hint) = match code {
         Some(11 | 26) => (
@@ -271,6 +281,10 @@ fn describe(path: &Path, access: Access, error: sqlx::Error) -> Error {
         Some(8) => (
             format!("the vault {path} cannot be written: the file or its directory is read-only"),
             "Mend the owner or mode of the file and its directory, or set SESAME_HOME to another place.",
+        ),
+        Some(14) if unreadable.is_some() => (
+            format!("the vault {path} cannot be opened: {}", unreadable.unwrap_or_default()),
+            "Mend the owner and mode of that file (0600), or set SESAME_HOME to another place.",
         ),
         Some(14) => (
             format!("the vault {path} cannot be opened: its directory is missing, read-only or not yours"),
@@ -517,5 +531,17 @@ mod tests {
             assert_eq!(now.get::<i32, _>(0), current());
             store.close().await;
         }
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_is_told_from_its_directory() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("vault.db");
+        assert_eq!(unreadable(&path), None, "it is not there");
+        std::fs::create_dir(&path).unwrap();
+        assert!(unreadable(&path).unwrap().contains("directory"));
+        let error = sqlx::Error::Database(Box::new(Said("14")));
+        let said = describe(&path, Access::Full, error);
+        assert!(said.message().ends_with("vault.db cannot be opened: it is a directory"), "{said}");
     }
 }
