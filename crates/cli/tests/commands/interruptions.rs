@@ -160,7 +160,9 @@ fn send(child: &Child, signal: &str) {
 }
 
 fn interrupted(house: &House, arguments: &[&str]) {
-    let child = begun(house, arguments);
+    let mut child = begun(house, arguments);
+    // Held until it has ended: else it may see the end of its input before the signal.
+    let _input = child.stdin.take();
     let begun = Instant::now();
     send(&child, "-INT");
     let output = child.wait_with_output().unwrap();
