@@ -467,7 +467,7 @@ async fn imported_tokens_learn_whose_they_are() {
         ..ImportedTokens::default()
     };
     let account = vault.import_tokens("lazada", tokens.clone()).await.unwrap();
-    assert_eq!((account.shop_id, account.state), (None, AccountState::Healthy));
+    assert_eq!((account.shop_id, account.state), (None, AccountState::NeedsRefresh));
     assert!(
         vault.import_tokens("lazada", tokens).await.unwrap_err().message().contains("already an account")
     );
