@@ -127,20 +127,19 @@ impl Vault {
     /// the next try; [`ErrorKind::Usage`](sesame_core::ErrorKind::Usage) for an unknown account, and
     /// for one of a sandbox while real platforms are called, or the other way.
     pub async fn token(&self, account: &AccountId) -> Result<AccessToken> {
-        let known = {
+        let fresh = {
             let shard = self.0.handles.shard_of(*account).load();
-            match shard.get(account) {
-                Some(handle) => match handle.recent_access() {
-                    Some(access) => return Ok(access),
-                    None => Some(handle.clone()),
-                },
-                None => None,
-            }
+            shard.get(account).and_then(|handle| handle.recent_access())
         };
-        let handle = match known {
-            Some(handle) if handle.is_recent() => handle,
-            _ => self.handle_by_id(account).await?,
-        };
+        match fresh {
+            Some(access) => Ok(access),
+            // In a box of its own: so this future, which every call makes, stays small.
+            None => Box::pin(self.awaited_token(account)).await,
+        }
+    }
+
+    async fn awaited_token(&self, account: &AccountId) -> Result<AccessToken> {
+        let handle = self.handle_by_id(account).await?;
         self.token_of(&handle).await.map(|token| token.access.clone())
     }
 
