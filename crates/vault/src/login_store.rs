@@ -134,7 +134,8 @@ impl Inner {
                 ..now.clone()
             };
             let tokens = self.columns(&shared, &arrived.reply, Some(&former), arrived.at);
-            let notes = self.news_of_login(&shared.label, &now).await;
+            let after = AuthorisationRow { tokens: tokens.clone(), ..now.clone() };
+            let notes = self.news_of_tokens(&shared, &after, Action::Login).await;
             if self.keep(&shared, now.generation, &tokens, reserve, notes).await? {
                 stored = Some(AuthorisationRow {
                     generation: now.generation.saturating_add(1),
@@ -230,6 +231,7 @@ impl Inner {
         }
         self.insist(|| self.store.update_account(Some(&new), &account, &notes)).await?;
         self.handles.forget(&name);
+        self.forget_waiting(row.authorisation.id).await;
         // A cross-border seller's other shops become accounts of their own.
         let others: Vec<&ReplyShop> = owner.shops.iter().skip(1).collect();
         if !others.is_empty() {
@@ -241,15 +243,6 @@ impl Inner {
     /// What is written down of a login.
     fn login_line(&self, label: &str, id: Id) -> Notes {
         Notes { audit: vec![self.line(Action::Login, label, Some(id), None)], ..Notes::default() }
-    }
-
-    /// What is written down of a login that renews an authorisation, which may have been given up.
-    async fn news_of_login(&self, label: &str, row: &AuthorisationRow) -> Notes {
-        let mut notes = self.login_line(label, row.id);
-        if row.exhausted.is_some() {
-            notes.events.extend(self.event_or_log(row, News::Recovered).await);
-        }
-        notes
     }
 
     /// Seals the tokens for a new authorisation.

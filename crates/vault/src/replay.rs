@@ -149,6 +149,19 @@ impl Inner {
         }
     }
 
+    /// Forgets what waits for an authorisation of which an account was taken away, if that was the last
+    /// one that shared it. What stays behind is named when the vault is opened.
+    pub(crate) async fn forget_waiting(&self, id: Id) {
+        let forgotten = match self.store.authorisation(id).await {
+            Ok(None) => self.journal.forget(&id),
+            Ok(Some(_)) => Ok(()),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = forgotten {
+            tracing::warn!(authorisation = %id, "answers that wait for it stay: {error}");
+        }
+    }
+
     /// Tries some times to move a journalled answer into the store. True when it is there.
     pub(crate) async fn replay_soon(&self, id: Id) -> bool {
         let mut pause = Duration::from_millis(200);

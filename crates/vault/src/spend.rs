@@ -122,7 +122,7 @@ impl Inner {
         let current = if is_late { self.row_of(authorisation).await.ok() } else { None };
         let current = current.as_ref().unwrap_or(row);
         let after = AuthorisationRow { tokens: tokens.clone(), ..current.clone() };
-        let notes = self.news_of_refresh(authorisation, &after, action_of(offer)).await;
+        let notes = self.news_of_tokens(authorisation, &after, action_of(offer)).await;
         let kept = match self.keep(authorisation, row.generation, &tokens, Some(reserve), notes).await {
             Ok(kept) => kept,
             Err(error) => {
@@ -275,8 +275,9 @@ impl Inner {
         TokenColumns { due_at, ..planned.tokens }
     }
 
-    /// What is written down beside new tokens; the row is the former one with these.
-    async fn news_of_refresh(
+    /// What is written down beside new tokens; the row is the former one with these, and may have been
+    /// given up.
+    pub(crate) async fn news_of_tokens(
         &self,
         authorisation: &Authorisation,
         row: &AuthorisationRow,
@@ -302,7 +303,9 @@ impl Inner {
     ) -> Result<bool> {
         let (id, at) = (authorisation.id, self.now());
         let mut pause = Duration::from_millis(200);
-        for tried in 1.. {
+        let mut tried = 0;
+        loop {
+            tried += 1;
             let storing = self.store.replace_tokens(id, expected, tokens, at, &notes);
             // Real time, whatever the vault's clock is: what hangs is a disk or a server.
             let error = match tokio::time::timeout(STORE_LIMIT, storing).await {
@@ -347,7 +350,6 @@ impl Inner {
             self.clock.sleep(pause).await;
             pause *= 2;
         }
-        Ok(false)
     }
 
     async fn call_failed(

@@ -376,11 +376,7 @@ impl Vault {
         let notes = Notes { audit: vec![line], ..Notes::default() };
         self.0.store.remove_account(row.account.id, &notes).await?;
         self.0.handles.forget(name);
-        // Several accounts may share an authorisation: with the last of them it is gone.
-        let id = row.authorisation.id;
-        if self.0.store.authorisation(id).await?.is_none() {
-            self.0.journal.forget(&id)?;
-        }
+        self.0.forget_waiting(row.authorisation.id).await;
         Ok(())
     }
 }

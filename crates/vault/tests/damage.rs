@@ -15,18 +15,11 @@ use jiff::SignedDuration;
 use sesame_core::{AccessToken, Clock as _, Error, ErrorKind, RefreshToken};
 use sesame_vault::{AccountState, ImportedTokens, Keep, Keeper, KeeperOptions, LoginOptions, Vault};
 use sqlx::{Connection as _, SqliteConnection};
-use support::{FakeTransport, FlakyStore, Home, IopService, Policy, app, as_name, log_in, reply};
+use support::{FakeTransport, FlakyStore, Home, IopService, app, as_name, log_in, reply, two_shops};
 
 /// A closed vault of two shops, all of it in the one file.
-async fn two_shops() -> (Home, IopService) {
-    let mut home = Home::new(FakeTransport::json("{}"));
-    let service = IopService::new(Policy::Lives, &home.clock);
-    home.transport = service.transport();
-    let vault = home.open().await;
-    app(&vault, "lazada").await;
-    log_in(&vault, "lazada", as_name("one")).await.unwrap();
-    service.become_seller("2002");
-    log_in(&vault, "lazada", as_name("two")).await.unwrap();
+async fn closed() -> (Home, IopService) {
+    let (home, service, vault) = two_shops().await;
     vault.close().await;
     sql(&home.path(), "PRAGMA wal_checkpoint(TRUNCATE)").await;
     (home, service)
@@ -60,7 +53,7 @@ async fn sealed(path: &Path) -> Vec<(Vec<u8>, Vec<u8>)> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_flipped_byte_in_a_refresh_token_is_never_sent_and_stays_as_it_is() {
-    let (home, service) = two_shops().await;
+    let (home, service) = closed().await;
     let whole = sealed(&home.path()).await;
     // Head, nonce, text and tag of the sealed value: whichever byte it is.
     for at in [0, 3, 9, 15, 30, whole[0].1.len() - 1] {
@@ -91,7 +84,7 @@ async fn a_flipped_byte_in_a_refresh_token_is_never_sent_and_stays_as_it_is() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_access_token_that_does_not_open_is_replaced_by_whatever_brings_another() {
     for way in ["call", "refresh", "login", "keeper"] {
-        let (home, service) = two_shops().await;
+        let (home, service) = closed().await;
         service.become_seller("1001");
         sql(&home.path(), "UPDATE authorisation SET access = zeroblob(80)").await;
         let vault = home.open().await;
@@ -158,7 +151,7 @@ async fn a_refresh_token_is_prolonged_with_another_access_token_than_one_that_do
 
 #[tokio::test(flavor = "multi_thread")]
 async fn rows_that_cannot_be_read_are_named_and_hide_no_others() {
-    let (home, _) = two_shops().await;
+    let (home, _) = closed().await;
     let vault = home.open().await;
     let id = vault.account("one").await.unwrap().id;
     sql(&home.path(), "UPDATE account SET login = CAST(x'ff' AS TEXT) WHERE name = 'one'").await;
@@ -186,7 +179,7 @@ async fn rows_that_cannot_be_read_are_named_and_hide_no_others() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_flipped_byte_anywhere_is_an_error_or_no_harm_and_never_another_token() {
-    let (home, _) = two_shops().await;
+    let (home, _) = closed().await;
     let good = home.open().await;
     let right = [token(&good, "one").await.unwrap(), token(&good, "two").await.unwrap()];
     good.close().await;
@@ -231,7 +224,7 @@ async fn a_flipped_byte_anywhere_is_an_error_or_no_harm_and_never_another_token(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_vault_on_a_read_only_file_system_says_so_and_sends_nothing() {
-    let (home, _) = two_shops().await;
+    let (home, _) = closed().await;
     let directory = home.path().parent().unwrap().to_owned();
     let Some(_read_only) = ReadOnly::make(&directory) else {
         return;
@@ -289,7 +282,7 @@ impl Drop for ReadOnly<'_> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn another_writer_that_stays_is_named_and_nothing_is_spent() {
-    let (home, service) = two_shops().await;
+    let (home, service) = closed().await;
     let vault = home.open().await;
     let mut other = connect(&home.path()).await;
     sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
@@ -306,7 +299,7 @@ async fn another_writer_that_stays_is_named_and_nothing_is_spent() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn tokens_that_wait_in_the_journal_outlive_a_file_put_back_from_a_backup() {
-    let (home, service) = two_shops().await;
+    let (home, service) = closed().await;
     let backup = fs::read(home.path()).unwrap();
     let vault = home.open().await;
     vault.refresh("two").await.unwrap();
@@ -325,7 +318,7 @@ async fn tokens_that_wait_in_the_journal_outlive_a_file_put_back_from_a_backup()
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_check_promises_of_a_rekey_only_what_it_does() {
-    let (home, _) = two_shops().await;
+    let (home, _) = closed().await;
     let damaged = sealed(&home.path()).await[0].1.clone();
     let mut connection = connect(&home.path()).await;
     let mut bytes = damaged.clone();

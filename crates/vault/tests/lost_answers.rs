@@ -232,6 +232,16 @@ async fn tokens_that_wait_go_with_an_account_that_is_logged_out() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn tokens_that_wait_go_with_a_shop_that_is_replaced() {
+    let shop = shop(Policy::Dies).await;
+    let waiting = journal_an_answer(&shop).await;
+    shop.service.become_seller("2002");
+    let options = LoginOptions { replace_shop: true, ..as_name("shop") };
+    log_in(&shop.vault, "lazada", options).await.unwrap();
+    assert!(!waiting.exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn while_tokens_wait_that_cannot_be_read_nothing_is_spent() {
     let shop = shop(Policy::Dies).await;
     let waiting = journal_an_answer(&shop).await;

@@ -13,7 +13,9 @@ use sesame_vault::{
     ImportedTokens, KeyChoice, KeyKind, Vault, VaultOptions,
     store::{KeyState, SealedPlace, TokenStore},
 };
-use support::{Breakdown, FakeTransport, FlakyStore, Home, IopService, Policy, app, as_name, log_in};
+use support::{
+    Breakdown, FakeTransport, FlakyStore, Home, IopService, Policy, app, as_name, log_in, two_shops,
+};
 
 const SHOPS: [&str; 3] = ["one", "two", "three"];
 
@@ -196,14 +198,7 @@ async fn a_former_key_is_told_from_a_wrong_one_and_opens_only_copies_from_before
 
 #[tokio::test]
 async fn another_process_refreshes_during_a_rekey_and_both_go_on() {
-    let mut home = Home::new(FakeTransport::json("{}"));
-    let service = IopService::new(Policy::Lives, &home.clock);
-    home.transport = service.transport();
-    let other = home.open().await;
-    app(&other, "lazada").await;
-    log_in(&other, "lazada", as_name("one")).await.unwrap();
-    service.become_seller("2002");
-    log_in(&other, "lazada", as_name("two")).await.unwrap();
+    let (home, service, other) = two_shops().await;
     let before = home.open().await;
 
     // The other process refreshes while each value is sealed anew: it still seals with the former key.
@@ -355,14 +350,7 @@ async fn a_rekey_whose_new_key_is_in_the_key_file_is_not_given_up() {
 /// What another process seals while a rekey is under way is sealed with the key that comes.
 #[tokio::test]
 async fn nobody_goes_on_sealing_with_the_former_key() {
-    let mut home = Home::new(FakeTransport::json("{}"));
-    let service = IopService::new(Policy::Lives, &home.clock);
-    home.transport = service.transport();
-    let vault = home.open().await;
-    app(&vault, "lazada").await;
-    log_in(&vault, "lazada", as_name("one")).await.unwrap();
-    service.become_seller("2002");
-    log_in(&vault, "lazada", as_name("two")).await.unwrap();
+    let (home, _, vault) = two_shops().await;
     vault.close().await;
     for calls in 8..60 {
         let home = home.twin();

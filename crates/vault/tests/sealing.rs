@@ -12,7 +12,7 @@ use sesame_vault::{
     seal::{MasterKey, Sealer, Slot},
 };
 use sqlx::{Connection as _, SqliteConnection};
-use support::{FakeTransport, Home, IopService, Policy, app, as_name, log_in};
+use support::two_shops;
 
 fn sealer(byte: u8) -> Sealer {
     Sealer::new(&MasterKey::from_slice(&[byte; 32]).unwrap(), [byte; 8], Arc::new(SystemClock))
@@ -95,14 +95,7 @@ async fn ciphertexts_swapped_between_two_shops_or_columns_do_not_open() {
         ("UPDATE authorisation SET access = zeroblob(80)", true),
         ("UPDATE authorisation SET access = x'', refresh = x''", false),
     ] {
-        let mut home = Home::new(FakeTransport::json("{}"));
-        let service = IopService::new(Policy::Lives, &home.clock);
-        home.transport = service.transport();
-        let vault = home.open().await;
-        app(&vault, "lazada").await;
-        log_in(&vault, "lazada", as_name("one")).await.unwrap();
-        service.become_seller("2002");
-        log_in(&vault, "lazada", as_name("two")).await.unwrap();
+        let (home, service, _open) = two_shops().await;
         let mut connection =
             SqliteConnection::connect(&format!("sqlite:{}", home.path().display())).await.unwrap();
         sqlx::raw_sql(statement).execute(&mut connection).await.unwrap();

@@ -373,6 +373,19 @@ pub async fn log_in(vault: &Vault, app: &str, options: LoginOptions) -> Result<V
     vault.finish_login(&login, callback(&login, "0_100132_code")).await
 }
 
+/// An open vault with the shops `one` and `two` of Lazada, 1001 and 2002; the gateway goes on as 2002.
+pub async fn two_shops() -> (Home, IopService, Vault) {
+    let mut home = Home::new(FakeTransport::json("{}"));
+    let service = IopService::new(Policy::Lives, &home.clock);
+    home.transport = service.transport();
+    let vault = home.open().await;
+    app(&vault, "lazada").await;
+    log_in(&vault, "lazada", as_name("one")).await.unwrap();
+    service.become_seller("2002");
+    log_in(&vault, "lazada", as_name("two")).await.unwrap();
+    (home, service, vault)
+}
+
 pub fn as_name(name: &str) -> LoginOptions {
     LoginOptions { as_name: Some(name.to_owned()), ..LoginOptions::default() }
 }
