@@ -15,6 +15,12 @@ impl Clock for SystemClock {
         Timestamp::now()
     }
 
+    #[cfg(target_os = "linux")]
+    fn coarse_millis(&self) -> i64 {
+        let now = rustix::time::clock_gettime(rustix::time::ClockId::RealtimeCoarse);
+        now.tv_sec.saturating_mul(1_000).saturating_add(now.tv_nsec / 1_000_000)
+    }
+
     #[expect(clippy::disallowed_methods, reason = "this is the Clock that everything else asks")]
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
         Box::pin(tokio::time::sleep(duration))

@@ -89,14 +89,14 @@ impl AccountHandle {
     ///
     /// `None` means: ask [`Vault::token_of`](crate::Vault::token_of), which refreshes, or begins to.
     pub fn fresh_token(&self) -> Option<Token> {
-        let now = self.clock.now().as_millisecond();
+        let now = self.clock.coarse_millis();
         self.uses.note(&self.authorisation, now);
         self.authorisation.fresh_at(now)
     }
 
     /// The same as a copy of the token alone, if the account was looked up not long ago.
     pub(crate) fn recent_access(&self) -> Option<AccessToken> {
-        let now = self.clock.now().as_millisecond();
+        let now = self.clock.coarse_millis();
         if !self.is_recent_at(now) {
             return None;
         }
@@ -107,7 +107,7 @@ impl AccountHandle {
     /// Tells whether the account was looked up not long ago, so that no other program has changed it
     /// for long.
     pub(crate) fn is_recent(&self) -> bool {
-        self.is_recent_at(self.clock.now().as_millisecond())
+        self.is_recent_at(self.clock.coarse_millis())
     }
 
     fn is_recent_at(&self, now: i64) -> bool {

@@ -2,12 +2,13 @@
 
 use std::{
     collections::HashMap,
-    hash::{BuildHasher as _, Hash, RandomState},
+    hash::{BuildHasher as _, Hash},
     sync::{Arc, Weak, atomic::Ordering},
     time::Duration,
 };
 
 use arc_swap::ArcSwap;
+use foldhash::fast::RandomState;
 use sesame_core::{AccessToken, Error, ErrorKind, Result};
 
 use crate::{
@@ -28,7 +29,8 @@ const HANDLES_A_SHARD: usize = 4_096;
 const LOOK_LIMIT: Duration = Duration::from_secs(2);
 const PAUSE: i64 = 5_000;
 
-type Shard<K> = ArcSwap<HashMap<K, Arc<AccountHandle>>>;
+type Map<K> = HashMap<K, Arc<AccountHandle>, RandomState>;
+type Shard<K> = ArcSwap<Map<K>>;
 
 /// The handles of one process, by account name and by id.
 pub(crate) struct Handles {
@@ -42,14 +44,14 @@ impl Default for Handles {
         Self {
             named: (0..SHARDS).map(|_| Shard::default()).collect(),
             by_id: (0..SHARDS).map(|_| Shard::default()).collect(),
-            hasher: RandomState::new(),
+            hasher: RandomState::default(),
         }
     }
 }
 
 fn put<K: Clone + Eq + Hash>(shard: &Shard<K>, key: &K, handle: &Arc<AccountHandle>) {
     shard.rcu(|map| {
-        let mut map = if map.len() < HANDLES_A_SHARD { HashMap::clone(map) } else { HashMap::new() };
+        let mut map = if map.len() < HANDLES_A_SHARD { Map::clone(map) } else { Map::default() };
         map.insert(key.clone(), handle.clone());
         map
     });
@@ -57,7 +59,7 @@ fn put<K: Clone + Eq + Hash>(shard: &Shard<K>, key: &K, handle: &Arc<AccountHand
 
 fn remove<K: Clone + Eq + Hash>(shard: &Shard<K>, key: &K) {
     shard.rcu(|map| {
-        let mut map = HashMap::clone(map);
+        let mut map = Map::clone(map);
         map.remove(key);
         map
     });
