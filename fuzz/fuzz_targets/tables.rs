@@ -5,7 +5,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use sesame_vault::tables::{Cell, ERP_TABLES, read_csv, read_sql};
+use sesame_tables::{Cell, ERP_TABLES, read_csv, read_sql};
 
 /// The longest value that is documented to come out.
 const LONGEST: usize = 64 << 10;

@@ -11,9 +11,10 @@ use std::{
 
 use sesame_core::{AccessToken, AppSecret, Clock as _, Error, ErrorKind};
 use sesame_vault::{
-    Account, AccountState, ImportedTokens, Keep, Keeper, KeeperOptions, LoginOptions, SystemClock, Vault,
+    Account, AccountState, ImportedTokens, Keep, Keeper, KeeperOptions, LoginOptions, SystemClock,
+    TableOptions, Vault,
     store::{Notes, Sink},
-    tables::{TableOptions, read_csv},
+    tables::read_csv,
 };
 use support::{FakeTransport, FlakyStore, Home, IopService, Policy, all_events, app, as_name, log_in};
 

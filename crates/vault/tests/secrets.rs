@@ -10,9 +10,9 @@ use std::{
 
 use sesame_core::{AppSecret, AuthCode, RefreshToken};
 use sesame_vault::{
-    Callback, Deliverer, DeliveryOptions, ImportedTokens, KeyChoice, LoginOptions, Vault,
+    Callback, Deliverer, DeliveryOptions, ImportedTokens, KeyChoice, LoginOptions, TableOptions, Vault,
     store::{AuditQuery, AuditRow, EventRow, Sink},
-    tables::{TableOptions, read_csv, read_sql},
+    tables::{read_csv, read_sql},
 };
 use support::{
     FakeTransport, FlakyStore, Home, IopService, Policy, SECRET, all_events, app, as_name, callback,

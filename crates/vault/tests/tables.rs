@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use sesame_core::{Clock as _, ErrorKind};
 use sesame_vault::{
-    AccountState, Imported, LoginOptions, Vault,
+    AccountState, Imported, LoginOptions, TableOptions, Vault,
     store::{SqliteStore, TokenStore as _},
-    tables::{ERP_TABLES, TableOptions, read_csv, read_sql},
+    tables::{ERP_TABLES, read_csv, read_sql},
 };
 use support::{FakeTransport, Home, IopService, Policy, all_bytes, as_name, contains, log_in, reply};
 

@@ -5,9 +5,9 @@ mod support;
 
 use sesame_core::{AccessToken, AppSecret};
 use sesame_vault::{
-    AuditFilter, AuditLine, Callback, ImportedTokens, KeyChoice, LoginOptions, Vault,
+    AuditFilter, AuditLine, Callback, ImportedTokens, KeyChoice, LoginOptions, TableOptions, Vault,
     store::{Sink, SqliteStore, TokenStore as _},
-    tables::{TableOptions, read_csv},
+    tables::read_csv,
 };
 use support::{FakeTransport, Home, IopService, Policy, all_events, app, as_name, callback, log_in, reply};
 

@@ -337,7 +337,8 @@ fn keyring_may_exist() -> bool {
 }
 
 async fn from_keyring(key_id: KeyId) -> Result<MasterKey> {
-    let hint = "Unlock the keyring of this desktop session, or restore it. Nothing was changed.";
+    let hint = "Unlock the keyring of the desktop session, or restore it. For cron, ssh and services run \
+                `sesame vault rekey --to file` in that session once. Nothing was changed.";
     match keyring::read(key_id).await {
         Ok(Some(key)) => Ok(key),
         Ok(None) => Err(Error::local(format!(

@@ -12,8 +12,8 @@ use jiff::tz::TimeZone;
 use serde_json::json;
 use sesame_core::{AppSecret, Error};
 use sesame_vault::{
-    Imported,
-    tables::{Cell, ERP_TABLES, Mapping, RawRow, TableOptions, read_csv, read_sql},
+    Imported, TableOptions,
+    tables::{Cell, ERP_TABLES, Mapping, RawRow, read_csv, read_sql},
 };
 
 use super::count;

@@ -139,17 +139,17 @@ impl Mapping {
     }
 
     /// The columns that were chosen.
-    pub(super) fn chosen(&self) -> impl Iterator<Item = (Field, &str)> {
+    pub(crate) fn chosen(&self) -> impl Iterator<Item = (Field, &str)> {
         self.0.iter().map(|(field, column)| (*field, column.as_str()))
     }
 
     /// Tells whether any of these columns is a field's.
-    pub(super) fn knows_any(&self, columns: &[String]) -> bool {
+    pub(crate) fn knows_any(&self, columns: &[String]) -> bool {
         Field::ALL.into_iter().any(|field| self.column(field, columns).is_some())
     }
 
     /// Finds the column of a field, and how sure that is: 0 is the surest.
-    pub(super) fn column(&self, field: Field, columns: &[String]) -> Option<(usize, usize)> {
+    pub(crate) fn column(&self, field: Field, columns: &[String]) -> Option<(usize, usize)> {
         if let Some((_, chosen)) = self.0.iter().find(|(known, _)| *known == field) {
             return columns.iter().position(|column| column.eq_ignore_ascii_case(chosen)).map(|at| (at, 0));
         }
@@ -162,12 +162,12 @@ impl Mapping {
 }
 
 /// A column's name without what people write differently.
-pub(super) fn normal(name: &str) -> String {
+pub fn normal(name: &str) -> String {
     name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
 /// Tells whether a column is called like some platform's id of a shop, and not just `identity`.
-pub(super) fn names_an_id(column: &str) -> bool {
+pub fn names_an_id(column: &str) -> bool {
     let column = normal(column);
     column != "identity" && Field::Identity.usual().contains(&column.as_str())
 }

@@ -5,14 +5,10 @@ use std::{collections::HashMap, time::Duration};
 use jiff::{Timestamp, tz::TimeZone};
 use sesame_catalog::{OAuthStyle, Platform};
 use sesame_core::{AccessToken, AppSecret, Error, RefreshToken, Result};
-
-use super::{
-    Field, Mapping, RawRow,
-    fields::{names_an_id, normal},
-    join::{Joined, Shop, join},
-    parse_time,
-    time::{FORMS, is_no_time},
+use sesame_tables::{
+    Field, Joined, Mapping, RawRow, Shop, TIME_FORMS, is_no_time, join, names_an_id, normal, parse_time,
 };
+
 use crate::{
     Id, Imported, NewApp, Vault,
     app::{self, secret_slot},
@@ -523,7 +519,7 @@ fn tokens(
         let Some(text) = shop.get(field).filter(|text| !is_no_time(text)) else { return Ok(None) };
         let column = shop.column(field).unwrap_or_default();
         let at = parse_time(text, &options.time_zone)
-            .ok_or_else(|| format!("column {column} holds no time that can be read ({FORMS})"))?;
+            .ok_or_else(|| format!("column {column} holds no time that can be read ({TIME_FORMS})"))?;
         Ok(Some(at.as_millisecond()))
     };
     let created = |field: Field| -> Result<Option<i64>, String> {

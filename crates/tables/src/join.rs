@@ -5,16 +5,17 @@ use std::collections::{HashMap, HashSet, hash_map::Entry};
 use sesame_core::{Error, Result, scalar::printable};
 use zeroize::Zeroizing;
 
-use super::{CONVERT, Cell, Field, Mapping, RawRow};
+use crate::{CONVERT, Cell, Field, Mapping, RawRow};
 
 /// The longest column that is taken for a name when columns are listed.
 const LONGEST_NAME: usize = 32;
 
 /// A shop as the tables have it. No `Debug`: it holds secrets.
-pub(super) struct Shop {
+pub struct Shop {
     /// Where it stands, for people.
-    pub(super) place: String,
-    pub(super) name: String,
+    pub place: String,
+    /// The account's name.
+    pub name: String,
     values: HashMap<Field, Value>,
 }
 
@@ -25,12 +26,13 @@ struct Value {
 }
 
 impl Shop {
-    pub(super) fn get(&self, field: Field) -> Option<&str> {
+    /// Returns the value of a field.
+    pub fn get(&self, field: Field) -> Option<&str> {
         self.values.get(&field).map(|value| value.text.as_str())
     }
 
     /// Returns the name of a field's column.
-    pub(super) fn column(&self, field: Field) -> Option<&str> {
+    pub fn column(&self, field: Field) -> Option<&str> {
         self.values.get(&field).map(|value| value.column.as_str())
     }
 
@@ -41,12 +43,13 @@ impl Shop {
 
 /// What the rows came to.
 #[derive(Default)]
-pub(super) struct Joined {
-    pub(super) shops: Vec<Shop>,
+pub struct Joined {
+    /// The shops, in the order of their first rows.
+    pub shops: Vec<Shop>,
     /// Rows that cannot be read: where, and why.
-    pub(super) bad: Vec<(String, String)>,
+    pub bad: Vec<(String, String)>,
     /// Rows that name an account and neither an app nor a token.
-    pub(super) empty: usize,
+    pub empty: usize,
 }
 
 /// Joins rows by account; without regard to case, as MySQL compares names.
@@ -54,7 +57,7 @@ pub(super) struct Joined {
 /// # Errors
 /// [`ErrorKind::Usage`](sesame_core::ErrorKind::Usage) for a mapping to columns that are not there,
 /// and for a table without a column of accounts.
-pub(super) fn join(rows: &[RawRow], mapping: &Mapping) -> Result<Joined> {
+pub fn join(rows: &[RawRow], mapping: &Mapping) -> Result<Joined> {
     check_columns(rows, mapping)?;
     let mut joined = Joined::default();
     let mut shops: Vec<Shop> = Vec::new();

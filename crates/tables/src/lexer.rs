@@ -4,13 +4,13 @@ use std::io::{self, BufRead};
 
 use zeroize::Zeroizing;
 
-use super::LONGEST_VALUE;
+use crate::LONGEST_VALUE;
 
 /// The longest word or name that is kept; longer ones mean nothing here.
 const LONGEST_WORD: usize = 256;
 
 #[derive(Clone, PartialEq, Eq)]
-pub(super) enum Token {
+pub(crate) enum Token {
     /// A keyword, a bare name or a number.
     Word(String),
     /// A name in backquotes.
@@ -23,25 +23,25 @@ pub(super) enum Token {
     End,
 }
 
-pub(super) struct Lexer<R> {
+pub(crate) struct Lexer<R> {
     input: R,
     line: u64,
     zone: Option<String>,
 }
 
 impl<R: BufRead> Lexer<R> {
-    pub(super) fn new(input: R) -> Self {
+    pub(crate) fn new(input: R) -> Self {
         Self { input, line: 1, zone: None }
     }
 
     /// The zone that the dump has set for its session, as it is written there; nothing while that is
     /// the server's own.
-    pub(super) fn zone(&self) -> Option<&str> {
+    pub(crate) fn zone(&self) -> Option<&str> {
         self.zone.as_deref().filter(|zone| !zone.eq_ignore_ascii_case("SYSTEM"))
     }
 
     /// The line of what comes next.
-    pub(super) fn line(&self) -> u64 {
+    pub(crate) fn line(&self) -> u64 {
         self.line
     }
 
@@ -64,7 +64,7 @@ impl<R: BufRead> Lexer<R> {
         Ok(byte)
     }
 
-    pub(super) fn next(&mut self) -> io::Result<Token> {
+    pub(crate) fn next(&mut self) -> io::Result<Token> {
         loop {
             let Some(byte) = self.take()? else { return Ok(Token::End) };
             match byte {
@@ -89,13 +89,13 @@ impl<R: BufRead> Lexer<R> {
     }
 
     /// Skips to the end of the line.
-    pub(super) fn skip_line(&mut self) -> io::Result<()> {
+    pub(crate) fn skip_line(&mut self) -> io::Result<()> {
         while self.take()?.is_some_and(|byte| byte != b'\n') {}
         Ok(())
     }
 
     /// Returns the rest of the line, of which only the first bytes are kept.
-    pub(super) fn rest_of_line(&mut self) -> io::Result<Option<String>> {
+    pub(crate) fn rest_of_line(&mut self) -> io::Result<Option<String>> {
         let mut text = Vec::new();
         if self.peek()?.is_none() {
             return Ok(None);
@@ -136,7 +136,7 @@ impl<R: BufRead> Lexer<R> {
     }
 
     /// Reads what follows SET, up to the end of the statement, and keeps the zone if it sets that.
-    pub(super) fn read_set(&mut self) -> io::Result<()> {
+    pub(crate) fn read_set(&mut self) -> io::Result<()> {
         let mut sets_zone = false;
         loop {
             match self.next()? {

@@ -7,7 +7,7 @@ const CHUNK: usize = 8 << 10;
 
 /// Reads text that begins with a byte order mark: without it, and UTF-16 as UTF-8. Bytes without one
 /// come as they are. Half a character becomes U+FFFD.
-pub(super) struct Utf8<R> {
+pub(crate) struct Utf8<R> {
     input: R,
     form: Form,
     /// Bytes of UTF-16 that are no whole character yet.
@@ -26,7 +26,7 @@ enum Form {
 }
 
 impl<R: Read> Utf8<R> {
-    pub(super) fn new(input: R) -> Self {
+    pub(crate) fn new(input: R) -> Self {
         Self { input, form: Form::Unknown, rest: Vec::new(), ready: Vec::new(), taken: 0 }
     }
 

@@ -33,7 +33,7 @@ pub fn parse_time(text: &str, zone: &TimeZone) -> Option<Timestamp> {
 }
 
 /// The forms of times, for errors.
-pub(super) const FORMS: &str =
+pub const TIME_FORMS: &str =
     "seconds or milliseconds since 1970, 2026-11-22 07:00:00, 2026/11/22 7:00, or 2026-11-21T23:00:00Z";
 
 /// `2026/11/26 8:00`: slashes, numbers of one digit, no seconds. The year comes first: `3/4/2026` is one
@@ -58,7 +58,7 @@ fn of_spreadsheet(text: &str) -> Option<DateTime> {
 }
 
 /// Tells whether a text is MySQL's way to say that there is no time.
-pub(super) fn is_no_time(text: &str) -> bool {
+pub fn is_no_time(text: &str) -> bool {
     let text = text.trim();
     text == "0" || text.starts_with("0000-00-00") || text.starts_with("0000/00/00")
 }

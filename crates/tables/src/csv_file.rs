@@ -8,7 +8,7 @@ use std::{
 use sesame_core::{Error, Result};
 use zeroize::Zeroizing;
 
-use super::{CONVERT, Cell, LONGEST_VALUE, MOST_COLUMNS, MOST_ROWS, RawRow, text::Utf8};
+use crate::{CONVERT, Cell, LONGEST_VALUE, MOST_COLUMNS, MOST_ROWS, RawRow, text::Utf8};
 
 const NAMES_FIRST: &str = "The first line names the columns: account,app_key,app_secret,access_token,refresh_token,... Each line below is a shop.";
 

@@ -1,12 +1,20 @@
-//! Tables in which other programs keep their accounts: read from a dump of MySQL or from CSV, joined,
-//! and taken over.
+//! Tables in which other programs keep their accounts: read from a dump of MySQL or from CSV, and
+//! joined into shops. Taking them over is the vault's.
+//!
+//! | question | function |
+//! |---|---|
+//! | what stands in a dump | [`read_sql`] |
+//! | what stands in a CSV | [`read_csv`] |
+//! | which column is what | [`Mapping`] |
+//! | which rows are one shop | [`join`] |
+//! | what a time means | [`parse_time`] |
+#![warn(missing_docs)]
 
 mod csv_file;
 mod fields;
 mod join;
 mod lexer;
 mod sql;
-mod take_over;
 mod text;
 mod time;
 
@@ -15,19 +23,19 @@ use std::{fmt, sync::Arc};
 use zeroize::Zeroizing;
 
 pub use csv_file::read_csv;
-pub use fields::{Field, Mapping};
+pub use fields::{Field, Mapping, names_an_id, normal};
+pub use join::{Joined, Shop, join};
 pub use sql::{ERP_TABLES, read_sql};
-pub use take_over::TableOptions;
-pub use time::parse_time;
+pub use time::{TIME_FORMS, is_no_time, parse_time};
 
 /// The longest value that is kept of a row.
-pub(crate) const LONGEST_VALUE: usize = 64 << 10;
+const LONGEST_VALUE: usize = 64 << 10;
 /// The most rows that are kept.
-pub(crate) const MOST_ROWS: usize = 1_000_000;
+const MOST_ROWS: usize = 1_000_000;
 /// What to do about text that is not UTF-8.
-pub(crate) const CONVERT: &str = "convert the file first, e.g. iconv -f GBK -t UTF-8 OLD > NEW";
+const CONVERT: &str = "convert the file first, e.g. iconv -f GBK -t UTF-8 OLD > NEW";
 /// The most columns of a table.
-pub(crate) const MOST_COLUMNS: usize = 1_000;
+const MOST_COLUMNS: usize = 1_000;
 
 /// A value of a row. `Debug` shows nothing of it: it may be a token.
 #[derive(Clone, PartialEq, Eq)]
