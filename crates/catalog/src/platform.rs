@@ -160,6 +160,10 @@ pub struct TokenRules {
     pub access_life: u64,
     /// The documented life of a refresh token in seconds, used when a reply gives none.
     pub refresh_life: u64,
+    /// Codes that say that this app may refresh no tokens: they live as long as an order of the service
+    /// market, and are used to that end.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub denied_codes: Vec<String>,
     /// True when a refresh returns no refresh token and the old one stays good.
     #[serde(default)]
     pub keeps_refresh_token: bool,
@@ -185,6 +189,13 @@ pub struct TokenRules {
     /// True when lives are a guess.
     #[serde(default)]
     pub guess: bool,
+}
+
+impl TokenRules {
+    /// Tells whether a code says that this app may refresh no tokens.
+    pub fn denies(&self, code: &str) -> bool {
+        self.denied_codes.iter().any(|denied| denied == code)
+    }
 }
 
 /// Fields of a token reply that say whose token it is, as dotted paths; first found wins.

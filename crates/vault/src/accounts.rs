@@ -82,6 +82,8 @@ pub struct Account {
     pub last_error: Option<String>,
     /// When that was.
     pub last_error_at: Option<Timestamp>,
+    /// True when that does not pass by itself: a wrong secret, a missing right.
+    pub blocked: bool,
     /// Failed refreshes since the last success.
     pub attempts: i64,
     /// How many times the tokens were replaced.
@@ -123,6 +125,7 @@ impl Account {
             last_success: at(authorisation.last_success),
             last_error: authorisation.last_error.clone(),
             last_error_at: at(authorisation.last_error_at),
+            blocked: authorisation.blocked,
             attempts: authorisation.attempts,
             generation: authorisation.generation,
             needs_person_by: at(schedule::needs_person_by(rules, authorisation, now)),
@@ -172,7 +175,7 @@ fn state(row: &FullRow, rules: Option<&TokenRules>, now: i64) -> AccountState {
 impl Serialize for Account {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let time = |at: Option<Timestamp>| at.map(|at| at.to_string());
-        let mut out = serializer.serialize_struct("Account", 24)?;
+        let mut out = serializer.serialize_struct("Account", 25)?;
         out.serialize_field("name", &self.name)?;
         out.serialize_field("platform", &self.platform)?;
         out.serialize_field("app", &self.app)?;
@@ -188,6 +191,7 @@ impl Serialize for Account {
         out.serialize_field("last_success", &time(self.last_success))?;
         out.serialize_field("last_error", &self.last_error)?;
         out.serialize_field("last_error_at", &time(self.last_error_at))?;
+        out.serialize_field("blocked", &self.blocked)?;
         out.serialize_field("attempts", &self.attempts)?;
         out.serialize_field("generation", &self.generation)?;
         out.serialize_field("id", &self.id.to_string())?;

@@ -1,6 +1,12 @@
 //! Apps: what the platform's console gave a developer.
 
-use std::{fmt, sync::Arc, sync::OnceLock};
+use std::{
+    fmt,
+    sync::{
+        Arc, Mutex, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -15,6 +21,7 @@ use crate::{
     oauth::callback::Place,
     seal::{Sealer, Slot, open_text},
     store::AppRow,
+    vault::lock,
 };
 
 /// Where a platform sends the seller's browser unless the app says otherwise.
@@ -159,6 +166,12 @@ pub(crate) struct AppState {
     pub(crate) secret: AppSecret,
     pub(crate) redirect_uri: String,
     pub(crate) sandbox: Option<String>,
+    /// What the platform counts and limits calls by: one app key, under however many names.
+    pub(crate) counted_by: Arc<str>,
+    /// The row's sealed secret: it changes with the secret, and with the vault's key.
+    sealed: Mutex<Vec<u8>>,
+    /// The platform refused the app or its signature: somebody may have replaced the secret.
+    is_doubted: AtomicBool,
     keys: [OnceLock<SigningKey>; Digest::ALL.len()],
 }
 
@@ -175,8 +188,34 @@ impl AppState {
             secret: AppSecret::new(secret),
             redirect_uri: row.redirect_uri.clone(),
             sandbox: row.sandbox.clone(),
+            counted_by: format!("{} {}", row.platform, row.app_key).into(),
+            sealed: Mutex::new(row.secret.clone()),
+            is_doubted: AtomicBool::new(false),
             keys: [const { OnceLock::new() }; Digest::ALL.len()],
         })
+    }
+
+    /// Tells whether this still is what a row says; opens the row's secret only if its seal is another.
+    pub(crate) fn is_of(&self, row: &AppRow, sealer: &Sealer) -> bool {
+        if *lock(&self.sealed) == row.secret {
+            return true;
+        }
+        let is_same = open_text(sealer, secret_slot(&row.id), &row.secret)
+            .is_ok_and(|secret| secret == self.secret.expose());
+        if is_same {
+            lock(&self.sealed).clone_from(&row.secret);
+        }
+        is_same
+    }
+
+    /// Says that the platform refused the app or its signature.
+    pub(crate) fn doubt(&self) {
+        self.is_doubted.store(true, Ordering::Relaxed);
+    }
+
+    /// Tells whether its row should be read again; once for each doubt.
+    pub(crate) fn was_doubted(&self) -> bool {
+        self.is_doubted.swap(false, Ordering::Relaxed)
     }
 
     /// Returns the prepared key of a digest.

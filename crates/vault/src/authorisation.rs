@@ -218,9 +218,9 @@ pub(crate) fn hopeless(row: &AuthorisationRow) -> Option<String> {
     if row.tokens.refresh.is_none() {
         return Some("the platform gave no refresh token".to_owned());
     }
-    row.tokens
-        .refresh_denied
-        .then(|| "the platform lets this app refresh no tokens (their life is given as 0)".to_owned())
+    row.tokens.refresh_denied.then(|| {
+        "the platform lets this app refresh no tokens (they live as long as the access token)".to_owned()
+    })
 }
 
 /// The error that asks for a person. `again` tells whether there is a refresh token left to try.

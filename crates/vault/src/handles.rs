@@ -16,7 +16,7 @@ use crate::{
     app::AppState,
     authorisation::{Authorisation, Windows, open_access},
     handle::RECENT,
-    store::{AuthorisationRow, FullRow},
+    store::{AppRow, AuthorisationRow, FullRow},
     vault::{Inner, lock},
 };
 
@@ -175,7 +175,7 @@ impl Inner {
         let row = tokio::time::timeout(LOOK_LIMIT, row).await;
         let now = self.now();
         match row {
-            Ok(Ok(row)) if handle.is_of(&row) => {
+            Ok(Ok(row)) if handle.is_of(&row) && self.is_app_of(&handle.app, &row.app).await => {
                 handle.looked_at.store(now, Ordering::Relaxed);
                 // Another process may have refreshed it.
                 match self.know_keys(&row.authorisation).await {
@@ -203,6 +203,12 @@ impl Inner {
                 Ok(handle)
             }
         }
+    }
+
+    /// Tells whether an app's secret still is the row's. One whose key this process does not get is taken
+    /// for the same: calls go on with what is known.
+    async fn is_app_of(&self, app: &AppState, row: &AppRow) -> bool {
+        self.know_keys_of_app(row).await.is_err() || app.is_of(row, &self.sealer)
     }
 
     async fn add_handle(&self, row: &FullRow) -> Result<Arc<AccountHandle>> {
@@ -248,7 +254,8 @@ impl Inner {
     ) -> Result<Arc<Authorisation>> {
         let urls = self.urls(app, row.region.as_deref())?;
         let mut all = lock(&self.authorisations);
-        let known = all.get(&row.id).and_then(Weak::upgrade);
+        // With a new secret of its app it is made anew; the lease keeps a refresh of the former one apart.
+        let known = all.get(&row.id).and_then(Weak::upgrade).filter(|known| Arc::ptr_eq(&known.app, app));
         let shared = known.unwrap_or_else(|| {
             if all.len() > 1_024 && all.len().is_power_of_two() {
                 all.retain(|_, held| held.strong_count() > 0);

@@ -64,6 +64,9 @@ pub(crate) struct Entry {
     pub(crate) expected: i64,
     pub(crate) tokens: TokenColumns,
     pub(crate) at: i64,
+    /// True for a new approval, which no refresh of the former one overtakes.
+    #[serde(default)]
+    pub(crate) is_login: bool,
     #[serde(default)]
     pub(crate) notes: Notes,
 }

@@ -136,7 +136,7 @@ impl Inner {
             let tokens = self.columns(&shared, &arrived.reply, Some(&former), arrived.at);
             let after = AuthorisationRow { tokens: tokens.clone(), ..now.clone() };
             let notes = self.news_of_tokens(&shared, &after, Action::Login).await;
-            if self.keep(&shared, now.generation, &tokens, reserve, notes).await? {
+            if self.keep(&shared, now.generation, &tokens, reserve, notes, true).await? {
                 stored = Some(AuthorisationRow {
                     generation: now.generation.saturating_add(1),
                     tokens,

@@ -230,7 +230,9 @@ impl Inner {
                 return Ok(Landed { token, row: None });
             }
             let refresh = self.may_refresh(authorisation, &row, why).await?;
-            if matches!(why, Why::Refused(_)) && !counted {
+            // However it came here: what it wants to replace is a token that the platform refused.
+            let was_refused = matches!(why, Why::Refused(_)) || authorisation.was_refused(row.generation);
+            if was_refused && why != Why::Forced && !counted {
                 self.count_bounce(authorisation)?;
                 counted = true;
             }

@@ -12,6 +12,7 @@ use crate::{
     Id,
     authorisation::Authorisation,
     journal::{Entry, read, remove},
+    schedule,
     seal::key_of,
     store::AuthorisationRow,
     vault::{Inner, Notice},
@@ -95,7 +96,7 @@ impl Inner {
     async fn replay_entry(&self, id: Id, entry: &Entry) -> Result<Fate> {
         for _ in 0..TRIES {
             let Some(row) = self.store.authorisation(id).await? else { return Ok(Fate::Homeless) };
-            if row.generation > entry.expected {
+            if row.generation > entry.expected && !outlives(entry, &row) {
                 return Ok(Fate::Overtaken);
             }
             let mut notes = entry.notes.clone();
@@ -174,6 +175,16 @@ impl Inner {
         }
         false
     }
+}
+
+/// Tells whether a login that waits is better than what others have stored meanwhile: of two approvals
+/// the one counts that ends later. A refresh of the former approval is newer and does not move its end.
+fn outlives(login: &Entry, row: &AuthorisationRow) -> bool {
+    let is_later = match (schedule::ends_at(&login.tokens), schedule::ends_at(&row.tokens)) {
+        (Some(login), Some(row)) => login > row,
+        (login, row) => login.is_none() || row.is_some(),
+    };
+    login.is_login && is_later
 }
 
 /// Moves a journalled answer into the store as soon as it is back, for an hour at most.

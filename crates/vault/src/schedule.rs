@@ -129,6 +129,13 @@ pub(crate) fn is_same_end(one: &TokenColumns, other: &TokenColumns) -> bool {
     }
 }
 
+/// Tells whether a refresh revealed an end that is nearer than what was believed, where refreshes do not
+/// move it: the end that an import had was a guess.
+pub(crate) fn came_nearer(rules: &TokenRules, former: &TokenColumns, now: &TokenColumns) -> bool {
+    let is_nearer = ends_at(now).is_some_and(|now| ends_at(former).is_none_or(|former| now < former));
+    is_nearer && (rules.refresh_end_fixed || rules.postpone.is_some())
+}
+
 /// Decides what is to be done now.
 pub(crate) fn work(rules: &TokenRules, row: &AuthorisationRow, keep: Keep, now: i64) -> Work {
     if row.exhausted.is_some() {
@@ -201,6 +208,10 @@ pub(crate) fn needs_person_by(rules: Option<&TokenRules>, row: &AuthorisationRow
         return Some(row.last_error_at.map_or(now, |at| at.min(now)));
     }
     let tokens = &row.tokens;
+    // Nothing is refreshed until somebody mends it: calls work to the end of the access token.
+    if row.blocked {
+        return Some(tokens.access_expires_at.unwrap_or(now));
+    }
     let end = end_of(row)?;
     let Some(rules) = rules.filter(|_| hopeless(row).is_none()) else { return Some(end) };
     let late = if rules.postpone.is_some() {

@@ -63,6 +63,10 @@ struct Failure<'a> {
     postpone: Option<Duration>,
     exhausted: Option<&'a str>,
     ambiguous: bool,
+    /// It does not pass by itself.
+    blocked: Option<bool>,
+    /// The platform lets this app refresh no tokens.
+    denied: bool,
 }
 
 impl Inner {
@@ -77,6 +81,9 @@ impl Inner {
     ) -> Result<Option<Spent>> {
         fail_point!("after-intent");
         let begun = self.now();
+        // The use that led here may not be written down yet.
+        let used_at = Some(authorisation.used_at.load(Ordering::Relaxed)).filter(|at| *at > i64::MIN);
+        let row = &AuthorisationRow { last_used: row.last_used.max(used_at), ..row.clone() };
         let app = &authorisation.app;
         let asker = Asker {
             platform: &app.platform,
@@ -86,7 +93,7 @@ impl Inner {
             limit: self.limit(),
         };
         let answer = exchange(self.transport.as_ref(), self.clock.as_ref(), asker, offer).await;
-        let mut reply = match answer.and_then(|reply| check_postponed(reply, offer)) {
+        let mut reply = match answer.and_then(|reply| check_postponed(reply, offer, row)) {
             Ok(reply) => reply,
             Err(error) => return self.call_failed(authorisation, row, offer, lease, error, false).await,
         };
@@ -123,7 +130,8 @@ impl Inner {
         let current = current.as_ref().unwrap_or(row);
         let after = AuthorisationRow { tokens: tokens.clone(), ..current.clone() };
         let notes = self.news_of_tokens(authorisation, &after, action_of(offer)).await;
-        let kept = match self.keep(authorisation, row.generation, &tokens, Some(reserve), notes).await {
+        let kept = match self.keep(authorisation, row.generation, &tokens, Some(reserve), notes, false).await
+        {
             Ok(kept) => kept,
             Err(error) => {
                 // The intent stays, the lease goes: the old token is tried once more when the disk
@@ -135,6 +143,8 @@ impl Inner {
                     postpone: None,
                     exhausted: None,
                     ambiguous: true,
+                    blocked: None,
+                    denied: false,
                 };
                 self.write_down(authorisation, row, lease, failure).await;
                 return Err(error);
@@ -261,6 +271,8 @@ impl Inner {
         tokens.announced = match old {
             // Replies give the end as seconds from now, so it wanders a little.
             Some(old) if schedule::is_same_end(old, &tokens) => old.announced,
+            // Nobody was told of it yet.
+            Some(old) if is_refresh && schedule::came_nearer(rules, old, &tokens) => old.announced,
             _ => schedule::first_announced(rules, &tokens, at),
         };
         tokens.warm_at = schedule::warm_at(rules, &tokens, self.clock.jitter());
@@ -300,6 +312,7 @@ impl Inner {
         tokens: &TokenColumns,
         reserve: Option<&Reserve>,
         notes: Notes,
+        is_login: bool,
     ) -> Result<bool> {
         let (id, at) = (authorisation.id, self.now());
         let mut pause = Duration::from_millis(200);
@@ -319,7 +332,7 @@ impl Inner {
             };
             tracing::warn!(account = authorisation.label, tried, "new tokens cannot be stored: {error}");
             let (authorisation_id, tokens, notes) = (id.to_string(), tokens.clone(), notes.clone());
-            let entry = Entry { authorisation: authorisation_id, expected, tokens, at, notes };
+            let entry = Entry { authorisation: authorisation_id, expected, tokens, at, is_login, notes };
             let written = match reserve {
                 Some(reserve) => self.journal.write(&self.sealer, &id, &entry, reserve),
                 None => self
@@ -361,6 +374,9 @@ impl Inner {
         error: Error,
         other_shop: bool,
     ) -> Result<Option<Spent>> {
+        if matches!(error.kind(), ErrorKind::Signature | ErrorKind::App) {
+            authorisation.app.doubt();
+        }
         if matches!(offer, Offer::Postpone { .. }) {
             return self.postpone_failed(authorisation, row, lease, error).await;
         }
@@ -387,6 +403,8 @@ impl Inner {
             postpone: Some(wait.mul_f64(1.0 + self.clock.jitter() / 8.0).max(asked.unwrap_or_default())),
             exhausted: None,
             ambiguous: error.is_ambiguous(),
+            blocked: None,
+            denied: false,
         };
         self.write_down(authorisation, row, lease, failure).await;
         Err(error
@@ -405,11 +423,14 @@ impl Inner {
         other_shop: bool,
     ) -> Result<Option<Spent>> {
         let (label, app) = (&authorisation.label, &authorisation.app.name);
-        let dead = is_dead(&error, &authorisation.app.platform);
+        let platform = &authorisation.app.platform;
+        // Its access token is used to its end, of which people are warned.
+        let denied = error.code().is_some_and(|code| platform.tokens.denies(code));
+        let dead = !denied && is_dead(&error, platform);
         let now = self.now();
         let ended = schedule::end_of(row).filter(|end| now >= *end).map(at);
         let reason = match (dead, ended, lease.interrupted_since) {
-            _ if other_shop => None,
+            _ if other_shop || denied => None,
             (true, _, Some(since)) => Some(format!(
                 "a refresh that began at {} was cut off before its answer could be stored, and the platform has replaced the refresh token with it ({error})",
                 at(since)
@@ -429,6 +450,8 @@ impl Inner {
             postpone: None,
             exhausted: reason.as_deref(),
             ambiguous: error.is_ambiguous(),
+            blocked: Some(other_shop || !(dead || denied || error.is_retryable())),
+            denied,
         };
         self.write_down(authorisation, row, lease, failure).await;
         self.rest(authorisation, pause);
@@ -472,6 +495,10 @@ impl Inner {
             not_before: not_before.map_or(row.not_before, |not_before| Some(not_before.max(patience))),
             postpone_after: postpone_after.or(row.postpone_after),
             exhausted: failure.exhausted.map(str::to_owned).or_else(|| row.exhausted.clone()),
+            tokens: TokenColumns {
+                refresh_denied: row.tokens.refresh_denied || failure.denied,
+                ..row.tokens.clone()
+            },
             ..row.clone()
         };
         let failed = FailedRefresh {
@@ -486,6 +513,8 @@ impl Inner {
             due_at: self.due_at(&authorisation.app.platform, &after),
             exhausted: failure.exhausted,
             ambiguous: failure.ambiguous,
+            blocked: failure.blocked,
+            denied: failure.denied,
         };
         if let Err(store) = self.store.record_failure(failed, &notes).await {
             // The lease ends by itself; the failure itself is what the caller has to hear.
@@ -542,9 +571,13 @@ const fn action_of(offer: Offer<'_>) -> Action {
 }
 
 /// Refuses an answer to a postponement without a refresh token: the old one may be dead, and is
-/// tried before anybody believes that.
-fn check_postponed(reply: TokenReply, offer: Offer<'_>) -> Result<TokenReply> {
-    if matches!(offer, Offer::Postpone { .. }) && reply.refresh.is_none() {
+/// tried before anybody believes that. Without an access token the row's stays, to its end.
+fn check_postponed(mut reply: TokenReply, offer: Offer<'_>, row: &AuthorisationRow) -> Result<TokenReply> {
+    let Offer::Postpone { access, .. } = offer else { return Ok(reply) };
+    if reply.access == *access {
+        reply.access_end = row.tokens.access_expires_at.map(at);
+    }
+    if reply.refresh.is_none() {
         return Err(Error::new(
             ErrorKind::Envelope,
             "the platform answered the postponement without a refresh token",

@@ -13,7 +13,7 @@ use std::{
 
 use jiff::Timestamp;
 use sesame_catalog::{Catalog, Endpoint, Platform, Urls};
-use sesame_core::{AppSecret, Clock, Error, Result, Transport};
+use sesame_core::{AppSecret, Clock, Error, Result, Retry, Transport};
 use tokio::sync::watch;
 
 use crate::{
@@ -265,7 +265,7 @@ impl Vault {
     /// apart. Returns them, each with whether its secret was replaced: one that is the same stays.
     /// None: then it is a new app.
     ///
-    /// What runs keeps the former secret until it is started again.
+    /// What runs takes it up within a minute, or when the platform refuses the former one.
     ///
     /// # Errors
     /// As [`Vault::add_app`]; [`ErrorKind::Local`](sesame_core::ErrorKind::Local) when another program
@@ -333,12 +333,17 @@ impl Vault {
     /// [`ErrorKind::Usage`](sesame_core::ErrorKind::Usage) for a tag that cannot be one, for one that
     /// is both added and taken off, and when there would be too many; nothing is changed then.
     pub async fn tag_account(&self, name: &str, add: &[String], remove: &[String]) -> Result<Account> {
-        let row = self.0.account_row(name).await?;
-        let tags = tags::changed(&row.account.tags, add, remove)?;
-        if tags != row.account.tags {
-            self.0.store.set_tags(row.account.id, &tags).await?;
+        for _ in 0..TAG_TRIES {
+            let row = self.0.account_row(name).await?;
+            let former = &row.account.tags;
+            let tags = tags::changed(former, add, remove)?;
+            // Somebody else may put another tag on it at this moment: both count.
+            if tags == *former || self.0.store.set_tags(row.account.id, former, &tags).await? {
+                return self.account(name).await;
+            }
         }
-        self.account(name).await
+        Err(Error::local(format!("other programs keep changing the tags of account {name:?}"))
+            .retry_when(Retry::Backoff))
     }
 
     /// Returns the names of other accounts that use the same tokens: those of a cross-border seller.
@@ -380,6 +385,9 @@ impl Vault {
         Ok(())
     }
 }
+
+/// How often tags are tried that others change, too.
+const TAG_TRIES: u32 = 16;
 
 impl fmt::Debug for Vault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -492,6 +500,7 @@ pub(crate) fn blank(id: Id, app_id: Id, region: Option<String>, now: i64) -> Aut
         interrupted_since: None,
         last_used: Some(now),
         postpone_after: None,
+        blocked: false,
     }
 }
 
@@ -653,10 +662,11 @@ impl Inner {
         Account::of(row, platform.as_ref().map(|platform| &platform.tokens), self.now())
     }
 
-    /// Returns an app with its secret open, once per process.
+    /// Returns an app with its secret open, once per process and secret.
     pub(crate) fn app_state(&self, row: &AppRow) -> Result<Arc<AppState>> {
-        if let Some(app) = lock(&self.apps).get(&row.id) {
-            return Ok(app.clone());
+        let known = lock(&self.apps).get(&row.id).cloned();
+        if let Some(app) = known.filter(|app| app.is_of(row, &self.sealer)) {
+            return Ok(app);
         }
         let app = Arc::new(AppState::open(row, self.platform(&row.platform)?, &self.sealer)?);
         lock(&self.apps).insert(row.id, app.clone());

@@ -43,7 +43,7 @@ async fn filled(home: &mut Home) -> Vault {
     vault.import_tokens("lazada", tokens).await.unwrap();
     let store = home.store().await;
     let row = store.account("two").await.unwrap().unwrap();
-    store.set_tags(row.account.id, &["a".to_owned(), "b".to_owned()]).await.unwrap();
+    store.set_tags(row.account.id, &row.account.tags, &["a".to_owned(), "b".to_owned()]).await.unwrap();
     store
         .exhaust(
             row.authorisation.id,

@@ -1,4 +1,4 @@
-//! The keeper: keeps warm, prolongs, warns, shares, stops, survives.
+//! The keeper: keeps warm, keeps a pace, shares, stops, survives.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
 mod support;
@@ -6,148 +6,25 @@ mod support;
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
 };
 
-use jiff::Timestamp;
 use sesame_core::{
-    AccessToken, AppSecret, BoxFuture, Clock as _, Error, ErrorKind, HttpRequest, HttpResponse, RefreshToken,
-    Result, Retry, Transport,
+    AppSecret, BoxFuture, Clock as _, Error, ErrorKind, HttpRequest, HttpResponse, Result, Transport,
 };
 use sesame_vault::{
-    AccountState, ImportedTokens, Keep, Keeper, KeeperOptions, NewApp, Vault, VaultOptions,
-    store::{AuditQuery, DueClaim, EventRow, FullRow, MemoryStore, Notes, SealedPlace, Sink, TokenStore},
+    Keep, Keeper, KeeperOptions, NewApp, Vault, VaultOptions,
+    store::{DueClaim, MemoryStore, SealedPlace, TokenStore as _},
 };
 use support::{
-    FakeTransport, FlakyStore, Home, IopService, Policy, START, all_events, app, as_name, log_in, reply,
+    FakeTransport, FlakyStore, START, app,
+    param2::{DAY, HOUR, Param2Service, at, events, home, keep_until, row, shop, shops},
+    reply,
 };
 use tokio::sync::{Notify, oneshot};
-
-const HOUR: u64 = 3_600;
-const DAY: u64 = 24 * HOUR;
-
-/// A token service with the rules of param2: the refresh token stays, and may be postponed near its end.
-#[derive(Clone, Default)]
-struct Param2Service(Arc<Mutex<Calls>>);
-
-#[derive(Default)]
-struct Calls {
-    /// How often each refresh token was spent, and when.
-    refreshed: BTreeMap<String, usize>,
-    postponed: Vec<String>,
-    refuse_postponements: bool,
-    refuse_refreshes: bool,
-}
-
-impl Param2Service {
-    fn transport(&self) -> FakeTransport {
-        let service = self.clone();
-        FakeTransport::new(move |seen| {
-            let mut calls = service.0.lock().unwrap();
-            let refresh = seen.form["refresh_token"].clone();
-            if seen.url.contains("/postponeToken/") {
-                assert!(seen.form.contains_key("client_secret") && seen.form.contains_key("access_token"));
-                if calls.refuse_postponements {
-                    return Ok(reply(
-                        400,
-                        r#"{"error_code":"gw.QosAppFrequencyLimit2","error_message":"refresh token postpone not allowed"}"#,
-                    ));
-                }
-                calls.postponed.push(refresh.clone());
-                return Ok(reply(
-                    200,
-                    format!(
-                        r#"{{"aliId":"7","resource_owner":"shop","expires_in":"36000","access_token":"postponed-access-{refresh}","refresh_token":"{refresh}-again","refresh_token_timeout":"20270601000000000+0800"}}"#
-                    ),
-                ));
-            }
-            if calls.refuse_refreshes {
-                return Ok(reply(
-                    401,
-                    r#"{"error_code":"401","error_message":"Request need user authorized"}"#,
-                ));
-            }
-            let spent = calls.refreshed.entry(refresh.clone()).or_default();
-            *spent += 1;
-            Ok(reply(
-                200,
-                format!(
-                    r#"{{"aliId":"7","resource_owner":"shop","expires_in":"36000","access_token":"access-{spent}-{refresh}"}}"#
-                ),
-            ))
-        })
-    }
-
-    fn refreshes(&self) -> usize {
-        self.0.lock().unwrap().refreshed.values().sum()
-    }
-
-    fn spent(&self) -> BTreeMap<String, usize> {
-        self.0.lock().unwrap().refreshed.clone()
-    }
-
-    fn postponed(&self) -> Vec<String> {
-        self.0.lock().unwrap().postponed.clone()
-    }
-}
-
-fn at(seconds: u64) -> Timestamp {
-    Timestamp::from_millisecond(START + i64::try_from(seconds * 1_000).unwrap()).unwrap()
-}
-
-fn shop(number: usize, access_left: u64, refresh_left: u64) -> ImportedTokens {
-    ImportedTokens {
-        access: Some(AccessToken::new(format!("imported-access-{number:04}"))),
-        refresh: Some(RefreshToken::new(format!("imported-refresh-{number:04}"))),
-        account_name: Some(format!("shop-{number:04}")),
-        access_expires_at: Some(at(access_left)),
-        refresh_expires_at: Some(at(refresh_left)),
-    }
-}
-
-/// A home with a store in memory and param2 shops.
-async fn shops(home: &Home, count: usize, access_left: u64, refresh_left: u64) -> (Vault, Arc<MemoryStore>) {
-    let store = Arc::new(MemoryStore::default());
-    let vault = Vault::open_with(home.options(), store.clone()).await.unwrap();
-    app(&vault, "aliexpress-legacy").await;
-    for number in 0..count {
-        vault.import_tokens("aliexpress-legacy", shop(number, access_left, refresh_left)).await.unwrap();
-    }
-    (vault, store)
-}
-
-fn home(transport: FakeTransport) -> Home {
-    let home = Home::new(transport);
-    // The key of a vault in memory lives in a file.
-    std::fs::create_dir_all(home.path().parent().unwrap()).unwrap();
-    home
-}
-
-async fn events(store: &dyn TokenStore) -> Vec<EventRow> {
-    all_events(store, Sink::Hook).await
-}
-
-async fn row(store: &dyn TokenStore, name: &str) -> FullRow {
-    store.account(name).await.unwrap().unwrap()
-}
-
-/// Lets passes follow each other until a time, in virtual time.
-async fn keep_until(keeper: &Keeper, home: &Home, until: u64) {
-    let until = at(until);
-    loop {
-        let pass = keeper.pass().await.unwrap();
-        let next = pass.next_due.unwrap_or(until).min(until);
-        let now = home.clock.now();
-        if now >= until {
-            return;
-        }
-        let step = u64::try_from(next.duration_since(now).as_millis().max(1)).unwrap();
-        home.clock.advance(Duration::from_millis(step));
-    }
-}
 
 #[tokio::test]
 async fn shops_imported_in_one_minute_are_kept_warm_and_not_all_at_once() {
@@ -193,6 +70,22 @@ async fn an_app_keeps_its_pace_even_when_all_its_tokens_have_ended() {
     assert_eq!(service.spent().len(), 200);
     assert_eq!(service.refreshes(), 200);
     assert!(home.clock.now() > begun);
+}
+
+/// From cron: one app of many shops, whose tokens ended together.
+#[tokio::test]
+async fn a_round_does_all_that_is_due_at_the_pace_of_the_app() {
+    let service = Param2Service::default();
+    let home = home(service.transport());
+    let (vault, _) = shops(&home, 200, HOUR, 180 * DAY).await;
+    home.clock.advance_secs(2 * HOUR);
+    let begun = home.clock.now();
+    let keeper = Keeper::new(vault, KeeperOptions { per_app: 4, ..KeeperOptions::default() });
+    let round = keeper.round().await.unwrap();
+    assert_eq!((round.done.refreshed, round.done.deferred, round.done.failed), (200, 0, 0));
+    assert_eq!(service.spent().len(), 200);
+    let took = home.clock.now().duration_since(begun).as_secs();
+    assert!((49..=60).contains(&took), "200 at 4 a second in {took} s");
 }
 
 #[tokio::test]
@@ -371,6 +264,77 @@ async fn the_leases_of_a_killed_keeper_end() {
     assert_eq!(service.refreshes(), 10);
 }
 
+fn legacy_app(name: &str, key: &str, secret: &str) -> NewApp {
+    NewApp {
+        platform: "aliexpress-legacy".to_owned(),
+        name: Some(name.to_owned()),
+        key: key.to_owned(),
+        secret: AppSecret::new(secret),
+        redirect_uri: None,
+        region: None,
+        secret_origin: None,
+    }
+}
+
+#[tokio::test]
+async fn two_names_of_one_app_key_share_its_pace() {
+    let service = Param2Service::default();
+    let home = home(service.transport());
+    let vault = Vault::open_with(home.options(), Arc::new(MemoryStore::default())).await.unwrap();
+    for (name, number) in [("one", 0), ("two", 50)] {
+        vault.add_app(legacy_app(name, "777", "planted0app0secret")).await.unwrap();
+        for number in number..number + 10 {
+            vault.import_tokens(name, shop(number, HOUR, 180 * DAY)).await.unwrap();
+        }
+    }
+    home.clock.advance_secs(2 * HOUR);
+    let keeper = Keeper::new(vault, KeeperOptions { per_app: 4, ..KeeperOptions::default() });
+    assert_eq!(keeper.pass().await.unwrap().done.refreshed, 4);
+}
+
+/// A keeper and a program that calls run on while somebody resets the secret.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replaced_secret_is_taken_up_by_what_runs() {
+    let service = Param2Service::default();
+    let home = home(service.transport());
+    let (vault, store) = shops(&home, 2, HOUR, 180 * DAY).await;
+    let id = vault.account("shop-0001").await.unwrap().id;
+    vault.token(&id).await.unwrap();
+    let keeper = Keeper::new(vault.clone(), KeeperOptions::default());
+    let answering = service.transport();
+    home.transport.answer(move |seen| {
+        if seen.form["client_secret"] == "planted0new0secret" {
+            return answering.ask(seen);
+        }
+        Ok(reply(400, r#"{"error_code":"gw.SignatureInvalid","error_message":"Invalid signature"}"#))
+    });
+    home.clock.advance_secs(2 * HOUR);
+    // Both learn the former one first.
+    assert_eq!(vault.token(&id).await.unwrap_err().kind(), ErrorKind::Signature);
+    assert_eq!(keeper.pass().await.unwrap().done.refreshed, 0);
+    let known = vault.apps().await.unwrap().remove(0);
+    let other = Vault::open_with(home.options(), store.clone()).await.unwrap();
+    let renewed = other.renew_secret(&legacy_app(&known.name, &known.app_key, "planted0new0secret")).await;
+    assert_eq!(renewed.unwrap().len(), 1);
+    home.clock.advance_secs(120);
+    assert!(vault.token(&id).await.unwrap().expose().starts_with("access-1-"));
+    keep_until(&keeper, &home, 2 * HOUR + 600).await;
+    assert_eq!(service.spent().len(), 2);
+}
+
+#[tokio::test]
+async fn the_use_that_needs_a_refresh_keeps_the_shop_warm() {
+    let service = Param2Service::default();
+    let home = home(service.transport());
+    let (vault, store) = shops(&home, 1, HOUR, 180 * DAY).await;
+    let id = vault.account("shop-0000").await.unwrap().id;
+    home.clock.advance_secs(10 * DAY);
+    vault.token(&id).await.unwrap();
+    vault.settle().await;
+    let planned = row(store.as_ref(), "shop-0000").await.authorisation.tokens.due_at.unwrap();
+    assert!(planned < at(10 * DAY + 10 * HOUR).as_millisecond(), "{planned}");
+}
+
 /// Lets the calls of one app hang.
 #[derive(Clone)]
 struct Hanging {
@@ -409,18 +373,7 @@ async fn an_app_that_hangs_does_not_starve_the_others() {
     let options = VaultOptions { transport: Arc::new(hanging.clone()), ..home.options() };
     let vault = Vault::open_with(options, store.clone()).await.unwrap();
     app(&vault, "aliexpress-legacy").await;
-    vault
-        .add_app(NewApp {
-            platform: "aliexpress-legacy".to_owned(),
-            name: Some("bad".to_owned()),
-            key: "666".to_owned(),
-            secret: AppSecret::new("planted0other0secret"),
-            redirect_uri: None,
-            region: None,
-            secret_origin: None,
-        })
-        .await
-        .unwrap();
+    vault.add_app(legacy_app("bad", "666", "planted0other0secret")).await.unwrap();
     // The bad app's rows are due first.
     for number in 0..200 {
         vault.import_tokens("bad", shop(number, HOUR - 60, 180 * DAY)).await.unwrap();
@@ -441,296 +394,6 @@ async fn an_app_that_hangs_does_not_starve_the_others() {
     assert_eq!(totals.refreshed, 40);
     // What it got before it was found silent, at its pace, and no more.
     assert!((5..=22).contains(&totals.failed), "{totals:?}");
-}
-
-#[tokio::test]
-async fn in_its_last_30_days_a_refresh_token_is_postponed_and_nobody_is_warned() {
-    let service = Param2Service::default();
-    let home = home(service.transport());
-    let (vault, store) = shops(&home, 3, 31 * DAY, 31 * DAY).await;
-    let keeper = Keeper::new(vault.clone(), KeeperOptions { keep: Keep::Never, ..KeeperOptions::default() });
-    keep_until(&keeper, &home, DAY - 60).await;
-    assert_eq!(service.postponed().len(), 0, "not before the window opens");
-    keep_until(&keeper, &home, DAY + 13 * HOUR).await;
-    assert_eq!(service.postponed().len(), 3);
-    assert_eq!(service.refreshes(), 0);
-    assert_eq!(events(store.as_ref()).await, []);
-    let full = row(store.as_ref(), "shop-0000").await;
-    assert_eq!(full.authorisation.generation, 2);
-    assert_eq!(full.authorisation.tokens.refresh_expires_at, Some(1_811_779_200_000));
-    assert_eq!(full.authorisation.tokens.announced, None);
-    let lines = store.audit(AuditQuery { limit: 100, ..AuditQuery::default() }).await.unwrap();
-    assert_eq!(lines.iter().filter(|line| line.action == "postpone" && line.succeeded).count(), 3);
-    // The new one is what is spent from now on.
-    vault.refresh("shop-0000").await.unwrap();
-    assert_eq!(service.spent().into_keys().collect::<Vec<_>>(), ["imported-refresh-0000-again"]);
-}
-
-#[tokio::test]
-async fn where_the_access_token_has_ended_a_refresh_comes_before_the_postponement() {
-    let service = Param2Service::default();
-    let home = home(service.transport());
-    let (vault, store) = shops(&home, 1, HOUR, 31 * DAY).await;
-    home.clock.advance_secs(2 * DAY);
-    let keeper = Keeper::new(vault, KeeperOptions { keep: Keep::Never, ..KeeperOptions::default() });
-    let done = keeper.pass().await.unwrap().done;
-    assert_eq!((done.refreshed, done.postponed, done.failed), (1, 1, 0));
-    assert_eq!(service.postponed(), ["imported-refresh-0000"]);
-    let full = row(store.as_ref(), "shop-0000").await;
-    assert_eq!((full.authorisation.generation, full.authorisation.lease_owner), (3, None));
-    assert_eq!(home.transport.seen()[1].form["access_token"], "access-1-imported-refresh-0000");
-}
-
-#[tokio::test]
-async fn a_refused_postponement_is_tried_once_a_day_and_all_four_warnings_are_given() {
-    let service = Param2Service::default();
-    service.0.lock().unwrap().refuse_postponements = true;
-    let home = home(service.transport());
-    let (vault, store) = shops(&home, 1, 60 * DAY, 31 * DAY).await;
-    let keeper = Keeper::new(vault.clone(), KeeperOptions { keep: Keep::Never, ..KeeperOptions::default() });
-    keep_until(&keeper, &home, 30 * DAY).await;
-    // Refreshes have no cool-down by it.
-    assert_eq!(row(store.as_ref(), "shop-0000").await.authorisation.not_before, None);
-    service.0.lock().unwrap().refuse_refreshes = true;
-    keep_until(&keeper, &home, 32 * DAY).await;
-    let days: Vec<_> = events(store.as_ref())
-        .await
-        .iter()
-        .map(|event| {
-            let payload: serde_json::Value = serde_json::from_str(&event.payload).unwrap();
-            (event.kind.clone(), payload["days"].as_i64())
-        })
-        .collect();
-    let expiring = |days| ("expiring".to_owned(), Some(days));
-    assert_eq!(days, [expiring(30), expiring(7), expiring(2), expiring(1), ("exhausted".to_owned(), None)]);
-    let tries = home.transport.seen().iter().filter(|seen| seen.url.contains("postpone")).count();
-    assert!((25..=31).contains(&tries), "{tries} tries in 30 days");
-    let account = vault.account("shop-0000").await.unwrap();
-    assert!(matches!(account.state, AccountState::NeedsAuthorisation { .. }), "{account:?}");
-    let row = row(store.as_ref(), "shop-0000").await.authorisation;
-    assert_eq!((row.lease_owner, row.tokens.due_at), (None, None));
-}
-
-#[tokio::test]
-async fn a_lost_answer_to_a_postponement_costs_nothing_but_a_refresh() {
-    let service = Param2Service::default();
-    let home = home(service.transport());
-    let (vault, store) = shops(&home, 1, 60 * DAY, 31 * DAY).await;
-    home.clock.advance_secs(DAY + 13 * HOUR);
-    home.transport.answer(|_| Err(Error::new(ErrorKind::Timeout, "no answer").may_have_happened(true)));
-    let keeper = Keeper::new(vault, KeeperOptions { keep: Keep::Never, ..KeeperOptions::default() });
-    let done = keeper.pass().await.unwrap().done;
-    assert_eq!((done.postponed, done.failed), (0, 1));
-    let failed = row(store.as_ref(), "shop-0000").await.authorisation;
-    assert!(failed.refreshing_since.is_some(), "the intent stays");
-    assert!(failed.last_error.is_some() && failed.exhausted.is_none());
-    assert_eq!(events(store.as_ref()).await, [], "a fault that passes wakes nobody");
-    let answering = service.transport();
-    home.transport.answer(move |seen| answering.ask(seen));
-    keep_until(&keeper, &home, DAY + 15 * HOUR).await;
-    assert_eq!(service.spent().get("imported-refresh-0000"), Some(&1), "the old one is tried first");
-    assert_eq!(service.postponed(), ["imported-refresh-0000"]);
-    assert_eq!(events(store.as_ref()).await, []);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_refresh_on_demand_postpones_too_and_its_caller_does_not_wait_for_that() {
-    let service = Param2Service::default();
-    let home = home(service.transport());
-    let one = home.open().await;
-    app(&one, "aliexpress-legacy").await;
-    let account = one.import_tokens("aliexpress-legacy", shop(0, HOUR, 20 * DAY)).await.unwrap();
-    home.clock.advance_secs(2 * HOUR);
-    let other = home.open().await;
-    let token = one.token(&account.id).await.unwrap();
-    assert_eq!(token.expose(), "access-1-imported-refresh-0000");
-    one.settle().await;
-    assert_eq!(service.postponed(), ["imported-refresh-0000"]);
-    let newest = one.token(&account.id).await.unwrap();
-    assert_eq!(newest.expose(), "postponed-access-imported-refresh-0000");
-    assert_eq!(other.token(&account.id).await.unwrap(), newest);
-    other.settle().await;
-    assert_eq!((service.refreshes(), service.postponed().len()), (1, 1));
-    one.close().await;
-    other.close().await;
-}
-
-#[tokio::test]
-async fn an_end_that_does_not_move_is_announced_at_four_marks_and_said_once() {
-    let mut home = home(FakeTransport::json("{}"));
-    let service = IopService::new(Policy::Dies, &home.clock);
-    home.transport = service.transport();
-    let store = Arc::new(MemoryStore::default());
-    let vault = Vault::open_with(home.options(), store.clone()).await.unwrap();
-    app(&vault, "lazada").await;
-    log_in(&vault, "lazada", as_name("shop")).await.unwrap();
-    let keeper = Keeper::new(vault.clone(), KeeperOptions::default());
-    keep_until(&keeper, &home, 181 * DAY).await;
-    let told: Vec<_> = events(store.as_ref())
-        .await
-        .iter()
-        .map(|event| {
-            let payload: serde_json::Value = serde_json::from_str(&event.payload).unwrap();
-            assert_eq!(payload["account"], "shop");
-            let day = (event.at - START) / 86_400_000;
-            (event.kind.clone(), payload["days"].as_i64(), day)
-        })
-        .collect();
-    let expiring = |days: i64| ("expiring".to_owned(), Some(days), 180 - days);
-    assert_eq!(
-        told,
-        [expiring(30), expiring(7), expiring(2), expiring(1), ("exhausted".to_owned(), None, 180)]
-    );
-    let account = vault.account("shop").await.unwrap();
-    let AccountState::NeedsAuthorisation { reason } = account.state else { panic!("{account:?}") };
-    assert!(reason.contains("the refresh token ended at"), "{reason}");
-    assert_eq!(keeper.pass().await.unwrap().next_due, None);
-}
-
-async fn kinds_of_events(store: &dyn TokenStore) -> Vec<String> {
-    events(store).await.into_iter().map(|event| event.kind).collect()
-}
-
-#[tokio::test]
-async fn an_end_that_was_a_guess_ends_nothing() {
-    let mut home = home(FakeTransport::json("{}"));
-    let service = IopService::new(Policy::Dies, &home.clock);
-    home.transport = service.transport();
-    let store = Arc::new(MemoryStore::default());
-    let vault = Vault::open_with(home.options(), store.clone()).await.unwrap();
-    app(&vault, "lazada").await;
-    log_in(&vault, "lazada", as_name("shop")).await.unwrap();
-    let kept = row(store.as_ref(), "shop").await;
-    let guess = at(10 * DAY).as_millisecond();
-    let mut tokens = kept.authorisation.tokens;
-    (tokens.refresh_expires_at, tokens.due_at) = (Some(guess), Some(0));
-    store.replace_tokens(kept.authorisation.id, 1, &tokens, START, &Notes::default()).await.unwrap();
-    let keeper = Keeper::new(vault.clone(), KeeperOptions { keep: Keep::Never, ..KeeperOptions::default() });
-    keep_until(&keeper, &home, 10 * DAY).await;
-    assert_eq!(service.refreshes(), 0);
-    keep_until(&keeper, &home, 12 * DAY).await;
-    assert_eq!(service.refreshes(), 1, "asked once");
-    let account = vault.account("shop").await.unwrap();
-    assert_eq!((account.state, account.refresh_expires_at), (AccountState::Healthy, Some(at(180 * DAY))));
-    assert_eq!(kinds_of_events(store.as_ref()).await, ["expiring"; 4], "of the end that was thought to come");
-}
-
-#[tokio::test]
-async fn an_end_while_the_platform_is_away_is_believed_after_a_day() {
-    let service = Param2Service::default();
-    let home = home(service.transport());
-    let (vault, store) = shops(&home, 1, HOUR, 2 * DAY).await;
-    let keeper = Keeper::new(vault.clone(), KeeperOptions { keep: Keep::Never, ..KeeperOptions::default() });
-    home.clock.advance_secs(2 * DAY);
-    home.transport.answer(|_| Err(Error::new(ErrorKind::Network, "connection refused")));
-    keep_until(&keeper, &home, 3 * DAY - 60).await;
-    let tries = home.transport.count();
-    assert!((40..200).contains(&tries), "{tries} tries in a day");
-    assert_eq!(kinds_of_events(store.as_ref()).await, [""; 0], "it may live on");
-    keep_until(&keeper, &home, 4 * DAY).await;
-    assert_eq!(kinds_of_events(store.as_ref()).await, ["exhausted"]);
-    let account = vault.account("shop-0000").await.unwrap();
-    let AccountState::NeedsAuthorisation { reason } = account.state else { panic!("{account:?}") };
-    assert!(
-        reason.contains("ended at 2026-11-24T00:00:00Z") && reason.contains("connection refused"),
-        "{reason}"
-    );
-    assert!(home.transport.count() <= tries + 2);
-}
-
-/// Vaults that were kept by a clock twelve years ahead, until somebody saw it.
-#[tokio::test]
-async fn a_clock_that_was_ahead_gives_up_shops_for_as_long_as_it_is() {
-    let service = Param2Service::default();
-    let home = home(service.transport());
-    let (vault, store) = shops(&home, 3, 10 * HOUR, 180 * DAY).await;
-    let used = vault.account("shop-0000").await.unwrap().id;
-    vault.token(&used).await.unwrap();
-    let bare = ImportedTokens { refresh: None, ..shop(3, 5 * DAY, DAY) };
-    vault.import_tokens("aliexpress-legacy", bare).await.unwrap();
-    let keeper = Keeper::new(vault.clone(), KeeperOptions::default());
-    let years = Duration::from_secs(12 * 365 * DAY);
-    let given_up = async || store.given_up(10).await.unwrap().count;
-    let gives_all_up = async || {
-        home.transport.answer(|_| Err(Error::new(ErrorKind::Network, "the certificate has expired")));
-        home.clock.advance(years);
-        keeper.pass().await.unwrap();
-        assert_eq!(given_up().await, 4);
-        home.clock.set_back(years);
-        let answering = service.transport();
-        home.transport.answer(move |seen| answering.ask(seen));
-    };
-    gives_all_up().await;
-    keeper.pass().await.unwrap();
-    assert_eq!(given_up().await, 0, "the keeper saw that the clock was set back");
-    keep_until(&keeper, &home, 10 * HOUR).await;
-    assert_eq!(service.spent().len(), 3);
-
-    // Without a keeper: whoever uses one of them.
-    gives_all_up().await;
-    home.clock.advance_secs(11 * HOUR);
-    let other = Vault::open_with(home.options(), store.clone()).await.unwrap();
-    let id = other.account("shop-0003").await.unwrap().id;
-    assert_eq!(other.token(&id).await.unwrap().expose(), "imported-access-0003");
-    assert_eq!(given_up().await, 0);
-    gives_all_up().await;
-    vault.token(&used).await.unwrap();
-    assert_eq!(given_up().await, 0);
-}
-
-#[tokio::test]
-async fn a_failure_in_the_window_of_postponements_makes_no_storm() {
-    let service = Param2Service::default();
-    let home = home(service.transport());
-    let (vault, store) = shops(&home, 1, HOUR, 20 * DAY).await;
-    let keeper = Keeper::new(vault, KeeperOptions { keep: Keep::Never, ..KeeperOptions::default() });
-    home.clock.advance_secs(2 * DAY);
-    let looks = async |count: usize| {
-        for _ in 0..count {
-            keeper.pass().await.unwrap();
-            home.clock.advance_secs(1);
-        }
-        home.transport.count()
-    };
-    home.transport.answer(|_| Ok(reply(502, "<html>Bad Gateway</html>")));
-    assert_eq!(looks(25).await, 1);
-    let failed = row(store.as_ref(), "shop-0000").await.authorisation;
-    assert!(failed.tokens.due_at >= failed.not_before, "{failed:?}");
-}
-
-#[tokio::test]
-async fn quiet_that_the_platform_asks_for_is_kept_by_postponements_too() {
-    let service = Param2Service::default();
-    let home = home(service.transport());
-    let (vault, store) = shops(&home, 1, 60 * DAY, 20 * DAY).await;
-    let keeper = Keeper::new(vault, KeeperOptions { keep: Keep::Never, ..KeeperOptions::default() });
-    home.clock.advance_secs(DAY);
-    home.transport.answer(|_| {
-        Err(Error::new(ErrorKind::Quota, "slow down").retry_when(Retry::After(Duration::from_hours(9))))
-    });
-    keep_until(&keeper, &home, DAY + 9 * HOUR - 1).await;
-    assert_eq!(home.transport.count(), 1);
-    home.transport.answer(move |seen| service.transport().ask(seen));
-    keep_until(&keeper, &home, DAY + 10 * HOUR).await;
-    assert!(row(store.as_ref(), "shop-0000").await.authorisation.generation > 1);
-}
-
-#[tokio::test]
-async fn a_postponement_that_failed_in_passing_warns_nobody_after_a_refresh_either() {
-    let service = Param2Service::default();
-    let home = home(service.transport());
-    let (vault, store) = shops(&home, 1, 60 * DAY, 31 * DAY).await;
-    home.clock.advance_secs(DAY + 13 * HOUR);
-    home.transport.answer(|_| Err(Error::new(ErrorKind::Network, "connection refused")));
-    let keeper = Keeper::new(vault.clone(), KeeperOptions { keep: Keep::Never, ..KeeperOptions::default() });
-    assert_eq!(keeper.pass().await.unwrap().done.failed, 1);
-    let answering = service.transport();
-    home.transport.answer(move |seen| answering.ask(seen));
-    vault.refresh("shop-0000").await.unwrap();
-    vault.settle().await;
-    keep_until(&keeper, &home, DAY + 16 * HOUR).await;
-    assert_eq!(service.postponed(), ["imported-refresh-0000"]);
-    assert_eq!(events(store.as_ref()).await, []);
 }
 
 #[tokio::test]

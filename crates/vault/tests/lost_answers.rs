@@ -11,8 +11,8 @@ use std::{
 
 use sesame_core::{AccessToken, AppSecret, Clock as _, Error, ErrorKind};
 use sesame_vault::{
-    Account, AccountState, ImportedTokens, Keep, Keeper, KeeperOptions, LoginOptions, SystemClock,
-    TableOptions, Vault,
+    Account, AccountState, ImportedTokens, Keep, Keeper, KeeperOptions, Location, LoginOptions, SystemClock,
+    TableOptions, Vault, VaultOptions,
     store::{Notes, Sink},
     tables::read_csv,
 };
@@ -514,6 +514,38 @@ async fn a_login_while_the_store_stays_away_waits_in_the_journal() {
     assert_eq!((account.generation, account.state), (2, AccountState::Healthy));
     let handle = vault.handle("shop").await.unwrap();
     assert_eq!(vault.token_of(&handle).await.unwrap().access.expose(), shop.service.access());
+}
+
+/// Two machines: what waits in the journal of one is not seen by the other.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_that_waits_is_not_overtaken_by_a_refresh_of_the_former_approval() {
+    let shop = shop(Policy::Lives).await;
+    let first_end = shop.vault.account("shop").await.unwrap().refresh_expires_at.unwrap();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let there = elsewhere.path().join("vault.db");
+    std::fs::copy(shop.home.key_file(), elsewhere.path().join("vault.db.key")).unwrap();
+    let store = Arc::new(FlakyStore::over(shop.home.store().await));
+    let options = || VaultOptions { location: Location::Sqlite(there.clone()), ..shop.home.options() };
+    let other = Vault::open_with(options(), store.clone()).await.unwrap();
+    shop.service.approve_until(first_end.as_second() + 5_000_000);
+    away_after_redeeming(&shop, &store, 1_000, 1_000);
+    log_in(&other, "lazada", as_name("shop")).await.unwrap_err();
+    other.settle().await;
+    drop(other);
+    // The former approval has its former end.
+    shop.home.transport.answer({
+        let service = shop.service.clone();
+        move |seen| service.answer(seen)
+    });
+    shop.service.approve_until(first_end.as_second());
+    assert_eq!(shop.vault.refresh("shop").await.unwrap().refresh_expires_at, Some(first_end));
+    let other = Vault::open_with(options(), shop.home.store().await).await.unwrap();
+    let account = other.account("shop").await.unwrap();
+    assert_eq!(account.refresh_expires_at.unwrap().as_second(), first_end.as_second() + 5_000_000);
+    assert_eq!(account.generation, 3);
+    // What a refresh left behind is overtaken, as ever.
+    shop.vault.refresh("shop").await.unwrap();
+    other.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

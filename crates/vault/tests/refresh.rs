@@ -506,6 +506,11 @@ async fn a_gateway_that_refuses_every_token_it_issues_is_not_asked_for_ever() {
         assert_eq!(error.kind(), ErrorKind::Token, "{error:?}");
         assert!(matches!(error.retry(), Retry::After(_)));
     }
+    // A call that comes anew is no way around it.
+    for _ in 0..5 {
+        let error = shop.vault.token_of(&handle).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Token, "{error:?}");
+    }
     assert_eq!(shop.service.refreshes(), 3);
     shop.home.clock.advance_secs(61);
     assert_eq!(shop.vault.refused(&handle, generation).await.unwrap().generation, generation + 1);

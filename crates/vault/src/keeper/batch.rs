@@ -13,7 +13,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{
     Keeper, Totals,
-    lanes::Seat,
+    lanes::{Paced, Seat},
     shift::{BEGINNING, Start},
 };
 use crate::{
@@ -56,6 +56,8 @@ pub(super) struct Batch<'a> {
     /// Some of them went back and are still due.
     pub(super) again: bool,
     pub(super) totals: Totals,
+    /// Those put off that only wait for others of their app.
+    pub(super) paced: Paced,
 }
 
 /// What is known of an app.
@@ -83,6 +85,7 @@ impl<'a> Batch<'a> {
             begun: Vec::new(),
             again: false,
             totals: Totals::default(),
+            paced: Paced::default(),
         }
     }
 
@@ -193,12 +196,14 @@ impl<'a> Batch<'a> {
 
     /// Puts a row among those that begin, if its app's pace and the refreshes on demand allow.
     async fn enter(&mut self, due: Due, app: &Arc<AppState>, now: i64) {
-        let row = &due.authorisation;
         let chance = self.inner.clock.jitter();
-        let seat = match Seat::take(&self.keeper.lanes, row.app_id, now, chance) {
+        let seat = match Seat::take(&self.keeper.lanes, &app.counted_by, now, chance) {
             Ok(seat) => seat,
-            Err(slot) => {
-                self.put_off(&due, slot);
+            Err(wait) => {
+                if wait.is_paced {
+                    self.paced.add(wait.until);
+                }
+                self.put_off(&due, wait.until);
                 return;
             }
         };
@@ -266,6 +271,8 @@ impl<'a> Batch<'a> {
             due_at: Some(self.spread(DAY)),
             exhausted: None,
             ambiguous: row.refreshing_since.is_some(),
+            blocked: Some(true),
+            denied: false,
         };
         if let Err(store) = self.inner.store.record_failure(failure, &notes).await {
             tracing::warn!("a failure cannot be written down: {store}");
@@ -404,7 +411,7 @@ impl<'a> Batch<'a> {
         {
             let known = lock(&self.inner.apps);
             for id in &ids {
-                if let Some(app) = known.get(id) {
+                if let Some(app) = known.get(id).filter(|app| !app.was_doubted()) {
                     apps.insert(*id, self.matching(app.clone()));
                 }
             }

@@ -1,4 +1,4 @@
-//! One lane an app: how fast its refreshes may follow each other, and how many may be under way.
+//! One lane an app key: how fast its refreshes may follow each other, and how many may be under way.
 
 use std::{
     collections::HashMap,
@@ -8,7 +8,7 @@ use std::{
 
 use sesame_core::{Error, ErrorKind};
 
-use crate::{Id, schedule::AHEAD, vault::lock};
+use crate::{schedule::AHEAD, vault::lock};
 
 /// From so many failures in a row on an app is only sounded out.
 const TROUBLED: u32 = 8;
@@ -28,7 +28,8 @@ pub(super) struct Lanes {
     interval_micros: i64,
     burst_micros: i64,
     in_flight: usize,
-    of_apps: HashMap<Id, Lane>,
+    /// By what the platform counts calls by.
+    of_apps: HashMap<Arc<str>, Lane>,
 }
 
 #[derive(Debug, Default)]
@@ -55,6 +56,33 @@ pub(super) enum Ended {
     Badly,
     /// It asks for quiet.
     Quiet(Duration),
+}
+
+/// Why and until when a refresh waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Wait {
+    /// In milliseconds since 1970.
+    pub(super) until: i64,
+    /// Others of its app go first, and that is all.
+    pub(super) is_paced: bool,
+}
+
+/// Rows that wait for others of their app: how many, and the last one's time.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Paced {
+    pub(super) count: u64,
+    pub(super) until: i64,
+}
+
+impl Paced {
+    pub(super) fn add(&mut self, until: i64) {
+        self.merge(Self { count: 1, until });
+    }
+
+    pub(super) fn merge(&mut self, more: Self) {
+        self.count += more.count;
+        self.until = self.until.max(more.until);
+    }
 }
 
 impl Ended {
@@ -90,17 +118,17 @@ impl Lanes {
         }
     }
 
-    /// Lets one refresh of an app go at `now`. `Err`: it should come again then. `chance` in
+    /// Lets one refresh of an app go at `now`. `Err`: how long it waits. `chance` in
     /// `0.0..1.0` spreads those that wait for room.
-    fn enter(&mut self, app: Id, now: i64, chance: f64) -> Result<(), i64> {
-        if self.of_apps.len() > SWEPT_AT && !self.of_apps.contains_key(&app) {
+    fn enter(&mut self, app: &Arc<str>, now: i64, chance: f64) -> Result<(), Wait> {
+        if self.of_apps.len() > SWEPT_AT && !self.of_apps.contains_key(app) {
             let past = now.saturating_mul(1_000);
             self.of_apps.retain(|_, lane| {
                 lane.under_way > 0 || lane.failures > 0 || lane.arrival_micros.max(lane.booked_micros) > past
             });
         }
         let (interval, burst) = (self.interval_micros, self.burst_micros);
-        let lane = self.of_apps.entry(app).or_default();
+        let lane = self.of_apps.entry(app.clone()).or_default();
         lane.forget_from_ahead(now);
         let in_trouble = lane.failures >= TROUBLED;
         let is_silent = lane.under_way > 0 && now.saturating_sub(lane.heard_at) > SILENT;
@@ -118,7 +146,7 @@ impl Lanes {
                 reason = "a part of half a minute"
             )]
             let more = (2.0 * wait as f64 * chance) as i64;
-            return Err(now.saturating_add(wait).saturating_add(more));
+            return Err(Wait { until: now.saturating_add(wait).saturating_add(more), is_paced: false });
         }
         let micros = now.max(lane.closed_until).saturating_mul(1_000);
         let earliest = lane.arrival_micros.saturating_sub(burst).max(micros);
@@ -126,7 +154,8 @@ impl Lanes {
             let slot = earliest.max(lane.booked_micros);
             lane.booked_micros = slot.saturating_add(interval);
             // Rounded up: a slot that comes a little too early would be missed.
-            return Err(slot.saturating_add(999) / 1_000);
+            let is_paced = !in_trouble && lane.closed_until <= now;
+            return Err(Wait { until: slot.saturating_add(999) / 1_000, is_paced });
         }
         lane.arrival_micros = lane.arrival_micros.max(micros).saturating_add(interval);
         if lane.under_way == 0 {
@@ -137,15 +166,15 @@ impl Lanes {
     }
 
     /// Gives a place back.
-    fn leave(&mut self, app: Id) {
-        if let Some(lane) = self.of_apps.get_mut(&app) {
+    fn leave(&mut self, app: &str) {
+        if let Some(lane) = self.of_apps.get_mut(app) {
             lane.under_way = lane.under_way.saturating_sub(1);
         }
     }
 
     /// Notes how a call ended.
-    fn ended(&mut self, app: Id, how: Ended, now: i64) {
-        let Some(lane) = self.of_apps.get_mut(&app) else { return };
+    fn ended(&mut self, app: &str, how: Ended, now: i64) {
+        let Some(lane) = self.of_apps.get_mut(app) else { return };
         lane.heard_at = lane.heard_at.max(now);
         match how {
             Ended::Well => lane.failures = 0,
@@ -163,64 +192,72 @@ impl Lanes {
 #[derive(Debug)]
 pub(super) struct Seat {
     lanes: Arc<Mutex<Lanes>>,
-    app: Id,
+    app: Arc<str>,
 }
 
 impl Seat {
-    /// Takes a place for a refresh at `now`. `Err`: it should come again then.
-    pub(super) fn take(lanes: &Arc<Mutex<Lanes>>, app: Id, now: i64, chance: f64) -> Result<Self, i64> {
+    /// Takes a place for a refresh at `now`. `Err`: how long it waits.
+    pub(super) fn take(
+        lanes: &Arc<Mutex<Lanes>>,
+        app: &Arc<str>,
+        now: i64,
+        chance: f64,
+    ) -> Result<Self, Wait> {
         lock(lanes).enter(app, now, chance)?;
-        Ok(Self { lanes: lanes.clone(), app })
+        Ok(Self { lanes: lanes.clone(), app: app.clone() })
     }
 
     /// Gives the place back and notes how the call ended.
     pub(super) fn ended(self, how: Ended, now: i64) {
-        lock(&self.lanes).ended(self.app, how, now);
+        lock(&self.lanes).ended(&self.app, how, now);
     }
 }
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        lock(&self.lanes).leave(self.app);
+        lock(&self.lanes).leave(&self.app);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::SystemClock;
 
-    fn id() -> Id {
-        Id::new(&SystemClock)
+    fn wait(until: i64) -> Wait {
+        Wait { until, is_paced: false }
+    }
+
+    fn key(key: &str) -> Arc<str> {
+        key.into()
     }
 
     #[test]
     fn an_app_has_a_burst_and_then_its_pace_and_those_that_wait_get_slots_of_their_own() {
         let mut lanes = Lanes::new(5, 1_000);
-        let app = id();
+        let app = key("lazada 500100");
         let now = 1_000_000;
-        let outcomes: Vec<_> = (0..500).map(|_| lanes.enter(app, now, 0.0)).collect();
+        let outcomes: Vec<_> = (0..500).map(|_| lanes.enter(&app, now, 0.0)).collect();
         assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 5);
-        let slots: Vec<i64> = outcomes.into_iter().filter_map(Result::err).collect();
+        let slots: Vec<i64> = outcomes.into_iter().filter_map(Result::err).map(|wait| wait.until).collect();
         for pair in slots.windows(2) {
             assert_eq!(pair[1] - pair[0], 200);
         }
         assert_eq!(slots[0], now + 200);
         // Each comes at its slot and goes at once.
         for slot in slots {
-            assert_eq!(lanes.enter(app, slot, 0.0), Ok(()), "{slot}");
+            assert_eq!(lanes.enter(&app, slot, 0.0), Ok(()), "{slot}");
         }
         // Another app is not concerned.
-        assert_eq!(lanes.enter(id(), now, 0.0), Ok(()));
+        assert_eq!(lanes.enter(&key("lazada 500101"), now, 0.0), Ok(()));
     }
 
     #[test]
     fn no_second_sees_more_than_twice_the_pace() {
         let mut lanes = Lanes::new(7, 100_000);
-        let app = id();
+        let app = key("lazada 500100");
         let mut went = Vec::new();
         for now in 0..20_000 {
-            if lanes.enter(app, now, 0.0).is_ok() {
+            if lanes.enter(&app, now, 0.0).is_ok() {
                 went.push(now);
             }
         }
@@ -234,46 +271,46 @@ mod tests {
     #[test]
     fn an_app_that_hangs_takes_half_of_the_places_and_one_in_trouble_two() {
         let mut lanes = Lanes::new(1_000, 10);
-        let app = id();
-        assert_eq!((0..4).filter(|_| lanes.enter(app, 0, 0.5).is_ok()).count(), 4);
-        assert_eq!((0..10).filter(|_| lanes.enter(app, 4_000, 0.5).is_ok()).count(), 1);
-        assert_eq!(lanes.enter(app, 4_000, 0.5), Err(4_000 + 10_000));
+        let app = key("lazada 500100");
+        assert_eq!((0..4).filter(|_| lanes.enter(&app, 0, 0.5).is_ok()).count(), 4);
+        assert_eq!((0..10).filter(|_| lanes.enter(&app, 4_000, 0.5).is_ok()).count(), 1);
+        assert_eq!(lanes.enter(&app, 4_000, 0.5), Err(wait(4_000 + 10_000)));
         for _ in 0..5 {
-            lanes.leave(app);
-            lanes.ended(app, Ended::Badly, 4_000);
+            lanes.leave(&app);
+            lanes.ended(&app, Ended::Badly, 4_000);
         }
         for _ in 0..3 {
-            lanes.enter(app, 4_000, 0.5).unwrap();
-            lanes.leave(app);
-            lanes.ended(app, Ended::Badly, 4_000);
+            lanes.enter(&app, 4_000, 0.5).unwrap();
+            lanes.leave(&app);
+            lanes.ended(&app, Ended::Badly, 4_000);
         }
-        assert_eq!((0..10).filter(|_| lanes.enter(app, 4_010, 0.5).is_ok()).count(), 2);
-        assert_eq!(lanes.enter(app, 4_010, 0.5), Err(4_010 + 60_000));
-        lanes.ended(app, Ended::Well, 4_010);
-        assert_eq!((0..10).filter(|_| lanes.enter(app, 4_010, 0.5).is_ok()).count(), 10);
+        assert_eq!((0..10).filter(|_| lanes.enter(&app, 4_010, 0.5).is_ok()).count(), 2);
+        assert_eq!(lanes.enter(&app, 4_010, 0.5), Err(wait(4_010 + 60_000)));
+        lanes.ended(&app, Ended::Well, 4_010);
+        assert_eq!((0..10).filter(|_| lanes.enter(&app, 4_010, 0.5).is_ok()).count(), 10);
     }
 
     #[test]
     fn a_clock_that_is_set_back_leaves_no_app_waiting() {
         let mut lanes = Lanes::new(5, 10);
-        let app = id();
+        let app = key("lazada 500100");
         let year = 365 * 24 * AHEAD;
-        while lanes.enter(app, year, 0.0).is_ok() {}
-        lanes.ended(app, Ended::Quiet(Duration::from_mins(10)), year);
-        assert_eq!(lanes.enter(app, 0, 0.0), Ok(()));
+        while lanes.enter(&app, year, 0.0).is_ok() {}
+        lanes.ended(&app, Ended::Quiet(Duration::from_mins(10)), year);
+        assert_eq!(lanes.enter(&app, 0, 0.0), Ok(()));
         // An hour at most is what the platform may ask for.
-        lanes.ended(app, Ended::Quiet(Duration::from_hours(9)), 0);
-        assert_eq!(lanes.enter(app, 1, 0.0), Err(AHEAD));
+        lanes.ended(&app, Ended::Quiet(Duration::from_hours(9)), 0);
+        assert_eq!(lanes.enter(&app, 1, 0.0), Err(wait(AHEAD)));
     }
 
     #[test]
     fn a_platform_that_asks_for_quiet_gets_it() {
         let mut lanes = Lanes::new(5, 10);
-        let app = id();
-        lanes.enter(app, 0, 0.0).unwrap();
-        lanes.ended(app, Ended::Quiet(Duration::from_mins(1)), 0);
-        assert_eq!(lanes.enter(app, 1_000, 0.0), Err(60_000));
-        assert_eq!(lanes.enter(app, 1_000, 0.0), Err(60_200));
-        assert_eq!(lanes.enter(app, 60_000, 0.0), Ok(()));
+        let app = key("lazada 500100");
+        lanes.enter(&app, 0, 0.0).unwrap();
+        lanes.ended(&app, Ended::Quiet(Duration::from_mins(1)), 0);
+        assert_eq!(lanes.enter(&app, 1_000, 0.0), Err(wait(60_000)));
+        assert_eq!(lanes.enter(&app, 1_000, 0.0), Err(wait(60_200)));
+        assert_eq!(lanes.enter(&app, 60_000, 0.0), Ok(()));
     }
 }

@@ -8,7 +8,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use super::{
     Keeper, Totals,
     batch::Batch,
-    lanes::{Ended, Seat},
+    lanes::{Ended, Paced, Seat},
 };
 use crate::{
     authorisation::Authorisation,
@@ -29,6 +29,8 @@ pub(super) const BEGINNING: std::time::Duration = std::time::Duration::from_secs
 pub(super) struct Shift<'a> {
     keeper: &'a Keeper,
     totals: Totals,
+    /// Rows that were put off only because others of their app go first.
+    pub(super) paced: Paced,
     under_way: usize,
     tell: UnboundedSender<Outcome>,
     landed: UnboundedReceiver<Outcome>,
@@ -76,7 +78,7 @@ impl<'a> Shift<'a> {
     pub(super) fn new(keeper: &'a Keeper) -> Self {
         // As many messages as calls under way: bounded by the options.
         let (tell, landed) = unbounded_channel();
-        Self { keeper, totals: Totals::default(), under_way: 0, tell, landed }
+        Self { keeper, totals: Totals::default(), paced: Paced::default(), under_way: 0, tell, landed }
     }
 
     pub(super) const fn is_busy(&self) -> bool {
@@ -148,7 +150,8 @@ impl<'a> Shift<'a> {
         batch.sort(rows).await?;
         batch.give_back().await?;
         batch.begin().await?;
-        let Batch { begun, again, totals, .. } = batch;
+        let Batch { begun, again, totals, paced, .. } = batch;
+        self.paced.merge(paced);
         self.totals.announced += totals.announced;
         self.totals.failed += totals.failed;
         self.totals.ended += totals.ended;

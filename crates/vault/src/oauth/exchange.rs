@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use sesame_core::{
-    Clock, Error, ErrorKind, HttpRequest, HttpResponse, Result, Transport, envelope::read_reply,
+    AccessToken, Clock, Error, ErrorKind, HttpRequest, HttpResponse, Result, Transport, envelope::read_reply,
     mask::is_secret_param, time::parse_http_date,
 };
 
@@ -76,8 +76,17 @@ async fn once(
     let response = fail_point!("after-send", transport.send(request)).map_err(|error| (hide(error), None))?;
     let now = clock.now();
     let read = read_reply(shape, &asker.platform.replies, &response, now)
-        .and_then(|reply| reply::read(asker.platform, &reply, now));
+        .and_then(|reply| reply::read(asker.platform, &reply, kept_by(offer), now));
     read.map_err(|error| (hide(error), Some(response)))
+}
+
+/// Returns the access token that stays where a reply brings no other: what prolongs a refresh token need
+/// not replace it.
+const fn kept_by(offer: Offer<'_>) -> Option<&AccessToken> {
+    match offer {
+        Offer::Postpone { access, .. } => Some(access),
+        Offer::Code { .. } | Offer::Refresh(_) => None,
+    }
 }
 
 /// Tells how far the platform's clock is from ours, by the `Date` of its reply.

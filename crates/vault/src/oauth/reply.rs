@@ -59,17 +59,25 @@ pub(crate) enum RefreshEnd {
     Unsaid,
 }
 
-/// Reads the payload of a token call.
+/// Reads the payload of a token call. `kept` is the access token of a reply that brings a refresh token
+/// alone.
 ///
 /// # Errors
 /// [`ErrorKind::Envelope`] when it holds no access token.
-pub(crate) fn read(platform: &Platform, reply: &Reply, now: Timestamp) -> Result<TokenReply> {
+pub(crate) fn read(
+    platform: &Platform,
+    reply: &Reply,
+    kept: Option<&AccessToken>,
+    now: Timestamp,
+) -> Result<TokenReply> {
     let mut payload: Json = reply.parse()?;
     // taobao.top.auth.token.*: the reply is a JSON document inside a text.
     if let Some(inner) = payload.get("token_result").and_then(Json::as_str) {
         payload = serde_json::from_str(inner).map_err(|_| no_token(reply, "its token_result is not JSON"))?;
     }
-    let Some(access) = text(&payload, "access_token") else {
+    let refresh = text(&payload, "refresh_token").map(RefreshToken::new);
+    let kept = kept.filter(|_| refresh.is_some()).cloned();
+    let Some(access) = text(&payload, "access_token").map(AccessToken::new).or(kept) else {
         return Err(refused_quietly(&payload).unwrap_or_else(|| no_token(reply, "it holds no access_token")));
     };
     let rules = &platform.tokens;
@@ -101,8 +109,8 @@ pub(crate) fn read(platform: &Platform, reply: &Reply, now: Timestamp) -> Result
             .map_or(RefreshEnd::Unsaid, RefreshEnd::At),
     };
     Ok(TokenReply {
-        access: AccessToken::new(access),
-        refresh: text(&payload, "refresh_token").map(RefreshToken::new),
+        access,
+        refresh,
         access_end,
         refresh_end,
         early,

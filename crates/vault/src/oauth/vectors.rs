@@ -32,7 +32,7 @@ fn documented_token_replies_are_read_as_documented() {
             ..HttpResponse::default()
         };
         let reply = read_reply(shape, &platform.replies, &response, now).unwrap();
-        let tokens = read(platform, &reply, now).unwrap_or_else(|error| panic!("{id}: {error}"));
+        let tokens = read(platform, &reply, None, now).unwrap_or_else(|error| panic!("{id}: {error}"));
 
         let expect = case["expect"].as_object().unwrap();
         for (what, value) in expect {

@@ -92,8 +92,13 @@ pub trait TokenStore: Send + Sync {
     ) -> BoxFuture<'a, Result<()>>;
     /// Renames an account; false when the new name is taken.
     fn rename_account<'a>(&'a self, id: Id, name: &'a str) -> BoxFuture<'a, Result<bool>>;
-    /// Replaces an account's tags.
-    fn set_tags<'a>(&'a self, id: Id, tags: &'a [String]) -> BoxFuture<'a, Result<()>>;
+    /// Replaces an account's tags; false when they are not `former` any more.
+    fn set_tags<'a>(
+        &'a self,
+        id: Id,
+        former: &'a [String],
+        tags: &'a [String],
+    ) -> BoxFuture<'a, Result<bool>>;
     /// Removes an account, and its authorisation when no other account uses it.
     fn remove_account<'a>(&'a self, id: Id, notes: &'a Notes) -> BoxFuture<'a, Result<()>>;
 

@@ -116,6 +116,8 @@ pub struct AuthorisationRow {
     pub last_used: Option<i64>,
     /// The refresh token is not prolonged before this time.
     pub postpone_after: Option<i64>,
+    /// True when what went wrong last does not pass by itself: a wrong secret, a missing right.
+    pub blocked: bool,
 }
 
 /// The columns that a refresh replaces together.
@@ -249,6 +251,10 @@ pub struct FailedRefresh<'a> {
     pub exhausted: Option<&'a str>,
     /// True when the platform may have spent the refresh token nevertheless.
     pub ambiguous: bool,
+    /// True when this does not pass by itself; nothing leaves what stands (a failed postponement).
+    pub blocked: Option<bool>,
+    /// True when the platform lets this app refresh no tokens.
+    pub denied: bool,
 }
 
 /// Rows that are added together.

@@ -11,7 +11,7 @@ macro_rules! columns {
          authorisation.region AS authorisation_region, generation, access, refresh, issued_at, access_expires_at, \
          refresh_expires_at, refresh_denied, identity, exhausted, last_success, last_error, last_error_at, attempts, \
          not_before, lease_owner, lease_until, refreshing_since, interrupted_since, last_used, postpone_after, \
-         warm_at, due_at, announced"
+         warm_at, due_at, announced, blocked"
     };
     (account) => {
         "account.account_id, account.name, account.app_id AS account_app_id, \
@@ -105,6 +105,7 @@ macro_rules! readers {
                 interrupted_since: row.try_get("interrupted_since")?,
                 last_used: row.try_get("last_used")?,
                 postpone_after: row.try_get("postpone_after")?,
+                blocked: row.try_get("blocked")?,
             })
         }
 

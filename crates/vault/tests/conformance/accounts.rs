@@ -61,7 +61,8 @@ pub async fn apps_and_accounts_come_back_as_they_were(place: &dyn Place) {
     assert_eq!(events(store.as_ref()).await, notes.events);
 
     let tags = vec!["neu".to_owned()];
-    store.set_tags(plain.id, &tags).await.unwrap();
+    assert!(store.set_tags(plain.id, &plain.tags, &tags).await.unwrap());
+    assert!(!store.set_tags(plain.id, &plain.tags, &[]).await.unwrap(), "others have changed them");
     assert_eq!(store.account("a-shop").await.unwrap().unwrap().account.tags, tags);
     assert_eq!(store.check().await.unwrap(), Vec::<String>::new());
 }

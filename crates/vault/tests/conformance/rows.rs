@@ -89,6 +89,7 @@ pub fn authorisation(app_id: Id) -> AuthorisationRow {
         interrupted_since: None,
         last_used: Some(NOW - MINUTE),
         postpone_after: None,
+        blocked: false,
     }
 }
 

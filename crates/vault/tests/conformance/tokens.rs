@@ -52,6 +52,8 @@ pub async fn a_lease_is_fenced(place: &dyn Place) {
         due_at: None,
         exhausted: None,
         ambiguous: false,
+        blocked: None,
+        denied: false,
     };
     for (owner, fence) in [("b", gone.fence), ("c", 3), ("b", 4), ("", 4)] {
         store.record_failure(failure(owner, fence), &notes(id)).await.unwrap();
@@ -80,6 +82,8 @@ pub async fn tokens_are_compared_and_set(place: &dyn Place) {
                 due_at: None,
                 exhausted: Some("ended"),
                 ambiguous: true,
+                blocked: None,
+                denied: false,
             },
             &Notes::default(),
         )
@@ -126,6 +130,8 @@ pub async fn tokens_are_compared_and_set(place: &dyn Place) {
         due_at: None,
         exhausted: None,
         ambiguous: false,
+        blocked: None,
+        denied: false,
     };
     store.record_failure(put_off, &Notes::default()).await.unwrap();
     assert!(store.replace_tokens(id, 2, &same, NOW + 9, &Notes::default()).await.unwrap());
@@ -208,7 +214,8 @@ pub async fn one_bad_answer_spoils_no_other(place: &dyn Place) {
 
 pub async fn failures_are_written_under_the_lease(place: &dyn Place) {
     let store = place.open().await;
-    let id = shop(store.as_ref()).await;
+    let ids = shops(store.as_ref(), 1, |_, row| row.tokens.refresh_denied = false).await;
+    let id = ids[0];
     let lease = store.claim(claim(id, "a", NOW)).await.unwrap().unwrap();
     let failure = FailedRefresh {
         id,
@@ -222,12 +229,15 @@ pub async fn failures_are_written_under_the_lease(place: &dyn Place) {
         due_at: Some(NOW + 31),
         exhausted: None,
         ambiguous: true,
+        blocked: Some(true),
+        denied: false,
     };
     store.record_failure(failure.clone(), &notes(id)).await.unwrap();
     let first = row(store.as_ref(), id).await;
     assert_eq!((first.attempts, first.not_before, first.last_error_at), (1, Some(NOW + 30), Some(NOW + 1)));
     assert_eq!((first.lease_owner, first.lease_until), (None, None));
     assert_eq!(first.refreshing_since, Some(NOW), "it may have been spent");
+    assert_eq!((first.blocked, first.tokens.refresh_denied), (true, false));
     assert_eq!(first.tokens.due_at, Some(NOW + 31));
     assert!(first.last_error.unwrap().starts_with("the platform says"));
     assert_eq!((lines(store.as_ref(), id).await, events(store.as_ref()).await.len()), (1, 1));
@@ -243,11 +253,17 @@ pub async fn failures_are_written_under_the_lease(place: &dyn Place) {
         postpone_after: Some(NOW + 99),
         exhausted: Some("ended"),
         ambiguous: false,
+        blocked: None,
+        denied: true,
         ..failure
     };
     store.record_failure(last, &Notes::default()).await.unwrap();
     let second = row(store.as_ref(), id).await;
     assert_eq!((second.attempts, second.not_before), (2, Some(NOW + 30)), "nothing leaves what stands");
+    assert_eq!((second.blocked, second.tokens.refresh_denied), (true, true));
+    assert!(store.replace_tokens(id, 1, &tokens(2), NOW + 50, &Notes::default()).await.unwrap());
+    let third = row(store.as_ref(), id).await;
+    assert_eq!((third.blocked, third.tokens.refresh_denied), (false, true), "as the new tokens are");
     assert_eq!((second.postpone_after, second.exhausted.as_deref()), (Some(NOW + 99), Some("ended")));
     assert_eq!((second.refreshing_since, second.interrupted_since), (None, Some(NOW)));
     assert_eq!(second.tokens.due_at, None);
@@ -299,6 +315,8 @@ pub async fn what_was_given_up_is_named_and_taken_back(place: &dyn Place) {
         due_at: None,
         exhausted: Some("refused"),
         ambiguous: false,
+        blocked: None,
+        denied: false,
     };
     store.record_failure(failure, &Notes::default()).await.unwrap();
     // Two accounts use one of them.

@@ -186,6 +186,8 @@ pub async fn all_are_kept_warm(place: &dyn Place) {
         due_at: Some(NOW + 9),
         exhausted: None,
         ambiguous: false,
+        blocked: None,
+        denied: false,
     };
     store.record_failure(failure, &Notes::default()).await.unwrap();
     store.keep_all_warm().await.unwrap();

@@ -163,8 +163,13 @@ impl TokenStore for FlakyStore {
     fn rename_account<'a>(&'a self, id: Id, name: &'a str) -> BoxFuture<'a, Result<bool>> {
         self.inner.rename_account(id, name)
     }
-    fn set_tags<'a>(&'a self, id: Id, tags: &'a [String]) -> BoxFuture<'a, Result<()>> {
-        self.inner.set_tags(id, tags)
+    fn set_tags<'a>(
+        &'a self,
+        id: Id,
+        former: &'a [String],
+        tags: &'a [String],
+    ) -> BoxFuture<'a, Result<bool>> {
+        self.inner.set_tags(id, former, tags)
     }
     fn remove_account<'a>(&'a self, id: Id, notes: &'a Notes) -> BoxFuture<'a, Result<()>> {
         self.inner.remove_account(id, notes)

@@ -61,6 +61,11 @@ impl IopService {
         access(self.0.lock().unwrap().number)
     }
 
+    /// Gives the refresh tokens of the next approval this end.
+    pub fn approve_until(&self, second: i64) {
+        self.0.lock().unwrap().refresh_end = second;
+    }
+
     pub fn become_seller(&self, id: &str) {
         id.clone_into(&mut self.0.lock().unwrap().seller);
     }

@@ -11,6 +11,7 @@
 
 mod flaky;
 mod gateway;
+pub mod param2;
 mod socket;
 
 use std::{

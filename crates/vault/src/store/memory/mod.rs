@@ -129,11 +129,15 @@ impl TokenStore for MemoryStore {
         self.run(move |tables| tables.rename_account(id, name))
     }
 
-    fn set_tags<'a>(&'a self, id: Id, tags: &'a [String]) -> BoxFuture<'a, Result<()>> {
+    fn set_tags<'a>(
+        &'a self,
+        id: Id,
+        former: &'a [String],
+        tags: &'a [String],
+    ) -> BoxFuture<'a, Result<bool>> {
         self.run(move |tables| {
-            if let Some(account) = tables.accounts.get_mut(&id) {
-                account.tags = tags.to_vec();
-            }
+            let account = tables.accounts.get_mut(&id).filter(|account| account.tags == former);
+            account.map(|account| account.tags = tags.to_vec()).is_some()
         })
     }
 

@@ -447,7 +447,7 @@ impl Tables {
         }
         row.generation += 1;
         row.last_success = Some(at);
-        (row.attempts, row.not_before) = (0, None);
+        (row.attempts, row.not_before, row.blocked) = (0, None, false);
         (row.refreshing_since, row.interrupted_since) = (None, None);
         let former = row.tokens.due_at;
         row.tokens = tokens.clone();
@@ -469,6 +469,8 @@ impl Tables {
         row.attempts += 1;
         row.not_before = failure.not_before.or(row.not_before);
         row.postpone_after = failure.postpone_after.or(row.postpone_after);
+        row.blocked = failure.blocked.unwrap_or(row.blocked);
+        row.tokens.refresh_denied |= failure.denied;
         if !failure.ambiguous {
             row.refreshing_since = None;
             kept.spending = None;
@@ -504,6 +506,7 @@ impl Tables {
             self.change(*id, |row| {
                 (row.exhausted, row.last_error, row.last_error_at) = (None, None, None);
                 (row.attempts, row.not_before, row.postpone_after) = (0, None, None);
+                row.blocked = false;
             });
             self.set_due(*id, Some(0));
         }

@@ -175,16 +175,16 @@ impl PostgresStore {
         Ok(())
     }
 
-    pub(super) async fn change_tags(&self, account: Id, tags: &[String]) -> Outcome<()> {
-        let tags = as_json(tags)?;
+    pub(super) async fn change_tags(&self, account: Id, former: &[String], tags: &[String]) -> Outcome<bool> {
         let mut lent = self.take().await?;
-        sqlx::query("UPDATE sesame.account SET tags = $2 WHERE account_id = $1")
+        let done = sqlx::query("UPDATE sesame.account SET tags = $3 WHERE account_id = $1 AND tags = $2")
             .bind(bytes(account))
-            .bind(tags)
+            .bind(as_json(former)?)
+            .bind(as_json(tags)?)
             .execute(&mut lent.connection)
             .await?;
         lent.give_back();
-        Ok(())
+        Ok(done.rows_affected() == 1)
     }
 
     pub(super) async fn delete_account(&self, account: Id, notes: &Notes) -> Outcome<()> {

@@ -189,6 +189,7 @@ impl PostgresStore {
              refresh_expires_at = given.refresh_expires_at, refresh_denied = given.refresh_denied, \
              identity = given.identity, last_success = given.at, warm_at = given.warm_at, due_at = given.due_at, \
              announced = given.announced, exhausted = NULL, last_error = NULL, last_error_at = NULL, attempts = 0, \
+             blocked = FALSE, \
              not_before = NULL, postpone_after = CASE WHEN authorisation.refresh_expires_at IS NOT DISTINCT FROM \
              given.refresh_expires_at THEN postpone_after END, lease_owner = NULL, lease_until = NULL, \
              refreshing_since = NULL, interrupted_since = NULL, spending = NULL \

@@ -67,7 +67,8 @@ impl PostgresStore {
              exhausted = coalesce($22, exhausted), lease_owner = NULL, lease_until = NULL, \
              refreshing_since = CASE WHEN $23 THEN refreshing_since ELSE NULL END, \
              spending = CASE WHEN $23 THEN spending ELSE NULL END, \
-             postpone_after = coalesce($24, postpone_after), due_at = $25 \
+             postpone_after = coalesce($24, postpone_after), due_at = $25, blocked = coalesce($26, blocked), \
+             refresh_denied = refresh_denied OR $27 \
              WHERE authorisation_id = $15 AND generation = $16 AND lease_owner = $17 AND lease_fence = $18 \
              RETURNING 0::BIGINT AS item)";
             "SELECT 1"
@@ -85,6 +86,8 @@ impl PostgresStore {
             .bind(failure.ambiguous)
             .bind(failure.postpone_after)
             .bind(failure.due_at)
+            .bind(failure.blocked)
+            .bind(failure.denied)
             .execute(&mut lent.connection)
             .await?;
         lent.give_back();
@@ -123,7 +126,8 @@ impl PostgresStore {
         let mut lent = self.take().await?;
         let done = sqlx::query(
             "UPDATE sesame.authorisation SET exhausted = NULL, last_error = NULL, last_error_at = NULL, \
-             attempts = 0, not_before = NULL, postpone_after = NULL, due_at = 0 WHERE authorisation_id IN \
+             attempts = 0, not_before = NULL, postpone_after = NULL, blocked = FALSE, due_at = 0 \
+             WHERE authorisation_id IN \
              (SELECT authorisation_id FROM sesame.authorisation \
              WHERE exhausted IS NOT NULL AND last_error_at > $1 LIMIT 5000)",
         )

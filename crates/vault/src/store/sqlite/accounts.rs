@@ -150,14 +150,21 @@ impl SqliteStore {
         unless_taken(done.map(|_| ()))
     }
 
-    pub(super) async fn change_tags(&self, account: Id, tags: &[String]) -> sqlx::Result<()> {
-        let tags = serde_json::to_string(tags).map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
-        sqlx::query("UPDATE account SET tags = ?2 WHERE account_id = ?1")
+    pub(super) async fn change_tags(
+        &self,
+        account: Id,
+        former: &[String],
+        tags: &[String],
+    ) -> sqlx::Result<bool> {
+        let as_json =
+            |tags| serde_json::to_string(tags).map_err(|error| sqlx::Error::Encode(Box::new(error)));
+        let done = sqlx::query("UPDATE account SET tags = ?3 WHERE account_id = ?1 AND tags = ?2")
             .bind(account.as_bytes().as_slice())
-            .bind(tags)
+            .bind(as_json(former)?)
+            .bind(as_json(tags)?)
             .execute(&self.pool)
             .await?;
-        Ok(())
+        Ok(done.rows_affected() == 1)
     }
 
     pub(super) async fn delete_account(&self, account: Id, notes: &Notes) -> sqlx::Result<()> {

@@ -120,8 +120,13 @@ impl TokenStore for SqliteStore {
         self.run(self.change_name(account, name))
     }
 
-    fn set_tags<'a>(&'a self, account: Id, tags: &'a [String]) -> BoxFuture<'a, Result<()>> {
-        self.run(self.change_tags(account, tags))
+    fn set_tags<'a>(
+        &'a self,
+        account: Id,
+        former: &'a [String],
+        tags: &'a [String],
+    ) -> BoxFuture<'a, Result<bool>> {
+        self.run(self.change_tags(account, former, tags))
     }
 
     fn remove_account<'a>(&'a self, account: Id, notes: &'a Notes) -> BoxFuture<'a, Result<()>> {

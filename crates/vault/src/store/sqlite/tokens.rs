@@ -9,7 +9,7 @@ use crate::{
 };
 
 const UNMARK: &str = "UPDATE authorisation SET exhausted = NULL, last_error = NULL, last_error_at = NULL, \
-    attempts = 0, not_before = NULL, postpone_after = NULL, due_at = 0 \
+    attempts = 0, not_before = NULL, postpone_after = NULL, blocked = 0, due_at = 0 \
     WHERE exhausted IS NOT NULL AND last_error_at > ?1";
 
 const GIVEN_UP: &str = "SELECT account.name, count(*) OVER () FROM authorisation JOIN account \
@@ -72,7 +72,7 @@ impl SqliteStore {
             "UPDATE authorisation SET generation = generation + 1, access = ?3, refresh = ?4, issued_at = ?5, \
              access_expires_at = ?6, refresh_expires_at = ?7, refresh_denied = ?8, identity = ?9, \
              last_success = ?10, warm_at = ?11, due_at = ?12, announced = ?13, exhausted = NULL, last_error = NULL, \
-             last_error_at = NULL, attempts = 0, not_before = NULL, \
+             last_error_at = NULL, attempts = 0, not_before = NULL, blocked = 0, \
              postpone_after = CASE WHEN refresh_expires_at IS ?7 THEN postpone_after END, lease_owner = NULL, \
              lease_until = NULL, refreshing_since = NULL, interrupted_since = NULL, spending = NULL \
              WHERE authorisation_id = ?1 AND generation = ?2",
@@ -107,7 +107,7 @@ impl SqliteStore {
              not_before = coalesce(?7, not_before), exhausted = coalesce(?8, exhausted), lease_owner = NULL, \
              lease_until = NULL, refreshing_since = CASE WHEN ?9 THEN refreshing_since ELSE NULL END, \
              spending = CASE WHEN ?9 THEN spending ELSE NULL END, postpone_after = coalesce(?10, postpone_after), \
-             due_at = ?11 \
+             due_at = ?11, blocked = coalesce(?12, blocked), refresh_denied = max(refresh_denied, ?13) \
              WHERE authorisation_id = ?1 AND generation = ?2 AND lease_owner = ?3 AND lease_fence = ?4",
         )
         .bind(failure.id.as_bytes().as_slice())
@@ -121,6 +121,8 @@ impl SqliteStore {
         .bind(failure.ambiguous)
         .bind(failure.postpone_after)
         .bind(failure.due_at)
+        .bind(failure.blocked)
+        .bind(failure.denied)
         .execute(&mut *transaction)
         .await?;
         if done.rows_affected() == 1 {
