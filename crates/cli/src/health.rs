@@ -33,6 +33,15 @@ pub(crate) fn advice(
     if let Some(reason) = account.state.reason() {
         return Some(format!("{reason}: {login}"));
     }
+    if let (true, Some(error)) = (account.blocked, &account.last_error) {
+        let name = quote(&account.name);
+        let left = account.access_expires_at.filter(|end| *end > now);
+        let until = left.map_or_else(
+            || "the access token has ended".to_owned(),
+            |end| format!("the access token ends in {}", words::left(end, now)),
+        );
+        return Some(format!("{error} ({until}); when that is mended: sesame refresh {name}"));
+    }
     if let Some(ending) = ending(account, now, asked) {
         // A keeper could still do it, and should have done it by now.
         let keeper = if prolongs(account, rules) { "sesame keeper --once, or " } else { "" };
@@ -44,7 +53,9 @@ pub(crate) fn advice(
         && account.refresh_expires_at.is_none()
     {
         let name = quote(&account.name);
-        return Some(format!("the end is not known: sesame keeper --once, or sesame refresh {name}"));
+        return Some(format!(
+            "the end is not known: a keeper asks within ten minutes, or sesame refresh {name}"
+        ));
     }
     let error = account.last_error.as_deref()?;
     let next = match account.state {

@@ -11,6 +11,9 @@ use crate::{
     stop::{INTERRUPTED, Outcome, Stop, note, say},
 };
 
+/// How long a vault may take to write its log back into its file.
+const CLOSING: Duration = Duration::from_secs(5);
+
 /// Runs a command to its end or to Ctrl-C, on one thread.
 ///
 /// Ctrl-C ends the command at its next wait with code 130, SIGTERM with 143, SIGHUP with 129. Nothing
@@ -69,12 +72,7 @@ pub(crate) fn until_stopped<F: Future<Output = Outcome>>(
                 () = &mut telling => Ok(()),
             }
         };
-        match session.opened() {
-            Some(vault) if vault.is_busy() => {
-                settle(vault, session.clock.as_ref(), &mut signals, outcome).await
-            }
-            _ => outcome,
-        }
+        leave(Some(session), &mut signals, outcome).await
     });
     runtime.shutdown_background();
     outcome
@@ -91,17 +89,14 @@ fn finish(runtime: Runtime, session: Option<&Session>, work: impl Future<Output 
             biased;
             outcome = work => outcome,
             signal = signals.next() => {
+                // Somebody may have been typing a secret, which a terminal does not show.
+                let _ = crossterm::terminal::disable_raw_mode();
                 say(signal.words);
                 Err(Stop::Status(signal.code))
             }
             () = tell(session) => Ok(()),
         };
-        match session.and_then(|session| Some((session.opened()?, session))) {
-            Some((vault, session)) if vault.is_busy() => {
-                settle(vault, session.clock.as_ref(), &mut signals, outcome).await
-            }
-            _ => outcome,
-        }
+        leave(session, &mut signals, outcome).await
     });
     // A thread may be waiting for a line of input; it must not keep the process.
     runtime.shutdown_background();
@@ -123,6 +118,25 @@ async fn tell(session: Option<&Session>) {
             None => session.clock.sleep(Duration::from_millis(200)).await,
         }
     }
+}
+
+/// Finishes what the vault has under way, and closes it.
+async fn leave(session: Option<&Session>, signals: &mut Signals, outcome: Outcome) -> Outcome {
+    let Some((vault, session)) = session.and_then(|session| Some((session.opened()?, session))) else {
+        return outcome;
+    };
+    let outcome =
+        if vault.is_busy() { settle(vault, session.clock.as_ref(), signals, outcome).await } else { outcome };
+    // What was given up is not waited for after all.
+    if vault.is_busy() {
+        return outcome;
+    }
+    // So that a copy of its file holds all of it. Whoever opens it next would do it otherwise.
+    tokio::select! {
+        () = vault.clone().close() => {}
+        () = session.clock.sleep(CLOSING) => {}
+    }
+    outcome
 }
 
 /// Waits for new tokens that are on their way: the platform may have ended the old ones already.

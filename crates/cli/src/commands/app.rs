@@ -290,7 +290,7 @@ fn report(session: &Session, apps: &[App], known: &[(App, bool)], accounts: &[Ac
         Ok(())
     })?;
     if known.iter().any(|(_, is_replaced)| *is_replaced) {
-        say("Programs that run keep the former secret until they are started again.");
+        say("Programs that run take it up within a minute.");
     }
     if accounts.is_empty()
         && known.is_empty()

@@ -195,7 +195,7 @@ async fn round(plan: &Plan, session: &Session) -> Outcome {
     let vault = existing(session).await?;
     let deliverer = plan.deliverer(vault)?;
     let told = Told::new(session);
-    let pass = plan.keeper(vault).pass().await?;
+    let pass = plan.keeper(vault).round().await?;
     if deliverer.has_sinks() {
         loop {
             let deliveries = deliverer.pass().await?;

@@ -69,10 +69,10 @@ pub(crate) fn run(args: &Args, session: &Session) -> Outcome {
             .hint("Choose another name, or replace it with --force.")
             .into());
     }
-    // Before a passphrase is asked for.
-    running::block_on(session, super::must_stand(session))?;
-    let passphrase = passphrase(true)?;
     running::block_on(session, async {
+        // Before a passphrase is asked for.
+        super::must_stand(session).await?;
+        let passphrase = running::aside(|| passphrase(true)).await?;
         let vault = super::standing(session).await?;
         if to_stdout {
             let mut out = BufWriter::new(io::stdout());
