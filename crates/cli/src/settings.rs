@@ -16,7 +16,7 @@ use crate::{
     bounded_file::{self, Unread},
     nearest::did_you_mean,
     output::Format,
-    stop::Outcome,
+    stop::{Outcome, Stop},
     words::parse_duration,
 };
 
@@ -192,10 +192,23 @@ impl Settings {
             },
         };
         let key = text(None, "", "SESAME_KEY", file.key)?;
-        let key = match (variable("SESAME_MASTER_KEY")?, variable("SESAME_PASSPHRASE")?) {
-            (Some(master), _) => Key::Environment(AppSecret::new(master)),
-            (None, Some(passphrase)) => Key::Passphrase(AppSecret::new(passphrase)),
-            (None, None) => parse_key(key)?,
+        let origin = key.as_ref().map(|key| key.origin.to_string());
+        let chosen = parse_key(key)?;
+        let given = match (variable("SESAME_MASTER_KEY")?, variable("SESAME_PASSPHRASE")?) {
+            (Some(_), Some(_)) => return Err(two_keys("SESAME_MASTER_KEY", "SESAME_PASSPHRASE")),
+            (master, passphrase) => {
+                let master = master.map(|text| ("SESAME_MASTER_KEY", Key::Environment(AppSecret::new(text))));
+                let phrase =
+                    passphrase.map(|text| ("SESAME_PASSPHRASE", Key::Passphrase(AppSecret::new(text))));
+                master.or(phrase)
+            }
+        };
+        let key = match (given, chosen) {
+            (Some((variable, _)), Key::File | Key::Keyring) => {
+                return Err(two_keys(variable, &origin.unwrap_or_default()));
+            }
+            (Some((_, given)), _) => given,
+            (None, chosen) => chosen,
         };
         Ok(Self { home, vault, endpoint, output, timeout, key, keeper: file.keeper })
     }
@@ -326,6 +339,13 @@ fn parse_format(text: &str, origin: &Origin) -> Outcome<Format> {
     })
 }
 
+/// Two places for the master key are given, and one of them would be passed over in silence.
+fn two_keys(one: &str, other: &str) -> Stop {
+    Error::usage(format!("a vault has one key, and two are chosen: by {one} and by {other}"))
+        .hint("Unset one of them. `sesame accounts show NAME` tells where the key of a vault is.")
+        .into()
+}
+
 fn parse_key(chosen: Option<Chosen<String>>) -> Outcome<Key> {
     let Some(Chosen { value, origin }) = chosen else { return Ok(Key::Auto) };
     match value.as_str() {
@@ -392,6 +412,25 @@ mod tests {
         let all = gather(&flags, &environment).unwrap();
         assert_eq!(all.endpoint.value.as_deref(), Some("http://127.0.0.1:3"));
         assert_eq!(all.endpoint.origin, Origin::Flag("--endpoint"));
+    }
+
+    #[test]
+    fn of_two_places_for_the_key_none_is_passed_over_in_silence() {
+        let master = ("SESAME_MASTER_KEY", "k");
+        let passphrase = ("SESAME_PASSPHRASE", "p");
+        for pair in
+            [[master, passphrase], [master, ("SESAME_KEY", "file")], [passphrase, ("SESAME_KEY", "keyring")]]
+        {
+            let environment = [("SESAME_HOME", "/nowhere"), pair[0], pair[1]];
+            let stop = gather(&Global::default(), &environment).unwrap_err();
+            let Stop::Failed(error) = stop else { panic!("not an error") };
+            assert!(pair.iter().all(|(name, _)| error.message().contains(name)), "{}", error.message());
+        }
+        for one in [master, passphrase, ("SESAME_KEY", "auto")] {
+            assert!(gather(&Global::default(), &[("SESAME_HOME", "/nowhere"), one]).is_ok());
+        }
+        let both = [("SESAME_HOME", "/nowhere"), master, ("SESAME_KEY", "bogus")];
+        assert!(gather(&Global::default(), &both).is_err(), "what is wrong is said");
     }
 
     #[cfg(unix)]

@@ -56,6 +56,9 @@ impl Drop for Reserve {
     }
 }
 
+/// What the name of a journal ends with.
+const SUFFIX: &str = ".journal";
+
 /// One answer that waits.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Entry {
@@ -74,13 +77,18 @@ pub(crate) struct Entry {
 impl Journal {
     pub(crate) fn beside(vault: &Path) -> Self {
         let mut name = vault.as_os_str().to_owned();
-        name.push(".journal");
+        name.push(SUFFIX);
         Self { directory: Some(PathBuf::from(name)) }
     }
 
     /// The journal of a store that forgets: none.
     pub(crate) const fn none() -> Self {
         Self { directory: None }
+    }
+
+    /// Returns where it is, for people.
+    pub(crate) fn shown(&self) -> String {
+        self.directory.as_ref().map_or_else(String::new, |directory| directory.display().to_string())
     }
 
     /// Tells whether there is one.
@@ -171,6 +179,29 @@ impl Journal {
         }
         found.sort();
         Ok(found)
+    }
+
+    /// Names journals beside this one, of other addresses of databases, in which answers wait.
+    pub(crate) fn neighbours(&self) -> Vec<PathBuf> {
+        let Some(own) = &self.directory else { return Vec::new() };
+        let is_of_a_database = |path: &Path| {
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            name.starts_with("vault-") && name.ends_with(SUFFIX)
+        };
+        if !is_of_a_database(own) {
+            return Vec::new();
+        }
+        let Some(Ok(files)) = own.parent().map(fs::read_dir) else { return Vec::new() };
+        let others = files.filter_map(Result::ok).map(|file| file.path());
+        let mut found: Vec<PathBuf> = others
+            .filter(|path| path != own && is_of_a_database(path))
+            .filter(|path| {
+                let other = Self { directory: Some(path.clone()) };
+                other.entries(None).is_ok_and(|entries| !entries.is_empty())
+            })
+            .collect();
+        found.sort();
+        found
     }
 
     /// Names the authorisations for which an answer waits.

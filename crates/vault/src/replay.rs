@@ -134,6 +134,12 @@ impl Inner {
     /// Moves what waits into the store of a vault that is being opened, and tells what stays behind.
     pub(crate) async fn replay_at_opening(&self) {
         self.journal.sweep();
+        for other in self.journal.neighbours() {
+            let (other, own) = (other.display(), self.journal.shown());
+            self.tell(Notice::new(format!(
+                "new tokens wait in {other}, the journal of a database under another address; if it is this one, move its files to {own}"
+            )));
+        }
         match self.replay(None).await {
             Ok(replayed) => {
                 for (path, why) in &replayed.unreadable {

@@ -28,7 +28,7 @@ use crate::{
     name,
     oauth::exchange::longest,
     schedule::{self, Keep},
-    seal::{KeyChoice, KeyKind, KeySource, Sealer, open_text, unlock},
+    seal::{KeyChoice, KeyKind, KeySource, Sealer, check_new, open_text, unlock},
     store::{
         AppRow, AuthorisationRow, FullRow, GivenUp, KeyState, NewRows, Notes, PostgresStore, Sealed,
         SealedPlace, SqliteStore, TokenColumns, TokenStore,
@@ -120,6 +120,9 @@ impl Vault {
         let store: Arc<dyn TokenStore> = match &options.location {
             Location::Sqlite(path) => {
                 refuse_emptied(path, &options.location.key_file()?, options.clock.as_ref()).await?;
+                if !path.exists() {
+                    check_new(&options.key)?;
+                }
                 Arc::new(SqliteStore::open(path).await?)
             }
             Location::Postgres(database) => {

@@ -105,13 +105,14 @@ async fn tables_of_the_first_version_are_brought_up_to_date() {
     store.exhaust(id, 1, "ended", rows::NOW, &Notes::default()).await.unwrap();
     store.close().await;
     let back = "DROP INDEX sesame.authorisation_exhausted; DROP INDEX sesame.event_of_authorisation; \
-                ALTER TABLE sesame.pending_login DROP COLUMN used_at; UPDATE sesame.sesame_schema SET version = 1";
+                ALTER TABLE sesame.pending_login DROP COLUMN used_at; \
+                ALTER TABLE sesame.authorisation DROP COLUMN blocked; UPDATE sesame.sesame_schema SET version = 1";
     server.sql(&older.name, back);
     let store = open(&older.by_socket).await;
     assert_eq!(store.given_up(9).await.unwrap().names, ["shop-0000"]);
     let indexes = "SELECT count(*) FROM pg_indexes WHERE indexname = 'authorisation_exhausted'";
     assert_eq!(server.sql(&older.name, indexes).trim(), "1");
-    assert_eq!(server.sql(&older.name, "SELECT version FROM sesame.sesame_schema").trim(), "2");
+    assert_eq!(server.sql(&older.name, "SELECT version FROM sesame.sesame_schema").trim(), "3");
 }
 
 #[tokio::test]
@@ -382,4 +383,29 @@ async fn due_rows_are_found_by_their_index() {
     assert!(!plan.contains("Seq Scan on authorisation"), "{plan}");
     let next = log.split("duration:").find(|part| part.contains("SELECT due_at FROM")).unwrap();
     assert!(next.contains("Index Scan using authorisation_due"), "{next}");
+}
+
+/// A server that goes by another name has another journal: what waits in the former one is not passed over.
+#[tokio::test]
+async fn what_waits_in_the_journal_of_another_address_is_said() {
+    let server = Server::shared();
+    let database = server.database();
+    let home = tempfile::tempdir().unwrap();
+    let notices = || async {
+        let place = Database::parse(&database.by_tcp).unwrap().at_home(home.path());
+        let options = VaultOptions {
+            location: Location::Postgres(place.into()),
+            ..Home::new(FakeTransport::json("{}")).options()
+        };
+        let vault = Vault::open(options).await.unwrap();
+        let notices: Vec<String> = vault.take_notices().iter().map(ToString::to_string).collect();
+        vault.close().await;
+        notices.join("\n")
+    };
+    let former = home.path().join("vault-0123456789ab.journal");
+    std::fs::create_dir(&former).unwrap();
+    assert!(!notices().await.contains("another address"), "nothing waits in it");
+    std::fs::write(former.join(format!("{}-{:020}.sealed", rows::id(), 1)), b"sealed").unwrap();
+    let said = notices().await;
+    assert!(said.contains("vault-0123456789ab.journal") && said.contains("another address"), "{said}");
 }

@@ -11,6 +11,9 @@ use sesame_catalog::Catalog;
 use sesame_sandbox::{Description, Options, Sandbox};
 use sesame_vault::SystemClock;
 
+/// Variables that choose another place for the master key than the file.
+const KEYS: [&str; 2] = ["SESAME_PASSPHRASE", "SESAME_MASTER_KEY"];
+
 /// A home without a sandbox, or with one.
 pub(crate) struct House {
     home: tempfile::TempDir,
@@ -127,7 +130,11 @@ impl House {
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_sesame"));
         command.args(arguments).env_clear().current_dir(self.home.path());
-        command.env("SESAME_HOME", self.home.path()).env("SESAME_KEY", "file").env("TZ", "Asia/Shanghai");
+        command.env("SESAME_HOME", self.home.path()).env("TZ", "Asia/Shanghai");
+        let has_key = self.environment.iter().any(|(name, _)| KEYS.contains(&name.as_str()));
+        if !has_key {
+            command.env("SESAME_KEY", "file");
+        }
         command.env("HOME", self.home.path()).env("PATH", std::env::var_os("PATH").unwrap_or_default());
         if let Some(sandbox) = &self.sandbox {
             command.env("SESAME_ENDPOINT", &sandbox.url);

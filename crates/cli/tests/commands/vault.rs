@@ -208,6 +208,13 @@ fn an_import_that_looks_or_fails_makes_no_vault() {
     let bad = house.file("bad.csv", "account,app_key,access_token\nshop1,1001,t\n");
     house.run(&["vault", "import", "--csv", &bad, "--platform", "lazada"]).fails(2);
     house.run(&["vault", "import", "--csv", &bad, "--app", "nobody"]).fails(2);
+    for (variable, value) in [("SESAME_PASSPHRASE", "short"), ("SESAME_MASTER_KEY", "abc")] {
+        let mut house = House::empty();
+        house.set(variable, value);
+        let path = house.file("erp.sql", &dump());
+        house.run(&["vault", "import", "--sql-dump", &path]).fails(2);
+        assert_untouched(&house);
+    }
     assert_untouched(&house);
     let mut other = House::empty();
     other.set("SESAME_EXPORT_PASSPHRASE", "planted words of the export");

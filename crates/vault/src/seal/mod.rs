@@ -21,7 +21,9 @@ use zeroize::Zeroizing;
 
 pub use master::{KeyChoice, KeyKind, MasterKey};
 pub(crate) use passphrase::{Stretching, long_enough};
-pub(crate) use unlock::{CHECK, KeySource, check_slot, hand_over, new_key, reopen, unlock, wrapped_slot};
+pub(crate) use unlock::{
+    CHECK, KeySource, check_new, check_slot, hand_over, new_key, reopen, unlock, wrapped_slot,
+};
 
 /// The first byte of every sealed value.
 const VERSION: u8 = 1;

@@ -279,6 +279,18 @@ pub(crate) async fn hand_over(
     }
 }
 
+/// Finds what cannot be right in the key of a new vault, before there is anything of it.
+///
+/// # Errors
+/// [`ErrorKind::Usage`](sesame_core::ErrorKind::Usage).
+pub(crate) fn check_new(choice: &KeyChoice) -> Result<()> {
+    match choice {
+        KeyChoice::Environment(text) => from_environment(text).map(drop),
+        KeyChoice::Passphrase(passphrase) => long_enough(passphrase),
+        KeyChoice::Auto | KeyChoice::Keyring | KeyChoice::File => Ok(()),
+    }
+}
+
 async fn create(store: &dyn TokenStore, source: &KeySource, clock: &Arc<dyn Clock>) -> Result<Unlocked> {
     let mut key_id = KeyId::default();
     clock.random(&mut key_id);
@@ -355,7 +367,7 @@ async fn from_keyring(key_id: KeyId) -> Result<MasterKey> {
 
 fn from_environment(text: &AppSecret) -> Result<MasterKey> {
     MasterKey::parse(text.expose()).ok_or_else(|| {
-        Error::usage("SESAME_MASTER_KEY is not 32 bytes in base64 or hex")
-            .hint("Make one with `openssl rand -base64 32` and keep it safe: without it the vault cannot be opened.")
+        Error::usage("the master key of the environment is not 32 bytes in base64 or hex")
+            .hint("Look at SESAME_MASTER_KEY, and SESAME_NEW_MASTER_KEY in a rekey. Make one with `openssl rand -base64 32` and keep it safe: without it the vault cannot be opened.")
     })
 }
