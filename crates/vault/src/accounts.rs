@@ -6,7 +6,7 @@ use sesame_catalog::TokenRules;
 use sesame_core::{AccessToken, RefreshToken};
 
 use crate::{
-    Id,
+    Id, Notice,
     authorisation::{Windows, hopeless},
     schedule,
     store::FullRow,
@@ -101,6 +101,28 @@ pub struct Account {
     pub tags: Vec<String>,
     /// When it was added.
     pub created_at: Timestamp,
+}
+
+/// Accounts, and those that cannot be read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Listed {
+    /// Those that are wanted, oldest first.
+    pub accounts: Vec<Account>,
+    /// The ids of those whose rows are damaged: nothing else is known of them.
+    pub unreadable: Vec<Id>,
+}
+
+impl Listed {
+    /// Says that some cannot be read, if so.
+    pub fn notice(&self) -> Option<Notice> {
+        let what = match self.unreadable.len() {
+            0 => return None,
+            1 => "1 account of the vault cannot be read and is left out".to_owned(),
+            many => format!("{many} accounts of the vault cannot be read and are left out"),
+        };
+        Some(Notice::new(format!("{what}: `sesame vault check` names what is damaged")))
+    }
 }
 
 impl Account {

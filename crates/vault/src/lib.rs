@@ -61,7 +61,7 @@ mod uses;
 mod vault;
 mod warnings;
 
-pub use accounts::{Account, AccountState, ImportedTokens};
+pub use accounts::{Account, AccountState, ImportedTokens, Listed};
 pub use app::{App, DEFAULT_REDIRECT_URI, NewApp};
 pub use audit::{AuditFilter, AuditLine};
 pub use check::{CheckReport, Finding};

@@ -3,8 +3,10 @@
 use sesame_core::{Error, Result};
 
 use crate::{
-    Id, name,
-    store::{FullRow, TokenStore},
+    Id,
+    audit::Action,
+    name,
+    store::{FullRow, Notes, TokenStore},
     vault::Inner,
 };
 
@@ -68,6 +70,20 @@ impl<'a> Walk<'a> {
 }
 
 impl Inner {
+    /// Removes an account whose row cannot be read: `name` is its id then, as [`Vault::check`] gives it.
+    ///
+    /// [`Vault::check`]: crate::Vault::check
+    pub(crate) async fn remove_unreadable(&self, name: &str, error: Error) -> Result<()> {
+        let Ok(id) = name.parse::<Id>() else { return Err(error) };
+        let found = self.store.account_ids_after(id.before(), 1).await?;
+        let is_read = self.store.accounts_after(id.before(), 1).await.is_ok();
+        if found != [id] || is_read {
+            return Err(error);
+        }
+        let line = self.line(Action::Logout, name, None, None);
+        self.store.remove_account(id, &Notes { audit: vec![line], ..Notes::default() }).await
+    }
+
     /// Finds an account by name. The error for an unknown one names the nearest there are.
     pub(crate) async fn account_row(&self, name: &str) -> Result<FullRow> {
         if let Some(row) = self.store.account(name).await? {

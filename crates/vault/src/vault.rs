@@ -17,7 +17,7 @@ use sesame_core::{AppSecret, Clock, Error, Result, Retry, Transport};
 use tokio::sync::watch;
 
 use crate::{
-    Account, App, Id, Location, NewApp,
+    Account, App, Id, Listed, Location, NewApp,
     app::{self, AppState},
     audit::Action,
     authorisation::Authorisation,
@@ -25,6 +25,7 @@ use crate::{
     holder::Holder,
     journal::Journal,
     keys::Keys,
+    lookup::{Step, Walk},
     name,
     oauth::exchange::longest,
     schedule::{self, Keep},
@@ -290,10 +291,43 @@ impl Vault {
         self.0.app_row(name).await.map(|row| App::of(&row))
     }
 
-    /// Returns all accounts, oldest first.
+    /// Returns all accounts, oldest first. Those whose rows cannot be read are left out, and a notice
+    /// says so.
+    ///
+    /// # Errors
+    /// Those of the store as a whole.
     pub async fn accounts(&self) -> Result<Vec<Account>> {
-        let rows = self.0.store.accounts().await?;
-        Ok(rows.iter().map(|row| self.0.shown(row)).collect())
+        let listed = self.accounts_where(|_| true).await?;
+        if let Some(notice) = listed.notice() {
+            self.0.tell(notice);
+        }
+        Ok(listed.accounts)
+    }
+
+    /// Returns the accounts that are wanted, oldest first, and names those whose rows cannot be read.
+    /// Memory is taken by those that are wanted alone.
+    ///
+    /// # Errors
+    /// Those of the store as a whole.
+    pub async fn accounts_where(&self, mut wanted: impl FnMut(&Account) -> bool) -> Result<Listed> {
+        let mut listed = Listed::default();
+        let mut walk = Walk::begin(self.0.store.as_ref());
+        while let Some(step) = walk.step().await? {
+            match step {
+                Step::Page(page) => {
+                    let shown = page.iter().map(|row| self.0.shown(row));
+                    listed.accounts.extend(shown.filter(|account| wanted(account)));
+                }
+                Step::Unreadable(id, error) => {
+                    tracing::warn!(account = %id, "an account cannot be read: {error}");
+                    listed.unreadable.push(id);
+                }
+            }
+        }
+        listed
+            .accounts
+            .sort_by(|one, other| (one.created_at, &one.name).cmp(&(other.created_at, &other.name)));
+        Ok(listed)
     }
 
     /// Returns the accounts that were given up, by name, at most so many of them, and how many there
@@ -372,14 +406,17 @@ impl Vault {
         self.0.store.forget_notes(before.as_millisecond()).await
     }
 
-    /// Removes an account from the vault, and its tokens when no other account uses them. The
-    /// platform is not told: the app stays authorised there until its tokens end or the seller
+    /// Removes an account from the vault, and its tokens when no other account uses them; one whose row
+    /// cannot be read goes by its id. The platform is not told: the app stays authorised there until its tokens end or the seller
     /// takes the approval back.
     ///
     /// # Errors
     /// [`ErrorKind::Usage`](sesame_core::ErrorKind::Usage) naming the nearest accounts there are.
     pub async fn remove_account(&self, name: &str) -> Result<()> {
-        let row = self.0.account_row(name).await?;
+        let row = match self.0.account_row(name).await {
+            Ok(row) => row,
+            Err(error) => return self.0.remove_unreadable(name, error).await,
+        };
         let line = self.0.line(Action::Logout, name, Some(row.authorisation.id), None);
         let notes = Notes { audit: vec![line], ..Notes::default() };
         self.0.store.remove_account(row.account.id, &notes).await?;

@@ -12,8 +12,8 @@ use std::{
 };
 
 use jiff::SignedDuration;
-use sesame_core::{AccessToken, Clock as _, Error, ErrorKind, RefreshToken};
-use sesame_vault::{AccountState, ImportedTokens, Keep, Keeper, KeeperOptions, LoginOptions, Vault};
+use sesame_core::{AccessToken, AppSecret, Clock as _, Error, ErrorKind, RefreshToken};
+use sesame_vault::{Account, AccountState, ImportedTokens, Keep, Keeper, KeeperOptions, LoginOptions, Vault};
 use sqlx::{Connection as _, SqliteConnection};
 use support::{FakeTransport, FlakyStore, Home, IopService, app, as_name, log_in, reply, two_shops};
 
@@ -171,10 +171,27 @@ async fn rows_that_cannot_be_read_are_named_and_hide_no_others() {
     // A login of another shop goes on, too.
     assert_eq!(log_in(&vault, "lazada", LoginOptions::default()).await.unwrap()[0].name, "two");
 
+    // Others are listed and exported, and the damaged one can go.
+    vault.take_notices();
+    let names = |accounts: Vec<Account>| accounts.into_iter().map(|account| account.name).collect::<Vec<_>>();
+    assert_eq!(names(vault.accounts().await.unwrap()), ["two"]);
+    assert!(vault.take_notices().iter().any(|notice| notice.to_string().contains("1 account")));
+    let listed = vault.accounts_where(|_| false).await.unwrap();
+    assert_eq!((listed.accounts.len(), listed.unreadable), (0, vec![id]));
+    let passphrase = AppSecret::new("words of the export");
+    let error = vault.export(&passphrase, false, &mut Vec::new()).await.unwrap_err();
+    assert!(error.message().contains(&id.to_string()), "{error}");
+    let exported = vault.export(&passphrase, true, &mut Vec::new()).await.unwrap();
+    assert_eq!((exported.accounts, exported.left_out.len()), (1, 1), "{exported:?}");
+    let two = vault.account("two").await.unwrap().id.to_string();
+    assert_eq!(vault.remove_account(&two).await.unwrap_err().kind(), ErrorKind::Usage, "it can be read");
+    vault.remove_account(&id.to_string()).await.unwrap();
+    assert_eq!(vault.accounts_where(|_| true).await.unwrap().unreadable, []);
+
     sql(&home.path(), "UPDATE app SET region = CAST(x'ff' AS TEXT)").await;
     let report = vault.check().await.unwrap();
     let places: Vec<_> = report.findings.iter().map(|finding| finding.place).collect();
-    assert_eq!(places, ["app", "account", "account"], "{report:?}");
+    assert_eq!(places, ["app", "account"], "{report:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::json;
 use sesame_core::Error;
-use sesame_vault::{Account, seal::KeyKind};
+use sesame_vault::{Account, Listed, seal::KeyKind};
 
 use crate::{
     commands::vault,
@@ -149,19 +149,26 @@ fn list(args: &Args, session: &Session) -> Outcome {
         if args.expiring.is_some() {
             vault::must_stand(session).await?;
         }
-        let mut accounts = if session.vault_is_new().await? {
-            Vec::new()
-        } else {
-            session.vault().await?.accounts().await?
-        };
         let now = session.clock.now();
+        let mut endless = Endless::default();
+        let listed = if session.vault_is_new().await? {
+            Listed::default()
+        } else {
+            let wanted = |account: &Account| {
+                endless.look(account);
+                args.tag.iter().all(|tag| account.tags.contains(tag))
+                    && args.expiring.is_none_or(|within| health::needs_person_within(account, now, within))
+            };
+            session.vault().await?.accounts_where(wanted).await?
+        };
         if args.expiring.is_some() {
-            note_endless(&accounts);
+            endless.note();
         }
-        accounts.retain(|account| {
-            args.tag.iter().all(|tag| account.tags.contains(tag))
-                && args.expiring.is_none_or(|within| health::needs_person_within(account, now, within))
-        });
+        if let Some(notice) = listed.notice() {
+            note("warning", &notice.to_string());
+        }
+        let is_damaged = !listed.unreadable.is_empty();
+        let mut accounts = listed.accounts;
         accounts.sort_by_cached_key(|account| health::urgency(account, now));
         let asked = match (args.expiring, args.tag.is_empty()) {
             (Some(_), _) => Asked::Expiring,
@@ -169,29 +176,48 @@ fn list(args: &Args, session: &Session) -> Outcome {
             (None, true) => Asked::All,
         };
         print(session, &accounts, now, asked)?;
-        if args.expiring.is_some() && !accounts.is_empty() {
+        // Nobody knows how a shop does that cannot be read.
+        if args.expiring.is_some() && (is_damaged || !accounts.is_empty()) {
             return Err(Stop::Status(NEEDS_PERSON));
         }
         Ok(())
     })
 }
 
-/// An alarm that is silent about a shop should not be so because nobody knows its end.
-fn note_endless(accounts: &[Account]) {
-    let is_endless = |account: &&Account| {
-        account.refresh_expires_at.is_none()
+/// Shops without a known end: an alarm that is silent about a shop should not be so because nobody
+/// knows its end.
+#[derive(Default)]
+struct Endless {
+    count: usize,
+    names: Vec<String>,
+}
+
+impl Endless {
+    const NAMED: usize = 5;
+
+    fn look(&mut self, account: &Account) {
+        let is_endless = account.refresh_expires_at.is_none()
             && (account.has_refresh_token || account.access_expires_at.is_none())
-            && account.state.reason().is_none()
-    };
-    let names: Vec<&str> = accounts.iter().filter(is_endless).map(|account| account.name.as_str()).collect();
-    let shown = names.get(..names.len().min(5)).unwrap_or_default().join(", ");
-    let more = if names.len() > 5 { ", ..." } else { "" };
-    if !names.is_empty() {
+            && account.state.reason().is_none();
+        if is_endless {
+            self.count += 1;
+            if self.names.len() < Self::NAMED {
+                self.names.push(account.name.clone());
+            }
+        }
+    }
+
+    fn note(&self) {
+        if self.count == 0 {
+            return;
+        }
+        let more = if self.count > Self::NAMED { ", ..." } else { "" };
         note(
             "note",
             &format!(
-                "{} without a known end of the authorisation: {shown}{more}; a refresh or a login tells it on most platforms",
-                vault::count(names.len(), "shop")
+                "{} without a known end of the authorisation: {}{more}; a refresh or a login tells it on most platforms",
+                vault::count(self.count, "shop"),
+                self.names.join(", ")
             ),
         );
     }
@@ -223,8 +249,10 @@ pub(crate) fn print(session: &Session, accounts: &[Account], now: Timestamp, ask
         .iter()
         .map(|account| Shown::of(session, account, now, asked == Asked::Expiring))
         .collect::<Outcome<_>>()?;
-    let records: Vec<_> = shown.iter().map(Shown::record).collect();
-    let rows = table(&shown, printer.for_people());
+    // A vault may hold very many: only what is printed is made.
+    let is_json = matches!(printer.format(), Format::Json | Format::Ndjson);
+    let records: Vec<_> = if is_json { shown.iter().map(Shown::record).collect() } else { Vec::new() };
+    let rows = if is_json { Rows::new::<&str>(&[]) } else { table(&shown, printer.for_people()) };
     if printer.for_people() && printer.is_too_wide(&rows) {
         for shop in &shown {
             printer.text(&shop.card())?;

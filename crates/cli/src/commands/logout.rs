@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use sesame_core::{Error, scalar::printable};
-use sesame_vault::Account;
+use sesame_vault::{Account, Vault};
 
 use crate::{
     output::Format,
@@ -36,7 +36,10 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, session: &Session) -> Outcome {
     running::block_on(session, async {
         let vault = session.vault().await?;
-        let account = vault.account(&args.account).await?;
+        let account = match vault.account(&args.account).await {
+            Ok(account) => account,
+            Err(error) => return remove_unreadable(args, session, vault, error).await,
+        };
         let others = vault.accounts_sharing(&account.name).await?;
         if !args.yes {
             confirm(&account, &others).await?;
@@ -70,15 +73,42 @@ pub(crate) fn run(args: &Args, session: &Session) -> Outcome {
     })
 }
 
-async fn confirm(account: &Account, others: &[String]) -> Outcome {
-    if !person_is_there() {
-        return Err(Error::usage(format!(
-            "account {:?} would be removed, and there is no terminal to ask at",
-            account.name
-        ))
-        .hint("Add --yes to remove it.")
-        .into());
+/// Removes an account whose row is damaged, by the id that `sesame vault check` gives it.
+async fn remove_unreadable(args: &Args, session: &Session, vault: &Vault, error: Error) -> Outcome {
+    let id = &args.account;
+    let is_damaged =
+        |unreadable: &[sesame_vault::Id]| unreadable.iter().any(|known| known.to_string() == *id);
+    if id.parse::<sesame_vault::Id>().is_err()
+        || !is_damaged(&vault.accounts_where(|_| false).await?.unreadable)
+    {
+        return Err(error.into());
     }
+    if !args.yes {
+        may_ask(id)?;
+        say(&format!("This removes the damaged account of the id {id}, with its tokens, from the vault."));
+        if !question::yes("Remove it?").await? {
+            say("Nothing was removed.");
+            return Err(Stop::Status(1));
+        }
+    }
+    vault.remove_account(id).await?;
+    let record = json!({ "account": id, "platform": null, "app": null, "removed": true, "tokens_removed": true, "accounts_left": [] });
+    let said = format!("removed the damaged account of the id {id}");
+    session.printer(Format::Table).one(&record, |printer| printer.line(said))
+}
+
+/// Refuses where nobody could answer.
+fn may_ask(account: &str) -> Outcome {
+    if person_is_there() {
+        return Ok(());
+    }
+    Err(Error::usage(format!("account {account:?} would be removed, and there is no terminal to ask at"))
+        .hint("Add --yes to remove it.")
+        .into())
+}
+
+async fn confirm(account: &Account, others: &[String]) -> Outcome {
+    may_ask(&account.name)?;
     let tokens = if others.is_empty() { "and its tokens " } else { "" };
     let whose = account.login.as_deref().map_or_else(String::new, |login| format!(" ({login})"));
     say(&printable(&format!(

@@ -14,10 +14,14 @@ use self::{
     form::Writer,
     lines::{AccountLine, AppLine, AuthorisationLine, Counts, Line},
 };
-use crate::{Id, Vault, audit::Action, store::Notes, vault::Inner};
+use crate::{
+    Id, Vault,
+    audit::Action,
+    lookup::{Step, Walk},
+    store::Notes,
+    vault::Inner,
+};
 
-/// How many accounts are read at a time.
-const PAGE: u32 = 500;
 /// How many names an error lists.
 pub(crate) const NAMED: usize = 20;
 
@@ -86,11 +90,15 @@ impl Inner {
             }
         }
         let mut written: HashSet<Id> = HashSet::new();
-        let mut after = None;
-        loop {
-            let page = self.store.accounts_after(after, PAGE).await?;
-            let Some(last) = page.last() else { break };
-            after = Some(last.account.id);
+        let mut walk = Walk::begin(self.store.as_ref());
+        while let Some(step) = walk.step().await? {
+            let page = match step {
+                Step::Page(page) => page,
+                Step::Unreadable(id, error) => {
+                    left_out.push(format!("the account of the id {id}: {}", error.message()));
+                    continue;
+                }
+            };
             for row in &page {
                 let name = &row.account.name;
                 if !apps.contains(&row.app.id) {

@@ -50,7 +50,7 @@ pub(crate) fn run(_: &Args, session: &Session) -> Outcome {
         }
         let count = report.findings.len();
         say(&format!(
-            "{} wrong. Restore the vault from a backup, or remove these accounts and log in again; nothing was changed.",
+            "{} wrong. Restore the vault from a backup, or remove these accounts (`sesame logout NAME`, or the id) and log in again; nothing was changed.",
             if count == 1 { "1 thing is".to_owned() } else { format!("{count} things are") }
         ));
         Err(Stop::Status(1))
