@@ -11,17 +11,18 @@ const OURS: [&str; 6] =
     ["sesame", "sesame_core", "sesame_catalog", "sesame_vault", "sesame_client", "sesame_sandbox"];
 
 /// Starts the log, if one is asked for. `-v` shows what is done, `-vv` everything; `SESAME_LOG`
-/// takes a level or `crate=level,..` and wins.
+/// takes a level or `crate=level,..` and wins. Without either it says what is `usual`.
 ///
 /// A bare level is for Sesame's own parts: other libraries are heard only by name.
 ///
 /// # Errors
 /// Usage, for a filter that cannot be read.
-pub(crate) fn start(verbose: u8, filter: Option<&str>) -> Outcome {
+pub(crate) fn start(verbose: u8, filter: Option<&str>, usual: LevelFilter) -> Outcome {
     let targets = match filter.map(str::trim).filter(|text| !text.is_empty()) {
         Some(text) => parse(text)?,
         None => match verbose {
-            0 => return Ok(()),
+            0 if usual == LevelFilter::OFF => return Ok(()),
+            0 => ours(usual),
             1 => ours(LevelFilter::DEBUG),
             _ => ours(LevelFilter::TRACE),
         },

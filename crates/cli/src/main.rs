@@ -28,6 +28,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use sesame_core::Error;
+use tracing::level_filters::LevelFilter;
 
 use crate::{
     args::{Cli, Colour, Command},
@@ -60,7 +61,12 @@ fn run() -> u8 {
     let mut endpoint = None;
     let outcome = (|| {
         let filter = std::env::var_os("SESAME_LOG").map(|value| settings::as_text("SESAME_LOG", value));
-        logs::start(cli.global.verbose, filter.transpose()?.as_deref())?;
+        // Nobody sits before a keeper: it says by itself which shop failed, and why.
+        let usual = match cli.command {
+            Command::Keeper(_) => LevelFilter::WARN,
+            _ => LevelFilter::OFF,
+        };
+        logs::start(cli.global.verbose, filter.transpose()?.as_deref(), usual)?;
         // The demo lives in its own home and must not see the user's.
         if let Command::Demo(args) = cli.command {
             return commands::demo::run(&args);

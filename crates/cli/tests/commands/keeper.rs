@@ -82,6 +82,27 @@ fn a_round_that_finds_a_shop_without_hope_exits_3() {
     );
 }
 
+/// Nobody sits before cron: what failed is in its mail.
+#[test]
+fn a_round_names_the_shops_that_failed_and_why() {
+    let house = House::with_sandbox();
+    let (key, secret) = house.app("lazada");
+    let add = |name: &str, end: &str| {
+        let text = format!(
+            "APP_KEY={key}\nAPP_SECRET=wrong{secret}\nREFRESH_TOKEN=5001planted{name}\nACCOUNT={name}\nREFRESH_EXPIRES_AT={end}\n"
+        );
+        house.run(&["app", "add", "lazada", "--env-file", &house.file("a.env", &text)]).succeeds();
+    };
+    add("living", "2037-01-01T00:00:00Z");
+    house.run(&["refresh", "living"]).fails(4);
+    let alarm = house.run(&["accounts", "--expiring", "30d"]).fails(3);
+    assert!(alarm.stdout.contains("when that is mended: sesame refresh living"), "{}", alarm.stdout);
+    add("shop", "2020-01-01T00:00:00Z");
+    let done = house.run(&["keeper", "--once"]);
+    assert!(done.stderr.contains("account=\"shop\""), "{}", done.stderr);
+    assert!(done.stderr.contains("IncompleteSignature"), "{}", done.stderr);
+}
+
 #[test]
 fn a_webhook_gets_a_signed_post_and_an_error_of_it_harms_nothing() {
     let mut house = House::empty();
