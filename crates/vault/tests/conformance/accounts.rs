@@ -18,6 +18,11 @@ pub async fn apps_and_accounts_come_back_as_they_were(place: &dyn Place) {
         exhausted: Some("ended".to_owned()),
         last_error: Some("no".to_owned()),
         last_error_at: Some(NOW),
+        attempts: 3,
+        not_before: Some(NOW + 1),
+        refreshing_since: Some(NOW + 2),
+        interrupted_since: Some(NOW + 3),
+        postpone_after: Some(NOW + 4),
         ..authorisation(first.id)
     };
     let mut blank = authorisation(bare.id);

@@ -287,10 +287,8 @@ impl Tables {
         }
         self.exhausted.extend(mark_of(row));
         let mut row = row.clone();
-        // As a new row of a table: nobody holds it, nothing went wrong yet.
-        (row.attempts, row.not_before, row.postpone_after) = (0, None, None);
-        (row.lease_owner, row.lease_until, row.refreshing_since, row.interrupted_since) =
-            (None, None, None, None);
+        // As a new row of a table: nobody holds it.
+        (row.lease_owner, row.lease_until) = (None, None);
         self.authorisations.insert(row.id, Kept { row, fence: 0, spending: None });
     }
 

@@ -313,10 +313,12 @@ async fn insert_authorisations(connection: &mut PgConnection, rows: &[Authorisat
     sqlx::query(
         "INSERT INTO sesame.authorisation (authorisation_id, app_id, region, generation, access, refresh, issued_at, \
          access_expires_at, refresh_expires_at, refresh_denied, identity, last_success, last_used, warm_at, due_at, \
-         announced, exhausted, last_error, last_error_at) \
+         announced, exhausted, last_error, last_error_at, attempts, not_before, refreshing_since, \
+         interrupted_since, postpone_after) \
          SELECT * FROM unnest($1::BYTEA[], $2::BYTEA[], $3::TEXT[], $4::BIGINT[], $5::BYTEA[], $6::BYTEA[], \
          $7::BIGINT[], $8::BIGINT[], $9::BIGINT[], $10::BOOLEAN[], $11::TEXT[], $12::BIGINT[], $13::BIGINT[], \
-         $14::BIGINT[], $15::BIGINT[], $16::BIGINT[], $17::TEXT[], $18::TEXT[], $19::BIGINT[])",
+         $14::BIGINT[], $15::BIGINT[], $16::BIGINT[], $17::TEXT[], $18::TEXT[], $19::BIGINT[], \
+         $20::BIGINT[], $21::BIGINT[], $22::BIGINT[], $23::BIGINT[], $24::BIGINT[])",
     )
     .bind(rows.iter().map(|row| bytes(row.id)).collect::<Vec<_>>())
     .bind(rows.iter().map(|row| bytes(row.app_id)).collect::<Vec<_>>())
@@ -337,6 +339,11 @@ async fn insert_authorisations(connection: &mut PgConnection, rows: &[Authorisat
     .bind(texts(rows, |row| row.exhausted.as_ref()))
     .bind(texts(rows, |row| row.last_error.as_ref()))
     .bind(all(|row| row.last_error_at))
+    .bind(rows.iter().map(|row| row.attempts).collect::<Vec<_>>())
+    .bind(all(|row| row.not_before))
+    .bind(all(|row| row.refreshing_since))
+    .bind(all(|row| row.interrupted_since))
+    .bind(all(|row| row.postpone_after))
     .execute(connection)
     .await?;
     Ok(())

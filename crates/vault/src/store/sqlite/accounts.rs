@@ -262,8 +262,10 @@ async fn insert_authorisation(connection: &mut SqliteConnection, row: &Authorisa
     sqlx::query(
         "INSERT INTO authorisation (authorisation_id, app_id, region, generation, access, refresh, issued_at, \
          access_expires_at, refresh_expires_at, refresh_denied, identity, last_success, last_used, warm_at, due_at, \
-         announced, exhausted, last_error, last_error_at) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)",
+         announced, exhausted, last_error, last_error_at, attempts, not_before, refreshing_since, \
+         interrupted_since, postpone_after) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, \
+         ?22, ?23, ?24)",
     )
     .bind(row.id.as_bytes().as_slice())
     .bind(row.app_id.as_bytes().as_slice())
@@ -284,6 +286,11 @@ async fn insert_authorisation(connection: &mut SqliteConnection, row: &Authorisa
     .bind(&row.exhausted)
     .bind(&row.last_error)
     .bind(row.last_error_at)
+    .bind(row.attempts)
+    .bind(row.not_before)
+    .bind(row.refreshing_since)
+    .bind(row.interrupted_since)
+    .bind(row.postpone_after)
     .execute(connection)
     .await?;
     Ok(())
