@@ -564,24 +564,29 @@ impl Inner {
         })
     }
 
-    async fn renew_secret(&self, new: &NewApp) -> Result<Vec<(App, bool)>> {
+    /// Finds the apps that [`Vault::renew_secret`] is about, oldest first.
+    pub(crate) async fn apps_of_key(&self, new: &NewApp) -> Result<Vec<AppRow>> {
         let platform = self.platform(&new.platform)?;
         app::check(new)?;
         let side = self.endpoint.as_ref().map(ToString::to_string);
         let fits =
             |chosen: &Option<String>, stands: Option<&str>| chosen.is_none() || chosen.as_deref() == stands;
-        let mut renewed = Vec::new();
-        for row in self.store.apps().await? {
-            let is_same = row.platform == platform.name
+        let is_same = |row: &AppRow| {
+            row.platform == platform.name
                 && row.app_key == new.key
                 && row.sandbox == side
                 && fits(&new.name, Some(&row.name))
                 && fits(&new.redirect_uri, Some(&row.redirect_uri))
-                && fits(&new.region, row.region.as_deref());
-            if is_same {
-                let is_replaced = self.replace_secret(&row, &new.secret).await?;
-                renewed.push((App::of(&row), is_replaced));
-            }
+                && fits(&new.region, row.region.as_deref())
+        };
+        Ok(self.store.apps().await?.into_iter().filter(is_same).collect())
+    }
+
+    async fn renew_secret(&self, new: &NewApp) -> Result<Vec<(App, bool)>> {
+        let mut renewed = Vec::new();
+        for row in self.apps_of_key(new).await? {
+            let is_replaced = self.replace_secret(&row, &new.secret).await?;
+            renewed.push((App::of(&row), is_replaced));
         }
         Ok(renewed)
     }

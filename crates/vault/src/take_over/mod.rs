@@ -1,91 +1,46 @@
 //! `Vault::import_tables`: shops of another program's tables come into a vault, all or nothing.
 
-use std::{collections::HashMap, time::Duration};
+mod apps;
+mod options;
+mod row;
 
-use jiff::{Timestamp, tz::TimeZone};
-use sesame_catalog::{OAuthStyle, Platform};
-use sesame_core::{AccessToken, AppSecret, Error, RefreshToken, Result};
-use sesame_tables::{
-    Field, Joined, Mapping, RawRow, Shop, TIME_FORMS, is_no_time, join, names_an_id, normal, parse_time,
+use std::collections::{HashMap, HashSet};
+
+use sesame_catalog::Platform;
+use sesame_core::{Error, Result};
+use sesame_tables::{Field, Joined, RawRow, Shop, join};
+
+pub use self::options::TableOptions;
+use self::{
+    apps::Apps,
+    row::{Place, Tokens, identity, is_nothing},
 };
-
 use crate::{
-    Id, Imported, NewApp, Vault,
-    app::{self, secret_slot},
+    Id, Imported, Vault,
     audit::Action,
     authorisation::{seal_access, seal_refresh},
     export::{Known, some},
-    identity::{Identity, leaf},
-    name::{self, Names},
+    identity::{Identity, Match},
+    name,
+    same_tokens::{Held, Mark, cannot_share, is_same_app},
     schedule,
-    seal::open_text,
     store::{AccountRow, AppRow, AuthorisationRow, FullRow, NewRows, Notes, TokenColumns},
     vault::{Inner, blank},
 };
 
-/// param2 documents the life of its refresh tokens as "half a year". Programs that count count this.
-const HALF_A_YEAR: Duration = Duration::from_hours(180 * 24);
 /// Refreshes of tokens that ended long ago are spread over this, in milliseconds.
 const SPREAD: i64 = 600_000;
-/// The longest token.
-const LONGEST_TOKEN: usize = 8 << 10;
-
-/// How a table is read.
-#[derive(Debug, Clone)]
-pub struct TableOptions {
-    /// The platform of its shops.
-    pub platform: String,
-    /// The region whose hosts are called; the platform's first when left out.
-    pub region: Option<String>,
-    /// The app of the vault that all its shops belong to, for tables without app keys.
-    pub app: Option<String>,
-    /// Which column is what, where the usual names do not say so.
-    pub mapping: Mapping,
-    /// The zone of times without one.
-    pub time_zone: TimeZone,
-    /// How long an access token lives from its create time; the platform's own rule when left out.
-    pub access_life: Option<Duration>,
-    /// How long a refresh token lives from its create time; the platform's own rule when left out,
-    /// where param2's half a year counts as 180 days.
-    pub refresh_life: Option<Duration>,
-    /// Takes over what can be read, although some rows cannot.
-    pub skip_bad: bool,
-    /// Looks, and stores nothing.
-    pub dry_run: bool,
-    /// Where the secrets come from, for people: `file accounts.csv`.
-    pub origin: Option<String>,
-}
-
-impl TableOptions {
-    /// A table of a platform, with times of Shanghai.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Local`](sesame_core::ErrorKind::Local) when the zone is not known to this machine.
-    pub fn new(platform: impl Into<String>) -> Result<Self> {
-        Ok(Self {
-            platform: platform.into(),
-            region: None,
-            app: None,
-            mapping: Mapping::default(),
-            time_zone: TimeZone::get("Asia/Shanghai").map_err(|error| {
-                Error::local(format!("the time zone Asia/Shanghai is not known: {error}"))
-            })?,
-            access_life: None,
-            refresh_life: None,
-            skip_bad: false,
-            dry_run: false,
-            origin: None,
-        })
-    }
-}
 
 impl Vault {
     /// Takes over the shops of tables that another program kept; all or nothing. An app key becomes
     /// one app; one that the vault has already is used. Shops that the vault has are left alone and
     /// listed. Whose a shop is (its aliId) is kept, so that another shop's tokens never replace its own.
     ///
-    /// Shops whose refresh token is missing or has ended come in, too, as ones that have to be
-    /// authorised again.
+    /// One refresh token becomes one authorisation, whose accounts all rows are that hold it; so does
+    /// one that the vault has under another name.
+    ///
+    /// Shops whose refresh token is missing, or ended by the table's own word, come in, too, as ones
+    /// that have to be authorised again. Where only its age speaks against it, the platform is asked.
     ///
     /// # Errors
     /// [`ErrorKind::Usage`](sesame_core::ErrorKind::Usage) when rows cannot be read: all are named
@@ -155,29 +110,16 @@ fn refused(report: &Imported) -> Error {
         .hint("Mend them, or leave them out with --skip-bad. --dry-run shows what would be done. Nothing was imported.")
 }
 
-/// An app of the plan.
-struct Seat {
-    row: AppRow,
-    secret: Option<AppSecret>,
-    /// Not in the vault yet; added when a shop needs it.
-    is_new: bool,
-}
-
-/// The apps that shops of a table may belong to.
-struct Apps {
-    /// By their keys.
-    seats: HashMap<String, Seat>,
-    /// The names of all apps, of other platforms and endpoints, too.
-    names: Names,
-}
-
+#[derive(Default)]
 struct Plan {
     rows: NewRows,
     report: Imported,
-    /// Shops with a refresh token of which nobody knows the end.
-    untold: usize,
-    /// Those with an access token alone, and no known end of it.
-    endless: usize,
+    /// Where the new authorisations stand in `rows`, by the tokens that they have.
+    groups: HashMap<Mark, usize>,
+    /// The new authorisations, in their order: their tokens, and where the first account of each stands.
+    tokens: Vec<(Tokens, usize)>,
+    /// Accounts that share the authorisation of another one.
+    sharing: usize,
 }
 
 impl Plan {
@@ -187,33 +129,73 @@ impl Plan {
         }
     }
 
-    fn note_missing_ends(&mut self) {
-        let no_end = |count: usize| match count {
-            1 => "1 shop has no known end".to_owned(),
-            count => format!("{count} shops have no known end"),
+    /// Says of all new accounts what people have to know, when it is known what they share.
+    fn sum_up(&mut self) {
+        let (mut lapsed, mut untold, mut endless) = (0_usize, 0_usize, 0_usize);
+        let rows = self.rows.authorisations.iter().zip(&self.tokens);
+        let by_id: HashMap<Id, _> = rows.map(|(row, (tokens, _))| (row.id, (row, tokens))).collect();
+        for account in &self.rows.accounts {
+            let Some((row, tokens)) = by_id.get(&account.authorisation_id) else { continue };
+            if let Some(reason) = &row.exhausted {
+                self.report.needs_authorisation.push((account.name.clone(), reason.clone()));
+            } else if schedule::ends_at(&row.tokens).is_none() {
+                let counted = match &row.tokens.refresh {
+                    Some(_) if tokens.is_lapsed => &mut lapsed,
+                    Some(_) => &mut untold,
+                    None => &mut endless,
+                };
+                *counted += 1;
+            }
+        }
+        let shops = |count: usize, one: &str, more: &str| match count {
+            1 => format!("1 shop {one}"),
+            count => format!("{count} shops {more}"),
         };
-        if self.untold > 0 {
-            self.report.notes.push(format!(
-                "{}: the table has no times of its refresh tokens. `sesame keeper` refreshes them soon, or `sesame refresh ACCOUNT` does; most platforms tell the end then, and all do after a login",
-                no_end(self.untold)
+        let notes = &mut self.report.notes;
+        if lapsed > 0 {
+            notes.push(format!(
+                "{} ended, going by its create time. Only the platform knows: `sesame keeper` asks it soon, or `sesame refresh ACCOUNT` does",
+                shops(lapsed, "has a refresh token that should have", "have refresh tokens that should each have")
             ));
         }
-        if self.endless > 0 {
-            self.report.notes.push(format!(
+        if untold > 0 {
+            notes.push(format!(
+                "{}: the table has no times of its refresh tokens. `sesame keeper` refreshes them soon, or `sesame refresh ACCOUNT` does; most platforms tell the end then, and all do after a login",
+                shops(untold, "has no known end", "have no known end")
+            ));
+        }
+        if endless > 0 {
+            notes.push(format!(
                 "{}, and no refresh token: the access tokens are used until the platform refuses them",
-                no_end(self.endless)
+                shops(endless, "has no known end", "have no known end")
+            ));
+        }
+        if self.sharing > 0 {
+            let accounts = if self.sharing == 1 {
+                "1 account has".to_owned()
+            } else {
+                format!("{} accounts have", self.sharing)
+            };
+            notes.push(format!(
+                "{accounts} the same refresh token as another one, and shares its authorisation: a second one would end the first"
             ));
         }
     }
 }
 
-/// The times and tokens of a shop.
-struct Tokens {
-    access: Option<AccessToken>,
-    refresh: Option<RefreshToken>,
-    issued_at: Option<i64>,
-    access_ends: Option<i64>,
-    refresh_ends: Option<i64>,
+/// The accounts that the vault has already.
+struct Stands<'a> {
+    known: Known<'a>,
+    held: Held<'a>,
+}
+
+/// A shop of a table, as far as it is understood.
+struct Candidate<'a> {
+    shop: &'a Shop,
+    tokens: Tokens,
+    identity: Identity,
+    shop_id: Option<&'a str>,
+    place: Place,
 }
 
 impl Inner {
@@ -223,31 +205,44 @@ impl Inner {
         platform: &Platform,
         options: &TableOptions,
     ) -> Result<Plan> {
-        let stands = self.store.accounts().await?;
-        let known = Known::of(&stands);
+        let rows = self.store.accounts().await?;
         let mut apps = self.apps_for(platform, options).await?;
         let mut shops_of: HashMap<&str, usize> = HashMap::new();
         for key in joined.shops.iter().filter_map(|shop| shop.get(Field::AppKey)) {
             *shops_of.entry(key).or_default() += 1;
         }
-        let mut report = Imported { skipped: joined.bad.clone(), ..Imported::default() };
+        // The tokens of other apps stay closed.
+        let mut named: HashSet<&str> = shops_of.keys().copied().collect();
+        let chosen = apps.seats.get("").map(|seat| seat.row.app_key.clone());
+        named.extend(chosen.as_deref());
+        let is_named = |row: &FullRow| {
+            row.app.platform == platform.name
+                && row.app.sandbox.is_some() == self.endpoint.is_some()
+                && named.contains(row.app.app_key.as_str())
+        };
+        let stands = Stands { known: Known::of(&rows), held: self.held(&rows, is_named).await? };
+        let mut plan = Plan::default();
+        plan.report.skipped.clone_from(&joined.bad);
         if joined.empty > 0 {
-            report.notes.push(format!(
+            plan.report.notes.push(format!(
                 "{} rows name an account and have neither an app key nor a token; they were left out",
                 joined.empty
             ));
         }
-        let mut plan = Plan { rows: NewRows::default(), report, untold: 0, endless: 0 };
-        let mut ids: HashMap<String, String> = HashMap::new();
+        let mut ids: HashMap<String, (String, Option<Id>)> = HashMap::new();
         for shop in &joined.shops {
             let alone = shop.get(Field::AppKey).is_some_and(|key| shops_of.get(key) == Some(&1));
-            if let Err(why) = self.plan_shop(shop, platform, options, &known, &mut apps, alone, &mut plan) {
+            if let Err(why) = self.plan_shop(shop, platform, options, &stands, &mut apps, alone, &mut plan) {
                 plan.report.skipped.push((shop.place.clone(), why));
                 continue;
             }
-            if let Some(id) = shop.get(Field::Identity).filter(|id| !is_nothing(id))
-                && let Some(other) =
-                    ids.insert(format!("{:?} {id}", shop.get(Field::AppKey)), shop.name.clone())
+            let Some(id) = shop.get(Field::Identity).filter(|id| !is_nothing(id)) else { continue };
+            let planned = plan.rows.accounts.last().filter(|row| row.name == shop.name);
+            let stood = || stands.known.names.get(shop.name.as_str()).map(|row| row.authorisation.id);
+            let uses = planned.map(|row| row.authorisation_id).or_else(stood);
+            let key = format!("{:?} {id}", shop.get(Field::AppKey));
+            if let Some((other, others)) = ids.insert(key, (shop.name.clone(), uses))
+                && (uses.is_none() || uses != others)
             {
                 plan.report.notes.push(format!(
                     "accounts {other:?} and {:?} are one shop ({id}) of one app: a refresh of one may end the other's token",
@@ -255,36 +250,10 @@ impl Inner {
                 ));
             }
         }
-        plan.note_missing_ends();
+        plan.sum_up();
         // In the order of the file.
         plan.report.skipped.sort_by_key(|(place, _)| first_number(place));
         Ok(plan)
-    }
-
-    async fn apps_for(&self, platform: &Platform, options: &TableOptions) -> Result<Apps> {
-        let mut apps = Apps { seats: HashMap::new(), names: Names::default() };
-        if let Some(name) = &options.app {
-            let row = self.app_row(name).await?;
-            self.check_crossing("app", &row.name, row.sandbox.as_deref())?;
-            if row.platform != platform.name {
-                return Err(Error::usage(format!(
-                    "app {name:?} is one of {}, not of {}",
-                    row.platform, platform.name
-                ))
-                .hint("Give the app's platform with --platform."));
-            }
-            apps.seats.insert(String::new(), Seat { row, secret: None, is_new: false });
-        }
-        for row in self.store.apps().await? {
-            apps.names.add(&row.name);
-            if row.platform == platform.name && row.sandbox.is_some() == self.endpoint.is_some() {
-                self.know_keys_of_app(&row).await?;
-                let secret =
-                    open_text(&self.sealer, secret_slot(&row.id), &row.secret).ok().map(AppSecret::new);
-                apps.seats.entry(row.app_key.clone()).or_insert(Seat { row, secret, is_new: false });
-            }
-        }
-        Ok(apps)
     }
 
     /// Plans one shop. `Err` says why it cannot be taken over, and quotes no secret.
@@ -294,16 +263,18 @@ impl Inner {
         shop: &Shop,
         platform: &Platform,
         options: &TableOptions,
-        known: &Known<'_>,
+        stands: &Stands<'_>,
         apps: &mut Apps,
         alone: bool,
         plan: &mut Plan,
     ) -> Result<(), String> {
         let said = |error: Error| error.message().to_owned();
         name::check("account", &shop.name).map_err(said)?;
-        let tokens = tokens(shop, platform, options, self.clock.now())?;
+        let tokens = Tokens::read(shop, platform, options, self.clock.now())?;
+        let mut place = Place::read(shop, platform)?;
         let key = self.seat(shop, platform, options, apps, alone)?;
         let seat = apps.seats.get_mut(&key).ok_or("its app is unknown")?;
+        place.region = place.region.or_else(|| options.region.clone()).or_else(|| seat.row.region.clone());
         let (identity, shop_id) = identity(shop, platform).unwrap_or_else(|column| {
             plan.note_once(format!(
                 "column {column} was not used: {} does not tell shops apart by it, so whose they are becomes known with their first refresh or login",
@@ -311,123 +282,112 @@ impl Inner {
             ));
             (Identity::default(), None)
         });
-        if let Some(row) = known.names.get(shop.name.as_str()) {
-            if is_same_app(row, &seat.row) && is_same_shop(row, &identity, platform) {
-                plan.report.left_alone(&shop.name, &row.account.name);
-                return Ok(());
-            }
-            return Err(format!(
-                "account {:?} is another shop in this vault, or one of another app",
-                shop.name
-            ));
-        }
-        if let Some(row) = self.twin(known, &seat.row, &identity.to_json()) {
+        let new = Candidate { shop, tokens, identity, shop_id, place };
+        let wanted = new.tokens.marks(&seat.row.app_key).wanted();
+        let holders = stands.held.accounts(wanted);
+        if let Some(row) = stands.known.names.get(shop.name.as_str()) {
+            is_that_account(row, &new, &seat.row, holders, platform, options)?;
             plan.report.left_alone(&shop.name, &row.account.name);
             return Ok(());
         }
+        if let Some(holder) = holders.first() {
+            let is_theirs = |row: &&&FullRow| shop_id.is_some() && row.account.shop_id.as_deref() == shop_id;
+            let named = holders.iter().find(is_theirs);
+            if let Some(row) = named.or_else(|| options.name_is_made_up.then_some(holder)) {
+                plan.report.left_alone(&shop.name, &row.account.name);
+                return Ok(());
+            }
+            if cannot_share(&Identity::parse(&holder.authorisation.tokens.identity), &new.identity, platform)
+            {
+                return Err(of_another(&holder.account.name));
+            }
+            if let Some(reason) = &holder.authorisation.exhausted {
+                plan.report.needs_authorisation.push((shop.name.clone(), reason.clone()));
+            }
+            plan.sharing += 1;
+            self.plan_account(new, holder.app.id, holder.authorisation.id, plan);
+            return Ok(());
+        }
+        if let Some(row) = self.twin(&stands.known, &seat.row, &new.identity.to_json()) {
+            plan.report.left_alone(&shop.name, &row.account.name);
+            return Ok(());
+        }
+        let id = self.plan_authorisation(&new, &seat.row, platform, plan)?;
         if seat.is_new {
             seat.is_new = false;
             plan.report.apps.push(seat.row.name.clone());
             plan.rows.apps.push(seat.row.clone());
         }
-        let id = Id::new(self.clock.as_ref());
-        let authorisation = self.planned_authorisation(id, &seat.row, platform, &tokens, &identity);
-        if authorisation.exhausted.is_none() && schedule::ends_at(&authorisation.tokens).is_none() {
-            let can_refresh = authorisation.tokens.refresh.is_some();
-            *(if can_refresh { &mut plan.untold } else { &mut plan.endless }) += 1;
-        }
-        if let Some(reason) = &authorisation.exhausted {
-            plan.report.needs_authorisation.push((shop.name.clone(), reason.clone()));
-        }
-        plan.report.accounts.push(shop.name.clone());
-        plan.rows.accounts.push(AccountRow {
-            id: Id::new(self.clock.as_ref()),
-            name: shop.name.clone(),
-            app_id: seat.row.id,
-            authorisation_id: id,
-            login: shop.get(Field::Login).map(str::to_owned),
-            shop_id: shop_id.map(str::to_owned),
-            country: None,
-            region: options.region.clone().or_else(|| seat.row.region.clone()),
-            tags: Vec::new(),
-            created_at: self.now(),
-        });
-        plan.rows.authorisations.push(authorisation);
+        self.plan_account(new, seat.row.id, id, plan);
         Ok(())
     }
 
-    /// Finds or makes the app of a shop, and returns the key under which it is found.
-    fn seat(
+    /// Plans the authorisation of a shop, or finds the planned one that has its tokens.
+    fn plan_authorisation(
         &self,
-        shop: &Shop,
+        new: &Candidate<'_>,
+        app: &AppRow,
         platform: &Platform,
-        options: &TableOptions,
-        apps: &mut Apps,
-        alone: bool,
-    ) -> Result<String, String> {
-        if let Some(chosen) = &options.app {
-            let seat = apps.seats.get("").ok_or("its app is unknown")?;
-            // Its tokens would be refused with this app's key, and spent for nothing.
-            return match shop.get(Field::AppKey) {
-                Some(key) if key != seat.row.app_key => Err(format!(
-                    "its app key is not that of app {chosen:?}: its tokens were given to another app"
-                )),
-                _ => Ok(String::new()),
-            };
-        }
-        let (key, secret) = match (shop.get(Field::AppKey), shop.get(Field::AppSecret)) {
-            (Some(key), Some(secret)) => (key, AppSecret::new(secret)),
-            (Some(_), None) => return Err("there is an app key and no app secret for it".to_owned()),
-            (None, _) => return Err("there is no app key for it".to_owned()),
+        plan: &mut Plan,
+    ) -> Result<Id, String> {
+        let marks = new.tokens.marks(&app.app_key);
+        let Some(at) = marks.wanted().and_then(|mark| plan.groups.get(&mark).copied()) else {
+            let id = Id::new(self.clock.as_ref());
+            for mark in marks.all() {
+                plan.groups.entry(mark).or_insert(plan.tokens.len());
+            }
+            let region = new.place.region.clone();
+            let row = self.planned_authorisation(id, app, region, platform, &new.tokens, &new.identity);
+            plan.rows.authorisations.push(row);
+            plan.tokens.push((new.tokens.clone(), plan.rows.accounts.len()));
+            return Ok(id);
         };
-        if let Some(seat) = apps.seats.get(key) {
-            let is_other = seat.secret.as_ref().is_some_and(|known| known.expose() != secret.expose());
-            return if is_other {
-                Err(format!("app key {key} has another secret elsewhere (app {:?})", seat.row.name))
-            } else {
-                Ok(key.to_owned())
-            };
+        let row = &plan.rows.authorisations[at];
+        let (id, region) = (row.id, row.region.clone());
+        let known = Identity::parse(&row.tokens.identity);
+        if cannot_share(&known, &new.identity, platform) {
+            let first = plan.rows.accounts.get(plan.tokens[at].1);
+            return Err(of_another(first.map_or("", |account| &account.name)));
         }
-        let new = NewApp {
-            platform: platform.name.clone(),
-            name: None,
-            key: key.to_owned(),
-            secret,
-            redirect_uri: None,
-            region: options.region.clone(),
-            secret_origin: options.origin.clone(),
-        };
-        app::check(&new).map_err(|error| error.message().to_owned())?;
-        // An app of one shop is called like it: `sesame login shop1 --as shop1`.
-        let wanted = if alone { shop.name.as_str() } else { platform.name.as_str() };
-        let name = apps.names.take_free(wanted);
-        let id = Id::new(self.clock.as_ref());
-        let row = AppRow {
-            id,
-            name,
-            platform: new.platform,
-            region: new.region,
-            app_key: new.key,
-            secret: self.sealer.seal(secret_slot(&id), new.secret.expose().as_bytes()),
-            redirect_uri: app::DEFAULT_REDIRECT_URI.to_owned(),
-            sandbox: self.endpoint.as_ref().map(ToString::to_string),
-            secret_origin: new.secret_origin,
+        let identity = if known == Identity::default() { new.identity.clone() } else { known };
+        let tokens = plan.tokens[at].0.clone().and(new.tokens.clone());
+        for mark in tokens.marks(&app.app_key).all() {
+            plan.groups.entry(mark).or_insert(at);
+        }
+        plan.rows.authorisations[at] =
+            self.planned_authorisation(id, app, region, platform, &tokens, &identity);
+        plan.tokens[at].0 = tokens;
+        plan.sharing += 1;
+        Ok(id)
+    }
+
+    fn plan_account(&self, new: Candidate<'_>, app_id: Id, authorisation_id: Id, plan: &mut Plan) {
+        plan.report.accounts.push(new.shop.name.clone());
+        plan.rows.accounts.push(AccountRow {
+            id: Id::new(self.clock.as_ref()),
+            name: new.shop.name.clone(),
+            app_id,
+            authorisation_id,
+            login: new.shop.get(Field::Login).map(str::to_owned),
+            shop_id: new.shop_id.map(str::to_owned),
+            country: new.place.country,
+            region: new.place.region,
+            tags: Vec::new(),
             created_at: self.now(),
-        };
-        apps.seats.insert(key.to_owned(), Seat { row, secret: Some(new.secret), is_new: true });
-        Ok(key.to_owned())
+        });
     }
 
     fn planned_authorisation(
         &self,
         id: Id,
         app: &AppRow,
+        region: Option<String>,
         platform: &Platform,
         tokens: &Tokens,
         identity: &Identity,
     ) -> AuthorisationRow {
         let now = self.now();
-        let exhausted = why_exhausted(tokens, now);
+        let exhausted = tokens.why_exhausted(now);
         let mut row = AuthorisationRow {
             tokens: TokenColumns {
                 access: tokens.access.as_ref().map(|token| seal_access(&self.sealer, &id, token)),
@@ -445,7 +405,7 @@ impl Inner {
             last_error: exhausted.clone(),
             last_error_at: exhausted.as_ref().map(|_| now),
             exhausted,
-            ..blank(id, app.id, app.region.clone(), now)
+            ..blank(id, app.id, region, now)
         };
         let chance = self.clock.jitter();
         // What is due by now would all be fetched in one minute.
@@ -472,102 +432,44 @@ fn first_number(place: &str) -> u64 {
     digits[..end].parse().unwrap_or(u64::MAX)
 }
 
-/// Sandboxes are one here, whatever their ports: each start may have another.
-fn is_same_app(row: &FullRow, app: &AppRow) -> bool {
-    row.app.platform == app.platform
-        && row.app.app_key == app.app_key
-        && row.app.sandbox.is_some() == app.sandbox.is_some()
-}
-
-fn is_same_shop(row: &FullRow, identity: &Identity, platform: &Platform) -> bool {
-    let theirs = Identity::parse(&row.authorisation.tokens.identity);
-    theirs.compare(identity, &platform.tokens.identity) != crate::identity::Match::Other
-}
-
-/// An id that stands for none.
-fn is_nothing(id: &str) -> bool {
-    matches!(id, "" | "0" | "null")
-}
-
-/// Whose the shop is, under the name that the platform's own data has for it. `Err` names a column that
-/// is called like an id of another kind: under a wrong name it would refuse the shop's own tokens.
-fn identity<'a>(shop: &'a Shop, platform: &Platform) -> Result<(Identity, Option<&'a str>), &'a str> {
-    let Some(id) = shop.get(Field::Identity).filter(|id| !is_nothing(id)) else {
-        return Ok((Identity::default(), None));
-    };
-    let column = shop.column(Field::Identity).unwrap_or_default();
-    let leaves: Vec<&str> = platform.tokens.identity.id.iter().map(|path| leaf(path)).collect();
-    let named = leaves.iter().find(|leaf| normal(leaf) == normal(column));
-    let field = named.or_else(|| leaves.first().filter(|_| !names_an_id(column))).ok_or(column)?;
-    Ok((Identity::of(field, id), Some(id)))
-}
-
-fn tokens(
-    shop: &Shop,
+/// Makes sure that a row means the account of the vault that has its name.
+fn is_that_account(
+    row: &FullRow,
+    new: &Candidate<'_>,
+    app: &AppRow,
+    holders: &[&FullRow],
     platform: &Platform,
     options: &TableOptions,
-    now: Timestamp,
-) -> Result<Tokens, String> {
-    let rules = &platform.tokens;
-    let documented = |seconds: u64| (seconds > 0).then(|| Duration::from_secs(seconds));
-    let access_life = options.access_life.or_else(|| documented(rules.access_life));
-    let refresh_life = options.refresh_life.or_else(|| {
-        let life = documented(rules.refresh_life)?;
-        Some(if rules.style == OAuthStyle::Param2 { life.min(HALF_A_YEAR) } else { life })
-    });
-    let time = |field: Field| -> Result<Option<i64>, String> {
-        let Some(text) = shop.get(field).filter(|text| !is_no_time(text)) else { return Ok(None) };
-        let column = shop.column(field).unwrap_or_default();
-        let at = parse_time(text, &options.time_zone)
-            .ok_or_else(|| format!("column {column} holds no time that can be read ({TIME_FORMS})"))?;
-        Ok(Some(at.as_millisecond()))
-    };
-    let created = |field: Field| -> Result<Option<i64>, String> {
-        let at = time(field)?;
-        // A day is more than any zone; what is further ahead is no create time.
-        if at.is_some_and(|at| at > now.as_millisecond().saturating_add(86_400_000)) {
-            let column = shop.column(field).unwrap_or_default();
-            return Err(format!("column {column} holds a time that is still to come"));
-        }
-        Ok(at)
-    };
-    let plus = |at: Option<i64>, life: Option<Duration>| {
-        let life = i64::try_from(life?.as_millis()).unwrap_or(i64::MAX);
-        Some(at?.saturating_add(life))
-    };
-    let access_created = created(Field::AccessCreateTime)?;
-    let refresh_created = created(Field::RefreshCreateTime)?;
-    let access_ends = time(Field::AccessExpiresAt)?.or_else(|| plus(access_created, access_life));
-    let refresh_ends = time(Field::RefreshExpiresAt)?.or_else(|| plus(refresh_created, refresh_life));
-    Ok(Tokens {
-        access: token(shop, Field::AccessToken)?.map(AccessToken::new),
-        refresh: token(shop, Field::RefreshToken)?.map(RefreshToken::new),
-        issued_at: access_created,
-        access_ends,
-        refresh_ends,
-    })
+) -> Result<(), String> {
+    let name = &row.account.name;
+    let another = || format!("account {name:?} is another shop in this vault, or one of another app");
+    if !is_same_app(row, app) {
+        return Err(another());
+    }
+    // Whatever ids say: a cross-border seller has one for each country, and one pair of tokens.
+    let has_them = holders.iter().any(|holder| holder.authorisation.id == row.authorisation.id);
+    if has_them || (new.shop_id.is_some() && row.account.shop_id.as_deref() == new.shop_id) {
+        return Ok(());
+    }
+    let theirs = Identity::parse(&row.authorisation.tokens.identity);
+    match theirs.compare(&new.identity, &platform.tokens.identity) {
+        Match::Same => Ok(()),
+        Match::Other => Err(another()),
+        Match::Unknown if new.tokens.access.is_none() && new.tokens.refresh.is_none() => Ok(()),
+        // What differs may be another shop's, and would be nowhere.
+        Match::Unknown if options.name_is_made_up => Err(format!(
+            "account {name:?} has other tokens in this vault, and nothing says whose these are: give another shop a name of its own, with --as NAME or ACCOUNT in the file"
+        )),
+        // The table's name is all there is, and what came from the platform since is newer.
+        Match::Unknown if row.authorisation.last_success.is_some() => Ok(()),
+        Match::Unknown => Err(format!(
+            "account {name:?} has other tokens in this vault, and nothing says whose these are: give another shop another name; for the same one remove the account first, or log it in again"
+        )),
+    }
 }
 
-fn token(shop: &Shop, field: Field) -> Result<Option<&str>, String> {
-    let Some(text) = shop.get(field) else { return Ok(None) };
-    let column = shop.column(field).unwrap_or_default();
-    if text.len() > LONGEST_TOKEN || text.chars().any(|c| c.is_whitespace() || c.is_control()) {
-        return Err(format!("column {column} holds no token: it has spaces or line breaks, or is too long"));
-    }
-    Ok(Some(text))
-}
-
-/// Why a shop has to be authorised again before it can be used, if it has to.
-fn why_exhausted(tokens: &Tokens, now: i64) -> Option<String> {
-    let day = |at: i64| Timestamp::from_millisecond(at).map(|at| at.to_string()).unwrap_or_default();
-    let is_over = |end: Option<i64>| end.filter(|end| now >= *end);
-    match (&tokens.access, &tokens.refresh) {
-        (None, None) => Some("the imported table had no token for it".to_owned()),
-        (_, Some(_)) => {
-            is_over(tokens.refresh_ends).map(|end| format!("the refresh token ended at {}", day(end)))
-        }
-        (Some(_), None) => is_over(tokens.access_ends).map(|end| {
-            format!("the access token ended at {}, and the imported table had no refresh token", day(end))
-        }),
-    }
+fn of_another(name: &str) -> String {
+    format!(
+        "its refresh token is that of account {name:?}, which is another shop: one of both has a wrong one"
+    )
 }
