@@ -11,7 +11,7 @@ use super::{
 use crate::{
     Id,
     store::{
-        AccountRow, AppRow, AuthorisationRow, FullRow, NewRows, Notes, PendingLogin,
+        AccountRow, AppRow, AuthorisationRow, FullRow, NewRows, Notes, PendingLogin, Sealed,
         rows::{columns, full},
     },
 };
@@ -38,6 +38,33 @@ impl PostgresStore {
             .await?;
         lent.give_back();
         Ok(row.as_ref().map(app_row).transpose()?)
+    }
+
+    pub(super) async fn change_secret(
+        &self,
+        former: &Sealed,
+        new: &[u8],
+        origin: Option<&str>,
+        notes: &Notes,
+    ) -> Outcome<bool> {
+        let mut lent = self.take().await?;
+        let mut transaction = lent.connection.begin().await?;
+        let done = sqlx::query(
+            "UPDATE sesame.app SET secret = $3, secret_origin = $4 WHERE app_id = $1 AND secret = $2",
+        )
+        .bind(former.id.as_bytes().as_slice())
+        .bind(&former.bytes)
+        .bind(new)
+        .bind(origin)
+        .execute(&mut *transaction)
+        .await?;
+        let is_done = done.rows_affected() > 0;
+        if is_done {
+            insert_notes(&mut transaction, notes).await?;
+        }
+        transaction.commit().await?;
+        lent.give_back();
+        Ok(is_done)
     }
 
     pub(super) async fn insert(&self, rows: &NewRows, notes: &Notes) -> Outcome<bool> {

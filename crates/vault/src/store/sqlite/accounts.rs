@@ -10,7 +10,7 @@ use super::{
 use crate::{
     Id,
     store::{
-        AccountRow, AppRow, AuthorisationRow, FullRow, NewRows, Notes, PendingLogin,
+        AccountRow, AppRow, AuthorisationRow, FullRow, NewRows, Notes, PendingLogin, Sealed,
         rows::{columns, full},
     },
 };
@@ -43,6 +43,30 @@ impl SqliteStore {
             .fetch_optional(&self.pool)
             .await?;
         row.as_ref().map(app_row).transpose()
+    }
+
+    pub(super) async fn change_secret(
+        &self,
+        former: &Sealed,
+        new: &[u8],
+        origin: Option<&str>,
+        notes: &Notes,
+    ) -> sqlx::Result<bool> {
+        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        let done =
+            sqlx::query("UPDATE app SET secret = ?3, secret_origin = ?4 WHERE app_id = ?1 AND secret = ?2")
+                .bind(former.id.as_bytes().as_slice())
+                .bind(&former.bytes)
+                .bind(new)
+                .bind(origin)
+                .execute(&mut *transaction)
+                .await?;
+        if done.rows_affected() == 0 {
+            return Ok(false);
+        }
+        insert_notes(&mut transaction, notes).await?;
+        transaction.commit().await?;
+        Ok(true)
     }
 
     pub(super) async fn insert(&self, rows: &NewRows, notes: &Notes) -> sqlx::Result<bool> {
