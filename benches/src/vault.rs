@@ -77,7 +77,7 @@ async fn one_account(vault: &Vault) -> Result<AccountId> {
         account_name: Some("shop".to_owned()),
         ..ImportedTokens::default()
     };
-    let account = vault.import_tokens(&app.name, tokens).await?.id;
+    let account = vault.import_tokens(&app.name, tokens).await?.0.id;
     vault.token(&account).await?;
     vault.settle().await;
     Ok(account)

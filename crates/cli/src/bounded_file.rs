@@ -43,9 +43,14 @@ pub(crate) fn read(path: &Path, most: u64) -> Result<Vec<u8>, Unread> {
     if !fs::metadata(path)?.is_file() {
         return Err(Unread::NoPlainFile);
     }
+    read_from(fs::File::open(path)?, most)
+}
+
+/// Reads what is open already, such as standard input, of at most `most` bytes.
+pub(crate) fn read_from(input: impl Read, most: u64) -> Result<Vec<u8>, Unread> {
     let mut content = Vec::new();
     // The size that the system tells may be old, or 0 as in /proc: what comes is what counts.
-    fs::File::open(path)?.take(most + 1).read_to_end(&mut content)?;
+    input.take(most + 1).read_to_end(&mut content)?;
     if content.len() as u64 > most {
         return Err(Unread::TooLarge(most));
     }

@@ -3,7 +3,7 @@
 //!
 //! No error quotes a line: it may hold a secret.
 
-use std::path::Path;
+use std::{io, path::Path};
 
 use jiff::{Timestamp, tz::TimeZone};
 use sesame_core::Error;
@@ -33,13 +33,19 @@ pub(crate) struct AppLine {
 }
 
 impl EnvFile {
-    /// Reads a file.
+    /// Reads a file, or standard input for `-`.
     ///
     /// # Errors
     /// Usage, with file and line, for what is neither.
     pub(crate) fn read(path: &Path) -> Outcome<Self> {
-        let shown = path.display();
-        let bytes = bounded_file::read(path, MAX_FILE).map_err(|why| {
+        let is_input = path == Path::new("-");
+        let shown = if is_input { "standard input".to_owned() } else { path.display().to_string() };
+        let bytes = if is_input {
+            bounded_file::read_from(io::stdin().lock(), MAX_FILE)
+        } else {
+            bounded_file::read(path, MAX_FILE)
+        };
+        let bytes = bytes.map_err(|why| {
             Error::usage(format!("cannot read {shown}: {why}"))
                 .hint("Name a plain file of keys. A secret from another program goes to --secret-stdin.")
         })?;

@@ -21,6 +21,8 @@ pub enum Field {
     Identity,
     /// The login name on the platform.
     Login,
+    /// The country of the shop, where a platform has a host for each.
+    Country,
     /// When the access token was received.
     AccessCreateTime,
     /// When the refresh token was received.
@@ -33,7 +35,7 @@ pub enum Field {
 
 impl Field {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Account,
         Self::AppKey,
         Self::AppSecret,
@@ -41,6 +43,7 @@ impl Field {
         Self::RefreshToken,
         Self::Identity,
         Self::Login,
+        Self::Country,
         Self::AccessCreateTime,
         Self::RefreshCreateTime,
         Self::AccessExpiresAt,
@@ -57,6 +60,7 @@ impl Field {
             Self::RefreshToken => "refresh_token",
             Self::Identity => "identity",
             Self::Login => "login",
+            Self::Country => "country",
             Self::AccessCreateTime => "access_create_time",
             Self::RefreshCreateTime => "refresh_create_time",
             Self::AccessExpiresAt => "access_expires_at",
@@ -76,6 +80,7 @@ impl Field {
             Self::RefreshToken => &["refreshtoken"],
             Self::Identity => &["aliid", "sellerid", "userid", "havanaid", "memberid", "identity"],
             Self::Login => &["login", "loginid", "resourceowner", "usernick", "nick"],
+            Self::Country => &["country", "countrycode", "site", "sitecode"],
             Self::AccessCreateTime => &["accesscreatetime", "accesscreatedat", "accesstokencreatetime"],
             Self::RefreshCreateTime => &["refreshcreatetime", "refreshcreatedat", "refreshtokencreatetime"],
             Self::AccessExpiresAt => &["accessexpiresat", "expiresat", "accesstokenexpiresat", "expiretime"],

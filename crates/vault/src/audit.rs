@@ -20,7 +20,7 @@ pub struct AuditLine {
     /// When.
     #[serde(serialize_with = "as_text")]
     pub at: Timestamp,
-    /// `login`, `refresh`, `postpone`, `import`, `export`, `rekey` or `logout`.
+    /// `login`, `refresh`, `postpone`, `import`, `export`, `rekey`, `logout` or `secret`.
     pub action: String,
     /// The account's name at that time, or the app's where there is no account yet; `vault` for what
     /// concerns all.
@@ -118,6 +118,8 @@ pub(crate) enum Action {
     Import,
     /// An account was removed.
     Logout,
+    /// The secret of an app was replaced.
+    Secret,
     /// The vault got a new master key.
     Rekey,
     /// Everything was written to a file under a passphrase.
@@ -132,6 +134,7 @@ impl Action {
             Self::Postpone => "postpone",
             Self::Import => "import",
             Self::Logout => "logout",
+            Self::Secret => "secret",
             Self::Rekey => "rekey",
             Self::Export => "export",
         }

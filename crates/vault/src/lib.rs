@@ -50,6 +50,7 @@ mod oauth;
 mod refresh;
 mod rekey;
 mod replay;
+mod same_tokens;
 mod schedule;
 pub mod seal;
 mod spend;

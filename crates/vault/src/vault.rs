@@ -13,7 +13,7 @@ use std::{
 
 use jiff::Timestamp;
 use sesame_catalog::{Catalog, Endpoint, Platform, Urls};
-use sesame_core::{AppSecret, Clock, Error, Result, Retry, Transport};
+use sesame_core::{Clock, Error, Result, Retry, Transport};
 use tokio::sync::watch;
 
 use crate::{
@@ -613,41 +613,54 @@ impl Inner {
         })
     }
 
-    async fn renew_secret(&self, new: &NewApp) -> Result<Vec<(App, bool)>> {
+    /// Finds the apps that [`Vault::renew_secret`] is about, oldest first.
+    pub(crate) async fn apps_of_key(&self, new: &NewApp) -> Result<Vec<AppRow>> {
         let platform = self.platform(&new.platform)?;
         app::check(new)?;
         let side = self.endpoint.as_ref().map(ToString::to_string);
         let fits =
             |chosen: &Option<String>, stands: Option<&str>| chosen.is_none() || chosen.as_deref() == stands;
-        let mut renewed = Vec::new();
-        for row in self.store.apps().await? {
-            let is_same = row.platform == platform.name
+        let is_same = |row: &AppRow| {
+            row.platform == platform.name
                 && row.app_key == new.key
                 && row.sandbox == side
                 && fits(&new.name, Some(&row.name))
                 && fits(&new.redirect_uri, Some(&row.redirect_uri))
-                && fits(&new.region, row.region.as_deref());
-            if is_same {
-                let is_replaced = self.replace_secret(&row, &new.secret).await?;
-                renewed.push((App::of(&row), is_replaced));
+                && fits(&new.region, row.region.as_deref())
+        };
+        Ok(self.store.apps().await?.into_iter().filter(is_same).collect())
+    }
+
+    async fn renew_secret(&self, new: &NewApp) -> Result<Vec<(App, bool)>> {
+        let mut renewed = Vec::new();
+        for row in self.apps_of_key(new).await? {
+            let replaced = self.replace_secret(&row, new).await;
+            if let Err(error) = &replaced {
+                self.note_failure(Action::Secret, &row.name, None, error).await;
             }
+            renewed.push((App::of(&row), replaced?));
         }
         Ok(renewed)
     }
 
     /// Replaces the secret of an app unless it is this one; one that does not open is replaced, too.
-    async fn replace_secret(&self, row: &AppRow, secret: &AppSecret) -> Result<bool> {
+    async fn replace_secret(&self, row: &AppRow, new: &NewApp) -> Result<bool> {
         let slot = app::secret_slot(&row.id);
         let known = match self.know_keys_of_app(row).await {
             Ok(()) => open_text(&self.sealer, slot, &row.secret).ok(),
             Err(_) => None,
         };
-        if known.is_some_and(|known| known == secret.expose()) {
+        if known.is_some_and(|known| known == new.secret.expose()) {
             return Ok(false);
         }
         let former = Sealed { place: SealedPlace::AppSecret, id: row.id, bytes: row.secret.clone() };
-        let sealed = self.sealer.seal(app::secret_slot(&row.id), secret.expose().as_bytes());
-        if self.store.reseal(&[(former, sealed)]).await? == 0 {
+        let sealed = self.sealer.seal(app::secret_slot(&row.id), new.secret.expose().as_bytes());
+        let origin = new.secret_origin.as_deref();
+        let mut line = self.line(Action::Secret, &row.name, None, None);
+        line.detail =
+            Some(origin.map_or_else(|| "replaced".to_owned(), |from| format!("replaced, from {from}")));
+        let notes = Notes { audit: vec![line], ..Notes::default() };
+        if !self.store.replace_secret(&former, &sealed, origin, &notes).await? {
             return Err(Error::local(format!("another program changes app {:?} at this moment", row.name))
                 .hint("Repeat the command."));
         }

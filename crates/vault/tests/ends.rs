@@ -112,7 +112,7 @@ async fn a_refresh_on_demand_postpones_too_and_its_caller_does_not_wait_for_that
     let home = home(service.transport());
     let one = home.open().await;
     app(&one, "aliexpress-legacy").await;
-    let account = one.import_tokens("aliexpress-legacy", shop(0, HOUR, 20 * DAY)).await.unwrap();
+    let (account, _) = one.import_tokens("aliexpress-legacy", shop(0, HOUR, 20 * DAY)).await.unwrap();
     home.clock.advance_secs(2 * HOUR);
     let other = home.open().await;
     let token = one.token(&account.id).await.unwrap();

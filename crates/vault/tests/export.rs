@@ -206,3 +206,36 @@ async fn sandbox_marks_are_kept() {
     let error = there.begin_login("lazada", LoginOptions::default()).await.unwrap_err();
     assert!(error.message().contains("sandbox"), "{error}");
 }
+
+#[tokio::test]
+async fn what_went_wrong_and_the_pauses_after_it_come_along() {
+    let mut home = Home::new(FakeTransport::json("{}"));
+    let vault = filled(&mut home).await;
+    let now = support::START;
+    let set = |attempts: i64, pause: i64, since: i64| {
+        format!(
+            "UPDATE authorisation SET attempts = {attempts}, not_before = {pause}, postpone_after = {pause}, \
+             refreshing_since = {since}, interrupted_since = {since}"
+        )
+    };
+    let told = |row: &FullRow| {
+        let row = &row.authorisation;
+        (row.attempts, row.not_before, row.postpone_after, row.refreshing_since, row.interrupted_since)
+    };
+    let (pause, since) = (Some(now + 60_000), Some(now - 5_000));
+    for (statement, expected) in [
+        (set(3, now + 60_000, now - 5_000), (3, pause, pause, since, since)),
+        // What was damaged keeps nobody away, and a cut off refresh stays one.
+        (set(i64::MAX, i64::MAX, i64::MAX), (4_000_000, None, None, Some(now), Some(now))),
+        (set(-1, -1, i64::MIN + 1), (0, None, None, Some(0), Some(0))),
+    ] {
+        home.sql(&statement).await;
+        let file = export(&vault).await;
+        let mut other = Home::new(home.transport.clone());
+        other.clock = home.clock.clone();
+        import(&other.open().await, &file, false).await.unwrap();
+        for row in rows(&other).await {
+            assert_eq!(told(&row), expected, "{statement}");
+        }
+    }
+}

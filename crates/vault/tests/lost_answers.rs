@@ -568,9 +568,10 @@ async fn a_vault_of_many_accounts_is_never_read_at_once() {
     }
     let error = vault.account("s309X").await.unwrap_err();
     assert!(error.hint_text().unwrap().contains("s3099") && error.hint_text().unwrap().contains("more"));
-    let tokens = || ImportedTokens { access: Some(AccessToken::new("a")), ..ImportedTokens::default() };
+    let tokens =
+        |access: &str| ImportedTokens { access: Some(AccessToken::new(access)), ..ImportedTokens::default() };
     for name in ["lazada", "lazada-2", "lazada-3"] {
-        assert_eq!(vault.import_tokens("lazada", tokens()).await.unwrap().name, name);
+        assert_eq!(vault.import_tokens("lazada", tokens(name)).await.unwrap().0.name, name);
     }
     assert_eq!(store.read_all.load(Ordering::SeqCst), 0);
 }

@@ -466,7 +466,9 @@ async fn imported_tokens_learn_whose_they_are() {
         account_name: Some("imported".to_owned()),
         ..ImportedTokens::default()
     };
-    let account = vault.import_tokens("lazada", tokens.clone()).await.unwrap();
+    // Beside a shop that has them, they would be that one's.
+    vault.remove_account("first").await.unwrap();
+    let (account, _) = vault.import_tokens("lazada", tokens.clone()).await.unwrap();
     assert_eq!((account.shop_id, account.state), (None, AccountState::NeedsRefresh));
     assert!(
         vault.import_tokens("lazada", tokens).await.unwrap_err().message().contains("already an account")
@@ -485,7 +487,8 @@ async fn imported_tokens_learn_whose_they_are() {
         account_name: Some("bare".to_owned()),
         ..ImportedTokens::default()
     };
-    assert_eq!(vault.import_tokens("lazada", tokens).await.unwrap().state, AccountState::NeedsRefresh);
+    vault.remove_account("imported").await.unwrap();
+    assert_eq!(vault.import_tokens("lazada", tokens).await.unwrap().0.state, AccountState::NeedsRefresh);
     assert!(vault.token_of(&vault.handle("bare").await.unwrap()).await.is_ok());
 }
 
@@ -642,7 +645,7 @@ async fn an_app_with_tokens_is_added_whole_or_not_at_all() {
         account_name: Some("shop".to_owned()),
         ..ImportedTokens::default()
     };
-    let (app, account) = vault.add_app_with_tokens(new("one"), tokens.clone()).await.unwrap();
+    let (app, account, _) = vault.add_app_with_tokens(new("one"), tokens.clone()).await.unwrap();
     assert_eq!((app.name.as_str(), account.name.as_str(), account.app.as_str()), ("one", "shop", "one"));
     for (app, tokens) in [
         ("two", tokens.clone()),

@@ -375,7 +375,7 @@ impl Simulation {
                 access_expires_at: None,
                 refresh_expires_at: None,
             };
-            let name = sealing.import_tokens(&app, tokens).await.unwrap().name;
+            let name = sealing.import_tokens(&app, tokens).await.unwrap().0.name;
             let full = nursery.account(&name).await.unwrap().unwrap();
             nursery.remove_account(full.account.id, &Notes::default()).await.unwrap();
             self.move_in(index, rules, full.authorisation, full.account).await;

@@ -53,9 +53,14 @@ async fn the_erps_two_tables_become_shops() {
     assert_eq!(done, look);
     assert_eq!(done.accounts, ["shop1", "shop2", "Shop3", "never"]);
     assert_eq!(done.apps, ["shop1", "aliexpress-legacy", "never"]);
-    assert_eq!(done.notes.len(), 1, "the row of another platform is counted: {:?}", done.notes);
+    assert_eq!(done.notes.len(), 2, "the row of another platform is counted: {:?}", done.notes);
+    assert!(
+        done.notes[1].starts_with("1 shop has a refresh token that should have ended"),
+        "{:?}",
+        done.notes
+    );
     let waiting: Vec<_> = done.needs_authorisation.iter().map(|(name, _)| name.as_str()).collect();
-    assert_eq!(waiting, ["shop2", "Shop3", "never"]);
+    assert_eq!(waiting, ["Shop3", "never"]);
 
     let one = vault.account("shop1").await.unwrap();
     assert_eq!(one.shop_id.as_deref(), Some("200042360"));
@@ -66,7 +71,7 @@ async fn the_erps_two_tables_become_shops() {
     assert_eq!(vault.token_of(&handle).await.unwrap().access.expose(), "planted-access-1");
     assert_eq!(handle.app_name(), "shop1");
     let two = vault.account("shop2").await.unwrap();
-    assert!(two.state.reason().unwrap().contains("the refresh token ended at 2026-11-13"), "{two:?}");
+    assert_eq!((&two.state, two.refresh_expires_at), (&AccountState::NeedsRefresh, None), "it is asked");
     assert!(vault.account("Shop3").await.unwrap().state.reason().unwrap().contains("no token"));
     assert_eq!(two.app, vault.account("Shop3").await.unwrap().app, "one app key is one app");
     assert!(vault.check().await.unwrap().is_clean());
@@ -552,4 +557,93 @@ async fn texts_as_windows_writes_them_are_read() {
     let vault = home.open().await;
     let error = vault.import_tables(&rows, &TableOptions::new("lazada").unwrap()).await.unwrap_err();
     assert!(error.message().contains("iconv -f GBK -t UTF-8"), "{error}");
+}
+
+/// 1688 documents "half a year", and many refresh tokens live longer.
+#[tokio::test]
+async fn a_shop_is_given_up_by_the_platform_and_not_by_the_age_of_its_token() {
+    let home = Home::new(FakeTransport::new(|seen| {
+        Ok(reply(
+            200,
+            match seen.form["refresh_token"].as_str() {
+                "lives" => {
+                    r#"{"access_token":"fresh","expires_in":"36000","aliId":"1","resource_owner":"x"}"#
+                }
+                _ => r#"{"error":"invalid_grant","error_description":"refresh token expired"}"#,
+            },
+        ))
+    }));
+    let vault = home.open().await;
+    let head = "account,app_key,app_secret,access_token,refresh_token,aliId,refresh_create_time,refresh_expires_at\n";
+    // 181 days ago.
+    let csv = format!(
+        "{head}old,77,sec77,a1,lives,1,2026-05-25 08:00:00,\ndead,77,sec77,a2,dead,2,2020-01-01 08:00:00,\n\
+         told,77,sec77,a3,told,3,2026-05-25 08:00:00,2026-11-20 08:00:00\n"
+    );
+    let done = import_csv(&vault, "1688", &csv).await.unwrap();
+    let waiting: Vec<_> = done.needs_authorisation.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(waiting, ["told"], "only the table's own word counts");
+    assert!(done.notes.iter().any(|note| note.starts_with("2 shops have refresh tokens that should each")));
+    for name in ["old", "dead"] {
+        let shop = vault.account(name).await.unwrap();
+        assert_eq!((shop.state, shop.refresh_expires_at), (AccountState::NeedsRefresh, None), "{name}");
+        assert_eq!(shop.needs_person_by, None, "nobody knows");
+    }
+    // At once, but not all in one moment.
+    let now = home.clock.now().as_millisecond();
+    for row in home.store().await.accounts().await.unwrap() {
+        let due = row.authorisation.tokens.due_at;
+        assert_eq!(due.is_none(), row.account.name == "told");
+        assert!(due.is_none_or(|due| (now..=now + 600_000).contains(&due)), "{due:?}");
+    }
+    let keeper = sesame_vault::Keeper::new(vault.clone(), sesame_vault::KeeperOptions::default());
+    home.clock.advance_secs(11 * 60);
+    keeper.pass().await.unwrap();
+    assert_eq!(vault.account("old").await.unwrap().state, AccountState::Healthy);
+    let dead = vault.account("dead").await.unwrap();
+    assert!(dead.state.reason().is_some_and(|reason| reason.contains("no longer takes")), "{dead:?}");
+    assert_eq!(home.transport.count(), 2);
+}
+
+#[tokio::test]
+async fn a_shop_is_called_where_its_country_is() {
+    let head = "account,app_key,app_secret,access_token,refresh_token,site\n";
+    let row = |name: &str, site: &str| format!("{name},77,sec77,a{name},r{name},{site}\n");
+    let home = Home::new(FakeTransport::json("{}"));
+    let vault = home.open().await;
+    let rows = row("1", "MY") + &row("2", "cn-th") + &row("3", "cb") + &row("4", "");
+    let mut options = TableOptions::new("lazada").unwrap();
+    options.region = Some("vn".to_owned());
+    vault
+        .import_tables(&read_csv(format!("{head}{rows}").as_bytes(), None).unwrap(), &options)
+        .await
+        .unwrap();
+    for (name, country, region) in
+        [("1", Some("my"), "my"), ("2", Some("th"), "cn-th"), ("3", None, "vn"), ("4", None, "vn")]
+    {
+        let shop = vault.account(name).await.unwrap();
+        assert_eq!((shop.country.as_deref(), shop.region.as_deref()), (country, Some(region)), "{name}");
+    }
+    let urls = vault.handle("1").await.unwrap();
+    assert!(format!("{:?}", urls.urls()).contains("api.lazada.com.my"), "{:?}", urls.urls());
+    // Tokens of Daraz are refreshed at the country's own host, too.
+    home.transport.answer(|_| Ok(reply(200, r#"{"access_token":"b","expires_in":"9","code":"0"}"#)));
+    import_csv(&vault, "daraz", &format!("{head}{}", row("bd", "bd"))).await.unwrap();
+    vault.refresh("bd").await.unwrap();
+    let seen = home.transport.seen().pop().unwrap();
+    assert!(seen.url.contains("daraz.com.bd"), "{}", seen.url);
+
+    let error = import_csv(&vault, "lazada", &format!("{head}{}", row("5", "planted"))).await.unwrap_err();
+    assert!(error.message().contains("line 2: column site holds no country of Lazada"), "{error}");
+    assert!(error.message().contains("sg, my, th") && !error.message().contains("planted"), "{error}");
+    // Where there is one host for all, a column `site` may hold anything.
+    let done = import_csv(&vault, "taobao", &format!("{head}{}", row("6", "aliexpress"))).await.unwrap();
+    assert_eq!(done.accounts, ["6"]);
+    assert_eq!(vault.account("6").await.unwrap().region, None);
+    // A mapping says so, where a column is called otherwise.
+    let csv = format!("{head}{}", row("7", "id")).replace("site", "where");
+    let mut options = TableOptions::new("lazada").unwrap();
+    options.mapping = "country=where".parse().unwrap();
+    vault.import_tables(&read_csv(csv.as_bytes(), None).unwrap(), &options).await.unwrap();
+    assert_eq!(vault.account("7").await.unwrap().region.as_deref(), Some("id"));
 }

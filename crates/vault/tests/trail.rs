@@ -5,7 +5,7 @@ mod support;
 
 use sesame_core::{AccessToken, AppSecret};
 use sesame_vault::{
-    AuditFilter, AuditLine, Callback, ImportedTokens, KeyChoice, LoginOptions, TableOptions, Vault,
+    AuditFilter, AuditLine, Callback, ImportedTokens, KeyChoice, LoginOptions, NewApp, TableOptions, Vault,
     store::{Sink, SqliteStore, TokenStore as _},
     tables::read_csv,
 };
@@ -144,4 +144,31 @@ async fn a_shop_that_is_back_is_told_with_the_end_of_its_new_tokens() {
     let told: serde_json::Value = serde_json::from_str(&events[0].payload).unwrap();
     let end = vault.account("two").await.unwrap().refresh_expires_at.unwrap();
     assert_eq!(told["ends_at"], end.to_string());
+}
+
+#[tokio::test]
+async fn a_secret_that_is_replaced_is_written_down_with_where_it_came_from() {
+    let home = Home::new(FakeTransport::json("{}"));
+    let vault = home.open().await;
+    let new = |secret: &str, origin: &str| NewApp {
+        platform: "lazada".to_owned(),
+        name: None,
+        key: "500300".to_owned(),
+        secret: AppSecret::new(secret),
+        redirect_uri: None,
+        region: None,
+        secret_origin: Some(origin.to_owned()),
+    };
+    let tokens = ImportedTokens { access: Some(AccessToken::new("a")), ..ImportedTokens::default() };
+    vault.add_app_with_tokens(new("planted0first0secret", "file one"), tokens).await.unwrap();
+    let before = trail(&vault, None).await.len();
+    vault.renew_secret(&new("planted0first0secret", "file two")).await.unwrap();
+    assert_eq!(trail(&vault, None).await.len(), before, "the same stays, and where it is from");
+    assert_eq!(vault.account("lazada").await.unwrap().secret_origin.as_deref(), Some("file one"));
+    vault.renew_secret(&new("planted0other0secret", "file two")).await.unwrap();
+    assert_eq!(vault.account("lazada").await.unwrap().secret_origin.as_deref(), Some("file two"));
+    let lines = trail(&vault, None).await;
+    assert_eq!(lines.len(), before + 1);
+    assert_eq!((lines[0].action.as_str(), lines[0].subject.as_str()), ("secret", "lazada"));
+    assert_eq!((lines[0].succeeded, lines[0].detail.as_deref()), (true, Some("replaced, from file two")));
 }

@@ -31,12 +31,14 @@ Examples:
 PLATFORM is alibaba, aliexpress, aliexpress-legacy, 1688, lazada, daraz, miravia, taobao or
 taobao-global.
 --env-file reads APP_KEY, APP_SECRET and REDIRECT_URI, and, where present, ACCESS_TOKEN, REFRESH_TOKEN,
-ACCOUNT, EXPIRES_AT and REFRESH_EXPIRES_AT: then the account is imported too. It also reads lines
-PLATFORM:KEY:SECRET. A key that the vault has already on that platform is the same app: its secret is
+ACCOUNT, EXPIRES_AT and REFRESH_EXPIRES_AT: then the account is imported too. Tokens that the vault has
+already are left alone, or get ACCOUNT as one more name. It also reads lines PLATFORM:KEY:SECRET, and
+standard input where FILE is -. A key that the vault has already on that platform is the same app: its secret is
 replaced where it differs or does not open any more, and this is said. Another --name, --redirect-uri or
 --region makes a second app of the key. The redirect URI has to be the one registered with the platform, letter by letter.
 JSON: {\"apps\":[{\"name\",\"platform\",\"region\",\"app_key\",\"redirect_uri\",\"sandbox\"}],\"known\":[{\"name\",\"secret_replaced\"}],
-\"accounts\":[{\"name\",..}]}; known are those of apps that the vault had.")]
+\"accounts\":[{\"name\",..}],\"left_alone\":[..]}; known are apps that the vault had, left_alone the accounts that had the
+tokens.")]
     Add(Box<AddArgs>),
     /// Lists the apps.
     #[command(after_help = "\
@@ -104,22 +106,24 @@ fn plan(args: &AddArgs, session: &Session) -> Outcome<Plan> {
 async fn add(plan: Plan, session: &Session) -> Outcome {
     let vault = session.vault().await?;
     let mut wanted = plan.apps;
-    let (mut apps, mut accounts, mut known) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut apps, mut accounts, mut known, mut left_alone) =
+        (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     // The app of the tokens stands last. It comes first here, with them or not at all: then the
     // command can be run again when the file is mended.
     if let Some(tokens) = plan.tokens
         && let Some(app) = wanted.pop()
     {
-        let same = vault.renew_secret(&app).await?;
-        if let Some((stands, _)) = same.first() {
-            accounts.push(vault.import_tokens(&stands.name, tokens).await?);
-            apps.push(stands.clone());
+        let renewed = vault.renew_secret_with_tokens(&app, tokens.clone()).await?;
+        let (account, stood) = if let Some((same, account, stood)) = renewed {
+            apps.extend(same.first().map(|(app, _)| app.clone()));
             known.extend(same);
+            (account, stood)
         } else {
-            let (app, account) = vault.add_app_with_tokens(app, tokens).await?;
+            let (app, account, stood) = vault.add_app_with_tokens(app, tokens).await?;
             apps.push(app);
-            accounts.push(account);
-        }
+            (account, stood)
+        };
+        if stood { left_alone.push(account.name) } else { accounts.push(account) }
     }
     for app in wanted {
         // A name that is taken, by the same app with the same secret, too, is refused as ever.
@@ -139,7 +143,15 @@ async fn add(plan: Plan, session: &Session) -> Outcome {
             }
         }
     }
-    report(session, &apps, &known, &accounts)
+    let mut shared = Vec::new();
+    for account in &accounts {
+        shared.extend(vault.accounts_sharing(&account.name).await?);
+    }
+    report(session, &apps, &known, &accounts, &left_alone)?;
+    if let Some(other) = shared.first() {
+        note("note", &format!("account {other:?} has the same tokens: both share one authorisation"));
+    }
+    Ok(())
 }
 
 /// What a file or the options ask for.
@@ -186,9 +198,10 @@ fn new_app(
 
 /// Asks without showing what is typed.
 fn from_file(args: &AddArgs, platform: &str, file: &EnvFile, path: &std::path::Path) -> Outcome<Plan> {
-    let shown = path.display();
+    let is_input = path == std::path::Path::new("-");
+    let shown = if is_input { "standard input".to_owned() } else { path.display().to_string() };
     let redirect = args.redirect_uri.clone().or_else(|| file.get("REDIRECT_URI").map(str::to_owned));
-    let origin = format!("file {shown}");
+    let origin = if is_input { shown.clone() } else { format!("file {shown}") };
     let mut apps: Vec<NewApp> = file
         .apps
         .iter()
@@ -257,7 +270,13 @@ fn tokens(args: &AddArgs, file: &EnvFile) -> Outcome<Option<ImportedTokens>> {
     }))
 }
 
-fn report(session: &Session, apps: &[App], known: &[(App, bool)], accounts: &[Account]) -> Outcome {
+fn report(
+    session: &Session,
+    apps: &[App],
+    known: &[(App, bool)],
+    accounts: &[Account],
+    left_alone: &[String],
+) -> Outcome {
     let stood: Vec<_> = known
         .iter()
         .map(|(app, is_replaced)| json!({ "name": app.name, "secret_replaced": is_replaced }))
@@ -266,6 +285,7 @@ fn report(session: &Session, apps: &[App], known: &[(App, bool)], accounts: &[Ac
         "apps": apps.iter().map(app_json).collect::<Vec<_>>(),
         "known": stood,
         "accounts": accounts,
+        "left_alone": left_alone,
     });
     let now = session.clock.now();
     session.printer(Format::Table).one(&record, |printer| {
@@ -287,12 +307,16 @@ fn report(session: &Session, apps: &[App], known: &[(App, bool)], accounts: &[Ac
                 .map_or_else(|| "end unknown".to_owned(), |until| words::left(until, now));
             printer.line(format_args!("added account {} (access token: {left})", account.name))?;
         }
+        for name in left_alone {
+            printer.line(format_args!("its tokens are in the vault already, as account {name}"))?;
+        }
         Ok(())
     })?;
     if known.iter().any(|(_, is_replaced)| *is_replaced) {
         say("Programs that run take it up within a minute.");
     }
     if accounts.is_empty()
+        && left_alone.is_empty()
         && known.is_empty()
         && let Some(app) = apps.first()
     {

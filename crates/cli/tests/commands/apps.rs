@@ -127,6 +127,32 @@ fn a_file_that_fails_leaves_nothing_behind_and_can_be_mended() {
 }
 
 #[test]
+fn the_same_file_again_adds_no_second_account_of_its_tokens() {
+    let house = House::empty();
+    let tokens = "ACCESS_TOKEN=50000601c30atpedfgu3LVvik87\nREFRESH_TOKEN=50001600212wcwOabwyjtEH11acc\n";
+    let path = house.file(".env", &format!("{ENV}{tokens}"));
+    let add = ["app", "add", "lazada", "--env-file", &path];
+    house.run(&add).succeeds();
+    snapshot!("app_add_same_tokens", house.show(&add));
+    let again = house.run(&[&add[..], &["--output", "json"]].concat()).succeeds().json();
+    assert_eq!((&again["left_alone"], &again["accounts"]), (&["lazada"].into(), &serde_json::json!([])));
+    let accounts = house.run(&["accounts", "--output", "json"]).succeeds().json();
+    assert_eq!(accounts.as_array().map(Vec::len), Some(1));
+    // A name that is given is one more name for them.
+    let named = format!("{ENV}{tokens}ACCOUNT=mine\n");
+    let done = house.run_with(&["app", "add", "lazada", "--env-file", "-"], &named).succeeds();
+    assert!(done.stderr.contains("account \"lazada\" has the same tokens"), "{}", done.stderr);
+    let shop = house.run(&["accounts", "show", "mine", "--output", "json"]).succeeds().json();
+    assert_eq!(shop["name"], "mine");
+    // What cannot come in changes no secret either.
+    let other = named.replace("abcdefghijklmnopqrst#1", "qrstuvwxyzabcdef");
+    house.run_with(&["app", "add", "lazada", "--env-file", "-"], &other).fails(2);
+    let add = ["app", "add", "lazada", "--key", "500123", "--secret-stdin", "--output", "json"];
+    let same = house.run_with(&add, "abcdefghijklmnopqrst#1").succeeds().json();
+    assert_eq!(same["known"][0]["secret_replaced"], false);
+}
+
+#[test]
 fn a_value_of_the_file_is_not_quoted() {
     let house = House::empty();
     let path = house.file(".env", &format!("{ENV}ACCESS_TOKEN=x\nEXPIRES_AT=plantedtokeninthewrongline\n"));

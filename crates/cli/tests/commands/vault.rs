@@ -267,3 +267,28 @@ fn an_env_file_is_one_shop_or_an_error() {
     assert!(refused.stderr.contains("more than one app"), "{}", refused.stderr);
     assert_sealed(&house);
 }
+
+#[test]
+fn a_second_shop_of_an_app_without_a_name_is_no_known_one() {
+    let house = House::empty();
+    let file = |shop: u32| {
+        format!(
+            "APP_KEY=1001\nAPP_SECRET=planted-secret\nACCESS_TOKEN=planted-a{shop}\nREFRESH_TOKEN=planted-r{shop}\nCOUNTRY=my\n"
+        )
+    };
+    let import = ["vault", "import", "--env-file", "-", "--platform", "lazada"];
+    house.run_with(&import, &file(1)).succeeds();
+    snapshot!("vault_import_env_other_tokens", house.show_with(&import, &file(2)));
+    house.run_with(&[&import[..], &["--as", "second"]].concat(), &file(2)).succeeds();
+    let again = house.run_with(&[&import[..], &["--output", "json"]].concat(), &file(2)).fails(2);
+    assert!(!again.stderr.contains("planted"), "{}", again.stderr);
+    let again = house.run_with(&[&import[..], &["--output", "json"]].concat(), &file(1)).succeeds().json();
+    assert_eq!(again["left_alone"], serde_json::json!([{ "name": "lazada", "stands": "lazada" }]));
+    let shop = house.run(&["accounts", "show", "second", "--output", "json"]).succeeds().json();
+    assert_eq!((&shop["country"], &shop["region"]), (&"my".into(), &"my".into()));
+    assert_eq!(shop["secret_origin"], "standard input");
+    assert!(
+        house.run(&["vault", "import", "--csv", "-", "--as", "x"]).fails(2).stderr.contains("--env-file")
+    );
+    assert_sealed(&house);
+}

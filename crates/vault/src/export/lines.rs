@@ -3,13 +3,14 @@
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use sesame_core::{AppSecret, Result};
+use sesame_core::{AccessToken, AppSecret, RefreshToken, Result};
 use zeroize::Zeroizing;
 
 use crate::{
     Id,
     app::secret_slot,
     authorisation::{open_access, open_refresh},
+    same_tokens::Marks,
     seal::{Sealer, Slot, open_text},
     store::{AccountRow, AppRow, AuthorisationRow, TokenColumns},
     vault::blank,
@@ -129,9 +130,34 @@ pub(super) struct AuthorisationLine {
     pub(super) last_error: Option<String>,
     pub(super) last_error_at: Option<i64>,
     pub(super) last_used: Option<i64>,
+    // What follows is in no export of an older version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) attempts: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) not_before: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) refreshing_since: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) interrupted_since: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) postpone_after: Option<i64>,
 }
 
+/// The most failures in a row that are believed: counted each quarter of an hour, a hundred years have
+/// not as many.
+const MOST_ATTEMPTS: i64 = 4_000_000;
+/// The longest pause that is believed, in milliseconds. After a failure it is 27 hours at most; what is
+/// later was damaged, and would keep the keeper away.
+const LONGEST_PAUSE: i64 = 2 * 86_400_000;
+
 impl AuthorisationLine {
+    /// What tells its tokens from others of the app key.
+    pub(super) fn marks(&self, app_key: &str) -> Marks {
+        let access = self.access.as_ref().map(|open| AccessToken::new(open.0.as_str()));
+        let refresh = self.refresh.as_ref().map(|open| RefreshToken::new(open.0.as_str()));
+        Marks::of(app_key, access.as_ref(), refresh.as_ref())
+    }
+
     pub(super) fn of(sealer: &Sealer, row: &AuthorisationRow) -> Result<Self> {
         let open = |text: &str| Open(Zeroizing::new(text.to_owned()));
         let tokens = &row.tokens;
@@ -153,11 +179,22 @@ impl AuthorisationLine {
             last_error: row.last_error.clone(),
             last_error_at: row.last_error_at,
             last_used: row.last_used,
+            attempts: Some(row.attempts).filter(|attempts| *attempts != 0),
+            not_before: row.not_before,
+            refreshing_since: row.refreshing_since,
+            interrupted_since: row.interrupted_since,
+            postpone_after: row.postpone_after,
         })
     }
 
     /// The row, without a plan for the keeper.
-    pub(super) fn row(&self, sealer: &Sealer, app_id: Id) -> AuthorisationRow {
+    pub(super) fn row(&self, sealer: &Sealer, app_id: Id, now: i64) -> AuthorisationRow {
+        let pause = |until: Option<i64>| {
+            until.filter(|until| (0..=now.saturating_add(LONGEST_PAUSE)).contains(until))
+        };
+        // The mark of a refresh that was cut off is kept, however damaged its time: without it the
+        // platform's refusal would be told as an end that came by itself.
+        let begun = |at: Option<i64>| at.map(|at| at.clamp(0, now.max(0)));
         let slot = |column| Slot { table: "authorisation", row: self.id.as_bytes(), column };
         AuthorisationRow {
             generation: self.generation,
@@ -178,6 +215,11 @@ impl AuthorisationLine {
             last_error: self.last_error.clone(),
             last_error_at: self.last_error_at,
             last_used: self.last_used,
+            attempts: self.attempts.unwrap_or_default().clamp(0, MOST_ATTEMPTS),
+            not_before: pause(self.not_before),
+            refreshing_since: begun(self.refreshing_since),
+            interrupted_since: begun(self.interrupted_since),
+            postpone_after: pause(self.postpone_after),
             ..blank(self.id, app_id, self.region.clone(), self.issued_at)
         }
     }
@@ -213,12 +255,12 @@ impl AccountLine {
         }
     }
 
-    pub(super) fn row(&self, name: String, app_id: Id) -> AccountRow {
+    pub(super) fn row(&self, name: String, app_id: Id, authorisation_id: Id) -> AccountRow {
         AccountRow {
             id: self.id,
             name,
             app_id,
-            authorisation_id: self.authorisation_id,
+            authorisation_id,
             login: self.login.clone(),
             shop_id: self.shop_id.clone(),
             country: self.country.clone(),

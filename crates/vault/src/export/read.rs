@@ -19,7 +19,7 @@ use crate::{
     identity::{Identity, Match},
     name, schedule,
     seal::open_text,
-    store::{AccountRow, AppRow, FullRow, NewRows, Notes},
+    store::{AppRow, FullRow, NewRows, Notes},
     vault::Inner,
 };
 
@@ -36,7 +36,8 @@ struct Content {
 
 impl Vault {
     /// Takes over an export; all or nothing. Nothing that stands is overwritten: shops that the vault
-    /// has already are left alone and listed. Sandbox marks, generations, ends, identities, tags and
+    /// has already are left alone and listed, and tokens that it has already stay one authorisation,
+    /// which another shop of theirs joins. Sandbox marks, generations, ends, identities, tags and
     /// what was given up stay as they were.
     ///
     /// A name that another app or shop has is an error, unless `rename`: then it gets a number.
@@ -178,6 +179,8 @@ impl Inner {
         let apps = self.plan_apps(&content.apps, plan).await?;
         let stands = self.store.accounts().await?;
         let known = Known::of(&stands);
+        let ours: HashSet<Id> = apps.values().flatten().map(|app| app.id).collect();
+        let held = self.held(&stands, |row| ours.contains(&row.app.id)).await?;
         let mut names: HashSet<String> = stands.iter().map(|row| row.account.name.clone()).collect();
         let mut added: HashSet<Id> = HashSet::new();
         for line in &content.accounts {
@@ -193,10 +196,17 @@ impl Inner {
                 continue;
             }
             let same_name = known.names.get(line.name.as_str());
-            let holds = known.authorisations.contains(&line.authorisation_id);
+            let holders = held.accounts(authorisation.marks(&app.app_key).wanted());
+            let stands = known.authorisations.contains(&line.authorisation_id);
+            // Imported twice, from another program's table, tokens have two authorisations by now.
+            let shares = if stands { None } else { holders.first() };
+            let holds = stands || shares.is_some();
+            let used = shares.map_or(line.authorisation_id, |row| row.authorisation.id);
+            let is_shop = |row: &&&FullRow| line.shop_id.is_some() && row.account.shop_id == line.shop_id;
             // The same shop by what the platform calls it: a second pair of tokens could end the first.
             let twin = if holds {
-                same_name.filter(|row| row.authorisation.id == line.authorisation_id).copied()
+                let named = same_name.filter(|row| row.authorisation.id == used);
+                named.or_else(|| shares.and_then(|_| holders.iter().find(is_shop))).copied()
             } else {
                 self.twin(&known, app, &authorisation.identity)
             };
@@ -209,12 +219,13 @@ impl Inner {
                 let row = self.planned(authorisation, app)?;
                 plan.rows.authorisations.push(row);
             }
-            if let Some(reason) = &authorisation.exhausted {
+            let exhausted = shares.map_or(&authorisation.exhausted, |row| &row.authorisation.exhausted);
+            if let Some(reason) = exhausted {
                 plan.report.needs_authorisation.push((name.clone(), reason.clone()));
             }
             plan.report.accounts.push(name.clone());
-            let row: AccountRow = line.row(name, app.id);
-            plan.rows.accounts.push(row);
+            let app_id = shares.map_or(app.id, |row| row.app.id);
+            plan.rows.accounts.push(line.row(name, app_id, used));
         }
         Ok(())
     }
@@ -256,7 +267,7 @@ impl Inner {
 
     /// Makes the row of an authorisation, and plans when a keeper looks at it.
     fn planned(&self, line: &AuthorisationLine, app: &AppRow) -> Result<crate::store::AuthorisationRow> {
-        let mut row = line.row(&self.sealer, app.id);
+        let mut row = line.row(&self.sealer, app.id, self.now());
         let platform = self.platform(&app.platform)?;
         row.tokens.warm_at = schedule::warm_at(&platform.tokens, &row.tokens, self.clock.jitter());
         row.tokens.due_at = self.due_at(&platform, &row);

@@ -64,6 +64,16 @@ pub trait TokenStore: Send + Sync {
     /// Replaces sealed values `WHERE value = from`; returns how many were still the same.
     fn reseal<'a>(&'a self, changes: &'a [(Sealed, Vec<u8>)]) -> BoxFuture<'a, Result<u64>>;
 
+    /// Replaces the sealed secret of an app `WHERE secret = former`, and where it was read from; false,
+    /// and no notes, when it is not that one any more.
+    fn replace_secret<'a>(
+        &'a self,
+        former: &'a Sealed,
+        new: &'a [u8],
+        origin: Option<&'a str>,
+        notes: &'a Notes,
+    ) -> BoxFuture<'a, Result<bool>>;
+
     /// Returns all apps, oldest first, then by name.
     fn apps(&self) -> BoxFuture<'_, Result<Vec<AppRow>>>;
     /// Returns an app by name.

@@ -1,6 +1,6 @@
 //! Apps, accounts, logins.
 
-use sesame_vault::store::{AuthorisationRow, NewRows, Notes, PendingLogin};
+use sesame_vault::store::{AuthorisationRow, NewRows, Notes, PendingLogin, Sealed, SealedPlace};
 
 use super::{Place, rows::*};
 
@@ -18,6 +18,11 @@ pub async fn apps_and_accounts_come_back_as_they_were(place: &dyn Place) {
         exhausted: Some("ended".to_owned()),
         last_error: Some("no".to_owned()),
         last_error_at: Some(NOW),
+        attempts: 3,
+        not_before: Some(NOW + 1),
+        refreshing_since: Some(NOW + 2),
+        interrupted_since: Some(NOW + 3),
+        postpone_after: Some(NOW + 4),
         ..authorisation(first.id)
     };
     let mut blank = authorisation(bare.id);
@@ -44,6 +49,22 @@ pub async fn apps_and_accounts_come_back_as_they_were(place: &dyn Place) {
     assert_eq!(store.apps().await.unwrap(), [bare.clone(), first.clone()], "oldest first");
     assert_eq!(store.app("first").await.unwrap(), Some(first.clone()));
     assert_eq!(store.app("First").await.unwrap(), None);
+    // A secret with where it came from and a line of the trail, if it is still the one that was read.
+    let [former, other] = [first.secret.clone(), sealed(9, 9)].map(|bytes| Sealed {
+        place: SealedPlace::AppSecret,
+        id: first.id,
+        bytes,
+    });
+    let noted = Notes { audit: vec![line(Some(with_all.id))], ..Notes::default() };
+    assert!(!store.replace_secret(&other, &sealed(1, 7), None, &noted).await.unwrap());
+    assert_eq!(lines(store.as_ref(), with_all.id).await, 1);
+    assert!(store.replace_secret(&former, &sealed(1, 7), Some("file f"), &noted).await.unwrap());
+    let first = sesame_vault::store::AppRow {
+        secret: sealed(1, 7),
+        secret_origin: Some("file f".to_owned()),
+        ..first
+    };
+    assert_eq!(store.app("first").await.unwrap(), Some(first.clone()));
     let full = store.accounts().await.unwrap();
     let names: Vec<&str> = full.iter().map(|row| row.account.name.as_str()).collect();
     assert_eq!(names, ["A-shop", "a-shop", "b-shop"], "by name as bytes, whatever the language");
@@ -57,7 +78,7 @@ pub async fn apps_and_accounts_come_back_as_they_were(place: &dyn Place) {
     assert_eq!(store.authorisation(id()).await.unwrap(), None);
     let using = store.accounts_using(blank.id).await.unwrap();
     assert_eq!(using.iter().map(|row| row.account.clone()).collect::<Vec<_>>(), [twin, plain.clone()]);
-    assert_eq!(lines(store.as_ref(), with_all.id).await, 1);
+    assert_eq!(lines(store.as_ref(), with_all.id).await, 2);
     assert_eq!(events(store.as_ref()).await, notes.events);
 
     let tags = vec!["neu".to_owned()];

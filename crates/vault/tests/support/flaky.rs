@@ -160,6 +160,15 @@ impl TokenStore for FlakyStore {
     ) -> BoxFuture<'a, Result<()>> {
         self.inner.update_account(authorisation, row, notes)
     }
+    fn replace_secret<'a>(
+        &'a self,
+        former: &'a Sealed,
+        new: &'a [u8],
+        origin: Option<&'a str>,
+        notes: &'a Notes,
+    ) -> BoxFuture<'a, Result<bool>> {
+        self.inner.replace_secret(former, new, origin, notes)
+    }
     fn rename_account<'a>(&'a self, id: Id, name: &'a str) -> BoxFuture<'a, Result<bool>> {
         self.inner.rename_account(id, name)
     }

@@ -45,13 +45,15 @@ Examples:
 
 All or nothing, and nothing that the vault has is overwritten: shops it has already are left alone and
 listed. FILE is an export; its passphrase is read from SESAME_EXPORT_PASSPHRASE, or asked for.
---csv and --sql-dump read standard input where FILE is -. --env-file reads one shop: ACCOUNT, APP_KEY and
-APP_SECRET (or one line PLATFORM:KEY:SECRET), ACCESS_TOKEN, REFRESH_TOKEN and their times.
+--csv, --sql-dump and --env-file read standard input where FILE is -. --env-file reads one shop: ACCOUNT,
+COUNTRY, APP_KEY and APP_SECRET (or one line PLATFORM:KEY:SECRET), ACCESS_TOKEN, REFRESH_TOKEN and their
+times. Rows with one refresh token become accounts of one authorisation.
 --sql-dump joins the tables account (account, appkey, appsecret) and erp_aliexpress_accounts
 (aliexpress_account, aliId, access_token, refresh_token, access_create_time, refresh_create_time).
 Columns are found by their usual names, or by --map FIELD=COLUMN,...; the fields are account, app_key,
-app_secret, access_token, refresh_token, identity, login, access_create_time, refresh_create_time,
-access_expires_at and refresh_expires_at. Rows that cannot be read are named by line and reason.
+app_secret, access_token, refresh_token, identity, login, country, access_create_time,
+refresh_create_time, access_expires_at and refresh_expires_at. Rows that cannot be read are named by line
+and reason.
 JSON: {\"dry_run\",\"apps\":[..],\"accounts\":[..],\"left_alone\":[{\"name\",\"stands\"}],\"renamed\":[{\"from\",\"to\"}],
 \"needs_authorisation\":[{\"account\",\"reason\"}],\"skipped\":[{\"place\",\"reason\"}],\"notes\":[..]}"
 )]
@@ -65,13 +67,16 @@ pub(crate) struct Args {
     /// A dump of MySQL with the tables of an ERP, - for standard input.
     #[arg(long, value_name = "FILE", conflicts_with = "env_file")]
     sql_dump: Option<PathBuf>,
-    /// The .env file of a script: APP_KEY, APP_SECRET, ACCOUNT, ACCESS_TOKEN, REFRESH_TOKEN, ...
+    /// The .env file of a script: APP_KEY, APP_SECRET, ACCOUNT, ACCESS_TOKEN, ...; - for standard input.
     #[arg(long, value_name = "FILE")]
     env_file: Option<PathBuf>,
+    /// The name of the shop of --env-file [default: its ACCOUNT; else the app's or the platform's].
+    #[arg(long = "as", value_name = "ACCOUNT", conflicts_with_all = ["file", "csv", "sql_dump"])]
+    as_name: Option<String>,
     /// The platform of the shops [default with --sql-dump: aliexpress-legacy; with --app: the app's].
     #[arg(long, conflicts_with = "file")]
     platform: Option<String>,
-    /// The region whose hosts are called, e.g. sg or my on Lazada.
+    /// The region whose hosts are called, e.g. sg or my on Lazada, for shops without a country.
     #[arg(long, conflicts_with = "file")]
     region: Option<String>,
     /// The app of the vault that all shops belong to, for tables without app keys.
@@ -119,8 +124,8 @@ pub(crate) fn run(args: &Args, session: &Session) -> Outcome {
         return running::block_on(session, import_export(args, session, &passphrase, input));
     }
     // Before the runtime starts: reading a file blocks.
-    let (rows, origin) = read(args, session)?;
-    running::block_on(session, import_tables(args, session, &rows, origin))
+    let source = read(args, session)?;
+    running::block_on(session, import_tables(args, session, source))
 }
 
 async fn import_export(
@@ -149,7 +154,8 @@ async fn import_export(
     print(session, &done, args.dry_run)
 }
 
-async fn import_tables(args: &Args, session: &Session, rows: &[RawRow], origin: String) -> Outcome {
+async fn import_tables(args: &Args, session: &Session, source: Source) -> Outcome {
+    let rows = &source.rows;
     // A mistyped name is said before a vault is opened.
     let chosen = chosen_platform(args, session)?;
     let progress = Progress::new();
@@ -165,7 +171,8 @@ async fn import_tables(args: &Args, session: &Session, rows: &[RawRow], origin: 
         (None, Some(app)) => vault.app(app).await?.platform,
         (None, None) => return Err(no_platform().into()),
     };
-    let mut options = options(args, platform, origin)?;
+    let mut options = options(args, platform, source.origin)?;
+    options.name_is_made_up = source.name_is_made_up;
     let mut done = vault.import_tables(rows, &options).await?;
     if passing.is_some() && !args.dry_run {
         options.dry_run = false;
@@ -272,8 +279,17 @@ impl Read for Kept {
     }
 }
 
-/// Reads the rows of whichever file was given, and says where they are from.
-fn read(args: &Args, session: &Session) -> Outcome<(Vec<RawRow>, String)> {
+/// What was read.
+struct Source {
+    rows: Vec<RawRow>,
+    /// Where the rows are from, for people.
+    origin: String,
+    /// No name of the shop stands in it.
+    name_is_made_up: bool,
+}
+
+/// Reads the rows of whichever file was given.
+fn read(args: &Args, session: &Session) -> Outcome<Source> {
     let origin = |path: &Path| match path {
         path if path == Path::new("-") => source(path),
         path => format!("file {}", path.display()),
@@ -283,22 +299,25 @@ fn read(args: &Args, session: &Session) -> Outcome<(Vec<RawRow>, String)> {
         let tables =
             if args.table.is_empty() { ERP_TABLES.map(str::to_owned).to_vec() } else { args.table.clone() };
         let rows = read_sql(BufReader::with_capacity(1 << 16, open(path)?), &tables);
-        return Ok((rows.map_err(|error| named(path, error))?, origin(path)));
+        let rows = rows.map_err(|error| named(path, error))?;
+        return Ok(Source { rows, origin: origin(path), name_is_made_up: false });
     }
     if let Some(path) = &args.csv {
         let rows = read_csv(BufReader::with_capacity(1 << 16, open(path)?), None);
-        return Ok((rows.map_err(|error| named(path, error))?, origin(path)));
+        let rows = rows.map_err(|error| named(path, error))?;
+        return Ok(Source { rows, origin: origin(path), name_is_made_up: false });
     }
     let path = args.env_file.as_deref().unwrap_or(Path::new(""));
     let file = EnvFile::read(path)?;
     let platform = chosen_platform(args, session)?;
-    let row = row_of(&file, args.app.as_deref(), platform.as_deref()).map_err(|error| named(path, error))?;
-    Ok((vec![row], origin(path)))
+    let row = row_of(&file, args, platform.as_deref()).map_err(|error| named(path, error))?;
+    let name_is_made_up = args.as_name.is_none() && file.get("ACCOUNT").is_none();
+    Ok(Source { rows: vec![row], origin: origin(path), name_is_made_up })
 }
 
 /// An `.env` file is a table of one row.
-fn row_of(file: &EnvFile, app: Option<&str>, platform: Option<&str>) -> Result<RawRow, Error> {
-    const NAMES: [(&str, &str); 12] = [
+fn row_of(file: &EnvFile, args: &Args, platform: Option<&str>) -> Result<RawRow, Error> {
+    const NAMES: [(&str, &str); 13] = [
         ("ACCOUNT", "account"),
         ("APP_KEY", "app_key"),
         ("APP_SECRET", "app_secret"),
@@ -307,6 +326,7 @@ fn row_of(file: &EnvFile, app: Option<&str>, platform: Option<&str>) -> Result<R
         ("ALI_ID", "ali_id"),
         ("SELLER_ID", "seller_id"),
         ("USER_ID", "user_id"),
+        ("COUNTRY", "country"),
         ("ACCESS_CREATE_TIME", "access_create_time"),
         ("REFRESH_CREATE_TIME", "refresh_create_time"),
         ("EXPIRES_AT", "access_expires_at"),
@@ -322,12 +342,13 @@ fn row_of(file: &EnvFile, app: Option<&str>, platform: Option<&str>) -> Result<R
     let (mut columns, mut cells) = (Vec::new(), Vec::new());
     for (name, column) in NAMES {
         let other = match name {
-            "ACCOUNT" => app.or(platform),
+            "ACCOUNT" => args.app.as_deref().or(platform),
             "APP_KEY" => line.map(|line| line.key.as_str()),
             "APP_SECRET" => line.map(|line| line.secret.as_str()),
             _ => None,
         };
-        if let Some(value) = file.get(name).or(other) {
+        let chosen = args.as_name.as_deref().filter(|_| name == "ACCOUNT");
+        if let Some(value) = chosen.or_else(|| file.get(name)).or(other) {
             columns.push(column.to_owned());
             cells.push(text(value));
         }

@@ -84,6 +84,16 @@ impl TokenStore for MemoryStore {
         self.run(move |tables| tables.reseal(changes))
     }
 
+    fn replace_secret<'a>(
+        &'a self,
+        former: &'a Sealed,
+        new: &'a [u8],
+        origin: Option<&'a str>,
+        notes: &'a Notes,
+    ) -> BoxFuture<'a, Result<bool>> {
+        self.run(move |tables| tables.replace_secret(former, new, origin, notes))
+    }
+
     fn apps(&self) -> BoxFuture<'_, Result<Vec<AppRow>>> {
         self.run(|tables| tables.all_apps())
     }

@@ -227,6 +227,22 @@ impl Tables {
         replaced
     }
 
+    pub(super) fn replace_secret(
+        &mut self,
+        former: &Sealed,
+        new: &[u8],
+        origin: Option<&str>,
+        notes: &Notes,
+    ) -> bool {
+        let Some(app) = self.apps.get_mut(&former.id).filter(|app| app.secret == former.bytes) else {
+            return false;
+        };
+        app.secret = new.to_vec();
+        app.secret_origin = origin.map(str::to_owned);
+        self.note(notes);
+        true
+    }
+
     pub(super) fn all_apps(&self) -> Vec<AppRow> {
         let mut apps: Vec<AppRow> = self.apps.values().cloned().collect();
         apps.sort_by(|one, other| (one.created_at, &one.name).cmp(&(other.created_at, &other.name)));
@@ -287,10 +303,8 @@ impl Tables {
         }
         self.exhausted.extend(mark_of(row));
         let mut row = row.clone();
-        // As a new row of a table: nobody holds it, nothing went wrong yet.
-        (row.attempts, row.not_before, row.postpone_after) = (0, None, None);
-        (row.lease_owner, row.lease_until, row.refreshing_since, row.interrupted_since) =
-            (None, None, None, None);
+        // As a new row of a table: nobody holds it.
+        (row.lease_owner, row.lease_until) = (None, None);
         self.authorisations.insert(row.id, Kept { row, fence: 0, spending: None });
     }
 

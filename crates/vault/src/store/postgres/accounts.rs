@@ -11,7 +11,7 @@ use super::{
 use crate::{
     Id,
     store::{
-        AccountRow, AppRow, AuthorisationRow, FullRow, NewRows, Notes, PendingLogin,
+        AccountRow, AppRow, AuthorisationRow, FullRow, NewRows, Notes, PendingLogin, Sealed,
         rows::{columns, full},
     },
 };
@@ -38,6 +38,33 @@ impl PostgresStore {
             .await?;
         lent.give_back();
         Ok(row.as_ref().map(app_row).transpose()?)
+    }
+
+    pub(super) async fn change_secret(
+        &self,
+        former: &Sealed,
+        new: &[u8],
+        origin: Option<&str>,
+        notes: &Notes,
+    ) -> Outcome<bool> {
+        let mut lent = self.take().await?;
+        let mut transaction = lent.connection.begin().await?;
+        let done = sqlx::query(
+            "UPDATE sesame.app SET secret = $3, secret_origin = $4 WHERE app_id = $1 AND secret = $2",
+        )
+        .bind(former.id.as_bytes().as_slice())
+        .bind(&former.bytes)
+        .bind(new)
+        .bind(origin)
+        .execute(&mut *transaction)
+        .await?;
+        let is_done = done.rows_affected() > 0;
+        if is_done {
+            insert_notes(&mut transaction, notes).await?;
+        }
+        transaction.commit().await?;
+        lent.give_back();
+        Ok(is_done)
     }
 
     pub(super) async fn insert(&self, rows: &NewRows, notes: &Notes) -> Outcome<bool> {
@@ -313,10 +340,12 @@ async fn insert_authorisations(connection: &mut PgConnection, rows: &[Authorisat
     sqlx::query(
         "INSERT INTO sesame.authorisation (authorisation_id, app_id, region, generation, access, refresh, issued_at, \
          access_expires_at, refresh_expires_at, refresh_denied, identity, last_success, last_used, warm_at, due_at, \
-         announced, exhausted, last_error, last_error_at) \
+         announced, exhausted, last_error, last_error_at, attempts, not_before, refreshing_since, \
+         interrupted_since, postpone_after) \
          SELECT * FROM unnest($1::BYTEA[], $2::BYTEA[], $3::TEXT[], $4::BIGINT[], $5::BYTEA[], $6::BYTEA[], \
          $7::BIGINT[], $8::BIGINT[], $9::BIGINT[], $10::BOOLEAN[], $11::TEXT[], $12::BIGINT[], $13::BIGINT[], \
-         $14::BIGINT[], $15::BIGINT[], $16::BIGINT[], $17::TEXT[], $18::TEXT[], $19::BIGINT[])",
+         $14::BIGINT[], $15::BIGINT[], $16::BIGINT[], $17::TEXT[], $18::TEXT[], $19::BIGINT[], \
+         $20::BIGINT[], $21::BIGINT[], $22::BIGINT[], $23::BIGINT[], $24::BIGINT[])",
     )
     .bind(rows.iter().map(|row| bytes(row.id)).collect::<Vec<_>>())
     .bind(rows.iter().map(|row| bytes(row.app_id)).collect::<Vec<_>>())
@@ -337,6 +366,11 @@ async fn insert_authorisations(connection: &mut PgConnection, rows: &[Authorisat
     .bind(texts(rows, |row| row.exhausted.as_ref()))
     .bind(texts(rows, |row| row.last_error.as_ref()))
     .bind(all(|row| row.last_error_at))
+    .bind(rows.iter().map(|row| row.attempts).collect::<Vec<_>>())
+    .bind(all(|row| row.not_before))
+    .bind(all(|row| row.refreshing_since))
+    .bind(all(|row| row.interrupted_since))
+    .bind(all(|row| row.postpone_after))
     .execute(connection)
     .await?;
     Ok(())

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     Id,
     store::{
-        AccountRow, AppRow, AuthorisationRow, FullRow, NewRows, Notes, PendingLogin,
+        AccountRow, AppRow, AuthorisationRow, FullRow, NewRows, Notes, PendingLogin, Sealed,
         rows::{columns, full},
     },
 };
@@ -43,6 +43,30 @@ impl SqliteStore {
             .fetch_optional(&self.pool)
             .await?;
         row.as_ref().map(app_row).transpose()
+    }
+
+    pub(super) async fn change_secret(
+        &self,
+        former: &Sealed,
+        new: &[u8],
+        origin: Option<&str>,
+        notes: &Notes,
+    ) -> sqlx::Result<bool> {
+        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        let done =
+            sqlx::query("UPDATE app SET secret = ?3, secret_origin = ?4 WHERE app_id = ?1 AND secret = ?2")
+                .bind(former.id.as_bytes().as_slice())
+                .bind(&former.bytes)
+                .bind(new)
+                .bind(origin)
+                .execute(&mut *transaction)
+                .await?;
+        if done.rows_affected() == 0 {
+            return Ok(false);
+        }
+        insert_notes(&mut transaction, notes).await?;
+        transaction.commit().await?;
+        Ok(true)
     }
 
     pub(super) async fn insert(&self, rows: &NewRows, notes: &Notes) -> sqlx::Result<bool> {
@@ -269,8 +293,10 @@ async fn insert_authorisation(connection: &mut SqliteConnection, row: &Authorisa
     sqlx::query(
         "INSERT INTO authorisation (authorisation_id, app_id, region, generation, access, refresh, issued_at, \
          access_expires_at, refresh_expires_at, refresh_denied, identity, last_success, last_used, warm_at, due_at, \
-         announced, exhausted, last_error, last_error_at) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)",
+         announced, exhausted, last_error, last_error_at, attempts, not_before, refreshing_since, \
+         interrupted_since, postpone_after) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, \
+         ?22, ?23, ?24)",
     )
     .bind(row.id.as_bytes().as_slice())
     .bind(row.app_id.as_bytes().as_slice())
@@ -291,6 +317,11 @@ async fn insert_authorisation(connection: &mut SqliteConnection, row: &Authorisa
     .bind(&row.exhausted)
     .bind(&row.last_error)
     .bind(row.last_error_at)
+    .bind(row.attempts)
+    .bind(row.not_before)
+    .bind(row.refreshing_since)
+    .bind(row.interrupted_since)
+    .bind(row.postpone_after)
     .execute(connection)
     .await?;
     Ok(())

@@ -75,6 +75,16 @@ impl TokenStore for SqliteStore {
         self.run(self.replace_sealed(changes))
     }
 
+    fn replace_secret<'a>(
+        &'a self,
+        former: &'a Sealed,
+        new: &'a [u8],
+        origin: Option<&'a str>,
+        notes: &'a Notes,
+    ) -> BoxFuture<'a, Result<bool>> {
+        self.run(self.change_secret(former, new, origin, notes))
+    }
+
     fn apps(&self) -> BoxFuture<'_, Result<Vec<AppRow>>> {
         self.run(self.all_apps())
     }
