@@ -105,13 +105,14 @@ async fn tables_of_the_first_version_are_brought_up_to_date() {
     store.exhaust(id, 1, "ended", rows::NOW, &Notes::default()).await.unwrap();
     store.close().await;
     let back = "DROP INDEX sesame.authorisation_exhausted; DROP INDEX sesame.event_of_authorisation; \
+                DROP INDEX sesame.account_of_shop; \
                 ALTER TABLE sesame.pending_login DROP COLUMN used_at; UPDATE sesame.sesame_schema SET version = 1";
     server.sql(&older.name, back);
     let store = open(&older.by_socket).await;
     assert_eq!(store.given_up(9).await.unwrap().names, ["shop-0000"]);
     let indexes = "SELECT count(*) FROM pg_indexes WHERE indexname = 'authorisation_exhausted'";
     assert_eq!(server.sql(&older.name, indexes).trim(), "1");
-    assert_eq!(server.sql(&older.name, "SELECT version FROM sesame.sesame_schema").trim(), "2");
+    assert_eq!(server.sql(&older.name, "SELECT version FROM sesame.sesame_schema").trim(), "3");
 }
 
 #[tokio::test]

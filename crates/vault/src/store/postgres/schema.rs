@@ -9,7 +9,7 @@ use sqlx::{Connection as _, PgConnection, Row as _};
 use super::{Outcome, PostgresStore, WORKING_LONG};
 
 /// The migrations; entry `n` brings a database from version `n` to `n + 1`. Never edited once released.
-const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2];
+const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3];
 
 /// The version this program writes.
 const CURRENT: i64 = {
@@ -260,4 +260,9 @@ const VERSION_2: &str = "
 CREATE INDEX authorisation_exhausted ON sesame.authorisation (last_error_at) WHERE exhausted IS NOT NULL;
 CREATE INDEX event_of_authorisation ON sesame.event (authorisation_id, at);
 ALTER TABLE sesame.pending_login ADD COLUMN used_at BIGINT;
+";
+
+/// Shops found by their ids, without reading all accounts.
+const VERSION_3: &str = "
+CREATE INDEX account_of_shop ON sesame.account (shop_id) WHERE shop_id IS NOT NULL;
 ";

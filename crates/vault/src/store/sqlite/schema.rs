@@ -4,7 +4,7 @@
 pub(super) const APPLICATION_ID: i32 = 0x5345_534D;
 
 /// The migrations; entry `n` brings a file from version `n` to `n + 1`. Never edited once released.
-pub(super) const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3];
+pub(super) const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3, VERSION_4];
 
 /// The version this program writes.
 pub(super) const fn current() -> i32 {
@@ -149,4 +149,9 @@ const VERSION_3: &str = "
 CREATE INDEX authorisation_exhausted ON authorisation (last_error_at) WHERE exhausted IS NOT NULL;
 CREATE INDEX event_of_authorisation ON event (authorisation_id, at);
 ALTER TABLE pending_login ADD COLUMN used_at INTEGER;
+";
+
+/// Shops found by their ids, without reading all accounts.
+const VERSION_4: &str = "
+CREATE INDEX account_of_shop ON account (shop_id) WHERE shop_id IS NOT NULL;
 ";
