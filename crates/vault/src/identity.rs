@@ -153,15 +153,17 @@ pub(crate) fn owner(reply: &Json, fields: &IdentityFields, decode_login: bool) -
         .map(|login| if decode_login { percent_decoded(&login) } else { login });
     let country =
         fields.country.iter().find_map(|path| at(reply, path)).map(|country| country.to_lowercase());
+    // The mark of cross-border sellers is no country, and says nothing of where a shop is.
+    let is_country = |country: &String| Some(country) != fields.cross_border.as_ref();
+    by_country.retain(|country, _| is_country(country));
     let shops = if by_country.len() > 1 {
         by_country
             .into_iter()
             .map(|(country, shop_id)| ReplyShop { shop_id, country: Some(country) })
             .collect()
     } else {
-        // "cb" says that the seller is cross-border; the one listed country is where the shop is.
         let listed = by_country.into_keys().next();
-        vec![ReplyShop { shop_id: first, country: listed.or_else(|| country.clone()) }]
+        vec![ReplyShop { shop_id: first, country: listed.or_else(|| country.clone().filter(is_country)) }]
     };
     Owner { identity: Identity { ids, login: login.clone() }, login, country, shops }
 }
@@ -227,6 +229,7 @@ mod tests {
             .to_vec(),
             login: vec!["account".to_owned(), "nick".to_owned()],
             country: vec!["country".to_owned()],
+            cross_border: Some("cb".to_owned()),
         }
     }
 
@@ -257,6 +260,19 @@ mod tests {
         let got = owner(&reply, &fields(), false);
         assert_eq!(got.shops, vec![ReplyShop { shop_id: Some("77".into()), country: Some("pk".into()) }]);
         assert_eq!(got.login.as_deref(), Some("a@b.pk"));
+    }
+
+    #[test]
+    fn the_mark_of_a_cross_border_seller_is_no_country() {
+        for reply in [
+            json!({"country":"CB","account":"x"}),
+            json!({"country":"cb","country_user_info":[{"country":"cb","seller_id":"1"}]}),
+        ] {
+            let got = owner(&reply, &fields(), false);
+            assert_eq!((got.shops.len(), &got.shops[0].country), (1, &None), "{reply}");
+        }
+        let one = json!({"country":"cb","country_user_info":[{"country":"SG","seller_id":"1"}]});
+        assert_eq!(owner(&one, &fields(), false).shops[0].country.as_deref(), Some("sg"));
     }
 
     #[test]
