@@ -68,6 +68,22 @@ impl Identity {
         Self { ids: BTreeMap::from([(field.to_owned(), id.to_owned())]), login: None }
     }
 
+    /// The ids, whatever they are called; one may come twice.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = &str> {
+        self.ids.values().map(String::as_str)
+    }
+
+    /// Tells whether it names a shop in a country.
+    pub(crate) fn lists(&self, country: &str) -> bool {
+        self.ids.keys().any(|field| field.split_once('.').is_some_and(|(of, _)| of == country))
+    }
+
+    /// Tells whether it says more than what was known.
+    pub(crate) fn adds_to(&self, known: &Self) -> bool {
+        self.ids.keys().any(|field| !known.ids.contains_key(field))
+            || (self.login.is_some() && known.login.is_none())
+    }
+
     /// Two identities that mean the same shop have one of these in common.
     pub(crate) fn marks(&self) -> impl Iterator<Item = String> {
         let ids = self.ids.iter().map(|(field, id)| format!("{}={id}", leaf(field)));
@@ -273,6 +289,16 @@ mod tests {
         }
         let one = json!({"country":"cb","country_user_info":[{"country":"SG","seller_id":"1"}]});
         assert_eq!(owner(&one, &fields(), false).shops[0].country.as_deref(), Some("sg"));
+    }
+
+    #[test]
+    fn what_is_news_and_what_is_listed() {
+        let known = Identity::of("seller_id", "1001");
+        let reply = json!({"country_user_info":[{"country":"sg","seller_id":"1001"}],"account":"x"});
+        let learned = owner(&reply, &fields(), false).identity.or_from(&known);
+        assert!(learned.adds_to(&known) && !learned.adds_to(&learned) && !known.adds_to(&learned));
+        assert!(learned.lists("sg") && !learned.lists("s") && !learned.lists("seller_id"));
+        assert_eq!(learned.ids().collect::<Vec<_>>(), ["1001", "1001"]);
     }
 
     #[test]
