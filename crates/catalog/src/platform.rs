@@ -212,6 +212,9 @@ pub struct IdentityFields {
     /// The country: `country`.
     #[serde(default)]
     pub country: Vec<String>,
+    /// What stands in place of a country where the seller is cross-border; it is no country itself.
+    #[serde(default)]
+    pub cross_border: Option<String>,
 }
 
 /// What a platform says of clocks.

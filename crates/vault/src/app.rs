@@ -208,6 +208,11 @@ impl AppState {
         is_same
     }
 
+    /// Tells whether the platform cannot tell the two apart: one app key under two names.
+    pub(crate) fn signs_as(&self, other: &Self) -> bool {
+        self.counted_by == other.counted_by && self.secret == other.secret
+    }
+
     /// Says that the platform refused the app or its signature.
     pub(crate) fn doubt(&self) {
         self.is_doubted.store(true, Ordering::Relaxed);

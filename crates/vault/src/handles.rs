@@ -255,7 +255,7 @@ impl Inner {
         let urls = self.urls(app, row.region.as_deref())?;
         let mut all = lock(&self.authorisations);
         // With a new secret of its app it is made anew; the lease keeps a refresh of the former one apart.
-        let known = all.get(&row.id).and_then(Weak::upgrade).filter(|known| Arc::ptr_eq(&known.app, app));
+        let known = all.get(&row.id).and_then(Weak::upgrade).filter(|known| known.app.signs_as(app));
         let shared = known.unwrap_or_else(|| {
             if all.len() > 1_024 && all.len().is_power_of_two() {
                 all.retain(|_, held| held.strong_count() > 0);

@@ -68,6 +68,22 @@ impl Identity {
         Self { ids: BTreeMap::from([(field.to_owned(), id.to_owned())]), login: None }
     }
 
+    /// The ids, whatever they are called; one may come twice.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = &str> {
+        self.ids.values().map(String::as_str)
+    }
+
+    /// Tells whether it names a shop in a country.
+    pub(crate) fn lists(&self, country: &str) -> bool {
+        self.ids.keys().any(|field| field.split_once('.').is_some_and(|(of, _)| of == country))
+    }
+
+    /// Tells whether it says more than what was known.
+    pub(crate) fn adds_to(&self, known: &Self) -> bool {
+        self.ids.keys().any(|field| !known.ids.contains_key(field))
+            || (self.login.is_some() && known.login.is_none())
+    }
+
     /// Two identities that mean the same shop have one of these in common.
     pub(crate) fn marks(&self) -> impl Iterator<Item = String> {
         let ids = self.ids.iter().map(|(field, id)| format!("{}={id}", leaf(field)));
@@ -153,15 +169,17 @@ pub(crate) fn owner(reply: &Json, fields: &IdentityFields, decode_login: bool) -
         .map(|login| if decode_login { percent_decoded(&login) } else { login });
     let country =
         fields.country.iter().find_map(|path| at(reply, path)).map(|country| country.to_lowercase());
+    // The mark of cross-border sellers is no country, and says nothing of where a shop is.
+    let is_country = |country: &String| Some(country) != fields.cross_border.as_ref();
+    by_country.retain(|country, _| is_country(country));
     let shops = if by_country.len() > 1 {
         by_country
             .into_iter()
             .map(|(country, shop_id)| ReplyShop { shop_id, country: Some(country) })
             .collect()
     } else {
-        // "cb" says that the seller is cross-border; the one listed country is where the shop is.
         let listed = by_country.into_keys().next();
-        vec![ReplyShop { shop_id: first, country: listed.or_else(|| country.clone()) }]
+        vec![ReplyShop { shop_id: first, country: listed.or_else(|| country.clone().filter(is_country)) }]
     };
     Owner { identity: Identity { ids, login: login.clone() }, login, country, shops }
 }
@@ -227,6 +245,7 @@ mod tests {
             .to_vec(),
             login: vec!["account".to_owned(), "nick".to_owned()],
             country: vec!["country".to_owned()],
+            cross_border: Some("cb".to_owned()),
         }
     }
 
@@ -257,6 +276,29 @@ mod tests {
         let got = owner(&reply, &fields(), false);
         assert_eq!(got.shops, vec![ReplyShop { shop_id: Some("77".into()), country: Some("pk".into()) }]);
         assert_eq!(got.login.as_deref(), Some("a@b.pk"));
+    }
+
+    #[test]
+    fn the_mark_of_a_cross_border_seller_is_no_country() {
+        for reply in [
+            json!({"country":"CB","account":"x"}),
+            json!({"country":"cb","country_user_info":[{"country":"cb","seller_id":"1"}]}),
+        ] {
+            let got = owner(&reply, &fields(), false);
+            assert_eq!((got.shops.len(), &got.shops[0].country), (1, &None), "{reply}");
+        }
+        let one = json!({"country":"cb","country_user_info":[{"country":"SG","seller_id":"1"}]});
+        assert_eq!(owner(&one, &fields(), false).shops[0].country.as_deref(), Some("sg"));
+    }
+
+    #[test]
+    fn what_is_news_and_what_is_listed() {
+        let known = Identity::of("seller_id", "1001");
+        let reply = json!({"country_user_info":[{"country":"sg","seller_id":"1001"}],"account":"x"});
+        let learned = owner(&reply, &fields(), false).identity.or_from(&known);
+        assert!(learned.adds_to(&known) && !learned.adds_to(&learned) && !known.adds_to(&learned));
+        assert!(learned.lists("sg") && !learned.lists("s") && !learned.lists("seller_id"));
+        assert_eq!(learned.ids().collect::<Vec<_>>(), ["1001", "1001"]);
     }
 
     #[test]

@@ -18,9 +18,10 @@ use crate::{
     journal::Reserve,
     name,
     oauth::reply::TokenReply,
+    same_shop::Sought,
+    shops::{region_of_country, shop_of, speaks_of},
     store::{AccountRow, AuthorisationRow, FullRow, NewRows, Notes},
-    vault::{Inner, account_taken, blank},
-    warnings::News,
+    vault::{Inner, Notice, account_taken, blank},
 };
 
 /// The account a login is for.
@@ -55,35 +56,40 @@ impl Inner {
         reserve: Reserve,
     ) -> Result<Vec<Account>> {
         let fields = &app.platform.tokens.identity;
-        let theirs = &arrived.reply.owner.identity;
-        let compare =
-            |row: &FullRow| Identity::parse(&row.authorisation.tokens.identity).compare(theirs, fields);
+        let owner = &arrived.reply.owner;
+        let sought = Sought { app, owner };
         if let Target::Existing(row) = target {
-            return match compare(&row) {
-                Match::Same => self.renew(app, options, &row, &arrived, None, Some(&reserve)).await,
+            let former = Identity::parse(&row.authorisation.tokens.identity);
+            let found = former.compare(&owner.identity, fields);
+            let is_theirs = match found {
+                Match::Same => speaks_of(&row.account, owner, fields),
                 // Imported tokens: whose they are is learned now.
-                Match::Unknown if is_nobody(&row) => {
-                    self.renew(app, options, &row, &arrived, None, Some(&reserve)).await
-                }
-                _ if options.replace_shop => {
-                    drop(reserve);
-                    self.replace_shop(app, *row, &arrived).await
-                }
-                Match::Unknown => Err(unnamed_shop(&row)),
-                Match::Other => Err(other_shop(&row, &arrived)),
+                Match::Unknown => former == Identity::default(),
+                Match::Other => false,
             };
+            if is_theirs {
+                return self.renew(app, options, &row, &arrived, None, Some(&reserve)).await;
+            }
+            if options.replace_shop {
+                drop(reserve);
+                return self.replace_shop(app, options, *row, &arrived).await;
+            }
+            return Err(match found {
+                Match::Same => other_country(&row, &arrived),
+                Match::Unknown => unnamed_shop(&row),
+                Match::Other => other_shop(&row, &arrived),
+            });
         }
         let wanted = match target {
             Target::New(name) => Some(name),
             _ => None,
         };
         let mut reserve = Some(reserve);
-        let is_same = |row: &FullRow| row.app.id == app.id && compare(row) == Match::Same;
         // Two logins of one shop may run at once. Each chooses its name before it looks for the shop: the
         // other's account is found, or it takes that name and sends this one back here.
         for _ in 0..8 {
             let new = self.new_rows(app, wanted.as_deref(), &arrived).await;
-            if let Some(row) = self.insist(|| Box::pin(self.find_account(is_same))).await? {
+            if let Some(row) = self.insist(|| Box::pin(self.known_shop(sought))).await? {
                 // The same shop under one more name: both names share the one pair of tokens, since
                 // a second pair could end the first.
                 let held = match reserve.take() {
@@ -114,10 +120,25 @@ impl Inner {
         wanted: Option<String>,
         reserve: Option<&Reserve>,
     ) -> Result<Vec<Account>> {
+        let stored = self.renew_tokens(app, row, arrived, reserve).await?;
+        self.unite(Sought { app, owner: &arrived.reply.owner }, &stored).await;
+        let former = Identity::parse(&row.authorisation.tokens.identity);
+        // Where no account was named, all shops of the approval were meant.
+        let former = (options.as_name.is_some() && wanted.is_none()).then_some(&former);
+        self.learn_shops(app, options, stored.id, wanted, former, arrived).await
+    }
+
+    /// Replaces the tokens of an authorisation by those of a login; returns them as they are stored.
+    async fn renew_tokens(
+        self: &Arc<Self>,
+        app: &Arc<AppState>,
+        row: &FullRow,
+        arrived: &Arrived,
+        reserve: Option<&Reserve>,
+    ) -> Result<AuthorisationRow> {
         let id = row.authorisation.id;
         let shared = self.authorisation(app, &row.authorisation, &row.account.name)?;
         // A refresh may replace the tokens at the same time; the login is newer, so it tries again.
-        let mut stored = None;
         for _ in 0..8 {
             let now = match self.insist(|| Box::pin(self.row_of(&shared))).await {
                 // The store is away: the row as it was a moment ago leads the tokens into the journal.
@@ -137,64 +158,102 @@ impl Inner {
             let after = AuthorisationRow { tokens: tokens.clone(), ..now.clone() };
             let notes = self.news_of_tokens(&shared, &after, Action::Login).await;
             if self.keep(&shared, now.generation, &tokens, reserve, notes, true).await? {
-                stored = Some(AuthorisationRow {
+                let stored = AuthorisationRow {
                     generation: now.generation.saturating_add(1),
                     tokens,
                     ..blank(id, app.id, None, self.now())
-                });
-                break;
+                };
+                self.install_row(&shared, &stored);
+                shared.quiet_until.store(i64::MIN, Ordering::Release);
+                return Ok(stored);
             }
         }
-        let Some(stored) = stored else {
-            return Err(Error::local("other programs keep replacing this account's tokens")
-                .retry_when(Retry::Backoff));
-        };
-        self.install_row(&shared, &stored);
-        shared.quiet_until.store(i64::MIN, Ordering::Release);
-        self.learn_shops(app, options, id, wanted, arrived).await.map_err(|error| {
-            error.context("the shop's new tokens are kept, but what else the login said of it is not")
-        })
+        Err(Error::local("other programs keep replacing this account's tokens").retry_when(Retry::Backoff))
     }
 
-    /// Writes down what a login said of known shops, and adds those that are new in its listing.
+    /// Writes down what a login said of known shops, and adds those that are new in its listing: all that
+    /// no account is, or only those in countries that the identity `former` does not list. What it listed
+    /// and no account is was logged out.
     async fn learn_shops(
         &self,
         app: &Arc<AppState>,
         options: &LoginOptions,
         id: Id,
         wanted: Option<String>,
+        former: Option<&Identity>,
         arrived: &Arrived,
     ) -> Result<Vec<Account>> {
-        let shops = &arrived.reply.owner.shops;
+        let learned = self.learn_known(app, id, arrived).await;
+        let added = match learned {
+            Ok(known) => self.add_unknown(app, options, id, wanted, former, arrived, &known).await,
+            Err(error) => Err(error),
+        };
+        added.map_err(|error| {
+            error.context("the shop's new tokens are kept, but what else the login said of it is not")
+        })?;
+        self.accounts_using(id).await
+    }
+
+    /// Writes down what a login said of the accounts that use an authorisation; returns them.
+    async fn learn_known(&self, app: &AppState, id: Id, arrived: &Arrived) -> Result<Vec<AccountRow>> {
+        let fields = &app.platform.tokens.identity;
+        let owner = &arrived.reply.owner;
         let known = self.insist(|| self.store.accounts_using(id)).await?;
+        let mut accounts = Vec::with_capacity(known.len());
+        let mut left_out = Vec::new();
         for full in &known {
-            let shop = shops
-                .iter()
-                .find(|shop| shop.country == full.account.country)
-                .or_else(|| (shops.len() == 1).then(|| &shops[0]));
-            let Some(shop) = shop else { continue };
             let mut account = full.account.clone();
-            account.login = arrived.reply.owner.login.clone().or(account.login);
-            account.shop_id = shop.shop_id.clone().or(account.shop_id);
-            account.country = shop.country.clone().or(account.country);
-            if account != full.account {
-                let nothing_more = Notes::default();
-                self.insist(|| self.store.update_account(None, &account, &nothing_more)).await?;
+            if let Some(shop) = shop_of(&account, owner, fields, known.len() == 1) {
+                account.login = owner.login.clone().or(account.login);
+                account.shop_id = shop.shop_id.clone().or(account.shop_id);
+                account.country = shop
+                    .country
+                    .clone()
+                    .or(account.country)
+                    .filter(|country| Some(country) != fields.cross_border.as_ref());
+                account.region = account.region.or_else(|| region_of(app, arrived, shop));
+                self.insist(|| Box::pin(self.change_account(&full.account, &account))).await?;
+            } else if !speaks_of(&account, owner, fields) {
+                left_out.push(account.name.clone());
             }
+            accounts.push(account);
         }
-        let one_more_name = wanted.filter(|name| !known.iter().any(|row| row.account.name == *name));
+        if !left_out.is_empty() {
+            self.tell(not_named(&left_out));
+        }
+        Ok(accounts)
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "each is one part of what a login said")]
+    async fn add_unknown(
+        &self,
+        app: &Arc<AppState>,
+        options: &LoginOptions,
+        id: Id,
+        wanted: Option<String>,
+        former: Option<&Identity>,
+        arrived: &Arrived,
+        known: &[AccountRow],
+    ) -> Result<()> {
+        let shops = &arrived.reply.owner.shops;
+        let one_more_name = wanted.filter(|name| !known.iter().any(|account| account.name == *name));
+        let is_known = |shop: &ReplyShop| known.iter().any(|account| account.country == shop.country);
+        let was_listed = |shop: &ReplyShop| {
+            let country = shop.country.as_deref();
+            former.zip(country).is_some_and(|(former, country)| former.lists(country))
+        };
         let unknown: Vec<&ReplyShop> = if shops.len() > 1 {
-            shops.iter().filter(|shop| !known.iter().any(|row| row.account.country == shop.country)).collect()
+            shops.iter().filter(|shop| !is_known(shop) && !was_listed(shop)).collect()
         } else if one_more_name.is_some() {
             shops.iter().collect()
         } else {
             Vec::new()
         };
-        if !unknown.is_empty() {
-            let base = one_more_name.or_else(|| options.as_name.clone());
-            self.add(app, id, base.as_deref(), arrived, &unknown).await?;
+        if unknown.is_empty() {
+            return Ok(());
         }
-        self.accounts_using(id).await
+        let base = one_more_name.or_else(|| options.as_name.clone());
+        self.add(app, id, base.as_deref(), arrived, &unknown).await
     }
 
     /// The rows of a shop that is not known yet, under names that are free now.
@@ -205,39 +264,43 @@ impl Inner {
         Ok(NewRows { authorisations: vec![row], accounts, ..NewRows::default() })
     }
 
-    /// Lets an account become another shop, as it was told to.
+    /// Lets an account become another shop, as it was told to. Where that shop is known under another
+    /// name, both share its tokens from now on.
     async fn replace_shop(
-        &self,
+        self: &Arc<Self>,
         app: &Arc<AppState>,
+        options: &LoginOptions,
         row: FullRow,
         arrived: &Arrived,
     ) -> Result<Vec<Account>> {
-        let new = self.first_row(app, arrived);
-        let id = new.id;
         let owner = &arrived.reply.owner;
-        let account = AccountRow {
-            authorisation_id: id,
-            login: owner.login.clone(),
-            shop_id: owner.shops[0].shop_id.clone(),
-            country: owner.shops[0].country.clone(),
-            region: region_of(app, arrived, &owner.shops[0]),
-            ..row.account
+        let sought = Sought { app, owner };
+        let known = self.insist(|| Box::pin(self.known_shop(sought))).await?;
+        let (to, former) = match &known {
+            Some(known) => {
+                // Without room the store alone has to take them.
+                let held = self.reserve(known.authorisation.id).await.ok();
+                let to = self.renew_tokens(app, known, arrived, held.as_ref()).await?;
+                (to, Identity::parse(&known.authorisation.tokens.identity))
+            }
+            None => (self.first_row(app, arrived), Identity::default()),
         };
-        let name = account.name.clone();
-        let mut notes = self.login_line(&name, id);
-        if row.authorisation.exhausted.is_some() {
-            let now = FullRow { account: account.clone(), app: row.app, authorisation: new.clone() };
-            notes.events.push(self.event_of(&new, &[now], News::Recovered));
-        }
-        self.insist(|| self.store.update_account(Some(&new), &account, &notes)).await?;
-        self.handles.forget(&name);
-        self.forget_waiting(row.authorisation.id).await;
+        let own =
+            owner.shops.iter().find(|shop| shop.country.is_some() && shop.country == row.account.country);
+        let shop = own.unwrap_or(&owner.shops[0]);
+        let account = AccountRow {
+            authorisation_id: to.id,
+            login: owner.login.clone(),
+            shop_id: shop.shop_id.clone(),
+            country: shop.country.clone(),
+            region: region_of(app, arrived, shop),
+            ..row.account.clone()
+        };
+        let is_new = known.is_none();
+        self.insist(|| Box::pin(self.move_account(&row, &account, &to, is_new, Action::Login))).await?;
+        self.unite(sought, &to).await;
         // A cross-border seller's other shops become accounts of their own.
-        let others: Vec<&ReplyShop> = owner.shops.iter().skip(1).collect();
-        if !others.is_empty() {
-            self.add(app, id, Some(&name), arrived, &others).await?;
-        }
-        self.accounts_using(id).await
+        self.learn_shops(app, options, to.id, None, Some(&former), arrived).await
     }
 
     /// What is written down of a login.
@@ -357,22 +420,12 @@ impl Inner {
 
 /// The region whose hosts a shop's calls go to: the chosen one, else that of its country.
 fn region_of(app: &AppState, arrived: &Arrived, shop: &ReplyShop) -> Option<String> {
-    let by_country = || {
-        shop.country
-            .as_deref()
-            .filter(|country| app.platform.region(Some(country)).is_some())
-            .map(str::to_owned)
-    };
+    let by_country = || region_of_country(&app.platform, shop.country.as_deref());
     if arrived.reply.owner.shops.len() > 1 {
         // One region cannot serve shops of several countries.
         return by_country().or_else(|| arrived.region.clone());
     }
     arrived.region.clone().or_else(by_country)
-}
-
-/// Tells whether nobody knows yet whose the account is: its tokens were imported.
-fn is_nobody(row: &FullRow) -> bool {
-    Identity::parse(&row.authorisation.tokens.identity) == Identity::default()
 }
 
 fn who(login: Option<&str>, shop: Option<&str>) -> String {
@@ -409,4 +462,37 @@ fn other_shop(row: &FullRow, arrived: &Arrived) -> Error {
     )
     .fault_of(Fault::Seller)
     .hint("Log in to the platform as the right shop and try again; or choose another --as name; or add --replace-shop if the account is meant to become the other shop.")
+}
+
+fn other_country(row: &FullRow, arrived: &Arrived) -> Error {
+    let shops = &arrived.reply.owner.shops;
+    let named: Vec<String> = shops
+        .iter()
+        .map(|shop| {
+            let country = shop.country.as_deref().unwrap_or("a country that is not said");
+            format!("{} in {country}", who(None, shop.shop_id.as_deref()))
+        })
+        .collect();
+    let own = row.account.country.as_deref().unwrap_or_default();
+    let ours = who(row.account.login.as_deref(), row.account.shop_id.as_deref());
+    Error::new(
+        ErrorKind::Authorisation,
+        sesame_core::scalar::printable(&format!(
+            "the approval is not one for the shop of account {:?}, which is {ours} in {own}: it names {}; nothing was overwritten",
+            row.account.name,
+            named.join(", ")
+        )),
+    )
+    .fault_of(Fault::Seller)
+    .hint("Let the seller approve that country, or all of them at once, and try again; or choose the account of the approved one with --as; or add --replace-shop if the account is meant to become that shop.")
+}
+
+fn not_named(accounts: &[String]) -> Notice {
+    let (accounts, they_share) = match accounts {
+        [one] => (format!("account {one:?}"), "shares its tokens"),
+        several => (format!("accounts {}", several.join(", ")), "share its tokens"),
+    };
+    Notice::new(sesame_core::scalar::printable(&format!(
+        "the approval names no shop in the country of {accounts}, which {they_share}: should calls there be refused, let the seller approve all countries at once"
+    )))
 }

@@ -159,7 +159,7 @@ impl Inner {
         let by = action_of(offer).as_str();
         tracing::debug!(account = authorisation.label, generation, by, "tokens refreshed");
         authorisation.quiet_until.store(i64::MIN, Ordering::Release);
-        self.learn_owner(row, &former, &reply).await;
+        let is_noted = row.last_error.is_some();
         let postpone_after =
             row.postpone_after.filter(|_| row.tokens.refresh_expires_at == tokens.refresh_expires_at);
         let row = AuthorisationRow {
@@ -169,6 +169,13 @@ impl Inner {
             postpone_after,
             ..blank(row.id, row.app_id, row.region.clone(), now.as_millisecond())
         };
+        let learning = self.learn_owner(authorisation, &row, &former, &reply.owner, is_noted);
+        if tokio::time::timeout(STORE_LIMIT, learning).await.is_err() {
+            tracing::warn!(
+                account = authorisation.label,
+                "the vault does not answer: whose it is stays unsaid"
+            );
+        }
         Ok(Some(Spent { token: authorisation.install(generation, reply.access, windows), row }))
     }
 
@@ -535,27 +542,6 @@ impl Inner {
         // What only a person can change (a wrong secret, a missing right) is not asked every second.
         let pause = if error.is_retryable() { pause } else { pause.max(Duration::from_secs(30)) };
         pause.mul_f64(0.5 + self.clock.jitter() / 2.0)
-    }
-
-    /// Fills in whose an imported account is, once a reply says so.
-    async fn learn_owner(&self, row: &AuthorisationRow, former: &Identity, reply: &TokenReply) {
-        if *former != Identity::default() || reply.owner.shops.len() != 1 {
-            return;
-        }
-        let learn = async {
-            for full in self.store.accounts_using(row.id).await? {
-                let mut account = full.account;
-                let shop = &reply.owner.shops[0];
-                account.login = account.login.or_else(|| reply.owner.login.clone());
-                account.shop_id = account.shop_id.or_else(|| shop.shop_id.clone());
-                account.country = account.country.or_else(|| shop.country.clone());
-                self.store.update_account(None, &account, &Notes::default()).await?;
-            }
-            Ok::<_, Error>(())
-        };
-        if let Err(error) = learn.await {
-            tracing::warn!("the owner of imported tokens cannot be written down: {error}");
-        }
     }
 }
 

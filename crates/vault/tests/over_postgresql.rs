@@ -1,4 +1,4 @@
-//! The vault's tests of logins, refreshes, lost answers, rekeys, exports and secrets, over PostgreSQL. Where their homes keep the
+//! The vault's tests of logins, refreshes, lost answers, rekeys, exports, shared shops and secrets, over PostgreSQL. Where their homes keep the
 //! vault is decided in `support`, by the name of this binary.
 #![expect(clippy::duplicate_mod, reason = "each of them brings the doubles it needs")]
 
@@ -12,5 +12,7 @@ mod lost_answers;
 mod refresh;
 #[path = "rekey.rs"]
 mod rekey;
+#[path = "same_shop.rs"]
+mod same_shop;
 #[path = "secrets.rs"]
 mod secrets;

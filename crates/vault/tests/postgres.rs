@@ -105,7 +105,7 @@ async fn tables_of_the_first_version_are_brought_up_to_date() {
     store.exhaust(id, 1, "ended", rows::NOW, &Notes::default()).await.unwrap();
     store.close().await;
     let back = "DROP INDEX sesame.authorisation_exhausted; DROP INDEX sesame.event_of_authorisation; \
-                ALTER TABLE sesame.pending_login DROP COLUMN used_at; \
+                ALTER TABLE sesame.pending_login DROP COLUMN used_at; DROP INDEX sesame.account_of_shop; \
                 ALTER TABLE sesame.authorisation DROP COLUMN blocked; UPDATE sesame.sesame_schema SET version = 1";
     server.sql(&older.name, back);
     let store = open(&older.by_socket).await;

@@ -274,12 +274,13 @@ impl Inner {
         Ok(row)
     }
 
-    /// Finds an account of the same shop of the same app.
+    /// Finds an account of the same shop of the same app, or of another one with the same key: to the
+    /// platform they are one.
     pub(crate) fn twin<'a>(&self, known: &Known<'a>, app: &AppRow, identity: &str) -> Option<&'a FullRow> {
         let identity = Identity::parse(identity);
         let platform = self.platform(&app.platform).ok()?;
         let fields = &platform.tokens.identity;
-        let candidates = identity.marks().filter_map(|mark| known.marks.get(&(app.id, mark))).flatten();
+        let candidates = identity.marks().filter_map(|mark| known.marks.get(&(side_of(app), mark))).flatten();
         candidates.copied().find(|row| {
             Identity::parse(&row.authorisation.tokens.identity).compare(&identity, fields) == Match::Same
         })
@@ -291,15 +292,22 @@ pub(crate) struct Known<'a> {
     accounts: HashMap<Id, &'a FullRow>,
     pub(crate) names: HashMap<&'a str, &'a FullRow>,
     authorisations: HashSet<Id>,
-    marks: HashMap<(Id, String), Vec<&'a FullRow>>,
+    marks: HashMap<(Side<'a>, String), Vec<&'a FullRow>>,
+}
+
+/// What the platform knows an app by, and whether it is one of a sandbox: platform and key.
+type Side<'a> = (&'a str, &'a str, bool);
+
+fn side_of(app: &AppRow) -> Side<'_> {
+    (&app.platform, &app.app_key, app.sandbox.is_some())
 }
 
 impl<'a> Known<'a> {
     pub(crate) fn of(rows: &'a [FullRow]) -> Self {
-        let mut marks: HashMap<(Id, String), Vec<&FullRow>> = HashMap::new();
+        let mut marks: HashMap<(Side<'_>, String), Vec<&FullRow>> = HashMap::new();
         for row in rows {
             for mark in Identity::parse(&row.authorisation.tokens.identity).marks() {
-                marks.entry((row.app.id, mark)).or_default().push(row);
+                marks.entry((side_of(&row.app), mark)).or_default().push(row);
             }
         }
         Self {

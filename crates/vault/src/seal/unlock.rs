@@ -140,7 +140,9 @@ async fn ask_source<'a>(
                 }
             },
             (KeyKind::Passphrase, KeyChoice::Passphrase(text)) => stretch(text, &row.params).await,
-            (KeyKind::Environment, KeyChoice::Environment(text)) => from_environment(text),
+            (KeyKind::Environment, KeyChoice::Environment(text)) => {
+                from_environment(text, "SESAME_MASTER_KEY")
+            }
             _ => continue,
         };
         asked |= row.state != KeyState::Retired;
@@ -246,7 +248,9 @@ pub(crate) async fn new_key(choice: &KeyChoice, clock: &dyn Clock) -> Result<(Ke
             let params = serde_json::to_string(&Stretching::of_a_vault(clock)).unwrap_or_default();
             (KeyKind::Passphrase, stretch(text, &params).await?, params)
         }
-        KeyChoice::Environment(text) => (KeyKind::Environment, from_environment(text)?, String::new()),
+        KeyChoice::Environment(text) => {
+            (KeyKind::Environment, from_environment(text, "SESAME_NEW_MASTER_KEY")?, String::new())
+        }
     })
 }
 
@@ -285,7 +289,7 @@ pub(crate) async fn hand_over(
 /// [`ErrorKind::Usage`](sesame_core::ErrorKind::Usage).
 pub(crate) fn check_new(choice: &KeyChoice) -> Result<()> {
     match choice {
-        KeyChoice::Environment(text) => from_environment(text).map(drop),
+        KeyChoice::Environment(text) => from_environment(text, "SESAME_MASTER_KEY").map(drop),
         KeyChoice::Passphrase(passphrase) => long_enough(passphrase),
         KeyChoice::Auto | KeyChoice::Keyring | KeyChoice::File => Ok(()),
     }
@@ -365,9 +369,9 @@ async fn from_keyring(key_id: KeyId) -> Result<MasterKey> {
     }
 }
 
-fn from_environment(text: &AppSecret) -> Result<MasterKey> {
+fn from_environment(text: &AppSecret, variable: &str) -> Result<MasterKey> {
     MasterKey::parse(text.expose()).ok_or_else(|| {
-        Error::usage("the master key of the environment is not 32 bytes in base64 or hex")
-            .hint("Look at SESAME_MASTER_KEY, and SESAME_NEW_MASTER_KEY in a rekey. Make one with `openssl rand -base64 32` and keep it safe: without it the vault cannot be opened.")
+        Error::usage(format!("{variable} is not 32 bytes in base64 or hex"))
+            .hint("Make one with `openssl rand -base64 32` and keep it safe: without it the vault cannot be opened.")
     })
 }

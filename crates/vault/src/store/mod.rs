@@ -92,8 +92,17 @@ pub trait TokenStore: Send + Sync {
     /// Returns the ids of accounts alone, as [`TokenStore::accounts_after`]: also those of accounts
     /// whose rows cannot be read.
     fn account_ids_after(&self, after: Option<Id>, limit: u32) -> BoxFuture<'_, Result<Vec<Id>>>;
-    /// Changes what is known of an account (login, shop, country, region). With a new authorisation
-    /// the account moves to it, and the former one goes when no account uses it any more.
+    /// Returns the accounts of apps with this key whose shop has this id, in the order of their ids, at
+    /// most `limit` of them. Found by an index on the ids of shops.
+    fn accounts_of_shop<'a>(
+        &'a self,
+        app_key: &'a str,
+        shop_id: &'a str,
+        limit: u32,
+    ) -> BoxFuture<'a, Result<Vec<FullRow>>>;
+    /// Changes what is known of an account (login, shop, country, region). With a new authorisation, or
+    /// with another one that stands, the account moves to it, and the former one goes when no account
+    /// uses it any more.
     fn update_account<'a>(
         &'a self,
         authorisation: Option<&'a AuthorisationRow>,

@@ -1,6 +1,6 @@
 //! Apps, accounts, logins.
 
-use sesame_vault::store::{AuthorisationRow, NewRows, Notes, PendingLogin, Sealed, SealedPlace};
+use sesame_vault::store::{AccountRow, AuthorisationRow, NewRows, Notes, PendingLogin, Sealed, SealedPlace};
 
 use super::{Place, rows::*};
 
@@ -194,6 +194,46 @@ pub async fn an_account_moves_and_its_former_authorisation_goes(place: &dyn Plac
     assert_eq!(store.authorisation(newest.id).await.unwrap(), None);
     assert_eq!(store.account("twin").await.unwrap(), None);
     assert_eq!(lines(store.as_ref(), newest.id).await, 1, "the trail outlives it");
+}
+
+pub async fn shops_are_found_by_their_ids(place: &dyn Place) {
+    let store = place.open().await;
+    let (one, two) = (app("one"), sesame_vault::store::AppRow { app_key: "other".to_owned(), ..app("two") });
+    let key = one.app_key.clone();
+    let (first, second) = (authorisation(one.id), authorisation(two.id));
+    let shop = |name: &str, app_id, authorisation_id, shop_id: Option<&str>| AccountRow {
+        shop_id: shop_id.map(str::to_owned),
+        ..account(name, app_id, authorisation_id)
+    };
+    let accounts = vec![
+        shop("a", one.id, first.id, Some("7")),
+        shop("b", one.id, first.id, Some("7")),
+        shop("c", one.id, first.id, Some("77")),
+        shop("d", one.id, first.id, None),
+        shop("e", two.id, second.id, Some("7")),
+    ];
+    let authorisations = vec![first.clone(), second];
+    let rows = NewRows { apps: vec![one, two], authorisations, accounts: accounts.clone() };
+    assert!(store.add(&rows, &Notes::default()).await.unwrap());
+    let found = async |key: &str, shop_id: &str, limit| {
+        let rows = store.accounts_of_shop(key, shop_id, limit).await.unwrap();
+        rows.into_iter().map(|row| row.account.name).collect::<Vec<_>>()
+    };
+    let mut both = [(accounts[0].id, "a"), (accounts[1].id, "b")];
+    both.sort_unstable();
+    assert_eq!(found(&key, "7", 9).await, [both[0].1, both[1].1]);
+    assert_eq!(found(&key, "7", 1).await, [both[0].1]);
+    assert_eq!(found("other", "7", 9).await, ["e"]);
+    for (key, shop_id) in [(key.as_str(), ""), (key.as_str(), "8"), ("", "7"), (key.as_str(), "7\0")] {
+        assert!(found(key, shop_id, 9).await.is_empty(), "{key} {shop_id:?}");
+    }
+    // An account moves to an authorisation that stands, and to none that does not.
+    let moved = AccountRow { authorisation_id: first.id, ..accounts[4].clone() };
+    store.update_account(None, &moved, &Notes::default()).await.unwrap();
+    assert_eq!(store.accounts_using(first.id).await.unwrap().len(), 5);
+    let lost = AccountRow { authorisation_id: id(), ..accounts[4].clone() };
+    assert!(store.update_account(None, &lost, &Notes::default()).await.is_err());
+    assert_eq!(store.account("e").await.unwrap().unwrap().account.authorisation_id, first.id);
 }
 
 pub async fn two_that_take_the_last_accounts_away(place: &dyn Place) {

@@ -152,6 +152,14 @@ impl TokenStore for FlakyStore {
     fn account_ids_after(&self, after: Option<Id>, limit: u32) -> BoxFuture<'_, Result<Vec<Id>>> {
         self.inner.account_ids_after(after, limit)
     }
+    fn accounts_of_shop<'a>(
+        &'a self,
+        app_key: &'a str,
+        shop_id: &'a str,
+        limit: u32,
+    ) -> BoxFuture<'a, Result<Vec<FullRow>>> {
+        self.read(self.inner.accounts_of_shop(app_key, shop_id, limit))
+    }
     fn update_account<'a>(
         &'a self,
         authorisation: Option<&'a AuthorisationRow>,

@@ -167,6 +167,11 @@ impl FakeTransport {
         self.gated.store(true, Ordering::SeqCst);
     }
 
+    /// Holds nothing back that comes from now on; what waits goes on waiting.
+    pub fn leave_gate(&self) {
+        self.gated.store(false, Ordering::SeqCst);
+    }
+
     pub fn open_gate(&self) {
         self.gated.store(false, Ordering::SeqCst);
         self.gate.add_permits(1_000);

@@ -37,6 +37,8 @@ impl Param2Service {
         FakeTransport::new(move |seen| {
             let mut calls = service.0.lock().unwrap();
             let refresh = seen.form["refresh_token"].clone();
+            // Each is of a shop of its own.
+            let shop: String = refresh.chars().filter(char::is_ascii_digit).collect();
             if seen.url.contains("/postponeToken/") {
                 assert!(seen.form.contains_key("client_secret") && seen.form.contains_key("access_token"));
                 if calls.refuse_postponements {
@@ -49,7 +51,7 @@ impl Param2Service {
                 return Ok(reply(
                     200,
                     format!(
-                        r#"{{"aliId":"7","resource_owner":"shop","expires_in":"36000","access_token":"postponed-access-{refresh}","refresh_token":"{refresh}-again","refresh_token_timeout":"20270601000000000+0800"}}"#
+                        r#"{{"aliId":"{shop}","resource_owner":"shop","expires_in":"36000","access_token":"postponed-access-{refresh}","refresh_token":"{refresh}-again","refresh_token_timeout":"20270601000000000+0800"}}"#
                     ),
                 ));
             }
@@ -64,7 +66,7 @@ impl Param2Service {
             Ok(reply(
                 200,
                 format!(
-                    r#"{{"aliId":"7","resource_owner":"shop","expires_in":"36000","access_token":"access-{spent}-{refresh}"}}"#
+                    r#"{{"aliId":"{shop}","resource_owner":"shop","expires_in":"36000","access_token":"access-{spent}-{refresh}"}}"#
                 ),
             ))
         })

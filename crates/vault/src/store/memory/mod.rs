@@ -126,13 +126,22 @@ impl TokenStore for MemoryStore {
         self.run(move |tables| tables.account_ids_after(after, limit).collect())
     }
 
+    fn accounts_of_shop<'a>(
+        &'a self,
+        app_key: &'a str,
+        shop_id: &'a str,
+        limit: u32,
+    ) -> BoxFuture<'a, Result<Vec<FullRow>>> {
+        self.run(move |tables| tables.accounts_of_shop(app_key, shop_id, limit))
+    }
+
     fn update_account<'a>(
         &'a self,
         authorisation: Option<&'a AuthorisationRow>,
         row: &'a AccountRow,
         notes: &'a Notes,
     ) -> BoxFuture<'a, Result<()>> {
-        self.run(move |tables| tables.update_account(authorisation, row, notes))
+        Box::pin(async move { lock(&self.0).update_account(authorisation, row, notes) })
     }
 
     fn rename_account<'a>(&'a self, id: Id, name: &'a str) -> BoxFuture<'a, Result<bool>> {

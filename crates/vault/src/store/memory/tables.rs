@@ -30,6 +30,8 @@ pub(super) struct Tables {
     pub(super) names: BTreeMap<String, Id>,
     /// Authorisation and account.
     using: BTreeSet<(Id, Id)>,
+    /// The index of shops: their ids, and which account.
+    shops: BTreeSet<(String, Id)>,
     /// The index that keepers search: when, and which authorisation.
     due: BTreeSet<(i64, Id)>,
     /// The index of those that were given up: when, and which authorisation.
@@ -291,6 +293,7 @@ impl Tables {
         for row in &rows.accounts {
             self.names.insert(row.name.clone(), row.id);
             self.using.insert((row.authorisation_id, row.id));
+            self.shops.extend(row.shop_id.clone().map(|shop| (shop, row.id)));
             self.accounts.insert(row.id, row.clone());
         }
         self.note(notes);
@@ -356,7 +359,11 @@ impl Tables {
         authorisation: Option<&AuthorisationRow>,
         row: &AccountRow,
         notes: &Notes,
-    ) {
+    ) -> Result<()> {
+        let is_new = authorisation.is_some_and(|new| new.id == row.authorisation_id);
+        if !is_new && !self.authorisations.contains_key(&row.authorisation_id) {
+            return Err(Error::local("an account's authorisation is not in the vault"));
+        }
         if let Some(authorisation) = authorisation {
             self.insert_authorisation(authorisation);
         }
@@ -364,7 +371,10 @@ impl Tables {
             let former = account.authorisation_id;
             account.authorisation_id = row.authorisation_id;
             account.login.clone_from(&row.login);
-            account.shop_id.clone_from(&row.shop_id);
+            if let Some(shop) = std::mem::replace(&mut account.shop_id, row.shop_id.clone()) {
+                self.shops.remove(&(shop, row.id));
+            }
+            self.shops.extend(row.shop_id.clone().map(|shop| (shop, row.id)));
             account.country.clone_from(&row.country);
             account.region.clone_from(&row.region);
             self.using.remove(&(former, row.id));
@@ -372,6 +382,13 @@ impl Tables {
             self.delete_unused(former);
         }
         self.note(notes);
+        Ok(())
+    }
+
+    pub(super) fn accounts_of_shop(&self, app_key: &str, shop_id: &str, limit: u32) -> Vec<FullRow> {
+        let of_shop = self.shops.range((shop_id.to_owned(), Id::FIRST)..);
+        let rows = of_shop.take_while(|(shop, _)| shop == shop_id).filter_map(|(_, id)| self.full(*id));
+        rows.filter(|row| row.app.app_key == app_key).take_while(page(limit)).collect()
     }
 
     pub(super) fn rename_account(&mut self, id: Id, name: &str) -> bool {
@@ -390,6 +407,9 @@ impl Tables {
         if let Some(account) = self.accounts.remove(&id) {
             self.names.remove(&account.name);
             self.using.remove(&(account.authorisation_id, id));
+            if let Some(shop) = account.shop_id {
+                self.shops.remove(&(shop, id));
+            }
             self.delete_unused(account.authorisation_id);
         }
         self.note(notes);

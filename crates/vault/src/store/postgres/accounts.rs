@@ -148,6 +148,21 @@ impl PostgresStore {
         Ok(rows.iter().map(|row| id(row, "account_id")).collect::<sqlx::Result<_>>()?)
     }
 
+    pub(super) async fn find_shop(&self, app_key: &str, shop_id: &str, limit: u32) -> Outcome<Vec<FullRow>> {
+        let mut lent = self.take().await?;
+        let rows = sqlx::query(full!(
+            "sesame.",
+            "WHERE account.shop_id = $1 AND app.app_key = $2 ORDER BY account.account_id LIMIT $3"
+        ))
+        .bind(text(shop_id))
+        .bind(text(app_key))
+        .bind(i64::from(limit))
+        .fetch_all(&mut lent.connection)
+        .await?;
+        lent.give_back();
+        Ok(rows.iter().map(full_row).collect::<sqlx::Result<_>>()?)
+    }
+
     pub(super) async fn change_account(
         &self,
         authorisation: Option<&AuthorisationRow>,

@@ -262,7 +262,8 @@ CREATE INDEX event_of_authorisation ON sesame.event (authorisation_id, at);
 ALTER TABLE sesame.pending_login ADD COLUMN used_at BIGINT;
 ";
 
-/// Failures that do not pass by themselves.
+/// Failures that do not pass by themselves, and shops found by their ids without reading all accounts.
 const VERSION_3: &str = "
 ALTER TABLE sesame.authorisation ADD COLUMN blocked BOOLEAN NOT NULL DEFAULT FALSE;
+CREATE INDEX account_of_shop ON sesame.account (shop_id) WHERE shop_id IS NOT NULL;
 ";

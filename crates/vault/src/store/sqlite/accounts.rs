@@ -131,6 +131,24 @@ impl SqliteStore {
         rows.iter().map(|row| id(row, "account_id")).collect()
     }
 
+    pub(super) async fn find_shop(
+        &self,
+        app_key: &str,
+        shop_id: &str,
+        limit: u32,
+    ) -> sqlx::Result<Vec<FullRow>> {
+        let rows = sqlx::query(full!(
+            "",
+            "WHERE account.shop_id = ?1 AND app.app_key = ?2 ORDER BY account.account_id LIMIT ?3"
+        ))
+        .bind(shop_id)
+        .bind(app_key)
+        .bind(limit)
+        .fetch_all(&self.pool)
+        .await?;
+        rows.iter().map(full_row).collect()
+    }
+
     pub(super) async fn change_account(
         &self,
         authorisation: Option<&AuthorisationRow>,

@@ -117,6 +117,15 @@ impl TokenStore for SqliteStore {
         self.run(self.page_of_account_ids(after, limit))
     }
 
+    fn accounts_of_shop<'a>(
+        &'a self,
+        app_key: &'a str,
+        shop_id: &'a str,
+        limit: u32,
+    ) -> BoxFuture<'a, Result<Vec<FullRow>>> {
+        self.run(self.find_shop(app_key, shop_id, limit))
+    }
+
     fn update_account<'a>(
         &'a self,
         authorisation: Option<&'a AuthorisationRow>,

@@ -151,7 +151,8 @@ CREATE INDEX event_of_authorisation ON event (authorisation_id, at);
 ALTER TABLE pending_login ADD COLUMN used_at INTEGER;
 ";
 
-/// Failures that do not pass by themselves.
+/// Failures that do not pass by themselves, and shops found by their ids without reading all accounts.
 const VERSION_4: &str = "
 ALTER TABLE authorisation ADD COLUMN blocked INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX account_of_shop ON account (shop_id) WHERE shop_id IS NOT NULL;
 ";

@@ -1,0 +1,285 @@
+//! One shop, one authorisation: on some platforms a second approval ends the session of the first, and
+//! each refresh of one that of the other. So the accounts of a shop share one pair of tokens, whichever
+//! names and apps they have.
+
+use std::{collections::HashSet, sync::Arc};
+
+use sesame_core::Result;
+use sha2::{Digest as _, Sha256};
+
+use crate::{
+    app::AppState,
+    audit::Action,
+    authorisation::{Authorisation, open_refresh},
+    identity::{Identity, Match, Owner},
+    refresh::millis,
+    schedule,
+    shops::speaks_of,
+    store::{AccountRow, AppRow, AuthorisationRow, Claim, FailedRefresh, FullRow, Lease, Notes},
+    vault::Inner,
+    warnings::News,
+};
+
+/// The most ids of a reply that are looked up, and the most accounts of each.
+const IDS: usize = 32;
+const ACCOUNTS: u32 = 100;
+/// Ends come as seconds from now, and wander a little.
+const SAME_END: i64 = 3_600_000;
+
+/// The shop of a token reply, as one of an app.
+#[derive(Clone, Copy)]
+pub(crate) struct Sought<'a> {
+    pub(crate) app: &'a AppState,
+    pub(crate) owner: &'a Owner,
+}
+
+impl Sought<'_> {
+    /// Tells whether an account is that shop.
+    pub(crate) fn is(&self, row: &FullRow) -> bool {
+        let fields = &self.app.platform.tokens.identity;
+        let theirs = Identity::parse(&row.authorisation.tokens.identity);
+        is_one_app(&row.app, self.app)
+            && theirs.compare(&self.owner.identity, fields) == Match::Same
+            && speaks_of(&row.account, self.owner, fields)
+    }
+}
+
+/// Two apps of one key are one to the platform. Sandboxes are one, too, and never a real platform.
+fn is_one_app(row: &AppRow, app: &AppState) -> bool {
+    row.platform == app.platform.name
+        && row.app_key == app.app_key
+        && row.sandbox.is_some() == app.sandbox.is_some()
+}
+
+/// Tells whether a pair that was fetched just now is worth as much as another one of the same shop: that
+/// one is older, and does not live longer.
+fn outlasts(ours: &AuthorisationRow, theirs: &AuthorisationRow) -> bool {
+    if theirs.tokens.issued_at > ours.tokens.issued_at {
+        return false;
+    }
+    match (schedule::ends_at(&ours.tokens), schedule::ends_at(&theirs.tokens)) {
+        _ if theirs.exhausted.is_some() => true,
+        (Some(ours), Some(theirs)) => ours.saturating_add(SAME_END) >= theirs,
+        (None, Some(_)) => false,
+        (_, None) => true,
+    }
+}
+
+impl Inner {
+    /// Finds an account of a shop; one of this very app before others.
+    ///
+    /// Most are found by an index. The rest is looked through: a reply may name a shop in another way
+    /// than the one it was found by before.
+    pub(crate) async fn known_shop(&self, sought: Sought<'_>) -> Result<Option<FullRow>> {
+        let found = match self.accounts_of(sought).await {
+            Err(error) if error.is_retryable() => return Err(error),
+            // One row that cannot be read spoils a page; the walk passes it over.
+            found => found.unwrap_or_default(),
+        };
+        match found.into_iter().min_by_key(|row| row.app.id != sought.app.id) {
+            None => self.find_account(|row| sought.is(row)).await,
+            found => Ok(found),
+        }
+    }
+
+    /// Returns the accounts of a shop that are found by its ids.
+    async fn accounts_of(&self, sought: Sought<'_>) -> Result<Vec<FullRow>> {
+        let ids: HashSet<&str> = sought.owner.identity.ids().take(IDS).collect();
+        let mut found: Vec<FullRow> = Vec::new();
+        for id in ids {
+            let rows = self.store.accounts_of_shop(&sought.app.app_key, id, ACCOUNTS).await?;
+            for row in rows {
+                if sought.is(&row) && !found.iter().any(|known| known.account.id == row.account.id) {
+                    found.push(row);
+                }
+            }
+        }
+        found.sort_by_key(|row| row.account.id);
+        Ok(found)
+    }
+
+    /// Puts an account onto an authorisation that is new or stands; its former one goes when no account
+    /// uses it any more. `account` is the account as it will be.
+    pub(crate) async fn move_account(
+        &self,
+        row: &FullRow,
+        account: &AccountRow,
+        to: &AuthorisationRow,
+        is_new: bool,
+        action: Action,
+    ) -> Result<()> {
+        let line = self.line(action, &account.name, Some(to.id), None);
+        let mut notes = Notes { audit: vec![line], ..Notes::default() };
+        if row.authorisation.exhausted.is_some() && row.authorisation.id != to.id {
+            let now = FullRow { account: account.clone(), app: row.app.clone(), authorisation: to.clone() };
+            notes.events.push(self.event_of(to, &[now], News::Recovered));
+        }
+        self.store.update_account(is_new.then_some(to), account, &notes).await?;
+        self.handles.forget(&account.name);
+        self.forget_waiting(row.authorisation.id).await;
+        Ok(())
+    }
+
+    /// Brings the other accounts of a shop onto the authorisation that a login has just renewed: their
+    /// own approval is older. The login stands whether that succeeds or not.
+    pub(crate) async fn unite(&self, sought: Sought<'_>, to: &AuthorisationRow) {
+        let united = async {
+            for row in self.accounts_of(sought).await? {
+                if row.authorisation.id != to.id {
+                    let account = AccountRow { authorisation_id: to.id, ..row.account.clone() };
+                    self.move_account(&row, &account, to, false, Action::Login).await?;
+                    tracing::info!(
+                        account = account.name,
+                        "is the shop of this login, and shares its tokens"
+                    );
+                }
+            }
+            Ok::<_, sesame_core::Error>(())
+        };
+        if let Err(error) = united.await {
+            tracing::warn!("other accounts of the shop of this login keep tokens of their own: {error}");
+        }
+    }
+
+    /// Takes down what a refresh says of whose tokens these are, if that is news; `is_noted` when
+    /// something was the matter before it.
+    pub(crate) async fn learn_owner(
+        self: &Arc<Self>,
+        authorisation: &Authorisation,
+        row: &AuthorisationRow,
+        former: &Identity,
+        owner: &Owner,
+        is_noted: bool,
+    ) {
+        let is_news = owner.identity.adds_to(former);
+        if is_news && let Err(error) = self.fill_in(&authorisation.app, row, owner).await {
+            tracing::warn!("the owner of imported tokens cannot be written down: {error}");
+        }
+        if is_news || is_noted {
+            self.join_twins(authorisation, row, owner).await;
+        }
+    }
+
+    /// Brings other accounts of the shop onto an authorisation that was refreshed just now, where nothing
+    /// is lost by it; else a person has to decide, and is told.
+    async fn join_twins(
+        self: &Arc<Self>,
+        authorisation: &Authorisation,
+        row: &AuthorisationRow,
+        owner: &Owner,
+    ) {
+        let sought = Sought { app: &authorisation.app, owner };
+        let twins = match self.accounts_of(sought).await {
+            Ok(twins) => twins,
+            Err(error) => {
+                tracing::warn!(
+                    account = authorisation.label,
+                    "other accounts of its shop stay unseen: {error}"
+                );
+                return;
+            }
+        };
+        let mut seen = HashSet::from([row.id]);
+        let mut apart = None;
+        for twin in twins {
+            if !seen.insert(twin.authorisation.id) {
+                continue;
+            }
+            let is_joined = self.join_twin(sought, row, &twin).await.unwrap_or_else(|error| {
+                tracing::warn!(account = authorisation.label, "{error}");
+                false
+            });
+            if is_joined {
+                let twin = twin.account.name;
+                tracing::info!(
+                    account = authorisation.label,
+                    twin,
+                    "they are one shop, and share its tokens"
+                );
+            } else {
+                apart.get_or_insert(twin.account.name);
+            }
+        }
+        if let Some(twin) = apart {
+            self.note_twin(authorisation, row, &twin).await;
+        }
+    }
+
+    /// Moves all accounts of another authorisation of the shop onto `ours`. False when its pair may be the
+    /// better one, or becomes so at this moment.
+    async fn join_twin(
+        self: &Arc<Self>,
+        sought: Sought<'_>,
+        ours: &AuthorisationRow,
+        twin: &FullRow,
+    ) -> Result<bool> {
+        let app = self.open_app(&twin.app).await?;
+        let theirs = self.authorisation(&app, &twin.authorisation, &twin.account.name)?;
+        // Kept until the end: a refresh of theirs would bring a newer pair, and lose it.
+        let Ok(_flight) = self.take_off(&theirs) else { return Ok(false) };
+        self.replay_before(&theirs).await?;
+        let row = self.row_of(&theirs).await?;
+        let accounts = self.store.accounts_using(row.id).await?;
+        if !outlasts(ours, &row) || !accounts.iter().all(|account| sought.is(account)) {
+            return Ok(false);
+        }
+        // The same for other processes. The lease goes with its row; or ends by itself.
+        if self.hold(&row).await?.is_none() {
+            return Ok(false);
+        }
+        for full in accounts {
+            let account = AccountRow { authorisation_id: ours.id, ..full.account.clone() };
+            self.move_account(&full, &account, ours, false, Action::Refresh).await?;
+        }
+        Ok(true)
+    }
+
+    /// Takes the lease of an authorisation that is not going to be refreshed.
+    async fn hold(&self, row: &AuthorisationRow) -> Result<Option<Lease>> {
+        let refresh = open_refresh(&self.sealer, row)?;
+        let refresh = refresh.as_ref().map_or("", |refresh| refresh.expose());
+        let now = self.now();
+        let claim = Claim {
+            id: row.id,
+            generation: row.generation,
+            owner: &self.owner,
+            gone: None,
+            now,
+            until: now.saturating_add(millis(self.lease())),
+            spending: &Sha256::digest(refresh.as_bytes()),
+        };
+        self.store.claim(claim).await
+    }
+
+    /// Says that two accounts are one shop under two approvals, until a person has done something about
+    /// it: as the last error of one of them, which the next refresh looks at again.
+    async fn note_twin(&self, authorisation: &Authorisation, row: &AuthorisationRow, twin: &str) {
+        let (label, app) = (&authorisation.label, &authorisation.app.name);
+        let said = format!(
+            "accounts {label:?} and {twin:?} are one shop under two approvals, and a refresh of one may end the other's session; `sesame login {app} --as {label}` gives both one approval, or remove one with `sesame logout`"
+        );
+        tracing::warn!(account = label, "{said}");
+        let noted = async {
+            let Some(lease) = self.hold(row).await? else { return Ok(()) };
+            let note = FailedRefresh {
+                id: row.id,
+                generation: row.generation,
+                owner: &self.owner,
+                fence: lease.fence,
+                at: self.now(),
+                error: &said,
+                not_before: None,
+                postpone_after: None,
+                due_at: row.tokens.due_at,
+                exhausted: None,
+                ambiguous: false,
+                blocked: None,
+                denied: false,
+            };
+            self.store.record_failure(note, &Notes::default()).await
+        };
+        if let Err(error) = noted.await {
+            tracing::warn!(account = label, "that cannot be written down: {error}");
+        }
+    }
+}
