@@ -1,5 +1,4 @@
 //! The keeper: keeps warm, keeps a pace, shares, stops, survives.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
 mod support;
 

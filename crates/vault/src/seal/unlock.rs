@@ -296,6 +296,7 @@ pub(crate) fn check_new(choice: &KeyChoice) -> Result<()> {
 }
 
 async fn create(store: &dyn TokenStore, source: &KeySource, clock: &Arc<dyn Clock>) -> Result<Unlocked> {
+    check_new(&source.choice)?;
     let mut key_id = KeyId::default();
     clock.random(&mut key_id);
     let mut notices = Vec::new();
