@@ -45,6 +45,7 @@ fn child(name: &str, vault: &Path, change: impl FnOnce(&mut Command)) {
 }
 
 #[tokio::test]
+#[ignore = "needs a keyring of its own: ./dev keyring"]
 async fn a_new_vault_takes_the_keyring_that_answers_and_remembers_it() {
     let home = Home::new(FakeTransport::json("{}"));
     let vault = Vault::open(with(&home, KeyChoice::Auto)).await.unwrap();
@@ -87,6 +88,7 @@ async fn without_a_bus() {
 }
 
 #[tokio::test]
+#[ignore = "needs a keyring of its own: ./dev keyring"]
 async fn a_key_moves_into_the_keyring_and_out_of_it() {
     let home = Home::new(FakeTransport::json("{}"));
     let vault = Vault::open(with(&home, KeyChoice::File)).await.unwrap();

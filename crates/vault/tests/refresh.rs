@@ -520,6 +520,25 @@ async fn a_gateway_that_refuses_every_token_it_issues_is_not_asked_for_ever() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_logout_during_a_refresh_stays_one() {
+    let shop = shop(Policy::Dies).await;
+    let handle = shop.vault.handle("shop").await.unwrap();
+    shop.home.clock.advance_secs(LIFE + 5);
+    shop.home.transport.close_gate();
+    let vault = shop.vault.clone();
+    let asking = tokio::spawn(async move { vault.token_of(&handle).await });
+    shop.home.transport.arrivals(2).await;
+    shop.vault.remove_account("shop").await.unwrap();
+    shop.home.transport.open_gate();
+    let answer = asking.await.unwrap();
+    assert!(answer.is_err(), "{answer:?}");
+    shop.vault.settle().await;
+    assert_eq!(shop.vault.accounts().await.unwrap(), []);
+    let report = shop.vault.check().await.unwrap();
+    assert!(report.is_clean() && report.waiting == 0, "{report:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_refused_access_token_says_nothing_of_the_refresh_token() {
     let shop = shop(Policy::Dies).await;
     shop.home.transport.answer(|_| {

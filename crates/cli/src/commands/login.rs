@@ -295,7 +295,7 @@ pub(crate) async fn ask_sandbox(session: &Session, login: &Login) -> Outcome<Opt
             None => refused,
         };
         return Err(Error::new(ErrorKind::App, message)
-            .hint("Compare the app's key, secret and redirect URI with those of this sandbox: `sesame sandbox --json` lists them, and they follow from its seed. Then add the app again, under another --name.")
+            .hint("Compare the app's key, secret and redirect URI with those of this sandbox: `sesame sandbox --listen 127.0.0.1:0 --json` lists them, and they follow from its seed. Then add the app again, under another --name.")
             .with_http_status(status)
             .with_refusal_id(reply.refusal_id)
             .into());

@@ -211,7 +211,9 @@ fn banner(sandbox: &Sandbox, args: &Args) -> Outcome {
     printer.line(format_args!("  export SESAME_ENDPOINT={url}"))?;
     printer.line("  sesame app add lazada --key KEY --secret-stdin")?;
     printer.line("  sesame login lazada && sesame accounts")?;
-    printer.line("\nKeys and secrets: sesame sandbox --json. They follow from the seed alone.")?;
+    printer.line(
+        "\nKeys and secrets: sesame sandbox --listen 127.0.0.1:0 --json. They follow from the seed alone.",
+    )?;
     printer.line(format_args!("Control and statistics: {url}/_sandbox/stats"))?;
     if args.allow_public && !args.listen.ip().is_loopback() {
         note("warning", "others can reach this address, and the control API under /_sandbox/ has no login");
