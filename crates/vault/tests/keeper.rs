@@ -299,7 +299,9 @@ async fn a_replaced_secret_is_taken_up_by_what_runs() {
     let (vault, store) = shops(&home, 2, HOUR, 180 * DAY).await;
     let id = vault.account("shop-0001").await.unwrap().id;
     vault.token(&id).await.unwrap();
-    let keeper = Keeper::new(vault.clone(), KeeperOptions::default());
+    // As two processes: neither learns from the other.
+    let kept = Vault::open_with(home.options(), store.clone()).await.unwrap();
+    let keeper = Keeper::new(kept, KeeperOptions::default());
     let answering = service.transport();
     home.transport.answer(move |seen| {
         if seen.form["client_secret"] == "planted0new0secret" {
@@ -327,7 +329,12 @@ async fn the_use_that_needs_a_refresh_keeps_the_shop_warm() {
     let home = home(service.transport());
     let (vault, store) = shops(&home, 1, HOUR, 180 * DAY).await;
     let id = vault.account("shop-0000").await.unwrap().id;
+    vault.settle().await;
     home.clock.advance_secs(10 * DAY);
+    // The use itself is written down too late.
+    let slow = FlakyStore::over(store.clone());
+    slow.fail_touch.store(1, Ordering::SeqCst);
+    let vault = Vault::open_with(home.options(), Arc::new(slow)).await.unwrap();
     vault.token(&id).await.unwrap();
     vault.settle().await;
     let planned = row(store.as_ref(), "shop-0000").await.authorisation.tokens.due_at.unwrap();

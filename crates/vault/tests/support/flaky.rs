@@ -24,6 +24,7 @@ use super::FakeClock;
 pub struct FlakyStore {
     inner: Arc<dyn TokenStore>,
     pub fail_replace: Arc<AtomicUsize>,
+    pub fail_touch: Arc<AtomicUsize>,
     /// Writes of tokens are never answered.
     pub hang_replace: Arc<AtomicBool>,
     pub fail_claim: Arc<AtomicUsize>,
@@ -56,6 +57,7 @@ impl FlakyStore {
         Self {
             inner,
             fail_replace: Arc::default(),
+            fail_touch: Arc::default(),
             hang_replace: Arc::default(),
             fail_claim: Arc::default(),
             fail_taken: Arc::default(),
@@ -240,6 +242,9 @@ impl TokenStore for FlakyStore {
         self.inner.given_up(limit)
     }
     fn touch<'a>(&'a self, ids: &'a [Id], at: i64) -> BoxFuture<'a, Result<()>> {
+        if due(&self.fail_touch) {
+            return Box::pin(async { Err(full()) });
+        }
         self.inner.touch(ids, at)
     }
     fn claim_due<'a>(&'a self, claim: DueClaim<'a>) -> BoxFuture<'a, Result<Vec<Due>>> {
