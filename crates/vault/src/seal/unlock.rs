@@ -307,6 +307,9 @@ async fn create(store: &dyn TokenStore, source: &KeySource, clock: &Arc<dyn Cloc
             let key = MasterKey::generate(clock.as_ref());
             // Asked only here: the vault remembers, and no later call probes again.
             if keyring_may_exist() && keyring::write(key_id, &key).await.is_ok() {
+                notices.push(Notice::new(
+                    "the vault's master key is in the keyring of this desktop session; cron, ssh and services do not reach it: `sesame vault rekey --to file` moves it into a file",
+                ));
                 (KeyKind::Keyring, key)
             } else {
                 (KeyKind::File, key_file::make(path, clock.as_ref(), &mut notices)?)
