@@ -353,7 +353,14 @@ fn row_of(file: &EnvFile, args: &Args, platform: Option<&str>) -> Result<RawRow,
             cells.push(text(value));
         }
     }
-    Ok(RawRow { line: 1, table: None, columns: Arc::from(columns), cells: Ok(cells) })
+    Ok(RawRow {
+        line: 1,
+        number: None,
+        table: None,
+        columns: Arc::from(columns),
+        lines: None,
+        cells: Ok(cells),
+    })
 }
 
 /// The line `PLATFORM:KEY:SECRET` that stands for `APP_KEY` and `APP_SECRET` where they are not set.
