@@ -14,16 +14,44 @@ use crate::{bounded_file, stop::Outcome};
 /// The largest file that is read.
 const MAX_FILE: u64 = 1 << 20;
 
+/// The names that are read somewhere; the value of another one may be anything.
+const NAMES: [&str; 15] = [
+    "PLATFORM",
+    "ACCOUNT",
+    "APP_KEY",
+    "APP_SECRET",
+    "REDIRECT_URI",
+    "ACCESS_TOKEN",
+    "REFRESH_TOKEN",
+    "ALI_ID",
+    "SELLER_ID",
+    "USER_ID",
+    "COUNTRY",
+    "ACCESS_CREATE_TIME",
+    "REFRESH_CREATE_TIME",
+    "EXPIRES_AT",
+    "REFRESH_EXPIRES_AT",
+];
+const NOT_FILLED_IN: &str = "the value is a variable that a shell would fill in, and none does here; write the value itself, or put a text that begins with $ in single quotes";
+
 /// What one file holds.
 #[derive(Default)]
 pub(crate) struct EnvFile {
-    values: Vec<(String, String)>,
+    values: Vec<Value>,
     /// Lines `PLATFORM:KEY:SECRET`.
     pub(crate) apps: Vec<AppLine>,
 }
 
+struct Value {
+    name: String,
+    text: String,
+    line: usize,
+}
+
 /// A line `PLATFORM:KEY:SECRET`.
 pub(crate) struct AppLine {
+    /// Its number.
+    pub(crate) line: usize,
     /// The platform's name, as written.
     pub(crate) platform: String,
     /// The app key.
@@ -76,7 +104,11 @@ impl EnvFile {
                 if name.is_empty() || key.is_empty() || secret.is_empty() {
                     return Err((number, "a part of PLATFORM:KEY:SECRET is empty"));
                 }
+                if is_variable(key) || is_variable(secret) {
+                    return Err((number, NOT_FILLED_IN));
+                }
                 file.apps.push(AppLine {
+                    line: number,
                     platform: name.to_owned(),
                     key: key.to_owned(),
                     secret: secret.to_owned(),
@@ -89,8 +121,11 @@ impl EnvFile {
                 return Err((number, "the name before the = is not made of letters, digits and _"));
             }
             let value = unquote(rest.trim()).ok_or((number, "a quote is not closed"))?;
-            file.values.retain(|(known, _)| known != name);
-            file.values.push((name.to_owned(), value));
+            if NAMES.contains(&name) && !rest.trim().starts_with('\'') && is_variable(&value) {
+                return Err((number, NOT_FILLED_IN));
+            }
+            file.values.retain(|known| known.name != name);
+            file.values.push(Value { name: name.to_owned(), text: value, line: number });
         }
         Ok(file)
     }
@@ -99,9 +134,14 @@ impl EnvFile {
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.values
             .iter()
-            .find(|(known, _)| known == name)
-            .map(|(_, value)| value.as_str())
+            .find(|known| known.name == name)
+            .map(|value| value.text.as_str())
             .filter(|value| !value.is_empty())
+    }
+
+    /// Returns the line in which a value stands.
+    pub(crate) fn line(&self, name: &str) -> Option<usize> {
+        self.values.iter().find(|known| known.name == name).map(|value| value.line)
     }
 
     /// Returns a time. `zone` is that of times without one.
@@ -118,6 +158,20 @@ impl EnvFile {
                 .into()),
         }
     }
+}
+
+/// Tells whether a value is `$NAME`, or has a `${NAME}` in it.
+fn is_variable(text: &str) -> bool {
+    let is_name = |name: &str| {
+        name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    };
+    let in_brackets = |rest: &str| {
+        let name = rest.split_once('}').map_or("", |(name, _)| name);
+        // ${NAME:-other}
+        is_name(name.split(':').next().unwrap_or(name))
+    };
+    text.strip_prefix('$').is_some_and(is_name) || text.split("${").skip(1).any(in_brackets)
 }
 
 /// Takes quotes and a comment off a value.

@@ -71,7 +71,7 @@ pub fn read_csv(input: impl Read, delimiter: Option<u8>) -> Result<Vec<RawRow>> 
         } else {
             Err(format!("it has {} fields for {} columns", record.len(), columns.len()))
         };
-        rows.push(RawRow { line, table: None, columns: columns.clone(), cells });
+        rows.push(RawRow { line, number: None, table: None, columns: columns.clone(), lines: None, cells });
     }
     if rows.is_empty() {
         // Its only line is not quoted: it may be a row with tokens.

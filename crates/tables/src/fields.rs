@@ -97,7 +97,27 @@ impl fmt::Display for Field {
 
 /// Which column is which field, where the usual names do not say so.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Mapping(Vec<(Field, String)>);
+pub struct Mapping {
+    chosen: Vec<(Field, String)>,
+    is_of_erp: bool,
+}
+
+/// The documented columns of the ERP's two tables, and ids.
+const ERP_COLUMNS: [&str; 13] = [
+    "account",
+    "appkey",
+    "appsecret",
+    "aliexpressaccount",
+    "accesstoken",
+    "refreshtoken",
+    "accesscreatetime",
+    "refreshcreatetime",
+    "aliid",
+    "sellerid",
+    "userid",
+    "havanaid",
+    "memberid",
+];
 
 impl FromStr for Mapping {
     type Err = Error;
@@ -113,6 +133,12 @@ impl FromStr for Mapping {
 }
 
 impl Mapping {
+    /// For the ERP's two tables: their documented columns, ids, and what else is mapped. What a web shop
+    /// calls `session` or `expire_time` there is no token's.
+    pub fn of_erp() -> Self {
+        Self { is_of_erp: true, ..Self::default() }
+    }
+
     fn add(&mut self, pair: &str) -> Result<()> {
         let names = || Field::ALL.map(Field::as_str).join(", ");
         let Some((field, column)) = pair.split_once('=') else {
@@ -124,11 +150,11 @@ impl Mapping {
             return Err(Error::usage(format!("there is no field {:?} to map a column to", field.trim()))
                 .hint(format!("The fields are: {}.", names())));
         };
-        if column.trim().is_empty() || self.0.iter().any(|(known, _)| *known == field) {
+        if column.trim().is_empty() || self.chosen.iter().any(|(known, _)| *known == field) {
             return Err(Error::usage(format!("the field {field} is mapped twice, or to no column"))
                 .hint("Map each field to one column."));
         }
-        self.0.push((field, column.trim().to_owned()));
+        self.chosen.push((field, column.trim().to_owned()));
         Ok(())
     }
 
@@ -137,7 +163,7 @@ impl Mapping {
     /// # Errors
     /// [`ErrorKind::Usage`](sesame_core::ErrorKind::Usage) for a field that both map.
     pub fn and(mut self, other: &Self) -> Result<Self> {
-        for (field, column) in &other.0 {
+        for (field, column) in &other.chosen {
             self.add(&format!("{field}={column}"))?;
         }
         Ok(self)
@@ -145,7 +171,7 @@ impl Mapping {
 
     /// The columns that were chosen.
     pub(crate) fn chosen(&self) -> impl Iterator<Item = (Field, &str)> {
-        self.0.iter().map(|(field, column)| (*field, column.as_str()))
+        self.chosen.iter().map(|(field, column)| (*field, column.as_str()))
     }
 
     /// Tells whether any of these columns is a field's.
@@ -155,11 +181,13 @@ impl Mapping {
 
     /// Finds the column of a field, and how sure that is: 0 is the surest.
     pub(crate) fn column(&self, field: Field, columns: &[String]) -> Option<(usize, usize)> {
-        if let Some((_, chosen)) = self.0.iter().find(|(known, _)| *known == field) {
+        if let Some((_, chosen)) = self.chosen.iter().find(|(known, _)| *known == field) {
             return columns.iter().position(|column| column.eq_ignore_ascii_case(chosen)).map(|at| (at, 0));
         }
-        let is_other = |column: &String| self.0.iter().any(|(_, chosen)| chosen.eq_ignore_ascii_case(column));
-        field.usual().iter().enumerate().find_map(|(rank, usual)| {
+        let is_other =
+            |column: &String| self.chosen.iter().any(|(_, chosen)| chosen.eq_ignore_ascii_case(column));
+        let may_be = |usual: &str| !self.is_of_erp || ERP_COLUMNS.contains(&usual);
+        field.usual().iter().enumerate().filter(|(_, usual)| may_be(usual)).find_map(|(rank, usual)| {
             let at = columns.iter().position(|column| normal(column) == *usual && !is_other(column))?;
             Some((at, rank))
         })

@@ -1,6 +1,6 @@
 //! Rows of one table or of several become shops: by the account's name.
 
-use std::collections::{HashMap, HashSet, hash_map::Entry};
+use std::collections::{BTreeSet, HashMap, HashSet, hash_map::Entry};
 
 use sesame_core::{Error, Result, scalar::printable};
 use zeroize::Zeroizing;
@@ -23,6 +23,7 @@ struct Value {
     text: Zeroizing<String>,
     rank: usize,
     column: String,
+    line: Option<u64>,
 }
 
 impl Shop {
@@ -34,6 +35,16 @@ impl Shop {
     /// Returns the name of a field's column.
     pub fn column(&self, field: Field) -> Option<&str> {
         self.values.get(&field).map(|value| value.column.as_str())
+    }
+
+    /// Says for people where it stands, with its name where several rows may stand in one line.
+    pub fn place_and_name(&self) -> String {
+        with_name(&self.place, &self.name)
+    }
+
+    /// Says for people where the value of a field stands: `column tok`, `ACCESS_TOKEN (line 7)`.
+    pub fn spot(&self, field: Field) -> String {
+        self.values.get(&field).map_or_else(String::new, |value| spot(&value.column, value.line))
     }
 
     fn has_any(&self, fields: &[Field]) -> bool {
@@ -48,6 +59,11 @@ pub struct Joined {
     pub shops: Vec<Shop>,
     /// Rows that cannot be read: where, and why.
     pub bad: Vec<(String, String)>,
+    /// Shops without tokens that may have some in a row that cannot be read: where, and why. They are
+    /// none of `shops`.
+    pub doubtful: Vec<(String, String)>,
+    /// Which columns were taken for what.
+    pub columns: Vec<(Field, Vec<String>)>,
     /// Rows that name an account and neither an app nor a token.
     pub empty: usize,
 }
@@ -58,8 +74,10 @@ pub struct Joined {
 /// [`ErrorKind::Usage`](sesame_core::ErrorKind::Usage) for a mapping to columns that are not there,
 /// and for a table without a column of accounts.
 pub fn join(rows: &[RawRow], mapping: &Mapping) -> Result<Joined> {
-    check_columns(rows, mapping)?;
-    let mut joined = Joined::default();
+    let mut joined = Joined { columns: check_columns(rows, mapping)?, ..Joined::default() };
+    // Of rows that cannot be read: the accounts of some, and the tables of the others.
+    let mut spoilt: HashMap<String, String> = HashMap::new();
+    let mut tables: BTreeSet<Option<&str>> = BTreeSet::new();
     let mut shops: Vec<Shop> = Vec::new();
     let mut seats: HashMap<String, (usize, HashSet<Option<&str>>)> = HashMap::new();
     for row in rows {
@@ -67,6 +85,16 @@ pub fn join(rows: &[RawRow], mapping: &Mapping) -> Result<Joined> {
         let shop = match read(row, mapping, &place) {
             Ok(shop) => shop,
             Err(why) => {
+                let place = match account_of(row, mapping) {
+                    Some(name) => {
+                        spoilt.entry(name.to_lowercase()).or_insert_with(|| place.clone());
+                        with_name(&place, &name)
+                    }
+                    None => place,
+                };
+                if row.cells.is_err() {
+                    tables.insert(row.table.as_deref());
+                }
                 joined.bad.push((place, why));
                 continue;
             }
@@ -86,7 +114,8 @@ pub fn join(rows: &[RawRow], mapping: &Mapping) -> Result<Joined> {
                 }
                 if let Err(field) = merge(known, shop) {
                     let why = format!("it has another {field} than {}", known.place);
-                    joined.bad.push((place, why));
+                    spoilt.entry(known.name.to_lowercase()).or_insert_with(|| place.clone());
+                    joined.bad.push((with_name(&place, &known.name), why));
                 }
             }
         }
@@ -95,11 +124,40 @@ pub fn join(rows: &[RawRow], mapping: &Mapping) -> Result<Joined> {
     let all = shops.len();
     shops.retain(|shop| shop.has_any(&fields));
     joined.empty = all - shops.len();
-    joined.shops = shops;
+    for shop in shops {
+        let name = shop.name.to_lowercase();
+        let seen = seats.get(&name).map(|(_, tables)| tables);
+        let unseen = || tables.iter().find(|table| seen.is_some_and(|seen| !seen.contains(*table)));
+        let why = if shop.has_any(&[Field::AccessToken, Field::RefreshToken]) {
+            None
+        } else if let Some(place) = spoilt.get(&name) {
+            Some(format!("a row of it cannot be read ({place}), and no other one has a token"))
+        } else {
+            unseen().map(|table| {
+                let of = table.map_or_else(String::new, |table| format!(" of table {table}"));
+                format!(
+                    "there is no row with a token for it; its row may be among those{of} that cannot be read"
+                )
+            })
+        };
+        match why {
+            Some(why) => joined.doubtful.push((shop.place_and_name(), why)),
+            None => joined.shops.push(shop),
+        }
+    }
     Ok(joined)
 }
 
-fn check_columns(rows: &[RawRow], mapping: &Mapping) -> Result<()> {
+/// The account that a row is of, where that much of it can be read.
+fn account_of(row: &RawRow, mapping: &Mapping) -> Option<String> {
+    let (at, _) = mapping.column(Field::Account, &row.columns)?;
+    let Some(Cell::Text(bytes)) = row.cells.as_ref().ok()?.get(at) else { return None };
+    let name = str::from_utf8(bytes).ok()?.trim();
+    (!name.is_empty()).then(|| name.to_owned())
+}
+
+/// Says which column is taken for which field.
+fn check_columns(rows: &[RawRow], mapping: &Mapping) -> Result<Vec<(Field, Vec<String>)>> {
     let mut kinds: Vec<&RawRow> = Vec::new();
     for row in rows {
         if !kinds.iter().any(|known| known.columns == row.columns && known.table == row.table) {
@@ -133,7 +191,19 @@ fn check_columns(rows: &[RawRow], mapping: &Mapping) -> Result<()> {
             ));
         }
     }
-    Ok(())
+    let taken = Field::ALL.into_iter().map(|field| {
+        let mut columns: Vec<String> = Vec::new();
+        for row in &kinds {
+            let Some((at, _)) = mapping.column(field, &row.columns) else { continue };
+            let column = printable(&row.columns[at]);
+            let column = row.table.as_deref().map_or(column.clone(), |table| format!("{table}.{column}"));
+            if !columns.contains(&column) {
+                columns.push(column);
+            }
+        }
+        (field, columns)
+    });
+    Ok(taken.filter(|(_, columns)| !columns.is_empty()).collect())
 }
 
 fn no_names(columns: usize) -> Error {
@@ -166,10 +236,24 @@ fn looks_like_a_name(text: &str) -> bool {
 }
 
 fn place(row: &RawRow) -> String {
+    let line = match (row.line, row.number) {
+        (0, _) => "the file".to_owned(),
+        (line, None) => format!("line {line}"),
+        (line, Some(number)) => format!("line {line}, row {number}"),
+    };
     match &row.table {
-        Some(table) => format!("line {} (table {table})", row.line),
-        None => format!("line {}", row.line),
+        Some(table) => format!("{line} (table {table})"),
+        None => line,
     }
+}
+
+/// In CSV and `.env` files the line says enough.
+fn with_name(place: &str, name: &str) -> String {
+    if place.contains("(table ") { format!("{place}, account {name:?}") } else { place.to_owned() }
+}
+
+fn spot(column: &str, line: Option<u64>) -> String {
+    line.map_or_else(|| format!("column {column}"), |line| format!("{column} (line {line})"))
 }
 
 /// Reads one row. The reason that comes back quotes no value: it may be a secret.
@@ -179,24 +263,24 @@ fn read(row: &RawRow, mapping: &Mapping, place: &str) -> Result<Shop, String> {
     for field in Field::ALL {
         let Some((at, rank)) = mapping.column(field, &row.columns) else { continue };
         let column = printable(&row.columns[at]);
+        let line = row.lines.as_ref().and_then(|lines| lines.get(at).copied()).filter(|line| *line > 0);
+        let spot = || spot(&column, line);
         let text = match cells.get(at) {
             None | Some(Cell::Null) => continue,
-            Some(Cell::Unreadable(why)) => return Err(format!("column {column}: {why}")),
+            Some(Cell::Unreadable(why)) => return Err(format!("{}: {why}", spot())),
             Some(Cell::Text(bytes)) => std::str::from_utf8(bytes)
-                .map_err(|_| format!("column {column} is not UTF-8 text; {CONVERT}"))?
+                .map_err(|_| format!("{} is not UTF-8 text; {CONVERT}", spot()))?
                 .trim(),
         };
         if stands_for_none(field, text) {
             continue;
         }
         let text = match field {
-            Field::Identity | Field::AppKey => {
-                mended(text).map_err(|why| format!("column {column}: {why}"))?
-            }
+            Field::Identity | Field::AppKey => mended(text).map_err(|why| format!("{}: {why}", spot()))?,
             _ => text,
         };
         if !text.is_empty() {
-            values.insert(field, Value { text: Zeroizing::new(text.to_owned()), rank, column });
+            values.insert(field, Value { text: Zeroizing::new(text.to_owned()), rank, column, line });
         }
     }
     let name = values.get(&Field::Account).ok_or("there is no account name in it")?.text.to_string();

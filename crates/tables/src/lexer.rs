@@ -27,11 +27,15 @@ pub(crate) struct Lexer<R> {
     input: R,
     line: u64,
     zone: Option<String>,
+    /// The mode of the session is NO_BACKSLASH_ESCAPES.
+    has_no_escapes: bool,
+    /// What the file ended inside of, and the line in which that began.
+    open: Option<(&'static str, u64)>,
 }
 
 impl<R: BufRead> Lexer<R> {
     pub(crate) fn new(input: R) -> Self {
-        Self { input, line: 1, zone: None }
+        Self { input, line: 1, zone: None, has_no_escapes: false, open: None }
     }
 
     /// The zone that the dump has set for its session, as it is written there; nothing while that is
@@ -43,6 +47,11 @@ impl<R: BufRead> Lexer<R> {
     /// The line of what comes next.
     pub(crate) fn line(&self) -> u64 {
         self.line
+    }
+
+    /// What the file ended inside of, and the line in which that began.
+    pub(crate) fn open(&self) -> Option<(&'static str, u64)> {
+        self.open
     }
 
     fn peek(&mut self) -> io::Result<Option<u8>> {
@@ -112,9 +121,14 @@ impl<R: BufRead> Lexer<R> {
     /// settings one matters, and it is short: only the beginning is kept.
     fn skip_comment(&mut self) -> io::Result<()> {
         self.take()?;
+        let line = self.line;
         let mut head = Vec::new();
         let mut before = 0;
-        while let Some(byte) = self.take()? {
+        loop {
+            let Some(byte) = self.take()? else {
+                self.open = Some(("a comment", line));
+                break;
+            };
             if before == b'*' && byte == b'/' {
                 break;
             }
@@ -127,23 +141,37 @@ impl<R: BufRead> Lexer<R> {
         // The version from which on it counts.
         let version = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
         let text = &text[version..];
-        let mut inner = Lexer { zone: self.zone.take(), ..Lexer::new(text) };
+        let mut inner =
+            Lexer { zone: self.zone.take(), has_no_escapes: self.has_no_escapes, ..Lexer::new(text) };
         if matches!(inner.next()?, Token::Word(word) if word.eq_ignore_ascii_case("SET")) {
             inner.read_set()?;
         }
         self.zone = inner.zone;
+        self.has_no_escapes = inner.has_no_escapes;
         Ok(())
     }
 
-    /// Reads what follows SET, up to the end of the statement, and keeps the zone if it sets that.
+    /// Reads what follows SET, up to the end of the statement, and keeps the zone and whether texts
+    /// have escapes, if it sets those.
     pub(crate) fn read_set(&mut self) -> io::Result<()> {
-        let mut sets_zone = false;
+        let (mut sets_zone, mut sets_mode) = (false, false);
         loop {
             match self.next()? {
                 Token::End | Token::Mark(b';') => return Ok(()),
-                Token::Word(word) if is_zone(&word) => sets_zone = true,
-                Token::Mark(b',') => sets_zone = false,
+                Token::Word(word) if is_variable(&word, "time_zone") => sets_zone = true,
+                Token::Word(word) if is_variable(&word, "sql_mode") => sets_mode = true,
+                Token::Mark(b',') => (sets_zone, sets_mode) = (false, false),
                 Token::Mark(_) => {}
+                value if sets_mode => {
+                    self.has_no_escapes = match value {
+                        Token::Text { bytes, .. } => {
+                            let modes = String::from_utf8_lossy(&bytes).to_ascii_uppercase();
+                            modes.split(',').any(|mode| mode.trim() == "NO_BACKSLASH_ESCAPES")
+                        }
+                        Token::Word(word) => word.eq_ignore_ascii_case("NO_BACKSLASH_ESCAPES"),
+                        _ => false,
+                    };
+                }
                 value if sets_zone => {
                     self.zone = match value {
                         Token::Text { bytes, .. } => Some(String::from_utf8_lossy(&bytes).into_owned()),
@@ -169,8 +197,13 @@ impl<R: BufRead> Lexer<R> {
     }
 
     fn name(&mut self) -> io::Result<Token> {
+        let line = self.line;
         let mut name = Vec::new();
-        while let Some(byte) = self.take()? {
+        loop {
+            let Some(byte) = self.take()? else {
+                self.open = Some(("a name in backquotes", line));
+                break;
+            };
             if byte == b'`' {
                 if self.peek()? != Some(b'`') {
                     break;
@@ -188,6 +221,7 @@ impl<R: BufRead> Lexer<R> {
         // Grown by hand: what a vector leaves behind when it grows is not wiped.
         let mut bytes = Zeroizing::new(Vec::with_capacity(512));
         let (mut is_too_long, mut is_closed) = (false, false);
+        let line = self.line;
         while let Some(byte) = self.take()? {
             let byte = if byte == quote {
                 if self.peek()? != Some(quote) {
@@ -196,7 +230,7 @@ impl<R: BufRead> Lexer<R> {
                 }
                 self.take()?;
                 quote
-            } else if byte == b'\\' {
+            } else if byte == b'\\' && !self.has_no_escapes {
                 match self.take()? {
                     None => break,
                     Some(b'0') => 0,
@@ -221,14 +255,18 @@ impl<R: BufRead> Lexer<R> {
             }
             bytes.push(byte);
         }
+        if !is_closed {
+            self.open = Some(("a text", line));
+        }
         Ok(Token::Text { bytes, is_double: quote == b'"', is_too_long, is_closed })
     }
 }
 
 /// `TIME_ZONE`, `@@session.time_zone`.
-fn is_zone(word: &str) -> bool {
+fn is_variable(word: &str, variable: &str) -> bool {
     let word = word.strip_prefix("@@").unwrap_or(word).to_ascii_lowercase();
-    matches!(word.as_str(), "time_zone" | "session.time_zone" | "local.time_zone")
+    let name = word.strip_prefix("session.").or_else(|| word.strip_prefix("local.")).unwrap_or(&word);
+    name == variable
 }
 
 fn is_word(byte: u8) -> bool {

@@ -64,10 +64,15 @@ impl fmt::Debug for Cell {
 pub struct RawRow {
     /// The line it begins in, counted from 1.
     pub line: u64,
+    /// Its number within its statement, where other rows of that begin in the same line.
+    pub number: Option<u64>,
     /// The table, or nothing for a file that is one table.
     pub table: Option<Arc<str>>,
     /// The names of the columns.
     pub columns: Arc<[String]>,
+    /// The line of each value, in a file with one on each; 0 for a value that does not stand there. Then
+    /// `line` is 0.
+    pub lines: Option<Arc<[u64]>>,
     /// The values; or why the row cannot be read.
     pub cells: Result<Vec<Cell>, String>,
 }
@@ -76,9 +81,10 @@ impl fmt::Debug for RawRow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RawRow")
             .field("line", &self.line)
+            .field("number", &self.number)
             .field("table", &self.table)
             .field("columns", &self.columns.len())
             .field("cells", &self.cells)
-            .finish()
+            .finish_non_exhaustive()
     }
 }

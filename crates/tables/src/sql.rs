@@ -13,7 +13,7 @@ use sesame_core::{Error, Result};
 use zeroize::Zeroizing;
 
 use super::{
-    Cell, MOST_COLUMNS, MOST_ROWS, RawRow,
+    CONVERT, Cell, MOST_COLUMNS, MOST_ROWS, RawRow,
     lexer::{Lexer, Token},
     parse_time,
     text::Utf8,
@@ -28,14 +28,15 @@ const NAMES: usize = 20;
 const WORDS: usize = 8;
 
 /// Reads the rows of some tables, in the order of the dump. Names of tables are compared without
-/// regard to case. At most 1,000,000 rows, each value at most 64 KiB long; a row that cannot be read
+/// regard to case; `erp1.account` is that of one schema. At most 1,000,000 rows, each value at most 64 KiB long; a row that cannot be read
 /// is returned as one.
 ///
 /// Where the dump says in which zone it writes TIMESTAMP columns (mysqldump does: in UTC), their values
 /// come back with that zone. DATETIME columns have none. UTF-16 is read where a byte order mark says so.
 ///
 /// # Errors
-/// [`ErrorKind::Usage`](sesame_core::ErrorKind::Usage) when the file has no rows of the tables, or more;
+/// [`ErrorKind::Usage`](sesame_core::ErrorKind::Usage) when the file has no rows of the tables, or more,
+/// or ends inside a statement or a text: then rows are missing, nobody knows which;
 /// [`ErrorKind::Local`](sesame_core::ErrorKind::Local) when it cannot be read.
 pub fn read_sql(input: impl BufRead, tables: &[String]) -> Result<Vec<RawRow>> {
     let mut dump = Dump {
@@ -46,6 +47,7 @@ pub fn read_sql(input: impl BufRead, tables: &[String]) -> Result<Vec<RawRow>> {
         met: Vec::new(),
         found: false,
         copies: false,
+        schema: None,
     };
     dump.read().map_err(|error| Error::local(format!("the dump cannot be read: {error}")))??;
     if !dump.rows.is_empty() {
@@ -80,6 +82,8 @@ struct Dump<'a, R> {
     found: bool,
     /// Rows stand in COPY, as PostgreSQL writes them.
     copies: bool,
+    /// The schema that USE names.
+    schema: Option<String>,
 }
 
 #[derive(Default)]
@@ -101,62 +105,110 @@ impl<R: BufRead> Dump<'_, R> {
     fn read(&mut self) -> io::Result<Result<()>> {
         loop {
             let word = match self.lexer.next()? {
+                // What is no dump at all is said by the caller.
+                Token::End if self.found || !self.met.is_empty() => {
+                    return Ok(self.lexer.open().map_or(Ok(()), |(what, line)| Err(cut_off(what, line))));
+                }
                 Token::End => return Ok(Ok(())),
                 Token::Mark(b';') => continue,
                 Token::Word(word) => word.to_ascii_uppercase(),
                 _ => String::new(),
             };
-            match word.as_str() {
-                "CREATE" => self.create()?,
-                "INSERT" | "REPLACE" => {
-                    if let Err(error) = self.insert()? {
-                        return Ok(Err(error));
-                    }
+            let line = self.lexer.line();
+            let done = match word.as_str() {
+                "CREATE" => self.create()?.map(|is_whole| (is_whole, "a CREATE TABLE")),
+                "INSERT" | "REPLACE" => self.insert()?.map(|is_whole| (is_whole, "an INSERT")),
+                _ => Ok((true, "")),
+            };
+            match done {
+                Err(error) => return Ok(Err(error)),
+                // A text that is not closed is what people have to look for.
+                Ok((false, what)) => {
+                    let (what, line) = self.lexer.open().unwrap_or((what, line));
+                    return Ok(Err(cut_off(what, line)));
                 }
+                Ok(_) => {}
+            }
+            match word.as_str() {
+                "CREATE" | "INSERT" | "REPLACE" => {}
                 "COPY" => {
                     self.copies = true;
                     self.skip_statement()?;
                 }
+                "USE" => {
+                    let token = self.lexer.next()?;
+                    if token != Token::Mark(b';') {
+                        self.schema = name_of(token);
+                        self.skip_statement()?;
+                    }
+                }
                 "SET" => self.lexer.read_set()?,
                 // The bodies of triggers and procedures: they hold no rows.
-                "DELIMITER" => self.skip_bodies()?,
-                _ => self.skip_statement()?,
+                "DELIMITER" => {
+                    if !self.skip_bodies()? {
+                        return Ok(Err(cut_off("what follows a DELIMITER", line)));
+                    }
+                }
+                _ => {
+                    self.skip_statement()?;
+                }
             }
         }
     }
 
-    fn skip_statement(&mut self) -> io::Result<()> {
-        while !matches!(self.lexer.next()?, Token::Mark(b';') | Token::End) {}
-        Ok(())
+    /// Tells whether the statement had an end.
+    fn skip_statement(&mut self) -> io::Result<bool> {
+        loop {
+            match self.lexer.next()? {
+                Token::Mark(b';') => return Ok(true),
+                Token::End => return Ok(false),
+                _ => {}
+            }
+        }
     }
 
-    fn skip_bodies(&mut self) -> io::Result<()> {
+    /// Tells whether they had an end.
+    fn skip_bodies(&mut self) -> io::Result<bool> {
         let mut delimiter = self.lexer.rest_of_line()?;
         while delimiter.as_deref().is_some_and(|delimiter| delimiter != ";") {
-            let Some(line) = self.lexer.rest_of_line()? else { break };
+            let Some(line) = self.lexer.rest_of_line()? else { return Ok(false) };
             let word = line.get(..9).unwrap_or_default();
             if word.eq_ignore_ascii_case("DELIMITER") {
                 delimiter = line.get(9..).map(|rest| rest.trim().to_owned());
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Returns the wanted table of that name, as the caller writes it.
     fn wanted(&mut self, name: &str) -> Option<String> {
-        let name = name.rsplit('.').next().unwrap_or(name);
-        let wanted = self.wanted.iter().find(|wanted| wanted.eq_ignore_ascii_case(name)).cloned();
+        let (schema, name) = match name.rsplit_once('.') {
+            Some((schema, name)) => (Some(schema), name),
+            None => (self.schema.as_deref(), name),
+        };
+        let is_it = |wanted: &&String| match wanted.split_once('.') {
+            Some((of, wanted)) => {
+                wanted.eq_ignore_ascii_case(name)
+                    && schema.is_some_and(|schema| of.eq_ignore_ascii_case(schema))
+            }
+            None => wanted.eq_ignore_ascii_case(name),
+        };
+        let wanted = self.wanted.iter().find(is_it).cloned();
+        // Where one schema is meant, a name alone does not say what there is to choose from.
+        let shown = match schema.filter(|_| self.wanted.iter().any(|wanted| wanted.contains('.'))) {
+            Some(schema) => format!("{schema}.{name}"),
+            None => name.to_owned(),
+        };
+        let shown = sesame_core::scalar::printable(&shown);
         match &wanted {
             Some(_) => self.found = true,
-            None if self.met.len() < NAMES && !self.met.iter().any(|met| met == name) => {
-                self.met.push(sesame_core::scalar::printable(name));
-            }
+            None if self.met.len() < NAMES && !self.met.contains(&shown) => self.met.push(shown),
             None => {}
         }
         wanted
     }
 
-    /// Reads a name, which may be `database`.`table`; and what follows it.
+    /// Reads a name, which may be `database`.`table` and comes as `database.table`; and what follows it.
     fn table_name(&mut self, first: Token) -> io::Result<(Option<String>, Token)> {
         let mut name = name_of(first);
         let mut next = self.lexer.next()?;
@@ -164,24 +216,26 @@ impl<R: BufRead> Dump<'_, R> {
         if let Token::Word(word) = &next
             && let Some(rest) = word.strip_prefix('.')
         {
-            if rest.is_empty() {
-                name = name_of(self.lexer.next()?);
-            } else {
-                name = Some(rest.to_owned());
-            }
+            let table = if rest.is_empty() { name_of(self.lexer.next()?) } else { Some(rest.to_owned()) };
+            name = name.zip(table).map(|(schema, table)| format!("{schema}.{table}"));
             next = self.lexer.next()?;
         }
         Ok((name, next))
     }
 
-    /// CREATE TABLE: only the names of its columns matter, and which of them are TIMESTAMPs.
-    fn create(&mut self) -> io::Result<()> {
+    /// CREATE TABLE: only the names of its columns matter, and which of them are TIMESTAMPs. Tells
+    /// whether it had an end.
+    fn create(&mut self) -> io::Result<Result<bool>> {
         let mut token = self.lexer.next()?;
         if is(&token, "TEMPORARY") {
             token = self.lexer.next()?;
         }
         if !is(&token, "TABLE") {
-            return if token == Token::Mark(b';') { Ok(()) } else { self.skip_statement() };
+            // A view or a trigger holds no rows; of them nothing is missed.
+            if token != Token::Mark(b';') {
+                self.skip_statement()?;
+            }
+            return Ok(Ok(true));
         }
         token = self.lexer.next()?;
         while ["IF", "NOT", "EXISTS"].iter().any(|word| is(&token, word)) {
@@ -189,6 +243,7 @@ impl<R: BufRead> Dump<'_, R> {
         }
         let (name, mut token) = self.table_name(token)?;
         let wanted = name.and_then(|name| self.wanted(&name));
+        let ends = token == Token::Mark(b';');
         let mut columns = Vec::new();
         let mut timestamps = Vec::new();
         if token == Token::Mark(b'(') {
@@ -202,7 +257,7 @@ impl<R: BufRead> Dump<'_, R> {
                     timestamps.extend(columns.last().cloned());
                 }
                 match &token {
-                    Token::End => return Ok(()),
+                    Token::End => return Ok(Ok(false)),
                     Token::Mark(b'(') => depth += 1,
                     Token::Mark(b')') => depth -= 1,
                     Token::Mark(b',') if depth == 1 => {
@@ -222,10 +277,11 @@ impl<R: BufRead> Dump<'_, R> {
         if let Some(wanted) = wanted {
             self.tables.insert(wanted.to_ascii_lowercase(), Table { columns: columns.into(), timestamps });
         }
-        self.skip_statement()
+        Ok(Ok(ends || self.skip_statement()?))
     }
 
-    fn insert(&mut self) -> io::Result<Result<()>> {
+    /// Tells whether it had an end: a dump that is cut off between two rows looks whole otherwise.
+    fn insert(&mut self) -> io::Result<Result<bool>> {
         let mut token = self.lexer.next()?;
         while ["LOW_PRIORITY", "DELAYED", "HIGH_PRIORITY", "IGNORE", "INTO"]
             .iter()
@@ -235,7 +291,7 @@ impl<R: BufRead> Dump<'_, R> {
         }
         let (name, mut token) = self.table_name(token)?;
         let Some(table) = name.and_then(|name| self.wanted(&name)) else {
-            return if token == Token::Mark(b';') { Ok(Ok(())) } else { self.skip_statement().map(Ok) };
+            return Ok(Ok(token == Token::Mark(b';') || self.skip_statement()?));
         };
         let known = self.tables.get(&table.to_ascii_lowercase());
         let mut columns = known.map(|known| known.columns.clone());
@@ -255,11 +311,14 @@ impl<R: BufRead> Dump<'_, R> {
         }
         if !is(&token, "VALUES") && !is(&token, "VALUE") {
             let line = self.lexer.line();
-            if token != Token::Mark(b';') {
-                self.skip_statement()?;
+            if token != Token::Mark(b';') && !self.skip_statement()? {
+                return Ok(Ok(false));
             }
             let why = "it is no list of values";
-            return Ok(self.push(line, &table, columns.unwrap_or_default(), Err(why.to_owned())));
+            let place = (line, 1);
+            return Ok(self
+                .push(place, &table, columns.unwrap_or_default(), Err(why.to_owned()))
+                .map(|()| true));
         }
         let Some(columns) = columns else {
             return Ok(Err(Error::usage(format!(
@@ -272,9 +331,11 @@ impl<R: BufRead> Dump<'_, R> {
         };
         let is_timestamp = |column: &String| timestamps.iter().any(|name| name.eq_ignore_ascii_case(column));
         let moments: Vec<usize> = (0..columns.len()).filter(|at| is_timestamp(&columns[*at])).collect();
+        let mut number = 0;
         loop {
             match self.lexer.next()? {
                 Token::Mark(b'(') => {
+                    number += 1;
                     let line = self.lexer.line();
                     let (mut cells, is_whole) = self.values()?;
                     if let Some(zone) = self.lexer.zone() {
@@ -282,19 +343,21 @@ impl<R: BufRead> Dump<'_, R> {
                             cells.get_mut(*at).into_iter().for_each(|cell| set_zone(cell, zone));
                         }
                     }
-                    let cells = if !is_whole {
-                        Err("the file ends within it".to_owned())
-                    } else if cells.len() == columns.len() {
+                    if !is_whole {
+                        return Ok(Ok(false));
+                    }
+                    let cells = if cells.len() == columns.len() {
                         Ok(cells)
                     } else {
                         Err(format!("it has {} values for {} columns", cells.len(), columns.len()))
                     };
-                    if let Err(error) = self.push(line, &table, columns.clone(), cells) {
+                    if let Err(error) = self.push((line, number), &table, columns.clone(), cells) {
                         return Ok(Err(error));
                     }
                 }
                 Token::Mark(b',') => {}
-                Token::Mark(b';') | Token::End => return Ok(Ok(())),
+                Token::Mark(b';') => return Ok(Ok(true)),
+                Token::End => return Ok(Ok(false)),
                 // ON DUPLICATE KEY UPDATE, AS new: nothing more of rows.
                 _ => return self.skip_statement().map(Ok),
             }
@@ -303,7 +366,7 @@ impl<R: BufRead> Dump<'_, R> {
 
     fn push(
         &mut self,
-        line: u64,
+        (line, number): (u64, u64),
         table: &str,
         columns: Arc<[String]>,
         cells: Result<Vec<Cell>, String>,
@@ -312,7 +375,13 @@ impl<R: BufRead> Dump<'_, R> {
             return Err(Error::usage(format!("the tables have more than {MOST_ROWS} rows"))
                 .hint("Dump them in parts: mysqldump --where=... Nothing was imported."));
         }
-        self.rows.push(RawRow { line, table: Some(table.into()), columns, cells });
+        // Said of rows that share their line: else the line is enough.
+        let shares = self.rows.last_mut().filter(|last| number > 1 && last.line == line);
+        let number = shares.map(|last| {
+            last.number = Some(number - 1);
+            number
+        });
+        self.rows.push(RawRow { line, number, table: Some(table.into()), columns, lines: None, cells });
         Ok(())
     }
 
@@ -359,6 +428,17 @@ impl<R: BufRead> Dump<'_, R> {
             }
         }
     }
+}
+
+fn cut_off(what: &str, line: u64) -> Error {
+    let hint = if what == "an INSERT" {
+        "A dump that was cut off between two rows looks like this: dump the tables again. If the file is written by hand and whole, add the ; that ends its last statement. Nothing was imported.".to_owned()
+    } else {
+        format!(
+            "Is it whole, and in UTF-8? If it is in another encoding, {CONVERT}; else dump the tables again. Nothing was imported."
+        )
+    };
+    Error::usage(format!("the dump ends inside {what} that began on line {line}")).hint(hint)
 }
 
 /// Puts the zone of the dump to a time in it.
@@ -531,12 +611,11 @@ mod tests {
 
     #[test]
     fn rows_that_cannot_be_read_are_returned_as_such() {
-        let dump = "INSERT INTO account (a,b) VALUES (1),(1,2,3),('x','never closed);\n";
+        let dump = "INSERT INTO account (a,b) VALUES (1),(1,2,3);\n";
         let rows = read(dump);
         assert_eq!(rows[0].1, some(&["!!it has 1 values for 2 columns"]));
         assert_eq!(rows[1].1, some(&["!!it has 3 values for 2 columns"]));
-        assert_eq!(rows[2].1, some(&["!!the file ends within it"]));
-        let long = format!("INSERT INTO account (a) VALUES ('{}')", "x".repeat(70_000));
+        let long = format!("INSERT INTO account (a) VALUES ('{}');", "x".repeat(70_000));
         assert_eq!(read(&long)[0].1, some(&["!it is longer than 64 KiB"]));
         let error = read_sql(b"INSERT INTO account VALUES (1);".as_slice(), &erp()).unwrap_err();
         assert!(error.message().contains("no names of columns"), "{error}");

@@ -57,8 +57,13 @@ fn of_spreadsheet(text: &str) -> Option<DateTime> {
     DateTime::new(year, month, day, hour, minute, second, 0).ok()
 }
 
-/// Tells whether a text is MySQL's way to say that there is no time.
-pub fn is_no_time(text: &str) -> bool {
+/// Tells whether a text is the way of MySQL, or of a program, to say that there is no time. The first two
+/// days of 1970 are: a program that formats a time of 0 writes the first one's, in whichever zone.
+pub fn is_no_time(text: &str, zone: &TimeZone) -> bool {
+    const DAY: i64 = 86_400;
     let text = text.trim();
-    text == "0" || text.starts_with("0000-00-00") || text.starts_with("0000/00/00")
+    text == "0"
+        || text.starts_with("0000-00-00")
+        || text.starts_with("0000/00/00")
+        || parse_time(text, zone).is_some_and(|at| (-DAY..2 * DAY).contains(&at.as_second()))
 }

@@ -10,6 +10,8 @@ pub struct Imported {
     pub apps: Vec<String>,
     /// The names of the accounts that were added.
     pub accounts: Vec<String>,
+    /// The names of accounts that an earlier import had brought without tokens, and that have some now.
+    pub completed: Vec<String>,
     /// Shops that the vault had already, and that were left as they are: the name in the file, and
     /// that in the vault.
     pub left_alone: Vec<(String, String)>,
@@ -19,6 +21,10 @@ pub struct Imported {
     pub needs_authorisation: Vec<(String, String)>,
     /// Rows that were left out: where they stand, and why.
     pub skipped: Vec<(String, String)>,
+    /// The sandbox whose shops the new accounts are, if it is one.
+    pub sandbox: Option<String>,
+    /// Which columns of the tables were taken for what: the field, and the columns.
+    pub columns: Vec<(String, Vec<String>)>,
     /// What else people should know.
     pub notes: Vec<String>,
 }

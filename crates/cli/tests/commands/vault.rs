@@ -292,3 +292,117 @@ fn a_second_shop_of_an_app_without_a_name_is_no_known_one() {
     );
     assert_sealed(&house);
 }
+
+#[test]
+fn an_import_into_a_sandbox_says_so() {
+    let mut house = House::empty();
+    let path = house.file("erp.sql", &dump());
+    house.run(&["vault", "import", "--sql-dump", &path]).succeeds();
+    house.set("SESAME_ENDPOINT", "http://127.0.0.1:4700");
+    let refused = house.run(&["vault", "import", "--sql-dump", &path]).fails(2);
+    assert!(
+        refused.stderr.contains("is a real shop in this vault, and these would be shops of a sandbox"),
+        "{}",
+        refused.stderr
+    );
+    let other = house.file("other.sql", &dump().replace("'shop", "'test").replace("planted-a", "planted-b"));
+    let import = ["vault", "import", "--sql-dump", &other];
+    for more in [&["--dry-run"][..], &[]] {
+        let done = house.run(&[&import[..], more].concat()).succeeds();
+        assert!(done.stderr.contains("shops of the sandbox at http://127.0.0.1:4700"), "{}", done.stderr);
+    }
+    let json = house.run(&[&import[..], &["--output", "json"]].concat()).succeeds().json();
+    assert_eq!(json["sandbox"], "http://127.0.0.1:4700");
+    house.set("SESAME_ENDPOINT", "");
+    let refused = house.run(&import).fails(2);
+    assert!(
+        refused.stderr.contains("is a shop of a sandbox in this vault, and these would be real ones"),
+        "{}",
+        refused.stderr
+    );
+}
+
+#[test]
+fn only_the_documented_columns_of_the_erps_tables_count() {
+    let house = House::empty();
+    let path = house.file(
+        "erp.sql",
+        "INSERT INTO account (account,appkey,appsecret,session,expire_time,login) VALUES ('shop1','1','planted-s','planted-php-session','2020-01-01 00:00:00','boss');\n\
+         INSERT INTO erp_aliexpress_accounts (aliexpress_account,aliId,access_token,refresh_token) VALUES ('shop1',7,NULL,'planted-r');\n",
+    );
+    let done = house
+        .run(&["vault", "import", "--sql-dump", &path, "--dry-run", "--output", "json"])
+        .succeeds()
+        .json();
+    assert_eq!(
+        done["columns"],
+        serde_json::json!({
+            "account": ["account.account", "erp_aliexpress_accounts.aliexpress_account"],
+            "app_key": ["account.appkey"],
+            "app_secret": ["account.appsecret"],
+            "identity": ["erp_aliexpress_accounts.aliId"],
+            "refresh_token": ["erp_aliexpress_accounts.refresh_token"],
+            "access_token": ["erp_aliexpress_accounts.access_token"],
+        })
+    );
+    let mapped = ["vault", "import", "--sql-dump", &path, "--map", "login=login", "--dry-run"];
+    let done = house.run(&mapped).succeeds();
+    assert!(done.stderr.contains("login from account.login"), "{}", done.stderr);
+    let named = ["vault", "import", "--sql-dump", &path, "--table", "account", "--dry-run"];
+    let done = house.run(&named).succeeds();
+    assert!(done.stderr.contains("access_token from account.session"), "{}", done.stderr);
+}
+
+#[test]
+fn the_platform_of_an_env_file_counts() {
+    let house = House::empty();
+    let file = "PLATFORM=lazada\nAPP_KEY=1001\nAPP_SECRET=planted-s\nACCESS_TOKEN=planted-a\n";
+    let import = |more: &[&str], file: &str| {
+        house.run_with(&[&["vault", "import", "--env-file", "-", "--dry-run"][..], more].concat(), file)
+    };
+    let refused = import(&["--platform", "alibaba"], file).fails(2);
+    assert!(refused.stderr.contains("is one of lazada, and --platform says alibaba"), "{}", refused.stderr);
+    assert!(import(&[], file).succeeds().stdout.contains("account lazada"));
+    import(&["--platform", "lazada"], file).succeeds();
+    let line = "\nlazada:1:planted-s\nACCESS_TOKEN=planted-a\n";
+    assert!(import(&[], line).succeeds().stdout.contains("account lazada"));
+    let refused = import(&["--platform", "alibaba"], line).fails(2);
+    assert!(refused.stderr.contains("is one of lazada"), "{}", refused.stderr);
+    let refused = import(&[], "PLATFORM=nowhere\nACCESS_TOKEN=planted-a\n").fails(2);
+    assert!(refused.stderr.contains("nowhere"), "{}", refused.stderr);
+    let refused = import(&[], "APP_KEY=1\nAPP_SECRET=planted-s\nACCESS_TOKEN=planted-a\n").fails(2);
+    assert!(refused.stderr.contains("platform of the shops is not given"), "{}", refused.stderr);
+}
+
+#[test]
+fn mistakes_in_an_env_file_are_named_by_their_lines() {
+    let house = House::empty();
+    let head = "PLATFORM=lazada\nAPP_KEY=1001\n\n# the secret\nAPP_SECRET=planted-s\n";
+    let import = |rest: &str| {
+        let refused =
+            house.run_with(&["vault", "import", "--env-file", "-"], &format!("{head}{rest}")).fails(2);
+        assert!(!refused.stderr.contains("planted"), "{}", refused.stderr);
+        refused.stderr
+    };
+    let said = import("ACCESS_TOKEN=planted-a\nACCESS_CREATE_TIME=planted\n");
+    assert!(said.contains("ACCESS_CREATE_TIME (line 7) holds no time"), "{said}");
+    let said = import("REFRESH_TOKEN=\"planted a\"\n");
+    assert!(said.contains("REFRESH_TOKEN (line 6) holds no token"), "{said}");
+    for variable in ["${TOKEN}", "$TOKEN", "\"${TOKEN}\"", "pre-${TOKEN}"] {
+        let said = import(&format!("ACCESS_TOKEN={variable}\n"));
+        assert!(said.contains("line 6") && said.contains("is a variable"), "{said}");
+    }
+    // A text in single quotes is what it is, and what is not read may be anything.
+    let good = format!("{head}ACCESS_TOKEN='$TOKEN'\nPATH=$PATH:/opt\n");
+    house.run_with(&["vault", "import", "--env-file", "-", "--dry-run"], &good).succeeds();
+}
+
+#[test]
+fn a_life_of_nothing_is_refused() {
+    let house = House::empty();
+    let path = house.file("erp.sql", &dump());
+    for (option, life) in [("--access-life", "0h"), ("--refresh-life", "0d")] {
+        let refused = house.run(&["vault", "import", "--sql-dump", &path, option, life]).fails(2);
+        assert!(refused.stderr.contains("longer than nothing"), "{}", refused.stderr);
+    }
+}

@@ -26,6 +26,7 @@ use crate::{
     schedule,
     store::{AccountRow, AppRow, AuthorisationRow, FullRow, NewRows, Notes, TokenColumns},
     vault::{Inner, blank},
+    warnings::News,
 };
 
 /// Refreshes of tokens that ended long ago are spread over this, in milliseconds.
@@ -63,7 +64,7 @@ impl Inner {
         let platform = self.platform(&options.platform)?;
         platform.urls(options.region.as_deref(), self.endpoint.as_ref())?;
         let joined = join(rows, &options.mapping)?;
-        if joined.shops.is_empty() && joined.bad.is_empty() {
+        if joined.shops.is_empty() && joined.bad.is_empty() && joined.doubtful.is_empty() {
             return Err(nothing_usable(joined.empty));
         }
         // Another process may take a name that was free a moment ago.
@@ -80,11 +81,71 @@ impl Inner {
                 |row: &AccountRow| self.line(Action::Import, &row.name, Some(row.authorisation_id), None);
             let notes = Notes { audit: accounts.map(line).collect(), ..Notes::default() };
             if plan.rows == NewRows::default() || self.store.add(&plan.rows, &notes).await? {
+                self.complete(&mut plan).await?;
                 return Ok(std::mem::take(&mut plan.report));
             }
         }
         Err(Error::local("other programs keep adding apps and accounts of these names")
             .hint("Repeat the command. Nothing was imported."))
+    }
+}
+
+impl Inner {
+    /// Gives tokens to shops that an earlier import brought without any. Whoever logged one in meanwhile
+    /// has newer ones: then the shop is left alone.
+    async fn complete(&self, plan: &mut Plan) -> Result<()> {
+        for (name, generation, after) in &plan.completions {
+            let line = self.line(Action::Import, name, Some(after.id), None);
+            let mut notes = Notes { audit: vec![line], ..Notes::default() };
+            notes.events.extend(self.event_or_log(after, News::Recovered).await);
+            let now = self.now();
+            if !self.store.replace_tokens(after.id, *generation, &after.tokens, now, &notes).await? {
+                plan.report.completed.retain(|completed| completed != name);
+                plan.report.left_alone.push((name.clone(), name.clone()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Plans tokens for a shop that has none, because an earlier import found none for it. False where it
+    /// is not that, or where these tokens are of no use.
+    fn plan_completion(
+        &self,
+        new: &Candidate<'_>,
+        row: &FullRow,
+        platform: &Platform,
+        plan: &mut Plan,
+    ) -> Result<bool, String> {
+        let stands = &row.authorisation;
+        let is_bare = stands.tokens.access.is_none()
+            && stands.tokens.refresh.is_none()
+            && stands.last_success.is_none();
+        let theirs = Identity::parse(&stands.tokens.identity);
+        let is_other = theirs.compare(&new.identity, &platform.tokens.identity) == Match::Other;
+        if !is_bare || is_other || (new.tokens.access.is_none() && new.tokens.refresh.is_none()) {
+            return Ok(false);
+        }
+        let name = &row.account.name;
+        // Two authorisations with one refresh token would end each other's.
+        let marks = new.tokens.marks(&row.app.app_key);
+        let is_taken = |mark: &Mark| plan.groups.contains_key(mark) || plan.completing.contains_key(mark);
+        if marks.all().any(|mark| is_taken(&mark)) {
+            return Err(format!(
+                "its tokens are those of another row, too, and account {name:?} stands without any: log it in instead"
+            ));
+        }
+        let identity = if new.identity == Identity::default() { &theirs } else { &new.identity };
+        let region = stands.region.clone();
+        let after = self.planned_authorisation(stands.id, &row.app, region, platform, &new.tokens, identity);
+        if after.exhausted.is_some() {
+            return Ok(false);
+        }
+        for mark in marks.all() {
+            plan.completing.insert(mark, (stands.id, identity.clone(), name.clone()));
+        }
+        plan.report.completed.push(name.clone());
+        plan.completions.push((name.clone(), stands.generation, after));
+        Ok(true)
     }
 }
 
@@ -120,6 +181,10 @@ struct Plan {
     tokens: Vec<(Tokens, usize)>,
     /// Accounts that share the authorisation of another one.
     sharing: usize,
+    /// Accounts of the vault that get their first tokens: their names and generations, and what follows.
+    completions: Vec<(String, i64, AuthorisationRow)>,
+    /// By their tokens: the authorisation, whose it is, and the account's name.
+    completing: HashMap<Mark, (Id, Identity, String)>,
 }
 
 impl Plan {
@@ -223,6 +288,13 @@ impl Inner {
         let stands = Stands { known: Known::of(&rows), held: self.held(&rows, is_named).await? };
         let mut plan = Plan::default();
         plan.report.skipped.clone_from(&joined.bad);
+        // Without it the rows that cannot be read are what there is to say.
+        if options.skip_bad {
+            plan.report.skipped.extend(joined.doubtful.iter().cloned());
+        }
+        plan.report.sandbox = self.endpoint.as_ref().map(ToString::to_string);
+        plan.report.columns =
+            joined.columns.iter().map(|(field, from)| (field.to_string(), from.clone())).collect();
         if joined.empty > 0 {
             plan.report.notes.push(format!(
                 "{} rows name an account and have neither an app key nor a token; they were left out",
@@ -233,7 +305,7 @@ impl Inner {
         for shop in &joined.shops {
             let alone = shop.get(Field::AppKey).is_some_and(|key| shops_of.get(key) == Some(&1));
             if let Err(why) = self.plan_shop(shop, platform, options, &stands, &mut apps, alone, &mut plan) {
-                plan.report.skipped.push((shop.place.clone(), why));
+                plan.report.skipped.push((shop.place_and_name(), why));
                 continue;
             }
             let Some(id) = shop.get(Field::Identity).filter(|id| !is_nothing(id)) else { continue };
@@ -286,6 +358,14 @@ impl Inner {
         let wanted = new.tokens.marks(&seat.row.app_key).wanted();
         let holders = stands.held.accounts(wanted);
         if let Some(row) = stands.known.names.get(shop.name.as_str()) {
+            // A name that was made up is no reason to give a shop these tokens.
+            if is_same_app(row, &seat.row)
+                && holders.is_empty()
+                && !options.name_is_made_up
+                && self.plan_completion(&new, row, platform, plan)?
+            {
+                return Ok(());
+            }
             is_that_account(row, &new, &seat.row, holders, platform, options)?;
             plan.report.left_alone(&shop.name, &row.account.name);
             return Ok(());
@@ -306,6 +386,15 @@ impl Inner {
             }
             plan.sharing += 1;
             self.plan_account(new, holder.app.id, holder.authorisation.id, plan);
+            return Ok(());
+        }
+        if let Some((id, identity, name)) = wanted.and_then(|mark| plan.completing.get(&mark)) {
+            if cannot_share(identity, &new.identity, platform) {
+                return Err(of_another(name));
+            }
+            let id = *id;
+            plan.sharing += 1;
+            self.plan_account(new, seat.row.id, id, plan);
             return Ok(());
         }
         if let Some(row) = self.twin(&stands.known, &seat.row, &new.identity.to_json()) {
@@ -443,6 +532,19 @@ fn is_that_account(
 ) -> Result<(), String> {
     let name = &row.account.name;
     let another = || format!("account {name:?} is another shop in this vault, or one of another app");
+    match (&row.app.sandbox, &app.sandbox) {
+        (None, Some(url)) => {
+            return Err(format!(
+                "account {name:?} is a real shop in this vault, and these would be shops of a sandbox, the one at {url}"
+            ));
+        }
+        (Some(url), None) => {
+            return Err(format!(
+                "account {name:?} is a shop of a sandbox in this vault, and these would be real ones; it is of the one at {url}"
+            ));
+        }
+        _ => {}
+    }
     if !is_same_app(row, app) {
         return Err(another());
     }

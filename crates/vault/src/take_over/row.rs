@@ -49,18 +49,19 @@ impl Tokens {
             Some(if rules.style == OAuthStyle::Param2 { life.min(HALF_A_YEAR) } else { life })
         });
         let time = |field: Field| -> Result<Option<i64>, String> {
-            let Some(text) = shop.get(field).filter(|text| !is_no_time(text)) else { return Ok(None) };
-            let column = shop.column(field).unwrap_or_default();
-            let at = parse_time(text, &options.time_zone)
-                .ok_or_else(|| format!("column {column} holds no time that can be read ({TIME_FORMS})"))?;
+            let Some(text) = shop.get(field).filter(|text| !is_no_time(text, &options.time_zone)) else {
+                return Ok(None);
+            };
+            let at = parse_time(text, &options.time_zone).ok_or_else(|| {
+                format!("{} holds no time that can be read ({TIME_FORMS})", shop.spot(field))
+            })?;
             Ok(Some(at.as_millisecond()))
         };
         let created = |field: Field| -> Result<Option<i64>, String> {
             let at = time(field)?;
             // A day is more than any zone; what is further ahead is no create time.
             if at.is_some_and(|at| at > now.as_millisecond().saturating_add(86_400_000)) {
-                let column = shop.column(field).unwrap_or_default();
-                return Err(format!("column {column} holds a time that is still to come"));
+                return Err(format!("{} holds a time that is still to come", shop.spot(field)));
             }
             Ok(at)
         };
@@ -123,9 +124,9 @@ impl Tokens {
 
 fn token(shop: &Shop, field: Field) -> Result<Option<&str>, String> {
     let Some(text) = shop.get(field) else { return Ok(None) };
-    let column = shop.column(field).unwrap_or_default();
     if text.len() > LONGEST_TOKEN || text.chars().any(|c| c.is_whitespace() || c.is_control()) {
-        return Err(format!("column {column} holds no token: it has spaces or line breaks, or is too long"));
+        let spot = shop.spot(field);
+        return Err(format!("{spot} holds no token: it has spaces or line breaks, or is too long"));
     }
     Ok(Some(text))
 }
@@ -177,8 +178,8 @@ impl Place {
         if !is_by_country || platform.authorize.countries.contains(&code) {
             return Ok(Self::default());
         }
-        let column = shop.column(Field::Country).unwrap_or_default();
+        let spot = shop.spot(Field::Country);
         let known: Vec<&str> = platform.regions.iter().map(|region| region.name.as_str()).collect();
-        Err(format!("column {column} holds no country of {}, which has {}", platform.title, known.join(", ")))
+        Err(format!("{spot} holds no country of {}, which has {}", platform.title, known.join(", ")))
     }
 }

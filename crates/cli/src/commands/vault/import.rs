@@ -46,16 +46,18 @@ Examples:
 All or nothing, and nothing that the vault has is overwritten: shops it has already are left alone and
 listed. FILE is an export; its passphrase is read from SESAME_EXPORT_PASSPHRASE, or asked for.
 --csv, --sql-dump and --env-file read standard input where FILE is -. --env-file reads one shop: ACCOUNT,
-COUNTRY, APP_KEY and APP_SECRET (or one line PLATFORM:KEY:SECRET), ACCESS_TOKEN, REFRESH_TOKEN and their
-times. Rows with one refresh token become accounts of one authorisation.
+COUNTRY, PLATFORM, APP_KEY and APP_SECRET (or one line PLATFORM:KEY:SECRET), ACCESS_TOKEN, REFRESH_TOKEN
+and their times. Rows with one refresh token become accounts of one authorisation.
 --sql-dump joins the tables account (account, appkey, appsecret) and erp_aliexpress_accounts
-(aliexpress_account, aliId, access_token, refresh_token, access_create_time, refresh_create_time).
-Columns are found by their usual names, or by --map FIELD=COLUMN,...; the fields are account, app_key,
+(aliexpress_account, aliId, access_token, refresh_token, access_create_time, refresh_create_time); other
+columns of theirs count where --map names them. --table erp1.account is the table of one schema.
+Elsewhere columns are found by their usual names, or by --map FIELD=COLUMN,...; the fields are account, app_key,
 app_secret, access_token, refresh_token, identity, login, country, access_create_time,
-refresh_create_time, access_expires_at and refresh_expires_at. Rows that cannot be read are named by line
-and reason.
-JSON: {\"dry_run\",\"apps\":[..],\"accounts\":[..],\"left_alone\":[{\"name\",\"stands\"}],\"renamed\":[{\"from\",\"to\"}],
-\"needs_authorisation\":[{\"account\",\"reason\"}],\"skipped\":[{\"place\",\"reason\"}],\"notes\":[..]}"
+refresh_create_time, access_expires_at and refresh_expires_at. Which columns were taken is said. Rows that
+cannot be read are named by line and reason. A dump that ends inside a statement or a text is refused.
+JSON: {\"dry_run\",\"apps\":[..],\"accounts\":[..],\"completed\":[..],\"left_alone\":[{\"name\",\"stands\"}],\"renamed\":[{\"from\",\"to\"}],
+\"needs_authorisation\":[{\"account\",\"reason\"}],\"skipped\":[{\"place\",\"reason\"}],
+\"sandbox\",\"columns\":{\"access_token\":[..],..},\"notes\":[..]}"
 )]
 pub(crate) struct Args {
     /// An export; - for standard input.
@@ -73,7 +75,7 @@ pub(crate) struct Args {
     /// The name of the shop of --env-file [default: its ACCOUNT; else the app's or the platform's].
     #[arg(long = "as", value_name = "ACCOUNT", conflicts_with_all = ["file", "csv", "sql_dump"])]
     as_name: Option<String>,
-    /// The platform of the shops [default with --sql-dump: aliexpress-legacy; with --app: the app's].
+    /// The platform of the shops [default with --sql-dump: aliexpress-legacy; with --env-file: the one it names; with --app: the app's].
     #[arg(long, conflicts_with = "file")]
     platform: Option<String>,
     /// The region whose hosts are called, e.g. sg or my on Lazada, for shops without a country.
@@ -82,7 +84,7 @@ pub(crate) struct Args {
     /// The app of the vault that all shops belong to, for tables without app keys.
     #[arg(long, value_name = "APP", conflicts_with = "file")]
     app: Option<String>,
-    /// A table of the dump, instead of the ERP's two; may be repeated.
+    /// A table of the dump, or SCHEMA.NAME, instead of the ERP's two; may be repeated.
     #[arg(long, value_name = "NAME", requires = "sql_dump")]
     table: Vec<String>,
     /// Which column is what: FIELD=COLUMN,...; may be repeated.
@@ -92,10 +94,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "ZONE", default_value = "Asia/Shanghai", conflicts_with = "file")]
     timezone: String,
     /// How long access tokens live from their create time [default: the platform's; 10h on AliExpress].
-    #[arg(long, value_name = "TIME", value_parser = parse_duration, conflicts_with = "file")]
+    #[arg(long, value_name = "TIME", value_parser = parse_life, conflicts_with = "file")]
     access_life: Option<Duration>,
     /// How long refresh tokens live from their create time [default: the platform's; 180d on AliExpress].
-    #[arg(long, value_name = "TIME", value_parser = parse_duration, conflicts_with = "file")]
+    #[arg(long, value_name = "TIME", value_parser = parse_life, conflicts_with = "file")]
     refresh_life: Option<Duration>,
     /// Takes over what can be read, although some rows cannot.
     #[arg(long, conflicts_with = "file")]
@@ -113,6 +115,14 @@ fn parse_mapping(text: &str) -> Result<Mapping, String> {
         Some(hint) => format!("{}. {hint}", error.message()),
         None => error.message().to_owned(),
     })
+}
+
+/// All tokens would have ended when they were received.
+fn parse_life(text: &str) -> Result<Duration, String> {
+    match parse_duration(text)? {
+        Duration::ZERO => Err("a token lives longer than nothing; write 10h or 180d".to_owned()),
+        life => Ok(life),
+    }
 }
 
 /// Imports.
@@ -157,7 +167,7 @@ async fn import_export(
 async fn import_tables(args: &Args, session: &Session, source: Source) -> Outcome {
     let rows = &source.rows;
     // A mistyped name is said before a vault is opened.
-    let chosen = chosen_platform(args, session)?;
+    let chosen = source.platform;
     let progress = Progress::new();
     progress.work(format!("taking over {}", count(rows.len(), "row")));
     // Of an import that fails in an empty home, nothing is left there.
@@ -178,6 +188,10 @@ async fn import_tables(args: &Args, session: &Session, source: Source) -> Outcom
         options.dry_run = false;
         done = session.vault().await?.import_tables(rows, &options).await?;
     }
+    if args.env_file.is_some() {
+        // Its names are given, and nothing was guessed.
+        done.columns.clear();
+    }
     progress.done();
     print(session, &done, args.dry_run)?;
     // A dry run says by its exit code what the run itself would.
@@ -189,6 +203,9 @@ async fn import_tables(args: &Args, session: &Session, source: Source) -> Outcom
 
 fn options(args: &Args, platform: String, origin: String) -> Outcome<TableOptions> {
     let mut options = TableOptions::new(platform)?;
+    if args.sql_dump.is_some() && args.table.is_empty() {
+        options.mapping = Mapping::of_erp();
+    }
     options.region.clone_from(&args.region);
     options.app.clone_from(&args.app);
     for mapping in &args.map {
@@ -282,6 +299,8 @@ impl Read for Kept {
 /// What was read.
 struct Source {
     rows: Vec<RawRow>,
+    /// The platform, unless it is that of an app of the vault.
+    platform: Option<String>,
     /// Where the rows are from, for people.
     origin: String,
     /// No name of the shop stands in it.
@@ -300,37 +319,67 @@ fn read(args: &Args, session: &Session) -> Outcome<Source> {
             if args.table.is_empty() { ERP_TABLES.map(str::to_owned).to_vec() } else { args.table.clone() };
         let rows = read_sql(BufReader::with_capacity(1 << 16, open(path)?), &tables);
         let rows = rows.map_err(|error| named(path, error))?;
-        return Ok(Source { rows, origin: origin(path), name_is_made_up: false });
+        let platform = chosen_platform(args, session)?;
+        return Ok(Source { rows, platform, origin: origin(path), name_is_made_up: false });
     }
     if let Some(path) = &args.csv {
         let rows = read_csv(BufReader::with_capacity(1 << 16, open(path)?), None);
         let rows = rows.map_err(|error| named(path, error))?;
-        return Ok(Source { rows, origin: origin(path), name_is_made_up: false });
+        let platform = chosen_platform(args, session)?;
+        return Ok(Source { rows, platform, origin: origin(path), name_is_made_up: false });
     }
     let path = args.env_file.as_deref().unwrap_or(Path::new(""));
     let file = EnvFile::read(path)?;
-    let platform = chosen_platform(args, session)?;
+    let platform = platform_of(&file, args, session, &source(path))?;
     let row = row_of(&file, args, platform.as_deref()).map_err(|error| named(path, error))?;
     let name_is_made_up = args.as_name.is_none() && file.get("ACCOUNT").is_none();
-    Ok(Source { rows: vec![row], origin: origin(path), name_is_made_up })
+    Ok(Source { rows: vec![row], platform, origin: origin(path), name_is_made_up })
+}
+
+/// The platform of an `.env` file: what it says itself and what the command says have to agree.
+fn platform_of(file: &EnvFile, args: &Args, session: &Session, shown: &str) -> Outcome<Option<String>> {
+    let known = |name: &str, line: usize| -> Outcome<String> {
+        let platform = session.catalog()?.platform(name);
+        Ok(platform.map_err(|error| error.context(format!("{shown}, line {line}")))?.name.clone())
+    };
+    let said = match (file.get("PLATFORM"), file.apps.as_slice()) {
+        (Some(name), _) => Some(known(name, file.line("PLATFORM").unwrap_or_default())?),
+        // One line of an app is that of the tokens.
+        (None, [line]) if file.get("APP_KEY").is_none() => Some(known(&line.platform, line.line)?),
+        _ => None,
+    };
+    let chosen = match &args.platform {
+        Some(name) => Some(session.catalog()?.platform(name)?.name.clone()),
+        None => None,
+    };
+    match (chosen, said) {
+        (Some(chosen), Some(said)) if chosen != said => {
+            Err(Error::usage(format!("the shop of {shown} is one of {said}, and --platform says {chosen}"))
+                .hint("Leave --platform out, or name the right file. Nothing was imported.")
+                .into())
+        }
+        (None, None) => chosen_platform(args, session),
+        (chosen, said) => Ok(chosen.or(said)),
+    }
 }
 
 /// An `.env` file is a table of one row.
 fn row_of(file: &EnvFile, args: &Args, platform: Option<&str>) -> Result<RawRow, Error> {
-    const NAMES: [(&str, &str); 13] = [
-        ("ACCOUNT", "account"),
-        ("APP_KEY", "app_key"),
-        ("APP_SECRET", "app_secret"),
-        ("ACCESS_TOKEN", "access_token"),
-        ("REFRESH_TOKEN", "refresh_token"),
-        ("ALI_ID", "ali_id"),
-        ("SELLER_ID", "seller_id"),
-        ("USER_ID", "user_id"),
-        ("COUNTRY", "country"),
-        ("ACCESS_CREATE_TIME", "access_create_time"),
-        ("REFRESH_CREATE_TIME", "refresh_create_time"),
-        ("EXPIRES_AT", "access_expires_at"),
-        ("REFRESH_EXPIRES_AT", "refresh_expires_at"),
+    // Columns are recognised by these names, too.
+    const NAMES: [&str; 13] = [
+        "ACCOUNT",
+        "APP_KEY",
+        "APP_SECRET",
+        "ACCESS_TOKEN",
+        "REFRESH_TOKEN",
+        "ALI_ID",
+        "SELLER_ID",
+        "USER_ID",
+        "COUNTRY",
+        "ACCESS_CREATE_TIME",
+        "REFRESH_CREATE_TIME",
+        "EXPIRES_AT",
+        "REFRESH_EXPIRES_AT",
     ];
     if file.get("ACCESS_TOKEN").is_none() && file.get("REFRESH_TOKEN").is_none() {
         return Err(Error::usage("there is no token in it: it sets neither ACCESS_TOKEN nor REFRESH_TOKEN").hint(
@@ -339,21 +388,31 @@ fn row_of(file: &EnvFile, args: &Args, platform: Option<&str>) -> Result<RawRow,
     }
     let line = app_line(file, platform)?;
     let text = |value: &str| Cell::Text(value.as_bytes().to_vec().into());
-    let (mut columns, mut cells) = (Vec::new(), Vec::new());
-    for (name, column) in NAMES {
+    let number = |line: Option<usize>| line.and_then(|line| u64::try_from(line).ok()).unwrap_or_default();
+    let (mut columns, mut cells, mut lines) = (Vec::new(), Vec::new(), Vec::new());
+    for name in NAMES {
         let other = match name {
-            "ACCOUNT" => args.app.as_deref().or(platform),
-            "APP_KEY" => line.map(|line| line.key.as_str()),
-            "APP_SECRET" => line.map(|line| line.secret.as_str()),
+            "ACCOUNT" => args.app.as_deref().or(platform).map(|name| (name, None)),
+            "APP_KEY" => line.map(|line| (line.key.as_str(), Some(line.line))),
+            "APP_SECRET" => line.map(|line| (line.secret.as_str(), Some(line.line))),
             _ => None,
         };
-        let chosen = args.as_name.as_deref().filter(|_| name == "ACCOUNT");
-        if let Some(value) = chosen.or_else(|| file.get(name)).or(other) {
-            columns.push(column.to_owned());
+        let chosen = args.as_name.as_deref().filter(|_| name == "ACCOUNT").map(|name| (name, None));
+        let set = file.get(name).map(|value| (value, file.line(name)));
+        if let Some((value, line)) = chosen.or(set).or(other) {
+            columns.push(name.to_owned());
             cells.push(text(value));
+            lines.push(number(line));
         }
     }
-    Ok(RawRow { line: 1, table: None, columns: Arc::from(columns), cells: Ok(cells) })
+    Ok(RawRow {
+        line: 0,
+        number: None,
+        table: None,
+        columns: Arc::from(columns),
+        lines: Some(lines.into()),
+        cells: Ok(cells),
+    })
 }
 
 /// The line `PLATFORM:KEY:SECRET` that stands for `APP_KEY` and `APP_SECRET` where they are not set.
@@ -376,14 +435,19 @@ fn print(session: &Session, done: &Imported, dry_run: bool) -> Outcome {
     let pairs = |pairs: &[(String, String)], first: &str, second: &str| -> Vec<serde_json::Value> {
         pairs.iter().map(|(one, two)| json!({ first: one, second: two })).collect()
     };
+    let columns: serde_json::Map<String, serde_json::Value> =
+        done.columns.iter().map(|(field, from)| (field.clone(), json!(from))).collect();
     let record = json!({
         "dry_run": dry_run,
         "apps": done.apps,
         "accounts": done.accounts,
+        "completed": done.completed,
         "left_alone": pairs(&done.left_alone, "name", "stands"),
         "renamed": pairs(&done.renamed, "from", "to"),
         "needs_authorisation": pairs(&done.needs_authorisation, "account", "reason"),
         "skipped": pairs(&done.skipped, "place", "reason"),
+        "sandbox": done.sandbox,
+        "columns": columns,
         "notes": done.notes,
     });
     let mut printer = session.printer(Format::Table);
@@ -392,6 +456,8 @@ fn print(session: &Session, done: &Imported, dry_run: bool) -> Outcome {
         let would = if dry_run { "would add" } else { "added" };
         let mut lines: Vec<String> = done.apps.iter().map(|name| format!("{would} app {name}")).collect();
         lines.extend(done.accounts.iter().map(|name| format!("{would} account {name}")));
+        let word = if dry_run { "would complete" } else { "completed" };
+        lines.extend(done.completed.iter().map(|name| format!("{word} account {name}, which had no tokens")));
         for line in lines.iter().take(SHOWN) {
             printer.line(line)?;
         }
@@ -405,6 +471,16 @@ fn print(session: &Session, done: &Imported, dry_run: bool) -> Outcome {
         ))
     })?;
     if people {
+        if let Some(url) = done.sandbox.as_ref().filter(|_| done.accounts.len() + done.completed.len() > 0) {
+            let word = if dry_run { "would become" } else { "became" };
+            note("sandbox", &format!("these {word} shops of the sandbox at {url}, and no real ones"));
+        }
+        if !done.columns.is_empty() {
+            let taken =
+                |(field, from): &(String, Vec<String>)| format!("{field} from {}", from.join(" and "));
+            let taken: Vec<String> = done.columns.iter().map(taken).collect();
+            note("columns", &taken.join(", "));
+        }
         told("left alone", &done.left_alone, |(name, stands)| {
             if name == stands {
                 format!("{name} is in the vault already")
