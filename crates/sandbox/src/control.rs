@@ -8,7 +8,7 @@
 //! | `GET POST DELETE /_sandbox/trouble` | lists, adds (`{"kind":"html","api":..,"count":..}` or a list), clears (`?id=N` one) |
 //! | `GET POST DELETE /_sandbox/quotas` | the same for `{"api":..,"calls":N,"seconds":N,"per":"app"}` |
 //! | `GET POST /_sandbox/clock` | tells the time; `{"now":"2026-11-21T12:32:12Z"}`, `{"advance":"30m"}` or seconds, `{"follow_machine":true}` |
-//! | `GET /_sandbox/tokens` | lists tokens, masked |
+//! | `GET /_sandbox/tokens` | lists tokens, masked: at most 1,000 of each kind, living ones first, and how many are left out |
 //! | `POST /_sandbox/tokens/expire` | ends tokens: `{"login":..,"platform":..,"token":..,"which":"access","in_seconds":0}` |
 //! | `POST /_sandbox/tokens/revoke` | revokes them, as a seller does |
 //! | `GET POST /_sandbox/apps` | lists apps without secrets; `{"app_key":..,"refreshing":"never","redirect_uri":..,"exact":true}` |
@@ -256,9 +256,8 @@ fn set_clock(state: &State, wanted: &ClockChange) -> Result<(), Wrong> {
 }
 
 fn tokens(state: &State, now: Timestamp) -> Json {
-    let list: Vec<Json> = state
-        .tokens
-        .list(now)
+    let (list, left_out) = state.tokens.list(now);
+    let list: Vec<Json> = list
         .into_iter()
         .map(|listed| {
             let shop = state.shop(listed.shop);
@@ -268,7 +267,7 @@ fn tokens(state: &State, now: Timestamp) -> Json {
             json
         })
         .collect();
-    json!({"tokens": list})
+    json!({"tokens": list, "left_out": left_out})
 }
 
 #[derive(Deserialize)]

@@ -117,6 +117,8 @@ pub(crate) enum Look {
 
 /// The most codes, access tokens and refresh tokens each; the ended ones go first.
 const MOST: usize = 100_000;
+/// The most tokens of a kind that are listed.
+const LISTED: usize = 1_000;
 
 /// All codes and tokens of a sandbox. `Debug` shows none of them.
 #[derive(Default)]
@@ -289,10 +291,9 @@ impl TokenBook {
         count
     }
 
-    /// Lists tokens: kind, masked token, app key, shop, end, state.
-    pub(crate) fn list(&self, now: Timestamp) -> Vec<Listed> {
-        let mut out = Vec::new();
-        let mut add = |kind, token: &str, app_key: &str, shop, ends: Timestamp, revoked| {
+    /// Lists tokens: kind, masked token, app key, shop, end, state; and counts those that are left out.
+    pub(crate) fn list(&self, now: Timestamp) -> (Vec<Listed>, usize) {
+        let listed = |kind, token: &str, app_key: &str, shop, ends: Timestamp, revoked| {
             let state = if revoked {
                 "revoked"
             } else if now >= ends {
@@ -301,25 +302,28 @@ impl TokenBook {
                 "alive"
             };
             let token = sesame_core::mask::mask(token);
-            out.push(Listed {
-                kind,
-                token,
-                app_key: app_key.to_owned(),
-                shop,
-                ends: ends.to_string(),
-                state,
-            });
+            Listed { kind, token, app_key: app_key.to_owned(), shop, ends: ends.to_string(), state }
         };
-        for (token, found) in self.access.read().unwrap_or_else(PoisonError::into_inner).iter().take(1_000) {
-            add("access", token, &found.app_key, found.shop, found.ends, found.revoked);
-        }
-        for (token, found) in lock(&self.refresh).iter().take(1_000) {
-            add("refresh", token, &found.app_key, found.shop, found.ends, found.revoked);
-        }
+        let access = {
+            let table = self.access.read().unwrap_or_else(PoisonError::into_inner);
+            let all = table.iter().map(|(token, found)| {
+                listed("access", token, &found.app_key, found.shop, found.ends, found.revoked)
+            });
+            all.collect()
+        };
+        let refresh = {
+            let table = lock(&self.refresh);
+            let all = table.iter().map(|(token, found)| {
+                listed("refresh", token, &found.app_key, found.shop, found.ends, found.revoked)
+            });
+            all.collect()
+        };
+        let ((mut out, of_access), (refresh, of_refresh)) = (living_first(access), living_first(refresh));
+        out.extend(refresh);
         out.sort_by(|left, right| {
             (left.shop, left.kind, &left.ends).cmp(&(right.shop, right.kind, &right.ends))
         });
-        out
+        (out, of_access + of_refresh)
     }
 
     /// Forgets everything.
@@ -328,6 +332,17 @@ impl TokenBook {
         self.access_mut().clear();
         lock(&self.refresh).clear();
     }
+}
+
+/// Leaves out what is too much, and tells how many: living tokens stay before others, then those that
+/// end last.
+fn living_first(mut all: Vec<Listed>) -> (Vec<Listed>, usize) {
+    all.sort_by(|left, right| {
+        (left.state != "alive", &right.ends).cmp(&(right.state != "alive", &left.ends))
+    });
+    let left_out = all.len().saturating_sub(LISTED);
+    all.truncate(LISTED);
+    (all, left_out)
 }
 
 /// A line of the list of tokens.

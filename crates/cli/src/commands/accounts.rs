@@ -1,6 +1,6 @@
 //! `sesame accounts`: the health of every shop's tokens; their names and tags.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use jiff::Timestamp;
 use serde_json::json;
@@ -189,7 +189,8 @@ fn list(args: &Args, session: &Session) -> Outcome {
 #[derive(Default)]
 struct Endless {
     count: usize,
-    names: Vec<String>,
+    /// The first few in the order of the alphabet: the store has an order of its own.
+    names: BTreeSet<String>,
 }
 
 impl Endless {
@@ -201,8 +202,9 @@ impl Endless {
             && account.state.reason().is_none();
         if is_endless {
             self.count += 1;
-            if self.names.len() < Self::NAMED {
-                self.names.push(account.name.clone());
+            self.names.insert(account.name.clone());
+            if self.names.len() > Self::NAMED {
+                self.names.pop_last();
             }
         }
     }
@@ -217,7 +219,7 @@ impl Endless {
             &format!(
                 "{} without a known end of the authorisation: {}{more}; a refresh or a login tells it on most platforms",
                 vault::count(self.count, "shop"),
-                self.names.join(", ")
+                self.names.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
             ),
         );
     }
