@@ -14,13 +14,11 @@ use crate::{bounded_file, stop::Outcome};
 /// The largest file that is read.
 const MAX_FILE: u64 = 1 << 20;
 
-/// The names that are read somewhere; the value of another one may be anything.
-const NAMES: [&str; 15] = [
-    "PLATFORM",
+/// The names that are columns of a shop, in a table as well.
+pub(crate) const COLUMNS: [&str; 13] = [
     "ACCOUNT",
     "APP_KEY",
     "APP_SECRET",
-    "REDIRECT_URI",
     "ACCESS_TOKEN",
     "REFRESH_TOKEN",
     "ALI_ID",
@@ -32,6 +30,12 @@ const NAMES: [&str; 15] = [
     "EXPIRES_AT",
     "REFRESH_EXPIRES_AT",
 ];
+
+/// Tells whether a name is read somewhere; the value of another one may be anything.
+fn is_read(name: &str) -> bool {
+    COLUMNS.contains(&name) || matches!(name, "PLATFORM" | "REDIRECT_URI")
+}
+
 const NOT_FILLED_IN: &str = "the value is a variable that a shell would fill in, and none does here; write the value itself, or put a text that begins with $ in single quotes";
 
 /// What one file holds.
@@ -121,7 +125,7 @@ impl EnvFile {
                 return Err((number, "the name before the = is not made of letters, digits and _"));
             }
             let value = unquote(rest.trim()).ok_or((number, "a quote is not closed"))?;
-            if NAMES.contains(&name) && !rest.trim().starts_with('\'') && is_variable(&value) {
+            if is_read(name) && !rest.trim().starts_with('\'') && is_variable(&value) {
                 return Err((number, NOT_FILLED_IN));
             }
             file.values.retain(|known| known.name != name);

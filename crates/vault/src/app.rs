@@ -156,6 +156,15 @@ pub(crate) fn secret_slot(id: &Id) -> Slot<'_> {
     Slot { table: "app", row: id.as_bytes(), column: "secret" }
 }
 
+/// What a platform knows an app by: platform and key, and whether it is one of a sandbox. Two apps of one
+/// key are one to it. Sandboxes are one here, whatever their ports (each start may have another), and
+/// never a real platform.
+pub(crate) type Side<'a> = (&'a str, &'a str, bool);
+
+pub(crate) fn side_of(app: &AppRow) -> Side<'_> {
+    (&app.platform, &app.app_key, app.sandbox.is_some())
+}
+
 /// An app as this process uses it: the secret open, signing keys prepared once.
 pub(crate) struct AppState {
     pub(crate) id: Id,
@@ -208,9 +217,14 @@ impl AppState {
         is_same
     }
 
+    /// As [`side_of`].
+    pub(crate) fn side(&self) -> Side<'_> {
+        (&self.platform.name, &self.app_key, self.sandbox.is_some())
+    }
+
     /// Tells whether the platform cannot tell the two apart: one app key under two names.
     pub(crate) fn signs_as(&self, other: &Self) -> bool {
-        self.counted_by == other.counted_by && self.secret == other.secret
+        self.side() == other.side() && self.secret == other.secret
     }
 
     /// Says that the platform refused the app or its signature.

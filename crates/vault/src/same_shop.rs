@@ -8,14 +8,14 @@ use sesame_core::Result;
 use sha2::{Digest as _, Sha256};
 
 use crate::{
-    app::AppState,
+    app::{AppState, side_of},
     audit::Action,
     authorisation::{Authorisation, open_refresh},
     identity::{Identity, Match, Owner},
     refresh::millis,
     schedule,
     shops::speaks_of,
-    store::{AccountRow, AppRow, AuthorisationRow, Claim, FailedRefresh, FullRow, Lease, Notes},
+    store::{AccountRow, AuthorisationRow, Claim, FailedRefresh, FullRow, Lease, Notes},
     vault::Inner,
     warnings::News,
 };
@@ -38,17 +38,10 @@ impl Sought<'_> {
     pub(crate) fn is(&self, row: &FullRow) -> bool {
         let fields = &self.app.platform.tokens.identity;
         let theirs = Identity::parse(&row.authorisation.tokens.identity);
-        is_one_app(&row.app, self.app)
+        side_of(&row.app) == self.app.side()
             && theirs.compare(&self.owner.identity, fields) == Match::Same
             && speaks_of(&row.account, self.owner, fields)
     }
-}
-
-/// Two apps of one key are one to the platform. Sandboxes are one, too, and never a real platform.
-fn is_one_app(row: &AppRow, app: &AppState) -> bool {
-    row.platform == app.platform.name
-        && row.app_key == app.app_key
-        && row.sandbox.is_some() == app.sandbox.is_some()
 }
 
 /// Tells whether a pair that was fetched just now is worth as much as another one of the same shop: that

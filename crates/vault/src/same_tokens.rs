@@ -11,6 +11,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::{
     Id,
+    app::side_of,
     authorisation::{open_access, open_refresh},
     identity::Identity,
     lookup::{Step, Walk},
@@ -60,13 +61,6 @@ impl Marks {
     fn has(&self, wanted: &Mark) -> bool {
         self.all().any(|mark| mark == *wanted)
     }
-}
-
-/// Sandboxes are one here, whatever their ports: each start may have another.
-pub(crate) fn is_same_app(row: &FullRow, app: &AppRow) -> bool {
-    row.app.platform == app.platform
-        && row.app.app_key == app.app_key
-        && row.app.sandbox.is_some() == app.sandbox.is_some()
 }
 
 /// Tells whether a seller of the platform has one pair of tokens for shops in several countries, each
@@ -131,7 +125,7 @@ impl Inner {
             match step {
                 Step::Page(page) => {
                     for row in page {
-                        if is_same_app(&row, app)
+                        if side_of(&row.app) == side_of(app)
                             && self.marks_of(&app.app_key, &row.authorisation).await?.has(wanted)
                         {
                             return Ok(Some(row));

@@ -11,10 +11,21 @@ use sesame_vault::{
     store::{AuditQuery, MemoryStore, Notes, TokenStore},
 };
 use support::{
-    FakeTransport, IopService, Policy, START, app, as_name, log_in,
+    FakeTransport, Home, IopService, Policy, START, app, as_name, log_in,
     param2::{DAY, HOUR, Param2Service, at, events, home, keep_until, row, shop, shops},
     reply,
 };
+
+/// A home with a store in memory and an app of Lazada, whose ends do not move.
+async fn lazada() -> (Home, IopService, Vault, Arc<MemoryStore>) {
+    let mut home = home(FakeTransport::json("{}"));
+    let service = IopService::new(Policy::Dies, &home.clock);
+    home.transport = service.transport();
+    let store = Arc::new(MemoryStore::default());
+    let vault = Vault::open_with(home.options(), store.clone()).await.unwrap();
+    app(&vault, "lazada").await;
+    (home, service, vault, store)
+}
 
 #[tokio::test]
 async fn in_its_last_30_days_a_refresh_token_is_postponed_and_nobody_is_warned() {
@@ -66,16 +77,9 @@ async fn a_refused_postponement_is_tried_once_a_day_and_all_four_warnings_are_gi
     assert_eq!(row(store.as_ref(), "shop-0000").await.authorisation.not_before, None);
     service.0.lock().unwrap().refuse_refreshes = true;
     keep_until(&keeper, &home, 32 * DAY).await;
-    let days: Vec<_> = events(store.as_ref())
-        .await
-        .iter()
-        .map(|event| {
-            let payload: serde_json::Value = serde_json::from_str(&event.payload).unwrap();
-            (event.kind.clone(), payload["days"].as_i64())
-        })
-        .collect();
-    let expiring = |days| ("expiring".to_owned(), Some(days));
-    assert_eq!(days, [expiring(30), expiring(7), expiring(2), expiring(1), ("exhausted".to_owned(), None)]);
+    let exhausted = ("exhausted".to_owned(), None);
+    let four = [expiring(30), expiring(7), expiring(2), expiring(1), exhausted];
+    assert_eq!(told(store.as_ref()).await, four);
     let tries = home.transport.seen().iter().filter(|seen| seen.url.contains("postpone")).count();
     assert!((25..=31).contains(&tries), "{tries} tries in 30 days");
     let account = vault.account("shop-0000").await.unwrap();
@@ -130,12 +134,7 @@ async fn a_refresh_on_demand_postpones_too_and_its_caller_does_not_wait_for_that
 
 #[tokio::test]
 async fn an_end_that_does_not_move_is_announced_at_four_marks_and_said_once() {
-    let mut home = home(FakeTransport::json("{}"));
-    let service = IopService::new(Policy::Dies, &home.clock);
-    home.transport = service.transport();
-    let store = Arc::new(MemoryStore::default());
-    let vault = Vault::open_with(home.options(), store.clone()).await.unwrap();
-    app(&vault, "lazada").await;
+    let (home, _, vault, store) = lazada().await;
     log_in(&vault, "lazada", as_name("shop")).await.unwrap();
     let keeper = Keeper::new(vault.clone(), KeeperOptions::default());
     keep_until(&keeper, &home, 181 * DAY).await;
@@ -166,12 +165,7 @@ async fn kinds_of_events(store: &dyn TokenStore) -> Vec<String> {
 
 #[tokio::test]
 async fn an_end_that_was_a_guess_ends_nothing() {
-    let mut home = home(FakeTransport::json("{}"));
-    let service = IopService::new(Policy::Dies, &home.clock);
-    home.transport = service.transport();
-    let store = Arc::new(MemoryStore::default());
-    let vault = Vault::open_with(home.options(), store.clone()).await.unwrap();
-    app(&vault, "lazada").await;
+    let (home, service, vault, store) = lazada().await;
     log_in(&vault, "lazada", as_name("shop")).await.unwrap();
     let kept = row(store.as_ref(), "shop").await;
     let guess = at(10 * DAY).as_millisecond();
@@ -318,12 +312,7 @@ fn expiring(days: i64) -> (String, Option<i64>) {
 
 #[tokio::test]
 async fn an_end_that_a_refresh_reveals_to_be_near_is_announced() {
-    let mut home = home(FakeTransport::json("{}"));
-    let service = IopService::new(Policy::Dies, &home.clock);
-    home.transport = service.transport();
-    let store = Arc::new(MemoryStore::default());
-    let vault = Vault::open_with(home.options(), store.clone()).await.unwrap();
-    app(&vault, "lazada").await;
+    let (home, service, vault, store) = lazada().await;
     // Whoever kept the table took each new pair for a new approval.
     let tokens = ImportedTokens {
         access: Some(AccessToken::new("imported-access-token")),

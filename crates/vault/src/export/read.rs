@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     Id, Imported, Vault,
-    app::secret_slot,
+    app::{Side, secret_slot, side_of},
     audit::Action,
     identity::{Identity, Match},
     name, schedule,
@@ -293,13 +293,6 @@ pub(crate) struct Known<'a> {
     pub(crate) names: HashMap<&'a str, &'a FullRow>,
     authorisations: HashSet<Id>,
     marks: HashMap<(Side<'a>, String), Vec<&'a FullRow>>,
-}
-
-/// What the platform knows an app by, and whether it is one of a sandbox: platform and key.
-type Side<'a> = (&'a str, &'a str, bool);
-
-fn side_of(app: &AppRow) -> Side<'_> {
-    (&app.platform, &app.app_key, app.sandbox.is_some())
 }
 
 impl<'a> Known<'a> {

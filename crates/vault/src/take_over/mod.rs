@@ -17,12 +17,13 @@ use self::{
 };
 use crate::{
     Id, Imported, Vault,
+    app::side_of,
     audit::Action,
     authorisation::{seal_access, seal_refresh},
     export::{Known, some},
     identity::{Identity, Match},
     name,
-    same_tokens::{Held, Mark, cannot_share, is_same_app},
+    same_tokens::{Held, Mark, cannot_share},
     schedule,
     store::{AccountRow, AppRow, AuthorisationRow, FullRow, NewRows, Notes, TokenColumns},
     vault::{Inner, blank},
@@ -359,7 +360,7 @@ impl Inner {
         let holders = stands.held.accounts(wanted);
         if let Some(row) = stands.known.names.get(shop.name.as_str()) {
             // A name that was made up is no reason to give a shop these tokens.
-            if is_same_app(row, &seat.row)
+            if side_of(&row.app) == side_of(&seat.row)
                 && holders.is_empty()
                 && !options.name_is_made_up
                 && self.plan_completion(&new, row, platform, plan)?
@@ -545,7 +546,7 @@ fn is_that_account(
         }
         _ => {}
     }
-    if !is_same_app(row, app) {
+    if side_of(&row.app) != side_of(app) {
         return Err(another());
     }
     // Whatever ids say: a cross-border seller has one for each country, and one pair of tokens.

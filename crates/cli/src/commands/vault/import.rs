@@ -19,7 +19,7 @@ use sesame_vault::{
 use super::count;
 use crate::{
     commands::call::Progress,
-    env_file::{AppLine, EnvFile},
+    env_file::{self, AppLine, EnvFile},
     output::Format,
     running,
     session::Session,
@@ -365,22 +365,6 @@ fn platform_of(file: &EnvFile, args: &Args, session: &Session, shown: &str) -> O
 
 /// An `.env` file is a table of one row.
 fn row_of(file: &EnvFile, args: &Args, platform: Option<&str>) -> Result<RawRow, Error> {
-    // Columns are recognised by these names, too.
-    const NAMES: [&str; 13] = [
-        "ACCOUNT",
-        "APP_KEY",
-        "APP_SECRET",
-        "ACCESS_TOKEN",
-        "REFRESH_TOKEN",
-        "ALI_ID",
-        "SELLER_ID",
-        "USER_ID",
-        "COUNTRY",
-        "ACCESS_CREATE_TIME",
-        "REFRESH_CREATE_TIME",
-        "EXPIRES_AT",
-        "REFRESH_EXPIRES_AT",
-    ];
     if file.get("ACCESS_TOKEN").is_none() && file.get("REFRESH_TOKEN").is_none() {
         return Err(Error::usage("there is no token in it: it sets neither ACCESS_TOKEN nor REFRESH_TOKEN").hint(
             "Read are ACCOUNT, APP_KEY and APP_SECRET or one line PLATFORM:KEY:SECRET, ACCESS_TOKEN, REFRESH_TOKEN, EXPIRES_AT and REFRESH_EXPIRES_AT. Apps without tokens are added by `sesame app add PLATFORM --env-file FILE`. Nothing was imported.",
@@ -390,7 +374,8 @@ fn row_of(file: &EnvFile, args: &Args, platform: Option<&str>) -> Result<RawRow,
     let text = |value: &str| Cell::Text(value.as_bytes().to_vec().into());
     let number = |line: Option<usize>| line.and_then(|line| u64::try_from(line).ok()).unwrap_or_default();
     let (mut columns, mut cells, mut lines) = (Vec::new(), Vec::new(), Vec::new());
-    for name in NAMES {
+    // Columns of tables are recognised by these names, too.
+    for name in env_file::COLUMNS {
         let other = match name {
             "ACCOUNT" => args.app.as_deref().or(platform).map(|name| (name, None)),
             "APP_KEY" => line.map(|line| (line.key.as_str(), Some(line.line))),
