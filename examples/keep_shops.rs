@@ -1,8 +1,8 @@
 //! A service with a thousand shops that makes its own calls: a keeper in the background keeps all of
-//! them authorised, and `Vault::token` hands out their tokens.
+//! them authorized, and `Vault::token` hands out their tokens.
 //!
 //! The keeper refreshes before anybody has to wait, prolongs what can be prolonged, and writes
-//! warnings down before an authorisation ends. Several such services may share one vault: they share
+//! warnings down before an authorization ends. Several such services may share one vault: they share
 //! the work, too.
 //!
 //! ```text
@@ -27,7 +27,7 @@ async fn main() -> Result<()> {
     let practice = Practice::start(shops, 1).await?;
     let vault = practice.vault.clone();
     println!("a sandbox listens at {}", practice.url());
-    let names = practice.authorise("lazada", shops).await?;
+    let names = practice.authorize("lazada", shops).await?;
 
     // One keeper a process. With `Used`, the default, shops that nobody used for a week are only
     // prolonged and warned about.
@@ -53,7 +53,7 @@ async fn main() -> Result<()> {
                 Ok(token) if id == &ids[0] => println!("the first shop's token is {token}"),
                 Ok(_) => {}
                 // A seller has to approve again: tell them, and leave the shop alone until then.
-                Err(error) if error.kind() == ErrorKind::Authorisation => {
+                Err(error) if error.kind() == ErrorKind::Authorization => {
                     println!("needs its seller: {error}");
                 }
                 Err(error) => println!("left out: {error} ({})", error.hint_text().unwrap_or_default()),

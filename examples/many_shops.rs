@@ -41,9 +41,9 @@ async fn main() -> Result<()> {
     println!("a sandbox listens at {}", practice.url());
     let mut shops: Vec<(String, &str)> = Vec::new();
     for (platform, api) in [("alibaba", "/alibaba/icbu/product/list"), ("lazada", "/products/get")] {
-        shops.extend(practice.authorise(platform, 20).await?.into_iter().map(|shop| (shop, api)));
+        shops.extend(practice.authorize(platform, 20).await?.into_iter().map(|shop| (shop, api)));
     }
-    // One shop that nobody authorised.
+    // One shop that nobody authorized.
     shops.push(("forgotten-shop".to_owned(), "/products/get"));
 
     let began = Instant::now();
@@ -66,7 +66,7 @@ async fn main() -> Result<()> {
                 (products, done) = (products + rows, done + 1);
             }
             // A seller has to approve again: tell them, and leave the shop alone until then.
-            Err(error) if error.kind() == ErrorKind::Authorisation => println!("needs its seller: {error}"),
+            Err(error) if error.kind() == ErrorKind::Authorization => println!("needs its seller: {error}"),
             Err(error) => println!("left out: {error} ({})", error.hint_text().unwrap_or_default()),
         }
     }

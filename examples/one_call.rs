@@ -15,7 +15,7 @@ use sesame_client::Call;
 async fn main() -> sesame_core::Result<()> {
     let practice = Practice::start(1, 40).await?;
     println!("a sandbox listens at {}", practice.url());
-    let shop = practice.authorise("alibaba", 1).await?.remove(0);
+    let shop = practice.authorize("alibaba", 1).await?.remove(0);
 
     let call = Call::new(&shop, "/alibaba/icbu/product/list").arg("language", "ENGLISH").arg("page_size", 3);
 

@@ -1,4 +1,4 @@
-//! A whole list, page by page: the catalogue knows how each API pages.
+//! A whole list, page by page: the catalog knows how each API pages.
 //!
 //! ```text
 //! cargo run -p sesame-client --example paged_stream
@@ -22,7 +22,7 @@ struct Product {
 async fn main() -> sesame_core::Result<()> {
     let practice = Practice::start(1, 100).await?;
     println!("a sandbox listens at {}", practice.url());
-    let shop = practice.authorise("alibaba", 1).await?.remove(0);
+    let shop = practice.authorize("alibaba", 1).await?.remove(0);
 
     let mut pages =
         practice.client.pages(Call::new(&shop, "/alibaba/icbu/product/list").arg("language", "ENGLISH"));

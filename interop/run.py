@@ -4,7 +4,7 @@
     interop/run.py --sesame PATH [NAME...]
 
 Installs the pinned packages under interop/.work (once, until a lock file changes), starts
-`sesame sandbox --json --auto-approve`, fetches authorisation codes as a browser would, and hands
+`sesame sandbox --json --auto-approve`, fetches authorization codes as a browser would, and hands
 each driver in interop/drivers the facts it needs. A driver prints TAP; a check that it announced
 and did not come to counts as failed. `./dev interop` is the way to call this.
 """
@@ -128,7 +128,7 @@ def command(words, **options):
 
 
 class Sandbox:
-    """A running `sesame sandbox`, and the way to authorisation codes."""
+    """A running `sesame sandbox`, and the way to authorization codes."""
 
     def __init__(self, program, home):
         self.log = open(pathlib.Path(home) / "sandbox.log", "w+")
@@ -165,7 +165,7 @@ class Sandbox:
         return None if ended in (0, 130, -signal.SIGINT) else f"it ended with {ended}: {self.said()}"
 
     def code(self, app):
-        """Authorises a shop and returns the code, as a browser with nobody in front of it would."""
+        """Authorizes a shop and returns the code, as a browser with nobody in front of it would."""
         url = urllib.parse.urlsplit(app["authorize_url"])
         query = dict(urllib.parse.parse_qsl(url.query, keep_blank_values=True))
         query.setdefault("client_id", app["app_key"])
@@ -173,7 +173,7 @@ class Sandbox:
         query.setdefault("response_type", "code")
         query["state"] = STATE
         if app["protocol"] == "param2":
-            # The old authorise page wants its parameters signed, without a path (protocol param2).
+            # The old authorize page wants its parameters signed, without a path (protocol param2).
             query.pop("_aop_signature", None)
             text = "".join(sorted(name + value for name, value in query.items()))
             digest = hmac.new(app["app_secret"].encode(), text.encode(), hashlib.sha1).hexdigest()

@@ -101,7 +101,7 @@ fn arguments() -> Map<String, Value> {
     }
 }
 
-/// The bare loop: no account, no catalogue, no quota, no retry, no limit.
+/// The bare loop: no account, no catalog, no quota, no retry, no limit.
 struct Bare {
     address: String,
     key: SigningKey,

@@ -57,7 +57,7 @@ fn main() -> Result<()> {
     };
     let (json, effort) = (flag("--json"), Effort { quick: flag("--quick") });
     if cfg!(debug_assertions) {
-        bail!("built without optimisation; run it with --release");
+        bail!("built without optimization; run it with --release");
     }
     let all = ["signing", "calls", "sandbox", "vault", "processes", "postgres"];
     if let Some(unknown) = names.iter().find(|name| !all.contains(&name.as_str())) {

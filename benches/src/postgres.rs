@@ -53,20 +53,20 @@ async fn claims(server: &Server, effort: Effort, report: &mut Report) -> Result<
         &format!(
             "INSERT INTO sesame.app (app_id, name, platform, app_key, secret, redirect_uri, created_at) \
              VALUES (decode(repeat('ab', 16), 'hex'), 'app', 'lazada', '1', '', '', 0); \
-             INSERT INTO sesame.authorisation (authorisation_id, app_id, generation, access, refresh, issued_at, \
+             INSERT INTO sesame.authorizations (authorization_id, app_id, generation, access, refresh, issued_at, \
              identity, due_at) \
              SELECT decode(md5(n::text), 'hex'), decode(repeat('ab', 16), 'hex'), 1, \
              decode(repeat(md5(n::text), 5), 'hex'), decode(repeat(md5(n::text), 5), 'hex'), 0, \
              '{{\"seller\":\"1001\"}}', (n * 7919::BIGINT) % {rows} FROM generate_series(1, {rows}) AS n"
         ),
     );
-    server.sql(&fresh.name, "VACUUM ANALYZE sesame.authorisation");
+    server.sql(&fresh.name, "VACUUM ANALYZE sesame.authorizations");
     let plan = server.sql(
         &fresh.name,
-        "EXPLAIN SELECT authorisation_id FROM sesame.authorisation WHERE due_at <= 1000 AND lease_until IS NULL \
+        "EXPLAIN SELECT authorization_id FROM sesame.authorizations WHERE due_at <= 1000 AND lease_until IS NULL \
          ORDER BY due_at LIMIT 100 FOR UPDATE SKIP LOCKED",
     );
-    ensure!(plan.contains("Index Scan using authorisation_due"), "{plan}");
+    ensure!(plan.contains("Index Scan using authorization_due"), "{plan}");
     let mut took = Vec::new();
     for _ in 0..100 {
         let begun = Instant::now();
@@ -77,7 +77,7 @@ async fn claims(server: &Server, effort: Effort, report: &mut Report) -> Result<
     }
     took.sort_by(f64::total_cmp);
     let slow = took.get(took.len() * 95 / 100).copied().unwrap_or_default();
-    let what = format!("claiming 100 due authorisations of {rows}");
+    let what = format!("claiming 100 due authorizations of {rows}");
     report.add(GROUP, what, median(took), "ms", Target::AtMost(5.0));
     report.add(GROUP, "the same, 95 of 100 within", slow, "ms", Target::None);
     store.close().await;
@@ -149,7 +149,7 @@ async fn keeper(server: &Server, effort: Effort, report: &mut Report) -> Result<
     let (mut rates, mut shares) = (Vec::new(), Vec::new());
     for _ in 0..5 {
         let all_due =
-            "UPDATE sesame.authorisation SET due_at = 1, warm_at = 1, access_expires_at = 2; CHECKPOINT";
+            "UPDATE sesame.authorizations SET due_at = 1, warm_at = 1, access_expires_at = 2; CHECKPOINT";
         server.sql(&fresh.name, all_due);
         let (begun, cpu) = (Instant::now(), server.cpu_seconds());
         let pass = keeper.pass().await?;

@@ -123,7 +123,7 @@ async fn flood(address: &str, requests: Arc<[Vec<u8>]>, wanted: &'static str, ti
 }
 
 /// Adds the sandbox's app of a platform and lets its first shop approve it; returns the account.
-pub(crate) async fn authorise(setting: &Setting, description: &Value, platform: &str) -> Result<String> {
+pub(crate) async fn authorize(setting: &Setting, description: &Value, platform: &str) -> Result<String> {
     let of_platform = |list: &str| {
         let list = description[list].as_array()?;
         list.iter().find(|entry| entry["platform"] == platform).cloned()
@@ -161,7 +161,7 @@ pub(crate) fn measure(effort: Effort, report: &mut Report) -> Result<()> {
         let setting = Setting::new(url).await?;
         let mut shops = std::collections::HashMap::new();
         for platform in ["lazada", "taobao", "alibaba"] {
-            shops.insert(platform, authorise(&setting, &description, platform).await?);
+            shops.insert(platform, authorize(&setting, &description, platform).await?);
         }
         let loads = [
             (

@@ -122,13 +122,13 @@ async fn fill(path: &Path, accounts: usize) -> Result<()> {
     let count = i64::try_from(accounts)?;
     for query in [
         "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < ?1) \
-         INSERT INTO authorisation (authorisation_id, app_id, generation, access, refresh, issued_at, identity, \
+         INSERT INTO authorizations (authorization_id, app_id, generation, access, refresh, issued_at, identity, \
          last_used, access_expires_at, refresh_expires_at, warm_at, due_at) \
          SELECT unhex(printf('%032x', n)), app_id, 1, access, refresh, issued_at, identity, last_used, \
          ?2 + 86400000, ?2 + 864000000, ?2 + n, \
-         CASE WHEN n % 100 = 0 THEN ?2 - n ELSE ?2 + 3600000 + n END FROM authorisation, n",
+         CASE WHEN n % 100 = 0 THEN ?2 - n ELSE ?2 + 3600000 + n END FROM authorizations, n",
         "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < ?1) \
-         INSERT INTO account (account_id, name, app_id, authorisation_id, created_at) \
+         INSERT INTO account (account_id, name, app_id, authorization_id, created_at) \
          SELECT unhex(printf('%032x', n)), 'shop-' || n, app_id, unhex(printf('%032x', n)), ?2 FROM app, n",
     ] {
         sqlx::query(query).bind(count).bind(now).execute(&mut connection).await?;

@@ -52,9 +52,9 @@ fn run() -> Result<()> {
     let out = PathBuf::from(std::env::var("OUT_DIR").map_err(|error| error.to_string())?);
 
     let platforms = platforms(&data)?;
-    let mut catalogues = base(&data)?;
-    overlays(&data, &platforms, &mut catalogues)?;
-    write_tables(&out, &catalogues)?;
+    let mut catalogs = base(&data)?;
+    overlays(&data, &platforms, &mut catalogs)?;
+    write_tables(&out, &catalogs)?;
     let text = serde_json::to_string(&platforms).map_err(|error| error.to_string())?;
     write(&out.join("platforms.json"), text.as_bytes())
 }
@@ -199,10 +199,10 @@ fn check_error(entry: &serde_json::Map<String, Json>) -> Result<()> {
 // ------------------------------------------------------------------------------- APIs
 
 /// The APIs of each base file, by the file's name.
-type Catalogues = BTreeMap<String, Vec<Record>>;
+type Catalogs = BTreeMap<String, Vec<Record>>;
 
-fn base(data: &Path) -> Result<Catalogues> {
-    let mut out = Catalogues::new();
+fn base(data: &Path) -> Result<Catalogs> {
+    let mut out = Catalogs::new();
     for file in files(&data.join("base"), "jsonl")? {
         let mut records: Vec<Record> = Vec::new();
         for (at, line) in read(&file)?.lines().enumerate() {
@@ -228,13 +228,13 @@ fn same(left: &Record, right: &Record) -> bool {
 
 /// Applies `overlay/<name>/*.toml`. `<name>` is that of a base file, or of a platform: then only
 /// that platform sees the changes.
-fn overlays(data: &Path, platforms: &Json, catalogues: &mut Catalogues) -> Result<()> {
+fn overlays(data: &Path, platforms: &Json, catalogs: &mut Catalogs) -> Result<()> {
     let room = data.join("overlay");
     for folder in folders(&room)? {
         let target = stem(&folder);
         let platform = list(platforms, "platform").iter().find(|platform| platform["name"] == *target);
         // Which base files are looked through, and what the default namespace is.
-        let (chain, own) = match (catalogues.contains_key(&target), platform) {
+        let (chain, own) = match (catalogs.contains_key(&target), platform) {
             (true, _) => (vec![target.clone()], true),
             (false, Some(platform)) => {
                 let names =
@@ -263,7 +263,7 @@ fn overlays(data: &Path, platforms: &Json, catalogues: &mut Catalogues) -> Resul
                 ));
             }
             for patch in &overlay.apis {
-                apply(&overlay, patch, &chain, own.then_some(()), &target, param2, catalogues)
+                apply(&overlay, patch, &chain, own.then_some(()), &target, param2, catalogs)
                     .map_err(|why| format!("{}: {}: {why}", file.display(), patch.name))?;
             }
         }
@@ -278,7 +278,7 @@ fn apply(
     own: Option<()>,
     target: &str,
     param2: Option<&str>,
-    catalogues: &mut Catalogues,
+    catalogs: &mut Catalogs,
 ) -> Result<()> {
     let name = names::parse(&patch.name, param2.is_some())?;
     let fits = |record: &Record| {
@@ -289,23 +289,23 @@ fn apply(
     // Patched before, by another file of the same platform?
     let places: Vec<String> = std::iter::once(target.to_owned()).chain(chain.iter().cloned()).collect();
     let found = places.iter().find_map(|place| {
-        let at = catalogues.get(place)?.iter().position(fits)?;
+        let at = catalogs.get(place)?.iter().position(fits)?;
         Some((place.clone(), at))
     });
     match found {
         Some((place, at)) if own.is_some() || place == target => {
-            let record = catalogues.get_mut(&place).and_then(|records| records.get_mut(at)).ok_or("lost")?;
+            let record = catalogs.get_mut(&place).and_then(|records| records.get_mut(at)).ok_or("lost")?;
             patch.apply(overlay, record)
         }
         Some((place, at)) => {
-            let mut record = catalogues[&place][at].clone();
+            let mut record = catalogs[&place][at].clone();
             patch.apply(overlay, &mut record)?;
-            catalogues.entry(target.to_owned()).or_default().push(record);
+            catalogs.entry(target.to_owned()).or_default().push(record);
             Ok(())
         }
         None => {
             let record = patch.create(overlay, param2)?;
-            catalogues.entry(target.to_owned()).or_default().push(record);
+            catalogs.entry(target.to_owned()).or_default().push(record);
             Ok(())
         }
     }
@@ -318,14 +318,14 @@ const NAME: u8 = 0;
 const ALIAS: u8 = 1;
 const TITLE: u8 = 2;
 
-fn write_tables(out: &Path, catalogues: &Catalogues) -> Result<()> {
+fn write_tables(out: &Path, catalogs: &Catalogs) -> Result<()> {
     let mut entries = String::new();
     let mut strings = String::new();
     let mut rows = Vec::new();
     let mut keys: Vec<(u8, String, u8, u32)> = Vec::new();
     let mut names = Vec::new();
 
-    for (number, (name, records)) in catalogues.iter().enumerate() {
+    for (number, (name, records)) in catalogs.iter().enumerate() {
         let number = u8::try_from(number).map_err(|_| "more than 255 base files")?;
         let first = rows.len();
         let mut records: Vec<&Record> = records.iter().collect();
@@ -369,11 +369,11 @@ fn write_tables(out: &Path, catalogues: &Catalogues) -> Result<()> {
     push(offset(keys.len())?);
     names.iter().flatten().for_each(|number| push(*number));
     rows.iter().flatten().for_each(|number| push(*number));
-    for (catalogue, key, kind, entry) in &keys {
+    for (catalog, key, kind, entry) in &keys {
         let (at, length) = put(&mut strings, key)?;
         push(at);
         push(length);
-        push(u32::from(*catalogue) << 8 | u32::from(*kind));
+        push(u32::from(*catalog) << 8 | u32::from(*kind));
         push(*entry);
     }
     write(&out.join("tables.bin"), &tables)?;
@@ -411,7 +411,7 @@ fn put(strings: &mut String, text: &str) -> Result<(u32, u32)> {
 }
 
 fn offset(number: usize) -> Result<u32> {
-    u32::try_from(number).map_err(|_| "the catalogue has outgrown 4 GB".to_owned())
+    u32::try_from(number).map_err(|_| "the catalog has outgrown 4 GB".to_owned())
 }
 
 // ------------------------------------------------------------------------------- files

@@ -1,5 +1,5 @@
-//! A place to practise: a sandbox in this process, a vault in a temporary directory, and shops that
-//! are already authorised. With real keys only this file would differ.
+//! A place to practice: a sandbox in this process, a vault in a temporary directory, and shops that
+//! are already authorized. With real keys only this file would differ.
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -48,7 +48,7 @@ impl Practice {
 
     /// Adds the sandbox's app of a platform and lets its first `shops` shops approve it. Returns
     /// the names of their accounts.
-    pub(crate) async fn authorise(&self, platform: &str, shops: usize) -> Result<Vec<String>> {
+    pub(crate) async fn authorize(&self, platform: &str, shops: usize) -> Result<Vec<String>> {
         let description = self.sandbox.describe();
         let missing = || Error::usage(format!("the sandbox has no app of {platform}"));
         let app = description.apps.iter().find(|app| app.platform == platform).ok_or_else(missing)?;

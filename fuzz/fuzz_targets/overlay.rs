@@ -1,4 +1,4 @@
-//! Catalogue overlays that a user wrote: parsed or refused with a reason, and never a panic.
+//! Catalog overlays that a user wrote: parsed or refused with a reason, and never a panic.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

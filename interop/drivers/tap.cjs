@@ -8,7 +8,7 @@ const checks = []
 /** Registers a check; checks run one after the other, in the order they are written in. */
 const check = (title, action) => checks.push([title, action])
 
-/** Returns an authorisation code that nobody has used yet. */
+/** Returns an authorization code that nobody has used yet. */
 const freshCode = () => codes.next().value
 
 /** Returns what stands at a dotted path, or fails naming the step that is not there. */

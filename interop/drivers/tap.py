@@ -16,7 +16,7 @@ _checks = []
 
 
 def fresh_code():
-    """Returns an authorisation code that nobody has used yet."""
+    """Returns an authorization code that nobody has used yet."""
     return next(_codes)
 
 

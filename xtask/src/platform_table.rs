@@ -24,7 +24,7 @@ pub(crate) fn page(catalog: &Catalog) -> String {
 fn one(out: &mut String, platform: &Platform, apis: usize) {
     let _ = write!(
         out,
-        "\n## `{}`: {}\n\nProtocol {}, {apis} APIs in the catalogue, dates in {}. Source: {} ({}).\n",
+        "\n## `{}`: {}\n\nProtocol {}, {apis} APIs in the catalog, dates in {}. Source: {} ({}).\n",
         platform.name,
         platform.title,
         platform.protocol,
@@ -38,7 +38,7 @@ fn one(out: &mut String, platform: &Platform, apis: usize) {
     if !platform.notes.is_empty() {
         out.push('\n');
     }
-    out.push_str("\n| region | calls | tokens | authorise page | source |\n|---|---|---|---|---|\n");
+    out.push_str("\n| region | calls | tokens | authorize page | source |\n|---|---|---|---|---|\n");
     for region in &platform.regions {
         let _ = writeln!(
             out,

@@ -5,7 +5,7 @@ use sesame_core::Shape;
 
 use crate::record::{ApiErrorNote, Field, HttpMethods, Paging, Param, Safety};
 
-/// What the catalogue knows of one API on one platform, overlays applied.
+/// What the catalog knows of one API on one platform, overlays applied.
 #[derive(Debug, Clone)]
 pub struct Api {
     /// The platform's name.
@@ -51,7 +51,7 @@ pub struct Api {
     pub group: Option<String>,
     /// Where this is known from.
     pub source: Option<String>,
-    /// False for an API that no catalogue lists; it is called raw, as a write unless its name
+    /// False for an API that no catalog lists; it is called raw, as a write unless its name
     /// says otherwise.
     pub known: bool,
 }

@@ -102,7 +102,7 @@ impl Catalog {
 
     /// Looks up an API by path, method, `[namespace:]name[@version]`, title or alias.
     ///
-    /// A name that no catalogue knows is taken for a new API: `known` is false, and it counts as a
+    /// A name that no catalog knows is taken for a new API: `known` is false, and it counts as a
     /// write unless its name says otherwise.
     ///
     /// # Errors
@@ -178,21 +178,21 @@ impl Catalog {
         crate::explain::scopes()
     }
 
-    /// Returns the catalogues a platform looks through, its own changes first.
+    /// Returns the catalogs a platform looks through, its own changes first.
     fn chain(&self, platform: &Platform) -> Vec<(usize, Range<Entry>)> {
         let own = (!platform.catalogs.contains(&platform.name)).then_some(platform.name.as_str());
         own.into_iter()
             .chain(platform.catalogs.iter().map(String::as_str))
-            .filter_map(|name| self.tables.catalogue(name))
+            .filter_map(|name| self.tables.catalog(name))
             .collect()
     }
 
     /// Finds the built-in entry that a name means.
     fn find(&self, platform: &Platform, name: &Name<'_>) -> Option<Entry> {
         let key = names::key(name.plain);
-        for (catalogue, _) in self.chain(platform) {
+        for (catalog, _) in self.chain(platform) {
             let mut best: Option<((KeyKind, bool, u32), Entry)> = None;
-            for (kind, entry) in self.tables.find(catalogue, &key) {
+            for (kind, entry) in self.tables.find(catalog, &key) {
                 let full = self.tables.summary(entry).name;
                 let (namespace, plain, version) = take_apart(full);
                 // Aliases of param2 are whole names; namespace and version of the alias say nothing.
@@ -218,7 +218,7 @@ impl Catalog {
     }
 
     /// Lists the entries of a platform that can be reached by their own names: not those that a
-    /// catalogue before theirs hides, by the same name or by an alias.
+    /// catalog before theirs hides, by the same name or by an alias.
     fn visible(&self, platform: &Platform) -> Vec<Entry> {
         let mut out = Vec::new();
         for (nth, (_, range)) in self.chain(platform).into_iter().enumerate() {

@@ -16,7 +16,7 @@ pub(crate) struct Tables {
     entries: &'static str,
     strings: &'static str,
     bytes: &'static [u8],
-    catalogues: usize,
+    catalogs: usize,
     rows: usize,
     keys: usize,
 }
@@ -58,24 +58,24 @@ impl Tables {
 
     fn new(entries: &'static str, strings: &'static str, bytes: &'static [u8]) -> Self {
         let number = |at: usize| read(bytes, at * 4);
-        Self { entries, strings, bytes, catalogues: number(0), rows: number(1), keys: number(2) }
+        Self { entries, strings, bytes, catalogs: number(0), rows: number(1), keys: number(2) }
     }
 
     fn row(&self, entry: Entry) -> [usize; 5] {
-        let at = 12 + self.catalogues * 16 + entry * 20;
+        let at = 12 + self.catalogs * 16 + entry * 20;
         std::array::from_fn(|column| read(self.bytes, at + column * 4))
     }
 
-    /// Returns catalogue, key, kind and entry of the nth key.
+    /// Returns catalog, key, kind and entry of the nth key.
     fn key(&self, nth: usize) -> (usize, &'static str, usize, Entry) {
-        let at = 12 + self.catalogues * 16 + self.rows * 20 + nth * 16;
+        let at = 12 + self.catalogs * 16 + self.rows * 20 + nth * 16;
         let [from, length, place, entry] = std::array::from_fn(|column| read(self.bytes, at + column * 4));
         (place >> 8, slice(self.strings, from, length), place & 0xff, entry)
     }
 
-    /// Returns the number of a catalogue and the entries it holds.
-    pub(crate) fn catalogue(&self, name: &str) -> Option<(usize, std::ops::Range<Entry>)> {
-        (0..self.catalogues).find_map(|number| {
+    /// Returns the number of a catalog and the entries it holds.
+    pub(crate) fn catalog(&self, name: &str) -> Option<(usize, std::ops::Range<Entry>)> {
+        (0..self.catalogs).find_map(|number| {
             let at = 12 + number * 16;
             let [from, length, first, count] =
                 std::array::from_fn(|column| read(self.bytes, at + column * 4));
@@ -84,17 +84,17 @@ impl Tables {
     }
 
     /// Returns the entries that stand under a key, best kind first.
-    pub(crate) fn find(&self, catalogue: usize, key: &str) -> impl Iterator<Item = (KeyKind, Entry)> + '_ {
+    pub(crate) fn find(&self, catalog: usize, key: &str) -> impl Iterator<Item = (KeyKind, Entry)> + '_ {
         let (mut low, mut high) = (0, self.keys);
         while low < high {
             let middle = usize::midpoint(low, high);
             let (place, found, ..) = self.key(middle);
-            if (place, found) < (catalogue, key) { low = middle + 1 } else { high = middle }
+            if (place, found) < (catalog, key) { low = middle + 1 } else { high = middle }
         }
         let key = key.to_owned();
         (low..self.keys)
             .map(|nth| self.key(nth))
-            .take_while(move |(place, found, ..)| *place == catalogue && *found == key)
+            .take_while(move |(place, found, ..)| *place == catalog && *found == key)
             .map(|(_, _, kind, entry)| {
                 let kind = match kind {
                     0 => KeyKind::Name,
@@ -119,7 +119,7 @@ impl Tables {
         Summary { name, safety, derived: next() == "?", group: next(), title: next() }
     }
 
-    /// Finds the entries whose text holds `needle`, with the names of their catalogues. Nothing is parsed.
+    /// Finds the entries whose text holds `needle`, with the names of their catalogs. Nothing is parsed.
     pub(crate) fn holding(&self, needle: &str) -> Vec<(&'static str, Entry)> {
         let finder = memchr::memmem::Finder::new(needle.as_bytes());
         let mut out = Vec::new();
@@ -140,16 +140,13 @@ impl Tables {
     pub(crate) fn record(&self, entry: Entry) -> Result<Record> {
         let [from, length, ..] = self.row(entry);
         serde_json::from_str(slice(self.entries, from, length)).map_err(|error| {
-            Error::new(
-                ErrorKind::Local,
-                format!("the built-in catalogue is damaged at entry {entry}: {error}"),
-            )
-            .hint("This build of Sesame is broken; install it again.")
+            Error::new(ErrorKind::Local, format!("the built-in catalog is damaged at entry {entry}: {error}"))
+                .hint("This build of Sesame is broken; install it again.")
         })
     }
 }
 
-/// Reads a number; 0 beyond the end, which leads to an empty catalogue instead of a panic.
+/// Reads a number; 0 beyond the end, which leads to an empty catalog instead of a panic.
 fn read(bytes: &[u8], at: usize) -> usize {
     let number = bytes.get(at..at + 4).and_then(|four| four.try_into().ok()).map_or(0, u32::from_le_bytes);
     usize::try_from(number).unwrap_or(0)
@@ -185,9 +182,9 @@ mod tests {
     }
 
     #[test]
-    fn a_lookup_reads_one_entry_and_none_of_its_neighbours() {
+    fn a_lookup_reads_one_entry_and_none_of_its_neighbors() {
         let good = Tables::builtin();
-        let (lazada, entries) = good.catalogue("lazada").expect("there");
+        let (lazada, entries) = good.catalog("lazada").expect("there");
         let (_, entry) = good.find(lazada, "orders/get").next().expect("there");
         assert!(entries.contains(&entry) && entry > entries.start && entry + 1 < entries.end);
         let tables = spoilt(entry);
@@ -204,10 +201,10 @@ mod tests {
         let tables = Tables::builtin();
         let mut last = None;
         for nth in 0..tables.keys {
-            let (catalogue, key, _, entry) = tables.key(nth);
-            assert!(last < Some((catalogue, key)) || last == Some((catalogue, key)), "{key} is out of order");
-            last = Some((catalogue, key));
-            assert!(tables.find(catalogue, key).any(|(_, found)| found == entry), "{key}");
+            let (catalog, key, _, entry) = tables.key(nth);
+            assert!(last < Some((catalog, key)) || last == Some((catalog, key)), "{key} is out of order");
+            last = Some((catalog, key));
+            assert!(tables.find(catalog, key).any(|(_, found)| found == entry), "{key}");
         }
         assert!(tables.keys > 1096);
         assert!(
@@ -219,7 +216,7 @@ mod tests {
     fn tables_that_were_cut_give_nothing_and_do_not_panic() {
         for length in [0, 1, 11, 12, 20, 200] {
             let tables = Tables::new(ENTRIES, STRINGS, &TABLES[..length]);
-            let _ = tables.catalogue("lazada");
+            let _ = tables.catalog("lazada");
             let _ = tables.find(0, "orders/get").next();
         }
     }

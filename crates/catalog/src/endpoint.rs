@@ -148,7 +148,7 @@ impl Platform {
             None => url.trim_end_matches('/').to_owned(),
             Some(endpoint) => endpoint.instead_of(url.trim_end_matches('/')),
         };
-        // A sandbox has its own authorise page even where nobody knows that of the platform.
+        // A sandbox has its own authorize page even where nobody knows that of the platform.
         let authorize = match (&region.authorize, endpoint) {
             (Some(url), _) => Some(place(url)),
             (None, Some(endpoint)) => Some(format!("{}/oauth/authorize", endpoint.0)),

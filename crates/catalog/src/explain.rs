@@ -59,7 +59,7 @@ pub(crate) fn explain(tables: &Tables, code: &str) -> Vec<Explained> {
 /// Finds the APIs whose documents list the code. Only entries that hold its text are parsed.
 fn notes(tables: &Tables, code: &str) -> Vec<Explained> {
     let mut out = Vec::new();
-    for (catalogue, entry) in tables.holding(code) {
+    for (catalog, entry) in tables.holding(code) {
         let Ok(record) = tables.record(entry) else { continue };
         let Some(note) = record.errors.iter().find(|note| note.code.eq_ignore_ascii_case(code)) else {
             continue;
@@ -70,7 +70,7 @@ fn notes(tables: &Tables, code: &str) -> Vec<Explained> {
             note.says.clone()
         };
         out.push(Explained {
-            scope: format!("{catalogue} {}", tables.summary(entry).name),
+            scope: format!("{catalog} {}", tables.summary(entry).name),
             rule: ErrorRule {
                 code: note.code.clone(),
                 sub_code: String::new(),

@@ -33,7 +33,7 @@ pub struct Overlay {
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Patch {
-    /// `[namespace:]name[@version]`. An API that the catalogue does not have is added.
+    /// `[namespace:]name[@version]`. An API that the catalog does not have is added.
     pub name: String,
     /// The title.
     #[serde(default)]
@@ -278,7 +278,7 @@ fn overlay_line(text: &str, key: &str) -> Option<usize> {
 }
 
 impl Patch {
-    /// Makes the record of an API that no catalogue has.
+    /// Makes the record of an API that no catalog has.
     ///
     /// # Errors
     /// What is missing.

@@ -20,7 +20,7 @@ pub struct Platform {
     pub catalogs: Vec<String>,
     /// Its regions; the first is the default. Most platforms have one, called `global`.
     pub regions: Vec<Region>,
-    /// How a seller authorises an app.
+    /// How a seller authorizes an app.
     pub authorize: AuthorizeRules,
     /// How tokens are fetched, how long they live.
     pub tokens: TokenRules,
@@ -94,10 +94,10 @@ pub struct Region {
     /// The time zone of dates, where it is not that of the platform.
     #[serde(default)]
     pub time_zone: Option<String>,
-    /// Parameters of the authorise URL that replace those of the platform or join them.
+    /// Parameters of the authorize URL that replace those of the platform or join them.
     #[serde(default)]
     pub params: BTreeMap<String, String>,
-    /// Whether the authorise URL is signed, where it is not as on the rest of the platform.
+    /// Whether the authorize URL is signed, where it is not as on the rest of the platform.
     #[serde(default)]
     pub signed: Option<bool>,
     /// Where this is known from.
@@ -107,7 +107,7 @@ pub struct Region {
     pub guess: bool,
 }
 
-/// How the authorise URL is put together.
+/// How the authorize URL is put together.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AuthorizeRules {

@@ -71,7 +71,7 @@ fn a_region_has_its_hosts_and_an_endpoint_replaces_them_all() {
             for url in [&urls.api, &urls.token, &urls.sync] {
                 assert_eq!(url, "http://127.0.0.1:4600", "{}", platform.name);
             }
-            let authorize = urls.authorize.expect("a sandbox has an authorise page for every platform");
+            let authorize = urls.authorize.expect("a sandbox has an authorize page for every platform");
             assert!(authorize.starts_with("http://127.0.0.1:4600/"), "{authorize}");
         }
     }

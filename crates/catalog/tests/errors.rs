@@ -13,7 +13,7 @@ use sesame_core::{
 };
 
 use ErrorKind::{
-    App, Argument, Authorisation, Business, Clock, Permission, Platform, Quota, Signature, Token, UnknownApi,
+    App, Argument, Authorization, Business, Clock, Permission, Platform, Quota, Signature, Token, UnknownApi,
 };
 use RetryRule::{Backoff, Ban, Never, NextDay, Refresh, Second};
 
@@ -32,9 +32,9 @@ const IOP: &[Row] = &[
     ("IllegalAccessToken", Token, Refresh, false),
     ("illegalaccesstoken", Token, Refresh, false),
     ("InvalidAccessToken", Token, Refresh, false),
-    ("IllegalRefreshToken", Authorisation, Never, false),
-    ("InvalidCode", Authorisation, Never, false),
-    ("AUTH_TYPE_UNSUPPORTED", Authorisation, Never, false),
+    ("IllegalRefreshToken", Authorization, Never, false),
+    ("InvalidCode", Authorization, Never, false),
+    ("AUTH_TYPE_UNSUPPORTED", Authorization, Never, false),
     ("InsufficientPermission", Permission, Never, false),
     ("InsufficientIsvPermissions", Permission, Never, false),
     ("AppNotSubscribed", App, Never, false),
@@ -91,7 +91,7 @@ const PARAM2: &[Row] = &[
     ("401", Token, Refresh, false),
     ("403", Permission, Never, false),
     ("500", Platform, Backoff, true),
-    ("invalid_grant", Authorisation, Never, false),
+    ("invalid_grant", Authorization, Never, false),
 ];
 
 const TOP: &[Row] = &[

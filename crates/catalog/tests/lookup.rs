@@ -347,7 +347,7 @@ fn dotted_names_of_the_sources_are_members_and_json_examples_are_fields() {
 }
 
 #[test]
-fn search_ranks_the_name_before_its_neighbours() {
+fn search_ranks_the_name_before_its_neighbors() {
     let catalog = catalog();
     let names = |text: &str, platform: Option<&str>| -> Vec<String> {
         catalog.search(text, platform, 20).into_iter().map(|api| api.name).collect()

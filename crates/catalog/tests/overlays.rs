@@ -69,7 +69,7 @@ params = [{{ n = \"id\", t = \"integer\", r = true }}]
     );
     assert!(catalog.list("lazada").iter().any(|api| api.name == "/our/secret/api"));
     assert_eq!(catalog.search("secret", Some("lazada"), 5)[0].name, "/our/secret/api");
-    // Daraz lists the same file of the catalogue and is not touched.
+    // Daraz lists the same file of the catalog and is not touched.
     assert!(!catalog.api("daraz", "our-orders").unwrap().known);
     assert_ne!(catalog.api("daraz", "/orders/get").unwrap().paging.unwrap().max_size, Some(99));
 }

@@ -22,7 +22,7 @@ use crate::{commands, output::Format, settings::parse_timeout};
         "Examples:\n",
         "  sesame demo                                  the main job on the built-in sandbox\n",
         "  sesame app add lazada --key 500123 --secret-stdin --name shop\n",
-        "  sesame login shop                            authorise a shop in the browser\n",
+        "  sesame login shop                            authorize a shop in the browser\n",
         "  sesame products list ACCOUNT --all --output csv\n",
         "  sesame call ACCOUNT /order/get order_id=1234\n",
         "\n",
@@ -31,7 +31,7 @@ use crate::{commands, output::Format, settings::parse_timeout};
         "  {\"error\":{\"kind\",\"fault\",\"message\",\"hint\",\"code\",\"sub_code\",\"request_id\",\n",
         "            \"http_status\",\"retry_after\",\"may_have_happened\",\"refusal_id\"}}\n",
         "\n",
-        "Exit codes: 0 done, 2 usage, 3 authorisation needed, 4 the platform refused,\n",
+        "Exit codes: 0 done, 2 usage, 3 authorization needed, 4 the platform refused,\n",
         "5 network, 6 quota, 1 anything else, 130 interrupted.\n",
         "\n",
         "Environment: SESAME_HOME, SESAME_VAULT, SESAME_ENDPOINT, SESAME_OUTPUT, SESAME_TIMEOUT,\n",
@@ -70,17 +70,17 @@ pub(crate) struct Global {
     /// The time limit of one call, repeats included: 1s to 1h [env: SESAME_TIMEOUT] [default: 60s].
     #[arg(long, global = true, value_name = "TIME", value_parser = parse_timeout, hide_short_help = true)]
     pub(crate) timeout: Option<Duration>,
-    /// When to use colours; NO_COLOR is heeded.
+    /// When to use colors; NO_COLOR is heeded.
     #[arg(long, global = true, value_name = "WHEN", value_enum, hide_short_help = true)]
-    pub(crate) color: Option<Colour>,
+    pub(crate) color: Option<Color>,
     /// Says what is done on standard error; twice for everything [env: SESAME_LOG].
     #[arg(long, short = 'v', global = true, action = clap::ArgAction::Count, hide_short_help = true)]
     pub(crate) verbose: u8,
 }
 
-/// When to use colours.
+/// When to use colors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum Colour {
+pub(crate) enum Color {
     /// On a terminal.
     Auto,
     /// Always.
@@ -99,7 +99,7 @@ pub(crate) enum Command {
     /// Keeps the keys of your apps.
     #[command(subcommand)]
     App(commands::app::Command),
-    /// Authorises a shop.
+    /// Authorizes a shop.
     Login(commands::login::Args),
     /// Lists the shops and the health of their tokens; names and tags them.
     #[command(visible_alias = "account")]
@@ -114,7 +114,7 @@ pub(crate) enum Command {
     Keeper(commands::keeper::Args),
     /// Calls any API by name.
     Call(commands::call::Args),
-    /// Searches and shows the catalogue of APIs.
+    /// Searches and shows the catalog of APIs.
     #[command(subcommand)]
     Apis(commands::apis::Command),
     /// Signs parameters, and explains the signature.

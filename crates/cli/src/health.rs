@@ -8,7 +8,7 @@ use sesame_vault::{Account, AccountState};
 
 use crate::{commands::apis::quote, words};
 
-/// From this long before the end of an authorisation on, a person is told.
+/// From this long before the end of an authorization on, a person is told.
 const SOON: i64 = 30 * DAY;
 const DAY: i64 = 86_400;
 
@@ -17,7 +17,7 @@ pub(crate) fn state(state: &AccountState) -> &'static str {
     match state {
         AccountState::Healthy => "healthy",
         AccountState::NeedsRefresh => "needs a refresh",
-        AccountState::NeedsAuthorisation { .. } => "needs a person",
+        AccountState::NeedsAuthorization { .. } => "needs a person",
     }
 }
 
@@ -65,7 +65,7 @@ pub(crate) fn advice(
     Some(format!("{error} ({next})"))
 }
 
-/// Tells whether a machine can move the end of an authorisation.
+/// Tells whether a machine can move the end of an authorization.
 fn prolongs(account: &Account, rules: Option<&TokenRules>) -> bool {
     account.refresh_expires_at.is_some()
         && rules.is_some_and(|rules| rules.postpone.is_some() || !rules.refresh_end_fixed)
@@ -79,7 +79,7 @@ fn ending(account: &Account, now: Timestamp, asked: bool) -> Option<String> {
         return None;
     }
     let stronger = match left {
-        ..=0 => return Some("the authorisation has ended".to_owned()),
+        ..=0 => return Some("the authorization has ended".to_owned()),
         left if left <= DAY => "today: ",
         left if left <= 2 * DAY => "urgent: ",
         left if left <= 7 * DAY => "this week: ",
@@ -88,7 +88,7 @@ fn ending(account: &Account, now: Timestamp, asked: bool) -> Option<String> {
     Some(format!("{stronger}ends in {}", words::left(end, now)))
 }
 
-/// How many seconds before its end an account's authorisation is worth a word: 30 days, and half of
+/// How many seconds before its end an account's authorization is worth a word: 30 days, and half of
 /// its life where that is shorter.
 fn soon(account: &Account) -> i64 {
     let life = account
@@ -99,12 +99,12 @@ fn soon(account: &Account) -> i64 {
 }
 
 /// Orders shops that need a person first, then those that soon will, those that fail, those that
-/// wait for a refresh; then by the end of the authorisation.
+/// wait for a refresh; then by the end of the authorization.
 pub(crate) fn urgency(account: &Account, now: Timestamp) -> (u8, i64, String) {
     let left = |end: Timestamp| end.duration_since(now).as_secs();
     let needed_in = account.needs_person_by.map(left);
     let class = match (&account.state, &account.last_error) {
-        (AccountState::NeedsAuthorisation { .. }, _) => 0,
+        (AccountState::NeedsAuthorization { .. }, _) => 0,
         _ if needed_in.is_some_and(|needed_in| needed_in <= soon(account)) => 1,
         (_, Some(_)) => 2,
         (AccountState::NeedsRefresh, None) => 3,
@@ -116,7 +116,7 @@ pub(crate) fn urgency(account: &Account, now: Timestamp) -> (u8, i64, String) {
 
 /// Tells whether a shop stops working within this time unless a person does something.
 pub(crate) fn needs_person_within(account: &Account, now: Timestamp, within: Duration) -> bool {
-    if matches!(account.state, AccountState::NeedsAuthorisation { .. }) {
+    if matches!(account.state, AccountState::NeedsAuthorization { .. }) {
         return true;
     }
     let within = i64::try_from(within.as_secs()).unwrap_or(i64::MAX);

@@ -1,6 +1,6 @@
 //! Which API lists products, categories and templates on which platform, and where the columns are.
 //!
-//! Facts, as data: sources are the catalogue's entries of the same names (A.4, B, C, D, E and F of
+//! Facts, as data: sources are the catalog's entries of the same names (A.4, B, C, D, E and F of
 //! its digest, 2026-11-21).
 
 use jiff::Timestamp;
@@ -408,7 +408,7 @@ mod tests {
     }
 
     #[test]
-    fn the_catalogue_has_every_api_named_here() {
+    fn the_catalog_has_every_api_named_here() {
         let catalog = sesame_catalog::Catalog::builtin();
         let lists = PRODUCTS.iter().chain(TEMPLATES).map(|entry| (entry.platform, entry.api));
         let categories = CATEGORIES.iter().map(|entry| (entry.platform, entry.api));

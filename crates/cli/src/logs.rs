@@ -27,8 +27,8 @@ pub(crate) fn start(verbose: u8, filter: Option<&str>, usual: LevelFilter) -> Ou
             _ => ours(LevelFilter::TRACE),
         },
     };
-    let colour = anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never;
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(colour);
+    let color = anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never;
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(color);
     // A second start (tests in one process) keeps the first log.
     let _ = tracing_subscriber::registry().with(lines).with(targets).try_init();
     Ok(())

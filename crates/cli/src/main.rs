@@ -31,7 +31,7 @@ use sesame_core::Error;
 use tracing::level_filters::LevelFilter;
 
 use crate::{
-    args::{Cli, Colour, Command},
+    args::{Cli, Color, Command},
     output::Format,
     session::Session,
     settings::Settings,
@@ -49,11 +49,11 @@ fn run() -> u8 {
         Ok(cli) => cli,
         Err(error) => return refuse(&error),
     };
-    if let Some(colour) = cli.global.color {
-        match colour {
-            Colour::Auto => anstream::ColorChoice::Auto,
-            Colour::Always => anstream::ColorChoice::Always,
-            Colour::Never => anstream::ColorChoice::Never,
+    if let Some(color) = cli.global.color {
+        match color {
+            Color::Auto => anstream::ColorChoice::Auto,
+            Color::Always => anstream::ColorChoice::Always,
+            Color::Never => anstream::ColorChoice::Never,
         }
         .write_global();
     }

@@ -117,7 +117,7 @@ pub(crate) struct Printer {
     format: Format,
     out: BufWriter<anstream::AutoStream<io::Stdout>>,
     terminal: bool,
-    colour: bool,
+    color: bool,
 }
 
 impl Printer {
@@ -125,8 +125,8 @@ impl Printer {
     pub(crate) fn new(format: Format) -> Self {
         let stdout = io::stdout();
         let terminal = stdout.is_terminal();
-        let colour = anstream::AutoStream::choice(&stdout) != anstream::ColorChoice::Never;
-        Self { format, out: BufWriter::new(anstream::AutoStream::auto(stdout)), terminal, colour }
+        let color = anstream::AutoStream::choice(&stdout) != anstream::ColorChoice::Never;
+        Self { format, out: BufWriter::new(anstream::AutoStream::auto(stdout)), terminal, color }
     }
 
     /// Returns the form.
@@ -191,7 +191,7 @@ impl Printer {
     /// When standard output cannot be written.
     pub(crate) fn rows(&mut self, rows: &Rows) -> Outcome {
         let width = if self.terminal { terminal_width() } else { None };
-        let text = rows.grid(width, self.colour);
+        let text = rows.grid(width, self.color);
         self.text(&text)
     }
 

@@ -120,7 +120,7 @@ fn bytes_of(name: &str, path: &str) -> Outcome<Vec<u8>> {
 fn text_of(name: &str, path: &str) -> Outcome<String> {
     String::from_utf8(bytes_of(name, path)?).map_err(|_| {
         Error::usage(format!("the parameter {name:?}: {path} is not UTF-8 text"))
-            .hint("Only parameters that the catalogue lists as files take other content; see `sesame apis show API`.")
+            .hint("Only parameters that the catalog lists as files take other content; see `sesame apis show API`.")
             .into()
     })
 }

@@ -1,4 +1,4 @@
-//! What commands work with, opened when first asked for: catalogue, vault, client.
+//! What commands work with, opened when first asked for: catalog, vault, client.
 
 use std::sync::{Arc, OnceLock};
 
@@ -52,7 +52,7 @@ impl Session {
         Printer::new(self.settings.output.value.unwrap_or(default))
     }
 
-    /// Opens the catalogue, with the user's own overlays.
+    /// Opens the catalog, with the user's own overlays.
     ///
     /// # Errors
     /// Usage, for an overlay that cannot be read.

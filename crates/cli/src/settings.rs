@@ -240,7 +240,7 @@ impl Settings {
         }
     }
 
-    /// Returns the user's own catalogue directory, if it exists.
+    /// Returns the user's own catalog directory, if it exists.
     pub(crate) fn catalog_dir(&self) -> Option<PathBuf> {
         let path = self.home.value.join("catalog");
         path.is_dir().then_some(path)

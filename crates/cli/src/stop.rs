@@ -61,7 +61,7 @@ impl Stop {
 pub(crate) fn exit_code(kind: ErrorKind) -> u8 {
     match kind {
         ErrorKind::Usage => 2,
-        ErrorKind::Authorisation | ErrorKind::Token => NEEDS_PERSON,
+        ErrorKind::Authorization | ErrorKind::Token => NEEDS_PERSON,
         ErrorKind::Signature
         | ErrorKind::App
         | ErrorKind::Permission
@@ -170,7 +170,7 @@ mod tests {
     fn exit_codes_are_those_scripts_rely_on() {
         let codes = [
             (ErrorKind::Usage, 2),
-            (ErrorKind::Authorisation, 3),
+            (ErrorKind::Authorization, 3),
             (ErrorKind::Token, 3),
             (ErrorKind::Signature, 4),
             (ErrorKind::Business, 4),

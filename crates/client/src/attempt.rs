@@ -76,7 +76,7 @@ pub(crate) type System<'a> = SmallVec<[(&'static str, Cow<'a, str>); 9]>;
 /// Lists the system parameters of a shape.
 ///
 /// Sources: protocols 1.2, 2.2, 2.5, 3.2. `partner_id` is left out: it names an SDK that we are
-/// not. `simplify=false` on `/sync`, so that replies have the form that the catalogue describes.
+/// not. `simplify=false` on `/sync`, so that replies have the form that the catalog describes.
 pub(crate) fn system<'a>(
     contract: &'a Contract,
     app_key: &'a str,

@@ -46,7 +46,7 @@ struct Line {
 }
 
 impl Client {
-    /// Creates a client over a vault, a catalogue, a way out and a clock.
+    /// Creates a client over a vault, a catalog, a way out and a clock.
     pub fn new(
         vault: Vault,
         catalog: Arc<Catalog>,
@@ -89,7 +89,7 @@ impl Client {
         // 1 account: from the vault's snapshot
         let account = line.vault.handle(&call.account).await?;
 
-        // 2 contract: what the catalogue says of the API
+        // 2 contract: what the catalog says of the API
         let contract = line.contracts.get(&line.catalog, account.platform(), &call.api)?;
 
         // 3 encode: validate and flatten, once for all attempts
@@ -214,14 +214,14 @@ impl Client {
         Ok(Prepared::new(&contract, &encoded, &system, key, request, warnings))
     }
 
-    /// Makes a call page by page, as the catalogue's page rule of the API says.
+    /// Makes a call page by page, as the catalog's page rule of the API says.
     ///
     /// Nothing is sent before the first page is asked for.
     pub fn pages(&self, call: Call) -> Pages {
         Pages::new(self.clone(), call)
     }
 
-    /// Returns the account's entry in the catalogue for an API.
+    /// Returns the account's entry in the catalog for an API.
     pub(crate) async fn contract(&self, call: &Call) -> Result<Arc<Contract>> {
         let account = self.line.vault.handle(&call.account).await?;
         self.line.contracts.get(&self.line.catalog, account.platform(), &call.api)
@@ -377,7 +377,7 @@ fn names<'a>(account: &'a AccountHandle, contract: &'a Contract) -> Names<'a> {
 fn split(token: Result<Option<Token>>, contract: &Contract) -> Result<(Option<Token>, Option<Error>)> {
     match token {
         Ok(token) => Ok((token, None)),
-        Err(error) if contract.api.auth.is_none() && error.kind() == ErrorKind::Authorisation => {
+        Err(error) if contract.api.auth.is_none() && error.kind() == ErrorKind::Authorization => {
             Ok((None, Some(error)))
         }
         Err(error) => Err(error),

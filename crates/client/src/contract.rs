@@ -1,4 +1,4 @@
-//! What the catalogue says of a call, and whether the arguments keep to it. Nothing is sent here.
+//! What the catalog says of a call, and whether the arguments keep to it. Nothing is sent here.
 //!
 //! Only what is certain is refused: an argument that the documents call required and that is not
 //! there, a list or an object where they want a single value. The kinds of single values, limits and
@@ -58,7 +58,7 @@ impl Contract {
                 Safety::Read => "as a read, which its name suggests",
                 _ => "as a write, which is never repeated when in doubt",
             };
-            format!("the catalogue does not know {}; it is called as given and treated {how}", api.name)
+            format!("the catalog does not know {}; it is called as given and treated {how}", api.name)
         });
         // Some documents list the system parameters, which we set; a dotted name is a member of an
         // object that may be given whole.

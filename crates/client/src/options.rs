@@ -126,7 +126,7 @@ pub struct CallOptions {
     /// token that had to be refreshed and a clock that had to be corrected is not counted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub attempts: Option<u32>,
-    /// What the caller knows of the safety of this very call, against the catalogue: an order
+    /// What the caller knows of the safety of this very call, against the catalog: an order
     /// created with an idempotency key of the platform is `idempotent`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub idempotency: Option<Safety>,

@@ -208,7 +208,7 @@ mod tests {
             (K::Argument, false),
             (K::UnknownApi, false),
             (K::Business, false),
-            (K::Authorisation, false),
+            (K::Authorization, false),
             (K::Local, false),
             (K::Quota, true),
             (K::Platform, true),

@@ -19,7 +19,7 @@ use stage::{REFRESH, SECRET, TOKEN, ok, param, params, refusal, stage};
 const FINE: &str = r#"{"code":"0","data":{"total_products":0,"products":[]},"request_id":"r0"}"#;
 const NEW_TOKENS: &str = r#"{"access_token":"a-new-access-token-000001","refresh_token":"a-new-refresh-token-00001","expires_in":"36000","refresh_expires_in":"3600000","account":"shop","code":"0"}"#;
 
-/// An API that no catalogue knows: a write.
+/// An API that no catalog knows: a write.
 const WRITE: &str = "/warehouse/thing/destroy";
 const READ: &str = "/products/get";
 

@@ -50,7 +50,7 @@ async fn every_platform_answers_signed_calls_and_pages() {
         ),
     ];
     for (platform, api, args) in lists {
-        let shop = practice.authorise(platform, 1).await.unwrap().remove(0);
+        let shop = practice.authorize(platform, 1).await.unwrap().remove(0);
         let mut call = Call::new(&shop, api);
         call.args = args.as_object().unwrap().clone();
         let rows = count(&practice, call).await;
@@ -65,7 +65,7 @@ async fn every_platform_answers_signed_calls_and_pages() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_that_was_revoked_there_is_refreshed_here() {
     let practice = Practice::start(1, 3).await.unwrap();
-    let shop = practice.authorise("lazada", 1).await.unwrap().remove(0);
+    let shop = practice.authorize("lazada", 1).await.unwrap().remove(0);
     let call = Call::new(&shop, "/products/get");
     practice.client.call(&call).await.unwrap();
     control(&practice, "tokens/expire", &json!({"platform": "lazada", "which": "access", "in_seconds": 0}))
@@ -78,7 +78,7 @@ async fn a_token_that_was_revoked_there_is_refreshed_here() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_clock_three_hours_off_is_allowed_for() {
     let practice = Practice::start(1, 3).await.unwrap();
-    let shop = practice.authorise("lazada", 1).await.unwrap().remove(0);
+    let shop = practice.authorize("lazada", 1).await.unwrap().remove(0);
     control(&practice, "clock", &json!({"advance": "3h"})).await;
     let outcome = practice.client.call(&Call::new(&shop, "/products/get")).await.unwrap();
     assert!(outcome.warnings.iter().any(|warning| warning.contains("3 h")), "{:?}", outcome.warnings);
@@ -90,7 +90,7 @@ async fn a_clock_three_hours_off_is_allowed_for() {
 #[tokio::test(flavor = "multi_thread")]
 async fn trouble_is_survived_by_reads_and_told_of_writes() {
     let practice = Practice::start(1, 3).await.unwrap();
-    let shop = practice.authorise("lazada", 1).await.unwrap().remove(0);
+    let shop = practice.authorize("lazada", 1).await.unwrap().remove(0);
     for kind in ["html", "empty", "truncated", "drop-before", "drop-after", "busy"] {
         control(&practice, "trouble", &json!({"kind": kind, "api": "/products/get", "count": 1})).await;
         let outcome = practice.client.call(&Call::new(&shop, "/products/get")).await;
@@ -108,7 +108,7 @@ async fn trouble_is_survived_by_reads_and_told_of_writes() {
 #[tokio::test(flavor = "multi_thread")]
 async fn any_parameter_survives_the_way() {
     let practice = Practice::start(1, 3).await.unwrap();
-    let shop = practice.authorise("alibaba", 1).await.unwrap().remove(0);
+    let shop = practice.authorize("alibaba", 1).await.unwrap().remove(0);
     let big = "x".repeat(5 << 20);
     for value in
         ["中文", "🦀 four bytes", "a&b=c+d%20", "line\r\nbreak", "{\"looks\":\"like JSON\"}", big.as_str()]

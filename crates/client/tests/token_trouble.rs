@@ -210,7 +210,7 @@ async fn survives_troubles(platform: &str, policy: OldRefreshToken) {
             // The only copy of the new pair was in the answer.
             let reason = account.state.reason().unwrap_or_else(|| panic!("{context}: {second:?}"));
             assert!(reason.contains("was cut off before its answer could be stored"), "{context}: {reason}");
-            assert_eq!(second.unwrap_err().kind(), ErrorKind::Authorisation, "{context}");
+            assert_eq!(second.unwrap_err().kind(), ErrorKind::Authorization, "{context}");
         } else {
             assert!(second.is_ok(), "{context}: {second:?}");
             assert_eq!(account.state, AccountState::Healthy, "{context}");

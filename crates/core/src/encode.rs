@@ -9,7 +9,7 @@ pub const MAX_TEXT: usize = 8 << 20;
 /// The most parameters of one call.
 pub const MAX_PARAMS: usize = 1_000;
 
-/// What the catalogue knows of a parameter, as far as encoding needs it.
+/// What the catalog knows of a parameter, as far as encoding needs it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Wire {
     /// A list of plain values that this protocol wants joined by commas.
@@ -20,7 +20,7 @@ pub struct Wire {
 ///
 /// Texts stay as they are; numbers and truths become their JSON text (`true`, never `1`); lists
 /// and objects become one compact JSON text, keys in the order given, because that exact text is
-/// signed; lists of plain values join with commas where the catalogue says the platform wants
+/// signed; lists of plain values join with commas where the catalog says the platform wants
 /// that. Null and empty texts are left out: official SDKs disagree on signing them.
 ///
 /// # Errors

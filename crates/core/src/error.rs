@@ -22,8 +22,8 @@ pub enum ErrorKind {
     Clock,
     /// The access token is missing, wrong or has ended; a refresh may help.
     Token,
-    /// A person has to authorise the shop (again).
-    Authorisation,
+    /// A person has to authorize the shop (again).
+    Authorization,
     /// The app, the seller or this address has no right to the API.
     Permission,
     /// The gateway misses an argument or does not accept one.
@@ -55,7 +55,7 @@ impl ErrorKind {
             Self::App => "app",
             Self::Clock => "clock",
             Self::Token => "token",
-            Self::Authorisation => "authorisation",
+            Self::Authorization => "authorization",
             Self::Permission => "permission",
             Self::Argument => "argument",
             Self::UnknownApi => "unknown-api",
@@ -82,7 +82,7 @@ impl fmt::Display for ErrorKind {
 pub enum Fault {
     /// The program or person that made the call.
     Caller,
-    /// The seller: authorise, verify the shop, mend the product.
+    /// The seller: authorize, verify the shop, mend the product.
     Seller,
     /// The platform.
     Platform,
@@ -156,7 +156,7 @@ impl Error {
             | ErrorKind::Business => (Fault::Caller, Retry::Never),
             ErrorKind::Clock => (Fault::Machine, Retry::AfterClock),
             ErrorKind::Token => (Fault::Caller, Retry::AfterRefresh),
-            ErrorKind::Authorisation => (Fault::Seller, Retry::Never),
+            ErrorKind::Authorization => (Fault::Seller, Retry::Never),
             ErrorKind::Quota => (Fault::Caller, Retry::Backoff),
             ErrorKind::Platform | ErrorKind::Envelope => (Fault::Platform, Retry::Backoff),
             ErrorKind::Network | ErrorKind::Timeout => (Fault::Network, Retry::Backoff),

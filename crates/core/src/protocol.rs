@@ -53,7 +53,7 @@ impl FromStr for Protocol {
 pub enum Shape {
     /// `/openapi/param2/1/ns/name/KEY`: the path is signed.
     Param2,
-    /// param2's parameter signing: no path. Authorise URLs and push messages.
+    /// param2's parameter signing: no path. Authorize URLs and push messages.
     Param2Params,
     /// `/rest/some/path`: the path is signed.
     IopRest,

@@ -1,7 +1,7 @@
 //! Push messages: is this really from the platform?
 //!
 //! Sources: 1688 `open.1688.com/doc/messageDoc.htm`; Lazada `lazada-push-mechanism.md`; Alibaba.com
-//! uses Lazada's rule (catalogue notes 0.4). Verify the bytes as received: JSON that was parsed
+//! uses Lazada's rule (catalog notes 0.4). Verify the bytes as received: JSON that was parsed
 //! and written again does not match.
 
 use subtle::ConstantTimeEq;

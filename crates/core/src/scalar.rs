@@ -28,7 +28,7 @@ pub fn integer(value: &Value) -> Option<i64> {
 
 #[expect(clippy::cast_possible_truncation, reason = "checked to be whole and small enough")]
 fn whole(number: f64) -> Option<i64> {
-    // 2^53: beyond it a float no longer tells neighbours apart.
+    // 2^53: beyond it a float no longer tells neighbors apart.
     (number.fract() == 0.0 && number.abs() <= 9_007_199_254_740_992.0).then_some(number as i64)
 }
 
@@ -95,7 +95,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
     }
 }
 
-/// Deserialises an optional whole number leniently: for `#[serde(deserialize_with = "...")]`.
+/// Deserializes an optional whole number leniently: for `#[serde(deserialize_with = "...")]`.
 pub fn lenient_integer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
     let value = Value::deserialize(deserializer)?;
     match &value {
@@ -107,7 +107,7 @@ pub fn lenient_integer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Opt
     }
 }
 
-/// Deserialises an optional text leniently: numbers and truths become text.
+/// Deserializes an optional text leniently: numbers and truths become text.
 pub fn lenient_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     Ok(text(&Value::deserialize(deserializer)?).filter(|text| !text.is_empty()))
 }

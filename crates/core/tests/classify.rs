@@ -1,4 +1,4 @@
-//! Rules and waits. The documented codes themselves are tested with the catalogue's tables.
+//! Rules and waits. The documented codes themselves are tested with the catalog's tables.
 #![expect(clippy::unwrap_used, reason = "a test may fail where it stands")]
 
 use std::time::Duration;

@@ -37,7 +37,7 @@ pub enum Refreshing {
 /// One app.
 #[derive(Debug)]
 pub(crate) struct App {
-    /// The index of its platform in the catalogue's list.
+    /// The index of its platform in the catalog's list.
     pub(crate) platform: usize,
     pub(crate) platform_name: String,
     pub(crate) protocol: Protocol,

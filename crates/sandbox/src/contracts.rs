@@ -1,4 +1,4 @@
-//! The catalogue's entries, prepared for serving: looked up once, shared from then on.
+//! The catalog's entries, prepared for serving: looked up once, shared from then on.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -71,7 +71,7 @@ struct Prepared {
     templates: OnceLock<Vec<Template>>,
 }
 
-/// The most names remembered per platform; the catalogue has fewer.
+/// The most names remembered per platform; the catalog has fewer.
 const MAX_NAMES: usize = 20_000;
 
 impl Contracts {
@@ -100,7 +100,7 @@ impl Contracts {
             return Some(Arc::clone(found));
         }
         drop(read);
-        // Names are checked by the catalogue; what it cannot read is not an API either.
+        // Names are checked by the catalog; what it cannot read is not an API either.
         let api =
             self.catalog.api(&prepared.name, name).ok().filter(|api| api.known && is_exact(api, name))?;
         let mut entries = prepared.entries.write().unwrap_or_else(PoisonError::into_inner);
@@ -177,7 +177,7 @@ impl Contracts {
 
 /// Tells whether a name is to the letter one of an API's own.
 ///
-/// People may ask the catalogue for `/rest/order/get` or without a version; a gateway knows only
+/// People may ask the catalog for `/rest/order/get` or without a version; a gateway knows only
 /// what is written down.
 fn is_exact(api: &Api, name: &str) -> bool {
     let plain = match name.rsplit_once('@') {

@@ -2,7 +2,7 @@
 //!
 //! Third-party SDKs talk to a [`Sandbox`] as they talk to the platforms: it verifies their
 //! signatures, hands out tokens over OAuth pages a browser can use, answers every API of the
-//! catalogue, some from a world of shops and products, the rest by examples, and goes wrong on
+//! catalog, some from a world of shops and products, the rest by examples, and goes wrong on
 //! demand in the ways real gateways do. Keys, shops and products follow from the seed alone.
 //!
 //! Where to look:

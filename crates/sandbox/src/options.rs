@@ -57,11 +57,11 @@ pub struct Options {
     pub lazada_reply: LazadaReply,
     /// The largest body of a request, in bytes. Default: 16 MiB.
     pub max_body: usize,
-    /// The most calls of a TOP batch. Default: what the catalogue says.
+    /// The most calls of a TOP batch. Default: what the catalog says.
     pub max_batch: usize,
     /// The most connections at a time. Default: 4,096; more wait.
     pub max_connections: usize,
-    /// The catalogue to serve.
+    /// The catalog to serve.
     pub catalog: Arc<Catalog>,
     /// Where time, sleep and randomness come from.
     pub clock: Arc<dyn Clock>,

@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn every_api_of_the_catalogue_answers() {
+    fn every_api_of_the_catalog_answers() {
         use sesame_core::{HttpResponse, envelope};
 
         let catalog = Catalog::builtin();

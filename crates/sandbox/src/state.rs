@@ -54,11 +54,11 @@ pub(crate) struct State {
     pub(crate) sorted_by_name: AtomicU64,
     /// IOP signatures over the parameters that are not empty, while empty ones came too.
     pub(crate) without_empty: AtomicU64,
-    /// Calls that no entry of the catalogue counts.
+    /// Calls that no entry of the catalog counts.
     others: Mutex<BTreeMap<(String, String), BTreeMap<String, u64>>>,
 }
 
-/// The most names of calls that are counted beside the catalogue's.
+/// The most names of calls that are counted beside the catalog's.
 const MAX_OTHERS: usize = 1_000;
 
 impl State {

@@ -377,7 +377,7 @@ impl Which<'_> {
 pub(crate) enum End {
     /// In so many seconds; 0 is now.
     In(u64),
-    /// At once, as if the seller had cancelled the authorisation.
+    /// At once, as if the seller had cancelled the authorization.
     Revoked,
 }
 

@@ -1,4 +1,4 @@
-//! The world answers with the fields and types of the catalogue, and says where it does not.
+//! The world answers with the fields and types of the catalog, and says where it does not.
 
 #![expect(clippy::unwrap_used, reason = "also outside the test functions, in what they share")]
 
@@ -47,7 +47,7 @@ const CALLS: &[Call] = &[
     ("taobao", "taobao.time.get", &[]),
 ];
 
-/// Where the world knowingly differs from the catalogue's records.
+/// Where the world knowingly differs from the catalog's records.
 #[rustfmt::skip]
 const EXCEPT: &[&str] = &[
     // An object without members on GOP, a number on TOP: the number says something.

@@ -68,7 +68,7 @@ impl Field {
         }
     }
 
-    /// Names by which a column is recognised, the surest first; without case, `_`, `-` and spaces.
+    /// Names by which a column is recognized, the surest first; without case, `_`, `-` and spaces.
     const fn usual(self) -> &'static [&'static str] {
         match self {
             Self::Account => {

@@ -7,7 +7,7 @@ use sesame_core::{AccessToken, RefreshToken};
 
 use crate::{
     Id, Notice,
-    authorisation::{Windows, hopeless},
+    authorization::{Windows, hopeless},
     schedule,
     store::FullRow,
 };
@@ -20,8 +20,8 @@ pub enum AccountState {
     /// The access token ends soon or has ended, and the next call refreshes it; or the tokens were
     /// imported without their ends, and the keeper's refresh tells those.
     NeedsRefresh,
-    /// A person has to authorise the shop again.
-    NeedsAuthorisation {
+    /// A person has to authorize the shop again.
+    NeedsAuthorization {
         /// Why.
         reason: String,
     },
@@ -33,20 +33,20 @@ impl AccountState {
         match self {
             Self::Healthy => "healthy",
             Self::NeedsRefresh => "needs-refresh",
-            Self::NeedsAuthorisation { .. } => "needs-authorisation",
+            Self::NeedsAuthorization { .. } => "needs-authorization",
         }
     }
 
     /// Returns why a person is needed.
     pub fn reason(&self) -> Option<&str> {
         match self {
-            Self::NeedsAuthorisation { reason } => Some(reason),
+            Self::NeedsAuthorization { reason } => Some(reason),
             _ => None,
         }
     }
 }
 
-/// One authorised shop, without its secrets. Serialises with stable names.
+/// One authorized shop, without its secrets. Serializes with stable names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Account {
@@ -88,7 +88,7 @@ pub struct Account {
     pub attempts: i64,
     /// How many times the tokens were replaced.
     pub generation: i64,
-    /// When a person has to authorise the shop again at the latest; nothing while its tokens are
+    /// When a person has to authorize the shop again at the latest; nothing while its tokens are
     /// prolonged without one, or when nobody knows.
     pub needs_person_by: Option<Timestamp>,
     /// When people are next told of its end; nothing when all was said, or nobody knows the end.
@@ -128,7 +128,7 @@ impl Listed {
 impl Account {
     pub(crate) fn of(row: &FullRow, rules: Option<&TokenRules>, now: i64) -> Self {
         let at = |millis: Option<i64>| millis.and_then(|millis| Timestamp::from_millisecond(millis).ok());
-        let FullRow { account, app, authorisation } = row;
+        let FullRow { account, app, authorization } = row;
         Self {
             id: account.id,
             name: account.name.clone(),
@@ -139,20 +139,20 @@ impl Account {
             country: account.country.clone(),
             region: account.region.clone(),
             sandbox: app.sandbox.is_some(),
-            access_expires_at: at(authorisation.tokens.access_expires_at),
-            refresh_expires_at: at(authorisation.tokens.refresh_expires_at)
-                .filter(|_| !authorisation.tokens.refresh_denied),
-            has_refresh_token: authorisation.tokens.refresh.is_some() && !authorisation.tokens.refresh_denied,
+            access_expires_at: at(authorization.tokens.access_expires_at),
+            refresh_expires_at: at(authorization.tokens.refresh_expires_at)
+                .filter(|_| !authorization.tokens.refresh_denied),
+            has_refresh_token: authorization.tokens.refresh.is_some() && !authorization.tokens.refresh_denied,
             state: state(row, rules, now),
-            last_success: at(authorisation.last_success),
-            last_error: authorisation.last_error.clone(),
-            last_error_at: at(authorisation.last_error_at),
-            blocked: authorisation.blocked,
-            attempts: authorisation.attempts,
-            generation: authorisation.generation,
-            needs_person_by: at(schedule::needs_person_by(rules, authorisation, now)),
-            next_warning_at: at(schedule::next_warning(authorisation)),
-            last_used: at(authorisation.last_used),
+            last_success: at(authorization.last_success),
+            last_error: authorization.last_error.clone(),
+            last_error_at: at(authorization.last_error_at),
+            blocked: authorization.blocked,
+            attempts: authorization.attempts,
+            generation: authorization.generation,
+            needs_person_by: at(schedule::needs_person_by(rules, authorization, now)),
+            next_warning_at: at(schedule::next_warning(authorization)),
+            last_used: at(authorization.last_used),
             secret_origin: app.secret_origin.clone(),
             tags: account.tags.clone(),
             created_at: at(Some(account.created_at)).unwrap_or_default(),
@@ -161,11 +161,11 @@ impl Account {
 }
 
 fn state(row: &FullRow, rules: Option<&TokenRules>, now: i64) -> AccountState {
-    let authorisation = &row.authorisation;
-    let tokens = &authorisation.tokens;
+    let authorization = &row.authorization;
+    let tokens = &authorization.tokens;
     // The refresh token is dead: said at once, even while the access token lives on for some hours.
-    if let Some(reason) = &authorisation.exhausted {
-        return AccountState::NeedsAuthorisation { reason: reason.clone() };
+    if let Some(reason) = &authorization.exhausted {
+        return AccountState::NeedsAuthorization { reason: reason.clone() };
     }
     let (due, over) = match (rules, tokens.access.is_some()) {
         (_, false) => (true, true),
@@ -179,16 +179,16 @@ fn state(row: &FullRow, rules: Option<&TokenRules>, now: i64) -> AccountState {
         }
     };
     // Nobody knows how long it is good for, and a refresh tells.
-    if !due && !schedule::ends_untold(authorisation) {
+    if !due && !schedule::ends_untold(authorization) {
         return AccountState::Healthy;
     }
-    let ended = schedule::end_of(authorisation).filter(|end| now >= *end);
-    match (hopeless(authorisation), ended) {
-        (Some(reason), _) if over => AccountState::NeedsAuthorisation { reason },
+    let ended = schedule::end_of(authorization).filter(|end| now >= *end);
+    match (hopeless(authorization), ended) {
+        (Some(reason), _) if over => AccountState::NeedsAuthorization { reason },
         (Some(_), _) => AccountState::Healthy,
         (None, Some(end)) => {
             let day = Timestamp::from_millisecond(end).map(|end| end.to_string()).unwrap_or_default();
-            AccountState::NeedsAuthorisation { reason: format!("the refresh token ended at {day}") }
+            AccountState::NeedsAuthorization { reason: format!("the refresh token ended at {day}") }
         }
         (None, None) => AccountState::NeedsRefresh,
     }

@@ -61,13 +61,13 @@ impl Vault {
     pub async fn audit(&self, filter: &AuditFilter) -> Result<Vec<AuditLine>> {
         let inner = &self.0;
         let since = filter.since.map(Timestamp::as_millisecond);
-        let all = AuditQuery { authorisation: None, since, limit: filter.limit };
+        let all = AuditQuery { authorization: None, since, limit: filter.limit };
         let Some(account) = &filter.account else {
             return Ok(lines(inner.store.audit(all).await?));
         };
         match inner.account_row(account).await {
             Ok(row) => {
-                let query = AuditQuery { authorisation: Some(row.authorisation.id), ..all };
+                let query = AuditQuery { authorization: Some(row.authorization.id), ..all };
                 Ok(lines(inner.store.audit(query).await?))
             }
             // It may be gone: then its name is all there is to find it by.
@@ -147,12 +147,12 @@ impl Inner {
         &self,
         action: Action,
         subject: &str,
-        authorisation: Option<Id>,
+        authorization: Option<Id>,
         error: &Error,
     ) {
         // Not every name was checked by now.
         let subject: String = printable(subject).chars().take(name::LONGEST).collect();
-        let line = self.line(action, &subject, authorisation, Some(printable(&error.to_string())));
+        let line = self.line(action, &subject, authorization, Some(printable(&error.to_string())));
         if let Err(store) = self.store.note(&Notes { audit: vec![line], ..Notes::default() }).await {
             tracing::warn!("a failure cannot be written down: {store}");
         }
@@ -163,13 +163,13 @@ impl Inner {
         &self,
         action: Action,
         subject: &str,
-        authorisation: Option<Id>,
+        authorization: Option<Id>,
         failure: Option<String>,
     ) -> AuditRow {
         AuditRow {
             id: Id::new(self.clock.as_ref()),
             at: self.now(),
-            authorisation_id: authorisation,
+            authorization_id: authorization,
             subject: subject.to_owned(),
             action: action.as_str().to_owned(),
             succeeded: failure.is_none(),

@@ -6,7 +6,7 @@ use sesame_core::{Error, Result};
 use crate::{
     Vault,
     app::secret_slot,
-    authorisation::{open_access, open_refresh},
+    authorization::{open_access, open_refresh},
     identity::Identity,
     journal::{Entry, read},
     lookup::{Step, Walk},
@@ -179,7 +179,7 @@ impl Inner {
                     let what = format!("this answer of a platform cannot be read: {}", error.message());
                     report.add("journal", &place, None, &what);
                 }
-                Ok(_) if self.store.authorisation(id).await?.is_none() => {
+                Ok(_) if self.store.authorization(id).await?.is_none() => {
                     let what = "this answer of a platform is of an account that the vault does not have";
                     report.add("journal", &place, None, what);
                 }
@@ -233,8 +233,8 @@ impl Inner {
 
     /// Returns the sealed values that open.
     async fn check_account<'a>(&self, row: &'a FullRow, report: &mut CheckReport) -> Vec<&'a [u8]> {
-        let (name, authorisation) = (&row.account.name, &row.authorisation);
-        let known = self.know_keys(authorisation).await;
+        let (name, authorization) = (&row.account.name, &row.authorization);
+        let known = self.know_keys(authorization).await;
         let opened = |opened: Result<bool>| -> Option<Result<(), Error>> {
             match opened {
                 Ok(false) => None,
@@ -242,9 +242,9 @@ impl Inner {
                 Err(error) => Some(known.clone().and(Err(error))),
             }
         };
-        let access = open_access(&self.sealer, authorisation).map(|token| token.is_some());
-        let refresh = open_refresh(&self.sealer, authorisation).map(|token| token.is_some());
-        let tokens = &authorisation.tokens;
+        let access = open_access(&self.sealer, authorization).map(|token| token.is_some());
+        let refresh = open_refresh(&self.sealer, authorization).map(|token| token.is_some());
+        let tokens = &authorization.tokens;
         let mut open = Vec::new();
         for (column, sealed, outcome) in
             [("access", &tokens.access, opened(access)), ("refresh", &tokens.refresh, opened(refresh))]
@@ -255,7 +255,7 @@ impl Inner {
                 open.push(sealed.as_slice());
             }
         }
-        if serde_json::from_str::<Identity>(&authorisation.tokens.identity).is_err() {
+        if serde_json::from_str::<Identity>(&authorization.tokens.identity).is_err() {
             report.add(
                 "account",
                 name,
@@ -263,7 +263,7 @@ impl Inner {
                 "it is no identity: a login of another shop would go unnoticed",
             );
         }
-        if row.account.app_id != authorisation.app_id {
+        if row.account.app_id != authorization.app_id {
             report.add("account", name, Some("app_id"), "its tokens were given to another app than its own");
         }
         if let Ok(platform) = self.platform(&row.app.platform)

@@ -14,7 +14,7 @@ use sesame_core::{
     sign::{Digest, SigningKey},
 };
 
-use crate::{Id, Token, app::AppState, authorisation::Authorisation, store::FullRow, uses::Uses};
+use crate::{Id, Token, app::AppState, authorization::Authorization, store::FullRow, uses::Uses};
 
 /// How long an account that was looked up is taken for what it was, in milliseconds.
 pub(crate) const RECENT: i64 = 60_000;
@@ -26,7 +26,7 @@ pub struct AccountHandle {
     pub(crate) urls: Urls,
     pub(crate) region: Option<String>,
     pub(crate) app: Arc<AppState>,
-    pub(crate) authorisation: Arc<Authorisation>,
+    pub(crate) authorization: Arc<Authorization>,
     /// When its row was last looked at.
     pub(crate) looked_at: AtomicI64,
     pub(crate) clock: Arc<dyn Clock>,
@@ -54,10 +54,10 @@ impl AccountHandle {
         self.app.id
     }
 
-    /// Returns the id of what its platform authorised: the same for accounts that share their tokens,
+    /// Returns the id of what its platform authorized: the same for accounts that share their tokens,
     /// as the shops of a cross-border seller do.
-    pub fn authorisation_id(&self) -> Id {
-        self.authorisation.id
+    pub fn authorization_id(&self) -> Id {
+        self.authorization.id
     }
 
     /// Returns the platform.
@@ -90,8 +90,8 @@ impl AccountHandle {
     /// `None` means: ask [`Vault::token_of`](crate::Vault::token_of), which refreshes, or begins to.
     pub fn fresh_token(&self) -> Option<Token> {
         let now = self.clock.coarse_millis();
-        self.uses.note(&self.authorisation, now);
-        self.authorisation.fresh_at(now)
+        self.uses.note(&self.authorization, now);
+        self.authorization.fresh_at(now)
     }
 
     /// The same as a copy of the token alone, if the account was looked up not long ago.
@@ -100,8 +100,8 @@ impl AccountHandle {
         if !self.is_recent_at(now) {
             return None;
         }
-        self.uses.note(&self.authorisation, now);
-        self.authorisation.fresh_access_at(now)
+        self.uses.note(&self.authorization, now);
+        self.authorization.fresh_access_at(now)
     }
 
     /// Tells whether the account was looked up not long ago, so that no other program has changed it
@@ -120,7 +120,7 @@ impl AccountHandle {
             && self.name == row.account.name
             && self.region == row.account.region
             && self.app.id == row.app.id
-            && self.authorisation.id == row.authorisation.id
+            && self.authorization.id == row.authorization.id
     }
 
     /// Tells whether the account was made against a sandbox.

@@ -14,9 +14,9 @@ use sesame_core::{AccessToken, Error, ErrorKind, Result};
 use crate::{
     AccountHandle, AccountId, Id, Token, Vault,
     app::AppState,
-    authorisation::{Authorisation, Windows, open_access},
+    authorization::{Authorization, Windows, open_access},
     handle::RECENT,
-    store::{AppRow, AuthorisationRow, FullRow},
+    store::{AppRow, AuthorizationRow, FullRow},
     vault::{Inner, lock},
 };
 
@@ -124,8 +124,8 @@ impl Vault {
     /// ```
     ///
     /// # Errors
-    /// [`ErrorKind::Authorisation`](sesame_core::ErrorKind::Authorisation) when a person has to
-    /// authorise the shop again; whatever kept a refresh from succeeding otherwise, with the time of
+    /// [`ErrorKind::Authorization`](sesame_core::ErrorKind::Authorization) when a person has to
+    /// authorize the shop again; whatever kept a refresh from succeeding otherwise, with the time of
     /// the next try; [`ErrorKind::Usage`](sesame_core::ErrorKind::Usage) for an unknown account, and
     /// for one of a sandbox while real platforms are called, or the other way.
     pub async fn token(&self, account: &AccountId) -> Result<AccessToken> {
@@ -178,8 +178,8 @@ impl Inner {
             Ok(Ok(row)) if handle.is_of(&row) && self.is_app_of(&handle.app, &row.app).await => {
                 handle.looked_at.store(now, Ordering::Relaxed);
                 // Another process may have refreshed it.
-                match self.know_keys(&row.authorisation).await {
-                    Ok(()) => drop(self.install_row(&handle.authorisation, &row.authorisation)),
+                match self.know_keys(&row.authorization).await {
+                    Ok(()) => drop(self.install_row(&handle.authorization, &row.authorization)),
                     Err(error) => {
                         tracing::warn!(
                             account = handle.name,
@@ -228,39 +228,39 @@ impl Inner {
     async fn make_handle(&self, row: &FullRow) -> Result<AccountHandle> {
         self.check_crossing("account", &row.account.name, row.app.sandbox.as_deref())?;
         let app = self.open_app(&row.app).await?;
-        self.know_keys(&row.authorisation).await?;
-        self.takes_back(&row.authorisation).await?;
+        self.know_keys(&row.authorization).await?;
+        self.takes_back(&row.authorization).await?;
         let urls = self.urls(&app, row.account.region.as_deref())?;
-        let authorisation = self.authorisation(&app, &row.authorisation, &row.account.name)?;
+        let authorization = self.authorization(&app, &row.authorization, &row.account.name)?;
         Ok(AccountHandle {
             id: row.account.id,
             name: row.account.name.clone(),
             urls,
             region: row.account.region.clone(),
             app,
-            authorisation,
+            authorization,
             looked_at: self.now().into(),
             clock: self.clock.clone(),
             uses: self.uses.clone(),
         })
     }
 
-    /// Returns the one shared state of an authorisation, brought up to date with its row.
-    pub(crate) fn authorisation(
+    /// Returns the one shared state of an authorization, brought up to date with its row.
+    pub(crate) fn authorization(
         &self,
         app: &Arc<AppState>,
-        row: &AuthorisationRow,
+        row: &AuthorizationRow,
         label: &str,
-    ) -> Result<Arc<Authorisation>> {
+    ) -> Result<Arc<Authorization>> {
         let urls = self.urls(app, row.region.as_deref())?;
-        let mut all = lock(&self.authorisations);
+        let mut all = lock(&self.authorizations);
         // With a new secret of its app it is made anew; the lease keeps a refresh of the former one apart.
         let known = all.get(&row.id).and_then(Weak::upgrade).filter(|known| known.app.signs_as(app));
         let shared = known.unwrap_or_else(|| {
             if all.len() > 1_024 && all.len().is_power_of_two() {
                 all.retain(|_, held| held.strong_count() > 0);
             }
-            let shared = Arc::new(Authorisation::new(row.id, label.to_owned(), app.clone(), urls));
+            let shared = Arc::new(Authorization::new(row.id, label.to_owned(), app.clone(), urls));
             all.insert(row.id, Arc::downgrade(&shared));
             shared
         });
@@ -272,15 +272,15 @@ impl Inner {
 
     /// Makes a row's access token the current one of this process, if it has not ended. One that does
     /// not open counts as none: a refresh or a login brings another.
-    pub(crate) fn install_row(&self, authorisation: &Authorisation, row: &AuthorisationRow) -> Option<Token> {
-        let windows = Windows::of(&authorisation.app.platform.tokens, &row.tokens);
+    pub(crate) fn install_row(&self, authorization: &Authorization, row: &AuthorizationRow) -> Option<Token> {
+        let windows = Windows::of(&authorization.app.platform.tokens, &row.tokens);
         if self.now() >= windows.ends_at {
             return None;
         }
         let access = open_access(&self.sealer, row).unwrap_or_else(|error| {
-            tracing::warn!(account = authorisation.label, "the access token is of no use: {error}");
+            tracing::warn!(account = authorization.label, "the access token is of no use: {error}");
             None
         })?;
-        Some(authorisation.install(row.generation, access, windows))
+        Some(authorization.install(row.generation, access, windows))
     }
 }

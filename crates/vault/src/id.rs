@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr};
 
 use sesame_core::{Clock, Error, Result};
 
-/// The id of an app, an authorisation or an account: a UUID of version 7, so that ids made later sort later.
+/// The id of an app, an authorization or an account: a UUID of version 7, so that ids made later sort later.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Id([u8; 16]);
 

@@ -6,12 +6,12 @@ use sesame_core::{Error, Result};
 use crate::{
     Account, App, Id, ImportedTokens, NewApp, Vault,
     audit::Action,
-    authorisation::{seal_access, seal_refresh},
+    authorization::{seal_access, seal_refresh},
     identity::Identity,
     name,
     same_tokens::Marks,
     schedule,
-    store::{AccountRow, AppRow, AuthorisationRow, NewRows, Notes, TokenColumns},
+    store::{AccountRow, AppRow, AuthorizationRow, NewRows, Notes, TokenColumns},
     vault::{Inner, account_taken, blank, no_free_name},
 };
 
@@ -26,7 +26,7 @@ enum Taken {
 impl Vault {
     /// Takes over tokens that another program kept until now. Returns the account, and whether it is one
     /// that had these tokens already: without a name for them nothing is added then. With one the
-    /// account shares that one's authorisation, since a second one would end the first.
+    /// account shares that one's authorization, since a second one would end the first.
     ///
     /// Whose they are becomes known with the first refresh or login. All accounts are looked through, a
     /// page at a time: many shops come in faster with [`Vault::import_tables`].
@@ -98,7 +98,7 @@ impl Inner {
                 Taken::Stands(name) => return Ok((name, true)),
                 Taken::New(rows, name) => (rows, name),
             };
-            let notes = self.import_line(&name, rows.accounts[0].authorisation_id);
+            let notes = self.import_line(&name, rows.accounts[0].authorization_id);
             if self.store.add(&rows, &notes).await? {
                 return Ok((name, false));
             }
@@ -123,7 +123,7 @@ impl Inner {
                 Taken::New(rows, name) => (rows, name, false),
             };
             let account = rows.accounts.first();
-            let notes = account.map(|row| self.import_line(&name, row.authorisation_id));
+            let notes = account.map(|row| self.import_line(&name, row.authorization_id));
             rows.apps.push(app);
             if self.store.add(&rows, &notes.unwrap_or_default()).await? {
                 return Ok((shown, name, stood));
@@ -164,19 +164,19 @@ impl Inner {
             (None, None) => self.free_account_name(&app.name, |_| false).await?,
         };
         let mut rows = NewRows::default();
-        let (app_id, authorisation_id) = if let Some(holder) = holder {
-            (holder.app.id, holder.authorisation.id)
+        let (app_id, authorization_id) = if let Some(holder) = holder {
+            (holder.app.id, holder.authorization.id)
         } else {
-            let row = self.imported_authorisation(app, tokens)?;
+            let row = self.imported_authorization(app, tokens)?;
             let id = row.id;
-            rows.authorisations.push(row);
+            rows.authorizations.push(row);
             (app.id, id)
         };
         rows.accounts.push(AccountRow {
             id: Id::new(self.clock.as_ref()),
             name: name.clone(),
             app_id,
-            authorisation_id,
+            authorization_id,
             login: None,
             shop_id: None,
             country: None,
@@ -187,11 +187,11 @@ impl Inner {
         Ok(Taken::New(Box::new(rows), name))
     }
 
-    fn imported_authorisation(&self, app: &AppRow, tokens: &ImportedTokens) -> Result<AuthorisationRow> {
+    fn imported_authorization(&self, app: &AppRow, tokens: &ImportedTokens) -> Result<AuthorizationRow> {
         let id = Id::new(self.clock.as_ref());
         let millis = |at: Option<Timestamp>| at.map(Timestamp::as_millisecond);
         let now = self.now();
-        let mut authorisation = AuthorisationRow {
+        let mut authorization = AuthorizationRow {
             tokens: TokenColumns {
                 access: tokens.access.as_ref().map(|token| seal_access(&self.sealer, &id, token)),
                 refresh: tokens.refresh.as_ref().map(|token| seal_refresh(&self.sealer, &id, token)),
@@ -208,9 +208,9 @@ impl Inner {
             ..blank(id, app.id, app.region.clone(), now)
         };
         let platform = self.platform(&app.platform)?;
-        authorisation.tokens.warm_at =
-            schedule::warm_at(&platform.tokens, &authorisation.tokens, self.clock.jitter());
-        authorisation.tokens.due_at = self.due_at(&platform, &authorisation);
-        Ok(authorisation)
+        authorization.tokens.warm_at =
+            schedule::warm_at(&platform.tokens, &authorization.tokens, self.clock.jitter());
+        authorization.tokens.due_at = self.due_at(&platform, &authorization);
+        Ok(authorization)
     }
 }

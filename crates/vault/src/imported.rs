@@ -17,8 +17,8 @@ pub struct Imported {
     pub left_alone: Vec<(String, String)>,
     /// Names that were taken: the name in the file, and the one it got.
     pub renamed: Vec<(String, String)>,
-    /// Accounts that were added and that a person has to authorise again, and why.
-    pub needs_authorisation: Vec<(String, String)>,
+    /// Accounts that were added and that a person has to authorize again, and why.
+    pub needs_authorization: Vec<(String, String)>,
     /// Rows that were left out: where they stand, and why.
     pub skipped: Vec<(String, String)>,
     /// The sandbox whose shops the new accounts are, if it is one.

@@ -62,7 +62,7 @@ const SUFFIX: &str = ".journal";
 /// One answer that waits.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Entry {
-    pub(crate) authorisation: String,
+    pub(crate) authorization: String,
     /// The generation it replaces.
     pub(crate) expected: i64,
     pub(crate) tokens: TokenColumns,
@@ -154,7 +154,7 @@ impl Journal {
         Ok(())
     }
 
-    /// Lists the entries, of one authorisation or of all, oldest generation first.
+    /// Lists the entries, of one authorization or of all, oldest generation first.
     ///
     /// # Errors
     /// [`ErrorKind::Local`](sesame_core::ErrorKind::Local) when they cannot be listed. What is not seen may
@@ -182,7 +182,7 @@ impl Journal {
     }
 
     /// Names journals beside this one, of other addresses of databases, in which answers wait.
-    pub(crate) fn neighbours(&self) -> Vec<PathBuf> {
+    pub(crate) fn neighbors(&self) -> Vec<PathBuf> {
         let Some(own) = &self.directory else { return Vec::new() };
         let is_of_a_database = |path: &Path| {
             let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
@@ -204,12 +204,12 @@ impl Journal {
         found
     }
 
-    /// Names the authorisations for which an answer waits.
+    /// Names the authorizations for which an answer waits.
     pub(crate) fn waiting(&self) -> Result<HashSet<Id>> {
         Ok(self.entries(None)?.into_iter().map(|(id, _)| id).collect())
     }
 
-    /// Forgets what waits for an authorisation that was removed.
+    /// Forgets what waits for an authorization that was removed.
     pub(crate) fn forget(&self, id: &Id) -> Result<()> {
         for (_, path) in self.entries(Some(id))? {
             remove(&path);
@@ -242,10 +242,10 @@ impl Entry {
         let plain = sealer.open(slot(id), sealed)?;
         let entry: Self = serde_json::from_slice(&plain)
             .map_err(|error| Error::local(format!("it has another form: {error}")))?;
-        if entry.authorisation == id.to_string() {
+        if entry.authorization == id.to_string() {
             Ok(entry)
         } else {
-            Err(Error::local("it is another authorisation's"))
+            Err(Error::local("it is another authorization's"))
         }
     }
 }
@@ -269,7 +269,7 @@ pub(crate) fn remove(path: &Path) {
     }
 }
 
-/// Removes the drafts that dead processes left for an authorisation.
+/// Removes the drafts that dead processes left for an authorization.
 fn sweep(directory: &Path, id: &Id) {
     let Ok(directory) = fs::read_dir(directory) else { return };
     let id = id.to_string();

@@ -10,7 +10,7 @@ use sesame_core::{Error, Result};
 
 use crate::{
     seal::{KeyId, KeyKind, KeySource, key_of, reopen},
-    store::{AppRow, AuthorisationRow, KeyRow},
+    store::{AppRow, AuthorizationRow, KeyRow},
     vault::Inner,
 };
 
@@ -49,7 +49,7 @@ impl Inner {
     /// # Errors
     /// [`ErrorKind::Local`](sesame_core::ErrorKind::Local) when the vault was rekeyed and this process
     /// has no way to the new key.
-    pub(crate) async fn know_keys(&self, row: &AuthorisationRow) -> Result<()> {
+    pub(crate) async fn know_keys(&self, row: &AuthorizationRow) -> Result<()> {
         self.know([row.tokens.access.as_deref(), row.tokens.refresh.as_deref()]).await
     }
 

@@ -3,7 +3,7 @@
 //! | question | module |
 //! |---|---|
 //! | how a vault is opened and what it can do | [`Vault`] |
-//! | how a seller authorises an app | [`Login`], [`Callback`], [`Listener`] |
+//! | how a seller authorizes an app | [`Login`], [`Callback`], [`Listener`] |
 //! | who may use which token, and when it is refreshed | [`Vault::token`], [`AccountHandle`] |
 //! | who keeps tokens alive that nobody asks for, and warns before they end | [`Keeper`] |
 //! | where things are kept | [`store`] |
@@ -23,7 +23,7 @@
 mod accounts;
 mod app;
 mod audit;
-mod authorisation;
+mod authorization;
 mod check;
 mod clock;
 mod database;

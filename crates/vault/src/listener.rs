@@ -86,14 +86,14 @@ impl Listener {
     /// May be dropped at any time, e.g. because a person pasted the address first.
     ///
     /// # Errors
-    /// [`ErrorKind::Authorisation`] when nobody approved within 15 minutes.
+    /// [`ErrorKind::Authorization`] when nobody approved within 15 minutes.
     pub async fn accept(&self) -> Result<Callback> {
         let mut over = self.clock.sleep(PATIENCE);
         let mut connections: JoinSet<Option<Callback>> = JoinSet::new();
         loop {
             tokio::select! {
                 () = &mut over => {
-                    return Err(Error::new(ErrorKind::Authorisation, "nobody approved the app within 15 minutes")
+                    return Err(Error::new(ErrorKind::Authorization, "nobody approved the app within 15 minutes")
                         .hint("Run `sesame login` again."));
                 }
                 Some(done) = connections.join_next() => {
@@ -165,7 +165,7 @@ fn answer(head: &str, expected: &Expected) -> (String, Option<Callback>) {
     }
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     if path != expected.path {
-        return refuse("404 Not Found", "Sesame waits for the answer of an authorise page, at another path.");
+        return refuse("404 Not Found", "Sesame waits for the answer of an authorize page, at another path.");
     }
     let Ok(found) = Query::read(query) else {
         return refuse("400 Bad Request", "This address holds a parameter twice. Start the login again.");

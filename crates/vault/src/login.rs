@@ -33,16 +33,16 @@ pub(crate) const LOGIN_LIFE: i64 = 2 * 3_600 * 1_000;
 /// What a login may be told.
 #[derive(Debug, Clone, Default)]
 pub struct LoginOptions {
-    /// The account's name: a new one, or one that is to be authorised again. Made from the shop's
+    /// The account's name: a new one, or one that is to be authorized again. Made from the shop's
     /// login name when left out.
     pub as_name: Option<String>,
     /// Lets the account named by `as_name` become another shop.
     pub replace_shop: bool,
     /// The region whose hosts are called; the app's when left out.
     pub region: Option<String>,
-    /// Lazada's `country` on the authorise page: `sg`, `my`, ..., `cb`.
+    /// Lazada's `country` on the authorize page: `sg`, `my`, ..., `cb`.
     pub country: Option<String>,
-    /// True when the caller has a code already: then a platform whose authorise page nobody has
+    /// True when the caller has a code already: then a platform whose authorize page nobody has
     /// written down is no error.
     pub have_code: bool,
 }
@@ -82,7 +82,7 @@ impl fmt::Debug for Login {
     }
 }
 
-/// What came back from the authorise page.
+/// What came back from the authorize page.
 #[derive(Clone)]
 pub enum Callback {
     /// The code alone, as a person read it off a page. Its login cannot be checked.
@@ -128,7 +128,7 @@ fn check_country(platform: &Platform, country: Option<&str>) -> Result<()> {
 }
 
 impl Vault {
-    /// Begins a login: makes a `state` of 160 random bits and the authorise URL.
+    /// Begins a login: makes a `state` of 160 random bits and the authorize URL.
     ///
     /// # Errors
     /// [`ErrorKind::Usage`] for an unknown app, region, country or account name, for an app of a sandbox
@@ -185,7 +185,7 @@ impl Vault {
     ///
     /// # Errors
     /// [`ErrorKind::Usage`] for a callback that is none, comes from somewhere else or has a wrong
-    /// state; [`ErrorKind::Authorisation`] when the seller refused, when the code was used or is
+    /// state; [`ErrorKind::Authorization`] when the seller refused, when the code was used or is
     /// too old, and when the shop is not the one that the account belongs to. Nothing is stored then.
     pub async fn finish_login(&self, login: &Login, got: Callback) -> Result<Vec<Account>> {
         let inner = &self.0;
@@ -200,7 +200,7 @@ impl Vault {
         let task = tokio::spawn(async move {
             let _busy = busy;
             let known = match &target {
-                Target::Existing(row) => Some(row.authorisation.id),
+                Target::Existing(row) => Some(row.authorization.id),
                 _ => None,
             };
             let finished = inner.finish_login(&login, &app, target, got).await;
@@ -240,7 +240,7 @@ fn check_code(code: &AuthCode) -> Result<()> {
     if !text.is_empty() && text.len() <= 2_048 && !text.chars().any(|c| c.is_whitespace() || c.is_control()) {
         return Ok(());
     }
-    Err(Error::usage("this is no authorisation code")
+    Err(Error::usage("this is no authorization code")
         .hint("Copy the value of code= from the address that the browser shows after the approval."))
 }
 
@@ -345,7 +345,7 @@ impl Inner {
 
     /// Tells a code that was too old from one that was used, as far as this side can know.
     fn code_refused(&self, error: Error, begun_at: Option<i64>, app: &AppState) -> Error {
-        let about_code = matches!(error.kind(), ErrorKind::Authorisation | ErrorKind::Token)
+        let about_code = matches!(error.kind(), ErrorKind::Authorization | ErrorKind::Token)
             || error.code() == Some("invalid_grant")
             || (error.kind() == ErrorKind::Argument && error.message().to_ascii_lowercase().contains("code"));
         if !about_code {
@@ -364,7 +364,7 @@ impl Inner {
             None => format!("it was used already, or {too_old}, or it is of another app"),
         };
         let mut refused = Error::new(
-            ErrorKind::Authorisation,
+            ErrorKind::Authorization,
             format!("the platform does not take this code: {why}; the platform says: {error}"),
         )
         .hint(format!(

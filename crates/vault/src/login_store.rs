@@ -13,14 +13,14 @@ use crate::{
     Account, Id, LoginOptions,
     app::AppState,
     audit::Action,
-    authorisation::Authorisation,
+    authorization::Authorization,
     identity::{Identity, Match, ReplyShop},
     journal::Reserve,
     name,
     oauth::reply::TokenReply,
     same_shop::Sought,
     shops::{region_of_country, shop_of, speaks_of},
-    store::{AccountRow, AuthorisationRow, FullRow, NewRows, Notes},
+    store::{AccountRow, AuthorizationRow, FullRow, NewRows, Notes},
     vault::{Inner, Notice, account_taken, blank},
 };
 
@@ -59,7 +59,7 @@ impl Inner {
         let owner = &arrived.reply.owner;
         let sought = Sought { app, owner };
         if let Target::Existing(row) = target {
-            let former = Identity::parse(&row.authorisation.tokens.identity);
+            let former = Identity::parse(&row.authorization.tokens.identity);
             let found = former.compare(&owner.identity, fields);
             let is_theirs = match found {
                 Match::Same => speaks_of(&row.account, owner, fields),
@@ -94,16 +94,16 @@ impl Inner {
                 // a second pair could end the first.
                 let held = match reserve.take() {
                     // Without room the store alone has to take them.
-                    None => self.reserve(row.authorisation.id).await.ok(),
+                    None => self.reserve(row.authorization.id).await.ok(),
                     held => held,
                 };
                 return self.renew(app, options, &row, &arrived, wanted, held.as_ref()).await;
             }
             drop(reserve.take());
             let new = new?;
-            let notes = self.login_line(&new.accounts[0].name, new.authorisations[0].id);
+            let notes = self.login_line(&new.accounts[0].name, new.authorizations[0].id);
             if self.insist(|| self.store.add(&new, &notes)).await? {
-                return self.accounts_using(new.authorisations[0].id).await;
+                return self.accounts_using(new.authorizations[0].id).await;
             }
         }
         Err(Error::local("other programs keep adding accounts under this login's name; nothing was stored")
@@ -122,31 +122,31 @@ impl Inner {
     ) -> Result<Vec<Account>> {
         let stored = self.renew_tokens(app, row, arrived, reserve).await?;
         self.unite(Sought { app, owner: &arrived.reply.owner }, &stored).await;
-        let former = Identity::parse(&row.authorisation.tokens.identity);
+        let former = Identity::parse(&row.authorization.tokens.identity);
         // Where no account was named, all shops of the approval were meant.
         let former = (options.as_name.is_some() && wanted.is_none()).then_some(&former);
         self.learn_shops(app, options, stored.id, wanted, former, arrived).await
     }
 
-    /// Replaces the tokens of an authorisation by those of a login; returns them as they are stored.
+    /// Replaces the tokens of an authorization by those of a login; returns them as they are stored.
     async fn renew_tokens(
         self: &Arc<Self>,
         app: &Arc<AppState>,
         row: &FullRow,
         arrived: &Arrived,
         reserve: Option<&Reserve>,
-    ) -> Result<AuthorisationRow> {
-        let id = row.authorisation.id;
-        let shared = self.authorisation(app, &row.authorisation, &row.account.name)?;
+    ) -> Result<AuthorizationRow> {
+        let id = row.authorization.id;
+        let shared = self.authorization(app, &row.authorization, &row.account.name)?;
         // A refresh may replace the tokens at the same time; the login is newer, so it tries again.
         for _ in 0..8 {
             let now = match self.insist(|| Box::pin(self.row_of(&shared))).await {
                 // The store is away: the row as it was a moment ago leads the tokens into the journal.
-                Err(error) if error.is_retryable() => row.authorisation.clone(),
+                Err(error) if error.is_retryable() => row.authorization.clone(),
                 now => now?,
             };
             // The end of the former refresh token says nothing about the new approval's.
-            let former = AuthorisationRow {
+            let former = AuthorizationRow {
                 tokens: crate::store::TokenColumns {
                     refresh_expires_at: None,
                     refresh: None,
@@ -155,10 +155,10 @@ impl Inner {
                 ..now.clone()
             };
             let tokens = self.columns(&shared, &arrived.reply, Some(&former), arrived.at);
-            let after = AuthorisationRow { tokens: tokens.clone(), ..now.clone() };
+            let after = AuthorizationRow { tokens: tokens.clone(), ..now.clone() };
             let notes = self.news_of_tokens(&shared, &after, Action::Login).await;
             if self.keep(&shared, now.generation, &tokens, reserve, notes, true).await? {
-                let stored = AuthorisationRow {
+                let stored = AuthorizationRow {
                     generation: now.generation.saturating_add(1),
                     tokens,
                     ..blank(id, app.id, None, self.now())
@@ -194,7 +194,7 @@ impl Inner {
         self.accounts_using(id).await
     }
 
-    /// Writes down what a login said of the accounts that use an authorisation; returns them.
+    /// Writes down what a login said of the accounts that use an authorization; returns them.
     async fn learn_known(&self, app: &AppState, id: Id, arrived: &Arrived) -> Result<Vec<AccountRow>> {
         let fields = &app.platform.tokens.identity;
         let owner = &arrived.reply.owner;
@@ -261,7 +261,7 @@ impl Inner {
         let row = self.first_row(app, arrived);
         let shops: Vec<&ReplyShop> = arrived.reply.owner.shops.iter().collect();
         let accounts = self.name_accounts(app, row.id, name, arrived, &shops).await?;
-        Ok(NewRows { authorisations: vec![row], accounts, ..NewRows::default() })
+        Ok(NewRows { authorizations: vec![row], accounts, ..NewRows::default() })
     }
 
     /// Lets an account become another shop, as it was told to. Where that shop is known under another
@@ -279,9 +279,9 @@ impl Inner {
         let (to, former) = match &known {
             Some(known) => {
                 // Without room the store alone has to take them.
-                let held = self.reserve(known.authorisation.id).await.ok();
+                let held = self.reserve(known.authorization.id).await.ok();
                 let to = self.renew_tokens(app, known, arrived, held.as_ref()).await?;
-                (to, Identity::parse(&known.authorisation.tokens.identity))
+                (to, Identity::parse(&known.authorization.tokens.identity))
             }
             None => (self.first_row(app, arrived), Identity::default()),
         };
@@ -289,7 +289,7 @@ impl Inner {
             owner.shops.iter().find(|shop| shop.country.is_some() && shop.country == row.account.country);
         let shop = own.unwrap_or(&owner.shops[0]);
         let account = AccountRow {
-            authorisation_id: to.id,
+            authorization_id: to.id,
             login: owner.login.clone(),
             shop_id: shop.shop_id.clone(),
             country: shop.country.clone(),
@@ -308,16 +308,16 @@ impl Inner {
         Notes { audit: vec![self.line(Action::Login, label, Some(id), None)], ..Notes::default() }
     }
 
-    /// Seals the tokens for a new authorisation.
-    fn first_row(&self, app: &Arc<AppState>, arrived: &Arrived) -> AuthorisationRow {
+    /// Seals the tokens for a new authorization.
+    fn first_row(&self, app: &Arc<AppState>, arrived: &Arrived) -> AuthorizationRow {
         let id = Id::new(self.clock.as_ref());
         let label = arrived.reply.owner.login.clone().unwrap_or_default();
-        let new = Authorisation::new(id, label, app.clone(), arrived.urls.clone());
+        let new = Authorization::new(id, label, app.clone(), arrived.urls.clone());
         let tokens = self.columns(&new, &arrived.reply, None, arrived.at);
-        AuthorisationRow { tokens, ..blank(id, app.id, arrived.region.clone(), self.now()) }
+        AuthorizationRow { tokens, ..blank(id, app.id, arrived.region.clone(), self.now()) }
     }
 
-    /// Adds accounts for shops of an authorisation that stands, under free names.
+    /// Adds accounts for shops of an authorization that stands, under free names.
     async fn add(
         &self,
         app: &Arc<AppState>,
@@ -381,7 +381,7 @@ impl Inner {
                 id: Id::new(self.clock.as_ref()),
                 name,
                 app_id: app.id,
-                authorisation_id: id,
+                authorization_id: id,
                 login: owner.login.clone(),
                 shop_id: shop.shop_id.clone(),
                 country: shop.country.clone(),
@@ -439,7 +439,7 @@ fn who(login: Option<&str>, shop: Option<&str>) -> String {
 fn unnamed_shop(row: &FullRow) -> Error {
     let ours = who(row.account.login.as_deref(), row.account.shop_id.as_deref());
     Error::new(
-        ErrorKind::Authorisation,
+        ErrorKind::Authorization,
         sesame_core::scalar::printable(&format!(
             "the platform did not say whose tokens these are, and account {:?} is {ours}; nothing was overwritten",
             row.account.name
@@ -454,7 +454,7 @@ fn other_shop(row: &FullRow, arrived: &Arrived) -> Error {
     let theirs = who(owner.login.as_deref(), owner.shops.first().and_then(|shop| shop.shop_id.as_deref()));
     let ours = who(row.account.login.as_deref(), row.account.shop_id.as_deref());
     Error::new(
-        ErrorKind::Authorisation,
+        ErrorKind::Authorization,
         sesame_core::scalar::printable(&format!(
             "the approval came from another shop: account {:?} is {ours}, the tokens are those of {theirs}; nothing was overwritten",
             row.account.name
@@ -476,7 +476,7 @@ fn other_country(row: &FullRow, arrived: &Arrived) -> Error {
     let own = row.account.country.as_deref().unwrap_or_default();
     let ours = who(row.account.login.as_deref(), row.account.shop_id.as_deref());
     Error::new(
-        ErrorKind::Authorisation,
+        ErrorKind::Authorization,
         sesame_core::scalar::printable(&format!(
             "the approval is not one for the shop of account {:?}, which is {ours} in {own}: it names {}; nothing was overwritten",
             row.account.name,

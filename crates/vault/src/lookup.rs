@@ -100,7 +100,7 @@ impl Inner {
         }
         let error = Error::usage(format!("there is no account called {name:?}"));
         Err(if names.is_empty() {
-            error.hint("Authorise a shop with `sesame login APP`.")
+            error.hint("Authorize a shop with `sesame login APP`.")
         } else if names.len() < LOOKED_THROUGH {
             error.hint(format!("There are: {}.", name::known(name, names)))
         } else {

@@ -23,14 +23,14 @@ use tokio::sync::watch;
 use crate::{
     Account, AccountHandle, Id, Notice, Token, Vault,
     audit::Action,
-    authorisation::{Authorisation, Outcome, Windows, approve, hopeless, needs_person, open_refresh},
+    authorization::{Authorization, Outcome, Windows, approve, hopeless, needs_person, open_refresh},
     fail_point::fail_point,
     holder::Holder,
     journal::Reserve,
     oauth::calls::Offer,
     schedule,
     spend::Spent,
-    store::{AuthorisationRow, Claim, Notes},
+    store::{AuthorizationRow, Claim, Notes},
     vault::{Busy, Inner},
     warnings::News,
 };
@@ -54,12 +54,12 @@ impl Vault {
     /// hold a handle and tell the vault when the gateway refuses a token.
     ///
     /// # Errors
-    /// [`ErrorKind::Authorisation`] when a person has to authorise the shop again; whatever kept the
+    /// [`ErrorKind::Authorization`] when a person has to authorize the shop again; whatever kept the
     /// refresh from succeeding otherwise, with the time of the next try.
     pub async fn token_of(&self, handle: &AccountHandle) -> Result<Token> {
         match handle.fresh_token() {
             Some(token) => Ok(token),
-            None => self.0.due_token(&handle.authorisation).await.map_err(|error| named(error, handle)),
+            None => self.0.due_token(&handle.authorization).await.map_err(|error| named(error, handle)),
         }
     }
 
@@ -70,14 +70,14 @@ impl Vault {
     /// # Errors
     /// As [`Vault::token`].
     pub async fn refused(&self, handle: &AccountHandle, generation: i64) -> Result<Token> {
-        let authorisation = &handle.authorisation;
-        authorisation.refuse(generation);
+        let authorization = &handle.authorization;
+        authorization.refuse(generation);
         if let Some(token) = handle.fresh_token() {
             return Ok(token);
         }
         let enough = |token: &Token| token.generation > generation;
         self.0
-            .wait(authorisation, Why::Refused(generation), enough)
+            .wait(authorization, Why::Refused(generation), enough)
             .await
             .map_err(|error| named(error, handle))
     }
@@ -88,44 +88,44 @@ impl Vault {
     /// As [`Vault::token`].
     pub async fn refresh(&self, account: &str) -> Result<Account> {
         let handle = self.handle(account).await?;
-        let row = self.0.row_of(&handle.authorisation).await?;
+        let row = self.0.row_of(&handle.authorization).await?;
         let enough = |token: &Token| token.generation > row.generation;
         self.0
-            .wait(&handle.authorisation, Why::Forced, enough)
+            .wait(&handle.authorization, Why::Forced, enough)
             .await
             .map_err(|error| named(error, &handle))?;
         self.account(account).await
     }
 }
 
-/// Several accounts may share one authorisation: the error names the account that was asked for.
+/// Several accounts may share one authorization: the error names the account that was asked for.
 fn named(error: Error, handle: &AccountHandle) -> Error {
-    if error.kind() == ErrorKind::Authorisation && handle.name != handle.authorisation.label {
+    if error.kind() == ErrorKind::Authorization && handle.name != handle.authorization.label {
         return error.hint(approve(handle.app_name(), &handle.name, true));
     }
     error
 }
 
 impl Inner {
-    async fn due_token(self: &Arc<Self>, authorisation: &Arc<Authorisation>) -> Result<Token> {
+    async fn due_token(self: &Arc<Self>, authorization: &Arc<Authorization>) -> Result<Token> {
         let now = self.now();
-        let current = authorisation.current();
+        let current = authorization.current();
         if let Some(current) = &current
             && now < current.windows.mandatory_at
         {
             // Advisory window: begin a refresh unless one runs or failed a moment ago, and go on.
-            if now >= authorisation.quiet_until.load(Ordering::Acquire) {
-                drop(self.join(authorisation, Why::Due));
+            if now >= authorization.quiet_until.load(Ordering::Acquire) {
+                drop(self.join(authorization, Why::Due));
             }
             return Ok(current.token.clone());
         }
-        match self.wait(authorisation, Why::Due, |_| true).await {
+        match self.wait(authorization, Why::Due, |_| true).await {
             Ok(token) => Ok(token),
             // The refresh failed, but the old token has some seconds left: better than nothing.
             Err(error) => match current {
                 Some(current)
                     if self.now() < current.windows.ends_at
-                        && !authorisation.was_refused(current.token.generation) =>
+                        && !authorization.was_refused(current.token.generation) =>
                 {
                     Ok(current.token.clone())
                 }
@@ -137,13 +137,13 @@ impl Inner {
     /// Waits for a refresh that satisfies the caller. One that began for another reason may not.
     async fn wait(
         self: &Arc<Self>,
-        authorisation: &Arc<Authorisation>,
+        authorization: &Arc<Authorization>,
         why: Why,
         enough: impl Fn(&Token) -> bool,
     ) -> Result<Token> {
         let mut cut_off = false;
         for _ in 0..3 {
-            let mut outcome = self.join(authorisation, why);
+            let mut outcome = self.join(authorization, why);
             let done = match outcome.wait_for(Option::is_some).await {
                 Ok(done) => done.clone(),
                 // It ended without a word: a keeper that joined found its lease taken, the task
@@ -166,28 +166,28 @@ impl Inner {
     }
 
     /// Joins the refresh that is under way, or begins one in its own task.
-    fn join(self: &Arc<Self>, authorisation: &Arc<Authorisation>, why: Why) -> Outcome {
-        let (flight, outcome) = match self.take_off(authorisation) {
+    fn join(self: &Arc<Self>, authorization: &Arc<Authorization>, why: Why) -> Outcome {
+        let (flight, outcome) = match self.take_off(authorization) {
             Ok(begun) => begun,
             Err(outcome) => return outcome,
         };
-        let (inner, authorisation) = (self.clone(), authorisation.clone());
+        let (inner, authorization) = (self.clone(), authorization.clone());
         tokio::spawn(async move {
-            let result = inner.run(&authorisation, why).await;
+            let result = inner.run(&authorization, why).await;
             if let Err(error) = &result {
-                tracing::debug!(account = authorisation.label, kind = %error.kind(), "no new tokens: {error}");
+                tracing::debug!(account = authorization.label, kind = %error.kind(), "no new tokens: {error}");
             }
             flight.land(result).await;
         });
         outcome
     }
 
-    /// Takes the one place for a refresh of an authorisation in this process. `Err`: one is under way.
+    /// Takes the one place for a refresh of an authorization in this process. `Err`: one is under way.
     pub(crate) fn take_off(
         self: &Arc<Self>,
-        authorisation: &Arc<Authorisation>,
+        authorization: &Arc<Authorization>,
     ) -> Result<(Flight, Outcome), Outcome> {
-        let mut place = authorisation.flight();
+        let mut place = authorization.flight();
         if let Some(outcome) = place.as_ref() {
             return Err(outcome.clone());
         }
@@ -195,13 +195,13 @@ impl Inner {
         *place = Some(outcome.clone());
         drop(place);
         let landing =
-            Landing { inner: self.clone(), authorisation: authorisation.clone(), _busy: self.begin() };
+            Landing { inner: self.clone(), authorization: authorization.clone(), _busy: self.begin() };
         Ok((Flight { landing, tell }, outcome))
     }
 
-    pub(crate) async fn row_of(&self, authorisation: &Authorisation) -> Result<AuthorisationRow> {
-        let row = self.store.authorisation(authorisation.id).await?.ok_or_else(|| {
-            Error::usage(format!("account {:?} was removed from the vault", authorisation.label))
+    pub(crate) async fn row_of(&self, authorization: &Authorization) -> Result<AuthorizationRow> {
+        let row = self.store.authorization(authorization.id).await?.ok_or_else(|| {
+            Error::usage(format!("account {:?} was removed from the vault", authorization.label))
                 .hint("`sesame accounts` shows the accounts there are.")
         })?;
         self.know_keys(&row).await?;
@@ -209,7 +209,7 @@ impl Inner {
     }
 
     /// The body of a refresh.
-    async fn run(self: &Arc<Self>, authorisation: &Arc<Authorisation>, why: Why) -> Result<Landed> {
+    async fn run(self: &Arc<Self>, authorization: &Arc<Authorization>, why: Why) -> Result<Landed> {
         let patience = self.now().saturating_add(millis(self.lease() + PATIENCE));
         let mut pause = Duration::from_millis(100);
         let mut first_seen = None;
@@ -220,28 +220,28 @@ impl Inner {
         for _ in 0..1_000 {
             // An answer that waits in the journal is newer than the row: spending the row's token
             // would spend a dead one.
-            self.replay_before(authorisation).await?;
-            let row = self.row_of(authorisation).await?;
+            self.replay_before(authorization).await?;
+            let row = self.row_of(authorization).await?;
             if self.takes_back(&row).await? {
                 continue;
             }
             let entry = *first_seen.get_or_insert(row.generation);
-            if let Some(token) = self.already_done(authorisation, &row, why, entry) {
+            if let Some(token) = self.already_done(authorization, &row, why, entry) {
                 return Ok(Landed { token, row: None });
             }
-            let refresh = self.may_refresh(authorisation, &row, why).await?;
+            let refresh = self.may_refresh(authorization, &row, why).await?;
             // However it came here: what it wants to replace is a token that the platform refused.
-            let was_refused = matches!(why, Why::Refused(_)) || authorisation.was_refused(row.generation);
+            let was_refused = matches!(why, Why::Refused(_)) || authorization.was_refused(row.generation);
             if was_refused && why != Why::Forced && !counted {
-                self.count_bounce(authorisation)?;
+                self.count_bounce(authorization)?;
                 counted = true;
             }
             // Room for the answer comes first: with a full disk nothing is spent.
             let reserve = match &reserve {
                 Some(reserve) => reserve,
                 None => reserve.insert(self.reserve(row.id).await.map_err(|error| {
-                    self.rest(authorisation, Duration::from_secs(30));
-                    error.context(format!("account {:?} was not refreshed", authorisation.label))
+                    self.rest(authorization, Duration::from_secs(30));
+                    error.context(format!("account {:?} was not refreshed", authorization.label))
                 })?),
             };
             let holder = row.lease_owner.as_deref();
@@ -260,7 +260,7 @@ impl Inner {
             match self.store.claim(claim).await? {
                 Some(lease) => {
                     let offer = Offer::Refresh(&refresh);
-                    if let Some(spent) = self.spend(authorisation, &row, offer, lease, reserve).await? {
+                    if let Some(spent) = self.spend(authorization, &row, offer, lease, reserve).await? {
                         return Ok(spent.into());
                     }
                     // Refused, but somebody else had replaced the tokens meanwhile: look again.
@@ -278,7 +278,7 @@ impl Inner {
                     // A pause or two are nothing to speak of.
                     if !said && pause > Duration::from_millis(400) {
                         said = true;
-                        self.tell(waiting(&row, now, &authorisation.label));
+                        self.tell(waiting(&row, now, &authorization.label));
                     }
                     self.clock.sleep(pause.mul_f64(0.75 + self.clock.jitter() / 2.0)).await;
                     pause = (pause * 2).min(Duration::from_secs(1));
@@ -324,30 +324,30 @@ impl Inner {
     /// Returns the row's token if it is what the caller wants: somebody else was quicker.
     fn already_done(
         &self,
-        authorisation: &Authorisation,
-        row: &AuthorisationRow,
+        authorization: &Authorization,
+        row: &AuthorizationRow,
         why: Why,
         entry: i64,
     ) -> Option<Token> {
-        let windows = Windows::of(&authorisation.app.platform.tokens, &row.tokens);
+        let windows = Windows::of(&authorization.app.platform.tokens, &row.tokens);
         let now = self.now();
-        let done = !authorisation.was_refused(row.generation)
+        let done = !authorization.was_refused(row.generation)
             && match why {
                 Why::Due => now < windows.advisory_at,
                 Why::Refused(generation) => row.generation > generation && now < windows.mandatory_at,
                 Why::Forced => row.generation > entry,
             };
-        if done { self.install_row(authorisation, row) } else { None }
+        if done { self.install_row(authorization, row) } else { None }
     }
 
     /// Returns the refresh token, if there is one and the time is right.
     async fn may_refresh(
         &self,
-        authorisation: &Authorisation,
-        row: &AuthorisationRow,
+        authorization: &Authorization,
+        row: &AuthorizationRow,
         why: Why,
     ) -> Result<RefreshToken> {
-        let (label, app) = (&authorisation.label, &authorisation.app.name);
+        let (label, app) = (&authorization.label, &authorization.app.name);
         let refresh =
             open_refresh(&self.sealer, row).map_err(|error| error.context(format!("account {label:?}")))?;
         // A person who asks may try a token that was given up: shops come back.
@@ -356,8 +356,8 @@ impl Inner {
             (Some(refresh), None) => refresh,
             (_, reason) => {
                 let reason = reason.unwrap_or_else(|| "the platform gave no refresh token".to_owned());
-                self.rest(authorisation, Duration::from_secs(30));
-                if row.exhausted.is_none() && self.ended(authorisation, row) {
+                self.rest(authorization, Duration::from_secs(30));
+                if row.exhausted.is_none() && self.ended(authorization, row) {
                     self.give_up(row, label, &reason).await?;
                 }
                 return Err(needs_person(label, app, &reason, row.tokens.refresh.is_some()));
@@ -367,7 +367,7 @@ impl Inner {
         let wait = schedule::not_before(row, now).map_or(0, |at| at.saturating_sub(now));
         if wait > 0 && why != Why::Forced {
             let wait = Duration::from_millis(wait.unsigned_abs());
-            self.rest(authorisation, wait);
+            self.rest(authorization, wait);
             let last = row.last_error.as_deref().unwrap_or("the last refresh failed");
             return Err(Error::new(
                 ErrorKind::Platform,
@@ -382,17 +382,17 @@ impl Inner {
         Ok(refresh)
     }
 
-    /// Marks an authorisation as one that only a person can renew, and tells people.
-    pub(crate) async fn give_up(&self, row: &AuthorisationRow, label: &str, reason: &str) -> Result<()> {
+    /// Marks an authorization as one that only a person can renew, and tells people.
+    pub(crate) async fn give_up(&self, row: &AuthorizationRow, label: &str, reason: &str) -> Result<()> {
         let line = self.line(Action::Refresh, label, Some(row.id), Some(reason.to_owned()));
         let event = self.event_or_log(row, News::Exhausted(reason)).await;
         let notes = Notes { audit: vec![line], events: event.into_iter().collect() };
         self.store.exhaust(row.id, row.generation, reason, self.now(), &notes).await
     }
 
-    /// Takes back that an authorisation was given up, where a clock that was ahead did that. True when
+    /// Takes back that an authorization was given up, where a clock that was ahead did that. True when
     /// the row has changed by it.
-    pub(crate) async fn takes_back(&self, row: &AuthorisationRow) -> Result<bool> {
+    pub(crate) async fn takes_back(&self, row: &AuthorizationRow) -> Result<bool> {
         let was_ahead = schedule::was_given_up_ahead(row, self.now());
         if was_ahead {
             self.take_back().await?;
@@ -407,18 +407,18 @@ impl Inner {
         if taken_back > 0 {
             tracing::warn!(
                 taken_back,
-                "authorisations were given up by a clock that was ahead; they are tried again"
+                "authorizations were given up by a clock that was ahead; they are tried again"
             );
         }
         Ok(())
     }
 
     /// Stops a gateway that refuses every token it issues from being asked for ever more.
-    fn count_bounce(&self, authorisation: &Authorisation) -> Result<()> {
-        let Err(wait) = authorisation.bounce(self.now()) else { return Ok(()) };
+    fn count_bounce(&self, authorization: &Authorization) -> Result<()> {
+        let Err(wait) = authorization.bounce(self.now()) else { return Ok(()) };
         let wait = Duration::from_millis(wait.unsigned_abs());
-        self.rest(authorisation, wait);
-        let label = &authorisation.label;
+        self.rest(authorization, wait);
+        let label = &authorization.label;
         Err(Error::new(
             ErrorKind::Token,
             format!("the platform keeps refusing the access tokens that it has just issued for account {label:?}"),
@@ -429,20 +429,20 @@ impl Inner {
     }
 
     /// Tells whether nobody can use the access token any more.
-    fn ended(&self, authorisation: &Authorisation, row: &AuthorisationRow) -> bool {
-        authorisation.was_refused(row.generation)
+    fn ended(&self, authorization: &Authorization, row: &AuthorizationRow) -> bool {
+        authorization.was_refused(row.generation)
             || row.tokens.access.is_none()
             || row.tokens.access_expires_at.is_some_and(|end| self.now() >= end)
     }
 
     /// Begins no refresh for convenience for a while.
-    pub(crate) fn rest(&self, authorisation: &Authorisation, wait: Duration) {
-        authorisation.quiet_until.store(self.now().saturating_add(millis(wait)), Ordering::Release);
+    pub(crate) fn rest(&self, authorization: &Authorization, wait: Duration) {
+        authorization.quiet_until.store(self.now().saturating_add(millis(wait)), Ordering::Release);
     }
 }
 
 /// Says whom we wait for, and how long at most.
-fn waiting(row: &AuthorisationRow, now: i64, account: &str) -> Notice {
+fn waiting(row: &AuthorizationRow, now: i64, account: &str) -> Notice {
     let process = match row.lease_owner.as_deref().and_then(Holder::parse) {
         Some(holder) => format!("process {}", holder.pid()),
         None => "process".to_owned(),
@@ -460,7 +460,7 @@ pub(crate) fn millis(duration: Duration) -> i64 {
 /// What a refresh leads to: a token, and the row that stands now if this task wrote it.
 pub(crate) struct Landed {
     token: Token,
-    row: Option<AuthorisationRow>,
+    row: Option<AuthorizationRow>,
 }
 
 impl From<Spent> for Landed {
@@ -469,7 +469,7 @@ impl From<Spent> for Landed {
     }
 }
 
-/// The one refresh of an authorisation that is under way in this process. Dropped without a word, it
+/// The one refresh of an authorization that is under way in this process. Dropped without a word, it
 /// lets those who wait begin another.
 pub(crate) struct Flight {
     // Dropped first: first free the place, then tell.
@@ -482,12 +482,12 @@ impl Flight {
     /// whether it was prolonged.
     pub(crate) async fn land(self, result: Result<Landed>) -> bool {
         let Self { landing, tell } = self;
-        let Landing { inner, authorisation, .. } = &landing;
+        let Landing { inner, authorization, .. } = &landing;
         let due = result
             .as_ref()
             .ok()
             .and_then(|landed| landed.row.as_ref())
-            .filter(|row| schedule::may_postpone(&authorisation.app.platform.tokens, row, inner.now()));
+            .filter(|row| schedule::may_postpone(&authorization.app.platform.tokens, row, inner.now()));
         let Some(row) = due.cloned() else {
             // First free the place, then tell: whoever is told and is not content may begin anew.
             drop(landing);
@@ -496,10 +496,10 @@ impl Flight {
         };
         // Those who wait have what they wanted; whoever comes now waits for the second call.
         let (then, outcome) = watch::channel(None);
-        *authorisation.flight() = Some(outcome);
+        *authorization.flight() = Some(outcome);
         let result = result.map(|landed| landed.token);
         let _ = tell.send(Some(result.clone()));
-        let newest = inner.prolong(authorisation, &row).await;
+        let newest = inner.prolong(authorization, &row).await;
         let prolonged = newest.is_some();
         drop(landing);
         let _ = then.send(Some(newest.map_or(result, Ok)));
@@ -510,12 +510,12 @@ impl Flight {
 /// Frees the place of a refresh when its task ends, however it ends.
 struct Landing {
     inner: Arc<Inner>,
-    authorisation: Arc<Authorisation>,
+    authorization: Arc<Authorization>,
     _busy: Busy,
 }
 
 impl Drop for Landing {
     fn drop(&mut self) {
-        *self.authorisation.flight() = None;
+        *self.authorization.flight() = None;
     }
 }

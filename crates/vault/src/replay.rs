@@ -10,11 +10,11 @@ use sesame_core::{Error, Result};
 
 use crate::{
     Id,
-    authorisation::Authorisation,
+    authorization::Authorization,
     journal::{Entry, read, remove},
     schedule,
     seal::key_of,
-    store::AuthorisationRow,
+    store::AuthorizationRow,
     vault::{Inner, Notice},
     warnings::News,
 };
@@ -28,7 +28,7 @@ pub(crate) struct Replayed {
     pub(crate) stored: usize,
     /// Entries that cannot be read, and why. They stay where they are.
     pub(crate) unreadable: Vec<(PathBuf, Error)>,
-    /// Entries of authorisations that the store does not have. They stay, too: it may be another store.
+    /// Entries of authorizations that the store does not have. They stay, too: it may be another store.
     pub(crate) homeless: Vec<PathBuf>,
 }
 
@@ -52,14 +52,14 @@ enum Fate {
     Stored,
     /// Newer tokens stand in the store.
     Overtaken,
-    /// The store has no such authorisation.
+    /// The store has no such authorization.
     Homeless,
     /// Others keep writing the row.
     Waits,
 }
 
 impl Inner {
-    /// Moves what waits in the journal into the store, of one authorisation or of all.
+    /// Moves what waits in the journal into the store, of one authorization or of all.
     ///
     /// # Errors
     /// The store's, when it is still away; the journal's, when it cannot be listed; and as
@@ -95,14 +95,14 @@ impl Inner {
 
     async fn replay_entry(&self, id: Id, entry: &Entry) -> Result<Fate> {
         for _ in 0..TRIES {
-            let Some(row) = self.store.authorisation(id).await? else { return Ok(Fate::Homeless) };
+            let Some(row) = self.store.authorization(id).await? else { return Ok(Fate::Homeless) };
             if row.generation > entry.expected && !outlives(entry, &row) {
                 return Ok(Fate::Overtaken);
             }
             let mut notes = entry.notes.clone();
             // Somebody else found the spent token refused, and people were told.
             if row.exhausted.is_some() && notes.events.is_empty() {
-                let after = AuthorisationRow { tokens: entry.tokens.clone(), ..row.clone() };
+                let after = AuthorizationRow { tokens: entry.tokens.clone(), ..row.clone() };
                 notes.events.extend(self.event_or_log(&after, News::Recovered).await);
             }
             // A row of an earlier generation comes from a backup of the store: what it holds was spent.
@@ -113,19 +113,19 @@ impl Inner {
         Ok(Fate::Waits)
     }
 
-    /// Moves what waits for one authorisation into the store, before its token is spent.
+    /// Moves what waits for one authorization into the store, before its token is spent.
     ///
     /// # Errors
     /// As [`Inner::replay`], and when an answer waits that cannot be read: the row's token would be a
     /// spent one.
-    pub(crate) async fn replay_before(&self, authorisation: &Authorisation) -> Result<()> {
+    pub(crate) async fn replay_before(&self, authorization: &Authorization) -> Result<()> {
         let refused =
-            |error: Error| error.context(format!("account {:?} was not refreshed", authorisation.label));
-        let replayed = self.replay(Some(&authorisation.id)).await.map_err(refused)?;
+            |error: Error| error.context(format!("account {:?} was not refreshed", authorization.label));
+        let replayed = self.replay(Some(&authorization.id)).await.map_err(refused)?;
         match replayed.trouble() {
             None => Ok(()),
             Some(error) => {
-                self.rest(authorisation, Duration::from_secs(30));
+                self.rest(authorization, Duration::from_secs(30));
                 Err(refused(error))
             }
         }
@@ -134,7 +134,7 @@ impl Inner {
     /// Moves what waits into the store of a vault that is being opened, and tells what stays behind.
     pub(crate) async fn replay_at_opening(&self) {
         self.journal.sweep();
-        for other in self.journal.neighbours() {
+        for other in self.journal.neighbors() {
             let (other, own) = (other.display(), self.journal.shown());
             self.tell(Notice::new(format!(
                 "new tokens wait in {other}, the journal of a database under another address; if it is this one, move its files to {own}"
@@ -156,16 +156,16 @@ impl Inner {
         }
     }
 
-    /// Forgets what waits for an authorisation of which an account was taken away, if that was the last
+    /// Forgets what waits for an authorization of which an account was taken away, if that was the last
     /// one that shared it. What stays behind is named when the vault is opened.
     pub(crate) async fn forget_waiting(&self, id: Id) {
-        let forgotten = match self.store.authorisation(id).await {
+        let forgotten = match self.store.authorization(id).await {
             Ok(None) => self.journal.forget(&id),
             Ok(Some(_)) => Ok(()),
             Err(error) => Err(error),
         };
         if let Err(error) = forgotten {
-            tracing::warn!(authorisation = %id, "answers that wait for it stay: {error}");
+            tracing::warn!(authorization = %id, "answers that wait for it stay: {error}");
         }
     }
 
@@ -185,7 +185,7 @@ impl Inner {
 
 /// Tells whether a login that waits is better than what others have stored meanwhile: of two approvals
 /// the one counts that ends later. A refresh of the former approval is newer and does not move its end.
-fn outlives(login: &Entry, row: &AuthorisationRow) -> bool {
+fn outlives(login: &Entry, row: &AuthorizationRow) -> bool {
     let is_later = match (schedule::ends_at(&login.tokens), schedule::ends_at(&row.tokens)) {
         (Some(login), Some(row)) => login > row,
         (login, row) => login.is_none() || row.is_some(),

@@ -1,4 +1,4 @@
-//! One shop, one authorisation: on some platforms a second approval ends the session of the first, and
+//! One shop, one authorization: on some platforms a second approval ends the session of the first, and
 //! each refresh of one that of the other. So the accounts of a shop share one pair of tokens, whichever
 //! names and apps they have.
 
@@ -10,12 +10,12 @@ use sha2::{Digest as _, Sha256};
 use crate::{
     app::{AppState, side_of},
     audit::Action,
-    authorisation::{Authorisation, open_refresh},
+    authorization::{Authorization, open_refresh},
     identity::{Identity, Match, Owner},
     refresh::millis,
     schedule,
     shops::speaks_of,
-    store::{AccountRow, AuthorisationRow, Claim, FailedRefresh, FullRow, Lease, Notes},
+    store::{AccountRow, AuthorizationRow, Claim, FailedRefresh, FullRow, Lease, Notes},
     vault::Inner,
     warnings::News,
 };
@@ -37,7 +37,7 @@ impl Sought<'_> {
     /// Tells whether an account is that shop.
     pub(crate) fn is(&self, row: &FullRow) -> bool {
         let fields = &self.app.platform.tokens.identity;
-        let theirs = Identity::parse(&row.authorisation.tokens.identity);
+        let theirs = Identity::parse(&row.authorization.tokens.identity);
         side_of(&row.app) == self.app.side()
             && theirs.compare(&self.owner.identity, fields) == Match::Same
             && speaks_of(&row.account, self.owner, fields)
@@ -46,7 +46,7 @@ impl Sought<'_> {
 
 /// Tells whether a pair that was fetched just now is worth as much as another one of the same shop: that
 /// one is older, and does not live longer.
-fn outlasts(ours: &AuthorisationRow, theirs: &AuthorisationRow) -> bool {
+fn outlasts(ours: &AuthorizationRow, theirs: &AuthorizationRow) -> bool {
     if theirs.tokens.issued_at > ours.tokens.issued_at {
         return false;
     }
@@ -91,35 +91,35 @@ impl Inner {
         Ok(found)
     }
 
-    /// Puts an account onto an authorisation that is new or stands; its former one goes when no account
+    /// Puts an account onto an authorization that is new or stands; its former one goes when no account
     /// uses it any more. `account` is the account as it will be.
     pub(crate) async fn move_account(
         &self,
         row: &FullRow,
         account: &AccountRow,
-        to: &AuthorisationRow,
+        to: &AuthorizationRow,
         is_new: bool,
         action: Action,
     ) -> Result<()> {
         let line = self.line(action, &account.name, Some(to.id), None);
         let mut notes = Notes { audit: vec![line], ..Notes::default() };
-        if row.authorisation.exhausted.is_some() && row.authorisation.id != to.id {
-            let now = FullRow { account: account.clone(), app: row.app.clone(), authorisation: to.clone() };
+        if row.authorization.exhausted.is_some() && row.authorization.id != to.id {
+            let now = FullRow { account: account.clone(), app: row.app.clone(), authorization: to.clone() };
             notes.events.push(self.event_of(to, &[now], News::Recovered));
         }
         self.store.update_account(is_new.then_some(to), account, &notes).await?;
         self.handles.forget(&account.name);
-        self.forget_waiting(row.authorisation.id).await;
+        self.forget_waiting(row.authorization.id).await;
         Ok(())
     }
 
-    /// Brings the other accounts of a shop onto the authorisation that a login has just renewed: their
+    /// Brings the other accounts of a shop onto the authorization that a login has just renewed: their
     /// own approval is older. The login stands whether that succeeds or not.
-    pub(crate) async fn unite(&self, sought: Sought<'_>, to: &AuthorisationRow) {
+    pub(crate) async fn unite(&self, sought: Sought<'_>, to: &AuthorizationRow) {
         let united = async {
             for row in self.accounts_of(sought).await? {
-                if row.authorisation.id != to.id {
-                    let account = AccountRow { authorisation_id: to.id, ..row.account.clone() };
+                if row.authorization.id != to.id {
+                    let account = AccountRow { authorization_id: to.id, ..row.account.clone() };
                     self.move_account(&row, &account, to, false, Action::Login).await?;
                     tracing::info!(
                         account = account.name,
@@ -138,35 +138,35 @@ impl Inner {
     /// something was the matter before it.
     pub(crate) async fn learn_owner(
         self: &Arc<Self>,
-        authorisation: &Authorisation,
-        row: &AuthorisationRow,
+        authorization: &Authorization,
+        row: &AuthorizationRow,
         former: &Identity,
         owner: &Owner,
         is_noted: bool,
     ) {
         let is_news = owner.identity.adds_to(former);
-        if is_news && let Err(error) = self.fill_in(&authorisation.app, row, owner).await {
+        if is_news && let Err(error) = self.fill_in(&authorization.app, row, owner).await {
             tracing::warn!("the owner of imported tokens cannot be written down: {error}");
         }
         if is_news || is_noted {
-            self.join_twins(authorisation, row, owner).await;
+            self.join_twins(authorization, row, owner).await;
         }
     }
 
-    /// Brings other accounts of the shop onto an authorisation that was refreshed just now, where nothing
+    /// Brings other accounts of the shop onto an authorization that was refreshed just now, where nothing
     /// is lost by it; else a person has to decide, and is told.
     async fn join_twins(
         self: &Arc<Self>,
-        authorisation: &Authorisation,
-        row: &AuthorisationRow,
+        authorization: &Authorization,
+        row: &AuthorizationRow,
         owner: &Owner,
     ) {
-        let sought = Sought { app: &authorisation.app, owner };
+        let sought = Sought { app: &authorization.app, owner };
         let twins = match self.accounts_of(sought).await {
             Ok(twins) => twins,
             Err(error) => {
                 tracing::warn!(
-                    account = authorisation.label,
+                    account = authorization.label,
                     "other accounts of its shop stay unseen: {error}"
                 );
                 return;
@@ -175,17 +175,17 @@ impl Inner {
         let mut seen = HashSet::from([row.id]);
         let mut apart = None;
         for twin in twins {
-            if !seen.insert(twin.authorisation.id) {
+            if !seen.insert(twin.authorization.id) {
                 continue;
             }
             let is_joined = self.join_twin(sought, row, &twin).await.unwrap_or_else(|error| {
-                tracing::warn!(account = authorisation.label, "{error}");
+                tracing::warn!(account = authorization.label, "{error}");
                 false
             });
             if is_joined {
                 let twin = twin.account.name;
                 tracing::info!(
-                    account = authorisation.label,
+                    account = authorization.label,
                     twin,
                     "they are one shop, and share its tokens"
                 );
@@ -194,20 +194,20 @@ impl Inner {
             }
         }
         if let Some(twin) = apart {
-            self.note_twin(authorisation, row, &twin).await;
+            self.note_twin(authorization, row, &twin).await;
         }
     }
 
-    /// Moves all accounts of another authorisation of the shop onto `ours`. False when its pair may be the
+    /// Moves all accounts of another authorization of the shop onto `ours`. False when its pair may be the
     /// better one, or becomes so at this moment.
     async fn join_twin(
         self: &Arc<Self>,
         sought: Sought<'_>,
-        ours: &AuthorisationRow,
+        ours: &AuthorizationRow,
         twin: &FullRow,
     ) -> Result<bool> {
         let app = self.open_app(&twin.app).await?;
-        let theirs = self.authorisation(&app, &twin.authorisation, &twin.account.name)?;
+        let theirs = self.authorization(&app, &twin.authorization, &twin.account.name)?;
         // Kept until the end: a refresh of theirs would bring a newer pair, and lose it.
         let Ok(_flight) = self.take_off(&theirs) else { return Ok(false) };
         self.replay_before(&theirs).await?;
@@ -221,14 +221,14 @@ impl Inner {
             return Ok(false);
         }
         for full in accounts {
-            let account = AccountRow { authorisation_id: ours.id, ..full.account.clone() };
+            let account = AccountRow { authorization_id: ours.id, ..full.account.clone() };
             self.move_account(&full, &account, ours, false, Action::Refresh).await?;
         }
         Ok(true)
     }
 
-    /// Takes the lease of an authorisation that is not going to be refreshed.
-    async fn hold(&self, row: &AuthorisationRow) -> Result<Option<Lease>> {
+    /// Takes the lease of an authorization that is not going to be refreshed.
+    async fn hold(&self, row: &AuthorizationRow) -> Result<Option<Lease>> {
         let refresh = open_refresh(&self.sealer, row)?;
         let refresh = refresh.as_ref().map_or("", |refresh| refresh.expose());
         let now = self.now();
@@ -246,8 +246,8 @@ impl Inner {
 
     /// Says that two accounts are one shop under two approvals, until a person has done something about
     /// it: as the last error of one of them, which the next refresh looks at again.
-    async fn note_twin(&self, authorisation: &Authorisation, row: &AuthorisationRow, twin: &str) {
-        let (label, app) = (&authorisation.label, &authorisation.app.name);
+    async fn note_twin(&self, authorization: &Authorization, row: &AuthorizationRow, twin: &str) {
+        let (label, app) = (&authorization.label, &authorization.app.name);
         let said = format!(
             "accounts {label:?} and {twin:?} are one shop under two approvals, and a refresh of one may end the other's session; `sesame login {app} --as {label}` gives both one approval, or remove one with `sesame logout`"
         );

@@ -1,7 +1,7 @@
 //! Tokens that come in a second time: found by digests that live in memory alone.
 //!
-//! Two authorisations with one refresh token end each other's: where a refresh brings a new one, the
-//! other's is dead from then on. So one token is one authorisation, whatever its accounts are called.
+//! Two authorizations with one refresh token end each other's: where a refresh brings a new one, the
+//! other's is dead from then on. So one token is one authorization, whatever its accounts are called.
 
 use std::collections::{HashMap, HashSet};
 
@@ -12,10 +12,10 @@ use sha2::{Digest as _, Sha256};
 use crate::{
     Id,
     app::side_of,
-    authorisation::{open_access, open_refresh},
+    authorization::{open_access, open_refresh},
     identity::Identity,
     lookup::{Step, Walk},
-    store::{AppRow, AuthorisationRow, FullRow},
+    store::{AppRow, AuthorizationRow, FullRow},
     vault::Inner,
 };
 
@@ -78,14 +78,14 @@ pub(crate) fn cannot_share(one: &Identity, other: &Identity, platform: &Platform
 /// The accounts of a vault, by the tokens that they use.
 #[derive(Default)]
 pub(crate) struct Held<'a> {
-    authorisations: HashMap<Mark, Id>,
+    authorizations: HashMap<Mark, Id>,
     accounts: HashMap<Id, Vec<&'a FullRow>>,
 }
 
 impl<'a> Held<'a> {
     /// Returns the accounts that use tokens already; none when nobody does.
     pub(crate) fn accounts(&self, wanted: Option<Mark>) -> &[&'a FullRow] {
-        let id = wanted.and_then(|mark| self.authorisations.get(&mark));
+        let id = wanted.and_then(|mark| self.authorizations.get(&mark));
         id.and_then(|id| self.accounts.get(id)).map_or(&[], Vec::as_slice)
     }
 }
@@ -103,11 +103,11 @@ impl Inner {
         let mut held = Held::default();
         let mut opened: HashSet<Id> = HashSet::new();
         for row in rows.iter().filter(|row| is_wanted(row)) {
-            let id = row.authorisation.id;
+            let id = row.authorization.id;
             held.accounts.entry(id).or_default().push(row);
             if opened.insert(id) {
-                for mark in self.marks_of(&row.app.app_key, &row.authorisation).await?.all() {
-                    held.authorisations.entry(mark).or_insert(id);
+                for mark in self.marks_of(&row.app.app_key, &row.authorization).await?.all() {
+                    held.authorizations.entry(mark).or_insert(id);
                 }
             }
         }
@@ -126,7 +126,7 @@ impl Inner {
                 Step::Page(page) => {
                     for row in page {
                         if side_of(&row.app) == side_of(app)
-                            && self.marks_of(&app.app_key, &row.authorisation).await?.has(wanted)
+                            && self.marks_of(&app.app_key, &row.authorization).await?.has(wanted)
                         {
                             return Ok(Some(row));
                         }
@@ -140,7 +140,7 @@ impl Inner {
         Ok(None)
     }
 
-    async fn marks_of(&self, app_key: &str, row: &AuthorisationRow) -> Result<Marks> {
+    async fn marks_of(&self, app_key: &str, row: &AuthorizationRow) -> Result<Marks> {
         self.know_keys(row).await?;
         let access = open_access(&self.sealer, row).ok().flatten();
         let refresh = open_refresh(&self.sealer, row).ok().flatten();

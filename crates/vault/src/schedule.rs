@@ -1,15 +1,15 @@
-//! When a keeper has to look at an authorisation, and what it finds to do: pure, from the row, the
+//! When a keeper has to look at an authorization, and what it finds to do: pure, from the row, the
 //! platform's rules and the time.
 //!
 //! One column, `due_at`, says when to look next for whatever reason, so that a keeper's cost follows
-//! the authorisations that are due and not those that are kept.
+//! the authorizations that are due and not those that are kept.
 
 use sesame_catalog::TokenRules;
 
 use crate::{
     Id,
-    authorisation::{Windows, hopeless},
-    store::{AuthorisationRow, TokenColumns},
+    authorization::{Windows, hopeless},
+    store::{AuthorizationRow, TokenColumns},
 };
 
 /// Which access tokens are kept warm, so that no call has to wait for a refresh.
@@ -24,7 +24,7 @@ pub enum Keep {
     Never,
 }
 
-/// How many days before an authorisation ends people are told, longest first.
+/// How many days before an authorization ends people are told, longest first.
 pub(crate) const MARKS: [i64; 4] = [30, 7, 2, 1];
 
 pub(crate) const DAY: i64 = 86_400_000;
@@ -61,7 +61,7 @@ const LATE_POSTPONE: f64 = 1.0 / 6.0;
 /// A refresh that prolongs is late after this part of what was left when the tokens came.
 const LATE_PROLONG: f64 = 0.9;
 
-/// What is to be done about an authorisation now.
+/// What is to be done about an authorization now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Work {
     /// Prolong the refresh token by the platform's own call for it.
@@ -91,7 +91,7 @@ pub(crate) fn warm_at(rules: &TokenRules, tokens: &TokenColumns, chance: f64) ->
     Some(at.max(tokens.issued_at.saturating_add(MINUTE)))
 }
 
-/// Returns when a person has to authorise the shop again, if nothing prolongs it before.
+/// Returns when a person has to authorize the shop again, if nothing prolongs it before.
 pub(crate) fn ends_at(tokens: &TokenColumns) -> Option<i64> {
     if tokens.refresh.is_some() && !tokens.refresh_denied {
         return tokens.refresh_expires_at;
@@ -101,23 +101,23 @@ pub(crate) fn ends_at(tokens: &TokenColumns) -> Option<i64> {
 
 /// The same of a row; nothing when nobody knows. Tokens that came after an end show that it was a
 /// guess.
-pub(crate) fn end_of(row: &AuthorisationRow) -> Option<i64> {
+pub(crate) fn end_of(row: &AuthorizationRow) -> Option<i64> {
     let was_received = row.last_success.is_some();
     ends_at(&row.tokens).filter(|end| !(was_received && row.tokens.issued_at >= *end))
 }
 
 /// Tells whether a refresh token ended so long ago that a failure of any kind proves it.
-pub(crate) fn is_over(row: &AuthorisationRow, now: i64) -> bool {
+pub(crate) fn is_over(row: &AuthorizationRow, now: i64) -> bool {
     reached(end_of(row).map(|end| end.saturating_add(OVER)), now)
 }
 
-/// Tells whether an authorisation was given up by a clock that was ahead and has been set back since.
-pub(crate) fn was_given_up_ahead(row: &AuthorisationRow, now: i64) -> bool {
+/// Tells whether an authorization was given up by a clock that was ahead and has been set back since.
+pub(crate) fn was_given_up_ahead(row: &AuthorizationRow, now: i64) -> bool {
     row.exhausted.is_some() && row.last_error_at.is_some_and(|at| at > now.saturating_add(AHEAD))
 }
 
 /// Returns before when the platform is asked nothing, after a failure.
-pub(crate) fn not_before(row: &AuthorisationRow, now: i64) -> Option<i64> {
+pub(crate) fn not_before(row: &AuthorizationRow, now: i64) -> Option<i64> {
     row.not_before.filter(|at| at.saturating_sub(now) <= ABSURD_PAUSE)
 }
 
@@ -137,7 +137,7 @@ pub(crate) fn came_nearer(rules: &TokenRules, former: &TokenColumns, now: &Token
 }
 
 /// Decides what is to be done now.
-pub(crate) fn work(rules: &TokenRules, row: &AuthorisationRow, keep: Keep, now: i64) -> Work {
+pub(crate) fn work(rules: &TokenRules, row: &AuthorizationRow, keep: Keep, now: i64) -> Work {
     if row.exhausted.is_some() {
         return Work::Nothing;
     }
@@ -165,7 +165,7 @@ pub(crate) fn work(rules: &TokenRules, row: &AuthorisationRow, keep: Keep, now: 
 /// Returns when to look again. `chance` in `0.0..1.0` spreads what would otherwise fall together.
 pub(crate) fn due_at(
     rules: &TokenRules,
-    row: &AuthorisationRow,
+    row: &AuthorizationRow,
     keep: Keep,
     now: i64,
     chance: f64,
@@ -188,11 +188,11 @@ pub(crate) fn due_at(
 }
 
 /// Tells whether the refresh token may be postponed now.
-pub(crate) fn may_postpone(rules: &TokenRules, row: &AuthorisationRow, now: i64) -> bool {
+pub(crate) fn may_postpone(rules: &TokenRules, row: &AuthorizationRow, now: i64) -> bool {
     reached(postpone_from(rules, row, now, 0), now)
 }
 
-/// How long a keeper leaves an authorisation alone after so many failures in a row: longer each time,
+/// How long a keeper leaves an authorization alone after so many failures in a row: longer each time,
 /// but always with tries left before the access token ends.
 pub(crate) fn pause(tokens: &TokenColumns, failures: i64, now: i64) -> i64 {
     let grown = SHORT_PAUSE << failures.clamp(0, 5);
@@ -200,10 +200,10 @@ pub(crate) fn pause(tokens: &TokenColumns, failures: i64, now: i64) -> i64 {
     if left > 0 { grown.min(left / 4) } else { grown.min(LONG_PAUSE) }
 }
 
-/// When a person has to act at the latest; nothing while a keeper prolongs the authorisation by
+/// When a person has to act at the latest; nothing while a keeper prolongs the authorization by
 /// itself. One that a keeper should have prolonged some time ago counts as one that ends: no keeper
 /// runs, or it fails.
-pub(crate) fn needs_person_by(rules: Option<&TokenRules>, row: &AuthorisationRow, now: i64) -> Option<i64> {
+pub(crate) fn needs_person_by(rules: Option<&TokenRules>, row: &AuthorizationRow, now: i64) -> Option<i64> {
     if row.exhausted.is_some() {
         return Some(row.last_error_at.map_or(now, |at| at.min(now)));
     }
@@ -226,8 +226,8 @@ pub(crate) fn needs_person_by(rules: Option<&TokenRules>, row: &AuthorisationRow
     (now >= late).then_some(end)
 }
 
-/// When the next warning of an authorisation's end is due.
-pub(crate) fn next_warning(row: &AuthorisationRow) -> Option<i64> {
+/// When the next warning of an authorization's end is due.
+pub(crate) fn next_warning(row: &AuthorizationRow) -> Option<i64> {
     if row.exhausted.is_some() {
         return None;
     }
@@ -239,7 +239,7 @@ fn reached(from: Option<i64>, now: i64) -> bool {
 }
 
 /// When the platform's window for postponements opens, if there is one for this refresh token.
-fn window_opens(rules: &TokenRules, row: &AuthorisationRow) -> Option<i64> {
+fn window_opens(rules: &TokenRules, row: &AuthorizationRow) -> Option<i64> {
     rules.postpone.as_ref()?;
     if hopeless(row).is_some() {
         return None;
@@ -249,14 +249,14 @@ fn window_opens(rules: &TokenRules, row: &AuthorisationRow) -> Option<i64> {
 
 /// From when on the refresh token may be postponed, so long after the window opens. Past its end a
 /// refresh asks first whether it lives.
-fn postpone_from(rules: &TokenRules, row: &AuthorisationRow, now: i64, spread: i64) -> Option<i64> {
+fn postpone_from(rules: &TokenRules, row: &AuthorizationRow, now: i64, spread: i64) -> Option<i64> {
     let opens = window_opens(rules, row).filter(|_| !reached(end_of(row), now))?;
     [Some(opens.saturating_add(spread)), row.postpone_after, not_before(row, now)].into_iter().flatten().max()
 }
 
 /// From when on warnings are given, as it looks at a time. Nothing: not as long as a postponement has
 /// not been tried.
-fn warn_from(rules: &TokenRules, row: &AuthorisationRow, at: i64) -> Option<i64> {
+fn warn_from(rules: &TokenRules, row: &AuthorizationRow, at: i64) -> Option<i64> {
     let Some(opens) = window_opens(rules, row) else { return Some(i64::MIN) };
     let left = row.postpone_after?.saturating_sub(at);
     // A fault that passes is worth some more tries before people are woken.
@@ -265,7 +265,7 @@ fn warn_from(rules: &TokenRules, row: &AuthorisationRow, at: i64) -> Option<i64>
 
 /// From when on the tokens are to be refreshed: to keep the access token warm, because that prolongs
 /// the refresh token, or to hear from the platform that this one has ended.
-fn refresh_from(rules: &TokenRules, row: &AuthorisationRow, keep: Keep, now: i64) -> Option<i64> {
+fn refresh_from(rules: &TokenRules, row: &AuthorizationRow, keep: Keep, now: i64) -> Option<i64> {
     if hopeless(row).is_some() {
         return None;
     }
@@ -285,7 +285,7 @@ fn refresh_from(rules: &TokenRules, row: &AuthorisationRow, keep: Keep, now: i64
 
 /// Tells whether the tokens came from another program without their ends: a refresh tells them. Where
 /// a platform's reply does not, that one refresh was all that could be done.
-pub(crate) fn ends_untold(row: &AuthorisationRow) -> bool {
+pub(crate) fn ends_untold(row: &AuthorizationRow) -> bool {
     let tokens = &row.tokens;
     let is_unknown = tokens.refresh_expires_at.is_none()
         || (tokens.access.is_some() && tokens.access_expires_at.is_none());
@@ -294,13 +294,13 @@ pub(crate) fn ends_untold(row: &AuthorisationRow) -> bool {
 
 /// From when on tokens without known ends are to be refreshed: without an end to look for, nobody
 /// would look again before they have died.
-fn untold_from(row: &AuthorisationRow) -> Option<i64> {
+fn untold_from(row: &AuthorizationRow) -> Option<i64> {
     ends_untold(row).then(|| row.tokens.warm_at.unwrap_or(row.tokens.issued_at))
 }
 
 /// From when on a refresh prolongs the refresh token, where one does: late in its life, but before
 /// people would be warned of an end that does not come.
-fn prolong_from(rules: &TokenRules, row: &AuthorisationRow) -> Option<i64> {
+fn prolong_from(rules: &TokenRules, row: &AuthorizationRow) -> Option<i64> {
     if rules.refresh_end_fixed || rules.postpone.is_some() {
         return None;
     }
@@ -323,7 +323,7 @@ fn prolong_at_earliest(end: i64, issued_at: i64) -> i64 {
     issued_at.saturating_add(half.clamp(MINUTE, DAY))
 }
 
-/// A chance that is always the same for one authorisation.
+/// A chance that is always the same for one authorization.
 fn chance_of(id: Id) -> f64 {
     let bytes = id.as_bytes();
     f64::from(u32::from_be_bytes([bytes[12], bytes[13], bytes[14], bytes[15]])) / (f64::from(u32::MAX) + 1.0)
@@ -381,7 +381,7 @@ mod tests {
     }
 
     /// A row whose tokens came at `issued_at`.
-    fn row(issued_at: i64, access_life: i64, refresh_end: i64) -> AuthorisationRow {
+    fn row(issued_at: i64, access_life: i64, refresh_end: i64) -> AuthorizationRow {
         let id: Id = "01a2008d-7400-705d-aa4b-8acf76748aa2".parse().unwrap();
         let mut row = blank(id, id, None, issued_at);
         row.tokens.access = Some(vec![1]);
@@ -392,7 +392,7 @@ mod tests {
     }
 
     /// What the rules say for an end that nothing moves, written down a second time and plainly.
-    fn expected_of_fixed(row: &AuthorisationRow, keep: Keep, now: i64) -> Work {
+    fn expected_of_fixed(row: &AuthorizationRow, keep: Keep, now: i64) -> Work {
         let tokens = &row.tokens;
         let end = tokens.refresh_expires_at.unwrap();
         let may_ask = now >= row.not_before.unwrap_or(0);

@@ -6,7 +6,7 @@ use sesame_core::Result;
 use crate::{
     app::AppState,
     identity::{Owner, ReplyShop},
-    store::{AccountRow, AuthorisationRow, Notes},
+    store::{AccountRow, AuthorizationRow, Notes},
     vault::Inner,
 };
 
@@ -15,8 +15,8 @@ fn country_of<'a>(account: &'a AccountRow, fields: &IdentityFields) -> Option<&'
     account.country.as_deref().filter(|country| Some(*country) != fields.cross_border.as_deref())
 }
 
-/// Finds an account among the shops of its authorisation; nothing when the reply does not say. Told
-/// whether no other account uses that authorisation.
+/// Finds an account among the shops of its authorization; nothing when the reply does not say. Told
+/// whether no other account uses that authorization.
 pub(crate) fn shop_of<'a>(
     account: &AccountRow,
     owner: &'a Owner,
@@ -59,8 +59,8 @@ pub(crate) fn region_of_country(platform: &Platform, country: Option<&str>) -> O
 }
 
 impl Inner {
-    /// Fills in whose the accounts of an authorisation are, where nobody knew it before.
-    pub(crate) async fn fill_in(&self, app: &AppState, row: &AuthorisationRow, owner: &Owner) -> Result<()> {
+    /// Fills in whose the accounts of an authorization are, where nobody knew it before.
+    pub(crate) async fn fill_in(&self, app: &AppState, row: &AuthorizationRow, owner: &Owner) -> Result<()> {
         let fields = &app.platform.tokens.identity;
         let known = self.store.accounts_using(row.id).await?;
         for full in &known {
@@ -102,7 +102,7 @@ mod tests {
             id: Id::FIRST,
             name: "x".to_owned(),
             app_id: Id::FIRST,
-            authorisation_id: Id::FIRST,
+            authorization_id: Id::FIRST,
             login: None,
             shop_id: shop_id.map(str::to_owned),
             country: country.map(str::to_owned),

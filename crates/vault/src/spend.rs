@@ -13,8 +13,8 @@ use sha2::{Digest as _, Sha256};
 use crate::{
     Token,
     audit::Action,
-    authorisation::{
-        Authorisation, Windows, needs_person, open_access, open_refresh, seal_access, seal_refresh,
+    authorization::{
+        Authorization, Windows, needs_person, open_access, open_refresh, seal_access, seal_refresh,
     },
     fail_point::fail_point,
     identity::{Identity, Match},
@@ -27,7 +27,7 @@ use crate::{
     refresh::millis,
     replay::replay_later,
     schedule,
-    store::{AuthorisationRow, Claim, FailedRefresh, Lease, Notes, TokenColumns},
+    store::{AuthorizationRow, Claim, FailedRefresh, Lease, Notes, TokenColumns},
     vault::{Inner, blank},
     warnings::News,
 };
@@ -50,7 +50,7 @@ const FAILED_POSTPONE: Duration = Duration::from_hours(1);
 pub(crate) struct Spent {
     pub(crate) token: Token,
     /// The row, as it stands with the new tokens.
-    pub(crate) row: AuthorisationRow,
+    pub(crate) row: AuthorizationRow,
 }
 
 /// A call for tokens that brought none.
@@ -73,8 +73,8 @@ impl Inner {
     /// Spends the refresh token. From here on a new pair may exist that only this task knows of.
     pub(crate) async fn spend(
         self: &Arc<Self>,
-        authorisation: &Authorisation,
-        row: &AuthorisationRow,
+        authorization: &Authorization,
+        row: &AuthorizationRow,
         offer: Offer<'_>,
         lease: Lease,
         reserve: &Reserve,
@@ -82,12 +82,12 @@ impl Inner {
         fail_point!("after-intent");
         let begun = self.now();
         // The use that led here may not be written down yet.
-        let used_at = Some(authorisation.used_at.load(Ordering::Relaxed)).filter(|at| *at > i64::MIN);
-        let row = &AuthorisationRow { last_used: row.last_used.max(used_at), ..row.clone() };
-        let app = &authorisation.app;
+        let used_at = Some(authorization.used_at.load(Ordering::Relaxed)).filter(|at| *at > i64::MIN);
+        let row = &AuthorizationRow { last_used: row.last_used.max(used_at), ..row.clone() };
+        let app = &authorization.app;
         let asker = Asker {
             platform: &app.platform,
-            urls: &authorisation.urls,
+            urls: &authorization.urls,
             app_key: &app.app_key,
             secret: &app.secret,
             limit: self.limit(),
@@ -95,7 +95,7 @@ impl Inner {
         let answer = exchange(self.transport.as_ref(), self.clock.as_ref(), asker, offer).await;
         let mut reply = match answer.and_then(|reply| check_postponed(reply, offer, row)) {
             Ok(reply) => reply,
-            Err(error) => return self.call_failed(authorisation, row, offer, lease, error, false).await,
+            Err(error) => return self.call_failed(authorization, row, offer, lease, error, false).await,
         };
         fail_point!("after-receive");
         if matches!(offer, Offer::Postpone { .. }) {
@@ -107,30 +107,30 @@ impl Inner {
         let shop = former.compare(&reply.owner.identity, &app.platform.tokens.identity);
         if let Some(doubt) = reply.doubt.take() {
             if shop == Match::Other {
-                return self.call_failed(authorisation, row, offer, lease, doubt, false).await;
+                return self.call_failed(authorization, row, offer, lease, doubt, false).await;
             }
             // The pair may be the only good one now: it is kept, and used until it is refused.
-            tracing::warn!(account = authorisation.label, "{doubt}; the tokens are kept");
+            tracing::warn!(account = authorization.label, "{doubt}; the tokens are kept");
         }
         if shop == Match::Other {
             let error = Error::new(
-                ErrorKind::Authorisation,
+                ErrorKind::Authorization,
                 "the platform answered the refresh with the tokens of another shop; nothing was overwritten",
             )
             .fault_of(Fault::Platform);
-            return self.call_failed(authorisation, row, offer, lease, error, true).await;
+            return self.call_failed(authorization, row, offer, lease, error, true).await;
         }
         let now = self.clock.now();
-        let tokens = self.columns(authorisation, &reply, Some(row), now);
+        let tokens = self.columns(authorization, &reply, Some(row), now);
         let windows = Windows::of(&app.platform.tokens, &tokens);
         // Our lease may have ended, by somebody's clock: they found the old token spent and gave the shop
         // up, which now comes back.
         let is_late = self.now() > begun.saturating_add(millis(self.lease()) / 4);
-        let current = if is_late { self.row_of(authorisation).await.ok() } else { None };
+        let current = if is_late { self.row_of(authorization).await.ok() } else { None };
         let current = current.as_ref().unwrap_or(row);
-        let after = AuthorisationRow { tokens: tokens.clone(), ..current.clone() };
-        let notes = self.news_of_tokens(authorisation, &after, action_of(offer)).await;
-        let kept = match self.keep(authorisation, row.generation, &tokens, Some(reserve), notes, false).await
+        let after = AuthorizationRow { tokens: tokens.clone(), ..current.clone() };
+        let notes = self.news_of_tokens(authorization, &after, action_of(offer)).await;
+        let kept = match self.keep(authorization, row.generation, &tokens, Some(reserve), notes, false).await
         {
             Ok(kept) => kept,
             Err(error) => {
@@ -146,50 +146,50 @@ impl Inner {
                     blocked: None,
                     denied: false,
                 };
-                self.write_down(authorisation, row, lease, failure).await;
+                self.write_down(authorization, row, lease, failure).await;
                 return Err(error);
             }
         };
         if !kept {
             // Our lease was lost for so long that somebody else stored newer tokens: theirs stand.
-            tracing::warn!(account = authorisation.label, "another process stored newer tokens first");
+            tracing::warn!(account = authorization.label, "another process stored newer tokens first");
             return Ok(None);
         }
         let generation = row.generation.saturating_add(1);
         let by = action_of(offer).as_str();
-        tracing::debug!(account = authorisation.label, generation, by, "tokens refreshed");
-        authorisation.quiet_until.store(i64::MIN, Ordering::Release);
+        tracing::debug!(account = authorization.label, generation, by, "tokens refreshed");
+        authorization.quiet_until.store(i64::MIN, Ordering::Release);
         let is_noted = row.last_error.is_some();
         let postpone_after =
             row.postpone_after.filter(|_| row.tokens.refresh_expires_at == tokens.refresh_expires_at);
-        let row = AuthorisationRow {
+        let row = AuthorizationRow {
             generation,
             tokens,
             last_used: row.last_used,
             postpone_after,
             ..blank(row.id, row.app_id, row.region.clone(), now.as_millisecond())
         };
-        let learning = self.learn_owner(authorisation, &row, &former, &reply.owner, is_noted);
+        let learning = self.learn_owner(authorization, &row, &former, &reply.owner, is_noted);
         if tokio::time::timeout(STORE_LIMIT, learning).await.is_err() {
             tracing::warn!(
-                account = authorisation.label,
+                account = authorization.label,
                 "the vault does not answer: whose it is stays unsaid"
             );
         }
-        Ok(Some(Spent { token: authorisation.install(generation, reply.access, windows), row }))
+        Ok(Some(Spent { token: authorization.install(generation, reply.access, windows), row }))
     }
 
     /// Prolongs the refresh token after a refresh, if its platform's window for that has come. A
     /// failure is written down, and takes nothing away.
     pub(crate) async fn prolong(
         self: &Arc<Self>,
-        authorisation: &Authorisation,
-        row: &AuthorisationRow,
+        authorization: &Authorization,
+        row: &AuthorizationRow,
     ) -> Option<Token> {
-        match self.postpone(authorisation, row).await {
+        match self.postpone(authorization, row).await {
             Ok(spent) => spent.map(|spent| spent.token),
             Err(error) => {
-                tracing::warn!(account = authorisation.label, "the refresh token was not prolonged: {error}");
+                tracing::warn!(account = authorization.label, "the refresh token was not prolonged: {error}");
                 None
             }
         }
@@ -197,8 +197,8 @@ impl Inner {
 
     async fn postpone(
         self: &Arc<Self>,
-        authorisation: &Authorisation,
-        row: &AuthorisationRow,
+        authorization: &Authorization,
+        row: &AuthorizationRow,
     ) -> Result<Option<Spent>> {
         let (Some(refresh), Some(access)) =
             (open_refresh(&self.sealer, row)?, open_access(&self.sealer, row)?)
@@ -219,19 +219,19 @@ impl Inner {
         // Nothing: somebody else is at it, or has newer tokens.
         let Some(lease) = self.store.claim(claim).await? else { return Ok(None) };
         let offer = Offer::Postpone { refresh: &refresh, access: &access };
-        self.spend(authorisation, row, offer, lease, &reserve).await
+        self.spend(authorization, row, offer, lease, &reserve).await
     }
 
     /// Seals a reply's tokens; what a refresh does not repeat is kept from the row.
     pub(crate) fn columns(
         &self,
-        authorisation: &Authorisation,
+        authorization: &Authorization,
         reply: &TokenReply,
-        former: Option<&AuthorisationRow>,
+        former: Option<&AuthorizationRow>,
         now: Timestamp,
     ) -> TokenColumns {
-        let rules = &authorisation.app.platform.tokens;
-        let id = &authorisation.id;
+        let rules = &authorization.app.platform.tokens;
+        let id = &authorization.id;
         let old = former.map(|row| &row.tokens);
         // A login comes without the former refresh token: what the new approval gave counts alone.
         let is_refresh = old.is_some_and(|tokens| tokens.refresh.is_some());
@@ -284,13 +284,13 @@ impl Inner {
         };
         tokens.warm_at = schedule::warm_at(rules, &tokens, self.clock.jitter());
         let same_end = old.is_some_and(|old| old.refresh_expires_at == tokens.refresh_expires_at);
-        let planned = AuthorisationRow {
+        let planned = AuthorizationRow {
             last_used: former.map_or(Some(at), |row| row.last_used),
             postpone_after: former.and_then(|row| row.postpone_after).filter(|_| same_end),
-            ..blank(*id, authorisation.app.id, None, at)
+            ..blank(*id, authorization.app.id, None, at)
         };
-        let planned = AuthorisationRow { tokens, ..planned };
-        let due_at = self.due_at(&authorisation.app.platform, &planned);
+        let planned = AuthorizationRow { tokens, ..planned };
+        let due_at = self.due_at(&authorization.app.platform, &planned);
         TokenColumns { due_at, ..planned.tokens }
     }
 
@@ -298,11 +298,11 @@ impl Inner {
     /// given up.
     pub(crate) async fn news_of_tokens(
         &self,
-        authorisation: &Authorisation,
-        row: &AuthorisationRow,
+        authorization: &Authorization,
+        row: &AuthorizationRow,
         action: Action,
     ) -> Notes {
-        let line = self.line(action, &authorisation.label, Some(row.id), None);
+        let line = self.line(action, &authorization.label, Some(row.id), None);
         let mut notes = Notes { audit: vec![line], ..Notes::default() };
         if row.exhausted.is_some() {
             notes.events.extend(self.event_or_log(row, News::Recovered).await);
@@ -314,14 +314,14 @@ impl Inner {
     /// store that does not answer is not waited for. False when somebody else's stand.
     pub(crate) async fn keep(
         self: &Arc<Self>,
-        authorisation: &Authorisation,
+        authorization: &Authorization,
         expected: i64,
         tokens: &TokenColumns,
         reserve: Option<&Reserve>,
         notes: Notes,
         is_login: bool,
     ) -> Result<bool> {
-        let (id, at) = (authorisation.id, self.now());
+        let (id, at) = (authorization.id, self.now());
         let mut pause = Duration::from_millis(200);
         let mut tried = 0;
         loop {
@@ -337,9 +337,9 @@ impl Inner {
                 // Should it be stored all the same, the journal's copy is found to be overtaken.
                 Err(_) => Error::local(format!("the vault did not answer in {} s", STORE_LIMIT.as_secs())),
             };
-            tracing::warn!(account = authorisation.label, tried, "new tokens cannot be stored: {error}");
-            let (authorisation_id, tokens, notes) = (id.to_string(), tokens.clone(), notes.clone());
-            let entry = Entry { authorisation: authorisation_id, expected, tokens, at, is_login, notes };
+            tracing::warn!(account = authorization.label, tried, "new tokens cannot be stored: {error}");
+            let (authorization_id, tokens, notes) = (id.to_string(), tokens.clone(), notes.clone());
+            let entry = Entry { authorization: authorization_id, expected, tokens, at, is_login, notes };
             let written = match reserve {
                 Some(reserve) => self.journal.write(&self.sealer, &id, &entry, reserve),
                 None => self
@@ -357,15 +357,15 @@ impl Inner {
                     }
                     return Ok(true);
                 }
-                Err(journal) => tracing::error!(account = authorisation.label, "{journal}"),
+                Err(journal) => tracing::error!(account = authorization.label, "{journal}"),
             }
             if tried >= RESCUE_TRIES {
                 return Err(error
                     .context(format!(
                         "account {:?} has new tokens, but they could be written neither to the vault nor to its journal",
-                        authorisation.label
+                        authorization.label
                     ))
-                    .hint("Free some space. If the platform no longer takes the old refresh token, the shop has to be authorised again."));
+                    .hint("Free some space. If the platform no longer takes the old refresh token, the shop has to be authorized again."));
             }
             self.clock.sleep(pause).await;
             pause *= 2;
@@ -374,28 +374,28 @@ impl Inner {
 
     async fn call_failed(
         &self,
-        authorisation: &Authorisation,
-        row: &AuthorisationRow,
+        authorization: &Authorization,
+        row: &AuthorizationRow,
         offer: Offer<'_>,
         lease: Lease,
         error: Error,
         other_shop: bool,
     ) -> Result<Option<Spent>> {
         if matches!(error.kind(), ErrorKind::Signature | ErrorKind::App) {
-            authorisation.app.doubt();
+            authorization.app.doubt();
         }
         if matches!(offer, Offer::Postpone { .. }) {
-            return self.postpone_failed(authorisation, row, lease, error).await;
+            return self.postpone_failed(authorization, row, lease, error).await;
         }
-        self.refresh_failed(authorisation, row, lease, error, other_shop).await
+        self.refresh_failed(authorization, row, lease, error, other_shop).await
     }
 
     /// Writes down why the refresh token was not prolonged. Refreshes go on: a refusal of this call
     /// may be of the access token, so it proves nothing about the refresh token.
     async fn postpone_failed(
         &self,
-        authorisation: &Authorisation,
-        row: &AuthorisationRow,
+        authorization: &Authorization,
+        row: &AuthorizationRow,
         lease: Lease,
         error: Error,
     ) -> Result<Option<Spent>> {
@@ -413,9 +413,9 @@ impl Inner {
             blocked: None,
             denied: false,
         };
-        self.write_down(authorisation, row, lease, failure).await;
+        self.write_down(authorization, row, lease, failure).await;
         Err(error
-            .context(format!("the refresh token of account {:?} was not prolonged", authorisation.label)))
+            .context(format!("the refresh token of account {:?} was not prolonged", authorization.label)))
     }
 
     /// Writes down why there are no new tokens, and decides what follows.
@@ -423,14 +423,14 @@ impl Inner {
     /// `Ok(None)`: somebody else has replaced the tokens meanwhile.
     async fn refresh_failed(
         &self,
-        authorisation: &Authorisation,
-        row: &AuthorisationRow,
+        authorization: &Authorization,
+        row: &AuthorizationRow,
         lease: Lease,
         error: Error,
         other_shop: bool,
     ) -> Result<Option<Spent>> {
-        let (label, app) = (&authorisation.label, &authorisation.app.name);
-        let platform = &authorisation.app.platform;
+        let (label, app) = (&authorization.label, &authorization.app.name);
+        let platform = &authorization.app.platform;
         // Its access token is used to its end, of which people are warned.
         let denied = error.code().is_some_and(|code| platform.tokens.denies(code));
         let dead = !denied && is_dead(&error, platform);
@@ -460,9 +460,9 @@ impl Inner {
             blocked: Some(other_shop || !(dead || denied || error.is_retryable())),
             denied,
         };
-        self.write_down(authorisation, row, lease, failure).await;
-        self.rest(authorisation, pause);
-        if dead && self.row_of(authorisation).await?.generation != row.generation {
+        self.write_down(authorization, row, lease, failure).await;
+        self.rest(authorization, pause);
+        if dead && self.row_of(authorization).await?.generation != row.generation {
             return Ok(None);
         }
         match reason {
@@ -482,8 +482,8 @@ impl Inner {
     /// Writes down a failure and gives the lease back.
     async fn write_down(
         &self,
-        authorisation: &Authorisation,
-        row: &AuthorisationRow,
+        authorization: &Authorization,
+        row: &AuthorizationRow,
         lease: Lease,
         failure: Failure<'_>,
     ) {
@@ -491,14 +491,14 @@ impl Inner {
         let said = failure.error.to_string();
         let until = |pause: Duration| now.saturating_add(millis(pause));
         let (not_before, postpone_after) = (failure.pause.map(until), failure.postpone.map(until));
-        let line = self.line(failure.action, &authorisation.label, Some(row.id), Some(said.clone()));
+        let line = self.line(failure.action, &authorization.label, Some(row.id), Some(said.clone()));
         let mut notes = Notes { audit: vec![line], ..Notes::default() };
         if let (Some(reason), None) = (failure.exhausted, &row.exhausted) {
             notes.events.extend(self.event_or_log(row, News::Exhausted(reason)).await);
         }
         // A caller who waits for a token may try again soon; a keeper has time.
         let patience = now.saturating_add(schedule::pause(&row.tokens, row.attempts, now));
-        let after = AuthorisationRow {
+        let after = AuthorizationRow {
             not_before: not_before.map_or(row.not_before, |not_before| Some(not_before.max(patience))),
             postpone_after: postpone_after.or(row.postpone_after),
             exhausted: failure.exhausted.map(str::to_owned).or_else(|| row.exhausted.clone()),
@@ -517,7 +517,7 @@ impl Inner {
             error: &said,
             not_before,
             postpone_after,
-            due_at: self.due_at(&authorisation.app.platform, &after),
+            due_at: self.due_at(&authorization.app.platform, &after),
             exhausted: failure.exhausted,
             ambiguous: failure.ambiguous,
             blocked: failure.blocked,
@@ -558,7 +558,7 @@ const fn action_of(offer: Offer<'_>) -> Action {
 
 /// Refuses an answer to a postponement without a refresh token: the old one may be dead, and is
 /// tried before anybody believes that. Without an access token the row's stays, to its end.
-fn check_postponed(mut reply: TokenReply, offer: Offer<'_>, row: &AuthorisationRow) -> Result<TokenReply> {
+fn check_postponed(mut reply: TokenReply, offer: Offer<'_>, row: &AuthorizationRow) -> Result<TokenReply> {
     let Offer::Postpone { access, .. } = offer else { return Ok(reply) };
     if reply.access == *access {
         reply.access_end = row.tokens.access_expires_at.map(at);
@@ -580,7 +580,7 @@ fn check_postponed(mut reply: TokenReply, offer: Offer<'_>, row: &AuthorisationR
 /// "Request need user authorized"), and names nothing else for a refresh token that has ended.
 fn is_dead(error: &Error, platform: &Platform) -> bool {
     match error.kind() {
-        ErrorKind::Authorisation => true,
+        ErrorKind::Authorization => true,
         ErrorKind::Token => platform.tokens.style == OAuthStyle::Param2,
         _ => error.code() == Some("invalid_grant"),
     }

@@ -12,7 +12,7 @@ use tokio::{runtime::Handle, sync::watch};
 
 use crate::{
     Id,
-    authorisation::Authorisation,
+    authorization::Authorization,
     store::TokenStore,
     vault::{Busy, lock},
 };
@@ -44,20 +44,20 @@ impl Uses {
 
     /// Notes a use. No lock, no wait and no shared write, but once an hour.
     #[inline]
-    pub(crate) fn note(self: &Arc<Self>, authorisation: &Authorisation, now: i64) {
-        let noted = authorisation.used_at.load(Ordering::Relaxed);
+    pub(crate) fn note(self: &Arc<Self>, authorization: &Authorization, now: i64) {
+        let noted = authorization.used_at.load(Ordering::Relaxed);
         if noted.abs_diff(now) >= EXACT_TO {
-            self.note_now(authorisation, noted, now);
+            self.note_now(authorization, noted, now);
         }
     }
 
     #[cold]
-    fn note_now(self: &Arc<Self>, authorisation: &Authorisation, noted: i64, now: i64) {
+    fn note_now(self: &Arc<Self>, authorization: &Authorization, noted: i64, now: i64) {
         let first =
-            authorisation.used_at.compare_exchange(noted, now, Ordering::Relaxed, Ordering::Relaxed).is_ok();
+            authorization.used_at.compare_exchange(noted, now, Ordering::Relaxed, Ordering::Relaxed).is_ok();
         if first {
             let mut waiting = lock(&self.waiting);
-            waiting.ids.push(authorisation.id);
+            waiting.ids.push(authorization.id);
             waiting.at = waiting.at.max(now);
             drop(waiting);
             self.write();

@@ -20,7 +20,7 @@ use crate::{
     Account, App, Id, Listed, Location, NewApp,
     app::{self, AppState},
     audit::Action,
-    authorisation::Authorisation,
+    authorization::Authorization,
     handles::Handles,
     holder::Holder,
     journal::Journal,
@@ -31,7 +31,7 @@ use crate::{
     schedule::{self, Keep},
     seal::{KeyChoice, KeyKind, KeySource, Sealer, check_new, open_text, unlock},
     store::{
-        AppRow, AuthorisationRow, FullRow, GivenUp, KeyState, NewRows, Notes, PostgresStore, Sealed,
+        AppRow, AuthorizationRow, FullRow, GivenUp, KeyState, NewRows, Notes, PostgresStore, Sealed,
         SealedPlace, SqliteStore, TokenColumns, TokenStore,
     },
     tags,
@@ -106,7 +106,7 @@ pub(crate) struct Inner {
     notices: watch::Sender<Vec<Notice>>,
     platforms: Mutex<HashMap<String, Arc<Platform>>>,
     pub(crate) apps: Mutex<HashMap<Id, Arc<AppState>>>,
-    pub(crate) authorisations: Mutex<HashMap<Id, Weak<Authorisation>>>,
+    pub(crate) authorizations: Mutex<HashMap<Id, Weak<Authorization>>>,
     pub(crate) handles: Handles,
 }
 
@@ -170,7 +170,7 @@ impl Vault {
             notices: watch::Sender::new(unlocked.notices),
             platforms: Mutex::default(),
             apps: Mutex::default(),
-            authorisations: Mutex::default(),
+            authorizations: Mutex::default(),
             handles: Handles::default(),
         });
         inner.replay_at_opening().await;
@@ -331,7 +331,7 @@ impl Vault {
     }
 
     /// Returns the accounts that were given up, by name, at most so many of them, and how many there
-    /// are: a person has to authorise each again. Its cost follows these, not all that are kept.
+    /// are: a person has to authorize each again. Its cost follows these, not all that are kept.
     ///
     /// # Errors
     /// Those of the store.
@@ -389,7 +389,7 @@ impl Vault {
     /// As [`Vault::account`].
     pub async fn accounts_sharing(&self, name: &str) -> Result<Vec<String>> {
         let row = self.0.account_row(name).await?;
-        let rows = self.0.store.accounts_using(row.authorisation.id).await?;
+        let rows = self.0.store.accounts_using(row.authorization.id).await?;
         Ok(rows
             .into_iter()
             .filter(|other| other.account.id != row.account.id)
@@ -407,7 +407,7 @@ impl Vault {
     }
 
     /// Removes an account from the vault, and its tokens when no other account uses them; one whose row
-    /// cannot be read goes by its id. The platform is not told: the app stays authorised there until its tokens end or the seller
+    /// cannot be read goes by its id. The platform is not told: the app stays authorized there until its tokens end or the seller
     /// takes the approval back.
     ///
     /// # Errors
@@ -417,11 +417,11 @@ impl Vault {
             Ok(row) => row,
             Err(error) => return self.0.remove_unreadable(name, error).await,
         };
-        let line = self.0.line(Action::Logout, name, Some(row.authorisation.id), None);
+        let line = self.0.line(Action::Logout, name, Some(row.authorization.id), None);
         let notes = Notes { audit: vec![line], ..Notes::default() };
         self.0.store.remove_account(row.account.id, &notes).await?;
         self.0.handles.forget(name);
-        self.0.forget_waiting(row.authorisation.id).await;
+        self.0.forget_waiting(row.authorization.id).await;
         Ok(())
     }
 }
@@ -509,9 +509,9 @@ pub(crate) fn no_free_name() -> Error {
     Error::local("other programs keep adding apps of this platform").hint("Give this one a --name.")
 }
 
-/// A new authorisation without tokens.
-pub(crate) fn blank(id: Id, app_id: Id, region: Option<String>, now: i64) -> AuthorisationRow {
-    AuthorisationRow {
+/// A new authorization without tokens.
+pub(crate) fn blank(id: Id, app_id: Id, region: Option<String>, now: i64) -> AuthorizationRow {
+    AuthorizationRow {
         id,
         app_id,
         region,
@@ -583,8 +583,8 @@ impl Inner {
         self.notices.send_modify(|notices| notices.push(notice));
     }
 
-    /// Plans when the keeper looks at an authorisation next.
-    pub(crate) fn due_at(&self, platform: &Platform, row: &AuthorisationRow) -> Option<i64> {
+    /// Plans when the keeper looks at an authorization next.
+    pub(crate) fn due_at(&self, platform: &Platform, row: &AuthorizationRow) -> Option<i64> {
         let keep = self.keep.get().copied().unwrap_or_default();
         schedule::due_at(&platform.tokens, row, keep, self.now(), self.clock.jitter())
     }
@@ -668,7 +668,7 @@ impl Inner {
         Ok(true)
     }
 
-    /// Returns a platform, copied out of the catalogue once.
+    /// Returns a platform, copied out of the catalog once.
     pub(crate) fn platform(&self, name: &str) -> Result<Arc<Platform>> {
         if let Some(platform) = lock(&self.platforms).get(name) {
             return Ok(platform.clone());

@@ -1,4 +1,4 @@
-//! What people should hear about an authorisation: that it ends, has ended, or lives again.
+//! What people should hear about an authorization: that it ends, has ended, or lives again.
 
 use jiff::Timestamp;
 use serde_json::json;
@@ -6,9 +6,9 @@ use sesame_core::Result;
 
 use crate::{
     Id,
-    authorisation::approve,
+    authorization::approve,
     schedule,
-    store::{AuthorisationRow, EventRow, FullRow},
+    store::{AuthorizationRow, EventRow, FullRow},
     vault::Inner,
 };
 
@@ -35,23 +35,23 @@ impl News<'_> {
 
 impl Inner {
     /// Makes the event, unless the store is away: then the log alone has it.
-    pub(crate) async fn event_or_log(&self, row: &AuthorisationRow, news: News<'_>) -> Option<EventRow> {
+    pub(crate) async fn event_or_log(&self, row: &AuthorizationRow, news: News<'_>) -> Option<EventRow> {
         match self.event(row, news).await {
             Ok(event) => Some(event),
             Err(error) => {
-                tracing::warn!(authorisation = %row.id, kind = news.kind(), "nobody can be told: {error}");
+                tracing::warn!(authorization = %row.id, kind = news.kind(), "nobody can be told: {error}");
                 None
             }
         }
     }
 
     /// Makes the event that hooks and webhooks deliver.
-    pub(crate) async fn event(&self, row: &AuthorisationRow, news: News<'_>) -> Result<EventRow> {
+    pub(crate) async fn event(&self, row: &AuthorizationRow, news: News<'_>) -> Result<EventRow> {
         Ok(self.event_of(row, &self.store.accounts_using(row.id).await?, news))
     }
 
     /// The same where it is known whom it is about. It holds no secret.
-    pub(crate) fn event_of(&self, row: &AuthorisationRow, rows: &[FullRow], news: News<'_>) -> EventRow {
+    pub(crate) fn event_of(&self, row: &AuthorizationRow, rows: &[FullRow], news: News<'_>) -> EventRow {
         let now = self.now();
         let id = Id::new(self.clock.as_ref());
         let time = |millis: i64| Timestamp::from_millisecond(millis).ok().map(|at| at.to_string());
@@ -83,7 +83,7 @@ impl Inner {
         EventRow {
             id,
             at: now,
-            authorisation_id: row.id,
+            authorization_id: row.id,
             kind: news.kind().to_owned(),
             payload: payload.to_string(),
             hook_at: None,

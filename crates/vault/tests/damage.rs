@@ -40,10 +40,10 @@ async fn token(vault: &Vault, account: &str) -> sesame_core::Result<String> {
     Ok(vault.token_of(&handle).await?.access.expose().to_owned())
 }
 
-/// The sealed columns of all authorisations.
+/// The sealed columns of all authorizations.
 async fn sealed(path: &Path) -> Vec<(Vec<u8>, Vec<u8>)> {
     let mut connection = connect(path).await;
-    let rows = sqlx::query_as("SELECT access, refresh FROM authorisation ORDER BY authorisation_id")
+    let rows = sqlx::query_as("SELECT access, refresh FROM authorizations ORDER BY authorization_id")
         .fetch_all(&mut connection)
         .await
         .unwrap();
@@ -60,7 +60,7 @@ async fn a_flipped_byte_in_a_refresh_token_is_never_sent_and_stays_as_it_is() {
         let mut damaged = whole[0].1.clone();
         damaged[at] ^= 0x20;
         let mut connection = connect(&home.path()).await;
-        let set = "UPDATE authorisation SET refresh = ?1 WHERE refresh = ?2";
+        let set = "UPDATE authorizations SET refresh = ?1 WHERE refresh = ?2";
         sqlx::query(set).bind(&damaged).bind(&whole[0].1).execute(&mut connection).await.unwrap();
 
         let vault = home.open().await;
@@ -86,7 +86,7 @@ async fn an_access_token_that_does_not_open_is_replaced_by_whatever_brings_anoth
     for way in ["call", "refresh", "login", "keeper"] {
         let (home, service) = closed().await;
         service.become_seller("1001");
-        sql(&home.path(), "UPDATE authorisation SET access = zeroblob(80)").await;
+        sql(&home.path(), "UPDATE authorizations SET access = zeroblob(80)").await;
         let vault = home.open().await;
         match way {
             "call" => assert_eq!(token(&vault, "one").await.unwrap(), service.access()),
@@ -137,7 +137,7 @@ async fn a_refresh_token_is_prolonged_with_another_access_token_than_one_that_do
         account_name: Some("one".to_owned()),
     };
     vault.import_tokens("aliexpress-legacy", tokens).await.unwrap();
-    sql(&home.path(), "UPDATE authorisation SET access = zeroblob(80)").await;
+    sql(&home.path(), "UPDATE authorizations SET access = zeroblob(80)").await;
     let keeper = Keeper::new(vault.clone(), KeeperOptions::default());
     while home.transport.count() == 0 {
         assert!(Some(home.clock.now()) < ends(9), "not in time");
@@ -158,8 +158,8 @@ async fn rows_that_cannot_be_read_are_named_and_hide_no_others() {
     // Damage of another kind behind it.
     sql(
         &home.path(),
-        "UPDATE authorisation SET refresh = zeroblob(80) WHERE authorisation_id = \
-         (SELECT authorisation_id FROM account WHERE name = 'two')",
+        "UPDATE authorizations SET refresh = zeroblob(80) WHERE authorization_id = \
+         (SELECT authorization_id FROM account WHERE name = 'two')",
     )
     .await;
     let report = vault.check().await.unwrap();
@@ -341,7 +341,7 @@ async fn a_check_promises_of_a_rekey_only_what_it_does() {
     let mut bytes = damaged.clone();
     let last = bytes.len() - 1;
     bytes[last] ^= 0x20;
-    sqlx::query("UPDATE authorisation SET refresh = ?1 WHERE refresh = ?2")
+    sqlx::query("UPDATE authorizations SET refresh = ?1 WHERE refresh = ?2")
         .bind(&bytes)
         .bind(&damaged)
         .execute(&mut connection)

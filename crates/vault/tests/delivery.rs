@@ -44,7 +44,7 @@ impl Teller {
                 EventRow {
                     id,
                     at: now + number,
-                    authorisation_id: Id::new(&home.clock),
+                    authorization_id: Id::new(&home.clock),
                     kind: "expiring".to_owned(),
                     payload: format!(
                         r#"{{"id":"{id}","event":"expiring","number":{number},"login":"商店"}}"#

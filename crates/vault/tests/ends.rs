@@ -1,4 +1,4 @@
-//! The ends of authorisations: prolonged where they can be, announced where they cannot, believed with care.
+//! The ends of authorizations: prolonged where they can be, announced where they cannot, believed with care.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
 mod support;
@@ -40,9 +40,9 @@ async fn in_its_last_30_days_a_refresh_token_is_postponed_and_nobody_is_warned()
     assert_eq!(service.refreshes(), 0);
     assert_eq!(events(store.as_ref()).await, []);
     let full = row(store.as_ref(), "shop-0000").await;
-    assert_eq!(full.authorisation.generation, 2);
-    assert_eq!(full.authorisation.tokens.refresh_expires_at, Some(1_811_779_200_000));
-    assert_eq!(full.authorisation.tokens.announced, None);
+    assert_eq!(full.authorization.generation, 2);
+    assert_eq!(full.authorization.tokens.refresh_expires_at, Some(1_811_779_200_000));
+    assert_eq!(full.authorization.tokens.announced, None);
     let lines = store.audit(AuditQuery { limit: 100, ..AuditQuery::default() }).await.unwrap();
     assert_eq!(lines.iter().filter(|line| line.action == "postpone" && line.succeeded).count(), 3);
     // The new one is what is spent from now on.
@@ -61,7 +61,7 @@ async fn where_the_access_token_has_ended_a_refresh_comes_before_the_postponemen
     assert_eq!((done.refreshed, done.postponed, done.failed), (1, 1, 0));
     assert_eq!(service.postponed(), ["imported-refresh-0000"]);
     let full = row(store.as_ref(), "shop-0000").await;
-    assert_eq!((full.authorisation.generation, full.authorisation.lease_owner), (3, None));
+    assert_eq!((full.authorization.generation, full.authorization.lease_owner), (3, None));
     assert_eq!(home.transport.seen()[1].form["access_token"], "access-1-imported-refresh-0000");
 }
 
@@ -74,7 +74,7 @@ async fn a_refused_postponement_is_tried_once_a_day_and_all_four_warnings_are_gi
     let keeper = Keeper::new(vault.clone(), KeeperOptions { keep: Keep::Never, ..KeeperOptions::default() });
     keep_until(&keeper, &home, 30 * DAY).await;
     // Refreshes have no cool-down by it.
-    assert_eq!(row(store.as_ref(), "shop-0000").await.authorisation.not_before, None);
+    assert_eq!(row(store.as_ref(), "shop-0000").await.authorization.not_before, None);
     service.0.lock().unwrap().refuse_refreshes = true;
     keep_until(&keeper, &home, 32 * DAY).await;
     let exhausted = ("exhausted".to_owned(), None);
@@ -83,8 +83,8 @@ async fn a_refused_postponement_is_tried_once_a_day_and_all_four_warnings_are_gi
     let tries = home.transport.seen().iter().filter(|seen| seen.url.contains("postpone")).count();
     assert!((25..=31).contains(&tries), "{tries} tries in 30 days");
     let account = vault.account("shop-0000").await.unwrap();
-    assert!(matches!(account.state, AccountState::NeedsAuthorisation { .. }), "{account:?}");
-    let row = row(store.as_ref(), "shop-0000").await.authorisation;
+    assert!(matches!(account.state, AccountState::NeedsAuthorization { .. }), "{account:?}");
+    let row = row(store.as_ref(), "shop-0000").await.authorization;
     assert_eq!((row.lease_owner, row.tokens.due_at), (None, None));
 }
 
@@ -98,7 +98,7 @@ async fn a_lost_answer_to_a_postponement_costs_nothing_but_a_refresh() {
     let keeper = Keeper::new(vault, KeeperOptions { keep: Keep::Never, ..KeeperOptions::default() });
     let done = keeper.pass().await.unwrap().done;
     assert_eq!((done.postponed, done.failed), (0, 1));
-    let failed = row(store.as_ref(), "shop-0000").await.authorisation;
+    let failed = row(store.as_ref(), "shop-0000").await.authorization;
     assert!(failed.refreshing_since.is_some(), "the intent stays");
     assert!(failed.last_error.is_some() && failed.exhausted.is_none());
     assert_eq!(events(store.as_ref()).await, [], "a fault that passes wakes nobody");
@@ -154,7 +154,7 @@ async fn an_end_that_does_not_move_is_announced_at_four_marks_and_said_once() {
         [expiring(30), expiring(7), expiring(2), expiring(1), ("exhausted".to_owned(), None, 180)]
     );
     let account = vault.account("shop").await.unwrap();
-    let AccountState::NeedsAuthorisation { reason } = account.state else { panic!("{account:?}") };
+    let AccountState::NeedsAuthorization { reason } = account.state else { panic!("{account:?}") };
     assert!(reason.contains("the refresh token ended at"), "{reason}");
     assert_eq!(keeper.pass().await.unwrap().next_due, None);
 }
@@ -169,9 +169,9 @@ async fn an_end_that_was_a_guess_ends_nothing() {
     log_in(&vault, "lazada", as_name("shop")).await.unwrap();
     let kept = row(store.as_ref(), "shop").await;
     let guess = at(10 * DAY).as_millisecond();
-    let mut tokens = kept.authorisation.tokens;
+    let mut tokens = kept.authorization.tokens;
     (tokens.refresh_expires_at, tokens.due_at) = (Some(guess), Some(0));
-    store.replace_tokens(kept.authorisation.id, 1, &tokens, START, &Notes::default()).await.unwrap();
+    store.replace_tokens(kept.authorization.id, 1, &tokens, START, &Notes::default()).await.unwrap();
     let keeper = Keeper::new(vault.clone(), KeeperOptions { keep: Keep::Never, ..KeeperOptions::default() });
     keep_until(&keeper, &home, 10 * DAY).await;
     assert_eq!(service.refreshes(), 0);
@@ -197,7 +197,7 @@ async fn an_end_while_the_platform_is_away_is_believed_after_a_day() {
     keep_until(&keeper, &home, 4 * DAY).await;
     assert_eq!(kinds_of_events(store.as_ref()).await, ["exhausted"]);
     let account = vault.account("shop-0000").await.unwrap();
-    let AccountState::NeedsAuthorisation { reason } = account.state else { panic!("{account:?}") };
+    let AccountState::NeedsAuthorization { reason } = account.state else { panic!("{account:?}") };
     assert!(
         reason.contains("ended at 2026-11-24T00:00:00Z") && reason.contains("connection refused"),
         "{reason}"
@@ -261,7 +261,7 @@ async fn a_failure_in_the_window_of_postponements_makes_no_storm() {
     };
     home.transport.answer(|_| Ok(reply(502, "<html>Bad Gateway</html>")));
     assert_eq!(looks(25).await, 1);
-    let failed = row(store.as_ref(), "shop-0000").await.authorisation;
+    let failed = row(store.as_ref(), "shop-0000").await.authorization;
     assert!(failed.tokens.due_at >= failed.not_before, "{failed:?}");
 }
 
@@ -279,7 +279,7 @@ async fn quiet_that_the_platform_asks_for_is_kept_by_postponements_too() {
     assert_eq!(home.transport.count(), 1);
     home.transport.answer(move |seen| service.transport().ask(seen));
     keep_until(&keeper, &home, DAY + 10 * HOUR).await;
-    assert!(row(store.as_ref(), "shop-0000").await.authorisation.generation > 1);
+    assert!(row(store.as_ref(), "shop-0000").await.authorization.generation > 1);
 }
 
 #[tokio::test]

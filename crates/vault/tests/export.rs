@@ -46,8 +46,8 @@ async fn filled(home: &mut Home) -> Vault {
     store.set_tags(row.account.id, &row.account.tags, &["a".to_owned(), "b".to_owned()]).await.unwrap();
     store
         .exhaust(
-            row.authorisation.id,
-            row.authorisation.generation,
+            row.authorization.id,
+            row.authorization.generation,
             "given up",
             7,
             &sesame_vault::store::Notes::default(),
@@ -65,10 +65,10 @@ async fn rows(home: &Home) -> Vec<FullRow> {
     // What is sealed anew, planned anew, or not taken along.
     for row in &mut rows {
         row.app.secret.clear();
-        row.authorisation.tokens.access = None;
-        row.authorisation.tokens.refresh = None;
-        row.authorisation.tokens.warm_at = None;
-        row.authorisation.tokens.due_at = None;
+        row.authorization.tokens.access = None;
+        row.authorization.tokens.refresh = None;
+        row.authorization.tokens.warm_at = None;
+        row.authorization.tokens.due_at = None;
     }
     rows.sort_by_key(|row| row.account.name.clone());
     rows
@@ -87,7 +87,7 @@ async fn everything_comes_back_and_nothing_is_in_the_clear() {
     let there = other.open().await;
     let done = import(&there, &file, false).await.unwrap();
     assert_eq!((done.apps.len(), done.accounts.len()), (1, 4));
-    assert_eq!(done.needs_authorisation, [("two".to_owned(), "given up".to_owned())]);
+    assert_eq!(done.needs_authorization, [("two".to_owned(), "given up".to_owned())]);
     assert_eq!(rows(&other).await, rows(&home).await);
     let report = there.check().await.unwrap();
     assert!(report.is_clean(), "{report:?}");
@@ -214,12 +214,12 @@ async fn what_went_wrong_and_the_pauses_after_it_come_along() {
     let now = support::START;
     let set = |attempts: i64, pause: i64, since: i64| {
         format!(
-            "UPDATE authorisation SET attempts = {attempts}, not_before = {pause}, postpone_after = {pause}, \
+            "UPDATE authorizations SET attempts = {attempts}, not_before = {pause}, postpone_after = {pause}, \
              refreshing_since = {since}, interrupted_since = {since}"
         )
     };
     let told = |row: &FullRow| {
-        let row = &row.authorisation;
+        let row = &row.authorization;
         (row.attempts, row.not_before, row.postpone_after, row.refreshing_since, row.interrupted_since)
     };
     let (pause, since) = (Some(now + 60_000), Some(now - 5_000));

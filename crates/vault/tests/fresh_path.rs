@@ -63,7 +63,7 @@ async fn a_fresh_token_costs_next_to_nothing() {
         "token: {one:?}; on two threads: {two:?}; handle by name: {found:?}; open + handle + token: {:?}",
         opened[10]
     );
-    // This build is not optimised and the machine is shared: the bound only finds a lock or a wait.
+    // This build is not optimized and the machine is shared: the bound only finds a lock or a wait.
     assert!(one.as_micros() < 5, "{one:?}");
     assert!(opened[10].as_millis() < 100, "{:?}", opened[10]);
 }

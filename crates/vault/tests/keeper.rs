@@ -124,7 +124,7 @@ async fn all_stay_warm_though_another_process_plans_for_those_in_use() {
     assert_eq!(service.refreshes(), 1);
     let other = Vault::open_with(home.options(), store.clone()).await.unwrap();
     other.refresh("shop-0000").await.unwrap();
-    let planned = row(store.as_ref(), "shop-0000").await.authorisation.tokens.due_at.unwrap();
+    let planned = row(store.as_ref(), "shop-0000").await.authorization.tokens.due_at.unwrap();
     assert!(planned > (home.clock.now() + Duration::from_secs(100 * DAY)).as_millisecond(), "not in use");
     keep_until(&keeper, &home, 8 * DAY + 10 * HOUR).await;
     assert_eq!(service.refreshes(), 3);
@@ -222,7 +222,7 @@ async fn stopped_in_the_middle_it_finishes_and_gives_back_the_rest() {
     assert_eq!(totals.refreshed, 8);
     assert_eq!(service.refreshes(), 8);
     for full in store.accounts().await.unwrap() {
-        let row = full.authorisation;
+        let row = full.authorization;
         assert_eq!((row.lease_owner, row.refreshing_since), (None, None), "{}", full.account.name);
         assert!(row.tokens.due_at.is_some());
     }
@@ -337,7 +337,7 @@ async fn the_use_that_needs_a_refresh_keeps_the_shop_warm() {
     let vault = Vault::open_with(home.options(), Arc::new(slow)).await.unwrap();
     vault.token(&id).await.unwrap();
     vault.settle().await;
-    let planned = row(store.as_ref(), "shop-0000").await.authorisation.tokens.due_at.unwrap();
+    let planned = row(store.as_ref(), "shop-0000").await.authorization.tokens.due_at.unwrap();
     assert!(planned < at(10 * DAY + 10 * HOUR).as_millisecond(), "{planned}");
 }
 
@@ -458,7 +458,7 @@ async fn failures_are_tried_again_before_the_end_and_not_all_the_time() {
     keep_until(&keeper, &home, 24 * HOUR).await;
     let tries = home.transport.count();
     assert!((40..200).contains(&tries), "{tries} tries in a day");
-    assert!(row(store.as_ref(), "shop-0000").await.authorisation.exhausted.is_none());
+    assert!(row(store.as_ref(), "shop-0000").await.authorization.exhausted.is_none());
     home.transport.answer(move |seen| service.transport().ask(seen));
     keep_until(&keeper, &home, 24 * HOUR + 20 * 60).await;
     assert_eq!(vault.account("shop-0000").await.unwrap().generation, 2);
@@ -472,7 +472,7 @@ async fn a_use_is_noted_once_an_hour_and_wakes_the_keeper() {
     let id = vault.account("shop-0000").await.unwrap().id;
     let used = async || {
         vault.settle().await;
-        row(store.as_ref(), "shop-0000").await.authorisation.last_used.unwrap()
+        row(store.as_ref(), "shop-0000").await.authorization.last_used.unwrap()
     };
     home.clock.advance_secs(8 * DAY);
     let keeper = Keeper::new(vault.clone(), KeeperOptions::default());

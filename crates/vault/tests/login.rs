@@ -34,7 +34,7 @@ async fn authorize_url(platform: &str, options: LoginOptions) -> (String, BTreeM
 }
 
 #[tokio::test]
-async fn every_platform_has_its_own_authorise_url() {
+async fn every_platform_has_its_own_authorize_url() {
     let (page, params) = authorize_url("alibaba", LoginOptions::default()).await;
     assert_eq!(page, "https://openapi-auth.alibaba.com/oauth/authorize");
     assert_eq!((params["response_type"].as_str(), params["force_auth"].as_str()), ("code", "true"));
@@ -341,7 +341,7 @@ async fn another_shops_approval_overwrites_nothing_unless_told_to() {
     let token = shop.service.access();
     shop.service.become_seller("2002");
     let error = log_in(&shop.vault, "lazada", as_name("mine")).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Authorisation);
+    assert_eq!(error.kind(), ErrorKind::Authorization);
     assert!(error.message().contains("another shop") && error.message().contains("2002"), "{error}");
     assert!(error.hint_text().unwrap().contains("--replace-shop"));
     assert_eq!(shop.vault.account("mine").await.unwrap(), before);
@@ -412,10 +412,10 @@ async fn wrong_callbacks_spend_nothing_and_say_what_is_wrong() {
             ErrorKind::Usage,
             "somewhere else",
         ),
-        (format!("{here}?state={}", login.state), ErrorKind::Authorisation, "did not approve"),
+        (format!("{here}?state={}", login.state), ErrorKind::Authorization, "did not approve"),
         (
             format!("{here}?error=access_denied&state={}", login.state),
-            ErrorKind::Authorisation,
+            ErrorKind::Authorization,
             "access_denied",
         ),
         ("hello://".to_owned(), ErrorKind::Usage, "no callback"),
@@ -488,7 +488,7 @@ async fn used_and_late_codes_are_told_apart_and_the_code_is_not_repeated() {
         app(&vault, platform).await;
         let login = vault.begin_login(platform, as_name("x")).await.unwrap();
         let error = vault.finish_login(&login, callback(&login, "0_planted_code_123456")).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Authorisation, "{platform}: {error:?}");
+        assert_eq!(error.kind(), ErrorKind::Authorization, "{platform}: {error:?}");
         assert!(error.message().contains("used already"), "{error}");
         assert!(error.hint_text().unwrap().contains(minutes), "{error:?} {:?}", error.hint_text());
         assert!(!format!("{error} {error:?} {:?}", error.hint_text()).contains("planted_code"), "{error:?}");
@@ -575,7 +575,7 @@ async fn the_listener_gives_up_after_a_quarter_of_an_hour() {
         tokio::task::yield_now().await;
     }
     let error = waiting.await.unwrap().unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Authorisation);
+    assert_eq!(error.kind(), ErrorKind::Authorization);
     // A redirect URI that is not on this machine cannot be listened on.
     let app = support::add_app(&shop.vault, "lazada", Some("https://shop.example/cb")).await;
     let login = shop.vault.begin_login(&app.name, as_name("y")).await.unwrap();
@@ -592,7 +592,7 @@ async fn a_reply_that_names_nobody_overwrites_no_known_shop() {
         Ok(reply(200, r#"{"access_token":"a0000000000000000001","refresh_token":"r0000000000000000001","expires_in":60,"refresh_expires_in":60,"code":"0"}"#))
     });
     let error = log_in(&shop.vault, "lazada", as_name("mine")).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Authorisation);
+    assert_eq!(error.kind(), ErrorKind::Authorization);
     assert!(error.message().contains("did not say whose") && error.message().contains("1001"), "{error}");
     assert!(error.hint_text().unwrap().contains("--replace-shop"));
     assert_eq!(shop.vault.account("mine").await.unwrap(), before);

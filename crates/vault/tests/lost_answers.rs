@@ -28,7 +28,7 @@ struct Shop {
     vault: Vault,
 }
 
-/// A shop of Lazada, authorised a moment ago.
+/// A shop of Lazada, authorized a moment ago.
 async fn shop(policy: Policy) -> Shop {
     let mut home = Home::new(FakeTransport::json("{}"));
     let service = IopService::new(policy, &home.clock);
@@ -67,7 +67,7 @@ async fn a_refresh_cut_off_after_it_was_sent_is_reported_for_what_it_is() {
         move |seen| service.answer(seen)
     });
     let error = shop.vault.token_of(&handle).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Authorisation);
+    assert_eq!(error.kind(), ErrorKind::Authorization);
     assert!(error.message().contains("was cut off before its answer could be stored"), "{error}");
 
     // Where the old token lives on, the second try simply works.
@@ -279,7 +279,7 @@ async fn a_shop_that_was_given_up_meanwhile_is_said_to_be_back() {
     journal_an_answer(&shop).await;
     // Another machine has found the token of the row refused.
     let store = shop.home.store().await;
-    let row = store.account("shop").await.unwrap().unwrap().authorisation;
+    let row = store.account("shop").await.unwrap().unwrap().authorization;
     store.exhaust(row.id, row.generation, "refused", 1, &Notes::default()).await.unwrap();
 
     let vault = shop.home.open().await;
@@ -406,7 +406,7 @@ async fn the_lease_of_a_killed_process_is_taken_over_at_once() {
     let refreshing = tokio::spawn(async move { vault.refresh("shop").await });
     shop.home.transport.arrivals(2).await;
     let store = shop.home.store().await;
-    let row = store.account("shop").await.unwrap().unwrap().authorisation;
+    let row = store.account("shop").await.unwrap().unwrap().authorization;
     let alive = row.lease_owner.unwrap();
     shop.home.transport.open_gate();
     refreshing.await.unwrap().unwrap();

@@ -357,7 +357,7 @@ async fn absurd_times_in_a_damaged_vault_are_no_panic() {
         app(&vault, "lazada").await;
         log_in(&vault, "lazada", as_name("shop")).await.unwrap();
         vault.close().await;
-        sql(&home.path(), Box::leak(format!("UPDATE authorisation SET {times}").into_boxed_str())).await;
+        sql(&home.path(), Box::leak(format!("UPDATE authorizations SET {times}").into_boxed_str())).await;
         let vault = home.open().await;
         vault.accounts().await.unwrap();
         let handle = vault.handle("shop").await.unwrap();

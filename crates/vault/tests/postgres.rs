@@ -104,13 +104,13 @@ async fn tables_of_the_first_version_are_brought_up_to_date() {
     let id = rows::shop(&store).await;
     store.exhaust(id, 1, "ended", rows::NOW, &Notes::default()).await.unwrap();
     store.close().await;
-    let back = "DROP INDEX sesame.authorisation_exhausted; DROP INDEX sesame.event_of_authorisation; \
+    let back = "DROP INDEX sesame.authorization_exhausted; DROP INDEX sesame.event_of_authorization; \
                 ALTER TABLE sesame.pending_login DROP COLUMN used_at; DROP INDEX sesame.account_of_shop; \
-                ALTER TABLE sesame.authorisation DROP COLUMN blocked; UPDATE sesame.sesame_schema SET version = 1";
+                ALTER TABLE sesame.authorizations DROP COLUMN blocked; UPDATE sesame.sesame_schema SET version = 1";
     server.sql(&older.name, back);
     let store = open(&older.by_socket).await;
     assert_eq!(store.given_up(9).await.unwrap().names, ["shop-0000"]);
-    let indexes = "SELECT count(*) FROM pg_indexes WHERE indexname = 'authorisation_exhausted'";
+    let indexes = "SELECT count(*) FROM pg_indexes WHERE indexname = 'authorization_exhausted'";
     assert_eq!(server.sql(&older.name, indexes).trim(), "1");
     assert_eq!(server.sql(&older.name, "SELECT version FROM sesame.sesame_schema").trim(), "3");
 }
@@ -294,7 +294,7 @@ async fn rows_held_by_another_program_are_waited_for_within_bounds() {
     let holder = tokio::task::spawn_blocking(move || {
         server.sql(
             &name,
-            "BEGIN; SELECT 1 FROM sesame.authorisation ORDER BY authorisation_id LIMIT 1 FOR UPDATE; \
+            "BEGIN; SELECT 1 FROM sesame.authorizations ORDER BY authorization_id LIMIT 1 FOR UPDATE; \
              SELECT pg_sleep(2); COMMIT",
         );
     });
@@ -306,7 +306,7 @@ async fn rows_held_by_another_program_are_waited_for_within_bounds() {
     // A keeper takes what is free and waits for nobody.
     let claim = DueClaim { owner: "a", now: rows::NOW, until: rows::NOW + rows::MINUTE, limit: 10 };
     let free = store.claim_due(claim).await.unwrap();
-    assert_eq!(free.iter().map(|due| due.authorisation.id).collect::<Vec<_>>(), ids[1..]);
+    assert_eq!(free.iter().map(|due| due.authorization.id).collect::<Vec<_>>(), ids[1..]);
     // Who wants that very row waits until it is free.
     assert!(store.claim(rows::claim(ids[0], "b", rows::NOW)).await.unwrap().is_some());
     holder.await.unwrap();
@@ -368,9 +368,9 @@ async fn due_rows_are_found_by_their_index() {
     rows::shop(&store).await;
     server.sql(
         &fresh.name,
-        "INSERT INTO sesame.authorisation (authorisation_id, app_id, generation, issued_at, identity, due_at) \
+        "INSERT INTO sesame.authorizations (authorization_id, app_id, generation, issued_at, identity, due_at) \
          SELECT decode(lpad(to_hex(n), 32, '0'), 'hex'), app_id, 1, 0, '', n \
-         FROM sesame.app, generate_series(1, 50000) AS n; ANALYZE sesame.authorisation",
+         FROM sesame.app, generate_series(1, 50000) AS n; ANALYZE sesame.authorizations",
     );
     let claim = DueClaim { owner: "a", now: 25_000, until: 25_000 + rows::MINUTE, limit: 100 };
     let due = store.claim_due(claim).await.unwrap();
@@ -378,11 +378,11 @@ async fn due_rows_are_found_by_their_index() {
     assert_eq!(store.next_due(25_000).await.unwrap(), Some(101));
     let log = server.log();
     let plan = log.split("duration:").find(|part| part.contains("SKIP LOCKED")).unwrap();
-    assert!(plan.contains("Index Scan using authorisation_due on authorisation"), "{plan}");
-    assert!(plan.contains("Index Scan using authorisation_pkey on authorisation"), "{plan}");
-    assert!(!plan.contains("Seq Scan on authorisation"), "{plan}");
+    assert!(plan.contains("Index Scan using authorization_due on authorization"), "{plan}");
+    assert!(plan.contains("Index Scan using authorization_pkey on authorization"), "{plan}");
+    assert!(!plan.contains("Seq Scan on authorization"), "{plan}");
     let next = log.split("duration:").find(|part| part.contains("SELECT due_at FROM")).unwrap();
-    assert!(next.contains("Index Scan using authorisation_due"), "{next}");
+    assert!(next.contains("Index Scan using authorization_due"), "{next}");
 }
 
 /// A server that goes by another name has another journal: what waits in the former one is not passed over.

@@ -25,7 +25,7 @@ struct Shop {
     vault: Vault,
 }
 
-/// A shop of Lazada, authorised a moment ago.
+/// A shop of Lazada, authorized a moment ago.
 async fn shop(policy: Policy) -> Shop {
     let mut home = Home::new(FakeTransport::json("{}"));
     let service = IopService::new(policy, &home.clock);
@@ -215,14 +215,14 @@ async fn a_dead_refresh_token_asks_for_a_person_and_never_calls_again() {
     let calls = shop.home.transport.count();
     for _ in 0..5 {
         let error = shop.vault.token_of(&handle).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Authorisation, "{error:?}");
+        assert_eq!(error.kind(), ErrorKind::Authorization, "{error:?}");
         assert!(error.hint_text().unwrap().contains("sesame login lazada --as shop"));
         assert!(!format!("{error:?}").contains("planted0refresh0"), "{error:?}");
     }
     assert_eq!(shop.home.transport.count(), calls + 1);
     let account = settled(&shop.vault, "shop").await;
     assert!(
-        matches!(&account.state, AccountState::NeedsAuthorisation { reason } if reason.contains("no longer takes")),
+        matches!(&account.state, AccountState::NeedsAuthorization { reason } if reason.contains("no longer takes")),
         "{account:?}"
     );
     // Another process reads it off the row, without a call.
@@ -275,12 +275,12 @@ async fn trouble_that_passes_is_not_taken_for_the_end() {
         let calls = shop.home.transport.count();
         shop.home.transport.answer(move |_| trouble());
         let error = shop.vault.token_of(&handle).await.unwrap_err();
-        assert_ne!(error.kind(), ErrorKind::Authorisation, "{name}: {error:?}");
+        assert_ne!(error.kind(), ErrorKind::Authorization, "{name}: {error:?}");
         let account = settled(&shop.vault, "shop").await;
         assert_eq!(account.state, AccountState::NeedsRefresh, "{name}");
         assert_eq!((account.attempts, account.generation), (1, 1), "{name}");
         assert!(account.last_error.is_some(), "{name}");
-        // In the cool-down nobody calls; another process honours it too.
+        // In the cool-down nobody calls; another process honors it too.
         let error = shop.vault.token_of(&handle).await.unwrap_err();
         assert!(matches!(error.retry(), Retry::After(_)), "{name}: {error:?}");
         let other = shop.home.open().await;
@@ -409,7 +409,7 @@ async fn a_refresh_token_without_a_life_is_not_tried() {
         assert!(vault.token_of(&handle).await.is_ok(), "valid to the last second");
         home.clock.advance_secs(11);
         let error = vault.token_of(&handle).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Authorisation);
+        assert_eq!(error.kind(), ErrorKind::Authorization);
         assert_eq!(home.transport.count(), 1);
         let account = settled(&vault, "商店").await;
         assert!(account.state.reason().is_some(), "{account:?}");
@@ -571,7 +571,7 @@ async fn param2_says_401_of_a_dead_refresh_token() {
         ))
     });
     let error = vault.refresh("ae").await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Authorisation, "{error:?}");
+    assert_eq!(error.kind(), ErrorKind::Authorization, "{error:?}");
     let hint = error.hint_text().unwrap();
     assert!(hint.contains("sesame login aliexpress-legacy --as ae") && hint.contains("sesame refresh ae"));
     assert!(settled(&vault, "ae").await.state.reason().is_some());

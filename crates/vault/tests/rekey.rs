@@ -257,10 +257,10 @@ async fn damaged_values_are_named_and_keep_their_key() {
         "CAST(substr(refresh, 1, 30) || x'00' || substr(refresh, 32) AS BLOB)"
     };
     home.sql(&format!(
-        "UPDATE authorisation SET refresh = {secret} \
-         WHERE authorisation_id = (SELECT authorisation_id FROM account WHERE name = 'two'); \
-         UPDATE authorisation SET identity = 'x' WHERE authorisation_id = \
-         (SELECT authorisation_id FROM account WHERE name = 'three'); \
+        "UPDATE authorizations SET refresh = {secret} \
+         WHERE authorization_id = (SELECT authorization_id FROM account WHERE name = 'two'); \
+         UPDATE authorizations SET identity = 'x' WHERE authorization_id = \
+         (SELECT authorization_id FROM account WHERE name = 'three'); \
          UPDATE app SET platform = 'nowhere'"
     ))
     .await;

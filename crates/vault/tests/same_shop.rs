@@ -1,4 +1,4 @@
-//! One shop is one authorisation, whichever way it came in; and each account stays the shop that it is.
+//! One shop is one authorization, whichever way it came in; and each account stays the shop that it is.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
 mod support;
@@ -147,7 +147,7 @@ async fn an_account_that_becomes_a_known_shop_shares_its_tokens() {
 }
 
 #[tokio::test]
-async fn an_app_key_that_was_added_twice_has_one_authorisation_of_a_shop() {
+async fn an_app_key_that_was_added_twice_has_one_authorization_of_a_shop() {
     let (home, top, vault) = taobao().await;
     named_app(&vault, "taobao", "first").await;
     named_app(&vault, "taobao", "second").await;
@@ -250,7 +250,7 @@ async fn a_shop_that_another_process_refreshes_is_joined_later() {
     vault.import_tokens("taobao", top.elsewhere(1)).await.unwrap();
     log_in(&vault, "taobao", as_name("known")).await.unwrap();
     let store = home.store().await;
-    let row = store.account("known").await.unwrap().unwrap().authorisation;
+    let row = store.account("known").await.unwrap().unwrap().authorization;
     let now = home.clock.now().as_millisecond();
     let claim = Claim {
         id: row.id,
@@ -300,7 +300,7 @@ async fn an_approval_of_one_country_turns_no_other_account_into_that_shop() {
     let before = vault.account("x-my").await.unwrap();
     home.transport.answer(|_| Ok(reply(200, SINGAPORE)));
     let error = log_in(&vault, "lazada", as_name("x-my")).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Authorisation);
+    assert_eq!(error.kind(), ErrorKind::Authorization);
     assert!(error.message().contains("my") && error.message().contains("sg"), "{error}");
     assert!(error.hint_text().unwrap().contains("--replace-shop"), "{error:?}");
     assert_eq!(vault.account("x-my").await.unwrap(), before, "nothing was overwritten");
@@ -385,7 +385,7 @@ async fn a_country_that_is_learned_tells_the_host() {
         vault.import_tokens("lazada", imported("shop")).await.unwrap();
         if id_is_known {
             // As out of a table: an id, and no country.
-            home.sql(r#"UPDATE authorisation SET identity = '{"ids":{"seller_id":"500"}}'"#).await;
+            home.sql(r#"UPDATE authorizations SET identity = '{"ids":{"seller_id":"500"}}'"#).await;
         }
         assert_eq!(host(&vault, "shop").await, "https://api.lazada.sg", "nobody knows better yet");
         let other = home.open().await;

@@ -1,4 +1,4 @@
-//! Tokens that come into a vault a second time: one refresh token stays one authorisation.
+//! Tokens that come into a vault a second time: one refresh token stays one authorization.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
 mod support;
@@ -57,7 +57,7 @@ async fn names(vault: &Vault) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn the_shops_of_a_cross_border_seller_share_one_authorisation() {
+async fn the_shops_of_a_cross_border_seller_share_one_authorization() {
     let home = rotating();
     let vault = home.open().await;
     let rows = first_pair("shop-sg", "1001", "sg") + &first_pair("shop-my", "2001", "my");
@@ -69,7 +69,7 @@ async fn the_shops_of_a_cross_border_seller_share_one_authorisation() {
     let my = vault.account("shop-my").await.unwrap();
     assert_eq!((sg.shop_id.as_deref(), my.shop_id.as_deref()), (Some("1001"), Some("2001")));
     assert_eq!((sg.region.as_deref(), my.region.as_deref()), (Some("sg"), Some("my")));
-    // Each in its turn: two authorisations would end each other's.
+    // Each in its turn: two authorizations would end each other's.
     vault.refresh("shop-sg").await.unwrap();
     vault.refresh("shop-my").await.unwrap();
     assert_eq!(vault.account("shop-sg").await.unwrap().generation, 3);
@@ -82,7 +82,7 @@ async fn the_shops_of_a_cross_border_seller_share_one_authorisation() {
 }
 
 #[tokio::test]
-async fn one_more_name_for_tokens_of_the_vault_joins_their_authorisation() {
+async fn one_more_name_for_tokens_of_the_vault_joins_their_authorization() {
     let home = rotating();
     let vault = home.open().await;
     import(&vault, "lazada", &first_pair("one", "", ""), |_| {}).await.unwrap();
@@ -109,7 +109,7 @@ async fn a_shop_that_was_renamed_is_not_added_again() {
 }
 
 #[tokio::test]
-async fn a_shop_of_param2_under_two_names_is_one_authorisation_with_the_newer_access_token() {
+async fn a_shop_of_param2_under_two_names_is_one_authorization_with_the_newer_access_token() {
     let home = Home::new(FakeTransport::json("{}"));
     let vault = home.open().await;
     let head = "account,app_key,app_secret,access_token,refresh_token,aliId,access_create_time\n";
@@ -175,7 +175,7 @@ fn new(name: Option<&str>, key: &str, secret: &str) -> NewApp {
 }
 
 #[tokio::test]
-async fn a_second_app_of_the_key_does_not_get_a_second_authorisation() {
+async fn a_second_app_of_the_key_does_not_get_a_second_authorization() {
     let home = rotating();
     let vault = home.open().await;
     let pair = |name| tokens(&support_access(0), &support_refresh(0), name);

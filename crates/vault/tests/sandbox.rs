@@ -93,7 +93,7 @@ async fn approve(vault: &Vault, app: &str, options: LoginOptions) -> (sesame_vau
     (login, Callback::Url(location))
 }
 
-async fn authorised(world: &World, vault: &Vault, app: &DescribedApp) -> Vec<Account> {
+async fn authorized(world: &World, vault: &Vault, app: &DescribedApp) -> Vec<Account> {
     let name = add(vault, app).await;
     if app.platform == "miravia" {
         // Nobody knows its page; the sandbox has one all the same.
@@ -118,7 +118,7 @@ async fn authorised(world: &World, vault: &Vault, app: &DescribedApp) -> Vec<Acc
     let code = percent_encoding::percent_decode_str(code).decode_utf8().unwrap().into_owned();
     let again = vault.begin_login(&name, LoginOptions::default()).await.unwrap();
     let error = vault.finish_login(&again, Callback::Code(code.clone().into())).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Authorisation, "{}: {error:?}", app.platform);
+    assert_eq!(error.kind(), ErrorKind::Authorization, "{}: {error:?}", app.platform);
     assert!(error.hint_text().unwrap().contains("minutes"), "{}", app.platform);
     assert!(!format!("{error:?}").contains(&code) || code.len() < 8, "{}: {error:?}", app.platform);
     let _ = world;
@@ -132,7 +132,7 @@ async fn every_platform_logs_in_and_refreshes() {
     let apps = world.apps();
     assert!(apps.len() >= 8, "{apps:?}");
     for app in &apps {
-        let accounts = authorised(&world, &vault, app).await;
+        let accounts = authorized(&world, &vault, app).await;
         let account = accounts.first().unwrap_or_else(|| panic!("{}: no account", app.platform));
         assert!(account.sandbox && account.shop_id.is_some() && account.login.is_some(), "{account:?}");
         assert_eq!(account.state, AccountState::Healthy, "{account:?}");
@@ -182,7 +182,7 @@ async fn two_processes_on_one_vault_refresh_once_under_both_policies() {
         let vault = world.open().await;
         let apps = world.apps();
         let app = apps.iter().find(|app| app.platform == "lazada").unwrap();
-        let account = authorised(&world, &vault, app).await.remove(0);
+        let account = authorized(&world, &vault, app).await.remove(0);
         let other = world.open().await;
         let generation = account.generation;
         let before = world.refreshed().await;
@@ -216,16 +216,16 @@ async fn a_seller_who_revokes_is_asked_again_and_comes_back() {
     for app in
         world.apps().iter().filter(|app| ["alibaba", "1688", "taobao"].contains(&app.platform.as_str()))
     {
-        let account = authorised(&world, &vault, app).await.remove(0);
+        let account = authorized(&world, &vault, app).await.remove(0);
         let mut revoke =
             HttpRequest::new(Method::Post, format!("{}/_sandbox/tokens/revoke", world.sandbox.url()));
         revoke.body = format!(r#"{{"platform":"{}"}}"#, app.platform).into();
         revoke.content_type = Some("application/json".into());
         assert_eq!(SocketTransport.send(revoke).await.unwrap().status, 200, "{}", app.platform);
         let error = vault.refresh(&account.name).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Authorisation, "{}: {error:?}", app.platform);
+        assert_eq!(error.kind(), ErrorKind::Authorization, "{}: {error:?}", app.platform);
         let seen = vault.account(&account.name).await.unwrap();
-        assert!(matches!(seen.state, AccountState::NeedsAuthorisation { .. }), "{seen:?}");
+        assert!(matches!(seen.state, AccountState::NeedsAuthorization { .. }), "{seen:?}");
         let options = LoginOptions { as_name: Some(account.name.clone()), ..LoginOptions::default() };
         // The sandbox approves for its shops in turn: the wrong one is refused and changes nothing.
         let mut wrong = 0;

@@ -80,20 +80,20 @@ fn the_key_shows_nowhere() {
 async fn ciphertexts_swapped_between_two_shops_or_columns_do_not_open() {
     for (statement, refresh_opens) in [
         (
-            "CREATE TEMP TABLE before AS SELECT authorisation_id AS id, access FROM authorisation; \
-             UPDATE authorisation SET access = (SELECT before.access FROM before WHERE before.id <> authorisation_id)",
+            "CREATE TEMP TABLE before AS SELECT authorization_id AS id, access FROM authorizations; \
+             UPDATE authorizations SET access = (SELECT before.access FROM before WHERE before.id <> authorization_id)",
             true,
         ),
         (
-            "CREATE TEMP TABLE before AS SELECT authorisation_id AS id, refresh FROM authorisation; \
-             UPDATE authorisation SET access = x'', \
-             refresh = (SELECT before.refresh FROM before WHERE before.id <> authorisation_id)",
+            "CREATE TEMP TABLE before AS SELECT authorization_id AS id, refresh FROM authorizations; \
+             UPDATE authorizations SET access = x'', \
+             refresh = (SELECT before.refresh FROM before WHERE before.id <> authorization_id)",
             false,
         ),
-        ("UPDATE authorisation SET access = refresh", true),
-        ("UPDATE authorisation SET refresh = access, access = zeroblob(80)", false),
-        ("UPDATE authorisation SET access = zeroblob(80)", true),
-        ("UPDATE authorisation SET access = x'', refresh = x''", false),
+        ("UPDATE authorizations SET access = refresh", true),
+        ("UPDATE authorizations SET refresh = access, access = zeroblob(80)", false),
+        ("UPDATE authorizations SET access = zeroblob(80)", true),
+        ("UPDATE authorizations SET access = x'', refresh = x''", false),
     ] {
         let (home, service, _open) = two_shops().await;
         let mut connection =

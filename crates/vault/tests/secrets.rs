@@ -201,7 +201,7 @@ async fn no_planted_secret_is_found_anywhere() {
         }
     }
     vault.settle().await;
-    // One of those bodies ended the authorisation: an event for the hook, a line in the trail.
+    // One of those bodies ended the authorization: an event for the hook, a line in the trail.
     write!(said, "{:?}", audit(&home).await).unwrap();
     // An answer that waits in the journal, since the store is away.
     home.transport.answer({

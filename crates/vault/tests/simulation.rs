@@ -306,7 +306,7 @@ struct Simulation {
     gateway: Gateway,
     store: Arc<MemoryStore>,
     vault: Vault,
-    /// Which shop an authorisation is.
+    /// Which shop an authorization is.
     shops: HashMap<Id, usize>,
     used: Vec<Id>,
     _home: tempfile::TempDir,
@@ -378,7 +378,7 @@ impl Simulation {
             let name = sealing.import_tokens(&app, tokens).await.unwrap().0.name;
             let full = nursery.account(&name).await.unwrap().unwrap();
             nursery.remove_account(full.account.id, &Notes::default()).await.unwrap();
-            self.move_in(index, rules, full.authorisation, full.account).await;
+            self.move_in(index, rules, full.authorization, full.account).await;
         }
         nursery.forget_notes(i64::MAX).await.unwrap();
     }
@@ -388,7 +388,7 @@ impl Simulation {
         &mut self,
         index: usize,
         rules: Rules,
-        mut row: sesame_vault::store::AuthorisationRow,
+        mut row: sesame_vault::store::AuthorizationRow,
         account: sesame_vault::store::AccountRow,
     ) {
         let dice = &self.clock.0.1;
@@ -442,7 +442,7 @@ impl Simulation {
         if is_used {
             self.used.push(row.id);
         }
-        let rows = NewRows { authorisations: vec![row], accounts: vec![account], ..NewRows::default() };
+        let rows = NewRows { authorizations: vec![row], accounts: vec![account], ..NewRows::default() };
         assert!(self.store.add(&rows, &Notes::default()).await.unwrap());
     }
 
@@ -482,7 +482,7 @@ impl Simulation {
             }
             let mut state = self.gateway.state.lock().unwrap();
             for event in events {
-                let shop = &mut state.shops[self.shops[&event.authorisation_id]];
+                let shop = &mut state.shops[self.shops[&event.authorization_id]];
                 let payload: serde_json::Value = serde_json::from_str(&event.payload).unwrap();
                 match payload["days"].as_i64() {
                     Some(days) => {

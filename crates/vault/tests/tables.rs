@@ -59,7 +59,7 @@ async fn the_erps_two_tables_become_shops() {
         "{:?}",
         done.notes
     );
-    let waiting: Vec<_> = done.needs_authorisation.iter().map(|(name, _)| name.as_str()).collect();
+    let waiting: Vec<_> = done.needs_authorization.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(waiting, ["Shop3", "never"]);
 
     let one = vault.account("shop1").await.unwrap();
@@ -390,7 +390,7 @@ async fn shops_imported_in_one_minute_are_not_refreshed_in_one_minute() {
     vault.close().await;
     let store = SqliteStore::open(&home.path()).await.unwrap();
     let mut due: Vec<i64> =
-        store.accounts().await.unwrap().iter().map(|row| row.authorisation.tokens.due_at.unwrap()).collect();
+        store.accounts().await.unwrap().iter().map(|row| row.authorization.tokens.due_at.unwrap()).collect();
     due.sort_unstable();
     let mut minutes: BTreeMap<i64, usize> = BTreeMap::new();
     for at in &due {
@@ -418,7 +418,7 @@ async fn shops_without_known_ends_are_refreshed_soon_and_not_taken_for_healthy()
     let now = home.clock.now().as_millisecond();
     let mut minutes: BTreeMap<i64, usize> = BTreeMap::new();
     for row in store.accounts().await.unwrap() {
-        let due = row.authorisation.tokens.due_at.unwrap();
+        let due = row.authorization.tokens.due_at.unwrap();
         assert!((now..=now + 600_000).contains(&due), "{}", due - now);
         *minutes.entry((due - now) / 60_000).or_default() += 1;
     }
@@ -581,7 +581,7 @@ async fn a_shop_is_given_up_by_the_platform_and_not_by_the_age_of_its_token() {
          told,77,sec77,a3,told,3,2026-05-25 08:00:00,2026-11-20 08:00:00\n"
     );
     let done = import_csv(&vault, "1688", &csv).await.unwrap();
-    let waiting: Vec<_> = done.needs_authorisation.iter().map(|(name, _)| name.as_str()).collect();
+    let waiting: Vec<_> = done.needs_authorization.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(waiting, ["told"], "only the table's own word counts");
     assert!(done.notes.iter().any(|note| note.starts_with("2 shops have refresh tokens that should each")));
     for name in ["old", "dead"] {
@@ -592,7 +592,7 @@ async fn a_shop_is_given_up_by_the_platform_and_not_by_the_age_of_its_token() {
     // At once, but not all in one moment.
     let now = home.clock.now().as_millisecond();
     for row in home.store().await.accounts().await.unwrap() {
-        let due = row.authorisation.tokens.due_at;
+        let due = row.authorization.tokens.due_at;
         assert_eq!(due.is_none(), row.account.name == "told");
         assert!(due.is_none_or(|due| (now..=now + 600_000).contains(&due)), "{due:?}");
     }
@@ -829,7 +829,7 @@ async fn a_shop_that_is_completed_shares_its_tokens_with_a_new_one() {
         assert_eq!(vault.token_of(&handle).await.unwrap().access.expose(), "a1", "{name}");
     }
     assert!(vault.check().await.unwrap().is_clean());
-    // The other way round the new one has an authorisation of its own by then.
+    // The other way round the new one has an authorization of its own by then.
     let home = Home::new(FakeTransport::json("{}"));
     let vault = home.open().await;
     import_csv(&vault, "lazada", "account,app_key,app_secret\nold,1,x\n").await.unwrap();

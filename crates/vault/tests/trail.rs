@@ -131,13 +131,13 @@ async fn an_account_that_was_given_up_and_becomes_another_shop_is_told_as_recove
     assert_eq!(kinds, ["exhausted", "recovered"]);
     let told: serde_json::Value = serde_json::from_str(&events[1].payload).unwrap();
     assert_eq!((&told["account"], told["accounts"].as_array().unwrap().len()), (&"mine".into(), 1), "{told}");
-    assert_eq!(events[1].authorisation_id, store.account("mine").await.unwrap().unwrap().authorisation.id);
+    assert_eq!(events[1].authorization_id, store.account("mine").await.unwrap().unwrap().authorization.id);
 }
 
 #[tokio::test]
 async fn a_shop_that_is_back_is_told_with_the_end_of_its_new_tokens() {
     let (home, _, vault) = support::two_shops().await;
-    home.sql("UPDATE authorisation SET exhausted = 'ended', refresh_expires_at = 5").await;
+    home.sql("UPDATE authorizations SET exhausted = 'ended', refresh_expires_at = 5").await;
     log_in(&vault, "lazada", as_name("two")).await.unwrap();
     let events = all_events(home.store().await.as_ref(), Sink::Hook).await;
     assert_eq!((events.len(), events[0].kind.as_str()), (1, "recovered"));

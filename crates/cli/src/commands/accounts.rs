@@ -25,19 +25,19 @@ use crate::{
     after_help = "\
 Examples:
   sesame accounts
-  sesame accounts --expiring 30d || mail -s 'authorise a shop' owner@example.com
+  sesame accounts --expiring 30d || mail -s 'authorize a shop' owner@example.com
   sesame accounts --tag eu --output json
   sesame accounts show myshop
   sesame accounts tag myshop +eu +team:berlin -old
 
-Sorted by urgency. With --expiring only shops are listed that a person must authorise within that
-time, those whose authorisation has ended among them, and the exit code is 3 if there is one. A shop
+Sorted by urgency. With --expiring only shops are listed that a person must authorize within that
+time, those whose authorization has ended among them, and the exit code is 3 if there is one. A shop
 whose tokens `sesame keeper` prolongs is listed once that is overdue.
 JSON: [{\"name\",\"platform\",\"app\",\"login\",\"shop_id\",\"country\",\"region\",\"sandbox\",\"state\",\"reason\",
 \"access_expires_at\",\"refresh_expires_at\",\"last_success\",\"last_error\",\"last_error_at\",\"attempts\",
 \"generation\",\"id\",\"tags\",\"secret_origin\",\"last_used\",\"created_at\",\"needs_person_by\",\"next_warning_at\",
 \"access_seconds_left\",\"refresh_seconds_left\",\"advice\",\"master_key\"}]; state is healthy,
-needs-refresh or needs-authorisation; secret_origin is where the app's secret was read from, and
+needs-refresh or needs-authorization; secret_origin is where the app's secret was read from, and
 master_key what seals it: keyring, file, passphrase or environment."
 )]
 pub(crate) struct Args {
@@ -217,7 +217,7 @@ impl Endless {
         note(
             "note",
             &format!(
-                "{} without a known end of the authorisation: {}{more}; a refresh or a login tells it on most platforms",
+                "{} without a known end of the authorization: {}{more}; a refresh or a login tells it on most platforms",
                 vault::count(self.count, "shop"),
                 self.names.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
             ),
@@ -241,7 +241,7 @@ pub(crate) fn print(session: &Session, accounts: &[Account], now: Timestamp, ask
     let mut printer = session.printer(Format::Table);
     if printer.for_people() && accounts.is_empty() {
         say(match asked {
-            Asked::All => "There is no account yet. Authorise a shop: sesame login APP",
+            Asked::All => "There is no account yet. Authorize a shop: sesame login APP",
             Asked::Tagged => "No shop has these tags.",
             Asked::Expiring => "No shop needs a person in that time.",
         });

@@ -1,4 +1,4 @@
-//! `sesame apis search|list|show`: the catalogue of APIs.
+//! `sesame apis search|list|show`: the catalog of APIs.
 
 use serde_json::{Value as Json, json};
 use sesame_catalog::{Api, ApiSummary, Field, HttpMethods, Paging, Param, Safety};
@@ -94,7 +94,7 @@ fn search(args: &SearchArgs, session: &Session) -> Outcome {
     if found.is_empty() {
         note(
             "note",
-            &format!("no API of the catalogue has {text:?}; `sesame call` takes any name the platform knows"),
+            &format!("no API of the catalog has {text:?}; `sesame call` takes any name the platform knows"),
         );
         return Err(Stop::Status(1));
     }
@@ -167,12 +167,12 @@ fn unknown(catalog: &sesame_catalog::Catalog, name: &str, platform: Option<&str>
         .map(|api| format!("Did you mean {} on {}? ", api.name, api.platform))
         .unwrap_or_default();
     let place = platform.map_or_else(String::new, |platform| format!(" of {platform}"));
-    Error::usage(format!("the catalogue{place} has no API {name:?}")).hint(format!(
+    Error::usage(format!("the catalog{place} has no API {name:?}")).hint(format!(
         "{near}`sesame apis search TEXT` finds names; `sesame call` takes any name the platform knows."
     ))
 }
 
-/// The parts of an API as JSON, in the names of the catalogue's own files.
+/// The parts of an API as JSON, in the names of the catalog's own files.
 fn as_json(api: &Api) -> Json {
     json!({
         "platform": api.platform,

@@ -149,7 +149,7 @@ async fn add(plan: Plan, session: &Session) -> Outcome {
     }
     report(session, &apps, &known, &accounts, &left_alone)?;
     if let Some(other) = shared.first() {
-        note("note", &format!("account {other:?} has the same tokens: both share one authorisation"));
+        note("note", &format!("account {other:?} has the same tokens: both share one authorization"));
     }
     Ok(())
 }
@@ -321,7 +321,7 @@ fn report(
         && let Some(app) = apps.first()
     {
         say(&format!(
-            "Its redirect URI is {}; authorise a shop with: sesame login {}",
+            "Its redirect URI is {}; authorize a shop with: sesame login {}",
             app.redirect_uri, app.name
         ));
     }

@@ -28,7 +28,7 @@ Examples:
   sesame call myshop /order/get order_id=1234 --dry-run
 
 Values are text; NAME:=JSON gives a typed value, NAME=@FILE the content of a file (a file part where
-the catalogue says so), NAME=@- standard input. Writes ask on a terminal and need --yes elsewhere.
+the catalog says so), NAME=@- standard input. Writes ask on a terminal and need --yes elsewhere.
 
 JSON: the platform's own payload, numbers and keys as they came; with --all one list of all rows.
 When --all fails or is interrupted, the rows read so far are printed and standard error says that
@@ -134,7 +134,7 @@ fn suggest(session: &Session, api: &Api) -> Outcome {
     }
     let known = session.catalog()?.list(&api.platform);
     if let Some(near) = nearest(&api.name, known.iter().map(|api| api.name.as_str())) {
-        note("warning", &format!("no catalogue has {} on {}; did you mean {near}?", api.name, api.platform));
+        note("warning", &format!("no catalog has {} on {}; did you mean {near}?", api.name, api.platform));
     }
     Ok(())
 }
@@ -151,7 +151,7 @@ async fn confirm(args: &Args, api: &Api) -> Outcome {
     if args.yes {
         return Ok(());
     }
-    let derived = if api.safety_derived { " (by its name; the catalogue does not say)" } else { "" };
+    let derived = if api.safety_derived { " (by its name; the catalog does not say)" } else { "" };
     let what = format!("{} on {} {}{derived}", api.name, args.account, deed(api.safety));
     if !person_is_there() {
         return Err(Error::usage(format!("{what}, and nobody can be asked"))

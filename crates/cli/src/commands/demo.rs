@@ -46,7 +46,7 @@ Examples:
   sesame demo
   NO_COLOR=1 sesame demo | less
 
-Two shops on two protocols are authorised, get tokens, have them refreshed, and list their products,
+Two shops on two protocols are authorized, get tokens, have them refreshed, and list their products,
 categories and a category's schema. Its data lives in a temporary directory and is removed; your own
 SESAME_HOME and settings are not read.")]
 pub(crate) struct Args {
@@ -190,7 +190,7 @@ impl Demo {
     }
 
     async fn log_in(&mut self, apps: &[String]) -> Outcome<Vec<String>> {
-        self.title("Authorise a shop on each", "sesame login APP")?;
+        self.title("Authorize a shop on each", "sesame login APP")?;
         let mut accounts = Vec::new();
         for app in apps {
             let vault = self.session.vault().await?.clone();

@@ -79,7 +79,7 @@ pub(crate) fn run(args: &Args, session: &Session) -> Outcome {
     running::block_on(session, async {
         let mut findings = Findings::default();
         settings(session, &mut findings);
-        catalogue(session, &mut findings);
+        catalog(session, &mut findings);
         vault(session, &mut findings).await;
         route(args, session, &mut findings).await?;
         print(session, &findings)
@@ -159,15 +159,15 @@ fn can_write(directory: &Path) -> bool {
     written
 }
 
-fn catalogue(session: &Session, findings: &mut Findings) {
+fn catalog(session: &Session, findings: &mut Findings) {
     match session.catalog() {
-        Err(stop) => findings.wrong("catalogue", &stop),
+        Err(stop) => findings.wrong("catalog", &stop),
         Ok(catalog) => {
             let own = session
                 .settings
                 .catalog_dir()
                 .map_or_else(String::new, |path| format!(", with {}", path.display()));
-            findings.add("catalogue", State::Ok, format!("{} platforms{own}", catalog.platforms().len()), "");
+            findings.add("catalog", State::Ok, format!("{} platforms{own}", catalog.platforms().len()), "");
         }
     }
 }
@@ -197,9 +197,9 @@ async fn vault(session: &Session, findings: &mut Findings) {
         );
         return;
     }
-    // Said before, as what is wrong with the catalogue.
+    // Said before, as what is wrong with the catalog.
     if session.catalog().is_err() {
-        findings.add("vault", State::Note, format!("{place}; not opened"), "Mend the catalogue first.");
+        findings.add("vault", State::Note, format!("{place}; not opened"), "Mend the catalog first.");
         return;
     }
     let vault = match session.vault().await {
@@ -227,7 +227,7 @@ async fn vault(session: &Session, findings: &mut Findings) {
             findings.add("shops", State::Ok, format!("{} apps, {} accounts", apps.len(), accounts.len()), "");
             if !waiting.is_empty() {
                 findings.add(
-                    "authorisation",
+                    "authorization",
                     State::Wrong,
                     format!("{} need a person: {}", waiting.len(), waiting.join(", ")),
                     "See `sesame accounts`.",

@@ -43,7 +43,7 @@ Examples:
   sesame keeper --once
 
 Fetches access tokens before they end, prolongs refresh tokens where the platform allows it, and tells
-of shops that a person must authorise 30, 7, 2 and 1 days before, when it is too late, and when they
+of shops that a person must authorize 30, 7, 2 and 1 days before, when it is too late, and when they
 are back. Several may run on one vault, on one machine or on many: they share the work.
 The hook is run without a shell and reads one event as JSON on its standard input; --hook is given once
 for the command and once for each of its arguments. It takes the event by ending with 0 within 30 s. The
@@ -184,7 +184,7 @@ fn secret() -> Result<AppSecret> {
 async fn existing(session: &Session) -> Outcome<&Vault> {
     if session.vault_is_new().await? {
         return Err(Error::usage(format!("there is no vault at {} yet", session.settings.location()?))
-            .hint("Add an app and authorise a shop first, or name the right home: --home DIR or SESAME_HOME=DIR.")
+            .hint("Add an app and authorize a shop first, or name the right home: --home DIR or SESAME_HOME=DIR.")
             .into());
     }
     session.vault().await

@@ -36,11 +36,11 @@ Examples:
 Opens the browser and waits for the callback. With --no-browser it prints the address, and takes the
 callback or a pasted line, whichever comes first; the end of input exits 3. A redirect URI that is not
 on this machine means pasting. A sandbox that approves by itself is asked directly.
-JSON: as `sesame accounts`, for the accounts that were authorised.")]
+JSON: as `sesame accounts`, for the accounts that were authorized.")]
 pub(crate) struct Args {
     /// The app, as `sesame app list` names it.
     app: String,
-    /// A name for the account, or the account that is authorised again [default: the shop's login].
+    /// A name for the account, or the account that is authorized again [default: the shop's login].
     #[arg(long = "as", value_name = "ACCOUNT")]
     as_name: Option<String>,
     /// Prints the address instead of opening a browser.
@@ -63,7 +63,7 @@ pub(crate) struct Args {
     country: Option<String>,
 }
 
-/// Authorises and prints the accounts.
+/// Authorizes and prints the accounts.
 pub(crate) fn run(args: &Args, session: &Session) -> Outcome {
     running::block_on(session, async {
         let vault = session.vault().await?;
@@ -129,7 +129,7 @@ async fn obtain(args: &Args, session: &Session, vault: &Vault, login: &Login) ->
     let pasting = args.no_browser || person_is_there();
     if listener.is_none() && !pasting {
         return Err(Error::new(
-            ErrorKind::Authorisation,
+            ErrorKind::Authorization,
             format!(
                 "the redirect URI {} is not on this machine, and there is no terminal to paste at",
                 login.redirect_uri
@@ -213,7 +213,7 @@ impl Awaited {
 }
 
 fn input_ended() -> Error {
-    Error::new(ErrorKind::Authorisation, "the input ended before the app was approved")
+    Error::new(ErrorKind::Authorization, "the input ended before the app was approved")
         .fault_of(Fault::Caller)
         .hint("Run the command again and paste the address; or give it as --callback-url URL or --code CODE.")
 }
@@ -226,7 +226,7 @@ async fn pasted(vault: &Vault, login: &Login, line: &str) -> Result<Vec<Account>
         // A word alone is tried as a code, and the platform says that it is none. A seller who
         // refused has decided.
         let mistyped = error.kind() == ErrorKind::Usage
-            || (alone && matches!(error.kind(), ErrorKind::Authorisation | ErrorKind::Argument));
+            || (alone && matches!(error.kind(), ErrorKind::Authorization | ErrorKind::Argument));
         (error, mistyped)
     })
 }
@@ -287,7 +287,7 @@ pub(crate) async fn ask_sandbox(session: &Session, login: &Login) -> Outcome<Opt
         return Ok(None);
     }
     let status = reply.status;
-    let refused = format!("the sandbox refuses the authorise page (HTTP status {status})");
+    let refused = format!("the sandbox refuses the authorize page (HTTP status {status})");
     // A page that is there and says no: the app is not the one that is registered.
     if (400..500).contains(&status) {
         let message = match reason(&reply.body) {

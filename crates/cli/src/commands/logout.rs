@@ -18,10 +18,10 @@ Examples:
   sesame logout myshop
   sesame logout myshop --yes
 
-Removes the account from the vault, and its tokens unless another account uses the same authorisation
+Removes the account from the vault, and its tokens unless another account uses the same authorization
 (the shops of a cross-border seller do). The platform has no call for it and is not told: the app stays
-authorised there until the tokens end, or until the seller takes the approval back in the platform's
-seller centre, where it lists the authorised apps. Asks on a terminal and needs --yes elsewhere.
+authorized there until the tokens end, or until the seller takes the approval back in the platform's
+seller center, where it lists the authorized apps. Asks on a terminal and needs --yes elsewhere.
 `sesame login APP --as ACCOUNT` brings the shop back.
 JSON: {\"account\",\"platform\",\"app\",\"removed\",\"tokens_removed\",\"accounts_left\":[NAME]}")]
 pub(crate) struct Args {
@@ -66,7 +66,7 @@ pub(crate) fn run(args: &Args, session: &Session) -> Outcome {
             })
         })?;
         say(&format!(
-            "This was not told to {}. To take the approval back, the seller removes the app from the authorised apps of the platform's seller centre.",
+            "This was not told to {}. To take the approval back, the seller removes the app from the authorized apps of the platform's seller center.",
             session.catalog()?.platform(&account.platform).map_or("the platform", |platform| &platform.title)
         ));
         Ok(())

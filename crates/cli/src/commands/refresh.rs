@@ -39,7 +39,7 @@ pub(crate) struct Args {
 
 /// Refreshes an account, unless it shares its tokens with one that was refreshed before.
 async fn refresh(vault: &Vault, name: &str, refreshed: &mut HashSet<Id>) -> Result<Account> {
-    let id = vault.handle(name).await?.authorisation_id();
+    let id = vault.handle(name).await?.authorization_id();
     if refreshed.contains(&id) {
         return vault.account(name).await;
     }

@@ -63,7 +63,7 @@ pub(crate) struct Args {
     /// The time it begins at, e.g. 2026-11-21T12:00:00Z; the clock runs on from there.
     #[arg(long, value_name = "TIME")]
     now: Option<Timestamp>,
-    /// Approves every authorisation without a page.
+    /// Approves every authorization without a page.
     #[arg(long)]
     auto_approve: bool,
     /// What becomes of a used refresh token where a refresh gives a new one; no platform documents it.

@@ -41,7 +41,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "param2|iop|top", required_unless_present = "account")]
     protocol: Option<Protocol>,
     /// The path that is signed. iop: with it the call is /rest, without it /sync. param2: without it
-    /// only the parameters are signed, as in authorise URLs and push messages.
+    /// only the parameters are signed, as in authorize URLs and push messages.
     #[arg(long, value_name = "PATH")]
     path: Option<String>,
     /// The digest by its word on the wire. iop: sha256 (default), hmac, md5. top: md5 (default),

@@ -61,7 +61,7 @@ fn one_that_ended_alone_is_reason_enough() {
     );
     house.run(&["app", "add", "lazada", "--env-file", &path]).succeeds();
     let done = house.run(&["accounts", "--expiring", "1d", "--output", "json"]).fails(3);
-    assert_eq!(done.json()[0]["state"], "needs-authorisation");
+    assert_eq!(done.json()[0]["state"], "needs-authorization");
     snapshot!("accounts_ended", house.show(&["accounts", "--expiring", "1d"]));
 }
 

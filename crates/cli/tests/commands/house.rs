@@ -74,7 +74,7 @@ impl House {
         Self::with_sandbox().and_accounts(accounts)
     }
 
-    /// Adds apps and authorises shops.
+    /// Adds apps and authorizes shops.
     pub(crate) fn and_accounts(self, accounts: &[(&str, &str)]) -> Self {
         for (platform, name) in accounts {
             self.add_app(platform);
@@ -117,7 +117,7 @@ impl House {
         self.environment.push((name.to_owned(), value.to_owned()));
     }
 
-    /// Writes a file into the home's neighbourhood and returns its path.
+    /// Writes a file into the home's neighborhood and returns its path.
     pub(crate) fn file(&self, name: &str, content: &str) -> String {
         let directory = self.home.path().join("files");
         std::fs::create_dir_all(&directory).unwrap();

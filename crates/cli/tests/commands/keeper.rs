@@ -217,16 +217,17 @@ fn send(child: &Child, signal: &str) {
     assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
 }
 
-/// Lets every authorisation of a vault be due now, as after some days.
+/// Lets every authorization of a vault be due now, as after some days.
 fn make_due(house: &House) {
-    query(house, "UPDATE authorisation SET due_at = 0, warm_at = 0");
+    query(house, "UPDATE authorizations SET due_at = 0, warm_at = 0");
 }
 
 /// Waits until a refresh token is being spent.
 #[expect(clippy::disallowed_methods, reason = "another process is waited for, which has no virtual clock")]
 fn wait_for_intent(house: &House) {
     for _ in 0..200 {
-        if query(house, "SELECT refreshing_since FROM authorisation WHERE refreshing_since IS NOT NULL") > 0 {
+        if query(house, "SELECT refreshing_since FROM authorizations WHERE refreshing_since IS NOT NULL") > 0
+        {
             return;
         }
         std::thread::sleep(std::time::Duration::from_millis(50));

@@ -10,7 +10,7 @@ mod house;
 mod accounts;
 mod apps;
 mod calls;
-mod catalogue;
+mod catalog;
 mod database;
 mod demo;
 mod every_command;

@@ -71,7 +71,7 @@ fn one_shop_that_fails_does_not_keep_the_others() {
     house.run(&["app", "add", "lazada", "--env-file", &path]).succeeds();
     let done = house.run(&["refresh", "--all", "--output", "json"]).fails(3);
     assert_eq!(done.json()[0]["refreshed"], false);
-    assert_eq!(done.error()["kind"], "authorisation");
+    assert_eq!(done.error()["kind"], "authorization");
 }
 
 #[test]
@@ -133,7 +133,7 @@ fn a_callback_url_and_a_code_may_come_later() {
     // Codes are good once.
     let code = callback.split("code=").nth(1).unwrap().split('&').next().unwrap();
     let again = house.run(&["login", "lazada", "--code", code, "--output", "json"]).fails(3);
-    assert_eq!(again.error()["kind"], "authorisation");
+    assert_eq!(again.error()["kind"], "authorization");
     assert!(!again.stderr.contains(code), "{}", again.stderr);
 }
 
@@ -179,9 +179,9 @@ fn another_shop_does_not_take_an_account_over() {
     let before = house.run(&["token", "shop"]).succeeds().stdout;
     // The sandbox approves as its next shop.
     let done = house.run(&["login", "lazada", "--as", "shop", "--output", "json"]).fails(3);
-    assert_eq!(done.error()["kind"], "authorisation");
+    assert_eq!(done.error()["kind"], "authorization");
     assert_eq!(house.run(&["token", "shop"]).succeeds().stdout, before);
-    // The third login is the first shop again: the same account is authorised anew.
+    // The third login is the first shop again: the same account is authorized anew.
     house.run(&["login", "lazada", "--as", "shop"]).succeeds();
     house.run(&["login", "lazada", "--as", "shop", "--replace-shop"]).succeeds();
     assert_ne!(house.run(&["token", "shop"]).succeeds().stdout, before);

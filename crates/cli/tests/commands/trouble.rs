@@ -5,7 +5,7 @@ use sqlx::{Connection, SqliteConnection, sqlite::SqliteConnectOptions};
 
 use crate::{house::House, snapshot};
 
-/// A shop whose gateway has this trouble once it was authorised.
+/// A shop whose gateway has this trouble once it was authorized.
 fn troubled(rule: &str) -> House {
     let rule: TroubleRule = rule.parse().unwrap();
     House::with(|options| options.trouble.push(rule)).and_accounts(&[("lazada", "shop")])

@@ -120,7 +120,7 @@ fn verbose_output_goes_to_standard_error() {
 }
 
 #[test]
-fn colours_stay_away_from_pipes() {
+fn colors_stay_away_from_pipes() {
     let house = House::with_accounts(&[("lazada", "shop")]);
     for arguments in [&["accounts"][..], &["call", "shop", "/nothing/here"], &["demo"]] {
         let done = house.run(arguments);

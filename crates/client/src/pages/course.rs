@@ -194,7 +194,7 @@ impl Course {
         };
         Error::new(ErrorKind::Envelope, format!("page {} ({asked}) is the same as an earlier page; reading on would never end", self.number()))
             .retry_when(Retry::Never)
-            .hint("The platform does not understand how the next page is asked for. Check `index` in the paging of this API (sesame apis show), and report it if the catalogue is wrong.")
+            .hint("The platform does not understand how the next page is asked for. Check `index` in the paging of this API (sesame apis show), and report it if the catalog is wrong.")
     }
 
     fn unreachable(&self, reachable: u64, total: Option<u64>) -> Error {

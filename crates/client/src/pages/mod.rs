@@ -111,16 +111,16 @@ impl Pages {
         let api = &contract.api;
         let Some(rule) = &api.paging else {
             let known = if api.known {
-                "does not come in pages as far as the catalogue knows"
+                "does not come in pages as far as the catalog knows"
             } else {
-                "is not in the catalogue, so nobody knows how its pages are asked for"
+                "is not in the catalog, so nobody knows how its pages are asked for"
             };
             return Err(Error::usage(format!("{} {known}", api.name))
                 .hint("Call it without --all; or describe its pages in a file of SESAME_HOME/catalog, as catalog/README.md explains."));
         };
         if rule.items.is_none() {
             return Err(Error::usage(format!(
-                "the catalogue does not say where the rows of {} are in its answer",
+                "the catalog does not say where the rows of {} are in its answer",
                 api.name
             ))
             .hint("Call it without --all, or add `items` to its paging in a file of SESAME_HOME/catalog."));
@@ -138,7 +138,7 @@ impl Pages {
         let total = rule.total.as_deref().and_then(|path| place::number(payload, path));
         let has_next = rule.has_next.as_deref().and_then(|path| place::truth(payload, path));
         // Some platforms leave an empty list out. They say so: by a total that is reached, or by "no
-        // more". Where the catalogue knows of neither, a list that ends may just be gone.
+        // more". Where the catalog knows of neither, a list that ends may just be gone.
         let honest = match total {
             Some(total) => total <= open.course.position(),
             None => {

@@ -1,4 +1,4 @@
-//! The stage that the tests of the line play on: a real vault and catalogue, a scripted gateway, and
+//! The stage that the tests of the line play on: a real vault and catalog, a scripted gateway, and
 //! a clock that jumps instead of sleeping.
 
 use std::{

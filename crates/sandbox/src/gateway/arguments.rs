@@ -1,4 +1,4 @@
-//! Checks arguments against the catalogue: what is required, what has to be a number.
+//! Checks arguments against the catalog: what is required, what has to be a number.
 
 use serde_json::{Map, Value as Json};
 use sesame_catalog::{Param, Type};

@@ -57,7 +57,7 @@ enum Target {
     Api(Arc<Contract>, Vec<(String, String)>),
 }
 
-/// Finds out what a name means. Token calls are served whatever the catalogue lists.
+/// Finds out what a name means. Token calls are served whatever the catalog lists.
 fn target(state: &State, app: &App, door: Door, name: &str) -> Option<Target> {
     let token = |step, as_text| Some(Target::Token { step, as_text });
     let rules = &state.platform(app).tokens;
@@ -68,7 +68,7 @@ fn target(state: &State, app: &App, door: Door, name: &str) -> Option<Target> {
         return token(Step::Refresh, false);
     }
     match name {
-        // Platforms that share a catalogue do not share all names of the token calls.
+        // Platforms that share a catalog do not share all names of the token calls.
         "/auth/token/createWithOpenId" | "/auth/token/security/create" | "/auth/token/security/refresh" => {
             return None;
         }
@@ -358,7 +358,7 @@ fn unknown_path(door: Door, name: &str, app: Option<&App>) -> Refused {
     let refused = Refused::new("InvalidApiPath", "The specified Api Path is invalid");
     let shown: String = name.chars().take(120).collect();
     let platform = app.map_or("any platform", |app| app.platform_name.as_str());
-    let mut hint = format!("the catalogue lists no API {shown:?} of {platform}");
+    let mut hint = format!("the catalog lists no API {shown:?} of {platform}");
     if door == Door::Rest && name.is_empty() {
         return refused.hint(
             "the URL ends at /rest, and no `method` came that begins with a slash; names with dots are called on /sync",

@@ -303,7 +303,7 @@ pub(crate) fn payload(
     }
 }
 
-/// A call to the world in the name by which the catalogue knows the API.
+/// A call to the world in the name by which the catalog knows the API.
 pub(crate) fn world_call<'a>(
     app: &'a App,
     contract: &'a Contract,

@@ -226,7 +226,7 @@ fn answer(
         };
     }
 
-    // 3 API; a token call that the platform does not list is none, whatever the catalogue describes
+    // 3 API; a token call that the platform does not list is none, whatever the catalog describes
     let Some(contract) = found.filter(|_| route.namespace != "system.oauth2") else {
         if let Some(body) = time_api(route, now) {
             return Ok(Success { body, code: "" });
@@ -236,7 +236,7 @@ fn answer(
             .take(160)
             .collect();
         return Err(Refused::new("gw.APIUnsupported", "Unsupported API")
-            .hint(format!("the catalogue lists no API {shown:?} of {}", app.platform_name)));
+            .hint(format!("the catalog lists no API {shown:?} of {}", app.platform_name)));
     };
 
     // 4 token; APIs that need none never look at it

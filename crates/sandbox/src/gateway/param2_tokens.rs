@@ -175,9 +175,9 @@ fn postpone(state: &State, app: &App, fields: &Fields<'_>, now: Timestamp) -> Re
         shop_of(state, app, access, now).map_err(|why| bad_token(sesame_core::Protocol::Param2).hint(why))?;
     let token =
         fields.filled("refresh_token").ok_or_else(|| oauth("invalid_request", "refresh_token is missing"))?;
-    let unauthorised =
+    let unauthorized =
         |problem: crate::tokens::TokenProblem| bad_token(sesame_core::Protocol::Param2).hint(problem.says());
-    let (owner, ends) = state.tokens.use_refresh(token, &app.key, now, false).map_err(unauthorised)?;
+    let (owner, ends) = state.tokens.use_refresh(token, &app.key, now, false).map_err(unauthorized)?;
     if owner != shop {
         return Err(bad_token(sesame_core::Protocol::Param2).hint("the two tokens belong to two shops"));
     }
@@ -192,7 +192,7 @@ fn postpone(state: &State, app: &App, fields: &Fields<'_>, now: Timestamp) -> Re
         );
         return Err(Refused::new("400", says.clone()).hint(says));
     }
-    state.tokens.use_refresh(token, &app.key, now, true).map_err(unauthorised)?;
+    state.tokens.use_refresh(token, &app.key, now, true).map_err(unauthorized)?;
     state.tokens.refreshed.fetch_add(1, Ordering::Relaxed);
     Ok(grant(state, app, shop, Some(after(now, rules.refresh_life)), now))
 }

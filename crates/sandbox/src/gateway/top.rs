@@ -165,7 +165,7 @@ pub(super) fn missing_method() -> Refused {
 pub(super) fn invalid_method(method: &str) -> Refused {
     let shown: String = method.chars().take(120).collect();
     Refused::new("22", "Invalid Method")
-        .hint(format!("the catalogue lists no method {shown:?} of this platform"))
+        .hint(format!("the catalog lists no method {shown:?} of this platform"))
 }
 
 /// The checks of a request that comes before those of the single call.

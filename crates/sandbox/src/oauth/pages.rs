@@ -59,9 +59,9 @@ pub(super) fn consent(
         options.push_str(")</option>");
     }
     page(
-        "Authorise an app (sandbox)",
+        "Authorize an app (sandbox)",
         &format!(
-            "<h1>Authorise an app</h1><p class=\"note\">This is a sandbox. No real shop is behind it.</p>\
+            "<h1>Authorize an app</h1><p class=\"note\">This is a sandbox. No real shop is behind it.</p>\
 <p>The app <strong>{}</strong> asks to act for your shop. Afterwards you go to <code>{}</code>.</p>\
 <form method=\"post\" action=\"{}\">{fields}\
 <p><label>Log in as <select name=\"_shop\">{options}</select></label></p>\
@@ -77,9 +77,9 @@ pub(super) fn consent(
 /// The page that shows a code to the seller (`urn:ietf:wg:oauth:2.0:oob`).
 pub(super) fn shown_code(code: &str) -> String {
     page(
-        "Authorisation code (sandbox)",
+        "Authorization code (sandbox)",
         &format!(
-            "<h1>Authorisation code</h1><p>Give this code to the app:</p><p><code id=\"code\">{}</code></p>",
+            "<h1>Authorization code</h1><p>Give this code to the app:</p><p><code id=\"code\">{}</code></p>",
             escaped(code)
         ),
     )
@@ -87,5 +87,5 @@ pub(super) fn shown_code(code: &str) -> String {
 
 /// An error page: the vendor's words where they are known, and what they mean.
 pub(super) fn error(vendor: &str, says: &str) -> String {
-    page("Authorisation failed (sandbox)", &format!("<h1>{}</h1><p>{}</p>", escaped(vendor), escaped(says)))
+    page("Authorization failed (sandbox)", &format!("<h1>{}</h1><p>{}</p>", escaped(vendor), escaped(says)))
 }

@@ -2,11 +2,11 @@
 
 use super::{
     Answer, Ask,
-    attributes::{self, COLOUR},
+    attributes::{self, COLOR},
     categories::{Family, TREE},
     json::{Json, price},
     stock::{Product, Status, Stock, matches_text},
-    words::{COLOURS, MATERIALS},
+    words::{COLORS, MATERIALS},
 };
 
 /// Not documented: 20 unless asked, 50 at most, as for the searches of the platform.
@@ -83,7 +83,7 @@ fn list(ask: &Ask<'_>) -> Result<String, Answer> {
     Ok(out.end().finish())
 }
 
-/// The words of the platform's own pages; the catalogue lists none.
+/// The words of the platform's own pages; the catalog lists none.
 fn status(product: &Product) -> &'static str {
     match product.status {
         Status::Selling => "published",
@@ -121,11 +121,11 @@ pub(super) fn row(out: &mut Json, stock: &Stock, product: &Product) {
     out.key("image").object().texts("images", None, &pictures).put("isWatermark", false);
     out.put("isWatermarkFrame", false).with("watermarkPosition", "center").end();
     out.key("skuInfos").list();
-    let (first, count) = (random.index(COLOURS.len()), random.between(1, 3));
+    let (first, count) = (random.index(COLORS.len()), random.between(1, 3));
     for place in 0..count {
-        let colour = COLOURS[(first + place as usize) % COLOURS.len()];
-        out.object().key("attributes").list().object().put("attributeID", COLOUR).put("attValueID", colour.0);
-        out.with("attributeValue", colour.2)
+        let color = COLORS[(first + place as usize) % COLORS.len()];
+        out.object().key("attributes").list().object().put("attributeID", COLOR).put("attValueID", color.0);
+        out.with("attributeValue", color.2)
             .with("customValueName", "")
             .with("skuImageUrl", &product.picture(place));
         out.with("attributeDisplayName", "颜色").end().end_list();

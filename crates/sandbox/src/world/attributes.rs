@@ -2,7 +2,7 @@
 
 use super::{
     categories::{TREE, branch},
-    words::{COLOURS, Language, MATERIALS},
+    words::{COLORS, Language, MATERIALS},
 };
 
 /// How an attribute is filled in.
@@ -70,7 +70,7 @@ pub(super) struct Step {
 }
 
 /// The attribute "Color" of SKUs.
-pub(super) const COLOUR: u32 = 191_288_010;
+pub(super) const COLOR: u32 = 191_288_010;
 /// The attribute "Material".
 pub(super) const MATERIAL: u32 = 10;
 /// The attribute "Place of Origin", top of a cascade.
@@ -139,12 +139,12 @@ const MATERIAL_CHOICES: &[Choice] = &{
     list
 };
 
-const COLOUR_CHOICES: &[Choice] = &{
+const COLOR_CHOICES: &[Choice] = &{
     let mut list: [Choice; 6] = [(0, "", "", ""); 6];
     let mut at = 0;
     while at < list.len() {
-        let colour = COLOURS[at];
-        list[at] = (colour.0, colour.1, colour.2, colour.3);
+        let color = COLORS[at];
+        list[at] = (color.0, color.1, color.2, color.3);
         at += 1;
     }
     list
@@ -159,7 +159,7 @@ const COMMON: &[Attribute] = &[
     attribute(BRAND, "Brand Name", "品牌", Kind::Input, true, &[]),
     attribute(MODEL, "Model Number", "型号", Kind::Input, true, &[]),
     attribute(MATERIAL, "Material", "材质", Kind::SingleOrOwn, true, MATERIAL_CHOICES),
-    attribute(COLOUR, "Color", "颜色", Kind::Multi, false, COLOUR_CHOICES),
+    attribute(COLOR, "Color", "颜色", Kind::Multi, false, COLOR_CHOICES),
     attribute(60, "Certification", "认证", Kind::Multi, false, &[
         (6_001, "CE", "CE", "CE"), (6_002, "RoHS", "RoHS", "RoHS"), (6_003, "FSC", "FSC", "FSC"), (6_004, "ISO 9001", "ISO 9001", "ISO 9001"),
     ]),

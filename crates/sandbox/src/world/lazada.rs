@@ -10,7 +10,7 @@ use super::{
     orders::{LAZADA_STATUSES, Order},
     stock::{Chosen, Product, Status, Stock},
     times::{self, WITH_OFFSET},
-    words::{self, COLOURS, Language, MATERIALS},
+    words::{self, COLORS, Language, MATERIALS},
 };
 
 /// Documented largest pages; a larger `limit` is an invalid one (19).
@@ -131,7 +131,7 @@ pub(super) fn row(out: &mut Json, shop: &Shop, product: &Product) {
     out.key("skus").list();
     let count = random.between(1, 2);
     for place in 0..count {
-        let colour = random.pick(COLOURS);
+        let color = random.pick(COLORS);
         let id = product.id * 10 + u64::from(place);
         out.object().put("SkuId", id).with("SellerSku", &product.sku_code(place));
         out.with("ShopSku", &format!("{}_{}-{id}", product.id, shop.country));
@@ -141,7 +141,7 @@ pub(super) fn row(out: &mut Json, shop: &Shop, product: &Product) {
             .plain(price(product.price))
             .key("special_price")
             .plain(price(product.price / 10 * 9));
-        out.with("color_family", colour.1).with("package_weight", "0.5").with("package_length", "20");
+        out.with("color_family", color.1).with("package_weight", "0.5").with("package_length", "20");
         out.with("package_width", "15").with("package_height", "10");
         out.texts("Images", None, &[&product.picture(place)]);
         out.with("Url", &format!("https://www.example.invalid/products/i{}-s{id}.html", product.id)).end();
@@ -181,8 +181,8 @@ fn item(ask: &Ask<'_>) -> Result<String, Answer> {
     out.object().key("data").object().raw(&whole[1..whole.len() - 1]);
     out.key("variation").object().key("variation1").object().with("name", "color_family");
     out.put("has_image", true).put("customize", true);
-    let colours: Vec<&str> = COLOURS.iter().map(|colour| colour.1).collect();
-    out.texts("options", None, &colours).with("label", "Color").end().end();
+    let colors: Vec<&str> = COLORS.iter().map(|color| color.1).collect();
+    out.texts("options", None, &colors).with("label", "Color").end().end();
     Ok(out.key("bizSupplement").object().end().key("imageSequence").object().end().end().end().finish())
 }
 
@@ -210,7 +210,7 @@ fn category_attributes(ask: &Ask<'_>) -> Result<String, Answer> {
     let mut out = Json::default();
     out.object().key("data").list();
     for attribute in attributes::of_category(node) {
-        let sale = attribute.id == attributes::COLOUR;
+        let sale = attribute.id == attributes::COLOR;
         out.object().key("advanced").object().put("is_key_prop", u8::from(attribute.required)).end();
         out.with("label", attribute.en).with("name", &attribute.en.to_lowercase().replace(' ', "_"));
         out.put("is_mandatory", u8::from(attribute.required));
@@ -261,7 +261,7 @@ fn branches(out: &mut Json, node: Option<usize>, language: Language) {
         // Whether a category takes variations.
         out.put(
             "var",
-            leaf && attributes::of_category(child).any(|attribute| attribute.id == attributes::COLOUR),
+            leaf && attributes::of_category(child).any(|attribute| attribute.id == attributes::COLOR),
         );
         if !leaf {
             out.key("children").list();

@@ -25,7 +25,7 @@
 //! | AliExpress detail modules | 50 rows, pages from 1, `totalPage` | an empty list behind the last page |
 //! | AliExpress product, categories, attributes | `<none>` for a product without SKUs; 0 is the root; a path of pairs for child attributes; 14033003 for a missing module | the form of other failures; values name the attributes that follow |
 //! | Lazada products | 50 rows at most, offset at most 10,000; codes 14, 17, 19, 36, 70 | 20 rows by default; oldest change first, which the advised walk by `update_after` needs; `update_after` itself is included |
-//! | Lazada item, seller, attributes | field names; codes 208 and 57 | one variation, the colour |
+//! | Lazada item, seller, attributes | field names; codes 208 and 57 | one variation, the color |
 //! | Lazada orders | 100 rows at most; a start date is mandatory; codes 14, 17, 19, 36, 74, 75 | code 17 when it is missing; newest first; the list of states |
 //! | Daraz, Miravia | that they speak Lazada's protocol | that their answers are Lazada's |
 //! | 1688 categories | 0 is the root; three levels | an unknown id has an empty list and a message |
@@ -72,7 +72,7 @@ pub const PLATFORMS: [&str; 9] = [
     "taobao-global",
 ];
 
-/// One shop: the identity that a person authorises and that token replies carry.
+/// One shop: the identity that a person authorizes and that token replies carry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shop {
     /// The platform's name.

@@ -41,7 +41,7 @@ pub(super) const ICBU_STATUSES: [&str; 16] = [
     "frozen",
 ];
 
-/// Lazada's order states. The catalogue has no list; these are the ones its public SDKs know.
+/// Lazada's order states. The catalog has no list; these are the ones its public SDKs know.
 pub(super) const LAZADA_STATUSES: [&str; 12] = [
     "delivered",
     "pending",

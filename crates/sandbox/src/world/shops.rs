@@ -1,4 +1,4 @@
-//! Who sells: the identities that people authorise.
+//! Who sells: the identities that people authorize.
 
 use std::collections::HashSet;
 

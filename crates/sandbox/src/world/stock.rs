@@ -130,7 +130,7 @@ impl Rows {
         self.starts.len().saturating_sub(1)
     }
 
-    /// Returns neighbouring rows, commas in between.
+    /// Returns neighboring rows, commas in between.
     pub(super) fn run(&self, from: usize, to: usize) -> &str {
         if from >= to || to > self.len() {
             return "";
@@ -333,7 +333,7 @@ fn products(random: &mut Random, shop: &Shop, number: usize, count: usize, group
     let mut modified = NEWEST;
     (0..count)
         .map(|place| {
-            // Bulk edits leave the same second on neighbours.
+            // Bulk edits leave the same second on neighbors.
             if !place.is_multiple_of(9) || place.is_multiple_of(18) {
                 modified -= i64::from(random.between(1, gap * 2));
             }

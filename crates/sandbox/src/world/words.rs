@@ -44,9 +44,9 @@ const USES: &[Word] = &[
     ("OEM & ODM", "支持OEM&ODM", "OEM & ODM"), ("for Outdoor", "户外", "para exteriores"), ("Set of 6", "6件套", "juego de 6"),
 ];
 
-/// Colours: attribute value id, English, Chinese, Spanish, and the mark of the swatch.
+/// Colors: attribute value id, English, Chinese, Spanish, and the mark of the swatch.
 #[rustfmt::skip]
-pub(super) const COLOURS: &[(u32, &str, &str, &str, &str)] = &[
+pub(super) const COLORS: &[(u32, &str, &str, &str, &str)] = &[
     (3_327_837, "Red", "红色", "Rojo", "#FF0000"), (3_331_185, "Blue", "蓝色", "Azul", "#0000FF"),
     (3_330_995, "Green", "绿色", "Verde", "#008000"), (3_332_122, "Black", "黑色", "Negro", "#000000"),
     (3_331_001, "White", "白色", "Blanco", "#FFFFFF"), (3_327_901, "Pink", "粉色", "Rosa", "#FFC0CB"),

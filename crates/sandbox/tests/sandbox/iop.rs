@@ -275,7 +275,7 @@ async fn aliases_answer_and_nested_arguments_are_missed() {
         assert_eq!(answer["code"], "0", "{answer}");
         assert_eq!(answer["result"]["products"].as_array().unwrap().len(), 30, "cut to 30 without a word");
     }
-    // The TOP name of the same API has TOP's shape, although the catalogue knows it as an alias.
+    // The TOP name of the same API has TOP's shape, although the catalog knows it as an alias.
     let top = [("method", "alibaba.icbu.product.list"), ("session", token), ("language", "ENGLISH")];
     let answer = bench.sync(&app, &top).await.json();
     let rows = &answer["alibaba_icbu_product_list_response"]["products"]["alibaba_product_brief_response"];

@@ -9,10 +9,10 @@ use zeroize::Zeroizing;
 use crate::{
     Id,
     app::secret_slot,
-    authorisation::{open_access, open_refresh},
+    authorization::{open_access, open_refresh},
     same_tokens::Marks,
     seal::{Sealer, Slot, open_text},
-    store::{AccountRow, AppRow, AuthorisationRow, TokenColumns},
+    store::{AccountRow, AppRow, AuthorizationRow, TokenColumns},
     vault::blank,
 };
 
@@ -47,7 +47,7 @@ impl Open {
 #[serde(rename_all = "lowercase")]
 pub(super) enum Line {
     App(AppLine),
-    Authorisation(Box<AuthorisationLine>),
+    Authorization(Box<AuthorizationLine>),
     Account(AccountLine),
     /// The last one: how many there were.
     End(Counts),
@@ -56,7 +56,7 @@ pub(super) enum Line {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Counts {
     pub(super) apps: u64,
-    pub(super) authorisations: u64,
+    pub(super) authorizations: u64,
     pub(super) accounts: u64,
 }
 
@@ -112,7 +112,7 @@ impl AppLine {
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct AuthorisationLine {
+pub(super) struct AuthorizationLine {
     pub(super) id: Id,
     pub(super) app_id: Id,
     pub(super) region: Option<String>,
@@ -150,7 +150,7 @@ const MOST_ATTEMPTS: i64 = 4_000_000;
 /// later was damaged, and would keep the keeper away.
 const LONGEST_PAUSE: i64 = 2 * 86_400_000;
 
-impl AuthorisationLine {
+impl AuthorizationLine {
     /// What tells its tokens from others of the app key.
     pub(super) fn marks(&self, app_key: &str) -> Marks {
         let access = self.access.as_ref().map(|open| AccessToken::new(open.0.as_str()));
@@ -158,7 +158,7 @@ impl AuthorisationLine {
         Marks::of(app_key, access.as_ref(), refresh.as_ref())
     }
 
-    pub(super) fn of(sealer: &Sealer, row: &AuthorisationRow) -> Result<Self> {
+    pub(super) fn of(sealer: &Sealer, row: &AuthorizationRow) -> Result<Self> {
         let open = |text: &str| Open(Zeroizing::new(text.to_owned()));
         let tokens = &row.tokens;
         Ok(Self {
@@ -188,15 +188,15 @@ impl AuthorisationLine {
     }
 
     /// The row, without a plan for the keeper.
-    pub(super) fn row(&self, sealer: &Sealer, app_id: Id, now: i64) -> AuthorisationRow {
+    pub(super) fn row(&self, sealer: &Sealer, app_id: Id, now: i64) -> AuthorizationRow {
         let pause = |until: Option<i64>| {
             until.filter(|until| (0..=now.saturating_add(LONGEST_PAUSE)).contains(until))
         };
         // The mark of a refresh that was cut off is kept, however damaged its time: without it the
         // platform's refusal would be told as an end that came by itself.
         let begun = |at: Option<i64>| at.map(|at| at.clamp(0, now.max(0)));
-        let slot = |column| Slot { table: "authorisation", row: self.id.as_bytes(), column };
-        AuthorisationRow {
+        let slot = |column| Slot { table: "authorization", row: self.id.as_bytes(), column };
+        AuthorizationRow {
             generation: self.generation,
             tokens: TokenColumns {
                 access: self.access.as_ref().map(|token| token.seal(sealer, slot("access"))),
@@ -230,7 +230,7 @@ pub(super) struct AccountLine {
     pub(super) id: Id,
     pub(super) name: String,
     pub(super) app_id: Id,
-    pub(super) authorisation_id: Id,
+    pub(super) authorization_id: Id,
     pub(super) login: Option<String>,
     pub(super) shop_id: Option<String>,
     pub(super) country: Option<String>,
@@ -245,7 +245,7 @@ impl AccountLine {
             id: row.id,
             name: row.name.clone(),
             app_id: row.app_id,
-            authorisation_id: row.authorisation_id,
+            authorization_id: row.authorization_id,
             login: row.login.clone(),
             shop_id: row.shop_id.clone(),
             country: row.country.clone(),
@@ -255,12 +255,12 @@ impl AccountLine {
         }
     }
 
-    pub(super) fn row(&self, name: String, app_id: Id, authorisation_id: Id) -> AccountRow {
+    pub(super) fn row(&self, name: String, app_id: Id, authorization_id: Id) -> AccountRow {
         AccountRow {
             id: self.id,
             name,
             app_id,
-            authorisation_id,
+            authorization_id,
             login: self.login.clone(),
             shop_id: self.shop_id.clone(),
             country: self.country.clone(),

@@ -12,7 +12,7 @@ use sesame_core::{AppSecret, Error, Result};
 
 use self::{
     form::Writer,
-    lines::{AccountLine, AppLine, AuthorisationLine, Counts, Line},
+    lines::{AccountLine, AppLine, AuthorizationLine, Counts, Line},
 };
 use crate::{
     Id, Vault,
@@ -105,20 +105,20 @@ impl Inner {
                     left_out.push(format!("account {name:?}: its app is left out"));
                     continue;
                 }
-                if !written.contains(&row.authorisation.id) {
+                if !written.contains(&row.authorization.id) {
                     let opened = self
-                        .know_keys(&row.authorisation)
+                        .know_keys(&row.authorization)
                         .await
-                        .and_then(|()| AuthorisationLine::of(&self.sealer, &row.authorisation));
+                        .and_then(|()| AuthorizationLine::of(&self.sealer, &row.authorization));
                     match opened {
-                        Ok(line) => writer.line(&Line::Authorisation(Box::new(line)))?,
+                        Ok(line) => writer.line(&Line::Authorization(Box::new(line)))?,
                         Err(error) => {
                             left_out.push(format!("account {name:?}: {}", error.message()));
                             continue;
                         }
                     }
-                    written.insert(row.authorisation.id);
-                    counts.authorisations += 1;
+                    written.insert(row.authorization.id);
+                    counts.authorizations += 1;
                 }
                 writer.line(&Line::Account(AccountLine::of(&row.account)))?;
                 counts.accounts += 1;

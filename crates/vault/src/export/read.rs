@@ -9,7 +9,7 @@ use sesame_core::{AppSecret, Error, Result};
 
 use super::{
     form::Reader,
-    lines::{AccountLine, AppLine, AuthorisationLine, Counts, Line},
+    lines::{AccountLine, AppLine, AuthorizationLine, Counts, Line},
     some,
 };
 use crate::{
@@ -30,13 +30,13 @@ const MOST_LINES: u64 = 3_000_000;
 #[derive(Default)]
 struct Content {
     apps: Vec<AppLine>,
-    authorisations: BTreeMap<Id, AuthorisationLine>,
+    authorizations: BTreeMap<Id, AuthorizationLine>,
     accounts: Vec<AccountLine>,
 }
 
 impl Vault {
     /// Takes over an export; all or nothing. Nothing that stands is overwritten: shops that the vault
-    /// has already are left alone and listed, and tokens that it has already stay one authorisation,
+    /// has already are left alone and listed, and tokens that it has already stay one authorization,
     /// which another shop of theirs joins. Sandbox marks, generations, ends, identities, tags and
     /// what was given up stay as they were.
     ///
@@ -102,7 +102,7 @@ impl Inner {
             }
             let lines = plan.rows.accounts.iter();
             let lines =
-                lines.map(|row| self.line(Action::Import, &row.name, Some(row.authorisation_id), None));
+                lines.map(|row| self.line(Action::Import, &row.name, Some(row.authorization_id), None));
             let notes = Notes { audit: lines.collect(), ..Notes::default() };
             if plan.rows == NewRows::default() || self.store.add(&plan.rows, &notes).await? {
                 return Ok(plan.report);
@@ -156,8 +156,8 @@ impl Inner {
             }
             match line {
                 Line::App(app) => content.apps.push(app),
-                Line::Authorisation(line) => {
-                    content.authorisations.insert(line.id, *line);
+                Line::Authorization(line) => {
+                    content.authorizations.insert(line.id, *line);
                 }
                 Line::Account(account) => content.accounts.push(account),
                 Line::End(counts) => end = Some(counts),
@@ -166,7 +166,7 @@ impl Inner {
         let count = |length: usize| u64::try_from(length).unwrap_or(u64::MAX);
         let counts = Counts {
             apps: count(content.apps.len()),
-            authorisations: count(content.authorisations.len()),
+            authorizations: count(content.authorizations.len()),
             accounts: count(content.accounts.len()),
         };
         if end != Some(counts) {
@@ -184,8 +184,8 @@ impl Inner {
         let mut names: HashSet<String> = stands.iter().map(|row| row.account.name.clone()).collect();
         let mut added: HashSet<Id> = HashSet::new();
         for line in &content.accounts {
-            let (Some(authorisation), Some(app)) =
-                (content.authorisations.get(&line.authorisation_id), apps.get(&line.app_id))
+            let (Some(authorization), Some(app)) =
+                (content.authorizations.get(&line.authorization_id), apps.get(&line.app_id))
             else {
                 return Err(Error::local("the export is damaged: an account has no app or no tokens")
                     .hint("Make a new one. Nothing was imported."));
@@ -196,32 +196,32 @@ impl Inner {
                 continue;
             }
             let same_name = known.names.get(line.name.as_str());
-            let holders = held.accounts(authorisation.marks(&app.app_key).wanted());
-            let stands = known.authorisations.contains(&line.authorisation_id);
-            // Imported twice, from another program's table, tokens have two authorisations by now.
+            let holders = held.accounts(authorization.marks(&app.app_key).wanted());
+            let stands = known.authorizations.contains(&line.authorization_id);
+            // Imported twice, from another program's table, tokens have two authorizations by now.
             let shares = if stands { None } else { holders.first() };
             let holds = stands || shares.is_some();
-            let used = shares.map_or(line.authorisation_id, |row| row.authorisation.id);
+            let used = shares.map_or(line.authorization_id, |row| row.authorization.id);
             let is_shop = |row: &&&FullRow| line.shop_id.is_some() && row.account.shop_id == line.shop_id;
             // The same shop by what the platform calls it: a second pair of tokens could end the first.
             let twin = if holds {
-                let named = same_name.filter(|row| row.authorisation.id == used);
+                let named = same_name.filter(|row| row.authorization.id == used);
                 named.or_else(|| shares.and_then(|_| holders.iter().find(is_shop))).copied()
             } else {
-                self.twin(&known, app, &authorisation.identity)
+                self.twin(&known, app, &authorization.identity)
             };
             if let Some(row) = twin {
                 plan.report.left_alone(&line.name, &row.account.name);
                 continue;
             }
             let Some(name) = plan.name("account", &line.name, &mut names) else { continue };
-            if !holds && added.insert(authorisation.id) {
-                let row = self.planned(authorisation, app)?;
-                plan.rows.authorisations.push(row);
+            if !holds && added.insert(authorization.id) {
+                let row = self.planned(authorization, app)?;
+                plan.rows.authorizations.push(row);
             }
-            let exhausted = shares.map_or(&authorisation.exhausted, |row| &row.authorisation.exhausted);
+            let exhausted = shares.map_or(&authorization.exhausted, |row| &row.authorization.exhausted);
             if let Some(reason) = exhausted {
-                plan.report.needs_authorisation.push((name.clone(), reason.clone()));
+                plan.report.needs_authorization.push((name.clone(), reason.clone()));
             }
             plan.report.accounts.push(name.clone());
             let app_id = shares.map_or(app.id, |row| row.app.id);
@@ -265,8 +265,8 @@ impl Inner {
         Ok(apps)
     }
 
-    /// Makes the row of an authorisation, and plans when a keeper looks at it.
-    fn planned(&self, line: &AuthorisationLine, app: &AppRow) -> Result<crate::store::AuthorisationRow> {
+    /// Makes the row of an authorization, and plans when a keeper looks at it.
+    fn planned(&self, line: &AuthorizationLine, app: &AppRow) -> Result<crate::store::AuthorizationRow> {
         let mut row = line.row(&self.sealer, app.id, self.now());
         let platform = self.platform(&app.platform)?;
         row.tokens.warm_at = schedule::warm_at(&platform.tokens, &row.tokens, self.clock.jitter());
@@ -282,7 +282,7 @@ impl Inner {
         let fields = &platform.tokens.identity;
         let candidates = identity.marks().filter_map(|mark| known.marks.get(&(side_of(app), mark))).flatten();
         candidates.copied().find(|row| {
-            Identity::parse(&row.authorisation.tokens.identity).compare(&identity, fields) == Match::Same
+            Identity::parse(&row.authorization.tokens.identity).compare(&identity, fields) == Match::Same
         })
     }
 }
@@ -291,7 +291,7 @@ impl Inner {
 pub(crate) struct Known<'a> {
     accounts: HashMap<Id, &'a FullRow>,
     pub(crate) names: HashMap<&'a str, &'a FullRow>,
-    authorisations: HashSet<Id>,
+    authorizations: HashSet<Id>,
     marks: HashMap<(Side<'a>, String), Vec<&'a FullRow>>,
 }
 
@@ -299,14 +299,14 @@ impl<'a> Known<'a> {
     pub(crate) fn of(rows: &'a [FullRow]) -> Self {
         let mut marks: HashMap<(Side<'_>, String), Vec<&FullRow>> = HashMap::new();
         for row in rows {
-            for mark in Identity::parse(&row.authorisation.tokens.identity).marks() {
+            for mark in Identity::parse(&row.authorization.tokens.identity).marks() {
                 marks.entry((side_of(&row.app), mark)).or_default().push(row);
             }
         }
         Self {
             accounts: rows.iter().map(|row| (row.account.id, row)).collect(),
             names: rows.iter().map(|row| (row.account.name.as_str(), row)).collect(),
-            authorisations: rows.iter().map(|row| row.authorisation.id).collect(),
+            authorizations: rows.iter().map(|row| row.authorization.id).collect(),
             marks,
         }
     }

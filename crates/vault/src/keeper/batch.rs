@@ -20,12 +20,12 @@ use crate::{
     Id,
     app::AppState,
     audit::Action,
-    authorisation::{Authorisation, open_access, open_refresh},
+    authorization::{Authorization, open_access, open_refresh},
     fail_point::fail_point,
     journal::Reserve,
     refresh::millis,
     schedule::{self, DAY, Work},
-    store::{AppRow, AuthorisationRow, Due, FailedRefresh, Intent, Notes, Planned},
+    store::{AppRow, AuthorizationRow, Due, FailedRefresh, Intent, Notes, Planned},
     vault::{Inner, lock},
     warnings::News,
 };
@@ -99,7 +99,7 @@ impl<'a> Batch<'a> {
                 self.plan(&due, Some(self.claimed_at));
                 continue;
             }
-            let row = &due.authorisation;
+            let row = &due.authorization;
             match apps.get(&row.app_id) {
                 Some(AppNow::Ready(app)) => {
                     if waiting.contains(&row.id) && self.replay(&due).await {
@@ -134,7 +134,7 @@ impl<'a> Batch<'a> {
     /// Moves an answer that waits in the journal into the store: it is newer than the row. True when
     /// the row was dealt with by that.
     async fn replay(&mut self, due: &Due) -> bool {
-        let id = due.authorisation.id;
+        let id = due.authorization.id;
         let replayed = match self.inner.replay(Some(&id)).await {
             // The lease went with it.
             Ok(replayed) if replayed.stored > 0 => return true,
@@ -154,7 +154,7 @@ impl<'a> Batch<'a> {
     }
 
     async fn decide(&mut self, due: Due, app: &Arc<AppState>) {
-        let row = &due.authorisation;
+        let row = &due.authorization;
         let (rules, now) = (&app.platform.tokens, self.inner.now());
         match schedule::work(rules, row, self.keeper.options.keep, now) {
             Work::Refresh | Work::Postpone => self.enter(due, app, now).await,
@@ -208,15 +208,15 @@ impl<'a> Batch<'a> {
             }
         };
         let opened = self.open(&due, app, now);
-        let (authorisation, refresh, postpone) = match opened {
+        let (authorization, refresh, postpone) = match opened {
             Ok(opened) => opened,
             Err(error) => {
                 self.trouble(&due, &error).await;
                 return;
             }
         };
-        if let Ok((flight, _)) = self.inner.take_off(&authorisation) {
-            self.starts.push(Start { due, authorisation, flight, refresh, postpone, seat });
+        if let Ok((flight, _)) = self.inner.take_off(&authorization) {
+            self.starts.push(Start { due, authorization, flight, refresh, postpone, seat });
         } else {
             // A refresh on demand is under way: let it be. It plans the row anew.
             let soon = self.spread(SOON);
@@ -230,9 +230,9 @@ impl<'a> Batch<'a> {
         due: &Due,
         app: &Arc<AppState>,
         now: i64,
-    ) -> Result<(Arc<Authorisation>, RefreshToken, Option<AccessToken>)> {
-        let row = &due.authorisation;
-        let authorisation = self.inner.authorisation(app, row, &due.label)?;
+    ) -> Result<(Arc<Authorization>, RefreshToken, Option<AccessToken>)> {
+        let row = &due.authorization;
+        let authorization = self.inner.authorization(app, row, &due.label)?;
         let sealer = &self.inner.sealer;
         let refresh =
             open_refresh(sealer, row)?.ok_or_else(|| Error::local("the platform gave no refresh token"))?;
@@ -248,12 +248,12 @@ impl<'a> Batch<'a> {
         } else {
             None
         };
-        Ok((authorisation, refresh, postpone))
+        Ok((authorization, refresh, postpone))
     }
 
     /// Writes down that a row cannot be used, and leaves it alone for a day. The others go on.
     async fn trouble(&mut self, due: &Due, error: &Error) {
-        let row = &due.authorisation;
+        let row = &due.authorization;
         let said = error.to_string();
         tracing::warn!(account = due.label, "left alone for a day: {said}");
         self.totals.failed += 1;
@@ -280,7 +280,7 @@ impl<'a> Batch<'a> {
     }
 
     fn planned(&self, due: &Due, due_at: Option<i64>) -> Planned {
-        let row = &due.authorisation;
+        let row = &due.authorization;
         Planned {
             id: row.id,
             fence: due.fence,
@@ -326,7 +326,7 @@ impl<'a> Batch<'a> {
         if starts.is_empty() {
             return Ok(());
         }
-        let ids: Vec<Id> = starts.iter().map(|start| start.due.authorisation.id).collect();
+        let ids: Vec<Id> = starts.iter().map(|start| start.due.authorization.id).collect();
         let mut ready = Vec::with_capacity(starts.len());
         for (start, reserve) in starts.into_iter().zip(self.inner.reserve_all(&ids).await) {
             match reserve {
@@ -364,9 +364,9 @@ impl<'a> Batch<'a> {
         let intents: Vec<Intent> = ready
             .iter()
             .map(|(start, _)| Intent {
-                id: start.due.authorisation.id,
+                id: start.due.authorization.id,
                 fence: start.due.fence,
-                generation: start.due.authorisation.generation,
+                generation: start.due.authorization.generation,
                 spending: Sha256::digest(start.refresh.expose().as_bytes()).to_vec(),
             })
             .collect();
@@ -378,7 +378,7 @@ impl<'a> Batch<'a> {
             Err(error) => return Err(error),
         };
         for (start, reserve) in ready {
-            if begun.contains(&start.due.authorisation.id) {
+            if begun.contains(&start.due.authorization.id) {
                 self.begun.push((start, reserve));
             } else {
                 // The lease was lost: a refresh on demand took it, or time did.
@@ -406,7 +406,7 @@ impl<'a> Batch<'a> {
 
     /// Returns the apps of the rows; those not known in this process are read together.
     async fn apps_of(&self, rows: &[Due]) -> Result<HashMap<Id, AppNow>> {
-        let ids: HashSet<Id> = rows.iter().map(|due| due.authorisation.app_id).collect();
+        let ids: HashSet<Id> = rows.iter().map(|due| due.authorization.app_id).collect();
         let mut apps = HashMap::with_capacity(ids.len());
         {
             let known = lock(&self.inner.apps);
@@ -445,14 +445,14 @@ impl<'a> Batch<'a> {
 }
 
 /// The row after a warning was given.
-fn announced(row: &AuthorisationRow, mark: i64) -> AuthorisationRow {
+fn announced(row: &AuthorizationRow, mark: i64) -> AuthorizationRow {
     let mut row = row.clone();
     row.tokens.announced = Some(mark);
     row
 }
 
 /// Says which end has come.
-fn ended(row: &AuthorisationRow) -> String {
+fn ended(row: &AuthorizationRow) -> String {
     let end = schedule::ends_at(&row.tokens)
         .and_then(|end| jiff::Timestamp::from_millisecond(end).ok())
         .unwrap_or_default();

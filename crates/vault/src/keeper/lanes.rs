@@ -89,7 +89,7 @@ impl Ended {
     pub(super) fn of(error: &Error) -> Self {
         match (error.kind(), error.retry_after()) {
             (ErrorKind::Quota, Some(wait)) => Self::Quiet(wait),
-            (ErrorKind::Authorisation | ErrorKind::Token, _) => Self::Well,
+            (ErrorKind::Authorization | ErrorKind::Token, _) => Self::Well,
             _ => Self::Badly,
         }
     }

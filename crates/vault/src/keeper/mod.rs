@@ -1,7 +1,7 @@
 //! The keeper: a background pass that keeps tokens alive, whoever uses them.
 //!
 //! It takes from the store what is due, under leases, so that several keepers share the work and its
-//! cost follows what is due and not what is kept. What it does to one authorisation is what a refresh
+//! cost follows what is due and not what is kept. What it does to one authorization is what a refresh
 //! on demand does: the same single flight, the same intent before and durable answer after.
 
 mod batch;
@@ -71,7 +71,7 @@ pub struct Totals {
     pub announced: u64,
     /// Calls that brought no tokens, and rows that cannot be used.
     pub failed: u64,
-    /// Authorisations given up: their end has come, or the platform says that they are over.
+    /// Authorizations given up: their end has come, or the platform says that they are over.
     pub ended: u64,
     /// Rows given back for a later time: their app's pace, another endpoint, nothing to do after all.
     pub deferred: u64,
@@ -94,7 +94,7 @@ impl Totals {
 pub struct Pass {
     /// What was done.
     pub done: Totals,
-    /// When the next authorisation is due; nothing when none ever is, as things stand.
+    /// When the next authorization is due; nothing when none ever is, as things stand.
     pub next_due: Option<Timestamp>,
 }
 

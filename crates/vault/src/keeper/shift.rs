@@ -11,7 +11,7 @@ use super::{
     lanes::{Ended, Paced, Seat},
 };
 use crate::{
-    authorisation::Authorisation,
+    authorization::Authorization,
     journal::Reserve,
     oauth::calls::Offer,
     refresh::{Flight, millis},
@@ -39,7 +39,7 @@ pub(super) struct Shift<'a> {
 /// A row whose tokens are about to be spent.
 pub(super) struct Start {
     pub(super) due: Due,
-    pub(super) authorisation: Arc<Authorisation>,
+    pub(super) authorization: Arc<Authorization>,
     pub(super) flight: Flight,
     pub(super) refresh: RefreshToken,
     /// Present: the refresh token is postponed, which takes this.
@@ -167,15 +167,15 @@ impl<'a> Shift<'a> {
 
 /// Spends one refresh token whose intent stands.
 async fn carry_out(inner: Arc<Inner>, start: Start, reserve: Reserve, mut telling: Telling) {
-    let Start { due, authorisation, flight, refresh, postpone, seat } = start;
-    let row = &due.authorisation;
+    let Start { due, authorization, flight, refresh, postpone, seat } = start;
+    let row = &due.authorization;
     // As the intent left it: one that stood before was cut off.
     let lease = Lease { fence: due.fence, interrupted_since: row.interrupted_since.or(row.refreshing_since) };
     let offer = match &postpone {
         Some(access) => Offer::Postpone { refresh: &refresh, access },
         None => Offer::Refresh(&refresh),
     };
-    let result = inner.spend(&authorisation, row, offer, lease, &reserve).await;
+    let result = inner.spend(&authorization, row, offer, lease, &reserve).await;
     drop(reserve);
     seat.ended(result.as_ref().map_or_else(Ended::of, |_| Ended::Well), inner.now());
     match result {
@@ -190,7 +190,7 @@ async fn carry_out(inner: Arc<Inner>, start: Start, reserve: Reserve, mut tellin
         Err(error) => {
             tracing::warn!(account = due.label, kind = %error.kind(), "{error}");
             let is_over = postpone.is_none()
-                && error.kind() == ErrorKind::Authorisation
+                && error.kind() == ErrorKind::Authorization
                 && error.fault() == Fault::Seller;
             telling.outcome = if is_over { Outcome::Ended } else { Outcome::Failed };
             report_failure(flight, error, postpone.is_some()).await;

@@ -1,4 +1,4 @@
-//! What comes back from the authorise page.
+//! What comes back from the authorize page.
 
 use sesame_core::{AuthCode, Error, ErrorKind, Fault, Result, mask::mask_url, scalar::printable};
 
@@ -81,7 +81,7 @@ pub(crate) fn is_loopback_host(host: &str) -> bool {
 ///
 /// # Errors
 /// [`ErrorKind::Usage`] for a text that is no callback of this redirect URI;
-/// [`ErrorKind::Authorisation`] when the seller refused.
+/// [`ErrorKind::Authorization`] when the seller refused.
 pub(crate) fn read(text: &str, redirect_uri: &str) -> Result<Received> {
     let text = text.trim();
     if text.len() > LONGEST {
@@ -129,7 +129,7 @@ fn refused(code: &str, description: Option<&str>) -> Error {
         (code, None) => format!("the seller did not approve the app: {code}"),
     };
     let message: String = printable(&message).chars().take(400).collect();
-    let error = Error::new(ErrorKind::Authorisation, message)
+    let error = Error::new(ErrorKind::Authorization, message)
         .fault_of(Fault::Seller)
         .hint("Run `sesame login` again and press the button that approves. Nothing was stored or changed.");
     if code.is_empty() { error } else { error.with_code(printable(code)) }
@@ -197,10 +197,10 @@ mod tests {
             assert!(message(other).message().contains("somewhere else"), "{other}");
         }
         let refused = message("http://127.0.0.1:8756/callback?state=s");
-        assert_eq!(refused.kind(), ErrorKind::Authorisation);
+        assert_eq!(refused.kind(), ErrorKind::Authorization);
         let refused =
             message("http://127.0.0.1:8756/callback?state=s&error=access_denied&error_description=no%20way");
-        assert_eq!((refused.kind(), refused.code()), (ErrorKind::Authorisation, Some("access_denied")));
+        assert_eq!((refused.kind(), refused.code()), (ErrorKind::Authorization, Some("access_denied")));
         assert!(message("http://127.0.0.1:8756/callback?code=c").message().contains("no state"));
         assert!(message("http://127.0.0.1:8756/callback?code=c&code=d&state=s").message().contains("twice"));
         assert!(message("0_100132_abc").message().contains("no callback address"));

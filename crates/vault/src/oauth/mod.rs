@@ -1,4 +1,4 @@
-//! The OAuth of the three families: authorise URL, callback, token calls, token replies.
+//! The OAuth of the three families: authorize URL, callback, token calls, token replies.
 
 pub(crate) mod authorize;
 pub(crate) mod callback;

@@ -155,7 +155,7 @@ fn no_token(reply: &Reply, why: &str) -> Error {
 fn refused_quietly(payload: &Json) -> Option<Error> {
     let code = text(payload, "error")?;
     let said = scalar::printable(&text(payload, "error_description").unwrap_or_default());
-    let kind = if code == "invalid_grant" { ErrorKind::Authorisation } else { ErrorKind::Business };
+    let kind = if code == "invalid_grant" { ErrorKind::Authorization } else { ErrorKind::Business };
     Some(
         Error::new(kind, format!("{}: {said}", scalar::printable(&code)).trim_end_matches(": ").to_owned())
             .with_code(code),

@@ -15,7 +15,7 @@ use sesame_core::{BoxFuture, Result};
 pub use memory::MemoryStore;
 pub use postgres::PostgresStore;
 pub use records::{
-    AccountRow, AppRow, AuditQuery, AuditRow, AuthorisationRow, Claim, Due, DueClaim, EventRow,
+    AccountRow, AppRow, AuditQuery, AuditRow, AuthorizationRow, Claim, Due, DueClaim, EventRow,
     FailedRefresh, FullRow, GivenUp, Intent, KeyRow, KeyState, Lease, NewRows, Notes, PendingLogin, Planned,
     Sealed, SealedPlace, Sink, TokenColumns,
 };
@@ -23,7 +23,7 @@ pub use sqlite::SqliteStore;
 
 use crate::Id;
 
-/// After so many refusals by a sink an event no longer holds back the later ones of its authorisation: it
+/// After so many refusals by a sink an event no longer holds back the later ones of its authorization: it
 /// may be the one that is refused.
 pub const HOLDS_BACK: i64 = 10;
 
@@ -78,15 +78,15 @@ pub trait TokenStore: Send + Sync {
     fn apps(&self) -> BoxFuture<'_, Result<Vec<AppRow>>>;
     /// Returns an app by name.
     fn app<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<AppRow>>>;
-    /// Adds apps, authorisations and accounts; all or nothing. False when a name is taken.
+    /// Adds apps, authorizations and accounts; all or nothing. False when a name is taken.
     fn add<'a>(&'a self, rows: &'a NewRows, notes: &'a Notes) -> BoxFuture<'a, Result<bool>>;
 
     /// Returns all accounts, oldest first, then by name.
     fn accounts(&self) -> BoxFuture<'_, Result<Vec<FullRow>>>;
     /// Returns an account by name.
     fn account<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<FullRow>>>;
-    /// Returns the accounts that use an authorisation, oldest first.
-    fn accounts_using(&self, authorisation: Id) -> BoxFuture<'_, Result<Vec<FullRow>>>;
+    /// Returns the accounts that use an authorization, oldest first.
+    fn accounts_using(&self, authorization: Id) -> BoxFuture<'_, Result<Vec<FullRow>>>;
     /// Returns accounts in the order of their ids, those after `after`, at most `limit` of them.
     fn accounts_after(&self, after: Option<Id>, limit: u32) -> BoxFuture<'_, Result<Vec<FullRow>>>;
     /// Returns the ids of accounts alone, as [`TokenStore::accounts_after`]: also those of accounts
@@ -100,12 +100,12 @@ pub trait TokenStore: Send + Sync {
         shop_id: &'a str,
         limit: u32,
     ) -> BoxFuture<'a, Result<Vec<FullRow>>>;
-    /// Changes what is known of an account (login, shop, country, region). With a new authorisation, or
+    /// Changes what is known of an account (login, shop, country, region). With a new authorization, or
     /// with another one that stands, the account moves to it, and the former one goes when no account
     /// uses it any more.
     fn update_account<'a>(
         &'a self,
-        authorisation: Option<&'a AuthorisationRow>,
+        authorization: Option<&'a AuthorizationRow>,
         row: &'a AccountRow,
         notes: &'a Notes,
     ) -> BoxFuture<'a, Result<()>>;
@@ -118,11 +118,11 @@ pub trait TokenStore: Send + Sync {
         former: &'a [String],
         tags: &'a [String],
     ) -> BoxFuture<'a, Result<bool>>;
-    /// Removes an account, and its authorisation when no other account uses it.
+    /// Removes an account, and its authorization when no other account uses it.
     fn remove_account<'a>(&'a self, id: Id, notes: &'a Notes) -> BoxFuture<'a, Result<()>>;
 
-    /// Returns an authorisation.
-    fn authorisation(&self, id: Id) -> BoxFuture<'_, Result<Option<AuthorisationRow>>>;
+    /// Returns an authorization.
+    fn authorization(&self, id: Id) -> BoxFuture<'_, Result<Option<AuthorizationRow>>>;
     /// Takes the lease and writes down the intent, if the generation is still the same and nobody
     /// else holds a lease that has not ended.
     fn claim<'a>(&'a self, claim: Claim<'a>) -> BoxFuture<'a, Result<Option<Lease>>>;
@@ -154,25 +154,25 @@ pub trait TokenStore: Send + Sync {
         notes: &'a Notes,
     ) -> BoxFuture<'a, Result<()>>;
     /// Takes back all marks of [`TokenStore::exhaust`] and [`TokenStore::record_failure`] that were made
-    /// after a time, with what failed and the pauses after it, and makes those authorisations due;
+    /// after a time, with what failed and the pauses after it, and makes those authorizations due;
     /// returns how many. Found by an index on the marks.
     fn take_back(&self, marked_after: i64) -> BoxFuture<'_, Result<u64>>;
-    /// Returns the accounts whose authorisation is marked so, by name, at most `limit` of them, and how
+    /// Returns the accounts whose authorization is marked so, by name, at most `limit` of them, and how
     /// many there are. Found by the same index.
     fn given_up(&self, limit: u32) -> BoxFuture<'_, Result<GivenUp>>;
     /// Notes that access tokens were used, and makes those due that the keeper had left alone.
     fn touch<'a>(&'a self, ids: &'a [Id], at: i64) -> BoxFuture<'a, Result<()>>;
 
-    /// Hands out the authorisations that nobody holds and that are due the longest, in no order, and
+    /// Hands out the authorizations that nobody holds and that are due the longest, in no order, and
     /// takes their leases. Several keepers share the work so. Found by the index on `due_at`: what is
     /// not due costs nothing. Each is due again when its lease ends, unless something else is planned
     /// before: so what is held costs those nothing either who claim next.
     fn claim_due<'a>(&'a self, claim: DueClaim<'a>) -> BoxFuture<'a, Result<Vec<Due>>>;
-    /// Writes down intents under leases that are still this owner's; returns the authorisations for
+    /// Writes down intents under leases that are still this owner's; returns the authorizations for
     /// which that was so.
     fn begin<'a>(&'a self, owner: &'a str, intents: &'a [Intent], now: i64)
     -> BoxFuture<'a, Result<Vec<Id>>>;
-    /// Gives leases back that are still this owner's, with what was decided. Events of authorisations
+    /// Gives leases back that are still this owner's, with what was decided. Events of authorizations
     /// whose lease was lost are left out: whoever holds it now gives that warning.
     fn plan<'a>(
         &'a self,
@@ -180,7 +180,7 @@ pub trait TokenStore: Send + Sync {
         plans: &'a [Planned],
         notes: &'a Notes,
     ) -> BoxFuture<'a, Result<()>>;
-    /// Returns when the next authorisation is due that nobody holds now.
+    /// Returns when the next authorization is due that nobody holds now.
     fn next_due(&self, now: i64) -> BoxFuture<'_, Result<Option<i64>>>;
     /// Makes every access token due at its own time, used or not, but not before a pause is over: for a
     /// keeper that keeps all warm. In pieces, so that nobody waits for it.
@@ -188,7 +188,7 @@ pub trait TokenStore: Send + Sync {
 
     /// Hands out events since `since` that a sink has not taken and whose time has come, oldest
     /// first, and hands them to nobody else until `until`. One that was not taken holds back the later
-    /// ones of its authorisation, unless it was put off [`HOLDS_BACK`] times.
+    /// ones of its authorization, unless it was put off [`HOLDS_BACK`] times.
     fn claim_events(
         &self,
         sink: Sink,

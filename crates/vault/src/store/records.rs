@@ -81,7 +81,7 @@ pub struct AppRow {
 /// What one approval of a seller gave: a pair of tokens, used by one account or by several (a
 /// cross-border seller of Lazada has one pair for six shops).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AuthorisationRow {
+pub struct AuthorizationRow {
     /// The id.
     pub id: Id,
     /// The app it was given to.
@@ -140,7 +140,7 @@ pub struct TokenColumns {
     /// When the keeper fetches the next access token, if the account is in use.
     #[serde(default)]
     pub warm_at: Option<i64>,
-    /// When the keeper has to look at this authorisation next, for whatever reason.
+    /// When the keeper has to look at this authorization next, for whatever reason.
     #[serde(default)]
     pub due_at: Option<i64>,
     /// The last warning given of this refresh token's end, in days before it.
@@ -148,7 +148,7 @@ pub struct TokenColumns {
     pub announced: Option<i64>,
 }
 
-/// One authorised shop.
+/// One authorized shop.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccountRow {
     /// The id.
@@ -157,8 +157,8 @@ pub struct AccountRow {
     pub name: String,
     /// The app it belongs to.
     pub app_id: Id,
-    /// The authorisation whose tokens it uses.
-    pub authorisation_id: Id,
+    /// The authorization whose tokens it uses.
+    pub authorization_id: Id,
     /// The login name on the platform.
     pub login: Option<String>,
     /// The platform's id of the shop.
@@ -173,15 +173,15 @@ pub struct AccountRow {
     pub created_at: i64,
 }
 
-/// An account with its app and its authorisation.
+/// An account with its app and its authorization.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FullRow {
     /// The account.
     pub account: AccountRow,
     /// Its app.
     pub app: AppRow,
-    /// Its authorisation.
-    pub authorisation: AuthorisationRow,
+    /// Its authorization.
+    pub authorization: AuthorizationRow,
 }
 
 /// A login that was begun and not finished.
@@ -200,7 +200,7 @@ pub struct PendingLogin {
 /// Who wants to refresh, until when, and what it is going to spend.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claim<'a> {
-    /// The authorisation.
+    /// The authorization.
     pub id: Id,
     /// The generation whose refresh token is going to be spent.
     pub generation: i64,
@@ -229,7 +229,7 @@ pub struct Lease {
 /// A refresh that brought no tokens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FailedRefresh<'a> {
-    /// The authorisation.
+    /// The authorization.
     pub id: Id,
     /// Its generation.
     pub generation: i64,
@@ -262,9 +262,9 @@ pub struct FailedRefresh<'a> {
 pub struct NewRows {
     /// Apps.
     pub apps: Vec<AppRow>,
-    /// Authorisations.
-    pub authorisations: Vec<AuthorisationRow>,
-    /// Accounts, of these or of standing apps and authorisations.
+    /// Authorizations.
+    pub authorizations: Vec<AuthorizationRow>,
+    /// Accounts, of these or of standing apps and authorizations.
     pub accounts: Vec<AccountRow>,
 }
 
@@ -281,11 +281,11 @@ pub struct DueClaim<'a> {
     pub limit: u32,
 }
 
-/// An authorisation that is due, with its lease.
+/// An authorization that is due, with its lease.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Due {
-    /// The authorisation, as it stands under the lease.
-    pub authorisation: AuthorisationRow,
+    /// The authorization, as it stands under the lease.
+    pub authorization: AuthorizationRow,
     /// The fence of the lease.
     pub fence: i64,
     /// The first name of an account that uses it, for messages.
@@ -295,7 +295,7 @@ pub struct Due {
 /// An intent that a keeper writes down before it spends a refresh token under a lease it holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Intent {
-    /// The authorisation.
+    /// The authorization.
     pub id: Id,
     /// The fence of the lease.
     pub fence: i64,
@@ -305,10 +305,10 @@ pub struct Intent {
     pub spending: Vec<u8>,
 }
 
-/// What a keeper decides about an authorisation whose lease it gives back unspent.
+/// What a keeper decides about an authorization whose lease it gives back unspent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Planned {
-    /// The authorisation.
+    /// The authorization.
     pub id: Id,
     /// The fence of the lease.
     pub fence: i64,
@@ -334,8 +334,8 @@ pub struct AuditRow {
     pub id: Id,
     /// When.
     pub at: i64,
-    /// The authorisation it is about, if it is about one.
-    pub authorisation_id: Option<Id>,
+    /// The authorization it is about, if it is about one.
+    pub authorization_id: Option<Id>,
     /// The account's or the app's name at that time.
     pub subject: String,
     /// `login`, `refresh`, `postpone`, `export`, ...
@@ -349,8 +349,8 @@ pub struct AuditRow {
 /// Which lines of the audit trail are asked for, newest first.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AuditQuery {
-    /// Only those of this authorisation.
-    pub authorisation: Option<Id>,
+    /// Only those of this authorization.
+    pub authorization: Option<Id>,
     /// Only those since then.
     pub since: Option<i64>,
     /// The most lines.
@@ -364,8 +364,8 @@ pub struct EventRow {
     pub id: Id,
     /// When it happened.
     pub at: i64,
-    /// The authorisation it is about.
-    pub authorisation_id: Id,
+    /// The authorization it is about.
+    pub authorization_id: Id,
     /// `expiring`, `exhausted` or `recovered`.
     pub kind: String,
     /// What is delivered, as JSON.
@@ -426,7 +426,7 @@ impl SealedPlace {
     pub const fn table(self) -> &'static str {
         match self {
             Self::AppSecret => "app",
-            Self::Access | Self::Refresh => "authorisation",
+            Self::Access | Self::Refresh => "authorization",
         }
     }
 

@@ -6,16 +6,16 @@ macro_rules! columns {
         "app.app_id AS app_id, app.name AS app_name, app.platform, app.region AS app_region, app.app_key, app.secret, \
          app.redirect_uri, app.sandbox, app.secret_origin, app.created_at AS app_created_at"
     };
-    (authorisation) => {
-        "authorisation.authorisation_id, authorisation.app_id AS authorisation_app_id, \
-         authorisation.region AS authorisation_region, generation, access, refresh, issued_at, access_expires_at, \
+    (authorization) => {
+        "authorization.authorization_id, authorization.app_id AS authorization_app_id, \
+         authorization.region AS authorization_region, generation, access, refresh, issued_at, access_expires_at, \
          refresh_expires_at, refresh_denied, identity, exhausted, last_success, last_error, last_error_at, attempts, \
          not_before, lease_owner, lease_until, refreshing_since, interrupted_since, last_used, postpone_after, \
          warm_at, due_at, announced, blocked"
     };
     (account) => {
         "account.account_id, account.name, account.app_id AS account_app_id, \
-         account.authorisation_id AS account_authorisation_id, login, shop_id, country, \
+         account.authorization_id AS account_authorization_id, login, shop_id, country, \
          account.region AS account_region, account.tags, account.created_at AS account_created_at"
     };
 }
@@ -29,14 +29,14 @@ macro_rules! full {
             ", ",
             columns!(app),
             ", ",
-            columns!(authorisation),
+            columns!(authorization),
             " FROM ",
             $schema,
             "account JOIN ",
             $schema,
             "app ON app.app_id = account.app_id JOIN ",
             $schema,
-            "authorisation ON authorisation.authorisation_id = account.authorisation_id ",
+            "authorization ON authorization.authorization_id = account.authorization_id ",
             $rest
         )
     };
@@ -50,7 +50,7 @@ macro_rules! readers {
         use crate::{
             Id,
             store::{
-                AccountRow, AppRow, AuditRow, AuthorisationRow, EventRow, FullRow, KeyRow, KeyState,
+                AccountRow, AppRow, AuditRow, AuthorizationRow, EventRow, FullRow, KeyRow, KeyState,
                 TokenColumns,
             },
         };
@@ -75,11 +75,11 @@ macro_rules! readers {
             })
         }
 
-        pub(super) fn authorisation_row(row: &$row) -> sqlx::Result<AuthorisationRow> {
-            Ok(AuthorisationRow {
-                id: id(row, "authorisation_id")?,
-                app_id: id(row, "authorisation_app_id")?,
-                region: row.try_get("authorisation_region")?,
+        pub(super) fn authorization_row(row: &$row) -> sqlx::Result<AuthorizationRow> {
+            Ok(AuthorizationRow {
+                id: id(row, "authorization_id")?,
+                app_id: id(row, "authorization_app_id")?,
+                region: row.try_get("authorization_region")?,
                 generation: row.try_get("generation")?,
                 tokens: TokenColumns {
                     access: row.try_get("access")?,
@@ -115,7 +115,7 @@ macro_rules! readers {
                     id: id(row, "account_id")?,
                     name: row.try_get("name")?,
                     app_id: id(row, "account_app_id")?,
-                    authorisation_id: id(row, "account_authorisation_id")?,
+                    authorization_id: id(row, "account_authorization_id")?,
                     login: row.try_get("login")?,
                     shop_id: row.try_get("shop_id")?,
                     country: row.try_get("country")?,
@@ -124,7 +124,7 @@ macro_rules! readers {
                     created_at: row.try_get("account_created_at")?,
                 },
                 app: app_row(row)?,
-                authorisation: authorisation_row(row)?,
+                authorization: authorization_row(row)?,
             })
         }
 
@@ -141,11 +141,11 @@ macro_rules! readers {
         }
 
         pub(super) fn audit_row(row: &$row) -> sqlx::Result<AuditRow> {
-            let of: Option<&[u8]> = row.try_get("authorisation_id")?;
+            let of: Option<&[u8]> = row.try_get("authorization_id")?;
             Ok(AuditRow {
                 id: id(row, "audit_id")?,
                 at: row.try_get("at")?,
-                authorisation_id: of
+                authorization_id: of
                     .map(Id::from_slice)
                     .transpose()
                     .map_err(|error| sqlx::Error::Decode(Box::new(error)))?,
@@ -160,7 +160,7 @@ macro_rules! readers {
             Ok(EventRow {
                 id: id(row, "event_id")?,
                 at: row.try_get("at")?,
-                authorisation_id: id(row, "authorisation_id")?,
+                authorization_id: id(row, "authorization_id")?,
                 kind: row.try_get("kind")?,
                 payload: row.try_get("payload")?,
                 hook_at: row.try_get("hook_at")?,

@@ -19,13 +19,13 @@ use crate::{
     Id, Imported, Vault,
     app::side_of,
     audit::Action,
-    authorisation::{seal_access, seal_refresh},
+    authorization::{seal_access, seal_refresh},
     export::{Known, some},
     identity::{Identity, Match},
     name,
     same_tokens::{Held, Mark, cannot_share},
     schedule,
-    store::{AccountRow, AppRow, AuthorisationRow, FullRow, NewRows, Notes, TokenColumns},
+    store::{AccountRow, AppRow, AuthorizationRow, FullRow, NewRows, Notes, TokenColumns},
     vault::{Inner, blank},
     warnings::News,
 };
@@ -38,11 +38,11 @@ impl Vault {
     /// one app; one that the vault has already is used. Shops that the vault has are left alone and
     /// listed. Whose a shop is (its aliId) is kept, so that another shop's tokens never replace its own.
     ///
-    /// One refresh token becomes one authorisation, whose accounts all rows are that hold it; so does
+    /// One refresh token becomes one authorization, whose accounts all rows are that hold it; so does
     /// one that the vault has under another name.
     ///
     /// Shops whose refresh token is missing, or ended by the table's own word, come in, too, as ones
-    /// that have to be authorised again. Where only its age speaks against it, the platform is asked.
+    /// that have to be authorized again. Where only its age speaks against it, the platform is asked.
     ///
     /// # Errors
     /// [`ErrorKind::Usage`](sesame_core::ErrorKind::Usage) when rows cannot be read: all are named
@@ -79,7 +79,7 @@ impl Inner {
             }
             let accounts = plan.rows.accounts.iter();
             let line =
-                |row: &AccountRow| self.line(Action::Import, &row.name, Some(row.authorisation_id), None);
+                |row: &AccountRow| self.line(Action::Import, &row.name, Some(row.authorization_id), None);
             let notes = Notes { audit: accounts.map(line).collect(), ..Notes::default() };
             if plan.rows == NewRows::default() || self.store.add(&plan.rows, &notes).await? {
                 self.complete(&mut plan).await?;
@@ -117,7 +117,7 @@ impl Inner {
         platform: &Platform,
         plan: &mut Plan,
     ) -> Result<bool, String> {
-        let stands = &row.authorisation;
+        let stands = &row.authorization;
         let is_bare = stands.tokens.access.is_none()
             && stands.tokens.refresh.is_none()
             && stands.last_success.is_none();
@@ -127,7 +127,7 @@ impl Inner {
             return Ok(false);
         }
         let name = &row.account.name;
-        // Two authorisations with one refresh token would end each other's.
+        // Two authorizations with one refresh token would end each other's.
         let marks = new.tokens.marks(&row.app.app_key);
         let is_taken = |mark: &Mark| plan.groups.contains_key(mark) || plan.completing.contains_key(mark);
         if marks.all().any(|mark| is_taken(&mark)) {
@@ -137,7 +137,7 @@ impl Inner {
         }
         let identity = if new.identity == Identity::default() { &theirs } else { &new.identity };
         let region = stands.region.clone();
-        let after = self.planned_authorisation(stands.id, &row.app, region, platform, &new.tokens, identity);
+        let after = self.planned_authorization(stands.id, &row.app, region, platform, &new.tokens, identity);
         if after.exhausted.is_some() {
             return Ok(false);
         }
@@ -176,15 +176,15 @@ fn refused(report: &Imported) -> Error {
 struct Plan {
     rows: NewRows,
     report: Imported,
-    /// Where the new authorisations stand in `rows`, by the tokens that they have.
+    /// Where the new authorizations stand in `rows`, by the tokens that they have.
     groups: HashMap<Mark, usize>,
-    /// The new authorisations, in their order: their tokens, and where the first account of each stands.
+    /// The new authorizations, in their order: their tokens, and where the first account of each stands.
     tokens: Vec<(Tokens, usize)>,
-    /// Accounts that share the authorisation of another one.
+    /// Accounts that share the authorization of another one.
     sharing: usize,
     /// Accounts of the vault that get their first tokens: their names and generations, and what follows.
-    completions: Vec<(String, i64, AuthorisationRow)>,
-    /// By their tokens: the authorisation, whose it is, and the account's name.
+    completions: Vec<(String, i64, AuthorizationRow)>,
+    /// By their tokens: the authorization, whose it is, and the account's name.
     completing: HashMap<Mark, (Id, Identity, String)>,
 }
 
@@ -198,12 +198,12 @@ impl Plan {
     /// Says of all new accounts what people have to know, when it is known what they share.
     fn sum_up(&mut self) {
         let (mut lapsed, mut untold, mut endless) = (0_usize, 0_usize, 0_usize);
-        let rows = self.rows.authorisations.iter().zip(&self.tokens);
+        let rows = self.rows.authorizations.iter().zip(&self.tokens);
         let by_id: HashMap<Id, _> = rows.map(|(row, (tokens, _))| (row.id, (row, tokens))).collect();
         for account in &self.rows.accounts {
-            let Some((row, tokens)) = by_id.get(&account.authorisation_id) else { continue };
+            let Some((row, tokens)) = by_id.get(&account.authorization_id) else { continue };
             if let Some(reason) = &row.exhausted {
-                self.report.needs_authorisation.push((account.name.clone(), reason.clone()));
+                self.report.needs_authorization.push((account.name.clone(), reason.clone()));
             } else if schedule::ends_at(&row.tokens).is_none() {
                 let counted = match &row.tokens.refresh {
                     Some(_) if tokens.is_lapsed => &mut lapsed,
@@ -243,7 +243,7 @@ impl Plan {
                 format!("{} accounts have", self.sharing)
             };
             notes.push(format!(
-                "{accounts} the same refresh token as another one, and shares its authorisation: a second one would end the first"
+                "{accounts} the same refresh token as another one, and shares its authorization: a second one would end the first"
             ));
         }
     }
@@ -311,8 +311,8 @@ impl Inner {
             }
             let Some(id) = shop.get(Field::Identity).filter(|id| !is_nothing(id)) else { continue };
             let planned = plan.rows.accounts.last().filter(|row| row.name == shop.name);
-            let stood = || stands.known.names.get(shop.name.as_str()).map(|row| row.authorisation.id);
-            let uses = planned.map(|row| row.authorisation_id).or_else(stood);
+            let stood = || stands.known.names.get(shop.name.as_str()).map(|row| row.authorization.id);
+            let uses = planned.map(|row| row.authorization_id).or_else(stood);
             let key = format!("{:?} {id}", shop.get(Field::AppKey));
             if let Some((other, others)) = ids.insert(key, (shop.name.clone(), uses))
                 && (uses.is_none() || uses != others)
@@ -378,15 +378,15 @@ impl Inner {
                 plan.report.left_alone(&shop.name, &row.account.name);
                 return Ok(());
             }
-            if cannot_share(&Identity::parse(&holder.authorisation.tokens.identity), &new.identity, platform)
+            if cannot_share(&Identity::parse(&holder.authorization.tokens.identity), &new.identity, platform)
             {
                 return Err(of_another(&holder.account.name));
             }
-            if let Some(reason) = &holder.authorisation.exhausted {
-                plan.report.needs_authorisation.push((shop.name.clone(), reason.clone()));
+            if let Some(reason) = &holder.authorization.exhausted {
+                plan.report.needs_authorization.push((shop.name.clone(), reason.clone()));
             }
             plan.sharing += 1;
-            self.plan_account(new, holder.app.id, holder.authorisation.id, plan);
+            self.plan_account(new, holder.app.id, holder.authorization.id, plan);
             return Ok(());
         }
         if let Some((id, identity, name)) = wanted.and_then(|mark| plan.completing.get(&mark)) {
@@ -402,7 +402,7 @@ impl Inner {
             plan.report.left_alone(&shop.name, &row.account.name);
             return Ok(());
         }
-        let id = self.plan_authorisation(&new, &seat.row, platform, plan)?;
+        let id = self.plan_authorization(&new, &seat.row, platform, plan)?;
         if seat.is_new {
             seat.is_new = false;
             plan.report.apps.push(seat.row.name.clone());
@@ -412,8 +412,8 @@ impl Inner {
         Ok(())
     }
 
-    /// Plans the authorisation of a shop, or finds the planned one that has its tokens.
-    fn plan_authorisation(
+    /// Plans the authorization of a shop, or finds the planned one that has its tokens.
+    fn plan_authorization(
         &self,
         new: &Candidate<'_>,
         app: &AppRow,
@@ -427,12 +427,12 @@ impl Inner {
                 plan.groups.entry(mark).or_insert(plan.tokens.len());
             }
             let region = new.place.region.clone();
-            let row = self.planned_authorisation(id, app, region, platform, &new.tokens, &new.identity);
-            plan.rows.authorisations.push(row);
+            let row = self.planned_authorization(id, app, region, platform, &new.tokens, &new.identity);
+            plan.rows.authorizations.push(row);
             plan.tokens.push((new.tokens.clone(), plan.rows.accounts.len()));
             return Ok(id);
         };
-        let row = &plan.rows.authorisations[at];
+        let row = &plan.rows.authorizations[at];
         let (id, region) = (row.id, row.region.clone());
         let known = Identity::parse(&row.tokens.identity);
         if cannot_share(&known, &new.identity, platform) {
@@ -444,20 +444,20 @@ impl Inner {
         for mark in tokens.marks(&app.app_key).all() {
             plan.groups.entry(mark).or_insert(at);
         }
-        plan.rows.authorisations[at] =
-            self.planned_authorisation(id, app, region, platform, &tokens, &identity);
+        plan.rows.authorizations[at] =
+            self.planned_authorization(id, app, region, platform, &tokens, &identity);
         plan.tokens[at].0 = tokens;
         plan.sharing += 1;
         Ok(id)
     }
 
-    fn plan_account(&self, new: Candidate<'_>, app_id: Id, authorisation_id: Id, plan: &mut Plan) {
+    fn plan_account(&self, new: Candidate<'_>, app_id: Id, authorization_id: Id, plan: &mut Plan) {
         plan.report.accounts.push(new.shop.name.clone());
         plan.rows.accounts.push(AccountRow {
             id: Id::new(self.clock.as_ref()),
             name: new.shop.name.clone(),
             app_id,
-            authorisation_id,
+            authorization_id,
             login: new.shop.get(Field::Login).map(str::to_owned),
             shop_id: new.shop_id.map(str::to_owned),
             country: new.place.country,
@@ -467,7 +467,7 @@ impl Inner {
         });
     }
 
-    fn planned_authorisation(
+    fn planned_authorization(
         &self,
         id: Id,
         app: &AppRow,
@@ -475,10 +475,10 @@ impl Inner {
         platform: &Platform,
         tokens: &Tokens,
         identity: &Identity,
-    ) -> AuthorisationRow {
+    ) -> AuthorizationRow {
         let now = self.now();
         let exhausted = tokens.why_exhausted(now);
-        let mut row = AuthorisationRow {
+        let mut row = AuthorizationRow {
             tokens: TokenColumns {
                 access: tokens.access.as_ref().map(|token| seal_access(&self.sealer, &id, token)),
                 refresh: tokens.refresh.as_ref().map(|token| seal_refresh(&self.sealer, &id, token)),
@@ -550,11 +550,11 @@ fn is_that_account(
         return Err(another());
     }
     // Whatever ids say: a cross-border seller has one for each country, and one pair of tokens.
-    let has_them = holders.iter().any(|holder| holder.authorisation.id == row.authorisation.id);
+    let has_them = holders.iter().any(|holder| holder.authorization.id == row.authorization.id);
     if has_them || (new.shop_id.is_some() && row.account.shop_id.as_deref() == new.shop_id) {
         return Ok(());
     }
-    let theirs = Identity::parse(&row.authorisation.tokens.identity);
+    let theirs = Identity::parse(&row.authorization.tokens.identity);
     match theirs.compare(&new.identity, &platform.tokens.identity) {
         Match::Same => Ok(()),
         Match::Other => Err(another()),
@@ -564,7 +564,7 @@ fn is_that_account(
             "account {name:?} has other tokens in this vault, and nothing says whose these are: give another shop a name of its own, with --as NAME or ACCOUNT in the file"
         )),
         // The table's name is all there is, and what came from the platform since is newer.
-        Match::Unknown if row.authorisation.last_success.is_some() => Ok(()),
+        Match::Unknown if row.authorization.last_success.is_some() => Ok(()),
         Match::Unknown => Err(format!(
             "account {name:?} has other tokens in this vault, and nothing says whose these are: give another shop another name; for the same one remove the account first, or log it in again"
         )),

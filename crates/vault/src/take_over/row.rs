@@ -105,7 +105,7 @@ impl Tokens {
         }
     }
 
-    /// Why a shop has to be authorised again before it can be used, if it has to. Of a refresh token
+    /// Why a shop has to be authorized again before it can be used, if it has to. Of a refresh token
     /// only the table's own word for its end counts.
     pub(super) fn why_exhausted(&self, now: i64) -> Option<String> {
         let day = |at: i64| Timestamp::from_millisecond(at).map(|at| at.to_string()).unwrap_or_default();

@@ -1,6 +1,6 @@
 //! Apps, accounts, logins.
 
-use sesame_vault::store::{AccountRow, AuthorisationRow, NewRows, Notes, PendingLogin, Sealed, SealedPlace};
+use sesame_vault::store::{AccountRow, AuthorizationRow, NewRows, Notes, PendingLogin, Sealed, SealedPlace};
 
 use super::{Place, rows::*};
 
@@ -14,7 +14,7 @@ pub async fn apps_and_accounts_come_back_as_they_were(place: &dyn Place) {
         created_at: NOW - 1,
         ..app("second")
     };
-    let with_all = AuthorisationRow {
+    let with_all = AuthorizationRow {
         exhausted: Some("ended".to_owned()),
         last_error: Some("no".to_owned()),
         last_error_at: Some(NOW),
@@ -23,9 +23,9 @@ pub async fn apps_and_accounts_come_back_as_they_were(place: &dyn Place) {
         refreshing_since: Some(NOW + 2),
         interrupted_since: Some(NOW + 3),
         postpone_after: Some(NOW + 4),
-        ..authorisation(first.id)
+        ..authorization(first.id)
     };
-    let mut blank = authorisation(bare.id);
+    let mut blank = authorization(bare.id);
     blank.tokens.access = None;
     blank.tokens.refresh = None;
     blank.tokens.refresh_denied = false;
@@ -40,7 +40,7 @@ pub async fn apps_and_accounts_come_back_as_they_were(place: &dyn Place) {
     let twin = account("A-shop", bare.id, blank.id);
     let rows = NewRows {
         apps: vec![first.clone(), bare.clone()],
-        authorisations: vec![with_all.clone(), blank.clone()],
+        authorizations: vec![with_all.clone(), blank.clone()],
         accounts: vec![shop.clone(), plain.clone(), twin.clone()],
     };
     let notes = notes(with_all.id);
@@ -70,12 +70,12 @@ pub async fn apps_and_accounts_come_back_as_they_were(place: &dyn Place) {
     assert_eq!(names, ["A-shop", "a-shop", "b-shop"], "by name as bytes, whatever the language");
     let found = store.account("b-shop").await.unwrap().unwrap();
     assert_eq!(
-        (found.account, found.app, found.authorisation),
+        (found.account, found.app, found.authorization),
         (shop.clone(), first.clone(), with_all.clone())
     );
     assert_eq!(store.account("nobody").await.unwrap(), None);
-    assert_eq!(store.authorisation(blank.id).await.unwrap(), Some(blank.clone()));
-    assert_eq!(store.authorisation(id()).await.unwrap(), None);
+    assert_eq!(store.authorization(blank.id).await.unwrap(), Some(blank.clone()));
+    assert_eq!(store.authorization(id()).await.unwrap(), None);
     let using = store.accounts_using(blank.id).await.unwrap();
     assert_eq!(using.iter().map(|row| row.account.clone()).collect::<Vec<_>>(), [twin, plain.clone()]);
     assert_eq!(lines(store.as_ref(), with_all.id).await, 2);
@@ -95,15 +95,15 @@ pub async fn names_are_taken_once_and_nothing_is_written(place: &dyn Place) {
     assert!(!store.add(&taken, &notes(ids[0])).await.unwrap());
     assert_eq!(store.app("new").await.unwrap(), None);
     let of_app = store.app("app").await.unwrap().unwrap().id;
-    let fresh = authorisation(of_app);
+    let fresh = authorization(of_app);
     let taken = NewRows {
-        authorisations: vec![fresh.clone()],
+        authorizations: vec![fresh.clone()],
         accounts: vec![account("free", of_app, fresh.id), account("shop-0001", of_app, fresh.id)],
         ..NewRows::default()
     };
     assert!(!store.add(&taken, &notes(ids[0])).await.unwrap());
     assert_eq!(store.account("free").await.unwrap(), None);
-    assert_eq!(store.authorisation(fresh.id).await.unwrap(), None);
+    assert_eq!(store.authorization(fresh.id).await.unwrap(), None);
     let one = store.account("shop-0000").await.unwrap().unwrap().account.id;
     assert!(!store.rename_account(one, "shop-0001").await.unwrap());
     assert!(store.rename_account(one, "shop-new").await.unwrap());
@@ -152,20 +152,20 @@ pub async fn pages_of_accounts(place: &dyn Place) {
 
 pub async fn rows_point_to_rows(place: &dyn Place) {
     let store = place.open().await;
-    let lost = authorisation(id());
-    let rows = NewRows { authorisations: vec![lost.clone()], ..NewRows::default() };
+    let lost = authorization(id());
+    let rows = NewRows { authorizations: vec![lost.clone()], ..NewRows::default() };
     assert!(store.add(&rows, &Notes::default()).await.is_err(), "of an app that is not there");
-    assert_eq!(store.authorisation(lost.id).await.unwrap(), None);
+    assert_eq!(store.authorization(lost.id).await.unwrap(), None);
     let real = app("app");
     let rows =
         NewRows { accounts: vec![account("shop", real.id, id())], apps: vec![real], ..NewRows::default() };
-    assert!(store.add(&rows, &Notes::default()).await.is_err(), "of an authorisation that is not there");
+    assert!(store.add(&rows, &Notes::default()).await.is_err(), "of an authorization that is not there");
     assert_eq!(store.apps().await.unwrap(), []);
     let login = PendingLogin { state_hash: vec![1; 32], app_id: id(), begun_at: NOW, used_at: None };
     assert!(store.add_login(login, 0).await.is_err());
 }
 
-pub async fn an_account_moves_and_its_former_authorisation_goes(place: &dyn Place) {
+pub async fn an_account_moves_and_its_former_authorization_goes(place: &dyn Place) {
     let store = place.open().await;
     let old = shop(store.as_ref()).await;
     let full = store.account("shop-0000").await.unwrap().unwrap();
@@ -173,25 +173,25 @@ pub async fn an_account_moves_and_its_former_authorisation_goes(place: &dyn Plac
     let rows = NewRows { accounts: vec![shared.clone()], ..NewRows::default() };
     assert!(store.add(&rows, &Notes::default()).await.unwrap());
 
-    let new = authorisation(full.app.id);
+    let new = authorization(full.app.id);
     let mut moved = full.account.clone();
-    moved.authorisation_id = new.id;
+    moved.authorization_id = new.id;
     moved.login = None;
     moved.shop_id = Some("2002".to_owned());
     store.update_account(Some(&new), &moved, &notes(new.id)).await.unwrap();
     assert_eq!(store.account("shop-0000").await.unwrap().unwrap().account, moved);
-    assert!(store.authorisation(old).await.unwrap().is_some(), "the twin uses it");
+    assert!(store.authorization(old).await.unwrap().is_some(), "the twin uses it");
     assert_eq!(lines(store.as_ref(), new.id).await, 1);
 
-    let newest = authorisation(full.app.id);
-    let moved_twin = sesame_vault::store::AccountRow { authorisation_id: newest.id, ..shared.clone() };
+    let newest = authorization(full.app.id);
+    let moved_twin = sesame_vault::store::AccountRow { authorization_id: newest.id, ..shared.clone() };
     store.update_account(Some(&newest), &moved_twin, &Notes::default()).await.unwrap();
-    assert_eq!(store.authorisation(old).await.unwrap(), None, "nobody uses it");
+    assert_eq!(store.authorization(old).await.unwrap(), None, "nobody uses it");
 
     store.update_account(None, &moved_twin, &Notes::default()).await.unwrap();
-    assert!(store.authorisation(newest.id).await.unwrap().is_some());
+    assert!(store.authorization(newest.id).await.unwrap().is_some());
     store.remove_account(shared.id, &notes(newest.id)).await.unwrap();
-    assert_eq!(store.authorisation(newest.id).await.unwrap(), None);
+    assert_eq!(store.authorization(newest.id).await.unwrap(), None);
     assert_eq!(store.account("twin").await.unwrap(), None);
     assert_eq!(lines(store.as_ref(), newest.id).await, 1, "the trail outlives it");
 }
@@ -200,10 +200,10 @@ pub async fn shops_are_found_by_their_ids(place: &dyn Place) {
     let store = place.open().await;
     let (one, two) = (app("one"), sesame_vault::store::AppRow { app_key: "other".to_owned(), ..app("two") });
     let key = one.app_key.clone();
-    let (first, second) = (authorisation(one.id), authorisation(two.id));
-    let shop = |name: &str, app_id, authorisation_id, shop_id: Option<&str>| AccountRow {
+    let (first, second) = (authorization(one.id), authorization(two.id));
+    let shop = |name: &str, app_id, authorization_id, shop_id: Option<&str>| AccountRow {
         shop_id: shop_id.map(str::to_owned),
-        ..account(name, app_id, authorisation_id)
+        ..account(name, app_id, authorization_id)
     };
     let accounts = vec![
         shop("a", one.id, first.id, Some("7")),
@@ -212,8 +212,8 @@ pub async fn shops_are_found_by_their_ids(place: &dyn Place) {
         shop("d", one.id, first.id, None),
         shop("e", two.id, second.id, Some("7")),
     ];
-    let authorisations = vec![first.clone(), second];
-    let rows = NewRows { apps: vec![one, two], authorisations, accounts: accounts.clone() };
+    let authorizations = vec![first.clone(), second];
+    let rows = NewRows { apps: vec![one, two], authorizations, accounts: accounts.clone() };
     assert!(store.add(&rows, &Notes::default()).await.unwrap());
     let found = async |key: &str, shop_id: &str, limit| {
         let rows = store.accounts_of_shop(key, shop_id, limit).await.unwrap();
@@ -227,24 +227,24 @@ pub async fn shops_are_found_by_their_ids(place: &dyn Place) {
     for (key, shop_id) in [(key.as_str(), ""), (key.as_str(), "8"), ("", "7"), (key.as_str(), "7\0")] {
         assert!(found(key, shop_id, 9).await.is_empty(), "{key} {shop_id:?}");
     }
-    // An account moves to an authorisation that stands, and to none that does not.
-    let moved = AccountRow { authorisation_id: first.id, ..accounts[4].clone() };
+    // An account moves to an authorization that stands, and to none that does not.
+    let moved = AccountRow { authorization_id: first.id, ..accounts[4].clone() };
     store.update_account(None, &moved, &Notes::default()).await.unwrap();
     assert_eq!(store.accounts_using(first.id).await.unwrap().len(), 5);
-    let lost = AccountRow { authorisation_id: id(), ..accounts[4].clone() };
+    let lost = AccountRow { authorization_id: id(), ..accounts[4].clone() };
     assert!(store.update_account(None, &lost, &Notes::default()).await.is_err());
-    assert_eq!(store.account("e").await.unwrap().unwrap().account.authorisation_id, first.id);
+    assert_eq!(store.account("e").await.unwrap().unwrap().account.authorization_id, first.id);
 }
 
 pub async fn two_that_take_the_last_accounts_away(place: &dyn Place) {
     let store = place.open().await;
     for round in 0..10 {
         let app = app(&format!("app-{round}"));
-        let shared = authorisation(app.id);
+        let shared = authorization(app.id);
         let accounts: Vec<_> =
             (0..4).map(|number| account(&format!("shop-{round}-{number}"), app.id, shared.id)).collect();
         let rows =
-            NewRows { accounts: accounts.clone(), authorisations: vec![shared.clone()], apps: vec![app] };
+            NewRows { accounts: accounts.clone(), authorizations: vec![shared.clone()], apps: vec![app] };
         assert!(store.add(&rows, &Notes::default()).await.unwrap());
         let mut racers = tokio::task::JoinSet::new();
         for account in accounts {
@@ -252,7 +252,7 @@ pub async fn two_that_take_the_last_accounts_away(place: &dyn Place) {
             racers.spawn(async move { store.remove_account(account.id, &Notes::default()).await.unwrap() });
         }
         racers.join_all().await;
-        assert_eq!(store.authorisation(shared.id).await.unwrap(), None, "round {round}");
+        assert_eq!(store.authorization(shared.id).await.unwrap(), None, "round {round}");
     }
 }
 

@@ -31,7 +31,7 @@ macro_rules! run_all {
             suite::run_all!(@each $place;
                 accounts: apps_and_accounts_come_back_as_they_were, names_are_taken_once_and_nothing_is_written,
                 a_batch_of_a_thousand_rows, pages_of_accounts, rows_point_to_rows,
-                an_account_moves_and_its_former_authorisation_goes, shops_are_found_by_their_ids, logins_wait_and_are_forgotten,
+                an_account_moves_and_its_former_authorization_goes, shops_are_found_by_their_ids, logins_wait_and_are_forgotten,
                 two_that_take_the_last_accounts_away;
                 keys: one_active_key_and_one_incoming, keys_change_places, values_are_sealed_anew_where_still_the_same;
                 notes: events_reach_each_sink_once, events_of_one_shop_keep_their_order, two_deliverers_share_events, the_audit_trail_is_read_newest_first,

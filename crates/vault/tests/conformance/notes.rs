@@ -113,8 +113,8 @@ pub async fn the_audit_trail_is_read_newest_first(place: &dyn Place) {
     }
     store.note(&Notes { audit: all.clone(), events: vec![] }).await.unwrap();
     all.reverse();
-    let ask = async |authorisation, since, limit| {
-        store.audit(AuditQuery { authorisation, since, limit }).await.unwrap()
+    let ask = async |authorization, since, limit| {
+        store.audit(AuditQuery { authorization, since, limit }).await.unwrap()
     };
     assert_eq!(ask(None, None, 100).await, all);
     assert_eq!(ask(None, None, 3).await, all[..3]);
@@ -145,7 +145,7 @@ pub async fn odd_texts_are_kept_or_replaced(place: &dyn Place) {
     let mut nul = line(None);
     nul.detail = Some("cut\0here".to_owned());
     store.note(&Notes { audit: vec![odd.clone(), nul], events: vec![] }).await.unwrap();
-    let read = store.audit(AuditQuery { authorisation: None, since: None, limit: 10 }).await.unwrap();
+    let read = store.audit(AuditQuery { authorization: None, since: None, limit: 10 }).await.unwrap();
     assert_eq!(read[1], odd);
     let detail = read[0].detail.as_deref().unwrap();
     assert!(["cut\0here", "cut\u{FFFD}here"].contains(&detail), "{detail:?}");

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use sesame_vault::{
     Id,
     store::{
-        AccountRow, AppRow, AuditRow, AuthorisationRow, Claim, EventRow, NewRows, Notes, TokenColumns,
+        AccountRow, AppRow, AuditRow, AuthorizationRow, Claim, EventRow, NewRows, Notes, TokenColumns,
         TokenStore,
     },
 };
@@ -70,8 +70,8 @@ pub fn tokens(mark: u8) -> TokenColumns {
     }
 }
 
-pub fn authorisation(app_id: Id) -> AuthorisationRow {
-    AuthorisationRow {
+pub fn authorization(app_id: Id) -> AuthorizationRow {
+    AuthorizationRow {
         id: id(),
         app_id,
         region: Some("sg".to_owned()),
@@ -93,12 +93,12 @@ pub fn authorisation(app_id: Id) -> AuthorisationRow {
     }
 }
 
-pub fn account(name: &str, app_id: Id, authorisation_id: Id) -> AccountRow {
+pub fn account(name: &str, app_id: Id, authorization_id: Id) -> AccountRow {
     AccountRow {
         id: id(),
         name: name.to_owned(),
         app_id,
-        authorisation_id,
+        authorization_id,
         login: Some("seller@example.com".to_owned()),
         shop_id: Some("1001".to_owned()),
         country: Some("sg".to_owned()),
@@ -112,7 +112,7 @@ pub fn line(about: Option<Id>) -> AuditRow {
     AuditRow {
         id: id(),
         at: NOW,
-        authorisation_id: about,
+        authorization_id: about,
         subject: "shop".to_owned(),
         action: "refresh".to_owned(),
         succeeded: true,
@@ -124,7 +124,7 @@ pub fn event(about: Id, at: i64) -> EventRow {
     EventRow {
         id: id(),
         at,
-        authorisation_id: about,
+        authorization_id: about,
         kind: "expiring".to_owned(),
         payload: r#"{"days":30}"#.to_owned(),
         hook_at: None,
@@ -137,40 +137,40 @@ pub fn notes(about: Id) -> Notes {
     Notes { audit: vec![line(Some(about))], events: vec![event(about, NOW)] }
 }
 
-/// Puts so many shops of one app into a store; each has an authorisation of its own.
+/// Puts so many shops of one app into a store; each has an authorization of its own.
 pub async fn shops(
     store: &dyn TokenStore,
     count: usize,
-    change: impl Fn(usize, &mut AuthorisationRow),
+    change: impl Fn(usize, &mut AuthorizationRow),
 ) -> Vec<Id> {
     let app = app("app");
     let mut rows = NewRows::default();
     for number in 0..count {
-        let mut authorisation = authorisation(app.id);
-        change(number, &mut authorisation);
-        rows.accounts.push(account(&format!("shop-{number:04}"), app.id, authorisation.id));
-        rows.authorisations.push(authorisation);
+        let mut authorization = authorization(app.id);
+        change(number, &mut authorization);
+        rows.accounts.push(account(&format!("shop-{number:04}"), app.id, authorization.id));
+        rows.authorizations.push(authorization);
     }
     rows.apps.push(app);
     assert!(store.add(&rows, &Notes::default()).await.unwrap());
-    rows.authorisations.iter().map(|row| row.id).collect()
+    rows.authorizations.iter().map(|row| row.id).collect()
 }
 
 pub async fn shop(store: &dyn TokenStore) -> Id {
     shops(store, 1, |_, _| ()).await[0]
 }
 
-pub async fn row(store: &dyn TokenStore, id: Id) -> AuthorisationRow {
-    store.authorisation(id).await.unwrap().unwrap()
+pub async fn row(store: &dyn TokenStore, id: Id) -> AuthorizationRow {
+    store.authorization(id).await.unwrap().unwrap()
 }
 
 pub fn claim(id: Id, owner: &str, now: i64) -> Claim<'_> {
     Claim { id, generation: 1, owner, gone: None, now, until: now + MINUTE, spending: b"spent" }
 }
 
-/// Counts lines of the audit trail about an authorisation.
+/// Counts lines of the audit trail about an authorization.
 pub async fn lines(store: &dyn TokenStore, about: Id) -> usize {
-    let query = sesame_vault::store::AuditQuery { authorisation: Some(about), since: None, limit: 1_000 };
+    let query = sesame_vault::store::AuditQuery { authorization: Some(about), since: None, limit: 1_000 };
     store.audit(query).await.unwrap().len()
 }
 

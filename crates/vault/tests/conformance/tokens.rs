@@ -1,6 +1,6 @@
 //! Leases, compare-and-set, failures, use.
 
-use sesame_vault::store::{AuthorisationRow, Claim, FailedRefresh, GivenUp, NewRows, Notes, TokenColumns};
+use sesame_vault::store::{AuthorizationRow, Claim, FailedRefresh, GivenUp, NewRows, Notes, TokenColumns};
 
 use super::{Place, rows::*};
 
@@ -105,8 +105,8 @@ pub async fn tokens_are_compared_and_set(place: &dyn Place) {
     assert!(!store.replace_tokens(super::rows::id(), 1, &bare, NOW + 9, &notes(id)).await.unwrap());
     assert_eq!(lines(store.as_ref(), id).await, 0, "notes only with the change");
     assert!(store.replace_tokens(id, 1, &bare, NOW + 9, &notes(id)).await.unwrap());
-    let before = authorisation(id);
-    let expected = AuthorisationRow {
+    let before = authorization(id);
+    let expected = AuthorizationRow {
         id,
         app_id: row(store.as_ref(), id).await.app_id,
         generation: 2,

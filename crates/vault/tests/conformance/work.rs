@@ -23,10 +23,10 @@ pub async fn due_rows_are_handed_out_once_the_longest_due_first(place: &dyn Plac
     assert_eq!(first.len(), 10);
     // Number 40 is not due.
     let longest: HashSet<_> = ids[39..].iter().copied().filter(|id| *id != ids[40]).collect();
-    assert_eq!(first.iter().map(|due| due.authorisation.id).collect::<HashSet<_>>(), longest);
-    let last = first.iter().find(|due| due.authorisation.id == ids[49]).unwrap();
+    assert_eq!(first.iter().map(|due| due.authorization.id).collect::<HashSet<_>>(), longest);
+    let last = first.iter().find(|due| due.authorization.id == ids[49]).unwrap();
     assert_eq!((last.label.as_str(), last.fence), ("shop-0049", 1));
-    let held = &last.authorisation;
+    let held = &last.authorization;
     assert_eq!((held.lease_owner.as_deref(), held.lease_until), (Some("a"), Some(NOW + MINUTE)));
     assert_eq!(held.refreshing_since, None);
     assert_eq!(held.tokens.due_at, Some(NOW + MINUTE), "again when the lease ends");
@@ -35,7 +35,7 @@ pub async fn due_rows_are_handed_out_once_the_longest_due_first(place: &dyn Plac
     let rest = other.claim_due(due("b", NOW, 1_000)).await.unwrap();
     assert_eq!(rest.len(), 35);
     assert_eq!(store.claim_due(due("a", NOW, 1_000)).await.unwrap(), []);
-    let all: HashSet<_> = first.iter().chain(&rest).map(|due| due.authorisation.id).collect();
+    let all: HashSet<_> = first.iter().chain(&rest).map(|due| due.authorization.id).collect();
     assert_eq!(all.len(), 45);
     assert_eq!(store.claim_due(due("a", NOW + 1, 1_000)).await.unwrap().len(), 5);
     let after = store.claim_due(due("c", NOW + MINUTE, 1_000)).await.unwrap();
@@ -58,14 +58,14 @@ pub async fn due_rows_in_a_crowd(place: &dyn Place) {
                 if some.is_empty() {
                     return mine;
                 }
-                mine.extend(some.into_iter().map(|due| due.authorisation.id));
+                mine.extend(some.into_iter().map(|due| due.authorization.id));
             }
         });
     }
     let mut all: Vec<_> = keepers.join_all().await.concat();
     // Rows that another was just looking at may be left over: whoever asks next gets them.
     all.extend(
-        store.claim_due(due("last", NOW, 600)).await.unwrap().into_iter().map(|due| due.authorisation.id),
+        store.claim_due(due("last", NOW, 600)).await.unwrap().into_iter().map(|due| due.authorization.id),
     );
     assert_eq!(all.len(), 600);
     assert_eq!(all.into_iter().collect::<HashSet<_>>().len(), 600, "each once");
@@ -91,7 +91,7 @@ pub async fn intents_only_under_the_own_lease(place: &dyn Place) {
     let mut intents: Vec<Intent> = held
         .iter()
         .map(|due| Intent {
-            id: due.authorisation.id,
+            id: due.authorization.id,
             fence: due.fence,
             generation: 1,
             spending: vec![3; 32],
@@ -117,7 +117,7 @@ pub async fn plans_give_leases_back(place: &dyn Place) {
     shops(store.as_ref(), 4, |_, row| row.tokens.due_at = Some(NOW)).await;
     let held = store.claim_due(due("a", NOW, 4)).await.unwrap();
     let plan = |number: usize, due_at, announced| Planned {
-        id: held[number].authorisation.id,
+        id: held[number].authorization.id,
         fence: held[number].fence,
         due_at,
         announced,
@@ -201,7 +201,7 @@ pub async fn a_store_that_is_new_has_nothing(place: &dyn Place) {
     assert_eq!(store.accounts().await.unwrap(), []);
     assert_eq!(store.accounts_after(None, 10).await.unwrap(), []);
     assert_eq!(store.claim_due(due("a", NOW, 10)).await.unwrap(), []);
-    assert_eq!(store.audit(AuditQuery { authorisation: None, since: None, limit: 10 }).await.unwrap(), []);
+    assert_eq!(store.audit(AuditQuery { authorization: None, since: None, limit: 10 }).await.unwrap(), []);
     assert_eq!(store.check().await.unwrap(), Vec::<String>::new());
     store.close().await;
 }

@@ -157,7 +157,7 @@ async fn an_owner_stopped_with_the_answer_in_hand_overwrites_nothing_newer() {
 async fn an_owner_stopped_with_the_only_good_pair_brings_the_shop_back() {
     for store in [Sqlite, Postgres] {
         let (world, others, owners) = stopped_at(store, "after-receive", "lazada", Dies).await;
-        assert_eq!(others["state"], "needs-authorisation", "{others}");
+        assert_eq!(others["state"], "needs-authorization", "{others}");
         assert!(others["reason"].as_str().unwrap().contains("was cut off"), "{others}");
         assert_eq!(token(&owners)[0], 2, "{owners}");
         is_usable(&world, 2).await;

@@ -145,7 +145,7 @@ async fn check(world: &World, said: &Json, lost: bool, context: &str) {
             assert!(living.contains(access), "{context}: the gateway knows no such token: {shop}");
         } else {
             without += 1;
-            assert_eq!(shop["state"], "needs-authorisation", "{context}: {shop}");
+            assert_eq!(shop["state"], "needs-authorization", "{context}: {shop}");
             let reason = shop["reason"].as_str().unwrap();
             assert!(reason.contains("was cut off before its answer could be stored"), "{context}: {shop}");
         }

@@ -131,10 +131,10 @@ async fn kill_at(store: Store, window: Window, call: Call, platform: &'static st
 async fn check(world: &World, said: &Json, lost: bool, context: &str) {
     assert!(said["millis"].as_u64().unwrap() < 5_000, "{context}: nobody waits for a dead process: {said}");
     if lost {
-        assert_eq!(said["state"], "needs-authorisation", "{context}: {said}");
+        assert_eq!(said["state"], "needs-authorization", "{context}: {said}");
         let reason = said["reason"].as_str().unwrap();
         assert!(reason.contains("was cut off before its answer could be stored"), "{context}: {said}");
-        assert!(said["error"].as_str().unwrap().starts_with("authorisation: "), "{context}: {said}");
+        assert!(said["error"].as_str().unwrap().starts_with("authorization: "), "{context}: {said}");
         return;
     }
     let access = said["access"].as_str().unwrap_or_else(|| panic!("{context}: the shop is lost: {said}"));

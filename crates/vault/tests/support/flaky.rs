@@ -12,7 +12,7 @@ use sesame_core::{BoxFuture, Error, Result};
 use sesame_vault::{
     Id,
     store::{
-        AccountRow, AppRow, AuditQuery, AuditRow, AuthorisationRow, Claim, Due, DueClaim, EventRow,
+        AccountRow, AppRow, AuditQuery, AuditRow, AuthorizationRow, Claim, Due, DueClaim, EventRow,
         FailedRefresh, FullRow, GivenUp, Intent, KeyRow, Lease, NewRows, Notes, PendingLogin, Planned,
         Sealed, SealedPlace, Sink, TokenColumns, TokenStore,
     },
@@ -29,7 +29,7 @@ pub struct FlakyStore {
     pub hang_replace: Arc<AtomicBool>,
     pub fail_claim: Arc<AtomicUsize>,
     pub fail_taken: Arc<AtomicUsize>,
-    /// Fails the next so many reads of accounts and authorisations.
+    /// Fails the next so many reads of accounts and authorizations.
     pub fail_read: Arc<AtomicUsize>,
     /// How often all accounts were read at once.
     pub read_all: Arc<AtomicUsize>,
@@ -145,8 +145,8 @@ impl TokenStore for FlakyStore {
     fn account<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<FullRow>>> {
         self.read(self.inner.account(name))
     }
-    fn accounts_using(&self, authorisation: Id) -> BoxFuture<'_, Result<Vec<FullRow>>> {
-        self.read(self.inner.accounts_using(authorisation))
+    fn accounts_using(&self, authorization: Id) -> BoxFuture<'_, Result<Vec<FullRow>>> {
+        self.read(self.inner.accounts_using(authorization))
     }
     fn accounts_after(&self, after: Option<Id>, limit: u32) -> BoxFuture<'_, Result<Vec<FullRow>>> {
         self.read(self.inner.accounts_after(after, limit))
@@ -164,11 +164,11 @@ impl TokenStore for FlakyStore {
     }
     fn update_account<'a>(
         &'a self,
-        authorisation: Option<&'a AuthorisationRow>,
+        authorization: Option<&'a AuthorizationRow>,
         row: &'a AccountRow,
         notes: &'a Notes,
     ) -> BoxFuture<'a, Result<()>> {
-        self.inner.update_account(authorisation, row, notes)
+        self.inner.update_account(authorization, row, notes)
     }
     fn replace_secret<'a>(
         &'a self,
@@ -193,8 +193,8 @@ impl TokenStore for FlakyStore {
     fn remove_account<'a>(&'a self, id: Id, notes: &'a Notes) -> BoxFuture<'a, Result<()>> {
         self.inner.remove_account(id, notes)
     }
-    fn authorisation(&self, id: Id) -> BoxFuture<'_, Result<Option<AuthorisationRow>>> {
-        self.read(self.inner.authorisation(id))
+    fn authorization(&self, id: Id) -> BoxFuture<'_, Result<Option<AuthorizationRow>>> {
+        self.read(self.inner.authorization(id))
     }
     fn claim<'a>(&'a self, claim: Claim<'a>) -> BoxFuture<'a, Result<Option<Lease>>> {
         if due(&self.fail_claim) {

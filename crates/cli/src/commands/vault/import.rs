@@ -47,7 +47,7 @@ All or nothing, and nothing that the vault has is overwritten: shops it has alre
 listed. FILE is an export; its passphrase is read from SESAME_EXPORT_PASSPHRASE, or asked for.
 --csv, --sql-dump and --env-file read standard input where FILE is -. --env-file reads one shop: ACCOUNT,
 COUNTRY, PLATFORM, APP_KEY and APP_SECRET (or one line PLATFORM:KEY:SECRET), ACCESS_TOKEN, REFRESH_TOKEN
-and their times. Rows with one refresh token become accounts of one authorisation.
+and their times. Rows with one refresh token become accounts of one authorization.
 --sql-dump joins the tables account (account, appkey, appsecret) and erp_aliexpress_accounts
 (aliexpress_account, aliId, access_token, refresh_token, access_create_time, refresh_create_time); other
 columns of theirs count where --map names them. --table erp1.account is the table of one schema.
@@ -56,7 +56,7 @@ app_secret, access_token, refresh_token, identity, login, country, access_create
 refresh_create_time, access_expires_at and refresh_expires_at. Which columns were taken is said. Rows that
 cannot be read are named by line and reason. A dump that ends inside a statement or a text is refused.
 JSON: {\"dry_run\",\"apps\":[..],\"accounts\":[..],\"completed\":[..],\"left_alone\":[{\"name\",\"stands\"}],\"renamed\":[{\"from\",\"to\"}],
-\"needs_authorisation\":[{\"account\",\"reason\"}],\"skipped\":[{\"place\",\"reason\"}],
+\"needs_authorization\":[{\"account\",\"reason\"}],\"skipped\":[{\"place\",\"reason\"}],
 \"sandbox\",\"columns\":{\"access_token\":[..],..},\"notes\":[..]}"
 )]
 pub(crate) struct Args {
@@ -374,7 +374,7 @@ fn row_of(file: &EnvFile, args: &Args, platform: Option<&str>) -> Result<RawRow,
     let text = |value: &str| Cell::Text(value.as_bytes().to_vec().into());
     let number = |line: Option<usize>| line.and_then(|line| u64::try_from(line).ok()).unwrap_or_default();
     let (mut columns, mut cells, mut lines) = (Vec::new(), Vec::new(), Vec::new());
-    // Columns of tables are recognised by these names, too.
+    // Columns of tables are recognized by these names, too.
     for name in env_file::COLUMNS {
         let other = match name {
             "ACCOUNT" => args.app.as_deref().or(platform).map(|name| (name, None)),
@@ -429,7 +429,7 @@ fn print(session: &Session, done: &Imported, dry_run: bool) -> Outcome {
         "completed": done.completed,
         "left_alone": pairs(&done.left_alone, "name", "stands"),
         "renamed": pairs(&done.renamed, "from", "to"),
-        "needs_authorisation": pairs(&done.needs_authorisation, "account", "reason"),
+        "needs_authorization": pairs(&done.needs_authorization, "account", "reason"),
         "skipped": pairs(&done.skipped, "place", "reason"),
         "sandbox": done.sandbox,
         "columns": columns,
@@ -475,12 +475,12 @@ fn print(session: &Session, done: &Imported, dry_run: bool) -> Outcome {
         });
         told("renamed", &done.renamed, |(from, to)| format!("{from} is called {to} here"));
         told("left out", &done.skipped, |(place, why)| format!("{place}: {why}"));
-        told("needs a login", &done.needs_authorisation, |(name, why)| format!("{name}: {why}"));
+        told("needs a login", &done.needs_authorization, |(name, why)| format!("{name}: {why}"));
         for text in &done.notes {
             note("note", text);
         }
-        if !done.needs_authorisation.is_empty() && !dry_run {
-            say("`sesame accounts` shows them first, each with the command that authorises it again.");
+        if !done.needs_authorization.is_empty() && !dry_run {
+            say("`sesame accounts` shows them first, each with the command that authorizes it again.");
         }
     }
     Ok(())

@@ -3,7 +3,7 @@
 use super::failed;
 use crate::world::{
     Answer, Ask,
-    attributes::{self, Attribute, COLOUR, Kind},
+    attributes::{self, Attribute, COLOR, Kind},
     categories::{Family, TREE},
     json::Json,
 };
@@ -73,7 +73,7 @@ fn attribute_list<'a>(attributes: impl Iterator<Item = &'a Attribute>) -> String
     let mut out = Json::default();
     out.object().put("success", true).key("attributes").list();
     for (attribute, place) in attributes.zip(1..) {
-        let sku = attribute.id == COLOUR;
+        let sku = attribute.id == COLOR;
         out.object().put("id", attribute.id).key("names").object();
         out.with("en", attribute.en).with("zh", attribute.zh).end();
         out.put("required", attribute.required).put("keyAttribute", attribute.required).put("sku", sku);

@@ -6,13 +6,13 @@ use super::{
 };
 use crate::world::{
     Answer, Ask, Shop,
-    attributes::{self, COLOUR, MATERIAL},
+    attributes::{self, COLOR, MATERIAL},
     categories::{Family, TREE},
     json::{Json, price},
     random::Random,
     stock::{Product, Status},
     times::{self, COMPACT},
-    words::{COLOURS, MATERIALS},
+    words::{COLORS, MATERIALS},
 };
 
 /// `api.findAeProductById`. What it answers for an unknown product is not documented; the form is
@@ -75,16 +75,16 @@ fn skus(out: &mut Json, shop: &Shop, product: &Product, random: &mut Random) {
     let count = random.below(4);
     out.key("aeopAeProductSKUs").list();
     // Documented: a product without SKUs has one of the id "<none>".
-    let first = random.index(COLOURS.len());
+    let first = random.index(COLORS.len());
     for place in 0..count.max(1) {
-        let colour = COLOURS[(first + place as usize) % COLOURS.len()];
-        let id = if count == 0 { "<none>".to_owned() } else { format!("{COLOUR}:{}", colour.0) };
+        let color = COLORS[(first + place as usize) % COLORS.len()];
+        let id = if count == 0 { "<none>".to_owned() } else { format!("{COLOR}:{}", color.0) };
         out.object().with("id", &id).with("skuCode", &product.sku_code(place));
         out.with("skuPrice", &price(product.price)).put("skuStock", product.stock > 0);
         out.put("ipmSkuStock", product.stock / count.max(1)).with("currencyCode", shop.currency);
         out.key("aeopSKUProperty").list();
         if count > 0 {
-            out.object().put("skuPropertyId", COLOUR).put("propertyValueId", colour.0);
+            out.object().put("skuPropertyId", COLOR).put("propertyValueId", color.0);
             out.nulls(&["propertyValueDefinitionName", "skuImage"]).end();
         }
         out.end_list().end();

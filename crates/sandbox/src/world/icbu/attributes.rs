@@ -2,7 +2,7 @@
 
 use crate::world::{
     Answer, Ask,
-    attributes::{self, Attribute, COLOUR, Kind},
+    attributes::{self, Attribute, COLOR, Kind},
     categories::{Family, TREE},
     json::Json,
 };
@@ -19,7 +19,7 @@ pub(super) fn categories(ask: &Ask<'_>) -> Result<String, Answer> {
     out.key("data").list();
     for child in Family::Icbu.children(node) {
         out.object().put("category_id", Family::Icbu.id(child)).with("category_name", TREE[child].en);
-        // A text, as in the catalogue's sample.
+        // A text, as in the catalog's sample.
         out.with("leaf_category", if Family::Icbu.is_leaf(child) { "true" } else { "false" });
         out.put("level", TREE[child].level).end();
     }
@@ -34,11 +34,11 @@ pub(super) fn get(ask: &Ask<'_>) -> Result<String, Answer> {
     };
     let mut out = start();
     out.key("data").object().key("category_attributes").list();
-    for attribute in attributes::of_category(node).filter(|attribute| attribute.id != COLOUR) {
+    for attribute in attributes::of_category(node).filter(|attribute| attribute.id != COLOR) {
         write(&mut out, attribute);
     }
     out.end_list().key("sale_attributes").list();
-    for attribute in attributes::of_category(node).filter(|attribute| attribute.id == COLOUR) {
+    for attribute in attributes::of_category(node).filter(|attribute| attribute.id == COLOR) {
         write(&mut out, attribute);
     }
     Ok(out.end_list().end().end().finish())

@@ -17,7 +17,7 @@ use super::{Answer, Ask, json::Json};
 /// How lists and roots are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::world) enum Form {
-    /// Paths on `/rest`: everything under `result`, plain lists (assumed by the catalogue; no raw
+    /// Paths on `/rest`: everything under `result`, plain lists (assumed by the catalog; no raw
     /// body was ever published).
     Gop,
     /// TOP names: each list inside an object, named after its class.

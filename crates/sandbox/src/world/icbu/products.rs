@@ -7,13 +7,13 @@ use crate::{
     seed::BASE62,
     world::{
         Answer, Ask, Shop,
-        attributes::{self, COLOUR, Kind},
+        attributes::{self, COLOR, Kind},
         categories::{Family, way},
         json::{Json, price},
         random::Random,
         stock::{Product, Status, Stock, matches_text},
         times::{self, PLAIN},
-        words::{COLOURS, Language, MATERIALS, person},
+        words::{COLORS, Language, MATERIALS, person},
     },
 };
 
@@ -137,7 +137,7 @@ fn picture(out: &mut Json, product: &Product, form: Form, most: u32) {
 }
 
 /// `/icbu/product/get`: flat under `result` on GOP, a `product` node on TOP. The sources differ on
-/// GOP; the flat form is that of the catalogue's sample.
+/// GOP; the flat form is that of the catalog's sample.
 pub(super) fn get(ask: &Ask<'_>, form: Form) -> Result<String, Answer> {
     let wanted = wanted(ask, form)?;
     let (shop, stock) = ask.stock()?;
@@ -206,23 +206,23 @@ fn page(out: &mut Json, shop: &Shop, stock: &Stock, product: &Product, form: For
 }
 
 fn skus(out: &mut Json, product: &Product, random: &mut Random, form: Form) {
-    let first = random.index(COLOURS.len());
+    let first = random.index(COLORS.len());
     let count = random.between(1, 3);
-    let colours: Vec<_> = COLOURS.iter().cycle().skip(first).zip(0..count).collect();
+    let colors: Vec<_> = COLORS.iter().cycle().skip(first).zip(0..count).collect();
     out.key("product_sku").object();
     out.key("sku_attributes").open_list(form.wrap("sku_attribute")).object();
-    out.put("attribute_id", COLOUR).with("attribute_name", "Color");
+    out.put("attribute_id", COLOR).with("attribute_name", "Color");
     out.key("values").open_list(form.wrap("sku_attribute_value"));
-    for (colour, _) in &colours {
-        out.object().put("value_id", colour.0).with("system_value_name", colour.1);
-        out.nulls(&["custom_value_name", "image_url"]).with("mark_info", colour.4).end();
+    for (color, _) in &colors {
+        out.object().put("value_id", color.0).with("system_value_name", color.1);
+        out.nulls(&["custom_value_name", "image_url"]).with("mark_info", color.4).end();
     }
     out.close_list(form.wrap("sku_attribute_value")).end().close_list(form.wrap("sku_attribute"));
     out.key("skus").open_list(form.wrap("sku_definition"));
-    for (colour, place) in &colours {
+    for (color, place) in &colors {
         out.object().put("sku_id", product.id % 100_000_000_000 * 10 + u64::from(*place));
         out.with("sku_code", &product.sku_code(*place));
-        out.with("attr2_value", &format!("{{\"{COLOUR}\":{}}}", colour.0));
+        out.with("attr2_value", &format!("{{\"{COLOR}\":{}}}", color.0));
         out.key("bulk_discount_prices").open_list(form.wrap("bulk_discount_price"));
         for (step, share) in [(1, 100), (5, 92), (20, 85)] {
             out.object().put("start_quantity", product.minimum * step);

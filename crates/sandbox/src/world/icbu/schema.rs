@@ -13,7 +13,7 @@ use super::{
 };
 use crate::world::{
     Answer, Ask,
-    attributes::{self, Attribute, COLOUR, Kind},
+    attributes::{self, Attribute, COLOR, Kind},
     categories::Family,
     json::Json,
     words::Language,
@@ -59,7 +59,7 @@ fn document(ask: &Ask<'_>, form: Form, id: u64, language: &str) -> String {
         if language == Language::Chinese { "类目属性" } else { "Attributes" },
         "complex",
     );
-    for attribute in attributes::of_category(node).filter(|attribute| attribute.id != COLOUR) {
+    for attribute in attributes::of_category(node).filter(|attribute| attribute.id != COLOR) {
         xml.attribute(attribute, language);
     }
     xml.close_members();
@@ -73,13 +73,13 @@ fn document(ask: &Ask<'_>, form: Form, id: u64, language: &str) -> String {
 /// `saleProp` holds the values that are on sale, `sku` a row for each.
 fn sale_fields(xml: &mut Xml, node: usize, language: Language) {
     let chinese = language == Language::Chinese;
-    let Some(colour) = attributes::of_category(node).find(|attribute| attribute.id == COLOUR) else { return };
+    let Some(color) = attributes::of_category(node).find(|attribute| attribute.id == COLOR) else { return };
     xml.open_members("saleProp", if chinese { "销售属性" } else { "Sale attributes" }, "complex");
-    xml.attribute(colour, language);
+    xml.attribute(color, language);
     xml.close_members();
     xml.open_members("sku", "SKU", "multiComplex");
     xml.open_members("props", if chinese { "规格" } else { "Attributes of the SKU" }, "complex");
-    xml.attribute(&Attribute { kind: Kind::Single, ..*colour }, language);
+    xml.attribute(&Attribute { kind: Kind::Single, ..*color }, language);
     xml.close_members();
     xml.sku_member("price", if chinese { "价格" } else { "Price" }, "decimal", true);
     xml.sku_member("inventory", if chinese { "库存" } else { "Stock" }, "integer", false);

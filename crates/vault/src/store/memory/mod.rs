@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use sesame_core::{BoxFuture, Error, Result};
 
 use super::{
-    AccountRow, AppRow, AuditQuery, AuditRow, AuthorisationRow, Claim, Due, DueClaim, EventRow,
+    AccountRow, AppRow, AuditQuery, AuditRow, AuthorizationRow, Claim, Due, DueClaim, EventRow,
     FailedRefresh, FullRow, GivenUp, Intent, KeyRow, Lease, NewRows, Notes, PendingLogin, Planned, Sealed,
     SealedPlace, Sink, TokenColumns, TokenStore,
 };
@@ -114,8 +114,8 @@ impl TokenStore for MemoryStore {
         self.run(move |tables| tables.names.get(name).and_then(|id| tables.full(*id)))
     }
 
-    fn accounts_using(&self, authorisation: Id) -> BoxFuture<'_, Result<Vec<FullRow>>> {
-        self.run(move |tables| tables.accounts_using(authorisation))
+    fn accounts_using(&self, authorization: Id) -> BoxFuture<'_, Result<Vec<FullRow>>> {
+        self.run(move |tables| tables.accounts_using(authorization))
     }
 
     fn accounts_after(&self, after: Option<Id>, limit: u32) -> BoxFuture<'_, Result<Vec<FullRow>>> {
@@ -137,11 +137,11 @@ impl TokenStore for MemoryStore {
 
     fn update_account<'a>(
         &'a self,
-        authorisation: Option<&'a AuthorisationRow>,
+        authorization: Option<&'a AuthorizationRow>,
         row: &'a AccountRow,
         notes: &'a Notes,
     ) -> BoxFuture<'a, Result<()>> {
-        Box::pin(async move { lock(&self.0).update_account(authorisation, row, notes) })
+        Box::pin(async move { lock(&self.0).update_account(authorization, row, notes) })
     }
 
     fn rename_account<'a>(&'a self, id: Id, name: &'a str) -> BoxFuture<'a, Result<bool>> {
@@ -164,8 +164,8 @@ impl TokenStore for MemoryStore {
         self.run(move |tables| tables.remove_account(id, notes))
     }
 
-    fn authorisation(&self, id: Id) -> BoxFuture<'_, Result<Option<AuthorisationRow>>> {
-        self.run(move |tables| tables.authorisations.get(&id).map(|kept| kept.row.clone()))
+    fn authorization(&self, id: Id) -> BoxFuture<'_, Result<Option<AuthorizationRow>>> {
+        self.run(move |tables| tables.authorizations.get(&id).map(|kept| kept.row.clone()))
     }
 
     fn claim<'a>(&'a self, claim: Claim<'a>) -> BoxFuture<'a, Result<Option<Lease>>> {

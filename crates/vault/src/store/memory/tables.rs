@@ -10,7 +10,7 @@ use sesame_core::{Error, Result};
 use crate::{
     Id,
     store::{
-        AccountRow, AppRow, AuditQuery, AuditRow, AuthorisationRow, Claim, Due, DueClaim, EventRow,
+        AccountRow, AppRow, AuditQuery, AuditRow, AuthorizationRow, Claim, Due, DueClaim, EventRow,
         FailedRefresh, FullRow, GivenUp, HOLDS_BACK, Intent, KeyRow, KeyState, Lease, NewRows, Notes,
         PendingLogin, Planned, Sealed, SealedPlace, Sink, TokenColumns,
     },
@@ -25,16 +25,16 @@ const LINES: usize = 100_000;
 pub(super) struct Tables {
     keys: Vec<KeyRow>,
     pub(super) apps: BTreeMap<Id, AppRow>,
-    pub(super) authorisations: BTreeMap<Id, Kept>,
+    pub(super) authorizations: BTreeMap<Id, Kept>,
     pub(super) accounts: BTreeMap<Id, AccountRow>,
     pub(super) names: BTreeMap<String, Id>,
-    /// Authorisation and account.
+    /// Authorization and account.
     using: BTreeSet<(Id, Id)>,
     /// The index of shops: their ids, and which account.
     shops: BTreeSet<(String, Id)>,
-    /// The index that keepers search: when, and which authorisation.
+    /// The index that keepers search: when, and which authorization.
     due: BTreeSet<(i64, Id)>,
-    /// The index of those that were given up: when, and which authorisation.
+    /// The index of those that were given up: when, and which authorization.
     exhausted: BTreeSet<(i64, Id)>,
     audit: BTreeMap<Id, AuditRow>,
     events: BTreeMap<Id, Waiting>,
@@ -43,7 +43,7 @@ pub(super) struct Tables {
 
 #[derive(Debug)]
 pub(super) struct Kept {
-    pub(super) row: AuthorisationRow,
+    pub(super) row: AuthorizationRow,
     fence: i64,
     spending: Option<Vec<u8>>,
 }
@@ -130,7 +130,7 @@ fn after(id: Option<Id>) -> (Bound<Id>, Bound<Id>) {
 }
 
 /// The place in the index, if it was given up.
-fn mark_of(row: &AuthorisationRow) -> Option<(i64, Id)> {
+fn mark_of(row: &AuthorizationRow) -> Option<(i64, Id)> {
     row.exhausted.as_ref().map(|_| (row.last_error_at.unwrap_or(i64::MIN), row.id))
 }
 
@@ -192,7 +192,7 @@ impl Tables {
         from: Option<Id>,
         limit: u32,
     ) -> Vec<Sealed> {
-        let of_authorisation = |kept: &Kept| match place {
+        let of_authorization = |kept: &Kept| match place {
             SealedPlace::Access => kept.row.tokens.access.clone(),
             SealedPlace::Refresh | SealedPlace::AppSecret => kept.row.tokens.refresh.clone(),
         };
@@ -203,9 +203,9 @@ impl Tables {
             return apps.filter(|(_, bytes)| named(bytes)).take_while(page(limit)).map(sealed).collect();
         }
         let values = self
-            .authorisations
+            .authorizations
             .range(after(from))
-            .filter_map(|(id, kept)| Some((id, of_authorisation(kept)?)));
+            .filter_map(|(id, kept)| Some((id, of_authorization(kept)?)));
         values.filter(|(_, bytes)| named(bytes)).take_while(page(limit)).map(sealed).collect()
     }
 
@@ -215,10 +215,10 @@ impl Tables {
             let place = match sealed.place {
                 SealedPlace::AppSecret => self.apps.get_mut(&sealed.id).map(|app| &mut app.secret),
                 SealedPlace::Access => {
-                    self.authorisations.get_mut(&sealed.id).and_then(|kept| kept.row.tokens.access.as_mut())
+                    self.authorizations.get_mut(&sealed.id).and_then(|kept| kept.row.tokens.access.as_mut())
                 }
                 SealedPlace::Refresh => {
-                    self.authorisations.get_mut(&sealed.id).and_then(|kept| kept.row.tokens.refresh.as_mut())
+                    self.authorizations.get_mut(&sealed.id).and_then(|kept| kept.row.tokens.refresh.as_mut())
                 }
             };
             if let Some(place) = place.filter(|place| **place == sealed.bytes) {
@@ -272,27 +272,27 @@ impl Tables {
         }
         // An import adds 100,000 apps at once: none is looked for among all others.
         let new_apps: BTreeSet<Id> = rows.apps.iter().map(|row| row.id).collect();
-        let new_authorisations: BTreeSet<Id> = rows.authorisations.iter().map(|row| row.id).collect();
-        let owners = rows.authorisations.iter().map(|row| row.app_id);
+        let new_authorizations: BTreeSet<Id> = rows.authorizations.iter().map(|row| row.id).collect();
+        let owners = rows.authorizations.iter().map(|row| row.app_id);
         for app in owners.chain(rows.accounts.iter().map(|row| row.app_id)) {
             if !new_apps.contains(&app) {
                 self.check_app(app)?;
             }
         }
-        for used in rows.accounts.iter().map(|row| row.authorisation_id) {
-            if !self.authorisations.contains_key(&used) && !new_authorisations.contains(&used) {
-                return Err(Error::local(format!("there is no authorisation of the id {used} in the vault")));
+        for used in rows.accounts.iter().map(|row| row.authorization_id) {
+            if !self.authorizations.contains_key(&used) && !new_authorizations.contains(&used) {
+                return Err(Error::local(format!("there is no authorization of the id {used} in the vault")));
             }
         }
         for row in &rows.apps {
             self.apps.insert(row.id, row.clone());
         }
-        for row in &rows.authorisations {
-            self.insert_authorisation(row);
+        for row in &rows.authorizations {
+            self.insert_authorization(row);
         }
         for row in &rows.accounts {
             self.names.insert(row.name.clone(), row.id);
-            self.using.insert((row.authorisation_id, row.id));
+            self.using.insert((row.authorization_id, row.id));
             self.shops.extend(row.shop_id.clone().map(|shop| (shop, row.id)));
             self.accounts.insert(row.id, row.clone());
         }
@@ -300,7 +300,7 @@ impl Tables {
         Ok(true)
     }
 
-    fn insert_authorisation(&mut self, row: &AuthorisationRow) {
+    fn insert_authorization(&mut self, row: &AuthorizationRow) {
         if let Some(due_at) = row.tokens.due_at {
             self.due.insert((due_at, row.id));
         }
@@ -308,14 +308,14 @@ impl Tables {
         let mut row = row.clone();
         // As a new row of a table: nobody holds it.
         (row.lease_owner, row.lease_until) = (None, None);
-        self.authorisations.insert(row.id, Kept { row, fence: 0, spending: None });
+        self.authorizations.insert(row.id, Kept { row, fence: 0, spending: None });
     }
 
     pub(super) fn full(&self, account: Id) -> Option<FullRow> {
         let account = self.accounts.get(&account)?;
         Some(FullRow {
             app: self.apps.get(&account.app_id)?.clone(),
-            authorisation: self.authorisations.get(&account.authorisation_id)?.row.clone(),
+            authorization: self.authorizations.get(&account.authorization_id)?.row.clone(),
             account: account.clone(),
         })
     }
@@ -329,20 +329,20 @@ impl Tables {
         rows
     }
 
-    pub(super) fn accounts_using(&self, authorisation: Id) -> Vec<FullRow> {
+    pub(super) fn accounts_using(&self, authorization: Id) -> Vec<FullRow> {
         let mut rows: Vec<FullRow> =
-            self.users(authorisation).filter_map(|account| self.full(account)).collect();
+            self.users(authorization).filter_map(|account| self.full(account)).collect();
         rows.sort_by(|one, other| {
             (one.account.created_at, &one.account.name).cmp(&(other.account.created_at, &other.account.name))
         });
         rows
     }
 
-    fn users(&self, authorisation: Id) -> impl Iterator<Item = Id> {
-        let first = (authorisation, Id::FIRST);
+    fn users(&self, authorization: Id) -> impl Iterator<Item = Id> {
+        let first = (authorization, Id::FIRST);
         self.using
             .range(first..)
-            .take_while(move |(used, _)| *used == authorisation)
+            .take_while(move |(used, _)| *used == authorization)
             .map(|(_, account)| *account)
     }
 
@@ -356,20 +356,20 @@ impl Tables {
 
     pub(super) fn update_account(
         &mut self,
-        authorisation: Option<&AuthorisationRow>,
+        authorization: Option<&AuthorizationRow>,
         row: &AccountRow,
         notes: &Notes,
     ) -> Result<()> {
-        let is_new = authorisation.is_some_and(|new| new.id == row.authorisation_id);
-        if !is_new && !self.authorisations.contains_key(&row.authorisation_id) {
-            return Err(Error::local("an account's authorisation is not in the vault"));
+        let is_new = authorization.is_some_and(|new| new.id == row.authorization_id);
+        if !is_new && !self.authorizations.contains_key(&row.authorization_id) {
+            return Err(Error::local("an account's authorization is not in the vault"));
         }
-        if let Some(authorisation) = authorisation {
-            self.insert_authorisation(authorisation);
+        if let Some(authorization) = authorization {
+            self.insert_authorization(authorization);
         }
         if let Some(account) = self.accounts.get_mut(&row.id) {
-            let former = account.authorisation_id;
-            account.authorisation_id = row.authorisation_id;
+            let former = account.authorization_id;
+            account.authorization_id = row.authorization_id;
             account.login.clone_from(&row.login);
             if let Some(shop) = std::mem::replace(&mut account.shop_id, row.shop_id.clone()) {
                 self.shops.remove(&(shop, row.id));
@@ -378,7 +378,7 @@ impl Tables {
             account.country.clone_from(&row.country);
             account.region.clone_from(&row.region);
             self.using.remove(&(former, row.id));
-            self.using.insert((row.authorisation_id, row.id));
+            self.using.insert((row.authorization_id, row.id));
             self.delete_unused(former);
         }
         self.note(notes);
@@ -406,26 +406,26 @@ impl Tables {
     pub(super) fn remove_account(&mut self, id: Id, notes: &Notes) {
         if let Some(account) = self.accounts.remove(&id) {
             self.names.remove(&account.name);
-            self.using.remove(&(account.authorisation_id, id));
+            self.using.remove(&(account.authorization_id, id));
             if let Some(shop) = account.shop_id {
                 self.shops.remove(&(shop, id));
             }
-            self.delete_unused(account.authorisation_id);
+            self.delete_unused(account.authorization_id);
         }
         self.note(notes);
     }
 
-    fn delete_unused(&mut self, authorisation: Id) {
-        if self.users(authorisation).next().is_none() {
-            self.set_due(authorisation, None);
-            self.change(authorisation, |row| row.exhausted = None);
-            self.authorisations.remove(&authorisation);
+    fn delete_unused(&mut self, authorization: Id) {
+        if self.users(authorization).next().is_none() {
+            self.set_due(authorization, None);
+            self.change(authorization, |row| row.exhausted = None);
+            self.authorizations.remove(&authorization);
         }
     }
 
     /// Keeps row and index together.
     fn set_due(&mut self, id: Id, due_at: Option<i64>) {
-        let Some(kept) = self.authorisations.get_mut(&id) else { return };
+        let Some(kept) = self.authorizations.get_mut(&id) else { return };
         if let Some(former) = kept.row.tokens.due_at {
             self.due.remove(&(former, id));
         }
@@ -436,8 +436,8 @@ impl Tables {
     }
 
     /// Keeps row and index together, too.
-    fn change(&mut self, id: Id, change: impl FnOnce(&mut AuthorisationRow)) {
-        let Some(kept) = self.authorisations.get_mut(&id) else { return };
+    fn change(&mut self, id: Id, change: impl FnOnce(&mut AuthorizationRow)) {
+        let Some(kept) = self.authorizations.get_mut(&id) else { return };
         if let Some(mark) = mark_of(&kept.row) {
             self.exhausted.remove(&mark);
         }
@@ -446,7 +446,7 @@ impl Tables {
     }
 
     pub(super) fn claim(&mut self, claim: &Claim<'_>) -> Option<Lease> {
-        let kept = self.authorisations.get_mut(&claim.id)?;
+        let kept = self.authorizations.get_mut(&claim.id)?;
         let holder = kept.row.lease_owner.as_deref();
         let is_free = !kept.is_held(claim.now)
             || holder == Some(claim.owner)
@@ -468,7 +468,7 @@ impl Tables {
         at: i64,
         notes: &Notes,
     ) -> Result<bool> {
-        let Some(kept) = self.authorisations.get_mut(&id) else { return Ok(false) };
+        let Some(kept) = self.authorizations.get_mut(&id) else { return Ok(false) };
         let row = &mut kept.row;
         if row.generation != expected {
             return Ok(false);
@@ -495,7 +495,7 @@ impl Tables {
     }
 
     pub(super) fn record_failure(&mut self, failure: &FailedRefresh<'_>, notes: &Notes) {
-        let Some(kept) = self.authorisations.get_mut(&failure.id) else { return };
+        let Some(kept) = self.authorizations.get_mut(&failure.id) else { return };
         if kept.row.generation != failure.generation || !kept.is_ours(failure.owner, failure.fence) {
             return;
         }
@@ -521,7 +521,7 @@ impl Tables {
 
     pub(super) fn exhaust(&mut self, id: Id, generation: i64, reason: &str, at: i64, notes: &Notes) {
         let stands = |kept: &Kept| kept.row.generation == generation && kept.row.exhausted.is_none();
-        if !self.authorisations.get(&id).is_some_and(stands) {
+        if !self.authorizations.get(&id).is_some_and(stands) {
             return;
         }
         self.change(id, |row| {
@@ -559,7 +559,7 @@ impl Tables {
 
     pub(super) fn touch(&mut self, ids: &[Id], at: i64) {
         for id in ids {
-            let Some(kept) = self.authorisations.get_mut(id) else { continue };
+            let Some(kept) = self.authorizations.get_mut(id) else { continue };
             let row = &mut kept.row;
             row.last_used = Some(row.last_used.map_or(at, |used| used.max(at)));
             let (warm_at, due_at) = (row.tokens.warm_at, row.tokens.due_at);
@@ -571,7 +571,7 @@ impl Tables {
 
     pub(super) fn claim_due(&mut self, claim: &DueClaim<'_>) -> Vec<Due> {
         let free = |id: &Id| {
-            let kept = self.authorisations.get(id);
+            let kept = self.authorizations.get(id);
             kept.is_some_and(|kept| !kept.is_held(claim.now) || kept.is_absurd(claim.until))
         };
         let ids: Vec<Id> = self
@@ -587,9 +587,9 @@ impl Tables {
             let names = self.users(id).filter_map(|account| self.accounts.get(&account));
             let label = names.map(|account| account.name.as_str()).min().unwrap_or_default().to_owned();
             self.set_due(id, Some(claim.until));
-            if let Some(kept) = self.authorisations.get_mut(&id) {
+            if let Some(kept) = self.authorizations.get_mut(&id) {
                 kept.lease(claim.owner, claim.until);
-                claimed.push(Due { authorisation: kept.row.clone(), fence: kept.fence, label });
+                claimed.push(Due { authorization: kept.row.clone(), fence: kept.fence, label });
             }
         }
         claimed
@@ -598,7 +598,7 @@ impl Tables {
     pub(super) fn begin(&mut self, owner: &str, intents: &[Intent], now: i64) -> Vec<Id> {
         let mut begun = Vec::with_capacity(intents.len());
         for intent in intents {
-            let Some(kept) = self.authorisations.get_mut(&intent.id) else { continue };
+            let Some(kept) = self.authorizations.get_mut(&intent.id) else { continue };
             if kept.is_ours(owner, intent.fence) && kept.row.generation == intent.generation {
                 kept.intend(now, &intent.spending);
                 begun.push(intent.id);
@@ -610,7 +610,7 @@ impl Tables {
     pub(super) fn plan(&mut self, owner: &str, plans: &[Planned], notes: &Notes) {
         let mut lost = BTreeSet::new();
         for plan in plans {
-            match self.authorisations.get_mut(&plan.id) {
+            match self.authorizations.get_mut(&plan.id) {
                 Some(kept) if kept.is_ours(owner, plan.fence) => {
                     kept.release();
                     kept.row.tokens.announced = plan.announced;
@@ -625,18 +625,18 @@ impl Tables {
             return self.note(notes);
         }
         let mut notes = notes.clone();
-        notes.events.retain(|event| !lost.contains(&event.authorisation_id));
+        notes.events.retain(|event| !lost.contains(&event.authorization_id));
         self.note(&notes);
     }
 
     pub(super) fn next_due(&self, now: i64) -> Option<i64> {
-        let is_free = |id: &Id| self.authorisations.get(id).is_some_and(|kept| !kept.is_held(now));
+        let is_free = |id: &Id| self.authorizations.get(id).is_some_and(|kept| !kept.is_held(now));
         self.due.iter().find(|(_, id)| is_free(id)).map(|(due_at, _)| *due_at)
     }
 
     pub(super) fn keep_all_warm(&mut self) {
         let early: Vec<(Id, i64)> = self
-            .authorisations
+            .authorizations
             .values()
             .map(|kept| &kept.row)
             .filter(|row| row.exhausted.is_none())
@@ -666,12 +666,12 @@ impl Tables {
         let mut held_back = BTreeSet::new();
         let mut wanted = Vec::new();
         for event in waiting {
-            let authorisation = event.row.authorisation_id;
-            if event.next(sink).is_some_and(|next| next <= now) && !held_back.contains(&authorisation) {
+            let authorization = event.row.authorization_id;
+            if event.next(sink).is_some_and(|next| next <= now) && !held_back.contains(&authorization) {
                 wanted.push(event.row.id);
             }
             if event.failed(sink) < HOLDS_BACK {
-                held_back.insert(authorisation);
+                held_back.insert(authorization);
             }
         }
         let mut claimed = Vec::new();
@@ -720,7 +720,7 @@ impl Tables {
         self.audit
             .values()
             .rev()
-            .filter(|row| query.authorisation.is_none() || row.authorisation_id == query.authorisation)
+            .filter(|row| query.authorization.is_none() || row.authorization_id == query.authorization)
             .filter(|row| query.since.is_none_or(|since| row.at >= since))
             .take_while(page(query.limit))
             .cloned()

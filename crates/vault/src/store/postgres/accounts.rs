@@ -11,7 +11,7 @@ use super::{
 use crate::{
     Id,
     store::{
-        AccountRow, AppRow, AuthorisationRow, FullRow, NewRows, Notes, PendingLogin, Sealed,
+        AccountRow, AppRow, AuthorizationRow, FullRow, NewRows, Notes, PendingLogin, Sealed,
         rows::{columns, full},
     },
 };
@@ -77,8 +77,8 @@ impl PostgresStore {
         for row in &rows.apps {
             insert_app(&mut transaction, row).await?;
         }
-        for some in rows.authorisations.chunks(PIECE) {
-            insert_authorisations(&mut transaction, some).await?;
+        for some in rows.authorizations.chunks(PIECE) {
+            insert_authorizations(&mut transaction, some).await?;
         }
         for some in rows.accounts.chunks(PIECE) {
             insert_accounts(&mut transaction, some).await?;
@@ -108,13 +108,13 @@ impl PostgresStore {
         Ok(row.as_ref().map(full_row).transpose()?)
     }
 
-    pub(super) async fn accounts_of_authorisation(&self, authorisation: Id) -> Outcome<Vec<FullRow>> {
+    pub(super) async fn accounts_of_authorization(&self, authorization: Id) -> Outcome<Vec<FullRow>> {
         let mut lent = self.take().await?;
         let rows = sqlx::query(full!(
             "sesame.",
-            "WHERE account.authorisation_id = $1 ORDER BY account.created_at, account.name"
+            "WHERE account.authorization_id = $1 ORDER BY account.created_at, account.name"
         ))
-        .bind(bytes(authorisation))
+        .bind(bytes(authorization))
         .fetch_all(&mut lent.connection)
         .await?;
         lent.give_back();
@@ -165,27 +165,27 @@ impl PostgresStore {
 
     pub(super) async fn change_account(
         &self,
-        authorisation: Option<&AuthorisationRow>,
+        authorization: Option<&AuthorizationRow>,
         row: &AccountRow,
         notes: &Notes,
     ) -> Outcome<()> {
         let mut lent = self.take().await?;
         let mut transaction = lent.connection.begin().await?;
-        if let Some(authorisation) = authorisation {
-            insert_authorisations(&mut transaction, std::slice::from_ref(authorisation)).await?;
+        if let Some(authorization) = authorization {
+            insert_authorizations(&mut transaction, std::slice::from_ref(authorization)).await?;
         }
         // Held until the end: what it pointed to must not change in between.
         let former =
-            sqlx::query("SELECT authorisation_id FROM sesame.account WHERE account_id = $1 FOR UPDATE")
+            sqlx::query("SELECT authorization_id FROM sesame.account WHERE account_id = $1 FOR UPDATE")
                 .bind(bytes(row.id))
                 .fetch_optional(&mut *transaction)
                 .await?;
         sqlx::query(
-            "UPDATE sesame.account SET authorisation_id = $2, login = $3, shop_id = $4, country = $5, region = $6 \
+            "UPDATE sesame.account SET authorization_id = $2, login = $3, shop_id = $4, country = $5, region = $6 \
              WHERE account_id = $1",
         )
         .bind(bytes(row.id))
-        .bind(bytes(row.authorisation_id))
+        .bind(bytes(row.authorization_id))
         .bind(some_text(row.login.as_deref()))
         .bind(some_text(row.shop_id.as_deref()))
         .bind(some_text(row.country.as_deref()))
@@ -233,13 +233,13 @@ impl PostgresStore {
         let mut lent = self.take().await?;
         let mut transaction = lent.connection.begin().await?;
         let removed =
-            sqlx::query("DELETE FROM sesame.account WHERE account_id = $1 RETURNING authorisation_id")
+            sqlx::query("DELETE FROM sesame.account WHERE account_id = $1 RETURNING authorization_id")
                 .bind(bytes(account))
                 .fetch_optional(&mut *transaction)
                 .await?;
         if let Some(row) = removed {
-            let authorisation: Vec<u8> = row.try_get(0)?;
-            delete_unused(&mut transaction, &authorisation).await?;
+            let authorization: Vec<u8> = row.try_get(0)?;
+            delete_unused(&mut transaction, &authorization).await?;
         }
         insert_notes(&mut transaction, notes).await?;
         transaction.commit().await?;
@@ -329,14 +329,14 @@ fn texts<'a, T>(rows: &'a [T], column: fn(&'a T) -> Option<&'a String>) -> Vec<O
 
 async fn insert_accounts(connection: &mut PgConnection, rows: &[AccountRow]) -> sqlx::Result<()> {
     sqlx::query(
-        "INSERT INTO sesame.account (account_id, name, app_id, authorisation_id, login, shop_id, country, region, \
+        "INSERT INTO sesame.account (account_id, name, app_id, authorization_id, login, shop_id, country, region, \
          tags, created_at) SELECT * FROM unnest($1::BYTEA[], $2::TEXT[], $3::BYTEA[], $4::BYTEA[], $5::TEXT[], \
          $6::TEXT[], $7::TEXT[], $8::TEXT[], $9::TEXT[], $10::BIGINT[])",
     )
     .bind(rows.iter().map(|row| bytes(row.id)).collect::<Vec<_>>())
     .bind(texts(rows, |row| Some(&row.name)))
     .bind(rows.iter().map(|row| bytes(row.app_id)).collect::<Vec<_>>())
-    .bind(rows.iter().map(|row| bytes(row.authorisation_id)).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| bytes(row.authorization_id)).collect::<Vec<_>>())
     .bind(texts(rows, |row| row.login.as_ref()))
     .bind(texts(rows, |row| row.shop_id.as_ref()))
     .bind(texts(rows, |row| row.country.as_ref()))
@@ -348,12 +348,12 @@ async fn insert_accounts(connection: &mut PgConnection, rows: &[AccountRow]) -> 
     Ok(())
 }
 
-async fn insert_authorisations(connection: &mut PgConnection, rows: &[AuthorisationRow]) -> sqlx::Result<()> {
-    let all = |column: fn(&AuthorisationRow) -> Option<i64>| -> Vec<Option<i64>> {
+async fn insert_authorizations(connection: &mut PgConnection, rows: &[AuthorizationRow]) -> sqlx::Result<()> {
+    let all = |column: fn(&AuthorizationRow) -> Option<i64>| -> Vec<Option<i64>> {
         rows.iter().map(column).collect()
     };
     sqlx::query(
-        "INSERT INTO sesame.authorisation (authorisation_id, app_id, region, generation, access, refresh, issued_at, \
+        "INSERT INTO sesame.authorizations (authorization_id, app_id, region, generation, access, refresh, issued_at, \
          access_expires_at, refresh_expires_at, refresh_denied, identity, last_success, last_used, warm_at, due_at, \
          announced, exhausted, last_error, last_error_at, attempts, not_before, refreshing_since, \
          interrupted_since, postpone_after) \
@@ -391,19 +391,19 @@ async fn insert_authorisations(connection: &mut PgConnection, rows: &[Authorisat
     Ok(())
 }
 
-/// Removes an authorisation that no account uses any more.
-async fn delete_unused(connection: &mut PgConnection, authorisation: &[u8]) -> sqlx::Result<()> {
+/// Removes an authorization that no account uses any more.
+async fn delete_unused(connection: &mut PgConnection, authorization: &[u8]) -> sqlx::Result<()> {
     // Held first: of two that take away the last two accounts at once, the second then sees that
     // both are gone. Neither would remove it otherwise.
-    sqlx::query("SELECT 1 FROM sesame.authorisation WHERE authorisation_id = $1 FOR UPDATE")
-        .bind(authorisation)
+    sqlx::query("SELECT 1 FROM sesame.authorizations WHERE authorization_id = $1 FOR UPDATE")
+        .bind(authorization)
         .execute(&mut *connection)
         .await?;
     sqlx::query(
-        "DELETE FROM sesame.authorisation WHERE authorisation_id = $1 \
-         AND NOT EXISTS (SELECT 1 FROM sesame.account WHERE authorisation_id = $1)",
+        "DELETE FROM sesame.authorizations WHERE authorization_id = $1 \
+         AND NOT EXISTS (SELECT 1 FROM sesame.account WHERE authorization_id = $1)",
     )
-    .bind(authorisation)
+    .bind(authorization)
     .execute(connection)
     .await?;
     Ok(())

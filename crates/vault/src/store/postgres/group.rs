@@ -184,20 +184,20 @@ impl PostgresStore {
     async fn write_swaps(&self, swaps: &[Swap]) -> Outcome<Vec<bool>> {
         let mut lent = self.take().await?;
         let query = sqlx::query(noting!(
-            "done AS (UPDATE sesame.authorisation SET generation = generation + 1, access = given.access, \
+            "done AS (UPDATE sesame.authorizations SET generation = generation + 1, access = given.access, \
              refresh = given.refresh, issued_at = given.issued_at, access_expires_at = given.access_expires_at, \
              refresh_expires_at = given.refresh_expires_at, refresh_denied = given.refresh_denied, \
              identity = given.identity, last_success = given.at, warm_at = given.warm_at, due_at = given.due_at, \
              announced = given.announced, exhausted = NULL, last_error = NULL, last_error_at = NULL, attempts = 0, \
              blocked = FALSE, \
-             not_before = NULL, postpone_after = CASE WHEN authorisation.refresh_expires_at IS NOT DISTINCT FROM \
+             not_before = NULL, postpone_after = CASE WHEN authorizations.refresh_expires_at IS NOT DISTINCT FROM \
              given.refresh_expires_at THEN postpone_after END, lease_owner = NULL, lease_until = NULL, \
              refreshing_since = NULL, interrupted_since = NULL, spending = NULL \
              FROM unnest($15::BIGINT[], $16::BYTEA[], $17::BIGINT[], $18::BYTEA[], $19::BYTEA[], $20::BIGINT[], \
              $21::BIGINT[], $22::BIGINT[], $23::BOOLEAN[], $24::TEXT[], $25::BIGINT[], $26::BIGINT[], \
              $27::BIGINT[], $28::BIGINT[]) AS given(item, id, expected, access, refresh, issued_at, \
              access_expires_at, refresh_expires_at, refresh_denied, identity, at, warm_at, due_at, announced) \
-             WHERE authorisation.authorisation_id = given.id AND authorisation.generation = given.expected \
+             WHERE authorizations.authorization_id = given.id AND authorizations.generation = given.expected \
              RETURNING given.item AS item)";
             "SELECT done.item FROM done"
         ));

@@ -110,7 +110,7 @@ impl PostgresStore {
     /// The server keeps former rows until then.
     pub(super) async fn vacuum(&self) -> Outcome<()> {
         let mut lent = self.take().await?;
-        sqlx::raw_sql("VACUUM sesame.master_key, sesame.app, sesame.authorisation")
+        sqlx::raw_sql("VACUUM sesame.master_key, sesame.app, sesame.authorizations")
             .execute(&mut lent.connection)
             .await?;
         lent.give_back();
@@ -131,14 +131,14 @@ impl PostgresStore {
                  WHERE substring(secret FROM 2 FOR 8) = $1 AND app_id > $2 ORDER BY app_id LIMIT $3"
             }
             SealedPlace::Access => {
-                "SELECT authorisation_id AS id, access AS sealed FROM sesame.authorisation \
-                 WHERE substring(access FROM 2 FOR 8) = $1 AND authorisation_id > $2 \
-                 ORDER BY authorisation_id LIMIT $3"
+                "SELECT authorization_id AS id, access AS sealed FROM sesame.authorizations \
+                 WHERE substring(access FROM 2 FOR 8) = $1 AND authorization_id > $2 \
+                 ORDER BY authorization_id LIMIT $3"
             }
             SealedPlace::Refresh => {
-                "SELECT authorisation_id AS id, refresh AS sealed FROM sesame.authorisation \
-                 WHERE substring(refresh FROM 2 FOR 8) = $1 AND authorisation_id > $2 \
-                 ORDER BY authorisation_id LIMIT $3"
+                "SELECT authorization_id AS id, refresh AS sealed FROM sesame.authorizations \
+                 WHERE substring(refresh FROM 2 FOR 8) = $1 AND authorization_id > $2 \
+                 ORDER BY authorization_id LIMIT $3"
             }
         };
         let mut lent = self.take().await?;
@@ -173,14 +173,14 @@ impl PostgresStore {
                      WHERE app.app_id = given.id AND app.secret = given.old"
                 }
                 SealedPlace::Access => {
-                    "UPDATE sesame.authorisation SET access = given.new \
+                    "UPDATE sesame.authorizations SET access = given.new \
                      FROM unnest($1::BYTEA[], $2::BYTEA[], $3::BYTEA[]) AS given(id, old, new) \
-                     WHERE authorisation.authorisation_id = given.id AND authorisation.access = given.old"
+                     WHERE authorizations.authorization_id = given.id AND authorizations.access = given.old"
                 }
                 SealedPlace::Refresh => {
-                    "UPDATE sesame.authorisation SET refresh = given.new \
+                    "UPDATE sesame.authorizations SET refresh = given.new \
                      FROM unnest($1::BYTEA[], $2::BYTEA[], $3::BYTEA[]) AS given(id, old, new) \
-                     WHERE authorisation.authorisation_id = given.id AND authorisation.refresh = given.old"
+                     WHERE authorizations.authorization_id = given.id AND authorizations.refresh = given.old"
                 }
             };
             let done = sqlx::query(query)

@@ -22,7 +22,7 @@ use connections::{Connections, Failure};
 use group::Group;
 
 use super::{
-    AccountRow, AppRow, AuditQuery, AuditRow, AuthorisationRow, Claim, Due, DueClaim, EventRow,
+    AccountRow, AppRow, AuditQuery, AuditRow, AuthorizationRow, Claim, Due, DueClaim, EventRow,
     FailedRefresh, FullRow, GivenUp, Intent, KeyRow, Lease, NewRows, Notes, PendingLogin, Planned, Sealed,
     SealedPlace, Sink, TokenColumns, TokenStore,
 };
@@ -226,8 +226,8 @@ impl TokenStore for PostgresStore {
         self.run(|| self.find_account(name))
     }
 
-    fn accounts_using(&self, authorisation: Id) -> BoxFuture<'_, Result<Vec<FullRow>>> {
-        self.run(move || self.accounts_of_authorisation(authorisation))
+    fn accounts_using(&self, authorization: Id) -> BoxFuture<'_, Result<Vec<FullRow>>> {
+        self.run(move || self.accounts_of_authorization(authorization))
     }
 
     fn accounts_after(&self, after: Option<Id>, limit: u32) -> BoxFuture<'_, Result<Vec<FullRow>>> {
@@ -249,11 +249,11 @@ impl TokenStore for PostgresStore {
 
     fn update_account<'a>(
         &'a self,
-        authorisation: Option<&'a AuthorisationRow>,
+        authorization: Option<&'a AuthorizationRow>,
         account: &'a AccountRow,
         notes: &'a Notes,
     ) -> BoxFuture<'a, Result<()>> {
-        self.run(move || self.change_account(authorisation, account, notes))
+        self.run(move || self.change_account(authorization, account, notes))
     }
 
     fn rename_account<'a>(&'a self, account: Id, name: &'a str) -> BoxFuture<'a, Result<bool>> {
@@ -273,8 +273,8 @@ impl TokenStore for PostgresStore {
         self.run(move || self.delete_account(account, notes))
     }
 
-    fn authorisation(&self, authorisation: Id) -> BoxFuture<'_, Result<Option<AuthorisationRow>>> {
-        self.run(move || self.find_authorisation(authorisation))
+    fn authorization(&self, authorization: Id) -> BoxFuture<'_, Result<Option<AuthorizationRow>>> {
+        self.run(move || self.find_authorization(authorization))
     }
 
     fn claim<'a>(&'a self, claim: Claim<'a>) -> BoxFuture<'a, Result<Option<Lease>>> {
@@ -283,13 +283,13 @@ impl TokenStore for PostgresStore {
 
     fn replace_tokens<'a>(
         &'a self,
-        authorisation: Id,
+        authorization: Id,
         expected: i64,
         tokens: &'a TokenColumns,
         at: i64,
         notes: &'a Notes,
     ) -> BoxFuture<'a, Result<bool>> {
-        Box::pin(self.swap_tokens(authorisation, expected, tokens, at, notes))
+        Box::pin(self.swap_tokens(authorization, expected, tokens, at, notes))
     }
 
     fn record_failure<'a>(
@@ -302,13 +302,13 @@ impl TokenStore for PostgresStore {
 
     fn exhaust<'a>(
         &'a self,
-        authorisation: Id,
+        authorization: Id,
         generation: i64,
         reason: &'a str,
         at: i64,
         notes: &'a Notes,
     ) -> BoxFuture<'a, Result<()>> {
-        self.run(move || self.mark_exhausted(authorisation, generation, reason, at, notes))
+        self.run(move || self.mark_exhausted(authorization, generation, reason, at, notes))
     }
 
     fn take_back(&self, marked_after: i64) -> BoxFuture<'_, Result<u64>> {

@@ -21,13 +21,13 @@ macro_rules! noting {
             "WITH ",
             $($before,)+
             ", lines AS (INSERT INTO sesame.audit \
-             (audit_id, at, authorisation_id, subject, action, succeeded, detail) \
+             (audit_id, at, authorization_id, subject, action, succeeded, detail) \
              SELECT line.id, line.at, line.about, line.subject, line.action, line.succeeded, line.detail \
              FROM unnest($1::BIGINT[], $2::BYTEA[], $3::BIGINT[], $4::BYTEA[], $5::TEXT[], $6::TEXT[], \
              $7::BOOLEAN[], $8::TEXT[]) AS line(item, id, at, about, subject, action, succeeded, detail) \
              WHERE line.item IN (SELECT done.item FROM done)), \
              events AS (INSERT INTO sesame.event \
-             (event_id, at, authorisation_id, kind, payload, hook_next, webhook_next) \
+             (event_id, at, authorization_id, kind, payload, hook_next, webhook_next) \
              SELECT news.id, news.at, news.about, news.kind, news.payload, news.at, news.at \
              FROM unnest($9::BIGINT[], $10::BYTEA[], $11::BIGINT[], $12::BYTEA[], $13::TEXT[], $14::TEXT[]) \
              AS news(item, id, at, about, kind, payload) \
@@ -62,7 +62,7 @@ impl<'a> Columns<'a> {
     /// Adds the events of items as theirs, and all else as of number -1.
     pub(super) fn of_items(notes: &'a Notes, items: impl Iterator<Item = Id>) -> Self {
         let items: HashMap<Id, i64> = items.zip(0..).collect();
-        let of = |event: &'a EventRow| (items.get(&event.authorisation_id).copied().unwrap_or(-1), event);
+        let of = |event: &'a EventRow| (items.get(&event.authorization_id).copied().unwrap_or(-1), event);
         Self {
             lines: notes.audit.iter().map(|line| (-1, line)).collect(),
             events: notes.events.iter().map(of).collect(),
@@ -80,7 +80,7 @@ impl<'a> Columns<'a> {
             .bind(lines.iter().map(|(item, _)| *item).collect::<Vec<_>>())
             .bind(lines.iter().map(|(_, line)| bytes(line.id)).collect::<Vec<_>>())
             .bind(lines.iter().map(|(_, line)| line.at).collect::<Vec<_>>())
-            .bind(lines.iter().map(|(_, line)| line.authorisation_id.map(bytes)).collect::<Vec<_>>())
+            .bind(lines.iter().map(|(_, line)| line.authorization_id.map(bytes)).collect::<Vec<_>>())
             .bind(lines.iter().map(|(_, line)| text(&line.subject).into_owned()).collect::<Vec<_>>())
             .bind(lines.iter().map(|(_, line)| text(&line.action).into_owned()).collect::<Vec<_>>())
             .bind(lines.iter().map(|(_, line)| line.succeeded).collect::<Vec<_>>())
@@ -93,7 +93,7 @@ impl<'a> Columns<'a> {
             .bind(events.iter().map(|(item, _)| *item).collect::<Vec<_>>())
             .bind(events.iter().map(|(_, event)| bytes(event.id)).collect::<Vec<_>>())
             .bind(events.iter().map(|(_, event)| event.at).collect::<Vec<_>>())
-            .bind(events.iter().map(|(_, event)| bytes(event.authorisation_id)).collect::<Vec<_>>())
+            .bind(events.iter().map(|(_, event)| bytes(event.authorization_id)).collect::<Vec<_>>())
             .bind(events.iter().map(|(_, event)| text(&event.kind).into_owned()).collect::<Vec<_>>())
             .bind(events.iter().map(|(_, event)| text(&event.payload).into_owned()).collect::<Vec<_>>())
     }
@@ -124,18 +124,18 @@ impl PostgresStore {
     pub(super) async fn read_audit(&self, query: AuditQuery) -> Outcome<Vec<AuditRow>> {
         let mut lent = self.take().await?;
         // Two statements: one plan cannot serve both.
-        let select = match query.authorisation {
+        let select = match query.authorization {
             Some(_) => {
-                "SELECT audit_id, at, authorisation_id, subject, action, succeeded, detail FROM sesame.audit \
-                 WHERE authorisation_id = $1 AND ($2::BIGINT IS NULL OR at >= $2) ORDER BY audit_id DESC LIMIT $3"
+                "SELECT audit_id, at, authorization_id, subject, action, succeeded, detail FROM sesame.audit \
+                 WHERE authorization_id = $1 AND ($2::BIGINT IS NULL OR at >= $2) ORDER BY audit_id DESC LIMIT $3"
             }
             None => {
-                "SELECT audit_id, at, authorisation_id, subject, action, succeeded, detail FROM sesame.audit \
+                "SELECT audit_id, at, authorization_id, subject, action, succeeded, detail FROM sesame.audit \
                  WHERE $1::BYTEA IS NULL AND ($2::BIGINT IS NULL OR at >= $2) ORDER BY audit_id DESC LIMIT $3"
             }
         };
         let rows = sqlx::query(select)
-            .bind(query.authorisation.map(bytes))
+            .bind(query.authorization.map(bytes))
             .bind(query.since)
             .bind(i64::from(query.limit))
             .fetch_all(&mut lent.connection)
@@ -173,7 +173,7 @@ impl PostgresStore {
             Sink::Hook => {
                 "WITH next AS MATERIALIZED (SELECT event_id FROM sesame.event \
                  WHERE hook_at IS NULL AND at >= $1 AND hook_next <= $2 AND NOT EXISTS (SELECT 1 FROM sesame.event AS earlier \
-                 WHERE earlier.authorisation_id = event.authorisation_id AND earlier.hook_at IS NULL \
+                 WHERE earlier.authorization_id = event.authorization_id AND earlier.hook_at IS NULL \
                  AND earlier.at >= $1 AND earlier.hook_attempts < $5 \
                  AND (earlier.at, earlier.event_id) < (event.at, event.event_id)) \
                  ORDER BY at, event_id LIMIT $4 \
@@ -184,7 +184,7 @@ impl PostgresStore {
             Sink::Webhook => {
                 "WITH next AS MATERIALIZED (SELECT event_id FROM sesame.event \
                  WHERE webhook_at IS NULL AND at >= $1 AND webhook_next <= $2 AND NOT EXISTS (SELECT 1 FROM sesame.event AS earlier \
-                 WHERE earlier.authorisation_id = event.authorisation_id AND earlier.webhook_at IS NULL \
+                 WHERE earlier.authorization_id = event.authorization_id AND earlier.webhook_at IS NULL \
                  AND earlier.at >= $1 AND earlier.webhook_attempts < $5 \
                  AND (earlier.at, earlier.event_id) < (event.at, event.event_id)) \
                  ORDER BY at, event_id LIMIT $4 \
@@ -265,9 +265,9 @@ const TABLES: &[(&str, &str)] = &[
     ("master_key", "SELECT max(md5(checked) || coalesce(md5(wrapped), '')) FROM sesame.master_key"),
     ("app", "SELECT max(md5(secret) || name) FROM sesame.app"),
     (
-        "authorisation",
+        "authorization",
         "SELECT max(md5(identity) || coalesce(md5(access), '') || coalesce(md5(refresh), '')) \
-         FROM sesame.authorisation",
+         FROM sesame.authorizations",
     ),
     ("account", "SELECT max(md5(name) || md5(tags)) FROM sesame.account"),
     ("pending_login", "SELECT max(md5(state_hash)) FROM sesame.pending_login"),
@@ -289,13 +289,13 @@ SELECT 'index ' || relname || ' is not valid: run REINDEX INDEX sesame.' || reln
     JOIN pg_catalog.pg_namespace ON pg_namespace.oid = relnamespace
     WHERE nspname = 'sesame' AND NOT indisvalid
 UNION ALL
-SELECT 'a row of table account names one of table authorisation that is not there' FROM sesame.account
-    WHERE NOT EXISTS (SELECT 1 FROM sesame.authorisation
-    WHERE authorisation.authorisation_id = account.authorisation_id)
+SELECT 'a row of table account names one of table authorization that is not there' FROM sesame.account
+    WHERE NOT EXISTS (SELECT 1 FROM sesame.authorizations
+    WHERE authorizations.authorization_id = account.authorization_id)
 UNION ALL
 SELECT 'a row of table account names one of table app that is not there' FROM sesame.account
     WHERE NOT EXISTS (SELECT 1 FROM sesame.app WHERE app.app_id = account.app_id)
 UNION ALL
-SELECT 'a row of table authorisation names one of table app that is not there' FROM sesame.authorisation
-    WHERE NOT EXISTS (SELECT 1 FROM sesame.app WHERE app.app_id = authorisation.app_id)
+SELECT 'a row of table authorization names one of table app that is not there' FROM sesame.authorizations
+    WHERE NOT EXISTS (SELECT 1 FROM sesame.app WHERE app.app_id = authorizations.app_id)
 LIMIT 20";

@@ -141,8 +141,8 @@ async fn look(connection: &mut PgConnection) -> sqlx::Result<Found> {
     }
 }
 
-/// Apps, authorisations, accounts, keys, audit trail, events; sealed columns are BYTEA, times are
-/// milliseconds since 1970. Room is left on the pages of `authorisation`: its leases are written
+/// Apps, authorizations, accounts, keys, audit trail, events; sealed columns are BYTEA, times are
+/// milliseconds since 1970. Room is left on the pages of `authorization`: its leases are written
 /// without touching an index.
 const VERSION_1: &str = r#"
 CREATE TABLE sesame.master_key (
@@ -171,8 +171,8 @@ CREATE TABLE sesame.app (
     created_at    BIGINT NOT NULL
 );
 
-CREATE TABLE sesame.authorisation (
-    authorisation_id   BYTEA   NOT NULL PRIMARY KEY,
+CREATE TABLE sesame.authorizations (
+    authorization_id   BYTEA   NOT NULL PRIMARY KEY,
     app_id             BYTEA   NOT NULL REFERENCES sesame.app (app_id),
     region             TEXT,
     generation         BIGINT  NOT NULL,
@@ -201,13 +201,13 @@ CREATE TABLE sesame.authorisation (
     due_at             BIGINT,
     announced          BIGINT
 ) WITH (fillfactor = 70);
-CREATE INDEX authorisation_due ON sesame.authorisation (due_at) WHERE due_at IS NOT NULL;
+CREATE INDEX authorization_due ON sesame.authorizations (due_at) WHERE due_at IS NOT NULL;
 
 CREATE TABLE sesame.account (
     account_id       BYTEA  NOT NULL PRIMARY KEY,
     name             TEXT COLLATE "C" NOT NULL UNIQUE,
     app_id           BYTEA  NOT NULL REFERENCES sesame.app (app_id),
-    authorisation_id BYTEA  NOT NULL REFERENCES sesame.authorisation (authorisation_id),
+    authorization_id BYTEA  NOT NULL REFERENCES sesame.authorizations (authorization_id),
     login            TEXT,
     shop_id          TEXT,
     country          TEXT,
@@ -216,7 +216,7 @@ CREATE TABLE sesame.account (
     created_at       BIGINT NOT NULL
 );
 CREATE INDEX account_of_app ON sesame.account (app_id);
-CREATE INDEX account_of_authorisation ON sesame.account (authorisation_id);
+CREATE INDEX account_of_authorization ON sesame.account (authorization_id);
 
 CREATE TABLE sesame.pending_login (
     state_hash BYTEA  NOT NULL PRIMARY KEY,
@@ -227,19 +227,19 @@ CREATE TABLE sesame.pending_login (
 CREATE TABLE sesame.audit (
     audit_id         BYTEA   NOT NULL PRIMARY KEY,
     at               BIGINT  NOT NULL,
-    authorisation_id BYTEA,
+    authorization_id BYTEA,
     subject          TEXT    NOT NULL,
     action           TEXT    NOT NULL,
     succeeded        BOOLEAN NOT NULL,
     detail           TEXT
 );
-CREATE INDEX audit_of_authorisation ON sesame.audit (authorisation_id, audit_id);
+CREATE INDEX audit_of_authorization ON sesame.audit (authorization_id, audit_id);
 CREATE INDEX audit_by_time ON sesame.audit (at);
 
 CREATE TABLE sesame.event (
     event_id         BYTEA  NOT NULL PRIMARY KEY,
     at               BIGINT NOT NULL,
-    authorisation_id BYTEA  NOT NULL,
+    authorization_id BYTEA  NOT NULL,
     kind             TEXT   NOT NULL,
     payload          TEXT   NOT NULL,
     -- When a sink took it, how often that failed, and when it is next tried: one that is away holds
@@ -257,13 +257,13 @@ CREATE INDEX event_for_webhook ON sesame.event (at) WHERE webhook_at IS NULL;
 
 /// What has been given up, found without reading the rest.
 const VERSION_2: &str = "
-CREATE INDEX authorisation_exhausted ON sesame.authorisation (last_error_at) WHERE exhausted IS NOT NULL;
-CREATE INDEX event_of_authorisation ON sesame.event (authorisation_id, at);
+CREATE INDEX authorization_exhausted ON sesame.authorizations (last_error_at) WHERE exhausted IS NOT NULL;
+CREATE INDEX event_of_authorization ON sesame.event (authorization_id, at);
 ALTER TABLE sesame.pending_login ADD COLUMN used_at BIGINT;
 ";
 
 /// Failures that do not pass by themselves, and shops found by their ids without reading all accounts.
 const VERSION_3: &str = "
-ALTER TABLE sesame.authorisation ADD COLUMN blocked BOOLEAN NOT NULL DEFAULT FALSE;
+ALTER TABLE sesame.authorizations ADD COLUMN blocked BOOLEAN NOT NULL DEFAULT FALSE;
 CREATE INDEX account_of_shop ON sesame.account (shop_id) WHERE shop_id IS NOT NULL;
 ";

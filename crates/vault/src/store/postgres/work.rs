@@ -1,4 +1,4 @@
-//! What keepers share: due authorisations, intents, plans.
+//! What keepers share: due authorizations, intents, plans.
 
 use std::collections::HashSet;
 
@@ -7,7 +7,7 @@ use sqlx::Row as _;
 use super::{
     Outcome, PostgresStore,
     notes::{Columns, bytes, noting},
-    rows::{authorisation_row, id},
+    rows::{authorization_row, id},
     tokens::ABSURD,
 };
 use crate::{
@@ -22,14 +22,14 @@ impl PostgresStore {
         // What is spent under it waits for its intent to be on the disk.
         sqlx::raw_sql("BEGIN; SET LOCAL synchronous_commit = off").execute(&mut lent.connection).await?;
         let rows = sqlx::query(concat!(
-            "WITH next AS MATERIALIZED (SELECT authorisation_id FROM sesame.authorisation \
+            "WITH next AS MATERIALIZED (SELECT authorization_id FROM sesame.authorizations \
              WHERE due_at <= $3 AND (lease_until IS NULL OR lease_until <= $3 OR lease_owner IS NULL \
              OR lease_until > $5) ORDER BY due_at LIMIT $4 FOR UPDATE SKIP LOCKED) \
-             UPDATE sesame.authorisation SET lease_owner = $1, lease_fence = lease_fence + 1, lease_until = $2, \
-             due_at = $2 FROM next WHERE authorisation.authorisation_id = next.authorisation_id \
+             UPDATE sesame.authorizations SET lease_owner = $1, lease_fence = lease_fence + 1, lease_until = $2, \
+             due_at = $2 FROM next WHERE authorizations.authorization_id = next.authorization_id \
              RETURNING lease_fence, coalesce((SELECT min(name) FROM sesame.account \
-             WHERE account.authorisation_id = authorisation.authorisation_id), '') AS label, ",
-            columns!(authorisation),
+             WHERE account.authorization_id = authorizations.authorization_id), '') AS label, ",
+            columns!(authorization),
         ))
         .bind(claim.owner)
         .bind(claim.until)
@@ -42,7 +42,7 @@ impl PostgresStore {
         lent.give_back();
         let due = rows.iter().map(|row| {
             Ok(Due {
-                authorisation: authorisation_row(row)?,
+                authorization: authorization_row(row)?,
                 fence: row.try_get("lease_fence")?,
                 label: row.try_get("label")?,
             })
@@ -56,12 +56,12 @@ impl PostgresStore {
         }
         let mut lent = self.take().await?;
         let rows = sqlx::query(
-            "UPDATE sesame.authorisation SET interrupted_since = coalesce(interrupted_since, refreshing_since), \
+            "UPDATE sesame.authorizations SET interrupted_since = coalesce(interrupted_since, refreshing_since), \
              refreshing_since = $2, spending = given.spending \
              FROM unnest($3::BYTEA[], $4::BIGINT[], $5::BIGINT[], $6::BYTEA[]) \
              AS given(id, fence, generation, spending) \
-             WHERE authorisation_id = given.id AND lease_owner = $1 AND lease_fence = given.fence \
-             AND authorisation.generation = given.generation RETURNING authorisation_id",
+             WHERE authorization_id = given.id AND lease_owner = $1 AND lease_fence = given.fence \
+             AND authorizations.generation = given.generation RETURNING authorization_id",
         )
         .bind(owner)
         .bind(now)
@@ -73,7 +73,7 @@ impl PostgresStore {
         .await?;
         lent.give_back();
         let begun =
-            rows.iter().map(|row| id(row, "authorisation_id")).collect::<sqlx::Result<HashSet<_>>>()?;
+            rows.iter().map(|row| id(row, "authorization_id")).collect::<sqlx::Result<HashSet<_>>>()?;
         Ok(intents.iter().map(|intent| intent.id).filter(|id| begun.contains(id)).collect())
     }
 
@@ -81,11 +81,11 @@ impl PostgresStore {
         let mut lent = self.take().await?;
         // Events of those whose lease was lost are left out: whoever holds it now gives that warning.
         let query = sqlx::query(noting!(
-            "planned AS (UPDATE sesame.authorisation SET due_at = given.due_at, announced = given.announced, \
+            "planned AS (UPDATE sesame.authorizations SET due_at = given.due_at, announced = given.announced, \
              lease_owner = NULL, lease_until = NULL \
              FROM unnest($16::BIGINT[], $17::BYTEA[], $18::BIGINT[], $19::BIGINT[], $20::BIGINT[]) \
              AS given(item, id, fence, due_at, announced) \
-             WHERE authorisation_id = given.id AND lease_owner = $15 AND lease_fence = given.fence \
+             WHERE authorization_id = given.id AND lease_owner = $15 AND lease_fence = given.fence \
              RETURNING given.item AS item), \
              done AS (SELECT item FROM planned UNION ALL SELECT -1::BIGINT)";
             "SELECT 1"
@@ -107,7 +107,7 @@ impl PostgresStore {
     pub(super) async fn first_due(&self, now: i64) -> Outcome<Option<i64>> {
         let mut lent = self.take().await?;
         let row = sqlx::query(
-            "SELECT due_at FROM sesame.authorisation WHERE due_at IS NOT NULL \
+            "SELECT due_at FROM sesame.authorizations WHERE due_at IS NOT NULL \
              AND (lease_until IS NULL OR lease_until <= $1 OR lease_owner IS NULL) ORDER BY due_at LIMIT 1",
         )
         .bind(now)
@@ -121,9 +121,9 @@ impl PostgresStore {
     pub(super) async fn plan_warm_after(&self, after: &[u8]) -> Outcome<Option<Vec<u8>>> {
         let mut lent = self.take().await?;
         let row = sqlx::query(
-            "SELECT authorisation_id FROM (SELECT authorisation_id FROM sesame.authorisation \
-             WHERE authorisation_id > $1 ORDER BY authorisation_id LIMIT 5000) AS piece \
-             ORDER BY authorisation_id DESC LIMIT 1",
+            "SELECT authorization_id FROM (SELECT authorization_id FROM sesame.authorizations \
+             WHERE authorization_id > $1 ORDER BY authorization_id LIMIT 5000) AS piece \
+             ORDER BY authorization_id DESC LIMIT 1",
         )
         .bind(after)
         .fetch_optional(&mut lent.connection)
@@ -131,8 +131,8 @@ impl PostgresStore {
         let last: Option<Vec<u8>> = row.map(|row| row.try_get(0)).transpose()?;
         if let Some(last) = &last {
             sqlx::query(
-                "UPDATE sesame.authorisation SET due_at = greatest(warm_at, not_before) \
-                 WHERE authorisation_id > $1 AND authorisation_id <= $2 \
+                "UPDATE sesame.authorizations SET due_at = greatest(warm_at, not_before) \
+                 WHERE authorization_id > $1 AND authorization_id <= $2 \
                  AND warm_at IS NOT NULL AND exhausted IS NULL \
                  AND (due_at IS NULL OR due_at > greatest(warm_at, not_before))",
             )

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     Id,
     store::{
-        AccountRow, AppRow, AuthorisationRow, FullRow, NewRows, Notes, PendingLogin, Sealed,
+        AccountRow, AppRow, AuthorizationRow, FullRow, NewRows, Notes, PendingLogin, Sealed,
         rows::{columns, full},
     },
 };
@@ -78,8 +78,8 @@ impl SqliteStore {
         for row in &rows.apps {
             insert_app(&mut transaction, row).await?;
         }
-        for row in &rows.authorisations {
-            insert_authorisation(&mut transaction, row).await?;
+        for row in &rows.authorizations {
+            insert_authorization(&mut transaction, row).await?;
         }
         for row in &rows.accounts {
             insert_account(&mut transaction, row).await?;
@@ -100,12 +100,12 @@ impl SqliteStore {
         row.as_ref().map(full_row).transpose()
     }
 
-    pub(super) async fn accounts_of_authorisation(&self, authorisation: Id) -> sqlx::Result<Vec<FullRow>> {
+    pub(super) async fn accounts_of_authorization(&self, authorization: Id) -> sqlx::Result<Vec<FullRow>> {
         let rows = sqlx::query(full!(
             "",
-            "WHERE account.authorisation_id = ?1 ORDER BY account.created_at, account.name"
+            "WHERE account.authorization_id = ?1 ORDER BY account.created_at, account.name"
         ))
-        .bind(authorisation.as_bytes().as_slice())
+        .bind(authorization.as_bytes().as_slice())
         .fetch_all(&self.pool)
         .await?;
         rows.iter().map(full_row).collect()
@@ -151,24 +151,24 @@ impl SqliteStore {
 
     pub(super) async fn change_account(
         &self,
-        authorisation: Option<&AuthorisationRow>,
+        authorization: Option<&AuthorizationRow>,
         row: &AccountRow,
         notes: &Notes,
     ) -> sqlx::Result<()> {
         let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
-        if let Some(authorisation) = authorisation {
-            insert_authorisation(&mut transaction, authorisation).await?;
+        if let Some(authorization) = authorization {
+            insert_authorization(&mut transaction, authorization).await?;
         }
-        let former = sqlx::query("SELECT authorisation_id FROM account WHERE account_id = ?1")
+        let former = sqlx::query("SELECT authorization_id FROM account WHERE account_id = ?1")
             .bind(row.id.as_bytes().as_slice())
             .fetch_optional(&mut *transaction)
             .await?;
         sqlx::query(
-            "UPDATE account SET authorisation_id = ?2, login = ?3, shop_id = ?4, country = ?5, region = ?6 \
+            "UPDATE account SET authorization_id = ?2, login = ?3, shop_id = ?4, country = ?5, region = ?6 \
              WHERE account_id = ?1",
         )
         .bind(row.id.as_bytes().as_slice())
-        .bind(row.authorisation_id.as_bytes().as_slice())
+        .bind(row.authorization_id.as_bytes().as_slice())
         .bind(&row.login)
         .bind(&row.shop_id)
         .bind(&row.country)
@@ -211,13 +211,13 @@ impl SqliteStore {
 
     pub(super) async fn delete_account(&self, account: Id, notes: &Notes) -> sqlx::Result<()> {
         let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
-        let removed = sqlx::query("DELETE FROM account WHERE account_id = ?1 RETURNING authorisation_id")
+        let removed = sqlx::query("DELETE FROM account WHERE account_id = ?1 RETURNING authorization_id")
             .bind(account.as_bytes().as_slice())
             .fetch_optional(&mut *transaction)
             .await?;
         if let Some(row) = removed {
-            let authorisation: Vec<u8> = row.try_get(0)?;
-            delete_unused(&mut transaction, &authorisation).await?;
+            let authorization: Vec<u8> = row.try_get(0)?;
+            delete_unused(&mut transaction, &authorization).await?;
         }
         insert_notes(&mut transaction, notes).await?;
         transaction.commit().await
@@ -289,13 +289,13 @@ async fn insert_app(connection: &mut SqliteConnection, row: &AppRow) -> sqlx::Re
 async fn insert_account(connection: &mut SqliteConnection, row: &AccountRow) -> sqlx::Result<()> {
     let tags = serde_json::to_string(&row.tags).map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
     sqlx::query(
-        "INSERT INTO account (account_id, name, app_id, authorisation_id, login, shop_id, country, region, tags, \
+        "INSERT INTO account (account_id, name, app_id, authorization_id, login, shop_id, country, region, tags, \
          created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
     )
     .bind(row.id.as_bytes().as_slice())
     .bind(&row.name)
     .bind(row.app_id.as_bytes().as_slice())
-    .bind(row.authorisation_id.as_bytes().as_slice())
+    .bind(row.authorization_id.as_bytes().as_slice())
     .bind(&row.login)
     .bind(&row.shop_id)
     .bind(&row.country)
@@ -307,9 +307,9 @@ async fn insert_account(connection: &mut SqliteConnection, row: &AccountRow) -> 
     Ok(())
 }
 
-async fn insert_authorisation(connection: &mut SqliteConnection, row: &AuthorisationRow) -> sqlx::Result<()> {
+async fn insert_authorization(connection: &mut SqliteConnection, row: &AuthorizationRow) -> sqlx::Result<()> {
     sqlx::query(
-        "INSERT INTO authorisation (authorisation_id, app_id, region, generation, access, refresh, issued_at, \
+        "INSERT INTO authorizations (authorization_id, app_id, region, generation, access, refresh, issued_at, \
          access_expires_at, refresh_expires_at, refresh_denied, identity, last_success, last_used, warm_at, due_at, \
          announced, exhausted, last_error, last_error_at, attempts, not_before, refreshing_since, \
          interrupted_since, postpone_after) \
@@ -345,13 +345,13 @@ async fn insert_authorisation(connection: &mut SqliteConnection, row: &Authorisa
     Ok(())
 }
 
-/// Removes an authorisation that no account uses any more.
-async fn delete_unused(connection: &mut SqliteConnection, authorisation: &[u8]) -> sqlx::Result<()> {
+/// Removes an authorization that no account uses any more.
+async fn delete_unused(connection: &mut SqliteConnection, authorization: &[u8]) -> sqlx::Result<()> {
     sqlx::query(
-        "DELETE FROM authorisation WHERE authorisation_id = ?1 \
-         AND NOT EXISTS (SELECT 1 FROM account WHERE authorisation_id = ?1)",
+        "DELETE FROM authorizations WHERE authorization_id = ?1 \
+         AND NOT EXISTS (SELECT 1 FROM account WHERE authorization_id = ?1)",
     )
-    .bind(authorisation)
+    .bind(authorization)
     .execute(connection)
     .await?;
     Ok(())

@@ -399,9 +399,9 @@ mod tests {
         INSERT INTO master_key (key_id, active, kind, params, checked, created_at) VALUES (x'01', 1, 'file', '', x'02', 1);
         INSERT INTO app (app_id, name, platform, app_key, secret, redirect_uri, created_at)
             VALUES (zeroblob(16), 'lazada', 'lazada', '500100', x'03', 'http://127.0.0.1:4617/callback', 1);
-        INSERT INTO authorisation (authorisation_id, app_id, generation, access, refresh, issued_at, access_expires_at, identity)
+        INSERT INTO authorizations (authorization_id, app_id, generation, access, refresh, issued_at, access_expires_at, identity)
             VALUES (zeroblob(16), zeroblob(16), 7, x'04', x'05', 1, 2, '{}');
-        INSERT INTO account (account_id, name, app_id, authorisation_id, created_at)
+        INSERT INTO account (account_id, name, app_id, authorization_id, created_at)
             VALUES (zeroblob(16), 'shop', zeroblob(16), zeroblob(16), 1);";
 
     /// A file as the first version left it.
@@ -427,8 +427,8 @@ mod tests {
         let rows = store.accounts().await.unwrap();
         let [row] = rows.as_slice() else { panic!("{rows:?}") };
         assert_eq!((row.account.name.as_str(), row.account.tags.len()), ("shop", 0));
-        let tokens = &row.authorisation.tokens;
-        assert_eq!(row.authorisation.generation, 7);
+        let tokens = &row.authorization.tokens;
+        assert_eq!(row.authorizations.generation, 7);
         assert_eq!((tokens.access.as_deref(), tokens.refresh.as_deref()), (Some(&[4][..]), Some(&[5][..])));
         // Nobody has planned it: a keeper looks at it first thing.
         assert_eq!(tokens.due_at, Some(0));
@@ -513,7 +513,7 @@ mod tests {
             let mut connection = SqliteConnection::connect_with(&options).await.unwrap();
             let before = &MIGRATIONS[..usize::try_from(version).unwrap()];
             let rows = "INSERT INTO app VALUES (zeroblob(16), 'app', 'lazada', NULL, 'k', x'00', 'u', NULL, 1);
-                INSERT INTO authorisation (authorisation_id, app_id, generation, issued_at, identity, exhausted, last_error_at)
+                INSERT INTO authorizations (authorization_id, app_id, generation, issued_at, identity, exhausted, last_error_at)
                 VALUES (zeroblob(16), zeroblob(16), 1, 1, '{}', 'ended', 5);
                 INSERT INTO account VALUES (zeroblob(16), 'shop', zeroblob(16), zeroblob(16), NULL, NULL, NULL, NULL, 1);";
             // The rows are of the first version.

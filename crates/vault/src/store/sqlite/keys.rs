@@ -108,12 +108,12 @@ impl SqliteStore {
                  WHERE substr(secret, 2, 8) = ?1 AND app_id > ?2 ORDER BY app_id LIMIT ?3"
             }
             SealedPlace::Access => {
-                "SELECT authorisation_id AS id, access AS sealed FROM authorisation \
-                 WHERE substr(access, 2, 8) = ?1 AND authorisation_id > ?2 ORDER BY authorisation_id LIMIT ?3"
+                "SELECT authorization_id AS id, access AS sealed FROM authorizations \
+                 WHERE substr(access, 2, 8) = ?1 AND authorization_id > ?2 ORDER BY authorization_id LIMIT ?3"
             }
             SealedPlace::Refresh => {
-                "SELECT authorisation_id AS id, refresh AS sealed FROM authorisation \
-                 WHERE substr(refresh, 2, 8) = ?1 AND authorisation_id > ?2 ORDER BY authorisation_id LIMIT ?3"
+                "SELECT authorization_id AS id, refresh AS sealed FROM authorizations \
+                 WHERE substr(refresh, 2, 8) = ?1 AND authorization_id > ?2 ORDER BY authorization_id LIMIT ?3"
             }
         };
         let after = after.map(|id| id.as_bytes().to_vec()).unwrap_or_default();
@@ -130,10 +130,10 @@ impl SqliteStore {
             let query = match sealed.place {
                 SealedPlace::AppSecret => "UPDATE app SET secret = ?3 WHERE app_id = ?1 AND secret = ?2",
                 SealedPlace::Access => {
-                    "UPDATE authorisation SET access = ?3 WHERE authorisation_id = ?1 AND access = ?2"
+                    "UPDATE authorizations SET access = ?3 WHERE authorization_id = ?1 AND access = ?2"
                 }
                 SealedPlace::Refresh => {
-                    "UPDATE authorisation SET refresh = ?3 WHERE authorisation_id = ?1 AND refresh = ?2"
+                    "UPDATE authorizations SET refresh = ?3 WHERE authorization_id = ?1 AND refresh = ?2"
                 }
             };
             let done = sqlx::query(query)

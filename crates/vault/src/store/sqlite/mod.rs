@@ -14,7 +14,7 @@ use sesame_core::{BoxFuture, Error, Result};
 pub use file::SqliteStore;
 
 use super::{
-    AccountRow, AppRow, AuditQuery, AuditRow, AuthorisationRow, Claim, Due, DueClaim, EventRow,
+    AccountRow, AppRow, AuditQuery, AuditRow, AuthorizationRow, Claim, Due, DueClaim, EventRow,
     FailedRefresh, FullRow, GivenUp, Intent, KeyRow, Lease, NewRows, Notes, PendingLogin, Planned, Sealed,
     SealedPlace, Sink, TokenColumns, TokenStore,
 };
@@ -105,8 +105,8 @@ impl TokenStore for SqliteStore {
         self.run(self.find_account(name))
     }
 
-    fn accounts_using(&self, authorisation: Id) -> BoxFuture<'_, Result<Vec<FullRow>>> {
-        self.run(self.accounts_of_authorisation(authorisation))
+    fn accounts_using(&self, authorization: Id) -> BoxFuture<'_, Result<Vec<FullRow>>> {
+        self.run(self.accounts_of_authorization(authorization))
     }
 
     fn accounts_after(&self, after: Option<Id>, limit: u32) -> BoxFuture<'_, Result<Vec<FullRow>>> {
@@ -128,11 +128,11 @@ impl TokenStore for SqliteStore {
 
     fn update_account<'a>(
         &'a self,
-        authorisation: Option<&'a AuthorisationRow>,
+        authorization: Option<&'a AuthorizationRow>,
         account: &'a AccountRow,
         notes: &'a Notes,
     ) -> BoxFuture<'a, Result<()>> {
-        self.run(self.change_account(authorisation, account, notes))
+        self.run(self.change_account(authorization, account, notes))
     }
 
     fn rename_account<'a>(&'a self, account: Id, name: &'a str) -> BoxFuture<'a, Result<bool>> {
@@ -152,8 +152,8 @@ impl TokenStore for SqliteStore {
         self.run(self.delete_account(account, notes))
     }
 
-    fn authorisation(&self, authorisation: Id) -> BoxFuture<'_, Result<Option<AuthorisationRow>>> {
-        self.run(self.find_authorisation(authorisation))
+    fn authorization(&self, authorization: Id) -> BoxFuture<'_, Result<Option<AuthorizationRow>>> {
+        self.run(self.find_authorization(authorization))
     }
 
     fn claim<'a>(&'a self, claim: Claim<'a>) -> BoxFuture<'a, Result<Option<Lease>>> {
@@ -162,13 +162,13 @@ impl TokenStore for SqliteStore {
 
     fn replace_tokens<'a>(
         &'a self,
-        authorisation: Id,
+        authorization: Id,
         expected: i64,
         tokens: &'a TokenColumns,
         at: i64,
         notes: &'a Notes,
     ) -> BoxFuture<'a, Result<bool>> {
-        self.run(self.swap_tokens(authorisation, expected, tokens, at, notes))
+        self.run(self.swap_tokens(authorization, expected, tokens, at, notes))
     }
 
     fn record_failure<'a>(
@@ -181,13 +181,13 @@ impl TokenStore for SqliteStore {
 
     fn exhaust<'a>(
         &'a self,
-        authorisation: Id,
+        authorization: Id,
         generation: i64,
         reason: &'a str,
         at: i64,
         notes: &'a Notes,
     ) -> BoxFuture<'a, Result<()>> {
-        self.run(self.mark_exhausted(authorisation, generation, reason, at, notes))
+        self.run(self.mark_exhausted(authorization, generation, reason, at, notes))
     }
 
     fn take_back(&self, marked_after: i64) -> BoxFuture<'_, Result<u64>> {

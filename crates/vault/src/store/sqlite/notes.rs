@@ -20,11 +20,11 @@ impl SqliteStore {
 
     pub(super) async fn read_audit(&self, query: AuditQuery) -> sqlx::Result<Vec<AuditRow>> {
         let rows = sqlx::query(
-            "SELECT audit_id, at, authorisation_id, subject, action, succeeded, detail FROM audit \
-             WHERE (?1 IS NULL OR authorisation_id = ?1) AND (?2 IS NULL OR at >= ?2) \
+            "SELECT audit_id, at, authorization_id, subject, action, succeeded, detail FROM audit \
+             WHERE (?1 IS NULL OR authorization_id = ?1) AND (?2 IS NULL OR at >= ?2) \
              ORDER BY audit_id DESC LIMIT ?3",
         )
-        .bind(query.authorisation.map(|id| id.as_bytes().to_vec()))
+        .bind(query.authorization.map(|id| id.as_bytes().to_vec()))
         .bind(query.since)
         .bind(query.limit)
         .fetch_all(&self.pool)
@@ -55,7 +55,7 @@ impl SqliteStore {
             Sink::Hook => {
                 "UPDATE event SET hook_next = ?3 WHERE event_id IN (SELECT event_id FROM event \
                  WHERE hook_at IS NULL AND at >= ?1 AND hook_next <= ?2 AND NOT EXISTS (SELECT 1 FROM event AS earlier \
-                 WHERE earlier.authorisation_id = event.authorisation_id AND earlier.hook_at IS NULL \
+                 WHERE earlier.authorization_id = event.authorization_id AND earlier.hook_at IS NULL \
                  AND earlier.at >= ?1 AND earlier.hook_attempts < ?5 \
                  AND (earlier.at, earlier.event_id) < (event.at, event.event_id)) \
                  ORDER BY at, event_id LIMIT ?4) \
@@ -64,7 +64,7 @@ impl SqliteStore {
             Sink::Webhook => {
                 "UPDATE event SET webhook_next = ?3 WHERE event_id IN (SELECT event_id FROM event \
                  WHERE webhook_at IS NULL AND at >= ?1 AND webhook_next <= ?2 AND NOT EXISTS (SELECT 1 FROM event AS earlier \
-                 WHERE earlier.authorisation_id = event.authorisation_id AND earlier.webhook_at IS NULL \
+                 WHERE earlier.authorization_id = event.authorization_id AND earlier.webhook_at IS NULL \
                  AND earlier.at >= ?1 AND earlier.webhook_attempts < ?5 \
                  AND (earlier.at, earlier.event_id) < (event.at, event.event_id)) \
                  ORDER BY at, event_id LIMIT ?4) \
@@ -127,12 +127,12 @@ impl SqliteStore {
 pub(super) async fn insert_notes(connection: &mut SqliteConnection, notes: &Notes) -> sqlx::Result<()> {
     for row in &notes.audit {
         sqlx::query(
-            "INSERT INTO audit (audit_id, at, authorisation_id, subject, action, succeeded, detail) \
+            "INSERT INTO audit (audit_id, at, authorization_id, subject, action, succeeded, detail) \
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
         )
         .bind(row.id.as_bytes().as_slice())
         .bind(row.at)
-        .bind(row.authorisation_id.map(|id| id.as_bytes().to_vec()))
+        .bind(row.authorization_id.map(|id| id.as_bytes().to_vec()))
         .bind(&row.subject)
         .bind(&row.action)
         .bind(i64::from(row.succeeded))
@@ -142,12 +142,12 @@ pub(super) async fn insert_notes(connection: &mut SqliteConnection, notes: &Note
     }
     for row in &notes.events {
         sqlx::query(
-            "INSERT INTO event (event_id, at, authorisation_id, kind, payload, hook_next, webhook_next) \
+            "INSERT INTO event (event_id, at, authorization_id, kind, payload, hook_next, webhook_next) \
              VALUES (?1, ?2, ?3, ?4, ?5, ?2, ?2)",
         )
         .bind(row.id.as_bytes().as_slice())
         .bind(row.at)
-        .bind(row.authorisation_id.as_bytes().as_slice())
+        .bind(row.authorization_id.as_bytes().as_slice())
         .bind(&row.kind)
         .bind(&row.payload)
         .execute(&mut *connection)

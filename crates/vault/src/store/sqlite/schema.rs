@@ -18,7 +18,7 @@ pub(super) const fn current() -> i32 {
     }
 }
 
-/// Apps, authorisations, accounts; sealed columns are BLOBs, times are milliseconds since 1970.
+/// Apps, authorizations, accounts; sealed columns are BLOBs, times are milliseconds since 1970.
 const VERSION_1: &str = "
 CREATE TABLE master_key (
     key_id      BLOB    NOT NULL PRIMARY KEY,
@@ -43,8 +43,8 @@ CREATE TABLE app (
     created_at   INTEGER NOT NULL
 ) STRICT;
 
-CREATE TABLE authorisation (
-    authorisation_id   BLOB    NOT NULL PRIMARY KEY,
+CREATE TABLE authorizations (
+    authorization_id   BLOB    NOT NULL PRIMARY KEY,
     app_id             BLOB    NOT NULL REFERENCES app (app_id),
     region             TEXT,
     generation         INTEGER NOT NULL,
@@ -73,7 +73,7 @@ CREATE TABLE account (
     account_id       BLOB    NOT NULL PRIMARY KEY,
     name             TEXT    NOT NULL UNIQUE,
     app_id           BLOB    NOT NULL REFERENCES app (app_id),
-    authorisation_id BLOB    NOT NULL REFERENCES authorisation (authorisation_id),
+    authorization_id BLOB    NOT NULL REFERENCES authorizations (authorization_id),
     login            TEXT,
     shop_id          TEXT,
     country          TEXT,
@@ -81,7 +81,7 @@ CREATE TABLE account (
     created_at       INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX account_of_app ON account (app_id);
-CREATE INDEX account_of_authorisation ON account (authorisation_id);
+CREATE INDEX account_of_authorization ON account (authorization_id);
 
 CREATE TABLE pending_login (
     state_hash BLOB    NOT NULL PRIMARY KEY,
@@ -101,34 +101,34 @@ ALTER TABLE app ADD COLUMN secret_origin TEXT;
 
 ALTER TABLE account ADD COLUMN tags TEXT NOT NULL DEFAULT '[]';
 
-ALTER TABLE authorisation ADD COLUMN last_used INTEGER;
-ALTER TABLE authorisation ADD COLUMN postpone_after INTEGER;
-ALTER TABLE authorisation ADD COLUMN warm_at INTEGER;
-ALTER TABLE authorisation ADD COLUMN due_at INTEGER;
-ALTER TABLE authorisation ADD COLUMN announced INTEGER;
+ALTER TABLE authorizations ADD COLUMN last_used INTEGER;
+ALTER TABLE authorizations ADD COLUMN postpone_after INTEGER;
+ALTER TABLE authorizations ADD COLUMN warm_at INTEGER;
+ALTER TABLE authorizations ADD COLUMN due_at INTEGER;
+ALTER TABLE authorizations ADD COLUMN announced INTEGER;
 -- Nobody has planned these yet: the first keeper does.
-UPDATE authorisation SET due_at = 0 WHERE exhausted IS NULL;
+UPDATE authorizations SET due_at = 0 WHERE exhausted IS NULL;
 -- With the name: a claim asks for it, and need not look at the account.
-DROP INDEX account_of_authorisation;
-CREATE INDEX account_of_authorisation ON account (authorisation_id, name);
-CREATE INDEX authorisation_due ON authorisation (due_at) WHERE due_at IS NOT NULL;
+DROP INDEX account_of_authorization;
+CREATE INDEX account_of_authorization ON account (authorization_id, name);
+CREATE INDEX authorization_due ON authorizations (due_at) WHERE due_at IS NOT NULL;
 
 CREATE TABLE audit (
     audit_id         BLOB    NOT NULL PRIMARY KEY,
     at               INTEGER NOT NULL,
-    authorisation_id BLOB,
+    authorization_id BLOB,
     subject          TEXT    NOT NULL,
     action           TEXT    NOT NULL,
     succeeded        INTEGER NOT NULL,
     detail           TEXT
 ) STRICT;
-CREATE INDEX audit_of_authorisation ON audit (authorisation_id, audit_id);
+CREATE INDEX audit_of_authorization ON audit (authorization_id, audit_id);
 CREATE INDEX audit_by_time ON audit (at);
 
 CREATE TABLE event (
     event_id         BLOB    NOT NULL PRIMARY KEY,
     at               INTEGER NOT NULL,
-    authorisation_id BLOB    NOT NULL,
+    authorization_id BLOB    NOT NULL,
     kind             TEXT    NOT NULL,
     payload          TEXT    NOT NULL,
     -- When a sink took it, how often that failed, and when it is next tried: one that is away holds
@@ -146,13 +146,13 @@ CREATE INDEX event_for_webhook ON event (at) WHERE webhook_at IS NULL;
 
 /// What has been given up, found without reading the rest.
 const VERSION_3: &str = "
-CREATE INDEX authorisation_exhausted ON authorisation (last_error_at) WHERE exhausted IS NOT NULL;
-CREATE INDEX event_of_authorisation ON event (authorisation_id, at);
+CREATE INDEX authorization_exhausted ON authorizations (last_error_at) WHERE exhausted IS NOT NULL;
+CREATE INDEX event_of_authorization ON event (authorization_id, at);
 ALTER TABLE pending_login ADD COLUMN used_at INTEGER;
 ";
 
 /// Failures that do not pass by themselves, and shops found by their ids without reading all accounts.
 const VERSION_4: &str = "
-ALTER TABLE authorisation ADD COLUMN blocked INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE authorizations ADD COLUMN blocked INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX account_of_shop ON account (shop_id) WHERE shop_id IS NOT NULL;
 ";

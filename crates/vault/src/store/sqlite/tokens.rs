@@ -2,18 +2,18 @@
 
 use sqlx::Row as _;
 
-use super::{SqliteStore, notes::insert_notes, rows::authorisation_row};
+use super::{SqliteStore, notes::insert_notes, rows::authorization_row};
 use crate::{
     Id,
-    store::{AuthorisationRow, Claim, FailedRefresh, GivenUp, Lease, Notes, TokenColumns, rows::columns},
+    store::{AuthorizationRow, Claim, FailedRefresh, GivenUp, Lease, Notes, TokenColumns, rows::columns},
 };
 
-const UNMARK: &str = "UPDATE authorisation SET exhausted = NULL, last_error = NULL, last_error_at = NULL, \
+const UNMARK: &str = "UPDATE authorizations SET exhausted = NULL, last_error = NULL, last_error_at = NULL, \
     attempts = 0, not_before = NULL, postpone_after = NULL, blocked = 0, due_at = 0 \
     WHERE exhausted IS NOT NULL AND last_error_at > ?1";
 
-const GIVEN_UP: &str = "SELECT account.name, count(*) OVER () FROM authorisation JOIN account \
-    ON account.authorisation_id = authorisation.authorisation_id WHERE exhausted IS NOT NULL \
+const GIVEN_UP: &str = "SELECT account.name, count(*) OVER () FROM authorizations JOIN account \
+    ON account.authorization_id = authorizations.authorization_id WHERE exhausted IS NOT NULL \
     ORDER BY account.name LIMIT ?1";
 
 /// A lease that ends more than this after one taken now would is none: the row is damaged, or a clock
@@ -21,28 +21,28 @@ const GIVEN_UP: &str = "SELECT account.name, count(*) OVER () FROM authorisation
 pub(super) const ABSURD: i64 = 3_600_000;
 
 impl SqliteStore {
-    pub(super) async fn find_authorisation(
+    pub(super) async fn find_authorization(
         &self,
-        authorisation: Id,
-    ) -> sqlx::Result<Option<AuthorisationRow>> {
+        authorization: Id,
+    ) -> sqlx::Result<Option<AuthorizationRow>> {
         let row = sqlx::query(concat!(
             "SELECT ",
-            columns!(authorisation),
-            " FROM authorisation WHERE authorisation_id = ?1"
+            columns!(authorization),
+            " FROM authorizations WHERE authorization_id = ?1"
         ))
-        .bind(authorisation.as_bytes().as_slice())
+        .bind(authorization.as_bytes().as_slice())
         .fetch_optional(&self.pool)
         .await?;
-        row.as_ref().map(authorisation_row).transpose()
+        row.as_ref().map(authorization_row).transpose()
     }
 
     pub(super) async fn take_lease(&self, claim: Claim<'_>) -> sqlx::Result<Option<Lease>> {
         // An intent that still stands when the lease is free belongs to a refresh that was cut
         // off; it is kept as `interrupted_since` until tokens arrive.
         let row = sqlx::query(
-            "UPDATE authorisation SET lease_owner = ?2, lease_fence = lease_fence + 1, lease_until = ?3, \
+            "UPDATE authorizations SET lease_owner = ?2, lease_fence = lease_fence + 1, lease_until = ?3, \
              interrupted_since = coalesce(interrupted_since, refreshing_since), refreshing_since = ?4, spending = ?5 \
-             WHERE authorisation_id = ?1 AND generation = ?6 AND (lease_until IS NULL OR lease_until <= ?4 \
+             WHERE authorization_id = ?1 AND generation = ?6 AND (lease_until IS NULL OR lease_until <= ?4 \
              OR lease_owner IS NULL OR lease_owner = ?2 OR lease_owner = ?7 OR lease_until > ?8) \
              RETURNING lease_fence, interrupted_since",
         )
@@ -61,7 +61,7 @@ impl SqliteStore {
 
     pub(super) async fn swap_tokens(
         &self,
-        authorisation: Id,
+        authorization: Id,
         expected: i64,
         tokens: &TokenColumns,
         at: i64,
@@ -69,15 +69,15 @@ impl SqliteStore {
     ) -> sqlx::Result<bool> {
         let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
         let done = sqlx::query(
-            "UPDATE authorisation SET generation = generation + 1, access = ?3, refresh = ?4, issued_at = ?5, \
+            "UPDATE authorizations SET generation = generation + 1, access = ?3, refresh = ?4, issued_at = ?5, \
              access_expires_at = ?6, refresh_expires_at = ?7, refresh_denied = ?8, identity = ?9, \
              last_success = ?10, warm_at = ?11, due_at = ?12, announced = ?13, exhausted = NULL, last_error = NULL, \
              last_error_at = NULL, attempts = 0, not_before = NULL, blocked = 0, \
              postpone_after = CASE WHEN refresh_expires_at IS ?7 THEN postpone_after END, lease_owner = NULL, \
              lease_until = NULL, refreshing_since = NULL, interrupted_since = NULL, spending = NULL \
-             WHERE authorisation_id = ?1 AND generation = ?2",
+             WHERE authorization_id = ?1 AND generation = ?2",
         )
-        .bind(authorisation.as_bytes().as_slice())
+        .bind(authorization.as_bytes().as_slice())
         .bind(expected)
         .bind(&tokens.access)
         .bind(&tokens.refresh)
@@ -103,12 +103,12 @@ impl SqliteStore {
     pub(super) async fn write_failure(&self, failure: FailedRefresh<'_>, notes: &Notes) -> sqlx::Result<()> {
         let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
         let done = sqlx::query(
-            "UPDATE authorisation SET last_error = ?5, last_error_at = ?6, attempts = attempts + 1, \
+            "UPDATE authorizations SET last_error = ?5, last_error_at = ?6, attempts = attempts + 1, \
              not_before = coalesce(?7, not_before), exhausted = coalesce(?8, exhausted), lease_owner = NULL, \
              lease_until = NULL, refreshing_since = CASE WHEN ?9 THEN refreshing_since ELSE NULL END, \
              spending = CASE WHEN ?9 THEN spending ELSE NULL END, postpone_after = coalesce(?10, postpone_after), \
              due_at = ?11, blocked = coalesce(?12, blocked), refresh_denied = max(refresh_denied, ?13) \
-             WHERE authorisation_id = ?1 AND generation = ?2 AND lease_owner = ?3 AND lease_fence = ?4",
+             WHERE authorization_id = ?1 AND generation = ?2 AND lease_owner = ?3 AND lease_fence = ?4",
         )
         .bind(failure.id.as_bytes().as_slice())
         .bind(failure.generation)
@@ -133,7 +133,7 @@ impl SqliteStore {
 
     pub(super) async fn mark_exhausted(
         &self,
-        authorisation: Id,
+        authorization: Id,
         generation: i64,
         reason: &str,
         at: i64,
@@ -141,10 +141,10 @@ impl SqliteStore {
     ) -> sqlx::Result<()> {
         let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
         let done = sqlx::query(
-            "UPDATE authorisation SET exhausted = ?3, last_error = ?3, last_error_at = ?4, due_at = NULL \
-             WHERE authorisation_id = ?1 AND generation = ?2 AND exhausted IS NULL",
+            "UPDATE authorizations SET exhausted = ?3, last_error = ?3, last_error_at = ?4, due_at = NULL \
+             WHERE authorization_id = ?1 AND generation = ?2 AND exhausted IS NULL",
         )
-        .bind(authorisation.as_bytes().as_slice())
+        .bind(authorization.as_bytes().as_slice())
         .bind(generation)
         .bind(reason)
         .bind(at)
@@ -171,9 +171,9 @@ impl SqliteStore {
         let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
         for id in ids {
             sqlx::query(
-                "UPDATE authorisation SET last_used = max(coalesce(last_used, ?2), ?2), \
+                "UPDATE authorizations SET last_used = max(coalesce(last_used, ?2), ?2), \
                  due_at = CASE WHEN exhausted IS NULL AND warm_at IS NOT NULL \
-                 THEN min(coalesce(due_at, warm_at), warm_at) ELSE due_at END WHERE authorisation_id = ?1",
+                 THEN min(coalesce(due_at, warm_at), warm_at) ELSE due_at END WHERE authorization_id = ?1",
             )
             .bind(id.as_bytes().as_slice())
             .bind(at)
@@ -197,7 +197,7 @@ mod tests {
             let steps = sqlx::query(explained).bind(1).fetch_all(&store.pool).await.unwrap();
             let steps: Vec<String> = steps.iter().map(|step| step.get::<String, _>("detail")).collect();
             let plan = steps.join("\n");
-            assert!(plan.contains("INDEX authorisation_exhausted"), "{plan}");
+            assert!(plan.contains("INDEX authorization_exhausted"), "{plan}");
             assert!(!plan.contains("SCAN account"), "{plan}");
         }
     }

@@ -1,24 +1,24 @@
-//! What keepers share: due authorisations, intents, plans.
+//! What keepers share: due authorizations, intents, plans.
 
 use sqlx::Row as _;
 
-use super::{SqliteStore, notes::insert_notes, rows::authorisation_row, tokens::ABSURD};
+use super::{SqliteStore, notes::insert_notes, rows::authorization_row, tokens::ABSURD};
 use crate::{
     Id,
     store::{Due, DueClaim, Intent, Notes, Planned, rows::columns},
 };
 
 const TAKE_DUE: &str = concat!(
-    "UPDATE authorisation SET lease_owner = ?1, lease_fence = lease_fence + 1, lease_until = ?2, due_at = ?2 \
-     WHERE rowid IN (SELECT rowid FROM authorisation WHERE due_at <= ?3 \
+    "UPDATE authorizations SET lease_owner = ?1, lease_fence = lease_fence + 1, lease_until = ?2, due_at = ?2 \
+     WHERE rowid IN (SELECT rowid FROM authorizations WHERE due_at <= ?3 \
      AND (lease_until IS NULL OR lease_until <= ?3 OR lease_owner IS NULL OR lease_until > ?5) \
      ORDER BY due_at LIMIT ?4) RETURNING lease_fence, \
      coalesce((SELECT min(name) FROM account \
-     WHERE account.authorisation_id = authorisation.authorisation_id), '') AS label, ",
-    columns!(authorisation),
+     WHERE account.authorization_id = authorizations.authorization_id), '') AS label, ",
+    columns!(authorization),
 );
 
-const FIRST_DUE: &str = "SELECT due_at FROM authorisation WHERE due_at IS NOT NULL \
+const FIRST_DUE: &str = "SELECT due_at FROM authorizations WHERE due_at IS NOT NULL \
     AND (lease_until IS NULL OR lease_until <= ?1 OR lease_owner IS NULL) ORDER BY due_at LIMIT 1";
 
 impl SqliteStore {
@@ -34,7 +34,7 @@ impl SqliteStore {
         rows.iter()
             .map(|row| {
                 Ok(Due {
-                    authorisation: authorisation_row(row)?,
+                    authorization: authorization_row(row)?,
                     fence: row.try_get("lease_fence")?,
                     label: row.try_get("label")?,
                 })
@@ -52,9 +52,9 @@ impl SqliteStore {
         let mut begun = Vec::with_capacity(intents.len());
         for intent in intents {
             let done = sqlx::query(
-                "UPDATE authorisation SET interrupted_since = coalesce(interrupted_since, refreshing_since), \
+                "UPDATE authorizations SET interrupted_since = coalesce(interrupted_since, refreshing_since), \
                  refreshing_since = ?5, spending = ?6 \
-                 WHERE authorisation_id = ?1 AND lease_owner = ?2 AND lease_fence = ?3 AND generation = ?4",
+                 WHERE authorization_id = ?1 AND lease_owner = ?2 AND lease_fence = ?3 AND generation = ?4",
             )
             .bind(intent.id.as_bytes().as_slice())
             .bind(owner)
@@ -82,8 +82,8 @@ impl SqliteStore {
         let mut lost = Vec::new();
         for plan in plans {
             let done = sqlx::query(
-                "UPDATE authorisation SET due_at = ?4, announced = ?5, lease_owner = NULL, lease_until = NULL \
-                 WHERE authorisation_id = ?1 AND lease_owner = ?2 AND lease_fence = ?3",
+                "UPDATE authorizations SET due_at = ?4, announced = ?5, lease_owner = NULL, lease_until = NULL \
+                 WHERE authorization_id = ?1 AND lease_owner = ?2 AND lease_fence = ?3",
             )
             .bind(plan.id.as_bytes().as_slice())
             .bind(owner)
@@ -100,7 +100,7 @@ impl SqliteStore {
             insert_notes(&mut transaction, notes).await?;
         } else {
             let mut notes = notes.clone();
-            notes.events.retain(|event| !lost.contains(&event.authorisation_id));
+            notes.events.retain(|event| !lost.contains(&event.authorization_id));
             insert_notes(&mut transaction, &notes).await?;
         }
         transaction.commit().await
@@ -115,14 +115,14 @@ impl SqliteStore {
         let mut after = 0_i64;
         loop {
             let last = sqlx::query(
-                "SELECT max(rowid) FROM (SELECT rowid FROM authorisation WHERE rowid > ?1 ORDER BY rowid LIMIT 5000)",
+                "SELECT max(rowid) FROM (SELECT rowid FROM authorizations WHERE rowid > ?1 ORDER BY rowid LIMIT 5000)",
             )
             .bind(after)
             .fetch_one(&self.pool)
             .await?;
             let Some(last) = last.try_get::<Option<i64>, _>(0)? else { return Ok(()) };
             sqlx::query(
-                "UPDATE authorisation SET due_at = max(warm_at, coalesce(not_before, warm_at)) \
+                "UPDATE authorizations SET due_at = max(warm_at, coalesce(not_before, warm_at)) \
                  WHERE rowid > ?1 AND rowid <= ?2 AND warm_at IS NOT NULL AND exhausted IS NULL \
                  AND (due_at IS NULL OR due_at > max(warm_at, coalesce(not_before, warm_at)))",
             )
@@ -152,7 +152,7 @@ mod tests {
             let steps = asked.fetch_all(&store.pool).await.unwrap();
             let steps: Vec<String> = steps.iter().map(|step| step.get::<String, _>("detail")).collect();
             let plan = steps.join("\n");
-            assert!(plan.contains("authorisation USING INDEX authorisation_due"), "{plan}");
+            assert!(plan.contains("authorization USING INDEX authorization_due"), "{plan}");
             assert!(!plan.contains("TEMP B-TREE"), "sorted by the index: {plan}");
             assert!(!plan.contains("SCAN account"), "{plan}");
         }

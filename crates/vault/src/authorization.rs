@@ -1,4 +1,4 @@
-//! One authorisation as this process knows it: the snapshot that fresh calls read without a lock.
+//! One authorization as this process knows it: the snapshot that fresh calls read without a lock.
 
 use std::{
     fmt,
@@ -17,7 +17,7 @@ use crate::{
     Id, Token,
     app::AppState,
     seal::{Sealer, Slot, open_text},
-    store::{AuthorisationRow, TokenColumns},
+    store::{AuthorizationRow, TokenColumns},
 };
 
 /// The access token of now, and when it stops being one.
@@ -79,8 +79,8 @@ fn share(life: i64, share: f64) -> i64 {
 /// The outcome of a refresh, for everybody who waits for it.
 pub(crate) type Outcome = watch::Receiver<Option<Result<Token>>>;
 
-/// An authorisation in memory, shared by all handles that use its tokens.
-pub(crate) struct Authorisation {
+/// An authorization in memory, shared by all handles that use its tokens.
+pub(crate) struct Authorization {
     pub(crate) id: Id,
     /// The account's name, for messages.
     pub(crate) label: String,
@@ -101,7 +101,7 @@ pub(crate) struct Authorisation {
 /// The most refreshes that refused tokens may lead to in a minute.
 const BOUNCES_A_MINUTE: u32 = 3;
 
-impl Authorisation {
+impl Authorization {
     pub(crate) fn new(id: Id, label: String, app: Arc<AppState>, urls: Urls) -> Self {
         Self {
             id,
@@ -179,9 +179,9 @@ impl Authorisation {
     }
 }
 
-impl fmt::Debug for Authorisation {
+impl fmt::Debug for Authorization {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Authorisation")
+        f.debug_struct("Authorization")
             .field("id", &self.id)
             .field("account", &self.label)
             .finish_non_exhaustive()
@@ -189,7 +189,7 @@ impl fmt::Debug for Authorisation {
 }
 
 fn slot<'a>(id: &'a Id, column: &'a str) -> Slot<'a> {
-    Slot { table: "authorisation", row: id.as_bytes(), column }
+    Slot { table: "authorization", row: id.as_bytes(), column }
 }
 
 pub(crate) fn seal_access(sealer: &Sealer, id: &Id, token: &AccessToken) -> Vec<u8> {
@@ -200,18 +200,18 @@ pub(crate) fn seal_refresh(sealer: &Sealer, id: &Id, token: &RefreshToken) -> Ve
     sealer.seal(slot(id, "refresh"), token.expose().as_bytes())
 }
 
-pub(crate) fn open_access(sealer: &Sealer, row: &AuthorisationRow) -> Result<Option<AccessToken>> {
+pub(crate) fn open_access(sealer: &Sealer, row: &AuthorizationRow) -> Result<Option<AccessToken>> {
     let Some(sealed) = &row.tokens.access else { return Ok(None) };
     open_text(sealer, slot(&row.id, "access"), sealed).map(|text| Some(AccessToken::new(text)))
 }
 
-pub(crate) fn open_refresh(sealer: &Sealer, row: &AuthorisationRow) -> Result<Option<RefreshToken>> {
+pub(crate) fn open_refresh(sealer: &Sealer, row: &AuthorizationRow) -> Result<Option<RefreshToken>> {
     let Some(sealed) = &row.tokens.refresh else { return Ok(None) };
     open_text(sealer, slot(&row.id, "refresh"), sealed).map(|text| Some(RefreshToken::new(text)))
 }
 
 /// Why a refresh cannot even be tried, if it cannot.
-pub(crate) fn hopeless(row: &AuthorisationRow) -> Option<String> {
+pub(crate) fn hopeless(row: &AuthorizationRow) -> Option<String> {
     if let Some(reason) = &row.exhausted {
         return Some(reason.clone());
     }
@@ -226,8 +226,8 @@ pub(crate) fn hopeless(row: &AuthorisationRow) -> Option<String> {
 /// The error that asks for a person. `again` tells whether there is a refresh token left to try.
 pub(crate) fn needs_person(account: &str, app: &str, reason: &str, again: bool) -> Error {
     Error::new(
-        sesame_core::ErrorKind::Authorisation,
-        format!("account {account:?} has to be authorised again: {reason}"),
+        sesame_core::ErrorKind::Authorization,
+        format!("account {account:?} has to be authorized again: {reason}"),
     )
     .hint(approve(app, account, again))
 }
