@@ -201,9 +201,11 @@ async fn of_several_rekeys_at_once_one_wins_and_nothing_is_lost() {
         fill(&vault).await;
         vault.close().await;
         'first: for n in 0.. {
-            for m in 0.. {
+            // Every third here, and every pair in the long run.
+            let step = if std::env::var_os("SESAME_TORTURE").is_some() { 1 } else { 3 };
+            for m in (n % step..).step_by(step) {
                 // There each pair takes a database of its own; in one piece the second meets every step.
-                if in_postgresql && m > 0 {
+                if in_postgresql && m >= step {
                     break;
                 }
                 let m = if in_postgresql { usize::MAX } else { m };
@@ -258,7 +260,7 @@ async fn of_several_rekeys_at_once_one_wins_and_nothing_is_lost() {
             }
         }
     }
-    let wanted = if in_postgresql { 40 } else { 600 };
+    let wanted = if in_postgresql { 40 } else { 200 };
     assert!(pairs >= wanted && lost >= 40, "{pairs} pairs, {lost} lost");
 }
 
