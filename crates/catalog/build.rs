@@ -1,4 +1,4 @@
-//! Joins `catalog/` into a form that is looked up without parsing more than one entry.
+//! Joins `data/` into a form that is looked up without parsing more than one entry.
 //!
 //! Output, in `OUT_DIR`: `entries.jsonl` (one API a line, overlays applied), `strings.txt` (names,
 //! keys and one line of summary for each API), `tables.bin` (where all of them are, and the index,
@@ -47,7 +47,7 @@ fn main() -> ExitCode {
 
 fn run() -> Result<()> {
     let room = PathBuf::from(std::env::var("CARGO_MANIFEST_DIR").map_err(|error| error.to_string())?);
-    let data = room.join("../../catalog");
+    let data = room.join("data");
     println!("cargo::rerun-if-changed={}", data.display());
     let out = PathBuf::from(std::env::var("OUT_DIR").map_err(|error| error.to_string())?);
 

@@ -1,6 +1,6 @@
 //! What platforms and APIs exist, what they take and return, how they page.
 //!
-//! All of it is data, in `catalog/` at the root of the repository: `platforms.toml`, the error
+//! All of it is data, in `data/` beside this code: `platforms.toml`, the error
 //! tables in `errors/`, the imported facts in `base/`, and what we know better in `overlay/`. A
 //! build script joins them into a form that is looked up without parsing more than the one entry
 //! asked for.

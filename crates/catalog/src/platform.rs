@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use sesame_core::{Protocol, Shape, envelope::ReplyRules, sign::Digest};
 
-/// One platform, as `catalog/platforms.toml` describes it.
+/// One platform, as `crates/catalog/data/platforms.toml` describes it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Platform {

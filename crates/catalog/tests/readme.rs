@@ -1,4 +1,4 @@
-//! The example of an overlay in `catalog/README.md` works as printed.
+//! The example of an overlay in `data/README.md` works as printed.
 
 use std::fs;
 
@@ -6,7 +6,7 @@ use sesame_catalog::Catalog;
 
 #[test]
 fn the_overlay_of_the_readme_is_read() {
-    let text = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../catalog/README.md")).unwrap();
+    let text = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/data/README.md")).unwrap();
     let overlay = text.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("readme.toml"), overlay).unwrap();
