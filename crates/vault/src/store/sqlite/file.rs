@@ -428,7 +428,7 @@ mod tests {
         let [row] = rows.as_slice() else { panic!("{rows:?}") };
         assert_eq!((row.account.name.as_str(), row.account.tags.len()), ("shop", 0));
         let tokens = &row.authorization.tokens;
-        assert_eq!(row.authorizations.generation, 7);
+        assert_eq!(row.authorization.generation, 7);
         assert_eq!((tokens.access.as_deref(), tokens.refresh.as_deref()), (Some(&[4][..]), Some(&[5][..])));
         // Nobody has planned it: a keeper looks at it first thing.
         assert_eq!(tokens.due_at, Some(0));
