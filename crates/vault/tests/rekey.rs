@@ -161,7 +161,7 @@ impl Rekey {
         *pause.lock().unwrap() = Some(Pause { calls, reached, resume: resumed });
         let is_locked = is_locked(home);
         let to = to.clone();
-        let mut task = tokio::spawn(async move { vault.rekey(to, &nothing).await });
+        let task = tokio::spawn(async move { vault.rekey(to, &nothing).await });
         let reached = tokio::select! {
             // `Err` when it ended before.
             reached = at_call => reached.is_ok(),
