@@ -13,7 +13,7 @@
 //! | how parameters become an HTTP request | [`request`] |
 //! | what a reply says | [`envelope`] |
 //! | what an error code means | [`mod@classify`] |
-//! | how secrets stay hidden | [`secret`], [`mask`] |
+//! | how secrets stay hidden | [`secret`], [`mask`], [`redact`] |
 #![warn(missing_docs)]
 
 pub mod classify;
@@ -25,6 +25,7 @@ pub mod mask;
 pub mod params;
 pub mod protocol;
 pub mod push;
+pub mod redact;
 pub mod request;
 pub mod scalar;
 pub mod secret;
