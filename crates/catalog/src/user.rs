@@ -63,7 +63,7 @@ fn read_one(file: &Path) -> Result<UserOverlay> {
 /// Says that an overlay was not understood.
 pub(crate) fn wrong(file: &Path, mistake: &Mistake) -> Error {
     Error::usage(format!("{}: {mistake}", file.display()))
-        .hint("Correct the file or move it out of the folder; catalog/README.md in the repository describes the format.")
+        .hint("Correct the file or move it out of the folder; crates/catalog/data/README.md in the repository describes the format.")
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Error {

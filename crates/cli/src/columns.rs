@@ -5,8 +5,8 @@ use std::collections::{HashMap, hash_map::Entry};
 use serde_json::Value as Json;
 
 use crate::{
+    exit::{CliResult, note},
     output::{Format, Printer, Rows},
-    stop::{Outcome, note},
 };
 
 /// The most columns of a table: more would not fit a screen. CSV has them all.
@@ -19,7 +19,7 @@ const DEEPEST: usize = 2;
 ///
 /// # Errors
 /// When standard output cannot be written.
-pub(crate) fn print(printer: &mut Printer, items: &[Json]) -> Outcome {
+pub(crate) fn print(printer: &mut Printer, items: &[Json]) -> CliResult {
     if printer.format() == Format::Csv {
         return printer.csv(&made_up(items, true).0);
     }
@@ -34,7 +34,7 @@ pub(crate) fn print(printer: &mut Printer, items: &[Json]) -> Outcome {
 ///
 /// # Errors
 /// When standard output cannot be written.
-pub(crate) fn print_fields(printer: &mut Printer, value: &Json) -> Outcome {
+pub(crate) fn print_fields(printer: &mut Printer, value: &Json) -> CliResult {
     if printer.format() == Format::Csv {
         return printer.csv(&fields(value, true).0);
     }

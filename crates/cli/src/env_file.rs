@@ -9,7 +9,7 @@ use jiff::{Timestamp, tz::TimeZone};
 use sesame_core::Error;
 use sesame_vault::tables::parse_time;
 
-use crate::{bounded_file, stop::Outcome};
+use crate::{bounded_file, exit::CliResult};
 
 /// The largest file that is read.
 const MAX_FILE: u64 = 1 << 20;
@@ -69,7 +69,7 @@ impl EnvFile {
     ///
     /// # Errors
     /// Usage, with file and line, for what is neither.
-    pub(crate) fn read(path: &Path) -> Outcome<Self> {
+    pub(crate) fn read(path: &Path) -> CliResult<Self> {
         let is_input = path == Path::new("-");
         let shown = if is_input { "standard input".to_owned() } else { path.display().to_string() };
         let bytes = if is_input {
@@ -152,7 +152,7 @@ impl EnvFile {
     ///
     /// # Errors
     /// Usage, for a value that is no time.
-    pub(crate) fn time(&self, name: &str, zone: &TimeZone) -> Outcome<Option<Timestamp>> {
+    pub(crate) fn time(&self, name: &str, zone: &TimeZone) -> CliResult<Option<Timestamp>> {
         let Some(text) = self.get(name) else { return Ok(None) };
         match parse_time(text, zone) {
             Some(at) => Ok(Some(at)),

@@ -5,7 +5,7 @@ use std::io::{self, BufWriter, IsTerminal, Write};
 use comfy_table::{Attribute, Cell, CellAlignment, ContentArrangement, Table as Grid};
 use serde::Serialize;
 
-use crate::{json_text, stop::Outcome};
+use crate::{exit::CliResult, json_text};
 
 /// The form of results.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -143,7 +143,7 @@ impl Printer {
     ///
     /// # Errors
     /// When standard output cannot be written.
-    pub(crate) fn list<T: Serialize>(&mut self, records: &[T], rows: &Rows) -> Outcome {
+    pub(crate) fn list<T: Serialize>(&mut self, records: &[T], rows: &Rows) -> CliResult {
         match self.format {
             Format::Json => self.json(records)?,
             Format::Ndjson => {
@@ -165,8 +165,8 @@ impl Printer {
     pub(crate) fn one<T: Serialize>(
         &mut self,
         record: &T,
-        text: impl FnOnce(&mut Self) -> Outcome,
-    ) -> Outcome {
+        text: impl FnOnce(&mut Self) -> CliResult,
+    ) -> CliResult {
         match self.format {
             Format::Json => self.json(record)?,
             Format::Ndjson => {
@@ -189,7 +189,7 @@ impl Printer {
     ///
     /// # Errors
     /// When standard output cannot be written.
-    pub(crate) fn rows(&mut self, rows: &Rows) -> Outcome {
+    pub(crate) fn rows(&mut self, rows: &Rows) -> CliResult {
         let width = if self.terminal { terminal_width() } else { None };
         let text = rows.grid(width, self.color);
         self.text(&text)
@@ -199,12 +199,12 @@ impl Printer {
     ///
     /// # Errors
     /// When standard output cannot be written.
-    pub(crate) fn csv(&mut self, rows: &Rows) -> Outcome {
+    pub(crate) fn csv(&mut self, rows: &Rows) -> CliResult {
         self.out.write_all(rows.csv().as_bytes())?;
         self.flush()
     }
 
-    fn json<T: Serialize + ?Sized>(&mut self, record: &T) -> Outcome {
+    fn json<T: Serialize + ?Sized>(&mut self, record: &T) -> CliResult {
         let text = serde_json::to_string_pretty(record).unwrap_or_default();
         writeln!(self.out, "{text}")?;
         Ok(())
@@ -214,7 +214,7 @@ impl Printer {
     ///
     /// # Errors
     /// When standard output cannot be written.
-    pub(crate) fn vendor_json(&mut self, json: &str) -> Outcome {
+    pub(crate) fn vendor_json(&mut self, json: &str) -> CliResult {
         let text =
             if self.format == Format::Ndjson { json_text::compact(json) } else { json_text::pretty(json) };
         writeln!(self.out, "{text}")?;
@@ -225,7 +225,7 @@ impl Printer {
     ///
     /// # Errors
     /// When standard output cannot be written.
-    pub(crate) fn line(&mut self, text: impl std::fmt::Display) -> Outcome {
+    pub(crate) fn line(&mut self, text: impl std::fmt::Display) -> CliResult {
         writeln!(self.out, "{text}")?;
         Ok(())
     }
@@ -234,7 +234,7 @@ impl Printer {
     ///
     /// # Errors
     /// When standard output cannot be written.
-    pub(crate) fn text(&mut self, text: &str) -> Outcome {
+    pub(crate) fn text(&mut self, text: &str) -> CliResult {
         self.out.write_all(text.as_bytes())?;
         Ok(())
     }
@@ -243,7 +243,7 @@ impl Printer {
     ///
     /// # Errors
     /// When standard output cannot be written.
-    pub(crate) fn flush(&mut self) -> Outcome {
+    pub(crate) fn flush(&mut self) -> CliResult {
         self.out.flush()?;
         Ok(())
     }
@@ -253,7 +253,7 @@ impl Printer {
 ///
 /// # Errors
 /// When standard output cannot be written.
-pub(crate) fn raw(bytes: &[u8]) -> Outcome {
+pub(crate) fn raw(bytes: &[u8]) -> CliResult {
     let mut out = io::stdout().lock();
     out.write_all(bytes)?;
     out.flush()?;

@@ -5,7 +5,7 @@ use std::{io::Read, path::Path};
 use serde_json::{Map, Value};
 use sesame_core::{Error, params::File};
 
-use crate::{json_text, stop::Outcome};
+use crate::{exit::CliResult, json_text};
 
 /// The largest file that becomes a part or a value.
 const MAX_FILE: u64 = 64 << 20;
@@ -23,7 +23,7 @@ pub(crate) struct Arguments {
 ///
 /// # Errors
 /// Usage, for a word without `=`, an empty name or a name given twice.
-pub(crate) fn split_literal(words: &[String]) -> Outcome<Vec<(String, String)>> {
+pub(crate) fn split_literal(words: &[String]) -> CliResult<Vec<(String, String)>> {
     let mut out: Vec<(String, String)> = Vec::with_capacity(words.len());
     for word in words {
         let (name, value) = word.split_once('=').ok_or_else(|| no_equals(word))?;
@@ -38,7 +38,7 @@ pub(crate) fn split_literal(words: &[String]) -> Outcome<Vec<(String, String)>> 
 ///
 /// # Errors
 /// Usage, as [`split_literal`], and for files that cannot be read and JSON that is none.
-pub(crate) fn read(words: &[String], is_file: impl Fn(&str) -> bool) -> Outcome<Arguments> {
+pub(crate) fn read(words: &[String], is_file: impl Fn(&str) -> bool) -> CliResult<Arguments> {
     let mut out = Arguments::default();
     for word in words {
         let (name, value) = word.split_once('=').ok_or_else(|| no_equals(word))?;
@@ -86,7 +86,7 @@ fn no_equals(word: &str) -> Error {
         .hint("Write NAME=VALUE, NAME=@FILE for the content of a file, or NAME:=JSON for a typed value.")
 }
 
-fn check(name: &str, word: &str, doubled: bool) -> Outcome {
+fn check(name: &str, word: &str, doubled: bool) -> CliResult {
     if name.is_empty() {
         return Err(no_equals(word).into());
     }
@@ -98,7 +98,7 @@ fn check(name: &str, word: &str, doubled: bool) -> Outcome {
     Ok(())
 }
 
-fn bytes_of(name: &str, path: &str) -> Outcome<Vec<u8>> {
+fn bytes_of(name: &str, path: &str) -> CliResult<Vec<u8>> {
     let wrong = |why: String| Error::usage(format!("the parameter {name:?} cannot be read: {why}"));
     let mut content = Vec::new();
     let read = if path == "-" {
@@ -117,7 +117,7 @@ fn bytes_of(name: &str, path: &str) -> Outcome<Vec<u8>> {
     Ok(content)
 }
 
-fn text_of(name: &str, path: &str) -> Outcome<String> {
+fn text_of(name: &str, path: &str) -> CliResult<String> {
     String::from_utf8(bytes_of(name, path)?).map_err(|_| {
         Error::usage(format!("the parameter {name:?}: {path} is not UTF-8 text"))
             .hint("Only parameters that the catalog lists as files take other content; see `sesame apis show API`.")
@@ -125,7 +125,7 @@ fn text_of(name: &str, path: &str) -> Outcome<String> {
     })
 }
 
-fn file(name: &str, path: &str) -> Outcome<File> {
+fn file(name: &str, path: &str) -> CliResult<File> {
     let content = bytes_of(name, path)?;
     let file_name = Path::new(path)
         .file_name()

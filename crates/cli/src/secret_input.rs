@@ -4,7 +4,7 @@ use std::io::Read;
 
 use sesame_core::{AppSecret, Error};
 
-use crate::stop::{INTERRUPTED, Outcome, Stop, note, person_is_there};
+use crate::exit::{CliError, CliResult, INTERRUPTED, note, person_is_there};
 
 /// The longest secret that is read; a longer one is refused.
 const MAX_SECRET: u64 = 64 << 10;
@@ -38,7 +38,7 @@ impl SecretInput {
     ///
     /// # Errors
     /// Usage, for an unset variable or an empty secret.
-    pub(crate) fn read(&self) -> Outcome<Option<AppSecret>> {
+    pub(crate) fn read(&self) -> CliResult<Option<AppSecret>> {
         let (text, from) = if self.secret_stdin {
             if person_is_there() {
                 return ask().map(Some);
@@ -76,7 +76,7 @@ impl SecretInput {
 ///
 /// # Errors
 /// When nothing was typed, or Ctrl-C.
-pub(crate) fn ask() -> Outcome<AppSecret> {
+pub(crate) fn ask() -> CliResult<AppSecret> {
     ask_secret("App secret")
 }
 
@@ -84,7 +84,7 @@ pub(crate) fn ask() -> Outcome<AppSecret> {
 ///
 /// # Errors
 /// When nothing was typed, or Ctrl-C.
-pub(crate) fn ask_secret(what: &str) -> Outcome<AppSecret> {
+pub(crate) fn ask_secret(what: &str) -> CliResult<AppSecret> {
     typed(what, inquire::Password::new(&format!("{what}:")).without_confirmation().prompt())
 }
 
@@ -92,7 +92,7 @@ pub(crate) fn ask_secret(what: &str) -> Outcome<AppSecret> {
 ///
 /// # Errors
 /// When nothing was typed, or Ctrl-C.
-pub(crate) fn ask_new(what: &str) -> Outcome<AppSecret> {
+pub(crate) fn ask_new(what: &str) -> CliResult<AppSecret> {
     let again = inquire::Password::new(&format!("{what}:"))
         .with_custom_confirmation_message("Once more:")
         .with_custom_confirmation_error_message("the two are not the same")
@@ -100,10 +100,10 @@ pub(crate) fn ask_new(what: &str) -> Outcome<AppSecret> {
     typed(what, again)
 }
 
-fn typed(what: &str, typed: Result<String, inquire::InquireError>) -> Outcome<AppSecret> {
+fn typed(what: &str, typed: Result<String, inquire::InquireError>) -> CliResult<AppSecret> {
     match typed {
         Ok(text) if !text.is_empty() => Ok(AppSecret::new(text)),
-        Err(inquire::InquireError::OperationInterrupted) => Err(Stop::Status(INTERRUPTED)),
+        Err(inquire::InquireError::OperationInterrupted) => Err(CliError::Status(INTERRUPTED)),
         _ => Err(Error::usage(format!("no {} was typed", what.to_lowercase()))
             .hint("Nothing was stored.")
             .into()),
@@ -111,7 +111,7 @@ fn typed(what: &str, typed: Result<String, inquire::InquireError>) -> Outcome<Ap
 }
 
 /// Reads one secret. Cut short it would be another secret, so too much is refused.
-fn read_bounded(input: impl Read) -> Outcome<String> {
+fn read_bounded(input: impl Read) -> CliResult<String> {
     let mut text = String::new();
     input
         .take(MAX_SECRET + 1)

@@ -14,10 +14,10 @@ use sesame_vault::Location;
 use crate::{
     args::Global,
     bounded_file::{self, Unread},
+    exit::{CliError, CliResult},
+    humanize::parse_duration,
     nearest::did_you_mean,
     output::Format,
-    stop::{Outcome, Stop},
-    words::parse_duration,
 };
 
 /// The largest `config.toml` that is read.
@@ -145,7 +145,7 @@ impl Settings {
     pub(crate) fn gather(
         flags: &Global,
         environment: impl Fn(&'static str) -> Option<OsString>,
-    ) -> Outcome<Self> {
+    ) -> CliResult<Self> {
         let environment = |name| environment(name).filter(|value| !is_blank(value));
         let home = choose(
             flags.home.clone().map(|path| (path, "--home")),
@@ -158,7 +158,7 @@ impl Settings {
 
         // A variable that a flag overrules has to be readable, too: whoever set it means something.
         let variable = |name| environment(name).map(|value| as_text(name, value)).transpose();
-        let text = |flag: Option<&String>, flag_name, name, in_file: Option<String>| -> Outcome<_> {
+        let text = |flag: Option<&String>, flag_name, name, in_file: Option<String>| -> CliResult<_> {
             Ok(choose(
                 flag.cloned().map(|value| (value, flag_name)),
                 variable(name)?.map(|value| (value, name)),
@@ -213,7 +213,7 @@ impl Settings {
         Ok(Self { home, vault, endpoint, output, timeout, key, keeper: file.keeper })
     }
 
-    /// Makes the settings of a session that has nothing to do with the user's.
+    /// Makes the settings of a run that has nothing to do with the user's.
     pub(crate) fn apart(home: PathBuf, endpoint: String, key: AppSecret) -> Self {
         Self {
             vault: Chosen { value: None, origin: Origin::Default },
@@ -257,7 +257,7 @@ fn is_blank(value: &OsString) -> bool {
 ///
 /// # Errors
 /// Usage, with the variable's name and without its value, which may be a secret.
-pub(crate) fn as_text(name: &str, value: OsString) -> Outcome<String> {
+pub(crate) fn as_text(name: &str, value: OsString) -> CliResult<String> {
     value.into_string().map_err(|_| {
         Error::usage(format!("the variable {name} is not UTF-8 text"))
             .hint(format!("Set it anew, or leave it out: unset {name}."))
@@ -282,7 +282,7 @@ fn optional<T>(chosen: Option<Chosen<T>>) -> Chosen<Option<T>> {
     }
 }
 
-fn default_home() -> Outcome<Chosen<PathBuf>> {
+fn default_home() -> CliResult<Chosen<PathBuf>> {
     match directories::ProjectDirs::from("", "", "sesame") {
         Some(dirs) => Ok(Chosen { value: dirs.data_dir().to_owned(), origin: Origin::Default }),
         None => Err(Error::usage("this user has no home directory")
@@ -291,7 +291,7 @@ fn default_home() -> Outcome<Chosen<PathBuf>> {
     }
 }
 
-fn read_file(path: &Path) -> Outcome<File> {
+fn read_file(path: &Path) -> CliResult<File> {
     let shown = path.display();
     let bytes = match bounded_file::read(path, MAX_FILE) {
         Ok(bytes) => bytes,
@@ -331,7 +331,7 @@ fn read_file(path: &Path) -> Outcome<File> {
     })
 }
 
-fn parse_format(text: &str, origin: &Origin) -> Outcome<Format> {
+fn parse_format(text: &str, origin: &Origin) -> CliResult<Format> {
     <Format as clap::ValueEnum>::from_str(text, true).map_err(|_| {
         Error::usage(format!("{origin}: there is no output form {text:?}"))
             .hint("Use one of: table, json, ndjson, csv.")
@@ -340,13 +340,13 @@ fn parse_format(text: &str, origin: &Origin) -> Outcome<Format> {
 }
 
 /// Two places for the master key are given, and one of them would be passed over in silence.
-fn two_keys(one: &str, other: &str) -> Stop {
+fn two_keys(one: &str, other: &str) -> CliError {
     Error::usage(format!("a vault has one key, and two are chosen: by {one} and by {other}"))
         .hint("Unset one of them. `sesame accounts show NAME` tells where the key of a vault is.")
         .into()
 }
 
-fn parse_key(chosen: Option<Chosen<String>>) -> Outcome<Key> {
+fn parse_key(chosen: Option<Chosen<String>>) -> CliResult<Key> {
     let Some(Chosen { value, origin }) = chosen else { return Ok(Key::Auto) };
     match value.as_str() {
         "auto" => Ok(Key::Auto),
@@ -375,7 +375,7 @@ pub(crate) fn parse_timeout(text: &str) -> Result<Duration, String> {
 mod tests {
     use super::*;
 
-    fn gather(flags: &Global, environment: &[(&str, &str)]) -> Outcome<Settings> {
+    fn gather(flags: &Global, environment: &[(&str, &str)]) -> CliResult<Settings> {
         Settings::gather(flags, |name| {
             environment.iter().find(|(known, _)| *known == name).map(|(_, value)| OsString::from(value))
         })
@@ -423,7 +423,7 @@ mod tests {
         {
             let environment = [("SESAME_HOME", "/nowhere"), pair[0], pair[1]];
             let stop = gather(&Global::default(), &environment).unwrap_err();
-            let Stop::Failed(error) = stop else { panic!("not an error") };
+            let CliError::Failed(error) = stop else { panic!("not an error") };
             assert!(pair.iter().all(|(name, _)| error.message().contains(name)), "{}", error.message());
         }
         for one in [master, passphrase, ("SESAME_KEY", "auto")] {
@@ -455,7 +455,7 @@ mod tests {
                 ..Global::default()
             };
             let stop = Settings::gather(&flags, environment);
-            let crate::stop::Stop::Failed(error) = stop.unwrap_err() else { panic!("not an error") };
+            let crate::exit::CliError::Failed(error) = stop.unwrap_err() else { panic!("not an error") };
             assert!(error.message().contains(bad), "{}", error.message());
         }
         let home = |name: &'static str| (name == "SESAME_HOME").then(odd);
@@ -491,7 +491,7 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         std::fs::write(home.path().join("config.toml"), "output = \"json\"\nendpiont = \"x\"\n").unwrap();
         let stop = gather(&Global::default(), &[("SESAME_HOME", home.path().to_str().unwrap())]).unwrap_err();
-        let crate::stop::Stop::Failed(error) = stop else { panic!("not an error") };
+        let crate::exit::CliError::Failed(error) = stop else { panic!("not an error") };
         assert!(error.message().contains("config.toml, line 2"), "{}", error.message());
         assert_eq!(error.hint_text(), Some("Did you mean \"endpoint\"?"));
     }
@@ -513,7 +513,9 @@ mod tests {
             ("[keeper]\nkeep = \"sometimes\"\n", "sometimes"),
             ("[keeper]\nhook = \"notify --shop\"\n", "line 2"),
         ] {
-            let crate::stop::Stop::Failed(error) = read(text).unwrap_err() else { panic!("not an error") };
+            let crate::exit::CliError::Failed(error) = read(text).unwrap_err() else {
+                panic!("not an error")
+            };
             assert!(error.message().contains(told), "{}", error.message());
         }
     }

@@ -13,6 +13,7 @@ use serde_json::value::RawValue;
 use crate::{
     Error, ErrorKind, ErrorTable, HttpResponse, Protocol, Result, Retry, Shape,
     classify::{Failure, ID_LIMIT, classify},
+    path,
     redact::{ForeignText, Redactor},
     scalar::{self, Text},
 };
@@ -344,13 +345,7 @@ fn contradiction(
     request_id: Option<&String>,
 ) -> Option<Failure> {
     for flag in flags {
-        let (head, rest) = step(&flag.flag);
-        let Some(raw) = member(payload, head) else { continue };
-        let value = match rest {
-            None => scalar::raw_text(raw),
-            Some(rest) => text_below(raw, rest),
-        };
-        let Some(value) = value else { continue };
+        let Some(value) = text_at(payload, &flag.flag) else { continue };
         if flag.ok.iter().any(|ok| ok.eq_ignore_ascii_case(&value)) {
             continue;
         }
@@ -371,66 +366,10 @@ fn contradiction(
 }
 
 fn text_at<'a>(payload: &Members<'a>, path: &str) -> Option<Cow<'a, str>> {
-    match step(path) {
-        (name, None) => member(payload, name).and_then(scalar::raw_text),
-        (head, Some(rest)) => text_below(member(payload, head)?, rest),
+    match path.split_once('.') {
+        None => member(payload, path).and_then(scalar::raw_text),
+        Some((head, rest)) => path::text(member(payload, head)?, rest),
     }
-}
-
-/// Takes the first name off a path. By hand: `split_once` is made for long texts, and every reply is
-/// asked for a dozen paths.
-fn step(path: &str) -> (&str, Option<&str>) {
-    match path.bytes().position(|byte| byte == b'.') {
-        Some(at) => (&path[..at], Some(&path[at + 1..])),
-        None => (path, None),
-    }
-}
-
-/// Reads the scalar at a path inside an object, and no more of the object than it must: replies
-/// are long, and what says whether they succeeded stands at their beginning or is not there.
-fn text_below<'a>(raw: &'a RawValue, path: &str) -> Option<Cow<'a, str>> {
-    let (name, rest) = step(path);
-    let object = raw.get();
-    // Looking for the bare name is far quicker than reading the members.
-    if !object.starts_with('{') || !object.contains(name) {
-        return None;
-    }
-    let found = first_member(object, name)?;
-    match rest {
-        None => scalar::raw_text(found),
-        Some(rest) => text_below(found, rest),
-    }
-}
-
-/// Finds a member of a JSON object and stops there.
-fn first_member<'a>(object: &'a str, name: &str) -> Option<&'a RawValue> {
-    struct Find<'k, 'a> {
-        name: &'k str,
-        found: &'k mut Option<&'a RawValue>,
-    }
-    impl<'de: 'a, 'a> serde::de::Visitor<'de> for Find<'_, 'a> {
-        type Value = ();
-
-        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-            f.write_str("an object")
-        }
-
-        fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-            while let Some(Text(key)) = map.next_key::<Text<'de>>()? {
-                if key == self.name {
-                    *self.found = Some(map.next_value::<&'de RawValue>()?);
-                    // The reader takes what follows for an error, which nobody sees.
-                    break;
-                }
-                map.next_value::<serde::de::IgnoredAny>()?;
-            }
-            Ok(())
-        }
-    }
-    let mut found = None;
-    let mut deserializer = serde_json::Deserializer::from_str(object);
-    let _ = serde::Deserializer::deserialize_map(&mut deserializer, Find { name, found: &mut found });
-    found
 }
 
 /// Reads a body that starts with `<`: TOP's XML errors, or an HTML page from the edge.

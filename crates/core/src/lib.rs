@@ -12,6 +12,7 @@
 //! | how arguments become parameters | [`encode`] |
 //! | how parameters become an HTTP request | [`request`] |
 //! | what a reply says | [`envelope`] |
+//! | where a value or a list is in a payload | [`mod@path`] |
 //! | what an error code means | [`mod@classify`] |
 //! | how secrets stay hidden | [`secret`], [`mask`], [`redact`] |
 #![warn(missing_docs)]
@@ -23,6 +24,7 @@ pub mod envelope;
 pub mod error;
 pub mod mask;
 pub mod params;
+pub mod path;
 pub mod protocol;
 pub mod push;
 pub mod redact;

@@ -338,7 +338,7 @@ impl Simulation {
         let nursery = Arc::new(MemoryStore::default());
         let sealing = Vault::open_with(options.clone(), nursery.clone()).await.unwrap();
         let store = Arc::new(MemoryStore::default());
-        store.add_key(nursery.keys().await.unwrap().remove(0)).await.unwrap();
+        assert!(store.add_key(&nursery.keys().await.unwrap()[0], None).await.unwrap());
         let vault = Vault::open_with(options, store.clone()).await.unwrap();
         let mut simulation =
             Self { clock, gateway, store, vault, shops: HashMap::new(), used: Vec::new(), _home: home };

@@ -6,13 +6,14 @@ use sesame_client::{Call, Client, Page};
 use sesame_core::Error;
 
 use crate::{
-    columns, json_text,
+    columns,
+    context::Context,
+    exit::{CliError, CliResult, note, person_is_there, say},
+    json_text,
     listings::rows_at,
     nearest::nearest,
     output::{Format, Printer},
-    parameters, question, running,
-    session::Session,
-    stop::{Outcome, Stop, note, person_is_there, say},
+    parameters, prompt, runtime,
 };
 
 /// Options of `call`.
@@ -62,55 +63,55 @@ pub(crate) struct Args {
 }
 
 /// Calls and prints.
-pub(crate) fn run(args: &Args, session: &Session) -> Outcome {
-    running::block_on(session, call(args, session))
+pub(crate) fn run(args: &Args, context: &Context) -> CliResult {
+    runtime::block_on(context, call(args, context))
 }
 
-async fn call(args: &Args, session: &Session) -> Outcome {
-    let client = session.client().await?;
-    let handle = session.vault().await?.handle(&args.account).await?;
+async fn call(args: &Args, context: &Context) -> CliResult {
+    let client = context.client().await?;
+    let handle = context.vault().await?.handle(&args.account).await?;
     let platform = handle.platform().name.clone();
-    let api = session.catalog()?.api(&platform, &args.api)?;
+    let api = context.catalog()?.api(&platform, &args.api)?;
     let files: Vec<String> =
         api.params.iter().filter(|param| param.kind == Type::Bytes).map(|param| param.name.clone()).collect();
     let words = args.arguments.clone();
     let arguments =
-        running::aside(move || parameters::read(&words, |name| files.iter().any(|file| file == name)))
+        runtime::aside(move || parameters::read(&words, |name| files.iter().any(|file| file == name)))
             .await?;
-    let mut call = session.call(&args.account, &args.api);
+    let mut call = context.call(&args.account, &args.api);
     call.args = arguments.values;
     call.files = arguments.files;
-    suggest(session, &api)?;
+    suggest(context, &api)?;
     if args.dry_run {
-        return dry_run(args, session, client, &call).await;
+        return dry_run(args, context, client, &call).await;
     }
-    if !args.show_secrets && is_token_call(session, &api)? {
+    if !args.show_secrets && is_token_call(context, &api)? {
         return Err(token_call(&api).into());
     }
     if api.safety != Safety::Read {
         confirm(args, &api).await?;
     }
     if args.all {
-        return all_pages(session, client, call).await;
+        return all_pages(context, client, call).await;
     }
     let outcome = client.call(&call).await?;
     warn_all(&outcome.warnings);
     if args.raw {
         return crate::output::raw(outcome.reply.body());
     }
-    print_reply(&mut session.printer(Format::Json), &api, outcome.reply.payload())
+    print_reply(&mut context.printer(Format::Json), &api, outcome.reply.payload())
 }
 
 /// Tells whether an API hands out tokens, by the platforms' own data. A platform's spelling with dots,
 /// slashes or a protocol in front is the same call.
-fn is_token_call(session: &Session, api: &Api) -> Outcome<bool> {
+fn is_token_call(context: &Context, api: &Api) -> CliResult<bool> {
     let plain = |name: &str| -> String {
         let name = name.split('@').next().unwrap_or_default();
         let name = ["http/1/", "param2/1/"].iter().find_map(|front| name.strip_prefix(front)).unwrap_or(name);
         name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
     };
     let names: Vec<String> = std::iter::once(&api.name).chain(&api.aliases).map(|name| plain(name)).collect();
-    let catalog = session.catalog()?;
+    let catalog = context.catalog()?;
     Ok(catalog.platforms().iter().map(|platform| &platform.tokens).any(|tokens| {
         [&tokens.create, &tokens.refresh]
             .into_iter()
@@ -128,11 +129,11 @@ fn token_call(api: &Api) -> Error {
 }
 
 /// Says which known API may have been meant. That it is called all the same, the client says.
-fn suggest(session: &Session, api: &Api) -> Outcome {
+fn suggest(context: &Context, api: &Api) -> CliResult {
     if api.known {
         return Ok(());
     }
-    let known = session.catalog()?.list(&api.platform);
+    let known = context.catalog()?.list(&api.platform);
     if let Some(near) = nearest(&api.name, known.iter().map(|api| api.name.as_str())) {
         note("warning", &format!("no catalog has {} on {}; did you mean {near}?", api.name, api.platform));
     }
@@ -147,7 +148,7 @@ pub(crate) fn warn_all(warnings: &[String]) {
 }
 
 /// Asks before something is changed.
-async fn confirm(args: &Args, api: &Api) -> Outcome {
+async fn confirm(args: &Args, api: &Api) -> CliResult {
     if args.yes {
         return Ok(());
     }
@@ -158,11 +159,11 @@ async fn confirm(args: &Args, api: &Api) -> Outcome {
             .hint("Add --yes to send it. --dry-run shows what would be sent.")
             .into());
     }
-    if question::yes(&format!("{what}. Send it?")).await? {
+    if prompt::yes(&format!("{what}. Send it?")).await? {
         return Ok(());
     }
     say("Nothing was sent.");
-    Err(Stop::Status(1))
+    Err(CliError::Status(1))
 }
 
 fn deed(safety: Safety) -> &'static str {
@@ -173,7 +174,7 @@ fn deed(safety: Safety) -> &'static str {
     }
 }
 
-async fn dry_run(args: &Args, session: &Session, client: &Client, call: &Call) -> Outcome {
+async fn dry_run(args: &Args, context: &Context, client: &Client, call: &Call) -> CliResult {
     let prepared = client.prepare(call).await?;
     warn_all(&prepared.warnings);
     let request = &prepared.request;
@@ -192,11 +193,11 @@ async fn dry_run(args: &Args, session: &Session, client: &Client, call: &Call) -
         "curl": curl,
     });
     // The payload's form is JSON by default; a request that was not sent is for people first.
-    session.printer(Format::Table).one(&record, |printer| printer.line(&curl))
+    context.printer(Format::Table).one(&record, |printer| printer.line(&curl))
 }
 
-async fn all_pages(session: &Session, client: &Client, call: Call) -> Outcome {
-    let mut list = Growing::new(session.printer(Format::Json));
+async fn all_pages(context: &Context, client: &Client, call: Call) -> CliResult {
+    let mut list = Growing::new(context.printer(Format::Json));
     let mut pages = client.pages(call);
     while let Some(page) = pages.next().await {
         match page {
@@ -243,12 +244,12 @@ impl Growing {
         Self { printer, progress: Progress::new(), table: Vec::new(), count: 0, state: State::Open }
     }
 
-    fn page(&mut self, page: &Page) -> Outcome {
+    fn page(&mut self, page: &Page) -> CliResult {
         // A reader that has gone is not told of rows that are missing.
         self.add(page).inspect_err(|_| self.state = State::Ended)
     }
 
-    fn add(&mut self, page: &Page) -> Outcome {
+    fn add(&mut self, page: &Page) -> CliResult {
         for item in &page.items {
             match self.printer.format() {
                 Format::Ndjson => self.printer.line(json_text::compact(item.get()))?,
@@ -265,7 +266,7 @@ impl Growing {
         Ok(())
     }
 
-    fn end(&mut self) -> Outcome {
+    fn end(&mut self) -> CliResult {
         self.state = State::Ended;
         self.progress.done();
         match self.printer.format() {
@@ -302,13 +303,13 @@ fn indented(json: &str) -> String {
     out
 }
 
-fn parse(item: &RawValue) -> Outcome<Json> {
+fn parse(item: &RawValue) -> CliResult<Json> {
     serde_json::from_str(item.get())
         .map_err(|error| Error::local(format!("a row of the reply cannot be read: {error}")).into())
 }
 
 /// Prints one reply.
-pub(crate) fn print_reply(printer: &mut Printer, api: &Api, payload: &str) -> Outcome {
+pub(crate) fn print_reply(printer: &mut Printer, api: &Api, payload: &str) -> CliResult {
     if matches!(printer.format(), Format::Json | Format::Ndjson) {
         return printer.vendor_json(payload);
     }

@@ -6,11 +6,11 @@ use sesame_core::{Error, ErrorKind, scalar};
 
 use crate::{
     commands::call::{Progress, warn_all},
+    context::Context,
+    exit::{CliResult, note},
     listings::{self, CATEGORIES, Children, at, cells, rows_at},
     output::{Format, Rows},
-    running,
-    session::Session,
-    stop::{Outcome, note},
+    runtime,
 };
 
 /// The most children whose names are fetched one by one.
@@ -69,21 +69,21 @@ pub(crate) struct MapArgs {
 }
 
 /// Runs one of them.
-pub(crate) fn run(command: Command, session: &Session) -> Outcome {
-    running::block_on(session, async {
+pub(crate) fn run(command: Command, context: &Context) -> CliResult {
+    runtime::block_on(context, async {
         match command {
-            Command::Get(args) => get(&args, session).await,
-            Command::Map(args) => map(&args, session).await,
+            Command::Get(args) => get(&args, context).await,
+            Command::Map(args) => map(&args, context).await,
         }
     })
 }
 
-async fn get(args: &GetArgs, session: &Session) -> Outcome {
-    let client = session.client().await?;
-    let handle = session.vault().await?.handle(&args.account).await?;
+async fn get(args: &GetArgs, context: &Context) -> CliResult {
+    let client = context.client().await?;
+    let handle = context.vault().await?.handle(&args.account).await?;
     let platform = handle.platform().name.clone();
     let entry = listings::of(CATEGORIES, |entry| entry.platform, &platform, "categories")?;
-    let asking = Asking { client, session, account: &args.account, entry };
+    let asking = Asking { client, context, account: &args.account, entry };
 
     let reply = asking.fetch(&args.id).await?;
     let found = if entry.platform == "alibaba" {
@@ -103,7 +103,7 @@ async fn get(args: &GetArgs, session: &Session) -> Outcome {
         records.push(Json::Object(record));
         rows.push(row.into_iter().map(|(_, text)| text));
     }
-    let mut printer = session.printer(Format::Table);
+    let mut printer = context.printer(Format::Table);
     if printer.for_people() && rows.is_empty() {
         note("note", &format!("category {} has no categories below it", args.id));
         return Ok(());
@@ -113,22 +113,22 @@ async fn get(args: &GetArgs, session: &Session) -> Outcome {
 
 struct Asking<'a> {
     client: &'a Client,
-    session: &'a Session,
+    context: &'a Context,
     account: &'a str,
     entry: &'static Children,
 }
 
 impl Asking<'_> {
-    async fn fetch(&self, id: &str) -> Outcome<Json> {
+    async fn fetch(&self, id: &str) -> CliResult<Json> {
         let mut arguments = listings::arguments(self.entry.arguments);
         if !self.entry.id.is_empty() {
             arguments.insert(self.entry.id.to_owned(), json!(id));
         }
-        fetch(self.client, self.session, self.account, self.entry.api, arguments).await
+        fetch(self.client, self.context, self.account, self.entry.api, arguments).await
     }
 
     /// Alibaba.com answers one category with the ids of its children: each name is one more call.
-    async fn by_ids(&self, reply: &Json, ids_only: bool) -> Outcome<Vec<Json>> {
+    async fn by_ids(&self, reply: &Json, ids_only: bool) -> CliResult<Vec<Json>> {
         let node = at(reply, self.entry.items).unwrap_or(&Json::Null);
         let level = node.get("level").and_then(scalar::integer);
         let ids: Vec<String> = node
@@ -165,7 +165,7 @@ impl Asking<'_> {
 }
 
 /// Finds the children of a category in a tree that came whole.
-fn below(reply: &Json, entry: &Children, id: &str) -> Outcome<Vec<Json>> {
+fn below(reply: &Json, entry: &Children, id: &str) -> CliResult<Vec<Json>> {
     fn find<'a>(nodes: &'a [Json], id: &str, depth: usize) -> Option<&'a Json> {
         nodes.iter().find_map(|node| {
             if node.get("category_id").and_then(scalar::text).as_deref() == Some(id) {
@@ -187,9 +187,9 @@ fn below(reply: &Json, entry: &Children, id: &str) -> Outcome<Vec<Json>> {
     }
 }
 
-async fn map(args: &MapArgs, session: &Session) -> Outcome {
-    let client = session.client().await?;
-    let handle = session.vault().await?.handle(&args.account).await?;
+async fn map(args: &MapArgs, context: &Context) -> CliResult {
+    let client = context.client().await?;
+    let handle = context.vault().await?.handle(&args.account).await?;
     let platform = handle.platform().name.clone();
     if platform != "alibaba" {
         return Err(Error::usage(format!(
@@ -209,7 +209,7 @@ async fn map(args: &MapArgs, session: &Session) -> Outcome {
     if let Some(value) = args.value {
         arguments.insert("attribute_value_id".to_owned(), json!(value));
     }
-    let reply = fetch(client, session, &args.account, "/alibaba/icbu/category/id/mapping", arguments).await?;
+    let reply = fetch(client, context, &args.account, "/alibaba/icbu/category/id/mapping", arguments).await?;
     let result = mapped(&reply)?;
     let record = json!({
         "convert_type": convert_type,
@@ -218,14 +218,14 @@ async fn map(args: &MapArgs, session: &Session) -> Outcome {
         "value": args.value,
         "result": result,
     });
-    session.printer(Format::Table).one(&record, |printer| match scalar::text(&result) {
+    context.printer(Format::Table).one(&record, |printer| match scalar::text(&result) {
         Some(text) => printer.line(text),
         None => printer.line(&result),
     })
 }
 
 /// Takes the new id out of the reply, or the platform's reason for having none.
-fn mapped(reply: &Json) -> Outcome<Json> {
+fn mapped(reply: &Json) -> CliResult<Json> {
     if let Some(result) = at(reply, "result.mapping_result").filter(|result| !result.is_null()) {
         return Ok(result.clone());
     }
@@ -240,12 +240,12 @@ fn mapped(reply: &Json) -> Outcome<Json> {
 /// Makes one call and parses its payload.
 pub(crate) async fn fetch(
     client: &Client,
-    session: &Session,
+    context: &Context,
     account: &str,
     api: &str,
     arguments: Map<String, Json>,
-) -> Outcome<Json> {
-    let mut call = session.call(account, api);
+) -> CliResult<Json> {
+    let mut call = context.call(account, api);
     call.args = arguments;
     let outcome = client.call(&call).await?;
     warn_all(&outcome.warnings);
@@ -261,7 +261,7 @@ mod tests {
         let good = json!({"result": {"success": true, "mapping_result": "21110712"}});
         assert_eq!(mapped(&good).unwrap(), "21110712");
         let bad = json!({"result": {"success": false, "response_code": "1003", "response_msg": "no such category"}});
-        let Err(crate::stop::Stop::Failed(error)) = mapped(&bad) else { panic!("a failure") };
+        let Err(crate::exit::CliError::Failed(error)) = mapped(&bad) else { panic!("a failure") };
         assert_eq!(error.message(), "nothing was mapped: no such category (1003)");
         assert!(mapped(&json!({})).is_err());
     }

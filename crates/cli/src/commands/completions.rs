@@ -3,7 +3,7 @@
 use clap::CommandFactory;
 use clap_complete::Shell;
 
-use crate::{args::Cli, output, stop::Outcome};
+use crate::{args::Cli, exit::CliResult, output};
 
 /// Options of `completions`.
 #[derive(Debug, clap::Args)]
@@ -20,7 +20,7 @@ pub(crate) struct Args {
 }
 
 /// Prints the script.
-pub(crate) fn run(args: &Args) -> Outcome {
+pub(crate) fn run(args: &Args) -> CliResult {
     let mut script = Vec::with_capacity(64 << 10);
     clap_complete::generate(args.shell, &mut Cli::command(), "sesame", &mut script);
     output::raw(&script)

@@ -25,13 +25,13 @@ use crate::{
         login::ask_sandbox,
         products::{self, ListArgs},
     },
+    context::Context,
+    exit::CliResult,
+    humanize,
     listings::{PRODUCTS, TEMPLATES, at, cells},
     output::{Format, Printer, Rows},
-    running,
-    session::Session,
+    runtime,
     settings::Settings,
-    stop::Outcome,
-    words,
 };
 
 /// The two shops: one on each of two protocols.
@@ -78,14 +78,14 @@ impl Clock for DemoClock {
 }
 
 /// Shows it.
-pub(crate) fn run(args: &Args) -> Outcome {
+pub(crate) fn run(args: &Args) -> CliResult {
     // Removed when this function returns, after Ctrl-C too.
     let home = tempfile::Builder::new().prefix("sesame-demo-").tempdir().map_err(|error| {
         Error::local(format!("cannot make a temporary directory: {error}"))
             .hint("Check the space in it, or set TMPDIR to another.")
     })?;
     let path = home.path().to_owned();
-    running::block_on_many(async move {
+    runtime::block_on_many(async move {
         let clock = Arc::new(DemoClock::default());
         let mut options =
             Options::new(Arc::new(sesame_catalog::Catalog::builtin()), Arc::<DemoClock>::clone(&clock));
@@ -101,7 +101,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
         let key = key.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
         let settings = Settings::apart(path, sandbox.url(), AppSecret::new(key));
         let demo = Demo {
-            session: Session::with_clock(settings, Arc::<DemoClock>::clone(&clock)),
+            context: Context::with_clock(settings, Arc::<DemoClock>::clone(&clock)),
             clock,
             out: Printer::new(Format::Table),
             step: 0,
@@ -113,14 +113,14 @@ pub(crate) fn run(args: &Args) -> Outcome {
 }
 
 struct Demo {
-    session: Session,
+    context: Context,
     clock: Arc<DemoClock>,
     out: Printer,
     step: u8,
 }
 
 impl Demo {
-    async fn play(mut self, sandbox: &Sandbox) -> Outcome {
+    async fn play(mut self, sandbox: &Sandbox) -> CliResult {
         let begun = self.clock.real.now();
         self.out.line(format_args!("{}", "Sesame: two shops, two protocols, one command".bold()))?;
         self.out.line(format_args!(
@@ -140,7 +140,7 @@ impl Demo {
         self.closing(begun)
     }
 
-    fn title(&mut self, text: &str, command: &str) -> Outcome {
+    fn title(&mut self, text: &str, command: &str) -> CliResult {
         self.step += 1;
         self.out.line(format_args!(
             "\n{} {}  {}",
@@ -151,26 +151,26 @@ impl Demo {
         self.out.flush()
     }
 
-    fn done(&mut self, text: &str) -> Outcome {
+    fn done(&mut self, text: &str) -> CliResult {
         self.out.line(format_args!("   {} {}", "✓".green(), sesame_core::scalar::printable(text)))?;
         self.out.flush()
     }
 
-    fn table(&mut self, rows: &Rows) -> Outcome {
+    fn table(&mut self, rows: &Rows) -> CliResult {
         for line in rows.grid(None, false).lines() {
             self.out.line(format_args!("     {line}"))?;
         }
         self.out.flush()
     }
 
-    async fn add_apps(&mut self, known: &[DescribedApp]) -> Outcome<Vec<String>> {
+    async fn add_apps(&mut self, known: &[DescribedApp]) -> CliResult<Vec<String>> {
         self.title("Keep the keys of two apps, sealed", "sesame app add PLATFORM --key KEY --secret-stdin")?;
         let mut names = Vec::new();
         for (platform, protocol) in PLATFORMS {
             let found = known.iter().find(|app| app.platform == platform);
             let found = found.ok_or_else(|| Error::local(format!("the sandbox has no app of {platform}")))?;
             let app = self
-                .session
+                .context
                 .vault()
                 .await?
                 .add_app(NewApp {
@@ -189,13 +189,13 @@ impl Demo {
         Ok(names)
     }
 
-    async fn log_in(&mut self, apps: &[String]) -> Outcome<Vec<String>> {
+    async fn log_in(&mut self, apps: &[String]) -> CliResult<Vec<String>> {
         self.title("Authorize a shop on each", "sesame login APP")?;
         let mut accounts = Vec::new();
         for app in apps {
-            let vault = self.session.vault().await?.clone();
+            let vault = self.context.vault().await?.clone();
             let login = vault.begin_login(app, LoginOptions::default()).await?;
-            let callback = ask_sandbox(&self.session, &login)
+            let callback = ask_sandbox(&self.context, &login)
                 .await?
                 .ok_or_else(|| Error::local("the sandbox did not approve by itself"))?;
             let found = vault.finish_login(&login, callback).await?;
@@ -210,7 +210,7 @@ impl Demo {
         Ok(accounts)
     }
 
-    async fn show_tokens(&mut self, title: &str, names: &[String]) -> Outcome {
+    async fn show_tokens(&mut self, title: &str, names: &[String]) -> CliResult {
         self.title(title, "sesame accounts")?;
         let now = self.clock.now();
         let mut rows = Rows::new(&["account", "platform", "access token", "refresh token", "number"]);
@@ -218,7 +218,7 @@ impl Demo {
             let Account { name, platform, access_expires_at, refresh_expires_at, generation, .. } =
                 self.account(name).await?;
             let left = |until: Option<Timestamp>| {
-                until.map_or_else(|| "unknown".to_owned(), |until| words::left(until, now))
+                until.map_or_else(|| "unknown".to_owned(), |until| humanize::left(until, now))
             };
             rows.push([
                 name,
@@ -231,14 +231,14 @@ impl Demo {
         self.table(&rows)
     }
 
-    async fn account(&self, name: &str) -> Outcome<Account> {
-        Ok(self.session.vault().await?.account(name).await?)
+    async fn account(&self, name: &str) -> CliResult<Account> {
+        Ok(self.context.vault().await?.account(name).await?)
     }
 
-    async fn refresh(&mut self, names: &[String]) -> Outcome {
+    async fn refresh(&mut self, names: &[String]) -> CliResult {
         self.title("Refresh the tokens", "sesame refresh ACCOUNT")?;
         let before = self.account(&names[0]).await?.generation;
-        let after = self.session.vault().await?.refresh(&names[0]).await?;
+        let after = self.context.vault().await?.refresh(&names[0]).await?;
         self.done(&format!(
             "{}: asked for a refresh, got a new pair (token {before} became {})",
             names[0], after.generation
@@ -252,24 +252,24 @@ impl Demo {
             "ten hours pass on the demo's clock; the access token of {} has ended",
             names[1]
         ))?;
-        products::fetch(&ListArgs::first(&names[1], 1), &self.session, PRODUCTS, "products").await?;
+        products::fetch(&ListArgs::first(&names[1], 1), &self.context, PRODUCTS, "products").await?;
         let after = self.account(&names[1]).await?;
         let left =
-            after.access_expires_at.map_or_else(String::new, |until| words::left(until, self.clock.now()));
+            after.access_expires_at.map_or_else(String::new, |until| humanize::left(until, self.clock.now()));
         self.done(&format!(
             "{}: the next call refreshed it by itself (token {} became {}, good for {left}; the refresh token stays)",
             names[1], before.generation, after.generation
         ))
     }
 
-    async fn products(&mut self, names: &[String]) -> Outcome<u64> {
+    async fn products(&mut self, names: &[String]) -> CliResult<u64> {
         self.title("List the products of both shops", "sesame products list ACCOUNT --all")?;
         let mut rows = Rows::new(&["shop", "id>", "title", "price>", "currency", "modified"]);
         let mut category = None;
         let mut counts = Vec::new();
         for name in names {
             let listed =
-                products::fetch(&ListArgs::first(name, ROWS), &self.session, PRODUCTS, "products").await?;
+                products::fetch(&ListArgs::first(name, ROWS), &self.context, PRODUCTS, "products").await?;
             let count = listed.total.unwrap_or(listed.items.len() as u64);
             counts.push(format!("{name}: {} of {count}", listed.items.len()));
             for item in &listed.items {
@@ -294,12 +294,12 @@ impl Demo {
         category.ok_or_else(|| Error::local("the products of the sandbox have no category").into())
     }
 
-    async fn categories(&mut self, names: &[String]) -> Outcome {
+    async fn categories(&mut self, names: &[String]) -> CliResult {
         self.title("Walk down the categories of both", "sesame categories get ACCOUNT [ID]")?;
-        let client = self.session.client().await?.clone();
+        let client = self.context.client().await?.clone();
         let arguments = |name: &str, id: &str| Map::from_iter([(name.to_owned(), json!(id))]);
         let root =
-            call(&client, &self.session, &names[0], "/icbu/product/category/get", arguments("cat_id", "0"))
+            call(&client, &self.context, &names[0], "/icbu/product/category/get", arguments("cat_id", "0"))
                 .await?;
         let ids: Vec<String> = at(&root, "result.result.child_ids")
             .and_then(Json::as_array)
@@ -311,7 +311,7 @@ impl Demo {
         for id in ids.iter().take(4) {
             let child = call(
                 &client,
-                &self.session,
+                &self.context,
                 &names[0],
                 "/icbu/product/category/get",
                 arguments("cat_id", id),
@@ -322,7 +322,7 @@ impl Demo {
         self.done(&format!("{}: {} top categories: {}, ...", names[0], ids.len(), shown.join(", ")))?;
         let top = call(
             &client,
-            &self.session,
+            &self.context,
             &names[1],
             "api.getChildrenPostCategoryById",
             arguments("cateId", "0"),
@@ -337,12 +337,12 @@ impl Demo {
         self.done(&format!("{}: {} top categories: {}, ...", names[1], list.len(), shown.join(", ")))
     }
 
-    async fn schema(&mut self, name: &str, category: u64) -> Outcome {
+    async fn schema(&mut self, name: &str, category: u64) -> CliResult {
         self.title("Fetch the schema of a category", "sesame schema get ACCOUNT --category ID")?;
-        let client = self.session.client().await?.clone();
+        let client = self.context.client().await?.clone();
         let arguments =
             Map::from_iter([("cat_id".to_owned(), json!(category)), ("language".to_owned(), json!("en_US"))]);
-        let reply = call(&client, &self.session, name, "/alibaba/icbu/product/schema/get", arguments).await?;
+        let reply = call(&client, &self.context, name, "/alibaba/icbu/product/schema/get", arguments).await?;
         let xml = at(&reply, "result.data").and_then(scalar::text).unwrap_or_default();
         let fields = xml.matches("<field ").count();
         let required = xml.matches("name=\"requiredRule\"").count();
@@ -359,10 +359,10 @@ impl Demo {
         self.done(&format!("it begins with: {}", names.join(", ")))
     }
 
-    async fn any_api(&mut self, names: &[String]) -> Outcome {
+    async fn any_api(&mut self, names: &[String]) -> CliResult {
         self.title("Call any API by name", "sesame call ACCOUNT API [NAME=VALUE ...]")?;
-        let client = self.session.client().await?.clone();
-        let mut request = self.session.call(&names[0], "/alibaba/order/list");
+        let client = self.context.client().await?.clone();
+        let mut request = self.context.call(&names[0], "/alibaba/order/list");
         request.args =
             Map::from_iter([("role".to_owned(), json!("seller")), ("page_size".to_owned(), json!(10))]);
         let outcome = client.call(&request).await?;
@@ -373,14 +373,14 @@ impl Demo {
             outcome.reply.request_id().unwrap_or("none")
         ))?;
         let listed =
-            products::fetch(&ListArgs::first(&names[1], 50), &self.session, TEMPLATES, "detail modules")
+            products::fetch(&ListArgs::first(&names[1], 50), &self.context, TEMPLATES, "detail modules")
                 .await?;
         self.done(&format!("{}: {} detail modules (sesame templates list)", names[1], listed.items.len()))
     }
 
-    fn closing(mut self, begun: Timestamp) -> Outcome {
+    fn closing(mut self, begun: Timestamp) -> CliResult {
         let took = self.clock.real.now().duration_since(begun).unsigned_abs();
-        self.out.line(format_args!("\n{} All of this took {}.", "✓".green(), words::duration(took)))?;
+        self.out.line(format_args!("\n{} All of this took {}.", "✓".green(), humanize::duration(took)))?;
         self.out.line(format_args!("\n{}", "The same with real keys:".bold()))?;
         self.out
             .line("  sesame app add alibaba --key YOUR_APP_KEY --secret-stdin   # or: --env-file .env")?;

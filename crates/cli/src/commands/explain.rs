@@ -4,10 +4,10 @@ use serde_json::json;
 use sesame_core::Error;
 
 use crate::{
+    context::Context,
+    exit::{CliError, CliResult, report},
     nearest::nearest,
     output::Format,
-    session::Session,
-    stop::{Outcome, Stop, report},
 };
 
 /// Options of `explain`.
@@ -30,8 +30,8 @@ pub(crate) struct Args {
 }
 
 /// Looks the code up everywhere and prints what was found.
-pub(crate) fn run(args: &Args, session: &Session) -> Outcome {
-    let catalog = session.catalog()?;
+pub(crate) fn run(args: &Args, context: &Context) -> CliResult {
+    let catalog = context.catalog()?;
     let mut found = catalog.explain(args.code.trim());
     if let Some(wanted) = &args.platform {
         let protocol = match catalog.platform(wanted) {
@@ -41,12 +41,12 @@ pub(crate) fn run(args: &Args, session: &Session) -> Outcome {
         };
         found.retain(|explained| explained.scope == *wanted || explained.scope == protocol);
     }
-    let mut printer = session.printer(Format::Table);
+    let mut printer = context.printer(Format::Table);
     if found.is_empty() {
         let error = not_found(args, &catalog);
         // Not a mistake on the command line: the tables do not know it. Hence 1, as grep has it.
         report(&error, !printer.for_people(), None);
-        return Err(Stop::Status(1));
+        return Err(CliError::Status(1));
     }
     let records: Vec<_> = found
         .iter()
@@ -106,7 +106,7 @@ pub(crate) fn run(args: &Args, session: &Session) -> Outcome {
             rule.fault.as_str(),
             retry_words(rule.retry)
         ))?;
-        printer.line(format_args!("  exit    {}", crate::stop::exit_code(rule.kind)))?;
+        printer.line(format_args!("  exit    {}", crate::exit::exit_code(rule.kind)))?;
         printer.line(format_args!("  source  {} ({})", rule.source, rule.date))?;
     }
     printer.flush()

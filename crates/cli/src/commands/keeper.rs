@@ -11,12 +11,12 @@ use sesame_vault::{
 use tokio::sync::watch;
 
 use crate::{
+    context::Context,
+    exit::{CliError, CliResult, NEEDS_PERSON, note, say},
+    humanize,
     output::{Format, Printer},
-    running,
-    session::Session,
+    runtime,
     settings::{KeepChoice, KeeperFile, as_text},
-    stop::{NEEDS_PERSON, Outcome, Stop, note, say},
-    words,
 };
 
 /// The variable with the key of the webhook's signatures.
@@ -85,13 +85,13 @@ pub(crate) struct Args {
 }
 
 /// Keeps until it is stopped, or once.
-pub(crate) fn run(args: Args, session: &Session) -> Outcome {
+pub(crate) fn run(args: Args, context: &Context) -> CliResult {
     let once = args.once;
-    let plan = Plan::of(args, session.settings.keeper.clone())?;
+    let plan = Plan::of(args, context.settings.keeper.clone())?;
     if once {
-        return running::block_on(session, round(&plan, session));
+        return runtime::block_on(context, round(&plan, context));
     }
-    running::until_stopped(session, |stopping| service(&plan, session, stopping))
+    runtime::until_stopped(context, |stopping| service(&plan, context, stopping))
 }
 
 /// What it was told to do.
@@ -175,26 +175,26 @@ fn secret() -> Result<AppSecret> {
     })?;
     match as_text(SECRET, value) {
         Ok(text) => Ok(AppSecret::new(text.trim())),
-        Err(Stop::Failed(error)) => Err(error),
+        Err(CliError::Failed(error)) => Err(error),
         Err(_) => Err(Error::usage(format!("the variable {SECRET} cannot be read"))),
     }
 }
 
 /// Opens a vault that is there: one that is made now would keep nothing for ever.
-async fn existing(session: &Session) -> Outcome<&Vault> {
-    if session.vault_is_new().await? {
-        return Err(Error::usage(format!("there is no vault at {} yet", session.settings.location()?))
+async fn existing(context: &Context) -> CliResult<&Vault> {
+    if context.vault_is_new().await? {
+        return Err(Error::usage(format!("there is no vault at {} yet", context.settings.location()?))
             .hint("Add an app and authorize a shop first, or name the right home: --home DIR or SESAME_HOME=DIR.")
             .into());
     }
-    session.vault().await
+    context.vault().await
 }
 
 /// What is due now, and no more.
-async fn round(plan: &Plan, session: &Session) -> Outcome {
-    let vault = existing(session).await?;
+async fn round(plan: &Plan, context: &Context) -> CliResult {
+    let vault = existing(context).await?;
     let deliverer = plan.deliverer(vault)?;
-    let told = Told::new(session);
+    let told = Told::new(context);
     let pass = plan.keeper(vault).round().await?;
     if deliverer.has_sinks() {
         loop {
@@ -208,14 +208,14 @@ async fn round(plan: &Plan, session: &Session) -> Outcome {
             }
         }
     }
-    forget(plan, session, vault).await?;
+    forget(plan, context, vault).await?;
     let waiting = vault.given_up(NAMED).await?;
-    let now = session.clock.now();
+    let now = context.clock.now();
     let mut record = told.record("round", &pass.done);
     record["next_due"] = json!(pass.next_due.map(|at| at.to_string()));
     record["need_person"] = json!(waiting.names);
     record["need_person_count"] = json!(waiting.count);
-    let next = pass.next_due.map_or_else(String::new, |at| match words::left(at, now) {
+    let next = pass.next_due.map_or_else(String::new, |at| match humanize::left(at, now) {
         overdue if at <= now => format!("; more has been due since then ({overdue})"),
         left => format!("; next in {left}"),
     });
@@ -227,15 +227,15 @@ async fn round(plan: &Plan, session: &Session) -> Outcome {
     let more = waiting.count.saturating_sub(names.len() as u64);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     say(&format!("A person is needed for {}{more}: `sesame accounts` says what to do.", names.join(", ")));
-    Err(Stop::Status(NEEDS_PERSON))
+    Err(CliError::Status(NEEDS_PERSON))
 }
 
 /// Until it is stopped.
-async fn service(plan: &Plan, session: &Session, stopping: watch::Receiver<bool>) -> Outcome {
-    let Some(vault) = open(session, stopping.clone()).await? else { return Ok(()) };
+async fn service(plan: &Plan, context: &Context, stopping: watch::Receiver<bool>) -> CliResult {
+    let Some(vault) = open(context, stopping.clone()).await? else { return Ok(()) };
     let deliverer = plan.deliverer(vault)?;
     let keeper = plan.keeper(vault);
-    let told = Told::new(session);
+    let told = Told::new(context);
     say(&plan.said(vault));
     let keep = keeper.run(stopped(stopping.clone()));
     let deliver = async {
@@ -246,18 +246,18 @@ async fn service(plan: &Plan, session: &Session, stopping: watch::Receiver<bool>
     let forget = async {
         let mut stop = std::pin::pin!(stopped(stopping.clone()));
         loop {
-            if let Err(error) = forget(plan, session, vault).await {
+            if let Err(error) = forget(plan, context, vault).await {
                 tracing::warn!("old lines of the audit trail cannot be forgotten yet: {error}");
             }
             tokio::select! {
                 () = &mut stop => return,
-                () = session.clock.sleep(FORGETTING) => {}
+                () = context.clock.sleep(FORGETTING) => {}
             }
         }
     };
     // It ends before it is told to only by an error that waiting would not mend. A delivery that is
     // under way when it is told is finished.
-    let keep = async { keep.await.map_err(Stop::from) };
+    let keep = async { keep.await.map_err(CliError::from) };
     let helpers = async {
         tokio::join!(deliver, forget);
         Ok(())
@@ -267,20 +267,20 @@ async fn service(plan: &Plan, session: &Session, stopping: watch::Receiver<bool>
 }
 
 /// Opens the vault; waits for a store that is away. Nothing when it was stopped meanwhile.
-async fn open(session: &Session, stopping: watch::Receiver<bool>) -> Outcome<Option<&Vault>> {
+async fn open(context: &Context, stopping: watch::Receiver<bool>) -> CliResult<Option<&Vault>> {
     let mut stop = std::pin::pin!(stopped(stopping));
     let mut pause = Duration::from_secs(1);
     loop {
-        match existing(session).await {
+        match existing(context).await {
             Ok(vault) => return Ok(Some(vault)),
-            Err(Stop::Failed(error)) if error.is_retryable() => {
+            Err(CliError::Failed(error)) if error.is_retryable() => {
                 note("warning", &format!("the vault cannot be opened yet: {error}"));
             }
             Err(stop) => return Err(stop),
         }
         tokio::select! {
             () = &mut stop => return Ok(None),
-            () = session.clock.sleep(pause) => {}
+            () = context.clock.sleep(pause) => {}
         }
         pause = (pause * 2).min(LONGEST_PAUSE);
     }
@@ -291,9 +291,9 @@ async fn stopped(mut stopping: watch::Receiver<bool>) {
     let _ = stopping.wait_for(|stopping| *stopping).await;
 }
 
-async fn forget(plan: &Plan, session: &Session, vault: &Vault) -> Result<()> {
+async fn forget(plan: &Plan, context: &Context, vault: &Vault) -> Result<()> {
     let days = SignedDuration::from_hours(plan.audit_days * 24);
-    let Ok(before) = session.clock.now().checked_sub(days) else { return Ok(()) };
+    let Ok(before) = context.clock.now().checked_sub(days) else { return Ok(()) };
     let forgotten = vault.forget_notes(before).await?;
     if forgotten > 0 {
         tracing::info!(forgotten, "old lines of the audit trail were forgotten");
@@ -309,8 +309,8 @@ struct Told {
 }
 
 impl Told {
-    fn new(session: &Session) -> Self {
-        let printer = session.printer(Format::Table);
+    fn new(context: &Context) -> Self {
+        let printer = context.printer(Format::Table);
         let form = printer.format();
         Self { printer: RefCell::new(printer), form, delivered: RefCell::default() }
     }
@@ -348,11 +348,11 @@ impl Told {
         let _ = self.print(&record, &sentence);
     }
 
-    fn last(&self, record: &serde_json::Value, sentence: &str) -> Outcome {
+    fn last(&self, record: &serde_json::Value, sentence: &str) -> CliResult {
         self.print(record, sentence)
     }
 
-    fn print(&self, record: &serde_json::Value, sentence: &str) -> Outcome {
+    fn print(&self, record: &serde_json::Value, sentence: &str) -> CliResult {
         let mut printer = self.printer.borrow_mut();
         match self.form {
             Format::Json | Format::Ndjson => printer.line(record)?,

@@ -10,9 +10,9 @@ use tokio::sync::mpsc;
 
 use crate::{
     commands::accounts,
-    running,
-    session::Session,
-    stop::{Outcome, note, person_is_there, say},
+    context::Context,
+    exit::{CliResult, note, person_is_there, say},
+    runtime,
 };
 
 /// The longest line that is read from a person: callbacks have some hundred characters.
@@ -61,9 +61,9 @@ pub(crate) struct Args {
 }
 
 /// Authorizes and prints the accounts.
-pub(crate) fn run(args: &Args, session: &Session) -> Outcome {
-    running::block_on(session, async {
-        let vault = session.vault().await?;
+pub(crate) fn run(args: &Args, context: &Context) -> CliResult {
+    runtime::block_on(context, async {
+        let vault = context.vault().await?;
         let options = LoginOptions {
             as_name: args.as_name.clone(),
             replace_shop: args.replace_shop,
@@ -75,18 +75,18 @@ pub(crate) fn run(args: &Args, session: &Session) -> Outcome {
         let source = match (&args.code, &args.callback_url) {
             (Some(code), _) => Source::Here(Callback::Code(AuthCode::new(code.expose().trim()))),
             (None, Some(url)) => Source::Here(Callback::Url(url.clone())),
-            (None, None) => obtain(args, session, vault, &login).await?,
+            (None, None) => obtain(args, context, vault, &login).await?,
         };
         let found = match source {
             Source::Here(callback) => vault.finish_login(&login, callback).await?,
             Source::Awaited(awaited) => awaited.finish(vault, &login).await?,
         };
-        done(session, &found)
+        done(context, &found)
     })
 }
 
-fn done(session: &Session, found: &[Account]) -> Outcome {
-    accounts::print(session, found, session.clock.now(), accounts::Asked::All)?;
+fn done(context: &Context, found: &[Account]) -> CliResult {
+    accounts::print(context, found, context.clock.now(), accounts::Asked::All)?;
     if let Some(first) = found.first() {
         let name = super::apis::quote(&first.name);
         say(&format!("Next: sesame products list {name}   sesame call {name} API ...   sesame token {name}"));
@@ -103,9 +103,9 @@ enum Source {
 }
 
 /// Gets the callback from a sandbox directly, or opens the page and the ways it may come by.
-async fn obtain(args: &Args, session: &Session, vault: &Vault, login: &Login) -> Outcome<Source> {
+async fn obtain(args: &Args, context: &Context, vault: &Vault, login: &Login) -> CliResult<Source> {
     if login.is_sandbox
-        && let Some(callback) = ask_sandbox(session, login).await?
+        && let Some(callback) = ask_sandbox(context, login).await?
     {
         return Ok(Source::Here(callback));
     }
@@ -164,7 +164,7 @@ type Line = Result<String, &'static str>;
 impl Awaited {
     /// Waits for the callback and for a pasted line at once. A line that is no use is said to be so,
     /// and the wait goes on: the browser may still come.
-    async fn finish(mut self, vault: &Vault, login: &Login) -> Outcome<Vec<Account>> {
+    async fn finish(mut self, vault: &Vault, login: &Login) -> CliResult<Vec<Account>> {
         let mut useless = 0;
         let mut last: Option<Error> = None;
         loop {
@@ -267,8 +267,8 @@ fn next_line(input: &mut impl BufRead) -> Option<Line> {
 /// Requests the page of a sandbox on this machine. Nothing means that it wants a person to decide.
 ///
 /// The redirect is read, not followed: its address is the callback.
-pub(crate) async fn ask_sandbox(session: &Session, login: &Login) -> Outcome<Option<Callback>> {
-    let reply = session.transport().send(HttpRequest::new(Method::Get, login.authorize_url.clone())).await?;
+pub(crate) async fn ask_sandbox(context: &Context, login: &Login) -> CliResult<Option<Callback>> {
+    let reply = context.transport().send(HttpRequest::new(Method::Get, login.authorize_url.clone())).await?;
     if let Some(location) = &reply.location {
         // The vault checks all of it; this is said here because it names the sandbox.
         if !location.starts_with(login.redirect_uri.split(['?', '#']).next().unwrap_or_default()) {

@@ -6,11 +6,11 @@ use sesame_core::Error;
 
 use crate::{
     commands::call::{Progress, warn_all},
+    context::Context,
+    exit::{CliResult, note},
     listings::{self, Listing, PRODUCTS, cells},
     output::{Format, Rows},
-    running,
-    session::Session,
-    stop::{Outcome, note},
+    runtime,
 };
 
 /// The rows shown when nobody says how many.
@@ -59,9 +59,9 @@ impl ListArgs {
 }
 
 /// Runs it.
-pub(crate) fn run(command: Command, session: &Session) -> Outcome {
+pub(crate) fn run(command: Command, context: &Context) -> CliResult {
     let Command::List(args) = command;
-    running::block_on(session, async { list(&args, session, PRODUCTS, "products").await })
+    runtime::block_on(context, async { list(&args, context, PRODUCTS, "products").await })
 }
 
 /// Rows of a list, as far as they were asked for.
@@ -79,12 +79,12 @@ pub(crate) struct Listed {
 /// Prints one of the lists of [`listings`].
 pub(crate) async fn list(
     args: &ListArgs,
-    session: &Session,
+    context: &Context,
     listings: &'static [Listing],
     what: &str,
-) -> Outcome {
-    let Listed { listing, items, total, failed } = fetch(args, session, listings, what).await?;
-    print(session, listing, &items)?;
+) -> CliResult {
+    let Listed { listing, items, total, failed } = fetch(args, context, listings, what).await?;
+    print(context, listing, &items)?;
     let count = items.len() as u64;
     match total {
         _ if failed.is_some() || args.all => {}
@@ -102,15 +102,15 @@ pub(crate) async fn list(
 /// Fetches the rows of a list.
 pub(crate) async fn fetch(
     args: &ListArgs,
-    session: &Session,
+    context: &Context,
     listings: &'static [Listing],
     what: &str,
-) -> Outcome<Listed> {
-    let client = session.client().await?;
-    let handle = session.vault().await?.handle(&args.account).await?;
+) -> CliResult<Listed> {
+    let client = context.client().await?;
+    let handle = context.vault().await?.handle(&args.account).await?;
     let platform = handle.platform().name.clone();
     let listing = listings::of(listings, |entry| entry.platform, &platform, what)?;
-    let api = session.catalog()?.api(&platform, listing.api)?;
+    let api = context.catalog()?.api(&platform, listing.api)?;
 
     let mut arguments = listings::arguments(listing.arguments);
     if let Some(status) = &args.status {
@@ -126,7 +126,7 @@ pub(crate) async fn fetch(
     if let Some(page) = args.page {
         set_page(&mut arguments, &api, page, limit);
     }
-    let mut call = session.call(&args.account, listing.api);
+    let mut call = context.call(&args.account, listing.api);
     call.args = arguments;
 
     let progress = Progress::new();
@@ -179,7 +179,7 @@ fn set_page(arguments: &mut Map<String, Json>, api: &Api, page: u64, limit: u64)
     listings::set(arguments, &paging.index, json!(index));
 }
 
-fn print(session: &Session, listing: &Listing, items: &[Json]) -> Outcome {
+fn print(context: &Context, listing: &Listing, items: &[Json]) -> CliResult {
     let names: Vec<&str> = listing.columns.iter().map(|(name, _)| *name).collect();
     let headers: Vec<String> = names
         .iter()
@@ -195,7 +195,7 @@ fn print(session: &Session, listing: &Listing, items: &[Json]) -> Outcome {
         records.push(Json::Object(record));
         rows.push(row.into_iter().map(|(_, text)| text));
     }
-    session.printer(Format::Table).list(&records, &rows)
+    context.printer(Format::Table).list(&records, &rows)
 }
 
 #[cfg(test)]

@@ -11,11 +11,11 @@ use sesame_core::{AppSecret, Error};
 use sesame_sandbox::{AppSpec, OldRefreshToken, Options, Sandbox};
 
 use crate::{
+    context::Context,
     env_file::EnvFile,
+    exit::{CliResult, note, say},
     output::{self, Format, Printer, Rows},
-    running,
-    session::Session,
-    stop::{Outcome, note, say},
+    runtime,
 };
 
 /// What becomes of a refresh token that was used (IOP).
@@ -80,8 +80,8 @@ pub(crate) struct Args {
 }
 
 /// Runs until it is stopped.
-pub(crate) fn run(args: &Args, session: &Session) -> Outcome {
-    let mut options = Options::new(session.catalog()?, Arc::clone(&session.clock));
+pub(crate) fn run(args: &Args, context: &Context) -> CliResult {
+    let mut options = Options::new(context.catalog()?, Arc::clone(&context.clock));
     options.listen = args.listen;
     options.allow_public = args.allow_public;
     options.shops = args.shops;
@@ -99,7 +99,7 @@ pub(crate) fn run(args: &Args, session: &Session) -> Outcome {
     for rule in &args.trouble {
         options.trouble.push(rule.parse()?);
     }
-    running::serve(async {
+    runtime::serve(async {
         let sandbox = Sandbox::start(options).await?;
         let stopped = stopped()?;
         if args.json {
@@ -119,7 +119,7 @@ pub(crate) fn run(args: &Args, session: &Session) -> Outcome {
 ///
 /// Whoever reads that the sandbox is ready may stop it at once, so this comes before the saying.
 #[cfg(unix)]
-fn stopped() -> Outcome<impl Future<Output = ()>> {
+fn stopped() -> CliResult<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
     let listen =
         |kind| signal(kind).map_err(|error| Error::local(format!("cannot listen for signals: {error}")));
@@ -135,7 +135,7 @@ fn stopped() -> Outcome<impl Future<Output = ()>> {
 /// Listens for Ctrl-C.
 #[cfg(not(unix))]
 #[expect(clippy::unnecessary_wraps, reason = "as on the other systems")]
-fn stopped() -> Outcome<impl Future<Output = ()>> {
+fn stopped() -> CliResult<impl Future<Output = ()>> {
     Ok(async {
         // Where signals cannot be heard, the system ends the process by itself.
         if tokio::signal::ctrl_c().await.is_err() {
@@ -145,7 +145,7 @@ fn stopped() -> Outcome<impl Future<Output = ()>> {
 }
 
 /// Reads apps from either form of file.
-fn apps(path: &Path) -> Outcome<Vec<AppSpec>> {
+fn apps(path: &Path) -> CliResult<Vec<AppSpec>> {
     let file = EnvFile::read(path)?;
     let mut apps: Vec<AppSpec> = file
         .apps
@@ -184,7 +184,7 @@ fn apps(path: &Path) -> Outcome<Vec<AppSpec>> {
 
 /// Says how to use it. Its keys are its own inventions, but they are still not shown: `--json` is
 /// for programs that need them.
-fn banner(sandbox: &Sandbox, args: &Args) -> Outcome {
+fn banner(sandbox: &Sandbox, args: &Args) -> CliResult {
     let url = sandbox.url();
     let described = serde_json::to_value(sandbox.describe()).unwrap_or_default();
     let mut printer = Printer::new(Format::Table);
@@ -226,7 +226,7 @@ fn banner(sandbox: &Sandbox, args: &Args) -> Outcome {
 mod tests {
     use super::*;
 
-    fn read(text: &str) -> Outcome<Vec<AppSpec>> {
+    fn read(text: &str) -> CliResult<Vec<AppSpec>> {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("apps");
         std::fs::write(&path, text).unwrap();

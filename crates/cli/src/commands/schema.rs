@@ -7,11 +7,11 @@ use sesame_core::{Error, scalar};
 
 use crate::{
     commands::categories::fetch,
+    context::Context,
+    exit::CliResult,
     listings::{self, SCHEMA_LEVELS, SCHEMAS, SchemaCall, at},
     output::Format,
-    running,
-    session::Session,
-    stop::Outcome,
+    runtime,
 };
 
 /// The largest document that is sent.
@@ -65,18 +65,18 @@ pub(crate) struct LevelArgs {
 }
 
 /// Runs one of them.
-pub(crate) fn run(command: Command, session: &Session) -> Outcome {
+pub(crate) fn run(command: Command, context: &Context) -> CliResult {
     match command {
-        Command::Get(args) => running::block_on(session, print(&args, None, SCHEMAS, session)),
+        Command::Get(args) => runtime::block_on(context, print(&args, None, SCHEMAS, context)),
         Command::Level(args) => {
             // Before the runtime starts: a read of standard input blocks.
             let xml = document(args.xml.as_deref())?;
-            running::block_on(session, print(&args.common, Some(xml), SCHEMA_LEVELS, session))
+            runtime::block_on(context, print(&args.common, Some(xml), SCHEMA_LEVELS, context))
         }
     }
 }
 
-fn document(from: Option<&str>) -> Outcome<String> {
+fn document(from: Option<&str>) -> CliResult<String> {
     let Some(from) = from else { return Ok("<itemSchema></itemSchema>".to_owned()) };
     let path = from.strip_prefix('@').unwrap_or(from);
     let mut xml = String::new();
@@ -92,9 +92,9 @@ fn document(from: Option<&str>) -> Outcome<String> {
     Ok(xml)
 }
 
-async fn print(args: &Args, xml: Option<String>, entries: &[SchemaCall], session: &Session) -> Outcome {
-    let client = session.client().await?;
-    let handle = session.vault().await?.handle(&args.account).await?;
+async fn print(args: &Args, xml: Option<String>, entries: &[SchemaCall], context: &Context) -> CliResult {
+    let client = context.client().await?;
+    let handle = context.vault().await?.handle(&args.account).await?;
     let platform = handle.platform().name.clone();
     let entry = listings::of(entries, |entry| entry.platform, &platform, "the schema of a category")?;
     let mut arguments = Map::new();
@@ -105,7 +105,7 @@ async fn print(args: &Args, xml: Option<String>, entries: &[SchemaCall], session
     if let (Some(name), Some(xml)) = (entry.xml, xml) {
         arguments.insert(name.to_owned(), json!(xml));
     }
-    let reply = fetch(client, session, &args.account, entry.api, arguments).await?;
+    let reply = fetch(client, context, &args.account, entry.api, arguments).await?;
     let document = at(&reply, entry.document).and_then(scalar::text).ok_or_else(|| {
         Error::new(
             sesame_core::ErrorKind::Envelope,
@@ -114,5 +114,5 @@ async fn print(args: &Args, xml: Option<String>, entries: &[SchemaCall], session
         .hint(format!("See the whole reply: sesame call {} {} ...", args.account, entry.api))
     })?;
     let record = json!({"platform": platform, "category": args.category, "language": args.language, "document": document});
-    session.printer(Format::Table).one(&record, |printer| printer.line(document.trim_end()))
+    context.printer(Format::Table).one(&record, |printer| printer.line(document.trim_end()))
 }

@@ -8,12 +8,12 @@ use sesame_core::{
 
 use crate::{
     bounded_file,
+    context::Context,
+    exit::{CliResult, note},
     output::Format,
     parameters::split_literal,
-    running,
+    runtime,
     secret_input::SecretInput,
-    session::Session,
-    stop::{Outcome, note},
 };
 
 /// The largest body that is signed.
@@ -65,7 +65,7 @@ pub(crate) struct Args {
 }
 
 /// Signs and prints.
-pub(crate) fn run(args: &Args, session: &Session) -> Outcome {
+pub(crate) fn run(args: &Args, context: &Context) -> CliResult {
     let pairs = split_literal(&args.parameters)?;
     let pairs: Vec<Pair<'_>> = pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     let body = match &args.body {
@@ -86,8 +86,8 @@ pub(crate) fn run(args: &Args, session: &Session) -> Outcome {
         }
         Some(account) => {
             let mut found = None;
-            running::block_on(session, async {
-                let vault = session.vault().await?;
+            runtime::block_on(context, async {
+                let vault = context.vault().await?;
                 found = Some(vault.handle(account).await?);
                 Ok(())
             })?;
@@ -120,7 +120,7 @@ pub(crate) fn run(args: &Args, session: &Session) -> Outcome {
         in_parameters,
     ));
     let given = pairs.iter().find(|(name, _)| *name == shape.signature_param()).map(|(_, value)| *value);
-    print(args, session, shape, path, method, digest, &explanation, given)
+    print(args, context, shape, path, method, digest, &explanation, given)
 }
 
 enum KeySource {
@@ -128,7 +128,7 @@ enum KeySource {
     Account(std::sync::Arc<sesame_vault::AccountHandle>),
 }
 
-fn shape_of(protocol: Protocol, path: bool, body: bool) -> Outcome<Shape> {
+fn shape_of(protocol: Protocol, path: bool, body: bool) -> CliResult<Shape> {
     if body && protocol != Protocol::Top {
         return Err(Error::usage(format!("{protocol} does not sign a body"))
             .hint("--body is for the batch calls of --protocol top.")
@@ -161,7 +161,7 @@ fn digest_of(
     protocol: Protocol,
     asked: Option<&str>,
     in_parameters: Option<&str>,
-) -> Outcome<(&'static str, Digest)> {
+) -> CliResult<(&'static str, Digest)> {
     let known = methods(protocol);
     let wanted = match (protocol, asked, in_parameters) {
         (_, Some(asked), _) => asked,
@@ -235,15 +235,15 @@ fn more_warnings(
 #[expect(clippy::too_many_arguments, reason = "the parts of one answer, printed in one place")]
 fn print(
     args: &Args,
-    session: &Session,
+    context: &Context,
     shape: Shape,
     path: &str,
     method: &str,
     digest: Digest,
     explanation: &Explanation,
     given: Option<&str>,
-) -> Outcome {
-    let mut printer = session.printer(Format::Table);
+) -> CliResult {
+    let mut printer = context.printer(Format::Table);
     let base = if args.show_secrets {
         String::from_utf8_lossy(&explanation.base_string).into_owned()
     } else {

@@ -2,10 +2,10 @@
 
 use crate::{
     commands::products::{ListArgs, list},
+    context::Context,
+    exit::CliResult,
     listings::TEMPLATES,
-    running,
-    session::Session,
-    stop::Outcome,
+    runtime,
 };
 
 /// The commands of `templates`.
@@ -23,7 +23,7 @@ JSON: [{\"id\",\"name\",\"type\",\"status\",\"raw\":{..}}], all but raw as text.
 }
 
 /// Runs it.
-pub(crate) fn run(command: Command, session: &Session) -> Outcome {
+pub(crate) fn run(command: Command, context: &Context) -> CliResult {
     let Command::List(args) = command;
-    running::block_on(session, async { list(&args, session, TEMPLATES, "detail modules").await })
+    runtime::block_on(context, async { list(&args, context, TEMPLATES, "detail modules").await })
 }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::{output::Format, running, session::Session, stop::Outcome};
+use crate::{context::Context, exit::CliResult, output::Format, runtime};
 
 /// Options of `token`.
 #[derive(Debug, clap::Args)]
@@ -20,12 +20,12 @@ pub(crate) struct Args {
 }
 
 /// Prints the token.
-pub(crate) fn run(args: &Args, session: &Session) -> Outcome {
-    running::block_on(session, async {
-        let vault = session.vault().await?;
+pub(crate) fn run(args: &Args, context: &Context) -> CliResult {
+    runtime::block_on(context, async {
+        let vault = context.vault().await?;
         let handle = vault.handle(&args.account).await?;
         let token = vault.token_of(&handle).await?;
-        let mut printer = session.printer(Format::Table);
+        let mut printer = context.printer(Format::Table);
         if printer.for_people() {
             printer.line(token.access.expose())?;
             return printer.flush();

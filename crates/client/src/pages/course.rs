@@ -2,9 +2,7 @@
 
 use serde_json::{Map, Value};
 use sesame_catalog::{Paging, PagingStyle};
-use sesame_core::{Error, ErrorKind, Result, Retry, scalar};
-
-use super::argument;
+use sesame_core::{Error, ErrorKind, Result, Retry, path, scalar};
 
 /// More pages than this are a mistake of somebody.
 const MOST_PAGES: u64 = 100_000;
@@ -54,24 +52,24 @@ impl Course {
     pub(super) fn new(rule: Paging, args: &mut Map<String, Value>) -> Result<(Self, Vec<String>)> {
         let mut warnings = Vec::new();
         let mut size = rule.fixed_size;
-        if let (None, Some(path)) = (rule.fixed_size, &rule.size) {
-            let wished = match argument::get(args, path) {
+        if let (None, Some(name)) = (rule.fixed_size, &rule.size) {
+            let wished = match path::argument(args, name) {
                 None => None,
-                Some(value) => Some(whole(path, &value, 1)?),
+                Some(value) => Some(whole(name, &value, 1)?),
             };
             size = match (wished, rule.max_size) {
                 (Some(wished), Some(most)) if wished > most => {
-                    warnings.push(format!("{path} is {wished}, and the platform gives at most {most} rows a page; {most} are asked for"));
+                    warnings.push(format!("{name} is {wished}, and the platform gives at most {most} rows a page; {most} are asked for"));
                     Some(most)
                 }
                 (Some(wished), _) => Some(wished),
                 (None, most) => most,
             };
             if let Some(size) = size {
-                argument::set(args, path, size.into())?;
+                path::set(args, name, size.into())?;
             }
         }
-        let given = argument::get(args, &rule.index);
+        let given = path::argument(args, &rule.index);
         let first = rule.first.unwrap_or(u64::from(rule.style == PagingStyle::Page));
         let (index, cursor) = match (rule.style, given) {
             (PagingStyle::Cursor, given) => (0, given.as_ref().and_then(scalar::text)),
@@ -79,7 +77,7 @@ impl Course {
             (_, None) => (first, None),
         };
         if rule.style != PagingStyle::Cursor {
-            argument::set(args, &rule.index, index.into())?;
+            path::set(args, &rule.index, index.into())?;
         }
         let course = Self {
             size,
@@ -180,7 +178,7 @@ impl Course {
             (PagingStyle::Cursor, None) => return Ok(()),
             _ => self.index.into(),
         };
-        argument::set(args, &self.rule.index, value)
+        path::set(args, &self.rule.index, value)
     }
 
     /// The error of a page that came a second time.
@@ -226,11 +224,11 @@ impl Course {
     }
 }
 
-fn whole(path: &str, value: &Value, least: u64) -> Result<u64> {
+fn whole(name: &str, value: &Value, least: u64) -> Result<u64> {
     scalar::integer(value)
         .and_then(|number| u64::try_from(number).ok())
         .filter(|number| *number >= least)
-        .ok_or_else(|| Error::usage(format!("{path} must be a whole number from {least}, not {value}")))
+        .ok_or_else(|| Error::usage(format!("{name} must be an integer of at least {least}, not {value}")))
 }
 
 #[cfg(test)]

@@ -1,10 +1,9 @@
 //! Lists, page by page: step 9 of the line.
 
-mod argument;
 mod course;
-mod place;
 
 use std::{
+    borrow::Cow,
     collections::HashSet,
     hash::{BuildHasher, Hasher, RandomState},
     pin::Pin,
@@ -13,7 +12,7 @@ use std::{
 
 use futures_core::Stream;
 use serde_json::value::RawValue;
-use sesame_core::{BoxFuture, Error, ErrorKind, Result, Retry, envelope::Reply};
+use sesame_core::{BoxFuture, Error, ErrorKind, Result, Retry, envelope::Reply, path};
 
 use crate::{Call, Client, Outcome};
 use course::{Course, Facts, Then};
@@ -76,11 +75,13 @@ struct Open {
     course: Course,
     /// Warnings for the next page.
     warnings: Vec<String>,
-    /// The prints of the rows that were handed out; only for lists whose rows have a key.
-    rows: HashSet<u128>,
-    /// The prints of the pages that were seen.
-    pages: HashSet<u128>,
-    prints: Prints,
+    /// The hashes of the rows that were handed out; only for lists whose rows have a key.
+    rows: HashSet<u64>,
+    /// The hashes of the pages that were seen.
+    pages: HashSet<u64>,
+    /// Keyed anew for each list. Of 1,000,000 rows two look the same once in 36,000,000 lists, and then
+    /// one is missing.
+    hashes: RandomState,
 }
 
 impl Pages {
@@ -116,7 +117,7 @@ impl Pages {
                 "is not in the catalog, so nobody knows how its pages are asked for"
             };
             return Err(Error::usage(format!("{} {known}", api.name))
-                .hint("Call it without --all; or describe its pages in a file of SESAME_HOME/catalog, as catalog/README.md explains."));
+                .hint("Call it without --all; or describe its pages in a file of SESAME_HOME/catalog, as crates/catalog/data/README.md explains."));
         };
         if rule.items.is_none() {
             return Err(Error::usage(format!(
@@ -126,17 +127,18 @@ impl Pages {
             .hint("Call it without --all, or add `items` to its paging in a file of SESAME_HOME/catalog."));
         }
         let (course, warnings) = Course::new(rule.clone(), &mut self.call.args)?;
-        Ok(Open { course, warnings, rows: HashSet::new(), pages: HashSet::new(), prints: Prints::default() })
+        Ok(Open { course, warnings, rows: HashSet::new(), pages: HashSet::new(), hashes: RandomState::new() })
     }
 
     async fn page(&mut self, mut open: Box<Open>) -> Result<Option<Page>> {
         let Outcome { reply, warnings, .. } = self.client.call(&self.call).await?;
         let rule = open.course.rule();
-        let payload = reply.payload();
-        let path = rule.items.as_deref().unwrap_or_default();
-        let found = place::rows(payload, path);
-        let total = rule.total.as_deref().and_then(|path| place::number(payload, path));
-        let has_next = rule.has_next.as_deref().and_then(|path| place::truth(payload, path));
+        let payload: &RawValue = serde_json::from_str(reply.payload())
+            .map_err(|error| Error::new(ErrorKind::Envelope, format!("the reply is not JSON: {error}")))?;
+        let items = rule.items.as_deref().unwrap_or_default();
+        let found = path::rows(payload, items);
+        let total = rule.total.as_deref().and_then(|place| path::unsigned(payload, place));
+        let has_next = rule.has_next.as_deref().and_then(|place| path::boolean(payload, place));
         // Some platforms leave an empty list out. They say so: by a total that is reached, or by "no
         // more". Where the catalog knows of neither, a list that ends may just be gone.
         let honest = match total {
@@ -148,7 +150,7 @@ impl Pages {
         };
         if found.is_none() && !honest {
             let tells = total.map_or_else(String::new, |total| format!(" tells of {total} rows and"));
-            return Err(reply.error(ErrorKind::Envelope, format!("the reply{tells} has no list at {path:?}"))
+            return Err(reply.error(ErrorKind::Envelope, format!("the reply{tells} has no list at {items:?}"))
                 .retry_when(Retry::Never)
                 .hint("The platform may have changed its answer: look at it without --all, and correct `items` in a file of SESAME_HOME/catalog."));
         }
@@ -156,29 +158,35 @@ impl Pages {
 
         // The same page again means that the platform does not understand how we ask for the next.
         let key = rule.key.as_deref();
-        let prints: Vec<Option<u128>> =
-            rows.iter().map(|row| key.and_then(|key| open.prints.of_key(row, key))).collect();
-        let print = open.prints.of_page(&rows, &prints);
-        if !rows.is_empty() && !open.pages.insert(print) {
+        let keys: Vec<Option<u64>> =
+            rows.iter().map(|row| Some(open.hashes.hash_one(path::text(row, key?)?))).collect();
+        let mut whole = open.hashes.build_hasher();
+        for (row, key) in rows.iter().zip(&keys) {
+            match key {
+                Some(key) => whole.write_u64(*key),
+                None => whole.write(row.get().as_bytes()),
+            }
+        }
+        if !rows.is_empty() && !open.pages.insert(whole.finish()) {
             return Err(open.course.repeated());
         }
 
         let facts = Facts {
             rows: rows.len() as u64,
             total,
-            total_pages: rule.total_pages.as_deref().and_then(|path| place::number(payload, path)),
+            total_pages: rule.total_pages.as_deref().and_then(|place| path::unsigned(payload, place)),
             has_next,
-            next: rule.next.as_deref().and_then(|path| place::text(payload, path)),
+            next: rule.next.as_deref().and_then(|place| path::text(payload, place)).map(Cow::into_owned),
         };
-        let mut items = Vec::with_capacity(rows.len());
-        for (row, print) in rows.iter().zip(&prints) {
-            if print.is_none_or(|print| open.rows.insert(print)) {
-                items.push((*row).to_owned());
+        let mut new = Vec::with_capacity(rows.len());
+        for (row, key) in rows.iter().zip(&keys) {
+            if key.is_none_or(|key| open.rows.insert(key)) {
+                new.push((*row).to_owned());
             }
         }
-        let duplicates = rows.len() - items.len();
+        let duplicates = rows.len() - new.len();
         let mut page = Page {
-            items,
+            items: new,
             number: open.course.number(),
             total,
             duplicates,
@@ -263,39 +271,5 @@ impl Stream for PageStream {
                 }
             }
         }
-    }
-}
-
-/// Makes 128-bit prints of rows and pages: 64 bits would mix up two rows of a large shop now and then.
-#[derive(Debug, Default)]
-struct Prints {
-    one: RandomState,
-    two: RandomState,
-}
-
-impl Prints {
-    fn of_key(&self, row: &RawValue, key: &str) -> Option<u128> {
-        let key = place::text(row.get(), key)?;
-        Some(self.of(|hasher| hasher.write(key.as_bytes())))
-    }
-
-    fn of_page(&self, rows: &[&RawValue], prints: &[Option<u128>]) -> u128 {
-        self.of(|hasher| {
-            for (row, print) in rows.iter().zip(prints) {
-                match print {
-                    Some(print) => hasher.write_u128(*print),
-                    None => hasher.write(row.get().as_bytes()),
-                }
-            }
-        })
-    }
-
-    fn of(&self, write: impl Fn(&mut dyn Hasher)) -> u128 {
-        let half = |state: &RandomState| {
-            let mut hasher = state.build_hasher();
-            write(&mut hasher);
-            u128::from(hasher.finish())
-        };
-        half(&self.one) << 64 | half(&self.two)
     }
 }

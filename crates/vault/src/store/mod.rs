@@ -16,8 +16,8 @@ pub use memory::MemoryStore;
 pub use postgres::PostgresStore;
 pub use records::{
     AccountRow, AppRow, AuditQuery, AuditRow, AuthorizationRow, Claim, Due, DueClaim, EventRow,
-    FailedRefresh, FullRow, GivenUp, Intent, KeyRow, KeyState, Lease, NewRows, Notes, PendingLogin, Planned,
-    Sealed, SealedPlace, Sink, TokenColumns,
+    FailedRefresh, FullRow, GivenUp, Intent, KeyChange, KeyRow, KeyState, Lease, NewRows, Notes,
+    PendingLogin, Planned, Sealed, SealedPlace, Sink, TokenColumns,
 };
 pub use sqlite::SqliteStore;
 
@@ -40,14 +40,15 @@ pub trait TokenStore: Send + Sync {
 
     /// Returns the rows of all master keys, the active one first, then the incoming one.
     fn keys(&self) -> BoxFuture<'_, Result<Vec<KeyRow>>>;
-    /// Adds an active or an incoming master key unless one of that state stands; returns the one that
-    /// stands.
-    fn add_key(&self, row: KeyRow) -> BoxFuture<'_, Result<KeyRow>>;
+    /// Adds an incoming master key `WHERE the active key = active`, or with `None` the active key of a
+    /// vault that has none. Returns `false` if the active key is another one, or if a key of that state
+    /// exists already; nothing is changed then.
+    fn add_key<'a>(&'a self, row: &'a KeyRow, active: Option<&'a [u8]>) -> BoxFuture<'a, Result<bool>>;
     /// Replaces the wrapped form of a key.
     fn wrap_key<'a>(&'a self, key_id: &'a [u8], wrapped: Option<&'a [u8]>) -> BoxFuture<'a, Result<()>>;
-    /// Makes the incoming key the active one, without its wrapped form, and retires the former one;
-    /// false when that is not the incoming key any more.
-    fn activate_key<'a>(&'a self, key_id: &'a [u8]) -> BoxFuture<'a, Result<bool>>;
+    /// Makes the incoming key the active one, without its wrapped form, and retires the former one, in
+    /// one step. Returns `false` and changes nothing if `change` does not describe what is there.
+    fn activate_key<'a>(&'a self, change: KeyChange<'a>) -> BoxFuture<'a, Result<bool>>;
     /// Retires the incoming key; false when that is not the incoming key any more.
     fn retire_key<'a>(&'a self, key_id: &'a [u8]) -> BoxFuture<'a, Result<bool>>;
     /// Removes what is left of values that were overwritten, as far as the store can.

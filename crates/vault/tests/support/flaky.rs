@@ -13,8 +13,8 @@ use sesame_vault::{
     Id,
     store::{
         AccountRow, AppRow, AuditQuery, AuditRow, AuthorizationRow, Claim, Due, DueClaim, EventRow,
-        FailedRefresh, FullRow, GivenUp, Intent, KeyRow, Lease, NewRows, Notes, PendingLogin, Planned,
-        Sealed, SealedPlace, Sink, TokenColumns, TokenStore,
+        FailedRefresh, FullRow, GivenUp, Intent, KeyChange, KeyRow, Lease, NewRows, Notes, PendingLogin,
+        Planned, Sealed, SealedPlace, Sink, TokenColumns, TokenStore,
     },
 };
 
@@ -37,6 +37,16 @@ pub struct FlakyStore {
     pub slow_claims: Option<(FakeClock, Duration)>,
     /// When set, the store breaks down at one of its calls for keys and sealed values, for good.
     pub breakdown: Arc<Mutex<Option<Breakdown>>>,
+    /// When set, one of the calls for keys and sealed values waits.
+    pub pause: Arc<Mutex<Option<Pause>>>,
+}
+
+/// A process that is stopped before one of its calls, and goes on when it is told to.
+pub struct Pause {
+    /// How many calls are made before.
+    pub calls: usize,
+    pub reached: tokio::sync::oneshot::Sender<()>,
+    pub resume: tokio::sync::oneshot::Receiver<()>,
 }
 
 /// A process that ends at a call: as far as the file is concerned, a kill.
@@ -65,6 +75,7 @@ impl FlakyStore {
             read_all: Arc::default(),
             slow_claims: None,
             breakdown: Arc::default(),
+            pause: Arc::default(),
         }
     }
 
@@ -73,6 +84,19 @@ impl FlakyStore {
     }
 
     fn key_call<'a, T: Send + 'a>(&'a self, call: BoxFuture<'a, Result<T>>) -> BoxFuture<'a, Result<T>> {
+        let mut pause = self.pause.lock().unwrap();
+        if let Some(stop) = pause.as_mut() {
+            if let Some(left) = stop.calls.checked_sub(1) {
+                stop.calls = left;
+                return call;
+            }
+            let stop = pause.take().unwrap();
+            return Box::pin(async move {
+                let _ = stop.reached.send(());
+                let _ = stop.resume.await;
+                call.await
+            });
+        }
         let mut breakdown = self.breakdown.lock().unwrap();
         let Some(state) = breakdown.as_mut() else { return call };
         if let Some(left) = state.calls.checked_sub(1) {
@@ -102,14 +126,14 @@ impl TokenStore for FlakyStore {
     fn keys(&self) -> BoxFuture<'_, Result<Vec<KeyRow>>> {
         self.key_call(self.inner.keys())
     }
-    fn add_key(&self, row: KeyRow) -> BoxFuture<'_, Result<KeyRow>> {
-        self.key_call(self.inner.add_key(row))
+    fn add_key<'a>(&'a self, row: &'a KeyRow, active: Option<&'a [u8]>) -> BoxFuture<'a, Result<bool>> {
+        self.key_call(self.inner.add_key(row, active))
     }
     fn wrap_key<'a>(&'a self, key_id: &'a [u8], wrapped: Option<&'a [u8]>) -> BoxFuture<'a, Result<()>> {
         self.key_call(self.inner.wrap_key(key_id, wrapped))
     }
-    fn activate_key<'a>(&'a self, key_id: &'a [u8]) -> BoxFuture<'a, Result<bool>> {
-        self.key_call(self.inner.activate_key(key_id))
+    fn activate_key<'a>(&'a self, change: KeyChange<'a>) -> BoxFuture<'a, Result<bool>> {
+        self.key_call(self.inner.activate_key(change))
     }
     fn retire_key<'a>(&'a self, key_id: &'a [u8]) -> BoxFuture<'a, Result<bool>> {
         self.key_call(self.inner.retire_key(key_id))

@@ -24,7 +24,7 @@ use std::{
     time::Duration,
 };
 
-pub use flaky::{Breakdown, FlakyStore};
+pub use flaky::{Breakdown, FlakyStore, Pause};
 pub use gateway::{IopService, Policy, refresh as refresh_token};
 use jiff::Timestamp;
 use sesame_catalog::{Catalog, Endpoint};

@@ -7,11 +7,11 @@ use sesame_core::Error;
 use sesame_vault::AuditFilter;
 
 use crate::{
+    context::Context,
+    exit::{CliResult, say},
+    humanize::parse_duration,
     output::{Format, Rows},
-    running,
-    session::Session,
-    stop::{Outcome, say},
-    words::parse_duration,
+    runtime,
 };
 
 /// Options of `vault audit`.
@@ -37,19 +37,19 @@ pub(crate) struct Args {
 }
 
 /// Prints the trail.
-pub(crate) fn run(args: &Args, session: &Session) -> Outcome {
-    running::block_on(session, async {
+pub(crate) fn run(args: &Args, context: &Context) -> CliResult {
+    runtime::block_on(context, async {
         let since = args
             .since
             .map(|span| {
                 SignedDuration::try_from(span)
                     .ok()
-                    .and_then(|span| session.clock.now().checked_sub(span).ok())
+                    .and_then(|span| context.clock.now().checked_sub(span).ok())
                     .ok_or_else(|| Error::usage("--since goes back further than time is counted"))
             })
             .transpose()?;
         let filter = AuditFilter { account: args.account.clone(), since, limit: args.limit };
-        let lines = super::standing(session).await?.audit(&filter).await?;
+        let lines = super::standing(context).await?.audit(&filter).await?;
         let mut rows = Rows::new(&["time", "action", "subject", "result", "detail"]);
         for line in &lines {
             rows.push([
@@ -60,7 +60,7 @@ pub(crate) fn run(args: &Args, session: &Session) -> Outcome {
                 line.detail.as_deref().unwrap_or_default(),
             ]);
         }
-        let mut printer = session.printer(Format::Table);
+        let mut printer = context.printer(Format::Table);
         if printer.for_people() && lines.is_empty() {
             say("Nothing was written down in that time.");
             return Ok(());

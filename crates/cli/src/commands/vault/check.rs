@@ -2,10 +2,10 @@
 
 use super::count;
 use crate::{
+    context::Context,
+    exit::{CliError, CliResult, note, say},
     output::{Format, Rows},
-    running,
-    session::Session,
-    stop::{Outcome, Stop, note, say},
+    runtime,
 };
 
 /// Options of `vault check`.
@@ -22,10 +22,10 @@ place is store, key, app, account or journal.")]
 pub(crate) struct Args {}
 
 /// Checks the vault and prints what is wrong.
-pub(crate) fn run(_: &Args, session: &Session) -> Outcome {
-    running::block_on(session, async {
-        let report = super::standing(session).await?.check().await?;
-        session.printer(Format::Table).one(&report, |printer| {
+pub(crate) fn run(_: &Args, context: &Context) -> CliResult {
+    runtime::block_on(context, async {
+        let report = super::standing(context).await?.check().await?;
+        context.printer(Format::Table).one(&report, |printer| {
             let mut rows = Rows::new(&["place", "name", "column", "what is wrong"]);
             for finding in &report.findings {
                 rows.push([finding.place, &finding.name, finding.column.unwrap_or_default(), &finding.why]);
@@ -53,6 +53,6 @@ pub(crate) fn run(_: &Args, session: &Session) -> Outcome {
             "{} wrong. Restore the vault from a backup, or remove these accounts (`sesame logout NAME`, or the id) and log in again; nothing was changed.",
             if count == 1 { "1 thing is".to_owned() } else { format!("{count} things are") }
         ));
-        Err(Stop::Status(1))
+        Err(CliError::Status(1))
     })
 }

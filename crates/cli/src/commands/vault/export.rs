@@ -10,12 +10,12 @@ use sesame_vault::Exported;
 
 use super::count;
 use crate::{
+    context::Context,
+    exit::{CliResult, note, person_is_there, say},
     output::Format,
-    running,
+    runtime,
     secret_input::{ask_new, ask_secret},
-    session::Session,
     settings::as_text,
-    stop::{Outcome, note, person_is_there, say},
 };
 
 /// The variable that holds the passphrase of an export.
@@ -44,7 +44,7 @@ pub(crate) struct Args {
 }
 
 /// Reads the passphrase of an export: from its variable, else from a person, unseen.
-pub(super) fn passphrase(is_new: bool) -> Outcome<AppSecret> {
+pub(super) fn passphrase(is_new: bool) -> CliResult<AppSecret> {
     if let Some(value) = std::env::var_os(VARIABLE).filter(|value| !value.is_empty()) {
         return as_text(VARIABLE, value).map(AppSecret::new);
     }
@@ -57,7 +57,7 @@ pub(super) fn passphrase(is_new: bool) -> Outcome<AppSecret> {
 }
 
 /// Writes the export.
-pub(crate) fn run(args: &Args, session: &Session) -> Outcome {
+pub(crate) fn run(args: &Args, context: &Context) -> CliResult {
     let to_stdout = args.file == Path::new("-");
     if to_stdout && io::stdout().is_terminal() {
         return Err(Error::usage("an export is no text, and standard output is a terminal")
@@ -69,11 +69,11 @@ pub(crate) fn run(args: &Args, session: &Session) -> Outcome {
             .hint("Choose another name, or replace it with --force.")
             .into());
     }
-    running::block_on(session, async {
+    runtime::block_on(context, async {
         // Before a passphrase is asked for.
-        super::must_stand(session).await?;
-        let passphrase = running::aside(|| passphrase(true)).await?;
-        let vault = super::standing(session).await?;
+        super::must_stand(context).await?;
+        let passphrase = runtime::aside(|| passphrase(true)).await?;
+        let vault = super::standing(context).await?;
         if to_stdout {
             let mut out = BufWriter::new(io::stdout());
             let done = vault.export(&passphrase, args.skip_bad, &mut out).await?;
@@ -110,7 +110,7 @@ pub(crate) fn run(args: &Args, session: &Session) -> Outcome {
             "accounts": done.accounts,
             "left_out": done.left_out,
         });
-        session.printer(Format::Table).one(&record, |printer| {
+        context.printer(Format::Table).one(&record, |printer| {
             printer.line(format_args!(
                 "exported {} and {} to {}",
                 count(done.apps, "app"),

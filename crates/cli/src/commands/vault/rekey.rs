@@ -5,12 +5,12 @@ use sesame_vault::{KeyChoice, KeyKind, Location, Rekeyed, Vault};
 
 use crate::{
     commands::call::Progress,
+    context::Context,
+    exit::{CliResult, note, person_is_there, say},
     output::Format,
-    running,
+    runtime,
     secret_input::ask_new,
-    session::Session,
     settings::as_text,
-    stop::{Outcome, note, person_is_there, say},
 };
 
 /// Options of `vault rekey`.
@@ -49,7 +49,7 @@ enum Place {
 }
 
 /// Rekeys the vault.
-pub(crate) fn run(args: &Args, session: &Session) -> Outcome {
+pub(crate) fn run(args: &Args, context: &Context) -> CliResult {
     let (passphrase, key) = (variable("SESAME_NEW_PASSPHRASE")?, variable("SESAME_NEW_MASTER_KEY")?);
     let to = match (args.to, passphrase, key) {
         (None, Some(_), Some(_)) => {
@@ -76,8 +76,8 @@ pub(crate) fn run(args: &Args, session: &Session) -> Outcome {
         }
         (None, None, None) => KeyChoice::Auto,
     };
-    running::block_on(session, async {
-        let vault = super::standing(session).await?;
+    runtime::block_on(context, async {
+        let vault = super::standing(context).await?;
         if args.anew && vault.give_up_rekey().await? {
             say("The rekey that had been cut off is given up.");
         }
@@ -89,12 +89,12 @@ pub(crate) fn run(args: &Args, session: &Session) -> Outcome {
                     && vault.key_kind() == KeyKind::Passphrase
                     && person_is_there() =>
             {
-                let new = running::aside(|| ask_new("New passphrase of the vault")).await?;
+                let new = runtime::aside(|| ask_new("New passphrase of the vault")).await?;
                 rekey(vault, KeyChoice::Passphrase(new)).await?
             }
             done => done?,
         };
-        session.printer(Format::Table).one(&done, |printer| {
+        context.printer(Format::Table).one(&done, |printer| {
             let resumed = if done.resumed { " (a rekey that had been cut off is finished)" } else { "" };
             printer.line(format_args!(
                 "the vault has a new master key ({}); sealed anew: {}{resumed}",
@@ -142,7 +142,7 @@ fn advise(done: &Rekeyed, vault: &Vault) {
     }
 }
 
-fn variable(name: &'static str) -> Outcome<Option<AppSecret>> {
+fn variable(name: &'static str) -> CliResult<Option<AppSecret>> {
     let Some(value) = std::env::var_os(name).filter(|value| !value.is_empty()) else { return Ok(None) };
     as_text(name, value).map(|text| Some(AppSecret::new(text)))
 }

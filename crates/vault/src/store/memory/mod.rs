@@ -8,8 +8,8 @@ use sesame_core::{BoxFuture, Error, Result};
 
 use super::{
     AccountRow, AppRow, AuditQuery, AuditRow, AuthorizationRow, Claim, Due, DueClaim, EventRow,
-    FailedRefresh, FullRow, GivenUp, Intent, KeyRow, Lease, NewRows, Notes, PendingLogin, Planned, Sealed,
-    SealedPlace, Sink, TokenColumns, TokenStore,
+    FailedRefresh, FullRow, GivenUp, Intent, KeyChange, KeyRow, Lease, NewRows, Notes, PendingLogin, Planned,
+    Sealed, SealedPlace, Sink, TokenColumns, TokenStore,
 };
 use crate::{Id, vault::lock};
 use tables::Tables;
@@ -45,21 +45,16 @@ impl TokenStore for MemoryStore {
         self.run(|tables| tables.all_keys())
     }
 
-    fn add_key(&self, row: KeyRow) -> BoxFuture<'_, Result<KeyRow>> {
-        Box::pin(async move {
-            let state = row.state;
-            lock(&self.0)
-                .add_key(row)
-                .ok_or_else(|| Error::local(format!("the vault lost its {state:?} key row")))
-        })
+    fn add_key<'a>(&'a self, row: &'a KeyRow, active: Option<&'a [u8]>) -> BoxFuture<'a, Result<bool>> {
+        self.run(move |tables| tables.add_key(row, active))
     }
 
     fn wrap_key<'a>(&'a self, key_id: &'a [u8], wrapped: Option<&'a [u8]>) -> BoxFuture<'a, Result<()>> {
         self.run(move |tables| tables.wrap_key(key_id, wrapped))
     }
 
-    fn activate_key<'a>(&'a self, key_id: &'a [u8]) -> BoxFuture<'a, Result<bool>> {
-        self.run(move |tables| tables.activate_key(key_id))
+    fn activate_key<'a>(&'a self, change: KeyChange<'a>) -> BoxFuture<'a, Result<bool>> {
+        self.run(move |tables| tables.activate_key(change))
     }
 
     fn retire_key<'a>(&'a self, key_id: &'a [u8]) -> BoxFuture<'a, Result<bool>> {

@@ -23,8 +23,8 @@ use group::Group;
 
 use super::{
     AccountRow, AppRow, AuditQuery, AuditRow, AuthorizationRow, Claim, Due, DueClaim, EventRow,
-    FailedRefresh, FullRow, GivenUp, Intent, KeyRow, Lease, NewRows, Notes, PendingLogin, Planned, Sealed,
-    SealedPlace, Sink, TokenColumns, TokenStore,
+    FailedRefresh, FullRow, GivenUp, Intent, KeyChange, KeyRow, Lease, NewRows, Notes, PendingLogin, Planned,
+    Sealed, SealedPlace, Sink, TokenColumns, TokenStore,
 };
 use crate::{Database, Id};
 
@@ -156,22 +156,16 @@ impl TokenStore for PostgresStore {
         self.run(|| self.all_keys())
     }
 
-    fn add_key(&self, key: KeyRow) -> BoxFuture<'_, Result<KeyRow>> {
-        Box::pin(async move {
-            let stands = self.run(|| self.insert_key(&key)).await?;
-            stands.ok_or_else(|| {
-                let place = self.0.database.place();
-                Error::local(format!("the vault {place} lost its {:?} key row", key.state))
-            })
-        })
+    fn add_key<'a>(&'a self, key: &'a KeyRow, active: Option<&'a [u8]>) -> BoxFuture<'a, Result<bool>> {
+        self.run(move || self.insert_key(key, active))
     }
 
     fn wrap_key<'a>(&'a self, key_id: &'a [u8], wrapped: Option<&'a [u8]>) -> BoxFuture<'a, Result<()>> {
         self.run(move || self.set_wrapped(key_id, wrapped))
     }
 
-    fn activate_key<'a>(&'a self, key_id: &'a [u8]) -> BoxFuture<'a, Result<bool>> {
-        self.run(|| self.switch_key(key_id))
+    fn activate_key<'a>(&'a self, change: KeyChange<'a>) -> BoxFuture<'a, Result<bool>> {
+        self.run(move || self.switch_key(change))
     }
 
     fn retire_key<'a>(&'a self, key_id: &'a [u8]) -> BoxFuture<'a, Result<bool>> {

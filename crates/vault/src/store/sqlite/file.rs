@@ -385,11 +385,11 @@ mod tests {
             created_at: 0,
         };
         let store = SqliteStore::open(&path).await.unwrap();
-        store.add_key(key.clone()).await.unwrap();
+        assert!(store.add_key(&key, None).await.unwrap());
         store.pool.close().await;
         let store = SqliteStore::open_as(&path, Access::Frozen).await.unwrap();
         assert_eq!(store.keys().await.unwrap(), std::slice::from_ref(&key));
-        let error = store.add_key(KeyRow { key_id: vec![2], ..key }).await.unwrap_err();
+        let error = store.add_key(&KeyRow { key_id: vec![2], ..key }, None).await.unwrap_err();
         assert!(error.message().contains("the disk is full"), "{error}");
         assert!(!beside(&path, "-shm").exists() && !beside(&path, "-wal").exists());
     }
@@ -428,7 +428,7 @@ mod tests {
         let [row] = rows.as_slice() else { panic!("{rows:?}") };
         assert_eq!((row.account.name.as_str(), row.account.tags.len()), ("shop", 0));
         let tokens = &row.authorization.tokens;
-        assert_eq!(row.authorizations.generation, 7);
+        assert_eq!(row.authorization.generation, 7);
         assert_eq!((tokens.access.as_deref(), tokens.refresh.as_deref()), (Some(&[4][..]), Some(&[5][..])));
         // Nobody has planned it: a keeper looks at it first thing.
         assert_eq!(tokens.due_at, Some(0));
@@ -495,7 +495,7 @@ mod tests {
             check: vec![],
             created_at: 0,
         };
-        let error = store.add_key(key).await.unwrap_err();
+        let error = store.add_key(&key, None).await.unwrap_err();
         assert!(
             error.message().contains("the disk is full") && error.message().contains("vault.db"),
             "{error:?}"

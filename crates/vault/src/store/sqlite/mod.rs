@@ -9,14 +9,14 @@ mod schema;
 mod tokens;
 mod work;
 
-use sesame_core::{BoxFuture, Error, Result};
+use sesame_core::{BoxFuture, Result};
 
 pub use file::SqliteStore;
 
 use super::{
     AccountRow, AppRow, AuditQuery, AuditRow, AuthorizationRow, Claim, Due, DueClaim, EventRow,
-    FailedRefresh, FullRow, GivenUp, Intent, KeyRow, Lease, NewRows, Notes, PendingLogin, Planned, Sealed,
-    SealedPlace, Sink, TokenColumns, TokenStore,
+    FailedRefresh, FullRow, GivenUp, Intent, KeyChange, KeyRow, Lease, NewRows, Notes, PendingLogin, Planned,
+    Sealed, SealedPlace, Sink, TokenColumns, TokenStore,
 };
 use crate::Id;
 
@@ -35,22 +35,16 @@ impl TokenStore for SqliteStore {
         self.run(self.all_keys())
     }
 
-    fn add_key(&self, key: KeyRow) -> BoxFuture<'_, Result<KeyRow>> {
-        Box::pin(async move {
-            let state = key.state;
-            let stands = self.insert_key(key).await.map_err(|error| self.failed(error))?;
-            stands.ok_or_else(|| {
-                Error::local(format!("the vault {} lost its {state:?} key row", self.path.display()))
-            })
-        })
+    fn add_key<'a>(&'a self, key: &'a KeyRow, active: Option<&'a [u8]>) -> BoxFuture<'a, Result<bool>> {
+        self.run(self.insert_key(key, active))
     }
 
     fn wrap_key<'a>(&'a self, key_id: &'a [u8], wrapped: Option<&'a [u8]>) -> BoxFuture<'a, Result<()>> {
         self.run(self.set_wrapped(key_id, wrapped))
     }
 
-    fn activate_key<'a>(&'a self, key_id: &'a [u8]) -> BoxFuture<'a, Result<bool>> {
-        self.run(self.switch_key(key_id))
+    fn activate_key<'a>(&'a self, change: KeyChange<'a>) -> BoxFuture<'a, Result<bool>> {
+        self.run(self.switch_key(change))
     }
 
     fn retire_key<'a>(&'a self, key_id: &'a [u8]) -> BoxFuture<'a, Result<bool>> {

@@ -12,13 +12,13 @@ use sesame_vault::{
 use tokio::sync::OnceCell;
 
 use crate::{
+    exit::{CliResult, note},
     output::{Format, Printer},
     settings::{Origin, Settings},
-    stop::{Outcome, note},
 };
 
 /// The settings, and what was opened by them.
-pub(crate) struct Session {
+pub(crate) struct Context {
     /// Where everything is.
     pub(crate) settings: Settings,
     /// The time.
@@ -29,7 +29,7 @@ pub(crate) struct Session {
     client: OnceLock<Client>,
 }
 
-impl Session {
+impl Context {
     /// Starts with nothing open.
     pub(crate) fn new(settings: Settings) -> Self {
         Self::with_clock(settings, Arc::new(SystemClock))
@@ -56,7 +56,7 @@ impl Session {
     ///
     /// # Errors
     /// Usage, for an overlay that cannot be read.
-    pub(crate) fn catalog(&self) -> Outcome<Arc<Catalog>> {
+    pub(crate) fn catalog(&self) -> CliResult<Arc<Catalog>> {
         if let Some(catalog) = self.catalog.get() {
             return Ok(Arc::clone(catalog));
         }
@@ -68,7 +68,7 @@ impl Session {
     ///
     /// # Errors
     /// Usage, for an address that is not on this machine.
-    pub(crate) fn endpoint(&self) -> Outcome<Option<Endpoint>> {
+    pub(crate) fn endpoint(&self) -> CliResult<Option<Endpoint>> {
         let chosen = &self.settings.endpoint;
         match &chosen.value {
             None => Ok(None),
@@ -86,7 +86,7 @@ impl Session {
     /// # Errors
     /// Usage, for an endpoint that is none: a mistake is said although nothing is opened. A database
     /// that cannot be asked.
-    pub(crate) async fn vault_is_new(&self) -> Outcome<bool> {
+    pub(crate) async fn vault_is_new(&self) -> CliResult<bool> {
         self.endpoint()?;
         match self.settings.location() {
             Ok(Location::Sqlite(path)) => Ok(!path.exists()),
@@ -102,7 +102,7 @@ impl Session {
     ///
     /// # Errors
     /// As [`Vault::open`].
-    pub(crate) async fn vault(&self) -> Outcome<&Vault> {
+    pub(crate) async fn vault(&self) -> CliResult<&Vault> {
         self.vault
             .get_or_try_init(|| async {
                 let location = self.settings.location()?;
@@ -147,7 +147,7 @@ impl Session {
     ///
     /// # Errors
     /// As [`Vault::open`].
-    pub(crate) async fn passing_vault(&self) -> Outcome<Vault> {
+    pub(crate) async fn passing_vault(&self) -> CliResult<Vault> {
         let options = VaultOptions {
             location: self.settings.location()?,
             // What it seals is gone with it, so its key guards nothing; a key file would stay.
@@ -163,8 +163,8 @@ impl Session {
     /// Opens the client over the vault.
     ///
     /// # Errors
-    /// As [`Session::vault`].
-    pub(crate) async fn client(&self) -> Outcome<&Client> {
+    /// As [`Context::vault`].
+    pub(crate) async fn client(&self) -> CliResult<&Client> {
         if let Some(client) = self.client.get() {
             return Ok(client);
         }
@@ -173,7 +173,7 @@ impl Session {
         Ok(self.client.get_or_init(|| client))
     }
 
-    /// Starts a call with the limits of this session.
+    /// Starts a call with the limits of this context.
     pub(crate) fn call(&self, account: &str, api: &str) -> Call {
         let mut call = Call::new(account, api);
         let limit = self.settings.timeout.value;

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use sesame_catalog::TokenRules;
 use sesame_vault::{Account, AccountState};
 
-use crate::{commands::apis::quote, words};
+use crate::{commands::apis::quote, humanize};
 
 /// From this long before the end of an authorization on, a person is told.
 const SOON: i64 = 30 * DAY;
@@ -38,7 +38,7 @@ pub(crate) fn advice(
         let left = account.access_expires_at.filter(|end| *end > now);
         let until = left.map_or_else(
             || "the access token has ended".to_owned(),
-            |end| format!("the access token ends in {}", words::left(end, now)),
+            |end| format!("the access token ends in {}", humanize::left(end, now)),
         );
         return Some(format!("{error} ({until}); when that is mended: sesame refresh {name}"));
     }
@@ -85,7 +85,7 @@ fn ending(account: &Account, now: Timestamp, asked: bool) -> Option<String> {
         left if left <= 7 * DAY => "this week: ",
         _ => "",
     };
-    Some(format!("{stronger}ends in {}", words::left(end, now)))
+    Some(format!("{stronger}ends in {}", humanize::left(end, now)))
 }
 
 /// How many seconds before its end an account's authorization is worth a word: 30 days, and half of

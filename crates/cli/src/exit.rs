@@ -9,11 +9,11 @@ use owo_colors::OwoColorize;
 use sesame_core::{Error, ErrorKind};
 
 /// The result of a command and of everything it calls here.
-pub(crate) type Outcome<T = ()> = Result<T, Stop>;
+pub(crate) type CliResult<T = ()> = Result<T, CliError>;
 
 /// Why a command stops.
 #[derive(Debug)]
-pub(crate) enum Stop {
+pub(crate) enum CliError {
     /// It failed: print the error and leave with the code of its kind.
     Failed(Error),
     /// Whoever read our standard output has gone (`| head`): nothing is wrong.
@@ -27,14 +27,14 @@ pub(crate) const NEEDS_PERSON: u8 = 3;
 /// What shells report for a program that Ctrl-C ended.
 pub(crate) const INTERRUPTED: u8 = 130;
 
-impl From<Error> for Stop {
+impl From<Error> for CliError {
     fn from(error: Error) -> Self {
         Self::Failed(error)
     }
 }
 
 /// Errors of our own standard output; nothing else may use `?` on an [`io::Error`].
-impl From<io::Error> for Stop {
+impl From<io::Error> for CliError {
     fn from(error: io::Error) -> Self {
         if error.kind() == io::ErrorKind::BrokenPipe {
             return Self::ReaderGone;
@@ -46,7 +46,7 @@ impl From<io::Error> for Stop {
     }
 }
 
-impl Stop {
+impl CliError {
     /// Returns the exit code.
     pub(crate) fn code(&self) -> u8 {
         match self {
@@ -105,7 +105,7 @@ fn as_text(error: &Error, endpoint: Option<&str>) -> String {
         line("request id", id);
     }
     if let Some(wait) = error.retry_after() {
-        line("retry", &format!("after {}", crate::words::duration(wait)));
+        line("retry", &format!("after {}", crate::humanize::duration(wait)));
     }
     if error.is_ambiguous() {
         line("note", "the platform may have carried out the call; look before you repeat it");
@@ -187,9 +187,9 @@ mod tests {
 
     #[test]
     fn a_closed_pipe_is_no_error() {
-        let stop = Stop::from(io::Error::from(io::ErrorKind::BrokenPipe));
+        let stop = CliError::from(io::Error::from(io::ErrorKind::BrokenPipe));
         assert_eq!(stop.code(), 0);
-        let stop = Stop::from(io::Error::from(io::ErrorKind::StorageFull));
+        let stop = CliError::from(io::Error::from(io::ErrorKind::StorageFull));
         assert_eq!(stop.code(), 1);
     }
 

@@ -7,8 +7,8 @@ use sesame_vault::Vault;
 use tokio::{runtime::Runtime, sync::watch};
 
 use crate::{
-    session::Session,
-    stop::{INTERRUPTED, Outcome, Stop, note, say},
+    context::Context,
+    exit::{CliError, CliResult, INTERRUPTED, note, say},
 };
 
 /// How long a vault may take to write its log back into its file.
@@ -19,18 +19,18 @@ const CLOSING: Duration = Duration::from_secs(5);
 /// Ctrl-C ends the command at its next wait with code 130, SIGTERM with 143, SIGHUP with 129. Nothing
 /// is lost: an answer with new tokens that is on its way is waited for, as long as it may take. A
 /// second signal leaves at once.
-pub(crate) fn block_on(session: &Session, work: impl Future<Output = Outcome>) -> Outcome {
+pub(crate) fn block_on(context: &Context, work: impl Future<Output = CliResult>) -> CliResult {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(cannot_start)?;
-    finish(runtime, Some(session), work)
+    finish(runtime, Some(context), work)
 }
 
 /// Runs a command to its end or to Ctrl-C, on all cores.
-pub(crate) fn block_on_many(work: impl Future<Output = Outcome>) -> Outcome {
+pub(crate) fn block_on_many(work: impl Future<Output = CliResult>) -> CliResult {
     finish(many()?, None, work)
 }
 
 /// Runs a server, on all cores. It hears Ctrl-C itself: for a server it is the usual end.
-pub(crate) fn serve(work: impl Future<Output = Outcome>) -> Outcome {
+pub(crate) fn serve(work: impl Future<Output = CliResult>) -> CliResult {
     let runtime = many()?;
     let outcome = runtime.block_on(work);
     runtime.shutdown_background();
@@ -41,16 +41,16 @@ pub(crate) fn serve(work: impl Future<Output = Outcome>) -> Outcome {
 ///
 /// `work` gets what becomes true with that signal. It finishes what is under way then, and so does the
 /// vault; a second signal leaves at once.
-pub(crate) fn until_stopped<F: Future<Output = Outcome>>(
-    session: &Session,
+pub(crate) fn until_stopped<F: Future<Output = CliResult>>(
+    context: &Context,
     work: impl FnOnce(watch::Receiver<bool>) -> F,
-) -> Outcome {
+) -> CliResult {
     let runtime = many()?;
     let outcome = runtime.block_on(async {
         let mut signals = Signals::listen();
         let (stop, stopping) = watch::channel(false);
         let mut work = std::pin::pin!(work(stopping));
-        let mut telling = std::pin::pin!(tell(Some(session)));
+        let mut telling = std::pin::pin!(tell(Some(context)));
         let outcome = tokio::select! {
             biased;
             outcome = &mut work => Some(outcome),
@@ -67,12 +67,12 @@ pub(crate) fn until_stopped<F: Future<Output = Outcome>>(
                 outcome = &mut work => outcome,
                 signal = signals.next() => {
                     say(signal.words);
-                    return Err(Stop::Status(signal.code));
+                    return Err(CliError::Status(signal.code));
                 }
                 () = &mut telling => Ok(()),
             }
         };
-        leave(Some(session), &mut signals, outcome).await
+        leave(Some(context), &mut signals, outcome).await
     });
     runtime.shutdown_background();
     outcome
@@ -82,7 +82,7 @@ fn many() -> Result<Runtime, Error> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(cannot_start)
 }
 
-fn finish(runtime: Runtime, session: Option<&Session>, work: impl Future<Output = Outcome>) -> Outcome {
+fn finish(runtime: Runtime, context: Option<&Context>, work: impl Future<Output = CliResult>) -> CliResult {
     let outcome = runtime.block_on(async {
         let mut signals = Signals::listen();
         let outcome = tokio::select! {
@@ -92,11 +92,11 @@ fn finish(runtime: Runtime, session: Option<&Session>, work: impl Future<Output 
                 // Somebody may have been typing a secret, which a terminal does not show.
                 let _ = crossterm::terminal::disable_raw_mode();
                 say(signal.words);
-                Err(Stop::Status(signal.code))
+                Err(CliError::Status(signal.code))
             }
-            () = tell(session) => Ok(()),
+            () = tell(context) => Ok(()),
         };
-        leave(session, &mut signals, outcome).await
+        leave(context, &mut signals, outcome).await
     });
     // A thread may be waiting for a line of input; it must not keep the process.
     runtime.shutdown_background();
@@ -105,28 +105,28 @@ fn finish(runtime: Runtime, session: Option<&Session>, work: impl Future<Output 
 
 /// Prints what the vault has to say while a command runs, e.g. that another process is waited for.
 /// Never ends.
-async fn tell(session: Option<&Session>) {
-    let Some(session) = session else { return std::future::pending().await };
+async fn tell(context: Option<&Context>) {
+    let Some(context) = context else { return std::future::pending().await };
     loop {
-        match session.opened() {
+        match context.opened() {
             Some(vault) => {
                 vault.noticed().await;
                 for notice in vault.take_notices() {
                     note("note", &notice.to_string());
                 }
             }
-            None => session.clock.sleep(Duration::from_millis(200)).await,
+            None => context.clock.sleep(Duration::from_millis(200)).await,
         }
     }
 }
 
 /// Finishes what the vault has under way, and closes it.
-async fn leave(session: Option<&Session>, signals: &mut Signals, outcome: Outcome) -> Outcome {
-    let Some((vault, session)) = session.and_then(|session| Some((session.opened()?, session))) else {
+async fn leave(context: Option<&Context>, signals: &mut Signals, outcome: CliResult) -> CliResult {
+    let Some((vault, context)) = context.and_then(|context| Some((context.opened()?, context))) else {
         return outcome;
     };
     let outcome =
-        if vault.is_busy() { settle(vault, session.clock.as_ref(), signals, outcome).await } else { outcome };
+        if vault.is_busy() { settle(vault, context.clock.as_ref(), signals, outcome).await } else { outcome };
     // What was given up is not waited for after all.
     if vault.is_busy() {
         return outcome;
@@ -134,16 +134,16 @@ async fn leave(session: Option<&Session>, signals: &mut Signals, outcome: Outcom
     // So that a copy of its file holds all of it. Whoever opens it next would do it otherwise.
     tokio::select! {
         () = vault.clone().close() => {}
-        () = session.clock.sleep(CLOSING) => {}
+        () = context.clock.sleep(CLOSING) => {}
     }
     outcome
 }
 
 /// Waits for new tokens that are on their way: the platform may have ended the old ones already.
-async fn settle(vault: &Vault, clock: &dyn Clock, signals: &mut Signals, outcome: Outcome) -> Outcome {
+async fn settle(vault: &Vault, clock: &dyn Clock, signals: &mut Signals, outcome: CliResult) -> CliResult {
     let limit = vault.longest_exchange();
     // Whoever pressed Ctrl-C wants to know at once why the command is still there.
-    let silence = Duration::from_secs(if matches!(outcome, Err(Stop::Status(128..))) { 0 } else { 2 });
+    let silence = Duration::from_secs(if matches!(outcome, Err(CliError::Status(128..))) { 0 } else { 2 });
     let explain = async {
         clock.sleep(silence).await;
         say(&format!(
@@ -158,7 +158,7 @@ async fn settle(vault: &Vault, clock: &dyn Clock, signals: &mut Signals, outcome
         () = vault.settle() => outcome,
         signal = signals.next() => {
             note("warning", lost);
-            Err(Stop::Status(signal.code))
+            Err(CliError::Status(signal.code))
         }
         () = clock.sleep(limit) => {
             note("warning", lost);
@@ -171,10 +171,10 @@ async fn settle(vault: &Vault, clock: &dyn Clock, signals: &mut Signals, outcome
 /// Runs something that blocks, such as a read of standard input, beside the runtime: Ctrl-C is heard
 /// meanwhile.
 pub(crate) async fn aside<T: Send + 'static>(
-    work: impl FnOnce() -> Outcome<T> + Send + 'static,
-) -> Outcome<T> {
+    work: impl FnOnce() -> CliResult<T> + Send + 'static,
+) -> CliResult<T> {
     // It can only fail by a panic, which the hook has reported.
-    tokio::task::spawn_blocking(work).await.unwrap_or(Err(Stop::Status(1)))
+    tokio::task::spawn_blocking(work).await.unwrap_or(Err(CliError::Status(1)))
 }
 
 /// A signal that ends a command.
