@@ -25,7 +25,7 @@ use std::{
 };
 
 pub use flaky::{Breakdown, FlakyStore, Pause};
-pub use gateway::{IopService, Policy};
+pub use gateway::{IopService, Policy, refresh as refresh_token};
 use jiff::Timestamp;
 use sesame_catalog::{Catalog, Endpoint};
 use sesame_core::{AppSecret, BoxFuture, Clock, HttpRequest, HttpResponse, Result, Transport};
