@@ -1,18 +1,20 @@
 //! `Vault::check`: everything is read once, and whatever cannot be is named.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 use sesame_core::{Error, Result};
 
 use crate::{
-    Vault,
-    app::secret_slot,
-    authorization::{open_access, open_refresh},
-    identity::Identity,
-    journal::{Entry, read},
-    lookup::{Step, Walk},
-    seal::{KeyId, key_of, open_text},
-    store::{AppRow, FullRow, KeyState},
-    vault::Inner,
+    accounts::{
+        Apps, Step, Walk,
+        app::secret_slot,
+        authorization::{open_access, open_refresh},
+    },
+    model::identity::Identity,
+    refresh::Journal,
+    seal::{KeyId, MasterKeys, key_of, open_text},
+    store::{AppRow, FullRow, KeyState, Store},
 };
 
 /// Something that is wrong, and where.
@@ -104,33 +106,40 @@ impl CheckReport {
     }
 }
 
-impl Vault {
+/// Reads a vault once, from end to end.
+pub(crate) struct Checker {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) keys: Arc<MasterKeys>,
+    pub(crate) apps: Arc<Apps>,
+    pub(crate) journal: Journal,
+}
+
+impl Checker {
     /// Reads everything once: the store's own integrity, the keys, every sealed value, identities,
     /// platforms, the journal. Changes nothing. Memory is bounded by a page of accounts.
     ///
     /// # Errors
     /// [`ErrorKind::Local`](sesame_core::ErrorKind::Local) when the store cannot be read at all.
-    pub async fn check(&self) -> Result<CheckReport> {
-        let inner = &self.0;
+    pub(crate) async fn run(&self) -> Result<CheckReport> {
         let mut report = CheckReport::default();
-        for why in inner.store.check().await? {
+        for why in self.store.check().await? {
             report.add("store", "", None, why);
         }
-        let active = inner.check_keys(&mut report).await?;
+        let active = self.check_keys(&mut report).await?;
         let is_former = |sealed: &[u8]| active.is_some() && key_of(sealed) != active;
         let mut former = 0_u64;
-        match inner.store.apps().await {
+        match self.store.apps().await {
             Ok(apps) => {
                 for app in apps {
                     report.apps += 1;
-                    if inner.check_app(&app, &mut report).await {
+                    if self.check_app(&app, &mut report).await {
                         former += u64::from(is_former(&app.secret));
                     }
                 }
             }
             Err(error) => report.add("app", "", None, format!("the apps cannot be read: {error}")),
         }
-        let mut walk = Walk::begin(inner.store.as_ref());
+        let mut walk = Walk::begin(self.store.as_ref());
         loop {
             let page = match walk.step().await {
                 Ok(Some(Step::Page(page))) => page,
@@ -154,33 +163,31 @@ impl Vault {
             };
             for row in &page {
                 report.accounts += 1;
-                for sealed in inner.check_account(row, &mut report).await {
+                for sealed in self.check_account(row, &mut report).await {
                     former += u64::from(is_former(sealed));
                 }
             }
         }
         report.note_values(former);
-        inner.check_journal(&mut report).await?;
+        self.check_journal(&mut report).await?;
         Ok(report)
     }
-}
 
-impl Inner {
     async fn check_journal(&self, report: &mut CheckReport) -> Result<()> {
-        for (id, path) in self.journal.entries(None)? {
-            let place = path.display().to_string();
-            let opened = match read(&path) {
-                Ok(None) => continue,
-                Ok(Some(sealed)) => Entry::open(&self.sealer, &id, &sealed),
-                Err(error) => Err(error),
-            };
-            match opened {
+        let contents = self.journal.read(None)?;
+        for (path, error) in contents.unreadable {
+            let what = format!("this file of the journal cannot be read: {}", error.message());
+            report.add("journal", &path.display().to_string(), None, &what);
+        }
+        for record in contents.records {
+            let place = record.path.display().to_string();
+            match record.open(self.keys.sealer()) {
                 Err(error) => {
-                    let what = format!("this answer of a platform cannot be read: {}", error.message());
+                    let what = format!("this reply of a platform cannot be read: {}", error.message());
                     report.add("journal", &place, None, &what);
                 }
-                Ok(_) if self.store.authorization(id).await?.is_none() => {
-                    let what = "this answer of a platform is of an account that the vault does not have";
+                Ok(_) if self.store.authorization(record.id).await?.is_none() => {
+                    let what = "this reply of a platform belongs to an account that the vault does not have";
                     report.add("journal", &place, None, what);
                 }
                 Ok(_) => report.waiting += 1,
@@ -191,8 +198,8 @@ impl Inner {
 
     async fn check_keys(&self, report: &mut CheckReport) -> Result<Option<KeyId>> {
         let rows = self.store.keys().await?;
-        let learned = self.learn(&rows).await;
-        let ring = self.sealer.ring();
+        let learned = self.keys.learn(&rows).await;
+        let ring = self.keys.sealer().ring();
         let mut active = None;
         for row in &rows {
             report.keys += 1;
@@ -218,13 +225,13 @@ impl Inner {
 
     /// Tells whether the app's secret opens.
     async fn check_app(&self, row: &AppRow, report: &mut CheckReport) -> bool {
-        let opened = match self.know_keys_of_app(row).await {
-            Ok(()) => open_text(&self.sealer, secret_slot(&row.id), &row.secret).map(drop),
+        let opened = match self.keys.ensure_app(row).await {
+            Ok(()) => open_text(self.keys.sealer(), secret_slot(&row.id), &row.secret).map(drop),
             Err(error) => Err(error),
         };
         let opens = report.opened("app", &row.name, "secret", opened);
         let known =
-            self.platform(&row.platform).and_then(|platform| platform.urls(row.region.as_deref(), None));
+            self.apps.platform(&row.platform).and_then(|platform| platform.urls(row.region.as_deref(), None));
         if let Err(error) = known {
             report.add("app", &row.name, Some("platform"), error.message().to_owned());
         }
@@ -234,7 +241,7 @@ impl Inner {
     /// Returns the sealed values that open.
     async fn check_account<'a>(&self, row: &'a FullRow, report: &mut CheckReport) -> Vec<&'a [u8]> {
         let (name, authorization) = (&row.account.name, &row.authorization);
-        let known = self.know_keys(authorization).await;
+        let known = self.keys.ensure_tokens(authorization).await;
         let opened = |opened: Result<bool>| -> Option<Result<(), Error>> {
             match opened {
                 Ok(false) => None,
@@ -242,8 +249,8 @@ impl Inner {
                 Err(error) => Some(known.clone().and(Err(error))),
             }
         };
-        let access = open_access(&self.sealer, authorization).map(|token| token.is_some());
-        let refresh = open_refresh(&self.sealer, authorization).map(|token| token.is_some());
+        let access = open_access(self.keys.sealer(), authorization).map(|token| token.is_some());
+        let refresh = open_refresh(self.keys.sealer(), authorization).map(|token| token.is_some());
         let tokens = &authorization.tokens;
         let mut open = Vec::new();
         for (column, sealed, outcome) in
@@ -266,7 +273,7 @@ impl Inner {
         if row.account.app_id != authorization.app_id {
             report.add("account", name, Some("app_id"), "its tokens were given to another app than its own");
         }
-        if let Ok(platform) = self.platform(&row.app.platform)
+        if let Ok(platform) = self.apps.platform(&row.app.platform)
             && let Err(error) = platform.urls(row.account.region.as_deref(), None)
         {
             report.add("account", name, Some("region"), error.message().to_owned());

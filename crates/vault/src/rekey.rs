@@ -15,18 +15,20 @@
 //! activates it has won; the others fail. Steps 4 and 5 are done under a lock on the key file, which is
 //! replaced only if the new key opens the key in it.
 
-use sesame_core::{Error, Result};
+use std::sync::Arc;
+
+use sesame_core::{Clock, Error, Result};
 
 use crate::{
-    Id, Vault,
-    audit::Action,
+    events::{Action, Events},
     fail_point::fail_point,
+    model::Id,
+    refresh::Replay,
     seal::{
-        CHECK, KeyChoice, KeyId, KeyKind, KeySource, Ring, Slot, check_slot, key_file, key_of, new_key,
-        reopen, unwrap, wrapped_slot, write_to_keyring,
+        CHECK, KeyChoice, KeyId, KeyKind, KeySource, MasterKeys, Ring, Slot, check_slot, key_file, key_of,
+        new_key, reopen, unwrap, wrapped_slot, write_to_keyring,
     },
-    store::{KeyChange, KeyRow, KeyState, Notes, Sealed, SealedPlace},
-    vault::Inner,
+    store::{KeyChange, KeyRow, KeyState, Notes, Sealed, SealedPlace, Store},
 };
 
 /// How many values are sealed anew in one transaction: other processes wait for it some milliseconds.
@@ -61,35 +63,28 @@ struct Incoming {
     resumed: bool,
 }
 
-impl Vault {
-    /// Gives the vault a new master key, online: other processes go on reading and writing, and take
-    /// the new key up by themselves where they can reach it (from the key file, the keyring, or while
-    /// the rekey is under way). One that was given a passphrase or a key of the environment has to be
-    /// restarted with the new one afterwards.
-    ///
-    /// `to` is where the new key lives; [`KeyChoice::Auto`]: where the former one does, or where an
-    /// earlier rekey that was cut off was going to. A rekey that was cut off is finished by the next
-    /// one. `progress` hears how many values were sealed anew so far.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Usage`](sesame_core::ErrorKind::Usage) when the new key is missing, the same as
-    /// the former one, or not the one of the rekey that was cut off;
-    /// [`ErrorKind::Local`](sesame_core::ErrorKind::Local) when store, key file or keyring fail, and when
-    /// another process finished a rekey first. What was readable before is readable after any error.
-    pub async fn rekey(&self, to: KeyChoice, progress: &(dyn Fn(u64) + Send + Sync)) -> Result<Rekeyed> {
-        let inner = &self.0;
-        let rekeyed = inner.rekey(to, progress).await;
+/// Gives a vault a new master key.
+pub(crate) struct Rekey {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) keys: Arc<MasterKeys>,
+    pub(crate) replay: Arc<Replay>,
+    pub(crate) events: Events,
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+impl Rekey {
+    /// Rekeys, and writes down whether that succeeded.
+    pub(crate) async fn run(&self, to: KeyChoice, progress: &(dyn Fn(u64) + Send + Sync)) -> Result<Rekeyed> {
+        let rekeyed = self.rekey(to, progress).await;
         if let Err(error) = &rekeyed {
-            inner.note_failure(Action::Rekey, "vault", None, error).await;
+            self.events.record_failure(Action::Rekey, "vault", None, error).await;
         }
         rekeyed
     }
-}
 
-impl Inner {
     async fn rekey(&self, to: KeyChoice, progress: &(dyn Fn(u64) + Send + Sync)) -> Result<Rekeyed> {
         let former = self.keys.kind();
-        self.replay(None).await?;
+        self.replay.run(None).await?;
         let incoming = self.begin_rekey(&to).await?;
         fail_point!("during-rekey");
         self.open_former_keys_with(incoming.id).await?;
@@ -121,25 +116,24 @@ impl Inner {
     }
 }
 
-impl Vault {
+impl Rekey {
     /// Gives up a rekey that was cut off, so that the next one begins anew: its new key is lost, or cannot
     /// go where it was to go. The key of now stays. False when there is no such rekey.
     ///
     /// # Errors
     /// [`ErrorKind::Usage`](sesame_core::ErrorKind::Usage) when the new key is in the key file already: then
     /// the rekey has to be finished; [`ErrorKind::Local`](sesame_core::ErrorKind::Local) when the store fails.
-    pub async fn give_up_rekey(&self) -> Result<bool> {
-        let inner = &self.0;
-        let rows = inner.store.keys().await?;
-        inner.learn(&rows).await?;
+    pub(crate) async fn give_up(&self) -> Result<bool> {
+        let rows = self.store.keys().await?;
+        self.keys.learn(&rows).await?;
         let Some(row) = rows.iter().find(|row| row.state == KeyState::Incoming) else { return Ok(false) };
-        if inner.is_in_key_file(row).await {
+        if self.is_in_key_file(row).await {
             return Err(Error::usage("the rekey that was cut off has its new key in the key file already")
                 .hint("Finish it: run `sesame vault rekey` without --to. Then rekey again. Nothing was changed."));
         }
-        let given_up = inner.store.retire_key(&row.key_id).await?;
+        let given_up = self.store.retire_key(&row.key_id).await?;
         // From here on the active key seals again.
-        inner.learn(&inner.store.keys().await?).await?;
+        self.keys.learn(&self.store.keys().await?).await?;
         Ok(given_up)
     }
 }
@@ -151,11 +145,11 @@ struct Tally {
     unreadable: Vec<(SealedPlace, Id, String)>,
 }
 
-impl Inner {
+impl Rekey {
     /// Step 1.
     async fn begin_rekey(&self, to: &KeyChoice) -> Result<Incoming> {
         let rows = self.store.keys().await?;
-        self.learn(&rows).await?;
+        self.keys.learn(&rows).await?;
         let active = active_id(&rows)?;
         if let Some(stands) = rows.iter().find(|row| row.state == KeyState::Incoming) {
             return self.resume(stands, active, to).await;
@@ -185,25 +179,25 @@ impl Inner {
         if kind == KeyKind::Keyring {
             write_to_keyring(id, &key).await?;
         }
-        let wrapped = self.sealer.seal_as(active, wrapped_slot(&id), key.bytes())?;
-        let mut ring = (*self.sealer.ring()).clone();
+        let wrapped = self.keys.sealer().seal_as(active, wrapped_slot(&id), key.bytes())?;
+        let mut ring = (*self.keys.sealer().ring()).clone();
         ring.add(id, &key);
-        self.sealer.set(ring);
+        self.keys.sealer().set(ring);
         let row = KeyRow {
             key_id: id.to_vec(),
             state: KeyState::Incoming,
             wrapped: Some(wrapped),
             kind: kind.as_str().to_owned(),
             params,
-            check: self.sealer.seal_as(id, check_slot(&id), CHECK)?,
-            created_at: self.now(),
+            check: self.keys.sealer().seal_as(id, check_slot(&id), CHECK)?,
+            created_at: self.clock.now().as_millisecond(),
         };
         if self.store.add_key(&row, Some(&active)).await? {
             return Ok(Incoming { id, former: active, kind, resumed: false });
         }
         // Another process began in the same moment, and may have finished by now.
         let rows = self.store.keys().await?;
-        self.learn(&rows).await?;
+        self.keys.learn(&rows).await?;
         match rows.iter().find(|row| row.state == KeyState::Incoming) {
             Some(stands) if active_id(&rows)? == active => self.resume(stands, active, to).await,
             _ => Err(overtaken()),
@@ -218,7 +212,7 @@ impl Inner {
             return Err(Error::local("the row of the key of a rekey that was cut off is damaged")
                 .hint("`sesame vault check` looks for more. Nothing was changed."));
         };
-        if !self.sealer.ring().has(id) {
+        if !self.keys.sealer().ring().has(id) {
             return Err(Error::local(
                 "a rekey of this vault was cut off, and its new key does not open with the key of now",
             )
@@ -269,7 +263,7 @@ impl Inner {
         // A key of the environment that was retired is no new one either.
         if matches!(to, KeyChoice::Environment(_))
             && let Ok((_, key, _)) = new_key(to, self.clock.as_ref()).await
-            && self.sealer.ring().holds(&key)
+            && self.keys.sealer().ring().holds(&key)
         {
             return Err(Error::usage("the new key is a former one of this vault")
                 .hint("Make a new one with `openssl rand -base64 32`. Nothing was changed."));
@@ -279,7 +273,7 @@ impl Inner {
 
     /// Step 2.
     async fn open_former_keys_with(&self, new: KeyId) -> Result<()> {
-        let ring = self.sealer.ring();
+        let ring = self.keys.sealer().ring();
         for row in self.store.keys().await? {
             let Ok(id) = KeyId::try_from(row.key_id.as_slice()) else { continue };
             let done = row.wrapped.as_deref().and_then(key_of) == Some(new);
@@ -288,7 +282,7 @@ impl Inner {
             }
             match ring.key(id) {
                 Some(key) => {
-                    let wrapped = self.sealer.seal_as(new, wrapped_slot(&id), key.bytes())?;
+                    let wrapped = self.keys.sealer().seal_as(new, wrapped_slot(&id), key.bytes())?;
                     self.store.wrap_key(&row.key_id, Some(&wrapped)).await?;
                 }
                 // It was activated since this rekey began.
@@ -300,7 +294,7 @@ impl Inner {
         // From here on whatever this process seals opens with both.
         let mut ring = Clone::clone(&*ring);
         ring.seal_with(new);
-        self.sealer.set(ring);
+        self.keys.sealer().set(ring);
         Ok(())
     }
 
@@ -326,9 +320,9 @@ impl Inner {
                     for sealed in batch {
                         let slot =
                             Slot { table: place.table(), row: sealed.id.as_bytes(), column: place.column() };
-                        match self.sealer.open(slot, &sealed.bytes) {
+                        match self.keys.sealer().open(slot, &sealed.bytes) {
                             Ok(plain) => {
-                                let anew = self.sealer.seal_as(new, slot, &plain)?;
+                                let anew = self.keys.sealer().seal_as(new, slot, &plain)?;
                                 changes.push((sealed, anew));
                             }
                             Err(error) => {
@@ -356,7 +350,7 @@ impl Inner {
             _ => None,
         };
         let rows = self.store.keys().await?;
-        let ring = self.sealer.ring();
+        let ring = self.keys.sealer().ring();
         let (Some(key), Some(wrapped)) = (ring.key(incoming.id), wrapped_for(incoming, &rows)) else {
             return Err(self.lost_to_another(&rows).await);
         };
@@ -386,16 +380,16 @@ impl Inner {
             (KeyKind::Keyring, _) => KeyChoice::Keyring,
             (_, to) => to,
         };
-        self.keys.moved(incoming.kind, source);
-        let mut line = self.line(Action::Rekey, "vault", None, None);
+        self.keys.set_source(incoming.kind, source);
+        let mut line = self.events.audit_row(Action::Rekey, "vault", None, None);
         line.detail = Some(format!("key {} ({})", hex::encode(incoming.id), incoming.kind));
-        self.store.note(&Notes { audit: vec![line], ..Notes::default() }).await
+        self.events.write(&Notes { audit: vec![line], ..Notes::default() }).await
     }
 
     /// Another process finished this rekey or gave it up. What this process seals has to open with the key
     /// that is active now.
     async fn lost_to_another(&self, rows: &[KeyRow]) -> Error {
-        self.learn(rows).await.err().unwrap_or_else(overtaken)
+        self.keys.learn(rows).await.err().unwrap_or_else(overtaken)
     }
 
     /// Names values for people.

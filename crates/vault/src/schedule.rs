@@ -8,7 +8,7 @@ use sesame_catalog::TokenRules;
 
 use crate::{
     Id,
-    authorization::{Windows, hopeless},
+    accounts::authorization::{Windows, hopeless},
     store::{AuthorizationRow, TokenColumns},
 };
 

@@ -8,13 +8,12 @@ use std::{
     sync::{Arc, Mutex, atomic::Ordering},
 };
 
-use tokio::{runtime::Handle, sync::watch};
+use tokio::runtime::Handle;
 
 use crate::{
-    Id,
-    authorization::Authorization,
-    store::Store,
-    vault::{Busy, lock},
+    accounts::authorization::Authorization,
+    model::{Id, InFlight, InFlightGuard, lock},
+    store::TokenStore,
 };
 
 /// How old the note of a use may become: an hour.
@@ -24,8 +23,8 @@ const TOGETHER: usize = 1_000;
 
 /// Uses that are not written down yet.
 pub(crate) struct Uses {
-    store: Arc<dyn Store>,
-    busy: watch::Sender<usize>,
+    store: Arc<dyn TokenStore>,
+    in_flight: InFlight,
     waiting: Mutex<Waiting>,
 }
 
@@ -38,8 +37,8 @@ struct Waiting {
 }
 
 impl Uses {
-    pub(crate) fn new(store: Arc<dyn Store>, busy: watch::Sender<usize>) -> Self {
-        Self { store, busy, waiting: Mutex::default() }
+    pub(crate) fn new(store: Arc<dyn TokenStore>, in_flight: InFlight) -> Self {
+        Self { store, in_flight, waiting: Mutex::default() }
     }
 
     /// Notes a use. No lock, no wait and no shared write, but once an hour.
@@ -73,7 +72,7 @@ impl Uses {
         }
         waiting.is_written = true;
         drop(waiting);
-        let writing = Writing { uses: self.clone(), _busy: Busy::new(&self.busy) };
+        let writing = Writing { uses: self.clone(), _guard: self.in_flight.begin() };
         runtime.spawn(async move {
             while let Some((ids, at)) = writing.next() {
                 for ids in ids.chunks(TOGETHER) {
@@ -90,7 +89,7 @@ impl Uses {
 /// The one task that writes.
 struct Writing {
     uses: Arc<Uses>,
-    _busy: Busy,
+    _guard: InFlightGuard,
 }
 
 impl Writing {

@@ -9,7 +9,7 @@ use sesame_core::{
 };
 
 use super::{
-    calls::{Asker, Offer, request, spellings},
+    calls::{ClientCredentials, Grant, request, spellings},
     reply::{self, TokenReply},
 };
 use crate::fail_point::fail_point;
@@ -25,23 +25,24 @@ use crate::fail_point::fail_point;
 pub(crate) async fn exchange(
     transport: &dyn Transport,
     clock: &dyn Clock,
-    asker: Asker<'_>,
-    offer: Offer<'_>,
+    credentials: ClientCredentials<'_>,
+    timeout: Duration,
+    grant: Grant<'_>,
 ) -> Result<TokenReply> {
     let begun = clock.now();
     let mut last = None;
-    for spelling in spellings(asker.platform, &offer) {
-        let Some(patient) = within(asker, begun, clock) else { break };
+    for spelling in spellings(credentials.platform, &grant) {
+        let Some(left) = within(timeout, begun, clock) else { break };
         let (error, response) =
-            match once(transport, clock, patient, offer, spelling, SignedDuration::ZERO).await {
+            match once(transport, clock, credentials, left, grant, spelling, SignedDuration::ZERO).await {
                 Ok(reply) => return Ok(reply),
                 Err(failed) => failed,
             };
-        let again = clock_offset(clock, response.as_ref()).zip(within(asker, begun, clock));
+        let again = clock_offset(clock, response.as_ref()).zip(within(timeout, begun, clock));
         let error = match (error.kind(), again) {
-            (ErrorKind::Clock, Some((offset, patient))) => {
+            (ErrorKind::Clock, Some((offset, left))) => {
                 tracing::debug!(seconds = offset.as_secs(), "asking again in the platform's time");
-                match once(transport, clock, patient, offer, spelling, offset).await {
+                match once(transport, clock, credentials, left, grant, spelling, offset).await {
                     Ok(reply) => return Ok(reply),
                     Err((error, _)) => error,
                 }
@@ -54,36 +55,37 @@ pub(crate) async fn exchange(
         last.get_or_insert(error);
     }
     Err(last
-        .unwrap_or_else(|| Error::usage(format!("the data of {} name no token call", asker.platform.name))))
+        .unwrap_or_else(|| Error::usage(format!("the data of {} name no token call", credentials.platform.name))))
 }
 
 async fn once(
     transport: &dyn Transport,
     clock: &dyn Clock,
-    asker: Asker<'_>,
-    offer: Offer<'_>,
+    credentials: ClientCredentials<'_>,
+    timeout: Duration,
+    grant: Grant<'_>,
     spelling: &str,
     offset: SignedDuration,
 ) -> Result<TokenReply, (Error, Option<HttpResponse>)> {
     let time = clock.now().checked_add(offset).unwrap_or_else(|_| clock.now());
-    let (shape, request) = request(asker, spelling, offer, time).map_err(|error| (error, None))?;
+    let (shape, request) = request(credentials, spelling, grant, timeout, time).map_err(|error| (error, None))?;
     // Gateways like to repeat what they were sent, and errors are kept and shown.
     let secrets = secrets_in(&request);
-    let redactor = Redactor::new(secrets.iter().map(String::as_str)).with(asker.secret.expose());
+    let redactor = Redactor::new(secrets.iter().map(String::as_str)).with(credentials.secret.expose());
     let response = fail_point!("after-send", transport.send(request))
         .map_err(|error| (error.redacted(&redactor), None))?;
     let now = clock.now();
-    let read = read_reply(shape, &asker.platform.replies, &response, &redactor, now)
-        .and_then(|reply| reply::read(asker.platform, &reply, kept_by(offer), &redactor, now));
+    let read = read_reply(shape, &credentials.platform.replies, &response, &redactor, now)
+        .and_then(|reply| reply::read(credentials.platform, &reply, kept_by(grant), &redactor, now));
     read.map_err(|error| (error, Some(response)))
 }
 
 /// Returns the access token that stays where a reply brings no other: what prolongs a refresh token need
 /// not replace it.
-const fn kept_by(offer: Offer<'_>) -> Option<&AccessToken> {
-    match offer {
-        Offer::Postpone { access, .. } => Some(access),
-        Offer::Code { .. } | Offer::Refresh(_) => None,
+const fn kept_by(grant: Grant<'_>) -> Option<&AccessToken> {
+    match grant {
+        Grant::Postpone { access, .. } => Some(access),
+        Grant::Code { .. } | Grant::Refresh(_) => None,
     }
 }
 
@@ -106,9 +108,9 @@ pub(crate) const fn longest(limit: Duration) -> Duration {
     limit.saturating_mul(2)
 }
 
-/// Gives the next call what is left of the time; nothing when that is hardly anything.
-fn within<'a>(asker: Asker<'a>, begun: Timestamp, clock: &dyn Clock) -> Option<Asker<'a>> {
+/// Returns how long the next call may take; `None` if less than a second is left.
+fn within(timeout: Duration, begun: Timestamp, clock: &dyn Clock) -> Option<Duration> {
     let spent = Duration::try_from(clock.now().duration_since(begun)).unwrap_or_default();
-    let left = longest(asker.limit).checked_sub(spent).filter(|left| *left >= Duration::from_secs(1))?;
-    Some(Asker { limit: asker.limit.min(left), ..asker })
+    let left = longest(timeout).checked_sub(spent).filter(|left| *left >= Duration::from_secs(1))?;
+    Some(timeout.min(left))
 }

@@ -10,7 +10,7 @@ use sesame_core::{
     time::parse_compact,
 };
 
-use crate::identity::{self, Owner};
+use crate::model::identity::{self, Owner};
 
 /// No token lives longer than ten years, whatever a reply says.
 const LONGEST_LIFE: i64 = 10 * 366 * 86_400;

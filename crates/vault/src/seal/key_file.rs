@@ -12,13 +12,13 @@ use sesame_core::{Clock, Error, Result};
 use zeroize::Zeroizing;
 
 use super::{MasterKey, Ring};
-use crate::vault::Notice;
+use crate::model::Warning;
 
 /// How long other processes are waited for that change a key file.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Reads the key file, and says so when others can read it too.
-pub(super) fn read(path: &Path, notices: &mut Vec<Notice>) -> Result<MasterKey> {
+pub(super) fn read(path: &Path, warnings: &mut Vec<Warning>) -> Result<MasterKey> {
     let text = match fs::read_to_string(path) {
         Ok(text) => Zeroizing::new(text),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -40,7 +40,7 @@ pub(super) fn read(path: &Path, notices: &mut Vec<Notice>) -> Result<MasterKey> 
         if let Ok(about) = fs::metadata(path)
             && about.permissions().mode() & 0o077 != 0
         {
-            notices.push(Notice::new(format!(
+            warnings.push(Warning::new(format!(
                 "other users of this machine can read the vault's key file; run: chmod 600 {}",
                 path.display()
             )));
@@ -93,14 +93,14 @@ pub(crate) async fn lock(path: &Path) -> Result<KeyFileLock> {
 }
 
 /// Makes the key file, or reads the one that another process has made first.
-pub(super) async fn make(path: &Path, clock: &dyn Clock, notices: &mut Vec<Notice>) -> Result<MasterKey> {
+pub(super) async fn make(path: &Path, clock: &dyn Clock, warnings: &mut Vec<Warning>) -> Result<MasterKey> {
     let _lock = lock(path).await?;
     if path.exists() {
-        return read(path, notices);
+        return read(path, warnings);
     }
     let key = MasterKey::generate(clock);
     write(path, &key)?;
-    notices.push(Notice::new(format!(
+    warnings.push(Warning::new(format!(
         "the vault's master key is in {} (mode 0600): keep a copy, without it the vault cannot be opened",
         path.display()
     )));

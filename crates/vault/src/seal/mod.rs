@@ -5,6 +5,7 @@
 
 pub(crate) mod key_file;
 mod keyring;
+mod keys;
 mod master;
 mod passphrase;
 mod unlock;
@@ -19,10 +20,11 @@ use arc_swap::ArcSwap;
 use sesame_core::{Clock, Error, Result};
 use zeroize::Zeroizing;
 
+pub(crate) use keys::MasterKeys;
 pub use master::{KeyChoice, KeyKind, MasterKey};
 pub(crate) use passphrase::{Stretching, long_enough};
 pub(crate) use unlock::{
-    CHECK, KeySource, check_new, check_slot, new_key, reopen, unlock, unwrap, wrapped_slot, write_to_keyring,
+    CHECK, KeySource, Unlocked, check_new, check_slot, new_key, reopen, unlock, unwrap, wrapped_slot, write_to_keyring,
 };
 
 /// The first byte of every sealed value.

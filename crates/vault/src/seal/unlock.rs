@@ -14,8 +14,8 @@ use super::{
     passphrase::{long_enough, stretch},
 };
 use crate::{
-    store::{KeyRow, KeyState, Store},
-    vault::Notice,
+    model::Warning,
+    store::{KeyRow, KeyState, KeyStore},
 };
 
 /// Where this process takes the master key from.
@@ -29,7 +29,7 @@ pub(crate) struct KeySource {
 pub(crate) struct Unlocked {
     pub(crate) ring: Ring,
     pub(crate) kind: KeyKind,
-    pub(crate) notices: Vec<Notice>,
+    pub(crate) warnings: Vec<Warning>,
 }
 
 /// How many retired keys are tried, to say that the vault was rekeyed since. Each may cost a stretching.
@@ -48,7 +48,7 @@ pub(crate) fn wrapped_slot(key_id: &KeyId) -> Slot<'_> {
 
 /// Finds the master keys of a vault, or makes one for a new vault.
 pub(crate) async fn unlock(
-    store: &dyn Store,
+    store: &dyn KeyStore,
     source: &KeySource,
     clock: &Arc<dyn Clock>,
 ) -> Result<Unlocked> {
@@ -73,10 +73,10 @@ pub(crate) async fn reopen(rows: &[KeyRow], source: &KeySource, known: &Ring) ->
     let kind = kind_of(active)?;
     let active_id = id_of(active)?;
     let mut ring = known.clone();
-    let mut notices = Vec::new();
+    let mut warnings = Vec::new();
     unwrap(&mut ring, rows);
     if !ring.has(active_id) {
-        let (row, key) = ask_source(rows, source, &mut notices).await?;
+        let (row, key) = ask_source(rows, source, &mut warnings).await?;
         ring.add(id_of(row)?, &key);
         unwrap(&mut ring, rows);
         if !ring.has(active_id) {
@@ -89,7 +89,7 @@ pub(crate) async fn reopen(rows: &[KeyRow], source: &KeySource, known: &Ring) ->
     if let Some(incoming) = rows.iter().find(|row| row.state == KeyState::Incoming) {
         ring.seal_with(id_of(incoming)?);
     }
-    Ok(Unlocked { ring, kind, notices })
+    Ok(Unlocked { ring, kind, warnings })
 }
 
 /// Opens every key that a known one opens, and those that these open.
@@ -123,7 +123,7 @@ fn opens(row: &KeyRow, id: KeyId, key: &MasterKey) -> bool {
 async fn ask_source<'a>(
     rows: &'a [KeyRow],
     source: &KeySource,
-    notices: &mut Vec<Notice>,
+    warnings: &mut Vec<Warning>,
 ) -> Result<(&'a KeyRow, MasterKey)> {
     let mut first_error = None;
     let mut from_file = None;
@@ -136,7 +136,7 @@ async fn ask_source<'a>(
             (KeyKind::File, KeyChoice::Auto | KeyChoice::File) => match &from_file {
                 Some(key) => Ok(MasterKey::clone(key)),
                 None => {
-                    key_file::read(&source.key_file, notices).inspect(|key| from_file = Some(key.clone()))
+                    key_file::read(&source.key_file, warnings).inspect(|key| from_file = Some(key.clone()))
                 }
             },
             (KeyKind::Passphrase, KeyChoice::Passphrase(text)) => stretch(text, &row.params).await,
@@ -282,11 +282,11 @@ pub(crate) fn check_new(choice: &KeyChoice) -> Result<()> {
     }
 }
 
-async fn create(store: &dyn Store, source: &KeySource, clock: &Arc<dyn Clock>) -> Result<Unlocked> {
+async fn create(store: &dyn KeyStore, source: &KeySource, clock: &Arc<dyn Clock>) -> Result<Unlocked> {
     check_new(&source.choice)?;
     let mut key_id = KeyId::default();
     clock.random(&mut key_id);
-    let mut notices = Vec::new();
+    let mut warnings = Vec::new();
     let mut params = String::new();
     let path = &source.key_file;
     let (kind, key) = match &source.choice {
@@ -294,12 +294,12 @@ async fn create(store: &dyn Store, source: &KeySource, clock: &Arc<dyn Clock>) -
             let key = MasterKey::generate(clock.as_ref());
             // Asked only here: the vault remembers, and no later call probes again.
             if keyring_may_exist() && keyring::write(key_id, &key).await.is_ok() {
-                notices.push(Notice::new(
+                warnings.push(Warning::new(
                     "the vault's master key is in the keyring of this desktop session; cron, ssh and services do not reach it: `sesame vault rekey --to file` moves it into a file",
                 ));
                 (KeyKind::Keyring, key)
             } else {
-                (KeyKind::File, key_file::make(path, clock.as_ref(), &mut notices).await?)
+                (KeyKind::File, key_file::make(path, clock.as_ref(), &mut warnings).await?)
             }
         }
         KeyChoice::Keyring => {
@@ -310,7 +310,7 @@ async fn create(store: &dyn Store, source: &KeySource, clock: &Arc<dyn Clock>) -
             })?;
             (KeyKind::Keyring, key)
         }
-        KeyChoice::File => (KeyKind::File, key_file::make(path, clock.as_ref(), &mut notices).await?),
+        KeyChoice::File => (KeyKind::File, key_file::make(path, clock.as_ref(), &mut warnings).await?),
         choice => {
             let (kind, key, settings) = new_key(choice, clock.as_ref()).await?;
             params = settings;
@@ -328,11 +328,11 @@ async fn create(store: &dyn Store, source: &KeySource, clock: &Arc<dyn Clock>) -
         created_at: clock.now().as_millisecond(),
     };
     if store.add_key(&row, None).await? {
-        return Ok(Unlocked { ring: Ring::clone(&sealer.ring()), kind, notices });
+        return Ok(Unlocked { ring: Ring::clone(&sealer.ring()), kind, warnings });
     }
     // Another process made the vault in the same moment: its key stands, ours never sealed anything.
     let mut unlocked = reopen(&store.keys().await?, source, &Ring::default()).await?;
-    unlocked.notices.extend(notices);
+    unlocked.warnings.extend(warnings);
     Ok(unlocked)
 }
 

@@ -450,3 +450,40 @@ impl SealedPlace {
         }
     }
 }
+
+impl AuthorizationRow {
+    /// Returns a new authorization without tokens.
+    pub(crate) fn new(id: Id, app_id: Id, region: Option<String>, now: i64) -> Self {
+        Self {
+            id,
+            app_id,
+            region,
+            generation: 1,
+            tokens: TokenColumns {
+                access: None,
+                refresh: None,
+                issued_at: now,
+                access_expires_at: None,
+                refresh_expires_at: None,
+                refresh_denied: false,
+                identity: String::new(),
+                warm_at: None,
+                due_at: None,
+                announced: None,
+            },
+            exhausted: None,
+            last_success: Some(now),
+            last_error: None,
+            last_error_at: None,
+            attempts: 0,
+            not_before: None,
+            lease_owner: None,
+            lease_until: None,
+            refreshing_since: None,
+            interrupted_since: None,
+            last_used: Some(now),
+            postpone_after: None,
+            blocked: false,
+        }
+    }
+}

@@ -12,7 +12,7 @@ use super::{
     LoginStore, NewRows, Notes, PendingLogin, Planned, Sealed, SealedPlace, Sink, Store, TokenColumns,
     TokenStore, WorkStore,
 };
-use crate::{Id, vault::lock};
+use crate::{Id, model::lock};
 use tables::Tables;
 
 /// Keeps everything in the memory of this process, and nothing when that ends.

@@ -15,7 +15,12 @@ use sesame_core::{
     sign::{Digest, SigningKey},
 };
 
-use crate::{Id, Token, app::AppState, authorization::Authorization, store::FullRow, uses::Uses};
+use super::{app::AppState, authorization::Authorization};
+use crate::{
+    model::{Id, Token},
+    store::FullRow,
+    uses::Uses,
+};
 
 /// How long an account that was looked up is taken for what it was, in milliseconds.
 pub(crate) const RECENT: i64 = 60_000;
@@ -29,7 +34,7 @@ pub struct AccountHandle {
     pub(crate) app: Arc<AppState>,
     pub(crate) authorization: Arc<Authorization>,
     /// When its row was last looked at.
-    pub(crate) looked_at: AtomicI64,
+    pub(crate) checked_at: AtomicI64,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) uses: Arc<Uses>,
 }
@@ -94,7 +99,7 @@ impl AccountHandle {
 
     /// Returns the access token if nothing has to be done about it: no lock, no wait.
     ///
-    /// `None` means: ask [`Vault::token_of`](crate::Vault::token_of), which refreshes, or begins to.
+    /// `None` means: ask [`Vault::access_token`](crate::Vault::access_token), which refreshes, or begins to.
     pub fn fresh_token(&self) -> Option<Token> {
         let now = self.clock.coarse_millis();
         self.uses.note(&self.authorization, now);
@@ -118,7 +123,7 @@ impl AccountHandle {
     }
 
     fn is_recent_at(&self, now: i64) -> bool {
-        i64::try_from(now.abs_diff(self.looked_at.load(Ordering::Relaxed))).is_ok_and(|age| age < RECENT)
+        i64::try_from(now.abs_diff(self.checked_at.load(Ordering::Relaxed))).is_ok_and(|age| age < RECENT)
     }
 
     /// Tells whether a row still says what this handle says.

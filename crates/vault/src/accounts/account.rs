@@ -5,9 +5,9 @@ use serde::{Serialize, Serializer, ser::SerializeStruct as _};
 use sesame_catalog::TokenRules;
 use sesame_core::{AccessToken, RefreshToken};
 
+use super::authorization::{Windows, hopeless};
 use crate::{
-    Id, Notice,
-    authorization::{Windows, hopeless},
+    model::{Id, Warning},
     schedule,
     store::FullRow,
 };
@@ -115,13 +115,13 @@ pub struct Listed {
 
 impl Listed {
     /// Says that some cannot be read, if so.
-    pub fn notice(&self) -> Option<Notice> {
+    pub fn warning(&self) -> Option<Warning> {
         let what = match self.unreadable.len() {
             0 => return None,
             1 => "1 account of the vault cannot be read and is left out".to_owned(),
             many => format!("{many} accounts of the vault cannot be read and are left out"),
         };
-        Some(Notice::new(format!("{what}: `sesame vault check` names what is damaged")))
+        Some(Warning::new(format!("{what}: `sesame vault check` names what is damaged")))
     }
 }
 

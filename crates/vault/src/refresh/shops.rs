@@ -1,18 +1,20 @@
 //! Which shop of a token reply an account is, and what the reply says of it.
 
 use sesame_catalog::{IdentityFields, Platform};
-use sesame_core::Result;
 
 use crate::{
-    app::AppState,
-    identity::{Owner, ReplyShop},
-    store::{AccountRow, AuthorizationRow, Notes},
-    vault::Inner,
+    model::identity::{Owner, ReplyShop},
+    store::AccountRow,
 };
 
-/// The country of an account. Older vaults have the mark of cross-border sellers in its place.
+/// The country of an account, unless it is the mark of cross-border sellers.
 fn country_of<'a>(account: &'a AccountRow, fields: &IdentityFields) -> Option<&'a str> {
     account.country.as_deref().filter(|country| Some(*country) != fields.cross_border.as_deref())
+}
+
+/// Returns the country that is known of an account, or else the one that a reply says of its shop.
+pub(crate) fn owner_country(account: &AccountRow, fields: &IdentityFields, shop: &ReplyShop) -> Option<String> {
+    country_of(account, fields).map(str::to_owned).or_else(|| shop.country.clone())
 }
 
 /// Finds an account among the shops of its authorization; nothing when the reply does not say. Told
@@ -56,36 +58,6 @@ pub(crate) fn speaks_of(account: &AccountRow, owner: &Owner, fields: &IdentityFi
 /// The region that the platform's data has for a country.
 pub(crate) fn region_of_country(platform: &Platform, country: Option<&str>) -> Option<String> {
     country.filter(|country| platform.region(Some(country)).is_some()).map(str::to_owned)
-}
-
-impl Inner {
-    /// Fills in whose the accounts of an authorization are, where nobody knew it before.
-    pub(crate) async fn fill_in(&self, app: &AppState, row: &AuthorizationRow, owner: &Owner) -> Result<()> {
-        let fields = &app.platform.tokens.identity;
-        let known = self.store.accounts_using(row.id).await?;
-        for full in &known {
-            let Some(shop) = shop_of(&full.account, owner, fields, known.len() == 1) else { continue };
-            let mut account = full.account.clone();
-            account.login = account.login.or_else(|| owner.login.clone());
-            account.shop_id = account.shop_id.or_else(|| shop.shop_id.clone());
-            account.country =
-                country_of(&full.account, fields).map(str::to_owned).or_else(|| shop.country.clone());
-            // Without one of its own it would go on calling the host of the platform's first region.
-            account.region =
-                account.region.or_else(|| region_of_country(&app.platform, account.country.as_deref()));
-            self.change_account(&full.account, &account).await?;
-        }
-        Ok(())
-    }
-
-    /// Writes down what was learned of an account, if anything, so that the next call goes by it.
-    pub(crate) async fn change_account(&self, former: &AccountRow, account: &AccountRow) -> Result<()> {
-        if account != former {
-            self.store.update_account(None, account, &Notes::default()).await?;
-            self.handles.forget(&account.name);
-        }
-        Ok(())
-    }
 }
 
 #[cfg(test)]

@@ -1,27 +1,23 @@
 //! Where a login's tokens go: to the account they belong to, to a new one, or nowhere.
 
-use std::{
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use sesame_catalog::Urls;
 use sesame_core::{BoxFuture, Error, ErrorKind, Fault, Result, Retry};
 
+use super::{LoginOptions, Logins};
 use crate::{
-    Account, Id, LoginOptions,
-    app::AppState,
-    audit::Action,
-    authorization::Authorization,
-    identity::{Identity, Match, ReplyShop},
-    journal::Reserve,
-    name,
+    accounts::{Account, account_taken, app::AppState, authorization::Authorization},
+    events::Action,
+    model::{
+        Id, Warning,
+        identity::{Identity, Match, ReplyShop},
+        name,
+    },
     oauth::reply::TokenReply,
-    same_shop::Sought,
-    shops::{region_of_country, shop_of, speaks_of},
-    store::{AccountRow, AuthorizationRow, FullRow, NewRows, Notes},
-    vault::{Inner, Notice, account_taken, blank},
+    refresh::{IdentityQuery, Reservation, region_of_country, shop_of, speaks_of},
+    store::{AccountRow, AuthorizationRow, FullRow, NewRows, Notes, TokenColumns},
 };
 
 /// The account a login is for.
@@ -42,22 +38,22 @@ pub(crate) struct Arrived {
     pub(crate) at: Timestamp,
 }
 
-impl Inner {
+impl Logins {
     /// Stores a login's tokens where they belong.
     ///
-    /// `reserve` is room on the disk: for the journal where an account's tokens are replaced, for the
+    /// `reservation` is room on the disk: for the journal where an account's tokens are replaced, for the
     /// store where there is nothing yet that a journal entry could belong to.
-    pub(crate) async fn store_login(
-        self: &Arc<Self>,
+    pub(super) async fn place(
+        &self,
         app: &Arc<AppState>,
         options: &LoginOptions,
         target: Target,
         arrived: Arrived,
-        reserve: Reserve,
+        reservation: Reservation,
     ) -> Result<Vec<Account>> {
         let fields = &app.platform.tokens.identity;
         let owner = &arrived.reply.owner;
-        let sought = Sought { app, owner };
+        let query = IdentityQuery { app, owner };
         if let Target::Existing(row) = target {
             let former = Identity::parse(&row.authorization.tokens.identity);
             let found = former.compare(&owner.identity, fields);
@@ -68,10 +64,10 @@ impl Inner {
                 Match::Other => false,
             };
             if is_theirs {
-                return self.renew(app, options, &row, &arrived, None, Some(&reserve)).await;
+                return self.renew(app, options, &row, &arrived, None, Some(&reservation)).await;
             }
             if options.replace_shop {
-                drop(reserve);
+                drop(reservation);
                 return self.replace_shop(app, options, *row, &arrived).await;
             }
             return Err(match found {
@@ -84,22 +80,22 @@ impl Inner {
             Target::New(name) => Some(name),
             _ => None,
         };
-        let mut reserve = Some(reserve);
+        let mut reservation = Some(reservation);
         // Two logins of one shop may run at once. Each chooses its name before it looks for the shop: the
         // other's account is found, or it takes that name and sends this one back here.
         for _ in 0..8 {
             let new = self.new_rows(app, wanted.as_deref(), &arrived).await;
-            if let Some(row) = self.insist(|| Box::pin(self.known_shop(sought))).await? {
+            if let Some(row) = self.insist(|| Box::pin(self.merger.known_shop(query))).await? {
                 // The same shop under one more name: both names share the one pair of tokens, since
                 // a second pair could end the first.
-                let held = match reserve.take() {
+                let held = match reservation.take() {
                     // Without room the store alone has to take them.
-                    None => self.reserve(row.authorization.id).await.ok(),
+                    None => self.replay.journal.reserve().await.ok(),
                     held => held,
                 };
                 return self.renew(app, options, &row, &arrived, wanted, held.as_ref()).await;
             }
-            drop(reserve.take());
+            drop(reservation.take());
             let new = new?;
             let notes = self.login_line(&new.accounts[0].name, new.authorizations[0].id);
             if self.insist(|| self.store.add(&new, &notes)).await? {
@@ -112,16 +108,16 @@ impl Inner {
 
     /// New tokens for a shop that is known, under one more name if one is wanted.
     async fn renew(
-        self: &Arc<Self>,
+        &self,
         app: &Arc<AppState>,
         options: &LoginOptions,
         row: &FullRow,
         arrived: &Arrived,
         wanted: Option<String>,
-        reserve: Option<&Reserve>,
+        reservation: Option<&Reservation>,
     ) -> Result<Vec<Account>> {
-        let stored = self.renew_tokens(app, row, arrived, reserve).await?;
-        self.unite(Sought { app, owner: &arrived.reply.owner }, &stored).await;
+        let stored = self.renew_tokens(app, row, arrived, reservation).await?;
+        self.merger.merge(IdentityQuery { app, owner: &arrived.reply.owner }, &stored).await;
         let former = Identity::parse(&row.authorization.tokens.identity);
         // Where no account was named, all shops of the approval were meant.
         let former = (options.as_name.is_some() && wanted.is_none()).then_some(&former);
@@ -130,14 +126,14 @@ impl Inner {
 
     /// Replaces the tokens of an authorization by those of a login; returns them as they are stored.
     async fn renew_tokens(
-        self: &Arc<Self>,
+        &self,
         app: &Arc<AppState>,
         row: &FullRow,
         arrived: &Arrived,
-        reserve: Option<&Reserve>,
+        reservation: Option<&Reservation>,
     ) -> Result<AuthorizationRow> {
         let id = row.authorization.id;
-        let shared = self.authorization(app, &row.authorization, &row.account.name)?;
+        let shared = self.accounts.authorization(app, &row.authorization, &row.account.name)?;
         // A refresh may replace the tokens at the same time; the login is newer, so it tries again.
         for _ in 0..8 {
             let now = match self.insist(|| Box::pin(self.row_of(&shared))).await {
@@ -147,28 +143,34 @@ impl Inner {
             };
             // The end of the former refresh token says nothing about the new approval's.
             let former = AuthorizationRow {
-                tokens: crate::store::TokenColumns {
+                tokens: TokenColumns {
                     refresh_expires_at: None,
                     refresh: None,
                     ..now.tokens.clone()
                 },
                 ..now.clone()
             };
-            let tokens = self.columns(&shared, &arrived.reply, Some(&former), arrived.at);
+            let tokens = self.tokens.columns(&shared, &arrived.reply, Some(&former), arrived.at);
             let after = AuthorizationRow { tokens: tokens.clone(), ..now.clone() };
-            let notes = self.news_of_tokens(&shared, &after, Action::Login).await;
-            if self.keep(&shared, now.generation, &tokens, reserve, notes, true).await? {
+            let notes = self.tokens.notes(&shared, &after, Action::Login).await;
+            if self.tokens.persist(&shared, now.generation, &tokens, reservation, notes, true).await? {
                 let stored = AuthorizationRow {
                     generation: now.generation.saturating_add(1),
                     tokens,
-                    ..blank(id, app.id, None, self.now())
+                    ..AuthorizationRow::new(id, app.id, None, self.now())
                 };
-                self.install_row(&shared, &stored);
-                shared.quiet_until.store(i64::MIN, Ordering::Release);
+                self.accounts.install(&shared, &stored);
+                shared.defer_until(i64::MIN);
                 return Ok(stored);
             }
         }
         Err(Error::local("other programs keep replacing this account's tokens").retry_when(Retry::Backoff))
+    }
+
+    async fn row_of(&self, authorization: &Authorization) -> Result<AuthorizationRow> {
+        self.authorizations.authorization(authorization.id).await?.ok_or_else(|| {
+            Error::usage(format!("account {:?} was removed from the vault", authorization.label))
+        })
     }
 
     /// Writes down what a login said of known shops, and adds those that are new in its listing: all that
@@ -212,14 +214,14 @@ impl Inner {
                     .or(account.country)
                     .filter(|country| Some(country) != fields.cross_border.as_ref());
                 account.region = account.region.or_else(|| region_of(app, arrived, shop));
-                self.insist(|| Box::pin(self.change_account(&full.account, &account))).await?;
+                self.insist(|| Box::pin(self.accounts.update(&full.account, &account))).await?;
             } else if !speaks_of(&account, owner, fields) {
                 left_out.push(account.name.clone());
             }
             accounts.push(account);
         }
         if !left_out.is_empty() {
-            self.tell(not_named(&left_out));
+            self.warnings.warn(not_named(&left_out));
         }
         Ok(accounts)
     }
@@ -267,19 +269,19 @@ impl Inner {
     /// Lets an account become another shop, as it was told to. Where that shop is known under another
     /// name, both share its tokens from now on.
     async fn replace_shop(
-        self: &Arc<Self>,
+        &self,
         app: &Arc<AppState>,
         options: &LoginOptions,
         row: FullRow,
         arrived: &Arrived,
     ) -> Result<Vec<Account>> {
         let owner = &arrived.reply.owner;
-        let sought = Sought { app, owner };
-        let known = self.insist(|| Box::pin(self.known_shop(sought))).await?;
+        let query = IdentityQuery { app, owner };
+        let known = self.insist(|| Box::pin(self.merger.known_shop(query))).await?;
         let (to, former) = match &known {
             Some(known) => {
                 // Without room the store alone has to take them.
-                let held = self.reserve(known.authorization.id).await.ok();
+                let held = self.replay.journal.reserve().await.ok();
                 let to = self.renew_tokens(app, known, arrived, held.as_ref()).await?;
                 (to, Identity::parse(&known.authorization.tokens.identity))
             }
@@ -297,15 +299,15 @@ impl Inner {
             ..row.account.clone()
         };
         let is_new = known.is_none();
-        self.insist(|| Box::pin(self.move_account(&row, &account, &to, is_new, Action::Login))).await?;
-        self.unite(sought, &to).await;
+        self.insist(|| Box::pin(self.merger.move_account(&row, &account, &to, is_new, Action::Login))).await?;
+        self.merger.merge(query, &to).await;
         // A cross-border seller's other shops become accounts of their own.
         self.learn_shops(app, options, to.id, None, Some(&former), arrived).await
     }
 
     /// What is written down of a login.
     fn login_line(&self, label: &str, id: Id) -> Notes {
-        Notes { audit: vec![self.line(Action::Login, label, Some(id), None)], ..Notes::default() }
+        Notes { audit: vec![self.events.audit_row(Action::Login, label, Some(id), None)], ..Notes::default() }
     }
 
     /// Seals the tokens for a new authorization.
@@ -313,8 +315,8 @@ impl Inner {
         let id = Id::new(self.clock.as_ref());
         let label = arrived.reply.owner.login.clone().unwrap_or_default();
         let new = Authorization::new(id, label, app.clone(), arrived.urls.clone());
-        let tokens = self.columns(&new, &arrived.reply, None, arrived.at);
-        AuthorizationRow { tokens, ..blank(id, app.id, arrived.region.clone(), self.now()) }
+        let tokens = self.tokens.columns(&new, &arrived.reply, None, arrived.at);
+        AuthorizationRow { tokens, ..AuthorizationRow::new(id, app.id, arrived.region.clone(), self.now()) }
     }
 
     /// Adds accounts for shops of an authorization that stands, under free names.
@@ -373,9 +375,9 @@ impl Inner {
                 // Two platforms may know the same login name.
                 None if self.is_taken(&wanted).await? => {
                     let of_app = format!("{wanted}-{}", app.name);
-                    self.insist(|| Box::pin(self.free_account_name(&of_app, given))).await?
+                    self.insist(|| Box::pin(self.accounts.free_name(&of_app, given))).await?
                 }
-                _ => self.insist(|| Box::pin(self.free_account_name(&wanted, given))).await?,
+                _ => self.insist(|| Box::pin(self.accounts.free_name(&wanted, given))).await?,
             };
             accounts.push(AccountRow {
                 id: Id::new(self.clock.as_ref()),
@@ -414,7 +416,7 @@ impl Inner {
 
     async fn accounts_using(&self, id: Id) -> Result<Vec<Account>> {
         let rows = self.insist(|| self.store.accounts_using(id)).await?;
-        Ok(rows.iter().map(|row| self.shown(row)).collect())
+        Ok(rows.iter().map(|row| self.accounts.shown(row)).collect())
     }
 }
 
@@ -487,12 +489,12 @@ fn other_country(row: &FullRow, arrived: &Arrived) -> Error {
     .hint("Let the seller approve that country, or all of them at once, and try again; or choose the account of the approved one with --as; or add --replace-shop if the account is meant to become that shop.")
 }
 
-fn not_named(accounts: &[String]) -> Notice {
+fn not_named(accounts: &[String]) -> Warning {
     let (accounts, they_share) = match accounts {
         [one] => (format!("account {one:?}"), "shares its tokens"),
         several => (format!("accounts {}", several.join(", ")), "share its tokens"),
     };
-    Notice::new(sesame_core::scalar::printable(&format!(
+    Warning::new(sesame_core::scalar::printable(&format!(
         "the approval names no shop in the country of {accounts}, which {they_share}: should calls there be refused, let the seller approve all countries at once"
     )))
 }

@@ -2,43 +2,45 @@
 
 use std::{
     path::{Path, PathBuf},
-    sync::Weak,
+    sync::{Arc, Weak},
     time::Duration,
 };
 
-use sesame_core::{Error, Result};
+use sesame_core::{Clock, Error, Result};
 
+use super::journal::{Entry, Journal};
 use crate::{
-    Id,
-    authorization::Authorization,
-    journal::{Entry, read, remove},
+    accounts::authorization::Authorization,
+    events::{Events, News},
+    model::{Id, Warning, Warnings, millis},
     schedule,
-    seal::key_of,
-    store::AuthorizationRow,
-    vault::{Inner, Notice},
-    warnings::News,
+    seal::{MasterKeys, key_of},
+    store::{AuthorizationRow, TokenStore},
 };
 
 /// How often a row is looked at again that others are writing.
-const TRIES: u32 = 5;
+const ATTEMPTS: u32 = 5;
+/// How long no refresh is begun ahead of time after an entry could not be read.
+const PAUSE: Duration = Duration::from_secs(30);
 
 /// What became of the entries.
 #[derive(Debug, Default)]
 pub(crate) struct Replayed {
     pub(crate) stored: usize,
-    /// Entries that cannot be read, and why. They stay where they are.
+    /// Files whose entries cannot be read, and why. They stay where they are.
     pub(crate) unreadable: Vec<(PathBuf, Error)>,
-    /// Entries of authorizations that the store does not have. They stay, too: it may be another store.
-    pub(crate) homeless: Vec<PathBuf>,
+    /// Files with entries of authorizations that the store does not have. They stay, too: it may be
+    /// another store.
+    pub(crate) orphaned: Vec<PathBuf>,
 }
 
 impl Replayed {
     /// Says what is wrong with an entry that cannot be read.
-    pub(crate) fn trouble(&self) -> Option<Error> {
+    pub(crate) fn error(&self) -> Option<Error> {
         let (path, why) = self.unreadable.first()?;
         Some(
             Error::local(format!(
-                "new tokens wait in the journal entry {}, which cannot be read: {}",
+                "new tokens may wait in the journal {}, which cannot be read: {}",
                 path.display(),
                 why.message()
             ))
@@ -53,39 +55,54 @@ enum Fate {
     /// Newer tokens stand in the store.
     Overtaken,
     /// The store has no such authorization.
-    Homeless,
+    Orphaned,
     /// Others keep writing the row.
     Waits,
 }
 
-impl Inner {
+/// Moves replies from the journal into the store.
+pub(crate) struct Replay {
+    pub(crate) journal: Journal,
+    store: Arc<dyn TokenStore>,
+    keys: Arc<MasterKeys>,
+    events: Events,
+    warnings: Warnings,
+    clock: Arc<dyn Clock>,
+}
+
+impl Replay {
+    pub(crate) const fn new(
+        journal: Journal,
+        store: Arc<dyn TokenStore>,
+        keys: Arc<MasterKeys>,
+        events: Events,
+        warnings: Warnings,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self { journal, store, keys, events, warnings, clock }
+    }
+
     /// Moves what waits in the journal into the store, of one authorization or of all.
     ///
     /// # Errors
     /// The store's, when it is still away; the journal's, when it cannot be listed; and as
-    /// [`Inner::know_keys`]: an entry that cannot be opened may hold the only tokens that are still good.
-    pub(crate) async fn replay(&self, only: Option<&Id>) -> Result<Replayed> {
-        let mut replayed = Replayed::default();
-        for (id, path) in self.journal.entries(only)? {
-            let entry = match read(&path) {
-                Ok(None) => continue,
-                Ok(Some(sealed)) => {
-                    if let Some(key) = key_of(&sealed) {
-                        self.know_key(key).await?;
-                    }
-                    Entry::open(&self.sealer, &id, &sealed)
-                }
-                Err(error) => Err(error),
-            };
-            match entry {
-                Err(error) => replayed.unreadable.push((path, error)),
-                Ok(entry) => match self.replay_entry(id, &entry).await? {
+    /// [`MasterKeys::ensure`]: an entry that cannot be opened may hold the only tokens that are still good.
+    pub(crate) async fn run(&self, only: Option<&Id>) -> Result<Replayed> {
+        let contents = self.journal.read(only)?;
+        let mut replayed = Replayed { unreadable: contents.unreadable, ..Replayed::default() };
+        for record in contents.records {
+            if let Some(key) = key_of(&record.sealed) {
+                self.keys.ensure(key).await?;
+            }
+            match record.open(self.keys.sealer()) {
+                Err(error) => replayed.unreadable.push((record.path, error)),
+                Ok(entry) => match self.replay_entry(record.id, &entry).await? {
                     Fate::Stored => {
                         replayed.stored += 1;
-                        remove(&path);
+                        record.finish();
                     }
-                    Fate::Overtaken => remove(&path),
-                    Fate::Homeless => replayed.homeless.push(path),
+                    Fate::Overtaken => record.finish(),
+                    Fate::Orphaned => replayed.orphaned.push(record.path),
                     Fate::Waits => {}
                 },
             }
@@ -94,8 +111,8 @@ impl Inner {
     }
 
     async fn replay_entry(&self, id: Id, entry: &Entry) -> Result<Fate> {
-        for _ in 0..TRIES {
-            let Some(row) = self.store.authorization(id).await? else { return Ok(Fate::Homeless) };
+        for _ in 0..ATTEMPTS {
+            let Some(row) = self.store.authorization(id).await? else { return Ok(Fate::Orphaned) };
             if row.generation > entry.expected && !outlives(entry, &row) {
                 return Ok(Fate::Overtaken);
             }
@@ -103,7 +120,7 @@ impl Inner {
             // Somebody else found the spent token refused, and people were told.
             if row.exhausted.is_some() && notes.events.is_empty() {
                 let after = AuthorizationRow { tokens: entry.tokens.clone(), ..row.clone() };
-                notes.events.extend(self.event_or_log(&after, News::Recovered).await);
+                notes.events.extend(self.events.try_event(&after, News::Recovered).await);
             }
             // A row of an earlier generation comes from a backup of the store: what it holds was spent.
             if self.store.replace_tokens(id, row.generation, &entry.tokens, entry.at, &notes).await? {
@@ -116,49 +133,50 @@ impl Inner {
     /// Moves what waits for one authorization into the store, before its token is spent.
     ///
     /// # Errors
-    /// As [`Inner::replay`], and when an answer waits that cannot be read: the row's token would be a
+    /// As [`Replay::run`], and when an answer waits that cannot be read: the row's token would be a
     /// spent one.
-    pub(crate) async fn replay_before(&self, authorization: &Authorization) -> Result<()> {
+    pub(crate) async fn before_refresh(&self, authorization: &Authorization) -> Result<()> {
         let refused =
             |error: Error| error.context(format!("account {:?} was not refreshed", authorization.label));
-        let replayed = self.replay(Some(&authorization.id)).await.map_err(refused)?;
-        match replayed.trouble() {
+        let replayed = self.run(Some(&authorization.id)).await.map_err(refused)?;
+        match replayed.error() {
             None => Ok(()),
             Some(error) => {
-                self.rest(authorization, Duration::from_secs(30));
+                let now = self.clock.now().as_millisecond();
+                authorization.defer_until(now.saturating_add(millis(PAUSE)));
                 Err(refused(error))
             }
         }
     }
 
     /// Moves what waits into the store of a vault that is being opened, and tells what stays behind.
-    pub(crate) async fn replay_at_opening(&self) {
+    pub(crate) async fn at_opening(&self) {
         self.journal.sweep();
         for other in self.journal.neighbors() {
             let (other, own) = (other.display(), self.journal.shown());
-            self.tell(Notice::new(format!(
+            self.warnings.warn(Warning::new(format!(
                 "new tokens wait in {other}, the journal of a database under another address; if it is this one, move its files to {own}"
             )));
         }
-        match self.replay(None).await {
+        match self.run(None).await {
             Ok(replayed) => {
                 for (path, why) in &replayed.unreadable {
-                    self.tell(left_in_place(path, &format!("cannot be read ({})", why.message())));
+                    self.warnings.warn(left_in_place(path, &format!("cannot be read ({})", why.message())));
                 }
-                for path in &replayed.homeless {
-                    self.tell(left_in_place(path, "is of an account that this vault does not have"));
+                for path in &replayed.orphaned {
+                    self.warnings.warn(left_in_place(path, "is of an account that this vault does not have"));
                 }
             }
             // The store is still away: whoever needs it will hear why.
             Err(error) => {
-                self.tell(Notice::new(format!("tokens still wait in the vault's journal: {error}")));
+                self.warnings.warn(Warning::new(format!("tokens still wait in the vault's journal: {error}")));
             }
         }
     }
 
     /// Forgets what waits for an authorization of which an account was taken away, if that was the last
     /// one that shared it. What stays behind is named when the vault is opened.
-    pub(crate) async fn forget_waiting(&self, id: Id) {
+    pub(crate) async fn forget(&self, id: Id) {
         let forgotten = match self.store.authorization(id).await {
             Ok(None) => self.journal.forget(&id),
             Ok(Some(_)) => Ok(()),
@@ -170,11 +188,11 @@ impl Inner {
     }
 
     /// Tries some times to move a journalled answer into the store. True when it is there.
-    pub(crate) async fn replay_soon(&self, id: Id) -> bool {
+    pub(crate) async fn soon(&self, id: Id) -> bool {
         let mut pause = Duration::from_millis(200);
         for _ in 0..3 {
             self.clock.sleep(pause).await;
-            if self.replay(Some(&id)).await.is_ok() {
+            if self.run(Some(&id)).await.is_ok() {
                 return true;
             }
             pause *= 2;
@@ -193,17 +211,15 @@ fn outlives(login: &Entry, row: &AuthorizationRow) -> bool {
     login.is_login && is_later
 }
 
-/// Moves a journalled answer into the store as soon as it is back, for an hour at most.
-pub(crate) async fn replay_later(vault: Weak<Inner>, id: Id) {
+/// Moves a journaled reply into the store as soon as it is back, for an hour at most.
+pub(crate) async fn replay_later(replay: Weak<Replay>, id: Id) {
     let mut pause = Duration::from_secs(1);
     for _ in 0..120 {
         // The vault is not kept open for this: whoever opens it next replays the journal first.
-        let Some(inner) = vault.upgrade() else { return };
-        let sleep = inner.clock.sleep(pause);
-        drop(inner);
-        sleep.await;
-        let Some(inner) = vault.upgrade() else { return };
-        if inner.replay(Some(&id)).await.is_ok() {
+        let Some(clock) = replay.upgrade().map(|replay| replay.clock.clone()) else { return };
+        clock.sleep(pause).await;
+        let Some(replay) = replay.upgrade() else { return };
+        if replay.run(Some(&id)).await.is_ok() {
             tracing::info!("tokens moved from the journal into the vault");
             return;
         }
@@ -211,6 +227,6 @@ pub(crate) async fn replay_later(vault: Weak<Inner>, id: Id) {
     }
 }
 
-fn left_in_place(path: &Path, why: &str) -> Notice {
-    Notice::new(format!("the journal entry {} {why} and was left in place", path.display()))
+fn left_in_place(path: &Path, why: &str) -> Warning {
+    Warning::new(format!("the journal entry {} {why} and was left in place", path.display()))
 }

@@ -10,18 +10,17 @@ use std::{
 
 use jiff::Timestamp;
 use serde::Serialize;
-use sesame_catalog::Platform;
+use sesame_catalog::{Platform, Urls};
 use sesame_core::{
     AppSecret, Error, Result,
     sign::{Digest, SigningKey},
 };
 
 use crate::{
-    Id, name,
-    oauth::callback::Place,
+    model::{Id, lock, name},
+    oauth::{callback::Place, calls::ClientCredentials},
     seal::{Sealer, Slot, open_text},
     store::AppRow,
-    vault::lock,
 };
 
 /// Where a platform sends the seller's browser unless the app says otherwise.
@@ -159,9 +158,9 @@ pub(crate) fn secret_slot(id: &Id) -> Slot<'_> {
 /// What a platform knows an app by: platform and key, and whether it is one of a sandbox. Two apps of one
 /// key are one to it. Sandboxes are one here, whatever their ports (each start may have another), and
 /// never a real platform.
-pub(crate) type Side<'a> = (&'a str, &'a str, bool);
+pub(crate) type AppKey<'a> = (&'a str, &'a str, bool);
 
-pub(crate) fn side_of(app: &AppRow) -> Side<'_> {
+pub(crate) fn app_key_of(app: &AppRow) -> AppKey<'_> {
     (&app.platform, &app.app_key, app.sandbox.is_some())
 }
 
@@ -217,14 +216,14 @@ impl AppState {
         is_same
     }
 
-    /// As [`side_of`].
-    pub(crate) fn side(&self) -> Side<'_> {
+    /// As [`app_key_of`].
+    pub(crate) fn key_on_platform(&self) -> AppKey<'_> {
         (&self.platform.name, &self.app_key, self.sandbox.is_some())
     }
 
     /// Tells whether the platform cannot tell the two apart: one app key under two names.
     pub(crate) fn signs_as(&self, other: &Self) -> bool {
-        self.side() == other.side() && self.secret == other.secret
+        self.key_on_platform() == other.key_on_platform() && self.secret == other.secret
     }
 
     /// Says that the platform refused the app or its signature.
@@ -235,6 +234,11 @@ impl AppState {
     /// Tells whether its row should be read again; once for each doubt.
     pub(crate) fn was_doubted(&self) -> bool {
         self.is_doubted.swap(false, Ordering::Relaxed)
+    }
+
+    /// Returns what the app asks for tokens with.
+    pub(crate) fn credentials<'a>(&'a self, urls: &'a Urls) -> ClientCredentials<'a> {
+        ClientCredentials { platform: &self.platform, urls, app_key: &self.app_key, secret: &self.secret }
     }
 
     /// Returns the prepared key of a digest.

@@ -4,20 +4,32 @@
 
 use std::{collections::HashSet, sync::Arc};
 
-use sesame_core::Result;
+use sesame_core::{Clock, Result};
 use sha2::{Digest as _, Sha256};
 
+use super::{
+    flight::Flight,
+    replay::Replay,
+    shops::{owner_country, region_of_country, shop_of, speaks_of},
+};
 use crate::{
-    app::{AppState, side_of},
-    audit::Action,
-    authorization::{Authorization, open_refresh},
-    identity::{Identity, Match, Owner},
-    refresh::millis,
+    accounts::{
+        Accounts, Apps,
+        app::{AppState, app_key_of},
+        authorization::{Authorization, open_refresh},
+    },
+    events::{Action, Events, News},
+    model::{
+        InFlight,
+        identity::{Identity, Match, Owner},
+        millis,
+    },
+    oauth::TokenEndpoint,
     schedule,
-    shops::speaks_of,
-    store::{AccountRow, AuthorizationRow, Claim, FailedRefresh, FullRow, Lease, Notes},
-    vault::Inner,
-    warnings::News,
+    seal::MasterKeys,
+    store::{
+        AccountRow, AccountStore, AuthorizationRow, Claim, FailedRefresh, FullRow, Lease, Notes, TokenStore,
+    },
 };
 
 /// The most ids of a reply that are looked up, and the most accounts of each.
@@ -28,17 +40,17 @@ const SAME_END: i64 = 3_600_000;
 
 /// The shop of a token reply, as one of an app.
 #[derive(Clone, Copy)]
-pub(crate) struct Sought<'a> {
+pub(crate) struct IdentityQuery<'a> {
     pub(crate) app: &'a AppState,
     pub(crate) owner: &'a Owner,
 }
 
-impl Sought<'_> {
+impl IdentityQuery<'_> {
     /// Tells whether an account is that shop.
-    pub(crate) fn is(&self, row: &FullRow) -> bool {
+    pub(crate) fn matches(&self, row: &FullRow) -> bool {
         let fields = &self.app.platform.tokens.identity;
         let theirs = Identity::parse(&row.authorization.tokens.identity);
-        side_of(&row.app) == self.app.side()
+        app_key_of(&row.app) == self.app.key_on_platform()
             && theirs.compare(&self.owner.identity, fields) == Match::Same
             && speaks_of(&row.account, self.owner, fields)
     }
@@ -58,31 +70,47 @@ fn outlasts(ours: &AuthorizationRow, theirs: &AuthorizationRow) -> bool {
     }
 }
 
-impl Inner {
+/// Finds the accounts of one shop, and brings them onto one authorization.
+pub(crate) struct ShopMerger {
+    pub(crate) accounts: Arc<dyn AccountStore>,
+    pub(crate) tokens: Arc<dyn TokenStore>,
+    pub(crate) known: Arc<Accounts>,
+    pub(crate) apps: Arc<Apps>,
+    pub(crate) keys: Arc<MasterKeys>,
+    pub(crate) replay: Arc<Replay>,
+    pub(crate) endpoint: Arc<TokenEndpoint>,
+    pub(crate) events: Events,
+    pub(crate) in_flight: InFlight,
+    pub(crate) clock: Arc<dyn Clock>,
+    /// Who holds a lease.
+    pub(crate) owner: Arc<str>,
+}
+
+impl ShopMerger {
     /// Finds an account of a shop; one of this very app before others.
     ///
     /// Most are found by an index. The rest is looked through: a reply may name a shop in another way
     /// than the one it was found by before.
-    pub(crate) async fn known_shop(&self, sought: Sought<'_>) -> Result<Option<FullRow>> {
-        let found = match self.accounts_of(sought).await {
+    pub(crate) async fn known_shop(&self, query: IdentityQuery<'_>) -> Result<Option<FullRow>> {
+        let found = match self.accounts_of(query).await {
             Err(error) if error.is_retryable() => return Err(error),
             // One row that cannot be read spoils a page; the walk passes it over.
             found => found.unwrap_or_default(),
         };
-        match found.into_iter().min_by_key(|row| row.app.id != sought.app.id) {
-            None => self.find_account(|row| sought.is(row)).await,
+        match found.into_iter().min_by_key(|row| row.app.id != query.app.id) {
+            None => self.known.find(|row| query.matches(row)).await,
             found => Ok(found),
         }
     }
 
     /// Returns the accounts of a shop that are found by its ids.
-    async fn accounts_of(&self, sought: Sought<'_>) -> Result<Vec<FullRow>> {
-        let ids: HashSet<&str> = sought.owner.identity.ids().take(IDS).collect();
+    async fn accounts_of(&self, query: IdentityQuery<'_>) -> Result<Vec<FullRow>> {
+        let ids: HashSet<&str> = query.owner.identity.ids().take(IDS).collect();
         let mut found: Vec<FullRow> = Vec::new();
         for id in ids {
-            let rows = self.store.accounts_of_shop(&sought.app.app_key, id, ACCOUNTS).await?;
+            let rows = self.accounts.accounts_of_shop(&query.app.app_key, id, ACCOUNTS).await?;
             for row in rows {
-                if sought.is(&row) && !found.iter().any(|known| known.account.id == row.account.id) {
+                if query.matches(&row) && !found.iter().any(|known| known.account.id == row.account.id) {
                     found.push(row);
                 }
             }
@@ -101,23 +129,23 @@ impl Inner {
         is_new: bool,
         action: Action,
     ) -> Result<()> {
-        let line = self.line(action, &account.name, Some(to.id), None);
+        let line = self.events.audit_row(action, &account.name, Some(to.id), None);
         let mut notes = Notes { audit: vec![line], ..Notes::default() };
         if row.authorization.exhausted.is_some() && row.authorization.id != to.id {
             let now = FullRow { account: account.clone(), app: row.app.clone(), authorization: to.clone() };
-            notes.events.push(self.event_of(to, &[now], News::Recovered));
+            notes.events.push(self.events.event_of(to, &[now], News::Recovered));
         }
-        self.store.update_account(is_new.then_some(to), account, &notes).await?;
-        self.handles.forget(&account.name);
-        self.forget_waiting(row.authorization.id).await;
+        self.accounts.update_account(is_new.then_some(to), account, &notes).await?;
+        self.known.forget(&account.name);
+        self.replay.forget(row.authorization.id).await;
         Ok(())
     }
 
     /// Brings the other accounts of a shop onto the authorization that a login has just renewed: their
     /// own approval is older. The login stands whether that succeeds or not.
-    pub(crate) async fn unite(&self, sought: Sought<'_>, to: &AuthorizationRow) {
-        let united = async {
-            for row in self.accounts_of(sought).await? {
+    pub(crate) async fn merge(&self, query: IdentityQuery<'_>, to: &AuthorizationRow) {
+        let merged = async {
+            for row in self.accounts_of(query).await? {
                 if row.authorization.id != to.id {
                     let account = AccountRow { authorization_id: to.id, ..row.account.clone() };
                     self.move_account(&row, &account, to, false, Action::Login).await?;
@@ -129,7 +157,7 @@ impl Inner {
             }
             Ok::<_, sesame_core::Error>(())
         };
-        if let Err(error) = united.await {
+        if let Err(error) = merged.await {
             tracing::warn!("other accounts of the shop of this login keep tokens of their own: {error}");
         }
     }
@@ -137,7 +165,7 @@ impl Inner {
     /// Takes down what a refresh says of whose tokens these are, if that is news; `is_noted` when
     /// something was the matter before it.
     pub(crate) async fn learn_owner(
-        self: &Arc<Self>,
+        &self,
         authorization: &Authorization,
         row: &AuthorizationRow,
         former: &Identity,
@@ -149,71 +177,72 @@ impl Inner {
             tracing::warn!("the owner of imported tokens cannot be written down: {error}");
         }
         if is_news || is_noted {
-            self.join_twins(authorization, row, owner).await;
+            self.merge_others(authorization, row, owner).await;
         }
     }
 
     /// Brings other accounts of the shop onto an authorization that was refreshed just now, where nothing
     /// is lost by it; else a person has to decide, and is told.
-    async fn join_twins(
-        self: &Arc<Self>,
+    async fn merge_others(
+        &self,
         authorization: &Authorization,
         row: &AuthorizationRow,
         owner: &Owner,
     ) {
-        let sought = Sought { app: &authorization.app, owner };
-        let twins = match self.accounts_of(sought).await {
-            Ok(twins) => twins,
+        let query = IdentityQuery { app: &authorization.app, owner };
+        let others = match self.accounts_of(query).await {
+            Ok(others) => others,
             Err(error) => {
                 tracing::warn!(
                     account = authorization.label,
-                    "other accounts of its shop stay unseen: {error}"
+                    "other accounts of its shop cannot be read: {error}"
                 );
                 return;
             }
         };
         let mut seen = HashSet::from([row.id]);
         let mut apart = None;
-        for twin in twins {
-            if !seen.insert(twin.authorization.id) {
+        for other in others {
+            if !seen.insert(other.authorization.id) {
                 continue;
             }
-            let is_joined = self.join_twin(sought, row, &twin).await.unwrap_or_else(|error| {
+            let is_joined = self.merge_other(query, row, &other).await.unwrap_or_else(|error| {
                 tracing::warn!(account = authorization.label, "{error}");
                 false
             });
             if is_joined {
-                let twin = twin.account.name;
+                let other = other.account.name;
                 tracing::info!(
                     account = authorization.label,
-                    twin,
+                    other,
                     "they are one shop, and share its tokens"
                 );
             } else {
-                apart.get_or_insert(twin.account.name);
+                apart.get_or_insert(other.account.name);
             }
         }
-        if let Some(twin) = apart {
-            self.note_twin(authorization, row, &twin).await;
+        if let Some(other) = apart {
+            self.note_other(authorization, row, &other).await;
         }
     }
 
     /// Moves all accounts of another authorization of the shop onto `ours`. False when its pair may be the
     /// better one, or becomes so at this moment.
-    async fn join_twin(
-        self: &Arc<Self>,
-        sought: Sought<'_>,
+    async fn merge_other(
+        &self,
+        query: IdentityQuery<'_>,
         ours: &AuthorizationRow,
-        twin: &FullRow,
+        other: &FullRow,
     ) -> Result<bool> {
-        let app = self.open_app(&twin.app).await?;
-        let theirs = self.authorization(&app, &twin.authorization, &twin.account.name)?;
+        let app = self.apps.open(&other.app).await?;
+        let theirs = self.known.authorization(&app, &other.authorization, &other.account.name)?;
         // Kept until the end: a refresh of theirs would bring a newer pair, and lose it.
-        let Ok(_flight) = self.take_off(&theirs) else { return Ok(false) };
-        self.replay_before(&theirs).await?;
-        let row = self.row_of(&theirs).await?;
-        let accounts = self.store.accounts_using(row.id).await?;
-        if !outlasts(ours, &row) || !accounts.iter().all(|account| sought.is(account)) {
+        let Ok(_flight) = Flight::begin(&theirs, &self.in_flight) else { return Ok(false) };
+        self.replay.before_refresh(&theirs).await?;
+        let Some(row) = self.tokens.authorization(theirs.id).await? else { return Ok(false) };
+        self.keys.ensure_tokens(&row).await?;
+        let accounts = self.accounts.accounts_using(row.id).await?;
+        if !outlasts(ours, &row) || !accounts.iter().all(|account| query.matches(account)) {
             return Ok(false);
         }
         // The same for other processes. The lease goes with its row; or ends by itself.
@@ -229,27 +258,27 @@ impl Inner {
 
     /// Takes the lease of an authorization that is not going to be refreshed.
     async fn hold(&self, row: &AuthorizationRow) -> Result<Option<Lease>> {
-        let refresh = open_refresh(&self.sealer, row)?;
+        let refresh = open_refresh(self.keys.sealer(), row)?;
         let refresh = refresh.as_ref().map_or("", |refresh| refresh.expose());
-        let now = self.now();
+        let now = self.clock.now().as_millisecond();
         let claim = Claim {
             id: row.id,
             generation: row.generation,
             owner: &self.owner,
             gone: None,
             now,
-            until: now.saturating_add(millis(self.lease())),
+            until: now.saturating_add(millis(self.endpoint.lease())),
             spending: &Sha256::digest(refresh.as_bytes()),
         };
-        self.store.claim(claim).await
+        self.tokens.claim(claim).await
     }
 
     /// Says that two accounts are one shop under two approvals, until a person has done something about
     /// it: as the last error of one of them, which the next refresh looks at again.
-    async fn note_twin(&self, authorization: &Authorization, row: &AuthorizationRow, twin: &str) {
+    async fn note_other(&self, authorization: &Authorization, row: &AuthorizationRow, other: &str) {
         let (label, app) = (&authorization.label, &authorization.app.name);
         let said = format!(
-            "accounts {label:?} and {twin:?} are one shop under two approvals, and a refresh of one may end the other's session; `sesame login {app} --as {label}` gives both one approval, or remove one with `sesame logout`"
+            "accounts {label:?} and {other:?} are one shop under two approvals, and a refresh of one may end the other's session; `sesame login {app} --as {label}` gives both one approval, or remove one with `sesame logout`"
         );
         tracing::warn!(account = label, "{said}");
         let noted = async {
@@ -259,7 +288,7 @@ impl Inner {
                 generation: row.generation,
                 owner: &self.owner,
                 fence: lease.fence,
-                at: self.now(),
+                at: self.clock.now().as_millisecond(),
                 error: &said,
                 not_before: None,
                 postpone_after: None,
@@ -269,10 +298,29 @@ impl Inner {
                 blocked: None,
                 denied: false,
             };
-            self.store.record_failure(note, &Notes::default()).await
+            self.tokens.record_failure(note, &Notes::default()).await
         };
         if let Err(error) = noted.await {
             tracing::warn!(account = label, "that cannot be written down: {error}");
         }
+    }
+
+    /// Fills in whose the accounts of an authorization are, where nobody knew it before.
+    async fn fill_in(&self, app: &AppState, row: &AuthorizationRow, owner: &Owner) -> Result<()> {
+        let fields = &app.platform.tokens.identity;
+        let known = self.accounts.accounts_using(row.id).await?;
+        for full in &known {
+            let Some(shop) = shop_of(&full.account, owner, fields, known.len() == 1) else { continue };
+            let mut account = full.account.clone();
+            account.login = account.login.or_else(|| owner.login.clone());
+            account.shop_id = account.shop_id.or_else(|| shop.shop_id.clone());
+            account.country =
+                owner_country(&full.account, fields, shop);
+            // Without one of its own it would go on calling the host of the platform's first region.
+            account.region =
+                account.region.or_else(|| region_of_country(&app.platform, account.country.as_deref()));
+            self.known.update(&full.account, &account).await?;
+        }
+        Ok(())
     }
 }

@@ -16,10 +16,8 @@ use tokio::{
     task::JoinSet,
 };
 
-use crate::{
-    Callback, Login, Vault,
-    oauth::callback::{LONGEST, Place, Query, is_loopback_host, split_port},
-};
+use super::{Callback, Login};
+use crate::oauth::callback::{LONGEST, Place, Query, is_loopback_host, split_port};
 
 /// How long the listener waits for a person.
 const PATIENCE: Duration = Duration::from_mins(15);
@@ -43,19 +41,8 @@ struct Expected {
     state: String,
 }
 
-impl Vault {
-    /// Binds the port of the login's redirect URI.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Usage`] when the redirect URI is not on this machine;
-    /// [`ErrorKind::Local`] when its port is taken.
-    pub async fn listen(&self, login: &Login) -> Result<Listener> {
-        Listener::bind(login, self.0.clock.clone()).await
-    }
-}
-
 impl Listener {
-    async fn bind(login: &Login, clock: Arc<dyn Clock>) -> Result<Self> {
+    pub(crate) async fn bind(login: &Login, clock: Arc<dyn Clock>) -> Result<Self> {
         let uri = &login.redirect_uri;
         let Some(place) = Place::of(uri).filter(Place::is_loopback) else {
             return Err(Error::usage(format!("the redirect URI {uri} does not lead to this machine"))

@@ -1,16 +1,28 @@
-//! What people should hear about an authorization: that it ends, has ended, or lives again.
+//! What is written down of an account: lines of the audit trail, and events that are delivered.
+
+mod audit;
+
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde_json::json;
-use sesame_core::Result;
+use sesame_core::{Clock, Result};
 
+pub(crate) use self::audit::Action;
+pub use self::audit::{AuditFilter, AuditLine};
 use crate::{
-    Id,
-    authorization::approve,
+    model::{Id, reauthorize},
     schedule,
-    store::{AuthorizationRow, EventRow, FullRow},
-    vault::Inner,
+    store::{AccountStore, AuthorizationRow, EventRow, EventStore, FullRow},
 };
+
+/// Makes audit lines and events, and writes those that belong to no other change.
+#[derive(Clone)]
+pub(crate) struct Events {
+    store: Arc<dyn EventStore>,
+    accounts: Arc<dyn AccountStore>,
+    clock: Arc<dyn Clock>,
+}
 
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,13 +45,17 @@ impl News<'_> {
     }
 }
 
-impl Inner {
+impl Events {
+    pub(crate) fn new(store: Arc<dyn EventStore>, accounts: Arc<dyn AccountStore>, clock: Arc<dyn Clock>) -> Self {
+        Self { store, accounts, clock }
+    }
+
     /// Makes the event, unless the store is away: then the log alone has it.
-    pub(crate) async fn event_or_log(&self, row: &AuthorizationRow, news: News<'_>) -> Option<EventRow> {
+    pub(crate) async fn try_event(&self, row: &AuthorizationRow, news: News<'_>) -> Option<EventRow> {
         match self.event(row, news).await {
             Ok(event) => Some(event),
             Err(error) => {
-                tracing::warn!(authorization = %row.id, kind = news.kind(), "nobody can be told: {error}");
+                tracing::warn!(authorization = %row.id, kind = news.kind(), "an event cannot be written down: {error}");
                 None
             }
         }
@@ -47,18 +63,18 @@ impl Inner {
 
     /// Makes the event that hooks and webhooks deliver.
     pub(crate) async fn event(&self, row: &AuthorizationRow, news: News<'_>) -> Result<EventRow> {
-        Ok(self.event_of(row, &self.store.accounts_using(row.id).await?, news))
+        Ok(self.event_of(row, &self.accounts.accounts_using(row.id).await?, news))
     }
 
     /// The same where it is known whom it is about. It holds no secret.
     pub(crate) fn event_of(&self, row: &AuthorizationRow, rows: &[FullRow], news: News<'_>) -> EventRow {
-        let now = self.now();
+        let now = self.clock.now().as_millisecond();
         let id = Id::new(self.clock.as_ref());
         let time = |millis: i64| Timestamp::from_millisecond(millis).ok().map(|at| at.to_string());
         let first = rows.first();
         let advice = first
             .filter(|_| news != News::Recovered)
-            .map(|row| approve(&row.app.name, &row.account.name, false));
+            .map(|row| reauthorize(&row.app.name, &row.account.name, false));
         let accounts: Vec<&str> = rows.iter().map(|row| row.account.name.as_str()).collect();
         let (days, reason) = match news {
             News::Expiring(days) => (Some(days), None),

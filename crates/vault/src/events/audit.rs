@@ -4,14 +4,14 @@ use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 use sesame_core::{Error, ErrorKind, Result, scalar::printable};
 
+use super::Events;
 use crate::{
-    Id, Vault, name,
-    store::{AuditQuery, AuditRow, Notes},
-    vault::Inner,
+    model::{Id, name},
+    store::{AuditQuery, AuditRow, FullRow, Notes},
 };
 
 /// The most lines of the trail that are looked through for those of an account that is gone.
-const LOOKED_THROUGH: u32 = 100_000;
+const SEARCH_LIMIT: u32 = 100_000;
 
 /// A line of the audit trail: what was done, to whose tokens, and how it ended. Holds no secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -53,44 +53,83 @@ impl Default for AuditFilter {
     }
 }
 
-impl Vault {
-    /// Reads the audit trail, newest first.
+impl Events {
+    /// Reads the audit trail, newest first. `account` is what is known of the account that the filter
+    /// names.
     ///
     /// # Errors
-    /// [`ErrorKind::Usage`] for an account that neither the vault nor its trail knows.
-    pub async fn audit(&self, filter: &AuditFilter) -> Result<Vec<AuditLine>> {
-        let inner = &self.0;
+    /// The one of `account` if the trail does not know its name either.
+    pub(crate) async fn audit(
+        &self,
+        filter: &AuditFilter,
+        account: Option<Result<FullRow>>,
+    ) -> Result<Vec<AuditLine>> {
         let since = filter.since.map(Timestamp::as_millisecond);
         let all = AuditQuery { authorization: None, since, limit: filter.limit };
-        let Some(account) = &filter.account else {
-            return Ok(lines(inner.store.audit(all).await?));
-        };
-        match inner.account_row(account).await {
-            Ok(row) => {
+        match account {
+            None => Ok(lines(self.store.audit(all).await?)),
+            Some(Ok(row)) => {
                 let query = AuditQuery { authorization: Some(row.authorization.id), ..all };
-                Ok(lines(inner.store.audit(query).await?))
+                Ok(lines(self.store.audit(query).await?))
             }
-            // It may be gone: then its name is all there is to find it by.
-            Err(unknown) if unknown.kind() == ErrorKind::Usage => {
-                let rows = inner.store.audit(AuditQuery { limit: LOOKED_THROUGH, ..all }).await?;
+            // It may have been removed: then its name is all there is to find it by.
+            Some(Err(unknown)) if unknown.kind() == ErrorKind::Usage => {
+                let rows = self.store.audit(AuditQuery { limit: SEARCH_LIMIT, ..all }).await?;
                 let mut rows: Vec<AuditRow> =
-                    rows.into_iter().filter(|row| row.subject == *account).collect();
+                    rows.into_iter().filter(|row| Some(&row.subject) == filter.account.as_ref()).collect();
                 if rows.is_empty() {
                     return Err(unknown);
                 }
                 rows.truncate(usize::try_from(filter.limit).unwrap_or(usize::MAX));
                 Ok(lines(rows))
             }
-            Err(error) => Err(error),
+            Some(Err(error)) => Err(error),
         }
     }
 
-    /// Forgets the lines of the audit trail, and the events, from before a time; returns how many.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Local`] when the store fails.
-    pub async fn forget_audit(&self, before: Timestamp) -> Result<u64, Error> {
-        self.0.store.forget_notes(before.as_millisecond()).await
+    /// Deletes audit lines and events older than `before`. Returns the number deleted.
+    pub(crate) async fn forget(&self, before: Timestamp) -> Result<u64> {
+        self.store.forget_notes(before.as_millisecond()).await
+    }
+
+    /// Writes notes that belong to no other change.
+    pub(crate) async fn write(&self, notes: &Notes) -> Result<()> {
+        self.store.note(notes).await
+    }
+
+    /// Writes down that something failed. The caller gets the error in any case.
+    pub(crate) async fn record_failure(
+        &self,
+        action: Action,
+        subject: &str,
+        authorization: Option<Id>,
+        error: &Error,
+    ) {
+        // Not every name was checked by now.
+        let subject: String = printable(subject).chars().take(name::LONGEST).collect();
+        let line = self.audit_row(action, &subject, authorization, Some(printable(&error.to_string())));
+        if let Err(store) = self.write(&Notes { audit: vec![line], ..Notes::default() }).await {
+            tracing::warn!("a failure cannot be written down: {store}");
+        }
+    }
+
+    /// Makes an audit line. `failure` holds no secret: errors are masked where they are made.
+    pub(crate) fn audit_row(
+        &self,
+        action: Action,
+        subject: &str,
+        authorization: Option<Id>,
+        failure: Option<String>,
+    ) -> AuditRow {
+        AuditRow {
+            id: Id::new(self.clock.as_ref()),
+            at: self.clock.now().as_millisecond(),
+            authorization_id: authorization,
+            subject: subject.to_owned(),
+            action: action.as_str().to_owned(),
+            succeeded: failure.is_none(),
+            detail: failure,
+        }
     }
 }
 
@@ -137,43 +176,6 @@ impl Action {
             Self::Secret => "secret",
             Self::Rekey => "rekey",
             Self::Export => "export",
-        }
-    }
-}
-
-impl Inner {
-    /// Writes down that something failed. The caller hears why in any case.
-    pub(crate) async fn note_failure(
-        &self,
-        action: Action,
-        subject: &str,
-        authorization: Option<Id>,
-        error: &Error,
-    ) {
-        // Not every name was checked by now.
-        let subject: String = printable(subject).chars().take(name::LONGEST).collect();
-        let line = self.line(action, &subject, authorization, Some(printable(&error.to_string())));
-        if let Err(store) = self.store.note(&Notes { audit: vec![line], ..Notes::default() }).await {
-            tracing::warn!("a failure cannot be written down: {store}");
-        }
-    }
-
-    /// Makes a line. `detail` holds no secret: errors are masked where they are made.
-    pub(crate) fn line(
-        &self,
-        action: Action,
-        subject: &str,
-        authorization: Option<Id>,
-        failure: Option<String>,
-    ) -> AuditRow {
-        AuditRow {
-            id: Id::new(self.clock.as_ref()),
-            at: self.now(),
-            authorization_id: authorization,
-            subject: subject.to_owned(),
-            action: action.as_str().to_owned(),
-            succeeded: failure.is_none(),
-            detail: failure,
         }
     }
 }

@@ -1,30 +1,32 @@
 //! Logins: from "approve this app" to stored tokens, without ever mixing up shops.
 
+mod listener;
+mod store;
+
 use std::{fmt, sync::Arc};
 
 use jiff::Timestamp;
 use sesame_catalog::Platform;
 use sesame_core::{
-    AuthCode, Error, ErrorKind, Result,
+    AuthCode, Clock, Error, ErrorKind, Result,
     mask::{mask, mask_url},
 };
 use sha2::{Digest as _, Sha256};
 
+pub use self::listener::Listener;
+use self::store::{Arrived, Target};
 use crate::{
-    Account, Id, Notice, Vault,
-    app::AppState,
-    audit::Action,
-    login_store::{Arrived, Target},
-    name,
+    accounts::{Account, Accounts, Apps, app::AppState},
+    events::{Action, Events},
+    model::{Id, InFlight, Warning, Warnings, name},
     oauth::{
-        authorize,
+        TokenEndpoint, authorize,
         callback::{self, Place},
-        calls::{Asker, Offer},
-        exchange::exchange,
+        calls::Grant,
         reply::EarlyEnd,
     },
-    store::{AppRow, PendingLogin},
-    vault::Inner,
+    refresh::{Replay, ShopMerger, TokenWriter},
+    store::{AccountStore, AppRow, LoginStore, PendingLogin, TokenStore},
 };
 
 /// How long a login may take from its URL to its callback.
@@ -127,23 +129,39 @@ fn check_country(platform: &Platform, country: Option<&str>) -> Result<()> {
         .hint(format!("It has: {}.", countries.join(", "))))
 }
 
-impl Vault {
+/// Authorizes apps: from an authorize URL to stored tokens.
+pub(crate) struct Logins {
+    pub(crate) pending: Arc<dyn LoginStore>,
+    pub(crate) store: Arc<dyn AccountStore>,
+    pub(crate) authorizations: Arc<dyn TokenStore>,
+    pub(crate) apps: Arc<Apps>,
+    pub(crate) accounts: Arc<Accounts>,
+    pub(crate) tokens: Arc<TokenWriter>,
+    pub(crate) replay: Arc<Replay>,
+    pub(crate) merger: Arc<ShopMerger>,
+    pub(crate) endpoint: Arc<TokenEndpoint>,
+    pub(crate) events: Events,
+    pub(crate) warnings: Warnings,
+    pub(crate) in_flight: InFlight,
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+impl Logins {
     /// Begins a login: makes a `state` of 160 random bits and the authorize URL.
     ///
     /// # Errors
     /// [`ErrorKind::Usage`] for an unknown app, region, country or account name, for an app of a sandbox
     /// while real platforms are called (or the other way), and for a platform whose page is not known.
-    pub async fn begin_login(&self, app: &str, options: LoginOptions) -> Result<Login> {
-        let inner = &self.0;
-        let row = inner.app_row(app).await?;
-        inner.check_crossing("app", &row.name, row.sandbox.as_deref())?;
-        inner.target(&row, options.as_name.as_deref()).await?;
-        let app = inner.open_app(&row).await?;
+    pub(crate) async fn begin(&self, app: &str, options: LoginOptions) -> Result<Login> {
+        let row = self.apps.row(app).await?;
+        self.apps.ensure_environment("app", &row.name, row.sandbox.as_deref())?;
+        self.target(&row, options.as_name.as_deref()).await?;
+        let app = self.apps.open(&row).await?;
         check_country(&app.platform, options.country.as_deref())?;
         let region = options.region.as_deref().or(app.region.as_deref());
-        let urls = inner.urls(&app, region)?;
+        let urls = self.apps.urls(&app, region)?;
         let mut random = [0; 20];
-        inner.clock.random(&mut random);
+        self.clock.random(&mut random);
         let state = hex::encode(random);
         let asked = authorize::Asked {
             platform: &app.platform,
@@ -159,9 +177,9 @@ impl Vault {
             Err(_) if options.have_code => String::new(),
             url => url?,
         };
-        let begun_at = inner.now();
+        let begun_at = self.now();
         let pending = PendingLogin { state_hash: hash(&state), app_id: app.id, begun_at, used_at: None };
-        inner.store.add_login(pending, begun_at.saturating_sub(LOGIN_LIFE)).await?;
+        self.pending.add_login(pending, begun_at.saturating_sub(LOGIN_LIFE)).await?;
         Ok(Login {
             app: app.name.clone(),
             platform: app.platform.name.clone(),
@@ -187,26 +205,25 @@ impl Vault {
     /// [`ErrorKind::Usage`] for a callback that is none, comes from somewhere else or has a wrong
     /// state; [`ErrorKind::Authorization`] when the seller refused, when the code was used or is
     /// too old, and when the shop is not the one that the account belongs to. Nothing is stored then.
-    pub async fn finish_login(&self, login: &Login, got: Callback) -> Result<Vec<Account>> {
-        let inner = &self.0;
-        let row = inner.app_row(&login.app).await?;
-        inner.check_crossing("app", &row.name, row.sandbox.as_deref())?;
-        let target = inner.target(&row, login.options.as_name.as_deref()).await?;
-        let app = inner.open_app(&row).await?;
+    pub(crate) async fn finish(self: &Arc<Self>, login: &Login, got: Callback) -> Result<Vec<Account>> {
+        let row = self.apps.row(&login.app).await?;
+        self.apps.ensure_environment("app", &row.name, row.sandbox.as_deref())?;
+        let target = self.target(&row, login.options.as_name.as_deref()).await?;
+        let app = self.apps.open(&row).await?;
         // From here on in a task of its own: a caller that gives up cannot cut it off between "code
         // spent" and "tokens stored".
-        let busy = inner.begin();
-        let (inner, login) = (inner.clone(), login.clone());
+        let guard = self.in_flight.begin();
+        let (logins, login) = (self.clone(), login.clone());
         let task = tokio::spawn(async move {
-            let _busy = busy;
+            let _guard = guard;
             let known = match &target {
                 Target::Existing(row) => Some(row.authorization.id),
                 _ => None,
             };
-            let finished = inner.finish_login(&login, &app, target, got).await;
+            let finished = logins.redeem_and_store(&login, &app, target, got).await;
             if let Err(error) = &finished {
                 let subject = login.options.as_name.as_ref().unwrap_or(&app.name);
-                inner.note_failure(Action::Login, subject, known, error).await;
+                logins.events.record_failure(Action::Login, subject, known, error).await;
             }
             finished
         });
@@ -216,7 +233,7 @@ impl Vault {
 }
 
 /// Says for which APIs a token ends before its time.
-fn early_ends(account: &str, early: &[EarlyEnd], now: Timestamp) -> Notice {
+fn early_ends(account: &str, early: &[EarlyEnd], now: Timestamp) -> Warning {
     let ends: Vec<String> = early
         .iter()
         .map(|end| match end.at.duration_since(now).as_secs() {
@@ -224,7 +241,7 @@ fn early_ends(account: &str, early: &[EarlyEnd], now: Timestamp) -> Notice {
             seconds => format!("{} for {} min", end.class, seconds / 60),
         })
         .collect();
-    Notice::new(format!(
+    Warning::new(format!(
         "the access token of {account} is good for some APIs for a shorter time than for the rest: {}; then those need a new approval",
         ends.join(", ")
     ))
@@ -244,9 +261,9 @@ fn check_code(code: &AuthCode) -> Result<()> {
         .hint("Copy the value of code= from the address that the browser shows after the approval."))
 }
 
-impl Inner {
-    async fn finish_login(
-        self: &Arc<Self>,
+impl Logins {
+    async fn redeem_and_store(
+        &self,
         login: &Login,
         app: &Arc<AppState>,
         target: Target,
@@ -264,21 +281,25 @@ impl Inner {
         };
         check_code(&code)?;
         // 2 room for the tokens, then the code becomes tokens
-        let reserve = self.reserve(Id::new(self.clock.as_ref())).await?;
+        let reservation = self.replay.journal.reserve().await?;
         let arrived = self.redeem(login, app, &code, begun_at).await?;
         let early = arrived.reply.early.clone();
         // 3 the tokens are stored, if they are the right shop's
-        let accounts = self.store_login(app, &login.options, target, arrived, reserve).await?;
+        let accounts = self.place(app, &login.options, target, arrived, reservation).await?;
         if let Some(account) = accounts.first()
             && !early.is_empty()
         {
-            self.tell(early_ends(&account.name, &early, self.clock.now()));
+            self.warnings.warn(early_ends(&account.name, &early, self.clock.now()));
         }
         // The tokens are stored: that nobody will be told of it is no reason to fail.
-        if let Err(error) = self.store.login_used(&hash(&state), self.now()).await {
+        if let Err(error) = self.pending.login_used(&hash(&state), self.now()).await {
             tracing::warn!("a login cannot be marked as finished: {error}");
         }
         Ok(accounts)
+    }
+
+    fn now(&self) -> i64 {
+        self.clock.now().as_millisecond()
     }
 
     /// Finds the account that a login is for, and refuses what cannot work before a code is spent.
@@ -303,7 +324,7 @@ impl Inner {
         if hash_of_theirs == hash(&login.state) {
             return Ok(login.begun_at);
         }
-        let known = self.store.login(&hash_of_theirs).await?.filter(|pending| {
+        let known = self.pending.login(&hash_of_theirs).await?.filter(|pending| {
             pending.app_id == login.app_id && self.now().saturating_sub(pending.begun_at) <= LOGIN_LIFE
         });
         if let Some(at) = known.as_ref().and_then(|pending| pending.used_at) {
@@ -325,16 +346,11 @@ impl Inner {
         begun_at: Option<i64>,
     ) -> Result<Arrived> {
         let region = login.options.region.as_deref().or(app.region.as_deref());
-        let urls = self.urls(app, region)?;
-        let asker = Asker {
-            platform: &app.platform,
-            urls: &urls,
-            app_key: &app.app_key,
-            secret: &app.secret,
-            limit: self.limit(),
-        };
-        let offer = Offer::Code { code, redirect_uri: &app.redirect_uri };
-        let mut reply = exchange(self.transport.as_ref(), self.clock.as_ref(), asker, offer)
+        let urls = self.apps.urls(app, region)?;
+        let grant = Grant::Code { code, redirect_uri: &app.redirect_uri };
+        let mut reply = self
+            .endpoint
+            .exchange(app.credentials(&urls), grant)
             .await
             .map_err(|error| self.code_refused(error, begun_at, app))?;
         if let Some(doubt) = reply.doubt.take() {

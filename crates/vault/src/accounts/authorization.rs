@@ -3,19 +3,19 @@
 use std::{
     fmt,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard,
         atomic::{AtomicI64, Ordering},
     },
 };
 
 use arc_swap::ArcSwapOption;
 use sesame_catalog::{TokenRules, Urls};
-use sesame_core::{AccessToken, Error, RefreshToken, Result};
+use sesame_core::{AccessToken, RefreshToken, Result};
 use tokio::sync::watch;
 
+use super::app::AppState;
 use crate::{
-    Id, Token,
-    app::AppState,
+    model::{Id, Token, lock},
     seal::{Sealer, Slot, open_text},
     store::{AuthorizationRow, TokenColumns},
 };
@@ -77,7 +77,7 @@ fn share(life: i64, share: f64) -> i64 {
 }
 
 /// The outcome of a refresh, for everybody who waits for it.
-pub(crate) type Outcome = watch::Receiver<Option<Result<Token>>>;
+pub(crate) type Refreshed = watch::Receiver<Option<Result<Token>>>;
 
 /// An authorization in memory, shared by all handles that use its tokens.
 pub(crate) struct Authorization {
@@ -93,7 +93,7 @@ pub(crate) struct Authorization {
     pub(crate) quiet_until: AtomicI64,
     /// When its use was last noted.
     pub(crate) used_at: AtomicI64,
-    pub(crate) flight: Mutex<Option<Outcome>>,
+    in_flight: Mutex<Option<Refreshed>>,
     /// How many refreshes refused tokens have led to, and since when that is counted.
     bounces: Mutex<(u32, i64)>,
 }
@@ -112,7 +112,7 @@ impl Authorization {
             refused: AtomicI64::new(i64::MIN),
             quiet_until: AtomicI64::new(i64::MIN),
             used_at: AtomicI64::new(i64::MIN),
-            flight: Mutex::new(None),
+            in_flight: Mutex::new(None),
             bounces: Mutex::new((0, i64::MIN)),
         }
     }
@@ -148,7 +148,7 @@ impl Authorization {
         token
     }
 
-    /// Remembers that the gateway refused a generation; from now on nobody gets it any more.
+    /// Remembers that the gateway refused a generation; it is no longer handed out.
     pub(crate) fn refuse(&self, generation: i64) {
         self.refused.fetch_max(generation, Ordering::AcqRel);
         self.fresh.rcu(|now| now.clone().filter(|fresh| fresh.token.generation > generation));
@@ -161,7 +161,7 @@ impl Authorization {
     /// Counts a refresh that a refused token leads to. `Err` says for how many milliseconds none
     /// may be begun.
     pub(crate) fn bounce(&self, now: i64) -> Result<(), i64> {
-        let mut bounces = self.bounces.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut bounces = lock(&self.bounces);
         let (count, since) = *bounces;
         if now.saturating_sub(since) >= 60_000 {
             *bounces = (1, now);
@@ -173,9 +173,14 @@ impl Authorization {
         Ok(())
     }
 
-    pub(crate) fn flight(&self) -> std::sync::MutexGuard<'_, Option<Outcome>> {
-        // What the lock guards is a single value: a panic elsewhere cannot leave it half-written.
-        self.flight.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The one refresh of this authorization that this process has in flight.
+    pub(crate) fn in_flight(&self) -> MutexGuard<'_, Option<Refreshed>> {
+        lock(&self.in_flight)
+    }
+
+    /// Begins no refresh ahead of time before `until`.
+    pub(crate) fn defer_until(&self, until: i64) {
+        self.quiet_until.store(until, Ordering::Release);
     }
 }
 
@@ -221,22 +226,4 @@ pub(crate) fn hopeless(row: &AuthorizationRow) -> Option<String> {
     row.tokens.refresh_denied.then(|| {
         "the platform lets this app refresh no tokens (they live as long as the access token)".to_owned()
     })
-}
-
-/// The error that asks for a person. `again` tells whether there is a refresh token left to try.
-pub(crate) fn needs_person(account: &str, app: &str, reason: &str, again: bool) -> Error {
-    Error::new(
-        sesame_core::ErrorKind::Authorization,
-        format!("account {account:?} has to be authorized again: {reason}"),
-    )
-    .hint(approve(app, account, again))
-}
-
-/// What to do when a person is needed.
-pub(crate) fn approve(app: &str, account: &str, again: bool) -> String {
-    let login = format!("Run `sesame login {app} --as {account}` and let the seller approve.");
-    if again {
-        return format!("{login} `sesame refresh {account}` tries the refresh token once more.");
-    }
-    login
 }

@@ -1,0 +1,19 @@
+//! What a person has to do when no refresh helps any more.
+
+use sesame_core::{Error, ErrorKind};
+
+/// Returns the error for an account that a person has to authorize again. `has_refresh_token` says
+/// whether there is a refresh token left to try.
+pub(crate) fn needs_reauthorization(account: &str, app: &str, reason: &str, has_refresh_token: bool) -> Error {
+    Error::new(ErrorKind::Authorization, format!("account {account:?} has to be authorized again: {reason}"))
+        .hint(reauthorize(app, account, has_refresh_token))
+}
+
+/// Returns the commands that authorize an account again.
+pub(crate) fn reauthorize(app: &str, account: &str, has_refresh_token: bool) -> String {
+    let login = format!("Run `sesame login {app} --as {account}` and let the seller approve.");
+    if has_refresh_token {
+        return format!("{login} `sesame refresh {account}` tries the refresh token once more.");
+    }
+    login
+}

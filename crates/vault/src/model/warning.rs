@@ -1,0 +1,57 @@
+//! Warnings for the people who run a program.
+
+use std::{fmt, sync::Arc};
+
+use tokio::sync::watch;
+
+/// A one-time warning for the user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Warning {
+    /// One sentence without a full stop.
+    pub text: String,
+}
+
+impl Warning {
+    pub(crate) fn new(text: impl Into<String>) -> Self {
+        Self { text: text.into() }
+    }
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// The warnings that nobody has read yet. Cheap to clone; all clones are one list.
+#[derive(Clone)]
+pub(crate) struct Warnings(Arc<watch::Sender<Vec<Warning>>>);
+
+impl Warnings {
+    pub(crate) fn new(warnings: Vec<Warning>) -> Self {
+        Self(Arc::new(watch::Sender::new(warnings)))
+    }
+
+    pub(crate) fn warn(&self, warning: Warning) {
+        tracing::warn!("{warning}");
+        self.0.send_modify(|warnings| warnings.push(warning));
+    }
+
+    /// Returns the warnings and clears the list.
+    pub(crate) fn take(&self) -> Vec<Warning> {
+        let mut taken = Vec::new();
+        self.0.send_if_modified(|warnings| {
+            taken = std::mem::take(warnings);
+            false
+        });
+        taken
+    }
+
+    /// Waits until there is a warning.
+    pub(crate) async fn wait(&self) {
+        let mut warnings = self.0.subscribe();
+        // The sender lives as long as this list, so waiting cannot fail.
+        let _ = warnings.wait_for(|warnings| !warnings.is_empty()).await;
+    }
+}

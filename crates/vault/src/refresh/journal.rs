@@ -1,0 +1,538 @@
+//! New tokens that the store could not take wait here, sealed, until it can.
+//!
+//! A refresh token that was spent is gone; the reply holds the only copy of the new one. So when the
+//! store is away (disk full, database locked), the reply goes into a file in `VAULT.journal/`, synced,
+//! before anyone sees it, and is replayed when the store is back or the vault is opened again.
+//!
+//! Each process appends to a file of its own, which it keeps locked. The file is allocated before a
+//! token is spent ([`Journal::reserve`]), so a full disk is noticed while nothing is lost. A record is
+//! a header of 32 bytes and a sealed body; the header is written last, so a record is whole or is not
+//! there. The first header without a state ends the file.
+
+use std::{
+    collections::HashSet,
+    fs::{self, File, OpenOptions},
+    io::{self, Read as _, Seek as _, SeekFrom, Write as _},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex},
+};
+
+use serde::{Deserialize, Serialize};
+use sesame_core::{Clock, Error, Result, Retry};
+
+use crate::{
+    model::{Id, lock},
+    seal::{Sealer, Slot},
+    store::{Notes, TokenColumns},
+};
+
+/// What the name of a journal ends with.
+const SUFFIX: &str = ".journal";
+/// What the name of a file ends with, and while it is being made.
+const LOG: &str = "log";
+const NEW: &str = "new";
+/// The room that is kept for one reply. Documented ones have some 2 KiB.
+const SLOT: u64 = 16 << 10;
+/// A file that has grown to this size and holds nothing any more is replaced by a new one.
+const ROTATION_SIZE: u64 = 1 << 20;
+const HEADER: u64 = 32;
+/// States of a record.
+const WAITING: u8 = 1;
+const DONE: u8 = 2;
+/// The largest body that is read.
+const MAX_BODY: u64 = 4 << 20;
+
+/// The journal of one vault. Cheap to clone; all clones are one.
+#[derive(Clone)]
+pub(crate) struct Journal(Arc<Shared>);
+
+struct Shared {
+    /// `None` for a store that does not outlive the process.
+    directory: Option<PathBuf>,
+    sealer: Sealer,
+    clock: Arc<dyn Clock>,
+    own: Mutex<Own>,
+}
+
+/// The file of this process.
+#[derive(Default)]
+struct Own {
+    log: Option<Log>,
+    /// How many replies room is kept for.
+    reserved: u64,
+}
+
+struct Log {
+    path: PathBuf,
+    file: File,
+    /// Where the next record begins.
+    end: u64,
+    /// How much is allocated.
+    size: u64,
+}
+
+/// Room for one reply. Given back on drop.
+pub(crate) struct Reservation(Journal);
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        lock(&self.0.0.own).reserved -= 1;
+    }
+}
+
+/// One reply that waits.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Entry {
+    pub(crate) authorization: String,
+    /// The generation it replaces.
+    pub(crate) expected: i64,
+    pub(crate) tokens: TokenColumns,
+    pub(crate) at: i64,
+    /// `true` for a new approval, which no refresh of the former one overtakes.
+    #[serde(default)]
+    pub(crate) is_login: bool,
+    #[serde(default)]
+    pub(crate) notes: Notes,
+}
+
+/// A record that waits, and where it is.
+pub(crate) struct Record {
+    pub(crate) id: Id,
+    pub(crate) path: PathBuf,
+    offset: u64,
+    pub(crate) sealed: Vec<u8>,
+}
+
+/// What waits in the files of a journal.
+#[derive(Default)]
+pub(crate) struct Contents {
+    /// In the order in which they were written, file by file.
+    pub(crate) records: Vec<Record>,
+    /// Files that cannot be read to their end, and why: what is in them may be the only good tokens.
+    pub(crate) unreadable: Vec<(PathBuf, Error)>,
+}
+
+impl Journal {
+    /// Opens the journal beside a vault; nothing is written before a reply is expected.
+    pub(crate) fn beside(vault: &Path, sealer: Sealer, clock: Arc<dyn Clock>) -> Self {
+        let mut name = vault.as_os_str().to_owned();
+        name.push(SUFFIX);
+        Self::at(Some(PathBuf::from(name)), sealer, clock)
+    }
+
+    /// The journal of a store that does not outlive the process: none.
+    pub(crate) fn none(sealer: Sealer, clock: Arc<dyn Clock>) -> Self {
+        Self::at(None, sealer, clock)
+    }
+
+    fn at(directory: Option<PathBuf>, sealer: Sealer, clock: Arc<dyn Clock>) -> Self {
+        Self(Arc::new(Shared { directory, sealer, clock, own: Mutex::default() }))
+    }
+
+    /// Returns where it is, for people.
+    pub(crate) fn shown(&self) -> String {
+        self.0.directory.as_ref().map_or_else(String::new, |directory| directory.display().to_string())
+    }
+
+    /// Reserves disk space for one reply.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Local`](sesame_core::ErrorKind::Local) when there is none: nothing may be spent then.
+    pub(crate) async fn reserve(&self) -> Result<Reservation> {
+        self.reserve_many(1).await.map(|mut reserved| reserved.remove(0))
+    }
+
+    /// Reserves disk space for several replies.
+    ///
+    /// # Errors
+    /// As [`Journal::reserve`].
+    pub(crate) async fn reserve_many(&self, count: usize) -> Result<Vec<Reservation>> {
+        // Counted first, so that nobody else takes the same room; given back if there is none.
+        lock(&self.0.own).reserved += count as u64;
+        let reserved: Vec<Reservation> = (0..count).map(|_| Reservation(self.clone())).collect();
+        let Some(directory) = &self.0.directory else { return Ok(reserved) };
+        if lock(&self.0.own).has_room() {
+            return Ok(reserved);
+        }
+        let journal = self.clone();
+        // Until the disk has it some milliseconds pass, in which others should get on.
+        let allocated = tokio::task::spawn_blocking(move || journal.allocate()).await;
+        match allocated {
+            Ok(Ok(())) => Ok(reserved),
+            Ok(Err(error)) => {
+                let full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
+                let what = if full { "the disk is full" } else { "the disk cannot be written" };
+                Err(Error::local(format!(
+                    "{what}, so new tokens could not be kept; nothing was sent ({}: {error})",
+                    directory.display()
+                ))
+                .hint("Free some space, or change the directory's owner and mode, and repeat the command.")
+                .retry_when(Retry::Backoff))
+            }
+            Err(_) => Err(Error::local("the process is ending; nothing was sent")),
+        }
+    }
+
+    /// Allocates what is reserved, in the file of this process or a new one.
+    fn allocate(&self) -> io::Result<()> {
+        let Some(directory) = &self.0.directory else { return Ok(()) };
+        let mut own = lock(&self.0.own);
+        let wanted = own.reserved * SLOT;
+        let is_old = own.log.as_ref().is_some_and(|log| {
+            !log.path.exists() || (log.end > ROTATION_SIZE && log.is_done().unwrap_or(false))
+        });
+        if is_old {
+            own.log = None;
+        }
+        let log = match &mut own.log {
+            Some(log) => log,
+            log => log.insert(Log::create(directory, self.0.clock.as_ref())?),
+        };
+        log.grow(wanted)
+    }
+
+    /// Writes an entry; it is on the disk when this returns. `reservation` is the room for it.
+    pub(crate) fn write(&self, id: &Id, entry: &Entry, _: &Reservation) -> Result<()> {
+        let Some(directory) = &self.0.directory else { return Err(Error::local("this vault has no journal")) };
+        let plain = serde_json::to_vec(entry)
+            .map_err(|error| Error::local(format!("cannot encode a journal entry: {error}")))?;
+        let sealed = self.0.sealer.seal(slot(id), &plain);
+        let mut own = lock(&self.0.own);
+        let is_there = own.log.as_ref().is_some_and(|log| log.path.exists());
+        let written = (|| {
+            if !is_there {
+                // Somebody tidied up.
+                own.log = Some(Log::create(directory, self.0.clock.as_ref())?);
+            }
+            match &mut own.log {
+                Some(log) => log.append(id, &sealed),
+                None => Ok(()),
+            }
+        })();
+        written.map_err(|error: io::Error| {
+            Error::local(format!("the journal {} cannot be written: {error}", directory.display()))
+                .hint("Free some space, or change the directory's owner and mode.")
+        })
+    }
+
+    /// Reads what waits, of one authorization or of all.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Local`](sesame_core::ErrorKind::Local) when the files cannot be listed. What is not
+    /// seen may hold the only tokens that are still good.
+    pub(crate) fn read(&self, only: Option<&Id>) -> Result<Contents> {
+        let mut contents = Contents::default();
+        for path in self.files(LOG)? {
+            match records(&path, only) {
+                Ok(records) => contents.records.extend(records),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => contents.unreadable.push((path, Error::local(error.to_string()))),
+            }
+        }
+        Ok(contents)
+    }
+
+    fn files(&self, extension: &str) -> Result<Vec<PathBuf>> {
+        let Some(directory) = &self.0.directory else { return Ok(Vec::new()) };
+        let failed = |error: io::Error| {
+            Error::local(format!("the journal {} cannot be read: {error}", directory.display()))
+                .hint("New tokens may wait in it. Change the directory's owner and mode.")
+                .retry_when(Retry::Backoff)
+        };
+        let files = match fs::read_dir(directory) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            files => files.map_err(failed)?,
+        };
+        let mut found = Vec::new();
+        for file in files {
+            let path = file.map_err(failed)?.path();
+            if path.extension().is_some_and(|found| found == extension) {
+                found.push(path);
+            }
+        }
+        found.sort();
+        Ok(found)
+    }
+
+    /// Names journals beside this one, of other addresses of databases, in which replies wait.
+    pub(crate) fn neighbors(&self) -> Vec<PathBuf> {
+        let Some(own) = &self.0.directory else { return Vec::new() };
+        let is_of_a_database = |path: &Path| {
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            name.starts_with("vault-") && name.ends_with(SUFFIX)
+        };
+        if !is_of_a_database(own) {
+            return Vec::new();
+        }
+        let Some(Ok(files)) = own.parent().map(fs::read_dir) else { return Vec::new() };
+        let others = files.filter_map(Result::ok).map(|file| file.path());
+        let mut found: Vec<PathBuf> = others
+            .filter(|path| path != own && is_of_a_database(path))
+            .filter(|path| {
+                let other = Self::at(Some(path.clone()), self.0.sealer.clone(), self.0.clock.clone());
+                other.read(None).is_ok_and(|contents| !contents.records.is_empty())
+            })
+            .collect();
+        found.sort();
+        found
+    }
+
+    /// Names the authorizations for which a reply waits.
+    pub(crate) fn waiting(&self) -> Result<HashSet<Id>> {
+        Ok(self.read(None)?.records.into_iter().map(|record| record.id).collect())
+    }
+
+    /// Forgets what waits for an authorization that was removed.
+    pub(crate) fn forget(&self, id: &Id) -> Result<()> {
+        for record in self.read(Some(id))?.records {
+            record.finish();
+        }
+        Ok(())
+    }
+
+    /// Removes the files of processes that have ended, unless something waits in them.
+    pub(crate) fn sweep(&self) {
+        for extension in [LOG, NEW] {
+            for path in self.files(extension).unwrap_or_default() {
+                // Its process keeps it locked as long as it lives.
+                let Ok(file) = OpenOptions::new().read(true).write(true).open(&path) else { continue };
+                let is_over = extension == NEW || is_done(&file).unwrap_or(false);
+                if file.try_lock().is_ok() && is_over {
+                    remove(&path);
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        if let Some(log) = &lock(&self.own).log
+            && log.is_done().unwrap_or(false)
+        {
+            remove(&log.path);
+        }
+    }
+}
+
+impl Own {
+    fn has_room(&self) -> bool {
+        self.log.as_ref().is_some_and(|log| {
+            log.size.saturating_sub(log.end) >= self.reserved * SLOT
+                && log.end <= ROTATION_SIZE
+                && log.path.exists()
+        })
+    }
+}
+
+impl Log {
+    fn create(directory: &Path, clock: &dyn Clock) -> io::Result<Self> {
+        make_directory(directory)?;
+        let mut name = [0; 8];
+        clock.random(&mut name);
+        let path = directory.join(hex::encode(name)).with_extension(LOG);
+        let draft = path.with_extension(NEW);
+        let file = private().open(&draft)?;
+        // Locked before it has its name: whoever finds it unlocked knows that its process has ended.
+        file.try_lock().map_err(io::Error::from)?;
+        let mut log = Self { path, file, end: 0, size: 0 };
+        let named = log.grow(SLOT).and_then(|()| fs::rename(&draft, &log.path));
+        if let Err(error) = named {
+            remove(&draft);
+            return Err(error);
+        }
+        sync_directory(directory);
+        Ok(log)
+    }
+
+    /// Allocates at least so many bytes from the end on, and a header.
+    fn grow(&mut self, wanted: u64) -> io::Result<()> {
+        let size = self.end + wanted + HEADER;
+        if size > self.size {
+            let size = size.max(self.size * 2).next_multiple_of(SLOT);
+            allocate(&mut self.file, self.size, size)?;
+            self.file.sync_all()?;
+            self.size = size;
+        }
+        Ok(())
+    }
+
+    fn append(&mut self, id: &Id, sealed: &[u8]) -> io::Result<()> {
+        let length = sealed.len() as u64;
+        let next = (self.end + HEADER + length).next_multiple_of(HEADER);
+        self.grow(next - self.end)?;
+        write_at(&mut self.file, self.end + HEADER, sealed)?;
+        write_at(&mut self.file, next, &[0; HEADER as usize])?;
+        self.file.sync_data()?;
+        let mut header = [0; HEADER as usize];
+        header[0] = WAITING;
+        header[8..16].copy_from_slice(&length.to_le_bytes());
+        header[16..].copy_from_slice(id.as_bytes());
+        write_at(&mut self.file, self.end, &header)?;
+        self.file.sync_data()?;
+        self.end = next;
+        Ok(())
+    }
+
+    fn is_done(&self) -> io::Result<bool> {
+        is_done(&self.file)
+    }
+}
+
+impl Record {
+    /// Opens the entry.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Local`](sesame_core::ErrorKind::Local) when it does not open, or is not an entry.
+    pub(crate) fn open(&self, sealer: &Sealer) -> Result<Entry> {
+        let plain = sealer.open(slot(&self.id), &self.sealed)?;
+        let entry: Entry = serde_json::from_slice(&plain)
+            .map_err(|error| Error::local(format!("it has another form: {error}")))?;
+        if entry.authorization == self.id.to_string() {
+            Ok(entry)
+        } else {
+            Err(Error::local("it belongs to another authorization"))
+        }
+    }
+
+    /// Marks it as replayed. If that is lost, it is replayed once more, which changes nothing.
+    pub(crate) fn finish(&self) {
+        let marked = OpenOptions::new()
+            .write(true)
+            .open(&self.path)
+            .and_then(|mut file| write_at(&mut file, self.offset, &[DONE]));
+        match marked {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                tracing::warn!(path = %self.path.display(), %error, "a journal entry cannot be marked");
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Reads the headers of a file, and the bodies of records that wait.
+fn records(path: &Path, only: Option<&Id>) -> io::Result<Vec<Record>> {
+    let mut file = File::open(path)?;
+    let mut found = Vec::new();
+    headers(&mut file, |file, offset, state, id, length| {
+        if state == WAITING && only.is_none_or(|only| *only == id) {
+            let mut sealed = vec![0; usize::try_from(length).unwrap_or_default()];
+            file.read_exact(&mut sealed)?;
+            found.push(Record { id, path: path.to_owned(), offset, sealed });
+        }
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+/// Returns `true` if nothing waits in a file.
+fn is_done(file: &File) -> io::Result<bool> {
+    let mut waits = false;
+    headers(&mut file.try_clone()?, |_, _, state, _, _| {
+        waits |= state == WAITING;
+        Ok(())
+    })?;
+    Ok(!waits)
+}
+
+/// Visits each record: the file at its body, where it begins, its state, its id and its length.
+fn headers(
+    file: &mut File,
+    mut visit: impl FnMut(&mut File, u64, u8, Id, u64) -> io::Result<()>,
+) -> io::Result<()> {
+    let size = file.metadata()?.len();
+    let mut offset = 0;
+    while offset + HEADER <= size {
+        file.seek(SeekFrom::Start(offset))?;
+        let mut header = [0; HEADER as usize];
+        file.read_exact(&mut header)?;
+        let length = u64::from_le_bytes(header[8..16].try_into().unwrap_or_default());
+        let id = Id::from_slice(&header[16..]).map_err(|error| io::Error::other(error.to_string()))?;
+        match header[0] {
+            0 => return Ok(()),
+            WAITING | DONE if length <= MAX_BODY && offset + HEADER + length <= size => {}
+            _ => return Err(io::Error::new(io::ErrorKind::InvalidData, format!("damaged at byte {offset}"))),
+        }
+        visit(file, offset, header[0], id, length)?;
+        offset = (offset + HEADER + length).next_multiple_of(HEADER);
+    }
+    Ok(())
+}
+
+fn write_at(file: &mut File, offset: u64, bytes: &[u8]) -> io::Result<()> {
+    file.seek(SeekFrom::Start(offset))?;
+    file.write_all(bytes)
+}
+
+/// Takes room on the disk for a file that is to grow.
+fn allocate(file: &mut File, from: u64, to: u64) -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::fs::{FallocateFlags, fallocate};
+        match fallocate(&*file, FallocateFlags::empty(), from, to - from) {
+            Err(error) if error != rustix::io::Errno::OPNOTSUPP => return Err(error.into()),
+            Ok(()) => return Ok(()),
+            Err(_) => {}
+        }
+    }
+    // Zeros do as well where the file system does not compress them.
+    file.seek(SeekFrom::Start(from))?;
+    io::copy(&mut io::repeat(0).take(to - from), file).map(drop)
+}
+
+/// Removes a file of the journal that is not needed any more.
+fn remove(path: &Path) {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            tracing::warn!(path = %path.display(), %error, "a file of the journal cannot be removed");
+        }
+        _ => {}
+    }
+}
+
+fn make_directory(directory: &Path) -> io::Result<()> {
+    if directory.is_dir() {
+        return Ok(());
+    }
+    let mut builder = fs::DirBuilder::new();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::DirBuilderExt as _;
+        builder.mode(0o700);
+    }
+    match builder.create(directory) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists || !directory.is_dir() => {
+            return Err(error);
+        }
+        _ => {}
+    }
+    if let Some(parent) = directory.parent() {
+        sync_directory(parent);
+    }
+    Ok(())
+}
+
+fn private() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create_new(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        options.mode(0o600);
+    }
+    options
+}
+
+fn slot(id: &Id) -> Slot<'_> {
+    Slot { table: "journal", row: id.as_bytes(), column: "entry" }
+}
+
+/// A new name is durable only when its directory is.
+fn sync_directory(directory: &Path) {
+    #[cfg(unix)]
+    if let Err(error) = File::open(directory).and_then(|directory| directory.sync_all()) {
+        tracing::warn!(directory = %directory.display(), %error, "a directory cannot be synced");
+    }
+    #[cfg(not(unix))]
+    let _ = directory;
+}

@@ -1,0 +1,253 @@
+//! Opens a vault, and builds its services from the ground up.
+
+use std::{fs, path::Path, sync::Arc, time::Duration};
+
+use sesame_catalog::{Catalog, Endpoint};
+use sesame_core::{Clock, Error, Result, Transport};
+
+use super::{Services, Vault};
+use crate::{
+    Location,
+    accounts::{Accounts, Apps},
+    check::Checker,
+    events::Events,
+    login::Logins,
+    model::{InFlight, Warnings},
+    oauth::TokenEndpoint,
+    refresh::{Journal, Refresher, Replay, ShopMerger, TokenWriter},
+    rekey::Rekey,
+    seal::{KeyChoice, KeyKind, KeySource, MasterKeys, check_new, unlock},
+    store::{KeyState, PostgresStore, SqliteStore, Store},
+    uses::Uses,
+};
+
+/// Where a vault is and what it works with.
+#[derive(Clone)]
+pub struct VaultOptions {
+    /// Where it is kept.
+    pub location: Location,
+    /// Where the master key comes from.
+    pub key: KeyChoice,
+    /// Time, sleep and randomness.
+    pub clock: Arc<dyn Clock>,
+    /// The way to the platforms' token services.
+    pub transport: Arc<dyn Transport>,
+    /// The platforms.
+    pub catalog: Arc<Catalog>,
+    /// The sandbox that stands for all platforms, if one does.
+    pub endpoint: Option<Endpoint>,
+}
+
+impl Vault {
+    /// Opens a vault, makes it if it is not there, and replays what its journal holds.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Local`](sesame_core::ErrorKind::Local) for a file that is damaged, newer or
+    /// cannot be written, and for a master key that is missing or wrong; nothing is changed then.
+    /// [`ErrorKind::Usage`](sesame_core::ErrorKind::Usage) when the master key was not given.
+    pub async fn open(options: VaultOptions) -> Result<Self> {
+        let store: Arc<dyn Store> = match &options.location {
+            Location::Sqlite(path) => {
+                refuse_emptied(path, &options.location.key_file()?, options.clock.as_ref()).await?;
+                if !path.exists() {
+                    check_new(&options.key)?;
+                }
+                Arc::new(SqliteStore::open(path).await?)
+            }
+            Location::Postgres(database) => {
+                // Before anything is asked of the server: without a home there would be no journal.
+                make_home(&options.location.base()?)?;
+                Arc::new(PostgresStore::open(database).await?)
+            }
+        };
+        Self::open_with(options, store).await
+    }
+
+    /// Opens a vault over another store; key file and journal still live beside the location.
+    ///
+    /// # Errors
+    /// As [`Vault::open`].
+    pub async fn open_with(options: VaultOptions, store: Arc<dyn Store>) -> Result<Self> {
+        let base = options.location.base()?;
+        let source = KeySource { choice: options.key, key_file: options.location.key_file()? };
+        let unlocked = match unlock(store.as_ref(), &source, &options.clock).await {
+            Err(error) if matches!(options.location, Location::Postgres(_)) => {
+                return Err(explain_shared_key(error, store.as_ref(), &source.key_file).await);
+            }
+            unlocked => unlocked?,
+        };
+        let clock = options.clock;
+        let warnings = Warnings::new(unlocked.warnings.clone());
+        let in_flight = InFlight::default();
+        let keys = Arc::new(MasterKeys::new(store.clone(), unlocked, source, clock.clone()));
+        let events = Events::new(store.clone(), store.clone(), clock.clone());
+        let uses = Arc::new(Uses::new(store.clone(), in_flight.clone()));
+        let apps = Arc::new(Apps::new(
+            store.clone(),
+            keys.clone(),
+            events.clone(),
+            clock.clone(),
+            options.catalog,
+            options.endpoint,
+        ));
+        let accounts = Arc::new(Accounts::new(
+            store.clone(),
+            apps.clone(),
+            keys.clone(),
+            events.clone(),
+            uses.clone(),
+            clock.clone(),
+        ));
+        let endpoint = Arc::new(TokenEndpoint::new(options.transport, clock.clone()));
+        let journal = if store.is_durable() {
+            Journal::beside(&base, keys.sealer().clone(), clock.clone())
+        } else {
+            Journal::none(keys.sealer().clone(), clock.clone())
+        };
+        let replay = Arc::new(Replay::new(
+            journal.clone(),
+            store.clone(),
+            keys.clone(),
+            events.clone(),
+            warnings.clone(),
+            clock.clone(),
+        ));
+        let tokens = Arc::new(TokenWriter::new(
+            store.clone(),
+            keys.clone(),
+            replay.clone(),
+            events.clone(),
+            clock.clone(),
+        ));
+        let mut owner = [0; 12];
+        clock.random(&mut owner);
+        let owner: Arc<str> = hex::encode(owner).into();
+        let merger = Arc::new(ShopMerger {
+            accounts: store.clone(),
+            tokens: store.clone(),
+            known: accounts.clone(),
+            apps: apps.clone(),
+            keys: keys.clone(),
+            replay: replay.clone(),
+            endpoint: endpoint.clone(),
+            events: events.clone(),
+            in_flight: in_flight.clone(),
+            clock: clock.clone(),
+            owner: owner.clone(),
+        });
+        let refresher = Arc::new(Refresher {
+            store: store.clone(),
+            keys: keys.clone(),
+            accounts: accounts.clone(),
+            tokens: tokens.clone(),
+            replay: replay.clone(),
+            merger: merger.clone(),
+            endpoint: endpoint.clone(),
+            events: events.clone(),
+            warnings: warnings.clone(),
+            in_flight: in_flight.clone(),
+            clock: clock.clone(),
+            owner,
+        });
+        let logins = Arc::new(Logins {
+            pending: store.clone(),
+            store: store.clone(),
+            authorizations: store.clone(),
+            apps: apps.clone(),
+            accounts: accounts.clone(),
+            tokens: tokens.clone(),
+            replay: replay.clone(),
+            merger,
+            endpoint: endpoint.clone(),
+            events: events.clone(),
+            warnings: warnings.clone(),
+            in_flight: in_flight.clone(),
+            clock: clock.clone(),
+        });
+        let rekey = Rekey {
+            store: store.clone(),
+            keys: keys.clone(),
+            replay: replay.clone(),
+            events: events.clone(),
+            clock: clock.clone(),
+        };
+        let checker = Checker { store: store.clone(), keys: keys.clone(), apps: apps.clone(), journal };
+        replay.at_opening().await;
+        Ok(Self(Arc::new(Services {
+            store,
+            clock,
+            keys,
+            events,
+            warnings,
+            in_flight,
+            uses,
+            apps,
+            accounts,
+            endpoint,
+            replay,
+            tokens,
+            refresher,
+            logins,
+            rekey,
+            checker,
+            location: options.location,
+        })))
+    }
+}
+
+/// Refuses a file without content that has a key already: it was a vault, and is none any more. To
+/// take it for a new one would hide the loss.
+async fn refuse_emptied(path: &Path, key_file: &Path, clock: &dyn Clock) -> Result<()> {
+    let is_empty = || fs::metadata(path).is_ok_and(|about| about.is_file() && about.len() == 0);
+    if !is_empty() || !key_file.exists() {
+        return Ok(());
+    }
+    // Where only the vault was moved away, another process may be making a new one right now.
+    clock.sleep(Duration::from_millis(500)).await;
+    if !is_empty() {
+        return Ok(());
+    }
+    let path = path.display();
+    Err(Error::local(format!("the vault {path} has lost its content: the file is empty, but its key is there"))
+        .hint(format!(
+            "Nothing was changed. Put the vault back from a backup; its key {path}.key still opens it. If there is none: remove the empty file, add the apps and log in again."
+        )))
+}
+
+/// Makes the directory for key file and journal of a vault that is elsewhere itself.
+fn make_home(base: &Path) -> Result<()> {
+    let Some(home) = base.parent().filter(|home| !home.as_os_str().is_empty() && !home.is_dir()) else {
+        return Ok(());
+    };
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::DirBuilderExt as _;
+        builder.mode(0o700);
+    }
+    builder.create(home).map_err(|error| {
+        Error::local(format!(
+            "the directory {} for the vault's key and journal cannot be made: {error}",
+            home.display()
+        ))
+        .hint("Set SESAME_HOME to a place that can be written, or mend its owner, mode or free space.")
+    })
+}
+
+/// Where machines share a vault whose key is in a file, each needs that file: says so.
+async fn explain_shared_key(error: Error, store: &dyn Store, key_file: &Path) -> Error {
+    let keys = store.keys().await.unwrap_or_default();
+    let in_file = |kind: &str| kind == KeyKind::File.as_str();
+    if !keys.iter().any(|key| key.state == KeyState::Active && in_file(&key.kind)) {
+        return error;
+    }
+    error.hint(format!(
+        "The vault is in a database that was set up on another machine or with another SESAME_HOME, and its master \
+         key is in a file there (called {} where the same address is used). Copy that file to {} with mode 0600. Machines \
+         that share a vault are easier served by SESAME_MASTER_KEY or SESAME_PASSPHRASE, chosen when it is made. \
+         Nothing was changed.",
+        key_file.file_name().unwrap_or_default().display(),
+        key_file.display()
+    ))
+}
