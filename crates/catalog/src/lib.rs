@@ -36,7 +36,7 @@ mod user;
 
 pub use api::Api;
 pub use catalog::Catalog;
-pub use endpoint::{Endpoint, Urls, request_url, signed_path};
+pub use endpoint::{Endpoint, Environment, Urls, request_url, signed_path};
 pub use explain::Explained;
 pub use facet::{Column, ColumnKind, Facet, FacetFields};
 pub use overlay::{Mistake, Overlay, ParamPatch, Patch};

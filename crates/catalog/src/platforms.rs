@@ -71,9 +71,9 @@ pub(crate) fn platform(name: &str) -> Result<&'static Platform> {
         let error = Error::usage(format!("there is no platform {shown:?}"));
         match nearest(name, &names) {
             Some(near) => {
-                error.hint(format!("Did you mean {near:?}? The platforms are: {}.", names.join(", ")))
+                error.with_hint(format!("Did you mean {near:?}? The platforms are: {}.", names.join(", ")))
             }
-            None => error.hint(format!("The platforms are: {}.", names.join(", "))),
+            None => error.with_hint(format!("The platforms are: {}.", names.join(", "))),
         }
     })
 }

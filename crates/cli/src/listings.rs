@@ -304,7 +304,7 @@ pub(crate) fn of<'a, T>(
 ) -> Result<&'a T, Error> {
     entries.iter().find(|entry| name(entry) == platform).ok_or_else(|| {
         let names: Vec<&str> = entries.iter().map(name).collect();
-        Error::usage(format!("Sesame knows no call that fetches {what} on {platform}")).hint(format!(
+        Error::usage(format!("Sesame knows no call that fetches {what} on {platform}")).with_hint(format!(
             "It does for: {}. Others: `sesame apis search` and `sesame call`.",
             names.join(", ")
         ))

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
-use sesame_catalog::Catalog;
+use sesame_catalog::{Catalog, Endpoint};
 use sesame_core::{
     Clock, Error, ErrorKind, Fault, HttpResponse, Result, Retry, Transport,
     envelope::{Reply, read_reply},
@@ -146,7 +146,10 @@ impl Client {
                 .with(signature.as_str())
                 .with(token.as_ref().map_or("", |token| token.access.expose()));
             let (read, date) = match sent {
-                Ok(response) => (read(&account, &contract, &response, &redactor, now), response.date),
+                Ok(response) => {
+                    let date = response.header("date").map(str::to_owned);
+                    (read(&account, &contract, &response, &redactor, now), date)
+                }
                 Err(error) => (Err(error.redacted(&redactor)), None),
             };
             let error = match read {
@@ -348,8 +351,8 @@ impl Line {
 fn nothing_sent(what: &str, options: &CallOptions) -> Error {
     let seconds = options.whole().as_secs_f64();
     Error::new(ErrorKind::Timeout, format!("{what} within the {seconds} s of the call; nothing was sent"))
-        .may_have_happened(false)
-        .hint("Try again, or allow more time with --timeout.")
+        .with_ambiguity(false)
+        .with_hint("Try again, or allow more time with --timeout.")
 }
 
 /// What to say when the time is over before a request is sent: after a failed attempt that failure,
@@ -407,23 +410,28 @@ fn read(
             .errors
             .iter()
             .find(|note| note.code.eq_ignore_ascii_case(code) && !note.says.is_empty());
-        match note {
+        let error = match note {
             Some(note) if error.kind() == ErrorKind::Business => {
                 let says = format!("The documents of {} say: {}", contract.api.name, note.says);
-                error.hint(says)
+                error.with_hint(says)
             }
             _ => error,
+        };
+        if account.is_sandbox() {
+            error.with_reference(Endpoint::reference(response, redactor))
+        } else {
+            error
         }
     })
 }
 
 /// A redirect, which is never followed: it would carry the token to whoever wrote it.
 fn redirected(response: &HttpResponse, redactor: &Redactor<'_>) -> Error {
-    let target = response.location.as_deref().unwrap_or("nowhere");
+    let target = response.header("location").unwrap_or("nowhere");
     let target = redactor.text(&mask_url(target), 200);
     Error::new(ErrorKind::Envelope, format!("the gateway redirects (HTTP status {}) to {target}; redirects are not followed", response.status))
-        .fault_of(Fault::Platform)
-        .retry_when(Retry::Never)
+        .with_fault(Fault::Platform)
+        .with_retry(Retry::Never)
         .with_http_status(response.status)
-        .hint("A token is not carried to another address. Check the region and the host of the platform; a captive portal or a proxy may also be the sender.")
+        .with_hint("A token is not carried to another address. Check the region and the host of the platform; a captive portal or a proxy may also be the sender.")
 }

@@ -10,11 +10,9 @@ mod prepare;
 mod quota;
 mod retry;
 mod skew;
-mod transport;
 
 pub use call::Client;
 pub use options::{Call, CallOptions, Outcome};
 pub use pages::{Page, PageStream, Pages};
 pub use prepare::Prepared;
 pub use quota::{Claim, Key, Limit, MemoryQuota, Names, QuotaStore, Scope, Turn};
-pub use transport::{HttpTransport, USER_AGENT};

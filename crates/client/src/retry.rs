@@ -50,11 +50,11 @@ impl Why {
             Self::Budget => "It was not repeated: too many calls failed lately, and repeats would add to the load.".to_owned(),
             Self::Hopeless | Self::Attempts => return error,
         };
-        let hint = match error.hint_text() {
+        let hint = match error.hint() {
             Some(hint) if !hint.is_empty() => format!("{hint} {why}"),
             _ => why,
         };
-        error.hint(hint)
+        error.with_hint(hint)
     }
 }
 
@@ -97,7 +97,6 @@ impl Attempts {
         }
         self.failed += 1;
         let wait = match error.retry() {
-            Retry::Never => return Next::GiveUp(Why::Hopeless),
             Retry::AfterRefresh if self.refreshed => return Next::GiveUp(Why::Hopeless),
             Retry::AfterRefresh => {
                 self.refreshed = true;
@@ -112,6 +111,8 @@ impl Attempts {
             }
             Retry::After(wait) => wait,
             Retry::Backoff => backoff(error.kind(), self.failed, clock.jitter()),
+            // Never, and what this does not know.
+            _ => return Next::GiveUp(Why::Hopeless),
         };
         if self.failed >= self.most {
             return Next::GiveUp(Why::Attempts);
@@ -219,7 +220,7 @@ mod tests {
         for (kind, repeated) in kinds {
             for safety in [Safety::Read, Safety::Idempotent, Safety::Write] {
                 for ambiguous in [false, true] {
-                    let error = Error::new(kind, "").may_have_happened(ambiguous);
+                    let error = Error::new(kind, "").with_ambiguity(ambiguous);
                     let next = attempts().next(&error, safety, &Budget::new(), &Still);
                     let expected = repeated && !(ambiguous && safety == Safety::Write);
                     assert_eq!(
@@ -251,7 +252,7 @@ mod tests {
         }
         assert_eq!(some.next(&failed, Safety::Read, &budget, &Still), Next::GiveUp(Why::Attempts));
 
-        let banned = Error::new(ErrorKind::Quota, "").retry_when(Retry::After(Duration::from_secs(61)));
+        let banned = Error::new(ErrorKind::Quota, "").with_retry(Retry::After(Duration::from_secs(61)));
         assert_eq!(attempts().next(&banned, Safety::Read, &budget, &Still), Next::GiveUp(Why::Time));
 
         for _ in 0..7 {

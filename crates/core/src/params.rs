@@ -49,11 +49,11 @@ impl Params {
     pub fn push_value(&mut self, name: String, value: Value) -> Result<()> {
         if name.is_empty() {
             return Err(Error::usage("a parameter has no name")
-                .hint("Write NAME=VALUE with a name before the equals sign."));
+                .with_hint("Write NAME=VALUE with a name before the equals sign."));
         }
         if self.get(&name).is_some() {
             return Err(Error::usage(format!("the parameter {name:?} is given twice"))
-                .hint("Give it once; a list goes into one parameter, as JSON or joined by commas."));
+                .with_hint("Give it once; a list goes into one parameter, as JSON or joined by commas."));
         }
         self.pairs.push((name, value));
         Ok(())

@@ -42,7 +42,7 @@ impl FromStr for Protocol {
             "iop" => Ok(Self::Iop),
             "top" => Ok(Self::Top),
             other => Err(crate::Error::usage(format!("there is no protocol {other:?}"))
-                .hint("Use one of: param2, iop, top.")),
+                .with_hint("Use one of: param2, iop, top.")),
         }
     }
 }

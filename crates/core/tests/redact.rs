@@ -37,11 +37,11 @@ fn shown(error: &Error) -> String {
     let mut out = format!(
         "{error}|{error:#}|{error:?}|{}|{:?}|{:?}|{:?}|{:?}|{:?}",
         error.message(),
-        error.hint_text(),
+        error.hint(),
         error.code(),
         error.sub_code(),
         error.request_id(),
-        error.refusal_id(),
+        error.reference(),
     );
     let mut source = error.source();
     while let Some(below) = source {
@@ -136,16 +136,15 @@ fn refused(shape: Shape, field: &str, text: &str) -> Error {
         ),
         _ => (200, format!("{{{}}}", members(&["type", "code", "message", "detail", "request_id"]))),
     };
-    let refusal_id = (field == "x-sandbox-refusal").then(|| text.to_owned());
-    let response = HttpResponse { status, body: body.into(), refusal_id, ..HttpResponse::default() };
+    let response = HttpResponse::new(status, body);
     let redactor = Redactor::new(SECRETS);
     read_reply(shape, &ReplyRules::default(), &response, &redactor, Timestamp::UNIX_EPOCH).unwrap_err()
 }
 
 const FIELDS: [(Shape, &[&str]); 3] = [
-    (Shape::Param2, &["error_code", "error_message", "request_id", "x-sandbox-refusal"]),
-    (Shape::Top, &["code", "msg", "sub_code", "sub_msg", "request_id", "x-sandbox-refusal"]),
-    (Shape::IopRest, &["code", "message", "detail", "request_id", "x-sandbox-refusal"]),
+    (Shape::Param2, &["error_code", "error_message", "request_id"]),
+    (Shape::Top, &["code", "msg", "sub_code", "sub_msg", "request_id"]),
+    (Shape::IopRest, &["code", "message", "detail", "request_id"]),
 ];
 
 /// The limits of all fields lie within the 1,100 characters that go ahead of the secret.
@@ -195,8 +194,8 @@ fn errors_of_others_are_cleaned_with_their_sources() {
     for secret in SECRETS {
         let below = std::io::Error::other(format!("inner {secret}"));
         let error = Error::new(ErrorKind::Network, format!("broken: {secret}"))
-            .hint(format!("see {secret}"))
-            .caused_by(Outer(secret, below))
+            .with_hint(format!("see {secret}"))
+            .with_source(Outer(secret, below))
             .context(secret)
             .redacted(&Redactor::new(SECRETS));
         check(&error, Echo::Raw, &secret);

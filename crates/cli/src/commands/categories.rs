@@ -182,7 +182,7 @@ fn below(reply: &Json, entry: &Children, id: &str) -> CliResult<Vec<Json>> {
     match find(&top, id, 0) {
         Some(node) => Ok(node.get("children").and_then(Json::as_array).cloned().unwrap_or_default()),
         None => Err(Error::usage(format!("the tree has no category {id}"))
-            .hint("Walk down from the top: `sesame categories get ACCOUNT`.")
+            .with_hint("Walk down from the top: `sesame categories get ACCOUNT`.")
             .into()),
     }
 }
@@ -233,7 +233,7 @@ fn mapped(reply: &Json) -> CliResult<Json> {
     let code = told("result.response_code").map(|code| format!(" ({code})")).unwrap_or_default();
     let reason = told("result.response_msg").unwrap_or_else(|| "the platform gives no reason".to_owned());
     Err(Error::new(ErrorKind::Business, format!("nothing was mapped: {reason}{code}"))
-        .hint("Only ids of the old category tree can be mapped; see `sesame categories get ACCOUNT ID`.")
+        .with_hint("Only ids of the old category tree can be mapped; see `sesame categories get ACCOUNT ID`.")
         .into())
 }
 

@@ -135,5 +135,5 @@ fn not_found(args: &Args, catalog: &sesame_catalog::Catalog) -> Error {
         .collect();
     let near = nearest(&args.code, codes).map(|code| format!("Did you mean {code}? ")).unwrap_or_default();
     Error::usage(format!("no table has the code {:?}", args.code))
-        .hint(format!("{near}`sesame apis show API` lists the business errors of one API; the platform's page of the API may know more."))
+        .with_hint(format!("{near}`sesame apis show API` lists the business errors of one API; the platform's page of the API may know more."))
 }

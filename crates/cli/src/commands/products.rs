@@ -116,7 +116,7 @@ pub(crate) async fn fetch(
     if let Some(status) = &args.status {
         let Some(name) = listing.status else {
             return Err(Error::usage(format!("the list of {what} on {platform} has no filter by status"))
-                .hint("Leave --status out, and filter the output.")
+                .with_hint("Leave --status out, and filter the output.")
                 .into());
         };
         listings::set(&mut arguments, name, json!(status));
@@ -229,6 +229,6 @@ mod tests {
     #[test]
     fn platforms_without_a_list_are_named() {
         let error = listings::of(PRODUCTS, |entry| entry.platform, "miravia", "products").unwrap_err();
-        assert!(error.hint_text().is_some_and(|hint| hint.contains("lazada")));
+        assert!(error.hint().is_some_and(|hint| hint.contains("lazada")));
     }
 }

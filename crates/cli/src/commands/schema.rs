@@ -111,7 +111,7 @@ async fn print(args: &Args, xml: Option<String>, entries: &[SchemaCall], context
             sesame_core::ErrorKind::Envelope,
             format!("the reply has no document at {}", entry.document),
         )
-        .hint(format!("See the whole reply: sesame call {} {} ...", args.account, entry.api))
+        .with_hint(format!("See the whole reply: sesame call {} {} ...", args.account, entry.api))
     })?;
     let record = json!({"platform": platform, "category": args.category, "language": args.language, "document": document});
     context.printer(Format::Table).one(&record, |printer| printer.line(document.trim_end()))

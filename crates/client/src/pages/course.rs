@@ -138,8 +138,8 @@ impl Course {
         if self.pages >= MOST_PAGES {
             let error =
                 Error::new(ErrorKind::Envelope, format!("the list has not ended after {MOST_PAGES} pages"))
-                    .retry_when(Retry::Never);
-            return (Then::Fail(error.hint("Narrow the list down, e.g. by a time window.")), warning);
+                    .with_retry(Retry::Never);
+            return (Then::Fail(error.with_hint("Narrow the list down, e.g. by a time window.")), warning);
         }
         if facts.rows == 0 && (facts.has_next != Some(true) || self.empty >= MOST_EMPTY) {
             let short = facts.total.filter(|total| *total > position).map(|total| {
@@ -190,8 +190,8 @@ impl Course {
             _ => format!("{}={}", self.rule.index, self.index),
         };
         Error::new(ErrorKind::Envelope, format!("page {} ({asked}) is the same as an earlier page; reading on would never end", self.number()))
-            .retry_when(Retry::Never)
-            .hint("The platform does not understand how the next page is asked for. Check `index` in the paging of this API (sesame apis show), and report it if the catalog is wrong.")
+            .with_retry(Retry::Never)
+            .with_hint("The platform does not understand how the next page is asked for. Check `index` in the paging of this API (sesame apis show), and report it if the catalog is wrong.")
     }
 
     fn unreachable(&self, reachable: u64, total: Option<u64>) -> Error {
@@ -205,8 +205,8 @@ impl Course {
             ErrorKind::Business,
             format!("only the first {reachable}{of} rows can be reached; the rest was not read"),
         )
-        .retry_when(Retry::Never)
-        .hint(advice.to_owned())
+        .with_retry(Retry::Never)
+        .with_hint(advice.to_owned())
     }
 
     /// Says at the start, and not only at the end, that not all rows will come.
@@ -219,7 +219,7 @@ impl Course {
         Some(format!(
             "{}. {}",
             error.message().replace("; the rest was not read", ""),
-            error.hint_text().unwrap_or_default()
+            error.hint().unwrap_or_default()
         ))
     }
 }
@@ -380,7 +380,7 @@ mod tests {
         assert!(warning.is_none());
         let Then::Fail(error) = then else { panic!("must fail") };
         assert!(error.to_string().contains("first 60 of 61"), "{error}");
-        assert_eq!(error.hint_text(), Some("Split by time."));
+        assert_eq!(error.hint(), Some("Split by time."));
         // Exactly as many as can be reached is all of them.
         let (mut course, _) = Course::new(rule, &mut args(json!({}))).unwrap();
         assert!(matches!(course.after(&facts(60)).0, Then::More));

@@ -117,14 +117,16 @@ impl Pages {
                 "is not in the catalog, so nobody knows how its pages are asked for"
             };
             return Err(Error::usage(format!("{} {known}", api.name))
-                .hint("Call it without --all; or describe its pages in a file of SESAME_HOME/catalog, as crates/catalog/data/README.md explains."));
+                .with_hint("Call it without --all; or describe its pages in a file of SESAME_HOME/catalog, as crates/catalog/data/README.md explains."));
         };
         if rule.items.is_none() {
             return Err(Error::usage(format!(
                 "the catalog does not say where the rows of {} are in its answer",
                 api.name
             ))
-            .hint("Call it without --all, or add `items` to its paging in a file of SESAME_HOME/catalog."));
+            .with_hint(
+                "Call it without --all, or add `items` to its paging in a file of SESAME_HOME/catalog.",
+            ));
         }
         let (course, warnings) = Course::new(rule.clone(), &mut self.call.args)?;
         Ok(Open { course, warnings, rows: HashSet::new(), pages: HashSet::new(), hashes: RandomState::new() })
@@ -151,8 +153,8 @@ impl Pages {
         if found.is_none() && !honest {
             let tells = total.map_or_else(String::new, |total| format!(" tells of {total} rows and"));
             return Err(reply.error(ErrorKind::Envelope, format!("the reply{tells} has no list at {items:?}"))
-                .retry_when(Retry::Never)
-                .hint("The platform may have changed its answer: look at it without --all, and correct `items` in a file of SESAME_HOME/catalog."));
+                .with_retry(Retry::Never)
+                .with_hint("The platform may have changed its answer: look at it without --all, and correct `items` in a file of SESAME_HOME/catalog."));
         }
         let rows = found.unwrap_or_default();
 

@@ -180,8 +180,8 @@ pub(crate) fn too_long(wait: Duration, patience: Duration) -> Error {
         ErrorKind::Quota,
         format!("the quota of this call allows it again in {seconds:.1} s, later than the {:.0} s it may take; nothing was sent", patience.as_secs_f64()),
     )
-    .retry_when(sesame_core::Retry::After(wait))
-    .hint("Call again after that time, allow more time with --timeout, or call less often. The platform set this limit or refused a call before.")
+    .with_retry(sesame_core::Retry::After(wait))
+    .with_hint("Call again after that time, allow more time with --timeout, or call less often. The platform set this limit or refused a call before.")
 }
 
 #[cfg(test)]

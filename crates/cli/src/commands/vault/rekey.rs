@@ -54,7 +54,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> CliResult {
     let to = match (args.to, passphrase, key) {
         (None, Some(_), Some(_)) => {
             return Err(Error::usage("both SESAME_NEW_PASSPHRASE and SESAME_NEW_MASTER_KEY are set")
-                .hint("Unset one of them, or choose with --to.")
+                .with_hint("Unset one of them, or choose with --to.")
                 .into());
         }
         (Some(Place::File), ..) => KeyChoice::File,
@@ -66,12 +66,12 @@ pub(crate) fn run(args: &Args, context: &Context) -> CliResult {
         }
         (Some(Place::Passphrase), None, _) => {
             return Err(Error::usage("no new passphrase was given")
-                .hint("Set SESAME_NEW_PASSPHRASE. Without a terminal nobody is asked.")
+                .with_hint("Set SESAME_NEW_PASSPHRASE. Without a terminal nobody is asked.")
                 .into());
         }
         (Some(Place::Environment), _, None) => {
             return Err(Error::usage("no new key was given")
-                .hint("Set SESAME_NEW_MASTER_KEY to 32 bytes in base64 or hex: openssl rand -base64 32.")
+                .with_hint("Set SESAME_NEW_MASTER_KEY to 32 bytes in base64 or hex: openssl rand -base64 32.")
                 .into());
         }
         (None, None, None) => KeyChoice::Auto,
