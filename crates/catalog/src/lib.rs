@@ -25,7 +25,6 @@ mod endpoint;
 mod explain;
 mod facet;
 mod names;
-mod nearest;
 mod overlay;
 mod platform;
 mod platforms;

@@ -160,7 +160,7 @@ impl Contract {
     }
 }
 
-/// Tells whether a name is a variable of the path.
+/// Returns `true` if a name is a variable of the path.
 fn is_variable(api: &Api, name: &str) -> bool {
     api.path
         .as_deref()

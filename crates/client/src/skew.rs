@@ -37,7 +37,7 @@ impl Skews {
         offsets.get(host).and_then(|offset| now.checked_add(*offset).ok()).unwrap_or(now)
     }
 
-    /// Tells whether any host is known to see another time.
+    /// Returns `true` if any host is known to see another time.
     pub(crate) fn any(&self) -> bool {
         self.any.load(Ordering::Acquire)
     }

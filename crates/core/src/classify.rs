@@ -123,8 +123,8 @@ impl ErrorTable {
     }
 }
 
-/// Tells how well a pattern fits: 0 when the pattern is empty and leaves it open, more for each
-/// letter that it names, most for the very text. Nothing when it does not fit.
+/// Returns how well a pattern fits: 0 when the pattern is empty and leaves it open, more for each
+/// letter that it names, most for the very text. `None` if it does not fit.
 fn fit(pattern: &str, text: &str) -> Option<usize> {
     if pattern.is_empty() {
         return Some(0);

@@ -111,7 +111,7 @@ fn place(path: &serde_path_to_error::Path) -> String {
     let mut out = String::from("$");
     for segment in path {
         match segment {
-            Segment::Seq { index } => out.push_str(&format!("[{index}]")),
+            Segment::Seq { index } => out = format!("{out}[{index}]"),
             Segment::Map { key } if key.len() < 12 || !key.bytes().any(|byte| byte.is_ascii_digit()) => {
                 out.push('.');
                 out.push_str(&scalar::printable(key));
@@ -148,7 +148,7 @@ fn expectation(error: &serde_json::Error) -> String {
 /// the reply writes it.
 ///
 /// # Errors
-/// What [`classify`] makes of a refusal; [`ErrorKind::Envelope`] for what is no reply of the
+/// What [`classify`] makes of a refusal; [`ErrorKind::Envelope`] for bytes that are not a reply of the
 /// protocol: HTML, empty, cut, not UTF-8. Such a reply leaves open whether the call was carried
 /// out ([`Error::is_ambiguous`]).
 pub fn read_reply(
