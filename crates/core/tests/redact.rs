@@ -74,7 +74,7 @@ impl Echo {
             Self::Percent => percent(text),
             Self::PercentTwice => percent(&percent(text)),
             Self::Json => serde_json::to_string(text).unwrap().replace('/', "\\/"),
-            Self::Unicode => text.chars().map(|c| format!("\\u{:04x}", u32::from(c))).collect(),
+            Self::Unicode => text.chars().fold(String::new(), |out, c| format!("{out}\\u{:04x}", u32::from(c))),
             Self::Html => text.replace('&', "&amp;").replace('"', "&quot;").replace('/', "&#x2F;"),
             Self::Upper => text.to_uppercase(),
         }
@@ -156,7 +156,7 @@ fn no_cut_leaves_a_part_of_a_secret() {
                 for echo in [Echo::Raw, Echo::Percent] {
                     let told = echo.write(secret);
                     // Code and sub code go ahead of a message.
-                    let limit = if field.contains("m") || *field == "detail" { 1_000 } else { 200 };
+                    let limit = if field.contains('m') || *field == "detail" { 1_000 } else { 200 };
                     for ahead in limit - told.len() - 10..=limit + 2 {
                         let text = format!("{} {told} end", "ü".repeat(ahead));
                         check(&refused(shape, field, &text), echo, &(shape, field, echo, ahead));

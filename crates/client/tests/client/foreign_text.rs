@@ -35,7 +35,7 @@ async fn shown(
     );
     let mut source = error.source();
     while let Some(below) = source {
-        out += &format!(" {below} {below:?}");
+        out = format!("{out} {below} {below:?}");
         source = below.source();
     }
     (out, secrets(&stage.gateway.seen()[0]))
