@@ -74,7 +74,9 @@ impl Echo {
             Self::Percent => percent(text),
             Self::PercentTwice => percent(&percent(text)),
             Self::Json => serde_json::to_string(text).unwrap().replace('/', "\\/"),
-            Self::Unicode => text.chars().fold(String::new(), |out, c| format!("{out}\\u{:04x}", u32::from(c))),
+            Self::Unicode => {
+                text.chars().fold(String::new(), |out, c| format!("{out}\\u{:04x}", u32::from(c)))
+            }
             Self::Html => text.replace('&', "&amp;").replace('"', "&quot;").replace('/', "&#x2F;"),
             Self::Upper => text.to_uppercase(),
         }

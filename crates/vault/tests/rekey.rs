@@ -11,7 +11,7 @@ use std::sync::{
 use sesame_core::{AccessToken, AppSecret, ErrorKind, RefreshToken, Result};
 use sesame_vault::{
     ImportedTokens, KeyChoice, KeyKind, Rekeyed, Vault, VaultOptions,
-    store::{KeyState, SealedPlace, TokenStore},
+    store::{KeyState, SealedPlace, Store},
 };
 use tokio::{sync::oneshot, task::JoinHandle};
 
@@ -64,7 +64,7 @@ async fn assert_whole(vault: &Vault, when: &str) {
 }
 
 /// Which keys seal something.
-async fn sealing_keys(store: &dyn TokenStore) -> Vec<KeyState> {
+async fn sealing_keys(store: &dyn Store) -> Vec<KeyState> {
     let mut states = Vec::new();
     for row in store.keys().await.unwrap() {
         for place in SealedPlace::ALL {
@@ -161,7 +161,7 @@ impl Rekey {
         *pause.lock().unwrap() = Some(Pause { calls, reached, resume: resumed });
         let is_locked = is_locked(home);
         let to = to.clone();
-        let mut task = tokio::spawn(async move { vault.rekey(to, &nothing).await });
+        let task = tokio::spawn(async move { vault.rekey(to, &nothing).await });
         let reached = tokio::select! {
             // `Err` when it ended before.
             reached = at_call => reached.is_ok(),

@@ -23,7 +23,10 @@ use sesame_core::{
 };
 use sesame_vault::{
     Id, ImportedTokens, Keeper, KeeperOptions, KeyChoice, Location, NewApp, Vault, VaultOptions,
-    store::{MemoryStore, NewRows, Notes, Sink, TokenStore},
+    store::{
+        AccountStore as _, AppStore as _, EventStore as _, KeyStore as _, MemoryStore, NewRows, Notes, Sink,
+        TokenStore as _,
+    },
 };
 
 const START: i64 = 1_795_305_600_000;

@@ -6,7 +6,7 @@ mod support;
 use sesame_core::{AccessToken, AppSecret};
 use sesame_vault::{
     AuditFilter, AuditLine, Callback, ImportedTokens, KeyChoice, LoginOptions, NewApp, TableOptions, Vault,
-    store::{Sink, SqliteStore, TokenStore as _},
+    store::{AccountStore as _, Sink, SqliteStore},
     tables::read_csv,
 };
 use support::{FakeTransport, Home, IopService, Policy, all_events, app, as_name, callback, log_in, reply};

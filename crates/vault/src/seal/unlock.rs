@@ -14,7 +14,7 @@ use super::{
     passphrase::{long_enough, stretch},
 };
 use crate::{
-    store::{KeyRow, KeyState, TokenStore},
+    store::{KeyRow, KeyState, Store},
     vault::Notice,
 };
 
@@ -48,7 +48,7 @@ pub(crate) fn wrapped_slot(key_id: &KeyId) -> Slot<'_> {
 
 /// Finds the master keys of a vault, or makes one for a new vault.
 pub(crate) async fn unlock(
-    store: &dyn TokenStore,
+    store: &dyn Store,
     source: &KeySource,
     clock: &Arc<dyn Clock>,
 ) -> Result<Unlocked> {
@@ -282,7 +282,7 @@ pub(crate) fn check_new(choice: &KeyChoice) -> Result<()> {
     }
 }
 
-async fn create(store: &dyn TokenStore, source: &KeySource, clock: &Arc<dyn Clock>) -> Result<Unlocked> {
+async fn create(store: &dyn Store, source: &KeySource, clock: &Arc<dyn Clock>) -> Result<Unlocked> {
     check_new(&source.choice)?;
     let mut key_id = KeyId::default();
     clock.random(&mut key_id);

@@ -314,7 +314,10 @@ fn describe(path: &Path, access: Access, error: sqlx::Error) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::{KeyRow, KeyState, TokenStore as _};
+    use crate::store::{
+        AccountStore as _, EventStore as _, KeyRow, KeyState, KeyStore as _, Store as _, TokenStore as _,
+        WorkStore as _,
+    };
 
     /// What SQLite says, by its extended code.
     #[derive(Debug)]
