@@ -10,19 +10,22 @@ mod context;
 mod crash;
 mod env_file;
 mod exit;
+mod facets;
 mod humanize;
 mod json_text;
-mod listings;
+mod list;
 mod logs;
 mod nearest;
 mod output;
 mod parameters;
+mod progress;
 mod prompt;
 mod reference;
 mod runtime;
 mod secret_input;
 mod settings;
 mod status;
+mod table;
 
 use std::process::ExitCode;
 

@@ -12,8 +12,9 @@ use crate::{
     context::Context,
     exit::{CliError, CliResult, NEEDS_PERSON, note, say},
     humanize::{self, parse_duration},
-    output::{Format, Rows},
+    output::Format,
     runtime, status,
+    table::Rows,
 };
 
 /// Options of `accounts`.

@@ -8,7 +8,8 @@ use crate::{
     context::Context,
     exit::{CliError, CliResult, note},
     nearest::nearest,
-    output::{Format, Printer, Rows},
+    output::{Format, Printer},
+    table::Rows,
 };
 
 /// The commands of `apis`.

@@ -13,9 +13,10 @@ use crate::{
     exit::{CliResult, note, say},
     humanize,
     nearest::did_you_mean,
-    output::{Format, Rows},
+    output::Format,
     runtime,
     secret_input::SecretInput,
+    table::Rows,
 };
 
 /// The commands of `app`.

@@ -11,9 +11,10 @@ use crate::{
     context::Context,
     exit::{CliError, CliResult},
     humanize,
-    output::{Format, Rows},
+    output::Format,
     runtime,
     settings::Key,
+    table::Rows,
 };
 
 /// Beyond this many seconds some gateways refuse calls; the narrowest documented window is ten minutes.

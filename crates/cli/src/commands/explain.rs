@@ -70,7 +70,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> CliResult {
         .collect();
     if !printer.for_people() {
         let mut rows =
-            crate::output::Rows::new(&["scope", "code", "sub_code", "kind", "fault", "says", "advice"]);
+            crate::table::Rows::new(&["scope", "code", "sub_code", "kind", "fault", "says", "advice"]);
         for explained in &found {
             let rule = &explained.rule;
             rows.push([

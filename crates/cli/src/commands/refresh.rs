@@ -11,8 +11,9 @@ use crate::{
     context::Context,
     exit::{CliError, CliResult, report},
     humanize,
-    output::{Format, Rows},
+    output::Format,
     runtime,
+    table::Rows,
 };
 
 /// Options of `refresh`.

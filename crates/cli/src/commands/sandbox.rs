@@ -14,8 +14,9 @@ use crate::{
     context::Context,
     env_file::EnvFile,
     exit::{CliResult, note, say},
-    output::{self, Format, Printer, Rows},
+    output::{self, Format, Printer},
     runtime,
+    table::Rows,
 };
 
 /// What becomes of a refresh token that was used (IOP).
@@ -169,7 +170,7 @@ fn apps(path: &Path) -> CliResult<Vec<AppSpec>> {
                 "{} has an app but does not say of which platform",
                 path.display()
             ))
-            .hint("Add a line PLATFORM=lazada, or write PLATFORM:KEY:SECRET.")
+            .hint("Add a line PLATFORM=NAME, or write PLATFORM:KEY:SECRET.")
             .into());
         }
         _ if apps.is_empty() => {
@@ -209,8 +210,9 @@ fn banner(sandbox: &Sandbox, args: &Args) -> CliResult {
     printer.line(format_args!("\nShops: {}", shops.join(", ")))?;
     printer.line("\nUse it from another terminal:")?;
     printer.line(format_args!("  export SESAME_ENDPOINT={url}"))?;
-    printer.line("  sesame app add lazada --key KEY --secret-stdin")?;
-    printer.line("  sesame login lazada && sesame accounts")?;
+    let platform = described["apps"][0]["platform"].as_str().unwrap_or("PLATFORM");
+    printer.line(format_args!("  sesame app add {platform} --key KEY --secret-stdin"))?;
+    printer.line(format_args!("  sesame login {platform} && sesame accounts"))?;
     printer.line(
         "\nKeys and secrets: sesame sandbox --listen 127.0.0.1:0 --json. They follow from the seed alone.",
     )?;

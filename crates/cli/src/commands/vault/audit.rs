@@ -10,8 +10,9 @@ use crate::{
     context::Context,
     exit::{CliResult, say},
     humanize::parse_duration,
-    output::{Format, Rows},
+    output::Format,
     runtime,
+    table::Rows,
 };
 
 /// Options of `vault audit`.

@@ -4,8 +4,9 @@ use super::count;
 use crate::{
     context::Context,
     exit::{CliError, CliResult, note, say},
-    output::{Format, Rows},
+    output::Format,
     runtime,
+    table::Rows,
 };
 
 /// Options of `vault check`.
