@@ -27,15 +27,15 @@ Examples:
   sesame call myshop /image/upload image=@photo.jpg --yes
   sesame call myshop /order/get order_id=1234 --dry-run
 
-Values are text; NAME:=JSON gives a typed value, NAME=@FILE the content of a file (a file part where
+Values are text; NAME:=JSON gives a typed value, NAME=@FILE the content of a file (a file part where \
 the catalog says so), NAME=@- standard input. Writes ask on a terminal and need --yes elsewhere.
 
-JSON: the platform's own payload, numbers and keys as they came; with --all one list of all rows.
-When --all fails or is interrupted, the rows read so far are printed and standard error says that
+JSON: the platform's own payload, numbers and keys as they came; with --all one list of all rows. \
+When --all fails or is interrupted, the rows read so far are printed and standard error says that \
 the list is incomplete; without any row nothing is printed.
 ndjson: the payload on one line; with --all one row a line. csv and table: the rows.
 --raw prints the reply byte for byte.")]
-pub(crate) struct Args {
+pub(crate) struct CallArgs {
     /// The account, as `sesame accounts` names it.
     account: String,
     /// A path, a method, or namespace:name[@VERSION].
@@ -62,11 +62,11 @@ pub(crate) struct Args {
 }
 
 /// Calls and prints.
-pub(crate) fn run(args: &Args, context: &Context) -> CliResult {
+pub(crate) fn run(args: &CallArgs, context: &Context) -> CliResult {
     runtime::block_on(context, call(args, context))
 }
 
-async fn call(args: &Args, context: &Context) -> CliResult {
+async fn call(args: &CallArgs, context: &Context) -> CliResult {
     let client = context.client().await?;
     let handle = context.vault().await?.handle(&args.account).await?;
     let platform = handle.platform().name.clone();
@@ -140,7 +140,7 @@ fn suggest(context: &Context, api: &Api) -> CliResult {
 }
 
 /// Asks before something is changed.
-async fn confirm(args: &Args, api: &Api) -> CliResult {
+async fn confirm(args: &CallArgs, api: &Api) -> CliResult {
     if args.yes {
         return Ok(());
     }
@@ -166,7 +166,7 @@ fn deed(safety: Safety) -> &'static str {
     }
 }
 
-async fn dry_run(args: &Args, context: &Context, client: &Client, call: &Call) -> CliResult {
+async fn dry_run(args: &CallArgs, context: &Context, client: &Client, call: &Call) -> CliResult {
     let prepared = client.prepare(call).await?;
     warn_all(&prepared.warnings);
     let request = &prepared.request;

@@ -20,7 +20,7 @@ const GROUP: usize = 20;
 
 /// The commands of `categories`.
 #[derive(Debug, clap::Subcommand)]
-pub(crate) enum Command {
+pub(crate) enum CategoriesCommand {
     /// Shows the categories below one, or the top ones.
     #[command(after_help = "\
 Examples:
@@ -71,10 +71,10 @@ pub(crate) struct MapArgs {
 }
 
 /// Runs one of them.
-pub(crate) fn run(command: Command, context: &Context) -> CliResult {
+pub(crate) fn run(command: CategoriesCommand, context: &Context) -> CliResult {
     match command {
-        Command::Get(args) => runtime::block_on(context, get(&args, context)),
-        Command::Map(args) => runtime::block_on(context, map(&args, context)),
+        CategoriesCommand::Get(args) => runtime::block_on(context, get(&args, context)),
+        CategoriesCommand::Map(args) => runtime::block_on(context, map(&args, context)),
     }
 }
 

@@ -46,10 +46,10 @@ Examples:
   sesame demo
   NO_COLOR=1 sesame demo | less
 
-Two shops on two protocols are authorized, get tokens, have them refreshed, and list their products,
-categories and a category's schema. Its data lives in a temporary directory and is removed; your own
+Two shops on two protocols are authorized, get tokens, have them refreshed, and list their products, \
+categories and a category's schema. Its data lives in a temporary directory and is removed; your own \
 SESAME_HOME and settings are not read.")]
-pub(crate) struct Args {
+pub(crate) struct DemoArgs {
     /// The seed of the shops and products.
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
@@ -78,7 +78,7 @@ impl Clock for DemoClock {
 }
 
 /// Shows it.
-pub(crate) fn run(args: &Args) -> CliResult {
+pub(crate) fn run(args: &DemoArgs) -> CliResult {
     // Removed when this function returns, after Ctrl-C too.
     let home = tempfile::Builder::new().prefix("sesame-demo-").tempdir().map_err(|error| {
         Error::local(format!("cannot make a temporary directory: {error}"))

@@ -19,7 +19,7 @@ const FEW: u64 = 20;
 
 /// The commands of `products`.
 #[derive(Debug, clap::Subcommand)]
-pub(crate) enum Command {
+pub(crate) enum ProductsCommand {
     /// Lists the products of a shop, on any platform, in the same columns.
     #[command(after_help = "\
 Examples:
@@ -28,8 +28,8 @@ Examples:
   sesame products list myshop --limit 100 --status auditing
   sesame products list myshop --page 3 --limit 30 --output json
 
-JSON: [{\"id\",\"title\",\"status\",\"category\",\"price\",\"currency\",\"modified\",\"raw\":{..}}], all but raw as
-text; raw is the row as the platform sent it. Rows are printed as pages come; when a page fails or the
+JSON: [{\"id\",\"title\",\"status\",\"category\",\"price\",\"currency\",\"modified\",\"raw\":{..}}], all but raw as \
+text; raw is the row as the platform sent it. Rows are printed as pages come; when a page fails or the \
 command is interrupted, standard error says that the list is incomplete.")]
     List(ListArgs),
 }
@@ -61,8 +61,8 @@ impl ListArgs {
 }
 
 /// Runs it.
-pub(crate) fn run(command: Command, context: &Context) -> CliResult {
-    let Command::List(args) = command;
+pub(crate) fn run(command: ProductsCommand, context: &Context) -> CliResult {
+    let ProductsCommand::List(args) = command;
     runtime::block_on(context, list(&args, context, "products"))
 }
 

@@ -12,7 +12,7 @@ const MAX_XML: u64 = 8 << 20;
 
 /// The commands of `schema`.
 #[derive(Debug, clap::Subcommand)]
-pub(crate) enum Command {
+pub(crate) enum SchemaCommand {
     /// Prints the whole schema of a category.
     #[command(after_help = "\
 Examples:
@@ -21,7 +21,7 @@ Examples:
 
 Prints the document as the platform made it (XML on Alibaba.com, JSON on AliExpress).
 JSON: {\"platform\",\"category\",\"language\",\"document\"}")]
-    Get(Args),
+    Get(SchemaArgs),
     /// Prints the next level of a schema, after the values chosen so far.
     #[command(after_help = "\
 Examples:
@@ -36,7 +36,7 @@ JSON: {\"platform\",\"category\",\"language\",\"document\"}")]
 
 /// Options of `schema get`.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {
+pub(crate) struct SchemaArgs {
     /// The account.
     account: String,
     /// The category; a leaf.
@@ -51,17 +51,17 @@ pub(crate) struct Args {
 #[derive(Debug, clap::Args)]
 pub(crate) struct LevelArgs {
     #[command(flatten)]
-    common: Args,
+    common: SchemaArgs,
     /// The document with the values chosen so far: @FILE, FILE, or - for standard input.
     #[arg(long, value_name = "@FILE")]
     xml: Option<String>,
 }
 
 /// Runs one of them.
-pub(crate) fn run(command: Command, context: &Context) -> CliResult {
+pub(crate) fn run(command: SchemaCommand, context: &Context) -> CliResult {
     match command {
-        Command::Get(args) => runtime::block_on(context, print(&args, None, "schema", context)),
-        Command::Level(args) => {
+        SchemaCommand::Get(args) => runtime::block_on(context, print(&args, None, "schema", context)),
+        SchemaCommand::Level(args) => {
             // Before the runtime starts: a read of standard input blocks.
             let xml = document(args.xml.as_deref())?;
             runtime::block_on(context, print(&args.common, Some(xml), "schema-level", context))
@@ -85,7 +85,7 @@ fn document(from: Option<&str>) -> CliResult<String> {
     Ok(xml)
 }
 
-async fn print(args: &Args, chosen: Option<String>, facet: &str, context: &Context) -> CliResult {
+async fn print(args: &SchemaArgs, chosen: Option<String>, facet: &str, context: &Context) -> CliResult {
     let client = context.client().await?;
     let platform = context.vault().await?.handle(&args.account).await?.platform().name.clone();
     let facet = context.catalog()?.facet(&platform, facet)?;

@@ -9,7 +9,7 @@ use crate::{
 
 /// The commands of `templates`.
 #[derive(Debug, clap::Subcommand)]
-pub(crate) enum Command {
+pub(crate) enum TemplatesCommand {
     /// Lists the templates of a shop: reusable blocks of product descriptions (AliExpress calls them detail modules).
     #[command(after_help = "\
 Examples:
@@ -22,7 +22,7 @@ JSON: [{\"id\",\"name\",\"type\",\"status\",\"raw\":{..}}], all but raw as text.
 }
 
 /// Runs it.
-pub(crate) fn run(command: Command, context: &Context) -> CliResult {
-    let Command::List(args) = command;
+pub(crate) fn run(command: TemplatesCommand, context: &Context) -> CliResult {
+    let TemplatesCommand::List(args) = command;
     runtime::block_on(context, list(&args, context, "templates"))
 }
