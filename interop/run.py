@@ -39,6 +39,7 @@ Suite = collections.namedtuple("Suite", "name driver platform codes zone")
 SUITES = [
     Suite("lazop-sdk/lazada", "pypi_lazop_sdk.py", "lazada", 2, "UTC"),
     Suite("lazop-sdk/alibaba", "pypi_lazop_sdk.py", "alibaba", 2, "UTC"),
+    Suite("plain-scripts/alibaba", "plain_alibaba_scripts.py", "alibaba", 1, "Asia/Manila"),
     Suite("python-aliexpress-api", "pypi_python_aliexpress_api.py", "aliexpress", 1, "UTC"),
     Suite("py-aliexpress-affiliate", "pypi_py_aliexpress_affiliate.py", "aliexpress", 0, "UTC"),
     Suite("py-taobao-open", "pypi_py_taobao_open.py", "taobao", 1, "UTC"),

@@ -19,7 +19,7 @@ use sesame_testing::postgres::Server;
 use sesame_vault::{
     Database, ImportedTokens, Keeper, KeeperOptions, KeyChoice, Location, NewApp, SystemClock, Vault,
     VaultOptions,
-    store::{DueClaim, PostgresStore, TokenStore},
+    store::{DueClaim, PostgresStore, Store as _, WorkStore as _},
 };
 use tokio::runtime::Builder;
 

@@ -14,6 +14,7 @@ use sesame_catalog::Catalog;
 use sesame_core::{
     HttpResponse, Retry, Shape,
     envelope::{ReplyRules, SuccessFlag, read_reply},
+    redact::Redactor,
 };
 
 const STATUSES: [u16; 10] = [200, 201, 302, 400, 401, 403, 404, 429, 500, 503];
@@ -49,7 +50,7 @@ fuzz_target!(|data: &[u8]| {
     };
     let now = Timestamp::UNIX_EPOCH;
     for rules in RULES.iter() {
-        match read_reply(shape, rules, &response, now) {
+        match read_reply(shape, rules, &response, &Redactor::default(), now) {
             Ok(reply) => {
                 // The payload is JSON that the vendor sent, found again in the vendor's bytes.
                 let payload = reply.payload();

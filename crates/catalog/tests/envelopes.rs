@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 use sesame_catalog::Catalog;
-use sesame_core::{HttpResponse, Retry, Shape, envelope::read_reply};
+use sesame_core::{HttpResponse, Retry, Shape, envelope::read_reply, redact::Redactor};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -56,7 +56,7 @@ fn documented_replies_are_read_as_documented() {
         };
         let rules = &catalog.platform(&case.platform).unwrap().replies;
         let expect = case.expect;
-        match (read_reply(case.shape, rules, &response, now), expect.payload) {
+        match (read_reply(case.shape, rules, &response, &Redactor::default(), now), expect.payload) {
             (Ok(reply), Some(payload)) => {
                 assert_eq!(reply.parse::<Value>().unwrap(), payload, "{id}");
                 assert_eq!(reply.request_id(), expect.request_id.as_deref(), "{id}");

@@ -43,7 +43,7 @@ impl SecretInput {
             if person_is_there() {
                 return ask().map(Some);
             }
-            (read_bounded(std::io::stdin())?, "standard input".to_owned())
+            (read_bounded(std::io::stdin(), "standard input")?, "standard input".to_owned())
         } else if let Some(name) = &self.secret_env {
             let text = std::env::var(name).map_err(|_| {
                 Error::usage(format!("the variable {name} is not set, or is not UTF-8")).hint(format!(
@@ -111,18 +111,16 @@ fn typed(what: &str, typed: Result<String, inquire::InquireError>) -> CliResult<
 }
 
 /// Reads one secret. Cut short it would be another secret, so too much is refused.
-fn read_bounded(input: impl Read) -> CliResult<String> {
+pub(crate) fn read_bounded(input: impl Read, from: &str) -> CliResult<String> {
     let mut text = String::new();
     input
         .take(MAX_SECRET + 1)
         .read_to_string(&mut text)
-        .map_err(|error| Error::usage(format!("cannot read the secret from standard input: {error}")))?;
+        .map_err(|error| Error::usage(format!("cannot read the secret from {from}: {error}")))?;
     if text.len() as u64 > MAX_SECRET {
-        return Err(Error::usage(format!(
-            "standard input has more than {MAX_SECRET} bytes; that is no secret"
-        ))
-        .hint("Give the secret alone: printf %s SECRET | sesame ... --secret-stdin.")
-        .into());
+        return Err(Error::usage(format!("{from} has more than {MAX_SECRET} bytes, too many for a secret"))
+            .hint("Give the secret alone: printf %s SECRET | sesame ... --secret-stdin.")
+            .into());
     }
     Ok(text)
 }
@@ -134,8 +132,8 @@ mod tests {
     #[test]
     fn what_is_too_long_is_refused_and_not_cut() {
         let most = usize::try_from(MAX_SECRET).unwrap();
-        assert_eq!(read_bounded(vec![b'a'; most].as_slice()).unwrap().len(), most);
-        assert!(read_bounded(vec![b'a'; most + 1].as_slice()).is_err());
+        assert_eq!(read_bounded(vec![b'a'; most].as_slice(), "a test").unwrap().len(), most);
+        assert!(read_bounded(vec![b'a'; most + 1].as_slice(), "a test").is_err());
     }
 
     #[test]

@@ -8,7 +8,7 @@ use sesame_core::{
     Clock, HttpRequest, Params, Result, Shape, Value,
     encode::{self, Wire},
     request::{FORM, Method, encode_form},
-    sign::{self, Pair, SigningKey},
+    sign::{self, Pair, Signature, SigningKey},
     time,
 };
 use smallvec::SmallVec;
@@ -118,7 +118,7 @@ pub(crate) fn pairs<'a>(encoded: &'a Encoded<'_>, system: &'a System<'_>) -> Sma
     encoded.args.texts().chain(system.iter().map(|(name, value)| (*name, value.as_ref()))).collect()
 }
 
-/// Signs and lays out the request.
+/// Signs and lays out the request; returns the signature besides.
 ///
 /// Token, signature and arguments travel in the body wherever the gateway reads them there: URLs
 /// end up in the logs of proxies.
@@ -128,10 +128,10 @@ pub(crate) fn signed(
     system: &System<'_>,
     key: &SigningKey,
     clock: &dyn Clock,
-) -> Result<HttpRequest> {
+) -> Result<(HttpRequest, Signature)> {
     let shape = contract.api.shape;
-    let signature = sign::sign(key, shape, &encoded.path, &pairs(encoded, system), b"");
-    let signature = (shape.signature_param(), signature.as_str());
+    let made = sign::sign(key, shape, &encoded.path, &pairs(encoded, system), b"");
+    let signature = (shape.signature_param(), made.as_str());
     let mut request = if encoded.args.has_files() {
         let mut params = encoded.args.clone();
         for (name, value) in system {
@@ -168,5 +168,5 @@ pub(crate) fn signed(
         }
     };
     request.headers.clone_from(&contract.headers);
-    Ok(request)
+    Ok((request, made))
 }

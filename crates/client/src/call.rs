@@ -8,7 +8,7 @@ use sesame_core::{
     Clock, Error, ErrorKind, Fault, HttpResponse, Result, Retry, Transport,
     envelope::{Reply, read_reply},
     mask::mask_url,
-    scalar,
+    redact::Redactor,
 };
 use sesame_vault::{AccountHandle, Token, Vault};
 
@@ -125,7 +125,7 @@ impl Client {
                 token.as_ref().map(|token| token.access.expose()),
                 at,
             );
-            let mut request = attempt::signed(&contract, &encoded, &system, key, &*line.clock)?;
+            let (mut request, signature) = attempt::signed(&contract, &encoded, &system, key, &*line.clock)?;
             let left = attempts.left(line.clock.now());
             if left.is_zero() {
                 let late = nothing_sent("the call could not be sent", &call.options);
@@ -140,9 +140,14 @@ impl Client {
 
             // 8 classify
             let now = line.clock.now();
+            // A gateway may quote the request in its refusal.
+            let redactor = account
+                .redactor()
+                .with(signature.as_str())
+                .with(token.as_ref().map_or("", |token| token.access.expose()));
             let (read, date) = match sent {
-                Ok(response) => (read(&account, &contract, &response, now), response.date),
-                Err(error) => (Err(error), None),
+                Ok(response) => (read(&account, &contract, &response, &redactor, now), response.date),
+                Err(error) => (Err(error.redacted(&redactor)), None),
             };
             let error = match read {
                 Ok(reply) => {
@@ -154,8 +159,7 @@ impl Client {
                     );
                     return Ok(Outcome { reply, warnings, attempts: attempts.made });
                 }
-                // A gateway may quote the request in its refusal.
-                Err(error) => error.masked(token.as_ref().map(|token| token.access.expose())),
+                Err(error) => error,
             };
             tracing::debug!(account = account.name(), api = contract.api.name, attempt = attempts.made, kind = %error.kind(), code = error.code(), "failed");
 
@@ -208,7 +212,7 @@ impl Client {
             at,
         );
         let key = account.key(contract.digest.digest);
-        let mut request = attempt::signed(&contract, &encoded, &system, key, &*line.clock)?;
+        let (mut request, _) = attempt::signed(&contract, &encoded, &system, key, &*line.clock)?;
         request.timeout = call.options.attempt();
         request.max_reply = call.options.reply_limit();
         Ok(Prepared::new(&contract, &encoded, &system, key, request, warnings))
@@ -331,11 +335,11 @@ impl Line {
         let encoded = Encoded::new(&contract, &caller(account), &Call::new(account.name(), name)).ok()?;
         let system = attempt::system(&contract, account.app_key(), None, self.clock.now());
         let key = account.key(contract.digest.digest);
-        let mut request = attempt::signed(&contract, &encoded, &system, key, &*self.clock).ok()?;
+        let (mut request, _) = attempt::signed(&contract, &encoded, &system, key, &*self.clock).ok()?;
         request.timeout = Duration::from_secs(10).min(left);
         request.max_reply = 64 << 10;
         let response = self.transport.send(request).await.ok()?;
-        let reply = read(account, &contract, &response, self.clock.now()).ok()?;
+        let reply = read(account, &contract, &response, &account.redactor(), self.clock.now()).ok()?;
         skew::read_time(reply.payload())
     }
 }
@@ -389,12 +393,13 @@ fn read(
     account: &AccountHandle,
     contract: &Contract,
     response: &HttpResponse,
+    redactor: &Redactor<'_>,
     now: Timestamp,
 ) -> Result<Reply> {
     if (300..400).contains(&response.status) {
-        return Err(redirected(response));
+        return Err(redirected(response, redactor));
     }
-    read_reply(contract.api.shape, &account.platform().replies, response, now).map_err(|error| {
+    read_reply(contract.api.shape, &account.platform().replies, response, redactor, now).map_err(|error| {
         // The documents of the API itself know its business errors best.
         let code = error.code().unwrap_or_default();
         let note = contract
@@ -413,9 +418,9 @@ fn read(
 }
 
 /// A redirect, which is never followed: it would carry the token to whoever wrote it.
-fn redirected(response: &HttpResponse) -> Error {
+fn redirected(response: &HttpResponse, redactor: &Redactor<'_>) -> Error {
     let target = response.location.as_deref().unwrap_or("nowhere");
-    let target: String = scalar::printable(&mask_url(target)).chars().take(200).collect();
+    let target = redactor.text(&mask_url(target), 200);
     Error::new(ErrorKind::Envelope, format!("the gateway redirects (HTTP status {}) to {target}; redirects are not followed", response.status))
         .fault_of(Fault::Platform)
         .retry_when(Retry::Never)

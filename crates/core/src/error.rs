@@ -4,6 +4,11 @@ use std::{borrow::Cow, fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
+use crate::{
+    redact::{ForeignError, ForeignText, Redactor},
+    scalar::printable,
+};
+
 /// The result of everything that can fail here.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -134,13 +139,13 @@ struct Inner {
     retry: Retry,
     message: Cow<'static, str>,
     hint: Option<Cow<'static, str>>,
-    code: Option<String>,
-    sub_code: Option<String>,
-    request_id: Option<String>,
-    refusal_id: Option<String>,
+    code: Option<ForeignText>,
+    sub_code: Option<ForeignText>,
+    request_id: Option<ForeignText>,
+    refusal_id: Option<ForeignText>,
     http_status: Option<u16>,
     may_have_happened: bool,
-    source: Option<std::sync::Arc<dyn std::error::Error + Send + Sync>>,
+    source: Option<Box<ForeignError>>,
 }
 
 impl Error {
@@ -166,7 +171,7 @@ impl Error {
             kind,
             fault,
             retry,
-            message: message.into(),
+            message: visible(message.into()),
             hint: None,
             code: None,
             sub_code: None,
@@ -211,28 +216,28 @@ impl Error {
 
     /// Sets the platform's own code.
     #[must_use]
-    pub fn with_code(mut self, code: impl Into<String>) -> Self {
+    pub fn with_code(mut self, code: impl Into<ForeignText>) -> Self {
         self.0.code = Some(code.into());
         self
     }
 
     /// Sets the platform's sub code.
     #[must_use]
-    pub fn with_sub_code(mut self, code: impl Into<String>) -> Self {
+    pub fn with_sub_code(mut self, code: impl Into<ForeignText>) -> Self {
         self.0.sub_code = Some(code.into());
         self
     }
 
     /// Sets the request id that the platform's support asks for.
     #[must_use]
-    pub fn with_request_id(mut self, id: Option<String>) -> Self {
+    pub fn with_request_id(mut self, id: Option<ForeignText>) -> Self {
         self.0.request_id = id;
         self
     }
 
     /// Sets the id under which a sandbox keeps the base string that it expected.
     #[must_use]
-    pub fn with_refusal_id(mut self, id: Option<String>) -> Self {
+    pub fn with_refusal_id(mut self, id: Option<ForeignText>) -> Self {
         self.0.refusal_id = id;
         self
     }
@@ -251,31 +256,59 @@ impl Error {
         self
     }
 
-    /// Sets the error underneath.
+    /// Sets the error underneath. Its words are kept, and those of its sources, as clean text.
     #[must_use]
-    pub fn caused_by(mut self, source: impl std::error::Error + Send + Sync + 'static) -> Self {
-        self.0.source = Some(std::sync::Arc::new(source));
+    pub fn caused_by(mut self, source: impl std::error::Error + 'static) -> Self {
+        self.0.source = Some(Box::new(Redactor::default().source(&source)));
         self
     }
 
     /// Puts words in front of the message: `context: message`.
     #[must_use]
     pub fn context(mut self, context: impl fmt::Display) -> Self {
-        self.0.message = format!("{context}: {}", self.0.message).into();
+        self.0.message = visible(format!("{context}: {}", self.0.message).into());
         self
     }
 
-    /// Masks these secrets wherever the platform's words repeat them.
+    /// Says it in other words, as an error of another kind. What the platform said (its codes and ids, the
+    /// HTTP status) and the source are kept; the hint, the fault and the rest follow from the kind.
     #[must_use]
-    pub fn masked<'a>(mut self, secrets: impl IntoIterator<Item = &'a str>) -> Self {
-        let secrets: Vec<&str> = secrets.into_iter().collect();
-        let clean = |text: &str| crate::mask::mask_known(text, secrets.iter().copied());
+    pub fn rephrased(self, kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
+        let Inner { code, sub_code, request_id, refusal_id, http_status, source, .. } = *self.0;
+        let Inner { message, hint, fault, retry, may_have_happened, .. } = *Self::new(kind, message).0;
+        Self(Box::new(Inner {
+            kind,
+            fault,
+            retry,
+            message,
+            hint,
+            code,
+            sub_code,
+            request_id,
+            refusal_id,
+            http_status,
+            may_have_happened,
+            source,
+        }))
+    }
+
+    /// Masks the secrets of a call in every field, whoever made the error.
+    ///
+    /// What [`read_reply`](crate::envelope::read_reply) returns was cleaned already. This is for errors of
+    /// those who do not know the call's secrets: a transport, above all.
+    #[must_use]
+    pub fn redacted(mut self, redactor: &Redactor<'_>) -> Self {
         let inner = &mut *self.0;
-        inner.message = clean(&inner.message).into();
-        inner.hint = inner.hint.take().map(|hint| clean(&hint).into());
-        for text in [&mut inner.code, &mut inner.sub_code, &mut inner.request_id].into_iter().flatten() {
-            *text = clean(text);
+        for text in [Some(&mut inner.message), inner.hint.as_mut()].into_iter().flatten() {
+            if let Cow::Owned(masked) = redactor.mask(text) {
+                *text = masked.into();
+            }
         }
+        let Inner { code, sub_code, request_id, refusal_id, .. } = inner;
+        for text in [code, sub_code, request_id, refusal_id].into_iter().flatten() {
+            *text = redactor.again(text);
+        }
+        inner.source = inner.source.take().map(|source| Box::new(redactor.source(&*source)));
         self
     }
 
@@ -319,22 +352,22 @@ impl Error {
 
     /// Returns the platform's code.
     pub fn code(&self) -> Option<&str> {
-        self.0.code.as_deref()
+        self.0.code.as_ref().map(ForeignText::as_str)
     }
 
     /// Returns the platform's sub code.
     pub fn sub_code(&self) -> Option<&str> {
-        self.0.sub_code.as_deref()
+        self.0.sub_code.as_ref().map(ForeignText::as_str)
     }
 
     /// Returns the platform's request id.
     pub fn request_id(&self) -> Option<&str> {
-        self.0.request_id.as_deref()
+        self.0.request_id.as_ref().map(ForeignText::as_str)
     }
 
     /// Returns the id under which a sandbox explains the refusal.
     pub fn refusal_id(&self) -> Option<&str> {
-        self.0.refusal_id.as_deref()
+        self.0.refusal_id.as_ref().map(ForeignText::as_str)
     }
 
     /// Returns the HTTP status of the reply, if one came.
@@ -346,6 +379,12 @@ impl Error {
     pub fn is_ambiguous(&self) -> bool {
         self.0.may_have_happened
     }
+}
+
+/// Makes control characters visible, where there are any.
+fn visible(text: Cow<'static, str>) -> Cow<'static, str> {
+    let shown = printable(&text);
+    if shown == text { text } else { shown.into() }
 }
 
 impl fmt::Display for Error {

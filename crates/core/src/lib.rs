@@ -14,7 +14,7 @@
 //! | what a reply says | [`envelope`] |
 //! | where a value or a list is in a payload | [`mod@path`] |
 //! | what an error code means | [`mod@classify`] |
-//! | how secrets stay hidden | [`secret`], [`mask`] |
+//! | how secrets stay hidden | [`secret`], [`mask`], [`redact`] |
 #![warn(missing_docs)]
 
 pub mod classify;
@@ -27,6 +27,7 @@ pub mod params;
 pub mod path;
 pub mod protocol;
 pub mod push;
+pub mod redact;
 pub mod request;
 pub mod scalar;
 pub mod secret;

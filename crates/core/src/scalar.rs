@@ -122,7 +122,29 @@ pub fn first_number_after(text: &str, from: usize, reach: usize) -> Option<u64> 
     Some(text[start..start + digits].parse().unwrap_or(u64::MAX))
 }
 
-/// Replaces control characters, so that a reply cannot steer a terminal or forge a log line.
+/// Makes control characters and invisible ones visible, so that a reply cannot steer a terminal, turn
+/// its text around or forge a log line.
+///
+/// What ends a line, and a tab, becomes a space; the others are written as Rust writes them.
+///
+/// ```
+/// assert_eq!(sesame_core::scalar::printable("a\nb\u{1b}[2J\u{202e}"), r"a b\u{1b}[2J\u{202e}");
+/// ```
 pub fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\t' | '\n' | '\r' | '\u{85}' | '\u{2028}' | '\u{2029}' => out.push(' '),
+            c if is_invisible(c) => out.extend(c.escape_unicode()),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// Returns `true` for control characters, those that turn the direction of text, and those without a
+/// width.
+fn is_invisible(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }

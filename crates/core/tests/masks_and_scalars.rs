@@ -5,6 +5,7 @@ use serde_json::json;
 use sesame_core::{
     AccessToken, AppSecret, Error, HttpRequest, RefreshToken,
     mask::{mask, mask_known, mask_text, mask_url},
+    redact::Redactor,
     request::Method,
     scalar,
     sign::{Digest, SigningKey, explain, sign},
@@ -41,7 +42,13 @@ fn no_debug_or_display_shows_a_secret() {
         mask_text(&format!(
             r#"bad request {{"session" : "{SECRET}","x":{{\"refresh_token\":\"{SECRET}\"}}}}"#
         )),
-        format!("{:?}", Error::usage(format!("said {SECRET}")).with_code(SECRET).masked([SECRET])),
+        format!(
+            "{:?}",
+            Error::usage(format!("said {SECRET}"))
+                .with_code(SECRET)
+                .caused_by(std::io::Error::other(SECRET))
+                .redacted(&Redactor::new([SECRET]))
+        ),
     ];
     for text in shown {
         assert!(!text.contains(inside), "{text}");

@@ -12,7 +12,7 @@
 //! | `POST /_sandbox/tokens/expire` | ends tokens: `{"login":..,"platform":..,"token":..,"which":"access","in_seconds":0}` |
 //! | `POST /_sandbox/tokens/revoke` | revokes them, as a seller does |
 //! | `GET POST /_sandbox/apps` | lists apps without secrets; `{"app_key":..,"refreshing":"never","redirect_uri":..,"exact":true}` |
-//! | `GET POST /_sandbox/settings` | `{"old_refresh_token":"lives","lazada_reply":"guide"}` |
+//! | `GET POST /_sandbox/settings` | `{"old_refresh_token":"lives","reply_style":"documented"}` |
 //! | `GET /_sandbox/refusals`, `/_sandbox/refusals/ID` | why calls were refused |
 
 use std::{str::FromStr, sync::atomic::Ordering};
@@ -29,7 +29,7 @@ use crate::{
     received::{Fields, Head},
     reply::WebReply,
     state::State,
-    token_replies::LazadaReply,
+    token_replies::ReplyStyle,
     tokens::{End, Which},
     trouble::TroubleRule,
 };
@@ -125,8 +125,8 @@ fn answer(state: &State, verb: Verb, route: &str, head: &Head<'_>, body: &[u8]) 
             if let Some(what) = wanted.old_refresh_token {
                 state.set_old_refresh_token(what);
             }
-            if let Some(what) = wanted.lazada_reply {
-                state.set_lazada_reply(what);
+            if let Some(what) = wanted.reply_style {
+                state.set_reply_style(what);
             }
             settings(state)
         }
@@ -379,9 +379,9 @@ fn change_apps(state: &State, wanted: &AppChange) -> Result<(), Wrong> {
 #[serde(deny_unknown_fields)]
 struct Settings {
     old_refresh_token: Option<OldRefreshToken>,
-    lazada_reply: Option<LazadaReply>,
+    reply_style: Option<ReplyStyle>,
 }
 
 fn settings(state: &State) -> Json {
-    json!({"old_refresh_token": state.old_refresh_token(), "lazada_reply": state.lazada_reply()})
+    json!({"old_refresh_token": state.old_refresh_token(), "reply_style": state.reply_style()})
 }

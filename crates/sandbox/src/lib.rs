@@ -29,7 +29,7 @@
 //! | `GET /_sandbox/tokens` | lists tokens, masked |
 //! | `POST /_sandbox/tokens/expire`, `.../revoke` | `{"login":..,"platform":..,"token":..,"which":"access","in_seconds":0}` |
 //! | `GET POST /_sandbox/apps` | `{"app_key":..,"refreshing":"never","redirect_uri":..,"exact":true}` |
-//! | `GET POST /_sandbox/settings` | `{"old_refresh_token":"lives","lazada_reply":"guide"}` |
+//! | `GET POST /_sandbox/settings` | `{"old_refresh_token":"lives","reply_style":"documented"}` |
 //! | `GET /_sandbox/refusals/ID` | the base string that was expected, and the mistake if it is a known one |
 //!
 //! A refusal carries the header `x-sandbox-refusal: ID`.
@@ -67,5 +67,5 @@ pub use describe::{DescribedApp, DescribedShop, Description};
 pub use options::{OldRefreshToken, Options};
 pub use quotas::{QuotaPer, QuotaRule};
 pub use server::Sandbox;
-pub use token_replies::LazadaReply;
+pub use token_replies::ReplyStyle;
 pub use trouble::{ErrorOrigin, TroubleKind, TroubleRule};

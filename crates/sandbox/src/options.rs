@@ -12,7 +12,7 @@ use sesame_core::{Clock, Error, Result};
 use crate::{
     app_file::AppSpec,
     quotas::QuotaRule,
-    token_replies::LazadaReply,
+    token_replies::ReplyStyle,
     trouble::TroubleRule,
     world::{MOST_PRODUCTS, MOST_SHOPS},
 };
@@ -53,8 +53,8 @@ pub struct Options {
     pub quotas: Vec<QuotaRule>,
     /// What becomes of used refresh tokens on IOP.
     pub old_refresh_token: OldRefreshToken,
-    /// Which of its three documented token replies Lazada sends.
-    pub lazada_reply: LazadaReply,
+    /// Which form replies take where the live gateways and the documents differ.
+    pub reply_style: ReplyStyle,
     /// The largest body of a request, in bytes. Default: 16 MiB.
     pub max_body: usize,
     /// The most calls of a TOP batch. Default: what the catalog says.
@@ -104,7 +104,7 @@ impl Options {
             trouble: Vec::new(),
             quotas: Vec::new(),
             old_refresh_token: OldRefreshToken::Dies,
-            lazada_reply: LazadaReply::ApiPage,
+            reply_style: ReplyStyle::Recorded,
             max_body: 16 << 20,
             max_batch,
             max_connections: 4_096,

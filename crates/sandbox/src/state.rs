@@ -19,7 +19,7 @@ use crate::{
     options::{OldRefreshToken, Options},
     quotas::Quotas,
     refusals::{Refusals, plain_report},
-    token_replies::LazadaReply,
+    token_replies::ReplyStyle,
     tokens::TokenBook,
     trouble::Troubles,
     world::{Shop, World},
@@ -45,7 +45,7 @@ pub(crate) struct State {
     /// The base URL, known once the port is.
     pub(crate) url: OnceLock<String>,
     old_refresh_token: AtomicU8,
-    lazada_reply: AtomicU8,
+    reply_style: Mutex<ReplyStyle>,
     /// The shop that is approved next when nobody names one.
     next_login: AtomicUsize,
     /// Makes request ids differ.
@@ -80,7 +80,7 @@ impl State {
             public: !options.listen.ip().is_loopback(),
             url: OnceLock::new(),
             old_refresh_token: AtomicU8::new(0),
-            lazada_reply: AtomicU8::new(0),
+            reply_style: Mutex::new(options.reply_style),
             next_login: AtomicUsize::new(0),
             requests: AtomicU64::new(0),
             sorted_by_name: AtomicU64::new(0),
@@ -88,7 +88,6 @@ impl State {
             others: Mutex::default(),
         };
         state.set_old_refresh_token(options.old_refresh_token);
-        state.set_lazada_reply(options.lazada_reply);
         Ok(state)
     }
 
@@ -115,21 +114,12 @@ impl State {
         self.old_refresh_token.store(u8::from(what == OldRefreshToken::Lives), Ordering::Relaxed);
     }
 
-    pub(crate) fn lazada_reply(&self) -> LazadaReply {
-        match self.lazada_reply.load(Ordering::Relaxed) {
-            0 => LazadaReply::ApiPage,
-            1 => LazadaReply::Guide,
-            _ => LazadaReply::Map,
-        }
+    pub(crate) fn reply_style(&self) -> ReplyStyle {
+        *self.reply_style.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn set_lazada_reply(&self, what: LazadaReply) {
-        let number = match what {
-            LazadaReply::ApiPage => 0,
-            LazadaReply::Guide => 1,
-            LazadaReply::Map => 2,
-        };
-        self.lazada_reply.store(number, Ordering::Relaxed);
+    pub(crate) fn set_reply_style(&self, style: ReplyStyle) {
+        *self.reply_style.lock().unwrap_or_else(PoisonError::into_inner) = style;
     }
 
     /// Takes turns among the shops that could be meant.
@@ -137,7 +127,7 @@ impl State {
         self.next_login.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Invents a request id in the vendors' style: hexadecimal, with the time inside.
+    /// Returns a request id in the vendors' style: hexadecimal, with the time inside.
     pub(crate) fn request_id(&self, now: Timestamp) -> String {
         let number = self.requests.fetch_add(1, Ordering::Relaxed);
         format!("2101{:013}{:08x}", now.as_millisecond().max(0), number & 0xffff_ffff)

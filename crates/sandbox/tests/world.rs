@@ -6,6 +6,7 @@ use std::collections::{BTreeSet, HashSet};
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use sesame_sandbox::ReplyStyle;
 use sesame_sandbox::world::{Answer, PLATFORMS, World, WorldCall};
 
 const SEED: u64 = 7;
@@ -32,6 +33,7 @@ fn answer(world: &World, platform: &str, api: &str, args: &[(&str, &str)], simpl
         args: &args,
         now: now(),
         simplify,
+        style: ReplyStyle::Recorded,
     };
     world.answer(&call).unwrap_or_else(|| panic!("{platform} {api} is not backed by the world"))
 }
@@ -316,6 +318,7 @@ fn shops_see_only_their_own() {
         args: &args,
         now: now(),
         simplify: false,
+        style: ReplyStyle::Recorded,
     };
     let one = parse(world.answer(&call).unwrap());
     call.shop = Some(1);
@@ -624,8 +627,16 @@ fn clocks_tell_the_time_of_the_call() {
     let world = World::generate(1, 0, 0);
     let call = |platform, api| {
         let args: Vec<(&str, &str)> = Vec::new();
-        let call =
-            WorldCall { platform, api, version: 1, shop: None, args: &args, now: now(), simplify: false };
+        let call = WorldCall {
+            platform,
+            api,
+            version: 1,
+            shop: None,
+            args: &args,
+            now: now(),
+            simplify: false,
+            style: ReplyStyle::Recorded,
+        };
         parse(world.answer(&call).unwrap())
     };
     assert_eq!(call("1688", "system:currentTime"), json!("20261121120506789+0800"));

@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 
 use jiff::Timestamp;
 use proptest::prelude::*;
+use sesame_sandbox::ReplyStyle;
 use sesame_sandbox::world::{Answer, World, WorldCall};
 
 static WORLD: LazyLock<World> = LazyLock::new(|| World::generate(11, 1, 40));
@@ -155,7 +156,7 @@ proptest! {
         let shop = (with_shop > 0)
             .then(|| WORLD.shops().iter().position(|shop| shop.platform == platform).unwrap());
         let now = Timestamp::from_second(now).unwrap();
-        let call = WorldCall { platform, api, version, shop, args: &args, now, simplify };
+        let call = WorldCall { platform, api, version, shop, args: &args, now, simplify, style: ReplyStyle::Recorded };
         match WORLD.answer(&call) {
             Some(Answer::Payload(text)) => {
                 let value: Result<serde_json::Value, _> = serde_json::from_str(&text);

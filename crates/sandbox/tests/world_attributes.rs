@@ -4,13 +4,23 @@
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use sesame_sandbox::ReplyStyle;
 use sesame_sandbox::world::{Answer, World, WorldCall};
 
 fn ask(world: &World, platform: &str, api: &str, args: &[(&str, &str)]) -> Result<Value, String> {
     let args: Vec<(&str, &str)> = args.to_vec();
     let shop = world.shops().iter().position(|shop| shop.platform == platform);
     let now = Timestamp::UNIX_EPOCH;
-    let call = WorldCall { platform, api, version: 1, shop, args: &args, now, simplify: true };
+    let call = WorldCall {
+        platform,
+        api,
+        version: 1,
+        shop,
+        args: &args,
+        now,
+        simplify: true,
+        style: ReplyStyle::Recorded,
+    };
     match world.answer(&call).unwrap() {
         Answer::Payload(text) => Ok(serde_json::from_str(&text).unwrap()),
         Answer::Refusal { code, .. } => Err(code.into_owned()),

@@ -5,6 +5,7 @@
 use jiff::Timestamp;
 use quick_xml::{Reader, events::Event};
 use serde_json::Value;
+use sesame_sandbox::ReplyStyle;
 use sesame_sandbox::world::{Answer, World, WorldCall};
 
 fn ask(world: &World, api: &str, args: &[(&str, &str)]) -> Value {
@@ -17,6 +18,7 @@ fn ask(world: &World, api: &str, args: &[(&str, &str)]) -> Value {
         args: &args,
         now: Timestamp::UNIX_EPOCH,
         simplify: false,
+        style: ReplyStyle::Recorded,
     };
     match world.answer(&call).unwrap() {
         Answer::Payload(text) => serde_json::from_str(&text).unwrap(),

@@ -8,6 +8,7 @@
 use std::time::Instant;
 
 use jiff::Timestamp;
+use sesame_sandbox::ReplyStyle;
 use sesame_sandbox::world::{Answer, World, WorldCall};
 
 type Args = &'static [(&'static str, &'static str)];
@@ -33,7 +34,16 @@ fn ask(world: &World, shop: usize, api: &str, args: &[(&str, &str)]) -> usize {
     let args: Vec<(&str, &str)> = args.to_vec();
     let platform = world.shops()[shop].platform;
     let now = Timestamp::UNIX_EPOCH;
-    let call = WorldCall { platform, api, version: 1, shop: Some(shop), args: &args, now, simplify: false };
+    let call = WorldCall {
+        platform,
+        api,
+        version: 1,
+        shop: Some(shop),
+        args: &args,
+        now,
+        simplify: false,
+        style: ReplyStyle::Recorded,
+    };
     match world.answer(&call).unwrap() {
         Answer::Payload(text) => text.len(),
         refusal @ Answer::Refusal { .. } => panic!("{refusal:?}"),

@@ -189,7 +189,7 @@ impl fmt::Debug for Authorization {
 }
 
 fn slot<'a>(id: &'a Id, column: &'a str) -> Slot<'a> {
-    Slot { table: "authorization", row: id.as_bytes(), column }
+    Slot { table: "authorizations", row: id.as_bytes(), column }
 }
 
 pub(crate) fn seal_access(sealer: &Sealer, id: &Id, token: &AccessToken) -> Vec<u8> {

@@ -363,22 +363,10 @@ impl Inner {
             // Pasted alone: nobody here knows when the platform gave it.
             None => format!("it was used already, or {too_old}, or it is of another app"),
         };
-        let mut refused = Error::new(
-            ErrorKind::Authorization,
-            format!("the platform does not take this code: {why}; the platform says: {error}"),
-        )
-        .hint(format!(
+        let message = format!("the platform does not take this code: {why}; the platform says: {error}");
+        error.rephrased(ErrorKind::Authorization, message).hint(format!(
             "A code of {} is good once, within {minutes} minutes. Run `sesame login {}` again for a new one.",
             app.platform.title, app.name
         ))
-        .with_request_id(error.request_id().map(str::to_owned))
-        .with_refusal_id(error.refusal_id().map(str::to_owned));
-        if let Some(code) = error.code() {
-            refused = refused.with_code(code);
-        }
-        if let Some(status) = error.http_status() {
-            refused = refused.with_http_status(status);
-        }
-        refused
     }
 }

@@ -32,7 +32,7 @@ use crate::{
     seal::{KeyChoice, KeyKind, KeySource, Sealer, check_new, open_text, unlock},
     store::{
         AppRow, AuthorizationRow, FullRow, GivenUp, KeyState, NewRows, Notes, PostgresStore, Sealed,
-        SealedPlace, SqliteStore, TokenColumns, TokenStore,
+        SealedPlace, SqliteStore, Store, TokenColumns,
     },
     tags,
     uses::Uses,
@@ -84,7 +84,7 @@ impl fmt::Display for Notice {
 pub struct Vault(pub(crate) Arc<Inner>);
 
 pub(crate) struct Inner {
-    pub(crate) store: Arc<dyn TokenStore>,
+    pub(crate) store: Arc<dyn Store>,
     pub(crate) sealer: Sealer,
     pub(crate) journal: Journal,
     pub(crate) clock: Arc<dyn Clock>,
@@ -118,7 +118,7 @@ impl Vault {
     /// cannot be written, and for a master key that is missing or wrong; nothing is changed then.
     /// [`ErrorKind::Usage`](sesame_core::ErrorKind::Usage) when the master key was not given.
     pub async fn open(options: VaultOptions) -> Result<Self> {
-        let store: Arc<dyn TokenStore> = match &options.location {
+        let store: Arc<dyn Store> = match &options.location {
             Location::Sqlite(path) => {
                 refuse_emptied(path, &options.location.key_file()?, options.clock.as_ref()).await?;
                 if !path.exists() {
@@ -139,7 +139,7 @@ impl Vault {
     ///
     /// # Errors
     /// As [`Vault::open`].
-    pub async fn open_with(options: VaultOptions, store: Arc<dyn TokenStore>) -> Result<Self> {
+    pub async fn open_with(options: VaultOptions, store: Arc<dyn Store>) -> Result<Self> {
         let base = options.location.base()?;
         let key_source = KeySource { choice: options.key, key_file: options.location.key_file()? };
         let unlocked = match unlock(store.as_ref(), &key_source, &options.clock).await {
@@ -479,7 +479,7 @@ fn make_home(base: &Path) -> Result<()> {
 }
 
 /// Where machines share a vault whose key is in a file, each needs that file: says so.
-async fn explain_shared_key(error: Error, store: &dyn TokenStore, key_file: &Path) -> Error {
+async fn explain_shared_key(error: Error, store: &dyn Store, key_file: &Path) -> Error {
     let keys = store.keys().await.unwrap_or_default();
     let in_file = |kind: &str| kind == KeyKind::File.as_str();
     if !keys.iter().any(|key| key.state == KeyState::Active && in_file(&key.kind)) {

@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Duration};
 use sesame_core::{AccessToken, Error, ErrorKind, RefreshToken, Retry};
 use sesame_vault::{
     AccountState, ImportedTokens, Keep, Keeper, KeeperOptions, Vault,
-    store::{AuditQuery, MemoryStore, Notes, TokenStore},
+    store::{AccountStore as _, AuditQuery, EventStore as _, MemoryStore, Notes, Store, TokenStore as _},
 };
 use support::{
     FakeTransport, Home, IopService, Policy, START, app, as_name, log_in,
@@ -159,7 +159,7 @@ async fn an_end_that_does_not_move_is_announced_at_four_marks_and_said_once() {
     assert_eq!(keeper.pass().await.unwrap().next_due, None);
 }
 
-async fn kinds_of_events(store: &dyn TokenStore) -> Vec<String> {
+async fn kinds_of_events(store: &dyn Store) -> Vec<String> {
     events(store).await.into_iter().map(|event| event.kind).collect()
 }
 
@@ -301,7 +301,7 @@ async fn a_postponement_that_failed_in_passing_warns_nobody_after_a_refresh_eith
 }
 
 /// The kind of each event, and the days that it names.
-async fn told(store: &dyn TokenStore) -> Vec<(String, Option<i64>)> {
+async fn told(store: &dyn Store) -> Vec<(String, Option<i64>)> {
     let days = |payload: &str| serde_json::from_str::<serde_json::Value>(payload).unwrap()["days"].as_i64();
     events(store).await.into_iter().map(|event| (event.kind, days(&event.payload))).collect()
 }

@@ -16,7 +16,7 @@ use sesame_core::{
 };
 use sesame_vault::{
     Keep, Keeper, KeeperOptions, NewApp, Vault, VaultOptions,
-    store::{DueClaim, MemoryStore, SealedPlace, TokenStore as _},
+    store::{AccountStore as _, DueClaim, KeyStore as _, MemoryStore, SealedPlace, WorkStore as _},
 };
 use support::{
     FakeTransport, FlakyStore, START, app,

@@ -12,7 +12,10 @@ use sesame_core::{AppSecret, Error, ErrorKind};
 use sesame_testing::postgres::{PASSWORD, Server};
 use sesame_vault::{
     Database, KeyChoice, Location, Vault, VaultOptions,
-    store::{DueClaim, Notes, PostgresStore, TokenStore as _},
+    store::{
+        AccountStore as _, AppStore as _, DueClaim, Notes, PostgresStore, Store as _, TokenStore as _,
+        WorkStore as _,
+    },
 };
 use support::{FakeTransport, Home, app};
 

@@ -23,7 +23,10 @@ use sesame_core::{
 };
 use sesame_vault::{
     Id, ImportedTokens, Keeper, KeeperOptions, KeyChoice, Location, NewApp, Vault, VaultOptions,
-    store::{MemoryStore, NewRows, Notes, Sink, TokenStore},
+    store::{
+        AccountStore as _, AppStore as _, EventStore as _, KeyStore as _, MemoryStore, NewRows, Notes, Sink,
+        TokenStore as _,
+    },
 };
 
 const START: i64 = 1_795_305_600_000;
@@ -338,7 +341,7 @@ impl Simulation {
         let nursery = Arc::new(MemoryStore::default());
         let sealing = Vault::open_with(options.clone(), nursery.clone()).await.unwrap();
         let store = Arc::new(MemoryStore::default());
-        store.add_key(nursery.keys().await.unwrap().remove(0)).await.unwrap();
+        assert!(store.add_key(&nursery.keys().await.unwrap()[0], None).await.unwrap());
         let vault = Vault::open_with(options, store.clone()).await.unwrap();
         let mut simulation =
             Self { clock, gateway, store, vault, shops: HashMap::new(), used: Vec::new(), _home: home };

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use sesame_core::{Clock as _, ErrorKind};
 use sesame_vault::{
     AccountState, Imported, LoginOptions, TableOptions, Vault,
-    store::{SqliteStore, TokenStore as _},
+    store::{AccountStore as _, SqliteStore},
     tables::{ERP_TABLES, read_csv, read_sql},
 };
 use support::{FakeTransport, Home, IopService, Policy, all_bytes, as_name, contains, log_in, reply};

@@ -3,10 +3,7 @@
 use std::io::{BufRead, Read as _};
 
 use sesame_core::{
-    AuthCode, Error, ErrorKind, Fault, HttpRequest,
-    mask::{mask_text, mask_url},
-    request::Method,
-    scalar::printable,
+    AuthCode, Error, ErrorKind, Fault, HttpRequest, mask::mask_url, redact::Redactor, request::Method,
 };
 use sesame_vault::{Account, Callback, Listener, Login, LoginOptions, Vault};
 use tokio::sync::mpsc;
@@ -287,6 +284,8 @@ pub(crate) async fn ask_sandbox(context: &Context, login: &Login) -> CliResult<O
         return Ok(None);
     }
     let status = reply.status;
+    let redactor = Redactor::default();
+    let refusal_id = reply.refusal_id.map(|id| redactor.text(&id, 200));
     let refused = format!("the sandbox refuses the authorize page (HTTP status {status})");
     // A page that is there and says no: the app is not the one that is registered.
     if (400..500).contains(&status) {
@@ -297,13 +296,13 @@ pub(crate) async fn ask_sandbox(context: &Context, login: &Login) -> CliResult<O
         return Err(Error::new(ErrorKind::App, message)
             .hint("Compare the app's key, secret and redirect URI with those of this sandbox: `sesame sandbox --listen 127.0.0.1:0 --json` lists them, and they follow from its seed. Then add the app again, under another --name.")
             .with_http_status(status)
-            .with_refusal_id(reply.refusal_id)
+            .with_refusal_id(refusal_id)
             .into());
     }
     Err(Error::new(ErrorKind::Platform, refused)
         .hint("The sandbox is troubled: GET /_sandbox/trouble lists what was asked of it.")
         .with_http_status(status)
-        .with_refusal_id(reply.refusal_id)
+        .with_refusal_id(refusal_id)
         .into())
 }
 
@@ -325,8 +324,7 @@ fn reason(page: &[u8]) -> Option<String> {
     for (entity, sign) in [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#39;", "'"), ("&amp;", "&")] {
         text = text.replace(entity, sign);
     }
-    let text: String = mask_text(&printable(&text)).chars().take(400).collect();
-    (!text.is_empty()).then_some(text)
+    (!text.is_empty()).then(|| Redactor::default().text(&text, 400).to_string())
 }
 
 #[cfg(test)]

@@ -184,9 +184,8 @@ impl Course {
     /// The error of a page that came a second time.
     pub(super) fn repeated(&self) -> Error {
         let asked = match (&self.rule.style, &self.cursor) {
-            (PagingStyle::Cursor, Some(cursor)) => {
-                format!("{}={}", self.rule.index, cursor.chars().take(40).collect::<String>())
-            }
+            // The cursor itself is the platform's, and may be anything.
+            (PagingStyle::Cursor, Some(_)) => format!("the next {}", self.rule.index),
             (PagingStyle::Cursor, None) => format!("the first {}", self.rule.index),
             _ => format!("{}={}", self.rule.index, self.index),
         };

@@ -150,9 +150,8 @@ impl Pages {
         };
         if found.is_none() && !honest {
             let tells = total.map_or_else(String::new, |total| format!(" tells of {total} rows and"));
-            return Err(Error::new(ErrorKind::Envelope, format!("the reply{tells} has no list at {items:?}"))
+            return Err(reply.error(ErrorKind::Envelope, format!("the reply{tells} has no list at {items:?}"))
                 .retry_when(Retry::Never)
-                .with_request_id(reply.request_id().map(str::to_owned))
                 .hint("The platform may have changed its answer: look at it without --all, and correct `items` in a file of SESAME_HOME/catalog."));
         }
         let rows = found.unwrap_or_default();

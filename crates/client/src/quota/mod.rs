@@ -190,7 +190,7 @@ mod tests {
 
     #[test]
     fn scopes_follow_the_words_of_the_platforms() {
-        let scope = |code: &str, sub: &str| {
+        let scope = |code: &'static str, sub: &'static str| {
             let error = Error::new(ErrorKind::Quota, "").with_code(code);
             scope_of(&if sub.is_empty() { error } else { error.with_sub_code(sub) })
         };

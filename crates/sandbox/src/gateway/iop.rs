@@ -20,7 +20,7 @@ use crate::{
     received::{Fields, Head, Layered, Owned},
     reply::{Media, WebReply},
     state::State,
-    token_replies::{self, LazadaReply, Step},
+    token_replies::{self, ReplyStyle, Step},
     tokens::{Grant, Look},
     xml,
 };
@@ -150,6 +150,8 @@ pub(crate) fn serve(
     let outcome = answer(state, &asked, found.as_ref(), &trace);
     let simplify = fields.get("simplify") == Some("true");
     let request_id = state.request_id(now);
+    // Replies recorded since 2021 end like this, errors too; the trace id names the same moment.
+    let ids = format!("\"request_id\":\"{request_id}\",\"_trace_id_\":\"{request_id}e0df7\"");
     let reply = match outcome {
         Ok(Success { payload, code, bare }) => {
             trace.count(state, code);
@@ -157,16 +159,16 @@ pub(crate) fn serve(
                 Door::Sync if bare && !simplify => format!("{{{}:{payload}}}", quoted(&root_of(name))),
                 _ if bare => payload,
                 Door::Sync if !simplify => {
-                    let inner = extend(payload, &format!("\"request_id\":\"{request_id}\""));
+                    let inner = extend(payload, &ids);
                     format!("{{{}:{inner}}}", quoted(&root_of(name)))
                 }
-                _ => extend(payload, &format!("\"code\":\"0\",\"request_id\":\"{request_id}\"")),
+                _ => extend(payload, &format!("\"code\":\"0\",{ids}")),
             };
             in_format(door, fields, body)
         }
         Err(refused) => {
             trace.count(state, &refused.code);
-            let mut reply = in_format(door, fields, error_body(door, &refused, &request_id));
+            let mut reply = in_format(door, fields, error_body(door, &refused, &ids));
             reply.refusal = refused.keep(state, head.path, fields, now);
             reply
         }
@@ -182,14 +184,12 @@ fn in_format(door: Door, fields: &Fields<'_>, body: String) -> WebReply {
     WebReply::json(200, body)
 }
 
-fn error_body(door: Door, refused: &Refused, request_id: &str) -> String {
+fn error_body(door: Door, refused: &Refused, ids: &str) -> String {
     let (name, code, message) =
         (if door == Door::Sync { "msg" } else { "message" }, quoted(&refused.code), quoted(&refused.message));
     let origin = refused.origin;
     // Sub codes are TOP's; no document shows them here.
-    let body = format!(
-        "{{\"type\":\"{origin}\",\"code\":{code},\"{name}\":{message},\"request_id\":\"{request_id}\"}}"
-    );
+    let body = format!("{{\"type\":\"{origin}\",\"code\":{code},\"{name}\":{message},{ids}}}");
     if door == Door::Sync { format!("{{\"error_response\":{body}}}") } else { body }
 }
 
@@ -333,7 +333,7 @@ fn answer(
 
     // 9 the API itself
     let simplify = door != Door::Sync || fields.get("simplify") == Some("true");
-    let mut call = world_call(app, contract, shop, &args, simplify, now);
+    let mut call = world_call(state, app, contract, shop, &args, simplify, now);
     if door == Door::Sync && !asked.name.starts_with('/') {
         // A TOP name and its path are one API whose answers differ in shape.
         call.api = asked.name;
@@ -492,13 +492,13 @@ fn token_call(
         Step::Refresh => &state.tokens.refreshed,
     }
     .fetch_add(1, Ordering::Relaxed);
-    let lazada = state.lazada_reply();
-    let reply = token_replies::iop(&app.platform_name, found, &pair, step, lazada, now).to_string();
+    let style = state.reply_style();
+    let reply = token_replies::iop(&app.platform_name, found, &pair, step, style, now).to_string();
     if as_text {
         return Ok(Success::of(format!("{{\"token_result\":{}}}", quoted(&reply))));
     }
     // Lazada's guide prints its reply without an envelope.
-    let bare = app.platform_name == "lazada" && lazada == LazadaReply::Guide;
+    let bare = app.platform_name == "lazada" && style == ReplyStyle::Guide;
     Ok(Success { payload: reply, code: "", bare })
 }
 

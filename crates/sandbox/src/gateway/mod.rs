@@ -305,6 +305,7 @@ pub(crate) fn payload(
 
 /// A call to the world in the name by which the catalog knows the API.
 pub(crate) fn world_call<'a>(
+    state: &State,
     app: &'a App,
     contract: &'a Contract,
     shop: Option<usize>,
@@ -320,6 +321,7 @@ pub(crate) fn world_call<'a>(
         args,
         now,
         simplify,
+        style: state.reply_style(),
     }
 }
 

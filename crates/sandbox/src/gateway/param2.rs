@@ -316,7 +316,7 @@ fn call_api(
     {
         return Ok(Success { body, code: "" });
     }
-    match payload(state, app, contract, &world_call(app, contract, shop, args, true, now)) {
+    match payload(state, app, contract, &world_call(state, app, contract, shop, args, true, now)) {
         Ok(body) => Ok(Success { body: body.into_owned(), code: "" }),
         // The APIs' own errors come with HTTP 200 (protocols 1.6).
         Err(refused) => Err(if refused.code.starts_with("gw.") { refused } else { refused.status(200) }),

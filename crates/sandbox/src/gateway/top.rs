@@ -332,7 +332,7 @@ impl Single<'_> {
                     Some(arguments::Wrong::Invalid(name)) => return Err(invalid_argument(&name)),
                     None => {}
                 }
-                let call = world_call(self.app, contract, shop, self.args, simplify, now);
+                let call = world_call(state, self.app, contract, shop, self.args, simplify, now);
                 payload(state, app, contract, &call).map(|payload| (payload.into_owned(), ""))
             }
         }

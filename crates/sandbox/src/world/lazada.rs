@@ -331,17 +331,14 @@ pub(super) fn order_row(out: &mut Json, shop: &Shop, stock: &Stock, order: &Orde
     let person = words::person(&mut random);
     let (first, last) = person.split_once(' ').unwrap_or((person, ""));
     out.object().with("branch_number", "").with("tax_code", "").with("extra_attributes", "");
-    out.with("address_updated_at", &date(order.created)).with("shipping_fee", &price(order.total / 20));
+    // Recorded: ids and amounts are numbers, the price is a string. The document has strings.
+    out.with("address_updated_at", &date(order.created)).put("shipping_fee", price(order.total / 20));
     out.with("customer_first_name", first)
         .with("payment_method", if random.chance(50) { "COD" } else { "MIXEDCARD" });
-    out.texts("statuses", None, &[order.status])
-        .with("remarks", "")
-        .with("order_number", &order.id.to_string());
-    out.with("order_id", &order.id.to_string())
-        .with("voucher", "0.00")
-        .with("national_registration_number", "");
+    out.texts("statuses", None, &[order.status]).with("remarks", "").put("order_number", order.id);
+    out.put("order_id", order.id).put("voucher", "0.00").with("national_registration_number", "");
     out.with("promised_shipping_times", "").put("items_count", order.items);
-    out.with("voucher_platform", "0.00").with("voucher_seller", "0.00");
+    out.put("voucher_platform", 0).put("voucher_seller", 0);
     out.with("created_at", &date(order.created)).with("price", &price(order.total));
     out.key("address_billing");
     address(out, shop, first, last);
@@ -349,7 +346,7 @@ pub(super) fn order_row(out: &mut Json, shop: &Shop, stock: &Stock, order: &Orde
     out.with("shipping_fee_discount_seller", "0.00").with("shipping_fee_discount_platform", "0.00");
     out.key("address_shipping");
     address(out, shop, first, last);
-    out.with("customer_last_name", last).with("gift_option", "0").with("voucher_code", "");
+    out.with("customer_last_name", last).put("gift_option", false).with("voucher_code", "");
     out.with("updated_at", &date(order.modified)).with("delivery_info", "").with("gift_message", "");
     out.with("buyer_note", if random.chance(10) { "Please wrap as a \"gift\" 🎁" } else { "" });
     out.key("recipient_info").object().with("passport_no", "").with("identify_no", "");

@@ -56,6 +56,7 @@ use sesame_core::Params;
 pub use shops::MOST_SHOPS;
 pub use stock::MOST_PRODUCTS;
 
+use crate::token_replies::ReplyStyle;
 use arguments::{Dialect, Reader};
 use stock::Stock;
 
@@ -135,6 +136,8 @@ pub struct WorldCall<'a> {
     pub now: Timestamp,
     /// TOP's and `/sync`'s `simplify=true`: plain lists.
     pub simplify: bool,
+    /// Which form the reply takes where the live gateways and the documents differ.
+    pub style: ReplyStyle,
 }
 
 /// What the world answers.

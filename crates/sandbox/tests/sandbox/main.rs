@@ -7,6 +7,7 @@ mod iop;
 mod limits;
 mod oauth;
 mod param2;
+mod recorded;
 mod refusals;
 mod support;
 mod top;

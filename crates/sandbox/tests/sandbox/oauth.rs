@@ -189,20 +189,12 @@ async fn iop_pairs_rotate_and_their_end_stays() {
         }
     };
     let first = bench.iop_login(&app, "").await;
-    let ends: u64 = text(&first, "refresh_expires_in").parse().unwrap();
-    let life: u64 = text(&first, "expires_in").parse().unwrap();
+    let ends = first["refresh_expires_in"].as_u64().unwrap();
+    let life = first["expires_in"].as_u64().unwrap();
     bench.advance("24h").await;
     let second = refresh(text(&first, "refresh_token")).await.json();
-    assert_eq!(
-        text(&second, "refresh_expires_in").parse::<u64>().unwrap(),
-        ends - 86_400,
-        "the end does not move"
-    );
-    assert_eq!(
-        text(&second, "expires_in").parse::<u64>().unwrap(),
-        life,
-        "the access token's life starts again"
-    );
+    assert_eq!(second["refresh_expires_in"], ends - 86_400, "the end does not move");
+    assert_eq!(second["expires_in"], life, "the access token's life starts again");
     assert!(second["country_user_info_list"].is_array() && first["country_user_info"].is_array());
     assert_eq!(
         refresh(text(&first, "refresh_token")).await.code(),
@@ -214,7 +206,7 @@ async fn iop_pairs_rotate_and_their_end_stays() {
     assert_eq!(list(text(&first, "access_token")).await, "IllegalAccessToken");
     assert_eq!(list(text(&second, "access_token")).await, "0");
 
-    bench.control("POST", "settings", &json!({"old_refresh_token": "lives", "lazada_reply": "guide"})).await;
+    bench.control("POST", "settings", &json!({"old_refresh_token": "lives", "reply_style": "guide"})).await;
     let third = refresh(text(&second, "refresh_token")).await.json();
     assert!(
         third["expires_in"].is_number() && third["country_user_info"][0]["user_id"].is_number(),
@@ -227,7 +219,7 @@ async fn iop_pairs_rotate_and_their_end_stays() {
     }
     assert!(!third.to_string().contains("short_code"), "{third}");
     assert_eq!(refresh(text(&second, "refresh_token")).await.code(), "0", "now the old one lives");
-    bench.control("POST", "settings", &json!({"lazada_reply": "map"})).await;
+    bench.control("POST", "settings", &json!({"reply_style": "map"})).await;
     assert!(refresh(text(&second, "refresh_token")).await.json()["country_user_info"].is_object());
 
     bench.control("POST", "apps", &json!({"app_key": app.app_key, "refreshing": "market-only"})).await;
@@ -235,7 +227,15 @@ async fn iop_pairs_rotate_and_their_end_stays() {
     bench.control("POST", "apps", &json!({"app_key": app.app_key, "refreshing": "never"})).await;
     assert_eq!(refresh(text(&second, "refresh_token")).await.code(), "IllegalRefreshToken");
     let without = bench.iop_login(&app, "").await;
-    assert_eq!(without["refresh_expires_in"], 0, "in the map shape numbers are bare");
+    assert_eq!(without["refresh_expires_in"], 0, "an app that may not refresh gets no time to do it");
+    bench.control("POST", "settings", &json!({"reply_style": "documented"})).await;
+    let documented = bench.iop_login(&app, "").await;
+    assert!(documented["expires_in"].is_string(), "{documented}");
+    let country = documented["country_user_info"][0]["country"].as_str().unwrap();
+    assert_eq!(country, country.to_uppercase(), "{documented}");
+    let texts = bench.iop_login(&bench.app("alibaba"), "").await;
+    assert!(texts["expires_in"].is_string() && texts["refresh_expires_in"].is_string(), "{texts}");
+
     bench.control("POST", "apps", &json!({"app_key": app.app_key, "refreshing": "allowed"})).await;
     bench.advance(&format!("{ends}s")).await;
     assert_eq!(

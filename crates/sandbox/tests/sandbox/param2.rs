@@ -156,12 +156,12 @@ async fn tokens_follow_their_documented_lives() {
     assert_eq!(
         names,
         [
+            "refresh_token_timeout",
             "aliId",
             "resource_owner",
             "memberId",
             "expires_in",
             "refresh_token",
-            "refresh_token_timeout",
             "access_token"
         ]
     );
@@ -169,7 +169,7 @@ async fn tokens_follow_their_documented_lives() {
     assert_eq!(first["resource_owner"], bench.login("1688"));
     let timeout = first["refresh_token_timeout"].as_str().unwrap();
     assert!(
-        timeout.len() == 19 && timeout.starts_with("2027") && timeout.ends_with("203212+0800"),
+        timeout.len() == 22 && timeout.starts_with("2027") && timeout.ends_with("203212000+0800"),
         "{timeout}"
     );
     let token = |json: &Json, name: &str| json[name].as_str().unwrap().to_owned();

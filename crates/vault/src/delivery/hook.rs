@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use sesame_core::{Clock, Error, Fault, Result, Retry, mask::mask_text, scalar::printable};
+use sesame_core::{Clock, Error, Fault, Result, Retry, redact::Redactor};
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _},
     process::{Child, Command},
@@ -227,7 +227,7 @@ async fn log(name: &str, task: Option<JoinHandle<Vec<u8>>>, clock: &dyn Clock) {
         }
     };
     if !kept.is_empty() {
-        let text = mask_text(&printable(&String::from_utf8_lossy(&kept)));
+        let text = Redactor::default().text(&String::from_utf8_lossy(&kept), KEPT_OUTPUT);
         tracing::debug!(output = name, "the hook says: {text}");
     }
 }

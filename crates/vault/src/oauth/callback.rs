@@ -1,6 +1,6 @@
 //! What comes back from the authorize page.
 
-use sesame_core::{AuthCode, Error, ErrorKind, Fault, Result, mask::mask_url, scalar::printable};
+use sesame_core::{AuthCode, Error, ErrorKind, Fault, Result, mask::mask_url, redact::Redactor};
 
 /// The longest callback that is read, in bytes.
 pub(crate) const LONGEST: usize = 16 << 10;
@@ -109,11 +109,13 @@ pub(crate) fn read(text: &str, redirect_uri: &str) -> Result<Received> {
     let found = Query::read(query)?;
     let state = found.state.unwrap_or_default();
     if let Some(refusal) = found.error {
-        return Err(refused(&refusal, found.description.as_deref()));
+        let secrets = [found.code.as_deref(), Some(state.as_str())];
+        let redactor = Redactor::new(secrets.into_iter().flatten());
+        return Err(refused(&refusal, found.description.as_deref(), &redactor));
     }
     let Some(code) = found.code else {
         // param2 and IOP document no error parameter: a refusal is a callback without a code.
-        return Err(refused("", None));
+        return Err(refused("", None, &Redactor::default()));
     };
     if state.is_empty() {
         return Err(Error::usage("the callback has no state, so nobody can tell which login it belongs to")
@@ -122,17 +124,16 @@ pub(crate) fn read(text: &str, redirect_uri: &str) -> Result<Received> {
     Ok(Received { code: AuthCode::new(code), state })
 }
 
-fn refused(code: &str, description: Option<&str>) -> Error {
+fn refused(code: &str, description: Option<&str>, redactor: &Redactor<'_>) -> Error {
     let message = match (code, description) {
         ("", _) => "the seller did not approve the app: the callback has no code".to_owned(),
         (code, Some(text)) => format!("the seller did not approve the app: {code}: {text}"),
         (code, None) => format!("the seller did not approve the app: {code}"),
     };
-    let message: String = printable(&message).chars().take(400).collect();
-    let error = Error::new(ErrorKind::Authorization, message)
+    let error = Error::new(ErrorKind::Authorization, redactor.text(&message, 400).to_string())
         .fault_of(Fault::Seller)
         .hint("Run `sesame login` again and press the button that approves. Nothing was stored or changed.");
-    if code.is_empty() { error } else { error.with_code(printable(code)) }
+    if code.is_empty() { error } else { error.with_code(redactor.text(code, 200)) }
 }
 
 /// The parameters of a callback that mean something.

@@ -3,7 +3,7 @@
 //! AES-256-GCM-SIV with a random nonce; the associated data names table, row, column and key, so
 //! that a ciphertext copied to another row or column does not open.
 
-mod key_file;
+pub(crate) mod key_file;
 mod keyring;
 mod master;
 mod passphrase;
@@ -22,7 +22,7 @@ use zeroize::Zeroizing;
 pub use master::{KeyChoice, KeyKind, MasterKey};
 pub(crate) use passphrase::{Stretching, long_enough};
 pub(crate) use unlock::{
-    CHECK, KeySource, check_new, check_slot, hand_over, new_key, reopen, unlock, wrapped_slot,
+    CHECK, KeySource, check_new, check_slot, new_key, reopen, unlock, unwrap, wrapped_slot, write_to_keyring,
 };
 
 /// The first byte of every sealed value.

@@ -14,7 +14,7 @@ use super::{
     passphrase::{long_enough, stretch},
 };
 use crate::{
-    store::{KeyRow, KeyState, TokenStore},
+    store::{KeyRow, KeyState, Store},
     vault::Notice,
 };
 
@@ -48,7 +48,7 @@ pub(crate) fn wrapped_slot(key_id: &KeyId) -> Slot<'_> {
 
 /// Finds the master keys of a vault, or makes one for a new vault.
 pub(crate) async fn unlock(
-    store: &dyn TokenStore,
+    store: &dyn Store,
     source: &KeySource,
     clock: &Arc<dyn Clock>,
 ) -> Result<Unlocked> {
@@ -93,7 +93,7 @@ pub(crate) async fn reopen(rows: &[KeyRow], source: &KeySource, known: &Ring) ->
 }
 
 /// Opens every key that a known one opens, and those that these open.
-fn unwrap(ring: &mut Ring, rows: &[KeyRow]) {
+pub(crate) fn unwrap(ring: &mut Ring, rows: &[KeyRow]) {
     let mut found = true;
     while found {
         found = false;
@@ -254,32 +254,19 @@ pub(crate) async fn new_key(choice: &KeyChoice, clock: &dyn Clock) -> Result<(Ke
     })
 }
 
-/// Puts a key where this kind of key lives, durably, and reads it back. A passphrase and a key of the
-/// environment live with the user.
+/// Writes a key to the keyring, and reads it back.
 ///
 /// # Errors
-/// [`ErrorKind::Local`](sesame_core::ErrorKind::Local) when it cannot be put there.
-pub(crate) async fn hand_over(
-    kind: KeyKind,
-    id: KeyId,
-    key: &MasterKey,
-    source: &KeySource,
-    clock: &dyn Clock,
-) -> Result<()> {
-    match kind {
-        KeyKind::File => key_file::replace(&source.key_file, key, clock),
-        KeyKind::Keyring => {
-            let failed = |why: String| {
-                Error::local(format!("the keyring does not take the master key: {why}"))
-                    .hint("Unlock the keyring and repeat the command, or choose another place with --to.")
-            };
-            keyring::write(id, key).await.map_err(failed)?;
-            match keyring::read(id).await.map_err(failed)? {
-                Some(read) if read.is_same(key) => Ok(()),
-                _ => Err(failed("it does not give back what was put into it".to_owned())),
-            }
-        }
-        KeyKind::Passphrase | KeyKind::Environment => Ok(()),
+/// [`ErrorKind::Local`](sesame_core::ErrorKind::Local) when the keyring does not take it.
+pub(crate) async fn write_to_keyring(id: KeyId, key: &MasterKey) -> Result<()> {
+    let failed = |why: String| {
+        Error::local(format!("the keyring does not take the master key: {why}"))
+            .hint("Unlock the keyring and repeat the command, or choose another place with --to.")
+    };
+    keyring::write(id, key).await.map_err(failed)?;
+    match keyring::read(id).await.map_err(failed)? {
+        Some(read) if read.is_same(key) => Ok(()),
+        _ => Err(failed("it does not return what was written".to_owned())),
     }
 }
 
@@ -295,7 +282,7 @@ pub(crate) fn check_new(choice: &KeyChoice) -> Result<()> {
     }
 }
 
-async fn create(store: &dyn TokenStore, source: &KeySource, clock: &Arc<dyn Clock>) -> Result<Unlocked> {
+async fn create(store: &dyn Store, source: &KeySource, clock: &Arc<dyn Clock>) -> Result<Unlocked> {
     check_new(&source.choice)?;
     let mut key_id = KeyId::default();
     clock.random(&mut key_id);
@@ -312,7 +299,7 @@ async fn create(store: &dyn TokenStore, source: &KeySource, clock: &Arc<dyn Cloc
                 ));
                 (KeyKind::Keyring, key)
             } else {
-                (KeyKind::File, key_file::make(path, clock.as_ref(), &mut notices)?)
+                (KeyKind::File, key_file::make(path, clock.as_ref(), &mut notices).await?)
             }
         }
         KeyChoice::Keyring => {
@@ -323,7 +310,7 @@ async fn create(store: &dyn TokenStore, source: &KeySource, clock: &Arc<dyn Cloc
             })?;
             (KeyKind::Keyring, key)
         }
-        KeyChoice::File => (KeyKind::File, key_file::make(path, clock.as_ref(), &mut notices)?),
+        KeyChoice::File => (KeyKind::File, key_file::make(path, clock.as_ref(), &mut notices).await?),
         choice => {
             let (kind, key, settings) = new_key(choice, clock.as_ref()).await?;
             params = settings;
@@ -340,12 +327,11 @@ async fn create(store: &dyn TokenStore, source: &KeySource, clock: &Arc<dyn Cloc
         check: sealer.seal(check_slot(&key_id), CHECK),
         created_at: clock.now().as_millisecond(),
     };
-    let stands = store.add_key(row.clone()).await?;
-    if stands.key_id == row.key_id {
+    if store.add_key(&row, None).await? {
         return Ok(Unlocked { ring: Ring::clone(&sealer.ring()), kind, notices });
     }
     // Another process made the vault in the same moment: its key stands, ours never sealed anything.
-    let mut unlocked = reopen(&[stands], source, &Ring::default()).await?;
+    let mut unlocked = reopen(&store.keys().await?, source, &Ring::default()).await?;
     unlocked.notices.extend(notices);
     Ok(unlocked)
 }

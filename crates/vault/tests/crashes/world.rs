@@ -12,7 +12,7 @@ use sesame_sandbox::{OldRefreshToken, Options, Sandbox};
 use sesame_testing::postgres::Server;
 use sesame_vault::{
     Account, Callback, KeyChoice, Location, LoginOptions, NewApp, SystemClock, Vault, VaultOptions,
-    store::{PostgresStore, Sink, SqliteStore, TokenStore},
+    store::{PostgresStore, Sink, SqliteStore, Store},
 };
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines},
@@ -70,7 +70,7 @@ impl Clock for SharedClock {
 
 /// Where the vault of a world is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Store {
+pub enum Storage {
     Sqlite,
     Postgres,
 }
@@ -84,11 +84,16 @@ pub struct World {
 }
 
 impl World {
-    pub async fn start(store: Store, platform: &'static str, policy: OldRefreshToken, shops: usize) -> Self {
+    pub async fn start(
+        store: Storage,
+        platform: &'static str,
+        policy: OldRefreshToken,
+        shops: usize,
+    ) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let location = match store {
-            Store::Sqlite => format!("sqlite:{}", directory.path().join("home/vault.db").display()),
-            Store::Postgres => Server::shared().database().by_tcp,
+            Storage::Sqlite => format!("sqlite:{}", directory.path().join("home/vault.db").display()),
+            Storage::Postgres => Server::shared().database().by_tcp,
         };
         let clock = SharedClock::open(&directory.path().join("clock"), 1);
         let options = Options {
@@ -209,7 +214,7 @@ impl Spec {
         Vault::open(self.options()).await.unwrap()
     }
 
-    pub async fn store(&self) -> Box<dyn TokenStore> {
+    pub async fn store(&self) -> Box<dyn Store> {
         match self.location() {
             Location::Sqlite(path) => Box::new(SqliteStore::open(&path).await.unwrap()),
             Location::Postgres(database) => Box::new(PostgresStore::open(&database).await.unwrap()),

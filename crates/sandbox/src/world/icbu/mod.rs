@@ -8,6 +8,7 @@ mod products;
 mod schema;
 mod schema_fields;
 mod schema_xml;
+mod v2;
 
 pub(super) use orders::row as order_row;
 pub(super) use products::row;
@@ -64,6 +65,8 @@ pub(super) fn answer(ask: &Ask<'_>) -> Option<Result<String, Answer>> {
         "alibaba.icbu.product.id.decrypt" => products::decrypt(ask),
         "/alibaba/icbu/category/get/v2" => attributes::categories(ask),
         "/alibaba/icbu/category/attribute/get/v2" => attributes::get(ask),
+        "/alibaba/icbu/product/get/v2" => v2::get(ask),
+        "/alibaba/icbu/product/search/v2" => v2::search(ask),
         "/alibaba/order/list" => orders::list(ask),
         _ => return None,
     })

@@ -60,7 +60,9 @@ pub(super) fn list(ask: &Ask<'_>, form: Form) -> Result<String, Answer> {
     if form == Form::Gop {
         out.key("result").object();
     }
-    out.put("total_item", chosen.len()).put("current_page", page).put("page_size", size);
+    // GOP says `curr_page` (document and live), TOP `current_page`.
+    let page_name = if form == Form::Gop { "curr_page" } else { "current_page" };
+    out.put("total_item", chosen.len()).put(page_name, page).put("page_size", size);
     let wrapper = form.wrap("alibaba_product_brief_response");
     out.key("products").open_list(wrapper);
     if form == Form::Wrapped {
@@ -274,7 +276,7 @@ fn owner(shop: &Shop) -> &'static str {
     person(&mut Random::new(shop.id, &[3]))
 }
 
-fn rts(product: &Product) -> bool {
+pub(super) fn rts(product: &Product) -> bool {
     product.noise.is_multiple_of(3)
 }
 
@@ -282,7 +284,7 @@ fn smart(product: &Product) -> bool {
     product.noise.is_multiple_of(5)
 }
 
-fn model(product: &Product) -> String {
+pub(super) fn model(product: &Product) -> String {
     format!("CK{:04}", product.noise % 10_000)
 }
 

@@ -314,7 +314,10 @@ fn describe(path: &Path, access: Access, error: sqlx::Error) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::{KeyRow, KeyState, TokenStore as _};
+    use crate::store::{
+        AccountStore as _, EventStore as _, KeyRow, KeyState, KeyStore as _, Store as _, TokenStore as _,
+        WorkStore as _,
+    };
 
     /// What SQLite says, by its extended code.
     #[derive(Debug)]
@@ -385,11 +388,11 @@ mod tests {
             created_at: 0,
         };
         let store = SqliteStore::open(&path).await.unwrap();
-        store.add_key(key.clone()).await.unwrap();
+        assert!(store.add_key(&key, None).await.unwrap());
         store.pool.close().await;
         let store = SqliteStore::open_as(&path, Access::Frozen).await.unwrap();
         assert_eq!(store.keys().await.unwrap(), std::slice::from_ref(&key));
-        let error = store.add_key(KeyRow { key_id: vec![2], ..key }).await.unwrap_err();
+        let error = store.add_key(&KeyRow { key_id: vec![2], ..key }, None).await.unwrap_err();
         assert!(error.message().contains("the disk is full"), "{error}");
         assert!(!beside(&path, "-shm").exists() && !beside(&path, "-wal").exists());
     }
@@ -495,7 +498,7 @@ mod tests {
             check: vec![],
             created_at: 0,
         };
-        let error = store.add_key(key).await.unwrap_err();
+        let error = store.add_key(&key, None).await.unwrap_err();
         assert!(
             error.message().contains("the disk is full") && error.message().contains("vault.db"),
             "{error:?}"

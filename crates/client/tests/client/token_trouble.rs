@@ -1,7 +1,5 @@
 //! What becomes of tokens when the gateway or the network goes wrong during a refresh: the vault behind
 //! the real HTTP client, against the sandbox, for pairs that rotate and for refresh tokens that stay.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
-
 use std::{
     net::SocketAddr,
     sync::{

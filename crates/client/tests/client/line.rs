@@ -1,11 +1,8 @@
 //! The line of a call, on virtual time, against a scripted gateway.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-
-mod stage;
-
 use std::{sync::Arc, time::Duration};
 
+use crate::stage::{REFRESH, SECRET, TOKEN, ok, param, params, refusal, stage};
 use serde_json::json;
 use sesame_client::{Call, CallOptions, Key, MemoryQuota, Names, QuotaStore, Scope};
 use sesame_core::{
@@ -14,7 +11,6 @@ use sesame_core::{
     request::Method,
     sign::{Digest, SigningKey, verify},
 };
-use stage::{REFRESH, SECRET, TOKEN, ok, param, params, refusal, stage};
 
 const FINE: &str = r#"{"code":"0","data":{"total_products":0,"products":[]},"request_id":"r0"}"#;
 const NEW_TOKENS: &str = r#"{"access_token":"a-new-access-token-000001","refresh_token":"a-new-refresh-token-00001","expires_in":"36000","refresh_expires_in":"3600000","account":"shop","code":"0"}"#;

@@ -1,8 +1,6 @@
 //! The client against the sandbox, over real sockets: the gateways check what the client sends.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-
-#[path = "../../../examples/practice/mod.rs"]
+#[path = "../../../../examples/practice/mod.rs"]
 mod practice;
 
 use practice::Practice;

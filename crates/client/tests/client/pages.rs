@@ -1,14 +1,9 @@
 //! Lists, page by page, against a scripted gateway.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-
-#[expect(dead_code, reason = "the tests of the line use the rest of the stage")]
-mod stage;
-
+use crate::stage::{ok, param, stage};
 use serde_json::{Value, json};
 use sesame_client::{Call, Pages};
 use sesame_core::{Error, ErrorKind, HttpRequest};
-use stage::{ok, param, stage};
 
 /// Reads all pages: the ids, the warnings, and the error at the end if there is one.
 async fn read(mut pages: Pages) -> (Vec<u64>, Vec<String>, Option<Error>) {
