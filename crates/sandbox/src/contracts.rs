@@ -17,8 +17,6 @@ pub(crate) struct Contract {
     /// Calls that were answered; the failures are counted in `failed`.
     ok: AtomicU64,
     failed: Mutex<BTreeMap<String, u64>>,
-    /// The example payloads, plain and as TOP wraps lists.
-    pub(crate) examples: [OnceLock<String>; 2],
 }
 
 impl Contract {
@@ -107,12 +105,7 @@ impl Contracts {
         let canonical = format!("{}@{}", api.name, api.version);
         let contract = match entries.get(&canonical) {
             Some(found) => Arc::clone(found),
-            None => Arc::new(Contract {
-                api,
-                ok: AtomicU64::new(0),
-                failed: Mutex::default(),
-                examples: [OnceLock::new(), OnceLock::new()],
-            }),
+            None => Arc::new(Contract { api, ok: AtomicU64::new(0), failed: Mutex::default() }),
         };
         if entries.len() + 1 < MAX_NAMES {
             entries.insert(canonical, Arc::clone(&contract));

@@ -30,7 +30,7 @@ use crate::{
     reply::WebReply,
     state::State,
     token_replies::ReplyStyle,
-    tokens::{End, Which},
+    tokens::{End, Selection},
     trouble::TroubleRule,
 };
 
@@ -292,7 +292,7 @@ enum WhichTokens {
 fn change_tokens(state: &State, wanted: &TokenChange, how: End, now: Timestamp) -> Result<usize, Wrong> {
     let by_shop = wanted.login.is_some() || wanted.platform.is_some();
     let shops: Vec<usize> = state
-        .world
+        .fixtures
         .shops()
         .iter()
         .enumerate()
@@ -306,13 +306,13 @@ fn change_tokens(state: &State, wanted: &TokenChange, how: End, now: Timestamp) 
         return Err(Wrong(400, "no shop of this sandbox has that login and platform".to_owned()));
     }
     let which = wanted.which.unwrap_or(WhichTokens::Both);
-    let which = Which {
+    let selection = Selection {
         token: wanted.token.as_deref(),
         shops: by_shop.then_some(shops.as_slice()),
         access: which != WhichTokens::Refresh,
         refresh: which != WhichTokens::Access,
     };
-    Ok(state.tokens.end(&which, how, now))
+    Ok(state.tokens.end(&selection, how, now))
 }
 
 fn apps(state: &State) -> Json {

@@ -13,7 +13,7 @@
 //! | what do scripts need to know | [`Description`] |
 //! | which apps does it know | [`AppSpec`]; one of each platform is invented |
 //! | what can go wrong | [`TroubleRule`], [`TroubleKind`], [`QuotaRule`] |
-//! | what is behind the answers | [`world`] |
+//! | what is behind the answers | [`fixtures`] |
 //!
 //! One port serves `/rest/...`, `/rest/2.0/...` and `/sync` (IOP), `/openapi/...` (param2),
 //! `/router/rest` and `/router/batch` (TOP), the OAuth pages and `/token`; the app key tells the
@@ -42,7 +42,10 @@ mod contracts;
 mod control;
 mod describe;
 mod diagnosis;
+mod error;
 mod example;
+mod exchange;
+pub mod fixtures;
 mod gateway;
 mod multipart;
 mod oauth;
@@ -57,13 +60,14 @@ mod server;
 mod state;
 mod token_replies;
 mod tokens;
+mod trace;
 mod trouble;
-pub mod world;
 mod xml;
 
 pub use app_file::AppSpec;
 pub use apps::{DEFAULT_REDIRECT, Refreshing};
 pub use describe::{DescribedApp, DescribedShop, Description};
+pub use error::{GatewayError, GatewayResult};
 pub use options::{OldRefreshToken, Options};
 pub use quotas::{QuotaPer, QuotaRule};
 pub use server::Sandbox;

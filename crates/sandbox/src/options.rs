@@ -11,10 +11,10 @@ use sesame_core::{Clock, Error, Result};
 
 use crate::{
     app_file::AppSpec,
+    fixtures::{MOST_PRODUCTS, MOST_SHOPS},
     quotas::QuotaRule,
     token_replies::ReplyStyle,
     trouble::TroubleRule,
-    world::{MOST_PRODUCTS, MOST_SHOPS},
 };
 
 /// What becomes of a refresh token that was used. No IOP document says (protocols 8.6).

@@ -8,7 +8,12 @@ use std::{
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 
-use crate::trouble::{EDGE_PAGE, Plan, TroubleKind, status_page};
+use serde_json::Value;
+
+use crate::{
+    trouble::{EDGE_PAGE, Plan, TroubleKind, status_page},
+    xml,
+};
 
 /// The media type of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,6 +77,14 @@ impl WebReply {
             date_shift: 0,
             latency_ms: 0,
             ending: Ending::Whole,
+        }
+    }
+
+    /// Returns a JSON value, or XML with this name around what has no root of its own.
+    pub(crate) fn of_value(status: u16, body: &Value, xml_root: Option<&str>) -> Self {
+        match xml_root {
+            Some(root) => Self::new(status, Media::Xml, xml::of_json(body, root)),
+            None => Self::json(status, body.to_string()),
         }
     }
 

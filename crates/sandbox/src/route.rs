@@ -256,15 +256,14 @@ mod tests {
         let (mut asked, mut answered) = (0, 0);
         for app in STATE.apps.all() {
             let shop =
-                STATE.world.shops().iter().position(|shop| shop.platform == app.platform_name).unwrap();
+                STATE.fixtures.shops().iter().position(|shop| shop.platform == app.platform_name).unwrap();
             let grant = crate::tokens::Grant {
                 app_key: &app.key,
                 shop,
                 now,
                 access_life: 3_600,
                 refresh_ends: None,
-                look: crate::tokens::Look::Param2,
-                single: false,
+                protocol: Protocol::Param2,
             };
             let token = STATE.tokens.grant(&Standing, &grant).access;
             for listed in catalog.list(&app.platform_name) {

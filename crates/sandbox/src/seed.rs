@@ -1,6 +1,6 @@
 //! Numbers that follow from the seed alone.
 
-use crate::world::random::Random;
+use crate::fixtures::random::Random;
 
 /// A stream of numbers for one purpose. Nothing secret is made with it but the invented app
 /// secrets, which are printed anyway.

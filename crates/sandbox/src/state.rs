@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Mutex, OnceLock, PoisonError,
-        atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
 };
 
@@ -16,13 +16,13 @@ use crate::{
     apps::{App, Apps},
     clock::SandboxClock,
     contracts::{Contract, Contracts},
+    fixtures::{Fixtures, Shop},
     options::{OldRefreshToken, Options},
     quotas::Quotas,
     refusals::{Refusals, plain_report},
     token_replies::ReplyStyle,
     tokens::TokenBook,
     trouble::Troubles,
-    world::{Shop, World},
 };
 
 /// Everything a running sandbox knows.
@@ -30,7 +30,7 @@ use crate::{
 pub(crate) struct State {
     pub(crate) clock: SandboxClock,
     pub(crate) contracts: Contracts,
-    pub(crate) world: World,
+    pub(crate) fixtures: Fixtures,
     pub(crate) apps: Apps,
     pub(crate) tokens: TokenBook,
     pub(crate) refusals: Refusals,
@@ -44,7 +44,7 @@ pub(crate) struct State {
     pub(crate) public: bool,
     /// The base URL, known once the port is.
     pub(crate) url: OnceLock<String>,
-    old_refresh_token: AtomicU8,
+    old_refresh_token: Mutex<OldRefreshToken>,
     reply_style: Mutex<ReplyStyle>,
     /// The shop that is approved next when nobody names one.
     next_login: AtomicUsize,
@@ -64,10 +64,10 @@ const MAX_OTHERS: usize = 1_000;
 impl State {
     pub(crate) fn new(options: &Options) -> Result<Self> {
         let platforms = options.catalog.platforms();
-        let state = Self {
+        Ok(Self {
             clock: SandboxClock::new(options.clock.clone(), options.now),
             contracts: Contracts::new(options.catalog.clone()),
-            world: World::generate(options.seed, options.shops, options.products),
+            fixtures: Fixtures::generate(options.seed, options.shops, options.products),
             apps: Apps::new(platforms, options.seed, &options.apps)?,
             tokens: TokenBook::default(),
             refusals: Refusals::default(),
@@ -79,16 +79,14 @@ impl State {
             max_batch: options.max_batch,
             public: !options.listen.ip().is_loopback(),
             url: OnceLock::new(),
-            old_refresh_token: AtomicU8::new(0),
+            old_refresh_token: Mutex::new(options.old_refresh_token),
             reply_style: Mutex::new(options.reply_style),
             next_login: AtomicUsize::new(0),
             requests: AtomicU64::new(0),
             sorted_by_name: AtomicU64::new(0),
             without_empty: AtomicU64::new(0),
             others: Mutex::default(),
-        };
-        state.set_old_refresh_token(options.old_refresh_token);
-        Ok(state)
+        })
     }
 
     pub(crate) fn platform(&self, app: &App) -> &Platform {
@@ -96,7 +94,7 @@ impl State {
     }
 
     pub(crate) fn shop(&self, at: usize) -> Option<&Shop> {
-        self.world.shops().get(at)
+        self.fixtures.shops().get(at)
     }
 
     pub(crate) fn url(&self) -> &str {
@@ -104,14 +102,11 @@ impl State {
     }
 
     pub(crate) fn old_refresh_token(&self) -> OldRefreshToken {
-        match self.old_refresh_token.load(Ordering::Relaxed) {
-            0 => OldRefreshToken::Dies,
-            _ => OldRefreshToken::Lives,
-        }
+        *self.old_refresh_token.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn set_old_refresh_token(&self, what: OldRefreshToken) {
-        self.old_refresh_token.store(u8::from(what == OldRefreshToken::Lives), Ordering::Relaxed);
+        *self.old_refresh_token.lock().unwrap_or_else(PoisonError::into_inner) = what;
     }
 
     pub(crate) fn reply_style(&self) -> ReplyStyle {

@@ -5,8 +5,8 @@ use serde_json::{Value as Json, json};
 
 use crate::{
     clock::{millis, seconds_left},
+    fixtures::Shop,
     tokens::Pair,
-    world::Shop,
 };
 
 /// Which form replies take where the live gateways and the documents differ.

@@ -2,15 +2,18 @@
 
 use serde_json::{Map, Value as Json};
 use sesame_catalog::{Param, Type};
+use sesame_core::Protocol;
 
-use crate::{contracts::Contract, received::Fields, world::Args};
+use crate::{
+    contracts::Contract,
+    error::{GatewayError, GatewayResult},
+    fixtures::Args,
+    received::Fields,
+};
 
-/// What is wrong with the arguments of a call.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Wrong {
-    /// A required one is missing; dotted when it sits inside another.
+/// What is wrong with an argument, and its name, dotted when it sits inside another.
+enum Wrong {
     Missing(String),
-    /// One has the wrong type.
     Invalid(String),
 }
 
@@ -18,23 +21,27 @@ pub(crate) enum Wrong {
 ///
 /// Only what the documents say for certain is enforced: parameters whose `required` is unknown may
 /// be left out, and members of an object are looked at when the object came.
-pub(crate) fn check(contract: &Contract, args: &dyn Args, fields: &Fields<'_>) -> Option<Wrong> {
-    for param in &contract.api.params {
+pub(super) fn check(
+    protocol: Protocol,
+    contract: &Contract,
+    args: &dyn Args,
+    fields: &Fields<'_>,
+) -> GatewayResult<()> {
+    let wrong = contract.api.params.iter().find_map(|param| {
         let name = param.name.as_str();
         match args.get(name).filter(|value| !value.is_empty()) {
+            Some(value) => check_text(param, name, value),
             None => {
-                if param.required == Some(true) && !fields.has_file(name) {
-                    return Some(Wrong::Missing(name.to_owned()));
-                }
-            }
-            Some(value) => {
-                if let Some(wrong) = check_text(param, name, value) {
-                    return Some(wrong);
-                }
+                let missing = param.required == Some(true) && !fields.has_file(name);
+                missing.then(|| Wrong::Missing(name.to_owned()))
             }
         }
+    });
+    match wrong {
+        None => Ok(()),
+        Some(Wrong::Missing(name)) => Err(GatewayError::missing(protocol, &name)),
+        Some(Wrong::Invalid(name)) => Err(GatewayError::invalid(protocol, &name)),
     }
-    None
 }
 
 fn check_text(param: &Param, path: &str, value: &str) -> Option<Wrong> {

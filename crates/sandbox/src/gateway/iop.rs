@@ -6,26 +6,26 @@
 use std::sync::{Arc, atomic::Ordering};
 
 use jiff::{SignedDuration, Timestamp};
+use serde_json::{Map, Value, json};
 use sesame_core::{Protocol, Shape};
 
 use super::{
-    Hurdle, Refused, Trace, arguments, bad_token, extend, hurdle, payload, quoted, root_of, shop_of,
-    signature, world_call,
+    ApiCall, BUSINESS_FAILURE, arguments, keep_reason, limits, members_of, object, root_of, shop_of,
+    signature,
 };
 use crate::{
-    apps::{App, Refreshing},
-    clock::after,
+    apps::App,
     contracts::Contract,
-    options::OldRefreshToken,
-    received::{Fields, Head, Layered, Owned},
-    reply::{Media, WebReply},
+    error::{GatewayError, GatewayResult},
+    exchange::{Exchange, ExchangeError},
+    received::{Fields, Head, Layered},
+    reply::WebReply,
     state::State,
     token_replies::{self, ReplyStyle, Step},
-    tokens::{Grant, Look},
-    xml,
+    trace::Trace,
 };
 
-/// The ways in.
+/// The routes of this gateway.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Door {
     /// `/rest/some/path`.
@@ -112,7 +112,7 @@ pub(crate) fn serve(
         Door::Sync => "",
     };
     let name = if door == Door::Sync { fields.get("method").unwrap_or_default() } else { path };
-    let mut trace = Trace { api: name.into(), ..Trace::default() };
+    let mut trace = Trace::new(None, name);
 
     // Which app and which API, without judging yet. A key that stands with several platforms is
     // that of the platform which has the API, or whose shop the token belongs to.
@@ -128,7 +128,7 @@ pub(crate) fn serve(
         }
         let owns = token_of(fields).is_some_and(|token| shop_of(state, app, token, now).is_ok())
             || code_of(fields)
-                .is_some_and(|code| state.tokens.is_for(code, &app.platform_name, state.world.shops()));
+                .is_some_and(|code| state.tokens.is_for(code, &app.platform_name, state.fixtures.shops()));
         if found.is_none() || owns {
             found = Some((app, target));
         }
@@ -140,57 +140,47 @@ pub(crate) fn serve(
     if let Some((_, Target::Api(contract, _))) = &found {
         trace.contract = Some(Arc::clone(contract));
     }
-    trace.plan(state);
-    if let Some(edge) = trace.plan.as_ref().and_then(|plan| plan.edge.as_ref()) {
-        trace.count(state, "trouble at the edge");
-        return WebReply::of_edge(edge).troubled(trace.plan.as_ref());
+    if let Some(reply) = trace.strike(state) {
+        return reply;
     }
 
     let asked = Asked { door, head, fields, path, name, now };
     let outcome = answer(state, &asked, found.as_ref(), &trace);
-    let simplify = fields.get("simplify") == Some("true");
     let request_id = state.request_id(now);
     // Replies recorded since 2021 end like this, errors too; the trace id names the same moment.
-    let ids = format!("\"request_id\":\"{request_id}\",\"_trace_id_\":\"{request_id}e0df7\"");
-    let reply = match outcome {
+    let ids = [("request_id", request_id.clone()), ("_trace_id_", format!("{request_id}e0df7"))];
+    let (body, refusal) = match outcome {
         Ok(Success { payload, code, bare }) => {
             trace.count(state, code);
-            let body = match door {
-                Door::Sync if bare && !simplify => format!("{{{}:{payload}}}", quoted(&root_of(name))),
-                _ if bare => payload,
-                Door::Sync if !simplify => {
-                    let inner = extend(payload, &ids);
-                    format!("{{{}:{inner}}}", quoted(&root_of(name)))
+            let wrapped = door == Door::Sync && fields.get("simplify") != Some("true");
+            let mut members = members_of(payload);
+            if !bare {
+                if !wrapped {
+                    members.insert("code".to_owned(), "0".into());
                 }
-                _ => extend(payload, &format!("\"code\":\"0\",{ids}")),
-            };
-            in_format(door, fields, body)
+                add(&mut members, ids);
+            }
+            (if wrapped { object(root_of(name), members) } else { members.into() }, None)
         }
-        Err(refused) => {
-            trace.count(state, &refused.code);
-            let mut reply = in_format(door, fields, error_body(door, &refused, &ids));
-            reply.refusal = refused.keep(state, head.path, fields, now);
-            reply
+        Err(error) => {
+            trace.count(state, &error.code);
+            let message = if door == Door::Sync { "msg" } else { "message" };
+            // Sub codes are TOP's; no document shows them here.
+            let mut members = Map::new();
+            add(&mut members, [("type", error.origin), ("code", &error.code), (message, &error.message)]);
+            add(&mut members, ids);
+            let refusal = keep_reason(state, &error, head.path, fields, now);
+            (if door == Door::Sync { object("error_response", members) } else { members.into() }, refusal)
         }
     };
+    let as_xml = door == Door::Sync && fields.get("format") == Some("xml");
+    let mut reply = WebReply::of_value(200, &body, as_xml.then_some("response"));
+    reply.refusal = refusal;
     reply.troubled(trace.plan.as_ref())
 }
 
-/// JSON, or on `/sync` the XML that was asked for.
-fn in_format(door: Door, fields: &Fields<'_>, body: String) -> WebReply {
-    if door == Door::Sync && fields.get("format") == Some("xml") {
-        return WebReply::new(200, Media::Xml, xml::of_json(&body, "response"));
-    }
-    WebReply::json(200, body)
-}
-
-fn error_body(door: Door, refused: &Refused, ids: &str) -> String {
-    let (name, code, message) =
-        (if door == Door::Sync { "msg" } else { "message" }, quoted(&refused.code), quoted(&refused.message));
-    let origin = refused.origin;
-    // Sub codes are TOP's; no document shows them here.
-    let body = format!("{{\"type\":\"{origin}\",\"code\":{code},\"{name}\":{message},{ids}}}");
-    if door == Door::Sync { format!("{{\"error_response\":{body}}}") } else { body }
+fn add(members: &mut Map<String, Value>, pairs: impl IntoIterator<Item = (&'static str, impl Into<String>)>) {
+    members.extend(pairs.into_iter().map(|(name, value)| (name.to_owned(), Value::String(value.into()))));
 }
 
 struct Asked<'a> {
@@ -203,20 +193,20 @@ struct Asked<'a> {
 }
 
 struct Success {
-    payload: String,
-    /// The outcome in the statistics; nothing for a success.
+    payload: Value,
+    /// The outcome in the statistics; empty for a success.
     code: &'static str,
-    /// True for a payload that gets neither `code` nor `request_id`.
+    /// Whether the payload gets neither `code` nor `request_id`.
     bare: bool,
 }
 
 impl Success {
-    fn of(payload: impl Into<String>) -> Self {
-        Self { payload: payload.into(), code: "", bare: false }
+    fn of(payload: Value) -> Self {
+        Self { payload, code: "", bare: false }
     }
 
-    fn business_failure(payload: String) -> Self {
-        Self { payload, code: "business failure", bare: false }
+    fn business_failure(payload: Value) -> Self {
+        Self { payload, code: BUSINESS_FAILURE, bare: false }
     }
 }
 
@@ -234,7 +224,7 @@ fn answer(
     asked: &Asked<'_>,
     found: Option<&(&App, Target)>,
     trace: &Trace<'_>,
-) -> Result<Success, Refused> {
+) -> GatewayResult<Success> {
     let Asked { door, head, fields, path, name, now } = *asked;
 
     // 1 mandatory parameters
@@ -243,13 +233,13 @@ fn answer(
         _ => &["app_key", "timestamp", "sign_method", "sign"],
     };
     if let Some(missing) = mandatory.iter().find(|name| fields.filled(name).is_none()) {
-        return Err(missing_parameter(missing).hint(format!(
+        return Err(GatewayError::missing(Protocol::Iop, missing).hint(format!(
             "{missing:?} came neither in the query nor in a body that could be read ({} parameters came); bodies are read as form, multipart or JSON",
             fields.pairs().len()
         )));
     }
     if let Some(doubled) = fields.doubled() {
-        return Err(invalid_parameter(doubled)
+        return Err(GatewayError::invalid(Protocol::Iop, doubled)
             .hint(format!("{doubled:?} came twice with two different values; what the platform makes of that is not documented")));
     }
 
@@ -265,7 +255,7 @@ fn answer(
 
     // 4 app
     let Some((app, target)) = found else {
-        return Err(Refused::new("InvalidAppKey", "The specified App Key is invalid")
+        return Err(GatewayError::new("InvalidAppKey", "The specified App Key is invalid")
             .hint("this sandbox has no IOP app with this key; its apps are in the line that `sesame sandbox --json` prints, under /_sandbox/apps and in the file given by --app-file"));
     };
 
@@ -284,20 +274,19 @@ fn answer(
         },
     };
     signature::check(state, app, head, fields, &signed, now).map_err(|id| {
-        let mut refused = Refused::new(
+        let mut error = GatewayError::new(
             "IncompleteSignature",
             "The request signature does not conform to platform standards",
         );
-        refused.id = Some(id);
-        refused
+        error.refusal = Some(id);
+        error
     })?;
 
     let (contract, variables) = match target {
         Target::Token { step, as_text } => {
-            return match hurdle(state, app, trace, None, now) {
-                Hurdle::Refused(refused) => Err(refused),
-                Hurdle::Failure(payload) => Ok(Success::business_failure(payload)),
-                Hurdle::Clear => token_call(state, app, asked, *step, *as_text),
+            return match limits::check(state, app, trace, None, now)? {
+                Some(failure) => Ok(Success::business_failure(failure)),
+                None => token_call(state, app, asked, *step, *as_text),
             };
         }
         Target::Api(contract, variables) => (contract, variables),
@@ -307,60 +296,39 @@ fn answer(
     let shop = match (contract.api.auth, token_of(fields)) {
         (Some(false), _) | (None, None) => None,
         (Some(true), None) => {
-            return Err(bad_token(Protocol::Iop)
+            return Err(GatewayError::bad_token(Protocol::Iop)
                 .hint("this API needs a seller's token and none came (access_token, or session)"));
         }
-        (_, Some(token)) => {
-            Some(shop_of(state, app, token, now).map_err(|why| bad_token(Protocol::Iop).hint(why))?)
-        }
+        (_, Some(token)) => Some(
+            shop_of(state, app, token, now)
+                .map_err(|why| GatewayError::bad_token(Protocol::Iop).hint(why))?,
+        ),
     };
 
     // 7 required arguments
-    let variables = Owned(variables.clone());
-    let args = Layered { first: &variables, then: fields };
-    match arguments::check(contract, &args, fields) {
-        Some(arguments::Wrong::Missing(name)) => return Err(missing_parameter(&name)),
-        Some(arguments::Wrong::Invalid(name)) => return Err(invalid_parameter(&name)),
-        None => {}
-    }
+    let args = Layered { first: variables, then: fields };
+    arguments::check(Protocol::Iop, contract, &args, fields)?;
 
-    // 8 limits, and what was ordered to go wrong
-    match hurdle(state, app, trace, shop, now) {
-        Hurdle::Refused(refused) => return Err(refused),
-        Hurdle::Failure(payload) => return Ok(Success::business_failure(payload)),
-        Hurdle::Clear => {}
+    // 8 limits, and faults that were ordered
+    if let Some(failure) = limits::check(state, app, trace, shop, now)? {
+        return Ok(Success::business_failure(failure));
     }
 
     // 9 the API itself
     let simplify = door != Door::Sync || fields.get("simplify") == Some("true");
-    let mut call = world_call(state, app, contract, shop, &args, simplify, now);
-    if door == Door::Sync && !asked.name.starts_with('/') {
-        // A TOP name and its path are one API whose answers differ in shape.
-        call.api = asked.name;
-    }
-    payload(state, app, contract, &call).map(|payload| Success::of(payload.into_owned()))
+    // A TOP name and its path are one API whose answers differ in shape.
+    let is_top_name = door == Door::Sync && !asked.name.starts_with('/');
+    let name = if is_top_name { asked.name } else { &contract.api.name };
+    ApiCall { app, contract, name, shop, args: &args, simplify, now }.payload(state).map(Success::of)
 }
 
-fn missing_parameter(name: &str) -> Refused {
-    Refused::new(
-        "MissingParameter",
-        format!(
-            "The input parameter \"{name}\" that is mandatory for processing this request is not supplied"
-        ),
-    )
-}
-
-fn invalid_parameter(name: &str) -> Refused {
-    Refused::new("InvalidParameter", format!("The specified parameter \"{name}\" is not valid"))
-}
-
-fn unknown_path(door: Door, name: &str, app: Option<&App>) -> Refused {
-    let refused = Refused::new("InvalidApiPath", "The specified Api Path is invalid");
+fn unknown_path(door: Door, name: &str, app: Option<&App>) -> Box<GatewayError> {
+    let error = GatewayError::new("InvalidApiPath", "The specified Api Path is invalid");
     let shown: String = name.chars().take(120).collect();
     let platform = app.map_or("any platform", |app| app.platform_name.as_str());
     let mut hint = format!("the catalog lists no API {shown:?} of {platform}");
     if door == Door::Rest && name.is_empty() {
-        return refused.hint(
+        return error.hint(
             "the URL ends at /rest, and no `method` came that begins with a slash; names with dots are called on /sync",
         );
     }
@@ -373,10 +341,10 @@ fn unknown_path(door: Door, name: &str, app: Option<&App>) -> Refused {
     } else if door != Door::Sync && name.contains('.') {
         hint.push_str("; names with dots are called on /sync?method=, paths on /rest");
     }
-    refused.hint(hint)
+    error.hint(hint)
 }
 
-/// Tells whether any IOP platform has this API: for keys that no app has.
+/// Returns `true` if any IOP platform has this API: for keys that no app has.
 fn known_on_any(state: &State, door: Door, name: &str) -> bool {
     state
         .apps
@@ -386,15 +354,9 @@ fn known_on_any(state: &State, door: Door, name: &str) -> bool {
 }
 
 /// Milliseconds, or ISO with `Z`; TOP's text too on the TOP-like route.
-fn check_time(
-    state: &State,
-    app: Option<&App>,
-    door: Door,
-    text: &str,
-    now: Timestamp,
-) -> Result<(), Refused> {
+fn check_time(state: &State, app: Option<&App>, door: Door, text: &str, now: Timestamp) -> GatewayResult<()> {
     let illegal = |hint: String| {
-        Err(Refused::new("IllegalTimestamp", "The timestamp is invalid or malformed").hint(hint))
+        Err(GatewayError::new("IllegalTimestamp", "The timestamp is invalid or malformed").hint(hint))
     };
     let legal_form = text.bytes().all(|byte| byte.is_ascii_digit())
         || (text.contains('T') && text.ends_with('Z'))
@@ -427,81 +389,40 @@ fn token_call(
     asked: &Asked<'_>,
     step: Step,
     as_text: bool,
-) -> Result<Success, Refused> {
+) -> GatewayResult<Success> {
     let Asked { fields, now, .. } = *asked;
-    let refused = |refused: Refused| {
+    let exchange = Exchange { state, app, now };
+    let name = if step == Step::Create { "code" } else { "refresh_token" };
+    let issued = match fields.filled(name) {
+        None => Err(GatewayError::missing(Protocol::Iop, name)),
+        Some(code) if step == Step::Create => {
+            exchange.create(code, None, true).map_err(|error| exchange_error(app, &error))
+        }
+        Some(token) => exchange.refresh(token).map_err(|error| exchange_error(app, &error)),
+    };
+    let (shop, pair) = issued.inspect_err(|_| {
         state.tokens.refused.fetch_add(1, Ordering::Relaxed);
-        refused
-    };
-    let rules = &state.platform(app).tokens;
-    let (shop, refresh_ends) = match step {
-        Step::Create => {
-            let code = fields.filled("code").ok_or_else(|| refused(missing_parameter("code")))?;
-            let shop = state.tokens.redeem(code, &app.key, None, now).map_err(|problem| {
-                refused(Refused::new("InvalidCode", "Invalid authorization code").hint(problem.says()))
-            })?;
-            (shop, after(now, rules.refresh_life))
-        }
-        Step::Refresh => {
-            let token =
-                fields.filled("refresh_token").ok_or_else(|| refused(missing_parameter("refresh_token")))?;
-            match app.refreshing() {
-                Refreshing::Allowed => {}
-                Refreshing::Never => {
-                    return Err(refused(
-                        illegal_refresh_token().hint("this app may not refresh: refresh_expires_in was 0"),
-                    ));
-                }
-                Refreshing::MarketOnly => {
-                    return Err(refused(Refused::new(
-                        "AUTH_TYPE_UNSUPPORTED",
-                        format!("{} can only be authorized by market, not support refresh", app.key),
-                    )));
-                }
-            }
-            let spend = state.old_refresh_token() == OldRefreshToken::Dies;
-            let (shop, ends) = state
-                .tokens
-                .use_refresh(token, &app.key, now, spend)
-                .map_err(|problem| refused(illegal_refresh_token().hint(problem.says())))?;
-            // The end date does not move (protocols 2.8).
-            (shop, if rules.refresh_end_fixed { ends } else { after(now, rules.refresh_life) })
-        }
-    };
-    let Some(found) = state.shop(shop).filter(|found| found.platform == app.platform_name) else {
-        return Err(refused(
-            Refused::new("InvalidCode", "Invalid authorization code")
-                .hint("it was issued for another platform's app with the same key"),
-        ));
-    };
-    let refresh_ends = if app.refreshing() == Refreshing::Never { now } else { refresh_ends };
-    let pair = state.tokens.grant(
-        state.clock.base().as_ref(),
-        &Grant {
-            app_key: &app.key,
-            shop,
-            now,
-            access_life: rules.access_life,
-            refresh_ends: Some(refresh_ends),
-            look: Look::Iop,
-            single: false,
-        },
-    );
-    match step {
-        Step::Create => &state.tokens.created,
-        Step::Refresh => &state.tokens.refreshed,
-    }
-    .fetch_add(1, Ordering::Relaxed);
+    })?;
     let style = state.reply_style();
-    let reply = token_replies::iop(&app.platform_name, found, &pair, step, style, now).to_string();
+    let reply = token_replies::iop(&app.platform_name, shop, &pair, step, style, now);
     if as_text {
-        return Ok(Success::of(format!("{{\"token_result\":{}}}", quoted(&reply))));
+        return Ok(Success::of(json!({"token_result": reply.to_string()})));
     }
     // Lazada's guide prints its reply without an envelope.
     let bare = app.platform_name == "lazada" && style == ReplyStyle::Guide;
     Ok(Success { payload: reply, code: "", bare })
 }
 
-fn illegal_refresh_token() -> Refused {
-    Refused::new("IllegalRefreshToken", "The specified refresh token is invalid or expired")
+fn exchange_error(app: &App, error: &ExchangeError) -> Box<GatewayError> {
+    match error {
+        ExchangeError::Code(_) | ExchangeError::OtherPlatform => {
+            GatewayError::new("InvalidCode", "Invalid authorization code")
+        }
+        ExchangeError::MarketOnly => GatewayError::new(
+            "AUTH_TYPE_UNSUPPORTED",
+            format!("{} can only be authorized by market, not support refresh", app.key),
+        ),
+        _ => GatewayError::new("IllegalRefreshToken", "The specified refresh token is invalid or expired"),
+    }
+    .hint(error.message())
 }

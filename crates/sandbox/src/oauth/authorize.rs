@@ -7,11 +7,11 @@ use super::pages::{self, Choice};
 use crate::{
     apps::App,
     clock::after,
-    gateway::Trace,
     received::{Fields, Head},
     reply::{Media, WebReply},
     state::State,
-    tokens::{random_text, uuid},
+    tokens::{Code, random_text, uuid},
+    trace::Trace,
 };
 
 /// The redirect URIs that show the code instead of sending it (param2, protocols 1.5).
@@ -33,12 +33,9 @@ pub(crate) fn serve(
     now: Timestamp,
 ) -> WebReply {
     let candidates = candidates(state, head.path, fields);
-    let mut trace =
-        Trace { app: candidates.first().copied(), api: "/oauth/authorize".into(), ..Trace::default() };
-    trace.plan(state);
-    if let Some(edge) = trace.plan.as_ref().and_then(|plan| plan.edge.as_ref()) {
-        trace.count(state, "trouble at the edge");
-        return WebReply::of_edge(edge).troubled(trace.plan.as_ref());
+    let mut trace = Trace::new(candidates.first().copied(), "/oauth/authorize");
+    if let Some(reply) = trace.strike(state) {
+        return reply;
     }
     let (reply, code) = match answer(state, head, fields, &candidates, posted, now) {
         Ok((reply, code)) => (reply, code),
@@ -139,7 +136,7 @@ fn answer(
     }
 
     let shops: Vec<Choice<'_>> = state
-        .world
+        .fixtures
         .shops()
         .iter()
         .enumerate()
@@ -186,7 +183,13 @@ fn answer(
     let app = candidates.iter().copied().find(|app| app.platform_name == platform).unwrap_or(first);
     let life = state.platform(app).authorize.code_life;
     let code = new_code(state, app);
-    state.tokens.issue_code(code.clone(), &app.key, shop, redirect_uri, after(now, life), now);
+    let (app_key, redirect) = (app.key.clone(), redirect_uri.to_owned());
+    let ends = after(now, life);
+    state.tokens.issue_code(
+        code.clone(),
+        Code { app_key, shop, redirect_uri: redirect, ends, used: false },
+        now,
+    );
     if shows_code {
         return Ok((WebReply::new(200, Media::Html, pages::shown_code(&code)), "approved"));
     }
