@@ -11,10 +11,10 @@ use sesame_core::{Clock, Error, Result};
 
 use crate::{
     app_file::AppSpec,
+    fault::FaultRule,
     fixtures::{MOST_PRODUCTS, MOST_SHOPS},
     quotas::QuotaRule,
-    token_replies::ReplyStyle,
-    trouble::TroubleRule,
+    reply_style::ReplyStyle,
 };
 
 /// What becomes of a refresh token that was used. No IOP document says (protocols 8.6).
@@ -48,7 +48,7 @@ pub struct Options {
     /// Apps beside those invented.
     pub apps: Vec<AppSpec>,
     /// Trouble from the start.
-    pub trouble: Vec<TroubleRule>,
+    pub trouble: Vec<FaultRule>,
     /// Limits from the start.
     pub quotas: Vec<QuotaRule>,
     /// What becomes of used refresh tokens on IOP.

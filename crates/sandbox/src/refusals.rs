@@ -27,18 +27,18 @@ const MOST_EACH: usize = 64 << 10;
 /// The refusals of late.
 #[derive(Debug, Default)]
 pub(crate) struct Refusals {
-    inner: Mutex<Inner>,
+    inner: Mutex<RefusalLog>,
 }
 
 #[derive(Debug, Default)]
-struct Inner {
+struct RefusalLog {
     kept: VecDeque<(u64, Arc<str>)>,
     bytes: usize,
     next: u64,
 }
 
 impl Refusals {
-    fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, RefusalLog> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -82,6 +82,7 @@ impl Refusals {
 pub(crate) fn signature_report(
     id: &str,
     attempt: Attempt<'_>,
+    first_hints: Vec<String>,
     route: &str,
     apps: &Apps,
     now: Timestamp,
@@ -103,12 +104,11 @@ pub(crate) fn signature_report(
         base.push_str(&masked_batch(&body));
     }
     let base = mask_known(&base, secrets.iter().copied());
-    let hints = diagnose(attempt, apps);
-    let hints = if hints.is_empty() {
-        vec!["no known mistake yields the signature that came; compare the text you sign with expected_base_string, and check the secret".to_owned()]
-    } else {
-        hints
-    };
+    let mut hints = first_hints;
+    hints.extend(diagnose(attempt, apps));
+    if hints.is_empty() {
+        hints.push("no known mistake yields the signature that came; compare the text you sign with expected_base_string, and check the secret".to_owned());
+    }
     let arrived = arrived(attempt.pairs, &secrets);
     let mut room = 32 << 10;
     loop {

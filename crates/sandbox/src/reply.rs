@@ -11,7 +11,8 @@ use hyper::body::{Body, Frame, SizeHint};
 use serde_json::Value;
 
 use crate::{
-    trouble::{EDGE_PAGE, Plan, TroubleKind, status_page},
+    fault::FaultKind,
+    faults::{EDGE_PAGE, Plan, status_page},
     xml,
 };
 
@@ -100,12 +101,12 @@ impl WebReply {
     }
 
     /// What the edge does before a gateway sees the call.
-    pub(crate) fn of_edge(kind: &TroubleKind) -> Self {
+    pub(crate) fn of_edge(kind: &FaultKind) -> Self {
         let mut reply = Self::new(200, Media::Html, Bytes::new());
         match kind {
-            TroubleKind::DropBefore => reply.ending = Ending::Drop,
-            TroubleKind::Hang => reply.ending = Ending::Hang,
-            TroubleKind::Status { status } => {
+            FaultKind::DropBefore => reply.ending = Ending::Drop,
+            FaultKind::Hang => reply.ending = Ending::Hang,
+            FaultKind::Status { status } => {
                 reply.status = *status;
                 reply.body = status_page(*status).into_owned().into();
             }
@@ -120,14 +121,14 @@ impl WebReply {
         self.latency_ms = plan.latency_ms;
         self.date_shift = plan.date_shift;
         match plan.answer {
-            Some(TroubleKind::DropAfter) => self.ending = Ending::Drop,
-            Some(TroubleKind::HangAfter) => self.ending = Ending::Hang,
-            Some(TroubleKind::Empty) => {
+            Some(FaultKind::DropAfter) => self.ending = Ending::Drop,
+            Some(FaultKind::HangAfter) => self.ending = Ending::Hang,
+            Some(FaultKind::Empty) => {
                 self.status = 200;
                 self.body = Bytes::new();
             }
-            Some(TroubleKind::Truncated) => self.ending = Ending::Cut,
-            Some(TroubleKind::Huge { bytes }) => self.ending = Ending::Padded(bytes),
+            Some(FaultKind::Truncated) => self.ending = Ending::Cut,
+            Some(FaultKind::Huge { bytes }) => self.ending = Ending::Padded(bytes),
             _ => {}
         }
         self

@@ -2,13 +2,15 @@
 
 use std::{borrow::Cow, sync::Arc};
 
-use crate::{apps::App, contracts::Contract, reply::WebReply, state::State, trouble::Plan};
+use sesame_catalog::Api;
+
+use crate::{apps::App, faults::Plan, reply::WebReply, state::State};
 
 /// What a call is about, as far as it is known.
 #[derive(Debug, Default)]
 pub(crate) struct Trace<'a> {
     pub(crate) app: Option<&'a App>,
-    pub(crate) contract: Option<Arc<Contract>>,
+    pub(crate) contract: Option<Arc<Api>>,
     pub(crate) api: Cow<'a, str>,
     pub(crate) plan: Option<Plan>,
 }
@@ -21,7 +23,7 @@ impl<'a> Trace<'a> {
     /// Decides which faults the call meets.
     pub(crate) fn plan(&mut self, state: &State) {
         let platform = self.app.map_or("", |app| app.platform_name.as_str());
-        self.plan = state.troubles.plan(platform, &[self.api.as_ref(), self.canonical()]);
+        self.plan = state.faults.plan(platform, &[self.api.as_ref(), self.canonical()]);
     }
 
     /// Decides which faults the call meets. Returns the reply of one that strikes before anything is
@@ -35,11 +37,12 @@ impl<'a> Trace<'a> {
 
     /// Returns the name by which the catalog knows the API, or an empty string.
     pub(crate) fn canonical(&self) -> &str {
-        self.contract.as_ref().map_or("", |contract| contract.api.name.as_str())
+        self.contract.as_ref().map_or("", |contract| contract.name.as_str())
     }
 
     pub(crate) fn count(&self, state: &State, code: &str) {
         let platform = self.app.map_or("(unknown app)", |app| app.platform_name.as_str());
-        state.count(platform, &self.api, self.contract.as_deref(), code);
+        let name = if self.contract.is_some() { self.canonical() } else { &self.api };
+        state.stats.count(platform, name, code);
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use sesame_core::{Protocol, Shape};
 
-use super::top::{self, Single, Target};
+use super::top::{self, Single, TopTarget};
 use crate::{
     error::{GatewayError, GatewayResult},
     fixtures::Args,
@@ -63,7 +63,7 @@ pub(crate) fn serve(
                 let method = own.get("method").unwrap_or_default();
                 let target = top::target(state, app, method);
                 let mut trace = Trace::new(Some(app), method);
-                if let Some(Target::Api(contract)) = &target {
+                if let Some(TopTarget::Api(contract)) = &target {
                     trace.contract = Some(Arc::clone(contract));
                 }
                 trace.plan(state);

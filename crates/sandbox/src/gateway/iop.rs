@@ -7,21 +7,21 @@ use std::sync::{Arc, atomic::Ordering};
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
+use sesame_catalog::Api;
 use sesame_core::{Protocol, Shape};
 
 use super::{
-    ApiCall, BUSINESS_FAILURE, arguments, keep_reason, limits, members_of, object, root_of, shop_of,
-    signature,
+    ApiCall, BUSINESS_FAILURE, Success, app_for, arguments, keep_reason, limits, members_of, object, root_of,
+    shop_of, signature,
 };
 use crate::{
     apps::App,
-    contracts::Contract,
     error::{GatewayError, GatewayResult},
     exchange::{Exchange, ExchangeError},
     received::{Fields, Head, Layered},
     reply::WebReply,
     state::State,
-    token_replies::{self, ReplyStyle, Step},
+    token_replies::{self, GrantStep},
     trace::Trace,
 };
 
@@ -48,32 +48,32 @@ impl Door {
 
 /// What a request names.
 #[derive(Debug, Clone)]
-enum Target {
+enum IopTarget {
     /// A token call. `as_text`: the reply sits as JSON in a text, TOP's way.
     Token {
-        step: Step,
+        step: GrantStep,
         as_text: bool,
     },
-    Api(Arc<Contract>, Vec<(String, String)>),
+    Api(Arc<Api>, Vec<(String, String)>),
 }
 
 /// Finds out what a name means. Token calls are served whatever the catalog lists.
-fn target(state: &State, app: &App, door: Door, name: &str) -> Option<Target> {
-    let token = |step, as_text| Some(Target::Token { step, as_text });
+fn target(state: &State, app: &App, door: Door, name: &str) -> Option<IopTarget> {
+    let token = |step, as_text| Some(IopTarget::Token { step, as_text });
     let rules = &state.platform(app).tokens;
     if rules.create == name || rules.create_also.iter().any(|also| also == name) {
-        return token(Step::Create, false);
+        return token(GrantStep::Create, false);
     }
     if rules.refresh == name || rules.refresh_also.iter().any(|also| also == name) {
-        return token(Step::Refresh, false);
+        return token(GrantStep::Refresh, false);
     }
     match name {
         // Platforms that share a catalog do not share all names of the token calls.
         "/auth/token/createWithOpenId" | "/auth/token/security/create" | "/auth/token/security/refresh" => {
             return None;
         }
-        "taobao.top.auth.token.create" if door == Door::Sync => return token(Step::Create, true),
-        "taobao.top.auth.token.refresh" if door == Door::Sync => return token(Step::Refresh, true),
+        "taobao.top.auth.token.create" if door == Door::Sync => return token(GrantStep::Create, true),
+        "taobao.top.auth.token.refresh" if door == Door::Sync => return token(GrantStep::Refresh, true),
         _ => {}
     }
     let is_path = name.starts_with('/');
@@ -83,12 +83,12 @@ fn target(state: &State, app: &App, door: Door, name: &str) -> Option<Target> {
             .contracts
             .find_template(app.platform, name)
             .or_else(|| Some((state.contracts.find(app.platform, name)?, Vec::new())))
-            .map(|(contract, values)| Target::Api(contract, values)),
+            .map(|(contract, values)| IopTarget::Api(contract, values)),
         _ => {
             let contract = state.contracts.find(app.platform, name)?;
             // A TOP name is no path, even with a slash in front.
-            let served = !is_path || matches!(contract.api.shape, Shape::IopRest | Shape::IopRestVariables);
-            served.then(|| Target::Api(contract, Vec::new()))
+            let served = !is_path || matches!(contract.shape, Shape::IopRest | Shape::IopRestVariables);
+            served.then(|| IopTarget::Api(contract, Vec::new()))
         }
     }
 }
@@ -114,32 +114,16 @@ pub(crate) fn serve(
     let name = if door == Door::Sync { fields.get("method").unwrap_or_default() } else { path };
     let mut trace = Trace::new(None, name);
 
-    // Which app and which API, without judging yet. A key that stands with several platforms is
-    // that of the platform which has the API, or whose shop the token belongs to.
+    // Which app and which API, without judging yet.
     let key = fields.get("app_key").unwrap_or_default();
-    let candidates = state.apps.with_key(key, Protocol::Iop);
-    let several = candidates.clone().nth(1).is_some();
-    let mut found: Option<(&App, Target)> = None;
-    for app in candidates.clone() {
-        let Some(target) = target(state, app, door, name) else { continue };
-        if !several {
-            found = Some((app, target));
-            break;
-        }
-        let owns = token_of(fields).is_some_and(|token| shop_of(state, app, token, now).is_ok())
-            || code_of(fields)
-                .is_some_and(|code| state.tokens.is_for(code, &app.platform_name, state.fixtures.shops()));
-        if found.is_none() || owns {
-            found = Some((app, target));
-        }
-        if owns {
-            break;
-        }
-    }
-    trace.app = found.as_ref().map(|(app, _)| *app).or_else(|| candidates.clone().next());
-    if let Some((_, Target::Api(contract, _))) = &found {
+    let (app, target) = app_for(state, Protocol::Iop, key, token_of(fields), fields, now, |app| {
+        target(state, app, door, name)
+    });
+    trace.app = app;
+    if let Some(IopTarget::Api(contract, _)) = &target {
         trace.contract = Some(Arc::clone(contract));
     }
+    let found = app.zip(target);
     if let Some(reply) = trace.strike(state) {
         return reply;
     }
@@ -150,16 +134,14 @@ pub(crate) fn serve(
     // Replies recorded since 2021 end like this, errors too; the trace id names the same moment.
     let ids = [("request_id", request_id.clone()), ("_trace_id_", format!("{request_id}e0df7"))];
     let (body, refusal) = match outcome {
-        Ok(Success { payload, code, bare }) => {
+        Ok((payload, code)) => {
             trace.count(state, code);
             let wrapped = door == Door::Sync && fields.get("simplify") != Some("true");
             let mut members = members_of(payload);
-            if !bare {
-                if !wrapped {
-                    members.insert("code".to_owned(), "0".into());
-                }
-                add(&mut members, ids);
+            if !wrapped {
+                members.insert("code".to_owned(), "0".into());
             }
+            add(&mut members, ids);
             (if wrapped { object(root_of(name), members) } else { members.into() }, None)
         }
         Err(error) => {
@@ -192,37 +174,15 @@ struct Asked<'a> {
     now: Timestamp,
 }
 
-struct Success {
-    payload: Value,
-    /// The outcome in the statistics; empty for a success.
-    code: &'static str,
-    /// Whether the payload gets neither `code` nor `request_id`.
-    bare: bool,
-}
-
-impl Success {
-    fn of(payload: Value) -> Self {
-        Self { payload, code: "", bare: false }
-    }
-
-    fn business_failure(payload: Value) -> Self {
-        Self { payload, code: BUSINESS_FAILURE, bare: false }
-    }
-}
-
 /// Both names are in use on both routes (protocols 2.2).
 fn token_of<'a>(fields: &'a Fields<'_>) -> Option<&'a str> {
     fields.filled("access_token").or_else(|| fields.filled("session"))
 }
 
-fn code_of<'a>(fields: &'a Fields<'_>) -> Option<&'a str> {
-    fields.filled("code").or_else(|| fields.filled("refresh_token"))
-}
-
 fn answer(
     state: &State,
     asked: &Asked<'_>,
-    found: Option<&(&App, Target)>,
+    found: Option<&(&App, IopTarget)>,
     trace: &Trace<'_>,
 ) -> GatewayResult<Success> {
     let Asked { door, head, fields, path, name, now } = *asked;
@@ -267,8 +227,8 @@ fn answer(
         signature: fields.filled("sign").unwrap_or_default(),
         body: b"",
         template: match target {
-            Target::Api(contract, values) if !values.is_empty() => {
-                Some(signature::Template { path: &contract.api.name, values })
+            IopTarget::Api(contract, values) if !values.is_empty() => {
+                Some(signature::SignedTemplate { path: &contract.name, values })
             }
             _ => None,
         },
@@ -283,17 +243,17 @@ fn answer(
     })?;
 
     let (contract, variables) = match target {
-        Target::Token { step, as_text } => {
+        IopTarget::Token { step, as_text } => {
             return match limits::check(state, app, trace, None, now)? {
-                Some(failure) => Ok(Success::business_failure(failure)),
+                Some(failure) => Ok((failure, BUSINESS_FAILURE)),
                 None => token_call(state, app, asked, *step, *as_text),
             };
         }
-        Target::Api(contract, variables) => (contract, variables),
+        IopTarget::Api(contract, variables) => (contract, variables),
     };
 
     // 6 token
-    let shop = match (contract.api.auth, token_of(fields)) {
+    let shop = match (contract.auth, token_of(fields)) {
         (Some(false), _) | (None, None) => None,
         (Some(true), None) => {
             return Err(GatewayError::bad_token(Protocol::Iop)
@@ -311,15 +271,17 @@ fn answer(
 
     // 8 limits, and faults that were ordered
     if let Some(failure) = limits::check(state, app, trace, shop, now)? {
-        return Ok(Success::business_failure(failure));
+        return Ok((failure, BUSINESS_FAILURE));
     }
 
     // 9 the API itself
     let simplify = door != Door::Sync || fields.get("simplify") == Some("true");
     // A TOP name and its path are one API whose answers differ in shape.
     let is_top_name = door == Door::Sync && !asked.name.starts_with('/');
-    let name = if is_top_name { asked.name } else { &contract.api.name };
-    ApiCall { app, contract, name, shop, args: &args, simplify, now }.payload(state).map(Success::of)
+    let name = if is_top_name { asked.name } else { &contract.name };
+    ApiCall { app, contract, name, shop, args: &args, simplify, now }
+        .payload(state)
+        .map(|payload| (payload, ""))
 }
 
 fn unknown_path(door: Door, name: &str, app: Option<&App>) -> Box<GatewayError> {
@@ -387,15 +349,15 @@ fn token_call(
     state: &State,
     app: &App,
     asked: &Asked<'_>,
-    step: Step,
+    step: GrantStep,
     as_text: bool,
 ) -> GatewayResult<Success> {
     let Asked { fields, now, .. } = *asked;
     let exchange = Exchange { state, app, now };
-    let name = if step == Step::Create { "code" } else { "refresh_token" };
+    let name = if step == GrantStep::Create { "code" } else { "refresh_token" };
     let issued = match fields.filled(name) {
         None => Err(GatewayError::missing(Protocol::Iop, name)),
-        Some(code) if step == Step::Create => {
+        Some(code) if step == GrantStep::Create => {
             exchange.create(code, None, true).map_err(|error| exchange_error(app, &error))
         }
         Some(token) => exchange.refresh(token).map_err(|error| exchange_error(app, &error)),
@@ -403,14 +365,8 @@ fn token_call(
     let (shop, pair) = issued.inspect_err(|_| {
         state.tokens.refused.fetch_add(1, Ordering::Relaxed);
     })?;
-    let style = state.reply_style();
-    let reply = token_replies::iop(&app.platform_name, shop, &pair, step, style, now);
-    if as_text {
-        return Ok(Success::of(json!({"token_result": reply.to_string()})));
-    }
-    // Lazada's guide prints its reply without an envelope.
-    let bare = app.platform_name == "lazada" && style == ReplyStyle::Guide;
-    Ok(Success { payload: reply, code: "", bare })
+    let reply = token_replies::iop(&app.platform_name, shop, &pair, step, state.reply_style(), now);
+    Ok((if as_text { json!({"token_result": reply.to_string()}) } else { reply }, ""))
 }
 
 fn exchange_error(app: &App, error: &ExchangeError) -> Box<GatewayError> {

@@ -7,10 +7,10 @@ use sesame_core::Protocol;
 use crate::{
     apps::App,
     error::{GatewayError, GatewayResult},
+    fault::{ErrorOrigin, FaultKind},
     quotas::{Exceeded, QuotaPer},
     state::State,
     trace::Trace,
-    trouble::{ErrorOrigin, TroubleKind},
 };
 
 /// Checks the limits, then the faults. Returns the payload of a failure that comes in the envelope of
@@ -29,15 +29,15 @@ pub(super) fn check(
     let Some(kind) = trace.plan.as_ref().and_then(|plan| plan.refusal.as_ref()) else { return Ok(None) };
     let ban = |seconds| limit(app.protocol, Exceeded { seconds, api: true, per: QuotaPer::App });
     Err(match kind {
-        TroubleKind::Busy if app.protocol == Protocol::Iop => GatewayError::new(
+        FaultKind::Busy if app.protocol == Protocol::Iop => GatewayError::new(
             "901",
             "The request is too frequent, API level QPS limiting flow, please retry in the next second",
         )
         .origin("SYSTEM"),
-        TroubleKind::Busy => ban(1),
-        TroubleKind::CallLimit { seconds } => ban(*seconds),
-        TroubleKind::IllegalToken => GatewayError::bad_token(app.protocol),
-        TroubleKind::Error { code, message, sub_code, sub_message, origin } => {
+        FaultKind::Busy => ban(1),
+        FaultKind::CallLimit { seconds } => ban(*seconds),
+        FaultKind::IllegalToken => GatewayError::bad_token(app.protocol),
+        FaultKind::Error { code, message, sub_code, sub_message, origin } => {
             let origin = origin.unwrap_or_else(|| ErrorOrigin::of(code));
             let mut error = GatewayError::new(code.clone(), message.clone()).origin(origin.as_str());
             error.sub_code = sub_code.clone().map(Into::into);
@@ -50,7 +50,7 @@ pub(super) fn check(
             };
             error
         }
-        TroubleKind::BusinessFailure => return Ok(Some(business_failure(&app.platform_name))),
+        FaultKind::BusinessFailure => return Ok(Some(business_failure(&app.platform_name))),
         // The other kinds strike at the edge or on the way back.
         _ => return Ok(None),
     })

@@ -9,8 +9,12 @@ mod param2_tokens;
 mod signature;
 mod top;
 
+use std::cmp::Reverse;
+
 use jiff::Timestamp;
 use serde_json::{Map, Value};
+use sesame_catalog::Api;
+use sesame_core::Protocol;
 
 pub(crate) use batch::serve as serve_batch;
 pub(crate) use iop::{Door, serve as serve_iop};
@@ -19,7 +23,6 @@ pub(crate) use top::serve as serve_top;
 
 use crate::{
     apps::App,
-    contracts::Contract,
     error::{GatewayError, GatewayResult},
     example::{self, ExampleOptions},
     fixtures::{Args, FixtureCall},
@@ -63,10 +66,34 @@ fn shop_of(state: &State, app: &App, token: &str, now: Timestamp) -> Result<usiz
     }
 }
 
+/// Finds the app that a key means, and what it calls.
+///
+/// A key that stands with several platforms is that of the platform whose shop the token, the code or
+/// the refresh token belongs to, else that of the first one that has the API.
+fn app_for<'a, T>(
+    state: &'a State,
+    protocol: Protocol,
+    key: &str,
+    token: Option<&str>,
+    fields: &Fields<'_>,
+    now: Timestamp,
+    find: impl Fn(&App) -> Option<T>,
+) -> (Option<&'a App>, Option<T>) {
+    let owns = |app: &App| {
+        let has_issued = |text| state.tokens.is_for(text, &app.platform_name, state.fixtures.shops());
+        token.is_some_and(|token| shop_of(state, app, token, now).is_ok())
+            || fields.filled("code").is_some_and(has_issued)
+            || fields.filled("refresh_token").is_some_and(has_issued)
+    };
+    let rank = |(app, found): &(&App, Option<T>)| Reverse((owns(app), found.is_some()));
+    let candidates = state.apps.with_key(key, protocol).map(|app| (app, find(app)));
+    candidates.min_by_key(rank).map_or((None, None), |(app, found)| (Some(app), found))
+}
+
 /// An API that is called with arguments that were checked.
 struct ApiCall<'a> {
     app: &'a App,
-    contract: &'a Contract,
+    contract: &'a Api,
     /// The name by which it is called, where a TOP name and its path differ in shape.
     name: &'a str,
     shop: Option<usize>,
@@ -82,13 +109,13 @@ impl ApiCall<'_> {
         let call = FixtureCall {
             platform: &self.app.platform_name,
             api: self.name,
-            version: self.contract.api.version,
+            version: self.contract.version,
             shop: self.shop,
             args: self.args,
             now: self.now,
             style: state.reply_style(),
         };
-        let api = &self.contract.api;
+        let api = self.contract;
         let payload = match state.fixtures.answer(&call) {
             Some(answer) => answer?,
             None => example::payload(

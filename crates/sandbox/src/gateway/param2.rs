@@ -7,14 +7,14 @@ use std::sync::{Arc, atomic::Ordering};
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use sesame_catalog::Api;
 use sesame_core::{Protocol, Shape};
 
 use super::{
-    ApiCall, BUSINESS_FAILURE, Success, arguments, keep_reason, limits, param2_tokens::TokenCall, shop_of,
-    signature,
+    ApiCall, BUSINESS_FAILURE, Success, app_for, arguments, keep_reason, limits, param2_tokens::TokenCall,
+    shop_of, signature,
 };
 use crate::{
-    contracts::Contract,
     error::{GatewayError, GatewayResult},
     received::{Fields, Head, Layered},
     reply::WebReply,
@@ -86,37 +86,21 @@ pub(crate) fn serve(
 ) -> WebReply {
     let mut trace = Trace::new(None, head.path);
     let route = Route::read(head.path, posted);
-    let mut found: Option<Arc<Contract>> = None;
     if let Ok(route) = &route {
         trace.api = format!("{}:{}", route.namespace, route.name).into();
         let full = format!("{}@{}", trace.api, route.version);
-        let candidates = state.apps.with_key(route.key, Protocol::Param2);
-        let several = candidates.clone().nth(1).is_some();
-        for app in candidates {
-            let contract = state.contracts.find(app.platform, &full);
-            let is_its = |text| state.tokens.is_for(text, &app.platform_name, state.fixtures.shops());
-            let owns = several
-                && (fields
-                    .filled("access_token")
-                    .is_some_and(|token| shop_of(state, app, token, now).is_ok())
-                    || fields.filled("code").is_some_and(is_its)
-                    || fields.filled("refresh_token").is_some_and(is_its));
-            if trace.app.is_none() || owns || (found.is_none() && contract.is_some()) {
-                trace.app = Some(app);
-                found = contract;
-            }
-            if owns {
-                break;
-            }
-        }
+        let token = fields.filled("access_token");
+        (trace.app, trace.contract) =
+            app_for(state, Protocol::Param2, route.key, token, fields, now, |app| {
+                state.contracts.find(app.platform, &full)
+            });
     }
-    trace.contract.clone_from(&found);
     if let Some(reply) = trace.strike(state) {
         return reply;
     }
 
     let as_xml = route.as_ref().is_ok_and(|route| route.wants_xml(fields));
-    let outcome = route.and_then(|route| answer(state, &route, head, fields, &trace, found.as_ref(), now));
+    let outcome = route.and_then(|route| answer(state, &route, head, fields, &trace, now));
     let reply = match outcome {
         Ok((body, code)) => {
             trace.count(state, code);
@@ -157,9 +141,9 @@ fn answer(
     head: &Head<'_>,
     fields: &Fields<'_>,
     trace: &Trace<'_>,
-    found: Option<&Arc<Contract>>,
     now: Timestamp,
 ) -> GatewayResult<Success> {
+    let found = trace.contract.as_ref();
     // 1 app
     let Some(app) = trace.app else {
         return Err(GatewayError::new("gw.AppKeyInvalid", "AppKey is invalid")
@@ -223,7 +207,7 @@ fn answer(
     };
 
     // 4 token; APIs that need none never look at it
-    let shop = match (contract.api.auth, fields.filled("access_token")) {
+    let shop = match (contract.auth, fields.filled("access_token")) {
         (Some(false), _) | (None, None) => None,
         (Some(true), None) => {
             return Err(GatewayError::new("401", "Request need user authenticated")
@@ -247,12 +231,12 @@ fn answer(
     arguments::check(Protocol::Param2, contract, &args, fields)?;
 
     // 7 the API itself; the time APIs answer a bare string or number, which no list of fields describes
-    if contract.api.response.is_empty()
+    if contract.response.is_empty()
         && let Some(body) = time_api(route, now)
     {
         return Ok((body, ""));
     }
-    let call = ApiCall { app, contract, name: &contract.api.name, shop, args: &args, simplify: true, now };
+    let call = ApiCall { app, contract, name: &contract.name, shop, args: &args, simplify: true, now };
     let payload = call.payload(state).map_err(|error| {
         // The APIs' own errors come with HTTP 200 (protocols 1.6).
         if error.code.starts_with("gw.") { error } else { error.status(200) }
@@ -265,7 +249,7 @@ fn missing_signature(
     fields: &Fields<'_>,
     empty: bool,
     token_call: Option<TokenCall>,
-    found: Option<&Arc<Contract>>,
+    found: Option<&Arc<Api>>,
 ) -> Option<&'static str> {
     if empty {
         return Some("`_aop_signature` came and is empty");
@@ -274,14 +258,14 @@ fn missing_signature(
         return call.is_signed().then_some("this call has to be signed: `_aop_signature`");
     }
     // Seen live (protocols 1.3): who signs as on TOP gets this, whether or not the API is signed.
-    let takes_sign = |contract: &Arc<Contract>| contract.api.params.iter().any(|param| param.name == "sign");
+    let takes_sign = |contract: &Arc<Api>| contract.params.iter().any(|param| param.name == "sign");
     if fields.get("sign").is_some() && !found.is_some_and(takes_sign) {
         return Some(
             "the request carries `sign`, which is TOP's; param2 wants `_aop_signature`: HMAC-SHA1 over path and sorted pairs",
         );
     }
     found
-        .is_some_and(|contract| contract.api.signed == Some(true))
+        .is_some_and(|contract| contract.signed == Some(true))
         .then_some("this API has to be signed: `_aop_signature`")
 }
 

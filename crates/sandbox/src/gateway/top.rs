@@ -7,6 +7,7 @@ use std::sync::{Arc, atomic::Ordering};
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
+use sesame_catalog::Api;
 use sesame_core::{Protocol, Shape};
 
 use super::{
@@ -15,14 +16,13 @@ use super::{
 };
 use crate::{
     apps::App,
-    contracts::Contract,
     error::{GatewayError, GatewayResult},
     exchange::Exchange,
     fixtures::Args,
     received::{Fields, Head},
     reply::WebReply,
     state::State,
-    token_replies::{self, Step},
+    token_replies::{self, GrantStep},
     trace::Trace,
 };
 
@@ -34,29 +34,29 @@ pub(super) struct Outcome {
 
 /// What a method names.
 #[derive(Debug, Clone)]
-pub(super) enum Target {
-    Token(Step),
+pub(super) enum TopTarget {
+    Token(GrantStep),
     Time,
-    Api(Arc<Contract>),
+    Api(Arc<Api>),
 }
 
-pub(super) fn target(state: &State, app: &App, method: &str) -> Option<Target> {
+pub(super) fn target(state: &State, app: &App, method: &str) -> Option<TopTarget> {
     // Paths are no methods: `/token`, which the platform lists too, has its own route.
     if method.starts_with('/') {
         return None;
     }
     let rules = &state.platform(app).tokens;
     if rules.create_also.iter().any(|also| also == method) {
-        return Some(Target::Token(Step::Create));
+        return Some(TopTarget::Token(GrantStep::Create));
     }
     if rules.refresh_also.iter().any(|also| also == method) {
-        return Some(Target::Token(Step::Refresh));
+        return Some(TopTarget::Token(GrantStep::Refresh));
     }
     state
         .contracts
         .find(app.platform, method)
-        .map(Target::Api)
-        .or((method == "taobao.time.get").then_some(Target::Time))
+        .map(TopTarget::Api)
+        .or((method == "taobao.time.get").then_some(TopTarget::Time))
 }
 
 /// Serves one request.
@@ -67,7 +67,7 @@ pub(crate) fn serve(state: &State, head: &Head<'_>, fields: &Fields<'_>, now: Ti
     // A method is known or not whichever app calls; for an unknown one any TOP app stands in.
     let judge = app.or_else(|| state.apps.all().find(|app| app.protocol == Protocol::Top));
     let target = judge.and_then(|app| target(state, app, method));
-    if let Some(Target::Api(contract)) = &target {
+    if let Some(TopTarget::Api(contract)) = &target {
         trace.contract = Some(Arc::clone(contract));
     }
     if let Some(reply) = trace.strike(state) {
@@ -147,7 +147,7 @@ fn check_request<'a>(
     head: &Head<'_>,
     fields: &Fields<'_>,
     app: Option<&'a App>,
-    target: Option<&Target>,
+    target: Option<&TopTarget>,
     now: Timestamp,
 ) -> GatewayResult<&'a App> {
     let Some(method) = fields.filled("method") else { return Err(missing_method()) };
@@ -250,7 +250,7 @@ fn check_time(state: &State, app: &App, fields: &Fields<'_>, now: Timestamp) -> 
 /// One call whose request was found genuine.
 pub(super) struct Single<'a> {
     pub(super) app: &'a App,
-    pub(super) target: &'a Target,
+    pub(super) target: &'a TopTarget,
     pub(super) session: Option<&'a str>,
     pub(super) args: &'a dyn Args,
     /// For file parts, and for `simplify`.
@@ -262,12 +262,12 @@ impl Single<'_> {
     pub(super) fn serve(&self, state: &State, trace: &Trace<'_>) -> GatewayResult<Success> {
         let Self { app, now, fields, args, .. } = *self;
         let contract = match self.target {
-            Target::Api(contract) => Some(contract),
+            TopTarget::Api(contract) => Some(contract),
             _ => None,
         };
 
         // session
-        let shop = match (contract.map(|contract| contract.api.auth), self.session) {
+        let shop = match (contract.map(|contract| contract.auth), self.session) {
             (None | Some(Some(false)), _) | (Some(None), None) => None,
             (Some(Some(true)), None) => {
                 return Err(GatewayError::new("26", "Missing Session")
@@ -286,12 +286,12 @@ impl Single<'_> {
 
         // arguments, then the API
         let payload = match self.target {
-            Target::Token(step) => self.token_call(state, *step)?,
-            Target::Time => json!({"time": sesame_core::time::top_timestamp(now)}),
-            Target::Api(contract) => {
+            TopTarget::Token(step) => self.token_call(state, *step)?,
+            TopTarget::Time => json!({"time": sesame_core::time::top_timestamp(now)}),
+            TopTarget::Api(contract) => {
                 arguments::check(Protocol::Top, contract, args, fields)?;
                 let simplify = fields.get("simplify") == Some("true");
-                let name = &contract.api.name;
+                let name = &contract.name;
                 ApiCall { app, contract, name, shop, args, simplify, now }.payload(state)?
             }
         };
@@ -299,14 +299,14 @@ impl Single<'_> {
     }
 
     /// `taobao.top.auth.token.*`: the reply of `/token` as JSON inside a string.
-    fn token_call(&self, state: &State, step: Step) -> GatewayResult<Value> {
-        let name = if step == Step::Create { "code" } else { "refresh_token" };
+    fn token_call(&self, state: &State, step: GrantStep) -> GatewayResult<Value> {
+        let name = if step == GrantStep::Create { "code" } else { "refresh_token" };
         let given = self.args.get(name).filter(|text| !text.is_empty());
         let given = given.ok_or_else(|| GatewayError::missing(Protocol::Top, name))?;
         let exchange = Exchange { state, app: self.app, now: self.now };
         let issued = match step {
-            Step::Create => exchange.create(given, None, true),
-            Step::Refresh => exchange.refresh(given),
+            GrantStep::Create => exchange.create(given, None, true),
+            GrantStep::Refresh => exchange.refresh(given),
         };
         let (shop, pair) = issued.map_err(|error| {
             state.tokens.refused.fetch_add(1, Ordering::Relaxed);

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use sesame_core::{Protocol, Shape, sign::Digest, sign::verify};
 
-use super::pages::{self, Choice};
+use super::pages::{self, ShopChoice};
 use crate::{
     apps::App,
     clock::after,
@@ -40,7 +40,7 @@ pub(crate) fn serve(
     let (reply, code) = match answer(state, head, fields, &candidates, posted, now) {
         Ok((reply, code)) => (reply, code),
         Err(page) => {
-            let Wrong { vendor, says } = page;
+            let PageError { vendor, says } = page;
             let mut reply = WebReply::new(400, Media::Html, pages::error(vendor, &says));
             reply.refusal = Some(state.keep_refusal("authorize", head.path, &says, &fields.pairs(), now));
             (reply, "refused")
@@ -51,7 +51,7 @@ pub(crate) fn serve(
 }
 
 /// Why there is no page to approve on. The seller sees it; the app hears nothing.
-struct Wrong {
+struct PageError {
     vendor: &'static str,
     says: String,
 }
@@ -84,19 +84,20 @@ fn answer(
     candidates: &[&App],
     posted: bool,
     now: Timestamp,
-) -> Result<(WebReply, &'static str), Wrong> {
-    let missing = |name: &str| Wrong { vendor: MISSING, says: format!("The parameter {name} is missing.") };
+) -> Result<(WebReply, &'static str), PageError> {
+    let missing =
+        |name: &str| PageError { vendor: MISSING, says: format!("The parameter {name} is missing.") };
     let Some(key) = fields.filled("client_id") else { return Err(missing("client_id")) };
     let Some(redirect_uri) = fields.filled("redirect_uri") else { return Err(missing("redirect_uri")) };
     if let Some(name) = fields.doubled() {
-        return Err(Wrong {
+        return Err(PageError {
             vendor: ILLEGAL,
             says: format!("The parameter {name} came twice with two different values."),
         });
     }
     let Some(first) = candidates.first().copied() else {
         let key: String = key.chars().take(64).collect();
-        return Err(Wrong {
+        return Err(PageError {
             vendor: ILLEGAL,
             says: format!("param-appkey.not.exists: this sandbox has no app with the key {key}."),
         });
@@ -104,7 +105,7 @@ fn answer(
     // TOP documents `token` as well, for programs in browsers; a server has no use for it.
     if let Some(kind) = fields.filled("response_type").filter(|kind| *kind != "code") {
         let kind: String = kind.chars().take(40).collect();
-        return Err(Wrong {
+        return Err(PageError {
             vendor: ILLEGAL,
             says: format!(
                 "response_type={kind} is not served: this sandbox hands out codes (response_type=code), which the app exchanges for tokens."
@@ -114,7 +115,7 @@ fn answer(
     let shows_code = SHOW_CODE.contains(&redirect_uri) && first.protocol == Protocol::Param2;
     if !shows_code && !candidates.iter().any(|app| app.may_redirect_to(redirect_uri)) {
         let registered = first.redirect().uri.clone();
-        return Err(Wrong {
+        return Err(PageError {
             vendor: ILLEGAL,
             says: format!(
                 "redirect_uri is not the one that is registered for this app ({registered}). Platforms compare it exactly; a sandbox also takes any http address of this machine (127.0.0.1, localhost) unless its app is set to exact."
@@ -128,26 +129,31 @@ fn answer(
             fields.iter().filter(|(name, _)| *name != "login").collect();
         let key = first.signing_key(Digest::HmacSha1);
         if !posted && verify(key, Shape::Param2Params, "", &pairs, b"", signature).is_err() {
-            return Err(Wrong {
+            return Err(PageError {
                 vendor: ILLEGAL,
                 says: "The signature of this page's URL is wrong: HMAC-SHA1 over the sorted pairs, without a path.".to_owned(),
             });
         }
     }
 
-    let shops: Vec<Choice<'_>> = state
+    let shops: Vec<ShopChoice<'_>> = state
         .fixtures
         .shops()
         .iter()
         .enumerate()
         .filter(|(_, shop)| candidates.iter().any(|app| app.platform_name == shop.platform))
-        .map(|(index, shop)| Choice { index, login: &shop.login, name: &shop.name, platform: shop.platform })
+        .map(|(index, shop)| ShopChoice {
+            index,
+            login: &shop.login,
+            name: &shop.name,
+            platform: shop.platform,
+        })
         .collect();
     let login = fields.filled("login").map(|wanted| shops.iter().find(|shop| shop.login == wanted));
     let named = match login {
         Some(None) => {
             let known: Vec<&str> = shops.iter().map(|shop| shop.login).take(20).collect();
-            return Err(Wrong {
+            return Err(PageError {
                 vendor: ILLEGAL,
                 says: format!("No shop of this sandbox logs in with that name. Known: {}.", known.join(", ")),
             });
@@ -174,7 +180,7 @@ fn answer(
         }
     };
     let Some(shop) = shop else {
-        return Err(Wrong {
+        return Err(PageError {
             vendor: ILLEGAL,
             says: "No shop was chosen, or this sandbox has none for this app.".to_owned(),
         });
