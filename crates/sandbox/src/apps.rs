@@ -13,7 +13,7 @@ use sesame_core::{
 
 use crate::{
     app_file::AppSpec,
-    seed::{BASE62, DIGITS, Numbers},
+    random::{BASE62, DIGITS, Random},
 };
 
 /// The redirect URI that every app of a sandbox has registered until told otherwise.
@@ -145,9 +145,9 @@ impl Apps {
             apps.add(App::new(at, &platforms[at], spec.key.clone(), spec.secret.clone(), false));
         }
         for (at, platform) in platforms.iter().enumerate() {
-            let mut numbers = Numbers::new(seed, &format!("app {}", platform.name));
+            let mut numbers = Random::for_purpose(seed, &format!("app {}", platform.name));
             let key = loop {
-                let key = format!("{}{}", 1 + numbers.below(9), numbers.text(DIGITS, 6));
+                let key = format!("{}{}", 1 + numbers.modulo(9), numbers.text(DIGITS, 6));
                 if !apps.by_key.contains_key(&key) {
                     break key;
                 }

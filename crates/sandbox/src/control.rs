@@ -26,11 +26,10 @@ use sesame_core::Error;
 use crate::{
     apps::Refreshing,
     fault::FaultRule,
-    options::OldRefreshToken,
     quotas::QuotaRule,
     received::{Fields, Head},
     reply::WebReply,
-    reply_style::ReplyStyle,
+    settings::{OldRefreshToken, ReplyStyle},
     state::State,
     tokens::{End, Selection},
 };
@@ -111,16 +110,13 @@ fn answer(
             change_apps(state, &read(body)?)?;
             apps(state)
         }
-        (&Method::GET, "/settings") => settings(state),
+        (&Method::GET, "/settings") => json!(*state.settings()),
         (&Method::POST, "/settings") => {
-            let wanted: Settings = read(body)?;
-            if let Some(what) = wanted.old_refresh_token {
-                state.set_old_refresh_token(what);
-            }
-            if let Some(what) = wanted.reply_style {
-                state.set_reply_style(what);
-            }
-            settings(state)
+            let wanted: SettingsChange = read(body)?;
+            let mut settings = state.settings();
+            settings.old_refresh_token = wanted.old_refresh_token.unwrap_or(settings.old_refresh_token);
+            settings.reply_style = wanted.reply_style.unwrap_or(settings.reply_style);
+            json!(*settings)
         }
         (&Method::GET, "/refusals") => json!({"refusals": state.refusals.ids()}),
         (&Method::GET, route) if route.starts_with("/refusals/") => {
@@ -374,11 +370,7 @@ fn change_apps(state: &State, wanted: &AppChange) -> Result<(), ControlError> {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Settings {
+struct SettingsChange {
     old_refresh_token: Option<OldRefreshToken>,
     reply_style: Option<ReplyStyle>,
-}
-
-fn settings(state: &State) -> Json {
-    json!({"old_refresh_token": state.old_refresh_token(), "reply_style": state.reply_style()})
 }

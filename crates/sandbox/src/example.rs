@@ -4,7 +4,7 @@ use serde_json::{Map, Value as Json};
 use sesame_catalog::{Field, Paging, Type};
 use sesame_core::envelope::SuccessFlag;
 
-use crate::seed::Numbers;
+use crate::random::Random;
 
 /// The most values of one example; a few documents describe thousands.
 const MOST: usize = 5_000;
@@ -23,13 +23,13 @@ pub(crate) struct ExampleOptions<'a> {
 
 struct Generator<'a> {
     options: &'a ExampleOptions<'a>,
-    numbers: Numbers,
+    numbers: Random,
     left: usize,
 }
 
 /// Returns an example payload of an API, with plain lists.
 pub(crate) fn payload(fields: &[Field], options: &ExampleOptions<'_>) -> Json {
-    let numbers = Numbers::new(options.seed, options.api);
+    let numbers = Random::for_purpose(options.seed, options.api);
     Json::Object(Generator { options, numbers, left: MOST }.object(fields, "", 0))
 }
 
@@ -159,16 +159,16 @@ impl Generator<'_> {
             Type::Integer if name.ends_with("code") => 200.into(),
             Type::Integer if name.contains("page") => 1.into(),
             Type::Integer if name.contains("total") || name.contains("count") => ITEMS.into(),
-            Type::Integer if is_id => (1_000_000_000 + self.numbers.below(9_000_000_000)).into(),
-            Type::Integer => (1 + self.numbers.below(500)).into(),
+            Type::Integer if is_id => (1_000_000_000 + self.numbers.modulo(9_000_000_000)).into(),
+            Type::Integer => (1 + self.numbers.modulo(500)).into(),
             #[expect(clippy::cast_precision_loss, reason = "small numbers")]
-            Type::Number => ((100 + self.numbers.below(9_900)) as f64 / 100.0).into(),
+            Type::Number => ((100 + self.numbers.modulo(9_900)) as f64 / 100.0).into(),
             Type::Decimal => {
-                let cents = 100 + self.numbers.below(99_900);
+                let cents = 100 + self.numbers.modulo(99_900);
                 format!("{}.{:02}", cents / 100, cents % 100).into()
             }
             Type::Date => {
-                format!("2026-{:02}-{:02} 08:30:00", 1 + self.numbers.below(12), 1 + self.numbers.below(28))
+                format!("2026-{:02}-{:02} 08:30:00", 1 + self.numbers.modulo(12), 1 + self.numbers.modulo(28))
                     .into()
             }
             Type::Json => "{}".into(),
@@ -179,7 +179,7 @@ impl Generator<'_> {
     }
 
     fn text(&mut self, name: &str, is_id: bool) -> String {
-        let number = 1 + self.numbers.below(9_999);
+        let number = 1 + self.numbers.modulo(9_999);
         if name.contains("url") || name.contains("image") || name.contains("pic") {
             format!("https://example.invalid/{number}.jpg")
         } else if name.contains("email") || name.contains("mail") {

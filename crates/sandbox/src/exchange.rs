@@ -9,7 +9,7 @@ use crate::{
     apps::{App, Refreshing},
     clock::{after, seconds_left},
     fixtures::Shop,
-    options::OldRefreshToken,
+    settings::OldRefreshToken,
     state::State,
     tokens::{CodeProblem, Grant, Pair, TokenProblem},
 };
@@ -94,7 +94,7 @@ impl<'a> Exchange<'a> {
             (Protocol::Param2, _) => false,
             (Protocol::Iop, Refreshing::MarketOnly) => return Err(ExchangeError::MarketOnly),
             (_, Refreshing::Never | Refreshing::MarketOnly) => return Err(ExchangeError::MayNotRefresh),
-            (Protocol::Iop, _) => state.old_refresh_token() == OldRefreshToken::Dies,
+            (Protocol::Iop, _) => state.settings().old_refresh_token == OldRefreshToken::Dies,
             (Protocol::Top, _) => true,
         };
         let (shop, ends) =

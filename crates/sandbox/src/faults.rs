@@ -10,7 +10,7 @@ use sesame_core::{Error, Result};
 
 use crate::{
     fault::{FaultKind, FaultRule},
-    seed::Numbers,
+    random::Random,
 };
 
 /// The faults that one call meets.
@@ -36,7 +36,7 @@ pub(crate) struct Faults {
 struct FaultTable {
     rules: Vec<NumberedRule>,
     next: u64,
-    numbers: Numbers,
+    numbers: Random,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -52,7 +52,7 @@ const MAX_RULES: usize = 1_000;
 
 impl Faults {
     pub(crate) fn new(seed: u64, rules: &[FaultRule]) -> Result<Self> {
-        let table = FaultTable { rules: Vec::new(), next: 1, numbers: Numbers::new(seed, "trouble") };
+        let table = FaultTable { rules: Vec::new(), next: 1, numbers: Random::for_purpose(seed, "trouble") };
         let faults = Self { table: Mutex::new(table) };
         for rule in rules {
             faults.add(rule.clone())?;

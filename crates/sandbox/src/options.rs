@@ -14,19 +14,8 @@ use crate::{
     fault::FaultRule,
     fixtures::{MOST_PRODUCTS, MOST_SHOPS},
     quotas::QuotaRule,
-    reply_style::ReplyStyle,
+    settings::{OldRefreshToken, ReplyStyle},
 };
-
-/// What becomes of a refresh token that was used. No IOP document says (protocols 8.6).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum OldRefreshToken {
-    /// It dies: the harder case for clients, so the default.
-    #[default]
-    Dies,
-    /// It lives on to its own end.
-    Lives,
-}
 
 /// What a sandbox is started with. [`Options::new`] gives the defaults of `sesame sandbox`.
 #[derive(Debug, Clone)]

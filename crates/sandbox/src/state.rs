@@ -1,7 +1,7 @@
 //! Everything a running sandbox knows.
 
 use std::sync::{
-    Mutex, OnceLock, PoisonError,
+    Mutex, MutexGuard, OnceLock, PoisonError,
     atomic::{AtomicU64, AtomicUsize, Ordering},
 };
 
@@ -15,10 +15,10 @@ use crate::{
     contracts::Contracts,
     faults::Faults,
     fixtures::{Fixtures, Shop},
-    options::{OldRefreshToken, Options},
+    options::Options,
     quotas::Quotas,
     refusals::{Refusals, plain_report},
-    reply_style::ReplyStyle,
+    settings::Settings,
     stats::Stats,
     tokens::TokenBook,
 };
@@ -42,8 +42,7 @@ pub(crate) struct State {
     pub(crate) public: bool,
     /// The base URL, known once the port is.
     pub(crate) url: OnceLock<String>,
-    old_refresh_token: Mutex<OldRefreshToken>,
-    reply_style: Mutex<ReplyStyle>,
+    settings: Mutex<Settings>,
     /// The shop that is approved next when nobody names one.
     next_login: AtomicUsize,
     /// Makes request ids differ.
@@ -54,6 +53,8 @@ pub(crate) struct State {
 impl State {
     pub(crate) fn new(options: &Options) -> Result<Self> {
         let platforms = options.catalog.platforms();
+        let Options { old_refresh_token, reply_style, .. } = *options;
+        let settings = Settings { old_refresh_token, reply_style };
         Ok(Self {
             clock: SandboxClock::new(options.clock.clone(), options.now),
             contracts: Contracts::new(options.catalog.clone()),
@@ -69,8 +70,7 @@ impl State {
             max_batch: options.max_batch,
             public: !options.listen.ip().is_loopback(),
             url: OnceLock::new(),
-            old_refresh_token: Mutex::new(options.old_refresh_token),
-            reply_style: Mutex::new(options.reply_style),
+            settings: Mutex::new(settings),
             next_login: AtomicUsize::new(0),
             requests: AtomicU64::new(0),
             stats: Stats::default(),
@@ -89,20 +89,8 @@ impl State {
         self.url.get().map_or("", String::as_str)
     }
 
-    pub(crate) fn old_refresh_token(&self) -> OldRefreshToken {
-        *self.old_refresh_token.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(crate) fn set_old_refresh_token(&self, what: OldRefreshToken) {
-        *self.old_refresh_token.lock().unwrap_or_else(PoisonError::into_inner) = what;
-    }
-
-    pub(crate) fn reply_style(&self) -> ReplyStyle {
-        *self.reply_style.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(crate) fn set_reply_style(&self, style: ReplyStyle) {
-        *self.reply_style.lock().unwrap_or_else(PoisonError::into_inner) = style;
+    pub(crate) fn settings(&self) -> MutexGuard<'_, Settings> {
+        self.settings.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes turns among the shops that could be meant.

@@ -6,7 +6,7 @@ use serde_json::{Value as Json, json};
 use crate::{
     clock::{millis, seconds_left},
     fixtures::Shop,
-    reply_style::ReplyStyle,
+    settings::ReplyStyle,
     tokens::Pair,
 };
 

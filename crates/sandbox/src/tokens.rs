@@ -9,7 +9,7 @@ use std::{
 use jiff::Timestamp;
 use sesame_core::{Clock, Protocol};
 
-use crate::{clock::after, fixtures::Shop, seed::BASE62};
+use crate::{clock::after, fixtures::Shop, random::BASE62};
 
 /// Why a code yields no token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -365,7 +365,7 @@ fn token_call(
     let (shop, pair) = issued.inspect_err(|_| {
         state.tokens.refused.fetch_add(1, Ordering::Relaxed);
     })?;
-    let reply = token_replies::iop(&app.platform_name, shop, &pair, step, state.reply_style(), now);
+    let reply = token_replies::iop(&app.platform_name, shop, &pair, step, state.settings().reply_style, now);
     Ok((if as_text { json!({"token_result": reply.to_string()}) } else { reply }, ""))
 }
 

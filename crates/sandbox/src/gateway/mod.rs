@@ -113,7 +113,7 @@ impl ApiCall<'_> {
             shop: self.shop,
             args: self.args,
             now: self.now,
-            style: state.reply_style(),
+            style: state.settings().reply_style,
         };
         let api = self.contract;
         let payload = match state.fixtures.answer(&call) {
