@@ -46,7 +46,7 @@ impl SecretInput {
             (read_bounded(std::io::stdin(), "standard input")?, "standard input".to_owned())
         } else if let Some(name) = &self.secret_env {
             let text = std::env::var(name).map_err(|_| {
-                Error::usage(format!("the variable {name} is not set, or is not UTF-8")).hint(format!(
+                Error::usage(format!("the variable {name} is not set, or is not UTF-8")).with_hint(format!(
                     "Set it for this command: {name}=... sesame ..., without `export` in the history."
                 ))
             })?;
@@ -65,7 +65,7 @@ impl SecretInput {
         let secret = text.trim_end_matches(['\r', '\n']);
         if secret.is_empty() {
             return Err(Error::usage(format!("the secret from {from} is empty"))
-                .hint("The app secret stands on the app's page in the platform's console.")
+                .with_hint("The app secret stands on the app's page in the platform's console.")
                 .into());
         }
         Ok(Some(AppSecret::new(secret)))
@@ -105,7 +105,7 @@ fn typed(what: &str, typed: Result<String, inquire::InquireError>) -> CliResult<
         Ok(text) if !text.is_empty() => Ok(AppSecret::new(text)),
         Err(inquire::InquireError::OperationInterrupted) => Err(CliError::Status(INTERRUPTED)),
         _ => Err(Error::usage(format!("no {} was typed", what.to_lowercase()))
-            .hint("Nothing was stored.")
+            .with_hint("Nothing was stored.")
             .into()),
     }
 }
@@ -119,7 +119,7 @@ pub(crate) fn read_bounded(input: impl Read, from: &str) -> CliResult<String> {
         .map_err(|error| Error::usage(format!("cannot read the secret from {from}: {error}")))?;
     if text.len() as u64 > MAX_SECRET {
         return Err(Error::usage(format!("{from} has more than {MAX_SECRET} bytes, too many for a secret"))
-            .hint("Give the secret alone: printf %s SECRET | sesame ... --secret-stdin.")
+            .with_hint("Give the secret alone: printf %s SECRET | sesame ... --secret-stdin.")
             .into());
     }
     Ok(text)

@@ -77,9 +77,9 @@ impl Apps {
         let names: Vec<String> = self.store.apps().await?.into_iter().map(|app| app.name).collect();
         let error = Error::usage(format!("there is no app called {name:?}"));
         Err(if names.is_empty() {
-            error.hint("Add one with `sesame app add PLATFORM --key KEY --secret-stdin`.")
+            error.with_hint("Add one with `sesame app add PLATFORM --key KEY --secret-stdin`.")
         } else {
-            error.hint(format!("There are: {}.", name::known(name, names)))
+            error.with_hint(format!("There are: {}.", name::known(name, names)))
         })
     }
 
@@ -166,7 +166,7 @@ impl Apps {
         let notes = Notes { audit: vec![line], ..Notes::default() };
         if !self.store.replace_secret(&former, &sealed, origin, &notes).await? {
             return Err(Error::local(format!("another program is changing app {:?}", row.name))
-                .hint("Repeat the command."));
+                .with_hint("Repeat the command."));
         }
         lock(&self.opened).remove(&row.id);
         Ok(true)
@@ -202,13 +202,13 @@ impl Apps {
             (Some(made_at), None) => Err(Error::usage(format!(
                 "{what} {name:?} belongs to a sandbox ({made_at}) and is never used against real platforms"
             ))
-            .hint(
+            .with_hint(
                 "Set SESAME_ENDPOINT to the address of a running sandbox, or use an account of a real shop.",
             )),
             (None, Some(endpoint)) => Err(Error::usage(format!(
                 "{what} {name:?} belongs to a real platform and is never used against the sandbox {endpoint}"
             ))
-            .hint(
+            .with_hint(
                 "Unset SESAME_ENDPOINT to reach the real platform, or use an account made against a sandbox.",
             )),
         }
@@ -216,5 +216,5 @@ impl Apps {
 }
 
 pub(crate) fn no_free_name() -> Error {
-    Error::local("other programs keep adding apps of this platform").hint("Give this one a --name.")
+    Error::local("other programs keep adding apps of this platform").with_hint("Give this one a --name.")
 }

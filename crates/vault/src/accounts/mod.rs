@@ -92,11 +92,11 @@ impl Accounts {
         }
         let error = Error::usage(format!("there is no account called {name:?}"));
         Err(if names.is_empty() {
-            error.hint("Authorize a shop with `sesame login APP`.")
+            error.with_hint("Authorize a shop with `sesame login APP`.")
         } else if names.len() < SUGGESTION_LIMIT {
-            error.hint(format!("There are: {}.", name::known(name, names)))
+            error.with_hint(format!("There are: {}.", name::known(name, names)))
         } else {
-            error.hint(format!("Of the oldest accounts, these come nearest: {}.", name::known(name, names)))
+            error.with_hint(format!("Of the oldest accounts, these come nearest: {}.", name::known(name, names)))
         })
     }
 
@@ -180,7 +180,7 @@ impl Accounts {
             }
         }
         Err(Error::local(format!("other programs keep changing the tags of account {name:?}"))
-            .retry_when(Retry::Backoff))
+            .with_retry(Retry::Backoff))
     }
 
     /// Removes an account, and its authorization if no other account uses it. An account whose row cannot
@@ -250,7 +250,7 @@ impl Accounts {
         let rows = self.store.accounts_after(account.before(), 1).await?;
         rows.into_iter().find(|row| row.account.id == account).ok_or_else(|| {
             Error::usage(format!("there is no account with the id {account}"))
-                .hint("It was removed, or belongs to another vault. `sesame accounts` shows the accounts.")
+                .with_hint("It was removed, or belongs to another vault. `sesame accounts` shows the accounts.")
         })
     }
 
@@ -357,5 +357,5 @@ impl Accounts {
 
 pub(crate) fn account_taken(name: &str) -> Error {
     Error::usage(format!("there is already an account called {name:?}"))
-        .hint("Choose another name. `sesame accounts` shows the accounts.")
+        .with_hint("Choose another name. `sesame accounts` shows the accounts.")
 }

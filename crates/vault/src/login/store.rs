@@ -103,7 +103,7 @@ impl Logins {
             }
         }
         Err(Error::local("other programs keep adding accounts under this login's name; nothing was stored")
-            .retry_when(Retry::Backoff))
+            .with_retry(Retry::Backoff))
     }
 
     /// New tokens for a shop that is known, under one more name if one is wanted.
@@ -164,7 +164,7 @@ impl Logins {
                 return Ok(stored);
             }
         }
-        Err(Error::local("other programs keep replacing this account's tokens").retry_when(Retry::Backoff))
+        Err(Error::local("other programs keep replacing this account's tokens").with_retry(Retry::Backoff))
     }
 
     async fn row_of(&self, authorization: &Authorization) -> Result<AuthorizationRow> {
@@ -337,7 +337,7 @@ impl Logins {
             }
         }
         Err(Error::local("other programs keep adding accounts under this login's name")
-            .retry_when(Retry::Backoff))
+            .with_retry(Retry::Backoff))
     }
 
     /// Makes accounts for shops: under the chosen name, or under free ones.
@@ -447,8 +447,8 @@ fn unnamed_shop(row: &FullRow) -> Error {
             row.account.name
         )),
     )
-    .fault_of(Fault::Platform)
-    .hint("Log in again; if the platform still names no shop, choose another --as name, or add --replace-shop if you are sure whose approval it was.")
+    .with_fault(Fault::Platform)
+    .with_hint("Log in again; if the platform still names no shop, choose another --as name, or add --replace-shop if you are sure whose approval it was.")
 }
 
 fn other_shop(row: &FullRow, arrived: &Arrived) -> Error {
@@ -462,8 +462,8 @@ fn other_shop(row: &FullRow, arrived: &Arrived) -> Error {
             row.account.name
         )),
     )
-    .fault_of(Fault::Seller)
-    .hint("Log in to the platform as the right shop and try again; or choose another --as name; or add --replace-shop if the account is meant to become the other shop.")
+    .with_fault(Fault::Seller)
+    .with_hint("Log in to the platform as the right shop and try again; or choose another --as name; or add --replace-shop if the account is meant to become the other shop.")
 }
 
 fn other_country(row: &FullRow, arrived: &Arrived) -> Error {
@@ -485,8 +485,8 @@ fn other_country(row: &FullRow, arrived: &Arrived) -> Error {
             named.join(", ")
         )),
     )
-    .fault_of(Fault::Seller)
-    .hint("Let the seller approve that country, or all of them at once, and try again; or choose the account of the approved one with --as; or add --replace-shop if the account is meant to become that shop.")
+    .with_fault(Fault::Seller)
+    .with_hint("Let the seller approve that country, or all of them at once, and try again; or choose the account of the approved one with --as; or add --replace-shop if the account is meant to become that shop.")
 }
 
 fn not_named(accounts: &[String]) -> Warning {

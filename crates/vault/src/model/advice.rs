@@ -6,7 +6,7 @@ use sesame_core::{Error, ErrorKind};
 /// whether there is a refresh token left to try.
 pub(crate) fn needs_reauthorization(account: &str, app: &str, reason: &str, has_refresh_token: bool) -> Error {
     Error::new(ErrorKind::Authorization, format!("account {account:?} has to be authorized again: {reason}"))
-        .hint(reauthorize(app, account, has_refresh_token))
+        .with_hint(reauthorize(app, account, has_refresh_token))
 }
 
 /// Returns the commands that authorize an account again.

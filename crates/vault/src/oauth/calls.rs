@@ -36,6 +36,8 @@ pub(crate) struct ClientCredentials<'a> {
     pub(crate) urls: &'a Urls,
     pub(crate) app_key: &'a str,
     pub(crate) secret: &'a AppSecret,
+    /// A sandbox explains what it refuses.
+    pub(crate) is_sandbox: bool,
 }
 
 /// Names the spellings of the call, in the order in which they are tried.
@@ -162,6 +164,6 @@ fn granted(grant: Grant<'_>) -> (&'static str, &str) {
 fn chosen(platform: &Platform, shape: Shape) -> Result<(Digest, &str)> {
     platform.digest(shape).map(|choice| (choice.digest, choice.method.as_str())).ok_or_else(|| {
         Error::usage(format!("the data of {} name no digest for {shape}", platform.name))
-            .hint("Add it under [platform.digests] in the platform's data.")
+            .with_hint("Add it under [platform.digests] in the platform's data.")
     })
 }

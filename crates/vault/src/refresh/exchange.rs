@@ -95,7 +95,7 @@ impl Refresher {
                 ErrorKind::Authorization,
                 "the platform answered the refresh with the tokens of another shop; nothing was overwritten",
             )
-            .fault_of(Fault::Platform);
+            .with_fault(Fault::Platform);
             return self.call_failed(authorization, row, grant, lease, error, true).await;
         }
         let now = self.clock.now();
@@ -299,9 +299,9 @@ impl Refresher {
             _ if other_shop => Err(error.context(format!("account {label:?}"))),
             // Not the access token of a call was refused, so no refresh helps against it.
             _ if error.retry() == Retry::AfterRefresh => Err(error
-                .retry_when(Retry::Backoff)
+                .with_retry(Retry::Backoff)
                 .context(format!("account {label:?} could not be refreshed"))
-                .hint(format!(
+                .with_hint(format!(
                     "The platform did not say that the refresh token has ended, so it is kept: `sesame refresh {label}` tries it again. If this stays, run `sesame login {app} --as {label}`."
                 ))),
             _ => Err(error.context(format!("account {label:?} could not be refreshed"))),
@@ -397,8 +397,8 @@ fn check_postponed(mut reply: TokenReply, grant: Grant<'_>, row: &AuthorizationR
             ErrorKind::Envelope,
             "the platform answered the postponement without a refresh token",
         )
-        .fault_of(Fault::Platform)
-        .may_have_happened(true));
+        .with_fault(Fault::Platform)
+        .with_ambiguity(true));
     }
     Ok(reply)
 }

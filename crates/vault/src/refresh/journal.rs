@@ -166,8 +166,8 @@ impl Journal {
                     "{what}, so new tokens could not be kept; nothing was sent ({}: {error})",
                     directory.display()
                 ))
-                .hint("Free some space, or change the directory's owner and mode, and repeat the command.")
-                .retry_when(Retry::Backoff))
+                .with_hint("Free some space, or change the directory's owner and mode, and repeat the command.")
+                .with_retry(Retry::Backoff))
             }
             Err(_) => Err(Error::local("the process is ending; nothing was sent")),
         }
@@ -211,7 +211,7 @@ impl Journal {
         })();
         written.map_err(|error: io::Error| {
             Error::local(format!("the journal {} cannot be written: {error}", directory.display()))
-                .hint("Free some space, or change the directory's owner and mode.")
+                .with_hint("Free some space, or change the directory's owner and mode.")
         })
     }
 
@@ -236,8 +236,8 @@ impl Journal {
         let Some(directory) = &self.0.directory else { return Ok(Vec::new()) };
         let failed = |error: io::Error| {
             Error::local(format!("the journal {} cannot be read: {error}", directory.display()))
-                .hint("New tokens may wait in it. Change the directory's owner and mode.")
-                .retry_when(Retry::Backoff)
+                .with_hint("New tokens may wait in it. Change the directory's owner and mode.")
+                .with_retry(Retry::Backoff)
         };
         let files = match fs::read_dir(directory) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),

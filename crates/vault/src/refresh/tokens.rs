@@ -206,7 +206,7 @@ impl TokenWriter {
                         "account {:?} has new tokens, but they could be written neither to the vault nor to its journal",
                         authorization.label
                     ))
-                    .hint("Free some space. If the platform no longer takes the old refresh token, the shop has to be authorized again."));
+                    .with_hint("Free some space. If the platform no longer takes the old refresh token, the shop has to be authorized again."));
             }
             self.clock.sleep(pause).await;
             pause *= 2;

@@ -129,7 +129,7 @@ impl MasterKeys {
 }
 
 fn rekeyed() -> Error {
-    Error::local("the vault was rekeyed since this program opened it, and its new key cannot be reached").hint(
+    Error::local("the vault was rekeyed since this program opened it, and its new key cannot be reached").with_hint(
         "Restart the program with the new key (SESAME_PASSPHRASE or SESAME_MASTER_KEY). Nothing was changed.",
     )
 }

@@ -209,7 +209,7 @@ async fn refuse_emptied(path: &Path, key_file: &Path, clock: &dyn Clock) -> Resu
     }
     let path = path.display();
     Err(Error::local(format!("the vault {path} has lost its content: the file is empty, but its key is there"))
-        .hint(format!(
+        .with_hint(format!(
             "Nothing was changed. Put the vault back from a backup; its key {path}.key still opens it. If there is none: remove the empty file, add the apps and log in again."
         )))
 }
@@ -231,7 +231,7 @@ fn make_home(base: &Path) -> Result<()> {
             "the directory {} for the vault's key and journal cannot be made: {error}",
             home.display()
         ))
-        .hint("Set SESAME_HOME to a place that can be written, or mend its owner, mode or free space.")
+        .with_hint("Set SESAME_HOME to a place that can be written, or mend its owner, mode or free space.")
     })
 }
 
@@ -242,7 +242,7 @@ async fn explain_shared_key(error: Error, store: &dyn Store, key_file: &Path) ->
     if !keys.iter().any(|key| key.state == KeyState::Active && in_file(&key.kind)) {
         return error;
     }
-    error.hint(format!(
+    error.with_hint(format!(
         "The vault is in a database that was set up on another machine or with another SESAME_HOME, and its master \
          key is in a file there (called {} where the same address is used). Copy that file to {} with mode 0600. Machines \
          that share a vault are easier served by SESAME_MASTER_KEY or SESAME_PASSPHRASE, chosen when it is made. \
