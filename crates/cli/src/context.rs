@@ -136,8 +136,8 @@ impl Context {
                     endpoint: self.endpoint()?,
                 })
                 .await?;
-                vault.limit_exchanges(self.settings.timeout.value);
-                for notice in vault.take_notices() {
+                vault.set_exchange_timeout(self.settings.timeout.value);
+                for notice in vault.take_warnings() {
                     note("note", &notice.to_string());
                 }
                 Ok(vault)

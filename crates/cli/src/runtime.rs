@@ -113,8 +113,8 @@ async fn tell(context: Option<&Context>) {
     loop {
         match context.opened() {
             Some(vault) => {
-                vault.noticed().await;
-                for notice in vault.take_notices() {
+                vault.warned().await;
+                for notice in vault.take_warnings() {
                     note("note", &notice.to_string());
                 }
             }

@@ -274,7 +274,7 @@ impl Shared {
             return Ok(None);
         }
         if let Some(generation) = refused {
-            return self.vault.refused(account, generation).await.map(Some);
+            return self.vault.report_rejected(account, generation).await.map(Some);
         }
         match account.fresh_token() {
             Some(token) => Ok(Some(token)),

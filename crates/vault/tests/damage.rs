@@ -172,10 +172,10 @@ async fn rows_that_cannot_be_read_are_named_and_hide_no_others() {
     assert_eq!(log_in(&vault, "lazada", LoginOptions::default()).await.unwrap()[0].name, "two");
 
     // Others are listed and exported, and the damaged one can go.
-    vault.take_notices();
+    vault.take_warnings();
     let names = |accounts: Vec<Account>| accounts.into_iter().map(|account| account.name).collect::<Vec<_>>();
     assert_eq!(names(vault.accounts().await.unwrap()), ["two"]);
-    assert!(vault.take_notices().iter().any(|notice| notice.to_string().contains("1 account")));
+    assert!(vault.take_warnings().iter().any(|notice| notice.to_string().contains("1 account")));
     let listed = vault.accounts_where(|_| false).await.unwrap();
     assert_eq!((listed.accounts.len(), listed.unreadable), (0, vec![id]));
     let passphrase = AppSecret::new("words of the export");

@@ -50,7 +50,7 @@ async fn a_new_vault_takes_the_keyring_that_answers_and_remembers_it() {
     let home = Home::new(FakeTransport::json("{}"));
     let vault = Vault::open(with(&home, KeyChoice::Auto)).await.unwrap();
     assert_eq!(vault.key_kind(), KeyKind::Keyring);
-    assert!(vault.take_notices().iter().any(|notice| notice.to_string().contains("rekey --to file")));
+    assert!(vault.take_warnings().iter().any(|notice| notice.to_string().contains("rekey --to file")));
     fill(&vault).await;
     vault.close().await;
     assert!(!home.key_file().exists());

@@ -263,10 +263,10 @@ async fn the_shortest_life_counts_for_each_class_of_apis() {
         let home = Home::new(FakeTransport::new(move |_| Ok(reply(200, format!("{START}{classes}")))));
         let vault = home.open().await;
         app(&vault, "taobao").await;
-        vault.take_notices();
+        vault.take_warnings();
         let account = log_in(&vault, "taobao", as_name("t")).await.unwrap().remove(0);
         assert_eq!(account.access_expires_at.unwrap().to_string(), end, "{classes}");
-        let notices = vault.take_notices();
+        let notices = vault.take_warnings();
         match said {
             Some(words) => assert!(notices[0].text.contains(words), "{classes}: {notices:?}"),
             None => assert!(notices.is_empty(), "{classes}: {notices:?}"),

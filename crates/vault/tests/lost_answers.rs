@@ -216,7 +216,7 @@ async fn tokens_that_wait_for_an_account_of_another_store_stay() {
     store.remove_account(row.account.id, &Notes::default()).await.unwrap();
 
     let vault = shop.home.open().await;
-    let told = vault.take_notices();
+    let told = vault.take_warnings();
     assert!(told.iter().any(|notice| notice.text.contains("does not have")), "{told:?}");
     assert!(waiting.exists());
     let report = vault.check().await.unwrap();
@@ -429,10 +429,10 @@ async fn the_lease_of_a_killed_process_is_taken_over_at_once() {
     // One that lives is waited for, and people are told so.
     let claim = Claim { generation: 3, ..claim("1.2.3.4") };
     assert!(store.claim(claim).await.unwrap().is_some());
-    shop.vault.take_notices();
+    shop.vault.take_warnings();
     assert_eq!(shop.vault.refresh("shop").await.unwrap().generation, 4);
     assert!(shop.home.clock.now().as_millisecond() >= now + 75_000);
-    let told = shop.vault.take_notices();
+    let told = shop.vault.take_warnings();
     assert_eq!(told.len(), 1, "{told:?}");
     assert!(told[0].text.contains("process 1,") && told[0].text.contains("at most 75 s"), "{told:?}");
 }

@@ -52,7 +52,7 @@ async fn files_are_for_their_owner_only() {
     fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
     let vault = home.open().await;
     assert_eq!(mode(&home.path()), 0o600);
-    assert!(vault.take_notices()[0].text.contains("chmod 600"));
+    assert!(vault.take_warnings()[0].text.contains("chmod 600"));
 }
 
 #[tokio::test]
@@ -60,11 +60,11 @@ async fn the_key_file_is_spoken_of_once() {
     let home = home();
     let vault = home.open().await;
     assert_eq!(vault.key_kind(), KeyKind::File);
-    let notices = vault.take_notices();
+    let notices = vault.take_warnings();
     assert_eq!(notices.len(), 1);
     assert!(notices[0].text.contains("vault.db.key"));
-    assert!(vault.take_notices().is_empty());
-    assert!(home.open().await.take_notices().is_empty());
+    assert!(vault.take_warnings().is_empty());
+    assert!(home.open().await.take_warnings().is_empty());
 }
 
 #[tokio::test]

@@ -401,7 +401,7 @@ async fn what_waits_in_the_journal_of_another_address_is_said() {
             ..Home::new(FakeTransport::json("{}")).options()
         };
         let vault = Vault::open(options).await.unwrap();
-        let notices: Vec<String> = vault.take_notices().iter().map(ToString::to_string).collect();
+        let notices: Vec<String> = vault.take_warnings().iter().map(ToString::to_string).collect();
         vault.close().await;
         notices.join("\n")
     };

@@ -193,14 +193,14 @@ async fn a_refused_generation_is_refreshed_once_however_many_say_so() {
     let tasks: Vec<_> = (0..50)
         .map(|_| {
             let (vault, handle) = (shop.vault.clone(), handle.clone());
-            tokio::spawn(async move { vault.refused(&handle, generation).await.unwrap() })
+            tokio::spawn(async move { vault.report_rejected(&handle, generation).await.unwrap() })
         })
         .collect();
     for task in tasks {
         assert_eq!(task.await.unwrap().generation, generation + 1);
     }
     // One who comes late with the old news gets the new token as well.
-    assert_eq!(shop.vault.refused(&handle, generation).await.unwrap().generation, generation + 1);
+    assert_eq!(shop.vault.report_rejected(&handle, generation).await.unwrap().generation, generation + 1);
     assert_eq!(shop.service.refreshes(), 1);
 }
 
@@ -431,7 +431,7 @@ async fn a_token_with_a_life_of_nought_is_used_until_it_is_refused() {
         vault.token_of(&handle).await.unwrap();
     }
     assert_eq!(home.transport.count(), 1, "no refresh in a loop");
-    assert_eq!(vault.refused(&handle, 1).await.unwrap().generation, 2);
+    assert_eq!(vault.report_rejected(&handle, 1).await.unwrap().generation, 2);
     assert_eq!(home.transport.count(), 2);
 }
 
@@ -478,7 +478,7 @@ async fn imported_tokens_learn_whose_they_are() {
     let handle = vault.handle("imported").await.unwrap();
     home.clock.advance_secs(90 * DAY);
     assert_eq!(vault.token_of(&handle).await.unwrap().access.expose(), "an-access-token-of-another-program");
-    vault.refused(&handle, 1).await.unwrap();
+    vault.report_rejected(&handle, 1).await.unwrap();
     let account = settled(&vault, "imported").await;
     assert_eq!((account.shop_id, account.login), (first[0].shop_id.clone(), first[0].login.clone()));
 
@@ -503,10 +503,10 @@ async fn a_gateway_that_refuses_every_token_it_issues_is_not_asked_for_ever() {
     let handle = shop.vault.handle("shop").await.unwrap();
     let mut generation = 1;
     for _ in 0..3 {
-        generation = shop.vault.refused(&handle, generation).await.unwrap().generation;
+        generation = shop.vault.report_rejected(&handle, generation).await.unwrap().generation;
     }
     for _ in 0..20 {
-        let error = shop.vault.refused(&handle, generation).await.unwrap_err();
+        let error = shop.vault.report_rejected(&handle, generation).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Token, "{error:?}");
         assert!(matches!(error.retry(), Retry::After(_)));
     }
@@ -517,7 +517,7 @@ async fn a_gateway_that_refuses_every_token_it_issues_is_not_asked_for_ever() {
     }
     assert_eq!(shop.service.refreshes(), 3);
     shop.home.clock.advance_secs(61);
-    assert_eq!(shop.vault.refused(&handle, generation).await.unwrap().generation, generation + 1);
+    assert_eq!(shop.vault.report_rejected(&handle, generation).await.unwrap().generation, generation + 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -638,7 +638,7 @@ async fn a_token_call_takes_as_long_as_it_was_given() {
     let shop = shop(Policy::Dies).await;
     for (chosen, used) in [(None, 20), (Some(7), 7), (Some(1), 5), (Some(600), 60)] {
         if let Some(seconds) = chosen {
-            shop.vault.limit_exchanges(Duration::from_secs(seconds));
+            shop.vault.set_exchange_timeout(Duration::from_secs(seconds));
         }
         shop.vault.refresh("shop").await.unwrap();
         let seen = shop.home.transport.seen();

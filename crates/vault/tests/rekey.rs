@@ -462,8 +462,8 @@ async fn a_rekey_whose_new_passphrase_is_lost_is_given_up() {
     let error = vault.rekey(passphrase("a typing error"), &nothing).await.unwrap_err();
     assert!(error.hint().unwrap().contains("--anew"), "{error:?}");
 
-    assert!(vault.give_up_rekey().await.unwrap());
-    assert!(!vault.give_up_rekey().await.unwrap(), "there is none any more");
+    assert!(vault.abandon_rekey().await.unwrap());
+    assert!(!vault.abandon_rekey().await.unwrap(), "there is none any more");
     assert_whole(&vault, "given up").await;
     let other = home.open().await;
     let done = other.rekey(passphrase("a typing error"), &nothing).await.unwrap();
@@ -488,7 +488,7 @@ async fn a_rekey_whose_new_key_is_in_the_key_file_is_not_given_up() {
             continue;
         }
         let vault = home.open().await;
-        assert_eq!(vault.give_up_rekey().await.unwrap_err().kind(), ErrorKind::Usage);
+        assert_eq!(vault.abandon_rekey().await.unwrap_err().kind(), ErrorKind::Usage);
         vault.rekey(KeyChoice::Auto, &nothing).await.unwrap();
         assert_whole(&home.open().await, "finished").await;
         return;

@@ -307,12 +307,12 @@ async fn an_approval_of_one_country_turns_no_other_account_into_that_shop() {
     assert_eq!(token(&vault, "x-my").await, "50000planted0access1");
 
     // The account of that country is renewed; the other one stays what it is, and people hear of it.
-    vault.take_notices();
+    vault.take_warnings();
     log_in(&vault, "lazada", as_name("x-sg")).await.unwrap();
     assert_eq!(token(&vault, "x-sg").await, "50000planted0access2");
     assert_eq!(whose(&vault.account("x-sg").await.unwrap()), SG);
     assert_eq!(whose(&vault.account("x-my").await.unwrap()), MY);
-    let notices = vault.take_notices();
+    let notices = vault.take_warnings();
     assert!(notices.iter().any(|notice| notice.text.contains("x-my")), "{notices:?}");
 
     // Told to, it becomes that shop.

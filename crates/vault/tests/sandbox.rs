@@ -195,7 +195,7 @@ async fn two_processes_on_one_vault_refresh_once_under_both_policies() {
                 let name = account.name.clone();
                 tokio::spawn(async move {
                     let handle = vault.handle(&name).await.unwrap();
-                    vault.refused(&handle, generation).await.unwrap()
+                    vault.report_rejected(&handle, generation).await.unwrap()
                 })
             })
             .collect();

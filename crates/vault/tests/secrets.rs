@@ -216,7 +216,7 @@ async fn no_planted_secret_is_found_anywhere() {
     write!(said, "{}", take_tables_over(&vault).await).unwrap();
 
     write!(said, "{:?}", vault.accounts().await.unwrap()).unwrap();
-    write!(said, "{:?}", vault.take_notices()).unwrap();
+    write!(said, "{:?}", vault.take_warnings()).unwrap();
 
     let files = home.all_bytes();
     let lines = LINES.lock().unwrap().clone();
@@ -298,7 +298,7 @@ async fn what_a_reply_says_of_the_shop_holds_no_token() {
     app(&vault, "lazada").await;
     let login = vault.begin_login("lazada", as_name("shop")).await.unwrap();
     let accounts = vault.finish_login(&login, callback(&login, "planted0code0123456789")).await.unwrap();
-    let said = format!("{accounts:?} {:?} {:?}", vault.accounts().await.unwrap(), vault.take_notices());
+    let said = format!("{accounts:?} {:?} {:?}", vault.accounts().await.unwrap(), vault.take_warnings());
     let files = home.all_bytes();
     for secret in ["50000planted0access0to", "50001planted0refresh0token", SECRET, "planted0code0123456789"] {
         assert!(!contains(&files, secret), "{secret} stands in a file");

@@ -164,7 +164,7 @@ fn list(args: &AccountsArgs, context: &Context) -> CliResult {
         if args.expiring.is_some() {
             endless.note();
         }
-        if let Some(notice) = listed.notice() {
+        if let Some(notice) = listed.warning() {
             note("warning", &notice.to_string());
         }
         let is_damaged = !listed.unreadable.is_empty();

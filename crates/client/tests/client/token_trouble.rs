@@ -86,7 +86,7 @@ impl World {
         })
         .await
         .unwrap();
-        vault.limit_exchanges(Duration::from_secs(5));
+        vault.set_exchange_timeout(Duration::from_secs(5));
         let app = sandbox.describe().apps.into_iter().find(|app| app.platform == platform).unwrap();
         let new = NewApp {
             platform: app.platform,

@@ -62,7 +62,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> CliResult {
     let to = choose(args)?;
     runtime::block_on(context, async {
         let vault = super::standing(context).await?;
-        if args.anew && vault.give_up_rekey().await? {
+        if args.anew && vault.abandon_rekey().await? {
             say("The rekey that had been cut off is given up.");
         }
         let done = match rekey(vault, to.clone()).await {
