@@ -90,11 +90,6 @@ async fn a_refresh_cut_off_after_it_was_sent_is_reported_for_what_it_is() {
     assert!(shop.vault.token_of(&handle).await.is_ok());
 }
 
-/// How many files stand in the journal.
-fn reserves(shop: &Shop) -> usize {
-    std::fs::read_dir(shop.home.journal()).map_or(0, Iterator::count)
-}
-
 async fn flaky(shop: &Shop) -> (Arc<FlakyStore>, Vault) {
     let store = Arc::new(FlakyStore::over(shop.home.store().await));
     let vault = Vault::open_with(shop.home.options(), store.clone()).await.unwrap();
@@ -108,7 +103,10 @@ async fn a_store_that_is_away_for_a_moment_loses_nothing() {
     store.fail_replace.store(2, Ordering::SeqCst);
     let account = vault.refresh("shop").await.unwrap();
     assert_eq!(account.generation, 2);
-    assert_eq!(reserves(&shop), 0, "the room taken for the answer was given back");
+    assert!(shop.home.waiting().is_empty());
+    vault.close().await;
+    shop.vault.close().await;
+    assert_eq!(std::fs::read_dir(shop.home.journal()).unwrap().count(), 0, "the room was given back");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -122,15 +120,16 @@ async fn a_store_that_stays_away_sends_the_answer_to_the_sealed_journal() {
     assert_eq!((token.access.expose(), token.generation), (shop.service.access().as_str(), 2));
     let journal = shop.home.journal();
     let bytes = support::all_bytes(&journal);
-    assert!(!bytes.is_empty());
+    assert_eq!(shop.home.waiting().len(), 1);
     for secret in ["planted0access0", "planted0refresh0"] {
         assert!(!support::contains(&bytes, secret), "{secret} stands in the journal");
     }
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;
-        let file = std::fs::read_dir(&journal).unwrap().next().unwrap().unwrap();
-        assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        for file in std::fs::read_dir(&journal).unwrap() {
+            assert_eq!(file.unwrap().metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        }
         assert_eq!(std::fs::metadata(&journal).unwrap().permissions().mode() & 0o777, 0o700);
     }
     // Nobody spends the dead token of the row while the journal holds a newer one.
@@ -142,7 +141,7 @@ async fn a_store_that_stays_away_sends_the_answer_to_the_sealed_journal() {
     let other = shop.home.open().await;
     let account = other.account("shop").await.unwrap();
     assert_eq!((account.generation, account.state), (2, AccountState::Healthy));
-    assert!(support::all_bytes(&journal).is_empty());
+    assert!(shop.home.waiting().is_empty());
     let handle = other.handle("shop").await.unwrap();
     assert_eq!(other.token_of(&handle).await.unwrap().access.expose(), shop.service.access());
 
@@ -170,7 +169,7 @@ async fn a_journal_entry_that_was_overtaken_overwrites_nothing() {
     let other = shop.home.open().await;
     let handle = other.handle("shop").await.unwrap();
     assert_eq!(other.token_of(&handle).await.unwrap().access.expose(), newest);
-    assert!(support::all_bytes(&journal).is_empty());
+    assert!(shop.home.waiting().is_empty());
 }
 
 /// Refreshes while the store takes no tokens; returns the file in which the answer waits.
@@ -179,12 +178,7 @@ async fn journal_an_answer(shop: &Shop) -> PathBuf {
     store.fail_replace.store(usize::MAX, Ordering::SeqCst);
     vault.refresh("shop").await.unwrap();
     vault.close().await;
-    entry(shop).unwrap()
-}
-
-fn entry(shop: &Shop) -> Option<PathBuf> {
-    let mut files = std::fs::read_dir(shop.home.journal()).unwrap().map(|file| file.unwrap().path());
-    files.find(|path| path.extension().is_some_and(|end| end == "sealed"))
+    shop.home.waiting().pop().unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -197,7 +191,7 @@ async fn a_store_that_does_not_answer_is_not_waited_for() {
         let vault = vault.clone();
         tokio::spawn(async move { vault.refresh("shop").await })
     };
-    while entry(&shop).is_none() {
+    while shop.home.waiting().is_empty() {
         assert!(begun.elapsed() < Duration::from_secs(9), "the only copy of new tokens is in memory");
         SystemClock.sleep(Duration::from_millis(20)).await;
     }
@@ -227,19 +221,19 @@ async fn tokens_that_wait_for_an_account_of_another_store_stay() {
 #[tokio::test(flavor = "multi_thread")]
 async fn tokens_that_wait_go_with_an_account_that_is_logged_out() {
     let shop = shop(Policy::Dies).await;
-    let waiting = journal_an_answer(&shop).await;
+    journal_an_answer(&shop).await;
     shop.vault.remove_account("shop").await.unwrap();
-    assert!(!waiting.exists());
+    assert!(shop.home.waiting().is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn tokens_that_wait_go_with_a_shop_that_is_replaced() {
     let shop = shop(Policy::Dies).await;
-    let waiting = journal_an_answer(&shop).await;
+    journal_an_answer(&shop).await;
     shop.service.become_seller("2002");
     let options = LoginOptions { replace_shop: true, ..as_name("shop") };
     log_in(&shop.vault, "lazada", options).await.unwrap();
-    assert!(!waiting.exists());
+    assert!(shop.home.waiting().is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -289,21 +283,58 @@ async fn a_shop_that_was_given_up_meanwhile_is_said_to_be_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn old_drafts_are_swept_when_the_vault_is_opened() {
+async fn files_of_processes_that_ended_are_removed_when_the_vault_is_opened() {
     let shop = shop(Policy::Dies).await;
-    let draft = |name: &str, hours: u64| {
+    let place = |name: &str, content: &[u8]| {
         let path = shop.home.journal().join(name);
-        let file = std::fs::File::create(&path).unwrap();
-        let now = file.metadata().unwrap().modified().unwrap();
-        file.set_modified(now - Duration::from_hours(hours)).unwrap();
+        std::fs::write(&path, content).unwrap();
         path
     };
-    let id = "019ac0de-0000-7000-8000-000000000001";
-    let elsewhere = draft(&format!("{id}-77.88.0123456789abcdef.0011.draft"), 1);
-    let forgotten = draft(&format!("{id}-77.88.0123456789abcdef.0022.draft"), 25);
+    let (empty, draft) = (place("aa.log", &[0; 16_384]), place("bb.new", b""));
+    let (alive, being_made) = (place("cc.log", &[0; 16_384]), place("dd.new", b""));
+    let locks = [&alive, &being_made].map(|path| std::fs::File::open(path).unwrap());
+    locks.iter().for_each(|file| file.try_lock().unwrap());
+    let waiting = place("ee.log", &support::journal_file(shop.vault.account("shop").await.unwrap().id));
+    let damaged = place("ff.log", &[9; 16_384]);
     shop.home.open().await;
-    assert!(elsewhere.exists(), "of another machine, which may need it yet");
-    assert!(!forgotten.exists());
+    assert!(!empty.exists() && !draft.exists());
+    for path in [alive, being_made, waiting, damaged] {
+        assert!(path.exists(), "{path:?}");
+    }
+}
+
+/// A record is whole or is not there: a file that is cut off or torn anywhere before the header of a
+/// record is written has none, and nothing that was written before it is lost.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reply_that_was_not_written_to_its_end_hides_no_other() {
+    let shop = shop(Policy::Dies).await;
+    let file = journal_an_answer(&shop).await;
+    let whole = std::fs::read(&file).unwrap();
+    let length = usize::try_from(u64::from_le_bytes(whole[8..16].try_into().unwrap())).unwrap();
+    let next = (32 + length).next_multiple_of(32);
+    let mut torn = whole.clone();
+    // The body of a second record, whose header never came.
+    torn[next + 32..next + 32 + length].fill(0xA5);
+    std::fs::write(&file, &torn).unwrap();
+    assert!(shop.vault.check().await.unwrap().is_clean());
+    assert_eq!(shop.vault.check().await.unwrap().waiting, 1);
+    // What is cut within a record is damaged, and nothing is spent.
+    for cut in [33, 32 + length / 2, 31 + length] {
+        std::fs::write(&file, &whole[..cut]).unwrap();
+        let error = shop.vault.refresh("shop").await.unwrap_err();
+        assert!(error.message().contains("cannot be read"), "{cut}: {error}");
+        assert!(!shop.vault.check().await.unwrap().is_clean(), "{cut}");
+    }
+    for flipped in [32, 40, 31 + length] {
+        let mut damaged = whole.clone();
+        damaged[flipped] ^= 1;
+        std::fs::write(&file, &damaged).unwrap();
+        assert!(shop.vault.refresh("shop").await.is_err(), "{flipped}");
+    }
+    std::fs::write(&file, &whole).unwrap();
+    assert_eq!(shop.service.refreshes(), 1);
+    shop.vault.refresh("shop").await.unwrap();
+    assert_eq!(shop.service.refreshes(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -351,7 +382,7 @@ async fn an_answer_that_can_be_kept_nowhere_is_said_loudly() {
 async fn without_room_for_the_answer_nothing_is_spent() {
     let shop = shop(Policy::Dies).await;
     let journal = shop.home.journal();
-    std::fs::remove_dir(&journal).unwrap();
+    std::fs::remove_dir_all(&journal).unwrap();
     // A file where the journal's directory would be: no room can be taken, and what waits cannot be seen.
     std::fs::write(&journal, b"").unwrap();
     let calls = shop.home.transport.count();
@@ -366,7 +397,6 @@ async fn without_room_for_the_answer_nothing_is_spent() {
     let before = shop.home.clock.now();
     assert_eq!(shop.vault.refresh("shop").await.unwrap().generation, 2);
     assert_eq!(shop.home.clock.now(), before);
-    assert_eq!(reserves(&shop), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -381,60 +411,25 @@ async fn the_room_for_the_answer_is_taken_before_the_call_and_given_back() {
     assert!(file.metadata().unwrap().len() >= 16 << 10);
     shop.home.transport.open_gate();
     refreshing.await.unwrap().unwrap();
-    assert_eq!(reserves(&shop), 0);
 }
 
-/// A holder of a lease that ended without a word.
-#[cfg(target_os = "linux")]
-fn killed(holder: &str) -> String {
-    let mut child = std::process::Command::new("true").spawn().unwrap();
-    let pid = child.id();
-    child.wait().unwrap();
-    let rest = holder.split_once('.').unwrap().1;
-    format!("{pid}.{rest}")
-}
-
-#[cfg(target_os = "linux")]
 #[tokio::test(flavor = "multi_thread")]
-async fn the_lease_of_a_killed_process_is_taken_over_at_once() {
+async fn another_process_that_refreshes_is_waited_for() {
     use sesame_vault::store::Claim;
 
     let shop = shop(Policy::Lives).await;
-    // What a live process writes into the row, seen while it refreshes.
-    shop.home.transport.close_gate();
-    let vault = shop.vault.clone();
-    let refreshing = tokio::spawn(async move { vault.refresh("shop").await });
-    shop.home.transport.arrivals(2).await;
     let store = shop.home.store().await;
     let row = store.account("shop").await.unwrap().unwrap().authorization;
-    let alive = row.lease_owner.unwrap();
-    shop.home.transport.open_gate();
-    refreshing.await.unwrap().unwrap();
-
     let now = shop.home.clock.now().as_millisecond();
-    let claim = |owner| Claim {
-        id: row.id,
-        generation: 2,
-        owner,
-        gone: None,
-        now,
-        until: now + 75_000,
-        spending: b"x",
-    };
-    let dead = killed(&alive);
-    assert!(store.claim(claim(&dead)).await.unwrap().is_some());
-    let account = shop.vault.refresh("shop").await.unwrap();
-    assert_eq!((account.generation, shop.home.clock.now().as_millisecond()), (3, now), "nobody waited");
-
-    // One that lives is waited for, and people are told so.
-    let claim = Claim { generation: 3, ..claim("1.2.3.4") };
+    let claim =
+        Claim { id: row.id, generation: 1, owner: "other", now, until: now + 75_000, spending: b"x" };
     assert!(store.claim(claim).await.unwrap().is_some());
     shop.vault.take_warnings();
-    assert_eq!(shop.vault.refresh("shop").await.unwrap().generation, 4);
+    assert_eq!(shop.vault.refresh("shop").await.unwrap().generation, 2);
     assert!(shop.home.clock.now().as_millisecond() >= now + 75_000);
-    let told = shop.vault.take_warnings();
-    assert_eq!(told.len(), 1, "{told:?}");
-    assert!(told[0].text.contains("process 1,") && told[0].text.contains("at most 75 s"), "{told:?}");
+    let warnings = shop.vault.take_warnings();
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(warnings[0].text.contains("another sesame process") && warnings[0].text.contains("at most 75 s"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -408,7 +408,7 @@ async fn what_waits_in_the_journal_of_another_address_is_said() {
     let former = home.path().join("vault-0123456789ab.journal");
     std::fs::create_dir(&former).unwrap();
     assert!(!notices().await.contains("another address"), "nothing waits in it");
-    std::fs::write(former.join(format!("{}-{:020}.sealed", rows::id(), 1)), b"sealed").unwrap();
+    std::fs::write(former.join("0123.log"), support::journal_file(rows::id())).unwrap();
     let said = notices().await;
     assert!(said.contains("vault-0123456789ab.journal") && said.contains("another address"), "{said}");
 }

@@ -34,7 +34,7 @@ const NEW: &str = "new";
 /// The room that is kept for one reply. Documented ones have some 2 KiB.
 const SLOT: u64 = 16 << 10;
 /// A file that has grown to this size and holds nothing any more is replaced by a new one.
-const ROTATION_SIZE: u64 = 1 << 20;
+const ROTATION_SIZE: u64 = SLOT;
 const HEADER: u64 = 32;
 /// States of a record.
 const WAITING: u8 = 1;
@@ -319,7 +319,7 @@ impl Own {
     fn has_room(&self) -> bool {
         self.log.as_ref().is_some_and(|log| {
             log.size.saturating_sub(log.end) >= self.reserved * SLOT
-                && log.end <= ROTATION_SIZE
+                && (log.end <= ROTATION_SIZE || !log.is_done().unwrap_or(false))
                 && log.path.exists()
         })
     }

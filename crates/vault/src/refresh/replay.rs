@@ -151,7 +151,6 @@ impl Replay {
 
     /// Moves what waits into the store of a vault that is being opened, and tells what stays behind.
     pub(crate) async fn at_opening(&self) {
-        self.journal.sweep();
         for other in self.journal.neighbors() {
             let (other, own) = (other.display(), self.journal.shown());
             self.warnings.warn(Warning::new(format!(
@@ -172,6 +171,7 @@ impl Replay {
                 self.warnings.warn(Warning::new(format!("tokens still wait in the vault's journal: {error}")));
             }
         }
+        self.journal.sweep();
     }
 
     /// Forgets what waits for an authorization of which an account was taken away, if that was the last

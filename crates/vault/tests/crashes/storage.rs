@@ -89,7 +89,7 @@ pub async fn storm(spec: &Spec) {
 
 /// How the store is taken away, and given back.
 enum Away {
-    /// No file of the process may be longer than a journal entry: the vault's cannot be written.
+    /// No file of the process may be longer than a few replies in the journal: the vault's cannot be written.
     Limit,
     /// The disk is full.
     Disk(PathBuf),
@@ -100,7 +100,7 @@ enum Away {
 impl Away {
     async fn take(&self, process: &Process) {
         match self {
-            Self::Limit => limit(process, "20000").await,
+            Self::Limit => limit(process, "40000").await,
             Self::Disk(disk) => {
                 let mut ballast = fs::File::create(disk.join("ballast")).unwrap();
                 // To the last page: smaller and smaller pieces.

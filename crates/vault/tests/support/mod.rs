@@ -327,6 +327,12 @@ impl Home {
         }
     }
 
+    /// The files of its journal in which replies wait: the first byte of a record says so.
+    pub fn waiting(&self) -> Vec<std::path::PathBuf> {
+        let files = std::fs::read_dir(self.journal()).into_iter().flatten().map(|file| file.unwrap().path());
+        files.filter(|path| records(&std::fs::read(path).unwrap()).contains(&1)).collect()
+    }
+
     /// Where its journal is, or will be.
     pub fn journal(&self) -> std::path::PathBuf {
         self.key_file().with_extension("journal")
@@ -431,4 +437,27 @@ pub async fn all_events(store: &dyn Store, sink: Sink) -> Vec<EventRow> {
             return all;
         }
     }
+}
+
+/// The states of the records of a journal's file: 1 waits, 2 is done.
+fn records(file: &[u8]) -> Vec<u8> {
+    let mut states = Vec::new();
+    let mut at = 0;
+    while let Some(header) = file.get(at..at + 32).filter(|header| header[0] != 0) {
+        states.push(header[0]);
+        let length = u64::from_le_bytes(header[8..16].try_into().unwrap());
+        at = (at + 32 + usize::try_from(length).unwrap()).next_multiple_of(32);
+    }
+    states
+}
+
+/// A file of a journal with one reply in it, which nobody can open.
+pub fn journal_file(id: sesame_vault::Id) -> Vec<u8> {
+    let body = [7; 64];
+    let mut file = vec![0; 16 << 10];
+    file[0] = 1;
+    file[8..16].copy_from_slice(&(body.len() as u64).to_le_bytes());
+    file[16..32].copy_from_slice(id.as_bytes());
+    file[32..32 + body.len()].copy_from_slice(&body);
+    file
 }
