@@ -301,7 +301,7 @@ pub(crate) async fn ask_sandbox(session: &Session, login: &Login) -> Outcome<Opt
             .into());
     }
     Err(Error::new(ErrorKind::Platform, refused)
-        .hint("The sandbox is troubled: GET /_sandbox/trouble lists what was asked of it.")
+        .hint("Faults were injected into the sandbox: GET /_sandbox/faults lists them.")
         .with_http_status(status)
         .with_refusal_id(reply.refusal_id)
         .into())
