@@ -1,4 +1,4 @@
-//! Joins `catalog/` into a form that is looked up without parsing more than one entry.
+//! Joins `data/` into a form that is looked up without parsing more than one entry.
 //!
 //! Output, in `OUT_DIR`: `entries.jsonl` (one API a line, overlays applied), `strings.txt` (names,
 //! keys and one line of summary for each API), `tables.bin` (where all of them are, and the index,
@@ -17,6 +17,8 @@ use std::{
     process::ExitCode,
 };
 
+#[path = "src/facet.rs"]
+mod facet;
 #[path = "src/names.rs"]
 mod names;
 #[path = "src/overlay.rs"]
@@ -47,11 +49,15 @@ fn main() -> ExitCode {
 
 fn run() -> Result<()> {
     let room = PathBuf::from(std::env::var("CARGO_MANIFEST_DIR").map_err(|error| error.to_string())?);
-    let data = room.join("../../catalog");
+    let data = room.join("data");
     println!("cargo::rerun-if-changed={}", data.display());
     let out = PathBuf::from(std::env::var("OUT_DIR").map_err(|error| error.to_string())?);
 
-    let platforms = platforms(&data)?;
+    let mut platforms = platforms(&data)?;
+    let facets = facets(&data, &platforms)?;
+    if let Some(all) = platforms.as_object_mut() {
+        all.insert("facet".to_owned(), facets);
+    }
     let mut catalogs = base(&data)?;
     overlays(&data, &platforms, &mut catalogs)?;
     write_tables(&out, &catalogs)?;
@@ -114,6 +120,27 @@ fn platforms(data: &Path) -> Result<Json> {
         }
     }
     Ok(all)
+}
+
+/// Reads `facets/*.toml`: by platform and name, each with its source and date.
+fn facets(data: &Path, platforms: &Json) -> Result<Json> {
+    let mut all = serde_json::Map::new();
+    for file in files(&data.join("facets"), "toml")? {
+        let place = |why: String| format!("{}: {why}", file.display());
+        let overlay = Overlay::parse(&read(&file)?).map_err(|mistake| place(mistake.to_string()))?;
+        let known = list(platforms, "platform").iter().any(|platform| platform["name"] == *overlay.platform);
+        if !known || overlay.platform != stem(&file) || !overlay.apis.is_empty() {
+            return Err(place("holds the facets of the platform that it is named for".to_owned()));
+        }
+        let mut found = serde_json::Map::new();
+        for name in overlay.facets.keys() {
+            let fields = overlay.facet(name).unwrap_or_default();
+            facet::read(&fields).map_err(|why| place(format!("facet.{name}: {why}")))?;
+            found.insert(name.clone(), Json::Object(fields));
+        }
+        all.insert(overlay.platform, Json::Object(found));
+    }
+    Ok(Json::Object(all))
 }
 
 /// Parts what an entry holds for from what it says, so that the program reads both directly.

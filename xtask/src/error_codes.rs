@@ -1,4 +1,4 @@
-//! `docs/error-codes.md`: what each code means, from `catalog/errors/`.
+//! `docs/error-codes.md`: what each code means, from `crates/catalog/data/errors/`.
 
 use std::fmt::Write as _;
 
@@ -10,7 +10,7 @@ use crate::cell;
 /// Writes the page.
 pub(crate) fn page(catalog: &Catalog) -> String {
     let mut out = String::from(
-        "<!-- Derived from catalog/errors/*.toml by `./dev gen`. Do not edit. -->\n\n\
+        "<!-- Derived from crates/catalog/data/errors/*.toml by `./dev gen`. Do not edit. -->\n\n\
          # Error codes\n\n\
          What the gateways say, what it means for a program, and what to do. `sesame explain CODE` prints the same.\n\
          Codes are compared without regard to case; `*` stands for any text, `500..` for all numbers from 500.\n\

@@ -1,10 +1,13 @@
-//! Regenerates what is derived from data in this repository: `cargo run -p xtask -- gen`.
-//!
-//! With `--check` it changes nothing and fails when a file is stale.
+//! Work on the source tree: `cargo run -p xtask -- gen` regenerates what is derived from data in this
+//! repository (with `--check` it changes nothing and fails when a file is stale), `lines` counts, `structure` checks imports, file sizes and names.
 
 mod command_line;
 mod error_codes;
+mod imports;
+mod lines;
 mod platform_table;
+mod source;
+mod structure;
 
 use std::{
     fs,
@@ -21,8 +24,10 @@ fn main() -> ExitCode {
     let done = match args.as_slice() {
         ["gen"] => generate(false),
         ["gen", "--check"] => generate(true),
+        ["lines"] => root().and_then(|root| lines::table(&root)).map(|table| say(table.trim_end())),
+        ["structure"] => root().and_then(|root| structure::check(&root)),
         _ => {
-            say("usage: cargo run -p xtask -- gen [--check]");
+            say("usage: cargo run -p xtask -- gen [--check] | lines | structure");
             return ExitCode::from(2);
         }
     };

@@ -1,4 +1,4 @@
-//! `docs/platforms.md`: hosts, token lives, clocks, digests and quotas, from `catalog/platforms.toml`.
+//! `docs/platforms.md`: hosts, token lives, clocks, digests and quotas, from `crates/catalog/data/platforms.toml`.
 
 use std::fmt::Write as _;
 
@@ -10,7 +10,7 @@ use crate::cell;
 /// Writes the page.
 pub(crate) fn page(catalog: &Catalog) -> String {
     let mut out = String::from(
-        "<!-- Derived from catalog/platforms.toml by `./dev gen`. Do not edit. -->\n\n\
+        "<!-- Derived from crates/catalog/data/platforms.toml by `./dev gen`. Do not edit. -->\n\n\
          # Platforms\n\n\
          \"?\" marks what no document says. The first digest of a shape is the one that Sesame sends; the sandbox takes all.\n",
     );

@@ -6,12 +6,15 @@ use sesame_core::{Error, Protocol, Result, Shape, classify::ErrorRule};
 
 use crate::{
     Api, Platform,
-    embedded::{Entry, KeyKind, Summary, Tables},
+    embedded::{Entry, KeyKind, Tables},
+    explain::{self, Explained},
+    facet::{self, Facet, FacetFields},
     names::{self, Name},
     overlay::{Mistake, Overlay},
     platforms,
     record::{Record, Safety},
     safety,
+    summary::{ApiSummary, bare, take_apart},
     user::{self, UserOverlay},
 };
 
@@ -30,32 +33,6 @@ impl std::fmt::Debug for Catalog {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Catalog").field("user_overlays", &self.user.len()).finish_non_exhaustive()
     }
-}
-
-/// One API in a list.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ApiSummary {
-    /// The platform.
-    pub platform: String,
-    /// The canonical name, with `@version` where it is not 1.
-    pub name: String,
-    /// The title in the vendor's documents.
-    pub title: Option<String>,
-    /// The group in the vendor's documents.
-    pub group: Option<String>,
-    /// Whether it may be repeated.
-    pub safety: Safety,
-    /// True when that was derived from the name.
-    pub safety_derived: bool,
-}
-
-/// What one code means somewhere.
-#[derive(Debug, Clone)]
-pub struct Explained {
-    /// The protocol (`iop`), the platforms (`lazada, daraz`), or one API (`alibaba /icbu/product/list`).
-    pub scope: String,
-    /// The rule. For the note of one API it is a business error without more advice.
-    pub rule: ErrorRule,
 }
 
 impl Catalog {
@@ -123,13 +100,54 @@ impl Catalog {
         })
     }
 
+    /// Looks up how one kind of thing is fetched on a platform: `products`, `categories`, `schema`, ...
+    ///
+    /// A user's overlays count, and so do the facets of the platform whose dialect it speaks.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Usage`](sesame_core::ErrorKind::Usage) for an unknown platform, and for one without
+    /// this facet, with the platforms that have it.
+    pub fn facet(&self, platform: &str, name: &str) -> Result<Facet> {
+        let platform = self.platform(platform)?;
+        let fields = self.facet_fields(platform, name).ok_or_else(|| {
+            let having: Vec<&str> = self
+                .platforms()
+                .iter()
+                .filter(|other| self.facet_fields(other, name).is_some())
+                .map(|other| other.name.as_str())
+                .collect();
+            Error::usage(format!("the catalog names no API for {name} on {}", platform.name)).with_hint(
+                format!(
+                    "It does for: {}. Elsewhere use `sesame apis search` and `sesame call`, or describe [facet.{name}] in a file of SESAME_HOME/catalog.",
+                    having.join(", ")
+                ),
+            )
+        })?;
+        facet::read(&fields).map_err(|why| Error::usage(format!("facet.{name} of {}: {why}", platform.name)))
+    }
+
+    /// Joins what is known of a facet: the dialect's first, then the platform's own.
+    fn facet_fields(&self, platform: &Platform, name: &str) -> Option<FacetFields> {
+        let mut fields = None;
+        for place in platform.dialect.iter().chain([&platform.name]) {
+            let builtin = platforms::loaded().facets.get(place).and_then(|facets| facets.get(name));
+            fields = builtin.cloned().or(fields);
+            for file in self.user.iter().filter(|file| file.overlay.platform == *place) {
+                if let Some(theirs) = file.overlay.facet(name) {
+                    fields.get_or_insert_default().extend(theirs);
+                }
+            }
+        }
+        fields
+    }
+
     /// Lists the APIs of a platform in the order of their names; empty for an unknown platform.
     pub fn list(&self, platform: &str) -> Vec<ApiSummary> {
         let Ok(platform) = self.platform(platform) else { return Vec::new() };
         let mut out: Vec<ApiSummary> = self
             .visible(platform)
             .into_iter()
-            .map(|entry| summary_of(platform, self.tables.summary(entry)))
+            .map(|entry| ApiSummary::new(platform, self.tables.summary(entry)))
             .collect();
         self.add_user_summaries(platform, &mut out);
         out.sort_by(|a, b| a.name.cmp(&b.name));
@@ -152,10 +170,10 @@ impl Catalog {
             let mut all: Vec<ApiSummary> = self
                 .visible(found)
                 .into_iter()
-                .map(|entry| summary_of(found, self.tables.summary(entry)))
+                .map(|entry| ApiSummary::new(found, self.tables.summary(entry)))
                 .collect();
             self.add_user_summaries(found, &mut all);
-            hits.extend(all.into_iter().filter_map(|api| rank(&api, &whole, &words).map(|rank| (rank, api))));
+            hits.extend(all.into_iter().filter_map(|api| api.rank(&whole, &words).map(|rank| (rank, api))));
         }
         hits.sort_by(|(left, a), (right, b)| {
             (left, a.name.len(), &a.name, &a.platform).cmp(&(right, b.name.len(), &b.name, &b.platform))
@@ -170,12 +188,12 @@ impl Catalog {
         if code.is_empty() || code.len() > 200 {
             return Vec::new();
         }
-        crate::explain::explain(&self.tables, code)
+        explain::explain(&self.tables, code)
     }
 
     /// Returns all error rules by what they hold for: protocols first, then single platforms.
     pub fn error_rules(&self) -> Vec<(String, Vec<&'static ErrorRule>)> {
-        crate::explain::scopes()
+        explain::scopes()
     }
 
     /// Returns the catalogs a platform looks through, its own changes first.
@@ -239,6 +257,9 @@ impl Catalog {
     fn index_user(&mut self) -> Result<()> {
         for (at, file) in self.user.iter().enumerate() {
             let platform = platforms::platform(&file.overlay.platform)?;
+            for name in file.overlay.facets.keys() {
+                self.facet(&platform.name, name).map_err(|error| error.context(file.file.display()))?;
+            }
             for (nth, patch) in file.overlay.apis.iter().enumerate() {
                 let mistake = |why: String| {
                     user::wrong(
@@ -370,26 +391,12 @@ fn parse_name<'a>(platform: &Platform, text: &'a str) -> Result<Name<'a>> {
     name.map_err(|why| {
         let shown: String = text.chars().take(80).collect();
         Error::usage(format!("{:?} is no name of an API of {}: it {why}", sesame_core::scalar::printable(&shown), platform.name))
-            .hint(match platform.protocol {
+            .with_hint(match platform.protocol {
                 Protocol::Param2 => "Write `name`, `namespace:name` or `namespace:name@version`, e.g. `com.alibaba.product:alibaba.product.list.get`. `sesame apis search WORD` finds names.",
                 Protocol::Iop => "Write a path like `/orders/get` or a method like `aliexpress.solution.product.list.get`. `sesame apis search WORD` finds names.",
                 Protocol::Top => "Write a method like `taobao.items.onsale.get`. `sesame apis search WORD` finds names.",
             })
     })
-}
-
-/// Takes a canonical name of the index apart: namespace, name, version.
-fn take_apart(full: &str) -> (&str, &str, u32) {
-    let (rest, version) = match full.rsplit_once('@') {
-        Some((rest, version)) => (rest, version.parse().unwrap_or(1)),
-        None => (full, 1),
-    };
-    let (namespace, name) = rest.split_once(':').unwrap_or(("", rest));
-    (namespace, name, version)
-}
-
-fn bare(full: &str) -> &str {
-    take_apart(full).1
 }
 
 fn shape_of(protocol: Protocol, name: &str) -> Shape {
@@ -450,41 +457,4 @@ fn unknown(platform: &Platform, name: &Name<'_>) -> Api {
         ..Record::named(plain)
     };
     api_of(platform, record, false)
-}
-
-fn summary_of(platform: &Platform, summary: Summary) -> ApiSummary {
-    let some = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
-    ApiSummary {
-        platform: platform.name.clone(),
-        name: summary.name.to_owned(),
-        title: some(summary.title),
-        group: some(summary.group),
-        safety: summary.safety,
-        safety_derived: summary.derived,
-    }
-}
-
-/// Returns how well an API fits: 0 is the name itself. Nothing when a word is missing.
-fn rank(api: &ApiSummary, whole: &str, words: &[String]) -> Option<u8> {
-    let name = names::key(&api.name);
-    let title = api.title.as_deref().unwrap_or_default().to_lowercase();
-    let group = api.group.as_deref().unwrap_or_default().to_lowercase();
-    let all = words.iter().all(|word| {
-        let key = word.trim_matches('/');
-        name.contains(key) || title.contains(word.as_str()) || group.contains(word.as_str())
-    });
-    if !all {
-        return None;
-    }
-    Some(if name == whole || bare(&name) == whole || title == whole {
-        0
-    } else if name.starts_with(whole) || title.starts_with(whole) {
-        1
-    } else if words.iter().all(|word| name.contains(word.trim_matches('/'))) {
-        2
-    } else if words.iter().all(|word| title.contains(word.as_str())) {
-        3
-    } else {
-        4
-    })
 }

@@ -5,7 +5,16 @@ use sesame_core::{
     classify::{ErrorRule, RetryRule},
 };
 
-use crate::{catalog::Explained, embedded::Tables, platforms};
+use crate::{embedded::Tables, platforms};
+
+/// What one code means somewhere.
+#[derive(Debug, Clone)]
+pub struct Explained {
+    /// The protocol (`iop`), the platforms (`lazada, daraz`), or one API (`alibaba /icbu/product/list`).
+    pub scope: String,
+    /// The rule. For the note of one API it is a business error without more advice.
+    pub rule: ErrorRule,
+}
 
 /// The most APIs that are named for one code.
 const MOST_APIS: usize = 50;

@@ -1,6 +1,6 @@
 //! What platforms and APIs exist, what they take and return, how they page.
 //!
-//! All of it is data, in `catalog/` at the root of the repository: `platforms.toml`, the error
+//! All of it is data, in `data/` beside this code: `platforms.toml`, the error
 //! tables in `errors/`, the imported facts in `base/`, and what we know better in `overlay/`. A
 //! build script joins them into a form that is looked up without parsing more than the one entry
 //! asked for.
@@ -11,6 +11,7 @@
 //! |---|---|
 //! | what does this API take and return | [`Catalog::api`], [`Api`] |
 //! | which APIs are there | [`Catalog::search`], [`Catalog::list`] |
+//! | how products, categories, schemas are fetched | [`Catalog::facet`] |
 //! | which hosts, lives, digests | [`Platform`] |
 //! | where does a call go, what is signed of its path | [`request_url`], [`signed_path`] |
 //! | what does this code mean | [`Catalog::explain`] |
@@ -22,21 +23,25 @@ mod catalog;
 mod embedded;
 mod endpoint;
 mod explain;
+mod facet;
 mod names;
-mod nearest;
 mod overlay;
 mod platform;
 mod platforms;
 mod record;
 mod safety;
+mod summary;
 mod user;
 
 pub use api::Api;
-pub use catalog::{ApiSummary, Catalog, Explained};
-pub use endpoint::{Endpoint, Urls, request_url, signed_path};
+pub use catalog::Catalog;
+pub use endpoint::{Endpoint, Environment, Urls, request_url, signed_path};
+pub use explain::Explained;
+pub use facet::{Column, ColumnKind, Facet, FacetFields};
 pub use overlay::{Mistake, Overlay, ParamPatch, Patch};
 pub use platform::{
     AuthorizeRules, BatchRules, ClockRules, DigestChoice, IdentityFields, OAuthStyle, Platform, QuotaRule,
     Region, TokenRules,
 };
 pub use record::{ApiErrorNote, Field, HttpMethods, Paging, PagingStyle, Param, Safety, Type};
+pub use summary::ApiSummary;

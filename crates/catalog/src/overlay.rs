@@ -1,12 +1,15 @@
 //! Overlays: what we, or a user, know better than the imported facts, as TOML.
 //!
-//! The build script reads this file too, so nothing here may use other modules than `record` and
-//! `names`, nor `sesame_core`.
+//! The build script reads this file too, so nothing here may use other modules than `record`, `facet`
+//! and `names`, nor `sesame_core`.
+
+use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_json::Value as Json;
 
 use super::{
+    facet::FacetFields,
     names,
     record::{ApiErrorNote, Field, HttpMethods, Paging, Param, Record, Safety, Type},
 };
@@ -27,6 +30,9 @@ pub struct Overlay {
     /// The entries.
     #[serde(default, rename = "api")]
     pub apis: Vec<Patch>,
+    /// How things are listed, by name: the fields of a [`Facet`](super::Facet) that are set or changed.
+    #[serde(default, rename = "facet")]
+    pub facets: BTreeMap<String, FacetFields>,
 }
 
 /// What an overlay says of one API. What it leaves out stays as it is.
@@ -178,6 +184,15 @@ impl Overlay {
             Mistake { line, key, why }
         })?;
         Ok(overlay)
+    }
+
+    /// Returns what it says of a facet, with source and date.
+    pub(crate) fn facet(&self, name: &str) -> Option<FacetFields> {
+        let mut fields = self.facets.get(name)?.clone();
+        for (key, value) in [("source", &self.source), ("date", &self.date)] {
+            fields.entry(key).or_insert_with(|| Json::from(value.as_str()));
+        }
+        Some(fields)
     }
 
     fn check(&self) -> Result<(), (String, String)> {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use sesame_core::{Protocol, Shape, envelope::ReplyRules, sign::Digest};
 
-/// One platform, as `catalog/platforms.toml` describes it.
+/// One platform, as `crates/catalog/data/platforms.toml` describes it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Platform {
@@ -18,6 +18,9 @@ pub struct Platform {
     pub protocol: Protocol,
     /// Which files of `base/` list its APIs, first found wins: `["alibaba", "alibaba-top"]`.
     pub catalogs: Vec<String>,
+    /// The platform whose APIs it speaks: facets that it has not itself are those of that platform.
+    #[serde(default)]
+    pub dialect: Option<String>,
     /// Its regions; the first is the default. Most platforms have one, called `global`.
     pub regions: Vec<Region>,
     /// How a seller authorizes an app.

@@ -1,11 +1,11 @@
 //! The platforms of this build, with their error tables joined in.
 
-use std::sync::OnceLock;
+use std::{collections::BTreeMap, sync::OnceLock};
 
 use serde::Deserialize;
-use sesame_core::{Error, Protocol, Result, classify::ErrorRule, envelope::SuccessFlag};
+use sesame_core::{Error, Protocol, Result, classify::ErrorRule, envelope::SuccessFlag, nearest::nearest};
 
-use crate::{Platform, embedded::PLATFORMS, nearest::nearest};
+use crate::{Platform, embedded::PLATFORMS, facet::FacetFields};
 
 /// `platforms.toml` and the error tables, as the build script parts them.
 #[derive(Deserialize)]
@@ -13,6 +13,7 @@ struct File {
     platform: Vec<Platform>,
     flag: Vec<Scoped<SuccessFlag>>,
     error: Vec<Scoped<ErrorRule>>,
+    facet: BTreeMap<String, BTreeMap<String, FacetFields>>,
 }
 
 /// A rule and what it holds for: single platforms, else all of a protocol.
@@ -39,6 +40,8 @@ impl<T: Clone> Scoped<T> {
 pub(crate) struct Loaded {
     pub(crate) platforms: Vec<Platform>,
     pub(crate) errors: Vec<Scoped<ErrorRule>>,
+    /// By platform and name.
+    pub(crate) facets: BTreeMap<String, BTreeMap<String, FacetFields>>,
 }
 
 /// Parses the data once.
@@ -56,7 +59,7 @@ fn load(text: &str) -> std::result::Result<Loaded, String> {
         platform.replies.errors.rules = Scoped::of(&file.error, platform);
         platform.replies.flags = Scoped::of(&file.flag, platform);
     }
-    Ok(Loaded { platforms: file.platform, errors: file.error })
+    Ok(Loaded { platforms: file.platform, errors: file.error, facets: file.facet })
 }
 
 /// Returns a platform by name.
@@ -66,11 +69,11 @@ pub(crate) fn platform(name: &str) -> Result<&'static Platform> {
         let names: Vec<&str> = all.iter().map(|platform| platform.name.as_str()).collect();
         let shown: String = name.chars().take(60).collect();
         let error = Error::usage(format!("there is no platform {shown:?}"));
-        match nearest(name, &names) {
+        match nearest(name, names.iter().copied()) {
             Some(near) => {
-                error.hint(format!("Did you mean {near:?}? The platforms are: {}.", names.join(", ")))
+                error.with_hint(format!("Did you mean {near:?}? The platforms are: {}.", names.join(", ")))
             }
-            None => error.hint(format!("The platforms are: {}.", names.join(", "))),
+            None => error.with_hint(format!("The platforms are: {}.", names.join(", "))),
         }
     })
 }

@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-/// One API as a line of `catalog/base/*.jsonl` holds it.
+/// One API as a line of `crates/catalog/data/base/*.jsonl` holds it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Record {

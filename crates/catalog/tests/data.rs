@@ -47,7 +47,7 @@ const TOKENS: &[&str] = &[
 ];
 
 fn data() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../catalog")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("data")
 }
 
 fn lines(file: &str) -> Vec<serde_json::Value> {

@@ -4,7 +4,7 @@ use sesame_core::Error;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::{filter::Targets, layer::SubscriberExt, util::SubscriberInitExt};
 
-use crate::stop::Outcome;
+use crate::exit::CliResult;
 
 /// The crates that are ours: a level without a name is for them.
 const OURS: [&str; 6] =
@@ -17,7 +17,7 @@ const OURS: [&str; 6] =
 ///
 /// # Errors
 /// Usage, for a filter that cannot be read.
-pub(crate) fn start(verbose: u8, filter: Option<&str>, usual: LevelFilter) -> Outcome {
+pub(crate) fn start(verbose: u8, filter: Option<&str>, usual: LevelFilter) -> CliResult {
     let targets = match filter.map(str::trim).filter(|text| !text.is_empty()) {
         Some(text) => parse(text)?,
         None => match verbose {
@@ -38,10 +38,10 @@ fn ours(level: LevelFilter) -> Targets {
     Targets::new().with_targets(OURS.map(|name| (name, level)))
 }
 
-fn parse(text: &str) -> Outcome<Targets> {
+fn parse(text: &str) -> CliResult<Targets> {
     let wrong = || {
         Error::usage(format!("SESAME_LOG={text:?} is not a log filter"))
-            .hint("Write a level (error, warn, info, debug, trace) or NAME=LEVEL,NAME=LEVEL.")
+            .with_hint("Write a level (error, warn, info, debug, trace) or NAME=LEVEL,NAME=LEVEL.")
     };
     let mut targets = Targets::new();
     for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {

@@ -2,40 +2,46 @@
 
 mod args;
 mod bounded_file;
+mod chosen;
 mod columns;
 #[cfg(test)]
 mod coming_from;
 mod commands;
+mod context;
 mod crash;
 mod env_file;
-mod health;
+mod exit;
+mod facets;
+mod global;
+mod humanize;
 mod json_text;
-mod listings;
+mod list;
 mod logs;
 mod nearest;
 mod output;
 mod parameters;
-mod question;
+mod progress;
+mod prompt;
 mod reference;
-mod running;
+mod runtime;
 mod secret_input;
-mod session;
 mod settings;
-mod stop;
-mod words;
+mod status;
+mod table;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use sesame_core::Error;
 use tracing::level_filters::LevelFilter;
 
 use crate::{
-    args::{Cli, Color, Command},
+    args::{Cli, Command},
+    context::Context,
+    exit::{CliError, CliResult, report},
+    global::Color,
     output::Format,
-    session::Session,
     settings::Settings,
-    stop::{Outcome, Stop, report},
 };
 
 fn main() -> ExitCode {
@@ -74,12 +80,12 @@ fn run() -> u8 {
         let settings = Settings::gather(&cli.global, std::env::var_os)?;
         json = matches!(settings.output.value, Some(Format::Json | Format::Ndjson));
         endpoint.clone_from(&settings.endpoint.value);
-        dispatch(cli.command, &Session::new(settings))
+        dispatch(cli.command, &Context::new(settings))
     })();
     match outcome {
         Ok(()) => 0,
         Err(stop) => {
-            if let Stop::Failed(error) = &stop {
+            if let CliError::Failed(error) = &stop {
                 report(error, json, endpoint.as_deref());
             }
             stop.code()
@@ -87,29 +93,29 @@ fn run() -> u8 {
     }
 }
 
-fn dispatch(command: Command, session: &Session) -> Outcome {
+fn dispatch(command: Command, context: &Context) -> CliResult {
     match command {
         Command::Demo(args) => commands::demo::run(&args),
-        Command::Sandbox(args) => commands::sandbox::run(&args, session),
-        Command::App(command) => commands::app::run(command, session),
-        Command::Login(args) => commands::login::run(&args, session),
-        Command::Accounts(args) => commands::accounts::run(&args, session),
-        Command::Keeper(args) => commands::keeper::run(args, session),
-        Command::Logout(args) => commands::logout::run(&args, session),
-        Command::Token(args) => commands::token::run(&args, session),
-        Command::Refresh(args) => commands::refresh::run(args, session),
-        Command::Call(args) => commands::call::run(&args, session),
-        Command::Apis(command) => commands::apis::run(command, session),
-        Command::Sign(args) => commands::sign::run(&args, session),
-        Command::Explain(args) => commands::explain::run(&args, session),
-        Command::Products(command) => commands::products::run(command, session),
-        Command::Categories(command) => commands::categories::run(command, session),
-        Command::Schema(command) => commands::schema::run(command, session),
-        Command::Templates(command) => commands::templates::run(command, session),
-        Command::Vault(command) => commands::vault::run(command, session),
-        Command::Doctor(args) => commands::doctor::run(&args, session),
-        Command::Completions(args) => commands::completions::run(&args),
-        Command::GenerateDocs => commands::generate_docs(),
+        Command::Sandbox(args) => commands::sandbox::run(&args, context),
+        Command::App(command) => commands::app::run(command, context),
+        Command::Login(args) => commands::login::run(&args, context),
+        Command::Accounts(args) => commands::accounts::run(&args, context),
+        Command::Keeper(args) => commands::keeper::run(args, context),
+        Command::Logout(args) => commands::logout::run(&args, context),
+        Command::Token(args) => commands::token::run(&args, context),
+        Command::Refresh(args) => commands::refresh::run(args, context),
+        Command::Call(args) => commands::call::run(&args, context),
+        Command::Apis(command) => commands::apis::run(command, context),
+        Command::Sign(args) => commands::sign::run(&args, context),
+        Command::Explain(args) => commands::explain::run(&args, context),
+        Command::Products(command) => commands::products::run(command, context),
+        Command::Categories(command) => commands::categories::run(command, context),
+        Command::Schema(command) => commands::schema::run(command, context),
+        Command::Templates(command) => commands::templates::run(command, context),
+        Command::Vault(command) => commands::vault::run(command, context),
+        Command::Doctor(args) => commands::doctor::run(&args, context),
+        Command::Completions(args) => commands::completions::run(&args, Cli::command()),
+        Command::GenerateDocs => commands::generate_docs(Cli::command()),
     }
 }
 
@@ -125,7 +131,7 @@ fn refuse(error: &clap::Error) -> u8 {
     let words = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
     if !shown && wants_json(words, std::env::var("SESAME_OUTPUT").ok().as_deref()) {
         let (message, hint) = told(&error.render().to_string());
-        report(&Error::usage(message).hint(hint), true, None);
+        report(&Error::usage(message).with_hint(hint), true, None);
         return 2;
     }
     // Nobody is left to be told when the output is closed.

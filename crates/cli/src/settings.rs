@@ -2,7 +2,7 @@
 
 use std::{
     ffi::OsString,
-    fmt, io,
+    io,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -12,49 +12,16 @@ use sesame_core::{AppSecret, Error};
 use sesame_vault::Location;
 
 use crate::{
-    args::Global,
     bounded_file::{self, Unread},
+    chosen::{Chosen, Origin, choose, optional},
+    exit::{CliError, CliResult},
+    global::{Global, parse_timeout},
     nearest::did_you_mean,
     output::Format,
-    stop::{Outcome, Stop},
-    words::parse_duration,
 };
 
 /// The largest `config.toml` that is read.
 const MAX_FILE: u64 = 1 << 20;
-
-/// Where a value came from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Origin {
-    /// An option of this command.
-    Flag(&'static str),
-    /// A variable of the environment.
-    Environment(&'static str),
-    /// `config.toml`.
-    File(PathBuf),
-    /// Nobody said anything.
-    Default,
-}
-
-impl fmt::Display for Origin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Flag(name) => write!(f, "option {name}"),
-            Self::Environment(name) => write!(f, "environment {name}"),
-            Self::File(path) => write!(f, "file {}", path.display()),
-            Self::Default => f.write_str("default"),
-        }
-    }
-}
-
-/// A value and where it came from.
-#[derive(Debug, Clone)]
-pub(crate) struct Chosen<T> {
-    /// The value.
-    pub(crate) value: T,
-    /// Where it came from.
-    pub(crate) origin: Origin,
-}
 
 /// Everything that can be set from outside.
 #[derive(Debug, Clone)]
@@ -145,7 +112,7 @@ impl Settings {
     pub(crate) fn gather(
         flags: &Global,
         environment: impl Fn(&'static str) -> Option<OsString>,
-    ) -> Outcome<Self> {
+    ) -> CliResult<Self> {
         let environment = |name| environment(name).filter(|value| !is_blank(value));
         let home = choose(
             flags.home.clone().map(|path| (path, "--home")),
@@ -158,7 +125,7 @@ impl Settings {
 
         // A variable that a flag overrules has to be readable, too: whoever set it means something.
         let variable = |name| environment(name).map(|value| as_text(name, value)).transpose();
-        let text = |flag: Option<&String>, flag_name, name, in_file: Option<String>| -> Outcome<_> {
+        let text = |flag: Option<&String>, flag_name, name, in_file: Option<String>| -> CliResult<_> {
             Ok(choose(
                 flag.cloned().map(|value| (value, flag_name)),
                 variable(name)?.map(|value| (value, name)),
@@ -213,7 +180,7 @@ impl Settings {
         Ok(Self { home, vault, endpoint, output, timeout, key, keeper: file.keeper })
     }
 
-    /// Makes the settings of a session that has nothing to do with the user's.
+    /// Makes the settings of a run that has nothing to do with the user's.
     pub(crate) fn apart(home: PathBuf, endpoint: String, key: AppSecret) -> Self {
         Self {
             vault: Chosen { value: None, origin: Origin::Default },
@@ -257,41 +224,24 @@ fn is_blank(value: &OsString) -> bool {
 ///
 /// # Errors
 /// Usage, with the variable's name and without its value, which may be a secret.
-pub(crate) fn as_text(name: &str, value: OsString) -> Outcome<String> {
+pub(crate) fn as_text(name: &str, value: OsString) -> CliResult<String> {
     value.into_string().map_err(|_| {
         Error::usage(format!("the variable {name} is not UTF-8 text"))
-            .hint(format!("Set it anew, or leave it out: unset {name}."))
+            .with_hint(format!("Set it anew, or leave it out: unset {name}."))
             .into()
     })
 }
 
-fn choose<T>(
-    flag: Option<(T, &'static str)>,
-    environment: Option<(T, &'static str)>,
-    file: Option<(T, PathBuf)>,
-) -> Option<Chosen<T>> {
-    flag.map(|(value, name)| Chosen { value, origin: Origin::Flag(name) })
-        .or_else(|| environment.map(|(value, name)| Chosen { value, origin: Origin::Environment(name) }))
-        .or_else(|| file.map(|(value, path)| Chosen { value, origin: Origin::File(path) }))
-}
-
-fn optional<T>(chosen: Option<Chosen<T>>) -> Chosen<Option<T>> {
-    match chosen {
-        Some(Chosen { value, origin }) => Chosen { value: Some(value), origin },
-        None => Chosen { value: None, origin: Origin::Default },
-    }
-}
-
-fn default_home() -> Outcome<Chosen<PathBuf>> {
+fn default_home() -> CliResult<Chosen<PathBuf>> {
     match directories::ProjectDirs::from("", "", "sesame") {
         Some(dirs) => Ok(Chosen { value: dirs.data_dir().to_owned(), origin: Origin::Default }),
         None => Err(Error::usage("this user has no home directory")
-            .hint("Say where Sesame may keep its data: SESAME_HOME=DIR or --home DIR.")
+            .with_hint("Say where Sesame may keep its data: SESAME_HOME=DIR or --home DIR.")
             .into()),
     }
 }
 
-fn read_file(path: &Path) -> Outcome<File> {
+fn read_file(path: &Path) -> CliResult<File> {
     let shown = path.display();
     let bytes = match bounded_file::read(path, MAX_FILE) {
         Ok(bytes) => bytes,
@@ -302,17 +252,17 @@ fn read_file(path: &Path) -> Outcome<File> {
         }
         Err(Unread::System(error)) => {
             return Err(Error::local(format!("cannot read {shown}: {error}"))
-                .hint("It may set the vault or a sandbox, so nothing is done without it. Check who owns it and its mode.")
+                .with_hint("It may set the vault or a sandbox, so nothing is done without it. Check who owns it and its mode.")
                 .into());
         }
         Err(why) => {
             return Err(Error::usage(format!("cannot read {shown}: {why}"))
-                .hint("The configuration is a small file of TOML.")
+                .with_hint("The configuration is a small file of TOML.")
                 .into());
         }
     };
     let text = String::from_utf8(bytes)
-        .map_err(|_| Error::usage(format!("{shown} is not UTF-8 text")).hint("Save it as UTF-8."))?;
+        .map_err(|_| Error::usage(format!("{shown} is not UTF-8 text")).with_hint("Save it as UTF-8."))?;
     toml::from_str(&text).map_err(|error| {
         let line = error
             .span()
@@ -327,26 +277,26 @@ fn read_file(path: &Path) -> Outcome<File> {
                 KEEPER_KEYS.join(", ")
             )
         });
-        Error::usage(format!("{}, line {line}: {message}", path.display())).hint(hint).into()
+        Error::usage(format!("{}, line {line}: {message}", path.display())).with_hint(hint).into()
     })
 }
 
-fn parse_format(text: &str, origin: &Origin) -> Outcome<Format> {
+fn parse_format(text: &str, origin: &Origin) -> CliResult<Format> {
     <Format as clap::ValueEnum>::from_str(text, true).map_err(|_| {
         Error::usage(format!("{origin}: there is no output form {text:?}"))
-            .hint("Use one of: table, json, ndjson, csv.")
+            .with_hint("Use one of: table, json, ndjson, csv.")
             .into()
     })
 }
 
 /// Two places for the master key are given, and one of them would be passed over in silence.
-fn two_keys(one: &str, other: &str) -> Stop {
+fn two_keys(one: &str, other: &str) -> CliError {
     Error::usage(format!("a vault has one key, and two are chosen: by {one} and by {other}"))
-        .hint("Unset one of them. `sesame accounts show NAME` tells where the key of a vault is.")
+        .with_hint("Unset one of them. `sesame accounts show NAME` tells where the key of a vault is.")
         .into()
 }
 
-fn parse_key(chosen: Option<Chosen<String>>) -> Outcome<Key> {
+fn parse_key(chosen: Option<Chosen<String>>) -> CliResult<Key> {
     let Some(Chosen { value, origin }) = chosen else { return Ok(Key::Auto) };
     match value.as_str() {
         "auto" => Ok(Key::Auto),
@@ -354,20 +304,9 @@ fn parse_key(chosen: Option<Chosen<String>>) -> Outcome<Key> {
         "file" => Ok(Key::File),
         other => {
             Err(Error::usage(format!("{origin}: there is no way {other:?} to keep the vault's master key"))
-                .hint("Use auto, keyring or file; or set SESAME_PASSPHRASE or SESAME_MASTER_KEY.")
+                .with_hint("Use auto, keyring or file; or set SESAME_PASSPHRASE or SESAME_MASTER_KEY.")
                 .into())
         }
-    }
-}
-
-/// Reads a time limit: 1 s to 1 h; a number alone is of seconds.
-pub(crate) fn parse_timeout(text: &str) -> Result<Duration, String> {
-    let plain = text.trim().parse().map(Duration::from_secs);
-    let limit = plain.or_else(|_| parse_duration(text))?;
-    if (1..=3_600).contains(&limit.as_secs()) {
-        Ok(limit)
-    } else {
-        Err(format!("{text:?} is not between 1s and 1h"))
     }
 }
 
@@ -375,7 +314,7 @@ pub(crate) fn parse_timeout(text: &str) -> Result<Duration, String> {
 mod tests {
     use super::*;
 
-    fn gather(flags: &Global, environment: &[(&str, &str)]) -> Outcome<Settings> {
+    fn gather(flags: &Global, environment: &[(&str, &str)]) -> CliResult<Settings> {
         Settings::gather(flags, |name| {
             environment.iter().find(|(known, _)| *known == name).map(|(_, value)| OsString::from(value))
         })
@@ -423,7 +362,7 @@ mod tests {
         {
             let environment = [("SESAME_HOME", "/nowhere"), pair[0], pair[1]];
             let stop = gather(&Global::default(), &environment).unwrap_err();
-            let Stop::Failed(error) = stop else { panic!("not an error") };
+            let CliError::Failed(error) = stop else { panic!("not an error") };
             assert!(pair.iter().all(|(name, _)| error.message().contains(name)), "{}", error.message());
         }
         for one in [master, passphrase, ("SESAME_KEY", "auto")] {
@@ -455,7 +394,7 @@ mod tests {
                 ..Global::default()
             };
             let stop = Settings::gather(&flags, environment);
-            let crate::stop::Stop::Failed(error) = stop.unwrap_err() else { panic!("not an error") };
+            let crate::exit::CliError::Failed(error) = stop.unwrap_err() else { panic!("not an error") };
             assert!(error.message().contains(bad), "{}", error.message());
         }
         let home = |name: &'static str| (name == "SESAME_HOME").then(odd);
@@ -477,7 +416,7 @@ mod tests {
         let settings = gather(&Global::default(), &[("SESAME_HOME", "/nowhere"), ("SESAME_VAULT", odd)]);
         let error = settings.unwrap().location().unwrap_err();
         assert!(error.message().starts_with("environment SESAME_VAULT: "), "{error}");
-        assert!(!format!("{error:?} {:?}", error.hint_text()).contains("hunter2"));
+        assert!(!format!("{error:?} {:?}", error.hint()).contains("hunter2"));
     }
 
     #[test]
@@ -491,9 +430,9 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         std::fs::write(home.path().join("config.toml"), "output = \"json\"\nendpiont = \"x\"\n").unwrap();
         let stop = gather(&Global::default(), &[("SESAME_HOME", home.path().to_str().unwrap())]).unwrap_err();
-        let crate::stop::Stop::Failed(error) = stop else { panic!("not an error") };
+        let crate::exit::CliError::Failed(error) = stop else { panic!("not an error") };
         assert!(error.message().contains("config.toml, line 2"), "{}", error.message());
-        assert_eq!(error.hint_text(), Some("Did you mean \"endpoint\"?"));
+        assert_eq!(error.hint(), Some("Did you mean \"endpoint\"?"));
     }
 
     #[test]
@@ -513,7 +452,9 @@ mod tests {
             ("[keeper]\nkeep = \"sometimes\"\n", "sometimes"),
             ("[keeper]\nhook = \"notify --shop\"\n", "line 2"),
         ] {
-            let crate::stop::Stop::Failed(error) = read(text).unwrap_err() else { panic!("not an error") };
+            let crate::exit::CliError::Failed(error) = read(text).unwrap_err() else {
+                panic!("not an error")
+            };
             assert!(error.message().contains(told), "{}", error.message());
         }
     }

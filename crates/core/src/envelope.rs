@@ -12,7 +12,9 @@ use serde_json::value::RawValue;
 
 use crate::{
     Error, ErrorKind, ErrorTable, HttpResponse, Protocol, Result, Retry, Shape,
-    classify::{Failure, classify},
+    classify::{Failure, ID_LIMIT, classify},
+    path,
+    redact::{ForeignText, Redactor},
     scalar::{self, Text},
 };
 
@@ -50,7 +52,7 @@ pub struct Reply {
     body: Bytes,
     from: usize,
     to: usize,
-    request_id: Option<String>,
+    request_id: Option<ForeignText>,
 }
 
 impl std::fmt::Debug for Reply {
@@ -75,47 +77,105 @@ impl Reply {
 
     /// Returns the platform's request id.
     pub fn request_id(&self) -> Option<&str> {
-        self.request_id.as_deref()
+        self.request_id.as_ref().map(ForeignText::as_str)
+    }
+
+    /// Creates an error about this reply, with its request id.
+    pub fn error(&self, kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Error {
+        Error::new(kind, message).with_request_id(self.request_id.clone())
     }
 
     /// Parses the payload.
     ///
     /// # Errors
-    /// [`ErrorKind::Envelope`] when the payload has another shape than `T`.
+    /// [`ErrorKind::Envelope`] if the payload has another shape than `T`. The message says where, as a JSON
+    /// path, and what was expected there; it does not repeat the value.
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T> {
-        serde_json::from_str(self.payload()).map_err(|error| {
-            Error::new(ErrorKind::Envelope, format!("the reply has another form than expected: {error}"))
-                .retry_when(Retry::Never)
-                .with_request_id(self.request_id.clone())
+        serde_json::from_str(self.payload()).map_err(|_| {
+            // Once more, slower, with a note of the place.
+            let mut deserializer = serde_json::Deserializer::from_str(self.payload());
+            let (place, wrong) = match serde_path_to_error::deserialize::<_, T>(&mut deserializer) {
+                Err(error) => (place(error.path()), expectation(error.inner())),
+                Ok(_) => ("$".to_owned(), "more than one value".to_owned()),
+            };
+            self.error(ErrorKind::Envelope, format!("cannot decode the reply at `{place}`: {wrong}"))
+                .with_retry(Retry::Never)
         })
+    }
+}
+
+/// Writes a path as `$.data.orders[0].id`. Names that may be keys of data and not of a type are left out.
+fn place(path: &serde_path_to_error::Path) -> String {
+    use serde_path_to_error::Segment;
+
+    let mut out = String::from("$");
+    for segment in path {
+        match segment {
+            Segment::Seq { index } => out = format!("{out}[{index}]"),
+            Segment::Map { key } if key.len() < 12 || !key.bytes().any(|byte| byte.is_ascii_digit()) => {
+                out.push('.');
+                out.push_str(&scalar::printable(key));
+            }
+            Segment::Map { .. } => out.push_str(".…"),
+            Segment::Enum { .. } | Segment::Unknown => {}
+        }
+    }
+    out
+}
+
+/// Says what was expected, without the value that came: it is the platform's, and may be anything.
+fn expectation(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let text = text.split_once(" at line ").map_or(text.as_str(), |(text, _)| text);
+    match error.classify() {
+        serde_json::error::Category::Data => {
+            let of_the_type = text.starts_with("missing field") || text.starts_with("duplicate field");
+            match text.rsplit_once(", expected ") {
+                _ if of_the_type => text.to_owned(),
+                Some((_, expected)) if !text.ends_with("there are no fields") => {
+                    format!("expected {expected}")
+                }
+                _ => "unexpected value".to_owned(),
+            }
+        }
+        _ => "invalid JSON".to_owned(),
     }
 }
 
 /// Reads one reply.
 ///
+/// The redactor has to know the secrets of the call: no error repeats one, in whatever field and however
+/// the reply writes it.
+///
 /// # Errors
-/// What [`classify`] makes of a refusal; [`ErrorKind::Envelope`] for what is no reply of the
+/// What [`classify`] makes of a refusal; [`ErrorKind::Envelope`] for bytes that are not a reply of the
 /// protocol: HTML, empty, cut, not UTF-8. Such a reply leaves open whether the call was carried
 /// out ([`Error::is_ambiguous`]).
 pub fn read_reply(
     shape: Shape,
     rules: &ReplyRules,
     response: &HttpResponse,
+    redactor: &Redactor<'_>,
     now: Timestamp,
 ) -> Result<Reply> {
     match decode(shape, &rules.flags, response) {
-        Ok(reply) => Ok(reply),
+        Ok((payload, request_id)) => Ok(Reply {
+            body: response.body.clone(),
+            from: payload.start,
+            to: payload.end,
+            request_id: request_id.map(|id| redactor.text(&id, ID_LIMIT)),
+        }),
         Err(Unsuccessful::Refusal(failure)) => {
-            let error = classify(&rules.errors, &failure, now).with_refusal_id(response.refusal_id.clone());
-            Err(match response.retry_after {
+            let error = classify(&rules.errors, &failure, redactor, now);
+            Err(match response.retry_after() {
                 // The edge's own header is the only hint where the body gives none.
                 Some(seconds) if error.retry() == Retry::Backoff => {
-                    error.retry_when(Retry::After(std::time::Duration::from_secs(seconds.min(86_400))))
+                    error.with_retry(Retry::After(std::time::Duration::from_secs(seconds.min(86_400))))
                 }
                 _ => error,
             })
         }
-        Err(Unsuccessful::Unreadable(error)) => Err(error.with_refusal_id(response.refusal_id.clone())),
+        Err(Unsuccessful::Unreadable(error)) => Err(error),
     }
 }
 
@@ -169,11 +229,15 @@ fn borrowed_member<'a>(members: &Members<'a>, names: &[&str]) -> Option<Cow<'a, 
         .filter(|text| !text.is_empty())
 }
 
+/// Where the payload is in the body, and the request id as it came.
+type Decoded = (std::ops::Range<usize>, Option<String>);
+
 /// Separates results from refusals and from bytes that are neither.
 ///
 /// # Errors
 /// [`Unsuccessful`].
-pub fn decode(shape: Shape, flags: &[SuccessFlag], response: &HttpResponse) -> Result<Reply, Unsuccessful> {
+#[doc(hidden)]
+pub fn decode(shape: Shape, flags: &[SuccessFlag], response: &HttpResponse) -> Result<Decoded, Unsuccessful> {
     let status = response.status;
     let Ok(text) = std::str::from_utf8(&response.body) else {
         return Err(unreadable(response, "the reply is not UTF-8"));
@@ -210,21 +274,20 @@ pub fn decode(shape: Shape, flags: &[SuccessFlag], response: &HttpResponse) -> R
         return Err(Unsuccessful::Refusal(Box::new(failure)));
     }
     let from = payload.as_ptr() as usize - text.as_ptr() as usize;
-    Ok(Reply { body: response.body.clone(), from, to: from + payload.len(), request_id })
+    Ok((from..from + payload.len(), request_id))
 }
 
 /// Reads a body that is JSON but no object: param2's `currentTime` answers a text, others a list.
-fn bare(shape: Shape, response: &HttpResponse, trimmed: &str) -> Result<Reply, Unsuccessful> {
+fn bare(shape: Shape, response: &HttpResponse, trimmed: &str) -> Result<Decoded, Unsuccessful> {
     let json = serde_json::from_str::<&RawValue>(trimmed).is_ok();
     if !json || (shape.protocol() != Protocol::Param2 && !trimmed.starts_with('[')) {
         return Err(unreadable(response, "the reply is not JSON"));
     }
     if response.status >= 400 {
-        let said: String = trimmed.chars().take(200).collect();
-        return Err(Unsuccessful::Refusal(Box::new(by_status(shape, response.status, None, &said))));
+        return Err(Unsuccessful::Refusal(Box::new(by_status(shape, response.status, None, trimmed))));
     }
     let from = trimmed.as_ptr() as usize - response.body.as_ptr() as usize;
-    Ok(Reply { body: response.body.clone(), from, to: from + trimmed.len(), request_id: None })
+    Ok((from..from + trimmed.len(), None))
 }
 
 /// Makes a refusal of an HTTP error status whose body names no code. Only param2 has codes that
@@ -292,9 +355,8 @@ fn iop_or_top_failure(members: &Members<'_>, status: u16) -> Failure {
     if let Some(detail) =
         member(members, "detail").map(RawValue::get).filter(|detail| *detail != "null" && *detail != "[]")
     {
-        let detail: String = detail.chars().take(400).collect();
         message.push(' ');
-        message.push_str(&detail);
+        message.push_str(detail);
     }
     Failure {
         code: text_member(members, &["code"]).unwrap_or_default(),
@@ -327,13 +389,7 @@ fn contradiction(
     request_id: Option<&String>,
 ) -> Option<Failure> {
     for flag in flags {
-        let (head, rest) = step(&flag.flag);
-        let Some(raw) = member(payload, head) else { continue };
-        let value = match rest {
-            None => scalar::raw_text(raw),
-            Some(rest) => text_below(raw, rest),
-        };
-        let Some(value) = value else { continue };
+        let Some(value) = text_at(payload, &flag.flag) else { continue };
         if flag.ok.iter().any(|ok| ok.eq_ignore_ascii_case(&value)) {
             continue;
         }
@@ -354,66 +410,10 @@ fn contradiction(
 }
 
 fn text_at<'a>(payload: &Members<'a>, path: &str) -> Option<Cow<'a, str>> {
-    match step(path) {
-        (name, None) => member(payload, name).and_then(scalar::raw_text),
-        (head, Some(rest)) => text_below(member(payload, head)?, rest),
+    match path.split_once('.') {
+        None => member(payload, path).and_then(scalar::raw_text),
+        Some((head, rest)) => path::text(member(payload, head)?, rest),
     }
-}
-
-/// Takes the first name off a path. By hand: `split_once` is made for long texts, and every reply is
-/// asked for a dozen paths.
-fn step(path: &str) -> (&str, Option<&str>) {
-    match path.bytes().position(|byte| byte == b'.') {
-        Some(at) => (&path[..at], Some(&path[at + 1..])),
-        None => (path, None),
-    }
-}
-
-/// Reads the scalar at a path inside an object, and no more of the object than it must: replies
-/// are long, and what says whether they succeeded stands at their beginning or is not there.
-fn text_below<'a>(raw: &'a RawValue, path: &str) -> Option<Cow<'a, str>> {
-    let (name, rest) = step(path);
-    let object = raw.get();
-    // Looking for the bare name is far quicker than reading the members.
-    if !object.starts_with('{') || !object.contains(name) {
-        return None;
-    }
-    let found = first_member(object, name)?;
-    match rest {
-        None => scalar::raw_text(found),
-        Some(rest) => text_below(found, rest),
-    }
-}
-
-/// Finds a member of a JSON object and stops there.
-fn first_member<'a>(object: &'a str, name: &str) -> Option<&'a RawValue> {
-    struct Find<'k, 'a> {
-        name: &'k str,
-        found: &'k mut Option<&'a RawValue>,
-    }
-    impl<'de: 'a, 'a> serde::de::Visitor<'de> for Find<'_, 'a> {
-        type Value = ();
-
-        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-            f.write_str("an object")
-        }
-
-        fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-            while let Some(Text(key)) = map.next_key::<Text<'de>>()? {
-                if key == self.name {
-                    *self.found = Some(map.next_value::<&'de RawValue>()?);
-                    // The reader takes what follows for an error, which nobody sees.
-                    break;
-                }
-                map.next_value::<serde::de::IgnoredAny>()?;
-            }
-            Ok(())
-        }
-    }
-    let mut found = None;
-    let mut deserializer = serde_json::Deserializer::from_str(object);
-    let _ = serde::Deserializer::deserialize_map(&mut deserializer, Find { name, found: &mut found });
-    found
 }
 
 /// Reads a body that starts with `<`: TOP's XML errors, or an HTML page from the edge.
@@ -445,7 +445,7 @@ fn unreadable(response: &HttpResponse, why: &'static str) -> Unsuccessful {
         400..=499 => (ErrorKind::Envelope, Retry::Never),
         _ => (ErrorKind::Envelope, Retry::Backoff),
     };
-    let retry = match response.retry_after {
+    let retry = match response.retry_after() {
         Some(seconds) if retry == Retry::Backoff => {
             Retry::After(std::time::Duration::from_secs(seconds.min(86_400)))
         }
@@ -453,11 +453,11 @@ fn unreadable(response: &HttpResponse, why: &'static str) -> Unsuccessful {
     };
     Unsuccessful::Unreadable(
         Error::new(kind, format!("{why} (HTTP status {status}, {} bytes)", response.body.len()))
-            .fault_of(crate::Fault::Platform)
-            .retry_when(retry)
+            .with_fault(crate::Fault::Platform)
+            .with_retry(retry)
             // A 4xx page comes from the edge, before the API; anything else leaves it open.
-            .may_have_happened(!(400..500).contains(&status))
+            .with_ambiguity(!(400..500).contains(&status))
             .with_http_status(status)
-            .hint("This is the edge of the platform or a proxy on the way, not the API. Check the host, the path and whether this address is allowed; try again later. `sesame doctor` shows the route."),
+            .with_hint("This is the edge of the platform or a proxy on the way, not the API. Check the host, the path and whether this address is allowed; try again later. `sesame doctor` shows the route."),
     )
 }

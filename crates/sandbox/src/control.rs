@@ -39,7 +39,7 @@ struct ControlError(u16, String);
 
 impl From<Error> for ControlError {
     fn from(error: Error) -> Self {
-        let hint = error.hint_text().map(|hint| format!(" {hint}")).unwrap_or_default();
+        let hint = error.hint().map(|hint| format!(" {hint}")).unwrap_or_default();
         Self(400, format!("{error}.{hint}"))
     }
 }

@@ -189,7 +189,7 @@ impl fmt::Debug for Authorization {
 }
 
 fn slot<'a>(id: &'a Id, column: &'a str) -> Slot<'a> {
-    Slot { table: "authorization", row: id.as_bytes(), column }
+    Slot { table: "authorizations", row: id.as_bytes(), column }
 }
 
 pub(crate) fn seal_access(sealer: &Sealer, id: &Id, token: &AccessToken) -> Vec<u8> {
@@ -229,7 +229,7 @@ pub(crate) fn needs_person(account: &str, app: &str, reason: &str, again: bool) 
         sesame_core::ErrorKind::Authorization,
         format!("account {account:?} has to be authorized again: {reason}"),
     )
-    .hint(approve(app, account, again))
+    .with_hint(approve(app, account, again))
 }
 
 /// What to do when a person is needed.

@@ -1,15 +1,19 @@
 //! A new master key for a vault, while other processes go on.
 //!
-//! 1. the new key gets a row, sealed with the key that seals now: whoever has that one has both
+//! 1. the new key gets a row, sealed with the active key, if that is still the one that was read
 //! 2. every former key is sealed with the new one: whoever has the new one has all
 //! 3. what is sealed with former keys is sealed anew, in batches
 //! 4. the new key goes to the place where this kind of key lives
-//! 5. the new key becomes the active one, and no former key opens it any more
+//! 5. the new key becomes the active one, if the active one is still the same and opens with it
 //! 6. what other processes have sealed with a former key meanwhile is sealed anew
 //!
 //! Each step can be repeated. Cut off after any of them, the vault opens with the former source until
 //! step 4, with either between 4 and 5 (what is in the key file then is the new one), with the new one
 //! after 5. See docs/decisions/0005.
+//!
+//! There is at most one incoming key. Several rekeys at once work on that one, and the process that
+//! activates it has won; the others fail. Steps 4 and 5 are done under a lock on the key file, which is
+//! replaced only if the new key opens the key in it.
 
 use sesame_core::{Error, Result};
 
@@ -18,10 +22,10 @@ use crate::{
     audit::Action,
     fail_point::fail_point,
     seal::{
-        CHECK, KeyChoice, KeyId, KeyKind, KeySource, Ring, Slot, check_slot, hand_over, key_of, new_key,
-        reopen, wrapped_slot,
+        CHECK, KeyChoice, KeyId, KeyKind, KeySource, Ring, Slot, check_slot, key_file, key_of, new_key,
+        reopen, unwrap, wrapped_slot, write_to_keyring,
     },
-    store::{KeyRow, KeyState, Notes, Sealed, SealedPlace},
+    store::{KeyChange, KeyRow, KeyState, Notes, Sealed, SealedPlace},
     vault::Inner,
 };
 
@@ -51,6 +55,8 @@ pub struct Rekeyed {
 /// The key that takes over.
 struct Incoming {
     id: KeyId,
+    /// The key that was active when this rekey began.
+    former: KeyId,
     kind: KeyKind,
     resumed: bool,
 }
@@ -68,8 +74,8 @@ impl Vault {
     /// # Errors
     /// [`ErrorKind::Usage`](sesame_core::ErrorKind::Usage) when the new key is missing, the same as
     /// the former one, or not the one of the rekey that was cut off;
-    /// [`ErrorKind::Local`](sesame_core::ErrorKind::Local) when store, key file or keyring fail. What was
-    /// readable before is readable after any error.
+    /// [`ErrorKind::Local`](sesame_core::ErrorKind::Local) when store, key file or keyring fail, and when
+    /// another process finished a rekey first. What was readable before is readable after any error.
     pub async fn rekey(&self, to: KeyChoice, progress: &(dyn Fn(u64) + Send + Sync)) -> Result<Rekeyed> {
         let inner = &self.0;
         let rekeyed = inner.rekey(to, progress).await;
@@ -91,9 +97,7 @@ impl Inner {
         let mut tally = Tally::default();
         self.reseal(incoming.id, &mut tally, progress).await?;
         fail_point!("during-rekey");
-        let source = self.place_key(&incoming, to).await?;
-        fail_point!("during-rekey");
-        self.activate(&incoming, source).await?;
+        self.switch(&incoming, to).await?;
         fail_point!("during-rekey");
         for _ in 0..SWEEPS {
             let before = tally.resealed;
@@ -131,7 +135,7 @@ impl Vault {
         let Some(row) = rows.iter().find(|row| row.state == KeyState::Incoming) else { return Ok(false) };
         if inner.is_in_key_file(row).await {
             return Err(Error::usage("the rekey that was cut off has its new key in the key file already")
-                .hint("Finish it: run `sesame vault rekey` without --to. Then rekey again. Nothing was changed."));
+                .with_hint("Finish it: run `sesame vault rekey` without --to. Then rekey again. Nothing was changed."));
         }
         let given_up = inner.store.retire_key(&row.key_id).await?;
         // From here on the active key seals again.
@@ -152,8 +156,9 @@ impl Inner {
     async fn begin_rekey(&self, to: &KeyChoice) -> Result<Incoming> {
         let rows = self.store.keys().await?;
         self.learn(&rows).await?;
+        let active = active_id(&rows)?;
         if let Some(stands) = rows.iter().find(|row| row.state == KeyState::Incoming) {
-            return self.resume(stands, to).await;
+            return self.resume(stands, active, to).await;
         }
         let former = self.keys.kind();
         let to = match (to, former) {
@@ -161,13 +166,13 @@ impl Inner {
             (KeyChoice::Auto, KeyKind::File) => &KeyChoice::File,
             (KeyChoice::Auto, KeyKind::Passphrase) => {
                 return Err(Error::usage("this vault is sealed with a passphrase, and no new one was given")
-                    .hint("Set SESAME_NEW_PASSPHRASE beside SESAME_PASSPHRASE, or choose another place with --to file."));
+                    .with_hint("Set SESAME_NEW_PASSPHRASE beside SESAME_PASSPHRASE, or choose another place with --to file."));
             }
             (KeyChoice::Auto, KeyKind::Environment) => {
                 return Err(Error::usage(
                     "this vault is sealed with the key of SESAME_MASTER_KEY, and no new one was given",
                 )
-                .hint("Set SESAME_NEW_MASTER_KEY beside SESAME_MASTER_KEY, or choose another place with --to file."));
+                .with_hint("Set SESAME_NEW_MASTER_KEY beside SESAME_MASTER_KEY, or choose another place with --to file."));
             }
             (to, _) => to,
         };
@@ -178,9 +183,9 @@ impl Inner {
         clock.random(&mut id);
         // A keyring that does not take the key is found out while nothing has changed.
         if kind == KeyKind::Keyring {
-            hand_over(kind, id, &key, &self.keys.source(), clock).await?;
+            write_to_keyring(id, &key).await?;
         }
-        let wrapped = self.sealer.seal(wrapped_slot(&id), key.bytes());
+        let wrapped = self.sealer.seal_as(active, wrapped_slot(&id), key.bytes())?;
         let mut ring = (*self.sealer.ring()).clone();
         ring.add(id, &key);
         self.sealer.set(ring);
@@ -193,28 +198,31 @@ impl Inner {
             check: self.sealer.seal_as(id, check_slot(&id), CHECK)?,
             created_at: self.now(),
         };
-        let stands = self.store.add_key(row).await?;
-        if stands.key_id == id {
-            return Ok(Incoming { id, kind, resumed: false });
+        if self.store.add_key(&row, Some(&active)).await? {
+            return Ok(Incoming { id, former: active, kind, resumed: false });
         }
-        // Another process began in the same moment: both finish its rekey.
-        self.learn(&self.store.keys().await?).await?;
-        self.resume(&stands, to).await
+        // Another process began in the same moment, and may have finished by now.
+        let rows = self.store.keys().await?;
+        self.learn(&rows).await?;
+        match rows.iter().find(|row| row.state == KeyState::Incoming) {
+            Some(stands) if active_id(&rows)? == active => self.resume(stands, active, to).await,
+            _ => Err(overtaken()),
+        }
     }
 
     /// Goes on with a rekey that was cut off, or that another process is at.
-    async fn resume(&self, stands: &KeyRow, to: &KeyChoice) -> Result<Incoming> {
+    async fn resume(&self, stands: &KeyRow, former: KeyId, to: &KeyChoice) -> Result<Incoming> {
         let kind = KeyKind::parse(&stands.kind);
         let id = KeyId::try_from(stands.key_id.as_slice()).ok();
         let (Some(kind), Some(id)) = (kind, id) else {
             return Err(Error::local("the row of the key of a rekey that was cut off is damaged")
-                .hint("`sesame vault check` looks for more. Nothing was changed."));
+                .with_hint("`sesame vault check` looks for more. Nothing was changed."));
         };
         if !self.sealer.ring().has(id) {
             return Err(Error::local(
                 "a rekey of this vault was cut off, and its new key does not open with the key of now",
             )
-            .hint("Open the vault with the new key, and run `sesame vault rekey` once more. Nothing was changed."));
+            .with_hint("Open the vault with the new key, and run `sesame vault rekey` once more. Nothing was changed."));
         }
         let fits = match (to, kind) {
             (KeyChoice::Auto, _)
@@ -229,12 +237,12 @@ impl Inner {
             _ => false,
         };
         if fits {
-            return Ok(Incoming { id, kind, resumed: true });
+            return Ok(Incoming { id, former, kind, resumed: true });
         }
         Err(Error::usage(format!(
             "a rekey of this vault was cut off, and its new key is another one (it goes to the {kind})"
         ))
-        .hint("Finish that one first: run `sesame vault rekey` without --to and without a new key. If that key is lost, `sesame vault rekey --anew` gives it up. Nothing was changed."))
+        .with_hint("Finish that one first: run `sesame vault rekey` without --to and without a new key. If that key is lost, `sesame vault rekey --anew` gives it up. Nothing was changed."))
     }
 
     /// Tells whether a key is in the key file already, where it may have replaced the active one.
@@ -255,7 +263,7 @@ impl Inner {
         for row in rows.iter().filter(|row| row.state == KeyState::Active) {
             if reopen(std::slice::from_ref(row), &source, &Ring::default()).await.is_ok() {
                 return Err(Error::usage(format!("the new {what} is the one that the vault has already"))
-                    .hint("Choose another one. Nothing was changed."));
+                    .with_hint("Choose another one. Nothing was changed."));
             }
         }
         // A key of the environment that was retired is no new one either.
@@ -264,7 +272,7 @@ impl Inner {
             && self.sealer.ring().holds(&key)
         {
             return Err(Error::usage("the new key is a former one of this vault")
-                .hint("Make a new one with `openssl rand -base64 32`. Nothing was changed."));
+                .with_hint("Make a new one with `openssl rand -base64 32`. Nothing was changed."));
         }
         Ok(())
     }
@@ -278,10 +286,16 @@ impl Inner {
             if id == new || done {
                 continue;
             }
-            // A former key that nobody can open any more stays as it is.
-            let Some(key) = ring.key(id) else { continue };
-            let wrapped = self.sealer.seal_as(new, wrapped_slot(&id), key.bytes())?;
-            self.store.wrap_key(&row.key_id, Some(&wrapped)).await?;
+            match ring.key(id) {
+                Some(key) => {
+                    let wrapped = self.sealer.seal_as(new, wrapped_slot(&id), key.bytes())?;
+                    self.store.wrap_key(&row.key_id, Some(&wrapped)).await?;
+                }
+                // It was activated since this rekey began.
+                None if row.state == KeyState::Active => return Err(overtaken()),
+                // A former key that nobody can open any more stays as it is.
+                None => {}
+            }
         }
         // From here on whatever this process seals opens with both.
         let mut ring = Clone::clone(&*ring);
@@ -333,63 +347,55 @@ impl Inner {
         Ok(())
     }
 
-    /// Step 4.
-    async fn place_key(&self, incoming: &Incoming, to: KeyChoice) -> Result<KeySource> {
+    /// Steps 4 and 5.
+    async fn switch(&self, incoming: &Incoming, to: KeyChoice) -> Result<()> {
         let mut source = self.keys.source();
-        let ring = self.sealer.ring();
+        // Held until the new key is the active one: a key file is never replaced by an older key.
+        let lock = match incoming.kind {
+            KeyKind::File => Some(key_file::lock(&source.key_file).await?),
+            _ => None,
+        };
         let rows = self.store.keys().await?;
-        if !rows.iter().any(|row| row.key_id == incoming.id && row.state != KeyState::Retired) {
-            return Err(overtaken());
+        let ring = self.sealer.ring();
+        let (Some(key), Some(wrapped)) = (ring.key(incoming.id), wrapped_for(incoming, &rows)) else {
+            return Err(self.lost_to_another(&rows).await);
+        };
+        let mut opened = Ring::default();
+        opened.add(incoming.id, key);
+        unwrap(&mut opened, &rows);
+        let ids = rows.iter().filter_map(|row| KeyId::try_from(row.key_id.as_slice()).ok());
+        if let Some(id) = ids.filter(|id| ring.has(*id)).find(|id| !opened.has(*id)) {
+            return Err(Error::local(format!(
+                "the new key does not open key {} of this vault",
+                hex::encode(id)
+            ))
+            .with_hint("Repeat the command. Nothing is lost: the former key still opens the vault."));
         }
-        if let Some(key) = ring.key(incoming.id) {
-            hand_over(incoming.kind, incoming.id, key, &source, self.clock.as_ref()).await?;
+        match (incoming.kind, &lock) {
+            (KeyKind::File, Some(lock)) => key_file::replace(lock, &source.key_file, key, &opened)?,
+            (KeyKind::Keyring, _) => write_to_keyring(incoming.id, key).await?,
+            _ => {}
+        }
+        fail_point!("during-rekey");
+        let change = KeyChange { key_id: &incoming.id, former: &incoming.former, wrapped };
+        if !self.store.activate_key(change).await? {
+            return Err(self.lost_to_another(&self.store.keys().await?).await);
         }
         source.choice = match (incoming.kind, to) {
             (KeyKind::File, _) => KeyChoice::File,
             (KeyKind::Keyring, _) => KeyChoice::Keyring,
             (_, to) => to,
         };
-        Ok(source)
-    }
-
-    /// Step 5.
-    async fn activate(&self, incoming: &Incoming, source: KeySource) -> Result<()> {
-        if !self.store.activate_key(&incoming.id).await? {
-            let rows = self.store.keys().await?;
-            let active = rows.iter().find(|row| row.state == KeyState::Active);
-            if active.is_none_or(|row| row.key_id != incoming.id) {
-                return Err(self.give_way(&rows).await);
-            }
-        }
         self.keys.moved(incoming.kind, source);
         let mut line = self.line(Action::Rekey, "vault", None, None);
         line.detail = Some(format!("key {} ({})", hex::encode(incoming.id), incoming.kind));
         self.store.note(&Notes { audit: vec![line], ..Notes::default() }).await
     }
 
-    /// Another process finished this rekey and began one more, or gave this one up: what we put into the
-    /// key file may have replaced its key.
-    async fn give_way(&self, rows: &[KeyRow]) -> Error {
-        let in_file = |state| {
-            let mut rows = rows.iter();
-            rows.find(|row| row.state == state && row.kind == KeyKind::File.as_str())
-        };
-        let newest = in_file(KeyState::Incoming).or_else(|| in_file(KeyState::Active));
-        let place = async {
-            self.learn(rows).await?;
-            let Some(row) = newest else { return Ok(()) };
-            let id = KeyId::try_from(row.key_id.as_slice()).unwrap_or_default();
-            match self.sealer.ring().key(id) {
-                Some(key) => {
-                    hand_over(KeyKind::File, id, key, &self.keys.source(), self.clock.as_ref()).await
-                }
-                None => Ok(()),
-            }
-        };
-        match place.await {
-            Ok(()) => overtaken(),
-            Err(error) => error,
-        }
+    /// Another process finished this rekey or gave it up. What this process seals has to open with the key
+    /// that is active now.
+    async fn lost_to_another(&self, rows: &[KeyRow]) -> Error {
+        self.learn(rows).await.err().unwrap_or_else(overtaken)
     }
 
     /// Names values for people.
@@ -413,7 +419,23 @@ impl Inner {
     }
 }
 
+fn active_id(rows: &[KeyRow]) -> Result<KeyId> {
+    let active = rows.iter().find(|row| row.state == KeyState::Active);
+    active.and_then(|row| KeyId::try_from(row.key_id.as_slice()).ok()).ok_or_else(|| {
+        Error::local("the vault has no active master key: its table of keys is damaged")
+            .with_hint("Restore the vault from a backup. Nothing was changed.")
+    })
+}
+
+/// Returns the wrapped form of the former key, if it is still the active one and the new one still is
+/// to follow it.
+fn wrapped_for<'a>(incoming: &Incoming, rows: &'a [KeyRow]) -> Option<&'a [u8]> {
+    let find = |id: KeyId, state| rows.iter().find(move |row| row.key_id == id && row.state == state);
+    find(incoming.id, KeyState::Incoming)?;
+    find(incoming.former, KeyState::Active)?.wrapped.as_deref()
+}
+
 fn overtaken() -> Error {
-    Error::local("another process rekeys this vault, too, and was quicker")
-        .hint("Wait for it, then look with `sesame vault check`. Nothing is lost.")
+    Error::local("another process rekeyed this vault at the same time, and finished first")
+        .with_hint("The vault has the other process's key. Look with `sesame vault check`; nothing is lost.")
 }

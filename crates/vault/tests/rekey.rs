@@ -8,13 +8,15 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use sesame_core::{AccessToken, AppSecret, ErrorKind, RefreshToken};
+use sesame_core::{AccessToken, AppSecret, ErrorKind, RefreshToken, Result};
 use sesame_vault::{
-    ImportedTokens, KeyChoice, KeyKind, Vault, VaultOptions,
-    store::{KeyState, SealedPlace, TokenStore},
+    ImportedTokens, KeyChoice, KeyKind, Rekeyed, Vault, VaultOptions,
+    store::{KeyState, SealedPlace, Store},
 };
+use tokio::{sync::oneshot, task::JoinHandle};
+
 use support::{
-    Breakdown, FakeTransport, FlakyStore, Home, IopService, Policy, app, as_name, log_in, two_shops,
+    Breakdown, FakeTransport, FlakyStore, Home, IopService, Pause, Policy, app, as_name, log_in, two_shops,
 };
 
 const SHOPS: [&str; 3] = ["one", "two", "three"];
@@ -62,7 +64,7 @@ async fn assert_whole(vault: &Vault, when: &str) {
 }
 
 /// Which keys seal something.
-async fn sealing_keys(store: &dyn TokenStore) -> Vec<KeyState> {
+async fn sealing_keys(store: &dyn Store) -> Vec<KeyState> {
     let mut states = Vec::new();
     for row in store.keys().await.unwrap() {
         for place in SealedPlace::ALL {
@@ -140,6 +142,153 @@ async fn cut_off_at_any_call_everything_stays_readable_and_the_next_rekey_finish
     }
 }
 
+/// A rekey that another process runs, stopped before one of its calls of the store.
+struct Rekey {
+    task: JoinHandle<Result<Rekeyed>>,
+    resume: Option<oneshot::Sender<()>>,
+    /// Whether it came as far as the call.
+    reached: bool,
+}
+
+impl Rekey {
+    /// Runs until the call, until it waits for the key file, or to the end.
+    async fn stopped(home: &Home, from: &KeyChoice, to: &KeyChoice, calls: usize) -> Self {
+        let store = FlakyStore::over(home.store().await);
+        let pause = store.pause.clone();
+        let vault = Vault::open_with(with(home, from), Arc::new(store)).await.unwrap();
+        let (reached, at_call) = oneshot::channel();
+        let (resume, resumed) = oneshot::channel();
+        *pause.lock().unwrap() = Some(Pause { calls, reached, resume: resumed });
+        let is_locked = is_locked(home);
+        let to = to.clone();
+        let task = tokio::spawn(async move { vault.rekey(to, &nothing).await });
+        let reached = tokio::select! {
+            // `Err` when it ended before.
+            reached = at_call => reached.is_ok(),
+            () = async { while !task.is_finished() { tokio::task::yield_now().await } } => false,
+            // Somebody else has the key file: it may not come any further.
+            () = tokio::time::sleep(std::time::Duration::from_millis(60)), if is_locked => false,
+        };
+        Self { task, resume: Some(resume), reached }
+    }
+
+    fn resume(&mut self) {
+        let _ = self.resume.take().unwrap().send(());
+    }
+}
+
+/// Whether a rekey is stopped between the key file and the row of its key.
+fn is_locked(home: &Home) -> bool {
+    let directory = std::fs::File::open(home.key_file().parent().unwrap()).unwrap();
+    directory.try_lock().is_err()
+}
+
+/// Two rekeys at once, for every pair of their calls, and for each kind of key.
+#[tokio::test]
+async fn of_several_rekeys_at_once_one_wins_and_nothing_is_lost() {
+    let (file, one, other) = (KeyChoice::File, environment("1a"), environment("2b"));
+    let (mut pairs, mut lost, mut in_postgresql) = (0, 0, false);
+    for (from, first, second) in [
+        (&file, &file, &file),
+        (&file, &one, &file),
+        (&file, &one, &other),
+        (&one, &file, &file),
+        (&one, &other, &file),
+    ] {
+        let filled = Home::new(FakeTransport::json("{}"));
+        in_postgresql = filled.is_in_postgresql();
+        let vault = Vault::open(with(&filled, from)).await.unwrap();
+        fill(&vault).await;
+        vault.close().await;
+        'first: for n in 0.. {
+            // Every third here, and every pair in the long run.
+            let step = if std::env::var_os("SESAME_TORTURE").is_some() { 1 } else { 3 };
+            for m in (n % step..).step_by(step) {
+                // There each pair takes a database of its own; in one piece the second meets every step.
+                if in_postgresql && m >= step {
+                    break;
+                }
+                let m = if in_postgresql { usize::MAX } else { m };
+                let when =
+                    format!("{from:?} to {first:?}, stopped at {n}, and to {second:?}, stopped at {m}");
+                let home = filled.twin();
+                let mut a = Rekey::stopped(&home, from, first, n).await;
+                if a.task.is_finished() {
+                    break 'first;
+                }
+                // Past the switch nobody opens the vault with the former key.
+                if home.store().await.keys().await.unwrap().len() > 1
+                    && Vault::open(with(&home, from)).await.is_err()
+                {
+                    break 'first;
+                }
+                let mut b = Rekey::stopped(&home, from, second, m).await;
+                let all_met = !b.reached;
+                a.resume();
+                if !is_locked(&home) {
+                    while !a.task.is_finished() && !is_locked(&home) {
+                        tokio::task::yield_now().await;
+                    }
+                }
+                b.resume();
+                let results = [a.task.await.unwrap(), b.task.await.unwrap()];
+                let winners: Vec<_> = results.iter().filter_map(|result| result.as_ref().ok()).collect();
+                let errors: Vec<_> = results.iter().filter_map(|result| result.as_ref().err()).collect();
+                assert!(!winners.is_empty(), "{when}: {errors:?}");
+                assert!(
+                    winners.len() < 2 || winners[0].key_id != winners[1].key_id,
+                    "{when}: one key, two winners"
+                );
+                lost += errors.len();
+                pairs += 1;
+                // Whatever the last one put in place opens everything, and nothing else does.
+                let keys = home.store().await.keys().await.unwrap();
+                let active = hex(&keys[0].key_id);
+                assert!(winners.iter().any(|winner| winner.key_id == active), "{when}");
+                let mut opened = 0;
+                for source in [&file, &one, &other] {
+                    if let Ok(vault) = Vault::open(with(&home, source)).await {
+                        assert_whole(&vault, &when).await;
+                        vault.close().await;
+                        opened += 1;
+                    }
+                }
+                assert_eq!(opened, 1, "{when}");
+                if all_met {
+                    break;
+                }
+            }
+        }
+    }
+    let wanted = if in_postgresql { 40 } else { 200 };
+    assert!(pairs >= wanted && lost >= 40, "{pairs} pairs, {lost} lost");
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[tokio::test]
+async fn a_key_file_with_another_key_is_left_alone() {
+    let home = Home::new(FakeTransport::json("{}"));
+    let vault = home.open().await;
+    fill(&vault).await;
+    let other = "q83vASNFZ4mrze8BI0VniavN7wEjRWeJq83vASNFZ4k=\n";
+    std::fs::write(home.key_file(), other).unwrap();
+    let error = vault.rekey(KeyChoice::File, &nothing).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Local, "{error}");
+    assert_eq!(std::fs::read_to_string(home.key_file()).unwrap(), other);
+    assert_whole(&vault, "refused").await;
+    // A draft that a killed process has left is no obstacle, and does not stay.
+    std::fs::remove_file(home.key_file()).unwrap();
+    let mut draft = home.key_file().into_os_string();
+    draft.push(".new");
+    std::fs::write(&draft, "half").unwrap();
+    vault.rekey(KeyChoice::File, &nothing).await.unwrap();
+    assert!(!std::path::Path::new(&draft).exists());
+    assert_whole(&home.open().await, "finished").await;
+}
+
 #[tokio::test]
 async fn a_former_key_is_told_from_a_wrong_one_and_opens_only_copies_from_before() {
     let home = Home::new(FakeTransport::json("{}"));
@@ -164,7 +313,7 @@ async fn a_former_key_is_told_from_a_wrong_one_and_opens_only_copies_from_before
     std::fs::write(&key_file, &former).unwrap();
     let error = Vault::open(home.options()).await.unwrap_err();
     assert!(error.message().contains("rekeyed since"), "{error}");
-    assert!(error.hint_text().unwrap().contains("Nothing was changed"));
+    assert!(error.hint().unwrap().contains("Nothing was changed"));
     std::fs::write(&key_file, "q83vASNFZ4mrze8BI0VniavN7wEjRWeJq83vASNFZ4k=\n").unwrap();
     let error = Vault::open(home.options()).await.unwrap_err();
     assert!(error.message().contains("is not the master key"), "{error}");
@@ -178,7 +327,7 @@ async fn a_former_key_is_told_from_a_wrong_one_and_opens_only_copies_from_before
     vault.close().await;
     let error = Vault::open(home.options()).await.unwrap_err();
     assert!(
-        error.message().contains("rekeyed since") && error.hint_text().unwrap().contains("SESAME_PASSPHRASE"),
+        error.message().contains("rekeyed since") && error.hint().unwrap().contains("SESAME_PASSPHRASE"),
         "{error}"
     );
     let error = Vault::open(with(&home, &passphrase("wrong words"))).await.unwrap_err();
@@ -240,7 +389,7 @@ async fn a_process_with_the_former_passphrase_says_that_it_has_to_be_restarted()
     before.token_of(&handle).await.unwrap();
     let error = before.refresh("one").await.unwrap_err();
     assert!(error.message().contains("was rekeyed"), "{error}");
-    assert!(error.hint_text().unwrap().contains("Restart"));
+    assert!(error.hint().unwrap().contains("Restart"));
     assert_eq!(service.refreshes(), 0, "nothing was spent");
     vault.refresh("one").await.unwrap();
 }
@@ -311,7 +460,7 @@ async fn a_rekey_whose_new_passphrase_is_lost_is_given_up() {
     assert!(sealing_keys(store.as_ref()).await.contains(&KeyState::Incoming));
     let vault = home.open().await;
     let error = vault.rekey(passphrase("a typing error"), &nothing).await.unwrap_err();
-    assert!(error.hint_text().unwrap().contains("--anew"), "{error:?}");
+    assert!(error.hint().unwrap().contains("--anew"), "{error:?}");
 
     assert!(vault.give_up_rekey().await.unwrap());
     assert!(!vault.give_up_rekey().await.unwrap(), "there is none any more");

@@ -9,12 +9,12 @@ use sesame_vault::{Account, Listed, seal::KeyKind};
 
 use crate::{
     commands::vault,
-    health,
-    output::{Format, Rows},
-    running,
-    session::Session,
-    stop::{NEEDS_PERSON, Outcome, Stop, note, say},
-    words::{self, parse_duration},
+    context::Context,
+    exit::{CliError, CliResult, NEEDS_PERSON, note, say},
+    humanize::{self, parse_duration},
+    output::Format,
+    runtime, status,
+    table::Rows,
 };
 
 /// Options of `accounts`.
@@ -30,17 +30,17 @@ Examples:
   sesame accounts show myshop
   sesame accounts tag myshop +eu +team:berlin -old
 
-Sorted by urgency. With --expiring only shops are listed that a person must authorize within that
-time, those whose authorization has ended among them, and the exit code is 3 if there is one. A shop
+Sorted by urgency. With --expiring only shops are listed that a person must authorize within that \
+time, those whose authorization has ended among them, and the exit code is 3 if there is one. A shop \
 whose tokens `sesame keeper` prolongs is listed once that is overdue.
-JSON: [{\"name\",\"platform\",\"app\",\"login\",\"shop_id\",\"country\",\"region\",\"sandbox\",\"state\",\"reason\",
-\"access_expires_at\",\"refresh_expires_at\",\"last_success\",\"last_error\",\"last_error_at\",\"attempts\",
-\"generation\",\"id\",\"tags\",\"secret_origin\",\"last_used\",\"created_at\",\"needs_person_by\",\"next_warning_at\",
-\"access_seconds_left\",\"refresh_seconds_left\",\"advice\",\"master_key\"}]; state is healthy,
-needs-refresh or needs-authorization; secret_origin is where the app's secret was read from, and
+JSON: [{\"name\",\"platform\",\"app\",\"login\",\"shop_id\",\"country\",\"region\",\"sandbox\",\"state\",\"reason\", \
+\"access_expires_at\",\"refresh_expires_at\",\"last_success\",\"last_error\",\"last_error_at\",\"attempts\", \
+\"generation\",\"id\",\"tags\",\"secret_origin\",\"last_used\",\"created_at\",\"needs_person_by\",\"next_warning_at\", \
+\"access_seconds_left\",\"refresh_seconds_left\",\"advice\",\"master_key\"}]; state is healthy, \
+needs-refresh or needs-authorization; secret_origin is where the app's secret was read from, and \
 master_key what seals it: keyring, file, passphrase or environment."
 )]
-pub(crate) struct Args {
+pub(crate) struct AccountsArgs {
     /// Only shops that need a person within this time: 30d, 12h, ...
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     expiring: Option<Duration>,
@@ -48,12 +48,12 @@ pub(crate) struct Args {
     #[arg(long, value_name = "TAG")]
     tag: Vec<String>,
     #[command(subcommand)]
-    command: Option<Command>,
+    command: Option<AccountsCommand>,
 }
 
 /// The commands of `accounts`.
 #[derive(Debug, clap::Subcommand)]
-enum Command {
+enum AccountsCommand {
     /// Shows all that is known of one shop.
     #[command(after_help = "\
 Examples:
@@ -88,7 +88,7 @@ Examples:
   sesame accounts tag myshop +eu +team:berlin -old
   sesame accounts --tag eu
 
-Tags have letters, digits and -_.:/, at most 50 of them; a shop has at most 32 tags. Options stand
+Tags have letters, digits and -_.:/, at most 50 of them; a shop has at most 32 tags. Options stand \
 before the account's name.
 JSON: one object as in the list of `sesame accounts`."
     )]
@@ -106,60 +106,60 @@ JSON: one object as in the list of `sesame accounts`."
 const END_NOT_KNOWN: &str = "end not known";
 
 /// Lists them, or changes one.
-pub(crate) fn run(args: &Args, session: &Session) -> Outcome {
-    let Some(command) = &args.command else { return list(args, session) };
+pub(crate) fn run(args: &AccountsArgs, context: &Context) -> CliResult {
+    let Some(command) = &args.command else { return list(args, context) };
     if args.expiring.is_some() || !args.tag.is_empty() {
         return Err(Error::usage(
             "--expiring and --tag choose among all shops, and a command here is about one",
         )
-        .hint("Leave them out, or leave out the command.")
+        .with_hint("Leave them out, or leave out the command.")
         .into());
     }
     let changes = match command {
-        Command::Tag { changes, .. } => read_changes(changes)?,
+        AccountsCommand::Tag { changes, .. } => read_changes(changes)?,
         _ => Changes::default(),
     };
-    running::block_on(session, async {
-        let vault = session.vault().await?;
+    runtime::block_on(context, async {
+        let vault = context.vault().await?;
         match command {
-            Command::Show { name } => show(session, &vault.account(name).await?),
-            Command::Rename { old, new } => {
+            AccountsCommand::Show { name } => show(context, &vault.account(name).await?),
+            AccountsCommand::Rename { old, new } => {
                 let account = vault.rename_account(old, new).await?;
-                changed(session, &account, &format!("{old} is {} now", account.name))
+                changed(context, &account, &format!("{old} is {} now", account.name))
             }
-            Command::Tag { name, .. } => {
+            AccountsCommand::Tag { name, .. } => {
                 let account = vault.tag_account(name, &changes.add, &changes.remove).await?;
                 let tags = account.tags.join(", ");
                 let tags = if tags.is_empty() { "no tags".to_owned() } else { format!("the tags {tags}") };
-                changed(session, &account, &format!("{name} has {tags}"))
+                changed(context, &account, &format!("{name} has {tags}"))
             }
         }
     })
 }
 
-fn list(args: &Args, session: &Session) -> Outcome {
+fn list(args: &AccountsArgs, context: &Context) -> CliResult {
     // No shop can have it, so an empty list would be no answer.
     if let Some(tag) = args.tag.iter().find(|tag| !tag.starts_with(char::is_alphanumeric)) {
         return Err(Error::usage(format!("no tag begins as {tag:?} does"))
-            .hint("Here the tag stands alone: sesame accounts --tag eu. The signs of +eu and -eu belong to `sesame accounts tag ACCOUNT +eu`.")
+            .with_hint("Here the tag stands alone: sesame accounts --tag eu. The signs of +eu and -eu belong to `sesame accounts tag ACCOUNT +eu`.")
             .into());
     }
-    running::block_on(session, async {
+    runtime::block_on(context, async {
         // An alarm that looks at a vault which is not there would never sound.
         if args.expiring.is_some() {
-            vault::must_stand(session).await?;
+            vault::must_stand(context).await?;
         }
-        let now = session.clock.now();
+        let now = context.clock.now();
         let mut endless = Endless::default();
-        let listed = if session.vault_is_new().await? {
+        let listed = if context.vault_is_new().await? {
             Listed::default()
         } else {
             let wanted = |account: &Account| {
                 endless.look(account);
                 args.tag.iter().all(|tag| account.tags.contains(tag))
-                    && args.expiring.is_none_or(|within| health::needs_person_within(account, now, within))
+                    && args.expiring.is_none_or(|within| status::needs_person_within(account, now, within))
             };
-            session.vault().await?.accounts_where(wanted).await?
+            context.vault().await?.accounts_where(wanted).await?
         };
         if args.expiring.is_some() {
             endless.note();
@@ -169,16 +169,16 @@ fn list(args: &Args, session: &Session) -> Outcome {
         }
         let is_damaged = !listed.unreadable.is_empty();
         let mut accounts = listed.accounts;
-        accounts.sort_by_cached_key(|account| health::urgency(account, now));
+        accounts.sort_by_cached_key(|account| status::urgency(account, now));
         let asked = match (args.expiring, args.tag.is_empty()) {
             (Some(_), _) => Asked::Expiring,
             (None, false) => Asked::Tagged,
             (None, true) => Asked::All,
         };
-        print(session, &accounts, now, asked)?;
+        print(context, &accounts, now, asked)?;
         // Nobody knows how a shop does that cannot be read.
         if args.expiring.is_some() && (is_damaged || !accounts.is_empty()) {
-            return Err(Stop::Status(NEEDS_PERSON));
+            return Err(CliError::Status(NEEDS_PERSON));
         }
         Ok(())
     })
@@ -237,8 +237,8 @@ pub(crate) enum Asked {
 }
 
 /// Prints accounts; also after a login.
-pub(crate) fn print(session: &Session, accounts: &[Account], now: Timestamp, asked: Asked) -> Outcome {
-    let mut printer = session.printer(Format::Table);
+pub(crate) fn print(context: &Context, accounts: &[Account], now: Timestamp, asked: Asked) -> CliResult {
+    let mut printer = context.printer(Format::Table);
     if printer.for_people() && accounts.is_empty() {
         say(match asked {
             Asked::All => "There is no account yet. Authorize a shop: sesame login APP",
@@ -249,8 +249,8 @@ pub(crate) fn print(session: &Session, accounts: &[Account], now: Timestamp, ask
     }
     let shown: Vec<Shown> = accounts
         .iter()
-        .map(|account| Shown::of(session, account, now, asked == Asked::Expiring))
-        .collect::<Outcome<_>>()?;
+        .map(|account| Shown::of(context, account, now, asked == Asked::Expiring))
+        .collect::<CliResult<_>>()?;
     // A vault may hold very many: only what is printed is made.
     let is_json = matches!(printer.format(), Format::Json | Format::Ndjson);
     let records: Vec<_> = if is_json { shown.iter().map(Shown::record).collect() } else { Vec::new() };
@@ -267,16 +267,8 @@ pub(crate) fn print(session: &Session, accounts: &[Account], now: Timestamp, ask
 /// Lays them out as a table. For people what is to be done comes last, since it is long, and tags
 /// only where there are some; programs get the same columns always.
 fn table(shown: &[Shown], for_people: bool) -> Rows {
-    let mut columns = vec![
-        "account",
-        "platform",
-        "login",
-        "country",
-        "state",
-        "access token",
-        "refresh token",
-        "last success",
-    ];
+    let mut columns = vec!["account", "platform", "login", "country", "state"];
+    columns.extend(["access token", "refresh token", "last success"]);
     let tagged = shown.iter().any(|shop| !shop.account.tags.is_empty());
     columns.extend(match (for_people, tagged) {
         (true, true) => &["secret key", "tags", "do"][..],
@@ -291,7 +283,7 @@ fn table(shown: &[Shown], for_people: bool) -> Rows {
             shop.platform(),
             account.login.clone().unwrap_or_default(),
             account.country.clone().unwrap_or_default(),
-            health::state(&account.state).to_owned(),
+            status::state(&account.state).to_owned(),
             shop.access_left(),
             shop.refresh_left(),
             shop.last_success(),
@@ -308,14 +300,14 @@ fn table(shown: &[Shown], for_people: bool) -> Rows {
     rows
 }
 
-fn changed(session: &Session, account: &Account, sentence: &str) -> Outcome {
-    let shown = Shown::of(session, account, session.clock.now(), false)?;
-    session.printer(Format::Table).one(&shown.record(), |printer| printer.line(sentence))
+fn changed(context: &Context, account: &Account, sentence: &str) -> CliResult {
+    let shown = Shown::of(context, account, context.clock.now(), false)?;
+    context.printer(Format::Table).one(&shown.record(), |printer| printer.line(sentence))
 }
 
-fn show(session: &Session, account: &Account) -> Outcome {
-    let shown = Shown::of(session, account, session.clock.now(), false)?;
-    session.printer(Format::Table).one(&shown.record(), |printer| printer.rows(&shown.details()))
+fn show(context: &Context, account: &Account) -> CliResult {
+    let shown = Shown::of(context, account, context.clock.now(), false)?;
+    context.printer(Format::Table).one(&shown.record(), |printer| printer.rows(&shown.details()))
 }
 
 /// An account in words.
@@ -327,11 +319,11 @@ struct Shown<'a> {
 }
 
 impl<'a> Shown<'a> {
-    fn of(session: &Session, account: &'a Account, now: Timestamp, asked: bool) -> Outcome<Self> {
-        let catalog = session.catalog()?;
+    fn of(context: &Context, account: &'a Account, now: Timestamp, asked: bool) -> CliResult<Self> {
+        let catalog = context.catalog()?;
         let rules = catalog.platform(&account.platform).ok().map(|platform| &platform.tokens);
-        let advice = health::advice(account, rules, now, asked);
-        Ok(Self { account, advice, master_key: session.opened().map(sesame_vault::Vault::key_kind), now })
+        let advice = status::advice(account, rules, now, asked);
+        Ok(Self { account, advice, master_key: context.opened().map(sesame_vault::Vault::key_kind), now })
     }
 
     fn record(&self) -> serde_json::Value {
@@ -351,17 +343,17 @@ impl<'a> Shown<'a> {
 
     fn access_left(&self) -> String {
         let end = self.account.access_expires_at;
-        end.map_or_else(|| "unknown".to_owned(), |until| words::left(until, self.now))
+        end.map_or_else(|| "unknown".to_owned(), |until| humanize::left(until, self.now))
     }
 
     fn refresh_left(&self) -> String {
         let none = if self.account.has_refresh_token { END_NOT_KNOWN } else { "none" };
         let end = self.account.refresh_expires_at;
-        end.map_or_else(|| none.to_owned(), |until| words::left(until, self.now))
+        end.map_or_else(|| none.to_owned(), |until| humanize::left(until, self.now))
     }
 
     fn last_success(&self) -> String {
-        self.account.last_success.map_or_else(|| "never".to_owned(), |at| words::ago(at, self.now))
+        self.account.last_success.map_or_else(|| "never".to_owned(), |at| humanize::ago(at, self.now))
     }
 
     /// Where the app's secret was read from, and what seals it here.
@@ -388,7 +380,7 @@ impl<'a> Shown<'a> {
         };
         line(format!(
             "{}; access token {}, refresh token {}; last success {}",
-            health::state(&account.state),
+            status::state(&account.state),
             self.access_left(),
             self.refresh_left(),
             self.last_success()
@@ -407,15 +399,15 @@ impl<'a> Shown<'a> {
         let account = self.account;
         let text = |value: &Option<String>| value.clone().unwrap_or_default();
         let until = |end: Option<Timestamp>, none: &str| {
-            end.map_or_else(|| none.to_owned(), |end| format!("{} ({end})", words::left(end, self.now)))
+            end.map_or_else(|| none.to_owned(), |end| format!("{} ({end})", humanize::left(end, self.now)))
         };
         let since = |at: Option<Timestamp>| {
-            at.map_or_else(|| "never".to_owned(), |at| format!("{} ({at})", words::ago(at, self.now)))
+            at.map_or_else(|| "never".to_owned(), |at| format!("{} ({at})", humanize::ago(at, self.now)))
         };
         let reason = account.state.reason().map(|reason| format!(": {reason}")).unwrap_or_default();
         let no_refresh = if account.has_refresh_token { END_NOT_KNOWN } else { "none" };
         let error = match (&account.last_error, account.last_error_at) {
-            (Some(error), Some(at)) => format!("{error} ({})", words::ago(at, self.now)),
+            (Some(error), Some(at)) => format!("{error} ({})", humanize::ago(at, self.now)),
             (Some(error), None) => error.clone(),
             (None, _) => "none since the last success".to_owned(),
         };
@@ -429,7 +421,7 @@ impl<'a> Shown<'a> {
             ("country", text(&account.country)),
             ("region", text(&account.region)),
             ("tags", account.tags.join(" ")),
-            ("state", format!("{}{reason}", health::state(&account.state))),
+            ("state", format!("{}{reason}", status::state(&account.state))),
             ("access token", until(account.access_expires_at, "end unknown")),
             ("refresh token", until(account.refresh_expires_at, no_refresh)),
             ("a person is needed", until(account.needs_person_by, "not as far as is known")),
@@ -468,7 +460,7 @@ struct Changes {
     remove: Vec<String>,
 }
 
-fn read_changes(words: &[String]) -> Outcome<Changes> {
+fn read_changes(words: &[String]) -> CliResult<Changes> {
     let mut changes = Changes::default();
     for word in words {
         match (word.strip_prefix('+'), word.strip_prefix('-')) {
@@ -476,7 +468,7 @@ fn read_changes(words: &[String]) -> Outcome<Changes> {
             (None, Some(tag)) if !tag.starts_with('-') => changes.remove.push(tag.to_owned()),
             _ => {
                 return Err(Error::usage(format!("{word:?} neither puts a tag on nor takes one off"))
-                    .hint("Write +TAG to put one on, -TAG to take one off; options such as --output stand before the account's name.")
+                    .with_hint("Write +TAG to put one on, -TAG to take one off; options such as --output stand before the account's name.")
                     .into());
             }
         }

@@ -5,15 +5,16 @@ use sesame_catalog::{Api, ApiSummary, Field, HttpMethods, Paging, Param, Safety}
 use sesame_core::Error;
 
 use crate::{
+    context::Context,
+    exit::{CliError, CliResult, note},
     nearest::nearest,
-    output::{Format, Printer, Rows},
-    session::Session,
-    stop::{Outcome, Stop, note},
+    output::{Format, Printer},
+    table::Rows,
 };
 
 /// The commands of `apis`.
 #[derive(Debug, clap::Subcommand)]
-pub(crate) enum Command {
+pub(crate) enum ApisCommand {
     /// Finds APIs by words of their name, title or group.
     #[command(after_help = "\
 Examples:
@@ -29,7 +30,7 @@ Examples:
   sesame apis list 1688 --output csv
 
 JSON: as `apis search`.")]
-    List(ListArgs),
+    List(ApisListArgs),
     /// Shows what an API takes and returns.
     #[command(after_help = "\
 Examples:
@@ -59,7 +60,7 @@ pub(crate) struct SearchArgs {
 
 /// Options of `apis list`.
 #[derive(Debug, clap::Args)]
-pub(crate) struct ListArgs {
+pub(crate) struct ApisListArgs {
     /// The platform.
     platform: String,
 }
@@ -75,28 +76,28 @@ pub(crate) struct ShowArgs {
 }
 
 /// Runs one of them.
-pub(crate) fn run(command: Command, session: &Session) -> Outcome {
+pub(crate) fn run(command: ApisCommand, context: &Context) -> CliResult {
     match command {
-        Command::Search(args) => search(&args, session),
-        Command::List(args) => list(&args, session),
-        Command::Show(args) => show(&args, session),
+        ApisCommand::Search(args) => search(&args, context),
+        ApisCommand::List(args) => list(&args, context),
+        ApisCommand::Show(args) => show(&args, context),
     }
 }
 
-fn search(args: &SearchArgs, session: &Session) -> Outcome {
-    let catalog = session.catalog()?;
+fn search(args: &SearchArgs, context: &Context) -> CliResult {
+    let catalog = context.catalog()?;
     if let Some(platform) = &args.platform {
         catalog.platform(platform)?;
     }
     let text = args.text.join(" ");
     let found = catalog.search(&text, args.platform.as_deref(), args.limit.clamp(1, 10_000));
-    print_summaries(session, &found)?;
+    print_summaries(context, &found)?;
     if found.is_empty() {
         note(
             "note",
             &format!("no API of the catalog has {text:?}; `sesame call` takes any name the platform knows"),
         );
-        return Err(Stop::Status(1));
+        return Err(CliError::Status(1));
     }
     if found.len() == args.limit {
         note("note", &format!("the first {} are shown; --limit shows more", args.limit));
@@ -104,13 +105,13 @@ fn search(args: &SearchArgs, session: &Session) -> Outcome {
     Ok(())
 }
 
-fn list(args: &ListArgs, session: &Session) -> Outcome {
-    let catalog = session.catalog()?;
+fn list(args: &ApisListArgs, context: &Context) -> CliResult {
+    let catalog = context.catalog()?;
     catalog.platform(&args.platform)?;
-    print_summaries(session, &catalog.list(&args.platform))
+    print_summaries(context, &catalog.list(&args.platform))
 }
 
-fn print_summaries(session: &Session, found: &[ApiSummary]) -> Outcome {
+fn print_summaries(context: &Context, found: &[ApiSummary]) -> CliResult {
     let mut rows = Rows::new(&["platform", "api", "safety", "title"]);
     let mut records = Vec::with_capacity(found.len());
     for api in found {
@@ -128,15 +129,15 @@ fn print_summaries(session: &Session, found: &[ApiSummary]) -> Outcome {
             "safety": api.safety.as_str(),
         }));
     }
-    let mut printer = session.printer(Format::Table);
+    let mut printer = context.printer(Format::Table);
     if printer.for_people() && rows.is_empty() {
         return Ok(());
     }
     printer.list(&records, &rows)
 }
 
-fn show(args: &ShowArgs, session: &Session) -> Outcome {
-    let catalog = session.catalog()?;
+fn show(args: &ShowArgs, context: &Context) -> CliResult {
+    let catalog = context.catalog()?;
     let (api, also) = if let Some(platform) = &args.platform {
         catalog.platform(platform)?;
         (catalog.api(platform, &args.api)?, Vec::new())
@@ -154,7 +155,7 @@ fn show(args: &ShowArgs, session: &Session) -> Outcome {
     }
     let mut record = as_json(&api);
     record["also_on"] = json!(also);
-    let mut printer = session.printer(Format::Table);
+    let mut printer = context.printer(Format::Table);
     printer.one(&record, |printer| text(printer, &api, &also))
 }
 
@@ -167,7 +168,7 @@ fn unknown(catalog: &sesame_catalog::Catalog, name: &str, platform: Option<&str>
         .map(|api| format!("Did you mean {} on {}? ", api.name, api.platform))
         .unwrap_or_default();
     let place = platform.map_or_else(String::new, |platform| format!(" of {platform}"));
-    Error::usage(format!("the catalog{place} has no API {name:?}")).hint(format!(
+    Error::usage(format!("the catalog{place} has no API {name:?}")).with_hint(format!(
         "{near}`sesame apis search TEXT` finds names; `sesame call` takes any name the platform knows."
     ))
 }
@@ -210,13 +211,13 @@ fn http_word(methods: HttpMethods) -> &'static str {
     }
 }
 
-fn text(printer: &mut Printer, api: &Api, also: &[String]) -> Outcome {
+fn text(printer: &mut Printer, api: &Api, also: &[String]) -> CliResult {
     let title = api.title.as_deref().unwrap_or_default();
     printer.line(
         format_args!("{}  {}", api.name, sesame_core::scalar::printable(title)).to_string().trim_end(),
     )?;
     printer.line("")?;
-    let mut line = |name: &str, value: &str| -> Outcome {
+    let mut line = |name: &str, value: &str| -> CliResult {
         if value.is_empty() {
             Ok(())
         } else {
@@ -298,7 +299,7 @@ fn safety_words(safety: Safety) -> &'static str {
     }
 }
 
-fn params(printer: &mut Printer, param: &Param, depth: usize) -> Outcome {
+fn params(printer: &mut Printer, param: &Param, depth: usize) -> CliResult {
     let mark = match param.required {
         Some(true) => "*",
         Some(false) => " ",
@@ -342,7 +343,7 @@ fn params(printer: &mut Printer, param: &Param, depth: usize) -> Outcome {
     param.children.iter().filter(|_| depth < 16).try_for_each(|child| params(printer, child, depth + 1))
 }
 
-fn fields(printer: &mut Printer, field: &Field, depth: usize) -> Outcome {
+fn fields(printer: &mut Printer, field: &Field, depth: usize) -> CliResult {
     let list = if field.list { "[]" } else { "" };
     let kind = if field.children.is_empty() { word(field.kind) } else { String::new() };
     let name = format!("{}{list}", field.name);

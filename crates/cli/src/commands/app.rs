@@ -8,19 +8,20 @@ use sesame_core::{AccessToken, AppSecret, Error, RefreshToken};
 use sesame_vault::{Account, App, ImportedTokens, NewApp};
 
 use crate::{
+    context::Context,
     env_file::EnvFile,
+    exit::{CliResult, note, say},
+    humanize,
     nearest::did_you_mean,
-    output::{Format, Rows},
-    running,
+    output::Format,
+    runtime,
     secret_input::SecretInput,
-    session::Session,
-    stop::{Outcome, note, say},
-    words,
+    table::Rows,
 };
 
 /// The commands of `app`.
 #[derive(Debug, clap::Subcommand)]
-pub(crate) enum Command {
+pub(crate) enum AppCommand {
     /// Keeps the key and secret of an app, sealed.
     #[command(after_help = "\
 Examples:
@@ -28,16 +29,16 @@ Examples:
   APP_SECRET=... sesame app add alibaba --key 500123 --secret-env APP_SECRET
   sesame app add alibaba --env-file .env
 
-PLATFORM is alibaba, aliexpress, aliexpress-legacy, 1688, lazada, daraz, miravia, taobao or
+PLATFORM is alibaba, aliexpress, aliexpress-legacy, 1688, lazada, daraz, miravia, taobao or \
 taobao-global.
---env-file reads APP_KEY, APP_SECRET and REDIRECT_URI, and, where present, ACCESS_TOKEN, REFRESH_TOKEN,
-ACCOUNT, EXPIRES_AT and REFRESH_EXPIRES_AT: then the account is imported too. Tokens that the vault has
-already are left alone, or get ACCOUNT as one more name. It also reads lines PLATFORM:KEY:SECRET, and
-standard input where FILE is -. A key that the vault has already on that platform is the same app: its secret is
-replaced where it differs or does not open any more, and this is said. Another --name, --redirect-uri or
+--env-file reads APP_KEY, APP_SECRET and REDIRECT_URI, and, where present, ACCESS_TOKEN, REFRESH_TOKEN, \
+ACCOUNT, EXPIRES_AT and REFRESH_EXPIRES_AT: then the account is imported too. Tokens that the vault has \
+already are left alone, or get ACCOUNT as one more name. It also reads lines PLATFORM:KEY:SECRET, and \
+standard input where FILE is -. A key that the vault has already on that platform is the same app: its secret is \
+replaced where it differs or does not open any more, and this is said. Another --name, --redirect-uri or \
 --region makes a second app of the key. The redirect URI has to be the one registered with the platform, letter by letter.
-JSON: {\"apps\":[{\"name\",\"platform\",\"region\",\"app_key\",\"redirect_uri\",\"sandbox\"}],\"known\":[{\"name\",\"secret_replaced\"}],
-\"accounts\":[{\"name\",..}],\"left_alone\":[..]}; known are apps that the vault had, left_alone the accounts that had the
+JSON: {\"apps\":[{\"name\",\"platform\",\"region\",\"app_key\",\"redirect_uri\",\"sandbox\"}],\"known\":[{\"name\",\"secret_replaced\"}], \
+\"accounts\":[{\"name\",..}],\"left_alone\":[..]}; known are apps that the vault had, left_alone the accounts that had the \
 tokens.")]
     Add(Box<AddArgs>),
     /// Lists the apps.
@@ -81,20 +82,20 @@ pub(crate) struct AddArgs {
 }
 
 /// Runs one of them.
-pub(crate) fn run(command: Command, session: &Session) -> Outcome {
+pub(crate) fn run(command: AppCommand, context: &Context) -> CliResult {
     match command {
-        Command::Add(args) => {
+        AppCommand::Add(args) => {
             // Before the runtime starts: a read of standard input blocks.
-            let plan = plan(&args, session)?;
-            running::block_on(session, add(plan, session))
+            let plan = plan(&args, context)?;
+            runtime::block_on(context, add(plan, context))
         }
-        Command::List => running::block_on(session, list(session)),
+        AppCommand::List => runtime::block_on(context, list(context)),
     }
 }
 
-fn plan(args: &AddArgs, session: &Session) -> Outcome<Plan> {
+fn plan(args: &AddArgs, context: &Context) -> CliResult<Plan> {
     // A mistyped platform should be said before a secret is asked for.
-    let catalog = session.catalog()?;
+    let catalog = context.catalog()?;
     let platform = catalog.platform(&args.platform)?;
     platform.urls(args.region.as_deref(), None)?;
     match &args.env_file {
@@ -103,8 +104,8 @@ fn plan(args: &AddArgs, session: &Session) -> Outcome<Plan> {
     }
 }
 
-async fn add(plan: Plan, session: &Session) -> Outcome {
-    let vault = session.vault().await?;
+async fn add(plan: Plan, context: &Context) -> CliResult {
+    let vault = context.vault().await?;
     let mut wanted = plan.apps;
     let (mut apps, mut accounts, mut known, mut left_alone) =
         (Vec::new(), Vec::new(), Vec::new(), Vec::new());
@@ -147,7 +148,7 @@ async fn add(plan: Plan, session: &Session) -> Outcome {
     for account in &accounts {
         shared.extend(vault.accounts_sharing(&account.name).await?);
     }
-    report(session, &apps, &known, &accounts, &left_alone)?;
+    report(context, &apps, &known, &accounts, &left_alone)?;
     if let Some(other) = shared.first() {
         note("note", &format!("account {other:?} has the same tokens: both share one authorization"));
     }
@@ -160,17 +161,17 @@ struct Plan {
     tokens: Option<ImportedTokens>,
 }
 
-fn from_options(args: &AddArgs, platform: &str) -> Outcome<NewApp> {
+fn from_options(args: &AddArgs, platform: &str) -> CliResult<NewApp> {
     let key = args
         .key
         .clone()
-        .ok_or_else(|| Error::usage("no app key was given").hint("Use --key KEY or --env-file FILE."))?;
+        .ok_or_else(|| Error::usage("no app key was given").with_hint("Use --key KEY or --env-file FILE."))?;
     let secret = match args.secret.read()? {
         Some(secret) => secret,
-        None if crate::stop::person_is_there() => crate::secret_input::ask()?,
+        None if crate::exit::person_is_there() => crate::secret_input::ask()?,
         None => {
             return Err(Error::usage("no app secret was given")
-                .hint("Use --secret-stdin, --secret-env VAR, or --env-file FILE. Without a terminal nobody is asked.")
+                .with_hint("Use --secret-stdin, --secret-env VAR, or --env-file FILE. Without a terminal nobody is asked.")
                 .into());
         }
     };
@@ -197,7 +198,7 @@ fn new_app(
 }
 
 /// Asks without showing what is typed.
-fn from_file(args: &AddArgs, platform: &str, file: &EnvFile, path: &std::path::Path) -> Outcome<Plan> {
+fn from_file(args: &AddArgs, platform: &str, file: &EnvFile, path: &std::path::Path) -> CliResult<Plan> {
     let is_input = path == std::path::Path::new("-");
     let shown = if is_input { "standard input".to_owned() } else { path.display().to_string() };
     let redirect = args.redirect_uri.clone().or_else(|| file.get("REDIRECT_URI").map(str::to_owned));
@@ -229,7 +230,7 @@ fn from_file(args: &AddArgs, platform: &str, file: &EnvFile, path: &std::path::P
             let hint = did_you_mean(platform, &others).unwrap_or_else(|| {
                 format!("It needs APP_KEY and APP_SECRET, or a line {platform}:KEY:SECRET.")
             });
-            return Err(error.hint(hint).into());
+            return Err(error.with_hint(hint).into());
         }
         (None, None) => {}
     }
@@ -238,7 +239,7 @@ fn from_file(args: &AddArgs, platform: &str, file: &EnvFile, path: &std::path::P
             "{shown} holds {} apps of {platform}; one name does not fit them all",
             apps.len()
         ))
-        .hint("Leave --name out, or give each app its own file.")
+        .with_hint("Leave --name out, or give each app its own file.")
         .into());
     }
     let tokens = tokens(args, file)?;
@@ -249,7 +250,7 @@ fn from_file(args: &AddArgs, platform: &str, file: &EnvFile, path: &std::path::P
     Ok(Plan { apps, tokens })
 }
 
-fn tokens(args: &AddArgs, file: &EnvFile) -> Outcome<Option<ImportedTokens>> {
+fn tokens(args: &AddArgs, file: &EnvFile) -> CliResult<Option<ImportedTokens>> {
     let (access, refresh) = (file.get("ACCESS_TOKEN"), file.get("REFRESH_TOKEN"));
     if access.is_none() && refresh.is_none() {
         return Ok(None);
@@ -258,7 +259,7 @@ fn tokens(args: &AddArgs, file: &EnvFile) -> Outcome<Option<ImportedTokens>> {
         None => TimeZone::system(),
         Some(name) => TimeZone::get(name).map_err(|_| {
             Error::usage(format!("there is no time zone {name:?}"))
-                .hint("Write a name like Asia/Shanghai or America/Los_Angeles.")
+                .with_hint("Write a name like Asia/Shanghai or America/Los_Angeles.")
         })?,
     };
     Ok(Some(ImportedTokens {
@@ -271,12 +272,12 @@ fn tokens(args: &AddArgs, file: &EnvFile) -> Outcome<Option<ImportedTokens>> {
 }
 
 fn report(
-    session: &Session,
+    context: &Context,
     apps: &[App],
     known: &[(App, bool)],
     accounts: &[Account],
     left_alone: &[String],
-) -> Outcome {
+) -> CliResult {
     let stood: Vec<_> = known
         .iter()
         .map(|(app, is_replaced)| json!({ "name": app.name, "secret_replaced": is_replaced }))
@@ -287,8 +288,8 @@ fn report(
         "accounts": accounts,
         "left_alone": left_alone,
     });
-    let now = session.clock.now();
-    session.printer(Format::Table).one(&record, |printer| {
+    let now = context.clock.now();
+    context.printer(Format::Table).one(&record, |printer| {
         for app in apps {
             let sandbox = if app.sandbox { ", of a sandbox" } else { "" };
             let which = format!("app {} ({}, key {}{sandbox})", app.name, app.platform, app.app_key);
@@ -304,7 +305,7 @@ fn report(
         for account in accounts {
             let left = account
                 .access_expires_at
-                .map_or_else(|| "end unknown".to_owned(), |until| words::left(until, now));
+                .map_or_else(|| "end unknown".to_owned(), |until| humanize::left(until, now));
             printer.line(format_args!("added account {} (access token: {left})", account.name))?;
         }
         for name in left_alone {
@@ -340,8 +341,8 @@ fn app_json(app: &App) -> serde_json::Value {
     })
 }
 
-async fn list(session: &Session) -> Outcome {
-    let apps = if session.vault_is_new().await? { Vec::new() } else { session.vault().await?.apps().await? };
+async fn list(context: &Context) -> CliResult {
+    let apps = if context.vault_is_new().await? { Vec::new() } else { context.vault().await?.apps().await? };
     let mut rows = Rows::new(&["name", "platform", "region", "app key", "redirect uri", "sandbox"]);
     for app in &apps {
         rows.push([
@@ -354,7 +355,7 @@ async fn list(session: &Session) -> Outcome {
         ]);
     }
     let records: Vec<_> = apps.iter().map(app_json).collect();
-    let mut printer = session.printer(Format::Table);
+    let mut printer = context.printer(Format::Table);
     if printer.for_people() && apps.is_empty() {
         say("There is no app yet. Add one: sesame app add PLATFORM --key KEY --secret-stdin");
         return Ok(());

@@ -4,16 +4,17 @@ use std::path::Path;
 
 use jiff::Timestamp;
 use serde_json::json;
-use sesame_client::HttpTransport;
 use sesame_core::{HttpRequest, request::Method, time::parse_http_date};
+use sesame_http::HttpTransport;
 
 use crate::{
-    output::{Format, Rows},
-    running,
-    session::Session,
+    context::Context,
+    exit::{CliError, CliResult},
+    humanize,
+    output::Format,
+    runtime,
     settings::Key,
-    stop::{Outcome, Stop},
-    words,
+    table::Rows,
 };
 
 /// Beyond this many seconds some gateways refuse calls; the narrowest documented window is ten minutes.
@@ -29,7 +30,7 @@ Examples:
 
 Exits 1 if something is wrong. Platforms are asked for their time only with --online; a sandbox always.
 JSON: [{\"check\",\"state\",\"found\",\"do\"}]; state is ok, note or wrong.")]
-pub(crate) struct Args {
+pub(crate) struct DoctorArgs {
     /// Also asks the platforms: can they be reached, and how far is this clock off.
     #[arg(long)]
     online: bool,
@@ -75,19 +76,19 @@ impl Findings {
 }
 
 /// Checks and prints.
-pub(crate) fn run(args: &Args, session: &Session) -> Outcome {
-    running::block_on(session, async {
+pub(crate) fn run(args: &DoctorArgs, context: &Context) -> CliResult {
+    runtime::block_on(context, async {
         let mut findings = Findings::default();
-        settings(session, &mut findings);
-        catalog(session, &mut findings);
-        vault(session, &mut findings).await;
-        route(args, session, &mut findings).await?;
-        print(session, &findings)
+        settings(context, &mut findings);
+        catalog(context, &mut findings);
+        vault(context, &mut findings).await;
+        route(args, context, &mut findings).await?;
+        print(context, &findings)
     })
 }
 
-fn settings(session: &Session, findings: &mut Findings) {
-    let chosen = &session.settings;
+fn settings(context: &Context, findings: &mut Findings) {
+    let chosen = &context.settings;
     findings.add("version", State::Ok, env!("CARGO_PKG_VERSION"), "");
     let home = &chosen.home;
     let (state, found, todo) = match std::fs::metadata(&home.value) {
@@ -110,10 +111,10 @@ fn settings(session: &Session, findings: &mut Findings) {
     findings.add(
         "timeout",
         State::Ok,
-        format!("{} ({})", words::duration(chosen.timeout.value), chosen.timeout.origin),
+        format!("{} ({})", humanize::duration(chosen.timeout.value), chosen.timeout.origin),
         "",
     );
-    match session.endpoint() {
+    match context.endpoint() {
         Ok(None) => findings.add(
             "endpoint",
             State::Ok,
@@ -131,10 +132,10 @@ fn settings(session: &Session, findings: &mut Findings) {
 }
 
 impl Findings {
-    fn wrong(&mut self, check: &str, stop: &Stop) {
+    fn wrong(&mut self, check: &str, stop: &CliError) {
         let (found, todo) = match stop {
-            Stop::Failed(error) => {
-                (error.message().to_owned(), error.hint_text().unwrap_or_default().to_owned())
+            CliError::Failed(error) => {
+                (error.message().to_owned(), error.hint().unwrap_or_default().to_owned())
             }
             _ => ("failed".to_owned(), String::new()),
         };
@@ -159,11 +160,11 @@ fn can_write(directory: &Path) -> bool {
     written
 }
 
-fn catalog(session: &Session, findings: &mut Findings) {
-    match session.catalog() {
+fn catalog(context: &Context, findings: &mut Findings) {
+    match context.catalog() {
         Err(stop) => findings.wrong("catalog", &stop),
         Ok(catalog) => {
-            let own = session
+            let own = context
                 .settings
                 .catalog_dir()
                 .map_or_else(String::new, |path| format!(", with {}", path.display()));
@@ -172,16 +173,16 @@ fn catalog(session: &Session, findings: &mut Findings) {
     }
 }
 
-async fn vault(session: &Session, findings: &mut Findings) {
-    let chosen = &session.settings.vault;
+async fn vault(context: &Context, findings: &mut Findings) {
+    let chosen = &context.settings.vault;
     // An address that is none may hold a password.
-    let shown = session.settings.location().map_or_else(|_| "…".to_owned(), |location| location.to_string());
+    let shown = context.settings.location().map_or_else(|_| "…".to_owned(), |location| location.to_string());
     let place = format!("{shown} ({})", chosen.origin);
-    let is_new = match session.vault_is_new().await {
+    let is_new = match context.vault_is_new().await {
         Ok(is_new) => is_new,
         Err(stop) => {
             // An endpoint that is none was said before.
-            if session.endpoint().is_ok() {
+            if context.endpoint().is_ok() {
                 findings.wrong("vault", &stop);
                 return;
             }
@@ -198,11 +199,11 @@ async fn vault(session: &Session, findings: &mut Findings) {
         return;
     }
     // Said before, as what is wrong with the catalog.
-    if session.catalog().is_err() {
+    if context.catalog().is_err() {
         findings.add("vault", State::Note, format!("{place}; not opened"), "Mend the catalog first.");
         return;
     }
-    let vault = match session.vault().await {
+    let vault = match context.vault().await {
         Ok(vault) => vault,
         Err(stop) => {
             findings.wrong("vault", &stop);
@@ -210,7 +211,7 @@ async fn vault(session: &Session, findings: &mut Findings) {
         }
     };
     findings.add("vault", State::Ok, place, "");
-    let asked = match &session.settings.key {
+    let asked = match &context.settings.key {
         Key::Auto => "as the vault remembers",
         Key::Keyring | Key::File => "as SESAME_KEY or config.toml says",
         Key::Passphrase(_) => "SESAME_PASSPHRASE",
@@ -238,16 +239,16 @@ async fn vault(session: &Session, findings: &mut Findings) {
     }
 }
 
-async fn route(args: &Args, session: &Session, findings: &mut Findings) -> Outcome {
+async fn route(args: &DoctorArgs, context: &Context, findings: &mut Findings) -> CliResult {
     let transport = HttpTransport::new();
-    let endpoint = session.endpoint().unwrap_or_default();
+    let endpoint = context.endpoint().unwrap_or_default();
     if let Some(endpoint) = &endpoint {
-        probe(session, findings, "sandbox", endpoint.as_str()).await;
+        probe(context, findings, "sandbox", endpoint.as_str()).await;
         return Ok(());
     }
     findings.add("tls", State::Ok, "certificates are always verified, by this system's own store", "");
     // What is wrong with it was said before.
-    let Ok(catalog) = session.catalog() else { return Ok(()) };
+    let Ok(catalog) = context.catalog() else { return Ok(()) };
     for platform in catalog.platforms() {
         let Some(region) = platform.regions.first() else { continue };
         let check = format!("route {}", platform.name);
@@ -260,7 +261,7 @@ async fn route(args: &Args, session: &Session, findings: &mut Findings) -> Outco
             Err(error) => findings.wrong(&check, &error.into()),
             Ok(way) if args.online => {
                 findings.add(&check, State::Ok, format!("{} ({way}{more})", region.api), "");
-                probe(session, findings, &format!("reach {}", platform.name), &region.api).await;
+                probe(context, findings, &format!("reach {}", platform.name), &region.api).await;
             }
             Ok(way) => findings.add(&check, State::Ok, format!("{} ({way}{more})", region.api), ""),
         }
@@ -277,22 +278,22 @@ async fn route(args: &Args, session: &Session, findings: &mut Findings) -> Outco
 }
 
 /// Asks a host for anything at all and reads its `Date`.
-async fn probe(session: &Session, findings: &mut Findings, check: &str, url: &str) {
-    let mut request = HttpRequest::new(Method::Get, format!("{url}/"));
-    request.timeout = session.settings.timeout.value.min(std::time::Duration::from_secs(10));
+async fn probe(context: &Context, findings: &mut Findings, check: &str, url: &str) {
+    let mut request = HttpRequest::new(Method::GET, format!("{url}/"));
+    request.timeout = context.settings.timeout.value.min(std::time::Duration::from_secs(10));
     request.max_reply = 1 << 20;
-    let before = session.clock.now();
-    match session.transport().send(request).await {
+    let before = context.clock.now();
+    match context.transport().send(request).await {
         Err(error) => findings.wrong(check, &error.into()),
         Ok(reply) => {
             findings.add(check, State::Ok, format!("{url} answers"), "");
-            match reply.date.as_deref().and_then(parse_http_date) {
+            match reply.header("date").and_then(parse_http_date) {
                 Some(theirs) => {
                     clock(
                         findings,
                         &check.replacen("reach", "clock", 1),
                         before,
-                        session.clock.now(),
+                        context.clock.now(),
                         theirs,
                     );
                 }
@@ -319,7 +320,7 @@ fn clock(findings: &mut Findings, check: &str, before: Timestamp, after: Timesta
             State::Wrong,
             format!(
                 "this clock is {} {direction} the platform's",
-                words::duration(std::time::Duration::from_secs(off.unsigned_abs()))
+                humanize::duration(std::time::Duration::from_secs(off.unsigned_abs()))
             ),
             "Set the clock (NTP). Sesame corrects its own calls once, other programs will be refused.",
         );
@@ -328,15 +329,19 @@ fn clock(findings: &mut Findings, check: &str, before: Timestamp, after: Timesta
     }
 }
 
-fn print(session: &Session, findings: &Findings) -> Outcome {
+fn print(context: &Context, findings: &Findings) -> CliResult {
     let mut rows = Rows::new(&["check", "state", "found", "do"]);
     let mut records = Vec::new();
     for Finding { check, state, found, todo } in &findings.0 {
         rows.push([check.as_str(), state.as_str(), found, todo]);
         records.push(json!({"check": check, "state": state.as_str(), "found": found, "do": todo}));
     }
-    session.printer(Format::Table).list(&records, &rows)?;
-    if findings.0.iter().any(|finding| finding.state == State::Wrong) { Err(Stop::Status(1)) } else { Ok(()) }
+    context.printer(Format::Table).list(&records, &rows)?;
+    if findings.0.iter().any(|finding| finding.state == State::Wrong) {
+        Err(CliError::Status(1))
+    } else {
+        Ok(())
+    }
 }
 
 #[cfg(test)]

@@ -4,10 +4,10 @@ use serde_json::json;
 use sesame_core::Error;
 
 use crate::{
+    context::Context,
+    exit::{CliError, CliResult, report},
     nearest::nearest,
     output::Format,
-    session::Session,
-    stop::{Outcome, Stop, report},
 };
 
 /// Options of `explain`.
@@ -19,9 +19,9 @@ Examples:
   sesame explain isv.invalid-parameter --output json
   sesame explain gw.SignatureInvalid --platform 1688
 
-JSON: [{\"scope\",\"code\",\"sub_code\",\"kind\",\"fault\",\"retry\",\"says\",\"advice\",\"maybe_done\",\"guess\",\"source\",\"date\"}];
+JSON: [{\"scope\",\"code\",\"sub_code\",\"kind\",\"fault\",\"retry\",\"says\",\"advice\",\"maybe_done\",\"guess\",\"source\",\"date\"}]; \
 exits 1 for a code that no table has.")]
-pub(crate) struct Args {
+pub(crate) struct ExplainArgs {
     /// A code or sub code, as the platform printed it.
     code: String,
     /// Only this platform or protocol.
@@ -30,8 +30,8 @@ pub(crate) struct Args {
 }
 
 /// Looks the code up everywhere and prints what was found.
-pub(crate) fn run(args: &Args, session: &Session) -> Outcome {
-    let catalog = session.catalog()?;
+pub(crate) fn run(args: &ExplainArgs, context: &Context) -> CliResult {
+    let catalog = context.catalog()?;
     let mut found = catalog.explain(args.code.trim());
     if let Some(wanted) = &args.platform {
         let protocol = match catalog.platform(wanted) {
@@ -41,12 +41,12 @@ pub(crate) fn run(args: &Args, session: &Session) -> Outcome {
         };
         found.retain(|explained| explained.scope == *wanted || explained.scope == protocol);
     }
-    let mut printer = session.printer(Format::Table);
+    let mut printer = context.printer(Format::Table);
     if found.is_empty() {
         let error = not_found(args, &catalog);
         // Not a mistake on the command line: the tables do not know it. Hence 1, as grep has it.
         report(&error, !printer.for_people(), None);
-        return Err(Stop::Status(1));
+        return Err(CliError::Status(1));
     }
     let records: Vec<_> = found
         .iter()
@@ -70,7 +70,7 @@ pub(crate) fn run(args: &Args, session: &Session) -> Outcome {
         .collect();
     if !printer.for_people() {
         let mut rows =
-            crate::output::Rows::new(&["scope", "code", "sub_code", "kind", "fault", "says", "advice"]);
+            crate::table::Rows::new(&["scope", "code", "sub_code", "kind", "fault", "says", "advice"]);
         for explained in &found {
             let rule = &explained.rule;
             rows.push([
@@ -106,7 +106,7 @@ pub(crate) fn run(args: &Args, session: &Session) -> Outcome {
             rule.fault.as_str(),
             retry_words(rule.retry)
         ))?;
-        printer.line(format_args!("  exit    {}", crate::stop::exit_code(rule.kind)))?;
+        printer.line(format_args!("  exit    {}", crate::exit::exit_code(rule.kind)))?;
         printer.line(format_args!("  source  {} ({})", rule.source, rule.date))?;
     }
     printer.flush()
@@ -125,7 +125,7 @@ fn retry_words(retry: sesame_core::classify::RetryRule) -> &'static str {
     }
 }
 
-fn not_found(args: &Args, catalog: &sesame_catalog::Catalog) -> Error {
+fn not_found(args: &ExplainArgs, catalog: &sesame_catalog::Catalog) -> Error {
     let codes: Vec<&str> = catalog
         .platforms()
         .iter()
@@ -135,5 +135,5 @@ fn not_found(args: &Args, catalog: &sesame_catalog::Catalog) -> Error {
         .collect();
     let near = nearest(&args.code, codes).map(|code| format!("Did you mean {code}? ")).unwrap_or_default();
     Error::usage(format!("no table has the code {:?}", args.code))
-        .hint(format!("{near}`sesame apis show API` lists the business errors of one API; the platform's page of the API may know more."))
+        .with_hint(format!("{near}`sesame apis show API` lists the business errors of one API; the platform's page of the API may know more."))
 }

@@ -11,12 +11,12 @@ use sesame_vault::{
 use tokio::sync::watch;
 
 use crate::{
+    context::Context,
+    exit::{CliError, CliResult, NEEDS_PERSON, note, say},
+    humanize,
     output::{Format, Printer},
-    running,
-    session::Session,
+    runtime,
     settings::{KeepChoice, KeeperFile, as_text},
-    stop::{NEEDS_PERSON, Outcome, Stop, note, say},
-    words,
 };
 
 /// The variable with the key of the webhook's signatures.
@@ -42,13 +42,13 @@ Examples:
   SESAME_WEBHOOK_SECRET=... sesame keeper --webhook https://example.com/sesame --output json
   sesame keeper --once
 
-Fetches access tokens before they end, prolongs refresh tokens where the platform allows it, and tells
-of shops that a person must authorize 30, 7, 2 and 1 days before, when it is too late, and when they
-are back. Several may run on one vault, on one machine or on many: they share the work.
-The hook is run without a shell and reads one event as JSON on its standard input; --hook is given once
-for the command and once for each of its arguments. It takes the event by ending with 0 within 30 s. The
-webhook is sent the same JSON, signed with SESAME_WEBHOOK_SECRET, and takes it by a status of 200 to 299.
-What is not taken comes again, for 7 days. docs/keeper.md shows a unit for systemd and how to check a
+Fetches access tokens before they end, prolongs refresh tokens where the platform allows it, and tells \
+of shops that a person must authorize 30, 7, 2 and 1 days before, when it is too late, and when they \
+are back. Several may run on one vault, on one machine or on many: they share the work. \
+The hook is run without a shell and reads one event as JSON on its standard input; --hook is given once \
+for the command and once for each of its arguments. It takes the event by ending with 0 within 30 s. The \
+webhook is sent the same JSON, signed with SESAME_WEBHOOK_SECRET, and takes it by a status of 200 to 299. \
+What is not taken comes again, for 7 days. docs/keeper.md shows a unit for systemd and how to check a \
 signature.
 All of it may stand in SESAME_HOME/config.toml:
   [keeper]
@@ -57,13 +57,13 @@ All of it may stand in SESAME_HOME/config.toml:
   webhook = \"https://example.com/sesame\"
   audit_days = 400
   per_app = 5
-Ctrl-C and SIGTERM stop it with exit code 0 when what is under way is finished. With --once it does what
+Ctrl-C and SIGTERM stop it with exit code 0 when what is under way is finished. With --once it does what \
 is due now, and exits 3 if a shop needs a person.
-JSON: lines {\"type\":\"delivery\",\"sink\",\"taken\",\"error\",\"next_try\",\"event\":{..}}, and at the end one of
-{\"type\":\"round\"|\"stopped\",\"refreshed\",\"postponed\",\"announced\",\"failed\",\"ended\",\"deferred\",\"delivered\",
-\"undelivered\",\"next_due\",\"need_person\":[NAME],\"need_person_count\"}; the last three only with --once,
+JSON: lines {\"type\":\"delivery\",\"sink\",\"taken\",\"error\",\"next_try\",\"event\":{..}}, and at the end one of \
+{\"type\":\"round\"|\"stopped\",\"refreshed\",\"postponed\",\"announced\",\"failed\",\"ended\",\"deferred\",\"delivered\", \
+\"undelivered\",\"next_due\",\"need_person\":[NAME],\"need_person_count\"}; the last three only with --once, \
 and at most 100 names.")]
-pub(crate) struct Args {
+pub(crate) struct KeeperArgs {
     /// Which access tokens are kept fresh, so that no call has to wait [default: used].
     #[arg(long, value_name = "WHICH", value_enum)]
     keep: Option<KeepChoice>,
@@ -85,26 +85,26 @@ pub(crate) struct Args {
 }
 
 /// Keeps until it is stopped, or once.
-pub(crate) fn run(args: Args, session: &Session) -> Outcome {
+pub(crate) fn run(args: KeeperArgs, context: &Context) -> CliResult {
     let once = args.once;
-    let plan = Plan::of(args, session.settings.keeper.clone())?;
+    let plan = KeeperPlan::of(args, context.settings.keeper.clone())?;
     if once {
-        return running::block_on(session, round(&plan, session));
+        return runtime::block_on(context, round(&plan, context));
     }
-    running::until_stopped(session, |stopping| service(&plan, session, stopping))
+    runtime::until_stopped(context, |stopping| service(&plan, context, stopping))
 }
 
 /// What it was told to do.
-struct Plan {
+struct KeeperPlan {
     keep: Keep,
     per_app: u32,
     audit_days: i64,
     delivery: DeliveryOptions,
 }
 
-impl Plan {
+impl KeeperPlan {
     /// Options beat the file.
-    fn of(args: Args, file: KeeperFile) -> Result<Self> {
+    fn of(args: KeeperArgs, file: KeeperFile) -> Result<Self> {
         let keep = match args.keep.or(file.keep).unwrap_or(KeepChoice::Used) {
             KeepChoice::Used => Keep::Used,
             KeepChoice::Always => Keep::Always,
@@ -116,13 +116,13 @@ impl Plan {
             return Err(Error::usage(format!(
                 "{per_app} refreshes of one app in a second are not between 1 and 1000"
             ))
-            .hint("See --per-app, and per_app in config.toml."));
+            .with_hint("See --per-app, and per_app in config.toml."));
         }
         if !(FEWEST_AUDIT_DAYS..=36_500).contains(&audit_days) {
             return Err(Error::usage(format!(
                 "{audit_days} days of the audit trail are not between 7 and 36500"
             ))
-            .hint("See --audit-days, and audit_days in config.toml."));
+            .with_hint("See --audit-days, and audit_days in config.toml."));
         }
         let mut delivery = DeliveryOptions::default();
         let in_file = file.hook.map(|words| words.into_iter().map(OsString::from).collect());
@@ -169,32 +169,32 @@ impl Plan {
 fn secret() -> Result<AppSecret> {
     let value = std::env::var_os(SECRET).filter(|value| !value.is_empty());
     let value = value.ok_or_else(|| {
-        Error::usage(format!("a webhook needs a secret in the variable {SECRET}")).hint(
+        Error::usage(format!("a webhook needs a secret in the variable {SECRET}")).with_hint(
             "Make one with `openssl rand -hex 32` and give it to the receiver, too: it signs what is sent.",
         )
     })?;
     match as_text(SECRET, value) {
         Ok(text) => Ok(AppSecret::new(text.trim())),
-        Err(Stop::Failed(error)) => Err(error),
+        Err(CliError::Failed(error)) => Err(error),
         Err(_) => Err(Error::usage(format!("the variable {SECRET} cannot be read"))),
     }
 }
 
 /// Opens a vault that is there: one that is made now would keep nothing for ever.
-async fn existing(session: &Session) -> Outcome<&Vault> {
-    if session.vault_is_new().await? {
-        return Err(Error::usage(format!("there is no vault at {} yet", session.settings.location()?))
-            .hint("Add an app and authorize a shop first, or name the right home: --home DIR or SESAME_HOME=DIR.")
+async fn existing(context: &Context) -> CliResult<&Vault> {
+    if context.vault_is_new().await? {
+        return Err(Error::usage(format!("there is no vault at {} yet", context.settings.location()?))
+            .with_hint("Add an app and authorize a shop first, or name the right home: --home DIR or SESAME_HOME=DIR.")
             .into());
     }
-    session.vault().await
+    context.vault().await
 }
 
 /// What is due now, and no more.
-async fn round(plan: &Plan, session: &Session) -> Outcome {
-    let vault = existing(session).await?;
+async fn round(plan: &KeeperPlan, context: &Context) -> CliResult {
+    let vault = existing(context).await?;
     let deliverer = plan.deliverer(vault)?;
-    let told = Told::new(session);
+    let told = Told::new(context);
     let pass = plan.keeper(vault).round().await?;
     if deliverer.has_sinks() {
         loop {
@@ -208,14 +208,14 @@ async fn round(plan: &Plan, session: &Session) -> Outcome {
             }
         }
     }
-    forget(plan, session, vault).await?;
+    forget(plan, context, vault).await?;
     let waiting = vault.given_up(NAMED).await?;
-    let now = session.clock.now();
+    let now = context.clock.now();
     let mut record = told.record("round", &pass.done);
     record["next_due"] = json!(pass.next_due.map(|at| at.to_string()));
     record["need_person"] = json!(waiting.names);
     record["need_person_count"] = json!(waiting.count);
-    let next = pass.next_due.map_or_else(String::new, |at| match words::left(at, now) {
+    let next = pass.next_due.map_or_else(String::new, |at| match humanize::left(at, now) {
         overdue if at <= now => format!("; more has been due since then ({overdue})"),
         left => format!("; next in {left}"),
     });
@@ -227,15 +227,15 @@ async fn round(plan: &Plan, session: &Session) -> Outcome {
     let more = waiting.count.saturating_sub(names.len() as u64);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     say(&format!("A person is needed for {}{more}: `sesame accounts` says what to do.", names.join(", ")));
-    Err(Stop::Status(NEEDS_PERSON))
+    Err(CliError::Status(NEEDS_PERSON))
 }
 
 /// Until it is stopped.
-async fn service(plan: &Plan, session: &Session, stopping: watch::Receiver<bool>) -> Outcome {
-    let Some(vault) = open(session, stopping.clone()).await? else { return Ok(()) };
+async fn service(plan: &KeeperPlan, context: &Context, stopping: watch::Receiver<bool>) -> CliResult {
+    let Some(vault) = open(context, stopping.clone()).await? else { return Ok(()) };
     let deliverer = plan.deliverer(vault)?;
     let keeper = plan.keeper(vault);
-    let told = Told::new(session);
+    let told = Told::new(context);
     say(&plan.said(vault));
     let keep = keeper.run(stopped(stopping.clone()));
     let deliver = async {
@@ -246,18 +246,18 @@ async fn service(plan: &Plan, session: &Session, stopping: watch::Receiver<bool>
     let forget = async {
         let mut stop = std::pin::pin!(stopped(stopping.clone()));
         loop {
-            if let Err(error) = forget(plan, session, vault).await {
+            if let Err(error) = forget(plan, context, vault).await {
                 tracing::warn!("old lines of the audit trail cannot be forgotten yet: {error}");
             }
             tokio::select! {
                 () = &mut stop => return,
-                () = session.clock.sleep(FORGETTING) => {}
+                () = context.clock.sleep(FORGETTING) => {}
             }
         }
     };
     // It ends before it is told to only by an error that waiting would not mend. A delivery that is
     // under way when it is told is finished.
-    let keep = async { keep.await.map_err(Stop::from) };
+    let keep = async { keep.await.map_err(CliError::from) };
     let helpers = async {
         tokio::join!(deliver, forget);
         Ok(())
@@ -267,20 +267,20 @@ async fn service(plan: &Plan, session: &Session, stopping: watch::Receiver<bool>
 }
 
 /// Opens the vault; waits for a store that is away. Nothing when it was stopped meanwhile.
-async fn open(session: &Session, stopping: watch::Receiver<bool>) -> Outcome<Option<&Vault>> {
+async fn open(context: &Context, stopping: watch::Receiver<bool>) -> CliResult<Option<&Vault>> {
     let mut stop = std::pin::pin!(stopped(stopping));
     let mut pause = Duration::from_secs(1);
     loop {
-        match existing(session).await {
+        match existing(context).await {
             Ok(vault) => return Ok(Some(vault)),
-            Err(Stop::Failed(error)) if error.is_retryable() => {
+            Err(CliError::Failed(error)) if error.is_retryable() => {
                 note("warning", &format!("the vault cannot be opened yet: {error}"));
             }
             Err(stop) => return Err(stop),
         }
         tokio::select! {
             () = &mut stop => return Ok(None),
-            () = session.clock.sleep(pause) => {}
+            () = context.clock.sleep(pause) => {}
         }
         pause = (pause * 2).min(LONGEST_PAUSE);
     }
@@ -291,9 +291,9 @@ async fn stopped(mut stopping: watch::Receiver<bool>) {
     let _ = stopping.wait_for(|stopping| *stopping).await;
 }
 
-async fn forget(plan: &Plan, session: &Session, vault: &Vault) -> Result<()> {
+async fn forget(plan: &KeeperPlan, context: &Context, vault: &Vault) -> Result<()> {
     let days = SignedDuration::from_hours(plan.audit_days * 24);
-    let Ok(before) = session.clock.now().checked_sub(days) else { return Ok(()) };
+    let Ok(before) = context.clock.now().checked_sub(days) else { return Ok(()) };
     let forgotten = vault.forget_notes(before).await?;
     if forgotten > 0 {
         tracing::info!(forgotten, "old lines of the audit trail were forgotten");
@@ -309,8 +309,8 @@ struct Told {
 }
 
 impl Told {
-    fn new(session: &Session) -> Self {
-        let printer = session.printer(Format::Table);
+    fn new(context: &Context) -> Self {
+        let printer = context.printer(Format::Table);
         let form = printer.format();
         Self { printer: RefCell::new(printer), form, delivered: RefCell::default() }
     }
@@ -348,11 +348,11 @@ impl Told {
         let _ = self.print(&record, &sentence);
     }
 
-    fn last(&self, record: &serde_json::Value, sentence: &str) -> Outcome {
+    fn last(&self, record: &serde_json::Value, sentence: &str) -> CliResult {
         self.print(record, sentence)
     }
 
-    fn print(&self, record: &serde_json::Value, sentence: &str) -> Outcome {
+    fn print(&self, record: &serde_json::Value, sentence: &str) -> CliResult {
         let mut printer = self.printer.borrow_mut();
         match self.form {
             Format::Json | Format::Ndjson => printer.line(record)?,

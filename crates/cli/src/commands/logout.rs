@@ -5,10 +5,10 @@ use sesame_core::{Error, scalar::printable};
 use sesame_vault::{Account, Vault};
 
 use crate::{
+    context::Context,
+    exit::{CliError, CliResult, person_is_there, say},
     output::Format,
-    question, running,
-    session::Session,
-    stop::{Outcome, Stop, person_is_there, say},
+    prompt, runtime,
 };
 
 /// Options of `logout`.
@@ -18,13 +18,13 @@ Examples:
   sesame logout myshop
   sesame logout myshop --yes
 
-Removes the account from the vault, and its tokens unless another account uses the same authorization
-(the shops of a cross-border seller do). The platform has no call for it and is not told: the app stays
-authorized there until the tokens end, or until the seller takes the approval back in the platform's
-seller center, where it lists the authorized apps. Asks on a terminal and needs --yes elsewhere.
+Removes the account from the vault, and its tokens unless another account uses the same authorization \
+(the shops of a cross-border seller do). The platform has no call for it and is not told: the app stays \
+authorized there until the tokens end, or until the seller takes the approval back in the platform's \
+seller center, where it lists the authorized apps. Asks on a terminal and needs --yes elsewhere. \
 `sesame login APP --as ACCOUNT` brings the shop back.
 JSON: {\"account\",\"platform\",\"app\",\"removed\",\"tokens_removed\",\"accounts_left\":[NAME]}")]
-pub(crate) struct Args {
+pub(crate) struct LogoutArgs {
     /// The account, as `sesame accounts` names it.
     account: String,
     /// Does not ask.
@@ -33,12 +33,12 @@ pub(crate) struct Args {
 }
 
 /// Asks, removes and says what is left.
-pub(crate) fn run(args: &Args, session: &Session) -> Outcome {
-    running::block_on(session, async {
-        let vault = session.vault().await?;
+pub(crate) fn run(args: &LogoutArgs, context: &Context) -> CliResult {
+    runtime::block_on(context, async {
+        let vault = context.vault().await?;
         let account = match vault.account(&args.account).await {
             Ok(account) => account,
-            Err(error) => return remove_unreadable(args, session, vault, error).await,
+            Err(error) => return remove_unreadable(args, context, vault, error).await,
         };
         let others = vault.accounts_sharing(&account.name).await?;
         if !args.yes {
@@ -53,7 +53,7 @@ pub(crate) fn run(args: &Args, session: &Session) -> Outcome {
             "tokens_removed": others.is_empty(),
             "accounts_left": others,
         });
-        session.printer(Format::Table).one(&record, |printer| {
+        context.printer(Format::Table).one(&record, |printer| {
             let name = &account.name;
             printer.line(if others.is_empty() {
                 format!("removed account {name} and its tokens")
@@ -67,14 +67,14 @@ pub(crate) fn run(args: &Args, session: &Session) -> Outcome {
         })?;
         say(&format!(
             "This was not told to {}. To take the approval back, the seller removes the app from the authorized apps of the platform's seller center.",
-            session.catalog()?.platform(&account.platform).map_or("the platform", |platform| &platform.title)
+            context.catalog()?.platform(&account.platform).map_or("the platform", |platform| &platform.title)
         ));
         Ok(())
     })
 }
 
 /// Removes an account whose row is damaged, by the id that `sesame vault check` gives it.
-async fn remove_unreadable(args: &Args, session: &Session, vault: &Vault, error: Error) -> Outcome {
+async fn remove_unreadable(args: &LogoutArgs, context: &Context, vault: &Vault, error: Error) -> CliResult {
     let id = &args.account;
     let is_damaged =
         |unreadable: &[sesame_vault::Id]| unreadable.iter().any(|known| known.to_string() == *id);
@@ -86,28 +86,28 @@ async fn remove_unreadable(args: &Args, session: &Session, vault: &Vault, error:
     if !args.yes {
         may_ask(id)?;
         say(&format!("This removes the damaged account of the id {id}, with its tokens, from the vault."));
-        if !question::yes("Remove it?").await? {
+        if !prompt::yes("Remove it?").await? {
             say("Nothing was removed.");
-            return Err(Stop::Status(1));
+            return Err(CliError::Status(1));
         }
     }
     vault.remove_account(id).await?;
     let record = json!({ "account": id, "platform": null, "app": null, "removed": true, "tokens_removed": true, "accounts_left": [] });
     let said = format!("removed the damaged account of the id {id}");
-    session.printer(Format::Table).one(&record, |printer| printer.line(said))
+    context.printer(Format::Table).one(&record, |printer| printer.line(said))
 }
 
 /// Refuses where nobody could answer.
-fn may_ask(account: &str) -> Outcome {
+fn may_ask(account: &str) -> CliResult {
     if person_is_there() {
         return Ok(());
     }
     Err(Error::usage(format!("account {account:?} would be removed, and there is no terminal to ask at"))
-        .hint("Add --yes to remove it.")
+        .with_hint("Add --yes to remove it.")
         .into())
 }
 
-async fn confirm(account: &Account, others: &[String]) -> Outcome {
+async fn confirm(account: &Account, others: &[String]) -> CliResult {
     may_ask(&account.name)?;
     let tokens = if others.is_empty() { "and its tokens " } else { "" };
     let whose = account.login.as_deref().map_or_else(String::new, |login| format!(" ({login})"));
@@ -115,9 +115,9 @@ async fn confirm(account: &Account, others: &[String]) -> Outcome {
         "This removes account {}{whose} {tokens}from the vault. A seller has to approve the app to bring it back.",
         account.name
     )));
-    if question::yes("Remove it?").await? {
+    if prompt::yes("Remove it?").await? {
         return Ok(());
     }
     say("Nothing was removed.");
-    Err(Stop::Status(1))
+    Err(CliError::Status(1))
 }

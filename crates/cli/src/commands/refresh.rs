@@ -8,11 +8,12 @@ use sesame_vault::{Account, Id, Vault};
 
 use crate::{
     commands::vault::standing,
-    output::{Format, Rows},
-    running,
-    session::Session,
-    stop::{Outcome, Stop, report},
-    words,
+    context::Context,
+    exit::{CliError, CliResult, report},
+    humanize,
+    output::Format,
+    runtime,
+    table::Rows,
 };
 
 /// Options of `refresh`.
@@ -24,11 +25,11 @@ Examples:
   sesame refresh myshop
   sesame refresh --all --output json
 
-With --all one shop that fails does not keep the others; the exit code is that of the first failure.
+With --all one shop that fails does not keep the others; the exit code is that of the first failure. \
 Accounts that share their tokens are refreshed together, once.
 JSON: [{\"account\",\"refreshed\",\"access_expires_at\",\"refresh_expires_at\",\"error\"}]"
 )]
-pub(crate) struct Args {
+pub(crate) struct RefreshArgs {
     /// The account.
     #[arg(required_unless_present = "all", conflicts_with = "all")]
     account: Option<String>,
@@ -49,14 +50,14 @@ async fn refresh(vault: &Vault, name: &str, refreshed: &mut HashSet<Id>) -> Resu
 }
 
 /// Refreshes and prints the new ends.
-pub(crate) fn run(args: Args, session: &Session) -> Outcome {
-    running::block_on(session, async {
-        let vault = standing(session).await?;
+pub(crate) fn run(args: RefreshArgs, context: &Context) -> CliResult {
+    runtime::block_on(context, async {
+        let vault = standing(context).await?;
         let names = match args.account {
             Some(name) => vec![name],
             None => vault.accounts().await?.into_iter().map(|account| account.name).collect(),
         };
-        let mut printer = session.printer(Format::Table);
+        let mut printer = context.printer(Format::Table);
         let mut rows = Rows::new(&["account", "access token", "refresh token"]);
         let mut records = Vec::new();
         let mut failed = None;
@@ -64,9 +65,9 @@ pub(crate) fn run(args: Args, session: &Session) -> Outcome {
         for name in names {
             match refresh(vault, &name, &mut refreshed).await {
                 Ok(account) => {
-                    let now = session.clock.now();
+                    let now = context.clock.now();
                     let left = |until: Option<jiff::Timestamp>| {
-                        until.map_or_else(|| "no end known".to_owned(), |until| words::left(until, now))
+                        until.map_or_else(|| "no end known".to_owned(), |until| humanize::left(until, now))
                     };
                     rows.push([
                         account.name.clone(),
@@ -82,7 +83,7 @@ pub(crate) fn run(args: Args, session: &Session) -> Outcome {
                     }));
                 }
                 Err(error) if args.all => {
-                    failed.get_or_insert(crate::stop::exit_code(error.kind()));
+                    failed.get_or_insert(crate::exit::exit_code(error.kind()));
                     records.push(json!({
                         "account": name,
                         "refreshed": false,
@@ -98,6 +99,6 @@ pub(crate) fn run(args: Args, session: &Session) -> Outcome {
         if !rows.is_empty() || !printer.for_people() {
             printer.list(&records, &rows)?;
         }
-        failed.map_or(Ok(()), |code| Err(Stop::Status(code)))
+        failed.map_or(Ok(()), |code| Err(CliError::Status(code)))
     })
 }

@@ -11,11 +11,12 @@ use sesame_core::{AppSecret, Error};
 use sesame_sandbox::{AppSpec, OldRefreshToken, Options, Sandbox};
 
 use crate::{
+    context::Context,
     env_file::EnvFile,
-    output::{self, Format, Printer, Rows},
-    running,
-    session::Session,
-    stop::{Outcome, note, say},
+    exit::{CliResult, note, say},
+    output::{self, Format, Printer},
+    runtime,
+    table::Rows,
 };
 
 /// What becomes of a refresh token that was used (IOP).
@@ -37,11 +38,11 @@ Examples:
   sesame sandbox --fault busy,count=3 --fault latency=200@/products/get
   SESAME_ENDPOINT=http://127.0.0.1:4600 sesame accounts
 
-Keys, shops and products follow from the seed alone. With --json one line is printed when it is ready:
+Keys, shops and products follow from the seed alone. With --json one line is printed when it is ready: \
 {\"listen\",\"apps\":[{\"platform\",\"protocol\",\"app_key\",\"app_secret\",\"redirect_uri\",\"authorize_url\",\"api_base\"}],
  \"shops\":[{\"platform\",\"login\"}]}
 Ctrl-C and SIGTERM stop it.")]
-pub(crate) struct Args {
+pub(crate) struct SandboxArgs {
     /// The address to listen on; port 0 takes a free one.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:4600")]
     listen: SocketAddr,
@@ -80,8 +81,8 @@ pub(crate) struct Args {
 }
 
 /// Runs until it is stopped.
-pub(crate) fn run(args: &Args, session: &Session) -> Outcome {
-    let mut options = Options::new(session.catalog()?, Arc::clone(&session.clock));
+pub(crate) fn run(args: &SandboxArgs, context: &Context) -> CliResult {
+    let mut options = Options::new(context.catalog()?, Arc::clone(&context.clock));
     options.listen = args.listen;
     options.allow_public = args.allow_public;
     options.shops = args.shops;
@@ -99,7 +100,7 @@ pub(crate) fn run(args: &Args, session: &Session) -> Outcome {
     for rule in &args.fault {
         options.faults.push(rule.parse()?);
     }
-    running::serve(async {
+    runtime::serve(async {
         let sandbox = Sandbox::start(options).await?;
         let stopped = stopped()?;
         if args.json {
@@ -119,7 +120,7 @@ pub(crate) fn run(args: &Args, session: &Session) -> Outcome {
 ///
 /// Whoever reads that the sandbox is ready may stop it at once, so this comes before the saying.
 #[cfg(unix)]
-fn stopped() -> Outcome<impl Future<Output = ()>> {
+fn stopped() -> CliResult<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
     let listen =
         |kind| signal(kind).map_err(|error| Error::local(format!("cannot listen for signals: {error}")));
@@ -135,7 +136,7 @@ fn stopped() -> Outcome<impl Future<Output = ()>> {
 /// Listens for Ctrl-C.
 #[cfg(not(unix))]
 #[expect(clippy::unnecessary_wraps, reason = "as on the other systems")]
-fn stopped() -> Outcome<impl Future<Output = ()>> {
+fn stopped() -> CliResult<impl Future<Output = ()>> {
     Ok(async {
         // Where signals cannot be heard, the system ends the process by itself.
         if tokio::signal::ctrl_c().await.is_err() {
@@ -145,7 +146,7 @@ fn stopped() -> Outcome<impl Future<Output = ()>> {
 }
 
 /// Reads apps from either form of file.
-fn apps(path: &Path) -> Outcome<Vec<AppSpec>> {
+fn apps(path: &Path) -> CliResult<Vec<AppSpec>> {
     let file = EnvFile::read(path)?;
     let mut apps: Vec<AppSpec> = file
         .apps
@@ -169,12 +170,12 @@ fn apps(path: &Path) -> Outcome<Vec<AppSpec>> {
                 "{} has an app but does not say of which platform",
                 path.display()
             ))
-            .hint("Add a line PLATFORM=lazada, or write PLATFORM:KEY:SECRET.")
+            .with_hint("Add a line PLATFORM=NAME, or write PLATFORM:KEY:SECRET.")
             .into());
         }
         _ if apps.is_empty() => {
             return Err(Error::usage(format!("{} holds no app", path.display()))
-                .hint("Write lines PLATFORM:KEY:SECRET, or PLATFORM, APP_KEY and APP_SECRET.")
+                .with_hint("Write lines PLATFORM:KEY:SECRET, or PLATFORM, APP_KEY and APP_SECRET.")
                 .into());
         }
         _ => {}
@@ -184,7 +185,7 @@ fn apps(path: &Path) -> Outcome<Vec<AppSpec>> {
 
 /// Says how to use it. Its keys are its own inventions, but they are still not shown: `--json` is
 /// for programs that need them.
-fn banner(sandbox: &Sandbox, args: &Args) -> Outcome {
+fn banner(sandbox: &Sandbox, args: &SandboxArgs) -> CliResult {
     let url = sandbox.url();
     let described = serde_json::to_value(sandbox.describe()).unwrap_or_default();
     let mut printer = Printer::new(Format::Table);
@@ -209,8 +210,9 @@ fn banner(sandbox: &Sandbox, args: &Args) -> Outcome {
     printer.line(format_args!("\nShops: {}", shops.join(", ")))?;
     printer.line("\nUse it from another terminal:")?;
     printer.line(format_args!("  export SESAME_ENDPOINT={url}"))?;
-    printer.line("  sesame app add lazada --key KEY --secret-stdin")?;
-    printer.line("  sesame login lazada && sesame accounts")?;
+    let platform = described["apps"][0]["platform"].as_str().unwrap_or("PLATFORM");
+    printer.line(format_args!("  sesame app add {platform} --key KEY --secret-stdin"))?;
+    printer.line(format_args!("  sesame login {platform} && sesame accounts"))?;
     printer.line(
         "\nKeys and secrets: sesame sandbox --listen 127.0.0.1:0 --json. They follow from the seed alone.",
     )?;
@@ -226,7 +228,7 @@ fn banner(sandbox: &Sandbox, args: &Args) -> Outcome {
 mod tests {
     use super::*;
 
-    fn read(text: &str) -> Outcome<Vec<AppSpec>> {
+    fn read(text: &str) -> CliResult<Vec<AppSpec>> {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("apps");
         std::fs::write(&path, text).unwrap();

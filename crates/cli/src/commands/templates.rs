@@ -2,16 +2,15 @@
 
 use crate::{
     commands::products::{ListArgs, list},
-    listings::TEMPLATES,
-    running,
-    session::Session,
-    stop::Outcome,
+    context::Context,
+    exit::CliResult,
+    runtime,
 };
 
 /// The commands of `templates`.
 #[derive(Debug, clap::Subcommand)]
-pub(crate) enum Command {
-    /// Lists the detail modules of an AliExpress shop: reusable blocks of product descriptions.
+pub(crate) enum TemplatesCommand {
+    /// Lists the templates of a shop: reusable blocks of product descriptions (AliExpress calls them detail modules).
     #[command(after_help = "\
 Examples:
   sesame templates list myshop
@@ -23,7 +22,7 @@ JSON: [{\"id\",\"name\",\"type\",\"status\",\"raw\":{..}}], all but raw as text.
 }
 
 /// Runs it.
-pub(crate) fn run(command: Command, session: &Session) -> Outcome {
-    let Command::List(args) = command;
-    running::block_on(session, async { list(&args, session, TEMPLATES, "detail modules").await })
+pub(crate) fn run(command: TemplatesCommand, context: &Context) -> CliResult {
+    let TemplatesCommand::List(args) = command;
+    runtime::block_on(context, list(&args, context, "templates"))
 }

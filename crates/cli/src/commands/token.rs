@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::{output::Format, running, session::Session, stop::Outcome};
+use crate::{context::Context, exit::CliResult, output::Format, runtime};
 
 /// Options of `token`.
 #[derive(Debug, clap::Args)]
@@ -11,21 +11,21 @@ Examples:
   sesame token myshop
   curl -d \"access_token=$(sesame token myshop)\" ...
 
-Fetches a new token first if the stored one is at its end. This is the one command that prints a
+Fetches a new token first if the stored one is at its end. This is the one command that prints a \
 token: keep it out of logs and of arguments that others can see.
 JSON: {\"account\",\"access_token\",\"expires_at\"}")]
-pub(crate) struct Args {
+pub(crate) struct TokenArgs {
     /// The account.
     account: String,
 }
 
 /// Prints the token.
-pub(crate) fn run(args: &Args, session: &Session) -> Outcome {
-    running::block_on(session, async {
-        let vault = session.vault().await?;
+pub(crate) fn run(args: &TokenArgs, context: &Context) -> CliResult {
+    runtime::block_on(context, async {
+        let vault = context.vault().await?;
         let handle = vault.handle(&args.account).await?;
         let token = vault.token_of(&handle).await?;
-        let mut printer = session.printer(Format::Table);
+        let mut printer = context.printer(Format::Table);
         if printer.for_people() {
             printer.line(token.access.expose())?;
             return printer.flush();

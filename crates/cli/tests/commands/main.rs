@@ -19,6 +19,7 @@ mod keeper;
 mod lists;
 mod readme;
 mod reference;
+mod rekey;
 mod secrets;
 mod shops;
 mod signing;

@@ -1,10 +1,9 @@
-//! Lists, page by page: step 9 of the line.
+//! Pagination: lists as pages, pages as a stream.
 
-mod argument;
-mod course;
-mod place;
+mod paginator;
 
 use std::{
+    borrow::Cow,
     collections::HashSet,
     hash::{BuildHasher, Hasher, RandomState},
     pin::Pin,
@@ -13,10 +12,10 @@ use std::{
 
 use futures_core::Stream;
 use serde_json::value::RawValue;
-use sesame_core::{BoxFuture, Error, ErrorKind, Result, Retry, envelope::Reply};
+use sesame_core::{BoxFuture, Error, ErrorKind, Result, Retry, envelope::Reply, path};
 
-use crate::{Call, Client, Outcome};
-use course::{Course, Facts, Then};
+use crate::{Call, CallOutput, Client};
+use paginator::{NextPage, PageInfo, Paginator};
 
 /// One page of a list.
 #[derive(Debug)]
@@ -73,14 +72,16 @@ enum State {
 
 #[derive(Debug)]
 struct Open {
-    course: Course,
+    paginator: Paginator,
     /// Warnings for the next page.
     warnings: Vec<String>,
-    /// The prints of the rows that were handed out; only for lists whose rows have a key.
-    rows: HashSet<u128>,
-    /// The prints of the pages that were seen.
-    pages: HashSet<u128>,
-    prints: Prints,
+    /// The hashes of the rows that were handed out; only for lists whose rows have a key.
+    rows: HashSet<u64>,
+    /// The hashes of the pages that were seen.
+    pages: HashSet<u64>,
+    /// Keyed anew for each list. Of 1,000,000 rows two look the same once in 36,000,000 lists, and then
+    /// one is missing.
+    hashes: RandomState,
 }
 
 impl Pages {
@@ -116,71 +117,85 @@ impl Pages {
                 "is not in the catalog, so nobody knows how its pages are asked for"
             };
             return Err(Error::usage(format!("{} {known}", api.name))
-                .hint("Call it without --all; or describe its pages in a file of SESAME_HOME/catalog, as catalog/README.md explains."));
+                .with_hint("Call it without --all; or describe its pages in a file of SESAME_HOME/catalog, as crates/catalog/data/README.md explains."));
         };
         if rule.items.is_none() {
             return Err(Error::usage(format!(
                 "the catalog does not say where the rows of {} are in its answer",
                 api.name
             ))
-            .hint("Call it without --all, or add `items` to its paging in a file of SESAME_HOME/catalog."));
+            .with_hint(
+                "Call it without --all, or add `items` to its paging in a file of SESAME_HOME/catalog.",
+            ));
         }
-        let (course, warnings) = Course::new(rule.clone(), &mut self.call.args)?;
-        Ok(Open { course, warnings, rows: HashSet::new(), pages: HashSet::new(), prints: Prints::default() })
+        let (paginator, warnings) = Paginator::new(rule.clone(), &mut self.call.args)?;
+        Ok(Open {
+            paginator,
+            warnings,
+            rows: HashSet::new(),
+            pages: HashSet::new(),
+            hashes: RandomState::new(),
+        })
     }
 
     async fn page(&mut self, mut open: Box<Open>) -> Result<Option<Page>> {
-        let Outcome { reply, warnings, .. } = self.client.call(&self.call).await?;
-        let rule = open.course.rule();
-        let payload = reply.payload();
-        let path = rule.items.as_deref().unwrap_or_default();
-        let found = place::rows(payload, path);
-        let total = rule.total.as_deref().and_then(|path| place::number(payload, path));
-        let has_next = rule.has_next.as_deref().and_then(|path| place::truth(payload, path));
+        let CallOutput { reply, warnings, .. } = self.client.call(&self.call).await?;
+        let rule = open.paginator.rule();
+        let payload: &RawValue = serde_json::from_str(reply.payload())
+            .map_err(|error| Error::new(ErrorKind::Envelope, format!("the reply is not JSON: {error}")))?;
+        let items = rule.items.as_deref().unwrap_or_default();
+        let found = path::rows(payload, items);
+        let total = rule.total.as_deref().and_then(|place| path::unsigned(payload, place));
+        let has_next = rule.has_next.as_deref().and_then(|place| path::boolean(payload, place));
         // Some platforms leave an empty list out. They say so: by a total that is reached, or by "no
         // more". Where the catalog knows of neither, a list that ends may just be gone.
         let honest = match total {
-            Some(total) => total <= open.course.position(),
+            Some(total) => total <= open.paginator.position(),
             None => {
                 has_next == Some(false)
-                    || (open.course.number() > 1 && rule.total.is_none() && rule.has_next.is_none())
+                    || (open.paginator.number() > 1 && rule.total.is_none() && rule.has_next.is_none())
             }
         };
         if found.is_none() && !honest {
             let tells = total.map_or_else(String::new, |total| format!(" tells of {total} rows and"));
-            return Err(Error::new(ErrorKind::Envelope, format!("the reply{tells} has no list at {path:?}"))
-                .retry_when(Retry::Never)
-                .with_request_id(reply.request_id().map(str::to_owned))
-                .hint("The platform may have changed its answer: look at it without --all, and correct `items` in a file of SESAME_HOME/catalog."));
+            return Err(reply.error(ErrorKind::Envelope, format!("the reply{tells} has no list at {items:?}"))
+                .with_retry(Retry::Never)
+                .with_hint("The platform may have changed its answer: look at it without --all, and correct `items` in a file of SESAME_HOME/catalog."));
         }
         let rows = found.unwrap_or_default();
 
         // The same page again means that the platform does not understand how we ask for the next.
         let key = rule.key.as_deref();
-        let prints: Vec<Option<u128>> =
-            rows.iter().map(|row| key.and_then(|key| open.prints.of_key(row, key))).collect();
-        let print = open.prints.of_page(&rows, &prints);
-        if !rows.is_empty() && !open.pages.insert(print) {
-            return Err(open.course.repeated());
-        }
-
-        let facts = Facts {
-            rows: rows.len() as u64,
-            total,
-            total_pages: rule.total_pages.as_deref().and_then(|path| place::number(payload, path)),
-            has_next,
-            next: rule.next.as_deref().and_then(|path| place::text(payload, path)),
-        };
-        let mut items = Vec::with_capacity(rows.len());
-        for (row, print) in rows.iter().zip(&prints) {
-            if print.is_none_or(|print| open.rows.insert(print)) {
-                items.push((*row).to_owned());
+        let keys: Vec<Option<u64>> =
+            rows.iter().map(|row| Some(open.hashes.hash_one(path::text(row, key?)?))).collect();
+        let mut whole = open.hashes.build_hasher();
+        for (row, key) in rows.iter().zip(&keys) {
+            match key {
+                Some(key) => whole.write_u64(*key),
+                None => whole.write(row.get().as_bytes()),
             }
         }
-        let duplicates = rows.len() - items.len();
+        if !rows.is_empty() && !open.pages.insert(whole.finish()) {
+            return Err(open.paginator.repeated());
+        }
+
+        let info = PageInfo {
+            rows: rows.len() as u64,
+            total,
+            total_pages: rule.total_pages.as_deref().and_then(|place| path::unsigned(payload, place)),
+            has_next,
+            next: rule.next.as_deref().and_then(|place| path::text(payload, place)).map(Cow::into_owned),
+        };
+        let mut new = Vec::with_capacity(rows.len());
+        for (row, key) in rows.iter().zip(&keys) {
+            if key.is_none_or(|key| open.rows.insert(key)) {
+                new.push((*row).to_owned());
+            }
+        }
+        let duplicates = rows.len() - new.len();
         let mut page = Page {
-            items,
-            number: open.course.number(),
+            items: new,
+            number: open.paginator.number(),
             total,
             duplicates,
             warnings: std::mem::take(&mut open.warnings),
@@ -191,18 +206,18 @@ impl Pages {
             page.warnings.extend(warnings);
         }
 
-        let (then, warning) = open.course.after(&facts);
+        let (next, warning) = open.paginator.advance(&info);
         page.warnings.extend(warning);
-        self.state = match then {
-            Then::More => {
-                open.course.ask(&mut self.call.args)?;
+        self.state = match next {
+            NextPage::More => {
+                open.paginator.apply(&mut self.call.args)?;
                 State::Open(open)
             }
-            Then::Done => State::Over,
-            Then::Fail(error) => State::Last(error),
+            NextPage::Done => State::Over,
+            NextPage::Fail(error) => State::Last(error),
         };
         // The empty page that ends a list is no page, unless it is all there is or has to say something.
-        let worthless = page.number > 1 && facts.rows == 0 && page.warnings.is_empty();
+        let worthless = page.number > 1 && info.rows == 0 && page.warnings.is_empty();
         if !worthless {
             return Ok(Some(page));
         }
@@ -264,39 +279,5 @@ impl Stream for PageStream {
                 }
             }
         }
-    }
-}
-
-/// Makes 128-bit prints of rows and pages: 64 bits would mix up two rows of a large shop now and then.
-#[derive(Debug, Default)]
-struct Prints {
-    one: RandomState,
-    two: RandomState,
-}
-
-impl Prints {
-    fn of_key(&self, row: &RawValue, key: &str) -> Option<u128> {
-        let key = place::text(row.get(), key)?;
-        Some(self.of(|hasher| hasher.write(key.as_bytes())))
-    }
-
-    fn of_page(&self, rows: &[&RawValue], prints: &[Option<u128>]) -> u128 {
-        self.of(|hasher| {
-            for (row, print) in rows.iter().zip(prints) {
-                match print {
-                    Some(print) => hasher.write_u128(*print),
-                    None => hasher.write(row.get().as_bytes()),
-                }
-            }
-        })
-    }
-
-    fn of(&self, write: impl Fn(&mut dyn Hasher)) -> u128 {
-        let half = |state: &RandomState| {
-            let mut hasher = state.build_hasher();
-            write(&mut hasher);
-            u128::from(hasher.finish())
-        };
-        half(&self.one) << 64 | half(&self.two)
     }
 }

@@ -196,14 +196,14 @@ fn answer(
         _ => &["app_key", "timestamp", "sign_method", "sign"],
     };
     if let Some(missing) = mandatory.iter().find(|name| fields.filled(name).is_none()) {
-        return Err(GatewayError::missing(Protocol::Iop, missing).hint(format!(
+        return Err(GatewayError::missing(Protocol::Iop, missing).with_hint(format!(
             "{missing:?} came neither in the query nor in a body that could be read ({} parameters came); bodies are read as form, multipart or JSON",
             fields.pairs().len()
         )));
     }
     if let Some(doubled) = fields.doubled() {
         return Err(GatewayError::invalid(Protocol::Iop, doubled)
-            .hint(format!("{doubled:?} came twice with two different values; what the platform makes of that is not documented")));
+            .with_hint(format!("{doubled:?} came twice with two different values; what the platform makes of that is not documented")));
     }
 
     // 2 timestamp
@@ -219,7 +219,7 @@ fn answer(
     // 4 app
     let Some((app, target)) = found else {
         return Err(GatewayError::new("InvalidAppKey", "The specified App Key is invalid")
-            .hint("this sandbox has no IOP app with this key; its apps are in the line that `sesame sandbox --json` prints, under /_sandbox/apps and in the file given by --app-file"));
+            .with_hint("this sandbox has no IOP app with this key; its apps are in the line that `sesame sandbox --json` prints, under /_sandbox/apps and in the file given by --app-file"));
     };
 
     // 5 signature
@@ -260,11 +260,11 @@ fn answer(
         (Some(false), _) | (None, None) => None,
         (Some(true), None) => {
             return Err(GatewayError::bad_token(Protocol::Iop)
-                .hint("this API needs a seller's token and none came (access_token, or session)"));
+                .with_hint("this API needs a seller's token and none came (access_token, or session)"));
         }
         (_, Some(token)) => Some(
             shop_of(state, app, token, now)
-                .map_err(|why| GatewayError::bad_token(Protocol::Iop).hint(why))?,
+                .map_err(|why| GatewayError::bad_token(Protocol::Iop).with_hint(why))?,
         ),
     };
 
@@ -293,7 +293,7 @@ fn unknown_path(route: IopRoute, name: &str, app: Option<&App>) -> Box<GatewayEr
     let platform = app.map_or("any platform", |app| app.platform_name.as_str());
     let mut hint = format!("the catalog lists no API {shown:?} of {platform}");
     if route == IopRoute::Rest && name.is_empty() {
-        return error.hint(
+        return error.with_hint(
             "the URL ends at /rest, and no `method` came that begins with a slash; names with dots are called on /sync",
         );
     }
@@ -306,7 +306,7 @@ fn unknown_path(route: IopRoute, name: &str, app: Option<&App>) -> Box<GatewayEr
     } else if route != IopRoute::Sync && name.contains('.') {
         hint.push_str("; names with dots are called on /sync?method=, paths on /rest");
     }
-    error.hint(hint)
+    error.with_hint(hint)
 }
 
 /// Returns `true` if any IOP platform has this API: for keys that no app has.
@@ -327,7 +327,7 @@ fn check_time(
     now: Timestamp,
 ) -> GatewayResult<()> {
     let illegal = |hint: String| {
-        Err(GatewayError::new("IllegalTimestamp", "The timestamp is invalid or malformed").hint(hint))
+        Err(GatewayError::new("IllegalTimestamp", "The timestamp is invalid or malformed").with_hint(hint))
     };
     let legal_form = text.bytes().all(|byte| byte.is_ascii_digit())
         || (text.contains('T') && text.ends_with('Z'))
@@ -389,5 +389,5 @@ fn exchange_error(app: &App, error: &ExchangeError) -> Box<GatewayError> {
         ),
         _ => GatewayError::new("IllegalRefreshToken", "The specified refresh token is invalid or expired"),
     }
-    .hint(error.message())
+    .with_hint(error.message())
 }

@@ -63,7 +63,10 @@ impl TokenCall {
         // `getToken` as GET.
         if !posted && self != Self::Get {
             let says = "this call is a POST: its parameters hold secrets";
-            return Err(GatewayError::new("405", says).status(405).sub("invalid_request", says).hint(says));
+            return Err(GatewayError::new("405", says)
+                .status(405)
+                .sub("invalid_request", says)
+                .with_hint(says));
         }
         let required = |name: &str| {
             fields.filled(name).ok_or_else(|| oauth("invalid_request", format!("{name} is missing")))
@@ -95,15 +98,15 @@ impl TokenCall {
             (Self::Postpone, _) => {
                 let access = fields.filled("access_token").unwrap_or_default();
                 let shop = shop_of(state, app, access, now)
-                    .map_err(|why| GatewayError::bad_token(Protocol::Param2).hint(why))?;
+                    .map_err(|why| GatewayError::bad_token(Protocol::Param2).with_hint(why))?;
                 return exchange
                     .postpone(refresh_token()?, shop)
                     .map(|(shop, pair)| token_replies::param2(&app.platform_name, shop, &pair, now))
                     .map_err(|error| match error {
                         ExchangeError::TooEarly { .. } => {
-                            GatewayError::new("400", error.message()).hint(error.message())
+                            GatewayError::new("400", error.message()).with_hint(error.message())
                         }
-                        _ => GatewayError::bad_token(Protocol::Param2).hint(error.message()),
+                        _ => GatewayError::bad_token(Protocol::Param2).with_hint(error.message()),
                     });
             }
         };
@@ -119,5 +122,5 @@ fn oauth(name: &'static str, message: impl Into<String>) -> Box<GatewayError> {
     GatewayError::new(status.to_string(), message.clone())
         .status(status)
         .sub(name, message.clone())
-        .hint(message)
+        .with_hint(message)
 }

@@ -132,13 +132,13 @@ pub(super) fn wants_json(fields: &Fields<'_>) -> bool {
 
 pub(super) fn missing_method() -> Box<GatewayError> {
     GatewayError::new("21", "Missing Method")
-        .hint("no parameter `method` came, neither in the query nor in a body that could be read")
+        .with_hint("no parameter `method` came, neither in the query nor in a body that could be read")
 }
 
 pub(super) fn invalid_method(method: &str) -> Box<GatewayError> {
     let shown: String = method.chars().take(120).collect();
     GatewayError::new("22", "Invalid Method")
-        .hint(format!("the catalog lists no method {shown:?} of this platform"))
+        .with_hint(format!("the catalog lists no method {shown:?} of this platform"))
 }
 
 /// The checks of a request that comes before those of the single call.
@@ -168,19 +168,19 @@ pub(super) fn check_public<'a>(
     now: Timestamp,
 ) -> GatewayResult<&'a App> {
     if fields.filled("app_key").is_none() {
-        return Err(GatewayError::new("28", "Missing App Key").hint("no parameter `app_key` came"));
+        return Err(GatewayError::new("28", "Missing App Key").with_hint("no parameter `app_key` came"));
     }
     let Some(app) = app else {
         return Err(GatewayError::new("29", "Invalid App Key")
             .sub("isv.appkey-not-exists", "the app key does not exist")
-            .hint("this sandbox has no TOP app with this key; see /_sandbox/apps"));
+            .with_hint("this sandbox has no TOP app with this key; see /_sandbox/apps"));
     };
     let Some(sign) = fields.filled("sign") else {
-        return Err(GatewayError::new("24", "Missing Signature").hint("no parameter `sign` came"));
+        return Err(GatewayError::new("24", "Missing Signature").with_hint("no parameter `sign` came"));
     };
     if let Some(doubled) = fields.doubled() {
         return Err(GatewayError::invalid(Protocol::Top, doubled)
-            .hint(format!("{doubled:?} came twice with two different values")));
+            .with_hint(format!("{doubled:?} came twice with two different values")));
     }
     let signed = signature::Signed {
         shape,
@@ -200,17 +200,23 @@ pub(super) fn check_public<'a>(
     match fields.filled("v") {
         Some("2.0") => {}
         None => {
-            return Err(GatewayError::new("32", "Missing Version").hint("no parameter `v` came; it is 2.0"));
+            return Err(
+                GatewayError::new("32", "Missing Version").with_hint("no parameter `v` came; it is 2.0")
+            );
         }
         Some("1.0") => {
-            return Err(GatewayError::new("34", "Unsupported Version").hint("version 1.0 is gone; use v=2.0"));
+            return Err(
+                GatewayError::new("34", "Unsupported Version").with_hint("version 1.0 is gone; use v=2.0")
+            );
         }
-        Some(_) => return Err(GatewayError::new("33", "Invalid Version").hint("the only version is 2.0")),
+        Some(_) => {
+            return Err(GatewayError::new("33", "Invalid Version").with_hint("the only version is 2.0"));
+        }
     }
     match fields.filled("format") {
         None => {}
         Some(format) if format.eq_ignore_ascii_case("json") || format.eq_ignore_ascii_case("xml") => {}
-        Some(_) => return Err(GatewayError::new("23", "Invalid Format").hint("format is json or xml")),
+        Some(_) => return Err(GatewayError::new("23", "Invalid Format").with_hint("format is json or xml")),
     }
     Ok(app)
 }
@@ -218,12 +224,12 @@ pub(super) fn check_public<'a>(
 /// GMT+8 text, or milliseconds as one official SDK sends them.
 fn check_time(state: &State, app: &App, fields: &Fields<'_>, now: Timestamp) -> GatewayResult<()> {
     let Some(text) = fields.filled("timestamp") else {
-        return Err(GatewayError::new("30", "Missing Timestamp").hint("no parameter `timestamp` came"));
+        return Err(GatewayError::new("30", "Missing Timestamp").with_hint("no parameter `timestamp` came"));
     };
     let invalid = |hint: String| {
         Err(GatewayError::new("31", "Invalid Timestamp")
             .sub("isv.timestamp-limit-error", "the timestamp is out of range")
-            .hint(hint))
+            .with_hint(hint))
     };
     let Some(at) = sesame_core::time::parse_request_timestamp(text).filter(|_| !text.contains('T')) else {
         return invalid("the timestamp is not yyyy-MM-dd HH:mm:ss (24 hours, GMT+8)".to_owned());
@@ -271,11 +277,11 @@ impl Single<'_> {
             (None | Some(Some(false)), _) | (Some(None), None) => None,
             (Some(Some(true)), None) => {
                 return Err(GatewayError::new("26", "Missing Session")
-                    .hint("this method needs a seller's session and none came"));
+                    .with_hint("this method needs a seller's session and none came"));
             }
             (_, Some(session)) => Some(
                 shop_of(state, app, session, now)
-                    .map_err(|why| GatewayError::bad_token(Protocol::Top).hint(why))?,
+                    .map_err(|why| GatewayError::bad_token(Protocol::Top).with_hint(why))?,
             ),
         };
 
@@ -312,7 +318,7 @@ impl Single<'_> {
             state.tokens.refused.fetch_add(1, Ordering::Relaxed);
             GatewayError::new("15", "Remote service error")
                 .sub(format!("isv.invalid-parameter:{name}"), error.message())
-                .hint(error.message())
+                .with_hint(error.message())
         })?;
         Ok(json!({"token_result": token_replies::top(shop, &pair, self.now).to_string()}))
     }

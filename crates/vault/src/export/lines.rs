@@ -195,7 +195,7 @@ impl AuthorizationLine {
         // The mark of a refresh that was cut off is kept, however damaged its time: without it the
         // platform's refusal would be told as an end that came by itself.
         let begun = |at: Option<i64>| at.map(|at| at.clamp(0, now.max(0)));
-        let slot = |column| Slot { table: "authorization", row: self.id.as_bytes(), column };
+        let slot = |column| Slot { table: "authorizations", row: self.id.as_bytes(), column };
         AuthorizationRow {
             generation: self.generation,
             tokens: TokenColumns {

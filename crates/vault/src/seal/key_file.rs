@@ -4,21 +4,25 @@ use std::{
     fs::{self, OpenOptions},
     io::{self, Write as _},
     path::{Path, PathBuf},
+    time::{Duration, Instant},
 };
 
 use base64::Engine as _;
 use sesame_core::{Clock, Error, Result};
 use zeroize::Zeroizing;
 
-use super::MasterKey;
+use super::{MasterKey, Ring};
 use crate::vault::Notice;
+
+/// How long other processes are waited for that change a key file.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Reads the key file, and says so when others can read it too.
 pub(super) fn read(path: &Path, notices: &mut Vec<Notice>) -> Result<MasterKey> {
     let text = match fs::read_to_string(path) {
         Ok(text) => Zeroizing::new(text),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return Err(Error::local(format!("the vault's key file {} is missing", path.display())).hint(
+            return Err(Error::local(format!("the vault's key file {} is missing", path.display())).with_hint(
                 "Put it back from a backup: without it the vault's secrets cannot be read. If it is lost for good, move the vault file away, add the apps and log in again. Nothing was changed.",
             ));
         }
@@ -27,7 +31,7 @@ pub(super) fn read(path: &Path, notices: &mut Vec<Notice>) -> Result<MasterKey> 
                 "the vault's key file {} cannot be read: {error}",
                 path.display()
             ))
-            .hint("Check who owns it and its mode (0600)."));
+            .with_hint("Check who owns it and its mode (0600)."));
         }
     };
     #[cfg(unix)]
@@ -45,41 +49,57 @@ pub(super) fn read(path: &Path, notices: &mut Vec<Notice>) -> Result<MasterKey> 
     let last = text.lines().map(str::trim).rfind(|line| !line.is_empty() && !line.starts_with('#'));
     last.and_then(MasterKey::parse).ok_or_else(|| {
         Error::local(format!("the vault's key file {} holds no key", path.display()))
-            .hint("Put it back from a backup. Nothing was changed.")
+            .with_hint("Put it back from a backup. Nothing was changed.")
     })
 }
 
-/// Makes the key file unless it is there already. Never seen half-written, never overwritten.
-pub(super) fn make(path: &Path, clock: &dyn Clock, notices: &mut Vec<Notice>) -> Result<MasterKey> {
-    let failed = |error| unwritable(path, &error);
+/// Held by whoever changes a key file of a directory, so that what was read still is there when it is
+/// replaced. Released when dropped, also by a process that is killed.
+#[derive(Debug)]
+pub(crate) struct KeyFileLock(#[expect(dead_code, reason = "closing the file releases the lock")] fs::File);
+
+/// Waits for the other processes of this machine that change a key file beside `path`, 30 seconds at most.
+///
+/// # Errors
+/// [`ErrorKind::Local`](sesame_core::ErrorKind::Local) when the directory cannot be locked.
+pub(crate) async fn lock(path: &Path) -> Result<KeyFileLock> {
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let failed = |error: io::Error| {
+        Error::local(format!("cannot lock {} to change the vault's key file: {error}", directory.display()))
+            .with_hint("Check the directory's owner and mode, and whether its file system supports locks. Nothing was changed.")
+    };
+    // The directory itself: a file that is replaced cannot be locked, and one of its own would be left over.
+    #[cfg(unix)]
+    let file = fs::File::open(directory).map_err(failed)?;
+    #[cfg(not(unix))]
+    let file = fs::File::create(directory.join("key.lock")).map_err(failed)?;
+    let deadline = Instant::now() + LOCK_TIMEOUT;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(KeyFileLock(file)),
+            Err(fs::TryLockError::Error(error)) => return Err(failed(error)),
+            Err(fs::TryLockError::WouldBlock) if Instant::now() >= deadline => {
+                return Err(Error::local(
+                    "another process has been changing the vault's key file for 30 seconds",
+                )
+                .with_hint(
+                    "Look for a sesame process that hangs, then repeat the command. Nothing was changed.",
+                ));
+            }
+            // Real time: another process is waited for.
+            Err(fs::TryLockError::WouldBlock) => tokio::time::sleep(Duration::from_millis(20)).await,
+        }
+    }
+}
+
+/// Makes the key file, or reads the one that another process has made first.
+pub(super) async fn make(path: &Path, clock: &dyn Clock, notices: &mut Vec<Notice>) -> Result<MasterKey> {
+    let _lock = lock(path).await?;
     if path.exists() {
         return read(path, notices);
     }
     let key = MasterKey::generate(clock);
-    let draft = draft_beside(path, clock);
-    let text = text_of(&key);
-    let options = private();
-    let written = options.open(&draft).and_then(|mut file| {
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        // A link, unlike a rename, never replaces a key that another process has just made. Where
-        // the file system has no links, a new file is as good but for the instant it is written in.
-        match fs::hard_link(&draft, path) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-                let mut file = options.open(path)?;
-                file.write_all(text.as_bytes())?;
-                file.sync_all()
-            }
-            linked => linked,
-        }
-    });
-    let _ = fs::remove_file(&draft);
-    match written {
-        Ok(()) => {}
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return read(path, notices),
-        Err(error) => return Err(failed(error)),
-    }
-    sync_parent(path);
+    write(path, &key)?;
     notices.push(Notice::new(format!(
         "the vault's master key is in {} (mode 0600): keep a copy, without it the vault cannot be opened",
         path.display()
@@ -87,45 +107,58 @@ pub(super) fn make(path: &Path, clock: &dyn Clock, notices: &mut Vec<Notice>) ->
     Ok(key)
 }
 
-/// Puts another key in the place of the one that is there, in one step: whoever reads the file finds
-/// the former key or the new one, whole. Mode and place stay.
+/// Replaces the key in the file, in one step: whoever reads it finds the former key or the new one. A
+/// file that holds a key other than `known` is left alone: it may be the only copy.
 ///
 /// # Errors
-/// [`ErrorKind::Local`](sesame_core::ErrorKind::Local) when it cannot be written, or does not read back.
-pub(super) fn replace(path: &Path, key: &MasterKey, clock: &dyn Clock) -> Result<()> {
-    let failed = |error| unwritable(path, &error);
-    // Somebody may keep the key on another disk, behind a link: the link stays.
+/// [`ErrorKind::Local`](sesame_core::ErrorKind::Local) when the file holds another key, when it cannot be
+/// written, or does not read back.
+pub(crate) fn replace(_lock: &KeyFileLock, path: &Path, key: &MasterKey, known: &Ring) -> Result<()> {
+    // The key may be on another disk, behind a link: the link stays.
     let path = &fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let draft = draft_beside(path, clock);
-    let written = private().open(&draft).and_then(|mut file| {
-        file.write_all(text_of(key).as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&draft, path)
-    });
-    if let Err(error) = written {
-        let _ = fs::remove_file(&draft);
-        return Err(failed(error));
+    if path.exists() && !known.holds(&read(path, &mut Vec::new())?) {
+        return Err(Error::local(format!(
+            "the key file {} holds a key that does not belong to this vault, or a newer one",
+            path.display()
+        ))
+        .with_hint("Look with `sesame vault check`. If the key belongs to another vault, move the file away. Nothing was changed."));
     }
-    sync_parent(path);
+    write(path, key)?;
     if read(path, &mut Vec::new())?.is_same(key) {
         return Ok(());
     }
     Err(Error::local(format!("the vault's key file {} does not hold what was written to it", path.display()))
-        .hint("Look for another program that writes it, and repeat the command. The former key opens the vault."))
+        .with_hint("Look for another program that writes it, and repeat the command. The former key opens the vault."))
+}
+
+/// Writes the file under another name and renames it. The name is always the same, so that a killed
+/// process leaves at most one draft, which the next one overwrites.
+fn write(path: &Path, key: &MasterKey) -> Result<()> {
+    let mut draft = path.as_os_str().to_owned();
+    draft.push(".new");
+    let draft = PathBuf::from(draft);
+    let written = (|| {
+        match fs::remove_file(&draft) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let mut file = private().open(&draft)?;
+        file.write_all(text_of(key).as_bytes())?;
+        file.sync_all()?;
+        fs::rename(&draft, path)
+    })();
+    if let Err(error) = written {
+        let _ = fs::remove_file(&draft);
+        return Err(unwritable(path, &error));
+    }
+    sync_parent(path);
+    Ok(())
 }
 
 fn unwritable(path: &Path, error: &io::Error) -> Error {
-    Error::local(format!("the vault's key file {} cannot be written: {error}", path.display())).hint(
+    Error::local(format!("the vault's key file {} cannot be written: {error}", path.display())).with_hint(
         "Check the directory's owner and free space, or set SESAME_HOME to a place that can be written.",
     )
-}
-
-fn draft_beside(path: &Path, clock: &dyn Clock) -> PathBuf {
-    let mut suffix = [0; 6];
-    clock.random(&mut suffix);
-    let mut draft = path.as_os_str().to_owned();
-    draft.push(format!(".{}", hex::encode(suffix)));
-    PathBuf::from(draft)
 }
 
 fn text_of(key: &MasterKey) -> Zeroizing<String> {

@@ -3,7 +3,7 @@
 //! AES-256-GCM-SIV with a random nonce; the associated data names table, row, column and key, so
 //! that a ciphertext copied to another row or column does not open.
 
-mod key_file;
+pub(crate) mod key_file;
 mod keyring;
 mod master;
 mod passphrase;
@@ -22,7 +22,7 @@ use zeroize::Zeroizing;
 pub use master::{KeyChoice, KeyKind, MasterKey};
 pub(crate) use passphrase::{Stretching, long_enough};
 pub(crate) use unlock::{
-    CHECK, KeySource, check_new, check_slot, hand_over, new_key, reopen, unlock, wrapped_slot,
+    CHECK, KeySource, check_new, check_slot, new_key, reopen, unlock, unwrap, wrapped_slot, write_to_keyring,
 };
 
 /// The first byte of every sealed value.
@@ -127,7 +127,7 @@ impl Ring {
                 "the sealed {column} in table {table} has form {}, which this version does not know",
                 sealed[0]
             ))
-            .hint(
+            .with_hint(
                 "A newer Sesame wrote it, or it was damaged. Use the newest version. Nothing was changed.",
             ));
         }
@@ -138,7 +138,7 @@ impl Ring {
                 hex::encode(id),
                 hex::encode(self.seals)
             ))
-            .hint("Open the vault with the key it was sealed with. Nothing was changed."));
+            .with_hint("Open the vault with the key it was sealed with. Nothing was changed."));
         };
         let nonce: [u8; 12] = sealed[9..HEAD].try_into().unwrap_or_default();
         let aad = associated(slot, id);
@@ -226,7 +226,7 @@ pub(crate) fn open_text(sealer: &Sealer, slot: Slot<'_>, sealed: &[u8]) -> Resul
 }
 
 fn unreadable(message: String) -> Error {
-    Error::local(message).hint(
+    Error::local(message).with_hint(
         "Nothing was changed. Restore the vault from a backup, or remove this account or app and log in again.",
     )
 }

@@ -53,6 +53,17 @@ pub struct KeyRow {
     pub created_at: i64,
 }
 
+/// The change from one active master key to the next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeyChange<'a> {
+    /// The id of the incoming key, which becomes the active one.
+    pub key_id: &'a [u8],
+    /// The id of the active key, which is retired.
+    pub former: &'a [u8],
+    /// The wrapped form of the former key as the caller has verified it: the new key opens it.
+    pub wrapped: &'a [u8],
+}
+
 /// An app: its key and its sealed secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AppRow {
@@ -426,7 +437,7 @@ impl SealedPlace {
     pub const fn table(self) -> &'static str {
         match self {
             Self::AppSecret => "app",
-            Self::Access | Self::Refresh => "authorization",
+            Self::Access | Self::Refresh => "authorizations",
         }
     }
 

@@ -7,8 +7,8 @@ macro_rules! columns {
          app.redirect_uri, app.sandbox, app.secret_origin, app.created_at AS app_created_at"
     };
     (authorization) => {
-        "authorization.authorization_id, authorization.app_id AS authorization_app_id, \
-         authorization.region AS authorization_region, generation, access, refresh, issued_at, access_expires_at, \
+        "authorizations.authorization_id, authorizations.app_id AS authorization_app_id, \
+         authorizations.region AS authorization_region, generation, access, refresh, issued_at, access_expires_at, \
          refresh_expires_at, refresh_denied, identity, exhausted, last_success, last_error, last_error_at, attempts, \
          not_before, lease_owner, lease_until, refreshing_since, interrupted_since, last_used, postpone_after, \
          warm_at, due_at, announced, blocked"
@@ -36,7 +36,7 @@ macro_rules! full {
             $schema,
             "app ON app.app_id = account.app_id JOIN ",
             $schema,
-            "authorization ON authorization.authorization_id = account.authorization_id ",
+            "authorizations ON authorizations.authorization_id = account.authorization_id ",
             $rest
         )
     };

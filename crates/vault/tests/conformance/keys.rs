@@ -1,6 +1,6 @@
 //! Master keys, and what they sealed.
 
-use sesame_vault::store::{KeyRow, KeyState, NewRows, Notes, Sealed, SealedPlace};
+use sesame_vault::store::{KeyChange, KeyRow, KeyState, NewRows, Notes, Sealed, SealedPlace};
 
 use super::{Place, rows::*};
 
@@ -22,54 +22,75 @@ pub async fn one_active_key_and_one_incoming(place: &dyn Place) {
     let mut racers = tokio::task::JoinSet::new();
     for mark in 1..=12 {
         let store = place.open().await;
-        racers.spawn(async move { store.add_key(key(mark, KeyState::Active)).await.unwrap() });
+        racers.spawn(async move { store.add_key(&key(mark, KeyState::Active), None).await.unwrap() });
     }
-    let stand = racers.join_all().await;
-    assert!(stand.iter().all(|row| *row == stand[0]), "all hear of the one that stands");
-    assert_eq!(store.keys().await.unwrap(), [stand[0].clone()]);
+    assert_eq!(racers.join_all().await.into_iter().filter(|added| *added).count(), 1);
+    let keys = store.keys().await.unwrap();
+    assert_eq!(keys.len(), 1);
+    let active = &keys[0];
+    assert!(!store.add_key(&key(30, KeyState::Active), Some(&active.key_id)).await.unwrap(), "a second one");
 
     let incoming = KeyRow { wrapped: Some(vec![7; 48]), ..key(40, KeyState::Incoming) };
-    assert_eq!(store.add_key(incoming.clone()).await.unwrap(), incoming);
-    assert_eq!(store.add_key(key(41, KeyState::Incoming)).await.unwrap(), incoming);
-    assert_eq!(store.keys().await.unwrap(), [stand[0].clone(), incoming]);
+    for other in [None, Some([99; 8].as_slice())] {
+        assert!(!store.add_key(&incoming, other).await.unwrap(), "another key is the active one");
+    }
+    assert!(store.add_key(&incoming, Some(&active.key_id)).await.unwrap());
+    assert!(!store.add_key(&key(41, KeyState::Incoming), Some(&active.key_id)).await.unwrap());
+    assert_eq!(store.keys().await.unwrap(), [active.clone(), incoming]);
 }
 
 pub async fn keys_change_places(place: &dyn Place) {
     let store = place.open().await;
-    store.add_key(key(1, KeyState::Active)).await.unwrap();
-    store.add_key(KeyRow { wrapped: Some(vec![7]), ..key(2, KeyState::Incoming) }).await.unwrap();
-    assert!(!store.activate_key(&[1; 8]).await.unwrap(), "it is active already");
-    assert!(!store.activate_key(&[9; 8]).await.unwrap());
+    let add = async |row: KeyRow, active: &[u8]| store.add_key(&row, Some(active)).await.unwrap();
+    assert!(store.add_key(&key(1, KeyState::Active), None).await.unwrap());
+    assert!(add(KeyRow { wrapped: Some(vec![7]), ..key(2, KeyState::Incoming) }, &[1; 8]).await);
     store.wrap_key(&[1; 8], Some(&[8; 3])).await.unwrap();
+    let change = |key_id, former, wrapped| KeyChange { key_id, former, wrapped };
+    let right = change(&[2; 8], &[1; 8], &[8; 3]);
+    for (wrong, why) in [
+        (KeyChange { key_id: &[1; 8], ..right }, "it is active already"),
+        (KeyChange { key_id: &[9; 8], ..right }, "there is no such key"),
+        (KeyChange { former: &[2; 8], ..right }, "that is not the active key"),
+        (KeyChange { former: &[9; 8], ..right }, "no key of the vault is to be retired"),
+        (KeyChange { wrapped: &[8; 4], ..right }, "the former key is wrapped in another way"),
+    ] {
+        assert!(!store.activate_key(wrong).await.unwrap(), "{why}");
+        let states: Vec<_> =
+            store.keys().await.unwrap().iter().map(|key| (key.key_id[0], key.state)).collect();
+        assert_eq!(states, [(1, KeyState::Active), (2, KeyState::Incoming)], "{why}");
+    }
 
     let mut racers = tokio::task::JoinSet::new();
     for _ in 0..8 {
         let store = store.clone();
-        racers.spawn(async move { store.activate_key(&[2; 8]).await.unwrap() });
+        racers.spawn(async move { store.activate_key(right).await.unwrap() });
     }
     assert_eq!(racers.join_all().await.into_iter().filter(|won| *won).count(), 1);
     let keys = store.keys().await.unwrap();
     assert_eq!(keys[0], key(2, KeyState::Active), "without its wrapped form");
     assert_eq!(keys[1], KeyRow { wrapped: Some(vec![8; 3]), ..key(1, KeyState::Retired) });
 
-    store.add_key(key(3, KeyState::Incoming)).await.unwrap();
-    assert!(store.activate_key(&[3; 8]).await.unwrap());
+    assert!(!add(key(3, KeyState::Incoming), &[1; 8]).await, "that is the former key");
+    assert!(add(key(3, KeyState::Incoming), &[2; 8]).await);
+    store.wrap_key(&[2; 8], Some(&[6])).await.unwrap();
+    assert!(store.activate_key(change(&[3; 8], &[2; 8], &[6])).await.unwrap());
     let states: Vec<_> = store.keys().await.unwrap().iter().map(|key| (key.key_id[0], key.state)).collect();
     assert_eq!(states, [(3, KeyState::Active), (2, KeyState::Retired), (1, KeyState::Retired)]);
     store.wrap_key(&[1; 8], None).await.unwrap();
     assert_eq!(store.keys().await.unwrap()[2].wrapped, None);
 
     // One that was given up keeps its wrapped form: what it has sealed still opens.
-    store.add_key(KeyRow { wrapped: Some(vec![7]), ..key(4, KeyState::Incoming) }).await.unwrap();
+    assert!(add(KeyRow { wrapped: Some(vec![7]), ..key(4, KeyState::Incoming) }, &[3; 8]).await);
     for (mark, was) in [(3, false), (9, false), (4, true), (4, false)] {
         assert_eq!(store.retire_key(&[mark; 8]).await.unwrap(), was, "{mark}");
     }
-    assert!(!store.activate_key(&[4; 8]).await.unwrap());
+    store.wrap_key(&[3; 8], Some(&[5])).await.unwrap();
+    assert!(!store.activate_key(change(&[4; 8], &[3; 8], &[5])).await.unwrap());
     let keys = store.keys().await.unwrap();
     assert_eq!((keys[0].key_id[0], keys[0].state), (3, KeyState::Active));
     let given_up = keys.iter().find(|row| row.key_id == [4; 8]).unwrap();
     assert_eq!(*given_up, KeyRow { wrapped: Some(vec![7]), ..key(4, KeyState::Retired) });
-    store.add_key(key(5, KeyState::Incoming)).await.unwrap();
+    assert!(add(key(5, KeyState::Incoming), &[3; 8]).await);
     store.forget_remains().await.unwrap();
     assert_eq!(store.keys().await.unwrap().len(), 5);
 }

@@ -7,11 +7,12 @@ use sesame_core::Error;
 use sesame_vault::AuditFilter;
 
 use crate::{
-    output::{Format, Rows},
-    running,
-    session::Session,
-    stop::{Outcome, say},
-    words::parse_duration,
+    context::Context,
+    exit::{CliResult, say},
+    humanize::parse_duration,
+    output::Format,
+    runtime,
+    table::Rows,
 };
 
 /// Options of `vault audit`.
@@ -21,10 +22,10 @@ Examples:
   sesame vault audit --since 7d
   sesame vault audit --account myshop --limit 20 --output json
 
-Logins, refreshes, failures, imports, exports, rekeys and logouts, the newest first. No line holds a
+Logins, refreshes, failures, imports, exports, rekeys and logouts, the newest first. No line holds a \
 secret. An account that was removed is found by the name it had. A keeper forgets lines after 400 days.
 JSON: [{\"at\",\"action\",\"subject\",\"succeeded\",\"detail\"}]")]
-pub(crate) struct Args {
+pub(crate) struct VaultAuditArgs {
     /// Only what concerns this account.
     #[arg(long, value_name = "ACCOUNT")]
     account: Option<String>,
@@ -37,19 +38,19 @@ pub(crate) struct Args {
 }
 
 /// Prints the trail.
-pub(crate) fn run(args: &Args, session: &Session) -> Outcome {
-    running::block_on(session, async {
+pub(crate) fn run(args: &VaultAuditArgs, context: &Context) -> CliResult {
+    runtime::block_on(context, async {
         let since = args
             .since
             .map(|span| {
                 SignedDuration::try_from(span)
                     .ok()
-                    .and_then(|span| session.clock.now().checked_sub(span).ok())
+                    .and_then(|span| context.clock.now().checked_sub(span).ok())
                     .ok_or_else(|| Error::usage("--since goes back further than time is counted"))
             })
             .transpose()?;
         let filter = AuditFilter { account: args.account.clone(), since, limit: args.limit };
-        let lines = super::standing(session).await?.audit(&filter).await?;
+        let lines = super::standing(context).await?.audit(&filter).await?;
         let mut rows = Rows::new(&["time", "action", "subject", "result", "detail"]);
         for line in &lines {
             rows.push([
@@ -60,7 +61,7 @@ pub(crate) fn run(args: &Args, session: &Session) -> Outcome {
                 line.detail.as_deref().unwrap_or_default(),
             ]);
         }
-        let mut printer = session.printer(Format::Table);
+        let mut printer = context.printer(Format::Table);
         if printer.for_people() && lines.is_empty() {
             say("Nothing was written down in that time.");
             return Ok(());

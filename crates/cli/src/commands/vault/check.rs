@@ -2,10 +2,11 @@
 
 use super::count;
 use crate::{
-    output::{Format, Rows},
-    running,
-    session::Session,
-    stop::{Outcome, Stop, note, say},
+    context::Context,
+    exit::{CliError, CliResult, note, say},
+    output::Format,
+    runtime,
+    table::Rows,
 };
 
 /// Options of `vault check`.
@@ -15,17 +16,17 @@ Examples:
   sesame vault check
   sesame vault check --output json || mail -s 'the vault is damaged' owner@example.com
 
-Looks at the store itself, the master keys, every sealed value, whose each shop is, the platforms and
+Looks at the store itself, the master keys, every sealed value, whose each shop is, the platforms and \
 the journal. Changes nothing. The exit code is 1 when something is wrong.
-JSON: {\"findings\":[{\"place\",\"name\",\"column\",\"why\"}],\"notes\":[..],\"keys\",\"apps\",\"accounts\",\"values\",\"waiting\"};
+JSON: {\"findings\":[{\"place\",\"name\",\"column\",\"why\"}],\"notes\":[..],\"keys\",\"apps\",\"accounts\",\"values\",\"waiting\"}; \
 place is store, key, app, account or journal.")]
-pub(crate) struct Args {}
+pub(crate) struct VaultCheckArgs {}
 
 /// Checks the vault and prints what is wrong.
-pub(crate) fn run(_: &Args, session: &Session) -> Outcome {
-    running::block_on(session, async {
-        let report = super::standing(session).await?.check().await?;
-        session.printer(Format::Table).one(&report, |printer| {
+pub(crate) fn run(_: &VaultCheckArgs, context: &Context) -> CliResult {
+    runtime::block_on(context, async {
+        let report = super::standing(context).await?.check().await?;
+        context.printer(Format::Table).one(&report, |printer| {
             let mut rows = Rows::new(&["place", "name", "column", "what is wrong"]);
             for finding in &report.findings {
                 rows.push([finding.place, &finding.name, finding.column.unwrap_or_default(), &finding.why]);
@@ -53,6 +54,6 @@ pub(crate) fn run(_: &Args, session: &Session) -> Outcome {
             "{} wrong. Restore the vault from a backup, or remove these accounts (`sesame logout NAME`, or the id) and log in again; nothing was changed.",
             if count == 1 { "1 thing is".to_owned() } else { format!("{count} things are") }
         ));
-        Err(Stop::Status(1))
+        Err(CliError::Status(1))
     })
 }

@@ -10,12 +10,12 @@ use sesame_vault::Exported;
 
 use super::count;
 use crate::{
+    context::Context,
+    exit::{CliResult, note, person_is_there, say},
     output::Format,
-    running,
+    runtime,
     secret_input::{ask_new, ask_secret},
-    session::Session,
     settings::as_text,
-    stop::{Outcome, note, person_is_there, say},
 };
 
 /// The variable that holds the passphrase of an export.
@@ -44,36 +44,36 @@ pub(crate) struct Args {
 }
 
 /// Reads the passphrase of an export: from its variable, else from a person, unseen.
-pub(super) fn passphrase(is_new: bool) -> Outcome<AppSecret> {
+pub(super) fn passphrase(is_new: bool) -> CliResult<AppSecret> {
     if let Some(value) = std::env::var_os(VARIABLE).filter(|value| !value.is_empty()) {
         return as_text(VARIABLE, value).map(AppSecret::new);
     }
     if !person_is_there() {
         return Err(Error::usage("no passphrase was given for the export")
-            .hint(format!("Set {VARIABLE}. Without a terminal nobody is asked."))
+            .with_hint(format!("Set {VARIABLE}. Without a terminal nobody is asked."))
             .into());
     }
     if is_new { ask_new("Passphrase of the export") } else { ask_secret("Passphrase of the export") }
 }
 
 /// Writes the export.
-pub(crate) fn run(args: &Args, session: &Session) -> Outcome {
+pub(crate) fn run(args: &Args, context: &Context) -> CliResult {
     let to_stdout = args.file == Path::new("-");
     if to_stdout && io::stdout().is_terminal() {
         return Err(Error::usage("an export is no text, and standard output is a terminal")
-            .hint("Name a file, or pass the output on: sesame vault export - > FILE.")
+            .with_hint("Name a file, or pass the output on: sesame vault export - > FILE.")
             .into());
     }
     if !to_stdout && !args.force && args.file.exists() {
         return Err(Error::usage(format!("{} is there already", args.file.display()))
-            .hint("Choose another name, or replace it with --force.")
+            .with_hint("Choose another name, or replace it with --force.")
             .into());
     }
-    running::block_on(session, async {
+    runtime::block_on(context, async {
         // Before a passphrase is asked for.
-        super::must_stand(session).await?;
-        let passphrase = running::aside(|| passphrase(true)).await?;
-        let vault = super::standing(session).await?;
+        super::must_stand(context).await?;
+        let passphrase = runtime::aside(|| passphrase(true)).await?;
+        let vault = super::standing(context).await?;
         if to_stdout {
             let mut out = BufWriter::new(io::stdout());
             let done = vault.export(&passphrase, args.skip_bad, &mut out).await?;
@@ -84,13 +84,13 @@ pub(crate) fn run(args: &Args, session: &Session) -> Outcome {
         }
         let failed = |error: &io::Error| {
             Error::local(format!("{} cannot be written: {error}", args.file.display()))
-                .hint("Look at the directory's owner and mode, and at the free space.")
+                .with_hint("Look at the directory's owner and mode, and at the free space.")
         };
         // What a link leads to is replaced, and not the link.
         let target = args.file.canonicalize().unwrap_or_else(|_| args.file.clone());
         if target.exists() && !target.is_file() {
             return Err(Error::usage(format!("{} is no file that could be replaced", target.display()))
-                .hint("Name a file, or write to standard output: sesame vault export -")
+                .with_hint("Name a file, or write to standard output: sesame vault export -")
                 .into());
         }
         let directory = target.parent().filter(|parent| !parent.as_os_str().is_empty());
@@ -110,7 +110,7 @@ pub(crate) fn run(args: &Args, session: &Session) -> Outcome {
             "accounts": done.accounts,
             "left_out": done.left_out,
         });
-        session.printer(Format::Table).one(&record, |printer| {
+        context.printer(Format::Table).one(&record, |printer| {
             printer.line(format_args!(
                 "exported {} and {} to {}",
                 count(done.apps, "app"),

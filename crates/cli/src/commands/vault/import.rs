@@ -18,13 +18,13 @@ use sesame_vault::{
 
 use super::count;
 use crate::{
-    commands::call::Progress,
+    context::Context,
     env_file::{self, AppLine, EnvFile},
+    exit::{CliError, CliResult, note, say},
+    humanize::parse_duration,
     output::Format,
-    running,
-    session::Session,
-    stop::{Outcome, Stop, note, say},
-    words::parse_duration,
+    progress::Progress,
+    runtime,
 };
 
 /// How many names are printed for people; JSON has all.
@@ -111,7 +111,7 @@ pub(crate) struct Args {
 }
 
 fn parse_mapping(text: &str) -> Result<Mapping, String> {
-    text.parse().map_err(|error: Error| match error.hint_text() {
+    text.parse().map_err(|error: Error| match error.hint() {
         Some(hint) => format!("{}. {hint}", error.message()),
         None => error.message().to_owned(),
     })
@@ -126,55 +126,55 @@ fn parse_life(text: &str) -> Result<Duration, String> {
 }
 
 /// Imports.
-pub(crate) fn run(args: &Args, session: &Session) -> Outcome {
+pub(crate) fn run(args: &Args, context: &Context) -> CliResult {
     if let Some(path) = &args.file {
         // Before anybody is asked for a passphrase.
         let input = export_in(path)?;
         let passphrase = super::export::passphrase(false)?;
-        return running::block_on(session, import_export(args, session, &passphrase, input));
+        return runtime::block_on(context, import_export(args, context, &passphrase, input));
     }
     // Before the runtime starts: reading a file blocks.
-    let source = read(args, session)?;
-    running::block_on(session, import_tables(args, session, source))
+    let source = read(args, context)?;
+    runtime::block_on(context, import_tables(args, context, source))
 }
 
 async fn import_export(
     args: &Args,
-    session: &Session,
+    context: &Context,
     passphrase: &AppSecret,
     mut input: Box<dyn Read + Send>,
-) -> Outcome {
-    let is_new = session.vault_is_new().await?;
+) -> CliResult {
+    let is_new = context.vault_is_new().await?;
     if is_new {
         // With a wrong passphrase, or to look, no vault is made. What is read is still sealed.
         let mut kept = Kept { input, bytes: Vec::new() };
-        let vault = session.passing_vault().await?;
+        let vault = context.passing_vault().await?;
         let look = vault.look_into_export(passphrase, args.rename, &mut kept).await?;
         if args.dry_run {
-            return print(session, &look, true);
+            return print(context, &look, true);
         }
         input = Box::new(Cursor::new(kept.bytes));
     }
-    let vault = session.vault().await?;
+    let vault = context.vault().await?;
     let done = if args.dry_run {
         vault.look_into_export(passphrase, args.rename, &mut input).await?
     } else {
         vault.import(passphrase, args.rename, &mut input).await?
     };
-    print(session, &done, args.dry_run)
+    print(context, &done, args.dry_run)
 }
 
-async fn import_tables(args: &Args, session: &Session, source: Source) -> Outcome {
+async fn import_tables(args: &Args, context: &Context, source: Source) -> CliResult {
     let rows = &source.rows;
     // A mistyped name is said before a vault is opened.
     let chosen = source.platform;
     let progress = Progress::new();
     progress.work(format!("taking over {}", count(rows.len(), "row")));
     // Of an import that fails in an empty home, nothing is left there.
-    let passing = if session.vault_is_new().await? { Some(session.passing_vault().await?) } else { None };
+    let passing = if context.vault_is_new().await? { Some(context.passing_vault().await?) } else { None };
     let vault = match &passing {
         Some(vault) => vault,
-        None => session.vault().await?,
+        None => context.vault().await?,
     };
     let platform = match (chosen, &args.app) {
         (Some(platform), _) => platform,
@@ -186,22 +186,22 @@ async fn import_tables(args: &Args, session: &Session, source: Source) -> Outcom
     let mut done = vault.import_tables(rows, &options).await?;
     if passing.is_some() && !args.dry_run {
         options.dry_run = false;
-        done = session.vault().await?.import_tables(rows, &options).await?;
+        done = context.vault().await?.import_tables(rows, &options).await?;
     }
     if args.env_file.is_some() {
         // Its names are given, and nothing was guessed.
         done.columns.clear();
     }
     progress.done();
-    print(session, &done, args.dry_run)?;
+    print(context, &done, args.dry_run)?;
     // A dry run says by its exit code what the run itself would.
     if args.dry_run && !args.skip_bad && !done.skipped.is_empty() {
-        return Err(Stop::Status(2));
+        return Err(CliError::Status(2));
     }
     Ok(())
 }
 
-fn options(args: &Args, platform: String, origin: String) -> Outcome<TableOptions> {
+fn options(args: &Args, platform: String, origin: String) -> CliResult<TableOptions> {
     let mut options = TableOptions::new(platform)?;
     if args.sql_dump.is_some() && args.table.is_empty() {
         options.mapping = Mapping::of_erp();
@@ -213,7 +213,7 @@ fn options(args: &Args, platform: String, origin: String) -> Outcome<TableOption
     }
     options.time_zone = TimeZone::get(&args.timezone).map_err(|_| {
         Error::usage(format!("there is no time zone {:?}", args.timezone))
-            .hint("Write a name like Asia/Shanghai or America/Los_Angeles.")
+            .with_hint("Write a name like Asia/Shanghai or America/Los_Angeles.")
     })?;
     options.access_life = args.access_life;
     options.refresh_life = args.refresh_life;
@@ -224,9 +224,9 @@ fn options(args: &Args, platform: String, origin: String) -> Outcome<TableOption
 }
 
 /// The platform, unless it is that of an app of the vault.
-fn chosen_platform(args: &Args, session: &Session) -> Outcome<Option<String>> {
+fn chosen_platform(args: &Args, context: &Context) -> CliResult<Option<String>> {
     if let Some(name) = &args.platform {
-        return Ok(Some(session.catalog()?.platform(name)?.name.clone()));
+        return Ok(Some(context.catalog()?.platform(name)?.name.clone()));
     }
     if args.app.is_some() {
         return Ok(None);
@@ -239,16 +239,17 @@ fn chosen_platform(args: &Args, session: &Session) -> Outcome<Option<String>> {
 
 fn no_platform() -> Error {
     Error::usage("the platform of the shops is not given")
-        .hint("Add --platform PLATFORM, e.g. --platform lazada; or --app APP for an app of the vault.")
+        .with_hint("Add --platform PLATFORM, e.g. --platform lazada; or --app APP for an app of the vault.")
 }
 
 /// Opens a file, or standard input for `-`.
-fn open(path: &Path) -> Outcome<Box<dyn Read + Send>> {
+fn open(path: &Path) -> CliResult<Box<dyn Read + Send>> {
     if path == Path::new("-") {
         return Ok(Box::new(io::stdin()));
     }
     let failed = |why: String| {
-        Error::usage(format!("cannot read {}: {why}", path.display())).hint("Name a file that can be read.")
+        Error::usage(format!("cannot read {}: {why}", path.display()))
+            .with_hint("Name a file that can be read.")
     };
     let file = File::open(path).map_err(|error| failed(error.to_string()))?;
     if file.metadata().is_ok_and(|about| about.is_dir()) {
@@ -258,7 +259,7 @@ fn open(path: &Path) -> Outcome<Box<dyn Read + Send>> {
 }
 
 /// Opens an export, and refuses what begins like none.
-fn export_in(path: &Path) -> Outcome<Box<dyn Read + Send>> {
+fn export_in(path: &Path) -> CliResult<Box<dyn Read + Send>> {
     const BEGINS: &[u8] = b"{\"sesame_export\"";
     let mut input = open(path)?;
     let mut head = Vec::new();
@@ -271,7 +272,7 @@ fn export_in(path: &Path) -> Outcome<Box<dyn Read + Send>> {
             "{} is no export of a Sesame vault, or its first line is damaged",
             source(path)
         ))
-        .hint("An export is made by `sesame vault export`. A dump of MySQL is imported with --sql-dump FILE, a table with --csv FILE, the .env file of a script with --env-file FILE. Nothing was imported.")
+        .with_hint("An export is made by `sesame vault export`. A dump of MySQL is imported with --sql-dump FILE, a table with --csv FILE, the .env file of a script with --env-file FILE. Nothing was imported.")
         .into());
     }
     Ok(Box::new(Cursor::new(head).chain(input)))
@@ -308,7 +309,7 @@ struct Source {
 }
 
 /// Reads the rows of whichever file was given.
-fn read(args: &Args, session: &Session) -> Outcome<Source> {
+fn read(args: &Args, context: &Context) -> CliResult<Source> {
     let origin = |path: &Path| match path {
         path if path == Path::new("-") => source(path),
         path => format!("file {}", path.display()),
@@ -319,27 +320,27 @@ fn read(args: &Args, session: &Session) -> Outcome<Source> {
             if args.table.is_empty() { ERP_TABLES.map(str::to_owned).to_vec() } else { args.table.clone() };
         let rows = read_sql(BufReader::with_capacity(1 << 16, open(path)?), &tables);
         let rows = rows.map_err(|error| named(path, error))?;
-        let platform = chosen_platform(args, session)?;
+        let platform = chosen_platform(args, context)?;
         return Ok(Source { rows, platform, origin: origin(path), name_is_made_up: false });
     }
     if let Some(path) = &args.csv {
         let rows = read_csv(BufReader::with_capacity(1 << 16, open(path)?), None);
         let rows = rows.map_err(|error| named(path, error))?;
-        let platform = chosen_platform(args, session)?;
+        let platform = chosen_platform(args, context)?;
         return Ok(Source { rows, platform, origin: origin(path), name_is_made_up: false });
     }
     let path = args.env_file.as_deref().unwrap_or(Path::new(""));
     let file = EnvFile::read(path)?;
-    let platform = platform_of(&file, args, session, &source(path))?;
+    let platform = platform_of(&file, args, context, &source(path))?;
     let row = row_of(&file, args, platform.as_deref()).map_err(|error| named(path, error))?;
     let name_is_made_up = args.as_name.is_none() && file.get("ACCOUNT").is_none();
     Ok(Source { rows: vec![row], platform, origin: origin(path), name_is_made_up })
 }
 
 /// The platform of an `.env` file: what it says itself and what the command says have to agree.
-fn platform_of(file: &EnvFile, args: &Args, session: &Session, shown: &str) -> Outcome<Option<String>> {
-    let known = |name: &str, line: usize| -> Outcome<String> {
-        let platform = session.catalog()?.platform(name);
+fn platform_of(file: &EnvFile, args: &Args, context: &Context, shown: &str) -> CliResult<Option<String>> {
+    let known = |name: &str, line: usize| -> CliResult<String> {
+        let platform = context.catalog()?.platform(name);
         Ok(platform.map_err(|error| error.context(format!("{shown}, line {line}")))?.name.clone())
     };
     let said = match (file.get("PLATFORM"), file.apps.as_slice()) {
@@ -349,16 +350,16 @@ fn platform_of(file: &EnvFile, args: &Args, session: &Session, shown: &str) -> O
         _ => None,
     };
     let chosen = match &args.platform {
-        Some(name) => Some(session.catalog()?.platform(name)?.name.clone()),
+        Some(name) => Some(context.catalog()?.platform(name)?.name.clone()),
         None => None,
     };
     match (chosen, said) {
         (Some(chosen), Some(said)) if chosen != said => {
             Err(Error::usage(format!("the shop of {shown} is one of {said}, and --platform says {chosen}"))
-                .hint("Leave --platform out, or name the right file. Nothing was imported.")
+                .with_hint("Leave --platform out, or name the right file. Nothing was imported.")
                 .into())
         }
-        (None, None) => chosen_platform(args, session),
+        (None, None) => chosen_platform(args, context),
         (chosen, said) => Ok(chosen.or(said)),
     }
 }
@@ -366,7 +367,7 @@ fn platform_of(file: &EnvFile, args: &Args, session: &Session, shown: &str) -> O
 /// An `.env` file is a table of one row.
 fn row_of(file: &EnvFile, args: &Args, platform: Option<&str>) -> Result<RawRow, Error> {
     if file.get("ACCESS_TOKEN").is_none() && file.get("REFRESH_TOKEN").is_none() {
-        return Err(Error::usage("there is no token in it: it sets neither ACCESS_TOKEN nor REFRESH_TOKEN").hint(
+        return Err(Error::usage("there is no token in it: it sets neither ACCESS_TOKEN nor REFRESH_TOKEN").with_hint(
             "Read are ACCOUNT, APP_KEY and APP_SECRET or one line PLATFORM:KEY:SECRET, ACCESS_TOKEN, REFRESH_TOKEN, EXPIRES_AT and REFRESH_EXPIRES_AT. Apps without tokens are added by `sesame app add PLATFORM --env-file FILE`. Nothing was imported.",
         ));
     }
@@ -411,12 +412,12 @@ fn app_line<'a>(file: &'a EnvFile, platform: Option<&str>) -> Result<Option<&'a 
         return Err(Error::usage(
             "it has more than one app of the platform, and does not say whose its tokens are",
         )
-        .hint("Set APP_KEY and APP_SECRET in it to the app's that the tokens were given to."));
+        .with_hint("Set APP_KEY and APP_SECRET in it to the app's that the tokens were given to."));
     }
     Ok(line)
 }
 
-fn print(session: &Session, done: &Imported, dry_run: bool) -> Outcome {
+fn print(context: &Context, done: &Imported, dry_run: bool) -> CliResult {
     let pairs = |pairs: &[(String, String)], first: &str, second: &str| -> Vec<serde_json::Value> {
         pairs.iter().map(|(one, two)| json!({ first: one, second: two })).collect()
     };
@@ -435,7 +436,7 @@ fn print(session: &Session, done: &Imported, dry_run: bool) -> Outcome {
         "columns": columns,
         "notes": done.notes,
     });
-    let mut printer = session.printer(Format::Table);
+    let mut printer = context.printer(Format::Table);
     let people = printer.for_people();
     printer.one(&record, |printer| {
         let would = if dry_run { "would add" } else { "added" };

@@ -9,13 +9,13 @@ mod rekey;
 use sesame_core::Error;
 use sesame_vault::Vault;
 
-use crate::{session::Session, stop::Outcome};
+use crate::{context::Context, exit::CliResult};
 
 /// The commands of `vault`.
 #[derive(Debug, clap::Subcommand)]
-pub(crate) enum Command {
+pub(crate) enum VaultCommand {
     /// Reads everything once, and names what cannot be read.
-    Check(check::Args),
+    Check(check::VaultCheckArgs),
     /// Gives the vault a new master key, while other programs go on.
     Rekey(rekey::Args),
     /// Writes everything into one file under a passphrase.
@@ -23,32 +23,32 @@ pub(crate) enum Command {
     /// Takes over an export, or the account tables of another program.
     Import(Box<import::Args>),
     /// Shows who did what to whose tokens.
-    Audit(audit::Args),
+    Audit(audit::VaultAuditArgs),
 }
 
 /// Runs one of them.
-pub(crate) fn run(command: Command, session: &Session) -> Outcome {
+pub(crate) fn run(command: VaultCommand, context: &Context) -> CliResult {
     match command {
-        Command::Check(args) => check::run(&args, session),
-        Command::Rekey(args) => rekey::run(&args, session),
-        Command::Export(args) => export::run(&args, session),
-        Command::Import(args) => import::run(&args, session),
-        Command::Audit(args) => audit::run(&args, session),
+        VaultCommand::Check(args) => check::run(&args, context),
+        VaultCommand::Rekey(args) => rekey::run(&args, context),
+        VaultCommand::Export(args) => export::run(&args, context),
+        VaultCommand::Import(args) => import::run(&args, context),
+        VaultCommand::Audit(args) => audit::run(&args, context),
     }
 }
 
 /// Opens a vault that is there: to look after one should make none.
-pub(crate) async fn standing(session: &Session) -> Outcome<&Vault> {
-    must_stand(session).await?;
-    session.vault().await
+pub(crate) async fn standing(context: &Context) -> CliResult<&Vault> {
+    must_stand(context).await?;
+    context.vault().await
 }
 
 /// Makes sure that there is a vault, without opening it.
-pub(crate) async fn must_stand(session: &Session) -> Outcome {
-    if session.vault_is_new().await? {
-        let place = session.settings.location()?;
+pub(crate) async fn must_stand(context: &Context) -> CliResult {
+    if context.vault_is_new().await? {
+        let place = context.settings.location()?;
         return Err(Error::usage(format!("there is no vault yet at {place}"))
-            .hint("It is made with the first app: sesame app add PLATFORM --key KEY --secret-stdin. SESAME_HOME and SESAME_VAULT say where it is.")
+            .with_hint("It is made with the first app: sesame app add PLATFORM --key KEY --secret-stdin. SESAME_HOME and SESAME_VAULT say where it is.")
             .into());
     }
     Ok(())

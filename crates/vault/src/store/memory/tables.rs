@@ -11,8 +11,8 @@ use crate::{
     Id,
     store::{
         AccountRow, AppRow, AuditQuery, AuditRow, AuthorizationRow, Claim, Due, DueClaim, EventRow,
-        FailedRefresh, FullRow, GivenUp, HOLDS_BACK, Intent, KeyRow, KeyState, Lease, NewRows, Notes,
-        PendingLogin, Planned, Sealed, SealedPlace, Sink, TokenColumns,
+        FailedRefresh, FullRow, GivenUp, HOLDS_BACK, Intent, KeyChange, KeyRow, KeyState, Lease, NewRows,
+        Notes, PendingLogin, Planned, Sealed, SealedPlace, Sink, TokenColumns,
     },
 };
 
@@ -146,16 +146,18 @@ impl Tables {
         keys
     }
 
-    pub(super) fn add_key(&mut self, row: KeyRow) -> Option<KeyRow> {
-        let stands = self.keys.iter().find(|key| key.state == row.state && key.state != KeyState::Retired);
-        if let Some(stands) = stands {
-            return Some(stands.clone());
-        }
-        if self.keys.iter().any(|key| key.key_id == row.key_id) {
-            return self.keys.iter().find(|key| key.state == row.state).cloned();
+    fn key_of(&self, state: KeyState) -> Option<&KeyRow> {
+        self.keys.iter().find(|key| key.state == state)
+    }
+
+    pub(super) fn add_key(&mut self, row: &KeyRow, active: Option<&[u8]>) -> bool {
+        let is_free =
+            self.key_of(row.state).is_none() && self.keys.iter().all(|key| key.key_id != row.key_id);
+        if !is_free || self.key_of(KeyState::Active).map(|key| key.key_id.as_slice()) != active {
+            return false;
         }
         self.keys.push(row.clone());
-        Some(row)
+        true
     }
 
     pub(super) fn wrap_key(&mut self, key_id: &[u8], wrapped: Option<&[u8]>) {
@@ -164,12 +166,16 @@ impl Tables {
         }
     }
 
-    pub(super) fn activate_key(&mut self, key_id: &[u8]) -> bool {
-        if !self.keys.iter().any(|key| key.key_id == key_id && key.state == KeyState::Incoming) {
+    pub(super) fn activate_key(&mut self, change: KeyChange<'_>) -> bool {
+        let is_incoming = self.key_of(KeyState::Incoming).is_some_and(|key| key.key_id == change.key_id);
+        let is_former = self
+            .key_of(KeyState::Active)
+            .is_some_and(|key| key.key_id == change.former && key.wrapped.as_deref() == Some(change.wrapped));
+        if !is_incoming || !is_former {
             return false;
         }
         for key in &mut self.keys {
-            if key.key_id == key_id {
+            if key.key_id == change.key_id {
                 key.state = KeyState::Active;
                 key.wrapped = None;
             } else if key.state == KeyState::Active {

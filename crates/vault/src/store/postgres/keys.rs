@@ -1,6 +1,6 @@
 //! Master keys, and the values that are sealed with them.
 
-use sqlx::{Connection as _, PgConnection};
+use sqlx::Connection as _;
 
 use super::{
     Outcome, PostgresStore,
@@ -9,31 +9,39 @@ use super::{
 };
 use crate::{
     Id,
-    store::{KeyRow, KeyState, Sealed, SealedPlace},
+    store::{KeyChange, KeyRow, KeyState, Sealed, SealedPlace},
 };
-
-async fn all_keys(connection: &mut PgConnection) -> sqlx::Result<Vec<KeyRow>> {
-    // Active, incoming, retired.
-    let rows = sqlx::query(
-        "SELECT key_id, state, wrapped, kind, params, checked, created_at FROM sesame.master_key \
-         ORDER BY CASE state WHEN 1 THEN 0 WHEN 2 THEN 1 ELSE 2 END, created_at DESC",
-    )
-    .fetch_all(connection)
-    .await?;
-    rows.iter().map(key_row).collect()
-}
 
 impl PostgresStore {
     pub(super) async fn all_keys(&self) -> Outcome<Vec<KeyRow>> {
         let mut lent = self.take().await?;
-        let keys = all_keys(&mut lent.connection).await?;
+        // Active, incoming, retired.
+        let rows = sqlx::query(
+            "SELECT key_id, state, wrapped, kind, params, checked, created_at FROM sesame.master_key \
+             ORDER BY CASE state WHEN 1 THEN 0 WHEN 2 THEN 1 ELSE 2 END, created_at DESC",
+        )
+        .fetch_all(&mut lent.connection)
+        .await?;
+        let keys = rows.iter().map(key_row).collect::<sqlx::Result<_>>()?;
         lent.give_back();
         Ok(keys)
     }
 
-    /// Returns the key of that state that stands afterwards.
-    pub(super) async fn insert_key(&self, key: &KeyRow) -> Outcome<Option<KeyRow>> {
+    pub(super) async fn insert_key(&self, key: &KeyRow, active: Option<&[u8]>) -> Outcome<bool> {
         let mut lent = self.take().await?;
+        let mut transaction = lent.connection.begin().await?;
+        // Locked until the end: the key that stands here cannot change before the new one is in. Whoever
+        // has just changed it is waited for, and the row is looked at again.
+        let stands: Option<Vec<u8>> =
+            sqlx::query_scalar("SELECT key_id FROM sesame.master_key WHERE state = $1 FOR UPDATE")
+                .bind(KeyState::Active.code())
+                .fetch_optional(&mut *transaction)
+                .await?;
+        if stands.as_deref() != active {
+            transaction.rollback().await?;
+            lent.give_back();
+            return Ok(false);
+        }
         let added = sqlx::query(
             "INSERT INTO sesame.master_key (key_id, state, wrapped, kind, params, checked, created_at) \
              VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING",
@@ -45,15 +53,11 @@ impl PostgresStore {
         .bind(&key.params)
         .bind(&key.check)
         .bind(key.created_at)
-        .execute(&mut lent.connection)
+        .execute(&mut *transaction)
         .await?;
-        let stands = if added.rows_affected() == 1 {
-            Some(key.clone())
-        } else {
-            all_keys(&mut lent.connection).await?.into_iter().find(|row| row.state == key.state)
-        };
+        transaction.commit().await?;
         lent.give_back();
-        Ok(stands)
+        Ok(added.rows_affected() == 1)
     }
 
     pub(super) async fn set_wrapped(&self, key_id: &[u8], wrapped: Option<&[u8]>) -> Outcome<()> {
@@ -67,32 +71,38 @@ impl PostgresStore {
         Ok(())
     }
 
-    pub(super) async fn switch_key(&self, key_id: &[u8]) -> Outcome<bool> {
+    pub(super) async fn switch_key(&self, change: KeyChange<'_>) -> Outcome<bool> {
         let mut lent = self.take().await?;
         let mut transaction = lent.connection.begin().await?;
-        // Held until the end: two that switch at once do so one after the other.
-        let incoming =
-            sqlx::query("SELECT 1 FROM sesame.master_key WHERE key_id = $1 AND state = $2 FOR UPDATE")
-                .bind(key_id)
-                .bind(KeyState::Incoming.code())
-                .fetch_optional(&mut *transaction)
-                .await?;
-        if incoming.is_some() {
-            // In this order: there is never more than one active key.
-            sqlx::query("UPDATE sesame.master_key SET state = $1 WHERE state = $2")
-                .bind(KeyState::Retired.code())
-                .bind(KeyState::Active.code())
-                .execute(&mut *transaction)
-                .await?;
-            sqlx::query("UPDATE sesame.master_key SET state = $2, wrapped = NULL WHERE key_id = $1")
-                .bind(key_id)
-                .bind(KeyState::Active.code())
-                .execute(&mut *transaction)
-                .await?;
+        // In this order: there is never more than one active key.
+        let retired = sqlx::query(
+            "UPDATE sesame.master_key SET state = $4 WHERE key_id = $1 AND state = $2 AND wrapped = $3",
+        )
+        .bind(change.former)
+        .bind(KeyState::Active.code())
+        .bind(change.wrapped)
+        .bind(KeyState::Retired.code())
+        .execute(&mut *transaction)
+        .await?;
+        let mut changed = retired.rows_affected() == 1;
+        if changed {
+            let activated = sqlx::query(
+                "UPDATE sesame.master_key SET state = $3, wrapped = NULL WHERE key_id = $1 AND state = $2",
+            )
+            .bind(change.key_id)
+            .bind(KeyState::Incoming.code())
+            .bind(KeyState::Active.code())
+            .execute(&mut *transaction)
+            .await?;
+            changed = activated.rows_affected() == 1;
         }
-        transaction.commit().await?;
+        if changed {
+            transaction.commit().await?;
+        } else {
+            transaction.rollback().await?;
+        }
         lent.give_back();
-        Ok(incoming.is_some())
+        Ok(changed)
     }
 
     pub(super) async fn retire_incoming(&self, key_id: &[u8]) -> Outcome<bool> {

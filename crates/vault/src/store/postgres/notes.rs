@@ -265,7 +265,7 @@ const TABLES: &[(&str, &str)] = &[
     ("master_key", "SELECT max(md5(checked) || coalesce(md5(wrapped), '')) FROM sesame.master_key"),
     ("app", "SELECT max(md5(secret) || name) FROM sesame.app"),
     (
-        "authorization",
+        "authorizations",
         "SELECT max(md5(identity) || coalesce(md5(access), '') || coalesce(md5(refresh), '')) \
          FROM sesame.authorizations",
     ),
@@ -289,13 +289,13 @@ SELECT 'index ' || relname || ' is not valid: run REINDEX INDEX sesame.' || reln
     JOIN pg_catalog.pg_namespace ON pg_namespace.oid = relnamespace
     WHERE nspname = 'sesame' AND NOT indisvalid
 UNION ALL
-SELECT 'a row of table account names one of table authorization that is not there' FROM sesame.account
+SELECT 'a row of table account names one of table authorizations that is not there' FROM sesame.account
     WHERE NOT EXISTS (SELECT 1 FROM sesame.authorizations
     WHERE authorizations.authorization_id = account.authorization_id)
 UNION ALL
 SELECT 'a row of table account names one of table app that is not there' FROM sesame.account
     WHERE NOT EXISTS (SELECT 1 FROM sesame.app WHERE app.app_id = account.app_id)
 UNION ALL
-SELECT 'a row of table authorization names one of table app that is not there' FROM sesame.authorizations
+SELECT 'a row of table authorizations names one of table app that is not there' FROM sesame.authorizations
     WHERE NOT EXISTS (SELECT 1 FROM sesame.app WHERE app.app_id = authorizations.app_id)
 LIMIT 20";

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     Id,
-    store::{KeyRow, KeyState, Sealed, SealedPlace},
+    store::{KeyChange, KeyRow, KeyState, Sealed, SealedPlace},
 };
 
 /// Active, incoming, retired.
@@ -23,11 +23,11 @@ impl SqliteStore {
         rows.iter().map(key_row).collect()
     }
 
-    /// Returns the key of that state that stands afterwards.
-    pub(super) async fn insert_key(&self, key: KeyRow) -> sqlx::Result<Option<KeyRow>> {
+    pub(super) async fn insert_key(&self, key: &KeyRow, active: Option<&[u8]>) -> sqlx::Result<bool> {
         let added = sqlx::query(
             "INSERT INTO master_key (key_id, state, wrapped, kind, params, checked, created_at) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO NOTHING",
+             SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7 \
+             WHERE ?8 IS (SELECT key_id FROM master_key WHERE state = ?9) ON CONFLICT DO NOTHING",
         )
         .bind(&key.key_id)
         .bind(key.state.code())
@@ -36,12 +36,11 @@ impl SqliteStore {
         .bind(&key.params)
         .bind(&key.check)
         .bind(key.created_at)
+        .bind(active)
+        .bind(KeyState::Active.code())
         .execute(&self.pool)
         .await?;
-        if added.rows_affected() == 1 {
-            return Ok(Some(key));
-        }
-        Ok(self.all_keys().await?.into_iter().find(|row| row.state == key.state))
+        Ok(added.rows_affected() == 1)
     }
 
     pub(super) async fn set_wrapped(&self, key_id: &[u8], wrapped: Option<&[u8]>) -> sqlx::Result<()> {
@@ -53,27 +52,31 @@ impl SqliteStore {
         Ok(())
     }
 
-    pub(super) async fn switch_key(&self, key_id: &[u8]) -> sqlx::Result<bool> {
+    pub(super) async fn switch_key(&self, change: KeyChange<'_>) -> sqlx::Result<bool> {
         let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
-        let incoming = sqlx::query("SELECT 1 FROM master_key WHERE key_id = ?1 AND state = ?2")
-            .bind(key_id)
-            .bind(KeyState::Incoming.code())
-            .fetch_optional(&mut *transaction)
-            .await?;
-        if incoming.is_none() {
+        // In this order: there is never more than one active key.
+        let retired =
+            sqlx::query("UPDATE master_key SET state = ?4 WHERE key_id = ?1 AND state = ?2 AND wrapped = ?3")
+                .bind(change.former)
+                .bind(KeyState::Active.code())
+                .bind(change.wrapped)
+                .bind(KeyState::Retired.code())
+                .execute(&mut *transaction)
+                .await?;
+        if retired.rows_affected() != 1 {
             return Ok(false);
         }
-        // In this order: there is never more than one active key.
-        sqlx::query("UPDATE master_key SET state = ?1 WHERE state = ?2")
-            .bind(KeyState::Retired.code())
-            .bind(KeyState::Active.code())
-            .execute(&mut *transaction)
-            .await?;
-        sqlx::query("UPDATE master_key SET state = ?2, wrapped = NULL WHERE key_id = ?1")
-            .bind(key_id)
-            .bind(KeyState::Active.code())
-            .execute(&mut *transaction)
-            .await?;
+        let activated =
+            sqlx::query("UPDATE master_key SET state = ?3, wrapped = NULL WHERE key_id = ?1 AND state = ?2")
+                .bind(change.key_id)
+                .bind(KeyState::Incoming.code())
+                .bind(KeyState::Active.code())
+                .execute(&mut *transaction)
+                .await?;
+        if activated.rows_affected() != 1 {
+            // Dropped, the transaction rolls back.
+            return Ok(false);
+        }
         transaction.commit().await?;
         Ok(true)
     }

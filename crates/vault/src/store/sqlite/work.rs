@@ -152,7 +152,7 @@ mod tests {
             let steps = asked.fetch_all(&store.pool).await.unwrap();
             let steps: Vec<String> = steps.iter().map(|step| step.get::<String, _>("detail")).collect();
             let plan = steps.join("\n");
-            assert!(plan.contains("authorization USING INDEX authorization_due"), "{plan}");
+            assert!(plan.contains("authorizations USING INDEX authorization_due"), "{plan}");
             assert!(!plan.contains("TEMP B-TREE"), "sorted by the index: {plan}");
             assert!(!plan.contains("SCAN account"), "{plan}");
         }

@@ -1,0 +1,106 @@
+//! Facets: which APIs list things, what they are built on, what a user can change.
+
+#![expect(clippy::unwrap_used, reason = "a test may fail where it stands")]
+
+use std::fs;
+
+use sesame_catalog::{Catalog, Safety};
+use sesame_core::ErrorKind;
+
+const NAMES: [&str; 7] =
+    ["products", "categories", "category-map", "schema", "schema-level", "templates", "orders"];
+
+fn open(text: &str) -> sesame_core::Result<Catalog> {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("mine.toml"), text).unwrap();
+    Catalog::open(Some(folder.path()))
+}
+
+#[test]
+fn every_facet_names_an_api_that_the_catalog_has_and_that_only_reads() {
+    let catalog = Catalog::builtin();
+    let mut found = 0;
+    for platform in catalog.platforms() {
+        for name in NAMES {
+            let Ok(facet) = catalog.facet(&platform.name, name) else { continue };
+            found += 1;
+            let api = catalog.api(&platform.name, &facet.api).unwrap();
+            assert!(api.known, "{} {name}", platform.name);
+            assert_eq!(api.safety, Safety::Read, "{} {name}", platform.name);
+            assert!(!facet.source.is_empty() && facet.date.starts_with("20"), "{} {name}", platform.name);
+            assert!(
+                facet.columns.iter().all(|column| !column.paths.is_empty()),
+                "{} {name}: a column is nowhere",
+                platform.name
+            );
+            if ["products", "templates", "orders"].contains(&name) {
+                assert!(api.paging.is_some(), "{} {name}: no pages", platform.name);
+            }
+        }
+    }
+    assert_eq!(found, 23);
+}
+
+#[test]
+fn the_same_facet_has_the_same_columns_everywhere() {
+    let catalog = Catalog::builtin();
+    for name in NAMES {
+        let lists: Vec<Vec<String>> = catalog
+            .platforms()
+            .iter()
+            .filter_map(|platform| catalog.facet(&platform.name, name).ok())
+            .map(|facet| facet.columns.into_iter().map(|column| column.name).collect())
+            .collect();
+        assert!(lists.iter().all(|list| *list == lists[0]), "{name}: {lists:?}");
+    }
+}
+
+#[test]
+fn a_dialect_has_the_facets_of_its_platform() {
+    let catalog = Catalog::builtin();
+    for platform in ["daraz", "miravia"] {
+        for name in ["products", "categories"] {
+            assert_eq!(catalog.facet(platform, name).unwrap(), catalog.facet("lazada", name).unwrap());
+        }
+    }
+    let error = catalog.facet("taobao-global", "products").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Usage);
+    assert!(error.message().contains("products") && error.message().contains("taobao-global"), "{error}");
+    assert!(error.hint().unwrap().contains("lazada, daraz, miravia"), "{error:?}");
+    assert!(catalog.facet("lasada", "products").is_err());
+}
+
+#[test]
+fn a_user_changes_adds_and_inherits() {
+    let head = |platform: &str| {
+        format!("platform = \"{platform}\"\nsource = \"our tests\"\ndate = \"2026-11-30\"\n")
+    };
+    let text = head("lazada") + "[facet.products]\narguments = { filter = \"live\" }\n";
+    let catalog = open(&text).unwrap();
+    for platform in ["lazada", "miravia"] {
+        let facet = catalog.facet(platform, "products").unwrap();
+        assert_eq!(facet.arguments["filter"], "live", "{platform}");
+        assert_eq!(facet.api, "/products/get", "what is left out stays");
+        assert_eq!(facet.source, "our tests");
+    }
+    let text = head("daraz") + "[facet.products]\napi = \"/our/products\"\n";
+    let catalog = open(&text).unwrap();
+    assert_eq!(catalog.facet("daraz", "products").unwrap().api, "/our/products");
+    assert_eq!(catalog.facet("lazada", "products").unwrap().api, "/products/get");
+
+    let text = head("taobao-global")
+        + "[facet.products]\napi = \"/product/list\"\nitems = \"data\"\ncolumns = [{ name = \"id\", paths = [\"item_id\"] }]\n";
+    assert_eq!(open(&text).unwrap().facet("taobao-global", "products").unwrap().columns.len(), 1);
+
+    for (fields, said) in [
+        ("items = \"data\"", "api"),
+        ("api = \"/a\"\ncolums = []", "colums"),
+        ("api = \"/a\"\ncolumns = [{ name = \"id\", paths = \"id\" }]", "columns[0].paths"),
+        ("api = \"/a\"\ncolumns = [{ name = \"id\", paths = [], kind = \"int\" }]", "columns[0].kind"),
+    ] {
+        let error = open(&format!("{}[facet.products]\n{fields}\n", head("taobao-global"))).unwrap_err();
+        for part in ["mine.toml", "facet.products", said] {
+            assert!(error.message().contains(part), "{part} is missing in {error}");
+        }
+    }
+}

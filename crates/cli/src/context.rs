@@ -1,0 +1,202 @@
+//! What commands work with, opened when first asked for: catalog, vault, client.
+
+use std::sync::{Arc, OnceLock};
+
+use sesame_catalog::{Catalog, Endpoint};
+use sesame_client::{Call, Client};
+use sesame_core::{AppSecret, Clock, Error, Transport};
+use sesame_http::HttpTransport;
+use sesame_vault::{
+    KeyChoice, Location, SystemClock, Vault, VaultOptions,
+    store::{MemoryStore, PostgresStore},
+};
+use tokio::sync::OnceCell;
+
+use crate::{
+    chosen::Origin,
+    exit::{CliResult, note},
+    output::{Format, Printer},
+    settings::Settings,
+};
+
+/// The settings, and what was opened by them.
+pub(crate) struct Context {
+    /// Where everything is.
+    pub(crate) settings: Settings,
+    /// The time.
+    pub(crate) clock: Arc<dyn Clock>,
+    catalog: OnceLock<Arc<Catalog>>,
+    transport: OnceLock<Arc<dyn Transport>>,
+    vault: OnceCell<Vault>,
+    client: OnceLock<Client>,
+}
+
+impl Context {
+    /// Starts with nothing open.
+    pub(crate) fn new(settings: Settings) -> Self {
+        Self::with_clock(settings, Arc::new(SystemClock))
+    }
+
+    /// Starts with another clock.
+    pub(crate) fn with_clock(settings: Settings, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            settings,
+            clock,
+            catalog: OnceLock::new(),
+            transport: OnceLock::new(),
+            vault: OnceCell::new(),
+            client: OnceLock::new(),
+        }
+    }
+
+    /// Opens standard output in the form that was asked for, or in the command's own.
+    pub(crate) fn printer(&self, default: Format) -> Printer {
+        Printer::new(self.settings.output.value.unwrap_or(default))
+    }
+
+    /// Opens the catalog, with the user's own overlays.
+    ///
+    /// # Errors
+    /// Usage, for an overlay that cannot be read.
+    pub(crate) fn catalog(&self) -> CliResult<Arc<Catalog>> {
+        if let Some(catalog) = self.catalog.get() {
+            return Ok(Arc::clone(catalog));
+        }
+        let catalog = Arc::new(Catalog::open(self.settings.catalog_dir().as_deref())?);
+        Ok(Arc::clone(self.catalog.get_or_init(|| catalog)))
+    }
+
+    /// Returns the sandbox that stands in for the platforms, if one does.
+    ///
+    /// # Errors
+    /// Usage, for an address that is not on this machine.
+    pub(crate) fn endpoint(&self) -> CliResult<Option<Endpoint>> {
+        let chosen = &self.settings.endpoint;
+        match &chosen.value {
+            None => Ok(None),
+            Some(url) => Ok(Some(Endpoint::parse(url).map_err(|error| error.context(&chosen.origin))?)),
+        }
+    }
+
+    /// Returns the way out.
+    pub(crate) fn transport(&self) -> Arc<dyn Transport> {
+        Arc::clone(self.transport.get_or_init(|| Arc::new(HttpTransport::new())))
+    }
+
+    /// Tells whether the vault would be made by opening it. Looking should make nothing.
+    ///
+    /// # Errors
+    /// Usage, for an endpoint that is none: a mistake is said although nothing is opened. A database
+    /// that cannot be asked.
+    pub(crate) async fn vault_is_new(&self) -> CliResult<bool> {
+        self.endpoint()?;
+        match self.settings.location() {
+            Ok(Location::Sqlite(path)) => Ok(!path.exists()),
+            // Opened already: it is there.
+            Ok(Location::Postgres(database)) if self.vault.get().is_none() => {
+                Ok(!PostgresStore::exists(&database).await?)
+            }
+            _ => Ok(false),
+        }
+    }
+
+    /// Opens the vault, once, and says what people should hear about it.
+    ///
+    /// # Errors
+    /// As [`Vault::open`].
+    pub(crate) async fn vault(&self) -> CliResult<&Vault> {
+        self.vault
+            .get_or_try_init(|| async {
+                let location = self.settings.location()?;
+                if let Location::Sqlite(path) = &location
+                    && path.to_str().is_none()
+                {
+                    return Err(Error::usage(format!(
+                        "the vault would be {}, and SQLite takes no file name that is not UTF-8 text",
+                        path.display()
+                    ))
+                    .with_hint("Name another place for it: SESAME_VAULT=sqlite:PATH or --vault sqlite:PATH.")
+                    .into());
+                }
+                if let Location::Postgres(database) = &location
+                    && database.has_password()
+                    && self.settings.vault.origin == Origin::Flag("--vault")
+                {
+                    note(
+                        "note",
+                        "other users of this machine can see the password in --vault in the list of processes; SESAME_VAULT and ~/.pgpass hide it",
+                    );
+                }
+                let vault = Vault::open(VaultOptions {
+                    location,
+                    key: key_choice(&self.settings),
+                    clock: Arc::clone(&self.clock),
+                    transport: self.transport(),
+                    catalog: self.catalog()?,
+                    endpoint: self.endpoint()?,
+                })
+                .await?;
+                vault.limit_exchanges(self.settings.timeout.value);
+                for notice in vault.take_notices() {
+                    note("note", &notice.to_string());
+                }
+                Ok(vault)
+            })
+            .await
+    }
+
+    /// Opens a vault that is kept nowhere: to look what would be done in one that is not made yet.
+    ///
+    /// # Errors
+    /// As [`Vault::open`].
+    pub(crate) async fn passing_vault(&self) -> CliResult<Vault> {
+        let options = VaultOptions {
+            location: self.settings.location()?,
+            // What it seals is gone with it, so its key guards nothing; a key file would stay.
+            key: KeyChoice::Environment(AppSecret::new("00".repeat(32))),
+            clock: Arc::clone(&self.clock),
+            transport: self.transport(),
+            catalog: self.catalog()?,
+            endpoint: self.endpoint()?,
+        };
+        Ok(Vault::open_with(options, Arc::new(MemoryStore::default())).await?)
+    }
+
+    /// Opens the client over the vault.
+    ///
+    /// # Errors
+    /// As [`Context::vault`].
+    pub(crate) async fn client(&self) -> CliResult<&Client> {
+        if let Some(client) = self.client.get() {
+            return Ok(client);
+        }
+        let vault = self.vault().await?.clone();
+        let client = Client::new(vault, self.catalog()?, self.transport(), Arc::clone(&self.clock));
+        Ok(self.client.get_or_init(|| client))
+    }
+
+    /// Starts a call with the limits of this context.
+    pub(crate) fn call(&self, account: &str, api: &str) -> Call {
+        let mut call = Call::new(account, api);
+        let limit = self.settings.timeout.value;
+        call.options.timeout = Some(limit);
+        call.options.attempt_timeout = Some(limit.min(sesame_client::CallOptions::ATTEMPT_TIMEOUT));
+        call
+    }
+
+    /// Returns the vault, if this command has opened it.
+    pub(crate) fn opened(&self) -> Option<&Vault> {
+        self.vault.get()
+    }
+}
+
+/// The environment says how the vault's master key comes; the vault remembers it from then on.
+fn key_choice(settings: &Settings) -> KeyChoice {
+    match &settings.key {
+        crate::settings::Key::Auto => KeyChoice::Auto,
+        crate::settings::Key::Keyring => KeyChoice::Keyring,
+        crate::settings::Key::File => KeyChoice::File,
+        crate::settings::Key::Passphrase(secret) => KeyChoice::Passphrase(secret.clone()),
+        crate::settings::Key::Environment(secret) => KeyChoice::Environment(secret.clone()),
+    }
+}
