@@ -13,6 +13,7 @@ mod env_file;
 mod exit;
 mod facets;
 mod global;
+mod hidden_input;
 mod humanize;
 mod json_text;
 mod list;

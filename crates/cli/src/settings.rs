@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use etcetera::BaseStrategy as _;
 use serde::Deserialize;
 use sesame_core::{AppSecret, Error};
 use sesame_vault::Location;
@@ -233,9 +234,9 @@ pub(crate) fn as_text(name: &str, value: OsString) -> CliResult<String> {
 }
 
 fn default_home() -> CliResult<Chosen<PathBuf>> {
-    match directories::ProjectDirs::from("", "", "sesame") {
-        Some(dirs) => Ok(Chosen { value: dirs.data_dir().to_owned(), origin: Origin::Default }),
-        None => Err(Error::usage("this user has no home directory")
+    match etcetera::base_strategy::choose_native_strategy() {
+        Ok(places) => Ok(Chosen { value: places.data_dir().join("sesame"), origin: Origin::Default }),
+        Err(_) => Err(Error::usage("this user has no home directory")
             .hint("Say where Sesame may keep its data: SESAME_HOME=DIR or --home DIR.")
             .into()),
     }
