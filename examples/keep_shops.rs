@@ -56,7 +56,7 @@ async fn main() -> Result<()> {
                 Err(error) if error.kind() == ErrorKind::Authorization => {
                     println!("needs its seller: {error}");
                 }
-                Err(error) => println!("left out: {error} ({})", error.hint_text().unwrap_or_default()),
+                Err(error) => println!("left out: {error} ({})", error.hint().unwrap_or_default()),
             }
         }
         println!("{round} time: {} tokens in {:.2?}", ids.len(), began.elapsed());

@@ -67,7 +67,7 @@ async fn main() -> Result<()> {
             }
             // A seller has to approve again: tell them, and leave the shop alone until then.
             Err(error) if error.kind() == ErrorKind::Authorization => println!("needs its seller: {error}"),
-            Err(error) => println!("left out: {error} ({})", error.hint_text().unwrap_or_default()),
+            Err(error) => println!("left out: {error} ({})", error.hint().unwrap_or_default()),
         }
     }
     println!("{products} products of {done} shops in {:.2} s", began.elapsed().as_secs_f64());

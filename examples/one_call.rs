@@ -34,7 +34,7 @@ async fn main() -> sesame_core::Result<()> {
         .arg("product_get_request", serde_json::json!({"productId": "no-such-product"}));
     if let Err(error) = practice.client.call(&wrong).await {
         println!("\n{} ({}, at the hands of the {})", error, error.kind(), error.fault().as_str());
-        println!("{}", error.hint_text().unwrap_or_default());
+        println!("{}", error.hint().unwrap_or_default());
     }
     practice.end().await;
     Ok(())

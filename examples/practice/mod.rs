@@ -4,8 +4,9 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use sesame_catalog::{Catalog, Endpoint};
-use sesame_client::{Client, HttpTransport};
+use sesame_client::Client;
 use sesame_core::{AppSecret, Clock, Error, HttpRequest, Result, Transport, request::Method};
+use sesame_http::HttpTransport;
 use sesame_sandbox::{Options, Sandbox};
 use sesame_vault::{Callback, KeyChoice, Location, LoginOptions, NewApp, SystemClock, Vault, VaultOptions};
 
@@ -31,7 +32,7 @@ impl Practice {
 
         // With real keys: no endpoint, and a vault in a directory that lasts.
         let home = tempfile::tempdir()
-            .map_err(|error| Error::local("there is no place for temporary files").caused_by(error))?;
+            .map_err(|error| Error::local("there is no place for temporary files").with_source(error))?;
         let transport = Arc::new(HttpTransport::new());
         let vault = Vault::open(VaultOptions {
             location: Location::Sqlite(home.path().join("vault.db")),
@@ -68,8 +69,11 @@ impl Practice {
             let login = self.vault.begin_login(platform, LoginOptions::default()).await?;
             // A person would approve in a browser; the sandbox approves by itself and redirects.
             let page = format!("{}&login={}", login.authorize_url, shop.login);
-            let response = self.transport.send(HttpRequest::new(Method::Get, page)).await?;
-            let back = response.location.ok_or_else(|| Error::local("the sandbox did not approve"))?;
+            let response = self.transport.send(HttpRequest::new(Method::GET, page)).await?;
+            let back = response
+                .header("location")
+                .map(str::to_owned)
+                .ok_or_else(|| Error::local("the sandbox did not approve"))?;
             let made = self.vault.finish_login(&login, Callback::Url(back)).await?;
             accounts.extend(made.into_iter().map(|account| account.name).take(1));
         }

@@ -18,7 +18,6 @@ mod humanize;
 mod json_text;
 mod list;
 mod logs;
-mod nearest;
 mod output;
 mod parameters;
 mod progress;
@@ -132,7 +131,7 @@ fn refuse(error: &clap::Error) -> u8 {
     let words = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
     if !shown && wants_json(words, std::env::var("SESAME_OUTPUT").ok().as_deref()) {
         let (message, hint) = told(&error.render().to_string());
-        report(&Error::usage(message).hint(hint), true, None);
+        report(&Error::usage(message).with_hint(hint), true, None);
         return 2;
     }
     // Nobody is left to be told when the output is closed.

@@ -262,5 +262,5 @@ fn ignores_hangup() -> bool {
 #[expect(clippy::needless_pass_by_value, reason = "the form that map_err takes")]
 fn cannot_start(error: std::io::Error) -> Error {
     Error::local(format!("cannot start the runtime: {error}"))
-        .hint("The machine may be out of memory, threads or open files.")
+        .with_hint("The machine may be out of memory, threads or open files.")
 }

@@ -49,7 +49,7 @@ impl SecretInput {
             (read_bounded(std::io::stdin(), "standard input")?, "standard input".to_owned())
         } else if let Some(name) = &self.secret_env {
             let text = std::env::var(name).map_err(|_| {
-                Error::usage(format!("the variable {name} is not set, or is not UTF-8")).hint(format!(
+                Error::usage(format!("the variable {name} is not set, or is not UTF-8")).with_hint(format!(
                     "Set it for this command: {name}=... sesame ..., without `export` in the history."
                 ))
             })?;
@@ -68,7 +68,7 @@ impl SecretInput {
         let secret = text.trim_end_matches(['\r', '\n']);
         if secret.is_empty() {
             return Err(Error::usage(format!("the secret from {from} is empty"))
-                .hint("The app secret stands on the app's page in the platform's console.")
+                .with_hint("The app secret stands on the app's page in the platform's console.")
                 .into());
         }
         Ok(Some(AppSecret::new(secret)))
@@ -98,7 +98,7 @@ pub(crate) fn ask_secret(what: &str) -> CliResult<AppSecret> {
 pub(crate) fn ask_new(what: &str) -> CliResult<AppSecret> {
     let secret = typed(what, what)?;
     if typed(what, "Once more")?.expose() != secret.expose() {
-        return Err(Error::usage("the two are not the same").hint("Nothing was stored.").into());
+        return Err(Error::usage("the two are not the same").with_hint("Nothing was stored.").into());
     }
     Ok(secret)
 }
@@ -108,7 +108,7 @@ fn typed(what: &str, question: &str) -> CliResult<AppSecret> {
         Ok(text) if !text.is_empty() => Ok(AppSecret::new(text)),
         Err(error) if error.kind() == std::io::ErrorKind::Interrupted => Err(CliError::Status(INTERRUPTED)),
         _ => Err(Error::usage(format!("no {} was typed", what.to_lowercase()))
-            .hint("Nothing was stored.")
+            .with_hint("Nothing was stored.")
             .into()),
     }
 }
@@ -122,7 +122,7 @@ pub(crate) fn read_bounded(input: impl Read, from: &str) -> CliResult<String> {
         .map_err(|error| Error::usage(format!("cannot read the secret from {from}: {error}")))?;
     if text.len() as u64 > MAX_SECRET {
         return Err(Error::usage(format!("{from} has more than {MAX_SECRET} bytes, too many for a secret"))
-            .hint("Give the secret alone: printf %s SECRET | sesame ... --secret-stdin.")
+            .with_hint("Give the secret alone: printf %s SECRET | sesame ... --secret-stdin.")
             .into());
     }
     Ok(text)

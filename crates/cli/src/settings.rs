@@ -9,7 +9,7 @@ use std::{
 
 use etcetera::BaseStrategy as _;
 use serde::Deserialize;
-use sesame_core::{AppSecret, Error};
+use sesame_core::{AppSecret, Error, nearest::nearest};
 use sesame_vault::Location;
 
 use crate::{
@@ -17,7 +17,6 @@ use crate::{
     chosen::{Chosen, Origin, choose, optional},
     exit::{CliError, CliResult},
     global::{Global, parse_timeout},
-    nearest::did_you_mean,
     output::Format,
 };
 
@@ -228,7 +227,7 @@ fn is_blank(value: &OsString) -> bool {
 pub(crate) fn as_text(name: &str, value: OsString) -> CliResult<String> {
     value.into_string().map_err(|_| {
         Error::usage(format!("the variable {name} is not UTF-8 text"))
-            .hint(format!("Set it anew, or leave it out: unset {name}."))
+            .with_hint(format!("Set it anew, or leave it out: unset {name}."))
             .into()
     })
 }
@@ -237,7 +236,7 @@ fn default_home() -> CliResult<Chosen<PathBuf>> {
     match etcetera::base_strategy::choose_native_strategy() {
         Ok(places) => Ok(Chosen { value: places.data_dir().join("sesame"), origin: Origin::Default }),
         Err(_) => Err(Error::usage("this user has no home directory")
-            .hint("Say where Sesame may keep its data: SESAME_HOME=DIR or --home DIR.")
+            .with_hint("Say where Sesame may keep its data: SESAME_HOME=DIR or --home DIR.")
             .into()),
     }
 }
@@ -253,17 +252,17 @@ fn read_file(path: &Path) -> CliResult<File> {
         }
         Err(Unread::System(error)) => {
             return Err(Error::local(format!("cannot read {shown}: {error}"))
-                .hint("It may set the vault or a sandbox, so nothing is done without it. Check who owns it and its mode.")
+                .with_hint("It may set the vault or a sandbox, so nothing is done without it. Check who owns it and its mode.")
                 .into());
         }
         Err(why) => {
             return Err(Error::usage(format!("cannot read {shown}: {why}"))
-                .hint("The configuration is a small file of TOML.")
+                .with_hint("The configuration is a small file of TOML.")
                 .into());
         }
     };
     let text = String::from_utf8(bytes)
-        .map_err(|_| Error::usage(format!("{shown} is not UTF-8 text")).hint("Save it as UTF-8."))?;
+        .map_err(|_| Error::usage(format!("{shown} is not UTF-8 text")).with_hint("Save it as UTF-8."))?;
     toml::from_str(&text).map_err(|error| {
         let line = error
             .span()
@@ -271,21 +270,24 @@ fn read_file(path: &Path) -> CliResult<File> {
         let message = error.message().lines().next().unwrap_or("not TOML").to_owned();
         let unknown = message.strip_prefix("unknown field `").and_then(|rest| rest.split('`').next());
         let all = [&KEYS[..], &KEEPER_KEYS[..]].concat();
-        let hint = unknown.and_then(|name| did_you_mean(name, &all)).unwrap_or_else(|| {
-            format!(
-                "The keys are: {}; in the table [keeper]: {}. For example: output = \"json\".",
-                KEYS.join(", "),
-                KEEPER_KEYS.join(", ")
-            )
-        });
-        Error::usage(format!("{}, line {line}: {message}", path.display())).hint(hint).into()
+        let hint = unknown
+            .and_then(|name| nearest(name, all))
+            .map(|near| format!("Did you mean {near:?}?"))
+            .unwrap_or_else(|| {
+                format!(
+                    "The keys are: {}; in the table [keeper]: {}. For example: output = \"json\".",
+                    KEYS.join(", "),
+                    KEEPER_KEYS.join(", ")
+                )
+            });
+        Error::usage(format!("{}, line {line}: {message}", path.display())).with_hint(hint).into()
     })
 }
 
 fn parse_format(text: &str, origin: &Origin) -> CliResult<Format> {
     <Format as clap::ValueEnum>::from_str(text, true).map_err(|_| {
         Error::usage(format!("{origin}: there is no output form {text:?}"))
-            .hint("Use one of: table, json, ndjson, csv.")
+            .with_hint("Use one of: table, json, ndjson, csv.")
             .into()
     })
 }
@@ -293,7 +295,7 @@ fn parse_format(text: &str, origin: &Origin) -> CliResult<Format> {
 /// Two places for the master key are given, and one of them would be passed over in silence.
 fn two_keys(one: &str, other: &str) -> CliError {
     Error::usage(format!("a vault has one key, and two are chosen: by {one} and by {other}"))
-        .hint("Unset one of them. `sesame accounts show NAME` tells where the key of a vault is.")
+        .with_hint("Unset one of them. `sesame accounts show NAME` tells where the key of a vault is.")
         .into()
 }
 
@@ -305,7 +307,7 @@ fn parse_key(chosen: Option<Chosen<String>>) -> CliResult<Key> {
         "file" => Ok(Key::File),
         other => {
             Err(Error::usage(format!("{origin}: there is no way {other:?} to keep the vault's master key"))
-                .hint("Use auto, keyring or file; or set SESAME_PASSPHRASE or SESAME_MASTER_KEY.")
+                .with_hint("Use auto, keyring or file; or set SESAME_PASSPHRASE or SESAME_MASTER_KEY.")
                 .into())
         }
     }
@@ -417,7 +419,7 @@ mod tests {
         let settings = gather(&Global::default(), &[("SESAME_HOME", "/nowhere"), ("SESAME_VAULT", odd)]);
         let error = settings.unwrap().location().unwrap_err();
         assert!(error.message().starts_with("environment SESAME_VAULT: "), "{error}");
-        assert!(!format!("{error:?} {:?}", error.hint_text()).contains("hunter2"));
+        assert!(!format!("{error:?} {:?}", error.hint()).contains("hunter2"));
     }
 
     #[test]
@@ -433,7 +435,7 @@ mod tests {
         let stop = gather(&Global::default(), &[("SESAME_HOME", home.path().to_str().unwrap())]).unwrap_err();
         let crate::exit::CliError::Failed(error) = stop else { panic!("not an error") };
         assert!(error.message().contains("config.toml, line 2"), "{}", error.message());
-        assert_eq!(error.hint_text(), Some("Did you mean \"endpoint\"?"));
+        assert_eq!(error.hint(), Some("Did you mean \"endpoint\"?"));
     }
 
     #[test]

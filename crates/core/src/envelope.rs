@@ -88,12 +88,57 @@ impl Reply {
     /// Parses the payload.
     ///
     /// # Errors
-    /// [`ErrorKind::Envelope`] when the payload has another shape than `T`.
+    /// [`ErrorKind::Envelope`] if the payload has another shape than `T`. The message says where, as a JSON
+    /// path, and what was expected there; it does not repeat the value.
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T> {
-        serde_json::from_str(self.payload()).map_err(|error| {
-            self.error(ErrorKind::Envelope, format!("the reply has another form than expected: {error}"))
-                .retry_when(Retry::Never)
+        serde_json::from_str(self.payload()).map_err(|_| {
+            // Once more, slower, with a note of the place.
+            let mut deserializer = serde_json::Deserializer::from_str(self.payload());
+            let (place, wrong) = match serde_path_to_error::deserialize::<_, T>(&mut deserializer) {
+                Err(error) => (place(error.path()), expectation(error.inner())),
+                Ok(_) => ("$".to_owned(), "more than one value".to_owned()),
+            };
+            self.error(ErrorKind::Envelope, format!("cannot decode the reply at `{place}`: {wrong}"))
+                .with_retry(Retry::Never)
         })
+    }
+}
+
+/// Writes a path as `$.data.orders[0].id`. Names that may be keys of data and not of a type are left out.
+fn place(path: &serde_path_to_error::Path) -> String {
+    use serde_path_to_error::Segment;
+
+    let mut out = String::from("$");
+    for segment in path {
+        match segment {
+            Segment::Seq { index } => out = format!("{out}[{index}]"),
+            Segment::Map { key } if key.len() < 12 || !key.bytes().any(|byte| byte.is_ascii_digit()) => {
+                out.push('.');
+                out.push_str(&scalar::printable(key));
+            }
+            Segment::Map { .. } => out.push_str(".…"),
+            Segment::Enum { .. } | Segment::Unknown => {}
+        }
+    }
+    out
+}
+
+/// Says what was expected, without the value that came: it is the platform's, and may be anything.
+fn expectation(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let text = text.split_once(" at line ").map_or(text.as_str(), |(text, _)| text);
+    match error.classify() {
+        serde_json::error::Category::Data => {
+            let of_the_type = text.starts_with("missing field") || text.starts_with("duplicate field");
+            match text.rsplit_once(", expected ") {
+                _ if of_the_type => text.to_owned(),
+                Some((_, expected)) if !text.ends_with("there are no fields") => {
+                    format!("expected {expected}")
+                }
+                _ => "unexpected value".to_owned(),
+            }
+        }
+        _ => "invalid JSON".to_owned(),
     }
 }
 
@@ -103,7 +148,7 @@ impl Reply {
 /// the reply writes it.
 ///
 /// # Errors
-/// What [`classify`] makes of a refusal; [`ErrorKind::Envelope`] for what is no reply of the
+/// What [`classify`] makes of a refusal; [`ErrorKind::Envelope`] for bytes that are not a reply of the
 /// protocol: HTML, empty, cut, not UTF-8. Such a reply leaves open whether the call was carried
 /// out ([`Error::is_ambiguous`]).
 pub fn read_reply(
@@ -113,7 +158,6 @@ pub fn read_reply(
     redactor: &Redactor<'_>,
     now: Timestamp,
 ) -> Result<Reply> {
-    let refusal_id = || response.refusal_id.as_deref().map(|id| redactor.text(id, ID_LIMIT));
     match decode(shape, &rules.flags, response) {
         Ok((payload, request_id)) => Ok(Reply {
             body: response.body.clone(),
@@ -122,16 +166,16 @@ pub fn read_reply(
             request_id: request_id.map(|id| redactor.text(&id, ID_LIMIT)),
         }),
         Err(Unsuccessful::Refusal(failure)) => {
-            let error = classify(&rules.errors, &failure, redactor, now).with_refusal_id(refusal_id());
-            Err(match response.retry_after {
+            let error = classify(&rules.errors, &failure, redactor, now);
+            Err(match response.retry_after() {
                 // The edge's own header is the only hint where the body gives none.
                 Some(seconds) if error.retry() == Retry::Backoff => {
-                    error.retry_when(Retry::After(std::time::Duration::from_secs(seconds.min(86_400))))
+                    error.with_retry(Retry::After(std::time::Duration::from_secs(seconds.min(86_400))))
                 }
                 _ => error,
             })
         }
-        Err(Unsuccessful::Unreadable(error)) => Err(error.with_refusal_id(refusal_id())),
+        Err(Unsuccessful::Unreadable(error)) => Err(error),
     }
 }
 
@@ -401,7 +445,7 @@ fn unreadable(response: &HttpResponse, why: &'static str) -> Unsuccessful {
         400..=499 => (ErrorKind::Envelope, Retry::Never),
         _ => (ErrorKind::Envelope, Retry::Backoff),
     };
-    let retry = match response.retry_after {
+    let retry = match response.retry_after() {
         Some(seconds) if retry == Retry::Backoff => {
             Retry::After(std::time::Duration::from_secs(seconds.min(86_400)))
         }
@@ -409,11 +453,11 @@ fn unreadable(response: &HttpResponse, why: &'static str) -> Unsuccessful {
     };
     Unsuccessful::Unreadable(
         Error::new(kind, format!("{why} (HTTP status {status}, {} bytes)", response.body.len()))
-            .fault_of(crate::Fault::Platform)
-            .retry_when(retry)
+            .with_fault(crate::Fault::Platform)
+            .with_retry(retry)
             // A 4xx page comes from the edge, before the API; anything else leaves it open.
-            .may_have_happened(!(400..500).contains(&status))
+            .with_ambiguity(!(400..500).contains(&status))
             .with_http_status(status)
-            .hint("This is the edge of the platform or a proxy on the way, not the API. Check the host, the path and whether this address is allowed; try again later. `sesame doctor` shows the route."),
+            .with_hint("This is the edge of the platform or a proxy on the way, not the API. Check the host, the path and whether this address is allowed; try again later. `sesame doctor` shows the route."),
     )
 }

@@ -41,7 +41,7 @@ impl AppSpec {
             Ok(text)
         };
         let text = read().map_err(|error| {
-            Error::local(format!("cannot read the app file {}: {error}", path.display())).caused_by(error)
+            Error::local(format!("cannot read the app file {}: {error}", path.display())).with_source(error)
         })?;
         Self::parse(&text).map_err(|error| error.context(path.display()))
     }
@@ -59,8 +59,9 @@ impl AppSpec {
                 continue;
             }
             let wrong = |what: &str| {
-                Error::usage(format!("line {}: {what}", at + 1))
-                    .hint("Write one app a line: PLATFORM:KEY:SECRET, e.g. lazada:100240:0123456789abcdef.")
+                Error::usage(format!("line {}: {what}", at + 1)).with_hint(
+                    "Write one app a line: PLATFORM:KEY:SECRET, e.g. lazada:100240:0123456789abcdef.",
+                )
             };
             let mut parts = line.splitn(3, ':').map(str::trim);
             let (Some(platform), Some(key), Some(secret)) = (parts.next(), parts.next(), parts.next()) else {

@@ -156,7 +156,7 @@ impl Apps {
                     "the app {} is of a platform that nobody knows: {:?}",
                     spec.key, spec.platform
                 ))
-                .hint(format!("Use one of: {}.", names.join(", "))));
+                .with_hint(format!("Use one of: {}.", names.join(", "))));
             };
             apps.add(App::new(at, &platforms[at], spec.key.clone(), spec.secret.clone(), false));
         }

@@ -47,7 +47,7 @@ struct Wrong(u16, String);
 
 impl From<Error> for Wrong {
     fn from(error: Error) -> Self {
-        let hint = error.hint_text().map(|hint| format!(" {hint}")).unwrap_or_default();
+        let hint = error.hint().map(|hint| format!(" {hint}")).unwrap_or_default();
         Self(400, format!("{error}.{hint}"))
     }
 }

@@ -71,7 +71,7 @@ impl Options {
     /// Checks what the types cannot.
     pub(crate) fn check(&self) -> Result<()> {
         if !self.listen.ip().is_loopback() && !self.allow_public {
-            return Err(Error::usage(format!("{} is not a loopback address", self.listen.ip())).hint(
+            return Err(Error::usage(format!("{} is not a loopback address", self.listen.ip())).with_hint(
                 "A sandbox has a control API without a login. Listen on 127.0.0.1, or allow public addresses if the network is yours.",
             ));
         }
@@ -81,7 +81,7 @@ impl Options {
         ] {
             if wanted > most {
                 return Err(Error::usage(format!("{wanted} {what} are too many"))
-                    .hint(format!("A sandbox has at most {most} {what}.")));
+                    .with_hint(format!("A sandbox has at most {most} {what}.")));
             }
         }
         Ok(())

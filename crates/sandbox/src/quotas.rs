@@ -54,7 +54,7 @@ impl FromStr for QuotaRule {
             .and_then(|(calls, seconds)| Some((calls.parse().ok()?, seconds.parse().ok()?)));
         let (calls, seconds) = parsed.ok_or_else(|| {
             Error::usage(format!("cannot read the quota {text:?}"))
-                .hint("Write CALLS/SECONDS[@API], e.g. 50/1@/orders/get.")
+                .with_hint("Write CALLS/SECONDS[@API], e.g. 50/1@/orders/get.")
         })?;
         let rule = Self { api: api.map(str::to_owned), platform: None, calls, seconds, per: QuotaPer::App };
         rule.check()?;

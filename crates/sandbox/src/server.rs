@@ -49,12 +49,12 @@ impl Sandbox {
         options.check()?;
         let listener = TcpListener::bind(options.listen).await.map_err(|error| {
             Error::local(format!("cannot listen on {}: {error}", options.listen))
-                .hint("Another program (or sandbox) may have the port: choose another with --listen 127.0.0.1:PORT, or port 0 for any.")
-                .caused_by(error)
+                .with_hint("Another program (or sandbox) may have the port: choose another with --listen 127.0.0.1:PORT, or port 0 for any.")
+                .with_source(error)
         })?;
         let address = listener
             .local_addr()
-            .map_err(|error| Error::local(format!("the port has no address: {error}")).caused_by(error))?;
+            .map_err(|error| Error::local(format!("the port has no address: {error}")).with_source(error))?;
         let state = Arc::new(State::new(&options)?);
         // Set once, right here.
         let _ = state.url.set(format!("http://{address}"));

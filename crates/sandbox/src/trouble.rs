@@ -251,7 +251,7 @@ impl FromStr for TroubleRule {
 
     fn from_str(text: &str) -> Result<Self> {
         let wrong = |what: String| {
-            Error::usage(format!("cannot read the trouble {text:?}: {what}")).hint(
+            Error::usage(format!("cannot read the trouble {text:?}: {what}")).with_hint(
                 "Write KIND[=N][@API][,count=N][,probability=P][,platform=NAME]; kinds: latency=MS, drop-before, \
                  drop-after, hang, hang-after, html, empty, truncated, huge=BYTES, busy, call-limit=SECONDS, \
                  status=CODE, wrong-date=SECONDS, business-failure, illegal-token, error=CODE.",

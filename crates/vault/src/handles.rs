@@ -221,7 +221,7 @@ impl Inner {
         let rows = self.store.accounts_after(account.before(), 1).await?;
         rows.into_iter().find(|row| row.account.id == *account).ok_or_else(|| {
             Error::usage(format!("there is no account of the id {account}"))
-                .hint("It was removed, or is of another vault. `sesame accounts` shows the accounts.")
+                .with_hint("It was removed, or is of another vault. `sesame accounts` shows the accounts.")
         })
     }
 

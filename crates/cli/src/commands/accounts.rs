@@ -112,7 +112,7 @@ pub(crate) fn run(args: &AccountsArgs, context: &Context) -> CliResult {
         return Err(Error::usage(
             "--expiring and --tag choose among all shops, and a command here is about one",
         )
-        .hint("Leave them out, or leave out the command.")
+        .with_hint("Leave them out, or leave out the command.")
         .into());
     }
     let changes = match command {
@@ -141,7 +141,7 @@ fn list(args: &AccountsArgs, context: &Context) -> CliResult {
     // No shop can have it, so an empty list would be no answer.
     if let Some(tag) = args.tag.iter().find(|tag| !tag.starts_with(char::is_alphanumeric)) {
         return Err(Error::usage(format!("no tag begins as {tag:?} does"))
-            .hint("Here the tag stands alone: sesame accounts --tag eu. The signs of +eu and -eu belong to `sesame accounts tag ACCOUNT +eu`.")
+            .with_hint("Here the tag stands alone: sesame accounts --tag eu. The signs of +eu and -eu belong to `sesame accounts tag ACCOUNT +eu`.")
             .into());
     }
     runtime::block_on(context, async {
@@ -468,7 +468,7 @@ fn read_changes(words: &[String]) -> CliResult<Changes> {
             (None, Some(tag)) if !tag.starts_with('-') => changes.remove.push(tag.to_owned()),
             _ => {
                 return Err(Error::usage(format!("{word:?} neither puts a tag on nor takes one off"))
-                    .hint("Write +TAG to put one on, -TAG to take one off; options such as --output stand before the account's name.")
+                    .with_hint("Write +TAG to put one on, -TAG to take one off; options such as --output stand before the account's name.")
                     .into());
             }
         }

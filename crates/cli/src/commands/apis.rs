@@ -2,12 +2,11 @@
 
 use serde_json::{Value as Json, json};
 use sesame_catalog::{Api, ApiSummary, Field, HttpMethods, Paging, Param, Safety};
-use sesame_core::Error;
+use sesame_core::{Error, nearest::nearest};
 
 use crate::{
     context::Context,
     exit::{CliError, CliResult, note},
-    nearest::nearest,
     output::{Format, Printer},
     table::Rows,
 };
@@ -168,7 +167,7 @@ fn unknown(catalog: &sesame_catalog::Catalog, name: &str, platform: Option<&str>
         .map(|api| format!("Did you mean {} on {}? ", api.name, api.platform))
         .unwrap_or_default();
     let place = platform.map_or_else(String::new, |platform| format!(" of {platform}"));
-    Error::usage(format!("the catalog{place} has no API {name:?}")).hint(format!(
+    Error::usage(format!("the catalog{place} has no API {name:?}")).with_hint(format!(
         "{near}`sesame apis search TEXT` finds names; `sesame call` takes any name the platform knows."
     ))
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use jiff::tz::TimeZone;
 use serde_json::json;
-use sesame_core::{AccessToken, AppSecret, Error, RefreshToken};
+use sesame_core::{AccessToken, AppSecret, Error, RefreshToken, nearest::nearest};
 use sesame_vault::{Account, App, ImportedTokens, NewApp};
 
 use crate::{
@@ -12,7 +12,6 @@ use crate::{
     env_file::EnvFile,
     exit::{CliResult, note, say},
     humanize,
-    nearest::did_you_mean,
     output::Format,
     runtime,
     secret_input::SecretInput,
@@ -165,13 +164,13 @@ fn from_options(args: &AddArgs, platform: &str) -> CliResult<NewApp> {
     let key = args
         .key
         .clone()
-        .ok_or_else(|| Error::usage("no app key was given").hint("Use --key KEY or --env-file FILE."))?;
+        .ok_or_else(|| Error::usage("no app key was given").with_hint("Use --key KEY or --env-file FILE."))?;
     let secret = match args.secret.read()? {
         Some(secret) => secret,
         None if crate::exit::person_is_there() => crate::secret_input::ask()?,
         None => {
             return Err(Error::usage("no app secret was given")
-                .hint("Use --secret-stdin, --secret-env VAR, or --env-file FILE. Without a terminal nobody is asked.")
+                .with_hint("Use --secret-stdin, --secret-env VAR, or --env-file FILE. Without a terminal nobody is asked.")
                 .into());
         }
     };
@@ -227,10 +226,11 @@ fn from_file(args: &AddArgs, platform: &str, file: &EnvFile, path: &std::path::P
         (None, None) if apps.is_empty() => {
             let error = Error::usage(format!("{shown} holds no app of {platform}"));
             let others: Vec<&str> = file.apps.iter().map(|app| app.platform.as_str()).collect();
-            let hint = did_you_mean(platform, &others).unwrap_or_else(|| {
-                format!("It needs APP_KEY and APP_SECRET, or a line {platform}:KEY:SECRET.")
-            });
-            return Err(error.hint(hint).into());
+            let hint =
+                nearest(platform, others).map(|near| format!("Did you mean {near:?}?")).unwrap_or_else(
+                    || format!("It needs APP_KEY and APP_SECRET, or a line {platform}:KEY:SECRET."),
+                );
+            return Err(error.with_hint(hint).into());
         }
         (None, None) => {}
     }
@@ -239,7 +239,7 @@ fn from_file(args: &AddArgs, platform: &str, file: &EnvFile, path: &std::path::P
             "{shown} holds {} apps of {platform}; one name does not fit them all",
             apps.len()
         ))
-        .hint("Leave --name out, or give each app its own file.")
+        .with_hint("Leave --name out, or give each app its own file.")
         .into());
     }
     let tokens = tokens(args, file)?;
@@ -259,7 +259,7 @@ fn tokens(args: &AddArgs, file: &EnvFile) -> CliResult<Option<ImportedTokens>> {
         None => TimeZone::system(),
         Some(name) => TimeZone::get(name).map_err(|_| {
             Error::usage(format!("there is no time zone {name:?}"))
-                .hint("Write a name like Asia/Shanghai or America/Los_Angeles.")
+                .with_hint("Write a name like Asia/Shanghai or America/Los_Angeles.")
         })?,
     };
     Ok(Some(ImportedTokens {

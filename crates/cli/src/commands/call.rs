@@ -3,14 +3,13 @@
 use serde_json::{Value as Json, json};
 use sesame_catalog::{Api, Safety, Type};
 use sesame_client::{Call, Client};
-use sesame_core::{Error, path};
+use sesame_core::{Error, nearest::nearest, path};
 
 use crate::{
     columns::{self, Columns},
     context::Context,
     exit::{CliError, CliResult, note, person_is_there, say, warn_all},
     list::List,
-    nearest::nearest,
     output::{Format, Printer},
     parameters, prompt, runtime,
 };
@@ -122,7 +121,7 @@ fn is_token_call(context: &Context, api: &Api) -> CliResult<bool> {
 }
 
 fn token_call(api: &Api) -> Error {
-    Error::usage(format!("{} hands out tokens, and tokens belong to the vault", api.name)).hint(
+    Error::usage(format!("{} hands out tokens, and tokens belong to the vault", api.name)).with_hint(
         "Use `sesame login APP` or `sesame refresh ACCOUNT`. --show-secrets sends it all the same and prints the tokens; a refresh token that it uses up is lost to the vault.",
     )
 }
@@ -148,7 +147,7 @@ async fn confirm(args: &CallArgs, api: &Api) -> CliResult {
     let what = format!("{} on {} {}{derived}", api.name, args.account, deed(api.safety));
     if !person_is_there() {
         return Err(Error::usage(format!("{what}, and nobody can be asked"))
-            .hint("Add --yes to send it. --dry-run shows what would be sent.")
+            .with_hint("Add --yes to send it. --dry-run shows what would be sent.")
             .into());
     }
     if prompt::yes(&format!("{what}. Send it?")).await? {
@@ -172,13 +171,16 @@ async fn dry_run(args: &CallArgs, context: &Context, client: &Client, call: &Cal
     let request = &prepared.request;
     let base = if args.show_secrets { prepared.base_string_with_secrets() } else { &prepared.base_string };
     let curl = prepared.curl(args.show_secrets);
+    let shown = request.headers.iter().filter(|(name, _)| *name != CONTENT_TYPE);
+    let headers: Vec<_> =
+        shown.map(|(name, value)| json!([name.as_str(), value.to_str().unwrap_or_default()])).collect();
     let record = json!({
         "api": prepared.api,
         "shape": prepared.shape.as_str(),
         "method": request.method.as_str(),
         "url": if args.show_secrets { request.url.clone() } else { prepared.masked_url() },
-        "headers": request.headers.iter().map(|(name, value)| json!([name, value])).collect::<Vec<_>>(),
-        "content_type": request.content_type,
+        "headers": headers,
+        "content_type": request.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()),
         "body_bytes": request.body.len(),
         "base_string": base,
         "masked": !args.show_secrets,
@@ -223,7 +225,7 @@ pub(crate) fn print_reply(printer: &mut Printer, api: &Api, payload: &str) -> Cl
     }
     let value: Json = serde_json::from_str(payload).map_err(|error| {
         Error::local(format!("the reply cannot be shown as a table: {error}"))
-            .hint("Use --output json or --raw.")
+            .with_hint("Use --output json or --raw.")
     })?;
     let items = api.paging.as_ref().and_then(|paging| paging.items.as_deref());
     let rows = items.zip(serde_json::from_str(payload).ok()).and_then(|(items, raw)| path::rows(raw, items));

@@ -221,7 +221,7 @@ fn below<'a>(
         level = level.into_iter().flat_map(|node| path::rows(node, children).unwrap_or_default()).collect();
     }
     Err(Error::usage(format!("the tree has no category {id}"))
-        .hint("Walk down from the top: `sesame categories get ACCOUNT`.")
+        .with_hint("Walk down from the top: `sesame categories get ACCOUNT`.")
         .into())
 }
 
@@ -262,7 +262,7 @@ fn mapped(reply: &RawValue, facet: &Facet) -> CliResult<String> {
     let code = text("code").map(|code| format!(" ({code})")).unwrap_or_default();
     let reason = text("message").unwrap_or_else(|| "the platform gives no reason".to_owned());
     Err(Error::new(ErrorKind::Business, format!("nothing was mapped: {reason}{code}"))
-        .hint("Only ids of the old category tree can be mapped; see `sesame categories get ACCOUNT ID`.")
+        .with_hint("Only ids of the old category tree can be mapped; see `sesame categories get ACCOUNT ID`.")
         .into())
 }
 

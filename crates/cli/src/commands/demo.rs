@@ -82,7 +82,7 @@ pub(crate) fn run(args: &DemoArgs) -> CliResult {
     // Removed when this function returns, after Ctrl-C too.
     let home = tempfile::Builder::new().prefix("sesame-demo-").tempdir().map_err(|error| {
         Error::local(format!("cannot make a temporary directory: {error}"))
-            .hint("Check the space in it, or set TMPDIR to another.")
+            .with_hint("Check the space in it, or set TMPDIR to another.")
     })?;
     let path = home.path().to_owned();
     runtime::block_on_many(async move {

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use jiff::Timestamp;
 use serde_json::json;
-use sesame_client::HttpTransport;
 use sesame_core::{HttpRequest, request::Method, time::parse_http_date};
+use sesame_http::HttpTransport;
 
 use crate::{
     context::Context,
@@ -135,7 +135,7 @@ impl Findings {
     fn wrong(&mut self, check: &str, stop: &CliError) {
         let (found, todo) = match stop {
             CliError::Failed(error) => {
-                (error.message().to_owned(), error.hint_text().unwrap_or_default().to_owned())
+                (error.message().to_owned(), error.hint().unwrap_or_default().to_owned())
             }
             _ => ("failed".to_owned(), String::new()),
         };
@@ -279,7 +279,7 @@ async fn route(args: &DoctorArgs, context: &Context, findings: &mut Findings) ->
 
 /// Asks a host for anything at all and reads its `Date`.
 async fn probe(context: &Context, findings: &mut Findings, check: &str, url: &str) {
-    let mut request = HttpRequest::new(Method::Get, format!("{url}/"));
+    let mut request = HttpRequest::new(Method::GET, format!("{url}/"));
     request.timeout = context.settings.timeout.value.min(std::time::Duration::from_secs(10));
     request.max_reply = 1 << 20;
     let before = context.clock.now();
@@ -287,7 +287,7 @@ async fn probe(context: &Context, findings: &mut Findings, check: &str, url: &st
         Err(error) => findings.wrong(check, &error.into()),
         Ok(reply) => {
             findings.add(check, State::Ok, format!("{url} answers"), "");
-            match reply.date.as_deref().and_then(parse_http_date) {
+            match reply.header("date").and_then(parse_http_date) {
                 Some(theirs) => {
                     clock(
                         findings,

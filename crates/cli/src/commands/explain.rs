@@ -1,12 +1,11 @@
 //! `sesame explain CODE`: what an error code means and what to do.
 
 use serde_json::json;
-use sesame_core::Error;
+use sesame_core::{Error, nearest::nearest};
 
 use crate::{
     context::Context,
     exit::{CliError, CliResult, report},
-    nearest::nearest,
     output::Format,
 };
 
@@ -135,5 +134,5 @@ fn not_found(args: &ExplainArgs, catalog: &sesame_catalog::Catalog) -> Error {
         .collect();
     let near = nearest(&args.code, codes).map(|code| format!("Did you mean {code}? ")).unwrap_or_default();
     Error::usage(format!("no table has the code {:?}", args.code))
-        .hint(format!("{near}`sesame apis show API` lists the business errors of one API; the platform's page of the API may know more."))
+        .with_hint(format!("{near}`sesame apis show API` lists the business errors of one API; the platform's page of the API may know more."))
 }

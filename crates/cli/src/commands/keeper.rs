@@ -116,13 +116,13 @@ impl KeeperPlan {
             return Err(Error::usage(format!(
                 "{per_app} refreshes of one app in a second are not between 1 and 1000"
             ))
-            .hint("See --per-app, and per_app in config.toml."));
+            .with_hint("See --per-app, and per_app in config.toml."));
         }
         if !(FEWEST_AUDIT_DAYS..=36_500).contains(&audit_days) {
             return Err(Error::usage(format!(
                 "{audit_days} days of the audit trail are not between 7 and 36500"
             ))
-            .hint("See --audit-days, and audit_days in config.toml."));
+            .with_hint("See --audit-days, and audit_days in config.toml."));
         }
         let mut delivery = DeliveryOptions::default();
         let in_file = file.hook.map(|words| words.into_iter().map(OsString::from).collect());
@@ -169,7 +169,7 @@ impl KeeperPlan {
 fn secret() -> Result<AppSecret> {
     let value = std::env::var_os(SECRET).filter(|value| !value.is_empty());
     let value = value.ok_or_else(|| {
-        Error::usage(format!("a webhook needs a secret in the variable {SECRET}")).hint(
+        Error::usage(format!("a webhook needs a secret in the variable {SECRET}")).with_hint(
             "Make one with `openssl rand -hex 32` and give it to the receiver, too: it signs what is sent.",
         )
     })?;
@@ -184,7 +184,7 @@ fn secret() -> Result<AppSecret> {
 async fn existing(context: &Context) -> CliResult<&Vault> {
     if context.vault_is_new().await? {
         return Err(Error::usage(format!("there is no vault at {} yet", context.settings.location()?))
-            .hint("Add an app and authorize a shop first, or name the right home: --home DIR or SESAME_HOME=DIR.")
+            .with_hint("Add an app and authorize a shop first, or name the right home: --home DIR or SESAME_HOME=DIR.")
             .into());
     }
     context.vault().await

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, Read as _};
 
+use sesame_catalog::Endpoint;
 use sesame_core::{
     AuthCode, Error, ErrorKind, Fault, HttpRequest, mask::mask_url, redact::Redactor, request::Method,
 };
@@ -132,7 +133,7 @@ async fn obtain(args: &LoginArgs, context: &Context, vault: &Vault, login: &Logi
                 login.redirect_uri
             ),
         )
-        .hint("Approve the app in a browser, then: sesame login APP --callback-url URL.")
+        .with_hint("Approve the app in a browser, then: sesame login APP --callback-url URL.")
         .into());
     }
     if args.no_browser {
@@ -193,14 +194,14 @@ impl Awaited {
                     Err((error, false)) => return Err(error.into()),
                 },
                 Some(Err(why)) => Error::usage(format!("the pasted line {why}"))
-                    .hint("Paste the address that the browser shows after the approval."),
+                    .with_hint("Paste the address that the browser shows after the approval."),
             };
             useless += 1;
             if useless >= MOST_LINES {
                 return Err(error.into());
             }
             note("warning", error.message());
-            if let Some(hint) = error.hint_text() {
+            if let Some(hint) = error.hint() {
                 note("hint", hint);
             }
             say("Still waiting; Ctrl-C ends it.");
@@ -211,8 +212,10 @@ impl Awaited {
 
 fn input_ended() -> Error {
     Error::new(ErrorKind::Authorization, "the input ended before the app was approved")
-        .fault_of(Fault::Caller)
-        .hint("Run the command again and paste the address; or give it as --callback-url URL or --code CODE.")
+        .with_fault(Fault::Caller)
+        .with_hint(
+            "Run the command again and paste the address; or give it as --callback-url URL or --code CODE.",
+        )
 }
 
 /// Finishes a login with a pasted line. Also tells of an error whether another line may be better.
@@ -268,8 +271,8 @@ fn next_line(input: &mut impl BufRead) -> Option<Line> {
 ///
 /// The redirect is read, not followed: its address is the callback.
 pub(crate) async fn ask_sandbox(context: &Context, login: &Login) -> CliResult<Option<Callback>> {
-    let reply = context.transport().send(HttpRequest::new(Method::Get, login.authorize_url.clone())).await?;
-    if let Some(location) = &reply.location {
+    let reply = context.transport().send(HttpRequest::new(Method::GET, login.authorize_url.clone())).await?;
+    if let Some(location) = reply.header("location") {
         // The vault checks all of it; this is said here because it names the sandbox.
         if !location.starts_with(login.redirect_uri.split(['?', '#']).next().unwrap_or_default()) {
             return Err(Error::usage(format!(
@@ -278,14 +281,14 @@ pub(crate) async fn ask_sandbox(context: &Context, login: &Login) -> CliResult<O
             ))
             .into());
         }
-        return Ok(Some(Callback::Url(location.clone())));
+        return Ok(Some(Callback::Url(location.to_owned())));
     }
     if reply.status == 200 {
         return Ok(None);
     }
     let status = reply.status;
     let redactor = Redactor::default();
-    let refusal_id = reply.refusal_id.map(|id| redactor.text(&id, 200));
+    let reference = Endpoint::reference(&reply, &redactor);
     let refused = format!("the sandbox refuses the authorize page (HTTP status {status})");
     // A page that is there and says no: the app is not the one that is registered.
     if (400..500).contains(&status) {
@@ -294,15 +297,15 @@ pub(crate) async fn ask_sandbox(context: &Context, login: &Login) -> CliResult<O
             None => refused,
         };
         return Err(Error::new(ErrorKind::App, message)
-            .hint("Compare the app's key, secret and redirect URI with those of this sandbox: `sesame sandbox --listen 127.0.0.1:0 --json` lists them, and they follow from its seed. Then add the app again, under another --name.")
+            .with_hint("Compare the app's key, secret and redirect URI with those of this sandbox: `sesame sandbox --listen 127.0.0.1:0 --json` lists them, and they follow from its seed. Then add the app again, under another --name.")
             .with_http_status(status)
-            .with_refusal_id(refusal_id)
+            .with_reference(reference)
             .into());
     }
     Err(Error::new(ErrorKind::Platform, refused)
-        .hint("The sandbox is troubled: GET /_sandbox/trouble lists what was asked of it.")
+        .with_hint("The sandbox is troubled: GET /_sandbox/trouble lists what was asked of it.")
         .with_http_status(status)
-        .with_refusal_id(refusal_id)
+        .with_reference(reference)
         .into())
 }
 

@@ -103,7 +103,7 @@ fn may_ask(account: &str) -> CliResult {
         return Ok(());
     }
     Err(Error::usage(format!("account {account:?} would be removed, and there is no terminal to ask at"))
-        .hint("Add --yes to remove it.")
+        .with_hint("Add --yes to remove it.")
         .into())
 }
 

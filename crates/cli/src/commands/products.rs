@@ -118,7 +118,7 @@ impl Listing {
         let facet = context.catalog()?.facet(&platform, name)?;
         if args.status.is_some() && !facet.inputs.contains_key("status") {
             return Err(Error::usage(format!("the list of {name} on {platform} has no filter by status"))
-                .hint("Leave --status out, and filter the output.")
+                .with_hint("Leave --status out, and filter the output.")
                 .into());
         }
         let mut call = facets::call(

@@ -170,12 +170,12 @@ fn apps(path: &Path) -> CliResult<Vec<AppSpec>> {
                 "{} has an app but does not say of which platform",
                 path.display()
             ))
-            .hint("Add a line PLATFORM=NAME, or write PLATFORM:KEY:SECRET.")
+            .with_hint("Add a line PLATFORM=NAME, or write PLATFORM:KEY:SECRET.")
             .into());
         }
         _ if apps.is_empty() => {
             return Err(Error::usage(format!("{} holds no app", path.display()))
-                .hint("Write lines PLATFORM:KEY:SECRET, or PLATFORM, APP_KEY and APP_SECRET.")
+                .with_hint("Write lines PLATFORM:KEY:SECRET, or PLATFORM, APP_KEY and APP_SECRET.")
                 .into());
         }
         _ => {}

@@ -96,7 +96,7 @@ async fn print(args: &SchemaArgs, chosen: Option<String>, facet: &str, context: 
     let place = facet.items.as_deref().unwrap_or_default();
     let document = path::text(facets::payload(&reply)?, place).ok_or_else(|| {
         Error::new(ErrorKind::Envelope, format!("the reply has no document at {place}"))
-            .hint(format!("See the whole reply: sesame call {} {} ...", args.account, facet.api))
+            .with_hint(format!("See the whole reply: sesame call {} {} ...", args.account, facet.api))
     })?;
     let record = json!({"platform": platform, "category": args.category, "language": args.language, "document": document});
     context.printer(Format::Table).one(&record, |printer| printer.line(document.trim_end()))

@@ -77,10 +77,10 @@ pub(crate) fn run(args: &SignArgs, context: &Context) -> CliResult {
         None => {
             let secret = args.secret.read()?.ok_or_else(|| {
                 Error::usage("no secret was given")
-                    .hint("Use --secret-stdin, --secret-env VAR, --account ACCOUNT or --secret SECRET.")
+                    .with_hint("Use --secret-stdin, --secret-env VAR, --account ACCOUNT or --secret SECRET.")
             })?;
             let protocol = args.protocol.ok_or_else(|| {
-                Error::usage("no protocol was given").hint("Use --protocol param2, iop or top.")
+                Error::usage("no protocol was given").with_hint("Use --protocol param2, iop or top.")
             })?;
             (protocol, KeySource::Secret(secret))
         }
@@ -131,7 +131,7 @@ enum KeySource {
 fn shape_of(protocol: Protocol, path: bool, body: bool) -> CliResult<Shape> {
     if body && protocol != Protocol::Top {
         return Err(Error::usage(format!("{protocol} does not sign a body"))
-            .hint("--body is for the batch calls of --protocol top.")
+            .with_hint("--body is for the batch calls of --protocol top.")
             .into());
     }
     Ok(match protocol {
@@ -171,7 +171,7 @@ fn digest_of(
     known.iter().find(|(word, _)| word.eq_ignore_ascii_case(wanted)).copied().ok_or_else(|| {
         let words: Vec<&str> = known.iter().map(|(word, _)| *word).collect();
         Error::usage(format!("{protocol} has no sign method {wanted:?}"))
-            .hint(format!("Use one of: {}.", words.join(", ")))
+            .with_hint(format!("Use one of: {}.", words.join(", ")))
             .into()
     })
 }

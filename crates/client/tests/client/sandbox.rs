@@ -5,15 +5,13 @@ mod practice;
 
 use practice::Practice;
 use serde_json::{Value, json};
-use sesame_client::{Call, HttpTransport};
+use sesame_client::Call;
 use sesame_core::{ErrorKind, HttpRequest, Transport};
+use sesame_http::HttpTransport;
 
 /// Calls the sandbox's control API.
 async fn control(practice: &Practice, path: &str, body: &Value) -> Value {
-    let mut request =
-        HttpRequest::new(sesame_core::request::Method::Post, format!("{}/_sandbox/{path}", practice.url()));
-    request.content_type = Some("application/json".into());
-    request.body = body.to_string().into();
+    let request = HttpRequest::json(format!("{}/_sandbox/{path}", practice.url()), body.to_string());
     let response = HttpTransport::new().send(request).await.unwrap();
     assert!(response.status < 300, "{path}: {} {:?}", response.status, response.body);
     serde_json::from_slice(&response.body).unwrap_or_default()

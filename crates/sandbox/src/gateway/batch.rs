@@ -108,7 +108,7 @@ struct Calls<'a> {
 
 /// Splits a body into its calls.
 fn split<'a>(body: &'a [u8], separator: &str, most: usize) -> Result<Calls<'a>, Refused> {
-    let wrong = |hint: String| Refused::new("41", "Invalid Arguments").hint(hint);
+    let wrong = |hint: String| Refused::new("41", "Invalid Arguments").with_hint(hint);
     let text =
         std::str::from_utf8(body).map_err(|_| wrong("the body of the batch is not UTF-8".to_owned()))?;
     let mut pieces = text.split(separator);
@@ -141,10 +141,10 @@ fn split<'a>(body: &'a [u8], separator: &str, most: usize) -> Result<Calls<'a>, 
 
 fn read(piece: &[u8]) -> Result<Fields<'_>, Refused> {
     let fields = Fields::of_form(piece)
-        .map_err(|unreadable| Refused::new("41", "Invalid Arguments").hint(unreadable.message))?;
+        .map_err(|unreadable| Refused::new("41", "Invalid Arguments").with_hint(unreadable.message))?;
     match fields.doubled() {
         Some(name) => Err(Refused::new("41", format!("Invalid Arguments:{name}"))
-            .hint(format!("{name:?} stands twice in one call, with two different values"))),
+            .with_hint(format!("{name:?} stands twice in one call, with two different values"))),
         None => Ok(fields),
     }
 }

@@ -243,14 +243,14 @@ fn answer(
         _ => &["app_key", "timestamp", "sign_method", "sign"],
     };
     if let Some(missing) = mandatory.iter().find(|name| fields.filled(name).is_none()) {
-        return Err(missing_parameter(missing).hint(format!(
+        return Err(missing_parameter(missing).with_hint(format!(
             "{missing:?} came neither in the query nor in a body that could be read ({} parameters came); bodies are read as form, multipart or JSON",
             fields.pairs().len()
         )));
     }
     if let Some(doubled) = fields.doubled() {
         return Err(invalid_parameter(doubled)
-            .hint(format!("{doubled:?} came twice with two different values; what the platform makes of that is not documented")));
+            .with_hint(format!("{doubled:?} came twice with two different values; what the platform makes of that is not documented")));
     }
 
     // 2 timestamp
@@ -266,7 +266,7 @@ fn answer(
     // 4 app
     let Some((app, target)) = found else {
         return Err(Refused::new("InvalidAppKey", "The specified App Key is invalid")
-            .hint("this sandbox has no IOP app with this key; its apps are in the line that `sesame sandbox --json` prints, under /_sandbox/apps and in the file given by --app-file"));
+            .with_hint("this sandbox has no IOP app with this key; its apps are in the line that `sesame sandbox --json` prints, under /_sandbox/apps and in the file given by --app-file"));
     };
 
     // 5 signature
@@ -308,10 +308,10 @@ fn answer(
         (Some(false), _) | (None, None) => None,
         (Some(true), None) => {
             return Err(bad_token(Protocol::Iop)
-                .hint("this API needs a seller's token and none came (access_token, or session)"));
+                .with_hint("this API needs a seller's token and none came (access_token, or session)"));
         }
         (_, Some(token)) => {
-            Some(shop_of(state, app, token, now).map_err(|why| bad_token(Protocol::Iop).hint(why))?)
+            Some(shop_of(state, app, token, now).map_err(|why| bad_token(Protocol::Iop).with_hint(why))?)
         }
     };
 
@@ -360,7 +360,7 @@ fn unknown_path(door: Door, name: &str, app: Option<&App>) -> Refused {
     let platform = app.map_or("any platform", |app| app.platform_name.as_str());
     let mut hint = format!("the catalog lists no API {shown:?} of {platform}");
     if door == Door::Rest && name.is_empty() {
-        return refused.hint(
+        return refused.with_hint(
             "the URL ends at /rest, and no `method` came that begins with a slash; names with dots are called on /sync",
         );
     }
@@ -373,7 +373,7 @@ fn unknown_path(door: Door, name: &str, app: Option<&App>) -> Refused {
     } else if door != Door::Sync && name.contains('.') {
         hint.push_str("; names with dots are called on /sync?method=, paths on /rest");
     }
-    refused.hint(hint)
+    refused.with_hint(hint)
 }
 
 /// Tells whether any IOP platform has this API: for keys that no app has.
@@ -394,7 +394,7 @@ fn check_time(
     now: Timestamp,
 ) -> Result<(), Refused> {
     let illegal = |hint: String| {
-        Err(Refused::new("IllegalTimestamp", "The timestamp is invalid or malformed").hint(hint))
+        Err(Refused::new("IllegalTimestamp", "The timestamp is invalid or malformed").with_hint(hint))
     };
     let legal_form = text.bytes().all(|byte| byte.is_ascii_digit())
         || (text.contains('T') && text.ends_with('Z'))
@@ -438,7 +438,7 @@ fn token_call(
         Step::Create => {
             let code = fields.filled("code").ok_or_else(|| refused(missing_parameter("code")))?;
             let shop = state.tokens.redeem(code, &app.key, None, now).map_err(|problem| {
-                refused(Refused::new("InvalidCode", "Invalid authorization code").hint(problem.says()))
+                refused(Refused::new("InvalidCode", "Invalid authorization code").with_hint(problem.says()))
             })?;
             (shop, after(now, rules.refresh_life))
         }
@@ -449,7 +449,8 @@ fn token_call(
                 Refreshing::Allowed => {}
                 Refreshing::Never => {
                     return Err(refused(
-                        illegal_refresh_token().hint("this app may not refresh: refresh_expires_in was 0"),
+                        illegal_refresh_token()
+                            .with_hint("this app may not refresh: refresh_expires_in was 0"),
                     ));
                 }
                 Refreshing::MarketOnly => {
@@ -463,7 +464,7 @@ fn token_call(
             let (shop, ends) = state
                 .tokens
                 .use_refresh(token, &app.key, now, spend)
-                .map_err(|problem| refused(illegal_refresh_token().hint(problem.says())))?;
+                .map_err(|problem| refused(illegal_refresh_token().with_hint(problem.says())))?;
             // The end date does not move (protocols 2.8).
             (shop, if rules.refresh_end_fixed { ends } else { after(now, rules.refresh_life) })
         }
@@ -471,7 +472,7 @@ fn token_call(
     let Some(found) = state.shop(shop).filter(|found| found.platform == app.platform_name) else {
         return Err(refused(
             Refused::new("InvalidCode", "Invalid authorization code")
-                .hint("it was issued for another platform's app with the same key"),
+                .with_hint("it was issued for another platform's app with the same key"),
         ));
     };
     let refresh_ends = if app.refreshing() == Refreshing::Never { now } else { refresh_ends };

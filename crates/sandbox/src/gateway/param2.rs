@@ -45,7 +45,7 @@ impl<'a> Route<'a> {
         // `/openapi/` is for public APIs, `/api/` for the vendor's inner ones (protocols 1.1).
         let path = path.strip_prefix("/openapi/").or_else(|| path.strip_prefix("/api/")).unwrap_or_default();
         let unsupported = |hint: &str| {
-            Refused::new("gw.APIUnsupported", "Unsupported API").hint(format!(
+            Refused::new("gw.APIUnsupported", "Unsupported API").with_hint(format!(
                 "{hint}; the path is /openapi/PROTOCOL/VERSION/NAMESPACE/NAME/APPKEY, e.g. /openapi/param2/1/system/currentTime/1000000"
             ))
         };
@@ -56,7 +56,7 @@ impl<'a> Route<'a> {
             }
             [_, _, _, _] | [_, _, _, _, ""] => {
                 return Err(Refused::new("gw.AppKeyMissing", "AppKey is missing")
-                    .hint("the app key is the last segment of the path, not a parameter"));
+                    .with_hint("the app key is the last segment of the path, not a parameter"));
             }
             _ => return Err(unsupported("the path does not have five parts")),
         };
@@ -181,7 +181,7 @@ fn answer(
     // 1 app
     let Some(app) = trace.app else {
         return Err(Refused::new("gw.AppKeyInvalid", "AppKey is invalid")
-            .hint("this sandbox has no param2 app with this key; see /_sandbox/apps"));
+            .with_hint("this sandbox has no param2 app with this key; see /_sandbox/apps"));
     };
     if let Some(doubled) = fields.doubled() {
         return Err(Refused::new(
@@ -210,7 +210,7 @@ fn answer(
             refused
         })?;
     } else if let Some(hint) = missing_signature(fields, signature.is_some(), token_call, found) {
-        return Err(Refused::new("gw.SignatureMissing", "Signature is missing").hint(hint));
+        return Err(Refused::new("gw.SignatureMissing", "Signature is missing").with_hint(hint));
     }
 
     // Token calls have their own checks.
@@ -236,7 +236,7 @@ fn answer(
             .take(160)
             .collect();
         return Err(Refused::new("gw.APIUnsupported", "Unsupported API")
-            .hint(format!("the catalog lists no API {shown:?} of {}", app.platform_name)));
+            .with_hint(format!("the catalog lists no API {shown:?} of {}", app.platform_name)));
     };
 
     // 4 token; APIs that need none never look at it
@@ -245,10 +245,10 @@ fn answer(
         (Some(true), None) => {
             return Err(Refused::new("401", "Request need user authenticated")
                 .status(401)
-                .hint("this API needs a seller's token and no access_token came"));
+                .with_hint("this API needs a seller's token and no access_token came"));
         }
         (_, Some(token)) => {
-            Some(shop_of(state, app, token, now).map_err(|why| bad_token(Protocol::Param2).hint(why))?)
+            Some(shop_of(state, app, token, now).map_err(|why| bad_token(Protocol::Param2).with_hint(why))?)
         }
     };
 
@@ -340,11 +340,12 @@ fn data_of(route: &Route<'_>, fields: &Fields<'_>) -> Result<Owned, Refused> {
     let Some(data) = fields.filled("_data_") else { return Ok(Owned::default()) };
     if route.protocol.starts_with("xml") {
         return Err(Refused::new("400", "XML arguments are not supported")
-            .hint("this sandbox reads the arguments of xml2 calls as parameters and answers in XML; use json2 for `_data_`"));
+            .with_hint("this sandbox reads the arguments of xml2 calls as parameters and answers in XML; use json2 for `_data_`"));
     }
     let members: serde_json::Map<String, serde_json::Value> =
         serde_json::from_str(data).map_err(|error| {
-            Refused::new("400", "Invalid argument _data_").hint(format!("_data_ is no JSON object: {error}"))
+            Refused::new("400", "Invalid argument _data_")
+                .with_hint(format!("_data_ is no JSON object: {error}"))
         })?;
     let pairs = members.into_iter().filter_map(|(name, value)| match value {
         serde_json::Value::Null => None,

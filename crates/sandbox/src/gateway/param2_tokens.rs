@@ -67,7 +67,7 @@ impl Call {
 /// The refusal of a token call by GET. That they are POST is documented, the code is inferred.
 pub(super) fn only_by_post() -> Refused {
     let says = "this call is a POST: its parameters hold secrets";
-    Refused::new("405", says).status(405).sub("invalid_request", says).hint(says)
+    Refused::new("405", says).status(405).sub("invalid_request", says).with_hint(says)
 }
 
 /// An OAuth refusal: HTTP 400 or 401 with both shapes that clients read.
@@ -77,7 +77,7 @@ fn oauth(error: &'static str, says: impl Into<String>) -> Refused {
     Refused::new(if status == 401 { "401" } else { "400" }, says.clone())
         .status(status)
         .sub(error, says.clone())
-        .hint(says)
+        .with_hint(says)
 }
 
 pub(super) fn serve(
@@ -171,15 +171,16 @@ fn refresh(state: &State, app: &App, fields: &Fields<'_>, now: Timestamp) -> Res
 fn postpone(state: &State, app: &App, fields: &Fields<'_>, now: Timestamp) -> Result<Pair, Refused> {
     check_client(app, fields)?;
     let access = fields.filled("access_token").unwrap_or_default();
-    let shop =
-        shop_of(state, app, access, now).map_err(|why| bad_token(sesame_core::Protocol::Param2).hint(why))?;
+    let shop = shop_of(state, app, access, now)
+        .map_err(|why| bad_token(sesame_core::Protocol::Param2).with_hint(why))?;
     let token =
         fields.filled("refresh_token").ok_or_else(|| oauth("invalid_request", "refresh_token is missing"))?;
-    let unauthorized =
-        |problem: crate::tokens::TokenProblem| bad_token(sesame_core::Protocol::Param2).hint(problem.says());
+    let unauthorized = |problem: crate::tokens::TokenProblem| {
+        bad_token(sesame_core::Protocol::Param2).with_hint(problem.says())
+    };
     let (owner, ends) = state.tokens.use_refresh(token, &app.key, now, false).map_err(unauthorized)?;
     if owner != shop {
-        return Err(bad_token(sesame_core::Protocol::Param2).hint("the two tokens belong to two shops"));
+        return Err(bad_token(sesame_core::Protocol::Param2).with_hint("the two tokens belong to two shops"));
     }
     let rules = &state.platform(app).tokens;
     let window = if rules.postpone_window == 0 { POSTPONE_WINDOW } else { rules.postpone_window };
@@ -190,7 +191,7 @@ fn postpone(state: &State, app: &App, fields: &Fields<'_>, now: Timestamp) -> Re
             left / 86_400,
             window / 86_400
         );
-        return Err(Refused::new("400", says.clone()).hint(says));
+        return Err(Refused::new("400", says.clone()).with_hint(says));
     }
     state.tokens.use_refresh(token, &app.key, now, true).map_err(unauthorized)?;
     state.tokens.refreshed.fetch_add(1, Ordering::Relaxed);

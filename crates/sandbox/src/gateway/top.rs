@@ -159,13 +159,13 @@ pub(super) fn error_body(refused: &Refused, request_id: &str) -> String {
 
 pub(super) fn missing_method() -> Refused {
     Refused::new("21", "Missing Method")
-        .hint("no parameter `method` came, neither in the query nor in a body that could be read")
+        .with_hint("no parameter `method` came, neither in the query nor in a body that could be read")
 }
 
 pub(super) fn invalid_method(method: &str) -> Refused {
     let shown: String = method.chars().take(120).collect();
     Refused::new("22", "Invalid Method")
-        .hint(format!("the catalog lists no method {shown:?} of this platform"))
+        .with_hint(format!("the catalog lists no method {shown:?} of this platform"))
 }
 
 /// The checks of a request that comes before those of the single call.
@@ -195,19 +195,19 @@ pub(super) fn check_public<'a>(
     now: Timestamp,
 ) -> Result<&'a App, Refused> {
     if fields.filled("app_key").is_none() {
-        return Err(Refused::new("28", "Missing App Key").hint("no parameter `app_key` came"));
+        return Err(Refused::new("28", "Missing App Key").with_hint("no parameter `app_key` came"));
     }
     let Some(app) = app else {
         return Err(Refused::new("29", "Invalid App Key")
             .sub("isv.appkey-not-exists", "the app key does not exist")
-            .hint("this sandbox has no TOP app with this key; see /_sandbox/apps"));
+            .with_hint("this sandbox has no TOP app with this key; see /_sandbox/apps"));
     };
     let Some(sign) = fields.filled("sign") else {
-        return Err(Refused::new("24", "Missing Signature").hint("no parameter `sign` came"));
+        return Err(Refused::new("24", "Missing Signature").with_hint("no parameter `sign` came"));
     };
     if let Some(doubled) = fields.doubled() {
         return Err(
-            invalid_argument(doubled).hint(format!("{doubled:?} came twice with two different values"))
+            invalid_argument(doubled).with_hint(format!("{doubled:?} came twice with two different values"))
         );
     }
     let signed = signature::Signed {
@@ -227,16 +227,18 @@ pub(super) fn check_public<'a>(
     check_time(state, app, fields, now)?;
     match fields.filled("v") {
         Some("2.0") => {}
-        None => return Err(Refused::new("32", "Missing Version").hint("no parameter `v` came; it is 2.0")),
-        Some("1.0") => {
-            return Err(Refused::new("34", "Unsupported Version").hint("version 1.0 is gone; use v=2.0"));
+        None => {
+            return Err(Refused::new("32", "Missing Version").with_hint("no parameter `v` came; it is 2.0"));
         }
-        Some(_) => return Err(Refused::new("33", "Invalid Version").hint("the only version is 2.0")),
+        Some("1.0") => {
+            return Err(Refused::new("34", "Unsupported Version").with_hint("version 1.0 is gone; use v=2.0"));
+        }
+        Some(_) => return Err(Refused::new("33", "Invalid Version").with_hint("the only version is 2.0")),
     }
     match fields.filled("format") {
         None => {}
         Some(format) if format.eq_ignore_ascii_case("json") || format.eq_ignore_ascii_case("xml") => {}
-        Some(_) => return Err(Refused::new("23", "Invalid Format").hint("format is json or xml")),
+        Some(_) => return Err(Refused::new("23", "Invalid Format").with_hint("format is json or xml")),
     }
     Ok(app)
 }
@@ -244,12 +246,12 @@ pub(super) fn check_public<'a>(
 /// GMT+8 text, or milliseconds as one official SDK sends them.
 fn check_time(state: &State, app: &App, fields: &Fields<'_>, now: Timestamp) -> Result<(), Refused> {
     let Some(text) = fields.filled("timestamp") else {
-        return Err(Refused::new("30", "Missing Timestamp").hint("no parameter `timestamp` came"));
+        return Err(Refused::new("30", "Missing Timestamp").with_hint("no parameter `timestamp` came"));
     };
     let invalid = |hint: String| {
         Err(Refused::new("31", "Invalid Timestamp")
             .sub("isv.timestamp-limit-error", "the timestamp is out of range")
-            .hint(hint))
+            .with_hint(hint))
     };
     let Some(at) = sesame_core::time::parse_request_timestamp(text).filter(|_| !text.contains('T')) else {
         return invalid("the timestamp is not yyyy-MM-dd HH:mm:ss (24 hours, GMT+8)".to_owned());
@@ -305,11 +307,11 @@ impl Single<'_> {
             (Some(false), _) | (None, None) => None,
             (Some(true), None) => {
                 return Err(Refused::new("26", "Missing Session")
-                    .hint("this method needs a seller's session and none came"));
+                    .with_hint("this method needs a seller's session and none came"));
             }
-            (_, Some(session)) => {
-                Some(shop_of(state, app, session, now).map_err(|why| bad_token(Protocol::Top).hint(why))?)
-            }
+            (_, Some(session)) => Some(
+                shop_of(state, app, session, now).map_err(|why| bad_token(Protocol::Top).with_hint(why))?,
+            ),
         };
 
         // limits, and what was ordered to go wrong
@@ -351,7 +353,7 @@ impl Single<'_> {
             Ok(reply) => Ok(format!("{{\"token_result\":{}}}", quoted(&reply))),
             Err(says) => Err(Refused::new("15", "Remote service error")
                 .sub(format!("isv.invalid-parameter:{name}"), says)
-                .hint(says)),
+                .with_hint(says)),
         }
     }
 }

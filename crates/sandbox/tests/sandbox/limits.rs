@@ -54,14 +54,14 @@ async fn public_addresses_need_a_word() {
     options.listen = "127.0.0.1:0".parse().unwrap();
     options.apps = sesame_sandbox::AppSpec::parse("amazon:1:s").unwrap();
     let error = Sandbox::start(options.clone()).await.unwrap_err();
-    assert!(error.hint_text().unwrap().contains("lazada"), "{error:?}");
+    assert!(error.hint().unwrap().contains("lazada"), "{error:?}");
 
     options.apps.clear();
     for (shops, products) in [(99_999_999_999, 1), (usize::MAX, 1), (1, 99_999_999_999)] {
         let wanted = Options { shops, products, ..options.clone() };
         let error = Sandbox::start(wanted).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Usage, "{shops} {products}");
-        assert!(error.hint_text().unwrap().contains("at most"), "{error:?}");
+        assert!(error.hint().unwrap().contains("at most"), "{error:?}");
     }
 }
 

@@ -48,7 +48,7 @@ pub(crate) async fn must_stand(context: &Context) -> CliResult {
     if context.vault_is_new().await? {
         let place = context.settings.location()?;
         return Err(Error::usage(format!("there is no vault yet at {place}"))
-            .hint("It is made with the first app: sesame app add PLATFORM --key KEY --secret-stdin. SESAME_HOME and SESAME_VAULT say where it is.")
+            .with_hint("It is made with the first app: sesame app add PLATFORM --key KEY --secret-stdin. SESAME_HOME and SESAME_VAULT say where it is.")
             .into());
     }
     Ok(())

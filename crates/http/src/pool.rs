@@ -17,19 +17,19 @@ use hyper::client::conn::http1::SendRequest;
 use sesame_core::Result;
 use tokio::{task::AbortHandle, time::Instant};
 
-use super::{alarm::Alarm, origin::Origin};
+use crate::{deadline::Deadline, origin::Origin};
 
 /// A connection, ready for a request.
-pub(super) struct Connection {
-    pub(super) sender: SendRequest<Full<Bytes>>,
-    pub(super) alarm: Alarm,
+pub(crate) struct Connection {
+    pub(crate) sender: SendRequest<Full<Bytes>>,
+    pub(crate) deadline: Deadline,
     _task: Task,
 }
 
 impl Connection {
     /// `task` is the one that reads and writes for the sender.
-    pub(super) fn new(sender: SendRequest<Full<Bytes>>, task: AbortHandle) -> Self {
-        Self { sender, alarm: Alarm::new(), _task: Task(task) }
+    pub(crate) fn new(sender: SendRequest<Full<Bytes>>, task: AbortHandle) -> Self {
+        Self { sender, deadline: Deadline::new(), _task: Task(task) }
     }
 }
 
@@ -57,45 +57,50 @@ const MAX_IDLE: usize = 128;
 const MAX_ORIGINS: usize = 256;
 
 /// A connection nobody uses.
-pub(super) struct Idle {
+struct Idle {
     connection: Connection,
     since: Instant,
 }
 
+/// One origin with its idle connections.
+pub(crate) struct Slot {
+    pub(crate) origin: Origin,
+    idle: Mutex<Vec<Idle>>,
+}
+
 /// All origins that were called. Read without a lock: every call looks its origin up.
-pub(super) struct Pool {
-    origins: ArcSwap<HashMap<Box<str>, Arc<Origin>>>,
+pub(crate) struct Pool {
+    slots: ArcSwap<HashMap<Box<str>, Arc<Slot>>>,
 }
 
 impl Pool {
-    pub(super) fn new() -> Self {
-        Self { origins: ArcSwap::default() }
+    pub(crate) fn new() -> Self {
+        Self { slots: ArcSwap::default() }
     }
 
-    /// Returns the origin of this name.
+    /// Returns the slot of the origin of this name.
     ///
     /// # Errors
-    /// A usage error when it may not be called at all.
-    pub(super) fn origin(&self, name: &str) -> Result<Arc<Origin>> {
-        if let Some(origin) = self.origins.load().get(name) {
-            return Ok(Arc::clone(origin));
+    /// A usage error if it may not be called at all.
+    pub(crate) fn slot(&self, name: &str) -> Result<Arc<Slot>> {
+        if let Some(slot) = self.slots.load().get(name) {
+            return Ok(Arc::clone(slot));
         }
-        let mut origin = Arc::new(Origin::parse(name)?);
-        self.origins.rcu(|origins| {
+        let mut slot = Arc::new(Slot { origin: Origin::parse(name)?, idle: Mutex::default() });
+        self.slots.rcu(|slots| {
             // Somebody feeds us invented hosts: start over instead of growing. Exchanges under way
-            // keep their origin alive until they end.
-            let mut origins =
-                if origins.len() < MAX_ORIGINS { HashMap::clone(origins) } else { HashMap::new() };
-            origin = Arc::clone(origins.entry(name.into()).or_insert_with(|| Arc::clone(&origin)));
-            origins
+            // keep their slot alive until they end.
+            let mut slots = if slots.len() < MAX_ORIGINS { HashMap::clone(slots) } else { HashMap::new() };
+            slot = Arc::clone(slots.entry(name.into()).or_insert_with(|| Arc::clone(&slot)));
+            slots
         });
-        Ok(origin)
+        Ok(slot)
     }
 }
 
-impl Origin {
+impl Slot {
     /// Takes an idle connection that is ready for a request, if there is one.
-    pub(super) async fn check_out(&self, now: Instant, deadline: Instant) -> Option<Connection> {
+    pub(crate) async fn check_out(&self, now: Instant, deadline: Instant) -> Option<Connection> {
         loop {
             let idle = lock(&self.idle).pop()?;
             if now.saturating_duration_since(idle.since) > IDLE_LIFE {
@@ -110,9 +115,9 @@ impl Origin {
             if connection.sender.is_closed() {
                 continue;
             }
-            let Connection { sender, alarm, .. } = &mut connection;
-            alarm.set(deadline.min(Instant::now() + GRACE));
-            let ready = alarm.limit(pin!(sender.ready())).await;
+            let Connection { sender, deadline: grace, .. } = &mut connection;
+            grace.set(deadline.min(Instant::now() + GRACE));
+            let ready = grace.limit(pin!(sender.ready())).await;
             if let Some(Ok(())) = ready {
                 return Some(connection);
             }
@@ -126,7 +131,7 @@ impl Origin {
     }
 
     /// Gives a connection back after a reply that was read to its end.
-    pub(super) fn check_in(&self, connection: Connection) {
+    pub(crate) fn check_in(&self, connection: Connection) {
         if connection.sender.is_closed() {
             return;
         }

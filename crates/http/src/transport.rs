@@ -1,25 +1,12 @@
-//! The way out: one pooled HTTP client for the process, behind [`Transport`].
-//!
-//! What it promises whatever the caller asks for: TLS is verified, always; plain HTTP goes to this
-//! machine only; no redirect is followed; no reply grows over its limit, before or after
-//! decompression; nothing is sent twice unless hyper says that not a byte of it had left.
+//! The client itself: from a request to a reply.
 
-mod alarm;
-mod body;
-mod connect;
-mod failure;
-mod origin;
-mod pool;
-#[cfg(test)]
-mod tls_tests;
-
-use std::{borrow::Cow, fmt, pin::pin, sync::Arc, time::Duration};
+use std::{fmt, pin::pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{
     HeaderMap, Request,
-    header::{self, HeaderName, HeaderValue},
+    header::{self, HeaderValue},
     http::uri::PathAndQuery,
 };
 use sesame_core::{BoxFuture, Error, HttpRequest, HttpResponse, Result, Transport, request::Method};
@@ -28,15 +15,16 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use connect::Connector;
-use origin::Origin;
-use pool::{Connection, Pool};
+use crate::{
+    body,
+    connect::Connector,
+    failure,
+    origin::{self, Origin},
+    pool::{Connection, Pool, Slot},
+};
 
 /// Who we say we are.
 pub const USER_AGENT: &str = concat!("sesame/", env!("CARGO_PKG_VERSION"));
-
-/// Making a connection (name, TCP, proxy, TLS) takes at most this long.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The most exchanges at one time; more wait. Below the 1,024 open files that many systems allow.
 const MAX_IN_FLIGHT: usize = 768;
@@ -48,12 +36,12 @@ const MAX_IN_FLIGHT: usize = 768;
 /// tokio runtime.
 ///
 /// ```no_run
-/// use sesame_client::HttpTransport;
 /// use sesame_core::{HttpRequest, Transport, request::Method};
+/// use sesame_http::HttpTransport;
 ///
 /// # async fn example() -> sesame_core::Result<()> {
 /// let transport = HttpTransport::new();
-/// let reply = transport.send(HttpRequest::new(Method::Get, "https://api.lazada.sg/rest/")).await?;
+/// let reply = transport.send(HttpRequest::new(Method::GET, "https://api.lazada.sg/rest/")).await?;
 /// println!("{}", reply.status);
 /// # Ok(())
 /// # }
@@ -70,7 +58,7 @@ impl HttpTransport {
         Self::with_connector(Connector::from_env())
     }
 
-    fn with_connector(connector: Connector) -> Self {
+    pub(crate) fn with_connector(connector: Connector) -> Self {
         Self { pool: Pool::new(), connector, in_flight: Semaphore::new(MAX_IN_FLIGHT) }
     }
 
@@ -89,11 +77,12 @@ impl HttpTransport {
     fn lay_out(&self, mut request: HttpRequest) -> Result<Ready> {
         let now = Instant::now();
         let (origin, path) = origin::split(&request.url)?;
-        let origin = self.pool.origin(origin)?;
-        let mut message = message(&origin, path, request.method, std::mem::take(&mut request.body))?;
-        add_headers(message.headers_mut(), &origin, request.content_type, request.headers)?;
+        let slot = self.pool.slot(origin)?;
+        let origin = &slot.origin;
+        let mut message = message(origin, path, request.method, std::mem::take(&mut request.body))?;
+        *message.headers_mut() = headers(request.headers, origin);
         let (timeout, limit) = (request.timeout, request.max_reply);
-        Ok(Ready { origin, message, now, deadline: now + timeout, timeout, limit })
+        Ok(Ready { slot, message, now, deadline: now + timeout, timeout, limit })
     }
 
     /// Sends a request and reads the reply.
@@ -115,20 +104,20 @@ impl HttpTransport {
 
             let mut may_reuse = true;
             loop {
-                let origin = &ready.origin;
-                let idle = if may_reuse { origin.check_out(ready.now, deadline).await } else { None };
+                let Slot { origin, .. } = &*ready.slot;
+                let idle = if may_reuse { ready.slot.check_out(ready.now, deadline).await } else { None };
                 let reused = idle.is_some();
                 let mut connection = match idle {
                     Some(connection) => connection,
                     // Rare and large: in a box of its own it does not make every exchange large.
                     None => Box::pin(self.connector.open(origin, deadline, timeout)).await?,
                 };
-                let Connection { sender, alarm, .. } = &mut connection;
+                let Connection { sender, deadline: limit, .. } = &mut connection;
                 let late = || failure::timed_out("no complete answer came", timeout, true);
-                alarm.set(deadline);
+                limit.set(deadline);
                 // From here on the request may arrive at the other side. What is pinned ends with its
                 // statement: so the body takes the place that the request had.
-                let sent = alarm.limit(pin!(sender.try_send_request(ready.message))).await;
+                let sent = limit.limit(pin!(sender.try_send_request(ready.message))).await;
                 let response = match sent.ok_or_else(late)? {
                     Ok(response) => response,
                     Err(mut error) => match error.take_message() {
@@ -149,10 +138,10 @@ impl HttpTransport {
                 };
                 let (head, incoming) = response.into_parts();
                 let body =
-                    alarm.limit(pin!(body::read(origin.name(), &head.headers, incoming, ready.limit))).await;
+                    limit.limit(pin!(body::read(origin.name(), &head.headers, incoming, ready.limit))).await;
                 let body = body.ok_or_else(late)??;
-                origin.check_in(connection);
-                return Ok(reply(head.status.as_u16(), &head.headers, body));
+                ready.slot.check_in(connection);
+                return Ok(HttpResponse { status: head.status.as_u16(), headers: head.headers, body });
             }
         }
     }
@@ -181,7 +170,7 @@ impl Transport for HttpTransport {
 
 /// A request that may leave.
 struct Ready {
-    origin: Arc<Origin>,
+    slot: Arc<Slot>,
     message: Request<Full<Bytes>>,
     now: Instant,
     deadline: Instant,
@@ -198,73 +187,20 @@ fn message(origin: &Origin, path: &str, method: Method, body: Bytes) -> Result<R
         .map_err(|error| Error::usage(format!("the URL for {} cannot be sent: {error}", origin.name())))?;
 
     let mut message = Request::new(Full::new(body));
-    *message.method_mut() = match method {
-        Method::Get => hyper::Method::GET,
-        Method::Post => hyper::Method::POST,
-    };
+    *message.method_mut() = method;
     *message.uri_mut() = path.into();
     Ok(message)
 }
 
-fn add_headers(
-    headers: &mut HeaderMap,
-    origin: &Origin,
-    content_type: Option<Cow<'static, str>>,
-    more: Vec<(&'static str, Cow<'static, str>)>,
-) -> Result<()> {
-    // Four of our own, and the length that hyper adds. With one more than there are, the map is twice
-    // as large and the allocator takes its slow way.
-    headers.reserve(5 + more.len());
+/// Adds the headers that belong to the connection.
+fn headers(mut headers: HeaderMap, origin: &Origin) -> HeaderMap {
+    // Three of ours, and the length that hyper adds. With one more than there are, the map is twice as
+    // large and the allocator takes its slow way.
+    headers.reserve(4);
     headers.insert(header::HOST, origin.host_header());
     headers.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
     headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
-    if let Some(kind) = content_type {
-        headers.insert(header::CONTENT_TYPE, value_of("Content-Type", kind)?);
-    }
-    for (name, value) in more {
-        let key = HeaderName::from_bytes(name.as_bytes())
-            .map_err(|_| Error::usage(format!("{name:?} is no name of an HTTP header")))?;
-        headers.insert(key, value_of(name, value)?);
-    }
-    Ok(())
-}
-
-fn value_of(name: &str, value: Cow<'static, str>) -> Result<HeaderValue> {
-    let ascii = value.is_ascii();
-    let value = match value {
-        Cow::Borrowed(text) => Bytes::from_static(text.as_bytes()),
-        Cow::Owned(text) => text.into(),
-    };
-    // The value may be a secret; it is not repeated in the message.
-    HeaderValue::from_maybe_shared(value)
-        .ok()
-        .filter(|_| ascii)
-        .ok_or_else(|| Error::usage(format!("the HTTP header {name} has characters that no header may have")))
-}
-
-/// Turns hyper's reply into ours.
-fn reply(status: u16, headers: &HeaderMap, body: Bytes) -> HttpResponse {
-    let mut reply = HttpResponse { status, body, ..HttpResponse::default() };
-    // One walk: looking up five names takes longer.
-    for (name, value) in headers {
-        let field = match name.as_str() {
-            "content-type" => &mut reply.content_type,
-            "date" => &mut reply.date,
-            "location" => &mut reply.location,
-            "x-sandbox-refusal" => &mut reply.refusal_id,
-            "retry-after" if reply.retry_after.is_none() => {
-                // The form with a date is not used by these gateways.
-                reply.retry_after = value.to_str().ok().and_then(|value| value.trim().parse().ok());
-                continue;
-            }
-            _ => continue,
-        };
-        // The first of several counts.
-        if field.is_none() {
-            *field = value.to_str().ok().map(str::to_owned);
-        }
-    }
-    reply
+    headers
 }
 
 #[cfg(test)]
@@ -275,7 +211,7 @@ mod tests {
     #[test]
     fn an_exchange_is_small() {
         let transport = HttpTransport::new();
-        let request = HttpRequest::new(Method::Get, "http://127.0.0.1:1/");
+        let request = HttpRequest::new(Method::GET, "http://127.0.0.1:1/");
         let size = size_of_val(&transport.exchange(transport.lay_out(request).unwrap()));
         assert!(size <= 1_032, "{size} bytes");
     }

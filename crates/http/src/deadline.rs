@@ -9,21 +9,21 @@ use tokio::time::{Instant, Sleep, sleep_until};
 /// A new timer for every call takes a lock of the runtime twice, and wakes its driver when no other
 /// timer is there. To put a timer off, which is what the next call on a connection does, takes
 /// neither.
-pub(super) struct Alarm(Pin<Box<Sleep>>);
+pub(crate) struct Deadline(Pin<Box<Sleep>>);
 
-impl Alarm {
-    pub(super) fn new() -> Self {
+impl Deadline {
+    pub(crate) fn new() -> Self {
         Self(Box::pin(sleep_until(Instant::now())))
     }
 
     /// Sets the time for all work from here on.
-    pub(super) fn set(&mut self, deadline: Instant) {
+    pub(crate) fn set(&mut self, deadline: Instant) {
         self.0.as_mut().reset(deadline);
     }
 
     /// Works until it is done or the time has come; then there is nothing.
     /// The work is pinned by the caller: an `async` function would hold what is moved into it twice.
-    pub(super) fn limit<'a, F: Future>(
+    pub(crate) fn limit<'a, F: Future>(
         &'a mut self,
         mut work: Pin<&'a mut F>,
     ) -> impl Future<Output = Option<F::Output>> + 'a {

@@ -1,14 +1,12 @@
 //! Where a URL points: scheme, host and port, and what of it is allowed.
 
-use std::{net::IpAddr, sync::Mutex};
+use std::net::IpAddr;
 
 use hyper::{Uri, header::HeaderValue};
 use sesame_core::{Error, Result, mask::mask_url};
 
-use super::pool::Idle;
-
-/// One scheme, host and port, with its idle connections.
-pub(super) struct Origin {
+/// One scheme, host and port.
+pub(crate) struct Origin {
     /// `https://api.lazada.sg`, for messages.
     name: String,
     /// The same as a URI, for the connector.
@@ -16,17 +14,16 @@ pub(super) struct Origin {
     host_header: HeaderValue,
     is_https: bool,
     is_loopback: bool,
-    pub(super) idle: Mutex<Vec<Idle>>,
 }
 
 /// Splits `https://host:port/path?query` before the path.
 ///
 /// # Errors
 /// A usage error for anything but `http` and `https`.
-pub(super) fn split(url: &str) -> Result<(&str, &str)> {
+pub(crate) fn split(url: &str) -> Result<(&str, &str)> {
     let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://")).ok_or_else(|| {
-        Error::usage(format!("{:?} is no URL of a gateway", shown(url)))
-            .hint("It has to begin with https://.")
+        Error::usage(format!("invalid gateway URL {:?}", shown(url)))
+            .with_hint("It has to begin with https://.")
     })?;
     let end = rest.bytes().position(|byte| matches!(byte, b'/' | b'?' | b'#')).unwrap_or(rest.len());
     Ok(url.split_at(url.len() - rest.len() + end))
@@ -34,11 +31,11 @@ pub(super) fn split(url: &str) -> Result<(&str, &str)> {
 
 impl Origin {
     /// Parses `scheme://host[:port]` and refuses what must not be called.
-    pub(super) fn parse(text: &str) -> Result<Self> {
-        let bad = || Error::usage(format!("{:?} is no address of a gateway", shown(text)));
+    pub(crate) fn parse(text: &str) -> Result<Self> {
+        let bad = || Error::usage(format!("invalid gateway address {:?}", shown(text)));
         if text.contains('@') {
             // User names in URLs serve phishing; no gateway wants one.
-            return Err(bad().hint("Leave out the user name before the @."));
+            return Err(bad().with_hint("Leave out the user name before the @."));
         }
         let uri: Uri = text.parse().map_err(|_| bad())?;
         let host = uri.host().filter(|host| !host.is_empty()).ok_or_else(bad)?;
@@ -47,7 +44,7 @@ impl Origin {
         let is_loopback = is_loopback(host);
         if !is_https && !is_loopback {
             return Err(Error::usage(format!("plain HTTP to {host} is not allowed: it would show the token and the signature to everybody on the way"))
-                .hint("Use https://. Plain http:// works for a sandbox on this machine only (127.0.0.1, ::1, localhost)."));
+                .with_hint("Use https://. Plain http:// works for a sandbox on this machine only (127.0.0.1, ::1, localhost)."));
         }
         let host_header = HeaderValue::from_str(authority).map_err(|_| bad())?;
         Ok(Self {
@@ -55,28 +52,27 @@ impl Origin {
             host_header,
             is_https,
             is_loopback,
-            idle: Mutex::new(Vec::new()),
             uri: with_root(&uri).ok_or_else(bad)?,
         })
     }
 
-    pub(super) fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
-    pub(super) fn uri(&self) -> &Uri {
+    pub(crate) fn uri(&self) -> &Uri {
         &self.uri
     }
 
-    pub(super) fn host_header(&self) -> HeaderValue {
+    pub(crate) fn host_header(&self) -> HeaderValue {
         self.host_header.clone()
     }
 
-    pub(super) fn is_https(&self) -> bool {
+    pub(crate) fn is_https(&self) -> bool {
         self.is_https
     }
 
-    pub(super) fn is_loopback(&self) -> bool {
+    pub(crate) fn is_loopback(&self) -> bool {
         self.is_loopback
     }
 }
@@ -91,8 +87,8 @@ fn with_root(uri: &Uri) -> Option<Uri> {
         .ok()
 }
 
-/// Tells whether a host is this machine by its very name: 127.0.0.0/8, `[::1]`, `localhost`.
-pub(super) fn is_loopback(host: &str) -> bool {
+/// Returns `true` if a host is this machine by its very name: 127.0.0.0/8, `[::1]`, `localhost`.
+pub(crate) fn is_loopback(host: &str) -> bool {
     let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
     bare.eq_ignore_ascii_case("localhost")
         || bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())

@@ -1,17 +1,17 @@
-//! Which page comes next, and when it is enough. Pure: no call is made here.
+//! Pagination state machine. Pure: no call is made here.
 
 use serde_json::{Map, Value};
 use sesame_catalog::{Paging, PagingStyle};
 use sesame_core::{Error, ErrorKind, Result, Retry, path, scalar};
 
-/// More pages than this are a mistake of somebody.
-const MOST_PAGES: u64 = 100_000;
-/// Empty pages in a row that are put up with while the platform says that more follows.
-const MOST_EMPTY: u32 = 3;
+/// Maximum number of pages of a list.
+const MAX_PAGES: u64 = 100_000;
+/// Maximum number of consecutive empty pages before the list ends, while the platform says that more follows.
+const MAX_EMPTY_PAGES: u32 = 3;
 
-/// The way through the pages of one list.
+/// The position in the pages of one list.
 #[derive(Debug)]
-pub(super) struct Course {
+pub(super) struct Paginator {
     rule: Paging,
     /// The rows asked for, where that is known.
     size: Option<u64>,
@@ -28,9 +28,9 @@ pub(super) struct Course {
     said_unreachable: bool,
 }
 
-/// What a page says of the list.
+/// What a page says about the list.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Facts {
+pub(super) struct PageInfo {
     pub(super) rows: u64,
     pub(super) total: Option<u64>,
     pub(super) total_pages: Option<u64>,
@@ -40,13 +40,13 @@ pub(super) struct Facts {
 
 /// What comes after a page.
 #[derive(Debug)]
-pub(super) enum Then {
+pub(super) enum NextPage {
     More,
     Done,
     Fail(Error),
 }
 
-impl Course {
+impl Paginator {
     /// Begins where the arguments say, else with the first page, and asks for the largest pages
     /// unless the arguments say otherwise. Returns warnings.
     pub(super) fn new(rule: Paging, args: &mut Map<String, Value>) -> Result<(Self, Vec<String>)> {
@@ -79,7 +79,7 @@ impl Course {
         if rule.style != PagingStyle::Cursor {
             path::set(args, &rule.index, index.into())?;
         }
-        let course = Self {
+        let paginator = Self {
             size,
             index,
             began: index,
@@ -91,7 +91,7 @@ impl Course {
             said_unreachable: false,
             rule,
         };
-        Ok((course, warnings))
+        Ok((paginator, warnings))
     }
 
     pub(super) fn rule(&self) -> &Paging {
@@ -109,70 +109,73 @@ impl Course {
     }
 
     /// Decides what comes after a page, with a warning that belongs to that page.
-    pub(super) fn after(&mut self, facts: &Facts) -> (Then, Option<String>) {
+    pub(super) fn advance(&mut self, info: &PageInfo) -> (NextPage, Option<String>) {
         let first = self.rule.first.unwrap_or(u64::from(self.rule.style == PagingStyle::Page));
         self.skipped.get_or_insert_with(|| match self.rule.style {
-            PagingStyle::Page => self.began.saturating_sub(first) * self.size.unwrap_or(facts.rows),
+            PagingStyle::Page => self.began.saturating_sub(first) * self.size.unwrap_or(info.rows),
             PagingStyle::Offset => self.began,
             PagingStyle::Cursor => 0,
         });
         self.pages += 1;
-        self.rows += facts.rows;
-        self.empty = if facts.rows == 0 { self.empty + 1 } else { 0 };
+        self.rows += info.rows;
+        self.empty = if info.rows == 0 { self.empty + 1 } else { 0 };
         let position = self.position();
-        let all = facts.total.is_some_and(|total| position >= total)
+        let all = info.total.is_some_and(|total| position >= total)
             || (self.rule.style == PagingStyle::Page
-                && facts.total_pages.is_some_and(|pages| self.index.saturating_sub(first) + 1 >= pages));
-        let warning = self.warn_unreachable(facts);
+                && info.total_pages.is_some_and(|pages| self.index.saturating_sub(first) + 1 >= pages));
+        let warning = self.warn_unreachable(info);
 
-        if all || facts.has_next == Some(false) {
-            return (Then::Done, warning);
+        if all || info.has_next == Some(false) {
+            return (NextPage::Done, warning);
         }
         if let Some(reachable) = self.rule.reachable.filter(|reachable| position >= *reachable) {
-            return match facts.total {
-                Some(total) => (Then::Fail(self.unreachable(reachable, Some(total))), warning),
-                None if facts.rows == 0 => (Then::Done, warning),
-                None => (Then::Fail(self.unreachable(reachable, None)), warning),
+            return match info.total {
+                Some(total) => (NextPage::Fail(self.unreachable(reachable, Some(total))), warning),
+                None if info.rows == 0 => (NextPage::Done, warning),
+                None => (NextPage::Fail(self.unreachable(reachable, None)), warning),
             };
         }
-        if self.pages >= MOST_PAGES {
+        if self.pages >= MAX_PAGES {
             let error =
-                Error::new(ErrorKind::Envelope, format!("the list has not ended after {MOST_PAGES} pages"))
-                    .retry_when(Retry::Never);
-            return (Then::Fail(error.hint("Narrow the list down, e.g. by a time window.")), warning);
+                Error::new(ErrorKind::Envelope, format!("the list has not ended after {MAX_PAGES} pages"))
+                    .with_retry(Retry::Never);
+            return (
+                NextPage::Fail(error.with_hint("Narrow the list down, e.g. by a time window.")),
+                warning,
+            );
         }
-        if facts.rows == 0 && (facts.has_next != Some(true) || self.empty >= MOST_EMPTY) {
-            let short = facts.total.filter(|total| *total > position).map(|total| {
+        if info.rows == 0 && (info.has_next != Some(true) || self.empty >= MAX_EMPTY_PAGES) {
+            let short = info.total.filter(|total| *total > position).map(|total| {
                 format!("the platform tells of {total} rows and gave {position}; rows were taken away meanwhile, or it does not show all of them")
             });
-            return (Then::Done, short.or(warning));
+            return (NextPage::Done, short.or(warning));
         }
         match self.rule.style {
             PagingStyle::Page => self.index += 1,
             // By what came, not by what was asked for: the platform may have cut the page.
             PagingStyle::Offset => {
-                self.index += facts.rows.max(u64::from(facts.rows == 0) * self.size.unwrap_or(1));
+                self.index += info.rows.max(u64::from(info.rows == 0) * self.size.unwrap_or(1));
             }
             PagingStyle::Cursor => {
-                let next = facts
+                let next = info
                     .next
                     .as_deref()
                     .map(str::trim)
                     .filter(|next| !next.is_empty() && *next != "0" && *next != "null");
                 match next {
-                    None => return (Then::Done, warning),
+                    None => return (NextPage::Done, warning),
                     Some(next) if self.cursor.as_deref() == Some(next) => {
-                        return (Then::Fail(self.repeated()), warning);
+                        return (NextPage::Fail(self.repeated()), warning);
                     }
                     Some(next) => self.cursor = Some(next.to_owned()),
                 }
             }
         }
-        (Then::More, warning)
+        (NextPage::More, warning)
     }
 
     /// Puts the next page into the arguments.
-    pub(super) fn ask(&self, args: &mut Map<String, Value>) -> Result<()> {
+    pub(super) fn apply(&self, args: &mut Map<String, Value>) -> Result<()> {
         let value = match (&self.rule.style, &self.cursor) {
             (PagingStyle::Cursor, Some(cursor)) => Value::String(cursor.clone()),
             (PagingStyle::Cursor, None) => return Ok(()),
@@ -190,8 +193,8 @@ impl Course {
             _ => format!("{}={}", self.rule.index, self.index),
         };
         Error::new(ErrorKind::Envelope, format!("page {} ({asked}) is the same as an earlier page; reading on would never end", self.number()))
-            .retry_when(Retry::Never)
-            .hint("The platform does not understand how the next page is asked for. Check `index` in the paging of this API (sesame apis show), and report it if the catalog is wrong.")
+            .with_retry(Retry::Never)
+            .with_hint("The platform does not understand how the next page is asked for. Check `index` in the paging of this API (sesame apis show), and report it if the catalog is wrong.")
     }
 
     fn unreachable(&self, reachable: u64, total: Option<u64>) -> Error {
@@ -205,13 +208,13 @@ impl Course {
             ErrorKind::Business,
             format!("only the first {reachable}{of} rows can be reached; the rest was not read"),
         )
-        .retry_when(Retry::Never)
-        .hint(advice.to_owned())
+        .with_retry(Retry::Never)
+        .with_hint(advice.to_owned())
     }
 
     /// Says at the start, and not only at the end, that not all rows will come.
-    fn warn_unreachable(&mut self, facts: &Facts) -> Option<String> {
-        let (reachable, total) = (self.rule.reachable?, facts.total?);
+    fn warn_unreachable(&mut self, info: &PageInfo) -> Option<String> {
+        let (reachable, total) = (self.rule.reachable?, info.total?);
         if total <= reachable || std::mem::replace(&mut self.said_unreachable, true) {
             return None;
         }
@@ -219,7 +222,7 @@ impl Course {
         Some(format!(
             "{}. {}",
             error.message().replace("; the rest was not read", ""),
-            error.hint_text().unwrap_or_default()
+            error.hint().unwrap_or_default()
         ))
     }
 }
@@ -273,7 +276,7 @@ mod tests {
             style: PagingStyle,
             args: &Map<String, Value>,
             first: u64,
-        ) -> (std::ops::Range<u64>, Facts) {
+        ) -> (std::ops::Range<u64>, PageInfo) {
             let size = args["size"].as_u64().unwrap().min(self.cut);
             let from = match style {
                 PagingStyle::Page => (args["index"].as_u64().unwrap() - first) * size,
@@ -284,14 +287,14 @@ mod tests {
             };
             let rows = from.min(self.total)..(from + size).min(self.total);
             let more = rows.end < self.total;
-            let facts = Facts {
+            let info = PageInfo {
                 rows: rows.end - rows.start,
                 total: matches!(self.tells, Tells::Total).then_some(self.total),
                 total_pages: matches!(self.tells, Tells::Pages).then(|| self.total.div_ceil(size)),
                 has_next: matches!(self.tells, Tells::More).then_some(more),
                 next: (style == PagingStyle::Cursor && more).then(|| rows.end.to_string()),
             };
-            (rows, facts)
+            (rows, info)
         }
     }
 
@@ -311,16 +314,16 @@ mod tests {
             let first = if style == PagingStyle::Offset { 0 } else { first };
             let rule = rule(&format!(r#"{{"style":{style_name},"index":"index","size":"size","first":{first},"items":"rows"}}"#));
             let mut args = args(json!({"size": size}));
-            let (mut course, _) = Course::new(rule, &mut args).unwrap();
+            let (mut paginator, _) = Paginator::new(rule, &mut args).unwrap();
             let list = List { total, cut, tells };
             let mut read = Vec::new();
             for _ in 0..=total + 1 {
-                let (rows, facts) = list.page(style, &args, first);
+                let (rows, info) = list.page(style, &args, first);
                 read.extend(rows);
-                match course.after(&facts).0 {
-                    Then::More => course.ask(&mut args).unwrap(),
-                    Then::Done => break,
-                    Then::Fail(error) => panic!("{error}"),
+                match paginator.advance(&info).0 {
+                    NextPage::More => paginator.apply(&mut args).unwrap(),
+                    NextPage::Done => break,
+                    NextPage::Fail(error) => panic!("{error}"),
                 }
             }
             prop_assert_eq!(read, (0..total).collect::<Vec<_>>());
@@ -330,39 +333,39 @@ mod tests {
     #[test]
     fn asks_for_the_largest_page_and_no_larger() {
         let mut given = args(json!({}));
-        Course::new(rule(PAGES), &mut given).unwrap();
+        Paginator::new(rule(PAGES), &mut given).unwrap();
         assert_eq!(Value::Object(given), json!({"page_size": 30, "page_no": 1}));
         let mut given = args(json!({"page_size": "50", "page_no": "4"}));
-        let (_, warnings) = Course::new(rule(PAGES), &mut given).unwrap();
+        let (_, warnings) = Paginator::new(rule(PAGES), &mut given).unwrap();
         assert_eq!(Value::Object(given), json!({"page_size": 30, "page_no": 4}));
         assert_eq!(warnings.len(), 1);
-        assert!(Course::new(rule(PAGES), &mut args(json!({"page_size": 0}))).is_err());
-        assert!(Course::new(rule(PAGES), &mut args(json!({"page_no": "first"}))).is_err());
+        assert!(Paginator::new(rule(PAGES), &mut args(json!({"page_size": 0}))).is_err());
+        assert!(Paginator::new(rule(PAGES), &mut args(json!({"page_no": "first"}))).is_err());
     }
 
     #[test]
     fn a_short_page_is_no_end() {
-        let (mut course, _) = Course::new(rule(PAGES), &mut args(json!({}))).unwrap();
-        let facts = |rows| Facts { rows, total: Some(60), ..Facts::default() };
-        assert!(matches!(course.after(&facts(7)).0, Then::More));
-        assert!(matches!(course.after(&facts(53)).0, Then::Done));
+        let (mut paginator, _) = Paginator::new(rule(PAGES), &mut args(json!({}))).unwrap();
+        let info = |rows| PageInfo { rows, total: Some(60), ..PageInfo::default() };
+        assert!(matches!(paginator.advance(&info(7)).0, NextPage::More));
+        assert!(matches!(paginator.advance(&info(53)).0, NextPage::Done));
     }
 
     #[test]
     fn a_start_in_the_middle_counts_the_rows_before_it() {
-        let (mut course, _) =
-            Course::new(rule(PAGES), &mut args(json!({"page_no": 3, "page_size": 10}))).unwrap();
-        let facts = |rows| Facts { rows, total: Some(25), ..Facts::default() };
-        assert!(matches!(course.after(&facts(5)).0, Then::Done));
+        let (mut paginator, _) =
+            Paginator::new(rule(PAGES), &mut args(json!({"page_no": 3, "page_size": 10}))).unwrap();
+        let info = |rows| PageInfo { rows, total: Some(25), ..PageInfo::default() };
+        assert!(matches!(paginator.advance(&info(5)).0, NextPage::Done));
     }
 
     #[test]
     fn rows_that_never_come_are_said() {
-        let (mut course, _) = Course::new(rule(PAGES), &mut args(json!({}))).unwrap();
-        let facts = |rows| Facts { rows, total: Some(100), ..Facts::default() };
-        assert!(matches!(course.after(&facts(30)).0, Then::More));
-        let (then, warning) = course.after(&facts(0));
-        assert!(matches!(then, Then::Done));
+        let (mut paginator, _) = Paginator::new(rule(PAGES), &mut args(json!({}))).unwrap();
+        let info = |rows| PageInfo { rows, total: Some(100), ..PageInfo::default() };
+        assert!(matches!(paginator.advance(&info(30)).0, NextPage::More));
+        let (then, warning) = paginator.advance(&info(0));
+        assert!(matches!(then, NextPage::Done));
         assert!(warning.unwrap().contains("100 rows and gave 30"));
     }
 
@@ -371,41 +374,41 @@ mod tests {
         let rule = rule(
             r#"{"style":"page","index":"p","size":"s","max_size":30,"items":"r","total":"t","reachable":60,"advice":"Split by time."}"#,
         );
-        let (mut course, _) = Course::new(rule.clone(), &mut args(json!({}))).unwrap();
-        let facts = |total| Facts { rows: 30, total: Some(total), ..Facts::default() };
-        let (then, warning) = course.after(&facts(61));
-        assert!(matches!(then, Then::More));
+        let (mut paginator, _) = Paginator::new(rule.clone(), &mut args(json!({}))).unwrap();
+        let info = |total| PageInfo { rows: 30, total: Some(total), ..PageInfo::default() };
+        let (then, warning) = paginator.advance(&info(61));
+        assert!(matches!(then, NextPage::More));
         assert!(warning.unwrap().contains("first 60 of 61"));
-        let (then, warning) = course.after(&facts(61));
+        let (then, warning) = paginator.advance(&info(61));
         assert!(warning.is_none());
-        let Then::Fail(error) = then else { panic!("must fail") };
+        let NextPage::Fail(error) = then else { panic!("must fail") };
         assert!(error.to_string().contains("first 60 of 61"), "{error}");
-        assert_eq!(error.hint_text(), Some("Split by time."));
+        assert_eq!(error.hint(), Some("Split by time."));
         // Exactly as many as can be reached is all of them.
-        let (mut course, _) = Course::new(rule, &mut args(json!({}))).unwrap();
-        assert!(matches!(course.after(&facts(60)).0, Then::More));
-        assert!(matches!(course.after(&facts(60)).0, Then::Done));
+        let (mut paginator, _) = Paginator::new(rule, &mut args(json!({}))).unwrap();
+        assert!(matches!(paginator.advance(&info(60)).0, NextPage::More));
+        assert!(matches!(paginator.advance(&info(60)).0, NextPage::Done));
     }
 
     #[test]
     fn a_cursor_that_stands_still_is_an_error() {
         let rule = rule(r#"{"style":"cursor","index":"start","next":"next","items":"r"}"#);
         let mut given = args(json!({}));
-        let (mut course, _) = Course::new(rule, &mut given).unwrap();
-        let facts = Facts { rows: 5, next: Some("abc".into()), ..Facts::default() };
-        assert!(matches!(course.after(&facts).0, Then::More));
-        course.ask(&mut given).unwrap();
+        let (mut paginator, _) = Paginator::new(rule, &mut given).unwrap();
+        let info = PageInfo { rows: 5, next: Some("abc".into()), ..PageInfo::default() };
+        assert!(matches!(paginator.advance(&info).0, NextPage::More));
+        paginator.apply(&mut given).unwrap();
         assert_eq!(given["start"], "abc");
-        assert!(matches!(course.after(&facts).0, Then::Fail(_)));
+        assert!(matches!(paginator.advance(&info).0, NextPage::Fail(_)));
     }
 
     #[test]
     fn empty_pages_with_more_to_come_are_put_up_with_for_a_while() {
         let rule = rule(r#"{"style":"page","index":"p","items":"r","has_next":"more"}"#);
-        let (mut course, _) = Course::new(rule, &mut args(json!({}))).unwrap();
-        let empty = Facts { has_next: Some(true), ..Facts::default() };
-        assert!(matches!(course.after(&empty).0, Then::More));
-        assert!(matches!(course.after(&empty).0, Then::More));
-        assert!(matches!(course.after(&empty).0, Then::Done));
+        let (mut paginator, _) = Paginator::new(rule, &mut args(json!({}))).unwrap();
+        let empty = PageInfo { has_next: Some(true), ..PageInfo::default() };
+        assert!(matches!(paginator.advance(&empty).0, NextPage::More));
+        assert!(matches!(paginator.advance(&empty).0, NextPage::More));
+        assert!(matches!(paginator.advance(&empty).0, NextPage::Done));
     }
 }

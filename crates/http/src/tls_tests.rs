@@ -12,7 +12,7 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
-use super::{Connector, HttpTransport};
+use crate::{connect::Connector, transport::HttpTransport};
 
 const TOKEN: &str = "secret-token-of-24-chars";
 
@@ -168,7 +168,7 @@ async fn a_proxy_that_refuses_is_named_as_the_reason() {
     let error = get(&transport, "https://gateway.example/").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Network);
     assert!(!error.is_ambiguous());
-    assert!(error.hint_text().unwrap().contains("HTTPS_PROXY"), "{error:?}");
+    assert!(error.hint().unwrap().contains("HTTPS_PROXY"), "{error:?}");
 }
 
 #[tokio::test]

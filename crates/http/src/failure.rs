@@ -5,23 +5,30 @@ use std::{error::Error as StdError, time::Duration};
 use rustls::CertificateError;
 use sesame_core::{Error, ErrorKind, Fault, Retry};
 
-use super::connect::NoAddress;
+/// A name without an address.
+#[derive(Debug, thiserror::Error)]
+#[error("the name {name} has no address")]
+pub(crate) struct NoAddress {
+    pub(crate) name: String,
+    #[source]
+    pub(crate) source: std::io::Error,
+}
 
 /// No answer, or no connection, in time.
-pub(super) fn timed_out(what: &str, limit: Duration, may_have_arrived: bool) -> Error {
+pub(crate) fn timed_out(what: &str, limit: Duration, may_have_arrived: bool) -> Error {
     let limit = if limit.subsec_millis() == 0 {
         format!("{} s", limit.as_secs())
     } else {
         format!("{:.1} s", limit.as_secs_f64())
     };
     Error::new(ErrorKind::Timeout, format!("{what} within {limit}"))
-        .may_have_happened(may_have_arrived)
-        .hint("The gateway or the network is slow. Try again, or allow more time with --timeout.")
+        .with_ambiguity(may_have_arrived)
+        .with_hint("The gateway or the network is slow. Try again, or allow more time with --timeout.")
 }
 
 /// How an origin is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Way {
+pub(crate) enum RouteKind {
     Direct,
     Proxy,
     /// A sandbox on loopback: no firewall and no proxy is between.
@@ -29,31 +36,31 @@ pub(super) enum Way {
 }
 
 /// A connection that could not be made.
-pub(super) fn unreachable(origin: &str, error: Box<dyn StdError + Send + Sync>, way: Way) -> Error {
+pub(crate) fn unreachable(origin: &str, error: Box<dyn StdError + Send + Sync>, route: RouteKind) -> Error {
     let told = reason(error.as_ref());
     let base = Error::new(ErrorKind::Network, format!("{origin} could not be reached: {}", told.text))
-        .may_have_happened(false)
-        .retry_when(if told.lasting { Retry::Never } else { Retry::Backoff })
-        .fault_of(if told.machine { Fault::Machine } else { Fault::Network });
-    base.hint(told.hint.unwrap_or_else(|| unreachable_hint(way))).caused_by(Chain(error))
+        .with_ambiguity(false)
+        .with_retry(if told.lasting { Retry::Never } else { Retry::Backoff })
+        .with_fault(if told.machine { Fault::Machine } else { Fault::Network });
+    base.with_hint(told.hint.unwrap_or_else(|| unreachable_hint(route))).with_source(error)
 }
 
-pub(super) fn unreachable_hint(way: Way) -> &'static str {
-    match way {
-        Way::Proxy => {
+pub(crate) fn unreachable_hint(route: RouteKind) -> &'static str {
+    match route {
+        RouteKind::Proxy => {
             "A proxy is set in the environment (HTTPS_PROXY or ALL_PROXY): check that it answers and lets this host pass, or add the host to NO_PROXY. `sesame doctor` shows the route."
         }
-        Way::ThisMachine => {
+        RouteKind::ThisMachine => {
             "Is the sandbox running? `sesame sandbox` starts one; SESAME_ENDPOINT decides the address."
         }
-        Way::Direct => {
+        RouteKind::Direct => {
             "Check the network, a firewall, and whether a proxy has to be set (HTTPS_PROXY). `sesame doctor` shows the route."
         }
     }
 }
 
 /// A connection that ended while a request was on it.
-pub(super) fn broken(origin: &str, error: &hyper::Error, may_have_arrived: bool) -> Error {
+pub(crate) fn broken(origin: &str, error: &hyper::Error, may_have_arrived: bool) -> Error {
     let what = if error.is_incomplete_message() {
         "closed the connection before it had answered".to_owned()
     } else if error.is_parse() {
@@ -61,7 +68,7 @@ pub(super) fn broken(origin: &str, error: &hyper::Error, may_have_arrived: bool)
     } else {
         format!("broke the connection: {}", innermost(error))
     };
-    Error::new(ErrorKind::Network, format!("{origin} {what}")).may_have_happened(may_have_arrived).hint(if may_have_arrived {
+    Error::new(ErrorKind::Network, format!("{origin} {what}")).with_ambiguity(may_have_arrived).with_hint(if may_have_arrived {
         "Nobody can tell whether the call was carried out. Look before you repeat a call that changes something."
     } else {
         "Nothing was sent. Try again."
@@ -69,7 +76,7 @@ pub(super) fn broken(origin: &str, error: &hyper::Error, may_have_arrived: bool)
 }
 
 /// Why a connection could not be made.
-struct Told {
+struct Reason {
     text: String,
     hint: Option<&'static str>,
     /// It will fail in the same way until somebody changes something.
@@ -78,8 +85,8 @@ struct Told {
     machine: bool,
 }
 
-fn reason(error: &(dyn StdError + 'static)) -> Told {
-    let told = |text: String, hint, lasting, machine| Told { text, hint, lasting, machine };
+fn reason(error: &(dyn StdError + 'static)) -> Reason {
+    let told = |text: String, hint, lasting, machine| Reason { text, hint, lasting, machine };
     let mut seen = Some(error);
     while let Some(error) = seen {
         if let Some(error) = error.downcast_ref::<NoAddress>() {
@@ -158,20 +165,4 @@ fn innermost(error: &(dyn StdError + 'static)) -> String {
         last = inner;
     }
     sesame_core::scalar::printable(&last.to_string())
-}
-
-/// A boxed error as an error of its own.
-#[derive(Debug)]
-struct Chain(Box<dyn StdError + Send + Sync>);
-
-impl std::fmt::Display for Chain {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl StdError for Chain {
-    fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.0.source()
-    }
 }

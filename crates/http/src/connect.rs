@@ -30,19 +30,21 @@ use tokio::{
 };
 use tower_service::Service;
 
-use super::{
-    CONNECT_TIMEOUT,
-    failure::{self, Way},
+use crate::{
+    failure::{self, NoAddress, RouteKind},
     origin::Origin,
     pool::Connection,
 };
+
+/// Making a connection (name, TCP, proxy, TLS) takes at most this long.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What a connection runs over.
 type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Opens connections.
-pub(super) struct Connector {
+pub(crate) struct Connector {
     tcp: HttpConnector<Resolver>,
     proxies: Matcher,
     /// Filled by the first `https` request: reading the roots takes milliseconds that a command
@@ -51,11 +53,11 @@ pub(super) struct Connector {
 }
 
 impl Connector {
-    pub(super) fn from_env() -> Self {
+    pub(crate) fn from_env() -> Self {
         Self::new(Matcher::from_env())
     }
 
-    pub(super) fn new(proxies: Matcher) -> Self {
+    pub(crate) fn new(proxies: Matcher) -> Self {
         let mut tcp = HttpConnector::new_with_resolver(Resolver);
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
@@ -66,7 +68,7 @@ impl Connector {
 
     /// Trusts one more certificate authority: how the tests meet TLS servers of their own.
     #[cfg(test)]
-    pub(super) fn trusting(proxies: Matcher, root: rustls::pki_types::CertificateDer<'static>) -> Self {
+    pub(crate) fn trusting(proxies: Matcher, root: rustls::pki_types::CertificateDer<'static>) -> Self {
         let mut roots = rustls::RootCertStore::empty();
         roots.add(root).unwrap();
         let config = ClientConfig::builder_with_provider(provider())
@@ -81,7 +83,7 @@ impl Connector {
 
     /// Opens a connection and gets it ready for a request. Nothing of the request is sent, so no
     /// error of this is ambiguous.
-    pub(super) async fn open(
+    pub(crate) async fn open(
         &self,
         origin: &Origin,
         deadline: Instant,
@@ -92,8 +94,8 @@ impl Connector {
         let stream = timeout_at(connect_deadline, self.stream(origin, by.as_ref())).await;
         let stream = stream.unwrap_or_else(|_| {
             let what = format!("{} could not be reached", origin.name());
-            let hint = failure::unreachable_hint(way(origin, by.as_ref()));
-            Err(failure::timed_out(&what, CONNECT_TIMEOUT.min(whole), false).hint(hint))
+            let hint = failure::unreachable_hint(route_kind(origin, by.as_ref()));
+            Err(failure::timed_out(&what, CONNECT_TIMEOUT.min(whole), false).with_hint(hint))
         })?;
         let (sender, connection) =
             http1::handshake(stream).await.map_err(|error| failure::broken(origin.name(), &error, false))?;
@@ -108,7 +110,7 @@ impl Connector {
     }
 
     async fn stream(&self, origin: &Origin, by: Option<&Intercept>) -> Result<Stream> {
-        let failed = |error: BoxError| failure::unreachable(origin.name(), error, way(origin, by));
+        let failed = |error: BoxError| failure::unreachable(origin.name(), error, route_kind(origin, by));
         if !origin.is_https() {
             let stream =
                 self.tcp.clone().call(origin.uri().clone()).await.map_err(|error| failed(error.into()))?;
@@ -120,7 +122,7 @@ impl Connector {
                     origin.name(),
                     peer.ip()
                 ))
-                .hint(
+                .with_hint(
                     "Plain http:// is for a sandbox on this machine. Write 127.0.0.1 instead of the name.",
                 ));
             }
@@ -164,10 +166,10 @@ impl Connector {
             "the proxy variable names the scheme {:?}, which Sesame does not speak",
             by.uri().scheme_str().unwrap_or_default()
         ))
-        .hint("Set HTTPS_PROXY to http://HOST:PORT, socks5://HOST:PORT or socks5h://HOST:PORT; what travels through it stays encrypted."))
+        .with_hint("Set HTTPS_PROXY to http://HOST:PORT, socks5://HOST:PORT or socks5h://HOST:PORT; what travels through it stays encrypted."))
     }
 
-    pub(super) fn route(&self, origin: &Origin) -> Result<String> {
+    pub(crate) fn route(&self, origin: &Origin) -> Result<String> {
         Ok(match self.proxy(origin)? {
             None => "direct".to_owned(),
             // Only scheme, host and port: the URL of a proxy may hold a password.
@@ -182,11 +184,11 @@ impl Connector {
 }
 
 /// Tells how an origin is reached, for hints.
-fn way(origin: &Origin, by: Option<&Intercept>) -> Way {
+fn route_kind(origin: &Origin, by: Option<&Intercept>) -> RouteKind {
     match by {
-        Some(_) => Way::Proxy,
-        None if origin.is_loopback() => Way::ThisMachine,
-        None => Way::Direct,
+        Some(_) => RouteKind::Proxy,
+        None if origin.is_loopback() => RouteKind::ThisMachine,
+        None => RouteKind::Direct,
     }
 }
 
@@ -212,7 +214,7 @@ async fn tls_config() -> Result<Arc<ClientConfig>> {
     .map_err(|error| Error::local(format!("TLS could not be set up: {error}")))?;
     config.map(Arc::new).map_err(|error| {
         Error::local(format!("TLS could not be set up: {error}"))
-            .hint("This machine trusts no certificate authority. Install its package of them (Debian: ca-certificates), or name a file by SSL_CERT_FILE.")
+            .with_hint("This machine trusts no certificate authority. Install its package of them (Debian: ca-certificates), or name a file by SSL_CERT_FILE.")
     })
 }
 
@@ -220,15 +222,6 @@ async fn tls_config() -> Result<Arc<ClientConfig>> {
 /// [`failure`] tell a wrong name from a closed port.
 #[derive(Clone, Copy)]
 struct Resolver;
-
-/// A name that leads nowhere.
-#[derive(Debug, thiserror::Error)]
-#[error("the name {name} has no address")]
-pub(super) struct NoAddress {
-    pub(super) name: String,
-    #[source]
-    source: std::io::Error,
-}
 
 impl Service<Name> for Resolver {
     type Response = std::vec::IntoIter<SocketAddr>;

@@ -8,7 +8,7 @@ use http_body_util::BodyExt;
 use hyper::{HeaderMap, body::Body, body::Incoming, header};
 use sesame_core::{Error, ErrorKind, Fault, Result, Retry};
 
-use super::failure;
+use crate::failure;
 
 /// Compressed replies over this size are unpacked outside the threads that serve other calls.
 const UNPACK_ASIDE: usize = 128 << 10;
@@ -19,7 +19,7 @@ const UNPACK_ASIDE: usize = 128 << 10;
 /// [`ErrorKind::Network`] when the connection ends early, [`ErrorKind::Envelope`] when the reply is
 /// too large or compressed in a way that was not asked for. All leave open whether the call was
 /// carried out.
-pub(super) async fn read(origin: &str, headers: &HeaderMap, body: Incoming, limit: usize) -> Result<Bytes> {
+pub(crate) async fn read(origin: &str, headers: &HeaderMap, body: Incoming, limit: usize) -> Result<Bytes> {
     let packing = headers.get(header::CONTENT_ENCODING).map(|value| value.as_bytes().to_ascii_lowercase());
     let bytes = collect(origin, body, limit).await?;
     match packing.as_deref() {
@@ -28,7 +28,7 @@ pub(super) async fn read(origin: &str, headers: &HeaderMap, body: Incoming, limi
         Some(b"gzip" | b"x-gzip") if bytes.len() < UNPACK_ASIDE => unpack(&bytes, limit),
         Some(b"gzip" | b"x-gzip") => {
             tokio::task::spawn_blocking(move || unpack(&bytes, limit)).await.map_err(|error| {
-                Error::local(format!("unpacking the reply failed: {error}")).may_have_happened(true)
+                Error::local(format!("unpacking the reply failed: {error}")).with_ambiguity(true)
             })?
         }
         Some(other) => Err(unfit(format!(
@@ -75,7 +75,7 @@ fn unpack(packed: &[u8], limit: usize) -> Result<Bytes> {
     MultiGzDecoder::new(packed)
         .take(limit as u64 + 1)
         .read_to_end(&mut out)
-        .map_err(|error| unfit("the reply is damaged: it cannot be unpacked").caused_by(error))?;
+        .map_err(|error| unfit("the reply is damaged: it cannot be unpacked").with_source(error))?;
     if out.len() > limit {
         return Err(too_large(limit));
     }
@@ -84,9 +84,9 @@ fn unpack(packed: &[u8], limit: usize) -> Result<Bytes> {
 
 fn unfit(message: impl Into<std::borrow::Cow<'static, str>>) -> Error {
     Error::new(ErrorKind::Envelope, message)
-        .fault_of(Fault::Platform)
-        .may_have_happened(true)
-        .hint("A proxy on the way may have changed it; `sesame doctor` shows the route.")
+        .with_fault(Fault::Platform)
+        .with_ambiguity(true)
+        .with_hint("A proxy on the way may have changed it; `sesame doctor` shows the route.")
 }
 
 fn too_large(limit: usize) -> Error {
@@ -97,9 +97,9 @@ fn too_large(limit: usize) -> Error {
     };
     Error::new(ErrorKind::Envelope, format!("the reply is larger than the limit of {limit}"))
         // It would be as large the next time.
-        .retry_when(Retry::Never)
-        .may_have_happened(true)
-        .hint("Ask for fewer rows or fields at a time. A program may raise the limit with `max_reply` in the options of the call.")
+        .with_retry(Retry::Never)
+        .with_ambiguity(true)
+        .with_hint("Ask for fewer rows or fields at a time. A program may raise the limit with `max_reply` in the options of the call.")
 }
 
 #[cfg(test)]
