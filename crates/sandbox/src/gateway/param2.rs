@@ -286,10 +286,11 @@ fn data_of(route: &Route<'_>, fields: &Fields<'_>) -> GatewayResult<Vec<(String,
         return Err(GatewayError::new("400", "XML arguments are not supported")
             .with_hint("this sandbox reads the arguments of xml2 calls as parameters and answers in XML; use json2 for `_data_`"));
     }
-    let members: serde_json::Map<String, Value> = serde_json::from_str(data).map_err(|error| {
-        GatewayError::new("400", "Invalid argument _data_")
-            .with_hint(format!("_data_ is not a JSON object: {error}"))
-    })?;
+    let members: serde_json::Map<String, serde_json::Value> =
+        serde_json::from_str(data).map_err(|error| {
+            Refused::new("400", "Invalid argument _data_")
+                .with_hint(format!("_data_ is no JSON object: {error}"))
+        })?;
     let pairs = members.into_iter().filter_map(|(name, value)| match value {
         Value::Null => None,
         Value::String(text) => Some((name, text)),

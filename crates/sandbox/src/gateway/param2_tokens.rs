@@ -115,12 +115,66 @@ impl TokenCall {
     }
 }
 
-/// Returns an OAuth error: HTTP 400 or 401 with both shapes that clients read.
-fn oauth(name: &'static str, message: impl Into<String>) -> Box<GatewayError> {
-    let message = message.into();
-    let status = if name == "invalid_client" { 401 } else { 400 };
-    GatewayError::new(status.to_string(), message.clone())
-        .status(status)
-        .sub(name, message.clone())
-        .with_hint(message)
+/// The refresh token stays good and does not come back (protocols 1.5).
+fn refresh(state: &State, app: &App, fields: &Fields<'_>, now: Timestamp) -> Result<Pair, Refused> {
+    let token =
+        fields.filled("refresh_token").ok_or_else(|| oauth("invalid_request", "refresh_token is missing"))?;
+    let (shop, _) = state
+        .tokens
+        .use_refresh(token, &app.key, now, false)
+        .map_err(|problem| oauth("invalid_grant", problem.says()))?;
+    if state.shop(shop).is_none_or(|found| found.platform != app.platform_name) {
+        return Err(oauth(
+            "invalid_grant",
+            "the token was issued for another platform's app with the same key",
+        ));
+    }
+    state.tokens.refreshed.fetch_add(1, Ordering::Relaxed);
+    Ok(grant(state, app, shop, None, now))
+}
+
+/// A new refresh token for an old one near its end; the old one is dead at once.
+fn postpone(state: &State, app: &App, fields: &Fields<'_>, now: Timestamp) -> Result<Pair, Refused> {
+    check_client(app, fields)?;
+    let access = fields.filled("access_token").unwrap_or_default();
+    let shop = shop_of(state, app, access, now)
+        .map_err(|why| bad_token(sesame_core::Protocol::Param2).with_hint(why))?;
+    let token =
+        fields.filled("refresh_token").ok_or_else(|| oauth("invalid_request", "refresh_token is missing"))?;
+    let unauthorized = |problem: crate::tokens::TokenProblem| {
+        bad_token(sesame_core::Protocol::Param2).with_hint(problem.says())
+    };
+    let (owner, ends) = state.tokens.use_refresh(token, &app.key, now, false).map_err(unauthorized)?;
+    if owner != shop {
+        return Err(bad_token(sesame_core::Protocol::Param2).with_hint("the two tokens belong to two shops"));
+    }
+    let rules = &state.platform(app).tokens;
+    let window = if rules.postpone_window == 0 { POSTPONE_WINDOW } else { rules.postpone_window };
+    let left = seconds_left(ends, now);
+    if left > window {
+        let says = format!(
+            "the refresh token has {} days left; it may be postponed in its last {} days",
+            left / 86_400,
+            window / 86_400
+        );
+        return Err(Refused::new("400", says.clone()).with_hint(says));
+    }
+    state.tokens.use_refresh(token, &app.key, now, true).map_err(unauthorized)?;
+    state.tokens.refreshed.fetch_add(1, Ordering::Relaxed);
+    Ok(grant(state, app, shop, Some(after(now, rules.refresh_life)), now))
+}
+
+fn grant(state: &State, app: &App, shop: usize, refresh_ends: Option<Timestamp>, now: Timestamp) -> Pair {
+    state.tokens.grant(
+        state.clock.base().as_ref(),
+        &Grant {
+            app_key: &app.key,
+            shop,
+            now,
+            access_life: state.platform(app).tokens.access_life,
+            refresh_ends,
+            look: Look::Param2,
+            single: false,
+        },
+    )
 }

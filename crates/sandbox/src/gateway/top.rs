@@ -200,17 +200,10 @@ pub(super) fn check_public<'a>(
     match fields.filled("v") {
         Some("2.0") => {}
         None => {
-            return Err(
-                GatewayError::new("32", "Missing Version").with_hint("no parameter `v` came; it is 2.0")
-            );
+            return Err(Refused::new("32", "Missing Version").with_hint("no parameter `v` came; it is 2.0"));
         }
         Some("1.0") => {
-            return Err(
-                GatewayError::new("34", "Unsupported Version").with_hint("version 1.0 is gone; use v=2.0")
-            );
-        }
-        Some(_) => {
-            return Err(GatewayError::new("33", "Invalid Version").with_hint("the only version is 2.0"));
+            return Err(Refused::new("34", "Unsupported Version").with_hint("version 1.0 is gone; use v=2.0"));
         }
     }
     match fields.filled("format") {
@@ -280,8 +273,7 @@ impl Single<'_> {
                     .with_hint("this method needs a seller's session and none came"));
             }
             (_, Some(session)) => Some(
-                shop_of(state, app, session, now)
-                    .map_err(|why| GatewayError::bad_token(Protocol::Top).with_hint(why))?,
+                shop_of(state, app, session, now).map_err(|why| bad_token(Protocol::Top).with_hint(why))?,
             ),
         };
 
