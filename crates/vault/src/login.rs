@@ -161,7 +161,7 @@ impl Vault {
         };
         let begun_at = inner.now();
         let pending = PendingLogin { state_hash: hash(&state), app_id: app.id, begun_at, used_at: None };
-        inner.store.add_login(pending, begun_at.saturating_sub(LOGIN_LIFE)).await?;
+        inner.store.add_login(&pending, begun_at.saturating_sub(LOGIN_LIFE)).await?;
         Ok(Login {
             app: app.name.clone(),
             platform: app.platform.name.clone(),

@@ -244,14 +244,11 @@ impl Inner {
                     error.context(format!("account {:?} was not refreshed", authorization.label))
                 })?),
             };
-            let holder = row.lease_owner.as_deref();
-            let gone = holder.filter(|text| Holder::parse(text).is_some_and(|holder| holder.is_gone()));
             let now = self.now();
             let claim = Claim {
                 id: row.id,
                 generation: row.generation,
                 owner: &self.owner,
-                gone,
                 now,
                 until: now.saturating_add(millis(self.lease())),
                 spending: &Sha256::digest(refresh.expose().as_bytes()),

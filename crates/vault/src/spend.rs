@@ -211,7 +211,6 @@ impl Inner {
             id: row.id,
             generation: row.generation,
             owner: &self.owner,
-            gone: None,
             now,
             until: now.saturating_add(millis(self.lease())),
             spending: &Sha256::digest(refresh.expose().as_bytes()),

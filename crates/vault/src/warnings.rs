@@ -86,9 +86,6 @@ impl Inner {
             authorization_id: row.id,
             kind: news.kind().to_owned(),
             payload: payload.to_string(),
-            hook_at: None,
-            webhook_at: None,
-            attempts: 0,
         }
     }
 }

@@ -412,15 +412,7 @@ async fn the_lease_of_a_killed_process_is_taken_over_at_once() {
     refreshing.await.unwrap().unwrap();
 
     let now = shop.home.clock.now().as_millisecond();
-    let claim = |owner| Claim {
-        id: row.id,
-        generation: 2,
-        owner,
-        gone: None,
-        now,
-        until: now + 75_000,
-        spending: b"x",
-    };
+    let claim = |owner| Claim { id: row.id, generation: 2, owner, now, until: now + 75_000, spending: b"x" };
     let dead = killed(&alive);
     assert!(store.claim(claim(&dead)).await.unwrap().is_some());
     let account = shop.vault.refresh("shop").await.unwrap();

@@ -4,8 +4,7 @@ use std::io;
 
 use sesame_core::{Error, Retry, redact::Redactor};
 
-use super::connections::Failure;
-use crate::database::Database;
+use crate::{database::Database, store::failure::Failure};
 
 /// Says what went wrong with which database, what to do, and whether waiting helps.
 pub(super) fn describe(database: &Database, failure: Failure) -> Error {
