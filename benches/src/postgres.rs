@@ -17,9 +17,9 @@ use sesame_core::{
 };
 use sesame_testing::postgres::Server;
 use sesame_vault::{
-    Database, ImportedTokens, Keeper, KeeperOptions, KeyChoice, Location, NewApp, SystemClock, Vault,
+    ImportedTokens, Keeper, KeeperOptions, KeyChoice, Location, NewApp, SystemClock, Vault,
     VaultOptions,
-    store::{DueClaim, PostgresStore, Store as _, WorkStore as _},
+    store::{DueClaim, SqlStore, Store as _, WorkStore as _},
 };
 use tokio::runtime::Builder;
 
@@ -46,7 +46,7 @@ pub(crate) fn measure(effort: Effort, report: &mut Report) -> Result<()> {
 /// Claims batches of 100 among a million whose order of time has nothing to do with their place.
 async fn claims(server: &Server, effort: Effort, report: &mut Report) -> Result<()> {
     let fresh = server.database();
-    let store = PostgresStore::open(&Database::parse(&fresh.by_socket)?).await?;
+    let store = SqlStore::open(&fresh.by_socket.parse()?).await?;
     let rows = effort.of(1_000_000);
     server.sql(
         &fresh.name,

@@ -7,7 +7,7 @@ use sesame_catalog::Catalog;
 use sesame_core::{AccessToken, AppSecret, Clock as _, RefreshToken, Transport};
 use sesame_vault::{
     AccountId, ImportedTokens, KeyChoice, Location, NewApp, SystemClock, Vault, VaultOptions,
-    store::{DueClaim, SqliteStore, Store as _, WorkStore as _},
+    store::{DueClaim, SqlStore, Store as _, WorkStore as _},
 };
 use sqlx::{Connection as _, SqliteConnection, sqlite::SqliteConnectOptions};
 
@@ -138,7 +138,7 @@ async fn fill(path: &Path, accounts: usize) -> Result<()> {
 }
 
 async fn claims(effort: Effort, report: &mut Report, path: &Path, accounts: usize) -> Result<()> {
-    let store = SqliteStore::open(path).await?;
+    let store = SqlStore::open(&Location::Sqlite(path.to_owned())).await?;
     let mut times = Vec::new();
     for _ in 0..effort.of(50) {
         let now = SystemClock.now().as_millisecond();

@@ -8,7 +8,7 @@ use sesame_core::{AppSecret, Clock, Error, Transport};
 use sesame_http::HttpTransport;
 use sesame_vault::{
     KeyChoice, Location, SystemClock, Vault, VaultOptions,
-    store::{MemoryStore, PostgresStore},
+    store::SqlStore,
 };
 use tokio::sync::OnceCell;
 
@@ -91,11 +91,8 @@ impl Context {
     pub(crate) async fn vault_is_new(&self) -> CliResult<bool> {
         self.endpoint()?;
         match self.settings.location() {
-            Ok(Location::Sqlite(path)) => Ok(!path.exists()),
-            // Opened already: it is there.
-            Ok(Location::Postgres(database)) if self.vault.get().is_none() => {
-                Ok(!PostgresStore::exists(&database).await?)
-            }
+            // Once opened, it is there.
+            Ok(location) if self.vault.get().is_none() => Ok(!SqlStore::exists(&location).await?),
             _ => Ok(false),
         }
     }
@@ -159,7 +156,7 @@ impl Context {
             catalog: self.catalog()?,
             endpoint: self.endpoint()?,
         };
-        Ok(Vault::open_with(options, Arc::new(MemoryStore::default())).await?)
+        Ok(Vault::open_with(options, Arc::new(SqlStore::in_memory().await?)).await?)
     }
 
     /// Opens the client over the vault.

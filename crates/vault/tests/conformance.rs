@@ -9,41 +9,30 @@ use std::sync::Arc;
 use sesame_core::BoxFuture;
 use sesame_testing::postgres;
 use sesame_vault::{
-    Database,
-    store::{MemoryStore, PostgresStore, SqliteStore, Store},
+    Location,
+    store::{SqlStore, Store},
 };
 use suite::Place;
+
+async fn open(location: &Location) -> Arc<dyn Store> {
+    Arc::new(SqlStore::open(location).await.unwrap())
+}
 
 struct SqliteFile(tempfile::TempDir);
 
 impl Place for SqliteFile {
     fn open(&self) -> BoxFuture<'_, Arc<dyn Store>> {
-        Box::pin(async {
-            let store = SqliteStore::open(&self.0.path().join("vault.db")).await.unwrap();
-            Arc::new(store) as Arc<dyn Store>
-        })
+        Box::pin(async { open(&Location::Sqlite(self.0.path().join("vault.db"))).await })
     }
 }
 
-struct FreshDatabase(Database);
+struct FreshDatabase(Location);
 
 impl Place for FreshDatabase {
     fn open(&self) -> BoxFuture<'_, Arc<dyn Store>> {
-        Box::pin(async { Arc::new(PostgresStore::open(&self.0).await.unwrap()) as Arc<dyn Store> })
+        Box::pin(open(&self.0))
     }
 }
 
-struct InMemory(Arc<MemoryStore>);
-
-impl Place for InMemory {
-    fn open(&self) -> BoxFuture<'_, Arc<dyn Store>> {
-        Box::pin(std::future::ready(self.0.clone() as Arc<dyn Store>))
-    }
-}
-
-suite::run_all!(in_memory, InMemory(Arc::default()));
 suite::run_all!(sqlite, SqliteFile(tempfile::tempdir().unwrap()));
-suite::run_all!(
-    postgresql,
-    FreshDatabase(Database::parse(&postgres::Server::shared().database().by_socket).unwrap())
-);
+suite::run_all!(postgresql, FreshDatabase(postgres::Server::shared().database().by_socket.parse().unwrap()));

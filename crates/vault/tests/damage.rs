@@ -40,10 +40,10 @@ async fn token(vault: &Vault, account: &str) -> sesame_core::Result<String> {
     Ok(vault.token_of(&handle).await?.access.expose().to_owned())
 }
 
-/// The sealed columns of all authorizations.
+/// The sealed columns of all authorizations, by the names of their accounts.
 async fn sealed(path: &Path) -> Vec<(Vec<u8>, Vec<u8>)> {
     let mut connection = connect(path).await;
-    let rows = sqlx::query_as("SELECT access, refresh FROM authorizations ORDER BY authorization_id")
+    let rows = sqlx::query_as("SELECT access, refresh FROM authorizations JOIN account USING (authorization_id) ORDER BY name")
         .fetch_all(&mut connection)
         .await
         .unwrap();

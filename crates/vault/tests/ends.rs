@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Duration};
 use sesame_core::{AccessToken, Error, ErrorKind, RefreshToken, Retry};
 use sesame_vault::{
     AccountState, ImportedTokens, Keep, Keeper, KeeperOptions, Vault,
-    store::{AccountStore as _, AuditQuery, EventStore as _, MemoryStore, Notes, Store, TokenStore as _},
+    store::{AccountStore as _, AuditQuery, EventStore as _, Notes, SqlStore, Store, TokenStore as _},
 };
 use support::{
     FakeTransport, Home, IopService, Policy, START, app, as_name, log_in,
@@ -17,11 +17,11 @@ use support::{
 };
 
 /// A home with a store in memory and an app of Lazada, whose ends do not move.
-async fn lazada() -> (Home, IopService, Vault, Arc<MemoryStore>) {
+async fn lazada() -> (Home, IopService, Vault, Arc<SqlStore>) {
     let mut home = home(FakeTransport::json("{}"));
     let service = IopService::new(Policy::Dies, &home.clock);
     home.transport = service.transport();
-    let store = Arc::new(MemoryStore::default());
+    let store = Arc::new(SqlStore::in_memory().await.unwrap());
     let vault = Vault::open_with(home.options(), store.clone()).await.unwrap();
     app(&vault, "lazada").await;
     (home, service, vault, store)
@@ -363,7 +363,7 @@ async fn where_a_market_app_may_refresh_nothing_its_access_token_is_used_to_the_
     let home = home(FakeTransport::json(
         r#"{"type":"ISV","code":"AUTH_TYPE_UNSUPPORTED","message":"only market","request_id":"r"}"#,
     ));
-    let store = Arc::new(MemoryStore::default());
+    let store = Arc::new(SqlStore::in_memory().await.unwrap());
     let vault = Vault::open_with(home.options(), store.clone()).await.unwrap();
     app(&vault, "lazada").await;
     vault.import_tokens("lazada", shop(0, 60 * DAY, 180 * DAY)).await.unwrap();

@@ -16,7 +16,7 @@ use sesame_core::{
 };
 use sesame_vault::{
     Keep, Keeper, KeeperOptions, NewApp, Vault, VaultOptions,
-    store::{AccountStore as _, DueClaim, KeyStore as _, MemoryStore, SealedPlace, WorkStore as _},
+    store::{AccountStore as _, DueClaim, KeyStore as _, SealedPlace, SqlStore, WorkStore as _},
 };
 use support::{
     FakeTransport, FlakyStore, START, app,
@@ -279,7 +279,8 @@ fn legacy_app(name: &str, key: &str, secret: &str) -> NewApp {
 async fn two_names_of_one_app_key_share_its_pace() {
     let service = Param2Service::default();
     let home = home(service.transport());
-    let vault = Vault::open_with(home.options(), Arc::new(MemoryStore::default())).await.unwrap();
+    let vault =
+        Vault::open_with(home.options(), Arc::new(SqlStore::in_memory().await.unwrap())).await.unwrap();
     for (name, number) in [("one", 0), ("two", 50)] {
         vault.add_app(legacy_app(name, "777", "planted0app0secret")).await.unwrap();
         for number in number..number + 10 {
@@ -375,7 +376,7 @@ async fn an_app_that_hangs_does_not_starve_the_others() {
         released: Arc::default(),
         others: home.transport.clone(),
     };
-    let store = Arc::new(MemoryStore::default());
+    let store = Arc::new(SqlStore::in_memory().await.unwrap());
     let options = VaultOptions { transport: Arc::new(hanging.clone()), ..home.options() };
     let vault = Vault::open_with(options, store.clone()).await.unwrap();
     app(&vault, "aliexpress-legacy").await;

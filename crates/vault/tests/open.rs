@@ -76,6 +76,55 @@ async fn a_newer_file_is_left_alone() {
     assert!(error.message().contains("newer Sesame") && error.message().contains("99"), "{error}");
 }
 
+/// What the versions before the first release wrote: their marks, and a row.
+#[tokio::test]
+async fn a_file_of_before_the_first_release_is_refused_and_left_alone() {
+    for (version, statement) in [
+        (1, "PRAGMA user_version = 1"),
+        (2, "PRAGMA user_version = 2"),
+        (3, "PRAGMA user_version = 3"),
+        (4, "PRAGMA user_version = 4"),
+    ] {
+        let home = home();
+        fs::create_dir_all(home.path().parent().unwrap()).unwrap();
+        fs::File::create(home.path()).unwrap();
+        sql(
+            &home.path(),
+            "PRAGMA journal_mode = WAL; PRAGMA application_id = 0x5345534D;
+             CREATE TABLE authorisation (authorisation_id BLOB NOT NULL PRIMARY KEY, access BLOB) STRICT;
+             INSERT INTO authorisation VALUES (x'01', x'02');",
+        )
+        .await;
+        sql(&home.path(), statement).await;
+        let error = refused(home.options(), &home.path()).await;
+        assert!(error.message().contains(&format!("its schema is {version}")), "{error}");
+        assert!(error.message().contains("before its first release"), "{error}");
+        assert!(error.hint().unwrap().contains("Move the file away"));
+    }
+}
+
+/// A program of before the first release has it open, and what it wrote is in its log alone.
+#[tokio::test]
+async fn an_older_file_whose_log_is_in_use_is_left_alone() {
+    let home = home();
+    fs::create_dir_all(home.path().parent().unwrap()).unwrap();
+    fs::File::create(home.path()).unwrap();
+    let address = format!("sqlite:{}", home.path().display());
+    let mut older = SqliteConnection::connect(&address).await.unwrap();
+    sqlx::raw_sql(
+        "PRAGMA journal_mode = WAL; CREATE TABLE authorisation (x); PRAGMA application_id = 0x5345534D;
+         PRAGMA user_version = 4;",
+    )
+    .execute(&mut older)
+    .await
+    .unwrap();
+    let log = home.path().with_file_name("vault.db-wal");
+    let before = fs::read(&log).unwrap();
+    let error = refused(home.options(), &home.path()).await;
+    assert!(error.message().contains("its schema is 4"), "{error}");
+    assert!(fs::read(&log).unwrap() == before, "the log was changed");
+}
+
 #[tokio::test]
 async fn a_file_of_another_program_is_left_alone() {
     let home = home();

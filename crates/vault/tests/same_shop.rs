@@ -256,7 +256,6 @@ async fn a_shop_that_another_process_refreshes_is_joined_later() {
         id: row.id,
         generation: row.generation,
         owner: "somebody",
-        gone: None,
         now,
         until: now + 60_000,
         spending: b"x",

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use sesame_core::{Clock as _, ErrorKind};
 use sesame_vault::{
-    AccountState, Imported, LoginOptions, TableOptions, Vault,
-    store::{AccountStore as _, SqliteStore},
+    AccountState, Imported, Location, LoginOptions, TableOptions, Vault,
+    store::{AccountStore as _, SqlStore},
     tables::{ERP_TABLES, read_csv, read_sql},
 };
 use support::{FakeTransport, Home, IopService, Policy, all_bytes, as_name, contains, log_in, reply};
@@ -385,7 +385,7 @@ async fn shops_imported_in_one_minute_are_not_refreshed_in_one_minute() {
     let done = vault.import_tables(&read_csv(csv.as_bytes(), None).unwrap(), &options).await.unwrap();
     assert_eq!((done.accounts.len(), done.apps.len()), (300, 1));
     vault.close().await;
-    let store = SqliteStore::open(&home.path()).await.unwrap();
+    let store = SqlStore::open(&Location::Sqlite(home.path())).await.unwrap();
     let mut due: Vec<i64> =
         store.accounts().await.unwrap().iter().map(|row| row.authorization.tokens.due_at.unwrap()).collect();
     due.sort_unstable();

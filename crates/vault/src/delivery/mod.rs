@@ -23,7 +23,7 @@ use tokio::sync::watch;
 use self::{hook::Hook, webhook::Receiver};
 use crate::{
     Id, Vault,
-    store::{EventRow, Sink},
+    store::{DueClaim, DueEvent, EventRow, Sink},
     vault::{Inner, lock},
 };
 
@@ -124,7 +124,7 @@ struct Line<S> {
     quiet_until: AtomicI64,
     /// An event that was taken while the store did not answer, and since when. It is marked before
     /// anything else is sent, so that it is not sent twice.
-    unmarked: Mutex<Option<(Id, i64)>>,
+    unmarked: Mutex<Option<Id>>,
 }
 
 impl<S> Line<S> {
@@ -235,26 +235,27 @@ impl Deliverer {
             }
             // One at a time: whatever comes after it is not kept from other deliverers.
             let since = now.saturating_sub(OLDEST);
-            let claimed = inner.store.claim_events(S::SINK, since, now, now.saturating_add(claim), 1).await;
-            let event = match claimed {
+            let claim = DueClaim { owner: &inner.owner, now, until: now.saturating_add(claim), limit: 1 };
+            let due = match inner.store.claim_events(S::SINK, since, claim).await {
                 Ok(events) => events.into_iter().next(),
                 // What was delivered before has to be told.
                 Err(error) if deliveries.is_empty() => return Err(error),
                 Err(_) => None,
             };
-            let Some(event) = event else { break };
-            match line.sink.hand(inner, &event, line.limit).await {
+            let Some(due) = due else { break };
+            let event = &due.event;
+            match line.sink.hand(inner, event, line.limit).await {
                 Ok(()) => {
-                    *lock(&line.unmarked) = Some((event.id, inner.now()));
-                    deliveries.push(told(S::SINK, &event, None, None));
+                    *lock(&line.unmarked) = Some(event.id);
+                    deliveries.push(told(S::SINK, event, None, None));
                     if let Err(error) = self.mark(line).await {
                         tracing::warn!(event = %event.id, "a delivery cannot be marked yet: {error}");
                         break;
                     }
                 }
                 Err(error) => {
-                    let next_try = self.put_off(line, &event, &error).await;
-                    deliveries.push(told(S::SINK, &event, Some(error.to_string()), next_try));
+                    let next_try = self.put_off(line, &due, &error).await;
+                    deliveries.push(told(S::SINK, event, Some(error.to_string()), next_try));
                     break;
                 }
             }
@@ -264,8 +265,8 @@ impl Deliverer {
 
     /// Writes down that the event was taken that was sent last.
     async fn mark<S: Taker>(&self, line: &Line<S>) -> Result<()> {
-        let Some((id, at)) = *lock(&line.unmarked) else { return Ok(()) };
-        self.vault.0.store.event_taken(id, S::SINK, at).await?;
+        let Some(id) = *lock(&line.unmarked) else { return Ok(()) };
+        self.vault.0.store.event_taken(id, S::SINK).await?;
         lock(&line.unmarked).take();
         Ok(())
     }
@@ -274,21 +275,22 @@ impl Deliverer {
     async fn put_off<S: Taker>(
         &self,
         line: &Line<S>,
-        event: &EventRow,
+        due: &DueEvent,
         error: &sesame_core::Error,
     ) -> Option<i64> {
         let inner = &self.vault.0;
+        let event = &due.event;
         let now = inner.now();
-        let next_try = now.saturating_add(millis(pause(event.attempts, inner.clock.jitter())));
+        let next_try = now.saturating_add(millis(pause(due.attempts, inner.clock.jitter())));
         // The first repetition waits with all that comes behind it, which keeps the order. After that
         // it may be this one event that is refused, and the others get their chance.
-        let quiet_until = if event.attempts < 1 {
+        let quiet_until = if due.attempts < 1 {
             next_try
         } else {
             next_try.min(now.saturating_add(millis(SHORTEST_PAUSE)))
         };
         line.quiet_until.store(quiet_until, Ordering::Relaxed);
-        if let Err(error) = inner.store.event_failed(event.id, S::SINK, next_try).await {
+        if let Err(error) = inner.store.event_failed(event.id, S::SINK, due.fence, next_try).await {
             // Its claim ends by itself, and then it is tried again.
             tracing::warn!(event = %event.id, "a failed delivery cannot be written down: {error}");
         }

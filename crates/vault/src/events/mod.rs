@@ -102,9 +102,6 @@ impl Events {
             authorization_id: row.id,
             kind: news.kind().to_owned(),
             payload: payload.to_string(),
-            hook_at: None,
-            webhook_at: None,
-            attempts: 0,
         }
     }
 }

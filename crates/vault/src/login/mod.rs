@@ -179,7 +179,7 @@ impl Logins {
         };
         let begun_at = self.now();
         let pending = PendingLogin { state_hash: hash(&state), app_id: app.id, begun_at, used_at: None };
-        self.pending.add_login(pending, begun_at.saturating_sub(LOGIN_LIFE)).await?;
+        self.pending.add_login(&pending, begun_at.saturating_sub(LOGIN_LIFE)).await?;
         Ok(Login {
             app: app.name.clone(),
             platform: app.platform.name.clone(),

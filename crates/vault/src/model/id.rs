@@ -10,6 +10,7 @@ pub struct Id([u8; 16]);
 
 impl Id {
     /// The first id in their order.
+    #[cfg(test)]
     pub(crate) const FIRST: Self = Self([0; 16]);
 
     /// Makes a new id from the clock's time and 74 random bits.

@@ -190,7 +190,6 @@ impl Refresher {
             id: row.id,
             generation: row.generation,
             owner: &self.owner,
-            gone: None,
             now,
             until: now.saturating_add(millis(self.endpoint.lease())),
             spending: &Sha256::digest(refresh.expose().as_bytes()),

@@ -265,7 +265,6 @@ impl ShopMerger {
             id: row.id,
             generation: row.generation,
             owner: &self.owner,
-            gone: None,
             now,
             until: now.saturating_add(millis(self.endpoint.lease())),
             spending: &Sha256::digest(refresh.as_bytes()),

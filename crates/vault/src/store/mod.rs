@@ -1,30 +1,28 @@
-//! Where rows are kept: a small seam with SQLite as its embedded default, PostgreSQL for many
-//! machines, and a store that forgets for tests and simulations.
+//! Where rows are kept: SQLite in a file or in memory, or PostgreSQL for many machines.
 //!
 //! A store sees sealed bytes only. It compares and sets; it decides nothing. Times are milliseconds
 //! since 1970.
 
-mod memory;
+mod failure;
 mod postgres;
 mod records;
-mod rows;
+mod schema;
+mod sql;
 mod sqlite;
 
 use sesame_core::{BoxFuture, Result};
 
-pub use memory::MemoryStore;
-pub use postgres::PostgresStore;
 pub use records::{
-    AccountRow, AppRow, AuditQuery, AuditRow, AuthorizationRow, Claim, Due, DueClaim, EventRow,
+    AccountRow, AppRow, AuditQuery, AuditRow, AuthorizationRow, Claim, Due, DueClaim, DueEvent, EventRow,
     FailedRefresh, FullRow, GivenUp, Intent, KeyChange, KeyRow, KeyState, Lease, NewRows, Notes,
     PendingLogin, Planned, Sealed, SealedPlace, Sink, TokenColumns,
 };
-pub use sqlite::SqliteStore;
+pub use sql::SqlStore;
 
 use crate::Id;
 
-/// After so many refusals by a sink an event no longer holds back the later ones of its authorization: it
-/// may be the one that is refused.
+/// After this number of failed deliveries to a sink an event no longer holds back the later ones of its
+/// authorization: it may be the one that is refused.
 pub const HOLDS_BACK: i64 = 10;
 
 /// Master keys, and the values that are sealed with them.
@@ -183,7 +181,7 @@ pub trait TokenStore: Send + Sync {
 
     /// Takes back all marks of [`TokenStore::exhaust`] and [`TokenStore::record_failure`] that were made
     /// after a time, with what failed and the pauses after it, and makes those authorizations due;
-    /// returns how many. Found by an index on the marks.
+    /// returns the number of rows. Found by an index on the marks.
     fn take_back(&self, marked_after: i64) -> BoxFuture<'_, Result<u64>>;
 
     /// Notes that access tokens were used, and makes those due that the keeper had left alone.
@@ -215,6 +213,10 @@ pub trait WorkStore: Send + Sync {
     /// Returns when the next authorization is due that nobody holds now.
     fn next_due(&self, now: i64) -> BoxFuture<'_, Result<Option<i64>>>;
 
+    /// Makes due at `now` what is due later than `horizon` milliseconds after it: no plan reaches that far,
+    /// so a wrong clock made it. Returns the number of rows. Found by the index on `due_at`.
+    fn pull_forward(&self, now: i64, horizon: i64) -> BoxFuture<'_, Result<u64>>;
+
     /// Makes every access token due at its own time, used or not, but not before a pause is over: for a
     /// keeper that keeps all warm. In pieces, so that nobody waits for it.
     fn keep_all_warm(&self) -> BoxFuture<'_, Result<()>>;
@@ -222,23 +224,22 @@ pub trait WorkStore: Send + Sync {
 
 /// The audit trail, and events until they are delivered.
 pub trait EventStore: Send + Sync {
-    /// Hands out events since `since` that a sink has not taken and whose time has come, oldest
-    /// first, and hands them to nobody else until `until`. One that was not taken holds back the later
-    /// ones of its authorization, unless it was put off [`HOLDS_BACK`] times.
-    fn claim_events(
-        &self,
+    /// Hands out events since `since` that a sink has not taken, the oldest due ones first, under
+    /// leases as [`WorkStore::claim_due`]. An event that was not taken holds back the
+    /// later ones of its authorization, unless its delivery failed [`HOLDS_BACK`] times.
+    fn claim_events<'a>(
+        &'a self,
         sink: Sink,
         since: i64,
-        now: i64,
-        until: i64,
-        limit: u32,
-    ) -> BoxFuture<'_, Result<Vec<EventRow>>>;
+        claim: DueClaim<'a>,
+    ) -> BoxFuture<'a, Result<Vec<DueEvent>>>;
 
-    /// Notes that a sink took an event.
-    fn event_taken(&self, id: Id, sink: Sink, at: i64) -> BoxFuture<'_, Result<()>>;
+    /// Forgets an event that a sink took.
+    fn event_taken(&self, id: Id, sink: Sink) -> BoxFuture<'_, Result<()>>;
 
-    /// Puts an event off after a delivery to this sink that failed; the other sink does not wait.
-    fn event_failed(&self, id: Id, sink: Sink, next_try: i64) -> BoxFuture<'_, Result<()>>;
+    /// Gives the lease of an event back after a failed delivery, if it is still this one, and makes the
+    /// event due at `next_try`; the other sink does not wait.
+    fn event_failed(&self, id: Id, sink: Sink, fence: i64, next_try: i64) -> BoxFuture<'_, Result<()>>;
 
     /// Adds lines and events of their own.
     fn note<'a>(&'a self, notes: &'a Notes) -> BoxFuture<'a, Result<()>>;
@@ -246,14 +247,14 @@ pub trait EventStore: Send + Sync {
     /// Reads the audit trail, newest first.
     fn audit(&self, query: AuditQuery) -> BoxFuture<'_, Result<Vec<AuditRow>>>;
 
-    /// Forgets lines of the audit trail and events from before a time; returns how many.
+    /// Deletes records of the audit trail and events older than `before`. Returns the number of rows.
     fn forget_notes(&self, before: i64) -> BoxFuture<'_, Result<u64>>;
 }
 
 /// Logins that were begun and not finished.
 pub trait LoginStore: Send + Sync {
     /// Remembers a login; forgets those begun before `forget_before`.
-    fn add_login(&self, login: PendingLogin, forget_before: i64) -> BoxFuture<'_, Result<()>>;
+    fn add_login<'a>(&'a self, login: &'a PendingLogin, forget_before: i64) -> BoxFuture<'a, Result<()>>;
 
     /// Returns a login by the hash of its `state`.
     fn login<'a>(&'a self, state_hash: &'a [u8]) -> BoxFuture<'a, Result<Option<PendingLogin>>>;
@@ -271,11 +272,9 @@ pub trait LoginStore: Send + Sync {
 pub trait Store:
     KeyStore + AppStore + AccountStore + TokenStore + WorkStore + EventStore + LoginStore
 {
-    /// Tells whether what is written outlives the process. If not, there is no journal either, since
+    /// Returns `true` if what is written outlives the process. If not, there is no journal either, since
     /// what it holds would be of no use.
-    fn is_durable(&self) -> bool {
-        true
-    }
+    fn is_durable(&self) -> bool;
 
     /// Looks for damage in the store itself; each finding is a sentence.
     fn check(&self) -> BoxFuture<'_, Result<Vec<String>>>;

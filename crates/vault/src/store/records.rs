@@ -209,7 +209,7 @@ pub struct PendingLogin {
 }
 
 /// Who wants to refresh, until when, and what it is going to spend.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Claim<'a> {
     /// The authorization.
     pub id: Id,
@@ -218,8 +218,6 @@ pub struct Claim<'a> {
     /// The process, or rather one opening of the vault by it. A lease that it holds itself is a
     /// leftover: it begins one refresh at a time.
     pub owner: &'a str,
-    /// A holder whose process is gone: its lease ends at once.
-    pub gone: Option<&'a str>,
     /// Now.
     pub now: i64,
     /// When the lease ends by itself.
@@ -238,7 +236,7 @@ pub struct Lease {
 }
 
 /// A refresh that brought no tokens.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FailedRefresh<'a> {
     /// The authorization.
     pub id: Id,
@@ -279,8 +277,8 @@ pub struct NewRows {
     pub accounts: Vec<AccountRow>,
 }
 
-/// A keeper that asks for work.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Who asks for due work: a keeper, or a deliverer of events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DueClaim<'a> {
     /// Who asks; see [`Claim::owner`].
     pub owner: &'a str,
@@ -358,7 +356,7 @@ pub struct AuditRow {
 }
 
 /// Which lines of the audit trail are asked for, newest first.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct AuditQuery {
     /// Only those of this authorization.
     pub authorization: Option<Id>,
@@ -381,11 +379,16 @@ pub struct EventRow {
     pub kind: String,
     /// What is delivered, as JSON.
     pub payload: String,
-    /// When the hook took it.
-    pub hook_at: Option<i64>,
-    /// When the webhook took it.
-    pub webhook_at: Option<i64>,
-    /// How many deliveries failed to the sink that it is handed out to.
+}
+
+/// An event that a sink has to take, with its lease.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DueEvent {
+    /// The event.
+    pub event: EventRow,
+    /// The fence of the lease.
+    pub fence: i64,
+    /// The number of deliveries to this sink that failed.
     pub attempts: i64,
 }
 
@@ -396,6 +399,16 @@ pub enum Sink {
     Hook,
     /// An HTTP POST.
     Webhook,
+}
+
+impl Sink {
+    /// Returns the number that is stored.
+    pub(super) const fn code(self) -> i64 {
+        match self {
+            Self::Hook => 0,
+            Self::Webhook => 1,
+        }
+    }
 }
 
 /// What is written down in the same transaction as a change of tokens.
@@ -419,7 +432,7 @@ pub struct Sealed {
 }
 
 /// The columns that hold sealed values.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum SealedPlace {
     /// The secret of an app.
     AppSecret,

@@ -17,7 +17,7 @@ use crate::{
     refresh::{Journal, Refresher, Replay, ShopMerger, TokenWriter},
     rekey::Rekey,
     seal::{KeyChoice, KeyKind, KeySource, MasterKeys, check_new, unlock},
-    store::{KeyState, PostgresStore, SqliteStore, Store},
+    store::{KeyState, SqlStore, Store},
     uses::Uses,
 };
 
@@ -46,21 +46,20 @@ impl Vault {
     /// cannot be written, and for a master key that is missing or wrong; nothing is changed then.
     /// [`ErrorKind::Usage`](sesame_core::ErrorKind::Usage) when the master key was not given.
     pub async fn open(options: VaultOptions) -> Result<Self> {
-        let store: Arc<dyn Store> = match &options.location {
+        match &options.location {
             Location::Sqlite(path) => {
                 refuse_emptied(path, &options.location.key_file()?, options.clock.as_ref()).await?;
                 if !path.exists() {
                     check_new(&options.key)?;
                 }
-                Arc::new(SqliteStore::open(path).await?)
             }
-            Location::Postgres(database) => {
+            Location::Postgres(_) => {
                 // Before anything is asked of the server: without a home there would be no journal.
                 make_home(&options.location.base()?)?;
-                Arc::new(PostgresStore::open(database).await?)
             }
-        };
-        Self::open_with(options, store).await
+        }
+        let store = SqlStore::open(&options.location).await?;
+        Self::open_with(options, Arc::new(store)).await
     }
 
     /// Opens a vault over another store; key file and journal still live beside the location.

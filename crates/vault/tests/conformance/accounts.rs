@@ -162,7 +162,7 @@ pub async fn rows_point_to_rows(place: &dyn Place) {
     assert!(store.add(&rows, &Notes::default()).await.is_err(), "of an authorization that is not there");
     assert_eq!(store.apps().await.unwrap(), []);
     let login = PendingLogin { state_hash: vec![1; 32], app_id: id(), begun_at: NOW, used_at: None };
-    assert!(store.add_login(login, 0).await.is_err());
+    assert!(store.add_login(&login, 0).await.is_err());
 }
 
 pub async fn an_account_moves_and_its_former_authorization_goes(place: &dyn Place) {
@@ -262,15 +262,15 @@ pub async fn logins_wait_and_are_forgotten(place: &dyn Place) {
     let app_id = store.app("app").await.unwrap().unwrap().id;
     let login =
         |mark: u8, begun_at| PendingLogin { state_hash: vec![mark; 32], app_id, begun_at, used_at: None };
-    store.add_login(login(1, NOW), 0).await.unwrap();
+    store.add_login(&login(1, NOW), 0).await.unwrap();
     assert_eq!(store.login(&[1; 32]).await.unwrap(), Some(login(1, NOW)));
     assert_eq!(store.login(&[9; 32]).await.unwrap(), None);
-    store.add_login(login(2, NOW + 10), NOW + 1).await.unwrap();
+    store.add_login(&login(2, NOW + 10), NOW + 1).await.unwrap();
     assert_eq!(store.login(&[1; 32]).await.unwrap(), None, "begun too long ago");
     store.login_used(&[2; 32], NOW + 11).await.unwrap();
     let used = PendingLogin { used_at: Some(NOW + 11), ..login(2, NOW + 10) };
     assert_eq!(store.login(&[2; 32]).await.unwrap(), Some(used));
     store.login_used(&[9; 32], NOW).await.unwrap();
-    assert!(store.add_login(login(3, NOW), 0).await.is_ok());
-    assert!(store.add_login(login(3, NOW), 0).await.is_err(), "the same state twice");
+    assert!(store.add_login(&login(3, NOW), 0).await.is_ok());
+    assert!(store.add_login(&login(3, NOW), 0).await.is_err(), "the same state twice");
 }

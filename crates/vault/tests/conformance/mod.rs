@@ -42,7 +42,7 @@ macro_rules! run_all {
                 an_interrupted_refresh_is_remembered;
                 work: due_rows_are_handed_out_once_the_longest_due_first, due_rows_in_a_crowd, absurd_leases_are_none,
                 intents_only_under_the_own_lease, plans_give_leases_back, the_next_due_row,
-                all_are_kept_warm, a_store_that_is_new_has_nothing, a_new_vault_made_by_many_at_once;
+                all_are_kept_warm, rows_due_too_late_are_pulled_forward, a_store_that_is_new_has_nothing, a_new_vault_made_by_many_at_once;
             );
         }
     };

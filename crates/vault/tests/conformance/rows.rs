@@ -11,7 +11,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use sesame_vault::{
     Id,
     store::{
-        AccountRow, AppRow, AuditRow, AuthorizationRow, Claim, EventRow, NewRows, Notes, Store, TokenColumns,
+        AccountRow, AppRow, AuditRow, AuthorizationRow, Claim, DueClaim, EventRow, NewRows, Notes, Store,
+        TokenColumns,
     },
 };
 
@@ -126,9 +127,6 @@ pub fn event(about: Id, at: i64) -> EventRow {
         authorization_id: about,
         kind: "expiring".to_owned(),
         payload: r#"{"days":30}"#.to_owned(),
-        hook_at: None,
-        webhook_at: None,
-        attempts: 0,
     }
 }
 
@@ -164,7 +162,7 @@ pub async fn row(store: &dyn Store, id: Id) -> AuthorizationRow {
 }
 
 pub fn claim(id: Id, owner: &str, now: i64) -> Claim<'_> {
-    Claim { id, generation: 1, owner, gone: None, now, until: now + MINUTE, spending: b"spent" }
+    Claim { id, generation: 1, owner, now, until: now + MINUTE, spending: b"spent" }
 }
 
 /// Counts lines of the audit trail about an authorization.
@@ -175,5 +173,7 @@ pub async fn lines(store: &dyn Store, about: Id) -> usize {
 
 /// Takes all events that wait for the hook.
 pub async fn events(store: &dyn Store) -> Vec<EventRow> {
-    store.claim_events(sesame_vault::store::Sink::Hook, 0, NOW * 2, NOW * 2 + 1, 1_000).await.unwrap()
+    let claim = DueClaim { owner: "a", now: NOW * 2, until: NOW * 2 + 1, limit: 1_000 };
+    let due = store.claim_events(sesame_vault::store::Sink::Hook, 0, claim).await.unwrap();
+    due.into_iter().map(|due| due.event).collect()
 }

@@ -34,10 +34,10 @@ pub async fn a_lease_is_fenced(place: &dyn Place) {
     assert_eq!(store.claim(Claim { generation: 2, ..claim(id, "a", NOW) }).await.unwrap(), None);
     let again = store.claim(claim(id, "a", NOW + 1)).await.unwrap().unwrap();
     assert_eq!(again.fence, first.fence + 1, "a lease of our own is a leftover");
-    let gone = store.claim(Claim { gone: Some("a"), ..claim(id, "b", NOW + 2) }).await.unwrap().unwrap();
-    assert_eq!((gone.fence, gone.interrupted_since), (3, Some(NOW)), "its holder is gone");
-    let late = store.claim(claim(id, "c", NOW + 2 + MINUTE)).await.unwrap().unwrap();
-    assert_eq!(late.fence, 4, "the lease has ended");
+    let next = store.claim(claim(id, "b", NOW + 1 + MINUTE)).await.unwrap().unwrap();
+    assert_eq!((next.fence, next.interrupted_since), (3, Some(NOW)), "the lease has ended");
+    let late = store.claim(claim(id, "c", NOW + 1 + 2 * MINUTE)).await.unwrap().unwrap();
+    assert_eq!(late.fence, 4);
 
     // Nobody frees another's lease, nor a later one of its own.
     let failure = |owner, fence| FailedRefresh {
@@ -55,7 +55,7 @@ pub async fn a_lease_is_fenced(place: &dyn Place) {
         blocked: None,
         denied: false,
     };
-    for (owner, fence) in [("b", gone.fence), ("c", 3), ("b", 4), ("", 4)] {
+    for (owner, fence) in [("b", next.fence), ("c", 3), ("b", 4), ("", 4)] {
         store.record_failure(failure(owner, fence), &notes(id)).await.unwrap();
     }
     let standing = row(store.as_ref(), id).await;

@@ -194,6 +194,25 @@ pub async fn all_are_kept_warm(place: &dyn Place) {
     assert_eq!(row(store.as_ref(), ids[0]).await.tokens.due_at, Some(NOW + 7));
 }
 
+pub async fn rows_due_too_late_are_pulled_forward(place: &dyn Place) {
+    let store = place.open().await;
+    assert_eq!(store.pull_forward(NOW, MINUTE).await.unwrap(), 0);
+    let ids = shops(store.as_ref(), 5, |number, row| {
+        row.tokens.due_at =
+            [Some(NOW - 1), Some(NOW + MINUTE), Some(NOW + MINUTE + 1), Some(i64::MAX), None][number];
+    })
+    .await;
+    // Also a row whose lease was taken by a clock that was ahead.
+    assert_eq!(store.claim_due(due("a", NOW + 900 * MINUTE, 1)).await.unwrap().len(), 1);
+    assert_eq!(store.pull_forward(NOW, MINUTE).await.unwrap(), 3);
+    let mut seen = Vec::new();
+    for id in &ids {
+        seen.push(row(store.as_ref(), *id).await.tokens.due_at.map(|due_at| due_at - NOW));
+    }
+    assert_eq!(seen, [Some(0), Some(MINUTE), Some(0), Some(0), None]);
+    assert_eq!(store.claim_due(due("b", NOW, 9)).await.unwrap().len(), 3);
+}
+
 pub async fn a_store_that_is_new_has_nothing(place: &dyn Place) {
     let store = place.open().await;
     store.keep_all_warm().await.unwrap();

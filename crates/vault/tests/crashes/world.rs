@@ -15,7 +15,7 @@ use sesame_sandbox::{OldRefreshToken, Options, Sandbox};
 use sesame_testing::postgres::Server;
 use sesame_vault::{
     Account, Callback, KeyChoice, Location, LoginOptions, NewApp, SystemClock, Vault, VaultOptions,
-    store::{PostgresStore, Sink, SqliteStore, Store},
+    store::{Sink, SqlStore, Store},
 };
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines},
@@ -222,11 +222,7 @@ impl Spec {
     }
 
     pub async fn store(&self) -> Box<dyn Store> {
-        match self.location() {
-            Location::Sqlite(path) => Box::new(SqliteStore::open(&path).await.unwrap()),
-            Location::Postgres(database) => Box::new(PostgresStore::open(&database).await.unwrap()),
-            other => panic!("no store at {other}"),
-        }
+        Box::new(SqlStore::open(&self.location()).await.unwrap())
     }
 }
 

@@ -13,7 +13,7 @@ use sesame_vault::{
     Id,
     store::{
         AccountRow, AccountStore, AppRow, AppStore, AuditQuery, AuditRow, AuthorizationRow, Claim, Due,
-        DueClaim, EventRow, EventStore, FailedRefresh, FullRow, GivenUp, Intent, KeyChange, KeyRow, KeyStore,
+        DueClaim, DueEvent, EventStore, FailedRefresh, FullRow, GivenUp, Intent, KeyChange, KeyRow, KeyStore,
         Lease, LoginStore, NewRows, Notes, PendingLogin, Planned, Sealed, SealedPlace, Sink, Store,
         TokenColumns, TokenStore, WorkStore,
     },
@@ -342,32 +342,34 @@ impl WorkStore for FlakyStore {
         self.inner.next_due(now)
     }
 
+    fn pull_forward(&self, now: i64, horizon: i64) -> BoxFuture<'_, Result<u64>> {
+        self.inner.pull_forward(now, horizon)
+    }
+
     fn keep_all_warm(&self) -> BoxFuture<'_, Result<()>> {
         self.inner.keep_all_warm()
     }
 }
 
 impl EventStore for FlakyStore {
-    fn claim_events(
-        &self,
+    fn claim_events<'a>(
+        &'a self,
         sink: Sink,
         since: i64,
-        now: i64,
-        until: i64,
-        limit: u32,
-    ) -> BoxFuture<'_, Result<Vec<EventRow>>> {
-        self.inner.claim_events(sink, since, now, until, limit)
+        claim: DueClaim<'a>,
+    ) -> BoxFuture<'a, Result<Vec<DueEvent>>> {
+        self.inner.claim_events(sink, since, claim)
     }
 
-    fn event_taken(&self, id: Id, sink: Sink, at: i64) -> BoxFuture<'_, Result<()>> {
+    fn event_taken(&self, id: Id, sink: Sink) -> BoxFuture<'_, Result<()>> {
         if due(&self.fail_taken) {
             return Box::pin(async { Err(full()) });
         }
-        self.inner.event_taken(id, sink, at)
+        self.inner.event_taken(id, sink)
     }
 
-    fn event_failed(&self, id: Id, sink: Sink, next_try: i64) -> BoxFuture<'_, Result<()>> {
-        self.inner.event_failed(id, sink, next_try)
+    fn event_failed(&self, id: Id, sink: Sink, fence: i64, next_try: i64) -> BoxFuture<'_, Result<()>> {
+        self.inner.event_failed(id, sink, fence, next_try)
     }
 
     fn note<'a>(&'a self, notes: &'a Notes) -> BoxFuture<'a, Result<()>> {
@@ -384,7 +386,7 @@ impl EventStore for FlakyStore {
 }
 
 impl LoginStore for FlakyStore {
-    fn add_login(&self, login: PendingLogin, forget_before: i64) -> BoxFuture<'_, Result<()>> {
+    fn add_login<'a>(&'a self, login: &'a PendingLogin, forget_before: i64) -> BoxFuture<'a, Result<()>> {
         self.inner.add_login(login, forget_before)
     }
 
@@ -398,6 +400,10 @@ impl LoginStore for FlakyStore {
 }
 
 impl Store for FlakyStore {
+    fn is_durable(&self) -> bool {
+        self.inner.is_durable()
+    }
+
     fn check(&self) -> BoxFuture<'_, Result<Vec<String>>> {
         self.inner.check()
     }

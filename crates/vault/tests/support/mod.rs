@@ -32,7 +32,7 @@ use sesame_core::{AppSecret, BoxFuture, Clock, HttpRequest, HttpResponse, Result
 use sesame_testing::postgres;
 use sesame_vault::{
     App, Callback, Database, KeyChoice, Location, LoginOptions, NewApp, Vault, VaultOptions,
-    store::{EventRow, HOLDS_BACK, PostgresStore, Sink, SqliteStore, Store},
+    store::{DueClaim, EventRow, HOLDS_BACK, Sink, SqlStore, Store},
 };
 pub use socket::SocketTransport;
 use tokio::sync::{Semaphore, watch};
@@ -321,10 +321,7 @@ impl Home {
 
     /// The vault's store, opened once more.
     pub async fn store(&self) -> Arc<dyn Store> {
-        match &self.database {
-            None => Arc::new(SqliteStore::open(&self.path()).await.unwrap()),
-            Some((_, database)) => Arc::new(PostgresStore::open(database).await.unwrap()),
-        }
+        Arc::new(SqlStore::open(&self.options().location).await.unwrap())
     }
 
     /// The files of its journal in which replies wait: the first byte of a record says so.
@@ -421,16 +418,17 @@ pub async fn all_events(store: &dyn Store, sink: Sink) -> Vec<EventRow> {
     let now = i64::MAX / 2;
     let mut all: Vec<EventRow> = Vec::new();
     loop {
-        let claimed = store.claim_events(sink, 0, now, now, 1_000_000).await.unwrap();
+        let claim = DueClaim { owner: "a test", now, until: now, limit: 1_000_000 };
+        let claimed = store.claim_events(sink, 0, claim).await.unwrap();
         let known = all.len();
-        for event in claimed {
-            if all.iter().any(|known| known.id == event.id) {
+        for due in claimed {
+            if all.iter().any(|known| known.id == due.event.id) {
                 continue;
             }
-            for _ in event.attempts..HOLDS_BACK {
-                store.event_failed(event.id, sink, 0).await.unwrap();
+            for _ in due.attempts..HOLDS_BACK {
+                store.event_failed(due.event.id, sink, due.fence, 0).await.unwrap();
             }
-            all.push(event);
+            all.push(due.event);
         }
         if all.len() == known {
             all.sort_by_key(|event| (event.at, event.id));

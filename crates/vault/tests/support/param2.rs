@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use sesame_core::{AccessToken, Clock as _, RefreshToken};
 use sesame_vault::{
     ImportedTokens, Keeper, Vault,
-    store::{EventRow, FullRow, MemoryStore, Sink, Store},
+    store::{EventRow, FullRow, Sink, SqlStore, Store},
 };
 
 use super::{FakeTransport, Home, START, all_events, app, reply};
@@ -100,13 +100,8 @@ pub fn shop(number: usize, access_left: u64, refresh_left: u64) -> ImportedToken
 }
 
 /// A home with a store in memory and param2 shops.
-pub async fn shops(
-    home: &Home,
-    count: usize,
-    access_left: u64,
-    refresh_left: u64,
-) -> (Vault, Arc<MemoryStore>) {
-    let store = Arc::new(MemoryStore::default());
+pub async fn shops(home: &Home, count: usize, access_left: u64, refresh_left: u64) -> (Vault, Arc<SqlStore>) {
+    let store = Arc::new(SqlStore::in_memory().await.unwrap());
     let vault = Vault::open_with(home.options(), store.clone()).await.unwrap();
     app(&vault, "aliexpress-legacy").await;
     for number in 0..count {

@@ -1,12 +1,11 @@
 //! Connections to the server: few, bounded in time, thrown away when in doubt.
 //!
-//! A connection goes back only after its work is done. One whose work failed, took too long or was
-//! dropped half-way is closed: what it was in the middle of cannot be known.
+//! A connection goes back only when what it was asked last was answered. One whose work took too long or
+//! was dropped half-way is closed: what it was in the middle of cannot be known.
 
 use std::{
-    io,
     path::PathBuf,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -15,12 +14,14 @@ use sqlx::{
     postgres::{PgConnectOptions, PgSslMode},
 };
 use tokio::{
-    sync::{Semaphore, SemaphorePermit},
+    sync::{OwnedSemaphorePermit, Semaphore},
     time::timeout,
 };
 
-use super::Outcome;
-use crate::database::{Database, Server};
+use crate::{
+    database::{Database, Server},
+    store::failure::{Failure, Outcome},
+};
 
 /// The most connections of one vault; most of the time one or two are open.
 const MOST: usize = 8;
@@ -33,88 +34,86 @@ const RESTED: Duration = Duration::from_secs(1);
 /// One that rested longer is not used again: a firewall may have forgotten it.
 const STALE: Duration = Duration::from_mins(5);
 
-/// Why work was not done.
-#[derive(Debug)]
-pub(super) enum Failure {
-    /// All connections were at work all the time.
-    Busy,
-    /// No connection could be made.
-    Unreachable(sqlx::Error),
-    /// A file of the address cannot be read.
-    NoFile(PathBuf, io::Error),
-    /// No connection was made in time.
-    NoConnection,
-    /// No answer came in time.
-    NoAnswer,
-    /// The server, or the way there, failed.
-    Failed(sqlx::Error),
-}
-
-impl From<sqlx::Error> for Failure {
-    fn from(error: sqlx::Error) -> Self {
-        Self::Failed(error)
-    }
-}
-
-impl Failure {
-    /// Returns the server's code.
-    pub(super) fn code(&self) -> Option<String> {
-        match self {
-            Self::Unreachable(sqlx::Error::Database(error)) | Self::Failed(sqlx::Error::Database(error)) => {
-                error.code().map(std::borrow::Cow::into_owned)
-            }
-            _ => None,
-        }
-    }
-
-    /// Tells whether the work was undone because of other work, and may be done again at once.
-    pub(super) fn is_conflict(&self) -> bool {
-        matches!(self.code().as_deref(), Some("40001" | "40P01"))
-    }
-
-    /// Tells whether a name was taken.
-    pub(super) fn is_taken(&self) -> bool {
-        self.code().as_deref() == Some("23505")
-    }
-}
-
 struct Idle {
     connection: PgConnection,
     since: Instant,
 }
 
-pub(super) struct Connections {
+pub(in crate::store) struct Connections {
     options: PgConnectOptions,
     /// Certificates and a key that the connection is made with.
     files: Vec<PathBuf>,
-    permits: Semaphore,
+    permits: Arc<Semaphore>,
     idle: Mutex<Vec<Idle>>,
 }
 
-/// A connection at work. Closed on drop; see [`Lent::give_back`].
-pub(super) struct Lent<'a> {
-    pub(super) connection: PgConnection,
-    owner: &'a Connections,
-    _permit: SemaphorePermit<'a>,
+/// A connection in use. Dropped, it goes back to the others if its last statement was answered and no
+/// transaction is open; else it is closed.
+pub(in crate::store) struct Lent {
+    connection: Option<PgConnection>,
+    connections: Arc<Connections>,
+    is_waiting: bool,
+    in_transaction: bool,
+    _permit: OwnedSemaphorePermit,
 }
 
-impl Lent<'_> {
-    /// Lets others use the connection, once its work is done.
-    pub(super) fn give_back(self) {
-        let idle = Idle { connection: self.connection, since: Instant::now() };
-        self.owner.idle().push(idle);
+impl Lent {
+    /// Returns the connection for a statement; see [`Lent::answered`].
+    pub(in crate::store) fn connection(&mut self) -> &mut PgConnection {
+        self.is_waiting = true;
+        // Taken on drop alone.
+        #[expect(clippy::expect_used, reason = "it is there until this is dropped")]
+        self.connection.as_mut().expect("a connection that is in use")
+    }
+
+    /// Notes that a statement was answered, if it was. A name that is taken is an answer, too; after any
+    /// other error the connection may be lost.
+    pub(in crate::store) fn answered<T>(&mut self, done: sqlx::Result<T>) -> sqlx::Result<T> {
+        self.is_waiting = match &done {
+            Ok(_) => false,
+            Err(sqlx::Error::Database(error)) => !error.is_unique_violation(),
+            Err(_) => true,
+        };
+        done
+    }
+
+    /// Begins a transaction.
+    pub(super) async fn begin(&mut self, begin: &'static str) -> sqlx::Result<()> {
+        let done = sqlx::raw_sql(begin).execute(self.connection()).await;
+        self.answered(done)?;
+        self.in_transaction = true;
+        Ok(())
+    }
+
+    /// Commits the transaction, if one is open.
+    pub(in crate::store) async fn commit(mut self) -> sqlx::Result<()> {
+        if self.in_transaction {
+            let done = sqlx::raw_sql("COMMIT").execute(self.connection()).await;
+            self.answered(done)?;
+            self.in_transaction = false;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        if let Some(connection) = self.connection.take().filter(|_| !self.is_waiting && !self.in_transaction)
+        {
+            self.connections.idle().push(Idle { connection, since: Instant::now() });
+        }
     }
 }
 
 impl Connections {
-    pub(super) fn to(database: &Database) -> Self {
+    pub(super) fn to(database: &Database) -> Arc<Self> {
         let files = [&database.root_certificate, &database.certificate, &database.certificate_key];
-        Self {
+        Arc::new(Self {
             options: options(database),
             files: files.into_iter().flatten().cloned().collect(),
-            permits: Semaphore::new(MOST),
+            permits: Arc::new(Semaphore::new(MOST)),
             idle: Mutex::default(),
-        }
+        })
     }
 
     fn idle(&self) -> MutexGuard<'_, Vec<Idle>> {
@@ -122,8 +121,8 @@ impl Connections {
     }
 
     /// Hands out a connection that works, or did a second ago.
-    pub(super) async fn take(&self) -> Outcome<Lent<'_>> {
-        let permit = match timeout(WAITING, self.permits.acquire()).await {
+    pub(super) async fn take(self: &Arc<Self>) -> Outcome<Lent> {
+        let permit = match timeout(WAITING, self.permits.clone().acquire_owned()).await {
             Ok(Ok(permit)) => permit,
             Ok(Err(_)) => return Err(Failure::Failed(sqlx::Error::PoolClosed)),
             Err(_) => return Err(Failure::Busy),
@@ -132,7 +131,13 @@ impl Connections {
             Some(connection) => connection,
             None => self.connect().await?,
         };
-        Ok(Lent { connection, owner: self, _permit: permit })
+        Ok(Lent {
+            connection: Some(connection),
+            connections: self.clone(),
+            is_waiting: false,
+            in_transaction: false,
+            _permit: permit,
+        })
     }
 
     async fn rested(&self) -> Option<PgConnection> {
@@ -185,6 +190,7 @@ impl Connections {
 /// What each connection is told first. An answer means that it is on the disk, whatever the database
 /// was set to; nothing waits for ever; no statement waits for a compiler.
 const SETTINGS: &str = "
+SET search_path = sesame;
 SET statement_timeout = '30s';
 SET lock_timeout = '15s';
 SET idle_in_transaction_session_timeout = '60s';

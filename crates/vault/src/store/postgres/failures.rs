@@ -2,17 +2,16 @@
 
 use std::io;
 
-use sesame_core::{AppSecret, Error, Retry, redact::Redactor};
+use sesame_core::{Error, Retry, redact::Redactor};
 
-use super::connections::Failure;
-use crate::database::Database;
+use crate::{database::Database, store::failure::Failure};
 
 /// Says what went wrong with which database, what to do, and whether waiting helps.
 pub(super) fn describe(database: &Database, failure: Failure) -> Error {
     let place = database.place();
     let code = failure.code();
     // A server, or what answers in its place, may repeat what it was sent.
-    let redactor = Redactor::new(database.password.iter().map(AppSecret::expose));
+    let redactor = Redactor::new(database.password.iter().map(|password| password.expose()));
     let said = |text: &dyn std::fmt::Display| redactor.text(&text.to_string(), 1_000).to_string();
     let (message, hint, waiting_helps, source) = match failure {
         Failure::Busy => (

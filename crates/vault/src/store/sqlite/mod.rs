@@ -1,297 +1,314 @@
-//! The embedded store: what is asked of SQLite, one transaction a call.
+//! A vault in a file of SQLite, or in memory.
 
-mod accounts;
-mod file;
-mod keys;
-mod notes;
-mod rows;
-mod schema;
-mod tokens;
-mod work;
+mod failures;
 
-use sesame_core::{BoxFuture, Result};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
-pub use file::SqliteStore;
+use sesame_core::{Error, Result};
+use sqlx::{
+    AssertSqlSafe, Connection as _, Row as _, SqliteConnection, SqlitePool,
+    pool::PoolConnection,
+    sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous},
+};
 
 use super::{
-    AccountRow, AccountStore, AppRow, AppStore, AuditQuery, AuditRow, AuthorizationRow, Claim, Due, DueClaim,
-    EventRow, EventStore, FailedRefresh, FullRow, GivenUp, Intent, KeyChange, KeyRow, KeyStore, Lease,
-    LoginStore, NewRows, Notes, PendingLogin, Planned, Sealed, SealedPlace, Sink, Store, TokenColumns,
-    TokenStore, WorkStore,
+    failure::{Failure, Outcome},
+    schema::{self, VERSION},
+    sql::connection::Connection,
 };
-use crate::Id;
+use failures::{describe, disk_is_full, is_log_empty};
 
-impl SqliteStore {
-    /// Runs a piece of work and says what went wrong with which file.
-    fn run<'a, T>(
-        &'a self,
-        work: impl Future<Output = sqlx::Result<T>> + Send + 'a,
-    ) -> BoxFuture<'a, Result<T>> {
-        Box::pin(async move { work.await.map_err(|error| self.failed(error)) })
+/// Marks a SQLite file as a vault: "SESM".
+const APPLICATION_ID: i64 = 0x5345_534D;
+
+/// The connections to a file of SQLite.
+pub(super) struct SqliteBackend {
+    pool: SqlitePool,
+    /// For claims of due rows alone: these do not wait for the disk. A lease that a power cut takes
+    /// back has only not saved a call, and what is spent under it waits for its intent to be synced.
+    claims: SqlitePool,
+    /// `None` for a vault in memory.
+    path: Option<PathBuf>,
+    access: Access,
+}
+
+/// How the file is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Access {
+    Full,
+    /// As it stands, without the files that SQLite keeps beside it: what a full disk leaves room for.
+    Frozen,
+}
+
+/// What a file says of itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Marks {
+    version: i64,
+    application: i64,
+    tables: i64,
+}
+
+impl SqliteBackend {
+    /// Opens the file, makes it if it is not there.
+    ///
+    /// Even readers need 32 KiB beside the file: on a full disk it is opened as it stands, for reading
+    /// only, where all is in it (its log is empty).
+    pub(super) async fn open(path: &Path) -> Result<Self> {
+        prepare_file(path)?;
+        let error = match Self::open_in_full(path).await {
+            Err(error) if is_log_empty(path) && disk_is_full(path) => error,
+            done => return done,
+        };
+        let store = Self::connect_to(path, Access::Frozen).await.map_err(|_| error)?;
+        store.check_frozen().await?;
+        tracing::warn!("the disk is full: the vault can be read, and not written");
+        Ok(store)
+    }
+
+    async fn open_in_full(path: &Path) -> Result<Self> {
+        if !is_current(path) {
+            // By a connection that cannot write: what is refused stays as it is, byte for byte.
+            let options = SqliteConnectOptions::new().filename(path).read_only(true);
+            let marks = async {
+                let mut connection = SqliteConnection::connect_with(&options).await?;
+                let marks = read_marks(&mut connection).await;
+                connection.close().await?;
+                marks
+            };
+            let marks = marks.await.map_err(|error| describe(path, Access::Full, error))?;
+            check_marks(path, marks)?;
+        }
+        let store = Self::connect_to(path, Access::Full).await?;
+        if !is_current(path) {
+            store.make().await.map_err(|error| store.describe(error.into()))?;
+        }
+        Ok(store)
+    }
+
+    async fn connect_to(path: &Path, access: Access) -> Result<Self> {
+        let frozen = access == Access::Frozen;
+        let options = options().filename(path).immutable(frozen).read_only(frozen);
+        // As many rows as a claim has, without a wait in between; and the inner pages of the trees of a
+        // million rows, which the usual 2 MB do not hold.
+        let unsynced = options.clone().synchronous(SqliteSynchronous::Normal).row_buffer_size(128);
+        let claims = pool(1).connect_lazy_with(unsynced.pragma("cache_size", "-16000"));
+        let pool = pool(4).connect_with(options).await.map_err(|error| describe(path, access, error))?;
+        Ok(Self { pool, claims, path: Some(path.to_owned()), access })
+    }
+
+    pub(super) async fn in_memory() -> Result<Self> {
+        // One connection: what is in memory belongs to it.
+        let pool = pool(1).connect_lazy_with(options().in_memory(true));
+        let store = Self { claims: pool.clone(), pool, path: None, access: Access::Full };
+        store.make().await.map_err(|error| store.describe(error.into()))?;
+        Ok(store)
+    }
+
+    pub(super) const fn is_in_memory(&self) -> bool {
+        self.path.is_none()
+    }
+
+    pub(super) fn place(&self) -> String {
+        self.path.as_ref().map_or_else(|| "in memory".to_owned(), |path| path.display().to_string())
+    }
+
+    pub(super) async fn connect(&self) -> sqlx::Result<Connection> {
+        self.pool.acquire().await.map(Connection::Sqlite)
+    }
+
+    pub(super) async fn begin(&self) -> sqlx::Result<Connection> {
+        self.pool.begin_with("BEGIN IMMEDIATE").await.map(Connection::SqliteTransaction)
+    }
+
+    pub(super) async fn begin_unsynced(&self) -> sqlx::Result<Connection> {
+        self.claims.acquire().await.map(Connection::Sqlite)
+    }
+
+    pub(super) async fn close(&self) {
+        self.claims.close().await;
+        self.pool.close().await;
+    }
+
+    pub(super) fn describe(&self, failure: Failure) -> Error {
+        let error = match failure {
+            Failure::Failed(error) | Failure::Unreachable(error) => error,
+            // Those of a server; nothing here makes one.
+            Failure::Busy | Failure::NoFile(..) | Failure::NoConnection | Failure::NoAnswer => {
+                sqlx::Error::PoolTimedOut
+            }
+        };
+        describe(self.path.as_deref().unwrap_or(Path::new("in memory")), self.access, error)
+    }
+
+    /// Makes the tables, unless another process did so meanwhile.
+    async fn make(&self) -> sqlx::Result<()> {
+        let mut connection = self.pool.acquire().await?;
+        // The mode is written into the file once; every later connection finds it there.
+        sqlx::query("PRAGMA journal_mode = WAL").execute(&mut *connection).await?;
+        let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+        if read_marks(&mut transaction).await?.version == 0 {
+            let marks = format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION};");
+            let all = AssertSqlSafe(schema::for_sqlite() + &marks);
+            sqlx::raw_sql(all).execute(&mut *transaction).await?;
+        }
+        transaction.commit().await
+    }
+
+    /// Refuses another program's file that was opened as it stands.
+    async fn check_frozen(&self) -> Result<()> {
+        let marks = async { read_marks(&mut *self.pool.acquire().await?).await };
+        let marks = marks.await.map_err(|error| self.describe(error.into()))?;
+        check_marks(Path::new(&self.place()), marks)
+    }
+
+    pub(super) async fn find_damage(&self) -> Outcome<Vec<String>> {
+        let mut connection: PoolConnection<sqlx::Sqlite> = self.pool.acquire().await?;
+        let mut found = Vec::new();
+        for row in sqlx::query("PRAGMA integrity_check(20)").fetch_all(&mut *connection).await? {
+            let text: String = row.try_get(0)?;
+            if text != "ok" {
+                found.push(text);
+            }
+        }
+        for row in sqlx::query("PRAGMA foreign_key_check").fetch_all(&mut *connection).await? {
+            let (table, parent): (String, String) = (row.try_get(0)?, row.try_get(2)?);
+            found.push(format!("a row of table {table} names one of table {parent} that is not there"));
+        }
+        Ok(found)
     }
 }
 
-impl KeyStore for SqliteStore {
-    fn keys(&self) -> BoxFuture<'_, Result<Vec<KeyRow>>> {
-        self.run(self.all_keys())
-    }
-
-    fn add_key<'a>(&'a self, key: &'a KeyRow, active: Option<&'a [u8]>) -> BoxFuture<'a, Result<bool>> {
-        self.run(self.insert_key(key, active))
-    }
-
-    fn wrap_key<'a>(&'a self, key_id: &'a [u8], wrapped: Option<&'a [u8]>) -> BoxFuture<'a, Result<()>> {
-        self.run(self.set_wrapped(key_id, wrapped))
-    }
-
-    fn activate_key<'a>(&'a self, change: KeyChange<'a>) -> BoxFuture<'a, Result<bool>> {
-        self.run(self.switch_key(change))
-    }
-
-    fn retire_key<'a>(&'a self, key_id: &'a [u8]) -> BoxFuture<'a, Result<bool>> {
-        self.run(self.retire_incoming(key_id))
-    }
-
-    fn forget_remains(&self) -> BoxFuture<'_, Result<()>> {
-        self.run(self.empty_log())
-    }
-
-    fn sealed_with<'a>(
-        &'a self,
-        key_id: &'a [u8],
-        place: SealedPlace,
-        after: Option<Id>,
-        limit: u32,
-    ) -> BoxFuture<'a, Result<Vec<Sealed>>> {
-        self.run(self.find_sealed(key_id, place, after, limit))
-    }
-
-    fn reseal<'a>(&'a self, changes: &'a [(Sealed, Vec<u8>)]) -> BoxFuture<'a, Result<u64>> {
-        self.run(self.replace_sealed(changes))
-    }
+fn options() -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .foreign_keys(true)
+        .busy_timeout(Duration::from_secs(5))
+        .synchronous(SqliteSynchronous::Full)
+        // A former ciphertext is not left in the free space of a page.
+        .pragma("secure_delete", "ON")
+        .thread_name(|number| format!("sesame-vault-{number}"))
 }
 
-impl AppStore for SqliteStore {
-    fn apps(&self) -> BoxFuture<'_, Result<Vec<AppRow>>> {
-        self.run(self.all_apps())
-    }
-
-    fn app<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<AppRow>>> {
-        self.run(self.find_app(name))
-    }
-
-    fn replace_secret<'a>(
-        &'a self,
-        former: &'a Sealed,
-        new: &'a [u8],
-        origin: Option<&'a str>,
-        notes: &'a Notes,
-    ) -> BoxFuture<'a, Result<bool>> {
-        self.run(self.change_secret(former, new, origin, notes))
-    }
-}
-
-impl AccountStore for SqliteStore {
-    fn add<'a>(&'a self, rows: &'a NewRows, notes: &'a Notes) -> BoxFuture<'a, Result<bool>> {
-        self.run(self.insert(rows, notes))
-    }
-
-    fn accounts(&self) -> BoxFuture<'_, Result<Vec<FullRow>>> {
-        self.run(self.all_accounts())
-    }
-
-    fn account<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<FullRow>>> {
-        self.run(self.find_account(name))
-    }
-
-    fn accounts_using(&self, authorization: Id) -> BoxFuture<'_, Result<Vec<FullRow>>> {
-        self.run(self.accounts_of_authorization(authorization))
-    }
-
-    fn accounts_after(&self, after: Option<Id>, limit: u32) -> BoxFuture<'_, Result<Vec<FullRow>>> {
-        self.run(self.page_of_accounts(after, limit))
-    }
-
-    fn account_ids_after(&self, after: Option<Id>, limit: u32) -> BoxFuture<'_, Result<Vec<Id>>> {
-        self.run(self.page_of_account_ids(after, limit))
-    }
-
-    fn accounts_of_shop<'a>(
-        &'a self,
-        app_key: &'a str,
-        shop_id: &'a str,
-        limit: u32,
-    ) -> BoxFuture<'a, Result<Vec<FullRow>>> {
-        self.run(self.find_shop(app_key, shop_id, limit))
-    }
-
-    fn given_up(&self, limit: u32) -> BoxFuture<'_, Result<GivenUp>> {
-        self.run(self.find_given_up(limit))
-    }
-
-    fn update_account<'a>(
-        &'a self,
-        authorization: Option<&'a AuthorizationRow>,
-        account: &'a AccountRow,
-        notes: &'a Notes,
-    ) -> BoxFuture<'a, Result<()>> {
-        self.run(self.change_account(authorization, account, notes))
-    }
-
-    fn rename_account<'a>(&'a self, account: Id, name: &'a str) -> BoxFuture<'a, Result<bool>> {
-        self.run(self.change_name(account, name))
-    }
-
-    fn set_tags<'a>(
-        &'a self,
-        account: Id,
-        former: &'a [String],
-        tags: &'a [String],
-    ) -> BoxFuture<'a, Result<bool>> {
-        self.run(self.change_tags(account, former, tags))
-    }
-
-    fn remove_account<'a>(&'a self, account: Id, notes: &'a Notes) -> BoxFuture<'a, Result<()>> {
-        self.run(self.delete_account(account, notes))
-    }
-}
-
-impl TokenStore for SqliteStore {
-    fn authorization(&self, authorization: Id) -> BoxFuture<'_, Result<Option<AuthorizationRow>>> {
-        self.run(self.find_authorization(authorization))
-    }
-
-    fn claim<'a>(&'a self, claim: Claim<'a>) -> BoxFuture<'a, Result<Option<Lease>>> {
-        self.run(self.take_lease(claim))
-    }
-
-    fn replace_tokens<'a>(
-        &'a self,
-        authorization: Id,
-        expected: i64,
-        tokens: &'a TokenColumns,
-        at: i64,
-        notes: &'a Notes,
-    ) -> BoxFuture<'a, Result<bool>> {
-        self.run(self.swap_tokens(authorization, expected, tokens, at, notes))
-    }
-
-    fn record_failure<'a>(
-        &'a self,
-        failure: FailedRefresh<'a>,
-        notes: &'a Notes,
-    ) -> BoxFuture<'a, Result<()>> {
-        self.run(self.write_failure(failure, notes))
-    }
-
-    fn exhaust<'a>(
-        &'a self,
-        authorization: Id,
-        generation: i64,
-        reason: &'a str,
-        at: i64,
-        notes: &'a Notes,
-    ) -> BoxFuture<'a, Result<()>> {
-        self.run(self.mark_exhausted(authorization, generation, reason, at, notes))
-    }
-
-    fn take_back(&self, marked_after: i64) -> BoxFuture<'_, Result<u64>> {
-        self.run(self.unmark(marked_after))
-    }
-
-    fn touch<'a>(&'a self, ids: &'a [Id], at: i64) -> BoxFuture<'a, Result<()>> {
-        self.run(self.mark_used(ids, at))
-    }
-}
-
-impl WorkStore for SqliteStore {
-    fn claim_due<'a>(&'a self, claim: DueClaim<'a>) -> BoxFuture<'a, Result<Vec<Due>>> {
-        self.run(self.take_due(claim))
-    }
-
-    fn begin<'a>(
-        &'a self,
-        owner: &'a str,
-        intents: &'a [Intent],
-        now: i64,
-    ) -> BoxFuture<'a, Result<Vec<Id>>> {
-        self.run(self.write_intents(owner, intents, now))
-    }
-
-    fn plan<'a>(
-        &'a self,
-        owner: &'a str,
-        plans: &'a [Planned],
-        notes: &'a Notes,
-    ) -> BoxFuture<'a, Result<()>> {
-        self.run(self.write_plans(owner, plans, notes))
-    }
-
-    fn next_due(&self, now: i64) -> BoxFuture<'_, Result<Option<i64>>> {
-        self.run(self.first_due(now))
-    }
-
-    fn keep_all_warm(&self) -> BoxFuture<'_, Result<()>> {
-        self.run(self.plan_all_warm())
-    }
-}
-
-impl EventStore for SqliteStore {
-    fn claim_events(
-        &self,
-        sink: Sink,
-        since: i64,
-        now: i64,
-        until: i64,
-        limit: u32,
-    ) -> BoxFuture<'_, Result<Vec<EventRow>>> {
-        self.run(self.take_events(sink, since, now, until, limit))
-    }
-
-    fn event_taken(&self, event: Id, sink: Sink, at: i64) -> BoxFuture<'_, Result<()>> {
-        self.run(self.mark_taken(event, sink, at))
-    }
-
-    fn event_failed(&self, event: Id, sink: Sink, next_try: i64) -> BoxFuture<'_, Result<()>> {
-        self.run(self.put_off(event, sink, next_try))
-    }
-
-    fn note<'a>(&'a self, notes: &'a Notes) -> BoxFuture<'a, Result<()>> {
-        self.run(self.insert_notes(notes))
-    }
-
-    fn audit(&self, query: AuditQuery) -> BoxFuture<'_, Result<Vec<AuditRow>>> {
-        self.run(self.read_audit(query))
-    }
-
-    fn forget_notes(&self, before: i64) -> BoxFuture<'_, Result<u64>> {
-        self.run(self.delete_notes(before))
-    }
-}
-
-impl LoginStore for SqliteStore {
-    fn add_login(&self, login: PendingLogin, forget_before: i64) -> BoxFuture<'_, Result<()>> {
-        self.run(self.insert_login(login, forget_before))
-    }
-
-    fn login<'a>(&'a self, state_hash: &'a [u8]) -> BoxFuture<'a, Result<Option<PendingLogin>>> {
-        self.run(self.find_login(state_hash))
-    }
-
-    fn login_used<'a>(&'a self, state_hash: &'a [u8], at: i64) -> BoxFuture<'a, Result<()>> {
-        self.run(self.mark_login(state_hash, at))
-    }
-}
-
-impl Store for SqliteStore {
-    fn check(&self) -> BoxFuture<'_, Result<Vec<String>>> {
-        self.run(self.find_damage())
-    }
-
-    fn close(&self) -> BoxFuture<'_, ()> {
-        Box::pin(async {
-            self.claims.close().await;
-            self.pool.close().await;
+fn pool(connections: u32) -> SqlitePoolOptions {
+    SqlitePoolOptions::new()
+        .max_connections(connections)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .test_before_acquire(false)
+        .acquire_timeout(Duration::from_secs(30))
+        // Where a write fails (a full disk), SQLite ends the transaction itself. sqlx then finds none to
+        // roll back, takes it for open, and would refuse every later one on this connection.
+        .after_release(|connection, _| {
+            Box::pin(async move {
+                if connection.is_in_transaction() {
+                    // A rollback may be on its way: the ping comes after it.
+                    connection.ping().await?;
+                }
+                Ok(!connection.is_in_transaction())
+            })
         })
+}
+
+/// Version, whose file, and whether anything is in it, in one statement.
+async fn read_marks(connection: &mut SqliteConnection) -> sqlx::Result<Marks> {
+    let row = sqlx::query(
+        "SELECT user_version, application_id, (SELECT count(*) FROM sqlite_schema) AS tables \
+         FROM pragma_user_version, pragma_application_id",
+    )
+    .fetch_one(connection)
+    .await?;
+    Ok(Marks { version: row.try_get(0)?, application: row.try_get(1)?, tables: row.try_get(2)? })
+}
+
+/// Returns `true` if the head of the file says that it is a vault of this version.
+///
+/// The offsets are those of the [database header](https://sqlite.org/fileformat.html#the_database_header).
+fn is_current(path: &Path) -> bool {
+    let mut head = [0; 100];
+    let read = fs::File::open(path).and_then(|mut file| io::Read::read_exact(&mut file, &mut head));
+    let number = |at: usize| {
+        let bytes = head.get(at..at + 4).and_then(|bytes| bytes.try_into().ok()).unwrap_or_default();
+        i64::from(u32::from_be_bytes(bytes))
+    };
+    read.is_ok() && number(60) == VERSION && number(68) == APPLICATION_ID
+}
+
+/// Refuses a file of another version or program.
+fn check_marks(path: &Path, marks: Marks) -> Result<()> {
+    let path = path.display();
+    let Marks { version, application, tables } = marks;
+    if application != APPLICATION_ID {
+        if tables == 0 && version == 0 {
+            return Ok(());
+        }
+        return Err(Error::local(format!("{path} is a SQLite file of another program, not a vault"))
+            .with_hint("Set SESAME_VAULT or SESAME_HOME to another place. Nothing was changed."));
+    }
+    match version.cmp(&VERSION) {
+        std::cmp::Ordering::Equal => Ok(()),
+        std::cmp::Ordering::Greater => Err(Error::local(format!(
+            "the vault {path} was written by a newer Sesame (its schema is {version}, this program's is {VERSION})"
+        ))
+        .with_hint("Use the newer program. Nothing was changed.")),
+        std::cmp::Ordering::Less => Err(Error::local(format!(
+            "the vault {path} was written by a Sesame before its first release (its schema is {version}, this \
+             program's is {VERSION})"
+        ))
+        .with_hint("Move the file away (with its -wal and -shm files), then add the apps and log in again. Nothing was changed.")),
     }
 }
+
+/// Makes directory and file with modes that keep others out, before SQLite sees the path.
+fn prepare_file(path: &Path) -> Result<()> {
+    let failed = |what: &str, at: &Path, error: &io::Error| {
+        Error::local(format!("{what} {} cannot be made: {error}", at.display()))
+            .with_hint("Set SESAME_HOME (or SESAME_VAULT=sqlite:PATH) to a place that can be written, or mend its owner, mode or free space.")
+    };
+    if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty() && !parent.exists()) {
+        let mut builder = fs::DirBuilder::new();
+        builder.recursive(true);
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::DirBuilderExt as _;
+            builder.mode(0o700);
+        }
+        builder.create(parent).map_err(|error| failed("the vault's directory", parent, &error))?;
+    }
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        options.mode(0o600);
+    }
+    match options.open(path) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => tighten(path),
+        Err(error) => Err(failed("the vault", path, &error)),
+    }
+}
+
+/// Takes the rights of others away from a file that has them, e.g. one restored from a backup.
+fn tighten(path: &Path) -> Result<()> {
+    let about = fs::metadata(path)
+        .map_err(|error| Error::local(format!("the vault {} cannot be read: {error}", path.display())))?;
+    if about.is_dir() {
+        return Err(Error::usage(format!("the vault {} is a directory", path.display()))
+            .with_hint("Name a file, such as vault.db in it."));
+    }
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = about.permissions().mode();
+        if mode & 0o077 != 0 {
+            let _ = fs::set_permissions(path, fs::Permissions::from_mode(mode & 0o700));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,0 @@
-//! Rows of PostgreSQL as values.
-
-use crate::store::rows::readers;
-
-readers!(sqlx::postgres::PgRow);

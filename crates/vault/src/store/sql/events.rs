@@ -1,0 +1,139 @@
+//! The audit trail, and events until they are delivered.
+
+use sesame_core::{BoxFuture, Result};
+
+use super::{
+    PIECE, SqlStore,
+    connection::Connection,
+    query::query,
+    rows::{audit_row, due_event},
+    work::{bind_claim, claim_due},
+};
+use crate::{
+    Id,
+    store::{AuditQuery, AuditRow, DueClaim, DueEvent, EventStore, HOLDS_BACK, Notes, Sink},
+};
+
+const CLAIM_EVENTS: &str = claim_due!(
+    "event",
+    "event_id",
+    " AND sink = $6 AND at >= $7 AND NOT EXISTS (SELECT 1 FROM event AS earlier \
+     WHERE earlier.authorization_id = event.authorization_id AND earlier.sink = $6 AND earlier.at >= $7 \
+     AND earlier.attempts < $8 AND (earlier.at, earlier.event_id) < (event.at, event.event_id))",
+    "at, event_id",
+    " AND event.sink = $6",
+    "event.event_id AS event_id, at, authorization_id, kind, payload, attempts"
+);
+
+impl EventStore for SqlStore {
+    fn claim_events<'a>(
+        &'a self,
+        sink: Sink,
+        since: i64,
+        claim: DueClaim<'a>,
+    ) -> BoxFuture<'a, Result<Vec<DueEvent>>> {
+        self.run(move || async move {
+            let claim = bind_claim(query(CLAIM_EVENTS), claim);
+            let claim = claim.bind(sink.code()).bind(since).bind(HOLDS_BACK);
+            let mut events = self.fetch_all(claim, due_event).await?;
+            events.sort_by_key(|due| (due.event.at, due.event.id));
+            Ok(events)
+        })
+    }
+
+    fn event_taken(&self, event: Id, sink: Sink) -> BoxFuture<'_, Result<()>> {
+        self.run(move || async move {
+            let delete = query("DELETE FROM event WHERE event_id = $1 AND sink = $2");
+            self.execute(delete.bind(event).bind(sink.code())).await?;
+            Ok(())
+        })
+    }
+
+    fn event_failed(&self, event: Id, sink: Sink, fence: i64, next_try: i64) -> BoxFuture<'_, Result<()>> {
+        self.run(move || async move {
+            let plan = query(
+                "UPDATE event SET attempts = attempts + 1, due_at = $4, lease_owner = NULL, \
+                 lease_until = NULL WHERE event_id = $1 AND sink = $2 AND lease_fence = $3",
+            );
+            self.execute(plan.bind(event).bind(sink.code()).bind(fence).bind(next_try)).await?;
+            Ok(())
+        })
+    }
+
+    fn note<'a>(&'a self, notes: &'a Notes) -> BoxFuture<'a, Result<()>> {
+        self.run(move || async move {
+            let mut transaction = self.begin().await?;
+            insert_notes(&mut transaction, notes).await?;
+            Ok(transaction.commit().await?)
+        })
+    }
+
+    fn audit(&self, asked: AuditQuery) -> BoxFuture<'_, Result<Vec<AuditRow>>> {
+        self.run(move || {
+            // Two statements: one plan cannot serve both.
+            let read = match asked.authorization {
+                Some(authorization) => query(
+                    "SELECT audit_id, at, authorization_id, subject, action, succeeded, detail FROM audit \
+                     WHERE at >= $1 AND authorization_id = $3 ORDER BY audit_id DESC LIMIT $2",
+                )
+                .bind(asked.since.unwrap_or(i64::MIN))
+                .bind(asked.limit)
+                .bind(authorization),
+                None => query(
+                    "SELECT audit_id, at, authorization_id, subject, action, succeeded, detail FROM audit \
+                     WHERE at >= $1 ORDER BY audit_id DESC LIMIT $2",
+                )
+                .bind(asked.since.unwrap_or(i64::MIN))
+                .bind(asked.limit),
+            };
+            self.fetch_all(read, audit_row)
+        })
+    }
+
+    fn forget_notes(&self, before: i64) -> BoxFuture<'_, Result<u64>> {
+        Box::pin(async move {
+            let mut deleted = 0;
+            for delete in [
+                "DELETE FROM audit WHERE audit_id IN \
+                 (SELECT audit_id FROM audit WHERE at < $1 ORDER BY at LIMIT $2)",
+                "DELETE FROM event WHERE event_id IN (SELECT event_id FROM event WHERE at < $1 LIMIT $2)",
+            ] {
+                deleted += self.in_pieces(move || query(delete).bind(before).bind(PIECE)).await?;
+            }
+            Ok(deleted)
+        })
+    }
+}
+
+/// Writes notes within a transaction.
+pub(super) async fn insert_notes(on: &mut Connection, notes: &Notes) -> sqlx::Result<()> {
+    for row in &notes.audit {
+        let insert = query(
+            "INSERT INTO audit (audit_id, at, authorization_id, subject, action, succeeded, detail) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        )
+        .bind(row.id)
+        .bind(row.at)
+        .bind(row.authorization_id)
+        .bind(&row.subject)
+        .bind(&row.action)
+        .bind(row.succeeded)
+        .bind(&row.detail);
+        on.execute(insert).await?;
+    }
+    for row in &notes.events {
+        let insert = query(
+            "INSERT INTO event (event_id, sink, at, due_at, authorization_id, kind, payload) \
+             VALUES ($1, $2, $4, $4, $5, $6, $7), ($1, $3, $4, $4, $5, $6, $7)",
+        )
+        .bind(row.id)
+        .bind(Sink::Hook.code())
+        .bind(Sink::Webhook.code())
+        .bind(row.at)
+        .bind(row.authorization_id)
+        .bind(&row.kind)
+        .bind(&row.payload);
+        on.execute(insert).await?;
+    }
+    Ok(())
+}

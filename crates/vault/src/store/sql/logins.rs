@@ -1,0 +1,39 @@
+//! Logins that were begun and not finished.
+
+use sesame_core::{BoxFuture, Result};
+
+use super::{SqlStore, query::query, rows::pending_login};
+use crate::store::{LoginStore, PendingLogin};
+
+impl LoginStore for SqlStore {
+    fn add_login<'a>(&'a self, login: &'a PendingLogin, forget_before: i64) -> BoxFuture<'a, Result<()>> {
+        self.run(move || async move {
+            let mut transaction = self.begin().await?;
+            let forget = query("DELETE FROM pending_login WHERE begun_at < $1");
+            transaction.execute(forget.bind(forget_before)).await?;
+            let insert =
+                query("INSERT INTO pending_login (state_hash, app_id, begun_at) VALUES ($1, $2, $3)");
+            transaction
+                .execute(insert.bind(&login.state_hash).bind(login.app_id).bind(login.begun_at))
+                .await?;
+            Ok(transaction.commit().await?)
+        })
+    }
+
+    fn login<'a>(&'a self, state_hash: &'a [u8]) -> BoxFuture<'a, Result<Option<PendingLogin>>> {
+        self.run(move || {
+            let find = query(
+                "SELECT state_hash, app_id, begun_at, used_at FROM pending_login WHERE state_hash = $1",
+            );
+            self.fetch_optional(find.bind(state_hash), pending_login)
+        })
+    }
+
+    fn login_used<'a>(&'a self, state_hash: &'a [u8], at: i64) -> BoxFuture<'a, Result<()>> {
+        self.run(move || async move {
+            let mark = query("UPDATE pending_login SET used_at = $2 WHERE state_hash = $1");
+            self.execute(mark.bind(state_hash).bind(at)).await?;
+            Ok(())
+        })
+    }
+}

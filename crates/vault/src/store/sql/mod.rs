@@ -1,0 +1,277 @@
+//! The store over SQLite and PostgreSQL: each statement is written once, one transaction a call.
+//!
+//! All isolation in PostgreSQL is READ COMMITTED: each compare-and-set is one UPDATE whose condition the
+//! server looks at again once it holds the row. Whoever changes several rows takes them in the order of
+//! their ids, so that nobody waits in a circle.
+
+mod accounts;
+mod apps;
+pub(super) mod connection;
+mod events;
+mod keys;
+mod logins;
+pub(super) mod query;
+mod rows;
+mod tokens;
+mod work;
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use sesame_core::{BoxFuture, Result};
+
+use super::{
+    Store,
+    failure::{Failure, Outcome},
+    postgres::PostgresBackend,
+    sqlite::SqliteBackend,
+};
+use crate::{Id, Location};
+use connection::Connection;
+use query::{Query, Row};
+
+/// How long a piece of work may take in PostgreSQL, the wait for a connection included.
+const WORKING: Duration = Duration::from_mins(1);
+/// How long one may take that reads everything.
+const WORKING_LONG: Duration = Duration::from_mins(10);
+/// How often work is repeated that the server undid because of concurrent work.
+const REPEATS: usize = 5;
+
+/// The most rows that one statement of many changes, so that nobody has to wait for a million.
+const PIECE: i64 = 5_000;
+
+/// A vault in a file of SQLite, in memory, or in a database of PostgreSQL. Cheap to clone; clones share
+/// their connections.
+#[derive(Clone)]
+pub struct SqlStore(Arc<Backend>);
+
+enum Backend {
+    Sqlite(SqliteBackend),
+    Postgres(PostgresBackend),
+}
+
+impl SqlStore {
+    /// Opens the store at a location and makes it if it is not there. Many processes may do so at once.
+    ///
+    /// A new file gets mode 0600, a new directory 0700. Tables in PostgreSQL are in the schema `sesame`; at
+    /// most 8 connections are made: 10 seconds for a connection, 30 for a statement, a minute for a piece
+    /// of work.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Local`](sesame_core::ErrorKind::Local) for a file that is damaged or cannot be written,
+    /// for a server that cannot be reached or refuses, and for tables of another version or program.
+    /// Nothing is changed then.
+    pub async fn open(location: &Location) -> Result<Self> {
+        let backend = match location {
+            Location::Sqlite(path) => Backend::Sqlite(SqliteBackend::open(path).await?),
+            Location::Postgres(database) => {
+                let store = Self(Arc::new(Backend::Postgres(PostgresBackend::new(database))));
+                if let Backend::Postgres(backend) = store.0.as_ref() {
+                    let found = store.run(|| backend.find()).await?;
+                    if backend.is_to_be_made(found)? {
+                        store.run_for(WORKING_LONG, || backend.make()).await?;
+                    }
+                }
+                return Ok(store);
+            }
+        };
+        Ok(Self(Arc::new(backend)))
+    }
+
+    /// Makes a store that is kept in memory and is gone with its last clone: for tests and dry runs.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Local`](sesame_core::ErrorKind::Local) if SQLite fails.
+    ///
+    /// ```
+    /// # async fn example(options: sesame_vault::VaultOptions) -> sesame_core::Result<()> {
+    /// let store = sesame_vault::store::SqlStore::in_memory().await?;
+    /// let vault = sesame_vault::Vault::open_with(options, std::sync::Arc::new(store)).await?;
+    /// # drop(vault);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn in_memory() -> Result<Self> {
+        Ok(Self(Arc::new(Backend::Sqlite(SqliteBackend::in_memory().await?))))
+    }
+
+    /// Returns `true` if there is a vault at a location; makes nothing.
+    ///
+    /// # Errors
+    /// As [`SqlStore::open`].
+    pub async fn exists(location: &Location) -> Result<bool> {
+        match location {
+            Location::Sqlite(path) => Ok(path.exists()),
+            Location::Postgres(database) => {
+                let store = Self(Arc::new(Backend::Postgres(PostgresBackend::new(database))));
+                let Backend::Postgres(backend) = store.0.as_ref() else { return Ok(false) };
+                let exists = store.run(|| backend.exists()).await;
+                store.close().await;
+                exists
+            }
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn over(backend: SqliteBackend) -> Self {
+        Self(Arc::new(Backend::Sqlite(backend)))
+    }
+
+    /// Returns the steps by which SQLite would run a statement; all its values are 1.
+    #[cfg(test)]
+    async fn plan_of(&self, text: &str) -> String {
+        let values = (1..=9).filter(|number| text.contains(&format!("${number}"))).count();
+        let explained: &'static str = format!("EXPLAIN QUERY PLAN {text}").leak();
+        let explained = (0..values).fold(query::query(explained), |query, _| query.bind(1_i64));
+        self.fetch_all(explained, |row| row.get::<String>("detail")).await.unwrap().join("\n")
+    }
+
+    /// Returns a connection for single statements.
+    async fn connect(&self) -> Outcome<Connection> {
+        match self.0.as_ref() {
+            Backend::Sqlite(backend) => Ok(backend.connect().await?),
+            Backend::Postgres(backend) => backend.connect().await,
+        }
+    }
+
+    /// Begins a transaction that writes.
+    async fn begin(&self) -> Outcome<Connection> {
+        match self.0.as_ref() {
+            Backend::Sqlite(backend) => Ok(backend.begin().await?),
+            Backend::Postgres(backend) => backend.begin().await,
+        }
+    }
+
+    /// Begins a transaction whose commit does not wait for the disk.
+    async fn begin_unsynced(&self) -> Outcome<Connection> {
+        match self.0.as_ref() {
+            Backend::Sqlite(backend) => Ok(backend.begin_unsynced().await?),
+            Backend::Postgres(backend) => backend.begin_unsynced().await,
+        }
+    }
+
+    async fn execute(&self, query: Query<'_>) -> Outcome<u64> {
+        Ok(self.connect().await?.execute(query).await?)
+    }
+
+    async fn fetch_all<T>(
+        &self,
+        query: Query<'_>,
+        read: impl Fn(&Row) -> sqlx::Result<T>,
+    ) -> Outcome<Vec<T>> {
+        Ok(self.connect().await?.fetch_all(query, read).await?)
+    }
+
+    async fn fetch_optional<T>(
+        &self,
+        query: Query<'_>,
+        read: impl Fn(&Row) -> sqlx::Result<T>,
+    ) -> Outcome<Option<T>> {
+        Ok(self.connect().await?.fetch_optional(query, read).await?)
+    }
+
+    /// Repeats a statement that changes at most a piece of all rows until there are none left; returns how
+    /// many it changed.
+    fn in_pieces<'a>(
+        &'a self,
+        query: impl Fn() -> Query<'a> + Send + Sync + 'a,
+    ) -> BoxFuture<'a, Result<u64>> {
+        Box::pin(async move {
+            let mut changed = 0;
+            loop {
+                let some = self.run(|| self.execute(query())).await?;
+                if some == 0 {
+                    return Ok(changed);
+                }
+                changed += some;
+            }
+        })
+    }
+
+    /// Runs a piece of work, again if it lost against concurrent work, and says what went wrong where.
+    fn run<'a, T, F>(&'a self, work: impl Fn() -> F + Send + Sync + 'a) -> BoxFuture<'a, Result<T>>
+    where
+        F: Future<Output = Outcome<T>> + Send + 'a,
+        T: Send + 'a,
+    {
+        self.run_for(WORKING, work)
+    }
+
+    fn run_for<'a, T, F>(
+        &'a self,
+        limit: Duration,
+        work: impl Fn() -> F + Send + Sync + 'a,
+    ) -> BoxFuture<'a, Result<T>>
+    where
+        F: Future<Output = Outcome<T>> + Send + 'a,
+        T: Send + 'a,
+    {
+        Box::pin(async move {
+            match self.0.as_ref() {
+                Backend::Sqlite(backend) => work().await.map_err(|failure| backend.describe(failure)),
+                Backend::Postgres(backend) => {
+                    let done = tokio::time::timeout(limit, repeated(work)).await;
+                    done.unwrap_or(Err(Failure::NoAnswer)).map_err(|failure| backend.describe(failure))
+                }
+            }
+        })
+    }
+}
+
+async fn repeated<T, F: Future<Output = Outcome<T>>>(work: impl Fn() -> F) -> Outcome<T> {
+    for _ in 0..REPEATS {
+        match work().await {
+            Err(failure) if failure.is_conflict() => {
+                tracing::debug!("the database undid work because of concurrent work; repeated");
+            }
+            done => return done,
+        }
+    }
+    work().await
+}
+
+/// Returns what all ids after this one are greater than; no bytes are less than any id.
+fn bytes_before(after: Option<Id>) -> Vec<u8> {
+    after.map(|id| id.as_bytes().to_vec()).unwrap_or_default()
+}
+
+/// Returns `true` if it was done, `false` if a name is taken.
+fn unless_taken(done: Outcome<()>) -> Outcome<bool> {
+    match done {
+        Ok(()) => Ok(true),
+        Err(failure) if failure.is_taken() => Ok(false),
+        Err(failure) => Err(failure),
+    }
+}
+
+impl Store for SqlStore {
+    fn is_durable(&self) -> bool {
+        !matches!(self.0.as_ref(), Backend::Sqlite(backend) if backend.is_in_memory())
+    }
+
+    fn check(&self) -> BoxFuture<'_, Result<Vec<String>>> {
+        self.run_for(WORKING_LONG, move || async move {
+            match self.0.as_ref() {
+                Backend::Sqlite(backend) => backend.find_damage().await,
+                Backend::Postgres(backend) => backend.find_damage().await,
+            }
+        })
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async {
+            match self.0.as_ref() {
+                Backend::Sqlite(backend) => backend.close().await,
+                Backend::Postgres(backend) => backend.close().await,
+            }
+        })
+    }
+}
+
+impl fmt::Debug for SqlStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.as_ref() {
+            Backend::Sqlite(backend) => write!(f, "SqlStore({})", backend.place()),
+            Backend::Postgres(backend) => write!(f, "SqlStore({})", backend.place()),
+        }
+    }
+}

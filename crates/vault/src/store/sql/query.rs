@@ -1,0 +1,135 @@
+//! Statements that both databases understand, their values, and the rows that come back.
+
+use std::borrow::Cow;
+
+use sqlx::{
+    AssertSqlSafe, Decode, Postgres, Row as _, SqlSafeStr as _, SqlStr, Sqlite, Type,
+    postgres::{PgArguments, PgRow},
+    sqlite::{SqliteArguments, SqliteRow},
+};
+
+use crate::Id;
+
+/// A statement in the SQL of PostgreSQL and SQLite, with `$1` for its first value.
+///
+/// Row locks (`FOR UPDATE`, `SKIP LOCKED`) are left out for SQLite, where a transaction that writes holds
+/// the whole file.
+pub(in crate::store) struct Query<'q> {
+    text: &'static str,
+    values: Vec<Value<'q>>,
+}
+
+/// The value of a parameter.
+pub(in crate::store) enum Value<'q> {
+    Integer(Option<i64>),
+    Boolean(Option<bool>),
+    Text(Option<Cow<'q, str>>),
+    Bytes(Option<Cow<'q, [u8]>>),
+}
+
+/// Begins a statement.
+pub(in crate::store) const fn query<'q>(text: &'static str) -> Query<'q> {
+    Query { text, values: Vec::new() }
+}
+
+impl<'q> Query<'q> {
+    /// Sets the value of the next parameter.
+    pub(in crate::store) fn bind(mut self, value: impl Into<Value<'q>>) -> Self {
+        self.values.push(value.into());
+        self
+    }
+
+    pub(super) fn for_sqlite(self) -> sqlx::query::Query<'static, Sqlite, SqliteArguments> {
+        self.values.into_iter().fold(sqlx::query(without_row_locks(self.text)), |query, value| match value {
+            Value::Integer(value) => query.bind(value),
+            Value::Boolean(value) => query.bind(value),
+            Value::Text(value) => query.bind(value.map(Cow::into_owned)),
+            Value::Bytes(value) => query.bind(value.map(Cow::into_owned)),
+        })
+    }
+
+    pub(super) fn for_postgres(self) -> sqlx::query::Query<'static, Postgres, PgArguments> {
+        self.values.into_iter().fold(sqlx::query(self.text), |query, value| match value {
+            Value::Integer(value) => query.bind(value),
+            Value::Boolean(value) => query.bind(value),
+            Value::Text(value) => query.bind(value.map(without_nul)),
+            Value::Bytes(value) => query.bind(value.map(Cow::into_owned)),
+        })
+    }
+}
+
+/// Returns the text of a statement for SQLite.
+pub(in crate::store) fn without_row_locks(text: &'static str) -> SqlStr {
+    if !text.contains(" FOR UPDATE") {
+        return text.into_sql_str();
+    }
+    AssertSqlSafe(text.replace(" FOR UPDATE SKIP LOCKED", "").replace(" FOR UPDATE", "")).into_sql_str()
+}
+
+/// Replaces the character NUL, which PostgreSQL's TEXT does not take and platforms have sent in messages.
+fn without_nul(text: Cow<'_, str>) -> String {
+    if text.contains('\0') { text.replace('\0', "\u{FFFD}") } else { text.into_owned() }
+}
+
+/// A row of either database.
+pub(in crate::store) enum Row {
+    Sqlite(SqliteRow),
+    Postgres(PgRow),
+}
+
+impl Row {
+    /// Returns the value of a column.
+    pub(in crate::store) fn get<'r, T>(&'r self, column: &str) -> sqlx::Result<T>
+    where
+        T: Decode<'r, Sqlite> + Type<Sqlite> + Decode<'r, Postgres> + Type<Postgres>,
+    {
+        match self {
+            Self::Sqlite(row) => row.try_get(column),
+            Self::Postgres(row) => row.try_get(column),
+        }
+    }
+
+    /// Returns the id in a column.
+    pub(in crate::store) fn id(&self, column: &str) -> sqlx::Result<Id> {
+        self.get::<&[u8]>(column).and_then(read_id)
+    }
+
+    /// Returns the id in a column that may be NULL.
+    pub(in crate::store) fn optional_id(&self, column: &str) -> sqlx::Result<Option<Id>> {
+        self.get::<Option<&[u8]>>(column)?.map(read_id).transpose()
+    }
+}
+
+fn read_id(bytes: &[u8]) -> sqlx::Result<Id> {
+    Id::from_slice(bytes).map_err(|error| sqlx::Error::Decode(Box::new(error)))
+}
+
+macro_rules! values {
+    ($($from:ty, $value:ident => $to:expr;)+) => {
+        $(impl<'q> From<$from> for Value<'q> {
+            fn from($value: $from) -> Self {
+                $to
+            }
+        })+
+    };
+}
+
+values! {
+    i64, value => Self::Integer(Some(value));
+    Option<i64>, value => Self::Integer(value);
+    u32, value => Self::Integer(Some(value.into()));
+    bool, value => Self::Boolean(Some(value));
+    Option<bool>, value => Self::Boolean(value);
+    &'q str, value => Self::Text(Some(value.into()));
+    &'q String, value => Self::Text(Some(value.into()));
+    String, value => Self::Text(Some(value.into()));
+    Option<&'q str>, value => Self::Text(value.map(Into::into));
+    &'q Option<String>, value => Self::Text(value.as_ref().map(Into::into));
+    &'q [u8], value => Self::Bytes(Some(value.into()));
+    Vec<u8>, value => Self::Bytes(Some(value.into()));
+    &'q Vec<u8>, value => Self::Bytes(Some(value.into()));
+    Option<&'q [u8]>, value => Self::Bytes(value.map(Into::into));
+    &'q Option<Vec<u8>>, value => Self::Bytes(value.as_ref().map(Into::into));
+    Id, value => Self::Bytes(Some(value.as_bytes().to_vec().into()));
+    Option<Id>, value => Self::Bytes(value.map(|id| id.as_bytes().to_vec().into()));
+}

@@ -1,0 +1,234 @@
+//! Authorizations and their tokens: leases, compare-and-set, failures.
+
+use sesame_core::{BoxFuture, Result};
+
+use super::{
+    PIECE, SqlStore,
+    connection::Connection,
+    events::insert_notes,
+    query::query,
+    rows::{authorization_row, columns},
+    work::LATEST_LEASE,
+};
+use crate::{
+    Id,
+    store::{AuthorizationRow, Claim, FailedRefresh, Lease, Notes, TokenColumns, TokenStore},
+};
+
+const TAKE_BACK: &str = "UPDATE authorizations SET exhausted = NULL, last_error = NULL, \
+    last_error_at = NULL, attempts = 0, not_before = NULL, postpone_after = NULL, blocked = FALSE, due_at = 0 \
+    WHERE authorization_id IN (SELECT authorization_id FROM authorizations \
+    WHERE exhausted IS NOT NULL AND last_error_at > $1 LIMIT $2)";
+
+impl TokenStore for SqlStore {
+    fn authorization(&self, authorization: Id) -> BoxFuture<'_, Result<Option<AuthorizationRow>>> {
+        self.run(move || {
+            let one = concat!(
+                "SELECT ",
+                columns!(authorization),
+                " FROM authorizations WHERE authorization_id = $1"
+            );
+            self.fetch_optional(query(one).bind(authorization), authorization_row)
+        })
+    }
+
+    fn claim<'a>(&'a self, claim: Claim<'a>) -> BoxFuture<'a, Result<Option<Lease>>> {
+        // An intent that still stands when the lease is free belongs to a refresh that was cut off; it is
+        // kept as `interrupted_since` until tokens arrive.
+        self.run(move || {
+            let claim = query(
+                "UPDATE authorizations SET lease_owner = $2, lease_fence = lease_fence + 1, \
+                 lease_until = $3, interrupted_since = coalesce(interrupted_since, refreshing_since), \
+                 refreshing_since = $4, spending = $5 WHERE authorization_id = $1 AND generation = $6 \
+                 AND (lease_until IS NULL OR lease_until <= $4 OR lease_owner IS NULL OR lease_owner = $2 \
+                 OR lease_until > $7) RETURNING lease_fence, interrupted_since",
+            )
+            .bind(claim.id)
+            .bind(claim.owner)
+            .bind(claim.until)
+            .bind(claim.now)
+            .bind(claim.spending)
+            .bind(claim.generation)
+            .bind(claim.until.saturating_add(LATEST_LEASE));
+            self.fetch_optional(claim, |row| {
+                Ok(Lease { fence: row.get("lease_fence")?, interrupted_since: row.get("interrupted_since")? })
+            })
+        })
+    }
+
+    fn replace_tokens<'a>(
+        &'a self,
+        authorization: Id,
+        expected: i64,
+        tokens: &'a TokenColumns,
+        at: i64,
+        notes: &'a Notes,
+    ) -> BoxFuture<'a, Result<bool>> {
+        self.run(move || async move {
+            let mut transaction = self.begin().await?;
+            let replace = query(
+                "UPDATE authorizations SET generation = generation + 1, access = $3, refresh = $4, \
+                 issued_at = $5, access_expires_at = $6, refresh_expires_at = $7, refresh_denied = $8, \
+                 identity = $9, last_success = $10, warm_at = $11, due_at = $12, announced = $13, \
+                 exhausted = NULL, last_error = NULL, last_error_at = NULL, attempts = 0, not_before = NULL, \
+                 blocked = FALSE, postpone_after = CASE WHEN refresh_expires_at IS NOT DISTINCT FROM $7 \
+                 THEN postpone_after END, lease_owner = NULL, lease_until = NULL, refreshing_since = NULL, \
+                 interrupted_since = NULL, spending = NULL WHERE authorization_id = $1 AND generation = $2",
+            )
+            .bind(authorization)
+            .bind(expected)
+            .bind(&tokens.access)
+            .bind(&tokens.refresh)
+            .bind(tokens.issued_at)
+            .bind(tokens.access_expires_at)
+            .bind(tokens.refresh_expires_at)
+            .bind(tokens.refresh_denied)
+            .bind(&tokens.identity)
+            .bind(at)
+            .bind(tokens.warm_at)
+            .bind(tokens.due_at)
+            .bind(tokens.announced);
+            let is_done = transaction.execute(replace).await? == 1;
+            if is_done {
+                insert_notes(&mut transaction, notes).await?;
+            }
+            transaction.commit().await?;
+            Ok(is_done)
+        })
+    }
+
+    fn record_failure<'a>(
+        &'a self,
+        failure: FailedRefresh<'a>,
+        notes: &'a Notes,
+    ) -> BoxFuture<'a, Result<()>> {
+        self.run(move || async move {
+            let mut transaction = self.begin().await?;
+            let record = query(
+                "UPDATE authorizations SET last_error = $5, last_error_at = $6, attempts = attempts + 1, \
+                 not_before = coalesce($7, not_before), exhausted = coalesce($8, exhausted), \
+                 lease_owner = NULL, lease_until = NULL, \
+                 refreshing_since = CASE WHEN $9 THEN refreshing_since END, \
+                 spending = CASE WHEN $9 THEN spending END, \
+                 postpone_after = coalesce($10, postpone_after), due_at = $11, \
+                 blocked = coalesce($12, blocked), refresh_denied = refresh_denied OR $13 \
+                 WHERE authorization_id = $1 AND generation = $2 AND lease_owner = $3 AND lease_fence = $4",
+            )
+            .bind(failure.id)
+            .bind(failure.generation)
+            .bind(failure.owner)
+            .bind(failure.fence)
+            .bind(failure.error)
+            .bind(failure.at)
+            .bind(failure.not_before)
+            .bind(failure.exhausted)
+            .bind(failure.ambiguous)
+            .bind(failure.postpone_after)
+            .bind(failure.due_at)
+            .bind(failure.blocked)
+            .bind(failure.denied);
+            if transaction.execute(record).await? == 1 {
+                insert_notes(&mut transaction, notes).await?;
+            }
+            Ok(transaction.commit().await?)
+        })
+    }
+
+    fn exhaust<'a>(
+        &'a self,
+        authorization: Id,
+        generation: i64,
+        reason: &'a str,
+        at: i64,
+        notes: &'a Notes,
+    ) -> BoxFuture<'a, Result<()>> {
+        self.run(move || async move {
+            let mut transaction = self.begin().await?;
+            let exhaust = query(
+                "UPDATE authorizations SET exhausted = $3, last_error = $3, last_error_at = $4, \
+                 due_at = NULL WHERE authorization_id = $1 AND generation = $2 AND exhausted IS NULL",
+            );
+            let exhaust = exhaust.bind(authorization).bind(generation).bind(reason).bind(at);
+            if transaction.execute(exhaust).await? == 1 {
+                insert_notes(&mut transaction, notes).await?;
+            }
+            Ok(transaction.commit().await?)
+        })
+    }
+
+    fn take_back(&self, marked_after: i64) -> BoxFuture<'_, Result<u64>> {
+        self.in_pieces(move || query(TAKE_BACK).bind(marked_after).bind(PIECE))
+    }
+
+    fn touch<'a>(&'a self, ids: &'a [Id], at: i64) -> BoxFuture<'a, Result<()>> {
+        self.run(move || async move {
+            let mut ids = ids.to_vec();
+            ids.sort();
+            let mut transaction = self.begin().await?;
+            for id in ids {
+                let touch = query(
+                    "UPDATE authorizations \
+                     SET last_used = CASE WHEN last_used > $2 THEN last_used ELSE $2 END, \
+                     due_at = CASE WHEN exhausted IS NULL AND warm_at IS NOT NULL \
+                     AND (due_at IS NULL OR due_at > warm_at) THEN warm_at ELSE due_at END \
+                     WHERE authorization_id = $1",
+                );
+                transaction.execute(touch.bind(id).bind(at)).await?;
+            }
+            Ok(transaction.commit().await?)
+        })
+    }
+}
+
+pub(super) async fn insert_authorization(on: &mut Connection, row: &AuthorizationRow) -> sqlx::Result<()> {
+    let insert = query(
+        "INSERT INTO authorizations (authorization_id, app_id, region, generation, access, refresh, \
+         issued_at, access_expires_at, refresh_expires_at, refresh_denied, identity, last_success, \
+         last_used, warm_at, due_at, announced, exhausted, last_error, last_error_at, attempts, not_before, \
+         refreshing_since, interrupted_since, postpone_after) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, \
+         $21, $22, $23, $24)",
+    )
+    .bind(row.id)
+    .bind(row.app_id)
+    .bind(&row.region)
+    .bind(row.generation)
+    .bind(&row.tokens.access)
+    .bind(&row.tokens.refresh)
+    .bind(row.tokens.issued_at)
+    .bind(row.tokens.access_expires_at)
+    .bind(row.tokens.refresh_expires_at)
+    .bind(row.tokens.refresh_denied)
+    .bind(&row.tokens.identity)
+    .bind(row.last_success)
+    .bind(row.last_used)
+    .bind(row.tokens.warm_at)
+    .bind(row.tokens.due_at)
+    .bind(row.tokens.announced)
+    .bind(&row.exhausted)
+    .bind(&row.last_error)
+    .bind(row.last_error_at)
+    .bind(row.attempts)
+    .bind(row.not_before)
+    .bind(row.refreshing_since)
+    .bind(row.interrupted_since)
+    .bind(row.postpone_after);
+    on.execute(insert).await?;
+    Ok(())
+}
+
+/// Removes an authorization that no account uses any more.
+pub(super) async fn delete_unused(on: &mut Connection, authorization: Id) -> sqlx::Result<()> {
+    // Held first: of two that remove the last two accounts at once, the second then sees that both are
+    // gone. Neither would remove it otherwise.
+    on.execute(
+        query("SELECT 1 FROM authorizations WHERE authorization_id = $1 FOR UPDATE").bind(authorization),
+    )
+    .await?;
+    let delete = query(
+        "DELETE FROM authorizations WHERE authorization_id = $1 \
+         AND NOT EXISTS (SELECT 1 FROM account WHERE authorization_id = $1)",
+    );
+    on.execute(delete.bind(authorization)).await?;
+    Ok(())
+}

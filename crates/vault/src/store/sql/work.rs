@@ -1,0 +1,236 @@
+//! Work that is handed out under leases.
+//!
+//! A table of work has the columns `due_at`, `lease_owner`, `lease_fence` and `lease_until`, and an index
+//! on `due_at`. [`claim_due!`] is the one way to hand out its rows: those that are due the longest and that
+//! nobody holds. Each is due again when its lease ends, unless its owner plans something else before; so
+//! what is held costs nothing when others claim, and what a dead owner held comes back by itself. Whatever
+//! an owner writes names its fence, which grows with each lease.
+
+use sesame_core::{BoxFuture, Result};
+
+use super::{
+    PIECE, SqlStore,
+    connection::Connection,
+    events::insert_notes,
+    query::{Query, query},
+    rows::{authorization_row, columns},
+};
+use crate::{
+    Id,
+    store::{Due, DueClaim, Intent, Notes, Planned, WorkStore},
+};
+
+/// A lease that ends later than this after one taken now is none: the row is damaged, or a clock was set
+/// back.
+pub(super) const LATEST_LEASE: i64 = 3_600_000;
+
+/// The statement that hands out due rows of a table. Its first five parameters are those of [`bind_claim`];
+/// `$which` narrows the rows, `$same` the match of a row if the key alone does not, and `$order` says which
+/// come first.
+macro_rules! claim_due {
+    ($table:literal, $key:literal, $which:expr, $order:literal, $same:expr, $columns:expr) => {
+        concat!(
+            "WITH next AS MATERIALIZED (SELECT ",
+            $key,
+            " FROM ",
+            $table,
+            " WHERE due_at <= $3 AND (lease_until IS NULL OR lease_until <= $3 OR lease_owner IS NULL \
+             OR lease_until > $5)",
+            $which,
+            " ORDER BY ",
+            $order,
+            " LIMIT $4 FOR UPDATE SKIP LOCKED) UPDATE ",
+            $table,
+            " SET lease_owner = $1, lease_fence = lease_fence + 1, lease_until = $2, due_at = $2 \
+             FROM next WHERE ",
+            $table,
+            ".",
+            $key,
+            " = next.",
+            $key,
+            $same,
+            " RETURNING lease_fence, ",
+            $columns
+        )
+    };
+}
+
+pub(super) use claim_due;
+
+const CLAIM_DUE: &str = claim_due!(
+    "authorizations",
+    "authorization_id",
+    "",
+    "due_at",
+    "",
+    concat!(
+        "coalesce((SELECT min(name) FROM account \
+         WHERE account.authorization_id = authorizations.authorization_id), '') AS label, ",
+        columns!(authorization)
+    )
+);
+
+const NEXT_DUE: &str = "SELECT due_at FROM authorizations WHERE due_at IS NOT NULL \
+    AND (lease_until IS NULL OR lease_until <= $1 OR lease_owner IS NULL) ORDER BY due_at LIMIT 1";
+
+const PULL_FORWARD: &str = "UPDATE authorizations SET due_at = $1 WHERE authorization_id IN \
+    (SELECT authorization_id FROM authorizations WHERE due_at > $2 LIMIT $3)";
+
+/// Binds the first five parameters of a claim.
+pub(super) fn bind_claim<'q>(query: Query<'q>, claim: DueClaim<'q>) -> Query<'q> {
+    query
+        .bind(claim.owner)
+        .bind(claim.until)
+        .bind(claim.now)
+        .bind(claim.limit)
+        .bind(claim.until.saturating_add(LATEST_LEASE))
+}
+
+impl WorkStore for SqlStore {
+    fn claim_due<'a>(&'a self, claim: DueClaim<'a>) -> BoxFuture<'a, Result<Vec<Due>>> {
+        self.run(move || async move {
+            // A lease that a power cut takes back has only not saved a call. What is spent under it waits
+            // for its intent to be on the disk.
+            let mut transaction = self.begin_unsynced().await?;
+            let due = transaction
+                .fetch_all(bind_claim(query(CLAIM_DUE), claim), |row| {
+                    Ok(Due {
+                        authorization: authorization_row(row)?,
+                        fence: row.get("lease_fence")?,
+                        label: row.get("label")?,
+                    })
+                })
+                .await?;
+            transaction.commit().await?;
+            Ok(due)
+        })
+    }
+
+    fn begin<'a>(
+        &'a self,
+        owner: &'a str,
+        intents: &'a [Intent],
+        now: i64,
+    ) -> BoxFuture<'a, Result<Vec<Id>>> {
+        self.run(move || async move {
+            let mut sorted: Vec<_> = intents.iter().collect();
+            sorted.sort_by_key(|intent| intent.id);
+            let mut lost = Vec::new();
+            let mut transaction = self.begin().await?;
+            for intent in sorted {
+                if !write_intent(&mut transaction, owner, intent, now).await? {
+                    lost.push(intent.id);
+                }
+            }
+            transaction.commit().await?;
+            Ok(intents.iter().map(|intent| intent.id).filter(|id| !lost.contains(id)).collect())
+        })
+    }
+
+    fn plan<'a>(
+        &'a self,
+        owner: &'a str,
+        plans: &'a [Planned],
+        notes: &'a Notes,
+    ) -> BoxFuture<'a, Result<()>> {
+        self.run(move || async move {
+            let mut sorted: Vec<_> = plans.iter().collect();
+            sorted.sort_by_key(|plan| plan.id);
+            let mut lost = Vec::new();
+            let mut transaction = self.begin().await?;
+            for plan in sorted {
+                let write = query(
+                    "UPDATE authorizations SET due_at = $4, announced = $5, lease_owner = NULL, \
+                     lease_until = NULL WHERE authorization_id = $1 AND lease_owner = $2 AND lease_fence = $3",
+                );
+                let write =
+                    write.bind(plan.id).bind(owner).bind(plan.fence).bind(plan.due_at).bind(plan.announced);
+                if transaction.execute(write).await? != 1 {
+                    lost.push(plan.id);
+                }
+            }
+            // Whoever holds a lost lease now gives its warning.
+            let mut notes = notes.clone();
+            notes.events.retain(|event| !lost.contains(&event.authorization_id));
+            insert_notes(&mut transaction, &notes).await?;
+            Ok(transaction.commit().await?)
+        })
+    }
+
+    fn next_due(&self, now: i64) -> BoxFuture<'_, Result<Option<i64>>> {
+        self.run(move || self.fetch_optional(query(NEXT_DUE).bind(now), |row| row.get("due_at")))
+    }
+
+    fn pull_forward(&self, now: i64, horizon: i64) -> BoxFuture<'_, Result<u64>> {
+        let latest = now.saturating_add(horizon.max(0));
+        self.in_pieces(move || query(PULL_FORWARD).bind(now).bind(latest).bind(PIECE))
+    }
+
+    fn keep_all_warm(&self) -> BoxFuture<'_, Result<()>> {
+        Box::pin(async move {
+            let mut after = Some(Vec::new());
+            while let Some(last) = after.take() {
+                after = self.run(|| self.plan_warm_after(&last)).await?;
+            }
+            Ok(())
+        })
+    }
+}
+
+impl SqlStore {
+    /// Plans a piece of all rows; returns the last id of it, `None` if there were none.
+    async fn plan_warm_after(&self, after: &[u8]) -> crate::store::failure::Outcome<Option<Vec<u8>>> {
+        let mut on = self.connect().await?;
+        let last = query(
+            "SELECT authorization_id FROM (SELECT authorization_id FROM authorizations \
+             WHERE authorization_id > $1 ORDER BY authorization_id LIMIT $2) AS piece \
+             ORDER BY authorization_id DESC LIMIT 1",
+        );
+        let last = on.fetch_optional(last.bind(after).bind(PIECE), |row| row.get("authorization_id")).await?;
+        let Some(last): Option<Vec<u8>> = last else { return Ok(None) };
+        let plan = query(
+            "UPDATE authorizations \
+             SET due_at = CASE WHEN not_before > warm_at THEN not_before ELSE warm_at END \
+             WHERE authorization_id > $1 AND authorization_id <= $2 AND warm_at IS NOT NULL \
+             AND exhausted IS NULL AND (due_at IS NULL \
+             OR due_at > CASE WHEN not_before > warm_at THEN not_before ELSE warm_at END)",
+        );
+        on.execute(plan.bind(after).bind(&last)).await?;
+        Ok(Some(last))
+    }
+}
+
+/// Returns `false` if the lease was lost.
+async fn write_intent(on: &mut Connection, owner: &str, intent: &Intent, now: i64) -> sqlx::Result<bool> {
+    let write = query(
+        "UPDATE authorizations SET interrupted_since = coalesce(interrupted_since, refreshing_since), \
+         refreshing_since = $5, spending = $6 \
+         WHERE authorization_id = $1 AND lease_owner = $2 AND lease_fence = $3 AND generation = $4",
+    )
+    .bind(intent.id)
+    .bind(owner)
+    .bind(intent.fence)
+    .bind(intent.generation)
+    .bind(now)
+    .bind(&intent.spending);
+    Ok(on.execute(write).await? == 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn due_rows_are_found_by_their_index_and_nothing_else_is_read() {
+        let store = SqlStore::in_memory().await.unwrap();
+        for text in [CLAIM_DUE, NEXT_DUE, PULL_FORWARD] {
+            let plan = store.plan_of(text).await;
+            assert!(
+                plan.contains("authorizations USING") && plan.contains("INDEX authorization_due"),
+                "{plan}"
+            );
+            assert!(!plan.contains("TEMP B-TREE"), "sorted by the index: {plan}");
+            assert!(!plan.contains("SCAN account") && !plan.contains("SCAN authorizations"), "{plan}");
+        }
+    }
+}

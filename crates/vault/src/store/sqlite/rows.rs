@@ -1,5 +1,0 @@
-//! Rows of SQLite as values.
-
-use crate::store::rows::readers;
-
-readers!(sqlx::sqlite::SqliteRow);

@@ -1,0 +1,84 @@
+use super::*;
+use crate::{
+    Location,
+    store::{EventStore as _, KeyRow, KeyState, KeyStore as _, SqlStore, Store as _},
+};
+
+async fn open(path: &Path) -> Result<SqlStore> {
+    SqlStore::open(&Location::Sqlite(path.to_owned())).await
+}
+
+#[tokio::test]
+async fn a_frozen_vault_can_be_read_and_says_why_it_is_not_written() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("vault.db");
+    let key = KeyRow {
+        key_id: vec![1],
+        state: KeyState::Active,
+        wrapped: None,
+        kind: "file".into(),
+        params: String::new(),
+        check: vec![],
+        created_at: 0,
+    };
+    let store = open(&path).await.unwrap();
+    assert!(store.add_key(&key, None).await.unwrap());
+    store.close().await;
+    let backend = SqliteBackend::connect_to(&path, Access::Frozen).await.unwrap();
+    backend.check_frozen().await.unwrap();
+    let store = SqlStore::over(backend);
+    assert_eq!(store.keys().await.unwrap(), std::slice::from_ref(&key));
+    let error = store
+        .add_key(&KeyRow { key_id: vec![2], state: KeyState::Incoming, ..key }, Some(&[1]))
+        .await
+        .unwrap_err();
+    assert!(error.message().contains("the disk is full"), "{error}");
+    assert!(!failures::beside(&path, "-shm").exists() && !failures::beside(&path, "-wal").exists());
+}
+
+#[tokio::test]
+async fn a_connection_whose_transaction_failed_is_not_used_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let backend = SqliteBackend::open(&directory.path().join("vault.db")).await.unwrap();
+    // What SQLite does by itself when a write fails for want of space.
+    let mut transaction = backend.pool.begin_with("BEGIN IMMEDIATE").await.unwrap();
+    sqlx::raw_sql("ROLLBACK").execute(&mut *transaction).await.unwrap();
+    drop(transaction);
+    let store = SqlStore::over(backend);
+    for _ in 0..8 {
+        store.note(&crate::store::Notes::default()).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_full_disk_is_named_and_loses_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("vault.db");
+    let backend = SqliteBackend::open(&path).await.unwrap();
+    // SQLite's own limit of pages fails with the very code of a full disk. It holds for one
+    // connection, so all that the pool may open get it.
+    let mut all = Vec::new();
+    for _ in 0..4 {
+        let mut connection = backend.pool.acquire().await.unwrap();
+        sqlx::raw_sql("PRAGMA max_page_count = 1").execute(&mut *connection).await.unwrap();
+        all.push(connection);
+    }
+    drop(all);
+    let store = SqlStore::over(backend);
+    let key = KeyRow {
+        key_id: vec![1],
+        state: KeyState::Active,
+        wrapped: None,
+        kind: "file".into(),
+        params: "x".repeat(100_000),
+        check: vec![],
+        created_at: 0,
+    };
+    let error = store.add_key(&key, None).await.unwrap_err();
+    assert!(
+        error.message().contains("the disk is full") && error.message().contains("vault.db"),
+        "{error:?}"
+    );
+    assert!(error.is_retryable() && error.hint().is_some());
+    assert_eq!(store.keys().await.unwrap(), []);
+}
