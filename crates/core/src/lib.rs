@@ -14,6 +14,7 @@
 //! | what a reply says | [`envelope`] |
 //! | where a value or a list is in a payload | [`mod@path`] |
 //! | what an error code means | [`mod@classify`] |
+//! | how many calls a rate allows | [`gcra`] |
 //! | how secrets stay hidden | [`secret`], [`mask`] |
 #![warn(missing_docs)]
 
@@ -22,6 +23,7 @@ pub mod clock;
 pub mod encode;
 pub mod envelope;
 pub mod error;
+pub mod gcra;
 pub mod mask;
 pub mod params;
 pub mod path;

@@ -39,7 +39,7 @@ pub struct MemoryQuota {
 
 #[derive(Debug, Clone, Copy, Default)]
 struct Counter {
-    /// Of the documented limit. See [`super::gcra`]; nanoseconds since 1970.
+    /// Of the documented limit. See [`sesame_core::gcra`]; nanoseconds since 1970.
     arrival: i128,
     banned_until: i128,
     learned: Option<Learned>,

@@ -3,7 +3,6 @@
 //!
 //! Waiting happens here, before signing, because signatures carry the time and age.
 
-mod gcra;
 mod memory;
 
 use std::{fmt, time::Duration};
@@ -12,8 +11,8 @@ use jiff::Timestamp;
 use sesame_catalog::{Api, Platform};
 use sesame_core::{BoxFuture, Error, ErrorKind, Result};
 
-pub use gcra::Limit;
 pub use memory::MemoryQuota;
+pub use sesame_core::gcra::Limit;
 
 /// Who shares a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

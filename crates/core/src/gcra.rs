@@ -1,7 +1,19 @@
-//! The generic cell rate algorithm: one number a counter, no background work.
+//! The generic cell rate algorithm (GCRA): one number per counter, no background work.
 //!
 //! The number is the *theoretical arrival time*: when the next call would come if all calls came
-//! evenly. A call may come earlier than that by as much as the burst allows.
+//! evenly. A call may come earlier than that by as much as the burst allows. The caller keeps the
+//! number; a new counter has 0.
+//!
+//! ```
+//! use std::time::Duration;
+//! use sesame_core::gcra::Limit;
+//!
+//! let limit = Limit::new(Duration::from_millis(200), 1);
+//! let (now, arrival) = (1_000_000_000, 0);
+//! assert_eq!(limit.wait(arrival, now), 0);
+//! let arrival = limit.next(arrival, now);
+//! assert_eq!(limit.wait(arrival, now), 200_000_000);
+//! ```
 
 use std::time::Duration;
 
@@ -29,19 +41,24 @@ impl Limit {
         Self::new(window / calls, burst)
     }
 
-    /// Tells whether this allows fewer calls in the long run.
+    /// Returns `true` if this limit allows fewer calls than `other` in the long run.
     pub fn is_slower_than(self, other: Self) -> bool {
         self.interval > other.interval
     }
 
-    /// Returns how long a call at `now` has to wait; times are nanoseconds of one clock.
-    pub(super) fn wait(self, arrival: i128, now: i128) -> i128 {
+    /// Returns the time between two calls in the long run.
+    pub const fn interval(self) -> Duration {
+        self.interval
+    }
+
+    /// Returns how long a call at `now` has to wait. Times are nanoseconds of one clock.
+    pub fn wait(self, arrival: i128, now: i128) -> i128 {
         let tolerance = self.interval.as_nanos().cast_signed() * i128::from(self.burst - 1);
         (arrival - tolerance - now).max(0)
     }
 
-    /// Returns the arrival time after a call at `now` was counted.
-    pub(super) fn next(self, arrival: i128, now: i128) -> i128 {
+    /// Returns the theoretical arrival time once a call at `now` is counted.
+    pub fn next(self, arrival: i128, now: i128) -> i128 {
         arrival.max(now) + self.interval.as_nanos().cast_signed()
     }
 }
