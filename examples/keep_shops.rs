@@ -18,7 +18,7 @@ use std::time::Instant;
 use practice::Practice;
 use sesame_client::Call;
 use sesame_core::{Error, ErrorKind, Result};
-use sesame_vault::{AccountId, Keep, Keeper, KeeperOptions};
+use sesame_vault::{AccountId, Keeper, KeeperOptions, WarmPolicy};
 use tokio::sync::oneshot;
 
 #[tokio::main]
@@ -31,7 +31,7 @@ async fn main() -> Result<()> {
 
     // One keeper a process. With `Used`, the default, shops that nobody used for a week are only
     // prolonged and warned about.
-    let options = KeeperOptions { keep: Keep::Always, ..KeeperOptions::default() };
+    let options = KeeperOptions { warm: WarmPolicy::Always, ..KeeperOptions::default() };
     let keeper = Keeper::new(vault.clone(), options);
     let (stop, stopped) = oneshot::channel::<()>();
     let keeping = tokio::spawn(async move {

@@ -10,6 +10,7 @@ use crate::{
     identity::Identity,
     journal::{Entry, read},
     lookup::{Step, Walk},
+    schedule,
     seal::{KeyId, key_of, open_text},
     store::{AppRow, FullRow, KeyState},
     vault::Inner,
@@ -49,6 +50,9 @@ pub struct CheckReport {
     /// Answers that wait in the journal and open.
     pub waiting: u64,
 }
+
+const ISSUED_IN_FUTURE: &str =
+    "issued in the future, by a clock that was ahead; a keeper or `sesame refresh` replaces them";
 
 impl CheckReport {
     /// Tells whether nothing is wrong.
@@ -130,6 +134,7 @@ impl Vault {
             }
             Err(error) => report.add("app", "", None, format!("the apps cannot be read: {error}")),
         }
+        let mut from_future = (0_u64, String::new());
         let mut walk = Walk::begin(inner.store.as_ref());
         loop {
             let page = match walk.step().await {
@@ -154,12 +159,24 @@ impl Vault {
             };
             for row in &page {
                 report.accounts += 1;
+                if schedule::is_from_future(&row.authorization.tokens, inner.now()) {
+                    from_future.0 += 1;
+                    from_future.1.clone_from(&row.account.name);
+                }
                 for sealed in inner.check_account(row, &mut report).await {
                     former += u64::from(is_former(sealed));
                 }
             }
         }
         report.note_values(former);
+        match from_future {
+            (0, _) => {}
+            (1, name) => report.notes.push(format!("the tokens of {name} were {ISSUED_IN_FUTURE}")),
+            (count, name) => report.notes.push(format!(
+                "the tokens of {name} and {} more accounts were {ISSUED_IN_FUTURE}",
+                count - 1
+            )),
+        }
         inner.check_journal(&mut report).await?;
         Ok(report)
     }

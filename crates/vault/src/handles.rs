@@ -229,7 +229,6 @@ impl Inner {
         self.check_crossing("account", &row.account.name, row.app.sandbox.as_deref())?;
         let app = self.open_app(&row.app).await?;
         self.know_keys(&row.authorization).await?;
-        self.takes_back(&row.authorization).await?;
         let urls = self.urls(&app, row.account.region.as_deref())?;
         let authorization = self.authorization(&app, &row.authorization, &row.account.name)?;
         Ok(AccountHandle {

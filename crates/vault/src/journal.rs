@@ -20,7 +20,6 @@ use sesame_core::{Error, Result, Retry};
 
 use crate::{
     Id,
-    holder::Holder,
     seal::{Sealer, Slot},
     store::{Notes, TokenColumns},
 };
@@ -114,7 +113,6 @@ impl Journal {
             .retry_when(Retry::Backoff)
         };
         make_directory(directory).map_err(failed)?;
-        sweep(directory, id);
         let path = directory.join(format!("{id}-{holder}{DRAFT}"));
         // Sealed: what a file system could compress would take no room.
         let padding = sealer.seal(slot(id), &[0; RESERVE]);
@@ -217,16 +215,17 @@ impl Journal {
         Ok(())
     }
 
-    /// Removes drafts that nobody will use any more: of processes that are gone, and those of a day ago,
-    /// which is far more than any call takes.
+    /// Removes drafts that nobody will use any more: those of a day ago, which is far more than any call
+    /// takes.
     pub(crate) fn sweep(&self) {
         let Some(Ok(directory)) = self.directory.as_ref().map(fs::read_dir) else { return };
         for file in directory.filter_map(Result::ok) {
             let name = file.file_name();
-            let Some(draft) = name.to_str().and_then(|name| name.strip_suffix(DRAFT)) else { continue };
-            let holder = draft.get(37..).and_then(Holder::parse);
+            if !name.to_str().is_some_and(|name| name.ends_with(DRAFT)) {
+                continue;
+            }
             let age = file.metadata().and_then(|data| data.modified()).ok().and_then(|at| at.elapsed().ok());
-            if holder.is_some_and(|holder| holder.is_gone()) || age.is_some_and(|age| age > OLD_DRAFT) {
+            if age.is_some_and(|age| age > OLD_DRAFT) {
                 remove(&file.path());
             }
         }
@@ -266,22 +265,6 @@ pub(crate) fn remove(path: &Path) {
             tracing::warn!(path = %path.display(), %error, "a file of the journal cannot be removed");
         }
         _ => {}
-    }
-}
-
-/// Removes the drafts that dead processes left for an authorization.
-fn sweep(directory: &Path, id: &Id) {
-    let Ok(directory) = fs::read_dir(directory) else { return };
-    let id = id.to_string();
-    for file in directory.filter_map(Result::ok) {
-        let name = file.file_name();
-        let holder = name
-            .to_str()
-            .and_then(|name| name.strip_suffix(DRAFT)?.strip_prefix(id.as_str())?.strip_prefix('-'))
-            .and_then(Holder::parse);
-        if holder.is_some_and(|holder| holder.is_gone()) {
-            let _ = fs::remove_file(file.path());
-        }
     }
 }
 

@@ -25,7 +25,6 @@ use crate::{
     audit::Action,
     authorization::{Authorization, Outcome, Windows, approve, hopeless, needs_person, open_refresh},
     fail_point::fail_point,
-    holder::Holder,
     journal::Reserve,
     oauth::calls::Offer,
     schedule,
@@ -222,9 +221,6 @@ impl Inner {
             // would spend a dead one.
             self.replay_before(authorization).await?;
             let row = self.row_of(authorization).await?;
-            if self.takes_back(&row).await? {
-                continue;
-            }
             let entry = *first_seen.get_or_insert(row.generation);
             if let Some(token) = self.already_done(authorization, &row, why, entry) {
                 return Ok(Landed { token, row: None });
@@ -244,14 +240,12 @@ impl Inner {
                     error.context(format!("account {:?} was not refreshed", authorization.label))
                 })?),
             };
-            let holder = row.lease_owner.as_deref();
-            let gone = holder.filter(|text| Holder::parse(text).is_some_and(|holder| holder.is_gone()));
             let now = self.now();
             let claim = Claim {
                 id: row.id,
                 generation: row.generation,
                 owner: &self.owner,
-                gone,
+                gone: None,
                 now,
                 until: now.saturating_add(millis(self.lease())),
                 spending: &Sha256::digest(refresh.expose().as_bytes()),
@@ -357,7 +351,7 @@ impl Inner {
             (_, reason) => {
                 let reason = reason.unwrap_or_else(|| "the platform gave no refresh token".to_owned());
                 self.rest(authorization, Duration::from_secs(30));
-                if row.exhausted.is_none() && self.ended(authorization, row) {
+                if row.exhausted.is_none() && Self::is_refused(authorization, row) {
                     self.give_up(row, label, &reason).await?;
                 }
                 return Err(needs_person(label, app, &reason, row.tokens.refresh.is_some()));
@@ -390,29 +384,6 @@ impl Inner {
         self.store.exhaust(row.id, row.generation, reason, self.now(), &notes).await
     }
 
-    /// Takes back that an authorization was given up, where a clock that was ahead did that. True when
-    /// the row has changed by it.
-    pub(crate) async fn takes_back(&self, row: &AuthorizationRow) -> Result<bool> {
-        let was_ahead = schedule::was_given_up_ahead(row, self.now());
-        if was_ahead {
-            self.take_back().await?;
-        }
-        Ok(was_ahead)
-    }
-
-    /// Takes back all that was given up by a clock that was ahead and has been set back since: the
-    /// platforms are asked again.
-    pub(crate) async fn take_back(&self) -> Result<()> {
-        let taken_back = self.store.take_back(self.now().saturating_add(schedule::AHEAD)).await?;
-        if taken_back > 0 {
-            tracing::warn!(
-                taken_back,
-                "authorizations were given up by a clock that was ahead; they are tried again"
-            );
-        }
-        Ok(())
-    }
-
     /// Stops a gateway that refuses every token it issues from being asked for ever more.
     fn count_bounce(&self, authorization: &Authorization) -> Result<()> {
         let Err(wait) = authorization.bounce(self.now()) else { return Ok(()) };
@@ -428,11 +399,10 @@ impl Inner {
         .hint("Is the right region called, and may the app still act for this shop? A login with --as gets a new approval."))
     }
 
-    /// Tells whether nobody can use the access token any more.
-    fn ended(&self, authorization: &Authorization, row: &AuthorizationRow) -> bool {
-        authorization.was_refused(row.generation)
-            || row.tokens.access.is_none()
-            || row.tokens.access_expires_at.is_some_and(|end| self.now() >= end)
+    /// Returns `true` if the platform refuses the access token, or there is none. Its end alone proves
+    /// nothing: this clock may be ahead.
+    fn is_refused(authorization: &Authorization, row: &AuthorizationRow) -> bool {
+        authorization.was_refused(row.generation) || row.tokens.access.is_none()
     }
 
     /// Begins no refresh for convenience for a while.
@@ -443,13 +413,9 @@ impl Inner {
 
 /// Says whom we wait for, and how long at most.
 fn waiting(row: &AuthorizationRow, now: i64, account: &str) -> Notice {
-    let process = match row.lease_owner.as_deref().and_then(Holder::parse) {
-        Some(holder) => format!("process {}", holder.pid()),
-        None => "process".to_owned(),
-    };
     let left = row.lease_until.unwrap_or(now).saturating_sub(now).max(0).unsigned_abs().div_ceil(1_000);
     Notice::new(format!(
-        "waiting for another sesame {process}, which refreshes account {account:?}; at most {left} s"
+        "waiting for another sesame process, which refreshes account {account:?}; at most {left} s"
     ))
 }
 

@@ -37,9 +37,9 @@ const STORE_LIMIT: Duration = Duration::from_secs(5);
 /// How often both are tried before new tokens are given up.
 const RESCUE_TRIES: u32 = 4;
 /// The longest pause after failures that the platform gave no time for, and the longest one that it may
-/// ask for.
+/// ask for: less than [`schedule::HORIZON`], so that all clocks believe it.
 const LONGEST_PAUSE: Duration = Duration::from_mins(2);
-const LONGEST_ASKED: Duration = Duration::from_hours(24);
+const LONGEST_ASKED: Duration = Duration::from_hours(23);
 
 /// How long a refused postponement is not tried again, and one that failed for a reason that passes.
 const REFUSED_POSTPONE: Duration = Duration::from_hours(24);
@@ -235,7 +235,7 @@ impl Inner {
         let old = former.map(|row| &row.tokens);
         // A login comes without the former refresh token: what the new approval gave counts alone.
         let is_refresh = old.is_some_and(|tokens| tokens.refresh.is_some());
-        let old_end = old.and_then(|tokens| tokens.refresh_expires_at);
+        let old_end = old.and_then(|tokens| schedule::kept_end(rules, tokens, now.as_millisecond()));
         let life = i64::try_from(rules.refresh_life).unwrap_or_default().saturating_mul(1_000);
         let refresh_expires_at = match reply.refresh_end {
             // The platform's documents say that a refresh does not move the end; a later one in the
@@ -407,7 +407,7 @@ impl Inner {
             error: &error,
             // Quiet that the platform asks for is for refreshes, too.
             pause: asked,
-            postpone: Some(wait.mul_f64(1.0 + self.clock.jitter() / 8.0).max(asked.unwrap_or_default())),
+            postpone: Some(wait.mul_f64(1.0 - self.clock.jitter() / 24.0).max(asked.unwrap_or_default())),
             exhausted: None,
             ambiguous: error.is_ambiguous(),
             blocked: None,
@@ -435,7 +435,7 @@ impl Inner {
         let denied = error.code().is_some_and(|code| platform.tokens.denies(code));
         let dead = !denied && is_dead(&error, platform);
         let now = self.now();
-        let ended = schedule::end_of(row).filter(|end| now >= *end).map(at);
+        let ended = schedule::end_of(row, now).filter(|end| now >= *end).map(at);
         let reason = match (dead, ended, lease.interrupted_since) {
             _ if other_shop || denied => None,
             (true, _, Some(since)) => Some(format!(
@@ -444,9 +444,6 @@ impl Inner {
             )),
             (true, Some(end), None) => Some(format!("the refresh token ended at {end} ({error})")),
             (true, None, None) => Some(format!("the platform no longer takes the refresh token ({error})")),
-            (false, Some(end), _) if schedule::is_over(row, now) => {
-                Some(format!("the refresh token ended at {end}, and a last try brought nothing ({error})"))
-            }
             (false, ..) => None,
         };
         let pause = self.pause_after(&error, row.attempts, other_shop);

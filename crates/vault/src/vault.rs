@@ -5,7 +5,7 @@ use std::{
     fmt, fs,
     path::Path,
     sync::{
-        Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -22,13 +22,12 @@ use crate::{
     audit::Action,
     authorization::Authorization,
     handles::Handles,
-    holder::Holder,
     journal::Journal,
     keys::Keys,
     lookup::{Step, Walk},
     name,
     oauth::exchange::longest,
-    schedule::{self, Keep},
+    schedule::{self, WarmPolicy},
     seal::{KeyChoice, KeyKind, KeySource, Sealer, check_new, open_text, unlock},
     store::{
         AppRow, AuthorizationRow, FullRow, GivenUp, KeyState, NewRows, Notes, PostgresStore, Sealed,
@@ -91,14 +90,12 @@ pub(crate) struct Inner {
     pub(crate) transport: Arc<dyn Transport>,
     pub(crate) catalog: Arc<Catalog>,
     pub(crate) endpoint: Option<Endpoint>,
-    /// Who holds a lease: this process, or rather this opening of the vault.
+    /// Who holds a lease: this opening of the vault by this process.
     pub(crate) owner: String,
     /// Refreshes that are under way.
     pub(crate) busy: watch::Sender<usize>,
     /// Uses of tokens that are not written down yet.
     pub(crate) uses: Arc<Uses>,
-    /// Which access tokens the keeper of this vault keeps warm.
-    pub(crate) keep: OnceLock<Keep>,
     /// How long one call to a token service may take, in seconds.
     limit: AtomicU64,
     pub(crate) keys: Keys,
@@ -150,7 +147,7 @@ impl Vault {
         };
         let sealer = Sealer::of(unlocked.ring, options.clock.clone());
         let journal = if store.is_durable() { Journal::beside(&base) } else { Journal::none() };
-        let owner = Holder::this(options.clock.as_ref()).to_string();
+        let owner = Id::new(options.clock.as_ref()).to_string();
         let (busy, store_of_uses) = (watch::Sender::new(0), store.clone());
         let inner = Arc::new(Inner {
             store,
@@ -163,7 +160,6 @@ impl Vault {
             owner,
             uses: Arc::new(Uses::new(store_of_uses, busy.clone())),
             busy,
-            keep: OnceLock::new(),
             limit: AtomicU64::new(EXCHANGE_LIMIT.as_secs()),
             keys: Keys::new(unlocked.kind, key_source),
             location: options.location,
@@ -585,8 +581,8 @@ impl Inner {
 
     /// Plans when the keeper looks at an authorization next.
     pub(crate) fn due_at(&self, platform: &Platform, row: &AuthorizationRow) -> Option<i64> {
-        let keep = self.keep.get().copied().unwrap_or_default();
-        schedule::due_at(&platform.tokens, row, keep, self.now(), self.clock.jitter())
+        // A keeper that keeps fewer access tokens fresh finds nothing to do then.
+        schedule::due_at(&platform.tokens, row, WarmPolicy::Always, self.now(), self.clock.jitter())
     }
 
     pub(crate) fn now(&self) -> i64 {

@@ -6,7 +6,8 @@ use jiff::SignedDuration;
 use serde_json::json;
 use sesame_core::{AppSecret, Error, Result};
 use sesame_vault::{
-    Deliverer, Delivery, DeliveryOptions, Keep, Keeper, KeeperOptions, Totals, Vault, Webhook, store::Sink,
+    Deliverer, Delivery, DeliveryOptions, Keeper, KeeperOptions, Totals, Vault, WarmPolicy, Webhook,
+    store::Sink,
 };
 use tokio::sync::watch;
 
@@ -96,7 +97,7 @@ pub(crate) fn run(args: Args, context: &Context) -> CliResult {
 
 /// What it was told to do.
 struct Plan {
-    keep: Keep,
+    keep: WarmPolicy,
     per_app: u32,
     audit_days: i64,
     delivery: DeliveryOptions,
@@ -106,9 +107,9 @@ impl Plan {
     /// Options beat the file.
     fn of(args: Args, file: KeeperFile) -> Result<Self> {
         let keep = match args.keep.or(file.keep).unwrap_or(KeepChoice::Used) {
-            KeepChoice::Used => Keep::Used,
-            KeepChoice::Always => Keep::Always,
-            KeepChoice::Never => Keep::Never,
+            KeepChoice::Used => WarmPolicy::Used,
+            KeepChoice::Always => WarmPolicy::Always,
+            KeepChoice::Never => WarmPolicy::Never,
         };
         let per_app = args.per_app.or(file.per_app).unwrap_or(KeeperOptions::default().per_app);
         let audit_days = i64::from(args.audit_days.or(file.audit_days).unwrap_or(AUDIT_DAYS));
@@ -135,7 +136,7 @@ impl Plan {
     }
 
     fn keeper(&self, vault: &Vault) -> Keeper {
-        let options = KeeperOptions { keep: self.keep, per_app: self.per_app, ..KeeperOptions::default() };
+        let options = KeeperOptions { warm: self.keep, per_app: self.per_app, ..KeeperOptions::default() };
         Keeper::new(vault.clone(), options)
     }
 
@@ -146,9 +147,9 @@ impl Plan {
     /// What it is going to do, in sentences.
     fn said(&self, vault: &Vault) -> String {
         let kept = match self.keep {
-            Keep::Used => "access tokens of shops used in the last 7 days are kept fresh",
-            Keep::Always => "all access tokens are kept fresh",
-            Keep::Never => "access tokens are left to whoever uses them",
+            WarmPolicy::Used => "access tokens of shops used in the last 7 days are kept fresh",
+            WarmPolicy::Always => "all access tokens are kept fresh",
+            WarmPolicy::Never => "access tokens are left to whoever uses them",
         };
         let hook = self.delivery.hook.as_ref().and_then(|words| words.first());
         let hook = hook.map(|program| format!("the hook {}", program.display()));
@@ -195,10 +196,10 @@ async fn round(plan: &Plan, context: &Context) -> CliResult {
     let vault = existing(context).await?;
     let deliverer = plan.deliverer(vault)?;
     let told = Told::new(context);
-    let pass = plan.keeper(vault).round().await?;
+    let pass = plan.keeper(vault).drain().await?;
     if deliverer.has_sinks() {
         loop {
-            let deliveries = deliverer.pass().await?;
+            let deliveries = deliverer.tick().await?;
             for delivery in &deliveries {
                 told.delivery(delivery);
             }

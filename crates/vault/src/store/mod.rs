@@ -169,10 +169,15 @@ pub trait TokenStore: Send + Sync {
     /// not due costs nothing. Each is due again when its lease ends, unless something else is planned
     /// before: so what is held costs those nothing either who claim next.
     fn claim_due<'a>(&'a self, claim: DueClaim<'a>) -> BoxFuture<'a, Result<Vec<Due>>>;
-    /// Writes down intents under leases that are still this owner's; returns the authorizations for
-    /// which that was so.
-    fn begin<'a>(&'a self, owner: &'a str, intents: &'a [Intent], now: i64)
-    -> BoxFuture<'a, Result<Vec<Id>>>;
+    /// Writes down intents under leases that are still this owner's, and renews those until `until`;
+    /// returns the authorizations for which that was so.
+    fn begin<'a>(
+        &'a self,
+        owner: &'a str,
+        intents: &'a [Intent],
+        now: i64,
+        until: i64,
+    ) -> BoxFuture<'a, Result<Vec<Id>>>;
     /// Gives leases back that are still this owner's, with what was decided. Events of authorizations
     /// whose lease was lost are left out: whoever holds it now gives that warning.
     fn plan<'a>(
@@ -183,6 +188,9 @@ pub trait TokenStore: Send + Sync {
     ) -> BoxFuture<'a, Result<()>>;
     /// Returns when the next authorization is due that nobody holds now.
     fn next_due(&self, now: i64) -> BoxFuture<'_, Result<Option<i64>>>;
+    /// Makes authorizations due whose `due_at` lies more than `horizon` after `now`; returns how many.
+    /// Found by the index on `due_at`.
+    fn pull_forward(&self, now: i64, horizon: i64) -> BoxFuture<'_, Result<u64>>;
     /// Makes every access token due at its own time, used or not, but not before a pause is over: for a
     /// keeper that keeps all warm. In pieces, so that nobody waits for it.
     fn keep_all_warm(&self) -> BoxFuture<'_, Result<()>>;

@@ -285,8 +285,9 @@ impl TokenStore for FlakyStore {
         owner: &'a str,
         intents: &'a [Intent],
         now: i64,
+        until: i64,
     ) -> BoxFuture<'a, Result<Vec<Id>>> {
-        self.inner.begin(owner, intents, now)
+        self.inner.begin(owner, intents, now, until)
     }
     fn plan<'a>(
         &'a self,
@@ -298,6 +299,9 @@ impl TokenStore for FlakyStore {
     }
     fn next_due(&self, now: i64) -> BoxFuture<'_, Result<Option<i64>>> {
         self.inner.next_due(now)
+    }
+    fn pull_forward(&self, now: i64, horizon: i64) -> BoxFuture<'_, Result<u64>> {
+        self.inner.pull_forward(now, horizon)
     }
     fn keep_all_warm(&self) -> BoxFuture<'_, Result<()>> {
         self.inner.keep_all_warm()

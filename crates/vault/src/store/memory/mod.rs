@@ -218,8 +218,9 @@ impl TokenStore for MemoryStore {
         owner: &'a str,
         intents: &'a [Intent],
         now: i64,
+        until: i64,
     ) -> BoxFuture<'a, Result<Vec<Id>>> {
-        self.run(move |tables| tables.begin(owner, intents, now))
+        self.run(move |tables| tables.begin(owner, intents, now, until))
     }
 
     fn plan<'a>(
@@ -233,6 +234,10 @@ impl TokenStore for MemoryStore {
 
     fn next_due(&self, now: i64) -> BoxFuture<'_, Result<Option<i64>>> {
         self.run(move |tables| tables.next_due(now))
+    }
+
+    fn pull_forward(&self, now: i64, horizon: i64) -> BoxFuture<'_, Result<u64>> {
+        self.run(move |tables| tables.pull_forward(now, horizon))
     }
 
     fn keep_all_warm(&self) -> BoxFuture<'_, Result<()>> {

@@ -601,12 +601,14 @@ impl Tables {
         claimed
     }
 
-    pub(super) fn begin(&mut self, owner: &str, intents: &[Intent], now: i64) -> Vec<Id> {
+    pub(super) fn begin(&mut self, owner: &str, intents: &[Intent], now: i64, until: i64) -> Vec<Id> {
         let mut begun = Vec::with_capacity(intents.len());
         for intent in intents {
             let Some(kept) = self.authorizations.get_mut(&intent.id) else { continue };
             if kept.is_ours(owner, intent.fence) && kept.row.generation == intent.generation {
                 kept.intend(now, &intent.spending);
+                kept.row.lease_until = Some(until);
+                self.set_due(intent.id, Some(until));
                 begun.push(intent.id);
             }
         }
@@ -638,6 +640,15 @@ impl Tables {
     pub(super) fn next_due(&self, now: i64) -> Option<i64> {
         let is_free = |id: &Id| self.authorizations.get(id).is_some_and(|kept| !kept.is_held(now));
         self.due.iter().find(|(_, id)| is_free(id)).map(|(due_at, _)| *due_at)
+    }
+
+    pub(super) fn pull_forward(&mut self, now: i64, horizon: i64) -> u64 {
+        let first = (now.saturating_add(horizon).saturating_add(1), Id::FIRST);
+        let ids: Vec<Id> = self.due.range(first..).map(|(_, id)| *id).collect();
+        for id in &ids {
+            self.set_due(*id, Some(now));
+        }
+        ids.len() as u64
     }
 
     pub(super) fn keep_all_warm(&mut self) {

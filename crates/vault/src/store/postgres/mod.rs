@@ -335,8 +335,9 @@ impl TokenStore for PostgresStore {
         owner: &'a str,
         intents: &'a [Intent],
         now: i64,
+        until: i64,
     ) -> BoxFuture<'a, Result<Vec<Id>>> {
-        self.run(move || self.write_intents(owner, intents, now))
+        self.run(move || self.write_intents(owner, intents, now, until))
     }
 
     fn plan<'a>(
@@ -350,6 +351,10 @@ impl TokenStore for PostgresStore {
 
     fn next_due(&self, now: i64) -> BoxFuture<'_, Result<Option<i64>>> {
         self.run(move || self.first_due(now))
+    }
+
+    fn pull_forward(&self, now: i64, horizon: i64) -> BoxFuture<'_, Result<u64>> {
+        self.run(move || self.pull_due(now, horizon))
     }
 
     fn keep_all_warm(&self) -> BoxFuture<'_, Result<()>> {

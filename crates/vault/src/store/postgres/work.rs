@@ -50,14 +50,20 @@ impl PostgresStore {
         Ok(due.collect::<sqlx::Result<_>>()?)
     }
 
-    pub(super) async fn write_intents(&self, owner: &str, intents: &[Intent], now: i64) -> Outcome<Vec<Id>> {
+    pub(super) async fn write_intents(
+        &self,
+        owner: &str,
+        intents: &[Intent],
+        now: i64,
+        until: i64,
+    ) -> Outcome<Vec<Id>> {
         if intents.is_empty() {
             return Ok(Vec::new());
         }
         let mut lent = self.take().await?;
         let rows = sqlx::query(
             "UPDATE sesame.authorizations SET interrupted_since = coalesce(interrupted_since, refreshing_since), \
-             refreshing_since = $2, spending = given.spending \
+             refreshing_since = $2, spending = given.spending, lease_until = $7, due_at = $7 \
              FROM unnest($3::BYTEA[], $4::BIGINT[], $5::BIGINT[], $6::BYTEA[]) \
              AS given(id, fence, generation, spending) \
              WHERE authorization_id = given.id AND lease_owner = $1 AND lease_fence = given.fence \
@@ -69,6 +75,7 @@ impl PostgresStore {
         .bind(intents.iter().map(|intent| intent.fence).collect::<Vec<_>>())
         .bind(intents.iter().map(|intent| intent.generation).collect::<Vec<_>>())
         .bind(intents.iter().map(|intent| intent.spending.as_slice()).collect::<Vec<_>>())
+        .bind(until)
         .fetch_all(&mut lent.connection)
         .await?;
         lent.give_back();
@@ -115,6 +122,17 @@ impl PostgresStore {
         .await?;
         lent.give_back();
         Ok(row.map(|row| row.try_get(0)).transpose()?)
+    }
+
+    pub(super) async fn pull_due(&self, now: i64, horizon: i64) -> Outcome<u64> {
+        let mut lent = self.take().await?;
+        let pulled = sqlx::query("UPDATE sesame.authorizations SET due_at = $1 WHERE due_at > $2")
+            .bind(now)
+            .bind(now.saturating_add(horizon))
+            .execute(&mut lent.connection)
+            .await?;
+        lent.give_back();
+        Ok(pulled.rows_affected())
     }
 
     /// Plans a piece of all rows; returns the last id of it, nothing when there were none.

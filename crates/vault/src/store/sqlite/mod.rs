@@ -205,8 +205,9 @@ impl TokenStore for SqliteStore {
         owner: &'a str,
         intents: &'a [Intent],
         now: i64,
+        until: i64,
     ) -> BoxFuture<'a, Result<Vec<Id>>> {
-        self.run(self.write_intents(owner, intents, now))
+        self.run(self.write_intents(owner, intents, now, until))
     }
 
     fn plan<'a>(
@@ -220,6 +221,10 @@ impl TokenStore for SqliteStore {
 
     fn next_due(&self, now: i64) -> BoxFuture<'_, Result<Option<i64>>> {
         self.run(self.first_due(now))
+    }
+
+    fn pull_forward(&self, now: i64, horizon: i64) -> BoxFuture<'_, Result<u64>> {
+        self.run(self.pull_due(now, horizon))
     }
 
     fn keep_all_warm(&self) -> BoxFuture<'_, Result<()>> {

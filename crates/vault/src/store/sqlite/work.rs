@@ -47,13 +47,14 @@ impl SqliteStore {
         owner: &str,
         intents: &[Intent],
         now: i64,
+        until: i64,
     ) -> sqlx::Result<Vec<Id>> {
         let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
         let mut begun = Vec::with_capacity(intents.len());
         for intent in intents {
             let done = sqlx::query(
                 "UPDATE authorizations SET interrupted_since = coalesce(interrupted_since, refreshing_since), \
-                 refreshing_since = ?5, spending = ?6 \
+                 refreshing_since = ?5, spending = ?6, lease_until = ?7, due_at = ?7 \
                  WHERE authorization_id = ?1 AND lease_owner = ?2 AND lease_fence = ?3 AND generation = ?4",
             )
             .bind(intent.id.as_bytes().as_slice())
@@ -62,6 +63,7 @@ impl SqliteStore {
             .bind(intent.generation)
             .bind(now)
             .bind(&intent.spending)
+            .bind(until)
             .execute(&mut *transaction)
             .await?;
             if done.rows_affected() == 1 {
@@ -109,6 +111,15 @@ impl SqliteStore {
     pub(super) async fn first_due(&self, now: i64) -> sqlx::Result<Option<i64>> {
         let row = sqlx::query(FIRST_DUE).bind(now).fetch_optional(&self.pool).await?;
         row.map(|row| row.try_get(0)).transpose()
+    }
+
+    pub(super) async fn pull_due(&self, now: i64, horizon: i64) -> sqlx::Result<u64> {
+        let pulled = sqlx::query("UPDATE authorizations SET due_at = ?1 WHERE due_at > ?2")
+            .bind(now)
+            .bind(now.saturating_add(horizon))
+            .execute(&self.pool)
+            .await?;
+        Ok(pulled.rows_affected())
     }
 
     pub(super) async fn plan_all_warm(&self) -> sqlx::Result<()> {
