@@ -48,6 +48,11 @@ impl Limit {
         self.interval > other.interval
     }
 
+    /// Returns the time between two calls in the long run.
+    pub const fn interval(self) -> Duration {
+        self.interval
+    }
+
     /// Returns how long a call at `now` has to wait; times are nanoseconds of one clock.
     #[must_use]
     pub fn wait(self, arrival: i128, now: i128) -> i128 {

@@ -35,7 +35,8 @@ pub struct HttpRequest {
     pub body: Bytes,
     /// The time limit for the whole exchange.
     pub timeout: Duration,
-    /// The largest reply to read, in bytes after decompression.
+    /// The largest reply to read, in bytes after decompression. With 0 the body is not read: the reply has
+    /// its status and headers alone.
     pub max_reply: usize,
 }
 

@@ -137,6 +137,10 @@ impl HttpTransport {
                     },
                 };
                 let (head, incoming) = response.into_parts();
+                if ready.limit == 0 {
+                    // The connection ends with what else would come.
+                    return Ok(reply(head.status.as_u16(), &head.headers, Bytes::new()));
+                }
                 let body =
                     limit.limit(pin!(body::read(origin.name(), &head.headers, incoming, ready.limit))).await;
                 let body = body.ok_or_else(late)??;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde::Serialize;
-use sesame_core::{Error, Result};
+use sesame_core::{Clock, Error, Result};
 
 use crate::{
     accounts::{
@@ -13,6 +13,7 @@ use crate::{
     },
     model::identity::Identity,
     refresh::Journal,
+    schedule,
     seal::{KeyId, MasterKeys, key_of, open_text},
     store::{AppRow, FullRow, KeyState, Store},
 };
@@ -51,6 +52,9 @@ pub struct CheckReport {
     /// Answers that wait in the journal and open.
     pub waiting: u64,
 }
+
+const ISSUED_IN_FUTURE: &str =
+    "issued in the future, by a clock that was ahead; a keeper or `sesame refresh` replaces them";
 
 impl CheckReport {
     /// Tells whether nothing is wrong.
@@ -112,6 +116,7 @@ pub(crate) struct Checker {
     pub(crate) keys: Arc<MasterKeys>,
     pub(crate) apps: Arc<Apps>,
     pub(crate) journal: Journal,
+    pub(crate) clock: Arc<dyn Clock>,
 }
 
 impl Checker {
@@ -139,6 +144,7 @@ impl Checker {
             }
             Err(error) => report.add("app", "", None, format!("the apps cannot be read: {error}")),
         }
+        let mut from_future = (0_u64, String::new());
         let mut walk = Walk::begin(self.store.as_ref());
         loop {
             let page = match walk.step().await {
@@ -163,12 +169,24 @@ impl Checker {
             };
             for row in &page {
                 report.accounts += 1;
+                if schedule::is_from_future(&row.authorization.tokens, self.clock.now().as_millisecond()) {
+                    from_future.0 += 1;
+                    from_future.1.clone_from(&row.account.name);
+                }
                 for sealed in self.check_account(row, &mut report).await {
                     former += u64::from(is_former(sealed));
                 }
             }
         }
         report.note_values(former);
+        match from_future {
+            (0, _) => {}
+            (1, name) => report.notes.push(format!("the tokens of {name} were {ISSUED_IN_FUTURE}")),
+            (count, name) => report.notes.push(format!(
+                "the tokens of {name} and {} more accounts were {ISSUED_IN_FUTURE}",
+                count - 1
+            )),
+        }
         self.check_journal(&mut report).await?;
         Ok(report)
     }

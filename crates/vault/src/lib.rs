@@ -24,8 +24,10 @@ mod accounts;
 mod check;
 mod clock;
 mod database;
+mod delivery;
 mod events;
 mod fail_point;
+mod keeper;
 mod location;
 mod login;
 mod model;
@@ -44,13 +46,15 @@ pub use accounts::{
 pub use check::{CheckReport, Finding};
 pub use clock::SystemClock;
 pub use database::Database;
+pub use delivery::{Deliverer, Delivery, DeliveryOptions, Webhook};
 pub use events::{AuditFilter, AuditLine};
 #[cfg(feature = "failpoints")]
 pub use fail_point::on_fail_point;
+pub use keeper::{Keeper, KeeperOptions, Tick, Totals};
 pub use location::Location;
 pub use login::{Callback, Listener, Login, LoginOptions};
 pub use model::{AccountId, Id, Token, Warning};
 pub use rekey::Rekeyed;
-pub use schedule::Keep;
+pub use schedule::WarmPolicy;
 pub use seal::{KeyChoice, KeyKind};
 pub use vault::{Vault, VaultOptions};

@@ -50,6 +50,13 @@ pub(crate) struct Services {
     pub(crate) location: Location,
 }
 
+impl Services {
+    /// Returns the time in milliseconds since 1970.
+    pub(crate) fn now(&self) -> i64 {
+        self.clock.now().as_millisecond()
+    }
+}
+
 impl Vault {
     /// Returns the warnings that nobody has read yet.
     pub fn take_warnings(&self) -> Vec<Warning> {

@@ -14,8 +14,8 @@ use sesame_core::{
     AppSecret, BoxFuture, Clock, Error, ErrorKind, HttpRequest, HttpResponse, Result, Transport,
 };
 use sesame_vault::{
-    Deliverer, Delivery, DeliveryOptions, Id, Location, SystemClock, Vault, VaultOptions, Webhook,
-    store::{EventRow, EventStore as _, Notes, Sink, SqlStore},
+    Deliverer, Delivery, DeliveryOptions, Id, SystemClock, Vault, VaultOptions, Webhook,
+    store::{EventRow, Notes, Sink, SqliteStore, TokenStore},
 };
 use support::{FakeClock, FakeTransport, FlakyStore, Home, SocketTransport, reply};
 use tokio::{
@@ -23,20 +23,21 @@ use tokio::{
     net::TcpListener,
 };
 
-const KEY: &str = "planted0webhook0secret0of0the0tests";
+/// `planted0webhook0key0of0the0tests`.
+const KEY: &str = "whsec_cGxhbnRlZDB3ZWJob29rMGtleTBvZjB0aGUwdGVzdHM=";
 const MINUTE: Duration = Duration::from_mins(1);
 
 /// A vault that has so many events to tell of, one second apart.
 struct Teller {
     home: Home,
-    store: Arc<SqlStore>,
+    store: Arc<SqliteStore>,
 }
 
 impl Teller {
     async fn with_events(count: i64) -> Self {
         let home = Home::new(FakeTransport::json("{}"));
         std::fs::create_dir_all(home.path().parent().unwrap()).unwrap();
-        let store = Arc::new(SqlStore::open(&Location::Sqlite(home.path())).await.unwrap());
+        let store = Arc::new(SqliteStore::open(&home.path()).await.unwrap());
         let now = home.clock.now().as_millisecond();
         let events: Vec<EventRow> = (0..count)
             .map(|number| {
@@ -49,6 +50,9 @@ impl Teller {
                     payload: format!(
                         r#"{{"id":"{id}","event":"expiring","number":{number},"login":"商店"}}"#
                     ),
+                    hook_at: None,
+                    webhook_at: None,
+                    attempts: 0,
                 }
             })
             .collect();
@@ -123,15 +127,15 @@ impl Transport for Script {
 
 /// The other side, written from the documentation alone.
 fn verify(headers: &BTreeMap<String, String>, body: &[u8], secret: &str) -> bool {
+    use base64::{Engine as _, engine::general_purpose::STANDARD};
     use hmac::{KeyInit as _, Mac as _};
 
-    let parts: BTreeMap<&str, &str> =
-        headers["sesame-signature"].split(',').filter_map(|part| part.split_once('=')).collect();
-    let mut mac = hmac::Hmac::<sha2::Sha256>::new_from_slice(secret.as_bytes()).unwrap();
-    mac.update(parts["t"].as_bytes());
-    mac.update(b".");
+    let key = STANDARD.decode(secret.trim_start_matches("whsec_")).unwrap();
+    let mut mac = hmac::Hmac::<sha2::Sha256>::new_from_slice(&key).unwrap();
+    mac.update(format!("{}.{}.", headers["webhook-id"], headers["webhook-timestamp"]).as_bytes());
     mac.update(body);
-    hex::decode(parts["v1"]).is_ok_and(|theirs| mac.verify_slice(&theirs).is_ok())
+    let theirs = headers["webhook-signature"].strip_prefix("v1,").unwrap();
+    STANDARD.decode(theirs).is_ok_and(|theirs| mac.verify_slice(&theirs).is_ok())
 }
 
 /// A web server on this machine that answers with these statuses, one connection each.
@@ -175,37 +179,42 @@ async fn a_webhook_is_signed_and_repeated_until_it_is_taken() {
     let teller = Teller::with_events(1).await;
     let (url, heard) = server(&[500, 302, 204]).await;
     let deliverer = teller.deliverer(Arc::new(SocketTransport), posting(&url)).await;
-    let first = deliverer.pass().await.unwrap();
+    let first = deliverer.tick().await.unwrap();
     assert!(first[0].error.as_ref().unwrap().contains("500"), "{first:?}");
-    assert!(deliverer.pass().await.unwrap().is_empty(), "it rests for a minute");
+    assert!(deliverer.tick().await.unwrap().is_empty(), "it rests for a minute");
     teller.home.clock.advance(MINUTE * 5 / 4);
-    let second = deliverer.pass().await.unwrap();
+    let second = deliverer.tick().await.unwrap();
     assert!(second[0].error.as_ref().unwrap().contains("redirects are not followed"), "{second:?}");
     teller.home.clock.advance(MINUTE * 5 / 4);
-    assert!(deliverer.pass().await.unwrap().is_empty(), "the pause has grown");
+    assert!(deliverer.tick().await.unwrap().is_empty(), "the pause has grown");
     teller.home.clock.advance(MINUTE * 5 / 4);
-    assert_eq!(taken(&deliverer.pass().await.unwrap()), 1);
+    assert_eq!(taken(&deliverer.tick().await.unwrap()), 1);
     teller.home.clock.advance(Duration::from_hours(2));
-    assert!(deliverer.pass().await.unwrap().is_empty(), "taken is taken");
+    assert!(deliverer.tick().await.unwrap().is_empty(), "taken is taken");
 
     let heard = heard.await.unwrap();
     assert_eq!(heard.len(), 3);
-    let ids: Vec<_> = heard.iter().map(|(headers, _)| &headers["sesame-event-id"]).collect();
+    let ids: Vec<_> = heard.iter().map(|(headers, _)| &headers["webhook-id"]).collect();
     assert!(ids.iter().all(|id| *id == ids[0]), "the id stays the same: {ids:?}");
     for (headers, body) in &heard {
         assert!(verify(headers, body, KEY), "{headers:?}");
         assert!(!verify(headers, b"{}", KEY), "another body");
-        assert!(!verify(headers, body, "another0secret0of0the0tests"));
+        assert!(!verify(headers, body, "whsec_YW5vdGhlcjBrZXkwb2YwdGhlMHRlc3Rz"));
         let mut later = headers.clone();
-        later.insert("sesame-signature".into(), headers["sesame-signature"].replacen("t=1", "t=2", 1));
+        later.insert("webhook-timestamp".into(), "1".into());
         assert!(!verify(&later, body, KEY), "another time");
+        later = headers.clone();
+        later.insert("webhook-id".into(), "1".into());
+        assert!(!verify(&later, body, KEY), "another id");
         assert_eq!(headers["content-type"], "application/json");
-        assert_eq!(headers["sesame-event"], "expiring");
         let json: serde_json::Value = serde_json::from_slice(body).unwrap();
         assert_eq!((&json["id"], &json["login"]), (&ids[0].as_str().into(), &"商店".into()));
         assert!(!format!("{headers:?}").contains("planted"));
     }
-    assert_ne!(heard[0].0["sesame-timestamp"], heard[2].0["sesame-timestamp"], "each time it is signed anew");
+    assert_ne!(
+        heard[0].0["webhook-timestamp"], heard[2].0["webhook-timestamp"],
+        "each time it is signed anew"
+    );
 }
 
 #[tokio::test]
@@ -217,7 +226,7 @@ async fn a_webhook_that_does_not_answer_is_tried_again_for_a_week() {
     let mut times = Vec::new();
     let mut gave_up = false;
     for _ in 0..(8 * 24 * 60) {
-        for delivery in deliverer.pass().await.unwrap() {
+        for delivery in deliverer.tick().await.unwrap() {
             times.push(teller.home.clock.now().as_second());
             gave_up |= delivery.next_try.is_none();
         }
@@ -237,9 +246,9 @@ async fn events_keep_their_order_and_one_that_is_refused_does_not_stop_the_rest(
     // The second is refused once: the rest waits for it.
     let script = Script::new([Ok(200), Ok(503)]);
     let deliverer = teller.deliverer(script.clone(), posting("https://a.example/")).await;
-    deliverer.pass().await.unwrap();
+    deliverer.tick().await.unwrap();
     teller.home.clock.advance(MINUTE * 5 / 4);
-    deliverer.pass().await.unwrap();
+    deliverer.tick().await.unwrap();
     assert_eq!(script.numbers(), [0, 1, 1, 2, 3, 4]);
 
     // It is refused whenever it comes: the rest goes before it.
@@ -247,7 +256,7 @@ async fn events_keep_their_order_and_one_that_is_refused_does_not_stop_the_rest(
     let script = Arc::new(Script { poison: Some(1), ..Script::default() });
     let deliverer = teller.deliverer(script.clone(), posting("https://a.example/")).await;
     for _ in 0..6 {
-        deliverer.pass().await.unwrap();
+        deliverer.tick().await.unwrap();
         teller.home.clock.advance(MINUTE * 5 / 4);
     }
     let numbers = script.numbers();
@@ -264,7 +273,7 @@ async fn what_was_sent_by_a_process_that_died_is_sent_again() {
     let receiver = FakeTransport::json("{}");
     receiver.close_gate();
     let deliverer = teller.deliverer(Arc::new(receiver.clone()), posting("https://a.example/")).await;
-    let dying = tokio::spawn(async move { deliverer.pass().await });
+    let dying = tokio::spawn(async move { deliverer.tick().await });
     receiver.arrivals(1).await;
     // It was received; the sender dies before it can mark it.
     dying.abort();
@@ -272,9 +281,9 @@ async fn what_was_sent_by_a_process_that_died_is_sent_again() {
     receiver.open_gate();
 
     let other = teller.deliverer(Arc::new(receiver.clone()), posting("https://a.example/")).await;
-    assert!(other.pass().await.unwrap().is_empty(), "it may still be under way");
+    assert!(other.tick().await.unwrap().is_empty(), "it may still be under way");
     teller.home.clock.advance(MINUTE);
-    assert_eq!(taken(&other.pass().await.unwrap()), 1);
+    assert_eq!(taken(&other.tick().await.unwrap()), 1);
     assert_eq!(receiver.count(), 2);
 }
 
@@ -284,7 +293,7 @@ async fn two_deliverers_share_the_events() {
     let script = Script::new([]);
     let one = teller.deliverer(script.clone(), posting("https://a.example/")).await;
     let other = teller.deliverer(script.clone(), posting("https://a.example/")).await;
-    let (first, second) = tokio::join!(one.pass(), other.pass());
+    let (first, second) = tokio::join!(one.tick(), other.tick());
     assert_eq!(taken(&first.unwrap()) + taken(&second.unwrap()), 60);
     let mut numbers = script.numbers();
     numbers.sort_unstable();
@@ -295,17 +304,17 @@ async fn two_deliverers_share_the_events() {
 async fn what_was_taken_while_the_store_was_away_is_not_sent_twice() {
     let teller = Teller::with_events(2).await;
     let script = Script::new([]);
-    let store = FlakyStore::new(SqlStore::open(&Location::Sqlite(teller.home.path())).await.unwrap());
+    let store = FlakyStore::new(SqliteStore::open(&teller.home.path()).await.unwrap());
     let fail = store.fail_taken.clone();
     let options = VaultOptions { transport: script.clone(), ..teller.home.options() };
     let vault = Vault::open_with(options, Arc::new(store)).await.unwrap();
     let deliverer = Deliverer::new(vault, posting("https://a.example/")).unwrap();
     fail.store(2, Ordering::SeqCst);
-    assert_eq!(taken(&deliverer.pass().await.unwrap()), 1);
-    assert!(deliverer.pass().await.is_err(), "still away: nothing more is sent");
+    assert_eq!(taken(&deliverer.tick().await.unwrap()), 1);
+    assert!(deliverer.tick().await.is_err(), "still away: nothing more is sent");
     // Long after its claim has ended.
     teller.home.clock.advance(MINUTE * 10);
-    assert_eq!(taken(&deliverer.pass().await.unwrap()), 1);
+    assert_eq!(taken(&deliverer.tick().await.unwrap()), 1);
     assert_eq!(script.numbers(), [0, 1]);
 }
 
@@ -360,7 +369,7 @@ mod hooks {
             teller.vault(Arc::new(SystemAt(teller.home.clock.clone())), Arc::new(SocketTransport)).await;
         let words = ["sh", hook.as_str(), out.to_str().unwrap(), "$HOME; 'a  b' *"];
         let deliverer = Deliverer::new(vault, running(&words)).unwrap();
-        let deliveries = deliverer.pass().await.unwrap();
+        let deliveries = deliverer.tick().await.unwrap();
         assert_eq!(taken(&deliveries), 2, "{deliveries:?}");
         let heard = std::fs::read_to_string(&out).unwrap();
         let lines: Vec<&str> = heard.lines().collect();
@@ -371,7 +380,7 @@ mod hooks {
         );
         assert_eq!((number(lines[0]), number(lines[2])), (0, 1));
         assert_eq!(lines[0], deliveries[0].payload);
-        assert!(deliverer.pass().await.unwrap().is_empty());
+        assert!(deliverer.tick().await.unwrap().is_empty());
     }
 
     #[tokio::test]
@@ -381,11 +390,11 @@ mod hooks {
         let pids = folder.path().join("pids");
         let hook = script(folder.path(), "sleep 1000 & echo $! > \"$1\"; echo $$ >> \"$1\"; cat; wait\n");
         let mut options = running(&["sh", &hook, pids.to_str().unwrap()]);
-        options.hook_limit = Duration::from_secs(2);
+        options.hook_timeout = Duration::from_secs(2);
         let vault =
             teller.vault(Arc::new(SystemAt(teller.home.clock.clone())), Arc::new(SocketTransport)).await;
         let deliverer = Deliverer::new(vault, options).unwrap();
-        let deliveries = deliverer.pass().await.unwrap();
+        let deliveries = deliverer.tick().await.unwrap();
         let why = deliveries[0].error.as_ref().unwrap();
         assert!(why.contains("was killed") && deliveries[0].next_try.is_some(), "{why}");
         for pid in std::fs::read_to_string(&pids).unwrap().lines() {
@@ -420,7 +429,7 @@ mod hooks {
         let clock = teller.home.clock.clone().manual();
         let vault = teller.vault(Arc::new(clock.clone()), receiver.clone()).await;
         let deliverer = Deliverer::new(vault, options.clone()).unwrap();
-        let deliveries = deliverer.pass().await.unwrap();
+        let deliveries = deliverer.tick().await.unwrap();
         assert_eq!(taken(&deliveries), 2, "the webhook takes both: {deliveries:?}");
         let failed = deliveries.iter().find(|delivery| delivery.sink == Sink::Hook).unwrap();
         assert!(failed.error.as_ref().unwrap().contains("exit status: 1"), "{failed:?}");
@@ -430,11 +439,11 @@ mod hooks {
         let other = teller.vault(Arc::new(clock.clone()), receiver.clone()).await;
         assert_eq!(Deliverer::new(other, options).unwrap_err().kind(), ErrorKind::Usage);
         clock.advance(MINUTE * 5 / 4);
-        let deliveries = deliverer.pass().await.unwrap();
+        let deliveries = deliverer.tick().await.unwrap();
         assert!(deliveries[0].error.as_ref().unwrap().contains("cannot be started"), "{deliveries:?}");
         symlink("/bin/true", &hook).unwrap();
         clock.advance(MINUTE * 3);
-        assert_eq!(taken(&deliverer.pass().await.unwrap()), 2);
+        assert_eq!(taken(&deliverer.tick().await.unwrap()), 2);
         assert_eq!(receiver.numbers(), [0, 1], "and the webhook is not asked again");
     }
 

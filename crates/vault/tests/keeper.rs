@@ -15,8 +15,8 @@ use sesame_core::{
     AppSecret, BoxFuture, Clock as _, Error, ErrorKind, HttpRequest, HttpResponse, Result, Transport,
 };
 use sesame_vault::{
-    Keep, Keeper, KeeperOptions, NewApp, Vault, VaultOptions,
-    store::{AccountStore as _, DueClaim, KeyStore as _, SealedPlace, SqlStore, WorkStore as _},
+    Keeper, KeeperOptions, NewApp, Vault, VaultOptions, WarmPolicy,
+    store::{DueClaim, MemoryStore, SealedPlace, TokenStore as _},
 };
 use support::{
     FakeTransport, FlakyStore, START, app,
@@ -34,7 +34,7 @@ async fn shops_imported_in_one_minute_are_kept_warm_and_not_all_at_once() {
     let mut minutes: BTreeMap<i64, usize> = BTreeMap::new();
     loop {
         let before = service.refreshes();
-        let pass = keeper.pass().await.unwrap();
+        let pass = keeper.tick().await.unwrap();
         let now = home.clock.now();
         *minutes.entry(now.as_second() / 60).or_default() += service.refreshes() - before;
         if service.refreshes() >= 500 {
@@ -54,14 +54,14 @@ async fn shops_imported_in_one_minute_are_kept_warm_and_not_all_at_once() {
 }
 
 #[tokio::test]
-async fn an_app_keeps_its_pace_even_when_all_its_tokens_have_ended() {
+async fn an_app_keeps_its_rate_even_when_all_its_tokens_have_ended() {
     let service = Param2Service::default();
     let home = home(service.transport());
     let (vault, _) = shops(&home, 200, HOUR, 180 * DAY).await;
     home.clock.advance_secs(2 * HOUR);
     let keeper = Keeper::new(vault, KeeperOptions { per_app: 4, ..KeeperOptions::default() });
     let begun = home.clock.now();
-    let first = keeper.pass().await.unwrap();
+    let first = keeper.tick().await.unwrap();
     assert_eq!((first.done.refreshed, first.done.deferred), (4, 196));
     keep_until(&keeper, &home, 2 * HOUR + 40).await;
     assert_eq!(service.refreshes(), 4 + 40 * 4, "four at once, then four a second");
@@ -73,14 +73,14 @@ async fn an_app_keeps_its_pace_even_when_all_its_tokens_have_ended() {
 
 /// From cron: one app of many shops, whose tokens ended together.
 #[tokio::test]
-async fn a_round_does_all_that_is_due_at_the_pace_of_the_app() {
+async fn a_drain_does_all_that_is_due_at_the_rate_of_the_app() {
     let service = Param2Service::default();
     let home = home(service.transport());
     let (vault, _) = shops(&home, 200, HOUR, 180 * DAY).await;
     home.clock.advance_secs(2 * HOUR);
     let begun = home.clock.now();
     let keeper = Keeper::new(vault, KeeperOptions { per_app: 4, ..KeeperOptions::default() });
-    let round = keeper.round().await.unwrap();
+    let round = keeper.drain().await.unwrap();
     assert_eq!((round.done.refreshed, round.done.deferred, round.done.failed), (200, 0, 0));
     assert_eq!(service.spent().len(), 200);
     let took = home.clock.now().duration_since(begun).as_secs();
@@ -90,11 +90,11 @@ async fn a_round_does_all_that_is_due_at_the_pace_of_the_app() {
 #[tokio::test]
 async fn what_is_kept_warm_is_a_choice() {
     for (keep, after_a_week, by_run, expected) in [
-        (Keep::Used, false, true, 20),
-        (Keep::Used, true, true, 0),
-        (Keep::Always, true, true, 20),
-        (Keep::Always, true, false, 20),
-        (Keep::Never, false, true, 0),
+        (WarmPolicy::Used, false, true, 20),
+        (WarmPolicy::Used, true, true, 0),
+        (WarmPolicy::Always, true, true, 20),
+        (WarmPolicy::Always, true, false, 20),
+        (WarmPolicy::Never, false, true, 0),
     ] {
         let service = Param2Service::default();
         let home = home(service.transport());
@@ -102,7 +102,7 @@ async fn what_is_kept_warm_is_a_choice() {
         let (vault, _) = shops(&home, 20, left, 180 * DAY).await;
         let begin = if after_a_week { 8 * DAY } else { 0 };
         home.clock.advance_secs(begin);
-        let keeper = Keeper::new(vault, KeeperOptions { keep, ..KeeperOptions::default() });
+        let keeper = Keeper::new(vault, KeeperOptions { warm: keep, ..KeeperOptions::default() });
         if by_run {
             let (stop, stopped) = oneshot::channel::<()>();
             stop.send(()).unwrap();
@@ -114,25 +114,47 @@ async fn what_is_kept_warm_is_a_choice() {
 }
 
 #[tokio::test]
-async fn all_stay_warm_though_another_process_plans_for_those_in_use() {
+async fn all_stay_warm_though_another_process_refreshes() {
     let service = Param2Service::default();
     let home = home(service.transport());
     let (vault, store) = shops(&home, 1, 9 * DAY, 180 * DAY).await;
-    let keeper = Keeper::new(vault, KeeperOptions { keep: Keep::Always, ..KeeperOptions::default() });
+    let keeper = Keeper::new(vault, KeeperOptions { warm: WarmPolicy::Always, ..KeeperOptions::default() });
     home.clock.advance_secs(8 * DAY);
-    keeper.pass().await.unwrap();
+    keeper.tick().await.unwrap();
     assert_eq!(service.refreshes(), 1);
     let other = Vault::open_with(home.options(), store.clone()).await.unwrap();
     other.refresh("shop-0000").await.unwrap();
-    let planned = row(store.as_ref(), "shop-0000").await.authorization.tokens.due_at.unwrap();
-    assert!(planned > (home.clock.now() + Duration::from_secs(100 * DAY)).as_millisecond(), "not in use");
     keep_until(&keeper, &home, 8 * DAY + 10 * HOUR).await;
     assert_eq!(service.refreshes(), 3);
 }
 
-/// However slow it is, a round refreshes what is due, and in pieces whose leases last.
 #[tokio::test]
-async fn a_slow_store_gets_fewer_rows_at_once_and_all_are_refreshed() {
+async fn every_shop_is_looked_at_within_a_day_and_that_is_all() {
+    let service = Param2Service::default();
+    let home = home(service.transport());
+    let (vault, store) = shops(&home, 20, 60 * DAY, 180 * DAY).await;
+    let keeper = Keeper::new(vault, KeeperOptions { warm: WarmPolicy::Never, ..KeeperOptions::default() });
+    let mut looks = 0;
+    loop {
+        let tick = keeper.tick().await.unwrap();
+        let now = home.clock.now();
+        if now >= at(10 * DAY) {
+            break;
+        }
+        looks += tick.done.deferred;
+        for full in store.accounts().await.unwrap() {
+            let due_at = full.authorization.tokens.due_at.unwrap();
+            assert!(due_at <= now.as_millisecond() + 86_400_000, "{due_at}");
+        }
+        home.clock.advance(Duration::try_from(tick.next_due.unwrap().duration_since(now)).unwrap());
+    }
+    assert_eq!(home.transport.count(), 0);
+    assert!((180..=260).contains(&looks), "{looks} looks at 20 shops in 10 days");
+}
+
+/// However slow it is, a drain refreshes what is due: intents renew the leases.
+#[tokio::test]
+async fn over_a_slow_store_all_are_refreshed() {
     let service = Param2Service::default();
     let home = home(service.transport());
     let (vault, store) = shops(&home, 60, HOUR, 180 * DAY).await;
@@ -142,7 +164,7 @@ async fn a_slow_store_gets_fewer_rows_at_once_and_all_are_refreshed() {
     slow.slow_claims = Some((home.clock.clone(), Duration::from_millis(400)));
     let vault = Vault::open_with(home.options(), Arc::new(slow)).await.unwrap();
     let options = KeeperOptions { per_app: 1_000, in_flight: 200, ..KeeperOptions::default() };
-    let done = Keeper::new(vault, options).pass().await.unwrap().done;
+    let done = Keeper::new(vault, options).tick().await.unwrap().done;
     assert_eq!((done.refreshed, done.failed), (60, 0), "{done:?}");
     assert_eq!(service.refreshes(), 60);
 }
@@ -161,7 +183,7 @@ async fn two_keepers_share_the_work_and_nobody_is_refreshed_twice() {
     let other = home.open().await;
     let options = KeeperOptions { per_app: 1_000, in_flight: 8, ..KeeperOptions::default() };
     let keepers = [Keeper::new(one.clone(), options), Keeper::new(other.clone(), options)];
-    let (first, second) = tokio::join!(keepers[0].pass(), keepers[1].pass());
+    let (first, second) = tokio::join!(keepers[0].tick(), keepers[1].tick());
     let (first, second) = (first.unwrap().done.refreshed, second.unwrap().done.refreshed);
     assert_eq!(first + second, 60);
     assert!(first > 0 && second > 0, "{first} and {second}");
@@ -181,7 +203,7 @@ async fn callers_and_a_keeper_in_one_process_refresh_once() {
     home.clock.advance_secs(2 * HOUR);
     home.transport.close_gate();
     let keeper = Keeper::new(vault.clone(), KeeperOptions { per_app: 1_000, ..KeeperOptions::default() });
-    let pass = tokio::spawn(async move { keeper.pass().await.unwrap() });
+    let pass = tokio::spawn(async move { keeper.tick().await.unwrap() });
     let ids: Vec<_> = vault.accounts().await.unwrap().iter().map(|account| account.id).collect();
     let callers: Vec<_> = ids
         .iter()
@@ -236,7 +258,7 @@ async fn a_keeper_that_is_dropped_cuts_nothing_off() {
     home.clock.advance_secs(2 * HOUR);
     home.transport.close_gate();
     let keeper = Keeper::new(vault.clone(), KeeperOptions::default());
-    let run = tokio::spawn(async move { keeper.pass().await });
+    let run = tokio::spawn(async move { keeper.tick().await });
     home.transport.arrivals(4).await;
     run.abort();
     assert!(run.await.unwrap_err().is_cancelled());
@@ -257,9 +279,9 @@ async fn the_leases_of_a_killed_keeper_end() {
     let claim = DueClaim { owner: "of a killed process", now, until: now + 90_000, limit: 100 };
     assert_eq!(store.claim_due(claim).await.unwrap().len(), 10);
     let keeper = Keeper::new(vault, KeeperOptions { per_app: 100, ..KeeperOptions::default() });
-    assert_eq!(keeper.pass().await.unwrap().done.refreshed, 0);
+    assert_eq!(keeper.tick().await.unwrap().done.refreshed, 0);
     home.clock.advance_secs(91);
-    assert_eq!(keeper.pass().await.unwrap().done.refreshed, 10);
+    assert_eq!(keeper.tick().await.unwrap().done.refreshed, 10);
     assert_eq!(service.refreshes(), 10);
 }
 
@@ -276,11 +298,10 @@ fn legacy_app(name: &str, key: &str, secret: &str) -> NewApp {
 }
 
 #[tokio::test]
-async fn two_names_of_one_app_key_share_its_pace() {
+async fn two_names_of_one_app_key_share_its_rate() {
     let service = Param2Service::default();
     let home = home(service.transport());
-    let vault =
-        Vault::open_with(home.options(), Arc::new(SqlStore::in_memory().await.unwrap())).await.unwrap();
+    let vault = Vault::open_with(home.options(), Arc::new(MemoryStore::default())).await.unwrap();
     for (name, number) in [("one", 0), ("two", 50)] {
         vault.add_app(legacy_app(name, "777", "planted0app0secret")).await.unwrap();
         for number in number..number + 10 {
@@ -289,7 +310,7 @@ async fn two_names_of_one_app_key_share_its_pace() {
     }
     home.clock.advance_secs(2 * HOUR);
     let keeper = Keeper::new(vault, KeeperOptions { per_app: 4, ..KeeperOptions::default() });
-    assert_eq!(keeper.pass().await.unwrap().done.refreshed, 4);
+    assert_eq!(keeper.tick().await.unwrap().done.refreshed, 4);
 }
 
 /// A keeper and a program that calls run on while somebody resets the secret.
@@ -313,7 +334,7 @@ async fn a_replaced_secret_is_taken_up_by_what_runs() {
     home.clock.advance_secs(2 * HOUR);
     // Both learn the former one first.
     assert_eq!(vault.token(&id).await.unwrap_err().kind(), ErrorKind::Signature);
-    assert_eq!(keeper.pass().await.unwrap().done.refreshed, 0);
+    assert_eq!(keeper.tick().await.unwrap().done.refreshed, 0);
     let known = vault.apps().await.unwrap().remove(0);
     let other = Vault::open_with(home.options(), store.clone()).await.unwrap();
     let renewed = other.renew_secret(&legacy_app(&known.name, &known.app_key, "planted0new0secret")).await;
@@ -376,7 +397,7 @@ async fn an_app_that_hangs_does_not_starve_the_others() {
         released: Arc::default(),
         others: home.transport.clone(),
     };
-    let store = Arc::new(SqlStore::in_memory().await.unwrap());
+    let store = Arc::new(MemoryStore::default());
     let options = VaultOptions { transport: Arc::new(hanging.clone()), ..home.options() };
     let vault = Vault::open_with(options, store.clone()).await.unwrap();
     app(&vault, "aliexpress-legacy").await;
@@ -399,7 +420,7 @@ async fn an_app_that_hangs_does_not_starve_the_others() {
     hanging.release.notify_waiters();
     let totals = run.await.unwrap();
     assert_eq!(totals.refreshed, 40);
-    // What it got before it was found silent, at its pace, and no more.
+    // Three seconds' worth of its rate, and no more.
     assert!((5..=22).contains(&totals.failed), "{totals:?}");
 }
 
@@ -415,7 +436,7 @@ async fn a_row_that_cannot_be_opened_does_not_stop_the_others() {
     assert_eq!(store.reseal(&[(sealed, flipped)]).await.unwrap(), 1);
     home.clock.advance_secs(2 * HOUR);
     let keeper = Keeper::new(vault.clone(), KeeperOptions { per_app: 100, ..KeeperOptions::default() });
-    let done = keeper.pass().await.unwrap().done;
+    let done = keeper.tick().await.unwrap().done;
     assert_eq!((done.refreshed, done.failed), (9, 1));
     let damaged: Vec<_> =
         vault.accounts().await.unwrap().into_iter().filter(|account| account.last_error.is_some()).collect();
@@ -434,12 +455,12 @@ async fn accounts_of_another_endpoint_are_left_alone() {
     home.clock.advance_secs(2 * HOUR);
     let sandboxed = Vault::open_with(home.sandboxed(), store.clone()).await.unwrap();
     let keeper = Keeper::new(sandboxed.clone(), KeeperOptions::default());
-    let pass = keeper.pass().await.unwrap();
+    let pass = keeper.tick().await.unwrap();
     assert_eq!((pass.done.deferred, pass.done.refreshed, pass.done.failed), (5, 0, 0));
     assert!(pass.next_due.unwrap() >= at(3 * HOUR));
     keep_until(&keeper, &home, DAY).await;
     assert_eq!(home.transport.count(), 0);
-    let notices = sandboxed.take_warnings();
+    let notices = sandboxed.take_notices();
     assert_eq!(notices.len(), 1, "{notices:?}");
     assert!(notices[0].text.contains("sandbox"), "{notices:?}");
     // The right one finds them as they were.
@@ -477,7 +498,7 @@ async fn a_use_is_noted_once_an_hour_and_wakes_the_keeper() {
     };
     home.clock.advance_secs(8 * DAY);
     let keeper = Keeper::new(vault.clone(), KeeperOptions::default());
-    assert_eq!(keeper.pass().await.unwrap().done.refreshed, 0, "nobody used it for a week");
+    assert_eq!(keeper.tick().await.unwrap().done.refreshed, 0, "nobody used it for a week");
     vault.token(&id).await.unwrap();
     let first = used().await;
     assert_eq!(first, home.clock.now().as_millisecond());
@@ -495,7 +516,7 @@ async fn a_use_is_noted_once_an_hour_and_wakes_the_keeper() {
     other.token(&id).await.unwrap();
     other.settle().await;
     assert_eq!(used().await, first + 3_600_000);
-    assert_eq!(keeper.pass().await.unwrap().done.refreshed, 1, "in use again, and past its warm time");
+    assert_eq!(keeper.tick().await.unwrap().done.refreshed, 1, "in use again, and past its warm time");
 }
 
 #[tokio::test]

@@ -11,8 +11,8 @@ use std::{
 
 use sesame_core::{AccessToken, AppSecret, Clock as _, Error, ErrorKind};
 use sesame_vault::{
-    Account, AccountState, ImportedTokens, Keep, Keeper, KeeperOptions, Location, LoginOptions, SystemClock,
-    TableOptions, Vault, VaultOptions,
+    Account, AccountState, ImportedTokens, Keeper, KeeperOptions, Location, LoginOptions, SystemClock,
+    TableOptions, Vault, VaultOptions, WarmPolicy,
     store::{Notes, Sink},
     tables::read_csv,
 };
@@ -252,8 +252,9 @@ async fn while_tokens_wait_that_cannot_be_read_nothing_is_spent() {
     let handle = shop.vault.handle("shop").await.unwrap();
     shop.home.clock.advance_secs(LIFE + 5);
     assert!(shop.vault.token_of(&handle).await.is_err());
-    let keeper = Keeper::new(shop.vault.clone(), KeeperOptions { keep: Keep::Always, ..Default::default() });
-    let done = keeper.pass().await.unwrap().done;
+    let keeper =
+        Keeper::new(shop.vault.clone(), KeeperOptions { warm: WarmPolicy::Always, ..Default::default() });
+    let done = keeper.tick().await.unwrap().done;
     assert_eq!((done.refreshed, done.ended, done.deferred), (0, 0, 1), "{done:?}");
     let passphrase = AppSecret::new("a passphrase of some length");
     let error = shop.vault.export(&passphrase, false, &mut Vec::new()).await.unwrap_err();

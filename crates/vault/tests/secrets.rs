@@ -78,7 +78,7 @@ async fn run_a_hook(home: &Home, vault: &Vault) {
     // A command takes the time of the machine.
     let _ = home.clock.clone().manual();
     let deliverer = Deliverer::new(vault.clone(), options).unwrap();
-    let delivered = deliverer.pass().await.unwrap();
+    let delivered = deliverer.tick().await.unwrap();
     assert!(!delivered.is_empty(), "an event was delivered");
     let heard = String::from_utf8_lossy(&std::fs::read(file).unwrap()).into_owned();
     assert!(heard.contains("exhausted") && heard.contains("PATH="), "{heard}");

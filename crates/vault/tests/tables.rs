@@ -432,7 +432,7 @@ async fn a_keeper_asks_once_for_ends_that_nobody_knows() {
     import_csv(&vault, "lazada", csv).await.unwrap();
     let keeper = sesame_vault::Keeper::new(vault.clone(), sesame_vault::KeeperOptions::default());
     home.clock.advance_secs(11 * 60);
-    keeper.pass().await.unwrap();
+    keeper.tick().await.unwrap();
     let shop = vault.account("shop").await.unwrap();
     assert_eq!((shop.generation, &shop.state), (2, &AccountState::Healthy), "{shop:?}");
     assert!(shop.refresh_expires_at.is_some() && shop.needs_person_by.is_some(), "{shop:?}");
@@ -441,7 +441,7 @@ async fn a_keeper_asks_once_for_ends_that_nobody_knows() {
     import_csv(&vault, "aliexpress-legacy", &csv.replace("shop", "other")).await.unwrap();
     for _ in 0..5 {
         home.clock.advance_secs(3_600);
-        keeper.pass().await.unwrap();
+        keeper.tick().await.unwrap();
     }
     assert_eq!(home.transport.count(), 2);
     let shop = vault.account("other").await.unwrap();
@@ -595,7 +595,7 @@ async fn a_shop_is_given_up_by_the_platform_and_not_by_the_age_of_its_token() {
     }
     let keeper = sesame_vault::Keeper::new(vault.clone(), sesame_vault::KeeperOptions::default());
     home.clock.advance_secs(11 * 60);
-    keeper.pass().await.unwrap();
+    keeper.tick().await.unwrap();
     assert_eq!(vault.account("old").await.unwrap().state, AccountState::Healthy);
     let dead = vault.account("dead").await.unwrap();
     assert!(dead.state.reason().is_some_and(|reason| reason.contains("no longer takes")), "{dead:?}");

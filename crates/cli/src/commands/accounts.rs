@@ -150,19 +150,26 @@ fn list(args: &AccountsArgs, context: &Context) -> CliResult {
             vault::must_stand(context).await?;
         }
         let now = context.clock.now();
-        let mut endless = Endless::default();
+        let (mut endless, mut from_future) = (Noted::default(), Noted::default());
         let listed = if context.vault_is_new().await? {
             Listed::default()
         } else {
             let wanted = |account: &Account| {
-                endless.look(account);
+                if account.issued_in_future.is_some() {
+                    from_future.add(account);
+                } else if is_endless(account) {
+                    endless.add(account);
+                }
                 args.tag.iter().all(|tag| account.tags.contains(tag))
                     && args.expiring.is_none_or(|within| status::needs_person_within(account, now, within))
             };
             context.vault().await?.accounts_where(wanted).await?
         };
         if args.expiring.is_some() {
-            endless.note();
+            endless.print(
+                "without a known end of the authorization",
+                "a refresh or a login tells it on most platforms",
+            );
         }
         if let Some(notice) = listed.warning() {
             note("warning", &notice.to_string());
@@ -176,53 +183,49 @@ fn list(args: &AccountsArgs, context: &Context) -> CliResult {
             (None, true) => Asked::All,
         };
         print(context, &accounts, now, asked)?;
-        // Nobody knows how a shop does that cannot be read.
-        if args.expiring.is_some() && (is_damaged || !accounts.is_empty()) {
+        // Nobody knows how a shop does that cannot be read, or whose ends are not known for a wrong clock.
+        if args.expiring.is_some() && (is_damaged || from_future.count > 0 || !accounts.is_empty()) {
             return Err(CliError::Status(NEEDS_PERSON));
         }
         Ok(())
     })
 }
 
-/// Shops without a known end: an alarm that is silent about a shop should not be so because nobody
-/// knows its end.
+/// Shops that a note names: an alarm that is silent about a shop should not be so because nobody knows
+/// its end.
 #[derive(Default)]
-struct Endless {
+struct Noted {
     count: usize,
     /// The first few in the order of the alphabet: the store has an order of its own.
     names: BTreeSet<String>,
 }
 
-impl Endless {
+impl Noted {
     const NAMED: usize = 5;
 
-    fn look(&mut self, account: &Account) {
-        let is_endless = account.refresh_expires_at.is_none()
-            && (account.has_refresh_token || account.access_expires_at.is_none())
-            && account.state.reason().is_none();
-        if is_endless {
-            self.count += 1;
-            self.names.insert(account.name.clone());
-            if self.names.len() > Self::NAMED {
-                self.names.pop_last();
-            }
+    fn add(&mut self, account: &Account) {
+        self.count += 1;
+        self.names.insert(account.name.clone());
+        if self.names.len() > Self::NAMED {
+            self.names.pop_last();
         }
     }
 
-    fn note(&self) {
+    /// Prints "N shops WHAT: NAMES; ADVICE", unless there is none.
+    fn print(&self, what: &str, advice: &str) {
         if self.count == 0 {
             return;
         }
         let more = if self.count > Self::NAMED { ", ..." } else { "" };
-        note(
-            "note",
-            &format!(
-                "{} without a known end of the authorization: {}{more}; a refresh or a login tells it on most platforms",
-                vault::count(self.count, "shop"),
-                self.names.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
-            ),
-        );
+        let names = self.names.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+        note("note", &format!("{} {what}: {names}{more}; {advice}", vault::count(self.count, "shop")));
     }
+}
+
+fn is_endless(account: &Account) -> bool {
+    account.refresh_expires_at.is_none()
+        && (account.has_refresh_token || account.access_expires_at.is_none())
+        && account.state.reason().is_none()
 }
 
 /// Which accounts are shown.

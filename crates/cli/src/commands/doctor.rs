@@ -226,6 +226,22 @@ async fn vault(context: &Context, findings: &mut Findings) {
                 .map(|account| account.name.as_str())
                 .collect();
             findings.add("shops", State::Ok, format!("{} apps, {} accounts", apps.len(), accounts.len()), "");
+            let mut from_future = accounts.iter().filter(|account| account.issued_in_future.is_some());
+            if let Some(first) = from_future.next() {
+                let more = match from_future.count() {
+                    0 => String::new(),
+                    more => format!(" and {more} more"),
+                };
+                findings.add(
+                    "issue times",
+                    State::Note,
+                    format!(
+                        "the tokens of {}{more} were issued in the future: a clock was ahead",
+                        first.name
+                    ),
+                    "`sesame keeper` or `sesame refresh` replaces them.",
+                );
+            }
             if !waiting.is_empty() {
                 findings.add(
                     "authorization",

@@ -6,7 +6,8 @@ use jiff::SignedDuration;
 use serde_json::json;
 use sesame_core::{AppSecret, Error, Result};
 use sesame_vault::{
-    Deliverer, Delivery, DeliveryOptions, Keep, Keeper, KeeperOptions, Totals, Vault, Webhook, store::Sink,
+    Deliverer, Delivery, DeliveryOptions, Keeper, KeeperOptions, Totals, Vault, WarmPolicy, Webhook,
+    store::Sink,
 };
 use tokio::sync::watch;
 
@@ -42,13 +43,13 @@ Examples:
   SESAME_WEBHOOK_SECRET=... sesame keeper --webhook https://example.com/sesame --output json
   sesame keeper --once
 
-Fetches access tokens before they end, prolongs refresh tokens where the platform allows it, and tells \
-of shops that a person must authorize 30, 7, 2 and 1 days before, when it is too late, and when they \
-are back. Several may run on one vault, on one machine or on many: they share the work. \
-The hook is run without a shell and reads one event as JSON on its standard input; --hook is given once \
-for the command and once for each of its arguments. It takes the event by ending with 0 within 30 s. The \
-webhook is sent the same JSON, signed with SESAME_WEBHOOK_SECRET, and takes it by a status of 200 to 299. \
-What is not taken comes again, for 7 days. docs/keeper.md shows a unit for systemd and how to check a \
+Fetches access tokens before they end, prolongs refresh tokens where the platform allows it, and tells
+of shops that a person must authorize 30, 7, 2 and 1 days before, when it is too late, and when they
+are back. Several may run on one vault, on one machine or on many: they share the work.
+The hook is run without a shell and reads one event as JSON on its standard input; --hook is given once
+for the command and once for each of its arguments. It takes the event by ending with 0 within 30 s. The
+webhook is sent the same JSON, signed with SESAME_WEBHOOK_SECRET, and takes it by a status of 200 to 299.
+What is not taken comes again, for 7 days. docs/keeper.md shows a unit for systemd and how to check a
 signature.
 All of it may stand in SESAME_HOME/config.toml:
   [keeper]
@@ -57,13 +58,13 @@ All of it may stand in SESAME_HOME/config.toml:
   webhook = \"https://example.com/sesame\"
   audit_days = 400
   per_app = 5
-Ctrl-C and SIGTERM stop it with exit code 0 when what is under way is finished. With --once it does what \
+Ctrl-C and SIGTERM stop it with exit code 0 when what is under way is finished. With --once it does what
 is due now, and exits 3 if a shop needs a person.
-JSON: lines {\"type\":\"delivery\",\"sink\",\"taken\",\"error\",\"next_try\",\"event\":{..}}, and at the end one of \
-{\"type\":\"round\"|\"stopped\",\"refreshed\",\"postponed\",\"announced\",\"failed\",\"ended\",\"deferred\",\"delivered\", \
-\"undelivered\",\"next_due\",\"need_person\":[NAME],\"need_person_count\"}; the last three only with --once, \
+JSON: lines {\"type\":\"delivery\",\"sink\",\"taken\",\"error\",\"next_try\",\"event\":{..}}, and at the end one of
+{\"type\":\"round\"|\"stopped\",\"refreshed\",\"postponed\",\"announced\",\"failed\",\"ended\",\"deferred\",\"delivered\",
+\"undelivered\",\"next_due\",\"need_person\":[NAME],\"need_person_count\"}; the last three only with --once,
 and at most 100 names.")]
-pub(crate) struct KeeperArgs {
+pub(crate) struct Args {
     /// Which access tokens are kept fresh, so that no call has to wait [default: used].
     #[arg(long, value_name = "WHICH", value_enum)]
     keep: Option<KeepChoice>,
@@ -85,9 +86,9 @@ pub(crate) struct KeeperArgs {
 }
 
 /// Keeps until it is stopped, or once.
-pub(crate) fn run(args: KeeperArgs, context: &Context) -> CliResult {
+pub(crate) fn run(args: Args, context: &Context) -> CliResult {
     let once = args.once;
-    let plan = KeeperPlan::of(args, context.settings.keeper.clone())?;
+    let plan = Plan::of(args, context.settings.keeper.clone())?;
     if once {
         return runtime::block_on(context, round(&plan, context));
     }
@@ -95,20 +96,20 @@ pub(crate) fn run(args: KeeperArgs, context: &Context) -> CliResult {
 }
 
 /// What it was told to do.
-struct KeeperPlan {
-    keep: Keep,
+struct Plan {
+    keep: WarmPolicy,
     per_app: u32,
     audit_days: i64,
     delivery: DeliveryOptions,
 }
 
-impl KeeperPlan {
+impl Plan {
     /// Options beat the file.
-    fn of(args: KeeperArgs, file: KeeperFile) -> Result<Self> {
+    fn of(args: Args, file: KeeperFile) -> Result<Self> {
         let keep = match args.keep.or(file.keep).unwrap_or(KeepChoice::Used) {
-            KeepChoice::Used => Keep::Used,
-            KeepChoice::Always => Keep::Always,
-            KeepChoice::Never => Keep::Never,
+            KeepChoice::Used => WarmPolicy::Used,
+            KeepChoice::Always => WarmPolicy::Always,
+            KeepChoice::Never => WarmPolicy::Never,
         };
         let per_app = args.per_app.or(file.per_app).unwrap_or(KeeperOptions::default().per_app);
         let audit_days = i64::from(args.audit_days.or(file.audit_days).unwrap_or(AUDIT_DAYS));
@@ -135,7 +136,7 @@ impl KeeperPlan {
     }
 
     fn keeper(&self, vault: &Vault) -> Keeper {
-        let options = KeeperOptions { keep: self.keep, per_app: self.per_app, ..KeeperOptions::default() };
+        let options = KeeperOptions { warm: self.keep, per_app: self.per_app, ..KeeperOptions::default() };
         Keeper::new(vault.clone(), options)
     }
 
@@ -146,9 +147,9 @@ impl KeeperPlan {
     /// What it is going to do, in sentences.
     fn said(&self, vault: &Vault) -> String {
         let kept = match self.keep {
-            Keep::Used => "access tokens of shops used in the last 7 days are kept fresh",
-            Keep::Always => "all access tokens are kept fresh",
-            Keep::Never => "access tokens are left to whoever uses them",
+            WarmPolicy::Used => "access tokens of shops used in the last 7 days are kept fresh",
+            WarmPolicy::Always => "all access tokens are kept fresh",
+            WarmPolicy::Never => "access tokens are left to whoever uses them",
         };
         let hook = self.delivery.hook.as_ref().and_then(|words| words.first());
         let hook = hook.map(|program| format!("the hook {}", program.display()));
@@ -191,14 +192,14 @@ async fn existing(context: &Context) -> CliResult<&Vault> {
 }
 
 /// What is due now, and no more.
-async fn round(plan: &KeeperPlan, context: &Context) -> CliResult {
+async fn round(plan: &Plan, context: &Context) -> CliResult {
     let vault = existing(context).await?;
     let deliverer = plan.deliverer(vault)?;
     let told = Told::new(context);
-    let pass = plan.keeper(vault).round().await?;
+    let pass = plan.keeper(vault).drain().await?;
     if deliverer.has_sinks() {
         loop {
-            let deliveries = deliverer.pass().await?;
+            let deliveries = deliverer.tick().await?;
             for delivery in &deliveries {
                 told.delivery(delivery);
             }
@@ -231,7 +232,7 @@ async fn round(plan: &KeeperPlan, context: &Context) -> CliResult {
 }
 
 /// Until it is stopped.
-async fn service(plan: &KeeperPlan, context: &Context, stopping: watch::Receiver<bool>) -> CliResult {
+async fn service(plan: &Plan, context: &Context, stopping: watch::Receiver<bool>) -> CliResult {
     let Some(vault) = open(context, stopping.clone()).await? else { return Ok(()) };
     let deliverer = plan.deliverer(vault)?;
     let keeper = plan.keeper(vault);
@@ -291,10 +292,10 @@ async fn stopped(mut stopping: watch::Receiver<bool>) {
     let _ = stopping.wait_for(|stopping| *stopping).await;
 }
 
-async fn forget(plan: &KeeperPlan, context: &Context, vault: &Vault) -> Result<()> {
+async fn forget(plan: &Plan, context: &Context, vault: &Vault) -> Result<()> {
     let days = SignedDuration::from_hours(plan.audit_days * 24);
     let Ok(before) = context.clock.now().checked_sub(days) else { return Ok(()) };
-    let forgotten = vault.forget_audit(before).await?;
+    let forgotten = vault.forget_notes(before).await?;
     if forgotten > 0 {
         tracing::info!(forgotten, "old lines of the audit trail were forgotten");
     }

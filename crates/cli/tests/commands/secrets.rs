@@ -13,7 +13,7 @@ fn the_whole_tour_tells_no_secret() {
         options.faults.push("html@/orders/get".parse().unwrap());
         options.faults.push("illegal-token@/category/tree/get,count=1".parse().unwrap());
     });
-    house.set("SESAME_WEBHOOK_SECRET", "planted-webhook-secret-0123456789");
+    house.set("SESAME_WEBHOOK_SECRET", "whsec_planted0webhook0secret0123456789");
     house.set("SESAME_LOG", "trace,hyper=trace,hyper_util=trace,rustls=trace,sqlx=trace");
     let mut secrets = Secrets::new();
     let mut heard: Vec<(String, String)> = Vec::new();
@@ -46,7 +46,7 @@ fn the_whole_tour_tells_no_secret() {
     secrets.insert("planted secret".to_owned(), "planted-app-secret-0123456789".to_owned());
     secrets.extend(planted.map(|(name, value)| (name.to_owned(), value.to_owned())));
     secrets.insert("planted code".to_owned(), "0_1_planted-code-0123456789".to_owned());
-    secrets.insert("planted webhook secret".to_owned(), "planted-webhook-secret-0123456789".to_owned());
+    secrets.insert("planted webhook secret".to_owned(), "whsec_planted0webhook0secret0123456789".to_owned());
     secrets.insert("planted webhook path".to_owned(), "planted-webhook-path-0123456789".to_owned());
     secrets.insert("planted passphrase".to_owned(), "planted-passphrase-0123456789".to_owned());
 

@@ -5,10 +5,9 @@ use serde::{Serialize, Serializer, ser::SerializeStruct as _};
 use sesame_catalog::TokenRules;
 use sesame_core::{AccessToken, RefreshToken};
 
-use super::authorization::{Windows, hopeless};
 use crate::{
     model::{Id, Warning},
-    schedule,
+    schedule::{self, Windows, hopeless},
     store::FullRow,
 };
 
@@ -74,6 +73,9 @@ pub struct Account {
     pub refresh_expires_at: Option<Timestamp>,
     /// Whether there is a refresh token that the platform lets this app use.
     pub has_refresh_token: bool,
+    /// When the tokens were issued, if that is in the future: they were stored by a clock that was ahead,
+    /// and nobody knows their ends until a refresh tells them. `None` if all is well.
+    pub issued_in_future: Option<Timestamp>,
     /// How the tokens do.
     pub state: AccountState,
     /// When tokens were last received.
@@ -129,6 +131,8 @@ impl Account {
     pub(crate) fn of(row: &FullRow, rules: Option<&TokenRules>, now: i64) -> Self {
         let at = |millis: Option<i64>| millis.and_then(|millis| Timestamp::from_millisecond(millis).ok());
         let FullRow { account, app, authorization } = row;
+        let tokens = &authorization.tokens;
+        let is_from_future = schedule::is_from_future(tokens, now);
         Self {
             id: account.id,
             name: account.name.clone(),
@@ -139,10 +143,11 @@ impl Account {
             country: account.country.clone(),
             region: account.region.clone(),
             sandbox: app.sandbox.is_some(),
-            access_expires_at: at(authorization.tokens.access_expires_at),
-            refresh_expires_at: at(authorization.tokens.refresh_expires_at)
-                .filter(|_| !authorization.tokens.refresh_denied),
-            has_refresh_token: authorization.tokens.refresh.is_some() && !authorization.tokens.refresh_denied,
+            access_expires_at: at(tokens.access_expires_at).filter(|_| !is_from_future),
+            refresh_expires_at: at(tokens.refresh_expires_at)
+                .filter(|_| !tokens.refresh_denied && !is_from_future),
+            has_refresh_token: tokens.refresh.is_some() && !tokens.refresh_denied,
+            issued_in_future: at(Some(tokens.issued_at)).filter(|_| is_from_future),
             state: state(row, rules, now),
             last_success: at(authorization.last_success),
             last_error: authorization.last_error.clone(),
@@ -151,7 +156,7 @@ impl Account {
             attempts: authorization.attempts,
             generation: authorization.generation,
             needs_person_by: at(schedule::needs_person_by(rules, authorization, now)),
-            next_warning_at: at(schedule::next_warning(authorization)),
+            next_warning_at: at(schedule::next_warning(authorization, now)),
             last_used: at(authorization.last_used),
             secret_origin: app.secret_origin.clone(),
             tags: account.tags.clone(),
@@ -179,10 +184,10 @@ fn state(row: &FullRow, rules: Option<&TokenRules>, now: i64) -> AccountState {
         }
     };
     // Nobody knows how long it is good for, and a refresh tells.
-    if !due && !schedule::ends_untold(authorization) {
+    if !due && !schedule::ends_untold(authorization) && !schedule::is_from_future(tokens, now) {
         return AccountState::Healthy;
     }
-    let ended = schedule::end_of(authorization).filter(|end| now >= *end);
+    let ended = schedule::end_of(authorization, now).filter(|end| now >= *end);
     match (hopeless(authorization), ended) {
         (Some(reason), _) if over => AccountState::NeedsAuthorization { reason },
         (Some(_), _) => AccountState::Healthy,
@@ -197,7 +202,7 @@ fn state(row: &FullRow, rules: Option<&TokenRules>, now: i64) -> AccountState {
 impl Serialize for Account {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let time = |at: Option<Timestamp>| at.map(|at| at.to_string());
-        let mut out = serializer.serialize_struct("Account", 25)?;
+        let mut out = serializer.serialize_struct("Account", 26)?;
         out.serialize_field("name", &self.name)?;
         out.serialize_field("platform", &self.platform)?;
         out.serialize_field("app", &self.app)?;
@@ -210,6 +215,7 @@ impl Serialize for Account {
         out.serialize_field("reason", &self.state.reason())?;
         out.serialize_field("access_expires_at", &time(self.access_expires_at))?;
         out.serialize_field("refresh_expires_at", &time(self.refresh_expires_at))?;
+        out.serialize_field("issued_in_future", &time(self.issued_in_future))?;
         out.serialize_field("last_success", &time(self.last_success))?;
         out.serialize_field("last_error", &self.last_error)?;
         out.serialize_field("last_error_at", &time(self.last_error_at))?;

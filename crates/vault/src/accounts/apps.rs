@@ -172,6 +172,11 @@ impl Apps {
         Ok(true)
     }
 
+    /// Returns an app that this process has opened before.
+    pub(crate) fn opened(&self, id: &Id) -> Option<Arc<AppState>> {
+        lock(&self.opened).get(id).cloned()
+    }
+
     /// Opens an app's secret, whichever key of the vault sealed it; once per process and secret.
     pub(crate) async fn open(&self, row: &AppRow) -> Result<Arc<AppState>> {
         self.keys.ensure_app(row).await?;

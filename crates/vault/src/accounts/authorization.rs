@@ -9,15 +9,16 @@ use std::{
 };
 
 use arc_swap::ArcSwapOption;
-use sesame_catalog::{TokenRules, Urls};
+use sesame_catalog::Urls;
 use sesame_core::{AccessToken, RefreshToken, Result};
 use tokio::sync::watch;
 
 use super::app::AppState;
 use crate::{
     model::{Id, Token, lock},
+    schedule::Windows,
     seal::{Sealer, Slot, open_text},
-    store::{AuthorizationRow, TokenColumns},
+    store::AuthorizationRow,
 };
 
 /// The access token of now, and when it stops being one.
@@ -25,55 +26,6 @@ use crate::{
 pub(crate) struct Fresh {
     pub(crate) token: Token,
     pub(crate) windows: Windows,
-}
-
-/// The three ends of an access token, in milliseconds since 1970.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(clippy::struct_field_names, reason = "each is a time; the ending says so")]
-pub(crate) struct Windows {
-    /// From here on one caller refreshes and the others go on.
-    pub(crate) advisory_at: i64,
-    /// From here on all wait for the refresh.
-    pub(crate) mandatory_at: i64,
-    /// From here on the gateway refuses it.
-    pub(crate) ends_at: i64,
-}
-
-impl Windows {
-    /// Works out the windows of a token by its platform's rules.
-    ///
-    /// A life as documented has the documented window (10 minutes of 10 hours); any other life has
-    /// the same share of it. A token whose end nobody knows is used until the gateway refuses it.
-    pub(crate) fn of(rules: &TokenRules, tokens: &TokenColumns) -> Self {
-        let Some(ends_at) = tokens.access_expires_at else {
-            return Self { advisory_at: i64::MAX, mandatory_at: i64::MAX, ends_at: i64::MAX };
-        };
-        // Stored times may be damaged: no arithmetic on them may overflow.
-        let life = ends_at.saturating_sub(tokens.issued_at).max(0);
-        let seconds = |seconds: u64| i64::try_from(seconds).unwrap_or(i64::MAX / 1_000).saturating_mul(1_000);
-        let advisory = if life == seconds(rules.access_life) {
-            seconds(rules.advisory_seconds)
-        } else {
-            share(life, rules.advisory_share)
-        };
-        let advisory = advisory.min(life / 2);
-        // A short life must leave room for both windows.
-        let mandatory = seconds(rules.mandatory_seconds).min(advisory / 2);
-        Self {
-            advisory_at: ends_at.saturating_sub(advisory),
-            mandatory_at: ends_at.saturating_sub(mandatory),
-            ends_at,
-        }
-    }
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_precision_loss,
-    reason = "a share of a life of years in milliseconds"
-)]
-fn share(life: i64, share: f64) -> i64 {
-    (life as f64 * share.clamp(0.0, 0.5)) as i64
 }
 
 /// The outcome of a refresh, for everybody who waits for it.
@@ -213,17 +165,4 @@ pub(crate) fn open_access(sealer: &Sealer, row: &AuthorizationRow) -> Result<Opt
 pub(crate) fn open_refresh(sealer: &Sealer, row: &AuthorizationRow) -> Result<Option<RefreshToken>> {
     let Some(sealed) = &row.tokens.refresh else { return Ok(None) };
     open_text(sealer, slot(&row.id, "refresh"), sealed).map(|text| Some(RefreshToken::new(text)))
-}
-
-/// Why a refresh cannot even be tried, if it cannot.
-pub(crate) fn hopeless(row: &AuthorizationRow) -> Option<String> {
-    if let Some(reason) = &row.exhausted {
-        return Some(reason.clone());
-    }
-    if row.tokens.refresh.is_none() {
-        return Some("the platform gave no refresh token".to_owned());
-    }
-    row.tokens.refresh_denied.then(|| {
-        "the platform lets this app refresh no tokens (they live as long as the access token)".to_owned()
-    })
 }

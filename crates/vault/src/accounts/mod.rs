@@ -30,13 +30,14 @@ pub(crate) use self::{
 };
 use self::{
     app::AppState,
-    authorization::{Authorization, Windows, open_access},
+    authorization::{Authorization, open_access},
     cache::AccountCache,
     handle::RECENT,
 };
 use crate::{
     events::{Action, Events},
     model::{AccountId, Id, Token, lock, name, tags},
+    schedule::Windows,
     seal::MasterKeys,
     store::{AccountRow, AccountStore, AuthorizationRow, FullRow, Notes},
     uses::Uses,

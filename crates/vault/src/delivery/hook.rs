@@ -9,17 +9,11 @@ use std::{
     time::Duration,
 };
 
-use sesame_core::{Clock, Error, Fault, Result, Retry, redact::Redactor};
+use sesame_core::{Clock, Error, Fault, Result, Retry, mask::mask_text, scalar::printable};
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _},
     process::{Child, Command},
     task::JoinHandle,
-};
-
-use super::Taker;
-use crate::{
-    store::{EventRow, Sink},
-    vault::Inner,
 };
 
 /// How much of what a hook prints is kept for the log: 4 KiB of each output.
@@ -70,7 +64,8 @@ impl Hook {
         command
     }
 
-    async fn run(&self, clock: &dyn Clock, payload: &str, limit: Duration) -> Result<()> {
+    /// Runs the command with an event on its standard input.
+    pub(super) async fn deliver(&self, clock: &dyn Clock, payload: &str, timeout: Duration) -> Result<()> {
         let mut child = self.command().spawn().map_err(|error| {
             failed(format!("the hook {} cannot be started: {error}", self.program.display()))
         })?;
@@ -95,7 +90,7 @@ impl Hook {
         let status = tokio::select! {
             biased;
             status = work => Some(status),
-            () = clock.sleep(limit) => None,
+            () = clock.sleep(timeout) => None,
         };
         if status.is_none() {
             kill(&mut child, group, clock).await;
@@ -107,20 +102,12 @@ impl Hook {
             None => Err(failed(format!(
                 "the hook {} did not end within {} s and was killed",
                 self.program.display(),
-                limit.as_secs()
+                timeout.as_secs()
             ))),
-            Some(Err(error)) => Err(failed(format!("the hook's end is not known: {error}"))),
+            Some(Err(error)) => Err(failed(format!("could not read the hook's exit status: {error}"))),
             Some(Ok(status)) if status.success() => Ok(()),
-            Some(Ok(status)) => Err(failed(format!("the hook did not take it: {status}"))),
+            Some(Ok(status)) => Err(failed(format!("the hook did not accept the event: {status}"))),
         }
-    }
-}
-
-impl Taker for Hook {
-    const SINK: Sink = Sink::Hook;
-
-    async fn hand(&self, inner: &Inner, event: &EventRow, limit: Duration) -> Result<()> {
-        self.run(inner.clock.as_ref(), &event.payload, limit).await
     }
 }
 
@@ -128,7 +115,7 @@ fn failed(message: String) -> Error {
     Error::local(message).with_fault(Fault::Caller).with_retry(Retry::Backoff)
 }
 
-/// Tells whether a variable is kept from hooks.
+/// Returns `true` if a variable is kept from hooks.
 fn is_private(name: &OsStr, value: &OsStr) -> bool {
     let Some(name) = name.to_str() else { return false };
     if name == "SESAME_VAULT" {
@@ -138,7 +125,7 @@ fn is_private(name: &OsStr, value: &OsStr) -> bool {
     HIDDEN.contains(&name) || (name.starts_with("SESAME_") && !SHOWN.contains(&name))
 }
 
-/// Says why a program cannot be run, if that can be seen beforehand.
+/// Checks that a program can be run, as far as that can be seen beforehand.
 fn runnable(program: &OsStr) -> std::result::Result<(), String> {
     let path = Path::new(program);
     if path.components().count() > 1 || path.is_absolute() {
@@ -158,7 +145,7 @@ fn may_run(path: &Path) -> std::result::Result<(), String> {
         _ => format!("cannot be looked at: {error}"),
     })?;
     if !about.is_file() {
-        return Err("is no file".to_owned());
+        return Err("is not a file".to_owned());
     }
     if about.permissions().mode() & 0o111 == 0 {
         return Err("may not be executed".to_owned());
@@ -199,7 +186,7 @@ async fn kill(child: &mut Child, group: Option<u32>, clock: &dyn Clock) {
     tokio::select! {
         biased;
         () = end => {}
-        () = clock.sleep(KILLING) => tracing::warn!("a killed hook does not end"),
+        () = clock.sleep(KILLING) => tracing::warn!("a killed hook has not ended"),
     }
 }
 
@@ -227,8 +214,8 @@ async fn log(name: &str, task: Option<JoinHandle<Vec<u8>>>, clock: &dyn Clock) {
         }
     };
     if !kept.is_empty() {
-        let text = Redactor::default().text(&String::from_utf8_lossy(&kept), KEPT_OUTPUT);
-        tracing::debug!(output = name, "the hook says: {text}");
+        let text = mask_text(&printable(&String::from_utf8_lossy(&kept)));
+        tracing::debug!(output = name, "output of the hook: {text}");
     }
 }
 
@@ -264,7 +251,7 @@ mod tests {
         assert!(Hook::new(vec!["/bin/sh".into()]).is_ok());
         assert!(why(OsStr::new("no-such-program-here")).contains("PATH"));
         assert!(why(OsStr::new("/nowhere/at/all")).contains("does not exist"));
-        assert!(why(OsStr::new("/")).contains("no file"));
+        assert!(why(OsStr::new("/")).contains("not a file"));
         assert!(why(OsStr::new("")).contains("no command"));
         let file = tempfile::NamedTempFile::new().unwrap();
         assert!(why(file.path().as_os_str()).contains("may not be executed"));

@@ -1,68 +1,67 @@
-//! Events as signed HTTP POSTs.
+//! Events as signed HTTP POSTs, as Standard Webhooks describes them (<https://www.standardwebhooks.com>).
 
 use std::time::Duration;
 
+use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use sesame_core::{
     Error, ErrorKind, Fault, HttpRequest, Result,
     request::{HeaderName, HeaderValue},
-    sign::{Digest, SigningKey},
 };
+use sha2::Sha256;
 
-use super::{Taker, Webhook};
-use crate::{
-    oauth::callback::Place,
-    store::{EventRow, Sink},
-    vault::Inner,
-};
+use super::Webhook;
+use crate::{oauth::callback::Place, store::EventRow, vault::Services};
 
-/// The shortest secret: what is shorter can be guessed.
-const SHORTEST_SECRET: usize = 16;
-/// The longest answer that is read, and then ignored: 1 MiB.
-const LONGEST_ANSWER: usize = 1 << 20;
+/// What a secret may begin with; its key follows in base64.
+const PREFIX: &str = "whsec_";
+/// The shortest and the longest key, in bytes.
+const KEY_BYTES: std::ops::RangeInclusive<usize> = 24..=64;
 
 /// An address that was checked, with its key.
 pub(super) struct Receiver {
     url: String,
-    key: SigningKey,
+    key: Hmac<Sha256>,
 }
 
 impl Receiver {
     pub(super) fn new(webhook: &Webhook) -> Result<Self> {
-        let bad = |why: &str| {
+        let invalid = |why: &str| {
             // The address is not repeated: it may hold a secret.
-            Error::usage(format!("the webhook's address {why}"))
+            Error::usage(format!("invalid webhook address: it {why}"))
                 .with_hint("Write https://HOST/PATH; plain http:// is for this machine only (127.0.0.1, ::1, localhost).")
         };
         let url = webhook.url.trim();
         if url.len() > 2_048 || url.chars().any(|c| c.is_whitespace() || c.is_control() || !c.is_ascii()) {
-            return Err(bad("is longer than 2,048 characters or has some that no address has"));
+            return Err(invalid("is longer than 2,048 characters or has some that no address has"));
         }
         let Some(place) = Place::of(url) else {
-            return Err(bad("is no address of a web server, or holds a user name"));
+            return Err(invalid("does not name a web server, or holds a user name"));
         };
         if !place.is_https() && !place.is_loopback() {
-            return Err(bad("is not encrypted"));
+            return Err(invalid("is not encrypted"));
         }
-        let length = webhook.secret.expose().chars().count();
-        if length < SHORTEST_SECRET {
-            return Err(Error::usage(format!(
-                "the webhook's secret has {length} characters; it needs {SHORTEST_SECRET} or more"
-            ))
-            .with_hint("Make one: openssl rand -hex 32. Give it to the receiver, too."));
-        }
-        Ok(Self { url: url.to_owned(), key: SigningKey::new(Digest::HmacSha256, &webhook.secret) })
+        let secret = webhook.secret.expose();
+        let key = BASE64.decode(secret.strip_prefix(PREFIX).unwrap_or(secret)).ok();
+        let key = key.filter(|key| KEY_BYTES.contains(&key.len()));
+        let key = key.and_then(|key| Hmac::new_from_slice(&key).ok()).ok_or_else(|| {
+            Error::usage("invalid webhook secret: expected whsec_ and 24 to 64 bytes in base64")
+                .with_hint("Make one: echo \"whsec_$(openssl rand -base64 32)\". Give it to the receiver, too.")
+        })?;
+        Ok(Self { url: url.to_owned(), key })
     }
 
     /// Builds the POST of an event.
-    fn request(&self, event: &EventRow, seconds: i64, limit: Duration) -> HttpRequest {
+    fn request(&self, event: &EventRow, seconds: i64, timeout: Duration) -> HttpRequest {
         let mut request = HttpRequest::json(self.url.clone(), event.payload.clone());
-        request.timeout = limit;
-        request.max_reply = LONGEST_ANSWER;
+        request.timeout = timeout;
+        // The status says it all.
+        request.max_reply = 0;
+        let id = event.id.to_string();
         let headers = [
-            ("sesame-event", event.kind.clone()),
-            ("sesame-event-id", event.id.to_string()),
-            ("sesame-timestamp", seconds.to_string()),
-            ("sesame-signature", self.signature(seconds, &event.payload)),
+            ("webhook-signature", self.signature(&id, seconds, &event.payload)),
+            ("webhook-timestamp", seconds.to_string()),
+            ("webhook-id", id),
         ];
         for (name, value) in headers {
             // All of them are ASCII.
@@ -73,38 +72,31 @@ impl Receiver {
         request
     }
 
-    /// Signs the time and the body together, so that an old POST cannot be sent again as a new one.
-    fn signature(&self, seconds: i64, body: &str) -> String {
-        let digest = self.key.digest_of(format!("{seconds}.{body}").as_bytes());
-        format!("t={seconds},v1={}", digest.as_str().to_ascii_lowercase())
+    /// Signs id, time and body together, so that an old POST cannot be sent again as a new one.
+    fn signature(&self, id: &str, seconds: i64, body: &str) -> String {
+        let mac = self.key.clone().chain_update(format!("{id}.{seconds}.{body}"));
+        format!("v1,{}", BASE64.encode(mac.finalize().into_bytes()))
     }
-}
 
-impl Taker for Receiver {
-    const SINK: Sink = Sink::Webhook;
-
-    async fn hand(&self, inner: &Inner, event: &EventRow, limit: Duration) -> Result<()> {
-        let request = self.request(event, inner.clock.now().as_second(), limit);
-        let reply = inner.transport.send(request).await.map_err(|error| error.context("the webhook"))?;
+    /// Posts an event.
+    pub(super) async fn deliver(&self, services: &Services, event: &EventRow, timeout: Duration) -> Result<()> {
+        let request = self.request(event, services.clock.now().as_second(), timeout);
+        let reply = services.endpoint.transport().send(request).await.map_err(|error| error.context("the webhook"))?;
         match reply.status {
             200..=299 => Ok(()),
             status => {
                 let more = if (300..400).contains(&status) { "; redirects are not followed" } else { "" };
-                Err(Error::new(
-                    ErrorKind::Network,
-                    format!("the webhook answered with status {status}{more}"),
-                )
-                .with_fault(Fault::Caller)
-                .with_http_status(status))
+                let message = format!("the webhook answered with status {status}{more}");
+                Err(Error::new(ErrorKind::Network, message).with_fault(Fault::Caller).with_http_status(status))
             }
         }
     }
 }
 
-/// Where an address is, without its path.
+/// Returns where an address is, without its path.
 pub(super) fn place(url: &str) -> String {
     Place::of(url.trim()).map_or_else(
-        || "no address".to_owned(),
+        || "an invalid address".to_owned(),
         |place| {
             let scheme = if place.is_https() { "https" } else { "http" };
             match place.port {
@@ -121,13 +113,14 @@ mod tests {
 
     use super::*;
 
+    const SECRET: &str = "whsec_cGxhbnRlZDB3ZWJob29rMGtleTBvZjB0aGUwdGVzdHM=";
+
     fn receiver(url: &str, secret: &str) -> Result<Receiver> {
         Receiver::new(&Webhook { url: url.to_owned(), secret: AppSecret::new(secret) })
     }
 
     #[test]
     fn what_is_not_encrypted_or_not_secret_is_refused() {
-        const SECRET: &str = "0123456789abcdef";
         for url in [
             "https://a.example/hook?token=x",
             "http://127.0.0.1:9/x",
@@ -149,17 +142,20 @@ mod tests {
             assert_eq!(error.kind(), ErrorKind::Usage, "{url}");
             assert!(url.is_empty() || !format!("{error:?}").contains(url), "{error:?}");
         }
-        let error = receiver("https://a.example/", "planted-short").err().unwrap();
-        assert!(!format!("{error:?}").contains("planted"), "{error:?}");
+        for secret in ["planted-short", "whsec_planted0", "", "whsec_", &"planted0".repeat(12)] {
+            let error = receiver("https://a.example/", secret).err().unwrap_or_else(|| panic!("{secret}"));
+            assert!(!format!("{error:?}").contains("planted"), "{error:?}");
+        }
+        assert!(receiver("https://a.example/", SECRET.strip_prefix(PREFIX).unwrap()).is_ok());
     }
 
-    /// By `printf '%s' '1795305600.{"a":1}' | openssl dgst -sha256 -hmac 0123456789abcdef`.
+    /// By `printf '%s' 'ID.1795305600.{"a":1}' | openssl dgst -sha256 -hmac KEY -binary | base64`.
     #[test]
     fn the_signature_is_what_openssl_makes_of_it() {
-        let receiver = receiver("https://a.example/", "0123456789abcdef").unwrap();
+        let receiver = receiver("https://a.example/", SECRET).unwrap();
         assert_eq!(
-            receiver.signature(1_795_305_600, r#"{"a":1}"#),
-            "t=1795305600,v1=9c6bd378ed798524d552f81664a2015461040afaf538d66ac9fa412aa1bd853a"
+            receiver.signature("01a20b6c-7f0e-7c55-9a1e-5f6c3a1e9d10", 1_795_305_600, r#"{"a":1}"#),
+            "v1,250GEeo73oy9NZWrHZBi6ODhzjNiZr7rz+vaJ8u+9yw="
         );
     }
 

@@ -1,61 +1,60 @@
-//! The keeper: a background pass that keeps tokens alive, whoever uses them.
+//! The keeper: a background service that keeps tokens alive, whoever uses them.
 //!
 //! It takes from the store what is due, under leases, so that several keepers share the work and its
 //! cost follows what is due and not what is kept. What it does to one authorization is what a refresh
 //! on demand does: the same single flight, the same intent before and durable answer after.
 
 mod batch;
-mod lanes;
-mod portion;
-mod shift;
+mod limiter;
+mod worker;
 
 use std::{
     collections::HashSet,
     fmt,
     pin::pin,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
 use jiff::Timestamp;
 use sesame_core::{Error, Result};
+use tokio::sync::watch;
 
-use crate::{Id, Vault, refresh::millis, schedule::Keep, vault::lock};
-use lanes::{Lanes, Paced};
-use portion::Portion;
-use shift::Shift;
+use crate::{
+    Vault,
+    model::{Id, Warning, lock, millis},
+    schedule::{HORIZON, WarmPolicy},
+};
+use limiter::AppLimiter;
+use worker::{Throttled, Worker};
 
 /// The longest sleep: other processes change the table, too.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 /// The shortest sleep, so that what falls due in the meantime is claimed together.
 const SHORTEST_SLEEP: Duration = Duration::from_millis(50);
-/// The longest round: where tokens live for a minute, there is always something due.
-const LONGEST_ROUND: i64 = 3_600_000;
-/// How often it looks after what no row is due for.
-const TENDING: i64 = 3_600_000;
+/// The longest drain: where tokens live for a minute, there is always something due.
+const LONGEST_DRAIN: i64 = 3_600_000;
+/// Housekeeping interval.
+const HOUSEKEEPING: i64 = 3_600_000;
 /// The longest pause while the store is away.
 const LONGEST_BACKOFF: Duration = Duration::from_mins(1);
 
 /// What a [`Keeper`] does and how fast.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KeeperOptions {
-    /// Which access tokens are kept warm; those of shops used in the last 7 days unless told otherwise.
+    /// Which access tokens are kept fresh. The default is those of shops used in the last 7 days.
     /// Refresh tokens are prolonged and warnings given in any case.
-    pub keep: Keep,
-    /// The most refreshes of one app in a second, by this keeper: 5 unless told otherwise, at least 1.
-    /// What exceeds it is put off, not waited for.
+    pub warm: WarmPolicy,
+    /// Maximum number of refreshes of one app per second by this keeper, at least 1; 5 by default. What
+    /// exceeds it is put off, not waited for.
     pub per_app: u32,
-    /// The most token calls at one time, of all apps: 64 unless told otherwise, at least 1. An app
-    /// that does not answer takes at most half of them, one whose calls keep failing two.
+    /// Maximum number of token calls at one time, of all apps, at least 1; 64 by default.
     pub in_flight: usize,
 }
 
 impl Default for KeeperOptions {
     fn default() -> Self {
-        Self { keep: Keep::default(), per_app: 5, in_flight: 64 }
+        Self { warm: WarmPolicy::default(), per_app: 5, in_flight: 64 }
     }
 }
 
@@ -71,9 +70,9 @@ pub struct Totals {
     pub announced: u64,
     /// Calls that brought no tokens, and rows that cannot be used.
     pub failed: u64,
-    /// Authorizations given up: their end has come, or the platform says that they are over.
+    /// Authorizations that only a person can renew: their end has come, or the platform refuses them.
     pub ended: u64,
-    /// Rows given back for a later time: their app's pace, another endpoint, nothing to do after all.
+    /// Rows given back for a later time: their app's rate, another environment, nothing to do after all.
     pub deferred: u64,
 }
 
@@ -88,13 +87,13 @@ impl Totals {
     }
 }
 
-/// What one pass did, and when the next one has something to do.
+/// What a tick did, and when the next one has something to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Pass {
+pub struct Tick {
     /// What was done.
     pub done: Totals,
-    /// When the next authorization is due; nothing when none ever is, as things stand.
+    /// When the next authorization is due, within a day; `None` if none ever is, as things stand.
     pub next_due: Option<Timestamp>,
 }
 
@@ -113,82 +112,75 @@ pub struct Pass {
 pub struct Keeper {
     vault: Vault,
     options: KeeperOptions,
-    lanes: Arc<Mutex<Lanes>>,
-    portion: Mutex<Portion>,
-    /// When it last looked after what no row is due for.
-    tended_at: Mutex<Option<i64>>,
-    /// Apps of another endpoint that people were told of.
-    told: Mutex<HashSet<Id>>,
+    limiter: Arc<Mutex<AppLimiter>>,
+    /// When housekeeping was last done.
+    housekept_at: Mutex<Option<i64>>,
+    /// Apps of another environment that people were told of.
+    notified: Mutex<HashSet<Id>>,
 }
 
 impl Keeper {
-    /// Makes a keeper of a vault. The first one of a vault decides what is kept warm.
+    /// Creates a keeper of a vault.
     pub fn new(vault: Vault, options: KeeperOptions) -> Self {
-        let keep = *vault.0.keep.get_or_init(|| options.keep);
-        let options =
-            KeeperOptions { keep, per_app: options.per_app.max(1), in_flight: options.in_flight.max(1) };
-        let lanes = Arc::new(Mutex::new(Lanes::new(options.per_app, options.in_flight)));
-        let (portion, tended_at, told) = (Mutex::default(), Mutex::default(), Mutex::default());
-        Self { vault, options, lanes, portion, tended_at, told }
+        let options = KeeperOptions { in_flight: options.in_flight.max(1), ..options };
+        let limiter = Arc::new(Mutex::new(AppLimiter::new(options.per_app)));
+        Self { vault, options, limiter, housekept_at: Mutex::default(), notified: Mutex::default() }
     }
 
-    /// Does once what is due now, at the pace of each app, and returns when it is done: 500 shops of one
-    /// app that are due together take 100 seconds at 5 a second.
+    /// Does once what is due now, at the rate of each app, and returns when it is done: 500 shops of one
+    /// app that are due together take 100 seconds at 5 per second.
     ///
     /// # Errors
     /// The store's, when it is away; what was begun is finished before.
-    pub async fn round(&self) -> Result<Pass> {
-        let mut round = Totals::default();
-        let mut waiting = Paced::default();
-        let latest = self.vault.0.now().saturating_add(LONGEST_ROUND);
+    pub async fn drain(&self) -> Result<Tick> {
+        let mut done = Totals::default();
+        let mut waiting = Throttled::default();
+        let latest = self.vault.0.now().saturating_add(LONGEST_DRAIN);
         loop {
-            let (pass, paced) = self.once().await?;
-            round.add(pass.done);
-            // They come again in this round: what counts is what becomes of them.
-            round.deferred = round.deferred.saturating_sub(paced.count);
-            waiting.merge(paced);
-            let now = self.vault.0.now();
-            if now >= waiting.until.min(latest) {
-                return Ok(Pass { done: round, ..pass });
+            let (tick, throttled) = self.once().await?;
+            done.add(tick.done);
+            // They come again in this drain: what counts is what becomes of them.
+            done.deferred = done.deferred.saturating_sub(throttled.count);
+            waiting.merge(throttled);
+            if self.vault.0.now() >= waiting.until.min(latest) {
+                return Ok(Tick { done, ..tick });
             }
-            let next = pass.next_due.map(Timestamp::as_millisecond);
+            let next = tick.next_due.map(Timestamp::as_millisecond);
             self.vault.0.clock.sleep(self.sleep_until(next)).await;
         }
     }
 
-    /// Begins once what is due now, as far as each app's pace allows, and returns when that is done.
+    /// Begins once what is due now, as far as each app's rate allows, and returns when that is done.
     ///
     /// # Errors
     /// The store's, when it is away; what was begun is finished before.
-    pub async fn pass(&self) -> Result<Pass> {
-        self.once().await.map(|(pass, _)| pass)
+    pub async fn tick(&self) -> Result<Tick> {
+        self.once().await.map(|(tick, _)| tick)
     }
 
     /// The same, with the rows that only wait for others of their app.
-    async fn once(&self) -> Result<(Pass, Paced)> {
-        let inner = &self.vault.0;
-        self.tend().await?;
-        let mut shift = Shift::new(self);
-        let due_by = inner.now();
-        let never = AtomicBool::new(false);
+    async fn once(&self) -> Result<(Tick, Throttled)> {
+        let services = &self.vault.0;
+        self.housekeeping().await?;
+        let mut worker = Worker::new(self);
+        let due_by = services.now();
+        let never = watch::channel(false).1;
         let claimed = loop {
-            shift.count_landed();
-            if !shift.has_room() {
-                shift.wait_landed().await;
+            if !worker.has_room() {
+                worker.wait_for_one().await;
                 continue;
             }
-            match shift.claim(due_by, &never).await {
+            match worker.claim(due_by, &never).await {
                 Ok(true) => {}
                 Ok(false) => break Ok(()),
                 Err(error) => break Err(error),
             }
         };
-        let paced = shift.paced;
-        let done = shift.finish().await;
+        let (done, throttled) = worker.finish().await;
         claimed?;
-        let next_due = inner.store.next_due(inner.now()).await?;
+        let next_due = services.store.next_due(services.now()).await?;
         let next_due = next_due.and_then(|at| Timestamp::from_millisecond(at).ok());
-        Ok((Pass { done, next_due }, paced))
+        Ok((Tick { done, next_due }, throttled))
     }
 
     /// Works until `stop`, then finishes what is under way and gives back what was not begun.
@@ -199,93 +191,82 @@ impl Keeper {
     /// # Errors
     /// The store's, when it cannot be used at the beginning and waiting would not help.
     pub async fn run(&self, stop: impl Future<Output = ()>) -> Result<Totals> {
-        let inner = &self.vault.0;
-        let mut stop = pin!(stop);
-        let stopping = AtomicBool::new(false);
-        let mut shift = Shift::new(self);
-        let mut failures = 0_u32;
-        let mut has_worked = false;
-        while !stopping.load(Ordering::Relaxed) {
-            let is_full = !shift.has_room();
-            let sleep = if is_full {
-                LONGEST_SLEEP
-            } else {
-                let claimed = {
-                    let mut work = pin!(async {
-                        self.tend().await?;
-                        if shift.claim(inner.now(), &stopping).await? {
-                            return Ok(None);
-                        }
-                        inner.store.next_due(inner.now()).await.map(|next| Some(self.sleep_until(next)))
-                    });
-                    loop {
-                        // Stopped in the middle of a claim: it is finished, so that its leases are known.
-                        tokio::select! {
-                            biased;
-                            claimed = &mut work => break claimed,
-                            () = &mut stop, if !stopping.load(Ordering::Relaxed) => {
-                                stopping.store(true, Ordering::Relaxed);
-                            }
-                        }
+        let (tell, stopping) = watch::channel(false);
+        let mut work = pin!(self.work(stopping));
+        tokio::select! {
+            biased;
+            () = stop => {
+                tell.send_replace(true);
+            }
+            ended = &mut work => return ended,
+        }
+        work.await
+    }
+
+    async fn work(&self, mut stopping: watch::Receiver<bool>) -> Result<Totals> {
+        let mut worker = Worker::new(self);
+        let (mut failures, mut has_worked) = (0_u32, false);
+        while !*stopping.borrow() {
+            let is_full = !worker.has_room();
+            let claimed =
+                if is_full { Ok(Some(LONGEST_SLEEP)) } else { self.claim(&mut worker, &stopping).await };
+            let sleep = match claimed {
+                Ok(sleep) => {
+                    (failures, has_worked) = (0, true);
+                    match sleep {
+                        Some(sleep) => sleep,
+                        None => continue,
                     }
-                };
-                match claimed {
-                    Ok(sleep) => {
-                        failures = 0;
-                        has_worked = true;
-                        let Some(sleep) = sleep else {
-                            shift.count_landed();
-                            continue;
-                        };
-                        sleep
-                    }
-                    Err(error) if !has_worked && !error.is_retryable() => {
-                        shift.finish().await;
-                        return Err(error);
-                    }
-                    Err(error) => {
-                        failures = failures.saturating_add(1);
-                        self.backoff(&error, failures)
-                    }
+                }
+                Err(error) if !has_worked && !error.is_retryable() => {
+                    worker.finish().await;
+                    return Err(error);
+                }
+                Err(error) => {
+                    failures = failures.saturating_add(1);
+                    self.backoff(&error, failures)
                 }
             };
-            if stopping.load(Ordering::Relaxed) {
-                break;
-            }
-            let mut sleep = inner.clock.sleep(sleep);
-            loop {
-                tokio::select! {
-                    biased;
-                    () = &mut stop => {
-                        stopping.store(true, Ordering::Relaxed);
-                        break;
-                    }
-                    () = shift.wait_landed(), if shift.is_busy() => {
-                        if is_full && shift.has_room() {
-                            break;
-                        }
-                    }
-                    () = &mut sleep => break,
-                }
+            tokio::select! {
+                biased;
+                _ = stopping.wait_for(|stopping| *stopping) => {}
+                _ = worker.wait_for_one(), if is_full => {}
+                () = self.vault.0.clock.sleep(sleep) => {}
             }
         }
-        Ok(shift.finish().await)
+        Ok(worker.finish().await.0)
+    }
+
+    /// Begins a batch of what is due. Returns how long to sleep if no more is.
+    async fn claim(
+        &self,
+        worker: &mut Worker<'_>,
+        stopping: &watch::Receiver<bool>,
+    ) -> Result<Option<Duration>> {
+        self.housekeeping().await?;
+        let services = &self.vault.0;
+        if worker.claim(services.now(), stopping).await? {
+            return Ok(None);
+        }
+        services.store.next_due(services.now()).await.map(|next| Some(self.sleep_until(next)))
     }
 
     /// Looks after what no row is due for: at first, then every hour, and when the clock was set back.
-    async fn tend(&self) -> Result<()> {
-        let inner = &self.vault.0;
-        let now = inner.now();
-        let is_tended = |at: i64| (at..at.saturating_add(TENDING)).contains(&now);
-        if lock(&self.tended_at).is_some_and(is_tended) {
+    async fn housekeeping(&self) -> Result<()> {
+        let services = &self.vault.0;
+        let now = services.now();
+        let last = *lock(&self.housekept_at);
+        if last.is_some_and(|at| (at..at.saturating_add(HOUSEKEEPING)).contains(&now)) {
             return Ok(());
         }
-        inner.take_back().await?;
-        if self.options.keep == Keep::Always {
-            // Others plan by what they keep themselves.
-            inner.store.keep_all_warm().await?;
+        if last.is_some_and(|at| now < at) {
+            lock(&self.limiter).forget_times();
         }
-        *lock(&self.tended_at) = Some(now);
+        let pulled = services.store.pull_forward(now, HORIZON).await?;
+        if pulled > 0 {
+            tracing::warn!(pulled, "authorizations were planned by a clock that was ahead; they are due now");
+        }
+        *lock(&self.housekept_at) = Some(now);
         Ok(())
     }
 
@@ -297,17 +278,14 @@ impl Keeper {
     fn backoff(&self, error: &Error, failures: u32) -> Duration {
         let pause = Duration::from_secs(1 << failures.saturating_sub(1).min(6)).min(LONGEST_BACKOFF);
         let pause = pause.mul_f64(0.5 + self.vault.0.clock.jitter() / 2.0);
-        tracing::warn!(
-            failures,
-            seconds = millis(pause) / 1_000,
-            "the vault cannot be used, waiting: {error}"
-        );
+        let seconds = millis(pause) / 1_000;
+        tracing::warn!(failures, seconds, "the vault cannot be used, waiting: {error}");
         pause
     }
 
-    fn tell_once(&self, app: Id, why: &str) {
-        if lock(&self.told).insert(app) {
-            self.vault.0.tell(crate::Notice::new(why));
+    fn notify_once(&self, app: Id, error: &Error) {
+        if lock(&self.notified).insert(app) {
+            self.vault.0.warnings.warn(Warning::new(format!("{error}: the keeper leaves its accounts alone")));
         }
     }
 }

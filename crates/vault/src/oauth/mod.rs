@@ -42,6 +42,11 @@ impl TokenEndpoint {
         Self { transport, clock, timeout: AtomicU64::new(CALL_TIMEOUT.as_secs()) }
     }
 
+    /// Returns the way to the network.
+    pub(crate) fn transport(&self) -> &dyn Transport {
+        self.transport.as_ref()
+    }
+
     /// Sets how long one call may take: at least 5 seconds, at most 60.
     pub(crate) fn set_timeout(&self, timeout: Duration) {
         self.timeout.store(timeout.as_secs().clamp(5, 60), Ordering::Relaxed);

@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{Refresher, journal::Reservation, tokens::STORE_TIMEOUT};
 use crate::{
-    accounts::authorization::{Authorization, Windows, open_access, open_refresh},
+    accounts::authorization::{Authorization, open_access, open_refresh},
     events::{Action, News},
     fail_point::fail_point,
     model::{
@@ -18,14 +18,14 @@ use crate::{
         millis, needs_reauthorization,
     },
     oauth::{calls::Grant, reply::TokenReply},
-    schedule,
+    schedule::{self, Windows},
     store::{AuthorizationRow, Claim, FailedRefresh, Lease, Notes, TokenColumns},
 };
 
 /// The longest pause after failures that the platform gave no time for, and the longest one that it may
-/// ask for.
+/// ask for: less than [`schedule::HORIZON`], so that all clocks believe it.
 const LONGEST_PAUSE: Duration = Duration::from_mins(2);
-const LONGEST_ASKED: Duration = Duration::from_hours(24);
+const LONGEST_ASKED: Duration = Duration::from_hours(23);
 
 /// How long a refused postponement is not tried again, and one that failed for a reason that passes.
 const REFUSED_POSTPONE: Duration = Duration::from_hours(24);
@@ -235,7 +235,7 @@ impl Refresher {
             error: &error,
             // Quiet that the platform asks for is for refreshes, too.
             pause: asked,
-            postpone: Some(wait.mul_f64(1.0 + self.clock.jitter() / 8.0).max(asked.unwrap_or_default())),
+            postpone: Some(wait.mul_f64(1.0 - self.clock.jitter() / 24.0).max(asked.unwrap_or_default())),
             exhausted: None,
             ambiguous: error.is_ambiguous(),
             blocked: None,
@@ -263,7 +263,7 @@ impl Refresher {
         let denied = error.code().is_some_and(|code| platform.tokens.denies(code));
         let dead = !denied && is_dead(&error, platform);
         let now = self.now();
-        let ended = schedule::end_of(row).filter(|end| now >= *end).map(at);
+        let ended = schedule::end_of(row, now).filter(|end| now >= *end).map(at);
         let reason = match (dead, ended, lease.interrupted_since) {
             _ if other_shop || denied => None,
             (true, _, Some(since)) => Some(format!(
@@ -272,9 +272,6 @@ impl Refresher {
             )),
             (true, Some(end), None) => Some(format!("the refresh token ended at {end} ({error})")),
             (true, None, None) => Some(format!("the platform no longer takes the refresh token ({error})")),
-            (false, Some(end), _) if schedule::is_over(row, now) => {
-                Some(format!("the refresh token ended at {end}, and a last try brought nothing ({error})"))
-            }
             (false, ..) => None,
         };
         let pause = self.pause_after(&error, row.attempts, other_shop);

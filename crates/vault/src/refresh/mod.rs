@@ -39,13 +39,13 @@ pub(crate) use self::{
 use crate::{
     accounts::{
         AccountHandle, Accounts,
-        authorization::{Authorization, Refreshed, Windows, hopeless, open_refresh},
+        authorization::{Authorization, Refreshed, open_refresh},
     },
     events::{Action, Events, News},
     fail_point::fail_point,
     model::{InFlight, Token, Warning, Warnings, millis, needs_reauthorization, reauthorize},
     oauth::{TokenEndpoint, calls::Grant},
-    schedule,
+    schedule::{self, Windows, hopeless},
     seal::MasterKeys,
     store::{AuthorizationRow, Claim, Notes, TokenStore},
 };
@@ -337,7 +337,7 @@ impl Refresher {
             (_, why) => {
                 let why = why.unwrap_or_else(|| "the platform gave no refresh token".to_owned());
                 self.defer(authorization, Duration::from_secs(30));
-                if row.exhausted.is_none() && self.ended(authorization, row) {
+                if row.exhausted.is_none() && Self::is_refused(authorization, row) {
                     self.exhaust(row, label, &why).await?;
                 }
                 return Err(needs_reauthorization(label, app, &why, row.tokens.refresh.is_some()));
@@ -385,11 +385,10 @@ impl Refresher {
         .with_hint("Is the right region called, and may the app still act for this shop? A login with --as gets a new approval."))
     }
 
-    /// Tells whether nobody can use the access token any more.
-    fn ended(&self, authorization: &Authorization, row: &AuthorizationRow) -> bool {
-        authorization.was_refused(row.generation)
-            || row.tokens.access.is_none()
-            || row.tokens.access_expires_at.is_some_and(|end| self.now() >= end)
+    /// Returns `true` if the platform refuses the access token, or there is none. Its end alone proves
+    /// nothing: this clock may be ahead.
+    fn is_refused(authorization: &Authorization, row: &AuthorizationRow) -> bool {
+        authorization.was_refused(row.generation) || row.tokens.access.is_none()
     }
 
     /// Begins no refresh for convenience for a while.

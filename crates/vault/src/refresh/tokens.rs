@@ -1,9 +1,6 @@
 //! New tokens, from a reply to the store: sealed, planned, and durable before anyone sees them.
 
-use std::{
-    sync::{Arc, OnceLock},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use sesame_catalog::Platform;
@@ -19,7 +16,7 @@ use crate::{
     fail_point::fail_point,
     model::identity::Identity,
     oauth::reply::{RefreshEnd, TokenReply},
-    schedule::{self, Keep},
+    schedule::{self, WarmPolicy},
     seal::MasterKeys,
     store::{AuthorizationRow, Notes, TokenColumns, TokenStore},
 };
@@ -36,8 +33,6 @@ pub(crate) struct TokenWriter {
     replay: Arc<Replay>,
     events: Events,
     clock: Arc<dyn Clock>,
-    /// Which access tokens the keeper of this vault keeps warm.
-    keep: OnceLock<Keep>,
 }
 
 impl TokenWriter {
@@ -48,19 +43,14 @@ impl TokenWriter {
         events: Events,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { store, keys, replay, events, clock, keep: OnceLock::new() }
-    }
-
-    /// Decides which access tokens are kept warm, unless that was decided before. Returns the decision.
-    pub(crate) fn keep(&self, keep: Keep) -> Keep {
-        *self.keep.get_or_init(|| keep)
+        Self { store, keys, replay, events, clock }
     }
 
     /// Plans when the keeper looks at an authorization next.
     pub(crate) fn due_at(&self, platform: &Platform, row: &AuthorizationRow) -> Option<i64> {
-        let keep = self.keep.get().copied().unwrap_or_default();
         let now = self.clock.now().as_millisecond();
-        schedule::due_at(&platform.tokens, row, keep, now, self.clock.jitter())
+        // A keeper that keeps fewer access tokens fresh finds nothing to do then.
+        schedule::due_at(&platform.tokens, row, WarmPolicy::Always, now, self.clock.jitter())
     }
 
     /// Seals a reply's tokens; what a refresh does not repeat is kept from the row.
@@ -76,7 +66,7 @@ impl TokenWriter {
         let old = former.map(|row| &row.tokens);
         // A login comes without the former refresh token: what the new approval gave counts alone.
         let is_refresh = old.is_some_and(|tokens| tokens.refresh.is_some());
-        let old_end = old.and_then(|tokens| tokens.refresh_expires_at);
+        let old_end = old.and_then(|tokens| schedule::kept_end(rules, tokens, now.as_millisecond()));
         let life = i64::try_from(rules.refresh_life).unwrap_or_default().saturating_mul(1_000);
         let refresh_expires_at = match reply.refresh_end {
             // The platform's documents say that a refresh does not move the end; a later one in the

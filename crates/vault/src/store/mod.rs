@@ -196,10 +196,15 @@ pub trait WorkStore: Send + Sync {
     /// before: so what is held costs those nothing either who claim next.
     fn claim_due<'a>(&'a self, claim: DueClaim<'a>) -> BoxFuture<'a, Result<Vec<Due>>>;
 
-    /// Writes down intents under leases that are still this owner's; returns the authorizations for
-    /// which that was so.
-    fn begin<'a>(&'a self, owner: &'a str, intents: &'a [Intent], now: i64)
-    -> BoxFuture<'a, Result<Vec<Id>>>;
+    /// Writes down intents under leases that are still this owner's, and renews those until `until`;
+    /// returns the authorizations for which that was so.
+    fn begin<'a>(
+        &'a self,
+        owner: &'a str,
+        intents: &'a [Intent],
+        now: i64,
+        until: i64,
+    ) -> BoxFuture<'a, Result<Vec<Id>>>;
 
     /// Gives leases back that are still this owner's, with what was decided. Events of authorizations
     /// whose lease was lost are left out: whoever holds it now gives that warning.

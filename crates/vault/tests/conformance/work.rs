@@ -101,14 +101,19 @@ pub async fn intents_only_under_the_own_lease(place: &dyn Place) {
     intents[2].generation += 1;
     intents[3].id = id();
     assert!(store.claim(claim(intents[4].id, "b", NOW + 2 * MINUTE)).await.unwrap().is_some());
-    assert_eq!(store.begin("b", &intents, NOW + 5).await.unwrap(), [], "not ours");
-    assert_eq!(store.begin("a", &intents, NOW + 5).await.unwrap(), [intents[0].id, intents[5].id]);
+    assert_eq!(store.begin("b", &intents, NOW + 5, NOW + 5 + MINUTE).await.unwrap(), [], "not ours");
+    assert_eq!(
+        store.begin("a", &intents, NOW + 5, NOW + 5 + MINUTE).await.unwrap(),
+        [intents[0].id, intents[5].id]
+    );
     let begun = row(store.as_ref(), intents[0].id).await;
     assert_eq!((begun.refreshing_since, begun.interrupted_since), (Some(NOW + 5), None));
+    let renewed = Some(NOW + 5 + MINUTE);
+    assert_eq!((begun.lease_until, begun.tokens.due_at), (renewed, renewed));
     assert_eq!(row(store.as_ref(), intents[1].id).await.refreshing_since, None);
-    assert_eq!(store.begin("a", &[], NOW).await.unwrap(), []);
+    assert_eq!(store.begin("a", &[], NOW, NOW).await.unwrap(), []);
     // Begun again, after a while: the first is the one that may have been spent.
-    assert_eq!(store.begin("a", &intents[..1], NOW + 9).await.unwrap().len(), 1);
+    assert_eq!(store.begin("a", &intents[..1], NOW + 9, NOW + 9 + MINUTE).await.unwrap().len(), 1);
     assert_eq!(row(store.as_ref(), intents[0].id).await.interrupted_since, Some(NOW + 5));
 }
 
@@ -155,6 +160,21 @@ pub async fn the_next_due_row(place: &dyn Place) {
     let ended = NOW + 10 + MINUTE;
     assert_eq!(store.claim_due(due("b", NOW + 30, 5)).await.unwrap().len(), 1);
     assert_eq!(store.next_due(ended).await.unwrap(), Some(ended), "whose lease has ended");
+}
+
+pub async fn plans_that_lie_too_far_ahead_are_due_now(place: &dyn Place) {
+    let store = place.open().await;
+    let ids = shops(store.as_ref(), 5, |number, row| {
+        row.tokens.due_at = [None, Some(NOW - 7), Some(NOW + 9), Some(NOW + 10), Some(i64::MAX)][number];
+    })
+    .await;
+    assert_eq!(store.pull_forward(NOW, 9).await.unwrap(), 2);
+    assert_eq!(store.pull_forward(NOW, 9).await.unwrap(), 0);
+    let mut seen = Vec::new();
+    for id in &ids {
+        seen.push(row(store.as_ref(), *id).await.tokens.due_at.map(|due_at| due_at - NOW));
+    }
+    assert_eq!(seen, [None, Some(-7), Some(9), Some(0), Some(0)]);
 }
 
 pub async fn all_are_kept_warm(place: &dyn Place) {

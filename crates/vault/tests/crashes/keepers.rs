@@ -10,7 +10,7 @@ use jiff::SignedDuration;
 use serde_json::{Value as Json, json};
 use sesame_core::{Clock as _, mask::mask, request::Method};
 use sesame_sandbox::OldRefreshToken::{self, Dies, Lives};
-use sesame_vault::{Keep, Keeper, KeeperOptions, SystemClock, Vault, on_fail_point};
+use sesame_vault::{Keeper, KeeperOptions, SystemClock, Vault, WarmPolicy, on_fail_point};
 
 use crate::{
     child::{Role, Spec, outlive, say},
@@ -38,7 +38,7 @@ fn name(shop: usize) -> String {
 }
 
 fn keeper(vault: &Vault, in_flight: usize) -> Keeper {
-    Keeper::new(vault.clone(), KeeperOptions { keep: Keep::Always, per_app: 1_000, in_flight })
+    Keeper::new(vault.clone(), KeeperOptions { warm: WarmPolicy::Always, per_app: 1_000, in_flight })
 }
 
 /// The child's part: takes up what a killed keeper has left, says how each shop stands; then logs in
@@ -52,7 +52,7 @@ pub async fn keep(spec: &Spec, verify: bool, stop: Option<(&str, usize)>, in_fli
         let keeper = keeper(&vault, 64);
         // What is put off is put off for seconds or minutes.
         for _ in 0..20 {
-            keeper.pass().await.unwrap();
+            keeper.tick().await.unwrap();
             clock.advance(SignedDuration::from_mins(1));
         }
         let mut shops = Vec::new();
@@ -90,7 +90,7 @@ pub async fn keep(spec: &Spec, verify: bool, stop: Option<(&str, usize)>, in_fli
             }
         }
     });
-    keeper(&vault, in_flight).pass().await.unwrap();
+    keeper(&vault, in_flight).tick().await.unwrap();
     say(&json!({"missed": true}));
 }
 

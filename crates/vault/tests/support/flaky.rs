@@ -325,8 +325,9 @@ impl WorkStore for FlakyStore {
         owner: &'a str,
         intents: &'a [Intent],
         now: i64,
+        until: i64,
     ) -> BoxFuture<'a, Result<Vec<Id>>> {
-        self.inner.begin(owner, intents, now)
+        self.inner.begin(owner, intents, now, until)
     }
 
     fn plan<'a>(

@@ -129,7 +129,7 @@ pub async fn row(store: &dyn Store, name: &str) -> FullRow {
 pub async fn keep_until(keeper: &Keeper, home: &Home, until: u64) {
     let until = at(until);
     loop {
-        let pass = keeper.pass().await.unwrap();
+        let pass = keeper.tick().await.unwrap();
         let next = pass.next_due.unwrap_or(until).min(until);
         let now = home.clock.now();
         if now >= until {

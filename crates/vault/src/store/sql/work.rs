@@ -111,6 +111,7 @@ impl WorkStore for SqlStore {
         owner: &'a str,
         intents: &'a [Intent],
         now: i64,
+        until: i64,
     ) -> BoxFuture<'a, Result<Vec<Id>>> {
         self.run(move || async move {
             let mut sorted: Vec<_> = intents.iter().collect();
@@ -118,7 +119,7 @@ impl WorkStore for SqlStore {
             let mut lost = Vec::new();
             let mut transaction = self.begin().await?;
             for intent in sorted {
-                if !write_intent(&mut transaction, owner, intent, now).await? {
+                if !write_intent(&mut transaction, owner, intent, now, until).await? {
                     lost.push(intent.id);
                 }
             }
@@ -201,10 +202,16 @@ impl SqlStore {
 }
 
 /// Returns `false` if the lease was lost.
-async fn write_intent(on: &mut Connection, owner: &str, intent: &Intent, now: i64) -> sqlx::Result<bool> {
+async fn write_intent(
+    on: &mut Connection,
+    owner: &str,
+    intent: &Intent,
+    now: i64,
+    until: i64,
+) -> sqlx::Result<bool> {
     let write = query(
         "UPDATE authorizations SET interrupted_since = coalesce(interrupted_since, refreshing_since), \
-         refreshing_since = $5, spending = $6 \
+         refreshing_since = $5, spending = $6, lease_until = $7, due_at = $7 \
          WHERE authorization_id = $1 AND lease_owner = $2 AND lease_fence = $3 AND generation = $4",
     )
     .bind(intent.id)
@@ -212,7 +219,8 @@ async fn write_intent(on: &mut Connection, owner: &str, intent: &Intent, now: i6
     .bind(intent.fence)
     .bind(intent.generation)
     .bind(now)
-    .bind(&intent.spending);
+    .bind(&intent.spending)
+    .bind(until);
     Ok(on.execute(write).await? == 1)
 }
 

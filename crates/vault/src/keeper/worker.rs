@@ -1,0 +1,188 @@
+//! The refreshes that a keeper has under way, and what came of them.
+
+use std::sync::Arc;
+
+use sesame_core::{AccessToken, ErrorKind, Fault, RefreshToken, Result};
+use tokio::{sync::watch, task::JoinSet};
+
+use super::{
+    Keeper, Totals,
+    batch::Batch,
+    limiter::{CallEnd, Permit},
+};
+use crate::{
+    accounts::authorization::Authorization,
+    model::millis,
+    oauth::calls::Grant,
+    refresh::{Flight, Reservation},
+    store::{Due, DueClaim, Lease},
+    vault::Services,
+};
+
+/// The most rows that are claimed together.
+const BATCH_SIZE: usize = 100;
+/// Places are filled again when this many are free, so that claims and intents come in batches.
+const REFILL: usize = 16;
+
+/// The work of one tick, or of one run, of a keeper.
+///
+/// What is under way when it is dropped ends by itself.
+pub(super) struct Worker<'a> {
+    keeper: &'a Keeper,
+    totals: Totals,
+    throttled: Throttled,
+    under_way: JoinSet<TaskOutcome>,
+}
+
+/// Rows that only wait for others of their app: how many, and the time of the last one.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Throttled {
+    pub(super) count: u64,
+    pub(super) until: i64,
+}
+
+impl Throttled {
+    pub(super) fn merge(&mut self, more: Self) {
+        self.count += more.count;
+        self.until = self.until.max(more.until);
+    }
+}
+
+/// A row whose refresh token is about to be spent.
+pub(super) struct Start {
+    pub(super) due: Due,
+    pub(super) authorization: Arc<Authorization>,
+    pub(super) flight: Flight,
+    pub(super) refresh: RefreshToken,
+    /// The access token by which the refresh token is prolonged, if it is to be.
+    pub(super) postpone: Option<AccessToken>,
+    pub(super) permit: Permit,
+}
+
+/// What came of one row.
+#[derive(Clone, Copy)]
+enum TaskOutcome {
+    Refreshed {
+        prolonged: bool,
+    },
+    Postponed,
+    /// Another process stored newer tokens first.
+    Overtaken,
+    Failed,
+    /// The platform says that the refresh token is dead.
+    Ended,
+}
+
+impl<'a> Worker<'a> {
+    pub(super) fn new(keeper: &'a Keeper) -> Self {
+        let (totals, throttled) = (Totals::default(), Throttled::default());
+        Self { keeper, totals, throttled, under_way: JoinSet::new() }
+    }
+
+    /// Returns `true` if enough places are free for another batch.
+    pub(super) fn has_room(&mut self) -> bool {
+        while let Some(ended) = self.under_way.try_join_next() {
+            self.count(ended.unwrap_or(TaskOutcome::Failed));
+        }
+        let places = self.keeper.options.in_flight;
+        places.saturating_sub(self.under_way.len()) >= REFILL.min(places.div_ceil(4))
+    }
+
+    /// Waits until one refresh has ended. Returns `false` at once if none is under way.
+    pub(super) async fn wait_for_one(&mut self) -> bool {
+        // A task that panicked has failed; its lease ends by itself.
+        let Some(ended) = self.under_way.join_next().await else { return false };
+        self.count(ended.unwrap_or(TaskOutcome::Failed));
+        true
+    }
+
+    /// Waits until all refreshes have ended.
+    pub(super) async fn finish(mut self) -> (Totals, Throttled) {
+        while self.wait_for_one().await {}
+        (self.totals, self.throttled)
+    }
+
+    fn count(&mut self, outcome: TaskOutcome) {
+        match outcome {
+            TaskOutcome::Refreshed { prolonged } => {
+                self.totals.refreshed += 1;
+                self.totals.postponed += u64::from(prolonged);
+            }
+            TaskOutcome::Postponed => self.totals.postponed += 1,
+            TaskOutcome::Overtaken => {}
+            TaskOutcome::Failed => self.totals.failed += 1,
+            TaskOutcome::Ended => self.totals.ended += 1,
+        }
+    }
+
+    /// Claims a batch of what is due by a time and begins it. Returns `true` if more may be due.
+    ///
+    /// # Errors
+    /// The store's. Leases that could not be given back end by themselves.
+    pub(super) async fn claim(&mut self, due_by: i64, stopping: &watch::Receiver<bool>) -> Result<bool> {
+        let services = &self.keeper.vault.0;
+        let free = self.keeper.options.in_flight.saturating_sub(self.under_way.len()).min(BATCH_SIZE);
+        let claim = DueClaim {
+            owner: &services.refresher.owner,
+            now: due_by,
+            until: services.now().saturating_add(millis(services.endpoint.lease())),
+            limit: u32::try_from(free).unwrap_or(u32::MAX),
+        };
+        let rows = services.store.claim_due(claim).await?;
+        let has_more = rows.len() >= free;
+        if rows.is_empty() {
+            return Ok(false);
+        }
+        let mut batch = Batch::new(self.keeper, stopping);
+        let begun = match batch.decide(rows).await {
+            Ok(()) => batch.begin().await,
+            Err(error) => Err(error),
+        };
+        self.totals.add(batch.totals);
+        self.throttled.merge(batch.throttled);
+        for (start, reservation) in begun? {
+            self.under_way.spawn(carry_out(services.clone(), start, reservation));
+        }
+        Ok(has_more)
+    }
+}
+
+impl Drop for Worker<'_> {
+    fn drop(&mut self) {
+        // An answer that is on its way must not be lost.
+        self.under_way.detach_all();
+    }
+}
+
+/// Spends one refresh token whose intent stands.
+async fn carry_out(services: Arc<Services>, start: Start, reservation: Reservation) -> TaskOutcome {
+    let Start { due, authorization, flight, refresh, postpone, permit } = start;
+    let row = &due.authorization;
+    // As the intent left it: one that stood before was cut off.
+    let lease = Lease { fence: due.fence, interrupted_since: row.interrupted_since.or(row.refreshing_since) };
+    let grant = match &postpone {
+        Some(access) => Grant::Postpone { refresh: &refresh, access },
+        None => Grant::Refresh(&refresh),
+    };
+    let result = services.refresher.exchange(&authorization, row, grant, lease, &reservation).await;
+    drop(reservation);
+    permit.release(result.as_ref().map_or_else(CallEnd::of, |_| CallEnd::Answered), services.now());
+    match result {
+        Ok(Some(exchanged)) => {
+            let prolonged = services.refresher.complete(flight, Ok(exchanged.into())).await;
+            if postpone.is_some() { TaskOutcome::Postponed } else { TaskOutcome::Refreshed { prolonged } }
+        }
+        Ok(None) => TaskOutcome::Overtaken,
+        Err(error) => {
+            tracing::warn!(account = due.label, kind = %error.kind(), "{error}");
+            // A postponement that failed says nothing about the access token that callers wait for: when
+            // the flight is dropped, they begin a refresh of their own.
+            if postpone.is_some() {
+                return TaskOutcome::Failed;
+            }
+            let is_over = error.kind() == ErrorKind::Authorization && error.fault() == Fault::Seller;
+            services.refresher.complete(flight, Err(error)).await;
+            if is_over { TaskOutcome::Ended } else { TaskOutcome::Failed }
+        }
+    }
+}
