@@ -36,8 +36,8 @@ use crate::{commands, output::Format, settings::parse_timeout};
         "\n",
         "Environment: SESAME_HOME, SESAME_VAULT, SESAME_ENDPOINT, SESAME_OUTPUT, SESAME_TIMEOUT,\n",
         "SESAME_LOG, SESAME_KEY (auto, keyring, file), SESAME_PASSPHRASE, SESAME_MASTER_KEY, NO_COLOR;\n",
-        "for `vault rekey` SESAME_NEW_PASSPHRASE, SESAME_NEW_MASTER_KEY; for `vault export` and import\n",
-        "SESAME_EXPORT_PASSPHRASE; for `keeper --webhook` SESAME_WEBHOOK_SECRET.\n",
+        "for `vault rekey` SESAME_NEW_PASSPHRASE, SESAME_NEW_MASTER_KEY; for `vault copy`\n",
+        "SESAME_NEW_PASSPHRASE; for `keeper --webhook` SESAME_WEBHOOK_SECRET.\n",
         "Options beat the environment, the environment beats\n",
         "SESAME_HOME/config.toml; `sesame doctor` shows where each value came from.",
     )

@@ -10,7 +10,7 @@ use sesame_core::{Error, Result};
 
 use crate::{
     seal::{KeyId, KeyKind, KeySource, key_of, reopen},
-    store::{AppRow, AuthorizationRow, KeyRow},
+    store::{AppRow, AuthorizationRow, KeyRow, KeyState},
     vault::Inner,
 };
 
@@ -51,6 +51,19 @@ impl Inner {
     /// has no way to the new key.
     pub(crate) async fn know_keys(&self, row: &AuthorizationRow) -> Result<()> {
         self.know([row.tokens.access.as_deref(), row.tokens.refresh.as_deref()]).await
+    }
+
+    /// Makes sure that what is sealed now can be opened, also when another process has rekeyed the vault.
+    ///
+    /// # Errors
+    /// As [`Inner::know_keys`].
+    pub(crate) async fn know_current_keys(&self) -> Result<()> {
+        for row in self.store.keys().await?.iter().filter(|row| row.state == KeyState::Active) {
+            if let Ok(id) = KeyId::try_from(row.key_id.as_slice()) {
+                self.know_key(id).await?;
+            }
+        }
+        Ok(())
     }
 
     /// As [`Inner::know_keys`], for the secret of an app.

@@ -7,6 +7,7 @@
 //! | who may use which token, and when it is refreshed | [`Vault::token`], [`AccountHandle`] |
 //! | who keeps tokens alive that nobody asks for, and warns before they end | [`Keeper`] |
 //! | where things are kept | [`store`] |
+//! | how tokens of other programs come in | [`import`] |
 //! | how secrets are sealed, and where the master key lives | [`seal`] |
 //!
 //! The vault makes its few calls through [`sesame_core::Transport`] and knows nothing of the client
@@ -26,17 +27,17 @@ mod audit;
 mod authorization;
 mod check;
 mod clock;
+mod copy;
 mod database;
+mod dedup_by_token;
 mod delivery;
-mod export;
 mod fail_point;
 mod handle;
 mod handles;
 mod holder;
 mod id;
 mod identity;
-mod import;
-mod imported;
+pub mod import;
 mod journal;
 mod keeper;
 mod keys;
@@ -51,14 +52,12 @@ mod refresh;
 mod rekey;
 mod replay;
 mod same_shop;
-mod same_tokens;
 mod schedule;
 pub mod seal;
 mod shops;
 mod spend;
 pub mod store;
 mod tags;
-mod take_over;
 mod token;
 mod uses;
 mod vault;
@@ -69,14 +68,13 @@ pub use app::{App, DEFAULT_REDIRECT_URI, NewApp};
 pub use audit::{AuditFilter, AuditLine};
 pub use check::{CheckReport, Finding};
 pub use clock::SystemClock;
+pub use copy::{Copied, CopyOptions};
 pub use database::Database;
 pub use delivery::{Deliverer, Delivery, DeliveryOptions, Webhook};
-pub use export::Exported;
 #[cfg(feature = "failpoints")]
 pub use fail_point::on_fail_point;
 pub use handle::AccountHandle;
 pub use id::{AccountId, Id};
-pub use imported::Imported;
 pub use keeper::{Keeper, KeeperOptions, Pass, Totals};
 pub use listener::Listener;
 pub use location::Location;
@@ -84,7 +82,5 @@ pub use login::{Callback, Login, LoginOptions};
 pub use rekey::Rekeyed;
 pub use schedule::Keep;
 pub use seal::{KeyChoice, KeyKind};
-pub use sesame_tables as tables;
-pub use take_over::TableOptions;
 pub use token::Token;
 pub use vault::{Notice, Vault, VaultOptions};

@@ -20,7 +20,7 @@ use sesame_core::{Clock, Error, Result};
 use zeroize::Zeroizing;
 
 pub use master::{KeyChoice, KeyKind, MasterKey};
-pub(crate) use passphrase::{Stretching, long_enough};
+pub(crate) use passphrase::Stretching;
 pub(crate) use unlock::{
     CHECK, KeySource, check_new, check_slot, new_key, reopen, unlock, unwrap, wrapped_slot, write_to_keyring,
 };

@@ -1,8 +1,8 @@
-//! `sesame vault check|rekey|export|import|audit`.
+//! `sesame vault check|rekey|copy|import|audit`.
 
 mod audit;
 mod check;
-mod export;
+mod copy;
 mod import;
 mod rekey;
 
@@ -18,9 +18,9 @@ pub(crate) enum Command {
     Check(check::Args),
     /// Gives the vault a new master key, while other programs go on.
     Rekey(rekey::Args),
-    /// Writes everything into one file under a passphrase.
-    Export(export::Args),
-    /// Takes over an export, or the account tables of another program.
+    /// Copies everything into another vault, sealed with that vault's own key.
+    Copy(copy::Args),
+    /// Imports the accounts of another program from CSV, TSV, JSON Lines or an .env file.
     Import(Box<import::Args>),
     /// Shows who did what to whose tokens.
     Audit(audit::Args),
@@ -31,7 +31,7 @@ pub(crate) fn run(command: Command, context: &Context) -> CliResult {
     match command {
         Command::Check(args) => check::run(&args, context),
         Command::Rekey(args) => rekey::run(&args, context),
-        Command::Export(args) => export::run(&args, context),
+        Command::Copy(args) => copy::run(&args, context),
         Command::Import(args) => import::run(&args, context),
         Command::Audit(args) => audit::run(&args, context),
     }
