@@ -72,7 +72,7 @@ pub(crate) fn read_or_stdin(path: &Path, most: u64) -> Result<Vec<u8>, Error> {
     let read = if path == Path::new("-") { read_from(io::stdin().lock(), most) } else { read(path, most) };
     read.map_err(|why| {
         Error::usage(format!("cannot read {}: {why}", shown(path)))
-            .hint("Name a plain file, or - for standard input.")
+            .with_hint("Name a plain file, or - for standard input.")
     })
 }
 

@@ -57,10 +57,10 @@ impl EnvFile {
         let shown = bounded_file::shown(path);
         let bytes = bounded_file::read_or_stdin(path, MAX_FILE)?;
         let text = String::from_utf8(bytes)
-            .map_err(|_| Error::usage(format!("{shown} is not UTF-8 text")).hint("Save it as UTF-8."))?;
+            .map_err(|_| Error::usage(format!("{shown} is not UTF-8 text")).with_hint("Save it as UTF-8."))?;
         Self::parse(&text).map_err(|(line, why)| {
             Error::usage(format!("{shown}, line {line}: {why}"))
-                .hint("Write NAME=VALUE or PLATFORM:KEY:SECRET, one a line; # starts a comment.")
+                .with_hint("Write NAME=VALUE or PLATFORM:KEY:SECRET, one a line; # starts a comment.")
                 .into()
         })
     }
@@ -134,7 +134,7 @@ impl EnvFile {
             Some(at) => Ok(Some(at)),
             // The value is not quoted: with a line mixed up it may be a token.
             None => Err(Error::usage(format!("{name} is not a time"))
-                .hint("Write seconds or milliseconds since 1970, 2026-11-21T12:00:00Z, or 2026-11-21 12:00:00 (local time, or --timezone).")
+                .with_hint("Write seconds or milliseconds since 1970, 2026-11-21T12:00:00Z, or 2026-11-21 12:00:00 (local time, or --timezone).")
                 .into()),
         }
     }

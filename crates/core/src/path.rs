@@ -33,9 +33,7 @@ const DEEPEST: usize = 16;
 /// # Ok::<(), serde_json::Error>(())
 /// ```
 pub fn get<'a>(json: &'a RawValue, path: &str) -> Option<&'a RawValue> {
-    steps(path).take(DEEPEST).try_fold(json, |value, name| {
-        member(value, name).or_else(|| nth(value, name))
-    })
+    steps(path).take(DEEPEST).try_fold(json, |value, name| member(value, name).or_else(|| nth(value, name)))
 }
 
 /// Returns the text, number or boolean at a path, as text. Borrows what has no escapes.

@@ -99,8 +99,9 @@ async fn copy(
     progress: &(dyn Fn(u64) + Sync),
 ) -> Result<Copied> {
     if active_key(from).await? == active_key(to).await? {
-        return Err(Error::usage("the target is this vault, or a plain copy of its file")
-            .hint("Name another place, where a vault is made with a key of its own. Nothing was copied."));
+        return Err(Error::usage("the target is this vault, or a plain copy of its file").with_hint(
+            "Name another place, where a vault is made with a key of its own. Nothing was copied.",
+        ));
     }
     from.know_current_keys().await?;
     to.know_current_keys().await?;
@@ -130,14 +131,14 @@ async fn copy(
             "other apps or accounts of the target have these names: {}",
             some(&copy.taken, ", ")
         ))
-        .hint("Rename them in one of the vaults, or give those that are copied a number with --rename. Nothing was copied."));
+        .with_hint("Rename them in one of the vaults, or give those that are copied a number with --rename. Nothing was copied."));
     }
     if !copy.done.left_out.is_empty() && !options.skip_bad {
         return Err(Error::local(format!(
             "the vault cannot be copied whole: {}",
             some(&copy.done.left_out, "; ")
         ))
-        .hint("`sesame vault check` names everything that does not open. Log these accounts in again, or leave them out with --skip-bad. Nothing was copied."));
+        .with_hint("`sesame vault check` names everything that does not open. Log these accounts in again, or leave them out with --skip-bad. Nothing was copied."));
     }
     copy.done.apps = count(apps.new.len());
     let rows = NewRows { apps: apps.new, ..NewRows::default() };
@@ -157,7 +158,7 @@ async fn active_key(vault: &Inner) -> Result<Option<Vec<u8>>> {
 
 fn busy() -> Error {
     Error::local("other programs keep adding apps and accounts of these names to the target")
-        .hint("Repeat the command: it goes on where it stopped.")
+        .with_hint("Repeat the command: it goes on where it stopped.")
 }
 
 fn count(length: usize) -> u64 {

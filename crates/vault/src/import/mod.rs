@@ -124,7 +124,7 @@ async fn import(
         return Ok(report);
     }
     Err(Error::local("other programs keep adding apps and accounts of these names")
-        .hint("Repeat the command. Nothing was imported."))
+        .with_hint("Repeat the command. Nothing was imported."))
 }
 
 fn check_app(inner: &Inner, app: &AppRow, platform: &Platform) -> Result<()> {
@@ -133,14 +133,14 @@ fn check_app(inner: &Inner, app: &AppRow, platform: &Platform) -> Result<()> {
         return Ok(());
     }
     Err(Error::usage(format!("app {:?} is one of {}, not of {}", app.name, app.platform, platform.name))
-        .hint("Give the app's platform with --platform."))
+        .with_hint("Give the app's platform with --platform."))
 }
 
 fn refused(skipped: &[(String, String)]) -> Error {
     let rows: Vec<String> = skipped.iter().map(|(place, why)| format!("{place}: {why}")).collect();
     let are = if rows.len() == 1 { "1 row".to_owned() } else { format!("{} rows", rows.len()) };
     Error::usage(format!("{are} cannot be imported\n{}", some(&rows, "\n")))
-        .hint("Mend them, or leave them out with --skip-bad. --dry-run shows what would be done. Nothing was imported.")
+        .with_hint("Mend them, or leave them out with --skip-bad. --dry-run shows what would be done. Nothing was imported.")
 }
 
 /// Joins the first names of a list, and counts the others.

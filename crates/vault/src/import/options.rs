@@ -77,10 +77,9 @@ impl FromStr for Mapping {
             match field.filter(|field| !mapping.0.iter().any(|(known, _)| known == field)) {
                 Some(field) if !column.is_empty() => mapping.0.push((field, column.to_owned())),
                 _ => {
-                    return Err(Error::usage(format!("invalid or repeated mapping {pair:?}")).hint(format!(
-                        "Write NAME=COLUMN,NAME=COLUMN. The names are: {}.",
-                        COLUMNS.join(", ")
-                    )));
+                    return Err(Error::usage(format!("invalid or repeated mapping {pair:?}")).with_hint(
+                        format!("Write NAME=COLUMN,NAME=COLUMN. The names are: {}.", COLUMNS.join(", ")),
+                    ));
                 }
             }
         }

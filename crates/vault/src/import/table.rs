@@ -105,7 +105,7 @@ impl Table {
         bytes.retain(|byte| *byte != b'\r');
         let text = std::str::from_utf8(&bytes).map_err(|error| {
             let line = bytes[..error.valid_up_to()].iter().filter(|byte| **byte == b'\n').count() + 1;
-            Error::usage(format!("line {line} of the table is not UTF-8 text")).hint(
+            Error::usage(format!("line {line} of the table is not UTF-8 text")).with_hint(
                 "Save it as \"CSV UTF-8\", or convert it: iconv -f GBK -t UTF-8 OLD > NEW. Nothing was imported.",
             )
         })?;
@@ -118,7 +118,7 @@ impl Table {
         }
         if table.rows.is_empty() {
             return Err(
-                Error::usage("the table has no rows below a line of column names").hint(name_columns())
+                Error::usage("the table has no rows below a line of column names").with_hint(name_columns())
             );
         }
         Ok(table)
@@ -143,7 +143,7 @@ impl Table {
         let delimiter = if count(b';') > count(b',') { b';' } else { b',' };
         let mut reader =
             csv::ReaderBuilder::new().delimiter(delimiter).flexible(true).from_reader(text.as_bytes());
-        let broken = |_| Error::usage("the file is not CSV").hint(name_columns());
+        let broken = |_| Error::usage("the file is not CSV").with_hint(name_columns());
         self.columns = reader.headers().map_err(broken)?.iter().map(|name| name.trim().to_owned()).collect();
         for record in reader.records() {
             let record = record.map_err(broken)?;
@@ -210,7 +210,7 @@ impl Table {
 
     fn push(&mut self, line: u64, length: usize, cells: Vec<Option<Zeroizing<String>>>) -> Result<()> {
         if self.columns.len() > MAX_COLUMNS {
-            return Err(Error::usage("the table has more than 200 columns").hint(name_columns()));
+            return Err(Error::usage("the table has more than 200 columns").with_hint(name_columns()));
         }
         // Spreadsheets write rows that somebody emptied.
         if cells.iter().all(Option::is_none) {
@@ -245,14 +245,14 @@ impl Table {
         for (field, column) in &mapping.0 {
             columns[*field] = Some(find(column).ok_or_else(|| {
                 Error::usage(format!("the table has no column {column:?} to take {} from", COLUMNS[*field]))
-                    .hint("Look at the table's first line, and correct --map. Nothing was imported.")
+                    .with_hint("Look at the table's first line, and correct --map. Nothing was imported.")
             })?);
         }
         if columns[Field::Account as usize].is_none() {
             return Err(Error::usage(
                 "the table has no column \"account\" (its names are not shown: they may be secrets)",
             )
-            .hint(name_columns()));
+            .with_hint(name_columns()));
         }
         Ok(columns)
     }
@@ -338,5 +338,5 @@ fn name_columns() -> String {
 
 fn too_large(limit: &str) -> Error {
     Error::usage(format!("the table is larger than {limit}"))
-        .hint("Cut it into several, each with the line of names. Nothing was imported.")
+        .with_hint("Cut it into several, each with the line of names. Nothing was imported.")
 }

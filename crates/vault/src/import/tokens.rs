@@ -81,7 +81,7 @@ async fn import_tokens(
 ) -> Result<(String, bool)> {
     if tokens.access.is_none() && tokens.refresh.is_none() {
         return Err(Error::usage("there is neither an access token nor a refresh token to import")
-            .hint("Give ACCESS_TOKEN, REFRESH_TOKEN or both; or run `sesame login`."));
+            .with_hint("Give ACCESS_TOKEN, REFRESH_TOKEN or both; or run `sesame login`."));
     }
     let name = match &tokens.account_name {
         Some(chosen) => {

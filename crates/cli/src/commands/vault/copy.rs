@@ -5,10 +5,10 @@ use sesame_vault::{CopyOptions, KeyChoice, Location, Vault};
 
 use super::{count, rekey::variable};
 use crate::{
-    commands::call::Progress,
     context::Context,
     exit::{CliResult, note, person_is_there, say},
     output::Format,
+    progress::Progress,
     runtime,
     secret_input::ask_new,
 };
@@ -30,13 +30,13 @@ other one. So run no keeper and no calls on a backup.
 A passphrase is read from SESAME_NEW_PASSPHRASE, or asked for on a terminal. A key file is beside the
 target; that of a PostgreSQL vault is in SESAME_HOME.
 JSON: {\"to\",\"apps\",\"accounts\",\"updated\",\"left_alone\",\"renamed\":[[from,to]],\"left_out\":[..],\"notes\":[..]}")]
-pub(crate) struct Args {
+pub(crate) struct VaultCopyArgs {
     /// The target: sqlite:PATH or postgres://USER@HOST/DATABASE.
     #[arg(long, value_name = "URL")]
     to: AppSecret,
     /// How the target is sealed [default: its own way if it is there, else file].
     #[arg(long, value_name = "KEY", value_enum)]
-    key: Option<Key>,
+    key: Option<CopyKey>,
     /// Gives a number to names that other apps or accounts of the target have.
     #[arg(long)]
     rename: bool,
@@ -47,7 +47,7 @@ pub(crate) struct Args {
 
 /// Where the target's master key lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Key {
+enum CopyKey {
     /// A passphrase.
     Passphrase,
     /// A generated file of mode 0600 beside the target.
@@ -55,7 +55,7 @@ enum Key {
 }
 
 /// Copies the vault.
-pub(crate) fn run(args: &Args, context: &Context) -> CliResult {
+pub(crate) fn run(args: &VaultCopyArgs, context: &Context) -> CliResult {
     runtime::block_on(context, async {
         let target = args.to.expose().parse::<Location>().map_err(|error| error.context("--to"))?;
         let target = target.at_home(&context.settings.home.value);
@@ -118,24 +118,24 @@ pub(crate) fn run(args: &Args, context: &Context) -> CliResult {
 }
 
 /// Chooses how the target is opened or made.
-async fn key_choice(key: Option<Key>, target: &Location) -> CliResult<KeyChoice> {
+async fn key_choice(key: Option<CopyKey>, target: &Location) -> CliResult<KeyChoice> {
     let passphrase = variable("SESAME_NEW_PASSPHRASE")?;
     match (key, passphrase) {
-        (Some(Key::Passphrase) | None, Some(passphrase)) => Ok(KeyChoice::Passphrase(passphrase)),
-        (Some(Key::Passphrase), None) if person_is_there() => {
+        (Some(CopyKey::Passphrase) | None, Some(passphrase)) => Ok(KeyChoice::Passphrase(passphrase)),
+        (Some(CopyKey::Passphrase), None) if person_is_there() => {
             let asked = runtime::aside(|| ask_new("Passphrase of the target")).await?;
             Ok(KeyChoice::Passphrase(asked))
         }
-        (Some(Key::Passphrase), None) => Err(Error::usage("no passphrase was given for the target")
-            .hint("Set SESAME_NEW_PASSPHRASE. Without a terminal nobody is asked.")
+        (Some(CopyKey::Passphrase), None) => Err(Error::usage("no passphrase was given for the target")
+            .with_hint("Set SESAME_NEW_PASSPHRASE. Without a terminal nobody is asked.")
             .into()),
-        (Some(Key::File), _) => Ok(KeyChoice::File),
+        (Some(CopyKey::File), _) => Ok(KeyChoice::File),
         (None, None) if target.is_new().await? => Ok(KeyChoice::File),
         (None, None) => Ok(KeyChoice::Auto),
     }
 }
 
 fn of_target(error: Error) -> Error {
-    let hint = error.hint_text().unwrap_or_default().replace("SESAME_PASSPHRASE", "SESAME_NEW_PASSPHRASE");
-    error.context("the target of the copy").hint(hint)
+    let hint = error.hint().unwrap_or_default().replace("SESAME_PASSPHRASE", "SESAME_NEW_PASSPHRASE");
+    error.context("the target of the copy").with_hint(hint)
 }

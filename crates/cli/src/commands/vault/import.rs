@@ -13,12 +13,12 @@ use sesame_vault::import::{ImportOptions, Imported, MAX_TABLE, Mapping, Table, T
 use super::count;
 use crate::{
     bounded_file::{read_or_stdin, shown},
-    commands::call::Progress,
     context::Context,
     env_file::EnvFile,
     exit::{CliError, CliResult, note, say},
     humanize::parse_duration,
     output::Format,
+    progress::Progress,
     runtime,
 };
 
@@ -48,9 +48,9 @@ token become accounts of one authorization. Rows that cannot be read are named b
 JSON: {\"dry_run\",\"apps\":[..],\"accounts\":[..],\"completed\":[..],\"left_alone\":[{\"name\",\"stands\"}],
 \"needs_authorization\":[{\"account\",\"reason\"}],\"skipped\":[{\"place\",\"reason\"}],\"sandbox\",\"notes\":[..]}"
 )]
-pub(crate) struct Args {
+pub(crate) struct VaultImportArgs {
     #[command(flatten)]
-    source: Source,
+    source: ImportSource,
     /// The name of the shop of --env-file [default: its ACCOUNT; else the app's or the platform's].
     #[arg(long = "as", value_name = "ACCOUNT", conflicts_with_all = ["csv", "tsv", "jsonl"])]
     as_name: Option<String>,
@@ -86,7 +86,7 @@ pub(crate) struct Args {
 /// The file to import.
 #[derive(Debug, clap::Args)]
 #[group(required = true, multiple = false)]
-struct Source {
+struct ImportSource {
     /// A table in CSV.
     #[arg(long, value_name = "FILE")]
     csv: Option<PathBuf>,
@@ -102,8 +102,7 @@ struct Source {
 }
 
 fn parse_mapping(text: &str) -> Result<Mapping, String> {
-    text.parse()
-        .map_err(|error: Error| format!("{}. {}", error.message(), error.hint_text().unwrap_or_default()))
+    text.parse().map_err(|error: Error| format!("{}. {}", error.message(), error.hint().unwrap_or_default()))
 }
 
 /// All tokens would have ended when they were received.
@@ -115,14 +114,14 @@ fn parse_life(text: &str) -> Result<Duration, String> {
 }
 
 /// Imports.
-pub(crate) fn run(args: &Args, context: &Context) -> CliResult {
+pub(crate) fn run(args: &VaultImportArgs, context: &Context) -> CliResult {
     // Before the runtime starts: reading a file blocks.
     let (path, table) = match &args.source {
-        Source { csv: Some(path), .. } => (path, Some(TableFormat::Csv)),
-        Source { tsv: Some(path), .. } => (path, Some(TableFormat::Tsv)),
-        Source { jsonl: Some(path), .. } => (path, Some(TableFormat::JsonLines)),
-        Source { env_file: Some(path), .. } => (path, None),
-        Source { env_file: None, .. } => return Err(Error::usage("no file was given").into()),
+        ImportSource { csv: Some(path), .. } => (path, Some(TableFormat::Csv)),
+        ImportSource { tsv: Some(path), .. } => (path, Some(TableFormat::Tsv)),
+        ImportSource { jsonl: Some(path), .. } => (path, Some(TableFormat::JsonLines)),
+        ImportSource { env_file: Some(path), .. } => (path, None),
+        ImportSource { env_file: None, .. } => return Err(Error::usage("no file was given").into()),
     };
     let named = |error: Error| error.context(shown(path));
     let (table, platform, name_is_made_up) = if let Some(format) = table {
@@ -166,14 +165,14 @@ pub(crate) fn run(args: &Args, context: &Context) -> CliResult {
     })
 }
 
-fn options(args: &Args, platform: String) -> CliResult<ImportOptions> {
+fn options(args: &VaultImportArgs, platform: String) -> CliResult<ImportOptions> {
     let mut options = ImportOptions::new(platform)?;
     options.region.clone_from(&args.region);
     options.app.clone_from(&args.app);
     options.mapping = args.map.clone().unwrap_or_default();
     options.time_zone = TimeZone::get(&args.timezone).map_err(|_| {
         Error::usage(format!("there is no time zone {:?}", args.timezone))
-            .hint("Write a name like Asia/Shanghai or America/Los_Angeles.")
+            .with_hint("Write a name like Asia/Shanghai or America/Los_Angeles.")
     })?;
     options.access_life = args.access_life;
     options.refresh_life = args.refresh_life;
@@ -183,7 +182,7 @@ fn options(args: &Args, platform: String) -> CliResult<ImportOptions> {
 }
 
 /// The platform, unless it is that of an app of the vault.
-fn chosen_platform(args: &Args, context: &Context) -> CliResult<Option<String>> {
+fn chosen_platform(args: &VaultImportArgs, context: &Context) -> CliResult<Option<String>> {
     match &args.platform {
         Some(name) => Ok(Some(context.catalog()?.platform(name)?.name.clone())),
         None if args.app.is_some() => Ok(None),
@@ -193,11 +192,16 @@ fn chosen_platform(args: &Args, context: &Context) -> CliResult<Option<String>> 
 
 fn no_platform() -> Error {
     Error::usage("the platform of the shops is not given")
-        .hint("Add --platform PLATFORM, e.g. --platform lazada; or --app APP for an app of the vault.")
+        .with_hint("Add --platform PLATFORM, e.g. --platform lazada; or --app APP for an app of the vault.")
 }
 
 /// The platform of an `.env` file: what it says itself and what the command says have to agree.
-fn platform_of(file: &EnvFile, args: &Args, context: &Context, shown: &str) -> CliResult<Option<String>> {
+fn platform_of(
+    file: &EnvFile,
+    args: &VaultImportArgs,
+    context: &Context,
+    shown: &str,
+) -> CliResult<Option<String>> {
     let said = match file.apps.as_slice() {
         // One line of an app is that of the tokens.
         [line] if file.get("APP_KEY").is_none() => file.get("PLATFORM").or(Some(line.platform.as_str())),
@@ -212,16 +216,16 @@ fn platform_of(file: &EnvFile, args: &Args, context: &Context, shown: &str) -> C
             "the shop of {shown} is one of {said}, and --platform says {}",
             chosen.name
         ))
-        .hint("Leave --platform out, or name the right file. Nothing was imported.")
+        .with_hint("Leave --platform out, or name the right file. Nothing was imported.")
         .into()),
         _ => Ok(Some(said)),
     }
 }
 
 /// An `.env` file is a table of one row.
-fn one_shop(file: &EnvFile, args: &Args, platform: Option<&str>) -> Result<Table, Error> {
+fn one_shop(file: &EnvFile, args: &VaultImportArgs, platform: Option<&str>) -> Result<Table, Error> {
     if file.get("ACCESS_TOKEN").is_none() && file.get("REFRESH_TOKEN").is_none() {
-        return Err(Error::usage("it sets neither ACCESS_TOKEN nor REFRESH_TOKEN").hint(
+        return Err(Error::usage("it sets neither ACCESS_TOKEN nor REFRESH_TOKEN").with_hint(
             "Read are ACCOUNT, APP_KEY and APP_SECRET or one line PLATFORM:KEY:SECRET, ACCESS_TOKEN, REFRESH_TOKEN, EXPIRES_AT and REFRESH_EXPIRES_AT. Apps without tokens are added by `sesame app add PLATFORM --env-file FILE`. Nothing was imported.",
         ));
     }
@@ -244,7 +248,7 @@ fn one_shop(file: &EnvFile, args: &Args, platform: Option<&str>) -> Result<Table
             return Err(Error::usage(
                 "it has several apps of the platform, and does not say whose its tokens are",
             )
-            .hint("Set APP_KEY and APP_SECRET in it to the app's that the tokens were given to."));
+            .with_hint("Set APP_KEY and APP_SECRET in it to the app's that the tokens were given to."));
         }
     }
     Ok(Table::of_one_row(values))
