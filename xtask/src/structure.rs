@@ -32,7 +32,6 @@ const EXCEPTIONS: &[(Rule, &str, &str)] = &[
     (Rule::Long, "crates/client/tests/", "the client is being redrawn"),
     (Rule::Long, "crates/sandbox/src/", "the sandbox is being redrawn"),
     (Rule::Long, "crates/sandbox/tests/", "the sandbox is being redrawn"),
-    (Rule::Long, "crates/tables/src/", "the import is being redrawn"),
     (Rule::Long, "crates/vault/src/", "the vault is being redrawn"),
     (Rule::Long, "crates/vault/tests/", "the vault is being redrawn"),
     (Rule::PlatformName, "crates/cli/src/commands/vault/import.rs", "the import is being redrawn"),

@@ -34,8 +34,8 @@ use crate::{commands, global::Global};
         "\n",
         "Environment: SESAME_HOME, SESAME_VAULT, SESAME_ENDPOINT, SESAME_OUTPUT, SESAME_TIMEOUT, ",
         "SESAME_LOG, SESAME_KEY (auto, keyring, file), SESAME_PASSPHRASE, SESAME_MASTER_KEY, NO_COLOR; ",
-        "for `vault rekey` SESAME_NEW_PASSPHRASE, SESAME_NEW_MASTER_KEY; for `vault export` and import ",
-        "SESAME_EXPORT_PASSPHRASE; for `keeper --webhook` SESAME_WEBHOOK_SECRET.\n",
+        "for `vault rekey` SESAME_NEW_PASSPHRASE, SESAME_NEW_MASTER_KEY; for `vault copy` ",
+        "SESAME_NEW_PASSPHRASE; for `keeper --webhook` SESAME_WEBHOOK_SECRET.\n",
         "Options override the environment, which overrides SESAME_HOME/config.toml; ",
         "`sesame doctor` shows where each value came from.",
     )

@@ -6,6 +6,8 @@ use std::{
     path::Path,
 };
 
+use sesame_core::Error;
+
 /// Why a file was not read.
 #[derive(Debug)]
 pub(crate) enum Unread {
@@ -55,6 +57,23 @@ pub(crate) fn read_from(input: impl Read, most: u64) -> Result<Vec<u8>, Unread> 
         return Err(Unread::TooLarge(most));
     }
     Ok(content)
+}
+
+/// What a file is called, for people; `-` is standard input.
+pub(crate) fn shown(path: &Path) -> String {
+    if path == Path::new("-") { "standard input".to_owned() } else { path.display().to_string() }
+}
+
+/// Reads a plain file, or standard input for `-`, of at most `most` bytes.
+///
+/// # Errors
+/// Usage, for anything else.
+pub(crate) fn read_or_stdin(path: &Path, most: u64) -> Result<Vec<u8>, Error> {
+    let read = if path == Path::new("-") { read_from(io::stdin().lock(), most) } else { read(path, most) };
+    read.map_err(|why| {
+        Error::usage(format!("cannot read {}: {why}", shown(path)))
+            .with_hint("Name a plain file, or - for standard input.")
+    })
 }
 
 #[cfg(test)]

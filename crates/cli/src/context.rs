@@ -92,7 +92,7 @@ impl Context {
         self.endpoint()?;
         match self.settings.location() {
             // Once opened, it is there.
-            Ok(location) if self.vault.get().is_none() => Ok(!SqlStore::exists(&location).await?),
+            Ok(location) if self.vault.get().is_none() => Ok(location.is_new().await?),
             _ => Ok(false),
         }
     }
@@ -124,15 +124,7 @@ impl Context {
                         "other users of this machine can see the password in --vault in the list of processes; SESAME_VAULT and ~/.pgpass hide it",
                     );
                 }
-                let vault = Vault::open(VaultOptions {
-                    location,
-                    key: key_choice(&self.settings),
-                    clock: Arc::clone(&self.clock),
-                    transport: self.transport(),
-                    catalog: self.catalog()?,
-                    endpoint: self.endpoint()?,
-                })
-                .await?;
+                let vault = Vault::open(self.vault_options(location, key_choice(&self.settings))?).await?;
                 vault.set_exchange_timeout(self.settings.timeout.value);
                 for notice in vault.take_warnings() {
                     note("note", &notice.to_string());
@@ -142,20 +134,29 @@ impl Context {
             .await
     }
 
+    /// Returns what a vault is opened with, besides its place and its key.
+    ///
+    /// # Errors
+    /// Usage, for an endpoint or a catalog that cannot be read.
+    pub(crate) fn vault_options(&self, location: Location, key: KeyChoice) -> CliResult<VaultOptions> {
+        Ok(VaultOptions {
+            location,
+            key,
+            clock: Arc::clone(&self.clock),
+            transport: self.transport(),
+            catalog: self.catalog()?,
+            endpoint: self.endpoint()?,
+        })
+    }
+
     /// Opens a vault that is kept nowhere: to look what would be done in one that is not made yet.
     ///
     /// # Errors
     /// As [`Vault::open`].
     pub(crate) async fn passing_vault(&self) -> CliResult<Vault> {
-        let options = VaultOptions {
-            location: self.settings.location()?,
-            // What it seals is gone with it, so its key guards nothing; a key file would stay.
-            key: KeyChoice::Environment(AppSecret::new("00".repeat(32))),
-            clock: Arc::clone(&self.clock),
-            transport: self.transport(),
-            catalog: self.catalog()?,
-            endpoint: self.endpoint()?,
-        };
+        // What it seals is gone with it, so its key guards nothing; a key file would stay.
+        let key = KeyChoice::Environment(AppSecret::new("00".repeat(32)));
+        let options = self.vault_options(self.settings.location()?, key)?;
         Ok(Vault::open_with(options, Arc::new(SqlStore::in_memory().await?)).await?)
     }
 

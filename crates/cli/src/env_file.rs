@@ -3,37 +3,21 @@
 //!
 //! No error quotes a line: it may hold a secret.
 
-use std::{io, path::Path};
+use std::path::Path;
 
 use jiff::{Timestamp, tz::TimeZone};
 use sesame_core::Error;
-use sesame_vault::tables::parse_time;
+use sesame_vault::import::{COLUMNS, parse_time};
 
 use crate::{bounded_file, exit::CliResult};
 
 /// The largest file that is read.
 const MAX_FILE: u64 = 1 << 20;
 
-/// The names that are columns of a shop, in a table as well.
-pub(crate) const COLUMNS: [&str; 13] = [
-    "ACCOUNT",
-    "APP_KEY",
-    "APP_SECRET",
-    "ACCESS_TOKEN",
-    "REFRESH_TOKEN",
-    "ALI_ID",
-    "SELLER_ID",
-    "USER_ID",
-    "COUNTRY",
-    "ACCESS_CREATE_TIME",
-    "REFRESH_CREATE_TIME",
-    "EXPIRES_AT",
-    "REFRESH_EXPIRES_AT",
-];
-
-/// Tells whether a name is read somewhere; the value of another one may be anything.
+/// Returns `true` if a name is read somewhere; the value of another one may be anything.
 fn is_read(name: &str) -> bool {
-    COLUMNS.contains(&name) || matches!(name, "PLATFORM" | "REDIRECT_URI")
+    let is_column = COLUMNS.iter().any(|column| column.eq_ignore_ascii_case(name));
+    is_column || matches!(name, "PLATFORM" | "REDIRECT_URI" | "EXPIRES_AT") || name.ends_with("_ID")
 }
 
 const NOT_FILLED_IN: &str = "the value is a variable that a shell would fill in, and none does here; write the value itself, or put a text that begins with $ in single quotes";
@@ -70,17 +54,8 @@ impl EnvFile {
     /// # Errors
     /// Usage, with file and line, for what is neither.
     pub(crate) fn read(path: &Path) -> CliResult<Self> {
-        let is_input = path == Path::new("-");
-        let shown = if is_input { "standard input".to_owned() } else { path.display().to_string() };
-        let bytes = if is_input {
-            bounded_file::read_from(io::stdin().lock(), MAX_FILE)
-        } else {
-            bounded_file::read(path, MAX_FILE)
-        };
-        let bytes = bytes.map_err(|why| {
-            Error::usage(format!("cannot read {shown}: {why}"))
-                .with_hint("Name a plain file of keys. A secret from another program goes to --secret-stdin.")
-        })?;
+        let shown = bounded_file::shown(path);
+        let bytes = bounded_file::read_or_stdin(path, MAX_FILE)?;
         let text = String::from_utf8(bytes)
             .map_err(|_| Error::usage(format!("{shown} is not UTF-8 text")).with_hint("Save it as UTF-8."))?;
         Self::parse(&text).map_err(|(line, why)| {
@@ -143,9 +118,10 @@ impl EnvFile {
             .filter(|value| !value.is_empty())
     }
 
-    /// Returns the line in which a value stands.
-    pub(crate) fn line(&self, name: &str) -> Option<usize> {
-        self.values.iter().find(|known| known.name == name).map(|value| value.line)
+    /// Returns all values that are not empty, with their names and lines.
+    pub(crate) fn values(&self) -> impl Iterator<Item = (&str, &str, usize)> {
+        let values = self.values.iter().filter(|value| !value.text.is_empty());
+        values.map(|value| (value.name.as_str(), value.text.as_str(), value.line))
     }
 
     /// Returns a time. `zone` is that of times without one.
@@ -247,27 +223,6 @@ mod tests {
             let Err((number, why)) = EnvFile::parse(text) else { panic!("{text:?} was read") };
             assert_eq!(number, line);
             assert!(!why.contains("verysecret"));
-        }
-    }
-
-    #[test]
-    fn times_in_all_forms_scripts_write() {
-        let shanghai = TimeZone::fixed(jiff::tz::offset(8));
-        let at = |text| parse_time(text, &shanghai).map(|at| at.to_string());
-        let noon = Some("2026-11-21T04:00:00Z".to_owned());
-        assert_eq!(at("1795233600"), noon);
-        assert_eq!(at("1795233600.25"), noon);
-        assert_eq!(at("1795233600000"), noon);
-        assert_eq!(at("2026-11-21T04:00:00Z"), noon);
-        assert_eq!(at("2026-11-21T12:00:00+08:00"), noon);
-        assert_eq!(at("2026-11-21 12:00:00"), noon);
-        assert_eq!(at("2026-11-21T12:00:00"), noon);
-        assert_eq!(
-            at("2026-11-21T12:00:00.123456").map(|text| text[..19].to_owned()),
-            Some("2026-11-21T04:00:00".to_owned())
-        );
-        for wrong in ["36000", "tomorrow", "", "2026-13-01 00:00:00", "-5", "99999999999999999999"] {
-            assert_eq!(at(wrong), None, "{wrong}");
         }
     }
 }

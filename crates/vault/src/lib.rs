@@ -7,6 +7,7 @@
 //! | who may use which token, and when it is refreshed | [`Vault::token`], [`AccountHandle`] |
 //! | who keeps tokens alive that nobody asks for, and warns before they end | [`Keeper`] |
 //! | where things are kept | [`store`] |
+//! | how tokens of other programs come in | [`import`] |
 //! | how secrets are sealed, and where the master key lives | [`seal`] |
 //!
 //! The vault makes its few calls through [`sesame_core::Transport`] and knows nothing of the client
@@ -23,10 +24,13 @@
 mod accounts;
 mod check;
 mod clock;
+mod copy;
 mod database;
+mod dedup_by_token;
 mod delivery;
 mod events;
 mod fail_point;
+pub mod import;
 mod keeper;
 mod location;
 mod login;
@@ -45,6 +49,7 @@ pub use accounts::{
 };
 pub use check::{CheckReport, Finding};
 pub use clock::SystemClock;
+pub use copy::{Copied, CopyOptions};
 pub use database::Database;
 pub use delivery::{Deliverer, Delivery, DeliveryOptions, Webhook};
 pub use events::{AuditFilter, AuditLine};

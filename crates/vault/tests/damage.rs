@@ -12,9 +12,9 @@ use std::{
 };
 
 use jiff::SignedDuration;
-use sesame_core::{AccessToken, AppSecret, Clock as _, Error, ErrorKind, RefreshToken};
+use sesame_core::{AccessToken, Clock as _, Error, ErrorKind, RefreshToken};
 use sesame_vault::{
-    Account, AccountState, ImportedTokens, Keeper, KeeperOptions, LoginOptions, Vault, WarmPolicy,
+    Account, AccountState, CopyOptions, ImportedTokens, Keep, Keeper, KeeperOptions, LoginOptions, Vault,
 };
 use sqlx::{Connection as _, SqliteConnection};
 use support::{FakeTransport, FlakyStore, Home, IopService, app, as_name, log_in, reply, two_shops};
@@ -45,10 +45,9 @@ async fn token(vault: &Vault, account: &str) -> sesame_core::Result<String> {
 /// The sealed columns of all authorizations, by the names of their accounts.
 async fn sealed(path: &Path) -> Vec<(Vec<u8>, Vec<u8>)> {
     let mut connection = connect(path).await;
-    let rows = sqlx::query_as("SELECT access, refresh FROM authorizations JOIN account USING (authorization_id) ORDER BY name")
-        .fetch_all(&mut connection)
-        .await
-        .unwrap();
+    let select =
+        "SELECT access, refresh FROM authorizations JOIN account USING (authorization_id) ORDER BY name";
+    let rows = sqlx::query_as(select).fetch_all(&mut connection).await.unwrap();
     connection.close().await.unwrap();
     rows
 }
@@ -96,8 +95,8 @@ async fn an_access_token_that_does_not_open_is_replaced_by_whatever_brings_anoth
             "login" => drop(log_in(&vault, "lazada", as_name("one")).await.unwrap()),
             _ => {
                 home.clock.advance_secs(29 * 86_400);
-                let options = KeeperOptions { warm: WarmPolicy::Always, ..KeeperOptions::default() };
-                Keeper::new(vault.clone(), options).tick().await.unwrap();
+                let options = KeeperOptions { keep: Keep::Always, ..KeeperOptions::default() };
+                Keeper::new(vault.clone(), options).pass().await.unwrap();
             }
         }
         assert_eq!(vault.account("one").await.unwrap().generation, 2, "{way}");
@@ -143,7 +142,7 @@ async fn a_refresh_token_is_prolonged_with_another_access_token_than_one_that_do
     let keeper = Keeper::new(vault.clone(), KeeperOptions::default());
     while home.transport.count() == 0 {
         assert!(Some(home.clock.now()) < ends(9), "not in time");
-        keeper.tick().await.unwrap();
+        keeper.pass().await.unwrap();
         home.clock.advance_secs(600);
     }
     vault.settle().await;
@@ -173,18 +172,23 @@ async fn rows_that_cannot_be_read_are_named_and_hide_no_others() {
     // A login of another shop goes on, too.
     assert_eq!(log_in(&vault, "lazada", LoginOptions::default()).await.unwrap()[0].name, "two");
 
-    // Others are listed and exported, and the damaged one can go.
+    // Others are listed and copied, and the damaged one can go.
     vault.take_warnings();
     let names = |accounts: Vec<Account>| accounts.into_iter().map(|account| account.name).collect::<Vec<_>>();
     assert_eq!(names(vault.accounts().await.unwrap()), ["two"]);
     assert!(vault.take_warnings().iter().any(|notice| notice.to_string().contains("1 account")));
     let listed = vault.accounts_where(|_| false).await.unwrap();
     assert_eq!((listed.accounts.len(), listed.unreadable), (0, vec![id]));
-    let passphrase = AppSecret::new("words of the export");
-    let error = vault.export(&passphrase, false, &mut Vec::new()).await.unwrap_err();
+    let mut other = Home::new(FakeTransport::json("{}"));
+    other.clock = home.clock.clone();
+    let there = other.open().await;
+    let error = vault.copy_to(&there, CopyOptions::default(), &|_| {}).await.unwrap_err();
     assert!(error.message().contains(&id.to_string()), "{error}");
-    let exported = vault.export(&passphrase, true, &mut Vec::new()).await.unwrap();
-    assert_eq!((exported.accounts, exported.left_out.len()), (1, 1), "{exported:?}");
+    assert_eq!(there.apps().await.unwrap().len(), 0, "nothing was copied");
+    let mut skip = CopyOptions::default();
+    skip.skip_bad = true;
+    let copied = vault.copy_to(&there, skip, &|_| {}).await.unwrap();
+    assert_eq!((copied.accounts, copied.left_out.len()), (1, 1), "{copied:?}");
     let two = vault.account("two").await.unwrap().id.to_string();
     assert_eq!(vault.remove_account(&two).await.unwrap_err().kind(), ErrorKind::Usage, "it can be read");
     vault.remove_account(&id.to_string()).await.unwrap();
@@ -329,7 +333,7 @@ async fn tokens_that_wait_in_the_journal_outlive_a_file_put_back_from_a_backup()
 
     let vault = home.open().await;
     assert_eq!(token(&vault, "two").await.unwrap(), service.access());
-    assert!(home.waiting().is_empty());
+    assert_eq!(fs::read_dir(home.journal()).unwrap().count(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

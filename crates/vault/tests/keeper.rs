@@ -460,7 +460,7 @@ async fn accounts_of_another_endpoint_are_left_alone() {
     assert!(pass.next_due.unwrap() >= at(3 * HOUR));
     keep_until(&keeper, &home, DAY).await;
     assert_eq!(home.transport.count(), 0);
-    let notices = sandboxed.take_notices();
+    let notices = sandboxed.take_warnings();
     assert_eq!(notices.len(), 1, "{notices:?}");
     assert!(notices[0].text.contains("sandbox"), "{notices:?}");
     // The right one finds them as they were.

@@ -9,12 +9,11 @@ use std::{
     time::Duration,
 };
 
-use sesame_core::{AccessToken, AppSecret, Clock as _, Error, ErrorKind};
+use sesame_core::{AccessToken, Clock as _, Error, ErrorKind};
 use sesame_vault::{
     Account, AccountState, ImportedTokens, Keeper, KeeperOptions, Location, LoginOptions, SystemClock,
     TableOptions, Vault, VaultOptions, WarmPolicy,
     store::{Notes, Sink},
-    tables::read_csv,
 };
 use support::{FakeTransport, FlakyStore, Home, IopService, Policy, all_events, app, as_name, log_in};
 
@@ -256,8 +255,9 @@ async fn while_tokens_wait_that_cannot_be_read_nothing_is_spent() {
         Keeper::new(shop.vault.clone(), KeeperOptions { warm: WarmPolicy::Always, ..Default::default() });
     let done = keeper.tick().await.unwrap().done;
     assert_eq!((done.refreshed, done.ended, done.deferred), (0, 0, 1), "{done:?}");
-    let passphrase = AppSecret::new("a passphrase of some length");
-    let error = shop.vault.export(&passphrase, false, &mut Vec::new()).await.unwrap_err();
+    let mut there = Home::new(shop.home.transport.clone());
+    there.clock = shop.home.clock.clone();
+    let error = shop.vault.copy_to(&there.open().await, CopyOptions::default(), &|_| {}).await.unwrap_err();
     assert!(error.message().contains(waiting.to_str().unwrap()), "{error}");
     assert_eq!(shop.home.transport.count(), calls);
 
@@ -551,9 +551,10 @@ async fn a_vault_of_many_accounts_is_never_read_at_once() {
     let sellers: Vec<String> =
         (2_000..3_100).map(|seller| format!("s{seller},a{seller},r{seller},{seller}\n")).collect();
     let csv = format!("account,access_token,refresh_token,seller_id\n{}", sellers.concat());
-    let mut options = TableOptions::new("lazada").unwrap();
+    let mut options = ImportOptions::new("lazada").unwrap();
     options.app = Some("lazada".to_owned());
-    shop.vault.import_tables(&read_csv(csv.as_bytes(), None).unwrap(), &options).await.unwrap();
+    let table = Table::read(csv.into(), TableFormat::Csv).unwrap();
+    shop.vault.import_table(&table, &options).await.unwrap();
     let (store, vault) = flaky(&shop).await;
     for (seller, name) in
         [("3099", "s3099"), ("4000", "seller@example.com"), ("4001", "seller@example.com-lazada")]

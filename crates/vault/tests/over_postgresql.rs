@@ -1,9 +1,9 @@
-//! The vault's tests of logins, refreshes, lost answers, rekeys, exports, shared shops and secrets, over PostgreSQL. Where their homes keep the
+//! The vault's tests of logins, refreshes, lost answers, rekeys, copies, shared shops and secrets, over PostgreSQL. Where their homes keep the
 //! vault is decided in `support`, by the name of this binary.
 #![expect(clippy::duplicate_mod, reason = "each of them brings the doubles it needs")]
 
-#[path = "export.rs"]
-mod export;
+#[path = "copy.rs"]
+mod copy;
 #[path = "login.rs"]
 mod login;
 #[path = "lost_answers.rs"]

@@ -9,7 +9,7 @@ use std::{
 };
 
 use sesame_core::{AccessToken, AppSecret, Clock as _, ErrorKind, RefreshToken};
-use sesame_vault::{Account, ImportedTokens, LoginOptions, NewApp, Vault, store::Claim};
+use sesame_vault::{Account, CopyOptions, ImportedTokens, LoginOptions, NewApp, Vault, store::Claim};
 use support::{FakeTransport, Home, SECRET, Seen, add_app, app, as_name, log_in, named_app, reply};
 
 /// The token service of TOP: an app has one session of a user, and the next one ends it.
@@ -431,21 +431,20 @@ async fn a_region_that_a_person_chose_stays() {
     assert_eq!(host(&vault, "shop").await, "https://api.lazada.co.th");
 }
 
-/// An export of a shop that the vault has under another app of the same key.
+/// The target has the shop under another app of the same key.
 #[tokio::test]
-async fn an_import_finds_a_shop_under_another_app_of_the_same_key() {
-    let (_there, _, vault) = taobao().await;
-    app(&vault, "taobao").await;
-    log_in(&vault, "taobao", as_name("shop")).await.unwrap();
-    let passphrase = AppSecret::new("planted passphrase of the tests");
-    let mut file = Vec::new();
-    vault.export(&passphrase, false, &mut file).await.unwrap();
+async fn a_copy_finds_a_shop_under_another_app_of_the_same_key() {
+    let (source, _, from) = taobao().await;
+    app(&from, "taobao").await;
+    log_in(&from, "taobao", as_name("shop")).await.unwrap();
 
-    let (_here, _, vault) = taobao().await;
+    let mut home = Home::new(Top::new().transport());
+    home.clock = source.clock.clone();
+    let vault = home.open().await;
     named_app(&vault, "taobao", "first").await;
     named_app(&vault, "taobao", "second").await;
     log_in(&vault, "second", as_name("mine")).await.unwrap();
-    let report = vault.import(&passphrase, false, &mut &*file).await.unwrap();
-    assert_eq!((report.accounts.len(), report.left_alone.len()), (0, 1), "{report:?}");
+    let done = from.copy_to(&vault, CopyOptions::default(), &|_| {}).await.unwrap();
+    assert_eq!((done.accounts, done.left_alone), (0, 1), "{done:?}");
     assert_eq!(vault.accounts().await.unwrap().len(), 1);
 }

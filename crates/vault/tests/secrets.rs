@@ -10,9 +10,10 @@ use std::{
 
 use sesame_core::{AppSecret, AuthCode, RefreshToken, request::HeaderName};
 use sesame_vault::{
-    Callback, Deliverer, DeliveryOptions, ImportedTokens, KeyChoice, LoginOptions, TableOptions, Vault,
+    Callback, CopyOptions, Deliverer, DeliveryOptions, ImportedTokens, KeyChoice, Location, LoginOptions,
+    Vault, VaultOptions,
+    import::{ImportOptions, Table, TableFormat},
     store::{AuditQuery, AuditRow, EventRow, Sink},
-    tables::{read_csv, read_sql},
 };
 use support::{
     FakeTransport, FlakyStore, Home, IopService, Policy, SECRET, all_events, app, as_name, callback,
@@ -103,42 +104,44 @@ async fn journal_an_answer(home: &Home) {
     assert_eq!(home.waiting().len(), 1);
 }
 
-/// Exports it into a file, takes that over with a wrong and with the right passphrase, rekeys.
+/// Copies it into another vault, in vain and well, and rekeys.
 async fn move_it(home: &Home, vault: &Vault) -> String {
     let words = AppSecret::new("planted0passphrase0words");
-    let mut export = Vec::new();
-    let exported = vault.export(&words, false, &mut export).await.unwrap();
-    std::fs::write(home.directory.path().join("shops.sesame"), &export).unwrap();
-    let wrong = AppSecret::new("planted0passphrase0others");
-    let refused = vault.import(&wrong, false, &mut &*export).await.unwrap_err();
-    let taken = vault.import(&words, true, &mut &*export).await.unwrap();
+    let location = Location::Sqlite(home.directory.path().join("copy.db"));
+    let options = VaultOptions { location, key: KeyChoice::Passphrase(words.clone()), ..home.options() };
+    let there = Vault::open(options).await.unwrap();
+    let refused = vault.copy_to(vault, CopyOptions::default(), &|_| {}).await.unwrap_err();
+    let copied = vault.copy_to(&there, CopyOptions::default(), &|_| {}).await.unwrap();
+    assert!(there.check().await.unwrap().is_clean());
+    there.close().await;
     let rekeyed = vault.rekey(KeyChoice::Auto, &|_| {}).await.unwrap();
     let short = vault.rekey(KeyChoice::Passphrase(words), &|_| {}).await;
     let again = vault.rekey(KeyChoice::File, &|_| {}).await.unwrap();
-    format!("{exported:?} {refused:?} {taken:?} {rekeyed:?} {short:?} {again:?}")
+    format!("{refused:?} {copied:?} {rekeyed:?} {short:?} {again:?}")
 }
 
 /// Tables of another program, the first rows of which cannot be used.
-async fn take_tables_over(vault: &Vault) -> String {
+async fn import_tables(vault: &Vault) -> String {
     let csv = "account,access_token,refresh_token,access_create_time\n\
                ,planted0table0access,planted0table0refresh,2026-11-01 00:00:00\n\
                shop two,planted0table0access,planted0table0refresh,planted0table0time\n\
                shop three,planted0table0access,planted0table0refresh,2026-11-01 00:00:00\n";
-    let sql = "CREATE TABLE `account` (`account` text, `appkey` text, `secret` text);\n\
-               INSERT INTO `account` VALUES ('shop four','5002','planted0table0secret',1),\
-               ('shop five','5002','planted0table0secret');\n";
+    let json = "{\"account\":\"shop four\",\"app_key\":5002,\"app_secret\":\"planted0table0secret\",\"more\":[\"planted0table0more\"]}\n\
+                \"planted0table0text\"\n{\"account\":\"planted0table0open\n";
     let mut said = String::new();
     let tables = [
-        read_csv(csv.as_bytes(), None).unwrap(),
-        read_sql(sql.as_bytes(), &["account".to_owned()]).unwrap(),
+        Table::read(csv.into(), TableFormat::Csv).unwrap(),
+        Table::read(csv.replace(',', "\t").into(), TableFormat::Tsv).unwrap(),
+        Table::read(json.into(), TableFormat::JsonLines).unwrap(),
         // No names of columns: its first row is taken for them.
-        read_csv("planted0table0access,planted0table0refresh\nx,y\n".as_bytes(), None).unwrap(),
+        Table::read("planted0table0access,planted0table0refresh\nx,y\n".into(), TableFormat::Csv).unwrap(),
     ];
-    for rows in tables {
-        write!(said, "{rows:?}").unwrap();
+    for table in tables {
+        write!(said, "{table:?}").unwrap();
         for skip_bad in [false, true] {
-            let options = TableOptions { skip_bad, ..TableOptions::new("aliexpress-legacy").unwrap() };
-            write!(said, "{:?}", vault.import_tables(&rows, &options).await).unwrap();
+            let mut options = ImportOptions::new("aliexpress-legacy").unwrap();
+            options.skip_bad = skip_bad;
+            write!(said, "{:?}", vault.import_table(&table, &options).await).unwrap();
         }
     }
     said
@@ -213,7 +216,7 @@ async fn no_planted_secret_is_found_anywhere() {
     run_a_hook(&home, &vault).await;
 
     write!(said, "{}", move_it(&home, &vault).await).unwrap();
-    write!(said, "{}", take_tables_over(&vault).await).unwrap();
+    write!(said, "{}", import_tables(&vault).await).unwrap();
 
     write!(said, "{:?}", vault.accounts().await.unwrap()).unwrap();
     write!(said, "{:?}", vault.take_warnings()).unwrap();

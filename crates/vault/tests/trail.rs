@@ -5,10 +5,9 @@ mod support;
 
 use sesame_core::{AccessToken, AppSecret};
 use sesame_vault::{
-    AuditFilter, AuditLine, Callback, ImportedTokens, KeyChoice, Location, LoginOptions, NewApp,
-    TableOptions, Vault,
-    store::{AccountStore as _, Sink, SqlStore},
-    tables::read_csv,
+    AuditFilter, AuditLine, Callback, CopyOptions, ImportedTokens, KeyChoice, LoginOptions, NewApp, Vault,
+    import::{ImportOptions, Table, TableFormat},
+    store::{AccountStore as _, Sink, SqliteStore},
 };
 use support::{FakeTransport, Home, IopService, Policy, all_events, app, as_name, callback, log_in, reply};
 
@@ -78,26 +77,21 @@ async fn failed_logins_are_in_the_trail() {
 }
 
 #[tokio::test]
-async fn failed_exports_imports_and_rekeys_are_in_the_trail() {
+async fn failed_copies_imports_and_rekeys_are_in_the_trail() {
     let (home, _, vault) = shop().await;
-    let words = AppSecret::new("planted passphrase");
-    vault.export(&AppSecret::new("planted"), false, &mut Vec::new()).await.unwrap_err();
-    newest_failure(&home, &vault, "export", "vault").await;
-    let mut file = Vec::new();
-    vault.export(&words, false, &mut file).await.unwrap();
-    home.clock.advance_secs(1);
-    vault.import(&AppSecret::new("planted in vain"), false, &mut file.as_slice()).await.unwrap_err();
-    assert!(newest_failure(&home, &vault, "import", "vault").await.contains("not the passphrase"));
+    vault.copy_to(&vault, CopyOptions::default(), &|_| {}).await.unwrap_err();
+    assert!(newest_failure(&home, &vault, "copy", "vault").await.contains("is this vault"));
 
-    let rows = read_csv(b"account,access_token\nx,planted a\ny,planted b\n".as_slice(), None).unwrap();
-    let mut options = TableOptions::new("lazada").unwrap();
+    let rows = b"account,access_token\nx,planted a\ny,planted b\n";
+    let table = Table::read(rows.to_vec(), TableFormat::Csv).unwrap();
+    let mut options = ImportOptions::new("lazada").unwrap();
     let before = trail(&vault, None).await.len();
     options.dry_run = true;
     options.region = Some("mars".to_owned());
-    vault.import_tables(&rows, &options).await.unwrap_err();
+    vault.import_table(&table, &options).await.unwrap_err();
     assert_eq!(trail(&vault, None).await.len(), before, "a look is no import");
     (options.dry_run, options.region) = (false, None);
-    vault.import_tables(&rows, &options).await.unwrap_err();
+    vault.import_table(&table, &options).await.unwrap_err();
     assert!(newest_failure(&home, &vault, "import", "vault").await.contains("2 rows"));
 
     let tokens = |name: &str| ImportedTokens {
@@ -129,7 +123,7 @@ async fn an_account_that_was_given_up_and_becomes_another_shop_is_told_as_recove
     let options = LoginOptions { replace_shop: true, ..as_name("mine") };
     log_in(&vault, "lazada", options).await.unwrap();
     vault.close().await;
-    let store = SqlStore::open(&Location::Sqlite(home.path())).await.unwrap();
+    let store = SqliteStore::open(&home.path()).await.unwrap();
     let events = all_events(&store, Sink::Hook).await;
     let kinds: Vec<&str> = events.iter().map(|event| event.kind.as_str()).collect();
     assert_eq!(kinds, ["exhausted", "recovered"]);

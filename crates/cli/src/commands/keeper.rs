@@ -295,7 +295,7 @@ async fn stopped(mut stopping: watch::Receiver<bool>) {
 async fn forget(plan: &Plan, context: &Context, vault: &Vault) -> Result<()> {
     let days = SignedDuration::from_hours(plan.audit_days * 24);
     let Ok(before) = context.clock.now().checked_sub(days) else { return Ok(()) };
-    let forgotten = vault.forget_notes(before).await?;
+    let forgotten = vault.forget_audit(before).await?;
     if forgotten > 0 {
         tracing::info!(forgotten, "old lines of the audit trail were forgotten");
     }

@@ -20,7 +20,7 @@ pub struct AuditLine {
     /// When.
     #[serde(serialize_with = "as_text")]
     pub at: Timestamp,
-    /// `login`, `refresh`, `postpone`, `import`, `export`, `rekey`, `logout` or `secret`.
+    /// `login`, `refresh`, `postpone`, `import`, `copy`, `rekey`, `logout` or `secret`.
     pub action: String,
     /// The account's name at that time, or the app's where there is no account yet; `vault` for what
     /// concerns all.
@@ -161,8 +161,8 @@ pub(crate) enum Action {
     Secret,
     /// The vault got a new master key.
     Rekey,
-    /// Everything was written to a file under a passphrase.
-    Export,
+    /// Everything was copied into another vault.
+    Copy,
 }
 
 impl Action {
@@ -175,7 +175,7 @@ impl Action {
             Self::Logout => "logout",
             Self::Secret => "secret",
             Self::Rekey => "rekey",
-            Self::Export => "export",
+            Self::Copy => "copy",
         }
     }
 }

@@ -10,7 +10,7 @@ use sesame_core::{Clock, Error, Result};
 use super::{KeyId, KeyKind, KeySource, Sealer, Unlocked, key_of, reopen};
 use crate::{
     model::lock,
-    store::{AppRow, AuthorizationRow, KeyRow, KeyStore},
+    store::{AppRow, AuthorizationRow, KeyRow, KeyState, KeyStore},
 };
 
 /// How long a key that could not be found is not looked for again, in milliseconds: deriving a key
@@ -77,6 +77,19 @@ impl MasterKeys {
             Some(id) => self.ensure(id).await,
             None => Ok(()),
         }
+    }
+
+    /// Makes sure that what is sealed now can be opened, also when another process has rekeyed the vault.
+    ///
+    /// # Errors
+    /// As [`MasterKeys::ensure_tokens`].
+    pub(crate) async fn ensure_current(&self) -> Result<()> {
+        for row in self.store.keys().await?.iter().filter(|row| row.state == KeyState::Active) {
+            if let Ok(id) = KeyId::try_from(row.key_id.as_slice()) {
+                self.ensure(id).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Makes sure that a key is known, if the vault has one of that id.

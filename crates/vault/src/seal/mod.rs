@@ -22,7 +22,7 @@ use zeroize::Zeroizing;
 
 pub(crate) use keys::MasterKeys;
 pub use master::{KeyChoice, KeyKind, MasterKey};
-pub(crate) use passphrase::{Stretching, long_enough};
+pub(crate) use passphrase::Stretching;
 pub(crate) use unlock::{
     CHECK, KeySource, Unlocked, check_new, check_slot, new_key, reopen, unlock, unwrap, wrapped_slot, write_to_keyring,
 };

@@ -23,25 +23,22 @@ impl Stretching {
     /// For a vault that is opened by each command: the second choice of OWASP's password storage
     /// sheet, which keeps a command small.
     pub(crate) fn of_a_vault(clock: &dyn Clock) -> Self {
-        Self::new(clock, 19_456, 2)
-    }
-
-    /// For a file that travels, and is opened once or twice in its life: 64 MiB, 3 passes.
-    pub(crate) fn of_a_file(clock: &dyn Clock) -> Self {
-        Self::new(clock, 65_536, 3)
-    }
-
-    fn new(clock: &dyn Clock, memory_kib: u32, passes: u32) -> Self {
         let mut salt = [0; 16];
         clock.random(&mut salt);
-        Self { algorithm: "argon2id-19".to_owned(), memory_kib, passes, lanes: 1, salt: hex::encode(salt) }
+        Self {
+            algorithm: "argon2id-19".to_owned(),
+            memory_kib: 19_456,
+            passes: 2,
+            lanes: 1,
+            salt: hex::encode(salt),
+        }
     }
 
     /// Makes the key. Takes some tens of milliseconds, beside the runtime.
     ///
     /// Nothing for settings that this version does not know, and for those that would eat the machine:
     /// at most 1 GiB, 64 passes, 16 lanes, a salt of 8 to 64 bytes.
-    pub(crate) async fn stretch(&self, passphrase: &AppSecret) -> Option<MasterKey> {
+    async fn stretch(&self, passphrase: &AppSecret) -> Option<MasterKey> {
         let salt = hex::decode(&self.salt).ok()?;
         if self.algorithm != "argon2id-19"
             || self.memory_kib > 1 << 20
@@ -64,7 +61,7 @@ impl Stretching {
     }
 }
 
-/// Refuses a new passphrase that is soon guessed, for a vault or for an export.
+/// Refuses a new passphrase that is soon guessed.
 ///
 /// # Errors
 /// [`ErrorKind::Usage`](sesame_core::ErrorKind::Usage) below 8 characters.

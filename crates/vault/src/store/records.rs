@@ -347,7 +347,7 @@ pub struct AuditRow {
     pub authorization_id: Option<Id>,
     /// The account's or the app's name at that time.
     pub subject: String,
-    /// `login`, `refresh`, `postpone`, `export`, ...
+    /// `login`, `refresh`, `postpone`, `import`, ...
     pub action: String,
     /// True when it succeeded.
     pub succeeded: bool,

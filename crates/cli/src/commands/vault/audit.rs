@@ -22,7 +22,7 @@ Examples:
   sesame vault audit --since 7d
   sesame vault audit --account myshop --limit 20 --output json
 
-Logins, refreshes, failures, imports, exports, rekeys and logouts, the newest first. No line holds a \
+Logins, refreshes, failures, imports, copies, rekeys and logouts, the newest first. No line holds a \
 secret. An account that was removed is found by the name it had. A keeper forgets lines after 400 days.
 JSON: [{\"at\",\"action\",\"subject\",\"succeeded\",\"detail\"}]")]
 pub(crate) struct VaultAuditArgs {

@@ -1,8 +1,8 @@
-//! `sesame vault check|rekey|export|import|audit`.
+//! `sesame vault check|rekey|copy|import|audit`.
 
 mod audit;
 mod check;
-mod export;
+mod copy;
 mod import;
 mod rekey;
 
@@ -18,10 +18,10 @@ pub(crate) enum VaultCommand {
     Check(check::VaultCheckArgs),
     /// Gives the vault a new master key, while other programs go on.
     Rekey(rekey::Args),
-    /// Writes everything into one file under a passphrase.
-    Export(export::Args),
-    /// Takes over an export, or the account tables of another program.
-    Import(Box<import::Args>),
+    /// Copies everything into another vault, sealed with that vault's own key.
+    Copy(copy::VaultCopyArgs),
+    /// Imports the accounts of another program from CSV, TSV, JSON Lines or an .env file.
+    Import(Box<import::VaultImportArgs>),
     /// Shows who did what to whose tokens.
     Audit(audit::VaultAuditArgs),
 }
@@ -31,7 +31,7 @@ pub(crate) fn run(command: VaultCommand, context: &Context) -> CliResult {
     match command {
         VaultCommand::Check(args) => check::run(&args, context),
         VaultCommand::Rekey(args) => rekey::run(&args, context),
-        VaultCommand::Export(args) => export::run(&args, context),
+        VaultCommand::Copy(args) => copy::run(&args, context),
         VaultCommand::Import(args) => import::run(&args, context),
         VaultCommand::Audit(args) => audit::run(&args, context),
     }

@@ -231,7 +231,8 @@ fn advise(done: &Rekeyed, vault: &Vault) {
     }
 }
 
-fn variable(name: &'static str) -> CliResult<Option<AppSecret>> {
+/// Reads a secret from a variable; `None` if it is not set or empty.
+pub(super) fn variable(name: &'static str) -> CliResult<Option<AppSecret>> {
     let Some(value) = std::env::var_os(name).filter(|value| !value.is_empty()) else { return Ok(None) };
     as_text(name, value).map(|text| Some(AppSecret::new(text)))
 }

@@ -4,7 +4,10 @@
 mod support;
 
 use sesame_core::{AccessToken, AppSecret, Error, ErrorKind, RefreshToken};
-use sesame_vault::{Imported, ImportedTokens, NewApp, TableOptions, Vault, tables::read_csv};
+use sesame_vault::{
+    CopyOptions, ImportedTokens, NewApp, Vault,
+    import::{ImportOptions, Imported, Table, TableFormat},
+};
 use support::{FakeTransport, Home, IopService, Policy, all_bytes, app};
 
 const HEAD: &str = "account,app_key,app_secret,access_token,refresh_token,seller_id,country\n";
@@ -13,6 +16,10 @@ const HEAD: &str = "account,app_key,app_secret,access_token,refresh_token,seller
 fn first_pair(name: &str, seller: &str, country: &str) -> String {
     let (access, refresh) = (support_access(0), support_refresh(0));
     format!("{name},500100,planted-secret,{access},{refresh},{seller},{country}\n")
+}
+
+fn csv(text: &str) -> Table {
+    Table::read(text.into(), TableFormat::Csv).unwrap()
 }
 
 fn support_access(number: u64) -> String {
@@ -27,11 +34,11 @@ async fn import(
     vault: &Vault,
     platform: &str,
     rows: &str,
-    change: impl Fn(&mut TableOptions),
+    change: impl Fn(&mut ImportOptions),
 ) -> sesame_core::Result<Imported> {
-    let mut options = TableOptions::new(platform).unwrap();
+    let mut options = ImportOptions::new(platform).unwrap();
     change(&mut options);
-    vault.import_tables(&read_csv(format!("{HEAD}{rows}").as_bytes(), None).unwrap(), &options).await
+    vault.import_table(&csv(&format!("{HEAD}{rows}")), &options).await
 }
 
 fn rotating() -> Home {
@@ -117,8 +124,7 @@ async fn a_shop_of_param2_under_two_names_is_one_authorization_with_the_newer_ac
         format!("{name},77,sec77,{access},same-refresh,{id},2026-11-22 0{hour}:00:00\n")
     };
     let import = async |rows: &str| {
-        let rows = read_csv(format!("{head}{rows}").as_bytes(), None).unwrap();
-        vault.import_tables(&rows, &TableOptions::new("1688").unwrap()).await
+        vault.import_table(&csv(&format!("{head}{rows}")), &ImportOptions::new("1688").unwrap()).await
     };
     // One token cannot be two shops' where a seller has one.
     let wrong = row("one", "a1", "7", 1) + &row("two", "a2", "8", 3);
@@ -216,7 +222,7 @@ async fn a_known_key_keeps_its_secret_when_the_tokens_cannot_come_in() {
 async fn other_tokens_under_a_name_that_was_made_up_are_refused_and_not_taken_for_known() {
     let home = rotating();
     let vault = home.open().await;
-    let made_up = |options: &mut TableOptions| options.name_is_made_up = true;
+    let made_up = |options: &mut ImportOptions| options.name_is_made_up = true;
     let row = first_pair("lazada", "", "");
     import(&vault, "lazada", &row, made_up).await.unwrap();
     let again = import(&vault, "lazada", &row, made_up).await.unwrap();
@@ -243,21 +249,18 @@ async fn other_tokens_under_a_name_that_was_made_up_are_refused_and_not_taken_fo
 }
 
 #[tokio::test]
-async fn an_export_joins_tokens_that_the_vault_has_from_elsewhere() {
+async fn a_copy_joins_tokens_that_the_target_has_from_elsewhere() {
     let home = rotating();
     let vault = home.open().await;
     let rows = first_pair("shop-sg", "", "sg") + &first_pair("shop-my", "", "my");
     import(&vault, "lazada", &rows, |_| {}).await.unwrap();
-    let passphrase = AppSecret::new("planted passphrase of the tests");
-    let mut file = Vec::new();
-    vault.export(&passphrase, false, &mut file).await.unwrap();
     let mut other = Home::new(home.transport.clone());
     other.clock = home.clock.clone();
     let there = other.open().await;
     import(&there, "lazada", &first_pair("shop-sg", "", "sg"), |_| {}).await.unwrap();
-    let done = there.import(&passphrase, false, &mut &*file).await.unwrap();
-    assert_eq!(done.left_alone, [("shop-sg".to_owned(), "shop-sg".to_owned())]);
-    assert_eq!(done.accounts, ["shop-my"]);
+    let done = vault.copy_to(&there, CopyOptions::default(), &|_| {}).await.unwrap();
+    assert_eq!((done.accounts, done.left_alone, done.apps), (1, 1, 0), "{done:?}");
+    assert_eq!(there.accounts_sharing("shop-sg").await.unwrap(), ["shop-my"]);
     there.refresh("shop-sg").await.unwrap();
     there.refresh("shop-my").await.unwrap();
     assert!(there.check().await.unwrap().is_clean());

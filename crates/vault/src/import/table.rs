@@ -1,0 +1,342 @@
+//! Tables of accounts with named columns: CSV, TSV and JSON Lines.
+
+use std::{collections::BTreeMap, fmt};
+
+use serde_json::value::RawValue;
+use sesame_core::{Error, Result};
+use zeroize::Zeroizing;
+
+use super::Mapping;
+
+/// The largest table, in bytes.
+pub const MAX_TABLE: u64 = 64 << 20;
+/// The longest row, in bytes.
+const MAX_ROW: usize = 64 << 10;
+/// The most rows.
+const MAX_ROWS: usize = 250_000;
+/// The most columns.
+const MAX_COLUMNS: usize = 200;
+const TOO_LONG: &str = "it is longer than 64 KiB";
+
+/// What a column holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Field {
+    Account,
+    AppKey,
+    AppSecret,
+    AccessToken,
+    RefreshToken,
+    Identity,
+    Login,
+    Country,
+    AccessCreateTime,
+    RefreshCreateTime,
+    AccessExpiresAt,
+    RefreshExpiresAt,
+}
+
+/// The names of the columns that are read. A platform's own names of a shop's id, such as `aliId` or
+/// `seller_id`, are read as `identity` is.
+// In the order of `Field`.
+pub const COLUMNS: [&str; 12] = [
+    "account",
+    "app_key",
+    "app_secret",
+    "access_token",
+    "refresh_token",
+    "identity",
+    "login",
+    "country",
+    "access_create_time",
+    "refresh_create_time",
+    "access_expires_at",
+    "refresh_expires_at",
+];
+
+/// How a table is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TableFormat {
+    /// Values between commas or semicolons, in double quotes where needed; the first line names the columns.
+    Csv,
+    /// Values between tabs, with `\t`, `\n` and `\\` for what separates them, as `mysql --batch` and
+    /// PostgreSQL's `COPY` write them; the first line names the columns.
+    Tsv,
+    /// One JSON object per line, whose names are the columns.
+    JsonLines,
+}
+
+/// A table of accounts. `Debug` shows nothing of it: it holds secrets.
+#[derive(Default)]
+pub struct Table {
+    columns: Vec<String>,
+    /// The line of each column's value in a file that has one value per line.
+    lines: Vec<u64>,
+    rows: Vec<Row>,
+}
+
+struct Row {
+    line: u64,
+    /// The values; or why the row cannot be read.
+    cells: Result<Vec<Option<Zeroizing<String>>>, &'static str>,
+}
+
+/// Where the columns of the fields are.
+pub(crate) type Columns = [Option<usize>; COLUMNS.len()];
+
+impl fmt::Debug for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Table({} columns, {} rows)", self.columns.len(), self.rows.len())
+    }
+}
+
+impl Table {
+    /// Reads a table: UTF-8, at most [`MAX_TABLE`] bytes, 250,000 rows and 64 KiB per row. Empty values,
+    /// `NULL` and `\N` count as absent. A row that cannot be read is an error when it is imported.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Usage`](sesame_core::ErrorKind::Usage) for text that is not UTF-8, a table without
+    /// rows, and one that is larger.
+    pub fn read(bytes: Vec<u8>, format: TableFormat) -> Result<Self> {
+        let mut bytes = Zeroizing::new(bytes);
+        if bytes.len() as u64 > MAX_TABLE {
+            return Err(too_large("64 MiB"));
+        }
+        // Lines of Windows end with one, and the reader of CSV would count them wrong. No value has one.
+        bytes.retain(|byte| *byte != b'\r');
+        let text = std::str::from_utf8(&bytes).map_err(|error| {
+            let line = bytes[..error.valid_up_to()].iter().filter(|byte| **byte == b'\n').count() + 1;
+            Error::usage(format!("line {line} of the table is not UTF-8 text")).with_hint(
+                "Save it as \"CSV UTF-8\", or convert it: iconv -f GBK -t UTF-8 OLD > NEW. Nothing was imported.",
+            )
+        })?;
+        let text = text.trim_start_matches('\u{feff}');
+        let mut table = Self::default();
+        match format {
+            TableFormat::Csv => table.read_csv(text)?,
+            TableFormat::Tsv => table.read_tsv(text)?,
+            TableFormat::JsonLines => table.read_json_lines(text)?,
+        }
+        if table.rows.is_empty() {
+            return Err(
+                Error::usage("the table has no rows below a line of column names").with_hint(name_columns())
+            );
+        }
+        Ok(table)
+    }
+
+    /// Makes a table of one row, of names, values and the lines they are on.
+    pub fn of_one_row(values: Vec<(String, String, u64)>) -> Self {
+        let mut table = Self::default();
+        let mut cells = Vec::new();
+        for (name, value, line) in values {
+            table.columns.push(name);
+            table.lines.push(line);
+            cells.push(cell(&value));
+        }
+        table.rows.push(Row { line: 0, cells: Ok(cells) });
+        table
+    }
+
+    fn read_csv(&mut self, text: &str) -> Result<()> {
+        let names = text.lines().next().unwrap_or_default().as_bytes();
+        let count = |delimiter: u8| names.iter().filter(|byte| **byte == delimiter).count();
+        let delimiter = if count(b';') > count(b',') { b';' } else { b',' };
+        let mut reader =
+            csv::ReaderBuilder::new().delimiter(delimiter).flexible(true).from_reader(text.as_bytes());
+        let broken = |_| Error::usage("the file is not CSV").with_hint(name_columns());
+        self.columns = reader.headers().map_err(broken)?.iter().map(|name| name.trim().to_owned()).collect();
+        for record in reader.records() {
+            let record = record.map_err(broken)?;
+            let line = record.position().map_or(0, csv::Position::line);
+            self.push(line, record.as_slice().len(), record.iter().map(cell).collect())?;
+        }
+        Ok(())
+    }
+
+    fn read_tsv(&mut self, text: &str) -> Result<()> {
+        for (line, text) in (1..).zip(text.lines()) {
+            if line == 1 {
+                self.columns = text.split('\t').map(|name| name.trim().to_owned()).collect();
+            } else {
+                self.push(line, text.len(), text.split('\t').map(unescaped).collect())?;
+            }
+        }
+        Ok(())
+    }
+
+    fn read_json_lines(&mut self, text: &str) -> Result<()> {
+        for (line, text) in (1..).zip(text.lines()) {
+            if text.trim().is_empty() {
+                continue;
+            }
+            let cells = if text.len() > MAX_ROW { Err(TOO_LONG) } else { self.object(text) };
+            self.room()?;
+            self.rows.push(Row { line, cells });
+        }
+        Ok(())
+    }
+
+    /// Reads a line of JSON. The parser's errors may quote a value, and are not passed on.
+    fn object(&mut self, text: &str) -> Result<Vec<Option<Zeroizing<String>>>, &'static str> {
+        let object: BTreeMap<String, &RawValue> =
+            serde_json::from_str(text).map_err(|_| "it is not a JSON object")?;
+        let mut cells = Vec::new();
+        for (name, value) in object {
+            let text = match value.get() {
+                "null" => continue,
+                text if text.starts_with('"') => serde_json::from_str(text).map_err(|_| "it is not JSON")?,
+                text if text.starts_with(['{', '[', 't', 'f']) => {
+                    return Err("a value is neither text nor a number");
+                }
+                number => number.to_owned(),
+            };
+            let known = self.columns.iter().position(|column| *column == name);
+            let at = known.unwrap_or(self.columns.len());
+            if at == MAX_COLUMNS {
+                return Err("the table has more than 200 columns by then");
+            }
+            if known.is_none() {
+                self.columns.push(name);
+            }
+            cells.resize_with(cells.len().max(at + 1), || None);
+            cells[at] = cell(&text);
+        }
+        Ok(cells)
+    }
+
+    fn room(&self) -> Result<()> {
+        if self.rows.len() == MAX_ROWS { Err(too_large("250,000 rows")) } else { Ok(()) }
+    }
+
+    fn push(&mut self, line: u64, length: usize, cells: Vec<Option<Zeroizing<String>>>) -> Result<()> {
+        if self.columns.len() > MAX_COLUMNS {
+            return Err(Error::usage("the table has more than 200 columns").with_hint(name_columns()));
+        }
+        // Spreadsheets write rows that somebody emptied.
+        if cells.iter().all(Option::is_none) {
+            return Ok(());
+        }
+        self.room()?;
+        let cells = match cells.len() == self.columns.len() {
+            _ if length > MAX_ROW => Err(TOO_LONG),
+            true => Ok(cells),
+            false => Err("it has another number of values than the first line has names"),
+        };
+        self.rows.push(Row { line, cells });
+        Ok(())
+    }
+
+    /// Finds the columns: by the mapping, else by the documented names, without regard to case.
+    /// `identities` are a platform's own names of a shop's id.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Usage`](sesame_core::ErrorKind::Usage) for a mapped column that is not there, and
+    /// without a column `account`. The table's own names are never shown: in a table without a line of
+    /// names, values are in their place.
+    pub(crate) fn columns<'a>(
+        &self,
+        mapping: &Mapping,
+        identities: impl Iterator<Item = &'a str>,
+    ) -> Result<Columns> {
+        let find = |name: &str| self.columns.iter().position(|column| column.eq_ignore_ascii_case(name));
+        let mut columns = COLUMNS.map(find);
+        let identity = &mut columns[Field::Identity as usize];
+        *identity = identity.or_else(|| { identities }.find_map(find));
+        for (field, column) in &mapping.0 {
+            columns[*field] = Some(find(column).ok_or_else(|| {
+                Error::usage(format!("the table has no column {column:?} to take {} from", COLUMNS[*field]))
+                    .with_hint("Look at the table's first line, and correct --map. Nothing was imported.")
+            })?);
+        }
+        if columns[Field::Account as usize].is_none() {
+            return Err(Error::usage(
+                "the table has no column \"account\" (its names are not shown: they may be secrets)",
+            )
+            .with_hint(name_columns()));
+        }
+        Ok(columns)
+    }
+
+    /// Returns the shops, or the place of each row that cannot be read and why.
+    pub(crate) fn shops<'a>(
+        &'a self,
+        columns: &'a Columns,
+    ) -> impl Iterator<Item = Result<Shop<'a>, (String, String)>> {
+        self.rows.iter().map(move |row| {
+            let place = if row.line == 0 { "the file".to_owned() } else { format!("line {}", row.line) };
+            match &row.cells {
+                Ok(cells) => Ok(Shop { table: self, columns, cells, place }),
+                Err(why) => Err((place, (*why).to_owned())),
+            }
+        })
+    }
+}
+
+/// A row of a table.
+pub(crate) struct Shop<'a> {
+    table: &'a Table,
+    columns: &'a Columns,
+    cells: &'a [Option<Zeroizing<String>>],
+    /// Where it is, for people.
+    pub(crate) place: String,
+}
+
+impl<'a> Shop<'a> {
+    /// Returns a value; `None` also for words that programs write where there is no value.
+    pub(crate) fn get(&self, field: Field) -> Option<&'a str> {
+        const WORDS: [&str; 3] = ["none", "nan", "undefined"];
+        let text = self.cells.get(self.columns[field as usize]?)?.as_ref()?.as_str();
+        // A shop may be called like one of them.
+        let is_name = matches!(field, Field::Account | Field::Login);
+        (is_name || !WORDS.iter().any(|word| text.eq_ignore_ascii_case(word))).then_some(text)
+    }
+
+    /// Returns the name of a field's column.
+    pub(crate) fn column(&self, field: Field) -> &'a str {
+        self.columns[field as usize].map_or("", |at| self.table.columns[at].as_str())
+    }
+
+    /// Says where the value of a field is: `column tok`, `ACCESS_TOKEN (line 7)`.
+    pub(crate) fn spot(&self, field: Field) -> String {
+        let line = self.columns[field as usize].and_then(|at| self.table.lines.get(at));
+        let column = self.column(field);
+        line.map_or_else(|| format!("column {column}"), |line| format!("{column} (line {line})"))
+    }
+}
+
+fn cell(text: &str) -> Option<Zeroizing<String>> {
+    match text.trim() {
+        "" | "NULL" | "\\N" => None,
+        text => Some(Zeroizing::new(text.to_owned())),
+    }
+}
+
+/// Takes the escapes off a value of TSV.
+fn unescaped(text: &str) -> Option<Zeroizing<String>> {
+    if !text.contains('\\') || text == "\\N" {
+        return cell(text);
+    }
+    let mut out = Zeroizing::new(String::with_capacity(text.len()));
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        out.push(match (c, if c == '\\' { chars.next() } else { None }) {
+            (_, Some('n')) => '\n',
+            (_, Some('t')) => '\t',
+            (_, Some(other)) => other,
+            (c, None) => c,
+        });
+    }
+    cell(&out)
+}
+
+fn name_columns() -> String {
+    format!(
+        "The first line names the columns, or each object of JSON its values: {}. Other names are mapped with --map NAME=COLUMN. Nothing was imported.",
+        COLUMNS.join(", ")
+    )
+}
+
+fn too_large(limit: &str) -> Error {
+    Error::usage(format!("the table is larger than {limit}"))
+        .with_hint("Cut it into several, each with the line of names. Nothing was imported.")
+}
