@@ -17,8 +17,7 @@ use sesame_core::{
 };
 use sesame_testing::postgres::Server;
 use sesame_vault::{
-    ImportedTokens, Keeper, KeeperOptions, KeyChoice, Location, NewApp, SystemClock, Vault,
-    VaultOptions,
+    ImportedTokens, Keeper, KeeperOptions, KeyChoice, Location, NewApp, SystemClock, Vault, VaultOptions,
     store::{DueClaim, SqlStore, Store as _, WorkStore as _},
 };
 use tokio::runtime::Builder;

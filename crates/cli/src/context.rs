@@ -6,10 +6,7 @@ use sesame_catalog::{Catalog, Endpoint};
 use sesame_client::{Call, Client};
 use sesame_core::{AppSecret, Clock, Error, Transport};
 use sesame_http::HttpTransport;
-use sesame_vault::{
-    KeyChoice, Location, SystemClock, Vault, VaultOptions,
-    store::SqlStore,
-};
+use sesame_vault::{KeyChoice, Location, SystemClock, Vault, VaultOptions, store::SqlStore};
 use tokio::sync::OnceCell;
 
 use crate::{

@@ -139,7 +139,8 @@ impl HttpTransport {
                 let (head, incoming) = response.into_parts();
                 if ready.limit == 0 {
                     // The connection ends with what else would come.
-                    return Ok(reply(head.status.as_u16(), &head.headers, Bytes::new()));
+                    let body = Bytes::new();
+                    return Ok(HttpResponse { status: head.status.as_u16(), headers: head.headers, body });
                 }
                 let body =
                     limit.limit(pin!(body::read(origin.name(), &head.headers, incoming, ready.limit))).await;

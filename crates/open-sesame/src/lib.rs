@@ -50,6 +50,6 @@ pub use sesame_core::{
 };
 pub use sesame_http::HttpTransport;
 pub use sesame_vault::{
-    Account, AccountId, AccountState, App, Callback, ImportedTokens, Keep, Keeper, KeeperOptions, KeyChoice,
-    Login, LoginOptions, NewApp, SystemClock, Vault,
+    Account, AccountId, AccountState, App, Callback, ImportedTokens, Keeper, KeeperOptions, KeyChoice, Login,
+    LoginOptions, NewApp, SystemClock, Vault, WarmPolicy,
 };

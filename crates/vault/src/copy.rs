@@ -281,8 +281,9 @@ impl Copy<'_> {
             if !page.taken.is_empty() {
                 break;
             }
-            let line =
-                |row: &AccountRow| self.to.events.audit_row(Action::Import, &row.name, Some(row.authorization_id), None);
+            let line = |row: &AccountRow| {
+                self.to.events.audit_row(Action::Import, &row.name, Some(row.authorization_id), None)
+            };
             let audit = page.rows.accounts.iter().map(line).collect();
             let notes = Notes { audit, ..Notes::default() };
             if !page.rows.accounts.is_empty() && !self.to.store.add(&page.rows, &notes).await? {

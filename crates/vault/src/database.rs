@@ -138,7 +138,9 @@ impl Database {
                     return Err(Error::usage(
                         "the vault's address has a parameter that Sesame does not know",
                     )
-                    .with_hint(format!("It knows: {KNOWN}. A question mark in the password is written as %3F.")));
+                    .with_hint(format!(
+                        "It knows: {KNOWN}. A question mark in the password is written as %3F."
+                    )));
                 }
             }
         }
@@ -242,7 +244,8 @@ fn verifies(mode: Option<&str>, server: &Server) -> Result<bool> {
             )))
         }
         (Some(_), _) => {
-            Err(Error::usage("the vault's address has an unknown sslmode").with_hint("Use sslmode=verify-full."))
+            Err(Error::usage("the vault's address has an unknown sslmode")
+                .with_hint("Use sslmode=verify-full."))
         }
     }
 }

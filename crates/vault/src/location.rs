@@ -64,7 +64,9 @@ impl FromStr for Location {
         let text = text.trim();
         if let Some(path) = text.strip_prefix("sqlite://").or_else(|| text.strip_prefix("sqlite:")) {
             if path.is_empty() {
-                return Err(Error::usage("sqlite: names no file").with_hint("Write sqlite:/path/to/vault.db."));
+                return Err(
+                    Error::usage("sqlite: names no file").with_hint("Write sqlite:/path/to/vault.db.")
+                );
             }
             if let Some(why) = no_plain_file(path) {
                 return Err(Error::usage(format!("SESAME_VAULT={text:?} {why}")).with_hint(

@@ -14,7 +14,8 @@ use std::{
 use jiff::SignedDuration;
 use sesame_core::{AccessToken, Clock as _, Error, ErrorKind, RefreshToken};
 use sesame_vault::{
-    Account, AccountState, CopyOptions, ImportedTokens, Keep, Keeper, KeeperOptions, LoginOptions, Vault,
+    Account, AccountState, CopyOptions, ImportedTokens, Keeper, KeeperOptions, LoginOptions, Vault,
+    WarmPolicy,
 };
 use sqlx::{Connection as _, SqliteConnection};
 use support::{FakeTransport, FlakyStore, Home, IopService, app, as_name, log_in, reply, two_shops};
@@ -95,8 +96,8 @@ async fn an_access_token_that_does_not_open_is_replaced_by_whatever_brings_anoth
             "login" => drop(log_in(&vault, "lazada", as_name("one")).await.unwrap()),
             _ => {
                 home.clock.advance_secs(29 * 86_400);
-                let options = KeeperOptions { keep: Keep::Always, ..KeeperOptions::default() };
-                Keeper::new(vault.clone(), options).pass().await.unwrap();
+                let options = KeeperOptions { warm: WarmPolicy::Always, ..KeeperOptions::default() };
+                Keeper::new(vault.clone(), options).tick().await.unwrap();
             }
         }
         assert_eq!(vault.account("one").await.unwrap().generation, 2, "{way}");
@@ -142,7 +143,7 @@ async fn a_refresh_token_is_prolonged_with_another_access_token_than_one_that_do
     let keeper = Keeper::new(vault.clone(), KeeperOptions::default());
     while home.transport.count() == 0 {
         assert!(Some(home.clock.now()) < ends(9), "not in time");
-        keeper.pass().await.unwrap();
+        keeper.tick().await.unwrap();
         home.clock.advance_secs(600);
     }
     vault.settle().await;

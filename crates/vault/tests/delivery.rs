@@ -14,8 +14,8 @@ use sesame_core::{
     AppSecret, BoxFuture, Clock, Error, ErrorKind, HttpRequest, HttpResponse, Result, Transport,
 };
 use sesame_vault::{
-    Deliverer, Delivery, DeliveryOptions, Id, SystemClock, Vault, VaultOptions, Webhook,
-    store::{EventRow, Notes, Sink, SqliteStore, TokenStore},
+    Deliverer, Delivery, DeliveryOptions, Id, Location, SystemClock, Vault, VaultOptions, Webhook,
+    store::{EventRow, EventStore as _, Notes, Sink, SqlStore},
 };
 use support::{FakeClock, FakeTransport, FlakyStore, Home, SocketTransport, reply};
 use tokio::{
@@ -30,14 +30,14 @@ const MINUTE: Duration = Duration::from_mins(1);
 /// A vault that has so many events to tell of, one second apart.
 struct Teller {
     home: Home,
-    store: Arc<SqliteStore>,
+    store: Arc<SqlStore>,
 }
 
 impl Teller {
     async fn with_events(count: i64) -> Self {
         let home = Home::new(FakeTransport::json("{}"));
         std::fs::create_dir_all(home.path().parent().unwrap()).unwrap();
-        let store = Arc::new(SqliteStore::open(&home.path()).await.unwrap());
+        let store = Arc::new(SqlStore::open(&Location::Sqlite(home.path())).await.unwrap());
         let now = home.clock.now().as_millisecond();
         let events: Vec<EventRow> = (0..count)
             .map(|number| {
@@ -50,9 +50,6 @@ impl Teller {
                     payload: format!(
                         r#"{{"id":"{id}","event":"expiring","number":{number},"login":"商店"}}"#
                     ),
-                    hook_at: None,
-                    webhook_at: None,
-                    attempts: 0,
                 }
             })
             .collect();
@@ -304,7 +301,7 @@ async fn two_deliverers_share_the_events() {
 async fn what_was_taken_while_the_store_was_away_is_not_sent_twice() {
     let teller = Teller::with_events(2).await;
     let script = Script::new([]);
-    let store = FlakyStore::new(SqliteStore::open(&teller.home.path()).await.unwrap());
+    let store = FlakyStore::new(SqlStore::open(&Location::Sqlite(teller.home.path())).await.unwrap());
     let fail = store.fail_taken.clone();
     let options = VaultOptions { transport: script.clone(), ..teller.home.options() };
     let vault = Vault::open_with(options, Arc::new(store)).await.unwrap();

@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Duration};
 use sesame_core::{AccessToken, Error, ErrorKind, RefreshToken, Retry};
 use sesame_vault::{
     AccountState, ImportedTokens, Keeper, KeeperOptions, Vault, WarmPolicy,
-    store::{AuditQuery, MemoryStore, Notes, TokenStore},
+    store::{AccountStore as _, AuditQuery, EventStore as _, Notes, SqlStore, Store, TokenStore as _},
 };
 use support::{
     FakeTransport, Home, IopService, Policy, START, app, as_name, log_in,
@@ -17,11 +17,11 @@ use support::{
 };
 
 /// A home with a store in memory and an app of Lazada, whose ends do not move.
-async fn lazada() -> (Home, IopService, Vault, Arc<MemoryStore>) {
+async fn lazada() -> (Home, IopService, Vault, Arc<SqlStore>) {
     let mut home = home(FakeTransport::json("{}"));
     let service = IopService::new(Policy::Dies, &home.clock);
     home.transport = service.transport();
-    let store = Arc::new(MemoryStore::default());
+    let store = Arc::new(SqlStore::in_memory().await.unwrap());
     let vault = Vault::open_with(home.options(), store.clone()).await.unwrap();
     app(&vault, "lazada").await;
     (home, service, vault, store)
@@ -161,7 +161,7 @@ async fn an_end_that_does_not_move_is_announced_at_four_marks_and_said_once() {
     assert_eq!(keeper.tick().await.unwrap().next_due, None);
 }
 
-async fn kinds_of_events(store: &dyn TokenStore) -> Vec<String> {
+async fn kinds_of_events(store: &dyn Store) -> Vec<String> {
     events(store).await.into_iter().map(|event| event.kind).collect()
 }
 
@@ -331,7 +331,7 @@ async fn a_postponement_that_failed_in_passing_warns_nobody_after_a_refresh_eith
 }
 
 /// The kind of each event, and the days that it names.
-async fn told(store: &dyn TokenStore) -> Vec<(String, Option<i64>)> {
+async fn told(store: &dyn Store) -> Vec<(String, Option<i64>)> {
     let days = |payload: &str| serde_json::from_str::<serde_json::Value>(payload).unwrap()["days"].as_i64();
     events(store).await.into_iter().map(|event| (event.kind, days(&event.payload))).collect()
 }
@@ -394,7 +394,7 @@ async fn where_a_market_app_may_refresh_nothing_its_access_token_is_used_to_the_
     let home = home(FakeTransport::json(
         r#"{"type":"ISV","code":"AUTH_TYPE_UNSUPPORTED","message":"only market","request_id":"r"}"#,
     ));
-    let store = Arc::new(MemoryStore::default());
+    let store = Arc::new(SqlStore::in_memory().await.unwrap());
     let vault = Vault::open_with(home.options(), store.clone()).await.unwrap();
     app(&vault, "lazada").await;
     vault.import_tokens("lazada", shop(0, 60 * DAY, 180 * DAY)).await.unwrap();

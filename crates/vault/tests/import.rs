@@ -9,9 +9,9 @@ use jiff::Timestamp;
 use proptest::prelude::*;
 use sesame_core::{Clock as _, ErrorKind};
 use sesame_vault::{
-    AccountState, LoginOptions, Vault,
+    AccountState, Location, LoginOptions, Vault,
     import::{ImportOptions, Imported, MAX_TABLE, Mapping, Table, TableFormat},
-    store::{SqliteStore, TokenStore as _},
+    store::{AccountStore as _, SqlStore},
 };
 use support::{FakeTransport, Home, IopService, Policy, all_bytes, as_name, contains, log_in, reply};
 
@@ -318,7 +318,7 @@ async fn shops_imported_in_one_minute_are_not_refreshed_in_one_minute() {
     let done = vault.import_table(&csv(&rows), &options).await.unwrap();
     assert_eq!((done.accounts.len(), done.apps.len()), (300, 1));
     vault.close().await;
-    let store = SqliteStore::open(&home.path()).await.unwrap();
+    let store = SqlStore::open(&Location::Sqlite(home.path())).await.unwrap();
     let mut due: Vec<i64> =
         store.accounts().await.unwrap().iter().map(|row| row.authorization.tokens.due_at.unwrap()).collect();
     due.sort_unstable();
@@ -369,7 +369,7 @@ async fn a_keeper_asks_once_for_ends_that_nobody_knows() {
     import_csv(&vault, "lazada", rows).await.unwrap();
     let keeper = sesame_vault::Keeper::new(vault.clone(), sesame_vault::KeeperOptions::default());
     home.clock.advance_secs(11 * 60);
-    keeper.pass().await.unwrap();
+    keeper.tick().await.unwrap();
     let shop = vault.account("shop").await.unwrap();
     assert_eq!((shop.generation, &shop.state), (2, &AccountState::Healthy), "{shop:?}");
     assert!(shop.refresh_expires_at.is_some() && shop.needs_person_by.is_some(), "{shop:?}");
@@ -378,7 +378,7 @@ async fn a_keeper_asks_once_for_ends_that_nobody_knows() {
     import_csv(&vault, "aliexpress-legacy", &rows.replace("shop", "other")).await.unwrap();
     for _ in 0..5 {
         home.clock.advance_secs(3_600);
-        keeper.pass().await.unwrap();
+        keeper.tick().await.unwrap();
     }
     assert_eq!(home.transport.count(), 2);
     let shop = vault.account("other").await.unwrap();
@@ -592,7 +592,7 @@ async fn a_shop_is_given_up_by_the_platform_and_not_by_the_age_of_its_token() {
     }
     let keeper = sesame_vault::Keeper::new(vault.clone(), sesame_vault::KeeperOptions::default());
     home.clock.advance_secs(11 * 60);
-    keeper.pass().await.unwrap();
+    keeper.tick().await.unwrap();
     assert_eq!(vault.account("old").await.unwrap().state, AccountState::Healthy);
     let dead = vault.account("dead").await.unwrap();
     assert!(dead.state.reason().is_some_and(|reason| reason.contains("no longer takes")), "{dead:?}");

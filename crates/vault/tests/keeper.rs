@@ -16,7 +16,7 @@ use sesame_core::{
 };
 use sesame_vault::{
     Keeper, KeeperOptions, NewApp, Vault, VaultOptions, WarmPolicy,
-    store::{DueClaim, MemoryStore, SealedPlace, TokenStore as _},
+    store::{AccountStore as _, DueClaim, KeyStore as _, SealedPlace, SqlStore, WorkStore as _},
 };
 use support::{
     FakeTransport, FlakyStore, START, app,
@@ -301,7 +301,8 @@ fn legacy_app(name: &str, key: &str, secret: &str) -> NewApp {
 async fn two_names_of_one_app_key_share_its_rate() {
     let service = Param2Service::default();
     let home = home(service.transport());
-    let vault = Vault::open_with(home.options(), Arc::new(MemoryStore::default())).await.unwrap();
+    let vault =
+        Vault::open_with(home.options(), Arc::new(SqlStore::in_memory().await.unwrap())).await.unwrap();
     for (name, number) in [("one", 0), ("two", 50)] {
         vault.add_app(legacy_app(name, "777", "planted0app0secret")).await.unwrap();
         for number in number..number + 10 {
@@ -397,7 +398,7 @@ async fn an_app_that_hangs_does_not_starve_the_others() {
         released: Arc::default(),
         others: home.transport.clone(),
     };
-    let store = Arc::new(MemoryStore::default());
+    let store = Arc::new(SqlStore::in_memory().await.unwrap());
     let options = VaultOptions { transport: Arc::new(hanging.clone()), ..home.options() };
     let vault = Vault::open_with(options, store.clone()).await.unwrap();
     app(&vault, "aliexpress-legacy").await;

@@ -11,8 +11,9 @@ use std::{
 
 use sesame_core::{AccessToken, Clock as _, Error, ErrorKind};
 use sesame_vault::{
-    Account, AccountState, ImportedTokens, Keeper, KeeperOptions, Location, LoginOptions, SystemClock,
-    TableOptions, Vault, VaultOptions, WarmPolicy,
+    Account, AccountState, CopyOptions, ImportedTokens, Keeper, KeeperOptions, Location, LoginOptions,
+    SystemClock, Vault, VaultOptions, WarmPolicy,
+    import::{ImportOptions, Table, TableFormat},
     store::{Notes, Sink},
 };
 use support::{FakeTransport, FlakyStore, Home, IopService, Policy, all_events, app, as_name, log_in};
@@ -422,8 +423,7 @@ async fn another_process_that_refreshes_is_waited_for() {
     let store = shop.home.store().await;
     let row = store.account("shop").await.unwrap().unwrap().authorization;
     let now = shop.home.clock.now().as_millisecond();
-    let claim =
-        Claim { id: row.id, generation: 1, owner: "other", now, until: now + 75_000, spending: b"x" };
+    let claim = Claim { id: row.id, generation: 1, owner: "other", now, until: now + 75_000, spending: b"x" };
     assert!(store.claim(claim).await.unwrap().is_some());
     shop.vault.take_warnings();
     assert_eq!(shop.vault.refresh("shop").await.unwrap().generation, 2);

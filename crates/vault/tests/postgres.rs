@@ -20,7 +20,8 @@ use sesame_vault::{
 use support::{FakeTransport, Home, app};
 
 async fn refused(address: &str) -> Error {
-    let error = PostgresStore::open(&Database::parse(address).unwrap()).await.unwrap_err();
+    let error =
+        SqlStore::open(&Location::Postgres(Database::parse(address).unwrap().into())).await.unwrap_err();
     let all = format!("{error} {error:?} {:?}", error.hint());
     assert!(!all.contains(PASSWORD) && !all.contains("planted"), "{all}");
     assert_eq!(error.kind(), ErrorKind::Local, "{all}");

@@ -24,7 +24,10 @@ use sesame_core::{
 };
 use sesame_vault::{
     Id, ImportedTokens, Keeper, KeeperOptions, KeyChoice, Location, NewApp, Vault, VaultOptions,
-    store::{MemoryStore, NewRows, Notes, Sink, TokenStore},
+    store::{
+        AccountStore as _, AppStore as _, DueClaim, DueEvent, EventStore as _, KeyStore as _, NewRows, Notes,
+        Sink, SqlStore, TokenStore as _,
+    },
 };
 
 const START: i64 = 1_795_305_600_000;
@@ -168,12 +171,7 @@ struct State {
 }
 
 fn json(status: u16, body: String) -> HttpResponse {
-    HttpResponse {
-        status,
-        content_type: Some("application/json".to_owned()),
-        body: body.into_bytes().into(),
-        ..HttpResponse::default()
-    }
+    HttpResponse::new(status, body)
 }
 
 fn refused(rules: Rules, why: &str) -> HttpResponse {
@@ -315,7 +313,7 @@ impl Transport for Gateway {
 struct Simulation {
     clock: VirtualClock,
     gateway: Gateway,
-    store: Arc<MemoryStore>,
+    store: Arc<SqlStore>,
     vault: Vault,
     /// Which shop an authorization is.
     shops: HashMap<Id, usize>,
@@ -350,9 +348,9 @@ impl Simulation {
             endpoint: None,
         };
         // One store to seal in, and one whose rows have the ages of a vault that is long in use.
-        let nursery = Arc::new(MemoryStore::default());
+        let nursery = Arc::new(SqlStore::in_memory().await.unwrap());
         let sealing = Vault::open_with(options.clone(), nursery.clone()).await.unwrap();
-        let store = Arc::new(MemoryStore::default());
+        let store = Arc::new(SqlStore::in_memory().await.unwrap());
         assert!(store.add_key(&nursery.keys().await.unwrap()[0], None).await.unwrap());
         let vault = Vault::open_with(options, store.clone()).await.unwrap();
         let mut simulation =
@@ -361,7 +359,7 @@ impl Simulation {
         simulation
     }
 
-    async fn settle_in(&mut self, sealing: &Vault, nursery: &MemoryStore, count: usize) {
+    async fn settle_in(&mut self, sealing: &Vault, nursery: &SqlStore, count: usize) {
         for index in 0..count {
             // Two of five are of param2, two of IOP, one of TOP; of each a fifth is in use.
             let rules = [Rules::Param2, Rules::Iop, Rules::Param2, Rules::Iop, Rules::Top][index % 5];
@@ -522,15 +520,16 @@ impl Simulation {
     async fn read_the_post(&self, now: i64) {
         loop {
             let end = i64::MAX / 2;
-            let events = self.store.claim_events(Sink::Hook, 0, end, end, u32::MAX).await.unwrap();
+            let claim = DueClaim { owner: "the post", now: end, until: end, limit: u32::MAX };
+            let events = self.store.claim_events(Sink::Hook, 0, claim).await.unwrap();
             if events.is_empty() {
                 break;
             }
-            for event in &events {
-                self.store.event_taken(event.id, Sink::Hook, now).await.unwrap();
+            for due in &events {
+                self.store.event_taken(due.event.id, Sink::Hook).await.unwrap();
             }
             let mut state = self.gateway.state.lock().unwrap();
-            for event in events {
+            for DueEvent { event, .. } in events {
                 let shop = &mut state.shops[self.shops[&event.authorization_id]];
                 let payload: serde_json::Value = serde_json::from_str(&event.payload).unwrap();
                 match payload["days"].as_i64() {

@@ -5,9 +5,10 @@ mod support;
 
 use sesame_core::{AccessToken, AppSecret};
 use sesame_vault::{
-    AuditFilter, AuditLine, Callback, CopyOptions, ImportedTokens, KeyChoice, LoginOptions, NewApp, Vault,
+    AuditFilter, AuditLine, Callback, CopyOptions, ImportedTokens, KeyChoice, Location, LoginOptions, NewApp,
+    Vault,
     import::{ImportOptions, Table, TableFormat},
-    store::{AccountStore as _, Sink, SqliteStore},
+    store::{AccountStore as _, Sink, SqlStore},
 };
 use support::{FakeTransport, Home, IopService, Policy, all_events, app, as_name, callback, log_in, reply};
 
@@ -123,7 +124,7 @@ async fn an_account_that_was_given_up_and_becomes_another_shop_is_told_as_recove
     let options = LoginOptions { replace_shop: true, ..as_name("mine") };
     log_in(&vault, "lazada", options).await.unwrap();
     vault.close().await;
-    let store = SqliteStore::open(&home.path()).await.unwrap();
+    let store = SqlStore::open(&Location::Sqlite(home.path())).await.unwrap();
     let events = all_events(&store, Sink::Hook).await;
     let kinds: Vec<&str> = events.iter().map(|event| event.kind.as_str()).collect();
     assert_eq!(kinds, ["exhausted", "recovered"]);

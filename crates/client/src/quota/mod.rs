@@ -11,7 +11,6 @@ use sesame_catalog::{Api, Platform};
 use sesame_core::{BoxFuture, Error, ErrorKind, Result, gcra::Limit};
 
 pub use memory::MemoryQuota;
-pub use sesame_core::gcra::Limit;
 
 /// Who shares a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -24,15 +24,15 @@ pub use self::{
     app::{App, DEFAULT_REDIRECT_URI, NewApp},
     handle::AccountHandle,
 };
-pub(crate) use self::{
-    apps::Apps,
-    walk::{Step, Walk},
-};
 use self::{
     app::AppState,
     authorization::{Authorization, open_access},
     cache::AccountCache,
     handle::RECENT,
+};
+pub(crate) use self::{
+    apps::Apps,
+    walk::{Step, Walk},
 };
 use crate::{
     events::{Action, Events},
@@ -97,7 +97,10 @@ impl Accounts {
         } else if names.len() < SUGGESTION_LIMIT {
             error.with_hint(format!("There are: {}.", name::known(name, names)))
         } else {
-            error.with_hint(format!("Of the oldest accounts, these come nearest: {}.", name::known(name, names)))
+            error.with_hint(format!(
+                "Of the oldest accounts, these come nearest: {}.",
+                name::known(name, names)
+            ))
         })
     }
 
@@ -250,8 +253,9 @@ impl Accounts {
     async fn row_by_id(&self, account: AccountId) -> Result<FullRow> {
         let rows = self.store.accounts_after(account.before(), 1).await?;
         rows.into_iter().find(|row| row.account.id == account).ok_or_else(|| {
-            Error::usage(format!("there is no account with the id {account}"))
-                .with_hint("It was removed, or belongs to another vault. `sesame accounts` shows the accounts.")
+            Error::usage(format!("there is no account with the id {account}")).with_hint(
+                "It was removed, or belongs to another vault. `sesame accounts` shows the accounts.",
+            )
         })
     }
 

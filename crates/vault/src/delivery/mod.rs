@@ -164,8 +164,12 @@ impl SinkState {
             }
             // One at a time: whatever comes after it is not kept from other deliverers.
             let since = now.saturating_sub(OLDEST);
-            let claim =
-                DueClaim { owner: &services.refresher.owner, now, until: now.saturating_add(lease), limit: 1 };
+            let claim = DueClaim {
+                owner: &services.refresher.owner,
+                now,
+                until: now.saturating_add(lease),
+                limit: 1,
+            };
             let claimed = services.store.claim_events(sink, since, claim).await;
             let due = match claimed {
                 Ok(events) => events.into_iter().next(),
@@ -176,7 +180,9 @@ impl SinkState {
             let Some(due) = due else { break };
             let event = &due.event;
             let sent = match &self.target {
-                Target::Hook(hook) => hook.deliver(services.clock.as_ref(), &event.payload, self.timeout).await,
+                Target::Hook(hook) => {
+                    hook.deliver(services.clock.as_ref(), &event.payload, self.timeout).await
+                }
                 Target::Webhook(receiver) => receiver.deliver(services, event, self.timeout).await,
             };
             let (error, next_try) = match &sent {

@@ -45,8 +45,9 @@ impl Receiver {
         let key = BASE64.decode(secret.strip_prefix(PREFIX).unwrap_or(secret)).ok();
         let key = key.filter(|key| KEY_BYTES.contains(&key.len()));
         let key = key.and_then(|key| Hmac::new_from_slice(&key).ok()).ok_or_else(|| {
-            Error::usage("invalid webhook secret: expected whsec_ and 24 to 64 bytes in base64")
-                .with_hint("Make one: echo \"whsec_$(openssl rand -base64 32)\". Give it to the receiver, too.")
+            Error::usage("invalid webhook secret: expected whsec_ and 24 to 64 bytes in base64").with_hint(
+                "Make one: echo \"whsec_$(openssl rand -base64 32)\". Give it to the receiver, too.",
+            )
         })?;
         Ok(Self { url: url.to_owned(), key })
     }
@@ -79,15 +80,27 @@ impl Receiver {
     }
 
     /// Posts an event.
-    pub(super) async fn deliver(&self, services: &Services, event: &EventRow, timeout: Duration) -> Result<()> {
+    pub(super) async fn deliver(
+        &self,
+        services: &Services,
+        event: &EventRow,
+        timeout: Duration,
+    ) -> Result<()> {
         let request = self.request(event, services.clock.now().as_second(), timeout);
-        let reply = services.endpoint.transport().send(request).await.map_err(|error| error.context("the webhook"))?;
+        let reply = services
+            .endpoint
+            .transport()
+            .send(request)
+            .await
+            .map_err(|error| error.context("the webhook"))?;
         match reply.status {
             200..=299 => Ok(()),
             status => {
                 let more = if (300..400).contains(&status) { "; redirects are not followed" } else { "" };
                 let message = format!("the webhook answered with status {status}{more}");
-                Err(Error::new(ErrorKind::Network, message).with_fault(Fault::Caller).with_http_status(status))
+                Err(Error::new(ErrorKind::Network, message)
+                    .with_fault(Fault::Caller)
+                    .with_http_status(status))
             }
         }
     }

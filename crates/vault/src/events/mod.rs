@@ -46,7 +46,11 @@ impl News<'_> {
 }
 
 impl Events {
-    pub(crate) fn new(store: Arc<dyn EventStore>, accounts: Arc<dyn AccountStore>, clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn new(
+        store: Arc<dyn EventStore>,
+        accounts: Arc<dyn AccountStore>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         Self { store, accounts, clock }
     }
 

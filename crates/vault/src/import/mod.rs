@@ -59,7 +59,9 @@ impl Vault {
         };
         let imported = imported.await;
         match &imported {
-            Err(error) if !options.dry_run => services.events.record_failure(Action::Import, "vault", None, error).await,
+            Err(error) if !options.dry_run => {
+                services.events.record_failure(Action::Import, "vault", None, error).await
+            }
             Ok(done) if !done.skipped.is_empty() && !options.skip_bad && !options.dry_run => {
                 let error = refused(&done.skipped);
                 services.events.record_failure(Action::Import, "vault", None, &error).await;
@@ -212,7 +214,8 @@ impl<'a> Importer<'a> {
             let at = schedule::warm_at(&platform.tokens, &row.tokens, chance);
             at.map(|at| if at <= now { soon } else { at })
         };
-        row.tokens.due_at = schedule::due_at(&platform.tokens, &row, WarmPolicy::Always, now, self.clock.jitter());
+        row.tokens.due_at =
+            schedule::due_at(&platform.tokens, &row, WarmPolicy::Always, now, self.clock.jitter());
         row
     }
 }

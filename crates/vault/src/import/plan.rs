@@ -221,7 +221,8 @@ impl<'a> Planner<'a> {
             self.plan_account(&new, app_id, id);
             return Ok(Some(id));
         }
-        let twins = new.identity.marks().filter_map(|mark| self.by_identity.get(&(app_key_of(&app_row), mark)));
+        let twins =
+            new.identity.marks().filter_map(|mark| self.by_identity.get(&(app_key_of(&app_row), mark)));
         let fields = &self.platform.tokens.identity;
         let is_same = |row: &&&FullRow| {
             Identity::parse(&row.authorization.tokens.identity).compare(&new.identity, fields) == Match::Same

@@ -4,12 +4,8 @@ use sesame_core::{Error, Result};
 
 use super::{ImportOptions, Table, import};
 use crate::{
-    Account, App, ImportedTokens, NewApp, Vault,
-    accounts::account_taken,
-    events::Action,
-    model::name,
-    store::AppRow,
-    vault::Services,
+    Account, App, ImportedTokens, NewApp, Vault, accounts::account_taken, events::Action, model::name,
+    store::AppRow, vault::Services,
 };
 
 impl Vault {

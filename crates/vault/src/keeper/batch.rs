@@ -216,7 +216,8 @@ impl<'a> Batch<'a> {
         let reason = error.to_string();
         tracing::warn!(account = due.label, "left alone for a day: {reason}");
         self.totals.failed += 1;
-        let line = self.services.events.audit_row(Action::Refresh, &due.label, Some(row.id), Some(reason.clone()));
+        let line =
+            self.services.events.audit_row(Action::Refresh, &due.label, Some(row.id), Some(reason.clone()));
         let notes = Notes { audit: vec![line], ..Notes::default() };
         let now = self.now();
         let failure = FailedRefresh {

@@ -285,7 +285,10 @@ impl Keeper {
 
     fn notify_once(&self, app: Id, error: &Error) {
         if lock(&self.notified).insert(app) {
-            self.vault.0.warnings.warn(Warning::new(format!("{error}: the keeper leaves its accounts alone")));
+            self.vault
+                .0
+                .warnings
+                .warn(Warning::new(format!("{error}: the keeper leaves its accounts alone")));
         }
     }
 }

@@ -143,11 +143,7 @@ impl Logins {
             };
             // The end of the former refresh token says nothing about the new approval's.
             let former = AuthorizationRow {
-                tokens: TokenColumns {
-                    refresh_expires_at: None,
-                    refresh: None,
-                    ..now.tokens.clone()
-                },
+                tokens: TokenColumns { refresh_expires_at: None, refresh: None, ..now.tokens.clone() },
                 ..now.clone()
             };
             let tokens = self.tokens.columns(&shared, &arrived.reply, Some(&former), arrived.at);
@@ -299,7 +295,8 @@ impl Logins {
             ..row.account.clone()
         };
         let is_new = known.is_none();
-        self.insist(|| Box::pin(self.merger.move_account(&row, &account, &to, is_new, Action::Login))).await?;
+        self.insist(|| Box::pin(self.merger.move_account(&row, &account, &to, is_new, Action::Login)))
+            .await?;
         self.merger.merge(query, &to).await;
         // A cross-border seller's other shops become accounts of their own.
         self.learn_shops(app, options, to.id, None, Some(&former), arrived).await

@@ -4,7 +4,12 @@ use sesame_core::{Error, ErrorKind};
 
 /// Returns the error for an account that a person has to authorize again. `has_refresh_token` says
 /// whether there is a refresh token left to try.
-pub(crate) fn needs_reauthorization(account: &str, app: &str, reason: &str, has_refresh_token: bool) -> Error {
+pub(crate) fn needs_reauthorization(
+    account: &str,
+    app: &str,
+    reason: &str,
+    has_refresh_token: bool,
+) -> Error {
     Error::new(ErrorKind::Authorization, format!("account {account:?} has to be authorized again: {reason}"))
         .with_hint(reauthorize(app, account, has_refresh_token))
 }

@@ -72,7 +72,12 @@ pub(crate) fn request(
 
 /// `/auth/token/create` and `/auth/token/refresh`: signed like any `/rest` call, without a token;
 /// the app secret is never sent (protocols 2.8).
-fn iop(credentials: ClientCredentials<'_>, path: &str, grant: Grant<'_>, now: Timestamp) -> Result<HttpRequest> {
+fn iop(
+    credentials: ClientCredentials<'_>,
+    path: &str,
+    grant: Grant<'_>,
+    now: Timestamp,
+) -> Result<HttpRequest> {
     let timestamp = now.as_millisecond().to_string();
     let (digest, method) = chosen(credentials.platform, Shape::IopRest)?;
     let mut pairs = vec![
@@ -88,15 +93,23 @@ fn iop(credentials: ClientCredentials<'_>, path: &str, grant: Grant<'_>, now: Ti
 
 /// `system.oauth2/getToken`: unsigned, the secret in the body; the older `refreshToken` is signed
 /// besides (protocols 1.5). `http/1/` and `param2/1/` in front of the name choose the spelling.
-fn param2(credentials: ClientCredentials<'_>, spelling: &str, grant: Grant<'_>, now: Timestamp) -> Result<HttpRequest> {
+fn param2(
+    credentials: ClientCredentials<'_>,
+    spelling: &str,
+    grant: Grant<'_>,
+    now: Timestamp,
+) -> Result<HttpRequest> {
     let name = if spelling.starts_with("http/") || spelling.starts_with("param2/") {
         spelling.to_owned()
     } else {
         format!("param2/1/{spelling}")
     };
     let path = format!("{name}/{}", encode_segment(credentials.app_key));
-    let mut pairs =
-        vec![("client_id", credentials.app_key), ("client_secret", credentials.secret.expose()), granted(grant)];
+    let mut pairs = vec![
+        ("client_id", credentials.app_key),
+        ("client_secret", credentials.secret.expose()),
+        granted(grant),
+    ];
     match grant {
         Grant::Code { redirect_uri, .. } => {
             pairs.push(("grant_type", "authorization_code"));
@@ -121,8 +134,11 @@ fn param2(credentials: ClientCredentials<'_>, spelling: &str, grant: Grant<'_>, 
 
 /// `/token`: RFC 6749 with the secret in the body (protocols 3.7).
 fn top_form(credentials: ClientCredentials<'_>, path: &str, grant: Grant<'_>) -> HttpRequest {
-    let mut pairs =
-        vec![("client_id", credentials.app_key), ("client_secret", credentials.secret.expose()), granted(grant)];
+    let mut pairs = vec![
+        ("client_id", credentials.app_key),
+        ("client_secret", credentials.secret.expose()),
+        granted(grant),
+    ];
     match grant {
         Grant::Code { redirect_uri, .. } => {
             pairs.push(("grant_type", "authorization_code"));
@@ -137,7 +153,12 @@ fn top_form(credentials: ClientCredentials<'_>, path: &str, grant: Grant<'_>) ->
 }
 
 /// `taobao.top.auth.token.create` and `.refresh`: signed, without a session (protocols 3.7).
-fn top_signed(credentials: ClientCredentials<'_>, method_name: &str, grant: Grant<'_>, now: Timestamp) -> Result<HttpRequest> {
+fn top_signed(
+    credentials: ClientCredentials<'_>,
+    method_name: &str,
+    grant: Grant<'_>,
+    now: Timestamp,
+) -> Result<HttpRequest> {
     let timestamp = top_timestamp(now);
     let (digest, method) = chosen(credentials.platform, Shape::Top)?;
     let mut pairs = vec![

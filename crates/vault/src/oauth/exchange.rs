@@ -55,8 +55,9 @@ pub(crate) async fn exchange(
         }
         last.get_or_insert(error);
     }
-    Err(last
-        .unwrap_or_else(|| Error::usage(format!("the data of {} name no token call", credentials.platform.name))))
+    Err(last.unwrap_or_else(|| {
+        Error::usage(format!("the data of {} name no token call", credentials.platform.name))
+    }))
 }
 
 async fn once(
@@ -69,7 +70,8 @@ async fn once(
     offset: SignedDuration,
 ) -> Result<TokenReply, (Error, Option<HttpResponse>)> {
     let time = clock.now().checked_add(offset).unwrap_or_else(|_| clock.now());
-    let (shape, request) = request(credentials, spelling, grant, timeout, time).map_err(|error| (error, None))?;
+    let (shape, request) =
+        request(credentials, spelling, grant, timeout, time).map_err(|error| (error, None))?;
     // Gateways like to repeat what they were sent, and errors are kept and shown.
     let secrets = secrets_in(&request);
     let redactor = Redactor::new(secrets.iter().map(String::as_str)).with(credentials.secret.expose());

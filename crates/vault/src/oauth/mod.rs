@@ -67,7 +67,11 @@ impl TokenEndpoint {
     ///
     /// # Errors
     /// The platform's refusal as classified, or what kept it from being received.
-    pub(crate) async fn exchange(&self, client: ClientCredentials<'_>, grant: Grant<'_>) -> Result<TokenReply> {
+    pub(crate) async fn exchange(
+        &self,
+        client: ClientCredentials<'_>,
+        grant: Grant<'_>,
+    ) -> Result<TokenReply> {
         exchange(self.transport.as_ref(), self.clock.as_ref(), client, self.timeout(), grant).await
     }
 

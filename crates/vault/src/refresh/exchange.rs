@@ -108,8 +108,10 @@ impl Refresher {
         let current = current.as_ref().unwrap_or(row);
         let after = AuthorizationRow { tokens: tokens.clone(), ..current.clone() };
         let notes = self.tokens.notes(authorization, &after, action_of(grant)).await;
-        let persisted =
-            self.tokens.persist(authorization, row.generation, &tokens, Some(reservation), notes, false).await;
+        let persisted = self
+            .tokens
+            .persist(authorization, row.generation, &tokens, Some(reservation), notes, false)
+            .await;
         let kept = match persisted {
             Ok(kept) => kept,
             Err(error) => {
@@ -316,7 +318,8 @@ impl Refresher {
         let said = failure.error.to_string();
         let until = |pause: Duration| now.saturating_add(millis(pause));
         let (not_before, postpone_after) = (failure.pause.map(until), failure.postpone.map(until));
-        let line = self.events.audit_row(failure.action, &authorization.label, Some(row.id), Some(said.clone()));
+        let line =
+            self.events.audit_row(failure.action, &authorization.label, Some(row.id), Some(said.clone()));
         let mut notes = Notes { audit: vec![line], ..Notes::default() };
         if let (Some(reason), None) = (failure.exhausted, &row.exhausted) {
             notes.events.extend(self.events.try_event(row, News::Exhausted(reason)).await);

@@ -166,7 +166,9 @@ impl Journal {
                     "{what}, so new tokens could not be kept; nothing was sent ({}: {error})",
                     directory.display()
                 ))
-                .with_hint("Free some space, or change the directory's owner and mode, and repeat the command.")
+                .with_hint(
+                    "Free some space, or change the directory's owner and mode, and repeat the command.",
+                )
                 .with_retry(Retry::Backoff))
             }
             Err(_) => Err(Error::local("the process is ending; nothing was sent")),
@@ -193,7 +195,9 @@ impl Journal {
 
     /// Writes an entry; it is on the disk when this returns. `reservation` is the room for it.
     pub(crate) fn write(&self, id: &Id, entry: &Entry, _: &Reservation) -> Result<()> {
-        let Some(directory) = &self.0.directory else { return Err(Error::local("this vault has no journal")) };
+        let Some(directory) = &self.0.directory else {
+            return Err(Error::local("this vault has no journal"));
+        };
         let plain = serde_json::to_vec(entry)
             .map_err(|error| Error::local(format!("cannot encode a journal entry: {error}")))?;
         let sealed = self.0.sealer.seal(slot(id), &plain);

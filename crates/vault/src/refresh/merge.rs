@@ -183,12 +183,7 @@ impl ShopMerger {
 
     /// Brings other accounts of the shop onto an authorization that was refreshed just now, where nothing
     /// is lost by it; else a person has to decide, and is told.
-    async fn merge_others(
-        &self,
-        authorization: &Authorization,
-        row: &AuthorizationRow,
-        owner: &Owner,
-    ) {
+    async fn merge_others(&self, authorization: &Authorization, row: &AuthorizationRow, owner: &Owner) {
         let query = IdentityQuery { app: &authorization.app, owner };
         let others = match self.accounts_of(query).await {
             Ok(others) => others,
@@ -313,8 +308,7 @@ impl ShopMerger {
             let mut account = full.account.clone();
             account.login = account.login.or_else(|| owner.login.clone());
             account.shop_id = account.shop_id.or_else(|| shop.shop_id.clone());
-            account.country =
-                owner_country(&full.account, fields, shop);
+            account.country = owner_country(&full.account, fields, shop);
             // Without one of its own it would go on calling the host of the platform's first region.
             account.region =
                 account.region.or_else(|| region_of_country(&app.platform, account.country.as_deref()));

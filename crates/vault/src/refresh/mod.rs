@@ -116,7 +116,9 @@ impl Refresher {
     pub(crate) async fn force(self: &Arc<Self>, handle: &AccountHandle) -> Result<Token> {
         let row = self.row_of(&handle.authorization).await?;
         let enough = |token: &Token| token.generation > row.generation;
-        self.wait(&handle.authorization, RefreshReason::Forced, enough).await.map_err(|error| named(error, handle))
+        self.wait(&handle.authorization, RefreshReason::Forced, enough)
+            .await
+            .map_err(|error| named(error, handle))
     }
 
     async fn due_token(self: &Arc<Self>, authorization: &Arc<Authorization>) -> Result<Token> {
@@ -247,7 +249,8 @@ impl Refresher {
             }
             let refresh = self.may_refresh(authorization, &row, reason).await?;
             // However it came here: what it wants to replace is a token that the platform refused.
-            let was_refused = matches!(reason, RefreshReason::Rejected(_)) || authorization.was_refused(row.generation);
+            let was_refused =
+                matches!(reason, RefreshReason::Rejected(_)) || authorization.was_refused(row.generation);
             if was_refused && reason != RefreshReason::Forced && !counted {
                 self.count_bounce(authorization)?;
                 counted = true;
@@ -273,7 +276,9 @@ impl Refresher {
             match self.store.claim(claim).await? {
                 Some(lease) => {
                     let grant = Grant::Refresh(&refresh);
-                    if let Some(exchanged) = self.exchange(authorization, &row, grant, lease, reservation).await? {
+                    if let Some(exchanged) =
+                        self.exchange(authorization, &row, grant, lease, reservation).await?
+                    {
                         return Ok(exchanged.into());
                     }
                     // Refused, but somebody else had replaced the tokens meanwhile: look again.
@@ -314,7 +319,9 @@ impl Refresher {
         let done = !authorization.was_refused(row.generation)
             && match reason {
                 RefreshReason::Due => now < windows.advisory_at,
-                RefreshReason::Rejected(generation) => row.generation > generation && now < windows.mandatory_at,
+                RefreshReason::Rejected(generation) => {
+                    row.generation > generation && now < windows.mandatory_at
+                }
                 RefreshReason::Forced => row.generation > entry,
             };
         if done { self.accounts.install(authorization, row) } else { None }
@@ -328,10 +335,11 @@ impl Refresher {
         reason: RefreshReason,
     ) -> Result<RefreshToken> {
         let (label, app) = (&authorization.label, &authorization.app.name);
-        let refresh =
-            open_refresh(self.keys.sealer(), row).map_err(|error| error.context(format!("account {label:?}")))?;
+        let refresh = open_refresh(self.keys.sealer(), row)
+            .map_err(|error| error.context(format!("account {label:?}")))?;
         // A person who asks may try a token that was given up: shops come back.
-        let exhausted = hopeless(row).filter(|_| reason != RefreshReason::Forced || row.tokens.refresh_denied);
+        let exhausted =
+            hopeless(row).filter(|_| reason != RefreshReason::Forced || row.tokens.refresh_denied);
         let refresh = match (refresh, exhausted) {
             (Some(refresh), None) => refresh,
             (_, why) => {

@@ -168,7 +168,8 @@ impl Replay {
             }
             // The store is still away: whoever needs it will hear why.
             Err(error) => {
-                self.warnings.warn(Warning::new(format!("tokens still wait in the vault's journal: {error}")));
+                self.warnings
+                    .warn(Warning::new(format!("tokens still wait in the vault's journal: {error}")));
             }
         }
         self.journal.sweep();

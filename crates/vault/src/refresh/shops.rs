@@ -13,7 +13,11 @@ fn country_of<'a>(account: &'a AccountRow, fields: &IdentityFields) -> Option<&'
 }
 
 /// Returns the country that is known of an account, or else the one that a reply says of its shop.
-pub(crate) fn owner_country(account: &AccountRow, fields: &IdentityFields, shop: &ReplyShop) -> Option<String> {
+pub(crate) fn owner_country(
+    account: &AccountRow,
+    fields: &IdentityFields,
+    shop: &ReplyShop,
+) -> Option<String> {
     country_of(account, fields).map(str::to_owned).or_else(|| shop.country.clone())
 }
 

@@ -202,5 +202,4 @@ impl TokenWriter {
             pause *= 2;
         }
     }
-
 }

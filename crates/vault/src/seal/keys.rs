@@ -115,7 +115,10 @@ impl MasterKeys {
         }
         match self.learn(&rows).await {
             Ok(()) if self.sealer.ring().has(id) => {
-                tracing::info!(key = hex::encode(id), "another process rekeyed the vault; its key is known now");
+                tracing::info!(
+                    key = hex::encode(id),
+                    "another process rekeyed the vault; its key is known now"
+                );
                 Ok(())
             }
             learned => {

@@ -170,7 +170,13 @@ impl Vault {
             events: events.clone(),
             clock: clock.clone(),
         };
-        let checker = Checker { store: store.clone(), keys: keys.clone(), apps: apps.clone(), journal, clock: clock.clone() };
+        let checker = Checker {
+            store: store.clone(),
+            keys: keys.clone(),
+            apps: apps.clone(),
+            journal,
+            clock: clock.clone(),
+        };
         replay.at_opening().await;
         Ok(Self(Arc::new(Services {
             store,
