@@ -165,10 +165,11 @@ async fn rows_that_cannot_be_read_are_named_and_hide_no_others() {
     )
     .await;
     let report = vault.check().await.unwrap();
-    let found: Vec<_> =
+    let mut found: Vec<_> =
         report.findings.iter().map(|finding| (finding.name.clone(), finding.column)).collect();
+    found.sort_unstable();
     assert_eq!(found, [(id.to_string(), None), ("two".to_owned(), Some("refresh"))], "{report:?}");
-    assert!(report.findings[0].why.contains("row cannot be read"), "{report:?}");
+    assert!(report.findings.iter().any(|finding| finding.why.contains("row cannot be read")), "{report:?}");
     assert_eq!((report.apps, report.accounts), (1, 1));
     // A login of another shop goes on, too.
     assert_eq!(log_in(&vault, "lazada", LoginOptions::default()).await.unwrap()[0].name, "two");

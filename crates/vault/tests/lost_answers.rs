@@ -160,12 +160,12 @@ async fn a_journal_entry_that_was_overtaken_overwrites_nothing() {
     shop.home.clock.advance_secs(LIFE + 5);
     vault.token_of(&handle).await.unwrap();
     // A login stores newer tokens while the journal cannot be replayed: hide it meanwhile.
-    let journal = shop.home.journal();
-    let hidden = shop.home.journal().with_file_name("hidden");
-    std::fs::rename(&journal, &hidden).unwrap();
+    let waiting = shop.home.waiting().pop().unwrap();
+    let hidden = waiting.with_extension("hidden");
+    std::fs::rename(&waiting, &hidden).unwrap();
     log_in(&shop.vault, "lazada", as_name("shop")).await.unwrap();
     let newest = shop.service.access();
-    std::fs::rename(&hidden, &journal).unwrap();
+    std::fs::rename(&hidden, &waiting).unwrap();
     let other = shop.home.open().await;
     let handle = other.handle("shop").await.unwrap();
     assert_eq!(other.token_of(&handle).await.unwrap().access.expose(), newest);
@@ -318,6 +318,7 @@ async fn a_reply_that_was_not_written_to_its_end_hides_no_other() {
     // The body of a second record, whose header never came.
     torn[next + 32..next + 32 + length].fill(0xA5);
     std::fs::write(&file, &torn).unwrap();
+    assert!(shop.vault.check().await.unwrap().is_clean());
     assert!(shop.vault.check().await.unwrap().is_clean());
     assert_eq!(shop.vault.check().await.unwrap().waiting, 1);
     // What is cut within a record is damaged, and nothing is spent.

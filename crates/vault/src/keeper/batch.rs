@@ -90,7 +90,7 @@ impl<'a> Batch<'a> {
             match apps.get(&row.app_id) {
                 _ if self.is_stopping() => self.give_back(&due),
                 Some(AppStatus::Ready(app)) => {
-                    if journaled.contains(&row.id) && self.replay(&due).await {
+                    if journaled.as_ref().is_none_or(|ids| ids.contains(&row.id)) && self.replay(&due).await {
                         continue;
                     }
                     // A rekey whose new key is out of reach: nothing is wrong with the row.

@@ -281,9 +281,12 @@ impl Journal {
         found
     }
 
-    /// Names the authorizations for which a reply waits.
-    pub(crate) fn waiting(&self) -> Result<HashSet<Id>> {
-        Ok(self.read(None)?.records.into_iter().map(|record| record.id).collect())
+    /// Names the authorizations for which a reply waits; `None` if there is a file that cannot be read, so
+    /// that one may wait for any.
+    pub(crate) fn waiting(&self) -> Result<Option<HashSet<Id>>> {
+        let contents = self.read(None)?;
+        let ids = contents.records.into_iter().map(|record| record.id).collect();
+        Ok(contents.unreadable.is_empty().then_some(ids))
     }
 
     /// Forgets what waits for an authorization that was removed.
@@ -429,9 +432,9 @@ fn records(path: &Path, only: Option<&Id>) -> io::Result<Vec<Record>> {
     Ok(found)
 }
 
-/// Returns `true` if nothing waits in a file.
+/// Returns `true` if nothing waits in a file. One that was cut off may have had something.
 fn is_done(file: &File) -> io::Result<bool> {
-    let mut waits = false;
+    let mut waits = file.metadata()?.len() < SLOT;
     headers(&mut file.try_clone()?, |_, _, state, _, _| {
         waits |= state == WAITING;
         Ok(())
