@@ -43,10 +43,12 @@ async fn token(vault: &Vault, account: &str) -> sesame_core::Result<String> {
 /// The sealed columns of all authorizations, by the names of their accounts.
 async fn sealed(path: &Path) -> Vec<(Vec<u8>, Vec<u8>)> {
     let mut connection = connect(path).await;
-    let rows = sqlx::query_as("SELECT access, refresh FROM authorizations JOIN account USING (authorization_id) ORDER BY name")
-        .fetch_all(&mut connection)
-        .await
-        .unwrap();
+    let rows = sqlx::query_as(
+        "SELECT access, refresh FROM authorizations JOIN account USING (authorization_id) ORDER BY name",
+    )
+    .fetch_all(&mut connection)
+    .await
+    .unwrap();
     connection.close().await.unwrap();
     rows
 }
