@@ -7,7 +7,7 @@ use sesame_catalog::{HttpMethods, Urls, request_url, signed_path};
 use sesame_core::{
     Clock, HttpRequest, Params, Result, Shape, Value,
     encode::{self, Wire},
-    request::{FORM, Method, encode_form},
+    request::{FORM, HeaderValue, Method, encode_form},
     sign::{self, Pair, Signature, SigningKey},
     time,
 };
@@ -59,7 +59,7 @@ impl<'a> Encoded<'a> {
                 Some(filled) => signed_path(api, caller.app_key, Some(filled)).into_owned().into(),
                 None => signed_path(api, caller.app_key, None),
             },
-            method: if get { Method::Get } else { Method::Post },
+            method: if get { Method::GET } else { Method::POST },
             args,
         })
     }
@@ -151,22 +151,18 @@ pub(crate) fn signed(
         }
         let system = system.iter().map(|(name, value)| (*name, value.as_ref()));
         encode_form(&mut form, system.chain([signature]));
-        match encoded.method {
-            Method::Post => {
-                let mut request = HttpRequest::new(Method::Post, encoded.url.clone());
-                request.body = form.into();
-                request.content_type = Some(FORM.into());
-                request
-            }
-            Method::Get => {
-                let mut url = encoded.url.clone();
-                url.push('?');
-                // Percent-encoding leaves ASCII only.
-                url.push_str(std::str::from_utf8(&form).unwrap_or_default());
-                HttpRequest::new(Method::Get, url)
-            }
+        if encoded.method == Method::GET {
+            let mut url = encoded.url.clone();
+            url.push('?');
+            // Percent-encoding leaves ASCII only.
+            url.push_str(std::str::from_utf8(&form).unwrap_or_default());
+            HttpRequest::new(Method::GET, url)
+        } else {
+            HttpRequest::post(encoded.url.clone(), HeaderValue::from_static(FORM), form)
         }
     };
-    request.headers.clone_from(&contract.headers);
+    for (name, value) in &contract.headers {
+        request.headers.insert(name, value.clone());
+    }
     Ok((request, made))
 }

@@ -123,8 +123,8 @@ impl ErrorTable {
     }
 }
 
-/// Tells how well a pattern fits: 0 when the pattern is empty and leaves it open, more for each
-/// letter that it names, most for the very text. Nothing when it does not fit.
+/// Returns how well a pattern fits: 0 when the pattern is empty and leaves it open, more for each
+/// letter that it names, most for the very text. `None` if it does not fit.
 fn fit(pattern: &str, text: &str) -> Option<usize> {
     if pattern.is_empty() {
         return Some(0);
@@ -168,10 +168,10 @@ pub fn classify(table: &ErrorTable, failure: &Failure, redactor: &Redactor<'_>, 
             let text = format!("{} {}", failure.sub_message.as_deref().unwrap_or_default(), failure.message);
             let retry = retry_of(rule.retry, &text, now);
             Error::new(rule.kind, said)
-                .fault_of(rule.fault)
-                .retry_when(retry)
-                .may_have_happened(rule.maybe_done)
-                .hint(rule.advice.clone())
+                .with_fault(rule.fault)
+                .with_retry(retry)
+                .with_ambiguity(rule.maybe_done)
+                .with_hint(rule.advice.clone())
         }
         None => unknown(failure, said),
     };
@@ -221,18 +221,18 @@ fn until_midnight_in_beijing(now: Timestamp) -> Duration {
 fn unknown(failure: &Failure, said: String) -> Error {
     match failure.http_status {
         429 => Error::new(ErrorKind::Quota, said)
-            .hint("The edge of the platform limits the rate. Wait, then call less often."),
+            .with_hint("The edge of the platform limits the rate. Wait, then call less often."),
         status if status >= 500 => Error::new(ErrorKind::Platform, said)
-            .may_have_happened(true)
-            .hint("The platform failed. Try again later; if it stays, report the request id."),
+            .with_ambiguity(true)
+            .with_hint("The platform failed. Try again later; if it stays, report the request id."),
         401 | 403 => Error::new(ErrorKind::Permission, said)
-            .hint("The edge of the platform turned the call away before the API saw it. Check whether this address is on the app's IP list and whether the host is right."),
+            .with_hint("The edge of the platform turned the call away before the API saw it. Check whether this address is on the app's IP list and whether the host is right."),
         404 => Error::new(ErrorKind::UnknownApi, said)
-            .hint("There is nothing at this address. Check the host, the path and the region of the account."),
+            .with_hint("There is nothing at this address. Check the host, the path and the region of the account."),
         408 | 425 => Error::new(ErrorKind::Platform, said)
-            .may_have_happened(true)
-            .hint("The platform gave up waiting. Try again."),
-        _ => Error::new(ErrorKind::Business, said).hint(
+            .with_ambiguity(true)
+            .with_hint("The platform gave up waiting. Try again."),
+        _ => Error::new(ErrorKind::Business, said).with_hint(
             "Sesame's tables do not know this code; the platform's page of this API may. Nothing was repeated.",
         ),
     }

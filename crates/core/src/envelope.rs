@@ -13,6 +13,7 @@ use serde_json::value::RawValue;
 use crate::{
     Error, ErrorKind, ErrorTable, HttpResponse, Protocol, Result, Retry, Shape,
     classify::{Failure, ID_LIMIT, classify},
+    decode::decode as decode_json,
     path,
     redact::{ForeignText, Redactor},
     scalar::{self, Text},
@@ -88,12 +89,10 @@ impl Reply {
     /// Parses the payload.
     ///
     /// # Errors
-    /// [`ErrorKind::Envelope`] when the payload has another shape than `T`.
+    /// [`ErrorKind::Envelope`] if the payload has another shape than `T`. The message says where, as a JSON
+    /// path, and what was expected there; it does not repeat the value.
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T> {
-        serde_json::from_str(self.payload()).map_err(|error| {
-            self.error(ErrorKind::Envelope, format!("the reply has another form than expected: {error}"))
-                .retry_when(Retry::Never)
-        })
+        decode_json(self.payload()).map_err(|error| error.with_request_id(self.request_id.clone()))
     }
 }
 
@@ -103,7 +102,7 @@ impl Reply {
 /// the reply writes it.
 ///
 /// # Errors
-/// What [`classify`] makes of a refusal; [`ErrorKind::Envelope`] for what is no reply of the
+/// What [`classify`] makes of a refusal; [`ErrorKind::Envelope`] for bytes that are not a reply of the
 /// protocol: HTML, empty, cut, not UTF-8. Such a reply leaves open whether the call was carried
 /// out ([`Error::is_ambiguous`]).
 pub fn read_reply(
@@ -113,7 +112,6 @@ pub fn read_reply(
     redactor: &Redactor<'_>,
     now: Timestamp,
 ) -> Result<Reply> {
-    let refusal_id = || response.refusal_id.as_deref().map(|id| redactor.text(id, ID_LIMIT));
     match decode(shape, &rules.flags, response) {
         Ok((payload, request_id)) => Ok(Reply {
             body: response.body.clone(),
@@ -122,16 +120,16 @@ pub fn read_reply(
             request_id: request_id.map(|id| redactor.text(&id, ID_LIMIT)),
         }),
         Err(Unsuccessful::Refusal(failure)) => {
-            let error = classify(&rules.errors, &failure, redactor, now).with_refusal_id(refusal_id());
-            Err(match response.retry_after {
+            let error = classify(&rules.errors, &failure, redactor, now);
+            Err(match response.retry_after() {
                 // The edge's own header is the only hint where the body gives none.
                 Some(seconds) if error.retry() == Retry::Backoff => {
-                    error.retry_when(Retry::After(std::time::Duration::from_secs(seconds.min(86_400))))
+                    error.with_retry(Retry::After(std::time::Duration::from_secs(seconds.min(86_400))))
                 }
                 _ => error,
             })
         }
-        Err(Unsuccessful::Unreadable(error)) => Err(error.with_refusal_id(refusal_id())),
+        Err(Unsuccessful::Unreadable(error)) => Err(error),
     }
 }
 
@@ -401,7 +399,7 @@ fn unreadable(response: &HttpResponse, why: &'static str) -> Unsuccessful {
         400..=499 => (ErrorKind::Envelope, Retry::Never),
         _ => (ErrorKind::Envelope, Retry::Backoff),
     };
-    let retry = match response.retry_after {
+    let retry = match response.retry_after() {
         Some(seconds) if retry == Retry::Backoff => {
             Retry::After(std::time::Duration::from_secs(seconds.min(86_400)))
         }
@@ -409,11 +407,11 @@ fn unreadable(response: &HttpResponse, why: &'static str) -> Unsuccessful {
     };
     Unsuccessful::Unreadable(
         Error::new(kind, format!("{why} (HTTP status {status}, {} bytes)", response.body.len()))
-            .fault_of(crate::Fault::Platform)
-            .retry_when(retry)
+            .with_fault(crate::Fault::Platform)
+            .with_retry(retry)
             // A 4xx page comes from the edge, before the API; anything else leaves it open.
-            .may_have_happened(!(400..500).contains(&status))
+            .with_ambiguity(!(400..500).contains(&status))
             .with_http_status(status)
-            .hint("This is the edge of the platform or a proxy on the way, not the API. Check the host, the path and whether this address is allowed; try again later. `sesame doctor` shows the route."),
+            .with_hint("This is the edge of the platform or a proxy on the way, not the API. Check the host, the path and whether this address is allowed; try again later. `sesame doctor` shows the route."),
     )
 }

@@ -75,6 +75,12 @@ impl ErrorKind {
     }
 }
 
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
 impl fmt::Display for ErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
@@ -84,6 +90,7 @@ impl fmt::Display for ErrorKind {
 /// Whose side has to change something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Fault {
     /// The program or person that made the call.
     Caller,
@@ -112,6 +119,7 @@ impl Fault {
 
 /// When the same call may be tried again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Retry {
     /// Never: it would fail in the same way.
     Never,
@@ -127,8 +135,17 @@ pub enum Retry {
 
 /// An error of any part of Sesame.
 ///
-/// [`fmt::Display`] prints one sentence that says what happened. What to do about it is
-/// [`Error::hint_text`]; nothing in the product matches on the text of either.
+/// `{}` prints one sentence that says what happened, `{:#}` adds what to do about it, which is
+/// [`Error::hint`]. Nothing in the product matches on the text of either; programs look at
+/// [`Error::kind`], [`Error::retry`] and [`Error::is_ambiguous`].
+///
+/// ```
+/// use sesame_core::{Error, ErrorKind};
+///
+/// let error = Error::new(ErrorKind::Quota, "the daily limit is used up").with_hint("Call again tomorrow.");
+/// assert_eq!(error.to_string(), "the daily limit is used up");
+/// assert_eq!(format!("{error:#}"), "the daily limit is used up. Call again tomorrow.");
+/// ```
 #[derive(Clone)]
 pub struct Error(Box<Inner>);
 
@@ -142,9 +159,9 @@ struct Inner {
     code: Option<ForeignText>,
     sub_code: Option<ForeignText>,
     request_id: Option<ForeignText>,
-    refusal_id: Option<ForeignText>,
+    reference: Option<ForeignText>,
     http_status: Option<u16>,
-    may_have_happened: bool,
+    ambiguous: bool,
     source: Option<Box<ForeignError>>,
 }
 
@@ -176,9 +193,9 @@ impl Error {
             code: None,
             sub_code: None,
             request_id: None,
-            refusal_id: None,
+            reference: None,
             http_status: None,
-            may_have_happened: false,
+            ambiguous: false,
             source: None,
         }))
     }
@@ -195,26 +212,27 @@ impl Error {
 
     /// Sets what to do about it, as one or more sentences.
     #[must_use]
-    pub fn hint(mut self, hint: impl Into<Cow<'static, str>>) -> Self {
+    pub fn with_hint(mut self, hint: impl Into<Cow<'static, str>>) -> Self {
         self.0.hint = Some(hint.into());
         self
     }
 
     /// Sets whose fault it is.
     #[must_use]
-    pub fn fault_of(mut self, fault: Fault) -> Self {
+    pub fn with_fault(mut self, fault: Fault) -> Self {
         self.0.fault = fault;
         self
     }
 
     /// Sets when the call may be repeated.
     #[must_use]
-    pub fn retry_when(mut self, retry: Retry) -> Self {
+    pub fn with_retry(mut self, retry: Retry) -> Self {
         self.0.retry = retry;
         self
     }
 
     /// Sets the platform's own code.
+    #[doc(hidden)]
     #[must_use]
     pub fn with_code(mut self, code: impl Into<ForeignText>) -> Self {
         self.0.code = Some(code.into());
@@ -222,6 +240,7 @@ impl Error {
     }
 
     /// Sets the platform's sub code.
+    #[doc(hidden)]
     #[must_use]
     pub fn with_sub_code(mut self, code: impl Into<ForeignText>) -> Self {
         self.0.sub_code = Some(code.into());
@@ -229,37 +248,40 @@ impl Error {
     }
 
     /// Sets the request id that the platform's support asks for.
+    #[doc(hidden)]
     #[must_use]
     pub fn with_request_id(mut self, id: Option<ForeignText>) -> Self {
         self.0.request_id = id;
         self
     }
 
-    /// Sets the id under which a sandbox keeps the base string that it expected.
+    /// Sets the reference under which the other side explains the failure.
+    #[doc(hidden)]
     #[must_use]
-    pub fn with_refusal_id(mut self, id: Option<ForeignText>) -> Self {
-        self.0.refusal_id = id;
+    pub fn with_reference(mut self, reference: Option<ForeignText>) -> Self {
+        self.0.reference = reference;
         self
     }
 
     /// Sets the HTTP status of the reply.
+    #[doc(hidden)]
     #[must_use]
     pub fn with_http_status(mut self, status: u16) -> Self {
         self.0.http_status = Some(status);
         self
     }
 
-    /// Marks the error as ambiguous: the platform may have carried out the call.
+    /// Sets whether the platform may have carried out the call.
     #[must_use]
-    pub fn may_have_happened(mut self, yes: bool) -> Self {
-        self.0.may_have_happened = yes;
+    pub fn with_ambiguity(mut self, ambiguous: bool) -> Self {
+        self.0.ambiguous = ambiguous;
         self
     }
 
     /// Sets the error underneath. Its words are kept, and those of its sources, as clean text.
     #[must_use]
-    pub fn caused_by(mut self, source: impl std::error::Error + 'static) -> Self {
-        self.0.source = Some(Box::new(Redactor::default().source(&source)));
+    pub fn with_source(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        self.0.source = Some(Box::new(Redactor::default().source(&*source.into())));
         self
     }
 
@@ -272,10 +294,11 @@ impl Error {
 
     /// Says it in other words, as an error of another kind. What the platform said (its codes and ids, the
     /// HTTP status) and the source are kept; the hint, the fault and the rest follow from the kind.
+    #[doc(hidden)]
     #[must_use]
     pub fn rephrased(self, kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
-        let Inner { code, sub_code, request_id, refusal_id, http_status, source, .. } = *self.0;
-        let Inner { message, hint, fault, retry, may_have_happened, .. } = *Self::new(kind, message).0;
+        let Inner { code, sub_code, request_id, reference, http_status, source, .. } = *self.0;
+        let Inner { message, hint, fault, retry, ambiguous, .. } = *Self::new(kind, message).0;
         Self(Box::new(Inner {
             kind,
             fault,
@@ -285,9 +308,9 @@ impl Error {
             code,
             sub_code,
             request_id,
-            refusal_id,
+            reference,
             http_status,
-            may_have_happened,
+            ambiguous,
             source,
         }))
     }
@@ -304,8 +327,8 @@ impl Error {
                 *text = masked.into();
             }
         }
-        let Inner { code, sub_code, request_id, refusal_id, .. } = inner;
-        for text in [code, sub_code, request_id, refusal_id].into_iter().flatten() {
+        let Inner { code, sub_code, request_id, reference, .. } = inner;
+        for text in [code, sub_code, request_id, reference].into_iter().flatten() {
             *text = redactor.again(text);
         }
         inner.source = inner.source.take().map(|source| Box::new(redactor.source(&*source)));
@@ -327,12 +350,12 @@ impl Error {
         self.0.retry
     }
 
-    /// Tells whether the same call may be repeated at some time.
+    /// Returns `true` if the same call may be repeated at some time.
     pub fn is_retryable(&self) -> bool {
         self.0.retry != Retry::Never
     }
 
-    /// Returns the wait that the platform asked for.
+    /// Returns the wait that the platform asked for; `None` if it named none.
     pub fn retry_after(&self) -> Option<Duration> {
         match self.0.retry {
             Retry::After(wait) => Some(wait),
@@ -345,8 +368,8 @@ impl Error {
         &self.0.message
     }
 
-    /// Returns what to do about it.
-    pub fn hint_text(&self) -> Option<&str> {
+    /// Returns what to do about it, as one or more sentences.
+    pub fn hint(&self) -> Option<&str> {
         self.0.hint.as_deref()
     }
 
@@ -365,9 +388,10 @@ impl Error {
         self.0.request_id.as_ref().map(ForeignText::as_str)
     }
 
-    /// Returns the id under which a sandbox explains the refusal.
-    pub fn refusal_id(&self) -> Option<&str> {
-        self.0.refusal_id.as_ref().map(ForeignText::as_str)
+    /// Returns the reference under which the other side explains the failure, where it gives one: a
+    /// sandbox keeps the text that it expected to be signed.
+    pub fn reference(&self) -> Option<&str> {
+        self.0.reference.as_ref().map(ForeignText::as_str)
     }
 
     /// Returns the HTTP status of the reply, if one came.
@@ -375,9 +399,9 @@ impl Error {
         self.0.http_status
     }
 
-    /// Tells whether the platform may have carried out the call although it failed here.
+    /// Returns `true` if the platform may have carried out the call although it failed here.
     pub fn is_ambiguous(&self) -> bool {
-        self.0.may_have_happened
+        self.0.ambiguous
     }
 }
 
@@ -389,7 +413,11 @@ fn visible(text: Cow<'static, str>) -> Cow<'static, str> {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.message)
+        f.write_str(&self.0.message)?;
+        match &self.0.hint {
+            Some(hint) if f.alternate() && !hint.is_empty() => write!(f, ". {hint}"),
+            _ => Ok(()),
+        }
     }
 }
 

@@ -33,7 +33,7 @@ pub fn mask(secret: &str) -> String {
     format!("{head}…{tail}")
 }
 
-/// Tells whether the value of this parameter is a secret.
+/// Returns `true` if the value of this parameter is a secret.
 pub fn is_secret_param(name: &str) -> bool {
     SECRET_PARAMS.iter().any(|secret| secret.eq_ignore_ascii_case(name))
 }

@@ -106,7 +106,7 @@ impl<'a> Redactor<'a> {
             .into_iter()
             .rev()
             .fold(None, |source, text| Some(ForeignError { text, source: source.map(Box::new) }));
-        chain.unwrap_or_else(|| ForeignError { text: ForeignText(Cow::Borrowed("")), source: None })
+        chain.unwrap_or(ForeignError { text: ForeignText(Cow::Borrowed("")), source: None })
     }
 
     /// Masks the known secrets in an id or a name that is stored, and leaves everything else as it is.

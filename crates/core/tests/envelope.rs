@@ -152,7 +152,7 @@ fn refusals_are_found_in_every_envelope() {
         assert_eq!(error.code(), Some(code), "{body}");
         assert_eq!(error.sub_code(), sub_code, "{body}");
         assert_eq!(error.request_id(), Some("q"), "{body}");
-        assert!(error.hint_text().is_some(), "{body}: says nothing about what to do");
+        assert!(error.hint().is_some(), "{body}: says nothing about what to do");
     }
 }
 

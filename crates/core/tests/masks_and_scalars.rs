@@ -21,7 +21,7 @@ fn no_debug_or_display_shows_a_secret() {
     let request = HttpRequest {
         body: bytes::Bytes::from_static(SECRET.as_bytes()),
         ..HttpRequest::new(
-            Method::Post,
+            Method::POST,
             format!("https://u:{SECRET}@h/rest?access_token={SECRET}&sign={SECRET}&code={SECRET}#x"),
         )
     };
@@ -46,7 +46,7 @@ fn no_debug_or_display_shows_a_secret() {
             "{:?}",
             Error::usage(format!("said {SECRET}"))
                 .with_code(SECRET)
-                .caused_by(std::io::Error::other(SECRET))
+                .with_source(std::io::Error::other(SECRET))
                 .redacted(&Redactor::new([SECRET]))
         ),
     ];

@@ -37,11 +37,11 @@ fn shown(error: &Error) -> String {
     let mut out = format!(
         "{error}|{error:#}|{error:?}|{}|{:?}|{:?}|{:?}|{:?}|{:?}",
         error.message(),
-        error.hint_text(),
+        error.hint(),
         error.code(),
         error.sub_code(),
         error.request_id(),
-        error.refusal_id(),
+        error.reference(),
     );
     let mut source = error.source();
     while let Some(below) = source {
@@ -74,7 +74,9 @@ impl Echo {
             Self::Percent => percent(text),
             Self::PercentTwice => percent(&percent(text)),
             Self::Json => serde_json::to_string(text).unwrap().replace('/', "\\/"),
-            Self::Unicode => text.chars().map(|c| format!("\\u{:04x}", u32::from(c))).collect(),
+            Self::Unicode => {
+                text.chars().fold(String::new(), |out, c| format!("{out}\\u{:04x}", u32::from(c)))
+            }
             Self::Html => text.replace('&', "&amp;").replace('"', "&quot;").replace('/', "&#x2F;"),
             Self::Upper => text.to_uppercase(),
         }
@@ -136,16 +138,15 @@ fn refused(shape: Shape, field: &str, text: &str) -> Error {
         ),
         _ => (200, format!("{{{}}}", members(&["type", "code", "message", "detail", "request_id"]))),
     };
-    let refusal_id = (field == "x-sandbox-refusal").then(|| text.to_owned());
-    let response = HttpResponse { status, body: body.into(), refusal_id, ..HttpResponse::default() };
+    let response = HttpResponse::new(status, body);
     let redactor = Redactor::new(SECRETS);
     read_reply(shape, &ReplyRules::default(), &response, &redactor, Timestamp::UNIX_EPOCH).unwrap_err()
 }
 
 const FIELDS: [(Shape, &[&str]); 3] = [
-    (Shape::Param2, &["error_code", "error_message", "request_id", "x-sandbox-refusal"]),
-    (Shape::Top, &["code", "msg", "sub_code", "sub_msg", "request_id", "x-sandbox-refusal"]),
-    (Shape::IopRest, &["code", "message", "detail", "request_id", "x-sandbox-refusal"]),
+    (Shape::Param2, &["error_code", "error_message", "request_id"]),
+    (Shape::Top, &["code", "msg", "sub_code", "sub_msg", "request_id"]),
+    (Shape::IopRest, &["code", "message", "detail", "request_id"]),
 ];
 
 /// The limits of all fields lie within the 1,100 characters that go ahead of the secret.
@@ -157,7 +158,7 @@ fn no_cut_leaves_a_part_of_a_secret() {
                 for echo in [Echo::Raw, Echo::Percent] {
                     let told = echo.write(secret);
                     // Code and sub code go ahead of a message.
-                    let limit = if field.contains("m") || *field == "detail" { 1_000 } else { 200 };
+                    let limit = if field.contains('m') || *field == "detail" { 1_000 } else { 200 };
                     for ahead in limit - told.len() - 10..=limit + 2 {
                         let text = format!("{} {told} end", "ü".repeat(ahead));
                         check(&refused(shape, field, &text), echo, &(shape, field, echo, ahead));
@@ -195,8 +196,8 @@ fn errors_of_others_are_cleaned_with_their_sources() {
     for secret in SECRETS {
         let below = std::io::Error::other(format!("inner {secret}"));
         let error = Error::new(ErrorKind::Network, format!("broken: {secret}"))
-            .hint(format!("see {secret}"))
-            .caused_by(Outer(secret, below))
+            .with_hint(format!("see {secret}"))
+            .with_source(Outer(secret, below))
             .context(secret)
             .redacted(&Redactor::new(SECRETS));
         check(&error, Echo::Raw, &secret);

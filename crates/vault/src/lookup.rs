@@ -100,11 +100,14 @@ impl Inner {
         }
         let error = Error::usage(format!("there is no account called {name:?}"));
         Err(if names.is_empty() {
-            error.hint("Authorize a shop with `sesame login APP`.")
+            error.with_hint("Authorize a shop with `sesame login APP`.")
         } else if names.len() < LOOKED_THROUGH {
-            error.hint(format!("There are: {}.", name::known(name, names)))
+            error.with_hint(format!("There are: {}.", name::known(name, names)))
         } else {
-            error.hint(format!("Of the oldest accounts, these come nearest: {}.", name::known(name, names)))
+            error.with_hint(format!(
+                "Of the oldest accounts, these come nearest: {}.",
+                name::known(name, names)
+            ))
         })
     }
 

@@ -379,7 +379,7 @@ impl Vault {
             }
         }
         Err(Error::local(format!("other programs keep changing the tags of account {name:?}"))
-            .retry_when(Retry::Backoff))
+            .with_retry(Retry::Backoff))
     }
 
     /// Returns the names of other accounts that use the same tokens: those of a cross-border seller.
@@ -451,7 +451,7 @@ async fn refuse_emptied(path: &Path, key_file: &Path, clock: &dyn Clock) -> Resu
     }
     let path = path.display();
     Err(Error::local(format!("the vault {path} has lost its content: the file is empty, but its key is there"))
-        .hint(format!(
+        .with_hint(format!(
             "Nothing was changed. Put the vault back from a backup; its key {path}.key still opens it. If there is none: remove the empty file, add the apps and log in again."
         )))
 }
@@ -473,7 +473,7 @@ fn make_home(base: &Path) -> Result<()> {
             "the directory {} for the vault's key and journal cannot be made: {error}",
             home.display()
         ))
-        .hint("Set SESAME_HOME to a place that can be written, or mend its owner, mode or free space.")
+        .with_hint("Set SESAME_HOME to a place that can be written, or mend its owner, mode or free space.")
     })
 }
 
@@ -484,7 +484,7 @@ async fn explain_shared_key(error: Error, store: &dyn Store, key_file: &Path) ->
     if !keys.iter().any(|key| key.state == KeyState::Active && in_file(&key.kind)) {
         return error;
     }
-    error.hint(format!(
+    error.with_hint(format!(
         "The vault is in a database that was set up on another machine or with another SESAME_HOME, and its master \
          key is in a file there (called {} where the same address is used). Copy that file to {} with mode 0600. Machines \
          that share a vault are easier served by SESAME_MASTER_KEY or SESAME_PASSPHRASE, chosen when it is made. \
@@ -501,11 +501,11 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 pub(crate) fn account_taken(name: &str) -> Error {
     Error::usage(format!("there is already an account called {name:?}"))
-        .hint("Choose another name. `sesame accounts` shows the accounts.")
+        .with_hint("Choose another name. `sesame accounts` shows the accounts.")
 }
 
 pub(crate) fn no_free_name() -> Error {
-    Error::local("other programs keep adding apps of this platform").hint("Give this one a --name.")
+    Error::local("other programs keep adding apps of this platform").with_hint("Give this one a --name.")
 }
 
 /// A new authorization without tokens.
@@ -661,7 +661,7 @@ impl Inner {
         let notes = Notes { audit: vec![line], ..Notes::default() };
         if !self.store.replace_secret(&former, &sealed, origin, &notes).await? {
             return Err(Error::local(format!("another program changes app {:?} at this moment", row.name))
-                .hint("Repeat the command."));
+                .with_hint("Repeat the command."));
         }
         lock(&self.apps).remove(&row.id);
         Ok(true)
@@ -684,9 +684,9 @@ impl Inner {
         let names: Vec<String> = self.store.apps().await?.into_iter().map(|app| app.name).collect();
         let error = Error::usage(format!("there is no app called {name:?}"));
         Err(if names.is_empty() {
-            error.hint("Add one with `sesame app add PLATFORM --key KEY --secret-stdin`.")
+            error.with_hint("Add one with `sesame app add PLATFORM --key KEY --secret-stdin`.")
         } else {
-            error.hint(format!("There are: {}.", name::known(name, names)))
+            error.with_hint(format!("There are: {}.", name::known(name, names)))
         })
     }
 
@@ -697,13 +697,13 @@ impl Inner {
             (Some(made_at), None) => Err(Error::usage(format!(
                 "{what} {name:?} belongs to a sandbox ({made_at}) and is never used against real platforms"
             ))
-            .hint(
+            .with_hint(
                 "Set SESAME_ENDPOINT to the address of a running sandbox, or use an account of a real shop.",
             )),
             (None, Some(endpoint)) => Err(Error::usage(format!(
                 "{what} {name:?} belongs to a real platform and is never used against the sandbox {endpoint}"
             ))
-            .hint(
+            .with_hint(
                 "Unset SESAME_ENDPOINT to reach the real platform, or use an account made against a sandbox.",
             )),
         }

@@ -94,7 +94,7 @@ async fn a_lost_answer_to_a_postponement_costs_nothing_but_a_refresh() {
     let home = home(service.transport());
     let (vault, store) = shops(&home, 1, 60 * DAY, 31 * DAY).await;
     home.clock.advance_secs(DAY + 13 * HOUR);
-    home.transport.answer(|_| Err(Error::new(ErrorKind::Timeout, "no answer").may_have_happened(true)));
+    home.transport.answer(|_| Err(Error::new(ErrorKind::Timeout, "no answer").with_ambiguity(true)));
     let keeper = Keeper::new(vault, KeeperOptions { keep: Keep::Never, ..KeeperOptions::default() });
     let done = keeper.pass().await.unwrap().done;
     assert_eq!((done.postponed, done.failed), (0, 1));
@@ -273,7 +273,7 @@ async fn quiet_that_the_platform_asks_for_is_kept_by_postponements_too() {
     let keeper = Keeper::new(vault, KeeperOptions { keep: Keep::Never, ..KeeperOptions::default() });
     home.clock.advance_secs(DAY);
     home.transport.answer(|_| {
-        Err(Error::new(ErrorKind::Quota, "slow down").retry_when(Retry::After(Duration::from_hours(9))))
+        Err(Error::new(ErrorKind::Quota, "slow down").with_retry(Retry::After(Duration::from_hours(9))))
     });
     keep_until(&keeper, &home, DAY + 9 * HOUR - 1).await;
     assert_eq!(home.transport.count(), 1);
@@ -396,7 +396,7 @@ async fn a_failure_that_does_not_pass_needs_a_person_by_the_end_of_the_access_to
     assert_eq!(account.needs_person_by, Some(at(HOUR)));
     // One that passes says nothing of the kind, and takes nothing back.
     home.clock.advance_secs(600);
-    home.transport.answer(|_| Err(Error::new(ErrorKind::Timeout, "no answer").retry_when(Retry::Backoff)));
+    home.transport.answer(|_| Err(Error::new(ErrorKind::Timeout, "no answer").with_retry(Retry::Backoff)));
     vault.refresh("shop-0000").await.unwrap_err();
     let account = vault.account("shop-0000").await.unwrap();
     assert_eq!((account.blocked, account.attempts), (false, 2));

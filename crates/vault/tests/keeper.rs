@@ -361,7 +361,7 @@ impl Transport for Hanging {
             if !self.released.load(Ordering::SeqCst) {
                 self.release.notified().await;
             }
-            Err(Error::new(ErrorKind::Timeout, "no answer").may_have_happened(true))
+            Err(Error::new(ErrorKind::Timeout, "no answer").with_ambiguity(true))
         })
     }
 }
@@ -518,5 +518,5 @@ async fn tokens_by_id_are_masked_copies_and_unknown_ids_are_said() {
     vault.remove_account("renamed").await.unwrap();
     let error = vault.token(&accounts[0].id).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Usage);
-    assert!(error.hint_text().is_some());
+    assert!(error.hint().is_some());
 }

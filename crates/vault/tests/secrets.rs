@@ -8,7 +8,7 @@ use std::{
     sync::{Arc, Mutex, atomic::Ordering},
 };
 
-use sesame_core::{AppSecret, AuthCode, RefreshToken};
+use sesame_core::{AppSecret, AuthCode, RefreshToken, request::HeaderName};
 use sesame_vault::{
     Callback, Deliverer, DeliveryOptions, ImportedTokens, KeyChoice, LoginOptions, TableOptions, Vault,
     store::{AuditQuery, AuditRow, EventRow, Sink},
@@ -197,7 +197,7 @@ async fn no_planted_secret_is_found_anywhere() {
             vault.refresh("shop").await.unwrap_err(),
             log_in(&vault, "lazada", LoginOptions::default()).await.unwrap_err(),
         ] {
-            write!(said, "{error} {error:?} {:?}", error.hint_text()).unwrap();
+            write!(said, "{error} {error:?} {:?}", error.hint()).unwrap();
         }
     }
     vault.settle().await;
@@ -248,17 +248,16 @@ async fn no_cut_of_an_echo_leaves_a_part_of_a_secret() {
             home.transport.answer(move |seen| {
                 let secret = if secret == SECRET { SECRET } else { &seen.form["refresh_token"] };
                 let message = format!("{} {secret}", "é".repeat(ahead));
-                let mut reply = reply(
+                let reply = reply(
                     200,
                     format!(
                         r#"{{"type":"ISV","code":"{code}","message":"{message}","request_id":"{secret}"}}"#
                     ),
                 );
-                reply.refusal_id = Some(secret.to_owned());
-                Ok(reply)
+                Ok(reply.with_header(HeaderName::from_static("x-sandbox-refusal"), secret))
             });
             let error = vault.refresh("shop").await.unwrap_err();
-            write!(said, "{error} {error:?} {:?} {:?}", error.request_id(), error.refusal_id()).unwrap();
+            write!(said, "{error} {error:?} {:?} {:?}", error.request_id(), error.reference()).unwrap();
             write!(said, "{:?}", vault.accounts().await.unwrap()).unwrap();
             // The next one is told anew.
             home.sql("UPDATE authorizations SET exhausted = NULL, not_before = NULL, last_error = NULL")

@@ -160,12 +160,7 @@ struct State {
 }
 
 fn json(status: u16, body: String) -> HttpResponse {
-    HttpResponse {
-        status,
-        content_type: Some("application/json".to_owned()),
-        body: body.into_bytes().into(),
-        ..HttpResponse::default()
-    }
+    HttpResponse::new(status, body)
 }
 
 fn refused(rules: Rules, why: &str) -> HttpResponse {
@@ -205,7 +200,7 @@ impl Gateway {
         if dice.is_multiple_of(FAILS) {
             state.failed += 1;
             return match dice / FAILS % 4 {
-                0 => Err(Error::new(ErrorKind::Timeout, "no answer in 20 s").may_have_happened(true)),
+                0 => Err(Error::new(ErrorKind::Timeout, "no answer in 20 s").with_ambiguity(true)),
                 1 => Ok(json(502, "<html>Bad Gateway</html>".to_owned())),
                 2 => Ok(json(200, "<html>the system is busy</html>".to_owned())),
                 _ => Ok(json(

@@ -4,7 +4,10 @@ use std::error::Error as _;
 
 use crate::stage::{SECRET, TOKEN, ok, param, refusal, stage};
 use sesame_client::Call;
-use sesame_core::{Error, ErrorKind, HttpRequest, HttpResponse};
+use sesame_core::{
+    Error, ErrorKind, HttpRequest, HttpResponse,
+    request::{HeaderName, header},
+};
 
 /// Every secret of a call, as the gateway knows them.
 fn secrets(request: &HttpRequest) -> Vec<String> {
@@ -24,15 +27,15 @@ async fn shown(
     let error = stage.client.call(&Call::new(platform, api)).await.unwrap_err();
     let mut out = format!(
         "{error} {error:#} {error:?} {:?} {:?} {:?} {:?} {:?}",
-        error.hint_text(),
+        error.hint(),
         error.code(),
         error.sub_code(),
         error.request_id(),
-        error.refusal_id()
+        error.reference()
     );
     let mut source = error.source();
     while let Some(below) = source {
-        out += &format!(" {below} {below:?}");
+        out = format!("{out} {below} {below:?}");
         source = below.source();
     }
     (out, secrets(&stage.gateway.seen()[0]))
@@ -65,7 +68,7 @@ async fn no_cut_of_a_refusal_leaves_a_part_of_a_secret() {
                         "1688" => format!(r#"{{"error_code":"X","error_message":"{message}"}}"#),
                         _ => format!(r#"{{"error_response":{{"code":15,"msg":"m","sub_msg":"{message}"}}}}"#),
                     };
-                    Ok(HttpResponse { refusal_id: Some(secret.clone()), ..ok(&body) })
+                    Ok(ok(&body).with_header(HeaderName::from_static("x-sandbox-refusal"), secret))
                 })
                 .await;
                 check(&seen);
@@ -82,7 +85,7 @@ async fn no_cut_of_a_redirect_leaves_a_part_of_a_secret() {
             let seen = shown("lazada", "/products/get", move |request| {
                 let secret = &secrets(request)[which];
                 let location = format!("https://elsewhere.example/{}/{secret}", "a/".repeat(ahead / 2));
-                Ok(HttpResponse { status: 302, location: Some(location), ..HttpResponse::default() })
+                Ok(HttpResponse::new(302, "").with_header(header::LOCATION, &location))
             })
             .await;
             assert!(seen.0.contains("elsewhere.example"), "{}", seen.0);
@@ -97,8 +100,8 @@ async fn an_error_of_the_transport_is_cleaned() {
         let seen = shown("lazada", "/warehouse/thing/destroy", move |request| {
             let said = format!("the proxy says: {}", secrets(request)[which]);
             Err(Error::new(ErrorKind::Network, said.clone())
-                .hint(said.clone())
-                .caused_by(std::io::Error::other(said)))
+                .with_hint(said.clone())
+                .with_source(std::io::Error::other(said)))
         })
         .await;
         assert!(seen.0.contains("the proxy says"), "{}", seen.0);

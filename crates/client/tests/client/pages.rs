@@ -106,7 +106,7 @@ async fn rows_beyond_the_window_are_an_error_at_the_end() {
     assert!(ids.len() >= 5_000, "{}", ids.len());
     let error = error.unwrap();
     assert!(error.to_string().contains("7321"), "{error}");
-    assert!(error.hint_text().is_some());
+    assert!(error.hint().is_some());
     assert!(warnings.iter().any(|warning| warning.contains("7321")), "{warnings:?}");
 }
 

@@ -145,12 +145,7 @@ impl Transport for Gateway {
 }
 
 pub(crate) fn ok(body: &str) -> HttpResponse {
-    HttpResponse {
-        status: 200,
-        content_type: Some("application/json".into()),
-        body: body.to_owned().into(),
-        ..HttpResponse::default()
-    }
+    HttpResponse::new(200, body.to_owned())
 }
 
 /// A refusal in the form of `/rest`.
@@ -160,9 +155,10 @@ pub(crate) fn refusal(code: &str, message: &str) -> String {
 
 /// The parameters of a request, decoded, from its body or its query.
 pub(crate) fn params(request: &HttpRequest) -> Vec<(String, String)> {
-    let text = match request.method {
-        Method::Post => String::from_utf8(request.body.to_vec()).unwrap(),
-        Method::Get => request.url.split_once('?').map_or_else(String::new, |(_, query)| query.to_owned()),
+    let text = if request.method == Method::POST {
+        String::from_utf8(request.body.to_vec()).unwrap()
+    } else {
+        request.url.split_once('?').map_or_else(String::new, |(_, query)| query.to_owned())
     };
     text.split('&')
         .filter(|pair| !pair.is_empty())

@@ -12,8 +12,11 @@ use std::{
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value as Json, json};
 use sesame_catalog::{Catalog, Endpoint};
-use sesame_client::HttpTransport;
-use sesame_core::{AppSecret, BoxFuture, Clock, ErrorKind, HttpRequest, Transport as _, request::Method};
+use sesame_core::{
+    AppSecret, BoxFuture, Clock, ErrorKind, HttpRequest, Transport as _,
+    request::{HeaderValue, Method, header::CONTENT_TYPE},
+};
+use sesame_http::HttpTransport;
 use sesame_sandbox::{
     OldRefreshToken::{self, Dies, Lives},
     Options, Sandbox,
@@ -102,7 +105,7 @@ impl World {
         let mut request = HttpRequest::new(method, format!("{}{path}", self.sandbox.url()));
         if !body.is_null() {
             request.body = body.to_string().into();
-            request.content_type = Some("application/json".into());
+            request.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
         let reply = HttpTransport::new().send(request).await.unwrap();
         assert_eq!(reply.status, 200, "{}", String::from_utf8_lossy(&reply.body));
@@ -110,7 +113,7 @@ impl World {
     }
 
     async fn refreshed(&self) -> u64 {
-        let stats = self.control(Method::Get, "/_sandbox/stats", Json::Null).await;
+        let stats = self.control(Method::GET, "/_sandbox/stats", Json::Null).await;
         stats["tokens"]["refreshed"].as_u64().unwrap()
     }
 
@@ -118,10 +121,14 @@ impl World {
     async fn expired(&self) {
         let options = LoginOptions { as_name: Some("shop".to_owned()), ..LoginOptions::default() };
         let login = self.vault.begin_login("app", options).await.unwrap();
-        let page = HttpRequest::new(Method::Get, login.authorize_url.clone());
+        let page = HttpRequest::new(Method::GET, login.authorize_url.clone());
         let reply = HttpTransport::new().send(page).await.unwrap();
-        let account =
-            self.vault.finish_login(&login, Callback::Url(reply.location.unwrap())).await.unwrap().remove(0);
+        let account = self
+            .vault
+            .finish_login(&login, Callback::Url(reply.header("location").unwrap().to_owned()))
+            .await
+            .unwrap()
+            .remove(0);
         let left = account.access_expires_at.unwrap().duration_since(self.clock.now());
         self.clock.advance(left + SignedDuration::from_secs(5));
     }
@@ -184,7 +191,7 @@ async fn survives_troubles(platform: &str, policy: OldRefreshToken) {
         let context = format!("{platform}, {policy:?}, {trouble}");
         world.expired().await;
         let before = world.refreshed().await;
-        world.control(Method::Post, "/_sandbox/trouble", json!(format!("{trouble},count=1"))).await;
+        world.control(Method::POST, "/_sandbox/faults", json!(format!("{trouble},count=1"))).await;
         let handle = world.vault.handle("shop").await.unwrap();
         let first = world.vault.token_of(&handle).await;
         assert_eq!(world.refreshed().await - before, u64::from(*carried_out), "{context}: {first:?}");
@@ -239,7 +246,7 @@ async fn a_gateway_whose_clock_is_three_hours_away_is_asked_in_its_own_time() {
             let world = World::start(platform, Dies, 1).await;
             world.expired().await;
             let away = json!({"advance": hours * 3_600});
-            world.control(Method::Post, "/_sandbox/clock", away).await;
+            world.control(Method::POST, "/_sandbox/clock", away).await;
             let handle = world.vault.handle("shop").await.unwrap();
             world
                 .vault

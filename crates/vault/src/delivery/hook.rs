@@ -46,11 +46,11 @@ impl Hook {
         let mut words = words.into_iter();
         let program = words.next().filter(|program| !program.is_empty()).ok_or_else(|| {
             Error::usage("the hook names no command")
-                .hint("Give the command and its arguments, each as a word.")
+                .with_hint("Give the command and its arguments, each as a word.")
         })?;
         runnable(&program).map_err(|why| {
             Error::usage(format!("the hook {} {why}", program.display()))
-                .hint("It is run without a shell: name a program, with its path or one that PATH finds, that may be executed.")
+                .with_hint("It is run without a shell: name a program, with its path or one that PATH finds, that may be executed.")
         })?;
         Ok(Self { program, arguments: words.collect() })
     }
@@ -125,7 +125,7 @@ impl Taker for Hook {
 }
 
 fn failed(message: String) -> Error {
-    Error::local(message).fault_of(Fault::Caller).retry_when(Retry::Backoff)
+    Error::local(message).with_fault(Fault::Caller).with_retry(Retry::Backoff)
 }
 
 /// Tells whether a variable is kept from hooks.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sesame_core::{
     Error, ErrorKind, Fault, HttpRequest, Result,
-    request::Method,
+    request::{HeaderName, HeaderValue},
     sign::{Digest, SigningKey},
 };
 
@@ -31,7 +31,7 @@ impl Receiver {
         let bad = |why: &str| {
             // The address is not repeated: it may hold a secret.
             Error::usage(format!("the webhook's address {why}"))
-                .hint("Write https://HOST/PATH; plain http:// is for this machine only (127.0.0.1, ::1, localhost).")
+                .with_hint("Write https://HOST/PATH; plain http:// is for this machine only (127.0.0.1, ::1, localhost).")
         };
         let url = webhook.url.trim();
         if url.len() > 2_048 || url.chars().any(|c| c.is_whitespace() || c.is_control() || !c.is_ascii()) {
@@ -48,24 +48,28 @@ impl Receiver {
             return Err(Error::usage(format!(
                 "the webhook's secret has {length} characters; it needs {SHORTEST_SECRET} or more"
             ))
-            .hint("Make one: openssl rand -hex 32. Give it to the receiver, too."));
+            .with_hint("Make one: openssl rand -hex 32. Give it to the receiver, too."));
         }
         Ok(Self { url: url.to_owned(), key: SigningKey::new(Digest::HmacSha256, &webhook.secret) })
     }
 
     /// Builds the POST of an event.
     fn request(&self, event: &EventRow, seconds: i64, limit: Duration) -> HttpRequest {
-        let mut request = HttpRequest::new(Method::Post, self.url.clone());
-        request.content_type = Some("application/json".into());
+        let mut request = HttpRequest::json(self.url.clone(), event.payload.clone());
         request.timeout = limit;
         request.max_reply = LONGEST_ANSWER;
-        request.headers = vec![
-            ("Sesame-Event", event.kind.clone().into()),
-            ("Sesame-Event-Id", event.id.to_string().into()),
-            ("Sesame-Timestamp", seconds.to_string().into()),
-            ("Sesame-Signature", self.signature(seconds, &event.payload).into()),
+        let headers = [
+            ("sesame-event", event.kind.clone()),
+            ("sesame-event-id", event.id.to_string()),
+            ("sesame-timestamp", seconds.to_string()),
+            ("sesame-signature", self.signature(seconds, &event.payload)),
         ];
-        request.body = event.payload.clone().into_bytes().into();
+        for (name, value) in headers {
+            // All of them are ASCII.
+            if let Ok(value) = HeaderValue::from_str(&value) {
+                request.headers.insert(HeaderName::from_static(name), value);
+            }
+        }
         request
     }
 
@@ -90,7 +94,7 @@ impl Taker for Receiver {
                     ErrorKind::Network,
                     format!("the webhook answered with status {status}{more}"),
                 )
-                .fault_of(Fault::Caller)
+                .with_fault(Fault::Caller)
                 .with_http_status(status))
             }
         }

@@ -89,18 +89,18 @@ pub(crate) fn read(text: &str, redirect_uri: &str) -> Result<Received> {
             "the callback has {} bytes; no platform sends that many",
             text.len()
         ))
-        .hint("Paste only the address that the browser shows after the approval."));
+        .with_hint("Paste only the address that the browser shows after the approval."));
     }
     let Some(place) = Place::of(text) else {
         return Err(Error::usage("this is no callback address")
-            .hint("Paste the whole address that the browser shows after the approval: it begins with the redirect URI and holds code= and state=. A code alone goes to --code."));
+            .with_hint("Paste the whole address that the browser shows after the approval: it begins with the redirect URI and holds code= and state=. A code alone goes to --code."));
     };
     if Place::of(redirect_uri).as_ref() != Some(&place) {
         return Err(Error::usage(format!(
             "the callback comes from somewhere else: it went to {}, the app's redirect URI is {redirect_uri}",
             mask_url(text.split(['?', '#']).next().unwrap_or_default())
         ))
-        .hint("Register exactly the app's redirect URI in the platform's console, or add the app again with the one that is registered there."));
+        .with_hint("Register exactly the app's redirect URI in the platform's console, or add the app again with the one that is registered there."));
     }
     let query = text
         .split_once('?')
@@ -119,7 +119,7 @@ pub(crate) fn read(text: &str, redirect_uri: &str) -> Result<Received> {
     };
     if state.is_empty() {
         return Err(Error::usage("the callback has no state, so nobody can tell which login it belongs to")
-            .hint("Start the login again and paste the whole address, with its code= and state=."));
+            .with_hint("Start the login again and paste the whole address, with its code= and state=."));
     }
     Ok(Received { code: AuthCode::new(code), state })
 }
@@ -131,8 +131,10 @@ fn refused(code: &str, description: Option<&str>, redactor: &Redactor<'_>) -> Er
         (code, None) => format!("the seller did not approve the app: {code}"),
     };
     let error = Error::new(ErrorKind::Authorization, redactor.text(&message, 400).to_string())
-        .fault_of(Fault::Seller)
-        .hint("Run `sesame login` again and press the button that approves. Nothing was stored or changed.");
+        .with_fault(Fault::Seller)
+        .with_hint(
+            "Run `sesame login` again and press the button that approves. Nothing was stored or changed.",
+        );
     if code.is_empty() { error } else { error.with_code(redactor.text(code, 200)) }
 }
 
@@ -161,7 +163,7 @@ impl Query {
             }
             if place.is_some() {
                 return Err(Error::usage(format!("the callback has {name:?} twice"))
-                    .hint("Start the login again and paste the address as the browser shows it."));
+                    .with_hint("Start the login again and paste the address as the browser shows it."));
             }
             *place = Some(value.into_owned());
         }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use sesame_catalog::Endpoint;
 use sesame_core::{
     AccessToken, Clock, Error, ErrorKind, HttpRequest, HttpResponse, Result, Transport, envelope::read_reply,
     mask::is_secret_param, redact::Redactor, time::parse_http_date,
@@ -75,7 +76,10 @@ async fn once(
     let now = clock.now();
     let read = read_reply(shape, &asker.platform.replies, &response, &redactor, now)
         .and_then(|reply| reply::read(asker.platform, &reply, kept_by(offer), &redactor, now));
-    read.map_err(|error| (error, Some(response)))
+    read.map_err(|error| {
+        let reference = asker.is_sandbox.then(|| Endpoint::reference(&response, &redactor)).flatten();
+        (error.with_reference(reference), Some(response))
+    })
 }
 
 /// Returns the access token that stays where a reply brings no other: what prolongs a refresh token need
@@ -89,7 +93,7 @@ const fn kept_by(offer: Offer<'_>) -> Option<&AccessToken> {
 
 /// Tells how far the platform's clock is from ours, by the `Date` of its reply.
 fn clock_offset(clock: &dyn Clock, response: Option<&HttpResponse>) -> Option<SignedDuration> {
-    let theirs = parse_http_date(response?.date.as_deref()?)?;
+    let theirs = parse_http_date(response?.header("date")?)?;
     Some(theirs.duration_since(clock.now()))
 }
 

@@ -169,9 +169,11 @@ fn hide(payload: &mut Json, redactor: &Redactor<'_>) {
 fn no_token(reply: &Reply, why: &str) -> Error {
     reply
         .error(ErrorKind::Envelope, format!("the platform's token reply cannot be used: {why}"))
-        .fault_of(Fault::Platform)
-        .may_have_happened(true)
-        .hint("Try again later; if it stays, the platform changed its reply: report it with the request id.")
+        .with_fault(Fault::Platform)
+        .with_ambiguity(true)
+        .with_hint(
+            "Try again later; if it stays, the platform changed its reply: report it with the request id.",
+        )
 }
 
 /// An OAuth error that came with status 200 and without a description (RFC 6749, 5.2).

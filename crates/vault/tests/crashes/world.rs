@@ -7,7 +7,10 @@ use std::{
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value as Json, json};
 use sesame_catalog::{Catalog, Endpoint};
-use sesame_core::{AppSecret, BoxFuture, Clock, HttpRequest, Transport as _, request::Method};
+use sesame_core::{
+    AppSecret, BoxFuture, Clock, HttpRequest, Transport as _,
+    request::{HeaderValue, Method, header::CONTENT_TYPE},
+};
 use sesame_sandbox::{OldRefreshToken, Options, Sandbox};
 use sesame_testing::postgres::Server;
 use sesame_vault::{
@@ -146,7 +149,7 @@ impl World {
 
     /// How many refreshes the gateway carried out.
     pub async fn refreshed(&self) -> u64 {
-        let stats = self.control(Method::Get, "/_sandbox/stats", Json::Null).await;
+        let stats = self.control(Method::GET, "/_sandbox/stats", Json::Null).await;
         stats["tokens"]["refreshed"].as_u64().unwrap()
     }
 
@@ -161,12 +164,12 @@ impl World {
     /// Tells whether the gateway has this access token on its books.
     pub async fn knows(&self, access: &str) -> bool {
         let end = json!({"token": access, "which": "access", "in_seconds": 3_600});
-        self.control(Method::Post, "/_sandbox/tokens/expire", end).await["changed"] == 1
+        self.control(Method::POST, "/_sandbox/tokens/expire", end).await["changed"] == 1
     }
 
     /// The gateway's own list of tokens of a kind that are alive, masked.
     pub async fn living(&self, kind: &str) -> Vec<String> {
-        let list = self.control(Method::Get, "/_sandbox/tokens", Json::Null).await;
+        let list = self.control(Method::GET, "/_sandbox/tokens", Json::Null).await;
         let list = list["tokens"].as_array().unwrap();
         let living = list.iter().filter(|token| token["kind"] == kind && token["state"] == "alive");
         living.map(|token| token["token"].as_str().unwrap().to_owned()).collect()
@@ -178,7 +181,7 @@ pub async fn control(url: &str, method: Method, path: &str, body: Json) -> Json 
     let mut request = HttpRequest::new(method, format!("{url}{path}"));
     if !body.is_null() {
         request.body = body.to_string().into();
-        request.content_type = Some("application/json".into());
+        request.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     }
     let reply = SocketTransport.send(request).await.unwrap();
     assert_eq!(reply.status, 200, "{path}: {}", String::from_utf8_lossy(&reply.body));
@@ -189,9 +192,13 @@ pub async fn control(url: &str, method: Method, path: &str, body: Json) -> Json 
 pub async fn log_in(vault: &Vault, name: &str) -> Account {
     let options = LoginOptions { as_name: Some(name.to_owned()), ..LoginOptions::default() };
     let login = vault.begin_login("app", options).await.unwrap();
-    let page = HttpRequest::new(Method::Get, login.authorize_url.clone());
+    let page = HttpRequest::new(Method::GET, login.authorize_url.clone());
     let reply = SocketTransport.send(page).await.unwrap();
-    vault.finish_login(&login, Callback::Url(reply.location.unwrap())).await.unwrap().remove(0)
+    vault
+        .finish_login(&login, Callback::Url(reply.header("location").unwrap().to_owned()))
+        .await
+        .unwrap()
+        .remove(0)
 }
 
 impl Spec {

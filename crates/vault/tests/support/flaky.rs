@@ -116,7 +116,7 @@ impl FlakyStore {
 }
 
 fn full() -> Error {
-    Error::local("the disk is full").hint("Free some space.").retry_when(sesame_core::Retry::Backoff)
+    Error::local("the disk is full").with_hint("Free some space.").with_retry(sesame_core::Retry::Backoff)
 }
 
 fn due(counter: &AtomicUsize) -> bool {

@@ -214,12 +214,7 @@ impl Transport for FakeTransport {
 }
 
 pub fn reply(status: u16, body: impl Into<String>) -> HttpResponse {
-    HttpResponse {
-        status,
-        content_type: Some("application/json".to_owned()),
-        body: body.into().into(),
-        ..HttpResponse::default()
-    }
+    HttpResponse::new(status, body.into())
 }
 
 /// A vault in a directory of its own.

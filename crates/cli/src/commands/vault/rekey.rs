@@ -6,10 +6,10 @@ use sesame_core::{AppSecret, Error, ErrorKind};
 use sesame_vault::{KeyChoice, KeyKind, Location, Rekeyed, Vault};
 
 use crate::{
-    commands::call::Progress,
     context::Context,
     exit::{CliResult, note, person_is_there, say},
     output::Format,
+    progress::Progress,
     runtime,
     secret_input::{ask_new, ask_secret, read_bounded},
     settings::as_text,
@@ -93,7 +93,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> CliResult {
                 "{} could not be read and still need the former key",
                 super::count(count, "value")
             ))
-            .hint("Restore the vault from a backup, or remove these accounts and log in again.")
+            .with_hint("Restore the vault from a backup, or remove these accounts and log in again.")
             .into()),
         }
     })
@@ -106,7 +106,7 @@ fn choose(args: &Args) -> CliResult<KeyChoice> {
         (Some(place), ..) => place,
         (None, Some(_), Some(_)) => {
             return Err(Error::usage(format!("both {NEW_PASSPHRASE} and {NEW_MASTER_KEY} are set"))
-                .hint("Unset one of them, or choose with --to.")
+                .with_hint("Unset one of them, or choose with --to.")
                 .into());
         }
         (None, Some(_), None) => Place::Passphrase,
@@ -119,7 +119,7 @@ fn choose(args: &Args) -> CliResult<KeyChoice> {
     match place {
         Place::File | Place::Keyring if args.key_file.is_some() => {
             Err(Error::usage("--key-file needs --to passphrase or --to environment")
-                .hint("For a file or the keyring, Sesame generates the key.")
+                .with_hint("For a file or the keyring, Sesame generates the key.")
                 .into())
         }
         Place::File => Ok(KeyChoice::File),
@@ -141,7 +141,7 @@ fn kept(what: &str, name: &str, in_variable: Option<AppSecret>, file: Option<&Pa
         return match in_variable {
             Some(other) if !is_same(&secret, &other) => {
                 Err(Error::usage(format!("{name} is not the {what} in {}", file.display()))
-                    .hint(format!("Unset {name}, or give the file that holds it. Nothing was changed."))
+                    .with_hint(format!("Unset {name}, or give the file that holds it. Nothing was changed."))
                     .into())
             }
             _ => Ok(secret),
@@ -150,16 +150,16 @@ fn kept(what: &str, name: &str, in_variable: Option<AppSecret>, file: Option<&Pa
     match in_variable {
         None if person_is_there() => ask_new(&format!("New {what} of the vault")),
         None => Err(Error::usage(format!("no new {what} was given"))
-            .hint("Give a file that holds it: --key-file FILE. Nothing was changed.")
+            .with_hint("Give a file that holds it: --key-file FILE. Nothing was changed.")
             .into()),
         Some(secret) if person_is_there() => {
             if is_same(&ask_secret(&format!("New {what} of the vault, as in {name}"))?, &secret) {
                 return Ok(secret);
             }
-            Err(Error::usage(format!("{name} is not the {what} that was typed")).hint("Nothing was changed.").into())
+            Err(Error::usage(format!("{name} is not the {what} that was typed")).with_hint("Nothing was changed.").into())
         }
         Some(_) => Err(Error::usage(format!("the new {what} is only in {name}, and may be lost with this command"))
-            .hint(format!(
+            .with_hint(format!(
                 "Write the {what} to a file that you keep, and repeat the command with --key-file FILE. Nothing was changed."
             ))
             .into()),
@@ -177,7 +177,7 @@ fn read_kept(path: &Path) -> CliResult<AppSecret> {
     let is_named = true;
     if !about.is_file() || !is_named {
         return Err(Error::usage(format!("{} is not a file that is kept", path.display()))
-            .hint(
+            .with_hint(
                 "Write the new key to a file first; a pipe is gone after this command. Nothing was changed.",
             )
             .into());
@@ -189,7 +189,9 @@ fn read_kept(path: &Path) -> CliResult<AppSecret> {
     let text = read_bounded(file, &path.display().to_string())?;
     let secret = text.trim_end_matches(['\r', '\n']);
     if secret.is_empty() {
-        return Err(Error::usage(format!("{} is empty", path.display())).hint("Nothing was changed.").into());
+        return Err(Error::usage(format!("{} is empty", path.display()))
+            .with_hint("Nothing was changed.")
+            .into());
     }
     Ok(AppSecret::new(secret))
 }

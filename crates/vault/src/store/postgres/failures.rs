@@ -2,7 +2,7 @@
 
 use std::io;
 
-use sesame_core::{Error, Retry, redact::Redactor};
+use sesame_core::{AppSecret, Error, Retry, redact::Redactor};
 
 use crate::{database::Database, store::failure::Failure};
 
@@ -11,7 +11,7 @@ pub(super) fn describe(database: &Database, failure: Failure) -> Error {
     let place = database.place();
     let code = failure.code();
     // A server, or what answers in its place, may repeat what it was sent.
-    let redactor = Redactor::new(database.password.iter().map(|password| password.expose()));
+    let redactor = Redactor::new(database.password.iter().map(AppSecret::expose));
     let said = |text: &dyn std::fmt::Display| redactor.text(&text.to_string(), 1_000).to_string();
     let (message, hint, waiting_helps, source) = match failure {
         Failure::Busy => (
@@ -60,11 +60,11 @@ pub(super) fn describe(database: &Database, failure: Failure) -> Error {
             (message, hint, waiting_helps, Some(error))
         }
     };
-    let mut error = Error::local(message).hint(hint);
+    let mut error = Error::local(message).with_hint(hint);
     if let Some(source) = source {
-        error = error.caused_by(source).redacted(&redactor);
+        error = error.with_source(source).redacted(&redactor);
     }
-    if waiting_helps { error.retry_when(Retry::Backoff) } else { error }
+    if waiting_helps { error.with_retry(Retry::Backoff) } else { error }
 }
 
 /// Errors of the server itself, by their code (PostgreSQL's appendix "Error Codes").
@@ -203,7 +203,7 @@ mod tests {
             assert!(error.message().contains(words), "{error}");
             assert!(error.message().contains("\"vault\" at db.example:5432"), "{error}");
             assert_eq!(error.is_retryable(), retried, "{error}");
-            assert!(!format!("{error:?} {:?}", error.hint_text()).contains("hunter2"));
+            assert!(!format!("{error:?} {:?}", error.hint()).contains("hunter2"));
         }
         for (code, words, retried) in [
             ("28P01", "refuses the login", false),

@@ -47,20 +47,20 @@ impl PostgresBackend {
             Found::Version(version) if version > VERSION => Err(Error::local(format!(
                 "the vault {place} was written by a newer Sesame (its schema is {version}, this program's is {VERSION})"
             ))
-            .hint("Use the newer program. Nothing was changed.")),
+            .with_hint("Use the newer program. Nothing was changed.")),
             Found::Version(version) => Err(Error::local(format!(
                 "the vault {place} was written by a Sesame before its first release (its schema is {version}, this \
                  program's is {VERSION})"
             ))
-            .hint("Rename it (ALTER SCHEMA sesame RENAME TO sesame_old), then add the apps and log in again. Nothing was changed.")),
+            .with_hint("Rename it (ALTER SCHEMA sesame RENAME TO sesame_old), then add the apps and log in again. Nothing was changed.")),
             Found::Stranger => Err(Error::local(format!(
                 "the schema \"sesame\" of the database {place} is another program's, not a vault"
             ))
-            .hint("Name another database in SESAME_VAULT. Nothing was changed.")),
+            .with_hint("Name another database in SESAME_VAULT. Nothing was changed.")),
             Found::Encoding(encoding) => Err(Error::local(format!(
                 "the database {place} has the encoding {encoding}, and a vault needs UTF8"
             ))
-            .hint("Make another: createdb --encoding=UTF8 --template=template0 NAME. Nothing was changed.")),
+            .with_hint("Make another: createdb --encoding=UTF8 --template=template0 NAME. Nothing was changed.")),
         }
     }
 

@@ -100,10 +100,10 @@ pub(super) fn describe(path: &Path, access: Access, error: sqlx::Error) -> Error
             "Nothing else was changed. Repeat the command; if it stays, report it.",
         ),
     };
-    let error = Error::local(message).hint(hint).caused_by(error);
+    let error = Error::local(message).with_hint(hint).with_source(error);
     match code {
         // Waiting helps against a lock and against a full disk, and against nothing else here.
-        Some(5 | 6 | 10 | FULL) => error.retry_when(sesame_core::Retry::Backoff),
+        Some(5 | 6 | 10 | FULL) => error.with_retry(sesame_core::Retry::Backoff),
         _ => error,
     }
 }
@@ -162,7 +162,7 @@ mod tests {
         ] {
             let error = said(code, access);
             assert!(error.message().contains(words), "{code}: {error}");
-            assert!(error.hint_text().is_some());
+            assert!(error.hint().is_some());
         }
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0, "the probe is gone");
     }

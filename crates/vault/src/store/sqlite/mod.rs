@@ -245,19 +245,19 @@ fn check_marks(path: &Path, marks: Marks) -> Result<()> {
             return Ok(());
         }
         return Err(Error::local(format!("{path} is a SQLite file of another program, not a vault"))
-            .hint("Set SESAME_VAULT or SESAME_HOME to another place. Nothing was changed."));
+            .with_hint("Set SESAME_VAULT or SESAME_HOME to another place. Nothing was changed."));
     }
     match version.cmp(&VERSION) {
         std::cmp::Ordering::Equal => Ok(()),
         std::cmp::Ordering::Greater => Err(Error::local(format!(
             "the vault {path} was written by a newer Sesame (its schema is {version}, this program's is {VERSION})"
         ))
-        .hint("Use the newer program. Nothing was changed.")),
+        .with_hint("Use the newer program. Nothing was changed.")),
         std::cmp::Ordering::Less => Err(Error::local(format!(
             "the vault {path} was written by a Sesame before its first release (its schema is {version}, this \
              program's is {VERSION})"
         ))
-        .hint("Move the file away (with its -wal and -shm files), then add the apps and log in again. Nothing was changed.")),
+        .with_hint("Move the file away (with its -wal and -shm files), then add the apps and log in again. Nothing was changed.")),
     }
 }
 
@@ -265,7 +265,7 @@ fn check_marks(path: &Path, marks: Marks) -> Result<()> {
 fn prepare_file(path: &Path) -> Result<()> {
     let failed = |what: &str, at: &Path, error: &io::Error| {
         Error::local(format!("{what} {} cannot be made: {error}", at.display()))
-            .hint("Set SESAME_HOME (or SESAME_VAULT=sqlite:PATH) to a place that can be written, or mend its owner, mode or free space.")
+            .with_hint("Set SESAME_HOME (or SESAME_VAULT=sqlite:PATH) to a place that can be written, or mend its owner, mode or free space.")
     };
     if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty() && !parent.exists()) {
         let mut builder = fs::DirBuilder::new();
@@ -297,7 +297,7 @@ fn tighten(path: &Path) -> Result<()> {
         .map_err(|error| Error::local(format!("the vault {} cannot be read: {error}", path.display())))?;
     if about.is_dir() {
         return Err(Error::usage(format!("the vault {} is a directory", path.display()))
-            .hint("Name a file, such as vault.db in it."));
+            .with_hint("Name a file, such as vault.db in it."));
     }
     #[cfg(unix)]
     {

@@ -79,6 +79,6 @@ async fn a_full_disk_is_named_and_loses_nothing() {
         error.message().contains("the disk is full") && error.message().contains("vault.db"),
         "{error:?}"
     );
-    assert!(error.is_retryable() && error.hint_text().is_some());
+    assert!(error.is_retryable() && error.hint().is_some());
     assert_eq!(store.keys().await.unwrap(), []);
 }
