@@ -19,7 +19,7 @@ use sesame_testing::postgres::Server;
 use sesame_vault::{
     Database, ImportedTokens, Keeper, KeeperOptions, KeyChoice, Location, NewApp, SystemClock, Vault,
     VaultOptions,
-    store::{DueClaim, PostgresStore, TokenStore},
+    store::{DueClaim, PostgresStore, Store as _, WorkStore as _},
 };
 use tokio::runtime::Builder;
 
@@ -98,12 +98,7 @@ impl Transport for Gateway {
             let body = format!(
                 r#"{{"access_token":"50000access{number:030}","refresh_token":"50001shop-{seller}refresh{number:020}","country":"sg","account":"seller@example.com","account_platform":"seller_center","expires_in":"2592000","refresh_expires_in":"15552000","country_user_info":[{{"country":"SG","user_id":"1","seller_id":"{seller}","short_code":"SG1"}}],"code":"0","request_id":"r{number}"}}"#
             );
-            Ok(HttpResponse {
-                status: 200,
-                content_type: Some("application/json".to_owned()),
-                body: body.into(),
-                ..HttpResponse::default()
-            })
+            Ok(HttpResponse::new(200, body))
         })
     }
 }

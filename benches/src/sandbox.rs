@@ -53,10 +53,7 @@ fn bytes(prepared: &Prepared, address: &str) -> Vec<u8> {
     let path = request.url[from..].find('/').map_or("/", |at| &request.url[from + at..]);
     let mut out = format!("{} {path} HTTP/1.1\r\nhost: {address}\r\n", request.method.as_str());
     for (name, value) in &request.headers {
-        out.extend([name, ": ", value, "\r\n"]);
-    }
-    if let Some(kind) = &request.content_type {
-        out.extend(["content-type: ", kind, "\r\n"]);
+        out.extend([name.as_str(), ": ", value.to_str().unwrap_or_default(), "\r\n"]);
     }
     out.extend(["content-length: ", &request.body.len().to_string(), "\r\n\r\n"]);
     let mut out = out.into_bytes();
@@ -146,8 +143,8 @@ pub(crate) async fn authorize(setting: &Setting, description: &Value, platform: 
         .await?;
     let login = setting.vault.begin_login(platform, LoginOptions::default()).await?;
     let page = format!("{}&login={}", login.authorize_url, text(&shop["login"]));
-    let response = setting.transport.send(HttpRequest::new(Method::Get, page)).await?;
-    let back = response.location.context("the sandbox did not approve")?;
+    let response = setting.transport.send(HttpRequest::new(Method::GET, page)).await?;
+    let back = response.header("location").context("the sandbox did not approve")?.to_owned();
     let accounts = setting.vault.finish_login(&login, Callback::Url(back)).await?;
     Ok(accounts.into_iter().next().context("no account")?.name)
 }

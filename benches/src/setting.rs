@@ -8,8 +8,9 @@ use std::{
 
 use anyhow::{Context, Result};
 use sesame_catalog::{Catalog, Endpoint};
-use sesame_client::{Client, HttpTransport};
+use sesame_client::Client;
 use sesame_core::{AccessToken, AppSecret, Clock, Transport};
+use sesame_http::HttpTransport;
 use sesame_vault::{ImportedTokens, KeyChoice, Location, NewApp, SystemClock, Vault, VaultOptions};
 
 /// A process that ends with its owner.

@@ -7,7 +7,7 @@ use sesame_catalog::Catalog;
 use sesame_core::{AccessToken, AppSecret, Clock as _, RefreshToken, Transport};
 use sesame_vault::{
     AccountId, ImportedTokens, KeyChoice, Location, NewApp, SystemClock, Vault, VaultOptions,
-    store::{DueClaim, SqliteStore, TokenStore as _},
+    store::{DueClaim, SqliteStore, Store as _, WorkStore as _},
 };
 use sqlx::{Connection as _, SqliteConnection, sqlite::SqliteConnectOptions};
 

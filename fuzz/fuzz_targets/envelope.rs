@@ -14,6 +14,8 @@ use sesame_catalog::Catalog;
 use sesame_core::{
     HttpResponse, Retry, Shape,
     envelope::{ReplyRules, SuccessFlag, read_reply},
+    redact::Redactor,
+    request::header,
 };
 
 const STATUSES: [u16; 10] = [200, 201, 302, 400, 401, 403, 404, 429, 500, 503];
@@ -41,15 +43,15 @@ fuzz_target!(|data: &[u8]| {
     let [shape, status, retry_after, body @ ..] = data else { return };
     let pick = |byte: &u8| usize::from(byte.wrapping_sub(b'0'));
     let shape = Shape::ALL[pick(shape) % Shape::ALL.len()];
-    let response = HttpResponse {
-        status: STATUSES[pick(status) % STATUSES.len()],
-        retry_after: (pick(retry_after) != 0).then(|| 1_u64 << (pick(retry_after) % 64)),
-        body: Bytes::copy_from_slice(body),
-        ..HttpResponse::default()
-    };
+    let mut response =
+        HttpResponse::new(STATUSES[pick(status) % STATUSES.len()], Bytes::copy_from_slice(body));
+    if pick(retry_after) != 0 {
+        let seconds = 1_u64 << (pick(retry_after) % 64);
+        response = response.with_header(header::RETRY_AFTER, &seconds.to_string());
+    }
     let now = Timestamp::UNIX_EPOCH;
     for rules in RULES.iter() {
-        match read_reply(shape, rules, &response, now) {
+        match read_reply(shape, rules, &response, &Redactor::default(), now) {
             Ok(reply) => {
                 // The payload is JSON that the vendor sent, found again in the vendor's bytes.
                 let payload = reply.payload();

@@ -116,7 +116,7 @@ impl Catalog {
                 .filter(|other| self.facet_fields(other, name).is_some())
                 .map(|other| other.name.as_str())
                 .collect();
-            Error::usage(format!("the catalog does not say how {name} are fetched on {}", platform.name)).hint(
+            Error::usage(format!("the catalog names no API for {name} on {}", platform.name)).with_hint(
                 format!(
                     "It does for: {}. Elsewhere use `sesame apis search` and `sesame call`, or describe [facet.{name}] in a file of SESAME_HOME/catalog.",
                     having.join(", ")
@@ -391,7 +391,7 @@ fn parse_name<'a>(platform: &Platform, text: &'a str) -> Result<Name<'a>> {
     name.map_err(|why| {
         let shown: String = text.chars().take(80).collect();
         Error::usage(format!("{:?} is no name of an API of {}: it {why}", sesame_core::scalar::printable(&shown), platform.name))
-            .hint(match platform.protocol {
+            .with_hint(match platform.protocol {
                 Protocol::Param2 => "Write `name`, `namespace:name` or `namespace:name@version`, e.g. `com.alibaba.product:alibaba.product.list.get`. `sesame apis search WORD` finds names.",
                 Protocol::Iop => "Write a path like `/orders/get` or a method like `aliexpress.solution.product.list.get`. `sesame apis search WORD` finds names.",
                 Protocol::Top => "Write a method like `taobao.items.onsale.get`. `sesame apis search WORD` finds names.",

@@ -141,7 +141,7 @@ impl Tables {
         let [from, length, ..] = self.row(entry);
         serde_json::from_str(slice(self.entries, from, length)).map_err(|error| {
             Error::new(ErrorKind::Local, format!("the built-in catalog is damaged at entry {entry}: {error}"))
-                .hint("This build of Sesame is broken; install it again.")
+                .with_hint("This build of Sesame is broken; install it again.")
         })
     }
 }
@@ -191,7 +191,7 @@ mod tests {
         assert_eq!(tables.record(entry).expect("whole").name, "/orders/get");
         let error = tables.record(entry + 1).expect_err("spoilt");
         assert_eq!(error.kind(), ErrorKind::Local);
-        assert!(error.hint_text().is_some());
+        assert!(error.hint().is_some());
         // Lists and searches read names, not entries.
         assert_eq!(tables.summary(entry + 1).name, good.summary(entry + 1).name);
     }

@@ -7,9 +7,55 @@ use std::{
     str::FromStr,
 };
 
-use sesame_core::{Error, Result, Shape};
+use sesame_core::{
+    Error, HttpResponse, Result, Shape,
+    redact::{ForeignText, Redactor},
+};
 
 use crate::{Api, Platform};
+
+/// The header by which a sandbox names its explanation of a refusal.
+const REFERENCE_HEADER: &str = "x-sandbox-refusal";
+
+/// Whom calls reach: the live platforms, or a sandbox in the place of all of them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Environment {
+    /// The platforms themselves.
+    #[default]
+    Live,
+    /// The sandbox at this endpoint.
+    Sandbox(Endpoint),
+}
+
+impl Environment {
+    /// Returns `true` if no call reaches a platform.
+    pub fn is_sandbox(&self) -> bool {
+        matches!(self, Self::Sandbox(_))
+    }
+
+    /// Returns the sandbox's endpoint; `None` if calls go to the live platforms.
+    pub fn endpoint(&self) -> Option<&Endpoint> {
+        match self {
+            Self::Live => None,
+            Self::Sandbox(endpoint) => Some(endpoint),
+        }
+    }
+}
+
+impl From<Option<Endpoint>> for Environment {
+    fn from(endpoint: Option<Endpoint>) -> Self {
+        endpoint.map_or(Self::Live, Self::Sandbox)
+    }
+}
+
+impl fmt::Display for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Live => f.write_str("live"),
+            Self::Sandbox(endpoint) => write!(f, "sandbox {endpoint}"),
+        }
+    }
+}
 
 /// A sandbox: scheme, host and port, always on loopback.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,7 +71,7 @@ impl Endpoint {
     /// [`ErrorKind::Usage`](sesame_core::ErrorKind::Usage) for anything else.
     pub fn parse(text: &str) -> Result<Self> {
         let refuse = |why: &str| {
-            Err(Error::usage(format!("{:?} cannot be the address of a sandbox: {why}", shown(text))).hint(
+            Err(Error::usage(format!("{:?} cannot be the address of a sandbox: {why}", shown(text))).with_hint(
                 "Give scheme, address and port of a sandbox on this machine, e.g. http://127.0.0.1:4600. Real platforms are reached by leaving SESAME_ENDPOINT unset.",
             ))
         };
@@ -77,6 +123,12 @@ impl Endpoint {
     /// Returns scheme, host and port, without a slash at the end.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Returns the reference by which a sandbox explains a refusal; `None` if it gives none. Not to be asked
+    /// of a live platform's reply.
+    pub fn reference(response: &HttpResponse, redactor: &Redactor<'_>) -> Option<ForeignText> {
+        response.header(REFERENCE_HEADER).map(|reference| redactor.text(reference, 200))
     }
 
     /// Puts this endpoint in the place of scheme, host and port of a URL; the path stays.
@@ -142,7 +194,7 @@ impl Platform {
         let region = self.region(region).ok_or_else(|| {
             let names: Vec<&str> = self.regions.iter().map(|region| region.name.as_str()).collect();
             Error::usage(format!("{} has no region {:?}", self.name, shown(region.unwrap_or_default())))
-                .hint(format!("Use one of: {}.", names.join(", ")))
+                .with_hint(format!("Use one of: {}.", names.join(", ")))
         })?;
         let place = |url: &str| match endpoint {
             None => url.trim_end_matches('/').to_owned(),

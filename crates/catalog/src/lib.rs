@@ -25,7 +25,6 @@ mod endpoint;
 mod explain;
 mod facet;
 mod names;
-mod nearest;
 mod overlay;
 mod platform;
 mod platforms;
@@ -36,7 +35,7 @@ mod user;
 
 pub use api::Api;
 pub use catalog::Catalog;
-pub use endpoint::{Endpoint, Urls, request_url, signed_path};
+pub use endpoint::{Endpoint, Environment, Urls, request_url, signed_path};
 pub use explain::Explained;
 pub use facet::{Column, ColumnKind, Facet, FacetFields};
 pub use overlay::{Mistake, Overlay, ParamPatch, Patch};

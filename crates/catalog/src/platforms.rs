@@ -3,9 +3,9 @@
 use std::{collections::BTreeMap, sync::OnceLock};
 
 use serde::Deserialize;
-use sesame_core::{Error, Protocol, Result, classify::ErrorRule, envelope::SuccessFlag};
+use sesame_core::{Error, Protocol, Result, classify::ErrorRule, envelope::SuccessFlag, nearest::nearest};
 
-use crate::{Platform, embedded::PLATFORMS, facet::FacetFields, nearest::nearest};
+use crate::{Platform, embedded::PLATFORMS, facet::FacetFields};
 
 /// `platforms.toml` and the error tables, as the build script parts them.
 #[derive(Deserialize)]
@@ -69,11 +69,11 @@ pub(crate) fn platform(name: &str) -> Result<&'static Platform> {
         let names: Vec<&str> = all.iter().map(|platform| platform.name.as_str()).collect();
         let shown: String = name.chars().take(60).collect();
         let error = Error::usage(format!("there is no platform {shown:?}"));
-        match nearest(name, &names) {
+        match nearest(name, names.iter().copied()) {
             Some(near) => {
-                error.hint(format!("Did you mean {near:?}? The platforms are: {}.", names.join(", ")))
+                error.with_hint(format!("Did you mean {near:?}? The platforms are: {}.", names.join(", ")))
             }
-            None => error.hint(format!("The platforms are: {}.", names.join(", "))),
+            None => error.with_hint(format!("The platforms are: {}.", names.join(", "))),
         }
     })
 }

@@ -36,7 +36,7 @@ pub(crate) fn read(folder: &Path) -> Result<Vec<UserOverlay>> {
         }
         if files.len() > MOST_FILES {
             return Err(Error::local(format!("{} holds more than {MOST_FILES} overlays", folder.display()))
-                .hint("Join some of them: one file may hold any number of [[api]] entries."));
+                .with_hint("Join some of them: one file may hold any number of [[api]] entries."));
         }
     }
     files.sort();
@@ -52,7 +52,7 @@ fn read_one(file: &Path) -> Result<UserOverlay> {
     // One byte more than allowed, so that too large can be told from just large enough.
     open.take(LARGEST as u64 + 1).read_to_end(&mut bytes).map_err(|error| unreadable(file, &error))?;
     let text = String::from_utf8(bytes).map_err(|_| {
-        Error::usage(format!("{}: the file is not UTF-8", file.display())).hint("Save it as UTF-8 text.")
+        Error::usage(format!("{}: the file is not UTF-8", file.display())).with_hint("Save it as UTF-8 text.")
     })?;
     let overlay = Overlay::parse(&text).map_err(|mistake| wrong(file, &mistake))?;
     crate::platforms::platform(&overlay.platform)
@@ -63,10 +63,10 @@ fn read_one(file: &Path) -> Result<UserOverlay> {
 /// Says that an overlay was not understood.
 pub(crate) fn wrong(file: &Path, mistake: &Mistake) -> Error {
     Error::usage(format!("{}: {mistake}", file.display()))
-        .hint("Correct the file or move it out of the folder; crates/catalog/data/README.md in the repository describes the format.")
+        .with_hint("Correct the file or move it out of the folder; crates/catalog/data/README.md in the repository describes the format.")
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Error {
     Error::local(format!("{} cannot be read: {error}", path.display()))
-        .hint("Check that the file exists and that this user may read it.")
+        .with_hint("Check that the file exists and that this user may read it.")
 }

@@ -62,7 +62,7 @@ fn a_region_has_its_hosts_and_an_endpoint_replaces_them_all() {
     assert_eq!(urls.authorize.as_deref(), Some("https://auth.lazada.com/oauth/authorize"));
     let error = lazada.urls(Some("fr"), None).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Usage);
-    assert!(error.hint_text().unwrap().contains("sg, my, th, vn, ph, id"));
+    assert!(error.hint().unwrap().contains("sg, my, th, vn, ph, id"));
 
     let endpoint = Endpoint::parse("http://127.0.0.1:4600").unwrap();
     for platform in catalog.platforms() {

@@ -10,6 +10,7 @@ use sesame_core::{
     ErrorKind, Fault, HttpResponse, Retry, Shape,
     classify::{Failure, RetryRule, classify},
     envelope::read_reply,
+    redact::Redactor,
 };
 
 use ErrorKind::{
@@ -230,8 +231,8 @@ fn retry_of(platform: &str, code: &str, message: &str, now: &str) -> Retry {
         http_status: 200,
         ..Failure::default()
     };
-    classify(&catalog.platform(platform).unwrap().replies.errors, &failure, now.parse::<Timestamp>().unwrap())
-        .retry()
+    let rules = &catalog.platform(platform).unwrap().replies.errors;
+    classify(rules, &failure, &Redactor::default(), now.parse::<Timestamp>().unwrap()).retry()
 }
 
 #[test]
@@ -261,7 +262,7 @@ fn read(platform: &str, shape: Shape, body: &str) -> Result<(), (ErrorKind, Opti
     let rules = &catalog.platform(platform).unwrap().replies;
     let response =
         HttpResponse { status: 200, body: body.as_bytes().to_vec().into(), ..HttpResponse::default() };
-    match read_reply(shape, rules, &response, Timestamp::UNIX_EPOCH) {
+    match read_reply(shape, rules, &response, &Redactor::default(), Timestamp::UNIX_EPOCH) {
         Ok(_) => Ok(()),
         Err(error) => Err((error.kind(), error.code().map(str::to_owned), error.message().to_owned())),
     }

@@ -66,7 +66,7 @@ fn a_dialect_has_the_facets_of_its_platform() {
     let error = catalog.facet("taobao-global", "products").unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Usage);
     assert!(error.message().contains("products") && error.message().contains("taobao-global"), "{error}");
-    assert!(error.hint_text().unwrap().contains("lazada, daraz, miravia"), "{error:?}");
+    assert!(error.hint().unwrap().contains("lazada, daraz, miravia"), "{error:?}");
     assert!(catalog.facet("lasada", "products").is_err());
 }
 

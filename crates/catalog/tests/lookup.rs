@@ -31,9 +31,9 @@ fn the_platforms_are_those_that_scripts_rely_on() {
 fn an_unknown_platform_is_a_usage_error_with_a_suggestion() {
     let error = catalog().platform("lasada").unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Usage);
-    let hint = error.hint_text().unwrap();
+    let hint = error.hint().unwrap();
     assert!(hint.contains("Did you mean \"lazada\"?") && hint.contains("taobao"), "{hint}");
-    assert!(catalog().platform("").unwrap_err().hint_text().unwrap().starts_with("The platforms are"));
+    assert!(catalog().platform("").unwrap_err().hint().unwrap().starts_with("The platforms are"));
 }
 
 #[test]
@@ -182,7 +182,7 @@ fn illegal_names_are_usage_errors_that_say_why() {
         let error = catalog().api(platform, name).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Usage, "{name}");
         assert!(error.message().contains(why), "{name:?}: {}", error.message());
-        assert!(error.hint_text().is_some_and(|hint| hint.contains("apis search")), "{name}");
+        assert!(error.hint().is_some_and(|hint| hint.contains("apis search")), "{name}");
         assert!(error.message().len() < 400 && !error.message().contains('\u{7}'), "{name}");
     }
 }

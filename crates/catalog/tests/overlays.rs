@@ -140,7 +140,7 @@ fn a_mistake_is_told_with_file_line_and_key() {
         for part in ["mine.toml", line, key, why] {
             assert!(said.contains(part), "{part:?} is missing in {said:?}\nof\n{text}");
         }
-        assert!(error.hint_text().is_some(), "{said}");
+        assert!(error.hint().is_some(), "{said}");
     }
 }
 

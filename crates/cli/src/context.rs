@@ -3,8 +3,9 @@
 use std::sync::{Arc, OnceLock};
 
 use sesame_catalog::{Catalog, Endpoint};
-use sesame_client::{Call, Client, HttpTransport};
+use sesame_client::{Call, Client};
 use sesame_core::{AppSecret, Clock, Error, Transport};
+use sesame_http::HttpTransport;
 use sesame_vault::{
     KeyChoice, Location, SystemClock, Vault, VaultOptions,
     store::{MemoryStore, PostgresStore},
@@ -12,9 +13,10 @@ use sesame_vault::{
 use tokio::sync::OnceCell;
 
 use crate::{
+    chosen::Origin,
     exit::{CliResult, note},
     output::{Format, Printer},
-    settings::{Origin, Settings},
+    settings::Settings,
 };
 
 /// The settings, and what was opened by them.
@@ -113,7 +115,7 @@ impl Context {
                         "the vault would be {}, and SQLite takes no file name that is not UTF-8 text",
                         path.display()
                     ))
-                    .hint("Name another place for it: SESAME_VAULT=sqlite:PATH or --vault sqlite:PATH.")
+                    .with_hint("Name another place for it: SESAME_VAULT=sqlite:PATH or --vault sqlite:PATH.")
                     .into());
                 }
                 if let Location::Postgres(database) = &location

@@ -79,13 +79,13 @@ impl EnvFile {
         };
         let bytes = bytes.map_err(|why| {
             Error::usage(format!("cannot read {shown}: {why}"))
-                .hint("Name a plain file of keys. A secret from another program goes to --secret-stdin.")
+                .with_hint("Name a plain file of keys. A secret from another program goes to --secret-stdin.")
         })?;
         let text = String::from_utf8(bytes)
-            .map_err(|_| Error::usage(format!("{shown} is not UTF-8 text")).hint("Save it as UTF-8."))?;
+            .map_err(|_| Error::usage(format!("{shown} is not UTF-8 text")).with_hint("Save it as UTF-8."))?;
         Self::parse(&text).map_err(|(line, why)| {
             Error::usage(format!("{shown}, line {line}: {why}"))
-                .hint("Write NAME=VALUE or PLATFORM:KEY:SECRET, one a line; # starts a comment.")
+                .with_hint("Write NAME=VALUE or PLATFORM:KEY:SECRET, one a line; # starts a comment.")
                 .into()
         })
     }
@@ -158,7 +158,7 @@ impl EnvFile {
             Some(at) => Ok(Some(at)),
             // The value is not quoted: with a line mixed up it may be a token.
             None => Err(Error::usage(format!("{name} is not a time"))
-                .hint("Write seconds or milliseconds since 1970, 2026-11-21T12:00:00Z, or 2026-11-21 12:00:00 (local time, or --timezone).")
+                .with_hint("Write seconds or milliseconds since 1970, 2026-11-21T12:00:00Z, or 2026-11-21 12:00:00 (local time, or --timezone).")
                 .into()),
         }
     }

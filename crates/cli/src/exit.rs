@@ -41,7 +41,7 @@ impl From<io::Error> for CliError {
         }
         Self::Failed(
             Error::local(format!("cannot write to standard output: {error}"))
-                .hint("Is the disk full, or the output closed?"),
+                .with_hint("Is the disk full, or the output closed?"),
         )
     }
 }
@@ -92,7 +92,7 @@ fn as_text(error: &Error, endpoint: Option<&str>) -> String {
         let _ = writeln!(out, "  {} {}", format_args!("{name}:").dimmed(), printable_lines(value));
     };
     line("fault", error.fault().as_str());
-    if let Some(hint) = error.hint_text() {
+    if let Some(hint) = error.hint() {
         line("hint", hint);
     }
     if let Some(code) = error.code() {
@@ -110,7 +110,7 @@ fn as_text(error: &Error, endpoint: Option<&str>) -> String {
     if error.is_ambiguous() {
         line("note", "the platform may have carried out the call; look before you repeat it");
     }
-    if let Some(id) = error.refusal_id() {
+    if let Some(id) = error.reference() {
         match endpoint {
             Some(url) => line("expected", &format!("{}/_sandbox/refusals/{id}", url.trim_end_matches('/'))),
             None => line("refusal", id),
@@ -129,14 +129,14 @@ fn as_json(error: &Error) -> serde_json::Value {
         "kind": error.kind().as_str(),
         "fault": error.fault().as_str(),
         "message": error.message(),
-        "hint": error.hint_text(),
+        "hint": error.hint(),
         "code": error.code(),
         "sub_code": error.sub_code(),
         "request_id": error.request_id(),
         "http_status": error.http_status(),
         "retry_after": error.retry_after().map(|wait| wait.as_secs_f64()),
         "may_have_happened": error.is_ambiguous(),
-        "refusal_id": error.refusal_id(),
+        "refusal_id": error.reference(),
     }})
 }
 
@@ -150,6 +150,13 @@ fn printable_lines(text: &str) -> String {
 /// Prints a line that is not a result: a warning, a note, progress.
 pub(crate) fn note(kind: &str, text: &str) {
     let _ = writeln!(anstream::stderr(), "{} {}", format_args!("{kind}:").yellow(), printable_lines(text));
+}
+
+/// Prints the warnings of a call.
+pub(crate) fn warn_all(warnings: &[String]) {
+    for warning in warnings {
+        note("warning", warning);
+    }
 }
 
 /// Prints a plain line on standard error.
@@ -195,7 +202,7 @@ mod tests {
 
     #[test]
     fn a_message_cannot_steer_the_terminal() {
-        let error = Error::usage("bad\u{1b}[2J name").hint("line one\nline two");
+        let error = Error::usage("bad\u{1b}[2J name").with_hint("line one\nline two");
         let text = as_text(&error, None);
         assert!(!text.contains("\u{1b}[2J"));
         assert!(text.contains("line one\n    line two"));

@@ -41,7 +41,7 @@ fn ours(level: LevelFilter) -> Targets {
 fn parse(text: &str) -> CliResult<Targets> {
     let wrong = || {
         Error::usage(format!("SESAME_LOG={text:?} is not a log filter"))
-            .hint("Write a level (error, warn, info, debug, trace) or NAME=LEVEL,NAME=LEVEL.")
+            .with_hint("Write a level (error, warn, info, debug, trace) or NAME=LEVEL,NAME=LEVEL.")
     };
     let mut targets = Targets::new();
     for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {

@@ -5,7 +5,7 @@ use std::{io::Read, path::Path};
 use serde_json::{Map, Value};
 use sesame_core::{Error, params::File};
 
-use crate::{exit::CliResult, json_text};
+use crate::exit::CliResult;
 
 /// The largest file that becomes a part or a value.
 const MAX_FILE: u64 = 64 << 20;
@@ -52,7 +52,7 @@ pub(crate) fn read(words: &[String], is_file: impl Fn(&str) -> bool) -> CliResul
             };
             let value = serde_json::from_str(&text).map_err(|error| {
                 Error::usage(format!("the value of {name:?} is not JSON: {error}"))
-                    .hint(format!("Write {name}:='{{\"key\":1}}', or {name}=TEXT for text."))
+                    .with_hint(format!("Write {name}:='{{\"key\":1}}', or {name}=TEXT for text."))
             })?;
             out.values.insert(name.to_owned(), as_typed(value, &text));
         } else if let Some(path) = value.strip_prefix('@') {
@@ -72,9 +72,9 @@ pub(crate) fn read(words: &[String], is_file: impl Fn(&str) -> bool) -> CliResul
 /// for one. That text is what is signed and sent. Lists stay lists: some platforms want their items
 /// joined by commas.
 fn as_typed(value: Value, text: &str) -> Value {
-    let (typed, written) = (json_text::compact(text), value.to_string());
-    if matches!(value, Value::Number(_) | Value::Object(_)) && written != typed {
-        return Value::String(typed);
+    let bare = |text: &str| -> String { text.split_whitespace().collect() };
+    if matches!(value, Value::Number(_) | Value::Object(_)) && bare(&value.to_string()) != bare(text) {
+        return Value::String(text.trim().to_owned());
     }
     value
 }
@@ -83,7 +83,7 @@ fn no_equals(word: &str) -> Error {
     // The word may be a secret that slipped in; its length says enough.
     let shown: String = word.chars().take(20).collect();
     Error::usage(format!("{shown:?} is not a parameter"))
-        .hint("Write NAME=VALUE, NAME=@FILE for the content of a file, or NAME:=JSON for a typed value.")
+        .with_hint("Write NAME=VALUE, NAME=@FILE for the content of a file, or NAME:=JSON for a typed value.")
 }
 
 fn check(name: &str, word: &str, doubled: bool) -> CliResult {
@@ -92,7 +92,7 @@ fn check(name: &str, word: &str, doubled: bool) -> CliResult {
     }
     if doubled {
         return Err(Error::usage(format!("the parameter {name:?} is given twice"))
-            .hint("Give it once; a list goes into one parameter, as JSON or joined by commas.")
+            .with_hint("Give it once; a list goes into one parameter, as JSON or joined by commas.")
             .into());
     }
     Ok(())
@@ -109,7 +109,7 @@ fn bytes_of(name: &str, path: &str) -> CliResult<Vec<u8>> {
     read.map_err(|error| {
         let shown = if path == "-" { "standard input" } else { path };
         wrong(format!("{shown}: {error}"))
-            .hint("NAME=@FILE reads a file. For a text that begins with @, use NAME:='\"@text\"'.")
+            .with_hint("NAME=@FILE reads a file. For a text that begins with @, use NAME:='\"@text\"'.")
     })?;
     if content.len() as u64 > MAX_FILE {
         return Err(wrong(format!("{path} is larger than {} MiB", MAX_FILE >> 20)).into());
@@ -120,7 +120,7 @@ fn bytes_of(name: &str, path: &str) -> CliResult<Vec<u8>> {
 fn text_of(name: &str, path: &str) -> CliResult<String> {
     String::from_utf8(bytes_of(name, path)?).map_err(|_| {
         Error::usage(format!("the parameter {name:?}: {path} is not UTF-8 text"))
-            .hint("Only parameters that the catalog lists as files take other content; see `sesame apis show API`.")
+            .with_hint("Only parameters that the catalog lists as files take other content; see `sesame apis show API`.")
             .into()
     })
 }
@@ -191,7 +191,7 @@ mod tests {
         let odd =
             read(&words(&["p:= 1E2", "q:={ \"a\" : [1E2, 1.10] }", "l:=[12.50, \"x\"]"]), |_| false).unwrap();
         assert_eq!(odd.values["p"], "1E2");
-        assert_eq!(odd.values["q"], "{\"a\":[1E2,1.10]}");
+        assert_eq!(odd.values["q"], "{ \"a\" : [1E2, 1.10] }");
         assert_eq!(odd.values["l"].to_string(), "[12.50,\"x\"]");
         assert_eq!(got.values["xml"], "<a/>");
         assert_eq!(got.values["s"], "true");

@@ -4,7 +4,10 @@ use std::io::Read;
 
 use sesame_core::{AppSecret, Error};
 
-use crate::exit::{CliError, CliResult, INTERRUPTED, note, person_is_there};
+use crate::{
+    exit::{CliError, CliResult, INTERRUPTED, note, person_is_there},
+    hidden_input,
+};
 
 /// The longest secret that is read; a longer one is refused.
 const MAX_SECRET: u64 = 64 << 10;
@@ -43,10 +46,10 @@ impl SecretInput {
             if person_is_there() {
                 return ask().map(Some);
             }
-            (read_bounded(std::io::stdin())?, "standard input".to_owned())
+            (read_bounded(std::io::stdin(), "standard input")?, "standard input".to_owned())
         } else if let Some(name) = &self.secret_env {
             let text = std::env::var(name).map_err(|_| {
-                Error::usage(format!("the variable {name} is not set, or is not UTF-8")).hint(format!(
+                Error::usage(format!("the variable {name} is not set, or is not UTF-8")).with_hint(format!(
                     "Set it for this command: {name}=... sesame ..., without `export` in the history."
                 ))
             })?;
@@ -65,7 +68,7 @@ impl SecretInput {
         let secret = text.trim_end_matches(['\r', '\n']);
         if secret.is_empty() {
             return Err(Error::usage(format!("the secret from {from} is empty"))
-                .hint("The app secret stands on the app's page in the platform's console.")
+                .with_hint("The app secret stands on the app's page in the platform's console.")
                 .into());
         }
         Ok(Some(AppSecret::new(secret)))
@@ -85,44 +88,42 @@ pub(crate) fn ask() -> CliResult<AppSecret> {
 /// # Errors
 /// When nothing was typed, or Ctrl-C.
 pub(crate) fn ask_secret(what: &str) -> CliResult<AppSecret> {
-    typed(what, inquire::Password::new(&format!("{what}:")).without_confirmation().prompt())
+    typed(what, what)
 }
 
 /// Asks a person for a new secret, twice, without showing what is typed.
 ///
 /// # Errors
-/// When nothing was typed, or Ctrl-C.
+/// When nothing was typed, when the two differ, or Ctrl-C.
 pub(crate) fn ask_new(what: &str) -> CliResult<AppSecret> {
-    let again = inquire::Password::new(&format!("{what}:"))
-        .with_custom_confirmation_message("Once more:")
-        .with_custom_confirmation_error_message("the two are not the same")
-        .prompt();
-    typed(what, again)
+    let secret = typed(what, what)?;
+    if typed(what, "Once more")?.expose() != secret.expose() {
+        return Err(Error::usage("the two are not the same").with_hint("Nothing was stored.").into());
+    }
+    Ok(secret)
 }
 
-fn typed(what: &str, typed: Result<String, inquire::InquireError>) -> CliResult<AppSecret> {
-    match typed {
+fn typed(what: &str, question: &str) -> CliResult<AppSecret> {
+    match hidden_input::ask(question) {
         Ok(text) if !text.is_empty() => Ok(AppSecret::new(text)),
-        Err(inquire::InquireError::OperationInterrupted) => Err(CliError::Status(INTERRUPTED)),
+        Err(error) if error.kind() == std::io::ErrorKind::Interrupted => Err(CliError::Status(INTERRUPTED)),
         _ => Err(Error::usage(format!("no {} was typed", what.to_lowercase()))
-            .hint("Nothing was stored.")
+            .with_hint("Nothing was stored.")
             .into()),
     }
 }
 
 /// Reads one secret. Cut short it would be another secret, so too much is refused.
-fn read_bounded(input: impl Read) -> CliResult<String> {
+pub(crate) fn read_bounded(input: impl Read, from: &str) -> CliResult<String> {
     let mut text = String::new();
     input
         .take(MAX_SECRET + 1)
         .read_to_string(&mut text)
-        .map_err(|error| Error::usage(format!("cannot read the secret from standard input: {error}")))?;
+        .map_err(|error| Error::usage(format!("cannot read the secret from {from}: {error}")))?;
     if text.len() as u64 > MAX_SECRET {
-        return Err(Error::usage(format!(
-            "standard input has more than {MAX_SECRET} bytes; that is no secret"
-        ))
-        .hint("Give the secret alone: printf %s SECRET | sesame ... --secret-stdin.")
-        .into());
+        return Err(Error::usage(format!("{from} has more than {MAX_SECRET} bytes, too many for a secret"))
+            .with_hint("Give the secret alone: printf %s SECRET | sesame ... --secret-stdin.")
+            .into());
     }
     Ok(text)
 }
@@ -134,8 +135,8 @@ mod tests {
     #[test]
     fn what_is_too_long_is_refused_and_not_cut() {
         let most = usize::try_from(MAX_SECRET).unwrap();
-        assert_eq!(read_bounded(vec![b'a'; most].as_slice()).unwrap().len(), most);
-        assert!(read_bounded(vec![b'a'; most + 1].as_slice()).is_err());
+        assert_eq!(read_bounded(vec![b'a'; most].as_slice(), "a test").unwrap().len(), most);
+        assert!(read_bounded(vec![b'a'; most + 1].as_slice(), "a test").is_err());
     }
 
     #[test]

@@ -2,59 +2,26 @@
 
 use std::{
     ffi::OsString,
-    fmt, io,
+    io,
     path::{Path, PathBuf},
     time::Duration,
 };
 
+use etcetera::BaseStrategy as _;
 use serde::Deserialize;
-use sesame_core::{AppSecret, Error};
+use sesame_core::{AppSecret, Error, nearest::nearest};
 use sesame_vault::Location;
 
 use crate::{
-    args::Global,
     bounded_file::{self, Unread},
+    chosen::{Chosen, Origin, choose, optional},
     exit::{CliError, CliResult},
-    humanize::parse_duration,
-    nearest::did_you_mean,
+    global::{Global, parse_timeout},
     output::Format,
 };
 
 /// The largest `config.toml` that is read.
 const MAX_FILE: u64 = 1 << 20;
-
-/// Where a value came from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Origin {
-    /// An option of this command.
-    Flag(&'static str),
-    /// A variable of the environment.
-    Environment(&'static str),
-    /// `config.toml`.
-    File(PathBuf),
-    /// Nobody said anything.
-    Default,
-}
-
-impl fmt::Display for Origin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Flag(name) => write!(f, "option {name}"),
-            Self::Environment(name) => write!(f, "environment {name}"),
-            Self::File(path) => write!(f, "file {}", path.display()),
-            Self::Default => f.write_str("default"),
-        }
-    }
-}
-
-/// A value and where it came from.
-#[derive(Debug, Clone)]
-pub(crate) struct Chosen<T> {
-    /// The value.
-    pub(crate) value: T,
-    /// Where it came from.
-    pub(crate) origin: Origin,
-}
 
 /// Everything that can be set from outside.
 #[derive(Debug, Clone)]
@@ -260,33 +227,16 @@ fn is_blank(value: &OsString) -> bool {
 pub(crate) fn as_text(name: &str, value: OsString) -> CliResult<String> {
     value.into_string().map_err(|_| {
         Error::usage(format!("the variable {name} is not UTF-8 text"))
-            .hint(format!("Set it anew, or leave it out: unset {name}."))
+            .with_hint(format!("Set it anew, or leave it out: unset {name}."))
             .into()
     })
 }
 
-fn choose<T>(
-    flag: Option<(T, &'static str)>,
-    environment: Option<(T, &'static str)>,
-    file: Option<(T, PathBuf)>,
-) -> Option<Chosen<T>> {
-    flag.map(|(value, name)| Chosen { value, origin: Origin::Flag(name) })
-        .or_else(|| environment.map(|(value, name)| Chosen { value, origin: Origin::Environment(name) }))
-        .or_else(|| file.map(|(value, path)| Chosen { value, origin: Origin::File(path) }))
-}
-
-fn optional<T>(chosen: Option<Chosen<T>>) -> Chosen<Option<T>> {
-    match chosen {
-        Some(Chosen { value, origin }) => Chosen { value: Some(value), origin },
-        None => Chosen { value: None, origin: Origin::Default },
-    }
-}
-
 fn default_home() -> CliResult<Chosen<PathBuf>> {
-    match directories::ProjectDirs::from("", "", "sesame") {
-        Some(dirs) => Ok(Chosen { value: dirs.data_dir().to_owned(), origin: Origin::Default }),
-        None => Err(Error::usage("this user has no home directory")
-            .hint("Say where Sesame may keep its data: SESAME_HOME=DIR or --home DIR.")
+    match etcetera::base_strategy::choose_native_strategy() {
+        Ok(places) => Ok(Chosen { value: places.data_dir().join("sesame"), origin: Origin::Default }),
+        Err(_) => Err(Error::usage("this user has no home directory")
+            .with_hint("Say where Sesame may keep its data: SESAME_HOME=DIR or --home DIR.")
             .into()),
     }
 }
@@ -302,17 +252,17 @@ fn read_file(path: &Path) -> CliResult<File> {
         }
         Err(Unread::System(error)) => {
             return Err(Error::local(format!("cannot read {shown}: {error}"))
-                .hint("It may set the vault or a sandbox, so nothing is done without it. Check who owns it and its mode.")
+                .with_hint("It may set the vault or a sandbox, so nothing is done without it. Check who owns it and its mode.")
                 .into());
         }
         Err(why) => {
             return Err(Error::usage(format!("cannot read {shown}: {why}"))
-                .hint("The configuration is a small file of TOML.")
+                .with_hint("The configuration is a small file of TOML.")
                 .into());
         }
     };
     let text = String::from_utf8(bytes)
-        .map_err(|_| Error::usage(format!("{shown} is not UTF-8 text")).hint("Save it as UTF-8."))?;
+        .map_err(|_| Error::usage(format!("{shown} is not UTF-8 text")).with_hint("Save it as UTF-8."))?;
     toml::from_str(&text).map_err(|error| {
         let line = error
             .span()
@@ -320,21 +270,24 @@ fn read_file(path: &Path) -> CliResult<File> {
         let message = error.message().lines().next().unwrap_or("not TOML").to_owned();
         let unknown = message.strip_prefix("unknown field `").and_then(|rest| rest.split('`').next());
         let all = [&KEYS[..], &KEEPER_KEYS[..]].concat();
-        let hint = unknown.and_then(|name| did_you_mean(name, &all)).unwrap_or_else(|| {
-            format!(
-                "The keys are: {}; in the table [keeper]: {}. For example: output = \"json\".",
-                KEYS.join(", "),
-                KEEPER_KEYS.join(", ")
-            )
-        });
-        Error::usage(format!("{}, line {line}: {message}", path.display())).hint(hint).into()
+        let hint = unknown
+            .and_then(|name| nearest(name, all))
+            .map(|near| format!("Did you mean {near:?}?"))
+            .unwrap_or_else(|| {
+                format!(
+                    "The keys are: {}; in the table [keeper]: {}. For example: output = \"json\".",
+                    KEYS.join(", "),
+                    KEEPER_KEYS.join(", ")
+                )
+            });
+        Error::usage(format!("{}, line {line}: {message}", path.display())).with_hint(hint).into()
     })
 }
 
 fn parse_format(text: &str, origin: &Origin) -> CliResult<Format> {
     <Format as clap::ValueEnum>::from_str(text, true).map_err(|_| {
         Error::usage(format!("{origin}: there is no output form {text:?}"))
-            .hint("Use one of: table, json, ndjson, csv.")
+            .with_hint("Use one of: table, json, ndjson, csv.")
             .into()
     })
 }
@@ -342,7 +295,7 @@ fn parse_format(text: &str, origin: &Origin) -> CliResult<Format> {
 /// Two places for the master key are given, and one of them would be passed over in silence.
 fn two_keys(one: &str, other: &str) -> CliError {
     Error::usage(format!("a vault has one key, and two are chosen: by {one} and by {other}"))
-        .hint("Unset one of them. `sesame accounts show NAME` tells where the key of a vault is.")
+        .with_hint("Unset one of them. `sesame accounts show NAME` tells where the key of a vault is.")
         .into()
 }
 
@@ -354,20 +307,9 @@ fn parse_key(chosen: Option<Chosen<String>>) -> CliResult<Key> {
         "file" => Ok(Key::File),
         other => {
             Err(Error::usage(format!("{origin}: there is no way {other:?} to keep the vault's master key"))
-                .hint("Use auto, keyring or file; or set SESAME_PASSPHRASE or SESAME_MASTER_KEY.")
+                .with_hint("Use auto, keyring or file; or set SESAME_PASSPHRASE or SESAME_MASTER_KEY.")
                 .into())
         }
-    }
-}
-
-/// Reads a time limit: 1 s to 1 h; a number alone is of seconds.
-pub(crate) fn parse_timeout(text: &str) -> Result<Duration, String> {
-    let plain = text.trim().parse().map(Duration::from_secs);
-    let limit = plain.or_else(|_| parse_duration(text))?;
-    if (1..=3_600).contains(&limit.as_secs()) {
-        Ok(limit)
-    } else {
-        Err(format!("{text:?} is not between 1s and 1h"))
     }
 }
 
@@ -477,7 +419,7 @@ mod tests {
         let settings = gather(&Global::default(), &[("SESAME_HOME", "/nowhere"), ("SESAME_VAULT", odd)]);
         let error = settings.unwrap().location().unwrap_err();
         assert!(error.message().starts_with("environment SESAME_VAULT: "), "{error}");
-        assert!(!format!("{error:?} {:?}", error.hint_text()).contains("hunter2"));
+        assert!(!format!("{error:?} {:?}", error.hint()).contains("hunter2"));
     }
 
     #[test]
@@ -493,7 +435,7 @@ mod tests {
         let stop = gather(&Global::default(), &[("SESAME_HOME", home.path().to_str().unwrap())]).unwrap_err();
         let crate::exit::CliError::Failed(error) = stop else { panic!("not an error") };
         assert!(error.message().contains("config.toml, line 2"), "{}", error.message());
-        assert_eq!(error.hint_text(), Some("Did you mean \"endpoint\"?"));
+        assert_eq!(error.hint(), Some("Did you mean \"endpoint\"?"));
     }
 
     #[test]

@@ -7,8 +7,8 @@ use sesame_catalog::{HttpMethods, Urls, request_url, signed_path};
 use sesame_core::{
     Clock, HttpRequest, Params, Result, Shape, Value,
     encode::{self, Wire},
-    request::{FORM, Method, encode_form},
-    sign::{self, Pair, SigningKey},
+    request::{FORM, HeaderValue, Method, encode_form},
+    sign::{self, Pair, Signature, SigningKey},
     time,
 };
 use smallvec::SmallVec;
@@ -59,7 +59,7 @@ impl<'a> Encoded<'a> {
                 Some(filled) => signed_path(api, caller.app_key, Some(filled)).into_owned().into(),
                 None => signed_path(api, caller.app_key, None),
             },
-            method: if get { Method::Get } else { Method::Post },
+            method: if get { Method::GET } else { Method::POST },
             args,
         })
     }
@@ -118,7 +118,7 @@ pub(crate) fn pairs<'a>(encoded: &'a Encoded<'_>, system: &'a System<'_>) -> Sma
     encoded.args.texts().chain(system.iter().map(|(name, value)| (*name, value.as_ref()))).collect()
 }
 
-/// Signs and lays out the request.
+/// Signs and lays out the request; returns the signature besides.
 ///
 /// Token, signature and arguments travel in the body wherever the gateway reads them there: URLs
 /// end up in the logs of proxies.
@@ -128,10 +128,10 @@ pub(crate) fn signed(
     system: &System<'_>,
     key: &SigningKey,
     clock: &dyn Clock,
-) -> Result<HttpRequest> {
+) -> Result<(HttpRequest, Signature)> {
     let shape = contract.api.shape;
-    let signature = sign::sign(key, shape, &encoded.path, &pairs(encoded, system), b"");
-    let signature = (shape.signature_param(), signature.as_str());
+    let made = sign::sign(key, shape, &encoded.path, &pairs(encoded, system), b"");
+    let signature = (shape.signature_param(), made.as_str());
     let mut request = if encoded.args.has_files() {
         let mut params = encoded.args.clone();
         for (name, value) in system {
@@ -151,22 +151,18 @@ pub(crate) fn signed(
         }
         let system = system.iter().map(|(name, value)| (*name, value.as_ref()));
         encode_form(&mut form, system.chain([signature]));
-        match encoded.method {
-            Method::Post => {
-                let mut request = HttpRequest::new(Method::Post, encoded.url.clone());
-                request.body = form.into();
-                request.content_type = Some(FORM.into());
-                request
-            }
-            Method::Get => {
-                let mut url = encoded.url.clone();
-                url.push('?');
-                // Percent-encoding leaves ASCII only.
-                url.push_str(std::str::from_utf8(&form).unwrap_or_default());
-                HttpRequest::new(Method::Get, url)
-            }
+        if encoded.method == Method::GET {
+            let mut url = encoded.url.clone();
+            url.push('?');
+            // Percent-encoding leaves ASCII only.
+            url.push_str(std::str::from_utf8(&form).unwrap_or_default());
+            HttpRequest::new(Method::GET, url)
+        } else {
+            HttpRequest::post(encoded.url.clone(), HeaderValue::from_static(FORM), form)
         }
     };
-    request.headers.clone_from(&contract.headers);
-    Ok(request)
+    for (name, value) in &contract.headers {
+        request.headers.insert(name, value.clone());
+    }
+    Ok((request, made))
 }

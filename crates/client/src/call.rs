@@ -1,41 +1,41 @@
-//! The line: the life of one call, from top to bottom.
+//! The life of one call, from top to bottom.
 
 use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
-use sesame_catalog::Catalog;
+use sesame_catalog::{Catalog, Endpoint};
 use sesame_core::{
     Clock, Error, ErrorKind, Fault, HttpResponse, Result, Retry, Transport,
     envelope::{Reply, read_reply},
     mask::mask_url,
-    scalar,
+    redact::Redactor,
 };
 use sesame_vault::{AccountHandle, Token, Vault};
 
 use crate::{
     attempt::{self, Caller, Encoded},
     contract::{Contract, Contracts},
-    options::{Call, CallOptions, Outcome},
+    options::{Call, CallOptions, CallOutput},
     pages::Pages,
     prepare::Prepared,
-    quota::{self, Claim, Key, MemoryQuota, Names, QuotaStore, Turn},
-    retry::{Attempts, Budget, Next, Why},
+    quota::{self, Decision, Key, MemoryQuota, Names, QuotaStore, Reservation},
+    retry::{Attempts, Budget, GiveUpReason, Next},
     skew::{self, Skews},
 };
 
 /// Calls platforms in the name of the accounts of a vault. Cheap to clone; clones share
 /// connections, quotas and what was learned of clocks.
 ///
-/// Its three doors take the same [`Call`]: [`Client::call`] makes it, [`Client::prepare`] stops
+/// All three entry points take the same [`Call`]: [`Client::call`] makes it, [`Client::prepare`] stops
 /// before it would be sent, [`Client::pages`] makes it page by page.
 #[derive(Clone)]
 pub struct Client {
-    line: Arc<Line>,
+    shared: Arc<Shared>,
     quota: Arc<dyn QuotaStore>,
 }
 
 /// What all calls of a client share.
-struct Line {
+struct Shared {
     vault: Vault,
     catalog: Arc<Catalog>,
     transport: Arc<dyn Transport>,
@@ -46,14 +46,14 @@ struct Line {
 }
 
 impl Client {
-    /// Creates a client over a vault, a catalog, a way out and a clock.
+    /// Creates a client over a vault, a catalog, a transport and a clock.
     pub fn new(
         vault: Vault,
         catalog: Arc<Catalog>,
         transport: Arc<dyn Transport>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        let line = Line {
+        let shared = Shared {
             vault,
             catalog,
             transport,
@@ -62,10 +62,10 @@ impl Client {
             budget: Budget::new(),
             skews: Skews::default(),
         };
-        Self { line: Arc::new(line), quota: Arc::new(MemoryQuota::new()) }
+        Self { shared: Arc::new(shared), quota: Arc::new(MemoryQuota::new()) }
     }
 
-    /// Counts quotas elsewhere, e.g. where many machines share them.
+    /// Replaces the quota store, e.g. with one shared by several machines.
     #[must_use]
     pub fn with_quota(mut self, quota: Arc<dyn QuotaStore>) -> Self {
         self.quota = quota;
@@ -82,53 +82,54 @@ impl Client {
     /// # Errors
     /// [`ErrorKind::Usage`] before anything is sent, for arguments that the documents rule out; the
     /// vault's errors; what the platform or the network said, classified. See [`Error`].
-    pub async fn call(&self, call: &Call) -> Result<Outcome> {
-        let line = &*self.line;
-        line.budget.deposit();
+    pub async fn call(&self, call: &Call) -> Result<CallOutput> {
+        let shared = &*self.shared;
+        shared.budget.deposit();
 
         // 1 account: from the vault's snapshot
-        let account = line.vault.handle(&call.account).await?;
+        let account = shared.vault.handle(&call.account).await?;
 
         // 2 contract: what the catalog says of the API
-        let contract = line.contracts.get(&line.catalog, account.platform(), &call.api)?;
+        let contract = shared.contracts.get(&shared.catalog, account.platform(), &call.api)?;
 
         // 3 encode: validate and flatten, once for all attempts
         let mut warnings = contract.check(call)?;
         let encoded = Encoded::new(&contract, &caller(&account), call)?;
         let safety = call.options.idempotency.unwrap_or(contract.api.safety);
         let names = &names(&account, &contract);
-        let claims = contract.documented.claims(names);
+        let reservations = contract.documented.reservations(names);
         let key = account.key(contract.digest.digest);
-        let mut attempts = Attempts::new(&call.options, line.clock.now());
+        let mut attempts = Attempts::new(&call.options, shared.clock.now());
         let mut refused_generation = None;
         let mut last_error = None;
 
         loop {
             // 4 quota: wait here, because signatures carry the time
-            if let Err(late) = self.turn(&claims, &attempts).await {
+            if let Err(late) = self.wait_for_quota(&reservations, &attempts).await {
                 return Err(give_up(late, last_error, attempts.made));
             }
 
             // 5 token: lock-free while it is fresh
-            let token = line.token_within(&attempts, &account, &contract, refused_generation.take()).await;
+            let token = shared.token_within(&attempts, &account, &contract, refused_generation.take()).await;
             let Some(token) = token else {
-                let late = nothing_sent("no access token could be had", &call.options);
+                let late = nothing_sent("timed out waiting for an access token", &call.options);
                 return Err(give_up(late, last_error, attempts.made));
             };
             let (token, no_token) = split(token, &contract)?;
 
             // 6 sign: with the time as the platform sees it
-            let at = line.time_at(&encoded);
+            let at = shared.time_at(&encoded);
             let system = attempt::system(
                 &contract,
                 account.app_key(),
                 token.as_ref().map(|token| token.access.expose()),
                 at,
             );
-            let mut request = attempt::signed(&contract, &encoded, &system, key, &*line.clock)?;
-            let left = attempts.left(line.clock.now());
+            let (mut request, signature) =
+                attempt::signed(&contract, &encoded, &system, key, &*shared.clock)?;
+            let left = attempts.left(shared.clock.now());
             if left.is_zero() {
-                let late = nothing_sent("the call could not be sent", &call.options);
+                let late = nothing_sent("the call timed out", &call.options);
                 return Err(give_up(late, last_error, attempts.made));
             }
             request.timeout = call.options.attempt().min(left);
@@ -136,13 +137,21 @@ impl Client {
 
             // 7 send
             attempts.made += 1;
-            let sent = line.transport.send(request).await;
+            let sent = shared.transport.send(request).await;
 
             // 8 classify
-            let now = line.clock.now();
+            let now = shared.clock.now();
+            // A gateway may quote the request in its refusal.
+            let redactor = account
+                .redactor()
+                .with(signature.as_str())
+                .with(token.as_ref().map_or("", |token| token.access.expose()));
             let (read, date) = match sent {
-                Ok(response) => (read(&account, &contract, &response, now), response.date),
-                Err(error) => (Err(error), None),
+                Ok(response) => {
+                    let date = response.header("date").map(str::to_owned);
+                    (read(&account, &contract, &response, &redactor, now), date)
+                }
+                Err(error) => (Err(error.redacted(&redactor)), None),
             };
             let error = match read {
                 Ok(reply) => {
@@ -152,10 +161,9 @@ impl Client {
                         attempts = attempts.made,
                         "answered"
                     );
-                    return Ok(Outcome { reply, warnings, attempts: attempts.made });
+                    return Ok(CallOutput { reply, warnings, attempts: attempts.made });
                 }
-                // A gateway may quote the request in its refusal.
-                Err(error) => error.masked(token.as_ref().map(|token| token.access.expose())),
+                Err(error) => error,
             };
             tracing::debug!(account = account.name(), api = contract.api.name, attempt = attempts.made, kind = %error.kind(), code = error.code(), "failed");
 
@@ -164,7 +172,7 @@ impl Client {
                 let key = Key { scope: quota::scope_of(&error), names };
                 self.quota.refused(key, now, error.retry_after()).await?;
             }
-            match attempts.next(&error, safety, &line.budget, &*line.clock) {
+            match attempts.next(&error, safety, &shared.budget, &*shared.clock) {
                 Next::GiveUp(why) => return Err(why.tell(error, attempts.made)),
                 Next::Refresh => match &token {
                     Some(token) => {
@@ -177,10 +185,10 @@ impl Client {
                 Next::SetClock => {
                     let left = attempts.left(now);
                     last_error = Some(error.clone());
-                    warnings.push(line.set_clock(&account, &encoded, date, error, left).await?);
+                    warnings.push(shared.set_clock(&account, &encoded, date, error, left).await?);
                 }
                 Next::Wait(pause) => {
-                    line.clock.sleep(pause).await;
+                    shared.clock.sleep(pause).await;
                     last_error = Some(error);
                 }
             }
@@ -194,13 +202,13 @@ impl Client {
     /// # Errors
     /// As [`Client::call`], as far as it goes.
     pub async fn prepare(&self, call: &Call) -> Result<Prepared> {
-        let line = &*self.line;
-        let account = line.vault.handle(&call.account).await?;
-        let contract = line.contracts.get(&line.catalog, account.platform(), &call.api)?;
+        let shared = &*self.shared;
+        let account = shared.vault.handle(&call.account).await?;
+        let contract = shared.contracts.get(&shared.catalog, account.platform(), &call.api)?;
         let warnings = contract.check(call)?;
         let encoded = Encoded::new(&contract, &caller(&account), call)?;
-        let (token, _) = split(line.token(&account, &contract, None).await, &contract)?;
-        let at = line.time_at(&encoded);
+        let (token, _) = split(shared.token(&account, &contract, None).await, &contract)?;
+        let at = shared.time_at(&encoded);
         let system = attempt::system(
             &contract,
             account.app_key(),
@@ -208,7 +216,7 @@ impl Client {
             at,
         );
         let key = account.key(contract.digest.digest);
-        let mut request = attempt::signed(&contract, &encoded, &system, key, &*line.clock)?;
+        let (mut request, _) = attempt::signed(&contract, &encoded, &system, key, &*shared.clock)?;
         request.timeout = call.options.attempt();
         request.max_reply = call.options.reply_limit();
         Ok(Prepared::new(&contract, &encoded, &system, key, request, warnings))
@@ -223,25 +231,25 @@ impl Client {
 
     /// Returns the account's entry in the catalog for an API.
     pub(crate) async fn contract(&self, call: &Call) -> Result<Arc<Contract>> {
-        let account = self.line.vault.handle(&call.account).await?;
-        self.line.contracts.get(&self.line.catalog, account.platform(), &call.api)
+        let account = self.shared.vault.handle(&call.account).await?;
+        self.shared.contracts.get(&self.shared.catalog, account.platform(), &call.api)
     }
 
     /// Waits until the call may be made.
-    async fn turn(&self, claims: &[Claim<'_>], attempts: &Attempts) -> Result<()> {
-        let clock = &self.line.clock;
+    async fn wait_for_quota(&self, reservations: &[Reservation<'_>], attempts: &Attempts) -> Result<()> {
+        let clock = &self.shared.clock;
         loop {
             let now = clock.now();
             let patience = attempts.left(now);
-            match self.quota.take(claims, now, patience).await? {
-                Turn::In(Duration::ZERO) => return Ok(()),
-                Turn::In(wait) => clock.sleep(wait).await,
-                Turn::TooLong(wait) => return Err(quota::too_long(wait, patience)),
+            match self.quota.take(reservations, now, patience).await? {
+                Decision::Wait(Duration::ZERO) => return Ok(()),
+                Decision::Wait(wait) => clock.sleep(wait).await,
+                Decision::Exceeded(wait) => return Err(quota::too_long(wait, patience)),
             }
-            // Somebody else may have been banned while we waited. Then all who waited take a new turn,
+            // Somebody else may have been banned while we waited. NextPage all who waited take a new turn,
             // so that they do not come together when the ban ends; it is counted a second time, which
             // errs on the safe side.
-            if self.quota.ban_left(claims, clock.now()).await?.is_zero() {
+            if self.quota.ban_remaining(reservations, clock.now()).await?.is_zero() {
                 return Ok(());
             }
         }
@@ -254,7 +262,7 @@ impl std::fmt::Debug for Client {
     }
 }
 
-impl Line {
+impl Shared {
     /// Returns the token for the next attempt; `None` for an API that takes none.
     async fn token(
         &self,
@@ -331,11 +339,11 @@ impl Line {
         let encoded = Encoded::new(&contract, &caller(account), &Call::new(account.name(), name)).ok()?;
         let system = attempt::system(&contract, account.app_key(), None, self.clock.now());
         let key = account.key(contract.digest.digest);
-        let mut request = attempt::signed(&contract, &encoded, &system, key, &*self.clock).ok()?;
+        let (mut request, _) = attempt::signed(&contract, &encoded, &system, key, &*self.clock).ok()?;
         request.timeout = Duration::from_secs(10).min(left);
         request.max_reply = 64 << 10;
         let response = self.transport.send(request).await.ok()?;
-        let reply = read(account, &contract, &response, self.clock.now()).ok()?;
+        let reply = read(account, &contract, &response, &account.redactor(), self.clock.now()).ok()?;
         skew::read_time(reply.payload())
     }
 }
@@ -343,9 +351,9 @@ impl Line {
 /// The error of a call that has no time left before it is sent.
 fn nothing_sent(what: &str, options: &CallOptions) -> Error {
     let seconds = options.whole().as_secs_f64();
-    Error::new(ErrorKind::Timeout, format!("{what} within the {seconds} s of the call; nothing was sent"))
-        .may_have_happened(false)
-        .hint("Try again, or allow more time with --timeout.")
+    Error::new(ErrorKind::Timeout, format!("{what}: the timeout is {seconds} s; nothing was sent"))
+        .with_ambiguity(false)
+        .with_hint("Try again, or allow more time with --timeout.")
 }
 
 /// What to say when the time is over before a request is sent: after a failed attempt that failure,
@@ -353,7 +361,7 @@ fn nothing_sent(what: &str, options: &CallOptions) -> Error {
 fn give_up(late: Error, earlier: Option<Error>, attempts: u32) -> Error {
     match earlier {
         Some(error) if matches!(late.kind(), ErrorKind::Quota | ErrorKind::Timeout) => {
-            Why::Time.tell(error, attempts)
+            GiveUpReason::Time.tell(error, attempts)
         }
         _ => late,
     }
@@ -389,12 +397,13 @@ fn read(
     account: &AccountHandle,
     contract: &Contract,
     response: &HttpResponse,
+    redactor: &Redactor<'_>,
     now: Timestamp,
 ) -> Result<Reply> {
     if (300..400).contains(&response.status) {
-        return Err(redirected(response));
+        return Err(redirected(response, redactor));
     }
-    read_reply(contract.api.shape, &account.platform().replies, response, now).map_err(|error| {
+    read_reply(contract.api.shape, &account.platform().replies, response, redactor, now).map_err(|error| {
         // The documents of the API itself know its business errors best.
         let code = error.code().unwrap_or_default();
         let note = contract
@@ -402,23 +411,28 @@ fn read(
             .errors
             .iter()
             .find(|note| note.code.eq_ignore_ascii_case(code) && !note.says.is_empty());
-        match note {
+        let error = match note {
             Some(note) if error.kind() == ErrorKind::Business => {
                 let says = format!("The documents of {} say: {}", contract.api.name, note.says);
-                error.hint(says)
+                error.with_hint(says)
             }
             _ => error,
+        };
+        if account.is_sandbox() {
+            error.with_reference(Endpoint::reference(response, redactor))
+        } else {
+            error
         }
     })
 }
 
 /// A redirect, which is never followed: it would carry the token to whoever wrote it.
-fn redirected(response: &HttpResponse) -> Error {
-    let target = response.location.as_deref().unwrap_or("nowhere");
-    let target: String = scalar::printable(&mask_url(target)).chars().take(200).collect();
+fn redirected(response: &HttpResponse, redactor: &Redactor<'_>) -> Error {
+    let target = response.header("location").unwrap_or("nowhere");
+    let target = redactor.text(&mask_url(target), 200);
     Error::new(ErrorKind::Envelope, format!("the gateway redirects (HTTP status {}) to {target}; redirects are not followed", response.status))
-        .fault_of(Fault::Platform)
-        .retry_when(Retry::Never)
+        .with_fault(Fault::Platform)
+        .with_retry(Retry::Never)
         .with_http_status(response.status)
-        .hint("A token is not carried to another address. Check the region and the host of the platform; a captive portal or a proxy may also be the sender.")
+        .with_hint("A token is not carried to another address. Check the region and the host of the platform; a captive portal or a proxy may also be the sender.")
 }

@@ -6,14 +6,17 @@
 //! encrypted text), so going against them is a warning.
 
 use std::{
-    borrow::Cow,
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError, RwLock},
+    sync::{Arc, PoisonError, RwLock},
 };
 
 use serde_json::Value;
 use sesame_catalog::{Api, Catalog, DigestChoice, HttpMethods, Param, Platform, Safety, Type};
-use sesame_core::{Error, Result, Shape, scalar};
+use sesame_core::{
+    Error, Result, Shape,
+    request::{HeaderMap, HeaderName, HeaderValue},
+    scalar,
+};
 
 use crate::{options::Call, quota::Documented};
 
@@ -27,7 +30,7 @@ const MAX_WARNINGS: usize = 20;
 pub(crate) struct Contract {
     pub(crate) api: Api,
     pub(crate) digest: DigestChoice,
-    pub(crate) headers: Vec<(&'static str, Cow<'static, str>)>,
+    pub(crate) headers: HeaderMap,
     pub(crate) documented: Documented,
     /// Where the parameters are that a caller gives.
     params: Vec<usize>,
@@ -44,7 +47,7 @@ impl Contract {
                 "{} is an internal call of the platform: its documents print it, but no gateway offers it",
                 api.name
             ))
-            .hint("Search for another API: sesame apis search WORD."));
+            .with_hint("Search for another API: sesame apis search WORD."));
         }
         if matches!(api.shape, Shape::TopBatch | Shape::Param2Params) {
             return Err(Error::usage(format!("{} cannot be called by name", api.name)));
@@ -52,7 +55,7 @@ impl Contract {
         let digest = platform.digest(api.shape).cloned().ok_or_else(|| {
             Error::usage(format!("the platform {} has no requests of the shape {}", platform.name, api.shape))
         })?;
-        let headers = platform.headers.iter().map(|(name, value)| (kept(name), kept(value).into())).collect();
+        let headers = headers(platform)?;
         let warning = (!api.known).then(|| {
             let how = match api.safety {
                 Safety::Read => "as a read, which its name suggests",
@@ -126,7 +129,7 @@ impl Contract {
                 "{} needs the argument{s} {names}; nothing was sent",
                 api.name
             ))
-            .hint(format!(
+            .with_hint(format!(
                 "Add {}. The whole contract: sesame apis show {}",
                 example_of(&missing),
                 api.name
@@ -134,7 +137,7 @@ impl Contract {
         }
         if !wrong.is_empty() {
             return Err(Error::usage(format!("{}: {}; nothing was sent", api.name, wrong.join("; ")))
-                .hint(format!("The whole contract: sesame apis show {}", api.name)));
+                .with_hint(format!("The whole contract: sesame apis show {}", api.name)));
         }
         warnings.truncate(MAX_WARNINGS);
         Ok(warnings)
@@ -157,7 +160,7 @@ impl Contract {
     }
 }
 
-/// Tells whether a name is a variable of the path.
+/// Returns `true` if a name is a variable of the path.
 fn is_variable(api: &Api, name: &str) -> bool {
     api.path
         .as_deref()
@@ -295,17 +298,15 @@ impl Contracts {
     }
 }
 
-/// Makes the name or the value of a header in the platform data live as long as the process, once for
-/// each text: the data has a handful of them, and every request carries them.
-fn kept(text: &str) -> &'static str {
-    static TEXTS: Mutex<Vec<&'static str>> = Mutex::new(Vec::new());
-    let mut texts = TEXTS.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(known) = texts.iter().find(|known| **known == text) {
-        return known;
-    }
-    let kept: &'static str = text.to_owned().leak();
-    texts.push(kept);
-    kept
+/// Reads the headers that the platform's data add to every call.
+fn headers(platform: &Platform) -> Result<HeaderMap> {
+    let wrong =
+        |name: &str| Error::usage(format!("invalid header {name:?} in the data of {}", platform.name));
+    let header = |(name, value): (&String, &String)| {
+        let key = HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong(name))?;
+        Ok((key, HeaderValue::from_str(value).map_err(|_| wrong(name))?))
+    };
+    platform.headers.iter().map(header).collect()
 }
 
 #[cfg(test)]
@@ -366,11 +367,5 @@ mod tests {
         let (wrong, warnings) = checked(r#"{"n":"a","t":"string","enum":["ON","OFF"]}"#, &json!("on"));
         assert_eq!((wrong.len(), warnings.len()), (0, 0));
         assert_eq!(checked(r#"{"n":"a","t":"integer","max":100}"#, &json!(500)).1.len(), 1);
-    }
-
-    #[test]
-    fn header_texts_are_kept_once() {
-        let first = kept("X-Protocol");
-        assert!(std::ptr::eq(first, kept("X-Protocol")));
     }
 }

@@ -1,5 +1,9 @@
-//! The line: one `Client::call`, from an account and a name to a reply.
-#![warn(missing_docs)]
+//! HTTP client: signs, rate-limits, retries and paginates calls.
+//!
+//! [`Client::call`] makes one [`Call`], [`Client::pages`] reads a list page by page, [`Client::prepare`]
+//! stops before the request is sent. Tokens come from a [`sesame_vault::Vault`], facts about platforms
+//! from a [`sesame_catalog::Catalog`].
+#![warn(missing_docs, clippy::missing_errors_doc)]
 
 mod attempt;
 mod call;
@@ -10,11 +14,9 @@ mod prepare;
 mod quota;
 mod retry;
 mod skew;
-mod transport;
 
 pub use call::Client;
-pub use options::{Call, CallOptions, Outcome};
+pub use options::{Call, CallOptions, CallOutput};
 pub use pages::{Page, PageStream, Pages};
 pub use prepare::Prepared;
-pub use quota::{Claim, Key, Limit, MemoryQuota, Names, QuotaStore, Scope, Turn};
-pub use transport::{HttpTransport, USER_AGENT};
+pub use quota::{Decision, Key, MemoryQuota, Names, QuotaStore, Reservation, Scope};

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use sesame_catalog::Safety;
 use sesame_core::{envelope::Reply, mask, params::File, request::MAX_REPLY, scalar};
 
-/// One call: an account, an API, arguments. The same value whatever door it came through.
+/// One call: an account, an API, arguments. The command line and the library build the same value.
 ///
 /// ```
 /// use sesame_client::Call;
@@ -143,20 +143,20 @@ impl CallOptions {
     /// The default of [`CallOptions::attempts`].
     pub const ATTEMPTS: u32 = 4;
     /// The most attempts anybody gets.
-    pub const MOST_ATTEMPTS: u32 = 20;
+    pub const MAX_ATTEMPTS: u32 = 20;
     /// The longest time anybody gets: a day.
-    pub const LONGEST: Duration = Duration::from_hours(24);
+    pub const MAX_TIMEOUT: Duration = Duration::from_hours(24);
 
     pub(crate) fn whole(&self) -> Duration {
-        self.timeout.unwrap_or(Self::TIMEOUT).min(Self::LONGEST)
+        self.timeout.unwrap_or(Self::TIMEOUT).min(Self::MAX_TIMEOUT)
     }
 
     pub(crate) fn attempt(&self) -> Duration {
         self.attempt_timeout.unwrap_or(Self::ATTEMPT_TIMEOUT)
     }
 
-    pub(crate) fn most_attempts(&self) -> u32 {
-        self.attempts.unwrap_or(Self::ATTEMPTS).clamp(1, Self::MOST_ATTEMPTS)
+    pub(crate) fn max_attempts(&self) -> u32 {
+        self.attempts.unwrap_or(Self::ATTEMPTS).clamp(1, Self::MAX_ATTEMPTS)
     }
 
     pub(crate) fn reply_limit(&self) -> usize {
@@ -164,9 +164,9 @@ impl CallOptions {
     }
 }
 
-/// What came of a call that worked.
+/// The answer to a call.
 #[derive(Debug, Clone)]
-pub struct Outcome {
+pub struct CallOutput {
     /// The platform's answer; its bytes are untouched.
     pub reply: Reply,
     /// What the caller should know, as sentences: undocumented arguments, a corrected clock.
@@ -197,6 +197,6 @@ mod seconds {
         let Some(seconds) = Option::<f64>::deserialize(deserializer)? else { return Ok(None) };
         Duration::try_from_secs_f64(seconds)
             .map(Some)
-            .map_err(|_| D::Error::custom(format!("{seconds} is no length of time in seconds")))
+            .map_err(|_| D::Error::custom(format!("invalid duration: {seconds} s")))
     }
 }

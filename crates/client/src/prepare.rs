@@ -5,7 +5,7 @@ use std::fmt;
 use sesame_core::{
     HttpRequest, Shape, Value,
     mask::{is_secret_param, mask, mask_url},
-    request::Method,
+    request::{Method, header::CONTENT_TYPE},
     sign::{self, SigningKey},
 };
 
@@ -81,9 +81,11 @@ impl Prepared {
     pub fn curl(&self, show_secrets: bool) -> String {
         let shown = |text: &str| if show_secrets { text.to_owned() } else { mask_url(text) };
         let mut line = format!("curl -sS {}", quoted(&shown(&self.request.url)));
-        for (name, value) in &self.request.headers {
+        // curl names the parts of a multipart body itself.
+        let headers = self.request.headers.iter();
+        for (name, value) in headers.filter(|(name, _)| self.parts.is_empty() || *name != CONTENT_TYPE) {
             line += " -H ";
-            line += &quoted(&format!("{name}: {value}"));
+            line += &quoted(&format!("{name}: {}", String::from_utf8_lossy(value.as_bytes())));
         }
         if !self.parts.is_empty() {
             for (name, value, is_file) in &self.parts {
@@ -96,11 +98,7 @@ impl Prepared {
                 };
                 line.push_str(&part);
             }
-        } else if self.request.method == Method::Post {
-            if let Some(kind) = &self.request.content_type {
-                line += " -H ";
-                line += &quoted(&format!("Content-Type: {kind}"));
-            }
+        } else if self.request.method == Method::POST {
             let body = String::from_utf8_lossy(&self.request.body);
             line += " --data-raw ";
             line += &quoted(&shown(&body));

@@ -15,7 +15,7 @@ use crate::options::CallOptions;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Next {
     /// Nothing: hand the error out.
-    GiveUp(Why),
+    GiveUp(GiveUpReason),
     /// Get another access token, then send again at once.
     Refresh,
     /// Correct the clock, then send again at once.
@@ -24,11 +24,11 @@ pub(crate) enum Next {
     Wait(Duration),
 }
 
-/// Why a call is not repeated; shown to people where it is not plain from the error.
+/// GiveUpReason a call is not repeated; shown to people where it is not plain from the error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Why {
+pub(crate) enum GiveUpReason {
     /// It would fail in the same way.
-    Hopeless,
+    Permanent,
     /// The platform may have carried it out, and twice is worse than once.
     Unsafe,
     /// All attempts are used up.
@@ -39,7 +39,7 @@ pub(crate) enum Why {
     Budget,
 }
 
-impl Why {
+impl GiveUpReason {
     /// Puts the reason beside the hint that the error has.
     pub(crate) fn tell(self, error: Error, attempts: u32) -> Error {
         let why = match self {
@@ -48,13 +48,13 @@ impl Why {
             Self::Time if attempts > 1 => format!("It was sent {attempts} times; the time of the call does not allow another."),
             Self::Time => "The time of the call does not allow another attempt.".to_owned(),
             Self::Budget => "It was not repeated: too many calls failed lately, and repeats would add to the load.".to_owned(),
-            Self::Hopeless | Self::Attempts => return error,
+            Self::Permanent | Self::Attempts => return error,
         };
-        let hint = match error.hint_text() {
+        let hint = match error.hint() {
             Some(hint) if !hint.is_empty() => format!("{hint} {why}"),
             _ => why,
         };
-        error.hint(hint)
+        error.with_hint(hint)
     }
 }
 
@@ -76,7 +76,7 @@ impl Attempts {
         Self {
             made: 0,
             failed: 0,
-            most: options.most_attempts(),
+            most: options.max_attempts(),
             // A day fits into every time the clock can show.
             deadline: now.checked_add(options.whole()).unwrap_or(Timestamp::MAX),
             refreshed: false,
@@ -93,18 +93,17 @@ impl Attempts {
     pub(crate) fn next(&mut self, error: &Error, safety: Safety, budget: &Budget, clock: &dyn Clock) -> Next {
         // First of all: an ambiguous write is never sent twice.
         if error.is_ambiguous() && safety == Safety::Write {
-            return Next::GiveUp(Why::Unsafe);
+            return Next::GiveUp(GiveUpReason::Unsafe);
         }
         self.failed += 1;
         let wait = match error.retry() {
-            Retry::Never => return Next::GiveUp(Why::Hopeless),
-            Retry::AfterRefresh if self.refreshed => return Next::GiveUp(Why::Hopeless),
+            Retry::AfterRefresh if self.refreshed => return Next::GiveUp(GiveUpReason::Permanent),
             Retry::AfterRefresh => {
                 self.refreshed = true;
                 self.failed -= 1;
                 return Next::Refresh;
             }
-            Retry::AfterClock if self.clock_set => return Next::GiveUp(Why::Hopeless),
+            Retry::AfterClock if self.clock_set => return Next::GiveUp(GiveUpReason::Permanent),
             Retry::AfterClock => {
                 self.clock_set = true;
                 self.failed -= 1;
@@ -112,15 +111,17 @@ impl Attempts {
             }
             Retry::After(wait) => wait,
             Retry::Backoff => backoff(error.kind(), self.failed, clock.jitter()),
+            // Never, and what this does not know.
+            _ => return Next::GiveUp(GiveUpReason::Permanent),
         };
         if self.failed >= self.most {
-            return Next::GiveUp(Why::Attempts);
+            return Next::GiveUp(GiveUpReason::Attempts);
         }
         if wait >= self.left(clock.now()) {
-            return Next::GiveUp(Why::Time);
+            return Next::GiveUp(GiveUpReason::Time);
         }
         if !budget.withdraw() {
-            return Next::GiveUp(Why::Budget);
+            return Next::GiveUp(GiveUpReason::Budget);
         }
         Next::Wait(wait)
     }
@@ -219,7 +220,7 @@ mod tests {
         for (kind, repeated) in kinds {
             for safety in [Safety::Read, Safety::Idempotent, Safety::Write] {
                 for ambiguous in [false, true] {
-                    let error = Error::new(kind, "").may_have_happened(ambiguous);
+                    let error = Error::new(kind, "").with_ambiguity(ambiguous);
                     let next = attempts().next(&error, safety, &Budget::new(), &Still);
                     let expected = repeated && !(ambiguous && safety == Safety::Write);
                     assert_eq!(
@@ -238,8 +239,14 @@ mod tests {
         let (token, clock) = (Error::new(ErrorKind::Token, ""), Error::new(ErrorKind::Clock, ""));
         assert_eq!(attempts.next(&token, Safety::Write, &budget, &Still), Next::Refresh);
         assert_eq!(attempts.next(&clock, Safety::Write, &budget, &Still), Next::SetClock);
-        assert_eq!(attempts.next(&token, Safety::Write, &budget, &Still), Next::GiveUp(Why::Hopeless));
-        assert_eq!(attempts.next(&clock, Safety::Write, &budget, &Still), Next::GiveUp(Why::Hopeless));
+        assert_eq!(
+            attempts.next(&token, Safety::Write, &budget, &Still),
+            Next::GiveUp(GiveUpReason::Permanent)
+        );
+        assert_eq!(
+            attempts.next(&clock, Safety::Write, &budget, &Still),
+            Next::GiveUp(GiveUpReason::Permanent)
+        );
     }
 
     #[test]
@@ -249,15 +256,18 @@ mod tests {
         for _ in 0..3 {
             assert!(matches!(some.next(&failed, Safety::Read, &budget, &Still), Next::Wait(_)));
         }
-        assert_eq!(some.next(&failed, Safety::Read, &budget, &Still), Next::GiveUp(Why::Attempts));
+        assert_eq!(some.next(&failed, Safety::Read, &budget, &Still), Next::GiveUp(GiveUpReason::Attempts));
 
-        let banned = Error::new(ErrorKind::Quota, "").retry_when(Retry::After(Duration::from_secs(61)));
-        assert_eq!(attempts().next(&banned, Safety::Read, &budget, &Still), Next::GiveUp(Why::Time));
+        let banned = Error::new(ErrorKind::Quota, "").with_retry(Retry::After(Duration::from_secs(61)));
+        assert_eq!(attempts().next(&banned, Safety::Read, &budget, &Still), Next::GiveUp(GiveUpReason::Time));
 
         for _ in 0..7 {
             assert!(budget.withdraw());
         }
-        assert_eq!(attempts().next(&failed, Safety::Read, &budget, &Still), Next::GiveUp(Why::Budget));
+        assert_eq!(
+            attempts().next(&failed, Safety::Read, &budget, &Still),
+            Next::GiveUp(GiveUpReason::Budget)
+        );
         for _ in 0..10 {
             budget.deposit();
         }

@@ -37,7 +37,7 @@ impl Skews {
         offsets.get(host).and_then(|offset| now.checked_add(*offset).ok()).unwrap_or(now)
     }
 
-    /// Tells whether any host is known to see another time.
+    /// Returns `true` if any host is known to see another time.
     pub(crate) fn any(&self) -> bool {
         self.any.load(Ordering::Acquire)
     }
@@ -58,12 +58,12 @@ impl Skews {
     ) -> Result<String, Error> {
         let offset = theirs.duration_since(now);
         if theirs.duration_since(self.at(host, now)).abs() < SMALLEST {
-            return Err(refusal.retry_when(Retry::Never).hint(
+            return Err(refusal.with_retry(Retry::Never).with_hint(
                 "The platform refuses the time of the request although its own clock agrees with it. The form of the time is wrong, or another machine on the way holds requests back.",
             ));
         }
         if offset.abs() > LARGEST && !sandbox {
-            return Err(refusal.retry_when(Retry::Never).hint(format!(
+            return Err(refusal.with_retry(Retry::Never).with_hint(format!(
                 "The clock of this machine is off by {}. Set it; so much is not corrected on the platform's word.",
                 words(offset)
             )));
@@ -100,7 +100,7 @@ pub(crate) fn read_time(text: &str) -> Option<Timestamp> {
 /// The refusal of a platform that does not say what time it is.
 pub(crate) fn untold(refusal: Error) -> Error {
     debug_assert_eq!(refusal.kind(), ErrorKind::Clock);
-    refusal.retry_when(Retry::Never).hint("The platform refuses the time of the request and does not say what time it has. Check the clock of this machine and its time zone.")
+    refusal.with_retry(Retry::Never).with_hint("The platform refuses the time of the request and does not say what time it has. Check the clock of this machine and its time zone.")
 }
 
 fn words(offset: SignedDuration) -> String {
@@ -145,7 +145,7 @@ mod tests {
         let skews = Skews::default();
         let (now, theirs) = (at("2026-01-01T00:00:00Z"), at("2015-01-01T00:00:00Z"));
         let error = skews.learn("a", theirs, now, false, refusal()).unwrap_err();
-        assert!(error.hint_text().unwrap().contains("days"), "{error:?}");
+        assert!(error.hint().unwrap().contains("days"), "{error:?}");
         assert_eq!(skews.at("a", now), now);
         assert!(skews.learn("a", theirs, now, true, refusal()).is_ok());
         assert_eq!(skews.at("a", now), theirs);

@@ -1,14 +1,19 @@
 //! What an error code means: one function over tables that are data.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use jiff::{Timestamp, civil::Time, tz};
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, ErrorKind, Fault, Retry, scalar::first_number_after};
+use crate::{Error, ErrorKind, Fault, Retry, redact::Redactor, scalar::first_number_after};
 
-/// What a gateway said instead of a result.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// The longest message of a platform that an error repeats, in characters.
+const MESSAGE_LIMIT: usize = 1_000;
+/// The longest code or id of a platform that an error repeats, in characters.
+pub(crate) const ID_LIMIT: usize = 200;
+
+/// What a gateway said instead of a result, word for word. [`classify`] cleans it; `Debug` shows none of it.
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Failure {
     /// The code, as text whatever its JSON type.
     pub code: String,
@@ -26,6 +31,15 @@ pub struct Failure {
     pub http_status: u16,
     /// True when the envelope said success and the payload says failure.
     pub in_payload: bool,
+}
+
+impl fmt::Debug for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Failure")
+            .field("http_status", &self.http_status)
+            .field("in_payload", &self.in_payload)
+            .finish_non_exhaustive()
+    }
 }
 
 /// When a documented error may be repeated, in the words of the data files.
@@ -109,8 +123,8 @@ impl ErrorTable {
     }
 }
 
-/// Tells how well a pattern fits: 0 when the pattern is empty and leaves it open, more for each
-/// letter that it names, most for the very text. Nothing when it does not fit.
+/// Returns how well a pattern fits: 0 when the pattern is empty and leaves it open, more for each
+/// letter that it names, most for the very text. `None` if it does not fit.
 fn fit(pattern: &str, text: &str) -> Option<usize> {
     if pattern.is_empty() {
         return Some(0);
@@ -144,28 +158,29 @@ fn wildcard(pattern: &str, text: &str) -> bool {
 
 /// Turns what a gateway said into an [`Error`]: kind, fault, when to retry, what to do.
 ///
-/// `now` is needed for quotas that end at midnight in Beijing.
-pub fn classify(table: &ErrorTable, failure: &Failure, now: Timestamp) -> Error {
+/// Codes are looked up as they came; every text that goes into the error passes the redactor, which knows
+/// the secrets of the call. `now` is needed for quotas that end at midnight in Beijing.
+pub fn classify(table: &ErrorTable, failure: &Failure, redactor: &Redactor<'_>, now: Timestamp) -> Error {
     let rule = table.find(&failure.code, failure.sub_code.as_deref());
-    let said = spoken(failure);
+    let said = redactor.text(&spoken(failure), MESSAGE_LIMIT).to_string();
     let error = match rule {
         Some(rule) => {
             let text = format!("{} {}", failure.sub_message.as_deref().unwrap_or_default(), failure.message);
             let retry = retry_of(rule.retry, &text, now);
             Error::new(rule.kind, said)
-                .fault_of(rule.fault)
-                .retry_when(retry)
-                .may_have_happened(rule.maybe_done)
-                .hint(rule.advice.clone())
+                .with_fault(rule.fault)
+                .with_retry(retry)
+                .with_ambiguity(rule.maybe_done)
+                .with_hint(rule.advice.clone())
         }
         None => unknown(failure, said),
     };
     let error = error
-        .with_code(failure.code.clone())
-        .with_request_id(failure.request_id.clone())
+        .with_code(redactor.text(&failure.code, ID_LIMIT))
+        .with_request_id(failure.request_id.as_deref().map(|id| redactor.text(id, ID_LIMIT)))
         .with_http_status(failure.http_status);
     match &failure.sub_code {
-        Some(sub) => error.with_sub_code(sub.clone()),
+        Some(sub) => error.with_sub_code(redactor.text(sub, ID_LIMIT)),
         None => error,
     }
 }
@@ -206,24 +221,24 @@ fn until_midnight_in_beijing(now: Timestamp) -> Duration {
 fn unknown(failure: &Failure, said: String) -> Error {
     match failure.http_status {
         429 => Error::new(ErrorKind::Quota, said)
-            .hint("The edge of the platform limits the rate. Wait, then call less often."),
+            .with_hint("The edge of the platform limits the rate. Wait, then call less often."),
         status if status >= 500 => Error::new(ErrorKind::Platform, said)
-            .may_have_happened(true)
-            .hint("The platform failed. Try again later; if it stays, report the request id."),
+            .with_ambiguity(true)
+            .with_hint("The platform failed. Try again later; if it stays, report the request id."),
         401 | 403 => Error::new(ErrorKind::Permission, said)
-            .hint("The edge of the platform turned the call away before the API saw it. Check whether this address is on the app's IP list and whether the host is right."),
+            .with_hint("The edge of the platform turned the call away before the API saw it. Check whether this address is on the app's IP list and whether the host is right."),
         404 => Error::new(ErrorKind::UnknownApi, said)
-            .hint("There is nothing at this address. Check the host, the path and the region of the account."),
+            .with_hint("There is nothing at this address. Check the host, the path and the region of the account."),
         408 | 425 => Error::new(ErrorKind::Platform, said)
-            .may_have_happened(true)
-            .hint("The platform gave up waiting. Try again."),
-        _ => Error::new(ErrorKind::Business, said).hint(
+            .with_ambiguity(true)
+            .with_hint("The platform gave up waiting. Try again."),
+        _ => Error::new(ErrorKind::Business, said).with_hint(
             "Sesame's tables do not know this code; the platform's page of this API may. Nothing was repeated.",
         ),
     }
 }
 
-/// Joins what the gateway said to one sentence, at most 1,000 characters.
+/// Joins what the gateway said to one sentence.
 fn spoken(failure: &Failure) -> String {
     let mut said = failure.code.clone();
     if let Some(sub) = failure.sub_code.as_deref().filter(|sub| !sub.is_empty()) {
@@ -247,14 +262,5 @@ fn spoken(failure: &Failure) -> String {
     if said.is_empty() {
         said.push_str("the platform refused the call and gave no reason");
     }
-    shorten(&crate::mask::mask_text(&crate::scalar::printable(&said)), 1_000)
-}
-
-fn shorten(text: &str, most: usize) -> String {
-    if text.chars().count() <= most {
-        return text.to_owned();
-    }
-    let mut out: String = text.chars().take(most).collect();
-    out.push('…');
-    out
+    said
 }

@@ -42,7 +42,7 @@ pub fn flatten(shape: Shape, args: &Map<String, Json>, wire: impl Fn(&str) -> Wi
                 "the parameter {name:?} has {} bytes; the limit is {MAX_TEXT}",
                 text.len()
             ))
-            .hint("Send large content as a file, or in several calls."));
+            .with_hint("Send large content as a file, or in several calls."));
         }
         params.push(name.clone(), text)?;
     }
@@ -59,7 +59,9 @@ pub fn check_name(shape: Shape, name: &str) -> Result<()> {
             "the parameter {name:?} is set by Sesame itself on every {} call",
             shape.protocol()
         ))
-        .hint("Leave it out: the signature, the app key, the time and the token come from the account."));
+        .with_hint(
+            "Leave it out: the signature, the app key, the time and the token come from the account.",
+        ));
     }
     Ok(())
 }
@@ -105,7 +107,7 @@ pub fn fill_path(template: &str, params: &mut Params) -> Result<String> {
         let name = &rest[open + 1..open + close];
         let Some(crate::Value::Text(value)) = params.remove(name) else {
             return Err(Error::usage(format!("the path {template:?} needs the parameter {name:?}"))
-                .hint(format!("Add {name}=VALUE.")));
+                .with_hint(format!("Add {name}=VALUE.")));
         };
         if value.contains(['/', '?', '#', '{', '}']) || value == ".." || value == "." {
             return Err(Error::usage(format!(

@@ -12,8 +12,10 @@ use serde_json::value::RawValue;
 
 use crate::{
     Error, ErrorKind, ErrorTable, HttpResponse, Protocol, Result, Retry, Shape,
-    classify::{Failure, classify},
+    classify::{Failure, ID_LIMIT, classify},
+    decode::decode as decode_json,
     path,
+    redact::{ForeignText, Redactor},
     scalar::{self, Text},
 };
 
@@ -51,7 +53,7 @@ pub struct Reply {
     body: Bytes,
     from: usize,
     to: usize,
-    request_id: Option<String>,
+    request_id: Option<ForeignText>,
 }
 
 impl std::fmt::Debug for Reply {
@@ -76,47 +78,58 @@ impl Reply {
 
     /// Returns the platform's request id.
     pub fn request_id(&self) -> Option<&str> {
-        self.request_id.as_deref()
+        self.request_id.as_ref().map(ForeignText::as_str)
+    }
+
+    /// Creates an error about this reply, with its request id.
+    pub fn error(&self, kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Error {
+        Error::new(kind, message).with_request_id(self.request_id.clone())
     }
 
     /// Parses the payload.
     ///
     /// # Errors
-    /// [`ErrorKind::Envelope`] when the payload has another shape than `T`.
+    /// [`ErrorKind::Envelope`] if the payload has another shape than `T`. The message says where, as a JSON
+    /// path, and what was expected there; it does not repeat the value.
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T> {
-        serde_json::from_str(self.payload()).map_err(|error| {
-            Error::new(ErrorKind::Envelope, format!("the reply has another form than expected: {error}"))
-                .retry_when(Retry::Never)
-                .with_request_id(self.request_id.clone())
-        })
+        decode_json(self.payload()).map_err(|error| error.with_request_id(self.request_id.clone()))
     }
 }
 
 /// Reads one reply.
 ///
+/// The redactor has to know the secrets of the call: no error repeats one, in whatever field and however
+/// the reply writes it.
+///
 /// # Errors
-/// What [`classify`] makes of a refusal; [`ErrorKind::Envelope`] for what is no reply of the
+/// What [`classify`] makes of a refusal; [`ErrorKind::Envelope`] for bytes that are not a reply of the
 /// protocol: HTML, empty, cut, not UTF-8. Such a reply leaves open whether the call was carried
 /// out ([`Error::is_ambiguous`]).
 pub fn read_reply(
     shape: Shape,
     rules: &ReplyRules,
     response: &HttpResponse,
+    redactor: &Redactor<'_>,
     now: Timestamp,
 ) -> Result<Reply> {
     match decode(shape, &rules.flags, response) {
-        Ok(reply) => Ok(reply),
+        Ok((payload, request_id)) => Ok(Reply {
+            body: response.body.clone(),
+            from: payload.start,
+            to: payload.end,
+            request_id: request_id.map(|id| redactor.text(&id, ID_LIMIT)),
+        }),
         Err(Unsuccessful::Refusal(failure)) => {
-            let error = classify(&rules.errors, &failure, now).with_refusal_id(response.refusal_id.clone());
-            Err(match response.retry_after {
+            let error = classify(&rules.errors, &failure, redactor, now);
+            Err(match response.retry_after() {
                 // The edge's own header is the only hint where the body gives none.
                 Some(seconds) if error.retry() == Retry::Backoff => {
-                    error.retry_when(Retry::After(std::time::Duration::from_secs(seconds.min(86_400))))
+                    error.with_retry(Retry::After(std::time::Duration::from_secs(seconds.min(86_400))))
                 }
                 _ => error,
             })
         }
-        Err(Unsuccessful::Unreadable(error)) => Err(error.with_refusal_id(response.refusal_id.clone())),
+        Err(Unsuccessful::Unreadable(error)) => Err(error),
     }
 }
 
@@ -170,11 +183,15 @@ fn borrowed_member<'a>(members: &Members<'a>, names: &[&str]) -> Option<Cow<'a, 
         .filter(|text| !text.is_empty())
 }
 
+/// Where the payload is in the body, and the request id as it came.
+type Decoded = (std::ops::Range<usize>, Option<String>);
+
 /// Separates results from refusals and from bytes that are neither.
 ///
 /// # Errors
 /// [`Unsuccessful`].
-pub fn decode(shape: Shape, flags: &[SuccessFlag], response: &HttpResponse) -> Result<Reply, Unsuccessful> {
+#[doc(hidden)]
+pub fn decode(shape: Shape, flags: &[SuccessFlag], response: &HttpResponse) -> Result<Decoded, Unsuccessful> {
     let status = response.status;
     let Ok(text) = std::str::from_utf8(&response.body) else {
         return Err(unreadable(response, "the reply is not UTF-8"));
@@ -211,21 +228,20 @@ pub fn decode(shape: Shape, flags: &[SuccessFlag], response: &HttpResponse) -> R
         return Err(Unsuccessful::Refusal(Box::new(failure)));
     }
     let from = payload.as_ptr() as usize - text.as_ptr() as usize;
-    Ok(Reply { body: response.body.clone(), from, to: from + payload.len(), request_id })
+    Ok((from..from + payload.len(), request_id))
 }
 
 /// Reads a body that is JSON but no object: param2's `currentTime` answers a text, others a list.
-fn bare(shape: Shape, response: &HttpResponse, trimmed: &str) -> Result<Reply, Unsuccessful> {
+fn bare(shape: Shape, response: &HttpResponse, trimmed: &str) -> Result<Decoded, Unsuccessful> {
     let json = serde_json::from_str::<&RawValue>(trimmed).is_ok();
     if !json || (shape.protocol() != Protocol::Param2 && !trimmed.starts_with('[')) {
         return Err(unreadable(response, "the reply is not JSON"));
     }
     if response.status >= 400 {
-        let said: String = trimmed.chars().take(200).collect();
-        return Err(Unsuccessful::Refusal(Box::new(by_status(shape, response.status, None, &said))));
+        return Err(Unsuccessful::Refusal(Box::new(by_status(shape, response.status, None, trimmed))));
     }
     let from = trimmed.as_ptr() as usize - response.body.as_ptr() as usize;
-    Ok(Reply { body: response.body.clone(), from, to: from + trimmed.len(), request_id: None })
+    Ok((from..from + trimmed.len(), None))
 }
 
 /// Makes a refusal of an HTTP error status whose body names no code. Only param2 has codes that
@@ -293,9 +309,8 @@ fn iop_or_top_failure(members: &Members<'_>, status: u16) -> Failure {
     if let Some(detail) =
         member(members, "detail").map(RawValue::get).filter(|detail| *detail != "null" && *detail != "[]")
     {
-        let detail: String = detail.chars().take(400).collect();
         message.push(' ');
-        message.push_str(&detail);
+        message.push_str(detail);
     }
     Failure {
         code: text_member(members, &["code"]).unwrap_or_default(),
@@ -384,7 +399,7 @@ fn unreadable(response: &HttpResponse, why: &'static str) -> Unsuccessful {
         400..=499 => (ErrorKind::Envelope, Retry::Never),
         _ => (ErrorKind::Envelope, Retry::Backoff),
     };
-    let retry = match response.retry_after {
+    let retry = match response.retry_after() {
         Some(seconds) if retry == Retry::Backoff => {
             Retry::After(std::time::Duration::from_secs(seconds.min(86_400)))
         }
@@ -392,11 +407,11 @@ fn unreadable(response: &HttpResponse, why: &'static str) -> Unsuccessful {
     };
     Unsuccessful::Unreadable(
         Error::new(kind, format!("{why} (HTTP status {status}, {} bytes)", response.body.len()))
-            .fault_of(crate::Fault::Platform)
-            .retry_when(retry)
+            .with_fault(crate::Fault::Platform)
+            .with_retry(retry)
             // A 4xx page comes from the edge, before the API; anything else leaves it open.
-            .may_have_happened(!(400..500).contains(&status))
+            .with_ambiguity(!(400..500).contains(&status))
             .with_http_status(status)
-            .hint("This is the edge of the platform or a proxy on the way, not the API. Check the host, the path and whether this address is allowed; try again later. `sesame doctor` shows the route."),
+            .with_hint("This is the edge of the platform or a proxy on the way, not the API. Check the host, the path and whether this address is allowed; try again later. `sesame doctor` shows the route."),
     )
 }

@@ -4,6 +4,11 @@ use std::{borrow::Cow, fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
+use crate::{
+    redact::{ForeignError, ForeignText, Redactor},
+    scalar::printable,
+};
+
 /// The result of everything that can fail here.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -70,6 +75,12 @@ impl ErrorKind {
     }
 }
 
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
 impl fmt::Display for ErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
@@ -79,6 +90,7 @@ impl fmt::Display for ErrorKind {
 /// Whose side has to change something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Fault {
     /// The program or person that made the call.
     Caller,
@@ -107,6 +119,7 @@ impl Fault {
 
 /// When the same call may be tried again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Retry {
     /// Never: it would fail in the same way.
     Never,
@@ -122,8 +135,17 @@ pub enum Retry {
 
 /// An error of any part of Sesame.
 ///
-/// [`fmt::Display`] prints one sentence that says what happened. What to do about it is
-/// [`Error::hint_text`]; nothing in the product matches on the text of either.
+/// `{}` prints one sentence that says what happened, `{:#}` adds what to do about it, which is
+/// [`Error::hint`]. Nothing in the product matches on the text of either; programs look at
+/// [`Error::kind`], [`Error::retry`] and [`Error::is_ambiguous`].
+///
+/// ```
+/// use sesame_core::{Error, ErrorKind};
+///
+/// let error = Error::new(ErrorKind::Quota, "the daily limit is used up").with_hint("Call again tomorrow.");
+/// assert_eq!(error.to_string(), "the daily limit is used up");
+/// assert_eq!(format!("{error:#}"), "the daily limit is used up. Call again tomorrow.");
+/// ```
 #[derive(Clone)]
 pub struct Error(Box<Inner>);
 
@@ -134,13 +156,13 @@ struct Inner {
     retry: Retry,
     message: Cow<'static, str>,
     hint: Option<Cow<'static, str>>,
-    code: Option<String>,
-    sub_code: Option<String>,
-    request_id: Option<String>,
-    refusal_id: Option<String>,
+    code: Option<ForeignText>,
+    sub_code: Option<ForeignText>,
+    request_id: Option<ForeignText>,
+    reference: Option<ForeignText>,
     http_status: Option<u16>,
-    may_have_happened: bool,
-    source: Option<std::sync::Arc<dyn std::error::Error + Send + Sync>>,
+    ambiguous: bool,
+    source: Option<Box<ForeignError>>,
 }
 
 impl Error {
@@ -166,14 +188,14 @@ impl Error {
             kind,
             fault,
             retry,
-            message: message.into(),
+            message: visible(message.into()),
             hint: None,
             code: None,
             sub_code: None,
             request_id: None,
-            refusal_id: None,
+            reference: None,
             http_status: None,
-            may_have_happened: false,
+            ambiguous: false,
             source: None,
         }))
     }
@@ -190,92 +212,126 @@ impl Error {
 
     /// Sets what to do about it, as one or more sentences.
     #[must_use]
-    pub fn hint(mut self, hint: impl Into<Cow<'static, str>>) -> Self {
+    pub fn with_hint(mut self, hint: impl Into<Cow<'static, str>>) -> Self {
         self.0.hint = Some(hint.into());
         self
     }
 
     /// Sets whose fault it is.
     #[must_use]
-    pub fn fault_of(mut self, fault: Fault) -> Self {
+    pub fn with_fault(mut self, fault: Fault) -> Self {
         self.0.fault = fault;
         self
     }
 
     /// Sets when the call may be repeated.
     #[must_use]
-    pub fn retry_when(mut self, retry: Retry) -> Self {
+    pub fn with_retry(mut self, retry: Retry) -> Self {
         self.0.retry = retry;
         self
     }
 
     /// Sets the platform's own code.
+    #[doc(hidden)]
     #[must_use]
-    pub fn with_code(mut self, code: impl Into<String>) -> Self {
+    pub fn with_code(mut self, code: impl Into<ForeignText>) -> Self {
         self.0.code = Some(code.into());
         self
     }
 
     /// Sets the platform's sub code.
+    #[doc(hidden)]
     #[must_use]
-    pub fn with_sub_code(mut self, code: impl Into<String>) -> Self {
+    pub fn with_sub_code(mut self, code: impl Into<ForeignText>) -> Self {
         self.0.sub_code = Some(code.into());
         self
     }
 
     /// Sets the request id that the platform's support asks for.
+    #[doc(hidden)]
     #[must_use]
-    pub fn with_request_id(mut self, id: Option<String>) -> Self {
+    pub fn with_request_id(mut self, id: Option<ForeignText>) -> Self {
         self.0.request_id = id;
         self
     }
 
-    /// Sets the id under which a sandbox keeps the base string that it expected.
+    /// Sets the reference under which the other side explains the failure.
+    #[doc(hidden)]
     #[must_use]
-    pub fn with_refusal_id(mut self, id: Option<String>) -> Self {
-        self.0.refusal_id = id;
+    pub fn with_reference(mut self, reference: Option<ForeignText>) -> Self {
+        self.0.reference = reference;
         self
     }
 
     /// Sets the HTTP status of the reply.
+    #[doc(hidden)]
     #[must_use]
     pub fn with_http_status(mut self, status: u16) -> Self {
         self.0.http_status = Some(status);
         self
     }
 
-    /// Marks the error as ambiguous: the platform may have carried out the call.
+    /// Sets whether the platform may have carried out the call.
     #[must_use]
-    pub fn may_have_happened(mut self, yes: bool) -> Self {
-        self.0.may_have_happened = yes;
+    pub fn with_ambiguity(mut self, ambiguous: bool) -> Self {
+        self.0.ambiguous = ambiguous;
         self
     }
 
-    /// Sets the error underneath.
+    /// Sets the error underneath. Its words are kept, and those of its sources, as clean text.
     #[must_use]
-    pub fn caused_by(mut self, source: impl std::error::Error + Send + Sync + 'static) -> Self {
-        self.0.source = Some(std::sync::Arc::new(source));
+    pub fn with_source(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        self.0.source = Some(Box::new(Redactor::default().source(&*source.into())));
         self
     }
 
     /// Puts words in front of the message: `context: message`.
     #[must_use]
     pub fn context(mut self, context: impl fmt::Display) -> Self {
-        self.0.message = format!("{context}: {}", self.0.message).into();
+        self.0.message = visible(format!("{context}: {}", self.0.message).into());
         self
     }
 
-    /// Masks these secrets wherever the platform's words repeat them.
+    /// Says it in other words, as an error of another kind. What the platform said (its codes and ids, the
+    /// HTTP status) and the source are kept; the hint, the fault and the rest follow from the kind.
+    #[doc(hidden)]
     #[must_use]
-    pub fn masked<'a>(mut self, secrets: impl IntoIterator<Item = &'a str>) -> Self {
-        let secrets: Vec<&str> = secrets.into_iter().collect();
-        let clean = |text: &str| crate::mask::mask_known(text, secrets.iter().copied());
+    pub fn rephrased(self, kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
+        let Inner { code, sub_code, request_id, reference, http_status, source, .. } = *self.0;
+        let Inner { message, hint, fault, retry, ambiguous, .. } = *Self::new(kind, message).0;
+        Self(Box::new(Inner {
+            kind,
+            fault,
+            retry,
+            message,
+            hint,
+            code,
+            sub_code,
+            request_id,
+            reference,
+            http_status,
+            ambiguous,
+            source,
+        }))
+    }
+
+    /// Masks the secrets of a call in every field, whoever made the error.
+    ///
+    /// What [`read_reply`](crate::envelope::read_reply) returns was cleaned already. This is for errors of
+    /// those who do not know the call's secrets: a transport, above all.
+    #[must_use]
+    pub fn redacted(mut self, redactor: &Redactor<'_>) -> Self {
         let inner = &mut *self.0;
-        inner.message = clean(&inner.message).into();
-        inner.hint = inner.hint.take().map(|hint| clean(&hint).into());
-        for text in [&mut inner.code, &mut inner.sub_code, &mut inner.request_id].into_iter().flatten() {
-            *text = clean(text);
+        for text in [Some(&mut inner.message), inner.hint.as_mut()].into_iter().flatten() {
+            if let Cow::Owned(masked) = redactor.mask(text) {
+                *text = masked.into();
+            }
         }
+        let Inner { code, sub_code, request_id, reference, .. } = inner;
+        for text in [code, sub_code, request_id, reference].into_iter().flatten() {
+            *text = redactor.again(text);
+        }
+        inner.source = inner.source.take().map(|source| Box::new(redactor.source(&*source)));
         self
     }
 
@@ -294,12 +350,12 @@ impl Error {
         self.0.retry
     }
 
-    /// Tells whether the same call may be repeated at some time.
+    /// Returns `true` if the same call may be repeated at some time.
     pub fn is_retryable(&self) -> bool {
         self.0.retry != Retry::Never
     }
 
-    /// Returns the wait that the platform asked for.
+    /// Returns the wait that the platform asked for; `None` if it named none.
     pub fn retry_after(&self) -> Option<Duration> {
         match self.0.retry {
             Retry::After(wait) => Some(wait),
@@ -312,29 +368,30 @@ impl Error {
         &self.0.message
     }
 
-    /// Returns what to do about it.
-    pub fn hint_text(&self) -> Option<&str> {
+    /// Returns what to do about it, as one or more sentences.
+    pub fn hint(&self) -> Option<&str> {
         self.0.hint.as_deref()
     }
 
     /// Returns the platform's code.
     pub fn code(&self) -> Option<&str> {
-        self.0.code.as_deref()
+        self.0.code.as_ref().map(ForeignText::as_str)
     }
 
     /// Returns the platform's sub code.
     pub fn sub_code(&self) -> Option<&str> {
-        self.0.sub_code.as_deref()
+        self.0.sub_code.as_ref().map(ForeignText::as_str)
     }
 
     /// Returns the platform's request id.
     pub fn request_id(&self) -> Option<&str> {
-        self.0.request_id.as_deref()
+        self.0.request_id.as_ref().map(ForeignText::as_str)
     }
 
-    /// Returns the id under which a sandbox explains the refusal.
-    pub fn refusal_id(&self) -> Option<&str> {
-        self.0.refusal_id.as_deref()
+    /// Returns the reference under which the other side explains the failure, where it gives one: a
+    /// sandbox keeps the text that it expected to be signed.
+    pub fn reference(&self) -> Option<&str> {
+        self.0.reference.as_ref().map(ForeignText::as_str)
     }
 
     /// Returns the HTTP status of the reply, if one came.
@@ -342,15 +399,25 @@ impl Error {
         self.0.http_status
     }
 
-    /// Tells whether the platform may have carried out the call although it failed here.
+    /// Returns `true` if the platform may have carried out the call although it failed here.
     pub fn is_ambiguous(&self) -> bool {
-        self.0.may_have_happened
+        self.0.ambiguous
     }
+}
+
+/// Makes control characters visible, where there are any.
+fn visible(text: Cow<'static, str>) -> Cow<'static, str> {
+    let shown = printable(&text);
+    if shown == text { text } else { shown.into() }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.message)
+        f.write_str(&self.0.message)?;
+        match &self.0.hint {
+            Some(hint) if f.alternate() && !hint.is_empty() => write!(f, ". {hint}"),
+            _ => Ok(()),
+        }
     }
 }
 

@@ -1,18 +1,20 @@
-//! The generic cell rate algorithm (GCRA): one number per counter, no background work.
+//! The generic cell rate algorithm: one number per counter, no background work.
 //!
 //! The number is the *theoretical arrival time*: when the next call would come if all calls came
-//! evenly. A call may come earlier than that by as much as the burst allows. The caller keeps the
-//! number; a new counter has 0.
+//! evenly. A call may come earlier than that by as much as the burst allows. Whoever counts keeps the
+//! number; times are nanoseconds of one clock, whichever.
 //!
 //! ```
 //! use std::time::Duration;
+//!
 //! use sesame_core::gcra::Limit;
 //!
-//! let limit = Limit::new(Duration::from_millis(200), 1);
-//! let (now, arrival) = (1_000_000_000, 0);
-//! assert_eq!(limit.wait(arrival, now), 0);
-//! let arrival = limit.next(arrival, now);
-//! assert_eq!(limit.wait(arrival, now), 200_000_000);
+//! let limit = Limit::new(Duration::from_secs(1), 2);
+//! let mut arrival = 0;
+//! for expected in [0, 0, 1_000_000_000] {
+//!     assert_eq!(limit.wait(arrival, 0), expected);
+//!     arrival = limit.next(arrival, 0);
+//! }
 //! ```
 
 use std::time::Duration;
@@ -41,23 +43,20 @@ impl Limit {
         Self::new(window / calls, burst)
     }
 
-    /// Returns `true` if this limit allows fewer calls than `other` in the long run.
+    /// Returns `true` if this allows fewer calls in the long run.
     pub fn is_slower_than(self, other: Self) -> bool {
         self.interval > other.interval
     }
 
-    /// Returns the time between two calls in the long run.
-    pub const fn interval(self) -> Duration {
-        self.interval
-    }
-
-    /// Returns how long a call at `now` has to wait. Times are nanoseconds of one clock.
+    /// Returns how long a call at `now` has to wait; times are nanoseconds of one clock.
+    #[must_use]
     pub fn wait(self, arrival: i128, now: i128) -> i128 {
         let tolerance = self.interval.as_nanos().cast_signed() * i128::from(self.burst - 1);
         (arrival - tolerance - now).max(0)
     }
 
-    /// Returns the theoretical arrival time once a call at `now` is counted.
+    /// Returns the arrival time after a call at `now` was counted.
+    #[must_use]
     pub fn next(self, arrival: i128, now: i128) -> i128 {
         arrival.max(now) + self.interval.as_nanos().cast_signed()
     }

@@ -1,4 +1,4 @@
-//! The words of the domain, and pure functions on them: sign, verify, encode, decode, classify.
+//! Domain types and pure functions: signing, encoding, decoding.
 //!
 //! Nothing in this crate reads a file, opens a socket, asks the time or needs a runtime. The two
 //! traits at its edge, [`Transport`] and [`Clock`], are implemented further out.
@@ -14,21 +14,23 @@
 //! | what a reply says | [`envelope`] |
 //! | where a value or a list is in a payload | [`mod@path`] |
 //! | what an error code means | [`mod@classify`] |
-//! | how many calls a rate allows | [`gcra`] |
-//! | how secrets stay hidden | [`secret`], [`mask`] |
-#![warn(missing_docs)]
+//! | how secrets stay hidden | [`secret`], [`mask`], [`redact`] |
+#![warn(missing_docs, clippy::missing_errors_doc)]
 
 pub mod classify;
 pub mod clock;
+pub mod decode;
 pub mod encode;
 pub mod envelope;
 pub mod error;
 pub mod gcra;
 pub mod mask;
+pub mod nearest;
 pub mod params;
 pub mod path;
 pub mod protocol;
 pub mod push;
+pub mod redact;
 pub mod request;
 pub mod scalar;
 pub mod secret;

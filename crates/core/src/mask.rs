@@ -33,7 +33,7 @@ pub fn mask(secret: &str) -> String {
     format!("{head}…{tail}")
 }
 
-/// Tells whether the value of this parameter is a secret.
+/// Returns `true` if the value of this parameter is a secret.
 pub fn is_secret_param(name: &str) -> bool {
     SECRET_PARAMS.iter().any(|secret| secret.eq_ignore_ascii_case(name))
 }
@@ -96,9 +96,10 @@ fn decoded(text: &str) -> String {
     percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
-/// Replaces every occurrence of the given secrets in `text` by their masks.
+/// Replaces every occurrence of the given secrets in a text of our own by their masks.
 ///
-/// Secrets shorter than 4 characters are left: they occur in ordinary words.
+/// Secrets shorter than 4 characters are left: they occur in ordinary words. What others said goes
+/// through [`Redactor::text`](crate::redact::Redactor::text).
 pub fn mask_known<'a>(text: &str, secrets: impl IntoIterator<Item = &'a str>) -> String {
     let mut out = text.to_owned();
     for secret in secrets {
@@ -113,7 +114,8 @@ pub fn mask_known<'a>(text: &str, secrets: impl IntoIterator<Item = &'a str>) ->
 ///
 /// Gateways quote requests in their messages. After a name of [`SECRET_PARAMS`] and `=` or `:`, a
 /// value is masked when the name cannot be an ordinary word, or when the value has 16 characters
-/// and a digit, as tokens, signatures and codes have.
+/// and a digit, as tokens and signatures have. `code` is the name of error codes, too, so its value is
+/// masked as a parameter of a URL or a form alone: after `?` or `&`.
 ///
 /// ```
 /// use sesame_core::mask::mask_text;
@@ -130,11 +132,15 @@ pub fn mask_text(text: &str) -> String {
         let (before, after) = rest.split_at(at + 1);
         out.push_str(before);
         let name = before[..at].trim_end_matches(['"', '\'', '\\', ' ']);
-        let name = name.rsplit(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).next().unwrap_or_default();
+        let (ahead, name) = match name.rfind(|c: char| !(c.is_ascii_alphanumeric() || c == '_')) {
+            Some(before) => name.split_at(before + name[before..].chars().next().map_or(1, char::len_utf8)),
+            None => ("", name),
+        };
+        let is_error_code = name.eq_ignore_ascii_case("code") && !ahead.ends_with(['?', '&']);
         let value_at = after.find(|c| !matches!(c, '"' | '\'' | '\\' | ' ')).unwrap_or(after.len());
         let (quotes, value) = after.split_at(value_at);
         let end = value.find(|c: char| !is_token_char(c)).unwrap_or(value.len());
-        if is_secret_param(name) && is_secret_value(name, &value[..end]) {
+        if is_secret_param(name) && !is_error_code && is_secret_value(name, &value[..end]) {
             out.push_str(quotes);
             out.push_str(&mask(&value[..end]));
             rest = &value[end..];
@@ -146,7 +152,7 @@ pub fn mask_text(text: &str) -> String {
     out
 }
 
-fn is_token_char(c: char) -> bool {
+pub(crate) fn is_token_char(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '~' | '%' | '+' | '/')
 }
 

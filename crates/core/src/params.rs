@@ -45,15 +45,18 @@ impl Params {
         self.push_value(name.into(), Value::Text(value.into()))
     }
 
-    /// Adds a parameter of any kind; see [`Params::push`] for the errors.
+    /// Adds a parameter of any kind.
+    ///
+    /// # Errors
+    /// As [`Params::push`].
     pub fn push_value(&mut self, name: String, value: Value) -> Result<()> {
         if name.is_empty() {
             return Err(Error::usage("a parameter has no name")
-                .hint("Write NAME=VALUE with a name before the equals sign."));
+                .with_hint("Write NAME=VALUE with a name before the equals sign."));
         }
         if self.get(&name).is_some() {
             return Err(Error::usage(format!("the parameter {name:?} is given twice"))
-                .hint("Give it once; a list goes into one parameter, as JSON or joined by commas."));
+                .with_hint("Give it once; a list goes into one parameter, as JSON or joined by commas."));
         }
         self.pairs.push((name, value));
         Ok(())
@@ -104,12 +107,12 @@ impl Params {
         self.pairs.len()
     }
 
-    /// Tells whether there are none.
+    /// Returns `true` if there are none.
     pub fn is_empty(&self) -> bool {
         self.pairs.is_empty()
     }
 
-    /// Tells whether a file is among them.
+    /// Returns `true` if a file is among them.
     pub fn has_files(&self) -> bool {
         self.files().next().is_some()
     }

@@ -41,8 +41,8 @@ impl FromStr for Protocol {
             "param2" => Ok(Self::Param2),
             "iop" => Ok(Self::Iop),
             "top" => Ok(Self::Top),
-            other => Err(crate::Error::usage(format!("there is no protocol {other:?}"))
-                .hint("Use one of: param2, iop, top.")),
+            other => Err(crate::Error::usage(format!("invalid protocol {other:?}"))
+                .with_hint("Use one of: param2, iop, top.")),
         }
     }
 }
@@ -101,7 +101,7 @@ impl Shape {
         }
     }
 
-    /// Tells whether the path is part of the signed text.
+    /// Returns `true` if the path is part of the signed text.
     pub const fn signs_path(self) -> bool {
         matches!(self, Self::Param2 | Self::IopRest | Self::IopRestVariables)
     }

@@ -68,7 +68,7 @@ pub fn verify_push(secret: &AppSecret, push: Push<'_>) -> Result<()> {
 
 fn refused(why: &str) -> Error {
     Error::new(ErrorKind::Signature, format!("the push message is not genuine: {why}"))
-        .hint("Answer 401 and drop it. If it should be genuine, verify the raw bytes as received, with the secret of the app that the message is for.")
+        .with_hint("Answer 401 and drop it. If it should be genuine, verify the raw bytes as received, with the secret of the app that the message is for.")
 }
 
 /// Signs a frame of 1688's message websocket: `UPPER(MD5(secret + app key + [content] + time))`.

@@ -1,8 +1,14 @@
-//! HTTP requests as values, and the door they leave by.
+//! HTTP requests and replies as values, and the trait by which they travel.
+//!
+//! Methods and headers are those of the crate [`http`]. Requests and replies are types of their own,
+//! because the `Debug` of [`http::Request`] and [`http::Response`] shows URL and body, which hold
+//! tokens here, and because a request carries its limits.
 
-use std::{borrow::Cow, fmt, future::Future, pin::Pin, time::Duration};
+use std::{fmt, future::Future, pin::Pin, time::Duration};
 
 use bytes::{BufMut, Bytes, BytesMut};
+use http::header::{CONTENT_TYPE, RETRY_AFTER};
+pub use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::{Params, Result, mask::mask_url, params::Value};
@@ -16,37 +22,15 @@ pub const MAX_REPLY: usize = 64 << 20;
 /// The media type of form bodies. The charset is spelt out because param2 asks for it.
 pub const FORM: &str = "application/x-www-form-urlencoded; charset=UTF-8";
 
-/// The HTTP method of a call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "UPPERCASE")]
-pub enum Method {
-    /// Everything in the query.
-    Get,
-    /// Everything in the body.
-    Post,
-}
-
-impl Method {
-    /// Returns the word on the wire.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Get => "GET",
-            Self::Post => "POST",
-        }
-    }
-}
-
 /// A request that is ready to be sent. `Debug` masks the secrets in its URL and hides its body.
 #[derive(Clone)]
 pub struct HttpRequest {
-    /// GET or POST.
+    /// The method.
     pub method: Method,
     /// The absolute URL, with its query.
     pub url: String,
-    /// The media type of the body.
-    pub content_type: Option<Cow<'static, str>>,
-    /// More headers, in order.
-    pub headers: Vec<(&'static str, Cow<'static, str>)>,
+    /// The headers, without those that belong to the connection.
+    pub headers: HeaderMap,
     /// The body; empty with GET.
     pub body: Bytes,
     /// The time limit for the whole exchange.
@@ -62,8 +46,7 @@ impl HttpRequest {
         Self {
             method,
             url: url.into(),
-            content_type: None,
-            headers: Vec::new(),
+            headers: HeaderMap::new(),
             body: Bytes::new(),
             timeout: Duration::from_secs(30),
             max_reply: MAX_REPLY,
@@ -72,24 +55,33 @@ impl HttpRequest {
 
     /// Creates a POST with a form body.
     pub fn form<'a>(url: impl Into<String>, pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
-        let mut request = Self::new(Method::Post, url);
         let mut body = Vec::with_capacity(512);
         encode_form(&mut body, pairs);
+        Self::post(url, HeaderValue::from_static(FORM), body)
+    }
+
+    /// Creates a POST with a body of a media type.
+    pub fn post(url: impl Into<String>, media_type: HeaderValue, body: impl Into<Bytes>) -> Self {
+        let mut request = Self::new(Method::POST, url);
+        request.headers.insert(CONTENT_TYPE, media_type);
         request.body = body.into();
-        request.content_type = Some(FORM.into());
         request
+    }
+
+    /// Creates a POST with a JSON body.
+    pub fn json(url: impl Into<String>, body: impl Into<Bytes>) -> Self {
+        Self::post(url, HeaderValue::from_static("application/json"), body)
     }
 
     /// Creates a GET with a query.
     pub fn query<'a>(url: &str, pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
-        Self::new(Method::Get, with_query(url, pairs))
+        Self::new(Method::GET, with_query(url, pairs))
     }
 
     /// Creates a POST with a multipart body: text parts in order, then the file parts.
     ///
     /// `boundary` must not occur in any part; 16 random bytes in hex are enough.
     pub fn multipart(url: impl Into<String>, params: &Params, boundary: &str) -> Self {
-        let mut request = Self::new(Method::Post, url);
         let mut body = BytesMut::new();
         for (name, value) in params.iter() {
             body.put_slice(b"--");
@@ -117,9 +109,9 @@ impl HttpRequest {
         body.put_slice(b"--");
         body.put_slice(boundary.as_bytes());
         body.put_slice(b"--\r\n");
-        request.body = body.freeze();
-        request.content_type = Some(format!("multipart/form-data; boundary={boundary}").into());
-        request
+        let media_type = HeaderValue::try_from(format!("multipart/form-data; boundary={boundary}"))
+            .unwrap_or(HeaderValue::from_static("multipart/form-data"));
+        Self::post(url, media_type, body.freeze())
     }
 }
 
@@ -189,36 +181,55 @@ pub fn with_query<'a>(url: &str, pairs: impl IntoIterator<Item = (&'a str, &'a s
     String::from_utf8(out).unwrap_or_default()
 }
 
-/// What came back. The body is whole and already decompressed.
+/// A reply. The body is whole and already decompressed. `Debug` hides it, and all headers but the type.
 #[derive(Clone, Default)]
 pub struct HttpResponse {
     /// The HTTP status.
     pub status: u16,
-    /// The `Content-Type` header.
-    pub content_type: Option<String>,
-    /// The `Date` header, as sent.
-    pub date: Option<String>,
-    /// The `x-sandbox-refusal` header, which only a sandbox sends.
-    pub refusal_id: Option<String>,
-    /// The `Retry-After` header in seconds.
-    pub retry_after: Option<u64>,
-    /// The `Location` header. No transport follows it; `sesame login` reads a sandbox's.
-    pub location: Option<String>,
+    /// The headers.
+    pub headers: HeaderMap,
     /// The body.
     pub body: Bytes,
+}
+
+impl HttpResponse {
+    /// Creates a reply without headers.
+    pub fn new(status: u16, body: impl Into<Bytes>) -> Self {
+        Self { status, headers: HeaderMap::new(), body: body.into() }
+    }
+
+    /// Sets a header. One whose value no header may have is left out.
+    #[must_use]
+    pub fn with_header(mut self, name: HeaderName, value: &str) -> Self {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            self.headers.insert(name, value);
+        }
+        self
+    }
+
+    /// Returns the first header of a name; `None` if there is none, or it is not ASCII text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// Returns the seconds of the header `Retry-After`. Its form with a date is not read: these gateways do
+    /// not use it.
+    pub fn retry_after(&self) -> Option<u64> {
+        self.header(RETRY_AFTER.as_str())?.trim().parse().ok()
+    }
 }
 
 impl fmt::Debug for HttpResponse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HttpResponse")
             .field("status", &self.status)
-            .field("content_type", &self.content_type)
+            .field("content_type", &self.header(CONTENT_TYPE.as_str()))
             .field("body_bytes", &self.body.len())
             .finish_non_exhaustive()
     }
 }
 
-/// The way out to a gateway.
+/// Sends requests to a gateway.
 ///
 /// It is the seam between those who need calls (the vault, the client) and whoever makes them.
 /// Implementations verify TLS always, follow no redirects and keep the request's limits.

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Deserializer, de};
 use serde_json::{Value, value::RawValue};
 
-/// Reads a whole number from a number or a text. Nothing for null, an empty text and other things.
+/// Reads an integer from a number or a string. `None` for null, an empty string and other things.
 ///
 /// ```
 /// use sesame_core::scalar::integer;
@@ -32,7 +32,7 @@ fn whole(number: f64) -> Option<i64> {
     (number.fract() == 0.0 && number.abs() <= 9_007_199_254_740_992.0).then_some(number as i64)
 }
 
-/// Reads a truth from a boolean, `"true"`, `"Y"`, `1` and their opposites.
+/// Reads a boolean from a boolean, `"true"`, `"Y"`, `1` and their opposites.
 pub fn boolean(value: &Value) -> Option<bool> {
     match value {
         Value::Bool(truth) => Some(*truth),
@@ -50,7 +50,7 @@ pub fn boolean(value: &Value) -> Option<bool> {
     }
 }
 
-/// Reads text from a text, a number or a truth. Nothing for null, lists and objects.
+/// Reads text from a string, a number or a boolean. `None` for null, lists and objects.
 pub fn text(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
@@ -95,7 +95,10 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
     }
 }
 
-/// Deserializes an optional whole number leniently: for `#[serde(deserialize_with = "...")]`.
+/// Deserializes an optional integer leniently: for `#[serde(deserialize_with = "...")]`.
+///
+/// # Errors
+/// The deserializer's, and one for anything but an integer, as number or as text, or null.
 pub fn lenient_integer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
     let value = Value::deserialize(deserializer)?;
     match &value {
@@ -103,16 +106,19 @@ pub fn lenient_integer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Opt
         Value::String(text) if text.trim().is_empty() => Ok(None),
         other => integer(other)
             .map(Some)
-            .ok_or_else(|| de::Error::custom("expected a whole number, as number or as text")),
+            .ok_or_else(|| de::Error::custom("expected an integer, as number or as text")),
     }
 }
 
-/// Deserializes an optional text leniently: numbers and truths become text.
+/// Deserializes an optional string leniently: numbers and booleans become text.
+///
+/// # Errors
+/// The deserializer's.
 pub fn lenient_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     Ok(text(&Value::deserialize(deserializer)?).filter(|text| !text.is_empty()))
 }
 
-/// Finds the first whole number in `text` that starts within `reach` bytes after `from`. One too
+/// Finds the first integer in `text` that starts within `reach` bytes after `from`. One too
 /// large for its type is its largest: what is said to last that long does not last no time.
 pub fn first_number_after(text: &str, from: usize, reach: usize) -> Option<u64> {
     let bytes = text.as_bytes();
@@ -122,7 +128,29 @@ pub fn first_number_after(text: &str, from: usize, reach: usize) -> Option<u64> 
     Some(text[start..start + digits].parse().unwrap_or(u64::MAX))
 }
 
-/// Replaces control characters, so that a reply cannot steer a terminal or forge a log line.
+/// Makes control characters and invisible ones visible, so that a reply cannot steer a terminal, turn
+/// its text around or forge a log line.
+///
+/// What ends a line, and a tab, becomes a space; the others are written as Rust writes them.
+///
+/// ```
+/// assert_eq!(sesame_core::scalar::printable("a\nb\u{1b}[2J\u{202e}"), r"a b\u{1b}[2J\u{202e}");
+/// ```
 pub fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\t' | '\n' | '\r' | '\u{85}' | '\u{2028}' | '\u{2029}' => out.push(' '),
+            c if is_invisible(c) => out.extend(c.escape_unicode()),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// Returns `true` for control characters, those that turn the direction of text, and those without a
+/// width.
+fn is_invisible(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }

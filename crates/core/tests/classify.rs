@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use sesame_core::{
     ErrorKind, ErrorTable, Fault, Retry,
     classify::{ErrorRule, Failure, RetryRule, classify},
+    redact::Redactor,
 };
 
 fn rule(code: &str, sub_code: &str, kind: ErrorKind, retry: RetryRule) -> ErrorRule {
@@ -49,7 +50,7 @@ fn said(code: &str, sub_code: Option<&str>, message: &str) -> sesame_core::Error
         ..Failure::default()
     };
     // 2026-11-22 03:30:00 in Beijing.
-    classify(&table(), &failure, "2026-11-21T19:30:00Z".parse::<Timestamp>().unwrap())
+    classify(&table(), &failure, &Redactor::default(), "2026-11-21T19:30:00Z".parse::<Timestamp>().unwrap())
 }
 
 #[test]

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use sesame_core::{
     ErrorKind, HttpResponse, Retry, Shape,
     envelope::{Reply, ReplyRules, SuccessFlag, read_reply},
+    redact::Redactor,
 };
 
 fn flags() -> ReplyRules {
@@ -28,7 +29,7 @@ fn flags() -> ReplyRules {
 
 fn read(shape: Shape, status: u16, body: &str) -> sesame_core::Result<Reply> {
     let response = HttpResponse { status, body: Bytes::from(body.to_owned()), ..HttpResponse::default() };
-    read_reply(shape, &flags(), &response, Timestamp::UNIX_EPOCH)
+    read_reply(shape, &flags(), &response, &Redactor::default(), Timestamp::UNIX_EPOCH)
 }
 
 #[test]
@@ -151,7 +152,7 @@ fn refusals_are_found_in_every_envelope() {
         assert_eq!(error.code(), Some(code), "{body}");
         assert_eq!(error.sub_code(), sub_code, "{body}");
         assert_eq!(error.request_id(), Some("q"), "{body}");
-        assert!(error.hint_text().is_some(), "{body}: says nothing about what to do");
+        assert!(error.hint().is_some(), "{body}: says nothing about what to do");
     }
 }
 
@@ -181,7 +182,7 @@ fn what_is_no_reply_says_so_and_stays_ambiguous() {
         body: Bytes::from_static(b"{\"a\":\"\xff\"}"),
         ..HttpResponse::default()
     };
-    assert!(read_reply(Shape::Top, &flags(), &invalid, Timestamp::UNIX_EPOCH).is_err());
+    assert!(read_reply(Shape::Top, &flags(), &invalid, &Redactor::default(), Timestamp::UNIX_EPOCH).is_err());
 }
 
 #[test]
@@ -212,7 +213,7 @@ proptest! {
         "[\\{\\}\\[\\]\":,a-z0-9_<>/ ]{0,80}".prop_map(String::into_bytes),
     ], status in 100_u16..600, shape in prop::sample::select(Shape::ALL.to_vec())) {
         let response = HttpResponse { status, body: body.into(), ..HttpResponse::default() };
-        if let Ok(reply) = read_reply(shape, &flags(), &response, Timestamp::UNIX_EPOCH) {
+        if let Ok(reply) = read_reply(shape, &flags(), &response, &Redactor::default(), Timestamp::UNIX_EPOCH) {
             prop_assert!(serde_json::from_str::<serde_json::Value>(reply.payload()).is_ok() || reply.payload().len() > 100);
         }
     }

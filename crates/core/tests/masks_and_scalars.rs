@@ -5,6 +5,7 @@ use serde_json::json;
 use sesame_core::{
     AccessToken, AppSecret, Error, HttpRequest, RefreshToken,
     mask::{mask, mask_known, mask_text, mask_url},
+    redact::Redactor,
     request::Method,
     scalar,
     sign::{Digest, SigningKey, explain, sign},
@@ -20,7 +21,7 @@ fn no_debug_or_display_shows_a_secret() {
     let request = HttpRequest {
         body: bytes::Bytes::from_static(SECRET.as_bytes()),
         ..HttpRequest::new(
-            Method::Post,
+            Method::POST,
             format!("https://u:{SECRET}@h/rest?access_token={SECRET}&sign={SECRET}&code={SECRET}#x"),
         )
     };
@@ -41,7 +42,13 @@ fn no_debug_or_display_shows_a_secret() {
         mask_text(&format!(
             r#"bad request {{"session" : "{SECRET}","x":{{\"refresh_token\":\"{SECRET}\"}}}}"#
         )),
-        format!("{:?}", Error::usage(format!("said {SECRET}")).with_code(SECRET).masked([SECRET])),
+        format!(
+            "{:?}",
+            Error::usage(format!("said {SECRET}"))
+                .with_code(SECRET)
+                .with_source(std::io::Error::other(SECRET))
+                .redacted(&Redactor::new([SECRET]))
+        ),
     ];
     for text in shown {
         assert!(!text.contains(inside), "{text}");

@@ -11,22 +11,11 @@ use sesame_core::{Clock, Error, Result};
 
 use crate::{
     app_file::AppSpec,
+    fault::FaultRule,
+    fixtures::{MOST_PRODUCTS, MOST_SHOPS},
     quotas::QuotaRule,
-    token_replies::ReplyStyle,
-    trouble::TroubleRule,
-    world::{MOST_PRODUCTS, MOST_SHOPS},
+    settings::{OldRefreshToken, ReplyStyle},
 };
-
-/// What becomes of a refresh token that was used. No IOP document says (protocols 8.6).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum OldRefreshToken {
-    /// It dies: the harder case for clients, so the default.
-    #[default]
-    Dies,
-    /// It lives on to its own end.
-    Lives,
-}
 
 /// What a sandbox is started with. [`Options::new`] gives the defaults of `sesame sandbox`.
 #[derive(Debug, Clone)]
@@ -39,17 +28,17 @@ pub struct Options {
     pub shops: usize,
     /// Products of each shop, at most [`MOST_PRODUCTS`]. Default: 120.
     pub products: usize,
-    /// Keys, shops and products follow from it. Default: 1.
+    /// The seed that keys, shops and products follow from. Default: 1.
     pub seed: u64,
     /// The time at which the sandbox's clock starts. Default: that of `clock`.
     pub now: Option<Timestamp>,
-    /// Answers the OAuth pages with an approval at once.
+    /// Approves on the OAuth pages without asking.
     pub auto_approve: bool,
     /// Apps beside those invented.
     pub apps: Vec<AppSpec>,
-    /// Trouble from the start.
-    pub trouble: Vec<TroubleRule>,
-    /// Limits from the start.
+    /// Faults in force from the start.
+    pub faults: Vec<FaultRule>,
+    /// Limits in force from the start.
     pub quotas: Vec<QuotaRule>,
     /// What becomes of used refresh tokens on IOP.
     pub old_refresh_token: OldRefreshToken,
@@ -57,9 +46,9 @@ pub struct Options {
     pub reply_style: ReplyStyle,
     /// The largest body of a request, in bytes. Default: 16 MiB.
     pub max_body: usize,
-    /// The most calls of a TOP batch. Default: what the catalog says.
+    /// Maximum number of calls of a TOP batch. Default: what the catalog says.
     pub max_batch: usize,
-    /// The most connections at a time. Default: 4,096; more wait.
+    /// Maximum number of connections at a time. Default: 4,096; more wait.
     pub max_connections: usize,
     /// The catalog to serve.
     pub catalog: Arc<Catalog>,
@@ -71,7 +60,7 @@ impl Options {
     /// Checks what the types cannot.
     pub(crate) fn check(&self) -> Result<()> {
         if !self.listen.ip().is_loopback() && !self.allow_public {
-            return Err(Error::usage(format!("{} is not a loopback address", self.listen.ip())).hint(
+            return Err(Error::usage(format!("{} is not a loopback address", self.listen.ip())).with_hint(
                 "A sandbox has a control API without a login. Listen on 127.0.0.1, or allow public addresses if the network is yours.",
             ));
         }
@@ -81,7 +70,7 @@ impl Options {
         ] {
             if wanted > most {
                 return Err(Error::usage(format!("{wanted} {what} are too many"))
-                    .hint(format!("A sandbox has at most {most} {what}.")));
+                    .with_hint(format!("A sandbox has at most {most} {what}.")));
             }
         }
         Ok(())
@@ -90,7 +79,7 @@ impl Options {
     /// Returns the defaults.
     pub fn new(catalog: Arc<Catalog>, clock: Arc<dyn Clock>) -> Self {
         let batch = catalog.platforms().iter().find_map(|platform| platform.batch.as_ref());
-        // Without a line in the data nothing is known of a limit; there is one all the same.
+        // If the data name no limit, there is one all the same.
         let max_batch = batch.map_or(1_000, |rules| rules.calls);
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 4600)),
@@ -101,7 +90,7 @@ impl Options {
             now: None,
             auto_approve: false,
             apps: Vec::new(),
-            trouble: Vec::new(),
+            faults: Vec::new(),
             quotas: Vec::new(),
             old_refresh_token: OldRefreshToken::Dies,
             reply_style: ReplyStyle::Recorded,

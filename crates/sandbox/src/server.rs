@@ -1,12 +1,15 @@
-//! The server: one port, plain HTTP/1.1, nothing between the socket and the gateways.
+//! The HTTP server: one port, plain HTTP/1.1.
+//!
+//! It is hyper without a framework: faults need the connection itself (dropped replies, replies cut
+//! off), and a router could not serve paths that differ by app key.
 
 use std::{convert::Infallible, future::Future, net::SocketAddr, sync::Arc, time::Duration};
 
-use bytes::{Bytes, BytesMut};
-use http_body_util::BodyExt;
+use bytes::Bytes;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::{
     Request, Response, StatusCode,
-    body::{Body, Incoming},
+    body::Incoming,
     header::{ALLOW, CONTENT_TYPE, DATE, HOST, HeaderValue, LOCATION, ORIGIN},
     server::conn::http1,
     service::service_fn,
@@ -24,11 +27,11 @@ use crate::{
     options::Options,
     received::{Head, MAX_HEADERS, Unreadable},
     reply::{Ending, Media, ReplyBody, WebReply},
-    route::{self, Method},
+    route,
     state::State,
 };
 
-/// A running sandbox. Dropping it ends it without waiting for calls under way.
+/// A running sandbox. Dropping it stops it without waiting for calls in progress.
 #[derive(Debug)]
 pub struct Sandbox {
     state: Arc<State>,
@@ -38,23 +41,44 @@ pub struct Sandbox {
 }
 
 impl Sandbox {
-    /// Starts a sandbox and returns when it takes connections.
+    /// Starts a sandbox and returns when it accepts connections.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use sesame_catalog::Catalog;
+    /// use sesame_core::{Clock, Result};
+    /// use sesame_sandbox::{Options, Sandbox};
+    ///
+    /// async fn with_a_sandbox(clock: Arc<dyn Clock>) -> Result<()> {
+    ///     let mut options = Options::new(Arc::new(Catalog::builtin()), clock);
+    ///     options.listen = ([127, 0, 0, 1], 0).into();
+    ///     options.auto_approve = true;
+    ///     options.faults.push("call-limit=3@/products/get,count=1".parse()?);
+    ///     let sandbox = Sandbox::start(options).await?;
+    ///     let lazada = sandbox.describe().apps.into_iter().find(|app| app.platform == "lazada");
+    ///     println!("{}: {lazada:?}", sandbox.url());
+    ///     sandbox.stop().await;
+    ///     Ok(())
+    /// }
+    /// ```
     ///
     /// # Errors
     /// [`ErrorKind::Usage`](sesame_core::ErrorKind::Usage) for an address other than loopback
     /// without [`Options::allow_public`], for apps of unknown platforms, and for more shops or
     /// products than a sandbox holds;
-    /// [`ErrorKind::Local`](sesame_core::ErrorKind::Local) when the port cannot be had.
+    /// [`ErrorKind::Local`](sesame_core::ErrorKind::Local) when the address is in use.
     pub async fn start(options: Options) -> Result<Self> {
         options.check()?;
         let listener = TcpListener::bind(options.listen).await.map_err(|error| {
             Error::local(format!("cannot listen on {}: {error}", options.listen))
-                .hint("Another program (or sandbox) may have the port: choose another with --listen 127.0.0.1:PORT, or port 0 for any.")
-                .caused_by(error)
+                .with_hint("Another program (or sandbox) may have the port: choose another with --listen 127.0.0.1:PORT, or port 0 for any.")
+                .with_source(error)
         })?;
         let address = listener
             .local_addr()
-            .map_err(|error| Error::local(format!("the port has no address: {error}")).caused_by(error))?;
+            .map_err(|error| Error::local(format!("the port has no address: {error}")).with_source(error))?;
         let state = Arc::new(State::new(&options)?);
         // Set once, right here.
         let _ = state.url.set(format!("http://{address}"));
@@ -69,12 +93,12 @@ impl Sandbox {
         format!("http://{}", self.address)
     }
 
-    /// Returns what scripts need to know: address, apps, shops.
+    /// Returns the address, apps and shops.
     pub fn describe(&self) -> Description {
         Description::of(&self.state)
     }
 
-    /// Ends the sandbox: no new connections; calls under way get a second to finish.
+    /// Stops the sandbox: no new connections; calls in progress get a second to finish.
     pub async fn stop(mut self) {
         let _ = self.stop.send(true);
         let _ = (&mut self.task).await;
@@ -93,9 +117,9 @@ impl Drop for Sandbox {
     }
 }
 
-/// How long calls under way may take when the sandbox stops.
+/// How long calls in progress may take when the sandbox stops.
 const GRACE: Duration = Duration::from_secs(1);
-/// How long a client may take to send the head of a request, and each piece of its body.
+/// How long a client may take to send the head of a request, and its body.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 async fn accept(
@@ -138,7 +162,7 @@ async fn accept(
                 .serve_connection(TokioIo::new(stream), service);
             tokio::pin!(connection);
             tokio::select! {
-                // An error here is a client that left, or trouble that was ordered.
+                // An error here is a client that left, or a fault that was ordered.
                 _ = connection.as_mut() => return,
                 _ = stopped.changed() => connection.as_mut().graceful_shutdown(),
             }
@@ -174,18 +198,11 @@ async fn serve(state: &State, request: Request<Incoming>) -> Result<Response<Rep
         content_type: parts.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()),
         separator: text("top-api-separator"),
     };
-    let method = match parts.method {
-        hyper::Method::GET => Method::Get,
-        hyper::Method::POST => Method::Post,
-        hyper::Method::HEAD => Method::Head,
-        hyper::Method::DELETE => Method::Delete,
-        _ => Method::Other,
-    };
     let reply = match check_head(state, &parts) {
         Err(unreadable) => route::refuse(&unreadable),
         Ok(()) => match read_body(state, body).await {
             Err(unreadable) => route::refuse(&unreadable),
-            Ok(body) => route::serve(state, method, &head, &body, now),
+            Ok(body) => route::serve(state, &parts.method, &head, &body, now),
         },
     };
     if reply.latency_ms > 0 {
@@ -239,50 +256,17 @@ fn is_plain_host(host: &str) -> bool {
 }
 
 /// Reads a body up to the limit.
-async fn read_body(state: &State, mut body: Incoming) -> Result<Bytes, Unreadable> {
-    if body.is_end_stream() {
-        return Ok(Bytes::new());
-    }
+async fn read_body(state: &State, body: Incoming) -> Result<Bytes, Unreadable> {
     let most = state.max_body;
-    let too_large = || Unreadable {
-        status: 413,
-        code: "request-too-large",
-        message: format!("the body has more than {most} bytes"),
-    };
-    if body.size_hint().lower() > u64::try_from(most).unwrap_or(u64::MAX) {
-        return Err(too_large());
-    }
-    let mut first = Bytes::new();
-    let mut rest = BytesMut::new();
-    loop {
-        let Ok(frame) = tokio::time::timeout(PATIENCE, body.frame()).await else {
-            return Err(Unreadable {
-                status: 408,
-                code: "request-timeout",
-                message: "the body did not arrive in time".to_owned(),
-            });
-        };
-        let Some(frame) = frame else { break };
-        let frame = frame.map_err(|_| Unreadable {
-            status: 400,
-            code: "broken-body",
-            message: "the body ended before its end".to_owned(),
-        })?;
-        let Ok(data) = frame.into_data() else { continue };
-        if first.len() + rest.len() + data.len() > most {
-            return Err(too_large());
+    let refused = |status, code, message| Err(Unreadable { status, code, message });
+    match tokio::time::timeout(PATIENCE, Limited::new(body, most).collect()).await {
+        Ok(Ok(collected)) => Ok(collected.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+            refused(413, "request-too-large", format!("the body has more than {most} bytes"))
         }
-        // Small bodies come in one piece, and that piece is not copied.
-        if first.is_empty() && rest.is_empty() {
-            first = data;
-        } else {
-            if rest.is_empty() {
-                rest.extend_from_slice(&std::mem::take(&mut first));
-            }
-            rest.extend_from_slice(&data);
-        }
+        Ok(Err(_)) => refused(400, "broken-body", "the body ended before its end".to_owned()),
+        Err(_) => refused(408, "request-timeout", "the body did not arrive in time".to_owned()),
     }
-    Ok(if rest.is_empty() { first } else { rest.freeze() })
 }
 
 fn response(state: &State, reply: WebReply) -> Response<ReplyBody> {

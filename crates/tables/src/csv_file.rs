@@ -47,12 +47,12 @@ pub fn read_csv(input: impl Read, delimiter: Option<u8>) -> Result<Vec<RawRow>> 
         return Err(Error::usage(
             "the first line of the file, with the names of the columns, is not UTF-8 text",
         )
-        .hint(format!("If another program wrote it in another encoding, {CONVERT}.")));
+        .with_hint(format!("If another program wrote it in another encoding, {CONVERT}.")));
     }
     let columns: Arc<[String]> =
         headers.iter().map(|name| String::from_utf8_lossy(name).trim().to_owned()).collect();
     if columns.len() > MOST_COLUMNS || columns.iter().all(String::is_empty) {
-        return Err(Error::usage("the file has no line of column names").hint(NAMES_FIRST));
+        return Err(Error::usage("the file has no line of column names").with_hint(NAMES_FIRST));
     }
     let mut rows = Vec::new();
     let mut record = csv::ByteRecord::new();
@@ -63,7 +63,7 @@ pub fn read_csv(input: impl Read, delimiter: Option<u8>) -> Result<Vec<RawRow>> 
         }
         if rows.len() >= MOST_ROWS {
             return Err(Error::usage(format!("the file has more than {MOST_ROWS} rows"))
-                .hint("Cut it into parts. Nothing was imported."));
+                .with_hint("Cut it into parts. Nothing was imported."));
         }
         let line = record.position().map_or(0, csv::Position::line) + lines_before;
         let cells = if record.len() == columns.len() {
@@ -76,7 +76,7 @@ pub fn read_csv(input: impl Read, delimiter: Option<u8>) -> Result<Vec<RawRow>> 
     if rows.is_empty() {
         // Its only line is not quoted: it may be a row with tokens.
         return Err(Error::usage("the file has one line of text, and no rows below a line of column names")
-            .hint(NAMES_FIRST));
+            .with_hint(NAMES_FIRST));
     }
     Ok(rows)
 }
@@ -99,11 +99,11 @@ fn refuse_others(head: &[u8]) -> Result<()> {
     let head = head.trim_ascii_start();
     if head.starts_with(b"PK\x03\x04") || head.starts_with(b"\xd0\xcf\x11\xe0") {
         return Err(Error::usage("the file is a workbook of Excel, and no CSV")
-            .hint("Save the sheet as \"CSV UTF-8\" and import that."));
+            .with_hint("Save the sheet as \"CSV UTF-8\" and import that."));
     }
     if head.starts_with(b"<") {
         return Err(Error::usage("the file is a page of HTML or XML, and no CSV")
-            .hint(format!("A download that asks for a login first gives such a page. {NAMES_FIRST}")));
+            .with_hint(format!("A download that asks for a login first gives such a page. {NAMES_FIRST}")));
     }
     Ok(())
 }
@@ -148,6 +148,6 @@ fn broken(error: &csv::Error) -> Error {
     match error.kind() {
         csv::ErrorKind::Io(error) => unread(error),
         _ => Error::usage("the file is no CSV")
-            .hint("Fields stand between commas, semicolons or tabs; texts may stand in double quotes."),
+            .with_hint("Fields stand between commas, semicolons or tabs; texts may stand in double quotes."),
     }
 }

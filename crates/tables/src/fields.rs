@@ -143,16 +143,16 @@ impl Mapping {
         let names = || Field::ALL.map(Field::as_str).join(", ");
         let Some((field, column)) = pair.split_once('=') else {
             return Err(Error::usage(format!("{pair:?} maps nothing"))
-                .hint(format!("Write FIELD=COLUMN,FIELD=COLUMN. The fields are: {}.", names())));
+                .with_hint(format!("Write FIELD=COLUMN,FIELD=COLUMN. The fields are: {}.", names())));
         };
         let normal = normal(field);
         let Some(field) = Field::ALL.into_iter().find(|known| self::normal(known.as_str()) == normal) else {
             return Err(Error::usage(format!("there is no field {:?} to map a column to", field.trim()))
-                .hint(format!("The fields are: {}.", names())));
+                .with_hint(format!("The fields are: {}.", names())));
         };
         if column.trim().is_empty() || self.chosen.iter().any(|(known, _)| *known == field) {
             return Err(Error::usage(format!("the field {field} is mapped twice, or to no column"))
-                .hint("Map each field to one column."));
+                .with_hint("Map each field to one column."));
         }
         self.chosen.push((field, column.trim().to_owned()));
         Ok(())

@@ -179,14 +179,14 @@ fn check_columns(rows: &[RawRow], mapping: &Mapping) -> Result<Vec<(Field, Vec<S
             kinds.iter().any(|row| row.columns.iter().any(|name| name.eq_ignore_ascii_case(column)));
         if !is_there && !rows.is_empty() {
             return Err(Error::usage(format!("there is no column {column:?} to take {field} from"))
-                .hint(format!("The columns are: {}. Nothing was imported.", all())));
+                .with_hint(format!("The columns are: {}. Nothing was imported.", all())));
         }
     }
     for row in &kinds {
         if row.cells.is_ok() && mapping.column(Field::Account, &row.columns).is_none() {
             let table =
                 row.table.as_deref().map_or_else(|| "the file".to_owned(), |table| format!("table {table}"));
-            return Err(Error::usage(format!("{table} has no column that names the accounts")).hint(
+            return Err(Error::usage(format!("{table} has no column that names the accounts")).with_hint(
                 format!("Say which one it is: --map account=COLUMN. The columns are: {}.", names(row)),
             ));
         }
@@ -210,7 +210,7 @@ fn no_names(columns: usize) -> Error {
     Error::usage(format!(
         "the first line of the file names no column that is known here (it has {columns} of them, not shown: they may be secrets)"
     ))
-    .hint(
+    .with_hint(
         "The first line has to name the columns: account,app_key,app_secret,access_token,refresh_token,... Put it there, or say with --map FIELD=COLUMN,... what its names mean. Nothing was imported.",
     )
 }

@@ -57,18 +57,18 @@ pub fn read_sql(input: impl BufRead, tables: &[String]) -> Result<Vec<RawRow>> {
         return Err(Error::usage(
             "the dump is one of PostgreSQL with its rows in COPY, which are not read here",
         )
-        .hint("Dump them as statements: pg_dump --column-inserts --table=... DATABASE"));
+        .with_hint("Dump them as statements: pg_dump --column-inserts --table=... DATABASE"));
     }
     if dump.found {
         return Err(Error::usage(format!("there are no rows of {} in the dump", tables.join(" or ")))
-            .hint("Dump the tables with their rows (without --no-data), or name others with --table."));
+            .with_hint("Dump the tables with their rows (without --no-data), or name others with --table."));
     }
     let met = if dump.met.is_empty() {
         "It has no table at all; is it a dump of mysqldump?".to_owned()
     } else {
         format!("It has: {}. Name the right ones with --table.", dump.met.join(", "))
     };
-    Err(Error::usage(format!("the dump has no table called {}", tables.join(" or "))).hint(met))
+    Err(Error::usage(format!("the dump has no table called {}", tables.join(" or "))).with_hint(met))
 }
 
 struct Dump<'a, R> {
@@ -325,7 +325,7 @@ impl<R: BufRead> Dump<'_, R> {
                 "line {}: the rows of table {table} have no names of columns",
                 self.lexer.line()
             ))
-            .hint(
+            .with_hint(
                 "Dump with the table's definition (without --no-create-info), or with --complete-insert.",
             )));
         };
@@ -373,7 +373,7 @@ impl<R: BufRead> Dump<'_, R> {
     ) -> Result<()> {
         if self.rows.len() >= MOST_ROWS {
             return Err(Error::usage(format!("the tables have more than {MOST_ROWS} rows"))
-                .hint("Dump them in parts: mysqldump --where=... Nothing was imported."));
+                .with_hint("Dump them in parts: mysqldump --where=... Nothing was imported."));
         }
         // Said of rows that share their line: else the line is enough.
         let shares = self.rows.last_mut().filter(|last| number > 1 && last.line == line);
@@ -438,7 +438,7 @@ fn cut_off(what: &str, line: u64) -> Error {
             "Is it whole, and in UTF-8? If it is in another encoding, {CONVERT}; else dump the tables again. Nothing was imported."
         )
     };
-    Error::usage(format!("the dump ends inside {what} that began on line {line}")).hint(hint)
+    Error::usage(format!("the dump ends inside {what} that began on line {line}")).with_hint(hint)
 }
 
 /// Puts the zone of the dump to a time in it.
@@ -620,9 +620,9 @@ mod tests {
         let error = read_sql(b"INSERT INTO account VALUES (1);".as_slice(), &erp()).unwrap_err();
         assert!(error.message().contains("no names of columns"), "{error}");
         let error = read_sql(b"INSERT INTO `accounts` VALUES (1);".as_slice(), &erp()).unwrap_err();
-        assert!(error.hint_text().unwrap().contains("accounts"), "{error:?}");
+        assert!(error.hint().unwrap().contains("accounts"), "{error:?}");
         let error = read_sql(b"\x1f\x8b\x08binary".as_slice(), &erp()).unwrap_err();
-        assert!(error.hint_text().unwrap().contains("mysqldump"), "{error:?}");
+        assert!(error.hint().unwrap().contains("mysqldump"), "{error:?}");
     }
 
     proptest! {

@@ -97,12 +97,12 @@ pub(crate) fn check(new: &NewApp) -> Result<()> {
     let key_hint =
         "Copy the app key from the platform's console: digits or letters, without quotes or spaces.";
     if new.key.is_empty() {
-        return Err(Error::usage("the app key is empty").hint(key_hint));
+        return Err(Error::usage("the app key is empty").with_hint(key_hint));
     }
     if new.key.len() > 128
         || !new.key.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
     {
-        return Err(Error::usage("this does not look like an app key").hint(key_hint));
+        return Err(Error::usage("this does not look like an app key").with_hint(key_hint));
     }
     let secret = new.secret.expose();
     let wrong = if secret.is_empty() {
@@ -119,7 +119,7 @@ pub(crate) fn check(new: &NewApp) -> Result<()> {
         return check_redirect(new.redirect_uri.as_deref().unwrap_or(DEFAULT_REDIRECT_URI));
     };
     Err(Error::usage(format!("the app secret {wrong}"))
-        .hint("Copy the app secret from the platform's console, as it stands there."))
+        .with_hint("Copy the app secret from the platform's console, as it stands there."))
 }
 
 fn check_redirect(uri: &str) -> Result<()> {
@@ -132,7 +132,7 @@ fn check_redirect(uri: &str) -> Result<()> {
         return Ok(());
     }
     Err(Error::usage(format!("{uri:?} cannot be a redirect URI"))
-        .hint(format!("Give the address that is registered in the platform's console, such as {DEFAULT_REDIRECT_URI}; platforms compare it letter by letter.")))
+        .with_hint(format!("Give the address that is registered in the platform's console, such as {DEFAULT_REDIRECT_URI}; platforms compare it letter by letter.")))
 }
 
 /// Chooses the name of a new app.
@@ -149,7 +149,7 @@ pub(crate) fn choose_name(new: &NewApp, platform: &str, taken: &[AppRow]) -> Res
 
 pub(crate) fn name_taken(name: &str) -> Error {
     Error::usage(format!("there is already an app called {name:?}"))
-        .hint("Choose another --name. `sesame app list` shows the apps.")
+        .with_hint("Choose another --name. `sesame app list` shows the apps.")
 }
 
 pub(crate) fn secret_slot(id: &Id) -> Slot<'_> {
@@ -282,7 +282,7 @@ mod tests {
             ("1234", "x\n"),
         ] {
             let error = check(&new(key, secret, None)).unwrap_err();
-            assert!(error.hint_text().is_some(), "{key:?} {secret:?}");
+            assert!(error.hint().is_some(), "{key:?} {secret:?}");
         }
         for uri in ["callback", "ftp://x/", "http://a/#x", "http://a b/", ""] {
             assert!(check(&new("1", "abc", Some(uri))).is_err(), "{uri}");

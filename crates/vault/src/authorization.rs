@@ -229,7 +229,7 @@ pub(crate) fn needs_person(account: &str, app: &str, reason: &str, again: bool) 
         sesame_core::ErrorKind::Authorization,
         format!("account {account:?} has to be authorized again: {reason}"),
     )
-    .hint(approve(app, account, again))
+    .with_hint(approve(app, account, again))
 }
 
 /// What to do when a person is needed.

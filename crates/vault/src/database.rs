@@ -51,7 +51,7 @@ impl Server {
         let text = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
         if text.contains(',') {
             return Err(Error::usage("the vault's address names several hosts, and Sesame takes one")
-                .hint("Name the host that takes writes, or an address that always leads to it."));
+                .with_hint("Name the host that takes writes, or an address that always leads to it."));
         }
         if text.starts_with('/') {
             return Ok(Self::Socket(text.to_owned()));
@@ -77,7 +77,7 @@ impl Server {
 
 /// The words of an address that cannot be read. It is not repeated: it holds a password.
 fn malformed(why: impl fmt::Display) -> Error {
-    Error::usage(format!("the vault's address is no address of PostgreSQL: {why}")).hint(
+    Error::usage(format!("the vault's address is no address of PostgreSQL: {why}")).with_hint(
         "Write postgres://USER:PASSWORD@HOST:PORT/DATABASE; in the password each of % / ? # @ : and blanks \
          is written as %XX (openssl rand -hex 24 makes one without them).",
     )
@@ -138,7 +138,9 @@ impl Database {
                     return Err(Error::usage(
                         "the vault's address has a parameter that Sesame does not know",
                     )
-                    .hint(format!("It knows: {KNOWN}. A question mark in the password is written as %3F.")));
+                    .with_hint(format!(
+                        "It knows: {KNOWN}. A question mark in the password is written as %3F."
+                    )));
                 }
             }
         }
@@ -182,7 +184,7 @@ impl Database {
     pub(crate) fn base(&self) -> Result<PathBuf> {
         let home: &Path = self.home.as_deref().ok_or_else(|| {
             Error::usage("a vault in PostgreSQL also needs a directory on this machine")
-                .hint("Its key file and its journal live there: Location::at_home(DIRECTORY).")
+                .with_hint("Its key file and its journal live there: Location::at_home(DIRECTORY).")
         })?;
         Ok(home.join(format!("vault-{}", self.fingerprint())))
     }
@@ -228,7 +230,7 @@ fn verifies(mode: Option<&str>, server: &Server) -> Result<bool> {
     match (mode, server.is_here()) {
         (Some("verify-full"), _) => match server {
             Server::Host(_) => Ok(true),
-            Server::Socket(_) => Err(Error::usage("a socket has no TLS").hint("Leave sslmode out.")),
+            Server::Socket(_) => Err(Error::usage("a socket has no TLS").with_hint("Leave sslmode out.")),
         },
         (None, here) => Ok(!here),
         (Some("disable" | "allow" | "prefer"), true) => Ok(false),
@@ -237,12 +239,13 @@ fn verifies(mode: Option<&str>, server: &Server) -> Result<bool> {
             Err(Error::usage(format!(
                 "sslmode={mode} would take any server, or none that proves its name, for the vault's own"
             ))
-            .hint(format!(
+            .with_hint(format!(
                 "Use sslmode=verify-full{otherwise}. For a certificate of your own authority add sslrootcert=FILE."
             )))
         }
         (Some(_), _) => {
-            Err(Error::usage("the vault's address has an unknown sslmode").hint("Use sslmode=verify-full."))
+            Err(Error::usage("the vault's address has an unknown sslmode")
+                .with_hint("Use sslmode=verify-full."))
         }
     }
 }
@@ -305,7 +308,7 @@ mod tests {
 
     fn refused(text: &str) -> String {
         let error = Database::parse(text).unwrap_err();
-        let all = format!("{error} {error:?} {:?}", error.hint_text());
+        let all = format!("{error} {error:?} {:?}", error.hint());
         assert!(!all.contains("hunter2"), "{all}");
         assert_eq!(error.kind(), sesame_core::ErrorKind::Usage);
         all

@@ -11,6 +11,7 @@ use std::{
 use sesame_catalog::{Platform, Urls};
 use sesame_core::{
     AccessToken, Clock,
+    redact::Redactor,
     sign::{Digest, SigningKey},
 };
 
@@ -83,6 +84,12 @@ impl AccountHandle {
     /// Returns the app secret prepared for a digest; prepared once per app.
     pub fn key(&self, digest: Digest) -> &SigningKey {
         self.app.key(digest)
+    }
+
+    /// Returns what keeps the app's secret out of text that the platform sends; whoever makes a call adds the
+    /// secrets of the call.
+    pub fn redactor(&self) -> Redactor<'_> {
+        Redactor::new([self.app.secret.expose()])
     }
 
     /// Returns the access token if nothing has to be done about it: no lock, no wait.

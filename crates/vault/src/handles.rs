@@ -140,6 +140,15 @@ impl Vault {
         }
     }
 
+    /// Returns a valid access token of an account, by its name; as [`Vault::token`] does by its id.
+    ///
+    /// # Errors
+    /// As [`Vault::token`].
+    pub async fn access_token(&self, account: &str) -> Result<AccessToken> {
+        let handle = self.handle(account).await?;
+        self.token_of(&handle).await.map(|token| token.access.clone())
+    }
+
     async fn awaited_token(&self, account: &AccountId) -> Result<AccessToken> {
         let handle = self.handle_by_id(account).await?;
         self.token_of(&handle).await.map(|token| token.access.clone())
@@ -221,7 +230,7 @@ impl Inner {
         let rows = self.store.accounts_after(account.before(), 1).await?;
         rows.into_iter().find(|row| row.account.id == *account).ok_or_else(|| {
             Error::usage(format!("there is no account of the id {account}"))
-                .hint("It was removed, or is of another vault. `sesame accounts` shows the accounts.")
+                .with_hint("It was removed, or is of another vault. `sesame accounts` shows the accounts.")
         })
     }
 

@@ -149,7 +149,7 @@ impl Inner {
         let marks = Marks::of(&app.app_key, tokens.access.as_ref(), tokens.refresh.as_ref());
         let Some(wanted) = marks.wanted() else {
             return Err(Error::usage("there is neither an access token nor a refresh token to import")
-                .hint("Give ACCESS_TOKEN, REFRESH_TOKEN or both; or run `sesame login`."));
+                .with_hint("Give ACCESS_TOKEN, REFRESH_TOKEN or both; or run `sesame login`."));
         };
         if let Some(chosen) = &tokens.account_name {
             name::check("account", chosen)?;

@@ -109,8 +109,8 @@ impl Journal {
                 "{what}, so new tokens could not be kept; nothing was sent ({}: {error})",
                 directory.display()
             ))
-            .hint("Free some space, or mend the directory's owner and mode, and repeat the command.")
-            .retry_when(Retry::Backoff)
+            .with_hint("Free some space, or mend the directory's owner and mode, and repeat the command.")
+            .with_retry(Retry::Backoff)
         };
         make_directory(directory).map_err(failed)?;
         let path = directory.join(format!("{id}-{holder}{DRAFT}"));
@@ -130,7 +130,7 @@ impl Journal {
         let name = format!("{id}-{:020}.sealed", entry.expected);
         let failed = |error: io::Error| {
             Error::local(format!("the journal {} cannot be written: {error}", directory.display()))
-                .hint("Free some space, or mend the directory's owner and mode.")
+                .with_hint("Free some space, or mend the directory's owner and mode.")
         };
         let plain = serde_json::to_vec(entry)
             .map_err(|error| Error::local(format!("a journal entry has no form: {error}")))?;
@@ -161,8 +161,8 @@ impl Journal {
         let Some(directory) = &self.directory else { return Ok(Vec::new()) };
         let failed = |error: io::Error| {
             Error::local(format!("the journal {} cannot be read: {error}", directory.display()))
-                .hint("New tokens may wait in it. Mend the directory's owner and mode.")
-                .retry_when(Retry::Backoff)
+                .with_hint("New tokens may wait in it. Mend the directory's owner and mode.")
+                .with_retry(Retry::Backoff)
         };
         let files = match fs::read_dir(directory) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),

@@ -111,7 +111,7 @@ impl Inner {
 }
 
 fn rekeyed() -> Error {
-    Error::local("the vault was rekeyed since this program opened it, and its new key is out of reach").hint(
+    Error::local("the vault was rekeyed since this program opened it, and its new key is out of reach").with_hint(
         "Restart the program with the new key (SESAME_PASSPHRASE or SESAME_MASTER_KEY). Nothing was changed.",
     )
 }

@@ -59,7 +59,7 @@ impl Listener {
         let uri = &login.redirect_uri;
         let Some(place) = Place::of(uri).filter(Place::is_loopback) else {
             return Err(Error::usage(format!("the redirect URI {uri} does not lead to this machine"))
-                .hint("Approve the app in the browser, then paste the address it ends at."));
+                .with_hint("Approve the app in the browser, then paste the address it ends at."));
         };
         let port = place.port.unwrap_or(80);
         let address = match place.host.as_str() {
@@ -68,8 +68,8 @@ impl Listener {
         };
         let socket = TcpListener::bind(SocketAddr::new(address, port)).await.map_err(|error| {
             Error::local(format!("port {port}, where the callback would arrive, cannot be opened: {error}"))
-                .hint("Another login may be waiting: finish or end it. Or use --no-browser and paste the address that the browser ends at.")
-                .caused_by(error)
+                .with_hint("Another login may be waiting: finish or end it. Or use --no-browser and paste the address that the browser ends at.")
+                .with_source(error)
         })?;
         let origin = uri.split(['?', '#']).next().unwrap_or_default().to_owned();
         let expected = Arc::new(Expected { origin, path: place.path, state: login.state.clone() });
@@ -94,7 +94,7 @@ impl Listener {
             tokio::select! {
                 () = &mut over => {
                     return Err(Error::new(ErrorKind::Authorization, "nobody approved the app within 15 minutes")
-                        .hint("Run `sesame login` again."));
+                        .with_hint("Run `sesame login` again."));
                 }
                 Some(done) = connections.join_next() => {
                     if let Ok(Some(callback)) = done {

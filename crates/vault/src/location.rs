@@ -56,10 +56,12 @@ impl FromStr for Location {
         let text = text.trim();
         if let Some(path) = text.strip_prefix("sqlite://").or_else(|| text.strip_prefix("sqlite:")) {
             if path.is_empty() {
-                return Err(Error::usage("sqlite: names no file").hint("Write sqlite:/path/to/vault.db."));
+                return Err(
+                    Error::usage("sqlite: names no file").with_hint("Write sqlite:/path/to/vault.db.")
+                );
             }
             if let Some(why) = no_plain_file(path) {
-                return Err(Error::usage(format!("SESAME_VAULT={text:?} {why}")).hint(
+                return Err(Error::usage(format!("SESAME_VAULT={text:?} {why}")).with_hint(
                     "Write sqlite:/path/to/vault.db: a plain file. A vault has to outlive the command that fills it.",
                 ));
             }
@@ -70,7 +72,7 @@ impl FromStr for Location {
         }
         let scheme = text.split(':').next().unwrap_or_default();
         Err(Error::usage(format!("{scheme:?} is no place for a vault"))
-            .hint("Set SESAME_VAULT to sqlite:/path/to/vault.db or postgres://USER:PASSWORD@HOST/DATABASE, or leave it out for the default place."))
+            .with_hint("Set SESAME_VAULT to sqlite:/path/to/vault.db or postgres://USER:PASSWORD@HOST/DATABASE, or leave it out for the default place."))
     }
 }
 
@@ -110,7 +112,7 @@ mod tests {
         let location = " postgres://user:hunter2hunter2@db/vault ".parse::<Location>().unwrap();
         assert!(!format!("{location} {location:?}").contains("hunter2"));
         let error = "postgres://user:hunter2hunter2/@db/vault".parse::<Location>().unwrap_err();
-        assert!(!format!("{error} {error:?} {:?}", error.hint_text()).contains("hunter2"));
+        assert!(!format!("{error} {error:?} {:?}", error.hint()).contains("hunter2"));
         for odd in [
             "sqlite::memory:",
             "sqlite://:memory:",
@@ -120,10 +122,10 @@ mod tests {
         ] {
             let error = odd.parse::<Location>().unwrap_err();
             assert_eq!(error.kind(), sesame_core::ErrorKind::Usage, "{odd}");
-            assert!(error.message().contains(odd) && error.hint_text().is_some(), "{odd}: {error}");
+            assert!(error.message().contains(odd) && error.hint().is_some(), "{odd}: {error}");
         }
         assert!("sqlite:/a/what?/b.db".parse::<Location>().is_ok(), "a file may be called so");
         let error = "/plain/path".parse::<Location>().unwrap_err();
-        assert!(error.hint_text().is_some_and(|hint| hint.contains("sqlite:")));
+        assert!(error.hint().is_some_and(|hint| hint.contains("sqlite:")));
     }
 }

@@ -121,10 +121,10 @@ fn check_country(platform: &Platform, country: Option<&str>) -> Result<()> {
     };
     if countries.is_empty() {
         return Err(Error::usage(format!("{} lets no country be chosen", platform.title))
-            .hint("Leave --country out: the seller's own is known from the answer."));
+            .with_hint("Leave --country out: the seller's own is known from the answer."));
     }
     Err(Error::usage(format!("{} has no country {country:?} to choose", platform.title))
-        .hint(format!("It has: {}.", countries.join(", "))))
+        .with_hint(format!("It has: {}.", countries.join(", "))))
 }
 
 impl Vault {
@@ -241,7 +241,7 @@ fn check_code(code: &AuthCode) -> Result<()> {
         return Ok(());
     }
     Err(Error::usage("this is no authorization code")
-        .hint("Copy the value of code= from the address that the browser shows after the approval."))
+        .with_hint("Copy the value of code= from the address that the browser shows after the approval."))
 }
 
 impl Inner {
@@ -292,7 +292,10 @@ impl Inner {
                 "account {wanted:?} belongs to app {:?} ({}), not to {:?}",
                 row.app.name, row.app.platform, app.name
             ))
-            .hint(format!("Run `sesame login {} --as {wanted}`, or choose another name.", row.app.name))),
+            .with_hint(format!(
+                "Run `sesame login {} --as {wanted}`, or choose another name.",
+                row.app.name
+            ))),
         }
     }
 
@@ -309,11 +312,11 @@ impl Inner {
         if let Some(at) = known.as_ref().and_then(|pending| pending.used_at) {
             let at = Timestamp::from_millisecond(at).unwrap_or_default();
             return Err(Error::usage(format!("this approval was used already: its login was finished at {at}"))
-                .hint("`sesame accounts` shows the shop. To approve once more, start the login again. Nothing was sent or stored."));
+                .with_hint("`sesame accounts` shows the shop. To approve once more, start the login again. Nothing was sent or stored."));
         }
         known.map(|pending| pending.begun_at).ok_or_else(|| {
             Error::usage("the callback's state is not that of a login begun here: it may be forged, from another machine, or older than two hours")
-                .hint("Nothing was sent or stored. Start the login again and use the address that this new login leads to.")
+                .with_hint("Nothing was sent or stored. Start the login again and use the address that this new login leads to.")
         })
     }
 
@@ -331,6 +334,7 @@ impl Inner {
             urls: &urls,
             app_key: &app.app_key,
             secret: &app.secret,
+            is_sandbox: app.sandbox.is_some(),
             limit: self.limit(),
         };
         let offer = Offer::Code { code, redirect_uri: &app.redirect_uri };
@@ -363,22 +367,10 @@ impl Inner {
             // Pasted alone: nobody here knows when the platform gave it.
             None => format!("it was used already, or {too_old}, or it is of another app"),
         };
-        let mut refused = Error::new(
-            ErrorKind::Authorization,
-            format!("the platform does not take this code: {why}; the platform says: {error}"),
-        )
-        .hint(format!(
+        let message = format!("the platform does not take this code: {why}; the platform says: {error}");
+        error.rephrased(ErrorKind::Authorization, message).with_hint(format!(
             "A code of {} is good once, within {minutes} minutes. Run `sesame login {}` again for a new one.",
             app.platform.title, app.name
         ))
-        .with_request_id(error.request_id().map(str::to_owned))
-        .with_refusal_id(error.refusal_id().map(str::to_owned));
-        if let Some(code) = error.code() {
-            refused = refused.with_code(code);
-        }
-        if let Some(status) = error.http_status() {
-            refused = refused.with_http_status(status);
-        }
-        refused
     }
 }

@@ -107,7 +107,7 @@ impl Inner {
             }
         }
         Err(Error::local("other programs keep adding accounts under this login's name; nothing was stored")
-            .retry_when(Retry::Backoff))
+            .with_retry(Retry::Backoff))
     }
 
     /// New tokens for a shop that is known, under one more name if one is wanted.
@@ -168,7 +168,7 @@ impl Inner {
                 return Ok(stored);
             }
         }
-        Err(Error::local("other programs keep replacing this account's tokens").retry_when(Retry::Backoff))
+        Err(Error::local("other programs keep replacing this account's tokens").with_retry(Retry::Backoff))
     }
 
     /// Writes down what a login said of known shops, and adds those that are new in its listing: all that
@@ -335,7 +335,7 @@ impl Inner {
             }
         }
         Err(Error::local("other programs keep adding accounts under this login's name")
-            .retry_when(Retry::Backoff))
+            .with_retry(Retry::Backoff))
     }
 
     /// Makes accounts for shops: under the chosen name, or under free ones.
@@ -445,8 +445,8 @@ fn unnamed_shop(row: &FullRow) -> Error {
             row.account.name
         )),
     )
-    .fault_of(Fault::Platform)
-    .hint("Log in again; if the platform still names no shop, choose another --as name, or add --replace-shop if you are sure whose approval it was.")
+    .with_fault(Fault::Platform)
+    .with_hint("Log in again; if the platform still names no shop, choose another --as name, or add --replace-shop if you are sure whose approval it was.")
 }
 
 fn other_shop(row: &FullRow, arrived: &Arrived) -> Error {
@@ -460,8 +460,8 @@ fn other_shop(row: &FullRow, arrived: &Arrived) -> Error {
             row.account.name
         )),
     )
-    .fault_of(Fault::Seller)
-    .hint("Log in to the platform as the right shop and try again; or choose another --as name; or add --replace-shop if the account is meant to become the other shop.")
+    .with_fault(Fault::Seller)
+    .with_hint("Log in to the platform as the right shop and try again; or choose another --as name; or add --replace-shop if the account is meant to become the other shop.")
 }
 
 fn other_country(row: &FullRow, arrived: &Arrived) -> Error {
@@ -483,8 +483,8 @@ fn other_country(row: &FullRow, arrived: &Arrived) -> Error {
             named.join(", ")
         )),
     )
-    .fault_of(Fault::Seller)
-    .hint("Let the seller approve that country, or all of them at once, and try again; or choose the account of the approved one with --as; or add --replace-shop if the account is meant to become that shop.")
+    .with_fault(Fault::Seller)
+    .with_hint("Let the seller approve that country, or all of them at once, and try again; or choose the account of the approved one with --as; or add --replace-shop if the account is meant to become that shop.")
 }
 
 fn not_named(accounts: &[String]) -> Notice {

@@ -6,7 +6,7 @@ use crate::{
     Id,
     audit::Action,
     name,
-    store::{FullRow, Notes, TokenStore},
+    store::{FullRow, Notes, Store},
     vault::Inner,
 };
 
@@ -17,7 +17,7 @@ const LOOKED_THROUGH: usize = 10_000;
 
 /// All accounts in the order of their ids, whatever is damaged among them.
 pub(crate) struct Walk<'a> {
-    store: &'a dyn TokenStore,
+    store: &'a dyn Store,
     after: Option<Id>,
     limit: u32,
 }
@@ -30,7 +30,7 @@ pub(crate) enum Step {
 }
 
 impl<'a> Walk<'a> {
-    pub(crate) const fn begin(store: &'a dyn TokenStore) -> Self {
+    pub(crate) const fn begin(store: &'a dyn Store) -> Self {
         Self { store, after: None, limit: PAGE }
     }
 
@@ -100,11 +100,14 @@ impl Inner {
         }
         let error = Error::usage(format!("there is no account called {name:?}"));
         Err(if names.is_empty() {
-            error.hint("Authorize a shop with `sesame login APP`.")
+            error.with_hint("Authorize a shop with `sesame login APP`.")
         } else if names.len() < LOOKED_THROUGH {
-            error.hint(format!("There are: {}.", name::known(name, names)))
+            error.with_hint(format!("There are: {}.", name::known(name, names)))
         } else {
-            error.hint(format!("Of the oldest accounts, these come nearest: {}.", name::known(name, names)))
+            error.with_hint(format!(
+                "Of the oldest accounts, these come nearest: {}.",
+                name::known(name, names)
+            ))
         })
     }
 

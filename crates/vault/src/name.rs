@@ -23,7 +23,7 @@ pub(crate) fn check(what: &str, name: &str) -> Result<()> {
         return Ok(());
     };
     Err(Error::usage(format!("the name of the {what} {wrong}"))
-        .hint("Take a short name that is easy to type, such as my-shop."))
+        .with_hint("Take a short name that is easy to type, such as my-shop."))
 }
 
 /// Makes a name of what a platform calls a shop.

@@ -100,7 +100,7 @@ impl Vault {
 /// Several accounts may share one authorization: the error names the account that was asked for.
 fn named(error: Error, handle: &AccountHandle) -> Error {
     if error.kind() == ErrorKind::Authorization && handle.name != handle.authorization.label {
-        return error.hint(approve(handle.app_name(), &handle.name, true));
+        return error.with_hint(approve(handle.app_name(), &handle.name, true));
     }
     error
 }
@@ -161,7 +161,7 @@ impl Inner {
         } else {
             "other programs keep replacing this account's tokens"
         })
-        .retry_when(Retry::Backoff))
+        .with_retry(Retry::Backoff))
     }
 
     /// Joins the refresh that is under way, or begins one in its own task.
@@ -201,7 +201,7 @@ impl Inner {
     pub(crate) async fn row_of(&self, authorization: &Authorization) -> Result<AuthorizationRow> {
         let row = self.store.authorization(authorization.id).await?.ok_or_else(|| {
             Error::usage(format!("account {:?} was removed from the vault", authorization.label))
-                .hint("`sesame accounts` shows the accounts there are.")
+                .with_hint("`sesame accounts` shows the accounts there are.")
         })?;
         self.know_keys(&row).await?;
         Ok(row)
@@ -264,8 +264,8 @@ impl Inner {
                         ErrorKind::Timeout,
                         "another process has been refreshing this account for too long",
                     )
-                    .fault_of(Fault::Machine)
-                    .hint("Look for another sesame process that hangs; its lease ends by itself."));
+                    .with_fault(Fault::Machine)
+                    .with_hint("Look for another sesame process that hangs; its lease ends by itself."));
                 }
                 // Somebody else holds the lease: their answer will be in the row.
                 None => {
@@ -279,7 +279,7 @@ impl Inner {
                 }
             }
         }
-        Err(Error::local("other programs keep replacing this account's tokens").retry_when(Retry::Backoff))
+        Err(Error::local("other programs keep replacing this account's tokens").with_retry(Retry::Backoff))
     }
 
     /// Takes room in the journal for the answer to an exchange.
@@ -367,8 +367,8 @@ impl Inner {
                 ErrorKind::Platform,
                 format!("account {label:?} cannot be refreshed at the moment: {last}"),
             )
-            .retry_when(Retry::After(wait))
-            .hint(format!(
+            .with_retry(Retry::After(wait))
+            .with_hint(format!(
                 "The next try is in {} s; `sesame refresh {label}` tries at once.",
                 wait.as_millis().div_ceil(1_000)
             )));
@@ -394,9 +394,9 @@ impl Inner {
             ErrorKind::Token,
             format!("the platform keeps refusing the access tokens that it has just issued for account {label:?}"),
         )
-        .fault_of(Fault::Platform)
-        .retry_when(Retry::After(wait))
-        .hint("Is the right region called, and may the app still act for this shop? A login with --as gets a new approval."))
+        .with_fault(Fault::Platform)
+        .with_retry(Retry::After(wait))
+        .with_hint("Is the right region called, and may the app still act for this shop? A login with --as gets a new approval."))
     }
 
     /// Returns `true` if the platform refuses the access token, or there is none. Its end alone proves

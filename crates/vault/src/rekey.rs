@@ -135,7 +135,7 @@ impl Vault {
         let Some(row) = rows.iter().find(|row| row.state == KeyState::Incoming) else { return Ok(false) };
         if inner.is_in_key_file(row).await {
             return Err(Error::usage("the rekey that was cut off has its new key in the key file already")
-                .hint("Finish it: run `sesame vault rekey` without --to. Then rekey again. Nothing was changed."));
+                .with_hint("Finish it: run `sesame vault rekey` without --to. Then rekey again. Nothing was changed."));
         }
         let given_up = inner.store.retire_key(&row.key_id).await?;
         // From here on the active key seals again.
@@ -166,13 +166,13 @@ impl Inner {
             (KeyChoice::Auto, KeyKind::File) => &KeyChoice::File,
             (KeyChoice::Auto, KeyKind::Passphrase) => {
                 return Err(Error::usage("this vault is sealed with a passphrase, and no new one was given")
-                    .hint("Set SESAME_NEW_PASSPHRASE beside SESAME_PASSPHRASE, or choose another place with --to file."));
+                    .with_hint("Set SESAME_NEW_PASSPHRASE beside SESAME_PASSPHRASE, or choose another place with --to file."));
             }
             (KeyChoice::Auto, KeyKind::Environment) => {
                 return Err(Error::usage(
                     "this vault is sealed with the key of SESAME_MASTER_KEY, and no new one was given",
                 )
-                .hint("Set SESAME_NEW_MASTER_KEY beside SESAME_MASTER_KEY, or choose another place with --to file."));
+                .with_hint("Set SESAME_NEW_MASTER_KEY beside SESAME_MASTER_KEY, or choose another place with --to file."));
             }
             (to, _) => to,
         };
@@ -216,13 +216,13 @@ impl Inner {
         let id = KeyId::try_from(stands.key_id.as_slice()).ok();
         let (Some(kind), Some(id)) = (kind, id) else {
             return Err(Error::local("the row of the key of a rekey that was cut off is damaged")
-                .hint("`sesame vault check` looks for more. Nothing was changed."));
+                .with_hint("`sesame vault check` looks for more. Nothing was changed."));
         };
         if !self.sealer.ring().has(id) {
             return Err(Error::local(
                 "a rekey of this vault was cut off, and its new key does not open with the key of now",
             )
-            .hint("Open the vault with the new key, and run `sesame vault rekey` once more. Nothing was changed."));
+            .with_hint("Open the vault with the new key, and run `sesame vault rekey` once more. Nothing was changed."));
         }
         let fits = match (to, kind) {
             (KeyChoice::Auto, _)
@@ -242,7 +242,7 @@ impl Inner {
         Err(Error::usage(format!(
             "a rekey of this vault was cut off, and its new key is another one (it goes to the {kind})"
         ))
-        .hint("Finish that one first: run `sesame vault rekey` without --to and without a new key. If that key is lost, `sesame vault rekey --anew` gives it up. Nothing was changed."))
+        .with_hint("Finish that one first: run `sesame vault rekey` without --to and without a new key. If that key is lost, `sesame vault rekey --anew` gives it up. Nothing was changed."))
     }
 
     /// Tells whether a key is in the key file already, where it may have replaced the active one.
@@ -263,7 +263,7 @@ impl Inner {
         for row in rows.iter().filter(|row| row.state == KeyState::Active) {
             if reopen(std::slice::from_ref(row), &source, &Ring::default()).await.is_ok() {
                 return Err(Error::usage(format!("the new {what} is the one that the vault has already"))
-                    .hint("Choose another one. Nothing was changed."));
+                    .with_hint("Choose another one. Nothing was changed."));
             }
         }
         // A key of the environment that was retired is no new one either.
@@ -272,7 +272,7 @@ impl Inner {
             && self.sealer.ring().holds(&key)
         {
             return Err(Error::usage("the new key is a former one of this vault")
-                .hint("Make a new one with `openssl rand -base64 32`. Nothing was changed."));
+                .with_hint("Make a new one with `openssl rand -base64 32`. Nothing was changed."));
         }
         Ok(())
     }
@@ -369,7 +369,7 @@ impl Inner {
                 "the new key does not open key {} of this vault",
                 hex::encode(id)
             ))
-            .hint("Repeat the command. Nothing is lost: the former key still opens the vault."));
+            .with_hint("Repeat the command. Nothing is lost: the former key still opens the vault."));
         }
         match (incoming.kind, &lock) {
             (KeyKind::File, Some(lock)) => key_file::replace(lock, &source.key_file, key, &opened)?,
@@ -423,7 +423,7 @@ fn active_id(rows: &[KeyRow]) -> Result<KeyId> {
     let active = rows.iter().find(|row| row.state == KeyState::Active);
     active.and_then(|row| KeyId::try_from(row.key_id.as_slice()).ok()).ok_or_else(|| {
         Error::local("the vault has no active master key: its table of keys is damaged")
-            .hint("Restore the vault from a backup. Nothing was changed.")
+            .with_hint("Restore the vault from a backup. Nothing was changed.")
     })
 }
 
@@ -437,5 +437,5 @@ fn wrapped_for<'a>(incoming: &Incoming, rows: &'a [KeyRow]) -> Option<&'a [u8]> 
 
 fn overtaken() -> Error {
     Error::local("another process rekeyed this vault at the same time, and finished first")
-        .hint("The vault has the other process's key. Look with `sesame vault check`; nothing is lost.")
+        .with_hint("The vault has the other process's key. Look with `sesame vault check`; nothing is lost.")
 }

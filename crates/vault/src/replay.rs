@@ -42,7 +42,7 @@ impl Replayed {
                 path.display(),
                 why.message()
             ))
-            .hint("The refresh token in the vault may be spent already, so it is not used. Let this program read the file (owner, mode); if the file is damaged, move it away."),
+            .with_hint("The refresh token in the vault may be spent already, so it is not used. Let this program read the file (owner, mode); if the file is damaged, move it away."),
         )
     }
 }

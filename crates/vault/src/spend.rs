@@ -90,6 +90,7 @@ impl Inner {
             urls: &authorization.urls,
             app_key: &app.app_key,
             secret: &app.secret,
+            is_sandbox: app.sandbox.is_some(),
             limit: self.limit(),
         };
         let answer = exchange(self.transport.as_ref(), self.clock.as_ref(), asker, offer).await;
@@ -117,7 +118,7 @@ impl Inner {
                 ErrorKind::Authorization,
                 "the platform answered the refresh with the tokens of another shop; nothing was overwritten",
             )
-            .fault_of(Fault::Platform);
+            .with_fault(Fault::Platform);
             return self.call_failed(authorization, row, offer, lease, error, true).await;
         }
         let now = self.clock.now();
@@ -365,7 +366,7 @@ impl Inner {
                         "account {:?} has new tokens, but they could be written neither to the vault nor to its journal",
                         authorization.label
                     ))
-                    .hint("Free some space. If the platform no longer takes the old refresh token, the shop has to be authorized again."));
+                    .with_hint("Free some space. If the platform no longer takes the old refresh token, the shop has to be authorized again."));
             }
             self.clock.sleep(pause).await;
             pause *= 2;
@@ -467,9 +468,9 @@ impl Inner {
             _ if other_shop => Err(error.context(format!("account {label:?}"))),
             // Not the access token of a call was refused, so no refresh helps against it.
             _ if error.retry() == Retry::AfterRefresh => Err(error
-                .retry_when(Retry::Backoff)
+                .with_retry(Retry::Backoff)
                 .context(format!("account {label:?} could not be refreshed"))
-                .hint(format!(
+                .with_hint(format!(
                     "The platform did not say that the refresh token has ended, so it is kept: `sesame refresh {label}` tries it again. If this stays, run `sesame login {app} --as {label}`."
                 ))),
             _ => Err(error.context(format!("account {label:?} could not be refreshed"))),
@@ -565,8 +566,8 @@ fn check_postponed(mut reply: TokenReply, offer: Offer<'_>, row: &AuthorizationR
             ErrorKind::Envelope,
             "the platform answered the postponement without a refresh token",
         )
-        .fault_of(Fault::Platform)
-        .may_have_happened(true));
+        .with_fault(Fault::Platform)
+        .with_ambiguity(true));
     }
     Ok(reply)
 }

@@ -23,7 +23,7 @@ pub(crate) fn changed(had: &[String], add: &[String], remove: &[String]) -> Resu
             "an account has at most {MOST} tags; these would be {}",
             tags.len()
         ))
-        .hint("Take some off that nobody looks for."));
+        .with_hint("Take some off that nobody looks for."));
     }
     Ok(tags.into_iter().cloned().collect())
 }
@@ -42,7 +42,7 @@ fn check(tag: &str) -> Result<()> {
         return Ok(());
     };
     Err(Error::usage(format!("a tag {wrong}"))
-        .hint("Tags have letters, digits and -_.:/ such as eu, team:berlin or 2026/q4."))
+        .with_hint("Tags have letters, digits and -_.:/ such as eu, team:berlin or 2026/q4."))
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use tokio::{runtime::Handle, sync::watch};
 use crate::{
     Id,
     authorization::Authorization,
-    store::TokenStore,
+    store::Store,
     vault::{Busy, lock},
 };
 
@@ -24,7 +24,7 @@ const TOGETHER: usize = 1_000;
 
 /// Uses that are not written down yet.
 pub(crate) struct Uses {
-    store: Arc<dyn TokenStore>,
+    store: Arc<dyn Store>,
     busy: watch::Sender<usize>,
     waiting: Mutex<Waiting>,
 }
@@ -38,7 +38,7 @@ struct Waiting {
 }
 
 impl Uses {
-    pub(crate) fn new(store: Arc<dyn TokenStore>, busy: watch::Sender<usize>) -> Self {
+    pub(crate) fn new(store: Arc<dyn Store>, busy: watch::Sender<usize>) -> Self {
         Self { store, busy, waiting: Mutex::default() }
     }
 

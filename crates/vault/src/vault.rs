@@ -31,7 +31,7 @@ use crate::{
     seal::{KeyChoice, KeyKind, KeySource, Sealer, check_new, open_text, unlock},
     store::{
         AppRow, AuthorizationRow, FullRow, GivenUp, KeyState, NewRows, Notes, PostgresStore, Sealed,
-        SealedPlace, SqliteStore, TokenColumns, TokenStore,
+        SealedPlace, SqliteStore, Store, TokenColumns,
     },
     tags,
     uses::Uses,
@@ -83,7 +83,7 @@ impl fmt::Display for Notice {
 pub struct Vault(pub(crate) Arc<Inner>);
 
 pub(crate) struct Inner {
-    pub(crate) store: Arc<dyn TokenStore>,
+    pub(crate) store: Arc<dyn Store>,
     pub(crate) sealer: Sealer,
     pub(crate) journal: Journal,
     pub(crate) clock: Arc<dyn Clock>,
@@ -115,7 +115,7 @@ impl Vault {
     /// cannot be written, and for a master key that is missing or wrong; nothing is changed then.
     /// [`ErrorKind::Usage`](sesame_core::ErrorKind::Usage) when the master key was not given.
     pub async fn open(options: VaultOptions) -> Result<Self> {
-        let store: Arc<dyn TokenStore> = match &options.location {
+        let store: Arc<dyn Store> = match &options.location {
             Location::Sqlite(path) => {
                 refuse_emptied(path, &options.location.key_file()?, options.clock.as_ref()).await?;
                 if !path.exists() {
@@ -136,7 +136,7 @@ impl Vault {
     ///
     /// # Errors
     /// As [`Vault::open`].
-    pub async fn open_with(options: VaultOptions, store: Arc<dyn TokenStore>) -> Result<Self> {
+    pub async fn open_with(options: VaultOptions, store: Arc<dyn Store>) -> Result<Self> {
         let base = options.location.base()?;
         let key_source = KeySource { choice: options.key, key_file: options.location.key_file()? };
         let unlocked = match unlock(store.as_ref(), &key_source, &options.clock).await {
@@ -376,7 +376,7 @@ impl Vault {
             }
         }
         Err(Error::local(format!("other programs keep changing the tags of account {name:?}"))
-            .retry_when(Retry::Backoff))
+            .with_retry(Retry::Backoff))
     }
 
     /// Returns the names of other accounts that use the same tokens: those of a cross-border seller.
@@ -448,7 +448,7 @@ async fn refuse_emptied(path: &Path, key_file: &Path, clock: &dyn Clock) -> Resu
     }
     let path = path.display();
     Err(Error::local(format!("the vault {path} has lost its content: the file is empty, but its key is there"))
-        .hint(format!(
+        .with_hint(format!(
             "Nothing was changed. Put the vault back from a backup; its key {path}.key still opens it. If there is none: remove the empty file, add the apps and log in again."
         )))
 }
@@ -470,18 +470,18 @@ fn make_home(base: &Path) -> Result<()> {
             "the directory {} for the vault's key and journal cannot be made: {error}",
             home.display()
         ))
-        .hint("Set SESAME_HOME to a place that can be written, or mend its owner, mode or free space.")
+        .with_hint("Set SESAME_HOME to a place that can be written, or mend its owner, mode or free space.")
     })
 }
 
 /// Where machines share a vault whose key is in a file, each needs that file: says so.
-async fn explain_shared_key(error: Error, store: &dyn TokenStore, key_file: &Path) -> Error {
+async fn explain_shared_key(error: Error, store: &dyn Store, key_file: &Path) -> Error {
     let keys = store.keys().await.unwrap_or_default();
     let in_file = |kind: &str| kind == KeyKind::File.as_str();
     if !keys.iter().any(|key| key.state == KeyState::Active && in_file(&key.kind)) {
         return error;
     }
-    error.hint(format!(
+    error.with_hint(format!(
         "The vault is in a database that was set up on another machine or with another SESAME_HOME, and its master \
          key is in a file there (called {} where the same address is used). Copy that file to {} with mode 0600. Machines \
          that share a vault are easier served by SESAME_MASTER_KEY or SESAME_PASSPHRASE, chosen when it is made. \
@@ -498,11 +498,11 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 pub(crate) fn account_taken(name: &str) -> Error {
     Error::usage(format!("there is already an account called {name:?}"))
-        .hint("Choose another name. `sesame accounts` shows the accounts.")
+        .with_hint("Choose another name. `sesame accounts` shows the accounts.")
 }
 
 pub(crate) fn no_free_name() -> Error {
-    Error::local("other programs keep adding apps of this platform").hint("Give this one a --name.")
+    Error::local("other programs keep adding apps of this platform").with_hint("Give this one a --name.")
 }
 
 /// A new authorization without tokens.
@@ -658,7 +658,7 @@ impl Inner {
         let notes = Notes { audit: vec![line], ..Notes::default() };
         if !self.store.replace_secret(&former, &sealed, origin, &notes).await? {
             return Err(Error::local(format!("another program changes app {:?} at this moment", row.name))
-                .hint("Repeat the command."));
+                .with_hint("Repeat the command."));
         }
         lock(&self.apps).remove(&row.id);
         Ok(true)
@@ -681,9 +681,9 @@ impl Inner {
         let names: Vec<String> = self.store.apps().await?.into_iter().map(|app| app.name).collect();
         let error = Error::usage(format!("there is no app called {name:?}"));
         Err(if names.is_empty() {
-            error.hint("Add one with `sesame app add PLATFORM --key KEY --secret-stdin`.")
+            error.with_hint("Add one with `sesame app add PLATFORM --key KEY --secret-stdin`.")
         } else {
-            error.hint(format!("There are: {}.", name::known(name, names)))
+            error.with_hint(format!("There are: {}.", name::known(name, names)))
         })
     }
 
@@ -694,13 +694,13 @@ impl Inner {
             (Some(made_at), None) => Err(Error::usage(format!(
                 "{what} {name:?} belongs to a sandbox ({made_at}) and is never used against real platforms"
             ))
-            .hint(
+            .with_hint(
                 "Set SESAME_ENDPOINT to the address of a running sandbox, or use an account of a real shop.",
             )),
             (None, Some(endpoint)) => Err(Error::usage(format!(
                 "{what} {name:?} belongs to a real platform and is never used against the sandbox {endpoint}"
             ))
-            .hint(
+            .with_hint(
                 "Unset SESAME_ENDPOINT to reach the real platform, or use an account made against a sandbox.",
             )),
         }

@@ -10,17 +10,17 @@ use sesame_core::BoxFuture;
 use sesame_testing::postgres;
 use sesame_vault::{
     Database,
-    store::{MemoryStore, PostgresStore, SqliteStore, TokenStore},
+    store::{MemoryStore, PostgresStore, SqliteStore, Store},
 };
 use suite::Place;
 
 struct SqliteFile(tempfile::TempDir);
 
 impl Place for SqliteFile {
-    fn open(&self) -> BoxFuture<'_, Arc<dyn TokenStore>> {
+    fn open(&self) -> BoxFuture<'_, Arc<dyn Store>> {
         Box::pin(async {
             let store = SqliteStore::open(&self.0.path().join("vault.db")).await.unwrap();
-            Arc::new(store) as Arc<dyn TokenStore>
+            Arc::new(store) as Arc<dyn Store>
         })
     }
 }
@@ -28,16 +28,16 @@ impl Place for SqliteFile {
 struct FreshDatabase(Database);
 
 impl Place for FreshDatabase {
-    fn open(&self) -> BoxFuture<'_, Arc<dyn TokenStore>> {
-        Box::pin(async { Arc::new(PostgresStore::open(&self.0).await.unwrap()) as Arc<dyn TokenStore> })
+    fn open(&self) -> BoxFuture<'_, Arc<dyn Store>> {
+        Box::pin(async { Arc::new(PostgresStore::open(&self.0).await.unwrap()) as Arc<dyn Store> })
     }
 }
 
 struct InMemory(Arc<MemoryStore>);
 
 impl Place for InMemory {
-    fn open(&self) -> BoxFuture<'_, Arc<dyn TokenStore>> {
-        Box::pin(std::future::ready(self.0.clone() as Arc<dyn TokenStore>))
+    fn open(&self) -> BoxFuture<'_, Arc<dyn Store>> {
+        Box::pin(std::future::ready(self.0.clone() as Arc<dyn Store>))
     }
 }
 

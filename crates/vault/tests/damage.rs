@@ -69,7 +69,7 @@ async fn a_flipped_byte_in_a_refresh_token_is_never_sent_and_stays_as_it_is() {
         let calls = home.transport.count();
         let error = vault.refresh("one").await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Local, "byte {at}: {error:?}");
-        assert!(error.message().contains("one") && error.hint_text().is_some(), "byte {at}: {error:?}");
+        assert!(error.message().contains("one") && error.hint().is_some(), "byte {at}: {error:?}");
         assert_eq!(home.transport.count(), calls, "byte {at}: something was sent");
         // The other shop goes on.
         assert!(vault.refresh("two").await.is_ok(), "byte {at}");
@@ -218,7 +218,7 @@ async fn a_flipped_byte_anywhere_is_an_error_or_no_harm_and_never_another_token(
         match Vault::open(home.options()).await {
             Err(error) => {
                 assert_eq!(error.kind(), ErrorKind::Local, "byte {at}: {error:?}");
-                assert!(error.hint_text().is_some(), "byte {at}: {error:?}");
+                assert!(error.hint().is_some(), "byte {at}: {error:?}");
                 // A file that is refused is left as it is.
                 assert!(fs::read(home.path()).unwrap() == bytes, "byte {at}: the file was changed");
                 refused += 1;
@@ -257,10 +257,7 @@ async fn a_vault_on_a_read_only_file_system_says_so_and_sends_nothing() {
     let error = outcome.await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Local, "{error:?}");
     assert!(error.message().contains("vault.db"), "{error}");
-    assert!(
-        error.hint_text().is_some_and(|hint| hint.contains("mode") || hint.contains("read")),
-        "{error:?}"
-    );
+    assert!(error.hint().is_some_and(|hint| hint.contains("mode") || hint.contains("read")), "{error:?}");
     assert_eq!(home.transport.count(), calls);
     assert!(fs::read(home.path()).unwrap() == before);
 }
@@ -307,7 +304,7 @@ async fn another_writer_that_stays_is_named_and_nothing_is_spent() {
     sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
     let error = vault.refresh("two").await.unwrap_err();
     assert!(error.message().contains("locked by another program"), "{error}");
-    assert!(error.is_retryable() && error.hint_text().is_some());
+    assert!(error.is_retryable() && error.hint().is_some());
     assert_eq!(service.refreshes(), 0, "no token was spent that could not be stored");
     // Who only reads is not held up.
     assert!(token(&vault, "one").await.is_ok());

@@ -15,7 +15,7 @@ use sesame_core::{
 };
 use sesame_vault::{
     Deliverer, Delivery, DeliveryOptions, Id, SystemClock, Vault, VaultOptions, Webhook,
-    store::{EventRow, Notes, Sink, SqliteStore, TokenStore},
+    store::{EventRow, EventStore as _, Notes, Sink, SqliteStore},
 };
 use support::{FakeClock, FakeTransport, FlakyStore, Home, SocketTransport, reply};
 use tokio::{

@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Duration};
 use sesame_core::{AccessToken, Error, ErrorKind, RefreshToken, Retry};
 use sesame_vault::{
     AccountState, ImportedTokens, Keeper, KeeperOptions, Vault, WarmPolicy,
-    store::{AuditQuery, MemoryStore, Notes, TokenStore},
+    store::{AccountStore as _, AuditQuery, EventStore as _, MemoryStore, Notes, Store, TokenStore as _},
 };
 use support::{
     FakeTransport, Home, IopService, Policy, START, app, as_name, log_in,
@@ -96,7 +96,7 @@ async fn a_lost_answer_to_a_postponement_costs_nothing_but_a_refresh() {
     let home = home(service.transport());
     let (vault, store) = shops(&home, 1, 60 * DAY, 31 * DAY).await;
     home.clock.advance_secs(DAY + 13 * HOUR);
-    home.transport.answer(|_| Err(Error::new(ErrorKind::Timeout, "no answer").may_have_happened(true)));
+    home.transport.answer(|_| Err(Error::new(ErrorKind::Timeout, "no answer").with_ambiguity(true)));
     let keeper = Keeper::new(vault, KeeperOptions { warm: WarmPolicy::Never, ..KeeperOptions::default() });
     let done = keeper.tick().await.unwrap().done;
     assert_eq!((done.postponed, done.failed), (0, 1));
@@ -161,7 +161,7 @@ async fn an_end_that_does_not_move_is_announced_at_four_marks_and_said_once() {
     assert_eq!(keeper.tick().await.unwrap().next_due, None);
 }
 
-async fn kinds_of_events(store: &dyn TokenStore) -> Vec<String> {
+async fn kinds_of_events(store: &dyn Store) -> Vec<String> {
     events(store).await.into_iter().map(|event| event.kind).collect()
 }
 
@@ -302,7 +302,7 @@ async fn quiet_that_the_platform_asks_for_is_kept_by_postponements_too() {
     let keeper = Keeper::new(vault, KeeperOptions { warm: WarmPolicy::Never, ..KeeperOptions::default() });
     home.clock.advance_secs(DAY);
     home.transport.answer(|_| {
-        Err(Error::new(ErrorKind::Quota, "slow down").retry_when(Retry::After(Duration::from_hours(9))))
+        Err(Error::new(ErrorKind::Quota, "slow down").with_retry(Retry::After(Duration::from_hours(9))))
     });
     keep_until(&keeper, &home, DAY + 9 * HOUR - 1).await;
     assert_eq!(home.transport.count(), 1);
@@ -331,7 +331,7 @@ async fn a_postponement_that_failed_in_passing_warns_nobody_after_a_refresh_eith
 }
 
 /// The kind of each event, and the days that it names.
-async fn told(store: &dyn TokenStore) -> Vec<(String, Option<i64>)> {
+async fn told(store: &dyn Store) -> Vec<(String, Option<i64>)> {
     let days = |payload: &str| serde_json::from_str::<serde_json::Value>(payload).unwrap()["days"].as_i64();
     events(store).await.into_iter().map(|event| (event.kind, days(&event.payload))).collect()
 }
@@ -428,7 +428,7 @@ async fn a_failure_that_does_not_pass_needs_a_person_by_the_end_of_the_access_to
     assert_eq!(account.needs_person_by, Some(at(HOUR)));
     // One that passes says nothing of the kind, and takes nothing back.
     home.clock.advance_secs(600);
-    home.transport.answer(|_| Err(Error::new(ErrorKind::Timeout, "no answer").retry_when(Retry::Backoff)));
+    home.transport.answer(|_| Err(Error::new(ErrorKind::Timeout, "no answer").with_retry(Retry::Backoff)));
     vault.refresh("shop-0000").await.unwrap_err();
     let account = vault.account("shop-0000").await.unwrap();
     assert_eq!((account.blocked, account.attempts), (false, 2));

@@ -188,7 +188,7 @@ async fn wrong_passphrases_damage_and_newer_forms_are_told_apart() {
     for (name, changed, words) in cases {
         let error = import(&there, &changed, false).await.unwrap_err();
         assert!(error.message().contains(words), "{name}: {error}");
-        assert!(error.hint_text().is_some() && !error.message().contains("planted"), "{name}");
+        assert!(error.hint().is_some() && !error.message().contains("planted"), "{name}");
     }
     assert_eq!((there.accounts().await.unwrap().len(), there.apps().await.unwrap().len()), (0, 0));
 }

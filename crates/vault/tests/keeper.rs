@@ -16,7 +16,7 @@ use sesame_core::{
 };
 use sesame_vault::{
     Keeper, KeeperOptions, NewApp, Vault, VaultOptions, WarmPolicy,
-    store::{DueClaim, MemoryStore, SealedPlace, TokenStore as _},
+    store::{AccountStore as _, DueClaim, KeyStore as _, MemoryStore, SealedPlace, WorkStore as _},
 };
 use support::{
     FakeTransport, FlakyStore, START, app,
@@ -382,7 +382,7 @@ impl Transport for Hanging {
             if !self.released.load(Ordering::SeqCst) {
                 self.release.notified().await;
             }
-            Err(Error::new(ErrorKind::Timeout, "no answer").may_have_happened(true))
+            Err(Error::new(ErrorKind::Timeout, "no answer").with_ambiguity(true))
         })
     }
 }
@@ -539,5 +539,5 @@ async fn tokens_by_id_are_masked_copies_and_unknown_ids_are_said() {
     vault.remove_account("renamed").await.unwrap();
     let error = vault.token(&accounts[0].id).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Usage);
-    assert!(error.hint_text().is_some());
+    assert!(error.hint().is_some());
 }

@@ -82,7 +82,7 @@ async fn without_a_bus() {
     assert!(begun.elapsed().as_secs() < 5, "people wait 3 seconds: {:?}", begun.elapsed());
     assert_eq!(error.kind(), ErrorKind::Local, "{error}");
     assert!(error.message().contains("keyring"), "{error}");
-    assert!(error.hint_text().unwrap().contains("Nothing was changed"), "{error:?}");
+    assert!(error.hint().unwrap().contains("Nothing was changed"), "{error:?}");
     // A new vault does without.
     let vault = Vault::open(with(&home, KeyChoice::Auto)).await.unwrap();
     assert_eq!(vault.key_kind(), KeyKind::File);

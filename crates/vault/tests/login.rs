@@ -88,7 +88,7 @@ async fn a_platform_without_a_known_page_takes_a_code() {
     let vault = home.open().await;
     app(&vault, "miravia").await;
     let error = vault.begin_login("miravia", LoginOptions::default()).await.unwrap_err();
-    assert!(error.hint_text().unwrap().contains("--code"), "{error:?}");
+    assert!(error.hint().unwrap().contains("--code"), "{error:?}");
     let options = LoginOptions { have_code: true, ..as_name("m") };
     let login = vault.begin_login("miravia", options).await.unwrap();
     let got = Callback::parse("3_500100_abc");
@@ -343,7 +343,7 @@ async fn another_shops_approval_overwrites_nothing_unless_told_to() {
     let error = log_in(&shop.vault, "lazada", as_name("mine")).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Authorization);
     assert!(error.message().contains("another shop") && error.message().contains("2002"), "{error}");
-    assert!(error.hint_text().unwrap().contains("--replace-shop"));
+    assert!(error.hint().unwrap().contains("--replace-shop"));
     assert_eq!(shop.vault.account("mine").await.unwrap(), before);
     let handle = shop.vault.handle("mine").await.unwrap();
     assert_eq!(shop.vault.token_of(&handle).await.unwrap().access.expose(), token);
@@ -423,7 +423,7 @@ async fn wrong_callbacks_spend_nothing_and_say_what_is_wrong() {
         let error = shop.vault.finish_login(&login, Callback::Url(url.clone())).await.unwrap_err();
         assert_eq!(error.kind(), kind, "{url}: {error}");
         assert!(error.message().contains(words), "{url}: {error}");
-        assert!(error.hint_text().is_some(), "{url}");
+        assert!(error.hint().is_some(), "{url}");
     }
     for code in ["", "a b", "a\nb"] {
         assert!(shop.vault.finish_login(&login, Callback::Code(AuthCode::new(code))).await.is_err());
@@ -490,8 +490,8 @@ async fn used_and_late_codes_are_told_apart_and_the_code_is_not_repeated() {
         let error = vault.finish_login(&login, callback(&login, "0_planted_code_123456")).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Authorization, "{platform}: {error:?}");
         assert!(error.message().contains("used already"), "{error}");
-        assert!(error.hint_text().unwrap().contains(minutes), "{error:?} {:?}", error.hint_text());
-        assert!(!format!("{error} {error:?} {:?}", error.hint_text()).contains("planted_code"), "{error:?}");
+        assert!(error.hint().unwrap().contains(minutes), "{error:?} {:?}", error.hint());
+        assert!(!format!("{error} {error:?} {:?}", error.hint()).contains("planted_code"), "{error:?}");
         home.clock.advance_secs(31 * 60);
         let error = vault.finish_login(&login, callback(&login, "0_planted_code_123456")).await.unwrap_err();
         assert!(error.message().contains("most likely it is too old"), "{error}");
@@ -594,7 +594,7 @@ async fn a_reply_that_names_nobody_overwrites_no_known_shop() {
     let error = log_in(&shop.vault, "lazada", as_name("mine")).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Authorization);
     assert!(error.message().contains("did not say whose") && error.message().contains("1001"), "{error}");
-    assert!(error.hint_text().unwrap().contains("--replace-shop"));
+    assert!(error.hint().unwrap().contains("--replace-shop"));
     assert_eq!(shop.vault.account("mine").await.unwrap(), before);
     let options = LoginOptions { replace_shop: true, ..as_name("mine") };
     assert_eq!(log_in(&shop.vault, "lazada", options).await.unwrap()[0].shop_id, None);
@@ -668,6 +668,6 @@ async fn a_country_that_the_page_does_not_have_is_refused() {
         let options = LoginOptions { country: Some(country.to_owned()), ..LoginOptions::default() };
         let error = vault.begin_login(platform, options).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Usage);
-        assert!(error.hint_text().unwrap().contains(words), "{error:?}");
+        assert!(error.hint().unwrap().contains(words), "{error:?}");
     }
 }

@@ -55,7 +55,7 @@ async fn a_refresh_cut_off_after_it_was_sent_is_reported_for_what_it_is() {
         let service = shop.service.clone();
         move |seen| {
             service.answer(seen)?;
-            Err(Error::new(ErrorKind::Timeout, "no answer within 20 s").may_have_happened(true))
+            Err(Error::new(ErrorKind::Timeout, "no answer within 20 s").with_ambiguity(true))
         }
     });
     assert_eq!(shop.vault.token_of(&handle).await.unwrap_err().kind(), ErrorKind::Timeout);
@@ -78,7 +78,7 @@ async fn a_refresh_cut_off_after_it_was_sent_is_reported_for_what_it_is() {
         let service = shop.service.clone();
         move |seen| {
             service.answer(seen)?;
-            Err(Error::new(ErrorKind::Timeout, "no answer within 20 s").may_have_happened(true))
+            Err(Error::new(ErrorKind::Timeout, "no answer within 20 s").with_ambiguity(true))
         }
     });
     assert!(shop.vault.token_of(&handle).await.is_err());
@@ -358,7 +358,7 @@ async fn without_room_for_the_answer_nothing_is_spent() {
     let calls = shop.home.transport.count();
     let error = shop.vault.refresh("shop").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Local, "{error:?}");
-    assert!(error.message().contains("\"shop\" was not refreshed") && error.hint_text().is_some(), "{error}");
+    assert!(error.message().contains("\"shop\" was not refreshed") && error.hint().is_some(), "{error}");
     let error = log_in(&shop.vault, "lazada", as_name("shop")).await.unwrap_err();
     assert!(error.message().contains("nothing was sent"), "{error}");
     assert_eq!(shop.home.transport.count(), calls);
@@ -544,7 +544,7 @@ async fn a_vault_of_many_accounts_is_never_read_at_once() {
         assert_eq!((accounts.len(), accounts[0].name.as_str()), (1, name));
     }
     let error = vault.account("s309X").await.unwrap_err();
-    assert!(error.hint_text().unwrap().contains("s3099") && error.hint_text().unwrap().contains("more"));
+    assert!(error.hint().unwrap().contains("s3099") && error.hint().unwrap().contains("more"));
     let tokens =
         |access: &str| ImportedTokens { access: Some(AccessToken::new(access)), ..ImportedTokens::default() };
     for name in ["lazada", "lazada-2", "lazada-3"] {

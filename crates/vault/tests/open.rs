@@ -27,7 +27,7 @@ async fn sql(path: &Path, statement: &'static str) {
 async fn refused(options: VaultOptions, path: &Path) -> sesame_core::Error {
     let before = fs::read(path).ok();
     let error = Vault::open(options).await.expect_err("it must not open");
-    assert!(error.hint_text().is_some(), "{error:?}");
+    assert!(error.hint().is_some(), "{error:?}");
     assert!(fs::read(path).ok() == before, "the file was changed");
     error
 }
@@ -96,7 +96,7 @@ async fn a_damaged_file_is_named_and_left_alone() {
     let error = refused(home.options(), &home.path()).await;
     assert_eq!(error.kind(), ErrorKind::Local);
     assert!(error.message().contains("vault.db") && error.message().contains("damaged"), "{error}");
-    assert!(error.hint_text().unwrap().contains("backup"));
+    assert!(error.hint().unwrap().contains("backup"));
 }
 
 #[tokio::test]
@@ -132,7 +132,7 @@ async fn places_that_cannot_be_written_are_named() {
         let options = VaultOptions { location: Location::Sqlite(path.clone()), ..home.options() };
         let error = Vault::open(options).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Local);
-        assert!(error.hint_text().unwrap().contains("SESAME_HOME"), "{error:?}");
+        assert!(error.hint().unwrap().contains("SESAME_HOME"), "{error:?}");
     }
     let options =
         VaultOptions { location: Location::Sqlite(home.directory.path().to_owned()), ..home.options() };
@@ -191,7 +191,7 @@ async fn a_passphrase_is_asked_for_again_and_checked() {
     let error = refused(with("incorrect horse battery staple"), &home.path()).await;
     assert!(error.message().contains("passphrase") && !error.message().contains("horse"), "{error}");
     let error = refused(VaultOptions { key: KeyChoice::Auto, ..home.options() }, &home.path()).await;
-    assert!(error.hint_text().unwrap().contains("SESAME_PASSPHRASE"));
+    assert!(error.hint().unwrap().contains("SESAME_PASSPHRASE"));
     let vault = Vault::open(with("correct horse battery staple")).await.unwrap();
     assert!(vault.begin_login("alibaba", LoginOptions::default()).await.is_ok());
     assert!(!home.path().with_file_name("vault.db.key").exists());
@@ -263,8 +263,8 @@ async fn names_are_chosen_checked_and_never_doubled() {
     let nowhere = NewApp { region: Some("atlantis".to_owned()), ..new("lazada") };
     assert_eq!(vault.add_app(nowhere).await.unwrap_err().kind(), ErrorKind::Usage);
     let error = vault.app("alibab").await.unwrap_err();
-    assert!(error.hint_text().unwrap().starts_with("There are: alibaba"), "{error:?}");
-    assert!(vault.account("nobody").await.unwrap_err().hint_text().unwrap().contains("sesame login"));
+    assert!(error.hint().unwrap().starts_with("There are: alibaba"), "{error:?}");
+    assert!(vault.account("nobody").await.unwrap_err().hint().unwrap().contains("sesame login"));
 }
 
 #[tokio::test]
@@ -293,7 +293,7 @@ async fn sandbox_and_real_accounts_never_cross() {
         ] {
             assert_eq!(error.kind(), ErrorKind::Usage);
             assert!(
-                error.message().contains(word) && error.hint_text().unwrap().contains("SESAME_ENDPOINT"),
+                error.message().contains(word) && error.hint().unwrap().contains("SESAME_ENDPOINT"),
                 "{error:?}"
             );
         }
@@ -336,7 +336,7 @@ async fn a_vault_that_lost_its_content_is_not_taken_for_a_new_one() {
     let error = refused(home.options(), &home.path()).await;
     assert_eq!(error.kind(), ErrorKind::Local);
     assert!(error.message().contains("lost its content"), "{error}");
-    assert!(error.hint_text().unwrap().contains("backup"));
+    assert!(error.hint().unwrap().contains("backup"));
     assert_eq!(fs::read(home.path().with_file_name("vault.db.key")).unwrap(), key);
     // Moved away on purpose: a new vault is made, with the key that is there.
     fs::remove_file(home.path()).unwrap();

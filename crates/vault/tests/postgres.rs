@@ -12,16 +12,19 @@ use sesame_core::{AppSecret, Error, ErrorKind};
 use sesame_testing::postgres::{PASSWORD, Server};
 use sesame_vault::{
     Database, KeyChoice, Location, Vault, VaultOptions,
-    store::{DueClaim, Notes, PostgresStore, TokenStore as _},
+    store::{
+        AccountStore as _, AppStore as _, DueClaim, Notes, PostgresStore, Store as _, TokenStore as _,
+        WorkStore as _,
+    },
 };
 use support::{FakeTransport, Home, app};
 
 async fn refused(address: &str) -> Error {
     let error = PostgresStore::open(&Database::parse(address).unwrap()).await.unwrap_err();
-    let all = format!("{error} {error:?} {:?}", error.hint_text());
+    let all = format!("{error} {error:?} {:?}", error.hint());
     assert!(!all.contains(PASSWORD) && !all.contains("planted"), "{all}");
     assert_eq!(error.kind(), ErrorKind::Local, "{all}");
-    assert!(error.hint_text().is_some(), "{all}");
+    assert!(error.hint().is_some(), "{all}");
     error
 }
 
@@ -40,7 +43,7 @@ async fn refusals_say_what_is_wrong_and_never_the_password() {
     assert!(error.message().contains("refuses the login") && !error.is_retryable(), "{error}");
     let error = refused(&server.named("nowhere").by_tcp).await;
     assert!(error.message().contains("there is no database"), "{error}");
-    assert!(error.hint_text().unwrap().contains("createdb"));
+    assert!(error.hint().unwrap().contains("createdb"));
     let nobody = database.by_tcp.replace("127.0.0.1", "localhost").replace("sesame:", "nobody:");
     assert!(refused(&nobody).await.message().contains("refuses the login"));
 
@@ -124,7 +127,7 @@ async fn a_user_without_rights_is_told_what_the_owner_runs() {
     let address = database.by_tcp.replace("sesame:", &format!("{role}:"));
     let error = refused(&address).await;
     assert!(error.message().contains("lacks a right"), "{error}");
-    assert!(error.hint_text().unwrap().contains("CREATE SCHEMA sesame AUTHORIZATION"));
+    assert!(error.hint().unwrap().contains("CREATE SCHEMA sesame AUTHORIZATION"));
     server.sql(&database.name, &format!("CREATE SCHEMA sesame AUTHORIZATION {role}"));
     let store = open(&address).await;
     rows::shop(&store).await;
@@ -198,7 +201,7 @@ async fn a_server_proves_its_name_by_its_certificate() {
     ] {
         let error = refused(&address).await;
         assert!(error.message().contains("does not prove who it is"), "{address}: {error}");
-        assert!(error.hint_text().unwrap().contains("sslrootcert") && !error.is_retryable());
+        assert!(error.hint().unwrap().contains("sslrootcert") && !error.is_retryable());
     }
     let error = refused(&format!("{named}?sslmode=verify-full&sslrootcert=/nowhere/ca.pem")).await;
     assert!(error.message().contains("/nowhere/ca.pem"), "{error}");
@@ -327,7 +330,7 @@ async fn a_second_machine_is_told_to_bring_the_key() {
 
     let error = Vault::open(home(two.path(), KeyChoice::Auto)).await.unwrap_err();
     assert!(error.message().contains("key file") && error.message().contains("is missing"), "{error}");
-    let hint = error.hint_text().unwrap();
+    let hint = error.hint().unwrap();
     assert!(hint.contains("Copy that file to") && hint.contains("SESAME_MASTER_KEY"), "{hint}");
     assert!(std::fs::read_dir(two.path()).unwrap().next().is_none(), "no key is made for an old vault");
 
@@ -342,7 +345,7 @@ async fn a_second_machine_is_told_to_bring_the_key() {
     .unwrap();
     let error = Vault::open(home(two.path(), KeyChoice::Auto)).await.unwrap_err();
     assert!(error.message().contains("is not the master key"), "{error}");
-    assert!(error.hint_text().unwrap().contains("Copy that file to"));
+    assert!(error.hint().unwrap().contains("Copy that file to"));
     std::fs::copy(&key, two.path().join(key.file_name().unwrap())).unwrap();
     let second = Vault::open(home(two.path(), KeyChoice::Auto)).await.unwrap();
     assert_eq!(second.apps().await.unwrap().len(), 1);

@@ -8,6 +8,7 @@ use std::{sync::Arc, time::Duration};
 use jiff::Timestamp;
 use sesame_core::{
     AccessToken, AppSecret, Clock as _, Error, ErrorKind, HttpResponse, RefreshToken, Result, Retry,
+    request::header,
 };
 use sesame_vault::{Account, AccountState, ImportedTokens, LoginOptions, NewApp, Vault};
 use support::{FakeTransport, Home, IopService, Policy, START, app, as_name, log_in, reply};
@@ -216,7 +217,7 @@ async fn a_dead_refresh_token_asks_for_a_person_and_never_calls_again() {
     for _ in 0..5 {
         let error = shop.vault.token_of(&handle).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Authorization, "{error:?}");
-        assert!(error.hint_text().unwrap().contains("sesame login lazada --as shop"));
+        assert!(error.hint().unwrap().contains("sesame login lazada --as shop"));
         assert!(!format!("{error:?}").contains("planted0refresh0"), "{error:?}");
     }
     assert_eq!(shop.home.transport.count(), calls + 1);
@@ -247,7 +248,7 @@ async fn trouble_that_passes_is_not_taken_for_the_end() {
         ("empty", Box::new(|| Ok(reply(200, "")))),
         ("cut", Box::new(|| Ok(reply(200, r#"{"access_token":"5000"#)))),
         ("no token", Box::new(|| Ok(reply(200, r#"{"code":"0","request_id":"r"}"#)))),
-        ("timeout", Box::new(|| Err(Error::new(ErrorKind::Timeout, "no answer").may_have_happened(true)))),
+        ("timeout", Box::new(|| Err(Error::new(ErrorKind::Timeout, "no answer").with_ambiguity(true)))),
         ("connection", Box::new(|| Err(Error::new(ErrorKind::Network, "refused")))),
         (
             "limit",
@@ -443,7 +444,7 @@ async fn a_clock_three_hours_off_is_corrected_once() {
         let theirs = START + 3 * 3_600_000;
         if (sent - theirs).abs() > 7_200_000 {
             let mut refusal = reply(200, r#"{"type":"ISV","code":"IllegalTimestamp","message":"The timestamp is invalid","request_id":"r"}"#);
-            refusal.date = Some("Sun, 22 Nov 2026 03:00:00 GMT".to_owned());
+            refusal = refusal.with_header(header::DATE, "Sun, 22 Nov 2026 03:00:00 GMT");
             return Ok(refusal);
         }
         service.answer(seen)
@@ -546,7 +547,7 @@ async fn a_refused_access_token_says_nothing_of_the_refresh_token() {
     });
     let error = shop.vault.refresh("shop").await.unwrap_err();
     assert_eq!((error.kind(), error.retry()), (ErrorKind::Token, Retry::Backoff), "{error:?}");
-    assert!(error.hint_text().unwrap().contains("sesame refresh shop"), "{error:?}");
+    assert!(error.hint().unwrap().contains("sesame refresh shop"), "{error:?}");
     let account = settled(&shop.vault, "shop").await;
     assert_eq!(account.state, AccountState::Healthy, "{account:?}");
     shop.home.transport.answer({
@@ -572,7 +573,7 @@ async fn param2_says_401_of_a_dead_refresh_token() {
     });
     let error = vault.refresh("ae").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Authorization, "{error:?}");
-    let hint = error.hint_text().unwrap();
+    let hint = error.hint().unwrap();
     assert!(hint.contains("sesame login aliexpress-legacy --as ae") && hint.contains("sesame refresh ae"));
     assert!(settled(&vault, "ae").await.state.reason().is_some());
 }

@@ -11,7 +11,7 @@ use std::sync::{
 use sesame_core::{AccessToken, AppSecret, ErrorKind, RefreshToken, Result};
 use sesame_vault::{
     ImportedTokens, KeyChoice, KeyKind, Rekeyed, Vault, VaultOptions,
-    store::{KeyState, SealedPlace, TokenStore},
+    store::{KeyState, SealedPlace, Store},
 };
 use tokio::{sync::oneshot, task::JoinHandle};
 
@@ -64,7 +64,7 @@ async fn assert_whole(vault: &Vault, when: &str) {
 }
 
 /// Which keys seal something.
-async fn sealing_keys(store: &dyn TokenStore) -> Vec<KeyState> {
+async fn sealing_keys(store: &dyn Store) -> Vec<KeyState> {
     let mut states = Vec::new();
     for row in store.keys().await.unwrap() {
         for place in SealedPlace::ALL {
@@ -161,7 +161,7 @@ impl Rekey {
         *pause.lock().unwrap() = Some(Pause { calls, reached, resume: resumed });
         let is_locked = is_locked(home);
         let to = to.clone();
-        let mut task = tokio::spawn(async move { vault.rekey(to, &nothing).await });
+        let task = tokio::spawn(async move { vault.rekey(to, &nothing).await });
         let reached = tokio::select! {
             // `Err` when it ended before.
             reached = at_call => reached.is_ok(),
@@ -313,7 +313,7 @@ async fn a_former_key_is_told_from_a_wrong_one_and_opens_only_copies_from_before
     std::fs::write(&key_file, &former).unwrap();
     let error = Vault::open(home.options()).await.unwrap_err();
     assert!(error.message().contains("rekeyed since"), "{error}");
-    assert!(error.hint_text().unwrap().contains("Nothing was changed"));
+    assert!(error.hint().unwrap().contains("Nothing was changed"));
     std::fs::write(&key_file, "q83vASNFZ4mrze8BI0VniavN7wEjRWeJq83vASNFZ4k=\n").unwrap();
     let error = Vault::open(home.options()).await.unwrap_err();
     assert!(error.message().contains("is not the master key"), "{error}");
@@ -327,7 +327,7 @@ async fn a_former_key_is_told_from_a_wrong_one_and_opens_only_copies_from_before
     vault.close().await;
     let error = Vault::open(home.options()).await.unwrap_err();
     assert!(
-        error.message().contains("rekeyed since") && error.hint_text().unwrap().contains("SESAME_PASSPHRASE"),
+        error.message().contains("rekeyed since") && error.hint().unwrap().contains("SESAME_PASSPHRASE"),
         "{error}"
     );
     let error = Vault::open(with(&home, &passphrase("wrong words"))).await.unwrap_err();
@@ -389,7 +389,7 @@ async fn a_process_with_the_former_passphrase_says_that_it_has_to_be_restarted()
     before.token_of(&handle).await.unwrap();
     let error = before.refresh("one").await.unwrap_err();
     assert!(error.message().contains("was rekeyed"), "{error}");
-    assert!(error.hint_text().unwrap().contains("Restart"));
+    assert!(error.hint().unwrap().contains("Restart"));
     assert_eq!(service.refreshes(), 0, "nothing was spent");
     vault.refresh("one").await.unwrap();
 }
@@ -460,7 +460,7 @@ async fn a_rekey_whose_new_passphrase_is_lost_is_given_up() {
     assert!(sealing_keys(store.as_ref()).await.contains(&KeyState::Incoming));
     let vault = home.open().await;
     let error = vault.rekey(passphrase("a typing error"), &nothing).await.unwrap_err();
-    assert!(error.hint_text().unwrap().contains("--anew"), "{error:?}");
+    assert!(error.hint().unwrap().contains("--anew"), "{error:?}");
 
     assert!(vault.give_up_rekey().await.unwrap());
     assert!(!vault.give_up_rekey().await.unwrap(), "there is none any more");

@@ -302,7 +302,7 @@ async fn an_approval_of_one_country_turns_no_other_account_into_that_shop() {
     let error = log_in(&vault, "lazada", as_name("x-my")).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Authorization);
     assert!(error.message().contains("my") && error.message().contains("sg"), "{error}");
-    assert!(error.hint_text().unwrap().contains("--replace-shop"), "{error:?}");
+    assert!(error.hint().unwrap().contains("--replace-shop"), "{error:?}");
     assert_eq!(vault.account("x-my").await.unwrap(), before, "nothing was overwritten");
     assert_eq!(token(&vault, "x-my").await, "50000planted0access1");
 

@@ -56,7 +56,7 @@ impl World {
 
     async fn get(&self, path: &str) -> sesame_core::HttpResponse {
         SocketTransport
-            .send(HttpRequest::new(Method::Get, format!("{}{path}", self.sandbox.url())))
+            .send(HttpRequest::new(Method::GET, format!("{}{path}", self.sandbox.url())))
             .await
             .unwrap()
     }
@@ -86,11 +86,11 @@ async fn add(vault: &Vault, app: &DescribedApp) -> String {
 async fn approve(vault: &Vault, app: &str, options: LoginOptions) -> (sesame_vault::Login, Callback) {
     let login = vault.begin_login(app, options).await.unwrap();
     let reply =
-        SocketTransport.send(HttpRequest::new(Method::Get, login.authorize_url.clone())).await.unwrap();
+        SocketTransport.send(HttpRequest::new(Method::GET, login.authorize_url.clone())).await.unwrap();
     let location = reply
-        .location
+        .header("location")
         .unwrap_or_else(|| panic!("{app}: no redirect: {}", String::from_utf8_lossy(&reply.body)));
-    (login, Callback::Url(location))
+    (login, Callback::Url(location.to_owned()))
 }
 
 async fn authorized(world: &World, vault: &Vault, app: &DescribedApp) -> Vec<Account> {
@@ -106,8 +106,11 @@ async fn authorized(world: &World, vault: &Vault, app: &DescribedApp) -> Vec<Acc
             ("state", login.state.as_str()),
         ];
         let page = sesame_core::request::with_query(&app.authorize_url, query);
-        let reply = SocketTransport.send(HttpRequest::new(Method::Get, page)).await.unwrap();
-        return vault.finish_login(&login, Callback::Url(reply.location.unwrap())).await.unwrap();
+        let reply = SocketTransport.send(HttpRequest::new(Method::GET, page)).await.unwrap();
+        return vault
+            .finish_login(&login, Callback::Url(reply.header("location").unwrap().to_owned()))
+            .await
+            .unwrap();
     }
     let (login, callback) = approve(vault, &name, LoginOptions::default()).await;
     let accounts = vault.finish_login(&login, callback.clone()).await.unwrap();
@@ -119,7 +122,7 @@ async fn authorized(world: &World, vault: &Vault, app: &DescribedApp) -> Vec<Acc
     let again = vault.begin_login(&name, LoginOptions::default()).await.unwrap();
     let error = vault.finish_login(&again, Callback::Code(code.clone().into())).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Authorization, "{}: {error:?}", app.platform);
-    assert!(error.hint_text().unwrap().contains("minutes"), "{}", app.platform);
+    assert!(error.hint().unwrap().contains("minutes"), "{}", app.platform);
     assert!(!format!("{error:?}").contains(&code) || code.len() < 8, "{}: {error:?}", app.platform);
     let _ = world;
     accounts
@@ -217,10 +220,10 @@ async fn a_seller_who_revokes_is_asked_again_and_comes_back() {
         world.apps().iter().filter(|app| ["alibaba", "1688", "taobao"].contains(&app.platform.as_str()))
     {
         let account = authorized(&world, &vault, app).await.remove(0);
-        let mut revoke =
-            HttpRequest::new(Method::Post, format!("{}/_sandbox/tokens/revoke", world.sandbox.url()));
-        revoke.body = format!(r#"{{"platform":"{}"}}"#, app.platform).into();
-        revoke.content_type = Some("application/json".into());
+        let revoke = HttpRequest::json(
+            format!("{}/_sandbox/tokens/revoke", world.sandbox.url()),
+            format!(r#"{{"platform":"{}"}}"#, app.platform),
+        );
         assert_eq!(SocketTransport.send(revoke).await.unwrap().status, 200, "{}", app.platform);
         let error = vault.refresh(&account.name).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Authorization, "{}: {error:?}", app.platform);

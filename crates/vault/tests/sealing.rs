@@ -111,7 +111,7 @@ async fn ciphertexts_swapped_between_two_shops_or_columns_do_not_open() {
                     assert!(!refresh_opens, "{statement}: {error:?}");
                     assert_eq!(error.kind(), ErrorKind::Local, "{statement}: {error:?}");
                     assert!(error.message().contains(account), "{statement}: {error}");
-                    assert!(error.hint_text().unwrap().contains("Nothing was changed"));
+                    assert!(error.hint().unwrap().contains("Nothing was changed"));
                     assert_eq!(home.transport.count(), calls, "{statement}: something was sent");
                 }
             }

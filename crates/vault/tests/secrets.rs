@@ -8,7 +8,7 @@ use std::{
     sync::{Arc, Mutex, atomic::Ordering},
 };
 
-use sesame_core::{AppSecret, AuthCode, RefreshToken};
+use sesame_core::{AppSecret, AuthCode, RefreshToken, request::HeaderName};
 use sesame_vault::{
     Callback, Deliverer, DeliveryOptions, ImportedTokens, KeyChoice, LoginOptions, TableOptions, Vault,
     store::{AuditQuery, AuditRow, EventRow, Sink},
@@ -197,7 +197,7 @@ async fn no_planted_secret_is_found_anywhere() {
             vault.refresh("shop").await.unwrap_err(),
             log_in(&vault, "lazada", LoginOptions::default()).await.unwrap_err(),
         ] {
-            write!(said, "{error} {error:?} {:?}", error.hint_text()).unwrap();
+            write!(said, "{error} {error:?} {:?}", error.hint()).unwrap();
         }
     }
     vault.settle().await;
@@ -226,5 +226,82 @@ async fn no_planted_secret_is_found_anywhere() {
         assert!(!contains(&files, secret), "{secret} stands in a file");
         assert!(!said.contains(secret), "{secret} was said: {said}");
         assert!(!lines.contains(secret), "{secret} was logged: {lines}");
+    }
+}
+
+/// Gateways that repeat a secret where the text is cut: at every position, in what kills the
+/// authorization and in what does not.
+#[tokio::test]
+async fn no_cut_of_an_echo_leaves_a_part_of_a_secret() {
+    let mut said = String::new();
+    let mut home = Home::new(FakeTransport::json("{}"));
+    let service = IopService::new(Policy::Lives, &home.clock);
+    home.transport = service.transport();
+    let vault = home.open().await;
+    app(&vault, "lazada").await;
+    log_in(&vault, "lazada", as_name("shop")).await.unwrap();
+    let refresh = support::refresh_token(1);
+    // 1,000 characters are kept, of which the code takes some.
+    for (at, ahead) in (930..1_000).enumerate() {
+        for code in ["IllegalRefreshToken", "6"] {
+            let secret = if at % 2 == 0 { refresh.clone() } else { SECRET.to_owned() };
+            home.transport.answer(move |seen| {
+                let secret = if secret == SECRET { SECRET } else { &seen.form["refresh_token"] };
+                let message = format!("{} {secret}", "é".repeat(ahead));
+                let reply = reply(
+                    200,
+                    format!(
+                        r#"{{"type":"ISV","code":"{code}","message":"{message}","request_id":"{secret}"}}"#
+                    ),
+                );
+                Ok(reply.with_header(HeaderName::from_static("x-sandbox-refusal"), secret))
+            });
+            let error = vault.refresh("shop").await.unwrap_err();
+            write!(said, "{error} {error:?} {:?} {:?}", error.request_id(), error.reference()).unwrap();
+            write!(said, "{:?}", vault.accounts().await.unwrap()).unwrap();
+            // The next one is told anew.
+            home.sql("UPDATE authorizations SET exhausted = NULL, not_before = NULL, last_error = NULL")
+                .await;
+            home.clock.advance_secs(600);
+        }
+    }
+    vault.settle().await;
+    let (lines, events) = audit(&home).await;
+    assert!(lines.len() > 140 && events.len() > 60, "{} lines, {} events", lines.len(), events.len());
+    write!(said, "{lines:?} {events:?}").unwrap();
+    #[cfg(target_os = "linux")]
+    run_a_hook(&home, &vault).await;
+
+    let files = home.all_bytes();
+    for secret in [SECRET, &refresh] {
+        for part in secret.as_bytes().windows(12) {
+            let part = str::from_utf8(part).unwrap();
+            assert!(!said.contains(part), "{part} was said");
+            assert!(!contains(&files, part), "{part} stands in a file");
+        }
+    }
+}
+
+/// A token reply that repeats tokens in what it says of the shop.
+#[tokio::test]
+async fn what_a_reply_says_of_the_shop_holds_no_token() {
+    let home = Home::new(FakeTransport::new(|seen| {
+        let code = &seen.form["code"];
+        Ok(reply(
+            200,
+            format!(
+                r#"{{"access_token":"50000planted0access0token","refresh_token":"50001planted0refresh0token","country":"sg","account":"50001planted0refresh0token","expires_in":"1000","refresh_expires_in":"2000","country_user_info":[{{"country":"sg","user_id":"{code}","seller_id":"{SECRET}","short_code":"50000planted0access0to"}}],"code":"0","request_id":"r2"}}"#
+            ),
+        ))
+    }));
+    let vault = home.open().await;
+    app(&vault, "lazada").await;
+    let login = vault.begin_login("lazada", as_name("shop")).await.unwrap();
+    let accounts = vault.finish_login(&login, callback(&login, "planted0code0123456789")).await.unwrap();
+    let said = format!("{accounts:?} {:?} {:?}", vault.accounts().await.unwrap(), vault.take_notices());
+    let files = home.all_bytes();
+    for secret in ["50000planted0access0to", "50001planted0refresh0token", SECRET, "planted0code0123456789"] {
+        assert!(!contains(&files, secret), "{secret} stands in a file");
+        assert!(!said.contains(secret), "{secret} was said: {said}");
     }
 }

@@ -24,7 +24,10 @@ use sesame_core::{
 };
 use sesame_vault::{
     Id, ImportedTokens, Keeper, KeeperOptions, KeyChoice, Location, NewApp, Vault, VaultOptions,
-    store::{MemoryStore, NewRows, Notes, Sink, TokenStore},
+    store::{
+        AccountStore as _, AppStore as _, EventStore as _, KeyStore as _, MemoryStore, NewRows, Notes, Sink,
+        TokenStore as _,
+    },
 };
 
 const START: i64 = 1_795_305_600_000;
@@ -168,12 +171,7 @@ struct State {
 }
 
 fn json(status: u16, body: String) -> HttpResponse {
-    HttpResponse {
-        status,
-        content_type: Some("application/json".to_owned()),
-        body: body.into_bytes().into(),
-        ..HttpResponse::default()
-    }
+    HttpResponse::new(status, body)
 }
 
 fn refused(rules: Rules, why: &str) -> HttpResponse {
@@ -213,7 +211,7 @@ impl Gateway {
         if dice.is_multiple_of(FAILS) {
             state.failed += 1;
             return match dice / FAILS % 4 {
-                0 => Err(Error::new(ErrorKind::Timeout, "no answer in 20 s").may_have_happened(true)),
+                0 => Err(Error::new(ErrorKind::Timeout, "no answer in 20 s").with_ambiguity(true)),
                 1 => Ok(json(502, "<html>Bad Gateway</html>".to_owned())),
                 2 => Ok(json(200, "<html>the system is busy</html>".to_owned())),
                 _ => Ok(json(

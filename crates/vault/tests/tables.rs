@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use sesame_core::{Clock as _, ErrorKind};
 use sesame_vault::{
     AccountState, Imported, LoginOptions, TableOptions, Vault,
-    store::{SqliteStore, TokenStore as _},
+    store::{AccountStore as _, SqliteStore},
     tables::{ERP_TABLES, read_csv, read_sql},
 };
 use support::{FakeTransport, Home, IopService, Policy, all_bytes, as_name, contains, log_in, reply};
@@ -146,7 +146,7 @@ async fn rows_that_cannot_be_taken_are_named_and_stop_all_unless_skipped() {
         assert!(said.contains(words) || words.starts_with("line 9") || words == "9 rows", "{words}: {said}");
     }
     assert!(!said.contains("planted"), "{said}");
-    assert!(error.hint_text().unwrap().contains("--skip-bad"));
+    assert!(error.hint().unwrap().contains("--skip-bad"));
     assert_eq!((vault.accounts().await.unwrap().len(), vault.apps().await.unwrap().len()), (0, 0));
     let done = import(&vault, &dump, |options| options.skip_bad = true).await.unwrap();
     assert_eq!(done.accounts, ["shop1", "shop2", "Shop3"], "the row of `never` may be the one that is cut");
@@ -177,10 +177,7 @@ async fn csv_with_a_mapping_and_an_app_of_the_vault() {
 
     options.mapping = "access_token=nowhere".parse().unwrap();
     let error = vault.import_tables(&rows, &options).await.unwrap_err();
-    assert!(
-        error.message().contains("\"nowhere\"") && error.hint_text().unwrap().contains("rtok"),
-        "{error:?}"
-    );
+    assert!(error.message().contains("\"nowhere\"") && error.hint().unwrap().contains("rtok"), "{error:?}");
     for wrong in ["tok", "nothing=tok", "access_token=", "access_token=a,accesstoken=b"] {
         assert!(wrong.parse::<sesame_vault::tables::Mapping>().is_err(), "{wrong}");
     }
@@ -194,7 +191,7 @@ async fn a_table_without_names_shows_none_of_its_values() {
     let home = Home::new(FakeTransport::json("{}"));
     let vault = home.open().await;
     let row = "a1,26411111,SECRETsec1,50000ACCESSTOKENabc,50001REFRESHabc\n";
-    let said = |error: sesame_core::Error| format!("{error} {error:?} {:?}", error.hint_text());
+    let said = |error: sesame_core::Error| format!("{error} {error:?} {:?}", error.hint());
     let one = said(read_csv(row.as_bytes(), None).unwrap_err());
     assert!(one.contains("account,app_key,app_secret"), "{one}");
     let rows = read_csv(row.repeat(2).as_bytes(), None).unwrap();
@@ -475,7 +472,7 @@ async fn files_with_nothing_to_import_are_errors() {
     let vault = home.open().await;
     let said = |error: sesame_core::Error| {
         assert_eq!(error.kind(), ErrorKind::Usage);
-        format!("{error} {}", error.hint_text().unwrap())
+        format!("{error} {}", error.hint().unwrap())
     };
     for (csv, words) in [
         ("account,app_key,app_secret,access_token\n", "no rows"),
@@ -551,7 +548,7 @@ async fn texts_as_windows_writes_them_are_read() {
     }
     // GBK.
     let error = read_csv(b"\xb5\xea\xc6\xcc,app_key\nx,1\n".as_slice(), None).unwrap_err();
-    assert!(error.hint_text().unwrap().contains("iconv -f GBK -t UTF-8"), "{error:?}");
+    assert!(error.hint().unwrap().contains("iconv -f GBK -t UTF-8"), "{error:?}");
     let rows = read_csv(b"account,app_key,app_secret\n\xb5\xea\xc6\xcc,1,s\n".as_slice(), None).unwrap();
     let home = Home::new(FakeTransport::json("{}"));
     let vault = home.open().await;
@@ -652,7 +649,7 @@ async fn a_shop_is_called_where_its_country_is() {
 fn a_dump_that_is_cut_off_or_whose_quotes_do_not_match_is_refused() {
     let said = |dump: &[u8]| match read_sql(dump, &erp()) {
         Ok(rows) => panic!("{} rows were read", rows.len()),
-        Err(error) => format!("{error} {}", error.hint_text().unwrap_or_default()),
+        Err(error) => format!("{error} {}", error.hint().unwrap_or_default()),
     };
     // Behind any row, and anywhere else in the second INSERT.
     let second = DUMP.find("INSERT INTO `erp").unwrap();

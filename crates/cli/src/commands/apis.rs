@@ -2,18 +2,18 @@
 
 use serde_json::{Value as Json, json};
 use sesame_catalog::{Api, ApiSummary, Field, HttpMethods, Paging, Param, Safety};
-use sesame_core::Error;
+use sesame_core::{Error, nearest::nearest};
 
 use crate::{
     context::Context,
     exit::{CliError, CliResult, note},
-    nearest::nearest,
-    output::{Format, Printer, Rows},
+    output::{Format, Printer},
+    table::Rows,
 };
 
 /// The commands of `apis`.
 #[derive(Debug, clap::Subcommand)]
-pub(crate) enum Command {
+pub(crate) enum ApisCommand {
     /// Finds APIs by words of their name, title or group.
     #[command(after_help = "\
 Examples:
@@ -29,7 +29,7 @@ Examples:
   sesame apis list 1688 --output csv
 
 JSON: as `apis search`.")]
-    List(ListArgs),
+    List(ApisListArgs),
     /// Shows what an API takes and returns.
     #[command(after_help = "\
 Examples:
@@ -59,7 +59,7 @@ pub(crate) struct SearchArgs {
 
 /// Options of `apis list`.
 #[derive(Debug, clap::Args)]
-pub(crate) struct ListArgs {
+pub(crate) struct ApisListArgs {
     /// The platform.
     platform: String,
 }
@@ -75,11 +75,11 @@ pub(crate) struct ShowArgs {
 }
 
 /// Runs one of them.
-pub(crate) fn run(command: Command, context: &Context) -> CliResult {
+pub(crate) fn run(command: ApisCommand, context: &Context) -> CliResult {
     match command {
-        Command::Search(args) => search(&args, context),
-        Command::List(args) => list(&args, context),
-        Command::Show(args) => show(&args, context),
+        ApisCommand::Search(args) => search(&args, context),
+        ApisCommand::List(args) => list(&args, context),
+        ApisCommand::Show(args) => show(&args, context),
     }
 }
 
@@ -104,7 +104,7 @@ fn search(args: &SearchArgs, context: &Context) -> CliResult {
     Ok(())
 }
 
-fn list(args: &ListArgs, context: &Context) -> CliResult {
+fn list(args: &ApisListArgs, context: &Context) -> CliResult {
     let catalog = context.catalog()?;
     catalog.platform(&args.platform)?;
     print_summaries(context, &catalog.list(&args.platform))
@@ -167,7 +167,7 @@ fn unknown(catalog: &sesame_catalog::Catalog, name: &str, platform: Option<&str>
         .map(|api| format!("Did you mean {} on {}? ", api.name, api.platform))
         .unwrap_or_default();
     let place = platform.map_or_else(String::new, |platform| format!(" of {platform}"));
-    Error::usage(format!("the catalog{place} has no API {name:?}")).hint(format!(
+    Error::usage(format!("the catalog{place} has no API {name:?}")).with_hint(format!(
         "{near}`sesame apis search TEXT` finds names; `sesame call` takes any name the platform knows."
     ))
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use jiff::tz::TimeZone;
 use serde_json::json;
-use sesame_core::{AccessToken, AppSecret, Error, RefreshToken};
+use sesame_core::{AccessToken, AppSecret, Error, RefreshToken, nearest::nearest};
 use sesame_vault::{Account, App, ImportedTokens, NewApp};
 
 use crate::{
@@ -12,15 +12,15 @@ use crate::{
     env_file::EnvFile,
     exit::{CliResult, note, say},
     humanize,
-    nearest::did_you_mean,
-    output::{Format, Rows},
+    output::Format,
     runtime,
     secret_input::SecretInput,
+    table::Rows,
 };
 
 /// The commands of `app`.
 #[derive(Debug, clap::Subcommand)]
-pub(crate) enum Command {
+pub(crate) enum AppCommand {
     /// Keeps the key and secret of an app, sealed.
     #[command(after_help = "\
 Examples:
@@ -28,16 +28,16 @@ Examples:
   APP_SECRET=... sesame app add alibaba --key 500123 --secret-env APP_SECRET
   sesame app add alibaba --env-file .env
 
-PLATFORM is alibaba, aliexpress, aliexpress-legacy, 1688, lazada, daraz, miravia, taobao or
+PLATFORM is alibaba, aliexpress, aliexpress-legacy, 1688, lazada, daraz, miravia, taobao or \
 taobao-global.
---env-file reads APP_KEY, APP_SECRET and REDIRECT_URI, and, where present, ACCESS_TOKEN, REFRESH_TOKEN,
-ACCOUNT, EXPIRES_AT and REFRESH_EXPIRES_AT: then the account is imported too. Tokens that the vault has
-already are left alone, or get ACCOUNT as one more name. It also reads lines PLATFORM:KEY:SECRET, and
-standard input where FILE is -. A key that the vault has already on that platform is the same app: its secret is
-replaced where it differs or does not open any more, and this is said. Another --name, --redirect-uri or
+--env-file reads APP_KEY, APP_SECRET and REDIRECT_URI, and, where present, ACCESS_TOKEN, REFRESH_TOKEN, \
+ACCOUNT, EXPIRES_AT and REFRESH_EXPIRES_AT: then the account is imported too. Tokens that the vault has \
+already are left alone, or get ACCOUNT as one more name. It also reads lines PLATFORM:KEY:SECRET, and \
+standard input where FILE is -. A key that the vault has already on that platform is the same app: its secret is \
+replaced where it differs or does not open any more, and this is said. Another --name, --redirect-uri or \
 --region makes a second app of the key. The redirect URI has to be the one registered with the platform, letter by letter.
-JSON: {\"apps\":[{\"name\",\"platform\",\"region\",\"app_key\",\"redirect_uri\",\"sandbox\"}],\"known\":[{\"name\",\"secret_replaced\"}],
-\"accounts\":[{\"name\",..}],\"left_alone\":[..]}; known are apps that the vault had, left_alone the accounts that had the
+JSON: {\"apps\":[{\"name\",\"platform\",\"region\",\"app_key\",\"redirect_uri\",\"sandbox\"}],\"known\":[{\"name\",\"secret_replaced\"}], \
+\"accounts\":[{\"name\",..}],\"left_alone\":[..]}; known are apps that the vault had, left_alone the accounts that had the \
 tokens.")]
     Add(Box<AddArgs>),
     /// Lists the apps.
@@ -81,14 +81,14 @@ pub(crate) struct AddArgs {
 }
 
 /// Runs one of them.
-pub(crate) fn run(command: Command, context: &Context) -> CliResult {
+pub(crate) fn run(command: AppCommand, context: &Context) -> CliResult {
     match command {
-        Command::Add(args) => {
+        AppCommand::Add(args) => {
             // Before the runtime starts: a read of standard input blocks.
             let plan = plan(&args, context)?;
             runtime::block_on(context, add(plan, context))
         }
-        Command::List => runtime::block_on(context, list(context)),
+        AppCommand::List => runtime::block_on(context, list(context)),
     }
 }
 
@@ -164,13 +164,13 @@ fn from_options(args: &AddArgs, platform: &str) -> CliResult<NewApp> {
     let key = args
         .key
         .clone()
-        .ok_or_else(|| Error::usage("no app key was given").hint("Use --key KEY or --env-file FILE."))?;
+        .ok_or_else(|| Error::usage("no app key was given").with_hint("Use --key KEY or --env-file FILE."))?;
     let secret = match args.secret.read()? {
         Some(secret) => secret,
         None if crate::exit::person_is_there() => crate::secret_input::ask()?,
         None => {
             return Err(Error::usage("no app secret was given")
-                .hint("Use --secret-stdin, --secret-env VAR, or --env-file FILE. Without a terminal nobody is asked.")
+                .with_hint("Use --secret-stdin, --secret-env VAR, or --env-file FILE. Without a terminal nobody is asked.")
                 .into());
         }
     };
@@ -226,10 +226,11 @@ fn from_file(args: &AddArgs, platform: &str, file: &EnvFile, path: &std::path::P
         (None, None) if apps.is_empty() => {
             let error = Error::usage(format!("{shown} holds no app of {platform}"));
             let others: Vec<&str> = file.apps.iter().map(|app| app.platform.as_str()).collect();
-            let hint = did_you_mean(platform, &others).unwrap_or_else(|| {
-                format!("It needs APP_KEY and APP_SECRET, or a line {platform}:KEY:SECRET.")
-            });
-            return Err(error.hint(hint).into());
+            let hint =
+                nearest(platform, others).map(|near| format!("Did you mean {near:?}?")).unwrap_or_else(
+                    || format!("It needs APP_KEY and APP_SECRET, or a line {platform}:KEY:SECRET."),
+                );
+            return Err(error.with_hint(hint).into());
         }
         (None, None) => {}
     }
@@ -238,7 +239,7 @@ fn from_file(args: &AddArgs, platform: &str, file: &EnvFile, path: &std::path::P
             "{shown} holds {} apps of {platform}; one name does not fit them all",
             apps.len()
         ))
-        .hint("Leave --name out, or give each app its own file.")
+        .with_hint("Leave --name out, or give each app its own file.")
         .into());
     }
     let tokens = tokens(args, file)?;
@@ -258,7 +259,7 @@ fn tokens(args: &AddArgs, file: &EnvFile) -> CliResult<Option<ImportedTokens>> {
         None => TimeZone::system(),
         Some(name) => TimeZone::get(name).map_err(|_| {
             Error::usage(format!("there is no time zone {name:?}"))
-                .hint("Write a name like Asia/Shanghai or America/Los_Angeles.")
+                .with_hint("Write a name like Asia/Shanghai or America/Los_Angeles.")
         })?,
     };
     Ok(Some(ImportedTokens {

@@ -1,17 +1,15 @@
 //! `sesame call`: any API by name.
 
-use serde_json::{Value as Json, json, value::RawValue};
+use serde_json::{Value as Json, json};
 use sesame_catalog::{Api, Safety, Type};
-use sesame_client::{Call, Client, Page};
-use sesame_core::Error;
+use sesame_client::{Call, Client};
+use sesame_core::{Error, nearest::nearest, path, request::header::CONTENT_TYPE};
 
 use crate::{
-    columns,
+    columns::{self, Columns},
     context::Context,
-    exit::{CliError, CliResult, note, person_is_there, say},
-    json_text,
-    listings::rows_at,
-    nearest::nearest,
+    exit::{CliError, CliResult, note, person_is_there, say, warn_all},
+    list::List,
     output::{Format, Printer},
     parameters, prompt, runtime,
 };
@@ -28,15 +26,15 @@ Examples:
   sesame call myshop /image/upload image=@photo.jpg --yes
   sesame call myshop /order/get order_id=1234 --dry-run
 
-Values are text; NAME:=JSON gives a typed value, NAME=@FILE the content of a file (a file part where
+Values are text; NAME:=JSON gives a typed value, NAME=@FILE the content of a file (a file part where \
 the catalog says so), NAME=@- standard input. Writes ask on a terminal and need --yes elsewhere.
 
-JSON: the platform's own payload, numbers and keys as they came; with --all one list of all rows.
-When --all fails or is interrupted, the rows read so far are printed and standard error says that
+JSON: the platform's own payload, numbers and keys as they came; with --all one list of all rows. \
+When --all fails or is interrupted, the rows read so far are printed and standard error says that \
 the list is incomplete; without any row nothing is printed.
 ndjson: the payload on one line; with --all one row a line. csv and table: the rows.
 --raw prints the reply byte for byte.")]
-pub(crate) struct Args {
+pub(crate) struct CallArgs {
     /// The account, as `sesame accounts` names it.
     account: String,
     /// A path, a method, or namespace:name[@VERSION].
@@ -63,11 +61,11 @@ pub(crate) struct Args {
 }
 
 /// Calls and prints.
-pub(crate) fn run(args: &Args, context: &Context) -> CliResult {
+pub(crate) fn run(args: &CallArgs, context: &Context) -> CliResult {
     runtime::block_on(context, call(args, context))
 }
 
-async fn call(args: &Args, context: &Context) -> CliResult {
+async fn call(args: &CallArgs, context: &Context) -> CliResult {
     let client = context.client().await?;
     let handle = context.vault().await?.handle(&args.account).await?;
     let platform = handle.platform().name.clone();
@@ -123,7 +121,7 @@ fn is_token_call(context: &Context, api: &Api) -> CliResult<bool> {
 }
 
 fn token_call(api: &Api) -> Error {
-    Error::usage(format!("{} hands out tokens, and tokens belong to the vault", api.name)).hint(
+    Error::usage(format!("{} hands out tokens, and tokens belong to the vault", api.name)).with_hint(
         "Use `sesame login APP` or `sesame refresh ACCOUNT`. --show-secrets sends it all the same and prints the tokens; a refresh token that it uses up is lost to the vault.",
     )
 }
@@ -140,15 +138,8 @@ fn suggest(context: &Context, api: &Api) -> CliResult {
     Ok(())
 }
 
-/// Prints the warnings of a call.
-pub(crate) fn warn_all(warnings: &[String]) {
-    for warning in warnings {
-        note("warning", warning);
-    }
-}
-
 /// Asks before something is changed.
-async fn confirm(args: &Args, api: &Api) -> CliResult {
+async fn confirm(args: &CallArgs, api: &Api) -> CliResult {
     if args.yes {
         return Ok(());
     }
@@ -156,7 +147,7 @@ async fn confirm(args: &Args, api: &Api) -> CliResult {
     let what = format!("{} on {} {}{derived}", api.name, args.account, deed(api.safety));
     if !person_is_there() {
         return Err(Error::usage(format!("{what}, and nobody can be asked"))
-            .hint("Add --yes to send it. --dry-run shows what would be sent.")
+            .with_hint("Add --yes to send it. --dry-run shows what would be sent.")
             .into());
     }
     if prompt::yes(&format!("{what}. Send it?")).await? {
@@ -174,19 +165,22 @@ fn deed(safety: Safety) -> &'static str {
     }
 }
 
-async fn dry_run(args: &Args, context: &Context, client: &Client, call: &Call) -> CliResult {
+async fn dry_run(args: &CallArgs, context: &Context, client: &Client, call: &Call) -> CliResult {
     let prepared = client.prepare(call).await?;
     warn_all(&prepared.warnings);
     let request = &prepared.request;
     let base = if args.show_secrets { prepared.base_string_with_secrets() } else { &prepared.base_string };
     let curl = prepared.curl(args.show_secrets);
+    let shown = request.headers.iter().filter(|(name, _)| *name != CONTENT_TYPE);
+    let headers: Vec<_> =
+        shown.map(|(name, value)| json!([name.as_str(), value.to_str().unwrap_or_default()])).collect();
     let record = json!({
         "api": prepared.api,
         "shape": prepared.shape.as_str(),
         "method": request.method.as_str(),
         "url": if args.show_secrets { request.url.clone() } else { prepared.masked_url() },
-        "headers": request.headers.iter().map(|(name, value)| json!([name, value])).collect::<Vec<_>>(),
-        "content_type": request.content_type,
+        "headers": headers,
+        "content_type": request.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()),
         "body_bytes": request.body.len(),
         "base_string": base,
         "masked": !args.show_secrets,
@@ -197,115 +191,31 @@ async fn dry_run(args: &Args, context: &Context, client: &Client, call: &Call) -
 }
 
 async fn all_pages(context: &Context, client: &Client, call: Call) -> CliResult {
-    let mut list = Growing::new(context.printer(Format::Json));
+    let mut list = List::new(context.printer(Format::Json), Vec::new());
+    let mut columns: Option<Columns> = None;
     let mut pages = client.pages(call);
     while let Some(page) = pages.next().await {
-        match page {
-            Ok(page) => {
-                warn_all(&page.warnings);
-                list.page(&page)?;
-            }
-            // Nothing was read: then nothing is printed, not even an empty list.
-            Err(error) if list.count == 0 => {
-                list.state = State::Ended;
-                return Err(error.into());
-            }
-            Err(error) => {
-                list.end()?;
-                return Err(error.context(list.incomplete()).into());
-            }
+        let page = match page {
+            Ok(page) => page,
+            Err(error) => return list.fail(error),
+        };
+        warn_all(&page.warnings);
+        if columns.is_none() {
+            // The first page decides which columns there are.
+            let rows: Vec<Json> =
+                page.items.iter().filter_map(|item| serde_json::from_str(item.get()).ok()).collect();
+            let found = columns.insert(Columns::of(&rows, list.format()));
+            list.set_columns(found.titles());
+        }
+        if let Some(columns) = &mut columns {
+            list.page(&page.items, page.total, columns)?;
         }
     }
-    list.end()
-}
-
-/// A list on standard output that grows as pages come. JSON and lines are printed page by page, so
-/// that a reader may start before the last page is here; tables need all rows for their columns.
-///
-/// Dropped before its end, because of Ctrl-C for one, it prints what was read: JSON stays JSON, and
-/// a warning says that it is not all.
-struct Growing {
-    printer: Printer,
-    progress: Progress,
-    table: Vec<Json>,
-    count: u64,
-    state: State,
-}
-
-#[derive(PartialEq, Eq)]
-enum State {
-    Open,
-    /// The end was printed, or nothing more can be.
-    Ended,
-}
-
-impl Growing {
-    fn new(printer: Printer) -> Self {
-        Self { printer, progress: Progress::new(), table: Vec::new(), count: 0, state: State::Open }
+    list.end()?;
+    if let Some(columns) = columns {
+        columns.say_left_out();
     }
-
-    fn page(&mut self, page: &Page) -> CliResult {
-        // A reader that has gone is not told of rows that are missing.
-        self.add(page).inspect_err(|_| self.state = State::Ended)
-    }
-
-    fn add(&mut self, page: &Page) -> CliResult {
-        for item in &page.items {
-            match self.printer.format() {
-                Format::Ndjson => self.printer.line(json_text::compact(item.get()))?,
-                Format::Json => {
-                    self.printer.text(if self.count == 0 { "[\n" } else { ",\n" })?;
-                    self.printer.text(&indented(&json_text::pretty(item.get())))?;
-                }
-                Format::Table | Format::Csv => self.table.push(parse(item)?),
-            }
-            self.count += 1;
-        }
-        self.printer.flush()?;
-        self.progress.show(self.count, page.total);
-        Ok(())
-    }
-
-    fn end(&mut self) -> CliResult {
-        self.state = State::Ended;
-        self.progress.done();
-        match self.printer.format() {
-            Format::Json => self.printer.text(if self.count == 0 { "[]\n" } else { "\n]\n" })?,
-            Format::Table | Format::Csv => columns::print(&mut self.printer, &self.table)?,
-            Format::Ndjson => {}
-        }
-        self.printer.flush()
-    }
-
-    fn incomplete(&self) -> String {
-        let rows = if self.count == 1 { "row was" } else { "rows were" };
-        format!("the list is incomplete, {} {rows} printed", self.count)
-    }
-}
-
-impl Drop for Growing {
-    fn drop(&mut self) {
-        if self.state == State::Open && self.count > 0 && self.end().is_ok() {
-            note("warning", &self.incomplete());
-        }
-    }
-}
-
-fn indented(json: &str) -> String {
-    let mut out = String::with_capacity(json.len() + json.len() / 8);
-    for (at, line) in json.lines().enumerate() {
-        if at > 0 {
-            out.push('\n');
-        }
-        out.push_str("  ");
-        out.push_str(line);
-    }
-    out
-}
-
-fn parse(item: &RawValue) -> CliResult<Json> {
-    serde_json::from_str(item.get())
-        .map_err(|error| Error::local(format!("a row of the reply cannot be read: {error}")).into())
+    Ok(())
 }
 
 /// Prints one reply.
@@ -315,10 +225,12 @@ pub(crate) fn print_reply(printer: &mut Printer, api: &Api, payload: &str) -> Cl
     }
     let value: Json = serde_json::from_str(payload).map_err(|error| {
         Error::local(format!("the reply cannot be shown as a table: {error}"))
-            .hint("Use --output json or --raw.")
+            .with_hint("Use --output json or --raw.")
     })?;
-    let path = api.paging.as_ref().and_then(|paging| paging.items.as_deref());
-    if let Some(rows) = path.map(|path| rows_at(&value, path)).filter(|rows| !rows.is_empty()) {
+    let items = api.paging.as_ref().and_then(|paging| paging.items.as_deref());
+    let rows = items.zip(serde_json::from_str(payload).ok()).and_then(|(items, raw)| path::rows(raw, items));
+    if let Some(rows) = rows.filter(|rows| !rows.is_empty()) {
+        let rows: Vec<Json> = rows.iter().filter_map(|row| serde_json::from_str(row.get()).ok()).collect();
         return columns::print(printer, &rows);
     }
     match first_list(&value, 0) {
@@ -335,41 +247,6 @@ fn first_list(value: &Json, depth: usize) -> Option<&Vec<Json>> {
             members.values().find_map(|member| first_list(member, depth + 1))
         }
         _ => None,
-    }
-}
-
-/// A progress bar on standard error, on a terminal only.
-pub(crate) struct Progress(indicatif::ProgressBar);
-
-impl Progress {
-    /// Starts one; it draws nothing where standard error is no terminal.
-    pub(crate) fn new() -> Self {
-        let bar = indicatif::ProgressBar::new_spinner();
-        bar.set_style(
-            indicatif::ProgressStyle::with_template("{spinner} {msg}")
-                .unwrap_or_else(|_| indicatif::ProgressStyle::default_spinner()),
-        );
-        Self(bar)
-    }
-
-    /// Shows how far it is.
-    pub(crate) fn show(&self, done: u64, total: Option<u64>) {
-        self.0.set_message(match total {
-            Some(total) => format!("{done} of {total} rows"),
-            None => format!("{done} rows"),
-        });
-        self.0.tick();
-    }
-
-    /// Shows that something takes its time, and goes on turning meanwhile.
-    pub(crate) fn work(&self, words: String) {
-        self.0.set_message(words);
-        self.0.enable_steady_tick(std::time::Duration::from_millis(100));
-    }
-
-    /// Takes the bar away.
-    pub(crate) fn done(&self) {
-        self.0.finish_and_clear();
     }
 }
 

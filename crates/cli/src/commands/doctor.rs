@@ -4,16 +4,17 @@ use std::path::Path;
 
 use jiff::Timestamp;
 use serde_json::json;
-use sesame_client::HttpTransport;
 use sesame_core::{HttpRequest, request::Method, time::parse_http_date};
+use sesame_http::HttpTransport;
 
 use crate::{
     context::Context,
     exit::{CliError, CliResult},
     humanize,
-    output::{Format, Rows},
+    output::Format,
     runtime,
     settings::Key,
+    table::Rows,
 };
 
 /// Beyond this many seconds some gateways refuse calls; the narrowest documented window is ten minutes.
@@ -29,7 +30,7 @@ Examples:
 
 Exits 1 if something is wrong. Platforms are asked for their time only with --online; a sandbox always.
 JSON: [{\"check\",\"state\",\"found\",\"do\"}]; state is ok, note or wrong.")]
-pub(crate) struct Args {
+pub(crate) struct DoctorArgs {
     /// Also asks the platforms: can they be reached, and how far is this clock off.
     #[arg(long)]
     online: bool,
@@ -75,7 +76,7 @@ impl Findings {
 }
 
 /// Checks and prints.
-pub(crate) fn run(args: &Args, context: &Context) -> CliResult {
+pub(crate) fn run(args: &DoctorArgs, context: &Context) -> CliResult {
     runtime::block_on(context, async {
         let mut findings = Findings::default();
         settings(context, &mut findings);
@@ -134,7 +135,7 @@ impl Findings {
     fn wrong(&mut self, check: &str, stop: &CliError) {
         let (found, todo) = match stop {
             CliError::Failed(error) => {
-                (error.message().to_owned(), error.hint_text().unwrap_or_default().to_owned())
+                (error.message().to_owned(), error.hint().unwrap_or_default().to_owned())
             }
             _ => ("failed".to_owned(), String::new()),
         };
@@ -254,7 +255,7 @@ async fn vault(context: &Context, findings: &mut Findings) {
     }
 }
 
-async fn route(args: &Args, context: &Context, findings: &mut Findings) -> CliResult {
+async fn route(args: &DoctorArgs, context: &Context, findings: &mut Findings) -> CliResult {
     let transport = HttpTransport::new();
     let endpoint = context.endpoint().unwrap_or_default();
     if let Some(endpoint) = &endpoint {
@@ -294,7 +295,7 @@ async fn route(args: &Args, context: &Context, findings: &mut Findings) -> CliRe
 
 /// Asks a host for anything at all and reads its `Date`.
 async fn probe(context: &Context, findings: &mut Findings, check: &str, url: &str) {
-    let mut request = HttpRequest::new(Method::Get, format!("{url}/"));
+    let mut request = HttpRequest::new(Method::GET, format!("{url}/"));
     request.timeout = context.settings.timeout.value.min(std::time::Duration::from_secs(10));
     request.max_reply = 1 << 20;
     let before = context.clock.now();
@@ -302,7 +303,7 @@ async fn probe(context: &Context, findings: &mut Findings, check: &str, url: &st
         Err(error) => findings.wrong(check, &error.into()),
         Ok(reply) => {
             findings.add(check, State::Ok, format!("{url} answers"), "");
-            match reply.date.as_deref().and_then(parse_http_date) {
+            match reply.header("date").and_then(parse_http_date) {
                 Some(theirs) => {
                     clock(
                         findings,

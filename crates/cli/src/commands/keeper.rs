@@ -43,13 +43,13 @@ Examples:
   SESAME_WEBHOOK_SECRET=... sesame keeper --webhook https://example.com/sesame --output json
   sesame keeper --once
 
-Fetches access tokens before they end, prolongs refresh tokens where the platform allows it, and tells
-of shops that a person must authorize 30, 7, 2 and 1 days before, when it is too late, and when they
-are back. Several may run on one vault, on one machine or on many: they share the work.
-The hook is run without a shell and reads one event as JSON on its standard input; --hook is given once
-for the command and once for each of its arguments. It takes the event by ending with 0 within 30 s. The
-webhook is sent the same JSON, signed with SESAME_WEBHOOK_SECRET, and takes it by a status of 200 to 299.
-What is not taken comes again, for 7 days. docs/keeper.md shows a unit for systemd and how to check a
+Fetches access tokens before they end, prolongs refresh tokens where the platform allows it, and tells \
+of shops that a person must authorize 30, 7, 2 and 1 days before, when it is too late, and when they \
+are back. Several may run on one vault, on one machine or on many: they share the work. \
+The hook is run without a shell and reads one event as JSON on its standard input; --hook is given once \
+for the command and once for each of its arguments. It takes the event by ending with 0 within 30 s. The \
+webhook is sent the same JSON, signed with SESAME_WEBHOOK_SECRET, and takes it by a status of 200 to 299. \
+What is not taken comes again, for 7 days. docs/keeper.md shows a unit for systemd and how to check a \
 signature.
 All of it may stand in SESAME_HOME/config.toml:
   [keeper]
@@ -58,13 +58,13 @@ All of it may stand in SESAME_HOME/config.toml:
   webhook = \"https://example.com/sesame\"
   audit_days = 400
   per_app = 5
-Ctrl-C and SIGTERM stop it with exit code 0 when what is under way is finished. With --once it does what
+Ctrl-C and SIGTERM stop it with exit code 0 when what is under way is finished. With --once it does what \
 is due now, and exits 3 if a shop needs a person.
-JSON: lines {\"type\":\"delivery\",\"sink\",\"taken\",\"error\",\"next_try\",\"event\":{..}}, and at the end one of
-{\"type\":\"round\"|\"stopped\",\"refreshed\",\"postponed\",\"announced\",\"failed\",\"ended\",\"deferred\",\"delivered\",
-\"undelivered\",\"next_due\",\"need_person\":[NAME],\"need_person_count\"}; the last three only with --once,
+JSON: lines {\"type\":\"delivery\",\"sink\",\"taken\",\"error\",\"next_try\",\"event\":{..}}, and at the end one of \
+{\"type\":\"round\"|\"stopped\",\"refreshed\",\"postponed\",\"announced\",\"failed\",\"ended\",\"deferred\",\"delivered\", \
+\"undelivered\",\"next_due\",\"need_person\":[NAME],\"need_person_count\"}; the last three only with --once, \
 and at most 100 names.")]
-pub(crate) struct Args {
+pub(crate) struct KeeperArgs {
     /// Which access tokens are kept fresh, so that no call has to wait [default: used].
     #[arg(long, value_name = "WHICH", value_enum)]
     keep: Option<KeepChoice>,
@@ -86,9 +86,9 @@ pub(crate) struct Args {
 }
 
 /// Keeps until it is stopped, or once.
-pub(crate) fn run(args: Args, context: &Context) -> CliResult {
+pub(crate) fn run(args: KeeperArgs, context: &Context) -> CliResult {
     let once = args.once;
-    let plan = Plan::of(args, context.settings.keeper.clone())?;
+    let plan = KeeperPlan::of(args, context.settings.keeper.clone())?;
     if once {
         return runtime::block_on(context, round(&plan, context));
     }
@@ -96,16 +96,16 @@ pub(crate) fn run(args: Args, context: &Context) -> CliResult {
 }
 
 /// What it was told to do.
-struct Plan {
+struct KeeperPlan {
     keep: WarmPolicy,
     per_app: u32,
     audit_days: i64,
     delivery: DeliveryOptions,
 }
 
-impl Plan {
+impl KeeperPlan {
     /// Options beat the file.
-    fn of(args: Args, file: KeeperFile) -> Result<Self> {
+    fn of(args: KeeperArgs, file: KeeperFile) -> Result<Self> {
         let keep = match args.keep.or(file.keep).unwrap_or(KeepChoice::Used) {
             KeepChoice::Used => WarmPolicy::Used,
             KeepChoice::Always => WarmPolicy::Always,
@@ -117,13 +117,13 @@ impl Plan {
             return Err(Error::usage(format!(
                 "{per_app} refreshes of one app in a second are not between 1 and 1000"
             ))
-            .hint("See --per-app, and per_app in config.toml."));
+            .with_hint("See --per-app, and per_app in config.toml."));
         }
         if !(FEWEST_AUDIT_DAYS..=36_500).contains(&audit_days) {
             return Err(Error::usage(format!(
                 "{audit_days} days of the audit trail are not between 7 and 36500"
             ))
-            .hint("See --audit-days, and audit_days in config.toml."));
+            .with_hint("See --audit-days, and audit_days in config.toml."));
         }
         let mut delivery = DeliveryOptions::default();
         let in_file = file.hook.map(|words| words.into_iter().map(OsString::from).collect());
@@ -170,7 +170,7 @@ impl Plan {
 fn secret() -> Result<AppSecret> {
     let value = std::env::var_os(SECRET).filter(|value| !value.is_empty());
     let value = value.ok_or_else(|| {
-        Error::usage(format!("a webhook needs a secret in the variable {SECRET}")).hint(
+        Error::usage(format!("a webhook needs a secret in the variable {SECRET}")).with_hint(
             "Make one with `openssl rand -hex 32` and give it to the receiver, too: it signs what is sent.",
         )
     })?;
@@ -185,14 +185,14 @@ fn secret() -> Result<AppSecret> {
 async fn existing(context: &Context) -> CliResult<&Vault> {
     if context.vault_is_new().await? {
         return Err(Error::usage(format!("there is no vault at {} yet", context.settings.location()?))
-            .hint("Add an app and authorize a shop first, or name the right home: --home DIR or SESAME_HOME=DIR.")
+            .with_hint("Add an app and authorize a shop first, or name the right home: --home DIR or SESAME_HOME=DIR.")
             .into());
     }
     context.vault().await
 }
 
 /// What is due now, and no more.
-async fn round(plan: &Plan, context: &Context) -> CliResult {
+async fn round(plan: &KeeperPlan, context: &Context) -> CliResult {
     let vault = existing(context).await?;
     let deliverer = plan.deliverer(vault)?;
     let told = Told::new(context);
@@ -232,7 +232,7 @@ async fn round(plan: &Plan, context: &Context) -> CliResult {
 }
 
 /// Until it is stopped.
-async fn service(plan: &Plan, context: &Context, stopping: watch::Receiver<bool>) -> CliResult {
+async fn service(plan: &KeeperPlan, context: &Context, stopping: watch::Receiver<bool>) -> CliResult {
     let Some(vault) = open(context, stopping.clone()).await? else { return Ok(()) };
     let deliverer = plan.deliverer(vault)?;
     let keeper = plan.keeper(vault);
@@ -292,7 +292,7 @@ async fn stopped(mut stopping: watch::Receiver<bool>) {
     let _ = stopping.wait_for(|stopping| *stopping).await;
 }
 
-async fn forget(plan: &Plan, context: &Context, vault: &Vault) -> Result<()> {
+async fn forget(plan: &KeeperPlan, context: &Context, vault: &Vault) -> Result<()> {
     let days = SignedDuration::from_hours(plan.audit_days * 24);
     let Ok(before) = context.clock.now().checked_sub(days) else { return Ok(()) };
     let forgotten = vault.forget_notes(before).await?;

@@ -2,11 +2,9 @@
 
 use std::io::{BufRead, Read as _};
 
+use sesame_catalog::Endpoint;
 use sesame_core::{
-    AuthCode, Error, ErrorKind, Fault, HttpRequest,
-    mask::{mask_text, mask_url},
-    request::Method,
-    scalar::printable,
+    AuthCode, Error, ErrorKind, Fault, HttpRequest, mask::mask_url, redact::Redactor, request::Method,
 };
 use sesame_vault::{Account, Callback, Listener, Login, LoginOptions, Vault};
 use tokio::sync::mpsc;
@@ -33,11 +31,11 @@ Examples:
   sesame login shop --callback-url 'http://127.0.0.1:8756/callback?code=..&state=..'
   sesame login shop --as summer --replace-shop
 
-Opens the browser and waits for the callback. With --no-browser it prints the address, and takes the
-callback or a pasted line, whichever comes first; the end of input exits 3. A redirect URI that is not
+Opens the browser and waits for the callback. With --no-browser it prints the address, and takes the \
+callback or a pasted line, whichever comes first; the end of input exits 3. A redirect URI that is not \
 on this machine means pasting. A sandbox that approves by itself is asked directly.
 JSON: as `sesame accounts`, for the accounts that were authorized.")]
-pub(crate) struct Args {
+pub(crate) struct LoginArgs {
     /// The app, as `sesame app list` names it.
     app: String,
     /// A name for the account, or the account that is authorized again [default: the shop's login].
@@ -64,7 +62,7 @@ pub(crate) struct Args {
 }
 
 /// Authorizes and prints the accounts.
-pub(crate) fn run(args: &Args, context: &Context) -> CliResult {
+pub(crate) fn run(args: &LoginArgs, context: &Context) -> CliResult {
     runtime::block_on(context, async {
         let vault = context.vault().await?;
         let options = LoginOptions {
@@ -76,13 +74,13 @@ pub(crate) fn run(args: &Args, context: &Context) -> CliResult {
         };
         let login = vault.begin_login(&args.app, options).await?;
         let source = match (&args.code, &args.callback_url) {
-            (Some(code), _) => Source::Here(Callback::Code(AuthCode::new(code.expose().trim()))),
-            (None, Some(url)) => Source::Here(Callback::Url(url.clone())),
+            (Some(code), _) => CodeSource::Here(Callback::Code(AuthCode::new(code.expose().trim()))),
+            (None, Some(url)) => CodeSource::Here(Callback::Url(url.clone())),
             (None, None) => obtain(args, context, vault, &login).await?,
         };
         let found = match source {
-            Source::Here(callback) => vault.finish_login(&login, callback).await?,
-            Source::Awaited(awaited) => awaited.finish(vault, &login).await?,
+            CodeSource::Here(callback) => vault.finish_login(&login, callback).await?,
+            CodeSource::Awaited(awaited) => awaited.finish(vault, &login).await?,
         };
         done(context, &found)
     })
@@ -98,7 +96,7 @@ fn done(context: &Context, found: &[Account]) -> CliResult {
 }
 
 /// Where the callback comes from.
-enum Source {
+enum CodeSource {
     /// It is here.
     Here(Callback),
     /// From the browser, or from a pasted line.
@@ -106,11 +104,11 @@ enum Source {
 }
 
 /// Gets the callback from a sandbox directly, or opens the page and the ways it may come by.
-async fn obtain(args: &Args, context: &Context, vault: &Vault, login: &Login) -> CliResult<Source> {
+async fn obtain(args: &LoginArgs, context: &Context, vault: &Vault, login: &Login) -> CliResult<CodeSource> {
     if login.is_sandbox
         && let Some(callback) = ask_sandbox(context, login).await?
     {
-        return Ok(Source::Here(callback));
+        return Ok(CodeSource::Here(callback));
     }
     let listener = if login.is_loopback {
         match vault.listen(login).await {
@@ -135,7 +133,7 @@ async fn obtain(args: &Args, context: &Context, vault: &Vault, login: &Login) ->
                 login.redirect_uri
             ),
         )
-        .hint("Approve the app in a browser, then: sesame login APP --callback-url URL.")
+        .with_hint("Approve the app in a browser, then: sesame login APP --callback-url URL.")
         .into());
     }
     if args.no_browser {
@@ -152,7 +150,7 @@ async fn obtain(args: &Args, context: &Context, vault: &Vault, login: &Login) ->
         (Some(_), false) => say("Waiting for the callback."),
         (None, _) => say("Then paste the address the browser ended at:"),
     }
-    Ok(Source::Awaited(Awaited { listener, lines: pasting.then(lines) }))
+    Ok(CodeSource::Awaited(Awaited { listener, lines: pasting.then(lines) }))
 }
 
 /// The ways a callback may come by, both open at once.
@@ -196,14 +194,14 @@ impl Awaited {
                     Err((error, false)) => return Err(error.into()),
                 },
                 Some(Err(why)) => Error::usage(format!("the pasted line {why}"))
-                    .hint("Paste the address that the browser shows after the approval."),
+                    .with_hint("Paste the address that the browser shows after the approval."),
             };
             useless += 1;
             if useless >= MOST_LINES {
                 return Err(error.into());
             }
             note("warning", error.message());
-            if let Some(hint) = error.hint_text() {
+            if let Some(hint) = error.hint() {
                 note("hint", hint);
             }
             say("Still waiting; Ctrl-C ends it.");
@@ -214,8 +212,10 @@ impl Awaited {
 
 fn input_ended() -> Error {
     Error::new(ErrorKind::Authorization, "the input ended before the app was approved")
-        .fault_of(Fault::Caller)
-        .hint("Run the command again and paste the address; or give it as --callback-url URL or --code CODE.")
+        .with_fault(Fault::Caller)
+        .with_hint(
+            "Run the command again and paste the address; or give it as --callback-url URL or --code CODE.",
+        )
 }
 
 /// Finishes a login with a pasted line. Also tells of an error whether another line may be better.
@@ -271,8 +271,8 @@ fn next_line(input: &mut impl BufRead) -> Option<Line> {
 ///
 /// The redirect is read, not followed: its address is the callback.
 pub(crate) async fn ask_sandbox(context: &Context, login: &Login) -> CliResult<Option<Callback>> {
-    let reply = context.transport().send(HttpRequest::new(Method::Get, login.authorize_url.clone())).await?;
-    if let Some(location) = &reply.location {
+    let reply = context.transport().send(HttpRequest::new(Method::GET, login.authorize_url.clone())).await?;
+    if let Some(location) = reply.header("location") {
         // The vault checks all of it; this is said here because it names the sandbox.
         if !location.starts_with(login.redirect_uri.split(['?', '#']).next().unwrap_or_default()) {
             return Err(Error::usage(format!(
@@ -281,12 +281,14 @@ pub(crate) async fn ask_sandbox(context: &Context, login: &Login) -> CliResult<O
             ))
             .into());
         }
-        return Ok(Some(Callback::Url(location.clone())));
+        return Ok(Some(Callback::Url(location.to_owned())));
     }
     if reply.status == 200 {
         return Ok(None);
     }
     let status = reply.status;
+    let redactor = Redactor::default();
+    let reference = Endpoint::reference(&reply, &redactor);
     let refused = format!("the sandbox refuses the authorize page (HTTP status {status})");
     // A page that is there and says no: the app is not the one that is registered.
     if (400..500).contains(&status) {
@@ -295,15 +297,15 @@ pub(crate) async fn ask_sandbox(context: &Context, login: &Login) -> CliResult<O
             None => refused,
         };
         return Err(Error::new(ErrorKind::App, message)
-            .hint("Compare the app's key, secret and redirect URI with those of this sandbox: `sesame sandbox --listen 127.0.0.1:0 --json` lists them, and they follow from its seed. Then add the app again, under another --name.")
+            .with_hint("Compare the app's key, secret and redirect URI with those of this sandbox: `sesame sandbox --listen 127.0.0.1:0 --json` lists them, and they follow from its seed. Then add the app again, under another --name.")
             .with_http_status(status)
-            .with_refusal_id(reply.refusal_id)
+            .with_reference(reference)
             .into());
     }
     Err(Error::new(ErrorKind::Platform, refused)
-        .hint("The sandbox is troubled: GET /_sandbox/trouble lists what was asked of it.")
+        .with_hint("Faults were injected into the sandbox: GET /_sandbox/faults lists them.")
         .with_http_status(status)
-        .with_refusal_id(reply.refusal_id)
+        .with_reference(reference)
         .into())
 }
 
@@ -325,8 +327,7 @@ fn reason(page: &[u8]) -> Option<String> {
     for (entity, sign) in [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#39;", "'"), ("&amp;", "&")] {
         text = text.replace(entity, sign);
     }
-    let text: String = mask_text(&printable(&text)).chars().take(400).collect();
-    (!text.is_empty()).then_some(text)
+    (!text.is_empty()).then(|| Redactor::default().text(&text, 400).to_string())
 }
 
 #[cfg(test)]

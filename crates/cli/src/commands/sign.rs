@@ -28,12 +28,12 @@ Examples:
   sesame sign --protocol param2 --path param2/1/system/currentTime/1000000 --secret-stdin a=1 b=2 --explain
   sesame sign --protocol top --account myshop method=taobao.time.get app_key=1 v=2.0 'timestamp=2026-11-21 12:00:00'
 
-Nothing is added and nothing is dropped: empty values are signed; only the signature itself
+Nothing is added and nothing is dropped: empty values are signed; only the signature itself \
 (`sign`, `_aop_signature`) is left out, and that is said. Values are raw text, not percent-encoded.
 
 JSON: {\"signature\",\"protocol\",\"shape\",\"path\",\"sign_method\",\"digest\",\"base_string\",\"masked\",
        \"left_out\":[{\"name\",\"why\"}],\"warnings\":[..],\"sorted_by_name\",\"without_empty\",\"given\":{\"signature\",\"same\"}}")]
-pub(crate) struct Args {
+pub(crate) struct SignArgs {
     /// The parameters, NAME=VALUE each.
     #[arg(value_name = "NAME=VALUE")]
     parameters: Vec<String>,
@@ -65,7 +65,7 @@ pub(crate) struct Args {
 }
 
 /// Signs and prints.
-pub(crate) fn run(args: &Args, context: &Context) -> CliResult {
+pub(crate) fn run(args: &SignArgs, context: &Context) -> CliResult {
     let pairs = split_literal(&args.parameters)?;
     let pairs: Vec<Pair<'_>> = pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     let body = match &args.body {
@@ -77,10 +77,10 @@ pub(crate) fn run(args: &Args, context: &Context) -> CliResult {
         None => {
             let secret = args.secret.read()?.ok_or_else(|| {
                 Error::usage("no secret was given")
-                    .hint("Use --secret-stdin, --secret-env VAR, --account ACCOUNT or --secret SECRET.")
+                    .with_hint("Use --secret-stdin, --secret-env VAR, --account ACCOUNT or --secret SECRET.")
             })?;
             let protocol = args.protocol.ok_or_else(|| {
-                Error::usage("no protocol was given").hint("Use --protocol param2, iop or top.")
+                Error::usage("no protocol was given").with_hint("Use --protocol param2, iop or top.")
             })?;
             (protocol, KeySource::Secret(secret))
         }
@@ -131,7 +131,7 @@ enum KeySource {
 fn shape_of(protocol: Protocol, path: bool, body: bool) -> CliResult<Shape> {
     if body && protocol != Protocol::Top {
         return Err(Error::usage(format!("{protocol} does not sign a body"))
-            .hint("--body is for the batch calls of --protocol top.")
+            .with_hint("--body is for the batch calls of --protocol top.")
             .into());
     }
     Ok(match protocol {
@@ -171,7 +171,7 @@ fn digest_of(
     known.iter().find(|(word, _)| word.eq_ignore_ascii_case(wanted)).copied().ok_or_else(|| {
         let words: Vec<&str> = known.iter().map(|(word, _)| *word).collect();
         Error::usage(format!("{protocol} has no sign method {wanted:?}"))
-            .hint(format!("Use one of: {}.", words.join(", ")))
+            .with_hint(format!("Use one of: {}.", words.join(", ")))
             .into()
     })
 }
@@ -234,7 +234,7 @@ fn more_warnings(
 
 #[expect(clippy::too_many_arguments, reason = "the parts of one answer, printed in one place")]
 fn print(
-    args: &Args,
+    args: &SignArgs,
     context: &Context,
     shape: Shape,
     path: &str,

@@ -136,7 +136,9 @@ fn a_passphrase_is_changed_and_the_former_one_says_so() {
     assert_eq!(done.json()["accounts"], serde_json::json!(["alibaba"]));
     snapshot!("vault_rekey_no_passphrase", house.show(&["vault", "rekey"]));
     house.set("SESAME_NEW_PASSPHRASE", "the new words");
-    snapshot!("vault_rekey_passphrase", house.show(&["vault", "rekey"]));
+    snapshot!("vault_rekey_lost_passphrase", house.show(&["vault", "rekey"]));
+    let words = house.file("words", "the new words\n");
+    snapshot!("vault_rekey_passphrase", house.show(&["vault", "rekey", "--key-file", &words]));
     snapshot!("vault_former_passphrase", house.show(&["vault", "check"]));
     house.set("SESAME_PASSPHRASE", "the new words");
     assert_eq!(house.run(&["token", "alibaba"]).code, house.run(&["token", "alibaba"]).code);

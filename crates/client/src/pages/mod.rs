@@ -1,6 +1,6 @@
-//! Lists, page by page: step 9 of the line.
+//! Pagination: lists as pages, pages as a stream.
 
-mod course;
+mod paginator;
 
 use std::{
     borrow::Cow,
@@ -14,8 +14,8 @@ use futures_core::Stream;
 use serde_json::value::RawValue;
 use sesame_core::{BoxFuture, Error, ErrorKind, Result, Retry, envelope::Reply, path};
 
-use crate::{Call, Client, Outcome};
-use course::{Course, Facts, Then};
+use crate::{Call, CallOutput, Client};
+use paginator::{NextPage, PageInfo, Paginator};
 
 /// One page of a list.
 #[derive(Debug)]
@@ -72,7 +72,7 @@ enum State {
 
 #[derive(Debug)]
 struct Open {
-    course: Course,
+    paginator: Paginator,
     /// Warnings for the next page.
     warnings: Vec<String>,
     /// The hashes of the rows that were handed out; only for lists whose rows have a key.
@@ -117,22 +117,30 @@ impl Pages {
                 "is not in the catalog, so nobody knows how its pages are asked for"
             };
             return Err(Error::usage(format!("{} {known}", api.name))
-                .hint("Call it without --all; or describe its pages in a file of SESAME_HOME/catalog, as crates/catalog/data/README.md explains."));
+                .with_hint("Call it without --all; or describe its pages in a file of SESAME_HOME/catalog, as crates/catalog/data/README.md explains."));
         };
         if rule.items.is_none() {
             return Err(Error::usage(format!(
                 "the catalog does not say where the rows of {} are in its answer",
                 api.name
             ))
-            .hint("Call it without --all, or add `items` to its paging in a file of SESAME_HOME/catalog."));
+            .with_hint(
+                "Call it without --all, or add `items` to its paging in a file of SESAME_HOME/catalog.",
+            ));
         }
-        let (course, warnings) = Course::new(rule.clone(), &mut self.call.args)?;
-        Ok(Open { course, warnings, rows: HashSet::new(), pages: HashSet::new(), hashes: RandomState::new() })
+        let (paginator, warnings) = Paginator::new(rule.clone(), &mut self.call.args)?;
+        Ok(Open {
+            paginator,
+            warnings,
+            rows: HashSet::new(),
+            pages: HashSet::new(),
+            hashes: RandomState::new(),
+        })
     }
 
     async fn page(&mut self, mut open: Box<Open>) -> Result<Option<Page>> {
-        let Outcome { reply, warnings, .. } = self.client.call(&self.call).await?;
-        let rule = open.course.rule();
+        let CallOutput { reply, warnings, .. } = self.client.call(&self.call).await?;
+        let rule = open.paginator.rule();
         let payload: &RawValue = serde_json::from_str(reply.payload())
             .map_err(|error| Error::new(ErrorKind::Envelope, format!("the reply is not JSON: {error}")))?;
         let items = rule.items.as_deref().unwrap_or_default();
@@ -142,18 +150,17 @@ impl Pages {
         // Some platforms leave an empty list out. They say so: by a total that is reached, or by "no
         // more". Where the catalog knows of neither, a list that ends may just be gone.
         let honest = match total {
-            Some(total) => total <= open.course.position(),
+            Some(total) => total <= open.paginator.position(),
             None => {
                 has_next == Some(false)
-                    || (open.course.number() > 1 && rule.total.is_none() && rule.has_next.is_none())
+                    || (open.paginator.number() > 1 && rule.total.is_none() && rule.has_next.is_none())
             }
         };
         if found.is_none() && !honest {
             let tells = total.map_or_else(String::new, |total| format!(" tells of {total} rows and"));
-            return Err(Error::new(ErrorKind::Envelope, format!("the reply{tells} has no list at {items:?}"))
-                .retry_when(Retry::Never)
-                .with_request_id(reply.request_id().map(str::to_owned))
-                .hint("The platform may have changed its answer: look at it without --all, and correct `items` in a file of SESAME_HOME/catalog."));
+            return Err(reply.error(ErrorKind::Envelope, format!("the reply{tells} has no list at {items:?}"))
+                .with_retry(Retry::Never)
+                .with_hint("The platform may have changed its answer: look at it without --all, and correct `items` in a file of SESAME_HOME/catalog."));
         }
         let rows = found.unwrap_or_default();
 
@@ -169,10 +176,10 @@ impl Pages {
             }
         }
         if !rows.is_empty() && !open.pages.insert(whole.finish()) {
-            return Err(open.course.repeated());
+            return Err(open.paginator.repeated());
         }
 
-        let facts = Facts {
+        let info = PageInfo {
             rows: rows.len() as u64,
             total,
             total_pages: rule.total_pages.as_deref().and_then(|place| path::unsigned(payload, place)),
@@ -188,7 +195,7 @@ impl Pages {
         let duplicates = rows.len() - new.len();
         let mut page = Page {
             items: new,
-            number: open.course.number(),
+            number: open.paginator.number(),
             total,
             duplicates,
             warnings: std::mem::take(&mut open.warnings),
@@ -199,18 +206,18 @@ impl Pages {
             page.warnings.extend(warnings);
         }
 
-        let (then, warning) = open.course.after(&facts);
+        let (next, warning) = open.paginator.advance(&info);
         page.warnings.extend(warning);
-        self.state = match then {
-            Then::More => {
-                open.course.ask(&mut self.call.args)?;
+        self.state = match next {
+            NextPage::More => {
+                open.paginator.apply(&mut self.call.args)?;
                 State::Open(open)
             }
-            Then::Done => State::Over,
-            Then::Fail(error) => State::Last(error),
+            NextPage::Done => State::Over,
+            NextPage::Fail(error) => State::Last(error),
         };
         // The empty page that ends a list is no page, unless it is all there is or has to say something.
-        let worthless = page.number > 1 && facts.rows == 0 && page.warnings.is_empty();
+        let worthless = page.number > 1 && info.rows == 0 && page.warnings.is_empty();
         if !worthless {
             return Ok(Some(page));
         }

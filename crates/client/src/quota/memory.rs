@@ -11,9 +11,9 @@ use std::{
 };
 
 use jiff::Timestamp;
-use sesame_core::{BoxFuture, Result};
+use sesame_core::{BoxFuture, Result, gcra::Limit};
 
-use super::{Claim, Key, Limit, QuotaStore, Scope, Turn};
+use super::{Decision, Key, QuotaStore, Reservation, Scope};
 
 /// The most counters; the oldest that mean nothing any more go first.
 const MAX_COUNTERS: usize = 50_000;
@@ -118,35 +118,35 @@ impl MemoryQuota {
         }
     }
 
-    fn take_now(&self, claims: &[Claim<'_>], now: Timestamp, patience: Duration) -> Turn {
+    fn take_now(&self, reservations: &[Reservation<'_>], now: Timestamp, patience: Duration) -> Decision {
         let refused = self.refused.load(Ordering::Acquire);
-        let counted = || claims.iter().filter(|claim| refused || claim.limit.is_some());
+        let counted = || reservations.iter().filter(|reservation| refused || reservation.limit.is_some());
         if counted().next().is_none() {
-            return Turn::In(Duration::ZERO);
+            return Decision::Wait(Duration::ZERO);
         }
         let now = now.as_nanosecond();
         let mut counters = self.lock();
         let wait = counted()
-            .map(|claim| {
-                let counter = counters.get(&self.id(claim.key)).copied().unwrap_or_default();
-                counter.wait(claim.limit, now)
+            .map(|reservation| {
+                let counter = counters.get(&self.id(reservation.key)).copied().unwrap_or_default();
+                counter.wait(reservation.limit, now)
             })
             .max()
             .unwrap_or_default();
         let wait_time = Duration::from_nanos(u64::try_from(wait).unwrap_or(u64::MAX));
         if wait_time > patience {
-            return Turn::TooLong(wait_time);
+            return Decision::Exceeded(wait_time);
         }
         let at = now + wait;
-        for claim in counted() {
-            let id = self.id(claim.key);
-            if claim.limit.is_none() && !counters.contains_key(&id) {
+        for reservation in counted() {
+            let id = self.id(reservation.key);
+            if reservation.limit.is_none() && !counters.contains_key(&id) {
                 continue;
             }
-            counters.entry(id).or_default().count(claim.limit, at);
+            counters.entry(id).or_default().count(reservation.limit, at);
         }
         sweep(&mut counters, now);
-        Turn::In(wait_time)
+        Decision::Wait(wait_time)
     }
 
     fn refused_now(&self, key: Key<'_>, now: Timestamp, ban: Option<Duration>) {
@@ -195,20 +195,24 @@ fn sweep(counters: &mut HashMap<u64, Counter>, now: i128) {
 impl QuotaStore for MemoryQuota {
     fn take<'a>(
         &'a self,
-        claims: &'a [Claim<'a>],
+        reservations: &'a [Reservation<'a>],
         now: Timestamp,
         patience: Duration,
-    ) -> BoxFuture<'a, Result<Turn>> {
-        let turn = self.take_now(claims, now, patience);
+    ) -> BoxFuture<'a, Result<Decision>> {
+        let turn = self.take_now(reservations, now, patience);
         Box::pin(std::future::ready(Ok(turn)))
     }
 
-    fn ban_left<'a>(&'a self, claims: &'a [Claim<'a>], now: Timestamp) -> BoxFuture<'a, Result<Duration>> {
+    fn ban_remaining<'a>(
+        &'a self,
+        reservations: &'a [Reservation<'a>],
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<Duration>> {
         let now = now.as_nanosecond();
         let counters = self.lock();
-        let left = claims
+        let left = reservations
             .iter()
-            .filter_map(|claim| counters.get(&self.id(claim.key)))
+            .filter_map(|reservation| counters.get(&self.id(reservation.key)))
             .map(|counter| (counter.banned_until - now).max(0))
             .max()
             .unwrap_or_default();
@@ -234,8 +238,8 @@ mod tests {
     const NAMES: &Names<'static> =
         &Names { platform: "lazada", app: "app", account: "shop", api: "/orders/get" };
 
-    fn claim(scope: Scope, limit: Option<Limit>) -> Claim<'static> {
-        Claim { key: Key { scope, names: NAMES }, limit }
+    fn reservation(scope: Scope, limit: Option<Limit>) -> Reservation<'static> {
+        Reservation { key: Key { scope, names: NAMES }, limit }
     }
 
     fn at(millis: i64) -> Timestamp {
@@ -252,7 +256,10 @@ mod tests {
     fn without_any_limit_nobody_waits_and_nothing_is_kept() {
         let store = MemoryQuota::new();
         for _ in 0..100 {
-            assert_eq!(store.take_now(&[claim(Scope::App, None)], at(0), LONG), Turn::In(Duration::ZERO));
+            assert_eq!(
+                store.take_now(&[reservation(Scope::App, None)], at(0), LONG),
+                Decision::Wait(Duration::ZERO)
+            );
         }
         assert!(store.lock().is_empty());
     }
@@ -260,44 +267,48 @@ mod tests {
     #[test]
     fn turns_are_given_in_order_and_all_limits_count() {
         let store = MemoryQuota::new();
-        let claims = [
-            claim(Scope::App, Some(Limit::new(millis(10), 2))),
-            claim(Scope::AccountApi, Some(Limit::new(millis(100), 1))),
+        let reservations = [
+            reservation(Scope::App, Some(Limit::new(millis(10), 2))),
+            reservation(Scope::AccountApi, Some(Limit::new(millis(100), 1))),
         ];
-        assert_eq!(store.take_now(&claims, at(0), LONG), Turn::In(Duration::ZERO));
-        assert_eq!(store.take_now(&claims, at(0), LONG), Turn::In(millis(100)));
-        assert_eq!(store.take_now(&claims, at(0), LONG), Turn::In(millis(200)));
+        assert_eq!(store.take_now(&reservations, at(0), LONG), Decision::Wait(Duration::ZERO));
+        assert_eq!(store.take_now(&reservations, at(0), LONG), Decision::Wait(millis(100)));
+        assert_eq!(store.take_now(&reservations, at(0), LONG), Decision::Wait(millis(200)));
         // Another shop of the same app shares only the limit of the app.
         let names = &Names { account: "other", ..*NAMES };
-        let other =
-            [Claim { key: Key { scope: Scope::AccountApi, names }, limit: Some(Limit::new(millis(100), 1)) }];
-        assert_eq!(store.take_now(&other, at(0), LONG), Turn::In(Duration::ZERO));
+        let other = [Reservation {
+            key: Key { scope: Scope::AccountApi, names },
+            limit: Some(Limit::new(millis(100), 1)),
+        }];
+        assert_eq!(store.take_now(&other, at(0), LONG), Decision::Wait(Duration::ZERO));
     }
 
     #[test]
     fn a_turn_too_far_away_is_not_counted() {
         let store = MemoryQuota::new();
-        let claims = [claim(Scope::App, Some(Limit::new(millis(1_000), 1)))];
-        assert_eq!(store.take_now(&claims, at(0), millis(500)), Turn::In(Duration::ZERO));
+        let reservations = [reservation(Scope::App, Some(Limit::new(millis(1_000), 1)))];
+        assert_eq!(store.take_now(&reservations, at(0), millis(500)), Decision::Wait(Duration::ZERO));
         for _ in 0..5 {
-            assert_eq!(store.take_now(&claims, at(0), millis(500)), Turn::TooLong(millis(1_000)));
+            assert_eq!(store.take_now(&reservations, at(0), millis(500)), Decision::Exceeded(millis(1_000)));
         }
-        assert_eq!(store.take_now(&claims, at(600), millis(500)), Turn::In(millis(400)));
+        assert_eq!(store.take_now(&reservations, at(600), millis(500)), Decision::Wait(millis(400)));
     }
 
     #[test]
     fn after_a_ban_calls_come_one_by_one_and_ease_back() {
         let store = MemoryQuota::new();
-        let claims = [claim(Scope::AppApi, None)];
-        store.refused_now(claims[0].key, at(0), Some(millis(3_000)));
-        assert_eq!(store.take_now(&claims, at(0), millis(1_000)), Turn::TooLong(millis(3_000)));
-        assert_eq!(store.take_now(&claims, at(1_000), LONG), Turn::In(millis(2_000)));
+        let reservations = [reservation(Scope::AppApi, None)];
+        store.refused_now(reservations[0].key, at(0), Some(millis(3_000)));
+        assert_eq!(store.take_now(&reservations, at(0), millis(1_000)), Decision::Exceeded(millis(3_000)));
+        assert_eq!(store.take_now(&reservations, at(1_000), LONG), Decision::Wait(millis(2_000)));
         // The next one does not arrive in the same instant as the first.
-        let Turn::In(second) = store.take_now(&claims, at(1_000), LONG) else { panic!("must get a turn") };
+        let Decision::Wait(second) = store.take_now(&reservations, at(1_000), LONG) else {
+            panic!("must get a turn")
+        };
         assert!(second >= millis(2_090), "{second:?}");
         // Minutes later the lesson is forgotten.
         for _ in 0..10 {
-            assert_eq!(store.take_now(&claims, at(300_000), LONG), Turn::In(Duration::ZERO));
+            assert_eq!(store.take_now(&reservations, at(300_000), LONG), Decision::Wait(Duration::ZERO));
         }
     }
 
@@ -305,21 +316,26 @@ mod tests {
     #[test]
     fn a_short_ban_is_short_beside_a_quota_of_a_day() {
         let store = MemoryQuota::new();
-        let claims = [claim(Scope::App, Some(Limit::calls_in(1_000_000, Duration::from_hours(24))))];
+        let reservations =
+            [reservation(Scope::App, Some(Limit::calls_in(1_000_000, Duration::from_hours(24))))];
         for _ in 0..2_000 {
-            assert_eq!(store.take_now(&claims, at(0), LONG), Turn::In(Duration::ZERO));
+            assert_eq!(store.take_now(&reservations, at(0), LONG), Decision::Wait(Duration::ZERO));
         }
-        store.refused_now(claims[0].key, at(0), Some(millis(1_000)));
-        let Turn::In(wait) = store.take_now(&claims, at(0), LONG) else { panic!("must get a turn") };
+        store.refused_now(reservations[0].key, at(0), Some(millis(1_000)));
+        let Decision::Wait(wait) = store.take_now(&reservations, at(0), LONG) else {
+            panic!("must get a turn")
+        };
         assert!(wait >= millis(1_000) && wait <= millis(1_100), "{wait:?}");
-        let Turn::In(wait) = store.take_now(&claims, at(0), LONG) else { panic!("must get a turn") };
+        let Decision::Wait(wait) = store.take_now(&reservations, at(0), LONG) else {
+            panic!("must get a turn")
+        };
         assert!(wait > millis(1_050) && wait <= millis(1_200), "{wait:?}");
     }
 
     #[test]
     fn refusals_of_one_burst_are_one_lesson() {
         let store = MemoryQuota::new();
-        let key = claim(Scope::AppApi, None).key;
+        let key = reservation(Scope::AppApi, None).key;
         for _ in 0..64 {
             store.refused_now(key, at(0), None);
         }
@@ -339,9 +355,9 @@ mod tests {
         for shop in 0..MAX_COUNTERS + 10 {
             let account = shop.to_string();
             let names = &Names { account: &account, ..*NAMES };
-            let claims =
-                [Claim { key: Key { scope: Scope::Account, names }, limit: Some(Limit::new(LONG, 1)) }];
-            store.take_now(&claims, at(0), Duration::ZERO);
+            let reservations =
+                [Reservation { key: Key { scope: Scope::Account, names }, limit: Some(Limit::new(LONG, 1)) }];
+            store.take_now(&reservations, at(0), Duration::ZERO);
         }
         assert!(store.lock().len() <= MAX_COUNTERS + 1);
     }

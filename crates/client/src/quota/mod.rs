@@ -1,5 +1,4 @@
-//! Who may call when: documented limits, bans that a platform spoke out, and rates learned from
-//! refusals.
+//! Rate limits: documented ones, bans imposed by the platform, and rates learned from refusals.
 //!
 //! Waiting happens here, before signing, because signatures carry the time and age.
 
@@ -9,10 +8,9 @@ use std::{fmt, time::Duration};
 
 use jiff::Timestamp;
 use sesame_catalog::{Api, Platform};
-use sesame_core::{BoxFuture, Error, ErrorKind, Result};
+use sesame_core::{BoxFuture, Error, ErrorKind, Result, gcra::Limit};
 
 pub use memory::MemoryQuota;
-pub use sesame_core::gcra::Limit;
 
 /// Who shares a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -66,37 +64,41 @@ impl fmt::Display for Key<'_> {
     }
 }
 
-/// A wish to call, under one counter.
+/// A call to be counted under one counter.
 #[derive(Debug, Clone, Copy)]
-pub struct Claim<'a> {
+pub struct Reservation<'a> {
     /// The counter.
     pub key: Key<'a>,
     /// The documented limit, where there is one. Without it only bans and learned rates count.
     pub limit: Option<Limit>,
 }
 
-/// When a call may be made.
+/// Whether and when a call may be made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Turn {
-    /// The call is counted; make it after this time, which is mostly none.
-    In(Duration),
-    /// It would have to wait this long, which is more than it can. Nothing was counted.
-    TooLong(Duration),
+pub enum Decision {
+    /// The call is counted; make it after this time, which is mostly zero.
+    Wait(Duration),
+    /// The required wait exceeds the call's remaining time. Nothing was counted.
+    Exceeded(Duration),
 }
 
 /// Where calls are counted: in memory for one process, elsewhere for many.
 pub trait QuotaStore: Send + Sync {
-    /// Counts one call under all claims, or under none of them.
+    /// Counts one call under all reservations, or under none of them.
     fn take<'a>(
         &'a self,
-        claims: &'a [Claim<'a>],
+        reservations: &'a [Reservation<'a>],
         now: Timestamp,
         patience: Duration,
-    ) -> BoxFuture<'a, Result<Turn>>;
+    ) -> BoxFuture<'a, Result<Decision>>;
 
-    /// Returns how long the longest ban among the claims still lasts. Asked after a wait, because
+    /// Returns how long the longest ban among the reservations still lasts. Asked after a wait, because
     /// somebody else may have been refused meanwhile.
-    fn ban_left<'a>(&'a self, claims: &'a [Claim<'a>], now: Timestamp) -> BoxFuture<'a, Result<Duration>>;
+    fn ban_remaining<'a>(
+        &'a self,
+        reservations: &'a [Reservation<'a>],
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<Duration>>;
 
     /// Says that a platform refused a call for its rate; `ban` is the wait it asked for. Until the
     /// ban ends nobody gets a turn under this key; after it the rate is low and eases back.
@@ -137,8 +139,8 @@ impl Documented {
         documented
     }
 
-    pub(crate) fn claims<'a>(&self, names: &'a Names<'a>) -> [Claim<'a>; 4] {
-        Scope::ALL.map(|scope| Claim { key: Key { scope, names }, limit: self.limits[scope as usize] })
+    pub(crate) fn reservations<'a>(&self, names: &'a Names<'a>) -> [Reservation<'a>; 4] {
+        Scope::ALL.map(|scope| Reservation { key: Key { scope, names }, limit: self.limits[scope as usize] })
     }
 }
 
@@ -177,10 +179,10 @@ pub(crate) fn too_long(wait: Duration, patience: Duration) -> Error {
     let seconds = wait.as_secs_f64();
     Error::new(
         ErrorKind::Quota,
-        format!("the quota of this call allows it again in {seconds:.1} s, later than the {:.0} s it may take; nothing was sent", patience.as_secs_f64()),
+        format!("rate limit: next call allowed in {seconds:.1} s, but the timeout is {:.0} s; nothing was sent", patience.as_secs_f64()),
     )
-    .retry_when(sesame_core::Retry::After(wait))
-    .hint("Call again after that time, allow more time with --timeout, or call less often. The platform set this limit or refused a call before.")
+    .with_retry(sesame_core::Retry::After(wait))
+    .with_hint("Call again after that time, allow more time with --timeout, or call less often. The platform set this limit or refused a call before.")
 }
 
 #[cfg(test)]
@@ -189,7 +191,7 @@ mod tests {
 
     #[test]
     fn scopes_follow_the_words_of_the_platforms() {
-        let scope = |code: &str, sub: &str| {
+        let scope = |code: &'static str, sub: &'static str| {
             let error = Error::new(ErrorKind::Quota, "").with_code(code);
             scope_of(&if sub.is_empty() { error } else { error.with_sub_code(sub) })
         };

@@ -61,7 +61,7 @@ impl FromStr for Digest {
         Self::ALL
             .into_iter()
             .find(|digest| digest.as_str() == text)
-            .ok_or_else(|| Error::usage(format!("there is no digest {text:?}")))
+            .ok_or_else(|| Error::usage(format!("invalid digest {text:?}")))
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use sesame_core::{Clock, Error, Fault, Result, Retry, mask::mask_text, scalar::printable};
+use sesame_core::{Clock, Error, Fault, Result, Retry, redact::Redactor};
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _},
     process::{Child, Command},
@@ -40,11 +40,11 @@ impl Hook {
         let mut words = words.into_iter();
         let program = words.next().filter(|program| !program.is_empty()).ok_or_else(|| {
             Error::usage("the hook names no command")
-                .hint("Give the command and its arguments, each as a word.")
+                .with_hint("Give the command and its arguments, each as a word.")
         })?;
         runnable(&program).map_err(|why| {
             Error::usage(format!("the hook {} {why}", program.display()))
-                .hint("It is run without a shell: name a program, with its path or one that PATH finds, that may be executed.")
+                .with_hint("It is run without a shell: name a program, with its path or one that PATH finds, that may be executed.")
         })?;
         Ok(Self { program, arguments: words.collect() })
     }
@@ -112,7 +112,7 @@ impl Hook {
 }
 
 fn failed(message: String) -> Error {
-    Error::local(message).fault_of(Fault::Caller).retry_when(Retry::Backoff)
+    Error::local(message).with_fault(Fault::Caller).with_retry(Retry::Backoff)
 }
 
 /// Returns `true` if a variable is kept from hooks.
@@ -214,7 +214,7 @@ async fn log(name: &str, task: Option<JoinHandle<Vec<u8>>>, clock: &dyn Clock) {
         }
     };
     if !kept.is_empty() {
-        let text = mask_text(&printable(&String::from_utf8_lossy(&kept)));
+        let text = Redactor::default().text(&String::from_utf8_lossy(&kept), KEPT_OUTPUT);
         tracing::debug!(output = name, "output of the hook: {text}");
     }
 }

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use sesame_core::{Error, ErrorKind, Fault, HttpRequest, Result, request::Method};
+use sesame_core::{
+    Error, ErrorKind, Fault, HttpRequest, Result,
+    request::{HeaderName, HeaderValue},
+};
 use sha2::Sha256;
 
 use super::Webhook;
@@ -26,7 +29,7 @@ impl Receiver {
         let invalid = |why: &str| {
             // The address is not repeated: it may hold a secret.
             Error::usage(format!("invalid webhook address: it {why}"))
-                .hint("Write https://HOST/PATH; plain http:// is for this machine only (127.0.0.1, ::1, localhost).")
+                .with_hint("Write https://HOST/PATH; plain http:// is for this machine only (127.0.0.1, ::1, localhost).")
         };
         let url = webhook.url.trim();
         if url.len() > 2_048 || url.chars().any(|c| c.is_whitespace() || c.is_control() || !c.is_ascii()) {
@@ -42,26 +45,31 @@ impl Receiver {
         let key = BASE64.decode(secret.strip_prefix(PREFIX).unwrap_or(secret)).ok();
         let key = key.filter(|key| KEY_BYTES.contains(&key.len()));
         let key = key.and_then(|key| Hmac::new_from_slice(&key).ok()).ok_or_else(|| {
-            Error::usage("invalid webhook secret: expected whsec_ and 24 to 64 bytes in base64")
-                .hint("Make one: echo \"whsec_$(openssl rand -base64 32)\". Give it to the receiver, too.")
+            Error::usage("invalid webhook secret: expected whsec_ and 24 to 64 bytes in base64").with_hint(
+                "Make one: echo \"whsec_$(openssl rand -base64 32)\". Give it to the receiver, too.",
+            )
         })?;
         Ok(Self { url: url.to_owned(), key })
     }
 
     /// Builds the POST of an event.
     fn request(&self, event: &EventRow, seconds: i64, timeout: Duration) -> HttpRequest {
-        let mut request = HttpRequest::new(Method::Post, self.url.clone());
-        request.content_type = Some("application/json".into());
+        let mut request = HttpRequest::json(self.url.clone(), event.payload.clone());
         request.timeout = timeout;
         // The status says it all.
         request.max_reply = 0;
         let id = event.id.to_string();
-        request.headers = vec![
-            ("webhook-signature", self.signature(&id, seconds, &event.payload).into()),
-            ("webhook-timestamp", seconds.to_string().into()),
-            ("webhook-id", id.into()),
+        let headers = [
+            ("webhook-signature", self.signature(&id, seconds, &event.payload)),
+            ("webhook-timestamp", seconds.to_string()),
+            ("webhook-id", id),
         ];
-        request.body = event.payload.clone().into_bytes().into();
+        for (name, value) in headers {
+            // All of them are ASCII.
+            if let Ok(value) = HeaderValue::from_str(&value) {
+                request.headers.insert(HeaderName::from_static(name), value);
+            }
+        }
         request
     }
 
@@ -80,7 +88,9 @@ impl Receiver {
             status => {
                 let more = if (300..400).contains(&status) { "; redirects are not followed" } else { "" };
                 let message = format!("the webhook answered with status {status}{more}");
-                Err(Error::new(ErrorKind::Network, message).fault_of(Fault::Caller).with_http_status(status))
+                Err(Error::new(ErrorKind::Network, message)
+                    .with_fault(Fault::Caller)
+                    .with_http_status(status))
             }
         }
     }

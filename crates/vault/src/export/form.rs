@@ -68,7 +68,7 @@ pub(super) struct Writer<'a> {
 
 fn unwritten(error: &io::Error) -> Error {
     Error::local(format!("the export cannot be written: {error}"))
-        .hint("Is the disk full, or the output closed?")
+        .with_hint("Is the disk full, or the output closed?")
 }
 
 impl<'a> Writer<'a> {
@@ -141,7 +141,7 @@ pub(super) struct Reader<'a> {
 
 fn damaged(what: &str) -> Error {
     Error::local(format!("the export is damaged: {what}"))
-        .hint("Copy it again, or make a new one. Nothing was imported.")
+        .with_hint("Copy it again, or make a new one. Nothing was imported.")
 }
 
 impl<'a> Reader<'a> {
@@ -158,13 +158,13 @@ impl<'a> Reader<'a> {
         let text = header_line(input)?;
         let Ok(AnyHeader { sesame_export }) = serde_json::from_slice(&text) else {
             return Err(Error::usage("this is no export of a Sesame vault, or its first line is damaged")
-                .hint("An export is made by `sesame vault export`. Tables are imported with --csv or --sql-dump. Nothing was imported."));
+                .with_hint("An export is made by `sesame vault export`. Tables are imported with --csv or --sql-dump. Nothing was imported."));
         };
         if sesame_export != FORM {
             return Err(Error::local(format!(
                 "the export has form {sesame_export}, and this program knows form {FORM}"
             ))
-            .hint("A newer Sesame wrote it. Use that version to import it. Nothing was imported."));
+            .with_hint("A newer Sesame wrote it. Use that version to import it. Nothing was imported."));
         }
         let header: Header =
             serde_json::from_slice(&text).map_err(|_| damaged("its first line does not read"))?;
@@ -179,8 +179,9 @@ impl<'a> Reader<'a> {
             .ok_or_else(|| damaged("how its passphrase is stretched is out of bounds"))?;
         let sealer = Sealer::new(&key, KEY, inner.clock.clone());
         if !sealer.open(check_slot(&KEY), &check).is_ok_and(|plain| *plain == CHECK) {
-            return Err(Error::usage("this is not the passphrase of the export")
-                .hint("Set SESAME_EXPORT_PASSPHRASE to the one it was made with. Nothing was imported."));
+            return Err(Error::usage("this is not the passphrase of the export").with_hint(
+                "Set SESAME_EXPORT_PASSPHRASE to the one it was made with. Nothing was imported.",
+            ));
         }
         Ok(Self { input, sealer, rest: Zeroizing::default(), read: 0, number: 0, ended: false })
     }

@@ -125,7 +125,7 @@ impl Inner {
             }
         }
         if !left_out.is_empty() && !skip_unreadable {
-            return Err(Error::local(format!("the vault cannot be exported whole: {}", some(&left_out, "; "))).hint(
+            return Err(Error::local(format!("the vault cannot be exported whole: {}", some(&left_out, "; "))).with_hint(
                 "`sesame vault check` names everything that does not open. Log these accounts in again, or leave them out with --skip-bad.",
             ));
         }

@@ -93,7 +93,7 @@ impl Inner {
                     "names of the export are taken by others in this vault: {}",
                     some(&plan.taken, ", ")
                 ))
-                .hint(
+                .with_hint(
                     "Rename those in the vault, or give these a number with --rename. Nothing was imported.",
                 ));
             }
@@ -109,7 +109,7 @@ impl Inner {
             }
         }
         Err(Error::local("other programs keep adding apps and accounts of these names")
-            .hint("Repeat the command. Nothing was imported."))
+            .with_hint("Repeat the command. Nothing was imported."))
     }
 }
 
@@ -143,7 +143,7 @@ impl Inner {
     async fn read_export(&self, passphrase: &AppSecret, input: &mut (dyn Read + Send)) -> Result<Content> {
         let damaged = |what: &str| {
             Error::local(format!("the export is damaged: {what}"))
-                .hint("Copy it again, or make a new one. Nothing was imported.")
+                .with_hint("Copy it again, or make a new one. Nothing was imported.")
         };
         let mut reader = Reader::begin(self, passphrase, input).await?;
         let mut content = Content::default();
@@ -188,7 +188,7 @@ impl Inner {
                 (content.authorizations.get(&line.authorization_id), apps.get(&line.app_id))
             else {
                 return Err(Error::local("the export is damaged: an account has no app or no tokens")
-                    .hint("Make a new one. Nothing was imported."));
+                    .with_hint("Make a new one. Nothing was imported."));
             };
             let Some(app) = app else { continue };
             if let Some(row) = known.accounts.get(&line.id) {

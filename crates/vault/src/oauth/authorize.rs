@@ -27,7 +27,7 @@ pub(crate) fn url(asked: &Asked<'_>) -> Result<String> {
     let platform = asked.platform;
     let Some(page) = asked.urls.authorize.as_deref() else {
         return Err(Error::usage(format!("nobody has written down where sellers of {} approve an app", platform.title))
-            .hint("Open the authorize page in the platform's console, approve the app there, then run `sesame login APP --code CODE`."));
+            .with_hint("Open the authorize page in the platform's console, approve the app there, then run `sesame login APP --code CODE`."));
     };
     let mut pairs: Vec<(&str, &str)> = Vec::with_capacity(10);
     // The region's own values replace the platform's (`site=china` for `site=1688`).

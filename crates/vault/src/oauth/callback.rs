@@ -1,6 +1,6 @@
 //! What comes back from the authorize page.
 
-use sesame_core::{AuthCode, Error, ErrorKind, Fault, Result, mask::mask_url, scalar::printable};
+use sesame_core::{AuthCode, Error, ErrorKind, Fault, Result, mask::mask_url, redact::Redactor};
 
 /// The longest callback that is read, in bytes.
 pub(crate) const LONGEST: usize = 16 << 10;
@@ -89,18 +89,18 @@ pub(crate) fn read(text: &str, redirect_uri: &str) -> Result<Received> {
             "the callback has {} bytes; no platform sends that many",
             text.len()
         ))
-        .hint("Paste only the address that the browser shows after the approval."));
+        .with_hint("Paste only the address that the browser shows after the approval."));
     }
     let Some(place) = Place::of(text) else {
         return Err(Error::usage("this is no callback address")
-            .hint("Paste the whole address that the browser shows after the approval: it begins with the redirect URI and holds code= and state=. A code alone goes to --code."));
+            .with_hint("Paste the whole address that the browser shows after the approval: it begins with the redirect URI and holds code= and state=. A code alone goes to --code."));
     };
     if Place::of(redirect_uri).as_ref() != Some(&place) {
         return Err(Error::usage(format!(
             "the callback comes from somewhere else: it went to {}, the app's redirect URI is {redirect_uri}",
             mask_url(text.split(['?', '#']).next().unwrap_or_default())
         ))
-        .hint("Register exactly the app's redirect URI in the platform's console, or add the app again with the one that is registered there."));
+        .with_hint("Register exactly the app's redirect URI in the platform's console, or add the app again with the one that is registered there."));
     }
     let query = text
         .split_once('?')
@@ -109,30 +109,33 @@ pub(crate) fn read(text: &str, redirect_uri: &str) -> Result<Received> {
     let found = Query::read(query)?;
     let state = found.state.unwrap_or_default();
     if let Some(refusal) = found.error {
-        return Err(refused(&refusal, found.description.as_deref()));
+        let secrets = [found.code.as_deref(), Some(state.as_str())];
+        let redactor = Redactor::new(secrets.into_iter().flatten());
+        return Err(refused(&refusal, found.description.as_deref(), &redactor));
     }
     let Some(code) = found.code else {
         // param2 and IOP document no error parameter: a refusal is a callback without a code.
-        return Err(refused("", None));
+        return Err(refused("", None, &Redactor::default()));
     };
     if state.is_empty() {
         return Err(Error::usage("the callback has no state, so nobody can tell which login it belongs to")
-            .hint("Start the login again and paste the whole address, with its code= and state=."));
+            .with_hint("Start the login again and paste the whole address, with its code= and state=."));
     }
     Ok(Received { code: AuthCode::new(code), state })
 }
 
-fn refused(code: &str, description: Option<&str>) -> Error {
+fn refused(code: &str, description: Option<&str>, redactor: &Redactor<'_>) -> Error {
     let message = match (code, description) {
         ("", _) => "the seller did not approve the app: the callback has no code".to_owned(),
         (code, Some(text)) => format!("the seller did not approve the app: {code}: {text}"),
         (code, None) => format!("the seller did not approve the app: {code}"),
     };
-    let message: String = printable(&message).chars().take(400).collect();
-    let error = Error::new(ErrorKind::Authorization, message)
-        .fault_of(Fault::Seller)
-        .hint("Run `sesame login` again and press the button that approves. Nothing was stored or changed.");
-    if code.is_empty() { error } else { error.with_code(printable(code)) }
+    let error = Error::new(ErrorKind::Authorization, redactor.text(&message, 400).to_string())
+        .with_fault(Fault::Seller)
+        .with_hint(
+            "Run `sesame login` again and press the button that approves. Nothing was stored or changed.",
+        );
+    if code.is_empty() { error } else { error.with_code(redactor.text(code, 200)) }
 }
 
 /// The parameters of a callback that mean something.
@@ -160,7 +163,7 @@ impl Query {
             }
             if place.is_some() {
                 return Err(Error::usage(format!("the callback has {name:?} twice"))
-                    .hint("Start the login again and paste the address as the browser shows it."));
+                    .with_hint("Start the login again and paste the address as the browser shows it."));
             }
             *place = Some(value.into_owned());
         }

@@ -36,6 +36,8 @@ pub(crate) struct Asker<'a> {
     pub(crate) urls: &'a Urls,
     pub(crate) app_key: &'a str,
     pub(crate) secret: &'a AppSecret,
+    /// A sandbox explains what it refuses.
+    pub(crate) is_sandbox: bool,
     /// How long one call may take.
     pub(crate) limit: Duration,
 }
@@ -163,6 +165,6 @@ fn offered(offer: Offer<'_>) -> (&'static str, &str) {
 fn chosen(platform: &Platform, shape: Shape) -> Result<(Digest, &str)> {
     platform.digest(shape).map(|choice| (choice.digest, choice.method.as_str())).ok_or_else(|| {
         Error::usage(format!("the data of {} name no digest for {shape}", platform.name))
-            .hint("Add it under [platform.digests] in the platform's data.")
+            .with_hint("Add it under [platform.digests] in the platform's data.")
     })
 }

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use sesame_catalog::Endpoint;
 use sesame_core::{
     AccessToken, Clock, Error, ErrorKind, HttpRequest, HttpResponse, Result, Transport, envelope::read_reply,
-    mask::is_secret_param, time::parse_http_date,
+    mask::is_secret_param, redact::Redactor, time::parse_http_date,
 };
 
 use super::{
@@ -69,15 +70,16 @@ async fn once(
     let (shape, request) = request(asker, spelling, offer, time).map_err(|error| (error, None))?;
     // Gateways like to repeat what they were sent, and errors are kept and shown.
     let secrets = secrets_in(&request);
-    let hide = |error: Error| {
-        let sent = secrets.iter().map(String::as_str);
-        error.masked(sent.chain([asker.secret.expose()]))
-    };
-    let response = fail_point!("after-send", transport.send(request)).map_err(|error| (hide(error), None))?;
+    let redactor = Redactor::new(secrets.iter().map(String::as_str)).with(asker.secret.expose());
+    let response = fail_point!("after-send", transport.send(request))
+        .map_err(|error| (error.redacted(&redactor), None))?;
     let now = clock.now();
-    let read = read_reply(shape, &asker.platform.replies, &response, now)
-        .and_then(|reply| reply::read(asker.platform, &reply, kept_by(offer), now));
-    read.map_err(|error| (hide(error), Some(response)))
+    let read = read_reply(shape, &asker.platform.replies, &response, &redactor, now)
+        .and_then(|reply| reply::read(asker.platform, &reply, kept_by(offer), &redactor, now));
+    read.map_err(|error| {
+        let reference = asker.is_sandbox.then(|| Endpoint::reference(&response, &redactor)).flatten();
+        (error.with_reference(reference), Some(response))
+    })
 }
 
 /// Returns the access token that stays where a reply brings no other: what prolongs a refresh token need
@@ -91,22 +93,16 @@ const fn kept_by(offer: Offer<'_>) -> Option<&AccessToken> {
 
 /// Tells how far the platform's clock is from ours, by the `Date` of its reply.
 fn clock_offset(clock: &dyn Clock, response: Option<&HttpResponse>) -> Option<SignedDuration> {
-    let theirs = parse_http_date(response?.date.as_deref()?)?;
+    let theirs = parse_http_date(response?.header("date")?)?;
     Some(theirs.duration_since(clock.now()))
 }
 
-/// Lists the secrets of a form, as they are and as they travel.
+/// Lists the secrets of a form, its signature among them.
 fn secrets_in(request: &HttpRequest) -> Vec<String> {
-    let body = String::from_utf8_lossy(&request.body);
-    let as_they_are = form_urlencoded::parse(&request.body)
+    form_urlencoded::parse(&request.body)
         .filter(|(name, _)| is_secret_param(name))
-        .map(|(_, value)| value.into_owned());
-    let as_they_travel = body
-        .split('&')
-        .filter_map(|pair| pair.split_once('='))
-        .filter(|(name, value)| is_secret_param(name) && value.contains(['%', '+']))
-        .map(|(_, value)| value.to_owned());
-    as_they_are.chain(as_they_travel).collect()
+        .map(|(_, value)| value.into_owned())
+        .collect()
 }
 
 /// The longest that one exchange takes, with all its calls.

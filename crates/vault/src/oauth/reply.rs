@@ -1,10 +1,13 @@
 //! Token replies, read leniently: numbers as texts, ends in four forms, shops in three shapes.
 
+use std::borrow::Cow;
+
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value as Json;
 use sesame_catalog::{OAuthStyle, Platform};
 use sesame_core::{
-    AccessToken, Error, ErrorKind, Fault, RefreshToken, Result, envelope::Reply, scalar, time::parse_compact,
+    AccessToken, Error, ErrorKind, Fault, RefreshToken, Result, envelope::Reply, redact::Redactor, scalar,
+    time::parse_compact,
 };
 
 use crate::identity::{self, Owner};
@@ -60,7 +63,8 @@ pub(crate) enum RefreshEnd {
 }
 
 /// Reads the payload of a token call. `kept` is the access token of a reply that brings a refresh token
-/// alone.
+/// alone. What the reply says of the shop is stored, so it is kept free of secrets: those that the redactor
+/// knows, and the new tokens.
 ///
 /// # Errors
 /// [`ErrorKind::Envelope`] when it holds no access token.
@@ -68,6 +72,7 @@ pub(crate) fn read(
     platform: &Platform,
     reply: &Reply,
     kept: Option<&AccessToken>,
+    redactor: &Redactor<'_>,
     now: Timestamp,
 ) -> Result<TokenReply> {
     let mut payload: Json = reply.parse()?;
@@ -78,8 +83,12 @@ pub(crate) fn read(
     let refresh = text(&payload, "refresh_token").map(RefreshToken::new);
     let kept = kept.filter(|_| refresh.is_some()).cloned();
     let Some(access) = text(&payload, "access_token").map(AccessToken::new).or(kept) else {
-        return Err(refused_quietly(&payload).unwrap_or_else(|| no_token(reply, "it holds no access_token")));
+        let quietly = refused_quietly(&payload, redactor);
+        return Err(quietly.unwrap_or_else(|| no_token(reply, "it holds no access_token")));
     };
+    let tokens = redactor.with(access.expose());
+    hide(&mut payload, &tokens.with(refresh.as_ref().map_or("", RefreshToken::expose)));
+    drop(tokens);
     let rules = &platform.tokens;
     let (access_life, refresh_life) =
         (life(&payload, &["expires_in"]), life(&payload, &["refresh_expires_in", "re_expires_in"]));
@@ -143,23 +152,37 @@ fn by_class(payload: &Json, end: Option<Timestamp>, now: Timestamp) -> (Option<T
     (Some(end), early)
 }
 
+/// Masks secrets in every text of a payload whose tokens were taken out.
+fn hide(payload: &mut Json, redactor: &Redactor<'_>) {
+    match payload {
+        Json::String(text) => {
+            if let Cow::Owned(masked) = redactor.id(text) {
+                *text = masked;
+            }
+        }
+        Json::Array(items) => items.iter_mut().for_each(|item| hide(item, redactor)),
+        Json::Object(members) => members.values_mut().for_each(|member| hide(member, redactor)),
+        _ => {}
+    }
+}
+
 fn no_token(reply: &Reply, why: &str) -> Error {
-    Error::new(ErrorKind::Envelope, format!("the platform's token reply cannot be used: {why}"))
-        .fault_of(Fault::Platform)
-        .may_have_happened(true)
-        .with_request_id(reply.request_id().map(str::to_owned))
-        .hint("Try again later; if it stays, the platform changed its reply: report it with the request id.")
+    reply
+        .error(ErrorKind::Envelope, format!("the platform's token reply cannot be used: {why}"))
+        .with_fault(Fault::Platform)
+        .with_ambiguity(true)
+        .with_hint(
+            "Try again later; if it stays, the platform changed its reply: report it with the request id.",
+        )
 }
 
 /// An OAuth error that came with status 200 and without a description (RFC 6749, 5.2).
-fn refused_quietly(payload: &Json) -> Option<Error> {
+fn refused_quietly(payload: &Json, redactor: &Redactor<'_>) -> Option<Error> {
     let code = text(payload, "error")?;
-    let said = scalar::printable(&text(payload, "error_description").unwrap_or_default());
+    let said = text(payload, "error_description").unwrap_or_default();
+    let said = redactor.text(format!("{code}: {said}").trim_end_matches(": "), 1_000);
     let kind = if code == "invalid_grant" { ErrorKind::Authorization } else { ErrorKind::Business };
-    Some(
-        Error::new(kind, format!("{}: {said}", scalar::printable(&code)).trim_end_matches(": ").to_owned())
-            .with_code(code),
-    )
+    Some(Error::new(kind, said.to_string()).with_code(redactor.text(&code, 200)))
 }
 
 fn text(payload: &Json, name: &str) -> Option<String> {

@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use jiff::Timestamp;
 use serde_json::Value as Json;
 use sesame_catalog::{Catalog, OAuthStyle};
-use sesame_core::{HttpResponse, Shape, envelope::read_reply};
+use sesame_core::{HttpResponse, Shape, envelope::read_reply, redact::Redactor};
 
 use super::reply::{RefreshEnd, read};
 
@@ -31,8 +31,9 @@ fn documented_token_replies_are_read_as_documented() {
             body: fs::read(path.join("body")).unwrap().into(),
             ..HttpResponse::default()
         };
-        let reply = read_reply(shape, &platform.replies, &response, now).unwrap();
-        let tokens = read(platform, &reply, None, now).unwrap_or_else(|error| panic!("{id}: {error}"));
+        let reply = read_reply(shape, &platform.replies, &response, &Redactor::default(), now).unwrap();
+        let tokens = read(platform, &reply, None, &Redactor::default(), now)
+            .unwrap_or_else(|error| panic!("{id}: {error}"));
 
         let expect = case["expect"].as_object().unwrap();
         for (what, value) in expect {

@@ -22,7 +22,7 @@ pub(super) fn read(path: &Path, notices: &mut Vec<Notice>) -> Result<MasterKey> 
     let text = match fs::read_to_string(path) {
         Ok(text) => Zeroizing::new(text),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return Err(Error::local(format!("the vault's key file {} is missing", path.display())).hint(
+            return Err(Error::local(format!("the vault's key file {} is missing", path.display())).with_hint(
                 "Put it back from a backup: without it the vault's secrets cannot be read. If it is lost for good, move the vault file away, add the apps and log in again. Nothing was changed.",
             ));
         }
@@ -31,7 +31,7 @@ pub(super) fn read(path: &Path, notices: &mut Vec<Notice>) -> Result<MasterKey> 
                 "the vault's key file {} cannot be read: {error}",
                 path.display()
             ))
-            .hint("Check who owns it and its mode (0600)."));
+            .with_hint("Check who owns it and its mode (0600)."));
         }
     };
     #[cfg(unix)]
@@ -49,7 +49,7 @@ pub(super) fn read(path: &Path, notices: &mut Vec<Notice>) -> Result<MasterKey> 
     let last = text.lines().map(str::trim).rfind(|line| !line.is_empty() && !line.starts_with('#'));
     last.and_then(MasterKey::parse).ok_or_else(|| {
         Error::local(format!("the vault's key file {} holds no key", path.display()))
-            .hint("Put it back from a backup. Nothing was changed.")
+            .with_hint("Put it back from a backup. Nothing was changed.")
     })
 }
 
@@ -66,7 +66,7 @@ pub(crate) async fn lock(path: &Path) -> Result<KeyFileLock> {
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let failed = |error: io::Error| {
         Error::local(format!("cannot lock {} to change the vault's key file: {error}", directory.display()))
-            .hint("Check the directory's owner and mode, and whether its file system supports locks. Nothing was changed.")
+            .with_hint("Check the directory's owner and mode, and whether its file system supports locks. Nothing was changed.")
     };
     // The directory itself: a file that is replaced cannot be locked, and one of its own would be left over.
     #[cfg(unix)]
@@ -82,7 +82,7 @@ pub(crate) async fn lock(path: &Path) -> Result<KeyFileLock> {
                 return Err(Error::local(
                     "another process has been changing the vault's key file for 30 seconds",
                 )
-                .hint(
+                .with_hint(
                     "Look for a sesame process that hangs, then repeat the command. Nothing was changed.",
                 ));
             }
@@ -121,14 +121,14 @@ pub(crate) fn replace(_lock: &KeyFileLock, path: &Path, key: &MasterKey, known: 
             "the key file {} holds a key that does not belong to this vault, or a newer one",
             path.display()
         ))
-        .hint("Look with `sesame vault check`. If the key belongs to another vault, move the file away. Nothing was changed."));
+        .with_hint("Look with `sesame vault check`. If the key belongs to another vault, move the file away. Nothing was changed."));
     }
     write(path, key)?;
     if read(path, &mut Vec::new())?.is_same(key) {
         return Ok(());
     }
     Err(Error::local(format!("the vault's key file {} does not hold what was written to it", path.display()))
-        .hint("Look for another program that writes it, and repeat the command. The former key opens the vault."))
+        .with_hint("Look for another program that writes it, and repeat the command. The former key opens the vault."))
 }
 
 /// Writes the file under another name and renames it. The name is always the same, so that a killed
@@ -156,7 +156,7 @@ fn write(path: &Path, key: &MasterKey) -> Result<()> {
 }
 
 fn unwritable(path: &Path, error: &io::Error) -> Error {
-    Error::local(format!("the vault's key file {} cannot be written: {error}", path.display())).hint(
+    Error::local(format!("the vault's key file {} cannot be written: {error}", path.display())).with_hint(
         "Check the directory's owner and free space, or set SESAME_HOME to a place that can be written.",
     )
 }

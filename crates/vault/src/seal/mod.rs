@@ -127,7 +127,7 @@ impl Ring {
                 "the sealed {column} in table {table} has form {}, which this version does not know",
                 sealed[0]
             ))
-            .hint(
+            .with_hint(
                 "A newer Sesame wrote it, or it was damaged. Use the newest version. Nothing was changed.",
             ));
         }
@@ -138,7 +138,7 @@ impl Ring {
                 hex::encode(id),
                 hex::encode(self.seals)
             ))
-            .hint("Open the vault with the key it was sealed with. Nothing was changed."));
+            .with_hint("Open the vault with the key it was sealed with. Nothing was changed."));
         };
         let nonce: [u8; 12] = sealed[9..HEAD].try_into().unwrap_or_default();
         let aad = associated(slot, id);
@@ -226,7 +226,7 @@ pub(crate) fn open_text(sealer: &Sealer, slot: Slot<'_>, sealed: &[u8]) -> Resul
 }
 
 fn unreadable(message: String) -> Error {
-    Error::local(message).hint(
+    Error::local(message).with_hint(
         "Nothing was changed. Restore the vault from a backup, or remove this account or app and log in again.",
     )
 }

@@ -73,7 +73,7 @@ pub(crate) fn long_enough(passphrase: &AppSecret) -> Result<()> {
         return Ok(());
     }
     Err(Error::usage(format!("the passphrase has fewer than {SHORTEST} characters"))
-        .hint("Choose a longer one: whoever has the file can try passphrases for as long as they like."))
+        .with_hint("Choose a longer one: whoever has the file can try passphrases for as long as they like."))
 }
 
 /// Makes the key of a vault from its passphrase and its stored settings.
@@ -83,13 +83,12 @@ pub(crate) fn long_enough(passphrase: &AppSecret) -> Result<()> {
 /// [`ErrorKind::Local`](sesame_core::ErrorKind::Local) for settings that cannot be read.
 pub(super) async fn stretch(passphrase: &AppSecret, params: &str) -> Result<MasterKey> {
     if passphrase.expose().is_empty() {
-        return Err(
-            Error::usage("the passphrase is empty").hint("Set SESAME_PASSPHRASE to the vault's passphrase.")
-        );
+        return Err(Error::usage("the passphrase is empty")
+            .with_hint("Set SESAME_PASSPHRASE to the vault's passphrase."));
     }
     let damaged = || {
         Error::local("the vault's passphrase settings are damaged, or from a newer version")
-            .hint("Restore the vault from a backup. Nothing was changed.")
+            .with_hint("Restore the vault from a backup. Nothing was changed.")
     };
     let stretching: Stretching = serde_json::from_str(params).map_err(|_| damaged())?;
     stretching.stretch(passphrase).await.ok_or_else(damaged)

@@ -14,7 +14,7 @@ use super::{
     passphrase::{long_enough, stretch},
 };
 use crate::{
-    store::{KeyRow, KeyState, TokenStore},
+    store::{KeyRow, KeyState, Store},
     vault::Notice,
 };
 
@@ -48,7 +48,7 @@ pub(crate) fn wrapped_slot(key_id: &KeyId) -> Slot<'_> {
 
 /// Finds the master keys of a vault, or makes one for a new vault.
 pub(crate) async fn unlock(
-    store: &dyn TokenStore,
+    store: &dyn Store,
     source: &KeySource,
     clock: &Arc<dyn Clock>,
 ) -> Result<Unlocked> {
@@ -68,7 +68,7 @@ pub(crate) async fn unlock(
 pub(crate) async fn reopen(rows: &[KeyRow], source: &KeySource, known: &Ring) -> Result<Unlocked> {
     let Some(active) = rows.iter().find(|row| row.state == KeyState::Active) else {
         return Err(Error::local("the vault has no active master key: its table of keys is damaged")
-            .hint("Restore the vault from a backup. Nothing was changed."));
+            .with_hint("Restore the vault from a backup. Nothing was changed."));
     };
     let kind = kind_of(active)?;
     let active_id = id_of(active)?;
@@ -165,15 +165,15 @@ async fn ask_source<'a>(
 fn not_given(kind: KeyKind) -> Error {
     match kind {
         KeyKind::Passphrase => Error::usage("this vault is sealed with a passphrase, and none was given")
-            .hint("Set SESAME_PASSPHRASE and repeat the command."),
+            .with_hint("Set SESAME_PASSPHRASE and repeat the command."),
         KeyKind::Environment => {
             Error::usage("this vault is sealed with the key of SESAME_MASTER_KEY, which is not set")
-                .hint("Set SESAME_MASTER_KEY to the 32 bytes (base64 or hex) it was made with.")
+                .with_hint("Set SESAME_MASTER_KEY to the 32 bytes (base64 or hex) it was made with.")
         }
         kind => Error::usage(format!(
             "this vault takes its master key from the {kind}, but another way was asked for"
         ))
-        .hint("Unset SESAME_MASTER_KEY and SESAME_PASSPHRASE for this vault. Nothing was changed."),
+        .with_hint("Unset SESAME_MASTER_KEY and SESAME_PASSPHRASE for this vault. Nothing was changed."),
     }
 }
 
@@ -192,7 +192,7 @@ fn wrong_key(kind: KeyKind, source: &KeySource) -> Error {
         KeyKind::Passphrase | KeyKind::Environment => Error::usage(what),
         KeyKind::File | KeyKind::Keyring => Error::local(what),
     };
-    error.hint("Use the key that the vault was made with, or the one of its last rekey. Nothing was changed or overwritten.")
+    error.with_hint("Use the key that the vault was made with, or the one of its last rekey. Nothing was changed or overwritten.")
 }
 
 /// The source's key belongs to a row from which no other key opens the active one.
@@ -202,11 +202,11 @@ fn leads_nowhere(row: &KeyRow, active: KeyKind, source: &KeySource) -> Error {
         KeyState::Incoming => Error::local(format!(
             "{name} is the key that this vault is being rekeyed to, and the rekey was cut off before that key opens it"
         ))
-        .hint("Open the vault with its former key, and run `sesame vault rekey` once more. Nothing was changed."),
+        .with_hint("Open the vault with its former key, and run `sesame vault rekey` once more. Nothing was changed."),
         _ => Error::local(format!(
             "{name} is a former master key of this vault, which was rekeyed since (its key comes from the {active} now)"
         ))
-        .hint(format!(
+        .with_hint(format!(
             "{} A former key opens only copies of the vault from before the rekey. Nothing was changed.",
             match active {
                 KeyKind::Passphrase => "Set SESAME_PASSPHRASE to the new passphrase.",
@@ -223,14 +223,14 @@ fn kind_of(row: &KeyRow) -> Result<KeyKind> {
             "the vault takes its master key from {:?}, which this version does not know",
             row.kind
         ))
-        .hint("A newer Sesame made this vault. Use that version. Nothing was changed.")
+        .with_hint("A newer Sesame made this vault. Use that version. Nothing was changed.")
     })
 }
 
 fn id_of(row: &KeyRow) -> Result<KeyId> {
     KeyId::try_from(row.key_id.as_slice()).map_err(|_| {
         Error::local("the vault's key id is damaged")
-            .hint("Restore the vault from a backup. Nothing was changed.")
+            .with_hint("Restore the vault from a backup. Nothing was changed.")
     })
 }
 
@@ -261,7 +261,7 @@ pub(crate) async fn new_key(choice: &KeyChoice, clock: &dyn Clock) -> Result<(Ke
 pub(crate) async fn write_to_keyring(id: KeyId, key: &MasterKey) -> Result<()> {
     let failed = |why: String| {
         Error::local(format!("the keyring does not take the master key: {why}"))
-            .hint("Unlock the keyring and repeat the command, or choose another place with --to.")
+            .with_hint("Unlock the keyring and repeat the command, or choose another place with --to.")
     };
     keyring::write(id, key).await.map_err(failed)?;
     match keyring::read(id).await.map_err(failed)? {
@@ -282,7 +282,7 @@ pub(crate) fn check_new(choice: &KeyChoice) -> Result<()> {
     }
 }
 
-async fn create(store: &dyn TokenStore, source: &KeySource, clock: &Arc<dyn Clock>) -> Result<Unlocked> {
+async fn create(store: &dyn Store, source: &KeySource, clock: &Arc<dyn Clock>) -> Result<Unlocked> {
     check_new(&source.choice)?;
     let mut key_id = KeyId::default();
     clock.random(&mut key_id);
@@ -306,7 +306,7 @@ async fn create(store: &dyn TokenStore, source: &KeySource, clock: &Arc<dyn Cloc
             let key = MasterKey::generate(clock.as_ref());
             keyring::write(key_id, &key).await.map_err(|why| {
                 Error::local(format!("the keyring does not take the master key: {why}"))
-                    .hint("Unlock the keyring, or let the key live in a file beside the vault.")
+                    .with_hint("Unlock the keyring, or let the key live in a file beside the vault.")
             })?;
             (KeyKind::Keyring, key)
         }
@@ -351,17 +351,17 @@ async fn from_keyring(key_id: KeyId) -> Result<MasterKey> {
             "the keyring has no entry \"sesame-vault\" for key {}",
             hex::encode(key_id)
         ))
-        .hint(hint)),
+        .with_hint(hint)),
         Err(why) => Err(Error::local(format!(
             "the vault's master key is in the keyring, which does not give it: {why}"
         ))
-        .hint(hint)),
+        .with_hint(hint)),
     }
 }
 
 fn from_environment(text: &AppSecret, variable: &str) -> Result<MasterKey> {
     MasterKey::parse(text.expose()).ok_or_else(|| {
         Error::usage(format!("{variable} is not 32 bytes in base64 or hex"))
-            .hint("Make one with `openssl rand -base64 32` and keep it safe: without it the vault cannot be opened.")
+            .with_hint("Make one with `openssl rand -base64 32` and keep it safe: without it the vault cannot be opened.")
     })
 }

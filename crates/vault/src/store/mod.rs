@@ -27,32 +27,29 @@ use crate::Id;
 /// may be the one that is refused.
 pub const HOLDS_BACK: i64 = 10;
 
-/// Where apps, accounts and tokens are kept.
-///
-/// Every write is one transaction, durable when it returns; but for [`TokenStore::claim_due`], whose
-/// leases a power cut may take back.
-pub trait TokenStore: Send + Sync {
-    /// Tells whether what is written outlives the process. If not, there is no journal either, since
-    /// what it holds would be of no use.
-    fn is_durable(&self) -> bool {
-        true
-    }
-
+/// Master keys, and the values that are sealed with them.
+pub trait KeyStore: Send + Sync {
     /// Returns the rows of all master keys, the active one first, then the incoming one.
     fn keys(&self) -> BoxFuture<'_, Result<Vec<KeyRow>>>;
+
     /// Adds an incoming master key `WHERE the active key = active`, or with `None` the active key of a
     /// vault that has none. Returns `false` if the active key is another one, or if a key of that state
     /// exists already; nothing is changed then.
     fn add_key<'a>(&'a self, row: &'a KeyRow, active: Option<&'a [u8]>) -> BoxFuture<'a, Result<bool>>;
+
     /// Replaces the wrapped form of a key.
     fn wrap_key<'a>(&'a self, key_id: &'a [u8], wrapped: Option<&'a [u8]>) -> BoxFuture<'a, Result<()>>;
+
     /// Makes the incoming key the active one, without its wrapped form, and retires the former one, in
     /// one step. Returns `false` and changes nothing if `change` does not describe what is there.
     fn activate_key<'a>(&'a self, change: KeyChange<'a>) -> BoxFuture<'a, Result<bool>>;
+
     /// Retires the incoming key; false when that is not the incoming key any more.
     fn retire_key<'a>(&'a self, key_id: &'a [u8]) -> BoxFuture<'a, Result<bool>>;
+
     /// Removes what is left of values that were overwritten, as far as the store can.
     fn forget_remains(&self) -> BoxFuture<'_, Result<()>>;
+
     /// Returns sealed values of one column whose head names this key, in the order of their rows'
     /// ids, those after `after`, at most `limit` of them.
     fn sealed_with<'a>(
@@ -62,8 +59,18 @@ pub trait TokenStore: Send + Sync {
         after: Option<Id>,
         limit: u32,
     ) -> BoxFuture<'a, Result<Vec<Sealed>>>;
+
     /// Replaces sealed values `WHERE value = from`; returns how many were still the same.
     fn reseal<'a>(&'a self, changes: &'a [(Sealed, Vec<u8>)]) -> BoxFuture<'a, Result<u64>>;
+}
+
+/// Apps and their sealed secrets.
+pub trait AppStore: Send + Sync {
+    /// Returns all apps, oldest first, then by name.
+    fn apps(&self) -> BoxFuture<'_, Result<Vec<AppRow>>>;
+
+    /// Returns an app by name.
+    fn app<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<AppRow>>>;
 
     /// Replaces the sealed secret of an app `WHERE secret = former`, and where it was read from; false,
     /// and no notes, when it is not that one any more.
@@ -74,25 +81,29 @@ pub trait TokenStore: Send + Sync {
         origin: Option<&'a str>,
         notes: &'a Notes,
     ) -> BoxFuture<'a, Result<bool>>;
+}
 
-    /// Returns all apps, oldest first, then by name.
-    fn apps(&self) -> BoxFuture<'_, Result<Vec<AppRow>>>;
-    /// Returns an app by name.
-    fn app<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<AppRow>>>;
+/// Accounts.
+pub trait AccountStore: Send + Sync {
     /// Adds apps, authorizations and accounts; all or nothing. False when a name is taken.
     fn add<'a>(&'a self, rows: &'a NewRows, notes: &'a Notes) -> BoxFuture<'a, Result<bool>>;
 
     /// Returns all accounts, oldest first, then by name.
     fn accounts(&self) -> BoxFuture<'_, Result<Vec<FullRow>>>;
+
     /// Returns an account by name.
     fn account<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<FullRow>>>;
+
     /// Returns the accounts that use an authorization, oldest first.
     fn accounts_using(&self, authorization: Id) -> BoxFuture<'_, Result<Vec<FullRow>>>;
+
     /// Returns accounts in the order of their ids, those after `after`, at most `limit` of them.
     fn accounts_after(&self, after: Option<Id>, limit: u32) -> BoxFuture<'_, Result<Vec<FullRow>>>;
-    /// Returns the ids of accounts alone, as [`TokenStore::accounts_after`]: also those of accounts
+
+    /// Returns the ids of accounts alone, as [`AccountStore::accounts_after`]: also those of accounts
     /// whose rows cannot be read.
     fn account_ids_after(&self, after: Option<Id>, limit: u32) -> BoxFuture<'_, Result<Vec<Id>>>;
+
     /// Returns the accounts of apps with this key whose shop has this id, in the order of their ids, at
     /// most `limit` of them. Found by an index on the ids of shops.
     fn accounts_of_shop<'a>(
@@ -101,6 +112,11 @@ pub trait TokenStore: Send + Sync {
         shop_id: &'a str,
         limit: u32,
     ) -> BoxFuture<'a, Result<Vec<FullRow>>>;
+
+    /// Returns the accounts whose authorization is marked so, by name, at most `limit` of them, and how
+    /// many there are. Found by the same index.
+    fn given_up(&self, limit: u32) -> BoxFuture<'_, Result<GivenUp>>;
+
     /// Changes what is known of an account (login, shop, country, region). With a new authorization, or
     /// with another one that stands, the account moves to it, and the former one goes when no account
     /// uses it any more.
@@ -110,8 +126,10 @@ pub trait TokenStore: Send + Sync {
         row: &'a AccountRow,
         notes: &'a Notes,
     ) -> BoxFuture<'a, Result<()>>;
+
     /// Renames an account; false when the new name is taken.
     fn rename_account<'a>(&'a self, id: Id, name: &'a str) -> BoxFuture<'a, Result<bool>>;
+
     /// Replaces an account's tags; false when they are not `former` any more.
     fn set_tags<'a>(
         &'a self,
@@ -119,14 +137,20 @@ pub trait TokenStore: Send + Sync {
         former: &'a [String],
         tags: &'a [String],
     ) -> BoxFuture<'a, Result<bool>>;
+
     /// Removes an account, and its authorization when no other account uses it.
     fn remove_account<'a>(&'a self, id: Id, notes: &'a Notes) -> BoxFuture<'a, Result<()>>;
+}
 
+/// Authorizations and their tokens: one at a time, under a lease.
+pub trait TokenStore: Send + Sync {
     /// Returns an authorization.
     fn authorization(&self, id: Id) -> BoxFuture<'_, Result<Option<AuthorizationRow>>>;
+
     /// Takes the lease and writes down the intent, if the generation is still the same and nobody
     /// else holds a lease that has not ended.
     fn claim<'a>(&'a self, claim: Claim<'a>) -> BoxFuture<'a, Result<Option<Lease>>>;
+
     /// Replaces the tokens `WHERE generation = expected`, clears intent, lease and errors, and
     /// `postpone_after` unless the refresh token's end stays the same; false when somebody else was
     /// first.
@@ -138,12 +162,14 @@ pub trait TokenStore: Send + Sync {
         at: i64,
         notes: &'a Notes,
     ) -> BoxFuture<'a, Result<bool>>;
+
     /// Writes down a failure and gives the lease back, if it is still ours; the notes only then.
     fn record_failure<'a>(
         &'a self,
         failure: FailedRefresh<'a>,
         notes: &'a Notes,
     ) -> BoxFuture<'a, Result<()>>;
+
     /// Marks a generation as one that cannot be refreshed any more; the notes only if it was not
     /// marked yet.
     fn exhaust<'a>(
@@ -154,21 +180,24 @@ pub trait TokenStore: Send + Sync {
         at: i64,
         notes: &'a Notes,
     ) -> BoxFuture<'a, Result<()>>;
+
     /// Takes back all marks of [`TokenStore::exhaust`] and [`TokenStore::record_failure`] that were made
     /// after a time, with what failed and the pauses after it, and makes those authorizations due;
     /// returns how many. Found by an index on the marks.
     fn take_back(&self, marked_after: i64) -> BoxFuture<'_, Result<u64>>;
-    /// Returns the accounts whose authorization is marked so, by name, at most `limit` of them, and how
-    /// many there are. Found by the same index.
-    fn given_up(&self, limit: u32) -> BoxFuture<'_, Result<GivenUp>>;
+
     /// Notes that access tokens were used, and makes those due that the keeper had left alone.
     fn touch<'a>(&'a self, ids: &'a [Id], at: i64) -> BoxFuture<'a, Result<()>>;
+}
 
+/// Due authorizations, handed out in batches under leases.
+pub trait WorkStore: Send + Sync {
     /// Hands out the authorizations that nobody holds and that are due the longest, in no order, and
     /// takes their leases. Several keepers share the work so. Found by the index on `due_at`: what is
     /// not due costs nothing. Each is due again when its lease ends, unless something else is planned
     /// before: so what is held costs those nothing either who claim next.
     fn claim_due<'a>(&'a self, claim: DueClaim<'a>) -> BoxFuture<'a, Result<Vec<Due>>>;
+
     /// Writes down intents under leases that are still this owner's, and renews those until `until`;
     /// returns the authorizations for which that was so.
     fn begin<'a>(
@@ -178,6 +207,7 @@ pub trait TokenStore: Send + Sync {
         now: i64,
         until: i64,
     ) -> BoxFuture<'a, Result<Vec<Id>>>;
+
     /// Gives leases back that are still this owner's, with what was decided. Events of authorizations
     /// whose lease was lost are left out: whoever holds it now gives that warning.
     fn plan<'a>(
@@ -186,15 +216,21 @@ pub trait TokenStore: Send + Sync {
         plans: &'a [Planned],
         notes: &'a Notes,
     ) -> BoxFuture<'a, Result<()>>;
+
     /// Returns when the next authorization is due that nobody holds now.
     fn next_due(&self, now: i64) -> BoxFuture<'_, Result<Option<i64>>>;
+
     /// Makes authorizations due whose `due_at` lies more than `horizon` after `now`; returns how many.
     /// Found by the index on `due_at`.
     fn pull_forward(&self, now: i64, horizon: i64) -> BoxFuture<'_, Result<u64>>;
+
     /// Makes every access token due at its own time, used or not, but not before a pause is over: for a
     /// keeper that keeps all warm. In pieces, so that nobody waits for it.
     fn keep_all_warm(&self) -> BoxFuture<'_, Result<()>>;
+}
 
+/// The audit trail, and events until they are delivered.
+pub trait EventStore: Send + Sync {
     /// Hands out events since `since` that a sink has not taken and whose time has come, oldest
     /// first, and hands them to nobody else until `until`. One that was not taken holds back the later
     /// ones of its authorization, unless it was put off [`HOLDS_BACK`] times.
@@ -206,25 +242,52 @@ pub trait TokenStore: Send + Sync {
         until: i64,
         limit: u32,
     ) -> BoxFuture<'_, Result<Vec<EventRow>>>;
+
     /// Notes that a sink took an event.
     fn event_taken(&self, id: Id, sink: Sink, at: i64) -> BoxFuture<'_, Result<()>>;
+
     /// Puts an event off after a delivery to this sink that failed; the other sink does not wait.
     fn event_failed(&self, id: Id, sink: Sink, next_try: i64) -> BoxFuture<'_, Result<()>>;
+
     /// Adds lines and events of their own.
     fn note<'a>(&'a self, notes: &'a Notes) -> BoxFuture<'a, Result<()>>;
+
     /// Reads the audit trail, newest first.
     fn audit(&self, query: AuditQuery) -> BoxFuture<'_, Result<Vec<AuditRow>>>;
+
     /// Forgets lines of the audit trail and events from before a time; returns how many.
     fn forget_notes(&self, before: i64) -> BoxFuture<'_, Result<u64>>;
-    /// Looks for damage in the store itself; each finding is a sentence.
-    fn check(&self) -> BoxFuture<'_, Result<Vec<String>>>;
+}
 
+/// Logins that were begun and not finished.
+pub trait LoginStore: Send + Sync {
     /// Remembers a login; forgets those begun before `forget_before`.
     fn add_login(&self, login: PendingLogin, forget_before: i64) -> BoxFuture<'_, Result<()>>;
+
     /// Returns a login by the hash of its `state`.
     fn login<'a>(&'a self, state_hash: &'a [u8]) -> BoxFuture<'a, Result<Option<PendingLogin>>>;
+
     /// Notes that a login was finished.
     fn login_used<'a>(&'a self, state_hash: &'a [u8], at: i64) -> BoxFuture<'a, Result<()>>;
+}
+
+/// Where apps, accounts and tokens are kept: all parts of a store together.
+///
+/// Every write is one transaction, durable when it returns; but for [`WorkStore::claim_due`], whose
+/// leases a power cut may take back.
+///
+/// A part is had by upcasting: `let tokens: Arc<dyn TokenStore> = store.clone();`.
+pub trait Store:
+    KeyStore + AppStore + AccountStore + TokenStore + WorkStore + EventStore + LoginStore
+{
+    /// Tells whether what is written outlives the process. If not, there is no journal either, since
+    /// what it holds would be of no use.
+    fn is_durable(&self) -> bool {
+        true
+    }
+
+    /// Looks for damage in the store itself; each finding is a sentence.
+    fn check(&self) -> BoxFuture<'_, Result<Vec<String>>>;
 
     /// Ends what the store holds open. When it returns, nothing of this store touches files or
     /// connections any more.

@@ -43,7 +43,7 @@ impl Inner {
                     "app {name:?} is one of {}, not of {}",
                     row.platform, platform.name
                 ))
-                .hint("Give the app's platform with --platform."));
+                .with_hint("Give the app's platform with --platform."));
             }
             apps.seats.insert(String::new(), Seat { row, secret: None, is_new: false });
         }

@@ -87,7 +87,7 @@ impl Inner {
             }
         }
         Err(Error::local("other programs keep adding apps and accounts of these names")
-            .hint("Repeat the command. Nothing was imported."))
+            .with_hint("Repeat the command. Nothing was imported."))
     }
 }
 
@@ -155,7 +155,7 @@ fn nothing_usable(rows: usize) -> Error {
     Error::usage(format!(
         "there is nothing to take over: {rows} an account, with neither an app key nor a token"
     ))
-    .hint(
+    .with_hint(
         "Looked for are app_key, app_secret, access_token, refresh_token and the like. Say with --map FIELD=COLUMN,... how they are called there. Nothing was imported.",
     )
 }
@@ -169,7 +169,7 @@ fn refused(report: &Imported) -> Error {
         format!("{count} rows cannot be taken over")
     };
     Error::usage(format!("{are}\n{}", some(&rows, "\n")))
-        .hint("Mend them, or leave them out with --skip-bad. --dry-run shows what would be done. Nothing was imported.")
+        .with_hint("Mend them, or leave them out with --skip-bad. --dry-run shows what would be done. Nothing was imported.")
 }
 
 #[derive(Default)]

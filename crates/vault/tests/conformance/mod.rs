@@ -15,11 +15,11 @@ pub mod work;
 use std::sync::Arc;
 
 use sesame_core::BoxFuture;
-use sesame_vault::store::TokenStore;
+use sesame_vault::store::Store;
 
 /// A new vault that can be opened as often as wanted: each opening stands for a process.
 pub trait Place: Send + Sync {
-    fn open(&self) -> BoxFuture<'_, Arc<dyn TokenStore>>;
+    fn open(&self) -> BoxFuture<'_, Arc<dyn Store>>;
 }
 
 /// Makes a module with a test for each function of the suite.

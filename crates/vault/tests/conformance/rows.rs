@@ -11,8 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use sesame_vault::{
     Id,
     store::{
-        AccountRow, AppRow, AuditRow, AuthorizationRow, Claim, EventRow, NewRows, Notes, TokenColumns,
-        TokenStore,
+        AccountRow, AppRow, AuditRow, AuthorizationRow, Claim, EventRow, NewRows, Notes, Store, TokenColumns,
     },
 };
 
@@ -139,7 +138,7 @@ pub fn notes(about: Id) -> Notes {
 
 /// Puts so many shops of one app into a store; each has an authorization of its own.
 pub async fn shops(
-    store: &dyn TokenStore,
+    store: &dyn Store,
     count: usize,
     change: impl Fn(usize, &mut AuthorizationRow),
 ) -> Vec<Id> {
@@ -156,11 +155,11 @@ pub async fn shops(
     rows.authorizations.iter().map(|row| row.id).collect()
 }
 
-pub async fn shop(store: &dyn TokenStore) -> Id {
+pub async fn shop(store: &dyn Store) -> Id {
     shops(store, 1, |_, _| ()).await[0]
 }
 
-pub async fn row(store: &dyn TokenStore, id: Id) -> AuthorizationRow {
+pub async fn row(store: &dyn Store, id: Id) -> AuthorizationRow {
     store.authorization(id).await.unwrap().unwrap()
 }
 
@@ -169,12 +168,12 @@ pub fn claim(id: Id, owner: &str, now: i64) -> Claim<'_> {
 }
 
 /// Counts lines of the audit trail about an authorization.
-pub async fn lines(store: &dyn TokenStore, about: Id) -> usize {
+pub async fn lines(store: &dyn Store, about: Id) -> usize {
     let query = sesame_vault::store::AuditQuery { authorization: Some(about), since: None, limit: 1_000 };
     store.audit(query).await.unwrap().len()
 }
 
 /// Takes all events that wait for the hook.
-pub async fn events(store: &dyn TokenStore) -> Vec<EventRow> {
+pub async fn events(store: &dyn Store) -> Vec<EventRow> {
     store.claim_events(sesame_vault::store::Sink::Hook, 0, NOW * 2, NOW * 2 + 1, 1_000).await.unwrap()
 }

@@ -235,7 +235,7 @@ pub async fn a_new_vault_made_by_many_at_once(place: &dyn Place) {
 }
 
 /// Opens eight stores at the same time.
-async fn open_eight(place: &dyn Place) -> Vec<std::sync::Arc<dyn sesame_vault::store::TokenStore>> {
+async fn open_eight(place: &dyn Place) -> Vec<std::sync::Arc<dyn sesame_vault::store::Store>> {
     let all = tokio::join!(
         place.open(),
         place.open(),

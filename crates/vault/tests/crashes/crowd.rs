@@ -11,7 +11,7 @@ use crate::{
     child::Role,
     world::{
         Process,
-        Store::{self, Postgres, Sqlite},
+        Storage::{self, Postgres, Sqlite},
         World, log_in,
     },
 };
@@ -20,7 +20,7 @@ const PROCESSES: usize = 8;
 const TASKS: usize = 1_250;
 
 /// A world with one shop whose access token has ended.
-async fn ended(store: Store, platform: &'static str, policy: OldRefreshToken) -> World {
+async fn ended(store: Storage, platform: &'static str, policy: OldRefreshToken) -> World {
     let world = World::start(store, platform, policy, 1).await;
     let vault = world.open().await;
     world.add_app(&vault).await;
@@ -38,7 +38,7 @@ async fn ready(world: &World, tasks: usize, wait_at: Option<&str>) -> Process {
     process
 }
 
-async fn ten_thousand_ask(store: Store, policy: OldRefreshToken) {
+async fn ten_thousand_ask(store: Storage, policy: OldRefreshToken) {
     let world = ended(store, "lazada", policy).await;
     let mut processes = Vec::new();
     for _ in 0..PROCESSES {
@@ -77,7 +77,7 @@ async fn ten_thousand_tasks_of_eight_processes_refresh_once() {
 /// What both processes end with when the owner of the lease is stopped at a point for longer than its
 /// lease, and another process asks meanwhile.
 async fn stopped_at(
-    store: Store,
+    store: Storage,
     point: &str,
     platform: &'static str,
     policy: OldRefreshToken,

@@ -17,7 +17,7 @@ use crate::{
     times,
     world::{
         Process, SharedClock,
-        Store::{self, Postgres, Sqlite},
+        Storage::{self, Postgres, Sqlite},
         World, control, log_in,
     },
 };
@@ -80,7 +80,7 @@ pub async fn keep(spec: &Spec, verify: bool, stop: Option<(&str, usize)>, in_fli
     let passed = AtomicUsize::new(0);
     let point = point.to_owned();
     if point == "after-send" {
-        control(&spec.endpoint, Method::Post, "/_sandbox/trouble", json!("hang-after,count=1")).await;
+        control(&spec.endpoint, Method::POST, "/_sandbox/faults", json!("hang-after,count=1")).await;
     }
     on_fail_point(move |reached| {
         if reached == point && passed.fetch_add(1, Ordering::SeqCst) == after {
@@ -95,7 +95,7 @@ pub async fn keep(spec: &Spec, verify: bool, stop: Option<(&str, usize)>, in_fli
 }
 
 /// Kills keepers at a window, at the first shop, the second one and so on, and lets another one go on.
-async fn kill_at(store: Store, window: (&str, bool), policy: OldRefreshToken, in_flight: usize) {
+async fn kill_at(store: Storage, window: (&str, bool), policy: OldRefreshToken, in_flight: usize) {
     let (point, loses_the_answer) = window;
     let world = World::start(store, "lazada", policy, SHOPS).await;
     let vault = world.open().await;
@@ -153,7 +153,7 @@ async fn check(world: &World, said: &Json, lost: bool, context: &str) {
     assert_eq!(without, usize::from(lost), "{context}: {said}");
 }
 
-async fn kill_everywhere(store: Store) {
+async fn kill_everywhere(store: Storage) {
     for window in WINDOWS {
         // One call at a time: one answer is lost at most.
         kill_at(store, window, Dies, 1).await;

@@ -13,7 +13,7 @@ use crate::{
     times,
     world::{
         Process,
-        Store::{self, Postgres, Sqlite},
+        Storage::{self, Postgres, Sqlite},
         World, log_in,
     },
 };
@@ -68,7 +68,13 @@ enum Call {
 }
 
 /// Kills a process at a window so many times; after each time another one asks for the token.
-async fn kill_at(store: Store, window: Window, call: Call, platform: &'static str, policy: OldRefreshToken) {
+async fn kill_at(
+    store: Storage,
+    window: Window,
+    call: Call,
+    platform: &'static str,
+    policy: OldRefreshToken,
+) {
     let postpone = call == Call::Postpone;
     // An answer that is lost takes the only good refresh token with it.
     let dies = postpone || (platform != "1688" && policy == Dies);
@@ -145,13 +151,13 @@ async fn check(world: &World, said: &Json, lost: bool, context: &str) {
     );
 }
 
-async fn kill_everywhere(store: Store, platform: &'static str, policy: OldRefreshToken) {
+async fn kill_everywhere(store: Storage, platform: &'static str, policy: OldRefreshToken) {
     for window in WINDOWS {
         kill_at(store, window, Call::Refresh, platform, policy).await;
     }
 }
 
-async fn kill_while_prolonging(store: Store) {
+async fn kill_while_prolonging(store: Storage) {
     for window in WINDOWS.into_iter().filter(|window| *window != BeforeIntent) {
         kill_at(store, window, Call::Postpone, "1688", Dies).await;
     }

@@ -12,7 +12,7 @@ use crate::{
     times,
     world::{
         Process,
-        Store::{self, Postgres, Sqlite},
+        Storage::{self, Postgres, Sqlite},
         World, log_in,
     },
 };
@@ -54,7 +54,7 @@ pub async fn rekey(spec: &Spec, stop_at: usize) {
 
 /// Kills a rekey at its first stop, the next one at its second, and so on; after each a fresh process
 /// opens the vault, has all tokens, refreshes, and begins a rekey of its own.
-async fn killed_in(store: Store) {
+async fn killed_in(store: Storage) {
     let world = World::start(store, "lazada", Dies, SHOPS).await;
     let vault = world.open().await;
     world.add_app(&vault).await;

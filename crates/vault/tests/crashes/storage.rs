@@ -23,7 +23,7 @@ use tokio::{process::Command, sync::Semaphore, task::JoinSet};
 use crate::{
     child::{Role, Spec, say},
     times,
-    world::{Process, SharedClock, Store, World, log_in},
+    world::{Process, SharedClock, Storage, World, log_in},
 };
 
 const SHOPS: usize = 125;
@@ -221,7 +221,7 @@ fn leftovers(spec: &Spec) -> Vec<String> {
 
 #[tokio::test]
 async fn a_vault_that_cannot_be_written_loses_none_of_a_thousand_refreshes() {
-    let world = World::start(Store::Sqlite, "lazada", Dies, SHOPS).await;
+    let world = World::start(Storage::Sqlite, "lazada", Dies, SHOPS).await;
     let spec = Spec { pace: 20, ..world.spec(Role::Storm) };
     refreshed_through(&world, &spec, &Away::Limit).await;
     world.sandbox.stop().await;
@@ -247,7 +247,7 @@ impl Drop for SmallDisk {
 
 #[tokio::test]
 async fn a_full_disk_loses_none_of_a_thousand_refreshes() {
-    let world = World::start(Store::Sqlite, "lazada", Dies, SHOPS).await;
+    let world = World::start(Storage::Sqlite, "lazada", Dies, SHOPS).await;
     let Some(disk) = SmallDisk::mount(&world.directory.path().join("disk")).await else {
         println!("not run: no right to mount a file system of its own");
         return;
@@ -260,7 +260,7 @@ async fn a_full_disk_loses_none_of_a_thousand_refreshes() {
 
 #[tokio::test]
 async fn a_database_server_that_is_killed_loses_none_of_a_thousand_refreshes() {
-    let world = World::start(Store::Sqlite, "lazada", Dies, SHOPS).await;
+    let world = World::start(Storage::Sqlite, "lazada", Dies, SHOPS).await;
     let server = tokio::task::spawn_blocking(|| Server::start(&[]).unwrap()).await.unwrap();
     let location = server.database().by_tcp;
     let spec = Spec { pace: 20, location, ..world.spec(Role::Storm) };

@@ -18,7 +18,7 @@ use tokio::{
 use crate::{
     child::{Role, Spec, say},
     times,
-    world::{Process, Store, World, log_in},
+    world::{Process, Storage, World, log_in},
 };
 
 type Stamp = Arc<Mutex<Option<Instant>>>;
@@ -72,7 +72,7 @@ pub async fn measure(spec: &Spec, refreshes: usize) {
     vault.close().await;
 }
 
-async fn measured(store: Store) {
+async fn measured(store: Storage) {
     let refreshes = times(50, 1_000);
     let world = World::start(store, "lazada", Dies, 1).await;
     let vault = world.open().await;
@@ -100,6 +100,6 @@ async fn measured(store: Store) {
 
 #[tokio::test]
 async fn the_window_is_measured() {
-    measured(Store::Sqlite).await;
-    measured(Store::Postgres).await;
+    measured(Storage::Sqlite).await;
+    measured(Storage::Postgres).await;
 }

@@ -7,12 +7,15 @@ use std::{
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value as Json, json};
 use sesame_catalog::{Catalog, Endpoint};
-use sesame_core::{AppSecret, BoxFuture, Clock, HttpRequest, Transport as _, request::Method};
+use sesame_core::{
+    AppSecret, BoxFuture, Clock, HttpRequest, Transport as _,
+    request::{HeaderValue, Method, header::CONTENT_TYPE},
+};
 use sesame_sandbox::{OldRefreshToken, Options, Sandbox};
 use sesame_testing::postgres::Server;
 use sesame_vault::{
     Account, Callback, KeyChoice, Location, LoginOptions, NewApp, SystemClock, Vault, VaultOptions,
-    store::{PostgresStore, Sink, SqliteStore, TokenStore},
+    store::{PostgresStore, Sink, SqliteStore, Store},
 };
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines},
@@ -70,7 +73,7 @@ impl Clock for SharedClock {
 
 /// Where the vault of a world is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Store {
+pub enum Storage {
     Sqlite,
     Postgres,
 }
@@ -84,11 +87,16 @@ pub struct World {
 }
 
 impl World {
-    pub async fn start(store: Store, platform: &'static str, policy: OldRefreshToken, shops: usize) -> Self {
+    pub async fn start(
+        store: Storage,
+        platform: &'static str,
+        policy: OldRefreshToken,
+        shops: usize,
+    ) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let location = match store {
-            Store::Sqlite => format!("sqlite:{}", directory.path().join("home/vault.db").display()),
-            Store::Postgres => Server::shared().database().by_tcp,
+            Storage::Sqlite => format!("sqlite:{}", directory.path().join("home/vault.db").display()),
+            Storage::Postgres => Server::shared().database().by_tcp,
         };
         let clock = SharedClock::open(&directory.path().join("clock"), 1);
         let options = Options {
@@ -141,7 +149,7 @@ impl World {
 
     /// How many refreshes the gateway carried out.
     pub async fn refreshed(&self) -> u64 {
-        let stats = self.control(Method::Get, "/_sandbox/stats", Json::Null).await;
+        let stats = self.control(Method::GET, "/_sandbox/stats", Json::Null).await;
         stats["tokens"]["refreshed"].as_u64().unwrap()
     }
 
@@ -156,12 +164,12 @@ impl World {
     /// Tells whether the gateway has this access token on its books.
     pub async fn knows(&self, access: &str) -> bool {
         let end = json!({"token": access, "which": "access", "in_seconds": 3_600});
-        self.control(Method::Post, "/_sandbox/tokens/expire", end).await["changed"] == 1
+        self.control(Method::POST, "/_sandbox/tokens/expire", end).await["changed"] == 1
     }
 
     /// The gateway's own list of tokens of a kind that are alive, masked.
     pub async fn living(&self, kind: &str) -> Vec<String> {
-        let list = self.control(Method::Get, "/_sandbox/tokens", Json::Null).await;
+        let list = self.control(Method::GET, "/_sandbox/tokens", Json::Null).await;
         let list = list["tokens"].as_array().unwrap();
         let living = list.iter().filter(|token| token["kind"] == kind && token["state"] == "alive");
         living.map(|token| token["token"].as_str().unwrap().to_owned()).collect()
@@ -173,7 +181,7 @@ pub async fn control(url: &str, method: Method, path: &str, body: Json) -> Json 
     let mut request = HttpRequest::new(method, format!("{url}{path}"));
     if !body.is_null() {
         request.body = body.to_string().into();
-        request.content_type = Some("application/json".into());
+        request.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     }
     let reply = SocketTransport.send(request).await.unwrap();
     assert_eq!(reply.status, 200, "{path}: {}", String::from_utf8_lossy(&reply.body));
@@ -184,9 +192,13 @@ pub async fn control(url: &str, method: Method, path: &str, body: Json) -> Json 
 pub async fn log_in(vault: &Vault, name: &str) -> Account {
     let options = LoginOptions { as_name: Some(name.to_owned()), ..LoginOptions::default() };
     let login = vault.begin_login("app", options).await.unwrap();
-    let page = HttpRequest::new(Method::Get, login.authorize_url.clone());
+    let page = HttpRequest::new(Method::GET, login.authorize_url.clone());
     let reply = SocketTransport.send(page).await.unwrap();
-    vault.finish_login(&login, Callback::Url(reply.location.unwrap())).await.unwrap().remove(0)
+    vault
+        .finish_login(&login, Callback::Url(reply.header("location").unwrap().to_owned()))
+        .await
+        .unwrap()
+        .remove(0)
 }
 
 impl Spec {
@@ -209,7 +221,7 @@ impl Spec {
         Vault::open(self.options()).await.unwrap()
     }
 
-    pub async fn store(&self) -> Box<dyn TokenStore> {
+    pub async fn store(&self) -> Box<dyn Store> {
         match self.location() {
             Location::Sqlite(path) => Box::new(SqliteStore::open(&path).await.unwrap()),
             Location::Postgres(database) => Box::new(PostgresStore::open(&database).await.unwrap()),

@@ -12,9 +12,10 @@ use sesame_core::{BoxFuture, Error, Result};
 use sesame_vault::{
     Id,
     store::{
-        AccountRow, AppRow, AuditQuery, AuditRow, AuthorizationRow, Claim, Due, DueClaim, EventRow,
-        FailedRefresh, FullRow, GivenUp, Intent, KeyChange, KeyRow, Lease, NewRows, Notes, PendingLogin,
-        Planned, Sealed, SealedPlace, Sink, TokenColumns, TokenStore,
+        AccountRow, AccountStore, AppRow, AppStore, AuditQuery, AuditRow, AuthorizationRow, Claim, Due,
+        DueClaim, EventRow, EventStore, FailedRefresh, FullRow, GivenUp, Intent, KeyChange, KeyRow, KeyStore,
+        Lease, LoginStore, NewRows, Notes, PendingLogin, Planned, Sealed, SealedPlace, Sink, Store,
+        TokenColumns, TokenStore, WorkStore,
     },
 };
 
@@ -22,7 +23,7 @@ use super::FakeClock;
 
 /// Fails the next so many writes of tokens, or intents, or reads.
 pub struct FlakyStore {
-    inner: Arc<dyn TokenStore>,
+    inner: Arc<dyn Store>,
     pub fail_replace: Arc<AtomicUsize>,
     pub fail_touch: Arc<AtomicUsize>,
     /// Writes of tokens are never answered.
@@ -59,11 +60,11 @@ pub struct Breakdown {
 }
 
 impl FlakyStore {
-    pub fn new(inner: impl TokenStore + 'static) -> Self {
+    pub fn new(inner: impl Store + 'static) -> Self {
         Self::over(Arc::new(inner))
     }
 
-    pub fn over(inner: Arc<dyn TokenStore>) -> Self {
+    pub fn over(inner: Arc<dyn Store>) -> Self {
         Self {
             inner,
             fail_replace: Arc::default(),
@@ -115,32 +116,38 @@ impl FlakyStore {
 }
 
 fn full() -> Error {
-    Error::local("the disk is full").hint("Free some space.").retry_when(sesame_core::Retry::Backoff)
+    Error::local("the disk is full").with_hint("Free some space.").with_retry(sesame_core::Retry::Backoff)
 }
 
 fn due(counter: &AtomicUsize) -> bool {
     counter.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok()
 }
 
-impl TokenStore for FlakyStore {
+impl KeyStore for FlakyStore {
     fn keys(&self) -> BoxFuture<'_, Result<Vec<KeyRow>>> {
         self.key_call(self.inner.keys())
     }
+
     fn add_key<'a>(&'a self, row: &'a KeyRow, active: Option<&'a [u8]>) -> BoxFuture<'a, Result<bool>> {
         self.key_call(self.inner.add_key(row, active))
     }
+
     fn wrap_key<'a>(&'a self, key_id: &'a [u8], wrapped: Option<&'a [u8]>) -> BoxFuture<'a, Result<()>> {
         self.key_call(self.inner.wrap_key(key_id, wrapped))
     }
+
     fn activate_key<'a>(&'a self, change: KeyChange<'a>) -> BoxFuture<'a, Result<bool>> {
         self.key_call(self.inner.activate_key(change))
     }
+
     fn retire_key<'a>(&'a self, key_id: &'a [u8]) -> BoxFuture<'a, Result<bool>> {
         self.key_call(self.inner.retire_key(key_id))
     }
+
     fn forget_remains(&self) -> BoxFuture<'_, Result<()>> {
         self.key_call(self.inner.forget_remains())
     }
+
     fn sealed_with<'a>(
         &'a self,
         key_id: &'a [u8],
@@ -150,50 +157,21 @@ impl TokenStore for FlakyStore {
     ) -> BoxFuture<'a, Result<Vec<Sealed>>> {
         self.key_call(self.inner.sealed_with(key_id, place, after, limit))
     }
+
     fn reseal<'a>(&'a self, changes: &'a [(Sealed, Vec<u8>)]) -> BoxFuture<'a, Result<u64>> {
         self.key_call(self.inner.reseal(changes))
     }
+}
+
+impl AppStore for FlakyStore {
     fn apps(&self) -> BoxFuture<'_, Result<Vec<AppRow>>> {
         self.inner.apps()
     }
+
     fn app<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<AppRow>>> {
         self.inner.app(name)
     }
-    fn add<'a>(&'a self, rows: &'a NewRows, notes: &'a Notes) -> BoxFuture<'a, Result<bool>> {
-        self.inner.add(rows, notes)
-    }
-    fn accounts(&self) -> BoxFuture<'_, Result<Vec<FullRow>>> {
-        self.read_all.fetch_add(1, Ordering::SeqCst);
-        self.read(self.inner.accounts())
-    }
-    fn account<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<FullRow>>> {
-        self.read(self.inner.account(name))
-    }
-    fn accounts_using(&self, authorization: Id) -> BoxFuture<'_, Result<Vec<FullRow>>> {
-        self.read(self.inner.accounts_using(authorization))
-    }
-    fn accounts_after(&self, after: Option<Id>, limit: u32) -> BoxFuture<'_, Result<Vec<FullRow>>> {
-        self.read(self.inner.accounts_after(after, limit))
-    }
-    fn account_ids_after(&self, after: Option<Id>, limit: u32) -> BoxFuture<'_, Result<Vec<Id>>> {
-        self.inner.account_ids_after(after, limit)
-    }
-    fn accounts_of_shop<'a>(
-        &'a self,
-        app_key: &'a str,
-        shop_id: &'a str,
-        limit: u32,
-    ) -> BoxFuture<'a, Result<Vec<FullRow>>> {
-        self.read(self.inner.accounts_of_shop(app_key, shop_id, limit))
-    }
-    fn update_account<'a>(
-        &'a self,
-        authorization: Option<&'a AuthorizationRow>,
-        row: &'a AccountRow,
-        notes: &'a Notes,
-    ) -> BoxFuture<'a, Result<()>> {
-        self.inner.update_account(authorization, row, notes)
-    }
+
     fn replace_secret<'a>(
         &'a self,
         former: &'a Sealed,
@@ -203,9 +181,60 @@ impl TokenStore for FlakyStore {
     ) -> BoxFuture<'a, Result<bool>> {
         self.inner.replace_secret(former, new, origin, notes)
     }
+}
+
+impl AccountStore for FlakyStore {
+    fn add<'a>(&'a self, rows: &'a NewRows, notes: &'a Notes) -> BoxFuture<'a, Result<bool>> {
+        self.inner.add(rows, notes)
+    }
+
+    fn accounts(&self) -> BoxFuture<'_, Result<Vec<FullRow>>> {
+        self.read_all.fetch_add(1, Ordering::SeqCst);
+        self.read(self.inner.accounts())
+    }
+
+    fn account<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<FullRow>>> {
+        self.read(self.inner.account(name))
+    }
+
+    fn accounts_using(&self, authorization: Id) -> BoxFuture<'_, Result<Vec<FullRow>>> {
+        self.read(self.inner.accounts_using(authorization))
+    }
+
+    fn accounts_after(&self, after: Option<Id>, limit: u32) -> BoxFuture<'_, Result<Vec<FullRow>>> {
+        self.read(self.inner.accounts_after(after, limit))
+    }
+
+    fn account_ids_after(&self, after: Option<Id>, limit: u32) -> BoxFuture<'_, Result<Vec<Id>>> {
+        self.inner.account_ids_after(after, limit)
+    }
+
+    fn accounts_of_shop<'a>(
+        &'a self,
+        app_key: &'a str,
+        shop_id: &'a str,
+        limit: u32,
+    ) -> BoxFuture<'a, Result<Vec<FullRow>>> {
+        self.read(self.inner.accounts_of_shop(app_key, shop_id, limit))
+    }
+
+    fn given_up(&self, limit: u32) -> BoxFuture<'_, Result<GivenUp>> {
+        self.inner.given_up(limit)
+    }
+
+    fn update_account<'a>(
+        &'a self,
+        authorization: Option<&'a AuthorizationRow>,
+        row: &'a AccountRow,
+        notes: &'a Notes,
+    ) -> BoxFuture<'a, Result<()>> {
+        self.inner.update_account(authorization, row, notes)
+    }
+
     fn rename_account<'a>(&'a self, id: Id, name: &'a str) -> BoxFuture<'a, Result<bool>> {
         self.inner.rename_account(id, name)
     }
+
     fn set_tags<'a>(
         &'a self,
         id: Id,
@@ -214,18 +243,24 @@ impl TokenStore for FlakyStore {
     ) -> BoxFuture<'a, Result<bool>> {
         self.inner.set_tags(id, former, tags)
     }
+
     fn remove_account<'a>(&'a self, id: Id, notes: &'a Notes) -> BoxFuture<'a, Result<()>> {
         self.inner.remove_account(id, notes)
     }
+}
+
+impl TokenStore for FlakyStore {
     fn authorization(&self, id: Id) -> BoxFuture<'_, Result<Option<AuthorizationRow>>> {
         self.read(self.inner.authorization(id))
     }
+
     fn claim<'a>(&'a self, claim: Claim<'a>) -> BoxFuture<'a, Result<Option<Lease>>> {
         if due(&self.fail_claim) {
             return Box::pin(async { Err(full()) });
         }
         self.inner.claim(claim)
     }
+
     fn replace_tokens<'a>(
         &'a self,
         id: Id,
@@ -242,6 +277,7 @@ impl TokenStore for FlakyStore {
         }
         self.inner.replace_tokens(id, expected, tokens, at, notes)
     }
+
     fn record_failure<'a>(
         &'a self,
         failure: FailedRefresh<'a>,
@@ -249,6 +285,7 @@ impl TokenStore for FlakyStore {
     ) -> BoxFuture<'a, Result<()>> {
         self.inner.record_failure(failure, notes)
     }
+
     fn exhaust<'a>(
         &'a self,
         id: Id,
@@ -259,18 +296,20 @@ impl TokenStore for FlakyStore {
     ) -> BoxFuture<'a, Result<()>> {
         self.inner.exhaust(id, generation, reason, at, notes)
     }
+
     fn take_back(&self, marked_after: i64) -> BoxFuture<'_, Result<u64>> {
         self.inner.take_back(marked_after)
     }
-    fn given_up(&self, limit: u32) -> BoxFuture<'_, Result<GivenUp>> {
-        self.inner.given_up(limit)
-    }
+
     fn touch<'a>(&'a self, ids: &'a [Id], at: i64) -> BoxFuture<'a, Result<()>> {
         if due(&self.fail_touch) {
             return Box::pin(async { Err(full()) });
         }
         self.inner.touch(ids, at)
     }
+}
+
+impl WorkStore for FlakyStore {
     fn claim_due<'a>(&'a self, claim: DueClaim<'a>) -> BoxFuture<'a, Result<Vec<Due>>> {
         Box::pin(async move {
             let rows = self.inner.claim_due(claim).await?;
@@ -280,6 +319,7 @@ impl TokenStore for FlakyStore {
             Ok(rows)
         })
     }
+
     fn begin<'a>(
         &'a self,
         owner: &'a str,
@@ -289,6 +329,7 @@ impl TokenStore for FlakyStore {
     ) -> BoxFuture<'a, Result<Vec<Id>>> {
         self.inner.begin(owner, intents, now, until)
     }
+
     fn plan<'a>(
         &'a self,
         owner: &'a str,
@@ -297,15 +338,21 @@ impl TokenStore for FlakyStore {
     ) -> BoxFuture<'a, Result<()>> {
         self.inner.plan(owner, plans, notes)
     }
+
     fn next_due(&self, now: i64) -> BoxFuture<'_, Result<Option<i64>>> {
         self.inner.next_due(now)
     }
+
     fn pull_forward(&self, now: i64, horizon: i64) -> BoxFuture<'_, Result<u64>> {
         self.inner.pull_forward(now, horizon)
     }
+
     fn keep_all_warm(&self) -> BoxFuture<'_, Result<()>> {
         self.inner.keep_all_warm()
     }
+}
+
+impl EventStore for FlakyStore {
     fn claim_events(
         &self,
         sink: Sink,
@@ -316,36 +363,50 @@ impl TokenStore for FlakyStore {
     ) -> BoxFuture<'_, Result<Vec<EventRow>>> {
         self.inner.claim_events(sink, since, now, until, limit)
     }
+
     fn event_taken(&self, id: Id, sink: Sink, at: i64) -> BoxFuture<'_, Result<()>> {
         if due(&self.fail_taken) {
             return Box::pin(async { Err(full()) });
         }
         self.inner.event_taken(id, sink, at)
     }
+
     fn event_failed(&self, id: Id, sink: Sink, next_try: i64) -> BoxFuture<'_, Result<()>> {
         self.inner.event_failed(id, sink, next_try)
     }
+
     fn note<'a>(&'a self, notes: &'a Notes) -> BoxFuture<'a, Result<()>> {
         self.key_call(self.inner.note(notes))
     }
+
     fn audit(&self, query: AuditQuery) -> BoxFuture<'_, Result<Vec<AuditRow>>> {
         self.inner.audit(query)
     }
+
     fn forget_notes(&self, before: i64) -> BoxFuture<'_, Result<u64>> {
         self.inner.forget_notes(before)
     }
-    fn check(&self) -> BoxFuture<'_, Result<Vec<String>>> {
-        self.inner.check()
-    }
+}
+
+impl LoginStore for FlakyStore {
     fn add_login(&self, login: PendingLogin, forget_before: i64) -> BoxFuture<'_, Result<()>> {
         self.inner.add_login(login, forget_before)
     }
+
     fn login<'a>(&'a self, state_hash: &'a [u8]) -> BoxFuture<'a, Result<Option<PendingLogin>>> {
         self.inner.login(state_hash)
     }
+
     fn login_used<'a>(&'a self, state_hash: &'a [u8], at: i64) -> BoxFuture<'a, Result<()>> {
         self.inner.login_used(state_hash, at)
     }
+}
+
+impl Store for FlakyStore {
+    fn check(&self) -> BoxFuture<'_, Result<Vec<String>>> {
+        self.inner.check()
+    }
+
     fn close(&self) -> BoxFuture<'_, ()> {
         self.inner.close()
     }

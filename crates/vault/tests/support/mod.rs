@@ -25,14 +25,14 @@ use std::{
 };
 
 pub use flaky::{Breakdown, FlakyStore, Pause};
-pub use gateway::{IopService, Policy};
+pub use gateway::{IopService, Policy, refresh as refresh_token};
 use jiff::Timestamp;
 use sesame_catalog::{Catalog, Endpoint};
 use sesame_core::{AppSecret, BoxFuture, Clock, HttpRequest, HttpResponse, Result, Transport};
 use sesame_testing::postgres;
 use sesame_vault::{
     App, Callback, Database, KeyChoice, Location, LoginOptions, NewApp, Vault, VaultOptions,
-    store::{EventRow, HOLDS_BACK, PostgresStore, Sink, SqliteStore, TokenStore},
+    store::{EventRow, HOLDS_BACK, PostgresStore, Sink, SqliteStore, Store},
 };
 pub use socket::SocketTransport;
 use tokio::sync::{Semaphore, watch};
@@ -214,12 +214,7 @@ impl Transport for FakeTransport {
 }
 
 pub fn reply(status: u16, body: impl Into<String>) -> HttpResponse {
-    HttpResponse {
-        status,
-        content_type: Some("application/json".to_owned()),
-        body: body.into().into(),
-        ..HttpResponse::default()
-    }
+    HttpResponse::new(status, body.into())
 }
 
 /// A vault in a directory of its own.
@@ -325,7 +320,7 @@ impl Home {
     }
 
     /// The vault's store, opened once more.
-    pub async fn store(&self) -> Arc<dyn TokenStore> {
+    pub async fn store(&self) -> Arc<dyn Store> {
         match &self.database {
             None => Arc::new(SqliteStore::open(&self.path()).await.unwrap()),
             Some((_, database)) => Arc::new(PostgresStore::open(database).await.unwrap()),
@@ -416,7 +411,7 @@ pub fn contains(bytes: &[u8], text: &str) -> bool {
 
 /// All events that a sink has not taken, oldest first. An event of a shop holds back the later ones until
 /// it was refused for good, which is what happens to it here.
-pub async fn all_events(store: &dyn TokenStore, sink: Sink) -> Vec<EventRow> {
+pub async fn all_events(store: &dyn Store, sink: Sink) -> Vec<EventRow> {
     let now = i64::MAX / 2;
     let mut all: Vec<EventRow> = Vec::new();
     loop {

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use sesame_core::{AccessToken, Clock as _, RefreshToken};
 use sesame_vault::{
     ImportedTokens, Keeper, Vault,
-    store::{EventRow, FullRow, MemoryStore, Sink, TokenStore},
+    store::{EventRow, FullRow, MemoryStore, Sink, Store},
 };
 
 use super::{FakeTransport, Home, START, all_events, app, reply};
@@ -122,11 +122,11 @@ pub fn home(transport: FakeTransport) -> Home {
     home
 }
 
-pub async fn events(store: &dyn TokenStore) -> Vec<EventRow> {
+pub async fn events(store: &dyn Store) -> Vec<EventRow> {
     all_events(store, Sink::Hook).await
 }
 
-pub async fn row(store: &dyn TokenStore, name: &str) -> FullRow {
+pub async fn row(store: &dyn Store, name: &str) -> FullRow {
     store.account(name).await.unwrap().unwrap()
 }
 

@@ -2,7 +2,10 @@
 
 use std::io::Write as _;
 
-use sesame_core::{BoxFuture, Error, ErrorKind, HttpRequest, HttpResponse, Result, Transport};
+use sesame_core::{
+    BoxFuture, Error, ErrorKind, HttpRequest, HttpResponse, Result, Transport,
+    request::header::{CONTENT_TYPE, DATE, LOCATION},
+};
 use tokio::io::AsyncReadExt as _;
 
 /// Has handed the whole request over when it waits for the first time: a process that is stopped while
@@ -17,7 +20,7 @@ impl Transport for SocketTransport {
             match tokio::time::timeout(limit, exchange(request)).await {
                 Ok(outcome) => outcome,
                 Err(_) => Err(Error::new(ErrorKind::Timeout, format!("no answer within {limit:?}"))
-                    .may_have_happened(true)),
+                    .with_ambiguity(true)),
             }
         })
     }
@@ -30,12 +33,12 @@ fn broken(error: impl std::fmt::Display) -> Error {
 async fn exchange(request: HttpRequest) -> Result<HttpResponse> {
     let rest = request.url.strip_prefix("http://").ok_or_else(|| broken("not a plain address"))?;
     let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-    let more =
-        request.headers.iter().fold(String::new(), |more, (name, value)| more + name + ": " + value + "\r\n");
+    let more = request.headers.iter().fold(String::new(), |more, (name, value)| {
+        more + name.as_str() + ": " + value.to_str().unwrap() + "\r\n"
+    });
     let mut message = format!(
-        "{} {path} HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n{more}Content-Type: {}\r\nContent-Length: {}\r\n\r\n",
+        "{} {path} HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n{more}Content-Length: {}\r\n\r\n",
         request.method.as_str(),
-        request.content_type.as_deref().unwrap_or("text/plain"),
         request.body.len()
     )
     .into_bytes();
@@ -43,7 +46,7 @@ async fn exchange(request: HttpRequest) -> Result<HttpResponse> {
     // On this machine neither waits for anybody.
     let mut stream = std::net::TcpStream::connect(authority).map_err(broken)?;
     stream.write_all(&message).map_err(broken)?;
-    let lost = |what: &dyn std::fmt::Display| broken(what).may_have_happened(true);
+    let lost = |what: &dyn std::fmt::Display| broken(what).with_ambiguity(true);
     stream.set_nonblocking(true).map_err(|error| lost(&error))?;
     let mut stream = tokio::net::TcpStream::from_std(stream).map_err(|error| lost(&error))?;
     let mut answer = Vec::new();
@@ -67,12 +70,10 @@ async fn exchange(request: HttpRequest) -> Result<HttpResponse> {
     {
         return Err(lost(&"the answer was cut off"));
     }
-    Ok(HttpResponse {
-        status: head.get(9..12).and_then(|text| text.parse().ok()).ok_or_else(|| lost(&"no status"))?,
-        content_type: header("content-type"),
-        date: header("date"),
-        location: header("location"),
-        body: body.into(),
-        ..HttpResponse::default()
-    })
+    let status = head.get(9..12).and_then(|text| text.parse().ok()).ok_or_else(|| lost(&"no status"))?;
+    let kept = [CONTENT_TYPE, DATE, LOCATION];
+    Ok(kept.into_iter().fold(HttpResponse::new(status, body), |reply, name| match header(name.as_str()) {
+        Some(value) => reply.with_header(name, &value),
+        None => reply,
+    }))
 }

@@ -50,7 +50,7 @@ pub(super) fn passphrase(is_new: bool) -> CliResult<AppSecret> {
     }
     if !person_is_there() {
         return Err(Error::usage("no passphrase was given for the export")
-            .hint(format!("Set {VARIABLE}. Without a terminal nobody is asked."))
+            .with_hint(format!("Set {VARIABLE}. Without a terminal nobody is asked."))
             .into());
     }
     if is_new { ask_new("Passphrase of the export") } else { ask_secret("Passphrase of the export") }
@@ -61,12 +61,12 @@ pub(crate) fn run(args: &Args, context: &Context) -> CliResult {
     let to_stdout = args.file == Path::new("-");
     if to_stdout && io::stdout().is_terminal() {
         return Err(Error::usage("an export is no text, and standard output is a terminal")
-            .hint("Name a file, or pass the output on: sesame vault export - > FILE.")
+            .with_hint("Name a file, or pass the output on: sesame vault export - > FILE.")
             .into());
     }
     if !to_stdout && !args.force && args.file.exists() {
         return Err(Error::usage(format!("{} is there already", args.file.display()))
-            .hint("Choose another name, or replace it with --force.")
+            .with_hint("Choose another name, or replace it with --force.")
             .into());
     }
     runtime::block_on(context, async {
@@ -84,13 +84,13 @@ pub(crate) fn run(args: &Args, context: &Context) -> CliResult {
         }
         let failed = |error: &io::Error| {
             Error::local(format!("{} cannot be written: {error}", args.file.display()))
-                .hint("Look at the directory's owner and mode, and at the free space.")
+                .with_hint("Look at the directory's owner and mode, and at the free space.")
         };
         // What a link leads to is replaced, and not the link.
         let target = args.file.canonicalize().unwrap_or_else(|_| args.file.clone());
         if target.exists() && !target.is_file() {
             return Err(Error::usage(format!("{} is no file that could be replaced", target.display()))
-                .hint("Name a file, or write to standard output: sesame vault export -")
+                .with_hint("Name a file, or write to standard output: sesame vault export -")
                 .into());
         }
         let directory = target.parent().filter(|parent| !parent.as_os_str().is_empty());

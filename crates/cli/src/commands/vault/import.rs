@@ -18,12 +18,12 @@ use sesame_vault::{
 
 use super::count;
 use crate::{
-    commands::call::Progress,
     context::Context,
     env_file::{self, AppLine, EnvFile},
     exit::{CliError, CliResult, note, say},
     humanize::parse_duration,
     output::Format,
+    progress::Progress,
     runtime,
 };
 
@@ -111,7 +111,7 @@ pub(crate) struct Args {
 }
 
 fn parse_mapping(text: &str) -> Result<Mapping, String> {
-    text.parse().map_err(|error: Error| match error.hint_text() {
+    text.parse().map_err(|error: Error| match error.hint() {
         Some(hint) => format!("{}. {hint}", error.message()),
         None => error.message().to_owned(),
     })
@@ -213,7 +213,7 @@ fn options(args: &Args, platform: String, origin: String) -> CliResult<TableOpti
     }
     options.time_zone = TimeZone::get(&args.timezone).map_err(|_| {
         Error::usage(format!("there is no time zone {:?}", args.timezone))
-            .hint("Write a name like Asia/Shanghai or America/Los_Angeles.")
+            .with_hint("Write a name like Asia/Shanghai or America/Los_Angeles.")
     })?;
     options.access_life = args.access_life;
     options.refresh_life = args.refresh_life;
@@ -239,7 +239,7 @@ fn chosen_platform(args: &Args, context: &Context) -> CliResult<Option<String>> 
 
 fn no_platform() -> Error {
     Error::usage("the platform of the shops is not given")
-        .hint("Add --platform PLATFORM, e.g. --platform lazada; or --app APP for an app of the vault.")
+        .with_hint("Add --platform PLATFORM, e.g. --platform lazada; or --app APP for an app of the vault.")
 }
 
 /// Opens a file, or standard input for `-`.
@@ -248,7 +248,8 @@ fn open(path: &Path) -> CliResult<Box<dyn Read + Send>> {
         return Ok(Box::new(io::stdin()));
     }
     let failed = |why: String| {
-        Error::usage(format!("cannot read {}: {why}", path.display())).hint("Name a file that can be read.")
+        Error::usage(format!("cannot read {}: {why}", path.display()))
+            .with_hint("Name a file that can be read.")
     };
     let file = File::open(path).map_err(|error| failed(error.to_string()))?;
     if file.metadata().is_ok_and(|about| about.is_dir()) {
@@ -271,7 +272,7 @@ fn export_in(path: &Path) -> CliResult<Box<dyn Read + Send>> {
             "{} is no export of a Sesame vault, or its first line is damaged",
             source(path)
         ))
-        .hint("An export is made by `sesame vault export`. A dump of MySQL is imported with --sql-dump FILE, a table with --csv FILE, the .env file of a script with --env-file FILE. Nothing was imported.")
+        .with_hint("An export is made by `sesame vault export`. A dump of MySQL is imported with --sql-dump FILE, a table with --csv FILE, the .env file of a script with --env-file FILE. Nothing was imported.")
         .into());
     }
     Ok(Box::new(Cursor::new(head).chain(input)))
@@ -355,7 +356,7 @@ fn platform_of(file: &EnvFile, args: &Args, context: &Context, shown: &str) -> C
     match (chosen, said) {
         (Some(chosen), Some(said)) if chosen != said => {
             Err(Error::usage(format!("the shop of {shown} is one of {said}, and --platform says {chosen}"))
-                .hint("Leave --platform out, or name the right file. Nothing was imported.")
+                .with_hint("Leave --platform out, or name the right file. Nothing was imported.")
                 .into())
         }
         (None, None) => chosen_platform(args, context),
@@ -366,7 +367,7 @@ fn platform_of(file: &EnvFile, args: &Args, context: &Context, shown: &str) -> C
 /// An `.env` file is a table of one row.
 fn row_of(file: &EnvFile, args: &Args, platform: Option<&str>) -> Result<RawRow, Error> {
     if file.get("ACCESS_TOKEN").is_none() && file.get("REFRESH_TOKEN").is_none() {
-        return Err(Error::usage("there is no token in it: it sets neither ACCESS_TOKEN nor REFRESH_TOKEN").hint(
+        return Err(Error::usage("there is no token in it: it sets neither ACCESS_TOKEN nor REFRESH_TOKEN").with_hint(
             "Read are ACCOUNT, APP_KEY and APP_SECRET or one line PLATFORM:KEY:SECRET, ACCESS_TOKEN, REFRESH_TOKEN, EXPIRES_AT and REFRESH_EXPIRES_AT. Apps without tokens are added by `sesame app add PLATFORM --env-file FILE`. Nothing was imported.",
         ));
     }
@@ -411,7 +412,7 @@ fn app_line<'a>(file: &'a EnvFile, platform: Option<&str>) -> Result<Option<&'a 
         return Err(Error::usage(
             "it has more than one app of the platform, and does not say whose its tokens are",
         )
-        .hint("Set APP_KEY and APP_SECRET in it to the app's that the tokens were given to."));
+        .with_hint("Set APP_KEY and APP_SECRET in it to the app's that the tokens were given to."));
     }
     Ok(line)
 }

@@ -1,35 +1,44 @@
 //! `sesame vault rekey`.
 
+use std::path::{Path, PathBuf};
+
 use sesame_core::{AppSecret, Error, ErrorKind};
 use sesame_vault::{KeyChoice, KeyKind, Location, Rekeyed, Vault};
 
 use crate::{
-    commands::call::Progress,
     context::Context,
     exit::{CliResult, note, person_is_there, say},
     output::Format,
+    progress::Progress,
     runtime,
-    secret_input::ask_new,
+    secret_input::{ask_new, ask_secret, read_bounded},
     settings::as_text,
 };
+
+const NEW_PASSPHRASE: &str = "SESAME_NEW_PASSPHRASE";
+const NEW_MASTER_KEY: &str = "SESAME_NEW_MASTER_KEY";
 
 /// Options of `vault rekey`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   sesame vault rekey
-  SESAME_PASSPHRASE=... SESAME_NEW_PASSPHRASE=... sesame vault rekey
-  SESAME_NEW_MASTER_KEY=$(openssl rand -base64 32) sesame vault rekey --to environment
+  sesame vault rekey --to passphrase
+  (umask 077; openssl rand -base64 32 > sesame.key)
+  sesame vault rekey --to environment --key-file sesame.key
 
-Without --to the new key goes where the former one is. A new passphrase or key is read from
-SESAME_NEW_PASSPHRASE or SESAME_NEW_MASTER_KEY; a passphrase is asked for on a terminal. Other programs
-go on meanwhile; one that was started with the former passphrase or key is restarted afterwards. Killed
-at whatever instant, the vault opens, and the same command finishes what was begun.
+Without --to the new key goes where the former one is. A new key or passphrase must outlive this command: give it in --key-file, or type it on a terminal. If SESAME_NEW_MASTER_KEY or SESAME_NEW_PASSPHRASE is set, it must be the same.
+
+Other programs go on meanwhile; restart those that were started with the former passphrase or key. If the command is interrupted, the vault still opens, and the same command finishes the rekey. Of several rekeys at once one succeeds. The exit code is 1 if a value could not be sealed with the new key.
+
 JSON: {\"key_id\",\"key\",\"former\",\"resumed\",\"resealed\",\"unreadable\":[..]}")]
 pub(crate) struct Args {
     /// Where the new key goes.
     #[arg(long, value_name = "PLACE", value_enum)]
     to: Option<Place>,
+    /// Read the new key or passphrase from this file, which must be kept.
+    #[arg(long, value_name = "FILE")]
+    key_file: Option<PathBuf>,
     /// Give up a rekey that was cut off, whose new key is lost, and begin anew.
     #[arg(long)]
     anew: bool,
@@ -50,32 +59,7 @@ enum Place {
 
 /// Rekeys the vault.
 pub(crate) fn run(args: &Args, context: &Context) -> CliResult {
-    let (passphrase, key) = (variable("SESAME_NEW_PASSPHRASE")?, variable("SESAME_NEW_MASTER_KEY")?);
-    let to = match (args.to, passphrase, key) {
-        (None, Some(_), Some(_)) => {
-            return Err(Error::usage("both SESAME_NEW_PASSPHRASE and SESAME_NEW_MASTER_KEY are set")
-                .hint("Unset one of them, or choose with --to.")
-                .into());
-        }
-        (Some(Place::File), ..) => KeyChoice::File,
-        (Some(Place::Keyring), ..) => KeyChoice::Keyring,
-        (Some(Place::Passphrase), Some(new), _) | (None, Some(new), None) => KeyChoice::Passphrase(new),
-        (Some(Place::Environment), _, Some(new)) | (None, None, Some(new)) => KeyChoice::Environment(new),
-        (Some(Place::Passphrase), None, _) if person_is_there() => {
-            KeyChoice::Passphrase(ask_new("New passphrase of the vault")?)
-        }
-        (Some(Place::Passphrase), None, _) => {
-            return Err(Error::usage("no new passphrase was given")
-                .hint("Set SESAME_NEW_PASSPHRASE. Without a terminal nobody is asked.")
-                .into());
-        }
-        (Some(Place::Environment), _, None) => {
-            return Err(Error::usage("no new key was given")
-                .hint("Set SESAME_NEW_MASTER_KEY to 32 bytes in base64 or hex: openssl rand -base64 32.")
-                .into());
-        }
-        (None, None, None) => KeyChoice::Auto,
-    };
+    let to = choose(args)?;
     runtime::block_on(context, async {
         let vault = super::standing(context).await?;
         if args.anew && vault.give_up_rekey().await? {
@@ -103,8 +87,113 @@ pub(crate) fn run(args: &Args, context: &Context) -> CliResult {
             ))
         })?;
         advise(&done, vault);
-        Ok(())
+        match done.unreadable.len() as u64 {
+            0 => Ok(()),
+            count => Err(Error::local(format!(
+                "{} could not be read and still need the former key",
+                super::count(count, "value")
+            ))
+            .with_hint("Restore the vault from a backup, or remove these accounts and log in again.")
+            .into()),
+        }
     })
+}
+
+/// Chooses the new key, and makes sure that a key which only the user has outlives this command.
+fn choose(args: &Args) -> CliResult<KeyChoice> {
+    let (passphrase, key) = (variable(NEW_PASSPHRASE)?, variable(NEW_MASTER_KEY)?);
+    let place = match (args.to, &passphrase, &key) {
+        (Some(place), ..) => place,
+        (None, Some(_), Some(_)) => {
+            return Err(Error::usage(format!("both {NEW_PASSPHRASE} and {NEW_MASTER_KEY} are set"))
+                .with_hint("Unset one of them, or choose with --to.")
+                .into());
+        }
+        (None, Some(_), None) => Place::Passphrase,
+        (None, None, Some(_)) => Place::Environment,
+        (None, None, None) if args.key_file.is_some() => {
+            return Err(Error::usage("--key-file needs --to passphrase or --to environment").into());
+        }
+        (None, None, None) => return Ok(KeyChoice::Auto),
+    };
+    match place {
+        Place::File | Place::Keyring if args.key_file.is_some() => {
+            Err(Error::usage("--key-file needs --to passphrase or --to environment")
+                .with_hint("For a file or the keyring, Sesame generates the key.")
+                .into())
+        }
+        Place::File => Ok(KeyChoice::File),
+        Place::Keyring => Ok(KeyChoice::Keyring),
+        Place::Passphrase => kept("passphrase", NEW_PASSPHRASE, passphrase, args.key_file.as_deref())
+            .map(KeyChoice::Passphrase),
+        Place::Environment => {
+            kept("key", NEW_MASTER_KEY, key, args.key_file.as_deref()).map(KeyChoice::Environment)
+        }
+    }
+}
+
+/// Returns the new secret once it is known to exist outside this command. With a key that nobody has,
+/// the vault could never be opened again.
+fn kept(what: &str, name: &str, in_variable: Option<AppSecret>, file: Option<&Path>) -> CliResult<AppSecret> {
+    let is_same = |one: &AppSecret, other: &AppSecret| one.expose() == other.expose();
+    if let Some(file) = file {
+        let secret = read_kept(file)?;
+        return match in_variable {
+            Some(other) if !is_same(&secret, &other) => {
+                Err(Error::usage(format!("{name} is not the {what} in {}", file.display()))
+                    .with_hint(format!("Unset {name}, or give the file that holds it. Nothing was changed."))
+                    .into())
+            }
+            _ => Ok(secret),
+        };
+    }
+    match in_variable {
+        None if person_is_there() => ask_new(&format!("New {what} of the vault")),
+        None => Err(Error::usage(format!("no new {what} was given"))
+            .with_hint("Give a file that holds it: --key-file FILE. Nothing was changed.")
+            .into()),
+        Some(secret) if person_is_there() => {
+            if is_same(&ask_secret(&format!("New {what} of the vault, as in {name}"))?, &secret) {
+                return Ok(secret);
+            }
+            Err(Error::usage(format!("{name} is not the {what} that was typed")).with_hint("Nothing was changed.").into())
+        }
+        Some(_) => Err(Error::usage(format!("the new {what} is only in {name}, and may be lost with this command"))
+            .with_hint(format!(
+                "Write the {what} to a file that you keep, and repeat the command with --key-file FILE. Nothing was changed."
+            ))
+            .into()),
+    }
+}
+
+/// Reads a secret from a file that is still there after this command: no pipe, and no file without a name.
+fn read_kept(path: &Path) -> CliResult<AppSecret> {
+    let failed = |error: std::io::Error| Error::usage(format!("cannot read {}: {error}", path.display()));
+    let file = std::fs::File::open(path).map_err(failed)?;
+    let about = file.metadata().map_err(failed)?;
+    #[cfg(unix)]
+    let is_named = std::os::unix::fs::MetadataExt::nlink(&about) > 0;
+    #[cfg(not(unix))]
+    let is_named = true;
+    if !about.is_file() || !is_named {
+        return Err(Error::usage(format!("{} is not a file that is kept", path.display()))
+            .with_hint(
+                "Write the new key to a file first; a pipe is gone after this command. Nothing was changed.",
+            )
+            .into());
+    }
+    #[cfg(unix)]
+    if std::os::unix::fs::PermissionsExt::mode(&about.permissions()) & 0o077 != 0 {
+        note("warning", &format!("other users can read the key file; run: chmod 600 {}", path.display()));
+    }
+    let text = read_bounded(file, &path.display().to_string())?;
+    let secret = text.trim_end_matches(['\r', '\n']);
+    if secret.is_empty() {
+        return Err(Error::usage(format!("{} is empty", path.display()))
+            .with_hint("Nothing was changed.")
+            .into());
+    }
+    Ok(AppSecret::new(secret))
 }
 
 async fn rekey(vault: &Vault, to: KeyChoice) -> Result<Rekeyed, Error> {

@@ -7,9 +7,10 @@ use std::sync::Mutex;
 use sesame_core::{BoxFuture, Error, Result};
 
 use super::{
-    AccountRow, AppRow, AuditQuery, AuditRow, AuthorizationRow, Claim, Due, DueClaim, EventRow,
-    FailedRefresh, FullRow, GivenUp, Intent, KeyChange, KeyRow, Lease, NewRows, Notes, PendingLogin, Planned,
-    Sealed, SealedPlace, Sink, TokenColumns, TokenStore,
+    AccountRow, AccountStore, AppRow, AppStore, AuditQuery, AuditRow, AuthorizationRow, Claim, Due, DueClaim,
+    EventRow, EventStore, FailedRefresh, FullRow, GivenUp, Intent, KeyChange, KeyRow, KeyStore, Lease,
+    LoginStore, NewRows, Notes, PendingLogin, Planned, Sealed, SealedPlace, Sink, Store, TokenColumns,
+    TokenStore, WorkStore,
 };
 use crate::{Id, vault::lock};
 use tables::Tables;
@@ -36,11 +37,7 @@ impl MemoryStore {
     }
 }
 
-impl TokenStore for MemoryStore {
-    fn is_durable(&self) -> bool {
-        false
-    }
-
+impl KeyStore for MemoryStore {
     fn keys(&self) -> BoxFuture<'_, Result<Vec<KeyRow>>> {
         self.run(|tables| tables.all_keys())
     }
@@ -78,6 +75,16 @@ impl TokenStore for MemoryStore {
     fn reseal<'a>(&'a self, changes: &'a [(Sealed, Vec<u8>)]) -> BoxFuture<'a, Result<u64>> {
         self.run(move |tables| tables.reseal(changes))
     }
+}
+
+impl AppStore for MemoryStore {
+    fn apps(&self) -> BoxFuture<'_, Result<Vec<AppRow>>> {
+        self.run(|tables| tables.all_apps())
+    }
+
+    fn app<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<AppRow>>> {
+        self.run(move |tables| tables.apps.values().find(|app| app.name == name).cloned())
+    }
 
     fn replace_secret<'a>(
         &'a self,
@@ -88,15 +95,9 @@ impl TokenStore for MemoryStore {
     ) -> BoxFuture<'a, Result<bool>> {
         self.run(move |tables| tables.replace_secret(former, new, origin, notes))
     }
+}
 
-    fn apps(&self) -> BoxFuture<'_, Result<Vec<AppRow>>> {
-        self.run(|tables| tables.all_apps())
-    }
-
-    fn app<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<AppRow>>> {
-        self.run(move |tables| tables.apps.values().find(|app| app.name == name).cloned())
-    }
-
+impl AccountStore for MemoryStore {
     fn add<'a>(&'a self, rows: &'a NewRows, notes: &'a Notes) -> BoxFuture<'a, Result<bool>> {
         Box::pin(async move { lock(&self.0).add(rows, notes) })
     }
@@ -130,6 +131,10 @@ impl TokenStore for MemoryStore {
         self.run(move |tables| tables.accounts_of_shop(app_key, shop_id, limit))
     }
 
+    fn given_up(&self, limit: u32) -> BoxFuture<'_, Result<GivenUp>> {
+        self.run(move |tables| tables.given_up(limit))
+    }
+
     fn update_account<'a>(
         &'a self,
         authorization: Option<&'a AuthorizationRow>,
@@ -158,7 +163,9 @@ impl TokenStore for MemoryStore {
     fn remove_account<'a>(&'a self, id: Id, notes: &'a Notes) -> BoxFuture<'a, Result<()>> {
         self.run(move |tables| tables.remove_account(id, notes))
     }
+}
 
+impl TokenStore for MemoryStore {
     fn authorization(&self, id: Id) -> BoxFuture<'_, Result<Option<AuthorizationRow>>> {
         self.run(move |tables| tables.authorizations.get(&id).map(|kept| kept.row.clone()))
     }
@@ -201,14 +208,12 @@ impl TokenStore for MemoryStore {
         self.run(move |tables| tables.take_back(marked_after))
     }
 
-    fn given_up(&self, limit: u32) -> BoxFuture<'_, Result<GivenUp>> {
-        self.run(move |tables| tables.given_up(limit))
-    }
-
     fn touch<'a>(&'a self, ids: &'a [Id], at: i64) -> BoxFuture<'a, Result<()>> {
         self.run(move |tables| tables.touch(ids, at))
     }
+}
 
+impl WorkStore for MemoryStore {
     fn claim_due<'a>(&'a self, claim: DueClaim<'a>) -> BoxFuture<'a, Result<Vec<Due>>> {
         self.run(move |tables| tables.claim_due(&claim))
     }
@@ -243,7 +248,9 @@ impl TokenStore for MemoryStore {
     fn keep_all_warm(&self) -> BoxFuture<'_, Result<()>> {
         self.run(Tables::keep_all_warm)
     }
+}
 
+impl EventStore for MemoryStore {
     fn claim_events(
         &self,
         sink: Sink,
@@ -274,11 +281,9 @@ impl TokenStore for MemoryStore {
     fn forget_notes(&self, before: i64) -> BoxFuture<'_, Result<u64>> {
         self.run(move |tables| tables.forget_notes(before))
     }
+}
 
-    fn check(&self) -> BoxFuture<'_, Result<Vec<String>>> {
-        self.run(|_| Vec::new())
-    }
-
+impl LoginStore for MemoryStore {
     fn add_login(&self, login: PendingLogin, forget_before: i64) -> BoxFuture<'_, Result<()>> {
         Box::pin(async move {
             let mut tables = lock(&self.0);
@@ -302,6 +307,16 @@ impl TokenStore for MemoryStore {
                 login.used_at = Some(at);
             }
         })
+    }
+}
+
+impl Store for MemoryStore {
+    fn is_durable(&self) -> bool {
+        false
+    }
+
+    fn check(&self) -> BoxFuture<'_, Result<Vec<String>>> {
+        self.run(|_| Vec::new())
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {

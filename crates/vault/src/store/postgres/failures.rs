@@ -2,7 +2,7 @@
 
 use std::io;
 
-use sesame_core::{Error, Retry};
+use sesame_core::{AppSecret, Error, Retry, redact::Redactor};
 
 use super::connections::Failure;
 use crate::database::Database;
@@ -11,6 +11,9 @@ use crate::database::Database;
 pub(super) fn describe(database: &Database, failure: Failure) -> Error {
     let place = database.place();
     let code = failure.code();
+    // A server, or what answers in its place, may repeat what it was sent.
+    let redactor = Redactor::new(database.password.iter().map(AppSecret::expose));
+    let said = |text: &dyn std::fmt::Display| redactor.text(&text.to_string(), 1_000).to_string();
     let (message, hint, waiting_helps, source) = match failure {
         Failure::Busy => (
             format!("the vault's database {place} is busy: no connection was free for 15 seconds"),
@@ -38,17 +41,19 @@ pub(super) fn describe(database: &Database, failure: Failure) -> Error {
         ),
         Failure::Unreachable(error) | Failure::Failed(error) => {
             let (message, hint, waiting_helps) = match &error {
-                sqlx::Error::Database(said) => said_by_server(&place, code.as_deref(), said.message()),
-                sqlx::Error::Io(error) => lost(&place, error),
-                sqlx::Error::Tls(why) => untrusted(&place, why),
+                sqlx::Error::Database(error) => {
+                    said_by_server(&place, code.as_deref(), &said(&error.message()))
+                }
+                sqlx::Error::Io(error) => lost(&place, error.kind(), &said(error)),
+                sqlx::Error::Tls(why) => untrusted(&place, &said(why)),
                 sqlx::Error::PoolClosed => (format!("the vault {place} is closed"), "Open it again.", false),
                 sqlx::Error::Protocol(why) => (
-                    format!("what answers at {place} does not speak as PostgreSQL does: {why}"),
+                    format!("what answers at {place} does not speak as PostgreSQL does: {}", said(why)),
                     "Check host and port in SESAME_VAULT; a pooler in front must keep a session together.",
                     false,
                 ),
                 other => (
-                    format!("the vault {place} failed: {other}"),
+                    format!("the vault {place} failed: {}", said(other)),
                     "Nothing else was changed. Repeat the command; if it stays, report it.",
                     false,
                 ),
@@ -56,11 +61,11 @@ pub(super) fn describe(database: &Database, failure: Failure) -> Error {
             (message, hint, waiting_helps, Some(error))
         }
     };
-    let mut error = Error::local(message).hint(hint);
+    let mut error = Error::local(message).with_hint(hint);
     if let Some(source) = source {
-        error = error.caused_by(source);
+        error = error.with_source(source).redacted(&redactor);
     }
-    if waiting_helps { error.retry_when(Retry::Backoff) } else { error }
+    if waiting_helps { error.with_retry(Retry::Backoff) } else { error }
 }
 
 /// Errors of the server itself, by their code (PostgreSQL's appendix "Error Codes").
@@ -146,8 +151,8 @@ fn said_by_server(place: &str, code: Option<&str>, said: &str) -> (String, &'sta
     }
 }
 
-fn lost(place: &str, error: &io::Error) -> (String, &'static str, bool) {
-    match error.kind() {
+fn lost(place: &str, kind: io::ErrorKind, error: &str) -> (String, &'static str, bool) {
+    match kind {
         io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound => (
             format!("the vault's database {place} cannot be reached: nobody listens there ({error})"),
             "Start the server, or check host and port in SESAME_VAULT.",
@@ -168,7 +173,7 @@ fn lost(place: &str, error: &io::Error) -> (String, &'static str, bool) {
     }
 }
 
-fn untrusted(place: &str, why: &impl std::fmt::Display) -> (String, &'static str, bool) {
+fn untrusted(place: &str, why: &str) -> (String, &'static str, bool) {
     (
         format!("the server of the vault {place} does not prove who it is: {why}"),
         "Its certificate has to be valid for the host in SESAME_VAULT. One of your own authority is trusted with sslrootcert=FILE.",
@@ -199,7 +204,7 @@ mod tests {
             assert!(error.message().contains(words), "{error}");
             assert!(error.message().contains("\"vault\" at db.example:5432"), "{error}");
             assert_eq!(error.is_retryable(), retried, "{error}");
-            assert!(!format!("{error:?} {:?}", error.hint_text()).contains("hunter2"));
+            assert!(!format!("{error:?} {:?}", error.hint()).contains("hunter2"));
         }
         for (code, words, retried) in [
             ("28P01", "refuses the login", false),

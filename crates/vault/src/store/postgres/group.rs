@@ -175,8 +175,8 @@ impl PostgresStore {
         }
         answered.await.unwrap_or_else(|_| {
             Err(Error::local("the writing of new tokens was cut off: they may be stored or not")
-                .hint("Repeat the command.")
-                .retry_when(Retry::Backoff))
+                .with_hint("Repeat the command.")
+                .with_retry(Retry::Backoff))
         })
     }
 

@@ -22,9 +22,10 @@ use connections::{Connections, Failure};
 use group::Group;
 
 use super::{
-    AccountRow, AppRow, AuditQuery, AuditRow, AuthorizationRow, Claim, Due, DueClaim, EventRow,
-    FailedRefresh, FullRow, GivenUp, Intent, KeyChange, KeyRow, Lease, NewRows, Notes, PendingLogin, Planned,
-    Sealed, SealedPlace, Sink, TokenColumns, TokenStore,
+    AccountRow, AccountStore, AppRow, AppStore, AuditQuery, AuditRow, AuthorizationRow, Claim, Due, DueClaim,
+    EventRow, EventStore, FailedRefresh, FullRow, GivenUp, Intent, KeyChange, KeyRow, KeyStore, Lease,
+    LoginStore, NewRows, Notes, PendingLogin, Planned, Sealed, SealedPlace, Sink, Store, TokenColumns,
+    TokenStore, WorkStore,
 };
 use crate::{Database, Id};
 
@@ -151,7 +152,7 @@ fn some_text(optional: Option<&str>) -> Option<std::borrow::Cow<'_, str>> {
     optional.map(text)
 }
 
-impl TokenStore for PostgresStore {
+impl KeyStore for PostgresStore {
     fn keys(&self) -> BoxFuture<'_, Result<Vec<KeyRow>>> {
         self.run(|| self.all_keys())
     }
@@ -189,6 +190,16 @@ impl TokenStore for PostgresStore {
     fn reseal<'a>(&'a self, changes: &'a [(Sealed, Vec<u8>)]) -> BoxFuture<'a, Result<u64>> {
         self.run(|| self.replace_sealed(changes))
     }
+}
+
+impl AppStore for PostgresStore {
+    fn apps(&self) -> BoxFuture<'_, Result<Vec<AppRow>>> {
+        self.run(|| self.all_apps())
+    }
+
+    fn app<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<AppRow>>> {
+        self.run(|| self.find_app(name))
+    }
 
     fn replace_secret<'a>(
         &'a self,
@@ -199,15 +210,9 @@ impl TokenStore for PostgresStore {
     ) -> BoxFuture<'a, Result<bool>> {
         self.run(move || self.change_secret(former, new, origin, notes))
     }
+}
 
-    fn apps(&self) -> BoxFuture<'_, Result<Vec<AppRow>>> {
-        self.run(|| self.all_apps())
-    }
-
-    fn app<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<AppRow>>> {
-        self.run(|| self.find_app(name))
-    }
-
+impl AccountStore for PostgresStore {
     fn add<'a>(&'a self, rows: &'a NewRows, notes: &'a Notes) -> BoxFuture<'a, Result<bool>> {
         self.run(|| self.insert(rows, notes))
     }
@@ -241,6 +246,10 @@ impl TokenStore for PostgresStore {
         self.run(move || self.find_shop(app_key, shop_id, limit))
     }
 
+    fn given_up(&self, limit: u32) -> BoxFuture<'_, Result<GivenUp>> {
+        self.run(move || self.find_given_up(limit))
+    }
+
     fn update_account<'a>(
         &'a self,
         authorization: Option<&'a AuthorizationRow>,
@@ -266,7 +275,9 @@ impl TokenStore for PostgresStore {
     fn remove_account<'a>(&'a self, account: Id, notes: &'a Notes) -> BoxFuture<'a, Result<()>> {
         self.run(move || self.delete_account(account, notes))
     }
+}
 
+impl TokenStore for PostgresStore {
     fn authorization(&self, authorization: Id) -> BoxFuture<'_, Result<Option<AuthorizationRow>>> {
         self.run(move || self.find_authorization(authorization))
     }
@@ -318,14 +329,12 @@ impl TokenStore for PostgresStore {
         })
     }
 
-    fn given_up(&self, limit: u32) -> BoxFuture<'_, Result<GivenUp>> {
-        self.run(move || self.find_given_up(limit))
-    }
-
     fn touch<'a>(&'a self, ids: &'a [Id], at: i64) -> BoxFuture<'a, Result<()>> {
         self.run(move || self.mark_used(ids, at))
     }
+}
 
+impl WorkStore for PostgresStore {
     fn claim_due<'a>(&'a self, claim: DueClaim<'a>) -> BoxFuture<'a, Result<Vec<Due>>> {
         self.run(move || self.take_due(claim.clone()))
     }
@@ -367,7 +376,9 @@ impl TokenStore for PostgresStore {
             Ok(())
         })
     }
+}
 
+impl EventStore for PostgresStore {
     fn claim_events(
         &self,
         sink: Sink,
@@ -407,11 +418,9 @@ impl TokenStore for PostgresStore {
             }
         })
     }
+}
 
-    fn check(&self) -> BoxFuture<'_, Result<Vec<String>>> {
-        self.run_for(WORKING_LONG, || self.find_damage())
-    }
-
+impl LoginStore for PostgresStore {
     fn add_login(&self, login: PendingLogin, forget_before: i64) -> BoxFuture<'_, Result<()>> {
         self.run(move || self.insert_login(login.clone(), forget_before))
     }
@@ -422,6 +431,12 @@ impl TokenStore for PostgresStore {
 
     fn login_used<'a>(&'a self, state_hash: &'a [u8], at: i64) -> BoxFuture<'a, Result<()>> {
         self.run(move || self.mark_login(state_hash, at))
+    }
+}
+
+impl Store for PostgresStore {
+    fn check(&self) -> BoxFuture<'_, Result<Vec<String>>> {
+        self.run_for(WORKING_LONG, || self.find_damage())
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {

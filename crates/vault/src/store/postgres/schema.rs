@@ -53,11 +53,11 @@ impl PostgresStore {
             Found::Version(version) if version > CURRENT => Err(Error::local(format!(
                 "the vault {place} was written by a newer Sesame (its schema is {version}, this program knows {CURRENT})"
             ))
-            .hint("Use the newer program. Nothing was changed.")),
+            .with_hint("Use the newer program. Nothing was changed.")),
             Found::Stranger => Err(Error::local(format!(
                 "the schema \"sesame\" of the database {place} is another program's, not a vault"
             ))
-            .hint("Name another database in SESAME_VAULT. Nothing was changed.")),
+            .with_hint("Name another database in SESAME_VAULT. Nothing was changed.")),
             Found::Nothing | Found::Version(_) => self.run_for(WORKING_LONG, || self.upgrade()).await,
         }
     }

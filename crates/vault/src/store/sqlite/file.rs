@@ -125,14 +125,14 @@ impl SqliteStore {
         }
         if owner != APPLICATION_ID && (tables > 0 || version != 0) {
             return Err(Error::local(format!("{path} is a SQLite file of another program, not a vault"))
-                .hint("Set SESAME_VAULT or SESAME_HOME to another place. Nothing was changed."));
+                .with_hint("Set SESAME_VAULT or SESAME_HOME to another place. Nothing was changed."));
         }
         if version > current() {
             return Err(Error::local(format!(
                 "the vault {path} was written by a newer Sesame (its schema is {version}, this program knows {})",
                 current()
             ))
-            .hint("Use the newer program. Nothing was changed."));
+            .with_hint("Use the newer program. Nothing was changed."));
         }
         self.upgrade(&mut connection).await.map_err(|error| self.failed(error))
     }
@@ -168,7 +168,7 @@ impl SqliteStore {
 fn prepare_file(path: &Path) -> Result<()> {
     let failed = |what: &str, at: &Path, error: &io::Error| {
         Error::local(format!("{what} {} cannot be made: {error}", at.display()))
-            .hint("Set SESAME_HOME (or SESAME_VAULT=sqlite:PATH) to a place that can be written, or mend its owner, mode or free space.")
+            .with_hint("Set SESAME_HOME (or SESAME_VAULT=sqlite:PATH) to a place that can be written, or mend its owner, mode or free space.")
     };
     if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty() && !parent.exists()) {
         let mut builder = fs::DirBuilder::new();
@@ -200,7 +200,7 @@ fn tighten(path: &Path) -> Result<()> {
         .map_err(|error| Error::local(format!("the vault {} cannot be read: {error}", path.display())))?;
     if about.is_dir() {
         return Err(Error::usage(format!("the vault {} is a directory", path.display()))
-            .hint("Name a file, such as vault.db in it."));
+            .with_hint("Name a file, such as vault.db in it."));
     }
     #[cfg(unix)]
     {
@@ -303,10 +303,10 @@ fn describe(path: &Path, access: Access, error: sqlx::Error) -> Error {
             "Nothing else was changed. Repeat the command; if it stays, report it.",
         ),
     };
-    let error = Error::local(message).hint(hint).caused_by(error);
+    let error = Error::local(message).with_hint(hint).with_source(error);
     match code {
         // Waiting helps against a lock and against a full disk, and against nothing else here.
-        Some(5 | 6 | 10 | FULL) => error.retry_when(sesame_core::Retry::Backoff),
+        Some(5 | 6 | 10 | FULL) => error.with_retry(sesame_core::Retry::Backoff),
         _ => error,
     }
 }
@@ -314,7 +314,10 @@ fn describe(path: &Path, access: Access, error: sqlx::Error) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::{KeyRow, KeyState, TokenStore as _};
+    use crate::store::{
+        AccountStore as _, EventStore as _, KeyRow, KeyState, KeyStore as _, Store as _, TokenStore as _,
+        WorkStore as _,
+    };
 
     /// What SQLite says, by its extended code.
     #[derive(Debug)]
@@ -366,7 +369,7 @@ mod tests {
         ] {
             let error = said(code, access);
             assert!(error.message().contains(words), "{code}: {error}");
-            assert!(error.hint_text().is_some());
+            assert!(error.hint().is_some());
         }
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0, "the probe is gone");
     }
@@ -500,7 +503,7 @@ mod tests {
             error.message().contains("the disk is full") && error.message().contains("vault.db"),
             "{error:?}"
         );
-        assert!(error.is_retryable() && error.hint_text().is_some());
+        assert!(error.is_retryable() && error.hint().is_some());
         assert_eq!(store.keys().await.unwrap(), []);
     }
 

@@ -14,9 +14,10 @@ use sesame_core::{BoxFuture, Result};
 pub use file::SqliteStore;
 
 use super::{
-    AccountRow, AppRow, AuditQuery, AuditRow, AuthorizationRow, Claim, Due, DueClaim, EventRow,
-    FailedRefresh, FullRow, GivenUp, Intent, KeyChange, KeyRow, Lease, NewRows, Notes, PendingLogin, Planned,
-    Sealed, SealedPlace, Sink, TokenColumns, TokenStore,
+    AccountRow, AccountStore, AppRow, AppStore, AuditQuery, AuditRow, AuthorizationRow, Claim, Due, DueClaim,
+    EventRow, EventStore, FailedRefresh, FullRow, GivenUp, Intent, KeyChange, KeyRow, KeyStore, Lease,
+    LoginStore, NewRows, Notes, PendingLogin, Planned, Sealed, SealedPlace, Sink, Store, TokenColumns,
+    TokenStore, WorkStore,
 };
 use crate::Id;
 
@@ -30,7 +31,7 @@ impl SqliteStore {
     }
 }
 
-impl TokenStore for SqliteStore {
+impl KeyStore for SqliteStore {
     fn keys(&self) -> BoxFuture<'_, Result<Vec<KeyRow>>> {
         self.run(self.all_keys())
     }
@@ -68,6 +69,16 @@ impl TokenStore for SqliteStore {
     fn reseal<'a>(&'a self, changes: &'a [(Sealed, Vec<u8>)]) -> BoxFuture<'a, Result<u64>> {
         self.run(self.replace_sealed(changes))
     }
+}
+
+impl AppStore for SqliteStore {
+    fn apps(&self) -> BoxFuture<'_, Result<Vec<AppRow>>> {
+        self.run(self.all_apps())
+    }
+
+    fn app<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<AppRow>>> {
+        self.run(self.find_app(name))
+    }
 
     fn replace_secret<'a>(
         &'a self,
@@ -78,15 +89,9 @@ impl TokenStore for SqliteStore {
     ) -> BoxFuture<'a, Result<bool>> {
         self.run(self.change_secret(former, new, origin, notes))
     }
+}
 
-    fn apps(&self) -> BoxFuture<'_, Result<Vec<AppRow>>> {
-        self.run(self.all_apps())
-    }
-
-    fn app<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<AppRow>>> {
-        self.run(self.find_app(name))
-    }
-
+impl AccountStore for SqliteStore {
     fn add<'a>(&'a self, rows: &'a NewRows, notes: &'a Notes) -> BoxFuture<'a, Result<bool>> {
         self.run(self.insert(rows, notes))
     }
@@ -120,6 +125,10 @@ impl TokenStore for SqliteStore {
         self.run(self.find_shop(app_key, shop_id, limit))
     }
 
+    fn given_up(&self, limit: u32) -> BoxFuture<'_, Result<GivenUp>> {
+        self.run(self.find_given_up(limit))
+    }
+
     fn update_account<'a>(
         &'a self,
         authorization: Option<&'a AuthorizationRow>,
@@ -145,7 +154,9 @@ impl TokenStore for SqliteStore {
     fn remove_account<'a>(&'a self, account: Id, notes: &'a Notes) -> BoxFuture<'a, Result<()>> {
         self.run(self.delete_account(account, notes))
     }
+}
 
+impl TokenStore for SqliteStore {
     fn authorization(&self, authorization: Id) -> BoxFuture<'_, Result<Option<AuthorizationRow>>> {
         self.run(self.find_authorization(authorization))
     }
@@ -188,14 +199,12 @@ impl TokenStore for SqliteStore {
         self.run(self.unmark(marked_after))
     }
 
-    fn given_up(&self, limit: u32) -> BoxFuture<'_, Result<GivenUp>> {
-        self.run(self.find_given_up(limit))
-    }
-
     fn touch<'a>(&'a self, ids: &'a [Id], at: i64) -> BoxFuture<'a, Result<()>> {
         self.run(self.mark_used(ids, at))
     }
+}
 
+impl WorkStore for SqliteStore {
     fn claim_due<'a>(&'a self, claim: DueClaim<'a>) -> BoxFuture<'a, Result<Vec<Due>>> {
         self.run(self.take_due(claim))
     }
@@ -230,7 +239,9 @@ impl TokenStore for SqliteStore {
     fn keep_all_warm(&self) -> BoxFuture<'_, Result<()>> {
         self.run(self.plan_all_warm())
     }
+}
 
+impl EventStore for SqliteStore {
     fn claim_events(
         &self,
         sink: Sink,
@@ -261,11 +272,9 @@ impl TokenStore for SqliteStore {
     fn forget_notes(&self, before: i64) -> BoxFuture<'_, Result<u64>> {
         self.run(self.delete_notes(before))
     }
+}
 
-    fn check(&self) -> BoxFuture<'_, Result<Vec<String>>> {
-        self.run(self.find_damage())
-    }
-
+impl LoginStore for SqliteStore {
     fn add_login(&self, login: PendingLogin, forget_before: i64) -> BoxFuture<'_, Result<()>> {
         self.run(self.insert_login(login, forget_before))
     }
@@ -276,6 +285,12 @@ impl TokenStore for SqliteStore {
 
     fn login_used<'a>(&'a self, state_hash: &'a [u8], at: i64) -> BoxFuture<'a, Result<()>> {
         self.run(self.mark_login(state_hash, at))
+    }
+}
+
+impl Store for SqliteStore {
+    fn check(&self) -> BoxFuture<'_, Result<Vec<String>>> {
+        self.run(self.find_damage())
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {
