@@ -47,9 +47,9 @@ Fetches access tokens before they end, prolongs refresh tokens where the platfor
 of shops that a person must authorize 30, 7, 2 and 1 days before, when it is too late, and when they \
 are back. Several may run on one vault, on one machine or on many: they share the work. \
 The hook is run without a shell and reads one event as JSON on its standard input; --hook is given once \
-for the command and once for each of its arguments. It takes the event by ending with 0 within 30 s. The \
-webhook is sent the same JSON, signed with SESAME_WEBHOOK_SECRET, and takes it by a status of 200 to 299. \
-What is not taken comes again, for 7 days. docs/keeper.md shows a unit for systemd and how to check a \
+for the command and once for each of its arguments. It accepts the event by exiting with 0 within 30 s. \
+The webhook is sent the same JSON, signed with SESAME_WEBHOOK_SECRET as Standard Webhooks describes it, \
+and accepts it by a status of 200 to 299. What is not accepted comes again, for 7 days. docs/keeper.md shows a unit for systemd and how to check a \
 signature.
 All of it may stand in SESAME_HOME/config.toml:
   [keeper]
@@ -80,7 +80,7 @@ pub(crate) struct KeeperArgs {
     /// How many days the audit trail is kept: 7 to 36500 [default: 400].
     #[arg(long, value_name = "DAYS")]
     audit_days: Option<u32>,
-    /// The most refreshes of one app in a second: 1 to 1000 [default: 5].
+    /// Maximum number of refreshes of one app per second: 1 to 1000 [default: 5].
     #[arg(long, value_name = "N")]
     per_app: Option<u32>,
 }
@@ -171,7 +171,7 @@ fn secret() -> Result<AppSecret> {
     let value = std::env::var_os(SECRET).filter(|value| !value.is_empty());
     let value = value.ok_or_else(|| {
         Error::usage(format!("a webhook needs a secret in the variable {SECRET}")).with_hint(
-            "Make one with `openssl rand -hex 32` and give it to the receiver, too: it signs what is sent.",
+            "Make one with `echo \"whsec_$(openssl rand -base64 32)\"` and give it to the receiver, too: it signs what is sent.",
         )
     })?;
     match as_text(SECRET, value) {
@@ -195,13 +195,13 @@ async fn existing(context: &Context) -> CliResult<&Vault> {
 async fn round(plan: &KeeperPlan, context: &Context) -> CliResult {
     let vault = existing(context).await?;
     let deliverer = plan.deliverer(vault)?;
-    let told = Told::new(context);
+    let reporter = Reporter::new(context);
     let pass = plan.keeper(vault).drain().await?;
     if deliverer.has_sinks() {
         loop {
             let deliveries = deliverer.tick().await?;
             for delivery in &deliveries {
-                told.delivery(delivery);
+                reporter.delivery(delivery);
             }
             // After a failure the sink rests, and the next round tries again.
             if deliveries.is_empty() || deliveries.iter().any(|delivery| delivery.error.is_some()) {
@@ -212,7 +212,7 @@ async fn round(plan: &KeeperPlan, context: &Context) -> CliResult {
     forget(plan, context, vault).await?;
     let waiting = vault.given_up(NAMED).await?;
     let now = context.clock.now();
-    let mut record = told.record("round", &pass.done);
+    let mut record = reporter.record("round", &pass.done);
     record["next_due"] = json!(pass.next_due.map(|at| at.to_string()));
     record["need_person"] = json!(waiting.names);
     record["need_person_count"] = json!(waiting.count);
@@ -220,7 +220,7 @@ async fn round(plan: &KeeperPlan, context: &Context) -> CliResult {
         overdue if at <= now => format!("; more has been due since then ({overdue})"),
         left => format!("; next in {left}"),
     });
-    told.last(&record, &format!("{}{next}", told.sentence(&pass.done)))?;
+    reporter.last(&record, &format!("{}{next}", reporter.sentence(&pass.done)))?;
     if waiting.count == 0 {
         return Ok(());
     }
@@ -236,12 +236,12 @@ async fn service(plan: &KeeperPlan, context: &Context, stopping: watch::Receiver
     let Some(vault) = open(context, stopping.clone()).await? else { return Ok(()) };
     let deliverer = plan.deliverer(vault)?;
     let keeper = plan.keeper(vault);
-    let told = Told::new(context);
+    let reporter = Reporter::new(context);
     say(&plan.said(vault));
     let keep = keeper.run(stopped(stopping.clone()));
     let deliver = async {
         if deliverer.has_sinks() {
-            deliverer.run(stopped(stopping.clone()), |delivery| told.delivery(delivery)).await;
+            deliverer.run(stopped(stopping.clone()), |delivery| reporter.delivery(delivery)).await;
         }
     };
     let forget = async {
@@ -264,7 +264,7 @@ async fn service(plan: &KeeperPlan, context: &Context, stopping: watch::Receiver
         Ok(())
     };
     let (totals, ()) = tokio::try_join!(keep, helpers)?;
-    told.last(&told.record("stopped", &totals), &told.sentence(&totals))
+    reporter.last(&reporter.record("stopped", &totals), &reporter.sentence(&totals))
 }
 
 /// Opens the vault; waits for a store that is away. Nothing when it was stopped meanwhile.
@@ -303,13 +303,13 @@ async fn forget(plan: &KeeperPlan, context: &Context, vault: &Vault) -> Result<(
 }
 
 /// What was said on standard output, and counted.
-struct Told {
+struct Reporter {
     printer: RefCell<Printer>,
     form: Format,
     delivered: RefCell<(u64, u64)>,
 }
 
-impl Told {
+impl Reporter {
     fn new(context: &Context) -> Self {
         let printer = context.printer(Format::Table);
         let form = printer.format();
