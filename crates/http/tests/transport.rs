@@ -270,6 +270,18 @@ async fn a_gateway_that_drips_ends_in_time() {
 }
 
 #[tokio::test]
+async fn a_body_that_nobody_wants_is_not_read() {
+    // It never ends, is broken, or is larger than it says.
+    for rest in ["Content-Length: 1000000\r\n\r\nx", "Transfer-Encoding: chunked\r\n\r\nzz\r\n", "\r\n"] {
+        let server = Server::fixed(format!("HTTP/1.1 202 Accepted\r\nX-Id: 7\r\n{rest}")).await;
+        let mut request = post(&server.url);
+        request.max_reply = 0;
+        let reply = send(request).await.unwrap();
+        assert_eq!((reply.status, reply.body.len()), (202, 0));
+    }
+}
+
+#[tokio::test]
 async fn redirects_are_not_followed() {
     let trap = Server::fixed(http("200 OK", "", b"gotcha")).await;
     let location = format!("Location: {}/steal?access_token=secret-token-of-24-chars\r\n", trap.url);

@@ -1,7 +1,7 @@
-//! When tokens were last used: noted in passing, written down at most once an hour each, together.
+//! When tokens were last used: recorded at most once an hour each, in batches.
 //!
-//! The keeper keeps those access tokens warm that are in use. To know which those are must cost a
-//! call that finds a fresh token nothing: it looks at one number and goes on.
+//! A keeper keeps those access tokens fresh that are in use. To know which those are must cost a call
+//! that finds a fresh token nothing: it looks at one number and goes on.
 
 use std::{
     mem,
@@ -16,9 +16,9 @@ use crate::{
     store::TokenStore,
 };
 
-/// How old the note of a use may become: an hour.
+/// How old the record of a use may become: an hour.
 const EXACT_TO: u64 = 3_600_000;
-/// The most ids that are written down together.
+/// Maximum number of ids that are written down together.
 const TOGETHER: usize = 1_000;
 
 /// Uses that are not written down yet.
@@ -93,7 +93,7 @@ struct Writing {
 }
 
 impl Writing {
-    /// Takes what waits. Nothing: the task ends, and the next use begins another.
+    /// Takes what waits. With `None` the task ends, and the next use begins another.
     fn next(&self) -> Option<(Vec<Id>, i64)> {
         let mut waiting = lock(&self.uses.waiting);
         if waiting.ids.is_empty() {

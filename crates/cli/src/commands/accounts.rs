@@ -36,7 +36,7 @@ whose tokens `sesame keeper` prolongs is listed once that is overdue.
 JSON: [{\"name\",\"platform\",\"app\",\"login\",\"shop_id\",\"country\",\"region\",\"sandbox\",\"state\",\"reason\", \
 \"access_expires_at\",\"refresh_expires_at\",\"last_success\",\"last_error\",\"last_error_at\",\"attempts\", \
 \"generation\",\"id\",\"tags\",\"secret_origin\",\"last_used\",\"created_at\",\"needs_person_by\",\"next_warning_at\", \
-\"access_seconds_left\",\"refresh_seconds_left\",\"advice\",\"master_key\"}]; state is healthy, \
+\"issued_in_future\",\"access_seconds_left\",\"refresh_seconds_left\",\"advice\",\"master_key\"}]; state is healthy, \
 needs-refresh or needs-authorization; secret_origin is where the app's secret was read from, and \
 master_key what seals it: keyring, file, passphrase or environment."
 )]

@@ -27,7 +27,7 @@ pub(crate) struct Events {
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum News<'a> {
-    /// It ends within so many days, and nothing but a login prolongs it.
+    /// It ends within this many days, and nothing but a login prolongs it.
     Expiring(i64),
     /// No refresh helps any more.
     Exhausted(&'a str),

@@ -29,6 +29,8 @@ const MAX_APPS: usize = 4_096;
 #[derive(Debug)]
 pub(super) struct AppLimiter {
     limit: Limit,
+    /// The time between two refreshes of one app in the long run, in nanoseconds.
+    interval: i128,
     max_under_way: usize,
     /// By what the platform counts calls by.
     apps: HashMap<Arc<str>, App>,
@@ -76,9 +78,11 @@ impl AppLimiter {
     /// Creates limiters that let a second's worth of `per_app` refreshes begin at once.
     pub(super) fn new(per_app: u32) -> Self {
         let per_app = per_app.max(1);
+        let interval = Duration::from_secs(1) / per_app;
         let max_under_way = usize::try_from(per_app.saturating_mul(SECONDS_UNDER_WAY)).unwrap_or(usize::MAX);
         Self {
-            limit: Limit::new(Duration::from_secs(1) / per_app, per_app),
+            limit: Limit::new(interval, per_app),
+            interval: interval.as_nanos().cast_signed(),
             max_under_way,
             apps: HashMap::new(),
         }
@@ -101,7 +105,7 @@ impl AppLimiter {
         }
         // Each row that waits gets a slot of its own, so that it is looked at once more and not polled.
         let slot = app.booked.max(now + wait);
-        app.booked = slot + self.limit.interval().as_nanos().cast_signed();
+        app.booked = slot + self.interval;
         Err(Wait { until: millis_after(slot), is_throttled: paused <= 0 })
     }
 

@@ -125,17 +125,23 @@ async fn kill_at(
             SystemClock.sleep(Duration::from_millis(1)).await;
         }
         process.kill().await;
-        if postpone {
-            // The access token of the refresh is good for ten hours: after those it shows what is lost.
-            world.clock.advance(SignedDuration::from_hours(11));
-        }
+        // Until then the lease of the killed process ends. The access token of a refresh before a
+        // postponement is good for ten hours: after those it shows what is lost.
+        world.clock.advance(if postpone {
+            SignedDuration::from_hours(11)
+        } else {
+            SignedDuration::from_mins(2)
+        });
     }
     world.sandbox.stop().await;
 }
 
 /// Checks what a fresh process was told after the kill.
 async fn check(world: &World, said: &Json, lost: bool, context: &str) {
-    assert!(said["millis"].as_u64().unwrap() < 5_000, "{context}: nobody waits for a dead process: {said}");
+    assert!(
+        said["millis"].as_u64().unwrap() < 5_000,
+        "{context}: nobody waits once the lease has ended: {said}"
+    );
     if lost {
         assert_eq!(said["state"], "needs-authorization", "{context}: {said}");
         let reason = said["reason"].as_str().unwrap();
