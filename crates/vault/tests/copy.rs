@@ -11,7 +11,7 @@ use sesame_vault::{
     AuditFilter, Copied, CopyOptions, Database, ImportedTokens, KeyChoice, Location, LoginOptions, NewApp,
     Vault, VaultOptions,
     import::{ImportOptions, Table, TableFormat},
-    store::{FullRow, PostgresStore, SqliteStore, TokenStore},
+    store::{FullRow, PostgresStore, SqliteStore, Store},
 };
 use support::{FakeTransport, Home, IopService, Policy, SECRET, all_bytes, app, as_name, contains, log_in};
 
@@ -66,7 +66,7 @@ async fn rows(home: &Home) -> Vec<FullRow> {
     rows_of(home.store().await.as_ref()).await
 }
 
-async fn rows_of(store: &dyn TokenStore) -> Vec<FullRow> {
+async fn rows_of(store: &dyn Store) -> Vec<FullRow> {
     let mut rows = store.accounts().await.unwrap();
     store.close().await;
     // What is sealed anew and planned anew.
@@ -263,7 +263,7 @@ async fn a_vault_goes_to_the_other_kind_of_store_and_back() {
     let options = VaultOptions { location: location.clone(), ..home.options() };
     let middle = Vault::open(options).await.unwrap();
     copy(&vault, &middle).await.unwrap();
-    let store: Arc<dyn TokenStore> = match &location {
+    let store: Arc<dyn Store> = match &location {
         Location::Postgres(database) => Arc::new(PostgresStore::open(database).await.unwrap()),
         Location::Sqlite(path) => Arc::new(SqliteStore::open(path).await.unwrap()),
         _ => unreachable!(),

@@ -11,7 +11,7 @@ use sesame_core::{Clock as _, ErrorKind};
 use sesame_vault::{
     AccountState, LoginOptions, Vault,
     import::{ImportOptions, Imported, MAX_TABLE, Mapping, Table, TableFormat},
-    store::{SqliteStore, TokenStore as _},
+    store::{AccountStore as _, SqliteStore},
 };
 use support::{FakeTransport, Home, IopService, Policy, all_bytes, as_name, contains, log_in, reply};
 
