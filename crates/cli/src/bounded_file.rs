@@ -23,7 +23,7 @@ impl std::fmt::Display for Unread {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::System(error) => write!(f, "{error}"),
-            Self::NoPlainFile => f.write_str("it is no plain file"),
+            Self::NoPlainFile => f.write_str("it is not a regular file"),
             Self::TooLarge(most) if *most >= 1 << 20 => {
                 write!(f, "it is larger than {} MiB", most >> 20)
             }
@@ -72,7 +72,7 @@ pub(crate) fn read_or_stdin(path: &Path, most: u64) -> Result<Vec<u8>, Error> {
     let read = if path == Path::new("-") { read_from(io::stdin().lock(), most) } else { read(path, most) };
     read.map_err(|why| {
         Error::usage(format!("cannot read {}: {why}", shown(path)))
-            .with_hint("Name a plain file, or - for standard input.")
+            .with_hint("Name a regular file, or - for standard input.")
     })
 }
 

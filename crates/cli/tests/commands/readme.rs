@@ -89,11 +89,9 @@ fn the_readmes_commands_work_as_printed() {
     house.set("PATH", &format!("{}:/usr/bin:/bin", binary.display()));
     house.set("MY_SECRET", secret);
 
-    let dump = "INSERT INTO `account` (`account`, `appkey`, `appsecret`) VALUES ('cn1', '900123', 'secret0of0the0dump');
-INSERT INTO `erp_aliexpress_accounts` (`aliexpress_account`, `aliId`, `access_token`, `refresh_token`, \
-         `access_create_time`, `refresh_create_time`) VALUES \
-         ('cn1', '8888', 'aaaa-1', 'rrrr-1', '2026-11-26 20:00:00', '2026-11-01 10:00:00');\n";
-    std::fs::write(house.path().join("erp.sql"), dump).unwrap();
+    let table = "account\tapp_key\tapp_secret\taliId\taccess_token\trefresh_token\taccess_create_time\trefresh_create_time\n\
+         cn1\t900123\tsecret0of0the0table\t8888\taaaa-1\trrrr-1\t2026-11-26 20:00:00\t2026-11-01 10:00:00\n";
+    std::fs::write(house.path().join("shops.tsv"), table).unwrap();
 
     let mut run = 0;
     for line in shell_lines("README.md") {

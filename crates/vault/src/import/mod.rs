@@ -140,7 +140,7 @@ fn check_app(services: &Services, app: &AppRow, platform: &Platform) -> Result<(
 fn refused(skipped: &[(String, String)]) -> Error {
     let rows: Vec<String> = skipped.iter().map(|(place, why)| format!("{place}: {why}")).collect();
     let are = if rows.len() == 1 { "1 row".to_owned() } else { format!("{} rows", rows.len()) };
-    Error::usage(format!("{are} cannot be imported\n{}", some(&rows, "\n")))
+    Error::usage(format!("{are} cannot be imported: {}", some(&rows, "; ")))
         .with_hint("Mend them, or leave them out with --skip-bad. --dry-run shows what would be done. Nothing was imported.")
 }
 
@@ -184,7 +184,7 @@ impl<'a> Importer<'a> {
         identity: &Identity,
     ) -> AuthorizationRow {
         let now = self.now();
-        let exhausted = tokens.why_exhausted(now);
+        let exhausted = tokens.why_exhausted(now).filter(|_| !self.tries_ended);
         let mut row = AuthorizationRow {
             tokens: TokenColumns {
                 access: tokens.access.as_ref().map(|token| seal_access(self.sealer, &id, token)),

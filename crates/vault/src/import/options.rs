@@ -35,6 +35,8 @@ pub struct ImportOptions {
     pub dry_run: bool,
     /// Where the secrets come from, for people: `file accounts.csv`.
     pub origin: Option<String>,
+    /// Tokens whose end has passed are tried before that is believed.
+    pub(crate) tries_ended: bool,
 }
 
 impl ImportOptions {
@@ -56,6 +58,7 @@ impl ImportOptions {
             skip_bad: false,
             dry_run: false,
             origin: None,
+            tries_ended: false,
         })
     }
 }

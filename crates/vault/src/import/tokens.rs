@@ -101,6 +101,7 @@ async fn import_tokens(
     let options = ImportOptions {
         name_is_made_up: tokens.account_name.is_none(),
         skip_bad: true,
+        tries_ended: true,
         dry_run,
         ..ImportOptions::new(&app.0.platform)?
     };

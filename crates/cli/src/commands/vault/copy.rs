@@ -21,14 +21,12 @@ Examples:
   SESAME_NEW_PASSPHRASE=... sesame vault copy --to sqlite:vault.db --key passphrase
   sesame vault copy --to postgres://sesame@db/vault
 
-Apps, accounts and tokens, sealed with the target's own key; the audit trail stays behind. The copy is a
-vault: `sesame --vault sqlite:/backup/vault.db accounts` opens it. The target is made if it is not there. One
-that has accounts gets those it lacks, and the newer tokens of those that an earlier copy brought; its
-other accounts are left alone. A copy that was cut off is repeated.
-From then on let only one of the two vaults refresh: on many platforms a refresh ends the tokens of the
-other one. So run no keeper and no calls on a backup.
-A passphrase is read from SESAME_NEW_PASSPHRASE, or asked for on a terminal. A key file is beside the
-target; that of a PostgreSQL vault is in SESAME_HOME.
+Apps, accounts and tokens, sealed with the target's own key; the audit trail stays behind. The copy is a vault: `sesame --vault sqlite:/backup/vault.db accounts` opens it. The target is made if it is not there. One that has accounts gets those it lacks, and the newer tokens of those that an earlier copy brought; its other accounts are left alone. A copy that was cut off is repeated.
+
+From then on let only one of the two vaults refresh: on many platforms a refresh ends the tokens of the other one. So run no keeper and no calls on a backup.
+
+A passphrase is read from SESAME_NEW_PASSPHRASE, or asked for on a terminal. A key file is beside the target; that of a PostgreSQL vault is in SESAME_HOME.
+
 JSON: {\"to\",\"apps\",\"accounts\",\"updated\",\"left_alone\",\"renamed\":[[from,to]],\"left_out\":[..],\"notes\":[..]}")]
 pub(crate) struct VaultCopyArgs {
     /// The target: sqlite:PATH or postgres://USER@HOST/DATABASE.
@@ -57,7 +55,11 @@ enum CopyKey {
 /// Copies the vault.
 pub(crate) fn run(args: &VaultCopyArgs, context: &Context) -> CliResult {
     runtime::block_on(context, async {
-        let target = args.to.expose().parse::<Location>().map_err(|error| error.context("--to"))?;
+        let target = args.to.expose().parse::<Location>().map_err(|error| {
+            error
+                .context("--to")
+                .with_hint("Write sqlite:/path/to/vault.db or postgres://USER@HOST/DATABASE.")
+        })?;
         let target = target.at_home(&context.settings.home.value);
         // Before a passphrase is asked for.
         super::must_stand(context).await?;
