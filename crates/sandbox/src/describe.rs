@@ -1,4 +1,4 @@
-//! What scripts need to know of a running sandbox: one line of JSON.
+//! The description of a running sandbox for scripts: one line of JSON.
 
 use serde::Serialize;
 use sesame_core::Protocol;
@@ -7,7 +7,7 @@ use crate::state::State;
 
 /// The line that `sesame sandbox --json` prints.
 ///
-/// Its names are relied on by scripts; `Debug` masks the secrets, `Serialize` shows those that the
+/// Scripts rely on its names; `Debug` masks the secrets, `Serialize` shows those that the
 /// sandbox invented.
 #[derive(Clone, Serialize)]
 pub struct Description {
@@ -19,7 +19,7 @@ pub struct Description {
     pub shops: Vec<DescribedShop>,
 }
 
-/// An app.
+/// An app of the sandbox.
 #[derive(Clone, Serialize)]
 pub struct DescribedApp {
     /// The platform's name.
@@ -38,7 +38,7 @@ pub struct DescribedApp {
     pub api_base: String,
 }
 
-/// A shop.
+/// A shop that can log in.
 #[derive(Debug, Clone, Serialize)]
 pub struct DescribedShop {
     /// The platform's name.

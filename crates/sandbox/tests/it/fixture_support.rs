@@ -60,3 +60,13 @@ pub(crate) fn list<'a>(value: &'a Value, pointer: &str) -> &'a Vec<Value> {
         .and_then(Value::as_array)
         .unwrap_or_else(|| panic!("no list {pointer} in {value:.300}"))
 }
+
+/// Returns a number that has to be there, also one written as a string.
+pub(crate) fn number(value: &Value, pointer: &str) -> usize {
+    let found = value.pointer(pointer).unwrap_or_else(|| panic!("no {pointer} in {value:.300}"));
+    match found {
+        Value::Number(number) => usize::try_from(number.as_u64().unwrap()).unwrap(),
+        Value::String(text) => text.parse().unwrap(),
+        other => panic!("{other}"),
+    }
+}
