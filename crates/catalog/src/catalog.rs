@@ -116,7 +116,7 @@ impl Catalog {
                 .filter(|other| self.facet_fields(other, name).is_some())
                 .map(|other| other.name.as_str())
                 .collect();
-            Error::usage(format!("the catalog does not say how {name} are fetched on {}", platform.name)).with_hint(
+            Error::usage(format!("the catalog names no API for {name} on {}", platform.name)).with_hint(
                 format!(
                     "It does for: {}. Elsewhere use `sesame apis search` and `sesame call`, or describe [facet.{name}] in a file of SESAME_HOME/catalog.",
                     having.join(", ")

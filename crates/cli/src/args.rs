@@ -1,10 +1,8 @@
 //! What may stand on the command line.
 
-use std::{path::PathBuf, time::Duration};
+use clap::{Parser, Subcommand};
 
-use clap::{Args, Parser, Subcommand};
-
-use crate::{commands, output::Format, settings::parse_timeout};
+use crate::{commands, global::Global};
 
 /// One command for Alibaba.com, AliExpress, 1688, Lazada, Daraz, Miravia, Taobao and Tmall.
 ///
@@ -26,20 +24,20 @@ use crate::{commands, output::Format, settings::parse_timeout};
         "  sesame products list ACCOUNT --all --output csv\n",
         "  sesame call ACCOUNT /order/get order_id=1234\n",
         "\n",
-        "Results go to standard output, everything else to standard error. With --output json,\n",
+        "Results go to standard output, everything else to standard error. With --output json, ",
         "errors are one line of JSON on standard error:\n",
         "  {\"error\":{\"kind\",\"fault\",\"message\",\"hint\",\"code\",\"sub_code\",\"request_id\",\n",
         "            \"http_status\",\"retry_after\",\"may_have_happened\",\"refusal_id\"}}\n",
         "\n",
-        "Exit codes: 0 done, 2 usage, 3 authorization needed, 4 the platform refused,\n",
+        "Exit codes: 0 success, 2 usage, 3 authorization needed, 4 refused by the platform, ",
         "5 network, 6 quota, 1 anything else, 130 interrupted.\n",
         "\n",
-        "Environment: SESAME_HOME, SESAME_VAULT, SESAME_ENDPOINT, SESAME_OUTPUT, SESAME_TIMEOUT,\n",
-        "SESAME_LOG, SESAME_KEY (auto, keyring, file), SESAME_PASSPHRASE, SESAME_MASTER_KEY, NO_COLOR;\n",
-        "for `vault rekey` SESAME_NEW_PASSPHRASE, SESAME_NEW_MASTER_KEY; for `vault export` and import\n",
+        "Environment: SESAME_HOME, SESAME_VAULT, SESAME_ENDPOINT, SESAME_OUTPUT, SESAME_TIMEOUT, ",
+        "SESAME_LOG, SESAME_KEY (auto, keyring, file), SESAME_PASSPHRASE, SESAME_MASTER_KEY, NO_COLOR; ",
+        "for `vault rekey` SESAME_NEW_PASSPHRASE, SESAME_NEW_MASTER_KEY; for `vault export` and import ",
         "SESAME_EXPORT_PASSPHRASE; for `keeper --webhook` SESAME_WEBHOOK_SECRET.\n",
-        "Options beat the environment, the environment beats\n",
-        "SESAME_HOME/config.toml; `sesame doctor` shows where each value came from.",
+        "Options override the environment, which overrides SESAME_HOME/config.toml; ",
+        "`sesame doctor` shows where each value came from.",
     )
 )]
 pub(crate) struct Cli {
@@ -51,95 +49,57 @@ pub(crate) struct Cli {
 
 const EXAMPLES: &str = "Start with `sesame demo`. `sesame COMMAND --help` has examples of every command.";
 
-/// Options of every command.
-#[derive(Debug, Default, Clone, Args)]
-#[command(next_help_heading = "Options of every command")]
-pub(crate) struct Global {
-    /// The form of the results; each command's help says what it prints.
-    #[arg(long, short = 'o', global = true, value_name = "FORM", value_enum)]
-    pub(crate) output: Option<Format>,
-    /// The directory that holds everything [env: SESAME_HOME].
-    #[arg(long, global = true, value_name = "DIR", hide_short_help = true)]
-    pub(crate) home: Option<PathBuf>,
-    /// The vault: sqlite:PATH or postgres://... [env: SESAME_VAULT] [default: vault.db in the home].
-    #[arg(long, global = true, value_name = "URL", hide_short_help = true)]
-    pub(crate) vault: Option<String>,
-    /// Sends every platform to a sandbox on this machine [env: SESAME_ENDPOINT].
-    #[arg(long, global = true, value_name = "URL", hide_short_help = true)]
-    pub(crate) endpoint: Option<String>,
-    /// The time limit of one call, repeats included: 1s to 1h [env: SESAME_TIMEOUT] [default: 60s].
-    #[arg(long, global = true, value_name = "TIME", value_parser = parse_timeout, hide_short_help = true)]
-    pub(crate) timeout: Option<Duration>,
-    /// When to use colors; NO_COLOR is heeded.
-    #[arg(long, global = true, value_name = "WHEN", value_enum, hide_short_help = true)]
-    pub(crate) color: Option<Color>,
-    /// Says what is done on standard error; twice for everything [env: SESAME_LOG].
-    #[arg(long, short = 'v', global = true, action = clap::ArgAction::Count, hide_short_help = true)]
-    pub(crate) verbose: u8,
-}
-
-/// When to use colors.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum Color {
-    /// On a terminal.
-    Auto,
-    /// Always.
-    Always,
-    /// Never.
-    Never,
-}
-
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Shows the main job on the built-in sandbox; nothing to set up.
-    Demo(commands::demo::Args),
+    Demo(commands::demo::DemoArgs),
     /// Runs the offline gateways: all three protocols on one port.
-    Sandbox(commands::sandbox::Args),
+    Sandbox(commands::sandbox::SandboxArgs),
     /// Keeps the keys of your apps.
     #[command(subcommand)]
-    App(commands::app::Command),
+    App(commands::app::AppCommand),
     /// Authorizes a shop.
-    Login(commands::login::Args),
+    Login(commands::login::LoginArgs),
     /// Lists the shops and the health of their tokens; names and tags them.
     #[command(visible_alias = "account")]
-    Accounts(commands::accounts::Args),
+    Accounts(commands::accounts::AccountsArgs),
     /// Removes a shop from the vault.
-    Logout(commands::logout::Args),
+    Logout(commands::logout::LogoutArgs),
     /// Prints a valid access token.
-    Token(commands::token::Args),
+    Token(commands::token::TokenArgs),
     /// Fetches a new access token now.
-    Refresh(commands::refresh::Args),
+    Refresh(commands::refresh::RefreshArgs),
     /// Keeps the tokens of all shops alive, and tells when a person is needed.
-    Keeper(commands::keeper::Args),
+    Keeper(commands::keeper::KeeperArgs),
     /// Calls any API by name.
-    Call(commands::call::Args),
+    Call(commands::call::CallArgs),
     /// Searches and shows the catalog of APIs.
     #[command(subcommand)]
-    Apis(commands::apis::Command),
+    Apis(commands::apis::ApisCommand),
     /// Signs parameters, and explains the signature.
-    Sign(commands::sign::Args),
+    Sign(commands::sign::SignArgs),
     /// Says what an error code means and what to do.
-    Explain(commands::explain::Args),
+    Explain(commands::explain::ExplainArgs),
     /// Lists the products of a shop.
     #[command(subcommand)]
-    Products(commands::products::Command),
+    Products(commands::products::ProductsCommand),
     /// Shows categories, and maps their ids.
     #[command(subcommand)]
-    Categories(commands::categories::Command),
+    Categories(commands::categories::CategoriesCommand),
     /// Fetches the schema of a category.
     #[command(subcommand)]
-    Schema(commands::schema::Command),
+    Schema(commands::schema::SchemaCommand),
     /// Lists the templates of a shop.
     #[command(subcommand)]
-    Templates(commands::templates::Command),
+    Templates(commands::templates::TemplatesCommand),
     /// Looks after the vault: check, rekey, export, import, audit.
     #[command(subcommand)]
-    Vault(commands::vault::Command),
+    Vault(commands::vault::VaultCommand),
     /// Checks this machine, the settings and the route to the platforms.
-    Doctor(commands::doctor::Args),
+    Doctor(commands::doctor::DoctorArgs),
     /// Prints completions for a shell.
-    Completions(commands::completions::Args),
+    Completions(commands::completions::CompletionsArgs),
     /// Prints the reference of all commands, for docs/cli.md.
     #[command(hide = true)]
     GenerateDocs,

@@ -1,16 +1,21 @@
 //! Columns made up from what a platform's rows hold, where no list of columns is known.
 
-use std::collections::{HashMap, hash_map::Entry};
+use std::collections::{BTreeSet, HashMap, hash_map::Entry};
 
-use serde_json::Value as Json;
+use serde_json::{Value as Json, value::RawValue};
 
 use crate::{
     exit::{CliResult, note},
-    output::{Format, Printer, Rows},
+    list::RowView,
+    output::{Format, Printer},
+    table::Rows,
 };
 
 /// The most columns of a table: more would not fit a screen. CSV has them all.
 const MOST_IN_TABLE: usize = 12;
+
+/// The most columns that are remembered as late.
+const MOST_LATE: usize = 100;
 
 /// Objects are spread into columns down to this depth, and written as JSON below it.
 const DEEPEST: usize = 2;
@@ -20,13 +25,11 @@ const DEEPEST: usize = 2;
 /// # Errors
 /// When standard output cannot be written.
 pub(crate) fn print(printer: &mut Printer, items: &[Json]) -> CliResult {
-    if printer.format() == Format::Csv {
-        return printer.csv(&made_up(items, true).0);
-    }
-    let (rows, hidden) = made_up(items, false);
-    printer.rows(&rows)?;
-    printer.flush()?;
-    say_hidden(hidden, "column");
+    let columns = Columns::of(items, printer.format());
+    let mut rows = Rows::new(&columns.titles());
+    items.iter().for_each(|item| rows.push(columns.row(item)));
+    print_rows(printer, &rows)?;
+    columns.say_left_out();
     Ok(())
 }
 
@@ -35,20 +38,103 @@ pub(crate) fn print(printer: &mut Printer, items: &[Json]) -> CliResult {
 /// # Errors
 /// When standard output cannot be written.
 pub(crate) fn print_fields(printer: &mut Printer, value: &Json) -> CliResult {
-    if printer.format() == Format::Csv {
-        return printer.csv(&fields(value, true).0);
+    let (rows, hidden) = fields(value, printer.format() == Format::Csv);
+    print_rows(printer, &rows)?;
+    if hidden > 0 {
+        let plural = if hidden == 1 { "" } else { "s" };
+        note("note", &format!("{hidden} list{plural} not shown; --output csv and json have all"));
     }
-    let (rows, hidden) = fields(value, false);
-    printer.rows(&rows)?;
-    printer.flush()?;
-    say_hidden(hidden, "list");
     Ok(())
 }
 
-fn say_hidden(hidden: usize, what: &str) {
-    if hidden > 0 {
-        let plural = if hidden == 1 { "" } else { "s" };
-        note("note", &format!("{hidden} {what}{plural} not shown; --output csv and json have all"));
+fn print_rows(printer: &mut Printer, rows: &Rows) -> CliResult {
+    if printer.format() == Format::Csv {
+        return printer.csv(rows);
+    }
+    printer.rows(rows)?;
+    printer.flush()
+}
+
+/// The columns of a list, as its first rows have them.
+pub(crate) struct Columns {
+    /// Those that are shown; whole rows where there are none.
+    shown: Vec<Column>,
+    /// How many a table has no room for.
+    hidden: usize,
+    known: HashMap<Vec<String>, usize>,
+    /// Those that later rows brought, at most [`MOST_LATE`].
+    late: BTreeSet<Vec<String>>,
+}
+
+impl Columns {
+    /// Makes up the columns: all for CSV, for a table those that it has room for.
+    pub(crate) fn of(items: &[Json], format: Format) -> Self {
+        let (mut columns, mut known) = (Vec::new(), HashMap::new());
+        for item in items {
+            collect(item, &mut Vec::new(), &mut columns, &mut known);
+        }
+        let count = columns.len();
+        let shown: Vec<Column> = if format == Format::Csv {
+            columns
+        } else {
+            columns.into_iter().filter(|column| column.plain).take(MOST_IN_TABLE).collect()
+        };
+        let hidden = if shown.is_empty() { 0 } else { count - shown.len() };
+        Self { shown, hidden, known, late: BTreeSet::new() }
+    }
+
+    /// Returns the names of the columns.
+    pub(crate) fn titles(&self) -> Vec<String> {
+        if self.shown.is_empty() {
+            return vec!["value".to_owned()];
+        }
+        self.shown.iter().map(Column::title).collect()
+    }
+
+    fn row(&self, item: &Json) -> Vec<String> {
+        if self.shown.is_empty() {
+            return vec![shown(item)];
+        }
+        self.shown.iter().map(|column| column.cell(item)).collect()
+    }
+
+    /// Says how many columns were not shown.
+    pub(crate) fn say_left_out(&self) {
+        let plural = |count: usize| if count == 1 { "" } else { "s" };
+        if self.hidden > 0 {
+            let s = plural(self.hidden);
+            note("note", &format!("{} column{s} not shown; --output csv and json have all", self.hidden));
+        }
+        if !self.late.is_empty() && !self.shown.is_empty() {
+            let names: Vec<String> = self.late.iter().take(5).map(|way| way.join(".")).collect();
+            let more = if self.late.len() > names.len() { ", ..." } else { "" };
+            let s = plural(self.late.len());
+            note(
+                "warning",
+                &format!(
+                    "column{s} that only later pages have, not shown: {}{more}; --output json and ndjson have all",
+                    names.join(", ")
+                ),
+            );
+        }
+    }
+}
+
+impl RowView for Columns {
+    fn cells(&mut self, row: &RawValue) -> Vec<String> {
+        let item: Json = serde_json::from_str(row.get()).unwrap_or_else(|_| Json::from(row.get()));
+        let (mut columns, known) = (Vec::new(), &mut HashMap::new());
+        collect(&item, &mut Vec::new(), &mut columns, known);
+        for column in columns {
+            if self.late.len() < MOST_LATE && !self.known.contains_key(&column.way) {
+                self.late.insert(column.way);
+            }
+        }
+        self.row(&item)
+    }
+
+    fn record(&self, row: &RawValue) -> String {
+        row.get().to_owned()
     }
 }
 
@@ -77,35 +163,11 @@ impl Column {
     }
 }
 
-/// Makes rows of all columns, or of those that a table has room for; and counts the others.
-fn made_up(items: &[Json], all: bool) -> (Rows, usize) {
-    let columns = columns_of(items);
-    let count = columns.len();
-    let chosen: Vec<Column> = if all {
-        columns
-    } else {
-        columns.into_iter().filter(|column| column.plain).take(MOST_IN_TABLE).collect()
-    };
-    let hidden = count - chosen.len();
-    if chosen.is_empty() {
-        let mut rows = Rows::new(&["value"]);
-        for item in items {
-            rows.push([shown(item)]);
-        }
-        // Whole rows are there, so nothing is hidden.
-        return (rows, 0);
-    }
-    let mut rows = Rows::new(&chosen.iter().map(Column::title).collect::<Vec<_>>());
-    for item in items {
-        rows.push(chosen.iter().map(|column| column.cell(item)));
-    }
-    (rows, hidden)
-}
-
 /// Makes a line of each field of one value.
 fn fields(value: &Json, all: bool) -> (Rows, usize) {
     let mut rows = Rows::new(&["field", "value"]);
-    let columns = columns_of(std::slice::from_ref(value));
+    let mut columns = Vec::new();
+    collect(value, &mut Vec::new(), &mut columns, &mut HashMap::new());
     let mut hidden = 0;
     for column in columns {
         if all || column.plain {
@@ -117,16 +179,7 @@ fn fields(value: &Json, all: bool) -> (Rows, usize) {
     (rows, hidden)
 }
 
-/// Collects the columns of all rows in the order in which they first come.
-fn columns_of(items: &[Json]) -> Vec<Column> {
-    let mut columns = Vec::new();
-    let mut known = HashMap::new();
-    for item in items {
-        collect(item, &mut Vec::new(), &mut columns, &mut known);
-    }
-    columns
-}
-
+/// Collects the columns of a row in the order in which they first come.
 fn collect(
     value: &Json,
     way: &mut Vec<String>,
@@ -172,19 +225,30 @@ mod tests {
 
     use super::*;
 
+    fn rows(items: &[Json], format: Format) -> (Rows, usize) {
+        let columns = Columns::of(items, format);
+        let mut rows = Rows::new(&columns.titles());
+        items.iter().for_each(|item| rows.push(columns.row(item)));
+        (rows, columns.hidden)
+    }
+
+    fn wide(count: u32) -> Json {
+        Json::Object((0..count).map(|n| (format!("c{n:02}"), json!(n))).collect())
+    }
+
     #[test]
     fn a_table_has_the_plain_columns_in_the_order_they_come_and_counts_the_others() {
-        let (rows, hidden) = made_up(
+        let (table, hidden) = rows(
             &[
                 json!({"id": 1, "attributes": {"name": "a"}, "skus": [{"x": 1}]}),
                 json!({"id": 2, "late": "z", "attributes": {"name": null}}),
             ],
-            false,
+            Format::Table,
         );
-        assert_eq!(rows.grid(None, false), "ID  ATTRIBUTES.NAME  LATE\n1   a\n2                    z\n");
+        assert_eq!(table.header, ["id", "attributes.name", "late"]);
+        assert_eq!(table.cells, [["1", "a", ""], ["2", "", "z"]]);
         assert_eq!(hidden, 1);
-        let wide: serde_json::Map<String, Json> = (0..20).map(|n| (format!("c{n:02}"), json!(n))).collect();
-        assert_eq!(made_up(&[Json::Object(wide)], false).1, 8);
+        assert_eq!(rows(&[wide(20)], Format::Table).1, 8);
     }
 
     #[test]
@@ -195,25 +259,37 @@ mod tests {
             "deep": {"one": {"two": {"three": 3}}},
         }));
         items.push(json!("bare"));
-        let (rows, hidden) = made_up(&items, true);
-        let csv = rows.csv();
+        let (table, hidden) = rows(&items, Format::Csv);
+        let csv = crate::output::csv(&table);
         let lines: Vec<&str> = csv.lines().collect();
         assert_eq!(lines[0], "id,skus,a.b,empty,none,deep.one.two,value");
         assert_eq!(lines[61], r#"60,"[{""x"":1}]",dot,{},[],"{""three"":3}","#);
         assert_eq!(lines[62], ",,,,,,bare");
         assert_eq!(hidden, 0);
-        let wide: serde_json::Map<String, Json> = (0..80).map(|n| (format!("c{n:02}"), json!(n))).collect();
-        let csv = made_up(&[Json::Object(wide)], true).0.csv();
-        assert_eq!(csv.lines().next().unwrap().split(',').count(), 80);
+        assert_eq!(rows(&[wide(80)], Format::Csv).0.header.len(), 80);
+    }
+
+    #[test]
+    fn columns_that_come_late_are_counted() {
+        let mut columns = Columns::of(&[json!({"id": 1, "more": {"a": 1}})], Format::Csv);
+        let row = |text: &str| RawValue::from_string(text.to_owned()).unwrap();
+        assert_eq!(columns.cells(&row(r#"{"id":2,"more":{"a":2}}"#)), ["2", "2"]);
+        assert!(columns.late.is_empty());
+        assert_eq!(columns.cells(&row(r#"{"new":1,"id":3,"more":{"b":2}}"#)), ["3", ""]);
+        assert_eq!(columns.late.len(), 2);
+        for n in 0..1000 {
+            columns.cells(&row(&format!("{{\"n{n}\":1}}")));
+        }
+        assert_eq!(columns.late.len(), MOST_LATE);
     }
 
     #[test]
     fn a_reply_without_a_list_becomes_fields() {
         let reply = json!({"code": "0", "tags": ["a"], "result": {"time": "2026-11-21 12:00:00"}});
         let (rows, hidden) = fields(&reply, false);
-        assert!(rows.grid(None, false).contains("result.time  2026-11-21 12:00:00"));
+        assert!(rows.grid(None).contains("result.time  2026-11-21 12:00:00"));
         assert_eq!(hidden, 1);
-        assert!(fields(&reply, true).0.csv().contains("tags,\"[\"\"a\"\"]\""));
-        assert!(fields(&json!("20261121"), false).0.grid(None, false).contains("20261121"));
+        assert!(crate::output::csv(&fields(&reply, true).0).contains("tags,\"[\"\"a\"\"]\""));
+        assert!(fields(&json!("20261121"), false).0.grid(None).contains("20261121"));
     }
 }

@@ -13,9 +13,10 @@ use sesame_vault::{
 use tokio::sync::OnceCell;
 
 use crate::{
+    chosen::Origin,
     exit::{CliResult, note},
     output::{Format, Printer},
-    settings::{Origin, Settings},
+    settings::Settings,
 };
 
 /// The settings, and what was opened by them.

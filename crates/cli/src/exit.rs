@@ -152,6 +152,13 @@ pub(crate) fn note(kind: &str, text: &str) {
     let _ = writeln!(anstream::stderr(), "{} {}", format_args!("{kind}:").yellow(), printable_lines(text));
 }
 
+/// Prints the warnings of a call.
+pub(crate) fn warn_all(warnings: &[String]) {
+    for warning in warnings {
+        note("warning", warning);
+    }
+}
+
 /// Prints a plain line on standard error.
 pub(crate) fn say(text: &str) {
     let _ = writeln!(anstream::stderr(), "{text}");

@@ -2,6 +2,7 @@
 
 mod args;
 mod bounded_file;
+mod chosen;
 mod columns;
 #[cfg(test)]
 mod coming_from;
@@ -10,30 +11,35 @@ mod context;
 mod crash;
 mod env_file;
 mod exit;
+mod facets;
+mod global;
 mod humanize;
 mod json_text;
-mod listings;
+mod list;
 mod logs;
 mod nearest;
 mod output;
 mod parameters;
+mod progress;
 mod prompt;
 mod reference;
 mod runtime;
 mod secret_input;
 mod settings;
 mod status;
+mod table;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use sesame_core::Error;
 use tracing::level_filters::LevelFilter;
 
 use crate::{
-    args::{Cli, Color, Command},
+    args::{Cli, Command},
     context::Context,
     exit::{CliError, CliResult, report},
+    global::Color,
     output::Format,
     settings::Settings,
 };
@@ -108,8 +114,8 @@ fn dispatch(command: Command, context: &Context) -> CliResult {
         Command::Templates(command) => commands::templates::run(command, context),
         Command::Vault(command) => commands::vault::run(command, context),
         Command::Doctor(args) => commands::doctor::run(&args, context),
-        Command::Completions(args) => commands::completions::run(&args),
-        Command::GenerateDocs => commands::generate_docs(),
+        Command::Completions(args) => commands::completions::run(&args, Cli::command()),
+        Command::GenerateDocs => commands::generate_docs(Cli::command()),
     }
 }
 

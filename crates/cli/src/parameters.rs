@@ -5,7 +5,7 @@ use std::{io::Read, path::Path};
 use serde_json::{Map, Value};
 use sesame_core::{Error, params::File};
 
-use crate::{exit::CliResult, json_text};
+use crate::exit::CliResult;
 
 /// The largest file that becomes a part or a value.
 const MAX_FILE: u64 = 64 << 20;
@@ -72,9 +72,9 @@ pub(crate) fn read(words: &[String], is_file: impl Fn(&str) -> bool) -> CliResul
 /// for one. That text is what is signed and sent. Lists stay lists: some platforms want their items
 /// joined by commas.
 fn as_typed(value: Value, text: &str) -> Value {
-    let (typed, written) = (json_text::compact(text), value.to_string());
-    if matches!(value, Value::Number(_) | Value::Object(_)) && written != typed {
-        return Value::String(typed);
+    let bare = |text: &str| -> String { text.split_whitespace().collect() };
+    if matches!(value, Value::Number(_) | Value::Object(_)) && bare(&value.to_string()) != bare(text) {
+        return Value::String(text.trim().to_owned());
     }
     value
 }
@@ -191,7 +191,7 @@ mod tests {
         let odd =
             read(&words(&["p:= 1E2", "q:={ \"a\" : [1E2, 1.10] }", "l:=[12.50, \"x\"]"]), |_| false).unwrap();
         assert_eq!(odd.values["p"], "1E2");
-        assert_eq!(odd.values["q"], "{\"a\":[1E2,1.10]}");
+        assert_eq!(odd.values["q"], "{ \"a\" : [1E2, 1.10] }");
         assert_eq!(odd.values["l"].to_string(), "[12.50,\"x\"]");
         assert_eq!(got.values["xml"], "<a/>");
         assert_eq!(got.values["s"], "true");

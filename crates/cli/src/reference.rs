@@ -2,16 +2,13 @@
 
 use std::fmt::Write as _;
 
-use clap::{Arg, Command, CommandFactory};
-
-use crate::args::Cli;
+use clap::{Arg, Command};
 
 /// Writes `docs/cli.md`.
-pub(crate) fn markdown() -> String {
+pub(crate) fn markdown(mut root: Command) -> String {
     let mut out = String::from(
         "<!-- Written by `sesame generate-docs`; a test fails when it is stale. Do not edit. -->\n\n# The command line\n\n",
     );
-    let mut root = Cli::command();
     root.build();
     command(&mut out, &root, "sesame", 1);
     let mut text = out.lines().fold(String::new(), |text, line| text + line.trim_end() + "\n");

@@ -1,6 +1,6 @@
 //! The runtime of commands that wait, and how they end early: Ctrl-C, SIGTERM, SIGHUP.
 
-use std::{future::Future, time::Duration};
+use std::{future::Future, pin::Pin, time::Duration};
 
 use sesame_core::{Clock, Error};
 use sesame_vault::Vault;
@@ -19,14 +19,14 @@ const CLOSING: Duration = Duration::from_secs(5);
 /// Ctrl-C ends the command at its next wait with code 130, SIGTERM with 143, SIGHUP with 129. Nothing
 /// is lost: an answer with new tokens that is on its way is waited for, as long as it may take. A
 /// second signal leaves at once.
-pub(crate) fn block_on(context: &Context, work: impl Future<Output = CliResult>) -> CliResult {
+pub(crate) fn block_on<'a>(context: &'a Context, work: impl Future<Output = CliResult> + 'a) -> CliResult {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(cannot_start)?;
-    finish(runtime, Some(context), work)
+    finish(runtime, Some(context), Box::pin(work))
 }
 
 /// Runs a command to its end or to Ctrl-C, on all cores.
 pub(crate) fn block_on_many(work: impl Future<Output = CliResult>) -> CliResult {
-    finish(many()?, None, work)
+    finish(many()?, None, Box::pin(work))
 }
 
 /// Runs a server, on all cores. It hears Ctrl-C itself: for a server it is the usual end.
@@ -82,7 +82,10 @@ fn many() -> Result<Runtime, Error> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(cannot_start)
 }
 
-fn finish(runtime: Runtime, context: Option<&Context>, work: impl Future<Output = CliResult>) -> CliResult {
+/// The command is boxed, so that this is compiled once and not for each command.
+type Work<'a> = Pin<Box<dyn Future<Output = CliResult> + 'a>>;
+
+fn finish(runtime: Runtime, context: Option<&Context>, work: Work<'_>) -> CliResult {
     let outcome = runtime.block_on(async {
         let mut signals = Signals::listen();
         let outcome = tokio::select! {

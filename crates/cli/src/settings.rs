@@ -2,7 +2,7 @@
 
 use std::{
     ffi::OsString,
-    fmt, io,
+    io,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -12,49 +12,16 @@ use sesame_core::{AppSecret, Error};
 use sesame_vault::Location;
 
 use crate::{
-    args::Global,
     bounded_file::{self, Unread},
+    chosen::{Chosen, Origin, choose, optional},
     exit::{CliError, CliResult},
-    humanize::parse_duration,
+    global::{Global, parse_timeout},
     nearest::did_you_mean,
     output::Format,
 };
 
 /// The largest `config.toml` that is read.
 const MAX_FILE: u64 = 1 << 20;
-
-/// Where a value came from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Origin {
-    /// An option of this command.
-    Flag(&'static str),
-    /// A variable of the environment.
-    Environment(&'static str),
-    /// `config.toml`.
-    File(PathBuf),
-    /// Nobody said anything.
-    Default,
-}
-
-impl fmt::Display for Origin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Flag(name) => write!(f, "option {name}"),
-            Self::Environment(name) => write!(f, "environment {name}"),
-            Self::File(path) => write!(f, "file {}", path.display()),
-            Self::Default => f.write_str("default"),
-        }
-    }
-}
-
-/// A value and where it came from.
-#[derive(Debug, Clone)]
-pub(crate) struct Chosen<T> {
-    /// The value.
-    pub(crate) value: T,
-    /// Where it came from.
-    pub(crate) origin: Origin,
-}
 
 /// Everything that can be set from outside.
 #[derive(Debug, Clone)]
@@ -265,23 +232,6 @@ pub(crate) fn as_text(name: &str, value: OsString) -> CliResult<String> {
     })
 }
 
-fn choose<T>(
-    flag: Option<(T, &'static str)>,
-    environment: Option<(T, &'static str)>,
-    file: Option<(T, PathBuf)>,
-) -> Option<Chosen<T>> {
-    flag.map(|(value, name)| Chosen { value, origin: Origin::Flag(name) })
-        .or_else(|| environment.map(|(value, name)| Chosen { value, origin: Origin::Environment(name) }))
-        .or_else(|| file.map(|(value, path)| Chosen { value, origin: Origin::File(path) }))
-}
-
-fn optional<T>(chosen: Option<Chosen<T>>) -> Chosen<Option<T>> {
-    match chosen {
-        Some(Chosen { value, origin }) => Chosen { value: Some(value), origin },
-        None => Chosen { value: None, origin: Origin::Default },
-    }
-}
-
 fn default_home() -> CliResult<Chosen<PathBuf>> {
     match directories::ProjectDirs::from("", "", "sesame") {
         Some(dirs) => Ok(Chosen { value: dirs.data_dir().to_owned(), origin: Origin::Default }),
@@ -357,17 +307,6 @@ fn parse_key(chosen: Option<Chosen<String>>) -> CliResult<Key> {
                 .with_hint("Use auto, keyring or file; or set SESAME_PASSPHRASE or SESAME_MASTER_KEY.")
                 .into())
         }
-    }
-}
-
-/// Reads a time limit: 1 s to 1 h; a number alone is of seconds.
-pub(crate) fn parse_timeout(text: &str) -> Result<Duration, String> {
-    let plain = text.trim().parse().map(Duration::from_secs);
-    let limit = plain.or_else(|_| parse_duration(text))?;
-    if (1..=3_600).contains(&limit.as_secs()) {
-        Ok(limit)
-    } else {
-        Err(format!("{text:?} is not between 1s and 1h"))
     }
 }
 

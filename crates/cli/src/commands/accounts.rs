@@ -12,8 +12,9 @@ use crate::{
     context::Context,
     exit::{CliError, CliResult, NEEDS_PERSON, note, say},
     humanize::{self, parse_duration},
-    output::{Format, Rows},
+    output::Format,
     runtime, status,
+    table::Rows,
 };
 
 /// Options of `accounts`.
@@ -29,17 +30,17 @@ Examples:
   sesame accounts show myshop
   sesame accounts tag myshop +eu +team:berlin -old
 
-Sorted by urgency. With --expiring only shops are listed that a person must authorize within that
-time, those whose authorization has ended among them, and the exit code is 3 if there is one. A shop
+Sorted by urgency. With --expiring only shops are listed that a person must authorize within that \
+time, those whose authorization has ended among them, and the exit code is 3 if there is one. A shop \
 whose tokens `sesame keeper` prolongs is listed once that is overdue.
-JSON: [{\"name\",\"platform\",\"app\",\"login\",\"shop_id\",\"country\",\"region\",\"sandbox\",\"state\",\"reason\",
-\"access_expires_at\",\"refresh_expires_at\",\"last_success\",\"last_error\",\"last_error_at\",\"attempts\",
-\"generation\",\"id\",\"tags\",\"secret_origin\",\"last_used\",\"created_at\",\"needs_person_by\",\"next_warning_at\",
-\"access_seconds_left\",\"refresh_seconds_left\",\"advice\",\"master_key\"}]; state is healthy,
-needs-refresh or needs-authorization; secret_origin is where the app's secret was read from, and
+JSON: [{\"name\",\"platform\",\"app\",\"login\",\"shop_id\",\"country\",\"region\",\"sandbox\",\"state\",\"reason\", \
+\"access_expires_at\",\"refresh_expires_at\",\"last_success\",\"last_error\",\"last_error_at\",\"attempts\", \
+\"generation\",\"id\",\"tags\",\"secret_origin\",\"last_used\",\"created_at\",\"needs_person_by\",\"next_warning_at\", \
+\"access_seconds_left\",\"refresh_seconds_left\",\"advice\",\"master_key\"}]; state is healthy, \
+needs-refresh or needs-authorization; secret_origin is where the app's secret was read from, and \
 master_key what seals it: keyring, file, passphrase or environment."
 )]
-pub(crate) struct Args {
+pub(crate) struct AccountsArgs {
     /// Only shops that need a person within this time: 30d, 12h, ...
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     expiring: Option<Duration>,
@@ -47,12 +48,12 @@ pub(crate) struct Args {
     #[arg(long, value_name = "TAG")]
     tag: Vec<String>,
     #[command(subcommand)]
-    command: Option<Command>,
+    command: Option<AccountsCommand>,
 }
 
 /// The commands of `accounts`.
 #[derive(Debug, clap::Subcommand)]
-enum Command {
+enum AccountsCommand {
     /// Shows all that is known of one shop.
     #[command(after_help = "\
 Examples:
@@ -87,7 +88,7 @@ Examples:
   sesame accounts tag myshop +eu +team:berlin -old
   sesame accounts --tag eu
 
-Tags have letters, digits and -_.:/, at most 50 of them; a shop has at most 32 tags. Options stand
+Tags have letters, digits and -_.:/, at most 50 of them; a shop has at most 32 tags. Options stand \
 before the account's name.
 JSON: one object as in the list of `sesame accounts`."
     )]
@@ -105,7 +106,7 @@ JSON: one object as in the list of `sesame accounts`."
 const END_NOT_KNOWN: &str = "end not known";
 
 /// Lists them, or changes one.
-pub(crate) fn run(args: &Args, context: &Context) -> CliResult {
+pub(crate) fn run(args: &AccountsArgs, context: &Context) -> CliResult {
     let Some(command) = &args.command else { return list(args, context) };
     if args.expiring.is_some() || !args.tag.is_empty() {
         return Err(Error::usage(
@@ -115,18 +116,18 @@ pub(crate) fn run(args: &Args, context: &Context) -> CliResult {
         .into());
     }
     let changes = match command {
-        Command::Tag { changes, .. } => read_changes(changes)?,
+        AccountsCommand::Tag { changes, .. } => read_changes(changes)?,
         _ => Changes::default(),
     };
     runtime::block_on(context, async {
         let vault = context.vault().await?;
         match command {
-            Command::Show { name } => show(context, &vault.account(name).await?),
-            Command::Rename { old, new } => {
+            AccountsCommand::Show { name } => show(context, &vault.account(name).await?),
+            AccountsCommand::Rename { old, new } => {
                 let account = vault.rename_account(old, new).await?;
                 changed(context, &account, &format!("{old} is {} now", account.name))
             }
-            Command::Tag { name, .. } => {
+            AccountsCommand::Tag { name, .. } => {
                 let account = vault.tag_account(name, &changes.add, &changes.remove).await?;
                 let tags = account.tags.join(", ");
                 let tags = if tags.is_empty() { "no tags".to_owned() } else { format!("the tags {tags}") };
@@ -136,7 +137,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> CliResult {
     })
 }
 
-fn list(args: &Args, context: &Context) -> CliResult {
+fn list(args: &AccountsArgs, context: &Context) -> CliResult {
     // No shop can have it, so an empty list would be no answer.
     if let Some(tag) = args.tag.iter().find(|tag| !tag.starts_with(char::is_alphanumeric)) {
         return Err(Error::usage(format!("no tag begins as {tag:?} does"))
@@ -266,16 +267,8 @@ pub(crate) fn print(context: &Context, accounts: &[Account], now: Timestamp, ask
 /// Lays them out as a table. For people what is to be done comes last, since it is long, and tags
 /// only where there are some; programs get the same columns always.
 fn table(shown: &[Shown], for_people: bool) -> Rows {
-    let mut columns = vec![
-        "account",
-        "platform",
-        "login",
-        "country",
-        "state",
-        "access token",
-        "refresh token",
-        "last success",
-    ];
+    let mut columns = vec!["account", "platform", "login", "country", "state"];
+    columns.extend(["access token", "refresh token", "last success"]);
     let tagged = shown.iter().any(|shop| !shop.account.tags.is_empty());
     columns.extend(match (for_people, tagged) {
         (true, true) => &["secret key", "tags", "do"][..],

@@ -8,12 +8,13 @@ use crate::{
     context::Context,
     exit::{CliError, CliResult, note},
     nearest::nearest,
-    output::{Format, Printer, Rows},
+    output::{Format, Printer},
+    table::Rows,
 };
 
 /// The commands of `apis`.
 #[derive(Debug, clap::Subcommand)]
-pub(crate) enum Command {
+pub(crate) enum ApisCommand {
     /// Finds APIs by words of their name, title or group.
     #[command(after_help = "\
 Examples:
@@ -29,7 +30,7 @@ Examples:
   sesame apis list 1688 --output csv
 
 JSON: as `apis search`.")]
-    List(ListArgs),
+    List(ApisListArgs),
     /// Shows what an API takes and returns.
     #[command(after_help = "\
 Examples:
@@ -59,7 +60,7 @@ pub(crate) struct SearchArgs {
 
 /// Options of `apis list`.
 #[derive(Debug, clap::Args)]
-pub(crate) struct ListArgs {
+pub(crate) struct ApisListArgs {
     /// The platform.
     platform: String,
 }
@@ -75,11 +76,11 @@ pub(crate) struct ShowArgs {
 }
 
 /// Runs one of them.
-pub(crate) fn run(command: Command, context: &Context) -> CliResult {
+pub(crate) fn run(command: ApisCommand, context: &Context) -> CliResult {
     match command {
-        Command::Search(args) => search(&args, context),
-        Command::List(args) => list(&args, context),
-        Command::Show(args) => show(&args, context),
+        ApisCommand::Search(args) => search(&args, context),
+        ApisCommand::List(args) => list(&args, context),
+        ApisCommand::Show(args) => show(&args, context),
     }
 }
 
@@ -104,7 +105,7 @@ fn search(args: &SearchArgs, context: &Context) -> CliResult {
     Ok(())
 }
 
-fn list(args: &ListArgs, context: &Context) -> CliResult {
+fn list(args: &ApisListArgs, context: &Context) -> CliResult {
     let catalog = context.catalog()?;
     catalog.platform(&args.platform)?;
     print_summaries(context, &catalog.list(&args.platform))

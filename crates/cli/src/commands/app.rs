@@ -13,14 +13,15 @@ use crate::{
     exit::{CliResult, note, say},
     humanize,
     nearest::did_you_mean,
-    output::{Format, Rows},
+    output::Format,
     runtime,
     secret_input::SecretInput,
+    table::Rows,
 };
 
 /// The commands of `app`.
 #[derive(Debug, clap::Subcommand)]
-pub(crate) enum Command {
+pub(crate) enum AppCommand {
     /// Keeps the key and secret of an app, sealed.
     #[command(after_help = "\
 Examples:
@@ -28,16 +29,16 @@ Examples:
   APP_SECRET=... sesame app add alibaba --key 500123 --secret-env APP_SECRET
   sesame app add alibaba --env-file .env
 
-PLATFORM is alibaba, aliexpress, aliexpress-legacy, 1688, lazada, daraz, miravia, taobao or
+PLATFORM is alibaba, aliexpress, aliexpress-legacy, 1688, lazada, daraz, miravia, taobao or \
 taobao-global.
---env-file reads APP_KEY, APP_SECRET and REDIRECT_URI, and, where present, ACCESS_TOKEN, REFRESH_TOKEN,
-ACCOUNT, EXPIRES_AT and REFRESH_EXPIRES_AT: then the account is imported too. Tokens that the vault has
-already are left alone, or get ACCOUNT as one more name. It also reads lines PLATFORM:KEY:SECRET, and
-standard input where FILE is -. A key that the vault has already on that platform is the same app: its secret is
-replaced where it differs or does not open any more, and this is said. Another --name, --redirect-uri or
+--env-file reads APP_KEY, APP_SECRET and REDIRECT_URI, and, where present, ACCESS_TOKEN, REFRESH_TOKEN, \
+ACCOUNT, EXPIRES_AT and REFRESH_EXPIRES_AT: then the account is imported too. Tokens that the vault has \
+already are left alone, or get ACCOUNT as one more name. It also reads lines PLATFORM:KEY:SECRET, and \
+standard input where FILE is -. A key that the vault has already on that platform is the same app: its secret is \
+replaced where it differs or does not open any more, and this is said. Another --name, --redirect-uri or \
 --region makes a second app of the key. The redirect URI has to be the one registered with the platform, letter by letter.
-JSON: {\"apps\":[{\"name\",\"platform\",\"region\",\"app_key\",\"redirect_uri\",\"sandbox\"}],\"known\":[{\"name\",\"secret_replaced\"}],
-\"accounts\":[{\"name\",..}],\"left_alone\":[..]}; known are apps that the vault had, left_alone the accounts that had the
+JSON: {\"apps\":[{\"name\",\"platform\",\"region\",\"app_key\",\"redirect_uri\",\"sandbox\"}],\"known\":[{\"name\",\"secret_replaced\"}], \
+\"accounts\":[{\"name\",..}],\"left_alone\":[..]}; known are apps that the vault had, left_alone the accounts that had the \
 tokens.")]
     Add(Box<AddArgs>),
     /// Lists the apps.
@@ -81,14 +82,14 @@ pub(crate) struct AddArgs {
 }
 
 /// Runs one of them.
-pub(crate) fn run(command: Command, context: &Context) -> CliResult {
+pub(crate) fn run(command: AppCommand, context: &Context) -> CliResult {
     match command {
-        Command::Add(args) => {
+        AppCommand::Add(args) => {
             // Before the runtime starts: a read of standard input blocks.
             let plan = plan(&args, context)?;
             runtime::block_on(context, add(plan, context))
         }
-        Command::List => runtime::block_on(context, list(context)),
+        AppCommand::List => runtime::block_on(context, list(context)),
     }
 }
 

@@ -1,16 +1,15 @@
 //! `sesame call`: any API by name.
 
-use serde_json::{Value as Json, json, value::RawValue};
+use serde_json::{Value as Json, json};
 use sesame_catalog::{Api, Safety, Type};
-use sesame_client::{Call, Client, Page};
-use sesame_core::{Error, request::header::CONTENT_TYPE};
+use sesame_client::{Call, Client};
+use sesame_core::{Error, path, request::header::CONTENT_TYPE};
 
 use crate::{
-    columns,
+    columns::{self, Columns},
     context::Context,
-    exit::{CliError, CliResult, note, person_is_there, say},
-    json_text,
-    listings::rows_at,
+    exit::{CliError, CliResult, note, person_is_there, say, warn_all},
+    list::List,
     nearest::nearest,
     output::{Format, Printer},
     parameters, prompt, runtime,
@@ -28,15 +27,15 @@ Examples:
   sesame call myshop /image/upload image=@photo.jpg --yes
   sesame call myshop /order/get order_id=1234 --dry-run
 
-Values are text; NAME:=JSON gives a typed value, NAME=@FILE the content of a file (a file part where
+Values are text; NAME:=JSON gives a typed value, NAME=@FILE the content of a file (a file part where \
 the catalog says so), NAME=@- standard input. Writes ask on a terminal and need --yes elsewhere.
 
-JSON: the platform's own payload, numbers and keys as they came; with --all one list of all rows.
-When --all fails or is interrupted, the rows read so far are printed and standard error says that
+JSON: the platform's own payload, numbers and keys as they came; with --all one list of all rows. \
+When --all fails or is interrupted, the rows read so far are printed and standard error says that \
 the list is incomplete; without any row nothing is printed.
 ndjson: the payload on one line; with --all one row a line. csv and table: the rows.
 --raw prints the reply byte for byte.")]
-pub(crate) struct Args {
+pub(crate) struct CallArgs {
     /// The account, as `sesame accounts` names it.
     account: String,
     /// A path, a method, or namespace:name[@VERSION].
@@ -63,11 +62,11 @@ pub(crate) struct Args {
 }
 
 /// Calls and prints.
-pub(crate) fn run(args: &Args, context: &Context) -> CliResult {
+pub(crate) fn run(args: &CallArgs, context: &Context) -> CliResult {
     runtime::block_on(context, call(args, context))
 }
 
-async fn call(args: &Args, context: &Context) -> CliResult {
+async fn call(args: &CallArgs, context: &Context) -> CliResult {
     let client = context.client().await?;
     let handle = context.vault().await?.handle(&args.account).await?;
     let platform = handle.platform().name.clone();
@@ -140,15 +139,8 @@ fn suggest(context: &Context, api: &Api) -> CliResult {
     Ok(())
 }
 
-/// Prints the warnings of a call.
-pub(crate) fn warn_all(warnings: &[String]) {
-    for warning in warnings {
-        note("warning", warning);
-    }
-}
-
 /// Asks before something is changed.
-async fn confirm(args: &Args, api: &Api) -> CliResult {
+async fn confirm(args: &CallArgs, api: &Api) -> CliResult {
     if args.yes {
         return Ok(());
     }
@@ -174,7 +166,7 @@ fn deed(safety: Safety) -> &'static str {
     }
 }
 
-async fn dry_run(args: &Args, context: &Context, client: &Client, call: &Call) -> CliResult {
+async fn dry_run(args: &CallArgs, context: &Context, client: &Client, call: &Call) -> CliResult {
     let prepared = client.prepare(call).await?;
     warn_all(&prepared.warnings);
     let request = &prepared.request;
@@ -200,115 +192,31 @@ async fn dry_run(args: &Args, context: &Context, client: &Client, call: &Call) -
 }
 
 async fn all_pages(context: &Context, client: &Client, call: Call) -> CliResult {
-    let mut list = Growing::new(context.printer(Format::Json));
+    let mut list = List::new(context.printer(Format::Json), Vec::new());
+    let mut columns: Option<Columns> = None;
     let mut pages = client.pages(call);
     while let Some(page) = pages.next().await {
-        match page {
-            Ok(page) => {
-                warn_all(&page.warnings);
-                list.page(&page)?;
-            }
-            // Nothing was read: then nothing is printed, not even an empty list.
-            Err(error) if list.count == 0 => {
-                list.state = State::Ended;
-                return Err(error.into());
-            }
-            Err(error) => {
-                list.end()?;
-                return Err(error.context(list.incomplete()).into());
-            }
+        let page = match page {
+            Ok(page) => page,
+            Err(error) => return list.fail(error),
+        };
+        warn_all(&page.warnings);
+        if columns.is_none() {
+            // The first page decides which columns there are.
+            let rows: Vec<Json> =
+                page.items.iter().filter_map(|item| serde_json::from_str(item.get()).ok()).collect();
+            let found = columns.insert(Columns::of(&rows, list.format()));
+            list.set_columns(found.titles());
+        }
+        if let Some(columns) = &mut columns {
+            list.page(&page.items, page.total, columns)?;
         }
     }
-    list.end()
-}
-
-/// A list on standard output that grows as pages come. JSON and lines are printed page by page, so
-/// that a reader may start before the last page is here; tables need all rows for their columns.
-///
-/// Dropped before its end, because of Ctrl-C for one, it prints what was read: JSON stays JSON, and
-/// a warning says that it is not all.
-struct Growing {
-    printer: Printer,
-    progress: Progress,
-    table: Vec<Json>,
-    count: u64,
-    state: State,
-}
-
-#[derive(PartialEq, Eq)]
-enum State {
-    Open,
-    /// The end was printed, or nothing more can be.
-    Ended,
-}
-
-impl Growing {
-    fn new(printer: Printer) -> Self {
-        Self { printer, progress: Progress::new(), table: Vec::new(), count: 0, state: State::Open }
+    list.end()?;
+    if let Some(columns) = columns {
+        columns.say_left_out();
     }
-
-    fn page(&mut self, page: &Page) -> CliResult {
-        // A reader that has gone is not told of rows that are missing.
-        self.add(page).inspect_err(|_| self.state = State::Ended)
-    }
-
-    fn add(&mut self, page: &Page) -> CliResult {
-        for item in &page.items {
-            match self.printer.format() {
-                Format::Ndjson => self.printer.line(json_text::compact(item.get()))?,
-                Format::Json => {
-                    self.printer.text(if self.count == 0 { "[\n" } else { ",\n" })?;
-                    self.printer.text(&indented(&json_text::pretty(item.get())))?;
-                }
-                Format::Table | Format::Csv => self.table.push(parse(item)?),
-            }
-            self.count += 1;
-        }
-        self.printer.flush()?;
-        self.progress.show(self.count, page.total);
-        Ok(())
-    }
-
-    fn end(&mut self) -> CliResult {
-        self.state = State::Ended;
-        self.progress.done();
-        match self.printer.format() {
-            Format::Json => self.printer.text(if self.count == 0 { "[]\n" } else { "\n]\n" })?,
-            Format::Table | Format::Csv => columns::print(&mut self.printer, &self.table)?,
-            Format::Ndjson => {}
-        }
-        self.printer.flush()
-    }
-
-    fn incomplete(&self) -> String {
-        let rows = if self.count == 1 { "row was" } else { "rows were" };
-        format!("the list is incomplete, {} {rows} printed", self.count)
-    }
-}
-
-impl Drop for Growing {
-    fn drop(&mut self) {
-        if self.state == State::Open && self.count > 0 && self.end().is_ok() {
-            note("warning", &self.incomplete());
-        }
-    }
-}
-
-fn indented(json: &str) -> String {
-    let mut out = String::with_capacity(json.len() + json.len() / 8);
-    for (at, line) in json.lines().enumerate() {
-        if at > 0 {
-            out.push('\n');
-        }
-        out.push_str("  ");
-        out.push_str(line);
-    }
-    out
-}
-
-fn parse(item: &RawValue) -> CliResult<Json> {
-    serde_json::from_str(item.get())
-        .map_err(|error| Error::local(format!("a row of the reply cannot be read: {error}")).into())
+    Ok(())
 }
 
 /// Prints one reply.
@@ -320,8 +228,10 @@ pub(crate) fn print_reply(printer: &mut Printer, api: &Api, payload: &str) -> Cl
         Error::local(format!("the reply cannot be shown as a table: {error}"))
             .with_hint("Use --output json or --raw.")
     })?;
-    let path = api.paging.as_ref().and_then(|paging| paging.items.as_deref());
-    if let Some(rows) = path.map(|path| rows_at(&value, path)).filter(|rows| !rows.is_empty()) {
+    let items = api.paging.as_ref().and_then(|paging| paging.items.as_deref());
+    let rows = items.zip(serde_json::from_str(payload).ok()).and_then(|(items, raw)| path::rows(raw, items));
+    if let Some(rows) = rows.filter(|rows| !rows.is_empty()) {
+        let rows: Vec<Json> = rows.iter().filter_map(|row| serde_json::from_str(row.get()).ok()).collect();
         return columns::print(printer, &rows);
     }
     match first_list(&value, 0) {
@@ -338,41 +248,6 @@ fn first_list(value: &Json, depth: usize) -> Option<&Vec<Json>> {
             members.values().find_map(|member| first_list(member, depth + 1))
         }
         _ => None,
-    }
-}
-
-/// A progress bar on standard error, on a terminal only.
-pub(crate) struct Progress(indicatif::ProgressBar);
-
-impl Progress {
-    /// Starts one; it draws nothing where standard error is no terminal.
-    pub(crate) fn new() -> Self {
-        let bar = indicatif::ProgressBar::new_spinner();
-        bar.set_style(
-            indicatif::ProgressStyle::with_template("{spinner} {msg}")
-                .unwrap_or_else(|_| indicatif::ProgressStyle::default_spinner()),
-        );
-        Self(bar)
-    }
-
-    /// Shows how far it is.
-    pub(crate) fn show(&self, done: u64, total: Option<u64>) {
-        self.0.set_message(match total {
-            Some(total) => format!("{done} of {total} rows"),
-            None => format!("{done} rows"),
-        });
-        self.0.tick();
-    }
-
-    /// Shows that something takes its time, and goes on turning meanwhile.
-    pub(crate) fn work(&self, words: String) {
-        self.0.set_message(words);
-        self.0.enable_steady_tick(std::time::Duration::from_millis(100));
-    }
-
-    /// Takes the bar away.
-    pub(crate) fn done(&self) {
-        self.0.finish_and_clear();
     }
 }
 

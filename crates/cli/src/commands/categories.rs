@@ -1,24 +1,26 @@
 //! `sesame categories get|map`.
 
-use serde_json::{Map, Value as Json, json};
-use sesame_client::Client;
-use sesame_core::{Error, ErrorKind, scalar};
+use serde_json::{Map, Value as Json, json, value::RawValue};
+use sesame_catalog::Facet;
+use sesame_core::{Error, ErrorKind, path};
 
 use crate::{
-    commands::call::{Progress, warn_all},
     context::Context,
-    exit::{CliResult, note},
-    listings::{self, CATEGORIES, Children, at, cells, rows_at},
-    output::{Format, Rows},
+    exit::{CliError, CliResult, note},
+    facets::{self, FacetRows, cell},
+    list::List,
+    output::Format,
     runtime,
 };
 
 /// The most children whose names are fetched one by one.
 const MOST_CHILDREN: usize = 100;
+/// Children that are fetched one by one are printed in groups: the first decides how wide columns are.
+const GROUP: usize = 20;
 
 /// The commands of `categories`.
 #[derive(Debug, clap::Subcommand)]
-pub(crate) enum Command {
+pub(crate) enum CategoriesCommand {
     /// Shows the categories below one, or the top ones.
     #[command(after_help = "\
 Examples:
@@ -69,210 +71,236 @@ pub(crate) struct MapArgs {
 }
 
 /// Runs one of them.
-pub(crate) fn run(command: Command, context: &Context) -> CliResult {
-    runtime::block_on(context, async {
-        match command {
-            Command::Get(args) => get(&args, context).await,
-            Command::Map(args) => map(&args, context).await,
-        }
-    })
+pub(crate) fn run(command: CategoriesCommand, context: &Context) -> CliResult {
+    match command {
+        CategoriesCommand::Get(args) => runtime::block_on(context, get(&args, context)),
+        CategoriesCommand::Map(args) => runtime::block_on(context, map(&args, context)),
+    }
 }
 
 async fn get(args: &GetArgs, context: &Context) -> CliResult {
-    let client = context.client().await?;
-    let handle = context.vault().await?.handle(&args.account).await?;
-    let platform = handle.platform().name.clone();
-    let entry = listings::of(CATEGORIES, |entry| entry.platform, &platform, "categories")?;
-    let asking = Asking { client, context, account: &args.account, entry };
-
-    let reply = asking.fetch(&args.id).await?;
-    let found = if entry.platform == "alibaba" {
-        asking.by_ids(&reply, args.ids).await?
-    } else if entry.id.is_empty() {
-        below(&reply, entry, &args.id)?
-    } else {
-        rows_at(&reply, entry.items)
-    };
-    let mut rows = Rows::new(&["id>", "name", "local name", "level>", "leaf"]);
-    let mut records = Vec::with_capacity(found.len());
-    for category in &found {
-        let row = cells(category, entry.columns);
-        let mut record: Map<String, Json> =
-            row.iter().map(|(name, text)| (name.clone(), json!(text))).collect();
-        record.insert("parent".to_owned(), json!(args.id));
-        records.push(Json::Object(record));
-        rows.push(row.into_iter().map(|(_, text)| text));
-    }
-    let mut printer = context.printer(Format::Table);
-    if printer.for_people() && rows.is_empty() {
+    let names = if args.ids { 0 } else { MOST_CHILDREN };
+    let mut categories = Categories::open(&args.account, &args.id, context).await?;
+    let printer = context.printer(Format::Table);
+    let people = printer.for_people();
+    let facet = categories.facet.clone();
+    let mut view = FacetRows { facet: &facet, parent: Some(&args.id) };
+    let columns = view.columns(printer.format());
+    let mut list = List::new(printer, columns);
+    let count = categories.rows.len();
+    if people && count == 0 {
         note("note", &format!("category {} has no categories below it", args.id));
         return Ok(());
     }
-    printer.list(&records, &rows)
+    if names > 0 && categories.are_ids && count > names {
+        note("note", &format!("{count} categories: the names of the first {names} are fetched"));
+    }
+    let mut nth = 0;
+    loop {
+        match categories.next(GROUP, names.saturating_sub(nth)).await {
+            Ok(rows) if rows.is_empty() => return list.end(),
+            Ok(rows) => list.page(&rows, Some(count as u64), &mut view)?,
+            Err(CliError::Failed(error)) => return list.fail(error),
+            Err(error) => return Err(error),
+        }
+        nth += GROUP;
+    }
 }
 
-struct Asking<'a> {
-    client: &'a Client,
+/// The categories below one.
+pub(crate) struct Categories<'a> {
     context: &'a Context,
     account: &'a str,
-    entry: &'static Children,
+    /// How they are read.
+    pub(crate) facet: Facet,
+    /// Those that are still to come: rows, or their ids alone.
+    rows: std::vec::IntoIter<Box<RawValue>>,
+    are_ids: bool,
+    level: Option<u64>,
 }
 
-impl Asking<'_> {
-    async fn fetch(&self, id: &str) -> CliResult<Json> {
-        let mut arguments = listings::arguments(self.entry.arguments);
-        if !self.entry.id.is_empty() {
-            arguments.insert(self.entry.id.to_owned(), json!(id));
-        }
-        fetch(self.client, self.context, self.account, self.entry.api, arguments).await
+impl<'a> Categories<'a> {
+    /// Fetches the category, and with it its children or their ids.
+    ///
+    /// # Errors
+    /// Usage, for a platform without categories, and for a category that its tree does not have.
+    pub(crate) async fn open(account: &'a str, id: &str, context: &'a Context) -> CliResult<Self> {
+        let platform = context.vault().await?.handle(account).await?.platform().name.clone();
+        let facet = context.catalog()?.facet(&platform, "categories")?;
+        let mut found =
+            Self { context, account, facet, rows: Vec::new().into_iter(), are_ids: false, level: None };
+        let (facet, items) = (&found.facet, found.facet.items.as_deref().unwrap_or_default());
+        let reply = found.fetch(json!(id)).await?;
+        let payload = facets::payload(&reply)?;
+        let top = path::rows(payload, items).unwrap_or_default();
+        let rows = if let Some(child_ids) = &facet.child_ids {
+            found.are_ids = true;
+            let node = top.first().copied();
+            let level = facet.columns.iter().find(|column| column.name == "level");
+            found.level = node.zip(level).and_then(|(node, level)| cell(node, level).parse().ok());
+            node.and_then(|node| path::rows(node, child_ids)).unwrap_or_default()
+        } else if let Some(children) = &facet.children {
+            below(top, facet, children, id)?
+        } else {
+            top
+        };
+        found.rows = rows.into_iter().map(ToOwned::to_owned).collect::<Vec<_>>().into_iter();
+        Ok(found)
     }
 
-    /// Alibaba.com answers one category with the ids of its children: each name is one more call.
-    async fn by_ids(&self, reply: &Json, ids_only: bool) -> CliResult<Vec<Json>> {
-        let node = at(reply, self.entry.items).unwrap_or(&Json::Null);
-        let level = node.get("level").and_then(scalar::integer);
-        let ids: Vec<String> = node
-            .get("child_ids")
-            .and_then(Json::as_array)
-            .into_iter()
-            .flatten()
-            .filter_map(scalar::text)
-            .collect();
-        let bare = |id: &String| json!({"category_id": id, "level": level.map(|level| level + 1)});
-        if ids_only {
-            return Ok(ids.iter().map(bare).collect());
-        }
-        if ids.len() > MOST_CHILDREN {
-            note(
-                "note",
-                &format!("{} categories: the names of the first {MOST_CHILDREN} are fetched", ids.len()),
-            );
-        }
-        let progress = Progress::new();
-        let mut found = Vec::with_capacity(ids.len());
-        for id in &ids {
-            if found.len() >= MOST_CHILDREN {
-                found.push(bare(id));
-                continue;
+    /// Returns how many are still to come.
+    pub(crate) fn left(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Returns the next ones. Of those that are known by their ids the first `names` are fetched.
+    ///
+    /// # Errors
+    /// As the calls.
+    pub(crate) async fn next(&mut self, count: usize, names: usize) -> CliResult<Vec<Box<RawValue>>> {
+        let mut out = Vec::new();
+        while out.len() < count
+            && let Some(row) = self.rows.next()
+        {
+            if !self.are_ids {
+                out.push(row);
+            } else if out.len() >= names {
+                out.push(self.bare(&row)?);
+            } else {
+                let reply = self.fetch(serde_json::from_str(row.get()).unwrap_or_default()).await?;
+                let items = self.facet.items.as_deref().unwrap_or_default();
+                let found = path::rows(facets::payload(&reply)?, items).unwrap_or_default();
+                out.push(match found.first() {
+                    Some(found) => (*found).to_owned(),
+                    None => self.bare(&row)?,
+                });
             }
-            let child = self.fetch(id).await?;
-            found.push(at(&child, self.entry.items).cloned().unwrap_or_else(|| bare(id)));
-            progress.show(found.len() as u64, Some(ids.len() as u64));
         }
-        progress.done();
-        Ok(found)
+        Ok(out)
+    }
+
+    async fn fetch(&self, id: Json) -> CliResult<sesame_core::envelope::Reply> {
+        let call = facets::call(self.context, self.account, &self.facet, [("id", id)])?;
+        facets::fetch(self.context.client().await?, &call).await
+    }
+
+    /// Makes a row of an id: what is known without a call.
+    fn bare(&self, id: &RawValue) -> CliResult<Box<RawValue>> {
+        let id: Json = serde_json::from_str(id.get()).unwrap_or_default();
+        let level = self.level.map_or(Json::Null, |level| json!(level + 1));
+        let mut row = Map::new();
+        for (name, value) in [("id", id), ("level", level)] {
+            let column = self.facet.columns.iter().find(|column| column.name == name);
+            if let Some(place) = column.and_then(|column| column.paths.first()) {
+                path::set(&mut row, place, value)?;
+            }
+        }
+        let text = Json::Object(row).to_string();
+        RawValue::from_string(text).map_err(|error| Error::local(format!("a row of an id: {error}")).into())
     }
 }
 
 /// Finds the children of a category in a tree that came whole.
-fn below(reply: &Json, entry: &Children, id: &str) -> CliResult<Vec<Json>> {
-    fn find<'a>(nodes: &'a [Json], id: &str, depth: usize) -> Option<&'a Json> {
-        nodes.iter().find_map(|node| {
-            if node.get("category_id").and_then(scalar::text).as_deref() == Some(id) {
-                return Some(node);
-            }
-            let children = node.get("children").and_then(Json::as_array)?;
-            if depth > 32 { None } else { find(children, id, depth + 1) }
-        })
-    }
-    let top = rows_at(reply, entry.items);
+fn below<'a>(
+    top: Vec<&'a RawValue>,
+    facet: &Facet,
+    children: &str,
+    id: &str,
+) -> CliResult<Vec<&'a RawValue>> {
     if id == "0" {
         return Ok(top);
     }
-    match find(&top, id, 0) {
-        Some(node) => Ok(node.get("children").and_then(Json::as_array).cloned().unwrap_or_default()),
-        None => Err(Error::usage(format!("the tree has no category {id}"))
-            .with_hint("Walk down from the top: `sesame categories get ACCOUNT`.")
-            .into()),
+    let column = facet.columns.iter().find(|column| column.name == "id");
+    let mut level = top;
+    // A tree of categories has some ten levels.
+    for _ in 0..32 {
+        let node = level.iter().find(|node| column.is_some_and(|column| cell(node, column) == id));
+        if let Some(node) = node {
+            return Ok(path::rows(node, children).unwrap_or_default());
+        }
+        level = level.into_iter().flat_map(|node| path::rows(node, children).unwrap_or_default()).collect();
     }
+    Err(Error::usage(format!("the tree has no category {id}"))
+        .with_hint("Walk down from the top: `sesame categories get ACCOUNT`.")
+        .into())
 }
 
 async fn map(args: &MapArgs, context: &Context) -> CliResult {
     let client = context.client().await?;
-    let handle = context.vault().await?.handle(&args.account).await?;
-    let platform = handle.platform().name.clone();
-    if platform != "alibaba" {
-        return Err(Error::usage(format!(
-            "category ids are mapped on alibaba only; {} is on {platform}",
-            args.account
-        ))
-        .into());
-    }
+    let platform = context.vault().await?.handle(&args.account).await?.platform().name.clone();
+    let facet = context.catalog()?.facet(&platform, "category-map")?;
     // 1 category, 2 attribute, 3 attribute value: how much of the path is given.
-    let convert_type = 1 + u8::from(args.attribute.is_some()) + u8::from(args.value.is_some());
-    let mut arguments = Map::new();
-    arguments.insert("convert_type".to_owned(), json!(convert_type));
-    arguments.insert("cat_id".to_owned(), json!(args.category));
-    if let Some(attribute) = args.attribute {
-        arguments.insert("attribute_id".to_owned(), json!(attribute));
-    }
-    if let Some(value) = args.value {
-        arguments.insert("attribute_value_id".to_owned(), json!(value));
-    }
-    let reply = fetch(client, context, &args.account, "/alibaba/icbu/category/id/mapping", arguments).await?;
-    let result = mapped(&reply)?;
+    let kind = 1 + u8::from(args.attribute.is_some()) + u8::from(args.value.is_some());
+    let inputs = [
+        ("kind", Some(json!(kind))),
+        ("category", Some(json!(args.category))),
+        ("attribute", args.attribute.map(|id| json!(id))),
+        ("value", args.value.map(|id| json!(id))),
+    ];
+    let inputs = inputs.into_iter().filter_map(|(name, value)| Some((name, value?)));
+    let reply = facets::fetch(client, &facets::call(context, &args.account, &facet, inputs)?).await?;
+    let result = mapped(facets::payload(&reply)?, &facet)?;
     let record = json!({
-        "convert_type": convert_type,
+        "convert_type": kind,
         "category": args.category,
         "attribute": args.attribute,
         "value": args.value,
         "result": result,
     });
-    context.printer(Format::Table).one(&record, |printer| match scalar::text(&result) {
-        Some(text) => printer.line(text),
-        None => printer.line(&result),
-    })
+    context.printer(Format::Table).one(&record, |printer| printer.line(&result))
 }
 
 /// Takes the new id out of the reply, or the platform's reason for having none.
-fn mapped(reply: &Json) -> CliResult<Json> {
-    if let Some(result) = at(reply, "result.mapping_result").filter(|result| !result.is_null()) {
-        return Ok(result.clone());
+fn mapped(reply: &RawValue, facet: &Facet) -> CliResult<String> {
+    let text = |name: &str| {
+        let column = facet.columns.iter().find(|column| column.name == name)?;
+        Some(cell(reply, column)).filter(|text| !text.is_empty())
+    };
+    if let Some(result) = text("result") {
+        return Ok(result);
     }
-    let told = |name: &str| at(reply, name).and_then(scalar::text).filter(|text| !text.is_empty());
-    let code = told("result.response_code").map(|code| format!(" ({code})")).unwrap_or_default();
-    let reason = told("result.response_msg").unwrap_or_else(|| "the platform gives no reason".to_owned());
+    let code = text("code").map(|code| format!(" ({code})")).unwrap_or_default();
+    let reason = text("message").unwrap_or_else(|| "the platform gives no reason".to_owned());
     Err(Error::new(ErrorKind::Business, format!("nothing was mapped: {reason}{code}"))
         .with_hint("Only ids of the old category tree can be mapped; see `sesame categories get ACCOUNT ID`.")
         .into())
-}
-
-/// Makes one call and parses its payload.
-pub(crate) async fn fetch(
-    client: &Client,
-    context: &Context,
-    account: &str,
-    api: &str,
-    arguments: Map<String, Json>,
-) -> CliResult<Json> {
-    let mut call = context.call(account, api);
-    call.args = arguments;
-    let outcome = client.call(&call).await?;
-    warn_all(&outcome.warnings);
-    Ok(outcome.reply.parse()?)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn facet(platform: &str, name: &str) -> Facet {
+        sesame_catalog::Catalog::builtin().facet(platform, name).unwrap()
+    }
+
+    fn raw(json: &Json) -> Box<RawValue> {
+        RawValue::from_string(json.to_string()).unwrap()
+    }
+
     #[test]
     fn a_mapping_that_failed_says_what_the_platform_says() {
-        let good = json!({"result": {"success": true, "mapping_result": "21110712"}});
-        assert_eq!(mapped(&good).unwrap(), "21110712");
-        let bad = json!({"result": {"success": false, "response_code": "1003", "response_msg": "no such category"}});
-        let Err(crate::exit::CliError::Failed(error)) = mapped(&bad) else { panic!("a failure") };
+        let facet = facet("alibaba", "category-map");
+        let good = raw(&json!({"result": {"success": true, "mapping_result": "21110712"}}));
+        assert_eq!(mapped(&good, &facet).unwrap(), "21110712");
+        let bad = raw(
+            &json!({"result": {"success": false, "response_code": "1003", "response_msg": "no such category"}}),
+        );
+        let Err(CliError::Failed(error)) = mapped(&bad, &facet) else { panic!("a failure") };
         assert_eq!(error.message(), "nothing was mapped: no such category (1003)");
-        assert!(mapped(&json!({})).is_err());
+        assert!(mapped(&raw(&json!({})), &facet).is_err());
     }
 
     #[test]
     fn children_are_found_at_any_depth_of_a_whole_tree() {
-        let entry = listings::of(CATEGORIES, |entry| entry.platform, "lazada", "categories").unwrap();
-        let reply = json!({"data": [{"category_id": 1, "children": [{"category_id": 2, "children": [{"category_id": 3, "leaf": true}]}]}]});
-        assert_eq!(below(&reply, entry, "0").unwrap().len(), 1);
-        assert_eq!(below(&reply, entry, "2").unwrap()[0]["category_id"], 3);
-        assert!(below(&reply, entry, "3").unwrap().is_empty());
-        assert!(below(&reply, entry, "9").is_err());
+        let facet = facet("lazada", "categories");
+        let reply = raw(
+            &json!({"data": [{"category_id": 1, "children": [{"category_id": 2, "children": [{"category_id": 3, "leaf": true}]}]}]}),
+        );
+        let found = |id: &str| below(path::rows(&reply, "data").unwrap(), &facet, "children", id);
+        assert_eq!(found("0").unwrap().len(), 1);
+        assert_eq!(path::unsigned(found("2").unwrap()[0], "category_id"), Some(3));
+        assert!(found("3").unwrap().is_empty());
+        assert!(found("9").is_err());
     }
 }

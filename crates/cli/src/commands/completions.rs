@@ -1,9 +1,8 @@
 //! `sesame completions SHELL`.
 
-use clap::CommandFactory;
 use clap_complete::Shell;
 
-use crate::{args::Cli, exit::CliResult, output};
+use crate::{exit::CliResult, output};
 
 /// Options of `completions`.
 #[derive(Debug, clap::Args)]
@@ -13,15 +12,15 @@ Examples:
   sesame completions zsh > ~/.zfunc/_sesame
   sesame completions fish > ~/.config/fish/completions/sesame.fish
   sesame completions powershell >> $PROFILE")]
-pub(crate) struct Args {
+pub(crate) struct CompletionsArgs {
     /// The shell.
     #[arg(value_enum)]
     shell: Shell,
 }
 
-/// Prints the script.
-pub(crate) fn run(args: &Args) -> CliResult {
+/// Prints the script for a command line.
+pub(crate) fn run(args: &CompletionsArgs, mut root: clap::Command) -> CliResult {
     let mut script = Vec::with_capacity(64 << 10);
-    clap_complete::generate(args.shell, &mut Cli::command(), "sesame", &mut script);
+    clap_complete::generate(args.shell, &mut root, "sesame", &mut script);
     output::raw(&script)
 }

@@ -14,28 +14,28 @@ use std::{
 
 use jiff::{SignedDuration, Timestamp};
 use owo_colors::OwoColorize;
-use serde_json::{Map, Value as Json, json};
-use sesame_core::{AppSecret, BoxFuture, Clock, Error, scalar};
+use serde_json::{json, value::RawValue};
+use sesame_catalog::{Catalog, Facet, Platform};
+use sesame_core::{AppSecret, BoxFuture, Clock, Error, path};
 use sesame_sandbox::{DescribedApp, Options, Sandbox};
 use sesame_vault::{Account, LoginOptions, NewApp, SystemClock};
 
 use crate::{
     commands::{
-        categories::fetch as call,
+        categories::Categories,
         login::ask_sandbox,
-        products::{self, ListArgs},
+        products::{ListArgs, Listing},
     },
     context::Context,
     exit::CliResult,
+    facets::{self, cell},
     humanize,
-    listings::{PRODUCTS, TEMPLATES, at, cells},
-    output::{Format, Printer, Rows},
+    output::{Format, Printer},
     runtime,
     settings::Settings,
+    table::Rows,
 };
 
-/// The two shops: one on each of two protocols.
-const PLATFORMS: [(&str, &str); 2] = [("alibaba", "iop"), ("aliexpress-legacy", "param2")];
 /// The rows of each shop in the table of products.
 const ROWS: u64 = 6;
 
@@ -46,10 +46,10 @@ Examples:
   sesame demo
   NO_COLOR=1 sesame demo | less
 
-Two shops on two protocols are authorized, get tokens, have them refreshed, and list their products,
-categories and a category's schema. Its data lives in a temporary directory and is removed; your own
+Two shops on two protocols are authorized, get tokens, have them refreshed, and list their products, \
+categories and a category's schema. Its data lives in a temporary directory and is removed; your own \
 SESAME_HOME and settings are not read.")]
-pub(crate) struct Args {
+pub(crate) struct DemoArgs {
     /// The seed of the shops and products.
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
@@ -78,7 +78,7 @@ impl Clock for DemoClock {
 }
 
 /// Shows it.
-pub(crate) fn run(args: &Args) -> CliResult {
+pub(crate) fn run(args: &DemoArgs) -> CliResult {
     // Removed when this function returns, after Ctrl-C too.
     let home = tempfile::Builder::new().prefix("sesame-demo-").tempdir().map_err(|error| {
         Error::local(format!("cannot make a temporary directory: {error}"))
@@ -87,8 +87,9 @@ pub(crate) fn run(args: &Args) -> CliResult {
     let path = home.path().to_owned();
     runtime::block_on_many(async move {
         let clock = Arc::new(DemoClock::default());
-        let mut options =
-            Options::new(Arc::new(sesame_catalog::Catalog::builtin()), Arc::<DemoClock>::clone(&clock));
+        let catalog = Arc::new(Catalog::builtin());
+        let platforms = two_platforms(&catalog)?;
+        let mut options = Options::new(catalog, Arc::<DemoClock>::clone(&clock));
         options.listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         options.shops = 1;
         options.products = 40;
@@ -103,6 +104,7 @@ pub(crate) fn run(args: &Args) -> CliResult {
         let demo = Demo {
             context: Context::with_clock(settings, Arc::<DemoClock>::clone(&clock)),
             clock,
+            platforms,
             out: Printer::new(Format::Table),
             step: 0,
         };
@@ -115,8 +117,24 @@ pub(crate) fn run(args: &Args) -> CliResult {
 struct Demo {
     context: Context,
     clock: Arc<DemoClock>,
+    platforms: [&'static Platform; 2],
     out: Printer,
     step: u8,
+}
+
+/// Chooses the two shops' platforms: of two protocols, and with all that is shown.
+fn two_platforms(catalog: &Catalog) -> CliResult<[&'static Platform; 2]> {
+    let with = |facets: &[&str], other: Option<&Platform>| {
+        let found = catalog.platforms().iter().find(|platform| {
+            other.is_none_or(|other| other.protocol != platform.protocol)
+                && facets.iter().all(|facet| catalog.facet(&platform.name, facet).is_ok())
+        });
+        found.ok_or_else(|| {
+            Error::local(format!("no platform of the catalog has all of: {}", facets.join(", ")))
+        })
+    };
+    let first = with(&["products", "categories", "schema", "orders"], None)?;
+    Ok([first, with(&["products", "categories", "templates"], Some(first))?])
 }
 
 impl Demo {
@@ -157,7 +175,7 @@ impl Demo {
     }
 
     fn table(&mut self, rows: &Rows) -> CliResult {
-        for line in rows.grid(None, false).lines() {
+        for line in rows.grid(None).lines() {
             self.out.line(format_args!("     {line}"))?;
         }
         self.out.flush()
@@ -166,15 +184,15 @@ impl Demo {
     async fn add_apps(&mut self, known: &[DescribedApp]) -> CliResult<Vec<String>> {
         self.title("Keep the keys of two apps, sealed", "sesame app add PLATFORM --key KEY --secret-stdin")?;
         let mut names = Vec::new();
-        for (platform, protocol) in PLATFORMS {
-            let found = known.iter().find(|app| app.platform == platform);
+        for Platform { name: platform, protocol, .. } in self.platforms {
+            let found = known.iter().find(|app| app.platform == *platform);
             let found = found.ok_or_else(|| Error::local(format!("the sandbox has no app of {platform}")))?;
             let app = self
                 .context
                 .vault()
                 .await?
                 .add_app(NewApp {
-                    platform: platform.to_owned(),
+                    platform: platform.clone(),
                     name: None,
                     key: found.app_key.clone(),
                     secret: AppSecret::new(found.app_secret.clone().unwrap_or_default()),
@@ -252,7 +270,11 @@ impl Demo {
             "ten hours pass on the demo's clock; the access token of {} has ended",
             names[1]
         ))?;
-        products::fetch(&ListArgs::first(&names[1], 1), &self.context, PRODUCTS, "products").await?;
+        Listing::open(&ListArgs::first(&names[1], 1), &self.context, "products")
+            .await?
+            .next()
+            .await
+            .transpose()?;
         let after = self.account(&names[1]).await?;
         let left =
             after.access_expires_at.map_or_else(String::new, |until| humanize::left(until, self.clock.now()));
@@ -268,24 +290,15 @@ impl Demo {
         let mut category = None;
         let mut counts = Vec::new();
         for name in names {
-            let listed =
-                products::fetch(&ListArgs::first(name, ROWS), &self.context, PRODUCTS, "products").await?;
-            let count = listed.total.unwrap_or(listed.items.len() as u64);
-            counts.push(format!("{name}: {} of {count}", listed.items.len()));
-            for item in &listed.items {
-                let row: Map<String, Json> = cells(item, listed.listing.columns)
-                    .into_iter()
-                    .map(|(name, text)| (name, json!(text)))
-                    .collect();
-                let text = |name: &str| row[name].as_str().unwrap_or_default().to_owned();
-                rows.push([
-                    name.clone(),
-                    text("id"),
-                    text("title"),
-                    text("price"),
-                    text("currency"),
-                    text("modified"),
-                ]);
+            let (facet, items, total) = self.list(name, "products", ROWS).await?;
+            counts.push(format!("{name}: {} of {total}", items.len()));
+            for item in &items {
+                let text = |name: &str| {
+                    let column = facet.columns.iter().find(|column| column.name == name);
+                    column.map(|column| cell(item, column)).unwrap_or_default()
+                };
+                let shown = ["id", "title", "price", "currency", "modified"].map(text);
+                rows.push([name.clone()].into_iter().chain(shown));
                 category = category.or_else(|| text("category").parse().ok());
             }
         }
@@ -294,56 +307,39 @@ impl Demo {
         category.ok_or_else(|| Error::local("the products of the sandbox have no category").into())
     }
 
+    /// Fetches the first rows of a list, and the number of all.
+    async fn list(&self, name: &str, facet: &str, limit: u64) -> CliResult<(Facet, Vec<Box<RawValue>>, u64)> {
+        let mut listing = Listing::open(&ListArgs::first(name, limit), &self.context, facet).await?;
+        let (mut items, mut total) = (Vec::new(), None);
+        while let Some(page) = listing.next().await.transpose()? {
+            total = page.total.or(total);
+            items.extend(page.items);
+        }
+        let total = total.unwrap_or(items.len() as u64);
+        Ok((listing.facet, items, total))
+    }
+
     async fn categories(&mut self, names: &[String]) -> CliResult {
         self.title("Walk down the categories of both", "sesame categories get ACCOUNT [ID]")?;
-        let client = self.context.client().await?.clone();
-        let arguments = |name: &str, id: &str| Map::from_iter([(name.to_owned(), json!(id))]);
-        let root =
-            call(&client, &self.context, &names[0], "/icbu/product/category/get", arguments("cat_id", "0"))
-                .await?;
-        let ids: Vec<String> = at(&root, "result.result.child_ids")
-            .and_then(Json::as_array)
-            .into_iter()
-            .flatten()
-            .filter_map(scalar::text)
-            .collect();
-        let mut shown = Vec::new();
-        for id in ids.iter().take(4) {
-            let child = call(
-                &client,
-                &self.context,
-                &names[0],
-                "/icbu/product/category/get",
-                arguments("cat_id", id),
-            )
-            .await?;
-            shown.extend(at(&child, "result.result.name").and_then(scalar::text));
+        for name in names {
+            let mut categories = Categories::open(name, "0", &self.context).await?;
+            let count = categories.left();
+            let rows = categories.next(4, 4).await?;
+            let column = categories.facet.columns.iter().find(|column| column.name == "name");
+            let shown: Vec<String> = rows.iter().filter_map(|row| Some(cell(row, column?))).collect();
+            self.done(&format!("{name}: {count} top categories: {}, ...", shown.join(", ")))?;
         }
-        self.done(&format!("{}: {} top categories: {}, ...", names[0], ids.len(), shown.join(", ")))?;
-        let top = call(
-            &client,
-            &self.context,
-            &names[1],
-            "api.getChildrenPostCategoryById",
-            arguments("cateId", "0"),
-        )
-        .await?;
-        let list = at(&top, "aeopPostCategoryList").and_then(Json::as_array).cloned().unwrap_or_default();
-        let shown: Vec<String> = list
-            .iter()
-            .take(4)
-            .filter_map(|category| at(category, "names.en").and_then(scalar::text))
-            .collect();
-        self.done(&format!("{}: {} top categories: {}, ...", names[1], list.len(), shown.join(", ")))
+        Ok(())
     }
 
     async fn schema(&mut self, name: &str, category: u64) -> CliResult {
         self.title("Fetch the schema of a category", "sesame schema get ACCOUNT --category ID")?;
         let client = self.context.client().await?.clone();
-        let arguments =
-            Map::from_iter([("cat_id".to_owned(), json!(category)), ("language".to_owned(), json!("en_US"))]);
-        let reply = call(&client, &self.context, name, "/alibaba/icbu/product/schema/get", arguments).await?;
-        let xml = at(&reply, "result.data").and_then(scalar::text).unwrap_or_default();
+        let facet = self.context.catalog()?.facet(&self.platforms[0].name, "schema")?;
+        let inputs = [("category", json!(category)), ("language", json!("en_US"))];
+        let reply = facets::fetch(&client, &facets::call(&self.context, name, &facet, inputs)?).await?;
+        let place = facet.items.as_deref().unwrap_or_default();
+        let xml = path::text(facets::payload(&reply)?, place).unwrap_or_default();
         let fields = xml.matches("<field ").count();
         let required = xml.matches("name=\"requiredRule\"").count();
         self.done(&format!(
@@ -362,29 +358,29 @@ impl Demo {
     async fn any_api(&mut self, names: &[String]) -> CliResult {
         self.title("Call any API by name", "sesame call ACCOUNT API [NAME=VALUE ...]")?;
         let client = self.context.client().await?.clone();
-        let mut request = self.context.call(&names[0], "/alibaba/order/list");
-        request.args =
-            Map::from_iter([("role".to_owned(), json!("seller")), ("page_size".to_owned(), json!(10))]);
+        let facet = self.context.catalog()?.facet(&self.platforms[0].name, "orders")?;
+        let mut request = facets::call(&self.context, &names[0], &facet, [])?;
+        request.args.insert("page_size".to_owned(), json!(10));
         let outcome = client.call(&request).await?;
         self.done(&format!(
-            "{}: /alibaba/order/list answered {} bytes, request id {}",
+            "{}: {} answered {} bytes, request id {}",
             names[0],
+            facet.api,
             outcome.reply.body().len(),
             outcome.reply.request_id().unwrap_or("none")
         ))?;
-        let listed =
-            products::fetch(&ListArgs::first(&names[1], 50), &self.context, TEMPLATES, "detail modules")
-                .await?;
-        self.done(&format!("{}: {} detail modules (sesame templates list)", names[1], listed.items.len()))
+        let (_, templates, _) = self.list(&names[1], "templates", 50).await?;
+        self.done(&format!("{}: {} detail modules (sesame templates list)", names[1], templates.len()))
     }
 
     fn closing(mut self, begun: Timestamp) -> CliResult {
         let took = self.clock.real.now().duration_since(begun).unsigned_abs();
         self.out.line(format_args!("\n{} All of this took {}.", "✓".green(), humanize::duration(took)))?;
         self.out.line(format_args!("\n{}", "The same with real keys:".bold()))?;
-        self.out
-            .line("  sesame app add alibaba --key YOUR_APP_KEY --secret-stdin   # or: --env-file .env")?;
-        self.out.line("  sesame login alibaba                                      # opens the browser")?;
+        let platform = &self.platforms[0].name;
+        let add = format!("sesame app add {platform} --key YOUR_APP_KEY --secret-stdin");
+        self.out.line(format_args!("  {add:<58} # or: --env-file .env"))?;
+        self.out.line(format_args!("  {:<58} # opens the browser", format!("sesame login {platform}")))?;
         self.out.line("  sesame accounts")?;
         self.out.line("  sesame products list ACCOUNT --all --output csv > products.csv")?;
         self.out.line("The redirect URI of the app has to be http://127.0.0.1:8756/callback, or what --redirect-uri says.")?;

@@ -11,9 +11,10 @@ use crate::{
     context::Context,
     exit::{CliError, CliResult},
     humanize,
-    output::{Format, Rows},
+    output::Format,
     runtime,
     settings::Key,
+    table::Rows,
 };
 
 /// Beyond this many seconds some gateways refuse calls; the narrowest documented window is ten minutes.
@@ -29,7 +30,7 @@ Examples:
 
 Exits 1 if something is wrong. Platforms are asked for their time only with --online; a sandbox always.
 JSON: [{\"check\",\"state\",\"found\",\"do\"}]; state is ok, note or wrong.")]
-pub(crate) struct Args {
+pub(crate) struct DoctorArgs {
     /// Also asks the platforms: can they be reached, and how far is this clock off.
     #[arg(long)]
     online: bool,
@@ -75,7 +76,7 @@ impl Findings {
 }
 
 /// Checks and prints.
-pub(crate) fn run(args: &Args, context: &Context) -> CliResult {
+pub(crate) fn run(args: &DoctorArgs, context: &Context) -> CliResult {
     runtime::block_on(context, async {
         let mut findings = Findings::default();
         settings(context, &mut findings);
@@ -238,7 +239,7 @@ async fn vault(context: &Context, findings: &mut Findings) {
     }
 }
 
-async fn route(args: &Args, context: &Context, findings: &mut Findings) -> CliResult {
+async fn route(args: &DoctorArgs, context: &Context, findings: &mut Findings) -> CliResult {
     let transport = HttpTransport::new();
     let endpoint = context.endpoint().unwrap_or_default();
     if let Some(endpoint) = &endpoint {

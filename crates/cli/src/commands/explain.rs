@@ -19,9 +19,9 @@ Examples:
   sesame explain isv.invalid-parameter --output json
   sesame explain gw.SignatureInvalid --platform 1688
 
-JSON: [{\"scope\",\"code\",\"sub_code\",\"kind\",\"fault\",\"retry\",\"says\",\"advice\",\"maybe_done\",\"guess\",\"source\",\"date\"}];
+JSON: [{\"scope\",\"code\",\"sub_code\",\"kind\",\"fault\",\"retry\",\"says\",\"advice\",\"maybe_done\",\"guess\",\"source\",\"date\"}]; \
 exits 1 for a code that no table has.")]
-pub(crate) struct Args {
+pub(crate) struct ExplainArgs {
     /// A code or sub code, as the platform printed it.
     code: String,
     /// Only this platform or protocol.
@@ -30,7 +30,7 @@ pub(crate) struct Args {
 }
 
 /// Looks the code up everywhere and prints what was found.
-pub(crate) fn run(args: &Args, context: &Context) -> CliResult {
+pub(crate) fn run(args: &ExplainArgs, context: &Context) -> CliResult {
     let catalog = context.catalog()?;
     let mut found = catalog.explain(args.code.trim());
     if let Some(wanted) = &args.platform {
@@ -70,7 +70,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> CliResult {
         .collect();
     if !printer.for_people() {
         let mut rows =
-            crate::output::Rows::new(&["scope", "code", "sub_code", "kind", "fault", "says", "advice"]);
+            crate::table::Rows::new(&["scope", "code", "sub_code", "kind", "fault", "says", "advice"]);
         for explained in &found {
             let rule = &explained.rule;
             rows.push([
@@ -125,7 +125,7 @@ fn retry_words(retry: sesame_core::classify::RetryRule) -> &'static str {
     }
 }
 
-fn not_found(args: &Args, catalog: &sesame_catalog::Catalog) -> Error {
+fn not_found(args: &ExplainArgs, catalog: &sesame_catalog::Catalog) -> Error {
     let codes: Vec<&str> = catalog
         .platforms()
         .iter()

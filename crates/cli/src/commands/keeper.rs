@@ -42,13 +42,13 @@ Examples:
   SESAME_WEBHOOK_SECRET=... sesame keeper --webhook https://example.com/sesame --output json
   sesame keeper --once
 
-Fetches access tokens before they end, prolongs refresh tokens where the platform allows it, and tells
-of shops that a person must authorize 30, 7, 2 and 1 days before, when it is too late, and when they
-are back. Several may run on one vault, on one machine or on many: they share the work.
-The hook is run without a shell and reads one event as JSON on its standard input; --hook is given once
-for the command and once for each of its arguments. It takes the event by ending with 0 within 30 s. The
-webhook is sent the same JSON, signed with SESAME_WEBHOOK_SECRET, and takes it by a status of 200 to 299.
-What is not taken comes again, for 7 days. docs/keeper.md shows a unit for systemd and how to check a
+Fetches access tokens before they end, prolongs refresh tokens where the platform allows it, and tells \
+of shops that a person must authorize 30, 7, 2 and 1 days before, when it is too late, and when they \
+are back. Several may run on one vault, on one machine or on many: they share the work. \
+The hook is run without a shell and reads one event as JSON on its standard input; --hook is given once \
+for the command and once for each of its arguments. It takes the event by ending with 0 within 30 s. The \
+webhook is sent the same JSON, signed with SESAME_WEBHOOK_SECRET, and takes it by a status of 200 to 299. \
+What is not taken comes again, for 7 days. docs/keeper.md shows a unit for systemd and how to check a \
 signature.
 All of it may stand in SESAME_HOME/config.toml:
   [keeper]
@@ -57,13 +57,13 @@ All of it may stand in SESAME_HOME/config.toml:
   webhook = \"https://example.com/sesame\"
   audit_days = 400
   per_app = 5
-Ctrl-C and SIGTERM stop it with exit code 0 when what is under way is finished. With --once it does what
+Ctrl-C and SIGTERM stop it with exit code 0 when what is under way is finished. With --once it does what \
 is due now, and exits 3 if a shop needs a person.
-JSON: lines {\"type\":\"delivery\",\"sink\",\"taken\",\"error\",\"next_try\",\"event\":{..}}, and at the end one of
-{\"type\":\"round\"|\"stopped\",\"refreshed\",\"postponed\",\"announced\",\"failed\",\"ended\",\"deferred\",\"delivered\",
-\"undelivered\",\"next_due\",\"need_person\":[NAME],\"need_person_count\"}; the last three only with --once,
+JSON: lines {\"type\":\"delivery\",\"sink\",\"taken\",\"error\",\"next_try\",\"event\":{..}}, and at the end one of \
+{\"type\":\"round\"|\"stopped\",\"refreshed\",\"postponed\",\"announced\",\"failed\",\"ended\",\"deferred\",\"delivered\", \
+\"undelivered\",\"next_due\",\"need_person\":[NAME],\"need_person_count\"}; the last three only with --once, \
 and at most 100 names.")]
-pub(crate) struct Args {
+pub(crate) struct KeeperArgs {
     /// Which access tokens are kept fresh, so that no call has to wait [default: used].
     #[arg(long, value_name = "WHICH", value_enum)]
     keep: Option<KeepChoice>,
@@ -85,9 +85,9 @@ pub(crate) struct Args {
 }
 
 /// Keeps until it is stopped, or once.
-pub(crate) fn run(args: Args, context: &Context) -> CliResult {
+pub(crate) fn run(args: KeeperArgs, context: &Context) -> CliResult {
     let once = args.once;
-    let plan = Plan::of(args, context.settings.keeper.clone())?;
+    let plan = KeeperPlan::of(args, context.settings.keeper.clone())?;
     if once {
         return runtime::block_on(context, round(&plan, context));
     }
@@ -95,16 +95,16 @@ pub(crate) fn run(args: Args, context: &Context) -> CliResult {
 }
 
 /// What it was told to do.
-struct Plan {
+struct KeeperPlan {
     keep: Keep,
     per_app: u32,
     audit_days: i64,
     delivery: DeliveryOptions,
 }
 
-impl Plan {
+impl KeeperPlan {
     /// Options beat the file.
-    fn of(args: Args, file: KeeperFile) -> Result<Self> {
+    fn of(args: KeeperArgs, file: KeeperFile) -> Result<Self> {
         let keep = match args.keep.or(file.keep).unwrap_or(KeepChoice::Used) {
             KeepChoice::Used => Keep::Used,
             KeepChoice::Always => Keep::Always,
@@ -191,7 +191,7 @@ async fn existing(context: &Context) -> CliResult<&Vault> {
 }
 
 /// What is due now, and no more.
-async fn round(plan: &Plan, context: &Context) -> CliResult {
+async fn round(plan: &KeeperPlan, context: &Context) -> CliResult {
     let vault = existing(context).await?;
     let deliverer = plan.deliverer(vault)?;
     let told = Told::new(context);
@@ -231,7 +231,7 @@ async fn round(plan: &Plan, context: &Context) -> CliResult {
 }
 
 /// Until it is stopped.
-async fn service(plan: &Plan, context: &Context, stopping: watch::Receiver<bool>) -> CliResult {
+async fn service(plan: &KeeperPlan, context: &Context, stopping: watch::Receiver<bool>) -> CliResult {
     let Some(vault) = open(context, stopping.clone()).await? else { return Ok(()) };
     let deliverer = plan.deliverer(vault)?;
     let keeper = plan.keeper(vault);
@@ -291,7 +291,7 @@ async fn stopped(mut stopping: watch::Receiver<bool>) {
     let _ = stopping.wait_for(|stopping| *stopping).await;
 }
 
-async fn forget(plan: &Plan, context: &Context, vault: &Vault) -> Result<()> {
+async fn forget(plan: &KeeperPlan, context: &Context, vault: &Vault) -> Result<()> {
     let days = SignedDuration::from_hours(plan.audit_days * 24);
     let Ok(before) = context.clock.now().checked_sub(days) else { return Ok(()) };
     let forgotten = vault.forget_notes(before).await?;

@@ -31,11 +31,11 @@ Examples:
   sesame login shop --callback-url 'http://127.0.0.1:8756/callback?code=..&state=..'
   sesame login shop --as summer --replace-shop
 
-Opens the browser and waits for the callback. With --no-browser it prints the address, and takes the
-callback or a pasted line, whichever comes first; the end of input exits 3. A redirect URI that is not
+Opens the browser and waits for the callback. With --no-browser it prints the address, and takes the \
+callback or a pasted line, whichever comes first; the end of input exits 3. A redirect URI that is not \
 on this machine means pasting. A sandbox that approves by itself is asked directly.
 JSON: as `sesame accounts`, for the accounts that were authorized.")]
-pub(crate) struct Args {
+pub(crate) struct LoginArgs {
     /// The app, as `sesame app list` names it.
     app: String,
     /// A name for the account, or the account that is authorized again [default: the shop's login].
@@ -62,7 +62,7 @@ pub(crate) struct Args {
 }
 
 /// Authorizes and prints the accounts.
-pub(crate) fn run(args: &Args, context: &Context) -> CliResult {
+pub(crate) fn run(args: &LoginArgs, context: &Context) -> CliResult {
     runtime::block_on(context, async {
         let vault = context.vault().await?;
         let options = LoginOptions {
@@ -74,13 +74,13 @@ pub(crate) fn run(args: &Args, context: &Context) -> CliResult {
         };
         let login = vault.begin_login(&args.app, options).await?;
         let source = match (&args.code, &args.callback_url) {
-            (Some(code), _) => Source::Here(Callback::Code(AuthCode::new(code.expose().trim()))),
-            (None, Some(url)) => Source::Here(Callback::Url(url.clone())),
+            (Some(code), _) => CodeSource::Here(Callback::Code(AuthCode::new(code.expose().trim()))),
+            (None, Some(url)) => CodeSource::Here(Callback::Url(url.clone())),
             (None, None) => obtain(args, context, vault, &login).await?,
         };
         let found = match source {
-            Source::Here(callback) => vault.finish_login(&login, callback).await?,
-            Source::Awaited(awaited) => awaited.finish(vault, &login).await?,
+            CodeSource::Here(callback) => vault.finish_login(&login, callback).await?,
+            CodeSource::Awaited(awaited) => awaited.finish(vault, &login).await?,
         };
         done(context, &found)
     })
@@ -96,7 +96,7 @@ fn done(context: &Context, found: &[Account]) -> CliResult {
 }
 
 /// Where the callback comes from.
-enum Source {
+enum CodeSource {
     /// It is here.
     Here(Callback),
     /// From the browser, or from a pasted line.
@@ -104,11 +104,11 @@ enum Source {
 }
 
 /// Gets the callback from a sandbox directly, or opens the page and the ways it may come by.
-async fn obtain(args: &Args, context: &Context, vault: &Vault, login: &Login) -> CliResult<Source> {
+async fn obtain(args: &LoginArgs, context: &Context, vault: &Vault, login: &Login) -> CliResult<CodeSource> {
     if login.is_sandbox
         && let Some(callback) = ask_sandbox(context, login).await?
     {
-        return Ok(Source::Here(callback));
+        return Ok(CodeSource::Here(callback));
     }
     let listener = if login.is_loopback {
         match vault.listen(login).await {
@@ -150,7 +150,7 @@ async fn obtain(args: &Args, context: &Context, vault: &Vault, login: &Login) ->
         (Some(_), false) => say("Waiting for the callback."),
         (None, _) => say("Then paste the address the browser ended at:"),
     }
-    Ok(Source::Awaited(Awaited { listener, lines: pasting.then(lines) }))
+    Ok(CodeSource::Awaited(Awaited { listener, lines: pasting.then(lines) }))
 }
 
 /// The ways a callback may come by, both open at once.

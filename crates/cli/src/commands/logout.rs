@@ -18,13 +18,13 @@ Examples:
   sesame logout myshop
   sesame logout myshop --yes
 
-Removes the account from the vault, and its tokens unless another account uses the same authorization
-(the shops of a cross-border seller do). The platform has no call for it and is not told: the app stays
-authorized there until the tokens end, or until the seller takes the approval back in the platform's
-seller center, where it lists the authorized apps. Asks on a terminal and needs --yes elsewhere.
+Removes the account from the vault, and its tokens unless another account uses the same authorization \
+(the shops of a cross-border seller do). The platform has no call for it and is not told: the app stays \
+authorized there until the tokens end, or until the seller takes the approval back in the platform's \
+seller center, where it lists the authorized apps. Asks on a terminal and needs --yes elsewhere. \
 `sesame login APP --as ACCOUNT` brings the shop back.
 JSON: {\"account\",\"platform\",\"app\",\"removed\",\"tokens_removed\",\"accounts_left\":[NAME]}")]
-pub(crate) struct Args {
+pub(crate) struct LogoutArgs {
     /// The account, as `sesame accounts` names it.
     account: String,
     /// Does not ask.
@@ -33,7 +33,7 @@ pub(crate) struct Args {
 }
 
 /// Asks, removes and says what is left.
-pub(crate) fn run(args: &Args, context: &Context) -> CliResult {
+pub(crate) fn run(args: &LogoutArgs, context: &Context) -> CliResult {
     runtime::block_on(context, async {
         let vault = context.vault().await?;
         let account = match vault.account(&args.account).await {
@@ -74,7 +74,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> CliResult {
 }
 
 /// Removes an account whose row is damaged, by the id that `sesame vault check` gives it.
-async fn remove_unreadable(args: &Args, context: &Context, vault: &Vault, error: Error) -> CliResult {
+async fn remove_unreadable(args: &LogoutArgs, context: &Context, vault: &Vault, error: Error) -> CliResult {
     let id = &args.account;
     let is_damaged =
         |unreadable: &[sesame_vault::Id]| unreadable.iter().any(|known| known.to_string() == *id);

@@ -22,6 +22,6 @@ pub(crate) mod token;
 pub(crate) mod vault;
 
 /// Prints the reference of all commands.
-pub(crate) fn generate_docs() -> crate::exit::CliResult {
-    crate::output::raw(crate::reference::markdown().as_bytes())
+pub(crate) fn generate_docs(root: clap::Command) -> crate::exit::CliResult {
+    crate::output::raw(crate::reference::markdown(root).as_bytes())
 }

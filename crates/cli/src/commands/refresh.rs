@@ -11,8 +11,9 @@ use crate::{
     context::Context,
     exit::{CliError, CliResult, report},
     humanize,
-    output::{Format, Rows},
+    output::Format,
     runtime,
+    table::Rows,
 };
 
 /// Options of `refresh`.
@@ -24,11 +25,11 @@ Examples:
   sesame refresh myshop
   sesame refresh --all --output json
 
-With --all one shop that fails does not keep the others; the exit code is that of the first failure.
+With --all one shop that fails does not keep the others; the exit code is that of the first failure. \
 Accounts that share their tokens are refreshed together, once.
 JSON: [{\"account\",\"refreshed\",\"access_expires_at\",\"refresh_expires_at\",\"error\"}]"
 )]
-pub(crate) struct Args {
+pub(crate) struct RefreshArgs {
     /// The account.
     #[arg(required_unless_present = "all", conflicts_with = "all")]
     account: Option<String>,
@@ -49,7 +50,7 @@ async fn refresh(vault: &Vault, name: &str, refreshed: &mut HashSet<Id>) -> Resu
 }
 
 /// Refreshes and prints the new ends.
-pub(crate) fn run(args: Args, context: &Context) -> CliResult {
+pub(crate) fn run(args: RefreshArgs, context: &Context) -> CliResult {
     runtime::block_on(context, async {
         let vault = standing(context).await?;
         let names = match args.account {

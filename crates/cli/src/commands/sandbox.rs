@@ -14,8 +14,9 @@ use crate::{
     context::Context,
     env_file::EnvFile,
     exit::{CliResult, note, say},
-    output::{self, Format, Printer, Rows},
+    output::{self, Format, Printer},
     runtime,
+    table::Rows,
 };
 
 /// What becomes of a refresh token that was used (IOP).
@@ -37,11 +38,11 @@ Examples:
   sesame sandbox --trouble busy,count=3 --trouble latency=200@/products/get
   SESAME_ENDPOINT=http://127.0.0.1:4600 sesame accounts
 
-Keys, shops and products follow from the seed alone. With --json one line is printed when it is ready:
+Keys, shops and products follow from the seed alone. With --json one line is printed when it is ready: \
 {\"listen\",\"apps\":[{\"platform\",\"protocol\",\"app_key\",\"app_secret\",\"redirect_uri\",\"authorize_url\",\"api_base\"}],
  \"shops\":[{\"platform\",\"login\"}]}
 Ctrl-C and SIGTERM stop it.")]
-pub(crate) struct Args {
+pub(crate) struct SandboxArgs {
     /// The address to listen on; port 0 takes a free one.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:4600")]
     listen: SocketAddr,
@@ -80,7 +81,7 @@ pub(crate) struct Args {
 }
 
 /// Runs until it is stopped.
-pub(crate) fn run(args: &Args, context: &Context) -> CliResult {
+pub(crate) fn run(args: &SandboxArgs, context: &Context) -> CliResult {
     let mut options = Options::new(context.catalog()?, Arc::clone(&context.clock));
     options.listen = args.listen;
     options.allow_public = args.allow_public;
@@ -169,7 +170,7 @@ fn apps(path: &Path) -> CliResult<Vec<AppSpec>> {
                 "{} has an app but does not say of which platform",
                 path.display()
             ))
-            .with_hint("Add a line PLATFORM=lazada, or write PLATFORM:KEY:SECRET.")
+            .with_hint("Add a line PLATFORM=NAME, or write PLATFORM:KEY:SECRET.")
             .into());
         }
         _ if apps.is_empty() => {
@@ -184,7 +185,7 @@ fn apps(path: &Path) -> CliResult<Vec<AppSpec>> {
 
 /// Says how to use it. Its keys are its own inventions, but they are still not shown: `--json` is
 /// for programs that need them.
-fn banner(sandbox: &Sandbox, args: &Args) -> CliResult {
+fn banner(sandbox: &Sandbox, args: &SandboxArgs) -> CliResult {
     let url = sandbox.url();
     let described = serde_json::to_value(sandbox.describe()).unwrap_or_default();
     let mut printer = Printer::new(Format::Table);
@@ -209,8 +210,9 @@ fn banner(sandbox: &Sandbox, args: &Args) -> CliResult {
     printer.line(format_args!("\nShops: {}", shops.join(", ")))?;
     printer.line("\nUse it from another terminal:")?;
     printer.line(format_args!("  export SESAME_ENDPOINT={url}"))?;
-    printer.line("  sesame app add lazada --key KEY --secret-stdin")?;
-    printer.line("  sesame login lazada && sesame accounts")?;
+    let platform = described["apps"][0]["platform"].as_str().unwrap_or("PLATFORM");
+    printer.line(format_args!("  sesame app add {platform} --key KEY --secret-stdin"))?;
+    printer.line(format_args!("  sesame login {platform} && sesame accounts"))?;
     printer.line(
         "\nKeys and secrets: sesame sandbox --listen 127.0.0.1:0 --json. They follow from the seed alone.",
     )?;

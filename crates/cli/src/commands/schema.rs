@@ -2,24 +2,17 @@
 
 use std::io::Read;
 
-use serde_json::{Map, json};
-use sesame_core::{Error, scalar};
+use serde_json::json;
+use sesame_core::{Error, ErrorKind, path};
 
-use crate::{
-    commands::categories::fetch,
-    context::Context,
-    exit::CliResult,
-    listings::{self, SCHEMA_LEVELS, SCHEMAS, SchemaCall, at},
-    output::Format,
-    runtime,
-};
+use crate::{context::Context, exit::CliResult, facets, output::Format, runtime};
 
 /// The largest document that is sent.
 const MAX_XML: u64 = 8 << 20;
 
 /// The commands of `schema`.
 #[derive(Debug, clap::Subcommand)]
-pub(crate) enum Command {
+pub(crate) enum SchemaCommand {
     /// Prints the whole schema of a category.
     #[command(after_help = "\
 Examples:
@@ -28,7 +21,7 @@ Examples:
 
 Prints the document as the platform made it (XML on Alibaba.com, JSON on AliExpress).
 JSON: {\"platform\",\"category\",\"language\",\"document\"}")]
-    Get(Args),
+    Get(SchemaArgs),
     /// Prints the next level of a schema, after the values chosen so far.
     #[command(after_help = "\
 Examples:
@@ -43,7 +36,7 @@ JSON: {\"platform\",\"category\",\"language\",\"document\"}")]
 
 /// Options of `schema get`.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {
+pub(crate) struct SchemaArgs {
     /// The account.
     account: String,
     /// The category; a leaf.
@@ -58,20 +51,20 @@ pub(crate) struct Args {
 #[derive(Debug, clap::Args)]
 pub(crate) struct LevelArgs {
     #[command(flatten)]
-    common: Args,
+    common: SchemaArgs,
     /// The document with the values chosen so far: @FILE, FILE, or - for standard input.
     #[arg(long, value_name = "@FILE")]
     xml: Option<String>,
 }
 
 /// Runs one of them.
-pub(crate) fn run(command: Command, context: &Context) -> CliResult {
+pub(crate) fn run(command: SchemaCommand, context: &Context) -> CliResult {
     match command {
-        Command::Get(args) => runtime::block_on(context, print(&args, None, SCHEMAS, context)),
-        Command::Level(args) => {
+        SchemaCommand::Get(args) => runtime::block_on(context, print(&args, None, "schema", context)),
+        SchemaCommand::Level(args) => {
             // Before the runtime starts: a read of standard input blocks.
             let xml = document(args.xml.as_deref())?;
-            runtime::block_on(context, print(&args.common, Some(xml), SCHEMA_LEVELS, context))
+            runtime::block_on(context, print(&args.common, Some(xml), "schema-level", context))
         }
     }
 }
@@ -92,26 +85,18 @@ fn document(from: Option<&str>) -> CliResult<String> {
     Ok(xml)
 }
 
-async fn print(args: &Args, xml: Option<String>, entries: &[SchemaCall], context: &Context) -> CliResult {
+async fn print(args: &SchemaArgs, chosen: Option<String>, facet: &str, context: &Context) -> CliResult {
     let client = context.client().await?;
-    let handle = context.vault().await?.handle(&args.account).await?;
-    let platform = handle.platform().name.clone();
-    let entry = listings::of(entries, |entry| entry.platform, &platform, "the schema of a category")?;
-    let mut arguments = Map::new();
-    arguments.insert(entry.category.to_owned(), json!(args.category));
-    if let Some(language) = entry.language {
-        arguments.insert(language.to_owned(), json!(args.language));
-    }
-    if let (Some(name), Some(xml)) = (entry.xml, xml) {
-        arguments.insert(name.to_owned(), json!(xml));
-    }
-    let reply = fetch(client, context, &args.account, entry.api, arguments).await?;
-    let document = at(&reply, entry.document).and_then(scalar::text).ok_or_else(|| {
-        Error::new(
-            sesame_core::ErrorKind::Envelope,
-            format!("the reply has no document at {}", entry.document),
-        )
-        .with_hint(format!("See the whole reply: sesame call {} {} ...", args.account, entry.api))
+    let platform = context.vault().await?.handle(&args.account).await?.platform().name.clone();
+    let facet = context.catalog()?.facet(&platform, facet)?;
+    let inputs = [("category", json!(args.category)), ("language", json!(args.language))]
+        .into_iter()
+        .chain(chosen.map(|xml| ("chosen", json!(xml))));
+    let reply = facets::fetch(client, &facets::call(context, &args.account, &facet, inputs)?).await?;
+    let place = facet.items.as_deref().unwrap_or_default();
+    let document = path::text(facets::payload(&reply)?, place).ok_or_else(|| {
+        Error::new(ErrorKind::Envelope, format!("the reply has no document at {place}"))
+            .with_hint(format!("See the whole reply: sesame call {} {} ...", args.account, facet.api))
     })?;
     let record = json!({"platform": platform, "category": args.category, "language": args.language, "document": document});
     context.printer(Format::Table).one(&record, |printer| printer.line(document.trim_end()))

@@ -28,12 +28,12 @@ Examples:
   sesame sign --protocol param2 --path param2/1/system/currentTime/1000000 --secret-stdin a=1 b=2 --explain
   sesame sign --protocol top --account myshop method=taobao.time.get app_key=1 v=2.0 'timestamp=2026-11-21 12:00:00'
 
-Nothing is added and nothing is dropped: empty values are signed; only the signature itself
+Nothing is added and nothing is dropped: empty values are signed; only the signature itself \
 (`sign`, `_aop_signature`) is left out, and that is said. Values are raw text, not percent-encoded.
 
 JSON: {\"signature\",\"protocol\",\"shape\",\"path\",\"sign_method\",\"digest\",\"base_string\",\"masked\",
        \"left_out\":[{\"name\",\"why\"}],\"warnings\":[..],\"sorted_by_name\",\"without_empty\",\"given\":{\"signature\",\"same\"}}")]
-pub(crate) struct Args {
+pub(crate) struct SignArgs {
     /// The parameters, NAME=VALUE each.
     #[arg(value_name = "NAME=VALUE")]
     parameters: Vec<String>,
@@ -65,7 +65,7 @@ pub(crate) struct Args {
 }
 
 /// Signs and prints.
-pub(crate) fn run(args: &Args, context: &Context) -> CliResult {
+pub(crate) fn run(args: &SignArgs, context: &Context) -> CliResult {
     let pairs = split_literal(&args.parameters)?;
     let pairs: Vec<Pair<'_>> = pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     let body = match &args.body {
@@ -234,7 +234,7 @@ fn more_warnings(
 
 #[expect(clippy::too_many_arguments, reason = "the parts of one answer, printed in one place")]
 fn print(
-    args: &Args,
+    args: &SignArgs,
     context: &Context,
     shape: Shape,
     path: &str,

@@ -4,14 +4,13 @@ use crate::{
     commands::products::{ListArgs, list},
     context::Context,
     exit::CliResult,
-    listings::TEMPLATES,
     runtime,
 };
 
 /// The commands of `templates`.
 #[derive(Debug, clap::Subcommand)]
-pub(crate) enum Command {
-    /// Lists the detail modules of an AliExpress shop: reusable blocks of product descriptions.
+pub(crate) enum TemplatesCommand {
+    /// Lists the templates of a shop: reusable blocks of product descriptions (AliExpress calls them detail modules).
     #[command(after_help = "\
 Examples:
   sesame templates list myshop
@@ -23,7 +22,7 @@ JSON: [{\"id\",\"name\",\"type\",\"status\",\"raw\":{..}}], all but raw as text.
 }
 
 /// Runs it.
-pub(crate) fn run(command: Command, context: &Context) -> CliResult {
-    let Command::List(args) = command;
-    runtime::block_on(context, async { list(&args, context, TEMPLATES, "detail modules").await })
+pub(crate) fn run(command: TemplatesCommand, context: &Context) -> CliResult {
+    let TemplatesCommand::List(args) = command;
+    runtime::block_on(context, list(&args, context, "templates"))
 }

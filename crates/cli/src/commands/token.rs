@@ -11,16 +11,16 @@ Examples:
   sesame token myshop
   curl -d \"access_token=$(sesame token myshop)\" ...
 
-Fetches a new token first if the stored one is at its end. This is the one command that prints a
+Fetches a new token first if the stored one is at its end. This is the one command that prints a \
 token: keep it out of logs and of arguments that others can see.
 JSON: {\"account\",\"access_token\",\"expires_at\"}")]
-pub(crate) struct Args {
+pub(crate) struct TokenArgs {
     /// The account.
     account: String,
 }
 
 /// Prints the token.
-pub(crate) fn run(args: &Args, context: &Context) -> CliResult {
+pub(crate) fn run(args: &TokenArgs, context: &Context) -> CliResult {
     runtime::block_on(context, async {
         let vault = context.vault().await?;
         let handle = vault.handle(&args.account).await?;

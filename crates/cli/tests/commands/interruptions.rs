@@ -2,7 +2,7 @@
 #![cfg(unix)]
 
 use std::{
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Read},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
@@ -50,30 +50,37 @@ fn ctrl_c_ends_a_read_of_standard_input() {
     interrupted(&house, &["call", "shop", "/products/get", "filter=@-"]);
 }
 
-/// JSON stays JSON, tables are printed, and a warning says that it is not all.
+/// JSON stays JSON, and a warning says that it is not all.
 #[test]
 fn ctrl_c_in_the_middle_of_a_list_keeps_the_rows() {
-    for form in ["json", "ndjson", "csv", "table"] {
-        let house = House::with(|options| {
-            options.products = 120;
-            // The second page is waited for.
-            options.quotas.push("1/40@/products/get".parse().unwrap());
-        })
-        .and_accounts(&[("lazada", "shop")]);
-        let child = begun(&house, &["call", "shop", "/products/get", "--all", "--output", form]);
-        send(&child, "-INT");
-        let output = child.wait_with_output().unwrap();
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert_eq!(output.status.code(), Some(130), "{form}: {said}");
-        assert!(said.contains("incomplete, 50 rows"), "{form}: {said}");
-        let text = String::from_utf8(output.stdout).unwrap();
-        match form {
-            "json" => {
-                let list: Vec<serde_json::Value> = serde_json::from_str(&text).unwrap();
-                assert_eq!(list.len(), 50);
+    for list in [&["call", "shop", "/products/get", "--all"][..], &["products", "list", "shop", "--all"]] {
+        for form in ["json", "ndjson", "csv", "table"] {
+            let house = House::with(|options| {
+                options.products = 120;
+                // The second page is waited for.
+                options.quotas.push("1/40@/products/get".parse().unwrap());
+            })
+            .and_accounts(&[("lazada", "shop")]);
+            let mut child = begun(&house, &[list, &["--output", form]].concat());
+            // They are there before the command has ended.
+            let mut rows = BufReader::new(child.stdout.take().unwrap());
+            let mut text = String::new();
+            rows.read_line(&mut text).unwrap();
+            assert!(!text.is_empty(), "{list:?} {form}");
+            send(&child, "-INT");
+            rows.read_to_string(&mut text).unwrap();
+            let output = child.wait_with_output().unwrap();
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert_eq!(output.status.code(), Some(130), "{list:?} {form}: {said}");
+            assert!(said.contains("incomplete, 50 rows"), "{list:?} {form}: {said}");
+            match form {
+                "json" => {
+                    let list: Vec<serde_json::Value> = serde_json::from_str(&text).unwrap();
+                    assert_eq!(list.len(), 50);
+                }
+                "ndjson" => assert_eq!(text.lines().count(), 50),
+                _ => assert_eq!(text.lines().count(), 51, "{list:?} {form}"),
             }
-            "ndjson" => assert_eq!(text.lines().count(), 50),
-            _ => assert_eq!(text.lines().count(), 51, "{form}"),
         }
     }
 }

@@ -2,13 +2,16 @@
 
 use crate::{house::House, snapshot};
 
-const ALL: [(&str, &str); 6] = [
+const ALL: [(&str, &str); 8] = [
     ("alibaba", "a"),
     ("aliexpress-legacy", "b"),
     ("aliexpress", "c"),
     ("lazada", "d"),
     ("1688", "e"),
     ("taobao", "f"),
+    // What they list is known from the platform whose dialect they speak.
+    ("miravia", "g"),
+    ("daraz", "h"),
 ];
 
 #[test]

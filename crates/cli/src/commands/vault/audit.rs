@@ -10,8 +10,9 @@ use crate::{
     context::Context,
     exit::{CliResult, say},
     humanize::parse_duration,
-    output::{Format, Rows},
+    output::Format,
     runtime,
+    table::Rows,
 };
 
 /// Options of `vault audit`.
@@ -21,10 +22,10 @@ Examples:
   sesame vault audit --since 7d
   sesame vault audit --account myshop --limit 20 --output json
 
-Logins, refreshes, failures, imports, exports, rekeys and logouts, the newest first. No line holds a
+Logins, refreshes, failures, imports, exports, rekeys and logouts, the newest first. No line holds a \
 secret. An account that was removed is found by the name it had. A keeper forgets lines after 400 days.
 JSON: [{\"at\",\"action\",\"subject\",\"succeeded\",\"detail\"}]")]
-pub(crate) struct Args {
+pub(crate) struct VaultAuditArgs {
     /// Only what concerns this account.
     #[arg(long, value_name = "ACCOUNT")]
     account: Option<String>,
@@ -37,7 +38,7 @@ pub(crate) struct Args {
 }
 
 /// Prints the trail.
-pub(crate) fn run(args: &Args, context: &Context) -> CliResult {
+pub(crate) fn run(args: &VaultAuditArgs, context: &Context) -> CliResult {
     runtime::block_on(context, async {
         let since = args
             .since

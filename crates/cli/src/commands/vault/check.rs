@@ -4,8 +4,9 @@ use super::count;
 use crate::{
     context::Context,
     exit::{CliError, CliResult, note, say},
-    output::{Format, Rows},
+    output::Format,
     runtime,
+    table::Rows,
 };
 
 /// Options of `vault check`.
@@ -15,14 +16,14 @@ Examples:
   sesame vault check
   sesame vault check --output json || mail -s 'the vault is damaged' owner@example.com
 
-Looks at the store itself, the master keys, every sealed value, whose each shop is, the platforms and
+Looks at the store itself, the master keys, every sealed value, whose each shop is, the platforms and \
 the journal. Changes nothing. The exit code is 1 when something is wrong.
-JSON: {\"findings\":[{\"place\",\"name\",\"column\",\"why\"}],\"notes\":[..],\"keys\",\"apps\",\"accounts\",\"values\",\"waiting\"};
+JSON: {\"findings\":[{\"place\",\"name\",\"column\",\"why\"}],\"notes\":[..],\"keys\",\"apps\",\"accounts\",\"values\",\"waiting\"}; \
 place is store, key, app, account or journal.")]
-pub(crate) struct Args {}
+pub(crate) struct VaultCheckArgs {}
 
 /// Checks the vault and prints what is wrong.
-pub(crate) fn run(_: &Args, context: &Context) -> CliResult {
+pub(crate) fn run(_: &VaultCheckArgs, context: &Context) -> CliResult {
     runtime::block_on(context, async {
         let report = super::standing(context).await?.check().await?;
         context.printer(Format::Table).one(&report, |printer| {

@@ -18,12 +18,12 @@ use sesame_vault::{
 
 use super::count;
 use crate::{
-    commands::call::Progress,
     context::Context,
     env_file::{self, AppLine, EnvFile},
     exit::{CliError, CliResult, note, say},
     humanize::parse_duration,
     output::Format,
+    progress::Progress,
     runtime,
 };
 

@@ -13,9 +13,9 @@ use crate::{context::Context, exit::CliResult};
 
 /// The commands of `vault`.
 #[derive(Debug, clap::Subcommand)]
-pub(crate) enum Command {
+pub(crate) enum VaultCommand {
     /// Reads everything once, and names what cannot be read.
-    Check(check::Args),
+    Check(check::VaultCheckArgs),
     /// Gives the vault a new master key, while other programs go on.
     Rekey(rekey::Args),
     /// Writes everything into one file under a passphrase.
@@ -23,17 +23,17 @@ pub(crate) enum Command {
     /// Takes over an export, or the account tables of another program.
     Import(Box<import::Args>),
     /// Shows who did what to whose tokens.
-    Audit(audit::Args),
+    Audit(audit::VaultAuditArgs),
 }
 
 /// Runs one of them.
-pub(crate) fn run(command: Command, context: &Context) -> CliResult {
+pub(crate) fn run(command: VaultCommand, context: &Context) -> CliResult {
     match command {
-        Command::Check(args) => check::run(&args, context),
-        Command::Rekey(args) => rekey::run(&args, context),
-        Command::Export(args) => export::run(&args, context),
-        Command::Import(args) => import::run(&args, context),
-        Command::Audit(args) => audit::run(&args, context),
+        VaultCommand::Check(args) => check::run(&args, context),
+        VaultCommand::Rekey(args) => rekey::run(&args, context),
+        VaultCommand::Export(args) => export::run(&args, context),
+        VaultCommand::Import(args) => import::run(&args, context),
+        VaultCommand::Audit(args) => audit::run(&args, context),
     }
 }
 

@@ -6,10 +6,10 @@ use sesame_core::{AppSecret, Error, ErrorKind};
 use sesame_vault::{KeyChoice, KeyKind, Location, Rekeyed, Vault};
 
 use crate::{
-    commands::call::Progress,
     context::Context,
     exit::{CliResult, note, person_is_there, say},
     output::Format,
+    progress::Progress,
     runtime,
     secret_input::{ask_new, ask_secret, read_bounded},
     settings::as_text,

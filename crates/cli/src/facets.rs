@@ -1,0 +1,169 @@
+//! Lists and documents as the catalog's facets describe them.
+
+use std::borrow::Cow;
+
+use jiff::Timestamp;
+use serde_json::{Map, Value as Json, value::RawValue};
+use sesame_catalog::{Column, ColumnKind, Facet};
+use sesame_client::{Call, Client};
+use sesame_core::{Error, ErrorKind, envelope::Reply, path};
+
+use crate::{
+    context::Context,
+    exit::{CliResult, warn_all},
+    list::RowView,
+    output::Format,
+};
+
+/// Prepares the call of a facet. What the platform has no argument for is left out.
+///
+/// # Errors
+/// Usage, for a facet whose paths do not fit its arguments.
+pub(crate) fn call(
+    context: &Context,
+    account: &str,
+    facet: &Facet,
+    inputs: impl IntoIterator<Item = (&'static str, Json)>,
+) -> CliResult<Call> {
+    let mut call = context.call(account, &facet.api);
+    call.args = facet.arguments.clone();
+    for (name, value) in inputs {
+        if let Some(place) = facet.inputs.get(name) {
+            path::set(&mut call.args, place, value)?;
+        }
+    }
+    Ok(call)
+}
+
+/// Makes a call and prints its warnings.
+///
+/// # Errors
+/// As [`Client::call`].
+pub(crate) async fn fetch(client: &Client, call: &Call) -> CliResult<Reply> {
+    let outcome = client.call(call).await?;
+    warn_all(&outcome.warnings);
+    Ok(outcome.reply)
+}
+
+/// Returns the payload of a reply, unparsed.
+///
+/// # Errors
+/// Envelope, for what is not JSON.
+pub(crate) fn payload(reply: &Reply) -> CliResult<&RawValue> {
+    serde_json::from_str(reply.payload()).map_err(|error| {
+        Error::new(ErrorKind::Envelope, format!("the payload of the reply is not JSON: {error}")).into()
+    })
+}
+
+/// Returns the cell of a column in a row; empty where the row has none.
+pub(crate) fn cell(row: &RawValue, column: &Column) -> String {
+    let found = column.paths.iter().find_map(|place| match place.strip_prefix('!') {
+        Some(place) => path::boolean(row, place).map(|found| (!found).to_string()),
+        None => path::text(row, place).map(Cow::into_owned),
+    });
+    let text = found.unwrap_or_default();
+    if column.kind == ColumnKind::Time { readable_time(text) } else { text }
+}
+
+/// The rows of a facet in its columns.
+pub(crate) struct FacetRows<'a> {
+    /// The facet.
+    pub(crate) facet: &'a Facet,
+    /// The row that all are below of. Without one, records hold the row as the platform sent it.
+    pub(crate) parent: Option<&'a str>,
+}
+
+impl FacetRows<'_> {
+    /// Returns the names of the columns, numbers marked with `>`.
+    pub(crate) fn columns(&self, format: Format) -> Vec<String> {
+        let columns = self.facet.columns.iter().map(|column| {
+            let name =
+                if format == Format::Table { column.name.replace('_', " ") } else { column.name.clone() };
+            if column.kind == ColumnKind::Number { name + ">" } else { name }
+        });
+        columns.collect()
+    }
+}
+
+impl RowView for FacetRows<'_> {
+    fn cells(&mut self, row: &RawValue) -> Vec<String> {
+        self.facet.columns.iter().map(|column| cell(row, column)).collect()
+    }
+
+    fn record(&self, row: &RawValue) -> String {
+        let columns = self.facet.columns.iter();
+        let mut members: Map<String, Json> =
+            columns.map(|column| (column.name.clone(), Json::from(cell(row, column)))).collect();
+        if let Some(parent) = self.parent {
+            members.insert("parent".to_owned(), Json::from(parent));
+            return Json::Object(members).to_string();
+        }
+        let comma = if members.is_empty() { "" } else { "," };
+        let mut text = Json::Object(members).to_string();
+        text.pop();
+        text + comma + "\"raw\":" + row.get() + "}"
+    }
+}
+
+/// Puts param2's compact times (`20261102203212000-0800`) and milliseconds into the form of the others,
+/// with their zone.
+fn readable_time(text: String) -> String {
+    if text.len() == 13
+        && let Some(at) = text.parse().ok().and_then(|millis| Timestamp::from_millisecond(millis).ok())
+    {
+        return at.strftime("%Y-%m-%d %H:%M:%S +0000").to_string();
+    }
+    if sesame_core::time::parse_compact(&text).is_none() {
+        return text;
+    }
+    let (date, zone) = (&text[..14], &text[text.len() - 5..]);
+    let part = |from: usize, to: usize| &date[from..to];
+    format!(
+        "{}-{}-{} {}:{}:{} {zone}",
+        part(0, 4),
+        part(4, 6),
+        part(6, 8),
+        part(8, 10),
+        part(10, 12),
+        part(12, 14)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn facet(columns: &str) -> Facet {
+        let text = format!(r#"{{"api":"/a","columns":{columns},"source":"s","date":"2026-11-30"}}"#);
+        serde_json::from_str(&text).unwrap()
+    }
+
+    #[test]
+    fn cells_take_the_first_path_that_holds_something() {
+        let facet = facet(
+            r#"[{"name":"local_name","paths":["names.en","names.zh"]},{"name":"leaf","paths":["!is_parent"]},
+            {"name":"price","paths":["skus.0.price"],"kind":"number"},{"name":"none","paths":["x"]}]"#,
+        );
+        let row = r#"{"names":{"zh":"铅笔"},"is_parent":false,"skus":[{"price":1.50}]}"#;
+        let row = RawValue::from_string(row.to_owned()).unwrap();
+        let mut rows = FacetRows { facet: &facet, parent: None };
+        assert_eq!(rows.cells(&row), ["铅笔", "true", "1.50", ""]);
+        assert_eq!(rows.columns(Format::Table), ["local name", "leaf", "price>", "none"]);
+        assert_eq!(rows.columns(Format::Csv)[0], "local_name");
+        let expected =
+            format!(r#"{{"local_name":"铅笔","leaf":"true","price":"1.50","none":"","raw":{}}}"#, row.get());
+        assert_eq!(rows.record(&row), expected);
+        let below = FacetRows { facet: &facet, parent: Some("7") };
+        assert!(below.record(&row).ends_with(r#","parent":"7"}"#));
+    }
+
+    #[test]
+    fn times_of_all_forms_become_readable() {
+        assert_eq!(readable_time("20261102203212000-0800".to_owned()), "2026-11-02 20:32:12 -0800");
+        assert_eq!(readable_time("20261102203212+0800".to_owned()), "2026-11-02 20:32:12 +0800");
+        assert_eq!(readable_time("1739776650000".to_owned()), "2025-02-17 07:17:30 +0000");
+        for same in ["32800011962", "2026-10-15 07:44:51", "陶瓷", ""] {
+            assert_eq!(readable_time(same.to_owned()), same);
+        }
+    }
+}

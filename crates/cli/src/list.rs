@@ -1,0 +1,167 @@
+//! A list on standard output that grows as pages come.
+
+use std::borrow::Borrow;
+
+use serde_json::value::RawValue;
+
+use crate::{
+    exit::{CliResult, note},
+    json_text,
+    output::{Format, Printer, csv_line},
+    progress::Progress,
+    table::{Layout, Rows},
+};
+
+/// Writes rows as they come, so that a reader may start before the last page is here and the list takes
+/// no memory. A table gets the widths of its columns from the first page.
+///
+/// Dropped before its end, because of Ctrl-C for one, it finishes what was written: JSON stays JSON, and
+/// a warning says that the list is incomplete.
+pub(crate) struct List {
+    printer: Printer,
+    progress: Progress,
+    columns: Vec<String>,
+    layout: Option<Layout>,
+    count: u64,
+    is_open: bool,
+}
+
+/// How a list turns the rows of a platform into its own.
+pub(crate) trait RowView {
+    /// Returns the cells, for people and CSV.
+    fn cells(&mut self, row: &RawValue) -> Vec<String>;
+    /// Returns the record, for programs: JSON in any layout.
+    fn record(&self, row: &RawValue) -> String;
+}
+
+impl List {
+    /// Starts a list. A column whose name ends in `>` is aligned to the right.
+    pub(crate) fn new(printer: Printer, columns: Vec<String>) -> Self {
+        // Rows that run over the screen say by themselves how far it is.
+        let progress = if printer.is_terminal() { Progress::hidden() } else { Progress::new() };
+        Self { printer, progress, columns, layout: None, count: 0, is_open: true }
+    }
+
+    /// Returns the number of rows written.
+    pub(crate) fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// Returns the form of the output.
+    pub(crate) fn format(&self) -> Format {
+        self.printer.format()
+    }
+
+    /// Names the columns, where the first page decides about them.
+    pub(crate) fn set_columns(&mut self, columns: Vec<String>) {
+        self.columns = columns;
+    }
+
+    /// Writes the rows of a page.
+    ///
+    /// # Errors
+    /// When standard output cannot be written.
+    pub(crate) fn page<T: Borrow<RawValue>>(
+        &mut self,
+        rows: &[T],
+        total: Option<u64>,
+        view: &mut impl RowView,
+    ) -> CliResult {
+        // A reader that has gone is not told of rows that are missing.
+        self.write(rows, view).inspect_err(|_| self.is_open = false)?;
+        self.progress.show(self.count, total);
+        Ok(())
+    }
+
+    fn write<T: Borrow<RawValue>>(&mut self, rows: &[T], view: &mut impl RowView) -> CliResult {
+        let rows = rows.iter().map(Borrow::borrow);
+        match self.printer.format() {
+            Format::Ndjson => {
+                for row in rows {
+                    self.printer.line(json_text::compact(&view.record(row)))?;
+                    self.count += 1;
+                }
+            }
+            Format::Json => {
+                for row in rows {
+                    self.printer.text(if self.count == 0 { "[\n  " } else { ",\n  " })?;
+                    self.printer.text(&json_text::pretty(&view.record(row)).replace('\n', "\n  "))?;
+                    self.count += 1;
+                }
+            }
+            Format::Csv => {
+                self.begin(&[])?;
+                for row in rows {
+                    self.printer.text(&csv_line(&view.cells(row)))?;
+                    self.count += 1;
+                }
+            }
+            Format::Table => {
+                let cells: Vec<Vec<String>> = rows.map(|row| view.cells(row)).collect();
+                self.begin(&cells)?;
+                for row in &cells {
+                    let line = self.layout.as_ref().map(|layout| layout.line(row)).unwrap_or_default();
+                    self.printer.text(&line)?;
+                    self.count += 1;
+                }
+            }
+        }
+        self.printer.flush()
+    }
+
+    /// Writes the names of the columns, once.
+    fn begin(&mut self, first: &[Vec<String>]) -> CliResult {
+        if self.layout.is_some() {
+            return Ok(());
+        }
+        let mut rows = Rows::new(&self.columns);
+        rows.cells = first.to_vec();
+        let layout = Layout::new(&rows, self.printer.terminal_width());
+        match self.printer.format() {
+            Format::Csv => self.printer.text(&csv_line(&rows.header))?,
+            Format::Table => self.printer.text(&layout.header(&rows))?,
+            Format::Json | Format::Ndjson => {}
+        }
+        self.layout = Some(layout);
+        Ok(())
+    }
+
+    /// Ends the list.
+    ///
+    /// # Errors
+    /// When standard output cannot be written.
+    pub(crate) fn end(&mut self) -> CliResult {
+        self.is_open = false;
+        self.progress.done();
+        match self.printer.format() {
+            Format::Json => self.printer.text(if self.count == 0 { "[]\n" } else { "\n]\n" })?,
+            Format::Table | Format::Csv => self.begin(&[])?,
+            Format::Ndjson => {}
+        }
+        self.printer.flush()
+    }
+
+    /// Ends a list whose next page failed. Without any row nothing is written, not even an empty list.
+    pub(crate) fn fail(&mut self, error: sesame_core::Error) -> CliResult {
+        self.is_open = false;
+        self.progress.done();
+        if self.count == 0 {
+            return Err(error.into());
+        }
+        self.end()?;
+        Err(error.context(self.incomplete()).into())
+    }
+
+    fn incomplete(&self) -> String {
+        let rows = if self.count == 1 { "row was" } else { "rows were" };
+        format!("the list is incomplete, {} {rows} printed", self.count)
+    }
+}
+
+impl Drop for List {
+    fn drop(&mut self) {
+        if self.is_open && self.count > 0 && self.end().is_ok() {
+            note("warning", &self.incomplete());
+        }
+    }
+}

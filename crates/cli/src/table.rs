@@ -1,0 +1,186 @@
+//! Tables for people: columns that line up, within the width of a terminal.
+
+use unicode_width::UnicodeWidthStr;
+
+/// Blanks between two columns.
+const GAP: usize = 2;
+
+/// Rows with named columns.
+#[derive(Debug, Default)]
+pub(crate) struct Rows {
+    pub(crate) header: Vec<String>,
+    right: Vec<bool>,
+    pub(crate) cells: Vec<Vec<String>>,
+}
+
+impl Rows {
+    /// Starts a table. A column whose name ends in `>` is aligned to the right.
+    pub(crate) fn new<S: AsRef<str>>(columns: &[S]) -> Self {
+        Self {
+            header: columns.iter().map(|name| name.as_ref().trim_end_matches('>').to_owned()).collect(),
+            right: columns.iter().map(|name| name.as_ref().ends_with('>')).collect(),
+            cells: Vec::new(),
+        }
+    }
+
+    /// Adds a row.
+    pub(crate) fn push<S: Into<String>>(&mut self, cells: impl IntoIterator<Item = S>) {
+        self.cells.push(cells.into_iter().map(Into::into).collect());
+    }
+
+    /// Returns `true` if there are no rows.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.cells.is_empty()
+    }
+
+    /// Lays the rows out for a terminal of this width, or as wide as they are.
+    pub(crate) fn grid(&self, terminal: Option<usize>) -> String {
+        let layout = Layout::new(self, terminal);
+        self.cells.iter().fold(layout.header(self), |text, row| text + &layout.line(row))
+    }
+}
+
+/// The widths of columns, decided by some rows; others may follow.
+#[derive(Debug)]
+pub(crate) struct Layout {
+    widths: Vec<usize>,
+    right: Vec<bool>,
+    /// Whether cells are broken at the width of their column.
+    breaks: bool,
+}
+
+impl Layout {
+    /// Gives every column the width of its widest cell. In a terminal that is too narrow, the wide
+    /// columns share what the narrow ones leave.
+    pub(crate) fn new(rows: &Rows, terminal: Option<usize>) -> Self {
+        let mut widths: Vec<usize> = rows.header.iter().map(|name| name.width()).collect();
+        for row in &rows.cells {
+            for (width, cell) in widths.iter_mut().zip(row) {
+                *width = (*width).max(visible(cell).width());
+            }
+        }
+        let gaps = GAP * widths.len().saturating_sub(1);
+        if let Some(terminal) = terminal {
+            let mut order: Vec<usize> = (0..widths.len()).collect();
+            order.sort_by_key(|column| widths[*column]);
+            let mut room = terminal.saturating_sub(gaps);
+            for (nth, column) in order.iter().enumerate() {
+                let share = room / (order.len() - nth);
+                widths[*column] = widths[*column].min(share.max(1));
+                room = room.saturating_sub(widths[*column]);
+            }
+        }
+        Self { widths, right: rows.right.clone(), breaks: terminal.is_some() }
+    }
+
+    /// Returns how many columns of a screen a line takes.
+    pub(crate) fn width(&self) -> usize {
+        self.widths.iter().sum::<usize>() + GAP * self.widths.len().saturating_sub(1)
+    }
+
+    /// Writes the names of the columns.
+    pub(crate) fn header(&self, rows: &Rows) -> String {
+        let names: Vec<String> = rows.header.iter().map(|name| name.to_uppercase()).collect();
+        let text = self.line(&names);
+        // Taken away again where the output shows no colors.
+        text.lines().fold(String::new(), |out, line| out + "\u{1b}[1m" + line + "\u{1b}[0m\n")
+    }
+
+    /// Writes a row: a line, or more where cells are broken.
+    pub(crate) fn line(&self, cells: &[String]) -> String {
+        let parts: Vec<Vec<String>> = cells
+            .iter()
+            .zip(&self.widths)
+            .map(|(cell, width)| {
+                let text = visible(cell);
+                if self.breaks { broken(&text, *width) } else { vec![text] }
+            })
+            .collect();
+        let mut out = String::new();
+        for nth in 0..parts.iter().map(Vec::len).max().unwrap_or(1).max(1) {
+            let mut line = String::new();
+            for (column, part) in parts.iter().enumerate() {
+                let text = part.get(nth).map_or("", String::as_str);
+                let blanks = " ".repeat(self.widths[column].saturating_sub(text.width()));
+                let right = self.right.get(column).copied().unwrap_or_default();
+                line.push_str(if right { &blanks } else { text });
+                line.push_str(if right { text } else { &blanks });
+                line.push_str(&" ".repeat(GAP));
+            }
+            out.push_str(line.trim_end());
+            out.push('\n');
+        }
+        out
+    }
+}
+
+/// Cells come from platforms and must not steer the terminal.
+fn visible(cell: &str) -> String {
+    sesame_core::scalar::printable(cell)
+}
+
+/// Breaks a text between words where possible.
+fn broken(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    let mut used = 0;
+    for word in text.split_inclusive(' ') {
+        if used > 0 && used + word.trim_end().width() > width {
+            lines.push(String::new());
+            used = 0;
+        }
+        for c in word.chars() {
+            let wide = c.to_string().width();
+            if used > 0 && used + wide > width && c != ' ' {
+                lines.push(String::new());
+                used = 0;
+            }
+            if let Some(line) = lines.last_mut() {
+                line.push(c);
+            }
+            used += wide;
+        }
+    }
+    lines.iter().map(|line| line.trim_end().to_owned()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plain(rows: &Rows, terminal: Option<usize>) -> String {
+        rows.grid(terminal).replace("\u{1b}[1m", "").replace("\u{1b}[0m", "")
+    }
+
+    #[test]
+    fn columns_line_up_with_wide_characters() {
+        let mut rows = Rows::new(&["id", "title", "price>"]);
+        rows.push(["1", "铅笔", "1.20"]);
+        rows.push(["1600", "pen", "10.00"]);
+        assert_eq!(plain(&rows, None), "ID    TITLE  PRICE\n1     铅笔    1.20\n1600  pen    10.00\n");
+    }
+
+    #[test]
+    fn a_narrow_terminal_breaks_the_wide_columns_between_words() {
+        let mut rows = Rows::new(&["id", "title"]);
+        rows.push(["17", "a pencil of wood 铅笔铅笔铅笔铅笔"]);
+        let grid = plain(&rows, Some(16));
+        assert_eq!(grid, "ID  TITLE\n17  a pencil of\n    wood\n    铅笔铅笔铅笔\n    铅笔\n");
+        assert!(Layout::new(&rows, Some(16)).width() <= 16);
+        assert_eq!(plain(&rows, Some(400)), plain(&rows, None));
+    }
+
+    #[test]
+    fn later_rows_keep_the_widths_of_the_first() {
+        let mut rows = Rows::new(&["id", "name"]);
+        rows.push(["1", "pen"]);
+        let layout = Layout::new(&rows, None);
+        assert_eq!(layout.line(&["2".to_owned(), "a long name".to_owned()]), "2   a long name\n");
+    }
+
+    #[test]
+    fn cells_cannot_steer_the_terminal() {
+        let mut rows = Rows::new(&["title"]);
+        rows.push(["a\u{1b}[31mred\nline"]);
+        assert_eq!(plain(&rows, None), "TITLE\na [31mred line\n");
+    }
+}
