@@ -93,7 +93,7 @@ fn finish(runtime: Runtime, context: Option<&Context>, work: Work<'_>) -> CliRes
             outcome = work => outcome,
             signal = signals.next() => {
                 // Somebody may have been typing a secret, which a terminal does not show.
-                let _ = crossterm::terminal::disable_raw_mode();
+                crate::hidden_input::restore();
                 say(signal.words);
                 Err(CliError::Status(signal.code))
             }

@@ -4,7 +4,10 @@ use std::io::Read;
 
 use sesame_core::{AppSecret, Error};
 
-use crate::exit::{CliError, CliResult, INTERRUPTED, note, person_is_there};
+use crate::{
+    exit::{CliError, CliResult, INTERRUPTED, note, person_is_there},
+    hidden_input,
+};
 
 /// The longest secret that is read; a longer one is refused.
 const MAX_SECRET: u64 = 64 << 10;
@@ -85,25 +88,25 @@ pub(crate) fn ask() -> CliResult<AppSecret> {
 /// # Errors
 /// When nothing was typed, or Ctrl-C.
 pub(crate) fn ask_secret(what: &str) -> CliResult<AppSecret> {
-    typed(what, inquire::Password::new(&format!("{what}:")).without_confirmation().prompt())
+    typed(what, what)
 }
 
 /// Asks a person for a new secret, twice, without showing what is typed.
 ///
 /// # Errors
-/// When nothing was typed, or Ctrl-C.
+/// When nothing was typed, when the two differ, or Ctrl-C.
 pub(crate) fn ask_new(what: &str) -> CliResult<AppSecret> {
-    let again = inquire::Password::new(&format!("{what}:"))
-        .with_custom_confirmation_message("Once more:")
-        .with_custom_confirmation_error_message("the two are not the same")
-        .prompt();
-    typed(what, again)
+    let secret = typed(what, what)?;
+    if typed(what, "Once more")?.expose() != secret.expose() {
+        return Err(Error::usage("the two are not the same").with_hint("Nothing was stored.").into());
+    }
+    Ok(secret)
 }
 
-fn typed(what: &str, typed: Result<String, inquire::InquireError>) -> CliResult<AppSecret> {
-    match typed {
+fn typed(what: &str, question: &str) -> CliResult<AppSecret> {
+    match hidden_input::ask(question) {
         Ok(text) if !text.is_empty() => Ok(AppSecret::new(text)),
-        Err(inquire::InquireError::OperationInterrupted) => Err(CliError::Status(INTERRUPTED)),
+        Err(error) if error.kind() == std::io::ErrorKind::Interrupted => Err(CliError::Status(INTERRUPTED)),
         _ => Err(Error::usage(format!("no {} was typed", what.to_lowercase()))
             .with_hint("Nothing was stored.")
             .into()),

@@ -7,8 +7,9 @@ use std::{
     time::Duration,
 };
 
+use etcetera::BaseStrategy as _;
 use serde::Deserialize;
-use sesame_core::{AppSecret, Error};
+use sesame_core::{AppSecret, Error, nearest::nearest};
 use sesame_vault::Location;
 
 use crate::{
@@ -16,7 +17,6 @@ use crate::{
     chosen::{Chosen, Origin, choose, optional},
     exit::{CliError, CliResult},
     global::{Global, parse_timeout},
-    nearest::did_you_mean,
     output::Format,
 };
 
@@ -233,9 +233,9 @@ pub(crate) fn as_text(name: &str, value: OsString) -> CliResult<String> {
 }
 
 fn default_home() -> CliResult<Chosen<PathBuf>> {
-    match directories::ProjectDirs::from("", "", "sesame") {
-        Some(dirs) => Ok(Chosen { value: dirs.data_dir().to_owned(), origin: Origin::Default }),
-        None => Err(Error::usage("this user has no home directory")
+    match etcetera::base_strategy::choose_native_strategy() {
+        Ok(places) => Ok(Chosen { value: places.data_dir().join("sesame"), origin: Origin::Default }),
+        Err(_) => Err(Error::usage("this user has no home directory")
             .with_hint("Say where Sesame may keep its data: SESAME_HOME=DIR or --home DIR.")
             .into()),
     }
@@ -270,13 +270,16 @@ fn read_file(path: &Path) -> CliResult<File> {
         let message = error.message().lines().next().unwrap_or("not TOML").to_owned();
         let unknown = message.strip_prefix("unknown field `").and_then(|rest| rest.split('`').next());
         let all = [&KEYS[..], &KEEPER_KEYS[..]].concat();
-        let hint = unknown.and_then(|name| did_you_mean(name, &all)).unwrap_or_else(|| {
-            format!(
-                "The keys are: {}; in the table [keeper]: {}. For example: output = \"json\".",
-                KEYS.join(", "),
-                KEEPER_KEYS.join(", ")
-            )
-        });
+        let hint = unknown
+            .and_then(|name| nearest(name, all))
+            .map(|near| format!("Did you mean {near:?}?"))
+            .unwrap_or_else(|| {
+                format!(
+                    "The keys are: {}; in the table [keeper]: {}. For example: output = \"json\".",
+                    KEYS.join(", "),
+                    KEEPER_KEYS.join(", ")
+                )
+            });
         Error::usage(format!("{}, line {line}: {message}", path.display())).with_hint(hint).into()
     })
 }

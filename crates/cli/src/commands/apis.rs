@@ -2,12 +2,11 @@
 
 use serde_json::{Value as Json, json};
 use sesame_catalog::{Api, ApiSummary, Field, HttpMethods, Paging, Param, Safety};
-use sesame_core::Error;
+use sesame_core::{Error, nearest::nearest};
 
 use crate::{
     context::Context,
     exit::{CliError, CliResult, note},
-    nearest::nearest,
     output::{Format, Printer},
     table::Rows,
 };

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use jiff::tz::TimeZone;
 use serde_json::json;
-use sesame_core::{AccessToken, AppSecret, Error, RefreshToken};
+use sesame_core::{AccessToken, AppSecret, Error, RefreshToken, nearest::nearest};
 use sesame_vault::{Account, App, ImportedTokens, NewApp};
 
 use crate::{
@@ -12,7 +12,6 @@ use crate::{
     env_file::EnvFile,
     exit::{CliResult, note, say},
     humanize,
-    nearest::did_you_mean,
     output::Format,
     runtime,
     secret_input::SecretInput,
@@ -227,9 +226,10 @@ fn from_file(args: &AddArgs, platform: &str, file: &EnvFile, path: &std::path::P
         (None, None) if apps.is_empty() => {
             let error = Error::usage(format!("{shown} holds no app of {platform}"));
             let others: Vec<&str> = file.apps.iter().map(|app| app.platform.as_str()).collect();
-            let hint = did_you_mean(platform, &others).unwrap_or_else(|| {
-                format!("It needs APP_KEY and APP_SECRET, or a line {platform}:KEY:SECRET.")
-            });
+            let hint =
+                nearest(platform, others).map(|near| format!("Did you mean {near:?}?")).unwrap_or_else(
+                    || format!("It needs APP_KEY and APP_SECRET, or a line {platform}:KEY:SECRET."),
+                );
             return Err(error.with_hint(hint).into());
         }
         (None, None) => {}

@@ -3,14 +3,13 @@
 use serde_json::{Value as Json, json};
 use sesame_catalog::{Api, Safety, Type};
 use sesame_client::{Call, Client};
-use sesame_core::{Error, path, request::header::CONTENT_TYPE};
+use sesame_core::{Error, nearest::nearest, path, request::header::CONTENT_TYPE};
 
 use crate::{
     columns::{self, Columns},
     context::Context,
     exit::{CliError, CliResult, note, person_is_there, say, warn_all},
     list::List,
-    nearest::nearest,
     output::{Format, Printer},
     parameters, prompt, runtime,
 };

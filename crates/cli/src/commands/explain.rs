@@ -1,12 +1,11 @@
 //! `sesame explain CODE`: what an error code means and what to do.
 
 use serde_json::json;
-use sesame_core::Error;
+use sesame_core::{Error, nearest::nearest};
 
 use crate::{
     context::Context,
     exit::{CliError, CliResult, report},
-    nearest::nearest,
     output::Format,
 };
 
