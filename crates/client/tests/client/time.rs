@@ -9,7 +9,6 @@ use sesame_client::{Call, CallOptions, Key, MemoryQuota, Names, QuotaStore, Scop
 use sesame_core::{Clock as _, ErrorKind, Retry, request::header};
 
 const FINE: &str = r#"{"code":"0","data":{"total_products":0,"products":[]},"request_id":"r0"}"#;
-const NEW_TOKENS: &str = r#"{"access_token":"a-new-access-token-000001","refresh_token":"a-new-refresh-token-00001","expires_in":"36000","refresh_expires_in":"3600000","account":"shop","code":"0"}"#;
 
 /// An API that no catalog knows: a write.
 const WRITE: &str = "/warehouse/thing/destroy";
