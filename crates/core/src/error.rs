@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     redact::{ForeignError, ForeignText, Redactor},
-    scalar::printable,
+    scalar::{is_invisible, printable},
 };
 
 /// The result of everything that can fail here.
@@ -405,10 +405,13 @@ impl Error {
     }
 }
 
-/// Makes control characters visible, where there are any.
+/// Makes control characters visible, where there are any; the lines of a message stay lines.
 fn visible(text: Cow<'static, str>) -> Cow<'static, str> {
-    let shown = printable(&text);
-    if shown == text { text } else { shown.into() }
+    if !text.chars().any(|c| c != '\n' && is_invisible(c)) {
+        return text;
+    }
+    let lines: Vec<String> = text.split('\n').map(printable).collect();
+    lines.join("\n").into()
 }
 
 impl fmt::Display for Error {

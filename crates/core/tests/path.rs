@@ -1,4 +1,5 @@
 //! Dotted paths: into payloads as they come, and into arguments.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use proptest::prelude::*;
 use serde_json::{Map, Value, json, value::RawValue};
@@ -12,6 +13,7 @@ fn rows(payload: &str, path: &str) -> Option<Vec<String>> {
     path::rows(raw(payload), path).map(|rows| rows.iter().map(|row| row.get().to_owned()).collect())
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "it is compared with what `rows` returns")]
 fn texts(rows: &[&str]) -> Option<Vec<String>> {
     Some(rows.iter().map(ToString::to_string).collect())
 }

@@ -241,6 +241,12 @@ fn a_cut_takes_whole_runs_and_shows_that_it_was_made() {
     assert_eq!(text("a\tb\u{1b}[31m\u{202e}", 100), r"a b\u{1b}[31m\u{202e}");
 }
 
+/// What others said is one line by then.
+#[test]
+fn a_message_of_our_own_keeps_its_lines_and_steers_no_terminal() {
+    assert_eq!(Error::usage("two rows:\n  a\u{1b}[2J").message(), "two rows:\n  a\\u{1b}[2J");
+}
+
 /// Tokens of Taobao end with the id of the shop.
 #[test]
 fn an_id_that_a_token_ends_with_is_kept() {

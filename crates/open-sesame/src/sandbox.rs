@@ -6,7 +6,7 @@ use std::{net::SocketAddr, sync::Arc};
 
 use sesame_catalog::Catalog;
 use sesame_core::{AppSecret, Clock, Error, HttpRequest, Result, request::Method};
-pub use sesame_sandbox::{Options, Sandbox, TroubleKind, TroubleRule};
+pub use sesame_sandbox::{FaultKind, FaultRule, Options, Sandbox};
 use sesame_vault::{Callback, KeyChoice, LoginOptions, NewApp, SystemClock};
 
 use crate::Sesame;
