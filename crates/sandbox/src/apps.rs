@@ -2,10 +2,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{
-        Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU8, Ordering},
-    },
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use sesame_catalog::Platform;
@@ -16,7 +13,7 @@ use sesame_core::{
 
 use crate::{
     app_file::AppSpec,
-    seed::{BASE62, DIGITS, Numbers},
+    random::{BASE62, DIGITS, Random},
 };
 
 /// The redirect URI that every app of a sandbox has registered until told otherwise.
@@ -45,8 +42,8 @@ pub(crate) struct App {
     pub(crate) secret: AppSecret,
     /// True when the sandbox invented it, so that its secret may be shown.
     pub(crate) own: bool,
-    keys: [SigningKey; 4],
-    refreshing: AtomicU8,
+    keys: [SigningKey; Digest::ALL.len()],
+    refreshing: Mutex<Refreshing>,
     redirect: Mutex<Redirect>,
 }
 
@@ -71,50 +68,37 @@ impl App {
             secret,
             own,
             keys,
-            refreshing: AtomicU8::new(0),
+            refreshing: Mutex::new(Refreshing::Allowed),
             redirect: Mutex::new(Redirect { uri: DEFAULT_REDIRECT.to_owned(), exact: false }),
         }
     }
 
     /// Returns the prepared key for a digest.
     pub(crate) fn signing_key(&self, digest: Digest) -> &SigningKey {
-        match digest {
-            Digest::HmacSha1 => &self.keys[0],
-            Digest::HmacSha256 => &self.keys[1],
-            Digest::HmacMd5 => &self.keys[2],
-            Digest::Md5Sandwich => &self.keys[3],
-        }
+        // Every digest is in the list of all.
+        &self.keys[Digest::ALL.iter().position(|known| *known == digest).unwrap_or(0)]
     }
 
     pub(crate) fn refreshing(&self) -> Refreshing {
-        match self.refreshing.load(Ordering::Relaxed) {
-            1 => Refreshing::Never,
-            2 => Refreshing::MarketOnly,
-            _ => Refreshing::Allowed,
-        }
+        *self.refreshing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn set_refreshing(&self, refreshing: Refreshing) {
-        let number = match refreshing {
-            Refreshing::Allowed => 0,
-            Refreshing::Never => 1,
-            Refreshing::MarketOnly => 2,
-        };
-        self.refreshing.store(number, Ordering::Relaxed);
+        *self.refreshing.lock().unwrap_or_else(PoisonError::into_inner) = refreshing;
     }
 
     pub(crate) fn redirect(&self) -> MutexGuard<'_, Redirect> {
         self.redirect.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Tells whether a seller may be sent to `uri`.
+    /// Returns `true` if a seller may be sent to `uri`.
     pub(crate) fn may_redirect_to(&self, uri: &str) -> bool {
         let redirect = self.redirect();
         redirect.uri == uri || (!redirect.exact && is_loopback_uri(uri))
     }
 }
 
-/// Tells whether a URI is `http(s)` on 127.0.0.0/8, `[::1]` or `localhost`.
+/// Returns `true` if a URI is `http(s)` on 127.0.0.0/8, `[::1]` or `localhost`.
 pub(crate) fn is_loopback_uri(uri: &str) -> bool {
     let Some(rest) = uri.strip_prefix("http://").or_else(|| uri.strip_prefix("https://")) else {
         return false;
@@ -161,9 +145,9 @@ impl Apps {
             apps.add(App::new(at, &platforms[at], spec.key.clone(), spec.secret.clone(), false));
         }
         for (at, platform) in platforms.iter().enumerate() {
-            let mut numbers = Numbers::new(seed, &format!("app {}", platform.name));
+            let mut numbers = Random::for_purpose(seed, &format!("app {}", platform.name));
             let key = loop {
-                let key = format!("{}{}", 1 + numbers.below(9), numbers.text(DIGITS, 6));
+                let key = format!("{}{}", 1 + numbers.modulo(9), numbers.text(DIGITS, 6));
                 if !apps.by_key.contains_key(&key) {
                     break key;
                 }

@@ -3,7 +3,7 @@
 use std::{
     fmt,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicI64, Ordering},
     },
 };
@@ -20,8 +20,6 @@ pub(crate) struct SandboxClock {
     base: Arc<dyn Clock>,
     /// How far this clock is ahead, in milliseconds.
     ahead: AtomicI64,
-    /// The `Date` header of a second, which thousands of answers share.
-    date: Mutex<(i64, HeaderValue)>,
 }
 
 /// The furthest the clock may be moved: 200 years either way, well inside what dates can hold.
@@ -29,8 +27,7 @@ const FURTHEST: i64 = 200 * 366 * 86_400_000;
 
 impl SandboxClock {
     pub(crate) fn new(base: Arc<dyn Clock>, now: Option<Timestamp>) -> Self {
-        let date = Mutex::new((i64::MIN, HeaderValue::from_static("")));
-        let clock = Self { base, ahead: AtomicI64::new(0), date };
+        let clock = Self { base, ahead: AtomicI64::new(0) };
         if let Some(now) = now {
             clock.set(now);
         }
@@ -66,17 +63,13 @@ impl SandboxClock {
         self.ahead.load(Ordering::Relaxed)
     }
 
-    /// Returns the `Date` header, so many seconds off.
+    /// Returns the `Date` header, `shift` seconds off.
     pub(crate) fn date(&self, shift: i64) -> HeaderValue {
         let now = self.now();
-        if shift != 0 {
-            return http_date(now.checked_add(SignedDuration::from_secs(shift)).unwrap_or(now));
-        }
-        let mut date = self.date.lock().unwrap_or_else(PoisonError::into_inner);
-        if date.0 != now.as_second() {
-            *date = (now.as_second(), http_date(now));
-        }
-        date.1.clone()
+        let at = now.checked_add(SignedDuration::from_secs(shift)).unwrap_or(now);
+        let text = at.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+        // Digits, letters and spaces only, so this cannot fail.
+        HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("Thu, 01 Jan 1970 00:00:00 GMT"))
     }
 
     /// Returns the clock underneath, for sleeping and random bytes.
@@ -91,25 +84,18 @@ impl fmt::Debug for SandboxClock {
     }
 }
 
-/// Writes an HTTP `Date` header.
-fn http_date(at: Timestamp) -> HeaderValue {
-    let text = at.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
-    // Digits, letters and spaces only, so this cannot fail.
-    HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static("Thu, 01 Jan 1970 00:00:00 GMT"))
-}
-
-/// Milliseconds since the epoch.
+/// Returns the milliseconds since the epoch.
 pub(crate) fn millis(at: Timestamp) -> i64 {
     at.as_millisecond()
 }
 
-/// Seconds later.
+/// Returns the time `seconds` later.
 pub(crate) fn after(at: Timestamp, seconds: u64) -> Timestamp {
     let seconds = i64::try_from(seconds).unwrap_or(i64::MAX).min(FURTHEST / 1_000);
     at.checked_add(SignedDuration::from_secs(seconds)).unwrap_or(Timestamp::MAX)
 }
 
-/// Whole seconds from `now` to `end`, none when it is over.
+/// Returns the whole seconds from `now` to `end`; 0 when it is over.
 pub(crate) fn seconds_left(end: Timestamp, now: Timestamp) -> u64 {
     u64::try_from(end.duration_since(now).as_secs()).unwrap_or(0)
 }

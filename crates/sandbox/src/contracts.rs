@@ -1,54 +1,15 @@
 //! The catalog's entries, prepared for serving: looked up once, shared from then on.
 
 use std::{
-    collections::{BTreeMap, HashMap},
-    sync::{
-        Arc, Mutex, OnceLock, PoisonError, RwLock,
-        atomic::{AtomicU64, Ordering},
-    },
+    collections::HashMap,
+    sync::{Arc, OnceLock, PoisonError, RwLock},
 };
 
 use sesame_catalog::{Api, Catalog, Platform};
 
-/// An API as the gateways serve it.
-#[derive(Debug)]
-pub(crate) struct Contract {
-    pub(crate) api: Api,
-    /// Calls that were answered; the failures are counted in `failed`.
-    ok: AtomicU64,
-    failed: Mutex<BTreeMap<String, u64>>,
-    /// The example payloads, plain and as TOP wraps lists.
-    pub(crate) examples: [OnceLock<String>; 2],
-}
-
-impl Contract {
-    /// Counts one call. `code` is empty for success.
-    pub(crate) fn count(&self, code: &str) {
-        if code.is_empty() {
-            self.ok.fetch_add(1, Ordering::Relaxed);
-            return;
-        }
-        let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
-        // Codes are a short list, but a trouble rule may invent any number of them.
-        let code = if failed.len() < 200 || failed.contains_key(code) { code } else { "(others)" };
-        *failed.entry(code.to_owned()).or_default() += 1;
-    }
-
-    /// Returns the counts by outcome and, if asked, starts again from zero.
-    pub(crate) fn counts(&self, reset: bool) -> BTreeMap<String, u64> {
-        let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut out = if reset { std::mem::take(&mut *failed) } else { failed.clone() };
-        let ok = if reset { self.ok.swap(0, Ordering::Relaxed) } else { self.ok.load(Ordering::Relaxed) };
-        if ok > 0 {
-            out.insert("ok".to_owned(), ok);
-        }
-        out
-    }
-}
-
 /// A `/rest/2.0` path with variables.
 #[derive(Debug)]
-struct Template {
+struct PathTemplate {
     name: String,
     segments: Vec<String>,
 }
@@ -67,8 +28,8 @@ pub(crate) struct Contracts {
 struct Prepared {
     name: String,
     /// By every name it was asked for under; aliases share one entry.
-    entries: RwLock<HashMap<String, Arc<Contract>>>,
-    templates: OnceLock<Vec<Template>>,
+    entries: RwLock<HashMap<String, Arc<Api>>>,
+    templates: OnceLock<Vec<PathTemplate>>,
 }
 
 /// The most names remembered per platform; the catalog has fewer.
@@ -93,7 +54,7 @@ impl Contracts {
     }
 
     /// Finds a known API of a platform by path, method, `namespace:name@version` or alias.
-    pub(crate) fn find(&self, platform: usize, name: &str) -> Option<Arc<Contract>> {
+    pub(crate) fn find(&self, platform: usize, name: &str) -> Option<Arc<Api>> {
         let prepared = &self.platforms[platform];
         let read = prepared.entries.read().unwrap_or_else(PoisonError::into_inner);
         if let Some(found) = read.get(name) {
@@ -107,12 +68,7 @@ impl Contracts {
         let canonical = format!("{}@{}", api.name, api.version);
         let contract = match entries.get(&canonical) {
             Some(found) => Arc::clone(found),
-            None => Arc::new(Contract {
-                api,
-                ok: AtomicU64::new(0),
-                failed: Mutex::default(),
-                examples: [OnceLock::new(), OnceLock::new()],
-            }),
+            None => Arc::new(api),
         };
         if entries.len() + 1 < MAX_NAMES {
             entries.insert(canonical, Arc::clone(&contract));
@@ -122,20 +78,20 @@ impl Contracts {
     }
 
     /// Finds an API whose path has variables, and their values in this path.
-    pub(crate) fn find_template(&self, platform: usize, path: &str) -> Option<(Arc<Contract>, PathValues)> {
+    pub(crate) fn find_template(&self, platform: usize, path: &str) -> Option<(Arc<Api>, PathValues)> {
         let prepared = &self.platforms[platform];
         let templates = prepared.templates.get_or_init(|| {
             let all = self.catalog.list(&prepared.name);
             all.iter()
                 .filter(|api| api.name.starts_with('/') && api.name.contains('{'))
-                .map(|api| Template {
+                .map(|api| PathTemplate {
                     name: api.name.clone(),
                     segments: api.name.split('/').skip(1).map(str::to_owned).collect(),
                 })
                 .collect()
         });
         let segments: Vec<&str> = path.split('/').skip(1).collect();
-        let fits = |template: &&Template| {
+        let fits = |template: &&PathTemplate| {
             template.segments.len() == segments.len()
                 && template.segments.iter().zip(&segments).all(|(wanted, given)| {
                     if variable(wanted).is_some() { !given.is_empty() } else { wanted == given }
@@ -158,24 +114,9 @@ impl Contracts {
             .collect();
         Some((contract, values))
     }
-
-    /// Calls `each` for every API that was asked for.
-    pub(crate) fn for_each(&self, mut each: impl FnMut(&str, &Contract)) {
-        for prepared in &self.platforms {
-            let entries = prepared.entries.read().unwrap_or_else(PoisonError::into_inner);
-            for (name, contract) in entries.iter() {
-                // Each stands under its canonical name and under those it was asked by.
-                if name.strip_prefix(contract.api.name.as_str()).is_some_and(|rest| {
-                    rest.strip_prefix('@').is_some_and(|version| version == contract.api.version.to_string())
-                }) {
-                    each(&prepared.name, contract);
-                }
-            }
-        }
-    }
 }
 
-/// Tells whether a name is to the letter one of an API's own.
+/// Returns `true` if a name is to the letter one of an API's own.
 ///
 /// People may ask the catalog for `/rest/order/get` or without a version; a gateway knows only
 /// what is written down.

@@ -17,6 +17,7 @@
 
 use std::{str::FromStr, sync::atomic::Ordering};
 
+use hyper::Method;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value as Json, json};
@@ -24,28 +25,19 @@ use sesame_core::Error;
 
 use crate::{
     apps::Refreshing,
-    options::OldRefreshToken,
+    fault::FaultRule,
     quotas::QuotaRule,
     received::{Fields, Head},
     reply::WebReply,
+    settings::{OldRefreshToken, ReplyStyle},
     state::State,
-    token_replies::ReplyStyle,
-    tokens::{End, Which},
-    trouble::TroubleRule,
+    tokens::{End, Selection},
 };
 
-/// The method of a control request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Verb {
-    Get,
-    Post,
-    Delete,
-}
-
 /// An error and its HTTP status.
-struct Wrong(u16, String);
+struct ControlError(u16, String);
 
-impl From<Error> for Wrong {
+impl From<Error> for ControlError {
     fn from(error: Error) -> Self {
         let hint = error.hint().map(|hint| format!(" {hint}")).unwrap_or_default();
         Self(400, format!("{error}.{hint}"))
@@ -53,46 +45,45 @@ impl From<Error> for Wrong {
 }
 
 /// Serves one control request.
-pub(crate) fn serve(state: &State, verb: Option<Verb>, head: &Head<'_>, body: &[u8]) -> WebReply {
+pub(crate) fn serve(state: &State, method: &Method, head: &Head<'_>, body: &[u8]) -> WebReply {
     let route = head.path.strip_prefix("/_sandbox").unwrap_or_default();
-    let outcome = match verb {
-        Some(verb) => answer(state, verb, route, head, body),
-        None => Err(Wrong(405, "use GET, POST or DELETE".to_owned())),
+    let (status, body) = match answer(state, method, route, head, body) {
+        Ok(json) => (200, json.to_string()),
+        Err(ControlError(status, message)) => (status, json!({"error": message}).to_string()),
     };
-    match outcome {
-        Ok(Answer::Json(json)) => WebReply::json(200, json.to_string()),
-        Ok(Answer::Text(text)) => WebReply::json(200, text),
-        Err(Wrong(status, message)) => WebReply::json(status, json!({"error": message}).to_string()),
-    }
+    WebReply::json(status, body)
 }
 
-enum Answer {
-    Json(Json),
-    Text(String),
-}
-
-fn answer(state: &State, verb: Verb, route: &str, head: &Head<'_>, body: &[u8]) -> Result<Answer, Wrong> {
+fn answer(
+    state: &State,
+    method: &Method,
+    route: &str,
+    head: &Head<'_>,
+    body: &[u8],
+) -> Result<Json, ControlError> {
+    // HEAD is answered as GET; the server leaves the body out.
+    let method = if method == Method::HEAD { &Method::GET } else { method };
     let now = state.clock.now();
-    let json = match (verb, route) {
-        (Verb::Get, "" | "/") => json!({
+    Ok(match (method, route) {
+        (&Method::GET, "" | "/") => json!({
             "routes": ["/_sandbox/stats", "/_sandbox/reset", "/_sandbox/trouble", "/_sandbox/quotas", "/_sandbox/clock",
                 "/_sandbox/tokens", "/_sandbox/tokens/expire", "/_sandbox/tokens/revoke", "/_sandbox/apps",
                 "/_sandbox/settings", "/_sandbox/refusals", "/_sandbox/refusals/ID"],
         }),
-        (Verb::Get, "/stats") => stats(state),
-        (Verb::Post, "/reset") => reset(state, &read(body)?),
-        (Verb::Get, "/trouble") => json!(state.troubles.list()),
-        (Verb::Post, "/trouble") => add_trouble(state, body)?,
-        (Verb::Delete, "/trouble") => {
-            let fields = Fields::of_query(head).map_err(|error| Wrong(400, error.message))?;
+        (&Method::GET, "/stats") => stats(state),
+        (&Method::POST, "/reset") => reset(state, &read(body)?),
+        (&Method::GET, "/trouble") => json!(state.faults.list()),
+        (&Method::POST, "/trouble") => add_trouble(state, body)?,
+        (&Method::DELETE, "/trouble") => {
+            let fields = Fields::of_query(head).map_err(|error| ControlError(400, error.message))?;
             let id = match fields.filled("id") {
-                Some(id) => Some(id.parse().map_err(|_| Wrong(400, "id is no number".to_owned()))?),
+                Some(id) => Some(id.parse().map_err(|_| ControlError(400, "id is no number".to_owned()))?),
                 None => None,
             };
-            json!({"cleared": state.troubles.clear(id)})
+            json!({"cleared": state.faults.clear(id)})
         }
-        (Verb::Get, "/quotas") => json!(state.quotas.list()),
-        (Verb::Post, "/quotas") => {
+        (&Method::GET, "/quotas") => json!(state.quotas.list()),
+        (&Method::POST, "/quotas") => {
             let rules = read_rules::<QuotaRule>(body)?;
             let count = rules.len();
             for rule in rules {
@@ -100,60 +91,60 @@ fn answer(state: &State, verb: Verb, route: &str, head: &Head<'_>, body: &[u8]) 
             }
             json!({"added": count})
         }
-        (Verb::Delete, "/quotas") => json!({"cleared": state.quotas.clear()}),
-        (Verb::Get, "/clock") => clock(state),
-        (Verb::Post, "/clock") => {
+        (&Method::DELETE, "/quotas") => json!({"cleared": state.quotas.clear()}),
+        (&Method::GET, "/clock") => clock(state),
+        (&Method::POST, "/clock") => {
             set_clock(state, &read(body)?)?;
             clock(state)
         }
-        (Verb::Get, "/tokens") => tokens(state, now),
-        (Verb::Post, "/tokens/expire") => {
+        (&Method::GET, "/tokens") => tokens(state, now),
+        (&Method::POST, "/tokens/expire") => {
             let wanted: TokenChange = read(body)?;
             json!({"changed": change_tokens(state, &wanted, End::In(wanted.in_seconds), now)?})
         }
-        (Verb::Post, "/tokens/revoke") => {
+        (&Method::POST, "/tokens/revoke") => {
             json!({"changed": change_tokens(state, &read(body)?, End::Revoked, now)?})
         }
-        (Verb::Get, "/apps") => apps(state),
-        (Verb::Post, "/apps") => {
+        (&Method::GET, "/apps") => apps(state),
+        (&Method::POST, "/apps") => {
             change_apps(state, &read(body)?)?;
             apps(state)
         }
-        (Verb::Get, "/settings") => settings(state),
-        (Verb::Post, "/settings") => {
-            let wanted: Settings = read(body)?;
-            if let Some(what) = wanted.old_refresh_token {
-                state.set_old_refresh_token(what);
-            }
-            if let Some(what) = wanted.reply_style {
-                state.set_reply_style(what);
-            }
-            settings(state)
+        (&Method::GET, "/settings") => json!(*state.settings()),
+        (&Method::POST, "/settings") => {
+            let wanted: SettingsChange = read(body)?;
+            let mut settings = state.settings();
+            settings.old_refresh_token = wanted.old_refresh_token.unwrap_or(settings.old_refresh_token);
+            settings.reply_style = wanted.reply_style.unwrap_or(settings.reply_style);
+            json!(*settings)
         }
-        (Verb::Get, "/refusals") => json!({"refusals": state.refusals.ids()}),
-        (Verb::Get, route) if route.starts_with("/refusals/") => {
+        (&Method::GET, "/refusals") => json!({"refusals": state.refusals.ids()}),
+        (&Method::GET, route) if route.starts_with("/refusals/") => {
             let id = route.strip_prefix("/refusals/").unwrap_or_default();
             let report = state.refusals.get(id).ok_or_else(|| {
-                Wrong(
+                ControlError(
                     404,
                     "there is no such refusal; the last 1000 are kept, until the sandbox ends".to_owned(),
                 )
             })?;
-            return Ok(Answer::Text(report.to_string()));
+            serde_json::from_str(&report).unwrap_or_default()
         }
-        _ => return Err(Wrong(404, "there is no such route; GET /_sandbox/ lists them".to_owned())),
-    };
-    Ok(Answer::Json(json))
+        (&Method::GET | &Method::POST | &Method::DELETE, _) => {
+            return Err(ControlError(404, "there is no such route; GET /_sandbox/ lists them".to_owned()));
+        }
+        _ => return Err(ControlError(405, "use GET, POST or DELETE".to_owned())),
+    })
 }
 
 /// Reads a body; an empty one is an empty object.
-fn read<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Wrong> {
+fn read<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, ControlError> {
     let body = if body.iter().all(u8::is_ascii_whitespace) { b"{}" } else { body };
-    serde_json::from_slice(body).map_err(|error| Wrong(400, format!("cannot read the JSON body: {error}")))
+    serde_json::from_slice(body)
+        .map_err(|error| ControlError(400, format!("cannot read the JSON body: {error}")))
 }
 
 /// Reads one rule or a list of them; each may also be the text of the command line, in quotes.
-fn read_rules<T: DeserializeOwned + FromStr<Err = Error>>(body: &[u8]) -> Result<Vec<T>, Wrong> {
+fn read_rules<T: DeserializeOwned + FromStr<Err = Error>>(body: &[u8]) -> Result<Vec<T>, ControlError> {
     let items = match read(body)? {
         Json::Array(items) => items,
         one => vec![one],
@@ -163,21 +154,21 @@ fn read_rules<T: DeserializeOwned + FromStr<Err = Error>>(body: &[u8]) -> Result
         .map(|item| match item {
             Json::String(text) => Ok(text.parse::<T>()?),
             other => serde_json::from_value(other)
-                .map_err(|error| Wrong(400, format!("cannot read the rule: {error}"))),
+                .map_err(|error| ControlError(400, format!("cannot read the rule: {error}"))),
         })
         .collect()
 }
 
 fn stats(state: &State) -> Json {
     json!({
-        "calls": state.counts(false),
+        "calls": state.stats.counts(),
         "tokens": {
             "created": state.tokens.created.load(Ordering::Relaxed),
             "refreshed": state.tokens.refreshed.load(Ordering::Relaxed),
             "refused": state.tokens.refused.load(Ordering::Relaxed),
         },
-        "param2_signatures_sorted_by_name": state.sorted_by_name.load(Ordering::Relaxed),
-        "iop_signatures_without_empty_values": state.without_empty.load(Ordering::Relaxed),
+        "param2_signatures_sorted_by_name": state.stats.sorted_by_name.load(Ordering::Relaxed),
+        "iop_signatures_without_empty_values": state.stats.without_empty.load(Ordering::Relaxed),
     })
 }
 
@@ -189,15 +180,12 @@ struct Reset {
 }
 
 fn reset(state: &State, wanted: &Reset) -> Json {
-    let _ = state.counts(true);
-    let tokens = &state.tokens;
-    for counter in
-        [&tokens.created, &tokens.refreshed, &tokens.refused, &state.sorted_by_name, &state.without_empty]
-    {
+    state.stats.clear();
+    for counter in [&state.tokens.created, &state.tokens.refreshed, &state.tokens.refused] {
         counter.store(0, Ordering::Relaxed);
     }
     state.refusals.clear();
-    state.troubles.clear(None);
+    state.faults.clear(None);
     state.quotas.clear();
     if wanted.tokens {
         state.tokens.clear();
@@ -205,11 +193,11 @@ fn reset(state: &State, wanted: &Reset) -> Json {
     json!({"reset": true})
 }
 
-fn add_trouble(state: &State, body: &[u8]) -> Result<Json, Wrong> {
-    let rules = read_rules::<TroubleRule>(body)?;
+fn add_trouble(state: &State, body: &[u8]) -> Result<Json, ControlError> {
+    let rules = read_rules::<FaultRule>(body)?;
     let mut ids = Vec::with_capacity(rules.len());
     for rule in rules {
-        ids.push(state.troubles.add(rule)?);
+        ids.push(state.faults.add(rule)?);
     }
     Ok(json!({"added": ids}))
 }
@@ -227,30 +215,30 @@ fn clock(state: &State) -> Json {
     json!({"now": state.clock.now().to_string(), "ahead_ms": state.clock.ahead_ms()})
 }
 
-fn set_clock(state: &State, wanted: &ClockChange) -> Result<(), Wrong> {
+fn set_clock(state: &State, wanted: &ClockChange) -> Result<(), ControlError> {
     if wanted.follow_machine {
         state.clock.follow_machine();
     }
     if let Some(now) = &wanted.now {
-        let now = now
-            .parse::<Timestamp>()
-            .map_err(|error| Wrong(400, format!("now is no time such as 2026-11-21T12:32:12Z: {error}")))?;
+        let now = now.parse::<Timestamp>().map_err(|error| {
+            ControlError(400, format!("now is no time such as 2026-11-21T12:32:12Z: {error}"))
+        })?;
         state.clock.set(now);
     }
     match &wanted.advance {
         None => {}
         Some(Json::Number(seconds)) => {
             let seconds =
-                seconds.as_i64().ok_or_else(|| Wrong(400, "advance is whole seconds".to_owned()))?;
+                seconds.as_i64().ok_or_else(|| ControlError(400, "advance is whole seconds".to_owned()))?;
             state.clock.advance(seconds.saturating_mul(1_000));
         }
         Some(Json::String(text)) => {
-            let span: SignedDuration = text
-                .parse()
-                .map_err(|_| Wrong(400, "advance is seconds, or a text such as 30m, 2h, 48h".to_owned()))?;
+            let span: SignedDuration = text.parse().map_err(|_| {
+                ControlError(400, "advance is seconds, or a text such as 30m, 2h, 48h".to_owned())
+            })?;
             state.clock.advance(i64::try_from(span.as_millis()).unwrap_or(i64::MAX));
         }
-        Some(_) => return Err(Wrong(400, "advance is a number of seconds or a text".to_owned())),
+        Some(_) => return Err(ControlError(400, "advance is a number of seconds or a text".to_owned())),
     }
     Ok(())
 }
@@ -289,10 +277,15 @@ enum WhichTokens {
     Both,
 }
 
-fn change_tokens(state: &State, wanted: &TokenChange, how: End, now: Timestamp) -> Result<usize, Wrong> {
+fn change_tokens(
+    state: &State,
+    wanted: &TokenChange,
+    how: End,
+    now: Timestamp,
+) -> Result<usize, ControlError> {
     let by_shop = wanted.login.is_some() || wanted.platform.is_some();
     let shops: Vec<usize> = state
-        .world
+        .fixtures
         .shops()
         .iter()
         .enumerate()
@@ -303,16 +296,16 @@ fn change_tokens(state: &State, wanted: &TokenChange, how: End, now: Timestamp) 
         .map(|(at, _)| at)
         .collect();
     if by_shop && shops.is_empty() {
-        return Err(Wrong(400, "no shop of this sandbox has that login and platform".to_owned()));
+        return Err(ControlError(400, "no shop of this sandbox has that login and platform".to_owned()));
     }
     let which = wanted.which.unwrap_or(WhichTokens::Both);
-    let which = Which {
+    let selection = Selection {
         token: wanted.token.as_deref(),
         shops: by_shop.then_some(shops.as_slice()),
         access: which != WhichTokens::Refresh,
         refresh: which != WhichTokens::Access,
     };
-    Ok(state.tokens.end(&which, how, now))
+    Ok(state.tokens.end(&selection, how, now))
 }
 
 fn apps(state: &State) -> Json {
@@ -345,12 +338,12 @@ struct AppChange {
     exact: Option<bool>,
 }
 
-fn change_apps(state: &State, wanted: &AppChange) -> Result<(), Wrong> {
+fn change_apps(state: &State, wanted: &AppChange) -> Result<(), ControlError> {
     // It goes into a header and onto pages: what no header takes would be an answer without a place.
     if let Some(uri) = &wanted.redirect_uri
         && (uri.is_empty() || uri.len() > 2_048 || uri.contains(|c: char| c.is_control() || c == ' '))
     {
-        return Err(Wrong(
+        return Err(ControlError(
             400,
             "redirect_uri is 1 to 2048 bytes without spaces and control characters".to_owned(),
         ));
@@ -372,16 +365,12 @@ fn change_apps(state: &State, wanted: &AppChange) -> Result<(), Wrong> {
             redirect.exact = exact;
         }
     }
-    if found { Ok(()) } else { Err(Wrong(404, "this sandbox has no such app".to_owned())) }
+    if found { Ok(()) } else { Err(ControlError(404, "this sandbox has no such app".to_owned())) }
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Settings {
+struct SettingsChange {
     old_refresh_token: Option<OldRefreshToken>,
     reply_style: Option<ReplyStyle>,
-}
-
-fn settings(state: &State) -> Json {
-    json!({"old_refresh_token": state.old_refresh_token(), "reply_style": state.reply_style()})
 }

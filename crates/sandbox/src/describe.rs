@@ -92,7 +92,7 @@ impl Description {
             })
             .collect();
         let shops = state
-            .world
+            .fixtures
             .shops()
             .iter()
             .map(|shop| DescribedShop { platform: shop.platform, login: shop.login.clone() })

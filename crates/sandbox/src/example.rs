@@ -1,10 +1,10 @@
-//! Well-formed examples for the APIs that no world stands behind, from their documented fields.
+//! Example generator: payloads of APIs without fixtures, from their documented fields.
 
 use serde_json::{Map, Value as Json};
 use sesame_catalog::{Field, Paging, Type};
 use sesame_core::envelope::SuccessFlag;
 
-use crate::seed::Numbers;
+use crate::random::Random;
 
 /// The most values of one example; a few documents describe thousands.
 const MOST: usize = 5_000;
@@ -14,35 +14,80 @@ const DEEPEST: usize = 12;
 const ITEMS: u64 = 2;
 
 /// What an example depends on beside the fields.
-pub(crate) struct Recipe<'a> {
+pub(crate) struct ExampleOptions<'a> {
     pub(crate) seed: u64,
     pub(crate) api: &'a str,
     pub(crate) paging: Option<&'a Paging>,
     pub(crate) flags: &'a [SuccessFlag],
-    /// TOP's way: `{"items":{"item":[...]}}` instead of `{"items":[...]}`.
-    pub(crate) wrap_lists: bool,
 }
 
-struct Baker<'a> {
-    recipe: &'a Recipe<'a>,
-    numbers: Numbers,
+struct Generator<'a> {
+    options: &'a ExampleOptions<'a>,
+    numbers: Random,
     left: usize,
 }
 
-/// Makes the payload of an API, as JSON text of an object.
-pub(crate) fn payload(fields: &[Field], recipe: &Recipe<'_>) -> String {
-    let mut baker = Baker { recipe, numbers: Numbers::new(recipe.seed, recipe.api), left: MOST };
-    Json::Object(baker.object(fields, "", 0)).to_string()
+/// Returns an example payload of an API, with plain lists.
+pub(crate) fn payload(fields: &[Field], options: &ExampleOptions<'_>) -> Json {
+    let numbers = Random::for_purpose(options.seed, options.api);
+    Json::Object(Generator { options, numbers, left: MOST }.object(fields, "", 0))
 }
 
-impl Baker<'_> {
+/// Wraps the lists of a payload as TOP does: `{"items":{"item":[...]}}` instead of `{"items":[...]}`.
+pub(crate) fn wrap_lists(api: &str, fields: &[Field], payload: Json) -> Json {
+    // A TOP name that shares the entry of a path has no `result` around its payload.
+    let fields = match fields {
+        [result] if result.name == "result" && payload.get("result").is_none() => &result.children,
+        fields => fields,
+    };
+    wrap_inside(api, fields, payload)
+}
+
+fn wrap_inside(api: &str, fields: &[Field], value: Json) -> Json {
+    let Json::Object(members) = value else { return value };
+    let wrapped = members.into_iter().map(|(name, value)| {
+        let field = fields.iter().find(|field| field.name == name);
+        let inner = |value| wrap_inside(api, field.map_or(&[], |field| &field.children), value);
+        let value = match value {
+            Json::Array(items) if field.is_none_or(|field| field.list) => {
+                let class = class_of(api, &name, field, items.first());
+                Json::Object(Map::from_iter([(class, items.into_iter().map(inner).collect())]))
+            }
+            other => inner(other),
+        };
+        (name, value)
+    });
+    Json::Object(wrapped.collect())
+}
+
+/// Classes of list items that recorded replies and public SDKs show and the catalog does not name.
+const LIST_CLASSES: [(&str, &str, &str); 3] = [
+    ("alibaba.icbu.product.list", "products", "alibaba_product_brief_response"),
+    ("alibaba.icbu.photobank.group.list", "groups", "photo_album_group"),
+    ("aliexpress.solution.product.list.get", "aeop_a_e_product_display_d_t_o_list", "item_display_dto"),
+];
+
+/// Returns the name of the wrapper of a list, by the catalog's field if there is one.
+fn class_of(api: &str, name: &str, field: Option<&Field>, item: Option<&Json>) -> String {
+    let known = LIST_CLASSES.iter().find(|(of, list, _)| (*of, *list) == (api, name));
+    match (known, field, item) {
+        (Some((_, _, class)), _, _) => (*class).to_owned(),
+        (None, Some(field), _) => wrapper(field),
+        (None, None, Some(Json::Object(_))) => singular(name),
+        (None, None, Some(Json::Number(_))) => "number".to_owned(),
+        (None, None, None) if name.contains("id") => "number".to_owned(),
+        (None, None, _) => "string".to_owned(),
+    }
+}
+
+impl Generator<'_> {
     fn object(&mut self, fields: &[Field], path: &str, depth: usize) -> Map<String, Json> {
         let mut out = Map::with_capacity(fields.len());
         for field in fields {
             // The envelope adds these itself; errors are not part of a success.
             let envelope =
                 depth == 0 && matches!(field.name.as_str(), "code" | "request_id" | "_trace_id_" | "type");
-            if envelope || speaks_of_errors(&field.name) || self.left == 0 {
+            if envelope || is_about_errors(&field.name) || self.left == 0 {
                 continue;
             }
             self.left -= 1;
@@ -59,10 +104,7 @@ impl Baker<'_> {
             Some(Json::Array(items)) if field.children.is_empty() => items.clone(),
             _ => (0..ITEMS).map(|_| self.one(field, path, depth)).collect(),
         };
-        if !self.recipe.wrap_lists {
-            return items.into();
-        }
-        Json::Object([(wrapper(field), items.into())].into_iter().collect())
+        items.into()
     }
 
     fn one(&mut self, field: &Field, path: &str, depth: usize) -> Json {
@@ -83,7 +125,7 @@ impl Baker<'_> {
 
     /// Values that have to agree with others: flags of success, totals, pages.
     fn fixed(&self, field: &Field, path: &str) -> Option<Json> {
-        if let Some(flag) = self.recipe.flags.iter().find(|flag| flag.flag == path) {
+        if let Some(flag) = self.options.flags.iter().find(|flag| flag.flag == path) {
             let ok = flag.ok.first()?;
             return Some(match field.kind {
                 Type::Boolean => (ok != "false").into(),
@@ -93,7 +135,7 @@ impl Baker<'_> {
                 _ => ok.as_str().into(),
             });
         }
-        let paging = self.recipe.paging?;
+        let paging = self.options.paging?;
         let is = |named: &Option<String>| named.as_deref() == Some(path);
         let number =
             |number: u64| if field.kind == Type::String { number.to_string().into() } else { number.into() };
@@ -117,16 +159,16 @@ impl Baker<'_> {
             Type::Integer if name.ends_with("code") => 200.into(),
             Type::Integer if name.contains("page") => 1.into(),
             Type::Integer if name.contains("total") || name.contains("count") => ITEMS.into(),
-            Type::Integer if is_id => (1_000_000_000 + self.numbers.below(9_000_000_000)).into(),
-            Type::Integer => (1 + self.numbers.below(500)).into(),
+            Type::Integer if is_id => (1_000_000_000 + self.numbers.modulo(9_000_000_000)).into(),
+            Type::Integer => (1 + self.numbers.modulo(500)).into(),
             #[expect(clippy::cast_precision_loss, reason = "small numbers")]
-            Type::Number => ((100 + self.numbers.below(9_900)) as f64 / 100.0).into(),
+            Type::Number => ((100 + self.numbers.modulo(9_900)) as f64 / 100.0).into(),
             Type::Decimal => {
-                let cents = 100 + self.numbers.below(99_900);
+                let cents = 100 + self.numbers.modulo(99_900);
                 format!("{}.{:02}", cents / 100, cents % 100).into()
             }
             Type::Date => {
-                format!("2026-{:02}-{:02} 08:30:00", 1 + self.numbers.below(12), 1 + self.numbers.below(28))
+                format!("2026-{:02}-{:02} 08:30:00", 1 + self.numbers.modulo(12), 1 + self.numbers.modulo(28))
                     .into()
             }
             Type::Json => "{}".into(),
@@ -137,7 +179,7 @@ impl Baker<'_> {
     }
 
     fn text(&mut self, name: &str, is_id: bool) -> String {
-        let number = 1 + self.numbers.below(9_999);
+        let number = 1 + self.numbers.modulo(9_999);
         if name.contains("url") || name.contains("image") || name.contains("pic") {
             format!("https://example.invalid/{number}.jpg")
         } else if name.contains("email") || name.contains("mail") {
@@ -164,8 +206,8 @@ impl Baker<'_> {
     }
 }
 
-/// Fields that would make a success look like a failure.
-fn speaks_of_errors(name: &str) -> bool {
+/// Returns `true` for fields that would make a success look like a failure.
+fn is_about_errors(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     name.starts_with("err")
         || name.starts_with("sub_err")
@@ -174,7 +216,7 @@ fn speaks_of_errors(name: &str) -> bool {
         || name == "msg_code"
 }
 
-/// Tells whether an example from the documents has the type they declare.
+/// Returns `true` if an example from the documents has the type they declare.
 fn fits(kind: Type, example: &Json) -> bool {
     match kind {
         Type::Boolean => example.is_boolean(),
@@ -186,11 +228,11 @@ fn fits(kind: Type, example: &Json) -> bool {
     }
 }
 
-/// The name of the wrapper of a TOP list: the snake form of the type, capitals split one by one
+/// Returns the name of the wrapper of a TOP list: the snake form of the type, capitals split one by one
 /// (`ContinentDTO` becomes `continent_d_t_o`); plain lists are named by their plain type. Where the
 /// documents do not name the type it is the field's name for one of them: public SDKs read
 /// `products.product`, `categories.category`, `ae_item_sku_info_dtos.ae_item_sku_info_d_t_o`.
-pub(crate) fn wrapper(field: &Field) -> String {
+fn wrapper(field: &Field) -> String {
     if field.kind == Type::Object || !field.children.is_empty() {
         let Some(name) = field.vendor_type.as_deref() else { return singular(&field.name) };
         let name = name.trim_end_matches("[]").rsplit(['.', '$']).next().unwrap_or(name);
@@ -212,7 +254,7 @@ pub(crate) fn wrapper(field: &Field) -> String {
     .to_owned()
 }
 
-/// The name of one of several: `categories` holds `category`.
+/// Returns the name of one of several: `categories` holds `category`.
 fn singular(name: &str) -> String {
     let one = match name.strip_suffix("ies") {
         Some(stem) => format!("{stem}y"),
@@ -258,24 +300,24 @@ mod tests {
         .unwrap()
     }
 
-    fn recipe(wrap_lists: bool, seed: u64) -> Recipe<'static> {
-        Recipe { seed, api: "x.y", paging: None, flags: &[], wrap_lists }
+    fn example(seed: u64) -> Json {
+        payload(&fields(), &ExampleOptions { seed, api: "x.y", paging: None, flags: &[] })
     }
 
     #[test]
     fn follows_types_and_leaves_errors_out() {
-        let json: Json = serde_json::from_str(&payload(&fields(), &recipe(false, 1))).unwrap();
+        let json = example(1);
         assert_eq!(json["result"]["success"], true);
         assert_eq!(json["result"]["things"], serde_json::json!([{"title": "Pencil"}, {"title": "Pencil"}]));
         assert_eq!(json["result"]["price"], "12.50");
         assert!(json["result"].get("error_code").is_none() && json.get("code").is_none());
-        assert_eq!(payload(&fields(), &recipe(false, 1)), payload(&fields(), &recipe(false, 1)));
-        assert_ne!(payload(&fields(), &recipe(false, 1)), payload(&fields(), &recipe(false, 2)));
+        assert_eq!(json, example(1));
+        assert_ne!(json, example(2));
     }
 
     #[test]
     fn wraps_lists_as_top_does() {
-        let json: Json = serde_json::from_str(&payload(&fields(), &recipe(true, 1))).unwrap();
+        let json = wrap_lists("x.y", &fields(), example(1));
         assert!(json["result"]["things"]["continent_d_t_o"].is_array());
         assert!(json["result"]["tags"]["string"].is_array());
     }

@@ -12,8 +12,8 @@
 //! | how is it started | [`Sandbox::start`], [`Options`] |
 //! | what do scripts need to know | [`Description`] |
 //! | which apps does it know | [`AppSpec`]; one of each platform is invented |
-//! | what can go wrong | [`TroubleRule`], [`TroubleKind`], [`QuotaRule`] |
-//! | what is behind the answers | [`world`] |
+//! | what can go wrong | [`FaultRule`], [`FaultKind`], [`QuotaRule`] |
+//! | what is behind the answers | [`fixtures`] |
 //!
 //! One port serves `/rest/...`, `/rest/2.0/...` and `/sync` (IOP), `/openapi/...` (param2),
 //! `/router/rest` and `/router/batch` (TOP), the OAuth pages and `/token`; the app key tells the
@@ -23,7 +23,7 @@
 //! |---|---|
 //! | `GET /_sandbox/stats` | counts by platform, API and outcome |
 //! | `POST /_sandbox/reset` | forgets statistics, refusals, trouble and quotas; `{"tokens":true}` tokens too |
-//! | `GET POST DELETE /_sandbox/trouble` | lists, adds (`{"kind":"html","api":"/orders/get","count":1}`, the text of [`TroubleRule`]'s `FromStr`, or a list), clears |
+//! | `GET POST DELETE /_sandbox/trouble` | lists, adds (`{"kind":"html","api":"/orders/get","count":1}`, the text of [`FaultRule`]'s `FromStr`, or a list), clears |
 //! | `GET POST DELETE /_sandbox/quotas` | the same for [`QuotaRule`] |
 //! | `GET POST /_sandbox/clock` | `{"now":"2026-11-21T12:32:12Z"}`, `{"advance":"48h"}` or seconds, `{"follow_machine":true}` |
 //! | `GET /_sandbox/tokens` | lists tokens, masked |
@@ -42,30 +42,38 @@ mod contracts;
 mod control;
 mod describe;
 mod diagnosis;
+mod error;
 mod example;
+mod exchange;
+mod fault;
+mod faults;
+pub mod fixtures;
 mod gateway;
 mod multipart;
 mod oauth;
 mod options;
 mod quotas;
+mod random;
 mod received;
 mod refusals;
 mod reply;
 mod route;
-mod seed;
 mod server;
+mod settings;
 mod state;
+mod stats;
 mod token_replies;
 mod tokens;
-mod trouble;
-pub mod world;
+mod trace;
+
 mod xml;
 
 pub use app_file::AppSpec;
 pub use apps::{DEFAULT_REDIRECT, Refreshing};
 pub use describe::{DescribedApp, DescribedShop, Description};
-pub use options::{OldRefreshToken, Options};
+pub use error::{GatewayError, GatewayResult};
+pub use fault::{ErrorOrigin, FaultKind, FaultRule};
+pub use options::Options;
 pub use quotas::{QuotaPer, QuotaRule};
 pub use server::Sandbox;
-pub use token_replies::ReplyStyle;
-pub use trouble::{ErrorOrigin, TroubleKind, TroubleRule};
+pub use settings::{OldRefreshToken, ReplyStyle};

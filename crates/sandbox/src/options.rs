@@ -11,22 +11,11 @@ use sesame_core::{Clock, Error, Result};
 
 use crate::{
     app_file::AppSpec,
+    fault::FaultRule,
+    fixtures::{MOST_PRODUCTS, MOST_SHOPS},
     quotas::QuotaRule,
-    token_replies::ReplyStyle,
-    trouble::TroubleRule,
-    world::{MOST_PRODUCTS, MOST_SHOPS},
+    settings::{OldRefreshToken, ReplyStyle},
 };
-
-/// What becomes of a refresh token that was used. No IOP document says (protocols 8.6).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum OldRefreshToken {
-    /// It dies: the harder case for clients, so the default.
-    #[default]
-    Dies,
-    /// It lives on to its own end.
-    Lives,
-}
 
 /// What a sandbox is started with. [`Options::new`] gives the defaults of `sesame sandbox`.
 #[derive(Debug, Clone)]
@@ -48,7 +37,7 @@ pub struct Options {
     /// Apps beside those invented.
     pub apps: Vec<AppSpec>,
     /// Trouble from the start.
-    pub trouble: Vec<TroubleRule>,
+    pub trouble: Vec<FaultRule>,
     /// Limits from the start.
     pub quotas: Vec<QuotaRule>,
     /// What becomes of used refresh tokens on IOP.

@@ -3,10 +3,7 @@
 use std::{
     collections::HashMap,
     str::FromStr,
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Mutex, PoisonError},
 };
 
 use jiff::Timestamp;
@@ -24,19 +21,19 @@ pub enum QuotaPer {
     Account,
 }
 
-/// A limit: so many calls in so many seconds, then the gateway's error with the seconds left.
+/// A limit: `calls` in `seconds`, then the gateway's error with the seconds left.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct QuotaRule {
-    /// The API. Nothing: all calls of the app together.
+    /// The API; `None` for all calls of the app together.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub api: Option<String>,
-    /// The platform. Nothing: every platform.
+    /// The platform; `None` for every platform.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub platform: Option<String>,
-    /// How many calls.
+    /// The number of calls.
     pub calls: u64,
-    /// In how many seconds.
+    /// The window in seconds.
     pub seconds: u64,
     /// Who shares them.
     #[serde(default)]
@@ -83,12 +80,11 @@ pub(crate) struct Exceeded {
 /// The limits in force and what was used of them.
 #[derive(Debug, Default)]
 pub(crate) struct Quotas {
-    any: AtomicBool,
-    inner: Mutex<Inner>,
+    table: Mutex<QuotaTable>,
 }
 
 #[derive(Debug, Default)]
-struct Inner {
+struct QuotaTable {
     rules: Vec<QuotaRule>,
     used: HashMap<(usize, String, Option<usize>), (i64, u64)>,
 }
@@ -102,8 +98,8 @@ impl Quotas {
         Ok(quotas)
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> std::sync::MutexGuard<'_, QuotaTable> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn add(&self, rule: QuotaRule) -> Result<()> {
@@ -113,13 +109,11 @@ impl Quotas {
             return Err(Error::usage("there are 1000 quotas already"));
         }
         inner.rules.push(rule);
-        self.any.store(true, Ordering::Release);
         Ok(())
     }
 
     pub(crate) fn clear(&self) -> usize {
         let mut inner = self.lock();
-        self.any.store(false, Ordering::Release);
         inner.used.clear();
         std::mem::take(&mut inner.rules).len()
     }
@@ -128,7 +122,7 @@ impl Quotas {
         self.lock().rules.clone()
     }
 
-    /// Counts a call, or says that it is one too many.
+    /// Counts a call, or returns the limit that it exceeds.
     pub(crate) fn take(
         &self,
         platform: &str,
@@ -137,11 +131,8 @@ impl Quotas {
         shop: Option<usize>,
         now: Timestamp,
     ) -> std::result::Result<(), Exceeded> {
-        if !self.any.load(Ordering::Acquire) {
-            return Ok(());
-        }
         let mut inner = self.lock();
-        let Inner { rules, used } = &mut *inner;
+        let QuotaTable { rules, used } = &mut *inner;
         let second = now.as_second();
         for (at, rule) in rules.iter().enumerate() {
             let fits = rule.platform.as_deref().is_none_or(|wanted| wanted == platform)

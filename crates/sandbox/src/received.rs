@@ -7,7 +7,7 @@ use std::{borrow::Cow, collections::BTreeMap};
 
 use serde_json::value::RawValue;
 
-use crate::{multipart, world::Args};
+use crate::{fixtures::Args, multipart};
 
 /// The most parameters of a request.
 pub(crate) const MAX_PARAMS: usize = 2_000;
@@ -277,16 +277,6 @@ pub(crate) struct Layered<'a> {
 impl Args for Layered<'_> {
     fn get(&self, name: &str) -> Option<&str> {
         self.first.get(name).or_else(|| self.then.get(name))
-    }
-}
-
-/// Arguments that were taken out of something: owned pairs.
-#[derive(Default)]
-pub(crate) struct Owned(pub(crate) Vec<(String, String)>);
-
-impl Args for Owned {
-    fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(seen, _)| seen == name).map(|(_, value)| value.as_str())
     }
 }
 

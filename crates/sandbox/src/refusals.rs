@@ -27,18 +27,18 @@ const MOST_EACH: usize = 64 << 10;
 /// The refusals of late.
 #[derive(Debug, Default)]
 pub(crate) struct Refusals {
-    inner: Mutex<Inner>,
+    inner: Mutex<RefusalLog>,
 }
 
 #[derive(Debug, Default)]
-struct Inner {
+struct RefusalLog {
     kept: VecDeque<(u64, Arc<str>)>,
     bytes: usize,
     next: u64,
 }
 
 impl Refusals {
-    fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, RefusalLog> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -82,6 +82,7 @@ impl Refusals {
 pub(crate) fn signature_report(
     id: &str,
     attempt: Attempt<'_>,
+    first_hints: Vec<String>,
     route: &str,
     apps: &Apps,
     now: Timestamp,
@@ -103,50 +104,38 @@ pub(crate) fn signature_report(
         base.push_str(&masked_batch(&body));
     }
     let base = mask_known(&base, secrets.iter().copied());
-    let hints = diagnose(attempt, apps);
-    let hints = if hints.is_empty() {
-        vec!["no known mistake yields the signature that came; compare the text you sign with expected_base_string, and check the secret".to_owned()]
-    } else {
-        hints
-    };
-    let arrived = arrived(attempt.pairs, &secrets);
-    let mut room = 32 << 10;
-    loop {
-        let (shown, cut) = clipped(&base, room);
-        let report = json!({
-            "id": id,
-            "at": now.to_string(),
-            "why": "signature",
-            "route": route,
-            "platform": attempt.app.platform_name,
-            "app_key": attempt.app.key,
-            "shape": attempt.shape.as_str(),
-            "digest": attempt.digest.as_str(),
-            "signature_received": mask(attempt.given),
-            "expected_base_string": shown,
-            "expected_base_string_bytes": explained.base_string.len(),
-            "expected_base_string_cut": cut,
-            "hints": hints,
-            "notes": explained.warnings,
-            "left_out": explained.left_out,
-            "parameters": arrived,
-        })
-        .to_string();
-        if report.len() <= MOST_EACH {
-            return report;
-        }
-        if room == 0 {
-            // Thousands of parameters: the essentials alone.
-            return json!({"id": id, "at": now.to_string(), "why": "signature", "route": clipped(route, 200).0,
-                "hints": hints.iter().map(|hint| clipped(hint, 500).0).collect::<Vec<_>>(),
-                "expected_base_string_bytes": explained.base_string.len(), "expected_base_string_cut": true})
-            .to_string();
-        }
-        room /= 2;
-        if room < 512 {
-            room = 0;
-        }
+    let mut hints = first_hints;
+    hints.extend(diagnose(attempt, apps));
+    if hints.is_empty() {
+        hints.push("no known mistake yields the signature that came; compare the text you sign with expected_base_string, and check the secret".to_owned());
     }
+    let (shown, cut) = clipped(&base, 32 << 10);
+    let mut report = json!({
+        "id": id,
+        "at": now.to_string(),
+        "why": "signature",
+        "route": clipped(route, 400).0,
+        "platform": attempt.app.platform_name,
+        "app_key": attempt.app.key,
+        "shape": attempt.shape.as_str(),
+        "digest": attempt.digest.as_str(),
+        "signature_received": mask(attempt.given),
+        "expected_base_string": shown,
+        "expected_base_string_bytes": explained.base_string.len(),
+        "expected_base_string_cut": cut,
+        "hints": hints.iter().map(|hint| clipped(hint, 500).0).collect::<Vec<_>>(),
+        "notes": explained.warnings,
+        "left_out": explained.left_out,
+        "parameters": arrived(attempt.pairs, &secrets),
+    });
+    if report.to_string().len() > MOST_EACH {
+        // Thousands of parameters, or a text that grows when it is quoted: the essentials alone.
+        for name in ["expected_base_string", "notes", "left_out", "parameters"] {
+            report[name] = Json::Null;
+        }
+        report["expected_base_string_cut"] = true.into();
+    }
+    report.to_string()
 }
 
 /// Reports any other refusal.

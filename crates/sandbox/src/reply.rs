@@ -8,7 +8,13 @@ use std::{
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 
-use crate::trouble::{EDGE_PAGE, Plan, TroubleKind, status_page};
+use serde_json::Value;
+
+use crate::{
+    fault::FaultKind,
+    faults::{EDGE_PAGE, Plan, status_page},
+    xml,
+};
 
 /// The media type of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,6 +81,14 @@ impl WebReply {
         }
     }
 
+    /// Returns a JSON value, or XML with this name around what has no root of its own.
+    pub(crate) fn of_value(status: u16, body: &Value, xml_root: Option<&str>) -> Self {
+        match xml_root {
+            Some(root) => Self::new(status, Media::Xml, xml::of_json(body, root)),
+            None => Self::json(status, body.to_string()),
+        }
+    }
+
     pub(crate) fn json(status: u16, body: impl Into<Bytes>) -> Self {
         Self::new(status, Media::Json, body)
     }
@@ -87,12 +101,12 @@ impl WebReply {
     }
 
     /// What the edge does before a gateway sees the call.
-    pub(crate) fn of_edge(kind: &TroubleKind) -> Self {
+    pub(crate) fn of_edge(kind: &FaultKind) -> Self {
         let mut reply = Self::new(200, Media::Html, Bytes::new());
         match kind {
-            TroubleKind::DropBefore => reply.ending = Ending::Drop,
-            TroubleKind::Hang => reply.ending = Ending::Hang,
-            TroubleKind::Status { status } => {
+            FaultKind::DropBefore => reply.ending = Ending::Drop,
+            FaultKind::Hang => reply.ending = Ending::Hang,
+            FaultKind::Status { status } => {
                 reply.status = *status;
                 reply.body = status_page(*status).into_owned().into();
             }
@@ -107,14 +121,14 @@ impl WebReply {
         self.latency_ms = plan.latency_ms;
         self.date_shift = plan.date_shift;
         match plan.answer {
-            Some(TroubleKind::DropAfter) => self.ending = Ending::Drop,
-            Some(TroubleKind::HangAfter) => self.ending = Ending::Hang,
-            Some(TroubleKind::Empty) => {
+            Some(FaultKind::DropAfter) => self.ending = Ending::Drop,
+            Some(FaultKind::HangAfter) => self.ending = Ending::Hang,
+            Some(FaultKind::Empty) => {
                 self.status = 200;
                 self.body = Bytes::new();
             }
-            Some(TroubleKind::Truncated) => self.ending = Ending::Cut,
-            Some(TroubleKind::Huge { bytes }) => self.ending = Ending::Padded(bytes),
+            Some(FaultKind::Truncated) => self.ending = Ending::Cut,
+            Some(FaultKind::Huge { bytes }) => self.ending = Ending::Padded(bytes),
             _ => {}
         }
         self

@@ -1,10 +1,11 @@
-//! Which door a request goes to.
+//! Routes: which gateway or page serves a request.
 
+use hyper::Method;
 use jiff::Timestamp;
 use sesame_core::Protocol;
 
 use crate::{
-    control::{self, Verb},
+    control,
     gateway::{self, Door},
     oauth,
     received::{Fields, Head, Unreadable},
@@ -12,40 +13,31 @@ use crate::{
     state::State,
 };
 
-/// The method of a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Method {
-    Get,
-    Post,
-    Head,
-    Delete,
-    Other,
-}
-
 /// Serves one request. Everything in here is synchronous: waiting is for the server.
-pub(crate) fn serve(state: &State, method: Method, head: &Head<'_>, body: &[u8], now: Timestamp) -> WebReply {
+pub(crate) fn serve(
+    state: &State,
+    method: &Method,
+    head: &Head<'_>,
+    body: &[u8],
+    now: Timestamp,
+) -> WebReply {
     let path = head.path;
     if path == "/_sandbox" || path.starts_with("/_sandbox/") {
-        let verb = match method {
-            Method::Get | Method::Head => Some(Verb::Get),
-            Method::Post => Some(Verb::Post),
-            Method::Delete => Some(Verb::Delete),
-            Method::Other => None,
-        };
-        return control::serve(state, verb, head, body);
+        return control::serve(state, method, head, body);
     }
-    match method {
-        Method::Get | Method::Post => {}
+    let posted = match *method {
+        Method::GET => false,
+        Method::POST => true,
         // Some clients look whether the host is there before they call; that is no call.
-        Method::Head => return WebReply::new(200, Media::Plain, ""),
-        Method::Delete | Method::Other => {
+        Method::HEAD => return WebReply::new(200, Media::Plain, ""),
+        _ => {
             return refuse(&Unreadable {
                 status: 405,
                 code: "method-not-allowed",
                 message: "the gateways take GET and POST".to_owned(),
             });
         }
-    }
+    };
     let served = match path {
         "/" => return WebReply::new(200, Media::Html, index(state)),
         "/router/batch" => {
@@ -65,17 +57,20 @@ pub(crate) fn serve(state: &State, method: Method, head: &Head<'_>, body: &[u8],
         "/sync" => {
             Fields::read(head, body).map(|fields| gateway::serve_iop(state, Door::Sync, head, &fields, now))
         }
-        "/oauth/authorize" | "/authorize" | "/auth/authorize.htm" => Fields::read(head, body)
-            .map(|fields| oauth::serve_authorize(state, head, &fields, method == Method::Post, now)),
-        "/token" => Fields::read(head, body)
-            .map(|fields| oauth::serve_token(state, head, &fields, method == Method::Post, now)),
+        "/oauth/authorize" | "/authorize" | "/auth/authorize.htm" => {
+            Fields::read(head, body).map(|fields| oauth::serve_authorize(state, head, &fields, posted, now))
+        }
+        "/token" => {
+            Fields::read(head, body).map(|fields| oauth::serve_token(state, head, &fields, posted, now))
+        }
         _ if path.starts_with("/rest/2.0/") => Fields::read(head, body)
             .map(|fields| gateway::serve_iop(state, Door::RestVariables, head, &fields, now)),
         _ if path == "/rest" || path.starts_with("/rest/") => {
             Fields::read(head, body).map(|fields| gateway::serve_iop(state, Door::Rest, head, &fields, now))
         }
-        _ if path.starts_with("/openapi/") || path.starts_with("/api/") => Fields::read(head, body)
-            .map(|fields| gateway::serve_param2(state, head, &fields, method == Method::Post, now)),
+        _ if path.starts_with("/openapi/") || path.starts_with("/api/") => {
+            Fields::read(head, body).map(|fields| gateway::serve_param2(state, head, &fields, posted, now))
+        }
         _ => {
             return refuse(&Unreadable {
                 status: 404,
@@ -152,7 +147,7 @@ mod tests {
 
     fn answer(path: &str, query: &str, content_type: &str, body: &[u8]) -> WebReply {
         let head = Head { path, query, content_type: Some(content_type), separator: Some("@@") };
-        serve(&STATE, Method::Post, &head, body, STATE.clock.now())
+        serve(&STATE, &Method::POST, &head, body, STATE.clock.now())
     }
 
     const PATHS: [&str; 16] = [
@@ -256,15 +251,14 @@ mod tests {
         let (mut asked, mut answered) = (0, 0);
         for app in STATE.apps.all() {
             let shop =
-                STATE.world.shops().iter().position(|shop| shop.platform == app.platform_name).unwrap();
+                STATE.fixtures.shops().iter().position(|shop| shop.platform == app.platform_name).unwrap();
             let grant = crate::tokens::Grant {
                 app_key: &app.key,
                 shop,
                 now,
                 access_life: 3_600,
                 refresh_ends: None,
-                look: crate::tokens::Look::Param2,
-                single: false,
+                protocol: Protocol::Param2,
             };
             let token = STATE.tokens.grant(&Standing, &grant).access;
             for listed in catalog.list(&app.platform_name) {

@@ -2,11 +2,11 @@
 
 use std::{convert::Infallible, future::Future, net::SocketAddr, sync::Arc, time::Duration};
 
-use bytes::{Bytes, BytesMut};
-use http_body_util::BodyExt;
+use bytes::Bytes;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::{
     Request, Response, StatusCode,
-    body::{Body, Incoming},
+    body::Incoming,
     header::{ALLOW, CONTENT_TYPE, DATE, HOST, HeaderValue, LOCATION, ORIGIN},
     server::conn::http1,
     service::service_fn,
@@ -24,7 +24,7 @@ use crate::{
     options::Options,
     received::{Head, MAX_HEADERS, Unreadable},
     reply::{Ending, Media, ReplyBody, WebReply},
-    route::{self, Method},
+    route,
     state::State,
 };
 
@@ -95,7 +95,7 @@ impl Drop for Sandbox {
 
 /// How long calls under way may take when the sandbox stops.
 const GRACE: Duration = Duration::from_secs(1);
-/// How long a client may take to send the head of a request, and each piece of its body.
+/// How long a client may take to send the head of a request, and its body.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 async fn accept(
@@ -174,18 +174,11 @@ async fn serve(state: &State, request: Request<Incoming>) -> Result<Response<Rep
         content_type: parts.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()),
         separator: text("top-api-separator"),
     };
-    let method = match parts.method {
-        hyper::Method::GET => Method::Get,
-        hyper::Method::POST => Method::Post,
-        hyper::Method::HEAD => Method::Head,
-        hyper::Method::DELETE => Method::Delete,
-        _ => Method::Other,
-    };
     let reply = match check_head(state, &parts) {
         Err(unreadable) => route::refuse(&unreadable),
         Ok(()) => match read_body(state, body).await {
             Err(unreadable) => route::refuse(&unreadable),
-            Ok(body) => route::serve(state, method, &head, &body, now),
+            Ok(body) => route::serve(state, &parts.method, &head, &body, now),
         },
     };
     if reply.latency_ms > 0 {
@@ -239,50 +232,17 @@ fn is_plain_host(host: &str) -> bool {
 }
 
 /// Reads a body up to the limit.
-async fn read_body(state: &State, mut body: Incoming) -> Result<Bytes, Unreadable> {
-    if body.is_end_stream() {
-        return Ok(Bytes::new());
-    }
+async fn read_body(state: &State, body: Incoming) -> Result<Bytes, Unreadable> {
     let most = state.max_body;
-    let too_large = || Unreadable {
-        status: 413,
-        code: "request-too-large",
-        message: format!("the body has more than {most} bytes"),
-    };
-    if body.size_hint().lower() > u64::try_from(most).unwrap_or(u64::MAX) {
-        return Err(too_large());
-    }
-    let mut first = Bytes::new();
-    let mut rest = BytesMut::new();
-    loop {
-        let Ok(frame) = tokio::time::timeout(PATIENCE, body.frame()).await else {
-            return Err(Unreadable {
-                status: 408,
-                code: "request-timeout",
-                message: "the body did not arrive in time".to_owned(),
-            });
-        };
-        let Some(frame) = frame else { break };
-        let frame = frame.map_err(|_| Unreadable {
-            status: 400,
-            code: "broken-body",
-            message: "the body ended before its end".to_owned(),
-        })?;
-        let Ok(data) = frame.into_data() else { continue };
-        if first.len() + rest.len() + data.len() > most {
-            return Err(too_large());
+    let refused = |status, code, message| Err(Unreadable { status, code, message });
+    match tokio::time::timeout(PATIENCE, Limited::new(body, most).collect()).await {
+        Ok(Ok(collected)) => Ok(collected.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+            refused(413, "request-too-large", format!("the body has more than {most} bytes"))
         }
-        // Small bodies come in one piece, and that piece is not copied.
-        if first.is_empty() && rest.is_empty() {
-            first = data;
-        } else {
-            if rest.is_empty() {
-                rest.extend_from_slice(&std::mem::take(&mut first));
-            }
-            rest.extend_from_slice(&data);
-        }
+        Ok(Err(_)) => refused(400, "broken-body", "the body ended before its end".to_owned()),
+        Err(_) => refused(408, "request-timeout", "the body did not arrive in time".to_owned()),
     }
-    Ok(if rest.is_empty() { first } else { rest.freeze() })
 }
 
 fn response(state: &State, reply: WebReply) -> Response<ReplyBody> {

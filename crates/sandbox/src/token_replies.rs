@@ -5,30 +5,14 @@ use serde_json::{Value as Json, json};
 
 use crate::{
     clock::{millis, seconds_left},
+    fixtures::Shop,
+    settings::ReplyStyle,
     tokens::Pair,
-    world::Shop,
 };
-
-/// Which form replies take where the live gateways and the documents differ.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ReplyStyle {
-    /// As recorded from the live gateways: the seconds of token replies are numbers.
-    #[default]
-    Recorded,
-    /// As on the vendors' API pages: the seconds of token replies are strings, Lazada's countries are
-    /// upper case, and ICBU's v2 product calls wrap their reply in `result`.
-    Documented,
-    /// Like `Recorded`, with Lazada's token reply as in its guide: a cross-border seller (`cb`) with a
-    /// seller id per country, without short codes and without the envelope (protocols 2.8).
-    Guide,
-    /// Like `Recorded`, with Lazada's shops in an object keyed by country, as another page shows them.
-    Map,
-}
 
 /// The token call that is answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Step {
+pub(crate) enum GrantStep {
     Create,
     Refresh,
 }
@@ -40,7 +24,7 @@ pub(crate) fn iop(
     platform: &str,
     shop: &Shop,
     pair: &Pair,
-    step: Step,
+    step: GrantStep,
     style: ReplyStyle,
     now: Timestamp,
 ) -> Json {
@@ -112,32 +96,23 @@ pub(crate) fn iop(
 /// Separates the ids that one cross-border seller has in two countries; larger than any shop's id.
 const NEXT_COUNTRY: u64 = 10_000_000_000;
 
-fn lazada(shop: &Shop, pair: &Pair, step: Step, style: ReplyStyle, now: Timestamp) -> Json {
+fn lazada(shop: &Shop, pair: &Pair, step: GrantStep, style: ReplyStyle, now: Timestamp) -> Json {
     let own = shop.country.to_ascii_lowercase();
     let (id, user) = (shop.id.to_string(), shop.user_id.to_string());
     let listed = if style == ReplyStyle::Documented { shop.country } else { &own };
-    let entry = json!({"country": listed, "user_id": user, "seller_id": id, "short_code": shop.member_id});
-    let shops = match style {
-        ReplyStyle::Recorded | ReplyStyle::Documented => json!([entry]),
-        ReplyStyle::Map => {
-            json!({&own: {"user_id": user, "seller_id": id, "short_code": shop.member_id}})
-        }
-        ReplyStyle::Guide => {
-            let other = if own == "my" { "sg" } else { "my" };
-            json!([
-                {"country": own, "seller_id": id, "user_id": shop.user_id},
-                {
-                    "country": other,
-                    "seller_id": (shop.id + NEXT_COUNTRY).to_string(),
-                    "user_id": shop.user_id + NEXT_COUNTRY,
-                },
-            ])
-        }
-    };
-    let country = if style == ReplyStyle::Guide { "cb" } else { &own };
+    let mut shops =
+        json!([{"country": listed, "user_id": user, "seller_id": id, "short_code": shop.member_id}]);
+    if style == ReplyStyle::CrossBorder {
+        let other = if own == "my" { "sg" } else { "my" };
+        let (id, user) = (shop.id + NEXT_COUNTRY, shop.user_id + NEXT_COUNTRY);
+        shops = json!([
+            {"country": own, "seller_id": shop.id.to_string(), "user_id": shop.user_id},
+            {"country": other, "seller_id": id.to_string(), "user_id": user},
+        ]);
+    }
     let mut reply = json!({
         "access_token": pair.access,
-        "country": country,
+        "country": if style == ReplyStyle::CrossBorder { "cb" } else { &own },
         "refresh_token": pair.refresh.as_deref().unwrap_or_default(),
         "account_platform": "seller_center",
         "refresh_expires_in": seconds_left(pair.refresh_ends, now),
@@ -145,19 +120,15 @@ fn lazada(shop: &Shop, pair: &Pair, step: Step, style: ReplyStyle, now: Timestam
         "expires_in": seconds_left(pair.access_ends, now),
         "account": shop.login,
     });
-    match (style, step) {
-        (ReplyStyle::Documented, _) => reply["account_id"] = user.into(),
-        // Recorded in 2020: a refresh has the list under both names.
-        (ReplyStyle::Recorded, Step::Refresh) => {
-            reply["country_user_info_list"] = reply["country_user_info"].clone();
-        }
-        _ => {}
+    if style == ReplyStyle::Documented {
+        reply["account_id"] = user.into();
     }
-    if (style, step) == (ReplyStyle::Documented, Step::Refresh)
-        && let Some(members) = reply.as_object_mut()
-        && let Some(shops) = members.shift_remove("country_user_info")
-    {
-        members.insert("country_user_info_list".to_owned(), shops);
+    // Recorded in 2020: a refresh has the list under both names. The document only has the second.
+    if step == GrantStep::Refresh {
+        reply["country_user_info_list"] = reply["country_user_info"].clone();
+        if style == ReplyStyle::Documented {
+            reply.as_object_mut().map(|members| members.shift_remove("country_user_info"));
+        }
     }
     reply
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value as Json, json};
 use sesame_catalog::{Api, Safety, Type};
 use sesame_client::{Call, Client};
-use sesame_core::{Error, nearest::nearest, path};
+use sesame_core::{Error, nearest::nearest, path, request::header::CONTENT_TYPE};
 
 use crate::{
     columns::{self, Columns},

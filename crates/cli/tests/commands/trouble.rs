@@ -1,13 +1,13 @@
 //! What gateways, networks and machines do to commands: a clear error and the right code.
 
-use sesame_sandbox::TroubleRule;
+use sesame_sandbox::FaultRule;
 use sqlx::{Connection, SqliteConnection, sqlite::SqliteConnectOptions};
 
 use crate::{house::House, snapshot};
 
 /// A shop whose gateway has this trouble once it was authorized.
 fn troubled(rule: &str) -> House {
-    let rule: TroubleRule = rule.parse().unwrap();
+    let rule: FaultRule = rule.parse().unwrap();
     House::with(|options| options.trouble.push(rule)).and_accounts(&[("lazada", "shop")])
 }
 

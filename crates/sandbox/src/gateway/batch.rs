@@ -5,15 +5,14 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use sesame_core::{Protocol, Shape};
 
-use super::{
-    Refused, Trace,
-    top::{self, Single, Target},
-};
+use super::top::{self, Single, TopTarget};
 use crate::{
+    error::{GatewayError, GatewayResult},
+    fixtures::Args,
     received::{Fields, Head, Layered},
     reply::{Media, WebReply},
     state::State,
-    world::Args,
+    trace::Trace,
     xml,
 };
 
@@ -29,73 +28,63 @@ pub(crate) fn serve(
     now: Timestamp,
 ) -> WebReply {
     let app = fields.filled("app_key").and_then(|key| state.apps.with_key(key, Protocol::Top).next());
-    let mut trace = Trace { app, api: "/router/batch".into(), ..Trace::default() };
-    trace.plan(state);
-    if let Some(edge) = trace.plan.as_ref().and_then(|plan| plan.edge.as_ref()) {
-        trace.count(state, "trouble at the edge");
-        return WebReply::of_edge(edge).troubled(trace.plan.as_ref());
+    let mut trace = Trace::new(app, "/router/batch");
+    if let Some(reply) = trace.strike(state) {
+        return reply;
     }
     let json = top::wants_json(fields);
-    let media = if json { Media::Json } else { Media::Xml };
-    let in_format = |body: String| if json { body } else { xml::of_json(&body, "response") };
-
+    let simplify = fields.get("simplify") == Some("true");
     let checked = top::check_public(state, head, fields, app, Shape::TopBatch, body, now).and_then(|app| {
         let separator = head.separator.filter(|separator| !separator.is_empty()).unwrap_or(SEPARATOR);
         Ok((app, split(body, separator, state.max_batch)?, separator))
     });
     let (app, calls, separator) = match checked {
         Ok(checked) => checked,
-        Err(refused) => {
-            let outcome = top::finish(state, head, fields, &trace, Err(refused), now);
-            let mut reply = WebReply::new(200, media, in_format(outcome.body));
+        Err(error) => {
+            let outcome = top::finish(state, head, fields, &trace, Err(error), now);
+            let mut reply = WebReply::of_value(200, &outcome.body, (!json).then_some("response"));
             reply.refusal = outcome.refusal;
             return reply.troubled(trace.plan.as_ref());
         }
     };
     trace.count(state, "");
 
-    let mut out = String::new();
+    let mut bodies = Vec::with_capacity(calls.calls.len());
     let mut refusal = None;
-    for (at, call) in calls.calls.into_iter().enumerate() {
-        if at > 0 {
-            out.push_str(separator);
-        }
-        let call = match call {
-            Ok(call) => call,
-            Err(refused) => {
-                // Errors are independent (protocols 3.6): this one stands in its own place.
-                let trace = Trace { app: Some(app), api: "/router/batch".into(), ..Trace::default() };
-                let outcome = top::finish(state, head, fields, &trace, Err(refused), now);
-                refusal = refusal.or(outcome.refusal);
-                out.push_str(&in_format(outcome.body));
-                continue;
+    for call in calls.calls {
+        let outcome = match call {
+            // Errors are independent (protocols 3.6): this one stands in its own place.
+            Err(error) => {
+                top::finish(state, head, fields, &Trace::new(Some(app), "/router/batch"), Err(error), now)
+            }
+            Ok(call) => {
+                let own = Layered { first: &call, then: &calls.shared };
+                let args = Layered { first: &own, then: fields };
+                let method = own.get("method").unwrap_or_default();
+                let target = top::target(state, app, method);
+                let mut trace = Trace::new(Some(app), method);
+                if let Some(TopTarget::Api(contract)) = &target {
+                    trace.contract = Some(Arc::clone(contract));
+                }
+                trace.plan(state);
+                let session = args.get("session").filter(|session| !session.is_empty());
+                let outcome = match &target {
+                    None if method.is_empty() => Err(top::missing_method()),
+                    None => Err(top::invalid_method(method)),
+                    Some(target) => {
+                        Single { app, target, session, args: &args, fields, now }.serve(state, &trace)
+                    }
+                };
+                let outcome = outcome.map(|success| (success, simplify));
+                top::finish(state, head, &call, &trace, outcome, now)
             }
         };
-        let call = &call;
-        let own = Layered { first: call, then: &calls.shared };
-        let args = Layered { first: &own, then: fields };
-        let method = own.get("method").unwrap_or_default();
-        let target = top::target(state, app, method);
-        let mut trace = Trace { app: Some(app), api: method.into(), ..Trace::default() };
-        if let Some(Target::Api(contract)) = &target {
-            trace.contract = Some(Arc::clone(contract));
-        }
-        trace.plan(state);
-        let session = args.get("session").filter(|session| !session.is_empty());
-        let outcome = match &target {
-            None if method.is_empty() => Err(top::missing_method()),
-            None => Err(top::invalid_method(method)),
-            Some(target) => Single { app, target, session, args: &args, fields, now }.serve(state, &trace),
-        };
-        let simplify = fields.get("simplify") == Some("true");
-        let outcome =
-            outcome.map(|(payload, code)| (top::enveloped(state, payload, method, simplify, now), code));
-        let outcome = top::finish(state, head, call, &trace, outcome, now);
         // The header has room for one id; the first refusal is the one to look at.
         refusal = refusal.or(outcome.refusal);
-        out.push_str(&in_format(outcome.body));
+        bodies.push(if json { outcome.body.to_string() } else { xml::of_json(&outcome.body, "response") });
     }
-    let mut reply = WebReply::new(200, if json { Media::Plain } else { media }, out);
+    let media = if json { Media::Plain } else { Media::Xml };
+    let mut reply = WebReply::new(200, media, bodies.join(separator));
     reply.refusal = refusal;
     reply.troubled(trace.plan.as_ref())
 }
@@ -103,12 +92,12 @@ pub(crate) fn serve(
 /// The calls of a batch and what they share.
 struct Calls<'a> {
     shared: Fields<'a>,
-    calls: Vec<Result<Fields<'a>, Refused>>,
+    calls: Vec<GatewayResult<Fields<'a>>>,
 }
 
 /// Splits a body into its calls.
-fn split<'a>(body: &'a [u8], separator: &str, most: usize) -> Result<Calls<'a>, Refused> {
-    let wrong = |hint: String| Refused::new("41", "Invalid Arguments").with_hint(hint);
+fn split<'a>(body: &'a [u8], separator: &str, most: usize) -> GatewayResult<Calls<'a>> {
+    let wrong = |hint: String| GatewayError::new("41", "Invalid Arguments").with_hint(hint);
     let text =
         std::str::from_utf8(body).map_err(|_| wrong("the body of the batch is not UTF-8".to_owned()))?;
     let mut pieces = text.split(separator);
@@ -139,11 +128,11 @@ fn split<'a>(body: &'a [u8], separator: &str, most: usize) -> Result<Calls<'a>, 
     Ok(Calls { shared, calls })
 }
 
-fn read(piece: &[u8]) -> Result<Fields<'_>, Refused> {
+fn read(piece: &[u8]) -> GatewayResult<Fields<'_>> {
     let fields = Fields::of_form(piece)
-        .map_err(|unreadable| Refused::new("41", "Invalid Arguments").with_hint(unreadable.message))?;
+        .map_err(|unreadable| GatewayError::new("41", "Invalid Arguments").with_hint(unreadable.message))?;
     match fields.doubled() {
-        Some(name) => Err(Refused::new("41", format!("Invalid Arguments:{name}"))
+        Some(name) => Err(GatewayError::new("41", format!("Invalid Arguments:{name}"))
             .with_hint(format!("{name:?} stands twice in one call, with two different values"))),
         None => Ok(fields),
     }

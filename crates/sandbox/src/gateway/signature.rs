@@ -1,4 +1,4 @@
-//! Verifying, and keeping what was expected when it fails.
+//! Verifying signatures, and keeping what was expected when one is wrong.
 
 use std::{borrow::Cow, sync::atomic::Ordering};
 
@@ -29,12 +29,12 @@ pub(crate) struct Signed<'a> {
     /// What is signed after the parameters (batches).
     pub(crate) body: &'a [u8],
     /// The path with its variables, where it has some.
-    pub(crate) template: Option<Template<'a>>,
+    pub(crate) template: Option<SignedTemplate<'a>>,
 }
 
 /// A path with variables, and what stands in their place.
 #[derive(Clone, Copy)]
-pub(crate) struct Template<'a> {
+pub(crate) struct SignedTemplate<'a> {
     pub(crate) path: &'a str,
     pub(crate) values: &'a [(String, String)],
 }
@@ -69,20 +69,17 @@ pub(crate) fn check(
         given: signed.signature,
     };
     let route = mask_url(head.path);
-    let id = state.refusals.keep(|id| {
-        let report = signature_report(id, attempt, &route, &state.apps, now);
-        let report = if choice.is_some() { report } else { with_method_hint(&report, state, app, signed) };
-        match fields.unread() {
-            Some(unread) => with_first_hint(&report, unread),
-            None => report,
-        }
-    });
+    let mut first_hints: Vec<String> = Vec::from_iter(fields.unread().map(str::to_owned));
+    if choice.is_none() {
+        first_hints.push(method_hint(state, app, signed));
+    }
+    let id = state.refusals.keep(|id| signature_report(id, attempt, first_hints, &route, &state.apps, now));
     let bytes: usize = pairs.iter().map(|(name, value)| name.len() + value.len()).sum();
     tracing::info!(refusal = %id, parameters = pairs.len(), bytes, "refused a signature");
     Err(id)
 }
 
-/// Tells whether the signature fits one of the readings that are in use.
+/// Returns `true` if the signature fits one of the readings that are in use.
 ///
 /// Clients disagree on empty values: some sign them, others send them and do not (protocols 2.3,
 /// 3.3). No document says what the gateways of IOP and TOP do; both kinds are in use, so both are
@@ -98,11 +95,11 @@ fn fits(state: &State, key: &SigningKey, fields: &Fields<'_>, signed: &Signed<'_
         if verified.order != Order::of(signed.shape) {
             // The sender does not follow the vendor's text; nobody knows what the live gateway
             // makes of it (protocols 8.4), so it is accepted and counted.
-            state.sorted_by_name.fetch_add(1, Ordering::Relaxed);
+            state.stats.sorted_by_name.fetch_add(1, Ordering::Relaxed);
             tracing::warn!("a param2 signature fits only when sorted by name");
         }
         if reading.without_empty {
-            state.without_empty.fetch_add(1, Ordering::Relaxed);
+            state.stats.without_empty.fetch_add(1, Ordering::Relaxed);
         }
         return true;
     }
@@ -151,29 +148,9 @@ fn guessed(method: &str) -> Digest {
     }
 }
 
-/// Puts a hint in front of the others: what was not read was not signed here either.
-fn with_first_hint(report: &str, hint: &str) -> String {
-    let Ok(mut json) = serde_json::from_str::<serde_json::Value>(report) else { return report.to_owned() };
-    if let Some(hints) = json.get_mut("hints").and_then(serde_json::Value::as_array_mut) {
-        hints.insert(0, hint.into());
-    }
-    json.to_string()
-}
-
-fn with_method_hint(report: &str, state: &State, app: &App, signed: &Signed<'_>) -> String {
-    let words: Vec<&str> = state
-        .platform(app)
-        .digests
-        .get(&signed.shape)
-        .into_iter()
-        .flatten()
-        .map(|choice| choice.method.as_str())
-        .collect();
+fn method_hint(state: &State, app: &App, signed: &Signed<'_>) -> String {
+    let choices = state.platform(app).digests.get(&signed.shape).into_iter().flatten();
+    let words: Vec<&str> = choices.map(|choice| choice.method.as_str()).collect();
     let method: String = signed.method.chars().take(40).collect();
-    let Ok(mut json) = serde_json::from_str::<serde_json::Value>(report) else { return report.to_owned() };
-    json["hints"] = serde_json::json!([format!(
-        "sign_method={method:?} is not accepted on this route; it takes: {}",
-        words.join(", ")
-    )]);
-    json.to_string()
+    format!("sign_method={method:?} is not accepted on this route; it takes: {}", words.join(", "))
 }

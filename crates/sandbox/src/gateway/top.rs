@@ -3,111 +3,121 @@
 //! Order of checks (protocols 6): method, app, signature, timestamp, version, session, rights,
 //! limits, arguments, API. The HTTP status is always 200; XML unless JSON is asked for.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering};
 
 use jiff::{SignedDuration, Timestamp};
+use serde_json::{Map, Value, json};
+use sesame_catalog::Api;
 use sesame_core::{Protocol, Shape};
 
 use super::{
-    Hurdle, Refused, Trace, arguments, bad_token, extend, hurdle, payload, quoted, root_of, shop_of,
-    signature, world_call,
+    ApiCall, BUSINESS_FAILURE, Success, arguments, keep_reason, limits, members_of, object, root_of, shop_of,
+    signature,
 };
 use crate::{
     apps::App,
-    contracts::Contract,
-    oauth,
+    error::{GatewayError, GatewayResult},
+    exchange::Exchange,
+    fixtures::Args,
     received::{Fields, Head},
-    reply::{Media, WebReply},
+    reply::WebReply,
     state::State,
-    token_replies::Step,
-    world::Args,
-    xml,
+    token_replies::{self, GrantStep},
+    trace::Trace,
 };
 
-/// The outcome of one call: a body, always JSON until the format is applied.
+/// The outcome of one call.
 pub(super) struct Outcome {
-    pub(super) body: String,
+    pub(super) body: Value,
     pub(super) refusal: Option<String>,
 }
 
 /// What a method names.
 #[derive(Debug, Clone)]
-pub(super) enum Target {
-    Token(Step),
+pub(super) enum TopTarget {
+    Token(GrantStep),
     Time,
-    Api(Arc<Contract>),
+    Api(Arc<Api>),
 }
 
-pub(super) fn target(state: &State, app: &App, method: &str) -> Option<Target> {
+pub(super) fn target(state: &State, app: &App, method: &str) -> Option<TopTarget> {
     // Paths are no methods: `/token`, which the platform lists too, has its own route.
     if method.starts_with('/') {
         return None;
     }
     let rules = &state.platform(app).tokens;
     if rules.create_also.iter().any(|also| also == method) {
-        return Some(Target::Token(Step::Create));
+        return Some(TopTarget::Token(GrantStep::Create));
     }
     if rules.refresh_also.iter().any(|also| also == method) {
-        return Some(Target::Token(Step::Refresh));
+        return Some(TopTarget::Token(GrantStep::Refresh));
     }
     state
         .contracts
         .find(app.platform, method)
-        .map(Target::Api)
-        .or((method == "taobao.time.get").then_some(Target::Time))
+        .map(TopTarget::Api)
+        .or((method == "taobao.time.get").then_some(TopTarget::Time))
 }
 
 /// Serves one request.
 pub(crate) fn serve(state: &State, head: &Head<'_>, fields: &Fields<'_>, now: Timestamp) -> WebReply {
     let method = fields.get("method").unwrap_or_default();
-    let mut trace = Trace { api: method.into(), ..Trace::default() };
     let app = fields.filled("app_key").and_then(|key| state.apps.with_key(key, Protocol::Top).next());
-    trace.app = app;
+    let mut trace = Trace::new(app, method);
     // A method is known or not whichever app calls; for an unknown one any TOP app stands in.
     let judge = app.or_else(|| state.apps.all().find(|app| app.protocol == Protocol::Top));
     let target = judge.and_then(|app| target(state, app, method));
-    if let Some(Target::Api(contract)) = &target {
+    if let Some(TopTarget::Api(contract)) = &target {
         trace.contract = Some(Arc::clone(contract));
     }
-    trace.plan(state);
-    if let Some(edge) = trace.plan.as_ref().and_then(|plan| plan.edge.as_ref()) {
-        trace.count(state, "trouble at the edge");
-        return WebReply::of_edge(edge).troubled(trace.plan.as_ref());
+    if let Some(reply) = trace.strike(state) {
+        return reply;
     }
-
-    let outcome = check_request(state, head, fields, app, target.as_ref(), now)
-        .and_then(|app| {
-            let Some(target) = &target else { return Err(invalid_method(method)) };
-            let call = Single { app, target, session: fields.filled("session"), args: fields, fields, now };
-            call.serve(state, &trace)
-        })
-        .map(|(payload, code)| {
-            (enveloped(state, payload, method, fields.get("simplify") == Some("true"), now), code)
-        });
+    let outcome = check_request(state, head, fields, app, target.as_ref(), now).and_then(|app| {
+        let Some(target) = &target else { return Err(invalid_method(method)) };
+        let call = Single { app, target, session: fields.filled("session"), args: fields, fields, now };
+        call.serve(state, &trace)
+    });
+    let simplify = fields.get("simplify") == Some("true");
+    let outcome = outcome.map(|success| (success, simplify));
     let outcome = finish(state, head, fields, &trace, outcome, now);
-    in_format(fields, outcome).troubled(trace.plan.as_ref())
+    let mut reply = WebReply::of_value(200, &outcome.body, (!wants_json(fields)).then_some("response"));
+    reply.refusal = outcome.refusal;
+    reply.troubled(trace.plan.as_ref())
 }
 
-/// Counts the outcome and turns a refusal into a body.
+/// Counts the outcome and puts it into the envelope, without the name around it if `simplify` (the
+/// second of the success) is set.
 pub(super) fn finish(
     state: &State,
     head: &Head<'_>,
     fields: &Fields<'_>,
     trace: &Trace<'_>,
-    outcome: Result<(String, &'static str), Refused>,
+    outcome: GatewayResult<(Success, bool)>,
     now: Timestamp,
 ) -> Outcome {
+    let request_id = Value::String(state.request_id(now));
     match outcome {
-        Ok((body, code)) => {
+        Ok(((payload, code), simplify)) => {
             trace.count(state, code);
+            let mut members = members_of(payload);
+            members.insert("request_id".to_owned(), request_id);
+            let body = if simplify { members.into() } else { object(root_of(&trace.api), members) };
             Outcome { body, refusal: None }
         }
-        Err(refused) => {
-            trace.count(state, &refused.code);
-            Outcome {
-                body: error_body(&refused, &state.request_id(now)),
-                refusal: refused.keep(state, head.path, fields, now),
+        Err(error) => {
+            trace.count(state, &error.code);
+            // The code is a number on this gateway; a fault may have invented one that is not.
+            let code = error.code.parse::<i64>().map_or_else(|_| json!(error.code), Value::from);
+            let mut members =
+                Map::from_iter([("code".to_owned(), code), ("msg".to_owned(), json!(error.message))]);
+            let subs = [("sub_code", &error.sub_code), ("sub_msg", &error.sub_message)];
+            for (name, value) in subs.into_iter().filter_map(|(name, value)| Some((name, value.as_ref()?))) {
+                members.insert(name.to_owned(), json!(value));
             }
+            members.insert("request_id".to_owned(), request_id);
+            let refusal = keep_reason(state, &error, head.path, fields, now);
+            Outcome { body: object("error_response", members), refusal }
         }
     }
 }
@@ -120,51 +130,14 @@ pub(super) fn wants_json(fields: &Fields<'_>) -> bool {
     }
 }
 
-fn in_format(fields: &Fields<'_>, outcome: Outcome) -> WebReply {
-    let mut reply = if wants_json(fields) {
-        WebReply::json(200, outcome.body)
-    } else {
-        WebReply::new(200, Media::Xml, xml::of_json(&outcome.body, "response"))
-    };
-    reply.refusal = outcome.refusal;
-    reply
-}
-
-pub(super) fn enveloped(
-    state: &State,
-    payload: String,
-    method: &str,
-    simplify: bool,
-    now: Timestamp,
-) -> String {
-    let body = extend(payload, &format!("\"request_id\":\"{}\"", state.request_id(now)));
-    if simplify { body } else { format!("{{{}:{body}}}", quoted(&root_of(method))) }
-}
-
-pub(super) fn error_body(refused: &Refused, request_id: &str) -> String {
-    // The code is a number on this gateway; trouble may have invented one that is not.
-    let code = match refused.code.parse::<i64>() {
-        Ok(number) => number.to_string(),
-        Err(_) => quoted(&refused.code),
-    };
-    let mut inner = format!("{{\"code\":{code},\"msg\":{}}}", quoted(&refused.message));
-    if let Some(sub_code) = &refused.sub_code {
-        inner = extend(inner, &format!("\"sub_code\":{}", quoted(sub_code)));
-    }
-    if let Some(sub_message) = &refused.sub_message {
-        inner = extend(inner, &format!("\"sub_msg\":{}", quoted(sub_message)));
-    }
-    format!("{{\"error_response\":{}}}", extend(inner, &format!("\"request_id\":\"{request_id}\"")))
-}
-
-pub(super) fn missing_method() -> Refused {
-    Refused::new("21", "Missing Method")
+pub(super) fn missing_method() -> Box<GatewayError> {
+    GatewayError::new("21", "Missing Method")
         .with_hint("no parameter `method` came, neither in the query nor in a body that could be read")
 }
 
-pub(super) fn invalid_method(method: &str) -> Refused {
+pub(super) fn invalid_method(method: &str) -> Box<GatewayError> {
     let shown: String = method.chars().take(120).collect();
-    Refused::new("22", "Invalid Method")
+    GatewayError::new("22", "Invalid Method")
         .with_hint(format!("the catalog lists no method {shown:?} of this platform"))
 }
 
@@ -174,9 +147,9 @@ fn check_request<'a>(
     head: &Head<'_>,
     fields: &Fields<'_>,
     app: Option<&'a App>,
-    target: Option<&Target>,
+    target: Option<&TopTarget>,
     now: Timestamp,
-) -> Result<&'a App, Refused> {
+) -> GatewayResult<&'a App> {
     let Some(method) = fields.filled("method") else { return Err(missing_method()) };
     if target.is_none() {
         return Err(invalid_method(method));
@@ -193,22 +166,21 @@ pub(super) fn check_public<'a>(
     shape: Shape,
     body: &[u8],
     now: Timestamp,
-) -> Result<&'a App, Refused> {
+) -> GatewayResult<&'a App> {
     if fields.filled("app_key").is_none() {
-        return Err(Refused::new("28", "Missing App Key").with_hint("no parameter `app_key` came"));
+        return Err(GatewayError::new("28", "Missing App Key").with_hint("no parameter `app_key` came"));
     }
     let Some(app) = app else {
-        return Err(Refused::new("29", "Invalid App Key")
+        return Err(GatewayError::new("29", "Invalid App Key")
             .sub("isv.appkey-not-exists", "the app key does not exist")
             .with_hint("this sandbox has no TOP app with this key; see /_sandbox/apps"));
     };
     let Some(sign) = fields.filled("sign") else {
-        return Err(Refused::new("24", "Missing Signature").with_hint("no parameter `sign` came"));
+        return Err(GatewayError::new("24", "Missing Signature").with_hint("no parameter `sign` came"));
     };
     if let Some(doubled) = fields.doubled() {
-        return Err(
-            invalid_argument(doubled).with_hint(format!("{doubled:?} came twice with two different values"))
-        );
+        return Err(GatewayError::invalid(Protocol::Top, doubled)
+            .with_hint(format!("{doubled:?} came twice with two different values")));
     }
     let signed = signature::Signed {
         shape,
@@ -220,36 +192,42 @@ pub(super) fn check_public<'a>(
         template: None,
     };
     signature::check(state, app, head, fields, &signed, now).map_err(|id| {
-        let mut refused = Refused::new("25", "Invalid Signature");
-        refused.id = Some(id);
-        refused
+        let mut error = GatewayError::new("25", "Invalid Signature");
+        error.refusal = Some(id);
+        error
     })?;
     check_time(state, app, fields, now)?;
     match fields.filled("v") {
         Some("2.0") => {}
         None => {
-            return Err(Refused::new("32", "Missing Version").with_hint("no parameter `v` came; it is 2.0"));
+            return Err(
+                GatewayError::new("32", "Missing Version").with_hint("no parameter `v` came; it is 2.0")
+            );
         }
         Some("1.0") => {
-            return Err(Refused::new("34", "Unsupported Version").with_hint("version 1.0 is gone; use v=2.0"));
+            return Err(
+                GatewayError::new("34", "Unsupported Version").with_hint("version 1.0 is gone; use v=2.0")
+            );
         }
-        Some(_) => return Err(Refused::new("33", "Invalid Version").with_hint("the only version is 2.0")),
+        Some(_) => {
+            return Err(GatewayError::new("33", "Invalid Version").with_hint("the only version is 2.0"));
+        }
     }
     match fields.filled("format") {
         None => {}
         Some(format) if format.eq_ignore_ascii_case("json") || format.eq_ignore_ascii_case("xml") => {}
-        Some(_) => return Err(Refused::new("23", "Invalid Format").with_hint("format is json or xml")),
+        Some(_) => return Err(GatewayError::new("23", "Invalid Format").with_hint("format is json or xml")),
     }
     Ok(app)
 }
 
 /// GMT+8 text, or milliseconds as one official SDK sends them.
-fn check_time(state: &State, app: &App, fields: &Fields<'_>, now: Timestamp) -> Result<(), Refused> {
+fn check_time(state: &State, app: &App, fields: &Fields<'_>, now: Timestamp) -> GatewayResult<()> {
     let Some(text) = fields.filled("timestamp") else {
-        return Err(Refused::new("30", "Missing Timestamp").with_hint("no parameter `timestamp` came"));
+        return Err(GatewayError::new("30", "Missing Timestamp").with_hint("no parameter `timestamp` came"));
     };
     let invalid = |hint: String| {
-        Err(Refused::new("31", "Invalid Timestamp")
+        Err(GatewayError::new("31", "Invalid Timestamp")
             .sub("isv.timestamp-limit-error", "the timestamp is out of range")
             .with_hint(hint))
     };
@@ -275,15 +253,10 @@ fn check_time(state: &State, app: &App, fields: &Fields<'_>, now: Timestamp) -> 
     Ok(())
 }
 
-fn invalid_argument(name: &str) -> Refused {
-    Refused::new("41", format!("Invalid Arguments:{name}"))
-        .sub(format!("isv.invalid-parameter:{name}"), format!("the parameter {name} is not valid"))
-}
-
 /// One call whose request was found genuine.
 pub(super) struct Single<'a> {
     pub(super) app: &'a App,
-    pub(super) target: &'a Target,
+    pub(super) target: &'a TopTarget,
     pub(super) session: Option<&'a str>,
     pub(super) args: &'a dyn Args,
     /// For file parts, and for `simplify`.
@@ -292,73 +265,61 @@ pub(super) struct Single<'a> {
 }
 
 impl Single<'_> {
-    /// Returns the payload and the outcome for the statistics.
-    pub(super) fn serve(&self, state: &State, trace: &Trace<'_>) -> Result<(String, &'static str), Refused> {
-        let Self { app, now, .. } = *self;
-        let simplify = self.fields.get("simplify") == Some("true");
+    pub(super) fn serve(&self, state: &State, trace: &Trace<'_>) -> GatewayResult<Success> {
+        let Self { app, now, fields, args, .. } = *self;
         let contract = match self.target {
-            Target::Api(contract) => Some(contract),
+            TopTarget::Api(contract) => Some(contract),
             _ => None,
         };
 
         // session
-        let shop = match (contract.and_then(|contract| contract.api.auth), self.session) {
-            (_, _) if contract.is_none() => None,
-            (Some(false), _) | (None, None) => None,
-            (Some(true), None) => {
-                return Err(Refused::new("26", "Missing Session")
+        let shop = match (contract.map(|contract| contract.auth), self.session) {
+            (None | Some(Some(false)), _) | (Some(None), None) => None,
+            (Some(Some(true)), None) => {
+                return Err(GatewayError::new("26", "Missing Session")
                     .with_hint("this method needs a seller's session and none came"));
             }
             (_, Some(session)) => Some(
-                shop_of(state, app, session, now).map_err(|why| bad_token(Protocol::Top).with_hint(why))?,
+                shop_of(state, app, session, now)
+                    .map_err(|why| GatewayError::bad_token(Protocol::Top).with_hint(why))?,
             ),
         };
 
-        // limits, and what was ordered to go wrong
-        match hurdle(state, app, trace, shop, now) {
-            Hurdle::Refused(refused) => return Err(refused),
-            Hurdle::Failure(payload) => return Ok((payload, "business failure")),
-            Hurdle::Clear => {}
+        // limits, and faults that were ordered
+        if let Some(failure) = limits::check(state, app, trace, shop, now)? {
+            return Ok((failure, BUSINESS_FAILURE));
         }
 
         // arguments, then the API
-        match self.target {
-            Target::Token(step) => self.token_call(state, *step).map(|payload| (payload, "")),
-            Target::Time => {
-                let time = sesame_core::time::top_timestamp(now);
-                Ok((format!("{{\"time\":\"{time}\"}}"), ""))
+        let payload = match self.target {
+            TopTarget::Token(step) => self.token_call(state, *step)?,
+            TopTarget::Time => json!({"time": sesame_core::time::top_timestamp(now)}),
+            TopTarget::Api(contract) => {
+                arguments::check(Protocol::Top, contract, args, fields)?;
+                let simplify = fields.get("simplify") == Some("true");
+                let name = &contract.name;
+                ApiCall { app, contract, name, shop, args, simplify, now }.payload(state)?
             }
-            Target::Api(contract) => {
-                match arguments::check(contract, self.args, self.fields) {
-                    Some(arguments::Wrong::Missing(name)) => return Err(missing_argument(&name)),
-                    Some(arguments::Wrong::Invalid(name)) => return Err(invalid_argument(&name)),
-                    None => {}
-                }
-                let call = world_call(state, self.app, contract, shop, self.args, simplify, now);
-                payload(state, app, contract, &call).map(|payload| (payload.into_owned(), ""))
-            }
-        }
-    }
-
-    /// `taobao.top.auth.token.*`: the reply of `/token` as JSON inside a text.
-    fn token_call(&self, state: &State, step: Step) -> Result<String, Refused> {
-        let name = if step == Step::Create { "code" } else { "refresh_token" };
-        let text =
-            self.args.get(name).filter(|text| !text.is_empty()).ok_or_else(|| missing_argument(name))?;
-        let reply = match step {
-            Step::Create => oauth::top_create(state, self.app, text, None, self.now),
-            Step::Refresh => oauth::top_refresh(state, self.app, text, self.now),
         };
-        match reply {
-            Ok(reply) => Ok(format!("{{\"token_result\":{}}}", quoted(&reply))),
-            Err(says) => Err(Refused::new("15", "Remote service error")
-                .sub(format!("isv.invalid-parameter:{name}"), says)
-                .with_hint(says)),
-        }
+        Ok((payload, ""))
     }
-}
 
-fn missing_argument(name: &str) -> Refused {
-    Refused::new("40", format!("Missing Required Arguments:{name}"))
-        .sub(format!("isv.missing-parameter:{name}"), format!("the parameter {name} is missing"))
+    /// `taobao.top.auth.token.*`: the reply of `/token` as JSON inside a string.
+    fn token_call(&self, state: &State, step: GrantStep) -> GatewayResult<Value> {
+        let name = if step == GrantStep::Create { "code" } else { "refresh_token" };
+        let given = self.args.get(name).filter(|text| !text.is_empty());
+        let given = given.ok_or_else(|| GatewayError::missing(Protocol::Top, name))?;
+        let exchange = Exchange { state, app: self.app, now: self.now };
+        let issued = match step {
+            GrantStep::Create => exchange.create(given, None, true),
+            GrantStep::Refresh => exchange.refresh(given),
+        };
+        let (shop, pair) = issued.map_err(|error| {
+            state.tokens.refused.fetch_add(1, Ordering::Relaxed);
+            GatewayError::new("15", "Remote service error")
+                .sub(format!("isv.invalid-parameter:{name}"), error.message())
+                .with_hint(error.message())
+        })?;
+        Ok(json!({"token_result": token_replies::top(shop, &pair, self.now).to_string()}))
+    }
 }

@@ -3,15 +3,15 @@
 use jiff::Timestamp;
 use sesame_core::{Protocol, Shape, sign::Digest, sign::verify};
 
-use super::pages::{self, Choice};
+use super::pages::{self, ShopChoice};
 use crate::{
     apps::App,
     clock::after,
-    gateway::Trace,
     received::{Fields, Head},
     reply::{Media, WebReply},
     state::State,
-    tokens::{random_text, uuid},
+    tokens::{Code, random_text, uuid},
+    trace::Trace,
 };
 
 /// The redirect URIs that show the code instead of sending it (param2, protocols 1.5).
@@ -33,17 +33,14 @@ pub(crate) fn serve(
     now: Timestamp,
 ) -> WebReply {
     let candidates = candidates(state, head.path, fields);
-    let mut trace =
-        Trace { app: candidates.first().copied(), api: "/oauth/authorize".into(), ..Trace::default() };
-    trace.plan(state);
-    if let Some(edge) = trace.plan.as_ref().and_then(|plan| plan.edge.as_ref()) {
-        trace.count(state, "trouble at the edge");
-        return WebReply::of_edge(edge).troubled(trace.plan.as_ref());
+    let mut trace = Trace::new(candidates.first().copied(), "/oauth/authorize");
+    if let Some(reply) = trace.strike(state) {
+        return reply;
     }
     let (reply, code) = match answer(state, head, fields, &candidates, posted, now) {
         Ok((reply, code)) => (reply, code),
         Err(page) => {
-            let Wrong { vendor, says } = page;
+            let PageError { vendor, says } = page;
             let mut reply = WebReply::new(400, Media::Html, pages::error(vendor, &says));
             reply.refusal = Some(state.keep_refusal("authorize", head.path, &says, &fields.pairs(), now));
             (reply, "refused")
@@ -54,7 +51,7 @@ pub(crate) fn serve(
 }
 
 /// Why there is no page to approve on. The seller sees it; the app hears nothing.
-struct Wrong {
+struct PageError {
     vendor: &'static str,
     says: String,
 }
@@ -87,19 +84,20 @@ fn answer(
     candidates: &[&App],
     posted: bool,
     now: Timestamp,
-) -> Result<(WebReply, &'static str), Wrong> {
-    let missing = |name: &str| Wrong { vendor: MISSING, says: format!("The parameter {name} is missing.") };
+) -> Result<(WebReply, &'static str), PageError> {
+    let missing =
+        |name: &str| PageError { vendor: MISSING, says: format!("The parameter {name} is missing.") };
     let Some(key) = fields.filled("client_id") else { return Err(missing("client_id")) };
     let Some(redirect_uri) = fields.filled("redirect_uri") else { return Err(missing("redirect_uri")) };
     if let Some(name) = fields.doubled() {
-        return Err(Wrong {
+        return Err(PageError {
             vendor: ILLEGAL,
             says: format!("The parameter {name} came twice with two different values."),
         });
     }
     let Some(first) = candidates.first().copied() else {
         let key: String = key.chars().take(64).collect();
-        return Err(Wrong {
+        return Err(PageError {
             vendor: ILLEGAL,
             says: format!("param-appkey.not.exists: this sandbox has no app with the key {key}."),
         });
@@ -107,7 +105,7 @@ fn answer(
     // TOP documents `token` as well, for programs in browsers; a server has no use for it.
     if let Some(kind) = fields.filled("response_type").filter(|kind| *kind != "code") {
         let kind: String = kind.chars().take(40).collect();
-        return Err(Wrong {
+        return Err(PageError {
             vendor: ILLEGAL,
             says: format!(
                 "response_type={kind} is not served: this sandbox hands out codes (response_type=code), which the app exchanges for tokens."
@@ -117,7 +115,7 @@ fn answer(
     let shows_code = SHOW_CODE.contains(&redirect_uri) && first.protocol == Protocol::Param2;
     if !shows_code && !candidates.iter().any(|app| app.may_redirect_to(redirect_uri)) {
         let registered = first.redirect().uri.clone();
-        return Err(Wrong {
+        return Err(PageError {
             vendor: ILLEGAL,
             says: format!(
                 "redirect_uri is not the one that is registered for this app ({registered}). Platforms compare it exactly; a sandbox also takes any http address of this machine (127.0.0.1, localhost) unless its app is set to exact."
@@ -131,26 +129,31 @@ fn answer(
             fields.iter().filter(|(name, _)| *name != "login").collect();
         let key = first.signing_key(Digest::HmacSha1);
         if !posted && verify(key, Shape::Param2Params, "", &pairs, b"", signature).is_err() {
-            return Err(Wrong {
+            return Err(PageError {
                 vendor: ILLEGAL,
                 says: "The signature of this page's URL is wrong: HMAC-SHA1 over the sorted pairs, without a path.".to_owned(),
             });
         }
     }
 
-    let shops: Vec<Choice<'_>> = state
-        .world
+    let shops: Vec<ShopChoice<'_>> = state
+        .fixtures
         .shops()
         .iter()
         .enumerate()
         .filter(|(_, shop)| candidates.iter().any(|app| app.platform_name == shop.platform))
-        .map(|(index, shop)| Choice { index, login: &shop.login, name: &shop.name, platform: shop.platform })
+        .map(|(index, shop)| ShopChoice {
+            index,
+            login: &shop.login,
+            name: &shop.name,
+            platform: shop.platform,
+        })
         .collect();
     let login = fields.filled("login").map(|wanted| shops.iter().find(|shop| shop.login == wanted));
     let named = match login {
         Some(None) => {
             let known: Vec<&str> = shops.iter().map(|shop| shop.login).take(20).collect();
-            return Err(Wrong {
+            return Err(PageError {
                 vendor: ILLEGAL,
                 says: format!("No shop of this sandbox logs in with that name. Known: {}.", known.join(", ")),
             });
@@ -177,7 +180,7 @@ fn answer(
         }
     };
     let Some(shop) = shop else {
-        return Err(Wrong {
+        return Err(PageError {
             vendor: ILLEGAL,
             says: "No shop was chosen, or this sandbox has none for this app.".to_owned(),
         });
@@ -186,7 +189,13 @@ fn answer(
     let app = candidates.iter().copied().find(|app| app.platform_name == platform).unwrap_or(first);
     let life = state.platform(app).authorize.code_life;
     let code = new_code(state, app);
-    state.tokens.issue_code(code.clone(), &app.key, shop, redirect_uri, after(now, life), now);
+    let (app_key, redirect) = (app.key.clone(), redirect_uri.to_owned());
+    let ends = after(now, life);
+    state.tokens.issue_code(
+        code.clone(),
+        Code { app_key, shop, redirect_uri: redirect, ends, used: false },
+        now,
+    );
     if shows_code {
         return Ok((WebReply::new(200, Media::Html, pages::shown_code(&code)), "approved"));
     }

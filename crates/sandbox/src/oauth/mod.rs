@@ -5,4 +5,4 @@ mod pages;
 mod token;
 
 pub(crate) use authorize::serve as serve_authorize;
-pub(crate) use token::{serve as serve_token, top_create, top_refresh};
+pub(crate) use token::serve as serve_token;

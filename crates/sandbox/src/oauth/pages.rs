@@ -19,7 +19,7 @@ select,button{{font:inherit;padding:.4em .8em;margin:.2em 0}}.note{{color:#555}}
 }
 
 /// A shop that may log in.
-pub(super) struct Choice<'a> {
+pub(super) struct ShopChoice<'a> {
     pub(super) index: usize,
     pub(super) login: &'a str,
     pub(super) name: &'a str,
@@ -32,7 +32,7 @@ pub(super) fn consent(
     redirect_uri: &str,
     action: &str,
     hidden: &[(&str, &str)],
-    shops: &[Choice<'_>],
+    shops: &[ShopChoice<'_>],
     chosen: Option<usize>,
 ) -> String {
     let mut fields = String::new();

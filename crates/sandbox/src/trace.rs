@@ -1,0 +1,48 @@
+//! What a call is about, as far as it is known; for faults, statistics and the log.
+
+use std::{borrow::Cow, sync::Arc};
+
+use sesame_catalog::Api;
+
+use crate::{apps::App, faults::Plan, reply::WebReply, state::State};
+
+/// What a call is about, as far as it is known.
+#[derive(Debug, Default)]
+pub(crate) struct Trace<'a> {
+    pub(crate) app: Option<&'a App>,
+    pub(crate) contract: Option<Arc<Api>>,
+    pub(crate) api: Cow<'a, str>,
+    pub(crate) plan: Option<Plan>,
+}
+
+impl<'a> Trace<'a> {
+    pub(crate) fn new(app: Option<&'a App>, api: impl Into<Cow<'a, str>>) -> Self {
+        Self { app, api: api.into(), ..Self::default() }
+    }
+
+    /// Decides which faults the call meets.
+    pub(crate) fn plan(&mut self, state: &State) {
+        let platform = self.app.map_or("", |app| app.platform_name.as_str());
+        self.plan = state.faults.plan(platform, &[self.api.as_ref(), self.canonical()]);
+    }
+
+    /// Decides which faults the call meets. Returns the reply of one that strikes before anything is
+    /// checked.
+    pub(crate) fn strike(&mut self, state: &State) -> Option<WebReply> {
+        self.plan(state);
+        let edge = self.plan.as_ref()?.edge.as_ref()?;
+        self.count(state, "trouble at the edge");
+        Some(WebReply::of_edge(edge).troubled(self.plan.as_ref()))
+    }
+
+    /// Returns the name by which the catalog knows the API, or an empty string.
+    pub(crate) fn canonical(&self) -> &str {
+        self.contract.as_ref().map_or("", |contract| contract.name.as_str())
+    }
+
+    pub(crate) fn count(&self, state: &State, code: &str) {
+        let platform = self.app.map_or("(unknown app)", |app| app.platform_name.as_str());
+        let name = if self.contract.is_some() { self.canonical() } else { &self.api };
+        state.stats.count(platform, name, code);
+    }
+}

@@ -1,0 +1,21 @@
+//! The sandbox: running, looked at over its socket; and the fixtures behind it.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, helpers of tests too")]
+
+mod captures;
+mod control;
+mod fixture_arguments;
+mod fixture_attributes;
+mod fixture_documented;
+mod fixture_schema;
+mod fixture_size;
+mod fixture_support;
+mod fixtures;
+mod iop;
+mod limits;
+mod oauth;
+mod param2;
+mod recorded;
+mod refusals;
+mod support;
+mod top;
+mod trouble;
