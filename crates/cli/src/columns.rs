@@ -138,7 +138,7 @@ impl RowView for Columns {
     }
 }
 
-/// One column: the names on the way to its value. The empty way leads to a row that is no object.
+/// One column: the names on the way to its value. The empty way leads to a row that is not an object.
 struct Column {
     way: Vec<String>,
     /// Holds something other than lists and objects in some row.

@@ -16,7 +16,6 @@ use crate::{
     attempt::{self, Caller, Encoded},
     contract::{Contract, Contracts},
     options::{Call, CallOptions, CallOutput},
-    pages::Pages,
     prepare::Prepared,
     quota::{self, Decision, Key, MemoryQuota, Names, QuotaStore, Reservation},
     retry::{Attempts, Budget, GiveUpReason, Next},
@@ -220,13 +219,6 @@ impl Client {
         request.timeout = call.options.attempt();
         request.max_reply = call.options.reply_limit();
         Ok(Prepared::new(&contract, &encoded, &system, key, request, warnings))
-    }
-
-    /// Makes a call page by page, as the catalog's page rule of the API says.
-    ///
-    /// Nothing is sent before the first page is asked for.
-    pub fn pages(&self, call: Call) -> Pages {
-        Pages::new(self.clone(), call)
     }
 
     /// Returns the account's entry in the catalog for an API.

@@ -258,7 +258,7 @@ fn tokens(args: &AddArgs, file: &EnvFile) -> CliResult<Option<ImportedTokens>> {
     let zone = match &args.timezone {
         None => TimeZone::system(),
         Some(name) => TimeZone::get(name).map_err(|_| {
-            Error::usage(format!("there is no time zone {name:?}"))
+            Error::usage(format!("unknown time zone {name:?}"))
                 .with_hint("Write a name like Asia/Shanghai or America/Los_Angeles.")
         })?,
     };

@@ -266,7 +266,7 @@ async fn service(plan: &KeeperPlan, context: &Context, stopping: watch::Receiver
     told.last(&told.record("stopped", &totals), &told.sentence(&totals))
 }
 
-/// Opens the vault; waits for a store that is away. Nothing when it was stopped meanwhile.
+/// Opens the vault; waits for a store that is away. `None` if it was stopped meanwhile.
 async fn open(context: &Context, stopping: watch::Receiver<bool>) -> CliResult<Option<&Vault>> {
     let mut stop = std::pin::pin!(stopped(stopping));
     let mut pause = Duration::from_secs(1);

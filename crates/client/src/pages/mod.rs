@@ -84,11 +84,16 @@ struct Open {
     hashes: RandomState,
 }
 
-impl Pages {
-    pub(crate) fn new(client: Client, call: Call) -> Self {
-        Self { client, call, state: State::New }
+impl Client {
+    /// Makes a call page by page, as the catalog's page rule of the API says.
+    ///
+    /// Nothing is sent before the first page is asked for.
+    pub fn pages(&self, call: Call) -> Pages {
+        Pages { client: self.clone(), call, state: State::New }
     }
+}
 
+impl Pages {
     /// Fetches the next page. After an error nothing more comes.
     pub async fn next(&mut self) -> Option<Result<Page>> {
         let open = match std::mem::replace(&mut self.state, State::Over) {
