@@ -75,7 +75,7 @@ fn sesame() -> Result<PathBuf> {
     let beside = std::env::current_exe()?.with_file_name("sesame");
     ensure!(
         beside.exists(),
-        "{} is not there: build it with `cargo build --release -p open-sesame`, or set SESAME_BIN",
+        "{} is not there: build it with `cargo build --release -p sesame-cli`, or set SESAME_BIN",
         beside.display()
     );
     Ok(beside)

@@ -109,7 +109,12 @@ fn a_mistake_is_told_with_file_line_and_key() {
         (api("aliases = [\"a b\"]"), "line 5", "api[0].aliases[0]", "invalid API name"),
         (api("params = [{ n = \"x\", t = \"text\" }]"), "line 7", "api[0].params[0].t", "text"),
         (api("params = [{ n = \"brand_new\" }]"), "", "api[0]", "needs a type"),
-        (api("params = [{ n = \"\", t = \"string\" }]"), "line 5", "api[0].params[0].n", "invalid parameter name"),
+        (
+            api("params = [{ n = \"\", t = \"string\" }]"),
+            "line 5",
+            "api[0].params[0].n",
+            "invalid parameter name",
+        ),
         (api("drop_params = [\"nowhere\"]"), "", "api[0]", "no parameter \"nowhere\""),
         (api("example = 5"), "line 5", "api[0].example", "not a table"),
         (api("paging = { style = \"page\", index = \"\" }"), "line 5", "api[0].paging", "index is empty"),

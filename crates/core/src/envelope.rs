@@ -13,6 +13,7 @@ use serde_json::value::RawValue;
 use crate::{
     Error, ErrorKind, ErrorTable, HttpResponse, Protocol, Result, Retry, Shape,
     classify::{Failure, ID_LIMIT, classify},
+    decode::decode as decode_json,
     path,
     redact::{ForeignText, Redactor},
     scalar::{self, Text},
@@ -91,54 +92,7 @@ impl Reply {
     /// [`ErrorKind::Envelope`] if the payload has another shape than `T`. The message says where, as a JSON
     /// path, and what was expected there; it does not repeat the value.
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T> {
-        serde_json::from_str(self.payload()).map_err(|_| {
-            // Once more, slower, with a note of the place.
-            let mut deserializer = serde_json::Deserializer::from_str(self.payload());
-            let (place, wrong) = match serde_path_to_error::deserialize::<_, T>(&mut deserializer) {
-                Err(error) => (place(error.path()), expectation(error.inner())),
-                Ok(_) => ("$".to_owned(), "more than one value".to_owned()),
-            };
-            self.error(ErrorKind::Envelope, format!("cannot decode the reply at `{place}`: {wrong}"))
-                .with_retry(Retry::Never)
-        })
-    }
-}
-
-/// Writes a path as `$.data.orders[0].id`. Names that may be keys of data and not of a type are left out.
-fn place(path: &serde_path_to_error::Path) -> String {
-    use serde_path_to_error::Segment;
-
-    let mut out = String::from("$");
-    for segment in path {
-        match segment {
-            Segment::Seq { index } => out = format!("{out}[{index}]"),
-            Segment::Map { key } if key.len() < 12 || !key.bytes().any(|byte| byte.is_ascii_digit()) => {
-                out.push('.');
-                out.push_str(&scalar::printable(key));
-            }
-            Segment::Map { .. } => out.push_str(".…"),
-            Segment::Enum { .. } | Segment::Unknown => {}
-        }
-    }
-    out
-}
-
-/// Says what was expected, without the value that came: it is the platform's, and may be anything.
-fn expectation(error: &serde_json::Error) -> String {
-    let text = error.to_string();
-    let text = text.split_once(" at line ").map_or(text.as_str(), |(text, _)| text);
-    match error.classify() {
-        serde_json::error::Category::Data => {
-            let of_the_type = text.starts_with("missing field") || text.starts_with("duplicate field");
-            match text.rsplit_once(", expected ") {
-                _ if of_the_type => text.to_owned(),
-                Some((_, expected)) if !text.ends_with("there are no fields") => {
-                    format!("expected {expected}")
-                }
-                _ => "unexpected value".to_owned(),
-            }
-        }
-        _ => "invalid JSON".to_owned(),
+        decode_json(self.payload()).map_err(|error| error.with_request_id(self.request_id.clone()))
     }
 }
 

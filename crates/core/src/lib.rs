@@ -19,6 +19,7 @@
 
 pub mod classify;
 pub mod clock;
+pub mod decode;
 pub mod encode;
 pub mod envelope;
 pub mod error;

@@ -7,9 +7,9 @@ use sesame_core::{AppSecret, Error, Result};
 /// The largest app file that is read.
 const MAX_FILE: u64 = 1 << 20;
 
-/// An app the sandbox shall know beside its own.
+/// An app beside the invented ones.
 ///
-/// The same key may stand with several platforms; then the route of a request, and the API it
+/// Several platforms may have the same key; then the route of a request, and the API it
 /// names, tell which one is meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AppSpec {
@@ -31,7 +31,7 @@ impl AppSpec {
         let read = || -> std::io::Result<String> {
             // A pipe or a device might never end.
             if !std::fs::metadata(path)?.is_file() {
-                return Err(std::io::Error::other("it is no plain file"));
+                return Err(std::io::Error::other("it is not a regular file"));
             }
             let mut text = String::new();
             std::fs::File::open(path)?.take(MAX_FILE + 1).read_to_string(&mut text)?;
@@ -121,6 +121,6 @@ mod tests {
         let error = AppSpec::parse_file(Path::new("/nowhere/apps")).unwrap_err();
         assert!(error.to_string().contains("/nowhere/apps"), "{error}");
         let error = AppSpec::parse_file(&std::env::temp_dir()).unwrap_err();
-        assert!(error.to_string().contains("no plain file"), "{error}");
+        assert!(error.to_string().contains("not a regular file"), "{error}");
     }
 }

@@ -16,7 +16,7 @@ use crate::{
     random::{BASE62, DIGITS, Random},
 };
 
-/// The redirect URI that every app of a sandbox has registered until told otherwise.
+/// The redirect URI that apps have registered unless it is changed.
 pub const DEFAULT_REDIRECT: &str = "http://127.0.0.1:8756/callback";
 
 /// What an app may do with refresh tokens.
@@ -137,7 +137,7 @@ impl Apps {
             let Some(at) = platforms.iter().position(|platform| platform.name == spec.platform) else {
                 let names: Vec<&str> = platforms.iter().map(|platform| platform.name.as_str()).collect();
                 return Err(Error::usage(format!(
-                    "the app {} is of a platform that nobody knows: {:?}",
+                    "the app {} is of an unknown platform: {:?}",
                     spec.key, spec.platform
                 ))
                 .with_hint(format!("Use one of: {}.", names.join(", "))));

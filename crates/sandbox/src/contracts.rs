@@ -32,7 +32,7 @@ struct Prepared {
     templates: OnceLock<Vec<PathTemplate>>,
 }
 
-/// The most names remembered per platform; the catalog has fewer.
+/// Maximum number of names kept per platform; the catalog has fewer.
 const MAX_NAMES: usize = 20_000;
 
 impl Contracts {

@@ -4,8 +4,8 @@
 //! |---|---|
 //! | `GET /_sandbox/` | lists these routes |
 //! | `GET /_sandbox/stats` | counts by platform, API and outcome; tokens created, refreshed, refused |
-//! | `POST /_sandbox/reset` | forgets statistics, refusals, trouble and quotas; `{"tokens":true}` tokens too |
-//! | `GET POST DELETE /_sandbox/trouble` | lists, adds (`{"kind":"html","api":..,"count":..}` or a list), clears (`?id=N` one) |
+//! | `POST /_sandbox/reset` | forgets statistics, refusals, faults and quotas; `{"tokens":true}` tokens too |
+//! | `GET POST DELETE /_sandbox/faults` | lists, adds (`{"kind":"html","api":..,"count":..}` or a list), clears (`?id=N` one) |
 //! | `GET POST DELETE /_sandbox/quotas` | the same for `{"api":..,"calls":N,"seconds":N,"per":"app"}` |
 //! | `GET POST /_sandbox/clock` | tells the time; `{"now":"2026-11-21T12:32:12Z"}`, `{"advance":"30m"}` or seconds, `{"follow_machine":true}` |
 //! | `GET /_sandbox/tokens` | lists tokens, masked: at most 1,000 of each kind, living ones first, and how many are left out |
@@ -66,18 +66,20 @@ fn answer(
     let now = state.clock.now();
     Ok(match (method, route) {
         (&Method::GET, "" | "/") => json!({
-            "routes": ["/_sandbox/stats", "/_sandbox/reset", "/_sandbox/trouble", "/_sandbox/quotas", "/_sandbox/clock",
+            "routes": ["/_sandbox/stats", "/_sandbox/reset", "/_sandbox/faults", "/_sandbox/quotas", "/_sandbox/clock",
                 "/_sandbox/tokens", "/_sandbox/tokens/expire", "/_sandbox/tokens/revoke", "/_sandbox/apps",
                 "/_sandbox/settings", "/_sandbox/refusals", "/_sandbox/refusals/ID"],
         }),
         (&Method::GET, "/stats") => stats(state),
         (&Method::POST, "/reset") => reset(state, &read(body)?),
-        (&Method::GET, "/trouble") => json!(state.faults.list()),
-        (&Method::POST, "/trouble") => add_trouble(state, body)?,
-        (&Method::DELETE, "/trouble") => {
+        (&Method::GET, "/faults") => json!(state.faults.list()),
+        (&Method::POST, "/faults") => add_faults(state, body)?,
+        (&Method::DELETE, "/faults") => {
             let fields = Fields::of_query(head).map_err(|error| ControlError(400, error.message))?;
             let id = match fields.filled("id") {
-                Some(id) => Some(id.parse().map_err(|_| ControlError(400, "id is no number".to_owned()))?),
+                Some(id) => {
+                    Some(id.parse().map_err(|_| ControlError(400, "invalid id: not a number".to_owned()))?)
+                }
                 None => None,
             };
             json!({"cleared": state.faults.clear(id)})
@@ -121,16 +123,14 @@ fn answer(
         (&Method::GET, "/refusals") => json!({"refusals": state.refusals.ids()}),
         (&Method::GET, route) if route.starts_with("/refusals/") => {
             let id = route.strip_prefix("/refusals/").unwrap_or_default();
-            let report = state.refusals.get(id).ok_or_else(|| {
-                ControlError(
-                    404,
-                    "there is no such refusal; the last 1000 are kept, until the sandbox ends".to_owned(),
-                )
-            })?;
+            let report = state
+                .refusals
+                .get(id)
+                .ok_or_else(|| ControlError(404, "no such refusal; the last 1000 are kept".to_owned()))?;
             serde_json::from_str(&report).unwrap_or_default()
         }
         (&Method::GET | &Method::POST | &Method::DELETE, _) => {
-            return Err(ControlError(404, "there is no such route; GET /_sandbox/ lists them".to_owned()));
+            return Err(ControlError(404, "no such route; GET /_sandbox/ lists them".to_owned()));
         }
         _ => return Err(ControlError(405, "use GET, POST or DELETE".to_owned())),
     })
@@ -193,7 +193,7 @@ fn reset(state: &State, wanted: &Reset) -> Json {
     json!({"reset": true})
 }
 
-fn add_trouble(state: &State, body: &[u8]) -> Result<Json, ControlError> {
+fn add_faults(state: &State, body: &[u8]) -> Result<Json, ControlError> {
     let rules = read_rules::<FaultRule>(body)?;
     let mut ids = Vec::with_capacity(rules.len());
     for rule in rules {
@@ -221,7 +221,7 @@ fn set_clock(state: &State, wanted: &ClockChange) -> Result<(), ControlError> {
     }
     if let Some(now) = &wanted.now {
         let now = now.parse::<Timestamp>().map_err(|error| {
-            ControlError(400, format!("now is no time such as 2026-11-21T12:32:12Z: {error}"))
+            ControlError(400, format!("invalid time {now:?}, expected e.g. 2026-11-21T12:32:12Z: {error}"))
         })?;
         state.clock.set(now);
     }

@@ -28,7 +28,7 @@ pub struct DescribedApp {
     pub protocol: &'static str,
     /// The app key.
     pub app_key: String,
-    /// The secret, if the sandbox invented it; nothing for apps of an app file.
+    /// The secret, if the sandbox invented it; `None` for apps of an app file.
     pub app_secret: Option<String>,
     /// The registered redirect URI.
     pub redirect_uri: String,

@@ -142,7 +142,7 @@ fn digest_name(digest: Digest) -> &'static str {
     }
 }
 
-/// Says, as sentences, which known mistake yields the signature that came. Empty when none does.
+/// Returns, as sentences, which known mistake yields the signature that came; empty if none does.
 pub(crate) fn diagnose(attempt: Attempt<'_>, apps: &Apps) -> Vec<String> {
     let given = attempt.given.trim().to_ascii_uppercase();
     let mut hints = Vec::new();

@@ -6,7 +6,7 @@ use sesame_core::envelope::SuccessFlag;
 
 use crate::random::Random;
 
-/// The most values of one example; a few documents describe thousands.
+/// Maximum number of values of one example; a few documents describe thousands.
 const MOST: usize = 5_000;
 /// How deep an example goes.
 const DEEPEST: usize = 12;

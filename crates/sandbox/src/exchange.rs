@@ -39,7 +39,7 @@ pub(crate) enum ExchangeError {
 }
 
 impl ExchangeError {
-    /// Says it in words, for `error_description` and hints.
+    /// Returns the text for `error_description` and hints.
     pub(crate) fn message(&self) -> String {
         match self {
             Self::Code(problem) => problem.message().to_owned(),

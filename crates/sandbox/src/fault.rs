@@ -28,7 +28,7 @@ pub enum FaultKind {
     HangAfter,
     /// Status 200 with an HTML page of the edge. No effect.
     Html,
-    /// Status 200 with nothing in it, after the effect.
+    /// Status 200 with an empty body, after the effect.
     Empty,
     /// Half of the answer, then the connection ends, after the effect.
     Truncated,

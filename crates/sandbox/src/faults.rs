@@ -47,12 +47,12 @@ pub(crate) struct NumberedRule {
     pub(crate) struck: u64,
 }
 
-/// The most rules at a time.
+/// Maximum number of rules at a time.
 const MAX_RULES: usize = 1_000;
 
 impl Faults {
     pub(crate) fn new(seed: u64, rules: &[FaultRule]) -> Result<Self> {
-        let table = FaultTable { rules: Vec::new(), next: 1, numbers: Random::for_purpose(seed, "trouble") };
+        let table = FaultTable { rules: Vec::new(), next: 1, numbers: Random::for_purpose(seed, "faults") };
         let faults = Self { table: Mutex::new(table) };
         for rule in rules {
             faults.add(rule.clone())?;

@@ -2,8 +2,8 @@
 //!
 //! Third-party SDKs talk to a [`Sandbox`] as they talk to the platforms: it verifies their
 //! signatures, hands out tokens over OAuth pages a browser can use, answers every API of the
-//! catalog, some from a world of shops and products, the rest by examples, and goes wrong on
-//! demand in the ways real gateways do. Keys, shops and products follow from the seed alone.
+//! catalog, some from fixtures (shops and products), the rest by examples, and fails on demand in
+//! the ways real gateways do. Keys, shops and products follow from the seed alone.
 //!
 //! Where to look:
 //!
@@ -22,8 +22,8 @@
 //! | route | what it does |
 //! |---|---|
 //! | `GET /_sandbox/stats` | counts by platform, API and outcome |
-//! | `POST /_sandbox/reset` | forgets statistics, refusals, trouble and quotas; `{"tokens":true}` tokens too |
-//! | `GET POST DELETE /_sandbox/trouble` | lists, adds (`{"kind":"html","api":"/orders/get","count":1}`, the text of [`FaultRule`]'s `FromStr`, or a list), clears |
+//! | `POST /_sandbox/reset` | forgets statistics, refusals, faults and quotas; `{"tokens":true}` tokens too |
+//! | `GET POST DELETE /_sandbox/faults` | lists, adds (`{"kind":"html","api":"/orders/get","count":1}`, the text of [`FaultRule`]'s `FromStr`, or a list), clears |
 //! | `GET POST DELETE /_sandbox/quotas` | the same for [`QuotaRule`] |
 //! | `GET POST /_sandbox/clock` | `{"now":"2026-11-21T12:32:12Z"}`, `{"advance":"48h"}` or seconds, `{"follow_machine":true}` |
 //! | `GET /_sandbox/tokens` | lists tokens, masked |
@@ -33,7 +33,7 @@
 //! | `GET /_sandbox/refusals/ID` | the base string that was expected, and the mistake if it is a known one |
 //!
 //! A refusal carries the header `x-sandbox-refusal: ID`.
-#![warn(missing_docs)]
+#![warn(missing_docs, clippy::missing_errors_doc)]
 
 mod app_file;
 mod apps;
@@ -65,7 +65,6 @@ mod stats;
 mod token_replies;
 mod tokens;
 mod trace;
-
 mod xml;
 
 pub use app_file::AppSpec;

@@ -28,17 +28,17 @@ pub struct Options {
     pub shops: usize,
     /// Products of each shop, at most [`MOST_PRODUCTS`]. Default: 120.
     pub products: usize,
-    /// Keys, shops and products follow from it. Default: 1.
+    /// The seed that keys, shops and products follow from. Default: 1.
     pub seed: u64,
     /// The time at which the sandbox's clock starts. Default: that of `clock`.
     pub now: Option<Timestamp>,
-    /// Answers the OAuth pages with an approval at once.
+    /// Approves on the OAuth pages without asking.
     pub auto_approve: bool,
     /// Apps beside those invented.
     pub apps: Vec<AppSpec>,
-    /// Trouble from the start.
-    pub trouble: Vec<FaultRule>,
-    /// Limits from the start.
+    /// Faults in force from the start.
+    pub faults: Vec<FaultRule>,
+    /// Limits in force from the start.
     pub quotas: Vec<QuotaRule>,
     /// What becomes of used refresh tokens on IOP.
     pub old_refresh_token: OldRefreshToken,
@@ -46,9 +46,9 @@ pub struct Options {
     pub reply_style: ReplyStyle,
     /// The largest body of a request, in bytes. Default: 16 MiB.
     pub max_body: usize,
-    /// The most calls of a TOP batch. Default: what the catalog says.
+    /// Maximum number of calls of a TOP batch. Default: what the catalog says.
     pub max_batch: usize,
-    /// The most connections at a time. Default: 4,096; more wait.
+    /// Maximum number of connections at a time. Default: 4,096; more wait.
     pub max_connections: usize,
     /// The catalog to serve.
     pub catalog: Arc<Catalog>,
@@ -79,7 +79,7 @@ impl Options {
     /// Returns the defaults.
     pub fn new(catalog: Arc<Catalog>, clock: Arc<dyn Clock>) -> Self {
         let batch = catalog.platforms().iter().find_map(|platform| platform.batch.as_ref());
-        // Without a line in the data nothing is known of a limit; there is one all the same.
+        // If the data name no limit, there is one all the same.
         let max_batch = batch.map_or(1_000, |rules| rules.calls);
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 4600)),
@@ -90,7 +90,7 @@ impl Options {
             now: None,
             auto_approve: false,
             apps: Vec::new(),
-            trouble: Vec::new(),
+            faults: Vec::new(),
             quotas: Vec::new(),
             old_refresh_token: OldRefreshToken::Dies,
             reply_style: ReplyStyle::Recorded,

@@ -9,9 +9,9 @@ use serde_json::value::RawValue;
 
 use crate::{fixtures::Args, multipart};
 
-/// The most parameters of a request.
+/// Maximum number of parameters of a request.
 pub(crate) const MAX_PARAMS: usize = 2_000;
-/// The most headers of a request.
+/// Maximum number of headers of a request.
 pub(crate) const MAX_HEADERS: usize = 128;
 
 /// A request that cannot be read. Answered before any gateway looks at it.
@@ -47,7 +47,7 @@ pub(crate) struct Reading<'a> {
 #[derive(Default)]
 pub(crate) struct Fields<'a> {
     pairs: Vec<(Text<'a>, Text<'a>)>,
-    /// From here on the pairs came in a JSON body and in nothing else.
+    /// From here on the pairs came only in a JSON body.
     json_from: usize,
     /// From here on they were `null` there: kept as empty texts, because one client signs them so.
     nulls_from: usize,
@@ -252,7 +252,7 @@ impl<'a> Fields<'a> {
         self.doubled.as_deref()
     }
 
-    /// Tells whether a file part of this name came.
+    /// Returns `true` if a file part of this name came.
     pub(crate) fn has_file(&self, name: &str) -> bool {
         self.files.iter().any(|file| file == name)
     }

@@ -17,11 +17,11 @@ use crate::{
     diagnosis::{Attempt, diagnose},
 };
 
-/// The most refusals that are kept.
+/// Maximum number of refusals that are kept.
 const MOST: usize = 1_000;
-/// The most bytes of all of them together.
+/// Maximum size of all of them together, in bytes.
 const MOST_BYTES: usize = 8 << 20;
-/// The most bytes of one (design: 64 KB).
+/// Maximum size of one, in bytes.
 const MOST_EACH: usize = 64 << 10;
 
 /// The refusals of late.

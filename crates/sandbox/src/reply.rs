@@ -1,4 +1,4 @@
-//! Answers on their way out, troubled or not.
+//! Replies on their way out, with the faults that strike there.
 
 use std::{
     pin::Pin,
@@ -116,7 +116,7 @@ impl WebReply {
     }
 
     /// Applies what the plan says of the way back.
-    pub(crate) fn troubled(mut self, plan: Option<&Plan>) -> Self {
+    pub(crate) fn with_faults(mut self, plan: Option<&Plan>) -> Self {
         let Some(plan) = plan else { return self };
         self.latency_ms = plan.latency_ms;
         self.date_shift = plan.date_shift;

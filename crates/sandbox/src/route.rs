@@ -6,7 +6,7 @@ use sesame_core::Protocol;
 
 use crate::{
     control,
-    gateway::{self, Door},
+    gateway::{self, IopRoute},
     oauth,
     received::{Fields, Head, Unreadable},
     reply::{Media, WebReply},
@@ -28,7 +28,7 @@ pub(crate) fn serve(
     let posted = match *method {
         Method::GET => false,
         Method::POST => true,
-        // Some clients look whether the host is there before they call; that is no call.
+        // Some clients look whether the host is there before they call; that is not a call.
         Method::HEAD => return WebReply::new(200, Media::Plain, ""),
         _ => {
             return refuse(&Unreadable {
@@ -49,14 +49,13 @@ pub(crate) fn serve(
             let top = state.apps.with_key(key, Protocol::Top).next().is_some();
             let iop = state.apps.with_key(key, Protocol::Iop).next().is_some();
             if iop && !top {
-                gateway::serve_iop(state, Door::Sync, head, &fields, now)
+                gateway::serve_iop(state, IopRoute::Sync, head, &fields, now)
             } else {
                 gateway::serve_top(state, head, &fields, now)
             }
         }),
-        "/sync" => {
-            Fields::read(head, body).map(|fields| gateway::serve_iop(state, Door::Sync, head, &fields, now))
-        }
+        "/sync" => Fields::read(head, body)
+            .map(|fields| gateway::serve_iop(state, IopRoute::Sync, head, &fields, now)),
         "/oauth/authorize" | "/authorize" | "/auth/authorize.htm" => {
             Fields::read(head, body).map(|fields| oauth::serve_authorize(state, head, &fields, posted, now))
         }
@@ -64,10 +63,9 @@ pub(crate) fn serve(
             Fields::read(head, body).map(|fields| oauth::serve_token(state, head, &fields, posted, now))
         }
         _ if path.starts_with("/rest/2.0/") => Fields::read(head, body)
-            .map(|fields| gateway::serve_iop(state, Door::RestVariables, head, &fields, now)),
-        _ if path == "/rest" || path.starts_with("/rest/") => {
-            Fields::read(head, body).map(|fields| gateway::serve_iop(state, Door::Rest, head, &fields, now))
-        }
+            .map(|fields| gateway::serve_iop(state, IopRoute::RestVariables, head, &fields, now)),
+        _ if path == "/rest" || path.starts_with("/rest/") => Fields::read(head, body)
+            .map(|fields| gateway::serve_iop(state, IopRoute::Rest, head, &fields, now)),
         _ if path.starts_with("/openapi/") || path.starts_with("/api/") => {
             Fields::read(head, body).map(|fields| gateway::serve_param2(state, head, &fields, posted, now))
         }
@@ -165,7 +163,7 @@ mod tests {
         "/openapi/",
         "/openapi/param2/1/system/currentTime/1",
         "/openapi/json2/1/a/b/c",
-        "/_sandbox/trouble",
+        "/_sandbox/faults",
         "/_sandbox/clock",
     ];
 

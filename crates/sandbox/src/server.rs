@@ -1,4 +1,7 @@
-//! The server: one port, plain HTTP/1.1, nothing between the socket and the gateways.
+//! The HTTP server: one port, plain HTTP/1.1.
+//!
+//! It is hyper without a framework: faults need the connection itself (dropped replies, replies cut
+//! off), and a router could not serve paths that differ by app key.
 
 use std::{convert::Infallible, future::Future, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -28,7 +31,7 @@ use crate::{
     state::State,
 };
 
-/// A running sandbox. Dropping it ends it without waiting for calls under way.
+/// A running sandbox. Dropping it stops it without waiting for calls in progress.
 #[derive(Debug)]
 pub struct Sandbox {
     state: Arc<State>,
@@ -38,13 +41,34 @@ pub struct Sandbox {
 }
 
 impl Sandbox {
-    /// Starts a sandbox and returns when it takes connections.
+    /// Starts a sandbox and returns when it accepts connections.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use sesame_catalog::Catalog;
+    /// use sesame_core::{Clock, Result};
+    /// use sesame_sandbox::{Options, Sandbox};
+    ///
+    /// async fn with_a_sandbox(clock: Arc<dyn Clock>) -> Result<()> {
+    ///     let mut options = Options::new(Arc::new(Catalog::builtin()), clock);
+    ///     options.listen = ([127, 0, 0, 1], 0).into();
+    ///     options.auto_approve = true;
+    ///     options.faults.push("call-limit=3@/products/get,count=1".parse()?);
+    ///     let sandbox = Sandbox::start(options).await?;
+    ///     let lazada = sandbox.describe().apps.into_iter().find(|app| app.platform == "lazada");
+    ///     println!("{}: {lazada:?}", sandbox.url());
+    ///     sandbox.stop().await;
+    ///     Ok(())
+    /// }
+    /// ```
     ///
     /// # Errors
     /// [`ErrorKind::Usage`](sesame_core::ErrorKind::Usage) for an address other than loopback
     /// without [`Options::allow_public`], for apps of unknown platforms, and for more shops or
     /// products than a sandbox holds;
-    /// [`ErrorKind::Local`](sesame_core::ErrorKind::Local) when the port cannot be had.
+    /// [`ErrorKind::Local`](sesame_core::ErrorKind::Local) when the address is in use.
     pub async fn start(options: Options) -> Result<Self> {
         options.check()?;
         let listener = TcpListener::bind(options.listen).await.map_err(|error| {
@@ -69,12 +93,12 @@ impl Sandbox {
         format!("http://{}", self.address)
     }
 
-    /// Returns what scripts need to know: address, apps, shops.
+    /// Returns the address, apps and shops.
     pub fn describe(&self) -> Description {
         Description::of(&self.state)
     }
 
-    /// Ends the sandbox: no new connections; calls under way get a second to finish.
+    /// Stops the sandbox: no new connections; calls in progress get a second to finish.
     pub async fn stop(mut self) {
         let _ = self.stop.send(true);
         let _ = (&mut self.task).await;
@@ -93,7 +117,7 @@ impl Drop for Sandbox {
     }
 }
 
-/// How long calls under way may take when the sandbox stops.
+/// How long calls in progress may take when the sandbox stops.
 const GRACE: Duration = Duration::from_secs(1);
 /// How long a client may take to send the head of a request, and its body.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -138,7 +162,7 @@ async fn accept(
                 .serve_connection(TokioIo::new(stream), service);
             tokio::pin!(connection);
             tokio::select! {
-                // An error here is a client that left, or trouble that was ordered.
+                // An error here is a client that left, or a fault that was ordered.
                 _ = connection.as_mut() => return,
                 _ = stopped.changed() => connection.as_mut().graceful_shutdown(),
             }

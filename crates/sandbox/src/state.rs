@@ -62,7 +62,7 @@ impl State {
             apps: Apps::new(platforms, options.seed, &options.apps)?,
             tokens: TokenBook::default(),
             refusals: Refusals::default(),
-            faults: Faults::new(options.seed, &options.trouble)?,
+            faults: Faults::new(options.seed, &options.faults)?,
             quotas: Quotas::new(&options.quotas)?,
             seed: options.seed,
             auto_approve: options.auto_approve,

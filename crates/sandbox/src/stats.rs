@@ -8,7 +8,7 @@ use std::{
 /// Counts by platform, API and outcome.
 pub(crate) type Counts = BTreeMap<String, BTreeMap<String, BTreeMap<String, u64>>>;
 
-/// The most APIs of a platform, and the most outcomes of an API, that are counted each for itself.
+/// Maximum number of APIs of a platform, and of outcomes of an API, that are counted separately.
 const MAX_APIS: usize = 10_000;
 const MAX_OUTCOMES: usize = 200;
 

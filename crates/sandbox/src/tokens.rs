@@ -106,9 +106,9 @@ pub(crate) struct Grant<'a> {
     pub(crate) protocol: Protocol,
 }
 
-/// The most codes, access tokens and refresh tokens each; the expired ones go first.
+/// Maximum number of codes, access tokens and refresh tokens each; expired ones go first.
 const MOST: usize = 100_000;
-/// The most tokens of a kind that are listed.
+/// Maximum number of tokens of a kind that are listed.
 const MOST_LISTED: usize = 1_000;
 
 #[derive(Default)]

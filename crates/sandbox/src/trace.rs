@@ -31,8 +31,8 @@ impl<'a> Trace<'a> {
     pub(crate) fn strike(&mut self, state: &State) -> Option<WebReply> {
         self.plan(state);
         let edge = self.plan.as_ref()?.edge.as_ref()?;
-        self.count(state, "trouble at the edge");
-        Some(WebReply::of_edge(edge).troubled(self.plan.as_ref()))
+        self.count(state, "fault at the edge");
+        Some(WebReply::of_edge(edge).with_faults(self.plan.as_ref()))
     }
 
     /// Returns the name by which the catalog knows the API, or an empty string.

@@ -1,4 +1,4 @@
-//! JSON payloads as the XML that TOP answers unless told otherwise.
+//! JSON payloads as XML, the default format of TOP.
 
 use serde_json::Value as Json;
 

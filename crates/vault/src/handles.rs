@@ -140,6 +140,15 @@ impl Vault {
         }
     }
 
+    /// Returns a valid access token of an account, by its name; as [`Vault::token`] does by its id.
+    ///
+    /// # Errors
+    /// As [`Vault::token`].
+    pub async fn access_token(&self, account: &str) -> Result<AccessToken> {
+        let handle = self.handle(account).await?;
+        self.token_of(&handle).await.map(|token| token.access.clone())
+    }
+
     async fn awaited_token(&self, account: &AccountId) -> Result<AccessToken> {
         let handle = self.handle_by_id(account).await?;
         self.token_of(&handle).await.map(|token| token.access.clone())

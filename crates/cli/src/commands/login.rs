@@ -303,7 +303,7 @@ pub(crate) async fn ask_sandbox(context: &Context, login: &Login) -> CliResult<O
             .into());
     }
     Err(Error::new(ErrorKind::Platform, refused)
-        .with_hint("The sandbox is troubled: GET /_sandbox/trouble lists what was asked of it.")
+        .with_hint("Faults were injected into the sandbox: GET /_sandbox/faults lists them.")
         .with_http_status(status)
         .with_reference(reference)
         .into())

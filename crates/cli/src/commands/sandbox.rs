@@ -35,7 +35,7 @@ Examples:
   sesame sandbox
   sesame sandbox --listen 127.0.0.1:0 --json
   sesame sandbox --shops 3 --products 500 --auto-approve --seed 7
-  sesame sandbox --trouble busy,count=3 --trouble latency=200@/products/get
+  sesame sandbox --fault busy,count=3 --fault latency=200@/products/get
   SESAME_ENDPOINT=http://127.0.0.1:4600 sesame accounts
 
 Keys, shops and products follow from the seed alone. With --json one line is printed when it is ready: \
@@ -70,11 +70,11 @@ pub(crate) struct SandboxArgs {
     /// What becomes of a used refresh token where a refresh gives a new one; no platform documents it.
     #[arg(long, value_enum, default_value = "dies", value_name = "POLICY")]
     old_refresh_token: OldToken,
-    /// Injects trouble: KIND[=N][@API][,count=N][,probability=P][,platform=NAME]; can be repeated.
+    /// Injects a fault: KIND[=N][@API][,count=N][,probability=P][,platform=NAME]; can be repeated.
     /// Kinds: latency=MS, drop-before, drop-after, hang, hang-after, html, empty, truncated, huge=BYTES,
     /// busy, call-limit=SECONDS, status=CODE, wrong-date=SECONDS, business-failure, illegal-token, error=CODE.
     #[arg(long, value_name = "RULE")]
-    trouble: Vec<String>,
+    fault: Vec<String>,
     /// Prints one line of JSON when it is ready, and nothing else on standard output.
     #[arg(long)]
     json: bool,
@@ -97,8 +97,8 @@ pub(crate) fn run(args: &SandboxArgs, context: &Context) -> CliResult {
     if let Some(path) = &args.app_file {
         options.apps = apps(path)?;
     }
-    for rule in &args.trouble {
-        options.trouble.push(rule.parse()?);
+    for rule in &args.fault {
+        options.faults.push(rule.parse()?);
     }
     runtime::serve(async {
         let sandbox = Sandbox::start(options).await?;

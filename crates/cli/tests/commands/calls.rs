@@ -175,7 +175,7 @@ fn failing(kind: &str) -> House {
         // The first page comes, the second does not.
         options.quotas.push("1/3600@/products/get".parse().unwrap());
         if !kind.is_empty() {
-            options.trouble.push(kind.parse().unwrap());
+            options.faults.push(kind.parse().unwrap());
         }
     })
     .and_accounts(&[("lazada", "shop")])

@@ -78,7 +78,7 @@ fn the_sandbox_stays_on_this_machine() {
     let done = house.run(&["sandbox", "--listen", "0.0.0.0:0"]).fails(2);
     assert!(done.stderr.contains("--allow-public") || done.stderr.contains("hint"), "{}", done.stderr);
     house.run(&["sandbox", "--listen", "nowhere"]).fails(2);
-    house.run(&["sandbox", "--listen", "127.0.0.1:0", "--trouble", "nonsense"]).fails(2);
+    house.run(&["sandbox", "--listen", "127.0.0.1:0", "--fault", "nonsense"]).fails(2);
     house.run(&["sandbox", "--listen", "127.0.0.1:0", "--app-file", "/does/not/exist"]).fails(2);
 }
 

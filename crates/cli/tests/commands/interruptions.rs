@@ -30,7 +30,7 @@ fn a_reader_that_leaves_is_no_error() {
 
 #[test]
 fn ctrl_c_ends_a_call_at_once_and_loses_nothing() {
-    let house = House::with(|options| options.trouble.push("hang@/products/get".parse().unwrap()))
+    let house = House::with(|options| options.faults.push("hang@/products/get".parse().unwrap()))
         .and_accounts(&[("lazada", "shop")]);
     let token = house.run(&["token", "shop"]).succeeds().stdout;
     interrupted(&house, &["call", "shop", "/products/get"]);
@@ -93,7 +93,7 @@ fn a_signal_in_the_middle_of_an_exchange_keeps_the_new_tokens() {
             continue;
         }
         let house =
-            House::with(|options| options.trouble.push("latency=3500@/auth/token/refresh".parse().unwrap()))
+            House::with(|options| options.faults.push("latency=3500@/auth/token/refresh".parse().unwrap()))
                 .and_accounts(&[("lazada", "shop")]);
         let child = begun(&house, &["refresh", "shop"]);
         send(&child, signal);
@@ -106,7 +106,7 @@ fn a_signal_in_the_middle_of_an_exchange_keeps_the_new_tokens() {
         house.run(&["call", "shop", "/products/get", "limit=1"]).succeeds();
     }
     let house =
-        House::with(|options| options.trouble.push("latency=3500@/auth/token/create".parse().unwrap()));
+        House::with(|options| options.faults.push("latency=3500@/auth/token/create".parse().unwrap()));
     house.add_app("lazada");
     let child = begun(&house, &["login", "lazada", "--as", "shop", "--no-browser"]);
     send(&child, "-INT");
@@ -117,7 +117,7 @@ fn a_signal_in_the_middle_of_an_exchange_keeps_the_new_tokens() {
 #[test]
 fn a_second_ctrl_c_leaves_at_once_and_says_what_may_be_lost() {
     let house =
-        House::with(|options| options.trouble.push("latency=9000@/auth/token/refresh".parse().unwrap()))
+        House::with(|options| options.faults.push("latency=9000@/auth/token/refresh".parse().unwrap()))
             .and_accounts(&[("lazada", "shop")]);
     let child = begun(&house, &["refresh", "shop"]);
     send(&child, "-INT");
@@ -136,7 +136,7 @@ fn a_second_ctrl_c_leaves_at_once_and_says_what_may_be_lost() {
 #[cfg(target_os = "linux")]
 fn after_a_kill_the_next_command_goes_on_at_once() {
     let house =
-        House::with(|options| options.trouble.push("latency=3500@/auth/token/refresh".parse().unwrap()))
+        House::with(|options| options.faults.push("latency=3500@/auth/token/refresh".parse().unwrap()))
             .and_accounts(&[("lazada", "shop")]);
     let child = begun(&house, &["refresh", "shop"]);
     send(&child, "-KILL");

@@ -161,7 +161,7 @@ fn what_cannot_work_is_said_at_the_start() {
 #[test]
 fn sigterm_ends_it_well_and_what_is_under_way_is_kept() {
     let house =
-        House::with(|options| options.trouble.push("latency=3000@/auth/token/refresh".parse().unwrap()))
+        House::with(|options| options.faults.push("latency=3000@/auth/token/refresh".parse().unwrap()))
             .and_accounts(&[("lazada", "shop")]);
     make_due(&house);
     let (child, mut said) = begun(&house, &["keeper", "--output", "json"]);

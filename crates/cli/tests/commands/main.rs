@@ -1,7 +1,7 @@
 //! Whole commands: arguments, exit code, standard output, standard error.
 //!
 //! Every command runs as a process in its own home, against a sandbox of its own. Snapshots are in
-//! `tests/snapshots`; `INSTA_UPDATE=always cargo test -p open-sesame --test commands` writes them anew.
+//! `tests/snapshots`; `INSTA_UPDATE=always cargo test -p sesame-cli --test commands` writes them anew.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
 

@@ -10,8 +10,8 @@ type Secrets = BTreeMap<String, String>;
 #[test]
 fn the_whole_tour_tells_no_secret() {
     let mut house = House::with(|options| {
-        options.trouble.push("html@/orders/get".parse().unwrap());
-        options.trouble.push("illegal-token@/category/tree/get,count=1".parse().unwrap());
+        options.faults.push("html@/orders/get".parse().unwrap());
+        options.faults.push("illegal-token@/category/tree/get,count=1".parse().unwrap());
     });
     house.set("SESAME_WEBHOOK_SECRET", "planted-webhook-secret-0123456789");
     house.set("SESAME_LOG", "trace,hyper=trace,hyper_util=trace,rustls=trace,sqlx=trace");

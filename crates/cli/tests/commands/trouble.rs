@@ -8,7 +8,7 @@ use crate::{house::House, snapshot};
 /// A shop whose gateway has this trouble once it was authorized.
 fn troubled(rule: &str) -> House {
     let rule: FaultRule = rule.parse().unwrap();
-    House::with(|options| options.trouble.push(rule)).and_accounts(&[("lazada", "shop")])
+    House::with(|options| options.faults.push(rule)).and_accounts(&[("lazada", "shop")])
 }
 
 const CALL: [&str; 4] = ["call", "shop", "/products/get", "--timeout=3s"];

@@ -4,6 +4,5 @@
 mod foreign_text;
 mod line;
 mod pages;
-mod sandbox;
 mod stage;
 mod token_trouble;

@@ -191,7 +191,7 @@ async fn survives_troubles(platform: &str, policy: OldRefreshToken) {
         let context = format!("{platform}, {policy:?}, {trouble}");
         world.expired().await;
         let before = world.refreshed().await;
-        world.control(Method::POST, "/_sandbox/trouble", json!(format!("{trouble},count=1"))).await;
+        world.control(Method::POST, "/_sandbox/faults", json!(format!("{trouble},count=1"))).await;
         let handle = world.vault.handle("shop").await.unwrap();
         let first = world.vault.token_of(&handle).await;
         assert_eq!(world.refreshed().await - before, u64::from(*carried_out), "{context}: {first:?}");

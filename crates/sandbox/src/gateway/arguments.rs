@@ -28,13 +28,11 @@ pub(super) fn check(
 ) -> GatewayResult<()> {
     let wrong = contract.params.iter().find_map(|param| {
         let name = param.name.as_str();
-        match args.get(name).filter(|value| !value.is_empty()) {
-            Some(value) => check_text(param, name, value),
-            None => {
-                let missing = param.required == Some(true) && !fields.has_file(name);
-                missing.then(|| ArgumentError::Missing(name.to_owned()))
-            }
+        if let Some(value) = args.get(name).filter(|value| !value.is_empty()) {
+            return check_text(param, name, value);
         }
+        let is_missing = param.required == Some(true) && !fields.has_file(name);
+        is_missing.then(|| ArgumentError::Missing(name.to_owned()))
     });
     match wrong {
         None => Ok(()),

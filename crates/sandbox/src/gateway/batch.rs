@@ -44,7 +44,7 @@ pub(crate) fn serve(
             let outcome = top::finish(state, head, fields, &trace, Err(error), now);
             let mut reply = WebReply::of_value(200, &outcome.body, (!json).then_some("response"));
             reply.refusal = outcome.refusal;
-            return reply.troubled(trace.plan.as_ref());
+            return reply.with_faults(trace.plan.as_ref());
         }
     };
     trace.count(state, "");
@@ -86,7 +86,7 @@ pub(crate) fn serve(
     let media = if json { Media::Plain } else { Media::Xml };
     let mut reply = WebReply::new(200, media, bodies.join(separator));
     reply.refusal = refusal;
-    reply.troubled(trace.plan.as_ref())
+    reply.with_faults(trace.plan.as_ref())
 }
 
 /// The calls of a batch and what they share.

@@ -27,7 +27,7 @@ use crate::{
 
 /// The routes of this gateway.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Door {
+pub(crate) enum IopRoute {
     /// `/rest/some/path`.
     Rest,
     /// `/rest/2.0/some/{variable}`.
@@ -36,7 +36,7 @@ pub(crate) enum Door {
     Sync,
 }
 
-impl Door {
+impl IopRoute {
     const fn shape(self) -> Shape {
         match self {
             Self::Rest => Shape::IopRest,
@@ -58,7 +58,7 @@ enum IopTarget {
 }
 
 /// Finds out what a name means. Token calls are served whatever the catalog lists.
-fn target(state: &State, app: &App, door: Door, name: &str) -> Option<IopTarget> {
+fn target(state: &State, app: &App, route: IopRoute, name: &str) -> Option<IopTarget> {
     let token = |step, as_text| Some(IopTarget::Token { step, as_text });
     let rules = &state.platform(app).tokens;
     if rules.create == name || rules.create_also.iter().any(|also| also == name) {
@@ -72,21 +72,21 @@ fn target(state: &State, app: &App, door: Door, name: &str) -> Option<IopTarget>
         "/auth/token/createWithOpenId" | "/auth/token/security/create" | "/auth/token/security/refresh" => {
             return None;
         }
-        "taobao.top.auth.token.create" if door == Door::Sync => return token(GrantStep::Create, true),
-        "taobao.top.auth.token.refresh" if door == Door::Sync => return token(GrantStep::Refresh, true),
+        "taobao.top.auth.token.create" if route == IopRoute::Sync => return token(GrantStep::Create, true),
+        "taobao.top.auth.token.refresh" if route == IopRoute::Sync => return token(GrantStep::Refresh, true),
         _ => {}
     }
     let is_path = name.starts_with('/');
-    match door {
-        Door::Rest if !is_path => None,
-        Door::RestVariables => state
+    match route {
+        IopRoute::Rest if !is_path => None,
+        IopRoute::RestVariables => state
             .contracts
             .find_template(app.platform, name)
             .or_else(|| Some((state.contracts.find(app.platform, name)?, Vec::new())))
             .map(|(contract, values)| IopTarget::Api(contract, values)),
         _ => {
             let contract = state.contracts.find(app.platform, name)?;
-            // A TOP name is no path, even with a slash in front.
+            // A TOP name is not a path, even with a slash in front.
             let served = !is_path || matches!(contract.shape, Shape::IopRest | Shape::IopRestVariables);
             served.then(|| IopTarget::Api(contract, Vec::new()))
         }
@@ -96,28 +96,28 @@ fn target(state: &State, app: &App, door: Door, name: &str) -> Option<IopTarget>
 /// Serves one request.
 pub(crate) fn serve(
     state: &State,
-    door: Door,
+    route: IopRoute,
     head: &Head<'_>,
     fields: &Fields<'_>,
     now: Timestamp,
 ) -> WebReply {
-    let path = match door {
-        Door::Rest => match head.path.strip_prefix("/rest").unwrap_or_default() {
+    let path = match route {
+        IopRoute::Rest => match head.path.strip_prefix("/rest").unwrap_or_default() {
             // Inferred, no document says it: the iop SDKs for PHP and Python post to the base URL
             // and name the path in `method` alone; because it holds a slash they sign it in front.
             "" | "/" => fields.get("method").filter(|method| method.starts_with('/')).unwrap_or_default(),
             path => path,
         },
-        Door::RestVariables => head.path.strip_prefix("/rest/2.0").unwrap_or_default(),
-        Door::Sync => "",
+        IopRoute::RestVariables => head.path.strip_prefix("/rest/2.0").unwrap_or_default(),
+        IopRoute::Sync => "",
     };
-    let name = if door == Door::Sync { fields.get("method").unwrap_or_default() } else { path };
+    let name = if route == IopRoute::Sync { fields.get("method").unwrap_or_default() } else { path };
     let mut trace = Trace::new(None, name);
 
     // Which app and which API, without judging yet.
     let key = fields.get("app_key").unwrap_or_default();
     let (app, target) = app_for(state, Protocol::Iop, key, token_of(fields), fields, now, |app| {
-        target(state, app, door, name)
+        target(state, app, route, name)
     });
     trace.app = app;
     if let Some(IopTarget::Api(contract, _)) = &target {
@@ -128,7 +128,7 @@ pub(crate) fn serve(
         return reply;
     }
 
-    let asked = Asked { door, head, fields, path, name, now };
+    let asked = Asked { route, head, fields, path, name, now };
     let outcome = answer(state, &asked, found.as_ref(), &trace);
     let request_id = state.request_id(now);
     // Replies recorded since 2021 end like this, errors too; the trace id names the same moment.
@@ -136,7 +136,7 @@ pub(crate) fn serve(
     let (body, refusal) = match outcome {
         Ok((payload, code)) => {
             trace.count(state, code);
-            let wrapped = door == Door::Sync && fields.get("simplify") != Some("true");
+            let wrapped = route == IopRoute::Sync && fields.get("simplify") != Some("true");
             let mut members = members_of(payload);
             if !wrapped {
                 members.insert("code".to_owned(), "0".into());
@@ -146,19 +146,22 @@ pub(crate) fn serve(
         }
         Err(error) => {
             trace.count(state, &error.code);
-            let message = if door == Door::Sync { "msg" } else { "message" };
+            let message = if route == IopRoute::Sync { "msg" } else { "message" };
             // Sub codes are TOP's; no document shows them here.
             let mut members = Map::new();
             add(&mut members, [("type", error.origin), ("code", &error.code), (message, &error.message)]);
             add(&mut members, ids);
             let refusal = keep_reason(state, &error, head.path, fields, now);
-            (if door == Door::Sync { object("error_response", members) } else { members.into() }, refusal)
+            (
+                if route == IopRoute::Sync { object("error_response", members) } else { members.into() },
+                refusal,
+            )
         }
     };
-    let as_xml = door == Door::Sync && fields.get("format") == Some("xml");
+    let as_xml = route == IopRoute::Sync && fields.get("format") == Some("xml");
     let mut reply = WebReply::of_value(200, &body, as_xml.then_some("response"));
     reply.refusal = refusal;
-    reply.troubled(trace.plan.as_ref())
+    reply.with_faults(trace.plan.as_ref())
 }
 
 fn add(members: &mut Map<String, Value>, pairs: impl IntoIterator<Item = (&'static str, impl Into<String>)>) {
@@ -166,7 +169,7 @@ fn add(members: &mut Map<String, Value>, pairs: impl IntoIterator<Item = (&'stat
 }
 
 struct Asked<'a> {
-    door: Door,
+    route: IopRoute,
     head: &'a Head<'a>,
     fields: &'a Fields<'a>,
     path: &'a str,
@@ -185,11 +188,11 @@ fn answer(
     found: Option<&(&App, IopTarget)>,
     trace: &Trace<'_>,
 ) -> GatewayResult<Success> {
-    let Asked { door, head, fields, path, name, now } = *asked;
+    let Asked { route, head, fields, path, name, now } = *asked;
 
     // 1 mandatory parameters
-    let mandatory: &[&str] = match door {
-        Door::Sync => &["app_key", "method", "timestamp", "sign_method", "sign"],
+    let mandatory: &[&str] = match route {
+        IopRoute::Sync => &["app_key", "method", "timestamp", "sign_method", "sign"],
         _ => &["app_key", "timestamp", "sign_method", "sign"],
     };
     if let Some(missing) = mandatory.iter().find(|name| fields.filled(name).is_none()) {
@@ -205,12 +208,12 @@ fn answer(
 
     // 2 timestamp
     let app = found.map(|(app, _)| *app).or(trace.app);
-    check_time(state, app, door, fields.filled("timestamp").unwrap_or_default(), now)?;
+    check_time(state, app, route, fields.filled("timestamp").unwrap_or_default(), now)?;
 
     // 3 path
-    let known_somewhere = found.is_some() || (app.is_none() && known_on_any(state, door, name));
+    let known_somewhere = found.is_some() || (app.is_none() && known_on_any(state, route, name));
     if !known_somewhere {
-        return Err(unknown_path(door, name, app));
+        return Err(unknown_path(route, name, app));
     }
 
     // 4 app
@@ -221,7 +224,7 @@ fn answer(
 
     // 5 signature
     let signed = signature::Signed {
-        shape: door.shape(),
+        shape: route.shape(),
         path,
         method: fields.filled("sign_method").unwrap_or_default(),
         signature: fields.filled("sign").unwrap_or_default(),
@@ -275,54 +278,60 @@ fn answer(
     }
 
     // 9 the API itself
-    let simplify = door != Door::Sync || fields.get("simplify") == Some("true");
+    let simplify = route != IopRoute::Sync || fields.get("simplify") == Some("true");
     // A TOP name and its path are one API whose answers differ in shape.
-    let is_top_name = door == Door::Sync && !asked.name.starts_with('/');
+    let is_top_name = route == IopRoute::Sync && !asked.name.starts_with('/');
     let name = if is_top_name { asked.name } else { &contract.name };
     ApiCall { app, contract, name, shop, args: &args, simplify, now }
         .payload(state)
         .map(|payload| (payload, ""))
 }
 
-fn unknown_path(door: Door, name: &str, app: Option<&App>) -> Box<GatewayError> {
+fn unknown_path(route: IopRoute, name: &str, app: Option<&App>) -> Box<GatewayError> {
     let error = GatewayError::new("InvalidApiPath", "The specified Api Path is invalid");
     let shown: String = name.chars().take(120).collect();
     let platform = app.map_or("any platform", |app| app.platform_name.as_str());
     let mut hint = format!("the catalog lists no API {shown:?} of {platform}");
-    if door == Door::Rest && name.is_empty() {
+    if route == IopRoute::Rest && name.is_empty() {
         return error.with_hint(
             "the URL ends at /rest, and no `method` came that begins with a slash; names with dots are called on /sync",
         );
     }
-    if door != Door::Sync && name.starts_with("/rest") {
+    if route != IopRoute::Sync && name.starts_with("/rest") {
         hint.push_str("; /rest stands twice in the URL");
     } else if name.starts_with("//") {
         hint.push_str("; the base URL ends in a slash and the path begins with one");
-    } else if door == Door::Sync && name.contains('/') {
+    } else if route == IopRoute::Sync && name.contains('/') {
         hint.push_str("; paths are called on /rest, names with dots on /sync");
-    } else if door != Door::Sync && name.contains('.') {
+    } else if route != IopRoute::Sync && name.contains('.') {
         hint.push_str("; names with dots are called on /sync?method=, paths on /rest");
     }
     error.with_hint(hint)
 }
 
 /// Returns `true` if any IOP platform has this API: for keys that no app has.
-fn known_on_any(state: &State, door: Door, name: &str) -> bool {
+fn known_on_any(state: &State, route: IopRoute, name: &str) -> bool {
     state
         .apps
         .all()
         .filter(|app| app.protocol == Protocol::Iop && app.own)
-        .any(|app| target(state, app, door, name).is_some())
+        .any(|app| target(state, app, route, name).is_some())
 }
 
 /// Milliseconds, or ISO with `Z`; TOP's text too on the TOP-like route.
-fn check_time(state: &State, app: Option<&App>, door: Door, text: &str, now: Timestamp) -> GatewayResult<()> {
+fn check_time(
+    state: &State,
+    app: Option<&App>,
+    route: IopRoute,
+    text: &str,
+    now: Timestamp,
+) -> GatewayResult<()> {
     let illegal = |hint: String| {
         Err(GatewayError::new("IllegalTimestamp", "The timestamp is invalid or malformed").with_hint(hint))
     };
     let legal_form = text.bytes().all(|byte| byte.is_ascii_digit())
         || (text.contains('T') && text.ends_with('Z'))
-        || (door == Door::Sync && !text.contains('T'));
+        || (route == IopRoute::Sync && !text.contains('T'));
     let Some(at) = sesame_core::time::parse_request_timestamp(text).filter(|_| legal_form) else {
         return illegal(
             "the timestamp is neither milliseconds since 1970 nor yyyy-MM-ddTHH:mm:ssZ".to_owned(),

@@ -17,7 +17,7 @@ use sesame_catalog::Api;
 use sesame_core::Protocol;
 
 pub(crate) use batch::serve as serve_batch;
-pub(crate) use iop::{Door, serve as serve_iop};
+pub(crate) use iop::{IopRoute, serve as serve_iop};
 pub(crate) use param2::serve as serve_param2;
 pub(crate) use top::serve as serve_top;
 
@@ -68,7 +68,7 @@ fn shop_of(state: &State, app: &App, token: &str, now: Timestamp) -> Result<usiz
 
 /// Finds the app that a key means, and what it calls.
 ///
-/// A key that stands with several platforms is that of the platform whose shop the token, the code or
+/// A key that several platforms have is that of the platform whose shop the token, the code or
 /// the refresh token belongs to, else that of the first one that has the API.
 fn app_for<'a, T>(
     state: &'a State,
@@ -132,7 +132,7 @@ impl ApiCall<'_> {
     }
 }
 
-/// Returns the members of a payload; what is no object becomes the member `data`.
+/// Returns the members of a payload; anything but an object becomes the member `data`.
 fn members_of(payload: Value) -> Map<String, Value> {
     match payload {
         Value::Object(members) => members,

@@ -60,10 +60,10 @@ impl<'a> Route<'a> {
             _ => return Err(unsupported("the path does not have five parts")),
         };
         if !PROTOCOLS.contains(&protocol) {
-            return Err(unsupported("the first part is no protocol"));
+            return Err(unsupported("the first part is not a protocol"));
         }
         if version.is_empty() || !version.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Err(unsupported("the version is no number"));
+            return Err(unsupported("the version is not a number"));
         }
         Ok(Self { protocol, version, namespace, name, key, path, posted })
     }
@@ -114,7 +114,7 @@ pub(crate) fn serve(
             reply
         }
     };
-    reply.troubled(trace.plan.as_ref())
+    reply.with_faults(trace.plan.as_ref())
 }
 
 fn error_body(error: &GatewayError, request_id: &str) -> Value {
@@ -182,9 +182,7 @@ fn answer(
 
     // Token calls have their own checks.
     if let Some(call) = token_call {
-        if route.posted
-            && let Some(failure) = limits::check(state, app, trace, None, now)?
-        {
+        if let Some(failure) = limits::check(state, app, trace, None, now)? {
             return Ok((failure, BUSINESS_FAILURE));
         }
         let issued = call.serve(state, app, route.posted, fields, now).inspect_err(|_| {

@@ -59,8 +59,9 @@ impl TokenCall {
         fields: &Fields<'_>,
         now: Timestamp,
     ) -> GatewayResult<Value> {
-        // That token calls are POST is documented, the code is inferred.
-        if !posted {
+        // That token calls are POST is documented, the code is inferred; one official SDK sends
+        // `getToken` as GET.
+        if !posted && self != Self::Get {
             let says = "this call is a POST: its parameters hold secrets";
             return Err(GatewayError::new("405", says)
                 .status(405)
@@ -70,6 +71,8 @@ impl TokenCall {
         let required = |name: &str| {
             fields.filled(name).ok_or_else(|| oauth("invalid_request", format!("{name} is missing")))
         };
+        // The official SDKs say `refreshToken`, and `default` for the redirect URI.
+        let refresh_token = || fields.filled("refreshToken").map_or_else(|| required("refresh_token"), Ok);
         let exchange = Exchange { state, app, now };
         if self != Self::Refresh {
             if required("client_id")? != app.key {
@@ -84,9 +87,10 @@ impl TokenCall {
         let issued = match (self, grant_type) {
             (Self::Get, "authorization_code") => {
                 let wanted = fields.get("need_refresh_token") == Some("true");
-                exchange.create(required("code")?, Some(required("redirect_uri")?), wanted)
+                let redirect = Some(required("redirect_uri")?).filter(|uri| *uri != "default");
+                exchange.create(required("code")?, redirect, wanted)
             }
-            (Self::Refresh, _) | (Self::Get, "refresh_token") => exchange.refresh(required("refresh_token")?),
+            (Self::Refresh, _) | (Self::Get, "refresh_token") => exchange.refresh(refresh_token()?),
             (Self::Get, _) => {
                 let says = "grant_type is authorization_code or refresh_token";
                 return Err(oauth("unsupported_grant_type", says));
@@ -96,7 +100,7 @@ impl TokenCall {
                 let shop = shop_of(state, app, access, now)
                     .map_err(|why| GatewayError::bad_token(Protocol::Param2).with_hint(why))?;
                 return exchange
-                    .postpone(required("refresh_token")?, shop)
+                    .postpone(refresh_token()?, shop)
                     .map(|(shop, pair)| token_replies::param2(&app.platform_name, shop, &pair, now))
                     .map_err(|error| match error {
                         ExchangeError::TooEarly { .. } => {

@@ -41,7 +41,7 @@ pub(super) enum TopTarget {
 }
 
 pub(super) fn target(state: &State, app: &App, method: &str) -> Option<TopTarget> {
-    // Paths are no methods: `/token`, which the platform lists too, has its own route.
+    // A path is not a method: `/token`, which the platform lists too, has its own route.
     if method.starts_with('/') {
         return None;
     }
@@ -83,7 +83,7 @@ pub(crate) fn serve(state: &State, head: &Head<'_>, fields: &Fields<'_>, now: Ti
     let outcome = finish(state, head, fields, &trace, outcome, now);
     let mut reply = WebReply::of_value(200, &outcome.body, (!wants_json(fields)).then_some("response"));
     reply.refusal = outcome.refusal;
-    reply.troubled(trace.plan.as_ref())
+    reply.with_faults(trace.plan.as_ref())
 }
 
 /// Counts the outcome and puts it into the envelope, without the name around it if `simplify` (the

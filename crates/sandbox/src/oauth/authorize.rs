@@ -47,10 +47,10 @@ pub(crate) fn serve(
         }
     };
     trace.count(state, code);
-    reply.troubled(trace.plan.as_ref())
+    reply.with_faults(trace.plan.as_ref())
 }
 
-/// Why there is no page to approve on. The seller sees it; the app hears nothing.
+/// Why there is no page to approve on. Only the seller sees it.
 struct PageError {
     vendor: &'static str,
     says: String,

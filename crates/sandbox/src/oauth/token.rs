@@ -48,7 +48,7 @@ pub(crate) fn serve(
             reply
         }
     };
-    reply.troubled(trace.plan.as_ref())
+    reply.with_faults(trace.plan.as_ref())
 }
 
 fn exchange(

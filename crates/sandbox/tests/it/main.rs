@@ -3,6 +3,7 @@
 
 mod captures;
 mod control;
+mod faults;
 mod fixture_arguments;
 mod fixture_attributes;
 mod fixture_documented;
@@ -18,4 +19,3 @@ mod recorded;
 mod refusals;
 mod support;
 mod top;
-mod trouble;

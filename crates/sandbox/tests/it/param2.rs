@@ -322,13 +322,13 @@ async fn signatures_of_another_protocol_or_empty_ones_are_missed_on_every_api() 
 }
 
 #[tokio::test]
-async fn token_calls_are_posts_and_tolerate_a_signature() {
+async fn token_calls_tolerate_a_signature_and_are_posts_but_for_get_token() {
     let bench = Bench::start().await;
     let app = bench.app("1688");
     let code = bench.code(&app, &bench.login("1688")).await;
     let target = format!("/openapi/http/1/system.oauth2/getToken/{}", app.app_key);
-    let by_get =
-        bench.get(&format!("{target}?{}", form(&[("code", &code), ("client_id", &app.app_key)]))).await;
+    let postpone = target.replace("getToken", "postponeToken").replace("http/", "param2/");
+    let by_get = bench.get(&format!("{postpone}?{}", form(&[("client_id", &app.app_key)]))).await;
     assert_eq!((by_get.status, by_get.json()["error"].as_str()), (405, Some("invalid_request")));
     let answer = get_token(&bench, "1688", &code, &[("_aop_signature", "00")]).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
@@ -351,4 +351,30 @@ async fn messages_and_sub_accounts_are_listed() {
     assert_eq!(call("cn.alibaba.open/push.cursor.messageList").await.status, 200);
     assert_eq!(call("cn.alibaba.open/push.message.confirm").await.code(), "gw.ParamMissing");
     assert_eq!(call("cn.alibaba.open/subaccount.auth.list").await.status, 200);
+}
+
+/// What the vendor's SDKs for PHP, Java and .NET send, beside the documented form.
+#[tokio::test]
+async fn official_sdks_get_and_refresh_tokens() {
+    let bench = Bench::start().await;
+    for platform in ["1688", "aliexpress-legacy"] {
+        let app = bench.app(platform);
+        let secret = app.app_secret.as_deref().unwrap();
+        let target = format!("/openapi/http/1/system.oauth2/getToken/{}", app.app_key);
+        let client = [("client_id", app.app_key.as_str()), ("client_secret", secret)];
+        let code = bench.code(&app, "").await;
+        let mut pairs = vec![
+            ("grant_type", "authorization_code"),
+            ("need_refresh_token", "true"),
+            ("redirect_uri", "default"),
+            ("code", code.as_str()),
+        ];
+        pairs.extend(client);
+        let first = bench.get(&format!("{target}?{}", crate::support::form(&pairs))).await.json();
+        let refresh = first["refresh_token"].as_str().unwrap_or_else(|| panic!("{first}"));
+        let mut pairs = vec![("grant_type", "refresh_token"), ("refreshToken", refresh)];
+        pairs.extend(client);
+        let second = bench.form(&target, &pairs).await.json();
+        assert!(second["access_token"].is_string(), "{second}");
+    }
 }

@@ -168,7 +168,7 @@ async fn secrets_are_in_no_output() {
     for id in &ids {
         keep(bench.get(&format!("/_sandbox/refusals/{id}")).await);
     }
-    for route in ["stats", "apps", "tokens", "clock", "trouble", "settings", "quotas", "refusals"] {
+    for route in ["stats", "apps", "tokens", "clock", "faults", "settings", "quotas", "refusals"] {
         keep(bench.get(&format!("/_sandbox/{route}")).await);
     }
     outputs.push(serde_json::to_string(&bench.sandbox.describe()).unwrap());

@@ -131,7 +131,7 @@ async fn serve(spec: Spec) {
                 outlive(&clock, &account);
             }
             if let Some(trouble) = trouble {
-                control(&spec.endpoint, Method::POST, "/_sandbox/trouble", json!(trouble)).await;
+                control(&spec.endpoint, Method::POST, "/_sandbox/faults", json!(trouble)).await;
             }
             // The refresh comes first; what is meant is the call after it.
             let (point, postpone, store_away) = (point.clone(), *postpone, *store_away);

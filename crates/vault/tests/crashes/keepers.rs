@@ -80,7 +80,7 @@ pub async fn keep(spec: &Spec, verify: bool, stop: Option<(&str, usize)>, in_fli
     let passed = AtomicUsize::new(0);
     let point = point.to_owned();
     if point == "after-send" {
-        control(&spec.endpoint, Method::POST, "/_sandbox/trouble", json!("hang-after,count=1")).await;
+        control(&spec.endpoint, Method::POST, "/_sandbox/faults", json!("hang-after,count=1")).await;
     }
     on_fail_point(move |reached| {
         if reached == point && passed.fetch_add(1, Ordering::SeqCst) == after {

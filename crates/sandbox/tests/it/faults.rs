@@ -9,8 +9,8 @@ use crate::support::{Bench, borrowed, form};
 const LIST: &str = "/products/get";
 
 async fn ordered(bench: &Bench, rule: Json) {
-    bench.control("DELETE", "trouble", &Json::Null).await;
-    bench.control("POST", "trouble", &rule).await;
+    bench.control("DELETE", "faults", &Json::Null).await;
+    bench.control("POST", "faults", &rule).await;
 }
 
 #[tokio::test]
@@ -100,7 +100,7 @@ async fn every_kind_strikes_where_it_says() {
 #[tokio::test]
 async fn a_call_that_hangs_ends_with_its_client() {
     let bench = Bench::start().await;
-    bench.control("POST", "trouble", &json!("hang@/products/get")).await;
+    bench.control("POST", "faults", &json!("hang@/products/get")).await;
     let app = bench.app("lazada");
     let call = bench.rest(&app, LIST, &[]);
     assert!(tokio::time::timeout(std::time::Duration::from_millis(100), call).await.is_err());
@@ -136,7 +136,7 @@ async fn the_effect_of_a_lost_answer_stands() {
 #[tokio::test]
 async fn the_other_gateways_say_it_in_their_words() {
     let bench = Bench::with(|options| {
-        options.trouble = vec![
+        options.faults = vec![
             "call-limit=7@taobao.time.get".parse().unwrap(),
             "call-limit=7@system:currentTime,count=1".parse().unwrap(),
         ];
