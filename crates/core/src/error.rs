@@ -405,9 +405,10 @@ impl Error {
     }
 }
 
-/// Makes control characters visible, where there are any.
+/// Makes control characters visible, where there are any. Line breaks stay: a text of a platform that
+/// becomes part of a message has none.
 fn visible(text: Cow<'static, str>) -> Cow<'static, str> {
-    let shown = printable(&text);
+    let shown = text.split('\n').map(printable).collect::<Vec<_>>().join("\n");
     if shown == text { text } else { shown.into() }
 }
 

@@ -36,6 +36,13 @@ pub struct SesameBuilder {
     clock: Option<Arc<dyn Clock>>,
 }
 
+impl Sesame {
+    /// Starts to describe where the vault is and what it works with.
+    pub fn builder() -> SesameBuilder {
+        SesameBuilder::default()
+    }
+}
+
 impl SesameBuilder {
     /// Sets the directory of this program's files: the vault (`vault.db`) unless [`SesameBuilder::vault`] names
     /// another, its key file and journal, and `catalog/*.toml`, which override the built-in catalog. The

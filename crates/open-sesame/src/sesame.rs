@@ -7,7 +7,7 @@ use sesame_client::{Client, QuotaStore};
 use sesame_core::Transport;
 use sesame_vault::Vault;
 
-use crate::{CallRequest, SesameBuilder};
+use crate::CallRequest;
 
 /// A vault and a client over it. Cheap to clone; clones share connections, quotas and tokens.
 ///
@@ -21,11 +21,6 @@ pub struct Sesame {
 }
 
 impl Sesame {
-    /// Starts to describe where the vault is and what it works with.
-    pub fn builder() -> SesameBuilder {
-        SesameBuilder::default()
-    }
-
     /// Starts a call of an API in the name of an account. Nothing is sent before
     /// [`CallRequest::send`] or one of its siblings.
     ///

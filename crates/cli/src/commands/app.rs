@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use jiff::tz::TimeZone;
 use serde_json::json;
+use sesame_catalog::Catalog;
 use sesame_core::{AccessToken, AppSecret, Error, RefreshToken, nearest::nearest};
 use sesame_vault::{Account, App, ImportedTokens, NewApp};
 
@@ -83,18 +84,18 @@ pub(crate) struct AddArgs {
 /// Runs one of them.
 pub(crate) fn run(command: AppCommand, context: &Context) -> CliResult {
     match command {
-        AppCommand::Add(args) => {
-            // Before the runtime starts: a read of standard input blocks.
-            let plan = plan(&args, context)?;
-            runtime::block_on(context, add(plan, context))
-        }
+        AppCommand::Add(args) => runtime::block_on(context, async {
+            let catalog = context.catalog()?;
+            // A signal gives the terminal back while a secret is typed.
+            let plan = runtime::aside(move || plan(&args, &catalog)).await?;
+            add(plan, context).await
+        }),
         AppCommand::List => runtime::block_on(context, list(context)),
     }
 }
 
-fn plan(args: &AddArgs, context: &Context) -> CliResult<Plan> {
+fn plan(args: &AddArgs, catalog: &Catalog) -> CliResult<Plan> {
     // A mistyped platform should be said before a secret is asked for.
-    let catalog = context.catalog()?;
     let platform = catalog.platform(&args.platform)?;
     platform.urls(args.region.as_deref(), None)?;
     match &args.env_file {
