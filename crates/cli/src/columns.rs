@@ -27,7 +27,9 @@ const DEEPEST: usize = 2;
 pub(crate) fn print(printer: &mut Printer, items: &[Json]) -> CliResult {
     let columns = Columns::of(items, printer.format());
     let mut rows = Rows::new(&columns.titles());
-    items.iter().for_each(|item| rows.push(columns.row(item)));
+    for item in items {
+        rows.push(columns.row(item));
+    }
     print_rows(printer, &rows)?;
     columns.say_left_out();
     Ok(())
@@ -228,7 +230,9 @@ mod tests {
     fn rows(items: &[Json], format: Format) -> (Rows, usize) {
         let columns = Columns::of(items, format);
         let mut rows = Rows::new(&columns.titles());
-        items.iter().for_each(|item| rows.push(columns.row(item)));
+        for item in items {
+            rows.push(columns.row(item));
+        }
         (rows, columns.hidden)
     }
 

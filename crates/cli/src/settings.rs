@@ -270,16 +270,16 @@ fn read_file(path: &Path) -> CliResult<File> {
         let message = error.message().lines().next().unwrap_or("not TOML").to_owned();
         let unknown = message.strip_prefix("unknown field `").and_then(|rest| rest.split('`').next());
         let all = [&KEYS[..], &KEEPER_KEYS[..]].concat();
-        let hint = unknown
-            .and_then(|name| nearest(name, all))
-            .map(|near| format!("Did you mean {near:?}?"))
-            .unwrap_or_else(|| {
+        let hint = unknown.and_then(|name| nearest(name, all)).map_or_else(
+            || {
                 format!(
                     "The keys are: {}; in the table [keeper]: {}. For example: output = \"json\".",
                     KEYS.join(", "),
                     KEEPER_KEYS.join(", ")
                 )
-            });
+            },
+            |near| format!("Did you mean {near:?}?"),
+        );
         Error::usage(format!("{}, line {line}: {message}", path.display())).with_hint(hint).into()
     })
 }

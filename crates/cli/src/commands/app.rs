@@ -227,10 +227,10 @@ fn from_file(args: &AddArgs, platform: &str, file: &EnvFile, path: &std::path::P
         (None, None) if apps.is_empty() => {
             let error = Error::usage(format!("{shown} holds no app of {platform}"));
             let others: Vec<&str> = file.apps.iter().map(|app| app.platform.as_str()).collect();
-            let hint =
-                nearest(platform, others).map(|near| format!("Did you mean {near:?}?")).unwrap_or_else(
-                    || format!("It needs APP_KEY and APP_SECRET, or a line {platform}:KEY:SECRET."),
-                );
+            let hint = nearest(platform, others).map_or_else(
+                || format!("It needs APP_KEY and APP_SECRET, or a line {platform}:KEY:SECRET."),
+                |near| format!("Did you mean {near:?}?"),
+            );
             return Err(error.with_hint(hint).into());
         }
         (None, None) => {}
