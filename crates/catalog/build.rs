@@ -80,7 +80,7 @@ fn platforms(data: &Path) -> Result<Json> {
         for (at, entry) in list(&table, "error").iter().enumerate() {
             let mut entry = entry.clone();
             let Some(object) = entry.as_object_mut() else {
-                return Err(format!("{name}: error[{at}] is no table"));
+                return Err(format!("{name}: error[{at}] is not a table"));
             };
             for key in ["source", "date", "protocol", "platforms"] {
                 if let Some(value) = defaults.get(key)

@@ -48,7 +48,7 @@ pub(crate) fn crates(root: &Path) -> Result<Vec<SourceCrate>> {
         for file in ["src/lib.rs", "src/main.rs", "build.rs"] {
             if root.join(&package).join(file).is_file() {
                 let mut modules = Vec::new();
-                read(root, &PathBuf::from(&package).join(file), Vec::new(), &mut modules)?;
+                read(root, &PathBuf::from(&package).join(file), &[], &mut modules)?;
                 found.push(SourceCrate { package: package.clone(), root: file.to_owned(), modules });
             }
         }
@@ -57,7 +57,7 @@ pub(crate) fn crates(root: &Path) -> Result<Vec<SourceCrate>> {
 }
 
 /// Reads a file and the modules that it declares.
-fn read(root: &Path, file: &Path, path: Vec<String>, out: &mut Vec<Module>) -> Result<()> {
+fn read(root: &Path, file: &Path, path: &[String], out: &mut Vec<Module>) -> Result<()> {
     let text = fs::read_to_string(root.join(file)).with_context(|| file.display().to_string())?;
     let tokens = TokenStream::from_str(&text)
         .map_err(|error| anyhow::anyhow!("{}: not Rust: {error}", file.display()))?;
@@ -73,13 +73,13 @@ fn module(
     root: &Path,
     file: &Path,
     children: &Path,
-    path: Vec<String>,
+    path: &[String],
     code: Vec<TokenTree>,
     inline: bool,
     out: &mut Vec<Module>,
 ) -> Result<()> {
     let at = out.len();
-    out.push(Module { path: path.clone(), file: file.display().to_string(), code: Vec::new(), inline });
+    out.push(Module { path: path.to_vec(), file: file.display().to_string(), code: Vec::new(), inline });
     let mut own = Vec::with_capacity(code.len());
     let mut other_file = None;
     let mut tokens = code.into_iter().peekable();
@@ -99,12 +99,12 @@ fn module(
         };
         own.push(token);
         own.extend(tokens.next());
-        let mut child = path.clone();
+        let mut child = path.to_vec();
         child.push(name.clone());
         match tokens.next() {
             Some(TokenTree::Group(body)) => {
                 let body = production(body.stream());
-                module(root, file, &children.join(&name), child, body, true, out)?;
+                module(root, file, &children.join(&name), &child, body, true, out)?;
             }
             Some(end) => {
                 own.push(end);
@@ -116,7 +116,7 @@ fn module(
                 else {
                     bail!("{}: there is no file for the module {name}", file.display());
                 };
-                read(root, &found, child, out)?;
+                read(root, &found, &child, out)?;
             }
             None => bail!("{}: ends after `mod {name}`", file.display()),
         }

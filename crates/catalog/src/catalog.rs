@@ -390,7 +390,7 @@ fn parse_name<'a>(platform: &Platform, text: &'a str) -> Result<Name<'a>> {
     });
     name.map_err(|why| {
         let shown: String = text.chars().take(80).collect();
-        Error::usage(format!("{:?} is no name of an API of {}: it {why}", sesame_core::scalar::printable(&shown), platform.name))
+        Error::usage(format!("invalid API name {:?} for {}: it {why}", sesame_core::scalar::printable(&shown), platform.name))
             .with_hint(match platform.protocol {
                 Protocol::Param2 => "Write `name`, `namespace:name` or `namespace:name@version`, e.g. `com.alibaba.product:alibaba.product.list.get`. `sesame apis search WORD` finds names.",
                 Protocol::Iop => "Write a path like `/orders/get` or a method like `aliexpress.solution.product.list.get`. `sesame apis search WORD` finds names.",

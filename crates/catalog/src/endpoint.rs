@@ -114,7 +114,7 @@ impl Endpoint {
                 Ok(port) if port > 0 && digits.bytes().all(|byte| byte.is_ascii_digit()) => {
                     format!(":{port}")
                 }
-                _ => return refuse("the port is no number from 1 to 65535"),
+                _ => return refuse("the port is not a number from 1 to 65535"),
             },
         };
         Ok(Self(format!("{scheme}://{host}{port}")))

@@ -68,7 +68,7 @@ fn parse_other(text: &str) -> Result<Name<'_>, String> {
         return Err("has a brace that is not closed".to_owned());
     }
     if name.contains('{') && !name.contains('/') {
-        return Err("has a variable but is no path".to_owned());
+        return Err("has a variable but is not a path".to_owned());
     }
     Ok(Name { namespace: None, plain: name, version: None })
 }

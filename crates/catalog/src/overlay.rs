@@ -219,13 +219,13 @@ impl Overlay {
                 if names::parse(alias, true).is_err() && names::parse(alias, false).is_err() {
                     return Err((
                         key(&format!("aliases[{nth}]")),
-                        format!("{:?} is no name of an API", shorten(alias)),
+                        format!("invalid API name {:?}", shorten(alias)),
                     ));
                 }
             }
             for (nth, param) in api.params.iter().enumerate() {
                 if param.n.is_empty() || param.n.chars().any(char::is_control) {
-                    return Err((key(&format!("params[{nth}].n")), "is no name of a parameter".to_owned()));
+                    return Err((key(&format!("params[{nth}].n")), "invalid parameter name".to_owned()));
                 }
             }
             if let Some(paging) = &api.paging {
@@ -238,7 +238,7 @@ impl Overlay {
                 ));
             }
             if api.example.as_ref().is_some_and(|example| !example.is_object()) {
-                return Err((key("example"), "is no table of arguments".to_owned()));
+                return Err((key("example"), "is not a table of arguments".to_owned()));
             }
         }
         Ok(())

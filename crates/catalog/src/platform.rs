@@ -195,7 +195,7 @@ pub struct TokenRules {
 }
 
 impl TokenRules {
-    /// Tells whether a code says that this app may refresh no tokens.
+    /// Returns `true` if a code says that this app may refresh no tokens.
     pub fn denies(&self, code: &str) -> bool {
         self.denied_codes.iter().any(|denied| denied == code)
     }

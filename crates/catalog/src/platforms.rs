@@ -68,7 +68,7 @@ pub(crate) fn platform(name: &str) -> Result<&'static Platform> {
     all.iter().find(|platform| platform.name == name).ok_or_else(|| {
         let names: Vec<&str> = all.iter().map(|platform| platform.name.as_str()).collect();
         let shown: String = name.chars().take(60).collect();
-        let error = Error::usage(format!("there is no platform {shown:?}"));
+        let error = Error::usage(format!("unknown platform {shown:?}"));
         match nearest(name, names.iter().copied()) {
             Some(near) => {
                 error.with_hint(format!("Did you mean {near:?}? The platforms are: {}.", names.join(", ")))

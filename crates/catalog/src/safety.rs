@@ -14,7 +14,7 @@ const CHANGES: [&str; 22] = [
     "generate", "lock", "mark", "pay", "pull", "refresh", "reset", "send", "set", "token", "update",
 ];
 
-/// Tells whether a name says that the API only reads.
+/// Returns `true` if a name says that the API only reads.
 ///
 /// The last segment has to be one of `get`, `query`, `list`, `search`, or several words of which
 /// the first is such a verb or `find`. Everything else counts as a write, which is only ever too

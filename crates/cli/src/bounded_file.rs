@@ -23,7 +23,7 @@ impl std::fmt::Display for Unread {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::System(error) => write!(f, "{error}"),
-            Self::NoPlainFile => f.write_str("it is not a regular file"),
+            Self::NoPlainFile => f.write_str("not a regular file"),
             Self::TooLarge(most) if *most >= 1 << 20 => {
                 write!(f, "it is larger than {} MiB", most >> 20)
             }

@@ -27,7 +27,9 @@ const DEEPEST: usize = 2;
 pub(crate) fn print(printer: &mut Printer, items: &[Json]) -> CliResult {
     let columns = Columns::of(items, printer.format());
     let mut rows = Rows::new(&columns.titles());
-    items.iter().for_each(|item| rows.push(columns.row(item)));
+    for item in items {
+        rows.push(columns.row(item));
+    }
     print_rows(printer, &rows)?;
     columns.say_left_out();
     Ok(())
@@ -138,7 +140,7 @@ impl RowView for Columns {
     }
 }
 
-/// One column: the names on the way to its value. The empty way leads to a row that is no object.
+/// One column: the names on the way to its value. The empty way leads to a row that is not an object.
 struct Column {
     way: Vec<String>,
     /// Holds something other than lists and objects in some row.
@@ -228,7 +230,9 @@ mod tests {
     fn rows(items: &[Json], format: Format) -> (Rows, usize) {
         let columns = Columns::of(items, format);
         let mut rows = Rows::new(&columns.titles());
-        items.iter().for_each(|item| rows.push(columns.row(item)));
+        for item in items {
+            rows.push(columns.row(item));
+        }
         (rows, columns.hidden)
     }
 

@@ -80,10 +80,10 @@ impl Context {
         Arc::clone(self.transport.get_or_init(|| Arc::new(HttpTransport::new())))
     }
 
-    /// Tells whether the vault would be made by opening it. Looking should make nothing.
+    /// Returns `true` if opening the vault would create it. Looking should create nothing.
     ///
     /// # Errors
-    /// Usage, for an endpoint that is none: a mistake is said although nothing is opened. A database
+    /// Usage, for an invalid endpoint: a mistake is reported although nothing is opened. A database
     /// that cannot be asked.
     pub(crate) async fn vault_is_new(&self) -> CliResult<bool> {
         self.endpoint()?;

@@ -164,7 +164,7 @@ pub(crate) fn say(text: &str) {
     let _ = writeln!(anstream::stderr(), "{text}");
 }
 
-/// Tells whether a person can answer a question: input and standard error are terminals.
+/// Returns `true` if a person can answer a question: standard input and standard error are terminals.
 pub(crate) fn person_is_there() -> bool {
     io::stdin().is_terminal() && io::stderr().is_terminal()
 }

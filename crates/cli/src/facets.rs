@@ -26,7 +26,7 @@ pub(crate) fn call(
     inputs: impl IntoIterator<Item = (&'static str, Json)>,
 ) -> CliResult<Call> {
     let mut call = context.call(account, &facet.api);
-    call.args = facet.arguments.clone();
+    call.args.clone_from(&facet.arguments);
     for (name, value) in inputs {
         if let Some(place) = facet.inputs.get(name) {
             path::set(&mut call.args, place, value)?;

@@ -6,12 +6,12 @@ use serde_json::Value as Json;
 
 /// Writes JSON with two spaces a level.
 pub(crate) fn pretty(json: &str) -> String {
-    laid_out(json, |value| serde_json::to_string_pretty(value))
+    laid_out(json, serde_json::to_string_pretty)
 }
 
 /// Writes JSON on one line.
 pub(crate) fn compact(json: &str) -> String {
-    laid_out(json, |value| serde_json::to_string(value))
+    laid_out(json, serde_json::to_string)
 }
 
 /// What cannot be read, because it is too deep or half a character is escaped in it, stays as it is.

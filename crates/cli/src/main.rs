@@ -119,7 +119,7 @@ fn dispatch(command: Command, context: &Context) -> CliResult {
     }
 }
 
-/// Prints clap's message, or help and version, which are no errors.
+/// Prints clap's message, or help and version, which are not errors.
 fn refuse(error: &clap::Error) -> u8 {
     use clap::error::ErrorKind;
     let shown = matches!(

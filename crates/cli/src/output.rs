@@ -199,7 +199,7 @@ pub(crate) fn raw(bytes: &[u8]) -> CliResult {
     Ok(())
 }
 
-/// Lays an object out as one row: its fields are the columns, what is no scalar is JSON.
+/// Lays an object out as one row: its fields are the columns; lists and objects become JSON.
 fn one_row<T: Serialize>(record: &T) -> Rows {
     let value = serde_json::to_value(record).unwrap_or_default();
     let fields = value.as_object().cloned().unwrap_or_default();

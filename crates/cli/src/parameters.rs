@@ -37,7 +37,7 @@ pub(crate) fn split_literal(words: &[String]) -> CliResult<Vec<(String, String)>
 /// content of other files becomes text.
 ///
 /// # Errors
-/// Usage, as [`split_literal`], and for files that cannot be read and JSON that is none.
+/// Usage, as [`split_literal`], and for files that cannot be read and invalid JSON.
 pub(crate) fn read(words: &[String], is_file: impl Fn(&str) -> bool) -> CliResult<Arguments> {
     let mut out = Arguments::default();
     for word in words {

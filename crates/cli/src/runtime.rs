@@ -246,7 +246,7 @@ impl Signals {
     }
 }
 
-/// Tells whether SIGHUP is ignored, as `nohup` leaves it. Only Linux says so without unsafe code.
+/// Returns `true` if SIGHUP is ignored, as `nohup` leaves it. Only Linux says so without unsafe code.
 #[cfg(unix)]
 fn ignores_hangup() -> bool {
     // proc_pid_status(5): a mask in hexadecimal, signal 1 is its lowest bit.

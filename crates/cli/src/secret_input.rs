@@ -37,7 +37,7 @@ impl SecretInput {
         }
     }
 
-    /// Reads the secret; nothing if no way was chosen.
+    /// Reads the secret. `None` if no option names one.
     ///
     /// # Errors
     /// Usage, for an unset variable or an empty secret.

@@ -214,7 +214,7 @@ impl Settings {
     }
 }
 
-/// Tells whether a variable says nothing.
+/// Returns `true` if a variable is set to nothing.
 fn is_blank(value: &OsString) -> bool {
     value.to_str().is_some_and(|text| text.trim().is_empty())
 }
@@ -270,23 +270,23 @@ fn read_file(path: &Path) -> CliResult<File> {
         let message = error.message().lines().next().unwrap_or("not TOML").to_owned();
         let unknown = message.strip_prefix("unknown field `").and_then(|rest| rest.split('`').next());
         let all = [&KEYS[..], &KEEPER_KEYS[..]].concat();
-        let hint = unknown
-            .and_then(|name| nearest(name, all))
-            .map(|near| format!("Did you mean {near:?}?"))
-            .unwrap_or_else(|| {
+        let hint = unknown.and_then(|name| nearest(name, all)).map_or_else(
+            || {
                 format!(
                     "The keys are: {}; in the table [keeper]: {}. For example: output = \"json\".",
                     KEYS.join(", "),
                     KEEPER_KEYS.join(", ")
                 )
-            });
+            },
+            |near| format!("Did you mean {near:?}?"),
+        );
         Error::usage(format!("{}, line {line}: {message}", path.display())).with_hint(hint).into()
     })
 }
 
 fn parse_format(text: &str, origin: &Origin) -> CliResult<Format> {
     <Format as clap::ValueEnum>::from_str(text, true).map_err(|_| {
-        Error::usage(format!("{origin}: there is no output form {text:?}"))
+        Error::usage(format!("{origin}: invalid output format {text:?}"))
             .with_hint("Use one of: table, json, ndjson, csv.")
             .into()
     })
@@ -305,11 +305,9 @@ fn parse_key(chosen: Option<Chosen<String>>) -> CliResult<Key> {
         "auto" => Ok(Key::Auto),
         "keyring" => Ok(Key::Keyring),
         "file" => Ok(Key::File),
-        other => {
-            Err(Error::usage(format!("{origin}: there is no way {other:?} to keep the vault's master key"))
-                .with_hint("Use auto, keyring or file; or set SESAME_PASSPHRASE or SESAME_MASTER_KEY.")
-                .into())
-        }
+        other => Err(Error::usage(format!("{origin}: invalid place {other:?} for the vault's master key"))
+            .with_hint("Use auto, keyring or file; or set SESAME_PASSPHRASE or SESAME_MASTER_KEY.")
+            .into()),
     }
 }
 

@@ -65,7 +65,7 @@ pub(crate) fn advice(
     Some(format!("{error} ({next})"))
 }
 
-/// Tells whether a machine can move the end of an authorization.
+/// Returns `true` if a machine can move the end of an authorization.
 fn prolongs(account: &Account, rules: Option<&TokenRules>) -> bool {
     account.refresh_expires_at.is_some()
         && rules.is_some_and(|rules| rules.postpone.is_some() || !rules.refresh_end_fixed)
@@ -114,7 +114,7 @@ pub(crate) fn urgency(account: &Account, now: Timestamp) -> (u8, i64, String) {
     (class, end.unwrap_or(i64::MAX), account.name.clone())
 }
 
-/// Tells whether a shop stops working within this time unless a person does something.
+/// Returns `true` if a shop stops working within this time unless a person does something.
 pub(crate) fn needs_person_within(account: &Account, now: Timestamp, within: Duration) -> bool {
     if matches!(account.state, AccountState::NeedsAuthorization { .. }) {
         return true;

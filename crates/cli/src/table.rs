@@ -181,6 +181,6 @@ mod tests {
     fn cells_cannot_steer_the_terminal() {
         let mut rows = Rows::new(&["title"]);
         rows.push(["a\u{1b}[31mred\nline"]);
-        assert_eq!(plain(&rows, None), "TITLE\na [31mred line\n");
+        assert_eq!(plain(&rows, None), "TITLE\na\\u{1b}[31mred line\n");
     }
 }

@@ -405,13 +405,11 @@ impl Error {
     }
 }
 
-/// Makes control characters visible, where there are any; the lines of a message stay lines.
+/// Makes control characters visible, where there are any. Line breaks stay: a text of a platform that
+/// becomes part of a message has none.
 fn visible(text: Cow<'static, str>) -> Cow<'static, str> {
-    if !text.chars().any(|c| c != '\n' && is_invisible(c)) {
-        return text;
-    }
-    let lines: Vec<String> = text.split('\n').map(printable).collect();
-    lines.join("\n").into()
+    let shown = text.split('\n').map(printable).collect::<Vec<_>>().join("\n");
+    if shown == text { text } else { shown.into() }
 }
 
 impl fmt::Display for Error {

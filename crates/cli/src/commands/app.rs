@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use jiff::tz::TimeZone;
 use serde_json::json;
+use sesame_catalog::Catalog;
 use sesame_core::{AccessToken, AppSecret, Error, RefreshToken, nearest::nearest};
 use sesame_vault::{Account, App, ImportedTokens, NewApp};
 
@@ -83,18 +84,18 @@ pub(crate) struct AddArgs {
 /// Runs one of them.
 pub(crate) fn run(command: AppCommand, context: &Context) -> CliResult {
     match command {
-        AppCommand::Add(args) => {
-            // Before the runtime starts: a read of standard input blocks.
-            let plan = plan(&args, context)?;
-            runtime::block_on(context, add(plan, context))
-        }
+        AppCommand::Add(args) => runtime::block_on(context, async {
+            let catalog = context.catalog()?;
+            // A signal gives the terminal back while a secret is typed.
+            let plan = runtime::aside(move || plan(&args, &catalog)).await?;
+            add(plan, context).await
+        }),
         AppCommand::List => runtime::block_on(context, list(context)),
     }
 }
 
-fn plan(args: &AddArgs, context: &Context) -> CliResult<Plan> {
+fn plan(args: &AddArgs, catalog: &Catalog) -> CliResult<Plan> {
     // A mistyped platform should be said before a secret is asked for.
-    let catalog = context.catalog()?;
     let platform = catalog.platform(&args.platform)?;
     platform.urls(args.region.as_deref(), None)?;
     match &args.env_file {
@@ -226,10 +227,10 @@ fn from_file(args: &AddArgs, platform: &str, file: &EnvFile, path: &std::path::P
         (None, None) if apps.is_empty() => {
             let error = Error::usage(format!("{shown} holds no app of {platform}"));
             let others: Vec<&str> = file.apps.iter().map(|app| app.platform.as_str()).collect();
-            let hint =
-                nearest(platform, others).map(|near| format!("Did you mean {near:?}?")).unwrap_or_else(
-                    || format!("It needs APP_KEY and APP_SECRET, or a line {platform}:KEY:SECRET."),
-                );
+            let hint = nearest(platform, others).map_or_else(
+                || format!("It needs APP_KEY and APP_SECRET, or a line {platform}:KEY:SECRET."),
+                |near| format!("Did you mean {near:?}?"),
+            );
             return Err(error.with_hint(hint).into());
         }
         (None, None) => {}
@@ -258,7 +259,7 @@ fn tokens(args: &AddArgs, file: &EnvFile) -> CliResult<Option<ImportedTokens>> {
     let zone = match &args.timezone {
         None => TimeZone::system(),
         Some(name) => TimeZone::get(name).map_err(|_| {
-            Error::usage(format!("there is no time zone {name:?}"))
+            Error::usage(format!("unknown time zone {name:?}"))
                 .with_hint("Write a name like Asia/Shanghai or America/Los_Angeles.")
         })?,
     };

@@ -100,7 +100,7 @@ async fn call(args: &CallArgs, context: &Context) -> CliResult {
     print_reply(&mut context.printer(Format::Json), &api, outcome.reply.payload())
 }
 
-/// Tells whether an API hands out tokens, by the platforms' own data. A platform's spelling with dots,
+/// Returns `true` if an API hands out tokens, by the platforms' own data. A platform's spelling with dots,
 /// slashes or a protocol in front is the same call.
 fn is_token_call(context: &Context, api: &Api) -> CliResult<bool> {
     let plain = |name: &str| -> String {

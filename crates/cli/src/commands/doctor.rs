@@ -92,7 +92,7 @@ fn settings(context: &Context, findings: &mut Findings) {
     findings.add("version", State::Ok, env!("CARGO_PKG_VERSION"), "");
     let home = &chosen.home;
     let (state, found, todo) = match std::fs::metadata(&home.value) {
-        Ok(meta) if !meta.is_dir() => (State::Wrong, "is no directory", "Name a directory: SESAME_HOME=DIR."),
+        Ok(meta) if !meta.is_dir() => (State::Wrong, "not a directory", "Name a directory: SESAME_HOME=DIR."),
         Ok(_) if !can_write(&home.value) => (
             State::Wrong,
             "cannot be written",
@@ -175,13 +175,13 @@ fn catalog(context: &Context, findings: &mut Findings) {
 
 async fn vault(context: &Context, findings: &mut Findings) {
     let chosen = &context.settings.vault;
-    // An address that is none may hold a password.
+    // An invalid address may hold a password.
     let shown = context.settings.location().map_or_else(|_| "…".to_owned(), |location| location.to_string());
     let place = format!("{shown} ({})", chosen.origin);
     let is_new = match context.vault_is_new().await {
         Ok(is_new) => is_new,
         Err(stop) => {
-            // An endpoint that is none was said before.
+            // An invalid endpoint was reported before.
             if context.endpoint().is_ok() {
                 findings.wrong("vault", &stop);
                 return;

@@ -267,7 +267,7 @@ async fn service(plan: &KeeperPlan, context: &Context, stopping: watch::Receiver
     reporter.last(&reporter.record("stopped", &totals), &reporter.sentence(&totals))
 }
 
-/// Opens the vault; waits for a store that is away. Nothing when it was stopped meanwhile.
+/// Opens the vault; waits for a store that is away. `None` if it was stopped meanwhile.
 async fn open(context: &Context, stopping: watch::Receiver<bool>) -> CliResult<Option<&Vault>> {
     let mut stop = std::pin::pin!(stopped(stopping));
     let mut pause = Duration::from_secs(1);

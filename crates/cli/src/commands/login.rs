@@ -18,7 +18,7 @@ use crate::{
 
 /// The longest line that is read from a person: callbacks have some hundred characters.
 const LONGEST_LINE: u64 = 16 << 10;
-/// The most lines that are no use before the login ends.
+/// Maximum number of useless lines before the login ends.
 const MOST_LINES: u32 = 10;
 
 /// Options of `login`.
@@ -159,11 +159,11 @@ struct Awaited {
     lines: Option<mpsc::Receiver<Line>>,
 }
 
-/// A line of standard input, or why it is none.
+/// A line of standard input, or why there is none.
 type Line = Result<String, &'static str>;
 
 impl Awaited {
-    /// Waits for the callback and for a pasted line at once. A line that is no use is said to be so,
+    /// Waits for the callback and for a pasted line at once. A useless line is reported,
     /// and the wait goes on: the browser may still come.
     async fn finish(mut self, vault: &Vault, login: &Login) -> CliResult<Vec<Account>> {
         let mut useless = 0;
@@ -223,7 +223,7 @@ async fn pasted(vault: &Vault, login: &Login, line: &str) -> Result<Vec<Account>
     let callback = Callback::parse(line);
     let alone = matches!(callback, Callback::Code(_));
     vault.finish_login(login, callback).await.map_err(|error| {
-        // A word alone is tried as a code, and the platform says that it is none. A seller who
+        // A word alone is tried as a code, and the platform says whether it is one. A seller who
         // refused has decided.
         let mistyped = error.kind() == ErrorKind::Usage
             || (alone && matches!(error.kind(), ErrorKind::Authorization | ErrorKind::Argument));
