@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     redact::{ForeignError, ForeignText, Redactor},
-    scalar::{is_invisible, printable},
+    scalar::printable,
 };
 
 /// The result of everything that can fail here.

@@ -87,7 +87,7 @@ async fn import(
         check_app(services, app, &platform)?;
     }
     services.keys.ensure_current().await?;
-    let importer = Importer::new(services);
+    let importer = Importer::new(services, options.tries_ended);
     // Another process may take a name that was free a moment ago.
     for _ in 0..4 {
         let rows = plan::relevant_accounts(services, table, &platform, options, chosen.as_ref()).await?;
@@ -158,14 +158,16 @@ struct Importer<'a> {
     sealer: &'a Sealer,
     clock: &'a dyn Clock,
     endpoint: Option<&'a Endpoint>,
+    tries_ended: bool,
 }
 
 impl<'a> Importer<'a> {
-    fn new(services: &'a Services) -> Self {
+    fn new(services: &'a Services, tries_ended: bool) -> Self {
         Self {
             sealer: services.keys.sealer(),
             clock: services.clock.as_ref(),
             endpoint: services.apps.endpoint(),
+            tries_ended,
         }
     }
 
