@@ -1,12 +1,9 @@
 //! What a vault in PostgreSQL meets: refusals, servers that go away, other programs, other machines.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
-
-#[path = "conformance/rows.rs"]
-mod rows;
-mod support;
 
 use std::{sync::Arc, time::Duration};
 
+use crate::conformance::rows;
+use crate::support::{FakeTransport, Home, app};
 use base64::Engine as _;
 use sesame_core::{AppSecret, Error, ErrorKind};
 use sesame_testing::postgres::{PASSWORD, Server};
@@ -17,7 +14,6 @@ use sesame_vault::{
         WorkStore as _,
     },
 };
-use support::{FakeTransport, Home, app};
 
 async fn refused(address: &str) -> Error {
     let error = SqlStore::open(&address.parse().unwrap()).await.unwrap_err();

@@ -1,7 +1,4 @@
 //! What becomes of new tokens when the answer, the store or the process is lost in between.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
-
-mod support;
 
 use std::{
     path::PathBuf,
@@ -9,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use crate::support::{FakeTransport, FlakyStore, Home, IopService, Policy, all_events, app, as_name, log_in};
 use sesame_core::{AccessToken, AppSecret, Clock as _, Error, ErrorKind};
 use sesame_vault::{
     Account, AccountState, ImportedTokens, Keep, Keeper, KeeperOptions, Location, LoginOptions, SystemClock,
@@ -16,7 +14,32 @@ use sesame_vault::{
     store::{Notes, Sink},
     tables::read_csv,
 };
-use support::{FakeTransport, FlakyStore, Home, IopService, Policy, all_events, app, as_name, log_in};
+
+over_both! {
+    #[tokio::test(flavor = "multi_thread")]
+    a_refresh_cut_off_after_it_was_sent_is_reported_for_what_it_is,
+    a_store_that_is_away_for_a_moment_loses_nothing,
+    a_store_that_stays_away_sends_the_answer_to_the_sealed_journal,
+    a_journal_entry_that_was_overtaken_overwrites_nothing,
+    a_store_that_does_not_answer_is_not_waited_for,
+    tokens_that_wait_for_an_account_of_another_store_stay,
+    tokens_that_wait_go_with_an_account_that_is_logged_out,
+    tokens_that_wait_go_with_a_shop_that_is_replaced,
+    while_tokens_wait_that_cannot_be_read_nothing_is_spent,
+    a_shop_that_was_given_up_meanwhile_is_said_to_be_back,
+    old_drafts_are_swept_when_the_vault_is_opened,
+    a_full_disk_before_the_call_spends_nothing,
+    an_answer_that_can_be_kept_nowhere_is_said_loudly,
+    without_room_for_the_answer_nothing_is_spent,
+    the_room_for_the_answer_is_taken_before_the_call_and_given_back,
+    a_lease_of_another_process_is_waited_for_until_it_ends,
+    a_login_that_is_given_up_stores_its_tokens_all_the_same,
+    a_journalled_answer_moves_into_the_store_by_itself,
+    a_store_that_is_away_for_a_moment_costs_no_login,
+    a_login_while_the_store_stays_away_waits_in_the_journal,
+    a_login_that_waits_is_not_overtaken_by_a_refresh_of_the_former_approval,
+    a_vault_of_many_accounts_is_never_read_at_once;
+}
 
 const DAY: u64 = 86_400;
 /// Lazada's documented life of an access token.
@@ -45,7 +68,6 @@ async fn settled(vault: &Vault, name: &str) -> Account {
     vault.account(name).await.unwrap()
 }
 
-#[tokio::test(flavor = "multi_thread")]
 async fn a_refresh_cut_off_after_it_was_sent_is_reported_for_what_it_is() {
     let shop = shop(Policy::Dies).await;
     let handle = shop.vault.handle("shop").await.unwrap();
@@ -101,7 +123,6 @@ async fn flaky(shop: &Shop) -> (Arc<FlakyStore>, Vault) {
     (store, vault)
 }
 
-#[tokio::test(flavor = "multi_thread")]
 async fn a_store_that_is_away_for_a_moment_loses_nothing() {
     let shop = shop(Policy::Dies).await;
     let (store, vault) = flaky(&shop).await;
@@ -111,7 +132,6 @@ async fn a_store_that_is_away_for_a_moment_loses_nothing() {
     assert_eq!(reserves(&shop), 0, "the room taken for the answer was given back");
 }
 
-#[tokio::test(flavor = "multi_thread")]
 async fn a_store_that_stays_away_sends_the_answer_to_the_sealed_journal() {
     let shop = shop(Policy::Dies).await;
     let (store, vault) = flaky(&shop).await;
@@ -121,10 +141,10 @@ async fn a_store_that_stays_away_sends_the_answer_to_the_sealed_journal() {
     let token = vault.token_of(&handle).await.unwrap();
     assert_eq!((token.access.expose(), token.generation), (shop.service.access().as_str(), 2));
     let journal = shop.home.journal();
-    let bytes = support::all_bytes(&journal);
+    let bytes = crate::support::all_bytes(&journal);
     assert!(!bytes.is_empty());
     for secret in ["planted0access0", "planted0refresh0"] {
-        assert!(!support::contains(&bytes, secret), "{secret} stands in the journal");
+        assert!(!crate::support::contains(&bytes, secret), "{secret} stands in the journal");
     }
     #[cfg(unix)]
     {
@@ -142,7 +162,7 @@ async fn a_store_that_stays_away_sends_the_answer_to_the_sealed_journal() {
     let other = shop.home.open().await;
     let account = other.account("shop").await.unwrap();
     assert_eq!((account.generation, account.state), (2, AccountState::Healthy));
-    assert!(support::all_bytes(&journal).is_empty());
+    assert!(crate::support::all_bytes(&journal).is_empty());
     let handle = other.handle("shop").await.unwrap();
     assert_eq!(other.token_of(&handle).await.unwrap().access.expose(), shop.service.access());
 
@@ -152,7 +172,6 @@ async fn a_store_that_stays_away_sends_the_answer_to_the_sealed_journal() {
     assert_eq!(shop.service.refreshes(), 2);
 }
 
-#[tokio::test(flavor = "multi_thread")]
 async fn a_journal_entry_that_was_overtaken_overwrites_nothing() {
     let shop = shop(Policy::Lives).await;
     let (store, vault) = flaky(&shop).await;
@@ -170,7 +189,7 @@ async fn a_journal_entry_that_was_overtaken_overwrites_nothing() {
     let other = shop.home.open().await;
     let handle = other.handle("shop").await.unwrap();
     assert_eq!(other.token_of(&handle).await.unwrap().access.expose(), newest);
-    assert!(support::all_bytes(&journal).is_empty());
+    assert!(crate::support::all_bytes(&journal).is_empty());
 }
 
 /// Refreshes while the store takes no tokens; returns the file in which the answer waits.
@@ -187,7 +206,6 @@ fn entry(shop: &Shop) -> Option<PathBuf> {
     files.find(|path| path.extension().is_some_and(|end| end == "sealed"))
 }
 
-#[tokio::test(flavor = "multi_thread")]
 async fn a_store_that_does_not_answer_is_not_waited_for() {
     let shop = shop(Policy::Dies).await;
     let (store, vault) = flaky(&shop).await;
@@ -207,7 +225,6 @@ async fn a_store_that_does_not_answer_is_not_waited_for() {
     assert_eq!(vault.token_of(&handle).await.unwrap().access.expose(), shop.service.access());
 }
 
-#[tokio::test(flavor = "multi_thread")]
 async fn tokens_that_wait_for_an_account_of_another_store_stay() {
     let shop = shop(Policy::Dies).await;
     let waiting = journal_an_answer(&shop).await;
@@ -224,7 +241,6 @@ async fn tokens_that_wait_for_an_account_of_another_store_stay() {
     assert_eq!(report.findings[0].name, waiting.display().to_string());
 }
 
-#[tokio::test(flavor = "multi_thread")]
 async fn tokens_that_wait_go_with_an_account_that_is_logged_out() {
     let shop = shop(Policy::Dies).await;
     let waiting = journal_an_answer(&shop).await;
@@ -232,7 +248,6 @@ async fn tokens_that_wait_go_with_an_account_that_is_logged_out() {
     assert!(!waiting.exists());
 }
 
-#[tokio::test(flavor = "multi_thread")]
 async fn tokens_that_wait_go_with_a_shop_that_is_replaced() {
     let shop = shop(Policy::Dies).await;
     let waiting = journal_an_answer(&shop).await;
@@ -242,7 +257,6 @@ async fn tokens_that_wait_go_with_a_shop_that_is_replaced() {
     assert!(!waiting.exists());
 }
 
-#[tokio::test(flavor = "multi_thread")]
 async fn while_tokens_wait_that_cannot_be_read_nothing_is_spent() {
     let shop = shop(Policy::Dies).await;
     let waiting = journal_an_answer(&shop).await;
@@ -273,7 +287,6 @@ async fn while_tokens_wait_that_cannot_be_read_nothing_is_spent() {
     assert_eq!(shop.service.refreshes(), 2);
 }
 
-#[tokio::test(flavor = "multi_thread")]
 async fn a_shop_that_was_given_up_meanwhile_is_said_to_be_back() {
     let shop = shop(Policy::Dies).await;
     journal_an_answer(&shop).await;
@@ -288,7 +301,6 @@ async fn a_shop_that_was_given_up_meanwhile_is_said_to_be_back() {
     assert_eq!(events.iter().map(|event| event.kind.as_str()).collect::<Vec<_>>(), ["recovered"]);
 }
 
-#[tokio::test(flavor = "multi_thread")]
 async fn old_drafts_are_swept_when_the_vault_is_opened() {
     let shop = shop(Policy::Dies).await;
     let draft = |name: &str, hours: u64| {
@@ -306,7 +318,6 @@ async fn old_drafts_are_swept_when_the_vault_is_opened() {
     assert!(!forgotten.exists());
 }
 
-#[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_before_the_call_spends_nothing() {
     let shop = shop(Policy::Dies).await;
     let (store, vault) = flaky(&shop).await;
@@ -317,7 +328,6 @@ async fn a_full_disk_before_the_call_spends_nothing() {
     assert_eq!(vault.refresh("shop").await.unwrap().generation, 2);
 }
 
-#[tokio::test(flavor = "multi_thread")]
 async fn an_answer_that_can_be_kept_nowhere_is_said_loudly() {
     let shop = shop(Policy::Lives).await;
     let (store, vault) = flaky(&shop).await;
@@ -347,7 +357,6 @@ async fn an_answer_that_can_be_kept_nowhere_is_said_loudly() {
     assert_eq!(shop.home.clock.now(), before, "nobody waited for a lease");
 }
 
-#[tokio::test(flavor = "multi_thread")]
 async fn without_room_for_the_answer_nothing_is_spent() {
     let shop = shop(Policy::Dies).await;
     let journal = shop.home.journal();
@@ -369,7 +378,6 @@ async fn without_room_for_the_answer_nothing_is_spent() {
     assert_eq!(reserves(&shop), 0);
 }
 
-#[tokio::test(flavor = "multi_thread")]
 async fn the_room_for_the_answer_is_taken_before_the_call_and_given_back() {
     let shop = shop(Policy::Dies).await;
     shop.home.transport.close_gate();
@@ -384,7 +392,6 @@ async fn the_room_for_the_answer_is_taken_before_the_call_and_given_back() {
     assert_eq!(reserves(&shop), 0);
 }
 
-#[tokio::test(flavor = "multi_thread")]
 async fn a_lease_of_another_process_is_waited_for_until_it_ends() {
     use sesame_vault::store::Claim;
 
@@ -411,7 +418,6 @@ async fn a_lease_of_another_process_is_waited_for_until_it_ends() {
     assert!(told[0].text.contains("process 1,") && told[0].text.contains("at most 75 s"), "{told:?}");
 }
 
-#[tokio::test(flavor = "multi_thread")]
 async fn a_login_that_is_given_up_stores_its_tokens_all_the_same() {
     let shop = shop(Policy::Dies).await;
     shop.home.transport.close_gate();
@@ -426,7 +432,6 @@ async fn a_login_that_is_given_up_stores_its_tokens_all_the_same() {
     assert!(!shop.vault.is_busy());
 }
 
-#[tokio::test(flavor = "multi_thread")]
 async fn a_journalled_answer_moves_into_the_store_by_itself() {
     let shop = shop(Policy::Dies).await;
     let (store, vault) = flaky(&shop).await;
@@ -453,7 +458,6 @@ fn away_after_redeeming(shop: &Shop, store: &Arc<FlakyStore>, reads: usize, writ
     });
 }
 
-#[tokio::test(flavor = "multi_thread")]
 async fn a_store_that_is_away_for_a_moment_costs_no_login() {
     let shop = shop(Policy::Dies).await;
     let (store, vault) = flaky(&shop).await;
@@ -475,7 +479,6 @@ async fn a_store_that_is_away_for_a_moment_costs_no_login() {
     assert_eq!(names, ["shop", "another name", "another shop"]);
 }
 
-#[tokio::test(flavor = "multi_thread")]
 async fn a_login_while_the_store_stays_away_waits_in_the_journal() {
     let shop = shop(Policy::Dies).await;
     let (store, vault) = flaky(&shop).await;
@@ -491,7 +494,6 @@ async fn a_login_while_the_store_stays_away_waits_in_the_journal() {
 }
 
 /// Two machines: what waits in the journal of one is not seen by the other.
-#[tokio::test(flavor = "multi_thread")]
 async fn a_login_that_waits_is_not_overtaken_by_a_refresh_of_the_former_approval() {
     let shop = shop(Policy::Lives).await;
     let first_end = shop.vault.account("shop").await.unwrap().refresh_expires_at.unwrap();
@@ -522,7 +524,6 @@ async fn a_login_that_waits_is_not_overtaken_by_a_refresh_of_the_former_approval
     other.close().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
 async fn a_vault_of_many_accounts_is_never_read_at_once() {
     let shop = shop(Policy::Lives).await;
     // More than a page of them.

@@ -1,10 +1,8 @@
 //! Tables of other programs come into a vault: the ERP's dump, CSV, and what is wrong with them.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
-
-mod support;
 
 use std::collections::BTreeMap;
 
+use crate::support::{FakeTransport, Home, IopService, Policy, all_bytes, as_name, contains, log_in, reply};
 use jiff::Timestamp;
 use sesame_core::{Clock as _, ErrorKind};
 use sesame_vault::{
@@ -12,7 +10,6 @@ use sesame_vault::{
     store::{AccountStore as _, SqlStore},
     tables::{ERP_TABLES, read_csv, read_sql},
 };
-use support::{FakeTransport, Home, IopService, Policy, all_bytes, as_name, contains, log_in, reply};
 
 fn erp() -> Vec<String> {
     ERP_TABLES.map(str::to_owned).to_vec()
@@ -157,7 +154,7 @@ async fn rows_that_cannot_be_taken_are_named_and_stop_all_unless_skipped() {
 async fn csv_with_a_mapping_and_an_app_of_the_vault() {
     let home = Home::new(FakeTransport::json("{}"));
     let vault = home.open().await;
-    support::app(&vault, "lazada").await;
+    crate::support::app(&vault, "lazada").await;
     let csv = "\u{feff}shop;tok;rtok;Seller ID;expires_at\r\nsg1;planted-a1;planted-r1;1001;2026-12-01T00:00:00+08:00\r\n\"sg;2\";planted-a2;;1002;1796000000\r\n";
     let rows = read_csv(csv.as_bytes(), None).unwrap();
     assert_eq!((rows.len(), rows[1].line), (2, 3));
@@ -316,7 +313,7 @@ async fn timestamps_are_read_in_the_zone_of_the_dump() {
 async fn apps_get_names_that_no_app_has() {
     let home = Home::new(FakeTransport::json("{}"));
     let vault = home.open().await;
-    support::named_app(&vault, "daraz", "one").await;
+    crate::support::named_app(&vault, "daraz", "one").await;
     let done = import_csv(&vault, "lazada", SELLERS.split_inclusive("1001\n").next().unwrap()).await.unwrap();
     assert_eq!(done.apps, ["one-2"]);
 }
@@ -358,7 +355,7 @@ async fn on_another_port_of_the_sandbox_the_same_shops_are_left_alone() {
     let again = import_csv(&vault, "lazada", SELLERS).await.unwrap();
     assert_eq!((again.accounts.len(), again.apps.len(), again.left_alone.len()), (0, 0, 2));
     // Also where the key has an app for each port.
-    support::app(&vault, "lazada").await;
+    crate::support::app(&vault, "lazada").await;
     let other = SELLERS.replace("one,", "uno,").replace("1001", "1003");
     let mut options = TableOptions::new("lazada").unwrap();
     options.app = Some("lazada-2".to_owned());
@@ -452,7 +449,7 @@ async fn a_keeper_asks_once_for_ends_that_nobody_knows() {
 async fn rows_of_another_app_are_not_taken_for_the_chosen_one() {
     let home = Home::new(FakeTransport::json("{}"));
     let vault = home.open().await;
-    support::app(&vault, "lazada").await;
+    crate::support::app(&vault, "lazada").await;
     let key = vault.app("lazada").await.unwrap().app_key;
     let csv = format!(
         "account,app_key,access_token,refresh_token\none,{key},a1,r1\ntwo,999999,a2,r2\nthree,,a3,r3\n"

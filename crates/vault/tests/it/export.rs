@@ -1,11 +1,17 @@
 //! A vault in one file under a passphrase: what comes back, and what is refused.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
-mod support;
-
+use crate::support::{FakeTransport, Home, IopService, Policy, SECRET, app, as_name, contains, log_in};
 use sesame_core::{AccessToken, AppSecret, ErrorKind, RefreshToken};
 use sesame_vault::{ImportedTokens, LoginOptions, NewApp, Vault, store::FullRow};
-use support::{FakeTransport, Home, IopService, Policy, SECRET, app, as_name, contains, log_in};
+
+over_both! {
+    #[tokio::test]
+    everything_comes_back_and_nothing_is_in_the_clear,
+    names_of_others_stop_all_unless_renamed,
+    wrong_passphrases_damage_and_newer_forms_are_told_apart,
+    sandbox_marks_are_kept,
+    what_went_wrong_and_the_pauses_after_it_come_along;
+}
 
 const PASSPHRASE: &str = "planted passphrase of the tests";
 
@@ -74,7 +80,6 @@ async fn rows(home: &Home) -> Vec<FullRow> {
     rows
 }
 
-#[tokio::test]
 async fn everything_comes_back_and_nothing_is_in_the_clear() {
     let mut home = Home::new(FakeTransport::json("{}"));
     let vault = filled(&mut home).await;
@@ -114,7 +119,6 @@ async fn everything_comes_back_and_nothing_is_in_the_clear() {
     assert_eq!(lines(there.audit(&sesame_vault::AuditFilter::default()).await.unwrap(), "import"), 5);
 }
 
-#[tokio::test]
 async fn names_of_others_stop_all_unless_renamed() {
     let mut home = Home::new(FakeTransport::json("{}"));
     let vault = filled(&mut home).await;
@@ -148,7 +152,6 @@ async fn names_of_others_stop_all_unless_renamed() {
     assert!(there.check().await.unwrap().is_clean());
 }
 
-#[tokio::test]
 async fn wrong_passphrases_damage_and_newer_forms_are_told_apart() {
     let mut home = Home::new(FakeTransport::json("{}"));
     let vault = filled(&mut home).await;
@@ -193,7 +196,6 @@ async fn wrong_passphrases_damage_and_newer_forms_are_told_apart() {
     assert_eq!((there.accounts().await.unwrap().len(), there.apps().await.unwrap().len()), (0, 0));
 }
 
-#[tokio::test]
 async fn sandbox_marks_are_kept() {
     let home = Home::new(FakeTransport::json("{}"));
     let vault = Vault::open(home.sandboxed()).await.unwrap();
@@ -207,11 +209,10 @@ async fn sandbox_marks_are_kept() {
     assert!(error.message().contains("sandbox"), "{error}");
 }
 
-#[tokio::test]
 async fn what_went_wrong_and_the_pauses_after_it_come_along() {
     let mut home = Home::new(FakeTransport::json("{}"));
     let vault = filled(&mut home).await;
-    let now = support::START;
+    let now = crate::support::START;
     let set = |attempts: i64, pause: i64, since: i64| {
         format!(
             "UPDATE authorizations SET attempts = {attempts}, not_before = {pause}, postpone_after = {pause}, \
