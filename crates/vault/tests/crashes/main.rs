@@ -11,7 +11,7 @@
     reason = "a test that cannot go on may panic, says what it measured, and has no users"
 )]
 
-#[path = "../support/mod.rs"]
+#[path = "../it/support/mod.rs"]
 mod support;
 
 mod child;

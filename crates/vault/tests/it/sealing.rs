@@ -1,10 +1,8 @@
 //! Sealing: only the right key opens a value, and only where it belongs.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
-
-mod support;
 
 use std::sync::Arc;
 
+use crate::support::two_shops;
 use proptest::prelude::*;
 use sesame_core::ErrorKind;
 use sesame_vault::{
@@ -12,7 +10,6 @@ use sesame_vault::{
     seal::{MasterKey, Sealer, Slot},
 };
 use sqlx::{Connection as _, SqliteConnection};
-use support::two_shops;
 
 fn sealer(byte: u8) -> Sealer {
     Sealer::new(&MasterKey::from_slice(&[byte; 32]).unwrap(), [byte; 8], Arc::new(SystemClock))

@@ -1,10 +1,8 @@
 //! The vault against the running sandbox, over its socket: every platform, both policies.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
-
-mod support;
 
 use std::{net::SocketAddr, sync::Arc};
 
+use crate::support::SocketTransport;
 use sesame_catalog::{Catalog, Endpoint};
 use sesame_core::{AppSecret, Clock, ErrorKind, HttpRequest, Transport as _, request::Method};
 use sesame_sandbox::{DescribedApp, OldRefreshToken, Options, Sandbox};
@@ -12,7 +10,6 @@ use sesame_vault::{
     Account, AccountState, Callback, KeyChoice, Location, LoginOptions, NewApp, SystemClock, Vault,
     VaultOptions,
 };
-use support::SocketTransport;
 
 struct World {
     sandbox: Sandbox,

@@ -13,6 +13,7 @@ mod flaky;
 mod gateway;
 pub mod param2;
 mod socket;
+mod storage;
 
 use std::{
     collections::BTreeMap,
@@ -35,6 +36,7 @@ use sesame_vault::{
     store::{DueClaim, EventRow, HOLDS_BACK, Sink, SqlStore, Store},
 };
 pub use socket::SocketTransport;
+pub use storage::{Storage, with_storage};
 use tokio::sync::{Semaphore, watch};
 
 /// 2026-11-22T00:00:00Z.
@@ -230,8 +232,7 @@ impl Home {
     pub fn new(transport: FakeTransport) -> Self {
         Self {
             directory: tempfile::tempdir().unwrap(),
-            // The binary `over_postgresql` runs the same tests over the other store.
-            database: module_path!().starts_with("over_postgresql").then(|| {
+            database: (storage::current() == Storage::Postgres).then(|| {
                 let fresh = postgres::Server::shared().database();
                 (fresh.name.clone(), Database::parse(&fresh.by_socket).unwrap())
             }),

@@ -1,17 +1,14 @@
 //! Opening: what a vault is made of, and everything that can be wrong with it.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
-
-mod support;
 
 use std::{fs, path::Path};
 
+use crate::support::{FakeTransport, Home, IopService, Policy, SECRET, app, as_name, log_in};
 use sesame_core::{AppSecret, ErrorKind, Result};
 use sesame_vault::{
     AccountState, App, ImportedTokens, KeyChoice, KeyKind, Location, LoginOptions, NewApp, Vault,
     VaultOptions,
 };
 use sqlx::{Connection as _, SqliteConnection};
-use support::{FakeTransport, Home, IopService, Policy, SECRET, app, as_name, log_in};
 
 fn home() -> Home {
     Home::new(FakeTransport::json("{}"))

@@ -1,9 +1,6 @@
 //! Vaults that are damaged, older, read-only, or written by somebody else at the same time: what is said,
 //! and that nothing is overwritten. What keeps a vault from opening at all is in `open.rs`, ciphertexts
 //! in the wrong place are in `sealing.rs`.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
-
-mod support;
 
 use std::{
     fs,
@@ -11,6 +8,7 @@ use std::{
     sync::{Arc, atomic::Ordering},
 };
 
+use crate::support::{FakeTransport, FlakyStore, Home, IopService, app, as_name, log_in, reply, two_shops};
 use jiff::SignedDuration;
 use sesame_core::{AccessToken, Clock as _, Error, ErrorKind, RefreshToken};
 use sesame_vault::{
@@ -18,7 +16,6 @@ use sesame_vault::{
     WarmPolicy,
 };
 use sqlx::{Connection as _, SqliteConnection};
-use support::{FakeTransport, FlakyStore, Home, IopService, app, as_name, log_in, reply, two_shops};
 
 /// A closed vault of two shops, all of it in the one file.
 async fn closed() -> (Home, IopService) {

@@ -1,7 +1,4 @@
 //! What becomes of new tokens when the answer, the store or the process is lost in between.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
-
-mod support;
 
 use std::{
     path::PathBuf,
@@ -16,7 +13,37 @@ use sesame_vault::{
     import::{ImportOptions, Table, TableFormat},
     store::{Notes, Sink},
 };
-use support::{FakeTransport, FlakyStore, Home, IopService, Policy, all_events, app, as_name, log_in};
+
+use crate::support::{
+    self, FakeTransport, FlakyStore, Home, IopService, Policy, all_events, app, as_name, log_in,
+};
+
+over_both! {
+    #[tokio::test(flavor = "multi_thread")]
+    a_refresh_cut_off_after_it_was_sent_is_reported_for_what_it_is,
+    a_store_that_is_away_for_a_moment_loses_nothing,
+    a_store_that_stays_away_sends_the_answer_to_the_sealed_journal,
+    a_journal_entry_that_was_overtaken_overwrites_nothing,
+    a_store_that_does_not_answer_is_not_waited_for,
+    tokens_that_wait_for_an_account_of_another_store_stay,
+    tokens_that_wait_go_with_an_account_that_is_logged_out,
+    tokens_that_wait_go_with_a_shop_that_is_replaced,
+    while_tokens_wait_that_cannot_be_read_nothing_is_spent,
+    a_shop_that_was_given_up_meanwhile_is_said_to_be_back,
+    files_of_processes_that_ended_are_removed_when_the_vault_is_opened,
+    a_reply_that_was_not_written_to_its_end_hides_no_other,
+    a_full_disk_before_the_call_spends_nothing,
+    an_answer_that_can_be_kept_nowhere_is_said_loudly,
+    without_room_for_the_answer_nothing_is_spent,
+    the_room_for_the_answer_is_taken_before_the_call_and_given_back,
+    another_process_that_refreshes_is_waited_for,
+    a_login_that_is_given_up_stores_its_tokens_all_the_same,
+    a_journalled_answer_moves_into_the_store_by_itself,
+    a_store_that_is_away_for_a_moment_costs_no_login,
+    a_login_while_the_store_stays_away_waits_in_the_journal,
+    a_login_that_waits_is_not_overtaken_by_a_refresh_of_the_former_approval,
+    a_vault_of_many_accounts_is_never_read_at_once;
+}
 
 const DAY: u64 = 86_400;
 /// Lazada's documented life of an access token.
@@ -45,7 +72,6 @@ async fn settled(vault: &Vault, name: &str) -> Account {
     vault.account(name).await.unwrap()
 }
 
-#[tokio::test(flavor = "multi_thread")]
 async fn a_refresh_cut_off_after_it_was_sent_is_reported_for_what_it_is() {
     let shop = shop(Policy::Dies).await;
     let handle = shop.vault.handle("shop").await.unwrap();
@@ -96,7 +122,6 @@ async fn flaky(shop: &Shop) -> (Arc<FlakyStore>, Vault) {
     (store, vault)
 }
 
-#[tokio::test(flavor = "multi_thread")]
 async fn a_store_that_is_away_for_a_moment_loses_nothing() {
     let shop = shop(Policy::Dies).await;
     let (store, vault) = flaky(&shop).await;
@@ -109,7 +134,6 @@ async fn a_store_that_is_away_for_a_moment_loses_nothing() {
     assert_eq!(std::fs::read_dir(shop.home.journal()).unwrap().count(), 0, "the room was given back");
 }
 
-#[tokio::test(flavor = "multi_thread")]
 async fn a_store_that_stays_away_sends_the_answer_to_the_sealed_journal() {
     let shop = shop(Policy::Dies).await;
     let (store, vault) = flaky(&shop).await;
@@ -119,10 +143,10 @@ async fn a_store_that_stays_away_sends_the_answer_to_the_sealed_journal() {
     let token = vault.token_of(&handle).await.unwrap();
     assert_eq!((token.access.expose(), token.generation), (shop.service.access().as_str(), 2));
     let journal = shop.home.journal();
-    let bytes = support::all_bytes(&journal);
+    let bytes = crate::support::all_bytes(&journal);
     assert_eq!(shop.home.waiting().len(), 1);
     for secret in ["planted0access0", "planted0refresh0"] {
-        assert!(!support::contains(&bytes, secret), "{secret} stands in the journal");
+        assert!(!crate::support::contains(&bytes, secret), "{secret} stands in the journal");
     }
     #[cfg(unix)]
     {
@@ -151,7 +175,6 @@ async fn a_store_that_stays_away_sends_the_answer_to_the_sealed_journal() {
     assert_eq!(shop.service.refreshes(), 2);
 }
 
-#[tokio::test(flavor = "multi_thread")]
 async fn a_journal_entry_that_was_overtaken_overwrites_nothing() {
     let shop = shop(Policy::Lives).await;
     let (store, vault) = flaky(&shop).await;
@@ -181,7 +204,6 @@ async fn journal_an_answer(shop: &Shop) -> PathBuf {
     shop.home.waiting().pop().unwrap()
 }
 
-#[tokio::test(flavor = "multi_thread")]
 async fn a_store_that_does_not_answer_is_not_waited_for() {
     let shop = shop(Policy::Dies).await;
     let (store, vault) = flaky(&shop).await;
@@ -201,7 +223,6 @@ async fn a_store_that_does_not_answer_is_not_waited_for() {
     assert_eq!(vault.token_of(&handle).await.unwrap().access.expose(), shop.service.access());
 }
 
-#[tokio::test(flavor = "multi_thread")]
 async fn tokens_that_wait_for_an_account_of_another_store_stay() {
     let shop = shop(Policy::Dies).await;
     let waiting = journal_an_answer(&shop).await;
@@ -218,7 +239,6 @@ async fn tokens_that_wait_for_an_account_of_another_store_stay() {
     assert_eq!(report.findings[0].name, waiting.display().to_string());
 }
 
-#[tokio::test(flavor = "multi_thread")]
 async fn tokens_that_wait_go_with_an_account_that_is_logged_out() {
     let shop = shop(Policy::Dies).await;
     journal_an_answer(&shop).await;
@@ -226,7 +246,6 @@ async fn tokens_that_wait_go_with_an_account_that_is_logged_out() {
     assert!(shop.home.waiting().is_empty());
 }
 
-#[tokio::test(flavor = "multi_thread")]
 async fn tokens_that_wait_go_with_a_shop_that_is_replaced() {
     let shop = shop(Policy::Dies).await;
     journal_an_answer(&shop).await;
@@ -236,7 +255,6 @@ async fn tokens_that_wait_go_with_a_shop_that_is_replaced() {
     assert!(shop.home.waiting().is_empty());
 }
 
-#[tokio::test(flavor = "multi_thread")]
 async fn while_tokens_wait_that_cannot_be_read_nothing_is_spent() {
     let shop = shop(Policy::Dies).await;
     let waiting = journal_an_answer(&shop).await;
@@ -269,7 +287,6 @@ async fn while_tokens_wait_that_cannot_be_read_nothing_is_spent() {
     assert_eq!(shop.service.refreshes(), 2);
 }
 
-#[tokio::test(flavor = "multi_thread")]
 async fn a_shop_that_was_given_up_meanwhile_is_said_to_be_back() {
     let shop = shop(Policy::Dies).await;
     journal_an_answer(&shop).await;
@@ -284,7 +301,6 @@ async fn a_shop_that_was_given_up_meanwhile_is_said_to_be_back() {
     assert_eq!(events.iter().map(|event| event.kind.as_str()).collect::<Vec<_>>(), ["recovered"]);
 }
 
-#[tokio::test(flavor = "multi_thread")]
 async fn files_of_processes_that_ended_are_removed_when_the_vault_is_opened() {
     let shop = shop(Policy::Dies).await;
     let place = |name: &str, content: &[u8]| {
@@ -296,7 +312,8 @@ async fn files_of_processes_that_ended_are_removed_when_the_vault_is_opened() {
     let (alive, being_made) = (place("cc.log", &[0; 16_384]), place("dd.new", b""));
     let locks = [&alive, &being_made].map(|path| std::fs::File::open(path).unwrap());
     locks.iter().for_each(|file| file.try_lock().unwrap());
-    let waiting = place("ee.log", &support::journal_file(shop.vault.account("shop").await.unwrap().id));
+    let waiting =
+        place("ee.log", &crate::support::journal_file(shop.vault.account("shop").await.unwrap().id));
     let damaged = place("ff.log", &[9; 16_384]);
     shop.home.open().await;
     assert!(!empty.exists() && !draft.exists());
@@ -307,7 +324,6 @@ async fn files_of_processes_that_ended_are_removed_when_the_vault_is_opened() {
 
 /// A record is whole or is not there: a file that is cut off or torn anywhere before the header of a
 /// record is written has none, and nothing that was written before it is lost.
-#[tokio::test(flavor = "multi_thread")]
 async fn a_reply_that_was_not_written_to_its_end_hides_no_other() {
     let shop = shop(Policy::Dies).await;
     let file = journal_an_answer(&shop).await;
@@ -340,7 +356,6 @@ async fn a_reply_that_was_not_written_to_its_end_hides_no_other() {
     assert_eq!(shop.service.refreshes(), 2);
 }
 
-#[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_before_the_call_spends_nothing() {
     let shop = shop(Policy::Dies).await;
     let (store, vault) = flaky(&shop).await;
@@ -351,7 +366,6 @@ async fn a_full_disk_before_the_call_spends_nothing() {
     assert_eq!(vault.refresh("shop").await.unwrap().generation, 2);
 }
 
-#[tokio::test(flavor = "multi_thread")]
 async fn an_answer_that_can_be_kept_nowhere_is_said_loudly() {
     let shop = shop(Policy::Lives).await;
     let (store, vault) = flaky(&shop).await;
@@ -381,7 +395,6 @@ async fn an_answer_that_can_be_kept_nowhere_is_said_loudly() {
     assert_eq!(shop.home.clock.now(), before, "nobody waited for a lease");
 }
 
-#[tokio::test(flavor = "multi_thread")]
 async fn without_room_for_the_answer_nothing_is_spent() {
     let shop = shop(Policy::Dies).await;
     let journal = shop.home.journal();
@@ -402,7 +415,6 @@ async fn without_room_for_the_answer_nothing_is_spent() {
     assert_eq!(shop.home.clock.now(), before);
 }
 
-#[tokio::test(flavor = "multi_thread")]
 async fn the_room_for_the_answer_is_taken_before_the_call_and_given_back() {
     let shop = shop(Policy::Dies).await;
     shop.home.transport.close_gate();
@@ -416,7 +428,6 @@ async fn the_room_for_the_answer_is_taken_before_the_call_and_given_back() {
     refreshing.await.unwrap().unwrap();
 }
 
-#[tokio::test(flavor = "multi_thread")]
 async fn another_process_that_refreshes_is_waited_for() {
     use sesame_vault::store::Claim;
 
@@ -434,7 +445,6 @@ async fn another_process_that_refreshes_is_waited_for() {
     assert!(warnings[0].text.contains("another sesame process") && warnings[0].text.contains("at most 75 s"));
 }
 
-#[tokio::test(flavor = "multi_thread")]
 async fn a_login_that_is_given_up_stores_its_tokens_all_the_same() {
     let shop = shop(Policy::Dies).await;
     shop.home.transport.close_gate();
@@ -449,7 +459,6 @@ async fn a_login_that_is_given_up_stores_its_tokens_all_the_same() {
     assert!(!shop.vault.is_busy());
 }
 
-#[tokio::test(flavor = "multi_thread")]
 async fn a_journalled_answer_moves_into_the_store_by_itself() {
     let shop = shop(Policy::Dies).await;
     let (store, vault) = flaky(&shop).await;
@@ -476,7 +485,6 @@ fn away_after_redeeming(shop: &Shop, store: &Arc<FlakyStore>, reads: usize, writ
     });
 }
 
-#[tokio::test(flavor = "multi_thread")]
 async fn a_store_that_is_away_for_a_moment_costs_no_login() {
     let shop = shop(Policy::Dies).await;
     let (store, vault) = flaky(&shop).await;
@@ -498,7 +506,6 @@ async fn a_store_that_is_away_for_a_moment_costs_no_login() {
     assert_eq!(names, ["shop", "another name", "another shop"]);
 }
 
-#[tokio::test(flavor = "multi_thread")]
 async fn a_login_while_the_store_stays_away_waits_in_the_journal() {
     let shop = shop(Policy::Dies).await;
     let (store, vault) = flaky(&shop).await;
@@ -514,7 +521,6 @@ async fn a_login_while_the_store_stays_away_waits_in_the_journal() {
 }
 
 /// Two machines: what waits in the journal of one is not seen by the other.
-#[tokio::test(flavor = "multi_thread")]
 async fn a_login_that_waits_is_not_overtaken_by_a_refresh_of_the_former_approval() {
     let shop = shop(Policy::Lives).await;
     let first_end = shop.vault.account("shop").await.unwrap().refresh_expires_at.unwrap();
@@ -545,7 +551,6 @@ async fn a_login_that_waits_is_not_overtaken_by_a_refresh_of_the_former_approval
     other.close().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
 async fn a_vault_of_many_accounts_is_never_read_at_once() {
     let shop = shop(Policy::Lives).await;
     // More than a page of them.

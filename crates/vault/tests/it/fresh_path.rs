@@ -1,17 +1,15 @@
 //! The cost of a fresh token, and of opening a vault. Prints figures; fails only far from them.
 
-mod support;
-
 use std::{hint::black_box, sync::Arc, time::Instant};
 
+use crate::support::{Home, IopService, Policy, app, as_name, log_in};
 use sesame_vault::{SystemClock, Vault, VaultOptions};
-use support::{Home, IopService, Policy, app, as_name, log_in};
 
 const CALLS: u32 = 200_000;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_fresh_token_costs_next_to_nothing() {
-    let mut home = Home::new(support::FakeTransport::json("{}"));
+    let mut home = Home::new(crate::support::FakeTransport::json("{}"));
     let service = IopService::new(Policy::Dies, &home.clock);
     home.transport = service.transport();
     let options = || VaultOptions { clock: Arc::new(SystemClock), ..home.options() };

@@ -2,7 +2,6 @@
 //! memory, against a gateway with the platforms' own rules and a share of failures.
 //!
 //! `./dev torture` simulates a million accounts, `SESAME_SIM_ACCOUNTS` any other number.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 #![expect(clippy::cast_precision_loss, reason = "counts become means")]
 
 use std::{

@@ -1,12 +1,9 @@
 //! What a vault in PostgreSQL meets: refusals, servers that go away, other programs, other machines.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
-
-#[path = "conformance/rows.rs"]
-mod rows;
-mod support;
 
 use std::{sync::Arc, time::Duration};
 
+use crate::conformance::rows;
+use crate::support::{FakeTransport, Home, app};
 use base64::Engine as _;
 use sesame_core::{AppSecret, Error, ErrorKind};
 use sesame_testing::postgres::{PASSWORD, Server};
@@ -17,7 +14,6 @@ use sesame_vault::{
         WorkStore as _,
     },
 };
-use support::{FakeTransport, Home, app};
 
 async fn refused(address: &str) -> Error {
     let error =
@@ -435,7 +431,7 @@ async fn what_waits_in_the_journal_of_another_address_is_said() {
     let former = home.path().join("vault-0123456789ab.journal");
     std::fs::create_dir(&former).unwrap();
     assert!(!notices().await.contains("another address"), "nothing waits in it");
-    std::fs::write(former.join("0123.log"), support::journal_file(rows::id())).unwrap();
+    std::fs::write(former.join("0123.log"), crate::support::journal_file(rows::id())).unwrap();
     let said = notices().await;
     assert!(said.contains("vault-0123456789ab.journal") && said.contains("another address"), "{said}");
 }

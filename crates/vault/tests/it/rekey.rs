@@ -1,7 +1,4 @@
 //! A new master key, cut off at every step, and with other processes at work.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
-
-mod support;
 
 use std::sync::{
     Arc,
@@ -15,9 +12,25 @@ use sesame_vault::{
 };
 use tokio::{sync::oneshot, task::JoinHandle};
 
-use support::{
+use crate::support::{
     Breakdown, FakeTransport, FlakyStore, Home, IopService, Pause, Policy, app, as_name, log_in, two_shops,
 };
+
+over_both! {
+    #[tokio::test]
+    cut_off_at_any_call_everything_stays_readable_and_the_next_rekey_finishes,
+    of_several_rekeys_at_once_one_wins_and_nothing_is_lost,
+    a_key_file_with_another_key_is_left_alone,
+    a_former_key_is_told_from_a_wrong_one_and_opens_only_copies_from_before,
+    another_process_refreshes_during_a_rekey_and_both_go_on,
+    a_process_with_the_former_passphrase_says_that_it_has_to_be_restarted,
+    damaged_values_are_named_and_keep_their_key,
+    a_rekey_whose_new_passphrase_is_lost_is_given_up,
+    a_rekey_whose_new_key_is_in_the_key_file_is_not_given_up,
+    nobody_goes_on_sealing_with_the_former_key,
+    a_keyring_that_takes_no_key_is_found_out_before_anything_changes,
+    a_new_passphrase_is_no_short_one;
+}
 
 const SHOPS: [&str; 3] = ["one", "two", "three"];
 
@@ -77,7 +90,6 @@ async fn sealing_keys(store: &dyn Store) -> Vec<KeyState> {
     states
 }
 
-#[tokio::test]
 async fn cut_off_at_any_call_everything_stays_readable_and_the_next_rekey_finishes() {
     for (from, to, both) in [
         (KeyChoice::File, KeyChoice::File, true),
@@ -184,7 +196,6 @@ fn is_locked(home: &Home) -> bool {
 }
 
 /// Two rekeys at once, for every pair of their calls, and for each kind of key.
-#[tokio::test]
 async fn of_several_rekeys_at_once_one_wins_and_nothing_is_lost() {
     let (file, one, other) = (KeyChoice::File, environment("1a"), environment("2b"));
     let (mut pairs, mut lost, mut in_postgresql) = (0, 0, false);
@@ -268,7 +279,6 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-#[tokio::test]
 async fn a_key_file_with_another_key_is_left_alone() {
     let home = Home::new(FakeTransport::json("{}"));
     let vault = home.open().await;
@@ -289,7 +299,6 @@ async fn a_key_file_with_another_key_is_left_alone() {
     assert_whole(&home.open().await, "finished").await;
 }
 
-#[tokio::test]
 async fn a_former_key_is_told_from_a_wrong_one_and_opens_only_copies_from_before() {
     let home = Home::new(FakeTransport::json("{}"));
     let vault = home.open().await;
@@ -345,7 +354,6 @@ async fn a_former_key_is_told_from_a_wrong_one_and_opens_only_copies_from_before
     assert_eq!(lines.iter().filter(|line| line.action == "rekey" && line.succeeded).count(), 3);
 }
 
-#[tokio::test]
 async fn another_process_refreshes_during_a_rekey_and_both_go_on() {
     let (home, service, other) = two_shops().await;
     let before = home.open().await;
@@ -373,7 +381,6 @@ async fn another_process_refreshes_during_a_rekey_and_both_go_on() {
     }
 }
 
-#[tokio::test]
 async fn a_process_with_the_former_passphrase_says_that_it_has_to_be_restarted() {
     let mut home = Home::new(FakeTransport::json("{}"));
     let service = IopService::new(Policy::Lives, &home.clock);
@@ -394,7 +401,6 @@ async fn a_process_with_the_former_passphrase_says_that_it_has_to_be_restarted()
     vault.refresh("one").await.unwrap();
 }
 
-#[tokio::test]
 async fn damaged_values_are_named_and_keep_their_key() {
     let home = Home::new(FakeTransport::json("{}"));
     let vault = home.open().await;
@@ -448,7 +454,6 @@ async fn cut_off(home: &Home, from: &KeyChoice, to: KeyChoice, calls: usize) {
     vault.rekey(to, &nothing).await.unwrap_err();
 }
 
-#[tokio::test]
 async fn a_rekey_whose_new_passphrase_is_lost_is_given_up() {
     let home = Home::new(FakeTransport::json("{}"));
     let vault = home.open().await;
@@ -474,7 +479,6 @@ async fn a_rekey_whose_new_passphrase_is_lost_is_given_up() {
     assert_eq!(lost.kind(), ErrorKind::Local, "{lost}");
 }
 
-#[tokio::test]
 async fn a_rekey_whose_new_key_is_in_the_key_file_is_not_given_up() {
     let filled = Home::new(FakeTransport::json("{}"));
     let vault = filled.open().await;
@@ -497,7 +501,6 @@ async fn a_rekey_whose_new_key_is_in_the_key_file_is_not_given_up() {
 }
 
 /// What another process seals while a rekey is under way is sealed with the key that comes.
-#[tokio::test]
 async fn nobody_goes_on_sealing_with_the_former_key() {
     let (home, _, vault) = two_shops().await;
     vault.close().await;
@@ -516,7 +519,6 @@ async fn nobody_goes_on_sealing_with_the_former_key() {
     panic!("the rekey never came so far");
 }
 
-#[tokio::test]
 async fn a_keyring_that_takes_no_key_is_found_out_before_anything_changes() {
     let home = Home::new(FakeTransport::json("{}"));
     let vault = home.open().await;
@@ -529,7 +531,6 @@ async fn a_keyring_that_takes_no_key_is_found_out_before_anything_changes() {
     assert_whole(&vault, "rekeyed").await;
 }
 
-#[tokio::test]
 async fn a_new_passphrase_is_no_short_one() {
     let home = Home::new(FakeTransport::json("{}"));
     let vault = home.open().await;

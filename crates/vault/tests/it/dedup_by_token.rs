@@ -1,14 +1,11 @@
 //! Tokens that come into a vault a second time: one refresh token stays one authorization.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
-mod support;
-
+use crate::support::{FakeTransport, Home, IopService, Policy, all_bytes, app};
 use sesame_core::{AccessToken, AppSecret, Error, ErrorKind, RefreshToken};
 use sesame_vault::{
     CopyOptions, ImportedTokens, NewApp, Vault,
     import::{ImportOptions, Imported, Table, TableFormat},
 };
-use support::{FakeTransport, Home, IopService, Policy, all_bytes, app};
 
 const HEAD: &str = "account,app_key,app_secret,access_token,refresh_token,seller_id,country\n";
 
@@ -84,7 +81,7 @@ async fn the_shops_of_a_cross_border_seller_share_one_authorization() {
     let again = import(&vault, "lazada", &rows, |_| {}).await.unwrap();
     assert_eq!((again.accounts.len(), again.left_alone.len()), (0, 2), "{again:?}");
     for mark in ["planted-secret", &support_refresh(0)] {
-        assert!(!support::contains(&all_bytes(home.directory.path()), mark));
+        assert!(!crate::support::contains(&all_bytes(home.directory.path()), mark));
     }
 }
 
@@ -185,12 +182,14 @@ async fn a_second_app_of_the_key_does_not_get_a_second_authorization() {
     let home = rotating();
     let vault = home.open().await;
     let pair = |name| tokens(&support_access(0), &support_refresh(0), name);
-    vault.add_app_with_tokens(new(None, "500300", support::SECRET), pair(None)).await.unwrap();
-    let (second, account, stood) =
-        vault.add_app_with_tokens(new(Some("two"), "500300", support::SECRET), pair(None)).await.unwrap();
+    vault.add_app_with_tokens(new(None, "500300", crate::support::SECRET), pair(None)).await.unwrap();
+    let (second, account, stood) = vault
+        .add_app_with_tokens(new(Some("two"), "500300", crate::support::SECRET), pair(None))
+        .await
+        .unwrap();
     assert_eq!((second.name.as_str(), account.name.as_str(), stood), ("two", "lazada", true));
     let (_, account, stood) = vault
-        .add_app_with_tokens(new(Some("three"), "500300", support::SECRET), pair(Some("mine")))
+        .add_app_with_tokens(new(Some("three"), "500300", crate::support::SECRET), pair(Some("mine")))
         .await
         .unwrap();
     assert_eq!((account.app.as_str(), stood), ("lazada", false), "its tokens are that one's");

@@ -1,14 +1,11 @@
 //! The master key in a real keyring: run by `./dev keyring`, in a session of its own with a Secret Service.
 #![cfg(target_os = "linux")]
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
-
-mod support;
 
 use std::{path::Path, process::Command};
 
+use crate::support::{FakeTransport, Home, app};
 use sesame_core::{AccessToken, ErrorKind, RefreshToken};
 use sesame_vault::{ImportedTokens, KeyChoice, KeyKind, Location, Vault, VaultOptions};
-use support::{FakeTransport, Home, app};
 
 /// Says to the child which vault it is to open.
 const VAULT: &str = "SESAME_KEYRING_CHILD";
@@ -39,7 +36,7 @@ async fn opens_with(home: &Home, key: KeyChoice, kind: KeyKind) {
 /// Runs a test of this program that is ignored otherwise, in other surroundings.
 fn child(name: &str, vault: &Path, change: impl FnOnce(&mut Command)) {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args([name, "--exact", "--ignored", "--nocapture"]).env(VAULT, vault);
+    command.args([&format!("keyring::{name}"), "--exact", "--ignored", "--nocapture"]).env(VAULT, vault);
     change(&mut command);
     assert!(command.status().unwrap().success(), "{name}");
 }

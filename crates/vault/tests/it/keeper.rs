@@ -1,7 +1,5 @@
 //! The keeper: keeps warm, keeps a pace, shares, stops, survives.
 
-mod support;
-
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{
@@ -11,17 +9,17 @@ use std::{
     time::Duration,
 };
 
+use crate::support::{
+    FakeTransport, FlakyStore, START, app,
+    param2::{DAY, HOUR, Param2Service, at, events, home, keep_until, row, shop, shops},
+    reply,
+};
 use sesame_core::{
     AppSecret, BoxFuture, Clock as _, Error, ErrorKind, HttpRequest, HttpResponse, Result, Transport,
 };
 use sesame_vault::{
     Keeper, KeeperOptions, NewApp, Vault, VaultOptions, WarmPolicy,
     store::{AccountStore as _, DueClaim, KeyStore as _, SealedPlace, SqlStore, WorkStore as _},
-};
-use support::{
-    FakeTransport, FlakyStore, START, app,
-    param2::{DAY, HOUR, Param2Service, at, events, home, keep_until, row, shop, shops},
-    reply,
 };
 use tokio::sync::{Notify, oneshot};
 

@@ -1,13 +1,14 @@
 //! Planted secrets: none of them stands in any file, error, notice, log line or debug output.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
-
-mod support;
 
 use std::{
     fmt::Write as _,
     sync::{Arc, Mutex, atomic::Ordering},
 };
 
+use crate::support::{
+    FakeTransport, FlakyStore, Home, IopService, Policy, SECRET, all_events, app, as_name, callback,
+    contains, log_in, reply,
+};
 use sesame_core::{AppSecret, AuthCode, RefreshToken, request::HeaderName};
 use sesame_vault::{
     Callback, CopyOptions, Deliverer, DeliveryOptions, ImportedTokens, KeyChoice, Location, LoginOptions,
@@ -15,15 +16,18 @@ use sesame_vault::{
     import::{ImportOptions, Table, TableFormat},
     store::{AuditQuery, AuditRow, EventRow, Sink},
 };
-use support::{
-    FakeTransport, FlakyStore, Home, IopService, Policy, SECRET, all_events, app, as_name, callback,
-    contains, log_in, reply,
-};
 use tracing::{
     Event, Metadata, Subscriber,
     field::{Field, Visit},
     span::{Attributes, Id, Record},
 };
+
+over_both! {
+    #[tokio::test]
+    no_planted_secret_is_found_anywhere,
+    no_cut_of_an_echo_leaves_a_part_of_a_secret,
+    what_a_reply_says_of_the_shop_holds_no_token;
+}
 
 const PLANTED: &[&str] = &[
     SECRET,
@@ -147,7 +151,6 @@ async fn import_tables(vault: &Vault) -> String {
     said
 }
 
-#[tokio::test]
 async fn no_planted_secret_is_found_anywhere() {
     static LINES: Mutex<String> = Mutex::new(String::new());
     tracing::subscriber::set_global_default(Lines(&LINES)).unwrap();
@@ -234,7 +237,6 @@ async fn no_planted_secret_is_found_anywhere() {
 
 /// Gateways that repeat a secret where the text is cut: at every position, in what kills the
 /// authorization and in what does not.
-#[tokio::test]
 async fn no_cut_of_an_echo_leaves_a_part_of_a_secret() {
     let mut said = String::new();
     let mut home = Home::new(FakeTransport::json("{}"));
@@ -243,7 +245,7 @@ async fn no_cut_of_an_echo_leaves_a_part_of_a_secret() {
     let vault = home.open().await;
     app(&vault, "lazada").await;
     log_in(&vault, "lazada", as_name("shop")).await.unwrap();
-    let refresh = support::refresh_token(1);
+    let refresh = crate::support::refresh_token(1);
     // 1,000 characters are kept, of which the code takes some.
     for (at, ahead) in (930..1_000).enumerate() {
         for code in ["IllegalRefreshToken", "6"] {
@@ -286,7 +288,6 @@ async fn no_cut_of_an_echo_leaves_a_part_of_a_secret() {
 }
 
 /// A token reply that repeats tokens in what it says of the shop.
-#[tokio::test]
 async fn what_a_reply_says_of_the_shop_holds_no_token() {
     let home = Home::new(FakeTransport::new(|seen| {
         let code = &seen.form["code"];

@@ -1,11 +1,4 @@
 //! Rows to put into a store.
-#![allow(
-    unreachable_pub,
-    dead_code,
-    clippy::unwrap_used,
-    reason = "each test file uses its own part of it, and what cannot go on may panic"
-)]
-
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use sesame_vault::{

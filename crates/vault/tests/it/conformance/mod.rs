@@ -1,10 +1,4 @@
 //! The suite: functions over a place where stores can be opened, several of one vault at once.
-#![allow(
-    unreachable_pub,
-    clippy::unwrap_used,
-    reason = "the suite is a module of whichever test runs it, and its tests may panic"
-)]
-
 pub mod accounts;
 pub mod keys;
 pub mod notes;
@@ -15,7 +9,11 @@ pub mod work;
 use std::sync::Arc;
 
 use sesame_core::BoxFuture;
-use sesame_vault::store::Store;
+use sesame_testing::postgres;
+use sesame_vault::{
+    Location,
+    store::{SqlStore, Store},
+};
 
 /// A new vault that can be opened as often as wanted: each opening stands for a process.
 pub trait Place: Send + Sync {
@@ -28,7 +26,7 @@ macro_rules! run_all {
         mod $store {
             use super::*;
 
-            suite::run_all!(@each $place;
+            run_all!(@each $place;
                 accounts: apps_and_accounts_come_back_as_they_were, names_are_taken_once_and_nothing_is_written,
                 a_batch_of_a_thousand_rows, pages_of_accounts, rows_point_to_rows,
                 an_account_moves_and_its_former_authorization_goes, shops_are_found_by_their_ids, logins_wait_and_are_forgotten,
@@ -50,10 +48,31 @@ macro_rules! run_all {
         $($(
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $name() {
-                suite::$module::$name(&$place).await;
+                crate::conformance::$module::$name(&$place).await;
             }
         )+)+
     };
 }
 
-pub(crate) use run_all;
+async fn open(location: &Location) -> Arc<dyn Store> {
+    Arc::new(SqlStore::open(location).await.unwrap())
+}
+
+struct SqliteFile(tempfile::TempDir);
+
+impl Place for SqliteFile {
+    fn open(&self) -> BoxFuture<'_, Arc<dyn Store>> {
+        Box::pin(async { open(&Location::Sqlite(self.0.path().join("vault.db"))).await })
+    }
+}
+
+struct FreshDatabase(Location);
+
+impl Place for FreshDatabase {
+    fn open(&self) -> BoxFuture<'_, Arc<dyn Store>> {
+        Box::pin(open(&self.0))
+    }
+}
+
+run_all!(sqlite, SqliteFile(tempfile::tempdir().unwrap()));
+run_all!(postgresql, FreshDatabase(postgres::Server::shared().database().by_socket.parse().unwrap()));

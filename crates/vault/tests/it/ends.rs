@@ -1,19 +1,16 @@
 //! The ends of authorizations: prolonged where they can be, announced where they cannot, believed with care.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
-
-mod support;
 
 use std::{sync::Arc, time::Duration};
 
+use crate::support::{
+    FakeTransport, Home, IopService, Policy, START, app, as_name, log_in,
+    param2::{DAY, HOUR, Param2Service, at, events, home, keep_until, row, shop, shops},
+    reply,
+};
 use sesame_core::{AccessToken, Error, ErrorKind, RefreshToken, Retry};
 use sesame_vault::{
     AccountState, ImportedTokens, Keeper, KeeperOptions, Vault, WarmPolicy,
     store::{AccountStore as _, AuditQuery, EventStore as _, Notes, SqlStore, Store, TokenStore as _},
-};
-use support::{
-    FakeTransport, Home, IopService, Policy, START, app, as_name, log_in,
-    param2::{DAY, HOUR, Param2Service, at, events, home, keep_until, row, shop, shops},
-    reply,
 };
 
 /// A home with a store in memory and an app of Lazada, whose ends do not move.

@@ -1,17 +1,41 @@
 //! Logins on every platform: the URL, the callback, the reply, and whose shop it is.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
-
-mod support;
 
 use std::collections::BTreeMap;
 
+use crate::support::{
+    FakeTransport, Home, IopService, Policy, SECRET, Seen, app, as_name, callback, log_in, reply,
+};
 use sesame_core::{
     AppSecret, AuthCode, ErrorKind, Shape,
     sign::{Digest, SigningKey, sign},
     time::top_timestamp,
 };
 use sesame_vault::{Account, AccountState, Callback, LoginOptions, NewApp, Vault};
-use support::{FakeTransport, Home, IopService, Policy, SECRET, Seen, app, as_name, callback, log_in, reply};
+
+over_both! {
+    #[tokio::test]
+    every_platform_has_its_own_authorize_url,
+    a_platform_without_a_known_page_takes_a_code,
+    iop_signs_its_token_calls_and_never_sends_the_secret,
+    param2_asks_by_post_over_https_with_the_secret_in_the_body,
+    another_spelling_is_tried_when_the_gateway_does_not_know_the_first,
+    top_takes_the_form_and_the_token_inside_a_text,
+    the_shortest_life_counts_for_each_class_of_apis,
+    one_approval_of_a_cross_border_seller_is_several_shops_with_one_pair,
+    another_shops_approval_overwrites_nothing_unless_told_to,
+    the_same_shop_is_found_again_and_two_names_share_its_tokens,
+    wrong_callbacks_spend_nothing_and_say_what_is_wrong,
+    a_callback_may_be_handed_to_a_later_process_but_not_reused,
+    used_and_late_codes_are_told_apart_and_the_code_is_not_repeated,
+    a_wrong_secret_is_not_blamed_on_the_code,
+    a_reply_that_names_nobody_overwrites_no_known_shop,
+    a_country_that_the_page_does_not_have_is_refused;
+    #[tokio::test(flavor = "multi_thread")]
+    the_listener_waits_through_strays_and_takes_the_one_callback,
+    the_listener_gives_up_after_a_quarter_of_an_hour,
+    parallel_logins_of_one_shop_are_one_account,
+    parallel_logins_of_different_shops_do_not_share_a_name;
+}
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 fn query(url: &str) -> (String, BTreeMap<String, String>) {
@@ -33,7 +57,6 @@ async fn authorize_url(platform: &str, options: LoginOptions) -> (String, BTreeM
     (page, params)
 }
 
-#[tokio::test]
 async fn every_platform_has_its_own_authorize_url() {
     let (page, params) = authorize_url("alibaba", LoginOptions::default()).await;
     assert_eq!(page, "https://openapi-auth.alibaba.com/oauth/authorize");
@@ -80,7 +103,6 @@ fn check_aop_signature(params: &BTreeMap<String, String>) {
     assert_eq!(params["_aop_signature"], sign(&key, Shape::Param2Params, "", &pairs, b"").as_str());
 }
 
-#[tokio::test]
 async fn a_platform_without_a_known_page_takes_a_code() {
     let home = Home::new(FakeTransport::json(
         r#"{"access_token":"a0000000000000000001","refresh_token":"r0000000000000000001","expires_in":60,"refresh_expires_in":60,"user_info":{"country":"ES","seller_id":"9"},"code":"0"}"#,
@@ -103,7 +125,6 @@ async fn first_call(platform: &str, body: &'static str) -> (Seen, Vec<Account>) 
     (home.transport.seen().remove(0), accounts)
 }
 
-#[tokio::test]
 async fn iop_signs_its_token_calls_and_never_sends_the_secret() {
     let (seen, accounts) = first_call(
         "alibaba",
@@ -126,7 +147,6 @@ async fn iop_signs_its_token_calls_and_never_sends_the_secret() {
     assert_eq!(account.access_expires_at.unwrap().to_string(), "2027-09-18T00:00:00Z");
 }
 
-#[tokio::test]
 async fn param2_asks_by_post_over_https_with_the_secret_in_the_body() {
     // As one sample prints it: resourceOwner, 14 digits, no memberId.
     let (seen, accounts) = first_call(
@@ -145,7 +165,6 @@ async fn param2_asks_by_post_over_https_with_the_secret_in_the_body() {
     assert_eq!(account.refresh_expires_at.unwrap().to_string(), "2027-05-21T14:22:22Z");
 }
 
-#[tokio::test]
 async fn another_spelling_is_tried_when_the_gateway_does_not_know_the_first() {
     let home = Home::new(FakeTransport::new(|seen| {
         Ok(if seen.url.contains("/openapi/http/1/system.oauth2/getToken/") {
@@ -190,7 +209,6 @@ async fn another_spelling_is_tried_when_the_gateway_does_not_know_the_first() {
     assert_eq!(home.transport.count(), 5);
 }
 
-#[tokio::test]
 async fn top_takes_the_form_and_the_token_inside_a_text() {
     const REPLY: &str = r#"{"access_token":"6200planted0session00","token_type":"Bearer","expires_in":86400,"refresh_token":"6201planted0refresh00","re_expires_in":172800,"r1_expires_in":86400,"taobao_user_nick":"%E5%95%86%E5%BA%97%E6%B5%8B%E8%AF%95","taobao_user_id":"263685215"}"#;
     let (seen, accounts) = first_call("taobao", REPLY).await;
@@ -238,7 +256,6 @@ async fn top_takes_the_form_and_the_token_inside_a_text() {
 }
 
 /// The classes of TOP: the token is of use as long as one of them is, and people hear of the rest.
-#[tokio::test]
 async fn the_shortest_life_counts_for_each_class_of_apis() {
     const START: &str = r#"{"access_token":"6200planted0session00","expires_in":86400,"refresh_token":"6201planted0refresh00","re_expires_in":86400,"taobao_user_id":"1","taobao_user_nick":"n","#;
     for (classes, end, said) in [
@@ -274,7 +291,6 @@ async fn the_shortest_life_counts_for_each_class_of_apis() {
     }
 }
 
-#[tokio::test]
 async fn one_approval_of_a_cross_border_seller_is_several_shops_with_one_pair() {
     const LIST: &str = r#"{"access_token":"50000planted0access1","refresh_token":"50001planted0refresh1","country":"cb","account":"cb@x.com","account_platform":"seller_center","expires_in":259200,"refresh_expires_in":2592000,"country_user_info":[{"country":"sg","seller_id":"1001","user_id":10101},{"country":"my","seller_id":"2001","user_id":20101}]}"#;
     const MAP: &str = r#"{"access_token":"50000planted0access2","refresh_token":"50001planted0refresh2","country":"cb","account":"cb@x.com","expires_in":"259200","refresh_expires_in":"2592000","country_user_info":{"SG":{"seller_id":"1001"},"MY":{"seller_id":"2001"},"TH":{"seller_id":"3001"}},"code":"0"}"#;
@@ -333,7 +349,6 @@ async fn lazada() -> Shop {
     Shop { home, service, vault }
 }
 
-#[tokio::test]
 async fn another_shops_approval_overwrites_nothing_unless_told_to() {
     let shop = lazada().await;
     log_in(&shop.vault, "lazada", as_name("mine")).await.unwrap();
@@ -358,7 +373,6 @@ async fn another_shops_approval_overwrites_nothing_unless_told_to() {
     assert_eq!(shop.vault.token_of(&handle).await.unwrap().access.expose(), shop.service.access());
 }
 
-#[tokio::test]
 async fn the_same_shop_is_found_again_and_two_names_share_its_tokens() {
     let shop = lazada().await;
     let first = log_in(&shop.vault, "lazada", LoginOptions::default()).await.unwrap();
@@ -399,7 +413,6 @@ fn new_app(platform: &str, name: Option<&str>) -> NewApp {
     }
 }
 
-#[tokio::test]
 async fn wrong_callbacks_spend_nothing_and_say_what_is_wrong() {
     let shop = lazada().await;
     let login = shop.vault.begin_login("lazada", as_name("x")).await.unwrap();
@@ -433,7 +446,6 @@ async fn wrong_callbacks_spend_nothing_and_say_what_is_wrong() {
     shop.vault.finish_login(&login, callback(&login, "c")).await.unwrap();
 }
 
-#[tokio::test]
 async fn a_callback_may_be_handed_to_a_later_process_but_not_reused() {
     let shop = lazada().await;
     let first = shop.vault.begin_login("lazada", as_name("x")).await.unwrap();
@@ -455,7 +467,6 @@ async fn a_callback_may_be_handed_to_a_later_process_but_not_reused() {
     assert!(vault.finish_login(&other, callback(&new, "c")).await.is_err());
 }
 
-#[tokio::test]
 async fn used_and_late_codes_are_told_apart_and_the_code_is_not_repeated() {
     for (platform, status, body, minutes) in [
         (
@@ -508,7 +519,6 @@ async fn used_and_late_codes_are_told_apart_and_the_code_is_not_repeated() {
     }
 }
 
-#[tokio::test]
 async fn a_wrong_secret_is_not_blamed_on_the_code() {
     let home = Home::new(FakeTransport::json(
         r#"{"type":"ISV","code":"IncompleteSignature","message":"The request signature does not conform to platform standards","request_id":"r"}"#,
@@ -519,13 +529,12 @@ async fn a_wrong_secret_is_not_blamed_on_the_code() {
     assert_eq!(error.kind(), ErrorKind::Signature, "{error:?}");
 }
 
-#[tokio::test(flavor = "multi_thread")]
 async fn the_listener_waits_through_strays_and_takes_the_one_callback() {
     let shop = lazada().await;
     // A port of the system's choice, so that tests can run side by side.
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let redirect = format!("http://127.0.0.1:{port}/callback");
-    let app = support::add_app(&shop.vault, "lazada", Some(&redirect)).await;
+    let app = crate::support::add_app(&shop.vault, "lazada", Some(&redirect)).await;
     let login = shop.vault.begin_login(&app.name, as_name("x")).await.unwrap();
     let listener = shop.vault.listen(&login).await.unwrap();
     assert!(shop.vault.listen(&login).await.unwrap_err().message().contains(&port.to_string()));
@@ -560,11 +569,11 @@ async fn get(port: u16, target: &str) -> String {
     answer
 }
 
-#[tokio::test(flavor = "multi_thread")]
 async fn the_listener_gives_up_after_a_quarter_of_an_hour() {
     let shop = lazada().await;
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let app = support::add_app(&shop.vault, "lazada", Some(&format!("http://localhost:{port}/"))).await;
+    let app =
+        crate::support::add_app(&shop.vault, "lazada", Some(&format!("http://localhost:{port}/"))).await;
     let login = shop.vault.begin_login(&app.name, as_name("x")).await.unwrap();
     let clock = shop.home.clock.clone().manual();
     let listener = shop.vault.listen(&login).await.unwrap();
@@ -577,13 +586,12 @@ async fn the_listener_gives_up_after_a_quarter_of_an_hour() {
     let error = waiting.await.unwrap().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Authorization);
     // A redirect URI that is not on this machine cannot be listened on.
-    let app = support::add_app(&shop.vault, "lazada", Some("https://shop.example/cb")).await;
+    let app = crate::support::add_app(&shop.vault, "lazada", Some("https://shop.example/cb")).await;
     let login = shop.vault.begin_login(&app.name, as_name("y")).await.unwrap();
     assert!(!login.is_loopback);
     assert_eq!(shop.vault.listen(&login).await.unwrap_err().kind(), ErrorKind::Usage);
 }
 
-#[tokio::test]
 async fn a_reply_that_names_nobody_overwrites_no_known_shop() {
     let shop = lazada().await;
     log_in(&shop.vault, "lazada", as_name("mine")).await.unwrap();
@@ -625,7 +633,6 @@ async fn at_once(shop: &Shop, options: LoginOptions) -> Vec<sesame_core::Result<
     outcomes
 }
 
-#[tokio::test(flavor = "multi_thread")]
 async fn parallel_logins_of_one_shop_are_one_account() {
     for options in [as_name("same"), LoginOptions::default()] {
         let shop = lazada().await;
@@ -638,7 +645,6 @@ async fn parallel_logins_of_one_shop_are_one_account() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
 async fn parallel_logins_of_different_shops_do_not_share_a_name() {
     let shop = lazada().await;
     let service = shop.service.clone();
@@ -657,7 +663,6 @@ async fn parallel_logins_of_different_shops_do_not_share_a_name() {
     assert_eq!(shop.vault.accounts().await.unwrap().len(), 1);
 }
 
-#[tokio::test]
 async fn a_country_that_the_page_does_not_have_is_refused() {
     let home = Home::new(FakeTransport::json("{}"));
     let vault = home.open().await;

@@ -1,10 +1,10 @@
 //! A vault that is copied into another one: what arrives, what is left alone, and what is refused.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
-
-mod support;
 
 use std::{fmt::Write as _, sync::Arc};
 
+use crate::support::{
+    FakeTransport, Home, IopService, Policy, SECRET, all_bytes, app, as_name, contains, log_in,
+};
 use sesame_core::{AccessToken, AppSecret, ErrorKind, RefreshToken};
 use sesame_testing::postgres::Server;
 use sesame_vault::{
@@ -13,7 +13,18 @@ use sesame_vault::{
     import::{ImportOptions, Table, TableFormat},
     store::{FullRow, SqlStore, Store},
 };
-use support::{FakeTransport, Home, IopService, Policy, SECRET, all_bytes, app, as_name, contains, log_in};
+
+over_both! {
+    #[tokio::test]
+    everything_arrives_and_the_source_stays_as_it_is,
+    tokens_of_an_earlier_copy_are_brought_up_to_date_and_newer_ones_stay,
+    names_of_others_stop_all_unless_renamed,
+    sandbox_marks_and_what_went_wrong_come_along,
+    the_vault_itself_and_a_plain_copy_of_its_file_are_refused,
+    a_copy_opens_with_its_own_key_alone,
+    a_vault_goes_to_the_other_kind_of_store_and_back,
+    a_copy_that_was_cut_off_is_repeated;
+}
 
 async fn copy(from: &Vault, to: &Vault) -> sesame_core::Result<Copied> {
     from.copy_to(to, CopyOptions::default(), &|_| {}).await
@@ -87,7 +98,6 @@ async fn token(vault: &Vault, shop: &str) -> String {
     vault.token_of(&handle).await.unwrap().access.expose().to_owned()
 }
 
-#[tokio::test]
 async fn everything_arrives_and_the_source_stays_as_it_is() {
     let mut home = Home::new(FakeTransport::json("{}"));
     let vault = filled(&mut home).await;
@@ -120,7 +130,6 @@ async fn everything_arrives_and_the_source_stays_as_it_is() {
     assert_eq!((lines(&vault, "copy").await, lines(&there, "import").await), (3, 5));
 }
 
-#[tokio::test]
 async fn tokens_of_an_earlier_copy_are_brought_up_to_date_and_newer_ones_stay() {
     let mut home = Home::new(FakeTransport::json("{}"));
     let vault = filled(&mut home).await;
@@ -140,7 +149,6 @@ async fn tokens_of_an_earlier_copy_are_brought_up_to_date_and_newer_ones_stay() 
     assert!(there.check().await.unwrap().is_clean());
 }
 
-#[tokio::test]
 async fn names_of_others_stop_all_unless_renamed() {
     let mut home = Home::new(FakeTransport::json("{}"));
     let vault = filled(&mut home).await;
@@ -173,7 +181,6 @@ async fn names_of_others_stop_all_unless_renamed() {
     assert!(there.check().await.unwrap().is_clean());
 }
 
-#[tokio::test]
 async fn sandbox_marks_and_what_went_wrong_come_along() {
     let home = Home::new(FakeTransport::json("{}"));
     let vault = Vault::open(home.sandboxed()).await.unwrap();
@@ -186,7 +193,7 @@ async fn sandbox_marks_and_what_went_wrong_come_along() {
 
     let mut home = Home::new(FakeTransport::json("{}"));
     let vault = filled(&mut home).await;
-    let (pause, since) = (support::START + 60_000, support::START - 5_000);
+    let (pause, since) = (crate::support::START + 60_000, crate::support::START - 5_000);
     home.sql(&format!(
         "UPDATE authorizations SET attempts = 3, not_before = {pause}, postpone_after = {pause}, \
          refreshing_since = {since}, interrupted_since = {since}, lease_owner = 'other', lease_until = {pause}"
@@ -202,7 +209,6 @@ async fn sandbox_marks_and_what_went_wrong_come_along() {
     }
 }
 
-#[tokio::test]
 async fn the_vault_itself_and_a_plain_copy_of_its_file_are_refused() {
     let mut home = Home::new(FakeTransport::json("{}"));
     let vault = filled(&mut home).await;
@@ -220,7 +226,6 @@ async fn the_vault_itself_and_a_plain_copy_of_its_file_are_refused() {
     assert!(error.message().contains("plain copy"), "{error}");
 }
 
-#[tokio::test]
 async fn a_copy_opens_with_its_own_key_alone() {
     let mut home = Home::new(FakeTransport::json("{}"));
     let vault = filled(&mut home).await;
@@ -249,7 +254,6 @@ async fn a_copy_opens_with_its_own_key_alone() {
 }
 
 /// From either kind of store to the other one, and back.
-#[tokio::test]
 async fn a_vault_goes_to_the_other_kind_of_store_and_back() {
     let mut home = Home::new(FakeTransport::json("{}"));
     let vault = filled(&mut home).await;
@@ -273,7 +277,6 @@ async fn a_vault_goes_to_the_other_kind_of_store_and_back() {
     }
 }
 
-#[tokio::test]
 async fn a_copy_that_was_cut_off_is_repeated() {
     let home = Home::new(FakeTransport::json("{}"));
     let vault = home.open().await;

@@ -1,10 +1,8 @@
 //! Tables of other programs come into a vault: the ERP's dump, CSV, and what is wrong with them.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
-
-mod support;
 
 use std::collections::BTreeMap;
 
+use crate::support::{FakeTransport, Home, IopService, Policy, all_bytes, as_name, contains, log_in, reply};
 use jiff::Timestamp;
 use proptest::prelude::*;
 use sesame_core::{Clock as _, ErrorKind};
@@ -13,7 +11,6 @@ use sesame_vault::{
     import::{ImportOptions, Imported, MAX_TABLE, Mapping, Table, TableFormat},
     store::{AccountStore as _, SqlStore},
 };
-use support::{FakeTransport, Home, IopService, Policy, all_bytes, as_name, contains, log_in, reply};
 
 /// What `mysql --batch` prints of the join in docs/vault.md. The clock of the tests is at 2026-11-22 08:00
 /// in Shanghai.
@@ -160,7 +157,7 @@ nosecret\t888\tNULL\t1\tplanted-b\tNULL\tNULL\tNULL
 async fn csv_with_a_mapping_and_an_app_of_the_vault() {
     let home = Home::new(FakeTransport::json("{}"));
     let vault = home.open().await;
-    support::app(&vault, "lazada").await;
+    crate::support::app(&vault, "lazada").await;
     let table = csv(
         "\u{feff}shop;tok;rtok;Seller_ID;access_expires_at\r\nsg1;planted-a1;planted-r1;1001;2026-12-01T00:00:00+08:00\r\n\"sg;2\";planted-a2;;1002;1796000000\r\n",
     );
@@ -273,7 +270,7 @@ async fn an_id_of_another_kind_is_not_taken_for_the_shops() {
 async fn apps_get_names_that_no_app_has() {
     let home = Home::new(FakeTransport::json("{}"));
     let vault = home.open().await;
-    support::named_app(&vault, "daraz", "one").await;
+    crate::support::named_app(&vault, "daraz", "one").await;
     let done = import_csv(&vault, "lazada", SELLERS.split_inclusive("1001\n").next().unwrap()).await.unwrap();
     assert_eq!(done.apps, ["one-2"]);
 }
@@ -291,7 +288,7 @@ async fn on_another_port_of_the_sandbox_the_same_shops_are_left_alone() {
     let again = import_csv(&vault, "lazada", SELLERS).await.unwrap();
     assert_eq!((again.accounts.len(), again.apps.len(), again.left_alone.len()), (0, 0, 2));
     // Also where the key has an app for each port.
-    support::app(&vault, "lazada").await;
+    crate::support::app(&vault, "lazada").await;
     let other = SELLERS.replace("one,", "uno,").replace("1001", "1003");
     let mut options = ImportOptions::new("lazada").unwrap();
     options.app = Some("lazada-2".to_owned());
@@ -389,7 +386,7 @@ async fn a_keeper_asks_once_for_ends_that_nobody_knows() {
 async fn rows_of_another_app_are_not_taken_for_the_chosen_one() {
     let home = Home::new(FakeTransport::json("{}"));
     let vault = home.open().await;
-    support::app(&vault, "lazada").await;
+    crate::support::app(&vault, "lazada").await;
     let key = vault.app("lazada").await.unwrap().app_key;
     let rows = format!(
         "account,app_key,access_token,refresh_token\none,{key},a1,r1\ntwo,999999,a2,r2\nthree,,a3,r3\n"

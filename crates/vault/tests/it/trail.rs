@@ -1,8 +1,8 @@
 //! The audit trail and the events: what went wrong is in them as well, without secrets.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
-mod support;
-
+use crate::support::{
+    FakeTransport, Home, IopService, Policy, all_events, app, as_name, callback, log_in, reply,
+};
 use sesame_core::{AccessToken, AppSecret};
 use sesame_vault::{
     AuditFilter, AuditLine, Callback, CopyOptions, ImportedTokens, KeyChoice, Location, LoginOptions, NewApp,
@@ -10,7 +10,6 @@ use sesame_vault::{
     import::{ImportOptions, Table, TableFormat},
     store::{AccountStore as _, Sink, SqlStore},
 };
-use support::{FakeTransport, Home, IopService, Policy, all_events, app, as_name, callback, log_in, reply};
 
 async fn shop() -> (Home, IopService, Vault) {
     let mut home = Home::new(FakeTransport::json("{}"));
@@ -135,7 +134,7 @@ async fn an_account_that_was_given_up_and_becomes_another_shop_is_told_as_recove
 
 #[tokio::test]
 async fn a_shop_that_is_back_is_told_with_the_end_of_its_new_tokens() {
-    let (home, _, vault) = support::two_shops().await;
+    let (home, _, vault) = crate::support::two_shops().await;
     home.sql("UPDATE authorizations SET exhausted = 'ended', refresh_expires_at = 5").await;
     log_in(&vault, "lazada", as_name("two")).await.unwrap();
     let events = all_events(home.store().await.as_ref(), Sink::Hook).await;

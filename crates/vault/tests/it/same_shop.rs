@@ -1,16 +1,13 @@
 //! One shop is one authorization, whichever way it came in; and each account stays the shop that it is.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
-
-mod support;
 
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex},
 };
 
+use crate::support::{FakeTransport, Home, SECRET, Seen, add_app, app, as_name, log_in, named_app, reply};
 use sesame_core::{AccessToken, AppSecret, Clock as _, ErrorKind, RefreshToken};
 use sesame_vault::{Account, CopyOptions, ImportedTokens, LoginOptions, NewApp, Vault, store::Claim};
-use support::{FakeTransport, Home, SECRET, Seen, add_app, app, as_name, log_in, named_app, reply};
 
 /// The token service of TOP: an app has one session of a user, and the next one ends it.
 #[derive(Clone)]
@@ -126,7 +123,6 @@ fn replacing(name: &str) -> LoginOptions {
     LoginOptions { replace_shop: true, ..as_name(name) }
 }
 
-#[tokio::test]
 async fn an_account_that_becomes_a_known_shop_shares_its_tokens() {
     let (_home, top, vault) = taobao().await;
     app(&vault, "taobao").await;
@@ -146,7 +142,6 @@ async fn an_account_that_becomes_a_known_shop_shares_its_tokens() {
     assert!(vault.check().await.unwrap().is_clean());
 }
 
-#[tokio::test]
 async fn an_app_key_that_was_added_twice_has_one_authorization_of_a_shop() {
     let (home, top, vault) = taobao().await;
     named_app(&vault, "taobao", "first").await;
@@ -172,7 +167,6 @@ async fn an_app_key_that_was_added_twice_has_one_authorization_of_a_shop() {
     assert!(sandboxed.accounts_sharing("c").await.unwrap().is_empty());
 }
 
-#[tokio::test]
 async fn imported_tokens_that_turn_out_to_be_of_a_known_shop_join_it() {
     let (_home, top, vault) = taobao().await;
     app(&vault, "taobao").await;
@@ -191,7 +185,6 @@ async fn imported_tokens_that_turn_out_to_be_of_a_known_shop_join_it() {
 }
 
 /// A refresh token that lives longer is not thrown away for one that lives shorter: a person decides.
-#[tokio::test]
 async fn a_pair_that_lives_longer_is_kept_and_a_person_hears_of_it() {
     let (_home, top, vault) = taobao().await;
     app(&vault, "taobao").await;
@@ -215,7 +208,6 @@ async fn a_pair_that_lives_longer_is_kept_and_a_person_hears_of_it() {
 }
 
 /// Which pair is the better one is not known while both are fetched: nothing is thrown away then.
-#[tokio::test]
 async fn a_shop_that_is_being_refreshed_is_joined_later() {
     let (home, top, vault) = taobao().await;
     app(&vault, "taobao").await;
@@ -243,7 +235,6 @@ async fn a_shop_that_is_being_refreshed_is_joined_later() {
 }
 
 /// The same between processes: a lease that another one holds is respected.
-#[tokio::test]
 async fn a_shop_that_another_process_refreshes_is_joined_later() {
     let (home, top, vault) = taobao().await;
     app(&vault, "taobao").await;
@@ -293,7 +284,6 @@ fn whose(account: &Account) -> (&str, &str, &str) {
 const SG: (&str, &str, &str) = ("3300200016", "sg", "sg");
 const MY: (&str, &str, &str) = ("13300200016", "my", "my");
 
-#[tokio::test]
 async fn an_approval_of_one_country_turns_no_other_account_into_that_shop() {
     let (home, vault) = cross_border().await;
     let before = vault.account("x-my").await.unwrap();
@@ -321,7 +311,6 @@ async fn an_approval_of_one_country_turns_no_other_account_into_that_shop() {
     assert!(vault.check().await.unwrap().is_clean());
 }
 
-#[tokio::test]
 async fn the_mark_of_a_cross_border_seller_is_no_country() {
     let (home, vault) = cross_border().await;
     home.transport.answer(|_| Ok(reply(200, NO_LIST)));
@@ -342,7 +331,6 @@ async fn the_mark_of_a_cross_border_seller_is_no_country() {
     assert_eq!(whose(&vault.account("new").await.unwrap()), SG);
 }
 
-#[tokio::test]
 async fn a_country_that_was_logged_out_does_not_come_back_unasked() {
     let (home, vault) = cross_border().await;
     vault.remove_account("x-my").await.unwrap();
@@ -375,7 +363,6 @@ async fn host(vault: &Vault, account: &str) -> String {
     vault.handle(account).await.unwrap().urls().api.clone()
 }
 
-#[tokio::test]
 async fn a_country_that_is_learned_tells_the_host() {
     for (by_login, id_is_known) in [(false, false), (true, false), (false, true)] {
         let home = Home::new(FakeTransport::json(VIETNAM));
@@ -401,7 +388,6 @@ async fn a_country_that_is_learned_tells_the_host() {
     }
 }
 
-#[tokio::test]
 async fn a_region_that_a_person_chose_stays() {
     let home = Home::new(FakeTransport::json(VIETNAM));
     let vault = home.open().await;

@@ -1,17 +1,48 @@
 //! Tokens: windows, one refresh at a time, nothing lost.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
-
-mod support;
 
 use std::{sync::Arc, time::Duration};
 
+use crate::support::{FakeTransport, Home, IopService, Policy, START, app, as_name, log_in, reply};
 use jiff::Timestamp;
 use sesame_core::{
     AccessToken, AppSecret, Clock as _, Error, ErrorKind, HttpResponse, RefreshToken, Result, Retry,
     request::header,
 };
 use sesame_vault::{Account, AccountState, ImportedTokens, LoginOptions, NewApp, Vault};
-use support::{FakeTransport, Home, IopService, Policy, START, app, as_name, log_in, reply};
+
+over_both! {
+    #[tokio::test(flavor = "multi_thread")]
+    fresh_tokens_ask_nobody,
+    in_the_advisory_window_one_refreshes_and_the_others_go_on,
+    in_the_mandatory_window_all_wait_for_one_refresh,
+    two_vaults_on_one_file_refresh_once,
+    a_process_that_died_holding_the_lease_delays_others_but_not_for_ever,
+    a_caller_who_gives_up_does_not_cut_off_the_refresh,
+    a_refused_generation_is_refreshed_once_however_many_say_so,
+    a_dead_refresh_token_asks_for_a_person_and_never_calls_again,
+    trouble_that_passes_is_not_taken_for_the_end,
+    an_old_token_with_some_life_left_is_better_than_an_error,
+    a_forced_refresh_waits_for_no_cool_down,
+    another_shops_tokens_overwrite_nothing,
+    the_end_of_an_iop_refresh_token_does_not_move,
+    param2_keeps_the_refresh_token_that_a_refresh_does_not_return,
+    a_refresh_token_without_a_life_is_not_tried,
+    a_token_with_a_life_of_nought_is_used_until_it_is_refused,
+    a_clock_three_hours_off_is_corrected_once,
+    imported_tokens_learn_whose_they_are,
+    a_gateway_that_refuses_every_token_it_issues_is_not_asked_for_ever,
+    a_logout_during_a_refresh_stays_one,
+    a_refused_access_token_says_nothing_of_the_refresh_token,
+    param2_says_401_of_a_dead_refresh_token,
+    a_refresh_that_names_nobody_is_taken_whatever_its_lives,
+    no_secret_of_an_exchange_is_kept_in_an_error,
+    a_token_call_takes_as_long_as_it_was_given,
+    a_name_that_another_program_gave_to_another_shop_is_that_shop_within_a_minute,
+    a_shop_that_another_program_replaced_is_the_new_one_within_a_minute,
+    tokens_that_another_program_fetched_are_used_before_the_former_is_refused;
+    #[tokio::test]
+    an_app_with_tokens_is_added_whole_or_not_at_all;
+}
 
 const DAY: u64 = 86_400;
 /// Lazada's documented life of an access token, and its advisory window.
@@ -47,7 +78,6 @@ async fn settled(vault: &Vault, name: &str) -> Account {
     vault.account(name).await.unwrap()
 }
 
-#[tokio::test(flavor = "multi_thread")]
 async fn fresh_tokens_ask_nobody() {
     let shop = shop(Policy::Dies).await;
     let handle = shop.vault.handle("shop").await.unwrap();
@@ -57,7 +87,6 @@ async fn fresh_tokens_ask_nobody() {
     assert_eq!(shop.home.transport.count(), 1, "the login's own call and no other");
 }
 
-#[tokio::test(flavor = "multi_thread")]
 async fn in_the_advisory_window_one_refreshes_and_the_others_go_on() {
     let shop = shop(Policy::Dies).await;
     let handle = shop.vault.handle("shop").await.unwrap();
@@ -77,7 +106,6 @@ async fn in_the_advisory_window_one_refreshes_and_the_others_go_on() {
     assert_eq!(shop.vault.token_of(&handle).await.unwrap().access.expose(), shop.service.access());
 }
 
-#[tokio::test(flavor = "multi_thread")]
 async fn in_the_mandatory_window_all_wait_for_one_refresh() {
     let shop = shop(Policy::Dies).await;
     let handle = shop.vault.handle("shop").await.unwrap();
@@ -99,7 +127,6 @@ async fn in_the_mandatory_window_all_wait_for_one_refresh() {
     assert_eq!(shop.service.refreshes(), 1);
 }
 
-#[tokio::test(flavor = "multi_thread")]
 async fn two_vaults_on_one_file_refresh_once() {
     for policy in [Policy::Dies, Policy::Lives] {
         let shop = shop(policy).await;
@@ -137,7 +164,6 @@ async fn two_vaults_on_one_file_refresh_once() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
 async fn a_process_that_died_holding_the_lease_delays_others_but_not_for_ever() {
     let shop = shop(Policy::Lives).await;
     shop.home.clock.advance_secs(LIFE + 5);
@@ -166,7 +192,6 @@ async fn a_process_that_died_holding_the_lease_delays_others_but_not_for_ever() 
     assert_eq!(settled(&shop.vault, "shop").await.generation, 2);
 }
 
-#[tokio::test(flavor = "multi_thread")]
 async fn a_caller_who_gives_up_does_not_cut_off_the_refresh() {
     let shop = shop(Policy::Dies).await;
     let handle = shop.vault.handle("shop").await.unwrap();
@@ -185,7 +210,6 @@ async fn a_caller_who_gives_up_does_not_cut_off_the_refresh() {
     assert_eq!(shop.service.refreshes(), 1);
 }
 
-#[tokio::test(flavor = "multi_thread")]
 async fn a_refused_generation_is_refreshed_once_however_many_say_so() {
     let shop = shop(Policy::Dies).await;
     let handle = shop.vault.handle("shop").await.unwrap();
@@ -204,7 +228,6 @@ async fn a_refused_generation_is_refreshed_once_however_many_say_so() {
     assert_eq!(shop.service.refreshes(), 1);
 }
 
-#[tokio::test(flavor = "multi_thread")]
 async fn a_dead_refresh_token_asks_for_a_person_and_never_calls_again() {
     let shop = shop(Policy::Dies).await;
     let handle = shop.vault.handle("shop").await.unwrap();
@@ -240,7 +263,6 @@ async fn a_dead_refresh_token_asks_for_a_person_and_never_calls_again() {
     assert_eq!(shop.vault.token_of(&handle).await.unwrap().access.expose(), shop.service.access());
 }
 
-#[tokio::test(flavor = "multi_thread")]
 async fn trouble_that_passes_is_not_taken_for_the_end() {
     let troubles: Vec<(&str, Box<Trouble>)> = vec![
         ("502 page", Box::new(|| Ok(reply(502, "<html>Bad Gateway</html>")))),
@@ -299,7 +321,6 @@ async fn trouble_that_passes_is_not_taken_for_the_end() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
 async fn an_old_token_with_some_life_left_is_better_than_an_error() {
     let shop = shop(Policy::Dies).await;
     let handle = shop.vault.handle("shop").await.unwrap();
@@ -310,7 +331,6 @@ async fn an_old_token_with_some_life_left_is_better_than_an_error() {
     assert!(shop.vault.token_of(&handle).await.is_err());
 }
 
-#[tokio::test(flavor = "multi_thread")]
 async fn a_forced_refresh_waits_for_no_cool_down() {
     let shop = shop(Policy::Dies).await;
     shop.home.transport.answer(|_| Ok(reply(502, "<html>")));
@@ -323,7 +343,6 @@ async fn a_forced_refresh_waits_for_no_cool_down() {
     assert_eq!((account.generation, account.state), (2, AccountState::Healthy));
 }
 
-#[tokio::test(flavor = "multi_thread")]
 async fn another_shops_tokens_overwrite_nothing() {
     let shop = shop(Policy::Dies).await;
     let handle = shop.vault.handle("shop").await.unwrap();
@@ -335,7 +354,6 @@ async fn another_shops_tokens_overwrite_nothing() {
     assert_eq!((account.generation, account.shop_id.as_deref()), (1, Some("1001")));
 }
 
-#[tokio::test(flavor = "multi_thread")]
 async fn the_end_of_an_iop_refresh_token_does_not_move() {
     let shop = shop(Policy::Dies).await;
     let first = shop.vault.account("shop").await.unwrap().refresh_expires_at;
@@ -355,7 +373,6 @@ async fn the_end_of_an_iop_refresh_token_does_not_move() {
     assert_eq!(shop.vault.refresh("shop").await.unwrap().refresh_expires_at, first);
 }
 
-#[tokio::test(flavor = "multi_thread")]
 async fn param2_keeps_the_refresh_token_that_a_refresh_does_not_return() {
     let home = Home::new(FakeTransport::new(|seen| {
         assert!(!seen.form.contains_key("_aop_signature"));
@@ -394,7 +411,6 @@ async fn param2_keeps_the_refresh_token_that_a_refresh_does_not_return() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
 async fn a_refresh_token_without_a_life_is_not_tried() {
     for body in [
         r#"{"access_token":"a0000000000000000001","refresh_token":"r0000000000000000001","expires_in":86400,"re_expires_in":0,"taobao_user_id":"7","taobao_user_nick":"%E5%95%86%E5%BA%97"}"#,
@@ -417,7 +433,6 @@ async fn a_refresh_token_without_a_life_is_not_tried() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
 async fn a_token_with_a_life_of_nought_is_used_until_it_is_refused() {
     let home = Home::new(FakeTransport::json(
         r#"{"access_token":"a0000000000000000001","refresh_token":"r0000000000000000001","expires_in":0,"refresh_expires_in":86400,"user_id":"7","code":"0"}"#,
@@ -435,7 +450,6 @@ async fn a_token_with_a_life_of_nought_is_used_until_it_is_refused() {
     assert_eq!(home.transport.count(), 2);
 }
 
-#[tokio::test(flavor = "multi_thread")]
 async fn a_clock_three_hours_off_is_corrected_once() {
     let shop = shop(Policy::Dies).await;
     let service = shop.service.clone();
@@ -453,7 +467,6 @@ async fn a_clock_three_hours_off_is_corrected_once() {
     assert_eq!(shop.home.transport.count(), 3);
 }
 
-#[tokio::test(flavor = "multi_thread")]
 async fn imported_tokens_learn_whose_they_are() {
     let mut home = Home::new(FakeTransport::json("{}"));
     let service = IopService::new(Policy::Lives, &home.clock);
@@ -497,7 +510,6 @@ fn support_refresh(number: u64) -> String {
     format!("50001planted0refresh0{number:04}0token")
 }
 
-#[tokio::test(flavor = "multi_thread")]
 async fn a_gateway_that_refuses_every_token_it_issues_is_not_asked_for_ever() {
     let shop = shop(Policy::Dies).await;
     let handle = shop.vault.handle("shop").await.unwrap();
@@ -520,7 +532,6 @@ async fn a_gateway_that_refuses_every_token_it_issues_is_not_asked_for_ever() {
     assert_eq!(shop.vault.report_rejected(&handle, generation).await.unwrap().generation, generation + 1);
 }
 
-#[tokio::test(flavor = "multi_thread")]
 async fn a_logout_during_a_refresh_stays_one() {
     let shop = shop(Policy::Dies).await;
     let handle = shop.vault.handle("shop").await.unwrap();
@@ -539,7 +550,6 @@ async fn a_logout_during_a_refresh_stays_one() {
     assert!(report.is_clean() && report.waiting == 0, "{report:?}");
 }
 
-#[tokio::test(flavor = "multi_thread")]
 async fn a_refused_access_token_says_nothing_of_the_refresh_token() {
     let shop = shop(Policy::Dies).await;
     shop.home.transport.answer(|_| {
@@ -557,7 +567,6 @@ async fn a_refused_access_token_says_nothing_of_the_refresh_token() {
     assert_eq!(shop.vault.refresh("shop").await.unwrap().generation, 2);
 }
 
-#[tokio::test(flavor = "multi_thread")]
 async fn param2_says_401_of_a_dead_refresh_token() {
     let home = Home::new(FakeTransport::json(
         r#"{"aliId":"8888888888","resource_owner":"cn100","expires_in":"36000","refresh_token":"479f9564-1049-456e-ab62-29d3e82277d9","access_token":"f14da3b8-b0b1-4f73-a5de-9bed637e0188","refresh_token_timeout":"20270522000000000-0800"}"#,
@@ -578,7 +587,6 @@ async fn param2_says_401_of_a_dead_refresh_token() {
     assert!(settled(&vault, "ae").await.state.reason().is_some());
 }
 
-#[tokio::test(flavor = "multi_thread")]
 async fn a_refresh_that_names_nobody_is_taken_whatever_its_lives() {
     let shop = shop(Policy::Dies).await;
     for (number, lives, stored) in [
@@ -606,7 +614,6 @@ async fn a_refresh_that_names_nobody_is_taken_whatever_its_lives() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
 async fn no_secret_of_an_exchange_is_kept_in_an_error() {
     let shop = shop(Policy::Dies).await;
     shop.home.transport.answer(|seen| {
@@ -614,7 +621,7 @@ async fn no_secret_of_an_exchange_is_kept_in_an_error() {
             "sent {} signed {} for {}",
             seen.form["refresh_token"],
             seen.form["sign"],
-            support::SECRET
+            crate::support::SECRET
         );
         Ok(reply(
             200,
@@ -628,12 +635,11 @@ async fn no_secret_of_an_exchange_is_kept_in_an_error() {
     let error = shop.vault.refresh("shop").await.unwrap_err();
     let account = settled(&shop.vault, "shop").await;
     let kept = format!("{error:?} {}", account.last_error.unwrap());
-    for secret in [sign().as_str(), "planted0refresh0", support::SECRET] {
+    for secret in [sign().as_str(), "planted0refresh0", crate::support::SECRET] {
         assert!(!kept.contains(secret), "{secret} in {kept}");
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
 async fn a_token_call_takes_as_long_as_it_was_given() {
     let shop = shop(Policy::Dies).await;
     for (chosen, used) in [(None, 20), (Some(7), 7), (Some(1), 5), (Some(600), 60)] {
@@ -647,7 +653,6 @@ async fn a_token_call_takes_as_long_as_it_was_given() {
     }
 }
 
-#[tokio::test]
 async fn an_app_with_tokens_is_added_whole_or_not_at_all() {
     let home = Home::new(FakeTransport::json("{}"));
     let vault = home.open().await;
@@ -655,7 +660,7 @@ async fn an_app_with_tokens_is_added_whole_or_not_at_all() {
         platform: "lazada".to_owned(),
         name: Some(name.to_owned()),
         key: "500300".to_owned(),
-        secret: AppSecret::new(support::SECRET),
+        secret: AppSecret::new(crate::support::SECRET),
         redirect_uri: None,
         region: None,
         secret_origin: None,
@@ -680,7 +685,6 @@ async fn an_app_with_tokens_is_added_whole_or_not_at_all() {
 }
 
 /// What a service that runs for long sees of what another program does to the vault.
-#[tokio::test(flavor = "multi_thread")]
 async fn a_name_that_another_program_gave_to_another_shop_is_that_shop_within_a_minute() {
     let shop = shop(Policy::Lives).await;
     let service = shop.vault.clone();
@@ -707,7 +711,6 @@ async fn a_name_that_another_program_gave_to_another_shop_is_that_shop_within_a_
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
 async fn a_shop_that_another_program_replaced_is_the_new_one_within_a_minute() {
     let shop = shop(Policy::Lives).await;
     let service = shop.vault.clone();
@@ -723,7 +726,6 @@ async fn a_shop_that_another_program_replaced_is_the_new_one_within_a_minute() {
     assert_eq!(now.expose(), shop.service.access());
 }
 
-#[tokio::test(flavor = "multi_thread")]
 async fn tokens_that_another_program_fetched_are_used_before_the_former_is_refused() {
     let shop = shop(Policy::Dies).await;
     let id = shop.vault.handle("shop").await.unwrap().id();

@@ -1,7 +1,4 @@
 //! Events on their way out: hooks, webhooks, what happens when they fail, and never nothing.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
-
-mod support;
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -10,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use crate::support::{FakeClock, FakeTransport, FlakyStore, Home, SocketTransport, reply};
 use sesame_core::{
     AppSecret, BoxFuture, Clock, Error, ErrorKind, HttpRequest, HttpResponse, Result, Transport,
 };
@@ -17,7 +15,6 @@ use sesame_vault::{
     Deliverer, Delivery, DeliveryOptions, Id, Location, SystemClock, Vault, VaultOptions, Webhook,
     store::{EventRow, EventStore as _, Notes, Sink, SqlStore},
 };
-use support::{FakeClock, FakeTransport, FlakyStore, Home, SocketTransport, reply};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpListener,
