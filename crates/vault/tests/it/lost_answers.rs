@@ -14,9 +14,7 @@ use sesame_vault::{
     store::{Notes, Sink},
 };
 
-use crate::support::{
-    self, FakeTransport, FlakyStore, Home, IopService, Policy, all_events, app, as_name, log_in,
-};
+use crate::support::{FakeTransport, FlakyStore, Home, IopService, Policy, all_events, app, as_name, log_in};
 
 over_both! {
     #[tokio::test(flavor = "multi_thread")]

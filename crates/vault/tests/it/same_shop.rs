@@ -9,6 +9,22 @@ use crate::support::{FakeTransport, Home, SECRET, Seen, add_app, app, as_name, l
 use sesame_core::{AccessToken, AppSecret, Clock as _, ErrorKind, RefreshToken};
 use sesame_vault::{Account, CopyOptions, ImportedTokens, LoginOptions, NewApp, Vault, store::Claim};
 
+over_both! {
+    #[tokio::test]
+    an_account_that_becomes_a_known_shop_shares_its_tokens,
+    an_app_key_that_was_added_twice_has_one_authorization_of_a_shop,
+    imported_tokens_that_turn_out_to_be_of_a_known_shop_join_it,
+    a_pair_that_lives_longer_is_kept_and_a_person_hears_of_it,
+    a_shop_that_is_being_refreshed_is_joined_later,
+    a_shop_that_another_process_refreshes_is_joined_later,
+    an_approval_of_one_country_turns_no_other_account_into_that_shop,
+    the_mark_of_a_cross_border_seller_is_no_country,
+    a_country_that_was_logged_out_does_not_come_back_unasked,
+    a_country_that_is_learned_tells_the_host,
+    a_region_that_a_person_chose_stays,
+    a_copy_finds_a_shop_under_another_app_of_the_same_key;
+}
+
 /// The token service of TOP: an app has one session of a user, and the next one ends it.
 #[derive(Clone)]
 struct Top(Arc<Mutex<TopState>>);
@@ -418,7 +434,6 @@ async fn a_region_that_a_person_chose_stays() {
 }
 
 /// The target has the shop under another app of the same key.
-#[tokio::test]
 async fn a_copy_finds_a_shop_under_another_app_of_the_same_key() {
     let (source, _, from) = taobao().await;
     app(&from, "taobao").await;
