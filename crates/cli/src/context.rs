@@ -89,7 +89,7 @@ impl Context {
         self.endpoint()?;
         match self.settings.location() {
             // Once opened, it is there.
-            Ok(location) if self.vault.get().is_none() => Ok(location.is_new().await?),
+            Ok(location) if self.vault.get().is_none() => Ok(!SqlStore::exists(&location).await?),
             _ => Ok(false),
         }
     }

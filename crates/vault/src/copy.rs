@@ -3,12 +3,14 @@
 //! Each page of accounts is one transaction of the target, and what the target has is the only record of
 //! how far a copy is: one that was cut off is repeated.
 
+mod index;
+
 use std::collections::{HashMap, HashSet};
 
 use serde::Serialize;
 use sesame_core::{AccessToken, Error, RefreshToken, Result};
-use sha2::{Digest as _, Sha256};
 
+use self::index::TargetIndex;
 use crate::{
     Vault,
     accounts::{
@@ -16,7 +18,7 @@ use crate::{
         app::{app_key_of, secret_slot},
         authorization::{open_access, open_refresh, seal_access, seal_refresh},
     },
-    dedup_by_token::{PairDigest, TokenIndex},
+    dedup_by_token::PairDigest,
     events::Action,
     import::some,
     model::{
@@ -118,7 +120,7 @@ async fn copy(
         to,
         options,
         apps: HashMap::new(),
-        index: Index::default(),
+        index: TargetIndex::default(),
         done: Copied::default(),
         taken: Vec::new(),
     };
@@ -129,7 +131,7 @@ async fn copy(
             .map(|(path, why)| format!("the journal entry {}: {}", path.display(), why.message())),
     );
     let apps = copy.plan_apps().await?;
-    copy.index = Index::of(to, &apps.sides).await?;
+    copy.index = TargetIndex::of(to, &apps.sides).await?;
     // Once to look: nothing is written if a name is taken or something does not open.
     copy.each_page(false, &|_| {}).await?;
     if !copy.taken.is_empty() {
@@ -185,7 +187,7 @@ struct Copy<'a> {
     options: CopyOptions,
     /// The target's app for each app that is copied.
     apps: HashMap<Id, AppRow>,
-    index: Index,
+    index: TargetIndex,
     done: Copied,
     taken: Vec<String>,
 }
@@ -424,7 +426,7 @@ impl Copy<'_> {
         let identity = Identity::parse(&row.authorization.tokens.identity);
         let platform = self.to.apps.platform(&app.platform)?;
         for mark in identity.marks() {
-            for id in self.index.by_identity.get(&Index::digest(app, &mark)).into_iter().flatten() {
+            for id in self.index.by_identity.get(&TargetIndex::digest(app, &mark)).into_iter().flatten() {
                 let found = self.to.store.accounts_after(id.before(), 1).await?;
                 let is_same = |other: &FullRow| {
                     let theirs = Identity::parse(&other.authorization.tokens.identity);
@@ -457,47 +459,5 @@ impl Copy<'_> {
         row.tokens.warm_at = schedule::warm_at(&platform.tokens, &row.tokens, clock.jitter());
         row.tokens.due_at = self.to.tokens.due_at(&platform, &row);
         Ok(row)
-    }
-}
-
-/// The target's accounts by their tokens and identities, as digests: some hundred bytes for each account
-/// of an app that is copied.
-#[derive(Default)]
-struct Index {
-    by_token: TokenIndex,
-    by_identity: HashMap<[u8; 32], Vec<Id>>,
-}
-
-impl Index {
-    async fn of(to: &Services, sides: &HashSet<(String, String, bool)>) -> Result<Self> {
-        let mut index = Self::default();
-        let mut walk = Walk::begin(to.store.as_ref());
-        while let Some(step) = walk.step().await? {
-            let Step::Page(page) = step else { continue };
-            for row in page {
-                let (platform, app_key, is_sandbox) = app_key_of(&row.app);
-                if !sides.contains(&(platform.to_owned(), app_key.to_owned(), is_sandbox)) {
-                    continue;
-                }
-                let pair = PairDigest::of_row(to.keys.sealer(), app_key, &row.authorization);
-                index.by_token.insert(&pair, row.authorization.id);
-                for mark in Identity::parse(&row.authorization.tokens.identity).marks() {
-                    let accounts = index.by_identity.entry(Self::digest(&row.app, &mark)).or_default();
-                    accounts.push(row.account.id);
-                }
-            }
-        }
-        Ok(index)
-    }
-
-    fn digest(app: &AppRow, mark: &str) -> [u8; 32] {
-        let (platform, app_key, is_sandbox) = app_key_of(app);
-        let mut digest = Sha256::new();
-        for part in [platform, app_key, mark] {
-            digest.update(part.as_bytes());
-            digest.update([0]);
-        }
-        digest.update([u8::from(is_sandbox)]);
-        digest.finalize().into()
     }
 }

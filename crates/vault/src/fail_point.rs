@@ -25,9 +25,9 @@ pub(crate) use fail_point;
 mod hook {
     use std::{future::poll_fn, pin::pin, sync::OnceLock};
 
-    type Hook = Box<dyn Fn(&'static str) + Send + Sync>;
+    type FailPointHook = Box<dyn Fn(&'static str) + Send + Sync>;
 
-    static HOOK: OnceLock<Hook> = OnceLock::new();
+    static HOOK: OnceLock<FailPointHook> = OnceLock::new();
 
     /// Has a function called with the name of every point that is reached, in the thread that reaches
     /// it. The first function given stays; only tests have one.

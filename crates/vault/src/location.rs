@@ -4,7 +4,7 @@ use std::{fmt, path::PathBuf, str::FromStr};
 
 use sesame_core::{Error, Result};
 
-use crate::{Database, store::SqlStore};
+use crate::Database;
 
 /// Where a vault is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,14 +37,6 @@ impl Location {
         let mut name = self.base()?.into_os_string();
         name.push(".key");
         Ok(PathBuf::from(name))
-    }
-
-    /// Returns `true` if opening a vault here would make one.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Local`](sesame_core::ErrorKind::Local) for a database that cannot be asked.
-    pub async fn is_new(&self) -> Result<bool> {
-        Ok(!SqlStore::exists(self).await?)
     }
 
     /// Returns what the names of key file and journal begin with.

@@ -33,7 +33,7 @@ fn shell_lines(document: &str) -> Vec<String> {
 fn both_readmes_open_with_the_same_two_commands() {
     for document in ["README.md", "README.zh-CN.md"] {
         let lines = shell_lines(document);
-        assert_eq!(lines[..2], ["cargo run --release -- demo", "./dev test"], "{document}");
+        assert_eq!(lines[..2], ["cargo run -- demo", "./dev test"], "{document}");
     }
     let dev = std::fs::metadata(root().join("dev")).unwrap();
     #[cfg(unix)]

@@ -18,7 +18,7 @@ use crate::{
     model::{Id, Token, lock},
     schedule::Windows,
     seal::{Sealer, Slot, open_text},
-    store::AuthorizationRow,
+    store::{AuthorizationRow, TokenColumns},
 };
 
 /// The access token of now, and when it stops being one.
@@ -165,4 +165,41 @@ pub(crate) fn open_access(sealer: &Sealer, row: &AuthorizationRow) -> Result<Opt
 pub(crate) fn open_refresh(sealer: &Sealer, row: &AuthorizationRow) -> Result<Option<RefreshToken>> {
     let Some(sealed) = &row.tokens.refresh else { return Ok(None) };
     open_text(sealer, slot(&row.id, "refresh"), sealed).map(|text| Some(RefreshToken::new(text)))
+}
+
+impl AuthorizationRow {
+    /// Returns a new authorization without tokens.
+    pub(crate) fn new(id: Id, app_id: Id, region: Option<String>, now: i64) -> Self {
+        Self {
+            id,
+            app_id,
+            region,
+            generation: 1,
+            tokens: TokenColumns {
+                access: None,
+                refresh: None,
+                issued_at: now,
+                access_expires_at: None,
+                refresh_expires_at: None,
+                refresh_denied: false,
+                identity: String::new(),
+                warm_at: None,
+                due_at: None,
+                announced: None,
+            },
+            exhausted: None,
+            last_success: Some(now),
+            last_error: None,
+            last_error_at: None,
+            attempts: 0,
+            not_before: None,
+            lease_owner: None,
+            lease_until: None,
+            refreshing_since: None,
+            interrupted_since: None,
+            last_used: Some(now),
+            postpone_after: None,
+            blocked: false,
+        }
+    }
 }

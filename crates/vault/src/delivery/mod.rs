@@ -116,14 +116,14 @@ pub struct Deliverer {
     webhook: Option<SinkState>,
 }
 
-enum Target {
+enum SinkTarget {
     Hook(Hook),
     Webhook(Receiver),
 }
 
 /// One sink, and how it does.
 struct SinkState {
-    target: Target,
+    target: SinkTarget,
     /// How long one delivery may take.
     timeout: Duration,
     /// Nothing is tried before this time.
@@ -134,14 +134,14 @@ struct SinkState {
 }
 
 impl SinkState {
-    fn new(target: Target, timeout: Duration) -> Self {
+    fn new(target: SinkTarget, timeout: Duration) -> Self {
         Self { target, timeout, paused_until: AtomicI64::new(i64::MIN), unrecorded: Mutex::default() }
     }
 
     const fn sink(&self) -> Sink {
         match self.target {
-            Target::Hook(_) => Sink::Hook,
-            Target::Webhook(_) => Sink::Webhook,
+            SinkTarget::Hook(_) => Sink::Hook,
+            SinkTarget::Webhook(_) => Sink::Webhook,
         }
     }
 
@@ -180,10 +180,10 @@ impl SinkState {
             let Some(due) = due else { break };
             let event = &due.event;
             let sent = match &self.target {
-                Target::Hook(hook) => {
+                SinkTarget::Hook(hook) => {
                     hook.deliver(services.clock.as_ref(), &event.payload, self.timeout).await
                 }
-                Target::Webhook(receiver) => receiver.deliver(services, event, self.timeout).await,
+                SinkTarget::Webhook(receiver) => receiver.deliver(services, event, self.timeout).await,
             };
             let (error, next_try) = match &sent {
                 Ok(()) => (None, None),
@@ -247,8 +247,8 @@ impl Deliverer {
     /// [`ErrorKind::Usage`](sesame_core::ErrorKind::Usage) for a hook that does not exist or cannot be
     /// run, for an invalid or unencrypted address, and for an invalid secret.
     pub fn new(vault: Vault, options: DeliveryOptions) -> Result<Self> {
-        let hook = options.hook.map(Hook::new).transpose()?.map(Target::Hook);
-        let webhook = options.webhook.as_ref().map(Receiver::new).transpose()?.map(Target::Webhook);
+        let hook = options.hook.map(Hook::new).transpose()?.map(SinkTarget::Hook);
+        let webhook = options.webhook.as_ref().map(Receiver::new).transpose()?.map(SinkTarget::Webhook);
         Ok(Self {
             vault,
             hook: hook.map(|hook| SinkState::new(hook, options.hook_timeout)),

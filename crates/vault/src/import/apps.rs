@@ -23,7 +23,7 @@ pub(super) struct KnownApp {
 
 /// The apps that shops of a table may belong to.
 #[derive(Default)]
-pub(super) struct Apps {
+pub(super) struct ImportedApps {
     /// The one that all belong to, if one was chosen.
     chosen: Option<AppRow>,
     by_key: HashMap<String, KnownApp>,
@@ -31,7 +31,7 @@ pub(super) struct Apps {
     names: Names,
 }
 
-impl Apps {
+impl ImportedApps {
     pub(super) fn new(
         importer: &super::Importer<'_>,
         platform: &str,

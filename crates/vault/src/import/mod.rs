@@ -13,8 +13,8 @@ use sesame_core::{Clock, Error, Result};
 
 use self::row::Tokens;
 pub use self::{
-    options::{ImportOptions, Imported, Mapping},
-    table::{COLUMNS, MAX_TABLE, Table, TableFormat},
+    options::{COLUMNS, ImportOptions, Imported, Mapping},
+    table::{MAX_TABLE, Table, TableFormat},
     time::parse_time,
 };
 use crate::{
@@ -91,7 +91,8 @@ async fn import(
     // Another process may take a name that was free a moment ago.
     for _ in 0..4 {
         let rows = plan::relevant_accounts(services, table, &platform, options, chosen.as_ref()).await?;
-        let apps = apps::Apps::new(&importer, &platform.name, services.store.apps().await?, chosen.clone());
+        let apps =
+            apps::ImportedApps::new(&importer, &platform.name, services.store.apps().await?, chosen.clone());
         let mut plan = plan::Planner::new(&importer, &platform, options, &rows, apps).plan(table)?;
         let bad = !plan.report.skipped.is_empty();
         if options.dry_run || (bad && !options.skip_bad) {

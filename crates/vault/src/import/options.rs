@@ -6,7 +6,21 @@ use jiff::tz::TimeZone;
 use serde::Serialize;
 use sesame_core::{Error, Result};
 
-use super::COLUMNS;
+/// The columns of a table, in the order in which documents list them.
+pub const COLUMNS: [&str; 12] = [
+    "account",
+    "app_key",
+    "app_secret",
+    "access_token",
+    "refresh_token",
+    "identity",
+    "login",
+    "country",
+    "access_create_time",
+    "refresh_create_time",
+    "access_expires_at",
+    "refresh_expires_at",
+];
 
 /// How a table is imported.
 #[derive(Debug, Clone)]

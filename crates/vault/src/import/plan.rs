@@ -7,7 +7,7 @@ use sesame_core::Result;
 
 use super::{
     ImportOptions, Imported, Importer,
-    apps::Apps,
+    apps::ImportedApps,
     row::{Candidate, Tokens},
     table::{Columns, Field, Table},
 };
@@ -81,7 +81,7 @@ pub(super) struct Planner<'a> {
     by_identity: HashMap<(AppKey<'a>, String), Vec<&'a FullRow>>,
     by_token: TokenIndex,
     holders: HashMap<Id, Holder<'a>>,
-    apps: Apps,
+    apps: ImportedApps,
     plan: Plan,
 }
 
@@ -102,7 +102,7 @@ impl<'a> Planner<'a> {
         platform: &'a Platform,
         options: &'a ImportOptions,
         rows: &'a [FullRow],
-        apps: Apps,
+        apps: ImportedApps,
     ) -> Self {
         let mut planner = Self {
             importer,

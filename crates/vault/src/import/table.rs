@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 use sesame_core::{Error, Result};
 use zeroize::Zeroizing;
 
-use super::Mapping;
+use super::options::{COLUMNS, Mapping};
 
 /// The largest table, in bytes.
 pub const MAX_TABLE: u64 = 64 << 20;
@@ -38,21 +38,6 @@ pub(crate) enum Field {
 /// The names of the columns that are read. A platform's own names of a shop's id, such as `aliId` or
 /// `seller_id`, are read as `identity` is.
 // In the order of `Field`.
-pub const COLUMNS: [&str; 12] = [
-    "account",
-    "app_key",
-    "app_secret",
-    "access_token",
-    "refresh_token",
-    "identity",
-    "login",
-    "country",
-    "access_create_time",
-    "refresh_create_time",
-    "access_expires_at",
-    "refresh_expires_at",
-];
-
 /// How a table is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TableFormat {
@@ -71,10 +56,10 @@ pub struct Table {
     columns: Vec<String>,
     /// The line of each column's value in a file that has one value per line.
     lines: Vec<u64>,
-    rows: Vec<Row>,
+    rows: Vec<TableRow>,
 }
 
-struct Row {
+struct TableRow {
     line: u64,
     /// The values; or why the row cannot be read.
     cells: Result<Vec<Option<Zeroizing<String>>>, &'static str>,
@@ -133,7 +118,7 @@ impl Table {
             table.lines.push(line);
             cells.push(cell(&value));
         }
-        table.rows.push(Row { line: 0, cells: Ok(cells) });
+        table.rows.push(TableRow { line: 0, cells: Ok(cells) });
         table
     }
 
@@ -171,7 +156,7 @@ impl Table {
             }
             let cells = if text.len() > MAX_ROW { Err(TOO_LONG) } else { self.object(text) };
             self.room()?;
-            self.rows.push(Row { line, cells });
+            self.rows.push(TableRow { line, cells });
         }
         Ok(())
     }
@@ -222,7 +207,7 @@ impl Table {
             true => Ok(cells),
             false => Err("it has another number of values than the first line has names"),
         };
-        self.rows.push(Row { line, cells });
+        self.rows.push(TableRow { line, cells });
         Ok(())
     }
 

@@ -10,11 +10,7 @@ use sesame_core::{AccessToken, Error, RefreshToken, Result};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::watch;
 
-use super::{
-    Keeper, Totals,
-    limiter::Permit,
-    worker::{Start, Throttled},
-};
+use super::{Keeper, Totals, limiter::Permit};
 use crate::{
     accounts::{
         app::AppState,
@@ -36,6 +32,31 @@ const SOON: i64 = 30_000;
 const ELSEWHERE: i64 = 3_600_000;
 /// No row is due again at once, whatever its times say.
 const NOT_AT_ONCE: i64 = 1_000;
+
+/// Rows that only wait for others of their app: how many, and the time of the last one.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Throttled {
+    pub(super) count: u64,
+    pub(super) until: i64,
+}
+
+impl Throttled {
+    pub(super) fn merge(&mut self, more: Self) {
+        self.count += more.count;
+        self.until = self.until.max(more.until);
+    }
+}
+
+/// A row whose refresh token is about to be spent.
+pub(super) struct Start {
+    pub(super) due: Due,
+    pub(super) authorization: Arc<Authorization>,
+    pub(super) flight: Flight,
+    pub(super) refresh: RefreshToken,
+    /// The access token by which the refresh token is prolonged, if it is to be.
+    pub(super) postpone: Option<AccessToken>,
+    pub(super) permit: Permit,
+}
 
 /// A batch of rows under leases of this keeper.
 pub(super) struct Batch<'a> {

@@ -33,11 +33,11 @@ pub(super) struct AppLimiter {
     interval: i128,
     max_under_way: usize,
     /// By what the platform counts calls by.
-    apps: HashMap<Arc<str>, App>,
+    apps: HashMap<Arc<str>, LimitedApp>,
 }
 
 #[derive(Debug, Default)]
-struct App {
+struct LimitedApp {
     /// The theoretical arrival time, see [`sesame_core::gcra`]; nanoseconds since 1970.
     arrival: i128,
     /// Rows that have to wait got slots up to this time; nanoseconds since 1970.
@@ -134,7 +134,7 @@ impl AppLimiter {
     /// Forgets all times: the clock that they are of was wrong.
     pub(super) fn forget_times(&mut self) {
         for app in self.apps.values_mut() {
-            *app = App { under_way: app.under_way, ..App::default() };
+            *app = LimitedApp { under_way: app.under_way, ..LimitedApp::default() };
         }
     }
 }

@@ -25,8 +25,9 @@ use crate::{
     model::{Id, Warning, lock, millis},
     schedule::{HORIZON, WarmPolicy},
 };
+use batch::Throttled;
 use limiter::AppLimiter;
-use worker::{Throttled, Worker};
+use worker::Worker;
 
 /// The longest sleep: other processes change the table, too.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);

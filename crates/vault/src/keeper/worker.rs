@@ -2,20 +2,19 @@
 
 use std::sync::Arc;
 
-use sesame_core::{AccessToken, ErrorKind, Fault, RefreshToken, Result};
+use sesame_core::{ErrorKind, Fault, Result};
 use tokio::{sync::watch, task::JoinSet};
 
 use super::{
     Keeper, Totals,
-    batch::Batch,
-    limiter::{CallEnd, Permit},
+    batch::{Batch, Start, Throttled},
+    limiter::CallEnd,
 };
 use crate::{
-    accounts::authorization::Authorization,
     model::millis,
     oauth::calls::Grant,
-    refresh::{Flight, Reservation},
-    store::{Due, DueClaim, Lease},
+    refresh::Reservation,
+    store::{DueClaim, Lease},
     vault::Services,
 };
 
@@ -32,31 +31,6 @@ pub(super) struct Worker<'a> {
     totals: Totals,
     throttled: Throttled,
     under_way: JoinSet<TaskOutcome>,
-}
-
-/// Rows that only wait for others of their app: how many, and the time of the last one.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Throttled {
-    pub(super) count: u64,
-    pub(super) until: i64,
-}
-
-impl Throttled {
-    pub(super) fn merge(&mut self, more: Self) {
-        self.count += more.count;
-        self.until = self.until.max(more.until);
-    }
-}
-
-/// A row whose refresh token is about to be spent.
-pub(super) struct Start {
-    pub(super) due: Due,
-    pub(super) authorization: Arc<Authorization>,
-    pub(super) flight: Flight,
-    pub(super) refresh: RefreshToken,
-    /// The access token by which the refresh token is prolonged, if it is to be.
-    pub(super) postpone: Option<AccessToken>,
-    pub(super) permit: Permit,
 }
 
 /// What came of one row.

@@ -17,7 +17,7 @@ use tokio::{
 };
 
 use super::{Callback, Login};
-use crate::oauth::callback::{LONGEST, Place, Query, is_loopback_host, split_port};
+use crate::oauth::callback::{CallbackQuery, LONGEST, Place, is_loopback_host, split_port};
 
 /// How long the listener waits for a person.
 const PATIENCE: Duration = Duration::from_mins(15);
@@ -154,7 +154,7 @@ fn answer(head: &str, expected: &Expected) -> (String, Option<Callback>) {
     if path != expected.path {
         return refuse("404 Not Found", "Sesame waits for the answer of an authorize page, at another path.");
     }
-    let Ok(found) = Query::read(query) else {
+    let Ok(found) = CallbackQuery::read(query) else {
         return refuse("400 Bad Request", "This address holds a parameter twice. Start the login again.");
     };
     if found.state.as_deref() != Some(expected.state.as_str()) {

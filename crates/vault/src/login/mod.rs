@@ -14,7 +14,7 @@ use sesame_core::{
 use sha2::{Digest as _, Sha256};
 
 pub use self::listener::Listener;
-use self::store::{Arrived, Target};
+use self::store::{Arrived, LoginTarget};
 use crate::{
     accounts::{Account, Accounts, Apps, app::AppState},
     events::{Action, Events},
@@ -217,7 +217,7 @@ impl Logins {
         let task = tokio::spawn(async move {
             let _guard = guard;
             let known = match &target {
-                Target::Existing(row) => Some(row.authorization.id),
+                LoginTarget::Existing(row) => Some(row.authorization.id),
                 _ => None,
             };
             let finished = logins.redeem_and_store(&login, &app, target, got).await;
@@ -266,7 +266,7 @@ impl Logins {
         &self,
         login: &Login,
         app: &Arc<AppState>,
-        target: Target,
+        target: LoginTarget,
         got: Callback,
     ) -> Result<Vec<Account>> {
         // 1 the callback: is it one, of this login?
@@ -303,12 +303,12 @@ impl Logins {
     }
 
     /// Finds the account that a login is for, and refuses what cannot work before a code is spent.
-    async fn target(&self, app: &AppRow, as_name: Option<&str>) -> Result<Target> {
-        let Some(wanted) = as_name else { return Ok(Target::Any) };
+    async fn target(&self, app: &AppRow, as_name: Option<&str>) -> Result<LoginTarget> {
+        let Some(wanted) = as_name else { return Ok(LoginTarget::Any) };
         name::check("account", wanted)?;
         match self.store.account(wanted).await? {
-            None => Ok(Target::New(wanted.to_owned())),
-            Some(row) if row.app.id == app.id => Ok(Target::Existing(Box::new(row))),
+            None => Ok(LoginTarget::New(wanted.to_owned())),
+            Some(row) if row.app.id == app.id => Ok(LoginTarget::Existing(Box::new(row))),
             Some(row) => Err(Error::usage(format!(
                 "account {wanted:?} belongs to app {:?} ({}), not to {:?}",
                 row.app.name, row.app.platform, app.name

@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// The account a login is for.
-pub(crate) enum Target {
+pub(crate) enum LoginTarget {
     /// Whichever the shop turns out to be.
     Any,
     /// A name that no account has yet.
@@ -47,14 +47,14 @@ impl Logins {
         &self,
         app: &Arc<AppState>,
         options: &LoginOptions,
-        target: Target,
+        target: LoginTarget,
         arrived: Arrived,
         reservation: Reservation,
     ) -> Result<Vec<Account>> {
         let fields = &app.platform.tokens.identity;
         let owner = &arrived.reply.owner;
         let query = IdentityQuery { app, owner };
-        if let Target::Existing(row) = target {
+        if let LoginTarget::Existing(row) = target {
             let former = Identity::parse(&row.authorization.tokens.identity);
             let found = former.compare(&owner.identity, fields);
             let is_theirs = match found {
@@ -77,7 +77,7 @@ impl Logins {
             });
         }
         let wanted = match target {
-            Target::New(name) => Some(name),
+            LoginTarget::New(name) => Some(name),
             _ => None,
         };
         let mut reservation = Some(reservation);

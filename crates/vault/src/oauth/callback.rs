@@ -106,7 +106,7 @@ pub(crate) fn read(text: &str, redirect_uri: &str) -> Result<Received> {
         .split_once('?')
         .map(|(_, query)| query.split('#').next().unwrap_or_default())
         .unwrap_or_default();
-    let found = Query::read(query)?;
+    let found = CallbackQuery::read(query)?;
     let state = found.state.unwrap_or_default();
     if let Some(refusal) = found.error {
         let secrets = [found.code.as_deref(), Some(state.as_str())];
@@ -140,14 +140,14 @@ fn refused(code: &str, description: Option<&str>, redactor: &Redactor<'_>) -> Er
 
 /// The parameters of a callback that mean something.
 #[derive(Default)]
-pub(crate) struct Query {
+pub(crate) struct CallbackQuery {
     pub(crate) code: Option<String>,
     pub(crate) state: Option<String>,
     pub(crate) error: Option<String>,
     description: Option<String>,
 }
 
-impl Query {
+impl CallbackQuery {
     pub(crate) fn read(query: &str) -> Result<Self> {
         let mut out = Self::default();
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {

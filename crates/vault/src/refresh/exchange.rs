@@ -39,7 +39,7 @@ pub(crate) struct Exchanged {
 }
 
 /// A call for tokens that brought none.
-struct Failure<'a> {
+struct FailedExchange<'a> {
     action: Action,
     error: &'a Error,
     /// No refresh for so long.
@@ -117,7 +117,7 @@ impl Refresher {
             Err(error) => {
                 // The intent stays, the lease goes: the old token is tried once more when the disk
                 // can be written again.
-                let failure = Failure {
+                let failure = FailedExchange {
                     action: action_of(grant),
                     error: &error,
                     pause: Some(Duration::ZERO),
@@ -232,7 +232,7 @@ impl Refresher {
         let passes = error.is_retryable() || error.is_ambiguous();
         let wait = if passes { FAILED_POSTPONE } else { REFUSED_POSTPONE };
         let asked = error.retry_after().map(|asked| asked.min(LONGEST_ASKED));
-        let failure = Failure {
+        let failure = FailedExchange {
             action: Action::Postpone,
             error: &error,
             // Quiet that the platform asks for is for refreshes, too.
@@ -277,7 +277,7 @@ impl Refresher {
             (false, ..) => None,
         };
         let pause = self.pause_after(&error, row.attempts, other_shop);
-        let failure = Failure {
+        let failure = FailedExchange {
             action: Action::Refresh,
             error: &error,
             pause: Some(pause),
@@ -312,7 +312,7 @@ impl Refresher {
         authorization: &Authorization,
         row: &AuthorizationRow,
         lease: Lease,
-        failure: Failure<'_>,
+        failure: FailedExchange<'_>,
     ) {
         let now = self.now();
         let said = failure.error.to_string();

@@ -13,7 +13,7 @@ use crate::{
 /// A refresh in flight, and those who wait for it. Dropped without a result, it lets them begin another.
 pub(crate) struct Flight {
     // Dropped first: whoever hears that it ended may begin another.
-    place: Place,
+    slot: FlightSlot,
     outcome: watch::Sender<Option<Result<Token>>>,
 }
 
@@ -33,39 +33,39 @@ impl Flight {
         let (sender, outcome) = watch::channel(None);
         *current = Some(outcome.clone());
         drop(current);
-        let place = Place { authorization: authorization.clone(), _guard: in_flight.begin() };
-        Ok((Self { place, outcome: sender }, outcome))
+        let slot = FlightSlot { authorization: authorization.clone(), _guard: in_flight.begin() };
+        Ok((Self { slot, outcome: sender }, outcome))
     }
 
     pub(crate) fn authorization(&self) -> &Arc<Authorization> {
-        &self.place.authorization
+        &self.slot.authorization
     }
 
-    /// Frees the place, then tells everybody who waits how it ended.
+    /// Frees the slot, then tells everybody who waits how it ended.
     pub(crate) fn complete(self, result: Result<Token>) {
-        let Self { place, outcome } = self;
-        drop(place);
+        let Self { slot, outcome } = self;
+        drop(slot);
         let _ = outcome.send(Some(result));
     }
 
-    /// Tells everybody who waits how it ended, and keeps the place for a second call: whoever comes now
+    /// Tells everybody who waits how it ended, and keeps the slot for a second call: whoever comes now
     /// waits for that.
     pub(crate) fn hand_on(self, result: Result<Token>) -> Self {
-        let Self { place, outcome } = self;
+        let Self { slot, outcome } = self;
         let (second, waiting) = watch::channel(None);
-        *place.authorization.in_flight() = Some(waiting);
+        *slot.authorization.in_flight() = Some(waiting);
         let _ = outcome.send(Some(result));
-        Self { place, outcome: second }
+        Self { slot, outcome: second }
     }
 }
 
-/// Frees the place of a refresh when its task ends, however it ends.
-struct Place {
+/// Frees the slot of a refresh when its task ends, however it ends.
+struct FlightSlot {
     authorization: Arc<Authorization>,
     _guard: InFlightGuard,
 }
 
-impl Drop for Place {
+impl Drop for FlightSlot {
     fn drop(&mut self) {
         *self.authorization.in_flight() = None;
     }

@@ -179,11 +179,6 @@ pub trait TokenStore: Send + Sync {
         notes: &'a Notes,
     ) -> BoxFuture<'a, Result<()>>;
 
-    /// Takes back all marks of [`TokenStore::exhaust`] and [`TokenStore::record_failure`] that were made
-    /// after a time, with what failed and the pauses after it, and makes those authorizations due;
-    /// returns the number of rows. Found by an index on the marks.
-    fn take_back(&self, marked_after: i64) -> BoxFuture<'_, Result<u64>>;
-
     /// Notes that access tokens were used, and makes those due that the keeper had left alone.
     fn touch<'a>(&'a self, ids: &'a [Id], at: i64) -> BoxFuture<'a, Result<()>>;
 }
@@ -221,10 +216,6 @@ pub trait WorkStore: Send + Sync {
     /// Makes due at `now` what is due later than `horizon` milliseconds after it: no plan reaches that far,
     /// so a wrong clock made it. Returns the number of rows. Found by the index on `due_at`.
     fn pull_forward(&self, now: i64, horizon: i64) -> BoxFuture<'_, Result<u64>>;
-
-    /// Makes every access token due at its own time, used or not, but not before a pause is over: for a
-    /// keeper that keeps all warm. In pieces, so that nobody waits for it.
-    fn keep_all_warm(&self) -> BoxFuture<'_, Result<()>>;
 }
 
 /// The audit trail, and events until they are delivered.

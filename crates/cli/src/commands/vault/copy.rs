@@ -1,7 +1,7 @@
 //! `sesame vault copy`.
 
 use sesame_core::{AppSecret, Error};
-use sesame_vault::{CopyOptions, KeyChoice, Location, Vault};
+use sesame_vault::{CopyOptions, KeyChoice, Location, Vault, store::SqlStore};
 
 use super::{count, rekey::variable};
 use crate::{
@@ -132,7 +132,7 @@ async fn key_choice(key: Option<CopyKey>, target: &Location) -> CliResult<KeyCho
             .with_hint("Set SESAME_NEW_PASSPHRASE. Without a terminal nobody is asked.")
             .into()),
         (Some(CopyKey::File), _) => Ok(KeyChoice::File),
-        (None, None) if target.is_new().await? => Ok(KeyChoice::File),
+        (None, None) if !SqlStore::exists(target).await? => Ok(KeyChoice::File),
         (None, None) => Ok(KeyChoice::Auto),
     }
 }

@@ -186,7 +186,7 @@ fn chosen_platform(args: &VaultImportArgs, context: &Context) -> CliResult<Optio
 
 fn no_platform() -> Error {
     Error::usage("the platform of the shops is not given")
-        .with_hint("Add --platform PLATFORM, e.g. --platform lazada; or --app APP for an app of the vault.")
+        .with_hint("Add --platform PLATFORM, or --app APP for an app of the vault.")
 }
 
 /// The platform of an `.env` file: what it says itself and what the command says have to agree.

@@ -4,10 +4,10 @@ use sesame_core::{BoxFuture, Result};
 
 use super::{
     PIECE, SqlStore,
+    claim::{bind_claim, claim_due},
     connection::Connection,
     query::query,
     rows::{audit_row, due_event},
-    work::{bind_claim, claim_due},
 };
 use crate::{
     Id,

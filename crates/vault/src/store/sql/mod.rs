@@ -6,6 +6,7 @@
 
 mod accounts;
 mod apps;
+mod claim;
 pub(super) mod connection;
 mod events;
 mod keys;

@@ -3,22 +3,17 @@
 use sesame_core::{BoxFuture, Result};
 
 use super::{
-    PIECE, SqlStore,
+    SqlStore,
+    claim::LATEST_LEASE,
     connection::Connection,
     events::insert_notes,
     query::query,
     rows::{authorization_row, columns},
-    work::LATEST_LEASE,
 };
 use crate::{
     Id,
     store::{AuthorizationRow, Claim, FailedRefresh, Lease, Notes, TokenColumns, TokenStore},
 };
-
-const TAKE_BACK: &str = "UPDATE authorizations SET exhausted = NULL, last_error = NULL, \
-    last_error_at = NULL, attempts = 0, not_before = NULL, postpone_after = NULL, blocked = FALSE, due_at = 0 \
-    WHERE authorization_id IN (SELECT authorization_id FROM authorizations \
-    WHERE exhausted IS NOT NULL AND last_error_at > $1 LIMIT $2)";
 
 impl TokenStore for SqlStore {
     fn authorization(&self, authorization: Id) -> BoxFuture<'_, Result<Option<AuthorizationRow>>> {
@@ -154,10 +149,6 @@ impl TokenStore for SqlStore {
             }
             Ok(transaction.commit().await?)
         })
-    }
-
-    fn take_back(&self, marked_after: i64) -> BoxFuture<'_, Result<u64>> {
-        self.in_pieces(move || query(TAKE_BACK).bind(marked_after).bind(PIECE))
     }
 
     fn touch<'a>(&'a self, ids: &'a [Id], at: i64) -> BoxFuture<'a, Result<()>> {

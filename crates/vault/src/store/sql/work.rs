@@ -10,52 +10,16 @@ use sesame_core::{BoxFuture, Result};
 
 use super::{
     PIECE, SqlStore,
+    claim::{bind_claim, claim_due},
     connection::Connection,
     events::insert_notes,
-    query::{Query, query},
+    query::query,
     rows::{authorization_row, columns},
 };
 use crate::{
     Id,
     store::{Due, DueClaim, Intent, Notes, Planned, WorkStore},
 };
-
-/// A lease that ends later than this after one taken now is none: the row is damaged, or a clock was set
-/// back.
-pub(super) const LATEST_LEASE: i64 = 3_600_000;
-
-/// The statement that hands out due rows of a table. Its first five parameters are those of [`bind_claim`];
-/// `$which` narrows the rows, `$same` the match of a row if the key alone does not, and `$order` says which
-/// come first.
-macro_rules! claim_due {
-    ($table:literal, $key:literal, $which:expr, $order:literal, $same:expr, $columns:expr) => {
-        concat!(
-            "WITH next AS MATERIALIZED (SELECT ",
-            $key,
-            " FROM ",
-            $table,
-            " WHERE due_at <= $3 AND (lease_until IS NULL OR lease_until <= $3 OR lease_owner IS NULL \
-             OR lease_until > $5)",
-            $which,
-            " ORDER BY ",
-            $order,
-            " LIMIT $4 FOR UPDATE SKIP LOCKED) UPDATE ",
-            $table,
-            " SET lease_owner = $1, lease_fence = lease_fence + 1, lease_until = $2, due_at = $2 \
-             FROM next WHERE ",
-            $table,
-            ".",
-            $key,
-            " = next.",
-            $key,
-            $same,
-            " RETURNING lease_fence, ",
-            $columns
-        )
-    };
-}
-
-pub(super) use claim_due;
 
 const CLAIM_DUE: &str = claim_due!(
     "authorizations",
@@ -75,16 +39,6 @@ const NEXT_DUE: &str = "SELECT due_at FROM authorizations WHERE due_at IS NOT NU
 
 const PULL_FORWARD: &str = "UPDATE authorizations SET due_at = $1 WHERE authorization_id IN \
     (SELECT authorization_id FROM authorizations WHERE due_at > $2 LIMIT $3)";
-
-/// Binds the first five parameters of a claim.
-pub(super) fn bind_claim<'q>(query: Query<'q>, claim: DueClaim<'q>) -> Query<'q> {
-    query
-        .bind(claim.owner)
-        .bind(claim.until)
-        .bind(claim.now)
-        .bind(claim.limit)
-        .bind(claim.until.saturating_add(LATEST_LEASE))
-}
 
 impl WorkStore for SqlStore {
     fn claim_due<'a>(&'a self, claim: DueClaim<'a>) -> BoxFuture<'a, Result<Vec<Due>>> {
@@ -165,39 +119,6 @@ impl WorkStore for SqlStore {
     fn pull_forward(&self, now: i64, horizon: i64) -> BoxFuture<'_, Result<u64>> {
         let latest = now.saturating_add(horizon.max(0));
         self.in_pieces(move || query(PULL_FORWARD).bind(now).bind(latest).bind(PIECE))
-    }
-
-    fn keep_all_warm(&self) -> BoxFuture<'_, Result<()>> {
-        Box::pin(async move {
-            let mut after = Some(Vec::new());
-            while let Some(last) = after.take() {
-                after = self.run(|| self.plan_warm_after(&last)).await?;
-            }
-            Ok(())
-        })
-    }
-}
-
-impl SqlStore {
-    /// Plans a piece of all rows; returns the last id of it, `None` if there were none.
-    async fn plan_warm_after(&self, after: &[u8]) -> crate::store::failure::Outcome<Option<Vec<u8>>> {
-        let mut on = self.connect().await?;
-        let last = query(
-            "SELECT authorization_id FROM (SELECT authorization_id FROM authorizations \
-             WHERE authorization_id > $1 ORDER BY authorization_id LIMIT $2) AS piece \
-             ORDER BY authorization_id DESC LIMIT 1",
-        );
-        let last = on.fetch_optional(last.bind(after).bind(PIECE), |row| row.get("authorization_id")).await?;
-        let Some(last): Option<Vec<u8>> = last else { return Ok(None) };
-        let plan = query(
-            "UPDATE authorizations \
-             SET due_at = CASE WHEN not_before > warm_at THEN not_before ELSE warm_at END \
-             WHERE authorization_id > $1 AND authorization_id <= $2 AND warm_at IS NOT NULL \
-             AND exhausted IS NULL AND (due_at IS NULL \
-             OR due_at > CASE WHEN not_before > warm_at THEN not_before ELSE warm_at END)",
-        );
-        on.execute(plan.bind(after).bind(&last)).await?;
-        Ok(Some(last))
     }
 }
 

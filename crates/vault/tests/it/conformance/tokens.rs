@@ -289,7 +289,7 @@ pub async fn exhaustion_is_told_once(place: &dyn Place) {
     assert_eq!((lines(store.as_ref(), id).await, events(store.as_ref()).await.len()), (1, 1));
 }
 
-pub async fn what_was_given_up_is_named_and_taken_back(place: &dyn Place) {
+pub async fn what_was_given_up_is_named(place: &dyn Place) {
     let store = place.open().await;
     assert_eq!(store.given_up(10).await.unwrap(), GivenUp::default());
     let ids = shops(store.as_ref(), 6, |number, row| {
@@ -335,18 +335,6 @@ pub async fn what_was_given_up_is_named_and_taken_back(place: &dyn Place) {
     let gone = store.account("shop-0005").await.unwrap().unwrap().account.id;
     store.remove_account(gone, &Notes::default()).await.unwrap();
     assert_eq!(named(10).await, ("shop-0000 shop-0001 shop-0002".to_owned(), 3));
-
-    assert_eq!(store.take_back(NOW + 3).await.unwrap(), 0);
-    assert_eq!(store.take_back(NOW).await.unwrap(), 2);
-    assert_eq!(named(10).await, ("shop-0000".to_owned(), 1));
-    for id in [ids[1], ids[2]] {
-        let row = row(store.as_ref(), id).await;
-        assert_eq!((row.exhausted, row.last_error, row.last_error_at), (None, None, None));
-        assert_eq!((row.attempts, row.not_before, row.postpone_after), (0, None, None));
-        assert!(row.tokens.due_at.is_some_and(|due_at| due_at <= NOW));
-    }
-    store.exhaust(ids[1], 1, "ended", NOW, &Notes::default()).await.unwrap();
-    assert_eq!(named(10).await, ("shop-0000 shop-0001".to_owned(), 2));
 }
 
 pub async fn what_is_used_becomes_due(place: &dyn Place) {

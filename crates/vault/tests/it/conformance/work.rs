@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use sesame_vault::store::{AuditQuery, DueClaim, FailedRefresh, Intent, Notes, Planned};
+use sesame_vault::store::{AuditQuery, DueClaim, Intent, Notes, Planned};
 
 use super::{Place, rows::*};
 
@@ -177,43 +177,6 @@ pub async fn plans_that_lie_too_far_ahead_are_due_now(place: &dyn Place) {
     assert_eq!(seen, [None, Some(-7), Some(9), Some(0), Some(0)]);
 }
 
-pub async fn all_are_kept_warm(place: &dyn Place) {
-    let store = place.open().await;
-    let ids = shops(store.as_ref(), 5, |number, row| {
-        row.tokens.warm_at = [Some(NOW + 5), Some(NOW + 5), Some(NOW + 5), None, Some(NOW + 5)][number];
-        row.tokens.due_at = [None, Some(NOW + 9), Some(NOW + 1), None, None][number];
-        row.exhausted = (number == 4).then(|| "ended".to_owned());
-    })
-    .await;
-    store.keep_all_warm().await.unwrap();
-    let mut seen = Vec::new();
-    for id in &ids {
-        seen.push(row(store.as_ref(), *id).await.tokens.due_at.map(|due_at| due_at - NOW));
-    }
-    assert_eq!(seen, [Some(5), Some(5), Some(1), None, None]);
-
-    // A pause after a failure stands.
-    let lease = store.claim(claim(ids[0], "a", NOW)).await.unwrap().unwrap();
-    let failure = FailedRefresh {
-        id: ids[0],
-        generation: 1,
-        owner: "a",
-        fence: lease.fence,
-        at: NOW,
-        error: "no",
-        not_before: Some(NOW + 7),
-        postpone_after: None,
-        due_at: Some(NOW + 9),
-        exhausted: None,
-        ambiguous: false,
-        blocked: None,
-        denied: false,
-    };
-    store.record_failure(failure, &Notes::default()).await.unwrap();
-    store.keep_all_warm().await.unwrap();
-    assert_eq!(row(store.as_ref(), ids[0]).await.tokens.due_at, Some(NOW + 7));
-}
-
 pub async fn rows_due_too_late_are_pulled_forward(place: &dyn Place) {
     let store = place.open().await;
     assert_eq!(store.pull_forward(NOW, MINUTE).await.unwrap(), 0);
@@ -235,7 +198,6 @@ pub async fn rows_due_too_late_are_pulled_forward(place: &dyn Place) {
 
 pub async fn a_store_that_is_new_has_nothing(place: &dyn Place) {
     let store = place.open().await;
-    store.keep_all_warm().await.unwrap();
     assert_eq!(store.apps().await.unwrap(), []);
     assert_eq!(store.accounts().await.unwrap(), []);
     assert_eq!(store.accounts_after(None, 10).await.unwrap(), []);

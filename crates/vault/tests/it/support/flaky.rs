@@ -297,10 +297,6 @@ impl TokenStore for FlakyStore {
         self.inner.exhaust(id, generation, reason, at, notes)
     }
 
-    fn take_back(&self, marked_after: i64) -> BoxFuture<'_, Result<u64>> {
-        self.inner.take_back(marked_after)
-    }
-
     fn touch<'a>(&'a self, ids: &'a [Id], at: i64) -> BoxFuture<'a, Result<()>> {
         if due(&self.fail_touch) {
             return Box::pin(async { Err(full()) });
@@ -345,10 +341,6 @@ impl WorkStore for FlakyStore {
 
     fn pull_forward(&self, now: i64, horizon: i64) -> BoxFuture<'_, Result<u64>> {
         self.inner.pull_forward(now, horizon)
-    }
-
-    fn keep_all_warm(&self) -> BoxFuture<'_, Result<()>> {
-        self.inner.keep_all_warm()
     }
 }
 
