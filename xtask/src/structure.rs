@@ -25,9 +25,7 @@ const MOST_LINES: usize = 500;
 const GENERIC: [&str; 2] = ["crates/cli", "crates/client"];
 
 /// What is not as it should be yet: rule, start of the findings, reason.
-const EXCEPTIONS: &[(Rule, &str, &str)] = &[
-    (Rule::Long, "crates/vault/tests/", "to be split by subject"),
-];
+const EXCEPTIONS: &[(Rule, &str, &str)] = &[(Rule::Long, "crates/vault/tests/", "to be split by subject")];
 
 /// What is looked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -418,7 +418,7 @@ impl Copy<'_> {
             page.rows.authorizations.push(self.moved(&row.authorization, app, opened)?);
         }
         let (authorization_id, app_id, _) = used;
-        page.rows.accounts.push(AccountRow { name, authorization_id, app_id, ..row.account.clone() });
+        page.rows.accounts.push(AccountRow { name, app_id, authorization_id, ..row.account.clone() });
         Ok(())
     }
 

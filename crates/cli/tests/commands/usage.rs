@@ -202,7 +202,11 @@ fn what_never_ends_is_no_file() {
     let pipe = house.path().join("config.toml");
     assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
     let done = house.run(&["app", "list"]).fails(2);
-    assert!(done.stderr.contains("config.toml") && done.stderr.contains("no plain file"), "{}", done.stderr);
+    assert!(
+        done.stderr.contains("config.toml") && done.stderr.contains("not a regular file"),
+        "{}",
+        done.stderr
+    );
 }
 
 #[test]

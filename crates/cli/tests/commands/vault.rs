@@ -255,7 +255,7 @@ fn what_never_ends_is_not_read() {
     let house = House::empty();
     for format in ["--csv", "--tsv", "--jsonl", "--env-file"] {
         let refused = house.run(&with(&IMPORT, &[format, "/dev/zero"])).fails(2);
-        assert!(refused.stderr.contains("it is not a regular file"), "{}", refused.stderr);
+        assert!(refused.stderr.contains("not a regular file"), "{}", refused.stderr);
     }
     let sesame = env!("CARGO_BIN_EXE_sesame");
     let piped = house.shell(&format!("{sesame} vault import --csv - --platform lazada < /dev/zero"));

@@ -60,7 +60,7 @@ impl Vault {
         let imported = imported.await;
         match &imported {
             Err(error) if !options.dry_run => {
-                services.events.record_failure(Action::Import, "vault", None, error).await
+                services.events.record_failure(Action::Import, "vault", None, error).await;
             }
             Ok(done) if !done.skipped.is_empty() && !options.skip_bad && !options.dry_run => {
                 let error = refused(&done.skipped);

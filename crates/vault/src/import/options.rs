@@ -25,6 +25,7 @@ pub const COLUMNS: [&str; 12] = [
 /// How a table is imported.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
 pub struct ImportOptions {
     /// The platform of its shops.
     pub platform: String,

@@ -96,6 +96,9 @@ pub(super) struct Plan {
     sharing: usize,
 }
 
+/// The country of a shop, where it is known.
+type Country<'a> = Option<&'a str>;
+
 impl<'a> Planner<'a> {
     pub(super) fn new(
         importer: &'a Importer<'a>,
@@ -149,7 +152,7 @@ impl<'a> Planner<'a> {
             *shops_of.entry(key).or_default() += 1;
         }
         let mut places: HashMap<&str, String> = HashMap::new();
-        let mut ids: HashMap<(Option<&str>, &str), (&str, Option<Id>)> = HashMap::new();
+        let mut ids: HashMap<(Country<'_>, &str), (&str, Option<Id>)> = HashMap::new();
         for shop in table.shops(&columns) {
             let shop = match shop {
                 Ok(shop) => shop,

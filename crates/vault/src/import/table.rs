@@ -89,7 +89,7 @@ impl Table {
         // Lines of Windows end with one, and the reader of CSV would count them wrong. No value has one.
         bytes.retain(|byte| *byte != b'\r');
         let text = std::str::from_utf8(&bytes).map_err(|error| {
-            let line = bytes[..error.valid_up_to()].iter().filter(|byte| **byte == b'\n').count() + 1;
+            let line = bytes[..error.valid_up_to()].split(|byte| *byte == b'\n').count();
             Error::usage(format!("line {line} of the table is not UTF-8 text")).with_hint(
                 "Save it as \"CSV UTF-8\", or convert it: iconv -f GBK -t UTF-8 OLD > NEW. Nothing was imported.",
             )
@@ -124,7 +124,7 @@ impl Table {
 
     fn read_csv(&mut self, text: &str) -> Result<()> {
         let names = text.lines().next().unwrap_or_default().as_bytes();
-        let count = |delimiter: u8| names.iter().filter(|byte| **byte == delimiter).count();
+        let count = |delimiter: u8| names.split(|byte| *byte == delimiter).count();
         let delimiter = if count(b';') > count(b',') { b';' } else { b',' };
         let mut reader =
             csv::ReaderBuilder::new().delimiter(delimiter).flexible(true).from_reader(text.as_bytes());

@@ -12,7 +12,7 @@ use sesame_core::{Clock, Error, Result};
 use zeroize::Zeroizing;
 
 use super::{MasterKey, Ring};
-use crate::model::Warning;
+use crate::{SystemClock, model::Warning};
 
 /// How long other processes are waited for that change a key file.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(30);
@@ -87,7 +87,7 @@ pub(crate) async fn lock(path: &Path) -> Result<KeyFileLock> {
                 ));
             }
             // Real time: another process is waited for.
-            Err(fs::TryLockError::WouldBlock) => tokio::time::sleep(Duration::from_millis(20)).await,
+            Err(fs::TryLockError::WouldBlock) => SystemClock.sleep(Duration::from_millis(20)).await,
         }
     }
 }

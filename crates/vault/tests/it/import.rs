@@ -1,6 +1,6 @@
 //! Tables of other programs come into a vault: the ERP's dump, CSV, and what is wrong with them.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt::Write as _};
 
 use crate::support::{FakeTransport, Home, IopService, Policy, all_bytes, as_name, contains, log_in, reply};
 use jiff::Timestamp;
@@ -195,7 +195,7 @@ async fn a_table_without_names_shows_none_of_its_values() {
         let table = read(&row.repeat(2).replace(',', separator), format);
         let error = said(vault.import_table(&table, &options).await.unwrap_err());
         assert!(error.contains("no column \\\"account\\\"") && error.contains("app_secret"), "{error}");
-        all += &format!("{table:?} {error}");
+        write!(all, "{table:?} {error}").unwrap();
         options.mapping = "access_token=tok".parse().unwrap();
         all += &said(vault.import_table(&table, &options).await.unwrap_err());
         options.mapping = Mapping::default();

@@ -309,14 +309,16 @@ async fn files_of_processes_that_ended_are_removed_when_the_vault_is_opened() {
     let (empty, draft) = (place("aa.log", &[0; 16_384]), place("bb.new", b""));
     let (alive, being_made) = (place("cc.log", &[0; 16_384]), place("dd.new", b""));
     let locks = [&alive, &being_made].map(|path| std::fs::File::open(path).unwrap());
-    locks.iter().for_each(|file| file.try_lock().unwrap());
+    for file in &locks {
+        file.try_lock().unwrap();
+    }
     let waiting =
         place("ee.log", &crate::support::journal_file(shop.vault.account("shop").await.unwrap().id));
     let damaged = place("ff.log", &[9; 16_384]);
     shop.home.open().await;
     assert!(!empty.exists() && !draft.exists());
     for path in [alive, being_made, waiting, damaged] {
-        assert!(path.exists(), "{path:?}");
+        assert!(path.exists(), "{}", path.display());
     }
 }
 

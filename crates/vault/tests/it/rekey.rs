@@ -5,9 +5,9 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use sesame_core::{AccessToken, AppSecret, ErrorKind, RefreshToken, Result};
+use sesame_core::{AccessToken, AppSecret, Clock as _, ErrorKind, RefreshToken, Result};
 use sesame_vault::{
-    ImportedTokens, KeyChoice, KeyKind, Rekeyed, Vault, VaultOptions,
+    ImportedTokens, KeyChoice, KeyKind, Rekeyed, SystemClock, Vault, VaultOptions,
     store::{KeyState, SealedPlace, Store},
 };
 use tokio::{sync::oneshot, task::JoinHandle};
@@ -179,7 +179,7 @@ impl Rekey {
             reached = at_call => reached.is_ok(),
             () = async { while !task.is_finished() { tokio::task::yield_now().await } } => false,
             // Somebody else has the key file: it may not come any further.
-            () = tokio::time::sleep(std::time::Duration::from_millis(60)), if is_locked => false,
+            () = SystemClock.sleep(std::time::Duration::from_millis(60)), if is_locked => false,
         };
         Self { task, resume: Some(resume), reached }
     }
@@ -254,7 +254,7 @@ async fn of_several_rekeys_at_once_one_wins_and_nothing_is_lost() {
                 pairs += 1;
                 // Whatever the last one put in place opens everything, and nothing else does.
                 let keys = home.store().await.keys().await.unwrap();
-                let active = hex(&keys[0].key_id);
+                let active = hex::encode(&keys[0].key_id);
                 assert!(winners.iter().any(|winner| winner.key_id == active), "{when}");
                 let mut opened = 0;
                 for source in [&file, &one, &other] {
@@ -273,10 +273,6 @@ async fn of_several_rekeys_at_once_one_wins_and_nothing_is_lost() {
     }
     let wanted = if in_postgresql { 40 } else { 200 };
     assert!(pairs >= wanted && lost >= 40, "{pairs} pairs, {lost} lost");
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 async fn a_key_file_with_another_key_is_left_alone() {

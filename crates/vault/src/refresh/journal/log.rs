@@ -15,7 +15,8 @@ pub(super) const LOG: &str = "log";
 pub(super) const NEW: &str = "new";
 /// The room that is kept for one reply. Documented ones have some 2 KiB.
 pub(super) const SLOT: u64 = 16 << 10;
-const HEADER: u64 = 32;
+const HEADER: u64 = HEADER_BYTES as u64;
+const HEADER_BYTES: usize = 32;
 /// States of a record.
 const WAITING: u8 = 1;
 const DONE: u8 = 2;
@@ -77,9 +78,9 @@ impl Log {
         let next = (self.end + HEADER + length).next_multiple_of(HEADER);
         self.grow(next - self.end)?;
         write_at(&mut self.file, self.end + HEADER, sealed)?;
-        write_at(&mut self.file, next, &[0; HEADER as usize])?;
+        write_at(&mut self.file, next, &[0; HEADER_BYTES])?;
         self.file.sync_data()?;
-        let mut header = [0; HEADER as usize];
+        let mut header = [0; HEADER_BYTES];
         header[0] = WAITING;
         header[8..16].copy_from_slice(&length.to_le_bytes());
         header[16..].copy_from_slice(id.as_bytes());
@@ -144,7 +145,7 @@ fn headers(
     let mut offset = 0;
     while offset + HEADER <= size {
         file.seek(SeekFrom::Start(offset))?;
-        let mut header = [0; HEADER as usize];
+        let mut header = [0; HEADER_BYTES];
         file.read_exact(&mut header)?;
         let length = u64::from_le_bytes(header[8..16].try_into().unwrap_or_default());
         let id = Id::from_slice(&header[16..]).map_err(|error| io::Error::other(error.to_string()))?;

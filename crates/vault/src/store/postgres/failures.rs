@@ -11,7 +11,7 @@ pub(super) fn describe(database: &Database, failure: Failure) -> Error {
     let place = database.place();
     let code = failure.code();
     // A server, or what answers in its place, may repeat what it was sent.
-    let redactor = Redactor::new(database.password.iter().map(|password| password.expose()));
+    let redactor = Redactor::new(database.password.iter().map(sesame_core::AppSecret::expose));
     let said = |text: &dyn std::fmt::Display| redactor.text(&text.to_string(), 1_000).to_string();
     let (message, hint, waiting_helps, source) = match failure {
         Failure::Busy => (

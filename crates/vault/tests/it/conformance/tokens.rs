@@ -232,7 +232,7 @@ pub async fn failures_are_written_under_the_lease(place: &dyn Place) {
         blocked: Some(true),
         denied: false,
     };
-    store.record_failure(failure.clone(), &notes(id)).await.unwrap();
+    store.record_failure(failure, &notes(id)).await.unwrap();
     let first = row(store.as_ref(), id).await;
     assert_eq!((first.attempts, first.not_before, first.last_error_at), (1, Some(NOW + 30), Some(NOW + 1)));
     assert_eq!((first.lease_owner, first.lease_until), (None, None));
@@ -241,7 +241,7 @@ pub async fn failures_are_written_under_the_lease(place: &dyn Place) {
     assert_eq!(first.tokens.due_at, Some(NOW + 31));
     assert!(first.last_error.unwrap().starts_with("the platform says"));
     assert_eq!((lines(store.as_ref(), id).await, events(store.as_ref()).await.len()), (1, 1));
-    store.record_failure(failure.clone(), &notes(id)).await.unwrap();
+    store.record_failure(failure, &notes(id)).await.unwrap();
     assert_eq!(row(store.as_ref(), id).await.attempts, 1, "the lease was given back");
 
     let lease = store.claim(claim(id, "a", NOW + 40)).await.unwrap().unwrap();
