@@ -63,8 +63,7 @@ impl SqliteBackend {
             Err(error) if is_log_empty(path) && disk_is_full(path) => error,
             done => return done,
         };
-        let store = Self::connect_to(path, Access::Frozen).await.map_err(|_| error)?;
-        store.check_frozen().await?;
+        let store = Self::open_frozen(path).await.map_err(|_| error)?;
         tracing::warn!("the disk is full: the vault can be read, and not written");
         Ok(store)
     }
@@ -85,6 +84,18 @@ impl SqliteBackend {
         let store = Self::connect_to(path, Access::Full).await?;
         if !is_current(path) {
             store.make().await.map_err(|error| store.describe(error.into()))?;
+        }
+        Ok(store)
+    }
+
+    /// Opens a vault that is there for reading only.
+    async fn open_frozen(path: &Path) -> Result<Self> {
+        let store = Self::connect_to(path, Access::Frozen).await?;
+        let marks = async { read_marks(&mut *store.pool.acquire().await?).await };
+        let marks = marks.await.map_err(|error| store.describe(error.into()))?;
+        check_marks(path, marks)?;
+        if marks.tables == 0 {
+            return Err(Error::local(format!("there is no vault in {}", path.display())));
         }
         Ok(store)
     }
@@ -156,13 +167,6 @@ impl SqliteBackend {
             sqlx::raw_sql(all).execute(&mut *transaction).await?;
         }
         transaction.commit().await
-    }
-
-    /// Refuses another program's file that was opened as it stands.
-    async fn check_frozen(&self) -> Result<()> {
-        let marks = async { read_marks(&mut *self.pool.acquire().await?).await };
-        let marks = marks.await.map_err(|error| self.describe(error.into()))?;
-        check_marks(Path::new(&self.place()), marks)
     }
 
     pub(super) async fn find_damage(&self) -> Outcome<Vec<String>> {

@@ -24,9 +24,7 @@ async fn a_frozen_vault_can_be_read_and_says_why_it_is_not_written() {
     let store = open(&path).await.unwrap();
     assert!(store.add_key(&key, None).await.unwrap());
     store.close().await;
-    let backend = SqliteBackend::connect_to(&path, Access::Frozen).await.unwrap();
-    backend.check_frozen().await.unwrap();
-    let store = SqlStore::over(backend);
+    let store = SqlStore::over(SqliteBackend::open_frozen(&path).await.unwrap());
     assert_eq!(store.keys().await.unwrap(), std::slice::from_ref(&key));
     let error = store
         .add_key(&KeyRow { key_id: vec![2], state: KeyState::Incoming, ..key }, Some(&[1]))
@@ -34,6 +32,14 @@ async fn a_frozen_vault_can_be_read_and_says_why_it_is_not_written() {
         .unwrap_err();
     assert!(error.message().contains("the disk is full"), "{error}");
     assert!(!failures::beside(&path, "-shm").exists() && !failures::beside(&path, "-wal").exists());
+}
+
+#[tokio::test]
+async fn a_file_that_holds_no_vault_yet_is_not_opened_frozen() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("vault.db");
+    fs::File::create(&path).unwrap();
+    assert!(SqliteBackend::open_frozen(&path).await.is_err());
 }
 
 #[tokio::test]
