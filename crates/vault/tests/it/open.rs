@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use crate::support::{FakeTransport, Home, IopService, Policy, SECRET, app, as_name, log_in};
-use sesame_core::{AppSecret, ErrorKind, Result};
+use sesame_core::{AccessToken, AppSecret, ErrorKind, Result};
 use sesame_vault::{
     AccountState, App, ImportedTokens, KeyChoice, KeyKind, Location, LoginOptions, NewApp, Vault,
     VaultOptions,
@@ -331,11 +331,12 @@ async fn sandbox_and_real_accounts_never_cross() {
     for (vault, app_name, account, word) in
         [(&real, "lazada-2", "mock", "sandbox"), (&sandboxed, "lazada", "real", "real platform")]
     {
+        let tokens = ImportedTokens { access: Some(AccessToken::new("access")), ..ImportedTokens::default() };
         for error in [
             vault.begin_login(app_name, LoginOptions::default()).await.unwrap_err(),
             vault.handle(account).await.unwrap_err(),
             vault.refresh(account).await.unwrap_err(),
-            vault.import_tokens(app_name, ImportedTokens::default()).await.unwrap_err(),
+            vault.import_tokens(app_name, tokens).await.unwrap_err(),
         ] {
             assert_eq!(error.kind(), ErrorKind::Usage);
             assert!(
