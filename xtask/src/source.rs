@@ -1,6 +1,6 @@
 //! Reads the workspace's own Rust: the modules of each crate with their production code, as tokens.
 //!
-//! Comments are no tokens, and what is compiled for tests alone is left out.
+//! Comments are not tokens, and what is compiled for tests alone is left out.
 
 use std::{
     fs,

@@ -101,7 +101,7 @@ fn rows_in<'a>(value: &'a RawValue, path: &[&str]) -> Option<Vec<&'a RawValue>> 
         },
         b'n' => Some(Vec::new()),
         b'"' if text == "\"\"" => Some(Vec::new()),
-        // A word or a number where a list belongs is no row.
+        // A word or a number where a list belongs is not a row.
         _ => None,
     }
 }

@@ -77,7 +77,7 @@ impl Server {
 
 /// The words of an address that cannot be read. It is not repeated: it holds a password.
 fn malformed(why: impl fmt::Display) -> Error {
-    Error::usage(format!("the vault's address is no address of PostgreSQL: {why}")).with_hint(
+    Error::usage(format!("the vault's address is not a PostgreSQL address: {why}")).with_hint(
         "Write postgres://USER:PASSWORD@HOST:PORT/DATABASE; in the password each of % / ? # @ : and blanks \
          is written as %XX (openssl rand -hex 24 makes one without them).",
     )

@@ -257,7 +257,7 @@ fn check_code(code: &AuthCode) -> Result<()> {
     if !text.is_empty() && text.len() <= 2_048 && !text.chars().any(|c| c.is_whitespace() || c.is_control()) {
         return Ok(());
     }
-    Err(Error::usage("this is no authorization code")
+    Err(Error::usage("this is not an authorization code")
         .with_hint("Copy the value of code= from the address that the browser shows after the approval."))
 }
 

@@ -92,7 +92,7 @@ pub(crate) fn read(text: &str, redirect_uri: &str) -> Result<Received> {
         .with_hint("Paste only the address that the browser shows after the approval."));
     }
     let Some(place) = Place::of(text) else {
-        return Err(Error::usage("this is no callback address")
+        return Err(Error::usage("this is not a callback address")
             .with_hint("Paste the whole address that the browser shows after the approval: it begins with the redirect URI and holds code= and state=. A code alone goes to --code."));
     };
     if Place::of(redirect_uri).as_ref() != Some(&place) {
@@ -206,7 +206,7 @@ mod tests {
         assert_eq!((refused.kind(), refused.code()), (ErrorKind::Authorization, Some("access_denied")));
         assert!(message("http://127.0.0.1:8756/callback?code=c").message().contains("no state"));
         assert!(message("http://127.0.0.1:8756/callback?code=c&code=d&state=s").message().contains("twice"));
-        assert!(message("0_100132_abc").message().contains("no callback address"));
+        assert!(message("0_100132_abc").message().contains("not a callback address"));
         assert!(message(&format!("{HERE}?code={}", "x".repeat(LONGEST))).message().contains("bytes"));
     }
 
