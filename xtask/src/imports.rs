@@ -63,6 +63,11 @@ impl Imports {
         Self { files }
     }
 
+    /// Returns each file with the files that it uses, other than its parents and children.
+    pub(crate) fn files(&self) -> &BTreeMap<String, BTreeSet<String>> {
+        &self.files
+    }
+
     /// Returns the groups of files of which each uses, over others, each.
     pub(crate) fn cycles(&self) -> Vec<BTreeSet<String>> {
         let reached: BTreeMap<&String, BTreeSet<&String>> =

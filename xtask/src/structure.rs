@@ -24,6 +24,9 @@ const MOST_LINES: usize = 500;
 /// Packages that know no platform by name.
 const GENERIC: [&str; 2] = ["crates/cli", "crates/client"];
 
+/// The section of ARCHITECTURE.md that lists rooms, and the package whose rooms they are.
+const ROOMS: (&str, &str) = ("## Inside the vault", "crates/vault");
+
 /// What is not as it should be yet: rule, start of the findings, reason.
 const EXCEPTIONS: &[(Rule, &str, &str)] = &[(Rule::Long, "crates/vault/tests/", "to be split by subject")];
 
@@ -36,18 +39,21 @@ pub(crate) enum Rule {
     Long,
     /// A platform's name stands outside tests, documentation and help.
     PlatformName,
+    /// A file uses a room that ARCHITECTURE.md does not put below its own.
+    Room,
     /// A type name is used twice in a crate.
     TypeName,
 }
 
 impl Rule {
-    const ALL: [Self; 4] = [Self::Cycle, Self::Long, Self::PlatformName, Self::TypeName];
+    const ALL: [Self; 5] = [Self::Cycle, Self::Long, Self::PlatformName, Self::Room, Self::TypeName];
 
     fn find(self, root: &Path, crates: &[SourceCrate]) -> Result<BTreeSet<String>> {
         match self {
             Self::Cycle => Ok(cycles(crates)),
             Self::Long => long_files(root),
             Self::PlatformName => Ok(platform_names(crates)),
+            Self::Room => rooms(&fs::read_to_string(root.join("ARCHITECTURE.md"))?, crates),
             Self::TypeName => Ok(type_names(crates)),
         }
     }
@@ -148,6 +154,47 @@ fn platform_names(crates: &[SourceCrate]) -> BTreeSet<String> {
     findings
 }
 
+/// Compares the imports of the package in [`ROOMS`] with the rooms that a document lists, from top to
+/// bottom. Rooms on one line do not use each other.
+fn rooms(document: &str, crates: &[SourceCrate]) -> Result<BTreeSet<String>> {
+    let (heading, package) = ROOMS;
+    let (_, section) = document.split_once(heading).with_context(|| format!("no section {heading:?}"))?;
+    let listed = section.split("```").nth(1).with_context(|| format!("no list below {heading:?}"))?;
+    // A room is a file, or a folder and the file beside it; what it holds is told after two spaces.
+    let mut levels: Vec<(usize, &str)> = Vec::new();
+    for (level, line) in listed.lines().enumerate() {
+        let names = line.split([' ', ',']);
+        let rooms = names.filter_map(|name| name.strip_suffix('/').or_else(|| name.strip_suffix(".rs")));
+        levels.extend(rooms.map(|room| (level, room)));
+    }
+    let start = format!("{package}/src/");
+    let room_of = |file: &str| {
+        let path = file.strip_prefix(&start).unwrap_or(file);
+        let inside = |room: &str| path.strip_prefix(room).is_some_and(|rest| rest.starts_with(['/', '.']));
+        // The longest name counts: a file of a folder may be a room of its own.
+        levels.iter().filter(|(_, room)| inside(room)).max_by_key(|(_, room)| room.len()).copied()
+    };
+    let mut findings = BTreeSet::new();
+    let source = crates.iter().find(|source| source.package == package && source.root != "build.rs");
+    let source = source.with_context(|| format!("no package {package}"))?;
+    for module in source.modules.iter().filter(|module| !module.path.is_empty()) {
+        if room_of(&module.file).is_none() {
+            findings.insert(format!("{} is in no room", module.file));
+        }
+    }
+    for (file, used) in Imports::of(source).files() {
+        for other in used {
+            if let (Some(one), Some(below)) = (room_of(file), room_of(other))
+                && one != below
+                && one.0 >= below.0
+            {
+                findings.insert(format!("{file} uses {other}"));
+            }
+        }
+    }
+    Ok(findings)
+}
+
 fn type_names(crates: &[SourceCrate]) -> BTreeSet<String> {
     let mut findings = BTreeSet::new();
     for source in crates.iter().filter(|source| source.root != "build.rs") {
@@ -170,11 +217,44 @@ fn type_names(crates: &[SourceCrate]) -> BTreeSet<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::str::FromStr as _;
+
+    use proc_macro2::TokenStream;
+
     use super::*;
+    use crate::source::Module;
 
     #[test]
     fn the_sources_keep_the_rules() {
         check(&crate::root().unwrap()).unwrap();
+    }
+
+    #[test]
+    fn a_room_uses_those_below_it() {
+        let module = |name: &str, code: &str| Module {
+            path: vec![name.to_owned()],
+            file: format!("crates/vault/src/{name}.rs"),
+            code: TokenStream::from_str(code).unwrap().into_iter().collect(),
+            inline: false,
+        };
+        let source = SourceCrate {
+            package: ROOMS.1.to_owned(),
+            root: "src/lib.rs".to_owned(),
+            modules: vec![
+                module("high", "use crate::low::Low; pub struct High;"),
+                module("beside", "use crate::high::High;"),
+                module("low", "fn f() -> crate::high::High {} pub struct Low;"),
+                module("new", ""),
+            ],
+        };
+        let document = format!("{}\n```\nhigh.rs, beside.rs  text\nlow/\n```\n", ROOMS.0);
+        let findings = rooms(&document, &[source]).unwrap();
+        let expected = [
+            "beside.rs uses crates/vault/src/high.rs",
+            "low.rs uses crates/vault/src/high.rs",
+            "new.rs is in no room",
+        ];
+        assert_eq!(findings, expected.map(|rest| format!("crates/vault/src/{rest}")).into());
     }
 
     #[test]

@@ -18,9 +18,8 @@ use crate::{
         app::{app_key_of, secret_slot},
         authorization::{open_access, open_refresh, seal_access, seal_refresh},
     },
-    dedup_by_token::PairDigest,
     events::Action,
-    import::some,
+    import::{dedup_by_token::PairDigest, some},
     model::{
         Id,
         identity::{Identity, Match},

@@ -26,7 +26,6 @@ mod check;
 mod clock;
 mod copy;
 mod database;
-mod dedup_by_token;
 mod delivery;
 mod events;
 mod fail_point;
@@ -41,7 +40,6 @@ mod rekey;
 mod schedule;
 pub mod seal;
 pub mod store;
-mod uses;
 mod vault;
 
 pub use accounts::{

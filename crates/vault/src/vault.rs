@@ -12,7 +12,7 @@ pub use self::open::VaultOptions;
 use crate::{
     Account, AccountHandle, AccountId, App, AuditFilter, AuditLine, Callback, CheckReport, KeyChoice,
     KeyKind, Listed, Listener, Location, Login, LoginOptions, NewApp, Rekeyed, Token, Warning,
-    accounts::{Accounts, Apps},
+    accounts::{Accounts, Apps, uses::Uses},
     check::Checker,
     events::Events,
     login::Logins,
@@ -22,7 +22,6 @@ use crate::{
     rekey::Rekey,
     seal::MasterKeys,
     store::{GivenUp, Store},
-    uses::Uses,
 };
 
 /// Apps, accounts and their tokens. Cheap to clone; all clones are one vault.

@@ -15,11 +15,10 @@ use sesame_core::{
     sign::{Digest, SigningKey},
 };
 
-use super::{app::AppState, authorization::Authorization};
+use super::{app::AppState, authorization::Authorization, uses::Uses};
 use crate::{
     model::{Id, Token},
     store::FullRow,
-    uses::Uses,
 };
 
 /// How long an account that was looked up is taken for what it was, in milliseconds.

@@ -6,6 +6,7 @@ pub(crate) mod apps;
 pub(crate) mod authorization;
 mod cache;
 mod handle;
+pub(crate) mod uses;
 mod walk;
 
 use std::{
@@ -19,6 +20,7 @@ use std::{
 
 use sesame_core::{AccessToken, Clock, Error, ErrorKind, Result, Retry};
 
+use self::uses::Uses;
 pub use self::{
     account::{Account, AccountState, ImportedTokens, Listed},
     app::{App, DEFAULT_REDIRECT_URI, NewApp},
@@ -40,7 +42,6 @@ use crate::{
     schedule::Windows,
     seal::MasterKeys,
     store::{AccountRow, AccountStore, AuthorizationRow, FullRow, Notes},
-    uses::Uses,
 };
 
 /// How many accounts are looked through for a name like the one that was asked for.

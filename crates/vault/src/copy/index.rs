@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::{
     accounts::{Step, Walk, app::app_key_of},
-    dedup_by_token::{PairDigest, TokenIndex},
+    import::dedup_by_token::{PairDigest, TokenIndex},
     model::{Id, identity::Identity},
     store::AppRow,
     vault::Services,

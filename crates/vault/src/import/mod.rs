@@ -1,6 +1,7 @@
 //! Shops that another program kept come into a vault, all or nothing.
 
 mod apps;
+pub(crate) mod dedup_by_token;
 mod options;
 mod plan;
 mod row;

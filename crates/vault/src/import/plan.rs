@@ -8,6 +8,7 @@ use sesame_core::Result;
 use super::{
     ImportOptions, Imported, Importer,
     apps::ImportedApps,
+    dedup_by_token::{PairDigest, TokenIndex, cannot_share},
     row::{Candidate, Tokens},
     table::{Columns, Field, Table},
 };
@@ -16,7 +17,6 @@ use crate::{
         Step, Walk,
         app::{AppKey, app_key_of},
     },
-    dedup_by_token::{PairDigest, TokenIndex, cannot_share},
     model::{
         Id,
         identity::{Identity, Match, leaf},

@@ -9,13 +9,11 @@ use sesame_core::{AccessToken, RefreshToken};
 
 use super::{
     ImportOptions,
+    dedup_by_token::PairDigest,
     table::{Field, Shop},
     time::{TIME_FORMS, is_no_time, parse_time},
 };
-use crate::{
-    dedup_by_token::PairDigest,
-    model::identity::{Identity, leaf},
-};
+use crate::model::identity::{Identity, leaf};
 
 /// param2 documents the life of its refresh tokens as "half a year". Programs that count count this.
 const HALF_A_YEAR: Duration = Duration::from_hours(180 * 24);

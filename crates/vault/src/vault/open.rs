@@ -8,7 +8,7 @@ use sesame_core::{Clock, Error, Result, Transport};
 use super::{Services, Vault};
 use crate::{
     Location,
-    accounts::{Accounts, Apps},
+    accounts::{Accounts, Apps, uses::Uses},
     check::Checker,
     events::Events,
     login::Logins,
@@ -18,7 +18,6 @@ use crate::{
     rekey::Rekey,
     seal::{KeyChoice, KeyKind, KeySource, MasterKeys, check_new, unlock},
     store::{KeyState, SqlStore, Store},
-    uses::Uses,
 };
 
 /// Where a vault is and what it works with.

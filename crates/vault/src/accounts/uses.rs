@@ -10,8 +10,8 @@ use std::{
 
 use tokio::runtime::Handle;
 
+use super::authorization::Authorization;
 use crate::{
-    accounts::authorization::Authorization,
     model::{Id, InFlight, InFlightGuard, lock},
     store::TokenStore,
 };
