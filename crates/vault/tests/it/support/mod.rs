@@ -222,7 +222,7 @@ pub fn reply(status: u16, body: impl Into<String>) -> HttpResponse {
 /// A vault in a directory of its own.
 pub struct Home {
     pub directory: tempfile::TempDir,
-    database: Option<(String, Database)>,
+    database: Option<(&'static postgres::Server, String, Database)>,
     pub clock: FakeClock,
     pub transport: FakeTransport,
     pub catalog: Arc<Catalog>,
@@ -230,11 +230,22 @@ pub struct Home {
 
 impl Home {
     pub fn new(transport: FakeTransport) -> Self {
+        Self::on(transport, postgres::Server::shared)
+    }
+
+    /// One whose database has no neighbors: all bytes of its server are read.
+    pub fn alone(transport: FakeTransport) -> Self {
+        // As the shared one, it ends with this process.
+        Self::on(transport, || Box::leak(Box::new(postgres::Server::start(&[]).unwrap())))
+    }
+
+    fn on(transport: FakeTransport, server: impl FnOnce() -> &'static postgres::Server) -> Self {
         Self {
             directory: tempfile::tempdir().unwrap(),
             database: (storage::current() == Storage::Postgres).then(|| {
-                let fresh = postgres::Server::shared().database();
-                (fresh.name.clone(), Database::parse(&fresh.by_socket).unwrap())
+                let server = server();
+                let fresh = server.database();
+                (server, fresh.name.clone(), Database::parse(&fresh.by_socket).unwrap())
             }),
             clock: FakeClock::new(),
             transport,
@@ -252,9 +263,9 @@ impl Home {
                 std::fs::copy(file.path(), home.join(file.file_name())).unwrap();
             }
         }
-        let database = self.database.as_ref().map(|(name, _)| {
-            let copy = postgres::Server::shared().copy(name);
-            (copy.name.clone(), Database::parse(&copy.by_socket).unwrap())
+        let database = self.database.as_ref().map(|(server, name, _)| {
+            let copy = server.copy(name);
+            (*server, copy.name.clone(), Database::parse(&copy.by_socket).unwrap())
         });
         let (clock, transport) = (self.clock.clone(), self.transport.clone());
         let twin = Self { directory, database, clock, transport, catalog: self.catalog.clone() };
@@ -265,8 +276,8 @@ impl Home {
 
     /// Runs statements on the vault's database, whose tables are in the schema named first.
     pub async fn sql(&self, statements: &str) {
-        if let Some((name, _)) = &self.database {
-            postgres::Server::shared().sql(name, &format!("SET search_path = sesame; {statements}"));
+        if let Some((server, name, _)) = &self.database {
+            server.sql(name, &format!("SET search_path = sesame; {statements}"));
             return;
         }
         let address = format!("sqlite:{}", self.path().display());
@@ -279,8 +290,7 @@ impl Home {
     /// Every byte of its files, those of its database among them.
     pub fn all_bytes(&self) -> Vec<u8> {
         let mut bytes = all_bytes(self.directory.path());
-        if let Some((name, _)) = &self.database {
-            let server = postgres::Server::shared();
+        if let Some((server, name, _)) = &self.database {
             server.sql(name, "CHECKPOINT");
             bytes.extend(all_bytes(&server.data()));
         }
@@ -304,7 +314,7 @@ impl Home {
         VaultOptions {
             location: match &self.database {
                 None => Location::Sqlite(self.path()),
-                Some((_, database)) => {
+                Some((_, _, database)) => {
                     Location::Postgres(Box::new(database.clone())).at_home(self.directory.path().join("home"))
                 }
             },
