@@ -6,7 +6,7 @@ pub(super) const VERSION: i64 = 5;
 /// The tables in the types of PostgreSQL; see [`for_sqlite`].
 ///
 /// Sealed columns are BYTEA, times are milliseconds since 1970. A row with `due_at` and `lease_*` is work
-/// that is handed out under leases; see `sql/work.rs`.
+/// that is handed out under leases; see `sql/claim.rs`.
 pub(super) const TABLES: &str = r#"
 CREATE TABLE master_key (
     key_id     BYTEA  NOT NULL PRIMARY KEY,
