@@ -1,14 +1,13 @@
 //! Tokens: windows, one refresh at a time, nothing lost.
 
-use std::{sync::Arc, time::Duration};
+mod identity;
+mod lives;
 
 use crate::support::{FakeTransport, Home, IopService, Policy, START, app, as_name, log_in, reply};
 use jiff::Timestamp;
-use sesame_core::{
-    AccessToken, AppSecret, Clock as _, Error, ErrorKind, HttpResponse, RefreshToken, Result, Retry,
-    request::header,
-};
-use sesame_vault::{Account, AccountState, ImportedTokens, LoginOptions, NewApp, Vault};
+use sesame_core::{AccessToken, AppSecret, Clock as _, Error, ErrorKind, HttpResponse, Result, Retry};
+use sesame_vault::{Account, AccountState, ImportedTokens, NewApp, Vault};
+use std::{sync::Arc, time::Duration};
 
 over_both! {
     #[tokio::test(flavor = "multi_thread")]
@@ -23,30 +22,21 @@ over_both! {
     trouble_that_passes_is_not_taken_for_the_end,
     an_old_token_with_some_life_left_is_better_than_an_error,
     a_forced_refresh_waits_for_no_cool_down,
-    another_shops_tokens_overwrite_nothing,
-    the_end_of_an_iop_refresh_token_does_not_move,
-    param2_keeps_the_refresh_token_that_a_refresh_does_not_return,
-    a_refresh_token_without_a_life_is_not_tried,
-    a_token_with_a_life_of_nought_is_used_until_it_is_refused,
-    a_clock_three_hours_off_is_corrected_once,
-    imported_tokens_learn_whose_they_are,
     a_gateway_that_refuses_every_token_it_issues_is_not_asked_for_ever,
     a_logout_during_a_refresh_stays_one,
     a_refused_access_token_says_nothing_of_the_refresh_token,
     param2_says_401_of_a_dead_refresh_token,
-    a_refresh_that_names_nobody_is_taken_whatever_its_lives,
     no_secret_of_an_exchange_is_kept_in_an_error,
-    a_token_call_takes_as_long_as_it_was_given,
-    a_name_that_another_program_gave_to_another_shop_is_that_shop_within_a_minute,
-    a_shop_that_another_program_replaced_is_the_new_one_within_a_minute,
-    tokens_that_another_program_fetched_are_used_before_the_former_is_refused;
+    a_token_call_takes_as_long_as_it_was_given;
     #[tokio::test]
     an_app_with_tokens_is_added_whole_or_not_at_all;
 }
 
 const DAY: u64 = 86_400;
+
 /// Lazada's documented life of an access token, and its advisory window.
 const LIFE: u64 = 30 * DAY;
+
 const ADVISORY: u64 = 36 * 3_600;
 
 type Trouble = dyn Fn() -> Result<HttpResponse> + Send + Sync;
@@ -343,173 +333,6 @@ async fn a_forced_refresh_waits_for_no_cool_down() {
     assert_eq!((account.generation, account.state), (2, AccountState::Healthy));
 }
 
-async fn another_shops_tokens_overwrite_nothing() {
-    let shop = shop(Policy::Dies).await;
-    let handle = shop.vault.handle("shop").await.unwrap();
-    shop.service.become_seller("666");
-    shop.home.clock.advance_secs(LIFE + 5);
-    let error = shop.vault.token_of(&handle).await.unwrap_err();
-    assert!(error.message().contains("another shop"), "{error}");
-    let account = settled(&shop.vault, "shop").await;
-    assert_eq!((account.generation, account.shop_id.as_deref()), (1, Some("1001")));
-}
-
-async fn the_end_of_an_iop_refresh_token_does_not_move() {
-    let shop = shop(Policy::Dies).await;
-    let first = shop.vault.account("shop").await.unwrap().refresh_expires_at;
-    assert_eq!(first, Some(at(180 * DAY)));
-    shop.home.clock.advance_secs(10 * DAY);
-    // One that claims a full life again is not believed: the warnings would come too late.
-    shop.home.transport.answer(|_| {
-        Ok(reply(200, r#"{"access_token":"a0000000000000000001","refresh_token":"r0000000000000000001","expires_in":2592000,"refresh_expires_in":15552000,"code":"0"}"#))
-    });
-    let account = shop.vault.refresh("shop").await.unwrap();
-    assert_eq!(account.refresh_expires_at, first);
-    assert_eq!(account.access_expires_at, Some(at(40 * DAY)));
-    // One that says nothing moves nothing either.
-    shop.home.transport.answer(|_| {
-        Ok(reply(200, r#"{"access_token":"a0000000000000000002","refresh_token":"r0000000000000000002","expires_in":2592000,"code":"0"}"#))
-    });
-    assert_eq!(shop.vault.refresh("shop").await.unwrap().refresh_expires_at, first);
-}
-
-async fn param2_keeps_the_refresh_token_that_a_refresh_does_not_return() {
-    let home = Home::new(FakeTransport::new(|seen| {
-        assert!(!seen.form.contains_key("_aop_signature"));
-        Ok(if seen.form["grant_type"] == "authorization_code" {
-            reply(
-                200,
-                r#"{"aliId":"8888888888","resource_owner":"cn100","memberId":"b2b-1","expires_in":"36000","refresh_token":"479f9564-1049-456e-ab62-29d3e82277d9","access_token":"f14da3b8-b0b1-4f73-a5de-9bed637e0188","refresh_token_timeout":"20270522000000000-0800"}"#,
-            )
-        } else {
-            assert_eq!(seen.form["refresh_token"], "479f9564-1049-456e-ab62-29d3e82277d9");
-            reply(
-                200,
-                r#"{"aliId":"8888888888","resource_owner":"cn100","expires_in":"36000","access_token":"db90da74-0000-4f73-a5de-9bed637e0188"}"#,
-            )
-        })
-    }));
-    let vault = home.open().await;
-    app(&vault, "aliexpress-legacy").await;
-    let account = log_in(&vault, "aliexpress-legacy", as_name("ae")).await.unwrap().remove(0);
-    assert_eq!(account.shop_id.as_deref(), Some("8888888888"));
-    let end = account.refresh_expires_at;
-    assert_eq!(end.unwrap().to_string(), "2027-05-22T08:00:00Z");
-    let handle = vault.handle("ae").await.unwrap();
-    // 10 minutes before the ten hours are over.
-    home.clock.advance_secs(36_000 - 601);
-    assert!(handle.fresh_token().is_some());
-    home.clock.advance_secs(1);
-    assert!(handle.fresh_token().is_none());
-    for round in 2..5 {
-        let account = vault.refresh("ae").await.unwrap();
-        assert_eq!((account.generation, account.refresh_expires_at), (round, end));
-        assert_eq!(
-            vault.token_of(&handle).await.unwrap().access.expose(),
-            "db90da74-0000-4f73-a5de-9bed637e0188"
-        );
-    }
-}
-
-async fn a_refresh_token_without_a_life_is_not_tried() {
-    for body in [
-        r#"{"access_token":"a0000000000000000001","refresh_token":"r0000000000000000001","expires_in":86400,"re_expires_in":0,"taobao_user_id":"7","taobao_user_nick":"%E5%95%86%E5%BA%97"}"#,
-        r#"{"access_token":"a0000000000000000001","expires_in":86400,"taobao_user_id":"7","taobao_user_nick":"%E5%95%86%E5%BA%97"}"#,
-    ] {
-        let home = Home::new(FakeTransport::json(body));
-        let vault = home.open().await;
-        app(&vault, "taobao").await;
-        let account = log_in(&vault, "taobao", LoginOptions::default()).await.unwrap().remove(0);
-        assert_eq!((account.name.as_str(), account.refresh_expires_at), ("商店", None));
-        let handle = vault.handle("商店").await.unwrap();
-        home.clock.advance_secs(86_400 - 10);
-        assert!(vault.token_of(&handle).await.is_ok(), "valid to the last second");
-        home.clock.advance_secs(11);
-        let error = vault.token_of(&handle).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Authorization);
-        assert_eq!(home.transport.count(), 1);
-        let account = settled(&vault, "商店").await;
-        assert!(account.state.reason().is_some(), "{account:?}");
-    }
-}
-
-async fn a_token_with_a_life_of_nought_is_used_until_it_is_refused() {
-    let home = Home::new(FakeTransport::json(
-        r#"{"access_token":"a0000000000000000001","refresh_token":"r0000000000000000001","expires_in":0,"refresh_expires_in":86400,"user_id":"7","code":"0"}"#,
-    ));
-    let vault = home.open().await;
-    app(&vault, "aliexpress").await;
-    log_in(&vault, "aliexpress", as_name("x")).await.unwrap();
-    let handle = vault.handle("x").await.unwrap();
-    home.clock.advance_secs(3_600);
-    for _ in 0..10 {
-        vault.token_of(&handle).await.unwrap();
-    }
-    assert_eq!(home.transport.count(), 1, "no refresh in a loop");
-    assert_eq!(vault.report_rejected(&handle, 1).await.unwrap().generation, 2);
-    assert_eq!(home.transport.count(), 2);
-}
-
-async fn a_clock_three_hours_off_is_corrected_once() {
-    let shop = shop(Policy::Dies).await;
-    let service = shop.service.clone();
-    shop.home.transport.answer(move |seen| {
-        let sent: i64 = seen.form["timestamp"].parse().unwrap();
-        let theirs = START + 3 * 3_600_000;
-        if (sent - theirs).abs() > 7_200_000 {
-            let mut refusal = reply(200, r#"{"type":"ISV","code":"IllegalTimestamp","message":"The timestamp is invalid","request_id":"r"}"#);
-            refusal = refusal.with_header(header::DATE, "Sun, 22 Nov 2026 03:00:00 GMT");
-            return Ok(refusal);
-        }
-        service.answer(seen)
-    });
-    assert_eq!(shop.vault.refresh("shop").await.unwrap().generation, 2);
-    assert_eq!(shop.home.transport.count(), 3);
-}
-
-async fn imported_tokens_learn_whose_they_are() {
-    let mut home = Home::new(FakeTransport::json("{}"));
-    let service = IopService::new(Policy::Lives, &home.clock);
-    home.transport = service.transport();
-    let vault = home.open().await;
-    app(&vault, "lazada").await;
-    let first = log_in(&vault, "lazada", as_name("first")).await.unwrap();
-    let tokens = ImportedTokens {
-        access: Some(AccessToken::new("an-access-token-of-another-program")),
-        refresh: Some(RefreshToken::new(support_refresh(1))),
-        account_name: Some("imported".to_owned()),
-        ..ImportedTokens::default()
-    };
-    // Beside a shop that has them, they would be that one's.
-    vault.remove_account("first").await.unwrap();
-    let (account, _) = vault.import_tokens("lazada", tokens.clone()).await.unwrap();
-    assert_eq!((account.shop_id, account.state), (None, AccountState::NeedsRefresh));
-    assert!(
-        vault.import_tokens("lazada", tokens).await.unwrap_err().message().contains("already an account")
-    );
-    assert!(vault.import_tokens("lazada", ImportedTokens::default()).await.is_err());
-    let handle = vault.handle("imported").await.unwrap();
-    home.clock.advance_secs(90 * DAY);
-    assert_eq!(vault.token_of(&handle).await.unwrap().access.expose(), "an-access-token-of-another-program");
-    vault.report_rejected(&handle, 1).await.unwrap();
-    let account = settled(&vault, "imported").await;
-    assert_eq!((account.shop_id, account.login), (first[0].shop_id.clone(), first[0].login.clone()));
-
-    // A refresh token alone is enough: the first call fetches the access token.
-    let tokens = ImportedTokens {
-        refresh: Some(RefreshToken::new(support_refresh(1))),
-        account_name: Some("bare".to_owned()),
-        ..ImportedTokens::default()
-    };
-    vault.remove_account("imported").await.unwrap();
-    assert_eq!(vault.import_tokens("lazada", tokens).await.unwrap().0.state, AccountState::NeedsRefresh);
-    assert!(vault.token_of(&vault.handle("bare").await.unwrap()).await.is_ok());
-}
-
-fn support_refresh(number: u64) -> String {
-    format!("50001planted0refresh0{number:04}0token")
-}
-
 async fn a_gateway_that_refuses_every_token_it_issues_is_not_asked_for_ever() {
     let shop = shop(Policy::Dies).await;
     let handle = shop.vault.handle("shop").await.unwrap();
@@ -587,33 +410,6 @@ async fn param2_says_401_of_a_dead_refresh_token() {
     assert!(settled(&vault, "ae").await.state.reason().is_some());
 }
 
-async fn a_refresh_that_names_nobody_is_taken_whatever_its_lives() {
-    let shop = shop(Policy::Dies).await;
-    for (number, lives, stored) in [
-        // The pair that it replaced is spent.
-        (1, r#""expires_in":-5"#, true),
-        (2, r#""expires_in":"soon""#, true),
-        (3, r#""expires_in":3600,"refresh_expires_in":{}"#, true),
-        (4, r#""expires_in":3600"#, true),
-        (5, r#""expires_in":-5,"country_user_info":[{"country":"sg","seller_id":"1001"}]"#, true),
-        (6, r#""expires_in":-5,"country_user_info":[{"country":"sg","seller_id":"2002"}]"#, false),
-    ] {
-        let before = shop.vault.account("shop").await.unwrap().generation;
-        shop.home.transport.answer(move |_| {
-            Ok(reply(200, format!(r#"{{"access_token":"a000000000000000000{number}","refresh_token":"r000000000000000000{number}",{lives},"code":"0"}}"#)))
-        });
-        let outcome = shop.vault.refresh("shop").await;
-        let account = settled(&shop.vault, "shop").await;
-        if stored {
-            assert_eq!(outcome.unwrap().generation, before + 1, "{lives}");
-            assert_eq!(account.shop_id.as_deref(), Some("1001"));
-        } else {
-            assert_eq!(outcome.unwrap_err().kind(), ErrorKind::Envelope, "{lives}");
-            assert_eq!(account.generation, before, "{lives}");
-        }
-    }
-}
-
 async fn no_secret_of_an_exchange_is_kept_in_an_error() {
     let shop = shop(Policy::Dies).await;
     shop.home.transport.answer(|seen| {
@@ -682,57 +478,4 @@ async fn an_app_with_tokens_is_added_whole_or_not_at_all() {
     }
     assert_eq!(vault.apps().await.unwrap().len(), 1);
     assert_eq!(vault.accounts().await.unwrap().len(), 1);
-}
-
-/// What a service that runs for long sees of what another program does to the vault.
-async fn a_name_that_another_program_gave_to_another_shop_is_that_shop_within_a_minute() {
-    let shop = shop(Policy::Lives).await;
-    let service = shop.vault.clone();
-    let first = service.handle("shop").await.unwrap();
-    let (id, token) = (first.id(), service.token(&first.id()).await.unwrap());
-
-    let other = shop.home.open().await;
-    other.rename_account("shop", "former").await.unwrap();
-    shop.service.become_seller("2002");
-    log_in(&other, "lazada", as_name("shop")).await.unwrap();
-    shop.home.clock.advance_secs(61);
-    let second = service.handle("shop").await.unwrap();
-    assert_ne!(second.id(), id);
-    assert_ne!(service.token(&second.id()).await.unwrap().expose(), token.expose());
-    assert_eq!(service.handle("former").await.unwrap().id(), id);
-    assert_eq!(service.token(&id).await.unwrap().expose(), token.expose());
-
-    // One that was removed is known no more, by name or by id.
-    other.remove_account("former").await.unwrap();
-    assert!(service.token(&id).await.is_ok(), "a minute is not over");
-    shop.home.clock.advance_secs(61);
-    for error in [service.token(&id).await.unwrap_err(), service.handle("former").await.unwrap_err()] {
-        assert_eq!(error.kind(), ErrorKind::Usage, "{error}");
-    }
-}
-
-async fn a_shop_that_another_program_replaced_is_the_new_one_within_a_minute() {
-    let shop = shop(Policy::Lives).await;
-    let service = shop.vault.clone();
-    let id = service.handle("shop").await.unwrap().id();
-    let former = service.token(&id).await.unwrap();
-    let other = shop.home.open().await;
-    shop.service.become_seller("2002");
-    let options = LoginOptions { replace_shop: true, ..as_name("shop") };
-    log_in(&other, "lazada", options).await.unwrap();
-    shop.home.clock.advance_secs(61);
-    let now = service.token(&id).await.unwrap();
-    assert_ne!(now.expose(), former.expose());
-    assert_eq!(now.expose(), shop.service.access());
-}
-
-async fn tokens_that_another_program_fetched_are_used_before_the_former_is_refused() {
-    let shop = shop(Policy::Dies).await;
-    let id = shop.vault.handle("shop").await.unwrap().id();
-    shop.vault.token(&id).await.unwrap();
-    let other = shop.home.open().await;
-    other.refresh("shop").await.unwrap();
-    shop.home.clock.advance_secs(61);
-    assert_eq!(shop.vault.token(&id).await.unwrap().expose(), shop.service.access());
-    assert_eq!(shop.service.refreshes(), 1);
 }

@@ -1,20 +1,20 @@
 //! A new master key, cut off at every step, and with other processes at work.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
-};
+mod given_up;
 
+use crate::support::{
+    Breakdown, FakeTransport, FlakyStore, Home, IopService, Pause, Policy, app, as_name, log_in, two_shops,
+};
 use sesame_core::{AccessToken, AppSecret, Clock as _, ErrorKind, RefreshToken, Result};
 use sesame_vault::{
     ImportedTokens, KeyChoice, KeyKind, Rekeyed, SystemClock, Vault, VaultOptions,
     store::{KeyState, SealedPlace, Store},
 };
-use tokio::{sync::oneshot, task::JoinHandle};
-
-use crate::support::{
-    Breakdown, FakeTransport, FlakyStore, Home, IopService, Pause, Policy, app, as_name, log_in, two_shops,
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
 };
+use tokio::{sync::oneshot, task::JoinHandle};
 
 over_both! {
     #[tokio::test]
@@ -25,8 +25,6 @@ over_both! {
     another_process_refreshes_during_a_rekey_and_both_go_on,
     a_process_with_the_former_passphrase_says_that_it_has_to_be_restarted,
     damaged_values_are_named_and_keep_their_key,
-    a_rekey_whose_new_passphrase_is_lost_is_given_up,
-    a_rekey_whose_new_key_is_in_the_key_file_is_not_given_up,
     nobody_goes_on_sealing_with_the_former_key,
     a_keyring_that_takes_no_key_is_found_out_before_anything_changes,
     a_new_passphrase_is_no_short_one;
@@ -448,52 +446,6 @@ async fn cut_off(home: &Home, from: &KeyChoice, to: KeyChoice, calls: usize) {
     let vault = Vault::open_with(with(home, from), Arc::new(store)).await.unwrap();
     *breakdown.lock().unwrap() = Some(Breakdown { calls, after: false });
     vault.rekey(to, &nothing).await.unwrap_err();
-}
-
-async fn a_rekey_whose_new_passphrase_is_lost_is_given_up() {
-    let home = Home::new(FakeTransport::json("{}"));
-    let vault = home.open().await;
-    fill(&vault).await;
-    vault.close().await;
-    // Some values are sealed with the new key already.
-    cut_off(&home, &KeyChoice::File, passphrase("a typing eror"), 8).await;
-    let store = home.store().await;
-    assert!(sealing_keys(store.as_ref()).await.contains(&KeyState::Incoming));
-    let vault = home.open().await;
-    let error = vault.rekey(passphrase("a typing error"), &nothing).await.unwrap_err();
-    assert!(error.hint().unwrap().contains("--anew"), "{error:?}");
-
-    assert!(vault.abandon_rekey().await.unwrap());
-    assert!(!vault.abandon_rekey().await.unwrap(), "there is none any more");
-    assert_whole(&vault, "given up").await;
-    let other = home.open().await;
-    let done = other.rekey(passphrase("a typing error"), &nothing).await.unwrap();
-    assert_eq!((done.resumed, done.resealed), (false, 7));
-    assert_eq!(sealing_keys(store.as_ref()).await, [KeyState::Active]);
-    assert_whole(&Vault::open(with(&home, &passphrase("a typing error"))).await.unwrap(), "after").await;
-    let lost = Vault::open(with(&home, &passphrase("a typing eror"))).await.unwrap_err();
-    assert_eq!(lost.kind(), ErrorKind::Local, "{lost}");
-}
-
-async fn a_rekey_whose_new_key_is_in_the_key_file_is_not_given_up() {
-    let filled = Home::new(FakeTransport::json("{}"));
-    let vault = filled.open().await;
-    fill(&vault).await;
-    vault.close().await;
-    let before = std::fs::read(filled.key_file()).unwrap();
-    for calls in 0..60 {
-        let home = filled.twin();
-        cut_off(&home, &KeyChoice::File, KeyChoice::File, calls).await;
-        if std::fs::read(home.key_file()).unwrap() == before {
-            continue;
-        }
-        let vault = home.open().await;
-        assert_eq!(vault.abandon_rekey().await.unwrap_err().kind(), ErrorKind::Usage);
-        vault.rekey(KeyChoice::Auto, &nothing).await.unwrap();
-        assert_whole(&home.open().await, "finished").await;
-        return;
-    }
-    panic!("the new key never came into the file");
 }
 
 /// What another process seals while a rekey is under way is sealed with the key that comes.
