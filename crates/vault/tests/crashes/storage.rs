@@ -48,6 +48,7 @@ pub async fn storm(spec: &Spec) {
         move |point| {
             if point == "after-journal" {
                 journalled.fetch_add(1, Ordering::SeqCst);
+                say(&json!({"kept": true}));
             }
         }
     });
@@ -152,6 +153,7 @@ async fn refreshed_through(world: &World, spec: &Spec, away: &Away) {
 
     let mut process = start_limited(spec);
     let (mut done, mut failed, mut fails_now, mut is_away, mut taken) = (0, 0, 0, false, 0);
+    let mut keeps_now = 0;
     let last = loop {
         let said = process.hear().await;
         if said["done"].is_u64() {
@@ -163,13 +165,16 @@ async fn refreshed_through(world: &World, spec: &Spec, away: &Away) {
             assert!(!text.contains("neither to the vault nor to its journal"), "{text}");
             failed += 1;
             fails_now += 1;
+        } else if said["kept"].is_boolean() {
+            keeps_now += 1;
         } else {
             break said;
         }
         if !is_away && done >= 100 + taken * 200 {
             away.take(&process).await;
-            (is_away, fails_now, taken) = (true, 0, taken + 1);
-        } else if is_away && fails_now >= 40 {
+            (is_away, fails_now, keeps_now, taken) = (true, 0, 0, taken + 1);
+        } else if is_away && fails_now >= 40 && (keeps_now > 0 || fails_now >= 2_000) {
+            // Answers under way were given the time to reach the journal.
             away.give_back(&process).await;
             is_away = false;
         }

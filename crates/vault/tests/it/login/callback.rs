@@ -35,7 +35,7 @@ async fn wrong_callbacks_spend_nothing_and_say_what_is_wrong() {
             ErrorKind::Authorization,
             "access_denied",
         ),
-        ("hello://".to_owned(), ErrorKind::Usage, "no callback"),
+        ("hello://".to_owned(), ErrorKind::Usage, "not a callback"),
     ] {
         let error = shop.vault.finish_login(&login, Callback::Url(url.clone())).await.unwrap_err();
         assert_eq!(error.kind(), kind, "{url}: {error}");
