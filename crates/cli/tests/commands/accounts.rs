@@ -2,7 +2,7 @@
 
 use crate::{house::House, snapshot};
 
-/// An account of imported tokens whose refresh token ends in so many days.
+/// An account of imported tokens whose refresh token ends in a number of days.
 pub(crate) fn imported(house: &House, platform: &str, name: &str, days: i64) {
     let clock = sesame_vault::SystemClock;
     let end = |hours: i64| {

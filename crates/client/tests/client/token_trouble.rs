@@ -134,7 +134,7 @@ impl World {
     }
 }
 
-/// Stands before a sandbox and sends every answer so many times over one connection.
+/// Stands before a sandbox and sends every answer several times over one connection.
 async fn repeating(sandbox: &Sandbox, times: usize) -> String {
     let gateway = sandbox.url().strip_prefix("http://").unwrap().to_owned();
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();

@@ -264,7 +264,7 @@ impl Deliverer {
     /// Delivers what is due, at most 100 events to each sink, and returns how that went.
     ///
     /// # Errors
-    /// Those of the store. An event that a sink does not accept is no error: it is tried again, after
+    /// Those of the store. An event that a sink does not accept is not an error: it is tried again, after
     /// 1 minute at first and every hour at last, for 7 days.
     pub async fn tick(&self) -> Result<Vec<Delivery>> {
         self.drain(&watch::channel(false).1).await

@@ -45,7 +45,7 @@ pub struct LoginOptions {
     /// Lazada's `country` on the authorize page: `sg`, `my`, ..., `cb`.
     pub country: Option<String>,
     /// True when the caller has a code already: then a platform whose authorize page nobody has
-    /// written down is no error.
+    /// written down is not an error.
     pub have_code: bool,
 }
 

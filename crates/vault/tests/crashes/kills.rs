@@ -67,7 +67,7 @@ enum Call {
     Postpone,
 }
 
-/// Kills a process at a window so many times; after each time another one asks for the token.
+/// Kills a process at a window a given number of times; after each time another one asks for the token.
 async fn kill_at(
     store: Storage,
     window: Window,

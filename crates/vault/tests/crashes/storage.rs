@@ -34,12 +34,12 @@ fn name(shop: usize) -> String {
     format!("shop-{shop}")
 }
 
-/// So many times each shop is refreshed: 1,000 refreshes in all in `./dev torture`.
+/// How often each shop is refreshed: 1,000 refreshes in all in `./dev torture`.
 fn rounds() -> usize {
     times(3, 8)
 }
 
-/// The child's part: refreshes every shop so many times, tries again what fails, and says how it goes.
+/// The child's part: refreshes every shop `rounds()` times, tries again what fails, and says how it goes.
 pub async fn storm(spec: &Spec) {
     let vault = spec.open().await;
     let journalled = Arc::new(AtomicU64::new(0));

@@ -24,7 +24,7 @@ use tokio::{
 const KEY: &str = "whsec_cGxhbnRlZDB3ZWJob29rMGtleTBvZjB0aGUwdGVzdHM=";
 const MINUTE: Duration = Duration::from_mins(1);
 
-/// A vault that has so many events to tell of, one second apart.
+/// A vault with a number of events to deliver, one second apart.
 struct Teller {
     home: Home,
     store: Arc<SqlStore>,

@@ -439,7 +439,7 @@ async fn damaged_values_are_named_and_keep_their_key() {
     assert!(report.notes[0].contains("1 value does not open, and a rekey leaves it"), "{report:?}");
 }
 
-/// Leaves a rekey cut off after so many calls of the store.
+/// Leaves a rekey cut off after a number of calls of the store.
 async fn cut_off(home: &Home, from: &KeyChoice, to: KeyChoice, calls: usize) {
     let store = FlakyStore::over(home.store().await);
     let breakdown = store.breakdown.clone();

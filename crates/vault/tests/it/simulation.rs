@@ -34,10 +34,10 @@ const DAYS: i64 = 200;
 /// The outage, somewhere in the middle.
 const OUTAGE: (i64, i64) = (START + 77 * DAY + 9 * HOUR, START + 77 * DAY + 10 * HOUR);
 
-/// Of so many calls one fails.
+/// One call in this many fails.
 const FAILS: u64 = 100;
 
-/// An app has so many shops at most.
+/// The most shops of one app.
 const SHOPS_AN_APP: usize = 20_000;
 
 const WARNING_DAYS: [i64; 4] = [30, 7, 2, 1];

@@ -127,7 +127,7 @@ pub fn notes(about: Id) -> Notes {
     Notes { audit: vec![line(Some(about))], events: vec![event(about, NOW)] }
 }
 
-/// Puts so many shops of one app into a store; each has an authorization of its own.
+/// Puts a number of shops of one app into a store; each has an authorization of its own.
 pub async fn shops(
     store: &dyn Store,
     count: usize,

@@ -27,7 +27,7 @@ async fn a_login_that_is_given_up_stores_its_tokens_all_the_same() {
     assert!(!shop.vault.is_busy());
 }
 
-/// Lets the store fail so many reads and writes of tokens as soon as a code is redeemed.
+/// Makes the store fail a number of reads and writes of tokens as soon as a code is redeemed.
 fn away_after_redeeming(shop: &Shop, store: &Arc<FlakyStore>, reads: usize, writes: usize) {
     let (service, store) = (shop.service.clone(), store.clone());
     shop.home.transport.answer(move |seen| {

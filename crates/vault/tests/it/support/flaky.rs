@@ -21,7 +21,7 @@ use sesame_vault::{
 
 use super::FakeClock;
 
-/// Fails the next so many writes of tokens, or intents, or reads.
+/// How many of the next writes of tokens, or intents, or reads fail.
 pub struct FlakyStore {
     inner: Arc<dyn Store>,
     pub fail_replace: Arc<AtomicUsize>,
@@ -30,7 +30,7 @@ pub struct FlakyStore {
     pub hang_replace: Arc<AtomicBool>,
     pub fail_claim: Arc<AtomicUsize>,
     pub fail_taken: Arc<AtomicUsize>,
-    /// Fails the next so many reads of accounts and authorizations.
+    /// How many of the next reads of accounts and authorizations fail.
     pub fail_read: Arc<AtomicUsize>,
     /// How often all accounts were read at once.
     pub read_all: Arc<AtomicUsize>,
