@@ -147,6 +147,12 @@ impl World {
         control(&self.sandbox.url(), method, path, body).await
     }
 
+    /// From now on the gateway takes this long for each reply.
+    pub async fn slow_down(&self, milliseconds: u64) {
+        let rule = json!({"kind": "latency", "ms": milliseconds});
+        self.control(Method::POST, "/_sandbox/faults", rule).await;
+    }
+
     /// How many refreshes the gateway carried out.
     pub async fn refreshed(&self) -> u64 {
         let stats = self.control(Method::GET, "/_sandbox/stats", Json::Null).await;
