@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
-use sesame_catalog::{Catalog, Endpoint};
+use sesame_catalog::{Catalog, SandboxUrl};
 use sesame_core::{
     Clock, Error, ErrorKind, Fault, HttpResponse, Result, Retry, Transport,
     envelope::{Reply, read_reply},
@@ -411,7 +411,7 @@ fn read(
             _ => error,
         };
         if account.is_sandbox() {
-            error.with_reference(Endpoint::reference(response, redactor))
+            error.with_reference(SandboxUrl::reference(response, redactor))
         } else {
             error
         }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use serde::Serialize;
+use sesame_catalog::Environment;
 use sesame_core::{Clock, Error, Result};
 
 use crate::{
@@ -248,8 +249,10 @@ impl Checker {
             Err(error) => Err(error),
         };
         let opens = report.opened("app", &row.name, "secret", opened);
-        let known =
-            self.apps.platform(&row.platform).and_then(|platform| platform.urls(row.region.as_deref(), None));
+        let known = self
+            .apps
+            .platform(&row.platform)
+            .and_then(|platform| platform.urls(row.region.as_deref(), &Environment::Live));
         if let Err(error) = known {
             report.add("app", &row.name, Some("platform"), error.message().to_owned());
         }
@@ -292,7 +295,7 @@ impl Checker {
             report.add("account", name, Some("app_id"), "its tokens were given to another app than its own");
         }
         if let Ok(platform) = self.apps.platform(&row.app.platform)
-            && let Err(error) = platform.urls(row.account.region.as_deref(), None)
+            && let Err(error) = platform.urls(row.account.region.as_deref(), &Environment::Live)
         {
             report.add("account", name, Some("region"), error.message().to_owned());
         }

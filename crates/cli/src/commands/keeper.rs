@@ -136,7 +136,7 @@ impl KeeperPlan {
     }
 
     fn keeper(&self, vault: &Vault) -> Keeper {
-        let options = KeeperOptions { warm: self.keep, per_app: self.per_app, ..KeeperOptions::default() };
+        let options = KeeperOptions::default().warm(self.keep).per_app(self.per_app);
         Keeper::new(vault.clone(), options)
     }
 

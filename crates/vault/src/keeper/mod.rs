@@ -41,7 +41,15 @@ const HOUSEKEEPING: i64 = 3_600_000;
 const LONGEST_BACKOFF: Duration = Duration::from_mins(1);
 
 /// What a [`Keeper`] does and how fast.
+///
+/// ```
+/// use sesame_vault::{KeeperOptions, WarmPolicy};
+///
+/// let options = KeeperOptions::default().warm(WarmPolicy::Always).per_app(2);
+/// # let _ = options;
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct KeeperOptions {
     /// Which access tokens are kept fresh. The default is those of shops used in the last 7 days.
     /// Refresh tokens are prolonged and warnings given in any case.
@@ -51,6 +59,29 @@ pub struct KeeperOptions {
     pub per_app: u32,
     /// Maximum number of token calls at one time, of all apps, at least 1; 64 by default.
     pub in_flight: usize,
+}
+
+impl KeeperOptions {
+    /// Sets which access tokens are kept fresh.
+    #[must_use]
+    pub fn warm(mut self, warm: WarmPolicy) -> Self {
+        self.warm = warm;
+        self
+    }
+
+    /// Sets the maximum number of refreshes of one app per second.
+    #[must_use]
+    pub fn per_app(mut self, per_app: u32) -> Self {
+        self.per_app = per_app;
+        self
+    }
+
+    /// Sets the maximum number of token calls at one time.
+    #[must_use]
+    pub fn in_flight(mut self, in_flight: usize) -> Self {
+        self.in_flight = in_flight;
+        self
+    }
 }
 
 impl Default for KeeperOptions {

@@ -43,18 +43,16 @@ fn environment(byte: &str) -> KeyChoice {
 }
 
 fn with(home: &Home, key: &KeyChoice) -> VaultOptions {
-    VaultOptions { key: key.clone(), ..home.options() }
+    home.options().key(key.clone())
 }
 
 async fn fill(vault: &Vault) {
     app(vault, "lazada").await;
     for shop in SHOPS {
-        let tokens = ImportedTokens {
-            access: Some(AccessToken::new(format!("access-of-{shop}"))),
-            refresh: Some(RefreshToken::new(format!("refresh-of-{shop}"))),
-            account_name: Some(shop.to_owned()),
-            ..ImportedTokens::default()
-        };
+        let tokens = ImportedTokens::default()
+            .access(AccessToken::new(format!("access-of-{shop}")))
+            .refresh(RefreshToken::new(format!("refresh-of-{shop}")))
+            .account_name(shop);
         vault.import_tokens("lazada", tokens).await.unwrap();
     }
 }

@@ -24,7 +24,7 @@ async fn shop() -> (Home, IopService, Vault) {
 }
 
 async fn trail(vault: &Vault, account: Option<&str>) -> Vec<AuditLine> {
-    let filter = AuditFilter { account: account.map(str::to_owned), ..AuditFilter::default() };
+    let filter = account.into_iter().fold(AuditFilter::default(), AuditFilter::account);
     vault.audit(&filter).await.unwrap()
 }
 
@@ -94,11 +94,8 @@ async fn failed_copies_imports_and_rekeys_are_in_the_trail() {
     vault.import_table(&table, &options).await.unwrap_err();
     assert!(newest_failure(&home, &vault, "import", "vault").await.contains("2 rows"));
 
-    let tokens = |name: &str| ImportedTokens {
-        access: Some(AccessToken::new("planted-a")),
-        account_name: Some(name.to_owned()),
-        ..ImportedTokens::default()
-    };
+    let tokens =
+        |name: &str| ImportedTokens::default().access(AccessToken::new("planted-a")).account_name(name);
     vault.import_tokens("lazada", tokens("mine")).await.unwrap_err();
     assert!(newest_failure(&home, &vault, "import", "mine").await.contains("already an account"));
     vault.import_tokens("nowhere", ImportedTokens::default()).await.unwrap_err();
@@ -120,7 +117,7 @@ async fn an_account_that_was_given_up_and_becomes_another_shop_is_told_as_recove
     home.clock.advance_secs(1);
     service.become_seller("2002");
     home.transport.answer(move |seen| service.answer(seen));
-    let options = LoginOptions { replace_shop: true, ..as_name("mine") };
+    let options = as_name("mine").replace_shop(true);
     log_in(&vault, "lazada", options).await.unwrap();
     vault.close().await;
     let store = SqlStore::open(&Location::Sqlite(home.path())).await.unwrap();
@@ -148,16 +145,10 @@ async fn a_shop_that_is_back_is_told_with_the_end_of_its_new_tokens() {
 async fn a_secret_that_is_replaced_is_written_down_with_where_it_came_from() {
     let home = Home::new(FakeTransport::json("{}"));
     let vault = home.open().await;
-    let new = |secret: &str, origin: &str| NewApp {
-        platform: "lazada".to_owned(),
-        name: None,
-        key: "500300".to_owned(),
-        secret: AppSecret::new(secret),
-        redirect_uri: None,
-        region: None,
-        secret_origin: Some(origin.to_owned()),
+    let new = |secret: &str, origin: &str| {
+        NewApp::new("lazada", "500300", AppSecret::new(secret)).secret_origin(origin)
     };
-    let tokens = ImportedTokens { access: Some(AccessToken::new("a")), ..ImportedTokens::default() };
+    let tokens = ImportedTokens::default().access(AccessToken::new("a"));
     vault.add_app_with_tokens(new("planted0first0secret", "file one"), tokens).await.unwrap();
     let before = trail(&vault, None).await.len();
     vault.renew_secret(&new("planted0first0secret", "file two")).await.unwrap();
