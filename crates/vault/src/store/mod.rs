@@ -4,10 +4,12 @@
 //! since 1970.
 
 mod failure;
+#[cfg(feature = "postgres")]
 mod postgres;
 mod records;
 mod schema;
 mod sql;
+#[cfg(feature = "sqlite")]
 mod sqlite;
 
 use sesame_core::{BoxFuture, Result};

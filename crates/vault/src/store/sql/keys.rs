@@ -96,7 +96,9 @@ impl KeyStore for SqlStore {
             // In the file of SQLite `secure_delete` overwrites what is replaced, and its log still has it.
             // PostgreSQL keeps former rows until they are vacuumed.
             let clean = query(match self.0.as_ref() {
+                #[cfg(feature = "sqlite")]
                 Backend::Sqlite(_) => "PRAGMA wal_checkpoint(TRUNCATE)",
+                #[cfg(feature = "postgres")]
                 Backend::Postgres(_) => "VACUUM master_key, app, authorizations",
             });
             self.execute(clean).await?;
