@@ -243,6 +243,9 @@ pub trait EventStore: Send + Sync {
     /// Reads the audit trail, newest first.
     fn audit(&self, query: AuditQuery) -> BoxFuture<'_, Result<Vec<AuditRow>>>;
 
+    /// Returns `true` if the audit trail has a line that is not older than `from` and older than `to`.
+    fn has_audit(&self, from: i64, to: i64) -> BoxFuture<'_, Result<bool>>;
+
     /// Deletes records of the audit trail and events older than `before`. Returns the number of rows.
     fn forget_notes(&self, before: i64) -> BoxFuture<'_, Result<u64>>;
 }

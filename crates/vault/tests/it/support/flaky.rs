@@ -373,6 +373,10 @@ impl EventStore for FlakyStore {
         self.inner.audit(query)
     }
 
+    fn has_audit(&self, from: i64, to: i64) -> BoxFuture<'_, Result<bool>> {
+        self.inner.has_audit(from, to)
+    }
+
     fn forget_notes(&self, before: i64) -> BoxFuture<'_, Result<u64>> {
         self.inner.forget_notes(before)
     }
