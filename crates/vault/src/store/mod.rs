@@ -45,6 +45,9 @@ pub trait KeyStore: Send + Sync {
     /// Retires the incoming key; false when that is not the incoming key any more.
     fn retire_key<'a>(&'a self, key_id: &'a [u8]) -> BoxFuture<'a, Result<bool>>;
 
+    /// Removes a retired key, unless it still seals a value.
+    fn remove_key<'a>(&'a self, key_id: &'a [u8]) -> BoxFuture<'a, Result<()>>;
+
     /// Removes what is left of values that were overwritten, as far as the store can.
     fn forget_remains(&self) -> BoxFuture<'_, Result<()>>;
 

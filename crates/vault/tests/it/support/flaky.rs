@@ -144,6 +144,10 @@ impl KeyStore for FlakyStore {
         self.key_call(self.inner.retire_key(key_id))
     }
 
+    fn remove_key<'a>(&'a self, key_id: &'a [u8]) -> BoxFuture<'a, Result<()>> {
+        self.key_call(self.inner.remove_key(key_id))
+    }
+
     fn forget_remains(&self) -> BoxFuture<'_, Result<()>> {
         self.key_call(self.inner.forget_remains())
     }
