@@ -83,6 +83,9 @@ fn notes(tables: &Tables, code: &str) -> Vec<Explained> {
             rule: ErrorRule {
                 code: note.code.clone(),
                 sub_code: String::new(),
+                message: String::new(),
+                texts: Vec::new(),
+                gateway: false,
                 kind: ErrorKind::Business,
                 fault: Fault::Caller,
                 retry: RetryRule::Never,
