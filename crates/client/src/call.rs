@@ -238,7 +238,7 @@ impl Client {
                 Decision::Wait(wait) => clock.sleep(wait).await,
                 Decision::Exceeded(wait) => return Err(quota::too_long(wait, patience)),
             }
-            // Somebody else may have been banned while we waited. NextPage all who waited take a new turn,
+            // Somebody else may have been banned while we waited. Then all who waited take a new turn,
             // so that they do not come together when the ban ends; it is counted a second time, which
             // errs on the safe side.
             if self.quota.ban_remaining(reservations, clock.now()).await?.is_zero() {

@@ -112,24 +112,13 @@ impl SesameBuilder {
 
 /// Finds where the vault is.
 fn location(vault: Option<&str>, home: Option<PathBuf>) -> Result<Location> {
-    let location = match (vault, home) {
-        (Some(url), Some(home)) => url.parse::<Location>()?.at_home(home),
-        (Some(url), None) => url.parse()?,
-        (None, Some(home)) => Location::Sqlite(home.join("vault.db")),
-        (None, None) => {
-            return Err(Error::usage("no vault was named")
-                .with_hint("Call `home` with a directory, or `vault` with an address, before `build`."));
-        }
-    };
-    let (feature, enabled) = match &location {
-        Location::Postgres(_) => ("postgres", cfg!(feature = "postgres")),
-        _ => ("sqlite", cfg!(feature = "sqlite")),
-    };
-    if enabled {
-        return Ok(location);
+    match (vault, home) {
+        (Some(url), Some(home)) => Ok(url.parse::<Location>()?.at_home(home)),
+        (Some(url), None) => url.parse(),
+        (None, Some(home)) => Ok(Location::Sqlite(home.join("vault.db"))),
+        (None, None) => Err(Error::usage("no vault was named")
+            .with_hint("Call `home` with a directory, or `vault` with an address, before `build`.")),
     }
-    Err(Error::usage(format!("this program was built without the feature `{feature}` of open-sesame"))
-        .with_hint("Enable it in Cargo.toml, or choose another vault."))
 }
 
 impl fmt::Debug for SesameBuilder {

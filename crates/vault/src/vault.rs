@@ -253,6 +253,9 @@ impl Vault {
     /// Deletes audit lines and events older than `before`. Returns the number deleted. Events of the last
     /// 7 days may not have been delivered yet.
     ///
+    /// Deletes nothing unless the trail also has a line of the first half of the time from `before` to
+    /// now: to a clock that is years ahead all lines are old.
+    ///
     /// # Errors
     /// Those of the store.
     pub async fn forget_audit(&self, before: Timestamp) -> Result<u64> {

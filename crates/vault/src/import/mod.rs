@@ -197,7 +197,7 @@ impl<'a> Importer<'a> {
                 access_expires_at: tokens.access_ends,
                 refresh_expires_at: tokens.refresh_ends,
                 refresh_denied: false,
-                identity: identity.to_json(),
+                identity: identity.to_json().into(),
                 warm_at: None,
                 due_at: None,
                 announced: None,

@@ -22,7 +22,7 @@ use tokio::sync::watch;
 
 use crate::{
     Vault,
-    model::{Id, Warning, lock, millis},
+    model::{Id, Warning, lock, warn_once},
     schedule::{HORIZON, WarmPolicy},
 };
 use batch::Throttled;
@@ -207,6 +207,7 @@ impl Keeper {
     async fn work(&self, mut stopping: watch::Receiver<bool>) -> Result<Totals> {
         let mut worker = Worker::new(self);
         let (mut failures, mut has_worked) = (0_u32, false);
+        let mut said = String::new();
         while !*stopping.borrow() {
             let is_full = !worker.has_room();
             let claimed =
@@ -214,6 +215,7 @@ impl Keeper {
             let sleep = match claimed {
                 Ok(sleep) => {
                     (failures, has_worked) = (0, true);
+                    said.clear();
                     match sleep {
                         Some(sleep) => sleep,
                         None => continue,
@@ -225,7 +227,8 @@ impl Keeper {
                 }
                 Err(error) => {
                     failures = failures.saturating_add(1);
-                    self.backoff(&error, failures)
+                    warn_once(&mut said, "the vault cannot be used, waiting", &error);
+                    self.backoff(failures)
                 }
             };
             tokio::select! {
@@ -276,12 +279,9 @@ impl Keeper {
         Duration::from_millis(left.max(0).unsigned_abs()).clamp(SHORTEST_SLEEP, LONGEST_SLEEP)
     }
 
-    fn backoff(&self, error: &Error, failures: u32) -> Duration {
+    fn backoff(&self, failures: u32) -> Duration {
         let pause = Duration::from_secs(1 << failures.saturating_sub(1).min(6)).min(LONGEST_BACKOFF);
-        let pause = pause.mul_f64(0.5 + self.vault.0.clock.jitter() / 2.0);
-        let seconds = millis(pause) / 1_000;
-        tracing::warn!(failures, seconds, "the vault cannot be used, waiting: {error}");
-        pause
+        pause.mul_f64(0.5 + self.vault.0.clock.jitter() / 2.0)
     }
 
     fn notify_once(&self, app: Id, error: &Error) {

@@ -1,6 +1,7 @@
 //! Logins on every platform: the URL, the callback, the reply, and whose shop it is.
 
 mod callback;
+mod hostile;
 
 use crate::support::{FakeTransport, Home, IopService, Policy, SECRET, Seen, app, as_name, log_in, reply};
 use sesame_core::{

@@ -3,7 +3,7 @@
 use crate::support::{
     FakeTransport, Home, IopService, Policy, all_events, app, as_name, callback, log_in, reply,
 };
-use sesame_core::{AccessToken, AppSecret};
+use sesame_core::{AccessToken, AppSecret, Clock as _};
 use sesame_vault::{
     AuditFilter, AuditLine, Callback, CopyOptions, ImportedTokens, KeyChoice, Location, LoginOptions, NewApp,
     Vault,
@@ -169,4 +169,31 @@ async fn a_secret_that_is_replaced_is_written_down_with_where_it_came_from() {
     assert_eq!(lines.len(), before + 1);
     assert_eq!((lines[0].action.as_str(), lines[0].subject.as_str()), ("secret", "lazada"));
     assert_eq!((lines[0].succeeded, lines[0].detail.as_deref()), (true, Some("replaced, from file two")));
+}
+
+/// 400 days of it are kept, as a keeper does.
+#[tokio::test]
+async fn a_clock_that_is_years_ahead_takes_no_line_for_old() {
+    let (home, _, vault) = shop().await;
+    let day = std::time::Duration::from_hours(24);
+    let forget = async || {
+        let before = home.clock.now() - jiff::SignedDuration::from_hours(400 * 24);
+        vault.forget_audit(before).await.unwrap()
+    };
+    let write_line = async || {
+        vault.rekey(KeyChoice::Environment(AppSecret::new("no key")), &|_| {}).await.unwrap_err();
+    };
+    for _ in 0..6 {
+        home.clock.advance(100 * day);
+        write_line().await;
+    }
+    let before = trail(&vault, None).await.len();
+    home.clock.advance(5 * 365 * day);
+    write_line().await;
+    assert_eq!(forget().await, 0, "all are older than 400 days, but one");
+    home.clock.set_back(5 * 365 * day);
+    let forgotten = forget().await;
+    let left = trail(&vault, None).await.len() as u64;
+    assert!((1..4).contains(&forgotten), "what really is that old: {forgotten}");
+    assert_eq!(left, before as u64 + 1 - forgotten);
 }
