@@ -87,7 +87,10 @@ pub(in crate::store) enum Row {
 macro_rules! column {
     ($feature:literal, $name:ident, $database:ident) => {
         #[cfg(feature = $feature)]
-        pub(in crate::store) trait $name<'r>: Decode<'r, $database> + Type<$database> {}
+        pub(in crate::store) trait $name<'r>:
+            Decode<'r, $database> + Type<$database>
+        {
+        }
         #[cfg(feature = $feature)]
         impl<'r, T: Decode<'r, $database> + Type<$database>> $name<'r> for T {}
         #[cfg(not(feature = $feature))]
