@@ -81,12 +81,8 @@ async fn once(
     let read = read_reply(shape, &credentials.platform.replies, &response, &redactor, now)
         .and_then(|reply| reply::read(credentials.platform, &reply, kept_by(grant), &redactor, now));
     read.map_err(|error| {
-<<<<<<< HEAD
-        let reference = credentials.is_sandbox.then(|| SandboxUrl::reference(&response, &redactor)).flatten();
-=======
         let error = blame_secret(error, &credentials.platform.name, credentials.app_key);
-        let reference = credentials.is_sandbox.then(|| Endpoint::reference(&response, &redactor)).flatten();
->>>>>>> errors
+        let reference = credentials.is_sandbox.then(|| SandboxUrl::reference(&response, &redactor)).flatten();
         (error.with_reference(reference), Some(response))
     })
 }
