@@ -3,7 +3,12 @@
 use std::{collections::BTreeMap, sync::OnceLock};
 
 use serde::Deserialize;
-use sesame_core::{Error, Protocol, Result, classify::ErrorRule, envelope::{RefusalRule, SuccessFlag}, nearest::nearest};
+use sesame_core::{
+    Error, Protocol, Result,
+    classify::ErrorRule,
+    envelope::{RefusalRule, SuccessFlag},
+    nearest::nearest,
+};
 
 use crate::{Platform, embedded::PLATFORMS, facet::FacetFields};
 

@@ -6,7 +6,9 @@ use std::{fs, path::Path};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use sesame_catalog::{Catalog, Field};
-use sesame_core::{Error, ErrorKind, HttpResponse, Protocol, Retry, Shape, envelope::read_reply, redact::Redactor};
+use sesame_core::{
+    Error, ErrorKind, HttpResponse, Protocol, Retry, Shape, envelope::read_reply, redact::Redactor,
+};
 
 fn read(platform: &str, shape: Shape, body: &str) -> Result<(), Error> {
     let rules = &Catalog::builtin().platform(platform).unwrap().replies;
@@ -18,7 +20,9 @@ fn read(platform: &str, shape: Shape, body: &str) -> Result<(), Error> {
 /// Puts a payload into the envelope that the shape has.
 fn wrapped(shape: Shape, payload: Value) -> String {
     match shape {
-        Shape::IopSync | Shape::Top => json!({"some_api_get_response": payload, "request_id": "r"}).to_string(),
+        Shape::IopSync | Shape::Top => {
+            json!({"some_api_get_response": payload, "request_id": "r"}).to_string()
+        }
         Shape::Param2 => payload.to_string(),
         _ => {
             let mut payload = payload;
@@ -78,7 +82,16 @@ fn every_documented_error_code_beside_an_error_text_is_a_refusal() {
                     let error = read(&platform.name, api.shape, &body).expect_err(&place);
                     assert_eq!(error.code(), Some("PHOTO_SIZE"), "{place}");
                     assert!(error.message().contains("too big"), "{place}: {error}");
-                    for no_error in [json!("0"), json!(0), json!(""), Value::Null, json!("200"), json!("00"), json!("SUCCESS"), json!("00000")] {
+                    for no_error in [
+                        json!("0"),
+                        json!(0),
+                        json!(""),
+                        Value::Null,
+                        json!("200"),
+                        json!("00"),
+                        json!("SUCCESS"),
+                        json!("00000"),
+                    ] {
                         for said in [json!(""), Value::Null, json!("success")] {
                             let body = reply(no_error.clone(), said, beside.clone());
                             assert!(read(&platform.name, api.shape, &body).is_ok(), "{place}: {body}");
@@ -95,15 +108,35 @@ fn every_documented_error_code_beside_an_error_text_is_a_refusal() {
 #[test]
 fn a_refusal_without_a_flag_is_found_wherever_it_stands() {
     for (platform, shape, payload, code) in [
-        ("alibaba", Shape::IopRest, json!({"result": {"error_code": "PHOTO_SIZE", "error_msg": "too big"}}), "PHOTO_SIZE"),
-        ("alibaba", Shape::IopRest, json!({"result": {"error_code": "X", "error_msg": "no", "products": [], "total_item": 0}}), "X"),
-        ("alibaba", Shape::IopRest, json!({"result": {"result_code": "500", "result_msg": "no rights", "result_data": null}}), "500"),
+        (
+            "alibaba",
+            Shape::IopRest,
+            json!({"result": {"error_code": "PHOTO_SIZE", "error_msg": "too big"}}),
+            "PHOTO_SIZE",
+        ),
+        (
+            "alibaba",
+            Shape::IopRest,
+            json!({"result": {"error_code": "X", "error_msg": "no", "products": [], "total_item": 0}}),
+            "X",
+        ),
+        (
+            "alibaba",
+            Shape::IopRest,
+            json!({"result": {"result_code": "500", "result_msg": "no rights", "result_data": null}}),
+            "500",
+        ),
         ("alibaba", Shape::IopSync, json!({"errorcode": "X", "errormsg": "no"}), "X"),
         ("taobao-global", Shape::IopRest, json!({"error_msg": "scroll expired", "data": []}), ""),
         ("taobao-global", Shape::IopRest, json!({"biz_error_code": "E1", "biz_error_msg": "no"}), "E1"),
         ("lazada", Shape::IopRest, json!({"ret_code": "FAIL", "ret_msg": "no"}), "FAIL"),
         ("lazada", Shape::IopRest, json!({"data": {"errorCode": "E2", "errorMessage": "no"}}), "E2"),
-        ("aliexpress", Shape::IopSync, json!({"result": {"error_code": 14031, "error_message": "no"}}), "14031"),
+        (
+            "aliexpress",
+            Shape::IopSync,
+            json!({"result": {"error_code": 14031, "error_message": "no"}}),
+            "14031",
+        ),
         ("aliexpress", Shape::IopSync, json!({"result": {"error_code": 14031}}), "14031"),
         ("aliexpress", Shape::IopSync, json!({"result": {"code": "17", "msg": "no such order"}}), "17"),
         ("aliexpress", Shape::IopSync, json!({"code": "99", "msg": "no"}), "99"),
@@ -111,8 +144,18 @@ fn a_refusal_without_a_flag_is_found_wherever_it_stands() {
         ("1688", Shape::Param2, json!({"errCode": "E3", "errMsg": "no", "productInfo": null}), "E3"),
         ("1688", Shape::Param2, json!({"errMsg": "no such product"}), ""),
         ("1688", Shape::Param2, json!({"code": 4, "message": "no"}), "4"),
-        ("taobao", Shape::Top, json!({"result": {"error": {"code": "C", "message": "no", "view": "shown"}}}), "C"),
-        ("taobao", Shape::Top, json!({"response": {"flag": "failure", "code": "S003", "message": "no"}}), "S003"),
+        (
+            "taobao",
+            Shape::Top,
+            json!({"result": {"error": {"code": "C", "message": "no", "view": "shown"}}}),
+            "C",
+        ),
+        (
+            "taobao",
+            Shape::Top,
+            json!({"response": {"flag": "failure", "code": "S003", "message": "no"}}),
+            "S003",
+        ),
         ("taobao", Shape::Top, json!({"result": {"success": "false", "error_code": "D"}}), "D"),
     ] {
         let body = wrapped(shape, payload);
@@ -127,7 +170,11 @@ fn a_refusal_without_a_flag_is_found_wherever_it_stands() {
 fn what_is_no_error_stays_a_result() {
     for (platform, shape, payload) in [
         // A flag goes before a code: the order exists and is not paid yet.
-        ("aliexpress", Shape::IopSync, json!({"result": {"is_success": true, "error_msg": "OrderCreated, autoPay fail:APIPayFail", "error_code": "X"}})),
+        (
+            "aliexpress",
+            Shape::IopSync,
+            json!({"result": {"is_success": true, "error_msg": "OrderCreated, autoPay fail:APIPayFail", "error_code": "X"}}),
+        ),
         ("lazada", Shape::IopRest, json!({"success": "true", "error_code": "X", "error_msg": "old"})),
         ("taobao", Shape::Top, json!({"response": {"flag": "success", "code": "0", "message": "done"}})),
         // Rows and things of the shop may have fields of these names.
@@ -135,15 +182,39 @@ fn what_is_no_error_stays_a_result() {
         ("lazada", Shape::IopRest, json!({"data": {"code": "SUMMER", "message": "10 % off"}})),
         ("lazada", Shape::IopRest, json!({"result": [{"error_code": "X", "error_msg": "row"}]})),
         ("lazada", Shape::IopRest, json!({"product": {"error_code": "X", "error_msg": "row"}})),
-        ("aliexpress", Shape::IopSync, json!({"result": {"code": "1", "message": "found", "data": {"rows": [1]}}})),
-        ("1688", Shape::Param2, json!({"errMsg": "some pictures are missing", "productInfo": {"productID": 1}})),
+        (
+            "aliexpress",
+            Shape::IopSync,
+            json!({"result": {"code": "1", "message": "found", "data": {"rows": [1]}}}),
+        ),
+        (
+            "1688",
+            Shape::Param2,
+            json!({"errMsg": "some pictures are missing", "productInfo": {"productID": 1}}),
+        ),
         ("1688", Shape::Param2, json!({"message": "stored", "productID": 1})),
         // The payment failed, asking for it did not.
-        ("alibaba", Shape::IopRest, json!({"value": {"status": "PAY_FAILED", "reason_code": "50006", "reason_message": "no"}})),
-        ("alibaba", Shape::IopRest, json!({"result": {"msg_code": "00000", "msg_info": "ok", "video": {"id": 1}}})),
-        ("alibaba", Shape::IopRest, json!({"result": {"result_code": "200", "result_msg": "request success"}})),
+        (
+            "alibaba",
+            Shape::IopRest,
+            json!({"value": {"status": "PAY_FAILED", "reason_code": "50006", "reason_message": "no"}}),
+        ),
+        (
+            "alibaba",
+            Shape::IopRest,
+            json!({"result": {"msg_code": "00000", "msg_info": "ok", "video": {"id": 1}}}),
+        ),
+        (
+            "alibaba",
+            Shape::IopRest,
+            json!({"result": {"result_code": "200", "result_msg": "request success"}}),
+        ),
         ("aliexpress", Shape::IopSync, json!({"code": "00", "msg": "ok", "data": {"totalCount": 0}})),
-        ("aliexpress", Shape::IopSync, json!({"resp_result": {"resp_code": 405, "resp_msg": "The result is empty"}})),
+        (
+            "aliexpress",
+            Shape::IopSync,
+            json!({"resp_result": {"resp_code": 405, "resp_msg": "The result is empty"}}),
+        ),
     ] {
         let body = wrapped(shape, payload);
         if let Err(error) = read(platform, shape, &body) {
@@ -152,7 +223,10 @@ fn what_is_no_error_stays_a_result() {
     }
     // On /rest the gateway's code may be any word of success.
     for code in [json!("00"), json!("200"), json!(200), json!("SUCCESS")] {
-        assert!(read("alibaba", Shape::IopRest, &json!({"code": code, "a": [1]}).to_string()).is_ok(), "{code}");
+        assert!(
+            read("alibaba", Shape::IopRest, &json!({"code": code, "a": [1]}).to_string()).is_ok(),
+            "{code}"
+        );
     }
 }
 

@@ -203,9 +203,8 @@ fn a_message_cannot_steer_a_terminal() {
 
 #[test]
 fn a_reply_nested_deeper_than_128_levels_is_refused_without_recursion() {
-    let nested = |depth: usize| {
-        format!("{{\"code\":\"0\",\"data\":{}{}}}", "[".repeat(depth), "]".repeat(depth))
-    };
+    let nested =
+        |depth: usize| format!("{{\"code\":\"0\",\"data\":{}{}}}", "[".repeat(depth), "]".repeat(depth));
     assert!(read(Shape::IopRest, 200, &nested(127)).is_ok());
     for deep in [nested(128), nested(1_000_000), "[".repeat(1_000_000), "{\"a\":".repeat(1_000_000)] {
         for shape in Shape::ALL {
@@ -241,11 +240,18 @@ fn an_xml_error_is_read_and_other_xml_is_not_called_a_web_page() {
 #[test]
 fn no_part_of_a_refusal_is_lost() {
     let entries: Vec<String> = (1..=200)
-        .map(|n| format!(r#"{{"field":"Skus[{n}]","message":"not accepted, entry {n}","code":"THD_ERR_{n:03}:X"}}"#))
+        .map(|n| {
+            format!(
+                r#"{{"field":"Skus[{n}]","message":"not accepted, entry {n}","code":"THD_ERR_{n:03}:X"}}"#
+            )
+        })
         .collect();
     let detail = format!("[{}]", entries.join(","));
     for (shape, body) in [
-        (Shape::IopRest, format!(r#"{{"type":"ISV","code":"501","message":"m","detail":{detail},"request_id":"q"}}"#)),
+        (
+            Shape::IopRest,
+            format!(r#"{{"type":"ISV","code":"501","message":"m","detail":{detail},"request_id":"q"}}"#),
+        ),
         (Shape::IopSync, format!(r#"{{"error_response":{{"code":"501","msg":"m","detail":{detail}}}}}"#)),
         (Shape::IopRest, format!(r#"{{"type":"ISV","code":"501","message":"m","failures":{detail}}}"#)),
         (Shape::Param2, format!(r#"{{"error_code":"501","error_message":"m","extra":{detail}}}"#)),
