@@ -111,6 +111,23 @@ pub struct ErrorRule {
     pub guess: bool,
 }
 
+impl ErrorRule {
+    /// Returns how well the rule fits a code or a sub code that stands alone: more for each letter that it
+    /// names, `usize::MAX` for the very text. `None` if it does not fit, or would fit anything.
+    #[doc(hidden)]
+    pub fn fitness_of(&self, code: &str) -> Option<usize> {
+        let pattern = if self.sub_code.is_empty() { &self.code } else { &self.sub_code };
+        fit(pattern, code).filter(|fitness| *fitness > 1 || pattern.ends_with(".."))
+    }
+
+    /// Returns `true` if the platform says this with the code.
+    #[doc(hidden)]
+    pub fn is_said_as(&self, text: &str) -> bool {
+        let text = text.to_lowercase();
+        self.texts.iter().any(|known| wildcard(&known.to_lowercase(), &text))
+    }
+}
+
 /// The documented errors of one platform: its own first, then those of its protocol.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -141,14 +158,6 @@ impl ErrorTable {
             let message = fit(&rule.message, &failure.message)?;
             Some((fit(&rule.sub_code, sub_code)?, message, fit(&rule.code, &failure.code)?))
         })
-    }
-
-    /// Finds the rules by what the platform says with them.
-    pub fn find_by_text<'t>(&'t self, text: &'t str) -> impl Iterator<Item = &'t ErrorRule> {
-        let text = text.to_lowercase();
-        self.rules
-            .iter()
-            .filter(move |rule| rule.texts.iter().any(|known| wildcard(&known.to_lowercase(), &text)))
     }
 
     fn best(&self, fitness: impl Fn(&ErrorRule) -> Option<(usize, usize, usize)>) -> Option<&ErrorRule> {
