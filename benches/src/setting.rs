@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use sesame_catalog::{Catalog, Environment};
+use sesame_catalog::Environment;
 use sesame_client::Client;
 use sesame_core::{AccessToken, AppSecret, Clock, Transport};
 use sesame_http::HttpTransport;
@@ -63,8 +63,6 @@ pub(crate) struct Setting {
 impl Setting {
     pub(crate) async fn new(url: &str) -> Result<Self> {
         let home = tempfile::tempdir()?;
-        let catalog = Arc::new(Catalog::builtin());
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let transport = Arc::new(HttpTransport::new());
         let vault = Vault::open(
             VaultOptions::new(
@@ -72,13 +70,10 @@ impl Setting {
                 Arc::clone(&transport) as Arc<dyn Transport>,
             )
             .key(KeyChoice::File)
-            .clock(Arc::clone(&clock))
-            .catalog(Arc::clone(&catalog))
             .environment(Environment::sandbox(url)?),
         )
         .await?;
-        let client = Client::new(vault.clone(), catalog, Arc::clone(&transport) as Arc<dyn Transport>, clock);
-        Ok(Self { client, vault, transport, _home: home })
+        Ok(Self { client: Client::new(vault.clone()), vault, transport, _home: home })
     }
 
     /// Adds an app and a shop with a token that nobody checks.
