@@ -62,6 +62,10 @@ pub(crate) struct Setting {
 
 impl Setting {
     pub(crate) async fn new(url: &str) -> Result<Self> {
+        Self::with_clock(url, Arc::new(SystemClock)).await
+    }
+
+    pub(crate) async fn with_clock(url: &str, clock: Arc<dyn Clock>) -> Result<Self> {
         let home = tempfile::tempdir()?;
         let transport = Arc::new(HttpTransport::new());
         let vault = Vault::open(
@@ -70,6 +74,7 @@ impl Setting {
                 Arc::clone(&transport) as Arc<dyn Transport>,
             )
             .key(KeyChoice::File)
+            .clock(clock)
             .environment(Environment::sandbox(url)?),
         )
         .await?;

@@ -161,7 +161,14 @@ fn by_code(tables: &Tables, code: &str, place: &Place<'_>) -> Vec<Explained> {
         return listed;
     }
     let best = patterns.iter().map(|(fitness, _)| *fitness).max();
-    patterns.into_iter().filter(|(fitness, _)| Some(*fitness) == best).map(|(_, found)| found).collect()
+    let mut found: Vec<Explained> = Vec::new();
+    for (fitness, pattern) in patterns {
+        // Of several that fit equally the first is the general one.
+        if Some(fitness) == best && found.iter().all(|one| one.scope != pattern.scope) {
+            found.push(pattern);
+        }
+    }
+    found
 }
 
 /// Makes one of those that say the same.

@@ -81,7 +81,7 @@ fn the_documented_codes_of_an_api_are_found_with_its_platform() {
             }
         }
     }
-    assert!(seen > 1_000, "{seen}");
+    assert!(seen > 800, "{seen}");
 }
 
 #[test]

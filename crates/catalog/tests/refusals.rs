@@ -47,7 +47,7 @@ fn pairs(fields: &[Field], path: &[String], out: &mut Vec<Pair>) {
     });
     let text = fields.iter().filter(plain).find(|field| {
         let name = name_of(field);
-        (name.contains("err") && !name.ends_with("code")) || name == "msginfo"
+        (name.contains("err") && !name.contains("code")) || name == "msginfo"
     });
     if let (Some(code), Some(text), false) = (code, text, has_flag) {
         out.push((code.name.clone(), text.name.clone(), path.to_vec()));

@@ -410,7 +410,7 @@ fn read(
                 let says = format!("The documents of {} say: {}", contract.api.name, note.says);
                 error.with_hint(says)
             }
-            _ => error,
+            _ => account.advise(error),
         };
         if account.is_sandbox() {
             error.with_reference(SandboxUrl::reference(response, redactor))

@@ -42,7 +42,7 @@ pub(crate) fn run(args: &ExplainArgs, context: &Context) -> CliResult {
     if found.is_empty() {
         let error = not_found(args, &catalog);
         // Not a mistake on the command line, hence 1, as grep has it.
-        report(&error, !printer.for_people(), None);
+        report(&error, !printer.for_people(), None, false);
         return Err(CliError::Status(1));
     }
     let records: Vec<_> = found

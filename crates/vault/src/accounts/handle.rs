@@ -10,7 +10,7 @@ use std::{
 
 use sesame_catalog::{Platform, Urls};
 use sesame_core::{
-    AccessToken, Clock,
+    AccessToken, Clock, Error,
     redact::Redactor,
     sign::{Digest, SigningKey},
 };
@@ -18,6 +18,7 @@ use sesame_core::{
 use super::{app::AppState, authorization::Authorization, uses::Uses};
 use crate::{
     model::{Id, Token},
+    oauth::calls::blame_secret,
     store::FullRow,
 };
 
@@ -94,6 +95,13 @@ impl AccountHandle {
     /// secrets of the call.
     pub fn redactor(&self) -> Redactor<'_> {
         Redactor::new([self.app.secret.expose()])
+    }
+
+    /// Adds what this account's owner has to do about a refusal of a call that was made and signed for it.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn advise(&self, error: Error) -> Error {
+        blame_secret(error, &self.app.platform.name, &self.app.app_key)
     }
 
     /// Returns the access token if nothing has to be done about it: no lock, no wait.
