@@ -160,6 +160,7 @@ impl Client {
                         attempts = attempts.made,
                         "answered"
                     );
+                    shared.vault.secret_accepted(&account).await;
                     return Ok(CallOutput { reply, warnings, attempts: attempts.made });
                 }
                 Err(error) => error,
@@ -172,7 +173,7 @@ impl Client {
                 self.quota.refused(key, now, error.retry_after()).await?;
             }
             match attempts.next(&error, safety, &shared.budget, &*shared.clock) {
-                Next::GiveUp(why) => return Err(why.tell(error, attempts.made)),
+                Next::GiveUp(why) => return Err(why.tell(account.explain_refusal(error), attempts.made)),
                 Next::Refresh => match &token {
                     Some(token) => {
                         refused_generation = Some(token.generation);

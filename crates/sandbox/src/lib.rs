@@ -41,7 +41,6 @@ mod clock;
 mod contracts;
 mod control;
 mod describe;
-mod diagnosis;
 mod error;
 mod example;
 mod exchange;

@@ -123,7 +123,8 @@ impl Database {
             match &*key {
                 "host" | "hostaddr" => host = some(value),
                 "port" => {
-                    port = Some(value.parse().map_err(|_| malformed("its port is no number up to 65535"))?);
+                    port =
+                        Some(value.parse().map_err(|_| malformed("its port is not a number up to 65535"))?);
                 }
                 "dbname" => name = some(value),
                 "user" => user = some(value),

@@ -71,7 +71,7 @@ impl FromStr for Location {
             return Ok(Self::Postgres(Box::new(Database::parse(text)?)));
         }
         let scheme = text.split(':').next().unwrap_or_default();
-        Err(Error::usage(format!("{scheme:?} is no place for a vault"))
+        Err(Error::usage(format!("invalid vault location: unknown scheme {scheme:?}"))
             .with_hint("Set SESAME_VAULT to sqlite:/path/to/vault.db or postgres://USER:PASSWORD@HOST/DATABASE, or leave it out for the default place."))
     }
 }

@@ -183,18 +183,18 @@ fn apps(path: &Path) -> CliResult<Vec<AppSpec>> {
     Ok(apps)
 }
 
-/// Says how to use it. Its keys are its own inventions, but they are still not shown: `--json` is
-/// for programs that need them.
+/// Says how to use it. Its keys and secrets are its own inventions, and shown; those of the user's own apps
+/// are not.
 fn banner(sandbox: &Sandbox, args: &SandboxArgs) -> CliResult {
     let url = sandbox.url();
     let described = serde_json::to_value(sandbox.describe()).unwrap_or_default();
     let mut printer = Printer::new(Format::Table);
     printer.line(format_args!("The sandbox listens on {url}"))?;
     printer.line("")?;
-    let mut rows = Rows::new(&["platform", "protocol", "app key", "calls go to"]);
+    let mut rows = Rows::new(&["platform", "protocol", "app key", "app secret", "calls go to"]);
     for app in described["apps"].as_array().into_iter().flatten() {
         rows.push(
-            ["platform", "protocol", "app_key", "api_base"]
+            ["platform", "protocol", "app_key", "app_secret", "api_base"]
                 .map(|name| app[name].as_str().unwrap_or_default().to_owned()),
         );
     }
@@ -210,12 +210,15 @@ fn banner(sandbox: &Sandbox, args: &SandboxArgs) -> CliResult {
     printer.line(format_args!("\nShops: {}", shops.join(", ")))?;
     printer.line("\nUse it from another terminal:")?;
     printer.line(format_args!("  export SESAME_ENDPOINT={url}"))?;
-    let platform = described["apps"][0]["platform"].as_str().unwrap_or("PLATFORM");
-    printer.line(format_args!("  sesame app add {platform} --key KEY --secret-stdin"))?;
+    let first = |name: &str| described["apps"][0][name].as_str();
+    let platform = first("platform").unwrap_or("PLATFORM");
+    let key = first("app_key").unwrap_or("KEY");
+    // Invented, so there is nothing to hide; that of an app of one's own is not shown.
+    let secret =
+        first("app_secret").map_or("--secret-stdin".to_owned(), |secret| format!("--secret {secret}"));
+    printer.line(format_args!("  sesame app add {platform} --key {key} {secret}"))?;
     printer.line(format_args!("  sesame login {platform} && sesame accounts"))?;
-    printer.line(
-        "\nKeys and secrets: sesame sandbox --listen 127.0.0.1:0 --json. They follow from the seed alone.",
-    )?;
+    printer.line("\nKeys and secrets are invented and follow from the seed alone.")?;
     printer.line(format_args!("Control and statistics: {url}/_sandbox/stats"))?;
     if args.allow_public && !args.listen.ip().is_loopback() {
         note("warning", "others can reach this address, and the control API under /_sandbox/ has no login");

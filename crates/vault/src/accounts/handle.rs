@@ -10,7 +10,7 @@ use std::{
 
 use sesame_catalog::{Platform, Urls};
 use sesame_core::{
-    AccessToken, Clock,
+    AccessToken, AppSecret, Clock, Error,
     redact::Redactor,
     sign::{Digest, SigningKey},
 };
@@ -88,6 +88,17 @@ impl AccountHandle {
     /// Returns the app secret prepared for a digest; prepared once per app.
     pub fn key(&self, digest: Digest) -> &SigningKey {
         self.app.key(digest)
+    }
+
+    /// Returns the app secret, which masks itself in `Debug` and `Display`.
+    pub fn app_secret(&self) -> &AppSecret {
+        &self.app.secret
+    }
+
+    /// Says of a refused signature which secret it was made with, and how to correct that.
+    #[must_use]
+    pub fn explain_refusal(&self, error: Error) -> Error {
+        self.app.explained(error)
     }
 
     /// Returns what keeps the app's secret out of text that the platform sends; whoever makes a call adds the

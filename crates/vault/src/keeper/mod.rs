@@ -280,7 +280,12 @@ impl Keeper {
         let pause = Duration::from_secs(1 << failures.saturating_sub(1).min(6)).min(LONGEST_BACKOFF);
         let pause = pause.mul_f64(0.5 + self.vault.0.clock.jitter() / 2.0);
         let seconds = millis(pause) / 1_000;
-        tracing::warn!(failures, seconds, "the vault cannot be used, waiting: {error}");
+        // One line when it begins, and then one for each of the longest pauses.
+        if failures <= 1 || pause >= LONGEST_BACKOFF / 2 {
+            tracing::warn!(failures, seconds, "the vault cannot be used, waiting: {error}");
+        } else {
+            tracing::debug!(failures, seconds, "the vault cannot be used, waiting: {error}");
+        }
         pause
     }
 
