@@ -39,7 +39,12 @@ Suite = collections.namedtuple("Suite", "name driver platform codes zone")
 SUITES = [
     Suite("lazop-sdk/lazada", "pypi_lazop_sdk.py", "lazada", 2, "UTC"),
     Suite("lazop-sdk/alibaba", "pypi_lazop_sdk.py", "alibaba", 2, "UTC"),
-    Suite("plain-scripts/alibaba", "plain_alibaba_scripts.py", "alibaba", 1, "Asia/Manila"),
+    Suite("plain-scripts/alibaba", "plain_alibaba_scripts.py", "alibaba", 0, "Asia/Manila"),
+    Suite("plain-class/aliexpress-legacy", "plain_aliexpress_class.php", "aliexpress-legacy", 0, "Asia/Shanghai"),
+    Suite("plain-shapes/1688", "plain_shapes.py", "1688", 1, "UTC"),
+    Suite("plain-shapes/taobao-global", "plain_shapes.py", "taobao-global", 1, "UTC"),
+    Suite("plain-shapes/alibaba", "plain_shapes.py", "alibaba", 1, "UTC"),
+    Suite("plain-shapes/lazada", "plain_shapes.py", "lazada", 1, "UTC"),
     Suite("python-aliexpress-api", "pypi_python_aliexpress_api.py", "aliexpress", 1, "UTC"),
     Suite("py-aliexpress-affiliate", "pypi_py_aliexpress_affiliate.py", "aliexpress", 0, "UTC"),
     Suite("py-taobao-open", "pypi_py_taobao_open.py", "taobao", 1, "UTC"),
@@ -132,6 +137,7 @@ class Sandbox:
     """A running `sesame sandbox`, and the way to authorization codes."""
 
     def __init__(self, program, home):
+        self.program = program
         self.log = open(pathlib.Path(home) / "sandbox.log", "w+")
         self.process = subprocess.Popen(
             [program, "sandbox", "--json", "--auto-approve", "--listen", "127.0.0.1:0"],
@@ -206,13 +212,15 @@ def run_suite(suite, sandbox, home):
         print(f"not ok {suite.name}: {trouble}")
         return 0, 1
     handed = {
+        "program": str(sandbox.program),
         "listen": sandbox.facts["listen"],
         "host": sandbox.address.hostname,
         "port": sandbox.address.port,
         "app": app,
         "codes": codes,
     }
-    interpreter = PYTHON / "bin" / "python" if suite.driver.endswith(".py") else "node"
+    interpreters = {".py": PYTHON / "bin" / "python", ".php": "php", ".cjs": "node"}
+    interpreter = interpreters[pathlib.Path(suite.driver).suffix]
     # Nothing of the machine's own settings: proxies would send loopback elsewhere.
     environment = {
         "PATH": os.environ.get("PATH", os.defpath),

@@ -131,15 +131,11 @@ pub(crate) async fn authorize(setting: &Setting, description: &Value, platform: 
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     setting
         .vault
-        .add_app(NewApp {
-            platform: platform.to_owned(),
-            name: Some(platform.to_owned()),
-            key: text(&app["app_key"]),
-            secret: AppSecret::new(text(&app["app_secret"])),
-            redirect_uri: Some(text(&app["redirect_uri"])),
-            region: None,
-            secret_origin: None,
-        })
+        .add_app(
+            NewApp::new(platform, text(&app["app_key"]), AppSecret::new(text(&app["app_secret"])))
+                .name(platform)
+                .redirect_uri(text(&app["redirect_uri"])),
+        )
         .await?;
     let login = setting.vault.begin_login(platform, LoginOptions::default()).await?;
     let page = format!("{}&login={}", login.authorize_url, text(&shop["login"]));

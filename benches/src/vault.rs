@@ -33,14 +33,10 @@ impl Transport for Silent {
 }
 
 fn options(path: &Path) -> VaultOptions {
-    VaultOptions {
-        location: Location::Sqlite(path.to_owned()),
-        key: KeyChoice::File,
-        clock: Arc::new(SystemClock),
-        transport: Arc::new(Silent),
-        catalog: Arc::new(Catalog::builtin()),
-        endpoint: None,
-    }
+    VaultOptions::new(Location::Sqlite(path.to_owned()), Arc::new(Silent))
+        .key(KeyChoice::File)
+        .clock(Arc::new(SystemClock))
+        .catalog(Arc::new(Catalog::builtin()))
 }
 
 pub(crate) fn measure(effort: Effort, report: &mut Report) -> Result<()> {
@@ -61,22 +57,12 @@ pub(crate) fn measure(effort: Effort, report: &mut Report) -> Result<()> {
 
 async fn one_account(vault: &Vault) -> Result<AccountId> {
     let app = vault
-        .add_app(NewApp {
-            platform: "lazada".to_owned(),
-            name: None,
-            key: "500100".to_owned(),
-            secret: AppSecret::new("0123456789abcdef0123456789abcdef"),
-            redirect_uri: None,
-            region: None,
-            secret_origin: None,
-        })
+        .add_app(NewApp::new("lazada", "500100", AppSecret::new("0123456789abcdef0123456789abcdef")))
         .await?;
-    let tokens = ImportedTokens {
-        access: Some(AccessToken::new("50000601c30atpedfgu3LVvik87Ixlsvle3mSoB7701ceb156fPunYZ43GBg")),
-        refresh: Some(RefreshToken::new("500016000300bwa2WteaQyfwBMnPxurcA0mXGhQdTt18356663CfcDTYpWoi")),
-        account_name: Some("shop".to_owned()),
-        ..ImportedTokens::default()
-    };
+    let tokens = ImportedTokens::default()
+        .access(AccessToken::new("50000601c30atpedfgu3LVvik87Ixlsvle3mSoB7701ceb156fPunYZ43GBg"))
+        .refresh(RefreshToken::new("500016000300bwa2WteaQyfwBMnPxurcA0mXGhQdTt18356663CfcDTYpWoi"))
+        .account_name("shop");
     let account = vault.import_tokens(&app.name, tokens).await?.0.id;
     vault.token(&account).await?;
     vault.settle().await;

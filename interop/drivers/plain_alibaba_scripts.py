@@ -8,15 +8,18 @@ import datetime
 import hashlib
 import hmac
 import json
+import os
 import pathlib
+import subprocess
 import time
+import urllib.parse
 
 import requests
 
-from tap import BASE, KEY, SECRET, at, check, equal, fresh_code, rows, run
+from tap import APP, BASE, KEY, PROGRAM, SECRET, at, check, equal, rows, run
 
 ENV = pathlib.Path(".env")
-session = {}
+session = {"APP_KEY": KEY, "APP_SECRET": SECRET, "REDIRECT_URI": APP["redirect_uri"]}
 
 
 def signed(path, parameters):
@@ -42,19 +45,32 @@ def save(reply):
     session.update(
         ACCESS_TOKEN=reply["access_token"],
         REFRESH_TOKEN=reply["refresh_token"],
-        ACCESS_TOKEN_ENDS=str(now + datetime.timedelta(seconds=reply["expires_in"])),
-        REFRESH_TOKEN_ENDS=str(now + datetime.timedelta(seconds=reply["refresh_expires_in"])),
+        EXPIRES_AT=str(now + datetime.timedelta(seconds=reply["expires_in"])),
+        REFRESH_EXPIRES_AT=str(now + datetime.timedelta(seconds=reply["refresh_expires_in"])),
+        ACCOUNT=reply["account"],
         ACCOUNT_ID=reply["user_info"]["user_id"],
     )
     ENV.write_text("".join(f"{name}={value}\n" for name, value in session.items()))
 
 
+@check("finds the code in the address that the authorize page leads to")
+def authorize():
+    query = {
+        "response_type": "code", "force_auth": "true",
+        "redirect_uri": session["REDIRECT_URI"], "client_id": KEY,
+    }
+    page = requests.get(f"{BASE}/oauth/authorize?{urllib.parse.urlencode(query)}", timeout=20, allow_redirects=False)
+    equal(page.status_code, 302)
+    address = urllib.parse.urlsplit(page.headers["location"])
+    session["CODE"] = urllib.parse.parse_qs(address.query)["code"][0]
+
+
 @check("creates a token and adds its seconds to the time")
 def create():
-    reply = post("/auth/token/create", {"code": fresh_code()}, secret_call=True)
+    reply = post("/auth/token/create", {"code": session.pop("CODE")}, secret_call=True)
     equal(reply["code"], "0")
     save(reply)
-    assert "ACCESS_TOKEN_ENDS=20" in ENV.read_text(), ENV.read_text()
+    assert "EXPIRES_AT=20" in ENV.read_text(), ENV.read_text()
 
 
 @check("refreshes it and adds the seconds again")
@@ -72,7 +88,10 @@ def walk():
     while True:
         reply = post(
             "/alibaba/icbu/product/list",
-            {"filter_type": "onSelling", "current_page": str(page), "page_size": "30"},
+            {
+                "filter_type": "onSelling", "current_page": str(page), "page_size": "30",
+                "schema_custom_fields": "model,4sgm_SKU",
+            },
         )
         equal(at(reply, "result.curr_page"), page)
         seen.update(row["id"] for row in rows(reply, "result.products"))
@@ -109,6 +128,24 @@ def one_product():
     equal(post("/icbu/product/get", {"product_get_request": request})["code"], "0")
     newer = post("/alibaba/icbu/product/get/v2", {"product_id": session["PRODUCT"]})
     equal(str(at(newer, "product_info.basic_info.product_id")), session["PRODUCT"])
+
+
+@check("its .env is read by sesame, and the shop works on")
+def moves():
+    shell = {
+        **os.environ, "SESAME_HOME": str(pathlib.Path("moved").resolve()), "SESAME_ENDPOINT": BASE,
+        "SESAME_MASTER_KEY": "",
+    }
+
+    def sesame(*words):
+        done = subprocess.run([PROGRAM, *words], env=shell, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, f"{words}: {done.returncode} {done.stdout} {done.stderr}"
+        return done.stdout
+
+    sesame("vault", "import", "--env-file", ".env", "--platform", "alibaba", "--timezone", "Asia/Manila", "--as", "shop")
+    equal(sesame("token", "shop").strip(), session["ACCESS_TOKEN"])
+    listed = json.loads(sesame("products", "list", "shop", "--all", "-o", "json"))
+    equal(len(listed), 120)
 
 
 @check("is told that the token is wrong")

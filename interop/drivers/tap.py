@@ -10,6 +10,7 @@ KEY, SECRET = APP["app_key"], APP["app_secret"]
 PLATFORM = APP["platform"]
 BASE = HANDED["listen"]
 HOST, PORT = HANDED["host"], HANDED["port"]
+PROGRAM = HANDED["program"]
 
 _codes = iter(HANDED["codes"])
 _checks = []

@@ -45,6 +45,9 @@ pub struct Platform {
     /// What is known of batches of calls, where the platform has them.
     #[serde(default)]
     pub batch: Option<BatchRules>,
+    /// Codes of payloads that are no refusals on this platform alone.
+    #[serde(default)]
+    pub success_words: Vec<String>,
     /// How replies are read. Filled from the tables of protocol and platform when loaded.
     #[serde(default)]
     pub replies: ReplyRules,
@@ -112,6 +115,9 @@ pub struct Region {
     pub signed: Option<bool>,
     /// Where this is known from.
     pub source: String,
+    /// When that was looked up, where it is not the date of the platform.
+    #[serde(default)]
+    pub date: Option<String>,
     /// True when it is a guess.
     #[serde(default)]
     pub guess: bool,
@@ -133,6 +139,9 @@ pub struct AuthorizeRules {
     pub code_life: u64,
     /// Where this is known from.
     pub source: String,
+    /// When that was looked up, where it is not the date of the platform.
+    #[serde(default)]
+    pub date: Option<String>,
     /// True when it is a guess.
     #[serde(default)]
     pub guess: bool,
@@ -196,6 +205,9 @@ pub struct TokenRules {
     pub identity: IdentityFields,
     /// Where this is known from.
     pub source: String,
+    /// When that was looked up, where it is not the date of the platform.
+    #[serde(default)]
+    pub date: Option<String>,
     /// True when lives are a guess.
     #[serde(default)]
     pub guess: bool,
@@ -238,6 +250,9 @@ pub struct ClockRules {
     pub api: Option<String>,
     /// Where this is known from.
     pub source: String,
+    /// When that was looked up, where it is not the date of the platform.
+    #[serde(default)]
+    pub date: Option<String>,
     /// True when it is a guess.
     #[serde(default)]
     pub guess: bool,
@@ -261,6 +276,9 @@ pub struct BatchRules {
     pub calls: usize,
     /// Where this is known from.
     pub source: String,
+    /// When that was looked up, where it is not the date of the platform.
+    #[serde(default)]
+    pub date: Option<String>,
     /// True when it is a guess.
     #[serde(default)]
     pub guess: bool,
@@ -284,4 +302,7 @@ pub struct QuotaRule {
     pub test_app: bool,
     /// Where this is known from.
     pub source: String,
+    /// When that was looked up, where it is not the date of the platform.
+    #[serde(default)]
+    pub date: Option<String>,
 }

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
-use sesame_catalog::{Catalog, Endpoint};
+use sesame_catalog::{Catalog, SandboxUrl};
 use sesame_core::{
     Clock, Error, ErrorKind, Fault, HttpResponse, Result, Retry, Transport,
     envelope::{Reply, read_reply},
@@ -173,7 +173,7 @@ impl Client {
                 self.quota.refused(key, now, error.retry_after()).await?;
             }
             match attempts.next(&error, safety, &shared.budget, &*shared.clock) {
-                Next::GiveUp(why) => return Err(why.tell(account.explain_refusal(error), attempts.made)),
+                Next::GiveUp(why) => return Err(why.tell(error, attempts.made)),
                 Next::Refresh => match &token {
                     Some(token) => {
                         refused_generation = Some(token.generation);
@@ -239,7 +239,7 @@ impl Client {
                 Decision::Wait(wait) => clock.sleep(wait).await,
                 Decision::Exceeded(wait) => return Err(quota::too_long(wait, patience)),
             }
-            // Somebody else may have been banned while we waited. NextPage all who waited take a new turn,
+            // Somebody else may have been banned while we waited. Then all who waited take a new turn,
             // so that they do not come together when the ban ends; it is counted a second time, which
             // errs on the safe side.
             if self.quota.ban_remaining(reservations, clock.now()).await?.is_zero() {
@@ -409,10 +409,10 @@ fn read(
                 let says = format!("The documents of {} say: {}", contract.api.name, note.says);
                 error.with_hint(says)
             }
-            _ => error,
+            _ => account.advise(error),
         };
         if account.is_sandbox() {
-            error.with_reference(Endpoint::reference(response, redactor))
+            error.with_reference(SandboxUrl::reference(response, redactor))
         } else {
             error
         }

@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// The longest text that is looked at, in bytes; what follows is dropped.
-const INPUT_LIMIT: usize = 64 << 10;
+const INPUT_LIMIT: usize = 256 << 10;
 /// The number of characters of a secret that are hidden wherever they stand in a row.
 const WINDOW: usize = 10;
 /// The same in ids that are stored: the tokens of some platforms end with the id of the shop.
@@ -338,6 +338,11 @@ impl ForeignText {
     /// Returns the text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Returns the text, cut to `limit` characters as [`Redactor::text`] cuts.
+    pub(crate) fn shortened(&self, limit: usize) -> String {
+        cut(&self.0, limit)
     }
 }
 

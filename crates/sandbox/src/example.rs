@@ -1,10 +1,12 @@
 //! Example generator: payloads of APIs without fixtures, from their documented fields.
 
-use serde_json::{Map, Value as Json};
-use sesame_catalog::{Field, Paging, Type};
-use sesame_core::envelope::SuccessFlag;
+use std::collections::BTreeMap;
 
-use crate::random::Random;
+use serde_json::{Map, Value as Json};
+use sesame_catalog::{Api, Field, Param, Type};
+use sesame_core::{envelope::SuccessFlag, scalar};
+
+use crate::{fixtures::Args, random::Random};
 
 /// Maximum number of values of one example; a few documents describe thousands.
 const MOST: usize = 5_000;
@@ -13,24 +15,94 @@ const DEEPEST: usize = 12;
 /// How many items a list has.
 const ITEMS: u64 = 2;
 
-/// What an example depends on beside the fields.
+/// Maximum number of ids of one name that an example answers.
+const MOST_IDS: usize = 100;
+
+/// What an example depends on beside the API.
 pub(crate) struct ExampleOptions<'a> {
     pub(crate) seed: u64,
-    pub(crate) api: &'a str,
-    pub(crate) paging: Option<&'a Paging>,
     pub(crate) flags: &'a [SuccessFlag],
+    /// The arguments: the ids asked for come back.
+    pub(crate) args: &'a dyn Args,
 }
 
 struct Generator<'a> {
-    options: &'a ExampleOptions<'a>,
+    api: &'a Api,
+    flags: &'a [SuccessFlag],
     numbers: Random,
     left: usize,
+    ids: BTreeMap<String, Vec<String>>,
+    /// How many items a list has: one for each id, where a list of them was asked for.
+    items: u64,
+    /// The number of the item that is made.
+    item: usize,
 }
 
 /// Returns an example payload of an API, with plain lists.
-pub(crate) fn payload(fields: &[Field], options: &ExampleOptions<'_>) -> Json {
-    let numbers = Random::for_purpose(options.seed, options.api);
-    Json::Object(Generator { options, numbers, left: MOST }.object(fields, "", 0))
+pub(crate) fn payload(api: &Api, options: &ExampleOptions<'_>) -> Json {
+    let numbers = Random::for_purpose(options.seed, &api.name);
+    let (mut ids, mut lists) = (BTreeMap::new(), 0);
+    for param in &api.params {
+        if let Some(text) = options.args.get(&param.name) {
+            ask(param, text, &mut ids, &mut lists);
+        }
+    }
+    let items = if lists == 0 { ITEMS } else { lists };
+    let mut generator = Generator { api, flags: options.flags, numbers, left: MOST, ids, items, item: 0 };
+    Json::Object(generator.object(&api.response, "", 0))
+}
+
+/// Notes the ids in an argument, and how many its longest list has.
+fn ask(param: &Param, text: &str, ids: &mut BTreeMap<String, Vec<String>>, lists: &mut u64) {
+    let text = text.trim();
+    let values = match text.as_bytes().first() {
+        Some(b'{' | b'[') => match serde_json::from_str::<Json>(text) {
+            Ok(Json::Object(members)) => {
+                for child in &param.children {
+                    if let Some(value) = members.get(&child.name) {
+                        let text = scalar::text(value).unwrap_or_else(|| value.to_string());
+                        ask(child, &text, ids, lists);
+                    }
+                }
+                return;
+            }
+            Ok(Json::Array(items)) => items.iter().filter_map(scalar::text).collect(),
+            _ => return,
+        },
+        _ => text.split(',').map(|value| value.trim().to_owned()).collect::<Vec<_>>(),
+    };
+    let is_list = param.list || values.len() > 1 || param.name.ends_with('s');
+    let values: Vec<String> = values.into_iter().filter(|value| !value.is_empty()).take(MOST_IDS).collect();
+    if let Some(name) = id_name(&param.name).filter(|_| !values.is_empty()) {
+        *lists = (*lists).max(if is_list { values.len() as u64 } else { 0 });
+        ids.insert(name, values);
+    }
+}
+
+/// Returns by what name an id goes, however an argument or a field spells it: `product_ids` and
+/// `productId` are `productid`, ICBU's `e_trade_id` is `tradeid`. `None` for other names.
+fn id_name(name: &str) -> Option<String> {
+    let name = name.strip_prefix("e_").unwrap_or(name).replace('_', "").to_ascii_lowercase();
+    let name = name.strip_suffix("list").unwrap_or(&name);
+    let name = name.strip_suffix('s').unwrap_or(name);
+    name.ends_with("id").then(|| name.to_owned())
+}
+
+/// Lays what is known over an example. Of a list, as many items stay as are known.
+pub(crate) fn overlay(example: &mut Json, known: Json) {
+    match (example, known) {
+        (Json::Object(members), Json::Object(known)) => {
+            for (name, value) in known {
+                overlay(members.entry(name).or_insert(Json::Null), value);
+            }
+        }
+        (Json::Array(items), Json::Array(known)) if !items.is_empty() => {
+            let mut all: Vec<Json> = (0..known.len()).map(|at| items[at % items.len()].clone()).collect();
+            all.iter_mut().zip(known).for_each(|(item, known)| overlay(item, known));
+            *items = all;
+        }
+        (example, known) => *example = known,
+    }
 }
 
 /// Wraps the lists of a payload as TOP does: `{"items":{"item":[...]}}` instead of `{"items":[...]}`.
@@ -102,7 +174,16 @@ impl Generator<'_> {
     fn list(&mut self, field: &Field, path: &str, depth: usize) -> Json {
         let items: Vec<Json> = match &field.example {
             Some(Json::Array(items)) if field.children.is_empty() => items.clone(),
-            _ => (0..ITEMS).map(|_| self.one(field, path, depth)).collect(),
+            _ => {
+                let (outer, count) = (self.item, usize::try_from(self.items).unwrap_or(0));
+                let mut items = Vec::with_capacity(count);
+                for at in 0..count {
+                    self.item = at;
+                    items.push(self.one(field, path, depth));
+                }
+                self.item = outer;
+                items
+            }
         };
         items.into()
     }
@@ -114,7 +195,7 @@ impl Generator<'_> {
             }
             return Json::Object(self.object(&field.children, path, depth + 1));
         }
-        if let Some(fixed) = self.fixed(field, path) {
+        if let Some(fixed) = self.fixed(field, path).or_else(|| self.asked(field)) {
             return fixed;
         }
         if let Some(example) = field.example.as_ref().filter(|example| fits(field.kind, example)) {
@@ -125,7 +206,7 @@ impl Generator<'_> {
 
     /// Values that have to agree with others: flags of success, totals, pages.
     fn fixed(&self, field: &Field, path: &str) -> Option<Json> {
-        if let Some(flag) = self.options.flags.iter().find(|flag| flag.flag == path) {
+        if let Some(flag) = self.flags.iter().find(|flag| flag.flag == path) {
             let ok = flag.ok.first()?;
             return Some(match field.kind {
                 Type::Boolean => (ok != "false").into(),
@@ -135,12 +216,12 @@ impl Generator<'_> {
                 _ => ok.as_str().into(),
             });
         }
-        let paging = self.options.paging?;
+        let paging = self.api.paging.as_ref()?;
         let is = |named: &Option<String>| named.as_deref() == Some(path);
         let number =
             |number: u64| if field.kind == Type::String { number.to_string().into() } else { number.into() };
         if is(&paging.total) {
-            return Some(number(ITEMS));
+            return Some(number(self.items));
         }
         if is(&paging.total_pages) {
             return Some(number(1));
@@ -149,6 +230,17 @@ impl Generator<'_> {
             return Some(if field.kind == Type::String { "false".into() } else { false.into() });
         }
         is(&paging.next).then(|| if field.kind == Type::String { "".into() } else { 0.into() })
+    }
+
+    /// The id that was asked for, where the field has room for it.
+    fn asked(&self, field: &Field) -> Option<Json> {
+        let ids = self.ids.get(&id_name(&field.name)?)?;
+        let id = ids.get(self.item).or_else(|| ids.last())?;
+        match field.kind {
+            Type::String => Some(id.as_str().into()),
+            Type::Integer | Type::Number => id.parse::<u64>().ok().map(Json::from),
+            _ => None,
+        }
     }
 
     fn invented(&mut self, field: &Field) -> Json {
@@ -285,23 +377,59 @@ mod tests {
         }
     }
 
-    fn fields() -> Vec<Field> {
-        serde_json::from_value(serde_json::json!([
+    fn api() -> Api {
+        let mut api = sesame_catalog::Catalog::builtin().api("lazada", "/no/such/api").unwrap();
+        api.name = "x.y".to_owned();
+        api.params = serde_json::from_value(serde_json::json!([
+            {"n": "product_id", "t": "integer"},
+            {"n": "query", "t": "object", "c": [{"n": "e_tradeIds", "t": "string", "l": true}]},
+        ]))
+        .unwrap();
+        api.response = serde_json::from_value(serde_json::json!([
             {"n": "result", "t": "object", "c": [
                 {"n": "success", "t": "boolean"},
                 {"n": "error_code", "t": "string"},
                 {"n": "total", "t": "integer"},
                 {"n": "things", "t": "object", "l": true, "vt": "ContinentDTO", "c": [{"n": "title", "t": "string", "eg": "Pencil"}]},
                 {"n": "tags", "t": "string", "l": true},
-                {"n": "price", "t": "decimal", "eg": "12.50"}
+                {"n": "price", "t": "decimal", "eg": "12.50"},
+                {"n": "orders", "t": "object", "l": true, "c": [
+                    {"n": "trade_id", "t": "string"}, {"n": "productID", "t": "integer", "eg": 5}
+                ]}
             ]},
             {"n": "code", "t": "string"}
         ]))
-        .unwrap()
+        .unwrap();
+        api
     }
 
     fn example(seed: u64) -> Json {
-        payload(&fields(), &ExampleOptions { seed, api: "x.y", paging: None, flags: &[] })
+        asked(seed, &[])
+    }
+
+    fn asked(seed: u64, args: &[(&str, &str)]) -> Json {
+        payload(&api(), &ExampleOptions { seed, flags: &[], args: &args.to_vec() })
+    }
+
+    #[test]
+    fn ids_that_were_asked_for_come_back() {
+        let answer = asked(1, &[("product_id", "12345678901234")]);
+        assert_eq!(answer["result"]["orders"][1]["productID"], 12_345_678_901_234_u64);
+        let answer = asked(1, &[("query", r#"{"e_tradeIds":["7","8",9]}"#), ("product_id", "six")]);
+        let orders: Vec<&Json> = answer["result"]["orders"].as_array().unwrap().iter().collect();
+        let ids: Vec<&str> = orders.iter().map(|order| order["trade_id"].as_str().unwrap()).collect();
+        assert_eq!(ids, ["7", "8", "9"]);
+        assert_eq!(orders[0]["productID"], 5, "an id that is no number does not fit");
+    }
+
+    #[test]
+    fn what_is_known_is_laid_over_an_example() {
+        let mut example = serde_json::json!({"a": {"b": 1, "c": 2}, "l": [{"x": 1}, {"x": 2}]});
+        overlay(&mut example, serde_json::json!({"a": {"b": 3}, "l": [{"y": 1}, {}, {"x": 9}], "n": 4}));
+        assert_eq!(
+            example,
+            serde_json::json!({"a": {"b": 3, "c": 2}, "l": [{"x": 1, "y": 1}, {"x": 2}, {"x": 9}], "n": 4})
+        );
     }
 
     #[test]
@@ -317,7 +445,7 @@ mod tests {
 
     #[test]
     fn wraps_lists_as_top_does() {
-        let json = wrap_lists("x.y", &fields(), example(1));
+        let json = wrap_lists("x.y", &api().response, example(1));
         assert!(json["result"]["things"]["continent_d_t_o"].is_array());
         assert!(json["result"]["tags"]["string"].is_array());
     }

@@ -32,7 +32,8 @@
 //! | `GET POST /_sandbox/settings` | `{"old_refresh_token":"lives","reply_style":"documented"}` |
 //! | `GET /_sandbox/refusals/ID` | the base string that was expected, and the mistake if it is a known one |
 //!
-//! A refusal carries the header `x-sandbox-refusal: ID`.
+//! A refusal carries the header `x-sandbox-refusal: ID`; a reply that no fixtures are behind,
+//! `x-sandbox-note`; a call that passed although a live gateway may refuse it, `x-sandbox-warning`.
 #![warn(missing_docs, clippy::missing_errors_doc)]
 
 mod app_file;

@@ -34,6 +34,8 @@ pub struct Options {
     pub now: Option<Timestamp>,
     /// Approves on the OAuth pages without asking.
     pub auto_approve: bool,
+    /// Refuses unsigned calls on param2, where no document says which ones the gateway refuses.
+    pub strict_signatures: bool,
     /// Apps beside those invented.
     pub apps: Vec<AppSpec>,
     /// Faults in force from the start.
@@ -89,6 +91,7 @@ impl Options {
             seed: 1,
             now: None,
             auto_approve: false,
+            strict_signatures: false,
             apps: Vec::new(),
             faults: Vec::new(),
             quotas: Vec::new(),

@@ -1,6 +1,7 @@
 //! Replies on their way out, with the faults that strike there.
 
 use std::{
+    borrow::Cow,
     pin::Pin,
     task::{Context, Poll},
 };
@@ -58,10 +59,8 @@ pub(crate) struct WebReply {
     pub(crate) status: u16,
     pub(crate) media: Media,
     pub(crate) body: Bytes,
-    /// The id of a refusal.
-    pub(crate) refusal: Option<String>,
-    /// Where a redirect leads.
-    pub(crate) location: Option<String>,
+    /// Headers beside those that every answer has.
+    pub(crate) headers: Vec<(&'static str, Cow<'static, str>)>,
     pub(crate) date_shift: i64,
     pub(crate) latency_ms: u64,
     pub(crate) ending: Ending,
@@ -73,8 +72,7 @@ impl WebReply {
             status,
             media,
             body: body.into(),
-            refusal: None,
-            location: None,
+            headers: Vec::new(),
             date_shift: 0,
             latency_ms: 0,
             ending: Ending::Whole,
@@ -94,10 +92,14 @@ impl WebReply {
     }
 
     pub(crate) fn redirect(location: String) -> Self {
-        let mut reply =
-            Self::new(302, Media::Html, Bytes::from_static(b"<!DOCTYPE html><title>Redirect</title>"));
-        reply.location = Some(location);
-        reply
+        Self::new(302, Media::Html, Bytes::from_static(b"<!DOCTYPE html><title>Redirect</title>"))
+            .with_header("location", location)
+    }
+
+    /// Adds a header.
+    pub(crate) fn with_header(mut self, name: &'static str, value: impl Into<Cow<'static, str>>) -> Self {
+        self.headers.push((name, value.into()));
+        self
     }
 
     /// What the edge does before a gateway sees the call.

@@ -9,8 +9,8 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::{
     Request, Response, StatusCode,
-    body::Incoming,
-    header::{ALLOW, CONTENT_TYPE, DATE, HOST, HeaderValue, LOCATION, ORIGIN},
+    body::{Body, Incoming},
+    header::{ALLOW, CONTENT_TYPE, DATE, HOST, HeaderValue, ORIGIN},
     server::conn::http1,
     service::service_fn,
 };
@@ -200,7 +200,7 @@ async fn serve(state: &State, request: Request<Incoming>) -> Result<Response<Rep
     };
     let reply = match check_head(state, &parts) {
         Err(unreadable) => route::refuse(&unreadable),
-        Ok(()) => match read_body(state, body).await {
+        Ok(()) => match read_body(body, state.max_body, PATIENCE).await {
             Err(unreadable) => route::refuse(&unreadable),
             Ok(body) => route::serve(state, &parts.method, &head, &body, now),
         },
@@ -228,7 +228,8 @@ fn check_head(state: &State, parts: &hyper::http::request::Parts) -> Result<(), 
     if parts.uri.path().starts_with("/_sandbox") {
         // No login guards the control API, so web pages may not reach it through a browser: not by
         // a request from another origin, and not by a name that resolves to this machine.
-        let of = |name| parts.headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+        // A header that is not ASCII is nobody's own.
+        let of = |name| parts.headers.get(name).map(|value: &HeaderValue| value.to_str().unwrap_or("?"));
         let own =
             |origin: &str| origin.strip_prefix("http://").is_some_and(|origin| Some(origin) == of(HOST));
         let foreign = of(ORIGIN).is_some_and(|origin| !own(origin));
@@ -255,11 +256,14 @@ fn is_plain_host(host: &str) -> bool {
     name.eq_ignore_ascii_case("localhost") || name.parse::<std::net::IpAddr>().is_ok()
 }
 
-/// Reads a body up to the limit.
-async fn read_body(state: &State, body: Incoming) -> Result<Bytes, Unreadable> {
-    let most = state.max_body;
+/// Reads a body up to a size, in a time that it takes as a whole: single bytes that trickle in do not
+/// prolong it.
+async fn read_body<B>(body: B, most: usize, patience: Duration) -> Result<Bytes, Unreadable>
+where
+    B: Body<Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
+{
     let refused = |status, code, message| Err(Unreadable { status, code, message });
-    match tokio::time::timeout(PATIENCE, Limited::new(body, most).collect()).await {
+    match tokio::time::timeout(patience, Limited::new(body, most).collect()).await {
         Ok(Ok(collected)) => Ok(collected.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => {
             refused(413, "request-too-large", format!("the body has more than {most} bytes"))
@@ -270,18 +274,17 @@ async fn read_body(state: &State, body: Incoming) -> Result<Bytes, Unreadable> {
 }
 
 fn response(state: &State, reply: WebReply) -> Response<ReplyBody> {
-    let WebReply { status, media, body, refusal, location, date_shift, ending, .. } = reply;
+    let WebReply { status, media, body, headers: own, date_shift, ending, .. } = reply;
     let mut response = Response::new(ReplyBody::new(body, ending));
     // Statuses are checked where they come in; 500 is what is left for one that is not.
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, media_value(media));
     headers.insert(DATE, state.clock.date(date_shift));
-    if let Some(id) = refusal.and_then(|id| HeaderValue::try_from(id).ok()) {
-        headers.insert("x-sandbox-refusal", id);
-    }
-    if let Some(location) = location.and_then(|location| HeaderValue::try_from(location).ok()) {
-        headers.insert(LOCATION, location);
+    for (name, value) in own {
+        if let Ok(value) = HeaderValue::try_from(value.as_ref()) {
+            headers.insert(name, value);
+        }
     }
     if status == 405 {
         headers.insert(ALLOW, HeaderValue::from_static("GET, POST"));
@@ -291,4 +294,40 @@ fn response(state: &State, reply: WebReply) -> Response<ReplyBody> {
 
 const fn media_value(media: Media) -> HeaderValue {
     HeaderValue::from_static(media.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        pin::Pin,
+        task::{Context, Poll},
+    };
+
+    use hyper::body::Frame;
+
+    use super::*;
+
+    /// One byte each few milliseconds, without an end.
+    struct Trickle(Pin<Box<tokio::time::Sleep>>);
+
+    impl Body for Trickle {
+        type Data = Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            context: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            std::task::ready!(self.0.as_mut().poll(context));
+            self.0 = Box::pin(tokio::time::sleep(Duration::from_millis(5)));
+            Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(b"a")))))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_that_trickles_in_is_cut_off() {
+        let body = Trickle(Box::pin(tokio::time::sleep(Duration::ZERO)));
+        let refused = read_body(body, 1 << 20, Duration::from_millis(50)).await.unwrap_err();
+        assert_eq!((refused.status, refused.code), (408, "request-timeout"));
+    }
 }

@@ -36,6 +36,7 @@ pub(crate) struct State {
     pub(crate) quotas: Quotas,
     pub(crate) seed: u64,
     pub(crate) auto_approve: bool,
+    pub(crate) strict_signatures: bool,
     pub(crate) max_body: usize,
     pub(crate) max_batch: usize,
     /// True when others than this machine may reach it, by whatever name.
@@ -66,6 +67,7 @@ impl State {
             quotas: Quotas::new(&options.quotas)?,
             seed: options.seed,
             auto_approve: options.auto_approve,
+            strict_signatures: options.strict_signatures,
             max_body: options.max_body,
             max_batch: options.max_batch,
             public: !options.listen.ip().is_loopback(),

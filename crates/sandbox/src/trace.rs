@@ -1,6 +1,6 @@
 //! What a call is about, as far as it is known; for faults, statistics and the log.
 
-use std::{borrow::Cow, sync::Arc};
+use std::{borrow::Cow, cell::Cell, sync::Arc};
 
 use sesame_catalog::Api;
 
@@ -13,6 +13,10 @@ pub(crate) struct Trace<'a> {
     pub(crate) contract: Option<Arc<Api>>,
     pub(crate) api: Cow<'a, str>,
     pub(crate) plan: Option<Plan>,
+    /// What the sandbox let pass although a live gateway may not.
+    pub(crate) warning: Cell<Option<&'static str>>,
+    /// True when the reply was made up from the documents: no fixtures are behind it.
+    pub(crate) made_up: Cell<bool>,
 }
 
 impl<'a> Trace<'a> {
@@ -33,6 +37,21 @@ impl<'a> Trace<'a> {
         let edge = self.plan.as_ref()?.edge.as_ref()?;
         self.count(state, "fault at the edge");
         Some(WebReply::of_edge(edge).with_faults(self.plan.as_ref()))
+    }
+
+    /// Adds to a reply what the call met: the id of its refusal, warnings, faults.
+    pub(crate) fn finish(&self, mut reply: WebReply, refusal: Option<String>) -> WebReply {
+        if let Some(warning) = self.warning.get() {
+            tracing::warn!(api = self.canonical(), "{warning}");
+            reply = reply.with_header("x-sandbox-warning", warning);
+        }
+        if refusal.is_none() && self.made_up.get() {
+            reply = reply.with_header("x-sandbox-note", "made up: no fixtures are behind this API");
+        }
+        if let Some(id) = refusal {
+            reply = reply.with_header("x-sandbox-refusal", id);
+        }
+        reply.with_faults(self.plan.as_ref())
     }
 
     /// Returns the name by which the catalog knows the API, or an empty string.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use serde::Serialize;
+use sesame_catalog::Environment;
 use sesame_core::{Clock, Error, Result};
 
 use crate::{
@@ -253,8 +254,10 @@ impl Checker {
             let opened = known.and_then(|()| open_text(self.keys.sealer(), former_slot(&row.id), former));
             report.opened("app", &row.name, "former secret", opened.map(drop));
         }
-        let known =
-            self.apps.platform(&row.platform).and_then(|platform| platform.urls(row.region.as_deref(), None));
+        let known = self
+            .apps
+            .platform(&row.platform)
+            .and_then(|platform| platform.urls(row.region.as_deref(), &Environment::Live));
         if let Err(error) = known {
             report.add("app", &row.name, Some("platform"), error.message().to_owned());
         }
@@ -297,7 +300,7 @@ impl Checker {
             report.add("account", name, Some("app_id"), "its tokens were given to another app than its own");
         }
         if let Ok(platform) = self.apps.platform(&row.app.platform)
-            && let Err(error) = platform.urls(row.account.region.as_deref(), None)
+            && let Err(error) = platform.urls(row.account.region.as_deref(), &Environment::Live)
         {
             report.add("account", name, Some("region"), error.message().to_owned());
         }

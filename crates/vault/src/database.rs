@@ -202,6 +202,7 @@ impl Database {
     }
 
     /// Returns server and database, for messages.
+    #[cfg(feature = "postgres")]
     pub(crate) fn place(&self) -> String {
         let place = match &self.server {
             Server::Host(host) if host.contains(':') => format!("[{host}]:{}", self.port),
@@ -297,7 +298,7 @@ impl fmt::Debug for Database {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "postgres"))]
 mod tests {
     use super::*;
 

@@ -21,6 +21,9 @@
 //!    sealed with another key.
 #![warn(missing_docs)]
 
+#[cfg(not(any(feature = "sqlite", feature = "postgres")))]
+compile_error!("sesame-vault needs the feature `sqlite` or `postgres`");
+
 mod accounts;
 mod check;
 mod clock;

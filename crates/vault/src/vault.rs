@@ -5,7 +5,7 @@ mod open;
 use std::{fmt, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
-use sesame_catalog::Endpoint;
+use sesame_catalog::Environment;
 use sesame_core::{AccessToken, Clock, Result};
 
 pub use self::open::VaultOptions;
@@ -95,9 +95,9 @@ impl Vault {
         &self.0.location
     }
 
-    /// Returns the sandbox that stands for all platforms, if one does.
-    pub fn endpoint(&self) -> Option<&Endpoint> {
-        self.0.apps.endpoint()
+    /// Returns whom calls reach.
+    pub fn environment(&self) -> &Environment {
+        self.0.apps.environment()
     }
 
     /// Waits until no refresh and no exchange of a code is in flight and uses are written down: to be
@@ -287,6 +287,9 @@ impl Vault {
 
     /// Deletes audit lines and events older than `before`. Returns the number deleted. Events of the last
     /// 7 days may not have been delivered yet.
+    ///
+    /// Deletes nothing unless the trail also has a line of the first half of the time from `before` to
+    /// now: to a clock that is years ahead all lines are old.
     ///
     /// # Errors
     /// Those of the store.

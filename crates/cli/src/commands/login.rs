@@ -6,7 +6,7 @@ use std::{
 };
 
 use serde_json::json;
-use sesame_catalog::Endpoint;
+use sesame_catalog::SandboxUrl;
 use sesame_core::{
     AuthCode, Error, ErrorKind, Fault, HttpRequest, command_line::quote, mask::mask_url, redact::Redactor,
     request::Method,
@@ -87,13 +87,12 @@ fn parse_wait(text: &str) -> Result<Duration, String> {
 pub(crate) fn run(args: &LoginArgs, context: &Context) -> CliResult {
     runtime::block_on(context, async {
         let vault = context.vault().await?;
-        let options = LoginOptions {
-            as_name: args.as_name.clone(),
-            replace_shop: args.replace_shop,
-            region: args.region.clone(),
-            country: args.country.clone(),
-            have_code: args.code.is_some() || args.callback_url.is_some(),
-        };
+        let mut options = LoginOptions::default()
+            .replace_shop(args.replace_shop)
+            .have_code(args.code.is_some() || args.callback_url.is_some());
+        options.as_name.clone_from(&args.as_name);
+        options.region.clone_from(&args.region);
+        options.country.clone_from(&args.country);
         let login = vault.begin_login(&args.app, options).await?;
         let source = match (&args.code, &args.callback_url) {
             (Some(code), _) => {
@@ -358,7 +357,7 @@ pub(crate) async fn ask_sandbox(context: &Context, login: &Login) -> CliResult<O
     }
     let status = reply.status;
     let redactor = Redactor::default();
-    let reference = Endpoint::reference(&reply, &redactor);
+    let reference = SandboxUrl::reference(&reply, &redactor);
     let refused = format!("the sandbox refuses the authorize page (HTTP status {status})");
     // A page that is there and says no: the app is not the one that is registered.
     if (400..500).contains(&status) {

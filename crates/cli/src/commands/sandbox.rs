@@ -42,6 +42,7 @@ Keys, shops and products follow from the seed alone. With --json one line is pri
 {\"listen\",\"apps\":[{\"platform\",\"protocol\",\"app_key\",\"app_secret\",\"redirect_uri\",\"authorize_url\",\"api_base\"}],
  \"shops\":[{\"platform\",\"login\"}]}
 Ctrl-C and SIGTERM stop it.")]
+#[expect(clippy::struct_excessive_bools, reason = "switches of a command line")]
 pub(crate) struct SandboxArgs {
     /// The address to listen on; port 0 takes a free one.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:4600")]
@@ -67,6 +68,10 @@ pub(crate) struct SandboxArgs {
     /// Approves every authorization without a page.
     #[arg(long)]
     auto_approve: bool,
+    /// Refuses calls without a signature on param2, too. By default they are answered with a warning,
+    /// since no document says which of them the gateway refuses.
+    #[arg(long)]
+    strict_signatures: bool,
     /// What becomes of a used refresh token where a refresh gives a new one; no platform documents it.
     #[arg(long, value_enum, default_value = "dies", value_name = "POLICY")]
     old_refresh_token: OldToken,
@@ -90,6 +95,7 @@ pub(crate) fn run(args: &SandboxArgs, context: &Context) -> CliResult {
     options.seed = args.seed;
     options.now = args.now;
     options.auto_approve = args.auto_approve;
+    options.strict_signatures = args.strict_signatures;
     options.old_refresh_token = match args.old_refresh_token {
         OldToken::Dies => OldRefreshToken::Dies,
         OldToken::Lives => OldRefreshToken::Lives,
@@ -183,18 +189,17 @@ fn apps(path: &Path) -> CliResult<Vec<AppSpec>> {
     Ok(apps)
 }
 
-/// Says how to use it. Its keys and secrets are its own inventions, and shown; those of the user's own apps
-/// are not.
+/// Says how to use it. The secrets it shows are its own inventions; those of an app file stay there.
 fn banner(sandbox: &Sandbox, args: &SandboxArgs) -> CliResult {
     let url = sandbox.url();
     let described = serde_json::to_value(sandbox.describe()).unwrap_or_default();
     let mut printer = Printer::new(Format::Table);
     printer.line(format_args!("The sandbox listens on {url}"))?;
     printer.line("")?;
-    let mut rows = Rows::new(&["platform", "protocol", "app key", "app secret", "calls go to"]);
+    let mut rows = Rows::new(&["platform", "protocol", "app key", "calls go to"]);
     for app in described["apps"].as_array().into_iter().flatten() {
         rows.push(
-            ["platform", "protocol", "app_key", "app_secret", "api_base"]
+            ["platform", "protocol", "app_key", "api_base"]
                 .map(|name| app[name].as_str().unwrap_or_default().to_owned()),
         );
     }
@@ -210,15 +215,18 @@ fn banner(sandbox: &Sandbox, args: &SandboxArgs) -> CliResult {
     printer.line(format_args!("\nShops: {}", shops.join(", ")))?;
     printer.line("\nUse it from another terminal:")?;
     printer.line(format_args!("  export SESAME_ENDPOINT={url}"))?;
-    let first = |name: &str| described["apps"][0][name].as_str();
-    let platform = first("platform").unwrap_or("PLATFORM");
-    let key = first("app_key").unwrap_or("KEY");
-    // Invented, so there is nothing to hide; that of an app of one's own is not shown.
-    let secret =
-        first("app_secret").map_or("--secret-stdin".to_owned(), |secret| format!("--secret {secret}"));
-    printer.line(format_args!("  sesame app add {platform} --key {key} {secret}"))?;
+    for app in described["apps"].as_array().into_iter().flatten() {
+        if let (Some(platform), Some(key), Some(secret)) =
+            (app["platform"].as_str(), app["app_key"].as_str(), app["app_secret"].as_str())
+        {
+            printer.line(format_args!(
+                "  printf %s {secret} | sesame app add {platform} --key {key} --secret-stdin"
+            ))?;
+        }
+    }
+    let platform = described["apps"][0]["platform"].as_str().unwrap_or("PLATFORM");
     printer.line(format_args!("  sesame login {platform} && sesame accounts"))?;
-    printer.line("\nKeys and secrets are invented and follow from the seed alone.")?;
+    printer.line("\nKeys and secrets follow from the seed alone; --json prints them for programs.")?;
     printer.line(format_args!("Control and statistics: {url}/_sandbox/stats"))?;
     if args.allow_public && !args.listen.ip().is_loopback() {
         note("warning", "others can reach this address, and the control API under /_sandbox/ has no login");

@@ -42,12 +42,12 @@ pub(crate) fn serve(
         Ok(checked) => checked,
         Err(error) => {
             let outcome = top::finish(state, head, fields, &trace, Err(error), now);
-            let mut reply = WebReply::of_value(200, &outcome.body, (!json).then_some("response"));
-            reply.refusal = outcome.refusal;
-            return reply.with_faults(trace.plan.as_ref());
+            let reply = WebReply::of_value(200, &outcome.body, (!json).then_some("response"));
+            return trace.finish(reply, outcome.refusal);
         }
     };
     trace.count(state, "");
+    let whole = trace;
 
     let mut bodies = Vec::with_capacity(calls.calls.len());
     let mut refusal = None;
@@ -75,6 +75,7 @@ pub(crate) fn serve(
                         Single { app, target, session, args: &args, fields, now }.serve(state, &trace)
                     }
                 };
+                whole.made_up.set(whole.made_up.get() || trace.made_up.get());
                 let outcome = outcome.map(|success| (success, simplify));
                 top::finish(state, head, &call, &trace, outcome, now)
             }
@@ -84,9 +85,7 @@ pub(crate) fn serve(
         bodies.push(if json { outcome.body.to_string() } else { xml::of_json(&outcome.body, "response") });
     }
     let media = if json { Media::Plain } else { Media::Xml };
-    let mut reply = WebReply::new(200, media, bodies.join(separator));
-    reply.refusal = refusal;
-    reply.with_faults(trace.plan.as_ref())
+    whole.finish(WebReply::new(200, media, bodies.join(separator)), refusal)
 }
 
 /// The calls of a batch and what they share.

@@ -1,7 +1,8 @@
 //! The IOP gateway: `/rest`, `/rest/2.0` and `/sync`.
 //!
-//! Order of checks (protocols 6): mandatory parameters, timestamp, path, app, signature, token,
-//! required arguments, limits, API. The HTTP status is always 200.
+//! Order of checks (protocols 6): mandatory parameters, timestamp, app, path, signature, token,
+//! required arguments, limits, API. A live probe with an invented key got `InvalidAppKey` for real and
+//! invented paths alike. The HTTP status is always 200.
 
 use std::sync::{Arc, atomic::Ordering};
 
@@ -123,13 +124,12 @@ pub(crate) fn serve(
     if let Some(IopTarget::Api(contract, _)) = &target {
         trace.contract = Some(Arc::clone(contract));
     }
-    let found = app.zip(target);
     if let Some(reply) = trace.strike(state) {
         return reply;
     }
 
     let asked = Asked { route, head, fields, path, name, now };
-    let outcome = answer(state, &asked, found.as_ref(), &trace);
+    let outcome = answer(state, &asked, target.as_ref(), &trace);
     let request_id = state.request_id(now);
     // Replies recorded since 2021 end like this, errors too; the trace id names the same moment.
     let ids = [("request_id", request_id.clone()), ("_trace_id_", format!("{request_id}e0df7"))];
@@ -159,9 +159,7 @@ pub(crate) fn serve(
         }
     };
     let as_xml = route == IopRoute::Sync && fields.get("format") == Some("xml");
-    let mut reply = WebReply::of_value(200, &body, as_xml.then_some("response"));
-    reply.refusal = refusal;
-    reply.with_faults(trace.plan.as_ref())
+    trace.finish(WebReply::of_value(200, &body, as_xml.then_some("response")), refusal)
 }
 
 fn add(members: &mut Map<String, Value>, pairs: impl IntoIterator<Item = (&'static str, impl Into<String>)>) {
@@ -185,7 +183,7 @@ fn token_of<'a>(fields: &'a Fields<'_>) -> Option<&'a str> {
 fn answer(
     state: &State,
     asked: &Asked<'_>,
-    found: Option<&(&App, IopTarget)>,
+    found: Option<&IopTarget>,
     trace: &Trace<'_>,
 ) -> GatewayResult<Success> {
     let Asked { route, head, fields, path, name, now } = *asked;
@@ -207,20 +205,16 @@ fn answer(
     }
 
     // 2 timestamp
-    let app = found.map(|(app, _)| *app).or(trace.app);
-    check_time(state, app, route, fields.filled("timestamp").unwrap_or_default(), now)?;
+    check_time(state, trace.app, route, fields.filled("timestamp").unwrap_or_default(), now)?;
 
-    // 3 path
-    let known_somewhere = found.is_some() || (app.is_none() && known_on_any(state, route, name));
-    if !known_somewhere {
-        return Err(unknown_path(route, name, app));
-    }
-
-    // 4 app
-    let Some((app, target)) = found else {
+    // 3 app
+    let Some(app) = trace.app else {
         return Err(GatewayError::new("InvalidAppKey", "The specified App Key is invalid")
             .with_hint("this sandbox has no IOP app with this key; its apps are in the line that `sesame sandbox --json` prints, under /_sandbox/apps and in the file given by --app-file"));
     };
+
+    // 4 path
+    let Some(target) = found else { return Err(unknown_path(route, name, app)) };
 
     // 5 signature
     let signed = signature::Signed {
@@ -283,15 +277,14 @@ fn answer(
     let is_top_name = route == IopRoute::Sync && !asked.name.starts_with('/');
     let name = if is_top_name { asked.name } else { &contract.name };
     ApiCall { app, contract, name, shop, args: &args, simplify, now }
-        .payload(state)
+        .payload(state, trace)
         .map(|payload| (payload, ""))
 }
 
-fn unknown_path(route: IopRoute, name: &str, app: Option<&App>) -> Box<GatewayError> {
+fn unknown_path(route: IopRoute, name: &str, app: &App) -> Box<GatewayError> {
     let error = GatewayError::new("InvalidApiPath", "The specified Api Path is invalid");
     let shown: String = name.chars().take(120).collect();
-    let platform = app.map_or("any platform", |app| app.platform_name.as_str());
-    let mut hint = format!("the catalog lists no API {shown:?} of {platform}");
+    let mut hint = format!("the catalog lists no API {shown:?} of {}", app.platform_name);
     if route == IopRoute::Rest && name.is_empty() {
         return error.with_hint(
             "the URL ends at /rest, and no `method` came that begins with a slash; names with dots are called on /sync",
@@ -309,15 +302,6 @@ fn unknown_path(route: IopRoute, name: &str, app: Option<&App>) -> Box<GatewayEr
     error.with_hint(hint)
 }
 
-/// Returns `true` if any IOP platform has this API: for keys that no app has.
-fn known_on_any(state: &State, route: IopRoute, name: &str) -> bool {
-    state
-        .apps
-        .all()
-        .filter(|app| app.protocol == Protocol::Iop && app.own)
-        .any(|app| target(state, app, route, name).is_some())
-}
-
 /// Milliseconds, or ISO with `Z`; TOP's text too on the TOP-like route.
 fn check_time(
     state: &State,
@@ -329,9 +313,11 @@ fn check_time(
     let illegal = |hint: String| {
         Err(GatewayError::new("IllegalTimestamp", "The timestamp is invalid or malformed").with_hint(hint))
     };
+    // Daraz' guide prints TOP's text on `/rest`.
+    let takes_text = route == IopRoute::Sync || app.is_some_and(|app| app.platform_name == "daraz");
     let legal_form = text.bytes().all(|byte| byte.is_ascii_digit())
         || (text.contains('T') && text.ends_with('Z'))
-        || (route == IopRoute::Sync && !text.contains('T'));
+        || (takes_text && !text.contains('T'));
     let Some(at) = sesame_core::time::parse_request_timestamp(text).filter(|_| legal_form) else {
         return illegal(
             "the timestamp is neither milliseconds since 1970 nor yyyy-MM-ddTHH:mm:ssZ".to_owned(),

@@ -28,6 +28,7 @@ use crate::{
     fixtures::{Args, FixtureCall},
     received::Fields,
     state::State,
+    trace::Trace,
 };
 
 /// The outcome of a call that counts as one, although its payload says that it failed.
@@ -105,7 +106,7 @@ struct ApiCall<'a> {
 
 impl ApiCall<'_> {
     /// Returns what the API answers: from the fixtures, else an example.
-    fn payload(&self, state: &State) -> GatewayResult<Value> {
+    fn payload(&self, state: &State, trace: &Trace<'_>) -> GatewayResult<Value> {
         let call = FixtureCall {
             platform: &self.app.platform_name,
             api: self.name,
@@ -116,17 +117,17 @@ impl ApiCall<'_> {
             style: state.settings().reply_style,
         };
         let api = self.contract;
-        let payload = match state.fixtures.answer(&call) {
-            Some(answer) => answer?,
-            None => example::payload(
-                &api.response,
-                &ExampleOptions {
-                    seed: state.seed,
-                    api: &api.name,
-                    paging: api.paging.as_ref(),
-                    flags: &state.platform(self.app).replies.flags,
-                },
-            ),
+        let payload = if let Some(answer) = state.fixtures.answer(&call) {
+            answer?
+        } else {
+            trace.made_up.set(true);
+            let flags = &state.platform(self.app).replies.flags;
+            let options = ExampleOptions { seed: state.seed, flags, args: self.args };
+            let mut payload = example::payload(api, &options);
+            if let Some(known) = state.fixtures.known(&call)? {
+                example::overlay(&mut payload, known);
+            }
+            payload
         };
         Ok(if self.simplify { payload } else { example::wrap_lists(self.name, &api.response, payload) })
     }

@@ -1,7 +1,8 @@
 //! The param2 gateway: `/openapi/{protocol}/{version}/{namespace}/{name}/{appKey}`.
 //!
-//! Order of checks (protocols 6): path shape, app, signature, API, token, rights, limits, required
-//! arguments, API. Gateway errors have an HTTP error status; success is the bare payload.
+//! Order of checks, as far as it was probed live: path shape, API, app, signature, token, limits,
+//! required arguments, API. When the time is looked at is a guess: after the signature. Gateway errors
+//! have an HTTP error status; success is the bare payload.
 
 use std::sync::{Arc, atomic::Ordering};
 
@@ -15,6 +16,7 @@ use super::{
     shop_of, signature,
 };
 use crate::{
+    apps::App,
     error::{GatewayError, GatewayResult},
     received::{Fields, Head, Layered},
     reply::WebReply,
@@ -33,14 +35,18 @@ struct Route<'a> {
     key: &'a str,
     /// What is signed: from the protocol to the app key, as in the URL.
     path: &'a str,
-    /// Whether it came by POST, as token calls have to.
-    posted: bool,
+}
+
+/// What a path names.
+enum Param2Target {
+    Token(TokenCall),
+    Api(Arc<Api>),
 }
 
 const PROTOCOLS: [&str; 7] = ["param2", "http", "json2", "xml2", "json", "xml", "param"];
 
 impl<'a> Route<'a> {
-    fn read(path: &'a str, posted: bool) -> GatewayResult<Self> {
+    fn read(path: &'a str) -> GatewayResult<Self> {
         // `/openapi/` is for public APIs, `/api/` for the vendor's inner ones (protocols 1.1).
         let path = path.strip_prefix("/openapi/").or_else(|| path.strip_prefix("/api/")).unwrap_or_default();
         let unsupported = |hint: &str| {
@@ -65,7 +71,20 @@ impl<'a> Route<'a> {
         if version.is_empty() || !version.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(unsupported("the version is not a number"));
         }
-        Ok(Self { protocol, version, namespace, name, key, path, posted })
+        Ok(Self { protocol, version, namespace, name, key, path })
+    }
+
+    /// Finds out what it names on the platform of an app. Token calls are those that the platform lists.
+    fn target(&self, state: &State, app: &App) -> Option<Param2Target> {
+        let api = [self.protocol, self.version, self.namespace, self.name];
+        if let Some(call) = TokenCall::of(api, &state.platform(app).tokens) {
+            return Some(Param2Target::Token(call));
+        }
+        if self.namespace == "system.oauth2" {
+            return None;
+        }
+        let full = format!("{}:{}@{}", self.namespace, self.name, self.version);
+        state.contracts.find(app.platform, &full).map(Param2Target::Api)
     }
 
     fn wants_xml(&self, fields: &Fields<'_>) -> bool {
@@ -85,36 +104,43 @@ pub(crate) fn serve(
     now: Timestamp,
 ) -> WebReply {
     let mut trace = Trace::new(None, head.path);
-    let route = Route::read(head.path, posted);
+    let route = Route::read(head.path);
+    let mut target = None;
     if let Ok(route) = &route {
         trace.api = format!("{}:{}", route.namespace, route.name).into();
-        let full = format!("{}@{}", trace.api, route.version);
         let token = fields.filled("access_token");
-        (trace.app, trace.contract) =
-            app_for(state, Protocol::Param2, route.key, token, fields, now, |app| {
-                state.contracts.find(app.platform, &full)
-            });
+        (trace.app, target) =
+            app_for(state, Protocol::Param2, route.key, token, fields, now, |app| route.target(state, app));
+        if trace.app.is_none() {
+            // An API is known or not whoever calls.
+            let mut apps = state.apps.all().filter(|app| app.protocol == Protocol::Param2);
+            target = apps.find_map(|app| route.target(state, app));
+        }
+        if let Some(Param2Target::Api(contract)) = &target {
+            trace.contract = Some(Arc::clone(contract));
+        }
     }
     if let Some(reply) = trace.strike(state) {
         return reply;
     }
 
     let as_xml = route.as_ref().is_ok_and(|route| route.wants_xml(fields));
-    let outcome = route.and_then(|route| answer(state, &route, head, fields, &trace, now));
-    let reply = match outcome {
+    let outcome = route.and_then(|route| {
+        let asked = Asked { route, head, fields, posted, now };
+        answer(state, &asked, target.as_ref(), &trace)
+    });
+    match outcome {
         Ok((body, code)) => {
             trace.count(state, code);
-            WebReply::of_value(200, &body, as_xml.then_some("result"))
+            trace.finish(WebReply::of_value(200, &body, as_xml.then_some("result")), None)
         }
         Err(error) => {
             trace.count(state, &error.code);
             let body = error_body(&error, &state.request_id(now));
-            let mut reply = WebReply::of_value(error.status, &body, as_xml.then_some("error"));
-            reply.refusal = keep_reason(state, &error, head.path, fields, now);
-            reply
+            let reply = WebReply::of_value(error.status, &body, as_xml.then_some("error"));
+            trace.finish(reply, keep_reason(state, &error, head.path, fields, now))
         }
-    };
-    reply.with_faults(trace.plan.as_ref())
+    }
 }
 
 fn error_body(error: &GatewayError, request_id: &str) -> Value {
@@ -135,76 +161,58 @@ fn error_body(error: &GatewayError, request_id: &str) -> Value {
     }
 }
 
+struct Asked<'a> {
+    route: Route<'a>,
+    head: &'a Head<'a>,
+    fields: &'a Fields<'a>,
+    posted: bool,
+    now: Timestamp,
+}
+
 fn answer(
     state: &State,
-    route: &Route<'_>,
-    head: &Head<'_>,
-    fields: &Fields<'_>,
+    asked: &Asked<'_>,
+    target: Option<&Param2Target>,
     trace: &Trace<'_>,
-    now: Timestamp,
 ) -> GatewayResult<Success> {
-    let found = trace.contract.as_ref();
-    // 1 app
+    let Asked { route, fields, posted, now, .. } = *asked;
+    // 1 API
+    let Some(target) = target else {
+        let shown: String = format!("{} version {}", trace.api, route.version).chars().take(160).collect();
+        let platform = trace.app.map_or("any platform", |app| &app.platform_name);
+        return Err(GatewayError::new("gw.APIUnsupported", "Unsupported API")
+            .with_hint(format!("the catalog lists no API {shown:?} of {platform}")));
+    };
+
+    // 2 app
     let Some(app) = trace.app else {
-        return Err(GatewayError::new("gw.AppKeyInvalid", "AppKey is invalid")
+        return Err(GatewayError::new("gw.AppKeyNotFound", "AppKey is not found")
             .with_hint("this sandbox has no param2 app with this key; see /_sandbox/apps"));
     };
     if let Some(doubled) = fields.doubled() {
-        return Err(GatewayError::new(
-            "400",
-            format!("The parameter {doubled} came twice with two different values"),
-        ));
+        let says = format!("The parameter {doubled} came twice with two different values");
+        return Err(GatewayError::new("400", says));
     }
 
-    // 2 signature: checked when there is one, missed where the entry says that there has to be one.
-    // Token calls name no secret in it; one that came is tolerated (protocols 1.5).
-    let api = [route.protocol, route.version, route.namespace, route.name];
-    let token_call = TokenCall::of(api, &state.platform(app).tokens);
-    let signature =
-        if token_call.is_some_and(|call| !call.is_signed()) { None } else { fields.get("_aop_signature") };
-    if let Some(given) = signature.filter(|given| !given.is_empty()) {
-        let signed = signature::Signed {
-            shape: Shape::Param2,
-            path: route.path,
-            method: "",
-            signature: given,
-            body: b"",
-            template: None,
-        };
-        signature::check(state, app, head, fields, &signed, now).map_err(|id| {
-            let mut error = GatewayError::new("gw.SignatureInvalid", "Signature is invalid");
-            error.refusal = Some(id);
-            error
-        })?;
-    } else if let Some(hint) = missing_signature(fields, signature.is_some(), token_call, found) {
-        return Err(GatewayError::new("gw.SignatureMissing", "Signature is missing").with_hint(hint));
-    }
+    // 3 signature, 4 time
+    trace.warning.set(check_signature(state, app, asked, target)?);
+    check_time(state, app, fields, now)?;
 
-    // Token calls have their own checks.
-    if let Some(call) = token_call {
-        if let Some(failure) = limits::check(state, app, trace, None, now)? {
-            return Ok((failure, BUSINESS_FAILURE));
+    let contract = match target {
+        // Token calls have their own checks.
+        Param2Target::Token(call) => {
+            if let Some(failure) = limits::check(state, app, trace, None, now)? {
+                return Ok((failure, BUSINESS_FAILURE));
+            }
+            let issued = call.serve(state, app, posted, fields, now).inspect_err(|_| {
+                state.tokens.refused.fetch_add(1, Ordering::Relaxed);
+            });
+            return issued.map(|reply| (reply, ""));
         }
-        let issued = call.serve(state, app, route.posted, fields, now).inspect_err(|_| {
-            state.tokens.refused.fetch_add(1, Ordering::Relaxed);
-        });
-        return issued.map(|reply| (reply, ""));
-    }
-
-    // 3 API; a token call that the platform does not list is none, whatever the catalog describes
-    let Some(contract) = found.filter(|_| route.namespace != "system.oauth2") else {
-        if let Some(body) = time_api(route, now) {
-            return Ok((body, ""));
-        }
-        let shown: String = format!("{}:{} version {}", route.namespace, route.name, route.version)
-            .chars()
-            .take(160)
-            .collect();
-        return Err(GatewayError::new("gw.APIUnsupported", "Unsupported API")
-            .with_hint(format!("the catalog lists no API {shown:?} of {}", app.platform_name)));
+        Param2Target::Api(contract) => contract,
     };
 
-    // 4 token; APIs that need none never look at it
+    // 5 token; APIs that need none never look at it
     let shop = match (contract.auth, fields.filled("access_token")) {
         (Some(false), _) | (None, None) => None,
         (Some(true), None) => {
@@ -218,65 +226,89 @@ fn answer(
         ),
     };
 
-    // 5 limits, and faults that were ordered
+    // 6 limits, and faults that were ordered
     if let Some(failure) = limits::check(state, app, trace, shop, now)? {
         return Ok((failure, BUSINESS_FAILURE));
     }
 
-    // 6 arguments
-    let data = data_of(route, fields)?;
+    // 7 arguments
+    let data = data_of(&route, fields)?;
     let args = Layered { first: &data, then: fields };
     arguments::check(Protocol::Param2, contract, &args, fields)?;
 
-    // 7 the API itself; the time APIs answer a bare string or number, which no list of fields describes
-    if contract.response.is_empty()
-        && let Some(body) = time_api(route, now)
-    {
-        return Ok((body, ""));
-    }
+    // 8 the API itself
     let call = ApiCall { app, contract, name: &contract.name, shop, args: &args, simplify: true, now };
-    let payload = call.payload(state).map_err(|error| {
+    let payload = call.payload(state, trace).map_err(|error| {
         // The APIs' own errors come with HTTP 200 (protocols 1.6).
         if error.code.starts_with("gw.") { error } else { error.status(200) }
     });
     Ok((payload?, ""))
 }
 
-/// Returns what is wrong with a call that carries no signature, if that is wrong.
-fn missing_signature(
-    fields: &Fields<'_>,
-    empty: bool,
-    token_call: Option<TokenCall>,
-    found: Option<&Arc<Api>>,
-) -> Option<&'static str> {
-    if empty {
-        return Some("`_aop_signature` came and is empty");
-    }
-    if let Some(call) = token_call {
-        return call.is_signed().then_some("this call has to be signed: `_aop_signature`");
-    }
-    // Seen live (protocols 1.3): who signs as on TOP gets this, whether or not the API is signed.
-    let takes_sign = |contract: &Arc<Api>| contract.params.iter().any(|param| param.name == "sign");
-    if fields.get("sign").is_some() && !found.is_some_and(takes_sign) {
-        return Some(
+/// Checks the signature. Returns the warning for a call that a stricter gateway would refuse.
+///
+/// One that came has to be right. No document says for which APIs the gateway misses one, and clients
+/// that send none are in use, so it is missed only with `--strict-signatures`. Token calls need none and
+/// a wrong one is ignored: a client that signs them with the key of another app is in use.
+fn check_signature(
+    state: &State,
+    app: &App,
+    asked: &Asked<'_>,
+    target: &Param2Target,
+) -> GatewayResult<Option<&'static str>> {
+    let Asked { route, head, fields, now, .. } = asked;
+    let missing =
+        |hint| Err(GatewayError::new("gw.SignatureMissing", "Signature is missing").with_hint(hint));
+    let (is_token_call, needs_none) = match target {
+        Param2Target::Token(call) => (true, !call.is_signed()),
+        Param2Target::Api(contract) => (false, contract.signed == Some(false)),
+    };
+    match fields.get("_aop_signature") {
+        Some("") => missing("`_aop_signature` came and is empty"),
+        Some(signature) => {
+            let (shape, path, body) = (Shape::Param2, route.path, b"".as_slice());
+            let signed = signature::Signed { shape, path, method: "", signature, body, template: None };
+            match signature::check(state, app, head, fields, &signed, *now) {
+                Err(_) if is_token_call && (needs_none || !state.strict_signatures) => {
+                    Ok(Some("the signature is wrong, and ignored on token calls"))
+                }
+                Err(id) => {
+                    let mut error = GatewayError::new("gw.SignatureInvalid", "Signature is invalid");
+                    error.refusal = Some(id);
+                    Err(error)
+                }
+                Ok(()) => Ok(None),
+            }
+        }
+        // Seen live (protocols 1.3): who signs as on TOP gets this, whether or not the API is signed.
+        None if fields.get("sign").is_some() && !takes_sign(target) => missing(
             "the request carries `sign`, which is TOP's; param2 wants `_aop_signature`: HMAC-SHA1 over path and sorted pairs",
-        );
+        ),
+        None if needs_none => Ok(None),
+        None if state.strict_signatures => missing("this sandbox wants every call signed: `_aop_signature`"),
+        None => Ok(Some("unsigned: no `_aop_signature` came; --strict-signatures refuses such calls")),
     }
-    found
-        .is_some_and(|contract| contract.signed == Some(true))
-        .then_some("this API has to be signed: `_aop_signature`")
 }
 
-/// `system/currentTime` and `system/currentTimeMillis`, which exist in version 1.
-fn time_api(route: &Route<'_>, now: Timestamp) -> Option<Value> {
-    if route.version != "1" {
-        return None;
+fn takes_sign(target: &Param2Target) -> bool {
+    matches!(target, Param2Target::Api(api) if api.params.iter().any(|param| param.name == "sign"))
+}
+
+/// Checks `_aop_timestamp`, if it came: milliseconds since 1970.
+fn check_time(state: &State, app: &App, fields: &Fields<'_>, now: Timestamp) -> GatewayResult<()> {
+    let Some(text) = fields.filled("_aop_timestamp") else { return Ok(()) };
+    let Ok(millis) = text.parse::<i64>() else {
+        return Err(GatewayError::invalid(Protocol::Param2, "_aop_timestamp")
+            .with_hint("_aop_timestamp is milliseconds since 1970"));
+    };
+    let (off, window) =
+        (millis.saturating_sub(now.as_millisecond()) / 1_000, state.platform(app).clock.window);
+    if window > 0 && off.unsigned_abs() > window {
+        return Err(GatewayError::new("400", "RequestValidateException: Request is expired.").with_hint(
+            format!("the request's time is {off} s off the sandbox's clock ({now}); {window} s are allowed"),
+        ));
     }
-    match (route.namespace, route.name) {
-        ("system", "currentTime") => Some(sesame_core::time::compact(now, 8).into()),
-        ("system", "currentTimeMillis") => Some(now.as_millisecond().into()),
-        _ => None,
-    }
+    Ok(())
 }
 
 /// The arguments of the `json` protocols: one parameter, `_data_`, that holds them all.

@@ -81,9 +81,8 @@ pub(crate) fn serve(state: &State, head: &Head<'_>, fields: &Fields<'_>, now: Ti
     let simplify = fields.get("simplify") == Some("true");
     let outcome = outcome.map(|success| (success, simplify));
     let outcome = finish(state, head, fields, &trace, outcome, now);
-    let mut reply = WebReply::of_value(200, &outcome.body, (!wants_json(fields)).then_some("response"));
-    reply.refusal = outcome.refusal;
-    reply.with_faults(trace.plan.as_ref())
+    let reply = WebReply::of_value(200, &outcome.body, (!wants_json(fields)).then_some("response"));
+    trace.finish(reply, outcome.refusal)
 }
 
 /// Counts the outcome and puts it into the envelope, without the name around it if `simplify` (the
@@ -298,7 +297,7 @@ impl Single<'_> {
                 arguments::check(Protocol::Top, contract, args, fields)?;
                 let simplify = fields.get("simplify") == Some("true");
                 let name = &contract.name;
-                ApiCall { app, contract, name, shop, args, simplify, now }.payload(state)?
+                ApiCall { app, contract, name, shop, args, simplify, now }.payload(state, trace)?
             }
         };
         Ok((payload, ""))

@@ -37,17 +37,16 @@ pub(crate) fn serve(
     if let Some(reply) = trace.strike(state) {
         return reply;
     }
-    let (reply, code) = match answer(state, head, fields, &candidates, posted, now) {
-        Ok((reply, code)) => (reply, code),
-        Err(page) => {
-            let PageError { vendor, says } = page;
-            let mut reply = WebReply::new(400, Media::Html, pages::error(vendor, &says));
-            reply.refusal = Some(state.keep_refusal("authorize", head.path, &says, &fields.pairs(), now));
-            (reply, "refused")
+    let (reply, code, refusal) = match answer(state, head, fields, &candidates, posted, now) {
+        Ok((reply, code)) => (reply, code, None),
+        Err(PageError { vendor, says }) => {
+            let reply = WebReply::new(400, Media::Html, pages::error(vendor, &says));
+            let id = state.keep_refusal("authorize", head.path, &says, &fields.pairs(), now);
+            (reply, "refused", Some(id))
         }
     };
     trace.count(state, code);
-    reply.with_faults(trace.plan.as_ref())
+    trace.finish(reply, refusal)
 }
 
 /// Why there is no page to approve on. Only the seller sees it.

@@ -33,22 +33,20 @@ pub(crate) fn serve(
     if let Some(reply) = trace.strike(state) {
         return reply;
     }
-    let reply = match exchange(state, app, fields, posted, &trace, now) {
+    match exchange(state, app, fields, posted, &trace, now) {
         Ok(reply) => {
             trace.count(state, "");
-            WebReply::of_value(200, &reply, None)
+            trace.finish(WebReply::of_value(200, &reply, None), None)
         }
         Err((status, name, message)) => {
             trace.count(state, name);
             let body = json!({"error": name, "error_description": message});
-            let mut reply = WebReply::of_value(status, &body, None);
             let hint =
                 fields.unread().map_or_else(|| message.clone(), |unread| format!("{unread}; {message}"));
-            reply.refusal = Some(state.keep_refusal(name, head.path, &hint, &fields.pairs(), now));
-            reply
+            let refusal = state.keep_refusal(name, head.path, &hint, &fields.pairs(), now);
+            trace.finish(WebReply::of_value(status, &body, None), Some(refusal))
         }
-    };
-    reply.with_faults(trace.plan.as_ref())
+    }
 }
 
 fn exchange(

@@ -1,6 +1,7 @@
 //! The sandbox: running, looked at over its socket; and the fixtures behind it.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, helpers of tests too")]
 
+mod agreement;
 mod captures;
 mod control;
 mod faults;
@@ -12,10 +13,12 @@ mod fixture_schema;
 mod fixture_size;
 mod fixture_support;
 mod fixtures;
+mod hostile;
 mod iop;
 mod limits;
 mod oauth;
 mod param2;
+mod param2_checks;
 mod recorded;
 mod refusals;
 mod support;

@@ -5,7 +5,7 @@ use sesame_core::{Shape, sign::Digest};
 
 use crate::support::{Bench, borrowed, form, signature};
 
-async fn login(bench: &Bench, platform: &str) -> Json {
+pub(crate) async fn login(bench: &Bench, platform: &str) -> Json {
     let app = bench.app(platform);
     let code = bench.code(&app, &bench.login(platform)).await;
     let answer = get_token(bench, platform, &code, &[]).await;
@@ -13,7 +13,7 @@ async fn login(bench: &Bench, platform: &str) -> Json {
     answer.json()
 }
 
-async fn get_token(
+pub(crate) async fn get_token(
     bench: &Bench,
     platform: &str,
     code: &str,
@@ -33,59 +33,6 @@ async fn get_token(
         pairs.push((name, value));
     }
     bench.form(&format!("/openapi/http/1/system.oauth2/getToken/{}", app.app_key), &pairs).await
-}
-
-#[tokio::test]
-async fn checks_come_in_the_documented_order() {
-    let bench = Bench::start().await;
-    let app = bench.app("aliexpress-legacy");
-    let key = &app.app_key;
-    let code = |answer: &crate::support::Answer| {
-        (answer.status, answer.json()["error_code"].as_str().unwrap().to_owned())
-    };
-    let api = "aliexpress.open/api.findAeProductById";
-
-    assert_eq!(
-        code(&bench.get("/openapi/param2/1/aliexpress.open").await),
-        (400, "gw.APIUnsupported".to_owned())
-    );
-    assert_eq!(
-        code(&bench.get(&format!("/openapi/soap/1/{api}/{key}")).await),
-        (400, "gw.APIUnsupported".to_owned())
-    );
-    assert_eq!(
-        code(&bench.get(&format!("/openapi/param2/1/{api}")).await),
-        (400, "gw.AppKeyMissing".to_owned())
-    );
-    assert_eq!(
-        code(&bench.get(&format!("/openapi/param2/1/{api}/")).await),
-        (400, "gw.AppKeyMissing".to_owned())
-    );
-    assert_eq!(
-        code(&bench.get(&format!("/openapi/param2/1/{api}/999?_aop_signature=0")).await),
-        (400, "gw.AppKeyInvalid".to_owned())
-    );
-    // This entry says that it is signed.
-    let signed = "aliexpress.open/api.updateMsgRank";
-    let answer =
-        bench.get(&format!("/openapi/param2/1/{signed}/{key}?sign=66987CB115214E59E6EC978214934FB8")).await;
-    assert_eq!(code(&answer), (400, "gw.SignatureMissing".to_owned()));
-    assert!(bench.refusal(&answer).await.to_string().contains("_aop_signature"));
-    let answer =
-        bench.get(&format!("/openapi/param2/1/no.such/api/{key}?_aop_signature={}", "0".repeat(40))).await;
-    assert_eq!(code(&answer), (400, "gw.SignatureInvalid".to_owned()), "the signature comes before the API");
-    assert_eq!(code(&bench.param2(&app, "no.such/api", &[]).await), (400, "gw.APIUnsupported".to_owned()));
-    assert_eq!(code(&bench.param2(&app, api, &[]).await), (401, "401".to_owned()));
-    let answer = bench.param2(&app, api, &[("access_token", "nonsense")]).await;
-    assert_eq!(answer.json()["error_message"], "Request need user authorized");
-    assert_eq!(answer.json()["exception"], "Request need user authorized");
-    let token = login(&bench, "aliexpress-legacy").await;
-    let token = token["access_token"].as_str().unwrap();
-    let answer = bench.param2(&app, api, &[("access_token", token)]).await;
-    assert_eq!(code(&answer), (400, "gw.ParamMissing".to_owned()));
-    assert_eq!(answer.json()["error_message"], "Required argument productId");
-    let answer = bench.param2(&app, api, &[("access_token", token), ("productId", "x")]).await;
-    assert_eq!(code(&answer).1, "400");
 }
 
 #[tokio::test]
@@ -251,20 +198,13 @@ async fn codes_are_good_once_and_for_two_minutes() {
 }
 
 #[tokio::test]
-async fn the_older_refresh_is_signed_and_timeouts_differ_by_platform() {
+async fn the_older_refresh_works_and_timeouts_differ_by_platform() {
     let bench = Bench::start().await;
     let app = bench.app("aliexpress-legacy");
     let token = login(&bench, "aliexpress-legacy").await;
     assert_eq!(token["refresh_token_timeout"].as_str().unwrap().len(), 22, "{token}");
     assert!(token["refresh_token_timeout"].as_str().unwrap().ends_with("000-0800"));
     let refresh = token["refresh_token"].as_str().unwrap();
-    let unsigned = bench
-        .form(
-            &format!("/openapi/param2/1/system.oauth2/refreshToken/{}", app.app_key),
-            &[("refresh_token", refresh)],
-        )
-        .await;
-    assert_eq!(unsigned.json()["error_code"], "gw.SignatureMissing");
     let signed = bench.param2(&app, "system.oauth2/refreshToken", &[("refresh_token", refresh)]).await;
     assert_eq!(signed.status, 200, "{}", signed.text());
     assert!(signed.json()["access_token"].is_string());
@@ -334,7 +274,7 @@ async fn token_calls_tolerate_a_signature_and_are_posts_but_for_get_token() {
     assert_eq!(answer.status, 200, "{}", answer.text());
     // Names that no list of the platform has are no token calls.
     let refresh = format!("/openapi/http/1/system.oauth2/refreshToken/{}", app.app_key);
-    assert_eq!(bench.form(&refresh, &[]).await.code(), "gw.SignatureMissing");
+    assert_eq!(bench.form(&refresh, &[]).await.code(), "gw.APIUnsupported");
     let clock = format!("/openapi/param2/2/system/currentTime/{}", app.app_key);
     assert_eq!(bench.get(&clock).await.code(), "gw.APIUnsupported");
 }

@@ -66,7 +66,7 @@ impl Clock for VirtualClock {
     }
 }
 
-static CATALOG: LazyLock<Arc<Catalog>> = LazyLock::new(|| Arc::new(Catalog::builtin()));
+pub(crate) static CATALOG: LazyLock<Arc<Catalog>> = LazyLock::new(|| Arc::new(Catalog::builtin()));
 
 pub(crate) struct Bench {
     pub(crate) sandbox: Sandbox,

@@ -234,7 +234,15 @@ impl Serialize for Account {
 }
 
 /// Tokens that another program kept until now.
+///
+/// ```
+/// use sesame_core::RefreshToken;
+///
+/// let tokens = sesame_vault::ImportedTokens::default().refresh(RefreshToken::new("..")).account_name("my-shop");
+/// # drop(tokens);
+/// ```
 #[derive(Debug, Clone, Default)]
+#[non_exhaustive]
 pub struct ImportedTokens {
     /// The access token.
     pub access: Option<AccessToken>,
@@ -247,4 +255,41 @@ pub struct ImportedTokens {
     pub access_expires_at: Option<Timestamp>,
     /// When the refresh token ends.
     pub refresh_expires_at: Option<Timestamp>,
+}
+
+impl ImportedTokens {
+    /// Sets the access token.
+    #[must_use]
+    pub fn access(mut self, access: AccessToken) -> Self {
+        self.access = Some(access);
+        self
+    }
+
+    /// Sets the refresh token.
+    #[must_use]
+    pub fn refresh(mut self, refresh: RefreshToken) -> Self {
+        self.refresh = Some(refresh);
+        self
+    }
+
+    /// Sets the account's name.
+    #[must_use]
+    pub fn account_name(mut self, account_name: impl Into<String>) -> Self {
+        self.account_name = Some(account_name.into());
+        self
+    }
+
+    /// Sets when the access token ends.
+    #[must_use]
+    pub fn access_expires_at(mut self, access_expires_at: Timestamp) -> Self {
+        self.access_expires_at = Some(access_expires_at);
+        self
+    }
+
+    /// Sets when the refresh token ends.
+    #[must_use]
+    pub fn refresh_expires_at(mut self, refresh_expires_at: Timestamp) -> Self {
+        self.refresh_expires_at = Some(refresh_expires_at);
+        self
+    }
 }

@@ -95,16 +95,17 @@ impl AccountHandle {
         &self.app.secret
     }
 
-    /// Says of a refused signature which secret it was made with, and how to correct that.
-    #[must_use]
-    pub fn explain_refusal(&self, error: Error) -> Error {
-        self.app.explained(error)
-    }
-
     /// Returns what keeps the app's secret out of text that the platform sends; whoever makes a call adds the
     /// secrets of the call.
     pub fn redactor(&self) -> Redactor<'_> {
         Redactor::new([self.app.secret.expose()])
+    }
+
+    /// Adds what this account's owner has to do about a refusal of a call that was made and signed for it.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn advise(&self, error: Error) -> Error {
+        self.app.explained(error)
     }
 
     /// Returns the access token if nothing has to be done about it: no lock, no wait.

@@ -24,7 +24,7 @@ use tokio::sync::watch;
 use self::{hook::Hook, webhook::Receiver};
 use crate::{
     Vault,
-    model::{Id, lock, millis},
+    model::{Id, lock, millis, warn_once},
     store::{DueClaim, DueEvent, Sink},
 };
 
@@ -274,15 +274,17 @@ impl Deliverer {
     /// way then is finished. While the store is away it waits for its return.
     pub async fn run(&self, stop: impl Future<Output = ()>, mut report: impl FnMut(&Delivery)) {
         let (tell, mut stopping) = watch::channel(false);
+        let mut said = String::new();
         let mut work = pin!(async {
             while !*stopping.borrow() {
                 let pause = match self.drain(&stopping).await {
                     Ok(deliveries) => {
                         deliveries.iter().for_each(&mut report);
+                        said.clear();
                         POLL
                     }
                     Err(error) => {
-                        tracing::warn!("events cannot be delivered: {error}");
+                        warn_once(&mut said, "events cannot be delivered", &error);
                         POLL_AFTER_FAILURE
                     }
                 };

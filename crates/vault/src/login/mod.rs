@@ -33,8 +33,14 @@ use crate::{
 /// How long a login may take from its URL to its callback, in milliseconds.
 pub(crate) const LOGIN_LIFE: i64 = 2 * 3_600 * 1_000;
 
-/// What a login may be told.
-#[derive(Debug, Clone, Default)]
+/// Options of a login.
+///
+/// ```
+/// let options = sesame_vault::LoginOptions::default().as_name("my-shop").region("th");
+/// # drop(options);
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct LoginOptions {
     /// The account's name: a new one, or one that is to be authorized again. Made from the shop's
     /// login name when left out.
@@ -45,9 +51,46 @@ pub struct LoginOptions {
     pub region: Option<String>,
     /// Lazada's `country` on the authorize page: `sg`, `my`, ..., `cb`.
     pub country: Option<String>,
-    /// True when the caller has a code already: then a platform whose authorize page nobody has
-    /// written down is not an error.
+    /// `true` if the caller has a code already: then a platform whose authorize page is not known is not
+    /// an error.
     pub have_code: bool,
+}
+
+impl LoginOptions {
+    /// Sets the account's name.
+    #[must_use]
+    pub fn as_name(mut self, as_name: impl Into<String>) -> Self {
+        self.as_name = Some(as_name.into());
+        self
+    }
+
+    /// Sets whether the named account may become another shop.
+    #[must_use]
+    pub fn replace_shop(mut self, replace_shop: bool) -> Self {
+        self.replace_shop = replace_shop;
+        self
+    }
+
+    /// Sets the region whose hosts are called.
+    #[must_use]
+    pub fn region(mut self, region: impl Into<String>) -> Self {
+        self.region = Some(region.into());
+        self
+    }
+
+    /// Sets the country of the authorize page.
+    #[must_use]
+    pub fn country(mut self, country: impl Into<String>) -> Self {
+        self.country = Some(country.into());
+        self
+    }
+
+    /// Sets whether the caller has a code already.
+    #[must_use]
+    pub fn have_code(mut self, have_code: bool) -> Self {
+        self.have_code = have_code;
+        self
+    }
 }
 
 /// A login that was begun. `Debug` masks its state.

@@ -12,7 +12,7 @@ use crate::{
     events::Action,
     model::{
         Id, Warning,
-        identity::{Identity, Match, ReplyShop},
+        identity::{Identity, Match, ReplyShop, SHOP_LIMIT},
         name,
     },
     oauth::reply::TokenReply,
@@ -53,6 +53,12 @@ impl Logins {
     ) -> Result<Vec<Account>> {
         let fields = &app.platform.tokens.identity;
         let owner = &arrived.reply.owner;
+        if owner.left_out > 0 {
+            self.warnings.warn(Warning::new(format!(
+                "the platform lists {} shops for this approval: the first {SHOP_LIMIT} become accounts",
+                owner.shops.len() + owner.left_out
+            )));
+        }
         let query = IdentityQuery { app, owner };
         if let LoginTarget::Existing(row) = target {
             let former = Identity::parse(&row.authorization.tokens.identity);

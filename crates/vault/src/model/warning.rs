@@ -2,6 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
+use sesame_core::Error;
 use tokio::sync::watch;
 
 /// A one-time warning for the user.
@@ -21,6 +22,15 @@ impl Warning {
 impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
+    }
+}
+
+/// Logs why something cannot be done yet, unless that was the last thing `said`.
+pub(crate) fn warn_once(said: &mut String, what: &str, error: &Error) {
+    let error = error.to_string();
+    if *said != error {
+        tracing::warn!("{what}: {error}");
+        *said = error;
     }
 }
 

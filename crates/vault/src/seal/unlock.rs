@@ -52,6 +52,7 @@ pub(crate) async fn unlock(
     source: &KeySource,
     clock: &Arc<dyn Clock>,
 ) -> Result<Unlocked> {
+    key_file::sweep(&source.key_file);
     let rows = store.keys().await?;
     if rows.is_empty() {
         create(store, source, clock).await

@@ -1,5 +1,7 @@
 //! What the tables hold, as values: sealed bytes, times in milliseconds since 1970.
 
+use std::sync::Arc;
+
 use crate::Id;
 
 /// What a master key is to the vault.
@@ -148,8 +150,8 @@ pub struct TokenColumns {
     pub refresh_expires_at: Option<i64>,
     /// True when the platform said that the refresh token has no life at all.
     pub refresh_denied: bool,
-    /// Who the tokens belong to, as JSON.
-    pub identity: String,
+    /// Who the tokens belong to, as JSON; shared by all accounts that are read together.
+    pub identity: Arc<str>,
     /// When the keeper fetches the next access token, if the account is in use.
     #[serde(default)]
     pub warm_at: Option<i64>,

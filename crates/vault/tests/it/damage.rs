@@ -93,7 +93,7 @@ async fn an_access_token_that_does_not_open_is_replaced_by_whatever_brings_anoth
             "login" => drop(log_in(&vault, "lazada", as_name("one")).await.unwrap()),
             _ => {
                 home.clock.advance_secs(29 * 86_400);
-                let options = KeeperOptions { warm: WarmPolicy::Always, ..KeeperOptions::default() };
+                let options = KeeperOptions::default().warm(WarmPolicy::Always);
                 Keeper::new(vault.clone(), options).tick().await.unwrap();
             }
         }
@@ -127,19 +127,18 @@ async fn a_refresh_token_is_prolonged_with_another_access_token_than_one_that_do
     let vault = home.open().await;
     app(&vault, "aliexpress-legacy").await;
     let begun = home.clock.now();
-    let ends = |hours| Some(begun + SignedDuration::from_hours(hours));
-    let tokens = ImportedTokens {
-        access: Some(AccessToken::new("a")),
-        refresh: Some(RefreshToken::new("r")),
-        access_expires_at: ends(9),
-        refresh_expires_at: ends(20 * 24),
-        account_name: Some("one".to_owned()),
-    };
+    let ends = |hours| begun + SignedDuration::from_hours(hours);
+    let tokens = ImportedTokens::default()
+        .access(AccessToken::new("a"))
+        .refresh(RefreshToken::new("r"))
+        .access_expires_at(ends(9))
+        .refresh_expires_at(ends(20 * 24))
+        .account_name("one");
     vault.import_tokens("aliexpress-legacy", tokens).await.unwrap();
     sql(&home.path(), "UPDATE authorizations SET access = zeroblob(80)").await;
     let keeper = Keeper::new(vault.clone(), KeeperOptions::default());
     while home.transport.count() == 0 {
-        assert!(Some(home.clock.now()) < ends(9), "not in time");
+        assert!(home.clock.now() < ends(9), "not in time");
         keeper.tick().await.unwrap();
         home.clock.advance_secs(600);
     }
