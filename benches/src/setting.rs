@@ -62,9 +62,12 @@ pub(crate) struct Setting {
 
 impl Setting {
     pub(crate) async fn new(url: &str) -> Result<Self> {
+        Self::with_clock(url, Arc::new(SystemClock)).await
+    }
+
+    pub(crate) async fn with_clock(url: &str, clock: Arc<dyn Clock>) -> Result<Self> {
         let home = tempfile::tempdir()?;
         let catalog = Arc::new(Catalog::builtin());
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let transport = Arc::new(HttpTransport::new());
         let vault = Vault::open(
             VaultOptions::new(

@@ -456,7 +456,7 @@ fn api_of(platform: &Platform, record: Record, known: bool) -> Api {
     }
 }
 
-/// An API that nobody has written down.
+/// An API that the catalog does not describe.
 fn unknown(platform: &Platform, name: &Name<'_>) -> Api {
     let plain = match platform.protocol {
         // The slash in front may be left out; methods have none at all.

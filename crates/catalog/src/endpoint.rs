@@ -213,7 +213,7 @@ impl Platform {
             Environment::Live => url.trim_end_matches('/').to_owned(),
             Environment::Sandbox(sandbox) => sandbox.instead_of(url.trim_end_matches('/')),
         };
-        // A sandbox has its own authorize page even where nobody knows that of the platform.
+        // A sandbox has its own authorize page even where that of the platform is not known.
         let authorize = match (&region.authorize, environment) {
             (Some(url), _) => Some(place(url)),
             (None, Environment::Sandbox(sandbox)) => Some(format!("{sandbox}/oauth/authorize")),

@@ -45,7 +45,7 @@ pub struct Platform {
     /// What is known of batches of calls, where the platform has them.
     #[serde(default)]
     pub batch: Option<BatchRules>,
-    /// Codes of payloads that are no refusals on this platform alone.
+    /// Codes of payloads that are not refusals on this platform alone.
     #[serde(default)]
     pub success_words: Vec<String>,
     /// How replies are read. Filled from the tables of protocol and platform when loaded.
@@ -98,7 +98,7 @@ pub struct Region {
     pub api: String,
     /// The base URL of token calls, likewise.
     pub token: String,
-    /// The page where a seller approves an app. Absent where nobody has found it.
+    /// The page where a seller approves an app. Absent if it is not known.
     #[serde(default)]
     pub authorize: Option<String>,
     /// The base URL for `/sync` where it is another host.
@@ -234,7 +234,7 @@ pub struct IdentityFields {
     /// The country: `country`.
     #[serde(default)]
     pub country: Vec<String>,
-    /// What stands in place of a country where the seller is cross-border; it is no country itself.
+    /// What stands in place of a country where the seller is cross-border; it is not a country itself.
     #[serde(default)]
     pub cross_border: Option<String>,
 }

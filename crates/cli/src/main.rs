@@ -156,7 +156,7 @@ fn refuse(error: &clap::Error) -> u8 {
         // Help that did not arrive is a failure. Of an error its code tells, whoever reads it.
         Err(stop @ CliError::Failed(_)) if shown => {
             if let CliError::Failed(error) = &stop {
-                report(error, false, None);
+                report(error, false, None, false);
             }
             stop.code()
         }

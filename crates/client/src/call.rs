@@ -266,13 +266,11 @@ impl Shared {
         if contract.api.auth == Some(false) {
             return Ok(None);
         }
-        if let Some(generation) = refused {
-            return self.vault.report_rejected(account, generation).await.map(Some);
-        }
-        match account.fresh_token() {
-            Some(token) => Ok(Some(token)),
-            None => self.vault.token_of(account).await.map(Some),
-        }
+        let token = match refused {
+            Some(generation) => self.vault.report_rejected(account, generation).await,
+            None => self.vault.token_of(account).await,
+        };
+        token.map(Some)
     }
 
     /// The same, if it can be had in time. Whoever stops waiting does not stop a refresh: that runs
@@ -284,14 +282,12 @@ impl Shared {
         contract: &Contract,
         refused: Option<i64>,
     ) -> Option<Result<Option<Token>>> {
-        if refused.is_none() {
-            // The common way, without a timer.
-            if contract.api.auth == Some(false) {
-                return Some(Ok(None));
-            }
-            if let Some(token) = account.fresh_token() {
-                return Some(Ok(Some(token)));
-            }
+        // The common way, without a timer.
+        if refused.is_none()
+            && contract.api.auth != Some(false)
+            && let Some(token) = account.fresh_token()
+        {
+            return Some(Ok(Some(token)));
         }
         // Real time, as in the transport: a virtual clock jumps when it is asked to sleep.
         let left = attempts.left(self.clock.now());
@@ -305,7 +301,7 @@ impl Shared {
         if self.skews.any() { self.skews.at(encoded.host(), now) } else { now }
     }
 
-    /// Learns the platform's time after it refused ours; returns what to tell people.
+    /// Learns the platform's time after it refused ours; returns a warning.
     async fn set_clock(
         &self,
         account: &AccountHandle,

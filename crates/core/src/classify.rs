@@ -289,7 +289,7 @@ fn unknown(failure: &Failure, said: String) -> Error {
             .with_hint("There is nothing at this address. Check the host, the path and the region of the account."),
         408 | 425 => Error::new(ErrorKind::Platform, said)
             .with_ambiguity(true)
-            .with_hint("The platform gave up waiting. Try again."),
+            .with_hint("The platform timed out. Try again."),
         _ => Error::new(ErrorKind::Business, said).with_hint(
             "Sesame has no description of this code; the platform's page of the API may have one. The call was not repeated.",
         ),

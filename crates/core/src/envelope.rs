@@ -128,7 +128,7 @@ pub fn read_reply(
 pub enum Unsuccessful {
     /// The gateway or the API said no.
     Refusal(Box<Failure>),
-    /// The bytes are no reply of this protocol.
+    /// The bytes are not a reply of this protocol.
     Unreadable(Error),
 }
 

@@ -60,7 +60,7 @@ pub struct RefusalRule {
     pub codes: Vec<String>,
     /// Fields that may hold the text of an error.
     pub messages: Vec<String>,
-    /// Fields that are no part of a result: request ids.
+    /// Fields that are not part of a result: request ids.
     pub ids: Vec<String>,
     /// Codes and texts that mean success, in lower case; `*` stands for any text.
     pub ok: Vec<String>,

@@ -58,7 +58,7 @@ const ISSUED_IN_FUTURE: &str =
     "issued in the future, by a clock that was ahead; a keeper or `sesame refresh` replaces them";
 
 impl CheckReport {
-    /// Tells whether nothing is wrong.
+    /// Returns `true` if nothing is wrong.
     pub fn is_clean(&self) -> bool {
         self.findings.is_empty()
     }
@@ -242,7 +242,7 @@ impl Checker {
         Ok(active)
     }
 
-    /// Tells whether the app's secret opens.
+    /// Returns `true` if the app's secret opens.
     async fn check_app(&self, row: &AppRow, report: &mut CheckReport) -> bool {
         let opened = match self.keys.ensure_app(row).await {
             Ok(()) => open_text(self.keys.sealer(), secret_slot(&row.id), &row.secret).map(drop),
@@ -293,7 +293,7 @@ impl Checker {
                 "account",
                 name,
                 Some("identity"),
-                "it is no identity: a login of another shop would go unnoticed",
+                "invalid identity: a login of another shop would go unnoticed",
             );
         }
         if row.account.app_id != authorization.app_id {

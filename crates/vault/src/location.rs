@@ -97,7 +97,7 @@ impl FromStr for Location {
             return Ok(Self::Postgres(Box::new(Database::parse(text)?)));
         }
         let scheme = text.split(':').next().unwrap_or_default();
-        Err(Error::usage(format!("invalid vault location: unknown scheme {scheme:?}"))
+        Err(Error::usage(format!("invalid vault address: {scheme:?} is neither sqlite nor postgres"))
             .with_hint("Set SESAME_VAULT to sqlite:/path/to/vault.db or postgres://USER:PASSWORD@HOST/DATABASE, or leave it out for the default place."))
     }
 }

@@ -246,7 +246,7 @@ impl Rekey {
         .with_hint("Finish that one first: run `sesame vault rekey` without --to and without a new key. If that key is lost, `sesame vault rekey --anew` gives it up. Nothing was changed."))
     }
 
-    /// Tells whether a key is in the key file already, where it may have replaced the active one.
+    /// Returns `true` if a key is in the key file already, where it may have replaced the active one.
     async fn is_in_key_file(&self, row: &KeyRow) -> bool {
         let source = KeySource { choice: KeyChoice::File, ..self.keys.source() };
         let only = KeyRow { state: KeyState::Active, ..row.clone() };
@@ -267,7 +267,7 @@ impl Rekey {
                     .with_hint("Choose another one. Nothing was changed."));
             }
         }
-        // A key of the environment that was retired is no new one either.
+        // Nor may it be a retired key.
         if matches!(to, KeyChoice::Environment(_))
             && let Ok((_, key, _)) = new_key(to, self.clock.as_ref()).await
             && self.keys.sealer().ring().holds(&key)
@@ -294,7 +294,7 @@ impl Rekey {
                 }
                 // It was activated since this rekey began.
                 None if row.state == KeyState::Active => return Err(overtaken()),
-                // A former key that nobody can open any more stays as it is.
+                // A former key that cannot be opened stays as it is.
                 None => {}
             }
         }

@@ -57,7 +57,7 @@ impl Services {
 }
 
 impl Vault {
-    /// Returns the warnings that nobody has read yet.
+    /// Returns the warnings that were not read yet.
     pub fn take_warnings(&self) -> Vec<Warning> {
         self.0.warnings.take()
     }
@@ -209,8 +209,8 @@ impl Vault {
         self.0.accounts.list(wanted).await
     }
 
-    /// Returns up to `limit` names of accounts that a person has to authorize again, and how many there
-    /// are. Its cost follows these, not the number of accounts.
+    /// Returns up to `limit` names of accounts that have to be authorized again, and their total number.
+    /// The cost depends on these, not on the number of accounts.
     ///
     /// # Errors
     /// Those of the store.
@@ -369,8 +369,8 @@ impl Vault {
     /// ```
     ///
     /// # Errors
-    /// [`ErrorKind::Authorization`](sesame_core::ErrorKind::Authorization) when a person has to authorize
-    /// the shop again; whatever kept a refresh from succeeding otherwise, with the time of the next try;
+    /// [`ErrorKind::Authorization`](sesame_core::ErrorKind::Authorization) when the shop has to be
+    /// authorized again; whatever kept a refresh from succeeding otherwise, with the time of the next try;
     /// as [`Vault::handle`].
     pub async fn token(&self, account: &AccountId) -> Result<AccessToken> {
         match self.0.accounts.recent_access(*account) {

@@ -248,3 +248,16 @@ fn a_platform_that_is_switched_off_says_so_and_what_to_do() {
     let other = house.run_with(&["app", "add", "lazada", "--key", "1", "--secret-stdin"], "abcdefghijklmnop");
     assert!(!other.succeeds().stderr.contains("switched off"));
 }
+
+#[test]
+fn the_consoles_of_a_platform_with_several_key_registries_are_named_where_nobody_can_be_asked() {
+    let house = House::empty();
+    let add = ["app", "add", "alibaba", "--key", "500123", "--secret-stdin"];
+    let done = house.run_with(&add, "abcdefghijklmnop").succeeds();
+    let both = "openapi.alibaba.com (--region global) or open.alibaba.com (--region seller)";
+    assert!(done.stderr.contains(both), "{}", done.stderr);
+    let chosen = [&add[..], &["--region", "seller", "--name", "b"]].concat();
+    assert!(!house.run_with(&chosen, "abcdefghijklmnop").succeeds().stderr.contains("openapi.alibaba.com"));
+    let other = ["app", "add", "lazada", "--key", "1", "--secret-stdin"];
+    assert!(!house.run_with(&other, "abcdefghijklmnop").succeeds().stderr.contains("--region"));
+}

@@ -279,7 +279,7 @@ impl AppState {
         })
     }
 
-    /// Tells whether this still is what a row says; opens the row's secret only if its seal is another.
+    /// Returns `true` if this still is what a row says; opens the row's secret only if its seal is another.
     pub(crate) fn is_of(&self, row: &AppRow, sealer: &Sealer) -> bool {
         if self.name != row.name || self.region != row.region || self.redirect_uri != row.redirect_uri {
             return false;
@@ -301,7 +301,7 @@ impl AppState {
         (&self.platform.name, &self.app_key, self.sandbox.is_some())
     }
 
-    /// Tells whether the platform cannot tell the two apart: one app key under two names.
+    /// Returns `true` if the platform cannot tell the two apart: one app key under two names.
     pub(crate) fn signs_as(&self, other: &Self) -> bool {
         self.key_on_platform() == other.key_on_platform() && self.secret == other.secret
     }
@@ -311,7 +311,7 @@ impl AppState {
         self.is_doubted.store(true, Ordering::Relaxed);
     }
 
-    /// Tells whether its row should be read again; once for each doubt.
+    /// Returns `true` if its row should be read again; once for each doubt.
     pub(crate) fn was_doubted(&self) -> bool {
         self.is_doubted.swap(false, Ordering::Relaxed)
     }

@@ -197,7 +197,7 @@ impl Apps {
             done.push(format!("renamed from {}", row.name));
         }
         if let Some(region) = edit.region.as_ref().filter(|region| row.region.as_ref() != Some(*region)) {
-            self.platform(&row.platform)?.urls(Some(region), None)?;
+            self.platform(&row.platform)?.urls(Some(region), &Environment::Live)?;
             new.region = Some(region.clone());
             done.push(format!("region {region}"));
         }

@@ -127,7 +127,7 @@ impl AccountHandle {
         self.authorization.fresh_access_at(now)
     }
 
-    /// Tells whether the account was looked up not long ago, so that no other program has changed it
+    /// Returns `true` if the account was looked up not long ago, so that no other program has changed it
     /// for long.
     pub(crate) fn is_recent(&self) -> bool {
         self.is_recent_at(self.clock.coarse_millis())
@@ -137,7 +137,7 @@ impl AccountHandle {
         i64::try_from(now.abs_diff(self.checked_at.load(Ordering::Relaxed))).is_ok_and(|age| age < RECENT)
     }
 
-    /// Tells whether a row still says what this handle says.
+    /// Returns `true` if a row still says what this handle says.
     pub(crate) fn is_of(&self, row: &FullRow) -> bool {
         self.id == row.account.id
             && self.name == row.account.name
@@ -146,7 +146,7 @@ impl AccountHandle {
             && self.authorization.id == row.authorization.id
     }
 
-    /// Tells whether the account was made against a sandbox.
+    /// Returns `true` if the account was made against a sandbox.
     pub fn is_sandbox(&self) -> bool {
         self.app.sandbox.is_some()
     }

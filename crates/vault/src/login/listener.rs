@@ -127,7 +127,7 @@ impl Listener {
         loop {
             tokio::select! {
                 () = &mut over => {
-                    return Err(Error::new(ErrorKind::Authorization, "nobody approved the app within 15 minutes")
+                    return Err(Error::new(ErrorKind::Authorization, "the app was not approved within 15 minutes")
                         .with_hint("Run `sesame login` again."));
                 }
                 Some(done) = connections.join_next() => {

@@ -27,7 +27,7 @@ use crate::{
         reply::EarlyEnd,
     },
     refresh::{Replay, ShopMerger, TokenWriter},
-    store::{AccountStore, AppRow, LoginStore, PendingLogin, TokenStore},
+    store::{AppRow, PendingLogin, Store},
 };
 
 /// How long a login may take from its URL to its callback, in milliseconds.
@@ -102,7 +102,7 @@ pub struct Login {
     /// The platform's name.
     pub platform: String,
     /// The page where the seller approves the app; empty only with [`LoginOptions::have_code`] on
-    /// a platform whose page nobody has written down.
+    /// a platform whose page is not known.
     pub authorize_url: String,
     /// What the callback has to repeat.
     pub state: String,
@@ -177,9 +177,7 @@ fn check_country(platform: &Platform, country: Option<&str>) -> Result<()> {
 
 /// Authorizes apps: from an authorize URL to stored tokens.
 pub(crate) struct Logins {
-    pub(crate) pending: Arc<dyn LoginStore>,
-    pub(crate) store: Arc<dyn AccountStore>,
-    pub(crate) authorizations: Arc<dyn TokenStore>,
+    pub(crate) store: Arc<dyn Store>,
     pub(crate) apps: Arc<Apps>,
     pub(crate) accounts: Arc<Accounts>,
     pub(crate) tokens: Arc<TokenWriter>,
@@ -225,7 +223,7 @@ impl Logins {
         };
         let begun_at = self.now();
         let pending = PendingLogin { state_hash: hash(&state), app_id: app.id, begun_at, used_at: None };
-        self.pending.add_login(&pending, begun_at.saturating_sub(LOGIN_LIFE)).await?;
+        self.store.add_login(&pending, begun_at.saturating_sub(LOGIN_LIFE)).await?;
         Ok(Login {
             app: app.name.clone(),
             platform: app.platform.name.clone(),
@@ -257,7 +255,7 @@ impl Logins {
         self.apps.ensure_environment("app", &row.name, row.sandbox.as_deref())?;
         let target = self.target(&row, login.options.as_name.as_deref()).await?;
         let app = self.apps.open(&row).await?;
-        // From here on in a task of its own: a caller that gives up cannot cut it off between "code
+        // From here on in a task of its own: a caller that stops waiting cannot cut it off between "code
         // spent" and "tokens stored".
         let guard = self.in_flight.begin();
         let (logins, login) = (self.clone(), login.clone());
@@ -338,8 +336,8 @@ impl Logins {
         {
             self.warnings.warn(early_ends(&account.name, &early, self.clock.now()));
         }
-        // The tokens are stored: that nobody will be told of it is no reason to fail.
-        if let Err(error) = self.pending.login_used(&hash(&state), self.now()).await {
+        // The tokens are stored: a missing event is not a failure.
+        if let Err(error) = self.store.login_used(&hash(&state), self.now()).await {
             tracing::warn!("a login cannot be marked as finished: {error}");
         }
         Ok(accounts)
@@ -375,7 +373,7 @@ impl Logins {
         if hash_of_theirs == hash(&login.state) {
             return Ok(login.begun_at);
         }
-        let known = self.pending.login(&hash_of_theirs).await?.filter(|pending| {
+        let known = self.store.login(&hash_of_theirs).await?.filter(|pending| {
             pending.app_id == login.app_id && self.now().saturating_sub(pending.begun_at) <= LOGIN_LIFE
         });
         if let Some(at) = known.as_ref().and_then(|pending| pending.used_at) {
@@ -428,7 +426,7 @@ impl Logins {
                 "it was used already, or is of another app".to_owned()
             }
             Some(_) => format!("most likely {too_old}; or it was used already, or is of another app"),
-            // Pasted alone: nobody here knows when the platform gave it.
+            // Pasted alone: when the platform issued it is not known.
             None => format!("it was used already, or {too_old}, or it is of another app"),
         };
         let message = format!("the platform does not take this code: {why}; the platform says: {error}");

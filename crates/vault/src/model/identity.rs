@@ -85,12 +85,12 @@ impl Identity {
         self.ids.values().map(String::as_str)
     }
 
-    /// Tells whether it names a shop in a country.
+    /// Returns `true` if it names a shop in a country.
     pub(crate) fn lists(&self, country: &str) -> bool {
         self.ids.keys().any(|field| field.split_once('.').is_some_and(|(of, _)| of == country))
     }
 
-    /// Tells whether it says more than what was known.
+    /// Returns `true` if it says more than what was known.
     pub(crate) fn adds_to(&self, known: &Self) -> bool {
         self.ids.keys().any(|field| !known.ids.contains_key(field))
             || (self.login.is_some() && known.login.is_none())
@@ -200,7 +200,7 @@ pub(crate) fn owner(reply: &Json, fields: &IdentityFields, decode_login: bool) -
         None
     });
     let country = fields.country.iter().find_map(|path| country_text(&at(reply, path)?));
-    // The mark of cross-border sellers is no country, and says nothing of where a shop is.
+    // The mark of cross-border sellers is not a country.
     let is_country = |country: &String| Some(country) != fields.cross_border.as_ref();
     by_country.retain(|country, _| is_country(country));
     let shops = if by_country.len() > 1 {

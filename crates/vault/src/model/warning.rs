@@ -34,7 +34,7 @@ pub(crate) fn warn_once(said: &mut String, what: &str, error: &Error) {
     }
 }
 
-/// The warnings that nobody has read yet. Cheap to clone; all clones are one list.
+/// The warnings that were not read yet. Cheap to clone; all clones are one list.
 #[derive(Clone)]
 pub(crate) struct Warnings(Arc<watch::Sender<Vec<Warning>>>);
 

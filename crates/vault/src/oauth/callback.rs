@@ -43,12 +43,12 @@ impl Place {
         Some(Self { scheme, host: host.to_ascii_lowercase(), port: port.or(default), path: path.to_owned() })
     }
 
-    /// Tells whether whatever goes there is encrypted on the way.
+    /// Returns `true` if whatever goes there is encrypted on the way.
     pub(crate) fn is_https(&self) -> bool {
         self.scheme == "https"
     }
 
-    /// Tells whether a listener on this machine can receive it: plain HTTP to a loopback address.
+    /// Returns `true` if a listener on this machine can receive it: plain HTTP to a loopback address.
     pub(crate) fn is_loopback(&self) -> bool {
         self.scheme == "http" && is_loopback_host(&self.host)
     }
@@ -70,7 +70,7 @@ pub(crate) fn split_port(authority: &str) -> Option<(&str, Option<u16>)> {
     }
 }
 
-/// Tells whether a host name is this machine, whatever DNS says.
+/// Returns `true` if a host name is this machine, whatever DNS says.
 pub(crate) fn is_loopback_host(host: &str) -> bool {
     host.eq_ignore_ascii_case("localhost")
         || host == "[::1]"
@@ -80,7 +80,7 @@ pub(crate) fn is_loopback_host(host: &str) -> bool {
 /// Reads a callback URL for a redirect URI. The caller compares the state before it uses the code.
 ///
 /// # Errors
-/// [`ErrorKind::Usage`] for a text that is no callback of this redirect URI;
+/// [`ErrorKind::Usage`] for a text that is not a callback of this redirect URI;
 /// [`ErrorKind::Authorization`] when the seller refused; [`ErrorKind::App`] or [`ErrorKind::Platform`] for
 /// every other error of the authorize page.
 pub(crate) fn read(text: &str, redirect_uri: &str) -> Result<Received> {
@@ -119,7 +119,7 @@ pub(crate) fn read(text: &str, redirect_uri: &str) -> Result<Received> {
         return Err(refused("", None, &Redactor::default()));
     };
     if state.is_empty() {
-        return Err(Error::usage("the callback has no state, so nobody can tell which login it belongs to")
+        return Err(Error::usage("the callback has no state, so it cannot be matched to a login")
             .with_hint("Start the login again and paste the whole address, with its code= and state=."));
     }
     Ok(Received { code: AuthCode::new(code), state })

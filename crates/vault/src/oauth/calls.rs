@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use sesame_catalog::{OAuthStyle, Platform, Urls};
 use sesame_core::{
-    AccessToken, AppSecret, AuthCode, Error, ErrorKind, HttpRequest, RefreshToken, Result, Shape,
+    AccessToken, AppSecret, AuthCode, Error, HttpRequest, RefreshToken, Result, Shape,
     request::encode_segment,
     sign::{Digest, SigningKey, sign},
     time::top_timestamp,

@@ -107,7 +107,7 @@ pub(crate) fn read(
     let (access_life, refresh_life) =
         (life(&payload, &["expires_in"]), life(&payload, &["refresh_expires_in", "re_expires_in"]));
     let doubt = [access_life, refresh_life].into_iter().find_map(|life| match life {
-        Life::Nonsense(field) => Some(no_token(reply, &format!("its {field} is no number of seconds"))),
+        Life::Nonsense(field) => Some(no_token(reply, &format!("its {field} is not a number of seconds"))),
         _ => None,
     });
     let owner = identity::owner(&payload, &rules.identity, rules.style == OAuthStyle::Top);

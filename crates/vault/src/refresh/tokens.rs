@@ -23,7 +23,7 @@ use crate::{
 
 /// How long the store may take for new tokens before they go into the journal.
 pub(super) const STORE_TIMEOUT: Duration = Duration::from_secs(5);
-/// How often store and journal are tried before new tokens are given up.
+/// Maximum number of tries to write new tokens to the store or the journal.
 const ATTEMPTS: u32 = 4;
 
 /// Writes new tokens down.

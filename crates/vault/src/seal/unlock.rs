@@ -113,7 +113,7 @@ pub(crate) fn unwrap(ring: &mut Ring, rows: &[KeyRow]) {
     }
 }
 
-/// Tells whether a key is the one of a row.
+/// Returns `true` if a key is the one of a row.
 fn opens(row: &KeyRow, id: KeyId, key: &MasterKey) -> bool {
     let mut ring = Ring::default();
     ring.add(id, key);
@@ -337,7 +337,7 @@ async fn create(store: &dyn KeyStore, source: &KeySource, clock: &Arc<dyn Clock>
     Ok(unlocked)
 }
 
-/// Without a session bus there is nobody to ask; this saves a thread and a wait on servers.
+/// Without a session bus there is no keyring; this saves a thread and a wait on servers.
 fn keyring_may_exist() -> bool {
     cfg!(all(feature = "keyring", target_os = "linux"))
         && std::env::var_os("DBUS_SESSION_BUS_ADDRESS").is_some()

@@ -144,9 +144,9 @@ pub struct TokenColumns {
     pub refresh: Option<Vec<u8>>,
     /// When the access token was received.
     pub issued_at: i64,
-    /// When the access token ends; nothing when nobody knows.
+    /// When the access token ends; `None` if that is not known.
     pub access_expires_at: Option<i64>,
-    /// When the refresh token ends; nothing when nobody knows.
+    /// When the refresh token ends; `None` if that is not known.
     pub refresh_expires_at: Option<i64>,
     /// True when the platform said that the refresh token has no life at all.
     pub refresh_denied: bool,

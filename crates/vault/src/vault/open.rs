@@ -248,9 +248,7 @@ impl Vault {
             owner,
         });
         let logins = Arc::new(Logins {
-            pending: store.clone(),
             store: store.clone(),
-            authorizations: store.clone(),
             apps: apps.clone(),
             accounts: accounts.clone(),
             tokens: tokens.clone(),

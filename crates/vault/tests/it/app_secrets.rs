@@ -25,15 +25,7 @@ async fn due_shop(good: &'static str) -> (Home, Vault, NewApp) {
     let known = app(&vault, "aliexpress-legacy").await;
     vault.import_tokens(&known.name, shop(0, HOUR, 180 * DAY)).await.unwrap();
     home.clock.advance_secs(2 * HOUR);
-    let new = NewApp {
-        platform: known.platform,
-        name: None,
-        key: known.app_key,
-        secret: AppSecret::new("planted0new0secret"),
-        redirect_uri: None,
-        region: None,
-        secret_origin: None,
-    };
+    let new = NewApp::new(&known.platform, &known.app_key, AppSecret::new("planted0new0secret"));
     (home, vault, new)
 }
 

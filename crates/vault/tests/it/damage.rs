@@ -243,6 +243,47 @@ async fn a_flipped_byte_anywhere_is_an_error_or_no_harm_and_never_another_token(
     assert!(refused > 0 && harmless > 0, "{refused} refused, {harmless} opened");
 }
 
+/// SQLite drops the rest of a damaged log without a word: a refresh token that was spent would come back.
+#[tokio::test]
+async fn a_damaged_log_is_refused_and_a_damaged_last_change_is_named() {
+    let (home, _, vault) = two_shops().await;
+    vault.refresh("two").await.unwrap();
+    let sent = home.transport.count();
+    let log = |home: &Home| home.path().with_extension("db-wal");
+    let length = fs::read(log(&home)).unwrap().len();
+    let (mut refused, mut named) = (0, 0);
+    for at in (5..length).step_by(4_000) {
+        let twin = home.twin();
+        let mut bytes = fs::read(log(&twin)).unwrap();
+        bytes[at] ^= 0x40;
+        fs::write(log(&twin), &bytes).unwrap();
+        match Vault::open(twin.options()).await {
+            Err(error) => {
+                assert_eq!(error.kind(), ErrorKind::Local, "{error}");
+                assert!(error.message().contains("db-wal is damaged"), "{error}");
+                assert!(error.hint().unwrap().contains("Nothing was changed"), "{error:?}");
+                assert!(fs::read(log(&twin)).unwrap() == bytes, "the log was changed");
+                refused += 1;
+            }
+            Ok(vault) => {
+                let findings = vault.check().await.unwrap().findings;
+                if findings.is_empty() {
+                    assert!(at >= length - 4_120, "byte {at} of {length} went unnoticed");
+                } else {
+                    assert!(findings[0].why.contains("the last change in"), "{findings:?}");
+                    named += 1;
+                }
+            }
+        }
+    }
+    assert!(refused > 20 && named > 0, "{refused} refused, {named} named");
+    assert_eq!(home.transport.count(), sent);
+    // An untouched one is read to its end.
+    let twin = home.twin();
+    let twin_vault = twin.open().await;
+    assert_eq!(token(&twin_vault, "two").await.unwrap(), token(&vault, "two").await.unwrap());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_vault_on_a_read_only_file_system_says_so_and_sends_nothing() {
     let (home, _) = closed().await;

@@ -209,7 +209,8 @@ async fn a_clock_that_was_ahead_gives_nothing_up() {
     let service = Param2Service::default();
     let home = home(service.transport());
     let (vault, store) = shops(&home, 3, 10 * HOUR, 180 * DAY).await;
-    let bare = shop(3, 5 * DAY, DAY);
+    let mut bare = shop(3, 5 * DAY, DAY);
+    bare.refresh = None;
     vault.import_tokens("aliexpress-legacy", bare).await.unwrap();
     let bare = vault.account("shop-0003").await.unwrap().id;
     let keeper = Keeper::new(vault.clone(), KeeperOptions::default());

@@ -55,7 +55,7 @@ pub(crate) struct AddArgs {
 pub(super) fn run(args: Box<AddArgs>, context: &Context) -> CliResult {
     runtime::block_on(context, async {
         let (catalog, replace) = (context.catalog()?, args.replace);
-        let asks_console = context.endpoint()?.is_none();
+        let asks_console = !context.environment()?.is_sandbox();
         // A signal gives the terminal back while a secret is typed.
         let plan = runtime::aside(move || plan(&args, &catalog, asks_console)).await?;
         add(plan, replace, context).await

@@ -3,7 +3,7 @@
 use sesame_core::{BoxFuture, Result};
 
 use super::{
-    Failure, SqlStore,
+    SqlStore,
     connection::Connection,
     events::insert_notes,
     query::query,
@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     Id,
-    store::{AppRow, AppStore, Notes},
+    store::{AppRow, AppStore, Notes, failure::Failure},
 };
 
 impl AppStore for SqlStore {

@@ -2,7 +2,7 @@
 //!
 //! All isolation in PostgreSQL is READ COMMITTED: each compare-and-set is one UPDATE whose condition the
 //! server looks at again once it holds the row. Whoever changes several rows takes them in the order of
-//! their ids, so that nobody waits in a circle.
+//! their ids, so that there is no deadlock.
 
 mod accounts;
 mod apps;
@@ -37,7 +37,7 @@ pub(super) const WORKING_LONG: Duration = Duration::from_mins(10);
 #[cfg(feature = "postgres")]
 const REPEATS: usize = 5;
 
-/// The most rows that one statement of many changes, so that nobody has to wait for a million.
+/// Maximum number of rows that one of several statements changes, so that no lock is held for long.
 const PIECE: i64 = 5_000;
 
 /// A vault in a file of SQLite, in memory, or in a database of PostgreSQL. Cheap to clone; clones share
