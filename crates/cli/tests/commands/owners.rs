@@ -15,7 +15,11 @@ const NOBODY: u32 = 65_534;
 fn furnished() -> House {
     let house = House::empty();
     fs::create_dir(house.path().join("catalog")).unwrap();
-    fs::write(house.path().join("catalog/own.toml"), "platform = \"lazada\"\nsource = \"a test\"\ndate = \"2026-11-30\"\n").unwrap();
+    fs::write(
+        house.path().join("catalog/own.toml"),
+        "platform = \"lazada\"\nsource = \"a test\"\ndate = \"2026-11-30\"\n",
+    )
+    .unwrap();
     fs::write(house.path().join("config.toml"), "timeout = \"20s\"\n").unwrap();
     let add = ["app", "add", "lazada", "--key", "500123", "--secret-stdin"];
     house.run_with(&add, "abcdefghijklmnop").succeeds();
