@@ -42,7 +42,6 @@ mod clock;
 mod contracts;
 mod control;
 mod describe;
-mod diagnosis;
 mod error;
 mod example;
 mod exchange;
