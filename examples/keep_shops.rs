@@ -14,7 +14,7 @@ async fn main() -> open_sesame::Result<()> {
     let vault = demo.sesame.vault().clone();
 
     // One keeper a process. It refreshes before anybody has to wait, and warns before a shop is lost.
-    let options = KeeperOptions { warm: WarmPolicy::Always, ..KeeperOptions::default() };
+    let options = KeeperOptions::default().warm(WarmPolicy::Always);
     let keeper = Keeper::new(vault.clone(), options);
     let (stop, stopped) = oneshot::channel::<()>();
     let keeping = tokio::spawn(async move { keeper.run(async { _ = stopped.await }).await });

@@ -20,6 +20,8 @@ mod setting;
 mod signing;
 mod vault;
 
+use std::time::Duration;
+
 use anyhow::{Result, bail};
 use report::Report;
 
@@ -34,6 +36,11 @@ impl Effort {
     fn of(self, full: usize) -> usize {
         if self.quick { (full / 10).max(1) } else { full }
     }
+
+    /// Returns how long one round lasts; their number stays.
+    fn turn(self, full: Duration) -> Duration {
+        if self.quick { full / 10 } else { full }
+    }
 }
 
 fn main() -> Result<()> {
@@ -45,6 +52,7 @@ fn main() -> Result<()> {
             return vault::open(&path);
         }
         Some("serve-fixed") => return calls::serve(),
+        Some("make-calls") => return calls::make(&names[1..]),
         Some("serve-sandbox") => {
             return sandbox::serve(names.get(1).map_or(120, |products| products.parse().unwrap_or(120)));
         }

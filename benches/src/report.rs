@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
+use crate::median::Spread;
+
 /// What a figure is compared with.
 #[derive(Clone, Copy, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -20,7 +22,8 @@ pub(crate) enum Target {
 struct Row {
     group: &'static str,
     what: String,
-    figure: f64,
+    #[serde(flatten)]
+    figure: Spread,
     unit: &'static str,
     target: Target,
     met: bool,
@@ -41,13 +44,14 @@ impl Report {
         &mut self,
         group: &'static str,
         what: impl Into<String>,
-        figure: f64,
+        figure: impl Into<Spread>,
         unit: &'static str,
         target: Target,
     ) {
+        let figure = figure.into();
         let met = match target {
-            Target::AtMost(most) => figure <= most,
-            Target::AtLeast(least) => figure >= least,
+            Target::AtMost(most) => figure.median <= most,
+            Target::AtLeast(least) => figure.median >= least,
             Target::None => true,
         };
         self.rows.push(Row { group, what: what.into(), figure, unit, target, met });
@@ -64,7 +68,10 @@ impl Report {
     }
 
     pub(crate) fn table(&self) -> String {
-        let mut out = format!("{}\n\n| | measured | target | |\n|---|---:|---:|---|\n", self.machine);
+        let mut out = format!(
+            "{}\n\n| | median | least to most | target | |\n|---|---:|---:|---:|---|\n",
+            self.machine
+        );
         for row in &self.rows {
             let target = match row.target {
                 Target::AtMost(most) => format!("at most {}", number(most)),
@@ -76,13 +83,18 @@ impl Report {
                 (_, true) => "met",
                 (_, false) => "missed",
             };
+            let Spread { median, min, max, .. } = row.figure;
+            let range = match row.figure.rounds {
+                1 => String::new(),
+                rounds => format!("{} to {} of {rounds}", number(min), number(max)),
+            };
             // Writing to a text cannot fail.
             let _ = writeln!(
                 out,
-                "| {}: {} | {} {} | {target} | {verdict} |",
+                "| {}: {} | {} {} | {range} | {target} | {verdict} |",
                 row.group,
                 row.what,
-                number(row.figure),
+                number(median),
                 row.unit
             );
         }

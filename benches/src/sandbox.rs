@@ -25,7 +25,6 @@ use tokio::{
 
 use crate::{
     Effort,
-    median::median,
     report::{Report, Target},
     setting::{Server, Setting, peak_megabytes},
 };
@@ -131,15 +130,11 @@ pub(crate) async fn authorize(setting: &Setting, description: &Value, platform: 
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     setting
         .vault
-        .add_app(NewApp {
-            platform: platform.to_owned(),
-            name: Some(platform.to_owned()),
-            key: text(&app["app_key"]),
-            secret: AppSecret::new(text(&app["app_secret"])),
-            redirect_uri: Some(text(&app["redirect_uri"])),
-            region: None,
-            secret_origin: None,
-        })
+        .add_app(
+            NewApp::new(platform, text(&app["app_key"]), AppSecret::new(text(&app["app_secret"])))
+                .name(platform)
+                .redirect_uri(text(&app["redirect_uri"])),
+        )
         .await?;
     let login = setting.vault.begin_login(platform, LoginOptions::default()).await?;
     let page = format!("{}&login={}", login.authorize_url, text(&shop["login"]));
@@ -187,7 +182,7 @@ pub(crate) fn measure(effort: Effort, report: &mut Report) -> Result<()> {
                 5_000.0,
             ),
         ];
-        let time = Duration::from_secs(1);
+        let time = effort.turn(Duration::from_secs(1));
         for (what, calls, wanted, target) in loads {
             let mut requests = Vec::new();
             for call in &calls {
@@ -198,10 +193,10 @@ pub(crate) fn measure(effort: Effort, report: &mut Report) -> Result<()> {
                 .await
                 .with_context(|| what.to_owned())?;
             let mut rates = Vec::new();
-            for _ in 0..effort.of(9) {
+            for _ in 0..9 {
                 rates.push(flood(&address, Arc::clone(&requests), wanted, time).await?);
             }
-            report.add("sandbox", what, median(rates), "replies/s", Target::AtLeast(target));
+            report.add("sandbox", what, rates, "replies/s", Target::AtLeast(target));
         }
         let peak = peak_megabytes(server.id()).context("no VmHWM")?;
         report.add(

@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use sesame_catalog::{Catalog, Endpoint};
+use sesame_catalog::{Catalog, Environment};
 use sesame_client::Client;
 use sesame_core::{AccessToken, AppSecret, Clock, Transport};
 use sesame_http::HttpTransport;
@@ -62,18 +62,23 @@ pub(crate) struct Setting {
 
 impl Setting {
     pub(crate) async fn new(url: &str) -> Result<Self> {
+        Self::with_clock(url, Arc::new(SystemClock)).await
+    }
+
+    pub(crate) async fn with_clock(url: &str, clock: Arc<dyn Clock>) -> Result<Self> {
         let home = tempfile::tempdir()?;
         let catalog = Arc::new(Catalog::builtin());
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let transport = Arc::new(HttpTransport::new());
-        let vault = Vault::open(VaultOptions {
-            location: Location::Sqlite(home.path().join("vault.db")),
-            key: KeyChoice::File,
-            clock: Arc::clone(&clock),
-            transport: Arc::clone(&transport) as Arc<dyn Transport>,
-            catalog: Arc::clone(&catalog),
-            endpoint: Some(Endpoint::parse(url)?),
-        })
+        let vault = Vault::open(
+            VaultOptions::new(
+                Location::Sqlite(home.path().join("vault.db")),
+                Arc::clone(&transport) as Arc<dyn Transport>,
+            )
+            .key(KeyChoice::File)
+            .clock(Arc::clone(&clock))
+            .catalog(Arc::clone(&catalog))
+            .environment(Environment::sandbox(url)?),
+        )
         .await?;
         let client = Client::new(vault.clone(), catalog, Arc::clone(&transport) as Arc<dyn Transport>, clock);
         Ok(Self { client, vault, transport, _home: home })
@@ -81,25 +86,12 @@ impl Setting {
 
     /// Adds an app and a shop with a token that nobody checks.
     pub(crate) async fn shop(&self, platform: &str, secret: &str, token: &str) -> Result<()> {
-        self.vault
-            .add_app(NewApp {
-                platform: platform.to_owned(),
-                name: Some(platform.to_owned()),
-                key: "123456".to_owned(),
-                secret: AppSecret::new(secret),
-                redirect_uri: None,
-                region: None,
-                secret_origin: None,
-            })
-            .await?;
+        self.vault.add_app(NewApp::new(platform, "123456", AppSecret::new(secret)).name(platform)).await?;
         let now = SystemClock.now();
-        let tokens = ImportedTokens {
-            access: Some(AccessToken::new(token)),
-            refresh: None,
-            account_name: Some(platform.to_owned()),
-            access_expires_at: Some(now.checked_add(std::time::Duration::from_hours(2_400))?),
-            refresh_expires_at: None,
-        };
+        let tokens = ImportedTokens::default()
+            .access(AccessToken::new(token))
+            .account_name(platform)
+            .access_expires_at(now.checked_add(std::time::Duration::from_hours(2_400))?);
         self.vault.import_tokens(platform, tokens).await?;
         Ok(())
     }

@@ -70,7 +70,7 @@ fn run() -> Result<()> {
 /// Reads `platforms.toml` and the error tables; fills each entry's source and date from its file.
 fn platforms(data: &Path) -> Result<Json> {
     let mut all = toml_file(&data.join("platforms.toml"))?;
-    only(&all, "platforms.toml", &["platform", "flag"])?;
+    only(&all, "platforms.toml", &["platform", "flag", "refusal"])?;
     let mut errors = Vec::new();
     for file in files(&data.join("errors"), "toml")? {
         let table = toml_file(&file)?;
@@ -89,6 +89,11 @@ fn platforms(data: &Path) -> Result<Json> {
                 {
                     object.insert(key.to_owned(), value.clone());
                 }
+            }
+            // What a number means in an envelope of the protocol, it need not mean in a payload.
+            let code = object.get("code").and_then(Json::as_str).unwrap_or_default();
+            if !object.contains_key("platforms") && code.trim_end_matches("..").parse::<u64>().is_ok() {
+                object.insert("gateway".to_owned(), true.into());
             }
             // One list for several protocols: an entry for each.
             let protocols = list(&table, "protocols");
@@ -164,7 +169,7 @@ fn flags(flags: &[Json]) -> Result<Vec<Json>> {
         only(
             flag,
             &format!("platforms.toml: flag {}", name()),
-            &["protocols", "platforms", "flag", "ok", "code", "message", "source"],
+            &["protocols", "platforms", "flag", "ok", "code", "message", "source", "date"],
         )?;
         let mut plain = flag.as_object().cloned().unwrap_or_default();
         let protocols = plain.remove("protocols");
@@ -191,11 +196,14 @@ fn entry_name(entry: &serde_json::Map<String, Json>) -> String {
 }
 
 fn check_error(entry: &serde_json::Map<String, Json>) -> Result<()> {
-    const KEYS: [&str; 13] = [
+    const KEYS: [&str; 16] = [
         "protocol",
         "platforms",
         "code",
         "sub_code",
+        "message",
+        "texts",
+        "gateway",
         "kind",
         "fault",
         "retry",

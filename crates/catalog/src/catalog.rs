@@ -7,7 +7,7 @@ use sesame_core::{Error, Protocol, Result, Shape, classify::ErrorRule};
 use crate::{
     Api, Platform,
     embedded::{Entry, KeyKind, Tables},
-    explain::{self, Explained},
+    explain::{self, Explained, Place},
     facet::{self, Facet, FacetFields},
     names::{self, Name},
     overlay::{Mistake, Overlay},
@@ -181,14 +181,27 @@ impl Catalog {
         hits.into_iter().map(|(_, api)| api).take(limit).collect()
     }
 
-    /// Says what a code or sub code means: on each protocol and platform that has a rule for it, and
-    /// in the notes of single APIs.
-    pub fn explain(&self, code: &str) -> Vec<Explained> {
-        let code = code.trim();
-        if code.is_empty() || code.len() > 200 {
-            return Vec::new();
+    /// Says what a code, a sub code or a message means: everywhere, or on one platform or protocol; in the
+    /// tables, and in the notes of single APIs.
+    ///
+    /// What is found by its very name goes before what only fits a pattern. Rules that say the same are one.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Usage`](sesame_core::ErrorKind::Usage) for an unknown platform, with the names there are.
+    pub fn explain(&self, text: &str, place: Option<&str>) -> Result<Vec<Explained>> {
+        let place = match place {
+            None => Place::Everywhere,
+            Some(name) => match (name.parse(), self.platform(name)) {
+                (_, Ok(platform)) => Place::Platform(platform),
+                (Ok(protocol), _) => Place::Protocol(protocol),
+                (Err(_), Err(error)) => return Err(error),
+            },
+        };
+        let text = text.trim();
+        if text.is_empty() || text.len() > 2_000 {
+            return Ok(Vec::new());
         }
-        explain::explain(&self.tables, code)
+        Ok(explain::explain(&self.tables, text, &place))
     }
 
     /// Returns all error rules by what they hold for: protocols first, then single platforms.
@@ -443,7 +456,7 @@ fn api_of(platform: &Platform, record: Record, known: bool) -> Api {
     }
 }
 
-/// An API that nobody has written down.
+/// An API that the catalog does not describe.
 fn unknown(platform: &Platform, name: &Name<'_>) -> Api {
     let plain = match platform.protocol {
         // The slash in front may be left out; methods have none at all.

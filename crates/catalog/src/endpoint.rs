@@ -18,33 +18,46 @@ use crate::{Api, Platform};
 const REFERENCE_HEADER: &str = "x-sandbox-refusal";
 
 /// Whom calls reach: the live platforms, or a sandbox in the place of all of them.
+///
+/// ```
+/// use sesame_catalog::{Catalog, Environment};
+///
+/// # fn main() -> sesame_core::Result<()> {
+/// let sandbox = Environment::sandbox("http://127.0.0.1:4600")?;
+/// let urls = Catalog::builtin().platform("lazada")?.urls(Some("my"), &sandbox)?;
+/// assert_eq!(urls.api, "http://127.0.0.1:4600");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Environment {
     /// The platforms themselves.
     #[default]
     Live,
-    /// The sandbox at this endpoint.
-    Sandbox(Endpoint),
+    /// The sandbox at this address.
+    Sandbox(SandboxUrl),
 }
 
 impl Environment {
+    /// The sandbox at an address such as `http://127.0.0.1:4600`.
+    ///
+    /// # Errors
+    /// As [`SandboxUrl::parse`].
+    pub fn sandbox(url: &str) -> Result<Self> {
+        SandboxUrl::parse(url).map(Self::Sandbox)
+    }
+
     /// Returns `true` if no call reaches a platform.
     pub fn is_sandbox(&self) -> bool {
         matches!(self, Self::Sandbox(_))
     }
 
-    /// Returns the sandbox's endpoint; `None` if calls go to the live platforms.
-    pub fn endpoint(&self) -> Option<&Endpoint> {
+    /// Returns the sandbox's address; `None` if calls go to the live platforms.
+    pub fn sandbox_url(&self) -> Option<&SandboxUrl> {
         match self {
             Self::Live => None,
-            Self::Sandbox(endpoint) => Some(endpoint),
+            Self::Sandbox(url) => Some(url),
         }
-    }
-}
-
-impl From<Option<Endpoint>> for Environment {
-    fn from(endpoint: Option<Endpoint>) -> Self {
-        endpoint.map_or(Self::Live, Self::Sandbox)
     }
 }
 
@@ -52,16 +65,16 @@ impl fmt::Display for Environment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Live => f.write_str("live"),
-            Self::Sandbox(endpoint) => write!(f, "sandbox {endpoint}"),
+            Self::Sandbox(url) => write!(f, "sandbox {url}"),
         }
     }
 }
 
-/// A sandbox: scheme, host and port, always on loopback.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Endpoint(String);
+/// The address of a sandbox: scheme, host and port, always on loopback.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct SandboxUrl(String);
 
-impl Endpoint {
+impl SandboxUrl {
     /// Reads `http://127.0.0.1:4600`.
     ///
     /// Loopback only (`127.0.0.0/8`, `[::1]`, `localhost`): every platform is sent there, and app
@@ -131,7 +144,7 @@ impl Endpoint {
         response.header(REFERENCE_HEADER).map(|reference| redactor.text(reference, 200))
     }
 
-    /// Puts this endpoint in the place of scheme, host and port of a URL; the path stays.
+    /// Puts this address in the place of scheme, host and port of a URL; the path stays.
     fn instead_of(&self, url: &str) -> String {
         let path = url
             .split_once("://")
@@ -157,13 +170,13 @@ fn shown(text: &str) -> String {
     if text.chars().count() <= 80 { text } else { text.chars().take(80).chain(['…']).collect() }
 }
 
-impl fmt::Display for Endpoint {
+impl fmt::Display for SandboxUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
 }
 
-impl FromStr for Endpoint {
+impl FromStr for SandboxUrl {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
@@ -185,26 +198,26 @@ pub struct Urls {
 }
 
 impl Platform {
-    /// Returns the base URLs of a region (the default one for `None`), sent to a sandbox when
-    /// `endpoint` is given.
+    /// Returns the base URLs of a region (the default one for `None`) in an environment: a
+    /// sandbox takes the place of all hosts.
     ///
     /// # Errors
     /// [`ErrorKind::Usage`](sesame_core::ErrorKind::Usage) for a region that the platform does not have.
-    pub fn urls(&self, region: Option<&str>, endpoint: Option<&Endpoint>) -> Result<Urls> {
+    pub fn urls(&self, region: Option<&str>, environment: &Environment) -> Result<Urls> {
         let region = self.region(region).ok_or_else(|| {
             let names: Vec<&str> = self.regions.iter().map(|region| region.name.as_str()).collect();
             Error::usage(format!("{} has no region {:?}", self.name, shown(region.unwrap_or_default())))
                 .with_hint(format!("Use one of: {}.", names.join(", ")))
         })?;
-        let place = |url: &str| match endpoint {
-            None => url.trim_end_matches('/').to_owned(),
-            Some(endpoint) => endpoint.instead_of(url.trim_end_matches('/')),
+        let place = |url: &str| match environment {
+            Environment::Live => url.trim_end_matches('/').to_owned(),
+            Environment::Sandbox(sandbox) => sandbox.instead_of(url.trim_end_matches('/')),
         };
-        // A sandbox has its own authorize page even where nobody knows that of the platform.
-        let authorize = match (&region.authorize, endpoint) {
+        // A sandbox has its own authorize page even where that of the platform is not known.
+        let authorize = match (&region.authorize, environment) {
             (Some(url), _) => Some(place(url)),
-            (None, Some(endpoint)) => Some(format!("{}/oauth/authorize", endpoint.0)),
-            (None, None) => None,
+            (None, Environment::Sandbox(sandbox)) => Some(format!("{sandbox}/oauth/authorize")),
+            (None, Environment::Live) => None,
         };
         Ok(Urls {
             api: place(&region.api),

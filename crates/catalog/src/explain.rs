@@ -1,16 +1,22 @@
 //! What a code means: the error tables, and the notes of single APIs.
 
 use sesame_core::{
-    ErrorKind, ErrorTable, Fault, Protocol,
+    ErrorKind, Fault, Protocol,
     classify::{ErrorRule, RetryRule},
 };
 
-use crate::{embedded::Tables, platforms};
+use crate::{
+    Platform,
+    embedded::Tables,
+    platforms::{self, Scoped},
+    record::ApiErrorNote,
+};
 
 /// What one code means somewhere.
 #[derive(Debug, Clone)]
 pub struct Explained {
-    /// The protocol (`iop`), the platforms (`lazada, daraz`), or one API (`alibaba /icbu/product/list`).
+    /// The protocol (`iop`), the platforms (`lazada, daraz`), or one API (`alibaba /icbu/product/list`); with
+    /// commas where several say the same.
     pub scope: String,
     /// The rule. For the note of one API it is a business error without more advice.
     pub rule: ErrorRule,
@@ -38,41 +44,172 @@ pub(crate) fn scopes() -> Vec<(String, Vec<&'static ErrorRule>)> {
     out
 }
 
-/// See [`crate::Catalog::explain`].
-pub(crate) fn explain(tables: &Tables, code: &str) -> Vec<Explained> {
-    let mut out: Vec<Explained> = Vec::new();
-    for (scope, rules) in scopes() {
-        let table = ErrorTable { rules: rules.into_iter().cloned().collect() };
-        // The code may be a code or a sub code: people paste what they see.
-        let found = [table.find(code, None), table.find("", Some(code))];
-        let mut seen: Option<&ErrorRule> = None;
-        for rule in found.into_iter().flatten() {
-            if seen != Some(rule) {
-                out.push(Explained { scope: scope.clone(), rule: rule.clone() });
-            }
-            seen = Some(rule);
+/// Where a code is looked up.
+pub(crate) enum Place<'a> {
+    Everywhere,
+    Protocol(Protocol),
+    Platform(&'a Platform),
+}
+
+impl Place<'_> {
+    fn has_rule(&self, rule: &Scoped<ErrorRule>) -> bool {
+        let of_protocol = |protocol: Protocol| match rule.platforms.first() {
+            None => rule.protocol == Some(protocol),
+            Some(name) => platforms::platform(name).is_ok_and(|platform| platform.protocol == protocol),
+        };
+        match self {
+            Self::Everywhere => true,
+            Self::Protocol(protocol) => of_protocol(*protocol),
+            Self::Platform(platform) if rule.platforms.is_empty() => rule.protocol == Some(platform.protocol),
+            Self::Platform(platform) => rule.platforms.contains(&platform.name),
         }
     }
-    // A number like 901 also fits the pattern `500..` of another protocol: the very text says more.
-    let exact =
-        |rule: &ErrorRule| rule.code.eq_ignore_ascii_case(code) || rule.sub_code.eq_ignore_ascii_case(code);
-    if out.iter().any(|found| exact(&found.rule)) {
-        out.retain(|found| exact(&found.rule));
+
+    /// Returns `true` for a catalog that platforms of this place look through.
+    fn has_catalog(&self, name: &str) -> bool {
+        let looks_in =
+            |platform: &Platform| platform.name == name || platform.catalogs.iter().any(|own| own == name);
+        match self {
+            Self::Everywhere => true,
+            Self::Protocol(protocol) => platforms::loaded()
+                .platforms
+                .iter()
+                .any(|platform| platform.protocol == *protocol && looks_in(platform)),
+            Self::Platform(platform) => looks_in(platform),
+        }
     }
-    // "The page lists it" says nothing new where a table explains the code.
-    let explained = !out.is_empty();
-    out.extend(notes(tables, code).into_iter().filter(|note| !explained || !note.rule.guess));
+}
+
+/// See [`crate::Catalog::explain`].
+pub(crate) fn explain(tables: &Tables, text: &str, place: &Place<'_>) -> Vec<Explained> {
+    let found = by_code(tables, text, place);
+    if !found.is_empty() {
+        return merged(found);
+    }
+    // A whole line as an error prints it: `CODE: message`, `CODE/SUB_CODE: message`.
+    let head = text.split_once(": ").map_or("", |(head, _)| head.trim());
+    if !head.is_empty() && !head.contains(' ') {
+        let parts = head.rsplit('/').filter(|part| !part.is_empty());
+        let found = parts.map(|part| by_code(tables, part, place)).find(|found| !found.is_empty());
+        if let Some(found) = found {
+            return merged(found);
+        }
+    }
+    // Message texts print `E036` for code 36.
+    let number = text.strip_prefix(['E', 'e']).unwrap_or_default().trim_start_matches('0');
+    if number.bytes().all(|byte| byte.is_ascii_digit()) && !number.is_empty() {
+        return merged(by_code(tables, number, place));
+    }
+    merged(by_message(tables, text, place))
+}
+
+/// The shortest text that is looked for in messages.
+const SHORTEST_MESSAGE: usize = 6;
+
+/// Finds rules by what platforms say with them.
+fn by_message(tables: &Tables, text: &str, place: &Place<'_>) -> Vec<Explained> {
+    let text = text.trim_end_matches('.').to_lowercase();
+    if text.len() < SHORTEST_MESSAGE {
+        return Vec::new();
+    }
+    let of_place = || platforms::loaded().errors.iter().filter(|rule| place.has_rule(rule));
+    let explained =
+        |found: &Scoped<ErrorRule>| Explained { scope: scope_of(found), rule: found.rule.clone() };
+    let known: Vec<_> = of_place().filter(|found| found.rule.is_said_as(&text)).map(explained).collect();
+    if !known.is_empty() {
+        return known;
+    }
+    let mut found: Vec<_> =
+        of_place().filter(|found| found.rule.says.to_lowercase().contains(&text)).map(explained).collect();
+    if found.is_empty() {
+        let has = |note: &ApiErrorNote| note.says.to_lowercase().contains(&text);
+        found = notes(tables, &text, place, &has);
+    }
+    found
+}
+
+/// Finds rules by code or sub code: people paste what they see.
+fn by_code(tables: &Tables, code: &str, place: &Place<'_>) -> Vec<Explained> {
+    let mut exact = Vec::new();
+    let mut patterns: Vec<(usize, Explained)> = Vec::new();
+    for found in platforms::loaded().errors.iter().filter(|rule| place.has_rule(rule)) {
+        // An open range says where a code may come from, not what it means: only for the platform asked.
+        if found.rule.code.ends_with("..") && !matches!(place, Place::Platform(_)) {
+            continue;
+        }
+        let Some(fitness) = found.rule.fitness_of(code) else { continue };
+        let explained = Explained { scope: scope_of(found), rule: found.rule.clone() };
+        if fitness == usize::MAX {
+            exact.push(explained);
+        } else {
+            patterns.push((fitness, explained));
+        }
+    }
+    let listed = notes(tables, code, place, &|note| note.code.eq_ignore_ascii_case(code));
+    if !exact.is_empty() {
+        if let Place::Platform(_) = place
+            && exact.iter().any(|found| found.scope.parse::<Protocol>().is_err())
+        {
+            // What a platform means by a code goes before what its protocol means.
+            exact.retain(|found| found.scope.parse::<Protocol>().is_err());
+        }
+        // "The page lists it" says nothing new where a table explains the code.
+        exact.extend(listed.into_iter().filter(|note| !note.rule.guess));
+        return exact;
+    }
+    if !listed.is_empty() {
+        return listed;
+    }
+    let best = patterns.iter().map(|(fitness, _)| *fitness).max();
+    let mut found: Vec<Explained> = Vec::new();
+    for (fitness, pattern) in patterns {
+        // Of several that fit equally the first is the general one.
+        if Some(fitness) == best && found.iter().all(|one| one.scope != pattern.scope) {
+            found.push(pattern);
+        }
+    }
+    found
+}
+
+/// Makes one of those that say the same.
+fn merged(found: Vec<Explained>) -> Vec<Explained> {
+    let mut out: Vec<Explained> = Vec::new();
+    for one in found {
+        let same = |old: &&mut Explained| {
+            let (old, new) = (&old.rule, &one.rule);
+            (&old.says, &old.advice, old.kind, old.retry) == (&new.says, &new.advice, new.kind, new.retry)
+        };
+        match out.iter_mut().find(same) {
+            Some(old) if old.scope.split(", ").any(|scope| scope == one.scope) => {}
+            Some(old) => {
+                old.scope.push_str(", ");
+                old.scope.push_str(&one.scope);
+            }
+            None => out.push(one),
+        }
+    }
     out
 }
 
-/// Finds the APIs whose documents list the code. Only entries that hold its text are parsed.
-fn notes(tables: &Tables, code: &str) -> Vec<Explained> {
+fn scope_of(rule: &Scoped<ErrorRule>) -> String {
+    match rule.protocol {
+        Some(protocol) if rule.platforms.is_empty() => protocol.as_str().to_owned(),
+        _ => rule.platforms.join(", "),
+    }
+}
+
+/// Finds the notes of single APIs. Only entries that hold the text are parsed.
+fn notes(
+    tables: &Tables,
+    text: &str,
+    place: &Place<'_>,
+    is_it: &dyn Fn(&ApiErrorNote) -> bool,
+) -> Vec<Explained> {
     let mut out = Vec::new();
-    for (catalog, entry) in tables.holding(code) {
+    for (catalog, entry) in tables.holding(text).into_iter().filter(|(catalog, _)| place.has_catalog(catalog))
+    {
         let Ok(record) = tables.record(entry) else { continue };
-        let Some(note) = record.errors.iter().find(|note| note.code.eq_ignore_ascii_case(code)) else {
-            continue;
-        };
+        let Some(note) = record.errors.iter().find(|note| is_it(note)) else { continue };
         let says = if note.says.is_empty() {
             "The documents of this API list the code and do not say what it means.".to_owned()
         } else {
@@ -83,6 +220,9 @@ fn notes(tables: &Tables, code: &str) -> Vec<Explained> {
             rule: ErrorRule {
                 code: note.code.clone(),
                 sub_code: String::new(),
+                message: String::new(),
+                texts: Vec::new(),
+                gateway: false,
                 kind: ErrorKind::Business,
                 fault: Fault::Caller,
                 retry: RetryRule::Never,

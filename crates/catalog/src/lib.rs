@@ -35,7 +35,7 @@ mod user;
 
 pub use api::Api;
 pub use catalog::Catalog;
-pub use endpoint::{Endpoint, Environment, Urls, request_url, signed_path};
+pub use endpoint::{Environment, SandboxUrl, Urls, request_url, signed_path};
 pub use explain::Explained;
 pub use facet::{Column, ColumnKind, Facet, FacetFields};
 pub use overlay::{Mistake, Overlay, ParamPatch, Patch};

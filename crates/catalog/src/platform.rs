@@ -45,6 +45,9 @@ pub struct Platform {
     /// What is known of batches of calls, where the platform has them.
     #[serde(default)]
     pub batch: Option<BatchRules>,
+    /// Codes of payloads that are not refusals on this platform alone.
+    #[serde(default)]
+    pub success_words: Vec<String>,
     /// How replies are read. Filled from the tables of protocol and platform when loaded.
     #[serde(default)]
     pub replies: ReplyRules,
@@ -88,7 +91,7 @@ pub struct Region {
     pub api: String,
     /// The base URL of token calls, likewise.
     pub token: String,
-    /// The page where a seller approves an app. Absent where nobody has found it.
+    /// The page where a seller approves an app. Absent if it is not known.
     #[serde(default)]
     pub authorize: Option<String>,
     /// The base URL for `/sync` where it is another host.
@@ -105,6 +108,9 @@ pub struct Region {
     pub signed: Option<bool>,
     /// Where this is known from.
     pub source: String,
+    /// When that was looked up, where it is not the date of the platform.
+    #[serde(default)]
+    pub date: Option<String>,
     /// True when it is a guess.
     #[serde(default)]
     pub guess: bool,
@@ -126,6 +132,9 @@ pub struct AuthorizeRules {
     pub code_life: u64,
     /// Where this is known from.
     pub source: String,
+    /// When that was looked up, where it is not the date of the platform.
+    #[serde(default)]
+    pub date: Option<String>,
     /// True when it is a guess.
     #[serde(default)]
     pub guess: bool,
@@ -189,6 +198,9 @@ pub struct TokenRules {
     pub identity: IdentityFields,
     /// Where this is known from.
     pub source: String,
+    /// When that was looked up, where it is not the date of the platform.
+    #[serde(default)]
+    pub date: Option<String>,
     /// True when lives are a guess.
     #[serde(default)]
     pub guess: bool,
@@ -215,7 +227,7 @@ pub struct IdentityFields {
     /// The country: `country`.
     #[serde(default)]
     pub country: Vec<String>,
-    /// What stands in place of a country where the seller is cross-border; it is no country itself.
+    /// What stands in place of a country where the seller is cross-border; it is not a country itself.
     #[serde(default)]
     pub cross_border: Option<String>,
 }
@@ -231,6 +243,9 @@ pub struct ClockRules {
     pub api: Option<String>,
     /// Where this is known from.
     pub source: String,
+    /// When that was looked up, where it is not the date of the platform.
+    #[serde(default)]
+    pub date: Option<String>,
     /// True when it is a guess.
     #[serde(default)]
     pub guess: bool,
@@ -254,6 +269,9 @@ pub struct BatchRules {
     pub calls: usize,
     /// Where this is known from.
     pub source: String,
+    /// When that was looked up, where it is not the date of the platform.
+    #[serde(default)]
+    pub date: Option<String>,
     /// True when it is a guess.
     #[serde(default)]
     pub guess: bool,
@@ -277,4 +295,7 @@ pub struct QuotaRule {
     pub test_app: bool,
     /// Where this is known from.
     pub source: String,
+    /// When that was looked up, where it is not the date of the platform.
+    #[serde(default)]
+    pub date: Option<String>,
 }

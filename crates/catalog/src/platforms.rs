@@ -3,7 +3,12 @@
 use std::{collections::BTreeMap, sync::OnceLock};
 
 use serde::Deserialize;
-use sesame_core::{Error, Protocol, Result, classify::ErrorRule, envelope::SuccessFlag, nearest::nearest};
+use sesame_core::{
+    Error, Protocol, Result,
+    classify::ErrorRule,
+    envelope::{RefusalRule, SuccessFlag},
+    nearest::nearest,
+};
 
 use crate::{Platform, embedded::PLATFORMS, facet::FacetFields};
 
@@ -12,6 +17,7 @@ use crate::{Platform, embedded::PLATFORMS, facet::FacetFields};
 struct File {
     platform: Vec<Platform>,
     flag: Vec<Scoped<SuccessFlag>>,
+    refusal: RefusalRule,
     error: Vec<Scoped<ErrorRule>>,
     facet: BTreeMap<String, BTreeMap<String, FacetFields>>,
 }
@@ -58,6 +64,9 @@ fn load(text: &str) -> std::result::Result<Loaded, String> {
     for platform in &mut file.platform {
         platform.replies.errors.rules = Scoped::of(&file.error, platform);
         platform.replies.flags = Scoped::of(&file.flag, platform);
+        let mut refusal = file.refusal.clone();
+        refusal.ok.extend(platform.success_words.iter().cloned());
+        platform.replies.refusal = Some(refusal);
     }
     Ok(Loaded { platforms: file.platform, errors: file.error, facets: file.facet })
 }

@@ -1,4 +1,4 @@
-//! Which APIs change nothing, judged by their names where nobody has written it down.
+//! Which APIs change nothing, judged by their names where the data does not say.
 //!
 //! The build script reads this file too, so nothing here may use other modules or `sesame_core`.
 

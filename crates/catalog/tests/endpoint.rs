@@ -1,7 +1,7 @@
 //! Where calls go.
 
 use proptest::prelude::*;
-use sesame_catalog::{Catalog, Endpoint, request_url, signed_path};
+use sesame_catalog::{Catalog, Environment, SandboxUrl, request_url, signed_path};
 use sesame_core::ErrorKind;
 
 #[test]
@@ -13,7 +13,7 @@ fn only_loopback_is_a_sandbox() {
         ("https://127.8.9.10", "https://127.8.9.10"),
         ("http://[::1]:4600", "http://[::1]:4600"),
     ] {
-        assert_eq!(Endpoint::parse(text).unwrap().as_str(), wanted);
+        assert_eq!(SandboxUrl::parse(text).unwrap().as_str(), wanted);
     }
     for text in [
         "",
@@ -44,7 +44,7 @@ fn only_loopback_is_a_sandbox() {
         "http://127.0.0.1 :80",
         "http://localhost\n:80",
     ] {
-        let error = Endpoint::parse(text).unwrap_err();
+        let error = SandboxUrl::parse(text).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Usage, "{text}");
         assert!(!error.message().contains("user:pass"), "{text}");
     }
@@ -54,20 +54,20 @@ fn only_loopback_is_a_sandbox() {
 fn a_region_has_its_hosts_and_an_endpoint_replaces_them_all() {
     let catalog = Catalog::builtin();
     let lazada = catalog.platform("lazada").unwrap();
-    let urls = lazada.urls(Some("th"), None).unwrap();
+    let urls = lazada.urls(Some("th"), &Environment::Live).unwrap();
     assert_eq!(
         (urls.api.as_str(), urls.token.as_str()),
         ("https://api.lazada.co.th", "https://auth.lazada.com")
     );
     assert_eq!(urls.authorize.as_deref(), Some("https://auth.lazada.com/oauth/authorize"));
-    let error = lazada.urls(Some("fr"), None).unwrap_err();
+    let error = lazada.urls(Some("fr"), &Environment::Live).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Usage);
     assert!(error.hint().unwrap().contains("sg, my, th, vn, ph, id"));
 
-    let endpoint = Endpoint::parse("http://127.0.0.1:4600").unwrap();
+    let sandbox = Environment::sandbox("http://127.0.0.1:4600").unwrap();
     for platform in catalog.platforms() {
         for region in &platform.regions {
-            let urls = platform.urls(Some(&region.name), Some(&endpoint)).unwrap();
+            let urls = platform.urls(Some(&region.name), &sandbox).unwrap();
             for url in [&urls.api, &urls.token, &urls.sync] {
                 assert_eq!(url, "http://127.0.0.1:4600", "{}", platform.name);
             }
@@ -75,10 +75,19 @@ fn a_region_has_its_hosts_and_an_endpoint_replaces_them_all() {
             assert!(authorize.starts_with("http://127.0.0.1:4600/"), "{authorize}");
         }
     }
-    let legacy = catalog.platform("aliexpress-legacy").unwrap().urls(None, Some(&endpoint)).unwrap();
+    let legacy = catalog.platform("aliexpress-legacy").unwrap().urls(None, &sandbox).unwrap();
     assert_eq!(legacy.authorize.as_deref(), Some("http://127.0.0.1:4600/auth/authorize.htm"));
-    // Nobody knows that of Miravia.
-    assert_eq!(catalog.platform("miravia").unwrap().urls(None, None).unwrap().authorize, None);
+    // Nobody has written down the authorize page of the test gateway.
+    let test = catalog.platform("alibaba").unwrap().urls(Some("test"), &Environment::Live).unwrap();
+    assert_eq!((test.api.as_str(), test.authorize), ("https://openapi-api-sandbox.alibaba.com", None));
+    // Keys of the platform of sellers are known at one host alone, for everything.
+    let seller = catalog.platform("alibaba").unwrap().urls(Some("seller"), &Environment::Live).unwrap();
+    for url in [&seller.api, &seller.token, &seller.sync] {
+        assert_eq!(url, "https://open-api.alibaba.com");
+    }
+    assert_eq!(seller.authorize.as_deref(), Some("https://open-api.alibaba.com/oauth/authorize"));
+    let global = catalog.platform("alibaba").unwrap().urls(None, &Environment::Live).unwrap();
+    assert_eq!(global.api, "https://openapi-api.alibaba.com");
 }
 
 #[test]
@@ -122,12 +131,12 @@ fn each_shape_has_its_url_and_its_signed_path() {
     ];
     for (platform, name, url, path) in cases {
         let api = catalog.api(platform, name).unwrap();
-        let urls = catalog.platform(platform).unwrap().urls(None, None).unwrap();
+        let urls = catalog.platform(platform).unwrap().urls(None, &Environment::Live).unwrap();
         assert_eq!(request_url(&urls, &api, "KEY", None), url);
         assert_eq!(signed_path(&api, "KEY", None), path);
     }
     let api = catalog.api("aliexpress", "/orders/{orderId}").unwrap();
-    let urls = catalog.platform("aliexpress").unwrap().urls(None, None).unwrap();
+    let urls = catalog.platform("aliexpress").unwrap().urls(None, &Environment::Live).unwrap();
     assert_eq!(
         request_url(&urls, &api, "KEY", Some("/orders/12 3")),
         "https://api-sg.aliexpress.com/rest/2.0/orders/12%203"
@@ -138,7 +147,7 @@ fn each_shape_has_its_url_and_its_signed_path() {
 proptest! {
     #[test]
     fn no_text_panics_and_what_is_taken_is_loopback(text in "(http://)?[a-z0-9.:@/\\[\\]]{0,24}") {
-        if let Ok(endpoint) = Endpoint::parse(&text) {
+        if let Ok(endpoint) = SandboxUrl::parse(&text) {
             let host = endpoint.as_str().trim_start_matches("http://");
             prop_assert!(host.starts_with("127.") || host.starts_with("localhost") || host.starts_with("[::1]") || host.starts_with("[0:"));
         }

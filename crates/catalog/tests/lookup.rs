@@ -394,7 +394,7 @@ proptest! {
         let platform = &catalog.platforms()[platform].name;
         let _ = catalog.api(platform, &name);
         let _ = catalog.search(&name, Some(platform), 3);
-        let _ = catalog.explain(&name);
+        let _ = catalog.explain(&name, None);
     }
 
     #[test]

@@ -79,7 +79,7 @@ pub(crate) enum Command {
     Apis(commands::apis::ApisCommand),
     /// Signs parameters, and explains the signature.
     Sign(commands::sign::SignArgs),
-    /// Says what an error code means and what to do.
+    /// Explains an error code or message: what it means and what to do.
     Explain(commands::explain::ExplainArgs),
     /// Lists the products of a shop.
     #[command(subcommand)]

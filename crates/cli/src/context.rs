@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use sesame_catalog::{Catalog, Endpoint};
+use sesame_catalog::{Catalog, Environment};
 use sesame_client::{Call, Client};
 use sesame_core::{AppSecret, Clock, Error, Transport};
 use sesame_http::HttpTransport;
@@ -63,15 +63,15 @@ impl Context {
         Ok(Arc::clone(self.catalog.get_or_init(|| catalog)))
     }
 
-    /// Returns the sandbox that stands in for the platforms, if one does.
+    /// Returns whom calls reach.
     ///
     /// # Errors
     /// Usage, for an address that is not on this machine.
-    pub(crate) fn endpoint(&self) -> CliResult<Option<Endpoint>> {
+    pub(crate) fn environment(&self) -> CliResult<Environment> {
         let chosen = &self.settings.endpoint;
         match &chosen.value {
-            None => Ok(None),
-            Some(url) => Ok(Some(Endpoint::parse(url).map_err(|error| error.context(&chosen.origin))?)),
+            None => Ok(Environment::Live),
+            Some(url) => Ok(Environment::sandbox(url).map_err(|error| error.context(&chosen.origin))?),
         }
     }
 
@@ -86,7 +86,7 @@ impl Context {
     /// Usage, for an invalid endpoint: a mistake is reported although nothing is opened. A database
     /// that cannot be asked.
     pub(crate) async fn vault_is_new(&self) -> CliResult<bool> {
-        self.endpoint()?;
+        self.environment()?;
         match self.settings.location() {
             // Once opened, it is there.
             Ok(location) if self.vault.get().is_none() => Ok(!SqlStore::exists(&location).await?),
@@ -136,14 +136,11 @@ impl Context {
     /// # Errors
     /// Usage, for an endpoint or a catalog that cannot be read.
     pub(crate) fn vault_options(&self, location: Location, key: KeyChoice) -> CliResult<VaultOptions> {
-        Ok(VaultOptions {
-            location,
-            key,
-            clock: Arc::clone(&self.clock),
-            transport: self.transport(),
-            catalog: self.catalog()?,
-            endpoint: self.endpoint()?,
-        })
+        Ok(VaultOptions::new(location, self.transport())
+            .key(key)
+            .clock(Arc::clone(&self.clock))
+            .catalog(self.catalog()?)
+            .environment(self.environment()?))
     }
 
     /// Opens a vault that is kept nowhere: to look what would be done in one that is not made yet.

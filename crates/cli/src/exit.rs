@@ -79,15 +79,17 @@ pub(crate) fn exit_code(kind: ErrorKind) -> u8 {
 
 /// Prints an error on standard error, for people or as one line of JSON.
 ///
-/// `endpoint` is the sandbox in use: it keeps the explanation of a refusal.
-pub(crate) fn report(error: &Error, json: bool, endpoint: Option<&str>) {
-    let text = if json { format!("{}\n", as_json(error)) } else { as_text(error, endpoint) };
+/// `endpoint` is the sandbox in use: it keeps the explanation of a refusal. People see all that a platform
+/// said if they asked for it (`-v`).
+pub(crate) fn report(error: &Error, json: bool, endpoint: Option<&str>, verbose: bool) {
+    let text = if json { format!("{}\n", as_json(error)) } else { as_text(error, endpoint, verbose) };
     // Nobody is left to be told when standard error is closed.
     let _ = anstream::stderr().write_all(text.as_bytes());
 }
 
-fn as_text(error: &Error, endpoint: Option<&str>) -> String {
-    let mut out = format!("{} {}\n", "error:".red().bold(), printable_lines(error.message()));
+fn as_text(error: &Error, endpoint: Option<&str>, verbose: bool) -> String {
+    let message = if verbose { error.full_message() } else { error.message() };
+    let mut out = format!("{} {}\n", "error:".red().bold(), printable_lines(message));
     let mut line = |name: &str, value: &str| {
         let _ = writeln!(out, "  {} {}", format_args!("{name}:").dimmed(), printable_lines(value));
     };
@@ -106,6 +108,9 @@ fn as_text(error: &Error, endpoint: Option<&str>) -> String {
     }
     if let Some(wait) = error.retry_after() {
         line("retry", &format!("after {}", crate::humanize::duration(wait)));
+    }
+    if message != error.full_message() {
+        line("note", "the platform said more; -v or -o json shows all of it");
     }
     if error.is_ambiguous() {
         line("note", "the platform may have carried out the call; look before you repeat it");
@@ -128,7 +133,7 @@ fn as_json(error: &Error) -> serde_json::Value {
     serde_json::json!({ "error": {
         "kind": error.kind().as_str(),
         "fault": error.fault().as_str(),
-        "message": error.message(),
+        "message": error.full_message(),
         "hint": error.hint(),
         "code": error.code(),
         "sub_code": error.sub_code(),
@@ -203,7 +208,7 @@ mod tests {
     #[test]
     fn a_message_cannot_steer_the_terminal() {
         let error = Error::usage("bad\u{1b}[2J name").with_hint("line one\nline two");
-        let text = as_text(&error, None);
+        let text = as_text(&error, None, false);
         assert!(!text.contains("\u{1b}[2J"));
         assert!(text.contains("line one\n    line two"));
     }

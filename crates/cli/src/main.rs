@@ -65,6 +65,7 @@ fn run() -> u8 {
     }
     let mut json = cli.global.output == Some(Format::Json);
     let mut endpoint = None;
+    let verbose = cli.global.verbose > 0;
     let outcome = (|| {
         let filter = std::env::var_os("SESAME_LOG").map(|value| settings::as_text("SESAME_LOG", value));
         // Nobody sits before a keeper: it says by itself which shop failed, and why.
@@ -86,7 +87,7 @@ fn run() -> u8 {
         Ok(()) => 0,
         Err(stop) => {
             if let CliError::Failed(error) = &stop {
-                report(error, json, endpoint.as_deref());
+                report(error, json, endpoint.as_deref(), verbose);
             }
             stop.code()
         }
@@ -131,7 +132,7 @@ fn refuse(error: &clap::Error) -> u8 {
     let words = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
     if !shown && wants_json(words, std::env::var("SESAME_OUTPUT").ok().as_deref()) {
         let (message, hint) = told(&error.render().to_string());
-        report(&Error::usage(message).with_hint(hint), true, None);
+        report(&Error::usage(message).with_hint(hint), true, None, false);
         return 2;
     }
     // Nobody is left to be told when the output is closed.

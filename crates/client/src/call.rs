@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
-use sesame_catalog::{Catalog, Endpoint};
+use sesame_catalog::{Catalog, SandboxUrl};
 use sesame_core::{
     Clock, Error, ErrorKind, Fault, HttpResponse, Result, Retry, Transport,
     envelope::{Reply, read_reply},
@@ -238,7 +238,7 @@ impl Client {
                 Decision::Wait(wait) => clock.sleep(wait).await,
                 Decision::Exceeded(wait) => return Err(quota::too_long(wait, patience)),
             }
-            // Somebody else may have been banned while we waited. NextPage all who waited take a new turn,
+            // Somebody else may have been banned while we waited. Then all who waited take a new turn,
             // so that they do not come together when the ban ends; it is counted a second time, which
             // errs on the safe side.
             if self.quota.ban_remaining(reservations, clock.now()).await?.is_zero() {
@@ -265,13 +265,11 @@ impl Shared {
         if contract.api.auth == Some(false) {
             return Ok(None);
         }
-        if let Some(generation) = refused {
-            return self.vault.report_rejected(account, generation).await.map(Some);
-        }
-        match account.fresh_token() {
-            Some(token) => Ok(Some(token)),
-            None => self.vault.token_of(account).await.map(Some),
-        }
+        let token = match refused {
+            Some(generation) => self.vault.report_rejected(account, generation).await,
+            None => self.vault.token_of(account).await,
+        };
+        token.map(Some)
     }
 
     /// The same, if it can be had in time. Whoever stops waiting does not stop a refresh: that runs
@@ -283,14 +281,12 @@ impl Shared {
         contract: &Contract,
         refused: Option<i64>,
     ) -> Option<Result<Option<Token>>> {
-        if refused.is_none() {
-            // The common way, without a timer.
-            if contract.api.auth == Some(false) {
-                return Some(Ok(None));
-            }
-            if let Some(token) = account.fresh_token() {
-                return Some(Ok(Some(token)));
-            }
+        // The common way, without a timer.
+        if refused.is_none()
+            && contract.api.auth != Some(false)
+            && let Some(token) = account.fresh_token()
+        {
+            return Some(Ok(Some(token)));
         }
         // Real time, as in the transport: a virtual clock jumps when it is asked to sleep.
         let left = attempts.left(self.clock.now());
@@ -304,7 +300,7 @@ impl Shared {
         if self.skews.any() { self.skews.at(encoded.host(), now) } else { now }
     }
 
-    /// Learns the platform's time after it refused ours; returns what to tell people.
+    /// Learns the platform's time after it refused ours; returns a warning.
     async fn set_clock(
         &self,
         account: &AccountHandle,
@@ -408,10 +404,10 @@ fn read(
                 let says = format!("The documents of {} say: {}", contract.api.name, note.says);
                 error.with_hint(says)
             }
-            _ => error,
+            _ => account.advise(error),
         };
         if account.is_sandbox() {
-            error.with_reference(Endpoint::reference(response, redactor))
+            error.with_reference(SandboxUrl::reference(response, redactor))
         } else {
             error
         }

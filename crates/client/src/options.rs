@@ -20,6 +20,7 @@ use sesame_core::{envelope::Reply, mask, params::File, request::MAX_REPLY, scala
 /// ```
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Call {
     /// The account's name in the vault.
     pub account: String,
@@ -53,6 +54,13 @@ impl Call {
     #[must_use]
     pub fn file(mut self, name: impl Into<String>, file: File) -> Self {
         self.files.push((name.into(), file));
+        self
+    }
+
+    /// Sets the maximum number of times the request is sent.
+    #[must_use]
+    pub fn attempts(mut self, limit: u32) -> Self {
+        self.options.attempts = Some(limit);
         self
     }
 
@@ -113,6 +121,7 @@ impl fmt::Debug for Shown<'_> {
 /// Limits of a call. All have a default.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
 pub struct CallOptions {
     /// The time the whole call may take, waits and repeats included; 60 s unless set. In JSON a
     /// number of seconds.
@@ -122,7 +131,7 @@ pub struct CallOptions {
     /// seconds.
     #[serde(with = "seconds", skip_serializing_if = "Option::is_none")]
     pub attempt_timeout: Option<Duration>,
-    /// How often the request is sent at most; 4 unless set. One more repeat each for an access
+    /// Maximum number of times the request is sent; 4 unless set. One more repeat each for an access
     /// token that had to be refreshed and a clock that had to be corrected is not counted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub attempts: Option<u32>,
@@ -142,9 +151,9 @@ impl CallOptions {
     pub const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(30);
     /// The default of [`CallOptions::attempts`].
     pub const ATTEMPTS: u32 = 4;
-    /// The most attempts anybody gets.
+    /// The largest [`CallOptions::attempts`].
     pub const MAX_ATTEMPTS: u32 = 20;
-    /// The longest time anybody gets: a day.
+    /// The largest [`CallOptions::timeout`]: a day.
     pub const MAX_TIMEOUT: Duration = Duration::from_hours(24);
 
     pub(crate) fn whole(&self) -> Duration {
@@ -166,12 +175,13 @@ impl CallOptions {
 
 /// The answer to a call.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct CallOutput {
     /// The platform's answer; its bytes are untouched.
     pub reply: Reply,
     /// What the caller should know, as sentences: undocumented arguments, a corrected clock.
     pub warnings: Vec<String>,
-    /// How often the request was sent.
+    /// Number of times the request was sent.
     pub attempts: u32,
 }
 

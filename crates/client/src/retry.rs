@@ -14,7 +14,7 @@ use crate::options::CallOptions;
 /// What to do after a failed attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Next {
-    /// Nothing: hand the error out.
+    /// Return the error.
     GiveUp(GiveUpReason),
     /// Get another access token, then send again at once.
     Refresh,

@@ -13,7 +13,7 @@ use std::{
 use jiff::{SignedDuration, Timestamp};
 use sesame_core::{Error, ErrorKind, Retry, time};
 
-/// Further off than this, a person has to look: three days.
+/// Maximum offset that is corrected: three days.
 const LARGEST: SignedDuration = SignedDuration::from_hours(72);
 /// Nearer than this, the time is not what the platform complains of.
 const SMALLEST: SignedDuration = SignedDuration::from_secs(2);
@@ -42,7 +42,7 @@ impl Skews {
         self.any.load(Ordering::Acquire)
     }
 
-    /// Learns the host's time; returns what to tell people.
+    /// Learns the host's time; returns a warning.
     ///
     /// A sandbox may live at any time it likes; a platform lives today.
     ///

@@ -7,8 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Error, ErrorKind, Fault, Retry, redact::Redactor, scalar::first_number_after};
 
-/// The longest message of a platform that an error repeats, in characters.
+/// The longest message of a platform that an error repeats, in characters. What is cut is in
+/// [`Error::full_message`].
 const MESSAGE_LIMIT: usize = 1_000;
+/// The longest text of a refusal that is kept, in characters.
+const FULL_LIMIT: usize = 60_000;
 /// The longest code or id of a platform that an error repeats, in characters.
 pub(crate) const ID_LIMIT: usize = 200;
 
@@ -23,13 +26,15 @@ pub struct Failure {
     pub message: String,
     /// The message of the sub code (TOP).
     pub sub_message: Option<String>,
+    /// What else the reply says: the fields that are wrong, the rows that failed.
+    pub detail: Option<String>,
     /// IOP's `type`: `ISV`, `ISP` or `SYSTEM`. Decides nothing; shown to people.
     pub origin: Option<String>,
     /// The request id.
     pub request_id: Option<String>,
     /// The HTTP status.
     pub http_status: u16,
-    /// True when the envelope said success and the payload says failure.
+    /// True when the envelope said success and the payload says failure: the code is the API's own.
     pub in_payload: bool,
 }
 
@@ -73,6 +78,16 @@ pub struct ErrorRule {
     /// The sub code, with `*` as in `code`. A rule with a sub code wins over one without.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub sub_code: String,
+    /// What the message has to be like, with `*` as in `code`, where one code stands for several things.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub message: String,
+    /// What the platform says with this code, with `*`: `sesame explain` finds the rule by it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub texts: Vec<String>,
+    /// True for a number that means this in the gateway's envelope alone. The same number in a payload is
+    /// the API's own code.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub gateway: bool,
     /// What it means for a program.
     pub kind: ErrorKind,
     /// Whose side has to change something.
@@ -96,6 +111,23 @@ pub struct ErrorRule {
     pub guess: bool,
 }
 
+impl ErrorRule {
+    /// Returns how well the rule fits a code or a sub code that stands alone: more for each letter that it
+    /// names, `usize::MAX` for the very text. `None` if it does not fit, or would fit anything.
+    #[doc(hidden)]
+    pub fn fitness_of(&self, code: &str) -> Option<usize> {
+        let pattern = if self.sub_code.is_empty() { &self.code } else { &self.sub_code };
+        fit(pattern, code).filter(|fitness| *fitness > 1 || pattern.ends_with(".."))
+    }
+
+    /// Returns `true` if the platform says this with the code.
+    #[doc(hidden)]
+    pub fn is_said_as(&self, text: &str) -> bool {
+        let text = text.to_lowercase();
+        self.texts.iter().any(|known| wildcard(&known.to_lowercase(), &text))
+    }
+}
+
 /// The documented errors of one platform: its own first, then those of its protocol.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -105,17 +137,34 @@ pub struct ErrorTable {
 }
 
 impl ErrorTable {
-    /// Finds the rule for a code and sub code.
+    /// Finds the rule for a code and sub code of the gateway's, whatever the message.
+    pub fn find(&self, code: &str, sub_code: Option<&str>) -> Option<&ErrorRule> {
+        self.best(|rule| {
+            let message = if rule.message.is_empty() { 0 } else { return None };
+            Some((fit(&rule.sub_code, sub_code.unwrap_or_default())?, message, fit(&rule.code, code)?))
+        })
+    }
+
+    /// Finds the rule for what a gateway said.
     ///
     /// A rule that names the sub code wins over one that names only the code; an exact name wins
     /// over a pattern, a pattern with more letters over one with fewer; earlier wins over later.
-    pub fn find(&self, code: &str, sub_code: Option<&str>) -> Option<&ErrorRule> {
-        let mut best: Option<(&ErrorRule, (usize, usize))> = None;
+    pub fn find_for(&self, failure: &Failure) -> Option<&ErrorRule> {
+        let sub_code = failure.sub_code.as_deref().unwrap_or_default();
+        self.best(|rule| {
+            if rule.gateway && failure.in_payload {
+                return None;
+            }
+            let message = fit(&rule.message, &failure.message)?;
+            Some((fit(&rule.sub_code, sub_code)?, message, fit(&rule.code, &failure.code)?))
+        })
+    }
+
+    fn best(&self, fitness: impl Fn(&ErrorRule) -> Option<(usize, usize, usize)>) -> Option<&ErrorRule> {
+        let mut best: Option<(&ErrorRule, (usize, usize, usize))> = None;
         for rule in &self.rules {
-            let Some(by_sub) = fit(&rule.sub_code, sub_code.unwrap_or_default()) else { continue };
-            let Some(by_code) = fit(&rule.code, code) else { continue };
-            let fitness = (by_sub, by_code);
-            if fitness > (0, 0) && best.is_none_or(|(_, best)| fitness > best) {
+            let Some(fitness) = fitness(rule).filter(|fitness| *fitness > (0, 0, 0)) else { continue };
+            if best.is_none_or(|(_, best)| fitness > best) {
                 best = Some((rule, fitness));
             }
         }
@@ -132,16 +181,20 @@ fn fit(pattern: &str, text: &str) -> Option<usize> {
     if pattern.eq_ignore_ascii_case(text) {
         return Some(usize::MAX);
     }
+    // A star stands for any text, and none is not a text.
+    if text.is_empty() {
+        return None;
+    }
     if let Some(from) = pattern.strip_suffix("..") {
         let (from, number) = (from.parse::<u64>().ok()?, text.parse::<u64>().ok()?);
         return (number >= from).then_some(1);
     }
-    let fits = pattern.contains('*') && wildcard(&pattern.to_ascii_lowercase(), &text.to_ascii_lowercase());
+    let fits = pattern.contains('*') && wildcard(&pattern.to_lowercase(), &text.to_lowercase());
     fits.then_some(pattern.len())
 }
 
 /// Matches `*` as any text, in time linear in the text for each star.
-fn wildcard(pattern: &str, text: &str) -> bool {
+pub(crate) fn wildcard(pattern: &str, text: &str) -> bool {
     let mut parts = pattern.split('*');
     let first = parts.next().unwrap_or_default();
     let Some(mut rest) = text.strip_prefix(first) else { return false };
@@ -161,8 +214,9 @@ fn wildcard(pattern: &str, text: &str) -> bool {
 /// Codes are looked up as they came; every text that goes into the error passes the redactor, which knows
 /// the secrets of the call. `now` is needed for quotas that end at midnight in Beijing.
 pub fn classify(table: &ErrorTable, failure: &Failure, redactor: &Redactor<'_>, now: Timestamp) -> Error {
-    let rule = table.find(&failure.code, failure.sub_code.as_deref());
-    let said = redactor.text(&spoken(failure), MESSAGE_LIMIT).to_string();
+    let rule = table.find_for(failure);
+    let full = redactor.text(&spoken(failure), FULL_LIMIT);
+    let said = full.shortened(MESSAGE_LIMIT);
     let error = match rule {
         Some(rule) => {
             let text = format!("{} {}", failure.sub_message.as_deref().unwrap_or_default(), failure.message);
@@ -176,9 +230,13 @@ pub fn classify(table: &ErrorTable, failure: &Failure, redactor: &Redactor<'_>, 
         None => unknown(failure, said),
     };
     let error = error
-        .with_code(redactor.text(&failure.code, ID_LIMIT))
+        .with_full_message(&full)
         .with_request_id(failure.request_id.as_deref().map(|id| redactor.text(id, ID_LIMIT)))
         .with_http_status(failure.http_status);
+    let error = match failure.code.as_str() {
+        "" => error,
+        code => error.with_code(redactor.text(code, ID_LIMIT)),
+    };
     match &failure.sub_code {
         Some(sub) => error.with_sub_code(redactor.text(sub, ID_LIMIT)),
         None => error,
@@ -231,9 +289,9 @@ fn unknown(failure: &Failure, said: String) -> Error {
             .with_hint("There is nothing at this address. Check the host, the path and the region of the account."),
         408 | 425 => Error::new(ErrorKind::Platform, said)
             .with_ambiguity(true)
-            .with_hint("The platform gave up waiting. Try again."),
+            .with_hint("The platform timed out. Try again."),
         _ => Error::new(ErrorKind::Business, said).with_hint(
-            "Sesame's tables do not know this code; the platform's page of this API may. Nothing was repeated.",
+            "Sesame has no description of this code; the platform's page of the API may have one. The call was not repeated.",
         ),
     }
 }
@@ -258,6 +316,10 @@ fn spoken(failure: &Failure) -> String {
         said.push_str(" (");
         said.push_str(sub);
         said.push(')');
+    }
+    if let Some(detail) = &failure.detail {
+        said.push(' ');
+        said.push_str(detail);
     }
     if said.is_empty() {
         said.push_str("the platform refused the call and gave no reason");

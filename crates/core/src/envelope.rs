@@ -11,31 +11,15 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
 use crate::{
-    Error, ErrorKind, ErrorTable, HttpResponse, Protocol, Result, Retry, Shape,
+    Error, ErrorKind, ErrorTable, Fault, HttpResponse, Protocol, Result, Retry, Shape,
     classify::{Failure, ID_LIMIT, classify},
     decode::decode as decode_json,
-    path,
+    payload::contradiction,
     redact::{ForeignText, Redactor},
     scalar::{self, Text},
 };
 
-/// A field of the payload that says whether the call really worked.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SuccessFlag {
-    /// Dotted path from the payload, e.g. `result.success`.
-    pub flag: String,
-    /// Values that mean success, as text, compared without regard to case.
-    pub ok: Vec<String>,
-    /// Paths that may hold the code, first found wins.
-    #[serde(default)]
-    pub code: Vec<String>,
-    /// Paths that may hold the message, first found wins.
-    #[serde(default)]
-    pub message: Vec<String>,
-    /// Where this is known from.
-    pub source: String,
-}
+pub use crate::payload::{RefusalRule, SuccessFlag};
 
 /// The data by which replies of one platform are read.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,7 +29,13 @@ pub struct ReplyRules {
     /// Fields that contradict a successful envelope, in order.
     #[serde(default)]
     pub flags: Vec<SuccessFlag>,
+    /// How a payload without such a field is read.
+    #[serde(default)]
+    pub refusal: Option<RefusalRule>,
 }
+
+/// The deepest nesting of a reply that is read.
+const DEEPEST: usize = 128;
 
 /// A successful reply: the vendor's bytes and where the payload is in them.
 #[derive(Clone)]
@@ -103,7 +93,7 @@ impl Reply {
 ///
 /// # Errors
 /// What [`classify`] makes of a refusal; [`ErrorKind::Envelope`] for bytes that are not a reply of the
-/// protocol: HTML, empty, cut, not UTF-8. Such a reply leaves open whether the call was carried
+/// protocol: HTML, empty, cut, nested deeper than 128 levels, not UTF-8. Such a reply leaves open whether the call was carried
 /// out ([`Error::is_ambiguous`]).
 pub fn read_reply(
     shape: Shape,
@@ -112,7 +102,7 @@ pub fn read_reply(
     redactor: &Redactor<'_>,
     now: Timestamp,
 ) -> Result<Reply> {
-    match decode(shape, &rules.flags, response) {
+    match decode(shape, rules, response) {
         Ok((payload, request_id)) => Ok(Reply {
             body: response.body.clone(),
             from: payload.start,
@@ -138,14 +128,14 @@ pub fn read_reply(
 pub enum Unsuccessful {
     /// The gateway or the API said no.
     Refusal(Box<Failure>),
-    /// The bytes are no reply of this protocol.
+    /// The bytes are not a reply of this protocol.
     Unreadable(Error),
 }
 
 /// The members of a JSON object, in order, none of them parsed.
-type Members<'a> = Vec<(Cow<'a, str>, &'a RawValue)>;
+pub(crate) type Members<'a> = Vec<(Cow<'a, str>, &'a RawValue)>;
 
-fn members(text: &str) -> Option<Members<'_>> {
+pub(crate) fn members(text: &str) -> Option<Members<'_>> {
     struct Visitor;
     impl<'de> serde::de::Visitor<'de> for Visitor {
         type Value = Members<'de>;
@@ -168,7 +158,7 @@ fn members(text: &str) -> Option<Members<'_>> {
     Some(members)
 }
 
-fn member<'a>(members: &Members<'a>, name: &str) -> Option<&'a RawValue> {
+pub(crate) fn member<'a>(members: &Members<'a>, name: &str) -> Option<&'a RawValue> {
     members.iter().find(|(key, _)| key == name).map(|(_, raw)| *raw)
 }
 
@@ -191,7 +181,7 @@ type Decoded = (std::ops::Range<usize>, Option<String>);
 /// # Errors
 /// [`Unsuccessful`].
 #[doc(hidden)]
-pub fn decode(shape: Shape, flags: &[SuccessFlag], response: &HttpResponse) -> Result<Decoded, Unsuccessful> {
+pub fn decode(shape: Shape, rules: &ReplyRules, response: &HttpResponse) -> Result<Decoded, Unsuccessful> {
     let status = response.status;
     let Ok(text) = std::str::from_utf8(&response.body) else {
         return Err(unreadable(response, "the reply is not UTF-8"));
@@ -201,7 +191,17 @@ pub fn decode(shape: Shape, flags: &[SuccessFlag], response: &HttpResponse) -> R
         return Err(unreadable(response, "the reply is empty"));
     }
     if trimmed.starts_with('<') {
-        return Err(markup(shape, response, trimmed));
+        return Err(markup(response, trimmed));
+    }
+    if is_deep(trimmed) {
+        return Err(Unsuccessful::Unreadable(
+            Error::new(ErrorKind::Envelope, format!("the reply is nested deeper than {DEEPEST} levels"))
+                .with_fault(Fault::Platform)
+                .with_retry(Retry::Never)
+                .with_ambiguity(true)
+                .with_http_status(status)
+                .with_hint("No API of the platforms answers like this: look who answers at this host, and report it with the time of the call."),
+        ));
     }
     if !trimmed.starts_with('{') {
         return bare(shape, response, trimmed);
@@ -209,7 +209,7 @@ pub fn decode(shape: Shape, flags: &[SuccessFlag], response: &HttpResponse) -> R
     let Some(top) = members(trimmed) else {
         return Err(unreadable(response, "the reply is JSON that was cut or damaged"));
     };
-    if let Some(failure) = refusal(shape, &top, status) {
+    if let Some(failure) = refusal(shape, rules, &top, status) {
         return Err(Unsuccessful::Refusal(Box::new(failure)));
     }
     if status >= 400 {
@@ -224,7 +224,8 @@ pub fn decode(shape: Shape, flags: &[SuccessFlag], response: &HttpResponse) -> R
     let (payload, inner) = unwrap(shape, trimmed, &top);
     let request_id = text_member(&top, &["request_id", "requestId"])
         .or_else(|| inner.as_ref().and_then(|inner| text_member(inner, &["request_id", "requestId"])));
-    if let Some(failure) = contradiction(flags, inner.as_ref().unwrap_or(&top), status, request_id.as_ref()) {
+    let members = inner.as_ref().unwrap_or(&top);
+    if let Some(failure) = contradiction(rules, members, payload, status, request_id.as_ref()) {
         return Err(Unsuccessful::Refusal(Box::new(failure)));
     }
     let from = payload.as_ptr() as usize - text.as_ptr() as usize;
@@ -261,7 +262,7 @@ fn by_status(shape: Shape, status: u16, request_id: Option<String>, said: &str) 
 }
 
 /// Finds the gateway's refusal among the members of the body.
-fn refusal(shape: Shape, top: &Members<'_>, status: u16) -> Option<Failure> {
+fn refusal(shape: Shape, rules: &ReplyRules, top: &Members<'_>, status: u16) -> Option<Failure> {
     // OAuth pages of every family may answer like this (RFC 6749, 5.2).
     if let Some(error) = member(top, "error").filter(|_| top.len() <= 4).and_then(scalar::raw_text)
         && (status >= 400 || member(top, "error_description").is_some())
@@ -277,51 +278,84 @@ fn refusal(shape: Shape, top: &Members<'_>, status: u16) -> Option<Failure> {
     if let Some(inner) = member(top, "error_response").and_then(|raw| members(raw.get())) {
         return Some(iop_or_top_failure(&inner, status));
     }
+    if let Some(inner) = member(top, "ErrorResponse").and_then(|raw| members(raw.get())) {
+        let head = member(&inner, "Head").and_then(|raw| members(raw.get())).unwrap_or_default();
+        let body = member(&inner, "Body").map(RawValue::get).filter(|body| !is_empty_json(body));
+        return Some(Failure {
+            detail: body.map(str::to_owned),
+            ..seller_center_failure(&|name| text_member(&head, &[name]), status)
+        });
+    }
+    let is_success =
+        |code: &str| code == "0" || rules.refusal.as_ref().is_some_and(|rule| rule.is_success(code));
     match shape.protocol() {
         Protocol::Param2 => {
             // `error_code` is a refusal whatever the status; the other spellings belong to APIs, too,
             // unless the status or the code says that the gateway speaks (protocols 1.5, 1.6).
             let failed = !(200..400).contains(&status);
-            let said = text_member(top, &["error_code"]).filter(|code| failed || code != "0");
+            let said = text_member(top, &["error_code"]).filter(|code| failed || !is_success(code));
             let also =
                 || text_member(top, &["errorCode", "code"]).filter(|code| failed || code.starts_with("gw."));
-            said.or_else(also).map(|code| Failure {
-                in_payload: !failed && !code.starts_with("gw."),
-                code,
-                message: text_member(top, &["error_message", "errorMessage", "message", "exception"])
-                    .unwrap_or_default(),
-                request_id: text_member(top, &["request_id", "requestId"]),
-                http_status: status,
-                ..Failure::default()
+            said.or_else(also).map(|code| {
+                whole(
+                    top,
+                    Failure {
+                        code,
+                        message: text_member(top, &["error_message", "errorMessage", "message", "exception"])
+                            .unwrap_or_default(),
+                        request_id: text_member(top, &["request_id", "requestId"]),
+                        http_status: status,
+                        ..Failure::default()
+                    },
+                )
             })
         }
         Protocol::Iop => {
             let code = borrowed_member(top, &["code"])?;
             let gateway = shape != Shape::IopSync || member(top, "type").is_some();
-            (gateway && code != "0").then(|| iop_or_top_failure(top, status))
+            let refused = code != "0" && (!is_success(&code) || member(top, "type").is_some());
+            (gateway && refused).then(|| iop_or_top_failure(top, status))
         }
         Protocol::Top => None,
     }
 }
 
 fn iop_or_top_failure(members: &Members<'_>, status: u16) -> Failure {
-    let mut message = text_member(members, &["msg", "message"]).unwrap_or_default();
-    if let Some(detail) =
-        member(members, "detail").map(RawValue::get).filter(|detail| *detail != "null" && *detail != "[]")
-    {
-        message.push(' ');
-        message.push_str(detail);
-    }
-    Failure {
+    let failure = Failure {
         code: text_member(members, &["code"]).unwrap_or_default(),
         sub_code: text_member(members, &["sub_code"]),
-        message,
+        message: text_member(members, &["msg", "message"]).unwrap_or_default(),
         sub_message: text_member(members, &["sub_msg"]),
         origin: text_member(members, &["type"]),
         request_id: text_member(members, &["request_id"]),
         http_status: status,
-        in_payload: false,
-    }
+        ..Failure::default()
+    };
+    whole(members, failure)
+}
+
+/// Adds what the members say beyond the fields of a failure: `detail` with the fields that are wrong.
+fn whole(members: &Members<'_>, mut failure: Failure) -> Failure {
+    let texts = [&failure.sub_code, &failure.sub_message, &failure.origin, &failure.request_id];
+    let texts: Vec<&String> = texts.into_iter().flatten().chain([&failure.code, &failure.message]).collect();
+    let is_told =
+        |raw: &RawValue| scalar::raw_text(raw).is_some_and(|text| texts.iter().any(|told| **told == text));
+    let rest: Vec<_> = members
+        .iter()
+        .filter(|(name, raw)| {
+            !matches!(&**name, "_trace_id_" | "success") && !is_empty_json(raw.get()) && !is_told(raw)
+        })
+        .collect();
+    failure.detail = match rest.as_slice() {
+        [] => None,
+        [(name, raw)] if name == "detail" => Some(raw.get().to_owned()),
+        rest => {
+            let rest: Vec<String> =
+                rest.iter().map(|(name, raw)| format!("{name:?}:{}", raw.get())).collect();
+            Some(format!("{{{}}}", rest.join(",")))
+        }
+    };
+    failure
 }
 
 /// Takes the `..._response` wrapper off, where there is one.
@@ -335,49 +369,49 @@ fn unwrap<'a>(shape: Shape, whole: &'a str, top: &Members<'a>) -> (&'a str, Opti
     (whole, None)
 }
 
-/// Finds a field of the payload that says the call did not work.
-fn contradiction(
-    flags: &[SuccessFlag],
-    payload: &Members<'_>,
-    status: u16,
-    request_id: Option<&String>,
-) -> Option<Failure> {
-    for flag in flags {
-        let Some(value) = text_at(payload, &flag.flag) else { continue };
-        if flag.ok.iter().any(|ok| ok.eq_ignore_ascii_case(&value)) {
-            continue;
+/// Returns `true` if arrays and objects are nested deeper than a reply may have them.
+fn is_deep(json: &str) -> bool {
+    let (mut depth, mut in_text, mut escaped) = (0_usize, false, false);
+    for byte in json.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_text => escaped = true,
+            b'"' => in_text = !in_text,
+            b'[' | b'{' if !in_text => depth += 1,
+            b']' | b'}' if !in_text => depth = depth.saturating_sub(1),
+            _ => {}
         }
-        let first = |paths: &[String]| {
-            let text = paths.iter().find_map(|path| text_at(payload, path));
-            text.filter(|text| !text.is_empty()).map(Cow::into_owned)
-        };
-        return Some(Failure {
-            code: first(&flag.code).unwrap_or_else(|| format!("{}={value}", flag.flag)),
-            message: first(&flag.message).unwrap_or_default(),
-            request_id: request_id.cloned(),
-            http_status: status,
-            in_payload: true,
-            ..Failure::default()
-        });
+        if depth > DEEPEST {
+            return true;
+        }
     }
-    None
+    false
 }
 
-fn text_at<'a>(payload: &Members<'a>, path: &str) -> Option<Cow<'a, str>> {
-    match path.split_once('.') {
-        None => member(payload, path).and_then(scalar::raw_text),
-        Some((head, rest)) => path::text(member(payload, head)?, rest),
+fn is_empty_json(json: &str) -> bool {
+    matches!(json, "null" | "[]" | "{}" | "\"\"")
+}
+
+/// The refusal of the platforms' older Seller Center API, whose clients may reach a gateway of today.
+fn seller_center_failure(field: &dyn Fn(&str) -> Option<String>, status: u16) -> Failure {
+    Failure {
+        code: field("ErrorCode").unwrap_or_default(),
+        message: field("ErrorMessage").unwrap_or_default(),
+        origin: field("ErrorType"),
+        request_id: field("RequestId").filter(|id| !id.is_empty()),
+        http_status: status,
+        ..Failure::default()
     }
 }
 
-/// Reads a body that starts with `<`: TOP's XML errors, or an HTML page from the edge.
-fn markup(shape: Shape, response: &HttpResponse, text: &str) -> Unsuccessful {
-    if shape.protocol() == Protocol::Top && text.contains("<error_response>") {
-        let tag = |name: &str| {
-            let from = text.find(&format!("<{name}>"))? + name.len() + 2;
-            let to = from + text[from..].find(&format!("</{name}>"))?;
-            Some(text[from..to].to_owned())
-        };
+/// Reads a body that starts with `<`: an error as XML, another document, or an HTML page from the edge.
+fn markup(response: &HttpResponse, text: &str) -> Unsuccessful {
+    let tag = |name: &str| {
+        let from = text.find(&format!("<{name}>"))? + name.len() + 2;
+        let to = from + text[from..].find(&format!("</{name}>"))?;
+        Some(xml_text(&text[from..to]))
+    };
+    if text.contains("<error_response>") {
         return Unsuccessful::Refusal(Box::new(Failure {
             code: tag("code").unwrap_or_default(),
             sub_code: tag("sub_code"),
@@ -388,7 +422,34 @@ fn markup(shape: Shape, response: &HttpResponse, text: &str) -> Unsuccessful {
             ..Failure::default()
         }));
     }
-    unreadable(response, "the reply is a web page, not an answer of the API")
+    if text.contains("<ErrorResponse>") {
+        let detail = tag("Body").filter(|body| !body.is_empty());
+        let failure = seller_center_failure(&tag, response.status);
+        return Unsuccessful::Refusal(Box::new(Failure { detail, ..failure }));
+    }
+    // A page may come with the declaration of XML in front.
+    let head = text[..text.floor_char_boundary(1_024)].to_ascii_lowercase();
+    let is_page =
+        ["<!doctype html", "<html", "<head", "<body", "<title"].iter().any(|tag| head.contains(tag));
+    if is_page || response.status >= 400 {
+        return unreadable(response, "the reply is a web page, not an answer of the API");
+    }
+    Unsuccessful::Unreadable(
+        Error::new(ErrorKind::Envelope, format!("the reply is XML, not JSON ({} bytes)", response.body.len()))
+            .with_fault(Fault::Platform)
+            .with_retry(Retry::Never)
+            .with_ambiguity(true)
+            .with_http_status(response.status)
+            .with_hint("Sesame asks for JSON, and an API of today answers so. Check the host and the region of the account: an older API may answer there."),
+    )
+}
+
+/// Undoes the escapes of an XML text.
+fn xml_text(text: &str) -> String {
+    let text = text.trim();
+    let text = text.strip_prefix("<![CDATA[").and_then(|text| text.strip_suffix("]]>")).unwrap_or(text);
+    let entities = [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&apos;", "'"), ("&amp;", "&")];
+    entities.iter().fold(text.to_owned(), |text, (entity, c)| text.replace(entity, c))
 }
 
 fn unreadable(response: &HttpResponse, why: &'static str) -> Unsuccessful {
@@ -407,7 +468,7 @@ fn unreadable(response: &HttpResponse, why: &'static str) -> Unsuccessful {
     };
     Unsuccessful::Unreadable(
         Error::new(kind, format!("{why} (HTTP status {status}, {} bytes)", response.body.len()))
-            .with_fault(crate::Fault::Platform)
+            .with_fault(Fault::Platform)
             .with_retry(retry)
             // A 4xx page comes from the edge, before the API; anything else leaves it open.
             .with_ambiguity(!(400..500).contains(&status))

@@ -155,6 +155,7 @@ struct Inner {
     fault: Fault,
     retry: Retry,
     message: Cow<'static, str>,
+    full: Option<Cow<'static, str>>,
     hint: Option<Cow<'static, str>>,
     code: Option<ForeignText>,
     sub_code: Option<ForeignText>,
@@ -189,6 +190,7 @@ impl Error {
             fault,
             retry,
             message: visible(message.into()),
+            full: None,
             hint: None,
             code: None,
             sub_code: None,
@@ -228,6 +230,12 @@ impl Error {
     #[must_use]
     pub fn with_retry(mut self, retry: Retry) -> Self {
         self.0.retry = retry;
+        self
+    }
+
+    /// Sets the whole of what the platform said, where the message is shorter.
+    pub(crate) fn with_full_message(mut self, full: &ForeignText) -> Self {
+        self.0.full = (full.as_str() != self.0.message).then(|| full.to_string().into());
         self
     }
 
@@ -289,6 +297,7 @@ impl Error {
     #[must_use]
     pub fn context(mut self, context: impl fmt::Display) -> Self {
         self.0.message = visible(format!("{context}: {}", self.0.message).into());
+        self.0.full = self.0.full.map(|full| visible(format!("{context}: {full}").into()));
         self
     }
 
@@ -304,6 +313,7 @@ impl Error {
             fault,
             retry,
             message,
+            full: None,
             hint,
             code,
             sub_code,
@@ -322,7 +332,8 @@ impl Error {
     #[must_use]
     pub fn redacted(mut self, redactor: &Redactor<'_>) -> Self {
         let inner = &mut *self.0;
-        for text in [Some(&mut inner.message), inner.hint.as_mut()].into_iter().flatten() {
+        for text in [Some(&mut inner.message), inner.full.as_mut(), inner.hint.as_mut()].into_iter().flatten()
+        {
             if let Cow::Owned(masked) = redactor.mask(text) {
                 *text = masked.into();
             }
@@ -366,6 +377,12 @@ impl Error {
     /// Returns the sentence that says what happened.
     pub fn message(&self) -> &str {
         &self.0.message
+    }
+
+    /// Returns the message with all that the platform said, which may be long: up to 60,000 characters.
+    /// [`Error::message`] holds the first 1,000 of them.
+    pub fn full_message(&self) -> &str {
+        self.0.full.as_deref().unwrap_or(&self.0.message)
     }
 
     /// Returns what to do about it, as one or more sentences.

@@ -17,7 +17,6 @@ const LONGEST: usize = 64;
 /// assert_eq!(nearest("shopee", names), None);
 /// ```
 pub fn nearest<'a>(wanted: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let fold = |name: &str| name.to_lowercase().chars().take(LONGEST).collect::<String>();
     let wanted = fold(wanted);
     let length = wanted.chars().count();
     if length == 0 {
@@ -33,4 +32,13 @@ pub fn nearest<'a>(wanted: &str, names: impl IntoIterator<Item = &'a str>) -> Op
         })
         .min_by_key(|(changes, _)| *changes)
         .map(|(_, name)| name)
+}
+
+/// Returns the number of changes between two names, whatever the case.
+pub fn distance(one: &str, other: &str) -> usize {
+    strsim::damerau_levenshtein(&fold(one), &fold(other))
+}
+
+fn fold(name: &str) -> String {
+    name.to_lowercase().chars().take(LONGEST).collect()
 }

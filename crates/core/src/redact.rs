@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// The longest text that is looked at, in bytes; what follows is dropped.
-const INPUT_LIMIT: usize = 64 << 10;
+const INPUT_LIMIT: usize = 256 << 10;
 /// The number of characters of a secret that are hidden wherever they stand in a row.
 const WINDOW: usize = 10;
 /// The same in ids that are stored: the tokens of some platforms end with the id of the shop.
@@ -148,11 +148,16 @@ impl<'a> Redactor<'a> {
         }
         let bytes = canonical(text);
         let plain: Vec<u8> = bytes.iter().map(|byte| byte.value).collect();
-        let secrets: SmallVec<[(&str, Vec<u8>); 6]> = self
+        let pairs = Pairs::of(&plain);
+        let secrets: SmallVec<[(&str, Plain); 6]> = self
             .secrets
             .iter()
-            .map(|secret| (*secret, canonical(secret).iter().map(|byte| byte.value).collect()))
+            .map(|secret| (*secret, without_encodings(secret)))
+            .filter(|(_, secret)| pairs.may_hold(secret, window))
             .collect();
+        if secrets.is_empty() {
+            return Vec::new();
+        }
         let mut covered = vec![false; plain.len()];
         for (_, secret) in &secrets {
             cover(&mut covered, &plain, secret, window);
@@ -168,7 +173,7 @@ impl<'a> Redactor<'a> {
             // Half a character may be covered where the text is not ASCII.
             let from = text.floor_char_boundary(bytes[at].from);
             let to = text.ceil_char_boundary(bytes[end - 1].to);
-            let whole = secrets.iter().find(|(_, secret)| *secret == plain[at..end]);
+            let whole = secrets.iter().find(|(_, secret)| **secret == plain[at..end]);
             match found.last_mut() {
                 Some(last) if from < last.to => *last = Found { from: last.from, to, whole: None },
                 _ => found.push(Found { from, to, whole: whole.map(|(secret, _)| *secret) }),
@@ -191,6 +196,44 @@ struct Found<'s> {
     to: usize,
     /// The secret, where it stands there whole.
     whole: Option<&'s str>,
+}
+
+/// A secret without its encodings.
+type Plain = SmallVec<[u8; 64]>;
+
+fn without_encodings(secret: &str) -> Plain {
+    if secret.bytes().any(is_encoding) {
+        canonical(secret).iter().map(|byte| byte.value).collect()
+    } else {
+        secret.bytes().map(|byte| byte.to_ascii_lowercase()).collect()
+    }
+}
+
+/// Which bytes stand beside which in a text, by their lower six bits.
+///
+/// Rules out almost every secret at the cost of reading it once. The request id of every reply is
+/// looked through, and to compare all windows took a tenth of a whole call.
+struct Pairs([u64; 64]);
+
+impl Pairs {
+    fn of(text: &[u8]) -> Self {
+        let mut pairs = Self([0; 64]);
+        for pair in text.windows(2) {
+            pairs.0[usize::from(pair[0] & 63)] |= 1 << (pair[1] & 63);
+        }
+        pairs
+    }
+
+    /// Returns `false` if the text holds no `window` bytes in a row of the secret, nor all of a shorter one.
+    fn may_hold(&self, secret: &[u8], window: usize) -> bool {
+        let width = secret.len().min(window);
+        let mut run = 1;
+        secret.windows(2).any(|pair| {
+            let beside = self.0[usize::from(pair[0] & 63)] >> (pair[1] & 63) & 1 == 1;
+            run = if beside { run + 1 } else { 1 };
+            run >= width
+        })
+    }
 }
 
 /// Marks every byte of `text` that belongs to the secret.
@@ -229,7 +272,7 @@ fn canonical(text: &str) -> Vec<Byte> {
         .map(|(at, value)| Byte { value: value.to_ascii_lowercase(), from: at, to: at + 1 })
         .collect();
     for _ in 0..LAYERS {
-        if !bytes.iter().any(|byte| matches!(byte.value, b'%' | b'\\' | b'&' | b'+')) {
+        if !bytes.iter().any(|byte| is_encoding(byte.value)) {
             break;
         }
         let before = bytes.len();
@@ -239,6 +282,11 @@ fn canonical(text: &str) -> Vec<Byte> {
         }
     }
     bytes
+}
+
+/// Returns `true` for the bytes that begin an encoded character.
+fn is_encoding(byte: u8) -> bool {
+    matches!(byte, b'%' | b'\\' | b'&' | b'+')
 }
 
 /// Takes one layer of percent-encoding, of JSON's escapes and of HTML's entities off.
@@ -338,6 +386,11 @@ impl ForeignText {
     /// Returns the text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Returns the text, cut to `limit` characters as [`Redactor::text`] cuts.
+    pub(crate) fn shortened(&self, limit: usize) -> String {
+        cut(&self.0, limit)
     }
 }
 

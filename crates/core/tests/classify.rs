@@ -14,6 +14,9 @@ fn rule(code: &str, sub_code: &str, kind: ErrorKind, retry: RetryRule) -> ErrorR
     ErrorRule {
         code: code.into(),
         sub_code: sub_code.into(),
+        message: String::new(),
+        texts: Vec::new(),
+        gateway: code.ends_with(".."),
         kind,
         fault: Fault::Platform,
         retry,

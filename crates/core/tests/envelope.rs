@@ -16,6 +16,7 @@ fn flags() -> ReplyRules {
         code: vec![code.into()],
         message: vec![message.into()],
         source: "test".into(),
+        date: "2026-11-21".into(),
     };
     ReplyRules {
         flags: vec![
@@ -201,9 +202,72 @@ fn a_message_cannot_steer_a_terminal() {
 }
 
 #[test]
-fn deep_and_wide_json_is_read_without_recursion() {
-    let deep = format!("{{\"code\":\"0\",\"data\":{}{}}}", "[".repeat(200_000), "]".repeat(200_000));
-    assert!(read(Shape::IopRest, 200, &deep).is_ok());
+fn a_reply_nested_deeper_than_128_levels_is_refused_without_recursion() {
+    let nested =
+        |depth: usize| format!("{{\"code\":\"0\",\"data\":{}{}}}", "[".repeat(depth), "]".repeat(depth));
+    assert!(read(Shape::IopRest, 200, &nested(127)).is_ok());
+    for deep in [nested(128), nested(1_000_000), "[".repeat(1_000_000), "{\"a\":".repeat(1_000_000)] {
+        for shape in Shape::ALL {
+            let error = read(shape, 200, &deep).expect_err("too deep");
+            assert_eq!((error.kind(), error.retry()), (ErrorKind::Envelope, Retry::Never));
+            assert!(error.message().contains("128 levels") && error.is_ambiguous(), "{error}");
+        }
+    }
+    // Brackets inside texts are no levels.
+    let text = format!(r#"{{"code":"0","a":"{}\\","b":[]}}"#, "[{".repeat(500));
+    assert!(read(Shape::IopRest, 200, &text).is_ok());
+}
+
+#[test]
+fn an_xml_error_is_read_and_other_xml_is_not_called_a_web_page() {
+    let old = r#"<?xml version="1.0" encoding="UTF-8"?><ErrorResponse><Head><RequestAction>GetOrders</RequestAction><ErrorType>Sender</ErrorType><ErrorCode>9</ErrorCode><ErrorMessage>E009: Access &amp; rights denied</ErrorMessage></Head><Body/></ErrorResponse>"#;
+    for shape in Shape::ALL {
+        let error = read(shape, 200, old).expect_err(old);
+        assert_eq!((error.code(), error.retry()), (Some("9"), Retry::Never), "{shape:?}");
+        assert!(error.message().contains("Access & rights denied"), "{error}");
+    }
+    let json = r#"{"ErrorResponse":{"Head":{"RequestAction":"GetOrders","ErrorType":"Sender","ErrorCode":"9","ErrorMessage":"E009: Access denied"},"Body":""}}"#;
+    for shape in Shape::ALL {
+        assert_eq!(read(shape, 200, json).expect_err(json).code(), Some("9"), "{shape:?}");
+    }
+    let other = read(Shape::IopRest, 200, "<?xml version=\"1.0\"?><rss><item/></rss>").unwrap_err();
+    assert_eq!((other.kind(), other.retry()), (ErrorKind::Envelope, Retry::Never));
+    assert!(other.message().contains("XML") && !other.message().contains("web page"), "{other}");
+    let page = "<?xml version=\"1.0\"?><!DOCTYPE html PUBLIC \"x\"><html></html>";
+    assert!(read(Shape::IopRest, 200, page).unwrap_err().message().contains("web page"));
+}
+
+#[test]
+fn no_part_of_a_refusal_is_lost() {
+    let entries: Vec<String> = (1..=200)
+        .map(|n| {
+            format!(
+                r#"{{"field":"Skus[{n}]","message":"not accepted, entry {n}","code":"THD_ERR_{n:03}:X"}}"#
+            )
+        })
+        .collect();
+    let detail = format!("[{}]", entries.join(","));
+    for (shape, body) in [
+        (
+            Shape::IopRest,
+            format!(r#"{{"type":"ISV","code":"501","message":"m","detail":{detail},"request_id":"q"}}"#),
+        ),
+        (Shape::IopSync, format!(r#"{{"error_response":{{"code":"501","msg":"m","detail":{detail}}}}}"#)),
+        (Shape::IopRest, format!(r#"{{"type":"ISV","code":"501","message":"m","failures":{detail}}}"#)),
+        (Shape::Param2, format!(r#"{{"error_code":"501","error_message":"m","extra":{detail}}}"#)),
+    ] {
+        let error = read(shape, 200, &body).expect_err(&body);
+        assert!(error.message().chars().count() <= 1_001, "the short form is short");
+        for n in 1..=200 {
+            assert!(error.full_message().contains(&format!("entry {n}\"")), "{shape:?} {n}");
+            assert!(error.full_message().contains(&format!("THD_ERR_{n:03}:X")), "codes are no secrets");
+        }
+    }
+    // Nothing is said twice where nothing was cut.
+    let short = read(Shape::IopRest, 200, r#"{"type":"ISV","code":"5","message":"m"}"#).unwrap_err();
+    assert_eq!(short.full_message(), short.message());
+    let renamed = short.context("shop");
+    assert_eq!(renamed.full_message(), "shop: 5: m");
 }
 
 proptest! {

@@ -188,6 +188,20 @@ fn no_part_of_a_secret_is_shown_that_a_gateway_quotes() {
 }
 
 #[test]
+fn ten_characters_of_a_secret_in_a_row_are_hidden_and_nine_are_not() {
+    let secret = "50000601c30atpedfgu3LVvik87";
+    let redactor = Redactor::new([secret]);
+    for from in 0..=secret.len() - 10 {
+        let (ten, nine) = (&secret[from..from + 10], &secret[from..from + 9]);
+        assert_eq!(redactor.text(&format!("id {ten}"), 100).as_str(), "id …");
+        assert_eq!(redactor.text(&format!("id {nine}"), 100).as_str(), format!("id {nine}"));
+        // The pairs of neighbors are there, in another order.
+        let swapped = format!("id {} {}", &ten[5..], &ten[..6]);
+        assert_eq!(redactor.text(&swapped, 100).as_str(), swapped);
+    }
+}
+
+#[test]
 fn errors_of_others_are_cleaned_with_their_sources() {
     #[derive(Debug, thiserror::Error)]
     #[error("outer {0}")]

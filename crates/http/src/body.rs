@@ -32,7 +32,7 @@ pub(crate) async fn read(origin: &str, headers: &HeaderMap, body: Incoming, limi
             })?
         }
         Some(other) => Err(unfit(format!(
-            "the reply is packed as {:?}, which nobody asked for",
+            "unexpected content encoding {:?}",
             String::from_utf8_lossy(&other[..other.len().min(40)])
         ))),
     }

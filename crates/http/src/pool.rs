@@ -44,7 +44,7 @@ impl Drop for Task {
 }
 
 /// How long a connection may take to notice that its last exchange is over. Mostly that is a matter
-/// of microseconds; to yield a few times instead gave up most connections under two threads.
+/// of microseconds; to yield a few times instead lost most connections under two threads.
 const GRACE: Duration = Duration::from_millis(20);
 
 /// Shorter than the keep-alive of common gateways, so that we close first and not in a race.
@@ -56,7 +56,7 @@ const MAX_IDLE: usize = 128;
 /// The most origins remembered. All platforms in all regions are fewer than 50.
 const MAX_ORIGINS: usize = 256;
 
-/// A connection nobody uses.
+/// An idle connection.
 struct Idle {
     connection: Connection,
     since: Instant,

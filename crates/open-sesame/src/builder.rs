@@ -2,7 +2,7 @@
 
 use std::{fmt, path::PathBuf, sync::Arc};
 
-use sesame_catalog::{Catalog, Endpoint, Environment};
+use sesame_catalog::{Catalog, Environment};
 use sesame_client::Client;
 use sesame_core::{Clock, Error, Result, Transport};
 use sesame_http::HttpTransport;
@@ -90,20 +90,19 @@ impl SesameBuilder {
     /// [`ErrorKind::Usage`](crate::ErrorKind::Usage) if neither home nor vault is set, or for an invalid
     /// address; the catalog's errors about files of the home; the errors of [`Vault::open`].
     pub async fn build(self) -> Result<Sesame> {
-        let environment = Environment::from(self.sandbox.as_deref().map(Endpoint::parse).transpose()?);
+        let environment = self.sandbox.as_deref().map(Environment::sandbox).transpose()?.unwrap_or_default();
         let location = location(self.vault.as_deref(), self.home.clone())?;
         let overrides = self.home.map(|home| home.join("catalog"));
         let catalog = Arc::new(Catalog::open(overrides.as_deref())?);
         let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock));
         let transport = self.transport.unwrap_or_else(|| Arc::new(HttpTransport::new()));
-        let vault = Vault::open(VaultOptions {
-            location,
-            key: self.key,
-            clock: Arc::clone(&clock),
-            transport: Arc::clone(&transport),
-            catalog: Arc::clone(&catalog),
-            endpoint: environment.endpoint().cloned(),
-        })
+        let vault = Vault::open(
+            VaultOptions::new(location, Arc::clone(&transport))
+                .key(self.key)
+                .clock(Arc::clone(&clock))
+                .catalog(Arc::clone(&catalog))
+                .environment(environment),
+        )
         .await?;
         let client = Client::new(vault.clone(), Arc::clone(&catalog), Arc::clone(&transport), clock);
         Ok(Sesame { vault, client, catalog, transport })
@@ -112,24 +111,13 @@ impl SesameBuilder {
 
 /// Finds where the vault is.
 fn location(vault: Option<&str>, home: Option<PathBuf>) -> Result<Location> {
-    let location = match (vault, home) {
-        (Some(url), Some(home)) => url.parse::<Location>()?.at_home(home),
-        (Some(url), None) => url.parse()?,
-        (None, Some(home)) => Location::Sqlite(home.join("vault.db")),
-        (None, None) => {
-            return Err(Error::usage("no vault was named")
-                .with_hint("Call `home` with a directory, or `vault` with an address, before `build`."));
-        }
-    };
-    let (feature, enabled) = match &location {
-        Location::Postgres(_) => ("postgres", cfg!(feature = "postgres")),
-        _ => ("sqlite", cfg!(feature = "sqlite")),
-    };
-    if enabled {
-        return Ok(location);
+    match (vault, home) {
+        (Some(url), Some(home)) => Ok(url.parse::<Location>()?.at_home(home)),
+        (Some(url), None) => url.parse(),
+        (None, Some(home)) => Ok(Location::Sqlite(home.join("vault.db"))),
+        (None, None) => Err(Error::usage("no vault was named")
+            .with_hint("Call `home` with a directory, or `vault` with an address, before `build`.")),
     }
-    Err(Error::usage(format!("this program was built without the feature `{feature}` of open-sesame"))
-        .with_hint("Enable it in Cargo.toml, or choose another vault."))
 }
 
 impl fmt::Debug for SesameBuilder {

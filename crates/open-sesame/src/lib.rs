@@ -40,7 +40,7 @@ pub use request::CallRequest;
 pub use rows::Rows;
 pub use serde_json::Value as Json;
 pub use sesame::Sesame;
-pub use sesame_catalog::{Catalog, Endpoint, Environment, Safety};
+pub use sesame_catalog::{Catalog, Environment, Safety, SandboxUrl};
 pub use sesame_client::{
     Call, CallOptions, CallOutput, Client, Page, PageStream, Pages, Prepared, QuotaStore,
 };

@@ -42,7 +42,7 @@ impl CallRequest {
 
     /// Sets the maximum number of times the request is sent. Default: 4.
     pub fn attempts(mut self, limit: u32) -> Self {
-        self.call.options.attempts = Some(limit);
+        self.call = self.call.attempts(limit);
         self
     }
 

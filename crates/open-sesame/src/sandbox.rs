@@ -62,15 +62,15 @@ impl DemoEnv {
         let missing = || Error::usage(format!("the sandbox has no app of {platform:?}"));
         let app = description.apps.iter().find(|app| app.platform == platform).ok_or_else(missing)?;
         vault
-            .add_app(NewApp {
-                platform: platform.to_owned(),
-                name: Some(platform.to_owned()),
-                key: app.app_key.clone(),
-                secret: AppSecret::new(app.app_secret.clone().unwrap_or_default()),
-                redirect_uri: Some(app.redirect_uri.clone()),
-                region: None,
-                secret_origin: None,
-            })
+            .add_app(
+                NewApp::new(
+                    platform,
+                    app.app_key.clone(),
+                    AppSecret::new(app.app_secret.clone().unwrap_or_default()),
+                )
+                .name(platform)
+                .redirect_uri(app.redirect_uri.clone()),
+            )
             .await?;
         let mut accounts = Vec::new();
         for shop in description.shops.iter().filter(|shop| shop.platform == platform).take(shops) {

@@ -84,12 +84,12 @@ async fn trouble_is_survived_by_reads_and_told_of_writes() {
     let demo = DemoEnv::start(1, 3).await.unwrap();
     let shop = demo.authorize("lazada", 1).await.unwrap().remove(0);
     for kind in ["html", "empty", "truncated", "drop-before", "drop-after", "busy"] {
-        control(&demo, "trouble", &json!({"kind": kind, "api": "/products/get", "count": 1})).await;
+        control(&demo, "faults", &json!({"kind": kind, "api": "/products/get", "count": 1})).await;
         let outcome = demo.sesame.client().call(&Call::new(&shop, "/products/get")).await;
         let outcome = outcome.unwrap_or_else(|error| panic!("{kind}: {error:?}"));
         assert_eq!(outcome.attempts, 2, "{kind}");
     }
-    control(&demo, "trouble", &json!({"kind": "drop-after", "api": "/product/remove", "count": 1})).await;
+    control(&demo, "faults", &json!({"kind": "drop-after", "api": "/product/remove", "count": 1})).await;
     let write = Call::new(&shop, "/product/remove").arg("seller_sku_list", json!(["a"]));
     let error = demo.sesame.client().call(&write).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Network, "{error:?}");

@@ -342,10 +342,10 @@ mod tests {
                     body: reply.body.clone(),
                     ..HttpResponse::default()
                 };
-                let flags = &STATE.platform(app).replies.flags;
+                let rules = &STATE.platform(app).replies;
                 let shown =
                     format!("{} {}: {}", app.platform_name, api.name, String::from_utf8_lossy(&reply.body));
-                match envelope::decode(api.shape, flags, &response) {
+                match envelope::decode(api.shape, rules, &response) {
                     Ok(_) => answered += 1,
                     Err(envelope::Unsuccessful::Refusal(failure)) => {
                         // The world may not have what these made-up arguments ask for; the gateway may not say no.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use serde::Serialize;
+use sesame_catalog::Environment;
 use sesame_core::{Clock, Error, Result};
 
 use crate::{
@@ -57,7 +58,7 @@ const ISSUED_IN_FUTURE: &str =
     "issued in the future, by a clock that was ahead; a keeper or `sesame refresh` replaces them";
 
 impl CheckReport {
-    /// Tells whether nothing is wrong.
+    /// Returns `true` if nothing is wrong.
     pub fn is_clean(&self) -> bool {
         self.findings.is_empty()
     }
@@ -241,15 +242,17 @@ impl Checker {
         Ok(active)
     }
 
-    /// Tells whether the app's secret opens.
+    /// Returns `true` if the app's secret opens.
     async fn check_app(&self, row: &AppRow, report: &mut CheckReport) -> bool {
         let opened = match self.keys.ensure_app(row).await {
             Ok(()) => open_text(self.keys.sealer(), secret_slot(&row.id), &row.secret).map(drop),
             Err(error) => Err(error),
         };
         let opens = report.opened("app", &row.name, "secret", opened);
-        let known =
-            self.apps.platform(&row.platform).and_then(|platform| platform.urls(row.region.as_deref(), None));
+        let known = self
+            .apps
+            .platform(&row.platform)
+            .and_then(|platform| platform.urls(row.region.as_deref(), &Environment::Live));
         if let Err(error) = known {
             report.add("app", &row.name, Some("platform"), error.message().to_owned());
         }
@@ -285,14 +288,14 @@ impl Checker {
                 "account",
                 name,
                 Some("identity"),
-                "it is no identity: a login of another shop would go unnoticed",
+                "invalid identity: a login of another shop would go unnoticed",
             );
         }
         if row.account.app_id != authorization.app_id {
             report.add("account", name, Some("app_id"), "its tokens were given to another app than its own");
         }
         if let Ok(platform) = self.apps.platform(&row.app.platform)
-            && let Err(error) = platform.urls(row.account.region.as_deref(), None)
+            && let Err(error) = platform.urls(row.account.region.as_deref(), &Environment::Live)
         {
             report.add("account", name, Some("region"), error.message().to_owned());
         }

@@ -57,7 +57,7 @@ pub struct Copied {
     pub renamed: Vec<(String, String)>,
     /// What does not open and was left out.
     pub left_out: Vec<String>,
-    /// What else people should know.
+    /// Notes for the user.
     pub notes: Vec<String>,
 }
 

@@ -11,7 +11,7 @@ use sesame_core::{AppSecret, Error, Result};
 use sha2::{Digest as _, Sha256};
 use url::Url;
 
-/// The port where nobody said another.
+/// The default port.
 const PORT: u16 = 5_432;
 /// The parameters that an address may have.
 const KNOWN: &str =
@@ -58,12 +58,12 @@ impl Server {
         }
         let odd = |char: char| !(char.is_alphanumeric() || matches!(char, '.' | '-' | '_' | ':' | '%'));
         if text.is_empty() || text.contains(odd) {
-            return Err(malformed("its host is none"));
+            return Err(malformed("invalid host"));
         }
         Ok(Self::Host(text.to_ascii_lowercase()))
     }
 
-    /// Tells whether nothing of it leaves this machine.
+    /// Returns `true` if connections do not leave this machine.
     fn is_here(&self) -> bool {
         match self {
             Self::Socket(_) => true,
@@ -75,7 +75,7 @@ impl Server {
     }
 }
 
-/// The words of an address that cannot be read. It is not repeated: it holds a password.
+/// Returns the error for an invalid address. It is not repeated: it may hold a password.
 fn malformed(why: impl fmt::Display) -> Error {
     Error::usage(format!("the vault's address is not a PostgreSQL address: {why}")).with_hint(
         "Write postgres://USER:PASSWORD@HOST:PORT/DATABASE; in the password each of % / ? # @ : and blanks \
@@ -123,7 +123,8 @@ impl Database {
             match &*key {
                 "host" | "hostaddr" => host = some(value),
                 "port" => {
-                    port = Some(value.parse().map_err(|_| malformed("its port is no number up to 65535"))?);
+                    port =
+                        Some(value.parse().map_err(|_| malformed("its port is not a number up to 65535"))?);
                 }
                 "dbname" => name = some(value),
                 "user" => user = some(value),
@@ -171,7 +172,7 @@ impl Database {
         self
     }
 
-    /// Tells whether the address itself holds a password.
+    /// Returns `true` if the address holds a password.
     pub fn has_password(&self) -> bool {
         self.password.is_some()
     }
@@ -201,6 +202,7 @@ impl Database {
     }
 
     /// Returns server and database, for messages.
+    #[cfg(feature = "postgres")]
     pub(crate) fn place(&self) -> String {
         let place = match &self.server {
             Server::Host(host) if host.contains(':') => format!("[{host}]:{}", self.port),
@@ -296,7 +298,7 @@ impl fmt::Debug for Database {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "postgres"))]
 mod tests {
     use super::*;
 

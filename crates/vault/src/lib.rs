@@ -4,8 +4,8 @@
 //! |---|---|
 //! | how a vault is opened and what it can do | [`Vault`] |
 //! | how a seller authorizes an app | [`Login`], [`Callback`], [`Listener`] |
-//! | who may use which token, and when it is refreshed | [`Vault::token`], [`AccountHandle`] |
-//! | who keeps tokens alive that nobody asks for, and warns before they end | [`Keeper`] |
+//! | how to get an access token, and when it is refreshed | [`Vault::token`], [`AccountHandle`] |
+//! | how tokens are kept alive in the background, with warnings before they end | [`Keeper`] |
 //! | where things are kept | [`store`] |
 //! | how tokens of other programs come in | [`import`] |
 //! | how secrets are sealed, and where the master key lives | [`seal`] |
@@ -13,13 +13,16 @@
 //! The vault makes its few calls through [`sesame_core::Transport`] and knows nothing of the client
 //! above it. Time, sleep and randomness come from [`sesame_core::Clock`].
 //!
-//! # Three rules that everything here serves
+//! # Guarantees
 //! 1. A token that is still fresh is handed out without a lock and without a wait.
 //! 2. One refresh at a time, in this process and among processes; its intent is durable before the
 //!    call and its answer is durable before anyone sees it.
 //! 3. Nothing is overwritten that is not understood: another shop's token, a newer file, a file
 //!    sealed with another key.
 #![warn(missing_docs)]
+
+#[cfg(not(any(feature = "sqlite", feature = "postgres")))]
+compile_error!("sesame-vault needs the feature `sqlite` or `postgres`");
 
 mod accounts;
 mod check;

@@ -39,6 +39,32 @@ impl Location {
         Ok(PathBuf::from(name))
     }
 
+    /// Fails if this program was built without the database of this location.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Usage`](sesame_core::ErrorKind::Usage), naming the feature that is missing.
+    pub fn ensure_supported(&self) -> Result<()> {
+        let is_supported = match self {
+            Self::Sqlite(_) => cfg!(feature = "sqlite"),
+            Self::Postgres(_) => cfg!(feature = "postgres"),
+        };
+        if is_supported { Ok(()) } else { Err(self.unsupported()) }
+    }
+
+    pub(crate) fn unsupported(&self) -> Error {
+        let (database, feature) = match self {
+            Self::Sqlite(_) => ("SQLite", "sqlite"),
+            Self::Postgres(_) => ("PostgreSQL", "postgres"),
+        };
+        Error::usage(format!(
+            "this program cannot open a vault in {database}: it was built without the feature `{feature}`"
+        ))
+        .with_hint(format!(
+            "Install the program with all features (cargo install --path crates/cli --features full); in a program of \
+             your own, enable `{feature}` of open-sesame or sesame-vault in Cargo.toml. Or name another place for the vault."
+        ))
+    }
+
     /// Returns what the names of key file and journal begin with.
     pub(crate) fn base(&self) -> Result<PathBuf> {
         match self {
@@ -71,7 +97,7 @@ impl FromStr for Location {
             return Ok(Self::Postgres(Box::new(Database::parse(text)?)));
         }
         let scheme = text.split(':').next().unwrap_or_default();
-        Err(Error::usage(format!("{scheme:?} is no place for a vault"))
+        Err(Error::usage(format!("invalid vault address: {scheme:?} is neither sqlite nor postgres"))
             .with_hint("Set SESAME_VAULT to sqlite:/path/to/vault.db or postgres://USER:PASSWORD@HOST/DATABASE, or leave it out for the default place."))
     }
 }

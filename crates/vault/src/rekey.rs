@@ -5,7 +5,8 @@
 //! 3. what is sealed with former keys is sealed anew, in batches
 //! 4. the new key goes to the place where this kind of key lives
 //! 5. the new key becomes the active one, if the active one is still the same and opens with it
-//! 6. what other processes have sealed with a former key meanwhile is sealed anew
+//! 6. what other processes have sealed with a former key meanwhile is sealed anew; the oldest former keys
+//!    that seal nothing are removed
 //!
 //! Each step can be repeated. Cut off after any of them, the vault opens with the former source until
 //! step 4, with either between 4 and 5 (what is in the key file then is the new one), with the new one
@@ -33,6 +34,9 @@ use crate::{
 
 /// How many values are sealed anew in one transaction: other processes wait for it some milliseconds.
 const BATCH: u32 = 200;
+/// How many former keys are kept though they seal nothing here: a process that has missed that many rekeys
+/// may still seal with one, and an answer may wait in the journal of another machine.
+const FORMER_KEYS: usize = 16;
 /// How often step 6 looks again while others keep sealing with a former key.
 const SWEEPS: u32 = 5;
 
@@ -100,6 +104,9 @@ impl Rekey {
             if tally.resealed == before {
                 break;
             }
+        }
+        for row in self.store.keys().await?.iter().filter(is_retired).skip(FORMER_KEYS) {
+            self.store.remove_key(&row.key_id).await?;
         }
         // What the former key opens is to be nowhere any more.
         if let Err(error) = self.store.forget_remains().await {
@@ -239,7 +246,7 @@ impl Rekey {
         .with_hint("Finish that one first: run `sesame vault rekey` without --to and without a new key. If that key is lost, `sesame vault rekey --anew` gives it up. Nothing was changed."))
     }
 
-    /// Tells whether a key is in the key file already, where it may have replaced the active one.
+    /// Returns `true` if a key is in the key file already, where it may have replaced the active one.
     async fn is_in_key_file(&self, row: &KeyRow) -> bool {
         let source = KeySource { choice: KeyChoice::File, ..self.keys.source() };
         let only = KeyRow { state: KeyState::Active, ..row.clone() };
@@ -260,7 +267,7 @@ impl Rekey {
                     .with_hint("Choose another one. Nothing was changed."));
             }
         }
-        // A key of the environment that was retired is no new one either.
+        // Nor may it be a retired key.
         if matches!(to, KeyChoice::Environment(_))
             && let Ok((_, key, _)) = new_key(to, self.clock.as_ref()).await
             && self.keys.sealer().ring().holds(&key)
@@ -287,7 +294,7 @@ impl Rekey {
                 }
                 // It was activated since this rekey began.
                 None if row.state == KeyState::Active => return Err(overtaken()),
-                // A former key that nobody can open any more stays as it is.
+                // A former key that cannot be opened stays as it is.
                 None => {}
             }
         }
@@ -411,6 +418,10 @@ impl Rekey {
         }
         Ok(named)
     }
+}
+
+fn is_retired(row: &&KeyRow) -> bool {
+    row.state == KeyState::Retired
 }
 
 fn active_id(rows: &[KeyRow]) -> Result<KeyId> {

@@ -101,7 +101,7 @@ pub(crate) fn warm_at(rules: &TokenRules, tokens: &TokenColumns, chance: f64) ->
     Some(at.max(tokens.issued_at.saturating_add(MINUTE)))
 }
 
-/// Returns when a person has to authorize the shop again, if nothing prolongs it before.
+/// Returns when the shop has to be authorized again, unless it is prolonged before.
 pub(crate) fn ends_at(tokens: &TokenColumns) -> Option<i64> {
     if tokens.refresh.is_some() && !tokens.refresh_denied {
         return tokens.refresh_expires_at;
@@ -109,7 +109,7 @@ pub(crate) fn ends_at(tokens: &TokenColumns) -> Option<i64> {
     tokens.access_expires_at
 }
 
-/// Returns the same of a row; `None` if nobody knows. Tokens that came after an end show that it was a
+/// Returns the same of a row; `None` if it is not known. Tokens that came after an end show that it was a
 /// guess.
 pub(crate) fn end_of(row: &AuthorizationRow, now: i64) -> Option<i64> {
     let tokens = &row.tokens;

@@ -5,7 +5,7 @@ mod open;
 use std::{fmt, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
-use sesame_catalog::Endpoint;
+use sesame_catalog::Environment;
 use sesame_core::{AccessToken, Clock, Result};
 
 pub use self::open::VaultOptions;
@@ -57,7 +57,7 @@ impl Services {
 }
 
 impl Vault {
-    /// Returns the warnings that nobody has read yet.
+    /// Returns the warnings that were not read yet.
     pub fn take_warnings(&self) -> Vec<Warning> {
         self.0.warnings.take()
     }
@@ -95,9 +95,9 @@ impl Vault {
         &self.0.location
     }
 
-    /// Returns the sandbox that stands for all platforms, if one does.
-    pub fn endpoint(&self) -> Option<&Endpoint> {
-        self.0.apps.endpoint()
+    /// Returns whom calls reach.
+    pub fn environment(&self) -> &Environment {
+        self.0.apps.environment()
     }
 
     /// Waits until no refresh and no exchange of a code is in flight and uses are written down: to be
@@ -174,8 +174,8 @@ impl Vault {
         self.0.accounts.list(wanted).await
     }
 
-    /// Returns up to `limit` names of accounts that a person has to authorize again, and how many there
-    /// are. Its cost follows these, not the number of accounts.
+    /// Returns up to `limit` names of accounts that have to be authorized again, and their total number.
+    /// The cost depends on these, not on the number of accounts.
     ///
     /// # Errors
     /// Those of the store.
@@ -252,6 +252,9 @@ impl Vault {
 
     /// Deletes audit lines and events older than `before`. Returns the number deleted. Events of the last
     /// 7 days may not have been delivered yet.
+    ///
+    /// Deletes nothing unless the trail also has a line of the first half of the time from `before` to
+    /// now: to a clock that is years ahead all lines are old.
     ///
     /// # Errors
     /// Those of the store.
@@ -331,8 +334,8 @@ impl Vault {
     /// ```
     ///
     /// # Errors
-    /// [`ErrorKind::Authorization`](sesame_core::ErrorKind::Authorization) when a person has to authorize
-    /// the shop again; whatever kept a refresh from succeeding otherwise, with the time of the next try;
+    /// [`ErrorKind::Authorization`](sesame_core::ErrorKind::Authorization) when the shop has to be
+    /// authorized again; whatever kept a refresh from succeeding otherwise, with the time of the next try;
     /// as [`Vault::handle`].
     pub async fn token(&self, account: &AccountId) -> Result<AccessToken> {
         match self.0.accounts.recent_access(*account) {

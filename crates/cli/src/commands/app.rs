@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use jiff::tz::TimeZone;
 use serde_json::json;
-use sesame_catalog::Catalog;
+use sesame_catalog::{Catalog, Environment};
 use sesame_core::{AccessToken, AppSecret, Error, RefreshToken, nearest::nearest};
 use sesame_vault::{Account, App, ImportedTokens, NewApp};
 
@@ -97,7 +97,7 @@ pub(crate) fn run(command: AppCommand, context: &Context) -> CliResult {
 fn plan(args: &AddArgs, catalog: &Catalog) -> CliResult<Plan> {
     // A mistyped platform should be said before a secret is asked for.
     let platform = catalog.platform(&args.platform)?;
-    platform.urls(args.region.as_deref(), None)?;
+    platform.urls(args.region.as_deref(), &Environment::Live)?;
     match &args.env_file {
         None => Ok(Plan { apps: vec![from_options(args, &platform.name)?], tokens: None }),
         Some(path) => from_file(args, &platform.name, &EnvFile::read(path)?, path),
@@ -186,15 +186,11 @@ fn new_app(
     redirect_uri: Option<String>,
     secret_origin: String,
 ) -> NewApp {
-    NewApp {
-        platform: platform.to_owned(),
-        name: args.name.clone(),
-        key,
-        secret,
-        redirect_uri,
-        region: args.region.clone(),
-        secret_origin: Some(secret_origin),
-    }
+    let mut app = NewApp::new(platform, key, secret).secret_origin(secret_origin);
+    app.name.clone_from(&args.name);
+    app.region.clone_from(&args.region);
+    app.redirect_uri = redirect_uri;
+    app
 }
 
 /// Asks without showing what is typed.
@@ -263,13 +259,13 @@ fn tokens(args: &AddArgs, file: &EnvFile) -> CliResult<Option<ImportedTokens>> {
                 .with_hint("Write a name like Asia/Shanghai or America/Los_Angeles.")
         })?,
     };
-    Ok(Some(ImportedTokens {
-        access: access.map(AccessToken::new),
-        refresh: refresh.map(RefreshToken::new),
-        account_name: file.get("ACCOUNT").map(str::to_owned),
-        access_expires_at: file.time("EXPIRES_AT", &zone)?,
-        refresh_expires_at: file.time("REFRESH_EXPIRES_AT", &zone)?,
-    }))
+    let mut tokens = ImportedTokens::default();
+    tokens.access = access.map(AccessToken::new);
+    tokens.refresh = refresh.map(RefreshToken::new);
+    tokens.account_name = file.get("ACCOUNT").map(str::to_owned);
+    tokens.access_expires_at = file.time("EXPIRES_AT", &zone)?;
+    tokens.refresh_expires_at = file.time("REFRESH_EXPIRES_AT", &zone)?;
+    Ok(Some(tokens))
 }
 
 fn report(

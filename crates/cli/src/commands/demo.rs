@@ -191,15 +191,14 @@ impl Demo {
                 .context
                 .vault()
                 .await?
-                .add_app(NewApp {
-                    platform: platform.clone(),
-                    name: None,
-                    key: found.app_key.clone(),
-                    secret: AppSecret::new(found.app_secret.clone().unwrap_or_default()),
-                    redirect_uri: Some(found.redirect_uri.clone()),
-                    region: None,
-                    secret_origin: None,
-                })
+                .add_app(
+                    NewApp::new(
+                        platform.clone(),
+                        found.app_key.clone(),
+                        AppSecret::new(found.app_secret.clone().unwrap_or_default()),
+                    )
+                    .redirect_uri(found.redirect_uri.clone()),
+                )
                 .await?;
             self.done(&format!("{platform} speaks {protocol}; app key {}", app.app_key))?;
             names.push(app.name);

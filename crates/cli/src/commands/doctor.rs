@@ -4,6 +4,7 @@ use std::path::Path;
 
 use jiff::Timestamp;
 use serde_json::json;
+use sesame_catalog::Environment;
 use sesame_core::{HttpRequest, request::Method, time::parse_http_date};
 use sesame_http::HttpTransport;
 
@@ -114,17 +115,17 @@ fn settings(context: &Context, findings: &mut Findings) {
         format!("{} ({})", humanize::duration(chosen.timeout.value), chosen.timeout.origin),
         "",
     );
-    match context.endpoint() {
-        Ok(None) => findings.add(
+    match context.environment() {
+        Ok(Environment::Live) => findings.add(
             "endpoint",
             State::Ok,
             format!("the real platforms ({})", chosen.endpoint.origin),
             "",
         ),
-        Ok(Some(endpoint)) => findings.add(
+        Ok(environment) => findings.add(
             "endpoint",
             State::Note,
-            format!("sandbox {endpoint} ({})", chosen.endpoint.origin),
+            format!("{environment} ({})", chosen.endpoint.origin),
             "Unset it to reach the real platforms.",
         ),
         Err(stop) => findings.wrong("endpoint", &stop),
@@ -182,7 +183,7 @@ async fn vault(context: &Context, findings: &mut Findings) {
         Ok(is_new) => is_new,
         Err(stop) => {
             // An invalid endpoint was reported before.
-            if context.endpoint().is_ok() {
+            if context.environment().is_ok() {
                 findings.wrong("vault", &stop);
                 return;
             }
@@ -257,9 +258,8 @@ async fn vault(context: &Context, findings: &mut Findings) {
 
 async fn route(args: &DoctorArgs, context: &Context, findings: &mut Findings) -> CliResult {
     let transport = HttpTransport::new();
-    let endpoint = context.endpoint().unwrap_or_default();
-    if let Some(endpoint) = &endpoint {
-        probe(context, findings, "sandbox", endpoint.as_str()).await;
+    if let Environment::Sandbox(url) = context.environment().unwrap_or_default() {
+        probe(context, findings, "sandbox", url.as_str()).await;
         return Ok(());
     }
     findings.add("tls", State::Ok, "certificates are always verified, by this system's own store", "");

@@ -17,11 +17,13 @@ Examples:
   sesame explain 27
   sesame explain isv.invalid-parameter --output json
   sesame explain gw.SignatureInvalid --platform 1688
+  sesame explain \"The specified access token is invalid or expired\"
 
 JSON: [{\"scope\",\"code\",\"sub_code\",\"kind\",\"fault\",\"retry\",\"says\",\"advice\",\"maybe_done\",\"guess\",\"source\",\"date\"}]; \
-exits 1 for a code that no table has.")]
+exits 1 for an unknown code.")]
 pub(crate) struct ExplainArgs {
-    /// A code or sub code, as the platform printed it.
+    /// A code, a sub code or a message, as the platform printed it.
+    #[arg(allow_negative_numbers = true)]
     code: String,
     /// Only this platform or protocol.
     #[arg(long, short, value_name = "NAME")]
@@ -30,21 +32,17 @@ pub(crate) struct ExplainArgs {
 
 /// Looks the code up everywhere and prints what was found.
 pub(crate) fn run(args: &ExplainArgs, context: &Context) -> CliResult {
-    let catalog = context.catalog()?;
-    let mut found = catalog.explain(args.code.trim());
-    if let Some(wanted) = &args.platform {
-        let protocol = match catalog.platform(wanted) {
-            Ok(platform) => platform.protocol.as_str().to_owned(),
-            Err(_) if wanted.parse::<sesame_core::Protocol>().is_ok() => wanted.clone(),
-            Err(error) => return Err(error.into()),
-        };
-        found.retain(|explained| explained.scope == *wanted || explained.scope == protocol);
+    if args.code.trim().is_empty() {
+        let hint = "Give a code, a sub code or a message, as the platform printed it.";
+        return Err(Error::usage("the code is empty").with_hint(hint).into());
     }
+    let catalog = context.catalog()?;
+    let found = catalog.explain(&args.code, args.platform.as_deref())?;
     let mut printer = context.printer(Format::Table);
     if found.is_empty() {
         let error = not_found(args, &catalog);
-        // Not a mistake on the command line: the tables do not know it. Hence 1, as grep has it.
-        report(&error, !printer.for_people(), None);
+        // Not a mistake on the command line, hence 1, as grep has it.
+        report(&error, !printer.for_people(), None, false);
         return Err(CliError::Status(1));
     }
     let records: Vec<_> = found
@@ -94,11 +92,14 @@ pub(crate) fn run(args: &ExplainArgs, context: &Context) -> CliResult {
             (false, true) => rule.code.clone(),
             _ => rule.sub_code.clone(),
         };
-        printer.line(format_args!("{code}  ({})", explained.scope))?;
+        printer.line(format_args!("{code}  ({})", shortened(&explained.scope)))?;
         let guess = if rule.guess { " (a guess)" } else { "" };
         printer.line(format_args!("  means   {}{guess}", rule.says))?;
+        if !rule.message.is_empty() {
+            printer.line(format_args!("  if      the message says {:?}", rule.message.trim_matches('*')))?;
+        }
         printer.line(format_args!("  do      {}", rule.advice))?;
-        let maybe = if rule.maybe_done { "; the call may have been carried out all the same" } else { "" };
+        let maybe = if rule.maybe_done { "; the call may have been carried out" } else { "" };
         printer.line(format_args!(
             "  kind    {}, fault of the {}, {}{maybe}",
             rule.kind,
@@ -106,9 +107,32 @@ pub(crate) fn run(args: &ExplainArgs, context: &Context) -> CliResult {
             retry_words(rule.retry)
         ))?;
         printer.line(format_args!("  exit    {}", crate::exit::exit_code(rule.kind)))?;
-        printer.line(format_args!("  source  {} ({})", rule.source, rule.date))?;
+        printer.line(format_args!("  source  {} ({})", in_words(&rule.source), rule.date))?;
     }
     printer.flush()
+}
+
+/// Names the first places of a long list.
+fn shortened(scope: &str) -> String {
+    const SHOWN: usize = 5;
+    let places: Vec<&str> = scope.split(", ").collect();
+    match places.len().checked_sub(SHOWN) {
+        None | Some(0) => scope.to_owned(),
+        Some(more) => format!("{} and {more} more", places[..SHOWN].join(", ")),
+    }
+}
+
+/// Writes the marks of the data files out.
+fn in_words(source: &str) -> String {
+    [
+        ("[O/T]", "(official and third parties)"),
+        ("[O]", "(official)"),
+        ("[L]", "(seen live)"),
+        ("[T]", "(third party)"),
+        ("[?]", "(inferred)"),
+    ]
+    .iter()
+    .fold(source.to_owned(), |text, (mark, words)| text.replace(mark, words))
 }
 
 fn retry_words(retry: sesame_core::classify::RetryRule) -> &'static str {
@@ -125,14 +149,26 @@ fn retry_words(retry: sesame_core::classify::RetryRule) -> &'static str {
 }
 
 fn not_found(args: &ExplainArgs, catalog: &sesame_catalog::Catalog) -> Error {
-    let codes: Vec<&str> = catalog
+    let of_place = |name: &str, protocol: sesame_core::Protocol| {
+        args.platform.as_deref().is_none_or(|place| place == name || place == protocol.as_str())
+    };
+    let codes = catalog
         .platforms()
         .iter()
+        .filter(|platform| of_place(&platform.name, platform.protocol))
         .flat_map(|platform| &platform.replies.errors.rules)
         .flat_map(|rule| [rule.code.as_str(), rule.sub_code.as_str()])
-        .filter(|code| !code.is_empty() && !code.contains('*'))
-        .collect();
-    let near = nearest(&args.code, codes).map(|code| format!("Did you mean {code}? ")).unwrap_or_default();
-    Error::usage(format!("no table has the code {:?}", args.code))
-        .with_hint(format!("{near}`sesame apis show API` lists the business errors of one API; the platform's page of the API may know more."))
+        .filter(|code| !code.is_empty() && !code.contains('*') && !is_number(code));
+    // A number is not misspelled: the next one means something else.
+    let near = if is_number(&args.code) { None } else { nearest(&args.code, codes) };
+    let near = near.map(|code| format!("Did you mean {code}? ")).unwrap_or_default();
+    let place = args.platform.as_deref().map(|place| format!(" on {place}")).unwrap_or_default();
+    Error::usage(format!("unknown code{place}: {:?}", args.code.trim())).with_hint(format!(
+        "{near}`sesame apis show API` lists the business errors of one API; the platform's page of the API may list more."
+    ))
+}
+
+/// Returns `true` for codes like `302`, `-4003` and `E302`.
+fn is_number(code: &str) -> bool {
+    code.trim().trim_start_matches(['-', 'E', 'e']).bytes().all(|byte| byte.is_ascii_digit())
 }

@@ -136,7 +136,7 @@ impl KeeperPlan {
     }
 
     fn keeper(&self, vault: &Vault) -> Keeper {
-        let options = KeeperOptions { warm: self.keep, per_app: self.per_app, ..KeeperOptions::default() };
+        let options = KeeperOptions::default().warm(self.keep).per_app(self.per_app);
         Keeper::new(vault.clone(), options)
     }
 
@@ -271,11 +271,17 @@ async fn service(plan: &KeeperPlan, context: &Context, stopping: watch::Receiver
 async fn open(context: &Context, stopping: watch::Receiver<bool>) -> CliResult<Option<&Vault>> {
     let mut stop = std::pin::pin!(stopped(stopping));
     let mut pause = Duration::from_secs(1);
+    let mut said = String::new();
     loop {
         match existing(context).await {
             Ok(vault) => return Ok(Some(vault)),
             Err(CliError::Failed(error)) if error.is_retryable() => {
-                note("warning", &format!("the vault cannot be opened yet: {error}"));
+                // The same failure is said once.
+                let failure = format!("the vault cannot be opened yet: {error}");
+                if failure != said {
+                    note("warning", &failure);
+                    said = failure;
+                }
             }
             Err(stop) => return Err(stop),
         }

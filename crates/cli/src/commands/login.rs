@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, Read as _};
 
-use sesame_catalog::Endpoint;
+use sesame_catalog::SandboxUrl;
 use sesame_core::{
     AuthCode, Error, ErrorKind, Fault, HttpRequest, mask::mask_url, redact::Redactor, request::Method,
 };
@@ -65,13 +65,12 @@ pub(crate) struct LoginArgs {
 pub(crate) fn run(args: &LoginArgs, context: &Context) -> CliResult {
     runtime::block_on(context, async {
         let vault = context.vault().await?;
-        let options = LoginOptions {
-            as_name: args.as_name.clone(),
-            replace_shop: args.replace_shop,
-            region: args.region.clone(),
-            country: args.country.clone(),
-            have_code: args.code.is_some() || args.callback_url.is_some(),
-        };
+        let mut options = LoginOptions::default()
+            .replace_shop(args.replace_shop)
+            .have_code(args.code.is_some() || args.callback_url.is_some());
+        options.as_name.clone_from(&args.as_name);
+        options.region.clone_from(&args.region);
+        options.country.clone_from(&args.country);
         let login = vault.begin_login(&args.app, options).await?;
         let source = match (&args.code, &args.callback_url) {
             (Some(code), _) => CodeSource::Here(Callback::Code(AuthCode::new(code.expose().trim()))),
@@ -288,7 +287,7 @@ pub(crate) async fn ask_sandbox(context: &Context, login: &Login) -> CliResult<O
     }
     let status = reply.status;
     let redactor = Redactor::default();
-    let reference = Endpoint::reference(&reply, &redactor);
+    let reference = SandboxUrl::reference(&reply, &redactor);
     let refused = format!("the sandbox refuses the authorize page (HTTP status {status})");
     // A page that is there and says no: the app is not the one that is registered.
     if (400..500).contains(&status) {

@@ -89,9 +89,9 @@ pub(crate) fn run(args: RefreshArgs, context: &Context) -> CliResult {
                         "refreshed": false,
                         "access_expires_at": null,
                         "refresh_expires_at": null,
-                        "error": error.message(),
+                        "error": error.full_message(),
                     }));
-                    report(&error.context(&name), !printer.for_people(), None);
+                    report(&error.context(&name), !printer.for_people(), None, false);
                 }
                 Err(error) => return Err(error.into()),
             }

@@ -19,6 +19,7 @@ use paginator::{NextPage, PageInfo, Paginator};
 
 /// One page of a list.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Page {
     /// The rows, as the platform sent them, without those that an earlier page had already.
     pub items: Vec<Box<RawValue>>,
@@ -119,7 +120,7 @@ impl Pages {
             let known = if api.known {
                 "does not come in pages as far as the catalog knows"
             } else {
-                "is not in the catalog, so nobody knows how its pages are asked for"
+                "is not in the catalog, so its paging is not known"
             };
             return Err(Error::usage(format!("{} {known}", api.name))
                 .with_hint("Call it without --all; or describe its pages in a file of SESAME_HOME/catalog, as crates/catalog/data/README.md explains."));
@@ -206,7 +207,7 @@ impl Pages {
             warnings: std::mem::take(&mut open.warnings),
             reply,
         };
-        // The same warning with each of 500 pages helps nobody.
+        // Not the same warning with each of 500 pages.
         if page.number == 1 {
             page.warnings.extend(warnings);
         }

@@ -32,7 +32,7 @@ const EASE: Duration = Duration::from_secs(20);
 pub struct MemoryQuota {
     counters: Mutex<HashMap<u64, Counter>>,
     hasher: RandomState,
-    /// False as long as nobody was refused: then only documented limits count, and calls without
+    /// `false` until a call was refused: until then only documented limits count, and calls without
     /// one take no lock.
     refused: AtomicBool,
 }

@@ -101,7 +101,7 @@ pub trait QuotaStore: Send + Sync {
     ) -> BoxFuture<'a, Result<Duration>>;
 
     /// Says that a platform refused a call for its rate; `ban` is the wait it asked for. Until the
-    /// ban ends nobody gets a turn under this key; after it the rate is low and eases back.
+    /// ban ends no call is made under this key; after it the rate is low and eases back.
     fn refused<'a>(
         &'a self,
         key: Key<'a>,

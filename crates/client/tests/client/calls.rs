@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::stage::{REFRESH, SECRET, TOKEN, ok, param, params, refusal, stage};
 use serde_json::json;
-use sesame_client::{Call, CallOptions};
+use sesame_client::Call;
 use sesame_core::{
     AppSecret, Error, ErrorKind, HttpRequest, HttpResponse, Retry, Shape,
     params::File,
@@ -274,10 +274,7 @@ async fn attempts_end() {
     let error = stage.client.call(&Call::new("lazada", READ)).await.unwrap_err();
     assert_eq!((error.kind(), stage.gateway.seen().len()), (ErrorKind::Network, 4));
     assert!(error.hint().unwrap().contains("sent 4 times"), "{error:?}");
-    let once = Call {
-        options: CallOptions { attempts: Some(1), ..CallOptions::default() },
-        ..Call::new("lazada", READ)
-    };
+    let once = Call::new("lazada", READ).attempts(1);
     stage.client.call(&once).await.unwrap_err();
     assert_eq!(stage.gateway.seen().len(), 5);
 }

@@ -205,37 +205,29 @@ pub(crate) async fn stage(platforms: &[&str]) -> Stage {
     });
     let gateway = Arc::new(Gateway::default());
     let catalog = Arc::new(Catalog::builtin());
-    let vault = Vault::open(VaultOptions {
-        location: Location::Sqlite(home.path().join("vault.db")),
-        key: KeyChoice::Environment(AppSecret::new(
+    let vault = Vault::open(
+        VaultOptions::new(
+            Location::Sqlite(home.path().join("vault.db")),
+            Arc::clone(&gateway) as Arc<dyn Transport>,
+        )
+        .key(KeyChoice::Environment(AppSecret::new(
             "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff",
-        )),
-        clock: Arc::clone(&clock) as Arc<dyn Clock>,
-        transport: Arc::clone(&gateway) as Arc<dyn Transport>,
-        catalog: Arc::clone(&catalog),
-        endpoint: None,
-    })
+        )))
+        .clock(Arc::clone(&clock) as Arc<dyn Clock>)
+        .catalog(Arc::clone(&catalog)),
+    )
     .await
     .unwrap();
     for platform in platforms {
-        let app = NewApp {
-            platform: (*platform).to_owned(),
-            name: Some((*platform).to_owned()),
-            key: "123456".to_owned(),
-            secret: AppSecret::new(SECRET),
-            redirect_uri: None,
-            region: None,
-            secret_origin: None,
-        };
+        let app = NewApp::new(*platform, "123456", AppSecret::new(SECRET)).name(*platform);
         vault.add_app(app).await.unwrap();
-        let year = |years: i64| Some(clock.now() + jiff::SignedDuration::from_hours(24 * 365 * years));
-        let tokens = ImportedTokens {
-            access: Some(AccessToken::new(TOKEN)),
-            refresh: Some(RefreshToken::new(REFRESH)),
-            account_name: Some((*platform).to_owned()),
-            access_expires_at: year(1),
-            refresh_expires_at: year(2),
-        };
+        let year = |years: i64| clock.now() + jiff::SignedDuration::from_hours(24 * 365 * years);
+        let tokens = ImportedTokens::default()
+            .access(AccessToken::new(TOKEN))
+            .refresh(RefreshToken::new(REFRESH))
+            .account_name(*platform)
+            .access_expires_at(year(1))
+            .refresh_expires_at(year(2));
         vault.import_tokens(platform, tokens).await.unwrap();
     }
     let client = Client::new(

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use crate::calls::unreached;
 use crate::stage::{REFRESH, SECRET, TOKEN, ok, param, refusal, stage};
 use serde_json::json;
-use sesame_client::{Call, CallOptions, Key, MemoryQuota, Names, QuotaStore, Scope};
+use sesame_client::{Call, Key, MemoryQuota, Names, QuotaStore, Scope};
 use sesame_core::{Clock as _, ErrorKind, Retry, request::header};
 
 const FINE: &str = r#"{"code":"0","data":{"total_products":0,"products":[]},"request_id":"r0"}"#;
@@ -29,10 +29,7 @@ async fn a_ban_is_waited_for_by_everybody() {
 
     // Another ban: a second call comes while it lasts, and waits without having been refused.
     stage.gateway.says(&refusal("ApiCallLimit", "This ban will last 5 seconds"));
-    let once = Call {
-        options: CallOptions { attempts: Some(1), ..CallOptions::default() },
-        ..Call::new("lazada", READ)
-    };
+    let once = Call::new("lazada", READ).attempts(1);
     let error = stage.client.call(&once).await.unwrap_err();
     assert_eq!(error.retry_after(), Some(Duration::from_secs(6)));
     let before = stage.clock.slept();

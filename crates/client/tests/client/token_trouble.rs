@@ -11,7 +11,7 @@ use std::{
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value as Json, json};
-use sesame_catalog::{Catalog, Endpoint};
+use sesame_catalog::{Catalog, Environment};
 use sesame_core::{
     AppSecret, BoxFuture, Clock, ErrorKind, HttpRequest, Transport as _,
     request::{HeaderValue, Method, header::CONTENT_TYPE},
@@ -76,27 +76,23 @@ impl World {
         .unwrap();
         let url = if answers == 1 { sandbox.url() } else { repeating(&sandbox, answers).await };
         let directory = tempfile::tempdir().unwrap();
-        let vault = Vault::open(VaultOptions {
-            location: Location::Sqlite(directory.path().join("vault.db")),
-            key: KeyChoice::File,
-            clock: Arc::new(clock.clone()),
-            transport: Arc::new(HttpTransport::new()),
-            catalog,
-            endpoint: Some(Endpoint::parse(&url).unwrap()),
-        })
+        let vault = Vault::open(
+            VaultOptions::new(
+                Location::Sqlite(directory.path().join("vault.db")),
+                Arc::new(HttpTransport::new()),
+            )
+            .key(KeyChoice::File)
+            .clock(Arc::new(clock.clone()))
+            .catalog(catalog)
+            .environment(Environment::sandbox(&url).unwrap()),
+        )
         .await
         .unwrap();
         vault.set_exchange_timeout(Duration::from_secs(5));
         let app = sandbox.describe().apps.into_iter().find(|app| app.platform == platform).unwrap();
-        let new = NewApp {
-            platform: app.platform,
-            name: Some("app".to_owned()),
-            key: app.app_key,
-            secret: AppSecret::new(app.app_secret.unwrap()),
-            redirect_uri: Some(app.redirect_uri),
-            region: None,
-            secret_origin: None,
-        };
+        let new = NewApp::new(app.platform, app.app_key, AppSecret::new(app.app_secret.unwrap()))
+            .name("app")
+            .redirect_uri(app.redirect_uri);
         vault.add_app(new).await.unwrap();
         Self { sandbox, vault, clock, _directory: directory }
     }
@@ -119,7 +115,7 @@ impl World {
 
     /// Logs in as the shop, and lets the access token end.
     async fn expired(&self) {
-        let options = LoginOptions { as_name: Some("shop".to_owned()), ..LoginOptions::default() };
+        let options = LoginOptions::default().as_name("shop");
         let login = self.vault.begin_login("app", options).await.unwrap();
         let page = HttpRequest::new(Method::GET, login.authorize_url.clone());
         let reply = HttpTransport::new().send(page).await.unwrap();

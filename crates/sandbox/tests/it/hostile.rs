@@ -110,11 +110,10 @@ fn check(caller: &Caller, api: &Api, args: &[(String, String)], answer: &Answer)
     let shown: String =
         format!("{} {args:?}: {} {}", api.name, answer.status, answer.text()).chars().take(900).collect();
     assert!(matches!(answer.status, 200 | 400 | 401 | 405), "{shown}");
-    let flags =
-        &CATALOG.platforms().iter().find(|known| known.name == caller.platform).unwrap().replies.flags;
+    let rules = &CATALOG.platforms().iter().find(|known| known.name == caller.platform).unwrap().replies;
     let response =
         HttpResponse { status: answer.status, body: answer.body.clone().into(), ..HttpResponse::default() };
-    match envelope::decode(api.shape, flags, &response) {
+    match envelope::decode(api.shape, rules, &response) {
         Ok(_) => None,
         Err(envelope::Unsuccessful::Refusal(failure)) => {
             assert_ne!(failure.code, "500", "{shown}");
@@ -219,7 +218,7 @@ async fn nonsense_in_one_argument_is_refused_in_a_documented_way() {
                         assert!(code.is_some(), "{name} took {}={value:?}: {}", param.name, answer.text());
                     }
                     let known = |code: &String| {
-                        !CATALOG.explain(code).is_empty()
+                        !CATALOG.explain(code, Some(&caller.platform)).unwrap().is_empty()
                             || api.errors.iter().any(|error| error.code == *code)
                     };
                     if let Some(code) = code.filter(|code| !GUESSED.contains(&code.as_str())) {

@@ -67,14 +67,14 @@ pub struct Account {
     pub region: Option<String>,
     /// True when it was made against a sandbox.
     pub sandbox: bool,
-    /// When the access token ends; nothing when nobody knows.
+    /// When the access token ends; `None` if that is not known.
     pub access_expires_at: Option<Timestamp>,
-    /// When the refresh token ends; nothing when there is none or nobody knows.
+    /// When the refresh token ends; `None` if there is none or its end is not known.
     pub refresh_expires_at: Option<Timestamp>,
     /// Whether there is a refresh token that the platform lets this app use.
     pub has_refresh_token: bool,
     /// When the tokens were issued, if that is in the future: they were stored by a clock that was ahead,
-    /// and nobody knows their ends until a refresh tells them. `None` if all is well.
+    /// and their ends are not known before a refresh. `None` if all is well.
     pub issued_in_future: Option<Timestamp>,
     /// How the tokens do.
     pub state: AccountState,
@@ -90,10 +90,10 @@ pub struct Account {
     pub attempts: i64,
     /// How many times the tokens were replaced.
     pub generation: i64,
-    /// When a person has to authorize the shop again at the latest; nothing while its tokens are
-    /// prolonged without one, or when nobody knows.
+    /// When the shop has to be authorized again at the latest; `None` while its tokens are prolonged
+    /// without that, or if it is not known.
     pub needs_person_by: Option<Timestamp>,
-    /// When people are next told of its end; nothing when all was said, or nobody knows the end.
+    /// When the next warning of its end is given; `None` after the last one, or if the end is not known.
     pub next_warning_at: Option<Timestamp>,
     /// When its access token was last used, give or take an hour.
     pub last_used: Option<Timestamp>,
@@ -234,7 +234,15 @@ impl Serialize for Account {
 }
 
 /// Tokens that another program kept until now.
+///
+/// ```
+/// use sesame_core::RefreshToken;
+///
+/// let tokens = sesame_vault::ImportedTokens::default().refresh(RefreshToken::new("..")).account_name("my-shop");
+/// # drop(tokens);
+/// ```
 #[derive(Debug, Clone, Default)]
+#[non_exhaustive]
 pub struct ImportedTokens {
     /// The access token.
     pub access: Option<AccessToken>,
@@ -247,4 +255,41 @@ pub struct ImportedTokens {
     pub access_expires_at: Option<Timestamp>,
     /// When the refresh token ends.
     pub refresh_expires_at: Option<Timestamp>,
+}
+
+impl ImportedTokens {
+    /// Sets the access token.
+    #[must_use]
+    pub fn access(mut self, access: AccessToken) -> Self {
+        self.access = Some(access);
+        self
+    }
+
+    /// Sets the refresh token.
+    #[must_use]
+    pub fn refresh(mut self, refresh: RefreshToken) -> Self {
+        self.refresh = Some(refresh);
+        self
+    }
+
+    /// Sets the account's name.
+    #[must_use]
+    pub fn account_name(mut self, account_name: impl Into<String>) -> Self {
+        self.account_name = Some(account_name.into());
+        self
+    }
+
+    /// Sets when the access token ends.
+    #[must_use]
+    pub fn access_expires_at(mut self, access_expires_at: Timestamp) -> Self {
+        self.access_expires_at = Some(access_expires_at);
+        self
+    }
+
+    /// Sets when the refresh token ends.
+    #[must_use]
+    pub fn refresh_expires_at(mut self, refresh_expires_at: Timestamp) -> Self {
+        self.refresh_expires_at = Some(refresh_expires_at);
+        self
+    }
 }

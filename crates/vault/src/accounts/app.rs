@@ -27,7 +27,16 @@ use crate::{
 pub const DEFAULT_REDIRECT_URI: &str = "http://127.0.0.1:8756/callback";
 
 /// An app to be added.
+///
+/// ```
+/// use sesame_core::AppSecret;
+/// use sesame_vault::NewApp;
+///
+/// let app = NewApp::new("lazada", "123456", AppSecret::new("from the console")).region("my");
+/// # drop(app);
+/// ```
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct NewApp {
     /// The platform: `alibaba`, `1688`, `lazada`, ...
     pub platform: String,
@@ -43,6 +52,49 @@ pub struct NewApp {
     pub region: Option<String>,
     /// Where the secret was read from, for people: `standard input`, `variable MY_SECRET`.
     pub secret_origin: Option<String>,
+}
+
+impl NewApp {
+    /// An app of a platform, with its key and secret from the platform's console.
+    pub fn new(platform: impl Into<String>, key: impl Into<String>, secret: AppSecret) -> Self {
+        Self {
+            platform: platform.into(),
+            name: None,
+            key: key.into(),
+            secret,
+            redirect_uri: None,
+            region: None,
+            secret_origin: None,
+        }
+    }
+
+    /// Sets its name.
+    #[must_use]
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// Sets the redirect URI that is registered in the console.
+    #[must_use]
+    pub fn redirect_uri(mut self, redirect_uri: impl Into<String>) -> Self {
+        self.redirect_uri = Some(redirect_uri.into());
+        self
+    }
+
+    /// Sets the region whose hosts are called.
+    #[must_use]
+    pub fn region(mut self, region: impl Into<String>) -> Self {
+        self.region = Some(region.into());
+        self
+    }
+
+    /// Sets where the secret was read from.
+    #[must_use]
+    pub fn secret_origin(mut self, secret_origin: impl Into<String>) -> Self {
+        self.secret_origin = Some(secret_origin.into());
+        self
+    }
 }
 
 /// An app, without its secret.
@@ -203,7 +255,7 @@ impl AppState {
         })
     }
 
-    /// Tells whether this still is what a row says; opens the row's secret only if its seal is another.
+    /// Returns `true` if this still is what a row says; opens the row's secret only if its seal is another.
     pub(crate) fn is_of(&self, row: &AppRow, sealer: &Sealer) -> bool {
         if *lock(&self.sealed) == row.secret {
             return true;
@@ -221,7 +273,7 @@ impl AppState {
         (&self.platform.name, &self.app_key, self.sandbox.is_some())
     }
 
-    /// Tells whether the platform cannot tell the two apart: one app key under two names.
+    /// Returns `true` if the platform cannot tell the two apart: one app key under two names.
     pub(crate) fn signs_as(&self, other: &Self) -> bool {
         self.key_on_platform() == other.key_on_platform() && self.secret == other.secret
     }
@@ -231,7 +283,7 @@ impl AppState {
         self.is_doubted.store(true, Ordering::Relaxed);
     }
 
-    /// Tells whether its row should be read again; once for each doubt.
+    /// Returns `true` if its row should be read again; once for each doubt.
     pub(crate) fn was_doubted(&self) -> bool {
         self.is_doubted.swap(false, Ordering::Relaxed)
     }

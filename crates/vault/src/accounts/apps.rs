@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use sesame_catalog::{Catalog, Endpoint, Platform, Urls};
+use sesame_catalog::{Catalog, Environment, Platform, Urls};
 use sesame_core::{Clock, Error, Result};
 
 use super::app::{self, App, AppState, NewApp};
@@ -26,7 +26,7 @@ pub(crate) struct Apps {
     events: Events,
     clock: Arc<dyn Clock>,
     catalog: Arc<Catalog>,
-    endpoint: Option<Endpoint>,
+    environment: Environment,
     platforms: Mutex<HashMap<String, Arc<Platform>>>,
     opened: Mutex<HashMap<Id, Arc<AppState>>>,
 }
@@ -38,15 +38,20 @@ impl Apps {
         events: Events,
         clock: Arc<dyn Clock>,
         catalog: Arc<Catalog>,
-        endpoint: Option<Endpoint>,
+        environment: Environment,
     ) -> Self {
         let (platforms, opened) = (Mutex::default(), Mutex::default());
-        Self { store, keys, events, clock, catalog, endpoint, platforms, opened }
+        Self { store, keys, events, clock, catalog, environment, platforms, opened }
     }
 
-    /// Returns the sandbox that stands for all platforms, if one does.
-    pub(crate) const fn endpoint(&self) -> Option<&Endpoint> {
-        self.endpoint.as_ref()
+    /// Returns whom calls reach.
+    pub(crate) const fn environment(&self) -> &Environment {
+        &self.environment
+    }
+
+    /// Returns the sandbox's address for a row of an app; `None` if calls go to the live platforms.
+    pub(crate) fn sandbox(&self) -> Option<String> {
+        self.environment.sandbox_url().map(ToString::to_string)
     }
 
     /// Returns a platform, copied out of the catalog once.
@@ -61,7 +66,7 @@ impl Apps {
 
     /// Returns the base URLs of an app in a region.
     pub(crate) fn urls(&self, app: &AppState, region: Option<&str>) -> Result<Urls> {
-        app.platform.urls(region, self.endpoint.as_ref())
+        app.platform.urls(region, &self.environment)
     }
 
     /// Returns all apps, oldest first.
@@ -98,7 +103,7 @@ impl Apps {
     /// Checks a new app, and seals its secret for a row under a free name.
     pub(crate) async fn new_row(&self, new: &NewApp) -> Result<AppRow> {
         let platform = self.platform(&new.platform)?;
-        platform.urls(new.region.as_deref(), self.endpoint.as_ref())?;
+        platform.urls(new.region.as_deref(), &self.environment)?;
         app::check(new)?;
         let id = Id::new(self.clock.as_ref());
         Ok(AppRow {
@@ -109,7 +114,7 @@ impl Apps {
             app_key: new.key.clone(),
             secret: self.keys.sealer().seal(app::secret_slot(&id), new.secret.expose().as_bytes()),
             redirect_uri: new.redirect_uri.clone().unwrap_or_else(|| app::DEFAULT_REDIRECT_URI.to_owned()),
-            sandbox: self.endpoint.as_ref().map(ToString::to_string),
+            sandbox: self.sandbox(),
             secret_origin: new.secret_origin.clone(),
             created_at: self.clock.now().as_millisecond(),
         })
@@ -120,13 +125,13 @@ impl Apps {
     pub(crate) async fn of_key(&self, new: &NewApp) -> Result<Vec<AppRow>> {
         let platform = self.platform(&new.platform)?;
         app::check(new)?;
-        let environment = self.endpoint.as_ref().map(ToString::to_string);
+        let sandbox = self.sandbox();
         let fits =
             |chosen: &Option<String>, actual: Option<&str>| chosen.is_none() || chosen.as_deref() == actual;
         let is_same = |row: &AppRow| {
             row.platform == platform.name
                 && row.app_key == new.key
-                && row.sandbox == environment
+                && row.sandbox == sandbox
                 && fits(&new.name, Some(&row.name))
                 && fits(&new.redirect_uri, Some(&row.redirect_uri))
                 && fits(&new.region, row.region.as_deref())
@@ -202,16 +207,16 @@ impl Apps {
 
     /// Keeps sandbox accounts and real ones apart: neither's tokens ever reach the other's gateway.
     pub(crate) fn ensure_environment(&self, what: &str, name: &str, sandbox: Option<&str>) -> Result<()> {
-        match (sandbox, &self.endpoint) {
-            (Some(_), Some(_)) | (None, None) => Ok(()),
-            (Some(made_at), None) => Err(Error::usage(format!(
+        match (sandbox, &self.environment) {
+            (Some(_), Environment::Sandbox(_)) | (None, Environment::Live) => Ok(()),
+            (Some(made_at), Environment::Live) => Err(Error::usage(format!(
                 "{what} {name:?} belongs to a sandbox ({made_at}) and is never used against real platforms"
             ))
             .with_hint(
                 "Set SESAME_ENDPOINT to the address of a running sandbox, or use an account of a real shop.",
             )),
-            (None, Some(endpoint)) => Err(Error::usage(format!(
-                "{what} {name:?} belongs to a real platform and is never used against the sandbox {endpoint}"
+            (None, Environment::Sandbox(url)) => Err(Error::usage(format!(
+                "{what} {name:?} belongs to a real platform and is never used against the sandbox {url}"
             ))
             .with_hint(
                 "Unset SESAME_ENDPOINT to reach the real platform, or use an account made against a sandbox.",

@@ -182,7 +182,7 @@ impl AuthorizationRow {
                 access_expires_at: None,
                 refresh_expires_at: None,
                 refresh_denied: false,
-                identity: String::new(),
+                identity: "".into(),
                 warm_at: None,
                 due_at: None,
                 announced: None,

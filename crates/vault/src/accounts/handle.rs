@@ -10,7 +10,7 @@ use std::{
 
 use sesame_catalog::{Platform, Urls};
 use sesame_core::{
-    AccessToken, Clock,
+    AccessToken, Clock, Error,
     redact::Redactor,
     sign::{Digest, SigningKey},
 };
@@ -18,6 +18,7 @@ use sesame_core::{
 use super::{app::AppState, authorization::Authorization, uses::Uses};
 use crate::{
     model::{Id, Token},
+    oauth::calls::blame_secret,
     store::FullRow,
 };
 
@@ -96,6 +97,13 @@ impl AccountHandle {
         Redactor::new([self.app.secret.expose()])
     }
 
+    /// Adds what this account's owner has to do about a refusal of a call that was made and signed for it.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn advise(&self, error: Error) -> Error {
+        blame_secret(error, &self.app.platform.name, &self.app.app_key)
+    }
+
     /// Returns the access token if nothing has to be done about it: no lock, no wait.
     ///
     /// `None` means: ask [`Vault::access_token`](crate::Vault::access_token), which refreshes, or begins to.
@@ -115,7 +123,7 @@ impl AccountHandle {
         self.authorization.fresh_access_at(now)
     }
 
-    /// Tells whether the account was looked up not long ago, so that no other program has changed it
+    /// Returns `true` if the account was looked up not long ago, so that no other program has changed it
     /// for long.
     pub(crate) fn is_recent(&self) -> bool {
         self.is_recent_at(self.clock.coarse_millis())
@@ -125,7 +133,7 @@ impl AccountHandle {
         i64::try_from(now.abs_diff(self.checked_at.load(Ordering::Relaxed))).is_ok_and(|age| age < RECENT)
     }
 
-    /// Tells whether a row still says what this handle says.
+    /// Returns `true` if a row still says what this handle says.
     pub(crate) fn is_of(&self, row: &FullRow) -> bool {
         self.id == row.account.id
             && self.name == row.account.name
@@ -134,7 +142,7 @@ impl AccountHandle {
             && self.authorization.id == row.authorization.id
     }
 
-    /// Tells whether the account was made against a sandbox.
+    /// Returns `true` if the account was made against a sandbox.
     pub fn is_sandbox(&self) -> bool {
         self.app.sandbox.is_some()
     }

@@ -24,7 +24,7 @@ use tokio::sync::watch;
 use self::{hook::Hook, webhook::Receiver};
 use crate::{
     Vault,
-    model::{Id, lock, millis},
+    model::{Id, lock, millis, warn_once},
     store::{DueClaim, DueEvent, Sink},
 };
 
@@ -105,7 +105,7 @@ pub struct Delivery {
     pub payload: String,
     /// Why it was not accepted; `None` if it was.
     pub error: Option<String>,
-    /// When it is tried again, in milliseconds since 1970; `None` if it was accepted or is given up.
+    /// When it is tried again, in milliseconds since 1970; `None` if it was accepted or has expired.
     pub next_try: Option<i64>,
 }
 
@@ -232,7 +232,7 @@ impl SinkState {
             tracing::warn!(event = %event.id, "a failed delivery cannot be recorded: {error}");
         }
         if next_try.saturating_sub(event.at) > OLDEST {
-            tracing::error!(event = %event.id, kind = event.kind, ?sink, "never delivered, given up after 7 days: {error}");
+            tracing::error!(event = %event.id, kind = event.kind, ?sink, "not delivered within 7 days: {error}");
             return None;
         }
         tracing::warn!(event = %event.id, kind = event.kind, ?sink, "not delivered yet: {error}");
@@ -274,15 +274,17 @@ impl Deliverer {
     /// way then is finished. While the store is away it waits for its return.
     pub async fn run(&self, stop: impl Future<Output = ()>, mut report: impl FnMut(&Delivery)) {
         let (tell, mut stopping) = watch::channel(false);
+        let mut said = String::new();
         let mut work = pin!(async {
             while !*stopping.borrow() {
                 let pause = match self.drain(&stopping).await {
                     Ok(deliveries) => {
                         deliveries.iter().for_each(&mut report);
+                        said.clear();
                         POLL
                     }
                     Err(error) => {
-                        tracing::warn!("events cannot be delivered: {error}");
+                        warn_once(&mut said, "events cannot be delivered", &error);
                         POLL_AFTER_FAILURE
                     }
                 };
@@ -307,7 +309,7 @@ impl Deliverer {
             Some(state) => state.drain(&self.vault, stopping).await,
             None => Ok(Vec::new()),
         };
-        // At once: a webhook that hangs is no reason for a hook to wait.
+        // At once: a webhook that hangs does not make a hook wait.
         let (hook, webhook) = tokio::join!(drain(&self.hook), drain(&self.webhook));
         let mut deliveries = hook?;
         deliveries.extend(webhook?);

@@ -36,7 +36,13 @@ fn as_text<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Err
 }
 
 /// Which lines of the audit trail are asked for.
+///
+/// ```
+/// let filter = sesame_vault::AuditFilter::default().account("my-shop").limit(20);
+/// # drop(filter);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct AuditFilter {
     /// Only those of this account, also when it was removed or renamed since.
     pub account: Option<String>,
@@ -44,6 +50,29 @@ pub struct AuditFilter {
     pub since: Option<Timestamp>,
     /// The most lines; the newest come first.
     pub limit: u32,
+}
+
+impl AuditFilter {
+    /// Sets the account.
+    #[must_use]
+    pub fn account(mut self, account: impl Into<String>) -> Self {
+        self.account = Some(account.into());
+        self
+    }
+
+    /// Sets the time since when.
+    #[must_use]
+    pub fn since(mut self, since: Timestamp) -> Self {
+        self.since = Some(since);
+        self
+    }
+
+    /// Sets the maximum number of lines.
+    #[must_use]
+    pub fn limit(mut self, limit: u32) -> Self {
+        self.limit = limit;
+        self
+    }
 }
 
 impl Default for AuditFilter {
@@ -87,9 +116,16 @@ impl Events {
         }
     }
 
-    /// Deletes audit lines and events older than `before`. Returns the number deleted.
+    /// Deletes audit lines and events older than `before`, if the trail also covers the first half of the
+    /// time since then. If not, this clock may be ahead, and what it calls old is all there is. Returns the
+    /// number deleted.
     pub(crate) async fn forget(&self, before: Timestamp) -> Result<u64> {
-        self.store.forget_notes(before.as_millisecond()).await
+        let (before, now) = (before.as_millisecond(), self.clock.now().as_millisecond());
+        let half = now.saturating_sub(before).max(0) / 2;
+        if before < now && !self.store.has_audit(before, before.saturating_add(half)).await? {
+            return Ok(0);
+        }
+        self.store.forget_notes(before).await
     }
 
     /// Writes notes that belong to no other change.

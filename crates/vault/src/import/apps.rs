@@ -43,7 +43,7 @@ impl ImportedApps {
         apps.chosen = chosen.map(|(row, _)| row);
         for row in apps.chosen.iter().cloned().chain(rows) {
             apps.names.add(&row.name);
-            if row.platform == platform && row.sandbox.is_some() == importer.endpoint.is_some() {
+            if row.platform == platform && row.sandbox.is_some() == importer.sandbox.is_some() {
                 let secret = open_text(importer.sealer, secret_slot(&row.id), &row.secret);
                 let secret = secret.ok().map(AppSecret::new);
                 let is_new = chosen_is_new && apps.chosen.as_ref().is_some_and(|app| app.id == row.id);
@@ -103,7 +103,7 @@ impl ImportedApps {
                 app_key: new.key,
                 secret: importer.sealer.seal(secret_slot(&id), new.secret.expose().as_bytes()),
                 redirect_uri: app::DEFAULT_REDIRECT_URI.to_owned(),
-                sandbox: importer.endpoint.map(ToString::to_string),
+                sandbox: importer.sandbox.clone(),
                 secret_origin: new.secret_origin,
                 created_at: importer.now(),
             };

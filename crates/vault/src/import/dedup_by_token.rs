@@ -46,7 +46,7 @@ impl PairDigest {
         }
     }
 
-    /// The digests of stored tokens. Those that do not open are nobody's.
+    /// The digests of stored tokens. Those that cannot be opened have none.
     pub(crate) fn of_row(sealer: &Sealer, app_key: &str, row: &AuthorizationRow) -> Self {
         let access = open_access(sealer, row).ok().flatten();
         let refresh = open_refresh(sealer, row).ok().flatten();

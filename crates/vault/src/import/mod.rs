@@ -9,7 +9,7 @@ mod table;
 mod time;
 mod tokens;
 
-use sesame_catalog::{Endpoint, Platform};
+use sesame_catalog::Platform;
 use sesame_core::{Clock, Error, Result};
 
 use self::row::Tokens;
@@ -83,7 +83,7 @@ async fn import(
     chosen: Option<(AppRow, bool)>,
 ) -> Result<Imported> {
     let platform = services.apps.platform(&options.platform)?;
-    platform.urls(options.region.as_deref(), services.apps.endpoint())?;
+    platform.urls(options.region.as_deref(), services.apps.environment())?;
     if let Some((app, _)) = &chosen {
         check_app(services, app, &platform)?;
     }
@@ -159,7 +159,7 @@ pub(crate) fn some(names: &[String], between: &str) -> String {
 struct Importer<'a> {
     sealer: &'a Sealer,
     clock: &'a dyn Clock,
-    endpoint: Option<&'a Endpoint>,
+    sandbox: Option<String>,
     tries_ended: bool,
 }
 
@@ -168,7 +168,7 @@ impl<'a> Importer<'a> {
         Self {
             sealer: services.keys.sealer(),
             clock: services.clock.as_ref(),
-            endpoint: services.apps.endpoint(),
+            sandbox: services.apps.sandbox(),
             tries_ended,
         }
     }
@@ -197,7 +197,7 @@ impl<'a> Importer<'a> {
                 access_expires_at: tokens.access_ends,
                 refresh_expires_at: tokens.refresh_ends,
                 refresh_denied: false,
-                identity: identity.to_json(),
+                identity: identity.to_json().into(),
                 warm_at: None,
                 due_at: None,
                 announced: None,

@@ -118,12 +118,12 @@ pub struct Imported {
     /// Shops that the vault had already, and that were left as they are: the name in the file, and
     /// that in the vault.
     pub left_alone: Vec<(String, String)>,
-    /// Accounts that were added and that a person has to authorize again, and why.
+    /// Accounts that were added and have to be authorized again: the name, and why.
     pub needs_authorization: Vec<(String, String)>,
     /// Rows that were left out: where they are, and why.
     pub skipped: Vec<(String, String)>,
     /// The sandbox whose shops the new accounts are, if it is one.
     pub sandbox: Option<String>,
-    /// What else people should know.
+    /// Notes for the user.
     pub notes: Vec<String>,
 }

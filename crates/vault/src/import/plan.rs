@@ -118,13 +118,13 @@ impl<'a> Planner<'a> {
             apps,
             plan: Plan::default(),
         };
-        planner.plan.report.sandbox = importer.endpoint.map(ToString::to_string);
+        planner.plan.report.sandbox = importer.sandbox.clone();
         for row in rows {
             let identity = Identity::parse(&row.authorization.tokens.identity);
             for mark in identity.marks() {
                 planner.by_identity.entry((app_key_of(&row.app), mark)).or_default().push(row);
             }
-            if row.app.platform != platform.name || row.app.sandbox.is_some() != importer.endpoint.is_some() {
+            if row.app.platform != platform.name || row.app.sandbox.is_some() != importer.sandbox.is_some() {
                 continue;
             }
             let id = row.authorization.id;

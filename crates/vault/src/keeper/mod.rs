@@ -22,7 +22,7 @@ use tokio::sync::watch;
 
 use crate::{
     Vault,
-    model::{Id, Warning, lock, millis},
+    model::{Id, Warning, lock, warn_once},
     schedule::{HORIZON, WarmPolicy},
 };
 use batch::Throttled;
@@ -41,7 +41,15 @@ const HOUSEKEEPING: i64 = 3_600_000;
 const LONGEST_BACKOFF: Duration = Duration::from_mins(1);
 
 /// What a [`Keeper`] does and how fast.
+///
+/// ```
+/// use sesame_vault::{KeeperOptions, WarmPolicy};
+///
+/// let options = KeeperOptions::default().warm(WarmPolicy::Always).per_app(2);
+/// # let _ = options;
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct KeeperOptions {
     /// Which access tokens are kept fresh. The default is those of shops used in the last 7 days.
     /// Refresh tokens are prolonged and warnings given in any case.
@@ -51,6 +59,29 @@ pub struct KeeperOptions {
     pub per_app: u32,
     /// Maximum number of token calls at one time, of all apps, at least 1; 64 by default.
     pub in_flight: usize,
+}
+
+impl KeeperOptions {
+    /// Sets which access tokens are kept fresh.
+    #[must_use]
+    pub fn warm(mut self, warm: WarmPolicy) -> Self {
+        self.warm = warm;
+        self
+    }
+
+    /// Sets the maximum number of refreshes of one app per second.
+    #[must_use]
+    pub fn per_app(mut self, per_app: u32) -> Self {
+        self.per_app = per_app;
+        self
+    }
+
+    /// Sets the maximum number of token calls at one time.
+    #[must_use]
+    pub fn in_flight(mut self, in_flight: usize) -> Self {
+        self.in_flight = in_flight;
+        self
+    }
 }
 
 impl Default for KeeperOptions {
@@ -207,6 +238,7 @@ impl Keeper {
     async fn work(&self, mut stopping: watch::Receiver<bool>) -> Result<Totals> {
         let mut worker = Worker::new(self);
         let (mut failures, mut has_worked) = (0_u32, false);
+        let mut said = String::new();
         while !*stopping.borrow() {
             let is_full = !worker.has_room();
             let claimed =
@@ -214,6 +246,7 @@ impl Keeper {
             let sleep = match claimed {
                 Ok(sleep) => {
                     (failures, has_worked) = (0, true);
+                    said.clear();
                     match sleep {
                         Some(sleep) => sleep,
                         None => continue,
@@ -225,7 +258,8 @@ impl Keeper {
                 }
                 Err(error) => {
                     failures = failures.saturating_add(1);
-                    self.backoff(&error, failures)
+                    warn_once(&mut said, "the vault cannot be used, waiting", &error);
+                    self.backoff(failures)
                 }
             };
             tokio::select! {
@@ -276,12 +310,9 @@ impl Keeper {
         Duration::from_millis(left.max(0).unsigned_abs()).clamp(SHORTEST_SLEEP, LONGEST_SLEEP)
     }
 
-    fn backoff(&self, error: &Error, failures: u32) -> Duration {
+    fn backoff(&self, failures: u32) -> Duration {
         let pause = Duration::from_secs(1 << failures.saturating_sub(1).min(6)).min(LONGEST_BACKOFF);
-        let pause = pause.mul_f64(0.5 + self.vault.0.clock.jitter() / 2.0);
-        let seconds = millis(pause) / 1_000;
-        tracing::warn!(failures, seconds, "the vault cannot be used, waiting: {error}");
-        pause
+        pause.mul_f64(0.5 + self.vault.0.clock.jitter() / 2.0)
     }
 
     fn notify_once(&self, app: Id, error: &Error) {

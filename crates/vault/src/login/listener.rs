@@ -73,14 +73,14 @@ impl Listener {
     /// May be dropped at any time, e.g. because a person pasted the address first.
     ///
     /// # Errors
-    /// [`ErrorKind::Authorization`] when nobody approved within 15 minutes.
+    /// [`ErrorKind::Authorization`] when the app was not approved within 15 minutes.
     pub async fn accept(&self) -> Result<Callback> {
         let mut over = self.clock.sleep(PATIENCE);
         let mut connections: JoinSet<Option<Callback>> = JoinSet::new();
         loop {
             tokio::select! {
                 () = &mut over => {
-                    return Err(Error::new(ErrorKind::Authorization, "nobody approved the app within 15 minutes")
+                    return Err(Error::new(ErrorKind::Authorization, "the app was not approved within 15 minutes")
                         .with_hint("Run `sesame login` again."));
                 }
                 Some(done) = connections.join_next() => {
@@ -89,7 +89,7 @@ impl Listener {
                     }
                 }
                 accepted = self.socket.accept(), if connections.len() < MOST_CONNECTIONS => {
-                    // A connection that broke before it was accepted is nobody's loss.
+                    // The connection broke before it was accepted.
                     let Ok((stream, _)) = accepted else { continue };
                     let expected = self.expected.clone();
                     let limit = self.clock.sleep(READ_LIMIT);
@@ -134,7 +134,7 @@ fn answer(head: &str, expected: &Expected) -> (String, Option<Callback>) {
     let mut lines = head.split("\r\n");
     let mut request = lines.next().unwrap_or_default().split(' ');
     let (Some(method), Some(target)) = (request.next(), request.next()) else {
-        return refuse("400 Bad Request", "This is no request that Sesame understands.");
+        return refuse("400 Bad Request", "Sesame cannot read this request.");
     };
     // A page elsewhere may point a name of its own at 127.0.0.1; its Host gives it away.
     let host = lines.find_map(|line| {

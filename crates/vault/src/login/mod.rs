@@ -26,14 +26,20 @@ use crate::{
         reply::EarlyEnd,
     },
     refresh::{Replay, ShopMerger, TokenWriter},
-    store::{AccountStore, AppRow, LoginStore, PendingLogin, TokenStore},
+    store::{AppRow, PendingLogin, Store},
 };
 
 /// How long a login may take from its URL to its callback.
 pub(crate) const LOGIN_LIFE: i64 = 2 * 3_600 * 1_000;
 
-/// What a login may be told.
-#[derive(Debug, Clone, Default)]
+/// Options of a login.
+///
+/// ```
+/// let options = sesame_vault::LoginOptions::default().as_name("my-shop").region("th");
+/// # drop(options);
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct LoginOptions {
     /// The account's name: a new one, or one that is to be authorized again. Made from the shop's
     /// login name when left out.
@@ -44,9 +50,46 @@ pub struct LoginOptions {
     pub region: Option<String>,
     /// Lazada's `country` on the authorize page: `sg`, `my`, ..., `cb`.
     pub country: Option<String>,
-    /// True when the caller has a code already: then a platform whose authorize page nobody has
-    /// written down is not an error.
+    /// `true` if the caller has a code already: then a platform whose authorize page is not known is not
+    /// an error.
     pub have_code: bool,
+}
+
+impl LoginOptions {
+    /// Sets the account's name.
+    #[must_use]
+    pub fn as_name(mut self, as_name: impl Into<String>) -> Self {
+        self.as_name = Some(as_name.into());
+        self
+    }
+
+    /// Sets whether the named account may become another shop.
+    #[must_use]
+    pub fn replace_shop(mut self, replace_shop: bool) -> Self {
+        self.replace_shop = replace_shop;
+        self
+    }
+
+    /// Sets the region whose hosts are called.
+    #[must_use]
+    pub fn region(mut self, region: impl Into<String>) -> Self {
+        self.region = Some(region.into());
+        self
+    }
+
+    /// Sets the country of the authorize page.
+    #[must_use]
+    pub fn country(mut self, country: impl Into<String>) -> Self {
+        self.country = Some(country.into());
+        self
+    }
+
+    /// Sets whether the caller has a code already.
+    #[must_use]
+    pub fn have_code(mut self, have_code: bool) -> Self {
+        self.have_code = have_code;
+        self
+    }
 }
 
 /// A login that was begun. `Debug` masks its state.
@@ -58,7 +101,7 @@ pub struct Login {
     /// The platform's name.
     pub platform: String,
     /// The page where the seller approves the app; empty only with [`LoginOptions::have_code`] on
-    /// a platform whose page nobody has written down.
+    /// a platform whose page is not known.
     pub authorize_url: String,
     /// What the callback has to repeat.
     pub state: String,
@@ -131,9 +174,7 @@ fn check_country(platform: &Platform, country: Option<&str>) -> Result<()> {
 
 /// Authorizes apps: from an authorize URL to stored tokens.
 pub(crate) struct Logins {
-    pub(crate) pending: Arc<dyn LoginStore>,
-    pub(crate) store: Arc<dyn AccountStore>,
-    pub(crate) authorizations: Arc<dyn TokenStore>,
+    pub(crate) store: Arc<dyn Store>,
     pub(crate) apps: Arc<Apps>,
     pub(crate) accounts: Arc<Accounts>,
     pub(crate) tokens: Arc<TokenWriter>,
@@ -179,7 +220,7 @@ impl Logins {
         };
         let begun_at = self.now();
         let pending = PendingLogin { state_hash: hash(&state), app_id: app.id, begun_at, used_at: None };
-        self.pending.add_login(&pending, begun_at.saturating_sub(LOGIN_LIFE)).await?;
+        self.store.add_login(&pending, begun_at.saturating_sub(LOGIN_LIFE)).await?;
         Ok(Login {
             app: app.name.clone(),
             platform: app.platform.name.clone(),
@@ -210,7 +251,7 @@ impl Logins {
         self.apps.ensure_environment("app", &row.name, row.sandbox.as_deref())?;
         let target = self.target(&row, login.options.as_name.as_deref()).await?;
         let app = self.apps.open(&row).await?;
-        // From here on in a task of its own: a caller that gives up cannot cut it off between "code
+        // From here on in a task of its own: a caller that stops waiting cannot cut it off between "code
         // spent" and "tokens stored".
         let guard = self.in_flight.begin();
         let (logins, login) = (self.clone(), login.clone());
@@ -291,8 +332,8 @@ impl Logins {
         {
             self.warnings.warn(early_ends(&account.name, &early, self.clock.now()));
         }
-        // The tokens are stored: that nobody will be told of it is no reason to fail.
-        if let Err(error) = self.pending.login_used(&hash(&state), self.now()).await {
+        // The tokens are stored: a missing event is not a failure.
+        if let Err(error) = self.store.login_used(&hash(&state), self.now()).await {
             tracing::warn!("a login cannot be marked as finished: {error}");
         }
         Ok(accounts)
@@ -327,7 +368,7 @@ impl Logins {
         if hash_of_theirs == hash(&login.state) {
             return Ok(login.begun_at);
         }
-        let known = self.pending.login(&hash_of_theirs).await?.filter(|pending| {
+        let known = self.store.login(&hash_of_theirs).await?.filter(|pending| {
             pending.app_id == login.app_id && self.now().saturating_sub(pending.begun_at) <= LOGIN_LIFE
         });
         if let Some(at) = known.as_ref().and_then(|pending| pending.used_at) {
@@ -379,7 +420,7 @@ impl Logins {
                 "it was used already, or is of another app".to_owned()
             }
             Some(_) => format!("most likely {too_old}; or it was used already, or is of another app"),
-            // Pasted alone: nobody here knows when the platform gave it.
+            // Pasted alone: when the platform issued it is not known.
             None => format!("it was used already, or {too_old}, or it is of another app"),
         };
         let message = format!("the platform does not take this code: {why}; the platform says: {error}");

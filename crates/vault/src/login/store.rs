@@ -12,7 +12,7 @@ use crate::{
     events::Action,
     model::{
         Id, Warning,
-        identity::{Identity, Match, ReplyShop},
+        identity::{Identity, Match, ReplyShop, SHOP_LIMIT},
         name,
     },
     oauth::reply::TokenReply,
@@ -53,6 +53,12 @@ impl Logins {
     ) -> Result<Vec<Account>> {
         let fields = &app.platform.tokens.identity;
         let owner = &arrived.reply.owner;
+        if owner.left_out > 0 {
+            self.warnings.warn(Warning::new(format!(
+                "the platform lists {} shops for this approval: the first {SHOP_LIMIT} become accounts",
+                owner.shops.len() + owner.left_out
+            )));
+        }
         let query = IdentityQuery { app, owner };
         if let LoginTarget::Existing(row) = target {
             let former = Identity::parse(&row.authorization.tokens.identity);
@@ -164,7 +170,7 @@ impl Logins {
     }
 
     async fn row_of(&self, authorization: &Authorization) -> Result<AuthorizationRow> {
-        self.authorizations.authorization(authorization.id).await?.ok_or_else(|| {
+        self.store.authorization(authorization.id).await?.ok_or_else(|| {
             Error::usage(format!("account {:?} was removed from the vault", authorization.label))
         })
     }
@@ -436,54 +442,52 @@ fn who(login: Option<&str>, shop: Option<&str>) -> String {
 }
 
 fn unnamed_shop(row: &FullRow) -> Error {
-    let ours = who(row.account.login.as_deref(), row.account.shop_id.as_deref());
-    Error::new(
-        ErrorKind::Authorization,
-        sesame_core::scalar::printable(&format!(
-            "the platform did not say whose tokens these are, and account {:?} is {ours}; nothing was overwritten",
-            row.account.name
-        )),
+    let (name, ours) = (&row.account.name, shop_of_account(row));
+    refused(
+        Fault::Platform,
+        &format!("the platform did not say whose tokens these are, and account {name:?} is {ours}"),
+        "Log in again; if the platform still names no shop, choose another --as name, or add --replace-shop if you are sure whose approval it was.",
     )
-    .with_fault(Fault::Platform)
-    .with_hint("Log in again; if the platform still names no shop, choose another --as name, or add --replace-shop if you are sure whose approval it was.")
 }
 
 fn other_shop(row: &FullRow, arrived: &Arrived) -> Error {
     let owner = &arrived.reply.owner;
     let theirs = who(owner.login.as_deref(), owner.shops.first().and_then(|shop| shop.shop_id.as_deref()));
-    let ours = who(row.account.login.as_deref(), row.account.shop_id.as_deref());
-    Error::new(
-        ErrorKind::Authorization,
-        sesame_core::scalar::printable(&format!(
-            "the approval came from another shop: account {:?} is {ours}, the tokens are those of {theirs}; nothing was overwritten",
-            row.account.name
-        )),
+    let (name, ours) = (&row.account.name, shop_of_account(row));
+    refused(
+        Fault::Seller,
+        &format!(
+            "the approval came from another shop: account {name:?} is {ours}, the tokens are those of {theirs}"
+        ),
+        "Log in to the platform as the right shop and try again; or choose another --as name; or add --replace-shop if the account is meant to become the other shop.",
     )
-    .with_fault(Fault::Seller)
-    .with_hint("Log in to the platform as the right shop and try again; or choose another --as name; or add --replace-shop if the account is meant to become the other shop.")
 }
 
 fn other_country(row: &FullRow, arrived: &Arrived) -> Error {
-    let shops = &arrived.reply.owner.shops;
-    let named: Vec<String> = shops
-        .iter()
-        .map(|shop| {
-            let country = shop.country.as_deref().unwrap_or("a country that is not said");
-            format!("{} in {country}", who(None, shop.shop_id.as_deref()))
-        })
-        .collect();
+    let named = arrived.reply.owner.shops.iter().map(|shop| {
+        let country = shop.country.as_deref().unwrap_or("a country that is not said");
+        format!("{} in {country}", who(None, shop.shop_id.as_deref()))
+    });
+    let named = named.collect::<Vec<_>>().join(", ");
     let own = row.account.country.as_deref().unwrap_or_default();
-    let ours = who(row.account.login.as_deref(), row.account.shop_id.as_deref());
-    Error::new(
-        ErrorKind::Authorization,
-        sesame_core::scalar::printable(&format!(
-            "the approval is not one for the shop of account {:?}, which is {ours} in {own}: it names {}; nothing was overwritten",
-            row.account.name,
-            named.join(", ")
-        )),
+    let (name, ours) = (&row.account.name, shop_of_account(row));
+    refused(
+        Fault::Seller,
+        &format!(
+            "the approval is not one for the shop of account {name:?}, which is {ours} in {own}: it names {named}"
+        ),
+        "Let the seller approve that country, or all of them at once, and try again; or choose the account of the approved one with --as; or add --replace-shop if the account is meant to become that shop.",
     )
-    .with_fault(Fault::Seller)
-    .with_hint("Let the seller approve that country, or all of them at once, and try again; or choose the account of the approved one with --as; or add --replace-shop if the account is meant to become that shop.")
+}
+
+fn shop_of_account(row: &FullRow) -> String {
+    who(row.account.login.as_deref(), row.account.shop_id.as_deref())
+}
+
+/// Returns the error for an approval of another shop than the account's.
+fn refused(fault: Fault, why: &str, hint: &str) -> Error {
+    let message = sesame_core::scalar::printable(&format!("{why}; nothing was overwritten"));
+    Error::new(ErrorKind::Authorization, message).with_fault(fault).with_hint(hint)
 }
 
 fn not_named(accounts: &[String]) -> Warning {

@@ -1,8 +1,8 @@
-//! What a person has to do when no refresh helps any more.
+//! Errors for accounts that have to be authorized again.
 
 use sesame_core::{Error, ErrorKind};
 
-/// Returns the error for an account that a person has to authorize again. `has_refresh_token` says
+/// Returns the error for an account that has to be authorized again. `has_refresh_token` says
 /// whether there is a refresh token left to try.
 pub(crate) fn needs_reauthorization(
     account: &str,

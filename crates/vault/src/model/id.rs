@@ -76,6 +76,6 @@ impl FromStr for Id {
     fn from_str(text: &str) -> Result<Self> {
         uuid::Uuid::parse_str(text)
             .map(|id| Self(id.into_bytes()))
-            .map_err(|_| Error::usage(format!("{text:?} is no id")))
+            .map_err(|_| Error::usage(format!("invalid id {text:?}")))
     }
 }

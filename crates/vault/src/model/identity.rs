@@ -1,10 +1,18 @@
 //! Whose token it is: what a token reply says of the shop, and whether two replies mean the same one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value as Json;
 use sesame_catalog::IdentityFields;
 use sesame_core::scalar;
+
+/// The most shops of one reply that become accounts. Sellers have six countries; what lists more is not
+/// one of them, and each shop takes memory and a row.
+pub(crate) const SHOP_LIMIT: usize = 500;
+/// The longest id, login name and country, in characters.
+const ID_LIMIT: usize = 100;
+const LOGIN_LIMIT: usize = 256;
+const COUNTRY_LIMIT: usize = 16;
 
 /// Ids of a shop by the name of their field, e.g. `aliId`, or `sg.seller_id` for one country's.
 ///
@@ -30,8 +38,12 @@ pub(crate) struct Owner {
     pub(crate) identity: Identity,
     pub(crate) login: Option<String>,
     pub(crate) country: Option<String>,
-    /// One shop, or one for each country of a cross-border seller.
+    /// One shop, or one for each country of a cross-border seller; at most [`SHOP_LIMIT`].
     pub(crate) shops: Vec<ReplyShop>,
+    /// How many more the reply lists.
+    pub(crate) left_out: usize,
+    /// The name of a field that holds what no platform calls a shop. It is not kept.
+    pub(crate) invalid: Option<String>,
 }
 
 /// Whether two identities mean the same shop.
@@ -73,12 +85,12 @@ impl Identity {
         self.ids.values().map(String::as_str)
     }
 
-    /// Tells whether it names a shop in a country.
+    /// Returns `true` if it names a shop in a country.
     pub(crate) fn lists(&self, country: &str) -> bool {
         self.ids.keys().any(|field| field.split_once('.').is_some_and(|(of, _)| of == country))
     }
 
-    /// Tells whether it says more than what was known.
+    /// Returns `true` if it says more than what was known.
     pub(crate) fn adds_to(&self, known: &Self) -> bool {
         self.ids.keys().any(|field| !known.ids.contains_key(field))
             || (self.login.is_some() && known.login.is_none())
@@ -137,19 +149,35 @@ pub(crate) fn owner(reply: &Json, fields: &IdentityFields, decode_login: bool) -
     let mut ids = BTreeMap::new();
     let mut first = None;
     let mut by_country: BTreeMap<String, Option<String>> = BTreeMap::new();
+    let mut left_out = BTreeSet::new();
+    let mut invalid = None;
+    let mut id_of = |value: &Json, path: &str| {
+        let id = text(value)?;
+        let is_id = !id.chars().any(|c| c.is_whitespace() || c.is_control());
+        if is_id && id.chars().count() <= ID_LIMIT {
+            return Some(id);
+        }
+        invalid.get_or_insert_with(|| path.to_owned());
+        None
+    };
     for path in &fields.id {
         match path.split_once('.') {
             None => {
-                if let Some(id) = reply.get(path).and_then(id_text) {
+                if let Some(id) = reply.get(path).and_then(|value| id_of(value, path)) {
                     first.get_or_insert_with(|| id.clone());
                     ids.entry(path.clone()).or_insert(id);
                 }
             }
             Some((head, leaf)) => {
                 for (country, entry) in reply.get(head).map(entries).unwrap_or_default() {
-                    let Some(id) = entry.get(leaf).and_then(id_text) else { continue };
+                    let Some(id) = entry.get(leaf).and_then(|value| id_of(value, path)) else { continue };
                     first.get_or_insert_with(|| id.clone());
                     match country {
+                        Some(country)
+                            if by_country.len() >= SHOP_LIMIT && !by_country.contains_key(&country) =>
+                        {
+                            left_out.insert(country);
+                        }
                         Some(country) => {
                             by_country.entry(country.clone()).or_default().get_or_insert_with(|| id.clone());
                             ids.entry(format!("{country}.{leaf}")).or_insert(id);
@@ -162,14 +190,17 @@ pub(crate) fn owner(reply: &Json, fields: &IdentityFields, decode_login: bool) -
             }
         }
     }
-    let login = fields
-        .login
-        .iter()
-        .find_map(|path| at(reply, path))
-        .map(|login| if decode_login { percent_decoded(&login) } else { login });
-    let country =
-        fields.country.iter().find_map(|path| at(reply, path)).map(|country| country.to_lowercase());
-    // The mark of cross-border sellers is no country, and says nothing of where a shop is.
+    let login = fields.login.iter().find_map(|path| Some((at(reply, path)?, path)));
+    let login = login.and_then(|(login, path)| {
+        let login = if decode_login { percent_decoded(&login) } else { login };
+        if login.chars().count() <= LOGIN_LIMIT && !login.chars().any(char::is_control) {
+            return Some(login);
+        }
+        invalid.get_or_insert_with(|| path.clone());
+        None
+    });
+    let country = fields.country.iter().find_map(|path| country_text(&at(reply, path)?));
+    // The mark of cross-border sellers is not a country.
     let is_country = |country: &String| Some(country) != fields.cross_border.as_ref();
     by_country.retain(|country, _| is_country(country));
     let shops = if by_country.len() > 1 {
@@ -181,19 +212,20 @@ pub(crate) fn owner(reply: &Json, fields: &IdentityFields, decode_login: bool) -
         let listed = by_country.into_keys().next();
         vec![ReplyShop { shop_id: first, country: listed.or_else(|| country.clone().filter(is_country)) }]
     };
-    Owner { identity: Identity { ids, login: login.clone() }, login, country, shops }
+    let identity = Identity { ids, login: login.clone() };
+    Owner { identity, login, country, shops, left_out: left_out.len(), invalid }
 }
 
 /// Lists the objects under a field, each with its country.
 fn entries(value: &Json) -> Vec<(Option<String>, &Json)> {
     let country_of =
-        |entry: &Json| entry.get("country").and_then(scalar::text).map(|country| country.to_lowercase());
+        |entry: &Json| entry.get("country").and_then(scalar::text).and_then(|country| country_text(&country));
     match value {
         Json::Array(list) => {
             list.iter().filter(|entry| entry.is_object()).map(|entry| (country_of(entry), entry)).collect()
         }
         Json::Object(map) if !map.is_empty() && map.values().all(Json::is_object) => {
-            map.iter().map(|(country, entry)| (Some(country.to_lowercase()), entry)).collect()
+            map.iter().map(|(country, entry)| (country_text(country), entry)).collect()
         }
         Json::Object(_) => vec![(country_of(value), value)],
         _ => Vec::new(),
@@ -205,14 +237,21 @@ fn at(reply: &Json, path: &str) -> Option<String> {
     for part in path.split('.') {
         value = value.get(part)?;
     }
-    id_text(value)
+    text(value)
 }
 
-/// An id as text; nothing for null, an empty text and the zero that stands for "none".
-fn id_text(value: &Json) -> Option<String> {
+/// An id or name as text; `None` for null, an empty text and the numbers that stand for "none".
+fn text(value: &Json) -> Option<String> {
     scalar::text(value)
         .map(|text| text.trim().to_owned())
-        .filter(|text| !text.is_empty() && text != "0" && text != "null")
+        .filter(|text| !matches!(text.as_str(), "" | "0" | "-1" | "null"))
+}
+
+/// A country in lower case; `None` for what is not letters alone: it becomes part of names.
+fn country_text(text: &str) -> Option<String> {
+    let is_country =
+        (1..=COUNTRY_LIMIT).contains(&text.len()) && text.chars().all(|c| c.is_ascii_alphabetic());
+    is_country.then(|| text.to_ascii_lowercase())
 }
 
 /// Undoes URL encoding, as TOP does it to nicks (`%E5%95%86` and `+`).
@@ -344,6 +383,58 @@ mod tests {
         let learned = reply(1001, 2001).or_from(&imported);
         assert_eq!(learned.compare(&reply(1001, 2001), &fields()), Match::Same);
         assert_eq!(learned.compare(&reply(2001, 1001), &fields()), Match::Other);
+    }
+
+    #[test]
+    fn a_list_of_shops_without_end_is_cut() {
+        let country = |n: usize| {
+            let letter = |n: usize| char::from(b'a' + u8::try_from(n % 26).unwrap());
+            String::from_iter([letter(n / 676), letter(n / 26), letter(n)])
+        };
+        let shops: Vec<Json> =
+            (0..2_000).map(|n| json!({"country": country(n), "seller_id": n + 1})).collect();
+        let got = owner(&json!({"country_user_info": shops}), &fields(), false);
+        assert_eq!((got.shops.len(), got.left_out, got.identity.ids.len()), (SHOP_LIMIT, 1_500, SHOP_LIMIT));
+    }
+
+    #[test]
+    fn what_is_no_id_no_name_and_no_country_is_not_kept() {
+        let long = "9".repeat(ID_LIMIT + 1);
+        for id in ["10\u{1b}01", "10 01", "10\n01", "10\u{85}01", "10\u{3000}01", &long] {
+            let listed = json!({"country_user_info": [{"country": "sg", "seller_id": id}]});
+            for (reply, field) in
+                [(json!({"seller_id": id}), "seller_id"), (listed, "country_user_info.seller_id")]
+            {
+                let got = owner(&reply, &fields(), false);
+                assert_eq!(
+                    (got.identity, got.invalid.as_deref()),
+                    (Identity::default(), Some(field)),
+                    "{id:?}"
+                );
+            }
+        }
+        for login in ["a\u{7}b", &"x".repeat(LOGIN_LIMIT + 1)] {
+            let got = owner(&json!({"account": login, "seller_id": 1}), &fields(), false);
+            assert_eq!((got.login, got.invalid.as_deref()), (None, Some("account")));
+        }
+        for country in ["../../etc", "s g", "s1", "", "新", &"a".repeat(COUNTRY_LIMIT + 1)] {
+            let alone = json!({"country": country, "seller_id": 1});
+            let list = json!({"country_user_info": [{"country": country, "seller_id": 1}]});
+            let map = json!({"country_user_info": {country: {"seller_id": 1}}});
+            for reply in [alone, list, map] {
+                let got = owner(&reply, &fields(), false);
+                let shop = ReplyShop { shop_id: Some("1".into()), country: None };
+                assert_eq!((got.shops, got.invalid), (vec![shop], None), "{reply}");
+            }
+        }
+    }
+
+    #[test]
+    fn numbers_that_stand_for_none_are_no_ids_and_the_next_field_counts() {
+        for none in [json!("0"), json!(0), json!(-1), json!("-1"), json!(""), json!(" "), json!(null)] {
+            let reply = json!({"country_user_info": [{"country": "sg", "seller_id": none}], "seller_id": none, "account_id": 9});
+            assert_eq!(owner(&reply, &fields(), false).identity, Identity::of("account_id", "9"), "{none}");
+        }
     }
 
     #[test]

@@ -19,7 +19,7 @@ pub use id::{AccountId, Id};
 pub(crate) use in_flight::{InFlight, InFlightGuard};
 pub use token::Token;
 pub use warning::Warning;
-pub(crate) use warning::Warnings;
+pub(crate) use warning::{Warnings, warn_once};
 
 /// Locks a mutex whose value is whole at any time: each holder does one insertion or one look-up.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use sesame_core::{Error, Result};
+use sesame_core::{Error, Result, nearest::distance};
 
 /// The longest name, in characters.
 pub(crate) const LONGEST: usize = 100;
@@ -38,7 +38,7 @@ pub(crate) fn first_free(base: &str, taken: impl Fn(&str) -> bool) -> String {
     if !taken(base) {
         return base.to_owned();
     }
-    // Nobody has a million accounts of one name; should it be so, the last is refused as taken.
+    // After a million tries the name is refused as taken.
     let numbered = |number: u32| format!("{base}-{number}");
     (2..1_000_000).map(numbered).find(|name| !taken(name)).unwrap_or_else(|| base.to_owned())
 }
@@ -81,22 +81,6 @@ pub(crate) fn known(asked: &str, mut names: Vec<String>) -> String {
     names.truncate(10);
     let names = names.join(", ");
     if more > 0 { format!("{names} and {more} more") } else { names }
-}
-
-/// Counts the edits between two names (Levenshtein), over at most 100 characters each.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().take(LONGEST).collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, ca) in a.chars().take(LONGEST).enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, cb) in b.iter().enumerate() {
-            let change = diagonal + usize::from(!ca.eq_ignore_ascii_case(cb));
-            diagonal = row[j + 1];
-            row[j + 1] = change.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
 }
 
 #[cfg(test)]

@@ -23,7 +23,7 @@ pub(crate) fn changed(had: &[String], add: &[String], remove: &[String]) -> Resu
             "an account has at most {MOST} tags; these would be {}",
             tags.len()
         ))
-        .with_hint("Take some off that nobody looks for."));
+        .with_hint("Remove some first."));
     }
     Ok(tags.into_iter().cloned().collect())
 }

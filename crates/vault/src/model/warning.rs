@@ -2,6 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
+use sesame_core::Error;
 use tokio::sync::watch;
 
 /// A one-time warning for the user.
@@ -24,7 +25,16 @@ impl fmt::Display for Warning {
     }
 }
 
-/// The warnings that nobody has read yet. Cheap to clone; all clones are one list.
+/// Logs why something cannot be done yet, unless that was the last thing `said`.
+pub(crate) fn warn_once(said: &mut String, what: &str, error: &Error) {
+    let error = error.to_string();
+    if *said != error {
+        tracing::warn!("{what}: {error}");
+        *said = error;
+    }
+}
+
+/// The warnings that were not read yet. Cheap to clone; all clones are one list.
 #[derive(Clone)]
 pub(crate) struct Warnings(Arc<watch::Sender<Vec<Warning>>>);
 

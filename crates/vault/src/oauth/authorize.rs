@@ -22,11 +22,11 @@ pub(crate) struct Asked<'a> {
 /// Builds the URL by the platform's rules.
 ///
 /// # Errors
-/// [`ErrorKind::Usage`](sesame_core::ErrorKind::Usage) when nobody knows the platform's page.
+/// [`ErrorKind::Usage`](sesame_core::ErrorKind::Usage) when the platform's page is not known.
 pub(crate) fn url(asked: &Asked<'_>) -> Result<String> {
     let platform = asked.platform;
     let Some(page) = asked.urls.authorize.as_deref() else {
-        return Err(Error::usage(format!("nobody has written down where sellers of {} approve an app", platform.title))
+        return Err(Error::usage(format!("the authorize page of {} is not known", platform.title))
             .with_hint("Open the authorize page in the platform's console, approve the app there, then run `sesame login APP --code CODE`."));
     };
     let mut pairs: Vec<(&str, &str)> = Vec::with_capacity(10);

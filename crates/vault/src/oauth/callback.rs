@@ -1,6 +1,6 @@
 //! What comes back from the authorize page.
 
-use sesame_core::{AuthCode, Error, ErrorKind, Fault, Result, mask::mask_url, redact::Redactor};
+use sesame_core::{AuthCode, Error, ErrorKind, Fault, Result, Retry, mask::mask_url, redact::Redactor};
 
 /// The longest callback that is read, in bytes.
 pub(crate) const LONGEST: usize = 16 << 10;
@@ -43,12 +43,12 @@ impl Place {
         Some(Self { scheme, host: host.to_ascii_lowercase(), port: port.or(default), path: path.to_owned() })
     }
 
-    /// Tells whether whatever goes there is encrypted on the way.
+    /// Returns `true` if whatever goes there is encrypted on the way.
     pub(crate) fn is_https(&self) -> bool {
         self.scheme == "https"
     }
 
-    /// Tells whether a listener on this machine can receive it: plain HTTP to a loopback address.
+    /// Returns `true` if a listener on this machine can receive it: plain HTTP to a loopback address.
     pub(crate) fn is_loopback(&self) -> bool {
         self.scheme == "http" && is_loopback_host(&self.host)
     }
@@ -70,7 +70,7 @@ pub(crate) fn split_port(authority: &str) -> Option<(&str, Option<u16>)> {
     }
 }
 
-/// Tells whether a host name is this machine, whatever DNS says.
+/// Returns `true` if a host name is this machine, whatever DNS says.
 pub(crate) fn is_loopback_host(host: &str) -> bool {
     host.eq_ignore_ascii_case("localhost")
         || host == "[::1]"
@@ -80,8 +80,9 @@ pub(crate) fn is_loopback_host(host: &str) -> bool {
 /// Reads a callback URL for a redirect URI. The caller compares the state before it uses the code.
 ///
 /// # Errors
-/// [`ErrorKind::Usage`] for a text that is no callback of this redirect URI;
-/// [`ErrorKind::Authorization`] when the seller refused.
+/// [`ErrorKind::Usage`] for a text that is not a callback of this redirect URI;
+/// [`ErrorKind::Authorization`] when the seller refused; [`ErrorKind::App`] or [`ErrorKind::Platform`] for
+/// every other error of the authorize page.
 pub(crate) fn read(text: &str, redirect_uri: &str) -> Result<Received> {
     let text = text.trim();
     if text.len() > LONGEST {
@@ -118,23 +119,49 @@ pub(crate) fn read(text: &str, redirect_uri: &str) -> Result<Received> {
         return Err(refused("", None, &Redactor::default()));
     };
     if state.is_empty() {
-        return Err(Error::usage("the callback has no state, so nobody can tell which login it belongs to")
+        return Err(Error::usage("the callback has no state, so it cannot be matched to a login")
             .with_hint("Start the login again and paste the whole address, with its code= and state=."));
     }
     Ok(Received { code: AuthCode::new(code), state })
 }
 
+/// The error of a callback without a code. Of those that a page may send (RFC 6749, 4.1.2.1) only
+/// `access_denied` is the seller's.
 fn refused(code: &str, description: Option<&str>, redactor: &Redactor<'_>) -> Error {
-    let message = match (code, description) {
-        ("", _) => "the seller did not approve the app: the callback has no code".to_owned(),
-        (code, Some(text)) => format!("the seller did not approve the app: {code}: {text}"),
-        (code, None) => format!("the seller did not approve the app: {code}"),
+    let said = match description {
+        Some(text) => format!("{code}: {text}"),
+        None => code.to_owned(),
     };
-    let error = Error::new(ErrorKind::Authorization, redactor.text(&message, 400).to_string())
-        .with_fault(Fault::Seller)
-        .with_hint(
+    let (kind, fault, message, hint) = match code {
+        "" => (
+            ErrorKind::Authorization,
+            Fault::Seller,
+            "the seller did not approve the app: the callback has no code".to_owned(),
             "Run `sesame login` again and press the button that approves. Nothing was stored or changed.",
-        );
+        ),
+        "access_denied" => (
+            ErrorKind::Authorization,
+            Fault::Seller,
+            format!("the seller did not approve the app: {said}"),
+            "Run `sesame login` again and press the button that approves. Nothing was stored or changed.",
+        ),
+        "server_error" | "temporarily_unavailable" => (
+            ErrorKind::Platform,
+            Fault::Platform,
+            format!("the authorize page failed: {said}"),
+            "Try `sesame login` again later. Nothing was stored or changed.",
+        ),
+        _ => (
+            ErrorKind::App,
+            Fault::Caller,
+            format!("the authorize page refused the app: {said}"),
+            "Compare the app key, the redirect URI and the region that `sesame app list` shows with the platform's console: the redirect URI has to equal the registered one exactly (`sesame app add PLATFORM --redirect-uri URI`), and the app has to be released to the user who approves. Nothing was stored or changed.",
+        ),
+    };
+    let error = Error::new(kind, redactor.text(&message, 1_000).to_string())
+        .with_fault(fault)
+        .with_retry(Retry::Never)
+        .with_hint(hint);
     if code.is_empty() { error } else { error.with_code(redactor.text(code, 200)) }
 }
 
@@ -208,6 +235,33 @@ mod tests {
         assert!(message("http://127.0.0.1:8756/callback?code=c&code=d&state=s").message().contains("twice"));
         assert!(message("0_100132_abc").message().contains("not a callback address"));
         assert!(message(&format!("{HERE}?code={}", "x".repeat(LONGEST))).message().contains("bytes"));
+    }
+
+    #[test]
+    fn only_access_denied_is_the_refusal_of_the_seller() {
+        let refused = |query: &str| read(&format!("{HERE}?state=s&{query}"), HERE).unwrap_err();
+        let denied = refused("error=access_denied");
+        assert_eq!((denied.kind(), denied.fault()), (ErrorKind::Authorization, Fault::Seller));
+        for (query, said) in [
+            (
+                "error=invalid_client&error_description=application+callback+can+not+match+the+redirect_uri",
+                "can not match the redirect_uri",
+            ),
+            ("error=1001&error_description=not+released", "1001: not released"),
+            ("error=unauthorized_client", "unauthorized_client"),
+            ("error=invalid_scope", "invalid_scope"),
+            ("error=something-new", "something-new"),
+        ] {
+            let error = refused(query);
+            assert_eq!((error.kind(), error.fault()), (ErrorKind::App, Fault::Caller), "{query}");
+            assert!(error.message().contains(said) && !error.message().contains("seller"), "{error}");
+            let hint = error.hint().unwrap();
+            assert!(hint.contains("--redirect-uri") && hint.contains("sesame app list"), "{hint}");
+        }
+        for query in ["error=server_error", "error=temporarily_unavailable&error_description=busy"] {
+            let error = refused(query);
+            assert_eq!((error.kind(), error.fault()), (ErrorKind::Platform, Fault::Platform), "{query}");
+        }
     }
 
     #[test]

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use sesame_catalog::Endpoint;
+use sesame_catalog::SandboxUrl;
 use sesame_core::{
     AccessToken, Clock, Error, ErrorKind, HttpRequest, HttpResponse, Result, Transport, envelope::read_reply,
     mask::is_secret_param, redact::Redactor, time::parse_http_date,
 };
 
 use super::{
-    calls::{ClientCredentials, Grant, request, spellings},
+    calls::{ClientCredentials, Grant, blame_secret, request, spellings},
     reply::{self, TokenReply},
 };
 use crate::fail_point::fail_point;
@@ -81,7 +81,8 @@ async fn once(
     let read = read_reply(shape, &credentials.platform.replies, &response, &redactor, now)
         .and_then(|reply| reply::read(credentials.platform, &reply, kept_by(grant), &redactor, now));
     read.map_err(|error| {
-        let reference = credentials.is_sandbox.then(|| Endpoint::reference(&response, &redactor)).flatten();
+        let error = blame_secret(error, &credentials.platform.name, credentials.app_key);
+        let reference = credentials.is_sandbox.then(|| SandboxUrl::reference(&response, &redactor)).flatten();
         (error.with_reference(reference), Some(response))
     })
 }

@@ -14,6 +14,8 @@ use crate::model::identity::{self, Owner};
 
 /// No token lives longer than ten years, whatever a reply says.
 const LONGEST_LIFE: i64 = 10 * 366 * 86_400;
+/// The longest token. Documented ones have up to 120 characters.
+const LONGEST_TOKEN: usize = 4_096;
 
 /// The tokens of one reply.
 #[derive(Debug)]
@@ -27,7 +29,7 @@ pub(crate) struct TokenReply {
     pub(crate) owner: Owner,
     /// Classes of APIs for which the access token ends before it does for others (TOP).
     pub(crate) early: Vec<EarlyEnd>,
-    /// What is wrong with the lives that the reply gives. Tokens that nobody vouches for besides
+    /// What is wrong with the lives or names that the reply gives. Tokens that nobody vouches for besides
     /// are not taken then.
     pub(crate) doubt: Option<Error>,
 }
@@ -81,6 +83,18 @@ pub(crate) fn read(
         payload = serde_json::from_str(inner).map_err(|_| no_token(reply, "its token_result is not JSON"))?;
     }
     let refresh = text(&payload, "refresh_token").map(RefreshToken::new);
+    for (name, token) in
+        [("access_token", text(&payload, "access_token")), ("refresh_token", text(&payload, "refresh_token"))]
+    {
+        if token.is_some_and(|token| !is_token(&token)) {
+            return Err(no_token(
+                reply,
+                &format!(
+                    "its {name} has blanks or control characters, or more than {LONGEST_TOKEN} characters"
+                ),
+            ));
+        }
+    }
     let kept = kept.filter(|_| refresh.is_some()).cloned();
     let Some(access) = text(&payload, "access_token").map(AccessToken::new).or(kept) else {
         let quietly = refused_quietly(&payload, redactor);
@@ -93,8 +107,13 @@ pub(crate) fn read(
     let (access_life, refresh_life) =
         (life(&payload, &["expires_in"]), life(&payload, &["refresh_expires_in", "re_expires_in"]));
     let doubt = [access_life, refresh_life].into_iter().find_map(|life| match life {
-        Life::Nonsense(field) => Some(no_token(reply, &format!("its {field} is no number of seconds"))),
+        Life::Nonsense(field) => Some(no_token(reply, &format!("its {field} is not a number of seconds"))),
         _ => None,
+    });
+    let owner = identity::owner(&payload, &rules.identity, rules.style == OAuthStyle::Top);
+    let doubt = doubt.or_else(|| {
+        let field = owner.invalid.as_ref()?;
+        Some(no_token(reply, &format!("its {field} has control characters or blanks, or is too long")))
     });
     let access_end = match access_life {
         Life::Seconds(life) if life > 0 => after(now, life),
@@ -117,15 +136,7 @@ pub(crate) fn read(
             .or_else(|| millis(&payload, "refresh_token_valid_time"))
             .map_or(RefreshEnd::Unsaid, RefreshEnd::At),
     };
-    Ok(TokenReply {
-        access,
-        refresh,
-        access_end,
-        refresh_end,
-        early,
-        owner: identity::owner(&payload, &rules.identity, rules.style == OAuthStyle::Top),
-        doubt,
-    })
+    Ok(TokenReply { access, refresh, access_end, refresh_end, early, owner, doubt })
 }
 
 /// Applies the lives that TOP gives to the classes of APIs (protocols 3.7). For each class the shortest
@@ -183,6 +194,10 @@ fn refused_quietly(payload: &Json, redactor: &Redactor<'_>) -> Option<Error> {
     let said = redactor.text(format!("{code}: {said}").trim_end_matches(": "), 1_000);
     let kind = if code == "invalid_grant" { ErrorKind::Authorization } else { ErrorKind::Business };
     Some(Error::new(kind, said.to_string()).with_code(redactor.text(&code, 200)))
+}
+
+fn is_token(token: &str) -> bool {
+    token.len() <= LONGEST_TOKEN && !token.chars().any(|c| c.is_whitespace() || c.is_control())
 }
 
 fn text(payload: &Json, name: &str) -> Option<String> {

@@ -42,9 +42,9 @@ pub(crate) struct Exchanged {
 struct FailedExchange<'a> {
     action: Action,
     error: &'a Error,
-    /// No refresh for so long.
+    /// How long no refresh is tried.
     pause: Option<Duration>,
-    /// No postponement for so long.
+    /// How long no postponement is tried.
     postpone: Option<Duration>,
     exhausted: Option<&'a str>,
     ambiguous: bool,
@@ -79,7 +79,7 @@ impl Refresher {
         if matches!(grant, Grant::Postpone { .. }) {
             fail_point!("during-postpone");
         }
-        // A reply that names nobody is taken: not every documented one does, and it answers this
+        // A reply that names no owner is taken: not every documented one does, and it answers this
         // account's own refresh token.
         let former = Identity::parse(&row.tokens.identity);
         let shop = former.compare(&reply.owner.identity, &app.platform.tokens.identity);
@@ -132,7 +132,7 @@ impl Refresher {
             }
         };
         if !kept {
-            // Our lease was lost for so long that somebody else stored newer tokens: theirs stand.
+            // Our lease was lost, and another process stored newer tokens: theirs stay.
             tracing::warn!(account = authorization.label, "another process stored newer tokens first");
             return Ok(None);
         }
@@ -357,7 +357,7 @@ impl Refresher {
         }
     }
 
-    /// How long nobody tries again: what the platform asks for, else growing, never in step.
+    /// Returns the time until the next try: what the platform asks for, else growing, with jitter.
     fn pause_after(&self, error: &Error, attempts: i64, other_shop: bool) -> Duration {
         if other_shop {
             return Duration::from_hours(1);
@@ -402,7 +402,7 @@ fn check_postponed(mut reply: TokenReply, grant: Grant<'_>, row: &AuthorizationR
     Ok(reply)
 }
 
-/// Tells whether a refusal means that the refresh token is dead.
+/// Returns `true` if a refusal means that the refresh token is dead.
 ///
 /// A refusal of an access token does not: none was sent. Only param2 knows one code for both (401,
 /// "Request need user authorized"), and names nothing else for a refresh token that has ended.

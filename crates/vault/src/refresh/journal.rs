@@ -122,7 +122,7 @@ impl Journal {
     /// # Errors
     /// As [`Journal::reserve`].
     pub(crate) async fn reserve_many(&self, count: usize) -> Result<Vec<Reservation>> {
-        // Counted first, so that nobody else takes the same room; given back if there is none.
+        // Counted first, so that no other task takes the same room; given back if there is none.
         lock(&self.0.own).reserved += count as u64;
         let reserved: Vec<Reservation> = (0..count).map(|_| Reservation(self.clone())).collect();
         let Some(directory) = &self.0.directory else { return Ok(reserved) };

@@ -46,7 +46,7 @@ pub(crate) struct IdentityQuery<'a> {
 }
 
 impl IdentityQuery<'_> {
-    /// Tells whether an account is that shop.
+    /// Returns `true` if an account is that shop.
     pub(crate) fn matches(&self, row: &FullRow) -> bool {
         let fields = &self.app.platform.tokens.identity;
         let theirs = Identity::parse(&row.authorization.tokens.identity);
@@ -56,7 +56,7 @@ impl IdentityQuery<'_> {
     }
 }
 
-/// Tells whether a pair that was fetched just now is worth as much as another one of the same shop: that
+/// Returns `true` if a pair that was fetched just now is worth as much as another one of the same shop: that
 /// one is older, and does not live longer.
 fn outlasts(ours: &AuthorizationRow, theirs: &AuthorizationRow) -> bool {
     if theirs.tokens.issued_at > ours.tokens.issued_at {
@@ -182,7 +182,7 @@ impl ShopMerger {
     }
 
     /// Brings other accounts of the shop onto an authorization that was refreshed just now, where nothing
-    /// is lost by it; else a person has to decide, and is told.
+    /// is lost by it; else the user is warned.
     async fn merge_others(&self, authorization: &Authorization, row: &AuthorizationRow, owner: &Owner) {
         let query = IdentityQuery { app: &authorization.app, owner };
         let others = match self.accounts_of(query).await {
@@ -267,8 +267,7 @@ impl ShopMerger {
         self.tokens.claim(claim).await
     }
 
-    /// Says that two accounts are one shop under two approvals, until a person has done something about
-    /// it: as the last error of one of them, which the next refresh looks at again.
+    /// Says that two accounts are one shop under two approvals, until that is resolved: as the last error of one of them, which the next refresh looks at again.
     async fn note_other(&self, authorization: &Authorization, row: &AuthorizationRow, other: &str) {
         let (label, app) = (&authorization.label, &authorization.app.name);
         let said = format!(
@@ -299,7 +298,7 @@ impl ShopMerger {
         }
     }
 
-    /// Fills in whose the accounts of an authorization are, where nobody knew it before.
+    /// Fills in whose the accounts of an authorization are, if it was not known before.
     async fn fill_in(&self, app: &AppState, row: &AuthorizationRow, owner: &Owner) -> Result<()> {
         let fields = &app.platform.tokens.identity;
         let known = self.accounts.accounts_using(row.id).await?;

@@ -1,6 +1,6 @@
 //! Tokens: the lock-free fresh path, one refresh at a time, nothing lost in between.
 //!
-//! The life of a refresh, in its own task, so that a caller who gives up cannot cut it off between
+//! The life of a refresh, in its own task, so that a caller who stops waiting cannot cut it off between
 //! "old token spent" and "new token stored":
 //!
 //! 1. read the row again: another process may have done it
@@ -60,7 +60,7 @@ pub(crate) enum RefreshReason {
     Due,
     /// The gateway refused the token of this generation.
     Rejected(i64),
-    /// A person asked for it.
+    /// The user asked for it.
     Forced,
 }
 
@@ -92,10 +92,9 @@ pub(crate) struct Refresher {
 impl Refresher {
     /// Returns a valid access token, refreshed if that is due.
     pub(crate) async fn access_token(self: &Arc<Self>, handle: &AccountHandle) -> Result<Token> {
-        match handle.fresh_token() {
-            Some(token) => Ok(token),
-            None => self.due_token(&handle.authorization).await.map_err(|error| named(error, handle)),
-        }
+        let now = self.now();
+        handle.uses.note(&handle.authorization, now);
+        self.due_token(&handle.authorization, now).await.map_err(|error| named(error, handle))
     }
 
     /// Notes that the gateway rejected the token of a generation, and returns a newer one. However many
@@ -121,14 +120,14 @@ impl Refresher {
             .map_err(|error| named(error, handle))
     }
 
-    async fn due_token(self: &Arc<Self>, authorization: &Arc<Authorization>) -> Result<Token> {
-        let now = self.now();
+    async fn due_token(self: &Arc<Self>, authorization: &Arc<Authorization>, now: i64) -> Result<Token> {
         let current = authorization.current();
         if let Some(current) = &current
             && now < current.windows.mandatory_at
         {
             // Advisory window: begin a refresh unless one runs or failed a moment ago, and go on.
-            if now >= authorization.quiet_until.load(Ordering::Acquire) {
+            if now >= current.windows.advisory_at && now >= authorization.quiet_until.load(Ordering::Acquire)
+            {
                 drop(self.join(authorization, RefreshReason::Due));
             }
             return Ok(current.token.clone());
@@ -337,7 +336,7 @@ impl Refresher {
         let (label, app) = (&authorization.label, &authorization.app.name);
         let refresh = open_refresh(self.keys.sealer(), row)
             .map_err(|error| error.context(format!("account {label:?}")))?;
-        // A person who asks may try a token that was given up: shops come back.
+        // A forced refresh may try a token that was found expired: shops come back.
         let exhausted =
             hopeless(row).filter(|_| reason != RefreshReason::Forced || row.tokens.refresh_denied);
         let refresh = match (refresh, exhausted) {
@@ -370,7 +369,7 @@ impl Refresher {
         Ok(refresh)
     }
 
-    /// Marks an authorization as one that only a person can renew, and tells people.
+    /// Marks an authorization as one that has to be authorized again, and emits the event.
     pub(crate) async fn exhaust(&self, row: &AuthorizationRow, label: &str, reason: &str) -> Result<()> {
         let line = self.events.audit_row(Action::Refresh, label, Some(row.id), Some(reason.to_owned()));
         let event = self.events.try_event(row, News::Exhausted(reason)).await;
@@ -378,7 +377,7 @@ impl Refresher {
         self.store.exhaust(row.id, row.generation, reason, self.now(), &notes).await
     }
 
-    /// Stops a gateway that refuses every token it issues from being asked for ever more.
+    /// Limits refreshes if the gateway refuses every token it issues.
     fn count_bounce(&self, authorization: &Authorization) -> Result<()> {
         let Err(wait) = authorization.bounce(self.now()) else { return Ok(()) };
         let wait = Duration::from_millis(wait.unsigned_abs());

@@ -202,7 +202,7 @@ impl Replay {
     }
 }
 
-/// Tells whether a login that waits is better than what others have stored meanwhile: of two approvals
+/// Returns `true` if a login that waits is better than what others have stored meanwhile: of two approvals
 /// the one counts that ends later. A refresh of the former approval is newer and does not move its end.
 fn outlives(login: &Entry, row: &AuthorizationRow) -> bool {
     let is_later = match (schedule::ends_at(&login.tokens), schedule::ends_at(&row.tokens)) {

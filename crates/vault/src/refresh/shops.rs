@@ -45,7 +45,7 @@ pub(crate) fn shop_of<'a>(
     }
 }
 
-/// Tells whether a reply may be about an account as far as countries go: it names the account's own one,
+/// Returns `true` if a reply may be about an account as far as countries go: it names the account's own one,
 /// or none at all, and does not have the account's shop in another one.
 pub(crate) fn speaks_of(account: &AccountRow, owner: &Owner, fields: &IdentityFields) -> bool {
     let Some(country) = country_of(account, fields) else { return true };

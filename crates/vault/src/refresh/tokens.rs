@@ -23,7 +23,7 @@ use crate::{
 
 /// How long the store may take for new tokens before they go into the journal.
 pub(super) const STORE_TIMEOUT: Duration = Duration::from_secs(5);
-/// How often store and journal are tried before new tokens are given up.
+/// Maximum number of tries to write new tokens to the store or the journal.
 const ATTEMPTS: u32 = 4;
 
 /// Writes new tokens down.
@@ -85,22 +85,24 @@ impl TokenWriter {
                 (life > 0 && reply.refresh.is_some()).then(|| now.as_millisecond().saturating_add(life))
             }
         };
+        // param2 returns no refresh token: the old one stays good, and stays.
+        let refresh = match &reply.refresh {
+            Some(token) => Some(seal_refresh(self.keys.sealer(), id, token)),
+            None => old.and_then(|tokens| tokens.refresh.clone()),
+        };
         let identity = match old {
             Some(tokens) => reply.owner.identity.clone().or_from(&Identity::parse(&tokens.identity)),
             None => reply.owner.identity.clone(),
         };
         let mut tokens = TokenColumns {
             access: Some(seal_access(self.keys.sealer(), id, &reply.access)),
-            // param2 returns no refresh token: the old one stays good, and stays.
-            refresh: match &reply.refresh {
-                Some(token) => Some(seal_refresh(self.keys.sealer(), id, token)),
-                None => old.and_then(|tokens| tokens.refresh.clone()),
-            },
             issued_at: now.as_millisecond(),
             access_expires_at: reply.access_end.map(Timestamp::as_millisecond),
-            refresh_expires_at,
+            // Some replies give the end of a token that they do not hold.
+            refresh_expires_at: refresh_expires_at.filter(|_| refresh.is_some()),
+            refresh,
             refresh_denied: reply.refresh_end == RefreshEnd::Denied,
-            identity: identity.to_json(),
+            identity: identity.to_json().into(),
             warm_at: None,
             due_at: None,
             announced: None,

@@ -20,7 +20,7 @@ impl Windows {
     /// Works out the windows of a token by its platform's rules.
     ///
     /// A life as documented has the documented window (10 minutes of 10 hours); any other life has
-    /// the same share of it. A token whose end nobody knows is used until the gateway refuses it.
+    /// the same share of it. A token whose end is not known is used until the gateway refuses it.
     pub(crate) fn of(rules: &TokenRules, tokens: &TokenColumns) -> Self {
         let Some(ends_at) = tokens.access_expires_at else {
             return Self { advisory_at: i64::MAX, mandatory_at: i64::MAX, ends_at: i64::MAX };

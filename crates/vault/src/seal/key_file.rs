@@ -63,16 +63,12 @@ pub(crate) struct KeyFileLock(#[expect(dead_code, reason = "closing the file rel
 /// # Errors
 /// [`ErrorKind::Local`](sesame_core::ErrorKind::Local) when the directory cannot be locked.
 pub(crate) async fn lock(path: &Path) -> Result<KeyFileLock> {
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let directory = directory_of(path);
     let failed = |error: io::Error| {
         Error::local(format!("cannot lock {} to change the vault's key file: {error}", directory.display()))
             .with_hint("Check the directory's owner and mode, and whether its file system supports locks. Nothing was changed.")
     };
-    // The directory itself: a file that is replaced cannot be locked, and one of its own would be left over.
-    #[cfg(unix)]
-    let file = fs::File::open(directory).map_err(failed)?;
-    #[cfg(not(unix))]
-    let file = fs::File::create(directory.join("key.lock")).map_err(failed)?;
+    let file = lock_file(directory).map_err(failed)?;
     let deadline = Instant::now() + LOCK_TIMEOUT;
     loop {
         match file.try_lock() {
@@ -89,6 +85,27 @@ pub(crate) async fn lock(path: &Path) -> Result<KeyFileLock> {
             // Real time: another process is waited for.
             Err(fs::TryLockError::WouldBlock) => SystemClock.sleep(Duration::from_millis(20)).await,
         }
+    }
+}
+
+fn directory_of(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+fn lock_file(directory: &Path) -> io::Result<fs::File> {
+    // The directory itself: a file that is replaced cannot be locked, and one of its own would be left over.
+    #[cfg(unix)]
+    return fs::File::open(directory);
+    #[cfg(not(unix))]
+    fs::File::create(directory.join("key.lock"))
+}
+
+/// Removes the draft that a killed process has left: it holds a key, or a part of one.
+pub(super) fn sweep(path: &Path) {
+    let draft = draft_of(&fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()));
+    // Whoever is writing one holds the lock.
+    if draft.exists() && lock_file(directory_of(path)).is_ok_and(|file| file.try_lock().is_ok()) {
+        let _ = fs::remove_file(draft);
     }
 }
 
@@ -134,9 +151,7 @@ pub(crate) fn replace(_lock: &KeyFileLock, path: &Path, key: &MasterKey, known: 
 /// Writes the file under another name and renames it. The name is always the same, so that a killed
 /// process leaves at most one draft, which the next one overwrites.
 fn write(path: &Path, key: &MasterKey) -> Result<()> {
-    let mut draft = path.as_os_str().to_owned();
-    draft.push(".new");
-    let draft = PathBuf::from(draft);
+    let draft = draft_of(path);
     let written = (|| {
         match fs::remove_file(&draft) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -153,6 +168,12 @@ fn write(path: &Path, key: &MasterKey) -> Result<()> {
     }
     sync_parent(path);
     Ok(())
+}
+
+fn draft_of(path: &Path) -> PathBuf {
+    let mut draft = path.as_os_str().to_owned();
+    draft.push(".new");
+    PathBuf::from(draft)
 }
 
 fn unwritable(path: &Path, error: &io::Error) -> Error {

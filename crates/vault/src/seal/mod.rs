@@ -91,7 +91,7 @@ impl Ring {
         self.find(id).map(|ready| &ready.key)
     }
 
-    /// Tells whether a key is among these, under whatever id.
+    /// Returns `true` if a key is among these, under whatever id.
     pub(crate) fn holds(&self, key: &MasterKey) -> bool {
         self.keys.iter().any(|ready| ready.key.is_same(key))
     }
@@ -225,7 +225,7 @@ pub(crate) fn open_text(sealer: &Sealer, slot: Slot<'_>, sealed: &[u8]) -> Resul
     let plain = sealer.open(slot, sealed)?;
     std::str::from_utf8(&plain)
         .map(str::to_owned)
-        .map_err(|_| unreadable(format!("the sealed {} is no text", slot.column)))
+        .map_err(|_| unreadable(format!("the sealed {} is not UTF-8 text", slot.column)))
 }
 
 fn unreadable(message: String) -> Error {

@@ -52,6 +52,7 @@ pub(crate) async fn unlock(
     source: &KeySource,
     clock: &Arc<dyn Clock>,
 ) -> Result<Unlocked> {
+    key_file::sweep(&source.key_file);
     let rows = store.keys().await?;
     if rows.is_empty() {
         create(store, source, clock).await
@@ -112,7 +113,7 @@ pub(crate) fn unwrap(ring: &mut Ring, rows: &[KeyRow]) {
     }
 }
 
-/// Tells whether a key is the one of a row.
+/// Returns `true` if a key is the one of a row.
 fn opens(row: &KeyRow, id: KeyId, key: &MasterKey) -> bool {
     let mut ring = Ring::default();
     ring.add(id, key);
@@ -336,7 +337,7 @@ async fn create(store: &dyn KeyStore, source: &KeySource, clock: &Arc<dyn Clock>
     Ok(unlocked)
 }
 
-/// Without a session bus there is nobody to ask; this saves a thread and a wait on servers.
+/// Without a session bus there is no keyring; this saves a thread and a wait on servers.
 fn keyring_may_exist() -> bool {
     cfg!(all(feature = "keyring", target_os = "linux"))
         && std::env::var_os("DBUS_SESSION_BUS_ADDRESS").is_some()

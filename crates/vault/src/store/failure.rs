@@ -7,6 +7,7 @@ pub(super) type Outcome<T> = std::result::Result<T, Failure>;
 
 /// Why work was not done.
 #[derive(Debug)]
+#[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "a server's alone"))]
 pub(super) enum Failure {
     /// All connections were in use all the time.
     Busy,
@@ -30,6 +31,7 @@ impl From<sqlx::Error> for Failure {
 
 impl Failure {
     /// Returns the database's own code of the error.
+    #[cfg(feature = "postgres")]
     pub(super) fn code(&self) -> Option<String> {
         match self {
             Self::Unreachable(sqlx::Error::Database(error)) | Self::Failed(sqlx::Error::Database(error)) => {
@@ -40,6 +42,7 @@ impl Failure {
     }
 
     /// Returns `true` if the server undid the work because of concurrent work: it may be repeated at once.
+    #[cfg(feature = "postgres")]
     pub(super) fn is_conflict(&self) -> bool {
         matches!(self.code().as_deref(), Some("40001" | "40P01"))
     }

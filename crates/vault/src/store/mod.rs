@@ -4,10 +4,12 @@
 //! since 1970.
 
 mod failure;
+#[cfg(feature = "postgres")]
 mod postgres;
 mod records;
 mod schema;
 mod sql;
+#[cfg(feature = "sqlite")]
 mod sqlite;
 
 use sesame_core::{BoxFuture, Result};
@@ -44,6 +46,9 @@ pub trait KeyStore: Send + Sync {
 
     /// Retires the incoming key; false when that is not the incoming key any more.
     fn retire_key<'a>(&'a self, key_id: &'a [u8]) -> BoxFuture<'a, Result<bool>>;
+
+    /// Removes a retired key, unless it still seals a value.
+    fn remove_key<'a>(&'a self, key_id: &'a [u8]) -> BoxFuture<'a, Result<()>>;
 
     /// Removes what is left of values that were overwritten, as far as the store can.
     fn forget_remains(&self) -> BoxFuture<'_, Result<()>>;
@@ -242,6 +247,9 @@ pub trait EventStore: Send + Sync {
 
     /// Reads the audit trail, newest first.
     fn audit(&self, query: AuditQuery) -> BoxFuture<'_, Result<Vec<AuditRow>>>;
+
+    /// Returns `true` if the audit trail has a line that is not older than `from` and older than `to`.
+    fn has_audit(&self, from: i64, to: i64) -> BoxFuture<'_, Result<bool>>;
 
     /// Deletes records of the audit trail and events older than `before`. Returns the number of rows.
     fn forget_notes(&self, before: i64) -> BoxFuture<'_, Result<u64>>;

@@ -1,5 +1,7 @@
 //! What the tables hold, as values: sealed bytes, times in milliseconds since 1970.
 
+use std::sync::Arc;
+
 use crate::Id;
 
 /// What a master key is to the vault.
@@ -140,14 +142,14 @@ pub struct TokenColumns {
     pub refresh: Option<Vec<u8>>,
     /// When the access token was received.
     pub issued_at: i64,
-    /// When the access token ends; nothing when nobody knows.
+    /// When the access token ends; `None` if that is not known.
     pub access_expires_at: Option<i64>,
-    /// When the refresh token ends; nothing when nobody knows.
+    /// When the refresh token ends; `None` if that is not known.
     pub refresh_expires_at: Option<i64>,
     /// True when the platform said that the refresh token has no life at all.
     pub refresh_denied: bool,
-    /// Who the tokens belong to, as JSON.
-    pub identity: String,
+    /// Who the tokens belong to, as JSON; shared by all accounts that are read together.
+    pub identity: Arc<str>,
     /// When the keeper fetches the next access token, if the account is in use.
     #[serde(default)]
     pub warm_at: Option<i64>,

@@ -3,7 +3,7 @@
 /// The version of the schema. An older or newer vault is refused: those before were never released.
 pub(super) const VERSION: i64 = 5;
 
-/// The tables in the types of PostgreSQL; see [`for_sqlite`].
+/// The tables in the types of PostgreSQL; for SQLite they are translated.
 ///
 /// Sealed columns are BYTEA, times are milliseconds since 1970. A row with `due_at` and `lease_*` is work
 /// that is handed out under leases; see `sql/claim.rs`.
@@ -126,6 +126,7 @@ CREATE INDEX event_by_time ON event (at);
 "#;
 
 /// Returns the tables in the types of SQLite, all of them STRICT.
+#[cfg(feature = "sqlite")]
 pub(super) fn for_sqlite() -> String {
     TABLES
         .replace("BYTEA", "BLOB")

@@ -1,13 +1,13 @@
 //! Opens a vault, and builds its services from the ground up.
 
-use std::{fs, path::Path, sync::Arc, time::Duration};
+use std::{fmt, fs, path::Path, sync::Arc, time::Duration};
 
-use sesame_catalog::{Catalog, Endpoint};
+use sesame_catalog::{Catalog, Environment};
 use sesame_core::{Clock, Error, Result, Transport};
 
 use super::{Services, Vault};
 use crate::{
-    Location,
+    Location, SystemClock,
     accounts::{Accounts, Apps, uses::Uses},
     check::Checker,
     events::Events,
@@ -21,20 +21,91 @@ use crate::{
 };
 
 /// Where a vault is and what it works with.
+///
+/// ```no_run
+/// # async fn example(transport: std::sync::Arc<dyn sesame_core::Transport>) -> sesame_core::Result<()> {
+/// use sesame_vault::{KeyChoice, Vault, VaultOptions};
+///
+/// let options = VaultOptions::new("sqlite:/var/lib/shop/vault.db".parse()?, transport).key(KeyChoice::File);
+/// let vault = Vault::open(options).await?;
+/// # drop(vault);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct VaultOptions {
-    /// Where it is kept.
-    pub location: Location,
-    /// Where the master key comes from.
-    pub key: KeyChoice,
-    /// Time, sleep and randomness.
-    pub clock: Arc<dyn Clock>,
-    /// The way to the platforms' token services.
-    pub transport: Arc<dyn Transport>,
-    /// The platforms.
-    pub catalog: Arc<Catalog>,
-    /// The sandbox that stands for all platforms, if one does.
-    pub endpoint: Option<Endpoint>,
+    location: Location,
+    key: KeyChoice,
+    clock: Arc<dyn Clock>,
+    transport: Arc<dyn Transport>,
+    catalog: Arc<Catalog>,
+    environment: Environment,
+}
+
+impl VaultOptions {
+    /// A vault at a location, with the transport to the platforms' token services. The rest has defaults.
+    pub fn new(location: Location, transport: Arc<dyn Transport>) -> Self {
+        Self {
+            location,
+            key: KeyChoice::Auto,
+            clock: Arc::new(SystemClock),
+            transport,
+            catalog: Arc::new(Catalog::builtin()),
+            environment: Environment::Live,
+        }
+    }
+
+    /// Sets where the vault is kept.
+    #[must_use]
+    pub fn location(mut self, location: Location) -> Self {
+        self.location = location;
+        self
+    }
+
+    /// Sets where the master key comes from. Default: [`KeyChoice::Auto`].
+    #[must_use]
+    pub fn key(mut self, key: KeyChoice) -> Self {
+        self.key = key;
+        self
+    }
+
+    /// Replaces the clock and the source of randomness. Default: [`SystemClock`].
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Replaces the transport.
+    #[must_use]
+    pub fn transport(mut self, transport: Arc<dyn Transport>) -> Self {
+        self.transport = transport;
+        self
+    }
+
+    /// Sets the platforms. Default: [`Catalog::builtin`].
+    #[must_use]
+    pub fn catalog(mut self, catalog: Arc<Catalog>) -> Self {
+        self.catalog = catalog;
+        self
+    }
+
+    /// Sets whom calls reach. Default: [`Environment::Live`].
+    #[must_use]
+    pub fn environment(mut self, environment: Environment) -> Self {
+        self.environment = environment;
+        self
+    }
+}
+
+impl fmt::Debug for VaultOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VaultOptions")
+            .field("location", &self.location)
+            .field("key", &self.key)
+            .field("environment", &self.environment)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Vault {
@@ -45,6 +116,7 @@ impl Vault {
     /// cannot be written, and for a master key that is missing or wrong; nothing is changed then.
     /// [`ErrorKind::Usage`](sesame_core::ErrorKind::Usage) when the master key was not given.
     pub async fn open(options: VaultOptions) -> Result<Self> {
+        options.location.ensure_supported()?;
         match &options.location {
             Location::Sqlite(path) => {
                 refuse_emptied(path, &options.location.key_file()?, options.clock.as_ref()).await?;
@@ -86,7 +158,7 @@ impl Vault {
             events.clone(),
             clock.clone(),
             options.catalog,
-            options.endpoint,
+            options.environment,
         ));
         let accounts = Arc::new(Accounts::new(
             store.clone(),
@@ -148,9 +220,7 @@ impl Vault {
             owner,
         });
         let logins = Arc::new(Logins {
-            pending: store.clone(),
             store: store.clone(),
-            authorizations: store.clone(),
             apps: apps.clone(),
             accounts: accounts.clone(),
             tokens: tokens.clone(),

@@ -38,7 +38,10 @@ fn name(shop: usize) -> String {
 }
 
 fn keeper(vault: &Vault, in_flight: usize) -> Keeper {
-    Keeper::new(vault.clone(), KeeperOptions { warm: WarmPolicy::Always, per_app: 1_000, in_flight })
+    Keeper::new(
+        vault.clone(),
+        KeeperOptions::default().warm(WarmPolicy::Always).per_app(1_000).in_flight(in_flight),
+    )
 }
 
 /// The child's part: takes up what a killed keeper has left, says how each shop stands; then logs in

@@ -6,7 +6,7 @@ use std::{
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value as Json, json};
-use sesame_catalog::{Catalog, Endpoint};
+use sesame_catalog::{Catalog, Environment};
 use sesame_core::{
     AppSecret, BoxFuture, Clock, HttpRequest, Transport as _,
     request::{HeaderValue, Method, header::CONTENT_TYPE},
@@ -130,15 +130,11 @@ impl World {
     pub async fn add_app(&self, vault: &Vault) {
         let app = self.sandbox.describe().apps.into_iter().find(|app| app.platform == self.platform).unwrap();
         vault
-            .add_app(NewApp {
-                platform: app.platform,
-                name: Some("app".to_owned()),
-                key: app.app_key,
-                secret: AppSecret::new(app.app_secret.unwrap()),
-                redirect_uri: Some(app.redirect_uri),
-                region: None,
-                secret_origin: None,
-            })
+            .add_app(
+                NewApp::new(app.platform, app.app_key, AppSecret::new(app.app_secret.unwrap()))
+                    .name("app")
+                    .redirect_uri(app.redirect_uri),
+            )
             .await
             .unwrap();
     }
@@ -196,7 +192,7 @@ pub async fn control(url: &str, method: Method, path: &str, body: Json) -> Json 
 
 /// Logs in as `sesame login` does: the sandbox redirects at once, the address is the callback.
 pub async fn log_in(vault: &Vault, name: &str) -> Account {
-    let options = LoginOptions { as_name: Some(name.to_owned()), ..LoginOptions::default() };
+    let options = LoginOptions::default().as_name(name);
     let login = vault.begin_login("app", options).await.unwrap();
     let page = HttpRequest::new(Method::GET, login.authorize_url.clone());
     let reply = SocketTransport.send(page).await.unwrap();
@@ -213,14 +209,11 @@ impl Spec {
     }
 
     pub fn options(&self) -> VaultOptions {
-        VaultOptions {
-            location: self.location(),
-            key: KeyChoice::File,
-            clock: Arc::new(SharedClock::open(&self.clock, self.pace)),
-            transport: Arc::new(SocketTransport),
-            catalog: Arc::new(Catalog::builtin()),
-            endpoint: Some(Endpoint::parse(&self.endpoint).unwrap()),
-        }
+        VaultOptions::new(self.location(), Arc::new(SocketTransport))
+            .key(KeyChoice::File)
+            .clock(Arc::new(SharedClock::open(&self.clock, self.pace)))
+            .catalog(Arc::new(Catalog::builtin()))
+            .environment(Environment::sandbox(&self.endpoint).unwrap())
     }
 
     pub async fn open(&self) -> Vault {

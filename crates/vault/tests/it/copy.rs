@@ -9,7 +9,7 @@ use sesame_core::{AccessToken, AppSecret, ErrorKind, RefreshToken};
 use sesame_testing::postgres::Server;
 use sesame_vault::{
     AuditFilter, Copied, CopyOptions, Database, ImportedTokens, KeyChoice, Location, LoginOptions, NewApp,
-    Vault, VaultOptions,
+    Vault,
     import::{ImportOptions, Table, TableFormat},
     store::{FullRow, SqlStore, Store},
 };
@@ -49,12 +49,10 @@ async fn filled(home: &mut Home) -> Vault {
     service.become_seller("2002");
     log_in(&vault, "lazada", as_name("two")).await.unwrap();
     vault.refresh("two").await.unwrap();
-    let tokens = ImportedTokens {
-        access: Some(AccessToken::new("planted0imported0access")),
-        refresh: Some(RefreshToken::new("planted0imported0refresh")),
-        account_name: Some("商店".to_owned()),
-        ..ImportedTokens::default()
-    };
+    let tokens = ImportedTokens::default()
+        .access(AccessToken::new("planted0imported0access"))
+        .refresh(RefreshToken::new("planted0imported0refresh"))
+        .account_name("商店");
     vault.import_tokens("lazada", tokens).await.unwrap();
     let store = home.store().await;
     let row = store.account("two").await.unwrap().unwrap();
@@ -154,20 +152,10 @@ async fn names_of_others_stop_all_unless_renamed() {
     let vault = filled(&mut home).await;
     let (_other, there) = target(&home).await;
     there
-        .add_app(NewApp {
-            platform: "lazada".to_owned(),
-            name: Some("lazada".to_owned()),
-            key: "999".to_owned(),
-            secret: AppSecret::new("another0secret"),
-            redirect_uri: None,
-            region: None,
-            secret_origin: None,
-        })
+        .add_app(NewApp::new("lazada", "999", AppSecret::new("another0secret")).name("lazada"))
         .await
         .unwrap();
-    log_in(&there, "lazada", LoginOptions { as_name: Some("one".to_owned()), ..LoginOptions::default() })
-        .await
-        .unwrap();
+    log_in(&there, "lazada", LoginOptions::default().as_name("one")).await.unwrap();
     let error = copy(&vault, &there).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Usage);
     assert!(error.message().contains("app \"lazada\", account \"one\""), "{error}");
@@ -230,11 +218,7 @@ async fn a_copy_opens_with_its_own_key_alone() {
     let mut home = Home::new(FakeTransport::json("{}"));
     let vault = filled(&mut home).await;
     let place = tempfile::tempdir().unwrap();
-    let options = |key| VaultOptions {
-        location: Location::Sqlite(place.path().join("copy.db")),
-        key,
-        ..home.options()
-    };
+    let options = |key| home.options().location(Location::Sqlite(place.path().join("copy.db"))).key(key);
     let own = || KeyChoice::Passphrase(AppSecret::new("planted words of the copy"));
     let there = Vault::open(options(own())).await.unwrap();
     copy(&vault, &there).await.unwrap();
@@ -264,7 +248,7 @@ async fn a_vault_goes_to_the_other_kind_of_store_and_back() {
         let database = Database::parse(&Server::shared().database().by_socket).unwrap();
         Location::Postgres(Box::new(database)).at_home(place.path())
     };
-    let options = VaultOptions { location: location.clone(), ..home.options() };
+    let options = home.options().location(location.clone());
     let middle = Vault::open(options).await.unwrap();
     copy(&vault, &middle).await.unwrap();
     let store: Arc<dyn Store> = Arc::new(SqlStore::open(&location).await.unwrap());

@@ -93,7 +93,7 @@ async fn an_access_token_that_does_not_open_is_replaced_by_whatever_brings_anoth
             "login" => drop(log_in(&vault, "lazada", as_name("one")).await.unwrap()),
             _ => {
                 home.clock.advance_secs(29 * 86_400);
-                let options = KeeperOptions { warm: WarmPolicy::Always, ..KeeperOptions::default() };
+                let options = KeeperOptions::default().warm(WarmPolicy::Always);
                 Keeper::new(vault.clone(), options).tick().await.unwrap();
             }
         }
@@ -127,19 +127,18 @@ async fn a_refresh_token_is_prolonged_with_another_access_token_than_one_that_do
     let vault = home.open().await;
     app(&vault, "aliexpress-legacy").await;
     let begun = home.clock.now();
-    let ends = |hours| Some(begun + SignedDuration::from_hours(hours));
-    let tokens = ImportedTokens {
-        access: Some(AccessToken::new("a")),
-        refresh: Some(RefreshToken::new("r")),
-        access_expires_at: ends(9),
-        refresh_expires_at: ends(20 * 24),
-        account_name: Some("one".to_owned()),
-    };
+    let ends = |hours| begun + SignedDuration::from_hours(hours);
+    let tokens = ImportedTokens::default()
+        .access(AccessToken::new("a"))
+        .refresh(RefreshToken::new("r"))
+        .access_expires_at(ends(9))
+        .refresh_expires_at(ends(20 * 24))
+        .account_name("one");
     vault.import_tokens("aliexpress-legacy", tokens).await.unwrap();
     sql(&home.path(), "UPDATE authorizations SET access = zeroblob(80)").await;
     let keeper = Keeper::new(vault.clone(), KeeperOptions::default());
     while home.transport.count() == 0 {
-        assert!(Some(home.clock.now()) < ends(9), "not in time");
+        assert!(home.clock.now() < ends(9), "not in time");
         keeper.tick().await.unwrap();
         home.clock.advance_secs(600);
     }
@@ -242,6 +241,47 @@ async fn a_flipped_byte_anywhere_is_an_error_or_no_harm_and_never_another_token(
         }
     }
     assert!(refused > 0 && harmless > 0, "{refused} refused, {harmless} opened");
+}
+
+/// SQLite drops the rest of a damaged log without a word: a refresh token that was spent would come back.
+#[tokio::test]
+async fn a_damaged_log_is_refused_and_a_damaged_last_change_is_named() {
+    let (home, _, vault) = two_shops().await;
+    vault.refresh("two").await.unwrap();
+    let sent = home.transport.count();
+    let log = |home: &Home| home.path().with_extension("db-wal");
+    let length = fs::read(log(&home)).unwrap().len();
+    let (mut refused, mut named) = (0, 0);
+    for at in (5..length).step_by(4_000) {
+        let twin = home.twin();
+        let mut bytes = fs::read(log(&twin)).unwrap();
+        bytes[at] ^= 0x40;
+        fs::write(log(&twin), &bytes).unwrap();
+        match Vault::open(twin.options()).await {
+            Err(error) => {
+                assert_eq!(error.kind(), ErrorKind::Local, "{error}");
+                assert!(error.message().contains("db-wal is damaged"), "{error}");
+                assert!(error.hint().unwrap().contains("Nothing was changed"), "{error:?}");
+                assert!(fs::read(log(&twin)).unwrap() == bytes, "the log was changed");
+                refused += 1;
+            }
+            Ok(vault) => {
+                let findings = vault.check().await.unwrap().findings;
+                if findings.is_empty() {
+                    assert!(at >= length - 4_120, "byte {at} of {length} went unnoticed");
+                } else {
+                    assert!(findings[0].why.contains("the last change in"), "{findings:?}");
+                    named += 1;
+                }
+            }
+        }
+    }
+    assert!(refused > 20 && named > 0, "{refused} refused, {named} named");
+    assert_eq!(home.transport.count(), sent);
+    // An untouched one is read to its end.
+    let twin = home.twin();
+    let twin_vault = twin.open().await;
+    assert_eq!(token(&twin_vault, "two").await.unwrap(), token(&vault, "two").await.unwrap());
 }
 
 #[tokio::test(flavor = "multi_thread")]

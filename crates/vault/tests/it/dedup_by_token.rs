@@ -45,12 +45,9 @@ fn rotating() -> Home {
 }
 
 fn tokens(access: &str, refresh: &str, name: Option<&str>) -> ImportedTokens {
-    ImportedTokens {
-        access: Some(AccessToken::new(access)),
-        refresh: Some(RefreshToken::new(refresh)),
-        account_name: name.map(str::to_owned),
-        ..ImportedTokens::default()
-    }
+    let tokens =
+        ImportedTokens::default().access(AccessToken::new(access)).refresh(RefreshToken::new(refresh));
+    name.into_iter().fold(tokens, ImportedTokens::account_name)
 }
 
 async fn names(vault: &Vault) -> Vec<String> {
@@ -166,15 +163,7 @@ async fn tokens_of_a_file_that_the_vault_has_are_left_alone_or_get_the_name_that
 }
 
 fn new(name: Option<&str>, key: &str, secret: &str) -> NewApp {
-    NewApp {
-        platform: "lazada".to_owned(),
-        name: name.map(str::to_owned),
-        key: key.to_owned(),
-        secret: AppSecret::new(secret),
-        redirect_uri: None,
-        region: None,
-        secret_origin: None,
-    }
+    name.into_iter().fold(NewApp::new("lazada", key, AppSecret::new(secret)), NewApp::name)
 }
 
 #[tokio::test]

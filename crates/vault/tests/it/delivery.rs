@@ -12,7 +12,7 @@ use sesame_core::{
     AppSecret, BoxFuture, Clock, Error, ErrorKind, HttpRequest, HttpResponse, Result, Transport,
 };
 use sesame_vault::{
-    Deliverer, Delivery, DeliveryOptions, Id, Location, SystemClock, Vault, VaultOptions, Webhook,
+    Deliverer, Delivery, DeliveryOptions, Id, Location, SystemClock, Vault, Webhook,
     store::{EventRow, EventStore as _, Notes, Sink, SqlStore},
 };
 use tokio::{
@@ -56,7 +56,7 @@ impl Teller {
     }
 
     async fn vault(&self, clock: Arc<dyn Clock>, transport: Arc<dyn Transport>) -> Vault {
-        let options = VaultOptions { clock, transport, ..self.home.options() };
+        let options = self.home.options().clock(clock).transport(transport);
         Vault::open_with(options, self.store.clone()).await.unwrap()
     }
 
@@ -300,7 +300,7 @@ async fn what_was_taken_while_the_store_was_away_is_not_sent_twice() {
     let script = Script::new([]);
     let store = FlakyStore::new(SqlStore::open(&Location::Sqlite(teller.home.path())).await.unwrap());
     let fail = store.fail_taken.clone();
-    let options = VaultOptions { transport: script.clone(), ..teller.home.options() };
+    let options = teller.home.options().transport(script.clone());
     let vault = Vault::open_with(options, Arc::new(store)).await.unwrap();
     let deliverer = Deliverer::new(vault, posting("https://a.example/")).unwrap();
     fail.store(2, Ordering::SeqCst);

@@ -29,8 +29,7 @@ async fn in_its_last_30_days_a_refresh_token_is_postponed_and_nobody_is_warned()
     let service = Param2Service::default();
     let home = home(service.transport());
     let (vault, store) = shops(&home, 3, 31 * DAY, 31 * DAY).await;
-    let keeper =
-        Keeper::new(vault.clone(), KeeperOptions { warm: WarmPolicy::Never, ..KeeperOptions::default() });
+    let keeper = Keeper::new(vault.clone(), KeeperOptions::default().warm(WarmPolicy::Never));
     keep_until(&keeper, &home, DAY - 60).await;
     assert_eq!(service.postponed().len(), 0, "not before the window opens");
     keep_until(&keeper, &home, DAY + 13 * HOUR).await;
@@ -54,7 +53,7 @@ async fn where_the_access_token_has_ended_a_refresh_comes_before_the_postponemen
     let home = home(service.transport());
     let (vault, store) = shops(&home, 1, HOUR, 31 * DAY).await;
     home.clock.advance_secs(2 * DAY);
-    let keeper = Keeper::new(vault, KeeperOptions { warm: WarmPolicy::Never, ..KeeperOptions::default() });
+    let keeper = Keeper::new(vault, KeeperOptions::default().warm(WarmPolicy::Never));
     let done = keeper.tick().await.unwrap().done;
     assert_eq!((done.refreshed, done.postponed, done.failed), (1, 1, 0));
     assert_eq!(service.postponed(), ["imported-refresh-0000"]);
@@ -69,8 +68,7 @@ async fn a_refused_postponement_is_tried_once_a_day_and_all_four_warnings_are_gi
     service.0.lock().unwrap().refuse_postponements = true;
     let home = home(service.transport());
     let (vault, store) = shops(&home, 1, 60 * DAY, 31 * DAY).await;
-    let keeper =
-        Keeper::new(vault.clone(), KeeperOptions { warm: WarmPolicy::Never, ..KeeperOptions::default() });
+    let keeper = Keeper::new(vault.clone(), KeeperOptions::default().warm(WarmPolicy::Never));
     keep_until(&keeper, &home, 30 * DAY).await;
     // Refreshes have no cool-down by it.
     assert_eq!(row(store.as_ref(), "shop-0000").await.authorization.not_before, None);
@@ -94,7 +92,7 @@ async fn a_lost_answer_to_a_postponement_costs_nothing_but_a_refresh() {
     let (vault, store) = shops(&home, 1, 60 * DAY, 31 * DAY).await;
     home.clock.advance_secs(DAY + 13 * HOUR);
     home.transport.answer(|_| Err(Error::new(ErrorKind::Timeout, "no answer").with_ambiguity(true)));
-    let keeper = Keeper::new(vault, KeeperOptions { warm: WarmPolicy::Never, ..KeeperOptions::default() });
+    let keeper = Keeper::new(vault, KeeperOptions::default().warm(WarmPolicy::Never));
     let done = keeper.tick().await.unwrap().done;
     assert_eq!((done.postponed, done.failed), (0, 1));
     let failed = row(store.as_ref(), "shop-0000").await.authorization;
@@ -171,8 +169,7 @@ async fn an_end_that_was_a_guess_ends_nothing() {
     let mut tokens = kept.authorization.tokens;
     (tokens.refresh_expires_at, tokens.due_at) = (Some(guess), Some(0));
     store.replace_tokens(kept.authorization.id, 1, &tokens, START, &Notes::default()).await.unwrap();
-    let keeper =
-        Keeper::new(vault.clone(), KeeperOptions { warm: WarmPolicy::Never, ..KeeperOptions::default() });
+    let keeper = Keeper::new(vault.clone(), KeeperOptions::default().warm(WarmPolicy::Never));
     keep_until(&keeper, &home, 10 * DAY).await;
     assert_eq!(service.refreshes(), 0);
     keep_until(&keeper, &home, 12 * DAY).await;
@@ -187,8 +184,7 @@ async fn an_end_while_the_platform_is_away_is_asked_for_until_it_answers() {
     let service = Param2Service::default();
     let home = home(service.transport());
     let (vault, store) = shops(&home, 1, HOUR, 2 * DAY).await;
-    let keeper =
-        Keeper::new(vault.clone(), KeeperOptions { warm: WarmPolicy::Never, ..KeeperOptions::default() });
+    let keeper = Keeper::new(vault.clone(), KeeperOptions::default().warm(WarmPolicy::Never));
     home.clock.advance_secs(2 * DAY);
     home.transport.answer(|_| Err(Error::new(ErrorKind::Network, "connection refused")));
     keep_until(&keeper, &home, 3 * DAY - 60).await;
@@ -213,7 +209,8 @@ async fn a_clock_that_was_ahead_gives_nothing_up() {
     let service = Param2Service::default();
     let home = home(service.transport());
     let (vault, store) = shops(&home, 3, 10 * HOUR, 180 * DAY).await;
-    let bare = ImportedTokens { refresh: None, ..shop(3, 5 * DAY, DAY) };
+    let mut bare = shop(3, 5 * DAY, DAY);
+    bare.refresh = None;
     vault.import_tokens("aliexpress-legacy", bare).await.unwrap();
     let bare = vault.account("shop-0003").await.unwrap().id;
     let keeper = Keeper::new(vault.clone(), KeeperOptions::default());
@@ -276,7 +273,7 @@ async fn a_failure_in_the_window_of_postponements_makes_no_storm() {
     let service = Param2Service::default();
     let home = home(service.transport());
     let (vault, store) = shops(&home, 1, HOUR, 20 * DAY).await;
-    let keeper = Keeper::new(vault, KeeperOptions { warm: WarmPolicy::Never, ..KeeperOptions::default() });
+    let keeper = Keeper::new(vault, KeeperOptions::default().warm(WarmPolicy::Never));
     home.clock.advance_secs(2 * DAY);
     let looks = async |count: usize| {
         for _ in 0..count {
@@ -296,7 +293,7 @@ async fn quiet_that_the_platform_asks_for_is_kept_by_postponements_too() {
     let service = Param2Service::default();
     let home = home(service.transport());
     let (vault, store) = shops(&home, 1, 60 * DAY, 20 * DAY).await;
-    let keeper = Keeper::new(vault, KeeperOptions { warm: WarmPolicy::Never, ..KeeperOptions::default() });
+    let keeper = Keeper::new(vault, KeeperOptions::default().warm(WarmPolicy::Never));
     home.clock.advance_secs(DAY);
     home.transport.answer(|_| {
         Err(Error::new(ErrorKind::Quota, "slow down").with_retry(Retry::After(Duration::from_hours(9))))
@@ -315,8 +312,7 @@ async fn a_postponement_that_failed_in_passing_warns_nobody_after_a_refresh_eith
     let (vault, store) = shops(&home, 1, 60 * DAY, 31 * DAY).await;
     home.clock.advance_secs(DAY + 13 * HOUR);
     home.transport.answer(|_| Err(Error::new(ErrorKind::Network, "connection refused")));
-    let keeper =
-        Keeper::new(vault.clone(), KeeperOptions { warm: WarmPolicy::Never, ..KeeperOptions::default() });
+    let keeper = Keeper::new(vault.clone(), KeeperOptions::default().warm(WarmPolicy::Never));
     assert_eq!(keeper.tick().await.unwrap().done.failed, 1);
     let answering = service.transport();
     home.transport.answer(move |seen| answering.ask(seen));
@@ -341,13 +337,12 @@ fn expiring(days: i64) -> (String, Option<i64>) {
 async fn an_end_that_a_refresh_reveals_to_be_near_is_announced() {
     let (home, service, vault, store) = lazada().await;
     // Whoever kept the table took each new pair for a new approval.
-    let tokens = ImportedTokens {
-        access: Some(AccessToken::new("imported-access-token")),
-        refresh: Some(RefreshToken::new("50001planted0refresh000000token")),
-        account_name: Some("shop".to_owned()),
-        access_expires_at: Some(at(179 * DAY)),
-        refresh_expires_at: Some(at(350 * DAY)),
-    };
+    let tokens = ImportedTokens::default()
+        .access(AccessToken::new("imported-access-token"))
+        .refresh(RefreshToken::new("50001planted0refresh000000token"))
+        .account_name("shop")
+        .access_expires_at(at(179 * DAY))
+        .refresh_expires_at(at(350 * DAY));
     vault.import_tokens("lazada", tokens).await.unwrap();
     home.clock.advance_secs(179 * DAY + 4 * HOUR);
     let id = vault.account("shop").await.unwrap().id;
@@ -375,8 +370,7 @@ async fn a_postponement_that_brings_a_refresh_token_alone_keeps_the_access_token
         }
         answering.ask(seen)
     });
-    let keeper =
-        Keeper::new(vault.clone(), KeeperOptions { warm: WarmPolicy::Never, ..KeeperOptions::default() });
+    let keeper = Keeper::new(vault.clone(), KeeperOptions::default().warm(WarmPolicy::Never));
     keep_until(&keeper, &home, 2 * DAY).await;
     let account = vault.account("shop-0000").await.unwrap();
     assert_eq!((account.generation, account.access_expires_at), (2, Some(at(60 * DAY))));
@@ -396,8 +390,7 @@ async fn where_a_market_app_may_refresh_nothing_its_access_token_is_used_to_the_
     app(&vault, "lazada").await;
     vault.import_tokens("lazada", shop(0, 60 * DAY, 180 * DAY)).await.unwrap();
     let id = vault.account("shop-0000").await.unwrap().id;
-    let keeper =
-        Keeper::new(vault.clone(), KeeperOptions { warm: WarmPolicy::Always, ..KeeperOptions::default() });
+    let keeper = Keeper::new(vault.clone(), KeeperOptions::default().warm(WarmPolicy::Always));
     keep_until(&keeper, &home, 59 * DAY).await;
     assert_eq!(home.transport.count(), 1, "it is not asked again");
     let account = vault.account("shop-0000").await.unwrap();

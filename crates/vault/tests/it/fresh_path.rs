@@ -3,7 +3,7 @@
 use std::{hint::black_box, sync::Arc, time::Instant};
 
 use crate::support::{Home, IopService, Policy, app, as_name, log_in};
-use sesame_vault::{SystemClock, Vault, VaultOptions};
+use sesame_vault::{SystemClock, Vault};
 
 const CALLS: u32 = 200_000;
 
@@ -12,7 +12,7 @@ async fn a_fresh_token_costs_next_to_nothing() {
     let mut home = Home::new(crate::support::FakeTransport::json("{}"));
     let service = IopService::new(Policy::Dies, &home.clock);
     home.transport = service.transport();
-    let options = || VaultOptions { clock: Arc::new(SystemClock), ..home.options() };
+    let options = || home.options().clock(Arc::new(SystemClock));
     let vault = Vault::open(options()).await.unwrap();
     app(&vault, "alibaba").await;
     app(&vault, "lazada").await;

@@ -193,11 +193,9 @@ async fn import_csv(vault: &Vault, platform: &str, table: &str) -> sesame_core::
 
 #[tokio::test]
 async fn an_imported_seller_is_told_from_another_in_replies_by_country() {
-    let options = |name: Option<&str>| LoginOptions {
-        as_name: name.map(str::to_owned),
-        // Of one of them nobody knows where a seller approves.
-        have_code: true,
-        ..LoginOptions::default()
+    // Of one of them nobody knows where a seller approves.
+    let options = |name: Option<&str>| {
+        name.into_iter().fold(LoginOptions::default().have_code(true), LoginOptions::as_name)
     };
     for platform in ["lazada", "daraz", "miravia"] {
         let mut home = Home::new(FakeTransport::json("{}"));
@@ -258,8 +256,8 @@ async fn on_another_port_of_the_sandbox_the_same_shops_are_left_alone() {
     let vault = Vault::open(home.sandboxed()).await.unwrap();
     import_csv(&vault, "lazada", SELLERS).await.unwrap();
     let port = |port: u16| {
-        let endpoint = sesame_catalog::Endpoint::parse(&format!("http://127.0.0.1:{port}")).unwrap();
-        sesame_vault::VaultOptions { endpoint: Some(endpoint), ..home.sandboxed() }
+        let url = format!("http://127.0.0.1:{port}");
+        home.options().environment(sesame_catalog::Environment::sandbox(&url).unwrap())
     };
     let vault = Vault::open(port(4_700)).await.unwrap();
     let again = import_csv(&vault, "lazada", SELLERS).await.unwrap();

@@ -53,7 +53,7 @@ async fn an_app_keeps_its_rate_even_when_all_its_tokens_have_ended() {
     let home = home(service.transport());
     let (vault, _) = shops(&home, 200, HOUR, 180 * DAY).await;
     home.clock.advance_secs(2 * HOUR);
-    let keeper = Keeper::new(vault, KeeperOptions { per_app: 4, ..KeeperOptions::default() });
+    let keeper = Keeper::new(vault, KeeperOptions::default().per_app(4));
     let begun = home.clock.now();
     let first = keeper.tick().await.unwrap();
     assert_eq!((first.done.refreshed, first.done.deferred), (4, 196));
@@ -73,7 +73,7 @@ async fn a_drain_does_all_that_is_due_at_the_rate_of_the_app() {
     let (vault, _) = shops(&home, 200, HOUR, 180 * DAY).await;
     home.clock.advance_secs(2 * HOUR);
     let begun = home.clock.now();
-    let keeper = Keeper::new(vault, KeeperOptions { per_app: 4, ..KeeperOptions::default() });
+    let keeper = Keeper::new(vault, KeeperOptions::default().per_app(4));
     let round = keeper.drain().await.unwrap();
     assert_eq!((round.done.refreshed, round.done.deferred, round.done.failed), (200, 0, 0));
     assert_eq!(service.spent().len(), 200);
@@ -96,7 +96,7 @@ async fn what_is_kept_warm_is_a_choice() {
         let (vault, _) = shops(&home, 20, left, 180 * DAY).await;
         let begin = if after_a_week { 8 * DAY } else { 0 };
         home.clock.advance_secs(begin);
-        let keeper = Keeper::new(vault, KeeperOptions { warm: keep, ..KeeperOptions::default() });
+        let keeper = Keeper::new(vault, KeeperOptions::default().warm(keep));
         if by_run {
             let (stop, stopped) = oneshot::channel::<()>();
             stop.send(()).unwrap();
@@ -112,7 +112,7 @@ async fn all_stay_warm_though_another_process_refreshes() {
     let service = Param2Service::default();
     let home = home(service.transport());
     let (vault, store) = shops(&home, 1, 9 * DAY, 180 * DAY).await;
-    let keeper = Keeper::new(vault, KeeperOptions { warm: WarmPolicy::Always, ..KeeperOptions::default() });
+    let keeper = Keeper::new(vault, KeeperOptions::default().warm(WarmPolicy::Always));
     home.clock.advance_secs(8 * DAY);
     keeper.tick().await.unwrap();
     assert_eq!(service.refreshes(), 1);
@@ -127,7 +127,7 @@ async fn every_shop_is_looked_at_within_a_day_and_that_is_all() {
     let service = Param2Service::default();
     let home = home(service.transport());
     let (vault, store) = shops(&home, 20, 60 * DAY, 180 * DAY).await;
-    let keeper = Keeper::new(vault, KeeperOptions { warm: WarmPolicy::Never, ..KeeperOptions::default() });
+    let keeper = Keeper::new(vault, KeeperOptions::default().warm(WarmPolicy::Never));
     let mut looks = 0;
     loop {
         let tick = keeper.tick().await.unwrap();
@@ -157,7 +157,7 @@ async fn over_a_slow_store_all_are_refreshed() {
     let mut slow = FlakyStore::over(store);
     slow.slow_claims = Some((home.clock.clone(), Duration::from_millis(400)));
     let vault = Vault::open_with(home.options(), Arc::new(slow)).await.unwrap();
-    let options = KeeperOptions { per_app: 1_000, in_flight: 200, ..KeeperOptions::default() };
+    let options = KeeperOptions::default().per_app(1_000).in_flight(200);
     let done = Keeper::new(vault, options).tick().await.unwrap().done;
     assert_eq!((done.refreshed, done.failed), (60, 0), "{done:?}");
     assert_eq!(service.refreshes(), 60);
@@ -175,7 +175,7 @@ async fn two_keepers_share_the_work_and_nobody_is_refreshed_twice() {
     home.clock.advance_secs(2 * HOUR);
     // As another process would: its own opening of the same file.
     let other = home.open().await;
-    let options = KeeperOptions { per_app: 1_000, in_flight: 8, ..KeeperOptions::default() };
+    let options = KeeperOptions::default().per_app(1_000).in_flight(8);
     let keepers = [Keeper::new(one.clone(), options), Keeper::new(other.clone(), options)];
     let (first, second) = tokio::join!(keepers[0].tick(), keepers[1].tick());
     let (first, second) = (first.unwrap().done.refreshed, second.unwrap().done.refreshed);
@@ -196,7 +196,7 @@ async fn callers_and_a_keeper_in_one_process_refresh_once() {
     let (vault, _) = shops(&home, 30, HOUR, 180 * DAY).await;
     home.clock.advance_secs(2 * HOUR);
     home.transport.close_gate();
-    let keeper = Keeper::new(vault.clone(), KeeperOptions { per_app: 1_000, ..KeeperOptions::default() });
+    let keeper = Keeper::new(vault.clone(), KeeperOptions::default().per_app(1_000));
     let pass = tokio::spawn(async move { keeper.tick().await.unwrap() });
     let ids: Vec<_> = vault.accounts().await.unwrap().iter().map(|account| account.id).collect();
     let callers: Vec<_> = ids
@@ -225,7 +225,7 @@ async fn stopped_in_the_middle_it_finishes_and_gives_back_the_rest() {
     home.clock.advance_secs(2 * HOUR);
     let _clock = home.clock.clone().manual();
     home.transport.close_gate();
-    let options = KeeperOptions { per_app: 1_000, in_flight: 8, ..KeeperOptions::default() };
+    let options = KeeperOptions::default().per_app(1_000).in_flight(8);
     let keeper = Keeper::new(vault.clone(), options);
     let (stop, stopped) = oneshot::channel::<()>();
     let run = tokio::spawn(async move { keeper.run(async { stopped.await.unwrap() }).await.unwrap() });
@@ -272,7 +272,7 @@ async fn the_leases_of_a_killed_keeper_end() {
     let now = home.clock.now().as_millisecond();
     let claim = DueClaim { owner: "of a killed process", now, until: now + 90_000, limit: 100 };
     assert_eq!(store.claim_due(claim).await.unwrap().len(), 10);
-    let keeper = Keeper::new(vault, KeeperOptions { per_app: 100, ..KeeperOptions::default() });
+    let keeper = Keeper::new(vault, KeeperOptions::default().per_app(100));
     assert_eq!(keeper.tick().await.unwrap().done.refreshed, 0);
     home.clock.advance_secs(91);
     assert_eq!(keeper.tick().await.unwrap().done.refreshed, 10);
@@ -308,7 +308,7 @@ async fn a_row_that_cannot_be_opened_does_not_stop_the_others() {
     *flipped.last_mut().unwrap() ^= 1;
     assert_eq!(store.reseal(&[(sealed, flipped)]).await.unwrap(), 1);
     home.clock.advance_secs(2 * HOUR);
-    let keeper = Keeper::new(vault.clone(), KeeperOptions { per_app: 100, ..KeeperOptions::default() });
+    let keeper = Keeper::new(vault.clone(), KeeperOptions::default().per_app(100));
     let done = keeper.tick().await.unwrap().done;
     assert_eq!((done.refreshed, done.failed), (9, 1));
     let damaged: Vec<_> =

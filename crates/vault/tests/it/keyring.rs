@@ -11,17 +11,15 @@ use sesame_vault::{ImportedTokens, KeyChoice, KeyKind, Location, Vault, VaultOpt
 const VAULT: &str = "SESAME_KEYRING_CHILD";
 
 fn with(home: &Home, key: KeyChoice) -> VaultOptions {
-    VaultOptions { key, ..home.options() }
+    home.options().key(key)
 }
 
 async fn fill(vault: &Vault) {
     app(vault, "lazada").await;
-    let tokens = ImportedTokens {
-        access: Some(AccessToken::new("planted0access0of0the0keyring")),
-        refresh: Some(RefreshToken::new("planted0refresh0of0the0keyring")),
-        account_name: Some("shop".to_owned()),
-        ..ImportedTokens::default()
-    };
+    let tokens = ImportedTokens::default()
+        .access(AccessToken::new("planted0access0of0the0keyring"))
+        .refresh(RefreshToken::new("planted0refresh0of0the0keyring"))
+        .account_name("shop");
     vault.import_tokens("lazada", tokens).await.unwrap();
 }
 
@@ -73,7 +71,7 @@ async fn a_new_vault_takes_the_keyring_that_answers_and_remembers_it() {
 async fn without_a_bus() {
     let Some(vault) = std::env::var_os(VAULT) else { return };
     let home = Home::new(FakeTransport::json("{}"));
-    let options = VaultOptions { location: Location::Sqlite(vault.into()), ..with(&home, KeyChoice::Auto) };
+    let options = with(&home, KeyChoice::Auto).location(Location::Sqlite(vault.into()));
     let begun = std::time::Instant::now();
     let error = Vault::open(options).await.unwrap_err();
     assert!(begun.elapsed().as_secs() < 5, "people wait 3 seconds: {:?}", begun.elapsed());

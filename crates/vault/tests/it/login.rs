@@ -1,6 +1,7 @@
 //! Logins on every platform: the URL, the callback, the reply, and whose shop it is.
 
 mod callback;
+mod hostile;
 
 use crate::support::{FakeTransport, Home, IopService, Policy, SECRET, Seen, app, as_name, log_in, reply};
 use sesame_core::{
@@ -55,7 +56,7 @@ async fn every_platform_has_its_own_authorize_url() {
     assert_eq!((params["response_type"].as_str(), params["force_auth"].as_str()), ("code", "true"));
     assert!(!params.contains_key("_aop_signature"));
 
-    let country = LoginOptions { country: Some("cb".to_owned()), ..LoginOptions::default() };
+    let country = LoginOptions::default().country("cb");
     let (page, params) = authorize_url("lazada", country).await;
     assert_eq!(
         (page.as_str(), params["country"].as_str()),
@@ -66,7 +67,7 @@ async fn every_platform_has_its_own_authorize_url() {
     assert_eq!((page.as_str(), params["site"].as_str()), ("https://auth.1688.com/oauth/authorize", "1688"));
     assert!(!params.contains_key("_aop_signature"), "today's page wants none");
 
-    let old = LoginOptions { region: Some("china-2012".to_owned()), ..LoginOptions::default() };
+    let old = LoginOptions::default().region("china-2012");
     let (page, params) = authorize_url("1688", old).await;
     assert_eq!(
         (page.as_str(), params["site"].as_str()),
@@ -103,7 +104,7 @@ async fn a_platform_without_a_known_page_takes_a_code() {
     app(&vault, "miravia").await;
     let error = vault.begin_login("miravia", LoginOptions::default()).await.unwrap_err();
     assert!(error.hint().unwrap().contains("--code"), "{error:?}");
-    let options = LoginOptions { have_code: true, ..as_name("m") };
+    let options = as_name("m").have_code(true);
     let login = vault.begin_login("miravia", options).await.unwrap();
     let got = Callback::parse("3_500100_abc");
     assert_eq!(vault.finish_login(&login, got).await.unwrap()[0].country.as_deref(), Some("es"));
@@ -355,7 +356,7 @@ async fn another_shops_approval_overwrites_nothing_unless_told_to() {
     let handle = shop.vault.handle("mine").await.unwrap();
     assert_eq!(shop.vault.token_of(&handle).await.unwrap().access.expose(), token);
 
-    let options = LoginOptions { replace_shop: true, ..as_name("mine") };
+    let options = as_name("mine").replace_shop(true);
     let accounts = log_in(&shop.vault, "lazada", options).await.unwrap();
     assert_eq!(
         (accounts.len(), accounts[0].shop_id.as_deref(), accounts[0].id),
@@ -394,15 +395,7 @@ async fn the_same_shop_is_found_again_and_two_names_share_its_tokens() {
 }
 
 fn new_app(platform: &str, name: Option<&str>) -> NewApp {
-    NewApp {
-        platform: platform.to_owned(),
-        name: name.map(str::to_owned),
-        key: "500200".to_owned(),
-        secret: AppSecret::new(SECRET),
-        redirect_uri: None,
-        region: None,
-        secret_origin: None,
-    }
+    name.into_iter().fold(NewApp::new(platform, "500200", AppSecret::new(SECRET)), NewApp::name)
 }
 
 async fn a_reply_that_names_nobody_overwrites_no_known_shop() {
@@ -417,7 +410,7 @@ async fn a_reply_that_names_nobody_overwrites_no_known_shop() {
     assert!(error.message().contains("did not say whose") && error.message().contains("1001"), "{error}");
     assert!(error.hint().unwrap().contains("--replace-shop"));
     assert_eq!(shop.vault.account("mine").await.unwrap(), before);
-    let options = LoginOptions { replace_shop: true, ..as_name("mine") };
+    let options = as_name("mine").replace_shop(true);
     assert_eq!(log_in(&shop.vault, "lazada", options).await.unwrap()[0].shop_id, None);
     // Nor are lives believed that are none.
     shop.home.transport.answer(|_| {
@@ -483,7 +476,7 @@ async fn a_country_that_the_page_does_not_have_is_refused() {
         [("lazada", "zz", "sg, my, th, vn, ph, id, cb"), ("alibaba", "sg", "Leave --country out")]
     {
         app(&vault, platform).await;
-        let options = LoginOptions { country: Some(country.to_owned()), ..LoginOptions::default() };
+        let options = LoginOptions::default().country(country);
         let error = vault.begin_login(platform, options).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Usage);
         assert!(error.hint().unwrap().contains(words), "{error:?}");

@@ -245,7 +245,7 @@ async fn tokens_that_wait_go_with_a_shop_that_is_replaced() {
     let shop = shop(Policy::Dies).await;
     journal_an_answer(&shop).await;
     shop.service.become_seller("2002");
-    let options = LoginOptions { replace_shop: true, ..as_name("shop") };
+    let options = as_name("shop").replace_shop(true);
     log_in(&shop.vault, "lazada", options).await.unwrap();
     assert!(shop.home.waiting().is_empty());
 }
@@ -265,8 +265,7 @@ async fn while_tokens_wait_that_cannot_be_read_nothing_is_spent() {
     let handle = shop.vault.handle("shop").await.unwrap();
     shop.home.clock.advance_secs(LIFE + 5);
     assert!(shop.vault.token_of(&handle).await.is_err());
-    let keeper =
-        Keeper::new(shop.vault.clone(), KeeperOptions { warm: WarmPolicy::Always, ..Default::default() });
+    let keeper = Keeper::new(shop.vault.clone(), KeeperOptions::default().warm(WarmPolicy::Always));
     let done = keeper.tick().await.unwrap().done;
     assert_eq!((done.refreshed, done.ended, done.deferred), (0, 0, 1), "{done:?}");
     let mut there = Home::new(shop.home.transport.clone());
@@ -478,8 +477,7 @@ async fn a_vault_of_many_accounts_is_never_read_at_once() {
     }
     let error = vault.account("s309X").await.unwrap_err();
     assert!(error.hint().unwrap().contains("s3099") && error.hint().unwrap().contains("more"));
-    let tokens =
-        |access: &str| ImportedTokens { access: Some(AccessToken::new(access)), ..ImportedTokens::default() };
+    let tokens = |access: &str| ImportedTokens::default().access(AccessToken::new(access));
     for name in ["lazada", "lazada-2", "lazada-3"] {
         assert_eq!(vault.import_tokens("lazada", tokens(name)).await.unwrap().0.name, name);
     }

@@ -8,7 +8,7 @@ use base64::Engine as _;
 use sesame_core::{AppSecret, Error, ErrorKind};
 use sesame_testing::postgres::{PASSWORD, Server};
 use sesame_vault::{
-    Database, KeyChoice, Location, Vault, VaultOptions,
+    Database, KeyChoice, Location, Vault,
     store::{
         AccountStore as _, AppStore as _, DueClaim, Notes, SqlStore, Store as _, TokenStore as _,
         WorkStore as _,
@@ -341,10 +341,11 @@ async fn rows_held_by_another_program_are_waited_for_within_bounds() {
 #[tokio::test]
 async fn a_second_machine_is_told_to_bring_the_key() {
     let fresh = Server::shared().database();
-    let home = |directory: &std::path::Path, key| VaultOptions {
-        location: fresh.by_tcp.parse::<Location>().unwrap().at_home(directory),
-        key,
-        ..Home::new(FakeTransport::json("{}")).options()
+    let home = |directory: &std::path::Path, key| {
+        Home::new(FakeTransport::json("{}"))
+            .options()
+            .location(fresh.by_tcp.parse::<Location>().unwrap().at_home(directory))
+            .key(key)
     };
     let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let vault = Vault::open(home(&one.path().join("new"), KeyChoice::File)).await.unwrap();
@@ -374,8 +375,7 @@ async fn a_second_machine_is_told_to_bring_the_key() {
     assert_eq!(second.apps().await.unwrap().len(), 1);
     let passphrase = KeyChoice::Passphrase(AppSecret::new("x"));
     assert_eq!(Vault::open(home(two.path(), passphrase)).await.unwrap_err().kind(), ErrorKind::Usage);
-    let no_home =
-        VaultOptions { location: fresh.by_tcp.parse().unwrap(), ..home(two.path(), KeyChoice::File) };
+    let no_home = home(two.path(), KeyChoice::File).location(fresh.by_tcp.parse().unwrap());
     assert_eq!(Vault::open(no_home).await.unwrap_err().kind(), ErrorKind::Usage);
 }
 
@@ -419,10 +419,8 @@ async fn what_waits_in_the_journal_of_another_address_is_said() {
     let home = tempfile::tempdir().unwrap();
     let notices = || async {
         let place = Database::parse(&database.by_tcp).unwrap().at_home(home.path());
-        let options = VaultOptions {
-            location: Location::Postgres(place.into()),
-            ..Home::new(FakeTransport::json("{}")).options()
-        };
+        let options =
+            Home::new(FakeTransport::json("{}")).options().location(Location::Postgres(place.into()));
         let vault = Vault::open(options).await.unwrap();
         let notices: Vec<String> = vault.take_warnings().iter().map(ToString::to_string).collect();
         vault.close().await;

@@ -166,10 +166,7 @@ async fn a_process_that_died_holding_the_lease_delays_others_but_not_for_ever() 
     shop.home.transport.arrivals(2).await;
     // Its answer never comes. The other waits for the lease to end, then asks once more.
     let transport = shop.service.transport();
-    let other =
-        Vault::open(sesame_vault::VaultOptions { transport: Arc::new(transport), ..shop.home.options() })
-            .await
-            .unwrap();
+    let other = Vault::open(shop.home.options().transport(Arc::new(transport))).await.unwrap();
     let before = shop.home.clock.clone();
     let token = other.token_of(&other.handle("shop").await.unwrap()).await.unwrap();
     assert_eq!(token.access.expose(), shop.service.access());
@@ -452,27 +449,13 @@ async fn a_token_call_takes_as_long_as_it_was_given() {
 async fn an_app_with_tokens_is_added_whole_or_not_at_all() {
     let home = Home::new(FakeTransport::json("{}"));
     let vault = home.open().await;
-    let new = |name: &str| NewApp {
-        platform: "lazada".to_owned(),
-        name: Some(name.to_owned()),
-        key: "500300".to_owned(),
-        secret: AppSecret::new(crate::support::SECRET),
-        redirect_uri: None,
-        region: None,
-        secret_origin: None,
-    };
-    let tokens = ImportedTokens {
-        access: Some(AccessToken::new("an-access-token-of-another-program")),
-        account_name: Some("shop".to_owned()),
-        ..ImportedTokens::default()
-    };
+    let new = |name: &str| NewApp::new("lazada", "500300", AppSecret::new(crate::support::SECRET)).name(name);
+    let tokens = ImportedTokens::default()
+        .access(AccessToken::new("an-access-token-of-another-program"))
+        .account_name("shop");
     let (app, account, _) = vault.add_app_with_tokens(new("one"), tokens.clone()).await.unwrap();
     assert_eq!((app.name.as_str(), account.name.as_str(), account.app.as_str()), ("one", "shop", "one"));
-    for (app, tokens) in [
-        ("two", tokens.clone()),
-        ("one", ImportedTokens { account_name: None, ..tokens }),
-        ("two", ImportedTokens::default()),
-    ] {
+    for (app, tokens) in [("two", tokens.clone()), ("one", tokens), ("two", ImportedTokens::default())] {
         let error = vault.add_app_with_tokens(new(app), tokens).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Usage, "{error:?}");
     }

@@ -72,12 +72,10 @@ impl Top {
     /// A pair that another program got.
     fn elsewhere(&self, user: u32) -> ImportedTokens {
         let number = self.0.lock().unwrap().begin(user);
-        ImportedTokens {
-            access: Some(AccessToken::new(session(number))),
-            refresh: Some(RefreshToken::new(refresh_token(number))),
-            account_name: Some("imported".to_owned()),
-            ..ImportedTokens::default()
-        }
+        ImportedTokens::default()
+            .access(AccessToken::new(session(number)))
+            .refresh(RefreshToken::new(refresh_token(number)))
+            .account_name("imported")
     }
 
     fn session_of(&self, user: u32) -> String {
@@ -136,7 +134,7 @@ fn names(accounts: &[Account]) -> Vec<&str> {
 }
 
 fn replacing(name: &str) -> LoginOptions {
-    LoginOptions { replace_shop: true, ..as_name(name) }
+    as_name(name).replace_shop(true)
 }
 
 async fn an_account_that_becomes_a_known_shop_shares_its_tokens() {
@@ -367,12 +365,10 @@ async fn a_country_that_was_logged_out_does_not_come_back_unasked() {
 const VIETNAM: &str = r#"{"access_token":"50000planted0access5","refresh_token":"50001planted0refresh5","country":"vn","account":"vn@x.com","expires_in":259200,"refresh_expires_in":2592000,"country_user_info":[{"country":"VN","seller_id":"500"}],"code":"0"}"#;
 
 fn imported(name: &str) -> ImportedTokens {
-    ImportedTokens {
-        access: Some(AccessToken::new("50000planted0access0")),
-        refresh: Some(RefreshToken::new(format!("50001planted0{name}"))),
-        account_name: Some(name.to_owned()),
-        ..ImportedTokens::default()
-    }
+    ImportedTokens::default()
+        .access(AccessToken::new("50000planted0access0"))
+        .refresh(RefreshToken::new(format!("50001planted0{name}")))
+        .account_name(name)
 }
 
 async fn host(vault: &Vault, account: &str) -> String {
@@ -407,15 +403,7 @@ async fn a_country_that_is_learned_tells_the_host() {
 async fn a_region_that_a_person_chose_stays() {
     let home = Home::new(FakeTransport::json(VIETNAM));
     let vault = home.open().await;
-    let chosen = NewApp {
-        platform: "lazada".to_owned(),
-        name: None,
-        key: "500100".to_owned(),
-        secret: AppSecret::new(SECRET),
-        redirect_uri: None,
-        region: Some("my".to_owned()),
-        secret_origin: None,
-    };
+    let chosen = NewApp::new("lazada", "500100", AppSecret::new(SECRET)).region("my");
     vault.add_app(chosen).await.unwrap();
     vault.import_tokens("lazada", imported("shop")).await.unwrap();
     vault.refresh("shop").await.unwrap();
@@ -428,7 +416,7 @@ async fn a_region_that_a_person_chose_stays() {
     let vault = home.open().await;
     add_app(&vault, "lazada", None).await;
     vault.import_tokens("lazada", imported("shop")).await.unwrap();
-    let options = LoginOptions { region: Some("th".to_owned()), ..as_name("shop") };
+    let options = as_name("shop").region("th");
     log_in(&vault, "lazada", options).await.unwrap();
     assert_eq!(host(&vault, "shop").await, "https://api.lazada.co.th");
 }

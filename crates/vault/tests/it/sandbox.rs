@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use crate::support::SocketTransport;
-use sesame_catalog::{Catalog, Endpoint};
+use sesame_catalog::{Catalog, Environment};
 use sesame_core::{AppSecret, Clock, ErrorKind, HttpRequest, Transport as _, request::Method};
 use sesame_sandbox::{DescribedApp, OldRefreshToken, Options, Sandbox};
 use sesame_vault::{
@@ -15,7 +15,7 @@ struct World {
     sandbox: Sandbox,
     directory: tempfile::TempDir,
     catalog: Arc<Catalog>,
-    endpoint: Endpoint,
+    environment: Environment,
 }
 
 impl World {
@@ -30,19 +30,21 @@ impl World {
             ..Options::new(catalog.clone(), clock)
         };
         let sandbox = Sandbox::start(options).await.unwrap();
-        let endpoint = Endpoint::parse(&sandbox.url()).unwrap();
-        Self { sandbox, directory: tempfile::tempdir().unwrap(), catalog, endpoint }
+        let environment = Environment::sandbox(&sandbox.url()).unwrap();
+        Self { sandbox, directory: tempfile::tempdir().unwrap(), catalog, environment }
     }
 
     async fn open(&self) -> Vault {
-        Vault::open(VaultOptions {
-            location: Location::Sqlite(self.directory.path().join("vault.db")),
-            key: KeyChoice::File,
-            clock: Arc::new(SystemClock),
-            transport: Arc::new(SocketTransport),
-            catalog: self.catalog.clone(),
-            endpoint: Some(self.endpoint.clone()),
-        })
+        Vault::open(
+            VaultOptions::new(
+                Location::Sqlite(self.directory.path().join("vault.db")),
+                Arc::new(SocketTransport),
+            )
+            .key(KeyChoice::File)
+            .clock(Arc::new(SystemClock))
+            .catalog(self.catalog.clone())
+            .environment(self.environment.clone()),
+        )
         .await
         .unwrap()
     }
@@ -67,15 +69,12 @@ impl World {
 }
 
 async fn add(vault: &Vault, app: &DescribedApp) -> String {
-    let new = NewApp {
-        platform: app.platform.clone(),
-        name: None,
-        key: app.app_key.clone(),
-        secret: AppSecret::new(app.app_secret.clone().unwrap()),
-        redirect_uri: Some(app.redirect_uri.clone()),
-        region: None,
-        secret_origin: None,
-    };
+    let new = NewApp::new(
+        app.platform.clone(),
+        app.app_key.clone(),
+        AppSecret::new(app.app_secret.clone().unwrap()),
+    )
+    .redirect_uri(app.redirect_uri.clone());
     vault.add_app(new).await.unwrap().name
 }
 
@@ -94,7 +93,7 @@ async fn authorized(world: &World, vault: &Vault, app: &DescribedApp) -> Vec<Acc
     let name = add(vault, app).await;
     if app.platform == "miravia" {
         // Nobody knows its page; the sandbox has one all the same.
-        let options = LoginOptions { have_code: true, ..LoginOptions::default() };
+        let options = LoginOptions::default().have_code(true);
         let login = vault.begin_login(&name, options).await.unwrap();
         let query = [
             ("response_type", "code"),
@@ -163,7 +162,7 @@ async fn both_pages_of_1688_lead_to_the_same_shop() {
     let name = add(&vault, apps.iter().find(|app| app.platform == "1688").unwrap()).await;
     let mut shops = std::collections::BTreeSet::new();
     for region in [None, Some("china-2012"), None, Some("china-2012")] {
-        let options = LoginOptions { region: region.map(str::to_owned), ..LoginOptions::default() };
+        let options = region.into_iter().fold(LoginOptions::default(), LoginOptions::region);
         let (login, callback) = approve(&vault, &name, options).await;
         assert_eq!(login.authorize_url.contains("_aop_signature="), region.is_some(), "{region:?}");
         let account = vault.finish_login(&login, callback).await.unwrap().remove(0);
@@ -226,7 +225,7 @@ async fn a_seller_who_revokes_is_asked_again_and_comes_back() {
         assert_eq!(error.kind(), ErrorKind::Authorization, "{}: {error:?}", app.platform);
         let seen = vault.account(&account.name).await.unwrap();
         assert!(matches!(seen.state, AccountState::NeedsAuthorization { .. }), "{seen:?}");
-        let options = LoginOptions { as_name: Some(account.name.clone()), ..LoginOptions::default() };
+        let options = LoginOptions::default().as_name(account.name.clone());
         // The sandbox approves for its shops in turn: the wrong one is refused and changes nothing.
         let mut wrong = 0;
         loop {

@@ -12,7 +12,7 @@ use crate::support::{
 use sesame_core::{AppSecret, AuthCode, RefreshToken, request::HeaderName};
 use sesame_vault::{
     Callback, CopyOptions, Deliverer, DeliveryOptions, ImportedTokens, KeyChoice, Location, LoginOptions,
-    Vault, VaultOptions,
+    Vault,
     import::{ImportOptions, Table, TableFormat},
     store::{AuditQuery, AuditRow, EventRow, Sink},
 };
@@ -147,7 +147,7 @@ async fn journal_an_answer(home: &Home) {
 async fn move_it(home: &Home, vault: &Vault) -> String {
     let words = AppSecret::new("planted0passphrase0words");
     let location = Location::Sqlite(home.directory.path().join("copy.db"));
-    let options = VaultOptions { location, key: KeyChoice::Passphrase(words.clone()), ..home.options() };
+    let options = home.options().location(location).key(KeyChoice::Passphrase(words.clone()));
     let there = Vault::open(options).await.unwrap();
     let refused = vault.copy_to(vault, CopyOptions::default(), &|_| {}).await.unwrap_err();
     let copied = vault.copy_to(&there, CopyOptions::default(), &|_| {}).await.unwrap();
@@ -207,11 +207,9 @@ async fn no_planted_secret_is_found_anywhere() {
     write!(said, "{vault:?} {handle:?} {token:?} {key:?} {:?}", vault.apps().await.unwrap()).unwrap();
     write!(said, "{}", serde_json::to_string(&vault.accounts().await.unwrap()).unwrap()).unwrap();
     write!(said, "{}", serde_json::to_string(&vault.apps().await.unwrap()).unwrap()).unwrap();
-    let tokens = ImportedTokens {
-        refresh: Some(RefreshToken::new("planted0imported0refresh")),
-        account_name: Some("imported".to_owned()),
-        ..ImportedTokens::default()
-    };
+    let tokens = ImportedTokens::default()
+        .refresh(RefreshToken::new("planted0imported0refresh"))
+        .account_name("imported");
     write!(said, "{tokens:?}").unwrap();
     vault.import_tokens("lazada", tokens).await.unwrap();
     vault.refresh("shop").await.unwrap();

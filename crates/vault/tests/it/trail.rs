@@ -3,7 +3,7 @@
 use crate::support::{
     FakeTransport, Home, IopService, Policy, all_events, app, as_name, callback, log_in, reply,
 };
-use sesame_core::{AccessToken, AppSecret};
+use sesame_core::{AccessToken, AppSecret, Clock as _};
 use sesame_vault::{
     AuditFilter, AuditLine, Callback, CopyOptions, ImportedTokens, KeyChoice, Location, LoginOptions, NewApp,
     Vault,
@@ -24,7 +24,7 @@ async fn shop() -> (Home, IopService, Vault) {
 }
 
 async fn trail(vault: &Vault, account: Option<&str>) -> Vec<AuditLine> {
-    let filter = AuditFilter { account: account.map(str::to_owned), ..AuditFilter::default() };
+    let filter = account.into_iter().fold(AuditFilter::default(), AuditFilter::account);
     vault.audit(&filter).await.unwrap()
 }
 
@@ -94,11 +94,8 @@ async fn failed_copies_imports_and_rekeys_are_in_the_trail() {
     vault.import_table(&table, &options).await.unwrap_err();
     assert!(newest_failure(&home, &vault, "import", "vault").await.contains("2 rows"));
 
-    let tokens = |name: &str| ImportedTokens {
-        access: Some(AccessToken::new("planted-a")),
-        account_name: Some(name.to_owned()),
-        ..ImportedTokens::default()
-    };
+    let tokens =
+        |name: &str| ImportedTokens::default().access(AccessToken::new("planted-a")).account_name(name);
     vault.import_tokens("lazada", tokens("mine")).await.unwrap_err();
     assert!(newest_failure(&home, &vault, "import", "mine").await.contains("already an account"));
     vault.import_tokens("nowhere", ImportedTokens::default()).await.unwrap_err();
@@ -120,7 +117,7 @@ async fn an_account_that_was_given_up_and_becomes_another_shop_is_told_as_recove
     home.clock.advance_secs(1);
     service.become_seller("2002");
     home.transport.answer(move |seen| service.answer(seen));
-    let options = LoginOptions { replace_shop: true, ..as_name("mine") };
+    let options = as_name("mine").replace_shop(true);
     log_in(&vault, "lazada", options).await.unwrap();
     vault.close().await;
     let store = SqlStore::open(&Location::Sqlite(home.path())).await.unwrap();
@@ -148,16 +145,10 @@ async fn a_shop_that_is_back_is_told_with_the_end_of_its_new_tokens() {
 async fn a_secret_that_is_replaced_is_written_down_with_where_it_came_from() {
     let home = Home::new(FakeTransport::json("{}"));
     let vault = home.open().await;
-    let new = |secret: &str, origin: &str| NewApp {
-        platform: "lazada".to_owned(),
-        name: None,
-        key: "500300".to_owned(),
-        secret: AppSecret::new(secret),
-        redirect_uri: None,
-        region: None,
-        secret_origin: Some(origin.to_owned()),
+    let new = |secret: &str, origin: &str| {
+        NewApp::new("lazada", "500300", AppSecret::new(secret)).secret_origin(origin)
     };
-    let tokens = ImportedTokens { access: Some(AccessToken::new("a")), ..ImportedTokens::default() };
+    let tokens = ImportedTokens::default().access(AccessToken::new("a"));
     vault.add_app_with_tokens(new("planted0first0secret", "file one"), tokens).await.unwrap();
     let before = trail(&vault, None).await.len();
     vault.renew_secret(&new("planted0first0secret", "file two")).await.unwrap();
@@ -169,4 +160,31 @@ async fn a_secret_that_is_replaced_is_written_down_with_where_it_came_from() {
     assert_eq!(lines.len(), before + 1);
     assert_eq!((lines[0].action.as_str(), lines[0].subject.as_str()), ("secret", "lazada"));
     assert_eq!((lines[0].succeeded, lines[0].detail.as_deref()), (true, Some("replaced, from file two")));
+}
+
+/// 400 days of it are kept, as a keeper does.
+#[tokio::test]
+async fn a_clock_that_is_years_ahead_takes_no_line_for_old() {
+    let (home, _, vault) = shop().await;
+    let day = std::time::Duration::from_hours(24);
+    let forget = async || {
+        let before = home.clock.now() - jiff::SignedDuration::from_hours(400 * 24);
+        vault.forget_audit(before).await.unwrap()
+    };
+    let write_line = async || {
+        vault.rekey(KeyChoice::Environment(AppSecret::new("no key")), &|_| {}).await.unwrap_err();
+    };
+    for _ in 0..6 {
+        home.clock.advance(100 * day);
+        write_line().await;
+    }
+    let before = trail(&vault, None).await.len();
+    home.clock.advance(5 * 365 * day);
+    write_line().await;
+    assert_eq!(forget().await, 0, "all are older than 400 days, but one");
+    home.clock.set_back(5 * 365 * day);
+    let forgotten = forget().await;
+    let left = trail(&vault, None).await.len() as u64;
+    assert!((1..4).contains(&forgotten), "what really is that old: {forgotten}");
+    assert_eq!(left, before as u64 + 1 - forgotten);
 }

@@ -49,7 +49,9 @@ pub(crate) fn run(args: &VaultAuditArgs, context: &Context) -> CliResult {
                     .ok_or_else(|| Error::usage("--since goes back further than time is counted"))
             })
             .transpose()?;
-        let filter = AuditFilter { account: args.account.clone(), since, limit: args.limit };
+        let mut filter = AuditFilter::default().limit(args.limit);
+        filter.account.clone_from(&args.account);
+        filter.since = since;
         let lines = super::standing(context).await?.audit(&filter).await?;
         let mut rows = Rows::new(&["time", "action", "subject", "result", "detail"]);
         for line in &lines {

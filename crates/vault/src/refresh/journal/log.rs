@@ -61,7 +61,7 @@ impl Log {
         Ok(log)
     }
 
-    /// Allocates at least so many bytes from the end on, and a header.
+    /// Allocates at least this number of bytes from the end on, and a header.
     pub(super) fn grow(&mut self, wanted: u64) -> io::Result<()> {
         let size = self.end + wanted + HEADER;
         if size > self.size {

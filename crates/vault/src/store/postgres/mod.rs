@@ -7,11 +7,11 @@ mod damage;
 mod failures;
 mod schema;
 
-use sesame_core::Error;
+use sesame_core::{Error, Result};
 
 use super::{
     failure::{Failure, Outcome},
-    sql::connection::Connection,
+    sql::{WORKING, WORKING_LONG, connection::Connection, limited},
 };
 use crate::Database;
 use connections::Connections;
@@ -24,8 +24,27 @@ pub(super) struct PostgresBackend {
 
 impl PostgresBackend {
     /// Connects to nothing yet.
-    pub(super) fn new(database: &Database) -> Self {
+    fn new(database: &Database) -> Self {
         Self { database: database.clone(), connections: Connections::to(database) }
+    }
+
+    /// Connects, and makes the tables if they are not there.
+    pub(super) async fn open(database: &Database) -> Result<Self> {
+        let backend = Self::new(database);
+        let found = limited(WORKING, || backend.find()).await.map_err(|failure| backend.describe(failure))?;
+        if backend.is_to_be_made(found)? {
+            let made = limited(WORKING_LONG, || backend.make()).await;
+            made.map_err(|failure| backend.describe(failure))?;
+        }
+        Ok(backend)
+    }
+
+    /// Returns `true` if there is a vault of any version.
+    pub(super) async fn exists(database: &Database) -> Result<bool> {
+        let backend = Self::new(database);
+        let found = limited(WORKING, || backend.find()).await;
+        backend.close().await;
+        found.map(|found| found.is_vault()).map_err(|failure| backend.describe(failure))
     }
 
     pub(super) fn place(&self) -> String {

@@ -25,17 +25,19 @@ pub(in crate::store) enum Found {
     Encoding(String),
 }
 
+impl Found {
+    /// Returns `true` for a vault of any version.
+    pub(super) fn is_vault(&self) -> bool {
+        matches!(self, Self::Version(1..))
+    }
+}
+
 impl PostgresBackend {
     /// Looks what is in the database.
     pub(in crate::store) async fn find(&self) -> Outcome<Found> {
         let mut lent = self.connections.take().await?;
         let found = look(lent.connection()).await;
         Ok(lent.answered(found)?)
-    }
-
-    /// Returns `true` if there is a vault of any version.
-    pub(in crate::store) async fn exists(&self) -> Outcome<bool> {
-        Ok(matches!(self.find().await?, Found::Version(1..)))
     }
 
     /// Returns `false` if the vault is there already.

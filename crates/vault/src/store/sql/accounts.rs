@@ -9,8 +9,8 @@ use super::{
     connection::Connection,
     events::insert_notes,
     query::query,
-    rows::{columns, full, full_row},
-    tokens::{delete_unused, insert_authorization},
+    rows::{account_row, app_row, authorization_row, columns, full, full_row},
+    tokens::{AUTHORIZATION, delete_unused, insert_authorization},
     unless_taken,
 };
 use crate::{
@@ -53,10 +53,25 @@ impl AccountStore for SqlStore {
     }
 
     fn accounts_using(&self, authorization: Id) -> BoxFuture<'_, Result<Vec<FullRow>>> {
-        self.run(move || {
-            let using =
-                query(full!("WHERE account.authorization_id = $1 ORDER BY account.created_at, account.name"));
-            self.fetch_all(using.bind(authorization), full_row)
+        self.run(move || async move {
+            // Read once: an approval of many shops lists them all in its identity.
+            let shared = query(AUTHORIZATION).bind(authorization);
+            let Some(shared) = self.fetch_optional(shared, authorization_row).await? else {
+                return Ok(Vec::new());
+            };
+            let using = query(concat!(
+                "SELECT ",
+                columns!(account),
+                ", ",
+                columns!(app),
+                " FROM account JOIN app ON app.app_id = account.app_id \
+                 WHERE account.authorization_id = $1 ORDER BY account.created_at, account.name"
+            ));
+            self.fetch_all(using.bind(authorization), |row| {
+                let (account, app) = (account_row(row)?, app_row(row)?);
+                Ok(FullRow { account, app, authorization: shared.clone() })
+            })
+            .await
         })
     }
 

@@ -90,6 +90,14 @@ impl EventStore for SqlStore {
         })
     }
 
+    fn has_audit(&self, from: i64, to: i64) -> BoxFuture<'_, Result<bool>> {
+        self.run(move || async move {
+            let find = query("SELECT at FROM audit WHERE at >= $1 AND at < $2 LIMIT 1");
+            let found = self.fetch_optional(find.bind(from).bind(to), |row| row.get::<i64>("at")).await?;
+            Ok(found.is_some())
+        })
+    }
+
     fn forget_notes(&self, before: i64) -> BoxFuture<'_, Result<u64>> {
         Box::pin(async move {
             let mut deleted = 0;

@@ -91,12 +91,27 @@ impl KeyStore for SqlStore {
         })
     }
 
+    fn remove_key<'a>(&'a self, key_id: &'a [u8]) -> BoxFuture<'a, Result<()>> {
+        self.run_for(WORKING_LONG, move || async move {
+            let remove = query(
+                "DELETE FROM master_key WHERE key_id = $1 AND state = $2 \
+                 AND NOT EXISTS (SELECT 1 FROM app WHERE substr(secret, 2, 8) = $1) \
+                 AND NOT EXISTS (SELECT 1 FROM authorizations \
+                 WHERE substr(access, 2, 8) = $1 OR substr(refresh, 2, 8) = $1)",
+            );
+            self.execute(remove.bind(key_id).bind(RETIRED)).await?;
+            Ok(())
+        })
+    }
+
     fn forget_remains(&self) -> BoxFuture<'_, Result<()>> {
         self.run_for(WORKING_LONG, move || async move {
             // In the file of SQLite `secure_delete` overwrites what is replaced, and its log still has it.
             // PostgreSQL keeps former rows until they are vacuumed.
             let clean = query(match self.0.as_ref() {
+                #[cfg(feature = "sqlite")]
                 Backend::Sqlite(_) => "PRAGMA wal_checkpoint(TRUNCATE)",
+                #[cfg(feature = "postgres")]
                 Backend::Postgres(_) => "VACUUM master_key, app, authorizations",
             });
             self.execute(clean).await?;

@@ -2,7 +2,7 @@
 //!
 //! All isolation in PostgreSQL is READ COMMITTED: each compare-and-set is one UPDATE whose condition the
 //! server looks at again once it holds the row. Whoever changes several rows takes them in the order of
-//! their ids, so that nobody waits in a circle.
+//! their ids, so that there is no deadlock.
 
 mod accounts;
 mod apps;
@@ -20,24 +20,24 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use sesame_core::{BoxFuture, Result};
 
-use super::{
-    Store,
-    failure::{Failure, Outcome},
-    postgres::PostgresBackend,
-    sqlite::SqliteBackend,
-};
+#[cfg(feature = "postgres")]
+use super::postgres::PostgresBackend;
+#[cfg(feature = "sqlite")]
+use super::sqlite::SqliteBackend;
+use super::{Store, failure::Outcome};
 use crate::{Id, Location};
 use connection::Connection;
 use query::{Query, Row};
 
 /// How long a piece of work may take in PostgreSQL, the wait for a connection included.
-const WORKING: Duration = Duration::from_mins(1);
+pub(super) const WORKING: Duration = Duration::from_mins(1);
 /// How long one may take that reads everything.
-const WORKING_LONG: Duration = Duration::from_mins(10);
+pub(super) const WORKING_LONG: Duration = Duration::from_mins(10);
 /// How often work is repeated that the server undid because of concurrent work.
+#[cfg(feature = "postgres")]
 const REPEATS: usize = 5;
 
-/// The most rows that one statement of many changes, so that nobody has to wait for a million.
+/// Maximum number of rows that one of several statements changes, so that no lock is held for long.
 const PIECE: i64 = 5_000;
 
 /// A vault in a file of SQLite, in memory, or in a database of PostgreSQL. Cheap to clone; clones share
@@ -46,7 +46,9 @@ const PIECE: i64 = 5_000;
 pub struct SqlStore(Arc<Backend>);
 
 enum Backend {
+    #[cfg(feature = "sqlite")]
     Sqlite(SqliteBackend),
+    #[cfg(feature = "postgres")]
     Postgres(PostgresBackend),
 }
 
@@ -63,17 +65,12 @@ impl SqlStore {
     /// Nothing is changed then.
     pub async fn open(location: &Location) -> Result<Self> {
         let backend = match location {
+            #[cfg(feature = "sqlite")]
             Location::Sqlite(path) => Backend::Sqlite(SqliteBackend::open(path).await?),
-            Location::Postgres(database) => {
-                let store = Self(Arc::new(Backend::Postgres(PostgresBackend::new(database))));
-                if let Backend::Postgres(backend) = store.0.as_ref() {
-                    let found = store.run(|| backend.find()).await?;
-                    if backend.is_to_be_made(found)? {
-                        store.run_for(WORKING_LONG, || backend.make()).await?;
-                    }
-                }
-                return Ok(store);
-            }
+            #[cfg(feature = "postgres")]
+            Location::Postgres(database) => Backend::Postgres(PostgresBackend::open(database).await?),
+            #[cfg(not(all(feature = "sqlite", feature = "postgres")))]
+            other => return Err(other.unsupported()),
         };
         Ok(Self(Arc::new(backend)))
     }
@@ -91,6 +88,7 @@ impl SqlStore {
     /// # Ok(())
     /// # }
     /// ```
+    #[cfg(feature = "sqlite")]
     pub async fn in_memory() -> Result<Self> {
         Ok(Self(Arc::new(Backend::Sqlite(SqliteBackend::in_memory().await?))))
     }
@@ -101,18 +99,16 @@ impl SqlStore {
     /// As [`SqlStore::open`].
     pub async fn exists(location: &Location) -> Result<bool> {
         match location {
+            #[cfg(feature = "sqlite")]
             Location::Sqlite(path) => Ok(path.exists()),
-            Location::Postgres(database) => {
-                let store = Self(Arc::new(Backend::Postgres(PostgresBackend::new(database))));
-                let Backend::Postgres(backend) = store.0.as_ref() else { return Ok(false) };
-                let exists = store.run(|| backend.exists()).await;
-                store.close().await;
-                exists
-            }
+            #[cfg(feature = "postgres")]
+            Location::Postgres(database) => PostgresBackend::exists(database).await,
+            #[cfg(not(all(feature = "sqlite", feature = "postgres")))]
+            other => Err(other.unsupported()),
         }
     }
 
-    #[cfg(test)]
+    #[cfg(all(test, feature = "sqlite"))]
     pub(super) fn over(backend: SqliteBackend) -> Self {
         Self(Arc::new(Backend::Sqlite(backend)))
     }
@@ -129,7 +125,9 @@ impl SqlStore {
     /// Returns a connection for single statements.
     async fn connect(&self) -> Outcome<Connection> {
         match self.0.as_ref() {
+            #[cfg(feature = "sqlite")]
             Backend::Sqlite(backend) => Ok(backend.connect().await?),
+            #[cfg(feature = "postgres")]
             Backend::Postgres(backend) => backend.connect().await,
         }
     }
@@ -137,7 +135,9 @@ impl SqlStore {
     /// Begins a transaction that writes.
     async fn begin(&self) -> Outcome<Connection> {
         match self.0.as_ref() {
+            #[cfg(feature = "sqlite")]
             Backend::Sqlite(backend) => Ok(backend.begin().await?),
+            #[cfg(feature = "postgres")]
             Backend::Postgres(backend) => backend.begin().await,
         }
     }
@@ -145,7 +145,9 @@ impl SqlStore {
     /// Begins a transaction whose commit does not wait for the disk.
     async fn begin_unsynced(&self) -> Outcome<Connection> {
         match self.0.as_ref() {
+            #[cfg(feature = "sqlite")]
             Backend::Sqlite(backend) => Ok(backend.begin_unsynced().await?),
+            #[cfg(feature = "postgres")]
             Backend::Postgres(backend) => backend.begin_unsynced().await,
         }
     }
@@ -197,6 +199,7 @@ impl SqlStore {
         self.run_for(WORKING, work)
     }
 
+    #[cfg_attr(not(feature = "postgres"), expect(unused_variables, reason = "SQLite has limits of its own"))]
     fn run_for<'a, T, F>(
         &'a self,
         limit: Duration,
@@ -208,16 +211,27 @@ impl SqlStore {
     {
         Box::pin(async move {
             match self.0.as_ref() {
+                #[cfg(feature = "sqlite")]
                 Backend::Sqlite(backend) => work().await.map_err(|failure| backend.describe(failure)),
+                #[cfg(feature = "postgres")]
                 Backend::Postgres(backend) => {
-                    let done = tokio::time::timeout(limit, repeated(work)).await;
-                    done.unwrap_or(Err(Failure::NoAnswer)).map_err(|failure| backend.describe(failure))
+                    limited(limit, work).await.map_err(|failure| backend.describe(failure))
                 }
             }
         })
     }
 }
 
+/// Runs a piece of work in PostgreSQL within a time limit, again if it lost against concurrent work.
+#[cfg(feature = "postgres")]
+pub(super) async fn limited<T, F: Future<Output = Outcome<T>>>(
+    limit: Duration,
+    work: impl Fn() -> F,
+) -> Outcome<T> {
+    tokio::time::timeout(limit, repeated(work)).await.unwrap_or(Err(super::failure::Failure::NoAnswer))
+}
+
+#[cfg(feature = "postgres")]
 async fn repeated<T, F: Future<Output = Outcome<T>>>(work: impl Fn() -> F) -> Outcome<T> {
     for _ in 0..REPEATS {
         match work().await {
@@ -246,13 +260,20 @@ fn unless_taken(done: Outcome<()>) -> Outcome<bool> {
 
 impl Store for SqlStore {
     fn is_durable(&self) -> bool {
-        !matches!(self.0.as_ref(), Backend::Sqlite(backend) if backend.is_in_memory())
+        match self.0.as_ref() {
+            #[cfg(feature = "sqlite")]
+            Backend::Sqlite(backend) => !backend.is_in_memory(),
+            #[cfg(feature = "postgres")]
+            Backend::Postgres(_) => true,
+        }
     }
 
     fn check(&self) -> BoxFuture<'_, Result<Vec<String>>> {
         self.run_for(WORKING_LONG, move || async move {
             match self.0.as_ref() {
+                #[cfg(feature = "sqlite")]
                 Backend::Sqlite(backend) => backend.find_damage().await,
+                #[cfg(feature = "postgres")]
                 Backend::Postgres(backend) => backend.find_damage().await,
             }
         })
@@ -261,7 +282,9 @@ impl Store for SqlStore {
     fn close(&self) -> BoxFuture<'_, ()> {
         Box::pin(async {
             match self.0.as_ref() {
+                #[cfg(feature = "sqlite")]
                 Backend::Sqlite(backend) => backend.close().await,
+                #[cfg(feature = "postgres")]
                 Backend::Postgres(backend) => backend.close().await,
             }
         })
@@ -271,7 +294,9 @@ impl Store for SqlStore {
 impl fmt::Debug for SqlStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0.as_ref() {
+            #[cfg(feature = "sqlite")]
             Backend::Sqlite(backend) => write!(f, "SqlStore({})", backend.place()),
+            #[cfg(feature = "postgres")]
             Backend::Postgres(backend) => write!(f, "SqlStore({})", backend.place()),
         }
     }

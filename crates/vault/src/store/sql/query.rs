@@ -2,11 +2,11 @@
 
 use std::borrow::Cow;
 
-use sqlx::{
-    AssertSqlSafe, Decode, Postgres, Row as _, SqlSafeStr as _, SqlStr, Sqlite, Type,
-    postgres::{PgArguments, PgRow},
-    sqlite::{SqliteArguments, SqliteRow},
-};
+#[cfg(feature = "sqlite")]
+use sqlx::{AssertSqlSafe, SqlSafeStr as _, SqlStr, Sqlite, sqlite};
+use sqlx::{Decode, Row as _, Type};
+#[cfg(feature = "postgres")]
+use sqlx::{Postgres, postgres};
 
 use crate::Id;
 
@@ -39,7 +39,8 @@ impl<'q> Query<'q> {
         self
     }
 
-    pub(super) fn for_sqlite(self) -> sqlx::query::Query<'static, Sqlite, SqliteArguments> {
+    #[cfg(feature = "sqlite")]
+    pub(super) fn for_sqlite(self) -> sqlx::query::Query<'static, Sqlite, sqlite::SqliteArguments> {
         self.values.into_iter().fold(sqlx::query(without_row_locks(self.text)), |query, value| match value {
             Value::Integer(value) => query.bind(value),
             Value::Boolean(value) => query.bind(value),
@@ -48,7 +49,8 @@ impl<'q> Query<'q> {
         })
     }
 
-    pub(super) fn for_postgres(self) -> sqlx::query::Query<'static, Postgres, PgArguments> {
+    #[cfg(feature = "postgres")]
+    pub(super) fn for_postgres(self) -> sqlx::query::Query<'static, Postgres, postgres::PgArguments> {
         self.values.into_iter().fold(sqlx::query(self.text), |query, value| match value {
             Value::Integer(value) => query.bind(value),
             Value::Boolean(value) => query.bind(value),
@@ -59,6 +61,7 @@ impl<'q> Query<'q> {
 }
 
 /// Returns the text of a statement for SQLite.
+#[cfg(feature = "sqlite")]
 pub(in crate::store) fn without_row_locks(text: &'static str) -> SqlStr {
     if !text.contains(" FOR UPDATE") {
         return text.into_sql_str();
@@ -67,24 +70,49 @@ pub(in crate::store) fn without_row_locks(text: &'static str) -> SqlStr {
 }
 
 /// Replaces the character NUL, which PostgreSQL's TEXT does not take and platforms have sent in messages.
+#[cfg(feature = "postgres")]
 fn without_nul(text: Cow<'_, str>) -> String {
     if text.contains('\0') { text.replace('\0', "\u{FFFD}") } else { text.into_owned() }
 }
 
 /// A row of either database.
 pub(in crate::store) enum Row {
-    Sqlite(SqliteRow),
-    Postgres(PgRow),
+    #[cfg(feature = "sqlite")]
+    Sqlite(sqlite::SqliteRow),
+    #[cfg(feature = "postgres")]
+    Postgres(postgres::PgRow),
 }
+
+/// Declares what a column of one database may be read as: anything, if the database is not built in.
+macro_rules! column {
+    ($feature:literal, $name:ident, $database:ident) => {
+        #[cfg(feature = $feature)]
+        pub(in crate::store) trait $name<'r>:
+            Decode<'r, $database> + Type<$database>
+        {
+        }
+        #[cfg(feature = $feature)]
+        impl<'r, T: Decode<'r, $database> + Type<$database>> $name<'r> for T {}
+        #[cfg(not(feature = $feature))]
+        pub(in crate::store) trait $name<'r> {}
+        #[cfg(not(feature = $feature))]
+        impl<'r, T> $name<'r> for T {}
+    };
+}
+
+column!("sqlite", SqliteColumn, Sqlite);
+column!("postgres", PostgresColumn, Postgres);
 
 impl Row {
     /// Returns the value of a column.
-    pub(in crate::store) fn get<'r, T>(&'r self, column: &str) -> sqlx::Result<T>
-    where
-        T: Decode<'r, Sqlite> + Type<Sqlite> + Decode<'r, Postgres> + Type<Postgres>,
-    {
+    pub(in crate::store) fn get<'r, T: SqliteColumn<'r> + PostgresColumn<'r>>(
+        &'r self,
+        column: &str,
+    ) -> sqlx::Result<T> {
         match self {
+            #[cfg(feature = "sqlite")]
             Self::Sqlite(row) => row.try_get(column),
+            #[cfg(feature = "postgres")]
             Self::Postgres(row) => row.try_get(column),
         }
     }

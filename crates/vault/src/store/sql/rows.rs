@@ -73,7 +73,7 @@ pub(super) fn authorization_row(row: &Row) -> sqlx::Result<AuthorizationRow> {
             access_expires_at: row.get("access_expires_at")?,
             refresh_expires_at: row.get("refresh_expires_at")?,
             refresh_denied: row.get("refresh_denied")?,
-            identity: row.get("identity")?,
+            identity: row.get::<&str>("identity")?.into(),
             warm_at: row.get("warm_at")?,
             due_at: row.get("due_at")?,
             announced: row.get("announced")?,
@@ -94,24 +94,24 @@ pub(super) fn authorization_row(row: &Row) -> sqlx::Result<AuthorizationRow> {
     })
 }
 
-pub(super) fn full_row(row: &Row) -> sqlx::Result<FullRow> {
-    Ok(FullRow {
-        account: AccountRow {
-            id: row.id("account_id")?,
-            name: row.get("name")?,
-            app_id: row.id("account_app_id")?,
-            authorization_id: row.id("account_authorization_id")?,
-            login: row.get("login")?,
-            shop_id: row.get("shop_id")?,
-            country: row.get("country")?,
-            region: row.get("account_region")?,
-            // A damaged list is an empty one, since nothing depends on it.
-            tags: serde_json::from_str(row.get("tags")?).unwrap_or_default(),
-            created_at: row.get("account_created_at")?,
-        },
-        app: app_row(row)?,
-        authorization: authorization_row(row)?,
+pub(super) fn account_row(row: &Row) -> sqlx::Result<AccountRow> {
+    Ok(AccountRow {
+        id: row.id("account_id")?,
+        name: row.get("name")?,
+        app_id: row.id("account_app_id")?,
+        authorization_id: row.id("account_authorization_id")?,
+        login: row.get("login")?,
+        shop_id: row.get("shop_id")?,
+        country: row.get("country")?,
+        region: row.get("account_region")?,
+        // A damaged list is an empty one, since nothing depends on it.
+        tags: serde_json::from_str(row.get("tags")?).unwrap_or_default(),
+        created_at: row.get("account_created_at")?,
     })
+}
+
+pub(super) fn full_row(row: &Row) -> sqlx::Result<FullRow> {
+    Ok(FullRow { account: account_row(row)?, app: app_row(row)?, authorization: authorization_row(row)? })
 }
 
 pub(super) fn key_row(row: &Row) -> sqlx::Result<KeyRow> {

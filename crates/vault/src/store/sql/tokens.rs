@@ -15,16 +15,12 @@ use crate::{
     store::{AuthorizationRow, Claim, FailedRefresh, Lease, Notes, TokenColumns, TokenStore},
 };
 
+pub(super) const AUTHORIZATION: &str =
+    concat!("SELECT ", columns!(authorization), " FROM authorizations WHERE authorization_id = $1");
+
 impl TokenStore for SqlStore {
     fn authorization(&self, authorization: Id) -> BoxFuture<'_, Result<Option<AuthorizationRow>>> {
-        self.run(move || {
-            let one = concat!(
-                "SELECT ",
-                columns!(authorization),
-                " FROM authorizations WHERE authorization_id = $1"
-            );
-            self.fetch_optional(query(one).bind(authorization), authorization_row)
-        })
+        self.run(move || self.fetch_optional(query(AUTHORIZATION).bind(authorization), authorization_row))
     }
 
     fn claim<'a>(&'a self, claim: Claim<'a>) -> BoxFuture<'a, Result<Option<Lease>>> {
@@ -78,7 +74,7 @@ impl TokenStore for SqlStore {
             .bind(tokens.access_expires_at)
             .bind(tokens.refresh_expires_at)
             .bind(tokens.refresh_denied)
-            .bind(&tokens.identity)
+            .bind(tokens.identity.as_ref())
             .bind(at)
             .bind(tokens.warm_at)
             .bind(tokens.due_at)
@@ -190,7 +186,7 @@ pub(super) async fn insert_authorization(on: &mut Connection, row: &Authorizatio
     .bind(row.tokens.access_expires_at)
     .bind(row.tokens.refresh_expires_at)
     .bind(row.tokens.refresh_denied)
-    .bind(&row.tokens.identity)
+    .bind(row.tokens.identity.as_ref())
     .bind(row.last_success)
     .bind(row.last_used)
     .bind(row.tokens.warm_at)

@@ -10,12 +10,12 @@ use sesame_core::Error;
 
 use super::Access;
 
-/// Tells whether SQLite's log beside the file holds nothing, so that the file alone is the vault.
+/// Returns `true` if SQLite's log beside the file holds nothing, so that the file alone is the vault.
 pub(super) fn is_log_empty(path: &Path) -> bool {
     fs::metadata(beside(path, "-wal")).map_or(true, |log| log.len() == 0)
 }
 
-/// Tells whether the disk takes no more, by trying: SQLite's errors do not say why a write failed.
+/// Returns `true` if the disk takes no more, by trying: SQLite's errors do not say why a write failed.
 pub(super) fn disk_is_full(path: &Path) -> bool {
     let probe = beside(path, ".probe");
     let tried =

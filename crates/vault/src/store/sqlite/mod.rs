@@ -1,6 +1,7 @@
 //! A vault in a file of SQLite, or in memory.
 
 mod failures;
+mod log;
 
 use std::{
     fs, io,
@@ -34,6 +35,8 @@ pub(super) struct SqliteBackend {
     /// `None` for a vault in memory.
     path: Option<PathBuf>,
     access: Access,
+    /// What was wrong with the log when it was opened.
+    damage: Option<String>,
 }
 
 /// How the file is opened.
@@ -59,9 +62,10 @@ impl SqliteBackend {
     /// only, where all is in it (its log is empty).
     pub(super) async fn open(path: &Path) -> Result<Self> {
         prepare_file(path)?;
+        let damage = check_log(path)?;
         let error = match Self::open_in_full(path).await {
             Err(error) if is_log_empty(path) && disk_is_full(path) => error,
-            done => return done,
+            done => return Ok(Self { damage, ..done? }),
         };
         let store = Self::open_frozen(path).await.map_err(|_| error)?;
         tracing::warn!("the disk is full: the vault can be read, and not written");
@@ -108,13 +112,13 @@ impl SqliteBackend {
         let unsynced = options.clone().synchronous(SqliteSynchronous::Normal).row_buffer_size(128);
         let claims = pool(1).connect_lazy_with(unsynced.pragma("cache_size", "-16000"));
         let pool = pool(4).connect_with(options).await.map_err(|error| describe(path, access, error))?;
-        Ok(Self { pool, claims, path: Some(path.to_owned()), access })
+        Ok(Self { pool, claims, path: Some(path.to_owned()), access, damage: None })
     }
 
     pub(super) async fn in_memory() -> Result<Self> {
         // One connection: what is in memory belongs to it.
         let pool = pool(1).connect_lazy_with(options().in_memory(true));
-        let store = Self { claims: pool.clone(), pool, path: None, access: Access::Full };
+        let store = Self { claims: pool.clone(), pool, path: None, access: Access::Full, damage: None };
         store.make().await.map_err(|error| store.describe(error.into()))?;
         Ok(store)
     }
@@ -171,7 +175,7 @@ impl SqliteBackend {
 
     pub(super) async fn find_damage(&self) -> Outcome<Vec<String>> {
         let mut connection: PoolConnection<sqlx::Sqlite> = self.pool.acquire().await?;
-        let mut found = Vec::new();
+        let mut found: Vec<String> = self.damage.clone().into_iter().collect();
         for row in sqlx::query("PRAGMA integrity_check(20)").fetch_all(&mut *connection).await? {
             let text: String = row.try_get(0)?;
             if text != "ok" {
@@ -238,6 +242,34 @@ fn is_current(path: &Path) -> bool {
         i64::from(u32::from_be_bytes(bytes))
     };
     read.is_ok() && number(60) == VERSION && number(68) == APPLICATION_ID
+}
+
+/// Refuses a log whose damage would take back what was stored. Returns what is wrong with its last change.
+fn check_log(path: &Path) -> Result<Option<String>> {
+    let log = log::path_of(path);
+    match log::examine(path) {
+        Ok(log::Log::Whole) => Ok(None),
+        Ok(log::Log::LastChangeDamaged) => {
+            let why = format!(
+                "the last change in {} is damaged, or the power was cut while it was written; it is dropped",
+                log.display()
+            );
+            tracing::warn!("{why}");
+            Ok(Some(why))
+        }
+        Ok(log::Log::Damaged) => Err(Error::local(format!(
+            "{} is damaged: SQLite would drop what was stored after that place, new tokens among it",
+            log.display()
+        ))
+        .with_hint(format!(
+            "Restore it together with {0} from a backup. To go on with what was stored before the damage, let another SQLite \
+             program open the vault once: sqlite3 {0} 'SELECT count(*) FROM app'. Shops whose newest tokens are lost have to be \
+             authorized again. Nothing was changed.",
+            path.display()
+        ))),
+        Err(error) => Err(Error::local(format!("{} cannot be read: {error}", log.display()))
+            .with_hint("It belongs to the vault. Check its owner and mode.")),
+    }
 }
 
 /// Refuses a file of another version or program.

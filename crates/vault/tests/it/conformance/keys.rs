@@ -39,6 +39,32 @@ pub async fn one_active_key_and_one_incoming(place: &dyn Place) {
     assert_eq!(store.keys().await.unwrap(), [active.clone(), incoming]);
 }
 
+pub async fn a_retired_key_that_seals_nothing_is_removed(place: &dyn Place) {
+    let store = place.open().await;
+    assert!(store.add_key(&key(1, KeyState::Active), None).await.unwrap());
+    let incoming = KeyRow { wrapped: Some(vec![7]), ..key(2, KeyState::Incoming) };
+    assert!(store.add_key(&incoming, Some(&[1; 8])).await.unwrap());
+    for mark in [1, 2] {
+        store.remove_key(&[mark; 8]).await.unwrap();
+    }
+    assert_eq!(store.keys().await.unwrap().len(), 2, "these are in use");
+    store.wrap_key(&[1; 8], Some(&[8])).await.unwrap();
+    let change = KeyChange { key_id: &[2; 8], former: &[1; 8], wrapped: &[8] };
+    assert!(store.activate_key(change).await.unwrap());
+    let sealed = |mark| sealed(mark, 0);
+    let mut rows = NewRows { apps: vec![app("an app")], ..NewRows::default() };
+    rows.apps[0].secret = sealed(1);
+    assert!(store.add(&rows, &Notes::default()).await.unwrap());
+    store.remove_key(&[1; 8]).await.unwrap();
+    assert_eq!(store.keys().await.unwrap().len(), 2, "it seals an app's secret");
+    let place = SealedPlace::AppSecret;
+    let change = (Sealed { place, id: rows.apps[0].id, bytes: sealed(1) }, sealed(2));
+    assert_eq!(store.reseal(&[change]).await.unwrap(), 1);
+    store.remove_key(&[1; 8]).await.unwrap();
+    let left: Vec<_> = store.keys().await.unwrap().iter().map(|key| key.key_id[0]).collect();
+    assert_eq!(left, [2]);
+}
+
 pub async fn keys_change_places(place: &dyn Place) {
     let store = place.open().await;
     let add = async |row: KeyRow, active: &[u8]| store.add_key(&row, Some(active)).await.unwrap();

@@ -163,6 +163,8 @@ pub async fn notes_are_forgotten(place: &dyn Place) {
         notes.audit.push(sesame_vault::store::AuditRow { at: NOW + number, ..line(None) });
     }
     store.note(&notes).await.unwrap();
+    assert!(store.has_audit(NOW + 19, NOW + 20).await.unwrap());
+    assert!(!store.has_audit(NOW + 20, i64::MAX).await.unwrap() && !store.has_audit(0, NOW).await.unwrap());
     assert_eq!(store.forget_notes(NOW).await.unwrap(), 0);
     assert_eq!(store.forget_notes(NOW + 5).await.unwrap(), 15, "an event is a row for each sink");
     assert_eq!(events(store.as_ref()).await.len(), 5);

@@ -56,7 +56,7 @@ pub fn tokens(mark: u8) -> TokenColumns {
         access_expires_at: Some(NOW + 600 * MINUTE),
         refresh_expires_at: Some(NOW + 6_000 * MINUTE),
         refresh_denied: true,
-        identity: r#"{"seller":"1001","nick":"店 'x' \" \\ {,}"}"#.to_owned(),
+        identity: r#"{"seller":"1001","nick":"店 'x' \" \\ {,}"}"#.into(),
         warm_at: Some(NOW + 500 * MINUTE),
         due_at: Some(NOW + 400 * MINUTE),
         announced: Some(30),

@@ -6,7 +6,7 @@ use crate::support::{
     reply,
 };
 use sesame_core::{AppSecret, BoxFuture, Error, ErrorKind, HttpRequest, HttpResponse, Result, Transport};
-use sesame_vault::{Keeper, KeeperOptions, NewApp, Vault, VaultOptions, store::SqlStore};
+use sesame_vault::{Keeper, KeeperOptions, NewApp, Vault, store::SqlStore};
 use std::sync::{
     Arc,
     atomic::{AtomicBool, Ordering},
@@ -14,15 +14,7 @@ use std::sync::{
 use tokio::sync::{Notify, oneshot};
 
 fn legacy_app(name: &str, key: &str, secret: &str) -> NewApp {
-    NewApp {
-        platform: "aliexpress-legacy".to_owned(),
-        name: Some(name.to_owned()),
-        key: key.to_owned(),
-        secret: AppSecret::new(secret),
-        redirect_uri: None,
-        region: None,
-        secret_origin: None,
-    }
+    NewApp::new("aliexpress-legacy", key, AppSecret::new(secret)).name(name)
 }
 
 #[tokio::test]
@@ -38,7 +30,7 @@ async fn two_names_of_one_app_key_share_its_rate() {
         }
     }
     home.clock.advance_secs(2 * HOUR);
-    let keeper = Keeper::new(vault, KeeperOptions { per_app: 4, ..KeeperOptions::default() });
+    let keeper = Keeper::new(vault, KeeperOptions::default().per_app(4));
     assert_eq!(keeper.tick().await.unwrap().done.refreshed, 4);
 }
 
@@ -109,7 +101,7 @@ async fn an_app_that_hangs_does_not_starve_the_others() {
         others: home.transport.clone(),
     };
     let store = Arc::new(SqlStore::in_memory().await.unwrap());
-    let options = VaultOptions { transport: Arc::new(hanging.clone()), ..home.options() };
+    let options = home.options().transport(Arc::new(hanging.clone()));
     let vault = Vault::open_with(options, store.clone()).await.unwrap();
     app(&vault, "aliexpress-legacy").await;
     vault.add_app(legacy_app("bad", "666", "planted0other0secret")).await.unwrap();
@@ -121,7 +113,7 @@ async fn an_app_that_hangs_does_not_starve_the_others() {
         vault.import_tokens("aliexpress-legacy", shop(number, HOUR, 180 * DAY)).await.unwrap();
     }
     home.clock.advance_secs(2 * HOUR);
-    let keeper = Keeper::new(vault, KeeperOptions { in_flight: 32, ..KeeperOptions::default() });
+    let keeper = Keeper::new(vault, KeeperOptions::default().in_flight(32));
     let (stop, stopped) = oneshot::channel::<()>();
     let run = tokio::spawn(async move { keeper.run(async { stopped.await.unwrap() }).await.unwrap() });
     home.transport.arrivals(40).await;

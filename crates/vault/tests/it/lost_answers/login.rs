@@ -2,7 +2,7 @@
 
 use super::{Shop, flaky, settled, shop};
 use crate::support::{FlakyStore, Policy, as_name, log_in};
-use sesame_vault::{AccountState, Location, LoginOptions, Vault, VaultOptions};
+use sesame_vault::{AccountState, Location, LoginOptions, Vault};
 use std::sync::{Arc, atomic::Ordering};
 
 over_both! {
@@ -80,7 +80,7 @@ async fn a_login_that_waits_is_not_overtaken_by_a_refresh_of_the_former_approval
     let there = elsewhere.path().join("vault.db");
     std::fs::copy(shop.home.key_file(), elsewhere.path().join("vault.db.key")).unwrap();
     let store = Arc::new(FlakyStore::over(shop.home.store().await));
-    let options = || VaultOptions { location: Location::Sqlite(there.clone()), ..shop.home.options() };
+    let options = || shop.home.options().location(Location::Sqlite(there.clone()));
     let other = Vault::open_with(options(), store.clone()).await.unwrap();
     shop.service.approve_until(first_end.as_second() + 5_000_000);
     away_after_redeeming(&shop, &store, 1_000, 1_000);

@@ -3,7 +3,7 @@
 use super::{DAY, LIFE, settled, shop};
 use crate::support::{FakeTransport, Home, IopService, Policy, app, as_name, log_in, reply};
 use sesame_core::{AccessToken, ErrorKind, RefreshToken};
-use sesame_vault::{AccountState, ImportedTokens, LoginOptions};
+use sesame_vault::{AccountState, ImportedTokens};
 
 over_both! {
     #[tokio::test(flavor = "multi_thread")]
@@ -33,12 +33,10 @@ async fn imported_tokens_learn_whose_they_are() {
     let vault = home.open().await;
     app(&vault, "lazada").await;
     let first = log_in(&vault, "lazada", as_name("first")).await.unwrap();
-    let tokens = ImportedTokens {
-        access: Some(AccessToken::new("an-access-token-of-another-program")),
-        refresh: Some(RefreshToken::new(support_refresh(1))),
-        account_name: Some("imported".to_owned()),
-        ..ImportedTokens::default()
-    };
+    let tokens = ImportedTokens::default()
+        .access(AccessToken::new("an-access-token-of-another-program"))
+        .refresh(RefreshToken::new(support_refresh(1)))
+        .account_name("imported");
     // Beside a shop that has them, they would be that one's.
     vault.remove_account("first").await.unwrap();
     let (account, _) = vault.import_tokens("lazada", tokens.clone()).await.unwrap();
@@ -55,11 +53,8 @@ async fn imported_tokens_learn_whose_they_are() {
     assert_eq!((account.shop_id, account.login), (first[0].shop_id.clone(), first[0].login.clone()));
 
     // A refresh token alone is enough: the first call fetches the access token.
-    let tokens = ImportedTokens {
-        refresh: Some(RefreshToken::new(support_refresh(1))),
-        account_name: Some("bare".to_owned()),
-        ..ImportedTokens::default()
-    };
+    let tokens =
+        ImportedTokens::default().refresh(RefreshToken::new(support_refresh(1))).account_name("bare");
     vault.remove_account("imported").await.unwrap();
     assert_eq!(vault.import_tokens("lazada", tokens).await.unwrap().0.state, AccountState::NeedsRefresh);
     assert!(vault.token_of(&vault.handle("bare").await.unwrap()).await.is_ok());
@@ -130,7 +125,7 @@ async fn a_shop_that_another_program_replaced_is_the_new_one_within_a_minute() {
     let former = service.token(&id).await.unwrap();
     let other = shop.home.open().await;
     shop.service.become_seller("2002");
-    let options = LoginOptions { replace_shop: true, ..as_name("shop") };
+    let options = as_name("shop").replace_shop(true);
     log_in(&other, "lazada", options).await.unwrap();
     shop.home.clock.advance_secs(61);
     let now = service.token(&id).await.unwrap();

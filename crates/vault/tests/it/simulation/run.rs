@@ -53,14 +53,11 @@ impl Simulation {
             })),
         };
         let home = tempfile::tempdir().unwrap();
-        let options = VaultOptions {
-            location: Location::Sqlite(home.path().join("vault.db")),
-            key: KeyChoice::File,
-            clock: Arc::new(clock.clone()),
-            transport: Arc::new(gateway.clone()),
-            catalog: Arc::new(Catalog::builtin()),
-            endpoint: None,
-        };
+        let options =
+            VaultOptions::new(Location::Sqlite(home.path().join("vault.db")), Arc::new(gateway.clone()))
+                .key(KeyChoice::File)
+                .clock(Arc::new(clock.clone()))
+                .catalog(Arc::new(Catalog::builtin()));
         // One store to seal in, and one whose rows have the ages of a vault that is long in use.
         let nursery = Arc::new(SqlStore::in_memory().await.unwrap());
         let sealing = Vault::open_with(options.clone(), nursery.clone()).await.unwrap();
@@ -80,28 +77,24 @@ impl Simulation {
             let app = format!("{}-{}", rules.platform(), index / SHOPS_AN_APP);
             if index % SHOPS_AN_APP < 5 && sealing.app(&app).await.is_err() {
                 sealing
-                    .add_app(NewApp {
-                        platform: rules.platform().to_owned(),
-                        name: Some(app.clone()),
-                        key: format!("{}", 1_000 + index),
-                        secret: AppSecret::new("planted0secret0of0the0simulation"),
-                        redirect_uri: None,
-                        region: None,
-                        secret_origin: None,
-                    })
+                    .add_app(
+                        NewApp::new(
+                            rules.platform(),
+                            format!("{}", 1_000 + index),
+                            AppSecret::new("planted0secret0of0the0simulation"),
+                        )
+                        .name(app.clone()),
+                    )
                     .await
                     .unwrap();
                 let rows =
                     NewRows { apps: vec![nursery.app(&app).await.unwrap().unwrap()], ..NewRows::default() };
                 assert!(self.store.add(&rows, &Notes::default()).await.unwrap());
             }
-            let tokens = ImportedTokens {
-                access: Some(AccessToken::new(format!("a.{index}.0"))),
-                refresh: Some(RefreshToken::new(format!("r.{index}.0"))),
-                account_name: Some(format!("s{index}")),
-                access_expires_at: None,
-                refresh_expires_at: None,
-            };
+            let tokens = ImportedTokens::default()
+                .access(AccessToken::new(format!("a.{index}.0")))
+                .refresh(RefreshToken::new(format!("r.{index}.0")))
+                .account_name(format!("s{index}"));
             let name = sealing.import_tokens(&app, tokens).await.unwrap().0.name;
             let full = nursery.account(&name).await.unwrap().unwrap();
             nursery.remove_account(full.account.id, &Notes::default()).await.unwrap();

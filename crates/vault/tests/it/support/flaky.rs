@@ -144,6 +144,10 @@ impl KeyStore for FlakyStore {
         self.key_call(self.inner.retire_key(key_id))
     }
 
+    fn remove_key<'a>(&'a self, key_id: &'a [u8]) -> BoxFuture<'a, Result<()>> {
+        self.key_call(self.inner.remove_key(key_id))
+    }
+
     fn forget_remains(&self) -> BoxFuture<'_, Result<()>> {
         self.key_call(self.inner.forget_remains())
     }
@@ -371,6 +375,10 @@ impl EventStore for FlakyStore {
 
     fn audit(&self, query: AuditQuery) -> BoxFuture<'_, Result<Vec<AuditRow>>> {
         self.inner.audit(query)
+    }
+
+    fn has_audit(&self, from: i64, to: i64) -> BoxFuture<'_, Result<bool>> {
+        self.inner.has_audit(from, to)
     }
 
     fn forget_notes(&self, before: i64) -> BoxFuture<'_, Result<u64>> {

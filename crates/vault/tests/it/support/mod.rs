@@ -28,7 +28,7 @@ use std::{
 pub use flaky::{Breakdown, FlakyStore, Pause};
 pub use gateway::{IopService, Policy, refresh as refresh_token};
 use jiff::Timestamp;
-use sesame_catalog::{Catalog, Endpoint};
+use sesame_catalog::{Catalog, Environment};
 use sesame_core::{AppSecret, BoxFuture, Clock, HttpRequest, HttpResponse, Result, Transport};
 use sesame_testing::postgres;
 use sesame_vault::{
@@ -299,7 +299,7 @@ impl Home {
 
     /// Where its key file is.
     pub fn key_file(&self) -> std::path::PathBuf {
-        self.options().location.key_file().unwrap()
+        self.location().key_file().unwrap()
     }
 
     pub fn is_in_postgresql(&self) -> bool {
@@ -310,29 +310,29 @@ impl Home {
         self.directory.path().join("home/vault.db")
     }
 
-    pub fn options(&self) -> VaultOptions {
-        VaultOptions {
-            location: match &self.database {
-                None => Location::Sqlite(self.path()),
-                Some((_, _, database)) => {
-                    Location::Postgres(Box::new(database.clone())).at_home(self.directory.path().join("home"))
-                }
-            },
-            key: KeyChoice::File,
-            clock: Arc::new(self.clock.clone()),
-            transport: Arc::new(self.transport.clone()),
-            catalog: self.catalog.clone(),
-            endpoint: None,
+    pub fn location(&self) -> Location {
+        match &self.database {
+            None => Location::Sqlite(self.path()),
+            Some((_, _, database)) => {
+                Location::Postgres(Box::new(database.clone())).at_home(self.directory.path().join("home"))
+            }
         }
     }
 
+    pub fn options(&self) -> VaultOptions {
+        VaultOptions::new(self.location(), Arc::new(self.transport.clone()))
+            .key(KeyChoice::File)
+            .clock(Arc::new(self.clock.clone()))
+            .catalog(self.catalog.clone())
+    }
+
     pub fn sandboxed(&self) -> VaultOptions {
-        VaultOptions { endpoint: Some(Endpoint::parse("http://127.0.0.1:4600").unwrap()), ..self.options() }
+        self.options().environment(Environment::sandbox("http://127.0.0.1:4600").unwrap())
     }
 
     /// The vault's store, opened once more.
     pub async fn store(&self) -> Arc<dyn Store> {
-        Arc::new(SqlStore::open(&self.options().location).await.unwrap())
+        Arc::new(SqlStore::open(&self.location()).await.unwrap())
     }
 
     /// The files of its journal in which replies wait: the first byte of a record says so.
@@ -359,23 +359,15 @@ pub async fn app(vault: &Vault, platform: &str) -> App {
 
 pub async fn add_app(vault: &Vault, platform: &str, redirect_uri: Option<&str>) -> App {
     let redirect_uri = redirect_uri.map(str::to_owned);
-    vault.add_app(NewApp { redirect_uri, ..new_app(platform) }).await.unwrap()
+    vault.add_app(redirect_uri.into_iter().fold(new_app(platform), NewApp::redirect_uri)).await.unwrap()
 }
 
 pub async fn named_app(vault: &Vault, platform: &str, name: &str) -> App {
-    vault.add_app(NewApp { name: Some(name.to_owned()), ..new_app(platform) }).await.unwrap()
+    vault.add_app(new_app(platform).name(name)).await.unwrap()
 }
 
 fn new_app(platform: &str) -> NewApp {
-    NewApp {
-        platform: platform.to_owned(),
-        name: None,
-        key: "500100".to_owned(),
-        secret: AppSecret::new(SECRET),
-        redirect_uri: None,
-        region: None,
-        secret_origin: None,
-    }
+    NewApp::new(platform, "500100", AppSecret::new(SECRET))
 }
 
 /// The callback that a platform would send the browser to.
@@ -402,7 +394,7 @@ pub async fn two_shops() -> (Home, IopService, Vault) {
 }
 
 pub fn as_name(name: &str) -> LoginOptions {
-    LoginOptions { as_name: Some(name.to_owned()), ..LoginOptions::default() }
+    LoginOptions::default().as_name(name)
 }
 
 /// Every byte of every file under a directory.

@@ -90,13 +90,12 @@ pub fn at(seconds: u64) -> Timestamp {
 }
 
 pub fn shop(number: usize, access_left: u64, refresh_left: u64) -> ImportedTokens {
-    ImportedTokens {
-        access: Some(AccessToken::new(format!("imported-access-{number:04}"))),
-        refresh: Some(RefreshToken::new(format!("imported-refresh-{number:04}"))),
-        account_name: Some(format!("shop-{number:04}")),
-        access_expires_at: Some(at(access_left)),
-        refresh_expires_at: Some(at(refresh_left)),
-    }
+    ImportedTokens::default()
+        .access(AccessToken::new(format!("imported-access-{number:04}")))
+        .refresh(RefreshToken::new(format!("imported-refresh-{number:04}")))
+        .account_name(format!("shop-{number:04}"))
+        .access_expires_at(at(access_left))
+        .refresh_expires_at(at(refresh_left))
 }
 
 /// A home with a store in memory and param2 shops.

@@ -1,0 +1,125 @@
+//! `Catalog::explain`: what a code or a message means, everywhere and on one platform.
+#![expect(clippy::unwrap_used, reason = "a test may fail where it stands")]
+
+use sesame_catalog::{Catalog, Explained};
+use sesame_core::{ErrorKind, Fault};
+
+fn explain(text: &str, place: Option<&str>) -> Vec<Explained> {
+    Catalog::builtin().explain(text, place).unwrap()
+}
+
+fn scopes(text: &str, place: Option<&str>) -> Vec<String> {
+    explain(text, place).into_iter().map(|found| found.scope).collect()
+}
+
+#[test]
+fn every_place_that_knows_a_code_speaks() {
+    assert_eq!(scopes("IllegalAccessToken", None), ["iop"]);
+    assert_eq!(scopes("incompletesignature", None), ["iop"]);
+    assert_eq!(scopes("15", None), ["iop", "top"]);
+    let group = explain("LEVEL1_GROUP_COUNT_LIMIT", None);
+    assert_eq!(group[0].scope, "alibaba /icbu/product/group/add");
+    assert!(group[0].rule.says.contains("50 level-1 groups"), "{}", group[0].rule.says);
+    let limit = explain("901", None);
+    assert_eq!(limit[0].scope, "lazada, daraz, miravia");
+    assert_eq!((limit[0].rule.kind, limit[0].rule.fault), (ErrorKind::Quota, Fault::Caller));
+    assert!(explain("no such code", None).is_empty() && explain("", None).is_empty());
+    assert!(Catalog::builtin().explain("15", Some("lazda")).unwrap_err().hint().unwrap().contains("lazada"));
+}
+
+#[test]
+fn the_pattern_of_another_protocol_hides_no_code() {
+    for code in ["4225", "701", "1003", "4137", "4104"] {
+        let everywhere = scopes(code, None);
+        assert!(everywhere[0].starts_with("lazada"), "{code}: {everywhere:?}");
+        assert_eq!(scopes(code, Some("lazada"))[0], "lazada, daraz, miravia", "{code}");
+    }
+    for code in ["602", "605"] {
+        assert_eq!(scopes(code, Some("aliexpress")), ["aliexpress"], "{code}");
+    }
+    assert!(explain("99999", None).is_empty(), "no number is explained by the range of one protocol");
+    assert_eq!(scopes("505", Some("taobao")), ["top"]);
+}
+
+#[test]
+fn a_code_is_found_with_and_without_its_platform() {
+    for (code, platform, kind) in [
+        ("gw.AppKeyNotFound", "1688", ErrorKind::App),
+        ("gw.NoUsageLeftError", "1688", ErrorKind::Quota),
+        ("isp.top-flow-control-limited", "taobao", ErrorKind::Quota),
+        ("isv.permission-ip-whitelist-limit", "taobao", ErrorKind::Permission),
+        ("isv.trade-not-exist", "taobao", ErrorKind::Business),
+        ("isv.item-not-exist", "taobao", ErrorKind::Business),
+        ("isv.anything-else", "taobao", ErrorKind::Business),
+        ("isp.anything-else", "taobao", ErrorKind::Platform),
+        ("530", "taobao", ErrorKind::Platform),
+        ("404", "aliexpress", ErrorKind::Platform),
+        ("401", "aliexpress", ErrorKind::App),
+        ("404", "1688", ErrorKind::UnknownApi),
+        ("PUB_BIZCHECK_PRODUCT_IN_AUDITING", "alibaba", ErrorKind::Business),
+        ("-2", "alibaba", ErrorKind::Platform),
+        ("E036", "lazada", ErrorKind::Argument),
+        ("36", "lazada", ErrorKind::Argument),
+    ] {
+        let found = explain(code, Some(platform));
+        assert_eq!(found.first().map(|found| found.rule.kind), Some(kind), "{code} on {platform}");
+        let kinds: Vec<ErrorKind> = explain(code, None).iter().map(|found| found.rule.kind).collect();
+        assert!(kinds.contains(&kind), "{code}: {kinds:?}");
+    }
+}
+
+#[test]
+fn the_documented_codes_of_an_api_are_found_with_its_platform() {
+    let catalog = Catalog::builtin();
+    let mut seen = 0;
+    for platform in ["lazada", "alibaba", "aliexpress", "1688"] {
+        for summary in catalog.list(platform) {
+            for note in catalog.api(platform, &summary.name).unwrap().errors {
+                let found = catalog.explain(&note.code, Some(platform)).unwrap();
+                assert!(!found.is_empty(), "{platform} {} {:?}", summary.name, note.code);
+                seen += 1;
+            }
+        }
+    }
+    assert!(seen > 800, "{seen}");
+}
+
+#[test]
+fn what_means_the_same_on_several_protocols_is_said_once() {
+    let found = explain("isv.trade-not-exist", None);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(found[0].scope, "top, iop");
+    assert_eq!(explain("isv.missing-parameter:fields", None).len(), 1);
+}
+
+#[test]
+fn a_message_leads_to_its_code() {
+    for (message, code) in [
+        ("The specified access token is invalid or expired", "IllegalAccessToken"),
+        ("IllegalAccessToken: The specified access token is invalid or expired", "IllegalAccessToken"),
+        ("the request signature does not conform to platform standards.", "IncompleteSignature"),
+        ("com.alibaba.x.RequestValidateException: Request is expired.", "400"),
+        ("Invalid Timestamp", "31"),
+        ("SourceIp not in whitelist", "AppWhiteIpLimit"),
+    ] {
+        let found = explain(message, None);
+        assert!(found.iter().any(|found| found.rule.code == code), "{message}: {found:?}");
+    }
+    let pasted = explain("11/isv.permission-ip-whitelist-limit: Insufficient isv permissions", None);
+    assert_eq!(pasted[0].rule.sub_code, "isv.permission-ip-whitelist-limit");
+    assert!(explain("a text that no platform ever said", None).is_empty());
+}
+
+#[test]
+fn an_unknown_app_key_of_a_platform_with_two_registries_names_both_regions() {
+    for code in ["InvalidAppKey", "param-appkey.not.exists"] {
+        let found = explain(code, Some("alibaba"));
+        assert_eq!(found.len(), 1, "{code}");
+        let advice = &found[0].rule.advice;
+        for words in ["sesame app edit NAME --region seller", "sesame app edit NAME --region global"] {
+            assert!(advice.contains(words), "{code}: {advice}");
+        }
+    }
+    // Nobody else is sent there.
+    assert!(!explain("InvalidAppKey", Some("lazada"))[0].rule.advice.contains("seller"));
+}
