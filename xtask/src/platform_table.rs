@@ -32,6 +32,9 @@ fn one(out: &mut String, platform: &Platform, apis: usize) {
         cell(&platform.source),
         platform.date,
     );
+    if let Some(instead) = &platform.switched_off {
+        let _ = write!(out, "\n**Switched off on the live side.** {}\n", cell(instead));
+    }
     for note in &platform.notes {
         let _ = write!(out, "\n* {}", cell(note));
     }

@@ -51,9 +51,12 @@ pub struct Platform {
     /// How replies are read. Filled from the tables of protocol and platform when loaded.
     #[serde(default)]
     pub replies: ReplyRules,
-    /// What users should know, e.g. that a gateway is switched off.
+    /// What users should know.
     #[serde(default)]
     pub notes: Vec<String>,
+    /// Set where the vendor has switched the gateway off: what to do instead, as sentences.
+    #[serde(default)]
+    pub switched_off: Option<String>,
     /// Where this is known from.
     pub source: String,
     /// When that was looked up, `yyyy-mm-dd`.
@@ -86,6 +89,10 @@ impl Platform {
 pub struct Region {
     /// `sg`, `my`, ... or `global`.
     pub name: String,
+    /// The console that its keys come from, where the regions of a platform have keys of their own:
+    /// `open.alibaba.com`.
+    #[serde(default)]
+    pub console: Option<String>,
     /// The base URL of calls, without `/rest`, `/sync`, `/openapi` or `/router/rest`:
     /// `https://api.lazada.sg`.
     pub api: String,

@@ -6,7 +6,7 @@ use sesame_catalog::{Catalog, Environment};
 use sesame_client::{Call, Client};
 use sesame_core::{AppSecret, Clock, Error, Transport};
 use sesame_http::HttpTransport;
-use sesame_vault::{KeyChoice, Location, SystemClock, Vault, VaultOptions, store::SqlStore};
+use sesame_vault::{KeyChoice, Location, SystemClock, Vault, VaultOptions, ensure_private, store::SqlStore};
 use tokio::sync::OnceCell;
 
 use crate::{
@@ -59,7 +59,14 @@ impl Context {
         if let Some(catalog) = self.catalog.get() {
             return Ok(Arc::clone(catalog));
         }
-        let catalog = Arc::new(Catalog::open(self.settings.catalog_dir().as_deref())?);
+        let own = self.settings.catalog_dir();
+        if let Some(directory) = &own {
+            ensure_private("the catalog", directory)?;
+            for file in std::fs::read_dir(directory).into_iter().flatten().flatten() {
+                ensure_private("the catalog's file", &file.path())?;
+            }
+        }
+        let catalog = Arc::new(Catalog::open(own.as_deref())?);
         Ok(Arc::clone(self.catalog.get_or_init(|| catalog)))
     }
 

@@ -1,5 +1,6 @@
 //! The binary `sesame`: reads the command line, runs one command, leaves with its exit code.
 
+mod address;
 mod args;
 mod bounded_file;
 mod chosen;
@@ -7,6 +8,7 @@ mod columns;
 #[cfg(test)]
 mod coming_from;
 mod commands;
+mod completion;
 mod context;
 mod crash;
 mod env_file;
@@ -51,6 +53,9 @@ fn main() -> ExitCode {
 }
 
 fn run() -> u8 {
+    if std::env::var_os(completion::VARIABLE).is_some() && completion::answer() {
+        return 0;
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return refuse(&error),
@@ -78,7 +83,18 @@ fn run() -> u8 {
         if let Command::Demo(args) = cli.command {
             return commands::demo::run(&args);
         }
-        let settings = Settings::gather(&cli.global, std::env::var_os)?;
+        let settings = match Settings::gather(&cli.global, std::env::var_os) {
+            Ok(settings) => settings,
+            // It is there to say what is wrong.
+            Err(wrong) => match &cli.command {
+                Command::Doctor(args) => {
+                    let settings = Settings::without_file(&cli.global, std::env::var_os)?;
+                    json = matches!(settings.output.value, Some(Format::Json | Format::Ndjson));
+                    return commands::doctor::run(args, &Context::new(settings), Some(&wrong));
+                }
+                _ => return Err(wrong),
+            },
+        };
         json = matches!(settings.output.value, Some(Format::Json | Format::Ndjson));
         endpoint.clone_from(&settings.endpoint.value);
         dispatch(cli.command, &Context::new(settings))
@@ -114,8 +130,8 @@ fn dispatch(command: Command, context: &Context) -> CliResult {
         Command::Schema(command) => commands::schema::run(command, context),
         Command::Templates(command) => commands::templates::run(command, context),
         Command::Vault(command) => commands::vault::run(command, context),
-        Command::Doctor(args) => commands::doctor::run(&args, context),
-        Command::Completions(args) => commands::completions::run(&args, Cli::command()),
+        Command::Doctor(args) => commands::doctor::run(&args, context, None),
+        Command::Completions(args) => commands::completions::run(&args),
         Command::GenerateDocs => commands::generate_docs(Cli::command()),
     }
 }
@@ -135,9 +151,17 @@ fn refuse(error: &clap::Error) -> u8 {
         report(&Error::usage(message).with_hint(hint), true, None, false);
         return 2;
     }
-    // Nobody is left to be told when the output is closed.
-    let _ = error.print();
-    u8::try_from(error.exit_code()).unwrap_or(2)
+    let printed = error.print().and_then(|()| std::io::Write::flush(&mut std::io::stdout()));
+    match printed.map_err(CliError::from) {
+        // Help that did not arrive is a failure. Of an error its code tells, whoever reads it.
+        Err(stop @ CliError::Failed(_)) if shown => {
+            if let CliError::Failed(error) = &stop {
+                report(error, false, None, false);
+            }
+            stop.code()
+        }
+        _ => u8::try_from(error.exit_code()).unwrap_or(2),
+    }
 }
 
 /// Takes clap's text apart: what is wrong, with the arguments it names, and the rest.

@@ -10,7 +10,7 @@ use std::{
 use etcetera::BaseStrategy as _;
 use serde::Deserialize;
 use sesame_core::{AppSecret, Error, nearest::nearest};
-use sesame_vault::Location;
+use sesame_vault::{Location, ensure_private};
 
 use crate::{
     bounded_file::{self, Unread},
@@ -112,6 +112,25 @@ impl Settings {
     pub(crate) fn gather(
         flags: &Global,
         environment: impl Fn(&'static str) -> Option<OsString>,
+    ) -> CliResult<Self> {
+        Self::gather_with(flags, environment, read_file)
+    }
+
+    /// As [`Settings::gather`], without `config.toml`: for a command that says what is wrong with it.
+    ///
+    /// # Errors
+    /// Usage, for values of flags and variables that cannot be read.
+    pub(crate) fn without_file(
+        flags: &Global,
+        environment: impl Fn(&'static str) -> Option<OsString>,
+    ) -> CliResult<Self> {
+        Self::gather_with(flags, environment, |_| Ok(File::default()))
+    }
+
+    fn gather_with(
+        flags: &Global,
+        environment: impl Fn(&'static str) -> Option<OsString>,
+        read_file: impl FnOnce(&Path) -> CliResult<File>,
     ) -> CliResult<Self> {
         let environment = |name| environment(name).filter(|value| !is_blank(value));
         let home = choose(
@@ -242,6 +261,10 @@ fn default_home() -> CliResult<Chosen<PathBuf>> {
 }
 
 fn read_file(path: &Path) -> CliResult<File> {
+    if let Some(home) = path.parent() {
+        ensure_private("the home", home)?;
+    }
+    ensure_private("the configuration", path)?;
     let shown = path.display();
     let bytes = match bounded_file::read(path, MAX_FILE) {
         Ok(bytes) => bytes,

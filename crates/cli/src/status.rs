@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use sesame_catalog::TokenRules;
+use sesame_core::command_line::quote;
 use sesame_vault::{Account, AccountState};
 
-use crate::{commands::apis::quote, humanize};
+use crate::humanize;
 
 /// From this long before the end of an authorization on, a person is told.
 const SOON: i64 = 30 * DAY;
@@ -17,7 +18,7 @@ pub(crate) fn state(state: &AccountState) -> &'static str {
     match state {
         AccountState::Healthy => "healthy",
         AccountState::NeedsRefresh => "needs a refresh",
-        AccountState::NeedsAuthorization { .. } => "needs a person",
+        AccountState::NeedsAuthorization { .. } => "needs login",
     }
 }
 

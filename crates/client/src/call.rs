@@ -166,6 +166,7 @@ impl Client {
                         attempts = attempts.made,
                         "answered"
                     );
+                    shared.vault.secret_accepted(&account).await;
                     return Ok(CallOutput { reply, warnings, attempts: attempts.made });
                 }
                 Err(error) => error,

@@ -14,6 +14,7 @@ use serde_json::Value;
 use sesame_catalog::{Api, Catalog, DigestChoice, HttpMethods, Param, Platform, Safety, Type};
 use sesame_core::{
     Error, Result, Shape,
+    command_line::quote,
     request::{HeaderMap, HeaderName, HeaderValue},
     scalar,
 };
@@ -132,12 +133,12 @@ impl Contract {
             .with_hint(format!(
                 "Add {}. The whole contract: sesame apis show {}",
                 example_of(&missing),
-                api.name
+                quote(&api.name)
             )));
         }
         if !wrong.is_empty() {
             return Err(Error::usage(format!("{}: {}; nothing was sent", api.name, wrong.join("; ")))
-                .with_hint(format!("The whole contract: sesame apis show {}", api.name)));
+                .with_hint(format!("The whole contract: sesame apis show {}", quote(&api.name))));
         }
         warnings.truncate(MAX_WARNINGS);
         Ok(warnings)

@@ -4,6 +4,7 @@ use std::fmt;
 
 use sesame_core::{
     HttpRequest, Shape, Value,
+    command_line::quote,
     mask::{is_secret_param, mask, mask_url},
     request::{Method, header::CONTENT_TYPE},
     sign::{self, SigningKey},
@@ -80,36 +81,31 @@ impl Prepared {
     /// and as long as the platform takes its timestamp.
     pub fn curl(&self, show_secrets: bool) -> String {
         let shown = |text: &str| if show_secrets { text.to_owned() } else { mask_url(text) };
-        let mut line = format!("curl -sS {}", quoted(&shown(&self.request.url)));
+        let mut line = format!("curl -sS {}", quote(&shown(&self.request.url)));
         // curl names the parts of a multipart body itself.
         let headers = self.request.headers.iter();
         for (name, value) in headers.filter(|(name, _)| self.parts.is_empty() || *name != CONTENT_TYPE) {
             line += " -H ";
-            line += &quoted(&format!("{name}: {}", String::from_utf8_lossy(value.as_bytes())));
+            line += &quote(&format!("{name}: {}", String::from_utf8_lossy(value.as_bytes())));
         }
         if !self.parts.is_empty() {
             for (name, value, is_file) in &self.parts {
                 let part = if *is_file {
-                    format!(" -F {}", quoted(&format!("{name}=@{value}")))
+                    format!(" -F {}", quote(&format!("{name}=@{value}")))
                 } else if is_secret_param(name) && !show_secrets {
-                    format!(" --form-string {}", quoted(&format!("{name}={}", mask(value))))
+                    format!(" --form-string {}", quote(&format!("{name}={}", mask(value))))
                 } else {
-                    format!(" --form-string {}", quoted(&format!("{name}={value}")))
+                    format!(" --form-string {}", quote(&format!("{name}={value}")))
                 };
                 line.push_str(&part);
             }
         } else if self.request.method == Method::POST {
             let body = String::from_utf8_lossy(&self.request.body);
             line += " --data-raw ";
-            line += &quoted(&shown(&body));
+            line += &quote(&shown(&body));
         }
         line
     }
-}
-
-/// Quotes for a POSIX shell: nothing between single quotes means anything to it.
-fn quoted(text: &str) -> String {
-    format!("'{}'", text.replace('\'', r"'\''"))
 }
 
 impl fmt::Debug for Prepared {
@@ -119,15 +115,5 @@ impl fmt::Debug for Prepared {
             .field("api", &self.api)
             .field("base_string", &self.base_string)
             .finish_non_exhaustive()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn quotes_survive_a_shell() {
-        assert_eq!(quoted("it's $HOME `x`"), r"'it'\''s $HOME `x`'");
     }
 }

@@ -14,11 +14,13 @@
 //! | what a reply says | [`envelope`] |
 //! | where a value or a list is in a payload | [`mod@path`] |
 //! | what an error code means | [`mod@classify`] |
+//! | how names are put into command lines | [`command_line`] |
 //! | how secrets stay hidden | [`secret`], [`mask`], [`redact`] |
 #![warn(missing_docs, clippy::missing_errors_doc)]
 
 pub mod classify;
 pub mod clock;
+pub mod command_line;
 pub mod decode;
 pub mod encode;
 pub mod envelope;

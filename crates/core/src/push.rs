@@ -51,11 +51,7 @@ pub fn verify_push(secret: &AppSecret, push: Push<'_>) -> Result<()> {
             if authorization.is_empty() {
                 return Err(refused("it has no Authorization header"));
             }
-            let key = SigningKey::new(Digest::HmacSha256, secret);
-            let mut text = Vec::with_capacity(app_key.len() + body.len());
-            text.extend_from_slice(app_key.as_bytes());
-            text.extend_from_slice(body);
-            let expected = key.digest_of(&text);
+            let expected = iop_push_signature(secret, app_key, body);
             let given = authorization.trim().to_ascii_uppercase();
             if bool::from(expected.as_bytes().ct_eq(given.as_bytes())) {
                 Ok(())
@@ -64,6 +60,12 @@ pub fn verify_push(secret: &AppSecret, push: Push<'_>) -> Result<()> {
             }
         }
     }
+}
+
+/// Returns what the header `Authorization` of a push message of Lazada or Alibaba.com holds: the
+/// signature over app key and raw body. The platform writes it in small letters.
+pub fn iop_push_signature(secret: &AppSecret, app_key: &str, body: &[u8]) -> Signature {
+    SigningKey::new(Digest::HmacSha256, secret).digest_of(&[app_key.as_bytes(), body].concat())
 }
 
 fn refused(why: &str) -> Error {

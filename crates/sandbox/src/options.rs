@@ -10,7 +10,7 @@ use sesame_catalog::Catalog;
 use sesame_core::{Clock, Error, Result};
 
 use crate::{
-    app_file::AppSpec,
+    apps::AppSpec,
     fault::FaultRule,
     fixtures::{MOST_PRODUCTS, MOST_SHOPS},
     quotas::QuotaRule,
@@ -63,7 +63,7 @@ impl Options {
     pub(crate) fn check(&self) -> Result<()> {
         if !self.listen.ip().is_loopback() && !self.allow_public {
             return Err(Error::usage(format!("{} is not a loopback address", self.listen.ip())).with_hint(
-                "A sandbox has a control API without a login. Listen on 127.0.0.1, or allow public addresses if the network is yours.",
+                "A sandbox has a control API without a login. Listen on 127.0.0.1, or add --allow-public (`Options::allow_public`) if the network is yours.",
             ));
         }
         for (what, wanted, most) in [

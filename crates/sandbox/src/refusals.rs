@@ -8,14 +8,12 @@ use std::{
 use jiff::Timestamp;
 use serde_json::{Value as Json, json};
 use sesame_core::{
+    Shape,
     mask::{SECRET_PARAMS, is_secret_param, mask, mask_known, mask_url},
-    sign::explain,
+    sign::{Digest, OtherApp, Pair, WrongSignature, diagnose, explain},
 };
 
-use crate::{
-    apps::Apps,
-    diagnosis::{Attempt, diagnose},
-};
+use crate::apps::{App, Apps};
 
 /// Maximum number of refusals that are kept.
 const MOST: usize = 1_000;
@@ -78,6 +76,39 @@ impl Refusals {
     }
 }
 
+/// A signature that did not fit.
+#[derive(Clone, Copy)]
+pub(crate) struct Attempt<'a> {
+    pub(crate) app: &'a App,
+    pub(crate) shape: Shape,
+    pub(crate) digest: Digest,
+    /// The path as the shape signs it; for shapes that sign none, what callers may have taken.
+    pub(crate) path: &'a str,
+    pub(crate) pairs: &'a [Pair<'a>],
+    pub(crate) body: &'a [u8],
+    pub(crate) given: &'a str,
+}
+
+/// Says which known mistakes give the signature that came.
+fn mistakes(attempt: Attempt<'_>, apps: &Apps) -> Vec<String> {
+    let named: Vec<(String, &App)> =
+        apps.all().map(|app| (format!("{} {}", app.platform_name, app.key), app)).collect();
+    let others: Vec<OtherApp<'_>> =
+        named.iter().map(|(name, app)| OtherApp { name, key: &app.key, secret: Some(&app.secret) }).collect();
+    diagnose(&WrongSignature {
+        signature: attempt.given,
+        secret: &attempt.app.secret,
+        app_key: &attempt.app.key,
+        shape: attempt.shape,
+        digest: attempt.digest,
+        path: attempt.path,
+        pairs: attempt.pairs,
+        body: attempt.body,
+        others: &others,
+        bases: &[],
+    })
+}
+
 /// Reports a signature that did not fit.
 pub(crate) fn signature_report(
     id: &str,
@@ -105,7 +136,7 @@ pub(crate) fn signature_report(
     }
     let base = mask_known(&base, secrets.iter().copied());
     let mut hints = first_hints;
-    hints.extend(diagnose(attempt, apps));
+    hints.extend(mistakes(attempt, apps));
     if hints.is_empty() {
         hints.push("no known mistake yields the signature that came; compare the text you sign with expected_base_string, and check the secret".to_owned());
     }

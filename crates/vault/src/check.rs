@@ -9,7 +9,7 @@ use sesame_core::{Clock, Error, Result};
 use crate::{
     accounts::{
         Apps, Step, Walk,
-        app::secret_slot,
+        app::{former_slot, secret_slot},
         authorization::{open_access, open_refresh},
     },
     model::identity::Identity,
@@ -249,6 +249,11 @@ impl Checker {
             Err(error) => Err(error),
         };
         let opens = report.opened("app", &row.name, "secret", opened);
+        if let Some(former) = &row.former_secret {
+            let known = self.keys.ensure_value(former).await;
+            let opened = known.and_then(|()| open_text(self.keys.sealer(), former_slot(&row.id), former));
+            report.opened("app", &row.name, "former secret", opened.map(drop));
+        }
         let known = self
             .apps
             .platform(&row.platform)

@@ -15,7 +15,7 @@ use crate::{
     Vault,
     accounts::{
         Step, Walk,
-        app::{app_key_of, secret_slot},
+        app::{app_key_of, former_slot, secret_slot},
         authorization::{open_access, open_refresh, seal_access, seal_refresh},
     },
     events::Action,
@@ -247,7 +247,11 @@ impl Copy<'_> {
             }
             names.insert(name.clone());
             let secret = self.to.keys.sealer().seal(secret_slot(&app.id), secret.as_bytes());
-            let row = AppRow { name, secret, ..app };
+            let former_secret = app.former_secret.as_deref().and_then(|sealed| {
+                let former = open_text(self.from.keys.sealer(), former_slot(&app.id), sealed).ok()?;
+                Some(self.to.keys.sealer().seal(former_slot(&app.id), former.as_bytes()))
+            });
+            let row = AppRow { name, secret, former_secret, ..app };
             self.apps.insert(row.id, row.clone());
             planned.new.push(row);
         }

@@ -38,6 +38,7 @@ mod location;
 mod login;
 mod model;
 mod oauth;
+mod ownership;
 mod refresh;
 mod rekey;
 mod schedule;
@@ -46,7 +47,7 @@ pub mod store;
 mod vault;
 
 pub use accounts::{
-    Account, AccountHandle, AccountState, App, DEFAULT_REDIRECT_URI, ImportedTokens, Listed, NewApp,
+    Account, AccountHandle, AccountState, App, AppEdit, DEFAULT_REDIRECT_URI, ImportedTokens, Listed, NewApp,
 };
 pub use check::{CheckReport, Finding};
 pub use clock::SystemClock;
@@ -58,8 +59,9 @@ pub use events::{AuditFilter, AuditLine};
 pub use fail_point::on_fail_point;
 pub use keeper::{Keeper, KeeperOptions, Tick, Totals};
 pub use location::Location;
-pub use login::{Callback, Listener, Login, LoginOptions};
+pub use login::{Browser, Callback, Listener, Login, LoginOptions};
 pub use model::{AccountId, Id, Token, Warning};
+pub use ownership::ensure_private;
 pub use rekey::Rekeyed;
 pub use schedule::WarmPolicy;
 pub use seal::{KeyChoice, KeyKind};

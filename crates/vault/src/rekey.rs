@@ -404,7 +404,7 @@ impl Rekey {
         let mut named = Vec::with_capacity(values.len());
         for (place, id, why) in values {
             let owner = match place {
-                SealedPlace::AppSecret => {
+                SealedPlace::AppSecret | SealedPlace::FormerSecret => {
                     let apps = self.store.apps().await?;
                     apps.into_iter().find(|app| app.id == *id).map(|app| format!("app {:?}", app.name))
                 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value as Json, json};
 use sesame_catalog::{Api, ApiSummary, Field, HttpMethods, Paging, Param, Safety};
-use sesame_core::{Error, nearest::nearest};
+use sesame_core::{Error, command_line::quote, nearest::nearest};
 
 use crate::{
     context::Context,
@@ -420,27 +420,4 @@ fn example(api: &Api) -> String {
         line.push_str(" --yes");
     }
     line
-}
-
-/// Quotes a word for a shell where it needs it.
-pub(crate) fn quote(word: &str) -> String {
-    let safe = |c: char| c.is_alphanumeric() || "-_./:=,@+%".contains(c);
-    if !word.is_empty() && word.chars().all(safe) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', "'\\''"))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn words_are_quoted_only_when_they_must_be() {
-        assert_eq!(quote("a=1"), "a=1");
-        assert_eq!(quote("a={\"b\":1}"), "'a={\"b\":1}'");
-        assert_eq!(quote("it's"), "'it'\\''s'");
-        assert_eq!(quote(""), "''");
-    }
 }

@@ -1,8 +1,9 @@
 //! `sesame completions SHELL`.
 
-use clap_complete::Shell;
+use clap_complete::{Shell, env::Shells};
+use sesame_core::Error;
 
-use crate::{exit::CliResult, output};
+use crate::{completion, exit::CliResult, output};
 
 /// Options of `completions`.
 #[derive(Debug, clap::Args)]
@@ -11,16 +12,21 @@ Examples:
   sesame completions bash > ~/.local/share/bash-completion/completions/sesame
   sesame completions zsh > ~/.zfunc/_sesame
   sesame completions fish > ~/.config/fish/completions/sesame.fish
-  sesame completions powershell >> $PROFILE")]
+  sesame completions powershell >> $PROFILE
+
+The script asks `sesame` for what fits: commands, options, accounts, apps, platforms, APIs, error codes.")]
 pub(crate) struct CompletionsArgs {
     /// The shell.
     #[arg(value_enum)]
     shell: Shell,
 }
 
-/// Prints the script for a command line.
-pub(crate) fn run(args: &CompletionsArgs, mut root: clap::Command) -> CliResult {
-    let mut script = Vec::with_capacity(64 << 10);
-    clap_complete::generate(args.shell, &mut root, "sesame", &mut script);
+/// Prints the script for a shell.
+pub(crate) fn run(args: &CompletionsArgs) -> CliResult {
+    let name = args.shell.to_string();
+    let shells = Shells::builtins();
+    let shell = shells.completer(&name).ok_or_else(|| Error::usage(format!("no completions for {name}")))?;
+    let mut script = Vec::new();
+    shell.write_registration(completion::VARIABLE, "sesame", "sesame", "sesame", &mut script)?;
     output::raw(&script)
 }

@@ -7,6 +7,7 @@ use serde_json::json;
 use sesame_catalog::Environment;
 use sesame_core::{HttpRequest, request::Method, time::parse_http_date};
 use sesame_http::HttpTransport;
+use sesame_vault::ensure_private;
 
 use crate::{
     context::Context,
@@ -76,10 +77,13 @@ impl Findings {
     }
 }
 
-/// Checks and prints.
-pub(crate) fn run(args: &DoctorArgs, context: &Context) -> CliResult {
+/// Checks and prints. `wrong` is what keeps the configuration from being read.
+pub(crate) fn run(args: &DoctorArgs, context: &Context, wrong: Option<&CliError>) -> CliResult {
     runtime::block_on(context, async {
         let mut findings = Findings::default();
+        if let Some(wrong) = wrong {
+            findings.wrong("config", wrong);
+        }
         settings(context, &mut findings);
         catalog(context, &mut findings);
         vault(context, &mut findings).await;
@@ -94,6 +98,11 @@ fn settings(context: &Context, findings: &mut Findings) {
     let home = &chosen.home;
     let (state, found, todo) = match std::fs::metadata(&home.value) {
         Ok(meta) if !meta.is_dir() => (State::Wrong, "not a directory", "Name a directory: SESAME_HOME=DIR."),
+        Ok(_) if ensure_private("the home", &home.value).is_err() => (
+            State::Wrong,
+            "others can change it",
+            "It belongs to another user, or others can write it: chown or chmod go-w.",
+        ),
         Ok(_) if !can_write(&home.value) => (
             State::Wrong,
             "cannot be written",
@@ -226,7 +235,12 @@ async fn vault(context: &Context, findings: &mut Findings) {
                 .filter(|account| account.state.reason().is_some())
                 .map(|account| account.name.as_str())
                 .collect();
-            findings.add("shops", State::Ok, format!("{} apps, {} accounts", apps.len(), accounts.len()), "");
+            findings.add(
+                "shops",
+                State::Ok,
+                format!("{}, {}", counted(apps.len(), "app"), counted(accounts.len(), "account")),
+                "",
+            );
             let mut from_future = accounts.iter().filter(|account| account.issued_in_future.is_some());
             if let Some(first) = from_future.next() {
                 let more = match from_future.count() {
@@ -247,13 +261,21 @@ async fn vault(context: &Context, findings: &mut Findings) {
                 findings.add(
                     "authorization",
                     State::Wrong,
-                    format!("{} need a person: {}", waiting.len(), waiting.join(", ")),
+                    format!(
+                        "{} must be authorized again: {}",
+                        counted(waiting.len(), "account"),
+                        waiting.join(", ")
+                    ),
                     "See `sesame accounts`.",
                 );
             }
         }
         (Err(error), _) | (_, Err(error)) => findings.wrong("shops", &error.into()),
     }
+}
+
+fn counted(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
 async fn route(args: &DoctorArgs, context: &Context, findings: &mut Findings) -> CliResult {
@@ -268,6 +290,10 @@ async fn route(args: &DoctorArgs, context: &Context, findings: &mut Findings) ->
     for platform in catalog.platforms() {
         let Some(region) = platform.regions.first() else { continue };
         let check = format!("route {}", platform.name);
+        if let Some(instead) = &platform.switched_off {
+            findings.add(&check, State::Note, "switched off on the live side", instead);
+            continue;
+        }
         let more = if platform.regions.len() > 1 {
             format!(", {} regions", platform.regions.len())
         } else {
@@ -279,7 +305,9 @@ async fn route(args: &DoctorArgs, context: &Context, findings: &mut Findings) ->
                 findings.add(&check, State::Ok, format!("{} ({way}{more})", region.api), "");
                 probe(context, findings, &format!("reach {}", platform.name), &region.api).await;
             }
-            Ok(way) => findings.add(&check, State::Ok, format!("{} ({way}{more})", region.api), ""),
+            Ok(way) => {
+                findings.add(&check, State::Ok, format!("{} ({way}{more}; not tried)", region.api), "");
+            }
         }
     }
     if !args.online {

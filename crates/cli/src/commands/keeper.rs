@@ -59,7 +59,7 @@ All of it may stand in SESAME_HOME/config.toml:
   audit_days = 400
   per_app = 5
 Ctrl-C and SIGTERM stop it with exit code 0 when what is under way is finished. With --once it does what \
-is due now, and exits 3 if a shop needs a person.
+is due now, and exits 3 if a shop has to be authorized again.
 JSON: lines {\"type\":\"delivery\",\"sink\",\"taken\",\"error\",\"next_try\",\"event\":{..}}, and at the end one of \
 {\"type\":\"round\"|\"stopped\",\"refreshed\",\"postponed\",\"announced\",\"failed\",\"ended\",\"deferred\",\"delivered\", \
 \"undelivered\",\"next_due\",\"need_person\":[NAME],\"need_person_count\"}; the last three only with --once, \
@@ -349,7 +349,7 @@ impl Reporter {
         };
         let sentence = match &delivery.error {
             None => format!("{kind}: {account}: told the {sink}"),
-            Some(error) => format!("{kind}: {account}: the {sink} was not told: {error}"),
+            Some(error) => format!("{kind}: {account}: delivery to the {sink} failed: {error}"),
         };
         // Tokens are kept whether somebody reads this or not.
         let _ = self.print(&record, &sentence);
@@ -386,7 +386,7 @@ impl Reporter {
     fn sentence(&self, done: &Totals) -> String {
         let (delivered, undelivered) = *self.delivered.borrow();
         format!(
-            "refreshed {}, prolonged {}, warned of {}, failed {}, ended {}, put off {}; told {delivered}, not told {undelivered}",
+            "refreshed {}, prolonged {}, warnings {}, failed {}, ended {}, deferred {}; notified {delivered}, not delivered {undelivered}",
             done.refreshed, done.postponed, done.announced, done.failed, done.ended, done.deferred
         )
     }

@@ -1,10 +1,15 @@
 //! `sesame login APP`: a seller approves the app; the vault gets the tokens.
 
-use std::io::{BufRead, Read as _};
+use std::{
+    io::{BufRead, Read as _},
+    time::Duration,
+};
 
+use serde_json::json;
 use sesame_catalog::SandboxUrl;
 use sesame_core::{
-    AuthCode, Error, ErrorKind, Fault, HttpRequest, mask::mask_url, redact::Redactor, request::Method,
+    AuthCode, Error, ErrorKind, Fault, HttpRequest, command_line::quote, mask::mask_url, redact::Redactor,
+    request::Method,
 };
 use sesame_vault::{Account, Callback, Listener, Login, LoginOptions, Vault};
 use tokio::sync::mpsc;
@@ -13,6 +18,8 @@ use crate::{
     commands::accounts,
     context::Context,
     exit::{CliResult, note, person_is_there, say},
+    humanize::{self, parse_duration},
+    output::Format,
     runtime,
 };
 
@@ -31,10 +38,17 @@ Examples:
   sesame login shop --callback-url 'http://127.0.0.1:8756/callback?code=..&state=..'
   sesame login shop --as summer --replace-shop
 
-Opens the browser and waits for the callback. With --no-browser it prints the address, and takes the \
-callback or a pasted line, whichever comes first; the end of input exits 3. A redirect URI that is not \
-on this machine means pasting. A sandbox that approves by itself is asked directly.
-JSON: as `sesame accounts`, for the accounts that were authorized.")]
+Opens the browser and waits for the callback, or for a pasted line, whichever comes first. With \
+--no-browser it prints the address; lines may come from a pipe then, and the end of input exits 3. A \
+redirect URI that is not on this machine means pasting.
+
+Without a terminal to paste at, the address goes to standard output. The command returns where the \
+redirect URI is not on this machine, and at the end of input; the login is finished within two hours by \
+`sesame login APP --callback-url URL`, with the other options as before. --code and --callback-url read \
+standard input where they are -, which hides them from other users of this machine. A sandbox that \
+approves by itself is asked directly.
+JSON: as `sesame accounts`, for the accounts that were authorized; without a terminal, for a login that \
+is to be finished: {\"authorize_url\",\"state\",\"expires_in\",\"redirect_uri\"}, seconds.")]
 pub(crate) struct LoginArgs {
     /// The app, as `sesame app list` names it.
     app: String,
@@ -50,6 +64,9 @@ pub(crate) struct LoginArgs {
     /// The whole address that the browser ended at.
     #[arg(long, value_name = "URL")]
     callback_url: Option<String>,
+    /// How long to wait for the approval: 1s to 15m.
+    #[arg(long, value_name = "TIME", default_value = "15m", value_parser = parse_wait)]
+    wait: Duration,
     /// Lets the account of --as become another shop.
     #[arg(long, requires = "as_name")]
     replace_shop: bool,
@@ -59,6 +76,11 @@ pub(crate) struct LoginArgs {
     /// The country to choose on the page (Lazada: sg, my, .., cb for all).
     #[arg(long)]
     country: Option<String>,
+}
+
+fn parse_wait(text: &str) -> Result<Duration, String> {
+    let wait = parse_duration(text)?;
+    if (1..=900).contains(&wait.as_secs()) { Ok(wait) } else { Err("write a time from 1s to 15m".to_owned()) }
 }
 
 /// Authorizes and prints the accounts.
@@ -73,22 +95,70 @@ pub(crate) fn run(args: &LoginArgs, context: &Context) -> CliResult {
         options.country.clone_from(&args.country);
         let login = vault.begin_login(&args.app, options).await?;
         let source = match (&args.code, &args.callback_url) {
-            (Some(code), _) => CodeSource::Here(Callback::Code(AuthCode::new(code.expose().trim()))),
-            (None, Some(url)) => CodeSource::Here(Callback::Url(url.clone())),
+            (Some(code), _) => {
+                let code = given("--code", code.expose()).await?;
+                CodeSource::Here(Callback::Code(AuthCode::new(code.trim())))
+            }
+            (None, Some(url)) => CodeSource::Here(Callback::Url(given("--callback-url", url).await?)),
             (None, None) => obtain(args, context, vault, &login).await?,
         };
         let found = match source {
-            CodeSource::Here(callback) => vault.finish_login(&login, callback).await?,
-            CodeSource::Awaited(awaited) => awaited.finish(vault, &login).await?,
+            CodeSource::Here(callback) => Some(vault.finish_login(&login, callback).await?),
+            CodeSource::Elsewhere => None,
+            CodeSource::Awaited(awaited) => awaited.finish(args.wait, context, vault, &login).await?,
         };
-        done(context, &found)
+        match found {
+            Some(found) => done(context, &found),
+            None => begun(args, context, &login),
+        }
     })
+}
+
+/// Returns the value of an option that is worth hiding; `-` reads it from standard input.
+async fn given(option: &'static str, value: &str) -> CliResult<String> {
+    if value == "-" {
+        return runtime::aside(|| match next_line(&mut std::io::stdin().lock()) {
+            Some(Ok(line)) => Ok(line),
+            Some(Err(why)) => Err(Error::usage(format!("standard input {why}")).into()),
+            None => Err(input_ended().into()),
+        })
+        .await;
+    }
+    note(
+        "note",
+        &format!(
+            "other users of this machine can see {option} in the list of processes; {option} - reads standard input"
+        ),
+    );
+    Ok(value.to_owned())
+}
+
+/// Prints where the app is approved, and how the login is finished.
+fn begun(args: &LoginArgs, context: &Context, login: &Login) -> CliResult {
+    let record = json!({
+        "authorize_url": login.authorize_url,
+        "state": login.state,
+        "expires_in": login.expires_in.as_secs(),
+        "redirect_uri": login.redirect_uri,
+    });
+    context.printer(Format::Table).one(&record, |printer| printer.line(&login.authorize_url))?;
+    let mut finish = format!("sesame login {}", quote(&args.app));
+    for (option, value) in [("--as", &args.as_name), ("--region", &args.region)] {
+        if let Some(value) = value {
+            finish.push_str(&format!(" {option} {}", quote(value)));
+        }
+    }
+    if args.replace_shop {
+        finish.push_str(" --replace-shop");
+    }
+    say(&format!("Approve the app at this address, then: {finish} --callback-url URL"));
+    Ok(())
 }
 
 fn done(context: &Context, found: &[Account]) -> CliResult {
     accounts::print(context, found, context.clock.now(), accounts::Asked::All)?;
     if let Some(first) = found.first() {
-        let name = super::apis::quote(&first.name);
+        let name = quote(&first.name);
         say(&format!("Next: sesame products list {name}   sesame call {name} API ...   sesame token {name}"));
     }
     Ok(())
@@ -100,6 +170,8 @@ enum CodeSource {
     Here(Callback),
     /// From the browser, or from a pasted line.
     Awaited(Awaited),
+    /// Another command will bring it.
+    Elsewhere,
 }
 
 /// Gets the callback from a sandbox directly, or opens the page and the ways it may come by.
@@ -109,31 +181,11 @@ async fn obtain(args: &LoginArgs, context: &Context, vault: &Vault, login: &Logi
     {
         return Ok(CodeSource::Here(callback));
     }
-    let listener = if login.is_loopback {
-        match vault.listen(login).await {
-            Ok(listener) => Some(listener),
-            // Pasting still works.
-            Err(error) if args.no_browser || person_is_there() => {
-                note("warning", error.message());
-                None
-            }
-            Err(error) => return Err(error.into()),
-        }
-    } else {
-        None
-    };
-    // Without a browser of ours a line may come from anywhere; with one, only a person pastes.
-    let pasting = args.no_browser || person_is_there();
-    if listener.is_none() && !pasting {
-        return Err(Error::new(
-            ErrorKind::Authorization,
-            format!(
-                "the redirect URI {} is not on this machine, and there is no terminal to paste at",
-                login.redirect_uri
-            ),
-        )
-        .with_hint("Approve the app in a browser, then: sesame login APP --callback-url URL.")
-        .into());
+    // Before the page is shown: whoever else holds the port would get the approval.
+    let listener = if login.is_loopback { Some(vault.listen(login).await?) } else { None };
+    let is_asked = args.no_browser || person_is_there();
+    if listener.is_none() && !is_asked {
+        return Ok(CodeSource::Elsewhere);
     }
     if args.no_browser {
         say("Open this address and approve the app:");
@@ -144,18 +196,20 @@ async fn obtain(args: &LoginArgs, context: &Context, vault: &Vault, login: &Logi
         }
     }
     say(&format!("\n  {}\n", login.authorize_url));
-    match (&listener, pasting) {
+    match (&listener, is_asked) {
         (Some(_), true) => say("Waiting for the callback; or paste the address the browser ended at:"),
         (Some(_), false) => say("Waiting for the callback."),
         (None, _) => say("Then paste the address the browser ended at:"),
     }
-    Ok(CodeSource::Awaited(Awaited { listener, lines: pasting.then(lines) }))
+    Ok(CodeSource::Awaited(Awaited { listener, lines: lines(), is_asked }))
 }
 
 /// The ways a callback may come by, both open at once.
 struct Awaited {
     listener: Option<Listener>,
-    lines: Option<mpsc::Receiver<Line>>,
+    lines: mpsc::Receiver<Line>,
+    /// Somebody is expected to paste.
+    is_asked: bool,
 }
 
 /// A line of standard input, or why there is none.
@@ -163,8 +217,16 @@ type Line = Result<String, &'static str>;
 
 impl Awaited {
     /// Waits for the callback and for a pasted line at once. A useless line is reported,
-    /// and the wait goes on: the browser may still come.
-    async fn finish(mut self, vault: &Vault, login: &Login) -> CliResult<Vec<Account>> {
+    /// and the wait goes on: the browser may still come. `None` at the end of an input that nobody was
+    /// expected to write to.
+    async fn finish(
+        mut self,
+        wait: Duration,
+        context: &Context,
+        vault: &Vault,
+        login: &Login,
+    ) -> CliResult<Option<Vec<Account>>> {
+        let mut over = context.clock.sleep(wait);
         let mut useless = 0;
         let mut last: Option<Error> = None;
         loop {
@@ -174,21 +236,29 @@ impl Awaited {
                         Some(listener) => listener.accept().await,
                         None => std::future::pending().await,
                     }
-                } => return Ok(vault.finish_login(login, callback?).await?),
-                line = async {
-                    match &mut self.lines {
-                        Some(lines) => lines.recv().await,
-                        None => std::future::pending().await,
-                    }
-                } => line,
+                } => {
+                    let (callback, browser) = callback?;
+                    let found = vault.finish_login(login, callback).await;
+                    browser.show(&found).await;
+                    return Ok(Some(found?));
+                }
+                line = self.lines.recv() => line,
+                () = &mut over => {
+                    let waited = humanize::duration(wait);
+                    return Err(Error::new(
+                        ErrorKind::Authorization,
+                        format!("nobody approved the app within {waited}"),
+                    )
+                    .with_hint("Run the command again; or finish this login with --callback-url URL.")
+                    .into());
+                }
             };
             let error = match line {
-                None => {
-                    return Err(last.unwrap_or_else(input_ended).into());
-                }
+                None if last.is_none() && !self.is_asked => return Ok(None),
+                None => return Err(last.unwrap_or_else(input_ended).into()),
                 Some(Ok(line)) if line.trim().is_empty() => continue,
                 Some(Ok(line)) => match pasted(vault, login, &line).await {
-                    Ok(found) => return Ok(found),
+                    Ok(found) => return Ok(Some(found)),
                     Err((error, true)) => error,
                     Err((error, false)) => return Err(error.into()),
                 },

@@ -19,7 +19,7 @@ Examples:
   sesame logout myshop --yes
 
 Removes the account from the vault, and its tokens unless another account uses the same authorization \
-(the shops of a cross-border seller do). The platform has no call for it and is not told: the app stays \
+(the shops of a cross-border seller do). The platform has no call for it and is not informed: the app stays \
 authorized there until the tokens end, or until the seller takes the approval back in the platform's \
 seller center, where it lists the authorized apps. Asks on a terminal and needs --yes elsewhere. \
 `sesame login APP --as ACCOUNT` brings the shop back.
@@ -66,7 +66,7 @@ pub(crate) fn run(args: &LogoutArgs, context: &Context) -> CliResult {
             })
         })?;
         say(&format!(
-            "This was not told to {}. To take the approval back, the seller removes the app from the authorized apps of the platform's seller center.",
+            "{} was not informed. To take the approval back, the seller removes the app from the authorized apps of its seller center.",
             context.catalog()?.platform(&account.platform).map_or("the platform", |platform| &platform.title)
         ));
         Ok(())

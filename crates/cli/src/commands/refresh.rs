@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use serde_json::json;
 use sesame_core::Result;
-use sesame_vault::{Account, Id, Vault};
+use sesame_vault::{Account, AccountId, Id, Vault};
 
 use crate::{
     commands::vault::standing,
@@ -38,9 +38,19 @@ pub(crate) struct RefreshArgs {
     all: bool,
 }
 
-/// Refreshes an account, unless it shares its tokens with one that was refreshed before.
-async fn refresh(vault: &Vault, name: &str, refreshed: &mut HashSet<Id>) -> Result<Account> {
-    let id = vault.handle(name).await?.authorization_id();
+/// Refreshes an account, unless it shares its tokens with one that was refreshed before. With an id it is
+/// found under the name that it has now.
+async fn refresh(
+    vault: &Vault,
+    name: &str,
+    id: Option<AccountId>,
+    refreshed: &mut HashSet<Id>,
+) -> Result<Account> {
+    let handle = match id {
+        Some(id) => vault.handle_by_id(id).await?,
+        None => vault.handle(name).await?,
+    };
+    let (name, id) = (handle.name(), handle.authorization_id());
     if refreshed.contains(&id) {
         return vault.account(name).await;
     }
@@ -54,16 +64,19 @@ pub(crate) fn run(args: RefreshArgs, context: &Context) -> CliResult {
     runtime::block_on(context, async {
         let vault = standing(context).await?;
         let names = match args.account {
-            Some(name) => vec![name],
-            None => vault.accounts().await?.into_iter().map(|account| account.name).collect(),
+            Some(name) => vec![(name, None)],
+            None => {
+                let accounts = vault.accounts().await?.into_iter();
+                accounts.map(|account| (account.name, Some(account.id))).collect()
+            }
         };
         let mut printer = context.printer(Format::Table);
         let mut rows = Rows::new(&["account", "access token", "refresh token"]);
         let mut records = Vec::new();
         let mut failed = None;
         let mut refreshed = HashSet::new();
-        for name in names {
-            match refresh(vault, &name, &mut refreshed).await {
+        for (name, id) in names {
+            match refresh(vault, &name, id, &mut refreshed).await {
                 Ok(account) => {
                     let now = context.clock.now();
                     let left = |until: Option<jiff::Timestamp>| {

@@ -3,7 +3,7 @@
 use std::io::Read;
 
 use serde_json::json;
-use sesame_core::{Error, ErrorKind, path};
+use sesame_core::{Error, ErrorKind, command_line::quote, path};
 
 use crate::{context::Context, exit::CliResult, facets, output::Format, runtime};
 
@@ -95,8 +95,11 @@ async fn print(args: &SchemaArgs, chosen: Option<String>, facet: &str, context: 
     let reply = facets::fetch(client, &facets::call(context, &args.account, &facet, inputs)?).await?;
     let place = facet.items.as_deref().unwrap_or_default();
     let document = path::text(facets::payload(&reply)?, place).ok_or_else(|| {
-        Error::new(ErrorKind::Envelope, format!("the reply has no document at {place}"))
-            .with_hint(format!("See the whole reply: sesame call {} {} ...", args.account, facet.api))
+        Error::new(ErrorKind::Envelope, format!("the reply has no document at {place}")).with_hint(format!(
+            "See the whole reply: sesame call {} {} ...",
+            quote(&args.account),
+            quote(&facet.api)
+        ))
     })?;
     let record = json!({"platform": platform, "category": args.category, "language": args.language, "document": document});
     context.printer(Format::Table).one(&record, |printer| printer.line(document.trim_end()))

@@ -168,7 +168,9 @@ fn a_known_key_gets_its_secret_anew_and_no_second_app() {
     house.run_with(&add, "abcdefghijklmnop").succeeds();
     snapshot!("app_add_same", house.show_with(&add, "abcdefghijklmnop"));
     snapshot!("app_add_other_secret", house.show_with(&add, "qrstuvwxyzabcdef"));
-    let json = [&add[..], &["--output", "json"]].concat();
+    let replace = [&add[..], &["--replace"]].concat();
+    snapshot!("app_add_replace", house.show_with(&replace, "qrstuvwxyzabcdef"));
+    let json = [&replace[..], &["--output", "json"]].concat();
     let done = house.run_with(&json, "abcdefghijklmnop").succeeds().json();
     assert_eq!(done["known"][0], serde_json::json!({"name": "daraz", "secret_replaced": true}));
     let done = house.run_with(&json, "abcdefghijklmnop").succeeds().json();
@@ -184,4 +186,78 @@ fn a_known_key_gets_its_secret_anew_and_no_second_app() {
     let apps = house.run(&["app", "list", "--output", "json"]).succeeds().json();
     let names: Vec<_> = apps.as_array().unwrap().iter().map(|app| app["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["daraz", "miravia", "second", "daraz-2"]);
+}
+
+#[test]
+fn a_wrong_secret_names_the_way_back_and_the_former_one_comes_back() {
+    let house = House::with_accounts(&[("lazada", "shop")]);
+    let (key, _) = house.app("lazada");
+    let add = ["app", "add", "lazada", "--key", &key, "--secret-stdin"];
+    let refused = house.run_with(&add, "qrstuvwxyzabcdef").fails(2);
+    assert!(refused.stderr.contains("--replace") && refused.stderr.contains("nothing was changed"));
+    house.run(&["call", "shop", "/seller/get"]).succeeds();
+    house.run_with(&[&add[..], &["--replace"]].concat(), "qrstuvwxyzabcdef").succeeds();
+    let done = house.run(&["call", "shop", "/seller/get", "--output", "json"]).fails(4);
+    let hint = done.error()["hint"].as_str().unwrap().to_owned();
+    assert!(hint.contains("sesame app edit lazada --former-secret"), "{hint}");
+    let app = house.run(&["app", "show", "lazada", "--output", "json"]).succeeds().json();
+    assert_eq!((&app["has_former_secret"], &app["accounts"][0]), (&true.into(), &"shop".into()));
+    house.run(&["app", "edit", "lazada", "--former-secret"]).succeeds();
+    house.run(&["call", "shop", "/seller/get"]).succeeds();
+    let app = house.run(&["app", "show", "lazada", "--output", "json"]).succeeds().json();
+    assert_eq!(app["has_former_secret"], false, "it has worked");
+    house.run(&["app", "edit", "lazada", "--former-secret"]).fails(2);
+}
+
+#[test]
+fn an_app_is_shown_changed_renamed_and_removed() {
+    let house = House::empty();
+    let add = ["app", "add", "lazada", "--key", "500123", "--secret-stdin"];
+    house.run_with(&add, "abcdefghijklmnop").succeeds();
+    house.run(&["app", "edit", "lazada"]).fails(2);
+    house.run(&["app", "edit", "lazada", "--region", "mars"]).fails(2);
+    house
+        .run(&["app", "edit", "lazada", "--region", "my", "--redirect-uri", "https://shop.example/cb"])
+        .succeeds();
+    house.run(&["app", "rename", "lazada", "my shop"]).succeeds();
+    snapshot!("app_show", house.show(&["app", "show", "my shop"]));
+    snapshot!("app_remove_unasked", house.show(&["app", "remove", "my shop"]));
+    snapshot!("app_remove", house.show(&["app", "remove", "my shop", "--yes"]));
+    assert_eq!(house.run(&["app", "list", "--output", "json"]).succeeds().json(), serde_json::json!([]));
+
+    let house = House::with_accounts(&[("lazada", "a;shop")]);
+    snapshot!("app_remove_used", house.show(&["app", "remove", "lazada", "--yes"]));
+}
+
+#[test]
+fn a_platform_that_is_switched_off_says_so_and_what_to_do() {
+    let house = House::empty();
+    let add = ["app", "add", "aliexpress-legacy", "--key", "500123", "--secret-stdin"];
+    let says = |stderr: &str| {
+        assert!(stderr.contains("switched off") && stderr.contains("sesame app add aliexpress"), "{stderr}");
+    };
+    says(&house.run_with(&add, "abcdefghijklmnop").succeeds().stderr);
+    let table =
+        "account\taccess_token\trefresh_token\tapp_key\tapp_secret\ns1\ta\tr\t500123\tabcdefghijklmnop\n";
+    let import = ["vault", "import", "--tsv", "-", "--platform", "aliexpress-legacy"];
+    says(&house.run_with(&import, table).succeeds().stderr);
+    says(&house.run(&["accounts"]).succeeds().stderr);
+    let checks = house.run(&["doctor", "--output", "json"]).json();
+    let route = checks.as_array().unwrap().iter().find(|check| check["check"] == "route aliexpress-legacy");
+    assert_eq!(route.unwrap()["state"], "note");
+    let other = house.run_with(&["app", "add", "lazada", "--key", "1", "--secret-stdin"], "abcdefghijklmnop");
+    assert!(!other.succeeds().stderr.contains("switched off"));
+}
+
+#[test]
+fn the_consoles_of_a_platform_with_several_key_registries_are_named_where_nobody_can_be_asked() {
+    let house = House::empty();
+    let add = ["app", "add", "alibaba", "--key", "500123", "--secret-stdin"];
+    let done = house.run_with(&add, "abcdefghijklmnop").succeeds();
+    let both = "openapi.alibaba.com (--region global) or open.alibaba.com (--region seller)";
+    assert!(done.stderr.contains(both), "{}", done.stderr);
+    let chosen = [&add[..], &["--region", "seller", "--name", "b"]].concat();
+    assert!(!house.run_with(&chosen, "abcdefghijklmnop").succeeds().stderr.contains("openapi.alibaba.com"));
+    let other = ["app", "add", "lazada", "--key", "1", "--secret-stdin"];
+    assert!(!house.run_with(&other, "abcdefghijklmnop").succeeds().stderr.contains("--region"));
 }

@@ -233,7 +233,7 @@ fn begin(house: &House, arguments: &[&str]) -> Begun {
 }
 
 /// Presses the button that approves, as a browser would, and returns where the page redirects to.
-fn approve(house: &House, platform: &str, url: &str) -> String {
+pub(crate) fn approve(house: &House, platform: &str, url: &str) -> String {
     let (path, query) = url.split_once('?').unwrap();
     let login = sesame_core::request::encode_segment(&house.shop(platform));
     let reply = request("POST", path, &format!("{query}&_decision=approve&login={login}"));
@@ -243,7 +243,7 @@ fn approve(house: &House, platform: &str, url: &str) -> String {
     location.unwrap_or_else(|| panic!("no redirect: {reply}")).1.trim().to_owned()
 }
 
-fn get(url: &str) -> String {
+pub(crate) fn get(url: &str) -> String {
     request("GET", url, "")
 }
 
@@ -263,12 +263,12 @@ fn request(method: &str, url: &str, body: &str) -> String {
 }
 
 /// A redirect URI on a port that is free now.
-fn free_redirect() -> String {
+pub(crate) fn free_redirect() -> String {
     let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     format!("http://127.0.0.1:{}/callback", socket.local_addr().unwrap().port())
 }
 
-fn add_with_redirect(house: &House, platform: &str, redirect: &str) {
+pub(crate) fn add_with_redirect(house: &House, platform: &str, redirect: &str) {
     let (key, secret) = house.app(platform);
     house
         .run_with(

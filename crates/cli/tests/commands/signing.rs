@@ -202,3 +202,100 @@ fn the_secret_of_an_account_signs_too() {
     assert_eq!(by_account.stdout, by_hand.stdout);
     house.run(&["sign", "--account", "nobody", "a=1"]).fails(2);
 }
+
+/// `sesame sign` of the sample of the documents, with the signature of a client that made a mistake.
+fn explained(given: &str) -> serde_json::Value {
+    let house = House::empty();
+    let given = format!("sign={given}");
+    let mut arguments = IOP.to_vec();
+    arguments.extend(["access_token=test", &given, "--secret-stdin", "--explain", "--output", "json"]);
+    house.run_with(&arguments, "helloworld").succeeds().json()["given"].clone()
+}
+
+#[test]
+fn the_mistake_behind_a_foreign_signature_is_named() {
+    let right = explained("4190d32361cfb9581350222f345cb77f3b19f0e31d162316848a2c1ffd5fab4a");
+    assert_eq!((&right["same"], &right["mistakes"]), (&true.into(), &serde_json::json!([])));
+    // The parameters alone, without the path: made by Python's hmac.
+    let no_path = explained("3B474B29F7DA7DB12014B44655CC5FD021B222CAD26E08F9269B802CFDB91651");
+    assert_eq!(no_path["mistakes"], serde_json::json!(["it matches when the path in front is left out"]));
+    let house = House::empty();
+    let unexplained =
+        house.run_with(&[&IOP[..], &["sign=AB", "--secret-stdin"]].concat(), "helloworld").succeeds();
+    assert!(unexplained.stderr.contains("--explain looks for the mistake"), "{}", unexplained.stderr);
+    snapshot!(
+        "sign_mistake",
+        house.show_with(
+            &[
+                "sign",
+                "--protocol",
+                "param2",
+                "--path",
+                "param2/1/system/currentTime/1000000",
+                "a=1",
+                "b=2",
+                // Without the path: HMAC-SHA1 of "a1b2" under test123.
+                "_aop_signature=0B2E5044392CAC05720B2CF500D8D408D97F858E",
+                "--secret-stdin",
+                "--explain",
+            ],
+            "test123"
+        )
+    );
+}
+
+#[test]
+fn a_whole_address_is_taken_apart() {
+    let house = House::empty();
+    let address = "https://api.lazada.sg/rest/order/get?app_key=123456&timestamp=1517820392000&sign_method=sha256&access_token=test&order_id=1234&sign=4190D32361CFB9581350222F345CB77F3B19F0E31D162316848A2C1FFD5FAB4A";
+    for arguments in [
+        vec!["sign", "--protocol", "iop", address, "--secret-stdin", "--output", "json"],
+        vec!["sign", "--protocol", "iop", "--path", address, "--secret-stdin", "--output", "json"],
+    ] {
+        let done = house.run_with(&arguments, "helloworld").succeeds();
+        assert_eq!(done.json()["path"], "/order/get");
+        assert_eq!(done.json()["given"]["same"], true, "{}", done.stdout);
+    }
+    house.run_with(&["sign", "--protocol", "iop", address, "order_id=2", "--secret-stdin"], "x").fails(2);
+    house.run_with(&["sign", "--protocol", "iop", address, address, "--secret-stdin"], "x").fails(2);
+}
+
+#[test]
+fn odd_paths_and_a_secret_among_the_parameters_are_warned_of() {
+    let house = House::empty();
+    for (arguments, said) in [
+        (vec!["--protocol", "iop", "--path", "order/get", "timestamp=1517820392000"], "begin with `/`"),
+        (vec!["--protocol", "iop", "--path", "api.lazada.sg/rest/order/get"], "begins with a host"),
+        (vec!["--protocol", "iop", "--path", "/order/get/"], "ends with `/`"),
+        (
+            vec!["--protocol", "param2", "--path", "gw.open.1688.com/openapi/param2/1/ns/n/1"],
+            "begins with a host",
+        ),
+        (vec!["--protocol", "param2", "--path", "/param2/1/ns/n/1"], "without `/openapi/`"),
+        (vec!["--protocol", "param2", "--path", "1/ns/n/1"], "from the protocol on"),
+        (vec!["--protocol", "iop", "--path", "/order/get", "app_secret=x"], "never a parameter"),
+        (vec!["--protocol", "iop", "--path", "/order/get", "appSecret=x"], "never a parameter"),
+    ] {
+        let done = house.run_with(&[&["sign"], &arguments[..], &["--secret-stdin"]].concat(), "x").succeeds();
+        assert!(done.stderr.contains(said), "{arguments:?}: {}", done.stderr);
+    }
+}
+
+#[test]
+fn the_header_of_a_push_message_is_checked() {
+    let house = House::empty();
+    let body = house.file("push.json", "{\"seller_id\":\"9999\",\"message_type\":0}");
+    let sign = |more: &[&str]| {
+        let base = ["sign", "--protocol", "iop", "--path", "123456", "--body", &body, "--secret-stdin"];
+        house.run_with(&[&base[..], more].concat(), "helloworld")
+    };
+    let signature = sign(&[]).succeeds().stdout.trim().to_owned();
+    assert_eq!(signature, "4ceb1a9163ebc403901b35a4e67a6d6075120e7936c3501b33b80e2d13e718d8");
+    let header = format!("Authorization={signature}");
+    assert_eq!(sign(&[&header, "-o", "json"]).succeeds().json()["given"]["same"], true);
+    let other = sign(&["Authorization=abc"]).succeeds();
+    assert!(other.stderr.contains("is another one"), "{}", other.stderr);
+    sign(&["order_id=1"]).fails(2);
+    house.run_with(&["sign", "--protocol", "iop", "--body", &body, "--secret-stdin"], "x").fails(2);
+    house.run_with(&["sign", "--protocol", "param2", "--body", &body, "--secret-stdin"], "x").fails(2);
+}

@@ -98,14 +98,14 @@ fn looking_makes_no_vault() {
 fn every_shell_gets_completions() {
     let house = House::empty();
     for (shell, mark) in [
-        ("bash", "complete -F"),
+        ("bash", "-F _clap_complete_sesame"),
         ("zsh", "#compdef sesame"),
-        ("fish", "complete -c sesame"),
+        ("fish", "--command sesame"),
         ("powershell", "Register-ArgumentCompleter"),
         ("elvish", "edit:completion"),
     ] {
         let done = house.run(&["completions", shell]).succeeds();
-        assert!(done.stdout.contains(mark), "{shell}");
+        assert!(done.stdout.contains(mark) && done.stdout.contains("SESAME_COMPLETE"), "{shell}");
     }
 }
 
@@ -215,5 +215,16 @@ fn a_sandbox_of_too_many_shops_is_refused() {
     for wanted in [["--shops", "99999999999"], ["--products", "99999999999"]] {
         let done = house.run(&["sandbox", "--listen", "127.0.0.1:0", wanted[0], wanted[1]]).fails(2);
         assert!(done.stderr.contains("at most"), "{}", done.stderr);
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn help_that_cannot_be_written_is_a_failure() {
+    let house = House::empty();
+    for arguments in ["help", "--help", "--version", "login --help"] {
+        let done = house.shell(&format!("{} {arguments} > /dev/full", env!("CARGO_BIN_EXE_sesame")));
+        assert_eq!(done.code, Some(1), "{arguments}: {}", done.stderr);
+        assert!(done.stderr.contains("standard output"), "{}", done.stderr);
     }
 }

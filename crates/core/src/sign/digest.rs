@@ -38,6 +38,16 @@ impl Digest {
         }
     }
 
+    /// Says what is computed, for people.
+    pub(super) const fn described(self) -> &'static str {
+        match self {
+            Self::HmacSha1 => "HMAC-SHA1 with the app secret as key",
+            Self::HmacSha256 => "HMAC-SHA256 with the app secret as key",
+            Self::HmacMd5 => "HMAC-MD5 with the app secret as key",
+            Self::Md5Sandwich => "MD5 of secret + text + secret",
+        }
+    }
+
     /// Returns the number of hexadecimal digits of a signature.
     pub const fn hex_len(self) -> usize {
         match self {
@@ -125,6 +135,86 @@ fn keyed<M: KeyInit>(key: &[u8]) -> M {
 impl fmt::Debug for SigningKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "SigningKey({})", self.digest())
+    }
+}
+
+/// What people compute over a base string, rightly or not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Hash {
+    /// One of the digests of the platforms.
+    Keyed(Digest),
+    /// One of them, with the secret around the text as well.
+    KeyedAround(Digest),
+    /// A plain digest, with the secret at these ends of the text.
+    Plain(Algorithm, Ends),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Algorithm {
+    Md5,
+    Sha1,
+    Sha256,
+}
+
+/// Where the secret stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ends {
+    Neither,
+    Before,
+    After,
+    Both,
+}
+
+impl Hash {
+    /// Lists them, each with what it is called.
+    pub(super) fn known() -> Vec<(Self, String)> {
+        let mut out: Vec<(Self, String)> =
+            Digest::ALL.map(|digest| (Self::Keyed(digest), digest.described().to_owned())).into();
+        for digest in [Digest::HmacSha256, Digest::HmacSha1, Digest::HmacMd5] {
+            let says = format!("{}, and the secret around the text as well,", digest.described());
+            out.push((Self::KeyedAround(digest), says));
+        }
+        for (algorithm, name) in
+            [(Algorithm::Sha256, "SHA-256"), (Algorithm::Md5, "MD5"), (Algorithm::Sha1, "SHA-1")]
+        {
+            out.push((Self::Plain(algorithm, Ends::Neither), format!("plain {name} without the secret")));
+            out.push((Self::Plain(algorithm, Ends::Before), format!("{name} of secret + text")));
+            out.push((Self::Plain(algorithm, Ends::After), format!("{name} of text + secret")));
+            out.push((Self::Plain(algorithm, Ends::Both), format!("{name} of secret + text + secret")));
+        }
+        // MD5 with the secret at both ends is one of the digests.
+        out.retain(|(hash, _)| *hash != Self::Plain(Algorithm::Md5, Ends::Both));
+        out
+    }
+
+    /// Returns the number of hexadecimal digits.
+    pub(super) const fn hex_len(self) -> usize {
+        match self {
+            Self::Keyed(digest) | Self::KeyedAround(digest) => digest.hex_len(),
+            Self::Plain(Algorithm::Md5, _) => 32,
+            Self::Plain(Algorithm::Sha1, _) => 40,
+            Self::Plain(Algorithm::Sha256, _) => 64,
+        }
+    }
+
+    /// Digests a text.
+    pub(super) fn digest(self, secret: &str, text: &[u8]) -> Signature {
+        let ends = match self {
+            Self::Plain(_, ends) => ends,
+            Self::KeyedAround(_) => Ends::Both,
+            Self::Keyed(_) => Ends::Neither,
+        };
+        let before = if matches!(ends, Ends::Before | Ends::Both) { secret.as_bytes() } else { b"" };
+        let after = if matches!(ends, Ends::After | Ends::Both) { secret.as_bytes() } else { b"" };
+        let text = [before, text, after].concat();
+        match self {
+            Self::Keyed(digest) | Self::KeyedAround(digest) => {
+                SigningKey::new(digest, &AppSecret::new(secret)).digest_of(&text)
+            }
+            Self::Plain(Algorithm::Md5, _) => Signature::of(&Md5::digest(&text)),
+            Self::Plain(Algorithm::Sha1, _) => Signature::of(&Sha1::digest(&text)),
+            Self::Plain(Algorithm::Sha256, _) => Signature::of(&Sha256::digest(&text)),
+        }
     }
 }
 

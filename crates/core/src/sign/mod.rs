@@ -10,11 +10,14 @@
 //! ```
 
 mod base_string;
+mod diagnose;
 mod digest;
 mod explain;
+mod mistakes;
 mod verify;
 
 pub use base_string::{Order, Pair, base_string, base_string_sorted, sort};
+pub use diagnose::{OtherApp, WrongSignature, diagnose};
 pub use digest::{Digest, Signature, SigningKey};
 pub use explain::{Explanation, LeftOut, explain};
 pub use verify::{Mismatch, ReceivedError, Verified, collapse_doubled, verify};

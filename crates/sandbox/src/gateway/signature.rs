@@ -11,9 +11,8 @@ use sesame_core::{
 
 use crate::{
     apps::App,
-    diagnosis::Attempt,
     received::{Fields, Head},
-    refusals::signature_report,
+    refusals::{Attempt, signature_report},
     state::State,
 };
 

@@ -4,9 +4,9 @@ use sesame_core::{
     AppSecret, Shape,
     sign::{Digest, SigningKey, sign},
 };
-use sesame_sandbox::{AppSpec, DescribedApp};
+use sesame_sandbox::DescribedApp;
 
-use crate::support::{Bench, borrowed};
+use crate::support::{Bench, app, borrowed};
 
 const LIST: &str = "/products/get";
 
@@ -70,7 +70,7 @@ async fn known_mistakes_are_named() {
         let key = SigningKey::new(Digest::Md5Sandwich, &AppSecret::new(s.clone()));
         sign(&key, Shape::IopRest, LIST, pairs, b"").to_string()
     }));
-    assert!(md5.await.contains("MD5 sandwich"));
+    assert!(md5.await.contains("MD5 of secret + text + secret"));
     let s = secret.clone();
     let late = hint(Box::new(move |_, pairs| {
         let early: Vec<_> = pairs.iter().copied().filter(|(name, _)| *name != "access_token").collect();
@@ -90,7 +90,7 @@ async fn known_mistakes_are_named() {
     assert!(unsorted.await.contains("not sorted"));
     let theirs = other.app_secret.clone().unwrap();
     let hinted = hint(Box::new(move |_, pairs| sha(&theirs, LIST, pairs))).await;
-    assert!(hinted.contains("another app of this sandbox: daraz"), "{hinted}");
+    assert!(hinted.contains("another app is used: daraz"), "{hinted}");
     let s = format!("{secret}\n");
     assert!(hint(Box::new(move |_, pairs| sha(&s, LIST, pairs))).await.contains("line break"));
     let s = secret.clone();
@@ -113,16 +113,7 @@ async fn secrets_are_in_no_output() {
         "0_1_planted-code-0123456789",
         "planted-client-secret-0123456789",
     ];
-    let apps = AppSpec::parse(
-        &PLANTED
-            .iter()
-            .take(1)
-            .flat_map(|secret| {
-                ["lazada", "aliexpress", "taobao", "1688"].map(|name| format!("{name}:4242:{secret}\n"))
-            })
-            .collect::<String>(),
-    )
-    .unwrap();
+    let apps = ["lazada", "aliexpress", "taobao", "1688"].map(|name| app(name, "4242", PLANTED[0])).to_vec();
     let bench = Bench::with(|options| options.apps = apps).await;
     let now = bench.now_ms().await;
     let system = [

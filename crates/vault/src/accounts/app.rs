@@ -12,7 +12,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 use sesame_catalog::{Platform, Urls};
 use sesame_core::{
-    AppSecret, Error, Result,
+    AppSecret, Error, ErrorKind, Result,
+    command_line::quote,
     sign::{Digest, SigningKey},
 };
 
@@ -116,9 +117,24 @@ pub struct App {
     pub redirect_uri: String,
     /// `true` if it was added against a sandbox.
     pub sandbox: bool,
+    /// True while the secret that was replaced last is kept, since the new one has not worked yet.
+    pub has_former_secret: bool,
     /// When it was added.
     #[serde(serialize_with = "as_text")]
     pub created_at: Timestamp,
+}
+
+/// What is changed of an app. What is `None` stays.
+#[derive(Debug, Clone, Default)]
+pub struct AppEdit {
+    /// Another name.
+    pub name: Option<String>,
+    /// Another region. Accounts that had the app's region follow, unless it is that of their country.
+    pub region: Option<String>,
+    /// Another redirect URI.
+    pub redirect_uri: Option<String>,
+    /// Exchanges the secret for the former one, which is kept until a new one has worked.
+    pub former_secret: bool,
 }
 
 pub(crate) fn as_text<T: fmt::Display, S: serde::Serializer>(
@@ -138,6 +154,7 @@ impl App {
             app_key: row.app_key.clone(),
             redirect_uri: row.redirect_uri.clone(),
             sandbox: row.sandbox.is_some(),
+            has_former_secret: row.former_secret.is_some(),
             created_at: Timestamp::from_millisecond(row.created_at).unwrap_or_default(),
         }
     }
@@ -173,7 +190,7 @@ pub(crate) fn check(new: &NewApp) -> Result<()> {
         .with_hint("Copy the app secret from the platform's console, exactly as shown there."))
 }
 
-fn check_redirect(uri: &str) -> Result<()> {
+pub(crate) fn check_redirect(uri: &str) -> Result<()> {
     let form = uri.starts_with("urn:") || Place::of(uri).is_some_and(|_| uri.starts_with("http"));
     if form
         && uri.len() <= 2_000
@@ -207,6 +224,10 @@ pub(crate) fn secret_slot(id: &Id) -> Slot<'_> {
     Slot { table: "app", row: id.as_bytes(), column: "secret" }
 }
 
+pub(crate) fn former_slot(id: &Id) -> Slot<'_> {
+    Slot { table: "app", row: id.as_bytes(), column: "former_secret" }
+}
+
 /// What a platform knows an app by: platform and key, and whether it is one of a sandbox. Two apps of one
 /// key are one to it. Sandboxes are one here, whatever their ports (each start may have another), and
 /// never a real platform.
@@ -232,6 +253,8 @@ pub(crate) struct AppState {
     sealed: Mutex<Vec<u8>>,
     /// The platform refused the app or its signature: somebody may have replaced the secret.
     is_doubted: AtomicBool,
+    /// The secret has not worked yet, and the one before is kept.
+    is_on_trial: AtomicBool,
     keys: [OnceLock<SigningKey>; Digest::ALL.len()],
 }
 
@@ -251,12 +274,17 @@ impl AppState {
             counted_by: format!("{} {}", row.platform, row.app_key).into(),
             sealed: Mutex::new(row.secret.clone()),
             is_doubted: AtomicBool::new(false),
+            is_on_trial: AtomicBool::new(row.former_secret.is_some()),
             keys: [const { OnceLock::new() }; Digest::ALL.len()],
         })
     }
 
     /// Returns `true` if this still is what a row says; opens the row's secret only if its seal is another.
     pub(crate) fn is_of(&self, row: &AppRow, sealer: &Sealer) -> bool {
+        if self.name != row.name || self.region != row.region || self.redirect_uri != row.redirect_uri {
+            return false;
+        }
+        self.is_on_trial.store(row.former_secret.is_some(), Ordering::Relaxed);
         if *lock(&self.sealed) == row.secret {
             return true;
         }
@@ -286,6 +314,35 @@ impl AppState {
     /// Returns `true` if its row should be read again; once for each doubt.
     pub(crate) fn was_doubted(&self) -> bool {
         self.is_doubted.swap(false, Ordering::Relaxed)
+    }
+
+    /// Returns `true` while the former secret is kept, since this one has not worked yet.
+    pub(crate) fn is_on_trial(&self) -> bool {
+        self.is_on_trial.load(Ordering::Relaxed)
+    }
+
+    /// The secret has worked.
+    pub(crate) fn end_trial(&self) {
+        self.is_on_trial.store(false, Ordering::Relaxed);
+    }
+
+    /// Says of a signature that the platform refused whose secret it was made with: Sesame signs by the
+    /// documents, so it is the secret that is wrong.
+    pub(crate) fn explained(&self, error: Error) -> Error {
+        if error.kind() != ErrorKind::Signature {
+            return error;
+        }
+        let (name, platform, key) = (quote(&self.name), quote(&self.platform.name), &self.app_key);
+        let back = if self.is_on_trial() {
+            format!(
+                " Its secret was replaced and has not worked yet; the former one comes back with `sesame app edit {name} --former-secret`."
+            )
+        } else {
+            String::new()
+        };
+        error.with_hint(format!(
+            "The secret of app {name} is probably not that of key {key}: copy it from the platform's console, then `sesame app add {platform} --key {key} --secret-stdin --replace`.{back}"
+        ))
     }
 
     /// Returns what the app asks for tokens with.

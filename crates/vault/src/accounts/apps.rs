@@ -7,13 +7,14 @@ use std::{
 
 use sesame_catalog::{Catalog, Environment, Platform, Urls};
 use sesame_core::{Clock, Error, Result};
+use zeroize::Zeroizing;
 
-use super::app::{self, App, AppState, NewApp};
+use super::app::{self, App, AppEdit, AppState, NewApp};
 use crate::{
     events::{Action, Events},
     model::{Id, lock, name},
     seal::{MasterKeys, open_text},
-    store::{AppRow, NewRows, Notes, Sealed, SealedPlace, Store},
+    store::{AppRow, AuditRow, NewRows, Notes, Store},
 };
 
 /// How often another name is chosen when other processes take them.
@@ -106,6 +107,7 @@ impl Apps {
             region: new.region.clone(),
             app_key: new.key.clone(),
             secret: self.keys.sealer().seal(app::secret_slot(&id), new.secret.expose().as_bytes()),
+            former_secret: None,
             redirect_uri: new.redirect_uri.clone().unwrap_or_else(|| app::DEFAULT_REDIRECT_URI.to_owned()),
             sandbox: self.sandbox(),
             secret_origin: new.secret_origin.clone(),
@@ -132,6 +134,16 @@ impl Apps {
         Ok(self.store.apps().await?.into_iter().filter(is_same).collect())
     }
 
+    /// As [`Apps::of_key`], each with whether it has another secret than `new`, which still opens.
+    pub(crate) async fn with_other_secret(&self, new: &NewApp) -> Result<Vec<(App, bool)>> {
+        let mut known = Vec::new();
+        for row in self.of_key(new).await? {
+            let differs = self.secret(&row).await.is_some_and(|known| *known != *new.secret.expose());
+            known.push((App::of(&row), differs));
+        }
+        Ok(known)
+    }
+
     /// Replaces the secret of the apps of a key. Returns them, each with whether it was another one.
     pub(crate) async fn renew_secret(&self, new: &NewApp) -> Result<Vec<(App, bool)>> {
         let mut renewed = Vec::new();
@@ -145,29 +157,126 @@ impl Apps {
         Ok(renewed)
     }
 
-    /// Replaces the secret of an app unless it is this one; one that does not open is replaced, too.
+    /// Replaces the secret of an app unless it is this one; one that does not open is replaced, too. The
+    /// one that worked last is kept until the new one has worked.
     async fn replace_secret(&self, row: &AppRow, new: &NewApp) -> Result<bool> {
-        let slot = app::secret_slot(&row.id);
-        let known = match self.keys.ensure_app(row).await {
-            Ok(()) => open_text(self.keys.sealer(), slot, &row.secret).ok(),
-            Err(_) => None,
-        };
-        if known.is_some_and(|known| known == new.secret.expose()) {
+        let known = self.secret(row).await;
+        if known.as_deref().is_some_and(|known| known == new.secret.expose()) {
             return Ok(false);
         }
-        let former = Sealed { place: SealedPlace::AppSecret, id: row.id, bytes: row.secret.clone() };
-        let sealed = self.keys.sealer().seal(slot, new.secret.expose().as_bytes());
-        let origin = new.secret_origin.as_deref();
-        let mut line = self.events.audit_row(Action::Secret, &row.name, None, None);
-        line.detail =
-            Some(origin.map_or_else(|| "replaced".to_owned(), |from| format!("replaced, from {from}")));
-        let notes = Notes { audit: vec![line], ..Notes::default() };
-        if !self.store.replace_secret(&former, &sealed, origin, &notes).await? {
-            return Err(Error::local(format!("another program is changing app {:?}", row.name))
-                .with_hint("Repeat the command."));
+        let kept = known.map(|known| self.keys.sealer().seal(app::former_slot(&row.id), known.as_bytes()));
+        let renewed = AppRow {
+            secret: self.keys.sealer().seal(app::secret_slot(&row.id), new.secret.expose().as_bytes()),
+            former_secret: row.former_secret.clone().or(kept),
+            secret_origin: new.secret_origin.clone(),
+            ..row.clone()
+        };
+        let from = new.secret_origin.as_ref().map(|from| format!(", from {from}")).unwrap_or_default();
+        self.update(row, &renewed, Action::Secret, format!("replaced{from}")).await?;
+        Ok(true)
+    }
+
+    /// Changes name, region, redirect URI or secret of an app.
+    pub(crate) async fn edit(&self, name: &str, edit: &AppEdit) -> Result<App> {
+        let row = self.row(name).await?;
+        let mut new = row.clone();
+        let mut done = Vec::new();
+        if let Some(name) = edit.name.as_ref().filter(|name| **name != row.name) {
+            name::check("app", name)?;
+            if self.store.app(name).await?.is_some() {
+                return Err(app::name_taken(name));
+            }
+            new.name.clone_from(name);
+            done.push(format!("renamed from {}", row.name));
+        }
+        if let Some(region) = edit.region.as_ref().filter(|region| row.region.as_ref() != Some(*region)) {
+            self.platform(&row.platform)?.urls(Some(region), &Environment::Live)?;
+            new.region = Some(region.clone());
+            done.push(format!("region {region}"));
+        }
+        if let Some(uri) = edit.redirect_uri.as_ref().filter(|uri| **uri != row.redirect_uri) {
+            app::check_redirect(uri)?;
+            new.redirect_uri.clone_from(uri);
+            done.push(format!("redirect URI {uri}"));
+        }
+        let mut action = Action::App;
+        if edit.former_secret {
+            let (former, current) = self.former_secret(&row).await?;
+            let sealer = self.keys.sealer();
+            new.secret = sealer.seal(app::secret_slot(&row.id), former.as_bytes());
+            new.former_secret =
+                current.map(|current| sealer.seal(app::former_slot(&row.id), current.as_bytes()));
+            action = Action::Secret;
+            done.push("the former one put back".to_owned());
+        }
+        if !done.is_empty() {
+            self.update(&row, &new, action, done.join(", ")).await?;
+        }
+        Ok(App::of(&new))
+    }
+
+    /// Removes an app that no account uses.
+    pub(crate) async fn remove(&self, name: &str) -> Result<App> {
+        let row = self.row(name).await?;
+        let line = self.events.audit_row(Action::App, &row.name, None, None);
+        let line = AuditRow { detail: Some("removed".to_owned()), ..line };
+        if !self.store.remove_app(row.id, &Notes { audit: vec![line], ..Notes::default() }).await? {
+            return Err(Error::usage(format!("accounts use app {name:?}"))
+                .with_hint("Remove them first: `sesame logout ACCOUNT`. `sesame accounts` shows them."));
         }
         lock(&self.opened).remove(&row.id);
-        Ok(true)
+        Ok(App::of(&row))
+    }
+
+    /// Notes that the platform accepted what an app signed: its former secret is not needed any more. A
+    /// failure is logged only: another program, or the next start, does it again.
+    pub(crate) async fn secret_accepted(&self, app: &AppState) {
+        if !app.is_on_trial() {
+            return;
+        }
+        app.end_trial();
+        let proven = async {
+            let Some(row) = self.store.app(&app.name).await? else { return Ok(()) };
+            if row.id != app.id || !app.is_of(&row, self.keys.sealer()) {
+                return Ok(());
+            }
+            app.end_trial();
+            let proven = AppRow { former_secret: None, ..row.clone() };
+            self.update(&row, &proven, Action::Secret, "the new one works".to_owned()).await
+        };
+        if let Err(error) = proven.await {
+            tracing::warn!(app = app.name, "the former secret stays in the vault for now: {error}");
+        }
+    }
+
+    async fn update(&self, former: &AppRow, new: &AppRow, action: Action, done: String) -> Result<()> {
+        let line = self.events.audit_row(action, &new.name, None, None);
+        let line = AuditRow { detail: Some(done), ..line };
+        if !self.store.update_app(former, new, &Notes { audit: vec![line], ..Notes::default() }).await? {
+            return Err(Error::local(format!("another program is changing app {:?}", former.name))
+                .with_hint("Repeat the command."));
+        }
+        lock(&self.opened).remove(&former.id);
+        Ok(())
+    }
+
+    /// Opens the secret of a row; `None` if it does not open.
+    async fn secret(&self, row: &AppRow) -> Option<Zeroizing<String>> {
+        self.keys.ensure_app(row).await.ok()?;
+        open_text(self.keys.sealer(), app::secret_slot(&row.id), &row.secret).ok().map(Zeroizing::new)
+    }
+
+    /// Opens the former secret of a row, and the current one where that opens.
+    async fn former_secret(&self, row: &AppRow) -> Result<(Zeroizing<String>, Option<Zeroizing<String>>)> {
+        let Some(sealed) = &row.former_secret else {
+            return Err(Error::usage(format!("app {:?} has no former secret", row.name)).with_hint(
+                "It is kept only until the new secret has worked once. Add the right one: `sesame app add PLATFORM --key KEY --secret-stdin`.",
+            ));
+        };
+        let current = self.secret(row).await;
+        self.keys.ensure_value(sealed).await?;
+        let former = open_text(self.keys.sealer(), app::former_slot(&row.id), sealed)?;
+        Ok((Zeroizing::new(former), current))
     }
 
     /// Returns an app that this process has opened before.

@@ -10,7 +10,7 @@ use std::{
 
 use sesame_catalog::{Platform, Urls};
 use sesame_core::{
-    AccessToken, Clock, Error,
+    AccessToken, AppSecret, Clock, Error,
     redact::Redactor,
     sign::{Digest, SigningKey},
 };
@@ -18,7 +18,6 @@ use sesame_core::{
 use super::{app::AppState, authorization::Authorization, uses::Uses};
 use crate::{
     model::{Id, Token},
-    oauth::calls::blame_secret,
     store::FullRow,
 };
 
@@ -91,6 +90,11 @@ impl AccountHandle {
         self.app.key(digest)
     }
 
+    /// Returns the app secret, which masks itself in `Debug` and `Display`.
+    pub fn app_secret(&self) -> &AppSecret {
+        &self.app.secret
+    }
+
     /// Returns what keeps the app's secret out of text that the platform sends; whoever makes a call adds the
     /// secrets of the call.
     pub fn redactor(&self) -> Redactor<'_> {
@@ -101,7 +105,7 @@ impl AccountHandle {
     #[doc(hidden)]
     #[must_use]
     pub fn advise(&self, error: Error) -> Error {
-        blame_secret(error, &self.app.platform.name, &self.app.app_key)
+        self.app.explained(error)
     }
 
     /// Returns the access token if nothing has to be done about it: no lock, no wait.

@@ -23,7 +23,7 @@ use sesame_core::{AccessToken, Clock, Error, ErrorKind, Result, Retry};
 use self::uses::Uses;
 pub use self::{
     account::{Account, AccountState, ImportedTokens, Listed},
-    app::{App, DEFAULT_REDIRECT_URI, NewApp},
+    app::{App, AppEdit, DEFAULT_REDIRECT_URI, NewApp},
     handle::AccountHandle,
 };
 use self::{

@@ -20,7 +20,7 @@ pub struct AuditLine {
     /// When.
     #[serde(serialize_with = "as_text")]
     pub at: Timestamp,
-    /// `login`, `refresh`, `postpone`, `import`, `copy`, `rekey`, `logout` or `secret`.
+    /// `login`, `refresh`, `postpone`, `import`, `copy`, `rekey`, `logout`, `secret` or `app`.
     pub action: String,
     /// The account's name at that time, or the app's where there is no account yet; `vault` for what
     /// concerns all.
@@ -195,6 +195,8 @@ pub(crate) enum Action {
     Logout,
     /// The secret of an app was replaced.
     Secret,
+    /// An app was added, changed or removed.
+    App,
     /// The vault got a new master key.
     Rekey,
     /// Everything was copied into another vault.
@@ -210,6 +212,7 @@ impl Action {
             Self::Import => "import",
             Self::Logout => "logout",
             Self::Secret => "secret",
+            Self::App => "app",
             Self::Rekey => "rekey",
             Self::Copy => "copy",
         }

@@ -102,6 +102,7 @@ impl ImportedApps {
                 region: new.region,
                 app_key: new.key,
                 secret: importer.sealer.seal(secret_slot(&id), new.secret.expose().as_bytes()),
+                former_secret: None,
                 redirect_uri: app::DEFAULT_REDIRECT_URI.to_owned(),
                 sandbox: importer.sandbox.clone(),
                 secret_origin: new.secret_origin,

@@ -4,8 +4,11 @@
 //! wrong state get an answer and do not end the wait; reads are bounded in size and time.
 
 use std::{
+    collections::VecDeque,
+    io::{self, ErrorKind as ErrorKindOfSystem},
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     sync::Arc,
+    task::Poll,
     time::Duration,
 };
 
@@ -13,32 +16,68 @@ use sesame_core::{Clock, Error, ErrorKind, Result};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
-    task::JoinSet,
+    task::{AbortHandle, JoinSet},
 };
 
-use super::{Callback, Login};
-use crate::oauth::callback::{CallbackQuery, LONGEST, Place, is_loopback_host, split_port};
+use super::{Callback, Login, hash};
+use crate::{
+    accounts::Account,
+    oauth::callback::{CallbackQuery, LONGEST, Place, is_loopback_host, split_port},
+};
 
 /// How long the listener waits for a person.
 const PATIENCE: Duration = Duration::from_mins(15);
 /// How long one connection may take to send its request.
 const READ_LIMIT: Duration = Duration::from_secs(10);
+/// How long a browser may take to read its page.
+const WRITE_LIMIT: Duration = Duration::from_secs(2);
 /// Browsers open some connections in advance and leave them idle.
 const MOST_CONNECTIONS: usize = 32;
 
 /// Waits for the callback of one login. Dropping it frees the port.
 #[derive(Debug)]
 pub struct Listener {
-    socket: TcpListener,
+    /// One, or two for `localhost`, which is two addresses.
+    sockets: Vec<TcpListener>,
     expected: Arc<Expected>,
     clock: Arc<dyn Clock>,
+}
+
+/// The browser that brought a callback and waits for a page.
+#[derive(Debug)]
+pub struct Browser(TcpStream);
+
+impl Browser {
+    /// Shows how the login ended: the name of the shop, or that it failed and where to read why.
+    pub async fn show(mut self, outcome: &Result<Vec<Account>>) {
+        let text = match outcome.as_deref() {
+            Ok([]) => "The app is authorized. This page may be closed.".to_owned(),
+            Ok([first, ..]) => {
+                let shop = first.login.as_deref().unwrap_or(&first.name);
+                format!("The app is authorized for the shop {}. This page may be closed.", escaped(shop))
+            }
+            Err(_) => "The app is not authorized. The terminal says why; this page may be closed.".to_owned(),
+        };
+        let page = page("200 OK", &text);
+        // The browser may be gone already, or not read.
+        let _ = tokio::time::timeout(WRITE_LIMIT, async {
+            self.0.write_all(page.as_bytes()).await?;
+            self.0.shutdown().await
+        })
+        .await;
+    }
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
 #[derive(Debug)]
 struct Expected {
     origin: String,
     path: String,
-    state: String,
+    /// The hash of the state.
+    state: Vec<u8>,
 }
 
 impl Listener {
@@ -49,34 +88,42 @@ impl Listener {
                 .with_hint("Approve the app in the browser, then paste the address it ends at."));
         };
         let port = place.port.unwrap_or(80);
-        let address = match place.host.as_str() {
-            "[::1]" => IpAddr::V6(Ipv6Addr::LOCALHOST),
-            host => IpAddr::V4(host.parse().unwrap_or(Ipv4Addr::LOCALHOST)),
+        let (v4, v6) = (IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST));
+        let addresses = match place.host.as_str() {
+            "[::1]" => vec![v6],
+            // Whichever of the two the browser takes, nobody else may listen there.
+            "localhost" => vec![v4, v6],
+            host => vec![host.parse().map_or(v4, IpAddr::V4)],
         };
-        let socket = TcpListener::bind(SocketAddr::new(address, port)).await.map_err(|error| {
-            Error::local(format!("port {port}, where the callback would arrive, cannot be opened: {error}"))
-                .with_hint("Another login may be waiting: finish or end it. Or use --no-browser and paste the address that the browser ends at.")
-                .with_source(error)
-        })?;
+        let mut sockets = Vec::new();
+        for address in addresses {
+            match TcpListener::bind(SocketAddr::new(address, port)).await {
+                Ok(socket) => sockets.push(socket),
+                // A machine without IPv6 has one address of that name.
+                Err(error) if !sockets.is_empty() && error.kind() != ErrorKindOfSystem::AddrInUse => {}
+                Err(error) => return Err(taken(port, error)),
+            }
+        }
         let origin = uri.split(['?', '#']).next().unwrap_or_default().to_owned();
-        let expected = Arc::new(Expected { origin, path: place.path, state: login.state.clone() });
-        Ok(Self { socket, expected, clock })
+        let expected = Arc::new(Expected { origin, path: place.path, state: hash(&login.state) });
+        Ok(Self { sockets, expected, clock })
     }
 
-    /// Returns the address it listens on.
-    pub fn address(&self) -> Option<SocketAddr> {
-        self.socket.local_addr().ok()
+    /// Returns the addresses it listens on.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.sockets.iter().filter_map(|socket| socket.local_addr().ok()).collect()
     }
 
-    /// Waits for the callback of this login and shows the browser a small page.
+    /// Waits for the callback of this login. The browser that brought it waits for [`Browser::show`].
     ///
     /// May be dropped at any time, e.g. because a person pasted the address first.
     ///
     /// # Errors
-    /// [`ErrorKind::Authorization`] when the app was not approved within 15 minutes.
-    pub async fn accept(&self) -> Result<Callback> {
+    /// [`ErrorKind::Authorization`] when nobody approved within 15 minutes.
+    pub async fn accept(&self) -> Result<(Callback, Browser)> {
         let mut over = self.clock.sleep(PATIENCE);
-        let mut connections: JoinSet<Option<Callback>> = JoinSet::new();
+        let mut connections: JoinSet<Option<(Callback, Browser)>> = JoinSet::new();
+        let mut oldest: VecDeque<AbortHandle> = VecDeque::new();
         loop {
             tokio::select! {
                 () = &mut over => {
@@ -88,31 +135,58 @@ impl Listener {
                         return Ok(callback);
                     }
                 }
-                accepted = self.socket.accept(), if connections.len() < MOST_CONNECTIONS => {
-                    // The connection broke before it was accepted.
-                    let Ok((stream, _)) = accepted else { continue };
+                accepted = self.next() => {
+                    // A connection that broke before it was accepted is nobody's loss.
+                    let Ok(stream) = accepted else { continue };
+                    // Who connects and says nothing makes room for who comes later.
+                    oldest.retain(|connection| !connection.is_finished());
+                    if oldest.len() >= MOST_CONNECTIONS && let Some(silent) = oldest.pop_front() {
+                        silent.abort();
+                    }
                     let expected = self.expected.clone();
                     let limit = self.clock.sleep(READ_LIMIT);
-                    connections.spawn(async move {
+                    oldest.push_back(connections.spawn(async move {
                         tokio::select! {
                             got = serve(stream, &expected) => got,
                             () = limit => None,
                         }
-                    });
+                    }));
                 }
             }
         }
     }
+
+    /// Accepts the next connection on any of the addresses.
+    async fn next(&self) -> io::Result<TcpStream> {
+        std::future::poll_fn(|context| {
+            for socket in &self.sockets {
+                if let Poll::Ready(accepted) = socket.poll_accept(context) {
+                    return Poll::Ready(accepted.map(|(stream, _)| stream));
+                }
+            }
+            Poll::Pending
+        })
+        .await
+    }
 }
 
-/// Answers one connection; returns the callback if it was the one waited for.
-async fn serve(mut stream: TcpStream, expected: &Expected) -> Option<Callback> {
+fn taken(port: u16, error: io::Error) -> Error {
+    Error::local(format!("port {port}, where the callback would arrive, cannot be opened: {error}"))
+        .with_hint("Whoever holds it would get the approval. Another login may be waiting: finish or end it. Or register another redirect URI with the platform: `sesame app edit APP --redirect-uri URI`.")
+        .with_source(error)
+}
+
+/// Answers one connection; the callback that is waited for is answered later.
+async fn serve(mut stream: TcpStream, expected: &Expected) -> Option<(Callback, Browser)> {
     let head = read_head(&mut stream).await?;
-    let (page, callback) = answer(&head, expected);
-    // The browser may be gone already; what it brought counts all the same.
-    let _ = stream.write_all(page.as_bytes()).await;
-    let _ = stream.shutdown().await;
-    callback
+    match answer(&head, expected) {
+        Ok(callback) => Some((callback, Browser(stream))),
+        Err(page) => {
+            let _ = stream.write_all(page.as_bytes()).await;
+            let _ = stream.shutdown().await;
+            None
+        }
+    }
 }
 
 async fn read_head(stream: &mut TcpStream) -> Option<String> {
@@ -129,12 +203,12 @@ async fn read_head(stream: &mut TcpStream) -> Option<String> {
 }
 
 /// Decides about one request. Pure, so that every kind of stray request can be tested.
-fn answer(head: &str, expected: &Expected) -> (String, Option<Callback>) {
-    let refuse = |status: &str, text: &str| (page(status, "Sesame", text), None);
+fn answer(head: &str, expected: &Expected) -> std::result::Result<Callback, String> {
+    let refuse = |status: &str, text: &str| Err(page(status, text));
     let mut lines = head.split("\r\n");
     let mut request = lines.next().unwrap_or_default().split(' ');
     let (Some(method), Some(target)) = (request.next(), request.next()) else {
-        return refuse("400 Bad Request", "Sesame cannot read this request.");
+        return refuse("400 Bad Request", "Sesame does not understand this request.");
     };
     // A page elsewhere may point a name of its own at 127.0.0.1; its Host gives it away.
     let host = lines.find_map(|line| {
@@ -157,25 +231,21 @@ fn answer(head: &str, expected: &Expected) -> (String, Option<Callback>) {
     let Ok(found) = CallbackQuery::read(query) else {
         return refuse("400 Bad Request", "This address holds a parameter twice. Start the login again.");
     };
-    if found.state.as_deref() != Some(expected.state.as_str()) {
+    // Compared as hashes: how long that takes tells nothing of the state.
+    if found.state.is_none_or(|state| hash(&state) != expected.state) {
         return refuse(
             "400 Bad Request",
             "This answer belongs to another login. Sesame still waits for the one it began: approve the app on the page it opened last. If you refused, end the command with Ctrl-C.",
         );
     }
-    let text = if found.code.is_some() {
-        "Sesame has the shop's answer. Go back to the terminal; this page may be closed."
-    } else {
-        "The app was not approved. Go back to the terminal; this page may be closed."
-    };
-    (page("200 OK", "Sesame", text), Some(Callback::Url(format!("{}?{query}", expected.origin))))
+    Ok(Callback::Url(format!("{}?{query}", expected.origin)))
 }
 
-fn page(status: &str, title: &str, text: &str) -> String {
+fn page(status: &str, text: &str) -> String {
     let body = format!(
-        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>{title}</title>\
+        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Sesame</title>\
          <style>body{{font:18px/1.5 sans-serif;max-width:32em;margin:15vh auto;padding:0 1em}}</style>\
-         <h1>{title}</h1><p>{text}</p></html>\n"
+         <h1>Sesame</h1><p>{text}</p></html>\n"
     );
     format!(
         "HTTP/1.1 {status}\r\nContent-Type: text/html; charset=utf-8\r\nContent-Length: {}\r\nCache-Control: no-store\r\n\
@@ -189,16 +259,13 @@ fn page(status: &str, title: &str, text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn expected() -> Expected {
-        Expected {
+    fn ask(line: &str, host: &str) -> std::result::Result<Callback, String> {
+        let expected = Expected {
             origin: "http://127.0.0.1:8756/callback".into(),
             path: "/callback".into(),
-            state: "s1".into(),
-        }
-    }
-
-    fn ask(line: &str, host: &str) -> (String, Option<Callback>) {
-        answer(&format!("{line}\r\nHost: {host}\r\n\r\n"), &expected())
+            state: hash("s1"),
+        };
+        answer(&format!("{line}\r\nHost: {host}\r\n\r\n"), &expected)
     }
 
     #[test]
@@ -215,17 +282,20 @@ mod tests {
             ("GET /callback?code=c&state=s1 HTTP/1.1", "127.0.0.1.evil.example", "421"),
             ("", here, "400"),
         ] {
-            let (page, callback) = ask(line, host);
+            let page = ask(line, host).unwrap_err();
             assert!(page.starts_with(&format!("HTTP/1.1 {status}")), "{line} {host}: {page}");
-            assert!(callback.is_none(), "{line} {host}");
         }
-        let (page, callback) =
-            ask("GET /callback?code=planted_code_0123&state=s1 HTTP/1.1", "localhost:8756");
-        assert!(page.starts_with("HTTP/1.1 200") && !page.contains("planted_code"), "{page}");
-        let Some(Callback::Url(url)) = callback else { panic!("expected a callback") };
-        assert_eq!(url, "http://127.0.0.1:8756/callback?code=planted_code_0123&state=s1");
+        let Ok(Callback::Url(url)) = ask("GET /callback?code=0123&state=s1 HTTP/1.1", "localhost:8756")
+        else {
+            panic!("expected a callback")
+        };
+        assert_eq!(url, "http://127.0.0.1:8756/callback?code=0123&state=s1");
         // A refusal ends the wait too: the terminal says why.
-        let (page, callback) = ask("GET /callback?state=s1 HTTP/1.1", here);
-        assert!(page.contains("not approved") && callback.is_some());
+        assert!(ask("GET /callback?state=s1 HTTP/1.1", here).is_ok());
+    }
+
+    #[test]
+    fn a_page_shows_names_as_text() {
+        assert_eq!(escaped("<b>&\"'"), "&lt;b&gt;&amp;\"'");
     }
 }

@@ -4,17 +4,18 @@ mod listener;
 mod refusals;
 mod store;
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use sesame_catalog::Platform;
 use sesame_core::{
     AuthCode, Clock, Error, ErrorKind, Result,
+    command_line::quote,
     mask::{mask, mask_url},
 };
 use sha2::{Digest as _, Sha256};
 
-pub use self::listener::Listener;
+pub use self::listener::{Browser, Listener};
 use self::store::{Arrived, LoginTarget};
 use crate::{
     accounts::{Account, Accounts, Apps, app::AppState},
@@ -30,7 +31,7 @@ use crate::{
     store::{AppRow, PendingLogin, Store},
 };
 
-/// How long a login may take from its URL to its callback.
+/// How long a login may take from its URL to its callback, in milliseconds.
 pub(crate) const LOGIN_LIFE: i64 = 2 * 3_600 * 1_000;
 
 /// Options of a login.
@@ -112,6 +113,8 @@ pub struct Login {
     pub is_loopback: bool,
     /// `true` if a sandbox is asked, not a platform.
     pub is_sandbox: bool,
+    /// How long the callback is taken, by this process or another one on the same vault.
+    pub expires_in: Duration,
     /// What was asked for.
     pub options: LoginOptions,
     pub(crate) app_id: Id,
@@ -230,6 +233,7 @@ impl Logins {
             redirect_uri: app.redirect_uri.clone(),
             is_loopback: Place::of(&app.redirect_uri).is_some_and(|place| place.is_loopback()),
             is_sandbox: app.sandbox.is_some(),
+            expires_in: Duration::from_millis(LOGIN_LIFE.unsigned_abs()),
             options,
             app_id: app.id,
             begun_at,
@@ -356,8 +360,9 @@ impl Logins {
                 row.app.name, row.app.platform, app.name
             ))
             .with_hint(format!(
-                "Run `sesame login {} --as {wanted}`, or choose another name.",
-                row.app.name
+                "Run `sesame login {} --as {}`, or choose another name.",
+                quote(&row.app.name),
+                quote(wanted)
             ))),
         }
     }
@@ -397,7 +402,8 @@ impl Logins {
             .endpoint
             .exchange(app.credentials(&urls), grant)
             .await
-            .map_err(|error| self.code_refused(error, begun_at, app))?;
+            .map_err(|error| self.code_refused(app.explained(error), begun_at, app))?;
+        self.apps.secret_accepted(app).await;
         if let Some(doubt) = reply.doubt.take() {
             return Err(doubt);
         }
@@ -427,7 +433,8 @@ impl Logins {
         let message = format!("the platform does not take this code: {why}; the platform says: {error}");
         error.rephrased(ErrorKind::Authorization, message).with_hint(format!(
             "A code of {} is good once, within {minutes} minutes. Run `sesame login {}` again for a new one.",
-            app.platform.title, app.name
+            app.platform.title,
+            quote(&app.name)
         ))
     }
 }

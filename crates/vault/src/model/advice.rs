@@ -1,6 +1,6 @@
 //! Errors for accounts that have to be authorized again.
 
-use sesame_core::{Error, ErrorKind};
+use sesame_core::{Error, ErrorKind, command_line::quote};
 
 /// Returns the error for an account that has to be authorized again. `has_refresh_token` says
 /// whether there is a refresh token left to try.
@@ -16,6 +16,7 @@ pub(crate) fn needs_reauthorization(
 
 /// Returns the commands that authorize an account again.
 pub(crate) fn reauthorize(app: &str, account: &str, has_refresh_token: bool) -> String {
+    let (app, account) = (quote(app), quote(account));
     let login = format!("Run `sesame login {app} --as {account}` and let the seller approve.");
     if has_refresh_token {
         return format!("{login} `sesame refresh {account}` tries the refresh token once more.");

@@ -17,8 +17,8 @@ pub(crate) fn check(what: &str, name: &str) -> Result<()> {
         "starts with a dash, which would read as an option"
     } else if name.trim() != name {
         "begins or ends with a space"
-    } else if name.chars().any(char::is_control) {
-        "holds control characters"
+    } else if name.chars().any(is_invisible) {
+        "holds control characters or other characters that cannot be seen"
     } else {
         return Ok(());
     };
@@ -26,9 +26,18 @@ pub(crate) fn check(what: &str, name: &str) -> Result<()> {
         .with_hint("Take a short name that is easy to type, such as my-shop."))
 }
 
+/// Returns `true` for characters that cannot be seen, and that change how others are shown: controls,
+/// marks of direction, zero-width characters, tags.
+fn is_invisible(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
 /// Makes a name of what a platform calls a shop.
 pub(crate) fn from_platform(text: &str) -> Option<String> {
-    let name: String = text.trim().chars().filter(|c| !c.is_control()).take(60).collect();
+    let name: String = text.trim().chars().filter(|c| !is_invisible(*c)).take(60).collect();
     let name = name.trim().trim_start_matches('-').to_owned();
     (!name.is_empty()).then_some(name)
 }
@@ -89,10 +98,17 @@ mod tests {
 
     #[test]
     fn refuses_names_that_a_shell_or_a_table_would_choke_on() {
-        for name in ["", "-x", " a", "a\n", &"x".repeat(101)] {
+        for name in ["", "-x", " a", "a\n", "a\u{202e}b", "a\u{200b}", &"x".repeat(101)] {
             assert!(check("app", name).is_err(), "{name:?}");
         }
         assert!(check("app", "商店 1").is_ok());
+    }
+
+    #[test]
+    fn names_of_platforms_are_short_and_can_be_seen() {
+        assert_eq!(from_platform(" -a\u{202e}\u{1b}[2Jb\u{200b}\n").as_deref(), Some("a[2Jb"));
+        assert_eq!(from_platform("\u{2066}\u{feff}"), None);
+        assert_eq!(from_platform(&"商".repeat(5_000)).unwrap().chars().count(), 60);
     }
 
     /// Tried one by one from the first for each, this would take minutes.

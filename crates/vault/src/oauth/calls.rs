@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use sesame_catalog::{OAuthStyle, Platform, Urls};
 use sesame_core::{
-    AccessToken, AppSecret, AuthCode, Error, ErrorKind, HttpRequest, RefreshToken, Result, Shape,
+    AccessToken, AppSecret, AuthCode, Error, HttpRequest, RefreshToken, Result, Shape,
     request::encode_segment,
     sign::{Digest, SigningKey, sign},
     time::top_timestamp,
@@ -38,16 +38,6 @@ pub(crate) struct ClientCredentials<'a> {
     pub(crate) secret: &'a AppSecret,
     /// A sandbox explains what it refuses.
     pub(crate) is_sandbox: bool,
-}
-
-/// Says what to do where a gateway refuses a signature of ours: nothing but the secret can be wrong.
-pub(crate) fn blame_secret(error: Error, platform: &str, app_key: &str) -> Error {
-    if error.kind() != ErrorKind::Signature {
-        return error;
-    }
-    error.with_hint(format!(
-        "The secret of the app is not that of app key {app_key}: it was mistyped, or reset in the platform's console. Give the right one: `sesame app add {platform} --key {app_key} --secret-stdin`."
-    ))
 }
 
 /// Names the spellings of the call, in the order in which they are tried.

@@ -10,7 +10,7 @@ use sesame_core::{
 };
 
 use super::{
-    calls::{ClientCredentials, Grant, blame_secret, request, spellings},
+    calls::{ClientCredentials, Grant, request, spellings},
     reply::{self, TokenReply},
 };
 use crate::fail_point::fail_point;
@@ -81,7 +81,6 @@ async fn once(
     let read = read_reply(shape, &credentials.platform.replies, &response, &redactor, now)
         .and_then(|reply| reply::read(credentials.platform, &reply, kept_by(grant), &redactor, now));
     read.map_err(|error| {
-        let error = blame_secret(error, &credentials.platform.name, credentials.app_key);
         let reference = credentials.is_sandbox.then(|| SandboxUrl::reference(&response, &redactor)).flatten();
         (error.with_reference(reference), Some(response))
     })

@@ -4,7 +4,7 @@ use std::{sync::atomic::Ordering, time::Duration};
 
 use jiff::Timestamp;
 use sesame_catalog::{OAuthStyle, Platform};
-use sesame_core::{Error, ErrorKind, Fault, Result, Retry};
+use sesame_core::{Error, ErrorKind, Fault, Result, Retry, command_line::quote};
 use sha2::{Digest as _, Sha256};
 
 use super::{Refresher, journal::Reservation, tokens::STORE_TIMEOUT};
@@ -73,7 +73,10 @@ impl Refresher {
         let answer = self.endpoint.exchange(app.credentials(&authorization.urls), grant).await;
         let mut reply = match answer.and_then(|reply| check_postponed(reply, grant, row)) {
             Ok(reply) => reply,
-            Err(error) => return self.call_failed(authorization, row, grant, lease, error, false).await,
+            Err(error) => {
+                let error = app.explained(error);
+                return self.call_failed(authorization, row, grant, lease, error, false).await;
+            }
         };
         fail_point!("after-receive");
         if matches!(grant, Grant::Postpone { .. }) {
@@ -150,7 +153,10 @@ impl Refresher {
             postpone_after,
             ..AuthorizationRow::new(row.id, row.app_id, row.region.clone(), now.as_millisecond())
         };
-        let learning = self.merger.learn_owner(authorization, &row, &former, &reply.owner, is_noted);
+        let learning = async {
+            self.merger.learn_owner(authorization, &row, &former, &reply.owner, is_noted).await;
+            self.apps.secret_accepted(app).await;
+        };
         if tokio::time::timeout(STORE_TIMEOUT, learning).await.is_err() {
             tracing::warn!(
                 account = authorization.label,
@@ -300,7 +306,9 @@ impl Refresher {
                 .with_retry(Retry::Backoff)
                 .context(format!("account {label:?} could not be refreshed"))
                 .with_hint(format!(
-                    "The platform did not say that the refresh token has ended, so it is kept: `sesame refresh {label}` tries it again. If this stays, run `sesame login {app} --as {label}`."
+                    "The platform did not say that the refresh token has ended, so it is kept: `sesame refresh {0}` tries it again. If this stays, run `sesame login {1} --as {0}`.",
+                    quote(label),
+                    quote(app)
                 ))),
             _ => Err(error.context(format!("account {label:?} could not be refreshed"))),
         }

@@ -30,7 +30,7 @@ use crate::{
 };
 
 /// What the name of a journal ends with.
-const SUFFIX: &str = ".journal";
+pub(crate) const JOURNAL_SUFFIX: &str = ".journal";
 /// A file that has grown to this size and holds nothing any more is replaced by a new one.
 const ROTATION_SIZE: u64 = SLOT;
 
@@ -91,7 +91,7 @@ impl Journal {
     /// Opens the journal beside a vault; nothing is written before a reply is expected.
     pub(crate) fn beside(vault: &Path, sealer: Sealer, clock: Arc<dyn Clock>) -> Self {
         let mut name = vault.as_os_str().to_owned();
-        name.push(SUFFIX);
+        name.push(JOURNAL_SUFFIX);
         Self::at(Some(PathBuf::from(name)), sealer, clock)
     }
 
@@ -238,7 +238,7 @@ impl Journal {
         let Some(own) = &self.0.directory else { return Vec::new() };
         let is_of_a_database = |path: &Path| {
             let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            name.starts_with("vault-") && name.ends_with(SUFFIX)
+            name.starts_with("vault-") && name.ends_with(JOURNAL_SUFFIX)
         };
         if !is_of_a_database(own) {
             return Vec::new();

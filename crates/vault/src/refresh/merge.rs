@@ -4,7 +4,7 @@
 
 use std::{collections::HashSet, sync::Arc};
 
-use sesame_core::{Clock, Result};
+use sesame_core::{Clock, Result, command_line::quote};
 use sha2::{Digest as _, Sha256};
 
 use super::{
@@ -271,7 +271,9 @@ impl ShopMerger {
     async fn note_other(&self, authorization: &Authorization, row: &AuthorizationRow, other: &str) {
         let (label, app) = (&authorization.label, &authorization.app.name);
         let said = format!(
-            "accounts {label:?} and {other:?} are one shop under two approvals, and a refresh of one may end the other's session; `sesame login {app} --as {label}` gives both one approval, or remove one with `sesame logout`"
+            "accounts {label:?} and {other:?} are one shop under two approvals, and a refresh of one may end the other's session; `sesame login {} --as {}` gives both one approval, or remove one with `sesame logout`",
+            quote(app),
+            quote(label)
         );
         tracing::warn!(account = label, "{said}");
         let noted = async {

@@ -24,13 +24,13 @@ use std::{
     time::Duration,
 };
 
-use sesame_core::{Clock, Error, ErrorKind, Fault, RefreshToken, Result, Retry};
+use sesame_core::{Clock, Error, ErrorKind, Fault, RefreshToken, Result, Retry, command_line::quote};
 use sha2::{Digest as _, Sha256};
 
 pub(crate) use self::{
     exchange::Exchanged,
     flight::Flight,
-    journal::{Journal, Reservation},
+    journal::{JOURNAL_SUFFIX, Journal, Reservation},
     merge::{IdentityQuery, ShopMerger},
     replay::Replay,
     shops::{region_of_country, shop_of, speaks_of},
@@ -38,7 +38,7 @@ pub(crate) use self::{
 };
 use crate::{
     accounts::{
-        AccountHandle, Accounts,
+        AccountHandle, Accounts, Apps,
         authorization::{Authorization, Refreshed, open_refresh},
     },
     events::{Action, Events, News},
@@ -76,6 +76,7 @@ fn named(error: Error, handle: &AccountHandle) -> Error {
 pub(crate) struct Refresher {
     pub(crate) store: Arc<dyn TokenStore>,
     pub(crate) keys: Arc<MasterKeys>,
+    pub(crate) apps: Arc<Apps>,
     pub(crate) accounts: Arc<Accounts>,
     pub(crate) tokens: Arc<TokenWriter>,
     pub(crate) replay: Arc<Replay>,
@@ -362,8 +363,9 @@ impl Refresher {
             )
             .with_retry(Retry::After(wait))
             .with_hint(format!(
-                "The next try is in {} s; `sesame refresh {label}` tries at once.",
-                wait.as_millis().div_ceil(1_000)
+                "The next try is in {} s; `sesame refresh {}` tries at once.",
+                wait.as_millis().div_ceil(1_000),
+                quote(label)
             )));
         }
         Ok(refresh)

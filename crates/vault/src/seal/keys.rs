@@ -73,7 +73,15 @@ impl MasterKeys {
     /// # Errors
     /// As [`MasterKeys::ensure_tokens`].
     pub(crate) async fn ensure_app(&self, row: &AppRow) -> Result<()> {
-        match key_of(&row.secret) {
+        self.ensure_value(&row.secret).await
+    }
+
+    /// Makes sure that a sealed value can be opened.
+    ///
+    /// # Errors
+    /// As [`MasterKeys::ensure_tokens`].
+    pub(crate) async fn ensure_value(&self, sealed: &[u8]) -> Result<()> {
+        match key_of(sealed) {
             Some(id) => self.ensure(id).await,
             None => Ok(()),
         }

@@ -76,15 +76,18 @@ pub trait AppStore: Send + Sync {
     /// Returns an app by name.
     fn app<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<AppRow>>>;
 
-    /// Replaces the sealed secret of an app `WHERE secret = former`, and where it was read from; false,
-    /// and no notes, when it is not that one any more.
-    fn replace_secret<'a>(
+    /// Replaces name, region, redirect URI and secrets of an app, if the row still is `former`. With another
+    /// region go the accounts and authorizations that had the former one, unless it is that of their
+    /// country. Returns `false` and changes nothing if the row is another one, or if the name is taken.
+    fn update_app<'a>(
         &'a self,
-        former: &'a Sealed,
-        new: &'a [u8],
-        origin: Option<&'a str>,
+        former: &'a AppRow,
+        new: &'a AppRow,
         notes: &'a Notes,
     ) -> BoxFuture<'a, Result<bool>>;
+
+    /// Removes an app that no account uses. Returns `false` and changes nothing if one does.
+    fn remove_app<'a>(&'a self, id: Id, notes: &'a Notes) -> BoxFuture<'a, Result<bool>>;
 }
 
 /// Accounts.

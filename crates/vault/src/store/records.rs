@@ -81,6 +81,8 @@ pub struct AppRow {
     pub app_key: String,
     /// The sealed app secret.
     pub secret: Vec<u8>,
+    /// The sealed secret that was replaced, until the new one has worked.
+    pub former_secret: Option<Vec<u8>>,
     /// Where the platform sends the seller's browser.
     pub redirect_uri: String,
     /// The sandbox it was made against; nothing for a real app.
@@ -438,6 +440,8 @@ pub struct Sealed {
 pub enum SealedPlace {
     /// The secret of an app.
     AppSecret,
+    /// The secret that an app had before.
+    FormerSecret,
     /// An access token.
     Access,
     /// A refresh token.
@@ -446,12 +450,12 @@ pub enum SealedPlace {
 
 impl SealedPlace {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::AppSecret, Self::Access, Self::Refresh];
+    pub const ALL: [Self; 4] = [Self::AppSecret, Self::FormerSecret, Self::Access, Self::Refresh];
 
     /// Returns the table.
     pub const fn table(self) -> &'static str {
         match self {
-            Self::AppSecret => "app",
+            Self::AppSecret | Self::FormerSecret => "app",
             Self::Access | Self::Refresh => "authorizations",
         }
     }
@@ -460,6 +464,7 @@ impl SealedPlace {
     pub const fn column(self) -> &'static str {
         match self {
             Self::AppSecret => "secret",
+            Self::FormerSecret => "former_secret",
             Self::Access => "access",
             Self::Refresh => "refresh",
         }

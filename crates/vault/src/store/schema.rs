@@ -1,7 +1,7 @@
 //! The tables, written once for both databases.
 
 /// The version of the schema. An older or newer vault is refused: those before were never released.
-pub(super) const VERSION: i64 = 5;
+pub(super) const VERSION: i64 = 6;
 
 /// The tables in the types of PostgreSQL; for SQLite they are translated.
 ///
@@ -28,6 +28,8 @@ CREATE TABLE app (
     region        TEXT,
     app_key       TEXT   NOT NULL,
     secret        BYTEA  NOT NULL,
+    -- The secret before this one, until this one has worked.
+    former_secret BYTEA,
     redirect_uri  TEXT   NOT NULL,
     sandbox       TEXT,
     secret_origin TEXT,

@@ -14,7 +14,8 @@ use crate::{
     login::Logins,
     model::{InFlight, Warnings},
     oauth::TokenEndpoint,
-    refresh::{Journal, Refresher, Replay, ShopMerger, TokenWriter},
+    ownership::ensure_private,
+    refresh::{JOURNAL_SUFFIX, Journal, Refresher, Replay, ShopMerger, TokenWriter},
     rekey::Rekey,
     seal::{KeyChoice, KeyKind, KeySource, MasterKeys, check_new, unlock},
     store::{KeyState, SqlStore, Store},
@@ -108,6 +109,31 @@ impl fmt::Debug for VaultOptions {
     }
 }
 
+/// Refuses files of a vault that other users own or can write.
+fn ensure_all_private(location: &Location) -> Result<()> {
+    let base = location.base()?;
+    let beside = |suffix: &str| {
+        let mut name = base.as_os_str().to_owned();
+        name.push(suffix);
+        std::path::PathBuf::from(name)
+    };
+    let directory = base.parent().filter(|parent| !parent.as_os_str().is_empty());
+    ensure_private("the directory", directory.unwrap_or(Path::new(".")))?;
+    ensure_private("the master key's file", &location.key_file()?)?;
+    if matches!(location, Location::Sqlite(_)) {
+        for suffix in ["", "-wal", "-shm"] {
+            ensure_private("the vault's file", &beside(suffix))?;
+        }
+    }
+    let journal = beside(JOURNAL_SUFFIX);
+    ensure_private("the journal", &journal)?;
+    // Whoever opens the vault replays them.
+    for entry in fs::read_dir(&journal).into_iter().flatten().flatten() {
+        ensure_private("the journal's file", &entry.path())?;
+    }
+    Ok(())
+}
+
 impl Vault {
     /// Opens a vault, makes it if it is not there, and replays what its journal holds.
     ///
@@ -117,6 +143,7 @@ impl Vault {
     /// [`ErrorKind::Usage`](sesame_core::ErrorKind::Usage) when the master key was not given.
     pub async fn open(options: VaultOptions) -> Result<Self> {
         options.location.ensure_supported()?;
+        ensure_all_private(&options.location)?;
         match &options.location {
             Location::Sqlite(path) => {
                 refuse_emptied(path, &options.location.key_file()?, options.clock.as_ref()).await?;
@@ -208,6 +235,7 @@ impl Vault {
         let refresher = Arc::new(Refresher {
             store: store.clone(),
             keys: keys.clone(),
+            apps: apps.clone(),
             accounts: accounts.clone(),
             tokens: tokens.clone(),
             replay: replay.clone(),

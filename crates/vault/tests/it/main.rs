@@ -25,6 +25,7 @@ macro_rules! over_both {
     };
 }
 
+mod app_secrets;
 mod conformance;
 mod copy;
 mod damage;

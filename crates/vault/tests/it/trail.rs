@@ -154,6 +154,8 @@ async fn a_secret_that_is_replaced_is_written_down_with_where_it_came_from() {
     vault.renew_secret(&new("planted0first0secret", "file two")).await.unwrap();
     assert_eq!(trail(&vault, None).await.len(), before, "the same stays, and where it is from");
     assert_eq!(vault.account("lazada").await.unwrap().secret_origin.as_deref(), Some("file one"));
+    // The newest line is the one with the latest time.
+    home.clock.advance_secs(1);
     vault.renew_secret(&new("planted0other0secret", "file two")).await.unwrap();
     assert_eq!(vault.account("lazada").await.unwrap().secret_origin.as_deref(), Some("file two"));
     let lines = trail(&vault, None).await;

@@ -13,6 +13,7 @@ use sesame_vault::import::{ImportOptions, Imported, MAX_TABLE, Mapping, Table, T
 use super::count;
 use crate::{
     bounded_file::{read_or_stdin, shown},
+    commands::app::tell_switched_off,
     context::Context,
     env_file::EnvFile,
     exit::{CliError, CliResult, note, say},
@@ -143,6 +144,7 @@ pub(crate) fn run(args: &VaultImportArgs, context: &Context) -> CliResult {
             (None, Some(app)) => vault.app(app).await?.platform,
             (None, None) => return Err(no_platform().into()),
         };
+        tell_switched_off(context.catalog()?.platform(&platform)?);
         let mut options = options(args, platform)?;
         (options.origin, options.name_is_made_up) = (Some(origin), name_is_made_up);
         let mut done = vault.import_table(&table, &options).await?;

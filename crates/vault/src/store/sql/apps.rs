@@ -9,7 +9,10 @@ use super::{
     query::query,
     rows::{app_row, columns},
 };
-use crate::store::{AppRow, AppStore, Notes, Sealed};
+use crate::{
+    Id,
+    store::{AppRow, AppStore, Notes, failure::Failure},
+};
 
 impl AppStore for SqlStore {
     fn apps(&self) -> BoxFuture<'_, Result<Vec<AppRow>>> {
@@ -26,32 +29,74 @@ impl AppStore for SqlStore {
         })
     }
 
-    fn replace_secret<'a>(
+    fn update_app<'a>(
         &'a self,
-        former: &'a Sealed,
-        new: &'a [u8],
-        origin: Option<&'a str>,
+        former: &'a AppRow,
+        new: &'a AppRow,
         notes: &'a Notes,
     ) -> BoxFuture<'a, Result<bool>> {
         self.run(move || async move {
             let mut transaction = self.begin().await?;
-            let replace =
-                query("UPDATE app SET secret = $3, secret_origin = $4 WHERE app_id = $1 AND secret = $2");
-            let replace = replace.bind(former.id).bind(&former.bytes).bind(new).bind(origin);
-            let is_done = transaction.execute(replace).await? == 1;
-            if is_done {
-                insert_notes(&mut transaction, notes).await?;
+            let update = query(
+                "UPDATE app SET name = $6, region = $7, redirect_uri = $8, secret = $9, former_secret = $10, \
+                 secret_origin = $11 WHERE app_id = $1 AND name = $2 AND redirect_uri = $3 AND secret = $4 \
+                 AND former_secret IS NOT DISTINCT FROM $5 AND region IS NOT DISTINCT FROM $12",
+            )
+            .bind(former.id)
+            .bind(&former.name)
+            .bind(&former.redirect_uri)
+            .bind(&former.secret)
+            .bind(&former.former_secret)
+            .bind(&new.name)
+            .bind(&new.region)
+            .bind(&new.redirect_uri)
+            .bind(&new.secret)
+            .bind(&new.former_secret)
+            .bind(&new.secret_origin)
+            .bind(&former.region);
+            let updated = transaction.execute(update).await;
+            match updated.map_err(Failure::from) {
+                Ok(1) => {}
+                Ok(_) => return Ok(false),
+                Err(failure) if failure.is_taken() => return Ok(false),
+                Err(failure) => return Err(failure),
             }
+            if former.region != new.region {
+                for follow in [
+                    "UPDATE authorizations SET region = $3 WHERE app_id = $1 AND region IS NOT DISTINCT FROM $2",
+                    "UPDATE account SET region = $3 WHERE app_id = $1 AND region IS NOT DISTINCT FROM $2 \
+                     AND (country IS NULL OR region IS NULL OR country <> region)",
+                ] {
+                    let follow = query(follow).bind(former.id).bind(&former.region).bind(&new.region);
+                    transaction.execute(follow).await?;
+                }
+            }
+            insert_notes(&mut transaction, notes).await?;
             transaction.commit().await?;
-            Ok(is_done)
+            Ok(true)
+        })
+    }
+
+    fn remove_app<'a>(&'a self, id: Id, notes: &'a Notes) -> BoxFuture<'a, Result<bool>> {
+        self.run(move || async move {
+            let mut transaction = self.begin().await?;
+            transaction.execute(query("DELETE FROM pending_login WHERE app_id = $1").bind(id)).await?;
+            let unused = "DELETE FROM app WHERE app_id = $1 \
+                          AND NOT EXISTS (SELECT 1 FROM account WHERE app_id = $1)";
+            if transaction.execute(query(unused).bind(id)).await? == 0 {
+                return Ok(false);
+            }
+            insert_notes(&mut transaction, notes).await?;
+            transaction.commit().await?;
+            Ok(true)
         })
     }
 }
 
 pub(super) async fn insert_app(on: &mut Connection, row: &AppRow) -> sqlx::Result<()> {
     let insert = query(
-        "INSERT INTO app (app_id, name, platform, region, app_key, secret, redirect_uri, sandbox, \
-         secret_origin, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+        "INSERT INTO app (app_id, name, platform, region, app_key, secret, former_secret, redirect_uri, \
+         sandbox, secret_origin, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
     )
     .bind(row.id)
     .bind(&row.name)
@@ -59,6 +104,7 @@ pub(super) async fn insert_app(on: &mut Connection, row: &AppRow) -> sqlx::Resul
     .bind(&row.region)
     .bind(&row.app_key)
     .bind(&row.secret)
+    .bind(&row.former_secret)
     .bind(&row.redirect_uri)
     .bind(&row.sandbox)
     .bind(&row.secret_origin)

@@ -133,6 +133,10 @@ impl KeyStore for SqlStore {
                     "SELECT app_id AS id, secret AS sealed FROM app \
                      WHERE substr(secret, 2, 8) = $1 AND app_id > $2 ORDER BY app_id LIMIT $3"
                 }
+                SealedPlace::FormerSecret => {
+                    "SELECT app_id AS id, former_secret AS sealed FROM app \
+                     WHERE substr(former_secret, 2, 8) = $1 AND app_id > $2 ORDER BY app_id LIMIT $3"
+                }
                 SealedPlace::Access => {
                     "SELECT authorization_id AS id, access AS sealed FROM authorizations \
                      WHERE substr(access, 2, 8) = $1 AND authorization_id > $2 \
@@ -160,6 +164,9 @@ impl KeyStore for SqlStore {
             for (sealed, new) in changes {
                 let replace = query(match sealed.place {
                     SealedPlace::AppSecret => "UPDATE app SET secret = $3 WHERE app_id = $1 AND secret = $2",
+                    SealedPlace::FormerSecret => {
+                        "UPDATE app SET former_secret = $3 WHERE app_id = $1 AND former_secret = $2"
+                    }
                     SealedPlace::Access => {
                         "UPDATE authorizations SET access = $3 WHERE authorization_id = $1 AND access = $2"
                     }

@@ -10,7 +10,7 @@ use crate::store::{
 macro_rules! columns {
     (app) => {
         "app.app_id AS app_id, app.name AS app_name, app.platform, app.region AS app_region, app.app_key, app.secret, \
-         app.redirect_uri, app.sandbox, app.secret_origin, app.created_at AS app_created_at"
+         app.former_secret, app.redirect_uri, app.sandbox, app.secret_origin, app.created_at AS app_created_at"
     };
     (authorization) => {
         "authorizations.authorization_id AS authorization_id, authorizations.app_id AS authorization_app_id, \
@@ -53,6 +53,7 @@ pub(super) fn app_row(row: &Row) -> sqlx::Result<AppRow> {
         region: row.get("app_region")?,
         app_key: row.get("app_key")?,
         secret: row.get("secret")?,
+        former_secret: row.get("former_secret")?,
         redirect_uri: row.get("redirect_uri")?,
         sandbox: row.get("sandbox")?,
         secret_origin: row.get("secret_origin")?,

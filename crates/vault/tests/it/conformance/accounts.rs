@@ -1,6 +1,6 @@
 //! Apps, accounts, logins.
 
-use sesame_vault::store::{AccountRow, AuthorizationRow, NewRows, Notes, PendingLogin, Sealed, SealedPlace};
+use sesame_vault::store::{AccountRow, AuthorizationRow, NewRows, Notes, PendingLogin};
 
 use super::{Place, rows::*};
 
@@ -49,21 +49,28 @@ pub async fn apps_and_accounts_come_back_as_they_were(place: &dyn Place) {
     assert_eq!(store.apps().await.unwrap(), [bare.clone(), first.clone()], "oldest first");
     assert_eq!(store.app("first").await.unwrap(), Some(first.clone()));
     assert_eq!(store.app("First").await.unwrap(), None);
-    // A secret with where it came from and a line of the trail, if it is still the one that was read.
-    let [former, other] = [first.secret.clone(), sealed(9, 9)].map(|bytes| Sealed {
-        place: SealedPlace::AppSecret,
-        id: first.id,
-        bytes,
-    });
+    // A change with a line of the trail, if the row still is the one that was read.
     let noted = Notes { audit: vec![line(Some(with_all.id))], ..Notes::default() };
-    assert!(!store.replace_secret(&other, &sealed(1, 7), None, &noted).await.unwrap());
-    assert_eq!(lines(store.as_ref(), with_all.id).await, 1);
-    assert!(store.replace_secret(&former, &sealed(1, 7), Some("file f"), &noted).await.unwrap());
-    let first = sesame_vault::store::AppRow {
+    let changed = sesame_vault::store::AppRow {
         secret: sealed(1, 7),
+        former_secret: None,
         secret_origin: Some("file f".to_owned()),
-        ..first
+        ..first.clone()
     };
+    for other in [
+        sesame_vault::store::AppRow { secret: sealed(9, 9), ..first.clone() },
+        sesame_vault::store::AppRow { former_secret: None, ..first.clone() },
+        sesame_vault::store::AppRow { region: None, ..first.clone() },
+    ] {
+        assert!(!store.update_app(&other, &changed, &noted).await.unwrap());
+    }
+    let taken = sesame_vault::store::AppRow { name: "second".to_owned(), ..first.clone() };
+    assert!(!store.update_app(&first, &taken, &noted).await.unwrap());
+    assert_eq!(lines(store.as_ref(), with_all.id).await, 1);
+    assert!(store.update_app(&first, &changed, &noted).await.unwrap());
+    let first = changed;
+    assert_eq!(store.app("first").await.unwrap(), Some(first.clone()));
+    assert!(!store.remove_app(first.id, &noted).await.unwrap(), "an account uses it");
     assert_eq!(store.app("first").await.unwrap(), Some(first.clone()));
     let full = store.accounts().await.unwrap();
     let names: Vec<&str> = full.iter().map(|row| row.account.name.as_str()).collect();
@@ -273,4 +280,40 @@ pub async fn logins_wait_and_are_forgotten(place: &dyn Place) {
     store.login_used(&[9; 32], NOW).await.unwrap();
     assert!(store.add_login(&login(3, NOW), 0).await.is_ok());
     assert!(store.add_login(&login(3, NOW), 0).await.is_err(), "the same state twice");
+}
+
+pub async fn accounts_follow_their_app_into_another_region(place: &dyn Place) {
+    let store = place.open().await;
+    let first = sesame_vault::store::AppRow { region: None, ..app("first") };
+    let (mut theirs, mut chosen) = (authorization(first.id), authorization(first.id));
+    (theirs.region, chosen.region) = (None, Some("th".to_owned()));
+    let mut follows = account("follows", first.id, theirs.id);
+    (follows.region, follows.country) = (None, Some("cn".to_owned()));
+    let mut stays = account("stays", first.id, chosen.id);
+    stays.region = Some("th".to_owned());
+    let rows = NewRows {
+        apps: vec![first.clone(), app("unused")],
+        authorizations: vec![theirs.clone(), chosen.clone()],
+        accounts: vec![follows, stays],
+    };
+    assert!(store.add(&rows, &Notes::default()).await.unwrap());
+    let regions = async |store: &dyn sesame_vault::store::Store| {
+        let mut out = Vec::new();
+        for name in ["follows", "stays"] {
+            let row = store.account(name).await.unwrap().unwrap();
+            out.push((row.account.region, row.authorization.region));
+        }
+        out
+    };
+    let both = |region: &str| (Some(region.to_owned()), Some(region.to_owned()));
+    let my = sesame_vault::store::AppRow { region: Some("my".to_owned()), ..first.clone() };
+    assert!(store.update_app(&first, &my, &Notes::default()).await.unwrap());
+    assert_eq!(regions(store.as_ref()).await, [both("my"), both("th")]);
+    let unused = store.app("unused").await.unwrap().unwrap();
+    let noted = Notes { audit: vec![line(None)], ..Notes::default() };
+    let pending = PendingLogin { state_hash: vec![7; 32], app_id: unused.id, begun_at: NOW, used_at: None };
+    store.add_login(&pending, 0).await.unwrap();
+    assert!(store.remove_app(unused.id, &noted).await.unwrap());
+    assert_eq!(store.app("unused").await.unwrap(), None);
+    assert_eq!(store.login(&pending.state_hash).await.unwrap(), None);
 }

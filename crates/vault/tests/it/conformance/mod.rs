@@ -27,7 +27,7 @@ macro_rules! run_all {
             use super::*;
 
             run_all!(@each $place;
-                accounts: apps_and_accounts_come_back_as_they_were, names_are_taken_once_and_nothing_is_written,
+                accounts: apps_and_accounts_come_back_as_they_were, names_are_taken_once_and_nothing_is_written, accounts_follow_their_app_into_another_region,
                 a_batch_of_a_thousand_rows, pages_of_accounts, rows_point_to_rows,
                 an_account_moves_and_its_former_authorization_goes, shops_are_found_by_their_ids, logins_wait_and_are_forgotten,
                 two_that_take_the_last_accounts_away;

@@ -33,6 +33,7 @@ pub fn app(name: &str) -> AppRow {
         region: Some("sg".to_owned()),
         app_key: "500100".to_owned(),
         secret: sealed(1, 100),
+        former_secret: Some(sealed(1, 101)),
         redirect_uri: "http://127.0.0.1:9005/".to_owned(),
         sandbox: Some("http://127.0.0.1:4600".to_owned()),
         secret_origin: Some("standard input".to_owned()),

@@ -14,6 +14,7 @@ over_both! {
     a_wrong_secret_is_not_blamed_on_the_code;
     #[tokio::test(flavor = "multi_thread")]
     the_listener_waits_through_strays_and_takes_the_one_callback,
+    localhost_is_listened_on_at_both_addresses_or_not_at_all,
     the_listener_gives_up_after_a_quarter_of_an_hour;
 }
 
@@ -145,21 +146,56 @@ async fn the_listener_waits_through_strays_and_takes_the_one_callback() {
     let clock = shop.home.clock.clone().manual();
     let waiting = tokio::spawn(async move { listener.accept().await });
     // Browsers open connections and leave them idle; they must not block the others.
-    let _idle = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    let mut idle = Vec::new();
+    for _ in 0..100 {
+        idle.push(tokio::net::TcpStream::connect(("127.0.0.1", port)).await.unwrap());
+    }
     for (target, status) in [
         ("/favicon.ico".to_owned(), "404"),
         ("/callback?code=c&state=wrong".to_owned(), "400"),
         ("/callback".to_owned(), "400"),
-        (format!("/callback?code=0_c&state={}", login.state), "200"),
     ] {
         let answer = get(port, &target).await;
         assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{target}: {answer}");
         assert!(!answer.contains(&login.state));
     }
-    let got = waiting.await.unwrap().unwrap();
-    let accounts = shop.vault.finish_login(&login, got).await.unwrap();
-    assert_eq!(accounts[0].name, "x");
+    // The page waits for how it ends.
+    let target = format!("/callback?code=0_c&state={}", login.state);
+    let page = tokio::spawn(async move { get(port, &target).await });
+    let (got, browser) = waiting.await.unwrap().unwrap();
+    let finished = shop.vault.finish_login(&login, got).await;
+    browser.show(&finished).await;
+    let (page, account) = (page.await.unwrap(), &finished.unwrap()[0]);
+    assert!(page.starts_with("HTTP/1.1 200 ") && !page.contains(&login.state), "{page}");
+    assert!(page.contains(account.login.as_deref().unwrap()) && page.contains("is authorized"), "{page}");
+    assert_eq!(account.name, "x");
     drop(clock);
+}
+
+async fn localhost_is_listened_on_at_both_addresses_or_not_at_all() {
+    let shop = lazada().await;
+    let other = std::net::TcpListener::bind("[::1]:0").unwrap();
+    let port = other.local_addr().unwrap().port();
+    let redirect = format!("http://localhost:{port}/callback");
+    let app = crate::support::add_app(&shop.vault, "lazada", Some(&redirect)).await;
+    let login = shop.vault.begin_login(&app.name, as_name("x")).await.unwrap();
+    let error = shop.vault.listen(&login).await.unwrap_err();
+    assert!(error.message().contains(&port.to_string()), "{error}");
+    drop(other);
+    let listener = shop.vault.listen(&login).await.unwrap();
+    assert_eq!(listener.addresses().len(), 2);
+    let waiting = tokio::spawn(async move { listener.accept().await });
+    let mut stream = tokio::net::TcpStream::connect(("::1", port)).await.unwrap();
+    let request = format!(
+        "GET /callback?error=access_denied&state={} HTTP/1.1\r\nHost: localhost:{port}\r\n\r\n",
+        login.state
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let (got, browser) = waiting.await.unwrap().unwrap();
+    browser.show(&shop.vault.finish_login(&login, got).await).await;
+    let mut page = String::new();
+    stream.read_to_string(&mut page).await.unwrap();
+    assert!(page.contains("is not authorized"), "{page}");
 }
 
 async fn get(port: u16, target: &str) -> String {

@@ -176,14 +176,17 @@ impl AppStore for FlakyStore {
         self.inner.app(name)
     }
 
-    fn replace_secret<'a>(
+    fn update_app<'a>(
         &'a self,
-        former: &'a Sealed,
-        new: &'a [u8],
-        origin: Option<&'a str>,
+        former: &'a AppRow,
+        new: &'a AppRow,
         notes: &'a Notes,
     ) -> BoxFuture<'a, Result<bool>> {
-        self.inner.replace_secret(former, new, origin, notes)
+        self.inner.update_app(former, new, notes)
+    }
+
+    fn remove_app<'a>(&'a self, id: Id, notes: &'a Notes) -> BoxFuture<'a, Result<bool>> {
+        self.inner.remove_app(id, notes)
     }
 }
 

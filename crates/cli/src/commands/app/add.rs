@@ -1,55 +1,22 @@
-//! `sesame app add|list`.
+//! `sesame app add`.
 
 use std::path::PathBuf;
 
 use jiff::tz::TimeZone;
 use serde_json::json;
-use sesame_catalog::{Catalog, Environment};
-use sesame_core::{AccessToken, AppSecret, Error, RefreshToken, nearest::nearest};
-use sesame_vault::{Account, App, ImportedTokens, NewApp};
+use sesame_catalog::{Catalog, Environment, Platform};
+use sesame_core::{AccessToken, AppSecret, Error, RefreshToken, command_line::quote, nearest::nearest};
+use sesame_vault::{Account, App, ImportedTokens, NewApp, Vault};
 
 use crate::{
     context::Context,
     env_file::EnvFile,
-    exit::{CliResult, note, say},
+    exit::{CliError, CliResult, note, person_is_there, say},
     humanize,
     output::Format,
-    runtime,
+    prompt, runtime,
     secret_input::SecretInput,
-    table::Rows,
 };
-
-/// The commands of `app`.
-#[derive(Debug, clap::Subcommand)]
-pub(crate) enum AppCommand {
-    /// Keeps the key and secret of an app, sealed.
-    #[command(after_help = "\
-Examples:
-  sesame app add lazada --key 500123 --secret-stdin --name shop < secret.txt
-  APP_SECRET=... sesame app add alibaba --key 500123 --secret-env APP_SECRET
-  sesame app add alibaba --env-file .env
-
-PLATFORM is alibaba, aliexpress, aliexpress-legacy, 1688, lazada, daraz, miravia, taobao or \
-taobao-global.
---env-file reads APP_KEY, APP_SECRET and REDIRECT_URI, and, where present, ACCESS_TOKEN, REFRESH_TOKEN, \
-ACCOUNT, EXPIRES_AT and REFRESH_EXPIRES_AT: then the account is imported too. Tokens that the vault has \
-already are left alone, or get ACCOUNT as one more name. It also reads lines PLATFORM:KEY:SECRET, and \
-standard input where FILE is -. A key that the vault has already on that platform is the same app: its secret is \
-replaced where it differs or does not open any more, and this is said. Another --name, --redirect-uri or \
---region makes a second app of the key. The redirect URI has to be the one registered with the platform, letter by letter.
-JSON: {\"apps\":[{\"name\",\"platform\",\"region\",\"app_key\",\"redirect_uri\",\"sandbox\"}],\"known\":[{\"name\",\"secret_replaced\"}], \
-\"accounts\":[{\"name\",..}],\"left_alone\":[..]}; known are apps that the vault had, left_alone the accounts that had the \
-tokens.")]
-    Add(Box<AddArgs>),
-    /// Lists the apps.
-    #[command(after_help = "\
-Examples:
-  sesame app list
-  sesame app list --output json
-
-JSON: [{\"name\",\"platform\",\"region\",\"app_key\",\"redirect_uri\",\"sandbox\",\"created_at\"}]")]
-    List,
-}
 
 /// Options of `app add`.
 #[derive(Debug, clap::Args)]
@@ -76,37 +43,117 @@ pub(crate) struct AddArgs {
     /// The region whose hosts are called, e.g. sg or my on Lazada.
     #[arg(long)]
     region: Option<String>,
+    /// Replaces another secret of this key without asking.
+    #[arg(long)]
+    replace: bool,
     /// The zone of times without one in --env-file, e.g. Asia/Shanghai [default: this machine's].
     #[arg(long, value_name = "ZONE", requires = "env_file")]
     timezone: Option<String>,
 }
 
-/// Runs one of them.
-pub(crate) fn run(command: AppCommand, context: &Context) -> CliResult {
-    match command {
-        AppCommand::Add(args) => runtime::block_on(context, async {
-            let catalog = context.catalog()?;
-            // A signal gives the terminal back while a secret is typed.
-            let plan = runtime::aside(move || plan(&args, &catalog)).await?;
-            add(plan, context).await
-        }),
-        AppCommand::List => runtime::block_on(context, list(context)),
-    }
+/// Keeps key and secret of an app, or of the apps of a file.
+pub(super) fn run(args: Box<AddArgs>, context: &Context) -> CliResult {
+    runtime::block_on(context, async {
+        let (catalog, replace) = (context.catalog()?, args.replace);
+        let asks_console = !context.environment()?.is_sandbox();
+        // A signal gives the terminal back while a secret is typed.
+        let plan = runtime::aside(move || plan(&args, &catalog, asks_console)).await?;
+        add(plan, replace, context).await
+    })
 }
 
-fn plan(args: &AddArgs, catalog: &Catalog) -> CliResult<Plan> {
+fn plan(args: &AddArgs, catalog: &Catalog, asks_console: bool) -> CliResult<Plan> {
     // A mistyped platform should be said before a secret is asked for.
     let platform = catalog.platform(&args.platform)?;
     platform.urls(args.region.as_deref(), &Environment::Live)?;
-    match &args.env_file {
-        None => Ok(Plan { apps: vec![from_options(args, &platform.name)?], tokens: None }),
-        Some(path) => from_file(args, &platform.name, &EnvFile::read(path)?, path),
+    tell_switched_off(platform);
+    let region = match &args.region {
+        None if asks_console => region_by_console(platform)?,
+        region => region.clone(),
+    };
+    let mut plan = match &args.env_file {
+        None => Plan { apps: vec![from_options(args, &platform.name)?], tokens: None },
+        Some(path) => from_file(args, &platform.name, &EnvFile::read(path)?, path)?,
+    };
+    for app in &mut plan.apps {
+        app.region.clone_from(&region);
+    }
+    Ok(plan)
+}
+
+/// Says that the vendor has switched a gateway off.
+pub(crate) fn tell_switched_off(platform: &Platform) {
+    if let Some(instead) = &platform.switched_off {
+        note("warning", &format!("{} is switched off on the live side. {instead}", platform.title));
     }
 }
 
-async fn add(plan: Plan, context: &Context) -> CliResult {
+/// Asks which console a key comes from, where the platform has several whose keys differ. Says it where
+/// nobody can be asked.
+fn region_by_console(platform: &Platform) -> CliResult<Option<String>> {
+    let consoles = consoles(platform);
+    if consoles.len() < 2 {
+        return Ok(None);
+    }
+    if !person_is_there() {
+        note("note", &both(platform, &consoles));
+        return Ok(None);
+    }
+    let choices: Vec<String> =
+        consoles.iter().map(|(console, region)| format!("{console} (region {region})")).collect();
+    let chosen = prompt::choice(&format!("Which console of {} is the key from?", platform.title), &choices)?;
+    // The first region is the default of the platform, and stays it.
+    let name = consoles.get(chosen).map(|(_, region)| *region);
+    Ok(name
+        .filter(|name| platform.regions.first().is_some_and(|first| first.name != *name))
+        .map(str::to_owned))
+}
+
+/// Lists the consoles that give keys of their own, each with its region.
+fn consoles(platform: &Platform) -> Vec<(&str, &str)> {
+    let regions = platform.regions.iter();
+    regions.filter_map(|region| Some((region.console.as_deref()?, region.name.as_str()))).collect()
+}
+
+fn both(platform: &Platform, consoles: &[(&str, &str)]) -> String {
+    let of = |(console, region): &(&str, &str)| format!("{console} (--region {region})");
+    format!(
+        "keys of {} come from {}; without --region it is the first",
+        platform.title,
+        consoles.iter().map(of).collect::<Vec<_>>().join(" or ")
+    )
+}
+
+/// Makes sure that a secret that may be good is replaced on purpose only.
+async fn confirm_replacements(vault: &Vault, wanted: &[NewApp]) -> CliResult {
+    for new in wanted {
+        for (app, differs) in vault.apps_of_key(new).await? {
+            if !differs {
+                continue;
+            }
+            let which =
+                format!("app {:?} ({}, key {}) has another secret", app.name, app.platform, app.app_key);
+            if !person_is_there() {
+                return Err(Error::usage(format!("{which}; nothing was changed"))
+                    .with_hint("Add --replace to replace it. The former one is kept until the new one has worked once.")
+                    .into());
+            }
+            say(&format!("{which}. The former one is kept until the new one has worked once."));
+            if !prompt::yes("Replace it?").await? {
+                say("Nothing was changed.");
+                return Err(CliError::Status(1));
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn add(plan: Plan, replace: bool, context: &Context) -> CliResult {
     let vault = context.vault().await?;
     let mut wanted = plan.apps;
+    if !replace {
+        confirm_replacements(vault, &wanted).await?;
+    }
     let (mut apps, mut accounts, mut known, mut left_alone) =
         (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     // The app of the tokens stands last. It comes first here, with them or not at all: then the
@@ -168,10 +215,10 @@ fn from_options(args: &AddArgs, platform: &str) -> CliResult<NewApp> {
         .ok_or_else(|| Error::usage("no app key was given").with_hint("Use --key KEY or --env-file FILE."))?;
     let secret = match args.secret.read()? {
         Some(secret) => secret,
-        None if crate::exit::person_is_there() => crate::secret_input::ask()?,
+        None if person_is_there() => crate::secret_input::ask()?,
         None => {
             return Err(Error::usage("no app secret was given")
-                .with_hint("Use --secret-stdin, --secret-env VAR, or --env-file FILE. Without a terminal nobody is asked.")
+                .with_hint("Use --secret-stdin, --secret-env VAR, or --env-file FILE: there is no terminal to ask at.")
                 .into());
         }
     };
@@ -193,7 +240,6 @@ fn new_app(
     app
 }
 
-/// Asks without showing what is typed.
 fn from_file(args: &AddArgs, platform: &str, file: &EnvFile, path: &std::path::Path) -> CliResult<Plan> {
     let is_input = path == std::path::Path::new("-");
     let shown = if is_input { "standard input".to_owned() } else { path.display().to_string() };
@@ -280,7 +326,7 @@ fn report(
         .map(|(app, is_replaced)| json!({ "name": app.name, "secret_replaced": is_replaced }))
         .collect();
     let record = json!({
-        "apps": apps.iter().map(app_json).collect::<Vec<_>>(),
+        "apps": apps.iter().map(super::app_json).collect::<Vec<_>>(),
         "known": stood,
         "accounts": accounts,
         "left_alone": left_alone,
@@ -310,8 +356,11 @@ fn report(
         }
         Ok(())
     })?;
-    if known.iter().any(|(_, is_replaced)| *is_replaced) {
-        say("Programs that run take it up within a minute.");
+    if let Some((app, _)) = known.iter().find(|(_, is_replaced)| *is_replaced) {
+        say(&format!(
+            "Running programs use it within a minute. The former one is kept until this one has worked; to put it back: sesame app edit {} --former-secret",
+            quote(&app.name)
+        ));
     }
     if accounts.is_empty()
         && left_alone.is_empty()
@@ -320,42 +369,32 @@ fn report(
     {
         say(&format!(
             "Its redirect URI is {}; authorize a shop with: sesame login {}",
-            app.redirect_uri, app.name
+            app.redirect_uri,
+            quote(&app.name)
         ));
     }
     Ok(())
 }
 
-fn app_json(app: &App) -> serde_json::Value {
-    json!({
-        "name": app.name,
-        "platform": app.platform,
-        "region": app.region,
-        "app_key": app.app_key,
-        "redirect_uri": app.redirect_uri,
-        "sandbox": app.sandbox,
-        "created_at": app.created_at.to_string(),
-    })
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-async fn list(context: &Context) -> CliResult {
-    let apps = if context.vault_is_new().await? { Vec::new() } else { context.vault().await?.apps().await? };
-    let mut rows = Rows::new(&["name", "platform", "region", "app key", "redirect uri", "sandbox"]);
-    for app in &apps {
-        rows.push([
-            app.name.as_str(),
-            &app.platform,
-            app.region.as_deref().unwrap_or_default(),
-            &app.app_key,
-            &app.redirect_uri,
-            if app.sandbox { "yes" } else { "" },
-        ]);
+    #[test]
+    fn the_consoles_of_a_platform_with_several_key_registries_are_named_in_one_line() {
+        let mut platform = Catalog::builtin().platform("alibaba").unwrap().clone();
+        platform.regions.truncate(1);
+        platform.regions[0].console = Some("one.example".to_owned());
+        assert_eq!(consoles(&platform).len(), 1);
+        let mut second = platform.regions[0].clone();
+        (second.name, second.console) = ("second".to_owned(), Some("two.example".to_owned()));
+        platform.regions.push(second);
+        assert_eq!(
+            both(&platform, &consoles(&platform)),
+            format!(
+                "keys of {} come from one.example (--region global) or two.example (--region second); without --region it is the first",
+                platform.title
+            )
+        );
     }
-    let records: Vec<_> = apps.iter().map(app_json).collect();
-    let mut printer = context.printer(Format::Table);
-    if printer.for_people() && apps.is_empty() {
-        say("There is no app yet. Add one: sesame app add PLATFORM --key KEY --secret-stdin");
-        return Ok(());
-    }
-    printer.list(&records, &rows)
 }

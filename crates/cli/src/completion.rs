@@ -1,0 +1,119 @@
+//! Values that a shell completes: names of the vault, platforms, APIs, error codes.
+
+use std::{ffi::OsStr, sync::Arc, time::Duration};
+
+use clap::{Command, CommandFactory as _};
+use clap_complete::{
+    CompleteEnv,
+    engine::{ArgValueCompleter, CompletionCandidate},
+};
+use sesame_catalog::Catalog;
+use sesame_vault::store::{AccountStore as _, AppStore as _, SqlStore};
+
+use crate::{args::Cli, global::Global, settings::Settings};
+
+/// The variable by which a completion script asks.
+pub(crate) const VARIABLE: &str = "SESAME_COMPLETE";
+/// The most values that are offered.
+const MOST: usize = 500;
+/// How long a vault may take to name them: a person waits for the key that was pressed.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// Answers a completion script, if one asks. Returns `true` if it did.
+pub(crate) fn answer() -> bool {
+    let words = std::env::args_os();
+    let here = std::env::current_dir().ok();
+    let done = CompleteEnv::with_factory(|| with_values(Cli::command()))
+        .var(VARIABLE)
+        .try_complete(words, here.as_deref());
+    // A shell shows nothing of an error here; no values are offered then.
+    done.unwrap_or(true)
+}
+
+/// Adds to each argument what completes it, by the argument's id.
+fn with_values(command: Command) -> Command {
+    let is_explain = command.get_name() == "explain";
+    let command = command.mut_args(|argument| {
+        let values: fn(&str) -> Vec<String> = match argument.get_id().as_str() {
+            "account" | "as_name" => accounts,
+            "app" => apps,
+            "platform" => |_| catalog().platforms().iter().map(|platform| platform.name.clone()).collect(),
+            "protocol" => |_| ["param2", "iop", "top"].map(str::to_owned).into(),
+            "api" => apis,
+            "code" if is_explain => codes,
+            _ => return argument,
+        };
+        argument.add(ArgValueCompleter::new(move |current: &OsStr| candidates(current, values)))
+    });
+    command.mut_subcommands(with_values)
+}
+
+fn candidates(current: &OsStr, values: fn(&str) -> Vec<String>) -> Vec<CompletionCandidate> {
+    let Some(current) = current.to_str() else { return Vec::new() };
+    let mut values = values(current);
+    values.retain(|value| value.starts_with(current));
+    values.sort();
+    values.dedup();
+    values.truncate(MOST);
+    values.into_iter().map(CompletionCandidate::new).collect()
+}
+
+fn settings() -> Option<Settings> {
+    Settings::gather(&Global::default(), std::env::var_os).ok()
+}
+
+fn catalog() -> Arc<Catalog> {
+    let own = settings().and_then(|settings| settings.catalog_dir());
+    Arc::new(Catalog::open(own.as_deref()).unwrap_or_else(|_| Catalog::builtin()))
+}
+
+/// Reads names from the vault's store: for those its key is not needed.
+fn names(read: impl AsyncFnOnce(SqlStore) -> Vec<String>) -> Vec<String> {
+    let Some(location) = settings().and_then(|settings| settings.location().ok()) else { return Vec::new() };
+    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
+        return Vec::new();
+    };
+    let found = runtime.block_on(async {
+        let reading = async {
+            // Looking must not make a vault.
+            if !SqlStore::exists(&location).await.unwrap_or(false) {
+                return Vec::new();
+            }
+            match SqlStore::open(&location).await {
+                Ok(store) => read(store).await,
+                Err(_) => Vec::new(),
+            }
+        };
+        tokio::time::timeout(PATIENCE, reading).await
+    });
+    runtime.shutdown_background();
+    found.unwrap_or_default()
+}
+
+fn accounts(_: &str) -> Vec<String> {
+    names(async |store| {
+        let rows = store.accounts_after(None, 10_000).await.unwrap_or_default();
+        rows.into_iter().map(|row| row.account.name).collect()
+    })
+}
+
+fn apps(_: &str) -> Vec<String> {
+    names(async |store| store.apps().await.unwrap_or_default().into_iter().map(|app| app.name).collect())
+}
+
+fn apis(current: &str) -> Vec<String> {
+    let catalog = catalog();
+    let mut out = Vec::new();
+    for platform in catalog.platforms() {
+        let known = catalog.list(&platform.name).into_iter().map(|api| api.name);
+        out.extend(known.filter(|name| name.starts_with(current)));
+    }
+    out
+}
+
+fn codes(_: &str) -> Vec<String> {
+    let rules = catalog().error_rules();
+    let rules = rules.iter().flat_map(|(_, rules)| rules);
+    let codes = rules.flat_map(|rule| [rule.code.clone(), rule.sub_code.clone()]);
+    codes.filter(|code| !code.is_empty() && !code.contains(['*', '.'])).collect()
+}

@@ -1,0 +1,47 @@
+//! What a shell completes.
+
+use crate::house::House;
+
+/// What the script of a shell gets for the last word, options apart.
+fn completed(house: &House, words: &[&str]) -> Vec<String> {
+    let output =
+        house.command(&[&["--", "sesame"], words].concat()).env("SESAME_COMPLETE", "fish").output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let words = text.lines().map(|line| line.split('\t').next().unwrap().to_owned());
+    words.filter(|word| !word.starts_with('-')).collect()
+}
+
+#[test]
+fn names_of_the_vault_platforms_apis_and_codes_are_completed() {
+    let house = House::with_accounts(&[("lazada", "ocean-trade"), ("1688", "other")]);
+    for words in [
+        &["products", "list", "oc"][..],
+        &["call", "oc"],
+        &["token", "oc"],
+        &["login", "lazada", "--as", "oc"],
+        &["sign", "--account", "oc"],
+        &["vault", "audit", "--account", "oc"],
+    ] {
+        assert_eq!(completed(&house, words), ["ocean-trade"], "{words:?}");
+    }
+    assert_eq!(completed(&house, &["login", ""]), ["1688", "lazada"]);
+    assert_eq!(completed(&house, &["app", "add", "aliexpress-"]), ["aliexpress-legacy"]);
+    assert_eq!(completed(&house, &["apis", "list", "taobao-"]), ["taobao-global"]);
+    assert_eq!(completed(&house, &["apis", "search", "x", "--platform", "mir"]), ["miravia"]);
+    assert_eq!(completed(&house, &["sign", "--protocol", "i"]), ["iop"]);
+    assert!(completed(&house, &["call", "ocean-trade", "/orders/g"]).contains(&"/orders/get".to_owned()));
+    assert!(completed(&house, &["apis", "show", "/orders/g"]).contains(&"/orders/get".to_owned()));
+    assert!(completed(&house, &["explain", "Incom"]).contains(&"IncompleteSignature".to_owned()));
+    let commands = completed(&house, &[""]);
+    assert!(commands.contains(&"login".to_owned()) && !commands.contains(&"generate-docs".to_owned()));
+}
+
+#[test]
+fn completing_makes_no_vault_and_survives_a_broken_configuration() {
+    let house = House::empty();
+    assert_eq!(completed(&house, &["token", ""]), Vec::<String>::new());
+    assert!(!house.path().join("vault.db").exists());
+    std::fs::write(house.path().join("config.toml"), "nonsense").unwrap();
+    assert_eq!(completed(&house, &["token", ""]), Vec::<String>::new());
+    assert_eq!(completed(&house, &["app", "add", "mir"]), ["miravia"]);
+}

@@ -1,0 +1,53 @@
+//! Whose files are used: this user's and those of root, and only if nobody else can write them.
+
+use std::path::Path;
+
+use sesame_core::Result;
+
+/// Refuses a file or directory that belongs to another user or that others can write. One that does not
+/// exist is no matter; of a symbolic link its target counts. `what` is what it is, for people.
+///
+/// A directory with the sticky bit, such as `/tmp`, may be written by others: what is in it stays ours.
+///
+/// # Errors
+/// [`ErrorKind::Local`](sesame_core::ErrorKind::Local) with what to do.
+#[cfg(unix)]
+pub fn ensure_private(what: &str, path: &Path) -> Result<()> {
+    use std::os::unix::fs::MetadataExt as _;
+
+    use sesame_core::{Error, command_line::quote};
+
+    const WRITABLE_BY_OTHERS: u32 = 0o022;
+    const STICKY: u32 = 0o1000;
+
+    // What cannot be looked at cannot be used either: whoever uses it says why.
+    let Ok(about) = std::fs::metadata(path) else { return Ok(()) };
+    let (owner, user) = (about.uid(), rustix::process::geteuid().as_raw());
+    let shown = quote(&path.display().to_string());
+    if owner != user && owner != 0 {
+        return Err(Error::local(format!(
+            "{what} {shown} belongs to another user (uid {owner}), who could change what this command does"
+        ))
+        .with_hint(format!(
+            "Use one of your own: --home DIR or SESAME_HOME. If it is yours: chown {user} {shown}"
+        )));
+    }
+    let is_sticky = about.is_dir() && about.mode() & STICKY != 0;
+    if about.mode() & WRITABLE_BY_OTHERS != 0 && !is_sticky {
+        return Err(Error::local(format!(
+            "{what} {shown} can be written by other users (mode {:04o})",
+            about.mode() & 0o7777
+        ))
+        .with_hint(format!("If nobody has changed it: chmod go-w {shown}")));
+    }
+    Ok(())
+}
+
+/// Other systems have other rights, which are not looked at.
+///
+/// # Errors
+/// None.
+#[cfg(not(unix))]
+pub fn ensure_private(_what: &str, _path: &Path) -> Result<()> {
+    Ok(())
+}
