@@ -131,6 +131,17 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_database_that_is_not_built_in_is_named_with_its_feature() {
+        let location = "postgres://user:hunter2hunter2@db/vault".parse::<Location>().unwrap();
+        let error = location.unsupported();
+        assert!(error.message().contains("PostgreSQL") && error.message().contains("`postgres`"), "{error}");
+        assert!(
+            error.hint().unwrap().contains("--features full") && !format!("{error:?}").contains("hunter2")
+        );
+        assert_eq!(location.ensure_supported().is_ok(), cfg!(feature = "postgres"));
+    }
+
+    #[test]
     fn reads_what_people_write_and_never_repeats_a_password() {
         assert_eq!("sqlite:/a/b.db".parse::<Location>().unwrap(), Location::Sqlite("/a/b.db".into()));
         assert_eq!("sqlite:///a/b.db".parse::<Location>().unwrap(), Location::Sqlite("/a/b.db".into()));

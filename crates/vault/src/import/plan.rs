@@ -118,7 +118,7 @@ impl<'a> Planner<'a> {
             apps,
             plan: Plan::default(),
         };
-        planner.plan.report.sandbox = importer.sandbox.clone();
+        planner.plan.report.sandbox.clone_from(&importer.sandbox);
         for row in rows {
             let identity = Identity::parse(&row.authorization.tokens.identity);
             for mark in identity.marks() {

@@ -48,7 +48,7 @@ async fn refusals_say_what_is_wrong_and_never_the_password() {
     let closed = format!("postgres://a:{PASSWORD}@127.0.0.1:{}/vault", port.local_addr().unwrap().port());
     drop(port);
     let error = refused(&closed).await;
-    assert!(error.message().contains("nobody listens there") && error.is_retryable(), "{error}");
+    assert!(error.message().contains("no server listens there") && error.is_retryable(), "{error}");
     let error = refused(&format!("postgres://a:{PASSWORD}@/vault?host=/nowhere")).await;
     assert!(error.message().contains("cannot be reached"), "{error}");
 

@@ -153,7 +153,7 @@ fn said_by_server(place: &str, code: Option<&str>, said: &str) -> (String, &'sta
 fn lost(place: &str, kind: io::ErrorKind, error: &str) -> (String, &'static str, bool) {
     match kind {
         io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound => (
-            format!("the vault's database {place} cannot be reached: connection refused ({error})"),
+            format!("the vault's database {place} cannot be reached: no server listens there ({error})"),
             "Start the server, or check host and port in SESAME_VAULT.",
             true,
         ),
@@ -193,7 +193,7 @@ mod tests {
             (Failure::Busy, "is busy", true),
             (Failure::NoConnection, "cannot be reached", true),
             (Failure::NoAnswer, "did not answer", true),
-            (io(io::ErrorKind::ConnectionRefused), "connection refused", true),
+            (io(io::ErrorKind::ConnectionRefused), "no server listens", true),
             (io(io::ErrorKind::ConnectionReset), "was lost", true),
             (io(io::ErrorKind::InvalidData), "does not prove who it is", false),
             (Failure::Unreachable(sqlx::Error::Protocol("HTTP/1.1".into())), "does not speak", false),
