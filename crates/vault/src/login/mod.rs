@@ -1,6 +1,7 @@
 //! Logins: from "approve this app" to stored tokens, without ever mixing up shops.
 
 mod listener;
+mod refusals;
 mod store;
 
 use std::{fmt, sync::Arc};

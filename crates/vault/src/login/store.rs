@@ -4,15 +4,18 @@ use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use sesame_catalog::Urls;
-use sesame_core::{BoxFuture, Error, ErrorKind, Fault, Result, Retry};
+use sesame_core::{BoxFuture, Error, Result, Retry};
 
-use super::{LoginOptions, Logins};
+use super::{
+    LoginOptions, Logins,
+    refusals::{not_named, other_country, other_shop, unnamed_shop},
+};
 use crate::{
     accounts::{Account, account_taken, app::AppState, authorization::Authorization},
     events::Action,
     model::{
         Id, Warning,
-        identity::{Identity, Match, ReplyShop, SHOP_LIMIT},
+        identity::{Identity, Match, Owner, ReplyShop, SHOP_LIMIT},
         name,
     },
     oauth::reply::TokenReply,
@@ -31,6 +34,7 @@ pub(crate) enum LoginTarget {
 }
 
 /// Tokens that a code was exchanged for.
+#[derive(Clone)]
 pub(crate) struct Arrived {
     pub(crate) reply: TokenReply,
     pub(crate) region: Option<String>,
@@ -77,9 +81,9 @@ impl Logins {
                 return self.replace_shop(app, options, *row, &arrived).await;
             }
             return Err(match found {
-                Match::Same => other_country(&row, &arrived),
+                Match::Same => other_country(&row, owner),
                 Match::Unknown => unnamed_shop(&row),
-                Match::Other => other_shop(&row, &arrived),
+                Match::Other => other_shop(&row, owner),
             });
         }
         let wanted = match target {
@@ -104,12 +108,39 @@ impl Logins {
             drop(reservation.take());
             let new = new?;
             let notes = self.login_line(&new.accounts[0].name, new.authorizations[0].id);
-            if self.insist(|| self.store.add(&new, &notes)).await? {
-                return self.accounts_using(new.authorizations[0].id).await;
+            let id = new.authorizations[0].id;
+            match self.insist(|| self.store.add(&new, &notes)).await {
+                Ok(true) => return self.accounts_using(id).await,
+                Ok(false) => {}
+                Err(error) if error.is_retryable() => return Err(error),
+                // A text that the store takes under no circumstances must not cost the tokens.
+                Err(error) => return self.place_unnamed(app, wanted.as_deref(), &arrived, error).await,
             }
         }
         Err(Error::local("other programs keep adding accounts under this login's name; nothing was stored")
             .with_retry(Retry::Backoff))
+    }
+
+    /// Stores tokens without what the platform says of their shop: a refresh tells it again.
+    async fn place_unnamed(
+        &self,
+        app: &Arc<AppState>,
+        wanted: Option<&str>,
+        arrived: &Arrived,
+        refused: Error,
+    ) -> Result<Vec<Account>> {
+        let mut arrived = arrived.clone();
+        arrived.reply.owner = Owner { shops: vec![ReplyShop::default()], ..Owner::default() };
+        let new = self.new_rows(app, wanted, &arrived).await?;
+        let notes = Notes::default();
+        match self.insist(|| self.store.add(&new, &notes)).await {
+            Ok(true) => {}
+            Ok(false) | Err(_) => return Err(refused),
+        }
+        self.warnings.warn(Warning::new(format!(
+            "the tokens are stored, but not whose they are, which the vault does not take: {refused}"
+        )));
+        self.accounts_using(new.authorizations[0].id).await
     }
 
     /// New tokens for a shop that is known, under one more name if one is wanted.
@@ -431,73 +462,4 @@ fn region_of(app: &AppState, arrived: &Arrived, shop: &ReplyShop) -> Option<Stri
         return by_country().or_else(|| arrived.region.clone());
     }
     arrived.region.clone().or_else(by_country)
-}
-
-fn who(login: Option<&str>, shop: Option<&str>) -> String {
-    match (login, shop) {
-        (Some(login), Some(shop)) => format!("{login} (id {shop})"),
-        (Some(one), None) | (None, Some(one)) => one.to_owned(),
-        (None, None) => "an unnamed shop".to_owned(),
-    }
-}
-
-fn unnamed_shop(row: &FullRow) -> Error {
-    let ours = who(row.account.login.as_deref(), row.account.shop_id.as_deref());
-    Error::new(
-        ErrorKind::Authorization,
-        sesame_core::scalar::printable(&format!(
-            "the platform did not say whose tokens these are, and account {:?} is {ours}; nothing was overwritten",
-            row.account.name
-        )),
-    )
-    .with_fault(Fault::Platform)
-    .with_hint("Log in again; if the platform still names no shop, choose another --as name, or add --replace-shop if you are sure whose approval it was.")
-}
-
-fn other_shop(row: &FullRow, arrived: &Arrived) -> Error {
-    let owner = &arrived.reply.owner;
-    let theirs = who(owner.login.as_deref(), owner.shops.first().and_then(|shop| shop.shop_id.as_deref()));
-    let ours = who(row.account.login.as_deref(), row.account.shop_id.as_deref());
-    Error::new(
-        ErrorKind::Authorization,
-        sesame_core::scalar::printable(&format!(
-            "the approval came from another shop: account {:?} is {ours}, the tokens are those of {theirs}; nothing was overwritten",
-            row.account.name
-        )),
-    )
-    .with_fault(Fault::Seller)
-    .with_hint("Log in to the platform as the right shop and try again; or choose another --as name; or add --replace-shop if the account is meant to become the other shop.")
-}
-
-fn other_country(row: &FullRow, arrived: &Arrived) -> Error {
-    let shops = &arrived.reply.owner.shops;
-    let named: Vec<String> = shops
-        .iter()
-        .map(|shop| {
-            let country = shop.country.as_deref().unwrap_or("a country that is not said");
-            format!("{} in {country}", who(None, shop.shop_id.as_deref()))
-        })
-        .collect();
-    let own = row.account.country.as_deref().unwrap_or_default();
-    let ours = who(row.account.login.as_deref(), row.account.shop_id.as_deref());
-    Error::new(
-        ErrorKind::Authorization,
-        sesame_core::scalar::printable(&format!(
-            "the approval is not one for the shop of account {:?}, which is {ours} in {own}: it names {}; nothing was overwritten",
-            row.account.name,
-            named.join(", ")
-        )),
-    )
-    .with_fault(Fault::Seller)
-    .with_hint("Let the seller approve that country, or all of them at once, and try again; or choose the account of the approved one with --as; or add --replace-shop if the account is meant to become that shop.")
-}
-
-fn not_named(accounts: &[String]) -> Warning {
-    let (accounts, they_share) = match accounts {
-        [one] => (format!("account {one:?}"), "shares its tokens"),
-        several => (format!("accounts {}", several.join(", ")), "share its tokens"),
-    };
-    Warning::new(sesame_core::scalar::printable(&format!(
-        "the approval names no shop in the country of {accounts}, which {they_share}: should calls there be refused, let the seller approve all countries at once"
-    )))
 }
