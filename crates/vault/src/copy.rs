@@ -125,7 +125,7 @@ async fn copy(
     };
     copy.done.left_out.extend(
         replayed
-            .unreadable
+            .stuck
             .iter()
             .map(|(path, why)| format!("the journal entry {}: {}", path.display(), why.message())),
     );

@@ -21,7 +21,7 @@ use crate::{
     model::{Id, millis},
     refresh::{Flight, Reservation},
     schedule::{self, HORIZON, Work},
-    store::{AppRow, AuthorizationRow, Due, FailedRefresh, Intent, Notes, Planned},
+    store::{AppRow, AuthorizationRow, Due, EventRow, FailedRefresh, Intent, Notes, Planned},
     vault::Services,
 };
 
@@ -333,7 +333,11 @@ impl<'a> Batch<'a> {
         let store = &self.services.store;
         if !self.plans.is_empty() {
             let (plans, notes) = (std::mem::take(&mut self.plans), std::mem::take(&mut self.notes));
-            store.plan(&self.services.refresher.owner, &plans, &notes).await?;
+            let owner = &self.services.refresher.owner;
+            match store.plan(owner, &plans, &notes).await {
+                Err(error) if !error.is_retryable() => self.plan_one_by_one(&plans, &notes).await?,
+                planned => planned?,
+            }
         }
         if ready.is_empty() {
             return Ok(ready);
@@ -349,6 +353,24 @@ impl<'a> Batch<'a> {
         // The others' leases were lost: a refresh on demand took them, or time did.
         self.totals.deferred += (claimed - ready.len()) as u64;
         Ok(ready)
+    }
+
+    /// Writes plans each for itself, so that one that the store refuses for good holds up no others.
+    async fn plan_one_by_one(&self, plans: &[Planned], notes: &Notes) -> Result<()> {
+        let owner = &self.services.refresher.owner;
+        for plan in plans {
+            let own = |event: &&EventRow| event.authorization_id == plan.id;
+            let events = notes.events.iter().filter(own).cloned().collect();
+            let notes = Notes { events, ..Notes::default() };
+            match self.services.store.plan(owner, std::slice::from_ref(plan), &notes).await {
+                Err(error) if error.is_retryable() => return Err(error),
+                Err(error) => {
+                    tracing::warn!(authorization = %plan.id, "a plan cannot be written down: {error}")
+                }
+                Ok(()) => {}
+            }
+        }
+        Ok(())
     }
 
     /// Returns the apps of the rows; those not known in this process are read together.

@@ -15,7 +15,7 @@ use crate::{
     events::Action,
     model::{
         Id, Warning,
-        identity::{Identity, Match, ReplyShop, SHOP_LIMIT},
+        identity::{Identity, Match, Owner, ReplyShop, SHOP_LIMIT},
         name,
     },
     oauth::reply::TokenReply,
@@ -34,6 +34,7 @@ pub(crate) enum LoginTarget {
 }
 
 /// Tokens that a code was exchanged for.
+#[derive(Clone)]
 pub(crate) struct Arrived {
     pub(crate) reply: TokenReply,
     pub(crate) region: Option<String>,
@@ -107,12 +108,39 @@ impl Logins {
             drop(reservation.take());
             let new = new?;
             let notes = self.login_line(&new.accounts[0].name, new.authorizations[0].id);
-            if self.insist(|| self.store.add(&new, &notes)).await? {
-                return self.accounts_using(new.authorizations[0].id).await;
+            let id = new.authorizations[0].id;
+            match self.insist(|| self.store.add(&new, &notes)).await {
+                Ok(true) => return self.accounts_using(id).await,
+                Ok(false) => {}
+                Err(error) if error.is_retryable() => return Err(error),
+                // A text that the store takes under no circumstances must not cost the tokens.
+                Err(error) => return self.place_unnamed(app, wanted.as_deref(), &arrived, error).await,
             }
         }
         Err(Error::local("other programs keep adding accounts under this login's name; nothing was stored")
             .with_retry(Retry::Backoff))
+    }
+
+    /// Stores tokens without what the platform says of their shop: a refresh tells it again.
+    async fn place_unnamed(
+        &self,
+        app: &Arc<AppState>,
+        wanted: Option<&str>,
+        arrived: &Arrived,
+        refused: Error,
+    ) -> Result<Vec<Account>> {
+        let mut arrived = arrived.clone();
+        arrived.reply.owner = Owner { shops: vec![ReplyShop::default()], ..Owner::default() };
+        let new = self.new_rows(app, wanted, &arrived).await?;
+        let notes = Notes::default();
+        match self.insist(|| self.store.add(&new, &notes)).await {
+            Ok(true) => {}
+            Ok(false) | Err(_) => return Err(refused),
+        }
+        self.warnings.warn(Warning::new(format!(
+            "the tokens are stored, but not whose they are, which the vault does not take: {refused}"
+        )));
+        self.accounts_using(new.authorizations[0].id).await
     }
 
     /// New tokens for a shop that is known, under one more name if one is wanted.

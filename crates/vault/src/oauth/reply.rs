@@ -18,7 +18,7 @@ const LONGEST_LIFE: i64 = 10 * 366 * 86_400;
 const LONGEST_TOKEN: usize = 4_096;
 
 /// The tokens of one reply.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct TokenReply {
     pub(crate) access: AccessToken,
     /// Absent where a refresh keeps the old one (param2).

@@ -15,7 +15,7 @@ use crate::{
     model::{Id, Warning, Warnings, millis},
     schedule,
     seal::{MasterKeys, key_of},
-    store::{AuthorizationRow, TokenStore},
+    store::{AuthorizationRow, Notes, TokenColumns, TokenStore},
 };
 
 /// How often a row is looked at again that others are writing.
@@ -27,20 +27,21 @@ const PAUSE: Duration = Duration::from_secs(30);
 #[derive(Debug, Default)]
 pub(crate) struct Replayed {
     pub(crate) stored: usize,
-    /// Files whose entries cannot be read, and why. They stay where they are.
-    pub(crate) unreadable: Vec<(PathBuf, Error)>,
+    /// Files whose entries cannot be read, or are refused by the store for good, and why. They stay where
+    /// they are.
+    pub(crate) stuck: Vec<(PathBuf, Error)>,
     /// Files with entries of authorizations that the store does not have. They stay, too: it may be
     /// another store.
     pub(crate) orphaned: Vec<PathBuf>,
 }
 
 impl Replayed {
-    /// Says what is wrong with an entry that cannot be read.
+    /// Says what is wrong with an entry that stays.
     pub(crate) fn error(&self) -> Option<Error> {
-        let (path, why) = self.unreadable.first()?;
+        let (path, why) = self.stuck.first()?;
         Some(
             Error::local(format!(
-                "new tokens may wait in the journal {}, which cannot be read: {}",
+                "new tokens may wait in the journal {}, and cannot be moved into the vault: {}",
                 path.display(),
                 why.message()
             ))
@@ -89,21 +90,24 @@ impl Replay {
     /// [`MasterKeys::ensure`]: an entry that cannot be opened may hold the only tokens that are still good.
     pub(crate) async fn run(&self, only: Option<&Id>) -> Result<Replayed> {
         let contents = self.journal.read(only)?;
-        let mut replayed = Replayed { unreadable: contents.unreadable, ..Replayed::default() };
+        let mut replayed = Replayed { stuck: contents.unreadable, ..Replayed::default() };
         for record in contents.records {
             if let Some(key) = key_of(&record.sealed) {
                 self.keys.ensure(key).await?;
             }
             match record.open(self.keys.sealer()) {
-                Err(error) => replayed.unreadable.push((record.path, error)),
-                Ok(entry) => match self.replay_entry(record.id, &entry).await? {
-                    Fate::Stored => {
+                Err(error) => replayed.stuck.push((record.path, error)),
+                Ok(entry) => match self.replay_entry(record.id, &entry).await {
+                    Ok(Fate::Stored) => {
                         replayed.stored += 1;
                         record.finish();
                     }
-                    Fate::Overtaken => record.finish(),
-                    Fate::Orphaned => replayed.orphaned.push(record.path),
-                    Fate::Waits => {}
+                    Ok(Fate::Overtaken) => record.finish(),
+                    Ok(Fate::Orphaned) => replayed.orphaned.push(record.path),
+                    Ok(Fate::Waits) => {}
+                    Err(error) if error.is_retryable() => return Err(error),
+                    // The others are not held up.
+                    Err(error) => replayed.stuck.push((record.path, error)),
                 },
             }
         }
@@ -123,7 +127,8 @@ impl Replay {
                 notes.events.extend(self.events.try_event(&after, News::Recovered).await);
             }
             // A row of an earlier generation comes from a backup of the store: what it holds was spent.
-            if self.store.replace_tokens(id, row.generation, &entry.tokens, entry.at, &notes).await? {
+            let store = self.store.as_ref();
+            if store_tokens(store, id, row.generation, &entry.tokens, entry.at, &notes).await? {
                 return Ok(Fate::Stored);
             }
         }
@@ -159,8 +164,9 @@ impl Replay {
         }
         match self.run(None).await {
             Ok(replayed) => {
-                for (path, why) in &replayed.unreadable {
-                    self.warnings.warn(left_in_place(path, &format!("cannot be read ({})", why.message())));
+                for (path, why) in &replayed.stuck {
+                    let why = format!("cannot be moved into the vault ({})", why.message());
+                    self.warnings.warn(left_in_place(path, &why));
                 }
                 for path in &replayed.orphaned {
                     self.warnings.warn(left_in_place(path, "is of an account that this vault does not have"));
@@ -230,4 +236,27 @@ pub(crate) async fn replay_later(replay: Weak<Replay>, id: Id) {
 
 fn left_in_place(path: &Path, why: &str) -> Warning {
     Warning::new(format!("the journal entry {} {why} and was left in place", path.display()))
+}
+
+/// Stores tokens; if the store refuses them for good, without what is said of them. A text that it takes
+/// under no circumstances must not cost the tokens.
+pub(super) async fn store_tokens(
+    store: &dyn TokenStore,
+    id: Id,
+    expected: i64,
+    tokens: &TokenColumns,
+    at: i64,
+    notes: &Notes,
+) -> Result<bool> {
+    let error = match store.replace_tokens(id, expected, tokens, at, notes).await {
+        Err(error) if !error.is_retryable() => error,
+        done => return done,
+    };
+    let Some(row) = store.authorization(id).await? else { return Err(error) };
+    let bare = TokenColumns { identity: row.tokens.identity, ..tokens.clone() };
+    let stored = store.replace_tokens(id, expected, &bare, at, &Notes::default()).await;
+    if stored.is_ok() {
+        tracing::warn!(authorization = %id, "new tokens are stored without what is said of them: {error}");
+    }
+    stored.map_err(|_| error)
 }

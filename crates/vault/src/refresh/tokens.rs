@@ -8,7 +8,7 @@ use sesame_core::{Clock, Error, Result};
 
 use super::{
     journal::{Entry, Reservation},
-    replay::{Replay, replay_later},
+    replay::{Replay, replay_later, store_tokens},
 };
 use crate::{
     accounts::authorization::{Authorization, seal_access, seal_refresh},
@@ -159,7 +159,7 @@ impl TokenWriter {
         let mut tried = 0;
         loop {
             tried += 1;
-            let storing = self.store.replace_tokens(id, expected, tokens, at, &notes);
+            let storing = store_tokens(self.store.as_ref(), id, expected, tokens, at, &notes);
             // Real time, whatever the vault's clock is: what hangs is a disk or a server.
             let error = match tokio::time::timeout(STORE_TIMEOUT, storing).await {
                 Ok(Ok(stored)) => {

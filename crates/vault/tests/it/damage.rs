@@ -243,6 +243,26 @@ async fn a_flipped_byte_anywhere_is_an_error_or_no_harm_and_never_another_token(
     assert!(refused > 0 && harmless > 0, "{refused} refused, {harmless} opened");
 }
 
+#[tokio::test]
+async fn a_due_row_that_cannot_be_read_holds_up_no_other() {
+    let (home, _, vault) = two_shops().await;
+    vault.settle().await;
+    sql(
+        &home.path(),
+        "UPDATE authorizations SET identity = CAST(x'ff' AS TEXT) WHERE authorization_id = \
+         (SELECT authorization_id FROM account WHERE name = 'one')",
+    )
+    .await;
+    home.clock.advance_secs(30 * 86_400 - 600);
+    let options = KeeperOptions { warm: WarmPolicy::Always, ..Default::default() };
+    for _ in 0..3 {
+        let done = Keeper::new(vault.clone(), options).tick().await.unwrap().done;
+        assert_eq!(done.failed, 0, "{done:?}");
+        home.clock.advance_secs(100);
+    }
+    assert_eq!(vault.account("two").await.unwrap().generation, 2);
+}
+
 /// SQLite drops the rest of a damaged log without a word: a refresh token that was spent would come back.
 #[tokio::test]
 async fn a_damaged_log_is_refused_and_a_damaged_last_change_is_named() {

@@ -337,7 +337,7 @@ async fn a_reply_that_was_not_written_to_its_end_hides_no_other() {
     for cut in [33, 32 + length / 2, 31 + length] {
         std::fs::write(&file, &whole[..cut]).unwrap();
         let error = shop.vault.refresh("shop").await.unwrap_err();
-        assert!(error.message().contains("cannot be read"), "{cut}: {error}");
+        assert!(error.message().contains("cannot be moved into the vault"), "{cut}: {error}");
         assert!(!shop.vault.check().await.unwrap().is_clean(), "{cut}");
     }
     for flipped in [32, 40, 31 + length] {

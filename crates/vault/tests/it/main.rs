@@ -42,6 +42,7 @@ mod lost_answers;
 mod open;
 mod postgres;
 mod refresh;
+mod refused_for_good;
 mod rekey;
 mod same_shop;
 mod sandbox;

@@ -40,6 +40,17 @@ macro_rules! claim_due {
 
 pub(super) use claim_due;
 
+/// Passes over rows that cannot be read: the others are not held up. Their leases end by themselves.
+pub(super) fn readable<T>(rows: Vec<sqlx::Result<T>>) -> Vec<T> {
+    let read = |row: sqlx::Result<T>| {
+        row.inspect_err(|error| {
+            tracing::warn!("a row that is due cannot be read and is passed over: {error}")
+        })
+        .ok()
+    };
+    rows.into_iter().filter_map(read).collect()
+}
+
 /// Binds the first five parameters of a claim.
 pub(super) fn bind_claim<'q>(query: Query<'q>, claim: DueClaim<'q>) -> Query<'q> {
     query

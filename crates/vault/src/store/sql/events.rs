@@ -4,7 +4,7 @@ use sesame_core::{BoxFuture, Result};
 
 use super::{
     PIECE, SqlStore,
-    claim::{bind_claim, claim_due},
+    claim::{bind_claim, claim_due, readable},
     connection::Connection,
     query::query,
     rows::{audit_row, due_event},
@@ -35,7 +35,7 @@ impl EventStore for SqlStore {
         self.run(move || async move {
             let claim = bind_claim(query(CLAIM_EVENTS), claim);
             let claim = claim.bind(sink.code()).bind(since).bind(HOLDS_BACK);
-            let mut events = self.fetch_all(claim, due_event).await?;
+            let mut events = readable(self.fetch_all(claim, |row| Ok(due_event(row))).await?);
             events.sort_by_key(|due| (due.event.at, due.event.id));
             Ok(events)
         })

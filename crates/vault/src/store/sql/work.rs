@@ -10,10 +10,10 @@ use sesame_core::{BoxFuture, Result};
 
 use super::{
     PIECE, SqlStore,
-    claim::{bind_claim, claim_due},
+    claim::{bind_claim, claim_due, readable},
     connection::Connection,
     events::insert_notes,
-    query::query,
+    query::{Row, query},
     rows::{authorization_row, columns},
 };
 use crate::{
@@ -46,17 +46,9 @@ impl WorkStore for SqlStore {
             // A lease that a power cut takes back has only not saved a call. What is spent under it waits
             // for its intent to be on the disk.
             let mut transaction = self.begin_unsynced().await?;
-            let due = transaction
-                .fetch_all(bind_claim(query(CLAIM_DUE), claim), |row| {
-                    Ok(Due {
-                        authorization: authorization_row(row)?,
-                        fence: row.get("lease_fence")?,
-                        label: row.get("label")?,
-                    })
-                })
-                .await?;
+            let due = transaction.fetch_all(bind_claim(query(CLAIM_DUE), claim), |row| Ok(due(row))).await?;
             transaction.commit().await?;
-            Ok(due)
+            Ok(readable(due))
         })
     }
 
@@ -120,6 +112,14 @@ impl WorkStore for SqlStore {
         let latest = now.saturating_add(horizon.max(0));
         self.in_pieces(move || query(PULL_FORWARD).bind(now).bind(latest).bind(PIECE))
     }
+}
+
+fn due(row: &Row) -> sqlx::Result<Due> {
+    Ok(Due {
+        authorization: authorization_row(row)?,
+        fence: row.get("lease_fence")?,
+        label: row.get("label")?,
+    })
 }
 
 /// Returns `false` if the lease was lost.
