@@ -21,7 +21,7 @@ async fn main() -> open_sesame::Result<()> {
     // An error is a kind, whose fault it is, whether to try again, and what to do.
     let wrong = demo.sesame.call(&shop, "/icbu/product/get");
     if let Err(error) = wrong.arg("product_get_request", r#"{"productId":"no-such-product"}"#).send().await {
-        println!("\n{error:#}\n({}, at the hands of the {})", error.kind(), error.fault());
+        println!("\n{error:#}\n({}; fault: {})", error.kind(), error.fault());
     }
     demo.stop().await;
     Ok(())

@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use sesame_catalog::{Catalog, Environment};
+use sesame_catalog::Environment;
 use sesame_client::Client;
 use sesame_core::{AccessToken, AppSecret, Clock, Transport};
 use sesame_http::HttpTransport;
@@ -67,7 +67,6 @@ impl Setting {
 
     pub(crate) async fn with_clock(url: &str, clock: Arc<dyn Clock>) -> Result<Self> {
         let home = tempfile::tempdir()?;
-        let catalog = Arc::new(Catalog::builtin());
         let transport = Arc::new(HttpTransport::new());
         let vault = Vault::open(
             VaultOptions::new(
@@ -75,13 +74,11 @@ impl Setting {
                 Arc::clone(&transport) as Arc<dyn Transport>,
             )
             .key(KeyChoice::File)
-            .clock(Arc::clone(&clock))
-            .catalog(Arc::clone(&catalog))
+            .clock(clock)
             .environment(Environment::sandbox(url)?),
         )
         .await?;
-        let client = Client::new(vault.clone(), catalog, Arc::clone(&transport) as Arc<dyn Transport>, clock);
-        Ok(Self { client, vault, transport, _home: home })
+        Ok(Self { client: Client::new(vault.clone()), vault, transport, _home: home })
     }
 
     /// Adds an app and a shop with a token that nobody checks.

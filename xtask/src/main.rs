@@ -1,6 +1,9 @@
 //! Work on the source tree: `cargo run -p xtask -- gen` regenerates what is derived from data in this
-//! repository (with `--check` it changes nothing and fails when a file is stale), `lines` counts, `structure` checks imports, file sizes and names.
+//! repository (with `--check` it changes nothing and fails when a file is stale), `lines` counts,
+//! `structure` checks imports, file sizes and names, `audit` prints where each fact of the catalog is from
+//! and fails on one that does not say.
 
+mod audit;
 mod command_line;
 mod error_codes;
 mod imports;
@@ -25,9 +28,10 @@ fn main() -> ExitCode {
         ["gen"] => generate(false),
         ["gen", "--check"] => generate(true),
         ["lines"] => root().and_then(|root| lines::table(&root)).map(|table| say(table.trim_end())),
+        ["audit"] => root().and_then(|root| audit::check(&root)).map(|table| print(&table)),
         ["structure"] => root().and_then(|root| structure::check(&root)),
         _ => {
-            say("usage: cargo run -p xtask -- gen [--check] | lines | structure");
+            say("usage: cargo run -p xtask -- gen [--check] | lines | structure | audit");
             return ExitCode::from(2);
         }
     };
@@ -83,6 +87,11 @@ fn root() -> Result<PathBuf> {
 /// Text for one cell of a Markdown table.
 fn cell(text: &str) -> String {
     text.replace('|', "\\|").replace('\n', " ").replace('<', "&lt;")
+}
+
+#[expect(clippy::print_stdout, reason = "a table for other programs")]
+fn print(table: &str) {
+    print!("{table}");
 }
 
 #[expect(clippy::print_stderr, reason = "the only place that talks to the person who runs it")]

@@ -37,7 +37,7 @@ pub struct Api {
     pub paging: Option<Paging>,
     /// Whether it may be repeated.
     pub safety: Safety,
-    /// True when `safety` was derived from the name and is written down nowhere.
+    /// `true` if `safety` was derived from the name and is written down nowhere.
     pub safety_derived: bool,
     /// Other names it is known by.
     pub aliases: Vec<String>,

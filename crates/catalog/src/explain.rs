@@ -22,7 +22,7 @@ pub struct Explained {
     pub rule: ErrorRule,
 }
 
-/// The most APIs that are named for one code.
+/// Maximum number of APIs that are named for one code.
 const MOST_APIS: usize = 50;
 
 /// Returns all rules by scope, protocols first.

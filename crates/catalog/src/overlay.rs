@@ -74,7 +74,7 @@ pub struct Patch {
     /// How it pages; replaces all.
     #[serde(default)]
     pub paging: Option<Paging>,
-    /// True when it does not page, whatever the imported facts say.
+    /// `true` if it does not page, whatever the imported facts say.
     #[serde(default)]
     pub drop_paging: bool,
     /// Business errors that are added, or whose text is.
@@ -118,7 +118,7 @@ pub struct ParamPatch {
     /// The smallest number.
     #[serde(default)]
     pub min: Option<f64>,
-    /// The most items.
+    /// Maximum number of items.
     #[serde(default)]
     pub max_items: Option<u64>,
     /// Values.

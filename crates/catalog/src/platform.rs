@@ -118,7 +118,7 @@ pub struct Region {
     /// When that was looked up, where it is not the date of the platform.
     #[serde(default)]
     pub date: Option<String>,
-    /// True when it is a guess.
+    /// `true` if it is a guess.
     #[serde(default)]
     pub guess: bool,
 }
@@ -129,7 +129,7 @@ pub struct Region {
 pub struct AuthorizeRules {
     /// Parameters that are always sent: `response_type=code`, `force_auth=true`, `site=1688`, ...
     pub params: BTreeMap<String, String>,
-    /// True when the URL carries `_aop_signature` (param2 of the old days).
+    /// `true` if the URL carries `_aop_signature` (param2 of the old days).
     #[serde(default)]
     pub signed: bool,
     /// What may be chosen as `country`; empty where the page knows no such parameter.
@@ -142,7 +142,7 @@ pub struct AuthorizeRules {
     /// When that was looked up, where it is not the date of the platform.
     #[serde(default)]
     pub date: Option<String>,
-    /// True when it is a guess.
+    /// `true` if it is a guess.
     #[serde(default)]
     pub guess: bool,
 }
@@ -183,10 +183,10 @@ pub struct TokenRules {
     /// market, and are used to that end.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub denied_codes: Vec<String>,
-    /// True when a refresh returns no refresh token and the old one stays good.
+    /// `true` if a refresh returns no refresh token and the old one stays good.
     #[serde(default)]
     pub keeps_refresh_token: bool,
-    /// True when the end of the refresh token does not move with a refresh.
+    /// `true` if the end of the refresh token does not move with a refresh.
     #[serde(default)]
     pub refresh_end_fixed: bool,
     /// Seconds before the end at which one caller refreshes and others go on.
@@ -208,7 +208,7 @@ pub struct TokenRules {
     /// When that was looked up, where it is not the date of the platform.
     #[serde(default)]
     pub date: Option<String>,
-    /// True when lives are a guess.
+    /// `true` if lives are a guess.
     #[serde(default)]
     pub guess: bool,
 }
@@ -253,7 +253,7 @@ pub struct ClockRules {
     /// When that was looked up, where it is not the date of the platform.
     #[serde(default)]
     pub date: Option<String>,
-    /// True when it is a guess.
+    /// `true` if it is a guess.
     #[serde(default)]
     pub guess: bool,
 }
@@ -272,14 +272,14 @@ pub struct DigestChoice {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BatchRules {
-    /// The most calls of one batch.
+    /// Maximum number of calls of one batch.
     pub calls: usize,
     /// Where this is known from.
     pub source: String,
     /// When that was looked up, where it is not the date of the platform.
     #[serde(default)]
     pub date: Option<String>,
-    /// True when it is a guess.
+    /// `true` if it is a guess.
     #[serde(default)]
     pub guess: bool,
 }
@@ -297,7 +297,7 @@ pub struct QuotaRule {
     pub seconds: u64,
     /// `app` or `account`: who shares it.
     pub per: String,
-    /// True when it is only known of test apps.
+    /// `true` if it is only known of test apps.
     #[serde(default)]
     pub test_app: bool,
     /// Where this is known from.

@@ -193,7 +193,7 @@ pub struct Param {
     /// The smallest number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min: Option<f64>,
-    /// The most items of a list.
+    /// Maximum number of items of a list.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_items: Option<u64>,
     /// Values the documents list; may be incomplete.
@@ -281,7 +281,7 @@ pub struct Paging {
     /// The parameter that says how many rows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<String>,
-    /// The most rows of a page. Some platforms cut larger wishes silently.
+    /// Maximum number of rows of a page. Some platforms cut larger wishes silently.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_size: Option<u64>,
     /// The rows of a page that cannot be chosen.
@@ -309,7 +309,7 @@ pub struct Paging {
     /// The field of a row that tells rows apart, to find pages that come again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
-    /// The most rows that can be reached at all.
+    /// Maximum number of rows that can be reached at all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reachable: Option<u64>,
     /// What to do when more rows exist than can be reached.

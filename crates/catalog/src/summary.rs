@@ -15,7 +15,7 @@ pub struct ApiSummary {
     pub group: Option<String>,
     /// Whether it may be repeated.
     pub safety: Safety,
-    /// True when that was derived from the name.
+    /// `true` if that was derived from the name.
     pub safety_derived: bool,
 }
 

@@ -10,7 +10,7 @@ use sesame_core::{Error, Result};
 
 use crate::overlay::{LARGEST, Mistake, Overlay};
 
-/// The most overlay files that are read.
+/// Maximum number of overlay files that are read.
 const MOST_FILES: usize = 1000;
 
 /// An overlay and the file it is from.

@@ -169,8 +169,7 @@ impl Context {
         if let Some(client) = self.client.get() {
             return Ok(client);
         }
-        let vault = self.vault().await?.clone();
-        let client = Client::new(vault, self.catalog()?, self.transport(), Arc::clone(&self.clock));
+        let client = Client::new(self.vault().await?.clone());
         Ok(self.client.get_or_init(|| client))
     }
 

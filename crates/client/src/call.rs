@@ -45,18 +45,24 @@ struct Shared {
 }
 
 impl Client {
-    /// Creates a client over a vault, a catalog, a transport and a clock.
-    pub fn new(
-        vault: Vault,
-        catalog: Arc<Catalog>,
-        transport: Arc<dyn Transport>,
-        clock: Arc<dyn Clock>,
-    ) -> Self {
+    /// Creates a client of the accounts of a vault, with the vault's catalog, transport and clock.
+    ///
+    /// ```no_run
+    /// # async fn example(vault: sesame_vault::Vault) -> sesame_core::Result<()> {
+    /// use sesame_client::{Call, Client};
+    ///
+    /// let client = Client::new(vault);
+    /// let output = client.call(&Call::new("my-shop", "/orders/get").arg("limit", 10)).await?;
+    /// println!("{}", output.reply.payload());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn new(vault: Vault) -> Self {
         let shared = Shared {
+            catalog: Arc::clone(vault.catalog()),
+            transport: Arc::clone(vault.transport()),
+            clock: Arc::clone(vault.clock()),
             vault,
-            catalog,
-            transport,
-            clock,
             contracts: Contracts::default(),
             budget: Budget::new(),
             skews: Skews::default(),

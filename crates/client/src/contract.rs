@@ -21,9 +21,9 @@ use sesame_core::{
 
 use crate::{options::Call, quota::Documented};
 
-/// The most contracts kept; more than the APIs anybody calls from one process.
+/// Maximum number of contracts kept; more than the APIs anybody calls from one process.
 const MAX_CONTRACTS: usize = 4_096;
-/// The most warnings about arguments.
+/// Maximum number of warnings about arguments.
 const MAX_WARNINGS: usize = 20;
 
 /// What is known of one API on one platform, prepared for calls.

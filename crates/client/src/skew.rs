@@ -17,7 +17,7 @@ use sesame_core::{Error, ErrorKind, Retry, time};
 const LARGEST: SignedDuration = SignedDuration::from_hours(72);
 /// Nearer than this, the time is not what the platform complains of.
 const SMALLEST: SignedDuration = SignedDuration::from_secs(2);
-/// The most hosts remembered.
+/// Maximum number of hosts remembered.
 const MAX_HOSTS: usize = 256;
 
 /// What is added to the clock, by host.
@@ -64,7 +64,7 @@ impl Skews {
         }
         if offset.abs() > LARGEST && !sandbox {
             return Err(refusal.with_retry(Retry::Never).with_hint(format!(
-                "The clock of this machine is off by {}. Set it; so much is not corrected on the platform's word.",
+                "The clock of this machine is off by {}. Set it: an offset of more than three days is not corrected.",
                 words(offset)
             )));
         }

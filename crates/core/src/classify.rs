@@ -34,7 +34,7 @@ pub struct Failure {
     pub request_id: Option<String>,
     /// The HTTP status.
     pub http_status: u16,
-    /// True when the envelope said success and the payload says failure: the code is the API's own.
+    /// `true` if the envelope said success and the payload says failure: the code is the API's own.
     pub in_payload: bool,
 }
 
@@ -94,7 +94,7 @@ pub struct ErrorRule {
     pub fault: Fault,
     /// When it may be repeated.
     pub retry: RetryRule,
-    /// True when the platform may have carried out the call nevertheless (a time-out behind the
+    /// `true` if the platform may have carried out the call nevertheless (a time-out behind the
     /// gateway). A write that met this is never sent again.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub maybe_done: bool,
@@ -106,7 +106,7 @@ pub struct ErrorRule {
     pub source: String,
     /// When that was looked up, `yyyy-mm-dd`.
     pub date: String,
-    /// True when the meaning is a guess.
+    /// `true` if the meaning is a guess.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub guess: bool,
 }

@@ -6,7 +6,7 @@ use crate::{Error, Params, Protocol, Result, Shape};
 
 /// The largest single text parameter: 8 MiB. The platforms' own limits are lower where known.
 pub const MAX_TEXT: usize = 8 << 20;
-/// The most parameters of one call.
+/// Maximum number of parameters of one call.
 pub const MAX_PARAMS: usize = 1_000;
 
 /// What the catalog knows of a parameter, as far as encoding needs it.

@@ -7,32 +7,19 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
 use crate::{
-    Error, ErrorKind, ErrorTable, Fault, HttpResponse, Protocol, Result, Retry, Shape,
+    Error, ErrorKind, Fault, HttpResponse, Protocol, Result, Retry, Shape,
     classify::{Failure, ID_LIMIT, classify},
     decode::decode as decode_json,
-    payload::contradiction,
+    payload::{Members, contradiction, member, members},
     redact::{ForeignText, Redactor},
-    scalar::{self, Text},
+    scalar,
 };
 
-pub use crate::payload::{RefusalRule, SuccessFlag};
-
-/// The data by which replies of one platform are read.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ReplyRules {
-    /// Documented errors.
-    pub errors: ErrorTable,
-    /// Fields that contradict a successful envelope, in order.
-    #[serde(default)]
-    pub flags: Vec<SuccessFlag>,
-    /// How a payload without such a field is read.
-    #[serde(default)]
-    pub refusal: Option<RefusalRule>,
-}
+pub use crate::payload::{RefusalRule, ReplyRules, SuccessFlag};
 
 /// The deepest nesting of a reply that is read.
 const DEEPEST: usize = 128;
@@ -130,36 +117,6 @@ pub enum Unsuccessful {
     Refusal(Box<Failure>),
     /// The bytes are not a reply of this protocol.
     Unreadable(Error),
-}
-
-/// The members of a JSON object, in order, none of them parsed.
-pub(crate) type Members<'a> = Vec<(Cow<'a, str>, &'a RawValue)>;
-
-pub(crate) fn members(text: &str) -> Option<Members<'_>> {
-    struct Visitor;
-    impl<'de> serde::de::Visitor<'de> for Visitor {
-        type Value = Members<'de>;
-
-        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-            f.write_str("an object")
-        }
-
-        fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-            let mut out = Vec::with_capacity(8);
-            while let Some(key) = map.next_key::<Text<'de>>()? {
-                out.push((key.0, map.next_value::<&'de RawValue>()?));
-            }
-            Ok(out)
-        }
-    }
-    let mut deserializer = serde_json::Deserializer::from_str(text);
-    let members = serde::Deserializer::deserialize_map(&mut deserializer, Visitor).ok()?;
-    deserializer.end().ok()?;
-    Some(members)
-}
-
-pub(crate) fn member<'a>(members: &Members<'a>, name: &str) -> Option<&'a RawValue> {
-    members.iter().find(|(key, _)| key == name).map(|(_, raw)| *raw)
 }
 
 fn text_member(members: &Members<'_>, names: &[&str]) -> Option<String> {

@@ -27,7 +27,7 @@ pub enum ErrorKind {
     Clock,
     /// The access token is missing, wrong or has ended; a refresh may help.
     Token,
-    /// A person has to authorize the shop (again).
+    /// The shop has to be authorized (again).
     Authorization,
     /// The app, the seller or this address has no right to the API.
     Permission,
@@ -94,7 +94,7 @@ impl fmt::Display for ErrorKind {
 pub enum Fault {
     /// The program or person that made the call.
     Caller,
-    /// The seller: authorize, verify the shop, mend the product.
+    /// The seller: authorize, verify the shop, fix the product.
     Seller,
     /// The platform.
     Platform,

@@ -5,6 +5,7 @@
 //!
 //! * a number is a position in a list; [`rows`] also crosses lists without one,
 //! * of members with the same name the first counts,
+//! * `a|b` is the first of two places that holds something, where a platform answers in both forms,
 //! * the wrapper that TOP puts around lists (`{"items":{"item":[..]}}`) may be there or not, and may be
 //!   named in the path or not: one platform sends both forms of the same list.
 
@@ -33,7 +34,15 @@ const DEEPEST: usize = 16;
 /// # Ok::<(), serde_json::Error>(())
 /// ```
 pub fn get<'a>(json: &'a RawValue, path: &str) -> Option<&'a RawValue> {
-    steps(path).take(DEEPEST).try_fold(json, |value, name| member(value, name).or_else(|| nth(value, name)))
+    let place = |path| {
+        steps(path)
+            .take(DEEPEST)
+            .try_fold(json, |value, name| member(value, name).or_else(|| nth(value, name)))
+    };
+    match path.split_once('|') {
+        None => place(path),
+        Some((first, others)) => place(first).or_else(|| get(json, others)),
+    }
 }
 
 /// Returns the text, number or boolean at a path, as text. Borrows what has no escapes.
@@ -60,8 +69,10 @@ pub fn rows<'a>(json: &'a RawValue, path: &str) -> Option<Vec<&'a RawValue>> {
     if is_empty(json) {
         return None;
     }
-    let path: Vec<&str> = steps(path).take(DEEPEST).collect();
-    rows_in(json, &path)
+    path.split('|').find_map(|path| {
+        let path: Vec<&str> = steps(path).take(DEEPEST).collect();
+        rows_in(json, &path)
+    })
 }
 
 fn rows_in<'a>(value: &'a RawValue, path: &[&str]) -> Option<Vec<&'a RawValue>> {

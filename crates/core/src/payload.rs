@@ -8,13 +8,27 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::{
+    ErrorTable, Result,
     classify::{Failure, wildcard},
-    envelope::{Members, ReplyRules, member, members},
-    path, scalar,
+    path,
+    scalar::{self, Text},
 };
 
 /// The deepest object inside a payload that is asked for an error code.
 const DEEPEST: usize = 3;
+
+/// The data by which replies of one platform are read.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReplyRules {
+    /// Documented errors.
+    pub errors: ErrorTable,
+    /// Fields that contradict a successful envelope, in order.
+    #[serde(default)]
+    pub flags: Vec<SuccessFlag>,
+    /// How a payload without such a field is read.
+    #[serde(default)]
+    pub refusal: Option<RefusalRule>,
+}
 
 /// A field of the payload that says whether the call really worked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -247,6 +261,36 @@ fn is_one_of(patterns: &[String], name: &str) -> bool {
             name.bytes().rev().filter(|byte| *byte != b'_').map(|byte| byte.to_ascii_lowercase());
         end.bytes().rev().all(|byte| letters.next() == Some(byte)) && (is_open || letters.next().is_none())
     })
+}
+
+/// The members of a JSON object, in order, none of them parsed.
+pub(crate) type Members<'a> = Vec<(Cow<'a, str>, &'a RawValue)>;
+
+pub(crate) fn members(text: &str) -> Option<Members<'_>> {
+    struct Visitor;
+    impl<'de> serde::de::Visitor<'de> for Visitor {
+        type Value = Members<'de>;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("an object")
+        }
+
+        fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            let mut out = Vec::with_capacity(8);
+            while let Some(key) = map.next_key::<Text<'de>>()? {
+                out.push((key.0, map.next_value::<&'de RawValue>()?));
+            }
+            Ok(out)
+        }
+    }
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    let members = serde::Deserializer::deserialize_map(&mut deserializer, Visitor).ok()?;
+    deserializer.end().ok()?;
+    Some(members)
+}
+
+pub(crate) fn member<'a>(members: &Members<'a>, name: &str) -> Option<&'a RawValue> {
+    members.iter().find(|(key, _)| key == name).map(|(_, raw)| *raw)
 }
 
 fn text_at<'a>(payload: &Members<'a>, path: &str) -> Option<Cow<'a, str>> {

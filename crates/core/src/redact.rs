@@ -37,7 +37,7 @@ const SHORT: usize = 6;
 const TOO_SHORT: usize = 4;
 /// How often a text may be encoded one over the other: JSON in a form in a form.
 const LAYERS: usize = 4;
-/// The most errors of a chain of sources that are kept.
+/// Maximum number of errors of a chain of sources that are kept.
 const MAX_SOURCES: usize = 8;
 /// The longest message of a source, in characters.
 const SOURCE_LIMIT: usize = 1_000;

@@ -166,3 +166,18 @@ proptest! {
         let _ = (path::get(raw(&text), &path), path::rows(raw(&text), &path), path::text(raw(&text), &path));
     }
 }
+
+#[test]
+fn of_two_places_the_first_that_holds_something_counts() {
+    let read = |text: &str| {
+        let reply: Box<serde_json::value::RawValue> = serde_json::from_str(text).unwrap();
+        (
+            path::rows(&reply, "rows|result.rows").map(|rows| rows.len()),
+            path::unsigned(&reply, "page.total|result.page.total"),
+        )
+    };
+    assert_eq!(read(r#"{"rows":[1,2],"page":{"total":7}}"#), (Some(2), Some(7)));
+    assert_eq!(read(r#"{"result":{"rows":[1,2],"page":{"total":7}}}"#), (Some(2), Some(7)));
+    assert_eq!(read(r#"{"rows":[],"result":{"rows":[1]}}"#).0, Some(0));
+    assert_eq!(read(r#"{"other":1}"#), (None, None));
+}

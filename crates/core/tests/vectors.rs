@@ -31,7 +31,7 @@ fn text<'a>(case: &'a Value, key: &str) -> &'a str {
 #[test]
 fn every_published_signature_is_reproduced_and_verifies() {
     let cases = cases();
-    assert!(cases.len() >= 15, "vectors are missing: {}", cases.len());
+    assert!(cases.len() >= 34, "vectors are missing: {}", cases.len());
     for (id, case) in cases {
         let secret = AppSecret::new(text(&case, "secret"));
         let expected = text(&case, "signature");

@@ -50,10 +50,10 @@ const GRACE: Duration = Duration::from_millis(20);
 /// Shorter than the keep-alive of common gateways, so that we close first and not in a race.
 const IDLE_LIFE: Duration = Duration::from_secs(20);
 
-/// The most idle connections kept for one origin.
+/// Maximum number of idle connections kept for one origin.
 const MAX_IDLE: usize = 128;
 
-/// The most origins remembered. All platforms in all regions are fewer than 50.
+/// Maximum number of origins remembered. All platforms in all regions are fewer than 50.
 const MAX_ORIGINS: usize = 256;
 
 /// An idle connection.

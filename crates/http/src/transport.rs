@@ -26,7 +26,7 @@ use crate::{
 /// Who we say we are.
 pub const USER_AGENT: &str = concat!("sesame/", env!("CARGO_PKG_VERSION"));
 
-/// The most exchanges at one time; more wait. Below the 1,024 open files that many systems allow.
+/// Maximum number of exchanges at one time; more wait. Below the 1,024 open files that many systems allow.
 const MAX_IN_FLIGHT: usize = 768;
 
 /// The pooled HTTP client.

@@ -6,7 +6,7 @@ use sesame_catalog::{Catalog, Environment};
 use sesame_client::Client;
 use sesame_core::{Clock, Error, Result, Transport};
 use sesame_http::HttpTransport;
-use sesame_vault::{KeyChoice, Location, SystemClock, Vault, VaultOptions};
+use sesame_vault::{KeyChoice, Location, Vault, VaultOptions};
 
 use crate::Sesame;
 
@@ -93,19 +93,16 @@ impl SesameBuilder {
         let environment = self.sandbox.as_deref().map(Environment::sandbox).transpose()?.unwrap_or_default();
         let location = location(self.vault.as_deref(), self.home.clone())?;
         let overrides = self.home.map(|home| home.join("catalog"));
-        let catalog = Arc::new(Catalog::open(overrides.as_deref())?);
-        let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock));
         let transport = self.transport.unwrap_or_else(|| Arc::new(HttpTransport::new()));
-        let vault = Vault::open(
-            VaultOptions::new(location, Arc::clone(&transport))
-                .key(self.key)
-                .clock(Arc::clone(&clock))
-                .catalog(Arc::clone(&catalog))
-                .environment(environment),
-        )
-        .await?;
-        let client = Client::new(vault.clone(), Arc::clone(&catalog), Arc::clone(&transport), clock);
-        Ok(Sesame { vault, client, catalog, transport })
+        let mut options = VaultOptions::new(location, transport)
+            .key(self.key)
+            .catalog(Arc::new(Catalog::open(overrides.as_deref())?))
+            .environment(environment);
+        if let Some(clock) = self.clock {
+            options = options.clock(clock);
+        }
+        let vault = Vault::open(options).await?;
+        Ok(Sesame { client: Client::new(vault.clone()), vault })
     }
 }
 

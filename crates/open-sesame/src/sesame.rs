@@ -16,8 +16,6 @@ use crate::CallRequest;
 pub struct Sesame {
     pub(crate) vault: Vault,
     pub(crate) client: Client,
-    pub(crate) catalog: Arc<Catalog>,
-    pub(crate) transport: Arc<dyn Transport>,
 }
 
 impl Sesame {
@@ -58,12 +56,12 @@ impl Sesame {
 
     /// Returns the catalog of platforms and APIs.
     pub fn catalog(&self) -> &Catalog {
-        &self.catalog
+        self.vault.catalog()
     }
 
     /// Returns the transport that vault and client share.
     pub fn transport(&self) -> &Arc<dyn Transport> {
-        &self.transport
+        self.vault.transport()
     }
 
     /// Replaces the quota store, e.g. with one shared by several machines.

@@ -11,10 +11,7 @@ use sesame_core::{
     sign::{Digest, SigningKey},
 };
 
-use crate::{
-    app_file::AppSpec,
-    random::{BASE62, DIGITS, Random},
-};
+use crate::random::{BASE62, DIGITS, Random};
 
 /// The redirect URI that apps have registered unless it is changed.
 pub const DEFAULT_REDIRECT: &str = "http://127.0.0.1:8756/callback";
@@ -29,6 +26,20 @@ pub enum Refreshing {
     Never,
     /// An app sold in the service market: IOP answers `AUTH_TYPE_UNSUPPORTED`.
     MarketOnly,
+}
+
+/// An app beside the invented ones.
+///
+/// Several platforms may have the same key; then the route of a request, and the API it
+/// names, tell which one is meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AppSpec {
+    /// The platform's name.
+    pub platform: String,
+    /// The app key.
+    pub key: String,
+    /// The app secret.
+    pub secret: AppSecret,
 }
 
 /// One app.

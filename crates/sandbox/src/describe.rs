@@ -9,7 +9,7 @@ use crate::state::State;
 ///
 /// Scripts rely on its names; `Debug` masks the secrets, `Serialize` shows those that the
 /// sandbox invented.
-#[derive(Clone, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub struct Description {
     /// The base URL.
     pub listen: String,
@@ -45,16 +45,6 @@ pub struct DescribedShop {
     pub platform: &'static str,
     /// What the seller logs in with.
     pub login: String,
-}
-
-impl std::fmt::Debug for Description {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Description")
-            .field("listen", &self.listen)
-            .field("apps", &self.apps)
-            .field("shops", &self.shops)
-            .finish()
-    }
 }
 
 impl std::fmt::Debug for DescribedApp {

@@ -217,7 +217,9 @@ impl Generator<'_> {
             });
         }
         let paging = self.api.paging.as_ref()?;
-        let is = |named: &Option<String>| named.as_deref() == Some(path);
+        let is = |named: &Option<String>| {
+            named.iter().flat_map(|places| places.split('|')).any(|place| place == path)
+        };
         let number =
             |number: u64| if field.kind == Type::String { number.to_string().into() } else { number.into() };
         if is(&paging.total) {
@@ -302,7 +304,9 @@ impl Generator<'_> {
 fn is_about_errors(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     name.starts_with("err")
-        || name.starts_with("sub_err")
+        || name.contains("error")
+        || name.contains("errmsg")
+        || name == "msg_info"
         || name == "exception"
         || name == "message_info"
         || name == "msg_code"

@@ -36,7 +36,6 @@
 //! `x-sandbox-note`; a call that passed although a live gateway may refuse it, `x-sandbox-warning`.
 #![warn(missing_docs, clippy::missing_errors_doc)]
 
-mod app_file;
 mod apps;
 mod clock;
 mod contracts;
@@ -67,8 +66,7 @@ mod tokens;
 mod trace;
 mod xml;
 
-pub use app_file::AppSpec;
-pub use apps::{DEFAULT_REDIRECT, Refreshing};
+pub use apps::{AppSpec, DEFAULT_REDIRECT, Refreshing};
 pub use describe::{DescribedApp, DescribedShop, Description};
 pub use error::{GatewayError, GatewayResult};
 pub use fault::{ErrorOrigin, FaultKind, FaultRule};

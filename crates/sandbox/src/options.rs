@@ -10,7 +10,7 @@ use sesame_catalog::Catalog;
 use sesame_core::{Clock, Error, Result};
 
 use crate::{
-    app_file::AppSpec,
+    apps::AppSpec,
     fault::FaultRule,
     fixtures::{MOST_PRODUCTS, MOST_SHOPS},
     quotas::QuotaRule,

@@ -2,6 +2,7 @@
 
 use std::{
     borrow::Cow,
+    io,
     pin::Pin,
     task::{Context, Poll},
 };
@@ -158,18 +159,6 @@ enum Cut {
     Fail,
 }
 
-/// The body ends here on purpose.
-#[derive(Debug)]
-pub(crate) struct CutOff;
-
-impl std::fmt::Display for CutOff {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("cut off on purpose")
-    }
-}
-
-impl std::error::Error for CutOff {}
-
 impl ReplyBody {
     pub(crate) fn new(bytes: Bytes, ending: Ending) -> Self {
         let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
@@ -192,12 +181,12 @@ static SPACES: [u8; 16 << 10] = [b' '; 16 << 10];
 
 impl Body for ReplyBody {
     type Data = Bytes;
-    type Error = CutOff;
+    type Error = io::Error;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, CutOff>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
         if let Some(bytes) = self.bytes.take()
             && !bytes.is_empty()
         {
@@ -211,7 +200,7 @@ impl Body for ReplyBody {
                 context.waker().wake_by_ref();
                 return Poll::Pending;
             }
-            Cut::Fail => return Poll::Ready(Some(Err(CutOff))),
+            Cut::Fail => return Poll::Ready(Some(Err(io::Error::other("cut off on purpose")))),
         }
         if self.padding > 0 {
             let size = usize::try_from(self.padding).unwrap_or(usize::MAX).min(SPACES.len());

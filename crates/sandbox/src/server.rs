@@ -3,7 +3,7 @@
 //! It is hyper without a framework: faults need the connection itself (dropped replies, replies cut
 //! off), and a router could not serve paths that differ by app key.
 
-use std::{convert::Infallible, future::Future, net::SocketAddr, sync::Arc, time::Duration};
+use std::{convert::Infallible, future::Future, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -176,19 +176,8 @@ async fn accept(
     }
 }
 
-/// The connection ends without an answer.
-#[derive(Debug)]
-struct Dropped;
-
-impl std::fmt::Display for Dropped {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("the connection is dropped on purpose")
-    }
-}
-
-impl std::error::Error for Dropped {}
-
-async fn serve(state: &State, request: Request<Incoming>) -> Result<Response<ReplyBody>, Dropped> {
+/// Serves one request. An error ends the connection without an answer.
+async fn serve(state: &State, request: Request<Incoming>) -> io::Result<Response<ReplyBody>> {
     let (parts, body) = request.into_parts();
     let now = state.clock.now();
     let text = |name| parts.headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
@@ -209,7 +198,7 @@ async fn serve(state: &State, request: Request<Incoming>) -> Result<Response<Rep
         state.clock.base().sleep(Duration::from_millis(reply.latency_ms)).await;
     }
     match reply.ending {
-        Ending::Drop => Err(Dropped),
+        Ending::Drop => Err(io::Error::other("dropped on purpose")),
         // Ends when the client leaves or the sandbox stops.
         Ending::Hang => match std::future::pending::<Infallible>().await {},
         Ending::Whole | Ending::Cut | Ending::Padded(_) => Ok(response(state, reply)),

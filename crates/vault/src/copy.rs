@@ -460,7 +460,7 @@ impl Copy<'_> {
         };
         let platform = self.to.apps.platform(&app.platform)?;
         row.tokens.warm_at = schedule::warm_at(&platform.tokens, &row.tokens, clock.jitter());
-        row.tokens.due_at = self.to.tokens.due_at(&platform, &row);
+        row.tokens.due_at = self.to.tokens.due_at(platform, &row);
         Ok(row)
     }
 }

@@ -50,7 +50,7 @@ pub struct Rekeyed {
     pub key: KeyKind,
     /// Where the former one lived.
     pub former: KeyKind,
-    /// True when an earlier rekey had been cut off, and this one went on with it.
+    /// `true` if an earlier rekey had been cut off, and this one went on with it.
     pub resumed: bool,
     /// How many values were sealed anew.
     pub resealed: u64,

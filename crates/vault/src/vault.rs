@@ -5,8 +5,8 @@ mod open;
 use std::{fmt, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
-use sesame_catalog::Environment;
-use sesame_core::{AccessToken, Clock, Result};
+use sesame_catalog::{Catalog, Environment};
+use sesame_core::{AccessToken, Clock, Result, Transport};
 
 pub use self::open::VaultOptions;
 use crate::{
@@ -32,6 +32,8 @@ pub struct Vault(pub(crate) Arc<Services>);
 pub(crate) struct Services {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) transport: Arc<dyn Transport>,
+    pub(crate) catalog: Arc<Catalog>,
     pub(crate) keys: Arc<MasterKeys>,
     pub(crate) events: Events,
     pub(crate) warnings: Warnings,
@@ -95,6 +97,21 @@ impl Vault {
         &self.0.location
     }
 
+    /// Returns the clock and source of randomness.
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.0.clock
+    }
+
+    /// Returns the transport to the platforms.
+    pub fn transport(&self) -> &Arc<dyn Transport> {
+        &self.0.transport
+    }
+
+    /// Returns the platforms.
+    pub fn catalog(&self) -> &Arc<Catalog> {
+        &self.0.catalog
+    }
+
     /// Returns whom calls reach.
     pub fn environment(&self) -> &Environment {
         self.0.apps.environment()
@@ -115,7 +132,15 @@ impl Vault {
         self.0.store.close().await;
     }
 
-    /// Adds an app. With an endpoint set it is marked as one of a sandbox.
+    /// Adds an app. It belongs to the vault's environment: one of a sandbox is never used against a platform.
+    ///
+    /// ```no_run
+    /// # async fn example(vault: sesame_vault::Vault, secret: sesame_core::AppSecret) -> sesame_core::Result<()> {
+    /// let app = vault.add_app(sesame_vault::NewApp::new("lazada", "123456", secret)).await?;
+    /// println!("added as {}", app.name);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// [`ErrorKind::Usage`](sesame_core::ErrorKind::Usage) for an unknown platform or region, a name
@@ -298,6 +323,19 @@ impl Vault {
     }
 
     /// Begins a login: makes a `state` of 160 random bits and the authorize URL.
+    ///
+    /// ```no_run
+    /// # async fn example(vault: sesame_vault::Vault) -> sesame_core::Result<()> {
+    /// use sesame_vault::LoginOptions;
+    ///
+    /// let login = vault.begin_login("lazada", LoginOptions::default().as_name("my-shop")).await?;
+    /// let listener = vault.listen(&login).await?;
+    /// println!("Open {} and approve.", login.authorize_url);
+    /// let accounts = vault.finish_login(&login, listener.accept().await?).await?;
+    /// # drop(accounts);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// [`ErrorKind::Usage`](sesame_core::ErrorKind::Usage) for an unknown app, region, country or account

@@ -210,7 +210,7 @@ async fn vault(context: &Context, findings: &mut Findings) {
     }
     // Said before, as what is wrong with the catalog.
     if context.catalog().is_err() {
-        findings.add("vault", State::Note, format!("{place}; not opened"), "Mend the catalog first.");
+        findings.add("vault", State::Note, format!("{place}; not opened"), "Fix the catalog first.");
         return;
     }
     let vault = match context.vault().await {

@@ -64,6 +64,15 @@ fn codes_are_explained() {
     }
     let only = house.run(&["explain", "27", "--platform", "taobao", "--output", "json"]).succeeds().json();
     assert_eq!(only.as_array().map(Vec::len), Some(1));
+    // A negative code is a code, and an empty one is not.
+    let photo = house.run(&["explain", "-2", "--output", "json"]).succeeds().json();
+    assert_eq!(photo[0]["scope"], "alibaba");
+    let unknown = house.run(&["explain", "-4003"]).fails(1);
+    assert!(unknown.stderr.contains("unknown code") && !unknown.stderr.contains("Did you mean"));
+    house.run(&["explain", ""]).fails(2);
+    house.run(&["explain", " "]).fails(2);
+    let message = house.run(&["explain", "The specified access token is invalid or expired"]).succeeds();
+    assert!(message.stdout.contains("IllegalAccessToken"), "{}", message.stdout);
 }
 
 #[test]

@@ -15,7 +15,7 @@ use sesame_core::{BoxFuture, Result, gcra::Limit};
 
 use super::{Decision, Key, QuotaStore, Reservation, Scope};
 
-/// The most counters; the oldest that mean nothing any more go first.
+/// Maximum number of counters; the oldest that mean nothing any more go first.
 const MAX_COUNTERS: usize = 50_000;
 
 /// The gap between calls after a first refusal.

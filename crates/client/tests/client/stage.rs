@@ -11,7 +11,6 @@ use std::{
 };
 
 use jiff::Timestamp;
-use sesame_catalog::Catalog;
 use sesame_client::Client;
 use sesame_core::{
     AccessToken, AppSecret, BoxFuture, Clock, Error, HttpRequest, HttpResponse, RefreshToken, Result,
@@ -204,7 +203,6 @@ pub(crate) async fn stage(platforms: &[&str]) -> Stage {
         slept: Mutex::default(),
     });
     let gateway = Arc::new(Gateway::default());
-    let catalog = Arc::new(Catalog::builtin());
     let vault = Vault::open(
         VaultOptions::new(
             Location::Sqlite(home.path().join("vault.db")),
@@ -213,8 +211,7 @@ pub(crate) async fn stage(platforms: &[&str]) -> Stage {
         .key(KeyChoice::Environment(AppSecret::new(
             "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff",
         )))
-        .clock(Arc::clone(&clock) as Arc<dyn Clock>)
-        .catalog(Arc::clone(&catalog)),
+        .clock(Arc::clone(&clock) as Arc<dyn Clock>),
     )
     .await
     .unwrap();
@@ -230,11 +227,5 @@ pub(crate) async fn stage(platforms: &[&str]) -> Stage {
             .refresh_expires_at(year(2));
         vault.import_tokens(platform, tokens).await.unwrap();
     }
-    let client = Client::new(
-        vault,
-        catalog,
-        Arc::clone(&gateway) as Arc<dyn Transport>,
-        Arc::clone(&clock) as Arc<dyn Clock>,
-    );
-    Stage { client, gateway, clock, _home: home }
+    Stage { client: Client::new(vault), gateway, clock, _home: home }
 }

@@ -6,14 +6,14 @@
 
 use std::sync::{Arc, atomic::Ordering};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use sesame_catalog::Api;
 use sesame_core::{Protocol, Shape};
 
 use super::{
     ApiCall, BUSINESS_FAILURE, Success, app_for, arguments, keep_reason, limits, members_of, object, root_of,
-    shop_of, signature,
+    shop_for, signature, too_far,
 };
 use crate::{
     apps::App,
@@ -250,17 +250,10 @@ fn answer(
     };
 
     // 6 token
-    let shop = match (contract.auth, token_of(fields)) {
-        (Some(false), _) | (None, None) => None,
-        (Some(true), None) => {
-            return Err(GatewayError::bad_token(Protocol::Iop)
-                .with_hint("this API needs a seller's token and none came (access_token, or session)"));
-        }
-        (_, Some(token)) => Some(
-            shop_of(state, app, token, now)
-                .map_err(|why| GatewayError::bad_token(Protocol::Iop).with_hint(why))?,
-        ),
-    };
+    let shop = shop_for(state, app, contract, token_of(fields), now, || {
+        GatewayError::bad_token(Protocol::Iop)
+            .with_hint("this API needs a seller's token and none came (access_token, or session)")
+    })?;
 
     // 7 required arguments
     let args = Layered { first: variables, then: fields };
@@ -325,12 +318,7 @@ fn check_time(
     };
     // Without an app the general rule stands (developer.alibaba.com, articleId=120691).
     let window = app.map_or(7_200, |app| state.platform(app).clock.window);
-    let off = at.duration_since(now);
-    if window > 0 && off.abs() > SignedDuration::from_secs(i64::try_from(window).unwrap_or(i64::MAX)) {
-        let mut hint = format!(
-            "the request's time is {} s off the sandbox's clock ({now}); {window} s are allowed",
-            off.as_secs()
-        );
+    if let Some((_, mut hint)) = too_far(at, now, window) {
         if text.len() == 10 && text.bytes().all(|byte| byte.is_ascii_digit()) {
             hint.push_str("; these look like seconds, and milliseconds are wanted");
         }

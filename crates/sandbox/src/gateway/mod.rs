@@ -67,6 +67,34 @@ fn shop_of(state: &State, app: &App, token: &str, now: Timestamp) -> Result<usiz
     }
 }
 
+/// Returns the shop that a call is for, if it is for one. An API that needs no token never looks at it.
+fn shop_for(
+    state: &State,
+    app: &App,
+    contract: &Api,
+    token: Option<&str>,
+    now: Timestamp,
+    missing: impl FnOnce() -> Box<GatewayError>,
+) -> GatewayResult<Option<usize>> {
+    match (contract.auth, token) {
+        (Some(false), _) | (None, None) => Ok(None),
+        (Some(true), None) => Err(missing()),
+        (_, Some(token)) => shop_of(state, app, token, now)
+            .map(Some)
+            .map_err(|why| GatewayError::bad_token(app.protocol).with_hint(why)),
+    }
+}
+
+/// Returns how far a request's time is off in seconds, and a hint, if a platform takes it no more.
+fn too_far(at: Timestamp, now: Timestamp, window: u64) -> Option<(i64, String)> {
+    let off = at.duration_since(now).as_secs();
+    (window > 0 && off.unsigned_abs() > window).then(|| {
+        let hint =
+            format!("the request's time is {off} s off the sandbox's clock ({now}); {window} s are allowed");
+        (off, hint)
+    })
+}
+
 /// Finds the app that a key means, and what it calls.
 ///
 /// A key that several platforms have is that of the platform whose shop the token, the code or

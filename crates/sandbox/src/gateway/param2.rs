@@ -13,7 +13,7 @@ use sesame_core::{Protocol, Shape};
 
 use super::{
     ApiCall, BUSINESS_FAILURE, Success, app_for, arguments, keep_reason, limits, param2_tokens::TokenCall,
-    shop_of, signature,
+    shop_for, signature, too_far,
 };
 use crate::{
     apps::App,
@@ -212,19 +212,12 @@ fn answer(
         Param2Target::Api(contract) => contract,
     };
 
-    // 5 token; APIs that need none never look at it
-    let shop = match (contract.auth, fields.filled("access_token")) {
-        (Some(false), _) | (None, None) => None,
-        (Some(true), None) => {
-            return Err(GatewayError::new("401", "Request need user authenticated")
-                .status(401)
-                .with_hint("this API needs a seller's token and no access_token came"));
-        }
-        (_, Some(token)) => Some(
-            shop_of(state, app, token, now)
-                .map_err(|why| GatewayError::bad_token(Protocol::Param2).with_hint(why))?,
-        ),
-    };
+    // 5 token
+    let shop = shop_for(state, app, contract, fields.filled("access_token"), now, || {
+        GatewayError::new("401", "Request need user authenticated")
+            .status(401)
+            .with_hint("this API needs a seller's token and no access_token came")
+    })?;
 
     // 6 limits, and faults that were ordered
     if let Some(failure) = limits::check(state, app, trace, shop, now)? {
@@ -297,18 +290,16 @@ fn takes_sign(target: &Param2Target) -> bool {
 /// Checks `_aop_timestamp`, if it came: milliseconds since 1970.
 fn check_time(state: &State, app: &App, fields: &Fields<'_>, now: Timestamp) -> GatewayResult<()> {
     let Some(text) = fields.filled("_aop_timestamp") else { return Ok(()) };
-    let Ok(millis) = text.parse::<i64>() else {
+    let Some(at) = text.parse().ok().and_then(|millis| Timestamp::from_millisecond(millis).ok()) else {
         return Err(GatewayError::invalid(Protocol::Param2, "_aop_timestamp")
             .with_hint("_aop_timestamp is milliseconds since 1970"));
     };
-    let (off, window) =
-        (millis.saturating_sub(now.as_millisecond()) / 1_000, state.platform(app).clock.window);
-    if window > 0 && off.unsigned_abs() > window {
-        return Err(GatewayError::new("400", "RequestValidateException: Request is expired.").with_hint(
-            format!("the request's time is {off} s off the sandbox's clock ({now}); {window} s are allowed"),
-        ));
+    match too_far(at, now, state.platform(app).clock.window) {
+        None => Ok(()),
+        Some((_, hint)) => {
+            Err(GatewayError::new("400", "RequestValidateException: Request is expired.").with_hint(hint))
+        }
     }
-    Ok(())
 }
 
 /// The arguments of the `json` protocols: one parameter, `_data_`, that holds them all.

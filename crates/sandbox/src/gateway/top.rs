@@ -5,14 +5,14 @@
 
 use std::sync::{Arc, atomic::Ordering};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use sesame_catalog::Api;
 use sesame_core::{Protocol, Shape};
 
 use super::{
-    ApiCall, BUSINESS_FAILURE, Success, arguments, keep_reason, limits, members_of, object, root_of, shop_of,
-    signature,
+    ApiCall, BUSINESS_FAILURE, Success, arguments, keep_reason, limits, members_of, object, root_of,
+    shop_for, signature, too_far,
 };
 use crate::{
     apps::App,
@@ -36,7 +36,6 @@ pub(super) struct Outcome {
 #[derive(Debug, Clone)]
 pub(super) enum TopTarget {
     Token(GrantStep),
-    Time,
     Api(Arc<Api>),
 }
 
@@ -52,11 +51,7 @@ pub(super) fn target(state: &State, app: &App, method: &str) -> Option<TopTarget
     if rules.refresh_also.iter().any(|also| also == method) {
         return Some(TopTarget::Token(GrantStep::Refresh));
     }
-    state
-        .contracts
-        .find(app.platform, method)
-        .map(TopTarget::Api)
-        .or((method == "taobao.time.get").then_some(TopTarget::Time))
+    state.contracts.find(app.platform, method).map(TopTarget::Api)
 }
 
 /// Serves one request.
@@ -234,14 +229,9 @@ fn check_time(state: &State, app: &App, fields: &Fields<'_>, now: Timestamp) -> 
         return invalid("the timestamp is not yyyy-MM-dd HH:mm:ss (24 hours, GMT+8)".to_owned());
     };
     let window = state.platform(app).clock.window;
-    let off = at.duration_since(now);
-    if window > 0 && off.abs() > SignedDuration::from_secs(i64::try_from(window).unwrap_or(i64::MAX)) {
-        let mut hint = format!(
-            "the request's time is {} s off the sandbox's clock ({now}); {window} s are allowed",
-            off.as_secs()
-        );
-        let hours = (off.as_secs() + if off.is_negative() { -1_800 } else { 1_800 }) / 3_600;
-        let rest = off.as_secs() - hours * 3_600;
+    if let Some((off, mut hint)) = too_far(at, now, window) {
+        let hours = (off + 1_800).div_euclid(3_600);
+        let rest = off - hours * 3_600;
         if !text.bytes().all(|byte| byte.is_ascii_digit()) && hours != 0 && rest.abs() < 600 {
             hint = format!(
                 "{hint}; it is off by {hours} whole hours: the text has to be the time of GMT+8, and this looks like local time (run the client with TZ=Asia/Shanghai)"
@@ -266,22 +256,13 @@ pub(super) struct Single<'a> {
 impl Single<'_> {
     pub(super) fn serve(&self, state: &State, trace: &Trace<'_>) -> GatewayResult<Success> {
         let Self { app, now, fields, args, .. } = *self;
-        let contract = match self.target {
-            TopTarget::Api(contract) => Some(contract),
-            _ => None,
-        };
-
         // session
-        let shop = match (contract.map(|contract| contract.auth), self.session) {
-            (None | Some(Some(false)), _) | (Some(None), None) => None,
-            (Some(Some(true)), None) => {
-                return Err(GatewayError::new("26", "Missing Session")
-                    .with_hint("this method needs a seller's session and none came"));
-            }
-            (_, Some(session)) => Some(
-                shop_of(state, app, session, now)
-                    .map_err(|why| GatewayError::bad_token(Protocol::Top).with_hint(why))?,
-            ),
+        let shop = match self.target {
+            TopTarget::Token(_) => None,
+            TopTarget::Api(contract) => shop_for(state, app, contract, self.session, now, || {
+                GatewayError::new("26", "Missing Session")
+                    .with_hint("this method needs a seller's session and none came")
+            })?,
         };
 
         // limits, and faults that were ordered
@@ -292,7 +273,6 @@ impl Single<'_> {
         // arguments, then the API
         let payload = match self.target {
             TopTarget::Token(step) => self.token_call(state, *step)?,
-            TopTarget::Time => json!({"time": sesame_core::time::top_timestamp(now)}),
             TopTarget::Api(contract) => {
                 arguments::check(Protocol::Top, contract, args, fields)?;
                 let simplify = fields.get("simplify") == Some("true");

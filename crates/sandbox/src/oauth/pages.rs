@@ -1,5 +1,7 @@
 //! The HTML of the OAuth pages. Plain forms: they work in any browser, without scripts.
 
+use std::fmt::Write as _;
+
 use crate::xml::escape;
 
 fn escaped(text: &str) -> String {
@@ -37,26 +39,14 @@ pub(super) fn consent(
 ) -> String {
     let mut fields = String::new();
     for (name, value) in hidden {
-        fields.push_str("<input type=\"hidden\" name=\"");
-        escape(&mut fields, name);
-        fields.push_str("\" value=\"");
-        escape(&mut fields, value);
-        fields.push_str("\">");
+        let _ =
+            write!(fields, "<input type=\"hidden\" name=\"{}\" value=\"{}\">", escaped(name), escaped(value));
     }
     let mut options = String::new();
     for shop in shops {
-        let selected = if chosen == Some(shop.index) { " selected" } else { "" };
-        options.push_str("<option value=\"");
-        options.push_str(&shop.index.to_string());
-        options.push('"');
-        options.push_str(selected);
-        options.push('>');
-        escape(&mut options, shop.login);
-        options.push_str(" – ");
-        escape(&mut options, shop.name);
-        options.push_str(" (");
-        escape(&mut options, shop.platform);
-        options.push_str(")</option>");
+        let (index, selected) = (shop.index, if chosen == Some(shop.index) { " selected" } else { "" });
+        let [login, name, platform] = [shop.login, shop.name, shop.platform].map(escaped);
+        let _ = write!(options, "<option value=\"{index}\"{selected}>{login} – {name} ({platform})</option>");
     }
     page(
         "Authorize an app (sandbox)",

@@ -3,9 +3,8 @@
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use jiff::Timestamp;
 use serde_json::{Value as Json, json};
-use sesame_sandbox::AppSpec;
 
-use crate::support::{Answer, Bench, exchange, query_value};
+use crate::support::{Answer, Bench, app, exchange, query_value};
 
 const FILES: [(&str, &str); 7] = [
     ("ae_sdk", "aliexpress"),
@@ -67,8 +66,7 @@ async fn every_recorded_request_is_read_and_verified() {
     let first = capture("lazop_sdk");
     let secret = first["app_secret"].as_str().unwrap();
     let platforms = ["lazada", "aliexpress", "alibaba", "taobao", "1688"];
-    let list = platforms.map(|name| format!("{name}:100240:{secret}\n")).concat();
-    let apps = AppSpec::parse(&list).unwrap();
+    let apps = platforms.map(|name| app(name, "100240", secret)).to_vec();
     let bench = Bench::with(|options| options.apps = apps).await;
     let mut seen = 0;
     for (file, _) in FILES {
@@ -86,8 +84,7 @@ async fn every_recorded_request_is_read_and_verified() {
 async fn each_file_replays_with_an_app_of_its_own_platform() {
     for (file, platform) in FILES {
         let capture = capture(file);
-        let line = format!("{platform}:100240:{}", capture["app_secret"].as_str().unwrap());
-        let apps = AppSpec::parse(&line).unwrap();
+        let apps = vec![app(platform, "100240", capture["app_secret"].as_str().unwrap())];
         let bench = Bench::with(|options| options.apps = apps).await;
         for request in capture["requests"].as_array().unwrap() {
             replay(&bench, file, request).await;
@@ -129,8 +126,7 @@ async fn replay(bench: &Bench, file: &str, request: &Json) {
 #[tokio::test]
 async fn a_client_in_the_wrong_time_zone_is_told_so() {
     let capture = capture("node_topclient");
-    let line = format!("taobao:100240:{}", capture["app_secret"].as_str().unwrap());
-    let apps = AppSpec::parse(&line).unwrap();
+    let apps = vec![app("taobao", "100240", capture["app_secret"].as_str().unwrap())];
     let bench = Bench::with(|options| options.apps = apps).await;
     bench.control("POST", "clock", &json!({"now": "2026-11-21T20:32:12Z"})).await;
     let answer = exchange(&bench.host, &bytes_of(&capture["requests"][0])).await.unwrap();

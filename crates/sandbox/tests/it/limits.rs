@@ -52,7 +52,7 @@ async fn public_addresses_need_a_word() {
     assert!(error.to_string().contains("cannot listen"), "{error}");
 
     options.listen = "127.0.0.1:0".parse().unwrap();
-    options.apps = sesame_sandbox::AppSpec::parse("amazon:1:s").unwrap();
+    options.apps = vec![crate::support::app("amazon", "1", "s")];
     let error = Sandbox::start(options.clone()).await.unwrap_err();
     assert!(error.hint().unwrap().contains("lazada"), "{error:?}");
 

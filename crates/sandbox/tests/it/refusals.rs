@@ -4,9 +4,9 @@ use sesame_core::{
     AppSecret, Shape,
     sign::{Digest, SigningKey, sign},
 };
-use sesame_sandbox::{AppSpec, DescribedApp};
+use sesame_sandbox::DescribedApp;
 
-use crate::support::{Bench, borrowed};
+use crate::support::{Bench, app, borrowed};
 
 const LIST: &str = "/products/get";
 
@@ -113,16 +113,7 @@ async fn secrets_are_in_no_output() {
         "0_1_planted-code-0123456789",
         "planted-client-secret-0123456789",
     ];
-    let apps = AppSpec::parse(
-        &PLANTED
-            .iter()
-            .take(1)
-            .flat_map(|secret| {
-                ["lazada", "aliexpress", "taobao", "1688"].map(|name| format!("{name}:4242:{secret}\n"))
-            })
-            .collect::<String>(),
-    )
-    .unwrap();
+    let apps = ["lazada", "aliexpress", "taobao", "1688"].map(|name| app(name, "4242", PLANTED[0])).to_vec();
     let bench = Bench::with(|options| options.apps = apps).await;
     let now = bench.now_ms().await;
     let system = [

@@ -16,7 +16,7 @@ use sesame_core::{
     request::encode_form,
     sign::{Digest, SigningKey, sign},
 };
-use sesame_sandbox::{DescribedApp, Options, Sandbox};
+use sesame_sandbox::{AppSpec, DescribedApp, Options, Sandbox};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -349,6 +349,10 @@ impl Bench {
             answer.header("x-sandbox-refusal").unwrap_or_else(|| panic!("no refusal id: {}", answer.text()));
         self.control("GET", &format!("refusals/{id}"), &Json::Null).await
     }
+}
+
+pub(crate) fn app(platform: &str, key: &str, secret: &str) -> AppSpec {
+    AppSpec { platform: platform.to_owned(), key: key.to_owned(), secret: AppSecret::new(secret) }
 }
 
 pub(crate) fn borrowed(pairs: &[(String, String)]) -> Vec<(&str, &str)> {

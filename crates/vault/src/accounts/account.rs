@@ -65,7 +65,7 @@ pub struct Account {
     pub country: Option<String>,
     /// The region whose hosts are called, where one is chosen.
     pub region: Option<String>,
-    /// True when it was made against a sandbox.
+    /// `true` if it was made against a sandbox.
     pub sandbox: bool,
     /// When the access token ends; `None` if that is not known.
     pub access_expires_at: Option<Timestamp>,
@@ -84,7 +84,7 @@ pub struct Account {
     pub last_error: Option<String>,
     /// When that was.
     pub last_error_at: Option<Timestamp>,
-    /// True when that does not pass by itself: a wrong secret, a missing right.
+    /// `true` if that does not pass by itself: a wrong secret, a missing right.
     pub blocked: bool,
     /// Failed refreshes since the last success.
     pub attempts: i64,

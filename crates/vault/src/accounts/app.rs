@@ -115,7 +115,7 @@ pub struct App {
     pub app_key: String,
     /// Where the platform sends the seller's browser.
     pub redirect_uri: String,
-    /// True when it was added against a sandbox.
+    /// `true` if it was added against a sandbox.
     pub sandbox: bool,
     /// True while the secret that was replaced last is kept, since the new one has not worked yet.
     pub has_former_secret: bool,
@@ -180,14 +180,14 @@ pub(crate) fn check(new: &NewApp) -> Result<()> {
     } else if secret.chars().any(|c| c.is_whitespace() || c.is_control()) {
         "holds spaces or line breaks"
     } else if secret.starts_with(['"', '\'']) || secret.ends_with(['"', '\'']) {
-        "stands in quotes"
+        "is in quotes"
     } else if secret == new.key {
         "is the same as the app key"
     } else {
         return check_redirect(new.redirect_uri.as_deref().unwrap_or(DEFAULT_REDIRECT_URI));
     };
     Err(Error::usage(format!("the app secret {wrong}"))
-        .with_hint("Copy the app secret from the platform's console, as it stands there."))
+        .with_hint("Copy the app secret from the platform's console, exactly as shown there."))
 }
 
 pub(crate) fn check_redirect(uri: &str) -> Result<()> {
@@ -241,7 +241,7 @@ pub(crate) fn app_key_of(app: &AppRow) -> AppKey<'_> {
 pub(crate) struct AppState {
     pub(crate) id: Id,
     pub(crate) name: String,
-    pub(crate) platform: Arc<Platform>,
+    pub(crate) platform: &'static Platform,
     pub(crate) region: Option<String>,
     pub(crate) app_key: String,
     pub(crate) secret: AppSecret,
@@ -259,7 +259,7 @@ pub(crate) struct AppState {
 }
 
 impl AppState {
-    pub(crate) fn open(row: &AppRow, platform: Arc<Platform>, sealer: &Sealer) -> Result<Self> {
+    pub(crate) fn open(row: &AppRow, platform: &'static Platform, sealer: &Sealer) -> Result<Self> {
         let secret = open_text(sealer, secret_slot(&row.id), &row.secret)
             .map_err(|error| error.context(format!("the secret of app {:?}", row.name)))?;
         Ok(Self {
@@ -348,7 +348,7 @@ impl AppState {
     /// Returns what the app asks for tokens with.
     pub(crate) fn credentials<'a>(&'a self, urls: &'a Urls) -> ClientCredentials<'a> {
         ClientCredentials {
-            platform: &self.platform,
+            platform: self.platform,
             urls,
             app_key: &self.app_key,
             secret: &self.secret,

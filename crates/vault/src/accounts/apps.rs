@@ -28,7 +28,6 @@ pub(crate) struct Apps {
     clock: Arc<dyn Clock>,
     catalog: Arc<Catalog>,
     environment: Environment,
-    platforms: Mutex<HashMap<String, Arc<Platform>>>,
     opened: Mutex<HashMap<Id, Arc<AppState>>>,
 }
 
@@ -41,8 +40,7 @@ impl Apps {
         catalog: Arc<Catalog>,
         environment: Environment,
     ) -> Self {
-        let (platforms, opened) = (Mutex::default(), Mutex::default());
-        Self { store, keys, events, clock, catalog, environment, platforms, opened }
+        Self { store, keys, events, clock, catalog, environment, opened: Mutex::default() }
     }
 
     /// Returns whom calls reach.
@@ -55,14 +53,9 @@ impl Apps {
         self.environment.sandbox_url().map(ToString::to_string)
     }
 
-    /// Returns a platform, copied out of the catalog once.
-    pub(crate) fn platform(&self, name: &str) -> Result<Arc<Platform>> {
-        if let Some(platform) = lock(&self.platforms).get(name) {
-            return Ok(platform.clone());
-        }
-        let platform = Arc::new(self.catalog.platform(name)?.clone());
-        lock(&self.platforms).insert(name.to_owned(), platform.clone());
-        Ok(platform)
+    /// Returns a platform by name.
+    pub(crate) fn platform(&self, name: &str) -> Result<&'static Platform> {
+        self.catalog.platform(name)
     }
 
     /// Returns the base URLs of an app in a region.

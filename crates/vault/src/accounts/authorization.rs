@@ -50,7 +50,7 @@ pub(crate) struct Authorization {
     bounces: Mutex<(u32, i64)>,
 }
 
-/// The most refreshes that refused tokens may lead to in a minute.
+/// Maximum number of refreshes that refused tokens may lead to in a minute.
 const BOUNCES_A_MINUTE: u32 = 3;
 
 impl Authorization {

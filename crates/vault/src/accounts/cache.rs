@@ -14,7 +14,7 @@ use crate::model::{AccountId, Id};
 
 /// The map of handles is cut into this many parts, so that adding one copies a small map.
 const SHARDS: usize = 64;
-/// The most handles that are kept; past it the map of a shard starts anew.
+/// Maximum number of handles that are kept; past it the map of a shard starts anew.
 const SHARD_LIMIT: usize = 4_096;
 
 type Map<K> = HashMap<K, Arc<AccountHandle>, RandomState>;

@@ -67,7 +67,7 @@ impl AccountHandle {
 
     /// Returns the platform.
     pub fn platform(&self) -> &Platform {
-        &self.app.platform
+        self.app.platform
     }
 
     /// Returns the base URLs to call: the platform's, or those of a sandbox.

@@ -137,7 +137,7 @@ impl Accounts {
     pub(crate) fn shown(&self, row: &FullRow) -> Account {
         let platform = self.apps.platform(&row.app.platform).ok();
         let now = self.clock.now().as_millisecond();
-        Account::of(row, platform.as_ref().map(|platform| &platform.tokens), now)
+        Account::of(row, platform.map(|platform| &platform.tokens), now)
     }
 
     /// Lists the accounts that `wanted` accepts, oldest first, and names those whose rows cannot be read.

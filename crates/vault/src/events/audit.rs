@@ -10,7 +10,7 @@ use crate::{
     store::{AuditQuery, AuditRow, FullRow, Notes},
 };
 
-/// The most lines of the trail that are looked through for those of an account that is gone.
+/// Maximum number of lines of the trail that are looked through for those of an account that is gone.
 const SEARCH_LIMIT: u32 = 100_000;
 
 /// A line of the audit trail: what was done, to whose tokens, and how it ended. Holds no secret.
@@ -25,7 +25,7 @@ pub struct AuditLine {
     /// The account's name at that time, or the app's where there is no account yet; `vault` for what
     /// concerns all.
     pub subject: String,
-    /// True when it succeeded.
+    /// `true` if it succeeded.
     pub succeeded: bool,
     /// More, for people: why it failed, or what was done.
     pub detail: Option<String>,
@@ -48,7 +48,7 @@ pub struct AuditFilter {
     pub account: Option<String>,
     /// Only those since then.
     pub since: Option<Timestamp>,
-    /// The most lines; the newest come first.
+    /// Maximum number of lines; the newest come first.
     pub limit: u32,
 }
 

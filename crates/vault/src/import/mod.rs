@@ -45,6 +45,17 @@ impl Vault {
     /// Shops whose refresh token is missing, or ended by the table's own word, come in, too, as ones
     /// that have to be authorized again. Where only its age speaks against it, the platform is asked.
     ///
+    /// ```no_run
+    /// # async fn example(vault: sesame_vault::Vault, csv: Vec<u8>) -> sesame_core::Result<()> {
+    /// use sesame_vault::import::{ImportOptions, Table, TableFormat};
+    ///
+    /// let table = Table::read(csv, TableFormat::Csv)?;
+    /// let done = vault.import_table(&table, &ImportOptions::new("lazada")?).await?;
+    /// println!("{} shops", done.accounts.len());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// [`ErrorKind::Usage`](sesame_core::ErrorKind::Usage) when rows cannot be read: they are named by
     /// line and reason (the first 20), and nothing is stored unless
@@ -85,16 +96,16 @@ async fn import(
     let platform = services.apps.platform(&options.platform)?;
     platform.urls(options.region.as_deref(), services.apps.environment())?;
     if let Some((app, _)) = &chosen {
-        check_app(services, app, &platform)?;
+        check_app(services, app, platform)?;
     }
     services.keys.ensure_current().await?;
     let importer = Importer::new(services, options.tries_ended);
     // Another process may take a name that was free a moment ago.
     for _ in 0..4 {
-        let rows = plan::relevant_accounts(services, table, &platform, options, chosen.as_ref()).await?;
+        let rows = plan::relevant_accounts(services, table, platform, options, chosen.as_ref()).await?;
         let apps =
             apps::ImportedApps::new(&importer, &platform.name, services.store.apps().await?, chosen.clone());
-        let mut plan = plan::Planner::new(&importer, &platform, options, &rows, apps).plan(table)?;
+        let mut plan = plan::Planner::new(&importer, platform, options, &rows, apps).plan(table)?;
         let bad = !plan.report.skipped.is_empty();
         if options.dry_run || (bad && !options.skip_bad) {
             return Ok(plan.report);
@@ -143,7 +154,7 @@ fn refused(skipped: &[(String, String)]) -> Error {
     let rows: Vec<String> = skipped.iter().map(|(place, why)| format!("{place}: {why}")).collect();
     let are = if rows.len() == 1 { "1 row".to_owned() } else { format!("{} rows", rows.len()) };
     Error::usage(format!("{are} cannot be imported: {}", some(&rows, "; ")))
-        .with_hint("Mend them, or leave them out with --skip-bad. --dry-run shows what would be done. Nothing was imported.")
+        .with_hint("Fix them, or leave them out with --skip-bad. --dry-run shows what would be done. Nothing was imported.")
 }
 
 /// Joins the first names of a list, and counts the others.

@@ -12,9 +12,9 @@ use super::options::{COLUMNS, Mapping};
 pub const MAX_TABLE: u64 = 64 << 20;
 /// The longest row, in bytes.
 const MAX_ROW: usize = 64 << 10;
-/// The most rows.
+/// Maximum number of rows.
 const MAX_ROWS: usize = 250_000;
-/// The most columns.
+/// Maximum number of columns.
 const MAX_COLUMNS: usize = 200;
 const TOO_LONG: &str = "it is longer than 64 KiB";
 

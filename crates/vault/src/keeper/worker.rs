@@ -18,7 +18,7 @@ use crate::{
     vault::Services,
 };
 
-/// The most rows that are claimed together.
+/// Maximum number of rows that are claimed together.
 const BATCH_SIZE: usize = 100;
 /// Places are filled again when this many are free, so that claims and intents come in batches.
 const REFILL: usize = 16;

@@ -1,6 +1,7 @@
 //! Logins: from "approve this app" to stored tokens, without ever mixing up shops.
 
 mod listener;
+mod refusals;
 mod store;
 
 use std::{fmt, sync::Arc, time::Duration};
@@ -108,9 +109,9 @@ pub struct Login {
     pub state: String,
     /// Where the platform sends the seller's browser afterwards.
     pub redirect_uri: String,
-    /// True when a listener on this machine can receive the callback; otherwise it is pasted.
+    /// `true` if a listener on this machine can receive the callback; otherwise it is pasted.
     pub is_loopback: bool,
-    /// True when a sandbox is asked, not a platform.
+    /// `true` if a sandbox is asked, not a platform.
     pub is_sandbox: bool,
     /// How long the callback is taken, by this process or another one on the same vault.
     pub expires_in: Duration,
@@ -201,14 +202,14 @@ impl Logins {
         self.apps.ensure_environment("app", &row.name, row.sandbox.as_deref())?;
         self.target(&row, options.as_name.as_deref()).await?;
         let app = self.apps.open(&row).await?;
-        check_country(&app.platform, options.country.as_deref())?;
+        check_country(app.platform, options.country.as_deref())?;
         let region = options.region.as_deref().or(app.region.as_deref());
         let urls = self.apps.urls(&app, region)?;
         let mut random = [0; 20];
         self.clock.random(&mut random);
         let state = hex::encode(random);
         let asked = authorize::Asked {
-            platform: &app.platform,
+            platform: app.platform,
             region: app.platform.region(region),
             urls: &urls,
             app_key: &app.app_key,

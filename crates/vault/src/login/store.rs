@@ -4,9 +4,12 @@ use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use sesame_catalog::Urls;
-use sesame_core::{BoxFuture, Error, ErrorKind, Fault, Result, Retry};
+use sesame_core::{BoxFuture, Error, Result, Retry};
 
-use super::{LoginOptions, Logins};
+use super::{
+    LoginOptions, Logins,
+    refusals::{not_named, other_country, other_shop, unnamed_shop},
+};
 use crate::{
     accounts::{Account, account_taken, app::AppState, authorization::Authorization},
     events::Action,
@@ -77,9 +80,9 @@ impl Logins {
                 return self.replace_shop(app, options, *row, &arrived).await;
             }
             return Err(match found {
-                Match::Same => other_country(&row, &arrived),
+                Match::Same => other_country(&row, owner),
                 Match::Unknown => unnamed_shop(&row),
-                Match::Other => other_shop(&row, &arrived),
+                Match::Other => other_shop(&row, owner),
             });
         }
         let wanted = match target {
@@ -346,7 +349,7 @@ impl Logins {
     /// Makes accounts for shops: under the chosen name, or under free ones.
     ///
     /// # Errors
-    /// [`ErrorKind::Usage`] when the name that a person chose for one shop is taken.
+    /// [`ErrorKind::Usage`](sesame_core::ErrorKind::Usage) when the name that a person chose for one shop is taken.
     async fn name_accounts(
         &self,
         app: &Arc<AppState>,
@@ -425,77 +428,10 @@ impl Logins {
 
 /// The region whose hosts a shop's calls go to: the chosen one, else that of its country.
 fn region_of(app: &AppState, arrived: &Arrived, shop: &ReplyShop) -> Option<String> {
-    let by_country = || region_of_country(&app.platform, shop.country.as_deref());
+    let by_country = || region_of_country(app.platform, shop.country.as_deref());
     if arrived.reply.owner.shops.len() > 1 {
         // One region cannot serve shops of several countries.
         return by_country().or_else(|| arrived.region.clone());
     }
     arrived.region.clone().or_else(by_country)
-}
-
-fn who(login: Option<&str>, shop: Option<&str>) -> String {
-    match (login, shop) {
-        (Some(login), Some(shop)) => format!("{login} (id {shop})"),
-        (Some(one), None) | (None, Some(one)) => one.to_owned(),
-        (None, None) => "an unnamed shop".to_owned(),
-    }
-}
-
-fn unnamed_shop(row: &FullRow) -> Error {
-    let (name, ours) = (&row.account.name, shop_of_account(row));
-    refused(
-        Fault::Platform,
-        &format!("the platform did not say whose tokens these are, and account {name:?} is {ours}"),
-        "Log in again; if the platform still names no shop, choose another --as name, or add --replace-shop if you are sure whose approval it was.",
-    )
-}
-
-fn other_shop(row: &FullRow, arrived: &Arrived) -> Error {
-    let owner = &arrived.reply.owner;
-    let theirs = who(owner.login.as_deref(), owner.shops.first().and_then(|shop| shop.shop_id.as_deref()));
-    let (name, ours) = (&row.account.name, shop_of_account(row));
-    refused(
-        Fault::Seller,
-        &format!(
-            "the approval came from another shop: account {name:?} is {ours}, the tokens are those of {theirs}"
-        ),
-        "Log in to the platform as the right shop and try again; or choose another --as name; or add --replace-shop if the account is meant to become the other shop.",
-    )
-}
-
-fn other_country(row: &FullRow, arrived: &Arrived) -> Error {
-    let named = arrived.reply.owner.shops.iter().map(|shop| {
-        let country = shop.country.as_deref().unwrap_or("a country that is not said");
-        format!("{} in {country}", who(None, shop.shop_id.as_deref()))
-    });
-    let named = named.collect::<Vec<_>>().join(", ");
-    let own = row.account.country.as_deref().unwrap_or_default();
-    let (name, ours) = (&row.account.name, shop_of_account(row));
-    refused(
-        Fault::Seller,
-        &format!(
-            "the approval is not one for the shop of account {name:?}, which is {ours} in {own}: it names {named}"
-        ),
-        "Let the seller approve that country, or all of them at once, and try again; or choose the account of the approved one with --as; or add --replace-shop if the account is meant to become that shop.",
-    )
-}
-
-fn shop_of_account(row: &FullRow) -> String {
-    who(row.account.login.as_deref(), row.account.shop_id.as_deref())
-}
-
-/// Returns the error for an approval of another shop than the account's.
-fn refused(fault: Fault, why: &str, hint: &str) -> Error {
-    let message = sesame_core::scalar::printable(&format!("{why}; nothing was overwritten"));
-    Error::new(ErrorKind::Authorization, message).with_fault(fault).with_hint(hint.to_owned())
-}
-
-fn not_named(accounts: &[String]) -> Warning {
-    let (accounts, they_share) = match accounts {
-        [one] => (format!("account {one:?}"), "shares its tokens"),
-        several => (format!("accounts {}", several.join(", ")), "share its tokens"),
-    };
-    Warning::new(sesame_core::scalar::printable(&format!(
-        "the approval names no shop in the country of {accounts}, which {they_share}: should calls there be refused, let the seller approve all countries at once"
-    )))
 }

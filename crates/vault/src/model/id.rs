@@ -39,7 +39,7 @@ impl Id {
         bytes
             .try_into()
             .map(Self)
-            .map_err(|_| Error::local(format!("an id of {} bytes stands in the vault", bytes.len())))
+            .map_err(|_| Error::local(format!("the vault holds an id of {} bytes", bytes.len())))
     }
 }
 

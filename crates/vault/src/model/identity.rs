@@ -6,7 +6,7 @@ use serde_json::Value as Json;
 use sesame_catalog::IdentityFields;
 use sesame_core::scalar;
 
-/// The most shops of one reply that become accounts. Sellers have six countries; what lists more is not
+/// Maximum number of shops of one reply that become accounts. Sellers have six countries; what lists more is not
 /// one of them, and each shop takes memory and a row.
 pub(crate) const SHOP_LIMIT: usize = 500;
 /// The longest id, login name and country, in characters.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use sesame_core::{Error, Result};
 
-/// The most tags of one account.
+/// Maximum number of tags of one account.
 const MOST: usize = 32;
 /// The longest tag, in characters.
 const LONGEST: usize = 50;

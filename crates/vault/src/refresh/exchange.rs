@@ -353,7 +353,7 @@ impl Refresher {
             error: &said,
             not_before,
             postpone_after,
-            due_at: self.tokens.due_at(&authorization.app.platform, &after),
+            due_at: self.tokens.due_at(authorization.app.platform, &after),
             exhausted: failure.exhausted,
             ambiguous: failure.ambiguous,
             blocked: failure.blocked,

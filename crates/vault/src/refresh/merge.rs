@@ -32,7 +32,7 @@ use crate::{
     },
 };
 
-/// The most ids of a reply that are looked up, and the most accounts of each.
+/// Maximum number of ids of a reply that are looked up, and of accounts for each.
 const IDS: usize = 32;
 const ACCOUNTS: u32 = 100;
 /// Ends come as seconds from now, and wander a little.
@@ -312,7 +312,7 @@ impl ShopMerger {
             account.country = owner_country(&full.account, fields, shop);
             // Without one of its own it would go on calling the host of the platform's first region.
             account.region =
-                account.region.or_else(|| region_of_country(&app.platform, account.country.as_deref()));
+                account.region.or_else(|| region_of_country(app.platform, account.country.as_deref()));
             self.known.update(&full.account, &account).await?;
         }
         Ok(())

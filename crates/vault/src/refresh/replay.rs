@@ -44,7 +44,7 @@ impl Replayed {
                 path.display(),
                 why.message()
             ))
-            .with_hint("The refresh token in the vault may be spent already, so it is not used. Let this program read the file (owner, mode); if the file is damaged, move it away."),
+            .with_hint("The refresh token in the vault may be used up already, so it is not used. Let this program read the file (owner, mode); if the file is damaged, move it away."),
         )
     }
 }
@@ -188,7 +188,7 @@ impl Replay {
         }
     }
 
-    /// Tries some times to move a journalled answer into the store. True when it is there.
+    /// Tries some times to move a journalled answer into the store. Returns `true` if it is there.
     pub(crate) async fn soon(&self, id: Id) -> bool {
         let mut pause = Duration::from_millis(200);
         for _ in 0..3 {

@@ -123,7 +123,7 @@ impl TokenWriter {
             ..AuthorizationRow::new(*id, authorization.app.id, None, at)
         };
         let planned = AuthorizationRow { tokens, ..planned };
-        let due_at = self.due_at(&authorization.app.platform, &planned);
+        let due_at = self.due_at(authorization.app.platform, &planned);
         TokenColumns { due_at, ..planned.tokens }
     }
 

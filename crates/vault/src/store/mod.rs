@@ -4,6 +4,7 @@
 //! since 1970.
 
 mod failure;
+mod limits;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod records;
@@ -44,7 +45,7 @@ pub trait KeyStore: Send + Sync {
     /// one step. Returns `false` and changes nothing if `change` does not describe what is there.
     fn activate_key<'a>(&'a self, change: KeyChange<'a>) -> BoxFuture<'a, Result<bool>>;
 
-    /// Retires the incoming key; false when that is not the incoming key any more.
+    /// Retires the incoming key; returns `false` if that is not the incoming key any more.
     fn retire_key<'a>(&'a self, key_id: &'a [u8]) -> BoxFuture<'a, Result<bool>>;
 
     /// Removes a retired key, unless it still seals a value.
@@ -133,10 +134,10 @@ pub trait AccountStore: Send + Sync {
         notes: &'a Notes,
     ) -> BoxFuture<'a, Result<()>>;
 
-    /// Renames an account; false when the new name is taken.
+    /// Renames an account; returns `false` if the new name is taken.
     fn rename_account<'a>(&'a self, id: Id, name: &'a str) -> BoxFuture<'a, Result<bool>>;
 
-    /// Replaces an account's tags; false when they are not `former` any more.
+    /// Replaces an account's tags; returns `false` if they are not `former` any more.
     fn set_tags<'a>(
         &'a self,
         id: Id,
@@ -158,7 +159,7 @@ pub trait TokenStore: Send + Sync {
     fn claim<'a>(&'a self, claim: Claim<'a>) -> BoxFuture<'a, Result<Option<Lease>>>;
 
     /// Replaces the tokens `WHERE generation = expected`, clears intent, lease and errors, and
-    /// `postpone_after` unless the refresh token's end stays the same; false when somebody else was
+    /// `postpone_after` unless the refresh token's end stays the same; returns `false` if somebody else was
     /// first.
     fn replace_tokens<'a>(
         &'a self,

@@ -131,7 +131,7 @@ pub struct AuthorizationRow {
     pub last_used: Option<i64>,
     /// The refresh token is not prolonged before this time.
     pub postpone_after: Option<i64>,
-    /// True when what went wrong last does not pass by itself: a wrong secret, a missing right.
+    /// `true` if what went wrong last does not pass by itself: a wrong secret, a missing right.
     pub blocked: bool,
 }
 
@@ -148,7 +148,7 @@ pub struct TokenColumns {
     pub access_expires_at: Option<i64>,
     /// When the refresh token ends; `None` if that is not known.
     pub refresh_expires_at: Option<i64>,
-    /// True when the platform said that the refresh token has no life at all.
+    /// `true` if the platform said that the refresh token has no life at all.
     pub refresh_denied: bool,
     /// Who the tokens belong to, as JSON; shared by all accounts that are read together.
     pub identity: Arc<str>,
@@ -262,11 +262,11 @@ pub struct FailedRefresh<'a> {
     pub due_at: Option<i64>,
     /// Why no refresh can succeed any more.
     pub exhausted: Option<&'a str>,
-    /// True when the platform may have spent the refresh token nevertheless.
+    /// `true` if the platform may have spent the refresh token nevertheless.
     pub ambiguous: bool,
-    /// True when this does not pass by itself; nothing leaves what stands (a failed postponement).
+    /// `true` if this does not pass by itself; nothing leaves what stands (a failed postponement).
     pub blocked: Option<bool>,
-    /// True when the platform lets this app refresh no tokens.
+    /// `true` if the platform lets this app refresh no tokens.
     pub denied: bool,
 }
 
@@ -290,7 +290,7 @@ pub struct DueClaim<'a> {
     pub now: i64,
     /// When the leases end by themselves.
     pub until: i64,
-    /// The most rows to hand out.
+    /// Maximum number of rows to hand out.
     pub limit: u32,
 }
 
@@ -353,7 +353,7 @@ pub struct AuditRow {
     pub subject: String,
     /// `login`, `refresh`, `postpone`, `import`, ...
     pub action: String,
-    /// True when it succeeded.
+    /// `true` if it succeeded.
     pub succeeded: bool,
     /// More, for people.
     pub detail: Option<String>,
@@ -366,7 +366,7 @@ pub struct AuditQuery {
     pub authorization: Option<Id>,
     /// Only those since then.
     pub since: Option<i64>,
-    /// The most lines.
+    /// Maximum number of lines.
     pub limit: u32,
 }
 

@@ -184,7 +184,7 @@ impl Vault {
             keys.clone(),
             events.clone(),
             clock.clone(),
-            options.catalog,
+            options.catalog.clone(),
             options.environment,
         ));
         let accounts = Arc::new(Accounts::new(
@@ -195,7 +195,7 @@ impl Vault {
             uses.clone(),
             clock.clone(),
         ));
-        let endpoint = Arc::new(TokenEndpoint::new(options.transport, clock.clone()));
+        let endpoint = Arc::new(TokenEndpoint::new(options.transport.clone(), clock.clone()));
         let journal = if store.is_durable() {
             Journal::beside(&base, keys.sealer().clone(), clock.clone())
         } else {
@@ -278,6 +278,8 @@ impl Vault {
         Ok(Self(Arc::new(Services {
             store,
             clock,
+            transport: options.transport,
+            catalog: options.catalog,
             keys,
             events,
             warnings,
@@ -333,7 +335,7 @@ fn make_home(base: &Path) -> Result<()> {
             "the directory {} for the vault's key and journal cannot be made: {error}",
             home.display()
         ))
-        .with_hint("Set SESAME_HOME to a place that can be written, or mend its owner, mode or free space.")
+        .with_hint("Set SESAME_HOME to a place that can be written, or fix its owner, mode or free space.")
     })
 }
 

@@ -98,16 +98,17 @@ fn check_aop_signature(params: &BTreeMap<String, String>) {
 
 async fn a_platform_without_a_known_page_takes_a_code() {
     let home = Home::new(FakeTransport::json(
-        r#"{"access_token":"a0000000000000000001","refresh_token":"r0000000000000000001","expires_in":60,"refresh_expires_in":60,"user_info":{"country":"ES","seller_id":"9"},"code":"0"}"#,
+        r#"{"access_token":"a0000000000000000001","refresh_token":"r0000000000000000001","expires_in":60,"refresh_expires_in":60,"user_info":{"country":"TW","seller_id":"9"},"code":"0"}"#,
     ));
     let vault = home.open().await;
-    app(&vault, "miravia").await;
-    let error = vault.begin_login("miravia", LoginOptions::default()).await.unwrap_err();
+    app(&vault, "taobao-global").await;
+    let taiwan = LoginOptions::default().region("tw");
+    let error = vault.begin_login("taobao-global", taiwan).await.unwrap_err();
     assert!(error.hint().unwrap().contains("--code"), "{error:?}");
-    let options = as_name("m").have_code(true);
-    let login = vault.begin_login("miravia", options).await.unwrap();
+    let options = as_name("m").have_code(true).region("tw");
+    let login = vault.begin_login("taobao-global", options).await.unwrap();
     let got = Callback::parse("3_500100_abc");
-    assert_eq!(vault.finish_login(&login, got).await.unwrap()[0].country.as_deref(), Some("es"));
+    assert_eq!(vault.finish_login(&login, got).await.unwrap()[0].country.as_deref(), Some("tw"));
 }
 
 async fn first_call(platform: &str, body: &'static str) -> (Seen, Vec<Account>) {

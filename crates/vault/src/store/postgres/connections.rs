@@ -23,7 +23,7 @@ use crate::{
     store::failure::{Failure, Outcome},
 };
 
-/// The most connections of one vault; most of the time one or two are open.
+/// Maximum number of connections of one vault; most of the time one or two are open.
 const MOST: usize = 8;
 /// How long making a connection may take.
 const CONNECTING: Duration = Duration::from_secs(10);

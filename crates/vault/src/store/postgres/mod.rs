@@ -11,7 +11,8 @@ use sesame_core::{Error, Result};
 
 use super::{
     failure::{Failure, Outcome},
-    sql::{WORKING, WORKING_LONG, connection::Connection, limited},
+    limits::{WORKING, WORKING_LONG, limited},
+    sql::connection::Connection,
 };
 use crate::Database;
 use connections::Connections;

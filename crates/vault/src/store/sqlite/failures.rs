@@ -77,15 +77,15 @@ pub(super) fn describe(path: &Path, access: Access, error: sqlx::Error) -> Error
         ),
         Some(8) => (
             format!("the vault {path} cannot be written: the file or its directory is read-only"),
-            "Mend the owner or mode of the file and its directory, or set SESAME_HOME to another place.",
+            "Fix the owner or mode of the file and its directory, or set SESAME_HOME to another place.",
         ),
         Some(14) if unreadable.is_some() => (
             format!("the vault {path} cannot be opened: {}", unreadable.unwrap_or_default()),
-            "Mend the owner and mode of that file (0600), or set SESAME_HOME to another place.",
+            "Fix the owner and mode of that file (0600), or set SESAME_HOME to another place.",
         ),
         Some(14) => (
             format!("the vault {path} cannot be opened: its directory is missing, read-only or not yours"),
-            "SQLite also writes beside the file. Mend the directory's owner and mode, or set SESAME_HOME to another place.",
+            "SQLite also writes beside the file. Fix the directory's owner and mode, or set SESAME_HOME to another place.",
         ),
         Some(5 | 6) => (
             format!("the vault {path} is locked by another program for more than 5 seconds"),

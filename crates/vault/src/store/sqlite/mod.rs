@@ -301,7 +301,7 @@ fn check_marks(path: &Path, marks: Marks) -> Result<()> {
 fn prepare_file(path: &Path) -> Result<()> {
     let failed = |what: &str, at: &Path, error: &io::Error| {
         Error::local(format!("{what} {} cannot be made: {error}", at.display()))
-            .with_hint("Set SESAME_HOME (or SESAME_VAULT=sqlite:PATH) to a place that can be written, or mend its owner, mode or free space.")
+            .with_hint("Set SESAME_HOME (or SESAME_VAULT=sqlite:PATH) to a place that can be written, or fix its owner, mode or free space.")
     };
     if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty() && !parent.exists()) {
         let mut builder = fs::DirBuilder::new();
