@@ -132,7 +132,7 @@ fn iop_mistakes(pairs: &Pairs) -> Vec<(&'static str, String)> {
 }
 
 fn param2_mistakes(pairs: &Pairs) -> Vec<(&'static str, String)> {
-    let mut lines: Vec<String> = pairs.iter().flat_map(|(name, value)| [name.as_str(), value.as_str()]).collect();
+    let mut lines: Vec<String> = pairs.iter().map(|(name, value)| format!("{name}{value}")).collect();
     lines.sort();
     let text = lines.concat();
     let sign = |front: &str| hmac_sha1(SECRET, format!("{front}{text}").as_bytes());
