@@ -10,10 +10,8 @@ use clap_complete::{
 use sesame_catalog::Catalog;
 use sesame_vault::store::{AccountStore as _, AppStore as _, SqlStore};
 
-use crate::{args::Cli, global::Global, settings::Settings};
+use crate::{args::Cli, commands::completions::VARIABLE, global::Global, settings::Settings};
 
-/// The variable by which a completion script asks.
-pub(crate) const VARIABLE: &str = "SESAME_COMPLETE";
 /// The most values that are offered.
 const MOST: usize = 500;
 /// How long a vault may take to name them: a person waits for the key that was pressed.

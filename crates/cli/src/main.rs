@@ -53,7 +53,7 @@ fn main() -> ExitCode {
 }
 
 fn run() -> u8 {
-    if std::env::var_os(completion::VARIABLE).is_some() && completion::answer() {
+    if std::env::var_os(commands::completions::VARIABLE).is_some() && completion::answer() {
         return 0;
     }
     let cli = match Cli::try_parse() {

@@ -38,7 +38,7 @@ fn sorted(pairs: &Pairs) -> Pairs {
 }
 
 fn joined(pairs: &Pairs) -> String {
-    pairs.iter().map(|(name, value)| format!("{name}{value}")).collect()
+    pairs.iter().flat_map(|(name, value)| [name.as_str(), value.as_str()]).collect()
 }
 
 /// Parameters in which every mistake shows: capitals, an empty value, a space, signs, letters beyond ASCII.

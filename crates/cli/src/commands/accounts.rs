@@ -250,11 +250,7 @@ pub(crate) fn print(context: &Context, accounts: &[Account], now: Timestamp, ask
         });
         return Ok(());
     }
-    let platforms: BTreeSet<&str> = accounts.iter().map(|account| account.platform.as_str()).collect();
-    let catalog = context.catalog()?;
-    for platform in platforms.into_iter().filter_map(|name| catalog.platform(name).ok()) {
-        super::app::tell_switched_off(platform);
-    }
+    super::app::tell_all_switched_off(context, accounts)?;
     let shown: Vec<Shown> = accounts
         .iter()
         .map(|account| Shown::of(context, account, now, asked == Asked::Expiring))

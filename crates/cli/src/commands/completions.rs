@@ -3,7 +3,10 @@
 use clap_complete::{Shell, env::Shells};
 use sesame_core::Error;
 
-use crate::{completion, exit::CliResult, output};
+use crate::{exit::CliResult, output};
+
+/// The variable by which a completion script asks.
+pub(crate) const VARIABLE: &str = "SESAME_COMPLETE";
 
 /// Options of `completions`.
 #[derive(Debug, clap::Args)]
@@ -27,6 +30,6 @@ pub(crate) fn run(args: &CompletionsArgs) -> CliResult {
     let shells = Shells::builtins();
     let shell = shells.completer(&name).ok_or_else(|| Error::usage(format!("no completions for {name}")))?;
     let mut script = Vec::new();
-    shell.write_registration(completion::VARIABLE, "sesame", "sesame", "sesame", &mut script)?;
+    shell.write_registration(VARIABLE, "sesame", "sesame", "sesame", &mut script)?;
     output::raw(&script)
 }

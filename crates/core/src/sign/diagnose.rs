@@ -5,47 +5,15 @@
 
 use std::{borrow::Cow, cmp::Ordering};
 
-use super::{Digest, Order, Pair, Signature, digest::Hash, mistakes::mistakes};
-use crate::{AppSecret, Shape};
+use super::{
+    Order, Pair, Signature,
+    digest::Hash,
+    mistakes::{Apply, Kind, Mistake, Sorting, Spelling, WrongSignature, mistakes, raw},
+};
+use crate::Shape;
 
 /// The number of bytes of base strings that are digested in search of the mistake.
 const BUDGET: usize = 4 << 20;
-/// A signature that somebody else made and that is not the right one, with what should have been signed.
-#[derive(Debug, Clone, Copy)]
-pub struct WrongSignature<'a> {
-    /// The signature as it came.
-    pub signature: &'a str,
-    /// The app secret.
-    pub secret: &'a AppSecret,
-    /// The app key, where it is known.
-    pub app_key: &'a str,
-    /// The shape of the request.
-    pub shape: Shape,
-    /// The digest that the request is checked with.
-    pub digest: Digest,
-    /// The path as the shape signs it; for shapes that sign none, what the caller may have taken.
-    pub path: &'a str,
-    /// All parameters.
-    pub pairs: &'a [Pair<'a>],
-    /// The raw body that is signed after the parameters; empty where none is.
-    pub body: &'a [u8],
-    /// Other apps whose key or secret may have been taken.
-    pub others: &'a [OtherApp<'a>],
-    /// Base URLs of gateways, for callers who sign the whole address: `https://api.lazada.sg`.
-    pub bases: &'a [&'a str],
-}
-
-/// Another app.
-#[derive(Debug, Clone, Copy)]
-pub struct OtherApp<'a> {
-    /// What it is called, for people.
-    pub name: &'a str,
-    /// Its key.
-    pub key: &'a str,
-    /// Its secret, where it is known.
-    pub secret: Option<&'a AppSecret>,
-}
-
 /// Says, as sentences, which known mistakes give a wrong signature; empty if none does.
 ///
 /// Names of parameters that stand in a sentence come from the request; values never do. The work is
@@ -115,55 +83,6 @@ struct Recipe<'a> {
     between: (&'static str, &'static str),
     spelling: Spelling,
     body: &'a [u8],
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Sorting {
-    Documented,
-    By(Order),
-    Locale,
-    AsCame,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Spelling {
-    Utf8,
-    Latin1,
-    Lower,
-}
-
-/// One mistake: what it is, and what it changes.
-pub(super) struct Mistake<'a> {
-    /// Two changes of one kind are not combined.
-    pub(super) kind: Kind,
-    pub(super) says: String,
-    pub(super) apply: Apply<'a>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    Hash,
-    Front,
-    Sorting,
-    Values,
-    Between,
-    Spelling,
-    Secret,
-    Body,
-    Parameters,
-}
-
-pub(super) enum Apply<'a> {
-    Hash(Hash),
-    Front(String),
-    Sorting(Sorting),
-    Pairs(Vec<(Cow<'a, str>, Cow<'a, str>)>),
-    LeftOut(usize),
-    Added(String, String),
-    Between(&'static str, &'static str),
-    Spelling(Spelling),
-    Secret(String),
-    NoBody,
 }
 
 struct Search<'a> {
@@ -312,10 +231,6 @@ impl Recipe<'_> {
         text.extend_from_slice(self.body);
         self.hash.digest(&self.secret, &text)
     }
-}
-
-pub(super) fn raw<'a>(pairs: &[Pair<'a>]) -> Vec<(Cow<'a, str>, Cow<'a, str>)> {
-    pairs.iter().map(|(name, value)| (Cow::Borrowed(*name), Cow::Borrowed(*value))).collect()
 }
 
 /// Orders names roughly as a collation does: case does not count, punctuation before digits before

@@ -4,12 +4,8 @@ use std::borrow::Cow;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
-use super::{
-    Order, Pair,
-    diagnose::{Apply, Kind, Mistake, Sorting, Spelling, WrongSignature, raw},
-    digest::Hash,
-};
-use crate::Protocol;
+use super::{Digest, Order, Pair, digest::Hash};
+use crate::{AppSecret, Protocol, Shape};
 
 /// The most parameters that are left out one by one.
 const MAX_LEFT_OUT: usize = 64;
@@ -28,6 +24,95 @@ const COMPONENT: &AsciiSet = &NON_ALPHANUMERIC
 
 /// Parameters that are often added after signing.
 const LATE: [&str; 6] = ["session", "access_token", "partner_id", "simplify", "format", "_aop_datatype"];
+
+/// A signature that somebody else made and that is not the right one, with what should have been signed.
+#[derive(Debug, Clone, Copy)]
+pub struct WrongSignature<'a> {
+    /// The signature as it came.
+    pub signature: &'a str,
+    /// The app secret.
+    pub secret: &'a AppSecret,
+    /// The app key, where it is known.
+    pub app_key: &'a str,
+    /// The shape of the request.
+    pub shape: Shape,
+    /// The digest that the request is checked with.
+    pub digest: Digest,
+    /// The path as the shape signs it; for shapes that sign none, what the caller may have taken.
+    pub path: &'a str,
+    /// All parameters.
+    pub pairs: &'a [Pair<'a>],
+    /// The raw body that is signed after the parameters; empty where none is.
+    pub body: &'a [u8],
+    /// Other apps whose key or secret may have been taken.
+    pub others: &'a [OtherApp<'a>],
+    /// Base URLs of gateways, for callers who sign the whole address: `https://api.lazada.sg`.
+    pub bases: &'a [&'a str],
+}
+
+/// Another app.
+#[derive(Debug, Clone, Copy)]
+pub struct OtherApp<'a> {
+    /// What it is called, for people.
+    pub name: &'a str,
+    /// Its key.
+    pub key: &'a str,
+    /// Its secret, where it is known.
+    pub secret: Option<&'a AppSecret>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sorting {
+    Documented,
+    By(Order),
+    Locale,
+    AsCame,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Spelling {
+    Utf8,
+    Latin1,
+    Lower,
+}
+
+/// One mistake: what it is, and what it changes.
+pub(super) struct Mistake<'a> {
+    /// Two changes of one kind are not combined.
+    pub(super) kind: Kind,
+    pub(super) says: String,
+    pub(super) apply: Apply<'a>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Hash,
+    Front,
+    Sorting,
+    Values,
+    Between,
+    Spelling,
+    Secret,
+    Body,
+    Parameters,
+}
+
+pub(super) enum Apply<'a> {
+    Hash(Hash),
+    Front(String),
+    Sorting(Sorting),
+    Pairs(Vec<(Cow<'a, str>, Cow<'a, str>)>),
+    LeftOut(usize),
+    Added(String, String),
+    Between(&'static str, &'static str),
+    Spelling(Spelling),
+    Secret(String),
+    NoBody,
+}
+
+pub(super) fn raw<'a>(pairs: &[Pair<'a>]) -> Vec<(Cow<'a, str>, Cow<'a, str>)> {
+    pairs.iter().map(|(name, value)| (Cow::Borrowed(*name), Cow::Borrowed(*value))).collect()
+}
 
 /// Lists the known mistakes of a request, those first that are made most often.
 pub(super) fn mistakes<'a>(wrong: &WrongSignature<'a>, hex_len: usize) -> Vec<Mistake<'a>> {

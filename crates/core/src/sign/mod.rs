@@ -17,9 +17,10 @@ mod mistakes;
 mod verify;
 
 pub use base_string::{Order, Pair, base_string, base_string_sorted, sort};
-pub use diagnose::{OtherApp, WrongSignature, diagnose};
+pub use diagnose::diagnose;
 pub use digest::{Digest, Signature, SigningKey};
 pub use explain::{Explanation, LeftOut, explain};
+pub use mistakes::{OtherApp, WrongSignature};
 pub use verify::{Mismatch, ReceivedError, Verified, collapse_doubled, verify};
 
 use smallvec::SmallVec;

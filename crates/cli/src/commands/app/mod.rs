@@ -2,9 +2,11 @@
 
 mod add;
 
+use std::collections::BTreeSet;
+
 use serde_json::json;
 use sesame_core::{Error, command_line::quote};
-use sesame_vault::{App, AppEdit, Vault};
+use sesame_vault::{Account, App, AppEdit, Vault};
 
 pub(crate) use self::add::tell_switched_off;
 use crate::{
@@ -155,6 +157,14 @@ pub(crate) fn run(command: AppCommand, context: &Context) -> CliResult {
         }),
         AppCommand::Remove(args) => runtime::block_on(context, remove(args, context)),
     }
+}
+
+/// As [`tell_switched_off`], once for each platform of these accounts.
+pub(crate) fn tell_all_switched_off(context: &Context, accounts: &[Account]) -> CliResult {
+    let platforms: BTreeSet<&str> = accounts.iter().map(|account| account.platform.as_str()).collect();
+    let catalog = context.catalog()?;
+    platforms.into_iter().filter_map(|name| catalog.platform(name).ok()).for_each(tell_switched_off);
+    Ok(())
 }
 
 /// Lists the accounts of an app by name.

@@ -107,7 +107,7 @@ pub(crate) fn run(args: &SignArgs, context: &Context) -> CliResult {
                 (args.protocol.unwrap_or(own), Some(handle.app_key().to_owned()), secret)
             }
         };
-        let asked = Asked::read(args, protocol)?;
+        let asked = SignRequest::read(args, protocol)?;
         if args.body.is_some() && protocol == Protocol::Iop {
             return push::run(args, context, &secret, &asked, &body);
         }
@@ -169,7 +169,7 @@ struct Given<'a> {
 
 /// Path and parameters as they were given, whole addresses taken apart.
 #[derive(Default)]
-struct Asked {
+struct SignRequest {
     path: Option<String>,
     /// The path of an address whose route signs none.
     unsigned_path: Option<String>,
@@ -179,7 +179,7 @@ struct Asked {
     warnings: Vec<String>,
 }
 
-impl Asked {
+impl SignRequest {
     fn read(args: &SignArgs, protocol: Protocol) -> CliResult<Self> {
         let (addresses, words): (Vec<String>, Vec<String>) =
             args.parameters.iter().cloned().partition(|word| is_address(word));

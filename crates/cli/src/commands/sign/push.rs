@@ -3,7 +3,7 @@
 use serde_json::json;
 use sesame_core::{AppSecret, Error, push::iop_push_signature, sign::Digest};
 
-use super::{Asked, SignArgs};
+use super::{SignArgs, SignRequest};
 use crate::{
     context::Context,
     exit::{CliResult, note},
@@ -15,7 +15,7 @@ pub(super) fn run(
     args: &SignArgs,
     context: &Context,
     secret: &AppSecret,
-    asked: &Asked,
+    asked: &SignRequest,
     body: &[u8],
 ) -> CliResult {
     let Some(app_key) = asked.path.as_deref().filter(|key| !key.is_empty() && !key.contains('/')) else {

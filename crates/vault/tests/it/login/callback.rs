@@ -182,6 +182,7 @@ async fn localhost_is_listened_on_at_both_addresses_or_not_at_all() {
     let error = shop.vault.listen(&login).await.unwrap_err();
     assert!(error.message().contains(&port.to_string()), "{error}");
     drop(other);
+    let _clock = shop.home.clock.clone().manual();
     let listener = shop.vault.listen(&login).await.unwrap();
     assert_eq!(listener.addresses().len(), 2);
     let waiting = tokio::spawn(async move { listener.accept().await });
