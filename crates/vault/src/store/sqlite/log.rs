@@ -50,7 +50,8 @@ pub(super) fn examine(database: &Path) -> io::Result<Log> {
             read => read?,
         };
         let mut now = [0; HEADER];
-        let is_same = File::open(&path).and_then(|mut file| file.read_exact(&mut now)).is_ok() && now == header;
+        let is_same =
+            File::open(&path).and_then(|mut file| file.read_exact(&mut now)).is_ok() && now == header;
         if log == Log::Whole || is_same {
             return Ok(log);
         }
