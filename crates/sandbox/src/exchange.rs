@@ -11,7 +11,7 @@ use crate::{
     fixtures::Shop,
     settings::OldRefreshToken,
     state::State,
-    tokens::{CodeProblem, Grant, Pair, TokenProblem},
+    tokens::{Grant, Pair, Problem},
 };
 
 /// How long before its end a refresh token may be postponed where the data do not say: 30 days.
@@ -23,8 +23,8 @@ const TOP_REFRESH_LIFE: u64 = 30 * 86_400;
 /// Why no token was issued.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ExchangeError {
-    Code(CodeProblem),
-    Token(TokenProblem),
+    Code(Problem),
+    Token(Problem),
     /// Another platform's app has the same key.
     OtherPlatform,
     /// The app may not refresh: the seconds of its refresh tokens were 0.
@@ -42,8 +42,7 @@ impl ExchangeError {
     /// Returns the text for `error_description` and hints.
     pub(crate) fn message(&self) -> String {
         match self {
-            Self::Code(problem) => problem.message().to_owned(),
-            Self::Token(problem) => problem.message().to_owned(),
+            Self::Code(problem) | Self::Token(problem) => (*problem).to_owned(),
             Self::OtherPlatform => "it was issued for another platform's app with the same key".to_owned(),
             Self::MayNotRefresh => {
                 "this app may not refresh: its refresh tokens are issued with 0 seconds".to_owned()

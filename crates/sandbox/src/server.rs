@@ -297,7 +297,7 @@ mod tests {
     use super::*;
 
     /// One byte each few milliseconds, without an end.
-    struct Trickle(Pin<Box<tokio::time::Sleep>>);
+    struct Trickle(tokio::time::Interval);
 
     impl Body for Trickle {
         type Data = Bytes;
@@ -307,15 +307,13 @@ mod tests {
             mut self: Pin<&mut Self>,
             context: &mut Context<'_>,
         ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-            std::task::ready!(self.0.as_mut().poll(context));
-            self.0 = Box::pin(tokio::time::sleep(Duration::from_millis(5)));
-            Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(b"a")))))
+            self.0.poll_tick(context).map(|_| Some(Ok(Frame::data(Bytes::from_static(b"a")))))
         }
     }
 
     #[tokio::test]
     async fn a_body_that_trickles_in_is_cut_off() {
-        let body = Trickle(Box::pin(tokio::time::sleep(Duration::ZERO)));
+        let body = Trickle(tokio::time::interval(Duration::from_millis(5)));
         let refused = read_body(body, 1 << 20, Duration::from_millis(50)).await.unwrap_err();
         assert_eq!((refused.status, refused.code), (408, "request-timeout"));
     }

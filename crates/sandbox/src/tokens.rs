@@ -11,47 +11,8 @@ use sesame_core::{Clock, Protocol};
 
 use crate::{clock::after, fixtures::Shop, random::BASE62};
 
-/// Why a code yields no token.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum CodeProblem {
-    Unknown,
-    Used,
-    Expired,
-    OtherApp,
-    OtherRedirect,
-}
-
-impl CodeProblem {
-    pub(crate) const fn message(self) -> &'static str {
-        match self {
-            Self::Unknown => "the authorization code is unknown",
-            Self::Used => "the authorization code was used before",
-            Self::Expired => "the authorization code has expired",
-            Self::OtherApp => "the authorization code belongs to another app",
-            Self::OtherRedirect => "redirect_uri is not the one the code was issued for",
-        }
-    }
-}
-
-/// Why a token is refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum TokenProblem {
-    Unknown,
-    Expired,
-    Revoked,
-    OtherApp,
-}
-
-impl TokenProblem {
-    pub(crate) const fn message(self) -> &'static str {
-        match self {
-            Self::Unknown => "the token is unknown",
-            Self::Expired => "the token has expired",
-            Self::Revoked => "the token was replaced or revoked",
-            Self::OtherApp => "the token belongs to another app",
-        }
-    }
-}
+/// Why a code yields no token, or a token is refused; in words.
+pub(crate) type Problem = &'static str;
 
 /// A code that was issued.
 pub(crate) struct Code {
@@ -71,13 +32,13 @@ struct Token {
 }
 
 impl Token {
-    fn check(&self, app_key: &str, now: Timestamp) -> Result<(), TokenProblem> {
+    fn check(&self, app_key: &str, now: Timestamp) -> Result<(), Problem> {
         if self.app_key != app_key {
-            Err(TokenProblem::OtherApp)
+            Err("the token belongs to another app")
         } else if self.revoked {
-            Err(TokenProblem::Revoked)
+            Err("the token was replaced or revoked")
         } else if now >= self.ends {
-            Err(TokenProblem::Expired)
+            Err("the token has expired")
         } else {
             Ok(())
         }
@@ -152,21 +113,21 @@ impl TokenBook {
         app_key: &str,
         redirect_uri: Option<&str>,
         now: Timestamp,
-    ) -> Result<usize, CodeProblem> {
+    ) -> Result<usize, Problem> {
         let mut tables = self.lock();
-        let found = tables.codes.get_mut(code).ok_or(CodeProblem::Unknown)?;
+        let found = tables.codes.get_mut(code).ok_or("the authorization code is unknown")?;
         if found.app_key != app_key {
             // Not used up: another app cannot spoil a code.
-            return Err(CodeProblem::OtherApp);
+            return Err("the authorization code belongs to another app");
         }
         if found.used {
-            return Err(CodeProblem::Used);
+            return Err("the authorization code was used before");
         }
         if now >= found.ends {
-            return Err(CodeProblem::Expired);
+            return Err("the authorization code has expired");
         }
         if redirect_uri.is_some_and(|uri| uri != found.redirect_uri) {
-            return Err(CodeProblem::OtherRedirect);
+            return Err("redirect_uri is not the one the code was issued for");
         }
         found.used = true;
         Ok(found.shop)
@@ -203,9 +164,9 @@ impl TokenBook {
     }
 
     /// Returns the shop of an access token.
-    pub(crate) fn check(&self, token: &str, app_key: &str, now: Timestamp) -> Result<usize, TokenProblem> {
+    pub(crate) fn check(&self, token: &str, app_key: &str, now: Timestamp) -> Result<usize, Problem> {
         let tables = self.lock();
-        let found = tables.access.get(token).ok_or(TokenProblem::Unknown)?;
+        let found = tables.access.get(token).ok_or("the token is unknown")?;
         found.check(app_key, now).map(|()| found.shop)
     }
 
@@ -216,9 +177,9 @@ impl TokenBook {
         app_key: &str,
         now: Timestamp,
         spend: bool,
-    ) -> Result<(usize, Timestamp), TokenProblem> {
+    ) -> Result<(usize, Timestamp), Problem> {
         let mut tables = self.lock();
-        let found = tables.refresh.get_mut(token).ok_or(TokenProblem::Unknown)?;
+        let found = tables.refresh.get_mut(token).ok_or("the token is unknown")?;
         found.check(app_key, now)?;
         found.revoked = spend;
         Ok((found.shop, found.ends))

@@ -60,7 +60,7 @@ fn keep_reason(
 
 /// Returns the shop of an access token, or a hint why the token is refused.
 fn shop_of(state: &State, app: &App, token: &str, now: Timestamp) -> Result<usize, &'static str> {
-    let shop = state.tokens.check(token, &app.key, now).map_err(crate::tokens::TokenProblem::message)?;
+    let shop = state.tokens.check(token, &app.key, now)?;
     match state.shop(shop) {
         Some(found) if found.platform == app.platform_name => Ok(shop),
         _ => Err("the token belongs to a shop of another platform"),

@@ -126,7 +126,7 @@ pub(crate) fn serve(
 
     let as_xml = route.as_ref().is_ok_and(|route| route.wants_xml(fields));
     let outcome = route.and_then(|route| {
-        let asked = Asked { route, head, fields, posted, now };
+        let asked = Param2Request { route, head, fields, posted, now };
         answer(state, &asked, target.as_ref(), &trace)
     });
     match outcome {
@@ -161,7 +161,7 @@ fn error_body(error: &GatewayError, request_id: &str) -> Value {
     }
 }
 
-struct Asked<'a> {
+struct Param2Request<'a> {
     route: Route<'a>,
     head: &'a Head<'a>,
     fields: &'a Fields<'a>,
@@ -171,11 +171,11 @@ struct Asked<'a> {
 
 fn answer(
     state: &State,
-    asked: &Asked<'_>,
+    asked: &Param2Request<'_>,
     target: Option<&Param2Target>,
     trace: &Trace<'_>,
 ) -> GatewayResult<Success> {
-    let Asked { route, fields, posted, now, .. } = *asked;
+    let Param2Request { route, fields, posted, now, .. } = *asked;
     // 1 API
     let Some(target) = target else {
         let shown: String = format!("{} version {}", trace.api, route.version).chars().take(160).collect();
@@ -246,10 +246,10 @@ fn answer(
 fn check_signature(
     state: &State,
     app: &App,
-    asked: &Asked<'_>,
+    asked: &Param2Request<'_>,
     target: &Param2Target,
 ) -> GatewayResult<Option<&'static str>> {
-    let Asked { route, head, fields, now, .. } = asked;
+    let Param2Request { route, head, fields, now, .. } = asked;
     let missing =
         |hint| Err(GatewayError::new("gw.SignatureMissing", "Signature is missing").with_hint(hint));
     let (is_token_call, needs_none) = match target {

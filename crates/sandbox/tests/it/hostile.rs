@@ -218,7 +218,7 @@ async fn nonsense_in_one_argument_is_refused_in_a_documented_way() {
                         assert!(code.is_some(), "{name} took {}={value:?}: {}", param.name, answer.text());
                     }
                     let known = |code: &String| {
-                        !CATALOG.explain(code, Some(&caller.platform)).unwrap().is_empty()
+                        !CATALOG.explain(code, Some(caller.platform)).unwrap().is_empty()
                             || api.errors.iter().any(|error| error.code == *code)
                     };
                     if let Some(code) = code.filter(|code| !GUESSED.contains(&code.as_str())) {
