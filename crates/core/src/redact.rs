@@ -223,13 +223,18 @@ impl Pairs {
         if bytes.len() < TOO_SHORT {
             return false;
         }
-        // `step + 1` bytes in a row are `step` pairs, so that to look at one pair in `step` is enough.
+        // Bytes in a row are one pair less, and one pair in `step` is among them wherever they begin.
         let step = bytes.len().min(window) - 1;
-        let has = |pair: &[u8]| {
-            let [first, second] = [pair[0], pair[1]].map(|byte| byte.to_ascii_lowercase() & 63);
+        let has = |at: &usize| {
+            let [first, second] = [bytes[*at], bytes[*at + 1]].map(|byte| byte.to_ascii_lowercase() & 63);
             self.0[usize::from(first)] >> second & 1 == 1
         };
-        bytes.windows(2).skip(step - 1).step_by(step).any(has)
+        let last = bytes.len() - 1;
+        let holds = |at: usize| {
+            let before = (0..at).rev().take_while(has).count();
+            has(&at) && before + 1 + (at + 1..last).take_while(has).count() >= step
+        };
+        (step - 1..last).step_by(step).any(holds)
             // Its bytes are others once it is decoded.
             || bytes.iter().fold(false, |found, byte| found | is_encoding(*byte))
     }
