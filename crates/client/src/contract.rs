@@ -267,7 +267,7 @@ fn check_plain(param: &Param, value: &Value, wrong: &mut Vec<String>, warnings: 
 }
 
 /// Contracts of one platform.
-type ByName = HashMap<Box<str>, Arc<Contract>>;
+type ByName = HashMap<Box<str>, Arc<Contract>, foldhash::fast::RandomState>;
 
 /// Contracts that were looked up, by platform and by the name as it was given. There are few
 /// platforms: they are found by comparing.
@@ -288,7 +288,7 @@ impl Contracts {
         let contract = Arc::new(Contract::new(platform, catalog.api(&platform.name, name)?)?);
         let mut found = self.found.write().unwrap_or_else(PoisonError::into_inner);
         let at = found.iter().position(|(known, _)| **known == platform.name).unwrap_or_else(|| {
-            found.push((platform.name.as_str().into(), ByName::new()));
+            found.push((platform.name.as_str().into(), ByName::default()));
             found.len() - 1
         });
         let apis = &mut found[at].1;

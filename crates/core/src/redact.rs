@@ -83,6 +83,10 @@ impl<'a> Redactor<'a> {
     /// nobody knew of: the whole run goes.
     pub fn text(&self, foreign: &str, limit: usize) -> ForeignText {
         let masked = self.mask(head(foreign));
+        if masked.len() <= limit && masked.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+            // An id, as in every reply: nothing of what follows would change it.
+            return ForeignText(masked.into_owned().into());
+        }
         ForeignText(cut(&printable(&mask_text(&masked)), limit).into())
     }
 
@@ -149,11 +153,11 @@ impl<'a> Redactor<'a> {
         let bytes = canonical(text);
         let plain: Vec<u8> = bytes.iter().map(|byte| byte.value).collect();
         let pairs = Pairs::of(&plain);
-        let secrets: SmallVec<[(&str, Plain); 6]> = self
+        let secrets: SmallVec<[(&str, Vec<u8>); 6]> = self
             .secrets
             .iter()
-            .map(|secret| (*secret, without_encodings(secret)))
-            .filter(|(_, secret)| pairs.may_hold(secret, window))
+            .filter(|secret| pairs.may_hold(secret, window))
+            .map(|secret| (*secret, canonical(secret).iter().map(|byte| byte.value).collect()))
             .collect();
         if secrets.is_empty() {
             return Vec::new();
@@ -173,7 +177,7 @@ impl<'a> Redactor<'a> {
             // Half a character may be covered where the text is not ASCII.
             let from = text.floor_char_boundary(bytes[at].from);
             let to = text.ceil_char_boundary(bytes[end - 1].to);
-            let whole = secrets.iter().find(|(_, secret)| **secret == plain[at..end]);
+            let whole = secrets.iter().find(|(_, secret)| *secret == plain[at..end]);
             match found.last_mut() {
                 Some(last) if from < last.to => *last = Found { from: last.from, to, whole: None },
                 _ => found.push(Found { from, to, whole: whole.map(|(secret, _)| *secret) }),
@@ -198,21 +202,10 @@ struct Found<'s> {
     whole: Option<&'s str>,
 }
 
-/// A secret without its encodings.
-type Plain = SmallVec<[u8; 64]>;
-
-fn without_encodings(secret: &str) -> Plain {
-    if secret.bytes().any(is_encoding) {
-        canonical(secret).iter().map(|byte| byte.value).collect()
-    } else {
-        secret.bytes().map(|byte| byte.to_ascii_lowercase()).collect()
-    }
-}
-
 /// Which bytes stand beside which in a text, by their lower six bits.
 ///
-/// Rules out almost every secret at the cost of reading it once. The request id of every reply is
-/// looked through, and to compare all windows took a tenth of a whole call.
+/// Rules out almost every secret for next to nothing. The request id of every reply is looked
+/// through, and to compare all windows took a tenth of a whole call.
 struct Pairs([u64; 64]);
 
 impl Pairs {
@@ -225,14 +218,25 @@ impl Pairs {
     }
 
     /// Returns `false` if the text holds no `window` bytes in a row of the secret, nor all of a shorter one.
-    fn may_hold(&self, secret: &[u8], window: usize) -> bool {
-        let width = secret.len().min(window);
-        let mut run = 1;
-        secret.windows(2).any(|pair| {
-            let beside = self.0[usize::from(pair[0] & 63)] >> (pair[1] & 63) & 1 == 1;
-            run = if beside { run + 1 } else { 1 };
-            run >= width
-        })
+    fn may_hold(&self, secret: &str, window: usize) -> bool {
+        let bytes = secret.as_bytes();
+        if bytes.len() < TOO_SHORT {
+            return false;
+        }
+        // Bytes in a row are one pair less, and one pair in `step` is among them wherever they begin.
+        let step = bytes.len().min(window) - 1;
+        let has = |at: &usize| {
+            let [first, second] = [bytes[*at], bytes[*at + 1]].map(|byte| byte.to_ascii_lowercase() & 63);
+            self.0[usize::from(first)] >> second & 1 == 1
+        };
+        let last = bytes.len() - 1;
+        let holds = |at: usize| {
+            let before = (0..at).rev().take_while(has).count();
+            has(&at) && before + 1 + (at + 1..last).take_while(has).count() >= step
+        };
+        (step - 1..last).step_by(step).any(holds)
+            // Its bytes are others once it is decoded.
+            || bytes.iter().fold(false, |found, byte| found | is_encoding(*byte))
     }
 }
 

@@ -68,9 +68,11 @@ pub(crate) struct Slot {
     idle: Mutex<Vec<Idle>>,
 }
 
+type Slots = HashMap<Box<str>, Arc<Slot>, foldhash::fast::RandomState>;
+
 /// All origins that were called. Read without a lock: every call looks its origin up.
 pub(crate) struct Pool {
-    slots: ArcSwap<HashMap<Box<str>, Arc<Slot>>>,
+    slots: ArcSwap<Slots>,
 }
 
 impl Pool {
@@ -90,7 +92,7 @@ impl Pool {
         self.slots.rcu(|slots| {
             // Somebody feeds us invented hosts: start over instead of growing. Exchanges under way
             // keep their slot alive until they end.
-            let mut slots = if slots.len() < MAX_ORIGINS { HashMap::clone(slots) } else { HashMap::new() };
+            let mut slots = if slots.len() < MAX_ORIGINS { Slots::clone(slots) } else { Slots::default() };
             slot = Arc::clone(slots.entry(name.into()).or_insert_with(|| Arc::clone(&slot)));
             slots
         });
