@@ -38,7 +38,7 @@ use tracing::level_filters::LevelFilter;
 use crate::{
     args::{Cli, Command},
     context::Context,
-    exit::{CliError, CliResult, report},
+    exit::{CliError, CliResult, note, report},
     global::Color,
     output::Format,
     settings::Settings,
@@ -79,16 +79,26 @@ fn run() -> u8 {
         }
         let settings = Settings::gather(&cli.global, std::env::var_os)?;
         json = matches!(settings.output.value, Some(Format::Json | Format::Ndjson));
+        exit::use_json_lines(json);
         endpoint.clone_from(&settings.endpoint.value);
         dispatch(cli.command, &Context::new(settings))
     })();
     match outcome {
         Ok(()) => 0,
         Err(stop) => {
-            if let CliError::Failed(error) = &stop {
-                report(error, json, endpoint.as_deref());
+            let code = stop.code();
+            match stop {
+                CliError::Failed(error) => report(&error, json, endpoint.as_deref()),
+                CliError::Incomplete(error, printed) if json => {
+                    report(&error.context(printed), json, endpoint.as_deref());
+                }
+                CliError::Incomplete(error, printed) => {
+                    report(&error, json, endpoint.as_deref());
+                    note("warning", &printed);
+                }
+                CliError::ReaderGone | CliError::Status(_) => {}
             }
-            stop.code()
+            code
         }
     }
 }

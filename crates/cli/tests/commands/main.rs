@@ -14,6 +14,8 @@ mod catalog;
 mod database;
 mod demo;
 mod every_command;
+mod examples;
+mod hostile;
 mod interruptions;
 mod keeper;
 mod lists;
