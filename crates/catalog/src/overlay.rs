@@ -11,7 +11,7 @@ use serde_json::Value as Json;
 use super::{
     facet::FacetFields,
     names,
-    record::{ApiErrorNote, Field, HttpMethods, Paging, Param, Record, Safety, Type},
+    record::{ApiErrorNote, Field, HttpMethods, Paging, PagingStyle, Param, Record, Safety, Type},
 };
 
 /// The largest overlay file that is read.
@@ -254,6 +254,11 @@ fn check_paging(paging: &Paging) -> Result<(), String> {
     }
     if paging.max_size == Some(0) || paging.fixed_size == Some(0) {
         return Err("a page of no rows never ends".to_owned());
+    }
+    let counted = paging.total.is_some() && paging.key.is_some() && paging.reachable.is_none();
+    if paging.backward && (paging.style != PagingStyle::Page || !counted || paging.max_index.is_some()) {
+        return Err("backward takes the style \"page\", total and key, and no limit of what can be reached"
+            .to_owned());
     }
     if paging.fixed_size.is_some() && paging.size.is_some() {
         return Err("fixed_size says that the size cannot be chosen, and size names the parameter".to_owned());

@@ -312,6 +312,13 @@ pub struct Paging {
     /// Maximum number of rows that can be reached at all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reachable: Option<u64>,
+    /// The largest page number or offset that the platform accepts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_index: Option<u64>,
+    /// Rows leave the list while it is read, and those behind them move up: read it from its last page
+    /// back. Takes `style = "page"`, `total` and `key`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub backward: bool,
     /// What to do when more rows exist than can be reached.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub advice: Option<String>,

@@ -324,7 +324,7 @@ fn the_named_apis_page_as_documented() {
             paging.first,
             paging.items.as_deref().unwrap_or_default(),
             paging.key.as_deref().unwrap_or_default(),
-            paging.reachable,
+            paging.reachable.or(paging.max_index),
         );
         assert_eq!(found, *wanted, "{name}");
         assert!(api.example.is_some() && api.safety == Safety::Read && !api.safety_derived, "{name}");

@@ -1,18 +1,30 @@
 //! Columns made up from what a platform's rows hold, where no list of columns is known.
+//!
+//! Rows are read as they came, member by member: a reply of some megabytes may have millions of them.
 
-use std::collections::{BTreeSet, HashMap, hash_map::Entry};
+use std::{
+    borrow::Cow,
+    collections::{BTreeSet, HashMap},
+    ops::ControlFlow,
+};
 
-use serde_json::{Value as Json, value::RawValue};
+use serde::{Deserializer as _, de};
+use serde_json::value::RawValue;
+use sesame_core::{path, scalar};
 
 use crate::{
     exit::{CliResult, note},
-    list::RowView,
+    json_text,
+    list::{List, RowView},
     output::{Format, Printer},
     table::Rows,
 };
 
-/// The most columns of a table: more would not fit a screen. CSV has them all.
+/// The most columns of a table: more would not fit a screen. CSV has more.
 const MOST_IN_TABLE: usize = 12;
+
+/// The most columns that are told apart. What rows hold besides stands in [`MORE`].
+const MOST: usize = 1_000;
 
 /// The most columns that are remembered as late.
 const MOST_LATE: usize = 100;
@@ -20,17 +32,23 @@ const MOST_LATE: usize = 100;
 /// Objects are spread into columns down to this depth, and written as JSON below it.
 const DEEPEST: usize = 2;
 
+/// The rows that decide how wide the columns of a table are.
+const FIRST: usize = 1_000;
+
+/// The column of CSV that holds, as JSON, what has no column of its own.
+const MORE: &str = "more";
+
 /// Prints rows as CSV, which leaves nothing out, or as a table, which says how much it leaves out.
 ///
 /// # Errors
 /// When standard output cannot be written.
-pub(crate) fn print(printer: &mut Printer, items: &[Json]) -> CliResult {
-    let columns = Columns::of(items, printer.format());
-    let mut rows = Rows::new(&columns.titles());
-    for item in items {
-        rows.push(columns.row(item));
+pub(crate) fn print(printer: Printer, rows: &[&RawValue]) -> CliResult {
+    let mut columns = Columns::of(rows, printer.format(), false);
+    let mut list = List::new(printer, columns.titles());
+    for some in rows.chunks(FIRST) {
+        list.page(some, Some(rows.len() as u64), &mut columns)?;
     }
-    print_rows(printer, &rows)?;
+    list.end()?;
     columns.say_left_out();
     Ok(())
 }
@@ -39,82 +57,113 @@ pub(crate) fn print(printer: &mut Printer, items: &[Json]) -> CliResult {
 ///
 /// # Errors
 /// When standard output cannot be written.
-pub(crate) fn print_fields(printer: &mut Printer, value: &Json) -> CliResult {
-    let (rows, hidden) = fields(value, printer.format() == Format::Csv);
-    print_rows(printer, &rows)?;
+pub(crate) fn print_fields(mut printer: Printer, value: &RawValue) -> CliResult {
+    let mut rows = Rows::new(&["field", "value"]);
+    let (mut hidden, mut outcome) = (0_u64, Ok(()));
+    let for_people = printer.for_people();
+    if !for_people {
+        printer.csv_row(&rows.header)?;
+    }
+    let _ = spread(value, &mut Vec::new(), &mut |way, member| {
+        if !for_people {
+            outcome = printer.csv_row(&[way.join(".").as_str(), &*shown(member)]);
+        } else if is_plain(member, way) && rows.cells.len() < MOST {
+            rows.push([way.join("."), shown(member).into_owned()]);
+        } else {
+            hidden += 1;
+        }
+        if outcome.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    });
+    outcome?;
+    if for_people {
+        printer.rows(&rows)?;
+    }
+    printer.flush()?;
     if hidden > 0 {
-        let plural = if hidden == 1 { "" } else { "s" };
-        note("note", &format!("{hidden} list{plural} not shown; --output csv and json have all"));
+        let s = if hidden == 1 { "" } else { "s" };
+        note("note", &format!("{hidden} field{s} not shown; --output csv and json have all"));
     }
     Ok(())
-}
-
-fn print_rows(printer: &mut Printer, rows: &Rows) -> CliResult {
-    if printer.format() == Format::Csv {
-        return printer.csv(rows);
-    }
-    printer.rows(rows)?;
-    printer.flush()
 }
 
 /// The columns of a list, as its first rows have them.
 pub(crate) struct Columns {
     /// Those that are shown; whole rows where there are none.
-    shown: Vec<Column>,
-    /// How many a table has no room for.
-    hidden: usize,
-    known: HashMap<Vec<String>, usize>,
-    /// Those that later rows brought, at most [`MOST_LATE`].
+    shown: Vec<Vec<String>>,
+    /// Where the cell of a member goes; `None` if a table has no room for it.
+    known: HashMap<Vec<String>, Option<usize>>,
+    /// There are more than [`MOST`].
+    is_full: bool,
+    /// The last column takes what has none.
+    has_more: bool,
+    is_csv: bool,
+    /// Those that later rows brought to a table, at most [`MOST_LATE`].
     late: BTreeSet<Vec<String>>,
 }
 
 impl Columns {
-    /// Makes up the columns: all for CSV, for a table those that it has room for.
-    pub(crate) fn of(items: &[Json], format: Format) -> Self {
-        let (mut columns, mut known) = (Vec::new(), HashMap::new());
-        for item in items {
-            collect(item, &mut Vec::new(), &mut columns, &mut known);
+    /// Makes up the columns: all for CSV, for a table those that it has room for. `continues` if later
+    /// rows may have others.
+    pub(crate) fn of<T: std::borrow::Borrow<RawValue>>(rows: &[T], format: Format, continues: bool) -> Self {
+        // In the order in which they first come, and whether some row has more than a list or an object there.
+        let (mut order, mut plain) = (Vec::new(), HashMap::new());
+        let mut is_full = false;
+        for row in rows {
+            let _ = spread(row.borrow(), &mut Vec::new(), &mut |way, member| {
+                if let Some(plain) = plain.get_mut(way) {
+                    *plain |= is_plain(member, way);
+                } else if order.len() < MOST {
+                    plain.insert(way.to_vec(), is_plain(member, way));
+                    order.push(way.to_vec());
+                } else {
+                    is_full = true;
+                }
+                ControlFlow::Continue(())
+            });
         }
-        let count = columns.len();
-        let shown: Vec<Column> = if format == Format::Csv {
-            columns
-        } else {
-            columns.into_iter().filter(|column| column.plain).take(MOST_IN_TABLE).collect()
-        };
-        let hidden = if shown.is_empty() { 0 } else { count - shown.len() };
-        Self { shown, hidden, known, late: BTreeSet::new() }
+        let is_csv = format == Format::Csv;
+        let is_shown = |way: &Vec<String>| is_csv || plain.get(way).copied().unwrap_or_default();
+        let most = if is_csv { MOST } else { MOST_IN_TABLE };
+        let shown: Vec<Vec<String>> = order.iter().filter(|way| is_shown(way)).take(most).cloned().collect();
+        let mut known: HashMap<_, _> = order.into_iter().map(|way| (way, None)).collect();
+        known.extend(shown.iter().cloned().zip((0..).map(Some)));
+        let has_more = is_csv && !shown.is_empty() && (is_full || continues);
+        Self { shown, known, is_full, has_more, is_csv, late: BTreeSet::new() }
     }
 
     /// Returns the names of the columns.
     pub(crate) fn titles(&self) -> Vec<String> {
-        if self.shown.is_empty() {
-            return vec!["value".to_owned()];
-        }
-        self.shown.iter().map(Column::title).collect()
-    }
-
-    fn row(&self, item: &Json) -> Vec<String> {
-        if self.shown.is_empty() {
-            return vec![shown(item)];
-        }
-        self.shown.iter().map(|column| column.cell(item)).collect()
+        let names =
+            self.shown.iter().map(|way| if way.is_empty() { "value".to_owned() } else { way.join(".") });
+        let titles: Vec<String> = names.chain(self.has_more.then(|| MORE.to_owned())).collect();
+        if titles.is_empty() { vec!["value".to_owned()] } else { titles }
     }
 
     /// Says how many columns were not shown.
     pub(crate) fn say_left_out(&self) {
-        let plural = |count: usize| if count == 1 { "" } else { "s" };
-        if self.hidden > 0 {
-            let s = plural(self.hidden);
-            note("note", &format!("{} column{s} not shown; --output csv and json have all", self.hidden));
+        if self.is_csv || self.shown.is_empty() {
+            return;
         }
-        if !self.late.is_empty() && !self.shown.is_empty() {
+        let plural = |count: usize| if count == 1 { "" } else { "s" };
+        let hidden = self.known.len() - self.shown.len();
+        if hidden > 0 {
+            let at_least = if self.is_full { "at least " } else { "" };
+            note(
+                "note",
+                &format!(
+                    "{at_least}{hidden} column{} not shown; --output csv and json have all",
+                    plural(hidden)
+                ),
+            );
+        }
+        if !self.late.is_empty() {
             let names: Vec<String> = self.late.iter().take(5).map(|way| way.join(".")).collect();
             let more = if self.late.len() > names.len() { ", ..." } else { "" };
-            let s = plural(self.late.len());
             note(
                 "warning",
                 &format!(
-                    "column{s} that only later pages have, not shown: {}{more}; --output json and ndjson have all",
+                    "column{} that only later rows have, not shown: {}{more}; --output csv and json have all",
+                    plural(self.late.len()),
                     names.join(", ")
                 ),
             );
@@ -124,135 +173,157 @@ impl Columns {
 
 impl RowView for Columns {
     fn cells(&mut self, row: &RawValue) -> Vec<String> {
-        let item: Json = serde_json::from_str(row.get()).unwrap_or_else(|_| Json::from(row.get()));
-        let (mut columns, known) = (Vec::new(), &mut HashMap::new());
-        collect(&item, &mut Vec::new(), &mut columns, known);
-        for column in columns {
-            if self.late.len() < MOST_LATE && !self.known.contains_key(&column.way) {
-                self.late.insert(column.way);
+        if self.shown.is_empty() {
+            return vec![shown(row).into_owned()];
+        }
+        let mut cells = vec![String::new(); self.shown.len()];
+        let mut more = String::new();
+        let _ = spread(row, &mut Vec::new(), &mut |way, member| {
+            match self.known.get(way) {
+                // Of members with the same name the first counts.
+                Some(Some(at)) if cells[*at].is_empty() => cells[*at] = shown(member).into_owned(),
+                Some(_) => {}
+                None if self.has_more => {
+                    more.push(if more.is_empty() { '{' } else { ',' });
+                    more.push_str(&serde_json::Value::from(way.join(".")).to_string());
+                    more.push(':');
+                    more.push_str(&shown_as_json(member));
+                }
+                None if self.late.len() < MOST_LATE => {
+                    self.late.insert(way.to_vec());
+                }
+                None => {}
             }
+            ControlFlow::Continue(())
+        });
+        if self.has_more {
+            cells.push(if more.is_empty() { more } else { more + "}" });
         }
-        self.row(&item)
+        cells
     }
 
-    fn record(&self, row: &RawValue) -> String {
-        row.get().to_owned()
+    fn record<'a>(&self, row: &'a RawValue) -> Cow<'a, str> {
+        row.get().into()
     }
 }
 
-/// One column: the names on the way to its value. The empty way leads to a row that is not an object.
-struct Column {
-    way: Vec<String>,
-    /// Holds something other than lists and objects in some row.
-    plain: bool,
-}
-
-impl Column {
-    fn title(&self) -> String {
-        if self.way.is_empty() { "value".to_owned() } else { self.way.join(".") }
-    }
-
-    fn cell(&self, item: &Json) -> String {
-        if self.way.is_empty() && item.is_object() {
-            return String::new();
-        }
-        let found = self.way.iter().try_fold(item, |value, name| value.get(name.as_str()));
-        // Spread in columns of its own, which hold it all.
-        match found {
-            Some(Json::Object(members)) if self.way.len() <= DEEPEST && !members.is_empty() => String::new(),
-            found => found.map(shown).unwrap_or_default(),
-        }
-    }
-}
-
-/// Makes a line of each field of one value.
-fn fields(value: &Json, all: bool) -> (Rows, usize) {
-    let mut rows = Rows::new(&["field", "value"]);
-    let mut columns = Vec::new();
-    collect(value, &mut Vec::new(), &mut columns, &mut HashMap::new());
-    let mut hidden = 0;
-    for column in columns {
-        if all || column.plain {
-            rows.push([column.way.join("."), column.cell(value)]);
-        } else {
-            hidden += 1;
-        }
-    }
-    (rows, hidden)
-}
-
-/// Collects the columns of a row in the order in which they first come.
-fn collect(
-    value: &Json,
+/// Visits the members of a row that make columns, with the names on the way to them. A row that is no
+/// object has one, without a name.
+fn spread<'a>(
+    value: &'a RawValue,
     way: &mut Vec<String>,
-    columns: &mut Vec<Column>,
-    known: &mut HashMap<Vec<String>, usize>,
-) {
-    if let Json::Object(members) = value
-        && way.len() <= DEEPEST
-        && (!members.is_empty() || way.is_empty())
-    {
-        for (name, member) in members {
-            way.push(name.clone());
-            collect(member, way, columns, known);
-            way.pop();
-        }
-        return;
+    visit: &mut dyn FnMut(&[String], &'a RawValue) -> ControlFlow<()>,
+) -> ControlFlow<()> {
+    let is_spread = value.get().starts_with('{') && way.len() <= DEEPEST;
+    if !is_spread || (!way.is_empty() && value.get()[1..].trim_start() == "}") {
+        return visit(way, value);
     }
-    let plain = !matches!(value, Json::Array(_) | Json::Object(_)) || way.is_empty();
-    match known.entry(way.clone()) {
-        Entry::Occupied(at) => {
-            if let Some(column) = columns.get_mut(*at.get()) {
-                column.plain |= plain;
+    members(value, &mut |name, member| {
+        way.push(name.into_owned());
+        let flow = spread(member, way, visit);
+        way.pop();
+        flow
+    })
+}
+
+/// Visits the members of an object, until told to stop.
+pub(crate) fn members<'a>(
+    object: &'a RawValue,
+    visit: &mut dyn FnMut(Cow<'a, str>, &'a RawValue) -> ControlFlow<()>,
+) -> ControlFlow<()> {
+    struct Members<'v, 'a>(&'v mut dyn FnMut(Cow<'a, str>, &'a RawValue) -> ControlFlow<()>);
+    impl<'de: 'a, 'a> de::Visitor<'de> for Members<'_, 'a> {
+        type Value = ControlFlow<()>;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("an object")
+        }
+
+        fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            while let Some((name, member)) = map.next_entry::<String, &'de RawValue>()? {
+                if (self.0)(name.into(), member).is_break() {
+                    // The reader takes what follows for an error, which nobody sees.
+                    return Ok(ControlFlow::Break(()));
+                }
             }
+            Ok(ControlFlow::Continue(()))
         }
-        Entry::Vacant(place) => {
-            place.insert(columns.len());
-            columns.push(Column { way: way.clone(), plain });
+    }
+    let mut reader = serde_json::Deserializer::from_str(object.get());
+    reader.deserialize_map(Members(visit)).unwrap_or(ControlFlow::Break(()))
+}
+
+/// Finds the first list of objects, the outermost first.
+pub(crate) fn first_list(value: &RawValue, depth: usize) -> Option<Vec<&RawValue>> {
+    match value.get().as_bytes().first()? {
+        b'[' => path::rows(value, "").filter(|rows| rows.iter().any(|row| row.get().starts_with('{'))),
+        b'{' if depth < 6 => {
+            let mut found = None;
+            let _ = members(value, &mut |_, member| {
+                found = first_list(member, depth + 1);
+                if found.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            });
+            found
         }
+        _ => None,
     }
 }
 
-fn shown(value: &Json) -> String {
-    match value {
-        Json::Null => String::new(),
-        Json::String(text) => text.clone(),
-        other => other.to_string(),
+fn is_plain(value: &RawValue, way: &[String]) -> bool {
+    way.is_empty() || !value.get().starts_with(['[', '{'])
+}
+
+/// Returns a value as a cell: nothing for null, texts without quotes, lists and objects as JSON.
+fn shown(value: &RawValue) -> Cow<'_, str> {
+    match value.get().as_bytes().first() {
+        Some(b'n') => "".into(),
+        Some(b'{' | b'[') => shown_as_json(value).into(),
+        // Half a character in a text is no text; what stands there is shown.
+        _ => scalar::raw_text(value).unwrap_or_else(|| value.get().into()),
     }
+}
+
+fn shown_as_json(value: &RawValue) -> String {
+    let mut out = Vec::with_capacity(value.get().len());
+    // Memory is always written.
+    let _ = json_text::compact(value.get(), &mut out);
+    String::from_utf8(out).unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value as Json, json};
 
     use super::*;
 
-    fn rows(items: &[Json], format: Format) -> (Rows, usize) {
-        let columns = Columns::of(items, format);
-        let mut rows = Rows::new(&columns.titles());
-        for item in items {
-            rows.push(columns.row(item));
-        }
-        (rows, columns.hidden)
+    fn raw(json: &Json) -> Box<RawValue> {
+        RawValue::from_string(json.to_string()).unwrap()
     }
 
-    fn wide(count: u32) -> Json {
-        Json::Object((0..count).map(|n| (format!("c{n:02}"), json!(n))).collect())
+    fn rows(items: &[Json], format: Format) -> (Vec<String>, Vec<Vec<String>>, usize) {
+        let items: Vec<Box<RawValue>> = items.iter().map(raw).collect();
+        let mut columns = Columns::of(&items, format, false);
+        let cells = items.iter().map(|item| columns.cells(item)).collect();
+        (columns.titles(), cells, columns.known.len() - columns.shown.len())
+    }
+
+    fn wide(from: u32, count: u32) -> Json {
+        Json::Object((from..from + count).map(|n| (format!("c{n:02}"), json!(n))).collect())
     }
 
     #[test]
     fn a_table_has_the_plain_columns_in_the_order_they_come_and_counts_the_others() {
-        let (table, hidden) = rows(
+        let (titles, cells, hidden) = rows(
             &[
                 json!({"id": 1, "attributes": {"name": "a"}, "skus": [{"x": 1}]}),
                 json!({"id": 2, "late": "z", "attributes": {"name": null}}),
             ],
             Format::Table,
         );
-        assert_eq!(table.header, ["id", "attributes.name", "late"]);
-        assert_eq!(table.cells, [["1", "a", ""], ["2", "", "z"]]);
+        assert_eq!(titles, ["id", "attributes.name", "late"]);
+        assert_eq!(cells, [["1", "a", ""], ["2", "", "z"]]);
         assert_eq!(hidden, 1);
-        assert_eq!(rows(&[wide(20)], Format::Table).1, 8);
+        assert_eq!(rows(&[wide(0, 20)], Format::Table).2, 8);
     }
 
     #[test]
@@ -263,37 +334,46 @@ mod tests {
             "deep": {"one": {"two": {"three": 3}}},
         }));
         items.push(json!("bare"));
-        let (table, hidden) = rows(&items, Format::Csv);
-        let csv = crate::output::csv(&table);
-        let lines: Vec<&str> = csv.lines().collect();
-        assert_eq!(lines[0], "id,skus,a.b,empty,none,deep.one.two,value");
-        assert_eq!(lines[61], r#"60,"[{""x"":1}]",dot,{},[],"{""three"":3}","#);
-        assert_eq!(lines[62], ",,,,,,bare");
+        let (titles, cells, hidden) = rows(&items, Format::Csv);
+        assert_eq!(titles, ["id", "skus", "a.b", "empty", "none", "deep.one.two", "value"]);
+        assert_eq!(cells[60], ["60", r#"[{"x":1}]"#, "dot", "{}", "[]", r#"{"three":3}"#, ""]);
+        assert_eq!(cells[61], ["", "", "", "", "", "", "bare"]);
         assert_eq!(hidden, 0);
-        assert_eq!(rows(&[wide(80)], Format::Csv).0.header.len(), 80);
+        assert_eq!(rows(&[wide(0, 80)], Format::Csv).0.len(), 80);
     }
 
     #[test]
-    fn columns_that_come_late_are_counted() {
-        let mut columns = Columns::of(&[json!({"id": 1, "more": {"a": 1}})], Format::Csv);
-        let row = |text: &str| RawValue::from_string(text.to_owned()).unwrap();
-        assert_eq!(columns.cells(&row(r#"{"id":2,"more":{"a":2}}"#)), ["2", "2"]);
-        assert!(columns.late.is_empty());
-        assert_eq!(columns.cells(&row(r#"{"new":1,"id":3,"more":{"b":2}}"#)), ["3", ""]);
+    fn more_columns_than_csv_has_stand_in_its_last_one() {
+        let (titles, cells, _) = rows(&[wide(0, 1_000), wide(999, 3)], Format::Csv);
+        assert_eq!((titles.len(), titles[1_000].as_str()), (1_001, "more"));
+        assert_eq!(
+            (cells[0][1_000].as_str(), cells[1][1_000].as_str()),
+            ("", r#"{"c1000":1000,"c1001":1001}"#)
+        );
+        assert_eq!(cells[1][999], "999");
+    }
+
+    #[test]
+    fn columns_that_come_late_are_not_lost_from_csv_and_counted_by_a_table() {
+        let first = [raw(&json!({"id": 1, "more": {"a": 1}}))];
+        let late = raw(&json!({"new": [1, "x"], "id": 3, "more": {"b": 2}}));
+        let mut columns = Columns::of(&first, Format::Csv, true);
+        assert_eq!(columns.titles(), ["id", "more.a", "more"]);
+        assert_eq!(columns.cells(&first[0]), ["1", "1", ""]);
+        assert_eq!(columns.cells(&late), ["3", "", r#"{"new":[1,"x"],"more.b":2}"#]);
+        let mut columns = Columns::of(&first, Format::Table, true);
+        assert_eq!(columns.cells(&late), ["3", ""]);
         assert_eq!(columns.late.len(), 2);
         for n in 0..1000 {
-            columns.cells(&row(&format!("{{\"n{n}\":1}}")));
+            columns.cells(&raw(&json!({ format!("n{n}"): 1 })));
         }
         assert_eq!(columns.late.len(), MOST_LATE);
     }
 
     #[test]
-    fn a_reply_without_a_list_becomes_fields() {
-        let reply = json!({"code": "0", "tags": ["a"], "result": {"time": "2026-11-21 12:00:00"}});
-        let (rows, hidden) = fields(&reply, false);
-        assert!(rows.grid(None).contains("result.time  2026-11-21 12:00:00"));
-        assert_eq!(hidden, 1);
-        assert!(crate::output::csv(&fields(&reply, true).0).contains("tags,\"[\"\"a\"\"]\""));
-        assert!(fields(&json!("20261121"), false).0.grid(None).contains("20261121"));
+    fn the_first_list_of_objects_is_found_inside() {
+        let reply = raw(&json!({"code": "0", "tags": ["a"], "data": {"orders": [{"id": 1}]}}));
+        assert_eq!(first_list(&reply, 0).map(|rows| rows.len()), Some(1));
+        assert!(first_list(&raw(&json!({"tags": ["a"]})), 0).is_none());
     }
 }

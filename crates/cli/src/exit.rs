@@ -3,6 +3,7 @@
 use std::{
     fmt::Write as _,
     io::{self, IsTerminal, Write},
+    sync::atomic::{AtomicBool, Ordering},
 };
 
 use owo_colors::OwoColorize;
@@ -16,6 +17,8 @@ pub(crate) type CliResult<T = ()> = Result<T, CliError>;
 pub(crate) enum CliError {
     /// It failed: print the error and leave with the code of its kind.
     Failed(Error),
+    /// It failed after a part of a list was printed; how much, in words, is the last that is said.
+    Incomplete(Error, String),
     /// Whoever read our standard output has gone (`| head`): nothing is wrong.
     ReaderGone,
     /// Everything was said already; leave with this code.
@@ -50,7 +53,7 @@ impl CliError {
     /// Returns the exit code.
     pub(crate) fn code(&self) -> u8 {
         match self {
-            Self::Failed(error) => exit_code(error.kind()),
+            Self::Failed(error) | Self::Incomplete(error, _) => exit_code(error.kind()),
             Self::ReaderGone => 0,
             Self::Status(code) => *code,
         }
@@ -122,8 +125,14 @@ fn as_text(error: &Error, endpoint: Option<&str>, verbose: bool) -> String {
         }
     }
     let mut source = std::error::Error::source(error);
+    let mut said = error.message().to_owned();
     while let Some(cause) = source {
-        line("cause", &cause.to_string());
+        let text = cause.to_string();
+        // Some libraries repeat in each source what its sources say.
+        if !said.contains(&text) {
+            line("cause", &text);
+            said = text;
+        }
         source = cause.source();
     }
     out
@@ -152,8 +161,21 @@ fn printable_lines(text: &str) -> String {
     lines.join("\n    ")
 }
 
+/// Programs read standard error, too: what is said there is one JSON object a line.
+static JSON_LINES: AtomicBool = AtomicBool::new(false);
+
+/// Sets whether notes are lines of JSON: `{"warning":"..."}`.
+pub(crate) fn use_json_lines(json: bool) {
+    JSON_LINES.store(json, Ordering::Relaxed);
+}
+
 /// Prints a line that is not a result: a warning, a note, progress.
 pub(crate) fn note(kind: &str, text: &str) {
+    if JSON_LINES.load(Ordering::Relaxed) {
+        let _ =
+            writeln!(io::stderr(), "{}", serde_json::json!({ kind: sesame_core::scalar::printable(text) }));
+        return;
+    }
     let _ = writeln!(anstream::stderr(), "{} {}", format_args!("{kind}:").yellow(), printable_lines(text));
 }
 

@@ -90,43 +90,57 @@ impl RowView for FacetRows<'_> {
         self.facet.columns.iter().map(|column| cell(row, column)).collect()
     }
 
-    fn record(&self, row: &RawValue) -> String {
+    fn record<'a>(&self, row: &'a RawValue) -> Cow<'a, str> {
         let columns = self.facet.columns.iter();
         let mut members: Map<String, Json> =
             columns.map(|column| (column.name.clone(), Json::from(cell(row, column)))).collect();
         if let Some(parent) = self.parent {
             members.insert("parent".to_owned(), Json::from(parent));
-            return Json::Object(members).to_string();
+            return Json::Object(members).to_string().into();
         }
         let comma = if members.is_empty() { "" } else { "," };
         let mut text = Json::Object(members).to_string();
         text.pop();
-        text + comma + "\"raw\":" + row.get() + "}"
+        text.reserve(row.get().len() + 10);
+        (text + comma + "\"raw\":" + row.get() + "}").into()
     }
 }
 
-/// Puts param2's compact times (`20261102203212000-0800`) and milliseconds into the form of the others,
-/// with their zone.
+/// Puts the times of all platforms into one form, RFC 3339: param2's compact times
+/// (`20261102203212000-0800`), milliseconds, and dates with a zone behind a space. Where a platform says no
+/// zone, none is made up.
 fn readable_time(text: String) -> String {
     if text.len() == 13
         && let Some(at) = text.parse().ok().and_then(|millis| Timestamp::from_millisecond(millis).ok())
     {
-        return at.strftime("%Y-%m-%d %H:%M:%S +0000").to_string();
+        return at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     }
-    if sesame_core::time::parse_compact(&text).is_none() {
+    if sesame_core::time::parse_compact(&text).is_some() {
+        let (date, zone) = (&text[..14], &text[text.len() - 5..]);
+        let part = |from: usize, to: usize| &date[from..to];
+        return format!(
+            "{}-{}-{}T{}:{}:{}{}:{}",
+            part(0, 4),
+            part(4, 6),
+            part(6, 8),
+            part(8, 10),
+            part(10, 12),
+            part(12, 14),
+            &zone[..3],
+            &zone[3..]
+        );
+    }
+    let mut words = text.split(' ');
+    let (Some(date), Some(time), zone, None) = (words.next(), words.next(), words.next(), words.next())
+    else {
         return text;
-    }
-    let (date, zone) = (&text[..14], &text[text.len() - 5..]);
-    let part = |from: usize, to: usize| &date[from..to];
-    format!(
-        "{}-{}-{} {}:{}:{} {zone}",
-        part(0, 4),
-        part(4, 6),
-        part(6, 8),
-        part(8, 10),
-        part(10, 12),
-        part(12, 14)
-    )
+    };
+    let Ok(local) = format!("{date}T{time}").parse::<jiff::civil::DateTime>() else { return text };
+    let zone = zone.map(|zone| match zone.split_at_checked(3) {
+        Some((hours, minutes)) if minutes.len() == 2 => format!("{hours}:{minutes}"),
+        _ => zone.to_owned(),
+    });
+    local.strftime("%Y-%m-%dT%H:%M:%S").to_string() + &zone.unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -159,10 +173,12 @@ mod tests {
 
     #[test]
     fn times_of_all_forms_become_readable() {
-        assert_eq!(readable_time("20261102203212000-0800".to_owned()), "2026-11-02 20:32:12 -0800");
-        assert_eq!(readable_time("20261102203212+0800".to_owned()), "2026-11-02 20:32:12 +0800");
-        assert_eq!(readable_time("1739776650000".to_owned()), "2025-02-17 07:17:30 +0000");
-        for same in ["32800011962", "2026-10-15 07:44:51", "陶瓷", ""] {
+        assert_eq!(readable_time("20261102203212000-0800".to_owned()), "2026-11-02T20:32:12-08:00");
+        assert_eq!(readable_time("20261102203212+0800".to_owned()), "2026-11-02T20:32:12+08:00");
+        assert_eq!(readable_time("1739776650000".to_owned()), "2025-02-17T07:17:30Z");
+        assert_eq!(readable_time("2026-10-15 07:44:51".to_owned()), "2026-10-15T07:44:51");
+        assert_eq!(readable_time("2026-10-15 07:44:51 +0800".to_owned()), "2026-10-15T07:44:51+08:00");
+        for same in ["32800011962", "2026-10-15T07:44:51+08:00", "two words", "陶瓷", ""] {
             assert_eq!(readable_time(same.to_owned()), same);
         }
     }

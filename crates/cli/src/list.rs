@@ -1,13 +1,13 @@
 //! A list on standard output that grows as pages come.
 
-use std::borrow::Borrow;
+use std::borrow::{Borrow, Cow};
 
 use serde_json::value::RawValue;
+use sesame_core::{Error, ErrorKind};
 
 use crate::{
-    exit::{CliResult, note},
-    json_text,
-    output::{Format, Printer, csv_line},
+    exit::{CliError, CliResult, note},
+    output::{Format, Printer},
     progress::Progress,
     table::{Layout, Rows},
 };
@@ -31,7 +31,7 @@ pub(crate) trait RowView {
     /// Returns the cells, for people and CSV.
     fn cells(&mut self, row: &RawValue) -> Vec<String>;
     /// Returns the record, for programs: JSON in any layout.
-    fn record(&self, row: &RawValue) -> String;
+    fn record<'a>(&self, row: &'a RawValue) -> Cow<'a, str>;
 }
 
 impl List {
@@ -78,27 +78,28 @@ impl List {
         match self.printer.format() {
             Format::Ndjson => {
                 for row in rows {
-                    self.printer.line(json_text::compact(&view.record(row)))?;
+                    self.printer.vendor_row(&view.record(row), 0)?;
+                    self.printer.text("\n")?;
                     self.count += 1;
                 }
             }
             Format::Json => {
                 for row in rows {
                     self.printer.text(if self.count == 0 { "[\n  " } else { ",\n  " })?;
-                    self.printer.text(&json_text::pretty(&view.record(row)).replace('\n', "\n  "))?;
+                    self.printer.vendor_row(&view.record(row), 1)?;
                     self.count += 1;
                 }
             }
-            Format::Csv => {
-                self.begin(&[])?;
+            Format::Csv | Format::Excel => {
+                self.begin(Vec::new())?;
                 for row in rows {
-                    self.printer.text(&csv_line(&view.cells(row)))?;
+                    self.printer.csv_row(&view.cells(row))?;
                     self.count += 1;
                 }
             }
             Format::Table => {
                 let cells: Vec<Vec<String>> = rows.map(|row| view.cells(row)).collect();
-                self.begin(&cells)?;
+                let cells = self.begin(cells)?;
                 for row in &cells {
                     let line = self.layout.as_ref().map(|layout| layout.line(row)).unwrap_or_default();
                     self.printer.text(&line)?;
@@ -109,21 +110,21 @@ impl List {
         self.printer.flush()
     }
 
-    /// Writes the names of the columns, once.
-    fn begin(&mut self, first: &[Vec<String>]) -> CliResult {
+    /// Writes the names of the columns, once, and returns the rows that decide about their widths.
+    fn begin(&mut self, first: Vec<Vec<String>>) -> CliResult<Vec<Vec<String>>> {
         if self.layout.is_some() {
-            return Ok(());
+            return Ok(first);
         }
         let mut rows = Rows::new(&self.columns);
-        rows.cells = first.to_vec();
+        rows.cells = first;
         let layout = Layout::new(&rows, self.printer.terminal_width());
         match self.printer.format() {
-            Format::Csv => self.printer.text(&csv_line(&rows.header))?,
-            Format::Table => self.printer.text(&layout.header(&rows))?,
+            Format::Csv | Format::Excel => self.printer.csv_row(&rows.header)?,
+            Format::Table => self.printer.styled(&layout.header(&rows))?,
             Format::Json | Format::Ndjson => {}
         }
         self.layout = Some(layout);
-        Ok(())
+        Ok(rows.cells)
     }
 
     /// Ends the list.
@@ -135,21 +136,23 @@ impl List {
         self.progress.done();
         match self.printer.format() {
             Format::Json => self.printer.text(if self.count == 0 { "[]\n" } else { "\n]\n" })?,
-            Format::Table | Format::Csv => self.begin(&[])?,
+            Format::Table | Format::Csv | Format::Excel => drop(self.begin(Vec::new())?),
             Format::Ndjson => {}
         }
         self.printer.flush()
     }
 
-    /// Ends a list whose next page failed. Without any row nothing is written, not even an empty list.
-    pub(crate) fn fail(&mut self, error: sesame_core::Error) -> CliResult {
+    /// Ends a list whose next page failed, or that is not whole although all pages came. Without any row
+    /// nothing is written, not even an empty list.
+    pub(crate) fn fail(&mut self, error: Error) -> CliResult {
         self.is_open = false;
         self.progress.done();
-        if self.count == 0 {
+        if self.count > 0 {
+            self.end()?;
+        } else if error.kind() != ErrorKind::Incomplete {
             return Err(error.into());
         }
-        self.end()?;
-        Err(error.context(self.incomplete()).into())
+        Err(CliError::Incomplete(error, self.incomplete()))
     }
 
     fn incomplete(&self) -> String {

@@ -40,7 +40,7 @@ use tracing::level_filters::LevelFilter;
 use crate::{
     args::{Cli, Command},
     context::Context,
-    exit::{CliError, CliResult, report},
+    exit::{CliError, CliResult, note, report},
     global::Color,
     output::Format,
     settings::Settings,
@@ -96,16 +96,26 @@ fn run() -> u8 {
             },
         };
         json = matches!(settings.output.value, Some(Format::Json | Format::Ndjson));
+        exit::use_json_lines(json);
         endpoint.clone_from(&settings.endpoint.value);
         dispatch(cli.command, &Context::new(settings))
     })();
     match outcome {
         Ok(()) => 0,
         Err(stop) => {
-            if let CliError::Failed(error) = &stop {
-                report(error, json, endpoint.as_deref(), verbose);
+            let code = stop.code();
+            match stop {
+                CliError::Failed(error) => report(&error, json, endpoint.as_deref(), verbose),
+                CliError::Incomplete(error, printed) if json => {
+                    report(&error.context(printed), json, endpoint.as_deref(), verbose);
+                }
+                CliError::Incomplete(error, printed) => {
+                    report(&error, json, endpoint.as_deref(), verbose);
+                    note("warning", &printed);
+                }
+                CliError::ReaderGone | CliError::Status(_) => {}
             }
-            stop.code()
+            code
         }
     }
 }

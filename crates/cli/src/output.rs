@@ -1,8 +1,15 @@
 //! Results on standard output: tables for people, JSON, lines and CSV for programs.
+//!
+//! What goes to a file or a pipe is written as it is. What goes to a terminal passes [`Out`], which makes
+//! visible what would steer the terminal. Colors are written by [`Printer::styled`] alone.
 
-use std::io::{self, BufWriter, IsTerminal, Write};
+use std::{
+    borrow::Cow,
+    io::{self, BufWriter, IsTerminal, Write},
+};
 
 use serde::Serialize;
+use sesame_core::scalar::is_invisible;
 
 use crate::{
     exit::CliResult,
@@ -19,59 +26,134 @@ pub(crate) enum Format {
     Json,
     /// One JSON value a line; stable.
     Ndjson,
-    /// Comma separated, with a header line; stable.
+    /// Comma separated, with a header line, every value as it is; stable.
     Csv,
+    /// CSV to open in Excel or WPS: with a byte order mark, and a tab before what they would compute or
+    /// round (formulas, numbers of more than 15 digits).
+    Excel,
+}
+
+/// Standard output.
+struct Out {
+    to: BufWriter<io::Stdout>,
+    is_terminal: bool,
+    /// Hidden characters become JSON's escapes, so that JSON stays JSON.
+    is_json: bool,
+}
+
+impl Write for Out {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.is_terminal {
+            self.to.write_all(visible(&String::from_utf8_lossy(bytes), self.is_json).as_bytes())?;
+        } else {
+            self.to.write_all(bytes)?;
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.to.flush()
+    }
+}
+
+/// Makes visible what would steer a terminal, turn its text around or take no place in it. What ends a
+/// line and tabs stay.
+fn visible(text: &str, is_json: bool) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '\n' | '\t' => out.push(c),
+            '\r' if chars.peek() == Some(&'\n') => out.push(c),
+            c if is_invisible(c) && is_json => {
+                for unit in c.encode_utf16(&mut [0; 2]) {
+                    out.push_str(&format!("\\u{unit:04x}"));
+                }
+            }
+            c if is_invisible(c) => out.extend(c.escape_unicode()),
+            c => out.push(c),
+        }
+    }
+    out
 }
 
 /// Writes one line of RFC 4180.
-pub(crate) fn csv_line(cells: &[String]) -> String {
-    let quoted: Vec<String> = cells
-        .iter()
-        .map(|cell| {
-            if cell.contains(['"', ',', '\n', '\r']) {
-                format!("\"{}\"", cell.replace('"', "\"\""))
-            } else {
-                cell.clone()
+fn csv_line<S: AsRef<str>>(cells: &[S], for_spreadsheet: bool, out: &mut impl Write) -> io::Result<()> {
+    for (nth, cell) in cells.iter().enumerate() {
+        let cell = cell.as_ref();
+        out.write_all(if nth == 0 { b"" } else { b"," })?;
+        let tab = if for_spreadsheet && is_changed_by_spreadsheets(cell) { "\t" } else { "" };
+        // One empty cell alone would be a line that readers skip.
+        if cell.contains(['"', ',', '\n', '\r', '\u{feff}']) || (cell.is_empty() && cells.len() == 1) {
+            write!(out, "\"{tab}")?;
+            for (nth, part) in cell.split('"').enumerate() {
+                out.write_all(if nth == 0 { b"" } else { b"\"\"" })?;
+                out.write_all(part.as_bytes())?;
             }
-        })
-        .collect();
-    quoted.join(",") + "\r\n"
+            out.write_all(b"\"")?;
+        } else {
+            write!(out, "{tab}{cell}")?;
+        }
+    }
+    out.write_all(b"\r\n")
 }
 
-/// Writes rows as RFC 4180 has it.
-pub(crate) fn csv(rows: &Rows) -> String {
-    rows.cells.iter().fold(csv_line(&rows.header), |text, row| text + &csv_line(row))
+/// Returns `true` for formulas, and for what is taken for a number and would not stay the same: more than
+/// 15 digits, zeros in front, exponents.
+fn is_changed_by_spreadsheets(cell: &str) -> bool {
+    let number = cell.strip_prefix(['+', '-']).unwrap_or(cell);
+    let is_number = number.starts_with(|c: char| c.is_ascii_digit()) && number.parse::<f64>().is_ok();
+    let whole = number.split('.').next().unwrap_or_default();
+    let is_plain = number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
+        && number.len() <= 15
+        && (whole.len() == 1 || !whole.starts_with('0'));
+    if is_number { !is_plain } else { cell.starts_with(['=', '+', '-', '@', '\t', '\r']) }
 }
 
 /// Standard output, with the form that was asked for.
 pub(crate) struct Printer {
     format: Format,
-    out: BufWriter<anstream::AutoStream<io::Stdout>>,
-    terminal: bool,
+    out: Out,
+    has_colors: bool,
+    for_spreadsheet: bool,
+    /// The byte order mark is still to come.
+    mark: bool,
 }
 
 impl Printer {
     /// Opens standard output.
     pub(crate) fn new(format: Format) -> Self {
         let stdout = io::stdout();
-        let terminal = stdout.is_terminal();
-        Self { format, out: BufWriter::new(anstream::AutoStream::auto(stdout)), terminal }
+        let is_terminal = stdout.is_terminal();
+        let has_colors = anstream::AutoStream::choice(&stdout) != anstream::ColorChoice::Never;
+        let for_spreadsheet = format == Format::Excel;
+        Self {
+            format: if for_spreadsheet { Format::Csv } else { format },
+            out: Out {
+                to: BufWriter::new(stdout),
+                is_terminal,
+                is_json: matches!(format, Format::Json | Format::Ndjson),
+            },
+            has_colors,
+            for_spreadsheet,
+            mark: for_spreadsheet && !is_terminal,
+        }
     }
 
-    /// Returns the form.
+    /// Returns the form; [`Format::Csv`] for both kinds of CSV.
     pub(crate) fn format(&self) -> Format {
         self.format
     }
 
     /// Returns `true` if standard output is a terminal.
     pub(crate) fn is_terminal(&self) -> bool {
-        self.terminal
+        self.out.is_terminal
     }
 
     /// Returns the columns of the terminal. `None` if standard output is not one, or is too narrow for
     /// tables.
     pub(crate) fn terminal_width(&self) -> Option<usize> {
-        let (width, _) = terminal_size::terminal_size().filter(|_| self.terminal)?;
+        let (width, _) = terminal_size::terminal_size().filter(|_| self.out.is_terminal)?;
         Some(usize::from(width.0)).filter(|width| *width >= 40)
     }
 
@@ -80,21 +162,54 @@ impl Printer {
         self.format == Format::Table
     }
 
-    /// Prints a list: `records` are its items for programs, `rows` the same for people.
+    /// Prints a list: `records` are its items for programs, JSON and CSV alike, `rows` the same for people.
     ///
     /// # Errors
     /// When standard output cannot be written.
     pub(crate) fn list<T: Serialize>(&mut self, records: &[T], rows: &Rows) -> CliResult {
         match self.format {
-            Format::Json => self.json(records)?,
-            Format::Ndjson => {
-                for record in records {
-                    let line = serde_json::to_string(record).unwrap_or_default();
-                    writeln!(self.out, "{line}")?;
+            Format::Table => {
+                self.rows(rows)?;
+                self.flush()
+            }
+            // Programs read a header even where nothing is below it.
+            Format::Csv | Format::Excel if records.is_empty() => {
+                let names: Vec<String> = rows.header.iter().map(|name| name.replace(' ', "_")).collect();
+                self.csv_row(&names)?;
+                self.flush()
+            }
+            _ => self.records(records),
+        }
+    }
+
+    /// Prints records for programs, one after the other as they are made.
+    ///
+    /// # Errors
+    /// When standard output cannot be written.
+    pub(crate) fn records<T: Serialize>(&mut self, records: impl IntoIterator<Item = T>) -> CliResult {
+        let mut names: Option<Vec<String>> = None;
+        let mut count = 0_u64;
+        for record in records {
+            match self.format {
+                Format::Ndjson => self.ndjson(&record)?,
+                Format::Csv | Format::Excel => {
+                    let record = serde_json::to_value(&record).unwrap_or_default();
+                    if names.is_none() {
+                        let keys = record.as_object().map(|fields| fields.keys().cloned().collect());
+                        self.csv_row(names.insert(keys.unwrap_or_default()))?;
+                    }
+                    self.csv_fields(names.as_deref().unwrap_or_default(), &record)?;
+                }
+                _ => {
+                    let text = serde_json::to_string(&record).map_err(io::Error::from)?;
+                    self.text(if count == 0 { "[\n  " } else { ",\n  " })?;
+                    self.vendor_row(&text, 1)?;
                 }
             }
-            Format::Csv => self.out.write_all(csv(rows).as_bytes())?,
-            Format::Table => self.rows(rows)?,
+            count += 1;
+        }
+        if self.format == Format::Json {
+            self.text(if count == 0 { "[]\n" } else { "\n]\n" })?;
         }
         self.flush()
     }
@@ -110,19 +225,21 @@ impl Printer {
     ) -> CliResult {
         match self.format {
             Format::Json => self.json(record)?,
-            Format::Ndjson => {
-                let line = serde_json::to_string(record).unwrap_or_default();
-                writeln!(self.out, "{line}")?;
-            }
-            Format::Csv => self.out.write_all(csv(&one_row(record)).as_bytes())?,
+            Format::Ndjson => self.ndjson(record)?,
+            Format::Csv | Format::Excel => self.records([record])?,
             Format::Table => text(self)?,
         }
         self.flush()
     }
 
-    /// Returns `true` if rows are wider than the terminal that they would be printed on.
-    pub(crate) fn is_too_wide(&self, rows: &Rows) -> bool {
-        self.terminal_width().is_some_and(|width| Layout::new(rows, None).width() > width)
+    /// Prints an object as a line of CSV; lists and objects in it become JSON.
+    fn csv_fields(&mut self, names: &[String], record: &serde_json::Value) -> CliResult {
+        let cell = |name: &String| match record.get(name) {
+            Some(serde_json::Value::String(text)) => Cow::Borrowed(text.as_str()),
+            None | Some(serde_json::Value::Null) => "".into(),
+            Some(other) => other.to_string().into(),
+        };
+        self.csv_row(&names.iter().map(cell).collect::<Vec<_>>())
     }
 
     /// Prints rows as a table, whatever the form.
@@ -130,34 +247,50 @@ impl Printer {
     /// # Errors
     /// When standard output cannot be written.
     pub(crate) fn rows(&mut self, rows: &Rows) -> CliResult {
-        let text = rows.grid(self.terminal_width());
-        self.text(&text)
+        let layout = Layout::new(rows, self.terminal_width().or(rows.usual_width()));
+        self.styled(&layout.header(rows))?;
+        rows.cells.iter().try_for_each(|row| self.text(&layout.line(row)))
     }
 
-    /// Prints rows as CSV, whatever the form.
+    /// Prints one line of CSV, whatever the form.
     ///
     /// # Errors
     /// When standard output cannot be written.
-    pub(crate) fn csv(&mut self, rows: &Rows) -> CliResult {
-        self.out.write_all(csv(rows).as_bytes())?;
-        self.flush()
-    }
-
-    fn json<T: Serialize + ?Sized>(&mut self, record: &T) -> CliResult {
-        let text = serde_json::to_string_pretty(record).unwrap_or_default();
-        writeln!(self.out, "{text}")?;
+    pub(crate) fn csv_row<S: AsRef<str>>(&mut self, cells: &[S]) -> CliResult {
+        if std::mem::take(&mut self.mark) {
+            self.out.write_all("\u{feff}".as_bytes())?;
+        }
+        csv_line(cells, self.for_spreadsheet, &mut self.out)?;
         Ok(())
     }
 
-    /// Prints the vendor's JSON, laid out but otherwise as it came.
+    fn json<T: Serialize>(&mut self, record: &T) -> CliResult {
+        serde_json::to_writer_pretty(&mut self.out, record).map_err(io::Error::from)?;
+        self.text("\n")
+    }
+
+    fn ndjson<T: Serialize>(&mut self, record: &T) -> CliResult {
+        serde_json::to_writer(&mut self.out, record).map_err(io::Error::from)?;
+        self.text("\n")
+    }
+
+    /// Prints the vendor's JSON, laid out but otherwise as it came: as one line for ndjson.
     ///
     /// # Errors
     /// When standard output cannot be written.
     pub(crate) fn vendor_json(&mut self, json: &str) -> CliResult {
-        let text =
-            if self.format == Format::Ndjson { json_text::compact(json) } else { json_text::pretty(json) };
-        writeln!(self.out, "{text}")?;
+        self.vendor_row(json, 0)?;
+        self.text("\n")?;
         self.flush()
+    }
+
+    /// The same inside of what is being printed.
+    pub(crate) fn vendor_row(&mut self, json: &str, level: usize) -> CliResult {
+        match self.format {
+            Format::Ndjson => json_text::compact(json, &mut self.out)?,
+            _ => json_text::pretty(json, level, &mut self.out)?,
+        }
+        Ok(())
     }
 
     /// Prints a line.
@@ -165,8 +298,7 @@ impl Printer {
     /// # Errors
     /// When standard output cannot be written.
     pub(crate) fn line(&mut self, text: impl std::fmt::Display) -> CliResult {
-        writeln!(self.out, "{text}")?;
-        Ok(())
+        self.text(&format!("{text}\n"))
     }
 
     /// Prints text as it is.
@@ -175,6 +307,19 @@ impl Printer {
     /// When standard output cannot be written.
     pub(crate) fn text(&mut self, text: &str) -> CliResult {
         self.out.write_all(text.as_bytes())?;
+        Ok(())
+    }
+
+    /// Prints text of our own, whose colors are left out where the output shows none.
+    ///
+    /// # Errors
+    /// When standard output cannot be written.
+    pub(crate) fn styled(&mut self, text: &str) -> CliResult {
+        if self.has_colors {
+            self.out.to.write_all(text.as_bytes())?;
+        } else {
+            write!(self.out.to, "{}", anstream::adapter::strip_str(text))?;
+        }
         Ok(())
     }
 
@@ -188,39 +333,100 @@ impl Printer {
     }
 }
 
-/// Prints bytes on standard output exactly as they are.
+/// Prints bytes exactly as they are; on a terminal with what would steer it made visible.
 ///
 /// # Errors
 /// When standard output cannot be written.
 pub(crate) fn raw(bytes: &[u8]) -> CliResult {
-    let mut out = io::stdout().lock();
+    let mut out = Printer::new(Format::Json).out;
     out.write_all(bytes)?;
     out.flush()?;
     Ok(())
 }
 
-/// Lays an object out as one row: its fields are the columns; lists and objects become JSON.
-fn one_row<T: Serialize>(record: &T) -> Rows {
-    let value = serde_json::to_value(record).unwrap_or_default();
-    let fields = value.as_object().cloned().unwrap_or_default();
-    let mut rows = Rows::new::<&str>(&[]);
-    rows.header = fields.keys().cloned().collect();
-    rows.push(fields.values().map(|value| match value {
-        serde_json::Value::String(text) => text.clone(),
-        serde_json::Value::Null => String::new(),
-        other => other.to_string(),
-    }));
-    rows
-}
-
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    fn csv(rows: &[Vec<String>], for_spreadsheet: bool) -> String {
+        let mut out = Vec::new();
+        rows.iter().for_each(|row| csv_line(row, for_spreadsheet, &mut out).unwrap());
+        String::from_utf8(out).unwrap()
+    }
+
+    fn cells(cells: &[&str]) -> Vec<String> {
+        cells.iter().map(ToString::to_string).collect()
+    }
 
     #[test]
     fn csv_quotes_what_needs_it() {
-        let mut rows = Rows::new(&["a>", "b"]);
-        rows.push(["1,5", "say \"hi\"\nthere"]);
-        assert_eq!(csv(&rows), "a,b\r\n\"1,5\",\"say \"\"hi\"\"\nthere\"\r\n");
+        let rows = [cells(&["a", "b"]), cells(&["1,5", "say \"hi\"\nthere"]), cells(&[""])];
+        assert_eq!(csv(&rows, false), "a,b\r\n\"1,5\",\"say \"\"hi\"\"\nthere\"\r\n\"\"\r\n");
+    }
+
+    #[test]
+    fn a_tab_keeps_spreadsheets_from_computing_and_rounding() {
+        for same in
+            ["", "5", "-5", "+5", "-0.50", "0", "0.5", "123456789012345", "12:30", "a=b", "中", "1.2.3", "-"]
+        {
+            let shown = csv(&[cells(&["x", same])], true);
+            assert_eq!(shown.contains('\t'), same == "-", "{same}: {shown}");
+        }
+        for changed in
+            ["=1+cmd|x", "@SUM(A1)", "+cmd", "-1+1", "1005000000011962", "007", "12E5", "1e99", "\t=1"]
+        {
+            assert!(csv(&[cells(&["x", changed])], true).starts_with("x,\t"), "{changed}");
+            assert_eq!(csv(&[cells(&["x", changed])], false), format!("x,{changed}\r\n"));
+        }
+        assert_eq!(csv(&[cells(&["=\"a\""])], true), "\"\t=\"\"a\"\"\"\r\n");
+    }
+
+    /// Reads RFC 4180 as its readers do.
+    fn read(text: &str) -> Vec<Vec<String>> {
+        let (mut rows, mut row, mut cell) = (Vec::new(), Vec::new(), String::new());
+        let (mut quoted, mut chars) = (false, text.chars().peekable());
+        while let Some(c) = chars.next() {
+            match c {
+                '"' if quoted && chars.next_if_eq(&'"').is_some() => cell.push('"'),
+                '"' => quoted = !quoted,
+                ',' if !quoted => row.push(std::mem::take(&mut cell)),
+                '\r' if !quoted => {}
+                '\n' if !quoted => {
+                    row.push(std::mem::take(&mut cell));
+                    rows.push(std::mem::take(&mut row));
+                }
+                c => cell.push(c),
+            }
+        }
+        rows
+    }
+
+    proptest! {
+        #[test]
+        fn csv_reads_back_the_same(rows in (1_usize..4).prop_flat_map(|width| {
+            prop::collection::vec(prop::collection::vec(any::<String>(), width), 1..6)
+        })) {
+            prop_assert_eq!(read(&csv(&rows, false)), rows);
+        }
+
+        #[test]
+        fn json_on_a_terminal_reads_back_the_same(text in any::<String>()) {
+            let json = serde_json::to_string(&text).unwrap();
+            let shown = visible(&json, true);
+            prop_assert_eq!(serde_json::from_str::<String>(&shown).unwrap(), text);
+            prop_assert!(!shown.chars().any(is_invisible));
+        }
+    }
+
+    #[test]
+    fn nothing_steers_a_terminal() {
+        let text = "a\u{1b}]0;x\u{7}\u{9b}2J\u{7f}\r\u{202e}\u{200b}\u{2028}\tb\r\n";
+        assert_eq!(
+            visible(text, false),
+            "a\\u{1b}]0;x\\u{7}\\u{9b}2J\\u{7f}\\u{d}\\u{202e}\\u{200b}\\u{2028}\tb\r\n"
+        );
+        assert_eq!(visible("\u{9b}\u{e0001}", true), "\\u009b\\udb40\\udc01");
     }
 }

@@ -94,7 +94,7 @@ fn finish(runtime: Runtime, context: Option<&Context>, work: Work<'_>) -> CliRes
             signal = signals.next() => {
                 // Somebody may have been typing a secret, which a terminal does not show.
                 crate::hidden_input::restore();
-                say(signal.words);
+                note("note", signal.words);
                 Err(CliError::Status(signal.code))
             }
             () = tell(context) => Ok(()),

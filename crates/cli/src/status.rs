@@ -9,7 +9,7 @@ use sesame_vault::{Account, AccountState};
 
 use crate::humanize;
 
-/// From this long before the end of an authorization on, a person is told.
+/// From this long before the end of an authorization on, it is told.
 const SOON: i64 = 30 * DAY;
 const DAY: i64 = 86_400;
 
@@ -17,8 +17,8 @@ const DAY: i64 = 86_400;
 pub(crate) fn state(state: &AccountState) -> &'static str {
     match state {
         AccountState::Healthy => "healthy",
-        AccountState::NeedsRefresh => "needs a refresh",
-        AccountState::NeedsAuthorization { .. } => "needs login",
+        AccountState::NeedsRefresh => "needs refresh",
+        AccountState::NeedsAuthorization { .. } => "needs authorization",
     }
 }
 
@@ -72,7 +72,7 @@ fn prolongs(account: &Account, rules: Option<&TokenRules>) -> bool {
         && rules.is_some_and(|rules| rules.postpone.is_some() || !rules.refresh_end_fixed)
 }
 
-/// Says when a person is needed, if that is soon: the nearer, the stronger.
+/// Says when a shop must be authorized again, if that is soon: the nearer, the stronger.
 fn ending(account: &Account, now: Timestamp, asked: bool) -> Option<String> {
     let end = account.needs_person_by?;
     let left = end.duration_since(now).as_secs();
@@ -99,7 +99,7 @@ fn soon(account: &Account) -> i64 {
     SOON.min(life / 2)
 }
 
-/// Orders shops that need a person first, then those that soon will, those that fail, those that
+/// Orders shops that must be authorized first, then those that soon will, those that fail, those that
 /// wait for a refresh; then by the end of the authorization.
 pub(crate) fn urgency(account: &Account, now: Timestamp) -> (u8, i64, String) {
     let left = |end: Timestamp| end.duration_since(now).as_secs();
@@ -115,7 +115,7 @@ pub(crate) fn urgency(account: &Account, now: Timestamp) -> (u8, i64, String) {
     (class, end.unwrap_or(i64::MAX), account.name.clone())
 }
 
-/// Returns `true` if a shop stops working within this time unless a person does something.
+/// Returns `true` if a shop stops working within this time unless somebody authorizes it.
 pub(crate) fn needs_person_within(account: &Account, now: Timestamp, within: Duration) -> bool {
     if matches!(account.state, AccountState::NeedsAuthorization { .. }) {
         return true;

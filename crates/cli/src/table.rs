@@ -1,9 +1,11 @@
 //! Tables for people: columns that line up, within the width of a terminal.
 
-use unicode_width::UnicodeWidthStr;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// Blanks between two columns.
 const GAP: usize = 2;
+/// The most characters of a cell that are shown; the forms for programs have all.
+const LONGEST: usize = 1_000;
 
 /// Rows with named columns.
 #[derive(Debug, Default)]
@@ -11,15 +13,29 @@ pub(crate) struct Rows {
     pub(crate) header: Vec<String>,
     right: Vec<bool>,
     pub(crate) cells: Vec<Vec<String>>,
+    /// A cell that is too wide is cut, not broken.
+    one_line: bool,
 }
 
 impl Rows {
+    /// Starts a table whose rows are one line each, however narrow the terminal is; without one, of 80
+    /// columns.
+    pub(crate) fn one_line<S: AsRef<str>>(columns: &[S]) -> Self {
+        Self { one_line: true, ..Self::new(columns) }
+    }
+
+    /// Returns the width of a table that is printed where nobody knows the width.
+    pub(crate) fn usual_width(&self) -> Option<usize> {
+        self.one_line.then_some(80)
+    }
+
     /// Starts a table. A column whose name ends in `>` is aligned to the right.
     pub(crate) fn new<S: AsRef<str>>(columns: &[S]) -> Self {
         Self {
             header: columns.iter().map(|name| name.as_ref().trim_end_matches('>').to_owned()).collect(),
             right: columns.iter().map(|name| name.as_ref().ends_with('>')).collect(),
             cells: Vec::new(),
+            one_line: false,
         }
     }
 
@@ -47,6 +63,8 @@ pub(crate) struct Layout {
     right: Vec<bool>,
     /// Whether cells are broken at the width of their column.
     breaks: bool,
+    /// Whether they are cut there.
+    cuts: bool,
 }
 
 impl Layout {
@@ -70,19 +88,20 @@ impl Layout {
                 room = room.saturating_sub(widths[*column]);
             }
         }
-        Self { widths, right: rows.right.clone(), breaks: terminal.is_some() }
-    }
-
-    /// Returns how many columns of a screen a line takes.
-    pub(crate) fn width(&self) -> usize {
-        self.widths.iter().sum::<usize>() + GAP * self.widths.len().saturating_sub(1)
+        let fits = terminal.is_some();
+        Self {
+            widths,
+            right: rows.right.clone(),
+            breaks: fits && !rows.one_line,
+            cuts: fits && rows.one_line,
+        }
     }
 
     /// Writes the names of the columns.
     pub(crate) fn header(&self, rows: &Rows) -> String {
         let names: Vec<String> = rows.header.iter().map(|name| name.to_uppercase()).collect();
         let text = self.line(&names);
-        // Taken away again where the output shows no colors.
+        // The printer takes it away where the output shows no colors.
         text.lines().fold(String::new(), |out, line| out + "\u{1b}[1m" + line + "\u{1b}[0m\n")
     }
 
@@ -93,7 +112,11 @@ impl Layout {
             .zip(&self.widths)
             .map(|(cell, width)| {
                 let text = visible(cell);
-                if self.breaks { broken(&text, *width) } else { vec![text] }
+                match (self.breaks, self.cuts) {
+                    (true, _) => broken(&text, *width),
+                    (_, true) => vec![cut(text, *width)],
+                    _ => vec![text],
+                }
             })
             .collect();
         let mut out = String::new();
@@ -114,9 +137,33 @@ impl Layout {
     }
 }
 
-/// Cells come from platforms and must not steer the terminal.
+/// Cells come from platforms: they must not steer the terminal, and no line is longer for one of them
+/// than a person would read.
 fn visible(cell: &str) -> String {
-    sesame_core::scalar::printable(cell)
+    let mut text =
+        sesame_core::scalar::printable(cell.get(..cell.floor_char_boundary(4 * LONGEST)).unwrap_or(cell));
+    if let Some((end, _)) = text.char_indices().nth(LONGEST) {
+        text.truncate(end);
+        text.push('…');
+    }
+    text
+}
+
+/// Cuts a text to a width, with a mark where it was cut.
+fn cut(text: String, width: usize) -> String {
+    if text.width() <= width {
+        return text;
+    }
+    let mut out = String::new();
+    let mut used = 1;
+    for c in text.chars() {
+        used += UnicodeWidthChar::width(c).unwrap_or_default();
+        if used > width {
+            break;
+        }
+        out.push(c);
+    }
+    out + "…"
 }
 
 /// Breaks a text between words where possible.
@@ -165,8 +212,19 @@ mod tests {
         rows.push(["17", "a pencil of wood 铅笔铅笔铅笔铅笔"]);
         let grid = plain(&rows, Some(16));
         assert_eq!(grid, "ID  TITLE\n17  a pencil of\n    wood\n    铅笔铅笔铅笔\n    铅笔\n");
-        assert!(Layout::new(&rows, Some(16)).width() <= 16);
+        assert!(plain(&rows, Some(16)).lines().all(|line| line.width() <= 16));
         assert_eq!(plain(&rows, Some(400)), plain(&rows, None));
+    }
+
+    #[test]
+    fn a_row_of_one_line_is_cut_to_the_width() {
+        let mut rows = Rows::one_line(&["account", "state"]);
+        rows.push(["star-gift61@seller.example", "healthy"]);
+        rows.push(["铅笔铅笔铅笔铅笔铅笔", "healthy"]);
+        assert_eq!(
+            plain(&rows, Some(20)),
+            "ACCOUNT      STATE\nstar-gift6…  healthy\n铅笔铅笔铅…  healthy\n"
+        );
     }
 
     #[test]
@@ -175,6 +233,13 @@ mod tests {
         rows.push(["1", "pen"]);
         let layout = Layout::new(&rows, None);
         assert_eq!(layout.line(&["2".to_owned(), "a long name".to_owned()]), "2   a long name\n");
+    }
+
+    #[test]
+    fn a_cell_without_end_is_cut() {
+        let mut rows = Rows::new(&["a"]);
+        rows.push(["中".repeat(5_000)]);
+        assert!(plain(&rows, None).lines().all(|line| line.width() <= 2 * LONGEST + 1));
     }
 
     #[test]

@@ -141,18 +141,27 @@ impl Client {
             request.max_reply = call.options.reply_limit();
 
             // 7 send
-            attempts.made += 1;
-            let sent = shared.transport.send(request).await;
-
-            // 8 classify
-            let now = shared.clock.now();
             // A gateway may quote the request in its refusal.
             let redactor = account
                 .redactor()
                 .with(signature.as_str())
                 .with(token.as_ref().map_or("", |token| token.access.expose()));
+            if tracing::enabled!(tracing::Level::TRACE) {
+                tracing::trace!("request {}", request.described(&redactor));
+            }
+            attempts.made += 1;
+            let (method, sent_at) = (request.method.clone(), shared.clock.now());
+            let sent = shared.transport.send(request).await;
+
+            // 8 classify
+            let now = shared.clock.now();
+            let took = now.duration_since(sent_at).as_millis();
+            let host = encoded.host();
             let (read, date) = match sent {
                 Ok(response) => {
+                    if tracing::enabled!(tracing::Level::TRACE) {
+                        tracing::trace!("reply {}", response.described(&redactor));
+                    }
                     let date = response.header("date").map(str::to_owned);
                     (read(&account, &contract, &response, &redactor, now), date)
                 }
@@ -163,7 +172,10 @@ impl Client {
                     tracing::debug!(
                         account = account.name(),
                         api = contract.api.name,
-                        attempts = attempts.made,
+                        attempt = attempts.made,
+                        %method,
+                        host,
+                        took_ms = took,
                         "answered"
                     );
                     shared.vault.secret_accepted(&account).await;
@@ -171,7 +183,7 @@ impl Client {
                 }
                 Err(error) => error,
             };
-            tracing::debug!(account = account.name(), api = contract.api.name, attempt = attempts.made, kind = %error.kind(), code = error.code(), "failed");
+            tracing::debug!(account = account.name(), api = contract.api.name, attempt = attempts.made, %method, host, took_ms = took, kind = %error.kind(), code = error.code(), "failed");
 
             // and again, if that is safe
             if error.kind() == ErrorKind::Quota {

@@ -103,7 +103,7 @@ impl Contract {
         let mut wrong = Vec::new();
         for (name, value) in &call.args {
             match self.param(name) {
-                _ if is_empty(value) => {}
+                _ if is_empty(value) => warnings.push(format!("{name} is empty and is not sent")),
                 Some(_) if given_as_file(name) => {
                     wrong.push(format!("{name:?} is given as an argument and as a file"));
                 }

@@ -47,6 +47,8 @@ pub enum ErrorKind {
     Network,
     /// No answer in time.
     Timeout,
+    /// All that came is good, and it is not all there is: a list that ended early or changed while it was read.
+    Incomplete,
     /// The vault, a file or another thing on this machine failed.
     Local,
 }
@@ -70,6 +72,7 @@ impl ErrorKind {
             Self::Envelope => "envelope",
             Self::Network => "network",
             Self::Timeout => "timeout",
+            Self::Incomplete => "incomplete",
             Self::Local => "local",
         }
     }
@@ -183,6 +186,7 @@ impl Error {
             ErrorKind::Quota => (Fault::Caller, Retry::Backoff),
             ErrorKind::Platform | ErrorKind::Envelope => (Fault::Platform, Retry::Backoff),
             ErrorKind::Network | ErrorKind::Timeout => (Fault::Network, Retry::Backoff),
+            ErrorKind::Incomplete => (Fault::Platform, Retry::Never),
             ErrorKind::Local => (Fault::Machine, Retry::Never),
         };
         Self(Box::new(Inner {

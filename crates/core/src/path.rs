@@ -9,7 +9,7 @@
 //! * the wrapper that TOP puts around lists (`{"items":{"item":[..]}}`) may be there or not, and may be
 //!   named in the path or not: one platform sends both forms of the same list.
 
-use std::{borrow::Cow, collections::HashMap};
+use std::borrow::Cow;
 
 use serde::{Deserializer as _, de};
 use serde_json::{Map, Value, value::RawValue};
@@ -61,7 +61,11 @@ pub fn boolean(json: &RawValue, path: &str) -> Option<bool> {
     scalar::boolean(&Value::String(text(json, path)?.into_owned()))
 }
 
-/// Returns the rows at a path. `None` if there is no such place in the payload, or no list.
+/// The most rows that [`rows`] returns, and one more: a list that is longer is not looked at further.
+pub const MAX_ROWS: usize = 100_000;
+
+/// Returns the rows at a path, at most [`MAX_ROWS`] and one. `None` if there is no such place in the
+/// payload, or no list.
 ///
 /// `null`, an empty object and an empty text stand for an empty list; an object stands for one row.
 pub fn rows<'a>(json: &'a RawValue, path: &str) -> Option<Vec<&'a RawValue>> {
@@ -79,15 +83,18 @@ fn rows_in<'a>(value: &'a RawValue, path: &[&str]) -> Option<Vec<&'a RawValue>> 
     let text = value.get();
     match text.as_bytes().first()? {
         b'[' => {
-            let [first, rest @ ..] = path else { return items(value) };
+            let [first, rest @ ..] = path else { return items(value, MAX_ROWS + 1) };
             if let Some(item) = nth(value, first) {
                 return rows_in(item, rest);
             }
             let mut out = Vec::new();
-            for item in items(value)? {
+            for item in items(value, MAX_ROWS + 1)? {
+                if out.len() > MAX_ROWS {
+                    break;
+                }
                 match member(item, first) {
                     Some(inner) => match rows_in(inner, rest) {
-                        Some(rows) => out.extend(rows),
+                        Some(rows) => out.extend(rows.into_iter().take(MAX_ROWS + 1 - out.len())),
                         None if rest.is_empty() => out.push(inner),
                         None => {}
                     },
@@ -105,7 +112,7 @@ fn rows_in<'a>(value: &'a RawValue, path: &[&str]) -> Option<Vec<&'a RawValue>> 
                 None => rows_in(nth(value, first)?, rest),
             },
             [] => match wrapped(value) {
-                Some(list) => items(list),
+                Some(list) => items(list, MAX_ROWS + 1),
                 // One row, sent without a list around it.
                 None => Some(vec![value]),
             },
@@ -133,24 +140,58 @@ fn steps(path: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-fn items(list: &RawValue) -> Option<Vec<&RawValue>> {
-    serde_json::from_str(list.get()).ok()
+/// Returns the first items of a list. The others are not looked at: there may be millions.
+fn items(list: &RawValue, limit: usize) -> Option<Vec<&RawValue>> {
+    struct Items(usize);
+    impl<'de> de::Visitor<'de> for Items {
+        type Value = Vec<&'de RawValue>;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("a list")
+        }
+
+        fn visit_seq<A: de::SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+            let mut out = Vec::new();
+            while out.len() < self.0
+                && let Some(item) = list.next_element()?
+            {
+                out.push(item);
+            }
+            while list.next_element::<de::IgnoredAny>()?.is_some() {}
+            Ok(out)
+        }
+    }
+    serde_json::Deserializer::from_str(list.get()).deserialize_seq(Items(limit)).ok()
 }
 
 /// Returns an item of a list, wrapped or not, where the step is a position.
 fn nth<'a>(list: &'a RawValue, step: &str) -> Option<&'a RawValue> {
     let position: usize = step.parse().ok()?;
     let list = if list.get().starts_with('{') { wrapped(list)? } else { list };
-    items(list)?.get(position).copied()
+    items(list, position.checked_add(1)?.min(MAX_ROWS))?.get(position).copied()
 }
 
 /// Returns the list in an object that has no other member.
 fn wrapped(object: &RawValue) -> Option<&RawValue> {
-    let members: HashMap<String, &RawValue> = serde_json::from_str(object.get()).ok()?;
-    match members.len() {
-        1 => members.into_values().next().filter(|only| only.get().starts_with('[')),
-        _ => None,
+    struct Only;
+    impl<'de> de::Visitor<'de> for Only {
+        type Value = Option<&'de RawValue>;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("an object")
+        }
+
+        fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            let first = map.next_entry::<de::IgnoredAny, &RawValue>()?;
+            let mut is_only = true;
+            while map.next_entry::<de::IgnoredAny, de::IgnoredAny>()?.is_some() {
+                is_only = false;
+            }
+            Ok(first.map(|(_, value)| value).filter(|_| is_only))
+        }
     }
+    let mut members = serde_json::Deserializer::from_str(object.get());
+    members.deserialize_map(Only).ok()?.filter(|only| only.get().starts_with('['))
 }
 
 fn is_empty(value: &RawValue) -> bool {

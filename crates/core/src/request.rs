@@ -11,7 +11,12 @@ use http::header::{CONTENT_TYPE, RETRY_AFTER};
 pub use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::{Params, Result, mask::mask_url, params::Value};
+use crate::{
+    Params, Result,
+    mask::mask_url,
+    params::Value,
+    redact::{ForeignText, Redactor},
+};
 
 /// A boxed future that can move between threads.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -40,7 +45,23 @@ pub struct HttpRequest {
     pub max_reply: usize,
 }
 
+/// The most characters of a request or a reply that a log shows.
+const LOG_LIMIT: usize = 8_000;
+
 impl HttpRequest {
+    /// Describes the request for a log: method, URL and body, without secrets. A body that is not a form
+    /// is shown by its size.
+    pub fn described(&self, redactor: &Redactor<'_>) -> ForeignText {
+        let kind = self.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+        let body = match std::str::from_utf8(&self.body) {
+            Ok(body) if kind.starts_with("application/x-www-form-urlencoded") => {
+                mask_url(&format!("?{body}"))
+            }
+            _ => format!("{} bytes", self.body.len()),
+        };
+        redactor.text(&format!("{} {} {body}", self.method, mask_url(&self.url)), LOG_LIMIT)
+    }
+
     /// Creates a request with the default limits: 30 s and [`MAX_REPLY`].
     pub fn new(method: Method, url: impl Into<String>) -> Self {
         Self {
@@ -193,6 +214,11 @@ pub struct HttpResponse {
 }
 
 impl HttpResponse {
+    /// Describes the reply for a log: status and body, without secrets.
+    pub fn described(&self, redactor: &Redactor<'_>) -> ForeignText {
+        redactor.text(&format!("{} {}", self.status, String::from_utf8_lossy(&self.body)), LOG_LIMIT)
+    }
+
     /// Creates a reply without headers.
     pub fn new(status: u16, body: impl Into<Bytes>) -> Self {
         Self { status, headers: HeaderMap::new(), body: body.into() }

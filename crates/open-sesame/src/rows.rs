@@ -18,7 +18,8 @@ use sesame_core::{Result, decode::decode};
 /// The rows of all pages of a list, as a [`Stream`]. Made by [`CallRequest::rows`](crate::CallRequest::rows).
 ///
 /// A row of another shape is an error, and the rows after it still come. An error of a page is the last
-/// item: then the list is not whole.
+/// item: then the list is not whole. [`ErrorKind::Incomplete`](crate::ErrorKind::Incomplete) as the last
+/// item means that every page came and rows are missing all the same.
 pub struct Rows<T> {
     pages: PageStream,
     items: vec::IntoIter<Box<RawValue>>,

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, time::Duration};
 use jiff::Timestamp;
 use serde_json::json;
 use sesame_core::Error;
-use sesame_vault::{Account, Listed, seal::KeyKind};
+use sesame_vault::{Account, AccountState, Listed, seal::KeyKind};
 
 use crate::{
     commands::vault,
@@ -25,14 +25,18 @@ use crate::{
     after_help = "\
 Examples:
   sesame accounts
-  sesame accounts --expiring 30d || mail -s 'authorize a shop' owner@example.com
+  sesame accounts --state needs-authorization
   sesame accounts --tag eu --output json
   sesame accounts show myshop
   sesame accounts tag myshop +eu +team:berlin -old
 
-Sorted by urgency. With --expiring only shops are listed that a person must authorize within that \
-time, those whose authorization has ended among them, and the exit code is 3 if there is one. A shop \
-whose tokens `sesame keeper` prolongs is listed once that is overdue.
+Sorted by urgency. With --expiring only shops are listed that must be authorized within that time, \
+those whose authorization has ended among them, and the exit code is 3 if there is one. A shop \
+whose tokens `sesame keeper` prolongs is listed once that is overdue. From cron, as a mail with the list:
+  due=$(sesame accounts --expiring 30d 2>&1) || echo \"$due\" | mail -s 'authorize a shop' owner@example.com
+
+The table is for people; its columns access and refresh say how long the tokens still last. csv has the \
+fields of JSON as columns.
 JSON: [{\"name\",\"platform\",\"app\",\"login\",\"shop_id\",\"country\",\"region\",\"sandbox\",\"state\",\"reason\", \
 \"access_expires_at\",\"refresh_expires_at\",\"last_success\",\"last_error\",\"last_error_at\",\"attempts\", \
 \"generation\",\"id\",\"tags\",\"secret_origin\",\"last_used\",\"created_at\",\"needs_person_by\",\"next_warning_at\", \
@@ -41,19 +45,74 @@ needs-refresh or needs-authorization; secret_origin is where the app's secret wa
 master_key what seals it: keyring, file, passphrase or environment."
 )]
 pub(crate) struct AccountsArgs {
-    /// Only shops that need a person within this time: 30d, 12h, ...
+    #[command(flatten)]
+    filters: Filters,
+    #[command(subcommand)]
+    command: Option<AccountsCommand>,
+}
+
+/// Which shops are listed.
+#[derive(Debug, Default, clap::Args)]
+struct Filters {
+    /// Only shops that must be authorized within this time: 30d, 12h, ...
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     expiring: Option<Duration>,
     /// Only shops with this tag; given more than once, with all of them.
     #[arg(long, value_name = "TAG")]
     tag: Vec<String>,
-    #[command(subcommand)]
-    command: Option<AccountsCommand>,
+    /// Only shops on this platform.
+    #[arg(long, value_name = "PLATFORM")]
+    platform: Option<String>,
+    /// Only shops authorized through this app.
+    #[arg(long, value_name = "APP")]
+    app: Option<String>,
+    /// Only shops in this state.
+    #[arg(long, value_enum)]
+    state: Option<State>,
+}
+
+/// The states of a shop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum State {
+    Healthy,
+    NeedsRefresh,
+    NeedsAuthorization,
+}
+
+impl Filters {
+    fn is_any(&self) -> bool {
+        let Self { expiring, tag, platform, app, state } = self;
+        expiring.is_some() || !tag.is_empty() || platform.is_some() || app.is_some() || state.is_some()
+    }
+
+    fn wants(&self, account: &Account, now: Timestamp) -> bool {
+        let state = match account.state {
+            AccountState::Healthy => State::Healthy,
+            AccountState::NeedsRefresh => State::NeedsRefresh,
+            AccountState::NeedsAuthorization { .. } => State::NeedsAuthorization,
+        };
+        self.tag.iter().all(|tag| account.tags.contains(tag))
+            && self.expiring.is_none_or(|within| status::needs_person_within(account, now, within))
+            && self.platform.as_ref().is_none_or(|platform| *platform == account.platform)
+            && self.app.as_ref().is_none_or(|app| *app == account.app)
+            && self.state.is_none_or(|wanted| wanted == state)
+    }
 }
 
 /// The commands of `accounts`.
 #[derive(Debug, clap::Subcommand)]
 enum AccountsCommand {
+    /// Lists the shops, as `sesame accounts` alone does.
+    #[command(after_help = "\
+Examples:
+  sesame accounts list
+  sesame accounts list --state needs-authorization --output csv
+
+JSON: as `sesame accounts`.")]
+    List {
+        #[command(flatten)]
+        filters: Filters,
+    },
     /// Shows all that is known of one shop.
     #[command(after_help = "\
 Examples:
@@ -107,13 +166,16 @@ const END_NOT_KNOWN: &str = "end not known";
 
 /// Lists them, or changes one.
 pub(crate) fn run(args: &AccountsArgs, context: &Context) -> CliResult {
-    let Some(command) = &args.command else { return list(args, context) };
-    if args.expiring.is_some() || !args.tag.is_empty() {
+    let Some(command) = &args.command else { return list(&args.filters, context) };
+    if args.filters.is_any() {
         return Err(Error::usage(
-            "--expiring and --tag choose among all shops, and a command here is about one",
+            "--expiring, --tag, --platform, --app and --state choose among all shops, and stand behind `list` or without a command",
         )
         .with_hint("Leave them out, or leave out the command.")
         .into());
+    }
+    if let AccountsCommand::List { filters } = command {
+        return list(filters, context);
     }
     let changes = match command {
         AccountsCommand::Tag { changes, .. } => read_changes(changes)?,
@@ -122,6 +184,8 @@ pub(crate) fn run(args: &AccountsArgs, context: &Context) -> CliResult {
     runtime::block_on(context, async {
         let vault = context.vault().await?;
         match command {
+            // Done above.
+            AccountsCommand::List { .. } => Ok(()),
             AccountsCommand::Show { name } => show(context, &vault.account(name).await?),
             AccountsCommand::Rename { old, new } => {
                 let account = vault.rename_account(old, new).await?;
@@ -137,7 +201,7 @@ pub(crate) fn run(args: &AccountsArgs, context: &Context) -> CliResult {
     })
 }
 
-fn list(args: &AccountsArgs, context: &Context) -> CliResult {
+fn list(args: &Filters, context: &Context) -> CliResult {
     // No shop can have it, so an empty list would be no answer.
     if let Some(tag) = args.tag.iter().find(|tag| !tag.starts_with(char::is_alphanumeric)) {
         return Err(Error::usage(format!("no tag begins as {tag:?} does"))
@@ -145,13 +209,19 @@ fn list(args: &AccountsArgs, context: &Context) -> CliResult {
             .into());
     }
     runtime::block_on(context, async {
-        // An alarm that looks at a vault which is not there would never sound.
-        if args.expiring.is_some() {
+        // An alarm that looks at a vault which is not there would never sound, and a mistyped place would
+        // look like a vault without shops.
+        if args.expiring.is_some() || !context.settings.home.value.exists() {
             vault::must_stand(context).await?;
+        }
+        if let Some(platform) = &args.platform {
+            context.catalog()?.platform(platform)?;
         }
         let now = context.clock.now();
         let (mut endless, mut from_future) = (Noted::default(), Noted::default());
-        let listed = if context.vault_is_new().await? {
+        let is_new = context.vault_is_new().await?;
+        let listed = if is_new {
+            note("note", &format!("there is no vault yet at {}", context.settings.location()?));
             Listed::default()
         } else {
             let wanted = |account: &Account| {
@@ -160,8 +230,7 @@ fn list(args: &AccountsArgs, context: &Context) -> CliResult {
                 } else if is_endless(account) {
                     endless.add(account);
                 }
-                args.tag.iter().all(|tag| account.tags.contains(tag))
-                    && args.expiring.is_none_or(|within| status::needs_person_within(account, now, within))
+                args.wants(account, now)
             };
             context.vault().await?.accounts_where(wanted).await?
         };
@@ -177,10 +246,10 @@ fn list(args: &AccountsArgs, context: &Context) -> CliResult {
         let is_damaged = !listed.unreadable.is_empty();
         let mut accounts = listed.accounts;
         accounts.sort_by_cached_key(|account| status::urgency(account, now));
-        let asked = match (args.expiring, args.tag.is_empty()) {
+        let asked = match (args.expiring, args.is_any()) {
             (Some(_), _) => Asked::Expiring,
-            (None, false) => Asked::Tagged,
-            (None, true) => Asked::All,
+            (None, true) => Asked::Some,
+            (None, false) => Asked::All,
         };
         print(context, &accounts, now, asked)?;
         // Nobody knows how a shop does that cannot be read, or whose ends are not known for a wrong clock.
@@ -233,9 +302,9 @@ fn is_endless(account: &Account) -> bool {
 pub(crate) enum Asked {
     /// All, or those that a command was about.
     All,
-    /// Those with some tag.
-    Tagged,
-    /// Those that need a person within some time.
+    /// Those with some tag, or on some platform.
+    Some,
+    /// Those that must be authorized within some time.
     Expiring,
 }
 
@@ -245,64 +314,88 @@ pub(crate) fn print(context: &Context, accounts: &[Account], now: Timestamp, ask
     if printer.for_people() && accounts.is_empty() {
         say(match asked {
             Asked::All => "There is no account yet. Authorize a shop: sesame login APP",
-            Asked::Tagged => "No shop has these tags.",
-            Asked::Expiring => "No shop needs a person in that time.",
+            Asked::Some => "There is no such shop.",
+            Asked::Expiring => "No shop must be authorized in that time.",
         });
         return Ok(());
     }
     super::app::tell_all_switched_off(context, accounts)?;
-    let shown: Vec<Shown> = accounts
-        .iter()
-        .map(|account| Shown::of(context, account, now, asked == Asked::Expiring))
-        .collect::<CliResult<_>>()?;
-    // A vault may hold very many: only what is printed is made.
-    let is_json = matches!(printer.format(), Format::Json | Format::Ndjson);
-    let records: Vec<_> = if is_json { shown.iter().map(Shown::record).collect() } else { Vec::new() };
-    let rows = if is_json { Rows::new::<&str>(&[]) } else { table(&shown, printer.for_people()) };
-    if printer.for_people() && printer.is_too_wide(&rows) {
-        for shop in &shown {
-            printer.text(&shop.card())?;
+    let shown = |account| Shown::of(context, account, now, asked == Asked::Expiring);
+    if !printer.for_people() {
+        if accounts.is_empty() && printer.format() == Format::Csv {
+            return printer.list::<()>(&[], &Rows::new(&FIELDS));
         }
-        return printer.flush();
+        context.catalog()?;
+        // A vault may hold very many: one record at a time.
+        return printer.records(
+            accounts.iter().map(|account| shown(account).map(|shown| shown.record()).unwrap_or_default()),
+        );
     }
-    printer.list(&records, &rows)
-}
-
-/// Lays them out as a table. For people what is to be done comes last, since it is long, and tags
-/// only where there are some; programs get the same columns always.
-fn table(shown: &[Shown], for_people: bool) -> Rows {
-    let mut columns = vec!["account", "platform", "login", "country", "state"];
-    columns.extend(["access token", "refresh token", "last success"]);
-    let tagged = shown.iter().any(|shop| !shop.account.tags.is_empty());
-    columns.extend(match (for_people, tagged) {
-        (true, true) => &["secret key", "tags", "do"][..],
-        (true, false) => &["secret key", "do"],
-        (false, _) => &["do", "secret key", "tags"],
-    });
-    let mut rows = Rows::new(&columns);
-    for shop in shown {
-        let account = shop.account;
+    let mixed =
+        accounts.iter().any(|account| account.sandbox) && accounts.iter().any(|account| !account.sandbox);
+    let mut columns = vec!["account", "platform", "state", "access", "refresh"];
+    columns.extend(mixed.then_some("sandbox"));
+    let mut rows = Rows::one_line(&columns);
+    let mut todo = Vec::new();
+    for account in accounts {
+        let shown = shown(account)?;
+        let country = account.country.as_ref().map(|country| format!(" {country}")).unwrap_or_default();
         let mut cells = vec![
             account.name.clone(),
-            shop.platform(),
-            account.login.clone().unwrap_or_default(),
-            account.country.clone().unwrap_or_default(),
+            format!("{}{country}", account.platform),
             status::state(&account.state).to_owned(),
-            shop.access_left(),
-            shop.refresh_left(),
-            shop.last_success(),
+            shown.access_left(),
+            shown.refresh_left(),
         ];
-        let (secret, tags) = (shop.secret_key(), account.tags.join(" "));
-        let advice = shop.advice.clone().unwrap_or_default();
-        match (for_people, tagged) {
-            (true, true) => cells.extend([secret, tags, advice]),
-            (true, false) => cells.extend([secret, advice]),
-            (false, _) => cells.extend([advice, secret, tags]),
-        }
+        cells.extend(mixed.then(|| if account.sandbox { "yes" } else { "" }.to_owned()));
         rows.push(cells);
+        todo.extend(shown.advice.map(|advice| format!("{}: {advice}", account.name)));
     }
-    rows
+    printer.rows(&rows)?;
+    // Commands are not cut, and are pasted: they stand below, not in a column.
+    for (nth, line) in todo.iter().enumerate() {
+        let before = if nth == 0 { "\n" } else { "" };
+        printer.line(format_args!("{before}{}", sesame_core::scalar::printable(line)))?;
+    }
+    if !mixed && accounts.iter().all(|account| account.sandbox) {
+        printer.line("\nThese are shops of the sandbox.")?;
+    }
+    printer.flush()
 }
+
+/// The columns of CSV, which are the members of JSON.
+const FIELDS: [&str; 30] = [
+    "name",
+    "platform",
+    "app",
+    "login",
+    "shop_id",
+    "country",
+    "region",
+    "sandbox",
+    "state",
+    "reason",
+    "access_expires_at",
+    "refresh_expires_at",
+    "issued_in_future",
+    "last_success",
+    "last_error",
+    "last_error_at",
+    "blocked",
+    "attempts",
+    "generation",
+    "id",
+    "tags",
+    "secret_origin",
+    "last_used",
+    "created_at",
+    "needs_person_by",
+    "next_warning_at",
+    "access_seconds_left",
+    "refresh_seconds_left",
+    "advice",
+    "master_key",
+];
 
 fn changed(context: &Context, account: &Account, sentence: &str) -> CliResult {
     let shown = Shown::of(context, account, context.clock.now(), false)?;
@@ -356,10 +449,6 @@ impl<'a> Shown<'a> {
         end.map_or_else(|| none.to_owned(), |until| humanize::left(until, self.now))
     }
 
-    fn last_success(&self) -> String {
-        self.account.last_success.map_or_else(|| "never".to_owned(), |at| humanize::ago(at, self.now))
-    }
-
     /// Where the app's secret was read from, and what seals it here.
     fn secret_key(&self) -> String {
         let origin = self.account.secret_origin.as_deref().unwrap_or("origin unknown");
@@ -367,36 +456,6 @@ impl<'a> Shown<'a> {
             Some(kind) => format!("{origin}, sealed by {}", sealed_by(kind)),
             None => origin.to_owned(),
         }
-    }
-
-    /// The same as a row of the table, for a terminal that is too narrow for it.
-    fn card(&self) -> String {
-        let account = self.account;
-        let mut head = vec![self.platform()];
-        head.extend(account.login.clone().filter(|login| *login != account.name));
-        head.extend(account.country.clone());
-        let head = sesame_core::scalar::printable(&format!("{}  {}", account.name, head.join(" · ")));
-        let mut text = format!("{head}\n");
-        let mut line = |words: String| {
-            text.push_str("  ");
-            text.push_str(&sesame_core::scalar::printable(&words));
-            text.push('\n');
-        };
-        line(format!(
-            "{}; access token {}, refresh token {}; last success {}",
-            status::state(&account.state),
-            self.access_left(),
-            self.refresh_left(),
-            self.last_success()
-        ));
-        line(format!("secret key: {}", self.secret_key()));
-        if !account.tags.is_empty() {
-            line(format!("tags: {}", account.tags.join(" ")));
-        }
-        if let Some(advice) = &self.advice {
-            line(format!("do: {advice}"));
-        }
-        text
     }
 
     fn details(&self) -> Rows {
@@ -410,10 +469,11 @@ impl<'a> Shown<'a> {
         };
         let reason = account.state.reason().map(|reason| format!(": {reason}")).unwrap_or_default();
         let no_refresh = if account.has_refresh_token { END_NOT_KNOWN } else { "none" };
+        let last_used = account.last_used.filter(|used| *used > account.created_at);
         let error = match (&account.last_error, account.last_error_at) {
             (Some(error), Some(at)) => format!("{error} ({})", humanize::ago(at, self.now)),
             (Some(error), None) => error.clone(),
-            (None, _) => "none since the last success".to_owned(),
+            (None, _) => "none".to_owned(),
         };
         let mut rows = Rows::new(&["field", "value"]);
         for (name, value) in [
@@ -428,12 +488,12 @@ impl<'a> Shown<'a> {
             ("state", format!("{}{reason}", status::state(&account.state))),
             ("access token", until(account.access_expires_at, "end unknown")),
             ("refresh token", until(account.refresh_expires_at, no_refresh)),
-            ("a person is needed", until(account.needs_person_by, "not as far as is known")),
+            ("authorize by", until(account.needs_person_by, "not known")),
             ("next warning", until(account.next_warning_at, "none")),
             ("last success", since(account.last_success)),
             ("last error", error),
             ("failures since then", account.attempts.to_string()),
-            ("last used", since(account.last_used)),
+            ("last used", since(last_used)),
             ("tokens replaced", (account.generation - 1).max(0).to_string()),
             ("secret key", self.secret_key()),
             ("added", since(Some(account.created_at))),

@@ -39,7 +39,9 @@ Examples:
 
 JSON: {\"platform\",\"name\",\"title\",\"shape\",\"path\",\"namespace\",\"version\",\"http\",\"auth\",\"signed\",
        \"safety\",\"safety_derived\",\"params\":[..],\"response\":[..],\"paging\",\"aliases\",\"errors\",
-       \"example\",\"notes\",\"group\",\"source\",\"known\",\"also_on\":[..]}")]
+       \"example\",\"notes\",\"group\",\"source\",\"known\",\"also_on\":[..]}
+In params and response: n is the name, t the type, l says that it is a list, r that it is required (left \
+out where nobody knows), vt the vendor's word for the type, eg an example, c the members of an object.")]
     Show(ShowArgs),
 }
 

@@ -1,9 +1,9 @@
 //! `sesame call`: any API by name.
 
-use serde_json::{Value as Json, json};
+use serde_json::{json, value::RawValue};
 use sesame_catalog::{Api, Safety, Type};
-use sesame_client::{Call, Client};
-use sesame_core::{Error, nearest::nearest, path, request::header::CONTENT_TYPE};
+use sesame_client::{Call, Client, Page};
+use sesame_core::{Error, ErrorKind, Retry, nearest::nearest, path, request::header::CONTENT_TYPE};
 
 use crate::{
     columns::{self, Columns},
@@ -19,21 +19,28 @@ use crate::{
 #[expect(clippy::struct_excessive_bools, reason = "each is an option of the command line")]
 #[command(after_help = "\
 Examples:
-  sesame call myshop /alibaba/icbu/product/list page_size=30
-  sesame call myshop /products/get filter=live --all --output ndjson
-  sesame call myshop api.findAeProductById productId=32212764152
-  sesame call myshop /icbu/product/schema/level/get cat_id=100 language=en_US xml=@chosen.xml
-  sesame call myshop /image/upload image=@photo.jpg --yes
-  sesame call myshop /order/get order_id=1234 --dry-run
+  sesame call alibaba-shop /alibaba/icbu/product/list page_size=30
+  sesame call lazada-shop /products/get filter=live --all --output ndjson
+  sesame call aliexpress-legacy-shop api.findAeProductById productId=32800011962
+  sesame call alibaba-shop /icbu/product/schema/level/get cat_id=21110712 language=en_US xml=@chosen.xml
+  sesame call lazada-shop /image/upload image=@photo.jpg --yes
+  sesame call lazada-shop /order/get order_id=1234 --dry-run
 
 Values are text; NAME:=JSON gives a typed value, NAME=@FILE the content of a file (a file part where \
 the catalog says so), NAME=@- standard input. Writes ask on a terminal and need --yes elsewhere.
 
-JSON: the platform's own payload, numbers and keys as they came; with --all one list of all rows. \
-When --all fails or is interrupted, the rows read so far are printed and standard error says that \
-the list is incomplete; without any row nothing is printed.
-ndjson: the payload on one line; with --all one row a line. csv and table: the rows.
---raw prints the reply byte for byte.")]
+JSON: the platform's own payload, numbers and keys as they came; with --all one list of all rows.
+ndjson: the payload on one line; with --all one row a line. csv and table: the rows; what csv has no \
+column for, because only later pages have it, stands as JSON in the last column, `more`.
+--raw prints the reply byte for byte.
+
+When --all fails or is interrupted, or the platform does not give all rows that it counts, the rows read \
+so far are printed, the last line of standard error says that the list is incomplete, and the exit code \
+is not 0: 1 if every page came and rows are missing, else that of the page that failed. Without any row \
+nothing is printed.
+
+An empty argument (NAME=, NAME:='\"\"', NAME:=null) is not sent: the platforms' own SDKs disagree on \
+whether it is signed. A note says so.")]
 pub(crate) struct CallArgs {
     /// The account, as `sesame accounts` names it.
     account: String,
@@ -97,7 +104,7 @@ async fn call(args: &CallArgs, context: &Context) -> CliResult {
     if args.raw {
         return crate::output::raw(outcome.reply.body());
     }
-    print_reply(&mut context.printer(Format::Json), &api, outcome.reply.payload())
+    print_reply(context.printer(Format::Json), &api, outcome.reply.payload())
 }
 
 /// Returns `true` if an API hands out tokens, by the platforms' own data. A platform's spelling with dots,
@@ -200,16 +207,16 @@ async fn all_pages(context: &Context, client: &Client, call: Call) -> CliResult 
             Err(error) => return list.fail(error),
         };
         warn_all(&page.warnings);
-        if columns.is_none() {
+        // The whole answer is not needed any more, and may be large.
+        let Page { items, total, reply, .. } = page;
+        drop(reply);
+        let columns = columns.get_or_insert_with(|| {
             // The first page decides which columns there are.
-            let rows: Vec<Json> =
-                page.items.iter().filter_map(|item| serde_json::from_str(item.get()).ok()).collect();
-            let found = columns.insert(Columns::of(&rows, list.format()));
-            list.set_columns(found.titles());
-        }
-        if let Some(columns) = &mut columns {
-            list.page(&page.items, page.total, columns)?;
-        }
+            let columns = Columns::of(&items, list.format(), pages.has_more());
+            list.set_columns(columns.titles());
+            columns
+        });
+        list.page(&items, total, columns)?;
     }
     list.end()?;
     if let Some(columns) = columns {
@@ -219,44 +226,25 @@ async fn all_pages(context: &Context, client: &Client, call: Call) -> CliResult 
 }
 
 /// Prints one reply.
-pub(crate) fn print_reply(printer: &mut Printer, api: &Api, payload: &str) -> CliResult {
+fn print_reply(mut printer: Printer, api: &Api, payload: &str) -> CliResult {
     if matches!(printer.format(), Format::Json | Format::Ndjson) {
         return printer.vendor_json(payload);
     }
-    let value: Json = serde_json::from_str(payload).map_err(|error| {
+    let value: &RawValue = serde_json::from_str(payload).map_err(|error| {
         Error::local(format!("the reply cannot be shown as a table: {error}"))
             .with_hint("Use --output json or --raw.")
     })?;
     let items = api.paging.as_ref().and_then(|paging| paging.items.as_deref());
-    let rows = items.zip(serde_json::from_str(payload).ok()).and_then(|(items, raw)| path::rows(raw, items));
-    if let Some(rows) = rows.filter(|rows| !rows.is_empty()) {
-        let rows: Vec<Json> = rows.iter().filter_map(|row| serde_json::from_str(row.get()).ok()).collect();
-        return columns::print(printer, &rows);
-    }
-    match first_list(&value, 0) {
-        Some(rows) => columns::print(printer, rows),
-        None => columns::print_fields(printer, &value),
-    }
-}
-
-/// Finds the first list of objects, the outermost first.
-fn first_list(value: &Json, depth: usize) -> Option<&Vec<Json>> {
-    match value {
-        Json::Array(items) if items.iter().any(Json::is_object) => Some(items),
-        Json::Object(members) if depth < 6 => {
-            members.values().find_map(|member| first_list(member, depth + 1))
-        }
-        _ => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_first_list_of_objects_is_found_inside() {
-        let reply = json!({"code": "0", "tags": ["a"], "data": {"orders": [{"id": 1}]}});
-        assert_eq!(first_list(&reply, 0).map(Vec::len), Some(1));
+    let rows = items.and_then(|items| path::rows(value, items)).filter(|rows| !rows.is_empty());
+    match rows.or_else(|| columns::first_list(value, 0)) {
+        Some(rows) if rows.len() > path::MAX_ROWS => Err(Error::new(
+            ErrorKind::Envelope,
+            format!("the reply has more than {} rows, which no page has", path::MAX_ROWS),
+        )
+        .with_retry(Retry::Never)
+        .with_hint("Use --output json or --raw to look at it.")
+        .into()),
+        Some(rows) => columns::print(printer, &rows),
+        None => columns::print_fields(printer, value),
     }
 }

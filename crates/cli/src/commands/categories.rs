@@ -25,17 +25,17 @@ pub(crate) enum CategoriesCommand {
     #[command(after_help = "\
 Examples:
   sesame categories get myshop
-  sesame categories get myshop 44 --output json
-  sesame categories get myshop 44 --ids
+  sesame categories get alibaba-shop 21110712 --output json
+  sesame categories get alibaba-shop 0 --ids
 
-On Alibaba.com each name is one call; --ids makes one call in all and prints ids only.
+On Alibaba.com and 1688 each name is one call; --ids makes one call in all and prints ids only.
 JSON: [{\"id\",\"name\",\"local_name\",\"level\",\"leaf\",\"parent\"}], all as text.")]
     Get(GetArgs),
     /// Maps a category, attribute or value of the old Alibaba.com tree to the new one.
     #[command(after_help = "\
 Examples:
-  sesame categories map myshop --category 5093303
-  sesame categories map myshop --category 5093303 --attribute 10 --value 101
+  sesame categories map alibaba-shop --category 21110712
+  sesame categories map alibaba-shop --category 21110712 --attribute 10 --value 101
 
 JSON: {\"convert_type\",\"category\",\"attribute\",\"value\",\"result\"}")]
     Map(MapArgs),

@@ -38,6 +38,8 @@ use crate::{
 
 /// The rows of each shop in the table of products.
 const ROWS: u64 = 6;
+/// The columns that a table has on a usual screen, behind its indent.
+const WIDTH: usize = 75;
 
 /// Options of `demo`.
 #[derive(Debug, clap::Args)]
@@ -140,8 +142,8 @@ fn two_platforms(catalog: &Catalog) -> CliResult<[&'static Platform; 2]> {
 impl Demo {
     async fn play(mut self, sandbox: &Sandbox) -> CliResult {
         let begun = self.clock.real.now();
-        self.out.line(format_args!("{}", "Sesame: two shops, two protocols, one command".bold()))?;
-        self.out.line(format_args!(
+        self.line(format_args!("{}", "Sesame: two shops, two protocols, one command".bold()))?;
+        self.line(format_args!(
             "The sandbox at {} stands in for the platforms; data goes to a temporary directory.",
             sandbox.url()
         ))?;
@@ -158,11 +160,16 @@ impl Demo {
         self.closing(begun)
     }
 
+    fn line(&mut self, text: impl std::fmt::Display) -> CliResult {
+        self.out.styled(&format!("{text}\n"))
+    }
+
     fn title(&mut self, text: &str, command: &str) -> CliResult {
         self.step += 1;
-        self.out.line(format_args!(
+        let step = self.step;
+        self.line(format_args!(
             "\n{} {}  {}",
-            format_args!("{}.", self.step).bold(),
+            format_args!("{step}.").bold(),
             text.bold(),
             command.dimmed()
         ))?;
@@ -170,13 +177,13 @@ impl Demo {
     }
 
     fn done(&mut self, text: &str) -> CliResult {
-        self.out.line(format_args!("   {} {}", "✓".green(), sesame_core::scalar::printable(text)))?;
+        self.line(format_args!("   {} {}", "✓".green(), sesame_core::scalar::printable(text)))?;
         self.out.flush()
     }
 
     fn table(&mut self, rows: &Rows) -> CliResult {
-        for line in rows.grid(None).lines() {
-            self.out.line(format_args!("     {line}"))?;
+        for line in rows.grid(Some(WIDTH)).lines() {
+            self.line(format_args!("     {line}"))?;
         }
         self.out.flush()
     }
@@ -230,7 +237,7 @@ impl Demo {
     async fn show_tokens(&mut self, title: &str, names: &[String]) -> CliResult {
         self.title(title, "sesame accounts")?;
         let now = self.clock.now();
-        let mut rows = Rows::new(&["account", "platform", "access token", "refresh token", "number"]);
+        let mut rows = Rows::one_line(&["account", "platform", "access token", "refresh token", "number"]);
         for name in names {
             let Account { name, platform, access_expires_at, refresh_expires_at, generation, .. } =
                 self.account(name).await?;
@@ -285,7 +292,7 @@ impl Demo {
 
     async fn products(&mut self, names: &[String]) -> CliResult<u64> {
         self.title("List the products of both shops", "sesame products list ACCOUNT --all")?;
-        let mut rows = Rows::new(&["shop", "id>", "title", "price>", "currency", "modified"]);
+        let mut rows = Rows::one_line(&["shop", "id>", "title", "price>", "currency"]);
         let mut category = None;
         let mut counts = Vec::new();
         for name in names {
@@ -296,7 +303,7 @@ impl Demo {
                     let column = facet.columns.iter().find(|column| column.name == name);
                     column.map(|column| cell(item, column)).unwrap_or_default()
                 };
-                let shown = ["id", "title", "price", "currency", "modified"].map(text);
+                let shown = ["id", "title", "price", "currency"].map(text);
                 rows.push([name.clone()].into_iter().chain(shown));
                 category = category.or_else(|| text("category").parse().ok());
             }
@@ -374,16 +381,16 @@ impl Demo {
 
     fn closing(mut self, begun: Timestamp) -> CliResult {
         let took = self.clock.real.now().duration_since(begun).unsigned_abs();
-        self.out.line(format_args!("\n{} All of this took {}.", "✓".green(), humanize::duration(took)))?;
-        self.out.line(format_args!("\n{}", "The same with real keys:".bold()))?;
+        self.line(format_args!("\n{} All of this took {}.", "✓".green(), humanize::duration(took)))?;
+        self.line(format_args!("\n{}", "The same with real keys:".bold()))?;
         let platform = &self.platforms[0].name;
         let add = format!("sesame app add {platform} --key YOUR_APP_KEY --secret-stdin");
-        self.out.line(format_args!("  {add:<58} # or: --env-file .env"))?;
-        self.out.line(format_args!("  {:<58} # opens the browser", format!("sesame login {platform}")))?;
-        self.out.line("  sesame accounts")?;
-        self.out.line("  sesame products list ACCOUNT --all --output csv > products.csv")?;
-        self.out.line("The redirect URI of the app has to be http://127.0.0.1:8756/callback, or what --redirect-uri says.")?;
-        self.out.line("\nTo play on: `sesame sandbox` keeps these gateways running; `sesame apis search TEXT` finds APIs.")?;
+        self.line(format_args!("  {add:<58} # or: --env-file .env"))?;
+        self.line(format_args!("  {:<58} # opens the browser", format!("sesame login {platform}")))?;
+        self.line("  sesame accounts")?;
+        self.line("  sesame products list ACCOUNT --all --output csv > products.csv")?;
+        self.line("The redirect URI of the app has to be http://127.0.0.1:8756/callback, or what --redirect-uri says.")?;
+        self.line("\nTo play on: `sesame sandbox` keeps these gateways running; `sesame apis search TEXT` finds APIs.")?;
         self.out.flush()
     }
 }

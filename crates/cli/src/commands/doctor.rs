@@ -159,6 +159,7 @@ fn format_word(format: Format) -> &'static str {
         Format::Json => "json",
         Format::Ndjson => "ndjson",
         Format::Csv => "csv",
+        Format::Excel => "excel",
     }
 }
 

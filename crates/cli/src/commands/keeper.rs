@@ -363,7 +363,9 @@ impl Reporter {
         let mut printer = self.printer.borrow_mut();
         match self.form {
             Format::Json | Format::Ndjson => printer.line(record)?,
-            Format::Table | Format::Csv => printer.line(sesame_core::scalar::printable(sentence))?,
+            Format::Table | Format::Csv | Format::Excel => {
+                printer.line(sesame_core::scalar::printable(sentence))?
+            }
         }
         printer.flush()
     }

@@ -25,7 +25,7 @@ pub(crate) enum ProductsCommand {
 Examples:
   sesame products list myshop
   sesame products list myshop --all --output csv > products.csv
-  sesame products list myshop --limit 100 --status auditing
+  sesame products list alibaba-shop --limit 100 --status auditing
   sesame products list myshop --page 3 --limit 30 --output json
 
 JSON: [{\"id\",\"title\",\"status\",\"category\",\"price\",\"currency\",\"modified\",\"raw\":{..}}], all but raw as \
@@ -72,7 +72,9 @@ pub(crate) async fn list(args: &ListArgs, context: &Context, facet: &str) -> Cli
     let printer = context.printer(Format::Table);
     let columns = FacetRows { facet: &listing.facet, parent: None }.columns(printer.format());
     let mut list = List::new(printer, columns);
-    let mut total = None;
+    let status =
+        args.status.as_deref().zip(listing.facet.columns.iter().position(|column| column.name == "status"));
+    let (mut total, mut others) = (None, 0_u64);
     while let Some(page) = listing.next().await {
         let page = match page {
             Ok(page) => page,
@@ -80,10 +82,26 @@ pub(crate) async fn list(args: &ListArgs, context: &Context, facet: &str) -> Cli
         };
         warn_all(&page.warnings);
         total = page.total.or(total);
+        if let Some((wanted, column)) = status {
+            let found = page.items.iter().map(|row| facets::cell(row, &listing.facet.columns[column]));
+            others +=
+                found.filter(|found| !found.is_empty() && !found.eq_ignore_ascii_case(wanted)).count() as u64;
+        }
+        // The whole answer is not needed any more, and may be large.
+        drop(page.reply);
         list.page(&page.items, total, &mut FacetRows { facet: &listing.facet, parent: None })?;
     }
     list.end()?;
     let count = list.count();
+    if others > 0 {
+        let wanted = args.status.as_deref().unwrap_or_default();
+        note(
+            "warning",
+            &format!(
+                "{others} of {count} {facet} have another status than {wanted}: the platform may not heed the filter, or name it otherwise"
+            ),
+        );
+    }
     match total {
         _ if args.all => {}
         Some(total) if total > count => {

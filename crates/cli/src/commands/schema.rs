@@ -16,8 +16,8 @@ pub(crate) enum SchemaCommand {
     /// Prints the whole schema of a category.
     #[command(after_help = "\
 Examples:
-  sesame schema get myshop --category 21110712 > schema.xml
-  sesame schema get myshop --category 21110712 --language zh --output json
+  sesame schema get alibaba-shop --category 21110712 > schema.xml
+  sesame schema get alibaba-shop --category 21110712 --language zh --output json
 
 Prints the document as the platform made it (XML on Alibaba.com, JSON on AliExpress).
 JSON: {\"platform\",\"category\",\"language\",\"document\"}")]
@@ -25,9 +25,9 @@ JSON: {\"platform\",\"category\",\"language\",\"document\"}")]
     /// Prints the next level of a schema, after the values chosen so far.
     #[command(after_help = "\
 Examples:
-  sesame schema level myshop --category 21110712
-  sesame schema level myshop --category 21110712 --xml @chosen.xml
-  cat chosen.xml | sesame schema level myshop --category 21110712 --xml -
+  sesame schema level alibaba-shop --category 21110712
+  sesame schema level alibaba-shop --category 21110712 --xml @chosen.xml
+  cat chosen.xml | sesame schema level alibaba-shop --category 21110712 --xml -
 
 Without --xml an empty document asks for the first level.
 JSON: {\"platform\",\"category\",\"language\",\"document\"}")]

@@ -13,8 +13,8 @@ pub(crate) enum TemplatesCommand {
     /// Lists the templates of a shop: reusable blocks of product descriptions (AliExpress calls them detail modules).
     #[command(after_help = "\
 Examples:
-  sesame templates list myshop
-  sesame templates list myshop --all --status auditing --output json
+  sesame templates list aliexpress-legacy-shop
+  sesame templates list aliexpress-legacy-shop --all --status auditing --output json
 
 Status is tbd, auditing or approved (the default).
 JSON: [{\"id\",\"name\",\"type\",\"status\",\"raw\":{..}}], all but raw as text.")]

@@ -46,7 +46,7 @@ fn who_needs_a_person_comes_first_and_makes_cron_write_a_mail() {
     assert!(soon[2]["advice"].as_str().unwrap().contains("sesame keeper --once"), "{soon}");
     assert!(soon[1]["advice"].as_str().unwrap().starts_with("today: "), "{soon}");
     let done = house.run(&["accounts", "--expiring", "30d", "--tag", "none"]).succeeds();
-    assert!(done.stderr.contains("No shop needs a person"), "{}", done.stderr);
+    assert!(done.stderr.contains("No shop must be authorized"), "{}", done.stderr);
     let prolonged = &all[at("prolonged")];
     assert_eq!(prolonged["needs_person_by"], serde_json::Value::Null);
     assert!(all[at("far")]["next_warning_at"].as_str().unwrap().parse::<jiff::Timestamp>().is_ok());
@@ -76,7 +76,14 @@ fn all_is_shown_of_one_shop() {
     assert_eq!((&json["secret_origin"], &json["master_key"]), (&"standard input".into(), &"file".into()));
     // Programs get the same columns whatever there is.
     let csv = house.run(&["accounts", "--output", "csv"]).succeeds().stdout;
-    assert!(csv.starts_with("account,platform,login,country,state,access token,refresh token,last success,do,secret key,tags\r\n"), "{csv}");
+    assert_eq!(
+        csv.lines().next().unwrap().split(',').collect::<Vec<_>>(),
+        keys(&json),
+        "the members of JSON"
+    );
+    assert!(csv.contains(json["access_expires_at"].as_str().unwrap()), "{csv}");
+    let none = house.run(&["accounts", "--tag", "none", "-o", "csv"]).succeeds().stdout;
+    assert_eq!(none.lines().collect::<Vec<_>>(), [csv.lines().next().unwrap()], "without a shop, too");
     snapshot!("accounts_show_unknown", house.show(&["accounts", "show", "shpo"]));
 }
 
@@ -170,4 +177,69 @@ fn one_thing_is_one_line_of_csv() {
 fn a_sign_before_a_tag_that_is_looked_for_is_an_error() {
     let said = House::empty().run(&["accounts", "--tag", "+eu"]).fails(2).stderr;
     assert!(said.contains("no tag begins") && said.contains("sesame accounts --tag eu"), "{said}");
+}
+
+#[test]
+fn shops_are_listed_by_platform_app_and_state() {
+    let house = House::with_accounts(&[("lazada", "one"), ("alibaba", "two")]);
+    let gone = "APP_KEY=1\nAPP_SECRET=abcdefghijklmnop\nREFRESH_TOKEN=5001planted\nACCOUNT=ended\nREFRESH_EXPIRES_AT=2020-01-01T00:00:00Z\n";
+    let file = house.file("gone.env", gone);
+    house.run(&["app", "add", "lazada", "--name", "old", "--env-file", &file]).succeeds();
+    for (filters, wanted) in [
+        (&["--platform", "lazada"][..], &["ended", "one"][..]),
+        (&["--app", "alibaba"], &["two"]),
+        (&["--state", "needs-authorization"], &["ended"]),
+        (&["--state", "healthy", "--platform", "lazada"], &["one"]),
+    ] {
+        for command in [&["accounts"][..], &["accounts", "list"]] {
+            let found = house.run(&[command, filters, &["-o", "json"]].concat()).succeeds().json();
+            assert_eq!(names(&found), wanted, "{filters:?}");
+        }
+    }
+    house.run(&["accounts", "--platform", "lazda"]).fails(2);
+}
+
+#[test]
+fn a_mistyped_home_is_not_an_empty_vault() {
+    let house = House::empty();
+    for form in ["table", "json", "csv"] {
+        let there = house.run(&["accounts", "-o", form]).succeeds();
+        assert!(there.stderr.contains("there is no vault yet at"), "{}", there.stderr);
+        let missing = house.run(&["accounts", "--home", "/nowhere/at/all", "-o", form]).fails(2);
+        assert!(
+            missing.stderr.contains("there is no vault yet at sqlite:/nowhere/at/all"),
+            "{}",
+            missing.stderr
+        );
+    }
+}
+
+/// One line a shop, within 80 columns, whatever the shops are called and have to be told.
+#[test]
+fn a_table_of_shops_fits_a_screen() {
+    let house = House::with_sandbox();
+    for platform in ["lazada", "aliexpress-legacy", "alibaba", "1688", "taobao"] {
+        house.add_app(platform);
+        house.run(&["login", platform]).succeeds();
+    }
+    imported(&house, "aliexpress-legacy", "ended", -1);
+    let table = house.run(&["accounts"]).succeeds().stdout;
+    let (table, todo) = table.split_once("\n\n").unwrap();
+    assert_eq!(table.lines().count(), 7, "{table}");
+    assert!(table.lines().all(|line| line.chars().count() <= 80), "{table}");
+    assert!(todo.contains("ended: ") && todo.contains("sesame login ended --as ended"), "{todo}");
+}
+
+#[test]
+fn a_name_that_is_nearly_one_is_suggested() {
+    let house = House::with_accounts(&[("lazada", "ocean-trade62"), ("alibaba", "river")]);
+    for (arguments, meant) in [
+        (&["accounts", "show", "ocean"][..], "Did you mean ocean-trade62? There are: ocean-trade62, river."),
+        (&["token", "rivr"], "Did you mean river?"),
+        (&["login", "Lazada"], "Did you mean lazada? There are: alibaba, lazada."),
+        (&["token", "elsewhere"], "hint: There are: ocean-trade62, river."),
+    ] {
+        let said = house.run(arguments).fails(2).stderr;
+        assert!(said.contains(meant), "{said}");
+    }
 }

@@ -133,3 +133,50 @@ fn leaf(house: &House) -> String {
         house.run(&["products", "list", "a", "--limit", "1", "--output", "json"]).succeeds().json();
     products[0]["category"].as_str().unwrap().to_owned()
 }
+
+/// M4: a category of 1688 names its children by id alone.
+#[test]
+fn the_tree_of_1688_can_be_walked_down() {
+    let house = House::with_accounts(&[("1688", "shop")]);
+    for (platform, account) in [("1688", "shop")] {
+        let get = |id: &str| house.run(&["categories", "get", account, id, "--output", "json"]);
+        let top = get("0").succeeds().json();
+        let inner = top.as_array().unwrap().iter().find(|row| row["leaf"] != "true").unwrap();
+        let below = get(inner["id"].as_str().unwrap()).succeeds().json();
+        let below = below.as_array().unwrap();
+        assert!(!below.is_empty(), "{platform}");
+        assert!(
+            below.iter().all(|row| row["id"] != inner["id"] && row["name"] != ""),
+            "{platform}: {below:?}"
+        );
+    }
+}
+
+/// m17: one form on all platforms.
+#[test]
+fn times_have_one_form() {
+    let house = House::with_accounts(&ALL);
+    for (platform, account) in ALL {
+        let list = house.run(&["products", "list", account, "--limit", "5", "-o", "json"]).succeeds().json();
+        for row in list.as_array().unwrap() {
+            let text = row["modified"].as_str().unwrap();
+            let is_time =
+                text.parse::<jiff::Timestamp>().is_ok() || text.parse::<jiff::civil::DateTime>().is_ok();
+            assert!(text.is_empty() || (is_time && text.contains('T')), "{platform}: {text}");
+        }
+    }
+}
+
+/// m6: a platform may ignore a filter.
+#[test]
+fn rows_that_contradict_the_filter_are_said() {
+    let house = House::with_accounts(&[("alibaba", "shop")]);
+    let done = house.run(&["products", "list", "shop", "--all", "--status", "nosuch"]);
+    let rows = done.stdout.lines().count().saturating_sub(1);
+    assert!(
+        rows == 0
+            || done.stderr.contains(&format!("{rows} of {rows} products have another status than nosuch")),
+        "{}",
+        done.stderr
+    );
+}

@@ -15,6 +15,8 @@ mod completion;
 mod database;
 mod demo;
 mod every_command;
+mod examples;
+mod hostile;
 mod interruptions;
 mod keeper;
 mod lists;

@@ -162,3 +162,38 @@ fn around(text: &str, secret: &str) -> String {
     let from = text.floor_char_boundary(at.saturating_sub(200));
     text[from..at].to_owned()
 }
+
+/// m11: `-v` shows each attempt, `-vv` request and reply.
+#[test]
+fn verbose_commands_show_what_is_sent_and_no_secret() {
+    let house = House::with(|options| options.faults.push("html@/products/get,count=1".parse().unwrap()));
+    let (key, secret) = house.app("lazada");
+    house.run_with(&["app", "add", "lazada", "--key", &key, "--secret-stdin"], &secret).succeeds();
+    for (command, api, attempts) in [
+        (&["login", "lazada", "--as", "shop"][..], "/auth/token/create", 1),
+        (&["call", "shop", "/products/get", "limit=1"], "/products/get", 2),
+        (&["products", "list", "shop"], "/products/get", 1),
+        (&["refresh", "shop"], "/auth/token/refresh", 1),
+    ] {
+        let old = house.run(&["token", "shop"]).stdout;
+        let done = house.run(&[command, &["-v"]].concat()).succeeds();
+        let host = house.url().strip_prefix("http://").unwrap();
+        let lines = done
+            .stderr
+            .lines()
+            .filter(|line| [api, "method=", "took_ms=", host].iter().all(|part| line.contains(part)));
+        assert_eq!(lines.count(), attempts, "{command:?}: {}", done.stderr);
+        assert!(!done.stderr.contains(" request "), "{}", done.stderr);
+
+        let done = house.run(&[command, &["-vv"]].concat()).succeeds();
+        for part in [" request ", " reply 200 ", api] {
+            assert!(done.stderr.contains(part), "{command:?}: {part}: {}", done.stderr);
+        }
+        let new = house.run(&["token", "shop"]).stdout;
+        for secret in
+            [secret.as_str(), old.trim(), new.trim()].into_iter().filter(|secret| !secret.is_empty())
+        {
+            assert!(!holds(done.stderr.as_bytes(), secret), "{command:?}: {}", around(&done.stderr, secret));
+        }
+    }
+}

@@ -38,8 +38,14 @@ pub struct Page {
 /// The pages of a list, one call each. Made by [`Client::pages`].
 ///
 /// Ends by what the platform says of the end (its total, its page count, its "has next"), or at an
-/// empty page where it says nothing; never because a page is short. A page that comes a second time
-/// is an error, and so is a list of which the platform shows only a part, once that part is read.
+/// empty page where it says nothing; never because a page is short.
+///
+/// A list that is not whole ends with an error of the kind [`ErrorKind::Incomplete`], after all rows
+/// that could be read: fewer rows came than the platform tells of, the platform shows only a part, or
+/// rows left the list while it was read, so that others may have been passed over. Lists of which the
+/// catalog knows that rows leave them are read from their last page back. A page that comes a second
+/// time, and one with far more rows than were asked for, is an error of the kind
+/// [`ErrorKind::Envelope`].
 ///
 /// ```no_run
 /// # async fn example(client: sesame_client::Client) -> sesame_core::Result<()> {
@@ -169,6 +175,18 @@ impl Pages {
                 .with_hint("The platform may have changed its answer: look at it without --all, and correct `items` in a file of SESAME_HOME/catalog."));
         }
         let rows = found.unwrap_or_default();
+        let most = open.paginator.max_rows();
+        if rows.len() > most {
+            return Err(reply
+                .error(
+                    ErrorKind::Envelope,
+                    format!("the page has more than {most} rows, which is more than was asked for"),
+                )
+                .with_retry(Retry::Never)
+                .with_hint(
+                    "Its rows are not read. Ask for smaller pages, or look at the reply without --all.",
+                ));
+        }
 
         // The same page again means that the platform does not understand how we ask for the next.
         let key = rule.key.as_deref();
@@ -185,13 +203,6 @@ impl Pages {
             return Err(open.paginator.repeated());
         }
 
-        let info = PageInfo {
-            rows: rows.len() as u64,
-            total,
-            total_pages: rule.total_pages.as_deref().and_then(|place| path::unsigned(payload, place)),
-            has_next,
-            next: rule.next.as_deref().and_then(|place| path::text(payload, place)).map(Cow::into_owned),
-        };
         let mut new = Vec::with_capacity(rows.len());
         for (row, key) in rows.iter().zip(&keys) {
             if key.is_none_or(|key| open.rows.insert(key)) {
@@ -199,6 +210,14 @@ impl Pages {
             }
         }
         let duplicates = rows.len() - new.len();
+        let info = PageInfo {
+            rows: rows.len() as u64,
+            new: new.len() as u64,
+            total,
+            total_pages: rule.total_pages.as_deref().and_then(|place| path::unsigned(payload, place)),
+            has_next,
+            next: rule.next.as_deref().and_then(|place| path::text(payload, place)).map(Cow::into_owned),
+        };
         let mut page = Page {
             items: new,
             number: open.paginator.number(),
@@ -212,8 +231,12 @@ impl Pages {
             page.warnings.extend(warnings);
         }
 
-        let (next, warning) = open.paginator.advance(&info);
-        page.warnings.extend(warning);
+        let (next, warnings) = open.paginator.advance(&info);
+        page.warnings.extend(warnings);
+        if open.paginator.descends() {
+            // The first page comes again, as the last one.
+            open.pages.clear();
+        }
         self.state = match next {
             NextPage::More => {
                 open.paginator.apply(&mut self.call.args)?;
@@ -232,6 +255,11 @@ impl Pages {
             State::Open(open) => Box::pin(self.page(open)).await,
             State::New | State::Over => Ok(None),
         }
+    }
+
+    /// Returns `true` if another page may come. One that comes may still have no rows.
+    pub fn has_more(&self) -> bool {
+        matches!(self.state, State::New | State::Open(_))
     }
 
     /// Turns the pages into a [`Stream`].

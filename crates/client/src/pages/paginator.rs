@@ -8,6 +8,8 @@ use sesame_core::{Error, ErrorKind, Result, Retry, path, scalar};
 const MAX_PAGES: u64 = 100_000;
 /// Maximum number of consecutive empty pages before the list ends, while the platform says that more follows.
 const MAX_EMPTY_PAGES: u32 = 3;
+/// Maximum number of rows of a page whose size was not asked for.
+const MAX_ROWS: usize = 100_000;
 
 /// The position in the pages of one list.
 #[derive(Debug)]
@@ -23,15 +25,27 @@ pub(super) struct Paginator {
     /// Rows before the first page of this run; known with the first page.
     skipped: Option<u64>,
     rows: u64,
+    /// The rows among them that no earlier page had.
+    distinct: u64,
+    /// The number of all rows as the first page told it, and the last one that did.
+    totals: Option<(u64, u64)>,
+    /// Rows left the list while it was read.
+    shrank: bool,
+    /// The list is read from its last page back.
+    descends: bool,
     pages: u64,
     empty: u32,
     said_unreachable: bool,
+    /// The run began at a cursor that was given.
+    began_at_cursor: bool,
 }
 
 /// What a page says about the list.
 #[derive(Debug, Clone, Default)]
 pub(super) struct PageInfo {
     pub(super) rows: u64,
+    /// The rows that no earlier page had.
+    pub(super) new: u64,
     pub(super) total: Option<u64>,
     pub(super) total_pages: Option<u64>,
     pub(super) has_next: Option<bool>,
@@ -80,12 +94,17 @@ impl Paginator {
             path::set(args, &rule.index, index.into())?;
         }
         let paginator = Self {
+            began_at_cursor: cursor.is_some(),
             size,
             index,
             began: index,
             cursor,
             skipped: None,
             rows: 0,
+            distinct: 0,
+            totals: None,
+            shrank: false,
+            descends: false,
             pages: 0,
             empty: 0,
             said_unreachable: false,
@@ -108,9 +127,21 @@ impl Paginator {
         self.skipped.unwrap_or_default() + self.rows
     }
 
-    /// Decides what comes after a page, with a warning that belongs to that page.
-    pub(super) fn advance(&mut self, info: &PageInfo) -> (NextPage, Option<String>) {
-        let first = self.rule.first.unwrap_or(u64::from(self.rule.style == PagingStyle::Page));
+    /// Returns `true` once the list is read from its last page back: the first page comes again then.
+    pub(super) fn descends(&self) -> bool {
+        self.descends
+    }
+
+    /// The most rows that a page may have: what was asked for, and some more for platforms that round up.
+    pub(super) fn max_rows(&self) -> usize {
+        self.size.map_or(MAX_ROWS, |size| {
+            usize::try_from(size).unwrap_or(MAX_ROWS).saturating_mul(2).clamp(1_000, MAX_ROWS)
+        })
+    }
+
+    /// Decides what comes after a page, with warnings that belong to that page.
+    pub(super) fn advance(&mut self, info: &PageInfo) -> (NextPage, Vec<String>) {
+        let first = self.first();
         self.skipped.get_or_insert_with(|| match self.rule.style {
             PagingStyle::Page => self.began.saturating_sub(first) * self.size.unwrap_or(info.rows),
             PagingStyle::Offset => self.began,
@@ -118,60 +149,116 @@ impl Paginator {
         });
         self.pages += 1;
         self.rows += info.rows;
+        self.distinct += info.new;
         self.empty = if info.rows == 0 { self.empty + 1 } else { 0 };
+        let mut warnings = Vec::new();
+        warnings.extend(self.count(info.total));
+        warnings.extend(self.warn_unreachable(info));
+        let next = self.next(first, info);
+        (next, warnings)
+    }
+
+    fn next(&mut self, first: u64, info: &PageInfo) -> NextPage {
+        if self.pages >= MAX_PAGES {
+            return NextPage::Fail(
+                Error::new(ErrorKind::Envelope, format!("the list has not ended after {MAX_PAGES} pages"))
+                    .with_retry(Retry::Never)
+                    .with_hint("Narrow the list down, e.g. by a time window."),
+            );
+        }
+        if self.descends {
+            if self.index <= self.began {
+                return self.end();
+            }
+            self.index -= 1;
+            return NextPage::More;
+        }
         let position = self.position();
         let all = info.total.is_some_and(|total| position >= total)
             || (self.rule.style == PagingStyle::Page
                 && info.total_pages.is_some_and(|pages| self.index.saturating_sub(first) + 1 >= pages));
-        let warning = self.warn_unreachable(info);
-
         if all || info.has_next == Some(false) {
-            return (NextPage::Done, warning);
+            return self.end();
         }
-        if let Some(reachable) = self.rule.reachable.filter(|reachable| position >= *reachable) {
-            return match info.total {
-                Some(total) => (NextPage::Fail(self.unreachable(reachable, Some(total))), warning),
-                None if info.rows == 0 => (NextPage::Done, warning),
-                None => (NextPage::Fail(self.unreachable(reachable, None)), warning),
-            };
-        }
-        if self.pages >= MAX_PAGES {
-            let error =
-                Error::new(ErrorKind::Envelope, format!("the list has not ended after {MAX_PAGES} pages"))
-                    .with_retry(Retry::Never);
-            return (
-                NextPage::Fail(error.with_hint("Narrow the list down, e.g. by a time window.")),
-                warning,
-            );
+        if let (true, 1, Some(total)) = (self.rule.backward, self.pages, info.total)
+            && info.rows > 0
+        {
+            // By what came, not by what was asked for: the platform may have cut the page.
+            self.index = first + (total - 1) / info.rows;
+            self.descends = true;
+            return NextPage::More;
         }
         if info.rows == 0 && (info.has_next != Some(true) || self.empty >= MAX_EMPTY_PAGES) {
-            let short = info.total.filter(|total| *total > position).map(|total| {
-                format!("the platform tells of {total} rows and gave {position}; rows were taken away meanwhile, or it does not show all of them")
-            });
-            return (NextPage::Done, short.or(warning));
+            return self.end();
         }
-        match self.rule.style {
-            PagingStyle::Page => self.index += 1,
-            // By what came, not by what was asked for: the platform may have cut the page.
+        let after = match self.rule.style {
+            PagingStyle::Page => self.index + 1,
+            // By what came here, too.
             PagingStyle::Offset => {
-                self.index += info.rows.max(u64::from(info.rows == 0) * self.size.unwrap_or(1));
+                self.index + info.rows.max(u64::from(info.rows == 0) * self.size.unwrap_or(1))
             }
-            PagingStyle::Cursor => {
-                let next = info
-                    .next
-                    .as_deref()
-                    .map(str::trim)
-                    .filter(|next| !next.is_empty() && *next != "0" && *next != "null");
-                match next {
-                    None => return (NextPage::Done, warning),
-                    Some(next) if self.cursor.as_deref() == Some(next) => {
-                        return (NextPage::Fail(self.repeated()), warning);
-                    }
-                    Some(next) => self.cursor = Some(next.to_owned()),
-                }
+            PagingStyle::Cursor => self.index,
+        };
+        if self.rule.reachable.is_some_and(|reachable| position >= reachable)
+            || self.rule.max_index.is_some_and(|most| after > most)
+        {
+            return NextPage::Fail(self.unreachable(position, info.total));
+        }
+        self.index = after;
+        if self.rule.style == PagingStyle::Cursor {
+            let next = info.next.as_deref().map(str::trim);
+            match next.filter(|next| !next.is_empty() && *next != "0" && *next != "null") {
+                None => return self.end(),
+                Some(next) if self.cursor.as_deref() == Some(next) => return NextPage::Fail(self.repeated()),
+                Some(next) => self.cursor = Some(next.to_owned()),
             }
         }
-        (NextPage::More, warning)
+        NextPage::More
+    }
+
+    /// Ends the list, if all of it was read as far as anybody can tell.
+    fn end(&self) -> NextPage {
+        let seen = self.skipped.unwrap_or_default() + self.distinct;
+        let trouble = match self.totals {
+            // Nobody knows how many rows there are before a cursor that was given.
+            Some(_) if self.began_at_cursor => None,
+            // What left the list meanwhile need not come any more, and nothing can slip past.
+            Some((_, last)) if self.descends && seen < last => Some(format!("the platform tells of {last} rows and gave {seen}")),
+            Some((first, _)) if !self.descends && seen < first => Some(format!(
+                "the platform tells of {first} rows and gave {seen}; rows were taken away meanwhile, or it does not show all of them"
+            )),
+            Some((first, last)) if !self.descends && self.shrank => Some(format!(
+                "rows left the list while it was read ({first} at first, {last} at the end), so others may have been passed over"
+            )),
+            None if self.rule.backward && self.pages > 1 => Some(
+                "rows leave this list while it is read, and without a total it cannot be read from its last page back; rows may have been passed over".to_owned(),
+            ),
+            _ => None,
+        };
+        trouble.map_or(NextPage::Done, |trouble| {
+            NextPage::Fail(
+                Error::new(ErrorKind::Incomplete, trouble).with_hint(
+                    self.rule
+                        .advice
+                        .clone()
+                        .unwrap_or_else(|| "Read it again, or in parts, e.g. by a time window.".to_owned()),
+                ),
+            )
+        })
+    }
+
+    /// Remembers how many rows there are. Returns a warning the first time that the number changes.
+    fn count(&mut self, total: Option<u64>) -> Option<String> {
+        let total = total?;
+        let (first, last) = *self.totals.get_or_insert((total, total));
+        let is_new = first == last && !self.shrank && total != last;
+        self.shrank |= total < last;
+        self.totals = Some((first, total));
+        is_new.then(|| format!("the list changed while it was read: {last} rows before, {total} now"))
+    }
+
+    fn first(&self) -> u64 {
+        self.rule.first.unwrap_or(u64::from(self.rule.style == PagingStyle::Page))
     }
 
     /// Puts the next page into the arguments.
@@ -205,16 +292,20 @@ impl Paginator {
             .as_deref()
             .unwrap_or("Split the list by a filter, e.g. a time window, and read it in parts.");
         Error::new(
-            ErrorKind::Business,
+            ErrorKind::Incomplete,
             format!("only the first {reachable}{of} rows can be reached; the rest was not read"),
         )
-        .with_retry(Retry::Never)
         .with_hint(advice.to_owned())
     }
 
     /// Says at the start, and not only at the end, that not all rows will come.
     fn warn_unreachable(&mut self, info: &PageInfo) -> Option<String> {
-        let (reachable, total) = (self.rule.reachable?, info.total?);
+        let size = self.size.unwrap_or(info.rows);
+        let by_index = self.rule.max_index.map(|most| match self.rule.style {
+            PagingStyle::Page => (most + 1).saturating_sub(self.first()).saturating_mul(size),
+            PagingStyle::Offset | PagingStyle::Cursor => most.saturating_add(size),
+        });
+        let (reachable, total) = (self.rule.reachable.or(by_index)?, info.total?);
         if total <= reachable || std::mem::replace(&mut self.said_unreachable, true) {
             return None;
         }
@@ -235,180 +326,4 @@ fn whole(name: &str, value: &Value, least: u64) -> Result<u64> {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-    use serde_json::json;
-
-    use super::*;
-
-    fn rule(text: &str) -> Paging {
-        serde_json::from_str(text).unwrap()
-    }
-
-    fn args(value: Value) -> Map<String, Value> {
-        match value {
-            Value::Object(map) => map,
-            other => panic!("{other} is no object"),
-        }
-    }
-
-    const PAGES: &str = r#"{"style":"page","index":"page_no","size":"page_size","max_size":30,"items":"rows","total":"total"}"#;
-
-    /// What a list tells of its end.
-    #[derive(Debug, Clone, Copy)]
-    enum Tells {
-        Total,
-        Pages,
-        More,
-        Nothing,
-    }
-
-    /// A platform with `total` rows that cuts pages to `cut` without a word.
-    struct List {
-        total: u64,
-        cut: u64,
-        tells: Tells,
-    }
-
-    impl List {
-        fn page(
-            &self,
-            style: PagingStyle,
-            args: &Map<String, Value>,
-            first: u64,
-        ) -> (std::ops::Range<u64>, PageInfo) {
-            let size = args["size"].as_u64().unwrap().min(self.cut);
-            let from = match style {
-                PagingStyle::Page => (args["index"].as_u64().unwrap() - first) * size,
-                PagingStyle::Offset => args["index"].as_u64().unwrap(),
-                PagingStyle::Cursor => {
-                    args.get("index").map_or(0, |cursor| cursor.as_str().unwrap().parse().unwrap())
-                }
-            };
-            let rows = from.min(self.total)..(from + size).min(self.total);
-            let more = rows.end < self.total;
-            let info = PageInfo {
-                rows: rows.end - rows.start,
-                total: matches!(self.tells, Tells::Total).then_some(self.total),
-                total_pages: matches!(self.tells, Tells::Pages).then(|| self.total.div_ceil(size)),
-                has_next: matches!(self.tells, Tells::More).then_some(more),
-                next: (style == PagingStyle::Cursor && more).then(|| rows.end.to_string()),
-            };
-            (rows, info)
-        }
-    }
-
-    proptest! {
-        /// Whatever the style, the page size, the cut and what the platform tells of the end: every
-        /// row comes once, in order, and the run ends.
-        #[test]
-        fn reads_every_row_once(
-            total in 0_u64..400,
-            size in 1_u64..60,
-            cut in 1_u64..60,
-            first in 0_u64..2,
-            style in prop_oneof![Just(PagingStyle::Page), Just(PagingStyle::Offset), Just(PagingStyle::Cursor)],
-            tells in prop_oneof![Just(Tells::Total), Just(Tells::Pages), Just(Tells::More), Just(Tells::Nothing)],
-        ) {
-            let style_name = serde_json::to_string(&style).unwrap();
-            let first = if style == PagingStyle::Offset { 0 } else { first };
-            let rule = rule(&format!(r#"{{"style":{style_name},"index":"index","size":"size","first":{first},"items":"rows"}}"#));
-            let mut args = args(json!({"size": size}));
-            let (mut paginator, _) = Paginator::new(rule, &mut args).unwrap();
-            let list = List { total, cut, tells };
-            let mut read = Vec::new();
-            for _ in 0..=total + 1 {
-                let (rows, info) = list.page(style, &args, first);
-                read.extend(rows);
-                match paginator.advance(&info).0 {
-                    NextPage::More => paginator.apply(&mut args).unwrap(),
-                    NextPage::Done => break,
-                    NextPage::Fail(error) => panic!("{error}"),
-                }
-            }
-            prop_assert_eq!(read, (0..total).collect::<Vec<_>>());
-        }
-    }
-
-    #[test]
-    fn asks_for_the_largest_page_and_no_larger() {
-        let mut given = args(json!({}));
-        Paginator::new(rule(PAGES), &mut given).unwrap();
-        assert_eq!(Value::Object(given), json!({"page_size": 30, "page_no": 1}));
-        let mut given = args(json!({"page_size": "50", "page_no": "4"}));
-        let (_, warnings) = Paginator::new(rule(PAGES), &mut given).unwrap();
-        assert_eq!(Value::Object(given), json!({"page_size": 30, "page_no": 4}));
-        assert_eq!(warnings.len(), 1);
-        assert!(Paginator::new(rule(PAGES), &mut args(json!({"page_size": 0}))).is_err());
-        assert!(Paginator::new(rule(PAGES), &mut args(json!({"page_no": "first"}))).is_err());
-    }
-
-    #[test]
-    fn a_short_page_is_no_end() {
-        let (mut paginator, _) = Paginator::new(rule(PAGES), &mut args(json!({}))).unwrap();
-        let info = |rows| PageInfo { rows, total: Some(60), ..PageInfo::default() };
-        assert!(matches!(paginator.advance(&info(7)).0, NextPage::More));
-        assert!(matches!(paginator.advance(&info(53)).0, NextPage::Done));
-    }
-
-    #[test]
-    fn a_start_in_the_middle_counts_the_rows_before_it() {
-        let (mut paginator, _) =
-            Paginator::new(rule(PAGES), &mut args(json!({"page_no": 3, "page_size": 10}))).unwrap();
-        let info = |rows| PageInfo { rows, total: Some(25), ..PageInfo::default() };
-        assert!(matches!(paginator.advance(&info(5)).0, NextPage::Done));
-    }
-
-    #[test]
-    fn rows_that_never_come_are_said() {
-        let (mut paginator, _) = Paginator::new(rule(PAGES), &mut args(json!({}))).unwrap();
-        let info = |rows| PageInfo { rows, total: Some(100), ..PageInfo::default() };
-        assert!(matches!(paginator.advance(&info(30)).0, NextPage::More));
-        let (then, warning) = paginator.advance(&info(0));
-        assert!(matches!(then, NextPage::Done));
-        assert!(warning.unwrap().contains("100 rows and gave 30"));
-    }
-
-    #[test]
-    fn what_cannot_be_reached_is_an_error_and_not_silence() {
-        let rule = rule(
-            r#"{"style":"page","index":"p","size":"s","max_size":30,"items":"r","total":"t","reachable":60,"advice":"Split by time."}"#,
-        );
-        let (mut paginator, _) = Paginator::new(rule.clone(), &mut args(json!({}))).unwrap();
-        let info = |total| PageInfo { rows: 30, total: Some(total), ..PageInfo::default() };
-        let (then, warning) = paginator.advance(&info(61));
-        assert!(matches!(then, NextPage::More));
-        assert!(warning.unwrap().contains("first 60 of 61"));
-        let (then, warning) = paginator.advance(&info(61));
-        assert!(warning.is_none());
-        let NextPage::Fail(error) = then else { panic!("must fail") };
-        assert!(error.to_string().contains("first 60 of 61"), "{error}");
-        assert_eq!(error.hint(), Some("Split by time."));
-        // Exactly as many as can be reached is all of them.
-        let (mut paginator, _) = Paginator::new(rule, &mut args(json!({}))).unwrap();
-        assert!(matches!(paginator.advance(&info(60)).0, NextPage::More));
-        assert!(matches!(paginator.advance(&info(60)).0, NextPage::Done));
-    }
-
-    #[test]
-    fn a_cursor_that_stands_still_is_an_error() {
-        let rule = rule(r#"{"style":"cursor","index":"start","next":"next","items":"r"}"#);
-        let mut given = args(json!({}));
-        let (mut paginator, _) = Paginator::new(rule, &mut given).unwrap();
-        let info = PageInfo { rows: 5, next: Some("abc".into()), ..PageInfo::default() };
-        assert!(matches!(paginator.advance(&info).0, NextPage::More));
-        paginator.apply(&mut given).unwrap();
-        assert_eq!(given["start"], "abc");
-        assert!(matches!(paginator.advance(&info).0, NextPage::Fail(_)));
-    }
-
-    #[test]
-    fn empty_pages_with_more_to_come_are_put_up_with_for_a_while() {
-        let rule = rule(r#"{"style":"page","index":"p","items":"r","has_next":"more"}"#);
-        let (mut paginator, _) = Paginator::new(rule, &mut args(json!({}))).unwrap();
-        let empty = PageInfo { has_next: Some(true), ..PageInfo::default() };
-        assert!(matches!(paginator.advance(&empty).0, NextPage::More));
-        assert!(matches!(paginator.advance(&empty).0, NextPage::More));
-        assert!(matches!(paginator.advance(&empty).0, NextPage::Done));
-    }
-}
+mod tests;

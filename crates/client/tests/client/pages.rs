@@ -105,6 +105,7 @@ async fn rows_beyond_the_window_are_an_error_at_the_end() {
     let (ids, warnings, error) = read(stage.client.pages(call)).await;
     assert!(ids.len() >= 5_000, "{}", ids.len());
     let error = error.unwrap();
+    assert_eq!(error.kind(), ErrorKind::Incomplete);
     assert!(error.to_string().contains("7321"), "{error}");
     assert!(error.hint().is_some());
     assert!(warnings.iter().any(|warning| warning.contains("7321")), "{warnings:?}");
@@ -141,7 +142,7 @@ async fn rows_that_move_come_once() {
         let page = number(request, "current_page");
         let from = if page == 1 { 0 } else { (page - 1) * 30 - 1 };
         let rows: Vec<Value> = (from..(from + 30).min(60)).map(|id| json!({"id": id})).collect();
-        Ok(ok(&json!({"code": "0", "result": {"success": true, "total_item": 61, "products": rows}})
+        Ok(ok(&json!({"code": "0", "result": {"success": true, "total_item": if page == 1 { 60 } else { 61 }, "products": rows}})
             .to_string()))
     });
     let call = Call::new("alibaba", "/alibaba/icbu/product/list").arg("language", "ENGLISH");
@@ -239,4 +240,62 @@ async fn honest_empty_replies_are_empty_lists() {
     let call = Call::new("taobao", "taobao.items.onsale.get").arg("fields", "num_iid");
     let (ids, _, error) = read(stage.client.pages(call)).await;
     assert!(ids.is_empty() && error.is_none(), "{error:?}");
+}
+
+/// R3: 45 trades, 20 a page; one of the first page changes and leaves the window before page 2.
+#[tokio::test]
+async fn a_window_that_rows_leave_while_it_is_read_loses_none() {
+    let stage = stage(&["taobao"]).await;
+    let mut left = false;
+    stage.gateway.always(move |request| {
+        let (page, size) = (number(request, "page_no"), number(request, "page_size"));
+        let window: Vec<u64> = (1_000..1_045).filter(|id| !left || *id != 1_003).collect();
+        left = true;
+        let trades: Vec<Value> = window.iter().skip(usize::try_from((page - 1) * size).unwrap()).take(20).map(|id| json!({"tid": id, "id": id})).collect();
+        Ok(ok(&json!({"trades_sold_increment_get_response": {"total_results": window.len(), "trades": {"trade": trades}, "request_id": "r"}}).to_string()))
+    });
+    let call = Call::new("taobao", "taobao.trades.sold.increment.get")
+        .arg("fields", "tid")
+        .arg("start_modified", "2026-11-21 00:00:00")
+        .arg("end_modified", "2026-11-21 00:30:00")
+        .arg("page_size", 20);
+    let (mut ids, warnings, error) = read(stage.client.pages(call)).await;
+    assert!(error.is_none(), "{error:?}");
+    ids.sort_unstable();
+    assert_eq!(ids, (1_000..1_045).collect::<Vec<_>>());
+    assert!(warnings.iter().any(|warning| warning.contains("45 rows before, 44 now")), "{warnings:?}");
+}
+
+/// R4: rows that the platform counts and does not show are no success, however it hides them.
+#[tokio::test]
+async fn orders_behind_the_largest_offset_make_the_list_incomplete() {
+    let stage = stage(&["lazada"]).await;
+    stage.gateway.always(|request| {
+        let (from, limit) = (number(request, "offset"), number(request, "limit"));
+        assert!(from <= 5_000, "refused by the platform");
+        let rows: Vec<Value> = (from..from + limit).map(|id| json!({"order_id": id, "id": id})).collect();
+        Ok(ok(&json!({"code": "0", "data": {"countTotal": 12_000, "orders": rows}}).to_string()))
+    });
+    let call = Call::new("lazada", "/orders/get").arg("created_after", "2026-11-01T00:00:00+08:00");
+    let (ids, _, error) = read(stage.client.pages(call)).await;
+    assert_eq!(ids.len(), 5_100);
+    let error = error.unwrap();
+    assert_eq!(error.kind(), ErrorKind::Incomplete);
+    assert!(error.to_string().contains("first 5100 of 12000"), "{error}");
+}
+
+/// X5: a page of far more rows than were asked for is not read into memory row by row.
+#[tokio::test]
+async fn a_page_of_many_more_rows_than_were_asked_for_is_refused() {
+    let stage = stage(&["lazada"]).await;
+    stage.gateway.always(|_| {
+        let rows = "{},".repeat(300_000);
+        let rows = rows.trim_end_matches(',');
+        Ok(ok(&format!(r#"{{"code":"0","data":{{"total_products":300000,"products":[{rows}]}}}}"#)))
+    });
+    let (ids, _, error) = read(stage.client.pages(Call::new("lazada", "/products/get"))).await;
+    assert!(ids.is_empty());
+    let error = error.unwrap();
+    assert_eq!(error.kind(), ErrorKind::Envelope);
+    assert!(error.to_string().contains("more than 1000 rows"), "{error}");
 }

@@ -78,7 +78,7 @@ impl Apps {
         Err(if names.is_empty() {
             error.with_hint("Add one with `sesame app add PLATFORM --key KEY --secret-stdin`.")
         } else {
-            error.with_hint(format!("There are: {}.", name::known(name, names)))
+            error.with_hint(name::known(name, names))
         })
     }
 

@@ -96,7 +96,7 @@ impl Accounts {
         Err(if names.is_empty() {
             error.with_hint("Authorize a shop with `sesame login APP`.")
         } else if names.len() < SUGGESTION_LIMIT {
-            error.with_hint(format!("There are: {}.", name::known(name, names)))
+            error.with_hint(name::known(name, names))
         } else {
             error.with_hint(format!(
                 "Of the oldest accounts, these come nearest: {}.",

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use sesame_core::{Error, Result, nearest::distance};
+use sesame_core::{Error, Result, nearest::nearest};
 
 /// The longest name, in characters.
 pub(crate) const LONGEST: usize = 100;
@@ -83,13 +83,15 @@ impl Names {
     }
 }
 
-/// Says which names there are: at most ten of them, the nearest first.
+/// Says which name was meant, if one is near, and which there are: at most ten, by the alphabet.
 pub(crate) fn known(asked: &str, mut names: Vec<String>) -> String {
-    names.sort_by_key(|name| (distance(asked, name), name.clone()));
+    let near = nearest(asked, names.iter().map(String::as_str));
+    let meant = near.map(|near| format!("Did you mean {near}? ")).unwrap_or_default();
+    names.sort_unstable();
     let more = names.len().saturating_sub(10);
     names.truncate(10);
-    let names = names.join(", ");
-    if more > 0 { format!("{names} and {more} more") } else { names }
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!("{meant}There are: {}{more}.", names.join(", "))
 }
 
 #[cfg(test)]
@@ -127,6 +129,8 @@ mod tests {
     #[test]
     fn finds_a_free_name_and_the_nearest_known_one() {
         assert_eq!(first_free("lazada", |name| name == "lazada" || name == "lazada-2"), "lazada-3");
-        assert_eq!(known("shop-a", vec!["zzz".into(), "shop-b".into()]), "shop-b, zzz");
+        let names = || vec!["zzz".to_owned(), "shop-b".to_owned()];
+        assert_eq!(known("shop-a", names()), "Did you mean shop-b? There are: shop-b, zzz.");
+        assert_eq!(known("elsewhere", names()), "There are: shop-b, zzz.");
     }
 }

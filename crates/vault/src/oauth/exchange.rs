@@ -75,9 +75,20 @@ async fn once(
     // Gateways like to repeat what they were sent, and errors are kept and shown.
     let secrets = secrets_in(&request);
     let redactor = Redactor::new(secrets.iter().map(String::as_str)).with(credentials.secret.expose());
-    let response = fail_point!("after-send", transport.send(request))
-        .map_err(|error| (error.redacted(&redactor), None))?;
+    if tracing::enabled!(tracing::Level::TRACE) {
+        tracing::trace!("request {}", request.described(&redactor));
+    }
+    let (method, sent_at) = (request.method.clone(), clock.now());
+    let host = request.url.split('/').nth(2).unwrap_or_default().to_owned();
+    let sent = fail_point!("after-send", transport.send(request));
     let now = clock.now();
+    let took = now.duration_since(sent_at).as_millis();
+    let status = sent.as_ref().ok().map(|response| response.status);
+    tracing::debug!(api = spelling, %method, host, took_ms = took, status, "asked for tokens");
+    let response = sent.map_err(|error| (error.redacted(&redactor), None))?;
+    if tracing::enabled!(tracing::Level::TRACE) {
+        tracing::trace!("reply {}", response.described(&redactor));
+    }
     let read = read_reply(shape, &credentials.platform.replies, &response, &redactor, now)
         .and_then(|reply| reply::read(credentials.platform, &reply, kept_by(grant), &redactor, now));
     read.map_err(|error| {
