@@ -226,6 +226,86 @@ fn tokens_from_the_future_are_due_now_and_their_ends_are_unknown() {
     }
 }
 
+/// What a keeper makes of a shop whose refresh token ends for good at `end`, hour by hour or when it is due:
+/// the hours at which it looked, and the warnings with their hours. For some hours its clock is wrong.
+fn looks_and_warnings(
+    end: i64,
+    warm: WarmPolicy,
+    hours: i64,
+    jump: Option<(i64, i64, i64)>,
+) -> (Vec<i64>, Vec<(i64, i64)>) {
+    let rules = rules("lazada");
+    let mut row = row(NOW, 30 * DAY, end);
+    row.last_used = Some(NOW);
+    row.tokens.warm_at = warm_at(&rules, &row.tokens, 0.5);
+    row.tokens.announced = first_announced(&rules, &row.tokens, NOW);
+    row.tokens.due_at = due_at(&rules, &row, warm, NOW, 0.5);
+    let (mut looks, mut told) = (Vec::new(), Vec::new());
+    for hour in 0..hours {
+        let real = NOW + hour * HOUR;
+        let wrong = jump.filter(|(from, length, _)| (*from..from + length).contains(&hour));
+        let now = real + wrong.map_or(0, |(.., by)| by);
+        // As housekeeping does.
+        let due = row.tokens.due_at.map(|at| if at > now + HORIZON { now } else { at });
+        if due.is_none_or(|due| due > now) {
+            continue;
+        }
+        looks.push(hour);
+        match work(&rules, &row, warm, now) {
+            // The platform goes by its own time, and gives ends as seconds from now.
+            Work::Refresh if real < end => {
+                let ends = now + (end - real);
+                let kept = kept_end(&rules, &row.tokens, now).filter(|kept| *kept > now);
+                row.tokens.issued_at = now;
+                row.last_success = Some(now);
+                row.tokens.access_expires_at = Some(now + 30 * DAY);
+                row.tokens.refresh_expires_at = Some(kept.map_or(ends, |kept| kept.min(ends)));
+                row.tokens.warm_at = warm_at(&rules, &row.tokens, 0.5);
+            }
+            Work::Refresh => return (looks, told),
+            Work::Warn(mark) => {
+                row.tokens.announced = Some(mark);
+                told.push((mark, hour));
+            }
+            Work::Nothing => {}
+            other => panic!("{other:?} at hour {hour}: there is a refresh token"),
+        }
+        row.tokens.due_at = due_at(&rules, &row, warm, now, 0.5).map(|due| due.max(now + MINUTE));
+    }
+    (looks, told)
+}
+
+proptest! {
+    /// Whenever a clock is wrong, by whatever and for however long: the shop is looked at within a day of
+    /// its return, and its end is announced as it would have been, a day later at most.
+    #[test]
+    fn a_clock_that_was_wrong_delays_looks_and_warnings_by_a_day_at_most(
+        warm in prop::sample::select(vec![WarmPolicy::Always, WarmPolicy::Used, WarmPolicy::Never]),
+        life in 40..200_i64,
+        from in 1..150 * 24_i64,
+        length in 1..72_i64,
+        by in prop_oneof![-10 * 365..10 * 365_i64, -3..3_i64],
+        minutes in -90..90_i64,
+    ) {
+        let hours = (life + 3) * 24;
+        let end = NOW + life * DAY;
+        let by = by * DAY + minutes * MINUTE;
+        let (_, plain) = looks_and_warnings(end, warm, hours, None);
+        let (looks, told) = looks_and_warnings(end, warm, hours, Some((from, length, by)));
+        let back = from + length;
+        if back + 24 < life * 24 {
+            prop_assert!(looks.iter().any(|hour| (back..=back + 24).contains(hour)), "not looked at: {looks:?}");
+        }
+        for (mark, hour) in plain.into_iter().filter(|(_, hour)| *hour > back) {
+            // A clock that was behind may leave an end that is too near: then it is announced earlier.
+            let is_told = |(told, at): &(i64, i64)| {
+                *told == mark && *at <= hour + 24 && (*at >= back || *at >= hour - 48)
+            };
+            prop_assert!(told.iter().any(is_told), "{mark} days at {hour}: {told:?}");
+        }
+    }
+}
+
 #[test]
 fn a_warning_whose_day_has_not_come_is_given_again() {
     let rules = rules("lazada");
