@@ -105,7 +105,7 @@ impl Rekey {
                 break;
             }
         }
-        for row in self.store.keys().await?.iter().filter(is_retired).skip(FORMER_KEYS) {
+        for row in self.store.keys().await?.iter().filter(|row| is_retired(row)).skip(FORMER_KEYS) {
             self.store.remove_key(&row.key_id).await?;
         }
         // What the former key opens is to be nowhere any more.
@@ -420,7 +420,7 @@ impl Rekey {
     }
 }
 
-fn is_retired(row: &&KeyRow) -> bool {
+fn is_retired(row: &KeyRow) -> bool {
     row.state == KeyState::Retired
 }
 

@@ -95,13 +95,8 @@ impl Accounts {
         let error = Error::usage(format!("there is no account called {name:?}"));
         Err(if names.is_empty() {
             error.with_hint("Authorize a shop with `sesame login APP`.")
-        } else if names.len() < SUGGESTION_LIMIT {
-            error.with_hint(name::known(name, names))
         } else {
-            error.with_hint(format!(
-                "Of the oldest accounts, these come nearest: {}.",
-                name::known(name, names)
-            ))
+            error.with_hint(name::known(name, names))
         })
     }
 

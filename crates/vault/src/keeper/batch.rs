@@ -365,7 +365,7 @@ impl<'a> Batch<'a> {
             match self.services.store.plan(owner, std::slice::from_ref(plan), &notes).await {
                 Err(error) if error.is_retryable() => return Err(error),
                 Err(error) => {
-                    tracing::warn!(authorization = %plan.id, "a plan cannot be written down: {error}")
+                    tracing::warn!(authorization = %plan.id, "a plan cannot be written down: {error}");
                 }
                 Ok(()) => {}
             }

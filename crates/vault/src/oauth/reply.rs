@@ -136,7 +136,7 @@ pub(crate) fn read(
             .or_else(|| millis(&payload, "refresh_token_valid_time"))
             .map_or(RefreshEnd::Unsaid, RefreshEnd::At),
     };
-    Ok(TokenReply { access, refresh, access_end, refresh_end, early, owner, doubt })
+    Ok(TokenReply { access, refresh, access_end, refresh_end, owner, early, doubt })
 }
 
 /// Applies the lives that TOP gives to the classes of APIs (protocols 3.7). For each class the shortest

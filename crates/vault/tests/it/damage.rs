@@ -254,7 +254,7 @@ async fn a_due_row_that_cannot_be_read_holds_up_no_other() {
     )
     .await;
     home.clock.advance_secs(30 * 86_400 - 600);
-    let options = KeeperOptions { warm: WarmPolicy::Always, ..Default::default() };
+    let options = KeeperOptions::default().warm(WarmPolicy::Always);
     for _ in 0..3 {
         let done = Keeper::new(vault.clone(), options).tick().await.unwrap().done;
         assert_eq!(done.failed, 0, "{done:?}");

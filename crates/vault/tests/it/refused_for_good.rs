@@ -123,8 +123,8 @@ async fn a_warning_that_is_refused_holds_up_no_other() {
     refuse(&home, "event", "ROW.payload LIKE '%\"account\":\"one\"%'").await;
     // 7 days before both end.
     home.clock.advance(std::time::Duration::from_hours(173 * 24 + 1));
-    let store: Arc<SqlStore> = Arc::new(SqlStore::open(&home.options().location).await.unwrap());
-    let options = KeeperOptions { warm: WarmPolicy::Never, ..KeeperOptions::default() };
+    let store = home.store().await;
+    let options = KeeperOptions::default().warm(WarmPolicy::Never);
     Keeper::new(vault.clone(), options).tick().await.unwrap();
     let events = all_events(store.as_ref(), Sink::Hook).await;
     let told: Vec<_> = events.iter().map(|event| event.payload.contains("\"account\":\"two\"")).collect();

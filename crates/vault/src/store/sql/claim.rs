@@ -44,7 +44,7 @@ pub(super) use claim_due;
 pub(super) fn readable<T>(rows: Vec<sqlx::Result<T>>) -> Vec<T> {
     let read = |row: sqlx::Result<T>| {
         row.inspect_err(|error| {
-            tracing::warn!("a row that is due cannot be read and is passed over: {error}")
+            tracing::warn!("a row that is due cannot be read and is passed over: {error}");
         })
         .ok()
     };

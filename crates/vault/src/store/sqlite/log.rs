@@ -98,10 +98,11 @@ fn read(mut log: impl Read) -> io::Result<([u8; HEADER], Log)> {
 
 fn sum((mut one, mut two): (u32, u32), bytes: &[u8], is_big: bool) -> (u32, u32) {
     let read = if is_big { u32::from_be_bytes } else { u32::from_le_bytes };
-    for pair in bytes.chunks_exact(8) {
-        let [a, b, c, d, e, f, g, h] = *pair else { break };
-        one = one.wrapping_add(read([a, b, c, d])).wrapping_add(two);
-        two = two.wrapping_add(read([e, f, g, h])).wrapping_add(one);
+    let (words, _) = bytes.as_chunks::<4>();
+    for pair in words.chunks_exact(2) {
+        let &[first, second] = pair else { break };
+        one = one.wrapping_add(read(first)).wrapping_add(two);
+        two = two.wrapping_add(read(second)).wrapping_add(one);
     }
     (one, two)
 }
