@@ -1,17 +1,23 @@
 //! `sesame accounts`: the health of every shop's tokens; their names and tags.
 
-use std::{collections::BTreeSet, time::Duration};
+mod filters;
+mod tags;
+
+use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use serde_json::json;
 use sesame_core::Error;
-use sesame_vault::{Account, AccountState, Listed, seal::KeyKind};
+use sesame_vault::{Account, Listed, seal::KeyKind};
+
+use filters::Filters;
+use tags::{Changes, read_changes};
 
 use crate::{
     commands::vault,
     context::Context,
     exit::{CliError, CliResult, NEEDS_PERSON, note, say},
-    humanize::{self, parse_duration},
+    humanize,
     output::Format,
     runtime, status,
     table::Rows,
@@ -49,54 +55,6 @@ pub(crate) struct AccountsArgs {
     filters: Filters,
     #[command(subcommand)]
     command: Option<AccountsCommand>,
-}
-
-/// Which shops are listed.
-#[derive(Debug, Default, clap::Args)]
-struct Filters {
-    /// Only shops that must be authorized within this time: 30d, 12h, ...
-    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
-    expiring: Option<Duration>,
-    /// Only shops with this tag; given more than once, with all of them.
-    #[arg(long, value_name = "TAG")]
-    tag: Vec<String>,
-    /// Only shops on this platform.
-    #[arg(long, value_name = "PLATFORM")]
-    platform: Option<String>,
-    /// Only shops authorized through this app.
-    #[arg(long, value_name = "APP")]
-    app: Option<String>,
-    /// Only shops in this state.
-    #[arg(long, value_enum)]
-    state: Option<State>,
-}
-
-/// The states of a shop.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum State {
-    Healthy,
-    NeedsRefresh,
-    NeedsAuthorization,
-}
-
-impl Filters {
-    fn is_any(&self) -> bool {
-        let Self { expiring, tag, platform, app, state } = self;
-        expiring.is_some() || !tag.is_empty() || platform.is_some() || app.is_some() || state.is_some()
-    }
-
-    fn wants(&self, account: &Account, now: Timestamp) -> bool {
-        let state = match account.state {
-            AccountState::Healthy => State::Healthy,
-            AccountState::NeedsRefresh => State::NeedsRefresh,
-            AccountState::NeedsAuthorization { .. } => State::NeedsAuthorization,
-        };
-        self.tag.iter().all(|tag| account.tags.contains(tag))
-            && self.expiring.is_none_or(|within| status::needs_person_within(account, now, within))
-            && self.platform.as_ref().is_none_or(|platform| *platform == account.platform)
-            && self.app.as_ref().is_none_or(|app| *app == account.app)
-            && self.state.is_none_or(|wanted| wanted == state)
-    }
 }
 
 /// The commands of `accounts`.
@@ -514,44 +472,5 @@ fn sealed_by(kind: KeyKind) -> &'static str {
         KeyKind::File => "a key file",
         KeyKind::Passphrase => "a passphrase",
         KeyKind::Environment => "SESAME_MASTER_KEY",
-    }
-}
-
-/// Tags to put on and to take off.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Changes {
-    add: Vec<String>,
-    remove: Vec<String>,
-}
-
-fn read_changes(words: &[String]) -> CliResult<Changes> {
-    let mut changes = Changes::default();
-    for word in words {
-        match (word.strip_prefix('+'), word.strip_prefix('-')) {
-            (Some(tag), _) => changes.add.push(tag.to_owned()),
-            (None, Some(tag)) if !tag.starts_with('-') => changes.remove.push(tag.to_owned()),
-            _ => {
-                return Err(Error::usage(format!("{word:?} neither puts a tag on nor takes one off"))
-                    .with_hint("Write +TAG to put one on, -TAG to take one off; options such as --output stand before the account's name.")
-                    .into());
-            }
-        }
-    }
-    Ok(changes)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn signs_tell_what_to_do_with_a_tag() {
-        let read =
-            |words: &[&str]| read_changes(&words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>());
-        let changes = read(&["+eu", "-old", "+a-b"]).unwrap();
-        assert_eq!(changes, Changes { add: vec!["eu".into(), "a-b".into()], remove: vec!["old".into()] });
-        for bad in ["eu", "--output", ""] {
-            assert!(read(&[bad]).is_err(), "{bad}");
-        }
     }
 }
