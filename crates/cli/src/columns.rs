@@ -182,7 +182,6 @@ impl RowView for Columns {
             match self.known.get(way) {
                 // Of members with the same name the first counts.
                 Some(Some(at)) if cells[*at].is_empty() => cells[*at] = shown(member).into_owned(),
-                Some(_) => {}
                 None if self.has_more => {
                     more.push(if more.is_empty() { '{' } else { ',' });
                     more.push_str(&serde_json::Value::from(way.join(".")).to_string());
@@ -192,7 +191,7 @@ impl RowView for Columns {
                 None if self.late.len() < MOST_LATE => {
                     self.late.insert(way.to_vec());
                 }
-                None => {}
+                Some(_) | None => {}
             }
             ControlFlow::Continue(())
         });

@@ -66,9 +66,7 @@ fn visible(text: &str, is_json: bool) -> String {
             '\n' | '\t' => out.push(c),
             '\r' if chars.peek() == Some(&'\n') => out.push(c),
             c if is_invisible(c) && is_json => {
-                for unit in c.encode_utf16(&mut [0; 2]) {
-                    out.push_str(&format!("\\u{unit:04x}"));
-                }
+                out.extend(c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")));
             }
             c if is_invisible(c) => out.extend(c.escape_unicode()),
             c => out.push(c),
@@ -352,7 +350,9 @@ mod tests {
 
     fn csv(rows: &[Vec<String>], for_spreadsheet: bool) -> String {
         let mut out = Vec::new();
-        rows.iter().for_each(|row| csv_line(row, for_spreadsheet, &mut out).unwrap());
+        for row in rows {
+            csv_line(row, for_spreadsheet, &mut out).unwrap();
+        }
         String::from_utf8(out).unwrap()
     }
 

@@ -24,11 +24,10 @@ pub(crate) async fn yes(question: &str) -> CliResult<bool> {
 /// # Errors
 /// Usage, at the end of the input and after several answers that are no choice.
 pub(crate) fn choice(question: &str, choices: &[String]) -> CliResult<usize> {
-    let mut text = format!("{question}\n");
-    for (at, choice) in choices.iter().enumerate() {
-        text.push_str(&format!("  {}  {choice}\n", at + 1));
-    }
-    text.push_str(&format!("1 to {} [1]: ", choices.len()));
+    let mut lines = vec![question.to_owned()];
+    lines.extend((1..).zip(choices).map(|(number, choice)| format!("  {number}  {choice}")));
+    lines.push(format!("1 to {} [1]: ", choices.len()));
+    let text = lines.join("\n");
     for _ in 0..MOST_ANSWERS {
         let answer = line(&text)?;
         match answer.trim() {

@@ -1,17 +1,18 @@
 //! The vault: opened once per process, cheap to clone. Each method is one call of a service.
 
+mod accounts;
+mod apps;
 mod open;
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use jiff::Timestamp;
 use sesame_catalog::{Catalog, Environment};
 use sesame_core::{AccessToken, Clock, Result, Transport};
 
 pub use self::open::VaultOptions;
 use crate::{
-    Account, AccountHandle, AccountId, App, AppEdit, AuditFilter, AuditLine, Callback, CheckReport,
-    KeyChoice, KeyKind, Listed, Listener, Location, Login, LoginOptions, NewApp, Rekeyed, Token, Warning,
+    Account, AccountHandle, AccountId, Callback, CheckReport, KeyChoice, KeyKind, Listener, Location, Login,
+    LoginOptions, Rekeyed, Token, Warning,
     accounts::{Accounts, Apps, uses::Uses},
     check::Checker,
     events::Events,
@@ -21,7 +22,7 @@ use crate::{
     refresh::{Refresher, Replay, TokenWriter},
     rekey::Rekey,
     seal::MasterKeys,
-    store::{GivenUp, Store},
+    store::Store,
 };
 
 /// Apps, accounts and their tokens. Cheap to clone; all clones are one vault.
@@ -130,196 +131,6 @@ impl Vault {
     pub async fn close(self) {
         self.settle().await;
         self.0.store.close().await;
-    }
-
-    /// Adds an app. It belongs to the vault's environment: one of a sandbox is never used against a platform.
-    ///
-    /// ```no_run
-    /// # async fn example(vault: sesame_vault::Vault, secret: sesame_core::AppSecret) -> sesame_core::Result<()> {
-    /// let app = vault.add_app(sesame_vault::NewApp::new("lazada", "123456", secret)).await?;
-    /// println!("added as {}", app.name);
-    /// # Ok(())
-    /// # }
-    /// ```
-    ///
-    /// # Errors
-    /// [`ErrorKind::Usage`](sesame_core::ErrorKind::Usage) for an unknown platform or region, a name
-    /// that is taken, and an invalid key or secret.
-    pub async fn add_app(&self, new: NewApp) -> Result<App> {
-        self.0.apps.add(&new).await
-    }
-
-    /// Replaces the secret of the apps that have this key already: those of the same platform and
-    /// environment, and with the name, redirect URI and region of `new` where it has them. Returns them,
-    /// each with whether its secret was another one; none if this is a new app.
-    ///
-    /// The former secret is kept, sealed, until the new one has worked once; [`Vault::edit_app`] puts it back.
-    /// Running programs use the new secret within a minute, or when the platform refuses the former one.
-    ///
-    /// # Errors
-    /// As [`Vault::add_app`]; [`ErrorKind::Local`](sesame_core::ErrorKind::Local) when another program
-    /// changes it at the same time.
-    pub async fn renew_secret(&self, new: &NewApp) -> Result<Vec<(App, bool)>> {
-        self.0.apps.renew_secret(new).await
-    }
-
-    /// Returns the apps of the key of `new` as [`Vault::renew_secret`] finds them, each with whether
-    /// its secret is another one, which would be replaced. Changes nothing.
-    ///
-    /// # Errors
-    /// As [`Vault::add_app`].
-    pub async fn apps_of_key(&self, new: &NewApp) -> Result<Vec<(App, bool)>> {
-        self.0.apps.with_other_secret(new).await
-    }
-
-    /// Changes an app. Running programs follow within a minute.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Usage`](sesame_core::ErrorKind::Usage) for an unknown app, a name that is taken, an
-    /// invalid region or redirect URI, and where there is no former secret.
-    pub async fn edit_app(&self, name: &str, edit: &AppEdit) -> Result<App> {
-        self.0.apps.edit(name, edit).await
-    }
-
-    /// Removes an app, and returns it.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Usage`](sesame_core::ErrorKind::Usage) for an unknown app, and while accounts use it.
-    pub async fn remove_app(&self, name: &str) -> Result<App> {
-        self.0.apps.remove(name).await
-    }
-
-    /// Notes that a call with the app's signature was answered, which proves its secret: the one before
-    /// it is deleted. Costs a look at one number unless the secret was just replaced.
-    pub async fn secret_accepted(&self, account: &AccountHandle) {
-        if account.app.is_on_trial() {
-            Box::pin(self.0.apps.secret_accepted(&account.app)).await;
-        }
-    }
-
-    /// Returns all apps, oldest first.
-    ///
-    /// # Errors
-    /// Those of the store.
-    pub async fn apps(&self) -> Result<Vec<App>> {
-        Ok(self.0.apps.list().await?.iter().map(App::of).collect())
-    }
-
-    /// Returns an app by name.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Usage`](sesame_core::ErrorKind::Usage) naming the apps there are.
-    pub async fn app(&self, name: &str) -> Result<App> {
-        self.0.apps.row(name).await.map(|row| App::of(&row))
-    }
-
-    /// Returns all accounts, oldest first. Those whose rows cannot be read are left out, with a warning.
-    ///
-    /// # Errors
-    /// Those of the store as a whole.
-    pub async fn accounts(&self) -> Result<Vec<Account>> {
-        let listed = self.accounts_where(|_| true).await?;
-        if let Some(warning) = listed.warning() {
-            self.0.warnings.warn(warning);
-        }
-        Ok(listed.accounts)
-    }
-
-    /// Returns the accounts that `wanted` accepts, oldest first, and the ids of those whose rows cannot be
-    /// read. Memory is taken by accepted accounts alone.
-    ///
-    /// # Errors
-    /// Those of the store as a whole.
-    pub async fn accounts_where(&self, wanted: impl FnMut(&Account) -> bool) -> Result<Listed> {
-        self.0.accounts.list(wanted).await
-    }
-
-    /// Returns up to `limit` names of accounts that have to be authorized again, and their total number.
-    /// The cost depends on these, not on the number of accounts.
-    ///
-    /// # Errors
-    /// Those of the store.
-    pub async fn given_up(&self, limit: u32) -> Result<GivenUp> {
-        self.0.store.given_up(limit).await
-    }
-
-    /// Returns an account by name.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Usage`](sesame_core::ErrorKind::Usage) naming the nearest accounts there are.
-    pub async fn account(&self, name: &str) -> Result<Account> {
-        self.0.accounts.row(name).await.map(|row| self.0.accounts.shown(&row))
-    }
-
-    /// Renames an account.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Usage`](sesame_core::ErrorKind::Usage) when the name is taken or invalid.
-    pub async fn rename_account(&self, name: &str, new_name: &str) -> Result<Account> {
-        self.0.accounts.rename(name, new_name).await?;
-        self.account(new_name).await
-    }
-
-    /// Adds tags to an account and removes others; returns it with its tags, sorted, without duplicates.
-    ///
-    /// A tag has 1 to 50 letters, digits or `-_.:/`, and begins with a letter or a digit; an account has
-    /// at most 32. Adding a tag that is there and removing one that is not changes nothing.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Usage`](sesame_core::ErrorKind::Usage) for an invalid tag, for one that is both added
-    /// and removed, and when there would be too many; nothing is changed then.
-    pub async fn tag_account(&self, name: &str, add: &[String], remove: &[String]) -> Result<Account> {
-        self.0.accounts.tag(name, add, remove).await?;
-        self.account(name).await
-    }
-
-    /// Returns the names of other accounts that use the same tokens: those of a cross-border seller.
-    ///
-    /// # Errors
-    /// As [`Vault::account`].
-    pub async fn accounts_sharing(&self, name: &str) -> Result<Vec<String>> {
-        let row = self.0.accounts.row(name).await?;
-        let rows = self.0.store.accounts_using(row.authorization.id).await?;
-        let others = rows.into_iter().filter(|other| other.account.id != row.account.id);
-        Ok(others.map(|row| row.account.name).collect())
-    }
-
-    /// Removes an account, and its tokens when no other account uses them. One whose row cannot be read
-    /// is named by its id. The platform is not told: the app stays authorized there until its tokens
-    /// expire or the seller revokes the approval.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Usage`](sesame_core::ErrorKind::Usage) naming the nearest accounts there are.
-    pub async fn remove_account(&self, name: &str) -> Result<()> {
-        if let Some(authorization) = self.0.accounts.remove(name).await? {
-            self.0.replay.forget(authorization).await;
-        }
-        Ok(())
-    }
-
-    /// Reads the audit trail, newest first.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Usage`](sesame_core::ErrorKind::Usage) for an account that neither the vault nor its
-    /// trail knows.
-    pub async fn audit(&self, filter: &AuditFilter) -> Result<Vec<AuditLine>> {
-        let account = match &filter.account {
-            Some(name) => Some(self.0.accounts.row(name).await),
-            None => None,
-        };
-        self.0.events.audit(filter, account).await
-    }
-
-    /// Deletes audit lines and events older than `before`. Returns the number deleted. Events of the last
-    /// 7 days may not have been delivered yet.
-    ///
-    /// Deletes nothing unless the trail also has a line of the first half of the time from `before` to
-    /// now: to a clock that is years ahead all lines are old.
-    ///
-    /// # Errors
-    /// Those of the store.
-    pub async fn forget_audit(&self, before: Timestamp) -> Result<u64> {
-        self.0.events.forget(before).await
     }
 
     /// Begins a login: makes a `state` of 160 random bits and the authorize URL.

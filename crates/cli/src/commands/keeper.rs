@@ -364,7 +364,7 @@ impl Reporter {
         match self.form {
             Format::Json | Format::Ndjson => printer.line(record)?,
             Format::Table | Format::Csv | Format::Excel => {
-                printer.line(sesame_core::scalar::printable(sentence))?
+                printer.line(sesame_core::scalar::printable(sentence))?;
             }
         }
         printer.flush()

@@ -145,7 +145,7 @@ fn begun(args: &LoginArgs, context: &Context, login: &Login) -> CliResult {
     let mut finish = format!("sesame login {}", quote(&args.app));
     for (option, value) in [("--as", &args.as_name), ("--region", &args.region)] {
         if let Some(value) = value {
-            finish.push_str(&format!(" {option} {}", quote(value)));
+            finish = format!("{finish} {option} {}", quote(value));
         }
     }
     if args.replace_shop {

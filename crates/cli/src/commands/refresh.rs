@@ -63,12 +63,11 @@ async fn refresh(
 pub(crate) fn run(args: RefreshArgs, context: &Context) -> CliResult {
     runtime::block_on(context, async {
         let vault = standing(context).await?;
-        let names = match args.account {
-            Some(name) => vec![(name, None)],
-            None => {
-                let accounts = vault.accounts().await?.into_iter();
-                accounts.map(|account| (account.name, Some(account.id))).collect()
-            }
+        let names = if let Some(name) = args.account {
+            vec![(name, None)]
+        } else {
+            let accounts = vault.accounts().await?.into_iter();
+            accounts.map(|account| (account.name, Some(account.id))).collect()
         };
         let mut printer = context.printer(Format::Table);
         let mut rows = Rows::new(&["account", "access token", "refresh token"]);

@@ -13,6 +13,7 @@ const MAX_ROWS: usize = 100_000;
 
 /// The position in the pages of one list.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own about the run")]
 pub(super) struct Paginator {
     rule: Paging,
     /// The rows asked for, where that is known.

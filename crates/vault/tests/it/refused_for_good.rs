@@ -3,10 +3,7 @@
 use std::sync::{Arc, atomic::Ordering};
 
 use sesame_core::Clock as _;
-use sesame_vault::{
-    Keeper, KeeperOptions, KeyChoice, LoginOptions, Vault, WarmPolicy,
-    store::{Sink, SqlStore},
-};
+use sesame_vault::{Keeper, KeeperOptions, KeyChoice, LoginOptions, Vault, WarmPolicy, store::Sink};
 
 use crate::support::{FlakyStore, Home, IopService, all_events, as_name, log_in, reply, two_shops};
 

@@ -375,18 +375,14 @@ async fn former_keys_that_seal_nothing_do_not_pile_up() {
     let first = store.keys().await.unwrap()[0].key_id.clone();
     // A value of the first key that does not open any more keeps that key.
     let stale = store.account("two").await.unwrap().unwrap().authorization.tokens.access.unwrap();
-    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-    let literal = |bytes: &[u8]| match home.is_in_postgresql() {
-        true => format!("'\\x{}'", hex(bytes)),
-        false => format!("x'{}'", hex(bytes)),
-    };
+    let prefix = if home.is_in_postgresql() { "'\\x" } else { "x'" };
     for round in 0..20 {
         vault.rekey(KeyChoice::File, &nothing).await.unwrap();
         if round == 0 {
             home.sql(&format!(
-                "UPDATE authorizations SET access = {} WHERE authorization_id = \
+                "UPDATE authorizations SET access = {prefix}{}' WHERE authorization_id = \
                  (SELECT authorization_id FROM account WHERE name = 'one')",
-                literal(&stale)
+                hex::encode(&stale)
             ))
             .await;
         }

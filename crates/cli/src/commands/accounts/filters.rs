@@ -24,12 +24,12 @@ pub(super) struct Filters {
     app: Option<String>,
     /// Only shops in this state.
     #[arg(long, value_enum)]
-    state: Option<State>,
+    state: Option<ShopState>,
 }
 
 /// The states of a shop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum State {
+enum ShopState {
     Healthy,
     NeedsRefresh,
     NeedsAuthorization,
@@ -43,9 +43,9 @@ impl Filters {
 
     pub(super) fn wants(&self, account: &Account, now: Timestamp) -> bool {
         let state = match account.state {
-            AccountState::Healthy => State::Healthy,
-            AccountState::NeedsRefresh => State::NeedsRefresh,
-            AccountState::NeedsAuthorization { .. } => State::NeedsAuthorization,
+            AccountState::Healthy => ShopState::Healthy,
+            AccountState::NeedsRefresh => ShopState::NeedsRefresh,
+            AccountState::NeedsAuthorization { .. } => ShopState::NeedsAuthorization,
         };
         self.tag.iter().all(|tag| account.tags.contains(tag))
             && self.expiring.is_none_or(|within| status::needs_person_within(account, now, within))

@@ -124,7 +124,9 @@ pub(crate) fn run(args: &SignArgs, context: &Context) -> CliResult {
         let asks_method = args.sign_method.is_some();
         own.extend(warnings::of(protocol, path, &pairs, method, asks_method, in_parameters));
         if !args.explain {
-            own.iter().for_each(|warning| note("note", warning));
+            for warning in &own {
+                note("note", warning);
+            }
         }
         explanation.warnings.extend(own);
         let given = value_of(shape.signature_param()).map(|signature| Given {

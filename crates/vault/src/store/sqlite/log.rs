@@ -22,7 +22,7 @@ const ATTEMPTS: usize = 5;
 
 /// What a log looks like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Log {
+pub(super) enum LogState {
     /// Nothing is wrong up to its end. A last frame that was changed looks like one that was cut off.
     Whole,
     /// A frame of the last change does not fit: it was damaged, or the power was cut while it was written.
@@ -39,27 +39,27 @@ pub(super) fn path_of(database: &Path) -> PathBuf {
 }
 
 /// Reads the log of a database, if there is one.
-pub(super) fn examine(database: &Path) -> io::Result<Log> {
+pub(super) fn examine(database: &Path) -> io::Result<LogState> {
     let path = path_of(database);
     for _ in 0..ATTEMPTS {
         let read = File::open(&path).and_then(|file| read(BufReader::with_capacity(1 << 16, file)));
         let (header, log) = match read {
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::UnexpectedEof) => {
-                return Ok(Log::Whole);
+                return Ok(LogState::Whole);
             }
             read => read?,
         };
         let mut now = [0; HEADER];
         let is_same =
             File::open(&path).and_then(|mut file| file.read_exact(&mut now)).is_ok() && now == header;
-        if log == Log::Whole || is_same {
+        if log == LogState::Whole || is_same {
             return Ok(log);
         }
     }
-    Ok(Log::Whole)
+    Ok(LogState::Whole)
 }
 
-fn read(mut log: impl Read) -> io::Result<([u8; HEADER], Log)> {
+fn read(mut log: impl Read) -> io::Result<([u8; HEADER], LogState)> {
     let mut header = [0; HEADER];
     log.read_exact(&mut header)?;
     let is_big = word(&header, 0) == MAGIC + 1;
@@ -89,9 +89,9 @@ fn read(mut log: impl Read) -> io::Result<([u8; HEADER], Log)> {
         before = [written, expected];
     }
     let log = match (fitting, commits + fitting) {
-        (0, _) => Log::Whole,
-        (_, 1) => Log::LastChangeDamaged,
-        _ => Log::Damaged,
+        (0, _) => LogState::Whole,
+        (_, 1) => LogState::LastChangeDamaged,
+        _ => LogState::Damaged,
     };
     Ok((header, log))
 }
@@ -140,11 +140,11 @@ mod tests {
             sqlx::query(change).execute(&mut connection).await.unwrap();
             ends.push(std::fs::metadata(path_of(&path)).unwrap().len().try_into().unwrap());
         }
-        assert_eq!(examine(&path).unwrap(), Log::Whole);
+        assert_eq!(examine(&path).unwrap(), LogState::Whole);
         (std::fs::read(path_of(&path)).unwrap(), ends)
     }
 
-    fn state(log: &[u8]) -> Log {
+    fn state(log: &[u8]) -> LogState {
         read(log).unwrap().1
     }
 
@@ -158,12 +158,12 @@ mod tests {
             let mut log = log.clone();
             log[at] ^= 0x10;
             let expected = match at {
-                ..HEADER => Log::Damaged,
-                _ if at < before_last => Log::Damaged,
+                ..HEADER => LogState::Damaged,
+                _ if at < before_last => LogState::Damaged,
                 // It would be the end of a change.
-                _ if at < last && (4..8).contains(&((at - HEADER) % frame)) => Log::Damaged,
-                _ if at < last => Log::LastChangeDamaged,
-                _ => Log::Whole,
+                _ if at < last && (4..8).contains(&((at - HEADER) % frame)) => LogState::Damaged,
+                _ if at < last => LogState::LastChangeDamaged,
+                _ => LogState::Whole,
             };
             assert_eq!(state(&log), expected, "byte {at} of {}, changes end at {ends:?}", log.len());
         }
@@ -174,17 +174,17 @@ mod tests {
         let (log, _) = log_of_changes().await;
         for end in (0..log.len()).step_by(61) {
             if end >= HEADER {
-                assert_eq!(state(&log[..end]), Log::Whole, "cut at {end}");
+                assert_eq!(state(&log[..end]), LogState::Whole, "cut at {end}");
             }
             // Space that was taken and not written.
             let mut zeros = log.clone();
             zeros[end..].fill(0);
-            assert_eq!(state(&zeros), Log::Whole, "zeros from {end}");
+            assert_eq!(state(&zeros), LogState::Whole, "zeros from {end}");
         }
         // The next one is written over it.
         let (mut other, ends) = log_of_changes().await;
         let next = log_of_changes().await.0;
         other[..ends[1]].copy_from_slice(&next[..ends[1]]);
-        assert_eq!(state(&other), Log::Whole);
+        assert_eq!(state(&other), LogState::Whole);
     }
 }

@@ -248,8 +248,8 @@ fn is_current(path: &Path) -> bool {
 fn check_log(path: &Path) -> Result<Option<String>> {
     let log = log::path_of(path);
     match log::examine(path) {
-        Ok(log::Log::Whole) => Ok(None),
-        Ok(log::Log::LastChangeDamaged) => {
+        Ok(log::LogState::Whole) => Ok(None),
+        Ok(log::LogState::LastChangeDamaged) => {
             let why = format!(
                 "the last change in {} is damaged, or the power was cut while it was written; it is dropped",
                 log.display()
@@ -257,7 +257,7 @@ fn check_log(path: &Path) -> Result<Option<String>> {
             tracing::warn!("{why}");
             Ok(Some(why))
         }
-        Ok(log::Log::Damaged) => Err(Error::local(format!(
+        Ok(log::LogState::Damaged) => Err(Error::local(format!(
             "{} is damaged: SQLite would drop what was stored after that place, new tokens among it",
             log.display()
         ))
