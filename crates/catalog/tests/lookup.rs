@@ -291,7 +291,7 @@ fn the_named_apis_page_as_documented() {
         (
             "lazada",
             "/orders/get",
-            (Offset, "offset", Some("limit"), Some(100), Some(0), "data.orders", "order_id", None),
+            (Offset, "offset", Some("limit"), Some(100), Some(0), "data.orders", "order_id", Some(5_000)),
         ),
         (
             "1688",

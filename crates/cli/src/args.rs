@@ -22,7 +22,7 @@ use crate::{commands, global::Global};
         "  sesame app add lazada --key 500123 --secret-stdin --name shop\n",
         "  sesame login shop                            authorize a shop in the browser\n",
         "  sesame products list ACCOUNT --all --output csv\n",
-        "  sesame call ACCOUNT /order/get order_id=1234\n",
+        "  sesame call ACCOUNT /products/get filter=all limit=20\n",
         "\n",
         "Results go to standard output, everything else to standard error. With --output json, ",
         "errors are one line of JSON on standard error:\n",

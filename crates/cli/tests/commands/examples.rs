@@ -7,10 +7,12 @@ use crate::house::House;
 
 /// Examples that are not run here: they serve until they are stopped, ask a person, or need files, keys
 /// and places that the tests of their commands have.
-const ELSEWHERE: [&str; 13] = [
+const ELSEWHERE: [&str; 15] = [
     "sesame demo",
     "sesame sandbox",
     "sesame app add",
+    "sesame app edit lazada --former-secret",
+    "sesame app remove",
     "sesame login",
     "sesame logout",
     "sesame keeper",

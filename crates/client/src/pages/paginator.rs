@@ -225,11 +225,11 @@ impl Paginator {
             Some(_) if self.began_at_cursor => None,
             // What left the list meanwhile need not come any more, and nothing can slip past.
             Some((_, last)) if self.descends && seen < last => Some(format!("the platform tells of {last} rows and gave {seen}")),
-            Some((first, _)) if !self.descends && seen < first => Some(format!(
-                "the platform tells of {first} rows and gave {seen}; rows were taken away meanwhile, or it does not show all of them"
-            )),
             Some((first, last)) if !self.descends && self.shrank => Some(format!(
                 "rows left the list while it was read ({first} at first, {last} at the end), so others may have been passed over"
+            )),
+            Some((first, _)) if !self.descends && seen < first => Some(format!(
+                "the platform tells of {first} rows and gave {seen}; rows were taken away meanwhile, or it does not show all of them"
             )),
             None if self.rule.backward && self.pages > 1 => Some(
                 "rows leave this list while it is read, and without a total it cannot be read from its last page back; rows may have been passed over".to_owned(),

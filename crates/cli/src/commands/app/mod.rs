@@ -51,16 +51,16 @@ JSON: [{\"name\",\"platform\",\"region\",\"app_key\",\"redirect_uri\",\"sandbox\
     /// Shows an app and the accounts that use it.
     #[command(after_help = "\
 Examples:
-  sesame app show shop
+  sesame app show lazada
 
 JSON: as of `app list`, with \"has_former_secret\" and \"accounts\":[NAME]")]
     Show(AppName),
     /// Changes the region or the redirect URI of an app, or puts its former secret back.
     #[command(after_help = "\
 Examples:
-  sesame app edit shop --region my
-  sesame app edit shop --redirect-uri https://shop.example/callback
-  sesame app edit shop --former-secret
+  sesame app edit lazada --region my
+  sesame app edit lazada --redirect-uri https://shop.example/callback
+  sesame app edit lazada --former-secret
 
 With another region go the accounts that had the app's former one, unless it is that of their country. \
 --former-secret exchanges the two secrets of an app whose secret was replaced and has not worked yet. \
@@ -70,7 +70,7 @@ JSON: as of `app show`")]
     /// Renames an app.
     #[command(after_help = "\
 Examples:
-  sesame app rename lazada-2 shop
+  sesame app rename taobao taobao-cn
 
 JSON: as of `app show`")]
     Rename(RenameArgs),
