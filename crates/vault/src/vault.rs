@@ -142,8 +142,9 @@ impl Vault {
     /// let login = vault.begin_login("lazada", LoginOptions::default().as_name("my-shop")).await?;
     /// let listener = vault.listen(&login).await?;
     /// println!("Open {} and approve.", login.authorize_url);
-    /// let accounts = vault.finish_login(&login, listener.accept().await?).await?;
-    /// # drop(accounts);
+    /// let (callback, browser) = listener.accept().await?;
+    /// let accounts = vault.finish_login(&login, callback).await;
+    /// browser.show(&accounts).await;
     /// # Ok(())
     /// # }
     /// ```

@@ -475,8 +475,8 @@ async fn a_vault_of_many_accounts_is_never_read_at_once() {
         let accounts = log_in(&vault, "lazada", LoginOptions::default()).await.unwrap();
         assert_eq!((accounts.len(), accounts[0].name.as_str()), (1, name));
     }
-    let error = vault.account("s309X").await.unwrap_err();
-    assert!(error.hint().unwrap().contains("s3099") && error.hint().unwrap().contains("more"));
+    let error = vault.account("s3099x").await.unwrap_err();
+    assert!(error.hint().unwrap().contains("Did you mean s3099?") && error.hint().unwrap().contains("more"));
     let tokens = |access: &str| ImportedTokens::default().access(AccessToken::new(access));
     for name in ["lazada", "lazada-2", "lazada-3"] {
         assert_eq!(vault.import_tokens("lazada", tokens(name)).await.unwrap().0.name, name);

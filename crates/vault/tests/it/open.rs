@@ -299,7 +299,10 @@ async fn names_are_chosen_checked_and_never_doubled() {
     let nowhere = new("lazada").region("atlantis");
     assert_eq!(vault.add_app(nowhere).await.unwrap_err().kind(), ErrorKind::Usage);
     let error = vault.app("alibab").await.unwrap_err();
-    assert!(error.hint().unwrap().starts_with("There are: alibaba"), "{error:?}");
+    assert!(
+        error.hint().unwrap().starts_with("Did you mean alibaba? There are: alibaba, alibaba-2"),
+        "{error:?}"
+    );
     assert!(vault.account("nobody").await.unwrap_err().hint().unwrap().contains("sesame login"));
 }
 
