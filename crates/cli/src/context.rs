@@ -4,15 +4,19 @@ use std::sync::{Arc, OnceLock};
 
 use sesame_catalog::{Catalog, Environment};
 use sesame_client::{Call, Client};
-use sesame_core::{AppSecret, Clock, Error, Transport};
+use sesame_core::{AppSecret, Clock, Error, ErrorKind, Transport};
 use sesame_http::HttpTransport;
-use sesame_vault::{KeyChoice, Location, SystemClock, Vault, VaultOptions, ensure_private, store::SqlStore};
+use sesame_vault::{
+    KeyChoice, KeyKind, Location, SystemClock, Vault, VaultOptions, ensure_private, store::SqlStore,
+};
 use tokio::sync::OnceCell;
 
 use crate::{
     chosen::Origin,
-    exit::{CliResult, note},
+    exit::{CliResult, note, person_is_there},
     output::{Format, Printer},
+    runtime,
+    secret_input::ask_secret,
     settings::Settings,
 };
 
@@ -128,7 +132,7 @@ impl Context {
                         "other users of this machine can see the password in --vault in the list of processes; SESAME_VAULT and ~/.pgpass hide it",
                     );
                 }
-                let vault = Vault::open(self.vault_options(location, key_choice(&self.settings))?).await?;
+                let vault = self.open_vault(location).await?;
                 vault.set_exchange_timeout(self.settings.timeout.value);
                 for notice in vault.take_warnings() {
                     note("note", &notice.to_string());
@@ -136,6 +140,21 @@ impl Context {
                 Ok(vault)
             })
             .await
+    }
+
+    /// Opens the vault; on a terminal its passphrase is asked for, if it has one and none was given.
+    async fn open_vault(&self, location: Location) -> CliResult<Vault> {
+        let key = key_choice(&self.settings);
+        let is_asked = matches!(key, KeyChoice::Auto) && person_is_there();
+        let error = match Vault::open(self.vault_options(location.clone(), key)?).await {
+            Err(error) if is_asked && error.kind() == ErrorKind::Usage => error,
+            opened => return Ok(opened?),
+        };
+        if !matches!(Vault::key_kind_at(&location).await, Ok(Some(KeyKind::Passphrase))) {
+            return Err(error.into());
+        }
+        let passphrase = runtime::aside(|| ask_secret("Passphrase of the vault")).await?;
+        Ok(Vault::open(self.vault_options(location, KeyChoice::Passphrase(passphrase))?).await?)
     }
 
     /// Returns what a vault is opened with, besides its place and its key.

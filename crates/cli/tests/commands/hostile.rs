@@ -2,17 +2,16 @@
 #![cfg(target_os = "linux")]
 
 use std::{
-    fs::File,
     io::{BufRead, BufReader, Read, Write},
     net::TcpListener,
     process::{Command, Stdio},
     sync::{Arc, Mutex},
 };
 
-use rustix::{pty, termios};
+use rustix::termios;
 use serde_json::{Value, json};
 
-use crate::{accounts::imported, house::House};
+use crate::{accounts::imported, house::House, terminal::terminal};
 
 /// A gateway that answers every request with one body.
 struct Gateway {
@@ -231,11 +230,7 @@ fn results_read_back_to_the_same_values_from_a_file() {
 
 /// Runs a command on a terminal and returns all that it wrote there.
 fn on_terminal(house: &House, arguments: &[&str]) -> String {
-    let ours = pty::openpt(pty::OpenptFlags::RDWR | pty::OpenptFlags::NOCTTY).unwrap();
-    pty::grantpt(&ours).unwrap();
-    pty::unlockpt(&ours).unwrap();
-    let name = pty::ptsname(&ours, Vec::new()).unwrap();
-    let theirs = File::options().read(true).write(true).open(name.to_str().unwrap()).unwrap();
+    let (mut ours, theirs) = terminal();
     // Bytes as they are written: no carriage return before the end of a line.
     let mut raw = termios::tcgetattr(&theirs).unwrap();
     raw.make_raw();
@@ -250,7 +245,7 @@ fn on_terminal(house: &House, arguments: &[&str]) -> String {
     drop((command, theirs));
     let mut text = Vec::new();
     // The system reports an error where nobody holds the other end any more.
-    let _ = File::from(ours).read_to_end(&mut text);
+    let _ = ours.read_to_end(&mut text);
     assert!(child.wait().unwrap().success());
     String::from_utf8(text).unwrap()
 }

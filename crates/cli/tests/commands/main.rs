@@ -28,6 +28,7 @@ mod rekey;
 mod secrets;
 mod shops;
 mod signing;
+mod terminal;
 mod trouble;
 mod usage;
 mod vault;

@@ -24,8 +24,8 @@ pub(crate) use keys::MasterKeys;
 pub use master::{KeyChoice, KeyKind, MasterKey};
 pub(crate) use passphrase::Stretching;
 pub(crate) use unlock::{
-    CHECK, KeySource, Unlocked, check_new, check_slot, new_key, reopen, unlock, unwrap, wrapped_slot,
-    write_to_keyring,
+    CHECK, KeySource, Unlocked, check_new, check_slot, kind_of, new_key, reopen, unlock, unwrap,
+    wrapped_slot, write_to_keyring,
 };
 
 /// The first byte of every sealed value.

@@ -218,7 +218,8 @@ fn leads_nowhere(row: &KeyRow, active: KeyKind, source: &KeySource) -> Error {
     }
 }
 
-fn kind_of(row: &KeyRow) -> Result<KeyKind> {
+/// Returns where a key comes from.
+pub(crate) fn kind_of(row: &KeyRow) -> Result<KeyKind> {
     KeyKind::parse(&row.kind).ok_or_else(|| {
         Error::local(format!(
             "the vault takes its master key from {:?}, which this version does not know",

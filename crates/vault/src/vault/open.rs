@@ -17,8 +17,8 @@ use crate::{
     ownership::ensure_private,
     refresh::{JOURNAL_SUFFIX, Journal, Refresher, Replay, ShopMerger, TokenWriter},
     rekey::Rekey,
-    seal::{KeyChoice, KeyKind, KeySource, MasterKeys, check_new, unlock},
-    store::{KeyState, SqlStore, Store},
+    seal::{KeyChoice, KeyKind, KeySource, MasterKeys, check_new, kind_of, unlock},
+    store::{KeyState, KeyStore as _, SqlStore, Store},
 };
 
 /// Where a vault is and what it works with.
@@ -158,6 +158,17 @@ impl Vault {
         }
         let store = SqlStore::open(&options.location).await?;
         Self::open_with(options, Arc::new(store)).await
+    }
+
+    /// Returns where the master key of a vault comes from, without opening it; `None` if it has none yet.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn key_kind_at(location: &Location) -> Result<Option<KeyKind>> {
+        let store = SqlStore::open(location).await?;
+        let kind = store.keys().await?.first().map(kind_of).transpose();
+        store.close().await;
+        kind
     }
 
     /// Opens a vault over another store; key file and journal still live beside the location.

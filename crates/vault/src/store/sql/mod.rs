@@ -95,6 +95,10 @@ impl SqlStore {
     ///
     /// # Errors
     /// As [`SqlStore::open`].
+    #[cfg_attr(
+        not(feature = "postgres"),
+        expect(clippy::unused_async, reason = "only a database on a server is asked")
+    )]
     pub async fn exists(location: &Location) -> Result<bool> {
         match location {
             #[cfg(feature = "sqlite")]
