@@ -108,7 +108,7 @@ pub(crate) fn run(args: &LoginArgs, context: &Context) -> CliResult {
             CodeSource::Awaited(awaited) => awaited.finish(args.wait, context, vault, &login).await?,
         };
         match found {
-            Some(found) => done(context, &found),
+            Some(found) => done(context, &found, args.as_name.as_deref()),
             None => begun(args, context, &login),
         }
     })
@@ -155,10 +155,19 @@ fn begun(args: &LoginArgs, context: &Context, login: &Login) -> CliResult {
     Ok(())
 }
 
-fn done(context: &Context, found: &[Account]) -> CliResult {
+fn done(context: &Context, found: &[Account], as_name: Option<&str>) -> CliResult {
     accounts::print(context, found, context.clock.now(), accounts::Asked::All)?;
-    if let Some(first) = found.first() {
-        let name = quote(&first.name);
+    let asked = found.iter().find(|account| Some(account.name.as_str()) == as_name);
+    if let Some(account) = asked.or(found.first()) {
+        let is_same = |other: &&Account| {
+            other.id != account.id && other.shop_id == account.shop_id && other.country == account.country
+        };
+        let others: Vec<_> = found.iter().filter(is_same).map(|other| other.name.as_str()).collect();
+        if !others.is_empty() && account.shop_id.is_some() {
+            let others = others.join(", ");
+            note("note", &format!("{} is the shop of {others}, too; they share its tokens", account.name));
+        }
+        let name = quote(&account.name);
         say(&format!("Next: sesame products list {name}   sesame call {name} API ...   sesame token {name}"));
     }
     Ok(())

@@ -104,3 +104,14 @@ fn the_browser_is_told_how_the_login_ended() {
     assert!(page.contains("is authorized for the shop") && page.contains(&house.shop("lazada")), "{page}");
     assert_eq!(child.wait().unwrap().code(), Some(0));
 }
+
+#[test]
+fn a_shop_that_gets_a_second_name_is_said() {
+    let house = House::with_sandbox();
+    house.add_app("lazada");
+    let first = house.run(&["login", "lazada", "--as", "one"]).succeeds().stderr;
+    assert!(!first.contains("is the shop of"), "{first}");
+    let second = house.run(&["login", "lazada", "--as", "two"]).succeeds().stderr;
+    assert!(second.contains("two is the shop of one, too; they share its tokens"), "{second}");
+    assert!(second.contains("sesame token two"), "{second}");
+}

@@ -12,7 +12,7 @@ use rustix::{pty, termios};
 use crate::house::House;
 
 /// Opens a terminal: our end, and that of a command.
-pub fn terminal() -> (File, File) {
+pub(crate) fn terminal() -> (File, File) {
     let ours = pty::openpt(pty::OpenptFlags::RDWR | pty::OpenptFlags::NOCTTY).unwrap();
     pty::grantpt(&ours).unwrap();
     pty::unlockpt(&ours).unwrap();
