@@ -31,6 +31,7 @@ static RULES: LazyLock<Vec<ReplyRules>> = LazyLock::new(|| {
         code: vec!["result.error.code".to_owned(), "errorCode".to_owned(), "a.b.c.d.e".to_owned()],
         message: vec!["result.error.message".to_owned(), "message".to_owned()],
         source: "fuzzing".to_owned(),
+        date: String::new(),
     };
     rules.push(ReplyRules {
         flags: vec![flag("success"), flag("result.success"), flag("result.inner.success")],
