@@ -173,7 +173,7 @@ impl Level<'_, '_> {
             return None;
         }
         self.members.iter().find_map(|(name, raw)| {
-            let place = self.place_of(name).filter(|_| raw.get().starts_with('{'))?;
+            let place = raw.get().starts_with('{').then(|| self.place_of(name)).flatten()?;
             let inner = members(raw.get())?;
             let path = if path.is_empty() { name.to_string() } else { format!("{path}.{name}") };
             Level { rule: self.rule, place, members: &inner }.refusal(&path, settled)
@@ -189,10 +189,14 @@ impl Level<'_, '_> {
 
     fn own_refusal(&self) -> Option<Refusal> {
         let rule = self.rule;
+        let (code, text) = (self.said(&rule.error_codes), self.said(&rule.error_messages));
+        // Nearly every reply ends here.
+        if code.is_none() && text.is_none() && self.said(&rule.codes).is_none() {
+            return None;
+        }
         if self.texts(&rule.flags).any(|text| !fits(&rule.no, &text)) {
             return None;
         }
-        let (code, text) = (self.said(&rule.error_codes), self.said(&rule.error_messages));
         let plain_text = || self.said(&rule.messages);
         let beside_result = self.results().next().is_some();
         let (code, text) = match (code, text) {
