@@ -277,7 +277,7 @@ fn shown(value: &RawValue) -> Cow<'_, str> {
     match value.get().as_bytes().first() {
         Some(b'n') => "".into(),
         Some(b'{' | b'[') => shown_as_json(value).into(),
-        // Half a character in a text is no text; what stands there is shown.
+        // A lone surrogate is not text; what stands there is shown.
         _ => scalar::raw_text(value).unwrap_or_else(|| value.get().into()),
     }
 }

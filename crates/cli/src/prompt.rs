@@ -22,7 +22,7 @@ pub(crate) async fn yes(question: &str) -> CliResult<bool> {
 /// Asks for one of several choices and returns its place. An empty answer is the first. Blocks.
 ///
 /// # Errors
-/// Usage, at the end of the input and after several answers that are no choice.
+/// Usage, at the end of the input and after several invalid answers.
 pub(crate) fn choice(question: &str, choices: &[String]) -> CliResult<usize> {
     let mut lines = vec![question.to_owned()];
     lines.extend((1..).zip(choices).map(|(number, choice)| format!("  {number}  {choice}")));

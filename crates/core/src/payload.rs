@@ -256,13 +256,18 @@ fn fits(words: &[String], text: &str) -> bool {
 }
 
 fn is_one_of(patterns: &[String], name: &str) -> bool {
+    let letters = || name.bytes().rev().filter(|byte| *byte != b'_').map(|byte| byte.to_ascii_lowercase());
+    let last = letters().next();
     patterns.iter().any(|pattern| {
+        // Nearly all differ in their last letter.
+        if pattern.as_bytes().last().copied() != last && pattern != "*" {
+            return false;
+        }
         let (end, is_open) = match pattern.strip_prefix('*') {
             Some(end) => (end, true),
             None => (pattern.as_str(), false),
         };
-        let mut letters =
-            name.bytes().rev().filter(|byte| *byte != b'_').map(|byte| byte.to_ascii_lowercase());
+        let mut letters = letters();
         end.bytes().rev().all(|byte| letters.next() == Some(byte)) && (is_open || letters.next().is_none())
     })
 }

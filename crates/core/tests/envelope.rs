@@ -213,7 +213,7 @@ fn a_reply_nested_deeper_than_128_levels_is_refused_without_recursion() {
             assert!(error.message().contains("128 levels") && error.is_ambiguous(), "{error}");
         }
     }
-    // Brackets inside texts are no levels.
+    // Brackets inside strings do not nest.
     let text = format!(r#"{{"code":"0","a":"{}\\","b":[]}}"#, "[{".repeat(500));
     assert!(read(Shape::IopRest, 200, &text).is_ok());
 }
@@ -260,7 +260,7 @@ fn no_part_of_a_refusal_is_lost() {
         assert!(error.message().chars().count() <= 1_001, "the short form is short");
         for n in 1..=200 {
             assert!(error.full_message().contains(&format!("entry {n}\"")), "{shape:?} {n}");
-            assert!(error.full_message().contains(&format!("THD_ERR_{n:03}:X")), "codes are no secrets");
+            assert!(error.full_message().contains(&format!("THD_ERR_{n:03}:X")), "codes are not secrets");
         }
     }
     // Nothing is said twice where nothing was cut.

@@ -423,7 +423,7 @@ mod tests {
         let orders: Vec<&Json> = answer["result"]["orders"].as_array().unwrap().iter().collect();
         let ids: Vec<&str> = orders.iter().map(|order| order["trade_id"].as_str().unwrap()).collect();
         assert_eq!(ids, ["7", "8", "9"]);
-        assert_eq!(orders[0]["productID"], 5, "an id that is no number does not fit");
+        assert_eq!(orders[0]["productID"], 5, "an id that is not a number does not fit");
     }
 
     #[test]

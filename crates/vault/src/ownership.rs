@@ -5,7 +5,7 @@ use std::path::Path;
 use sesame_core::Result;
 
 /// Refuses a file or directory that belongs to another user or that others can write. One that does not
-/// exist is no matter; of a symbolic link its target counts. `what` is what it is, for people.
+/// exist is accepted; of a symbolic link its target counts. `what` names it for people.
 ///
 /// A directory with the sticky bit, such as `/tmp`, may be written by others: what is in it stays ours.
 ///

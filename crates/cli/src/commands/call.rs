@@ -153,7 +153,7 @@ async fn confirm(args: &CallArgs, api: &Api) -> CliResult {
     let derived = if api.safety_derived { " (by its name; the catalog does not say)" } else { "" };
     let what = format!("{} on {} {}{derived}", api.name, args.account, deed(api.safety));
     if !person_is_there() {
-        return Err(Error::usage(format!("{what}, and nobody can be asked"))
+        return Err(Error::usage(format!("{what}, and there is no terminal to confirm it on"))
             .with_hint("Add --yes to send it. --dry-run shows what would be sent.")
             .into());
     }

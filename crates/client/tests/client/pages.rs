@@ -266,7 +266,7 @@ async fn a_window_that_rows_leave_while_it_is_read_loses_none() {
     assert!(warnings.iter().any(|warning| warning.contains("45 rows before, 44 now")), "{warnings:?}");
 }
 
-/// R4: rows that the platform counts and does not show are no success, however it hides them.
+/// R4: rows that the platform counts and does not show are not a success, however it hides them.
 #[tokio::test]
 async fn orders_behind_the_largest_offset_make_the_list_incomplete() {
     let stage = stage(&["lazada"]).await;

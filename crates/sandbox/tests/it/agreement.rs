@@ -141,7 +141,7 @@ async fn rows_do_not_contradict_the_status_asked_for() {
         assert_eq!(order["statuses"], json!(["shipped"]));
     }
     assert_eq!(orders("package_scrapped").await.json()["data"]["countTotal"], 0, "documented, and rare");
-    assert_eq!(orders("all").await.code(), "36", "documented: `all` is no status");
+    assert_eq!(orders("all").await.code(), "36", "documented: `all` is not a status");
 }
 
 #[tokio::test]

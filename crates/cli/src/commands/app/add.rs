@@ -88,8 +88,8 @@ pub(crate) fn tell_switched_off(platform: &Platform) {
     }
 }
 
-/// Asks which console a key comes from, where the platform has several whose keys differ. Says it where
-/// nobody can be asked.
+/// Asks which console a key comes from, where the platform has several whose keys differ. Says it where there
+/// is no terminal to ask on.
 fn region_by_console(platform: &Platform) -> CliResult<Option<String>> {
     let consoles = consoles(platform);
     if consoles.len() < 2 {

@@ -12,7 +12,7 @@ fn rule(text: &str) -> Paging {
 fn args(value: Value) -> Map<String, Value> {
     match value {
         Value::Object(map) => map,
-        other => panic!("{other} is no object"),
+        other => panic!("{other} is not an object"),
     }
 }
 

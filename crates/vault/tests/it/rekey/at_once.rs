@@ -160,7 +160,7 @@ impl Turns {
         Some(turns)
     }
 
-    /// Lets it make so many calls, or wait for whoever has the key file.
+    /// Lets it make `calls` calls, or wait for whoever has the key file.
     async fn advance(&mut self, home: &Home, calls: usize) {
         if let Some(resume) = self.resume.take() {
             let (at_call, next) = stop_after(&self.pause, calls);
