@@ -13,9 +13,8 @@ use tokio::sync::OnceCell;
 
 use crate::{
     chosen::Origin,
-    exit::{CliResult, note, person_is_there},
+    exit::{CliError, CliResult, note, person_is_there},
     output::{Format, Printer},
-    runtime,
     secret_input::ask_secret,
     settings::Settings,
 };
@@ -153,7 +152,9 @@ impl Context {
         if !matches!(Vault::key_kind_at(&location).await, Ok(Some(KeyKind::Passphrase))) {
             return Err(error.into());
         }
-        let passphrase = runtime::aside(|| ask_secret("Passphrase of the vault")).await?;
+        let asked = tokio::task::spawn_blocking(|| ask_secret("Passphrase of the vault")).await;
+        // It can only fail by a panic, which the hook has reported.
+        let passphrase = asked.unwrap_or(Err(CliError::Status(1)))?;
         Ok(Vault::open(self.vault_options(location, KeyChoice::Passphrase(passphrase))?).await?)
     }
 
