@@ -2,11 +2,12 @@
 
 mod login;
 
-use crate::support::{FakeTransport, FlakyStore, Home, IopService, Policy, all_events, app, as_name, log_in};
+use crate::refresh::{LIFE, Shop, settled, shop};
+use crate::support::{FlakyStore, Home, Policy, all_events, as_name, log_in};
 use sesame_core::{AccessToken, Clock as _, Error, ErrorKind};
 use sesame_vault::{
-    Account, AccountState, CopyOptions, ImportedTokens, Keeper, KeeperOptions, LoginOptions, SystemClock,
-    Vault, WarmPolicy,
+    AccountState, CopyOptions, ImportedTokens, Keeper, KeeperOptions, LoginOptions, SystemClock, Vault,
+    WarmPolicy,
     import::{ImportOptions, Table, TableFormat},
     store::{Notes, Sink},
 };
@@ -37,34 +38,6 @@ over_both! {
     another_process_that_refreshes_is_waited_for,
     a_journalled_answer_moves_into_the_store_by_itself,
     a_vault_of_many_accounts_is_never_read_at_once;
-}
-
-const DAY: u64 = 86_400;
-
-/// Lazada's documented life of an access token.
-const LIFE: u64 = 30 * DAY;
-
-struct Shop {
-    home: Home,
-    service: IopService,
-    vault: Vault,
-}
-
-/// A shop of Lazada, authorized a moment ago.
-async fn shop(policy: Policy) -> Shop {
-    let mut home = Home::new(FakeTransport::json("{}"));
-    let service = IopService::new(policy, &home.clock);
-    home.transport = service.transport();
-    let vault = home.open().await;
-    app(&vault, "lazada").await;
-    let accounts = log_in(&vault, "lazada", as_name("shop")).await.unwrap();
-    assert_eq!(accounts[0].name, "shop");
-    Shop { home, service, vault }
-}
-
-async fn settled(vault: &Vault, name: &str) -> Account {
-    vault.settle().await;
-    vault.account(name).await.unwrap()
 }
 
 async fn a_refresh_cut_off_after_it_was_sent_is_reported_for_what_it_is() {

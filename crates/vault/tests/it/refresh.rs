@@ -35,20 +35,20 @@ over_both! {
 const DAY: u64 = 86_400;
 
 /// Lazada's documented life of an access token, and its advisory window.
-const LIFE: u64 = 30 * DAY;
+pub(crate) const LIFE: u64 = 30 * DAY;
 
 const ADVISORY: u64 = 36 * 3_600;
 
 type Trouble = dyn Fn() -> Result<HttpResponse> + Send + Sync;
 
-struct Shop {
-    home: Home,
-    service: IopService,
-    vault: Vault,
+pub(crate) struct Shop {
+    pub(crate) home: Home,
+    pub(crate) service: IopService,
+    pub(crate) vault: Vault,
 }
 
 /// A shop of Lazada, authorized a moment ago.
-async fn shop(policy: Policy) -> Shop {
+pub(crate) async fn shop(policy: Policy) -> Shop {
     let mut home = Home::new(FakeTransport::json("{}"));
     let service = IopService::new(policy, &home.clock);
     home.transport = service.transport();
@@ -63,7 +63,7 @@ fn at(seconds: u64) -> Timestamp {
     Timestamp::from_millisecond(START + i64::try_from(seconds * 1_000).unwrap()).unwrap()
 }
 
-async fn settled(vault: &Vault, name: &str) -> Account {
+pub(crate) async fn settled(vault: &Vault, name: &str) -> Account {
     vault.settle().await;
     vault.account(name).await.unwrap()
 }
