@@ -15,6 +15,12 @@ pub struct Api {
     pub name: String,
     /// The title in the vendor's documents.
     pub title: Option<String>,
+    /// The title in Chinese.
+    pub title_zh: Option<String>,
+    /// What it does, in one or two sentences.
+    pub about: Option<String>,
+    /// The same in Chinese.
+    pub about_zh: Option<String>,
     /// How it is called.
     pub shape: Shape,
     /// The path that is called and signed (IOP `/rest` only); may hold `{variables}`.
@@ -45,6 +51,12 @@ pub struct Api {
     pub errors: Vec<ApiErrorNote>,
     /// An example of arguments.
     pub example: Option<Json>,
+    /// A sample of the payload, shortened.
+    pub reply: Option<Json>,
+    /// How dates are written, and in which time zone.
+    pub dates: Option<String>,
+    /// How often it may be called.
+    pub quota: Option<String>,
     /// What users should know.
     pub notes: Vec<String>,
     /// The group in the vendor's documents.

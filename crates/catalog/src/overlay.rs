@@ -44,6 +44,15 @@ pub struct Patch {
     /// The title.
     #[serde(default)]
     pub title: Option<String>,
+    /// The title in Chinese.
+    #[serde(default)]
+    pub title_zh: Option<String>,
+    /// What it does, in one or two sentences.
+    #[serde(default)]
+    pub about: Option<String>,
+    /// The same in Chinese.
+    #[serde(default)]
+    pub about_zh: Option<String>,
     /// The group.
     #[serde(default)]
     pub group: Option<String>,
@@ -83,6 +92,15 @@ pub struct Patch {
     /// An example of arguments.
     #[serde(default)]
     pub example: Option<Json>,
+    /// A sample of the payload, shortened: JSON in a text.
+    #[serde(default)]
+    pub reply: Option<String>,
+    /// How dates are written, and in which time zone.
+    #[serde(default)]
+    pub dates: Option<String>,
+    /// How often it may be called.
+    #[serde(default)]
+    pub quota: Option<String>,
     /// More notes.
     #[serde(default)]
     pub notes: Vec<String>,
@@ -240,6 +258,11 @@ impl Overlay {
             if api.example.as_ref().is_some_and(|example| !example.is_object()) {
                 return Err((key("example"), "is not a table of arguments".to_owned()));
             }
+            if let Some(reply) = &api.reply
+                && let Err(error) = serde_json::from_str::<Json>(reply)
+            {
+                return Err((key("reply"), format!("invalid JSON: {error}")));
+            }
         }
         Ok(())
     }
@@ -325,12 +348,20 @@ impl Patch {
             }
         }
         put(self.title.as_ref(), &mut record.title);
+        put(self.title_zh.as_ref(), &mut record.title_zh);
+        put(self.about.as_ref(), &mut record.about);
+        put(self.about_zh.as_ref(), &mut record.about_zh);
         put(self.group.as_ref(), &mut record.group);
         put(self.http.as_ref(), &mut record.http);
         put(self.auth.as_ref(), &mut record.auth);
         put(self.signed.as_ref(), &mut record.signed);
         put(self.safety.as_ref(), &mut record.safety);
         put(self.example.as_ref(), &mut record.example);
+        put(self.dates.as_ref(), &mut record.dates);
+        put(self.quota.as_ref(), &mut record.quota);
+        // `parse` has checked it.
+        record.reply =
+            self.reply.as_deref().map_or(record.reply.take(), |text| serde_json::from_str(text).ok());
         for name in &self.drop_params {
             let before = record.params.len();
             record.params.retain(|param| param.name != *name);
@@ -355,7 +386,7 @@ impl Patch {
         }
         for note in &self.errors {
             match record.errors.iter_mut().find(|old| old.code == note.code) {
-                Some(old) => old.says.clone_from(&note.says),
+                Some(old) => old.clone_from(note),
                 None => record.errors.push(note.clone()),
             }
         }

@@ -20,6 +20,15 @@ pub struct Record {
     /// The title in the vendor's documents.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
+    /// The title in Chinese.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title_zh: Option<String>,
+    /// What it does, in one or two sentences.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub about: Option<String>,
+    /// The same in Chinese.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub about_zh: Option<String>,
     /// The group in the vendor's documents.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<String>,
@@ -53,6 +62,15 @@ pub struct Record {
     /// An example of arguments.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub example: Option<Json>,
+    /// A sample of the payload, shortened, as JSON.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply: Option<Json>,
+    /// How dates are written, and in which time zone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dates: Option<String>,
+    /// How often it may be called.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quota: Option<String>,
     /// What users should know.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
@@ -72,6 +90,9 @@ impl Record {
             namespace: None,
             version: None,
             title: None,
+            title_zh: None,
+            about: None,
+            about_zh: None,
             group: None,
             aliases: Vec::new(),
             http: None,
@@ -83,6 +104,9 @@ impl Record {
             paging: None,
             errors: Vec::new(),
             example: None,
+            reply: None,
+            dates: None,
+            quota: None,
             notes: Vec::new(),
             doc_id: None,
             source: None,
@@ -99,6 +123,9 @@ pub struct ApiErrorNote {
     /// What it means; empty when the documents only list the code.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub says: String,
+    /// What to do about it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub advice: String,
 }
 
 /// HTTP methods an API takes.
@@ -160,8 +187,10 @@ pub enum Type {
     Boolean,
     /// `yyyy-MM-dd HH:mm:ss`, in the platform's time zone.
     Date,
-    /// JSON in a text.
+    /// JSON in a text; the members are its layout.
     Json,
+    /// XML in a text; the only member is the root element.
+    Xml,
     /// File content: a multipart part that is not signed.
     Bytes,
     /// An object.

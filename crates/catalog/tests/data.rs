@@ -140,7 +140,10 @@ fn params(place: &str, list: &[Param]) {
         let place = format!("{place}.{}", param.name);
         assert!(is_name(&param.name), "{place}");
         assert!(seen.insert(&param.name), "{place} is there twice");
-        assert!(param.children.is_empty() || matches!(param.kind, Type::Object | Type::Json), "{place}");
+        assert!(
+            param.children.is_empty() || matches!(param.kind, Type::Object | Type::Json | Type::Xml),
+            "{place}"
+        );
         assert!(param.values.len() != 1 || param.kind == Type::String, "{place}: a choice of one");
         assert!(param.max.zip(param.min).is_none_or(|(max, min)| max >= min), "{place}");
         if let (Some(default), Type::Integer) = (&param.default, param.kind) {

@@ -186,6 +186,7 @@ fn kind_of(param: &Param) -> String {
         Type::Boolean => "truth (true or false)",
         Type::Date => "date (yyyy-MM-dd HH:mm:ss)",
         Type::Json => "JSON text",
+        Type::Xml => "XML text",
         Type::Bytes => "file",
         Type::Object => "object",
     };
@@ -222,7 +223,7 @@ fn check_plain(param: &Param, value: &Value, wrong: &mut Vec<String>, warnings: 
         }
         Type::Boolean => scalar::boolean(value).is_some(),
         Type::Date => value.is_string() || value.is_number() || value.is_boolean(),
-        Type::String | Type::Json | Type::Bytes | Type::Object => true,
+        Type::String | Type::Json | Type::Xml | Type::Bytes | Type::Object => true,
     };
     if !fits {
         // The value may be long or private: at most 40 characters of it.

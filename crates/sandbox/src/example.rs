@@ -266,6 +266,7 @@ impl Generator<'_> {
                     .into()
             }
             Type::Json => "{}".into(),
+            Type::Xml => "".into(),
             Type::Bytes => "".into(),
             Type::Object => Json::Object(Map::new()),
             Type::String => self.text(&name, is_id).into(),
@@ -318,7 +319,7 @@ fn fits(kind: Type, example: &Json) -> bool {
         Type::Boolean => example.is_boolean(),
         Type::Integer => example.is_i64() || example.is_u64(),
         Type::Number => example.is_number(),
-        Type::String | Type::Date | Type::Json | Type::Decimal => example.is_string(),
+        Type::String | Type::Date | Type::Json | Type::Xml | Type::Decimal => example.is_string(),
         Type::Object => example.is_object(),
         Type::Bytes => false,
     }

@@ -140,7 +140,7 @@ fn object(fields: &[Field], value: &Value, path: &str, odd: &mut Vec<String>) {
 
 fn single(field: &Field, value: &Value, path: &str, odd: &mut Vec<String>) {
     let fits = match field.kind {
-        Type::String | Type::Date | Type::Decimal | Type::Json => value.is_string(),
+        Type::String | Type::Date | Type::Decimal | Type::Json | Type::Xml => value.is_string(),
         Type::Integer => value.is_i64() || value.is_u64(),
         Type::Number => value.is_number(),
         Type::Boolean => value.is_boolean(),
