@@ -224,12 +224,13 @@ fn base(data: &Path) -> Result<Catalogs> {
     let mut out = Catalogs::new();
     for file in files(&data.join("base"), "jsonl")? {
         let mut records: Vec<Record> = Vec::new();
+        let mut seen = std::collections::BTreeSet::new();
         for (at, line) in read(&file)?.lines().enumerate() {
             let place = || format!("{}:{}", file.display(), at + 1);
             let mut deserializer = serde_json::Deserializer::from_str(line);
             let record: Record = serde_path_to_error::deserialize(&mut deserializer)
                 .map_err(|error| format!("{}: {}: {}", place(), error.path(), error.inner()))?;
-            if records.iter().any(|old| same(old, &record)) {
+            if !seen.insert((names::key(&record.name), record.namespace.clone(), record.version.unwrap_or(1))) {
                 return Err(format!("{}: {} is there twice", place(), record.name));
             }
             records.push(record);
@@ -239,12 +240,6 @@ fn base(data: &Path) -> Result<Catalogs> {
     Ok(out)
 }
 
-fn same(left: &Record, right: &Record) -> bool {
-    left.name == right.name
-        && left.namespace == right.namespace
-        && left.version.unwrap_or(1) == right.version.unwrap_or(1)
-}
-
 /// Applies `overlay/<name>/*.toml`. `<name>` is that of a base file, or of a platform: then only
 /// that platform sees the changes.
 fn overlays(data: &Path, platforms: &Json, catalogs: &mut Catalogs) -> Result<()> {
@@ -252,21 +247,18 @@ fn overlays(data: &Path, platforms: &Json, catalogs: &mut Catalogs) -> Result<()
     for folder in folders(&room)? {
         let target = stem(&folder);
         let platform = list(platforms, "platform").iter().find(|platform| platform["name"] == *target);
-        // Which base files are looked through, and what the default namespace is.
-        let (chain, own) = match (catalogs.contains_key(&target), platform) {
-            (true, _) => (vec![target.clone()], true),
-            (false, Some(platform)) => {
-                let names =
-                    list(platform, "catalogs").iter().filter_map(Json::as_str).map(str::to_owned).collect();
-                (names, false)
-            }
-            (false, None) => {
-                return Err(format!(
-                    "{}: there is no base file and no platform {target:?}",
-                    folder.display()
-                ));
-            }
-        };
+        // Which base files are looked through for an API that this one does not have.
+        let own = catalogs.contains_key(&target);
+        if !own && platform.is_none() {
+            return Err(format!("{}: there is no base file and no platform {target:?}", folder.display()));
+        }
+        let chain: Vec<String> = platform
+            .map(|platform| list(platform, "catalogs"))
+            .unwrap_or_default()
+            .iter()
+            .filter_map(Json::as_str)
+            .map(str::to_owned)
+            .collect();
         let user = list(platforms, "platform").iter().find(|platform| {
             list(platform, "catalogs").iter().any(|name| *name == *target) || platform["name"] == *target
         });
@@ -282,7 +274,7 @@ fn overlays(data: &Path, platforms: &Json, catalogs: &mut Catalogs) -> Result<()
                 ));
             }
             for patch in &overlay.apis {
-                apply(&overlay, patch, &chain, own.then_some(()), &target, param2, catalogs)
+                apply(&overlay, patch, &chain, &target, param2, catalogs)
                     .map_err(|why| format!("{}: {}: {why}", file.display(), patch.name))?;
             }
         }
@@ -294,7 +286,6 @@ fn apply(
     overlay: &Overlay,
     patch: &overlay::Patch,
     chain: &[String],
-    own: Option<()>,
     target: &str,
     param2: Option<&str>,
     catalogs: &mut Catalogs,
@@ -312,7 +303,7 @@ fn apply(
         Some((place.clone(), at))
     });
     match found {
-        Some((place, at)) if own.is_some() || place == target => {
+        Some((place, at)) if place == target => {
             let record = catalogs.get_mut(&place).and_then(|records| records.get_mut(at)).ok_or("lost")?;
             patch.apply(overlay, record)
         }

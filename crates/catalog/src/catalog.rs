@@ -173,7 +173,11 @@ impl Catalog {
                 .map(|entry| ApiSummary::new(found, self.tables.summary(entry)))
                 .collect();
             self.add_user_summaries(found, &mut all);
-            hits.extend(all.into_iter().filter_map(|api| api.rank(&whole, &words).map(|rank| (rank, api))));
+            // What is named as somebody calls it goes first, by whatever name.
+            let named = parse_name(found, text).ok().and_then(|name| self.find(found, &name));
+            let named = named.map_or("", |entry| self.tables.summary(entry).name);
+            let rank = |api: &ApiSummary| if api.name == named { Some(0) } else { api.rank(&whole, &words) };
+            hits.extend(all.into_iter().filter_map(|api| Some((rank(&api)?, api))));
         }
         hits.sort_by(|(left, a), (right, b)| {
             (left, a.name.len(), &a.name, &a.platform).cmp(&(right, b.name.len(), &b.name, &b.platform))

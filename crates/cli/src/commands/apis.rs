@@ -208,7 +208,6 @@ fn http_word(methods: HttpMethods) -> &'static str {
         HttpMethods::Post => "POST",
         HttpMethods::Both => "GET|POST",
         HttpMethods::Put => "PUT",
-        HttpMethods::Hsf => "HSF",
     }
 }
 
