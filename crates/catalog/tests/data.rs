@@ -20,7 +20,7 @@ const FILES: &[(&str, usize, &[&str])] = &[
     ("aliexpress", 279, &[]),
     ("aliexpress-legacy", 72, TOKENS),
     ("aliexpress-top", 12, &[]),
-    ("lazada", 377, &[]),
+    ("lazada", 377, OF_LAZADA),
     ("taobao", 94, &["taobao.time.get", "taobao.top.auth.token.create", "taobao.top.auth.token.refresh"]),
 ];
 
@@ -36,6 +36,21 @@ const OF_1688: &[&str] = &[
     "system.oauth2:refreshToken",
     "system:currentTime",
     "system:currentTimeMillis",
+];
+
+const OF_LAZADA: &[&str] = &[
+    "/finance/transaction/detail/get",
+    "/order/cancel",
+    "/order/failure_reason/get",
+    "/order/pack",
+    "/order/repack",
+    "/order/rts",
+    "/order/sof/delivered",
+    "/product/category/suggestion/get/batch",
+    "/product/qc/status/get",
+    "/review/seller/list",
+    "/seller/update",
+    "/shipment/providers/get",
 ];
 
 const TOKENS: &[&str] = &[
