@@ -6,7 +6,7 @@ use crate::support::{
     reply,
 };
 use sesame_core::{AppSecret, ErrorKind};
-use sesame_vault::{AppEdit, KeyChoice, NewApp, Vault};
+use sesame_vault::{AppEdit, KeeperOptions, Keeper, KeyChoice, NewApp, Vault, WarmPolicy};
 
 const FORMER: AppEdit = AppEdit { name: None, region: None, redirect_uri: None, former_secret: true };
 
@@ -66,6 +66,28 @@ async fn a_refused_secret_names_the_way_back_and_the_former_one_works_again() {
     assert!(vault.check().await.unwrap().findings.is_empty());
     vault.refresh("shop-0000").await.unwrap();
     assert!(!has_former(&vault).await);
+}
+
+#[tokio::test]
+async fn a_secret_that_is_mended_takes_the_old_error_along() {
+    let (home, vault, mut new) = due_shop(SECRET).await;
+    new.secret = AppSecret::new("planted0wrong0one");
+    vault.renew_secret(&new).await.unwrap();
+    vault.refresh("shop-0000").await.unwrap_err();
+    let failed = vault.account("shop-0000").await.unwrap();
+    assert!(failed.blocked && failed.last_error.is_some() && failed.attempts == 1, "{failed:?}");
+    // The name of the app has nothing to do with it.
+    let named = AppEdit { name: Some("erp".to_owned()), ..AppEdit::default() };
+    vault.edit_app("aliexpress-legacy", &named).await.unwrap();
+    assert!(vault.account("shop-0000").await.unwrap().blocked);
+    vault.edit_app("erp", &FORMER).await.unwrap();
+    let mended = vault.account("shop-0000").await.unwrap();
+    assert_eq!((mended.blocked, mended.last_error, mended.last_error_at, mended.attempts), (false, None, None, 0));
+    // Nothing waits for the pause after the failure.
+    home.clock.advance_secs(1);
+    let keeper = Keeper::new(vault.clone(), KeeperOptions::default().warm(WarmPolicy::Always));
+    let done = keeper.tick().await.unwrap().done;
+    assert_eq!((done.refreshed, done.failed), (1, 0), "{done:?}");
 }
 
 #[tokio::test]
