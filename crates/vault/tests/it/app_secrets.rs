@@ -1,12 +1,14 @@
 //! A secret of an app that is replaced: the former one stays until the new one has worked.
 
 use crate::support::{
-    Home, SECRET, app,
+    FakeTransport, Home, SECRET, app,
     param2::{DAY, HOUR, Param2Service, home, shop},
     reply,
 };
-use sesame_core::{AppSecret, ErrorKind};
-use sesame_vault::{AppEdit, KeeperOptions, Keeper, KeyChoice, NewApp, Vault, WarmPolicy};
+use sesame_core::{AccessToken, AppSecret, Error, ErrorKind, RefreshToken};
+use sesame_vault::{
+    AppEdit, Callback, ImportedTokens, Keeper, KeeperOptions, KeyChoice, LoginOptions, NewApp, Vault, WarmPolicy,
+};
 
 const FORMER: AppEdit = AppEdit { name: None, region: None, redirect_uri: None, former_secret: true };
 
@@ -102,4 +104,27 @@ async fn an_app_is_renamed_and_removed_when_no_account_uses_it() {
     assert_eq!(vault.apps().await.unwrap(), []);
     let nowhere = AppEdit { region: Some("mars".to_owned()), ..AppEdit::default() };
     assert_eq!(vault.edit_app("erp", &nowhere).await.unwrap_err().kind(), ErrorKind::Usage);
+}
+
+#[tokio::test]
+async fn hints_name_the_app_and_the_account_that_they_are_about() {
+    let home = Home::new(FakeTransport::json(
+        r#"{"type":"ISV","code":"InvalidAppKey","message":"The specified App Key is invalid","request_id":"r"}"#,
+    ));
+    let vault = home.open().await;
+    let new = NewApp::new("alibaba", "500100", AppSecret::new("planted0secret0ours")).name("my erp");
+    let tokens = ImportedTokens::default().access(AccessToken::new("a")).refresh(RefreshToken::new("r"));
+    vault.add_app_with_tokens(new, tokens.account_name("shop")).await.unwrap();
+    let error = vault.refresh("shop").await.unwrap_err();
+    let hint = error.hint().unwrap();
+    assert!(hint.contains("`sesame app edit 'my erp' --region seller`"), "{hint}");
+    assert!(hint.contains("`sesame app list`") && !hint.contains("NAME"), "{hint}");
+    let login = vault.begin_login("my erp", LoginOptions::default()).await.unwrap();
+    let back = format!("{}?code=1_code&state={}", login.redirect_uri, login.state);
+    let error = vault.finish_login(&login, Callback::Url(back)).await.unwrap_err();
+    assert!(error.hint().unwrap().contains("`sesame app edit 'my erp' --region global`"), "{error:#}");
+    let advice = "Run `sesame login APP --as ACCOUNT`.";
+    let error = Error::new(ErrorKind::Token, "ended").with_hint(advice);
+    let error = vault.handle("shop").await.unwrap().advise(error);
+    assert_eq!(error.hint(), Some("Run `sesame login 'my erp' --as shop`."));
 }
