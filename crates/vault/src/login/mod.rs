@@ -133,6 +133,7 @@ impl fmt::Debug for Login {
 
 /// What came back from the authorize page.
 #[derive(Clone)]
+#[non_exhaustive]
 pub enum Callback {
     /// The code alone, as a person read it off a page. Its login cannot be checked.
     Code(AuthCode),
