@@ -87,7 +87,9 @@ impl Apps {
         // Two processes may choose the same name at once: one wins, the other chooses again.
         for _ in 0..NAME_ATTEMPTS {
             let rows = NewRows { apps: vec![self.new_row(new).await?], ..NewRows::default() };
-            if self.store.add(&rows, &Notes::default()).await? {
+            let line = self.events.audit_row(Action::App, &rows.apps[0].name, None, None);
+            let line = AuditRow { detail: Some("added".to_owned()), ..line };
+            if self.store.add(&rows, &Notes { audit: vec![line], ..Notes::default() }).await? {
                 return Ok(App::of(&rows.apps[0]));
             }
         }

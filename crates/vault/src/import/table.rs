@@ -40,6 +40,7 @@ pub(crate) enum Field {
 // In the order of `Field`.
 /// How a table is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum TableFormat {
     /// Values between commas or semicolons, in double quotes where needed; the first line names the columns.
     Csv,

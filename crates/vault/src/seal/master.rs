@@ -30,6 +30,7 @@ pub enum KeyChoice {
 /// Where the master key of a vault comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum KeyKind {
     /// The keyring of the desktop session.
     Keyring,

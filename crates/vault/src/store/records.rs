@@ -357,6 +357,8 @@ pub struct AuditRow {
     pub succeeded: bool,
     /// More, for people.
     pub detail: Option<String>,
+    /// The user, host and process that did it.
+    pub actor: Option<String>,
 }
 
 /// Which lines of the audit trail are asked for, newest first.

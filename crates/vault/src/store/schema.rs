@@ -1,7 +1,7 @@
 //! The tables, written once for both databases.
 
 /// The version of the schema. An older or newer vault is refused: those before were never released.
-pub(super) const VERSION: i64 = 6;
+pub(super) const VERSION: i64 = 7;
 
 /// The tables in the types of PostgreSQL; for SQLite they are translated.
 ///
@@ -101,7 +101,8 @@ CREATE TABLE audit (
     subject          TEXT    NOT NULL,
     action           TEXT    NOT NULL,
     succeeded        BOOLEAN NOT NULL,
-    detail           TEXT
+    detail           TEXT,
+    actor            TEXT
 );
 CREATE INDEX audit_of_authorization ON audit (authorization_id, audit_id);
 CREATE INDEX audit_by_time ON audit (at);

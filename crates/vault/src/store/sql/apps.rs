@@ -71,6 +71,13 @@ impl AppStore for SqlStore {
                     transaction.execute(follow).await?;
                 }
             }
+            // What kept its shops from being refreshed may be mended: the old error goes, and they are due.
+            if former.secret != new.secret || former.region != new.region {
+                let retry = "UPDATE authorizations SET blocked = FALSE, last_error = NULL, last_error_at = NULL, \
+                             attempts = 0, not_before = NULL, due_at = coalesce(last_error_at, due_at) \
+                             WHERE app_id = $1 AND blocked AND exhausted IS NULL";
+                transaction.execute(query(retry).bind(former.id)).await?;
+            }
             insert_notes(&mut transaction, notes).await?;
             transaction.commit().await?;
             Ok(true)

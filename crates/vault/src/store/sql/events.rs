@@ -73,14 +73,14 @@ impl EventStore for SqlStore {
             // Two statements: one plan cannot serve both.
             let read = match asked.authorization {
                 Some(authorization) => query(
-                    "SELECT audit_id, at, authorization_id, subject, action, succeeded, detail FROM audit \
+                    "SELECT audit_id, at, authorization_id, subject, action, succeeded, detail, actor FROM audit \
                      WHERE at >= $1 AND authorization_id = $3 ORDER BY audit_id DESC LIMIT $2",
                 )
                 .bind(asked.since.unwrap_or(i64::MIN))
                 .bind(asked.limit)
                 .bind(authorization),
                 None => query(
-                    "SELECT audit_id, at, authorization_id, subject, action, succeeded, detail FROM audit \
+                    "SELECT audit_id, at, authorization_id, subject, action, succeeded, detail, actor FROM audit \
                      WHERE at >= $1 ORDER BY audit_id DESC LIMIT $2",
                 )
                 .bind(asked.since.unwrap_or(i64::MIN))
@@ -117,8 +117,8 @@ impl EventStore for SqlStore {
 pub(super) async fn insert_notes(on: &mut Connection, notes: &Notes) -> sqlx::Result<()> {
     for row in &notes.audit {
         let insert = query(
-            "INSERT INTO audit (audit_id, at, authorization_id, subject, action, succeeded, detail) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7)",
+            "INSERT INTO audit (audit_id, at, authorization_id, subject, action, succeeded, detail, actor) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
         )
         .bind(row.id)
         .bind(row.at)
@@ -126,7 +126,8 @@ pub(super) async fn insert_notes(on: &mut Connection, notes: &Notes) -> sqlx::Re
         .bind(&row.subject)
         .bind(&row.action)
         .bind(row.succeeded)
-        .bind(&row.detail);
+        .bind(&row.detail)
+        .bind(&row.actor);
         on.execute(insert).await?;
     }
     for row in &notes.events {

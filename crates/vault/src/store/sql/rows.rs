@@ -136,6 +136,7 @@ pub(super) fn audit_row(row: &Row) -> sqlx::Result<AuditRow> {
         action: row.get("action")?,
         succeeded: row.get("succeeded")?,
         detail: row.get("detail")?,
+        actor: row.get("actor")?,
     })
 }
 
