@@ -2,11 +2,11 @@
 
 use std::borrow::Cow;
 
-#[cfg(feature = "sqlite")]
-use sqlx::{AssertSqlSafe, SqlSafeStr as _, SqlStr, Sqlite, sqlite};
-use sqlx::{Decode, Row as _, Type};
+use sqlx::{AssertSqlSafe, Decode, Row as _, SqlSafeStr as _, SqlStr, Type};
 #[cfg(feature = "postgres")]
 use sqlx::{Postgres, postgres};
+#[cfg(feature = "sqlite")]
+use sqlx::{Sqlite, sqlite};
 
 use crate::Id;
 
@@ -15,7 +15,7 @@ use crate::Id;
 /// Row locks (`FOR UPDATE`, `SKIP LOCKED`) are left out for SQLite, where a transaction that writes holds
 /// the whole file.
 pub(in crate::store) struct Query<'q> {
-    text: &'static str,
+    text: Cow<'static, str>,
     values: Vec<Value<'q>>,
 }
 
@@ -28,8 +28,8 @@ pub(in crate::store) enum Value<'q> {
 }
 
 /// Begins a statement.
-pub(in crate::store) const fn query<'q>(text: &'static str) -> Query<'q> {
-    Query { text, values: Vec::new() }
+pub(in crate::store) fn query<'q>(text: impl Into<Cow<'static, str>>) -> Query<'q> {
+    Query { text: text.into(), values: Vec::new() }
 }
 
 impl<'q> Query<'q> {
@@ -51,7 +51,7 @@ impl<'q> Query<'q> {
 
     #[cfg(feature = "postgres")]
     pub(super) fn for_postgres(self) -> sqlx::query::Query<'static, Postgres, postgres::PgArguments> {
-        self.values.into_iter().fold(sqlx::query(self.text), |query, value| match value {
+        self.values.into_iter().fold(sqlx::query(safe(self.text)), |query, value| match value {
             Value::Integer(value) => query.bind(value),
             Value::Boolean(value) => query.bind(value),
             Value::Text(value) => query.bind(value.map(without_nul)),
@@ -62,11 +62,19 @@ impl<'q> Query<'q> {
 
 /// Returns the text of a statement for SQLite.
 #[cfg(feature = "sqlite")]
-pub(in crate::store) fn without_row_locks(text: &'static str) -> SqlStr {
+fn without_row_locks(text: Cow<'static, str>) -> SqlStr {
     if !text.contains(" FOR UPDATE") {
-        return text.into_sql_str();
+        return safe(text);
     }
-    AssertSqlSafe(text.replace(" FOR UPDATE SKIP LOCKED", "").replace(" FOR UPDATE", "")).into_sql_str()
+    safe(text.replace(" FOR UPDATE SKIP LOCKED", "").replace(" FOR UPDATE", "").into())
+}
+
+/// No statement holds a value: all of them are bound.
+fn safe(text: Cow<'static, str>) -> SqlStr {
+    match text {
+        Cow::Borrowed(text) => text.into_sql_str(),
+        Cow::Owned(text) => AssertSqlSafe(text).into_sql_str(),
+    }
 }
 
 /// Replaces the character NUL, which PostgreSQL's TEXT does not take and platforms have sent in messages.

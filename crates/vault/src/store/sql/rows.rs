@@ -2,8 +2,7 @@
 
 use super::query::Row;
 use crate::store::{
-    AccountRow, AppRow, AuditRow, AuthorizationRow, DueEvent, EventRow, FullRow, KeyRow, KeyState,
-    PendingLogin, TokenColumns,
+    AccountRow, AppRow, AuditRow, AuthorizationRow, DueEvent, EventRow, FullRow, PendingLogin, TokenColumns,
 };
 
 /// The columns of a table, under names that are unique in a join.
@@ -113,18 +112,6 @@ pub(super) fn account_row(row: &Row) -> sqlx::Result<AccountRow> {
 
 pub(super) fn full_row(row: &Row) -> sqlx::Result<FullRow> {
     Ok(FullRow { account: account_row(row)?, app: app_row(row)?, authorization: authorization_row(row)? })
-}
-
-pub(super) fn key_row(row: &Row) -> sqlx::Result<KeyRow> {
-    Ok(KeyRow {
-        key_id: row.get("key_id")?,
-        state: KeyState::from_code(row.get("state")?),
-        wrapped: row.get("wrapped")?,
-        kind: row.get("kind")?,
-        params: row.get("params")?,
-        check: row.get("checked")?,
-        created_at: row.get("created_at")?,
-    })
 }
 
 pub(super) fn audit_row(row: &Row) -> sqlx::Result<AuditRow> {
