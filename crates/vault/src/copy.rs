@@ -446,6 +446,8 @@ impl Copy<'_> {
             app_id: app.id,
             lease_owner: None,
             lease_until: None,
+            // What stood in the way may not do so over there.
+            blocked: false,
             tokens: TokenColumns {
                 access: opened.access.as_ref().map(|token| seal_access(sealer, &row.id, token)),
                 refresh: opened.refresh.as_ref().map(|token| seal_refresh(sealer, &row.id, token)),

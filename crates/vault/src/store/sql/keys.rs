@@ -2,7 +2,7 @@
 
 use sesame_core::{BoxFuture, Result};
 
-use super::{Backend, SqlStore, WORKING_LONG, bytes_before, query::query};
+use super::{Backend, SqlStore, WORKING_LONG, bytes_before, query::query, rows::Column as _};
 use crate::{
     Id,
     store::{KeyId, KeyRow, KeyStore, Sealed, SealedPlace},
@@ -64,7 +64,7 @@ impl KeyStore for SqlStore {
                  WHERE substr({column}, 2, 8) = $1 AND {id} > $2 ORDER BY {id} LIMIT $3"
             ));
             self.fetch_all(find.bind(key_id.to_vec()).bind(bytes_before(after)).bind(limit), |row| {
-                Ok(Sealed { place, id: row.id("id")?, bytes: row.get("sealed")? })
+                Ok(Sealed { place, id: Id::read(row, "id")?, bytes: row.get("sealed")? })
             })
             .await
         })

@@ -8,6 +8,7 @@ use sqlx::{Postgres, postgres};
 #[cfg(feature = "sqlite")]
 use sqlx::{Sqlite, sqlite};
 
+use super::rows::Column;
 use crate::Id;
 
 /// A statement in the SQL of PostgreSQL and SQLite, with `$1` for its first value.
@@ -20,6 +21,7 @@ pub(in crate::store) struct Query<'q> {
 }
 
 /// The value of a parameter.
+#[derive(Clone)]
 pub(in crate::store) enum Value<'q> {
     Integer(Option<i64>),
     Boolean(Option<bool>),
@@ -124,20 +126,12 @@ impl Row {
             Self::Postgres(row) => row.try_get(column),
         }
     }
-
-    /// Returns the id in a column.
-    pub(in crate::store) fn id(&self, column: &str) -> sqlx::Result<Id> {
-        self.get::<&[u8]>(column).and_then(read_id)
-    }
-
-    /// Returns the id in a column that may be NULL.
-    pub(in crate::store) fn optional_id(&self, column: &str) -> sqlx::Result<Option<Id>> {
-        self.get::<Option<&[u8]>>(column)?.map(read_id).transpose()
-    }
 }
 
-fn read_id(bytes: &[u8]) -> sqlx::Result<Id> {
-    Id::from_slice(bytes).map_err(|error| sqlx::Error::Decode(Box::new(error)))
+impl<'q, T: Column> From<&'q T> for Value<'q> {
+    fn from(value: &'q T) -> Self {
+        value.value()
+    }
 }
 
 macro_rules! values {
@@ -157,15 +151,11 @@ values! {
     bool, value => Self::Boolean(Some(value));
     Option<bool>, value => Self::Boolean(value);
     &'q str, value => Self::Text(Some(value.into()));
-    &'q String, value => Self::Text(Some(value.into()));
     String, value => Self::Text(Some(value.into()));
     Option<&'q str>, value => Self::Text(value.map(Into::into));
-    &'q Option<String>, value => Self::Text(value.as_ref().map(Into::into));
     &'q [u8], value => Self::Bytes(Some(value.into()));
     Vec<u8>, value => Self::Bytes(Some(value.into()));
-    &'q Vec<u8>, value => Self::Bytes(Some(value.into()));
     Option<&'q [u8]>, value => Self::Bytes(value.map(Into::into));
-    &'q Option<Vec<u8>>, value => Self::Bytes(value.as_ref().map(Into::into));
     Id, value => Self::Bytes(Some(value.as_bytes().to_vec().into()));
     Option<Id>, value => Self::Bytes(value.map(|id| id.as_bytes().to_vec().into()));
 }
