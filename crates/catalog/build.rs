@@ -453,8 +453,9 @@ fn summary(record: &Record) -> Result<String> {
     let derived = if record.safety.is_none() { "?" } else { "" };
     let group = record.group.as_deref().unwrap_or_default();
     let title = record.title.as_deref().unwrap_or_default();
-    let _ = write!(line, "\t{}\t{derived}\t{group}\t{title}", safety.as_str());
-    if line.matches('\t').count() != 4 || line.contains('\n') {
+    let title_zh = record.title_zh.as_deref().unwrap_or_default();
+    let _ = write!(line, "\t{}\t{derived}\t{group}\t{title}\t{title_zh}", safety.as_str());
+    if line.matches('\t').count() != 5 || line.contains('\n') {
         return Err(format!("{}: a tab or a line break in name, group or title", record.name));
     }
     Ok(line)

@@ -433,6 +433,7 @@ impl Catalog {
                     platform: platform.name.clone(),
                     name: format!("{}{version}", api.name),
                     title: api.title,
+                    title_zh: api.title_zh,
                     group: api.group,
                     safety: api.safety,
                     safety_derived: api.safety_derived,

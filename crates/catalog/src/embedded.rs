@@ -50,6 +50,8 @@ pub(crate) struct Summary {
     pub(crate) group: &'static str,
     /// The title.
     pub(crate) title: &'static str,
+    /// The title in Chinese.
+    pub(crate) title_zh: &'static str,
 }
 
 impl Tables {
@@ -118,7 +120,7 @@ impl Tables {
             "idempotent" => Safety::Idempotent,
             _ => Safety::Write,
         };
-        Summary { name, safety, derived: next() == "?", group: next(), title: next() }
+        Summary { name, safety, derived: next() == "?", group: next(), title: next(), title_zh: next() }
     }
 
     /// Returns how often an API is called, from 0 to 1.

@@ -30,10 +30,12 @@ mod platform;
 mod platforms;
 mod record;
 mod safety;
+mod sample;
 mod search;
 mod summary;
 mod user;
 mod words;
+pub mod xml;
 
 pub use api::Api;
 pub use catalog::Catalog;

@@ -11,6 +11,8 @@ pub struct ApiSummary {
     pub name: String,
     /// The title in the vendor's documents.
     pub title: Option<String>,
+    /// The title in Chinese.
+    pub title_zh: Option<String>,
     /// The group in the vendor's documents.
     pub group: Option<String>,
     /// Whether it may be repeated.
@@ -27,6 +29,7 @@ impl ApiSummary {
             platform: platform.name.clone(),
             name: summary.name.to_owned(),
             title: some(summary.title),
+            title_zh: some(summary.title_zh),
             group: some(summary.group),
             safety: summary.safety,
             safety_derived: summary.derived,
