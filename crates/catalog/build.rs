@@ -27,6 +27,8 @@ mod overlay;
 mod record;
 #[path = "src/safety.rs"]
 mod safety;
+#[path = "src/words.rs"]
+mod words;
 
 use overlay::Overlay;
 use record::{Record, Safety};
@@ -61,6 +63,7 @@ fn run() -> Result<()> {
     let mut catalogs = base(&data)?;
     overlays(&data, &platforms, &mut catalogs)?;
     write_tables(&out, &catalogs)?;
+    write_search(&data, &out, &catalogs)?;
     let text = serde_json::to_string(&platforms).map_err(|error| error.to_string())?;
     write(&out.join("platforms.json"), text.as_bytes())
 }
@@ -338,8 +341,7 @@ fn write_tables(out: &Path, catalogs: &Catalogs) -> Result<()> {
     for (number, (name, records)) in catalogs.iter().enumerate() {
         let number = u8::try_from(number).map_err(|_| "more than 255 base files")?;
         let first = rows.len();
-        let mut records: Vec<&Record> = records.iter().collect();
-        records.sort_by(|a, b| (&a.name, &a.namespace, a.version).cmp(&(&b.name, &b.namespace, b.version)));
+        let records = in_order(records);
         let mut titles: BTreeMap<String, u32> = BTreeMap::new();
         for record in &records {
             if let Some(title) = &record.title {
@@ -391,6 +393,41 @@ fn write_tables(out: &Path, catalogs: &Catalogs) -> Result<()> {
     write(&out.join("entries.jsonl"), entries.as_bytes())
 }
 
+fn in_order(records: &[Record]) -> Vec<&Record> {
+    let mut records: Vec<&Record> = records.iter().collect();
+    records.sort_by(|a, b| (&a.name, &a.namespace, a.version).cmp(&(&b.name, &b.namespace, b.version)));
+    records
+}
+
+/// Writes `documents.txt`, a line of words for each API in the order of the tables; `uses.bin`, how often
+/// each is called, 255 the most; and `search.json`.
+fn write_search(data: &Path, out: &Path, catalogs: &Catalogs) -> Result<()> {
+    let table = read(&data.join("use.tsv"))?;
+    let mut used: BTreeMap<&str, u8> = BTreeMap::new();
+    for line in table.lines().filter(|line| !line.starts_with('#')) {
+        let [name, programs, _] = line.split('\t').collect::<Vec<_>>()[..] else {
+            return Err(format!("use.tsv: {line}: not three columns"));
+        };
+        let programs: f64 = programs.parse().map_err(|_| format!("use.tsv: {line}: not a number"))?;
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "within 0 to 255")]
+        let use_of = ((1.0 + programs).ln() / 28_f64.ln() * 255.0) as u8;
+        used.insert(name, use_of);
+    }
+    let (mut documents, mut uses) = (String::new(), Vec::new());
+    for records in catalogs.values() {
+        for record in in_order(records) {
+            documents.push_str(&words::document(record));
+            documents.push('\n');
+            uses.push(used.get(record.name.as_str()).copied().unwrap_or_default());
+        }
+    }
+    write(&out.join("documents.txt"), documents.as_bytes())?;
+    write(&out.join("uses.bin"), &uses)?;
+    let words = toml_file(&data.join("search.toml"))?;
+    only(&words, "search.toml", &["source", "date", "fill", "groups", "platforms"])?;
+    write(&out.join("search.json"), words.to_string().as_bytes())
+}
+
 /// One line: name, safety, `?` when derived, group, title; separated by tabs.
 fn summary(record: &Record) -> Result<String> {
     let mut line = String::new();
@@ -407,8 +444,9 @@ fn summary(record: &Record) -> Result<String> {
     let derived = if record.safety.is_none() { "?" } else { "" };
     let group = record.group.as_deref().unwrap_or_default();
     let title = record.title.as_deref().unwrap_or_default();
-    let _ = write!(line, "\t{}\t{derived}\t{group}\t{title}", safety.as_str());
-    if line.matches('\t').count() != 4 || line.contains('\n') {
+    let title_zh = record.title_zh.as_deref().unwrap_or_default();
+    let _ = write!(line, "\t{}\t{derived}\t{group}\t{title}\t{title_zh}", safety.as_str());
+    if line.matches('\t').count() != 5 || line.contains('\n') {
         return Err(format!("{}: a tab or a line break in name, group or title", record.name));
     }
     Ok(line)
