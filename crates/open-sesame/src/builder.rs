@@ -94,9 +94,13 @@ impl SesameBuilder {
         let location = location(self.vault.as_deref(), self.home.clone())?;
         let overrides = self.home.map(|home| home.join("catalog"));
         let transport = self.transport.unwrap_or_else(|| Arc::new(HttpTransport::new()));
+        let catalog = Catalog::open(overrides.as_deref())?;
+        for mistake in catalog.mistakes() {
+            tracing::warn!("{mistake}; it is left out");
+        }
         let mut options = VaultOptions::new(location, transport)
             .key(self.key)
-            .catalog(Arc::new(Catalog::open(overrides.as_deref())?))
+            .catalog(Arc::new(catalog))
             .environment(environment);
         if let Some(clock) = self.clock {
             options = options.clock(clock);
