@@ -27,6 +27,8 @@ mod overlay;
 mod record;
 #[path = "src/safety.rs"]
 mod safety;
+#[path = "src/words.rs"]
+mod words;
 
 use overlay::Overlay;
 use record::{Record, Safety};
@@ -61,6 +63,7 @@ fn run() -> Result<()> {
     let mut catalogs = base(&data)?;
     overlays(&data, &platforms, &mut catalogs)?;
     write_tables(&out, &catalogs)?;
+    write_search(&data, &out, &catalogs)?;
     let text = serde_json::to_string(&platforms).map_err(|error| error.to_string())?;
     write(&out.join("platforms.json"), text.as_bytes())
 }
@@ -224,12 +227,13 @@ fn base(data: &Path) -> Result<Catalogs> {
     let mut out = Catalogs::new();
     for file in files(&data.join("base"), "jsonl")? {
         let mut records: Vec<Record> = Vec::new();
+        let mut seen = std::collections::BTreeSet::new();
         for (at, line) in read(&file)?.lines().enumerate() {
             let place = || format!("{}:{}", file.display(), at + 1);
             let mut deserializer = serde_json::Deserializer::from_str(line);
             let record: Record = serde_path_to_error::deserialize(&mut deserializer)
                 .map_err(|error| format!("{}: {}: {}", place(), error.path(), error.inner()))?;
-            if records.iter().any(|old| same(old, &record)) {
+            if !seen.insert((names::key(&record.name), record.namespace.clone(), record.version.unwrap_or(1))) {
                 return Err(format!("{}: {} is there twice", place(), record.name));
             }
             records.push(record);
@@ -239,12 +243,6 @@ fn base(data: &Path) -> Result<Catalogs> {
     Ok(out)
 }
 
-fn same(left: &Record, right: &Record) -> bool {
-    left.name == right.name
-        && left.namespace == right.namespace
-        && left.version.unwrap_or(1) == right.version.unwrap_or(1)
-}
-
 /// Applies `overlay/<name>/*.toml`. `<name>` is that of a base file, or of a platform: then only
 /// that platform sees the changes.
 fn overlays(data: &Path, platforms: &Json, catalogs: &mut Catalogs) -> Result<()> {
@@ -252,21 +250,18 @@ fn overlays(data: &Path, platforms: &Json, catalogs: &mut Catalogs) -> Result<()
     for folder in folders(&room)? {
         let target = stem(&folder);
         let platform = list(platforms, "platform").iter().find(|platform| platform["name"] == *target);
-        // Which base files are looked through, and what the default namespace is.
-        let (chain, own) = match (catalogs.contains_key(&target), platform) {
-            (true, _) => (vec![target.clone()], true),
-            (false, Some(platform)) => {
-                let names =
-                    list(platform, "catalogs").iter().filter_map(Json::as_str).map(str::to_owned).collect();
-                (names, false)
-            }
-            (false, None) => {
-                return Err(format!(
-                    "{}: there is no base file and no platform {target:?}",
-                    folder.display()
-                ));
-            }
-        };
+        // Which base files are looked through for an API that this one does not have.
+        let own = catalogs.contains_key(&target);
+        if !own && platform.is_none() {
+            return Err(format!("{}: there is no base file and no platform {target:?}", folder.display()));
+        }
+        let chain: Vec<String> = platform
+            .map(|platform| list(platform, "catalogs"))
+            .unwrap_or_default()
+            .iter()
+            .filter_map(Json::as_str)
+            .map(str::to_owned)
+            .collect();
         let user = list(platforms, "platform").iter().find(|platform| {
             list(platform, "catalogs").iter().any(|name| *name == *target) || platform["name"] == *target
         });
@@ -282,7 +277,7 @@ fn overlays(data: &Path, platforms: &Json, catalogs: &mut Catalogs) -> Result<()
                 ));
             }
             for patch in &overlay.apis {
-                apply(&overlay, patch, &chain, own.then_some(()), &target, param2, catalogs)
+                apply(&overlay, patch, &chain, &target, param2, catalogs)
                     .map_err(|why| format!("{}: {}: {why}", file.display(), patch.name))?;
             }
         }
@@ -294,7 +289,6 @@ fn apply(
     overlay: &Overlay,
     patch: &overlay::Patch,
     chain: &[String],
-    own: Option<()>,
     target: &str,
     param2: Option<&str>,
     catalogs: &mut Catalogs,
@@ -312,7 +306,7 @@ fn apply(
         Some((place.clone(), at))
     });
     match found {
-        Some((place, at)) if own.is_some() || place == target => {
+        Some((place, at)) if place == target => {
             let record = catalogs.get_mut(&place).and_then(|records| records.get_mut(at)).ok_or("lost")?;
             patch.apply(overlay, record)
         }
@@ -347,8 +341,7 @@ fn write_tables(out: &Path, catalogs: &Catalogs) -> Result<()> {
     for (number, (name, records)) in catalogs.iter().enumerate() {
         let number = u8::try_from(number).map_err(|_| "more than 255 base files")?;
         let first = rows.len();
-        let mut records: Vec<&Record> = records.iter().collect();
-        records.sort_by(|a, b| (&a.name, &a.namespace, a.version).cmp(&(&b.name, &b.namespace, b.version)));
+        let records = in_order(records);
         let mut titles: BTreeMap<String, u32> = BTreeMap::new();
         for record in &records {
             if let Some(title) = &record.title {
@@ -400,6 +393,41 @@ fn write_tables(out: &Path, catalogs: &Catalogs) -> Result<()> {
     write(&out.join("entries.jsonl"), entries.as_bytes())
 }
 
+fn in_order(records: &[Record]) -> Vec<&Record> {
+    let mut records: Vec<&Record> = records.iter().collect();
+    records.sort_by(|a, b| (&a.name, &a.namespace, a.version).cmp(&(&b.name, &b.namespace, b.version)));
+    records
+}
+
+/// Writes `documents.txt`, a line of words for each API in the order of the tables; `uses.bin`, how often
+/// each is called, 255 the most; and `search.json`.
+fn write_search(data: &Path, out: &Path, catalogs: &Catalogs) -> Result<()> {
+    let table = read(&data.join("use.tsv"))?;
+    let mut used: BTreeMap<&str, u8> = BTreeMap::new();
+    for line in table.lines().filter(|line| !line.starts_with('#')) {
+        let [name, programs, _] = line.split('\t').collect::<Vec<_>>()[..] else {
+            return Err(format!("use.tsv: {line}: not three columns"));
+        };
+        let programs: f64 = programs.parse().map_err(|_| format!("use.tsv: {line}: not a number"))?;
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "within 0 to 255")]
+        let use_of = ((1.0 + programs).ln() / 28_f64.ln() * 255.0) as u8;
+        used.insert(name, use_of);
+    }
+    let (mut documents, mut uses) = (String::new(), Vec::new());
+    for records in catalogs.values() {
+        for record in in_order(records) {
+            documents.push_str(&words::document(record));
+            documents.push('\n');
+            uses.push(used.get(record.name.as_str()).copied().unwrap_or_default());
+        }
+    }
+    write(&out.join("documents.txt"), documents.as_bytes())?;
+    write(&out.join("uses.bin"), &uses)?;
+    let words = toml_file(&data.join("search.toml"))?;
+    only(&words, "search.toml", &["source", "date", "fill", "groups", "platforms"])?;
+    write(&out.join("search.json"), words.to_string().as_bytes())
+}
+
 /// One line: name, safety, `?` when derived, group, title; separated by tabs.
 fn summary(record: &Record) -> Result<String> {
     let mut line = String::new();
@@ -416,8 +444,9 @@ fn summary(record: &Record) -> Result<String> {
     let derived = if record.safety.is_none() { "?" } else { "" };
     let group = record.group.as_deref().unwrap_or_default();
     let title = record.title.as_deref().unwrap_or_default();
-    let _ = write!(line, "\t{}\t{derived}\t{group}\t{title}", safety.as_str());
-    if line.matches('\t').count() != 4 || line.contains('\n') {
+    let title_zh = record.title_zh.as_deref().unwrap_or_default();
+    let _ = write!(line, "\t{}\t{derived}\t{group}\t{title}\t{title_zh}", safety.as_str());
+    if line.matches('\t').count() != 5 || line.contains('\n') {
         return Err(format!("{}: a tab or a line break in name, group or title", record.name));
     }
     Ok(line)

@@ -14,8 +14,10 @@ use crate::{
     platforms,
     record::{Record, Safety},
     safety,
+    search::{Documents, Question},
     summary::{ApiSummary, bare, take_apart},
     user::{self, UserOverlay},
+    words,
 };
 
 /// What platforms and APIs exist.
@@ -27,6 +29,27 @@ pub struct Catalog {
     user: Vec<UserOverlay>,
     /// Which of `user` speak of what: platform and key to (overlay, patch).
     user_index: HashMap<(String, String), Vec<(usize, usize)>>,
+}
+
+/// Which APIs a search looks at, and how many it returns.
+#[derive(Debug, Clone)]
+pub struct SearchFilter<'a> {
+    /// Only this platform.
+    pub platform: Option<&'a str>,
+    /// Only this group, whatever the case.
+    pub group: Option<&'a str>,
+    /// Only what reads, is idempotent, or writes.
+    pub safety: Option<Safety>,
+    /// Only those that need an access token, or only those that do not.
+    pub token: Option<bool>,
+    /// Maximum number of APIs.
+    pub limit: usize,
+}
+
+impl Default for SearchFilter<'_> {
+    fn default() -> Self {
+        Self { platform: None, group: None, safety: None, token: None, limit: 30 }
+    }
 }
 
 impl std::fmt::Debug for Catalog {
@@ -154,31 +177,67 @@ impl Catalog {
         out
     }
 
-    /// Finds APIs whose name, title or group holds every word of `text`, best first.
-    pub fn search(&self, text: &str, platform: Option<&str>, limit: usize) -> Vec<ApiSummary> {
-        let words: Vec<String> = text.split_whitespace().take(16).map(str::to_lowercase).collect();
-        if words.is_empty() {
-            return Vec::new();
-        }
-        let whole = names::key(text.trim());
-        let mut hits: Vec<(u8, ApiSummary)> = Vec::new();
-        for found in platforms::loaded()
-            .platforms
-            .iter()
-            .filter(|found| platform.is_none_or(|name| found.name == name))
-        {
-            let mut all: Vec<ApiSummary> = self
-                .visible(found)
-                .into_iter()
-                .map(|entry| ApiSummary::new(found, self.tables.summary(entry)))
-                .collect();
-            self.add_user_summaries(found, &mut all);
-            hits.extend(all.into_iter().filter_map(|api| api.rank(&whole, &words).map(|rank| (rank, api))));
+    /// Finds the APIs that a question is about, best first: in English or Chinese, in any order of words, with
+    /// typos, with other words for the same. Those that are called most go first.
+    ///
+    /// A name of a platform in the question counts as [`SearchFilter::platform`].
+    pub fn search(&self, text: &str, filter: &SearchFilter<'_>) -> Vec<ApiSummary> {
+        let mut question = Question::parse(text, self.platforms().iter().map(|found| found.name.as_str()));
+        let wanted = |platform: &Platform| match filter.platform {
+            Some(name) => platform.name == name,
+            None => question.platforms.is_empty() || question.platforms.contains(&platform.name),
+        };
+        let platforms: Vec<&Platform> = self.platforms().iter().filter(|found| wanted(found)).collect();
+        let documents = Documents::builtin();
+        let answers = question.answer(documents, |entry| self.tables.use_of(entry));
+        let mut hits: Vec<(f32, ApiSummary)> = Vec::new();
+        for platform in platforms {
+            let chain = self.chain(platform);
+            let exact = parse_name(platform, text).ok().and_then(|name| self.find(platform, &name));
+            for (entry, score) in answers.iter().copied().chain(exact.map(|entry| (entry, 9.0))) {
+                let again = exact == Some(entry) && score < 9.0;
+                if !again && self.is_visible(platform, &chain, entry) {
+                    hits.push((score, ApiSummary::new(platform, self.tables.summary(entry))));
+                }
+            }
+            self.search_user(platform, &mut question, &mut hits);
         }
         hits.sort_by(|(left, a), (right, b)| {
-            (left, a.name.len(), &a.name, &a.platform).cmp(&(right, b.name.len(), &b.name, &b.platform))
+            right
+                .total_cmp(left)
+                .then_with(|| (a.name.len(), &a.name, &a.platform).cmp(&(b.name.len(), &b.name, &b.platform)))
         });
-        hits.into_iter().map(|(_, api)| api).take(limit).collect()
+        hits.into_iter().map(|(_, api)| api).filter(|api| self.fits(api, filter)).take(filter.limit).collect()
+    }
+
+    /// Adds what a user's overlays add and change.
+    fn search_user(&self, platform: &Platform, question: &mut Question, hits: &mut Vec<(f32, ApiSummary)>) {
+        let mut theirs = Vec::new();
+        self.add_user_summaries(platform, &mut theirs);
+        if theirs.is_empty() {
+            return;
+        }
+        let line = |api: &ApiSummary| {
+            self.api(&platform.name, &api.name)
+                .map(|api| words::document(&record_of(api)))
+                .unwrap_or_default()
+        };
+        let text = theirs.iter().map(line).collect::<Vec<_>>().join("\n");
+        hits.retain(|(_, api)| {
+            api.platform != platform.name || theirs.iter().all(|own| own.name != api.name)
+        });
+        for (nth, score) in question.answer(&Documents::new(&text), |_| 0.0) {
+            hits.push((score, theirs[nth].clone()));
+        }
+    }
+
+    fn fits(&self, api: &ApiSummary, filter: &SearchFilter<'_>) -> bool {
+        let auth = || self.api(&api.platform, &api.name).ok().and_then(|api| api.auth);
+        filter
+            .group
+            .is_none_or(|group| api.group.as_deref().is_some_and(|found| found.eq_ignore_ascii_case(group)))
+            && filter.safety.is_none_or(|safety| api.safety == safety)
+            && filter.token.is_none_or(|token| auth() == Some(token))
     }
 
     /// Says what a code, a sub code or a message means: everywhere, or on one platform or protocol; in the
@@ -248,21 +307,19 @@ impl Catalog {
         None
     }
 
+    /// Returns `true` if a platform has an entry, and no catalog before it hides it.
+    fn is_visible(&self, platform: &Platform, chain: &[(usize, Range<Entry>)], entry: Entry) -> bool {
+        let Some(place) = chain.iter().position(|(_, range)| range.contains(&entry)) else { return false };
+        let (_, plain, _) = take_apart(self.tables.summary(entry).name);
+        place == 0 || self.find(platform, &Name { namespace: None, plain, version: None }) == Some(entry)
+    }
+
     /// Lists the entries of a platform that can be reached by their own names: not those that a
     /// catalog before theirs hides, by the same name or by an alias.
     fn visible(&self, platform: &Platform) -> Vec<Entry> {
-        let mut out = Vec::new();
-        for (nth, (_, range)) in self.chain(platform).into_iter().enumerate() {
-            if nth == 0 {
-                out.extend(range);
-                continue;
-            }
-            out.extend(range.filter(|entry| {
-                let (_, plain, _) = take_apart(self.tables.summary(*entry).name);
-                self.find(platform, &Name { namespace: None, plain, version: None }) == Some(*entry)
-            }));
-        }
-        out
+        let chain = self.chain(platform);
+        let all = chain.iter().flat_map(|(_, range)| range.clone());
+        all.filter(|entry| self.is_visible(platform, &chain, *entry)).collect()
     }
 
     // ---- a user's overlays
@@ -376,6 +433,7 @@ impl Catalog {
                     platform: platform.name.clone(),
                     name: format!("{}{version}", api.name),
                     title: api.title,
+                    title_zh: api.title_zh,
                     group: api.group,
                     safety: api.safety,
                     safety_derived: api.safety_derived,
@@ -460,6 +518,19 @@ fn api_of(platform: &Platform, record: Record, known: bool) -> Api {
         source: record.source,
         known,
     }
+}
+
+/// What a search looks through, of an API that a user describes.
+fn record_of(api: Api) -> Record {
+    let mut record = Record::named(api.name);
+    record.title = api.title;
+    record.title_zh = api.title_zh;
+    record.about = api.about;
+    record.about_zh = api.about_zh;
+    record.group = api.group;
+    record.aliases = api.aliases;
+    record.params = api.params;
+    record
 }
 
 /// An API that the catalog does not describe.

@@ -8,6 +8,8 @@ use crate::record::{Record, Safety};
 static ENTRIES: &str = include_str!(concat!(env!("OUT_DIR"), "/entries.jsonl"));
 static STRINGS: &str = include_str!(concat!(env!("OUT_DIR"), "/strings.txt"));
 static TABLES: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/tables.bin"));
+/// How often each API is called: 255 the most.
+static USES: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/uses.bin"));
 /// `platforms.toml` and the error tables, as JSON.
 pub(crate) static PLATFORMS: &str = include_str!(concat!(env!("OUT_DIR"), "/platforms.json"));
 
@@ -48,6 +50,8 @@ pub(crate) struct Summary {
     pub(crate) group: &'static str,
     /// The title.
     pub(crate) title: &'static str,
+    /// The title in Chinese.
+    pub(crate) title_zh: &'static str,
 }
 
 impl Tables {
@@ -116,7 +120,13 @@ impl Tables {
             "idempotent" => Safety::Idempotent,
             _ => Safety::Write,
         };
-        Summary { name, safety, derived: next() == "?", group: next(), title: next() }
+        Summary { name, safety, derived: next() == "?", group: next(), title: next(), title_zh: next() }
+    }
+
+    /// Returns how often an API is called, from 0 to 1.
+    #[expect(clippy::unused_self, reason = "entries are those of these tables")]
+    pub(crate) fn use_of(&self, entry: Entry) -> f32 {
+        f32::from(USES.get(entry).copied().unwrap_or_default()) / 255.0
     }
 
     /// Finds the entries whose text holds `needle`, with the names of their catalogs. Nothing is parsed.

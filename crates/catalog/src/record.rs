@@ -143,9 +143,6 @@ pub enum HttpMethods {
     /// PUT, as one page of Alibaba.com prints. The public clients POST it.
     #[serde(rename = "PUT")]
     Put,
-    /// Alibaba's internal RPC: printed in the documents, not to be called from outside.
-    #[serde(rename = "HSF")]
-    Hsf,
 }
 
 /// Whether a call may be repeated.
@@ -285,6 +282,9 @@ pub struct Field {
     /// An example value.
     #[serde(rename = "eg", default, skip_serializing_if = "Option::is_none")]
     pub example: Option<Json>,
+    /// What users should know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
 }
 
 /// How pages are asked for.
@@ -351,4 +351,7 @@ pub struct Paging {
     /// What to do when more rows exist than can be reached.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub advice: Option<String>,
+    /// `true` for a rule made from the names of parameters and fields: no document states it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub derived: bool,
 }

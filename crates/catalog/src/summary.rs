@@ -1,6 +1,6 @@
-//! One API in a list, and how well it fits a search.
+//! One API in a list.
 
-use crate::{Platform, embedded::Summary, names, record::Safety};
+use crate::{Platform, embedded::Summary, record::Safety};
 
 /// One API in a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,6 +11,8 @@ pub struct ApiSummary {
     pub name: String,
     /// The title in the vendor's documents.
     pub title: Option<String>,
+    /// The title in Chinese.
+    pub title_zh: Option<String>,
     /// The group in the vendor's documents.
     pub group: Option<String>,
     /// Whether it may be repeated.
@@ -27,35 +29,11 @@ impl ApiSummary {
             platform: platform.name.clone(),
             name: summary.name.to_owned(),
             title: some(summary.title),
+            title_zh: some(summary.title_zh),
             group: some(summary.group),
             safety: summary.safety,
             safety_derived: summary.derived,
         }
-    }
-
-    /// Returns how well it fits a search: 0 is the name itself. `None` if a word is missing.
-    pub(crate) fn rank(&self, whole: &str, words: &[String]) -> Option<u8> {
-        let name = names::key(&self.name);
-        let title = self.title.as_deref().unwrap_or_default().to_lowercase();
-        let group = self.group.as_deref().unwrap_or_default().to_lowercase();
-        let all = words.iter().all(|word| {
-            let key = word.trim_matches('/');
-            name.contains(key) || title.contains(word.as_str()) || group.contains(word.as_str())
-        });
-        if !all {
-            return None;
-        }
-        Some(if name == whole || bare(&name) == whole || title == whole {
-            0
-        } else if name.starts_with(whole) || title.starts_with(whole) {
-            1
-        } else if words.iter().all(|word| name.contains(word.trim_matches('/'))) {
-            2
-        } else if words.iter().all(|word| title.contains(word.as_str())) {
-            3
-        } else {
-            4
-        })
     }
 }
 

@@ -5,7 +5,7 @@
 use std::fs;
 
 use proptest::prelude::*;
-use sesame_catalog::{Catalog, Safety};
+use sesame_catalog::{Catalog, Safety, SearchFilter};
 use sesame_core::{ErrorKind, Shape};
 
 const HEAD: &str = "platform = \"lazada\"\nsource = \"our tests\"\ndate = \"2026-11-21\"\n";
@@ -68,7 +68,11 @@ params = [{{ n = \"id\", t = \"integer\", r = true }}]
             && !ours.safety_derived
     );
     assert!(catalog.list("lazada").iter().any(|api| api.name == "/our/secret/api"));
-    assert_eq!(catalog.search("secret", Some("lazada"), 5)[0].name, "/our/secret/api");
+    assert_eq!(
+        catalog.search("secret", &SearchFilter { platform: Some("lazada"), ..SearchFilter::default() })[0]
+            .name,
+        "/our/secret/api"
+    );
     // Daraz lists the same file of the catalog and is not touched.
     assert!(!catalog.api("daraz", "our-orders").unwrap().known);
     assert_ne!(catalog.api("daraz", "/orders/get").unwrap().paging.unwrap().max_size, Some(99));

@@ -59,12 +59,28 @@ fn pairs(fields: &[Field], path: &[String], out: &mut Vec<Pair>) {
     }
 }
 
+/// APIs of TOP whose replies name errors in objects that hold data elsewhere, or by a word that does.
+const UNREACHED: [&str; 9] = [
+    "alibaba.aliqin.flow.alipay.isbindingtbaccount",
+    "alibaba.aliqin.flow.alipay.publish",
+    "alibaba.aliqin.flow.alipay.query",
+    "alibaba.aliqin.flow.alipay.querybyoutid",
+    "alibaba.guard.access.auth",
+    "alibaba.happytrip.order.get",
+    "alibaba.security.jaq.app.riskdetail.get",
+    "alibaba.security.jaq.app.risksummary.get",
+    "tmall.nrt.stall.synchronize",
+];
+
 #[test]
 fn every_documented_error_code_beside_an_error_text_is_a_refusal() {
     let catalog = Catalog::builtin();
     let mut seen = 0;
     for platform in catalog.platforms() {
         for summary in catalog.list(&platform.name) {
+            if UNREACHED.contains(&summary.name.as_str()) {
+                continue;
+            }
             let api = catalog.api(&platform.name, &summary.name).unwrap();
             let mut found = Vec::new();
             pairs(&api.response, &[], &mut found);
@@ -102,7 +118,7 @@ fn every_documented_error_code_beside_an_error_text_is_a_refusal() {
             }
         }
     }
-    assert!(seen >= 45, "documented pairs are missing: {seen}");
+    assert!(seen >= 230, "documented pairs are missing: {seen}");
 }
 
 #[test]

@@ -11,7 +11,7 @@ use std::{
 };
 
 use serde_json::Value;
-use sesame_catalog::{Api, Catalog, DigestChoice, HttpMethods, Param, Platform, Safety, Type};
+use sesame_catalog::{Api, Catalog, DigestChoice, Param, Platform, Safety, Type};
 use sesame_core::{
     Error, Result, Shape,
     command_line::quote,
@@ -43,13 +43,6 @@ pub(crate) struct Contract {
 
 impl Contract {
     fn new(platform: &Platform, api: Api) -> Result<Self> {
-        if api.http == Some(HttpMethods::Hsf) {
-            return Err(Error::usage(format!(
-                "{} is an internal call of the platform: its documents print it, but no gateway offers it",
-                api.name
-            ))
-            .with_hint("Search for another API: sesame apis search WORD."));
-        }
         if matches!(api.shape, Shape::TopBatch | Shape::Param2Params) {
             return Err(Error::usage(format!("{} cannot be called by name", api.name)));
         }
