@@ -2,7 +2,7 @@
 
 use std::{
     borrow::Cow,
-    fmt::{self, Write as _},
+    fmt,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
     str::FromStr,
 };
@@ -10,7 +10,7 @@ use std::{
 use sesame_core::{
     Error, HttpResponse, Result, Shape,
     redact::{ForeignText, Redactor},
-    request::is_private_address,
+    request::{encode_path, is_private_address},
 };
 
 use crate::{Api, Platform};
@@ -252,14 +252,14 @@ pub fn request_url(urls: &Urls, api: &Api, app_key: &str, filled_path: Option<&s
     match api.shape {
         Shape::IopRest => {
             let base = if path.starts_with("/auth/token/") { &urls.token } else { &urls.api };
-            [base, "/rest", &escaped(path)].concat()
+            [base, "/rest", &encode_path(path)].concat()
         }
-        Shape::IopRestVariables => format!("{}/rest/2.0{}", urls.api, escaped(path)),
+        Shape::IopRestVariables => format!("{}/rest/2.0{}", urls.api, encode_path(path)),
         Shape::IopSync => format!("{}/sync", urls.sync),
         Shape::Param2 | Shape::Param2Params => {
             let base =
                 if api.namespace.as_deref() == Some("system.oauth2") { &urls.token } else { &urls.api };
-            format!("{base}/openapi/{}", escaped(&signed_path(api, app_key, None)))
+            format!("{base}/openapi/{}", encode_path(&signed_path(api, app_key, None)))
         }
         Shape::Top => format!("{}/router/rest", urls.api),
         Shape::TopBatch => format!("{}/router/batch", urls.api),
@@ -279,25 +279,4 @@ pub fn signed_path<'a>(api: &'a Api, app_key: &str, filled_path: Option<&'a str>
         }
         Shape::Param2Params | Shape::IopSync | Shape::Top | Shape::TopBatch => "".into(),
     }
-}
-
-/// Percent-encodes what may not stand in a path. The gateway signs what it decodes.
-fn escaped(path: &str) -> Cow<'_, str> {
-    let stands = |byte: u8| {
-        byte.is_ascii_alphanumeric()
-            || matches!(byte, b'/' | b'-' | b'.' | b'_' | b'~' | b':' | b'@' | b'!' | b'$' | b'&' | b'\'')
-            || matches!(byte, b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=')
-    };
-    if path.bytes().all(stands) {
-        return path.into();
-    }
-    let mut out = String::with_capacity(path.len());
-    for byte in path.bytes() {
-        if stands(byte) {
-            out.push(char::from(byte));
-        } else {
-            let _ = write!(out, "%{byte:02X}");
-        }
-    }
-    out.into()
 }

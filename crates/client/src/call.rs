@@ -104,13 +104,14 @@ impl Client {
         let names = &names(&account, &contract);
         let reservations = contract.documented.reservations(names);
         let key = account.key(contract.digest.digest);
-        let mut attempts = Attempts::new(&call.options, shared.clock.now());
+        let mut now = shared.clock.now();
+        let mut attempts = Attempts::new(&call.options, now);
         let mut refused_generation = None;
         let mut last_error = None;
 
         loop {
             // 4 quota: wait here, because signatures carry the time
-            if let Err(late) = self.wait_for_quota(&reservations, &attempts).await {
+            if let Err(late) = self.wait_for_quota(&reservations, &attempts, now).await {
                 return Err(give_up(late, last_error, attempts.made));
             }
 
@@ -123,16 +124,16 @@ impl Client {
             let (token, no_token) = split(token, &contract)?;
 
             // 6 sign: with the time as the platform sees it
-            let at = shared.time_at(&encoded);
+            let sent_at = shared.clock.now();
             let system = attempt::system(
                 &contract,
                 account.app_key(),
                 token.as_ref().map(|token| token.access.expose()),
-                at,
+                shared.time_at(&encoded, sent_at),
             );
             let (mut request, signature) =
                 attempt::signed(&contract, &encoded, &system, key, &*shared.clock)?;
-            let left = attempts.left(shared.clock.now());
+            let left = attempts.left(sent_at);
             if left.is_zero() {
                 let late = nothing_sent("the call timed out", &call.options);
                 return Err(give_up(late, last_error, attempts.made));
@@ -150,20 +151,19 @@ impl Client {
                 tracing::trace!("request {}", request.described(&redactor));
             }
             attempts.made += 1;
-            let (method, sent_at) = (request.method.clone(), shared.clock.now());
             let sent = shared.transport.send(request).await;
 
             // 8 classify
-            let now = shared.clock.now();
-            let took = now.duration_since(sent_at).as_millis();
-            let host = encoded.host();
+            now = shared.clock.now();
+            let took_ms = now.duration_since(sent_at).as_millis();
             let (read, date) = match sent {
                 Ok(response) => {
                     if tracing::enabled!(tracing::Level::TRACE) {
                         tracing::trace!("reply {}", response.described(&redactor));
                     }
-                    let date = response.header("date").map(str::to_owned);
-                    (read(&account, &contract, &response, &redactor, now), date)
+                    let read = read(&account, &contract, &response, &redactor, now);
+                    let date = read.is_err().then(|| response.header("date").map(str::to_owned));
+                    (read, date.flatten())
                 }
                 Err(error) => (Err(error.redacted(&redactor)), None),
             };
@@ -173,9 +173,9 @@ impl Client {
                         account = account.name(),
                         api = contract.api.name,
                         attempt = attempts.made,
-                        %method,
-                        host,
-                        took_ms = took,
+                        method = %encoded.method,
+                        host = encoded.host(),
+                        took_ms,
                         "answered"
                     );
                     shared.vault.secret_accepted(&account).await;
@@ -183,7 +183,7 @@ impl Client {
                 }
                 Err(error) => error,
             };
-            tracing::debug!(account = account.name(), api = contract.api.name, attempt = attempts.made, %method, host, took_ms = took, kind = %error.kind(), code = error.code(), "failed");
+            tracing::debug!(account = account.name(), api = contract.api.name, attempt = attempts.made, method = %encoded.method, host = encoded.host(), took_ms, kind = %error.kind(), code = error.code(), "failed");
 
             // and again, if that is safe
             if error.kind() == ErrorKind::Quota {
@@ -210,6 +210,7 @@ impl Client {
                     last_error = Some(error);
                 }
             }
+            now = shared.clock.now();
         }
     }
 
@@ -226,12 +227,11 @@ impl Client {
         let warnings = contract.check(call)?;
         let encoded = Encoded::new(&contract, &caller(&account), call)?;
         let (token, _) = split(shared.token(&account, &contract, None).await, &contract)?;
-        let at = shared.time_at(&encoded);
         let system = attempt::system(
             &contract,
             account.app_key(),
             token.as_ref().map(|token| token.access.expose()),
-            at,
+            shared.time_at(&encoded, shared.clock.now()),
         );
         let key = account.key(contract.digest.digest);
         let (mut request, _) = attempt::signed(&contract, &encoded, &system, key, &*shared.clock)?;
@@ -247,10 +247,14 @@ impl Client {
     }
 
     /// Waits until the call may be made.
-    async fn wait_for_quota(&self, reservations: &[Reservation<'_>], attempts: &Attempts) -> Result<()> {
+    async fn wait_for_quota(
+        &self,
+        reservations: &[Reservation<'_>],
+        attempts: &Attempts,
+        mut now: Timestamp,
+    ) -> Result<()> {
         let clock = &self.shared.clock;
         loop {
-            let now = clock.now();
             let patience = attempts.left(now);
             match self.quota.take(reservations, now, patience).await? {
                 Decision::Wait(Duration::ZERO) => return Ok(()),
@@ -260,7 +264,8 @@ impl Client {
             // Somebody else may have been banned while we waited. Then all who waited take a new turn,
             // so that they do not come together when the ban ends; it is counted a second time, which
             // errs on the safe side.
-            if self.quota.ban_remaining(reservations, clock.now()).await?.is_zero() {
+            now = clock.now();
+            if self.quota.ban_remaining(reservations, now).await?.is_zero() {
                 return Ok(());
             }
         }
@@ -314,8 +319,7 @@ impl Shared {
     }
 
     /// Returns the time as the platform sees it.
-    fn time_at(&self, encoded: &Encoded<'_>) -> Timestamp {
-        let now = self.clock.now();
+    fn time_at(&self, encoded: &Encoded<'_>, now: Timestamp) -> Timestamp {
         if self.skews.any() { self.skews.at(encoded.host(), now) } else { now }
     }
 

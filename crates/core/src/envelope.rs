@@ -19,7 +19,7 @@ use crate::{
     scalar,
 };
 
-pub use crate::payload::{RefusalRule, ReplyRules, SuccessFlag};
+pub use crate::payload::{FieldNames, RefusalRule, ReplyRules, SuccessFlag};
 
 /// The deepest nesting of a reply that is read.
 const DEEPEST: usize = 128;
@@ -131,14 +131,18 @@ fn borrowed_member<'a>(members: &Members<'a>, names: &[&str]) -> Option<Cow<'a, 
 }
 
 /// Where the payload is in the body, and the request id as it came.
-type Decoded = (std::ops::Range<usize>, Option<String>);
+type Decoded<'a> = (std::ops::Range<usize>, Option<Cow<'a, str>>);
 
 /// Separates results from refusals and from bytes that are neither.
 ///
 /// # Errors
 /// [`Unsuccessful`].
 #[doc(hidden)]
-pub fn decode(shape: Shape, rules: &ReplyRules, response: &HttpResponse) -> Result<Decoded, Unsuccessful> {
+pub fn decode<'a>(
+    shape: Shape,
+    rules: &ReplyRules,
+    response: &'a HttpResponse,
+) -> Result<Decoded<'a>, Unsuccessful> {
     let status = response.status;
     let Ok(text) = std::str::from_utf8(&response.body) else {
         return Err(unreadable(response, "the reply is not UTF-8"));
@@ -179,10 +183,10 @@ pub fn decode(shape: Shape, rules: &ReplyRules, response: &HttpResponse) -> Resu
     }
 
     let (payload, inner) = unwrap(shape, trimmed, &top);
-    let request_id = text_member(&top, &["request_id", "requestId"])
-        .or_else(|| inner.as_ref().and_then(|inner| text_member(inner, &["request_id", "requestId"])));
-    let members = inner.as_ref().unwrap_or(&top);
-    if let Some(failure) = contradiction(rules, members, payload, status, request_id.as_ref()) {
+    let id_of = |members: &Members<'a>| borrowed_member(members, &["request_id", "requestId"]);
+    let request_id = id_of(&top).or_else(|| inner.as_ref().and_then(id_of));
+    let members = inner.unwrap_or(top);
+    if let Some(failure) = contradiction(rules, members, payload, status, request_id.as_deref()) {
         return Err(Unsuccessful::Refusal(Box::new(failure)));
     }
     let from = payload.as_ptr() as usize - text.as_ptr() as usize;
@@ -190,7 +194,7 @@ pub fn decode(shape: Shape, rules: &ReplyRules, response: &HttpResponse) -> Resu
 }
 
 /// Reads a body that is JSON but no object: param2's `currentTime` answers a text, others a list.
-fn bare(shape: Shape, response: &HttpResponse, trimmed: &str) -> Result<Decoded, Unsuccessful> {
+fn bare(shape: Shape, response: &HttpResponse, trimmed: &str) -> Result<Decoded<'static>, Unsuccessful> {
     let json = serde_json::from_str::<&RawValue>(trimmed).is_ok();
     if !json || (shape.protocol() != Protocol::Param2 && !trimmed.starts_with('[')) {
         return Err(unreadable(response, "the reply is not JSON"));
@@ -328,21 +332,25 @@ fn unwrap<'a>(shape: Shape, whole: &'a str, top: &Members<'a>) -> (&'a str, Opti
 
 /// Returns `true` if arrays and objects are nested deeper than a reply may have them.
 fn is_deep(json: &str) -> bool {
+    let opens = |byte: u8| matches!(byte, b'[' | b'{');
+    // Mostly there are fewer of them at all. Counted in bytes, many at a time.
+    let opened = |part: &[u8]| usize::from(part.iter().map(|byte| u8::from(opens(*byte))).sum::<u8>());
+    if json.as_bytes().chunks(255).map(opened).sum::<usize>() <= DEEPEST {
+        return false;
+    }
     let (mut depth, mut in_text, mut escaped) = (0_usize, false, false);
-    for byte in json.bytes() {
+    json.bytes().any(|byte| {
         match byte {
             _ if escaped => escaped = false,
             b'\\' if in_text => escaped = true,
             b'"' => in_text = !in_text,
-            b'[' | b'{' if !in_text => depth += 1,
-            b']' | b'}' if !in_text => depth = depth.saturating_sub(1),
+            _ if in_text => {}
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            _ if opens(byte) => depth += 1,
             _ => {}
         }
-        if depth > DEEPEST {
-            return true;
-        }
-    }
-    false
+        depth > DEEPEST
+    })
 }
 
 fn is_empty_json(json: &str) -> bool {

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use smallvec::SmallVec;
 
 use crate::{
     ErrorTable, Result,
@@ -50,32 +51,80 @@ pub struct SuccessFlag {
     pub date: String,
 }
 
+/// Names of fields, compared without regard to case and underscores. `*` in front stands for any beginning.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Vec<String>", into = "Vec<String>")]
+pub struct FieldNames {
+    patterns: Vec<String>,
+    /// A bit for each letter that one of them ends with; nearly all names of a payload end with another.
+    ends: u32,
+}
+
+impl From<Vec<String>> for FieldNames {
+    fn from(patterns: Vec<String>) -> Self {
+        let ends = patterns.iter().fold(0, |ends, pattern| match pattern.as_bytes().last() {
+            Some(b'*') => u32::MAX,
+            Some(letter) => ends | bit_of(*letter),
+            None => ends,
+        });
+        Self { patterns, ends }
+    }
+}
+
+impl From<FieldNames> for Vec<String> {
+    fn from(names: FieldNames) -> Self {
+        names.patterns
+    }
+}
+
+impl FieldNames {
+    fn contains(&self, name: &str) -> bool {
+        let letters = name.bytes().rev().filter(|byte| *byte != b'_');
+        if !letters.clone().next().is_some_and(|last| self.ends & bit_of(last) != 0) {
+            return false;
+        }
+        self.patterns.iter().any(|pattern| {
+            let (end, is_open) = match pattern.strip_prefix('*') {
+                Some(end) => (end, true),
+                None => (pattern.as_str(), false),
+            };
+            let mut letters = letters.clone();
+            end.len() <= name.len()
+                && end.bytes().rev().all(|byte| letters.next().is_some_and(|l| l.eq_ignore_ascii_case(&byte)))
+                && (is_open || letters.next().is_none())
+        })
+    }
+}
+
+/// The lower five bits of a letter are the same in either case.
+fn bit_of(letter: u8) -> u32 {
+    1 << (letter & 31)
+}
+
 /// How a payload without a success flag is read.
-///
-/// Names are compared without regard to case and underscores, and `*` in front stands for any beginning.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RefusalRule {
     /// Objects that hold the outcome of a call, like `result`.
-    pub results: Vec<String>,
+    pub results: FieldNames,
     /// Objects that hold data; only fields that cannot be data are looked at there.
-    pub data: Vec<String>,
+    pub data: FieldNames,
     /// Objects that hold nothing but an error.
-    pub errors: Vec<String>,
+    pub errors: FieldNames,
     /// Names of success flags. Where one says yes, nothing beside it is looked at.
-    pub flags: Vec<String>,
+    pub flags: FieldNames,
     /// What a flag says that does not say yes.
     pub no: Vec<String>,
     /// Fields that hold an error code and nothing else.
-    pub error_codes: Vec<String>,
+    pub error_codes: FieldNames,
     /// Fields that hold an error text and nothing else.
-    pub error_messages: Vec<String>,
+    pub error_messages: FieldNames,
     /// Fields that may hold an error code; they count where nothing else is in the object.
-    pub codes: Vec<String>,
+    pub codes: FieldNames,
     /// Fields that may hold the text of an error.
-    pub messages: Vec<String>,
+    pub messages: FieldNames,
     /// Fields that are not part of a result: request ids.
-    pub ids: Vec<String>,
+    pub ids: FieldNames,
     /// Codes and texts that mean success, in lower case; `*` stands for any text.
     pub ok: Vec<String>,
     /// Where this is known from.
@@ -85,6 +134,12 @@ pub struct RefusalRule {
 }
 
 impl RefusalRule {
+    fn place_of(&self, name: &str) -> Option<Place> {
+        [(&self.errors, Place::Error), (&self.results, Place::Result), (&self.data, Place::Data)]
+            .into_iter()
+            .find_map(|(names, place)| names.contains(name).then_some(place))
+    }
+
     /// Returns `true` if a code or a text means success.
     pub(crate) fn is_success(&self, text: &str) -> bool {
         fits(&self.ok, text)
@@ -94,27 +149,32 @@ impl RefusalRule {
 /// Finds what in a payload says that the call did not work.
 pub(crate) fn contradiction(
     rules: &ReplyRules,
-    payload: &Members<'_>,
+    payload: Members<'_>,
     whole: &str,
     status: u16,
-    request_id: Option<&String>,
+    request_id: Option<&str>,
 ) -> Option<Failure> {
     let rule = rules.refusal.as_ref();
+    let mut levels = SmallVec::new();
+    let top = Level { path: "".into(), place: rule.map(|_| Place::Result), members: payload };
+    top.push_to(&mut levels, rules, 0);
+    let payload = &levels[0].members;
     let refused = |code: String, message: String| Failure {
         code,
         message,
         detail: rule.filter(|rule| says_more(rule, payload, 0)).map(|_| whole.to_owned()),
-        request_id: request_id.cloned(),
+        request_id: request_id.map(str::to_owned),
         http_status: status,
         in_payload: true,
         ..Failure::default()
     };
-    let mut settled = Vec::new();
+    let mut settled: SmallVec<[&str; 4]> = SmallVec::new();
     for flag in &rules.flags {
-        let Some(value) = text_at(payload, &flag.flag) else { continue };
+        let said = levels.iter().find_map(|level| Some((level, level.text_at(&flag.flag)?)));
+        let Some((level, value)) = said else { continue };
         if flag.ok.iter().any(|ok| ok.eq_ignore_ascii_case(&value)) {
             if !value.is_empty() {
-                settled.push(flag.flag.rsplit_once('.').map_or("", |(level, _)| level));
+                settled.push(&*level.path);
             }
             continue;
         }
@@ -125,19 +185,29 @@ pub(crate) fn contradiction(
         let code = first(&flag.code).unwrap_or_else(|| format!("{}={value}", flag.flag));
         return Some(refused(code, first(&flag.message).unwrap_or_default()));
     }
-    let top = Level { rule: rule?, place: Place::Result, members: payload };
-    let found = top.refusal("", &settled)?;
+    let rule = rule?;
+    let open = levels.iter().filter(|level| !settled.contains(&&*level.path));
+    let found = open.filter_map(|level| level.refusal(rule)).next()?;
     Some(refused(found.code, found.message))
 }
 
 /// Returns `true` if a payload holds more than a code and a text.
 fn says_more(rule: &RefusalRule, payload: &Members<'_>, depth: usize) -> bool {
-    let level = Level { rule, place: Place::Result, members: payload };
-    level.results().any(|(name, raw)| match members(raw.get()) {
-        Some(inner) if level.place_of(name).is_some() && depth < DEEPEST => {
-            says_more(rule, &inner, depth + 1)
-        }
+    results(rule, payload).any(|(name, raw)| match members(raw.get()) {
+        Some(inner) if rule.place_of(name).is_some() && depth < DEEPEST => says_more(rule, &inner, depth + 1),
         _ => true,
+    })
+}
+
+/// Returns the members that are not codes, texts, flags and ids.
+fn results<'m>(
+    rule: &RefusalRule,
+    members: &'m Members<'_>,
+) -> impl Iterator<Item = (&'m str, &'m RawValue)> {
+    let of_the_outcome =
+        [&rule.error_codes, &rule.error_messages, &rule.codes, &rule.messages, &rule.flags, &rule.ids];
+    members.iter().map(|(name, raw)| (&**name, *raw)).filter(move |(name, raw)| {
+        !is_nothing(raw) && !of_the_outcome.iter().any(|names| names.contains(name))
     })
 }
 
@@ -150,55 +220,69 @@ enum Place {
 }
 
 /// One object of a payload.
-struct Level<'a, 'p> {
-    rule: &'a RefusalRule,
-    place: Place,
-    members: &'a Members<'p>,
+struct Level<'p> {
+    /// The names that lead to it, dotted; empty for the payload itself.
+    path: Cow<'p, str>,
+    /// `None` if only flags are looked for here.
+    place: Option<Place>,
+    members: Members<'p>,
 }
+
+/// The objects of a payload that may say something of the outcome.
+type Levels<'p> = SmallVec<[Level<'p>; 4]>;
 
 struct Refusal {
     code: String,
     message: String,
 }
 
-impl Level<'_, '_> {
-    /// Looks for a refusal here and in the objects inside; `settled` are those of which a flag said yes.
-    fn refusal(&self, path: &str, settled: &[&str]) -> Option<Refusal> {
-        if !settled.contains(&path)
-            && let Some(found) = self.own_refusal()
-        {
-            return Some(found);
+impl<'p> Level<'p> {
+    /// Lists this object and, after it, those inside that may say something of the outcome.
+    fn push_to(self, levels: &mut Levels<'p>, rules: &ReplyRules, depth: usize) {
+        let at = levels.len();
+        levels.push(self);
+        let mut next = 0;
+        while let Some(&(ref name, raw)) = levels[at].members.get(next) {
+            next += 1;
+            if raw.get().starts_with('{')
+                && let Some(inner) = levels[at].inside(rules, name, raw, depth)
+            {
+                inner.push_to(levels, rules, depth + 1);
+            }
         }
-        if path.split('.').count() >= DEEPEST {
-            return None;
-        }
-        self.members.iter().find_map(|(name, raw)| {
-            let place = raw.get().starts_with('{').then(|| self.place_of(name)).flatten()?;
-            let inner = members(raw.get())?;
-            let path = if path.is_empty() { name.to_string() } else { format!("{path}.{name}") };
-            Level { rule: self.rule, place, members: &inner }.refusal(&path, settled)
-        })
     }
 
-    fn place_of(&self, name: &str) -> Option<Place> {
-        let rule = self.rule;
-        [(&rule.errors, Place::Error), (&rule.results, Place::Result), (&rule.data, Place::Data)]
-            .into_iter()
-            .find_map(|(names, place)| is_one_of(names, name).then_some(place))
+    fn inside(
+        &self,
+        rules: &ReplyRules,
+        name: &Cow<'p, str>,
+        raw: &'p RawValue,
+        depth: usize,
+    ) -> Option<Self> {
+        let path = if depth == 0 { name.clone() } else { format!("{}.{name}", self.path).into() };
+        let rule = rules.refusal.as_ref().filter(|_| self.place.is_some() && depth < DEEPEST);
+        let place = rule.and_then(|rule| rule.place_of(name));
+        let is_on_the_way = || rules.flags.iter().any(|flag| below(&flag.flag, &path).is_some());
+        let members = (place.is_some() || is_on_the_way()).then(|| members(raw.get()))??;
+        Some(Self { path, place, members })
     }
 
-    fn own_refusal(&self) -> Option<Refusal> {
-        let rule = self.rule;
-        let (code, text) = (self.said(&rule.error_codes), self.said(&rule.error_messages));
+    /// Returns the text at a path from the payload, if it leads to a member of this object.
+    fn text_at(&self, path: &str) -> Option<Cow<'p, str>> {
+        member(&self.members, below(path, &self.path)?).and_then(scalar::raw_text)
+    }
+
+    fn refusal(&self, rule: &RefusalRule) -> Option<Refusal> {
+        let (code, text) = (self.said(rule, &rule.error_codes), self.said(rule, &rule.error_messages));
         // Nearly every reply ends here.
-        if code.is_none() && text.is_none() && self.said(&rule.codes).is_none() {
+        if code.is_none() && text.is_none() && self.said(rule, &rule.codes).is_none() {
             return None;
         }
         if self.texts(&rule.flags).any(|text| !fits(&rule.no, &text)) {
             return None;
         }
-        let plain_text = || self.said(&rule.messages);
-        let beside_result = self.results().next().is_some();
+        let plain_text = || self.said(rule, &rule.messages);
+        let beside_result = results(rule, &self.members).next().is_some();
         let (code, text) = match (code, text) {
             (Some(code), text) => match text.or_else(plain_text) {
                 Some(text) => (code, text),
@@ -207,39 +291,37 @@ impl Level<'_, '_> {
             },
             // An error code that says success goes before a text.
             (None, Some(text)) if !beside_result && self.texts(&rule.error_codes).next().is_none() => {
-                (self.said(&rule.codes).unwrap_or_default(), text)
+                (self.said(rule, &rule.codes).unwrap_or_default(), text)
             }
-            (None, text) if self.place == Place::Error || (self.place == Place::Result && !beside_result) => {
-                (self.said(&rule.codes)?, text.or_else(plain_text)?)
+            (None, text)
+                if self.place == Some(Place::Error)
+                    || (self.place == Some(Place::Result) && !beside_result) =>
+            {
+                (self.said(rule, &rule.codes)?, text.or_else(plain_text)?)
             }
             (None, _) => return None,
         };
         Some(Refusal { code: code.into_owned(), message: text.into_owned() })
     }
 
-    /// Returns the first value of these members that does not say success.
-    fn said<'s>(&'s self, names: &'s [String]) -> Option<Cow<'s, str>> {
-        self.texts(names).find(|text| !self.rule.is_success(text))
+    /// Returns the first value of the members of these names that does not say success.
+    fn said(&self, rule: &RefusalRule, names: &FieldNames) -> Option<Cow<'p, str>> {
+        self.texts(names).find(|text| !rule.is_success(text))
     }
 
     /// Returns the values of the members of these names that hold a text, a number or a boolean.
-    fn texts<'s>(&'s self, names: &'s [String]) -> impl Iterator<Item = Cow<'s, str>> {
+    fn texts<'s>(&'s self, names: &'s FieldNames) -> impl Iterator<Item = Cow<'p, str>> + 's {
         self.members
             .iter()
-            .filter(move |(name, _)| is_one_of(names, name))
+            .filter(move |(name, _)| names.contains(name))
             .filter_map(|(_, raw)| scalar::raw_text(raw))
             .filter(|text| !text.trim().is_empty())
     }
+}
 
-    /// Returns the members that are not codes, texts, flags and ids.
-    fn results(&self) -> impl Iterator<Item = (&str, &RawValue)> {
-        let rule = self.rule;
-        let of_the_outcome =
-            [&rule.error_codes, &rule.error_messages, &rule.codes, &rule.messages, &rule.flags, &rule.ids];
-        self.members.iter().map(|(name, raw)| (&**name, *raw)).filter(move |(name, raw)| {
-            !is_nothing(raw) && !of_the_outcome.iter().any(|names| is_one_of(names, name))
-        })
-    }
+/// Returns what is left of a dotted path below the object at `to`.
+fn below<'f>(path: &'f str, to: &str) -> Option<&'f str> {
+    if to.is_empty() { Some(path) } else { path.strip_prefix(to)?.strip_prefix('.') }
 }
 
 fn is_nothing(raw: &RawValue) -> bool {
@@ -251,25 +333,11 @@ fn is_nothing(raw: &RawValue) -> bool {
 }
 
 fn fits(words: &[String], text: &str) -> bool {
-    let text = text.trim().to_lowercase();
-    words.iter().any(|word| wildcard(word, &text))
-}
-
-fn is_one_of(patterns: &[String], name: &str) -> bool {
-    let letters = || name.bytes().rev().filter(|byte| *byte != b'_').map(|byte| byte.to_ascii_lowercase());
-    let last = letters().next();
-    patterns.iter().any(|pattern| {
-        // Nearly all differ in their last letter.
-        if pattern.as_bytes().last().copied() != last && pattern != "*" {
-            return false;
-        }
-        let (end, is_open) = match pattern.strip_prefix('*') {
-            Some(end) => (end, true),
-            None => (pattern.as_str(), false),
-        };
-        let mut letters = letters();
-        end.bytes().rev().all(|byte| letters.next() == Some(byte)) && (is_open || letters.next().is_none())
-    })
+    let text = text.trim();
+    words.iter().any(|word| word == text) || {
+        let text = text.to_lowercase();
+        words.iter().any(|word| wildcard(word, &text))
+    }
 }
 
 /// The members of a JSON object, in order, none of them parsed.

@@ -4,7 +4,7 @@
 //! because the `Debug` of [`http::Request`] and [`http::Response`] shows URL and body, which hold
 //! tokens here, and because a request carries its limits.
 
-use std::{fmt, future::Future, net::IpAddr, pin::Pin, time::Duration};
+use std::{borrow::Cow, fmt, future::Future, net::IpAddr, pin::Pin, time::Duration};
 
 use bytes::{BufMut, Bytes, BytesMut};
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
@@ -181,6 +181,28 @@ fn encode_into(out: &mut Vec<u8>, text: &str) {
     for chunk in utf8_percent_encode(text, UNRESERVED) {
         out.extend_from_slice(chunk.as_bytes());
     }
+}
+
+/// Bytes that are left as they are in paths (RFC 3986, `pchar` and the slash).
+const PATH: &AsciiSet = &UNRESERVED
+    .remove(b'/')
+    .remove(b':')
+    .remove(b'@')
+    .remove(b'!')
+    .remove(b'$')
+    .remove(b'&')
+    .remove(b'\'')
+    .remove(b'(')
+    .remove(b')')
+    .remove(b'*')
+    .remove(b'+')
+    .remove(b',')
+    .remove(b';')
+    .remove(b'=');
+
+/// Percent-encodes what a path may not hold; slashes stay.
+pub fn encode_path(path: &str) -> Cow<'_, str> {
+    utf8_percent_encode(path, PATH).into()
 }
 
 /// Percent-encodes one path segment.

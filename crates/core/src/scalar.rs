@@ -63,9 +63,11 @@ pub fn text(value: &Value) -> Option<String> {
 /// Like [`text`], from JSON that was not parsed yet. Borrows what has no escapes.
 pub fn raw_text(raw: &RawValue) -> Option<Cow<'_, str>> {
     let raw = raw.get();
-    match raw.as_bytes().first()? {
-        b'"' => serde_json::from_str::<Text<'_>>(raw).ok().map(|text| text.0),
-        b'n' | b'{' | b'[' => None,
+    match raw.as_bytes() {
+        // Without an escape the text is what stands between the quotes.
+        [b'"', text @ .., _] if !text.contains(&b'\\') => Some(Cow::Borrowed(&raw[1..=text.len()])),
+        [b'"', ..] => serde_json::from_str::<Text<'_>>(raw).ok().map(|text| text.0),
+        [] | [b'n' | b'{' | b'[', ..] => None,
         _ => Some(Cow::Borrowed(raw)),
     }
 }

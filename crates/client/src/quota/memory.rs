@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    hash::{BuildHasher, RandomState},
+    hash::BuildHasher,
     sync::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -10,8 +10,10 @@ use std::{
     time::Duration,
 };
 
+use foldhash::quality::RandomState;
 use jiff::Timestamp;
 use sesame_core::{BoxFuture, Result, gcra::Limit};
+use smallvec::SmallVec;
 
 use super::{Decision, Key, QuotaStore, Reservation, Scope};
 
@@ -27,10 +29,13 @@ const SMALLEST_GAP: Duration = Duration::from_millis(10);
 /// A learned gap halves in this time.
 const EASE: Duration = Duration::from_secs(20);
 
+/// By the hash of a key, which no key is stored beside.
+type Counters = HashMap<u64, Counter, RandomState>;
+
 /// The default [`QuotaStore`]: GCRA counters in memory.
 #[derive(Debug, Default)]
 pub struct MemoryQuota {
-    counters: Mutex<HashMap<u64, Counter>>,
+    counters: Mutex<Counters>,
     hasher: RandomState,
     /// `false` until a call was refused: until then only documented limits count, and calls without
     /// one take no lock.
@@ -103,7 +108,7 @@ impl MemoryQuota {
         Self::default()
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<u64, Counter>> {
+    fn lock(&self) -> MutexGuard<'_, Counters> {
         // Counters are plain numbers: a panic elsewhere cannot leave one half written.
         self.counters.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -120,30 +125,32 @@ impl MemoryQuota {
 
     fn take_now(&self, reservations: &[Reservation<'_>], now: Timestamp, patience: Duration) -> Decision {
         let refused = self.refused.load(Ordering::Acquire);
-        let counted = || reservations.iter().filter(|reservation| refused || reservation.limit.is_some());
-        if counted().next().is_none() {
+        let counted: SmallVec<[(u64, Option<Limit>); 4]> = reservations
+            .iter()
+            .filter(|reservation| refused || reservation.limit.is_some())
+            .map(|reservation| (self.id(reservation.key), reservation.limit))
+            .collect();
+        if counted.is_empty() {
             return Decision::Wait(Duration::ZERO);
         }
         let now = now.as_nanosecond();
         let mut counters = self.lock();
-        let wait = counted()
-            .map(|reservation| {
-                let counter = counters.get(&self.id(reservation.key)).copied().unwrap_or_default();
-                counter.wait(reservation.limit, now)
-            })
-            .max()
-            .unwrap_or_default();
+        let wait_of = |(id, limit): &(u64, Option<Limit>)| {
+            counters.get(id).copied().unwrap_or_default().wait(*limit, now)
+        };
+        let wait = counted.iter().map(wait_of).max().unwrap_or_default();
         let wait_time = Duration::from_nanos(u64::try_from(wait).unwrap_or(u64::MAX));
         if wait_time > patience {
             return Decision::Exceeded(wait_time);
         }
-        let at = now + wait;
-        for reservation in counted() {
-            let id = self.id(reservation.key);
-            if reservation.limit.is_none() && !counters.contains_key(&id) {
-                continue;
+        for (id, limit) in counted {
+            let counter = match limit {
+                Some(_) => Some(counters.entry(id).or_default()),
+                None => counters.get_mut(&id),
+            };
+            if let Some(counter) = counter {
+                counter.count(limit, now + wait);
             }
-            counters.entry(id).or_default().count(reservation.limit, at);
         }
         sweep(&mut counters, now);
         Decision::Wait(wait_time)
@@ -177,7 +184,7 @@ impl MemoryQuota {
 }
 
 /// Forgets counters that mean nothing any more, once there are many.
-fn sweep(counters: &mut HashMap<u64, Counter>, now: i128) {
+fn sweep(counters: &mut Counters, now: i128) {
     if counters.len() <= MAX_COUNTERS {
         return;
     }
