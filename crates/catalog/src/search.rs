@@ -23,6 +23,10 @@ const FIELD_WEIGHTS: [f32; 5] = [1.0, 1.0, 0.4, 0.5, 0.25];
 const SYNONYM: f32 = 0.75;
 /// How much words for what is done count: `get` is in half of all names.
 const VERB: f32 = 0.45;
+/// How much another word for the same counts among them: who asks for a list does not want one thing.
+const OTHER_VERB: f32 = 0.5;
+/// How much an English word counts for a Chinese one: most names are English alone.
+const TRANSLATED: f32 = 0.8;
 /// The part of a question, by weight, that an API has to have.
 const LEAST: f32 = 0.5;
 /// How much the use of an API adds, at most.
@@ -74,6 +78,19 @@ impl<'a> Documents<'a> {
         let from = self.starts.get(nth).copied().unwrap_or(self.text.len());
         let to = self.starts.get(nth + 1).map_or(self.text.len(), |next| next - 1);
         self.text.get(from..to).unwrap_or_default()
+    }
+
+    /// Returns `true` if some API has a word that begins with this one.
+    fn has(&self, word: &str) -> bool {
+        Finder::new(&format!(" {word}")).find(self.text.as_bytes()).is_some()
+    }
+
+    /// Splits a word into two that stand apart elsewhere: `detailmodule`.
+    fn halves<'w>(&self, word: &'w str) -> Option<(&'w str, &'w str)> {
+        let whole = |part: &str| Finder::new(&format!(" {part} ")).find(self.text.as_bytes()).is_some();
+        let places = 3..word.len().saturating_sub(2);
+        let mut splits = places.filter_map(|at| word.split_at_checked(at));
+        splits.find(|(left, right)| word.is_ascii() && whole(left) && whole(right))
     }
 
     /// Calls `found` with each line that holds a word, and how much it counts there.
@@ -153,6 +170,22 @@ impl Question {
         Self { terms, platforms: named }
     }
 
+    /// Replaces words that no API has by the nearest one, and finds words that are written with a gap elsewhere.
+    fn correct(&mut self) {
+        let all = Documents::builtin();
+        for term in &mut self.terms {
+            let word = term.words[0].0.clone();
+            if let Some((left, right)) = all.halves(&word) {
+                term.words.push((format!("{left} {right}"), 1.0));
+            } else if term.words.len() == 1
+                && !all.has(&word)
+                && let Some(word) = near(&word)
+            {
+                *term = self::term(word);
+            }
+        }
+    }
+
     /// Returns the lines that answer, with their score, in no order.
     pub(crate) fn answer(
         &mut self,
@@ -163,14 +196,9 @@ impl Question {
         let mut scores = vec![0.0_f32; count];
         let mut close = vec![0.0_f32; count];
         let mut whole = 0.0;
-        for term in &mut self.terms {
-            let mut best = term.scan(documents);
-            if best.iter().all(|score| *score == 0.0)
-                && let Some(word) = near(&term.words[0].0)
-            {
-                *term = self::term(word);
-                best = term.scan(documents);
-            }
+        self.correct();
+        for term in &self.terms {
+            let best = term.scan(documents);
             let holding = best.iter().filter(|score| **score > 0.0).count();
             // A rare word says more than one that half of the APIs have.
             #[expect(clippy::cast_precision_loss, reason = "thousands")]
@@ -269,15 +297,16 @@ fn term(word: &str) -> Term {
         if nth < VERB_GROUPS {
             out.weight = VERB;
         }
+        let weight = match nth {
+            _ if word.chars().any(is_chinese) => TRANSLATED,
+            0..VERB_GROUPS => OTHER_VERB,
+            _ => SYNONYM,
+        };
         for member in members().map(self::stem) {
             if !out.words.iter().any(|(old, _)| old == member) {
-                out.words.push((member.to_owned(), SYNONYM));
+                out.words.push((member.to_owned(), weight));
             }
         }
-    }
-    // The Chinese word is as good as the English one: most names are English.
-    if word.chars().any(is_chinese) {
-        out.words.iter_mut().for_each(|(_, weight)| *weight = weight.max(0.9));
     }
     out
 }

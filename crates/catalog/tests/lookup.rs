@@ -391,7 +391,7 @@ fn what_a_list_prints_is_found_under_its_name() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2_000))]
+    #![proptest_config(ProptestConfig::with_cases(500))]
 
     #[test]
     fn no_name_panics(platform in 0usize..8, name in "\\PC{0,40}") {

@@ -32,7 +32,8 @@ fn answered(set: &str) -> (f64, Vec<String>) {
         let found = catalog.search(question.text, &filter);
         let right = found.iter().any(|api| {
             let named = format!("{}:{}", api.platform, api.name);
-            question.right.iter().any(|right| *right == api.name || *right == named)
+            let bare = api.name.rsplit(':').next().unwrap_or_default();
+            question.right.iter().any(|right| *right == api.name || *right == bare || *right == named)
         });
         if !right {
             let names: Vec<&str> = found.iter().map(|api| api.name.as_str()).collect();
@@ -50,6 +51,7 @@ fn nine_of_ten_questions_are_answered_among_the_first_three() {
     assert!(all.len() >= 150 && all.iter().filter(|question| !question.text.is_ascii()).count() >= 60);
     for set in ["tune", "hold"] {
         let (part, failed) = answered(set);
+        println!("{set}: {:.1} %\n{}", part * 100.0, failed.join("\n"));
         assert!(part >= 0.9, "{set}: {:.1} %\n{}", part * 100.0, failed.join("\n"));
     }
 }
