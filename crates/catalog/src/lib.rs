@@ -24,8 +24,15 @@ mod embedded;
 mod endpoint;
 mod explain;
 mod facet;
+#[cfg(test)]
+#[path = "../build/judged.rs"]
+mod judged;
 mod names;
 mod overlay;
+#[cfg(test)]
+#[path = "../build/pack.rs"]
+mod pack;
+mod packed;
 mod platform;
 mod platforms;
 mod record;
