@@ -6,8 +6,10 @@ use sesame_catalog::Catalog;
 
 fuzz_target!(|data: &[u8]| {
     let Ok(text) = std::str::from_utf8(data) else { return };
-    if let Err(error) = Catalog::parse_overlay(text) {
-        let said = error.to_string();
-        assert!(!said.trim().is_empty(), "refused without a reason");
+    if let Err(mistakes) = Catalog::parse_overlay(text) {
+        assert!(!mistakes.is_empty(), "refused without a reason");
+        for mistake in mistakes {
+            assert!(!mistake.to_string().trim().is_empty(), "refused without a reason");
+        }
     }
 });

@@ -1,10 +1,12 @@
 //! Work on the source tree: `cargo run -p xtask -- gen` regenerates what is derived from data in this
 //! repository (with `--check` it changes nothing and fails when a file is stale), `lines` counts,
 //! `structure` checks imports, file sizes and names, `audit` prints where each fact of the catalog is from
-//! and fails on one that does not say.
+//! and fails on one that does not say, `catalog` lists what the entries that somebody describes lack.
 
 mod audit;
+mod catalogue;
 mod command_line;
+mod complete;
 mod error_codes;
 mod imports;
 mod lines;
@@ -29,9 +31,12 @@ fn main() -> ExitCode {
         ["gen", "--check"] => generate(true),
         ["lines"] => root().and_then(|root| lines::table(&root)).map(|table| say(table.trim_end())),
         ["audit"] => root().and_then(|root| audit::check(&root)).map(|table| print(&table)),
+        ["catalog"] => {
+            root().and_then(|root| complete::report(&root, &Catalog::builtin())).map(|text| print(&text))
+        }
         ["structure"] => root().and_then(|root| structure::check(&root)),
         _ => {
-            say("usage: cargo run -p xtask -- gen [--check] | lines | structure | audit");
+            say("usage: cargo run -p xtask -- gen [--check] | lines | structure | audit | catalog");
             return ExitCode::from(2);
         }
     };
@@ -62,6 +67,7 @@ fn generate(check: bool) -> Result<()> {
         Ok(())
     };
     put("docs/error-codes.md", &error_codes::page(&catalog))?;
+    put("docs/catalogue.md", &catalogue::page(&root, &catalog)?)?;
     put("docs/platforms.md", &platform_table::page(&catalog))?;
     // Last: it builds and runs the whole binary.
     put("docs/cli.md", &command_line::page(&root)?)?;

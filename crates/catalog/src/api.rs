@@ -5,6 +5,17 @@ use sesame_core::Shape;
 
 use crate::record::{ApiErrorNote, Field, HttpMethods, Paging, Param, Safety};
 
+impl Safety {
+    /// Returns the word used in data files.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Idempotent => "idempotent",
+            Self::Write => "write",
+        }
+    }
+}
+
 /// What the catalog knows of one API on one platform, overlays applied.
 #[derive(Debug, Clone)]
 pub struct Api {
@@ -13,8 +24,10 @@ pub struct Api {
     /// The canonical name: a path (`/alibaba/icbu/product/list`), a method
     /// (`taobao.items.onsale.get`) or `namespace:name` (`aliexpress.open:api.findAeProductById`).
     pub name: String,
-    /// The title in the vendor's documents.
+    /// The title.
     pub title: Option<String>,
+    /// `true` if the title is made of the words of the name.
+    pub title_derived: bool,
     /// The title in Chinese.
     pub title_zh: Option<String>,
     /// What it does, in one or two sentences.
@@ -66,4 +79,7 @@ pub struct Api {
     /// False for an API that no catalog lists; it is called raw, as a write unless its name
     /// says otherwise.
     pub known: bool,
+    /// True for an API of the platform whose dialect this one speaks (Lazada's on Daraz): nobody has
+    /// confirmed that it exists here.
+    pub presumed: bool,
 }

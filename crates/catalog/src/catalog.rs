@@ -1,23 +1,25 @@
 //! Lookup: from what people write to the contract of one API.
 
+mod patches;
+mod questions;
+
 use std::{collections::HashMap, ops::Range, path::Path};
 
 use sesame_core::{Error, Protocol, Result, Shape, classify::ErrorRule};
 
+pub use questions::SearchFilter;
+
 use crate::{
     Api, Platform,
-    embedded::{Entry, KeyKind, Tables},
+    embedded::{Entry, KeyKind, Summary, Tables},
     explain::{self, Explained, Place},
     facet::{self, Facet, FacetFields},
     names::{self, Name},
     overlay::{Mistake, Overlay},
     platforms,
-    record::{Record, Safety},
-    safety,
-    search::{Documents, Question},
+    record::Record,
     summary::{ApiSummary, bare, take_apart},
     user::{self, UserOverlay},
-    words,
 };
 
 /// What platforms and APIs exist.
@@ -27,29 +29,9 @@ use crate::{
 pub struct Catalog {
     tables: Tables,
     user: Vec<UserOverlay>,
+    mistakes: Vec<Error>,
     /// Which of `user` speak of what: platform and key to (overlay, patch).
     user_index: HashMap<(String, String), Vec<(usize, usize)>>,
-}
-
-/// Which APIs a search looks at, and how many it returns.
-#[derive(Debug, Clone)]
-pub struct SearchFilter<'a> {
-    /// Only this platform.
-    pub platform: Option<&'a str>,
-    /// Only this group, whatever the case.
-    pub group: Option<&'a str>,
-    /// Only what reads, is idempotent, or writes.
-    pub safety: Option<Safety>,
-    /// Only those that need an access token, or only those that do not.
-    pub token: Option<bool>,
-    /// Maximum number of APIs.
-    pub limit: usize,
-}
-
-impl Default for SearchFilter<'_> {
-    fn default() -> Self {
-        Self { platform: None, group: None, safety: None, token: None, limit: 30 }
-    }
 }
 
 impl std::fmt::Debug for Catalog {
@@ -61,30 +43,39 @@ impl std::fmt::Debug for Catalog {
 impl Catalog {
     /// Opens the built-in data alone.
     pub fn builtin() -> Self {
-        Self { tables: Tables::builtin(), user: Vec::new(), user_index: HashMap::new() }
+        Self { tables: Tables::builtin(), user: Vec::new(), mistakes: Vec::new(), user_index: HashMap::new() }
     }
 
     /// Opens the built-in data and a user's overlays: `*.toml` in `user_dir`, at most 1,000 files of
     /// at most 1 MiB. A folder that does not exist holds none.
     ///
+    /// An entry with a mistake is left out and the rest is used: [`mistakes`](Self::mistakes) says what is wrong.
+    ///
     /// # Errors
-    /// [`ErrorKind::Usage`](sesame_core::ErrorKind::Usage) for an overlay that is not understood, naming file, line and key;
-    /// [`ErrorKind::Local`](sesame_core::ErrorKind::Local) for one that cannot be read.
+    /// [`ErrorKind::Local`](sesame_core::ErrorKind::Local) for a folder that cannot be read or holds too much.
     pub fn open(user_dir: Option<&Path>) -> Result<Self> {
         let mut catalog = Self::builtin();
         if let Some(folder) = user_dir {
-            catalog.user = user::read(folder)?;
-            catalog.index_user()?;
+            (catalog.user, catalog.mistakes) = user::read(folder)?;
+            catalog.index_user();
         }
         Ok(catalog)
+    }
+
+    /// Returns everything that is wrong with a user's overlays: file, line and column, key, why.
+    pub fn mistakes(&self) -> &[Error] {
+        &self.mistakes
     }
 
     /// Reads one overlay, as text.
     ///
     /// # Errors
-    /// The first mistake: line, key, what is wrong.
-    pub fn parse_overlay(text: &str) -> Result<Overlay, Mistake> {
-        Overlay::parse(text)
+    /// All mistakes: line and column, key, what is wrong.
+    pub fn parse_overlay(text: &str) -> Result<Overlay, Vec<Mistake>> {
+        match Overlay::parse(text) {
+            (Some(overlay), mistakes) if mistakes.is_empty() => Ok(overlay),
+            (_, mistakes) => Err(mistakes),
+        }
     }
 
     /// Returns all platforms.
@@ -111,16 +102,51 @@ impl Catalog {
         let platform = self.platform(platform)?;
         let parsed = parse_name(platform, name)?;
         let found = self.find(platform, &parsed).or_else(|| self.find_by_user_alias(platform, &parsed));
-        let (record, known) = match found {
-            Some(entry) => (Some(self.tables.record(entry)?), true),
-            None => (None, false),
-        };
-        let place = found.map(|entry| names::key(bare(self.tables.summary(entry).name)));
-        let (record, touched) = self.patch(platform, &parsed, place.as_deref(), record)?;
-        Ok(match record {
-            Some(record) => api_of(platform, record, known || touched),
-            None => unknown(platform, &parsed),
-        })
+        let summary = found.map(|entry| self.tables.summary(entry));
+        let record = found.map(|entry| self.tables.record(entry)).transpose()?;
+        let place = summary.map(|summary| names::key(bare(summary.name)));
+        let record = self.patch(platform, &parsed, place.as_deref(), record)?;
+        let known = record.is_some();
+        let record = record.unwrap_or_else(|| unknown(platform, &parsed));
+        let presumed = summary.is_some_and(|summary| self.is_presumed(platform, &summary));
+        Ok(api_of(platform, record, summary, known, presumed))
+    }
+
+    /// Returns the platforms and names under which the same operation is found elsewhere: by its method
+    /// on TOP and `/sync`, by its path, and on platforms that have an API of the same list.
+    pub fn also(&self, api: &Api) -> Vec<(&'static str, String)> {
+        if api.namespace.is_some() {
+            return Vec::new();
+        }
+        let mut out = Vec::new();
+        let own = self.platform(&api.platform).map_or("", family);
+        for platform in self.platforms().iter().filter(|platform| platform.default_namespace.is_none()) {
+            for name in std::iter::once(&api.name).chain(&api.aliases) {
+                let dotted = names::key(name).replace('/', ".");
+                // `/alibaba/icbu/product/list` is `alibaba.icbu.product.list` everywhere; what `/product/get`
+                // is, each platform says for itself.
+                let is_global = dotted.matches('.').count() > 1
+                    && platforms::loaded().owners.iter().any(|owner| dotted.split('.').next() == Some(owner));
+                if !is_global && family(platform) != own {
+                    continue;
+                }
+                for plain in [dotted.replace('.', "/"), dotted] {
+                    let name = Name { namespace: None, plain: &plain, version: None };
+                    let Some(entry) = self.find(platform, &name) else { continue };
+                    let found = (platform.name.as_str(), self.tables.summary(entry).name.to_owned());
+                    if (found.0, &found.1) != (&api.platform, &api.name) && !out.contains(&found) {
+                        out.push(found);
+                    }
+                }
+            }
+        }
+        out
+    }
+
+    /// Returns `true` for an API of the platform whose dialect this one speaks: whether it is here, too,
+    /// nobody has confirmed.
+    fn is_presumed(&self, platform: &Platform, summary: &Summary) -> bool {
+        platform.dialect.as_deref().is_some_and(|dialect| self.tables.name_of(summary.catalog) == dialect)
     }
 
     /// Looks up how one kind of thing is fetched on a platform: `products`, `categories`, `schema`, ...
@@ -167,77 +193,11 @@ impl Catalog {
     /// Lists the APIs of a platform in the order of their names; empty for an unknown platform.
     pub fn list(&self, platform: &str) -> Vec<ApiSummary> {
         let Ok(platform) = self.platform(platform) else { return Vec::new() };
-        let mut out: Vec<ApiSummary> = self
-            .visible(platform)
-            .into_iter()
-            .map(|entry| ApiSummary::new(platform, self.tables.summary(entry)))
-            .collect();
+        let mut out: Vec<ApiSummary> =
+            self.visible(platform).into_iter().map(|entry| self.summary_of(platform, entry)).collect();
         self.add_user_summaries(platform, &mut out);
         out.sort_by(|a, b| a.name.cmp(&b.name));
         out
-    }
-
-    /// Finds the APIs that a question is about, best first: in English or Chinese, in any order of words, with
-    /// typos, with other words for the same. Those that are called most go first.
-    ///
-    /// A name of a platform in the question counts as [`SearchFilter::platform`].
-    pub fn search(&self, text: &str, filter: &SearchFilter<'_>) -> Vec<ApiSummary> {
-        let mut question = Question::parse(text, self.platforms().iter().map(|found| found.name.as_str()));
-        let wanted = |platform: &Platform| match filter.platform {
-            Some(name) => platform.name == name,
-            None => question.platforms.is_empty() || question.platforms.contains(&platform.name),
-        };
-        let platforms: Vec<&Platform> = self.platforms().iter().filter(|found| wanted(found)).collect();
-        let documents = Documents::builtin();
-        let answers = question.answer(documents, |entry| self.tables.use_of(entry));
-        let mut hits: Vec<(f32, ApiSummary)> = Vec::new();
-        for platform in platforms {
-            let chain = self.chain(platform);
-            let exact = parse_name(platform, text).ok().and_then(|name| self.find(platform, &name));
-            for (entry, score) in answers.iter().copied().chain(exact.map(|entry| (entry, 9.0))) {
-                let again = exact == Some(entry) && score < 9.0;
-                if !again && self.is_visible(platform, &chain, entry) {
-                    hits.push((score, ApiSummary::new(platform, self.tables.summary(entry))));
-                }
-            }
-            self.search_user(platform, &mut question, &mut hits);
-        }
-        hits.sort_by(|(left, a), (right, b)| {
-            right
-                .total_cmp(left)
-                .then_with(|| (a.name.len(), &a.name, &a.platform).cmp(&(b.name.len(), &b.name, &b.platform)))
-        });
-        hits.into_iter().map(|(_, api)| api).filter(|api| self.fits(api, filter)).take(filter.limit).collect()
-    }
-
-    /// Adds what a user's overlays add and change.
-    fn search_user(&self, platform: &Platform, question: &mut Question, hits: &mut Vec<(f32, ApiSummary)>) {
-        let mut theirs = Vec::new();
-        self.add_user_summaries(platform, &mut theirs);
-        if theirs.is_empty() {
-            return;
-        }
-        let line = |api: &ApiSummary| {
-            self.api(&platform.name, &api.name)
-                .map(|api| words::document(&record_of(api)))
-                .unwrap_or_default()
-        };
-        let text = theirs.iter().map(line).collect::<Vec<_>>().join("\n");
-        hits.retain(|(_, api)| {
-            api.platform != platform.name || theirs.iter().all(|own| own.name != api.name)
-        });
-        for (nth, score) in question.answer(&Documents::new(&text), |_| 0.0) {
-            hits.push((score, theirs[nth].clone()));
-        }
-    }
-
-    fn fits(&self, api: &ApiSummary, filter: &SearchFilter<'_>) -> bool {
-        let auth = || self.api(&api.platform, &api.name).ok().and_then(|api| api.auth);
-        filter
-            .group
-            .is_none_or(|group| api.group.as_deref().is_some_and(|found| found.eq_ignore_ascii_case(group)))
-            && filter.safety.is_none_or(|safety| api.safety == safety)
-            && filter.token.is_none_or(|token| auth() == Some(token))
     }
 
     /// Says what a code, a sub code or a message means: everywhere, or on one platform or protocol; in the
@@ -266,6 +226,11 @@ impl Catalog {
     /// Returns all error rules by what they hold for: protocols first, then single platforms.
     pub fn error_rules(&self) -> Vec<(String, Vec<&'static ErrorRule>)> {
         explain::scopes()
+    }
+
+    fn summary_of(&self, platform: &Platform, entry: Entry) -> ApiSummary {
+        let summary = self.tables.summary(entry);
+        ApiSummary::new(platform, summary, self.is_presumed(platform, &summary))
     }
 
     /// Returns the catalogs a platform looks through, its own changes first.
@@ -307,13 +272,6 @@ impl Catalog {
         None
     }
 
-    /// Returns `true` if a platform has an entry, and no catalog before it hides it.
-    fn is_visible(&self, platform: &Platform, chain: &[(usize, Range<Entry>)], entry: Entry) -> bool {
-        let Some(place) = chain.iter().position(|(_, range)| range.contains(&entry)) else { return false };
-        let (_, plain, _) = take_apart(self.tables.summary(entry).name);
-        place == 0 || self.find(platform, &Name { namespace: None, plain, version: None }) == Some(entry)
-    }
-
     /// Lists the entries of a platform that can be reached by their own names: not those that a
     /// catalog before theirs hides, by the same name or by an alias.
     fn visible(&self, platform: &Platform) -> Vec<Entry> {
@@ -322,128 +280,11 @@ impl Catalog {
         all.filter(|entry| self.is_visible(platform, &chain, *entry)).collect()
     }
 
-    // ---- a user's overlays
-
-    fn index_user(&mut self) -> Result<()> {
-        for (at, file) in self.user.iter().enumerate() {
-            let platform = platforms::platform(&file.overlay.platform)?;
-            for name in file.overlay.facets.keys() {
-                self.facet(&platform.name, name).map_err(|error| error.context(file.file.display()))?;
-            }
-            for (nth, patch) in file.overlay.apis.iter().enumerate() {
-                let mistake = |why: String| {
-                    user::wrong(
-                        &file.file,
-                        &Mistake { line: None, key: format!("api[{nth}] {}", patch.name), why },
-                    )
-                };
-                let name =
-                    parse_name(platform, &patch.name).map_err(|error| error.context(file.file.display()))?;
-                let mut keys = vec![names::key(name.plain)];
-                for alias in &patch.aliases {
-                    let alias =
-                        parse_name(platform, alias).map_err(|error| error.context(file.file.display()))?;
-                    keys.push(names::key(alias.plain));
-                }
-                // The entry as built in, so that a patch by alias is found by the real name too.
-                let entry = self.find(platform, &name);
-                if let Some(entry) = entry {
-                    keys.push(names::key(bare(self.tables.summary(entry).name)));
-                }
-                // Try it now: a patch that does not fit should fail at the start, not in the middle.
-                match entry {
-                    Some(entry) => {
-                        let mut record = self.tables.record(entry)?;
-                        patch.apply(&file.overlay, &mut record).map_err(mistake)?;
-                    }
-                    None => {
-                        // A second file may add to an API that the first one made.
-                        if !self.user_index.contains_key(&(platform.name.clone(), keys[0].clone())) {
-                            patch.create(&file.overlay, param2(platform)).map_err(mistake)?;
-                        }
-                    }
-                }
-                keys.sort();
-                keys.dedup();
-                for key in keys {
-                    self.user_index.entry((platform.name.clone(), key)).or_default().push((at, nth));
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Finds the built-in entry that a user has given another name.
-    fn find_by_user_alias(&self, platform: &Platform, name: &Name<'_>) -> Option<Entry> {
-        let patches = self.user_index.get(&(platform.name.clone(), names::key(name.plain)))?;
-        patches.iter().find_map(|(at, nth)| {
-            let theirs = parse_name(platform, &self.user[*at].overlay.apis[*nth].name).ok()?;
-            self.find(platform, &theirs)
-        })
-    }
-
-    /// Applies a user's patches; makes the record where only the user knows the API.
-    fn patch(
-        &self,
-        platform: &Platform,
-        name: &Name<'_>,
-        builtin: Option<&str>,
-        mut record: Option<Record>,
-    ) -> Result<(Option<Record>, bool)> {
-        if self.user_index.is_empty() {
-            return Ok((record, false));
-        }
-        let mut patches: Vec<(usize, usize)> = Vec::new();
-        for key in builtin.into_iter().map(str::to_owned).chain([names::key(name.plain)]) {
-            patches.extend(self.user_index.get(&(platform.name.clone(), key)).into_iter().flatten());
-        }
-        patches.sort_unstable();
-        patches.dedup();
-        let mut touched = false;
-        for (at, nth) in patches {
-            let file = &self.user[at];
-            let patch = &file.overlay.apis[nth];
-            let theirs = parse_name(platform, &patch.name)?;
-            if let Some(record) = &record
-                && (theirs.version.is_some_and(|version| version != record.version.unwrap_or(1))
-                    || theirs
-                        .namespace
-                        .is_some_and(|namespace| record.namespace.as_deref() != Some(namespace)))
-            {
-                continue;
-            }
-            let done = match &mut record {
-                Some(record) => patch.apply(&file.overlay, record),
-                None => patch.create(&file.overlay, param2(platform)).map(|made| record = Some(made)),
-            };
-            done.map_err(|why| {
-                user::wrong(&file.file, &Mistake { line: None, key: patch.name.clone(), why })
-            })?;
-            touched = true;
-        }
-        Ok((record, touched))
-    }
-
-    fn add_user_summaries(&self, platform: &Platform, out: &mut Vec<ApiSummary>) {
-        for file in self.user.iter().filter(|file| file.overlay.platform == platform.name) {
-            for patch in &file.overlay.apis {
-                let Ok(api) = self.api(&platform.name, &patch.name) else { continue };
-                let version = if api.version > 1 { format!("@{}", api.version) } else { String::new() };
-                let summary = ApiSummary {
-                    platform: platform.name.clone(),
-                    name: format!("{}{version}", api.name),
-                    title: api.title,
-                    title_zh: api.title_zh,
-                    group: api.group,
-                    safety: api.safety,
-                    safety_derived: api.safety_derived,
-                };
-                match out.iter_mut().find(|old| old.name == summary.name) {
-                    Some(old) => *old = summary,
-                    None => out.push(summary),
-                }
-            }
-        }
+    /// Returns `true` if a platform has an entry, and no catalog before it hides it.
+    fn is_visible(&self, platform: &Platform, chain: &[(usize, Range<Entry>)], entry: Entry) -> bool {
+        let Some(place) = chain.iter().position(|(_, range)| range.contains(&entry)) else { return false };
+        let (_, plain, _) = take_apart(self.tables.summary(entry).name);
+        place == 0 || self.find(platform, &Name { namespace: None, plain, version: None }) == Some(entry)
     }
 }
 
@@ -481,17 +322,26 @@ fn shape_of(protocol: Protocol, name: &str) -> Shape {
     }
 }
 
-fn api_of(platform: &Platform, record: Record, known: bool) -> Api {
+/// Makes the contract of a record. What the index holds was derived at build time, by the same rules and
+/// their exceptions.
+fn api_of(platform: &Platform, record: Record, summary: Option<Summary>, known: bool, presumed: bool) -> Api {
     let shape = shape_of(platform.protocol, &record.name);
     let path = matches!(shape, Shape::IopRest | Shape::IopRestVariables).then(|| record.name.clone());
-    let derived = if safety::reads(&record.name) { Safety::Read } else { Safety::Write };
+    let derived = match summary {
+        Some(summary) if summary.derived => summary.safety,
+        _ => platforms::loaded().safety.safety(&record.name),
+    };
+    let title_derived = record.title.is_none();
+    let derived_title =
+        summary.filter(|summary| summary.title_derived).map(|summary| summary.title.to_owned());
     Api {
         platform: platform.name.clone(),
         name: match &record.namespace {
             Some(namespace) => format!("{namespace}:{}", record.name),
             None => record.name,
         },
-        title: record.title,
+        title_derived: title_derived && derived_title.is_some(),
+        title: record.title.or(derived_title),
         title_zh: record.title_zh,
         about: record.about,
         about_zh: record.about_zh,
@@ -517,34 +367,26 @@ fn api_of(platform: &Platform, record: Record, known: bool) -> Api {
         group: record.group,
         source: record.source,
         known,
+        presumed,
     }
 }
 
-/// What a search looks through, of an API that a user describes.
-fn record_of(api: Api) -> Record {
-    let mut record = Record::named(api.name);
-    record.title = api.title;
-    record.title_zh = api.title_zh;
-    record.about = api.about;
-    record.about_zh = api.about_zh;
-    record.group = api.group;
-    record.aliases = api.aliases;
-    record.params = api.params;
-    record
+/// Platforms that have one list of APIs: a dialect and who speaks it.
+fn family(platform: &Platform) -> &str {
+    platform.dialect.as_deref().unwrap_or(&platform.name)
 }
 
 /// An API that the catalog does not describe.
-fn unknown(platform: &Platform, name: &Name<'_>) -> Api {
+fn unknown(platform: &Platform, name: &Name<'_>) -> Record {
     let plain = match platform.protocol {
         // The slash in front may be left out; methods have none at all.
         Protocol::Iop if name.plain.contains('/') => format!("/{}", name.plain.trim_matches('/')),
         _ => name.plain.to_owned(),
     };
     let namespace = param2(platform).map(|default| name.namespace.unwrap_or(default).to_owned());
-    let record = Record {
+    Record {
         version: namespace.as_ref().map(|_| name.version.unwrap_or(1)),
         namespace,
         ..Record::named(plain)
-    };
-    api_of(platform, record, false)
+    }
 }

@@ -1,23 +1,38 @@
-//! The built-in data, as the build script left it: looked up by binary search, parsed one entry at
-//! a time.
+//! The built-in data, as the build script left it: looked up by binary search, read one entry at a time.
 
 use sesame_core::{Error, ErrorKind, Result};
 
-use crate::record::{Record, Safety};
+use crate::{
+    packed::{self, Words},
+    record::{Record, Safety},
+};
 
-static ENTRIES: &str = include_str!(concat!(env!("OUT_DIR"), "/entries.jsonl"));
-static STRINGS: &str = include_str!(concat!(env!("OUT_DIR"), "/strings.txt"));
+static ENTRIES: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/entries.bin"));
+static TEXTS: &str = include_str!(concat!(env!("OUT_DIR"), "/texts.txt"));
 static TABLES: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/tables.bin"));
 /// How often each API is called: 255 the most.
 static USES: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/uses.bin"));
 /// `platforms.toml` and the error tables, as JSON.
 pub(crate) static PLATFORMS: &str = include_str!(concat!(env!("OUT_DIR"), "/platforms.json"));
 
-/// Where the parts of `TABLES` are. Numbers are 32 bit, little endian.
+/// The built-in data and where its parts are. `TABLES` holds numbers of 32 bit, little endian; how many
+/// of each kind come first. `build/tables.rs` writes them.
 pub(crate) struct Tables {
-    entries: &'static str,
-    strings: &'static str,
+    entries: &'static [u8],
+    texts: &'static str,
     bytes: &'static [u8],
+    shapes: usize,
+    catalogs: usize,
+    rows: usize,
+    keys: usize,
+    /// Where each part starts, in numbers.
+    at: Parts,
+}
+
+struct Parts {
+    texts: usize,
+    shapes: usize,
+    shape_keys: usize,
     catalogs: usize,
     rows: usize,
     keys: usize,
@@ -30,14 +45,15 @@ pub(crate) enum KeyKind {
     Name,
     /// Another name of it.
     Alias,
-    /// Its title in the documents, where only one API has it.
-    Title,
 }
+
+/// Where error codes stand in the index, among the catalogs.
+const CODES: usize = 0xff;
 
 /// The number of an API in the built-in data.
 pub(crate) type Entry = usize;
 
-/// One line about an API, taken without parsing the API.
+/// One line about an API, taken without reading the API.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Summary {
     /// The canonical name.
@@ -52,39 +68,87 @@ pub(crate) struct Summary {
     pub(crate) title: &'static str,
     /// The title in Chinese.
     pub(crate) title_zh: &'static str,
+    /// Whether that is made of the words of the name.
+    pub(crate) title_derived: bool,
+    /// Whether it needs an access token.
+    pub(crate) auth: Option<bool>,
+    /// Whether its documents list error codes.
+    pub(crate) has_errors: bool,
+    /// The number of its catalog.
+    pub(crate) catalog: usize,
+}
+
+impl Words for Tables {
+    fn text(&self, number: usize) -> Option<&'static str> {
+        let at = self.at.texts + number;
+        // The last offset is the end of all texts.
+        if at + 1 >= self.at.shapes {
+            return None;
+        }
+        self.texts.get(self.number(at)..self.number(at + 1))
+    }
+
+    fn keys(&self, shape: usize) -> Option<impl Iterator<Item = usize>> {
+        if shape >= self.shapes {
+            return None;
+        }
+        let [from, to] = std::array::from_fn(|next| self.number(self.at.shapes + shape + next));
+        Some((from..to).map(|nth| self.number(self.at.shape_keys + nth)))
+    }
 }
 
 impl Tables {
     /// The data of this build.
     pub(crate) fn builtin() -> Self {
-        Self::new(ENTRIES, STRINGS, TABLES)
+        Self::new(ENTRIES, TEXTS, TABLES)
     }
 
-    fn new(entries: &'static str, strings: &'static str, bytes: &'static [u8]) -> Self {
-        let number = |at: usize| read(bytes, at * 4);
-        Self { entries, strings, bytes, catalogs: number(0), rows: number(1), keys: number(2) }
+    fn new(entries: &'static [u8], texts: &'static str, bytes: &'static [u8]) -> Self {
+        let [text_count, shapes, shape_keys, catalogs, rows, keys] =
+            std::array::from_fn(|nth| number(bytes, nth));
+        let mut next = 6_usize;
+        let mut part = |numbers: usize| {
+            let at = next;
+            next = at.saturating_add(numbers);
+            at
+        };
+        let at = Parts {
+            texts: part(text_count.saturating_add(1)),
+            shapes: part(shapes.saturating_add(1)),
+            shape_keys: part(shape_keys),
+            catalogs: part(catalogs.saturating_mul(3)),
+            rows: part(rows.saturating_mul(6)),
+            keys: part(keys.saturating_mul(3)),
+        };
+        Self { entries, texts, bytes, shapes, catalogs, rows, keys, at }
     }
 
-    fn row(&self, entry: Entry) -> [usize; 5] {
-        let at = 12 + self.catalogs * 16 + entry * 20;
-        std::array::from_fn(|column| read(self.bytes, at + column * 4))
+    fn number(&self, at: usize) -> usize {
+        number(self.bytes, at)
+    }
+
+    /// Returns the name of a catalog.
+    pub(crate) fn name_of(&self, catalog: usize) -> &'static str {
+        self.text(self.number(self.at.catalogs + catalog * 3)).unwrap_or_default()
+    }
+
+    fn row(&self, entry: Entry) -> [usize; 6] {
+        std::array::from_fn(|column| self.number(self.at.rows + entry * 6 + column))
     }
 
     /// Returns catalog, key, kind and entry of the nth key.
-    fn key(&self, nth: usize) -> (usize, &'static str, usize, Entry) {
-        let at = 12 + self.catalogs * 16 + self.rows * 20 + nth * 16;
-        let [from, length, place, entry] = std::array::from_fn(|column| read(self.bytes, at + column * 4));
-        (place >> 8, slice(self.strings, from, length), place & 0xff, entry)
+    fn key(&self, nth: usize) -> (usize, &'static str, KeyKind, Entry) {
+        let [place, text, entry] = std::array::from_fn(|column| self.number(self.at.keys + nth * 3 + column));
+        let kind = if place & 0xff == 0 { KeyKind::Name } else { KeyKind::Alias };
+        (place >> 8, self.text(text).unwrap_or_default(), kind, entry)
     }
 
     /// Returns the number of a catalog and the entries it holds.
     pub(crate) fn catalog(&self, name: &str) -> Option<(usize, std::ops::Range<Entry>)> {
-        (0..self.catalogs).find_map(|number| {
-            let at = 12 + number * 16;
-            let [from, length, first, count] =
-                std::array::from_fn(|column| read(self.bytes, at + column * 4));
-            (slice(self.strings, from, length) == name).then_some((number, first..first + count))
-        })
+        let found = (0..self.catalogs).find(|catalog| self.name_of(*catalog) == name)?;
+        let [first, count] =
+            std::array::from_fn(|column| self.number(self.at.catalogs + found * 3 + 1 + column));
+        Some((found, first..first + count))
     }
 
     /// Returns the entries that stand under a key, best kind first.
@@ -99,28 +163,30 @@ impl Tables {
         (low..self.keys)
             .map(|nth| self.key(nth))
             .take_while(move |(place, found, ..)| *place == catalog && *found == key)
-            .map(|(_, _, kind, entry)| {
-                let kind = match kind {
-                    0 => KeyKind::Name,
-                    1 => KeyKind::Alias,
-                    _ => KeyKind::Title,
-                };
-                (kind, entry)
-            })
+            .map(|(_, _, kind, entry)| (kind, entry))
     }
 
     /// Returns the summary of an API.
     pub(crate) fn summary(&self, entry: Entry) -> Summary {
-        let [_, _, from, length, _] = self.row(entry);
-        let mut parts = slice(self.strings, from, length).split('\t');
-        let mut next = || parts.next().unwrap_or_default();
-        let name = next();
-        let safety = match next() {
-            "read" => Safety::Read,
-            "idempotent" => Safety::Idempotent,
-            _ => Safety::Write,
-        };
-        Summary { name, safety, derived: next() == "?", group: next(), title: next(), title_zh: next() }
+        let [_, name, group, title, title_zh, facts] = self.row(entry);
+        let text = |number| self.text(number).unwrap_or_default();
+        let is = |bit: usize| facts & (1 << bit) != 0;
+        Summary {
+            name: text(name),
+            group: text(group),
+            title: text(title),
+            title_zh: text(title_zh),
+            safety: match (is(8), is(9)) {
+                (true, _) => Safety::Read,
+                (_, true) => Safety::Idempotent,
+                _ => Safety::Write,
+            },
+            derived: is(10),
+            title_derived: is(11),
+            auth: is(12).then(|| is(13)),
+            has_errors: is(14),
+            catalog: facts & 0xff,
+        }
     }
 
     /// Returns how often an API is called, from 0 to 1.
@@ -129,27 +195,27 @@ impl Tables {
         f32::from(USES.get(entry).copied().unwrap_or_default()) / 255.0
     }
 
-    /// Finds the entries whose text holds `needle`, with the names of their catalogs. Nothing is parsed.
-    pub(crate) fn holding(&self, needle: &str) -> Vec<(&'static str, Entry)> {
-        let finder = memchr::memmem::Finder::new(needle.as_bytes());
-        let mut out = Vec::new();
-        let mut entry = 0;
-        for hit in finder.find_iter(self.entries.as_bytes()) {
-            while entry + 1 < self.rows && self.row(entry + 1)[0] <= hit {
-                entry += 1;
-            }
-            if out.last().is_none_or(|(_, last)| *last != entry) {
-                let at = 12 + self.row(entry)[4] * 16;
-                out.push((slice(self.strings, read(self.bytes, at), read(self.bytes, at + 4)), entry));
-            }
-        }
-        out
+    /// Lists the entries whose documents list an error code.
+    pub(crate) fn with_code(&self, code: &str) -> Vec<Entry> {
+        self.find(CODES, &code.to_lowercase()).map(|(_, entry)| entry).collect()
     }
 
-    /// Parses one API.
+    /// Lists the entries whose documents list error codes, if a text is said of anything at all.
+    pub(crate) fn with_errors(&self, text: &str) -> Vec<Entry> {
+        let mut capital = text.to_owned();
+        if let Some(first) = capital.get_mut(..1) {
+            first.make_ascii_uppercase();
+        }
+        if !self.texts.contains(text) && !self.texts.contains(&capital) {
+            return Vec::new();
+        }
+        (0..self.rows).filter(|entry| self.summary(*entry).has_errors).collect()
+    }
+
+    /// Reads one API.
     pub(crate) fn record(&self, entry: Entry) -> Result<Record> {
-        let [from, length, ..] = self.row(entry);
-        serde_json::from_str(slice(self.entries, from, length)).map_err(|error| {
+        let bytes = self.entries.get(self.row(entry)[0]..).unwrap_or_default();
+        packed::read(self, bytes).map_err(|error| {
             Error::new(ErrorKind::Local, format!("the built-in catalog is damaged at entry {entry}: {error}"))
                 .with_hint("This build of Sesame is broken; install it again.")
         })
@@ -157,13 +223,10 @@ impl Tables {
 }
 
 /// Reads a number; 0 beyond the end, which leads to an empty catalog instead of a panic.
-fn read(bytes: &[u8], at: usize) -> usize {
-    let number = bytes.get(at..at + 4).and_then(|four| four.try_into().ok()).map_or(0, u32::from_le_bytes);
+fn number(bytes: &[u8], at: usize) -> usize {
+    let four = at.checked_mul(4).and_then(|at| bytes.get(at..at.checked_add(4)?));
+    let number = four.and_then(|four| four.try_into().ok()).map_or(0, u32::from_le_bytes);
     usize::try_from(number).unwrap_or(0)
-}
-
-fn slice(text: &'static str, from: usize, length: usize) -> &'static str {
-    text.get(from..from + length).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -173,22 +236,13 @@ mod tests {
     /// The built-in data with every entry spoilt but one.
     fn spoilt(whole: Entry) -> Tables {
         let good = Tables::builtin();
-        let [from, length, ..] = good.row(whole);
-        let entries: String = ENTRIES
-            .char_indices()
-            .map(|(at, c)| if (from..from + length).contains(&at) { c } else { spoil(c) })
+        let (from, to) = (good.row(whole)[0], good.row(whole + 1)[0]);
+        let entries: Vec<u8> = ENTRIES
+            .iter()
+            .enumerate()
+            .map(|(at, byte)| if (from..to).contains(&at) { *byte } else { 0xff })
             .collect();
-        Tables::new(entries.leak(), STRINGS, TABLES)
-    }
-
-    /// Another character of the same length.
-    fn spoil(c: char) -> char {
-        match c.len_utf8() {
-            1 => '}',
-            2 => 'é',
-            3 => '中',
-            _ => '😀',
-        }
+        Tables::new(entries.leak(), TEXTS, TABLES)
     }
 
     #[test]
@@ -212,11 +266,11 @@ mod tests {
         let mut last = None;
         for nth in 0..tables.keys {
             let (catalog, key, _, entry) = tables.key(nth);
-            assert!(last < Some((catalog, key)) || last == Some((catalog, key)), "{key} is out of order");
+            assert!(last <= Some((catalog, key)), "{key} is out of order");
             last = Some((catalog, key));
             assert!(tables.find(catalog, key).any(|(_, found)| found == entry), "{key}");
         }
-        assert!(tables.keys > 1096);
+        assert!(tables.keys > 6_500);
         assert!(
             tables.find(0, "no/such/key").next().is_none() && tables.find(200, "orders/get").next().is_none()
         );
@@ -224,10 +278,11 @@ mod tests {
 
     #[test]
     fn tables_that_were_cut_give_nothing_and_do_not_panic() {
-        for length in [0, 1, 11, 12, 20, 200] {
-            let tables = Tables::new(ENTRIES, STRINGS, &TABLES[..length]);
+        for length in [0, 1, 11, 12, 20, 24, 200, TABLES.len() / 2] {
+            let tables = Tables::new(ENTRIES, TEXTS, &TABLES[..length]);
             let _ = tables.catalog("lazada");
             let _ = tables.find(0, "orders/get").next();
+            let _ = tables.record(7);
         }
     }
 }

@@ -7,7 +7,7 @@ use sesame_core::{
 
 use crate::{
     Platform,
-    embedded::Tables,
+    embedded::{Entry, Tables},
     platforms::{self, Scoped},
     record::ApiErrorNote,
 };
@@ -123,7 +123,7 @@ fn by_message(tables: &Tables, text: &str, place: &Place<'_>) -> Vec<Explained> 
         of_place().filter(|found| found.rule.says.to_lowercase().contains(&text)).map(explained).collect();
     if found.is_empty() {
         let has = |note: &ApiErrorNote| note.says.to_lowercase().contains(&text);
-        found = notes(tables, &text, place, &has);
+        found = notes(tables, tables.with_errors(&text), place, &has);
     }
     found
 }
@@ -145,7 +145,7 @@ fn by_code(tables: &Tables, code: &str, place: &Place<'_>) -> Vec<Explained> {
             patterns.push((fitness, explained));
         }
     }
-    let listed = notes(tables, code, place, &|note| note.code.eq_ignore_ascii_case(code));
+    let listed = notes(tables, tables.with_code(code), place, &|note| note.code.eq_ignore_ascii_case(code));
     if !exact.is_empty() {
         if let Place::Platform(_) = place
             && exact.iter().any(|found| found.scope.parse::<Protocol>().is_err())
@@ -198,16 +198,19 @@ fn scope_of(rule: &Scoped<ErrorRule>) -> String {
     }
 }
 
-/// Finds the notes of single APIs. Only entries that hold the text are parsed.
+/// Finds the notes of single APIs among those that may have one.
 fn notes(
     tables: &Tables,
-    text: &str,
+    entries: Vec<Entry>,
     place: &Place<'_>,
     is_it: &dyn Fn(&ApiErrorNote) -> bool,
 ) -> Vec<Explained> {
     let mut out = Vec::new();
-    for (catalog, entry) in tables.holding(text).into_iter().filter(|(catalog, _)| place.has_catalog(catalog))
-    {
+    for entry in entries {
+        let catalog = tables.name_of(tables.summary(entry).catalog);
+        if !place.has_catalog(catalog) {
+            continue;
+        }
         let Ok(record) = tables.record(entry) else { continue };
         let Some(note) = record.errors.iter().find(|note| is_it(note)) else { continue };
         let says = if note.says.is_empty() {

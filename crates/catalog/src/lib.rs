@@ -24,8 +24,15 @@ mod embedded;
 mod endpoint;
 mod explain;
 mod facet;
+#[cfg(test)]
+#[path = "../build/judged.rs"]
+mod judged;
 mod names;
 mod overlay;
+#[cfg(test)]
+#[path = "../build/pack.rs"]
+mod pack;
+mod packed;
 mod platform;
 mod platforms;
 mod record;
@@ -35,7 +42,6 @@ mod search;
 mod summary;
 mod user;
 mod words;
-pub mod xml;
 
 pub use api::Api;
 pub use catalog::Catalog;

@@ -3,10 +3,17 @@
 //! The build script reads this file too, so nothing here may use other modules than `record`, `facet`
 //! and `names`, nor `sesame_core`.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::Range};
 
-use serde::Deserialize;
+use serde::{
+    Deserialize,
+    de::{DeserializeOwned, IntoDeserializer as _},
+};
 use serde_json::Value as Json;
+use toml::{
+    Spanned,
+    de::{DeTable, DeValue},
+};
 
 use super::{
     facet::FacetFields,
@@ -17,9 +24,11 @@ use super::{
 /// The largest overlay file that is read.
 pub(crate) const LARGEST: usize = 1 << 20;
 
+/// After so many mistakes in a file the rest of an entry is not looked at.
+const MOST_MISTAKES: usize = 100;
+
 /// One overlay file.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Overlay {
     /// The platform that all entries are for. (In the repository also: the name of a base file.)
     pub platform: String,
@@ -27,11 +36,9 @@ pub struct Overlay {
     pub source: String,
     /// When that was looked up, `yyyy-mm-dd`.
     pub date: String,
-    /// The entries.
-    #[serde(default, rename = "api")]
+    /// The entries, `[[api]]`.
     pub apis: Vec<Patch>,
     /// How things are listed, by name: the fields of a [`Facet`](super::Facet) that are set or changed.
-    #[serde(default, rename = "facet")]
     pub facets: BTreeMap<String, FacetFields>,
 }
 
@@ -159,8 +166,8 @@ pub struct ParamPatch {
 /// Why an overlay was not understood: where, and what is wrong there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mistake {
-    /// The line, from 1, where known.
-    pub line: Option<usize>,
+    /// Line and column, from 1, where known.
+    pub place: Option<(usize, usize)>,
     /// The key, dotted; empty at the top.
     pub key: String,
     /// What is wrong.
@@ -169,8 +176,8 @@ pub struct Mistake {
 
 impl std::fmt::Display for Mistake {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if let Some(line) = self.line {
-            write!(f, "line {line}: ")?;
+        if let Some((line, column)) = self.place {
+            write!(f, "line {line}, column {column}: ")?;
         }
         if !self.key.is_empty() && self.key != "." {
             write!(f, "{}: ", self.key)?;
@@ -180,28 +187,12 @@ impl std::fmt::Display for Mistake {
 }
 
 impl Overlay {
-    /// Reads and checks one file.
-    ///
-    /// # Errors
-    /// The first mistake.
-    pub fn parse(text: &str) -> Result<Self, Mistake> {
-        if text.len() > LARGEST {
-            let why = format!("the file has {} bytes; an overlay has at most {LARGEST}", text.len());
-            return Err(Mistake { line: None, key: String::new(), why });
-        }
-        let at = |key: String, error: &toml::de::Error| Mistake {
-            line: error.span().map(|span| line_of(text, span.start)),
-            key,
-            why: error.message().trim().replace('\n', "; "),
-        };
-        let deserializer = toml::de::Deserializer::parse(text).map_err(|error| at(String::new(), &error))?;
-        let overlay: Self = serde_path_to_error::deserialize(deserializer)
-            .map_err(|error| at(error.path().to_string(), error.inner()))?;
-        overlay.check().map_err(|(key, why)| {
-            let line = overlay_line(text, &key);
-            Mistake { line, key, why }
-        })?;
-        Ok(overlay)
+    /// Reads and checks one file: what can be used of it, and all that is wrong. An entry with a mistake is
+    /// left out; a file that is no TOML, or does not say for what and from where it is, cannot be used.
+    pub fn parse(text: &str) -> (Option<Self>, Vec<Mistake>) {
+        let mut reader = Reader { text, mistakes: Vec::new() };
+        let overlay = reader.overlay();
+        (overlay, reader.mistakes)
     }
 
     /// Returns what it says of a facet, with source and date.
@@ -212,60 +203,166 @@ impl Overlay {
         }
         Some(fields)
     }
+}
 
-    fn check(&self) -> Result<(), (String, String)> {
-        let wrong = |key: &str, why: &str| Err((key.to_owned(), why.to_owned()));
-        if self.platform.trim().is_empty() {
-            return wrong("platform", "is empty");
-        }
-        if self.source.trim().is_empty() {
-            return wrong("source", "is empty: say where these facts are from");
-        }
-        if !is_date(&self.date) {
-            return wrong("date", "is not a date like 2026-11-21");
-        }
-        for (at, api) in self.apis.iter().enumerate() {
-            let key = |field: &str| format!("api[{at}].{field}");
-            if names::parse(&api.name, true).is_err() && names::parse(&api.name, false).is_err() {
-                let why = names::parse(&api.name, false).err().unwrap_or_default();
-                return Err((key("name"), format!("{:?} {why}", shorten(&api.name))));
-            }
-            if api.date.as_deref().is_some_and(|date| !is_date(date)) {
-                return Err((key("date"), "is not a date like 2026-11-21".to_owned()));
-            }
-            for (nth, alias) in api.aliases.iter().enumerate() {
-                if names::parse(alias, true).is_err() && names::parse(alias, false).is_err() {
-                    return Err((
-                        key(&format!("aliases[{nth}]")),
-                        format!("invalid API name {:?}", shorten(alias)),
-                    ));
-                }
-            }
-            for (nth, param) in api.params.iter().enumerate() {
-                if param.n.is_empty() || param.n.chars().any(char::is_control) {
-                    return Err((key(&format!("params[{nth}].n")), "invalid parameter name".to_owned()));
-                }
-            }
-            if let Some(paging) = &api.paging {
-                check_paging(paging).map_err(|why| (key("paging"), why))?;
-            }
-            if api.paging.is_some() && api.drop_paging {
-                return Err((
-                    key("drop_paging"),
-                    "says that it does not page, and `paging` says how".to_owned(),
-                ));
-            }
-            if api.example.as_ref().is_some_and(|example| !example.is_object()) {
-                return Err((key("example"), "is not a table of arguments".to_owned()));
-            }
-            if let Some(reply) = &api.reply
-                && let Err(error) = serde_json::from_str::<Json>(reply)
-            {
-                return Err((key("reply"), format!("invalid JSON: {error}")));
-            }
-        }
-        Ok(())
+/// Reads a file and notes what is wrong with it.
+struct Reader<'a> {
+    text: &'a str,
+    mistakes: Vec<Mistake>,
+}
+
+impl<'a> Reader<'a> {
+    fn wrong(&mut self, at: Option<Range<usize>>, key: impl Into<String>, why: impl Into<String>) {
+        let place = at.map(|at| place_of(self.text, at.start));
+        self.mistakes.push(Mistake { place, key: key.into(), why: why.into() });
     }
+
+    fn overlay(&mut self) -> Option<Overlay> {
+        if self.text.len() > LARGEST {
+            let why = format!("the file has {} bytes; an overlay has at most {LARGEST}", self.text.len());
+            self.wrong(None, "", why);
+            return None;
+        }
+        let (table, errors) = DeTable::parse_recoverable(self.text);
+        for error in &errors {
+            self.wrong(error.span(), "", error.message().trim().replace('\n', "; "));
+        }
+        // What was read around a hole may not be what was meant.
+        if !errors.is_empty() {
+            return None;
+        }
+        let mut head = BTreeMap::new();
+        let (mut apis, mut facets) = (Vec::new(), BTreeMap::new());
+        for (key, value) in table.into_inner() {
+            let span = key.span();
+            match (key.get_ref().as_ref(), value.get_ref()) {
+                (key @ ("platform" | "source" | "date"), DeValue::String(text)) => {
+                    head.insert(key.to_owned(), (text.to_string(), value.span()));
+                }
+                ("api", DeValue::Array(items)) => {
+                    for (nth, item) in items.iter().enumerate() {
+                        apis.extend(self.api(nth, item));
+                    }
+                }
+                ("facet", DeValue::Table(named)) => {
+                    for (name, fields) in named {
+                        let name = name.get_ref().to_string();
+                        if let Some(fields) = self.value(&format!("facet.{name}"), fields) {
+                            facets.insert(name, fields);
+                        }
+                    }
+                }
+                (key @ ("platform" | "source" | "date"), _) => self.wrong(Some(span), key, "is not a text"),
+                (key @ ("api" | "facet"), _) => {
+                    self.wrong(Some(span), key, format!("write [[api]] or [facet.NAME], not `{key} =`"));
+                }
+                (other, _) => self.wrong(Some(span), other, format!("unknown field `{other}`")),
+            }
+        }
+        let mut take = |key: &str, says: &str, good: &dyn Fn(&str) -> bool| match head.remove(key) {
+            Some((text, _)) if good(&text) => Some(text),
+            Some((_, span)) => {
+                self.wrong(Some(span), key, says);
+                None
+            }
+            None => {
+                self.wrong(None, key, format!("missing field `{key}`"));
+                None
+            }
+        };
+        let is_there = |text: &str| !text.trim().is_empty();
+        let platform = take("platform", "is empty", &is_there);
+        let source = take("source", "is empty: say where these facts are from", &is_there);
+        let date = take("date", "is not a date like 2026-11-21", &is_date);
+        Some(Overlay { platform: platform?, source: source?, date: date?, apis, facets })
+    }
+
+    /// Reads one `[[api]]`.
+    fn api(&mut self, nth: usize, item: &Spanned<DeValue<'a>>) -> Option<Patch> {
+        let key = format!("api[{nth}]");
+        let patch: Patch = self.value(&key, item)?;
+        let span_of = |field: &str| {
+            let members = item.get_ref().as_table().into_iter().flatten();
+            let found = members.into_iter().find(|(key, _)| key.get_ref() == field);
+            found.map_or_else(|| item.span(), |(key, _)| key.span())
+        };
+        let wrong = check(&patch);
+        for (field, why) in &wrong {
+            let name = field.split(['[', '.']).next().unwrap_or_default();
+            self.wrong(Some(span_of(name)), format!("{key}.{field}"), why);
+        }
+        wrong.is_empty().then_some(patch)
+    }
+
+    /// Reads a value. After a mistake in one of its keys the others are read all the same, so that all
+    /// mistakes are told at once.
+    fn value<T: DeserializeOwned>(&mut self, key: &str, value: &Spanned<DeValue<'a>>) -> Option<T> {
+        let mut rest = value.clone();
+        let mut is_good = true;
+        loop {
+            let error = match serde_path_to_error::deserialize::<_, T>(rest.clone().into_deserializer()) {
+                Ok(read) => return is_good.then_some(read),
+                Err(error) => error,
+            };
+            let inner = match error.path().to_string() {
+                path if path == "." => key.to_owned(),
+                path => format!("{key}.{path}"),
+            };
+            let span = error.inner().span().unwrap_or_else(|| value.span());
+            self.wrong(Some(span.clone()), inner, error.inner().message().trim().replace('\n', "; "));
+            is_good = false;
+            let DeValue::Table(members) = rest.get_mut() else { return None };
+            let before = members.len();
+            let first = match error.path().iter().next() {
+                Some(serde_path_to_error::Segment::Map { key }) => key.as_str(),
+                _ => "",
+            };
+            let holds = |of: Range<usize>| of.start <= span.start && span.start < of.end;
+            *members = std::mem::take(members)
+                .into_iter()
+                .filter(|(key, value)| key.get_ref() != first && !holds(key.span()) && !holds(value.span()))
+                .collect();
+            // A key that is missing, say.
+            if members.len() == before || self.mistakes.len() >= MOST_MISTAKES {
+                return None;
+            }
+        }
+    }
+}
+
+/// Says what is wrong with an entry that can be read: field and reason.
+fn check(api: &Patch) -> Vec<(String, String)> {
+    let mut wrong = Vec::new();
+    let mut say = |field: &str, why: String| wrong.push((field.to_owned(), why));
+    let is_name = |name: &str| names::parse(name, true).is_ok() || names::parse(name, false).is_ok();
+    if !is_name(&api.name) {
+        let why = names::parse(&api.name, false).err().unwrap_or_default();
+        say("name", format!("{:?} {why}", shorten(&api.name)));
+    }
+    if api.date.as_deref().is_some_and(|date| !is_date(date)) {
+        say("date", "is not a date like 2026-11-21".to_owned());
+    }
+    for (nth, alias) in api.aliases.iter().enumerate().filter(|(_, alias)| !is_name(alias)) {
+        say(&format!("aliases[{nth}]"), format!("invalid API name {:?}", shorten(alias)));
+    }
+    for (nth, param) in api.params.iter().enumerate() {
+        if param.n.is_empty() || param.n.chars().any(char::is_control) {
+            say(&format!("params[{nth}].n"), "invalid parameter name".to_owned());
+        }
+    }
+    if let Some(Err(why)) = api.paging.as_ref().map(check_paging) {
+        say("paging", why);
+    }
+    if api.paging.is_some() && api.drop_paging {
+        say("drop_paging", "says that it does not page, and `paging` says how".to_owned());
+    }
+    if api.example.as_ref().is_some_and(|example| !example.is_object()) {
+        say("example", "is not a table of arguments".to_owned());
+    }
+    if let Some(Err(error)) = api.reply.as_deref().map(serde_json::from_str::<Json>) {
+        say("reply", format!("invalid JSON: {error}"));
+    }
+    wrong
 }
 
 fn check_paging(paging: &Paging) -> Result<(), String> {
@@ -306,18 +403,11 @@ fn shorten(text: &str) -> String {
     out
 }
 
-fn line_of(text: &str, at: usize) -> usize {
-    text.get(..at).unwrap_or(text).matches('\n').count() + 1
-}
-
-/// Finds the line of an `api[N]...` key, roughly: where its `[[api]]` stands.
-fn overlay_line(text: &str, key: &str) -> Option<usize> {
-    let number: usize = key.strip_prefix("api[")?.split(']').next()?.parse().ok()?;
-    text.lines()
-        .enumerate()
-        .filter(|(_, line)| line.trim_start().starts_with("[[api]]"))
-        .nth(number)
-        .map(|(at, _)| at + 1)
+/// Returns line and column, from 1.
+fn place_of(text: &str, at: usize) -> (usize, usize) {
+    let before = text.get(..at).unwrap_or(text);
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    (before.matches('\n').count() + 1, column)
 }
 
 impl Patch {

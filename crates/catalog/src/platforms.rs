@@ -10,7 +10,7 @@ use sesame_core::{
     nearest::nearest,
 };
 
-use crate::{Platform, embedded::PLATFORMS, facet::FacetFields};
+use crate::{Platform, embedded::PLATFORMS, facet::FacetFields, safety::NameRules};
 
 /// `platforms.toml` and the error tables, as the build script parts them.
 #[derive(Deserialize)]
@@ -20,6 +20,8 @@ struct File {
     refusal: RefusalRule,
     error: Vec<Scoped<ErrorRule>>,
     facet: BTreeMap<String, BTreeMap<String, FacetFields>>,
+    safety: NameRules,
+    owners: Vec<String>,
 }
 
 /// A rule and what it holds for: single platforms, else all of a protocol.
@@ -48,6 +50,10 @@ pub(crate) struct Loaded {
     pub(crate) errors: Vec<Scoped<ErrorRule>>,
     /// By platform and name.
     pub(crate) facets: BTreeMap<String, BTreeMap<String, FacetFields>>,
+    /// How names are judged.
+    pub(crate) safety: NameRules,
+    /// First parts of methods that mean the same on every platform.
+    pub(crate) owners: Vec<String>,
 }
 
 /// Parses the data once.
@@ -68,7 +74,13 @@ fn load(text: &str) -> std::result::Result<Loaded, String> {
         refusal.ok.extend(platform.success_words.iter().cloned());
         platform.replies.refusal = Some(refusal);
     }
-    Ok(Loaded { platforms: file.platform, errors: file.error, facets: file.facet })
+    Ok(Loaded {
+        platforms: file.platform,
+        errors: file.error,
+        facets: file.facet,
+        safety: file.safety,
+        owners: file.owners,
+    })
 }
 
 /// Returns a platform by name.

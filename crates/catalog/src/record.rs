@@ -157,17 +157,6 @@ pub enum Safety {
     Write,
 }
 
-impl Safety {
-    /// Returns the word used in data files.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Read => "read",
-            Self::Idempotent => "idempotent",
-            Self::Write => "write",
-        }
-    }
-}
-
 /// The type of a parameter or field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -20,15 +20,15 @@ pub(crate) struct UserOverlay {
     pub(crate) overlay: Overlay,
 }
 
-/// Reads all `*.toml` of a folder, in the order of their names. A folder that does not exist holds
-/// none.
-pub(crate) fn read(folder: &Path) -> Result<Vec<UserOverlay>> {
+/// Reads all `*.toml` of a folder, in the order of their names: what can be used, and all that is wrong. A
+/// folder that does not exist holds none.
+pub(crate) fn read(folder: &Path) -> Result<(Vec<UserOverlay>, Vec<Error>)> {
+    let mut files = Vec::new();
     let entries = match std::fs::read_dir(folder) {
         Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Default::default()),
         Err(error) => return Err(unreadable(folder, &error)),
     };
-    let mut files = Vec::new();
     for entry in entries {
         let path = entry.map_err(|error| unreadable(folder, &error))?.path();
         if path.extension().is_some_and(|extension| extension == "toml") {
@@ -40,10 +40,17 @@ pub(crate) fn read(folder: &Path) -> Result<Vec<UserOverlay>> {
         }
     }
     files.sort();
-    files.into_iter().map(|file| read_one(&file)).collect()
+    let (mut overlays, mut errors) = (Vec::new(), Vec::new());
+    for file in files {
+        match read_one(&file, &mut errors) {
+            Ok(overlay) => overlays.extend(overlay.map(|overlay| UserOverlay { file, overlay })),
+            Err(error) => errors.push(error),
+        }
+    }
+    Ok((overlays, errors))
 }
 
-fn read_one(file: &Path) -> Result<UserOverlay> {
+fn read_one(file: &Path, errors: &mut Vec<Error>) -> Result<Option<Overlay>> {
     let open = File::open(file).map_err(|error| unreadable(file, &error))?;
     if open.metadata().map_err(|error| unreadable(file, &error))?.is_dir() {
         return Err(Error::local(format!("{} is a folder, not an overlay", file.display())));
@@ -54,10 +61,13 @@ fn read_one(file: &Path) -> Result<UserOverlay> {
     let text = String::from_utf8(bytes).map_err(|_| {
         Error::usage(format!("{}: the file is not UTF-8", file.display())).with_hint("Save it as UTF-8 text.")
     })?;
-    let overlay = Overlay::parse(&text).map_err(|mistake| wrong(file, &mistake))?;
-    crate::platforms::platform(&overlay.platform)
-        .map_err(|error| error.context(format!("{}: platform", file.display())))?;
-    Ok(UserOverlay { file: file.to_owned(), overlay })
+    let (overlay, mistakes) = Overlay::parse(&text);
+    errors.extend(mistakes.iter().map(|mistake| wrong(file, mistake)));
+    if let Some(overlay) = &overlay {
+        crate::platforms::platform(&overlay.platform)
+            .map_err(|error| error.context(format!("{}: platform", file.display())))?;
+    }
+    Ok(overlay)
 }
 
 /// Says that an overlay was not understood.

@@ -98,9 +98,11 @@ fn a_user_changes_adds_and_inherits() {
         ("api = \"/a\"\ncolumns = [{ name = \"id\", paths = \"id\" }]", "columns[0].paths"),
         ("api = \"/a\"\ncolumns = [{ name = \"id\", paths = [], kind = \"int\" }]", "columns[0].kind"),
     ] {
-        let error = open(&format!("{}[facet.products]\n{fields}\n", head("taobao-global"))).unwrap_err();
+        let catalog = open(&format!("{}[facet.products]\n{fields}\n", head("taobao-global"))).unwrap();
+        let [error] = catalog.mistakes() else { panic!("{fields}: {:?}", catalog.mistakes()) };
         for part in ["mine.toml", "facet.products", said] {
             assert!(error.message().contains(part), "{part} is missing in {error}");
         }
+        assert!(catalog.facet("taobao-global", "products").is_err(), "{fields}");
     }
 }

@@ -63,12 +63,12 @@ fn pairs(fields: &[Field], path: &[String], out: &mut Vec<Pair>) {
 const UNREACHED: [&str; 9] = [
     "alibaba.aliqin.flow.alipay.isbindingtbaccount",
     "alibaba.aliqin.flow.alipay.publish",
-    "alibaba.aliqin.flow.alipay.query",
-    "alibaba.aliqin.flow.alipay.querybyoutid",
     "alibaba.guard.access.auth",
     "alibaba.happytrip.order.get",
     "alibaba.security.jaq.app.riskdetail.get",
     "alibaba.security.jaq.app.risksummary.get",
+    "taobao.xhotel.bnbowner.delete",
+    "tmall.item.dapei.template.query",
     "tmall.nrt.stall.synchronize",
 ];
 

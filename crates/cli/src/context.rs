@@ -70,6 +70,9 @@ impl Context {
             }
         }
         let catalog = Arc::new(Catalog::open(own.as_deref())?);
+        for mistake in catalog.mistakes() {
+            note("warning", &format!("{mistake}; it is left out"));
+        }
         Ok(Arc::clone(self.catalog.get_or_init(|| catalog)))
     }
 

@@ -97,9 +97,13 @@ impl SesameBuilder {
             Some(url) => Arc::new(HttpTransport::new().with_sandbox(url.as_str())),
             None => Arc::new(HttpTransport::new()),
         });
+        let catalog = Catalog::open(overrides.as_deref())?;
+        for mistake in catalog.mistakes() {
+            tracing::warn!("{mistake}; it is left out");
+        }
         let mut options = VaultOptions::new(location, transport)
             .key(self.key)
-            .catalog(Arc::new(Catalog::open(overrides.as_deref())?))
+            .catalog(Arc::new(catalog))
             .environment(environment);
         if let Some(clock) = self.clock {
             options = options.clock(clock);
