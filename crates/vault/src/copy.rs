@@ -205,10 +205,10 @@ struct Page {
 }
 
 impl Copy<'_> {
-    /// Decides for each app which app of the target stands for it.
+    /// Decides for each app which app of the target it becomes.
     async fn plan_apps(&mut self) -> Result<PlannedApps> {
-        let stands = self.to.store.apps().await?;
-        let mut names: HashSet<String> = stands.iter().map(|app| app.name.clone()).collect();
+        let existing = self.to.store.apps().await?;
+        let mut names: HashSet<String> = existing.iter().map(|app| app.name.clone()).collect();
         let mut planned = PlannedApps::default();
         for app in self.from.store.apps().await? {
             let secret = match open_text(self.from.keys.sealer(), secret_slot(&app.id), &app.secret) {
@@ -223,7 +223,7 @@ impl Copy<'_> {
             let is_same = |known: &&AppRow| {
                 known.id == app.id || (app_key_of(known) == app_key_of(&app) && known.sandbox == app.sandbox)
             };
-            if let Some(known) = stands.iter().find(is_same) {
+            if let Some(known) = existing.iter().find(is_same) {
                 let theirs = open_text(self.to.keys.sealer(), secret_slot(&known.id), &known.secret);
                 if theirs.is_ok_and(|theirs| theirs != *secret) {
                     self.done

@@ -25,6 +25,7 @@ use sesame_core::{Clock, Error, Result, Retry};
 use self::log::{LOG, Log, NEW, Record, SLOT, is_done, records, remove};
 use crate::{
     model::{Id, lock},
+    ownership::beside,
     seal::{Sealer, Slot},
     store::{Notes, TokenColumns},
 };
@@ -90,9 +91,7 @@ pub(crate) struct Contents {
 impl Journal {
     /// Opens the journal beside a vault; nothing is written before a reply is expected.
     pub(crate) fn beside(vault: &Path, sealer: Sealer, clock: Arc<dyn Clock>) -> Self {
-        let mut name = vault.as_os_str().to_owned();
-        name.push(JOURNAL_SUFFIX);
-        Self::at(Some(PathBuf::from(name)), sealer, clock)
+        Self::at(Some(beside(vault, JOURNAL_SUFFIX)), sealer, clock)
     }
 
     /// The journal of a store that does not outlive the process: none.

@@ -19,7 +19,7 @@ use crate::{
     login::Logins,
     model::{InFlight, Warnings},
     oauth::TokenEndpoint,
-    ownership::ensure_private,
+    ownership::{beside, ensure_private, make_private_directory},
     refresh::{JOURNAL_SUFFIX, Journal, Refresher, Replay, TokenWriter},
     rekey::Rekey,
     seal::{KeyChoice, KeyKind, KeySource, MasterKeys, check_new, unlock},
@@ -117,20 +117,15 @@ impl fmt::Debug for VaultOptions {
 /// Refuses files of a vault that other users own or can write.
 fn ensure_all_private(location: &Location) -> Result<()> {
     let base = location.base()?;
-    let beside = |suffix: &str| {
-        let mut name = base.as_os_str().to_owned();
-        name.push(suffix);
-        std::path::PathBuf::from(name)
-    };
     let directory = base.parent().filter(|parent| !parent.as_os_str().is_empty());
     ensure_private("the directory", directory.unwrap_or(Path::new(".")))?;
     ensure_private("the master key's file", &location.key_file()?)?;
     if matches!(location, Location::Sqlite(_)) {
         for suffix in ["", "-wal", "-shm"] {
-            ensure_private("the vault's file", &beside(suffix))?;
+            ensure_private("the vault's file", &beside(&base, suffix))?;
         }
     }
-    let journal = beside(JOURNAL_SUFFIX);
+    let journal = beside(&base, JOURNAL_SUFFIX);
     ensure_private("the journal", &journal)?;
     // Whoever opens the vault replays them.
     for entry in fs::read_dir(&journal).into_iter().flatten().flatten() {
@@ -325,14 +320,7 @@ fn make_home(base: &Path) -> Result<()> {
     let Some(home) = base.parent().filter(|home| !home.as_os_str().is_empty() && !home.is_dir()) else {
         return Ok(());
     };
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::DirBuilderExt as _;
-        builder.mode(0o700);
-    }
-    builder.create(home).map_err(|error| {
+    make_private_directory(home).map_err(|error| {
         Error::local(format!(
             "the directory {} for the vault's key and journal cannot be made: {error}",
             home.display()

@@ -189,7 +189,7 @@ impl Connections {
 }
 
 /// What each connection is told first. An answer means that it is on the disk, whatever the database
-/// was set to; nothing waits for ever; no statement waits for a compiler.
+/// was set to; nothing waits forever; no statement waits for the JIT compiler.
 const SETTINGS: &str = "
 SET search_path = sesame;
 SET statement_timeout = '30s';

@@ -6,7 +6,7 @@ use super::{
     SqlStore, bytes_before,
     events::insert_notes,
     query::query,
-    rows::{Column as _, Table},
+    rows::Table,
     tokens::{delete_unused, select_authorization},
     unless_taken,
 };
@@ -86,7 +86,7 @@ impl AccountStore for SqlStore {
         self.run(move || {
             let page =
                 query("SELECT account_id FROM account WHERE account_id > $1 ORDER BY account_id LIMIT $2");
-            self.fetch_all(page.bind(bytes_before(after)).bind(limit), |row| Id::read(row, "account_id"))
+            self.fetch_all(page.bind(bytes_before(after)).bind(limit), |row| row.get("account_id"))
         })
     }
 
@@ -130,7 +130,7 @@ impl AccountStore for SqlStore {
                 .fetch_optional(
                     query("SELECT authorization_id FROM account WHERE account_id = $1 FOR UPDATE")
                         .bind(row.id),
-                    |row| Id::read(row, "authorization_id"),
+                    |row| row.get("authorization_id"),
                 )
                 .await?;
             let update = query(
@@ -178,7 +178,7 @@ impl AccountStore for SqlStore {
                 .fetch_optional(
                     query("DELETE FROM account WHERE account_id = $1 RETURNING authorization_id")
                         .bind(account),
-                    |row| Id::read(row, "authorization_id"),
+                    |row| row.get("authorization_id"),
                 )
                 .await?;
             if let Some(authorization) = removed {

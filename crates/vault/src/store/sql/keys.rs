@@ -2,7 +2,7 @@
 
 use sesame_core::{BoxFuture, Result};
 
-use super::{Backend, SqlStore, WORKING_LONG, bytes_before, on_backend, query::query, rows::Column as _};
+use super::{Backend, SqlStore, WORKING_LONG, bytes_before, on_backend, query::query};
 use crate::{
     Id,
     store::{KeyId, KeyRow, KeyStore, Sealed, SealedPlace},
@@ -13,7 +13,7 @@ impl KeyStore for SqlStore {
         self.run(move || async move {
             let read = query("SELECT keys FROM master_keys");
             let keys = self.fetch_optional(read, |row| {
-                let keys = serde_json::from_str(row.get("keys")?);
+                let keys = serde_json::from_str(&row.get::<String>("keys")?);
                 keys.map_err(|error| sqlx::Error::Decode(Box::new(error)))
             });
             Ok(keys.await?.unwrap_or_default())
@@ -57,7 +57,7 @@ impl KeyStore for SqlStore {
                  WHERE substr({column}, 2, 8) = $1 AND {id} > $2 ORDER BY {id} LIMIT $3"
             ));
             self.fetch_all(find.bind(key_id.to_vec()).bind(bytes_before(after)).bind(limit), |row| {
-                Ok(Sealed { place, id: Id::read(row, "id")?, bytes: row.get("sealed")? })
+                Ok(Sealed { place, id: row.get("id")?, bytes: row.get("sealed")? })
             })
             .await
         })

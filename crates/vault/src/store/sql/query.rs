@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use sqlx::{AssertSqlSafe, Decode, Row as _, SqlSafeStr as _, SqlStr, Type};
+use sqlx::{AssertSqlSafe, SqlSafeStr as _, SqlStr};
 #[cfg(feature = "postgres")]
 use sqlx::{Postgres, postgres};
 #[cfg(feature = "sqlite")]
@@ -93,38 +93,10 @@ pub(in crate::store) enum Row {
     Postgres(postgres::PgRow),
 }
 
-/// Declares what a column of one database may be read as: anything, if the database is not built in.
-macro_rules! column {
-    ($feature:literal, $name:ident, $database:ident) => {
-        #[cfg(feature = $feature)]
-        pub(in crate::store) trait $name<'r>:
-            Decode<'r, $database> + Type<$database>
-        {
-        }
-        #[cfg(feature = $feature)]
-        impl<'r, T: Decode<'r, $database> + Type<$database>> $name<'r> for T {}
-        #[cfg(not(feature = $feature))]
-        pub(in crate::store) trait $name<'r> {}
-        #[cfg(not(feature = $feature))]
-        impl<'r, T> $name<'r> for T {}
-    };
-}
-
-column!("sqlite", SqliteColumn, Sqlite);
-column!("postgres", PostgresColumn, Postgres);
-
 impl Row {
     /// Returns the value of a column.
-    pub(in crate::store) fn get<'r, T: SqliteColumn<'r> + PostgresColumn<'r>>(
-        &'r self,
-        column: &str,
-    ) -> sqlx::Result<T> {
-        match self {
-            #[cfg(feature = "sqlite")]
-            Self::Sqlite(row) => row.try_get(column),
-            #[cfg(feature = "postgres")]
-            Self::Postgres(row) => row.try_get(column),
-        }
+    pub(in crate::store) fn get<T: Column>(&self, name: &str) -> sqlx::Result<T> {
+        T::read(self, name)
     }
 }
 

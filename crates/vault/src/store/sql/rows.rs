@@ -2,6 +2,8 @@
 
 use std::{borrow::Cow, sync::Arc};
 
+use sqlx::Row as _;
+
 use super::{
     connection::Connection,
     query::{Query, Row, Value, query},
@@ -12,7 +14,7 @@ use crate::{
 };
 
 /// What a column may hold.
-pub(super) trait Column: Sized {
+pub(in crate::store) trait Column: Sized {
     fn read(row: &Row, name: &str) -> sqlx::Result<Self>;
     fn value(&self) -> Value<'_>;
 }
@@ -21,7 +23,12 @@ macro_rules! columns {
     ($($type:ty, $self:ident => $value:expr;)+) => {
         $(impl Column for $type {
             fn read(row: &Row, name: &str) -> sqlx::Result<Self> {
-                row.get(name)
+                match row {
+                    #[cfg(feature = "sqlite")]
+                    Row::Sqlite(row) => row.try_get(name),
+                    #[cfg(feature = "postgres")]
+                    Row::Postgres(row) => row.try_get(name),
+                }
             }
             fn value(&$self) -> Value<'_> {
                 $value
@@ -42,7 +49,7 @@ columns! {
 
 impl Column for Id {
     fn read(row: &Row, name: &str) -> sqlx::Result<Self> {
-        Self::from_slice(row.get(name)?).map_err(|error| sqlx::Error::Decode(Box::new(error)))
+        Self::from_slice(&row.get::<Vec<u8>>(name)?).map_err(|error| sqlx::Error::Decode(Box::new(error)))
     }
     fn value(&self) -> Value<'_> {
         Value::Bytes(Some(self.as_bytes().as_slice().into()))
@@ -51,7 +58,7 @@ impl Column for Id {
 
 impl Column for Option<Id> {
     fn read(row: &Row, name: &str) -> sqlx::Result<Self> {
-        row.get::<Option<&[u8]>>(name)?.map(|_| Id::read(row, name)).transpose()
+        row.get::<Option<Vec<u8>>>(name)?.map(|_| Id::read(row, name)).transpose()
     }
     fn value(&self) -> Value<'_> {
         Value::Bytes(self.as_ref().map(|id| id.as_bytes().as_slice().into()))
@@ -60,7 +67,7 @@ impl Column for Option<Id> {
 
 impl Column for Arc<str> {
     fn read(row: &Row, name: &str) -> sqlx::Result<Self> {
-        row.get::<&str>(name).map(Into::into)
+        row.get::<String>(name).map(Into::into)
     }
     fn value(&self) -> Value<'_> {
         Value::Text(Some((&**self).into()))
@@ -70,7 +77,7 @@ impl Column for Arc<str> {
 /// A list as JSON. A damaged one is empty, since nothing depends on it.
 impl Column for Vec<String> {
     fn read(row: &Row, name: &str) -> sqlx::Result<Self> {
-        row.get(name).map(|text| serde_json::from_str(text).unwrap_or_default())
+        row.get::<String>(name).map(|text| serde_json::from_str(&text).unwrap_or_default())
     }
     fn value(&self) -> Value<'_> {
         let list = serde_json::Value::from(self.as_slice());
@@ -151,21 +158,10 @@ table!("authorizations", AuthorizationRow {
     postpone_after, blocked
 } + tokens: TokenColumns);
 
-table!(
-    "authorizations",
-    TokenColumns {
-        access,
-        refresh,
-        issued_at,
-        access_expires_at,
-        refresh_expires_at,
-        refresh_denied,
-        identity,
-        warm_at,
-        due_at,
-        announced
-    }
-);
+table!("authorizations", TokenColumns {
+    access, refresh, issued_at, access_expires_at, refresh_expires_at, refresh_denied, identity = "identity",
+    warm_at, due_at, announced
+});
 
 table!("account", AccountRow {
     id = "account_id", name, app_id, authorization_id, login, shop_id, country, region, tags, created_at

@@ -26,7 +26,7 @@ impl TokenStore for SqlStore {
     }
 
     fn claim<'a>(&'a self, claim: Claim<'a>) -> BoxFuture<'a, Result<Option<Lease>>> {
-        // An intent that still stands when the lease is free belongs to a refresh that was cut off; it is
+        // An intent that is left when the lease is free belongs to a refresh that was cut off; it is
         // kept as `interrupted_since` until tokens arrive.
         self.run(move || {
             let claim = query(
