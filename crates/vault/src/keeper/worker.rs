@@ -143,7 +143,7 @@ async fn carry_out(services: Arc<Services>, start: Start, reservation: Reservati
     permit.release(result.as_ref().map_or_else(CallEnd::of, |_| CallEnd::Answered), services.now());
     match result {
         Ok(Some(exchanged)) => {
-            let prolonged = services.refresher.complete(flight, Ok(exchanged.into())).await;
+            let prolonged = services.refresher.complete(flight, Ok(exchanged)).await;
             if postpone.is_some() { TaskOutcome::Postponed } else { TaskOutcome::Refreshed { prolonged } }
         }
         Ok(None) => TaskOutcome::Overtaken,
