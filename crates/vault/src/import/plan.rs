@@ -1,6 +1,6 @@
 //! Which rows of a table become which apps, authorizations and accounts.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 use sesame_catalog::Platform;
 
@@ -27,7 +27,7 @@ use crate::{
 };
 
 /// Refreshes of tokens that ended long ago are spread over this time.
-const SPREAD: std::time::Duration = std::time::Duration::from_mins(10);
+const SPREAD: Duration = Duration::from_mins(10);
 
 /// One pair of tokens of the vault or of the table, and what it is known by.
 struct Grant<'a> {
@@ -126,7 +126,6 @@ impl<'a> Planner<'a> {
             *shops_of.entry(key).or_default() += 1;
         }
         let mut places: HashMap<&str, String> = HashMap::new();
-        let mut ids: HashMap<(Option<&str>, &str), (&str, Id)> = HashMap::new();
         for shop in table.shops(columns) {
             let shop = match shop {
                 Ok(shop) => shop,
@@ -142,16 +141,8 @@ impl<'a> Planner<'a> {
                 if let Some(place) = first {
                     return Err(format!("account {:?} is in the table already ({place})", new.name));
                 }
-                let (name, key, shop_id) = (new.name, new.app_key, new.shop_id);
-                let is_alone = key.is_some_and(|key| shops_of.get(key) == Some(&1));
-                let grant = self.plan_shop(new, is_alone)?;
-                let other = shop_id.and_then(|id| ids.insert((key, id), (name, grant)));
-                if let Some((other, _)) = other.filter(|(_, other)| *other != grant) {
-                    self.plan.report.notes.push(format!(
-                        "accounts {other:?} and {name:?} are one shop of one app: a refresh of one may end the other's token"
-                    ));
-                }
-                Ok(())
+                let is_alone = new.app_key.is_some_and(|key| shops_of.get(key) == Some(&1));
+                self.plan_shop(new, is_alone)
             });
             if let Err(why) = planned {
                 self.plan.report.skipped.push((shop.place, why));
@@ -160,9 +151,8 @@ impl<'a> Planner<'a> {
         self.finish()
     }
 
-    /// Plans one shop, and returns its authorization. `Err` says why it cannot be imported, and quotes no
-    /// secret.
-    fn plan_shop(&mut self, mut new: Candidate<'_>, is_alone: bool) -> Result<Id, String> {
+    /// Plans one shop. `Err` says why it cannot be imported, and quotes no secret.
+    fn plan_shop(&mut self, mut new: Candidate<'_>, is_alone: bool) -> Result<(), String> {
         let app = self.apps.find(&new, self.options, is_alone)?.clone();
         new.region = new.region.take().or_else(|| app.region.clone());
         let pair = new.tokens.digest(&app.app_key);
@@ -172,10 +162,11 @@ impl<'a> Planner<'a> {
                 self.plan.report.completed.push(new.name.to_owned());
                 let identity = Identity::parse(&row.authorization.tokens.identity);
                 self.add_grant(row.authorization.id, &mut new, row.app.id, &pair, identity);
-                return Ok(row.authorization.id);
+                return Ok(());
             }
             self.check_is_that_account(row, &new, &app, held)?;
-            return Ok(self.leave_alone(&new, row));
+            self.leave_alone(&new, row);
+            return Ok(());
         }
         if let Some((id, grant)) = held.and_then(|id| Some((id, self.grants.get_mut(&id)?))) {
             let is_theirs =
@@ -183,7 +174,8 @@ impl<'a> Planner<'a> {
             let same = grant.known.iter().find(is_theirs);
             let made_up = grant.known.first().filter(|_| self.options.name_is_made_up);
             if let Some(row) = same.or(made_up).copied() {
-                return Ok(self.leave_alone(&new, row));
+                self.leave_alone(&new, row);
+                return Ok(());
             }
             if cannot_share(&grant.identity, &new.identity, self.platform) {
                 return Err(format!(
@@ -201,7 +193,7 @@ impl<'a> Planner<'a> {
             }
             let app_id = grant.app_id;
             self.plan_account(&new, app_id, id);
-            return Ok(id);
+            return Ok(());
         }
         let fields = &self.platform.tokens.identity;
         let marks = new.identity.marks();
@@ -210,7 +202,8 @@ impl<'a> Planner<'a> {
             Identity::parse(&row.authorization.tokens.identity).compare(&new.identity, fields) == Match::Same
         };
         if let Some(row) = { twins }.find(is_same).copied() {
-            return Ok(self.leave_alone(&new, row));
+            self.leave_alone(&new, row);
+            return Ok(());
         }
         if self.apps.take_new(&app) {
             self.plan.report.apps.push(app.name.clone());
@@ -219,12 +212,11 @@ impl<'a> Planner<'a> {
         let id = Id::new(self.services.clock.as_ref());
         self.plan_account(&new, app.id, id);
         self.add_grant(id, &mut new, app.id, &pair, Identity::default());
-        Ok(id)
+        Ok(())
     }
 
-    fn leave_alone(&mut self, new: &Candidate<'_>, row: &FullRow) -> Id {
+    fn leave_alone(&mut self, new: &Candidate<'_>, row: &FullRow) {
         self.plan.report.left_alone.push((new.name.to_owned(), row.account.name.clone()));
-        row.authorization.id
     }
 
     /// Adds tokens of the table under an id. `known` is the identity where the row has none.

@@ -125,7 +125,7 @@ async fn carry_out(services: Arc<Services>, start: Start, reservation: Reservati
     permit.release(result.as_ref().map_or_else(CallEnd::of, |_| CallEnd::Answered), services.now());
     match result {
         Ok(Some(exchanged)) => {
-            let prolonged = services.refresher.complete(flight, Ok(exchanged.into())).await;
+            let prolonged = services.refresher.complete(flight, Ok(exchanged)).await;
             done.refreshed = u64::from(postpone.is_none());
             done.postponed = u64::from(prolonged || postpone.is_some());
         }

@@ -30,11 +30,11 @@ const LONGEST_ASKED: Duration = Duration::from_hours(23);
 const REFUSED_POSTPONE: Duration = Duration::from_hours(24);
 const FAILED_POSTPONE: Duration = Duration::from_hours(1);
 
-/// The tokens that an exchange brought, and the row as it is stored now.
+/// What a refresh leads to: a token, and the row as it is stored now if this task wrote it.
 #[derive(Debug)]
 pub(crate) struct Exchanged {
     pub(crate) token: Token,
-    pub(crate) row: AuthorizationRow,
+    pub(crate) row: Option<AuthorizationRow>,
 }
 
 impl Refresher {
@@ -142,7 +142,8 @@ impl Refresher {
                 "the vault does not answer: the owner of the tokens is not stored"
             );
         }
-        Ok(Some(Exchanged { token: authorization.install(generation, reply.access, windows), row }))
+        let token = authorization.install(generation, reply.access, windows);
+        Ok(Some(Exchanged { token, row: Some(row) }))
     }
 
     /// Prolongs the refresh token after a refresh, if its platform's window for that has come. A

@@ -2,7 +2,7 @@
 
 use std::{
     fmt, fs,
-    path::Path,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -114,6 +114,13 @@ impl fmt::Debug for VaultOptions {
     }
 }
 
+/// Returns the path of a file that lies beside a vault.
+fn beside(base: &Path, suffix: &str) -> PathBuf {
+    let mut name = base.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
 /// Refuses files of a vault that other users own or can write.
 fn ensure_all_private(location: &Location) -> Result<()> {
     let base = location.base()?;
@@ -210,11 +217,8 @@ impl Vault {
             authorizations: Mutex::default(),
         });
         let endpoint = Arc::new(TokenEndpoint::new(options.transport.clone(), clock.clone()));
-        let journal = if store.is_durable() {
-            Journal::beside(&base, keys.sealer().clone(), clock.clone())
-        } else {
-            Journal::none(keys.sealer().clone(), clock.clone())
-        };
+        let directory = store.is_durable().then(|| beside(&base, JOURNAL_SUFFIX));
+        let journal = Journal::new(directory, keys.sealer().clone(), clock.clone());
         let replay = Arc::new(Replay {
             journal: journal.clone(),
             store: store.clone(),
