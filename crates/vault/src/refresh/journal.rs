@@ -25,7 +25,6 @@ use sesame_core::{Clock, Error, Result, Retry};
 use self::log::{LOG, Log, NEW, Record, SLOT, is_done, records, remove};
 use crate::{
     model::{Id, lock},
-    ownership::beside,
     seal::{Sealer, Slot},
     store::{Notes, TokenColumns},
 };

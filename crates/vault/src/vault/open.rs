@@ -114,13 +114,6 @@ impl fmt::Debug for VaultOptions {
     }
 }
 
-/// Returns the path of a file that lies beside a vault.
-fn beside(base: &Path, suffix: &str) -> PathBuf {
-    let mut name = base.as_os_str().to_owned();
-    name.push(suffix);
-    name.into()
-}
-
 /// Refuses files of a vault that other users own or can write.
 fn ensure_all_private(location: &Location) -> Result<()> {
     let base = location.base()?;
