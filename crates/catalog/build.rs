@@ -1,7 +1,8 @@
 //! Joins `data/` into a form that is looked up without reading more than one entry.
 //!
 //! Output, in `OUT_DIR`: `entries.bin` (the APIs, overlays applied, packed), `texts.txt` (every text
-//! once), `tables.bin` (where all of them are, and the index, sorted), `platforms.json`.
+//! once), `tables.bin` (where all of them are, and the index, sorted), `documents.txt`, `uses.bin` and
+//! `search.json` (what is searched), `platforms.json`.
 //! `src/embedded.rs` reads them.
 
 #![expect(
@@ -23,6 +24,8 @@ mod judged;
 mod names;
 #[path = "src/overlay.rs"]
 mod overlay;
+#[path = "src/overlay_reader.rs"]
+mod overlay_reader;
 #[path = "build/pack.rs"]
 mod pack;
 #[path = "build/platforms.rs"]
@@ -31,10 +34,14 @@ mod platforms;
 mod record;
 #[path = "src/safety.rs"]
 mod safety;
+#[path = "build/search.rs"]
+mod search;
 #[path = "build/tables.rs"]
 mod tables;
 #[path = "build/titles.rs"]
 mod titles;
+#[path = "src/words.rs"]
+mod words;
 
 type Result<T> = std::result::Result<T, String>;
 
@@ -58,11 +65,12 @@ fn run() -> Result<()> {
     let out = PathBuf::from(std::env::var("OUT_DIR").map_err(|error| error.to_string())?);
 
     let safety: judged::Table = files::toml_file(&data.join("safety.toml"))?;
-    let words: titles::Words = files::toml_file(&data.join("words.toml"))?;
+    let words: titles::NameWords = files::toml_file(&data.join("words.toml"))?;
     let platforms = platforms::platforms(&data, &safety.names, words.owners())?;
     let mut catalogs = apis::base(&data)?;
     apis::overlays(&data, &platforms, &mut catalogs)?;
     tables::write(&out, &catalogs, &safety, &words)?;
+    search::write(&data, &out, &catalogs)?;
     let text = serde_json::to_string(&platforms).map_err(|error| error.to_string())?;
     files::write(&out.join("platforms.json"), text.as_bytes())
 }

@@ -14,7 +14,8 @@ impl PlainNames {
     /// Reads them from `data/words.toml`.
     pub(crate) fn read(root: &Path) -> Result<Self> {
         let file = root.join("crates/catalog/data/words.toml");
-        let table: toml::Table = fs::read_to_string(&file)?.parse().with_context(|| file.display().to_string())?;
+        let table: toml::Table =
+            fs::read_to_string(&file)?.parse().with_context(|| file.display().to_string())?;
         let names = table.get("plain_params").and_then(toml::Value::as_array).context("no plain_params")?;
         Ok(Self(names.iter().filter_map(toml::Value::as_str).map(folded).collect()))
     }
@@ -299,7 +300,8 @@ mod tests {
 
     fn api(text: &str) -> Api {
         let folder = tempfile::tempdir().expect("a folder");
-        let head = "platform = \"lazada\"\nsource = \"test\"\ndate = \"2026-11-30\"\n[[api]]\nname = \"/x/y\"\n";
+        let head =
+            "platform = \"lazada\"\nsource = \"test\"\ndate = \"2026-11-30\"\n[[api]]\nname = \"/x/y\"\n";
         fs::write(folder.path().join("x.toml"), format!("{head}{text}")).expect("written");
         let catalog = Catalog::open(Some(folder.path())).expect("open");
         assert!(catalog.mistakes().is_empty(), "{:?}", catalog.mistakes());
@@ -313,7 +315,9 @@ mod tests {
         let catalog = Catalog::builtin();
         let mut wrong = Vec::new();
         for api in apis(&catalog).filter(|api| gaps(api, &plain).is_empty()) {
-            wrong.extend(faults(&api).into_iter().map(|fault| format!("{} {}: {fault}", api.platform, api.name)));
+            wrong.extend(
+                faults(&api).into_iter().map(|fault| format!("{} {}: {fault}", api.platform, api.name)),
+            );
         }
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     }
@@ -323,7 +327,16 @@ mod tests {
         let plain = PlainNames(BTreeSet::from(["pagesize".to_owned()]));
         let bare = api("params = [{ n = \"page_size\", t = \"integer\" }, { n = \"odd\", t = \"json\" }]\n");
         let gaps = gaps(&bare, &plain);
-        for gap in ["title", "title_zh", "about", "about_zh", "example", "reply", "a note for odd", "the layout of odd"] {
+        for gap in [
+            "title",
+            "title_zh",
+            "about",
+            "about_zh",
+            "example",
+            "reply",
+            "a note for odd",
+            "the layout of odd",
+        ] {
             assert!(gaps.iter().any(|found| found == gap), "{gap}: {gaps:?}");
         }
         assert_eq!(gaps.len(), 8, "{gaps:?}");

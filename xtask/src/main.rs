@@ -31,7 +31,9 @@ fn main() -> ExitCode {
         ["gen", "--check"] => generate(true),
         ["lines"] => root().and_then(|root| lines::table(&root)).map(|table| say(table.trim_end())),
         ["audit"] => root().and_then(|root| audit::check(&root)).map(|table| print(&table)),
-        ["catalog"] => root().and_then(|root| complete::report(&root, &Catalog::builtin())).map(|text| print(&text)),
+        ["catalog"] => {
+            root().and_then(|root| complete::report(&root, &Catalog::builtin())).map(|text| print(&text))
+        }
         ["structure"] => root().and_then(|root| structure::check(&root)),
         _ => {
             say("usage: cargo run -p xtask -- gen [--check] | lines | structure | audit | catalog");

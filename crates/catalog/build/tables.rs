@@ -10,7 +10,7 @@ use crate::{
     names,
     pack::Counts,
     record::{Record, Safety},
-    titles::{Titles, Words},
+    titles::{NameWords, Titles},
 };
 
 /// One API as it is packed, with what can be told without reading it.
@@ -20,6 +20,7 @@ struct Row {
     name: String,
     group: String,
     title: String,
+    title_zh: String,
     facts: u32,
     /// Its names for the index: its own first, then the others.
     keys: Vec<String>,
@@ -27,23 +28,27 @@ struct Row {
     codes: Vec<String>,
 }
 
+impl Row {
+    fn texts(&self) -> [&String; 4] {
+        [&self.name, &self.group, &self.title, &self.title_zh]
+    }
+}
+
 /// Where error codes stand in the index, among the catalogs.
 const CODES: u32 = 0xff;
 
-pub(crate) fn write(out: &Path, catalogs: &Catalogs, safety: &Table, words: &Words) -> Result<()> {
+pub(crate) fn write(out: &Path, catalogs: &Catalogs, safety: &Table, words: &NameWords) -> Result<()> {
     let titles = Titles::new(words, catalogs.values().flat_map(|catalog| &catalog.records));
     let mut rows: Vec<Row> = Vec::new();
     let mut counts = Counts::default();
     for (number, catalog) in (0_u32..).zip(catalogs.values()) {
-        let mut records: Vec<&Record> = catalog.records.iter().collect();
-        records.sort_by(|a, b| (&a.name, &a.namespace, a.version).cmp(&(&b.name, &b.namespace, b.version)));
-        for record in records {
+        for record in catalog.in_order() {
             rows.push(row(number, record, safety, &titles)?);
         }
     }
     for row in &rows {
         counts.add(&row.json);
-        [&row.name, &row.group, &row.title].into_iter().chain(&row.keys).chain(&row.codes).for_each(|text| counts.text(text));
+        row.texts().into_iter().chain(&row.keys).chain(&row.codes).for_each(|text| counts.text(text));
     }
     catalogs.keys().for_each(|name| counts.text(name));
     let packer = counts.packer();
@@ -88,7 +93,7 @@ pub(crate) fn write(out: &Path, catalogs: &Catalogs, safety: &Table, words: &Wor
     for row in &rows {
         numbers.push(entries.len());
         packer.write(&row.json, &mut entries);
-        numbers.extend([&row.name, &row.group, &row.title].map(|text| packer.text(text) as usize));
+        numbers.extend(row.texts().map(|text| packer.text(text) as usize));
         numbers.push(row.facts as usize);
     }
     for (catalog, key, is_alias, entry) in keys {
@@ -132,6 +137,7 @@ fn row(catalog: u32, record: &Record, safety: &Table, titles: &Titles<'_>) -> Re
         name,
         group: record.group.clone().unwrap_or_default(),
         title: record.title.clone().unwrap_or_else(|| titles.of(record)),
+        title_zh: record.title_zh.clone().unwrap_or_default(),
         facts,
         keys: names.map(|name| names::key(name)).collect(),
         codes: record.errors.iter().map(|error| error.code.to_lowercase()).collect(),

@@ -14,9 +14,11 @@ use crate::{
     names::{self, Name},
     overlay::{Mistake, Overlay},
     platforms,
-    record::Record,
+    record::{Record, Safety},
+    search::{Documents, Question},
     summary::{ApiSummary, bare, take_apart},
     user::{self, UserOverlay},
+    words,
 };
 
 /// What platforms and APIs exist.
@@ -31,6 +33,27 @@ pub struct Catalog {
     user_index: HashMap<(String, String), Vec<(usize, usize)>>,
 }
 
+/// Which APIs a search looks at, and how many it returns.
+#[derive(Debug, Clone)]
+pub struct SearchFilter<'a> {
+    /// Only this platform.
+    pub platform: Option<&'a str>,
+    /// Only this group, whatever the case.
+    pub group: Option<&'a str>,
+    /// Only what reads, is idempotent, or writes.
+    pub safety: Option<Safety>,
+    /// Only those that need an access token, or only those that do not.
+    pub token: Option<bool>,
+    /// Maximum number of APIs.
+    pub limit: usize,
+}
+
+impl Default for SearchFilter<'_> {
+    fn default() -> Self {
+        Self { platform: None, group: None, safety: None, token: None, limit: 30 }
+    }
+}
+
 impl std::fmt::Debug for Catalog {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Catalog").field("user_overlays", &self.user.len()).finish_non_exhaustive()
@@ -40,12 +63,7 @@ impl std::fmt::Debug for Catalog {
 impl Catalog {
     /// Opens the built-in data alone.
     pub fn builtin() -> Self {
-        Self {
-            tables: Tables::builtin(),
-            user: Vec::new(),
-            mistakes: Vec::new(),
-            user_index: HashMap::new(),
-        }
+        Self { tables: Tables::builtin(), user: Vec::new(), mistakes: Vec::new(), user_index: HashMap::new() }
     }
 
     /// Opens the built-in data and a user's overlays: `*.toml` in `user_dir`, at most 1,000 files of
@@ -195,45 +213,77 @@ impl Catalog {
     /// Lists the APIs of a platform in the order of their names; empty for an unknown platform.
     pub fn list(&self, platform: &str) -> Vec<ApiSummary> {
         let Ok(platform) = self.platform(platform) else { return Vec::new() };
-        let mut out: Vec<ApiSummary> = self
-            .visible(platform)
-            .into_iter()
-            .map(|entry| self.summary_of(platform, entry))
-            .collect();
+        let mut out: Vec<ApiSummary> =
+            self.visible(platform).into_iter().map(|entry| self.summary_of(platform, entry)).collect();
         self.add_user_summaries(platform, &mut out);
         out.sort_by(|a, b| a.name.cmp(&b.name));
         out
     }
 
-    /// Finds APIs whose name, title or group holds every word of `text`, best first.
-    pub fn search(&self, text: &str, platform: Option<&str>, limit: usize) -> Vec<ApiSummary> {
-        let words: Vec<String> = text.split_whitespace().take(16).map(str::to_lowercase).collect();
-        if words.is_empty() {
-            return Vec::new();
-        }
-        let whole = names::key(text.trim());
-        let mut hits: Vec<(u8, ApiSummary)> = Vec::new();
-        for found in platforms::loaded()
-            .platforms
-            .iter()
-            .filter(|found| platform.is_none_or(|name| found.name == name))
-        {
-            let mut all: Vec<ApiSummary> = self
-                .visible(found)
-                .into_iter()
-                .map(|entry| self.summary_of(found, entry))
-                .collect();
-            self.add_user_summaries(found, &mut all);
-            // What is named as somebody calls it goes first, by whatever name.
-            let named = parse_name(found, text).ok().and_then(|name| self.find(found, &name));
-            let named = named.map_or("", |entry| self.tables.summary(entry).name);
-            let rank = |api: &ApiSummary| if api.name == named { Some(0) } else { api.rank(&whole, &words) };
-            hits.extend(all.into_iter().filter_map(|api| Some((rank(&api)?, api))));
+    /// Finds the APIs that a question is about, best first: in English or Chinese, in any order of words, with
+    /// typos, with other words for the same. Those that are called most go first.
+    ///
+    /// A name of a platform in the question counts as [`SearchFilter::platform`].
+    pub fn search(&self, text: &str, filter: &SearchFilter<'_>) -> Vec<ApiSummary> {
+        let mut question = Question::parse(text, self.platforms().iter().map(|found| found.name.as_str()));
+        let wanted = |platform: &Platform| match filter.platform {
+            Some(name) => platform.name == name,
+            None => question.platforms.is_empty() || question.platforms.contains(&platform.name),
+        };
+        let platforms: Vec<&Platform> = self.platforms().iter().filter(|found| wanted(found)).collect();
+        let documents = Documents::builtin();
+        let answers = question.answer(documents, |entry| self.tables.use_of(entry));
+        let mut hits: Vec<(f32, ApiSummary)> = Vec::new();
+        for platform in platforms {
+            let chain = self.chain(platform);
+            let exact = parse_name(platform, text).ok().and_then(|name| self.find(platform, &name));
+            for (entry, score) in answers.iter().copied().chain(exact.map(|entry| (entry, 9.0))) {
+                let again = exact == Some(entry) && score < 9.0;
+                if !again && self.is_visible(platform, &chain, entry) {
+                    hits.push((score, self.summary_of(platform, entry)));
+                }
+            }
+            self.search_user(platform, &mut question, &mut hits);
         }
         hits.sort_by(|(left, a), (right, b)| {
-            (left, a.name.len(), &a.name, &a.platform).cmp(&(right, b.name.len(), &b.name, &b.platform))
+            right
+                .total_cmp(left)
+                .then_with(|| (a.name.len(), &a.name, &a.platform).cmp(&(b.name.len(), &b.name, &b.platform)))
         });
-        hits.into_iter().map(|(_, api)| api).take(limit).collect()
+        hits.into_iter()
+            .map(|(_, api)| api)
+            .filter(|api| Self::fits(api, filter))
+            .take(filter.limit)
+            .collect()
+    }
+
+    /// Adds what a user's overlays add and change.
+    fn search_user(&self, platform: &Platform, question: &mut Question, hits: &mut Vec<(f32, ApiSummary)>) {
+        let mut theirs = Vec::new();
+        self.add_user_summaries(platform, &mut theirs);
+        if theirs.is_empty() {
+            return;
+        }
+        let line = |api: &ApiSummary| {
+            self.api(&platform.name, &api.name)
+                .map(|api| words::document(&record_of(api)))
+                .unwrap_or_default()
+        };
+        let text = theirs.iter().map(line).collect::<Vec<_>>().join("\n");
+        hits.retain(|(_, api)| {
+            api.platform != platform.name || theirs.iter().all(|own| own.name != api.name)
+        });
+        for (nth, score) in question.answer(&Documents::new(&text), |_| 0.0) {
+            hits.push((score, theirs[nth].clone()));
+        }
+    }
+
+    fn fits(api: &ApiSummary, filter: &SearchFilter<'_>) -> bool {
+        filter
+            .group
+            .is_none_or(|group| api.group.as_deref().is_some_and(|found| found.eq_ignore_ascii_case(group)))
+            && filter.safety.is_none_or(|safety| api.safety == safety)
+            && filter.token.is_none_or(|token| api.auth == Some(token))
     }
 
     /// Says what a code, a sub code or a message means: everywhere, or on one platform or protocol; in the
@@ -308,21 +358,19 @@ impl Catalog {
         None
     }
 
+    /// Returns `true` if a platform has an entry, and no catalog before it hides it.
+    fn is_visible(&self, platform: &Platform, chain: &[(usize, Range<Entry>)], entry: Entry) -> bool {
+        let Some(place) = chain.iter().position(|(_, range)| range.contains(&entry)) else { return false };
+        let (_, plain, _) = take_apart(self.tables.summary(entry).name);
+        place == 0 || self.find(platform, &Name { namespace: None, plain, version: None }) == Some(entry)
+    }
+
     /// Lists the entries of a platform that can be reached by their own names: not those that a
     /// catalog before theirs hides, by the same name or by an alias.
     fn visible(&self, platform: &Platform) -> Vec<Entry> {
-        let mut out = Vec::new();
-        for (nth, (_, range)) in self.chain(platform).into_iter().enumerate() {
-            if nth == 0 {
-                out.extend(range);
-                continue;
-            }
-            out.extend(range.filter(|entry| {
-                let (_, plain, _) = take_apart(self.tables.summary(*entry).name);
-                self.find(platform, &Name { namespace: None, plain, version: None }) == Some(*entry)
-            }));
-        }
-        out
+        let chain = self.chain(platform);
+        let all = chain.iter().flat_map(|(_, range)| range.clone());
+        all.filter(|entry| self.is_visible(platform, &chain, *entry)).collect()
     }
 }
 
@@ -362,13 +410,7 @@ fn shape_of(protocol: Protocol, name: &str) -> Shape {
 
 /// Makes the contract of a record. What the index holds was derived at build time, by the same rules and
 /// their exceptions.
-fn api_of(
-    platform: &Platform,
-    record: Record,
-    summary: Option<Summary>,
-    known: bool,
-    presumed: bool,
-) -> Api {
+fn api_of(platform: &Platform, record: Record, summary: Option<Summary>, known: bool, presumed: bool) -> Api {
     let shape = shape_of(platform.protocol, &record.name);
     let path = matches!(shape, Shape::IopRest | Shape::IopRestVariables).then(|| record.name.clone());
     let derived = match summary {
@@ -376,7 +418,8 @@ fn api_of(
         _ => platforms::loaded().safety.safety(&record.name),
     };
     let title_derived = record.title.is_none();
-    let derived_title = summary.filter(|summary| summary.title_derived).map(|summary| summary.title.to_owned());
+    let derived_title =
+        summary.filter(|summary| summary.title_derived).map(|summary| summary.title.to_owned());
     Api {
         platform: platform.name.clone(),
         name: match &record.namespace {
@@ -417,6 +460,19 @@ fn api_of(
 /// Platforms that have one list of APIs: a dialect and who speaks it.
 fn family(platform: &Platform) -> &str {
     platform.dialect.as_deref().unwrap_or(&platform.name)
+}
+
+/// What a search looks through, of an API that a user describes.
+fn record_of(api: Api) -> Record {
+    let mut record = Record::named(api.name);
+    record.title = api.title;
+    record.title_zh = api.title_zh;
+    record.about = api.about;
+    record.about_zh = api.about_zh;
+    record.group = api.group;
+    record.aliases = api.aliases;
+    record.params = api.params;
+    record
 }
 
 /// An API that the catalog does not describe.

@@ -3,13 +3,15 @@
 use sesame_core::{Error, ErrorKind, Result};
 
 use crate::{
-    packed::{self, Words},
+    packed::{self, Lookup},
     record::{Record, Safety},
 };
 
 static ENTRIES: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/entries.bin"));
 static TEXTS: &str = include_str!(concat!(env!("OUT_DIR"), "/texts.txt"));
 static TABLES: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/tables.bin"));
+/// How often each API is called: 255 the most.
+static USES: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/uses.bin"));
 /// `platforms.toml` and the error tables, as JSON.
 pub(crate) static PLATFORMS: &str = include_str!(concat!(env!("OUT_DIR"), "/platforms.json"));
 
@@ -64,7 +66,9 @@ pub(crate) struct Summary {
     pub(crate) group: &'static str,
     /// The title.
     pub(crate) title: &'static str,
-    /// Whether that is made of the words of the name.
+    /// The title in Chinese.
+    pub(crate) title_zh: &'static str,
+    /// Whether the title is made of the words of the name.
     pub(crate) title_derived: bool,
     /// Whether it needs an access token.
     pub(crate) auth: Option<bool>,
@@ -74,7 +78,7 @@ pub(crate) struct Summary {
     pub(crate) catalog: usize,
 }
 
-impl Words for Tables {
+impl Lookup for Tables {
     fn text(&self, number: usize) -> Option<&'static str> {
         let at = self.at.texts + number;
         // The last offset is the end of all texts.
@@ -113,7 +117,7 @@ impl Tables {
             shapes: part(shapes.saturating_add(1)),
             shape_keys: part(shape_keys),
             catalogs: part(catalogs.saturating_mul(3)),
-            rows: part(rows.saturating_mul(5)),
+            rows: part(rows.saturating_mul(6)),
             keys: part(keys.saturating_mul(3)),
         };
         Self { entries, texts, bytes, shapes, catalogs, rows, keys, at }
@@ -128,8 +132,8 @@ impl Tables {
         self.text(self.number(self.at.catalogs + catalog * 3)).unwrap_or_default()
     }
 
-    fn row(&self, entry: Entry) -> [usize; 5] {
-        std::array::from_fn(|column| self.number(self.at.rows + entry * 5 + column))
+    fn row(&self, entry: Entry) -> [usize; 6] {
+        std::array::from_fn(|column| self.number(self.at.rows + entry * 6 + column))
     }
 
     /// Returns catalog, key, kind and entry of the nth key.
@@ -164,13 +168,14 @@ impl Tables {
 
     /// Returns the summary of an API.
     pub(crate) fn summary(&self, entry: Entry) -> Summary {
-        let [_, name, group, title, facts] = self.row(entry);
+        let [_, name, group, title, title_zh, facts] = self.row(entry);
         let text = |number| self.text(number).unwrap_or_default();
         let is = |bit: usize| facts & (1 << bit) != 0;
         Summary {
             name: text(name),
             group: text(group),
             title: text(title),
+            title_zh: text(title_zh),
             safety: match (is(8), is(9)) {
                 (true, _) => Safety::Read,
                 (_, true) => Safety::Idempotent,
@@ -182,6 +187,12 @@ impl Tables {
             has_errors: is(14),
             catalog: facts & 0xff,
         }
+    }
+
+    /// Returns how often an API is called, from 0 to 1.
+    #[expect(clippy::unused_self, reason = "entries are those of these tables")]
+    pub(crate) fn use_of(&self, entry: Entry) -> f32 {
+        f32::from(USES.get(entry).copied().unwrap_or_default()) / 255.0
     }
 
     /// Lists the entries whose documents list an error code.

@@ -1,15 +1,16 @@
-//! Where calls go: the URLs of a region, or a sandbox on this machine instead.
+//! Where calls go: the URLs of a region, or a sandbox instead.
 
 use std::{
     borrow::Cow,
     fmt::{self, Write as _},
-    net::Ipv4Addr,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
     str::FromStr,
 };
 
 use sesame_core::{
     Error, HttpResponse, Result, Shape,
     redact::{ForeignText, Redactor},
+    request::is_private_address,
 };
 
 use crate::{Api, Platform};
@@ -70,22 +71,28 @@ impl fmt::Display for Environment {
     }
 }
 
-/// The address of a sandbox: scheme, host and port, always on loopback.
+/// Endings of names that the public internet does not have. Names of one word, such as those of containers,
+/// are no public ones either.
+const PRIVATE_NAMES: [&str; 5] = [".localhost", ".local", ".internal", ".test", ".home.arpa"];
+
+/// The address of a sandbox: scheme, host and port, on this machine or in a private network.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct SandboxUrl(String);
 
 impl SandboxUrl {
     /// Reads `http://127.0.0.1:4600`.
     ///
-    /// Loopback only (`127.0.0.0/8`, `[::1]`, `localhost`): every platform is sent there, and app
-    /// secrets with it.
+    /// The host is `localhost`, a loopback or private address, the name of a container (one word, as in
+    /// `http://sandbox:4600`), or a name under `.local`, `.internal`, `.localhost`, `.test` or
+    /// `.home.arpa`. Nothing on the public internet is a sandbox: every platform is sent there, and the
+    /// secrets of its apps with it.
     ///
     /// # Errors
     /// [`ErrorKind::Usage`](sesame_core::ErrorKind::Usage) for anything else.
     pub fn parse(text: &str) -> Result<Self> {
         let refuse = |why: &str| {
             Err(Error::usage(format!("{:?} cannot be the address of a sandbox: {why}", shown(text))).with_hint(
-                "Give scheme, address and port of a sandbox on this machine, e.g. http://127.0.0.1:4600. Real platforms are reached by leaving SESAME_ENDPOINT unset.",
+                "Give scheme, address and port of a sandbox on this machine or in a private network, e.g. http://127.0.0.1:4600 or http://sandbox:4600. Real platforms are reached by leaving SESAME_ENDPOINT unset.",
             ))
         };
         let text = text.trim();
@@ -118,8 +125,8 @@ impl SandboxUrl {
                 None => (rest.to_ascii_lowercase(), None),
             },
         };
-        if !is_loopback(&host) {
-            return refuse("it is not on this machine (127.0.0.0/8, [::1] or localhost)");
+        if !is_private(&host) {
+            return refuse("it is neither on this machine nor in a private network");
         }
         let port = match port {
             None => String::new(),
@@ -154,11 +161,19 @@ impl SandboxUrl {
     }
 }
 
-fn is_loopback(host: &str) -> bool {
-    host == "localhost"
-        || host == "[::1]"
-        || host == "[0:0:0:0:0:0:0:1]"
-        || host.parse::<Ipv4Addr>().is_ok_and(|address| address.is_loopback())
+fn is_private(host: &str) -> bool {
+    if let Some(v6) = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
+        return v6.parse::<Ipv6Addr>().is_ok_and(|address| is_private_address(IpAddr::V6(address)));
+    }
+    if let Ok(v4) = host.parse::<Ipv4Addr>() {
+        return is_private_address(IpAddr::V4(v4));
+    }
+    // Numbers that look like a name, such as 0177.1, are an address to some resolvers.
+    let is_name = host.split('.').all(|label| {
+        label.starts_with(|c: char| c.is_ascii_lowercase())
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+    });
+    is_name && (!host.contains('.') || PRIVATE_NAMES.iter().any(|ending| host.ends_with(ending)))
 }
 
 /// Shortens what is shown back and hides what stands before an `@`: it may be a password.

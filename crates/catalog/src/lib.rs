@@ -29,6 +29,7 @@ mod facet;
 mod judged;
 mod names;
 mod overlay;
+mod overlay_reader;
 #[cfg(test)]
 #[path = "../build/pack.rs"]
 mod pack;
@@ -37,11 +38,16 @@ mod platform;
 mod platforms;
 mod record;
 mod safety;
+mod sample;
+mod search;
 mod summary;
 mod user;
+mod words;
+pub mod xml;
 
 pub use api::Api;
 pub use catalog::Catalog;
+pub use catalog::SearchFilter;
 pub use endpoint::{Environment, SandboxUrl, Urls, request_url, signed_path};
 pub use explain::Explained;
 pub use facet::{Column, ColumnKind, Facet, FacetFields};

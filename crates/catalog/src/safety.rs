@@ -170,9 +170,17 @@ mod tests {
         ] {
             assert_eq!(names.verdict(name), Verdict::Reads, "{name}");
         }
-        for name in ["x.getAndLock", "x.query.and.confirm", "x.token.get", "x.getToken", "x.coupon.get",
-            "x.waybill.ii.get", "x.listUpdate", "x.get.delete", "x.getandlockstock"]
-        {
+        for name in [
+            "x.getAndLock",
+            "x.query.and.confirm",
+            "x.token.get",
+            "x.getToken",
+            "x.coupon.get",
+            "x.waybill.ii.get",
+            "x.listUpdate",
+            "x.get.delete",
+            "x.getandlockstock",
+        ] {
             assert!(matches!(names.verdict(name), Verdict::Doubt(_)), "{name}: {:?}", names.verdict(name));
         }
         for name in ["x.pull", "x.getStock.do", "x.update.listing", "x.update", "", ".", "x.v2"] {
@@ -212,7 +220,10 @@ mod tests {
         }
         insta::assert_snapshot!(list);
         for name in table.exceptions() {
-            assert!(all.contains(name), "data/safety.toml: no API without a safety of its own is named {name}");
+            assert!(
+                all.contains(name),
+                "data/safety.toml: no API without a safety of its own is named {name}"
+            );
         }
     }
 }

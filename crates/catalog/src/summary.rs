@@ -1,6 +1,6 @@
-//! One API in a list, and how well it fits a search.
+//! One API in a list.
 
-use crate::{Platform, embedded::Summary, names, record::Safety};
+use crate::{Platform, embedded::Summary, record::Safety};
 
 /// One API in a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +13,8 @@ pub struct ApiSummary {
     pub title: Option<String>,
     /// `true` if the title is made of the words of the name.
     pub title_derived: bool,
+    /// The title in Chinese.
+    pub title_zh: Option<String>,
     /// The group in the vendor's documents.
     pub group: Option<String>,
     /// Whether it needs an access token; `None` when the documents do not say.
@@ -35,37 +37,13 @@ impl ApiSummary {
             name: summary.name.to_owned(),
             title: some(summary.title),
             title_derived: summary.title_derived,
+            title_zh: some(summary.title_zh),
             group: some(summary.group),
             auth: summary.auth,
             safety: summary.safety,
             safety_derived: summary.derived,
             presumed,
         }
-    }
-
-    /// Returns how well it fits a search: 0 is the name itself. `None` if a word is missing.
-    pub(crate) fn rank(&self, whole: &str, words: &[String]) -> Option<u8> {
-        let name = names::key(&self.name);
-        let title = self.title.as_deref().unwrap_or_default().to_lowercase();
-        let group = self.group.as_deref().unwrap_or_default().to_lowercase();
-        let all = words.iter().all(|word| {
-            let key = word.trim_matches('/');
-            name.contains(key) || title.contains(word.as_str()) || group.contains(word.as_str())
-        });
-        if !all {
-            return None;
-        }
-        Some(if name == whole || bare(&name) == whole || title == whole {
-            0
-        } else if name.starts_with(whole) || title.starts_with(whole) {
-            1
-        } else if words.iter().all(|word| name.contains(word.trim_matches('/'))) {
-            2
-        } else if words.iter().all(|word| title.contains(word.as_str())) {
-            3
-        } else {
-            4
-        })
     }
 }
 

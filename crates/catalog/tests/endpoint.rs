@@ -5,13 +5,21 @@ use sesame_catalog::{Catalog, Environment, SandboxUrl, request_url, signed_path}
 use sesame_core::ErrorKind;
 
 #[test]
-fn only_loopback_is_a_sandbox() {
+fn a_sandbox_is_on_this_machine_or_in_a_private_network() {
     for (text, wanted) in [
         ("http://127.0.0.1:4600", "http://127.0.0.1:4600"),
         ("http://127.0.0.1:4600/", "http://127.0.0.1:4600"),
         ("HTTP://LocalHost:80", "http://localhost:80"),
         ("https://127.8.9.10", "https://127.8.9.10"),
         ("http://[::1]:4600", "http://[::1]:4600"),
+        ("http://sandbox:4600", "http://sandbox:4600"),
+        ("http://My_Sandbox-1", "http://my_sandbox-1"),
+        ("http://host.docker.internal:4600/", "http://host.docker.internal:4600"),
+        ("https://sandbox.team.svc.cluster.local", "https://sandbox.team.svc.cluster.local"),
+        ("http://10.0.0.1:80", "http://10.0.0.1:80"),
+        ("http://172.17.0.2:4600", "http://172.17.0.2:4600"),
+        ("http://192.168.1.7", "http://192.168.1.7"),
+        ("http://[fd00::2]:4600", "http://[fd00::2]:4600"),
     ] {
         assert_eq!(SandboxUrl::parse(text).unwrap().as_str(), wanted);
     }
@@ -22,7 +30,19 @@ fn only_loopback_is_a_sandbox() {
         "http://",
         "http://api.lazada.sg",
         "http://128.0.0.1",
-        "http://10.0.0.1:80",
+        "https://8.8.8.8",
+        "http://169.254.169.254",
+        "http://172.32.0.1",
+        "http://sandbox.example.com",
+        "http://local.example.com",
+        "http://.local",
+        "http://a..local",
+        "http://2130706433",
+        "http://0x7f000001",
+        "http://sand\u{e4}box",
+        "http://[2001:4860:4860::8888]",
+        "http://[::ffff:8.8.8.8]",
+        "http://[sandbox]",
         "http://0.0.0.0:4600",
         "http://[::]:4600",
         "http://[::2]:4600",

@@ -38,6 +38,7 @@ fn with_values(command: Command) -> Command {
             "platform" => |_| catalog().platforms().iter().map(|platform| platform.name.clone()).collect(),
             "protocol" => |_| ["param2", "iop", "top"].map(str::to_owned).into(),
             "api" => apis,
+            "arguments" => arguments,
             "code" if is_explain => codes,
             _ => return argument,
         };
@@ -99,12 +100,53 @@ fn apps(_: &str) -> Vec<String> {
     names(async |store| store.apps().await.unwrap_or_default().into_iter().map(|app| app.name).collect())
 }
 
+/// Returns what stands on the line before the word that is completed: the value of an argument of a command.
+fn before(argument: &str) -> Option<String> {
+    // The words of the line follow the first `--`, which the script of the shell puts there.
+    let words = std::env::args_os().skip_while(|word| word != "--").skip(1);
+    let matches = Cli::command().ignore_errors(true).try_get_matches_from(words).ok()?;
+    let mut inner = &matches;
+    while let Some((_, sub)) = inner.subcommand() {
+        inner = sub;
+    }
+    inner.try_get_one::<String>(argument).ok().flatten().cloned()
+}
+
+/// Returns the platform that the line is about: of its account, or of `--platform`.
+fn platform() -> Option<String> {
+    let of = |account: String| {
+        let found = names(async |store| {
+            let row = store.account(&account).await.ok().flatten();
+            row.map(|row| row.app.platform).into_iter().collect()
+        });
+        found.into_iter().next()
+    };
+    before("platform").or_else(|| before("account").and_then(of))
+}
+
 fn apis(current: &str) -> Vec<String> {
     let catalog = catalog();
+    let platform = platform();
+    let platforms = catalog.platforms().iter().map(|known| known.name.as_str());
+    let platforms = platforms.filter(|name| platform.as_deref().is_none_or(|wanted| wanted == *name));
+    let known = platforms.flat_map(|name| catalog.list(name)).map(|api| api.name);
+    known.filter(|name| name.starts_with(current)).collect()
+}
+
+/// Offers the parameters of the API, and the values that its documents list.
+fn arguments(current: &str) -> Vec<String> {
+    let Some((platform, api)) = platform().zip(before("api")) else { return Vec::new() };
+    let Ok(api) = catalog().api(&platform, &api) else { return Vec::new() };
     let mut out = Vec::new();
-    for platform in catalog.platforms() {
-        let known = catalog.list(&platform.name).into_iter().map(|api| api.name);
-        out.extend(known.filter(|name| name.starts_with(current)));
+    for param in api.callers() {
+        match current.split_once('=') {
+            Some((name, _)) if name == param.name => {
+                let values = param.values.iter().filter_map(sesame_core::scalar::text);
+                out.extend(values.map(|value| format!("{name}={value}")));
+            }
+            Some(_) => {}
+            None => out.push(format!("{}=", param.name)),
+        }
     }
     out
 }

@@ -79,7 +79,7 @@ impl Context {
     /// Returns whom calls reach.
     ///
     /// # Errors
-    /// Usage, for an address that is not on this machine.
+    /// Usage, for an address on the public internet.
     pub(crate) fn environment(&self) -> CliResult<Environment> {
         let chosen = &self.settings.endpoint;
         match &chosen.value {
@@ -88,9 +88,13 @@ impl Context {
         }
     }
 
-    /// Returns the way out.
+    /// Returns the way out. An invalid endpoint is reported by whoever asks for the environment.
     pub(crate) fn transport(&self) -> Arc<dyn Transport> {
-        Arc::clone(self.transport.get_or_init(|| Arc::new(HttpTransport::new())))
+        let new = || match self.environment() {
+            Ok(Environment::Sandbox(url)) => Arc::new(HttpTransport::new().with_sandbox(url.as_str())),
+            _ => Arc::new(HttpTransport::new()),
+        };
+        Arc::clone(self.transport.get_or_init(|| new()))
     }
 
     /// Returns `true` if opening the vault would create it. Looking should create nothing.

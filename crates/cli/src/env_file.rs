@@ -25,15 +25,10 @@ const NOT_FILLED_IN: &str = "the value is a variable that a shell would fill in,
 /// What one file holds.
 #[derive(Default)]
 pub(crate) struct EnvFile {
-    values: Vec<Value>,
+    /// Names, values and their lines.
+    values: Vec<(String, String, usize)>,
     /// Lines `PLATFORM:KEY:SECRET`.
     pub(crate) apps: Vec<AppLine>,
-}
-
-struct Value {
-    name: String,
-    text: String,
-    line: usize,
 }
 
 /// A line `PLATFORM:KEY:SECRET`.
@@ -103,25 +98,29 @@ impl EnvFile {
             if is_read(name) && !rest.trim().starts_with('\'') && is_variable(&value) {
                 return Err((number, NOT_FILLED_IN));
             }
-            file.values.retain(|known| known.name != name);
-            file.values.push(Value { name: name.to_owned(), text: value, line: number });
+            file.values.retain(|(known, ..)| known != name);
+            file.values.push((name.to_owned(), value, number));
         }
         Ok(file)
     }
 
+    /// Returns the platform that it names, be it in its one line of an app, which is that of the tokens.
+    pub(crate) fn platform(&self) -> Option<&str> {
+        self.get("PLATFORM").or_else(|| match self.apps.as_slice() {
+            [line] if self.get("APP_KEY").is_none() => Some(line.platform.as_str()),
+            _ => None,
+        })
+    }
+
     /// Returns a value; empty ones count as absent.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
-        self.values
-            .iter()
-            .find(|known| known.name == name)
-            .map(|value| value.text.as_str())
-            .filter(|value| !value.is_empty())
+        self.values().find(|(known, ..)| *known == name).map(|(_, text, _)| text)
     }
 
     /// Returns all values that are not empty, with their names and lines.
     pub(crate) fn values(&self) -> impl Iterator<Item = (&str, &str, usize)> {
-        let values = self.values.iter().filter(|value| !value.text.is_empty());
-        values.map(|value| (value.name.as_str(), value.text.as_str(), value.line))
+        let values = self.values.iter().filter(|(_, text, _)| !text.is_empty());
+        values.map(|(name, text, line)| (name.as_str(), text.as_str(), *line))
     }
 
     /// Returns a time. `zone` is that of times without one.

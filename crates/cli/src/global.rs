@@ -17,7 +17,7 @@ pub(crate) struct Global {
     /// The vault: sqlite:PATH or postgres://... [env: SESAME_VAULT] [default: vault.db in the home].
     #[arg(long, global = true, value_name = "URL", hide_short_help = true)]
     pub(crate) vault: Option<String>,
-    /// Sends every platform to a sandbox on this machine [env: SESAME_ENDPOINT].
+    /// Sends all calls to a sandbox at this address [env: SESAME_ENDPOINT].
     #[arg(long, global = true, value_name = "URL", hide_short_help = true)]
     pub(crate) endpoint: Option<String>,
     /// The time limit of one call, repeats included: 1s to 1h [env: SESAME_TIMEOUT] [default: 60s].

@@ -131,19 +131,7 @@ fn file(name: &str, path: &str) -> CliResult<File> {
         .file_name()
         .map_or_else(|| "file".to_owned(), |name| name.to_string_lossy().into_owned());
     let file_name = if path == "-" { "stdin".to_owned() } else { file_name };
-    Ok(File { content_type: media_type(&file_name, &content).to_owned(), file_name, content: content.into() })
-}
-
-/// Tells images apart, which is what these platforms take; anything else is bytes.
-fn media_type(name: &str, content: &[u8]) -> &'static str {
-    match content {
-        [0xff, 0xd8, 0xff, ..] => "image/jpeg",
-        [0x89, b'P', b'N', b'G', ..] => "image/png",
-        [b'G', b'I', b'F', b'8', ..] => "image/gif",
-        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => "image/webp",
-        _ if name.to_ascii_lowercase().ends_with(".mp4") => "video/mp4",
-        _ => "application/octet-stream",
-    }
+    Ok(File::new(file_name, content))
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ pub(crate) fn state(state: &AccountState) -> &'static str {
         AccountState::Healthy => "healthy",
         AccountState::NeedsRefresh => "needs refresh",
         AccountState::NeedsAuthorization { .. } => "needs authorization",
+        other => other.as_str(),
     }
 }
 
@@ -109,7 +110,7 @@ pub(crate) fn urgency(account: &Account, now: Timestamp) -> (u8, i64, String) {
         _ if needed_in.is_some_and(|needed_in| needed_in <= soon(account)) => 1,
         (_, Some(_)) => 2,
         (AccountState::NeedsRefresh, None) => 3,
-        (AccountState::Healthy, None) => 4,
+        (_, None) => 4,
     };
     let end = needed_in.or_else(|| account.refresh_expires_at.or(account.access_expires_at).map(left));
     (class, end.unwrap_or(i64::MAX), account.name.clone())

@@ -18,6 +18,26 @@ pub fn quote(word: &str) -> String {
     }
 }
 
+/// Puts values, quoted, in the place of words such as `APP` in the commands of a text: what stands in
+/// backquotes and begins with `sesame`.
+///
+/// ```
+/// use sesame_core::command_line::fill;
+///
+/// let advice = "Run `sesame login APP` for this APP.";
+/// assert_eq!(fill(advice, &[("APP", "my erp")]), "Run `sesame login 'my erp'` for this APP.");
+/// ```
+pub fn fill(text: &str, values: &[(&str, &str)]) -> String {
+    let value = |word: &str| values.iter().find(|(name, _)| *name == word).map(|(_, value)| quote(value));
+    let parts = text.split('`').enumerate().map(|(number, part)| {
+        if number % 2 == 0 || !part.starts_with("sesame ") {
+            return part.to_owned();
+        }
+        part.split(' ').map(|word| value(word).unwrap_or_else(|| word.to_owned())).collect::<Vec<_>>().join(" ")
+    });
+    parts.collect::<Vec<_>>().join("`")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -24,6 +24,34 @@ pub struct File {
     pub content: Bytes,
 }
 
+impl File {
+    /// Creates a file with the media type that its content or its name shows.
+    ///
+    /// ```
+    /// use sesame_core::params::File;
+    ///
+    /// let photo = File::new("photo.jpg", vec![0xff, 0xd8, 0xff, 0xe0]);
+    /// assert_eq!(photo.content_type, "image/jpeg");
+    /// ```
+    pub fn new(file_name: impl Into<String>, content: impl Into<Bytes>) -> Self {
+        let (file_name, content) = (file_name.into(), content.into());
+        let content_type = media_type(&file_name, &content).to_owned();
+        Self { file_name, content_type, content }
+    }
+}
+
+/// Tells images apart, which is what these platforms take; anything else is bytes.
+fn media_type(name: &str, content: &[u8]) -> &'static str {
+    match content {
+        [0xff, 0xd8, 0xff, ..] => "image/jpeg",
+        [0x89, b'P', b'N', b'G', ..] => "image/png",
+        [b'G', b'I', b'F', b'8', ..] => "image/gif",
+        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => "image/webp",
+        _ if name.to_ascii_lowercase().ends_with(".mp4") => "video/mp4",
+        _ => "application/octet-stream",
+    }
+}
+
 /// Flat parameters in the order they were given. A name occurs at most once.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Params {

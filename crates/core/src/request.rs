@@ -4,7 +4,7 @@
 //! because the `Debug` of [`http::Request`] and [`http::Response`] shows URL and body, which hold
 //! tokens here, and because a request carries its limits.
 
-use std::{fmt, future::Future, pin::Pin, time::Duration};
+use std::{fmt, future::Future, net::IpAddr, pin::Pin, time::Duration};
 
 use bytes::{BufMut, Bytes, BytesMut};
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
@@ -252,6 +252,22 @@ impl fmt::Debug for HttpResponse {
             .field("content_type", &self.header(CONTENT_TYPE.as_str()))
             .field("body_bytes", &self.body.len())
             .finish_non_exhaustive()
+    }
+}
+
+/// Returns `true` for an address that the public internet does not reach: loopback, the private ranges of
+/// RFC 1918 and RFC 4193, and those kept for documentation, which networks of containers use, too.
+///
+/// ```
+/// use sesame_core::request::is_private_address;
+///
+/// assert!(is_private_address("172.17.0.2".parse().unwrap()));
+/// assert!(!is_private_address("8.8.8.8".parse().unwrap()));
+/// ```
+pub fn is_private_address(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(v4) => v4.is_loopback() || v4.is_private() || v4.is_documentation(),
+        IpAddr::V6(v6) => v6.is_loopback() || v6.is_unique_local(),
     }
 }
 

@@ -116,14 +116,14 @@ impl Connector {
                 self.tcp.clone().call(origin.uri().clone()).await.map_err(|error| failed(error.into()))?;
             // `localhost` is a name like any other to the resolver: look where it really led.
             let peer = stream.inner().peer_addr().map_err(|error| failed(error.into()))?;
-            if !peer.ip().is_loopback() {
+            if !origin.may_lead_to(peer.ip()) {
                 return Err(Error::usage(format!(
-                    "{} leads to {}, which is not this machine",
+                    "{} leads to {}, where plain HTTP is not allowed",
                     origin.name(),
                     peer.ip()
                 ))
                 .with_hint(
-                    "Plain http:// is for a sandbox on this machine. Write 127.0.0.1 instead of the name.",
+                    "Plain http:// is for a sandbox on this machine or in a private network. Write its address instead of the name, or use https://.",
                 ));
             }
             return Ok(MaybeHttpsStream::Http(stream));
@@ -152,9 +152,9 @@ impl Connector {
         stream.map_err(failed)
     }
 
-    /// Returns the proxy for an origin. This machine is never asked for through a proxy.
+    /// Returns the proxy for an origin. This machine and the sandbox are never asked for through a proxy.
     fn proxy(&self, origin: &Origin) -> Result<Option<Intercept>> {
-        if origin.is_loopback() {
+        if origin.is_near() {
             return Ok(None);
         }
         let Some(by) = self.proxies.intercept(origin.uri()) else { return Ok(None) };
@@ -187,7 +187,7 @@ impl Connector {
 fn route_kind(origin: &Origin, by: Option<&Intercept>) -> RouteKind {
     match by {
         Some(_) => RouteKind::Proxy,
-        None if origin.is_loopback() => RouteKind::ThisMachine,
+        None if origin.is_near() => RouteKind::Sandbox,
         None => RouteKind::Direct,
     }
 }

@@ -31,8 +31,8 @@ pub(crate) fn timed_out(what: &str, limit: Duration, may_have_arrived: bool) -> 
 pub(crate) enum RouteKind {
     Direct,
     Proxy,
-    /// A sandbox on loopback: no firewall and no proxy is between.
-    ThisMachine,
+    /// A sandbox: no proxy is between.
+    Sandbox,
 }
 
 /// A connection that could not be made.
@@ -50,7 +50,7 @@ pub(crate) fn unreachable_hint(route: RouteKind) -> &'static str {
         RouteKind::Proxy => {
             "A proxy is set in the environment (HTTPS_PROXY or ALL_PROXY): check that it answers and lets this host pass, or add the host to NO_PROXY. `sesame doctor` shows the route."
         }
-        RouteKind::ThisMachine => {
+        RouteKind::Sandbox => {
             "Is the sandbox running? `sesame sandbox` starts one; SESAME_ENDPOINT decides the address."
         }
         RouteKind::Direct => {

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use hyper::{Uri, header::HeaderValue};
-use sesame_core::{Error, Result, mask::mask_url};
+use sesame_core::{Error, Result, mask::mask_url, request::is_private_address};
 
 /// One scheme, host and port.
 pub(crate) struct Origin {
@@ -13,7 +13,18 @@ pub(crate) struct Origin {
     uri: Uri,
     host_header: HeaderValue,
     is_https: bool,
-    is_loopback: bool,
+    place: Place,
+}
+
+/// Where an origin is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// On this machine.
+    Loopback,
+    /// The sandbox that was named, in a private network.
+    Sandbox,
+    /// Anywhere.
+    Anywhere,
 }
 
 /// Splits `https://host:port/path?query` before the path.
@@ -30,8 +41,9 @@ pub(crate) fn split(url: &str) -> Result<(&str, &str)> {
 }
 
 impl Origin {
-    /// Parses `scheme://host[:port]` and refuses what must not be called.
-    pub(crate) fn parse(text: &str) -> Result<Self> {
+    /// Parses `scheme://host[:port]` and refuses what must not be called. Plain HTTP is for this machine and
+    /// the `sandbox`.
+    pub(crate) fn parse(text: &str, sandbox: Option<&str>) -> Result<Self> {
         let bad = || Error::usage(format!("invalid gateway address {:?}", shown(text)));
         if text.contains('@') {
             // User names in URLs serve phishing; no gateway wants one.
@@ -41,17 +53,23 @@ impl Origin {
         let host = uri.host().filter(|host| !host.is_empty()).ok_or_else(bad)?;
         let authority = uri.authority().ok_or_else(bad)?.as_str();
         let is_https = uri.scheme_str() == Some("https");
-        let is_loopback = is_loopback(host);
-        if !is_https && !is_loopback {
+        let place = if is_loopback(host) {
+            Place::Loopback
+        } else if sandbox == Some(text) {
+            Place::Sandbox
+        } else {
+            Place::Anywhere
+        };
+        if !is_https && place == Place::Anywhere {
             return Err(Error::usage(format!("plain HTTP to {host} is not allowed: it would show the token and the signature to everybody on the way"))
-                .with_hint("Use https://. Plain http:// works for a sandbox on this machine only (127.0.0.1, ::1, localhost)."));
+                .with_hint("Use https://. Plain http:// is for a sandbox on this machine (127.0.0.1, ::1, localhost), or in a private network where SESAME_ENDPOINT names it."));
         }
         let host_header = HeaderValue::from_str(authority).map_err(|_| bad())?;
         Ok(Self {
             name: text.to_owned(),
             host_header,
             is_https,
-            is_loopback,
+            place,
             uri: with_root(&uri).ok_or_else(bad)?,
         })
     }
@@ -72,8 +90,18 @@ impl Origin {
         self.is_https
     }
 
-    pub(crate) fn is_loopback(&self) -> bool {
-        self.is_loopback
+    /// Returns `true` for this machine and for the sandbox: neither is asked for through a proxy.
+    pub(crate) fn is_near(&self) -> bool {
+        self.place != Place::Anywhere
+    }
+
+    /// Returns `true` if plain HTTP may go to this address, which the name led to.
+    pub(crate) fn may_lead_to(&self, address: IpAddr) -> bool {
+        match self.place {
+            Place::Loopback => address.is_loopback(),
+            Place::Sandbox => is_private_address(address),
+            Place::Anywhere => false,
+        }
     }
 }
 
@@ -121,7 +149,7 @@ mod tests {
             "http://localhost:80",
             "http://LOCALHOST",
         ] {
-            assert!(Origin::parse(good).unwrap().is_loopback(), "{good}");
+            assert!(Origin::parse(good, None).unwrap().is_near(), "{good}");
         }
         for bad in [
             "http://api.lazada.sg",
@@ -132,11 +160,27 @@ mod tests {
             "http://[::ffff:10.0.0.1]",
             "http://2130706433",
             "http://127.0.0.1@evil.example",
+            "http://sandbox:4601",
+            "http://sandbox",
         ] {
-            let error = Origin::parse(bad).err().unwrap_or_else(|| panic!("{bad} was taken"));
+            let error = Origin::parse(bad, Some("http://sandbox:4600")).err().unwrap_or_else(|| panic!("{bad} was taken"));
             assert_eq!(error.kind(), sesame_core::ErrorKind::Usage, "{bad}");
         }
-        assert!(!Origin::parse("https://api.lazada.sg").unwrap().is_loopback());
+        assert!(!Origin::parse("https://api.lazada.sg", None).unwrap().is_near());
+    }
+
+    #[test]
+    fn plain_http_to_a_sandbox_stays_in_a_private_network() {
+        let sandbox = Origin::parse("http://sandbox:4600", Some("http://sandbox:4600")).unwrap();
+        assert!(sandbox.is_near() && !sandbox.is_https());
+        for address in ["127.0.0.1", "172.17.0.2", "192.0.2.2", "fd00::2", "::ffff:10.0.0.1"] {
+            assert!(sandbox.may_lead_to(address.parse().unwrap()), "{address}");
+        }
+        for address in ["8.8.8.8", "169.254.169.254", "2001:4860:4860::8888", "0.0.0.0"] {
+            assert!(!sandbox.may_lead_to(address.parse().unwrap()), "{address}");
+        }
+        let here = Origin::parse("http://localhost:4600", Some("http://sandbox:4600")).unwrap();
+        assert!(!here.may_lead_to("172.17.0.2".parse().unwrap()));
     }
 
     #[test]

@@ -73,11 +73,13 @@ type Slots = HashMap<Box<str>, Arc<Slot>, foldhash::fast::RandomState>;
 /// All origins that were called. Read without a lock: every call looks its origin up.
 pub(crate) struct Pool {
     slots: ArcSwap<Slots>,
+    /// The origin that plain HTTP may go to beside this machine.
+    pub(crate) sandbox: Option<Box<str>>,
 }
 
 impl Pool {
     pub(crate) fn new() -> Self {
-        Self { slots: ArcSwap::default() }
+        Self { slots: ArcSwap::default(), sandbox: None }
     }
 
     /// Returns the slot of the origin of this name.
@@ -88,7 +90,8 @@ impl Pool {
         if let Some(slot) = self.slots.load().get(name) {
             return Ok(Arc::clone(slot));
         }
-        let mut slot = Arc::new(Slot { origin: Origin::parse(name)?, idle: Mutex::default() });
+        let origin = Origin::parse(name, self.sandbox.as_deref())?;
+        let mut slot = Arc::new(Slot { origin, idle: Mutex::default() });
         self.slots.rcu(|slots| {
             // Somebody feeds us invented hosts: start over instead of growing. Exchanges under way
             // keep their slot alive until they end.

@@ -58,6 +58,20 @@ impl HttpTransport {
         Self::with_connector(Connector::from_env())
     }
 
+    /// Allows plain HTTP to a sandbox such as `http://sandbox:4600`, as long as its name leads into a private
+    /// network ([`is_private_address`](sesame_core::request::is_private_address)). To this machine it is
+    /// always allowed, to anybody else never: whoever listens would read tokens.
+    ///
+    /// ```
+    /// let transport = sesame_http::HttpTransport::new().with_sandbox("http://sandbox:4600");
+    /// # drop(transport);
+    /// ```
+    #[must_use]
+    pub fn with_sandbox(mut self, origin: impl Into<Box<str>>) -> Self {
+        self.pool.sandbox = Some(origin.into());
+        self
+    }
+
     pub(crate) fn with_connector(connector: Connector) -> Self {
         Self { pool: Pool::new(), connector, in_flight: Semaphore::new(MAX_IN_FLIGHT) }
     }
@@ -68,7 +82,7 @@ impl HttpTransport {
     /// What [`Transport::send`] would refuse before sending anything.
     pub fn route(&self, url: &str) -> Result<String> {
         let (origin, _) = origin::split(url)?;
-        let origin = Origin::parse(origin)?;
+        let origin = Origin::parse(origin, self.pool.sandbox.as_deref())?;
         self.connector.route(&origin)
     }
 

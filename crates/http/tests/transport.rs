@@ -5,6 +5,7 @@
 use std::{
     fmt::Write as _,
     io::Write as _,
+    net::IpAddr,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -15,7 +16,7 @@ use std::{
 use flate2::{Compression, write::GzEncoder};
 use sesame_core::{
     Error, ErrorKind, HttpRequest, HttpResponse, Transport,
-    request::{HeaderValue, Method},
+    request::{HeaderValue, Method, is_private_address},
 };
 use sesame_http::HttpTransport;
 use tokio::{
@@ -35,7 +36,15 @@ impl Server {
         F: Fn(TcpStream, usize) -> R + Send + Sync + 'static,
         R: Future<Output = ()> + Send + 'static,
     {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::start_at("127.0.0.1".parse().unwrap(), on_connection).await
+    }
+
+    async fn start_at<F, R>(address: IpAddr, on_connection: F) -> Self
+    where
+        F: Fn(TcpStream, usize) -> R + Send + Sync + 'static,
+        R: Future<Output = ()> + Send + 'static,
+    {
+        let listener = TcpListener::bind((address, 0)).await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let connections = Arc::new(AtomicUsize::new(0));
         let counter = Arc::clone(&connections);
@@ -428,4 +437,34 @@ async fn a_sandbox_that_does_not_run_is_said() {
     let hint = error.hint().unwrap_or_default();
     assert!(hint.contains("sesame sandbox") && hint.contains("SESAME_ENDPOINT"), "{hint}");
     assert!(!hint.contains("firewall"), "{hint}");
+}
+
+/// The address by which this machine would reach others; nothing is sent to find it out.
+fn own_address() -> Option<IpAddr> {
+    let socket = std::net::UdpSocket::bind("0.0.0.0:0").ok()?;
+    socket.connect("203.0.113.1:9").ok()?;
+    let address = socket.local_addr().ok()?.ip();
+    (!address.is_loopback() && is_private_address(address)).then_some(address)
+}
+
+#[tokio::test]
+async fn plain_http_leaves_this_machine_for_the_named_sandbox_alone() {
+    let Some(address) = own_address() else {
+        eprintln!("this machine has no private address to try");
+        return;
+    };
+    let server = Server::start_at(address, async |mut stream, _| {
+        while read_request(&mut stream).await.is_some() {
+            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await.unwrap();
+        }
+    })
+    .await;
+    let get = async |transport: &HttpTransport| transport.send(HttpRequest::new(Method::GET, &*server.url)).await;
+    assert_eq!(get(&HttpTransport::new()).await.unwrap_err().kind(), ErrorKind::Usage);
+    let other = HttpTransport::new().with_sandbox(format!("http://{address}:1"));
+    assert_eq!(get(&other).await.unwrap_err().kind(), ErrorKind::Usage);
+    assert_eq!(server.connections(), 0);
+    let named = HttpTransport::new().with_sandbox(server.url.clone());
+    assert_eq!(get(&named).await.unwrap().body, "ok");
+    assert_eq!(named.route(&server.url).unwrap(), "direct");
 }

@@ -59,8 +59,8 @@ impl SesameBuilder {
         self
     }
 
-    /// Sends all calls to a sandbox on this machine instead of the platforms, e.g.
-    /// `http://127.0.0.1:4600`.
+    /// Sends all calls to a sandbox instead of the platforms, on this machine or in a private network, e.g.
+    /// `http://127.0.0.1:4600` or `http://sandbox:4600` (see [`SandboxUrl`](crate::SandboxUrl)).
     pub fn sandbox(mut self, url: impl Into<String>) -> Self {
         self.sandbox = Some(url.into());
         self
@@ -93,7 +93,10 @@ impl SesameBuilder {
         let environment = self.sandbox.as_deref().map(Environment::sandbox).transpose()?.unwrap_or_default();
         let location = location(self.vault.as_deref(), self.home.clone())?;
         let overrides = self.home.map(|home| home.join("catalog"));
-        let transport = self.transport.unwrap_or_else(|| Arc::new(HttpTransport::new()));
+        let transport = self.transport.unwrap_or_else(|| match environment.sandbox_url() {
+            Some(url) => Arc::new(HttpTransport::new().with_sandbox(url.as_str())),
+            None => Arc::new(HttpTransport::new()),
+        });
         let catalog = Catalog::open(overrides.as_deref())?;
         for mistake in catalog.mistakes() {
             tracing::warn!("{mistake}; it is left out");

@@ -222,9 +222,8 @@ impl Checker {
         let mut active = None;
         for row in &rows {
             report.keys += 1;
-            let name = hex::encode(&row.key_id);
-            let id = KeyId::try_from(row.key_id.as_slice()).ok();
-            if !id.is_some_and(|id| ring.has(id)) {
+            let name = hex::encode(row.key_id);
+            if !ring.has(row.key_id) {
                 let why = match &learned {
                     Err(error) if row.state == KeyState::Active => error.message().to_owned(),
                     _ => "no key of this vault opens it; what it sealed cannot be read".to_owned(),
@@ -232,7 +231,7 @@ impl Checker {
                 report.add("key", &name, None, why);
             }
             match row.state {
-                KeyState::Active => active = id,
+                KeyState::Active => active = Some(row.key_id),
                 KeyState::Incoming => report.notes.push(
                     "a rekey was begun and is not finished; `sesame vault rekey` goes on with it".to_owned(),
                 ),

@@ -26,8 +26,8 @@ use crate::{
         name,
     },
     schedule,
-    seal::open_text,
-    store::{AccountRow, AppRow, AuthorizationRow, FullRow, KeyState, NewRows, Notes, TokenColumns},
+    seal::{active, open_text},
+    store::{AccountRow, AppRow, AuthorizationRow, FullRow, NewRows, Notes, TokenColumns},
     vault::Services,
 };
 
@@ -105,7 +105,7 @@ async fn copy(
     options: CopyOptions,
     progress: &(dyn Fn(u64) + Sync),
 ) -> Result<Copied> {
-    if active_key(from).await? == active_key(to).await? {
+    if active(&from.store.keys().await?)?.key_id == active(&to.store.keys().await?)?.key_id {
         return Err(Error::usage("the target is this vault, or a plain copy of its file").with_hint(
             "Name another place, where a vault is made with a key of its own. Nothing was copied.",
         ));
@@ -156,11 +156,6 @@ async fn copy(
     copy.each_page(true, progress).await?;
     copy.done.left_out = left_out;
     Ok(copy.done)
-}
-
-async fn active_key(vault: &Services) -> Result<Option<Vec<u8>>> {
-    let keys = vault.store.keys().await?;
-    Ok(keys.into_iter().find(|key| key.state == KeyState::Active).map(|key| key.key_id))
 }
 
 fn busy() -> Error {
@@ -451,6 +446,8 @@ impl Copy<'_> {
             app_id: app.id,
             lease_owner: None,
             lease_until: None,
+            // What stood in the way may not do so over there.
+            blocked: false,
             tokens: TokenColumns {
                 access: opened.access.as_ref().map(|token| seal_access(sealer, &row.id, token)),
                 refresh: opened.refresh.as_ref().map(|token| seal_refresh(sealer, &row.id, token)),

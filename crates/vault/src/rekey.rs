@@ -26,10 +26,10 @@ use crate::{
     model::Id,
     refresh::Replay,
     seal::{
-        CHECK, KeyChoice, KeyId, KeyKind, KeySource, MasterKeys, Ring, Slot, check_slot, key_file, key_of,
-        new_key, reopen, unwrap, wrapped_slot, write_to_keyring,
+        CHECK, KeyChoice, KeyId, KeyKind, KeySource, MasterKeys, Ring, Slot, active, check_slot, key_file,
+        key_of, new_key, reopen, unwrap, wrapped_slot, write_to_keyring,
     },
-    store::{KeyChange, KeyRow, KeyState, Notes, Sealed, SealedPlace, Store},
+    store::{KeyRow, KeyState, Notes, Sealed, SealedPlace, Store},
 };
 
 /// How many values are sealed anew in one transaction: other processes wait for it some milliseconds.
@@ -39,6 +39,9 @@ const BATCH: u32 = 200;
 const FORMER_KEYS: usize = 16;
 /// How often step 6 looks again while others keep sealing with a former key.
 const SWEEPS: u32 = 5;
+
+/// How often a change of the keys is tried again while other processes change them.
+const ATTEMPTS: usize = 16;
 
 /// What a rekey did.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -105,9 +108,7 @@ impl Rekey {
                 break;
             }
         }
-        for row in self.store.keys().await?.iter().filter(|row| is_retired(row)).skip(FORMER_KEYS) {
-            self.store.remove_key(&row.key_id).await?;
-        }
+        self.remove_oldest().await?;
         // What the former key opens is to be nowhere any more.
         if let Err(error) = self.store.forget_remains().await {
             tracing::warn!("remains of former values stay in the vault for now: {error}");
@@ -134,11 +135,15 @@ impl Rekey {
         let rows = self.store.keys().await?;
         self.keys.learn(&rows).await?;
         let Some(row) = rows.iter().find(|row| row.state == KeyState::Incoming) else { return Ok(false) };
-        if self.is_in_key_file(row).await {
+        if row.kind == KeyKind::File && self.is_key_of(row, KeyChoice::File).await {
             return Err(Error::usage("the rekey that was cut off has its new key in the key file already")
                 .with_hint("Finish it: run `sesame vault rekey` without --to. Then rekey again. Nothing was changed."));
         }
-        let given_up = self.store.retire_key(&row.key_id).await?;
+        let retire = |rows: &mut Vec<KeyRow>| {
+            let incoming = rows.iter_mut().find(|row| row.state == KeyState::Incoming);
+            Ok(incoming.map(|row| row.state = KeyState::Retired).is_some())
+        };
+        let given_up = self.change_keys(retire).await?;
         // From here on the active key seals again.
         self.keys.learn(&self.store.keys().await?).await?;
         Ok(given_up)
@@ -157,7 +162,7 @@ impl Rekey {
     async fn begin_rekey(&self, to: &KeyChoice) -> Result<Incoming> {
         let rows = self.store.keys().await?;
         self.keys.learn(&rows).await?;
-        let active = active_id(&rows)?;
+        let active = active(&rows)?.key_id;
         if let Some(stands) = rows.iter().find(|row| row.state == KeyState::Incoming) {
             return self.resume(stands, active, to).await;
         }
@@ -177,7 +182,7 @@ impl Rekey {
             }
             (to, _) => to,
         };
-        self.refuse_same(to, &rows).await?;
+        self.refuse_same(to, self::active(&rows)?).await?;
         let clock = self.clock.as_ref();
         let (kind, key, params) = new_key(to, clock).await?;
         let mut id = KeyId::default();
@@ -191,34 +196,31 @@ impl Rekey {
         ring.add(id, &key);
         self.keys.sealer().set(ring);
         let row = KeyRow {
-            key_id: id.to_vec(),
+            key_id: id,
             state: KeyState::Incoming,
             wrapped: Some(wrapped),
-            kind: kind.as_str().to_owned(),
+            kind,
             params,
             check: self.keys.sealer().seal_as(id, check_slot(&id), CHECK)?,
             created_at: self.clock.now().as_millisecond(),
         };
-        if self.store.add_key(&row, Some(&active)).await? {
+        let mut with_new = rows.clone();
+        with_new.push(row);
+        if self.store.set_keys(&rows, &with_new).await? {
             return Ok(Incoming { id, former: active, kind, resumed: false });
         }
         // Another process began in the same moment, and may have finished by now.
         let rows = self.store.keys().await?;
         self.keys.learn(&rows).await?;
         match rows.iter().find(|row| row.state == KeyState::Incoming) {
-            Some(stands) if active_id(&rows)? == active => self.resume(stands, active, to).await,
+            Some(stands) if self::active(&rows)?.key_id == active => self.resume(stands, active, to).await,
             _ => Err(overtaken()),
         }
     }
 
     /// Goes on with a rekey that was cut off, or that another process is at.
     async fn resume(&self, stands: &KeyRow, former: KeyId, to: &KeyChoice) -> Result<Incoming> {
-        let kind = KeyKind::parse(&stands.kind);
-        let id = KeyId::try_from(stands.key_id.as_slice()).ok();
-        let (Some(kind), Some(id)) = (kind, id) else {
-            return Err(Error::local("the row of the key of a rekey that was cut off is damaged")
-                .with_hint("`sesame vault check` looks for more. Nothing was changed."));
-        };
+        let (id, kind) = (stands.key_id, stands.kind);
         if !self.keys.sealer().ring().has(id) {
             return Err(Error::local(
                 "a rekey of this vault was cut off, and its new key does not open with the key of now",
@@ -230,11 +232,7 @@ impl Rekey {
             | (KeyChoice::File, KeyKind::File)
             | (KeyChoice::Keyring, KeyKind::Keyring) => true,
             (KeyChoice::Passphrase(_), KeyKind::Passphrase)
-            | (KeyChoice::Environment(_), KeyKind::Environment) => {
-                let source = KeySource { choice: to.clone(), ..self.keys.source() };
-                let only = KeyRow { state: KeyState::Active, ..stands.clone() };
-                reopen(&[only], &source, &Ring::default()).await.is_ok()
-            }
+            | (KeyChoice::Environment(_), KeyKind::Environment) => self.is_key_of(stands, to.clone()).await,
             _ => false,
         };
         if fits {
@@ -246,26 +244,23 @@ impl Rekey {
         .with_hint("Finish that one first: run `sesame vault rekey` without --to and without a new key. If that key is lost, `sesame vault rekey --anew` gives it up. Nothing was changed."))
     }
 
-    /// Returns `true` if a key is in the key file already, where it may have replaced the active one.
-    async fn is_in_key_file(&self, row: &KeyRow) -> bool {
-        let source = KeySource { choice: KeyChoice::File, ..self.keys.source() };
+    /// Returns `true` if a choice gives the key of a row.
+    async fn is_key_of(&self, row: &KeyRow, choice: KeyChoice) -> bool {
+        let source = KeySource { choice, ..self.keys.source() };
         let only = KeyRow { state: KeyState::Active, ..row.clone() };
-        row.kind == KeyKind::File.as_str() && reopen(&[only], &source, &Ring::default()).await.is_ok()
+        reopen(&[only], &source, &Ring::default()).await.is_ok()
     }
 
     /// A new key that is the former one would look like a rekey and be none.
-    async fn refuse_same(&self, to: &KeyChoice, rows: &[KeyRow]) -> Result<()> {
+    async fn refuse_same(&self, to: &KeyChoice, active: &KeyRow) -> Result<()> {
         let what = match to {
             KeyChoice::Passphrase(_) => "passphrase",
             KeyChoice::Environment(_) => "key",
             _ => return Ok(()),
         };
-        let source = KeySource { choice: to.clone(), ..self.keys.source() };
-        for row in rows.iter().filter(|row| row.state == KeyState::Active) {
-            if reopen(std::slice::from_ref(row), &source, &Ring::default()).await.is_ok() {
-                return Err(Error::usage(format!("the new {what} is the one that the vault has already"))
-                    .with_hint("Choose another one. Nothing was changed."));
-            }
+        if self.is_key_of(active, to.clone()).await {
+            return Err(Error::usage(format!("the new {what} is the one that the vault has already"))
+                .with_hint("Choose another one. Nothing was changed."));
         }
         // Nor may it be a retired key.
         if matches!(to, KeyChoice::Environment(_))
@@ -280,28 +275,31 @@ impl Rekey {
 
     /// Step 2.
     async fn open_former_keys_with(&self, new: KeyId) -> Result<()> {
-        let ring = self.keys.sealer().ring();
-        for row in self.store.keys().await? {
-            let Ok(id) = KeyId::try_from(row.key_id.as_slice()) else { continue };
-            let done = row.wrapped.as_deref().and_then(key_of) == Some(new);
-            if id == new || done {
-                continue;
-            }
-            match ring.key(id) {
-                Some(key) => {
-                    let wrapped = self.keys.sealer().seal_as(new, wrapped_slot(&id), key.bytes())?;
-                    self.store.wrap_key(&row.key_id, Some(&wrapped)).await?;
+        let sealer = self.keys.sealer();
+        let ring = sealer.ring();
+        self.change_keys(|rows| {
+            for row in rows.iter_mut().filter(|row| row.key_id != new) {
+                if row.wrapped.as_deref().and_then(key_of) == Some(new) {
+                    continue;
                 }
-                // It was activated since this rekey began.
-                None if row.state == KeyState::Active => return Err(overtaken()),
-                // A former key that cannot be opened stays as it is.
-                None => {}
+                match ring.key(row.key_id) {
+                    Some(key) => {
+                        let slot = wrapped_slot(&row.key_id);
+                        row.wrapped = Some(sealer.seal_as(new, slot, key.bytes())?);
+                    }
+                    // It was activated since this rekey began.
+                    None if row.state == KeyState::Active => return Err(overtaken()),
+                    // A former key that cannot be opened stays as it is.
+                    None => {}
+                }
             }
-        }
+            Ok(true)
+        })
+        .await?;
         // From here on whatever this process seals opens with both.
         let mut ring = Clone::clone(&*ring);
         ring.seal_with(new);
-        self.keys.sealer().set(ring);
+        sealer.set(ring);
         Ok(())
     }
 
@@ -320,7 +318,7 @@ impl Rekey {
             for place in SealedPlace::ALL {
                 let mut after = None;
                 loop {
-                    let batch = self.store.sealed_with(&row.key_id, place, after, BATCH).await?;
+                    let batch = self.store.sealed_with(row.key_id, place, after, BATCH).await?;
                     let Some(last) = batch.last() else { break };
                     after = Some(last.id);
                     let mut changes: Vec<(Sealed, Vec<u8>)> = Vec::with_capacity(batch.len());
@@ -358,14 +356,14 @@ impl Rekey {
         };
         let rows = self.store.keys().await?;
         let ring = self.keys.sealer().ring();
-        let (Some(key), Some(wrapped)) = (ring.key(incoming.id), wrapped_for(incoming, &rows)) else {
+        let (Some(key), Some(switched)) = (ring.key(incoming.id), switched(incoming, &rows)) else {
             return Err(self.lost_to_another(&rows).await);
         };
         let mut opened = Ring::default();
         opened.add(incoming.id, key);
         unwrap(&mut opened, &rows);
-        let ids = rows.iter().filter_map(|row| KeyId::try_from(row.key_id.as_slice()).ok());
-        if let Some(id) = ids.filter(|id| ring.has(*id)).find(|id| !opened.has(*id)) {
+        let mut ids = rows.iter().map(|row| row.key_id);
+        if let Some(id) = ids.find(|id| ring.has(*id) && !opened.has(*id)) {
             return Err(Error::local(format!(
                 "the new key does not open key {} of this vault",
                 hex::encode(id)
@@ -378,8 +376,7 @@ impl Rekey {
             _ => {}
         }
         fail_point!("during-rekey");
-        let change = KeyChange { key_id: &incoming.id, former: &incoming.former, wrapped };
-        if !self.store.activate_key(change).await? {
+        if !self.store.set_keys(&rows, &switched).await? {
             return Err(self.lost_to_another(&self.store.keys().await?).await);
         }
         source.choice = match (incoming.kind, to) {
@@ -391,6 +388,45 @@ impl Rekey {
         let mut line = self.events.audit_row(Action::Rekey, "vault", None, None);
         line.detail = Some(format!("key {} ({})", hex::encode(incoming.id), incoming.kind));
         self.events.write(&Notes { audit: vec![line], ..Notes::default() }).await
+    }
+
+    /// Removes the oldest retired keys, unless they still seal something.
+    async fn remove_oldest(&self) -> Result<()> {
+        let rows = self.store.keys().await?;
+        let mut unused = Vec::new();
+        'keys: for row in rows.iter().filter(|row| row.state == KeyState::Retired).skip(FORMER_KEYS) {
+            for place in SealedPlace::ALL {
+                if !self.store.sealed_with(row.key_id, place, None, 1).await?.is_empty() {
+                    continue 'keys;
+                }
+            }
+            unused.push(row.key_id);
+        }
+        self.change_keys(|rows| {
+            rows.retain(|row| row.state != KeyState::Retired || !unused.contains(&row.key_id));
+            Ok(true)
+        })
+        .await?;
+        Ok(())
+    }
+
+    /// Changes what is stored of the keys, again if another process did so meanwhile. Returns what `change`
+    /// returned; nothing is stored for `false`.
+    async fn change_keys(
+        &self,
+        change: impl Fn(&mut Vec<KeyRow>) -> Result<bool> + Send + Sync,
+    ) -> Result<bool> {
+        for _ in 0..ATTEMPTS {
+            let former = self.store.keys().await?;
+            let mut rows = former.clone();
+            if !change(&mut rows)? {
+                return Ok(false);
+            }
+            if rows == former || self.store.set_keys(&former, &rows).await? {
+                return Ok(true);
+            }
+        }
+        Err(overtaken())
     }
 
     /// Another process finished this rekey or gave it up. What this process seals has to open with the key
@@ -420,24 +456,16 @@ impl Rekey {
     }
 }
 
-fn is_retired(row: &KeyRow) -> bool {
-    row.state == KeyState::Retired
-}
-
-fn active_id(rows: &[KeyRow]) -> Result<KeyId> {
-    let active = rows.iter().find(|row| row.state == KeyState::Active);
-    active.and_then(|row| KeyId::try_from(row.key_id.as_slice()).ok()).ok_or_else(|| {
-        Error::local("the vault has no active master key: its table of keys is damaged")
-            .with_hint("Restore the vault from a backup. Nothing was changed.")
-    })
-}
-
-/// Returns the wrapped form of the former key, if it is still the active one and the new one still is
-/// to follow it.
-fn wrapped_for<'a>(incoming: &Incoming, rows: &'a [KeyRow]) -> Option<&'a [u8]> {
-    let find = |id: KeyId, state| rows.iter().find(move |row| row.key_id == id && row.state == state);
-    find(incoming.id, KeyState::Incoming)?;
-    find(incoming.former, KeyState::Active)?.wrapped.as_deref()
+/// Returns the keys with the new one active and the former one retired, if these still are incoming and
+/// active, and the new one opens the former.
+fn switched(incoming: &Incoming, rows: &[KeyRow]) -> Option<Vec<KeyRow>> {
+    let find = |id: KeyId, state| rows.iter().position(|row| row.key_id == id && row.state == state);
+    let (former, new) = (find(incoming.former, KeyState::Active)?, find(incoming.id, KeyState::Incoming)?);
+    rows[former].wrapped.as_ref()?;
+    let mut rows = rows.to_vec();
+    rows[former].state = KeyState::Retired;
+    (rows[new].state, rows[new].wrapped) = (KeyState::Active, None);
+    Some(rows)
 }
 
 fn overtaken() -> Error {

@@ -18,6 +18,7 @@ use crate::{
 
 /// Which access tokens a keeper keeps fresh, so that no call has to wait for a refresh.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum WarmPolicy {
     /// All.
     Always,

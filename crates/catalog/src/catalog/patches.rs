@@ -129,6 +129,7 @@ impl Catalog {
                     name: format!("{}{version}", api.name),
                     title: api.title,
                     title_derived: api.title_derived,
+                    title_zh: api.title_zh,
                     group: api.group,
                     auth: api.auth,
                     safety: api.safety,

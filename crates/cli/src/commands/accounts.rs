@@ -472,5 +472,6 @@ fn sealed_by(kind: KeyKind) -> &'static str {
         KeyKind::File => "a key file",
         KeyKind::Passphrase => "a passphrase",
         KeyKind::Environment => "SESAME_MASTER_KEY",
+        other => other.as_str(),
     }
 }

@@ -130,7 +130,7 @@ impl KeeperPlan {
         delivery.hook = if args.hook.is_empty() { in_file } else { Some(args.hook) };
         delivery.webhook = match args.webhook.or(file.webhook) {
             None => None,
-            Some(url) => Some(Webhook { url, secret: secret()? }),
+            Some(url) => Some(Webhook::new(url, secret()?)),
         };
         Ok(Self { keep, per_app, audit_days, delivery })
     }
@@ -147,9 +147,9 @@ impl KeeperPlan {
     /// What it is going to do, in sentences.
     fn said(&self, vault: &Vault) -> String {
         let kept = match self.keep {
-            WarmPolicy::Used => "access tokens of shops used in the last 7 days are kept fresh",
             WarmPolicy::Always => "all access tokens are kept fresh",
             WarmPolicy::Never => "access tokens are left to whoever uses them",
+            _ => "access tokens of shops used in the last 7 days are kept fresh",
         };
         let hook = self.delivery.hook.as_ref().and_then(|words| words.first());
         let hook = hook.map(|program| format!("the hook {}", program.display()));

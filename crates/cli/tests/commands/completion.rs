@@ -30,6 +30,12 @@ fn names_of_the_vault_platforms_apis_and_codes_are_completed() {
     assert_eq!(completed(&house, &["apis", "search", "x", "--platform", "mir"]), ["miravia"]);
     assert_eq!(completed(&house, &["sign", "--protocol", "i"]), ["iop"]);
     assert!(completed(&house, &["call", "ocean-trade", "/orders/g"]).contains(&"/orders/get".to_owned()));
+    let orders =
+        |words: &[&str]| completed(&house, &[&["call", "ocean-trade", "/orders/get"], words].concat());
+    assert_eq!(orders(&["sort_d"]), ["sort_direction="]);
+    assert_eq!(orders(&["limit=10", "sort_direction="]), ["sort_direction=ASC", "sort_direction=DESC"]);
+    // Only the APIs of the account's platform.
+    assert_eq!(completed(&house, &["call", "ocean-trade", "taobao.items."]), Vec::<String>::new());
     assert!(completed(&house, &["apis", "show", "/orders/g"]).contains(&"/orders/get".to_owned()));
     assert!(completed(&house, &["explain", "Incom"]).contains(&"IncompleteSignature".to_owned()));
     let commands = completed(&house, &[""]);

@@ -340,7 +340,9 @@ fn an_import_into_a_sandbox_says_so() {
     house.set("SESAME_ENDPOINT", "http://127.0.0.1:4700");
     let refused = house.run(&import).fails(2);
     assert!(
-        refused.stderr.contains("is a real shop in this vault, and these would be shops of a sandbox"),
+        refused.stderr.contains(
+            "is a real shop in this vault, and would be a shop of the sandbox at http://127.0.0.1:4700 here"
+        ),
         "{}",
         refused.stderr
     );
@@ -355,7 +357,9 @@ fn an_import_into_a_sandbox_says_so() {
     house.set("SESAME_ENDPOINT", "");
     let refused = house.run(&import).fails(2);
     assert!(
-        refused.stderr.contains("is a shop of a sandbox in this vault, and these would be real ones"),
+        refused.stderr.contains(
+            "is a shop of the sandbox at http://127.0.0.1:4700 in this vault, and would be a real shop here"
+        ),
         "{}",
         refused.stderr
     );

@@ -14,6 +14,7 @@ pub use memory::MemoryQuota;
 
 /// Who shares a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Scope {
     /// All calls of an app.
     App,

@@ -13,6 +13,7 @@ use crate::{
 
 /// How the tokens of an account do.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum AccountState {
     /// The access token is good for a while.
     Healthy,

@@ -13,7 +13,7 @@ use serde::Serialize;
 use sesame_catalog::{Platform, Urls};
 use sesame_core::{
     AppSecret, Error, ErrorKind, Result,
-    command_line::quote,
+    command_line::{fill, quote},
     sign::{Digest, SigningKey},
 };
 
@@ -326,11 +326,18 @@ impl AppState {
         self.is_on_trial.store(false, Ordering::Relaxed);
     }
 
-    /// Says of a signature that the platform refused whose secret it was made with: Sesame signs by the
-    /// documents, so it is the secret that is wrong.
-    pub(crate) fn explained(&self, error: Error) -> Error {
+    /// Puts the names of this app and of the account into the commands of a hint. Of a signature that the
+    /// platform refused it says whose secret it was made with: Sesame signs by the documents, so it is the
+    /// secret that is wrong.
+    pub(crate) fn explained(&self, error: Error, account: Option<&str>) -> Error {
         if error.kind() != ErrorKind::Signature {
-            return error;
+            let names = [("APP", Some(&*self.name)), ("NAME", Some(&*self.name)), ("ACCOUNT", account)];
+            let names: Vec<_> = names.into_iter().filter_map(|(word, name)| Some((word, name?))).collect();
+            let hint = error.hint().map(|hint| fill(hint, &names));
+            return match hint {
+                Some(hint) => error.with_hint(hint),
+                None => error,
+            };
         }
         let (name, platform, key) = (quote(&self.name), quote(&self.platform.name), &self.app_key);
         let back = if self.is_on_trial() {

@@ -87,7 +87,9 @@ impl Apps {
         // Two processes may choose the same name at once: one wins, the other chooses again.
         for _ in 0..NAME_ATTEMPTS {
             let rows = NewRows { apps: vec![self.new_row(new).await?], ..NewRows::default() };
-            if self.store.add(&rows, &Notes::default()).await? {
+            let line = self.events.audit_row(Action::App, &rows.apps[0].name, None, None);
+            let line = AuditRow { detail: Some("added".to_owned()), ..line };
+            if self.store.add(&rows, &Notes { audit: vec![line], ..Notes::default() }).await? {
                 return Ok(App::of(&rows.apps[0]));
             }
         }
@@ -99,11 +101,17 @@ impl Apps {
         let platform = self.platform(&new.platform)?;
         platform.urls(new.region.as_deref(), &self.environment)?;
         app::check(new)?;
+        let name = app::choose_name(new, &platform.name, &self.store.apps().await?)?;
+        Ok(self.sealed_row(&NewApp { platform: platform.name.clone(), ..new.clone() }, name))
+    }
+
+    /// Makes the row of an app that was checked.
+    pub(crate) fn sealed_row(&self, new: &NewApp, name: String) -> AppRow {
         let id = Id::new(self.clock.as_ref());
-        Ok(AppRow {
+        AppRow {
             id,
-            name: app::choose_name(new, &platform.name, &self.store.apps().await?)?,
-            platform: platform.name.clone(),
+            name,
+            platform: new.platform.clone(),
             region: new.region.clone(),
             app_key: new.key.clone(),
             secret: self.keys.sealer().seal(app::secret_slot(&id), new.secret.expose().as_bytes()),
@@ -112,7 +120,7 @@ impl Apps {
             sandbox: self.sandbox(),
             secret_origin: new.secret_origin.clone(),
             created_at: self.clock.now().as_millisecond(),
-        })
+        }
     }
 
     /// Finds the apps of a key: of the same platform and environment, and with the name, redirect URI and

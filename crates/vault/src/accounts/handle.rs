@@ -101,11 +101,12 @@ impl AccountHandle {
         Redactor::new([self.app.secret.expose()])
     }
 
-    /// Adds what this account's owner has to do about a refusal of a call that was made and signed for it.
+    /// Adds what this account's owner has to do about a refusal of a call that was made and signed for it, and
+    /// puts the names of account and app into the commands of its hint.
     #[doc(hidden)]
     #[must_use]
     pub fn advise(&self, error: Error) -> Error {
-        self.app.explained(error)
+        self.app.explained(error, Some(&self.name))
     }
 
     /// Returns the access token if nothing has to be done about it: no lock, no wait.

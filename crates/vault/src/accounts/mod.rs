@@ -165,6 +165,7 @@ impl Accounts {
             return Err(account_taken(new_name));
         }
         self.cache.forget(name);
+        self.events.record(new_name, row.authorization.id, format!("renamed from {name}")).await;
         Ok(())
     }
 
@@ -175,7 +176,12 @@ impl Accounts {
             let former = &row.account.tags;
             let tags = tags::changed(former, add, remove)?;
             // Somebody else may put another tag on it at this moment: both count.
-            if tags == *former || self.store.set_tags(row.account.id, former, &tags).await? {
+            if tags == *former {
+                return Ok(());
+            }
+            if self.store.set_tags(row.account.id, former, &tags).await? {
+                let detail = format!("tags: {}", tags.join(" "));
+                self.events.record(name, row.authorization.id, detail).await;
                 return Ok(());
             }
         }

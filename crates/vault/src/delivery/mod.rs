@@ -45,12 +45,30 @@ const TICK_LIMIT: usize = 100;
 
 /// An address that events are posted to. `Debug` shows where it is and hides the rest: such
 /// addresses often hold a secret; so does `Display`.
+///
+/// ```
+/// use sesame_core::AppSecret;
+/// use sesame_vault::Webhook;
+///
+/// let key = AppSecret::new("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
+/// let webhook = Webhook::new("https://erp.example.com/hooks/4f1a", key);
+/// assert!(!format!("{webhook:?}").contains("4f1a"));
+/// ```
 #[derive(Clone)]
+#[non_exhaustive]
 pub struct Webhook {
     /// `https://...`; plain `http://` to this machine only.
     pub url: String,
     /// The key of the signatures: `whsec_` and 24 to 64 bytes in base64.
     pub secret: AppSecret,
+}
+
+impl Webhook {
+    /// Names the address and the key of the signatures. Both are checked when the
+    /// [`Deliverer`] is made.
+    pub fn new(url: impl Into<String>, secret: AppSecret) -> Self {
+        Self { url: url.into(), secret }
+    }
 }
 
 impl fmt::Debug for Webhook {

@@ -20,7 +20,7 @@ pub struct AuditLine {
     /// When.
     #[serde(serialize_with = "as_text")]
     pub at: Timestamp,
-    /// `login`, `refresh`, `postpone`, `import`, `copy`, `rekey`, `logout`, `secret` or `app`.
+    /// `login`, `refresh`, `postpone`, `import`, `copy`, `rekey`, `account`, `logout`, `secret` or `app`.
     pub action: String,
     /// The account's name at that time, or the app's where there is no account yet; `vault` for what
     /// concerns all.
@@ -29,6 +29,8 @@ pub struct AuditLine {
     pub succeeded: bool,
     /// More, for people: why it failed, or what was done.
     pub detail: Option<String>,
+    /// Who did it: the user, the host and the id of the process, as in `anna@web1, pid 4242`.
+    pub by: Option<String>,
 }
 
 fn as_text<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
@@ -133,6 +135,12 @@ impl Events {
         self.store.note(notes).await
     }
 
+    /// Writes down what was done with an account where the change itself takes no notes.
+    pub(crate) async fn record(&self, subject: &str, authorization: Id, detail: String) {
+        let line = self.audit_row(Action::Account, subject, Some(authorization), None);
+        self.write_line(AuditRow { detail: Some(detail), ..line }).await;
+    }
+
     /// Writes down that something failed. The caller gets the error in any case.
     pub(crate) async fn record_failure(
         &self,
@@ -144,8 +152,12 @@ impl Events {
         // Not every name was checked by now.
         let subject: String = printable(subject).chars().take(name::LONGEST).collect();
         let line = self.audit_row(action, &subject, authorization, Some(printable(&error.to_string())));
+        self.write_line(line).await;
+    }
+
+    async fn write_line(&self, line: AuditRow) {
         if let Err(store) = self.write(&Notes { audit: vec![line], ..Notes::default() }).await {
-            tracing::warn!("a failure cannot be written down: {store}");
+            tracing::warn!("the audit trail cannot be written: {store}");
         }
     }
 
@@ -165,8 +177,25 @@ impl Events {
             action: action.as_str().to_owned(),
             succeeded: failure.is_none(),
             detail: failure,
+            actor: Some(self.actor.to_string()),
         }
     }
+}
+
+/// Returns who this process is: the user's name in the environment, else the number; the host; the
+/// process.
+pub(super) fn this_process() -> String {
+    let variable = |name: &&str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let user = ["USER", "LOGNAME", "USERNAME"].iter().find_map(variable);
+    #[cfg(unix)]
+    let (id, host) = (
+        rustix::process::geteuid().as_raw().to_string(),
+        rustix::system::uname().nodename().to_string_lossy().into_owned(),
+    );
+    #[cfg(not(unix))]
+    let (id, host) = ("?".to_owned(), variable(&"COMPUTERNAME").unwrap_or_default());
+    let text = format!("{}@{host}, pid {}", user.unwrap_or(id), std::process::id());
+    printable(&text)
 }
 
 fn lines(rows: Vec<AuditRow>) -> Vec<AuditLine> {
@@ -176,6 +205,7 @@ fn lines(rows: Vec<AuditRow>) -> Vec<AuditLine> {
         subject: row.subject,
         succeeded: row.succeeded,
         detail: row.detail,
+        by: row.actor,
     };
     rows.into_iter().map(line).collect()
 }
@@ -191,6 +221,8 @@ pub(crate) enum Action {
     Postpone,
     /// Tokens of another program were taken over.
     Import,
+    /// An account was renamed or tagged.
+    Account,
     /// An account was removed.
     Logout,
     /// The secret of an app was replaced.
@@ -210,6 +242,7 @@ impl Action {
             Self::Refresh => "refresh",
             Self::Postpone => "postpone",
             Self::Import => "import",
+            Self::Account => "account",
             Self::Logout => "logout",
             Self::Secret => "secret",
             Self::App => "app",

@@ -22,6 +22,8 @@ pub(crate) struct Events {
     store: Arc<dyn EventStore>,
     accounts: Arc<dyn AccountStore>,
     clock: Arc<dyn Clock>,
+    /// Who this process is.
+    actor: Arc<str>,
 }
 
 /// What happened.
@@ -51,7 +53,7 @@ impl Events {
         accounts: Arc<dyn AccountStore>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { store, accounts, clock }
+        Self { store, accounts, clock, actor: audit::this_process().into() }
     }
 
     /// Makes the event, unless the store is away: then the log alone has it.

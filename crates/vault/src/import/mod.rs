@@ -9,10 +9,12 @@ mod table;
 mod time;
 mod tokens;
 
-use sesame_catalog::Platform;
-use sesame_core::{Clock, Error, Result};
+use std::collections::HashSet;
 
-use self::row::Tokens;
+use sesame_catalog::Platform;
+use sesame_core::{Error, Result};
+
+use self::table::Columns;
 pub use self::{
     options::{COLUMNS, ImportOptions, Imported, Mapping},
     table::{MAX_TABLE, Table, TableFormat},
@@ -20,17 +22,13 @@ pub use self::{
 };
 use crate::{
     Vault,
-    accounts::authorization::{seal_access, seal_refresh},
+    accounts::{Step, Walk},
     events::{Action, News},
-    model::{Id, identity::Identity},
-    schedule::{self, WarmPolicy},
-    seal::Sealer,
-    store::{AppRow, AuthorizationRow, NewRows, Notes, TokenColumns},
+    model::{Id, identity::leaf},
+    store::{AppRow, FullRow, NewRows, Notes},
     vault::Services,
 };
 
-/// Refreshes of tokens that ended long ago are spread over this, in milliseconds.
-const SPREAD: i64 = 600_000;
 /// How many rows or names an error lists.
 const LISTED: usize = 20;
 
@@ -70,23 +68,14 @@ impl Vault {
             import(services, table, options, chosen).await
         };
         let imported = imported.await;
-        match &imported {
-            Err(error) if !options.dry_run => {
-                services.events.record_failure(Action::Import, "vault", None, error).await;
-            }
-            Ok(done) if !done.skipped.is_empty() && !options.skip_bad && !options.dry_run => {
-                let error = refused(&done.skipped);
-                services.events.record_failure(Action::Import, "vault", None, &error).await;
-                return Err(error);
-            }
-            _ => {}
+        if let (Err(error), false) = (&imported, options.dry_run) {
+            services.events.record_failure(Action::Import, "vault", None, error).await;
         }
         imported
     }
 }
 
-/// Imports a table. `chosen` is the app of all its shops, and `true` if it is not in the vault yet. Nothing is
-/// stored if there are bad rows that are not to be skipped.
+/// Imports a table. `chosen` is the app of all its shops, and `true` if it is not in the vault yet.
 async fn import(
     services: &Services,
     table: &Table,
@@ -98,35 +87,37 @@ async fn import(
     if let Some((app, _)) = &chosen {
         check_app(services, app, platform)?;
     }
+    let columns =
+        table.columns(&options.mapping, platform.tokens.identity.id.iter().map(|path| leaf(path)))?;
     services.keys.ensure_current().await?;
-    let importer = Importer::new(services, options.tries_ended);
     // Another process may take a name that was free a moment ago.
     for _ in 0..4 {
-        let rows = plan::relevant_accounts(services, table, platform, options, chosen.as_ref()).await?;
-        let apps =
-            apps::ImportedApps::new(&importer, &platform.name, services.store.apps().await?, chosen.clone());
-        let mut plan = plan::Planner::new(&importer, platform, options, &rows, apps).plan(table)?;
-        let bad = !plan.report.skipped.is_empty();
-        if options.dry_run || (bad && !options.skip_bad) {
-            return Ok(plan.report);
+        let rows = known_accounts(services, table, &columns, chosen.as_ref()).await?;
+        let known_apps = services.store.apps().await?;
+        let apps = apps::ImportedApps::new(services, &platform.name, known_apps, chosen.as_ref());
+        let plan = plan::Planner::new(services, platform, options, &rows, apps).plan(table, &columns);
+        let plan::Plan { mut rows, mut report, completions } = plan;
+        if options.dry_run {
+            return Ok(report);
+        }
+        if !report.skipped.is_empty() && !options.skip_bad {
+            return Err(refused(&report.skipped));
         }
         // Its tokens may be those of another app of the key; it is added all the same.
         if let Some((app, true)) = &chosen
-            && !bad
-            && plan.rows.apps.is_empty()
+            && report.skipped.is_empty()
+            && rows.apps.is_empty()
         {
-            plan.rows.apps.push(app.clone());
+            rows.apps.push(app.clone());
         }
         let line = |name: &str, id: Id| services.events.audit_row(Action::Import, name, Some(id), None);
-        let accounts = plan.rows.accounts.iter();
-        let audit = accounts.map(|row| line(&row.name, row.authorization_id)).collect();
+        let audit = rows.accounts.iter().map(|row| line(&row.name, row.authorization_id)).collect();
         let notes = Notes { audit, ..Notes::default() };
-        if plan.rows != NewRows::default() && !services.store.add(&plan.rows, &notes).await? {
+        if rows != NewRows::default() && !services.store.add(&rows, &notes).await? {
             continue;
         }
         // Whoever logged one in meanwhile has newer tokens: then the shop is left alone.
-        let mut report = plan.report;
-        for (name, generation, after) in &plan.completions {
+        for (name, generation, after) in &completions {
             let mut notes = Notes { audit: vec![line(name, after.id)], ..Notes::default() };
             notes.events.extend(services.events.try_event(after, News::Recovered).await);
             let now = services.now();
@@ -139,6 +130,32 @@ async fn import(
     }
     Err(Error::local("other programs keep adding apps and accounts of these names")
         .with_hint("Repeat the command. Nothing was imported."))
+}
+
+/// Reads the accounts of the vault that have a name or an app key of the table.
+async fn known_accounts(
+    services: &Services,
+    table: &Table,
+    columns: &Columns,
+    chosen: Option<&(AppRow, bool)>,
+) -> Result<Vec<FullRow>> {
+    let all = |field| table.shops(columns).filter_map(move |shop| shop.ok()?.get(field));
+    let names: HashSet<&str> = all("account").collect();
+    let mut keys: HashSet<&str> = all("app_key").collect();
+    keys.extend(chosen.map(|(app, _)| app.app_key.as_str()));
+    let mut rows = Vec::new();
+    let mut walk = Walk::begin(services.store.as_ref());
+    while let Some(step) = walk.step().await? {
+        match step {
+            Step::Page(page) => rows.extend(page.into_iter().filter(|row| {
+                names.contains(row.account.name.as_str()) || keys.contains(row.app.app_key.as_str())
+            })),
+            Step::Unreadable(id, error) => {
+                tracing::warn!(account = %id, "an account cannot be read, and is passed over: {error}");
+            }
+        }
+    }
+    Ok(rows)
 }
 
 fn check_app(services: &Services, app: &AppRow, platform: &Platform) -> Result<()> {
@@ -163,74 +180,5 @@ pub(crate) fn some(names: &[String], between: &str) -> String {
     match names.len().saturating_sub(LISTED) {
         0 => shown,
         more => format!("{shown}{between}and {more} more"),
-    }
-}
-
-/// What makes rows of imported tokens.
-struct Importer<'a> {
-    sealer: &'a Sealer,
-    clock: &'a dyn Clock,
-    sandbox: Option<String>,
-    tries_ended: bool,
-}
-
-impl<'a> Importer<'a> {
-    fn new(services: &'a Services, tries_ended: bool) -> Self {
-        Self {
-            sealer: services.keys.sealer(),
-            clock: services.clock.as_ref(),
-            sandbox: services.apps.sandbox(),
-            tries_ended,
-        }
-    }
-
-    fn now(&self) -> i64 {
-        self.clock.now().as_millisecond()
-    }
-
-    /// Makes an authorization of imported tokens. What is due by now is spread over ten minutes.
-    fn authorization(
-        &self,
-        id: Id,
-        app: &AppRow,
-        region: Option<String>,
-        platform: &Platform,
-        tokens: &Tokens,
-        identity: &Identity,
-    ) -> AuthorizationRow {
-        let now = self.now();
-        let exhausted = tokens.why_exhausted(now).filter(|_| !self.tries_ended);
-        let mut row = AuthorizationRow {
-            tokens: TokenColumns {
-                access: tokens.access.as_ref().map(|token| seal_access(self.sealer, &id, token)),
-                refresh: tokens.refresh.as_ref().map(|token| seal_refresh(self.sealer, &id, token)),
-                issued_at: tokens.issued_at.unwrap_or(now),
-                access_expires_at: tokens.access_ends,
-                refresh_expires_at: tokens.refresh_ends,
-                refresh_denied: false,
-                identity: identity.to_json().into(),
-                warm_at: None,
-                due_at: None,
-                announced: None,
-            },
-            last_success: None,
-            last_error: exhausted.clone(),
-            last_error_at: exhausted.as_ref().map(|_| now),
-            exhausted,
-            ..AuthorizationRow::new(id, app.id, region, now)
-        };
-        let chance = self.clock.jitter();
-        #[expect(clippy::cast_possible_truncation, reason = "a number from 0 to 1000")]
-        let thousandths = (chance.clamp(0.0, 1.0) * 1_000.0) as i64;
-        let soon = now.saturating_add(SPREAD * thousandths / 1_000);
-        row.tokens.warm_at = if schedule::ends_untold(&row) {
-            Some(soon)
-        } else {
-            let at = schedule::warm_at(&platform.tokens, &row.tokens, chance);
-            at.map(|at| if at <= now { soon } else { at })
-        };
-        row.tokens.due_at =
-            schedule::due_at(&platform.tokens, &row, WarmPolicy::Always, now, self.clock.jitter());
-        row
     }
 }

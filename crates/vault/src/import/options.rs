@@ -1,6 +1,6 @@
 //! How a table is imported, and what an import did.
 
-use std::{str::FromStr, time::Duration};
+use std::{collections::BTreeMap, str::FromStr, time::Duration};
 
 use jiff::tz::TimeZone;
 use serde::Serialize;
@@ -80,7 +80,7 @@ impl ImportOptions {
 
 /// Which column holds what, where it does not have its documented name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Mapping(pub(crate) Vec<(usize, String)>);
+pub struct Mapping(pub(crate) BTreeMap<&'static str, String>);
 
 impl FromStr for Mapping {
     type Err = Error;
@@ -88,18 +88,17 @@ impl FromStr for Mapping {
     /// Reads `access_token=tok,refresh_token=rtok`: documented names, and those in the table.
     fn from_str(text: &str) -> Result<Self> {
         let mut mapping = Self::default();
-        for pair in text.split(',').filter(|pair| !pair.trim().is_empty()) {
+        for pair in text.split(',').map(str::trim).filter(|pair| !pair.is_empty()) {
             let (name, column) = pair.split_once('=').unwrap_or((pair, ""));
             let (name, column) = (name.trim(), column.trim());
-            let field = COLUMNS.iter().position(|known| known.eq_ignore_ascii_case(name));
-            match field.filter(|field| !mapping.0.iter().any(|(known, _)| known == field)) {
-                Some(field) if !column.is_empty() => mapping.0.push((field, column.to_owned())),
-                _ => {
-                    return Err(Error::usage(format!("invalid or repeated mapping {pair:?}")).with_hint(
-                        format!("Write NAME=COLUMN,NAME=COLUMN. The names are: {}.", COLUMNS.join(", ")),
-                    ));
-                }
-            }
+            let field = COLUMNS.into_iter().find(|known| known.eq_ignore_ascii_case(name));
+            let field = field.filter(|field| !column.is_empty() && !mapping.0.contains_key(field));
+            let Some(field) = field else {
+                return Err(Error::usage(format!("invalid or repeated mapping {pair:?}")).with_hint(
+                    format!("Write NAME=COLUMN,NAME=COLUMN. The names are: {}.", COLUMNS.join(", ")),
+                ));
+            };
+            mapping.0.insert(field, column.to_owned());
         }
         Ok(mapping)
     }

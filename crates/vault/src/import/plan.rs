@@ -1,88 +1,62 @@
 //! Which rows of a table become which apps, authorizations and accounts.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use sesame_catalog::Platform;
-use sesame_core::Result;
 
 use super::{
-    ImportOptions, Imported, Importer,
+    ImportOptions, Imported,
     apps::ImportedApps,
     dedup_by_token::{PairDigest, TokenIndex, cannot_share},
     row::{Candidate, Tokens},
-    table::{Columns, Field, Table},
+    table::{Columns, Table},
 };
 use crate::{
     accounts::{
-        Step, Walk,
         app::{AppKey, app_key_of},
+        authorization::{seal_access, seal_refresh},
     },
     model::{
         Id,
-        identity::{Identity, Match, leaf},
-        name,
+        identity::{Identity, Match},
+        millis, name,
     },
-    schedule,
+    schedule::{self, WarmPolicy},
     store::{AccountRow, AppRow, AuthorizationRow, FullRow, NewRows},
     vault::Services,
 };
 
-fn columns(table: &Table, platform: &Platform, options: &ImportOptions) -> Result<Columns> {
-    table.columns(&options.mapping, platform.tokens.identity.id.iter().map(|path| leaf(path)))
-}
+/// Refreshes of tokens that ended long ago are spread over this time.
+const SPREAD: std::time::Duration = std::time::Duration::from_mins(10);
 
-/// Reads the accounts of the vault that have a name or an app key of the table, page by page.
-pub(super) async fn relevant_accounts(
-    services: &Services,
-    table: &Table,
-    platform: &Platform,
-    options: &ImportOptions,
-    chosen: Option<&(AppRow, bool)>,
-) -> Result<Vec<FullRow>> {
-    let columns = columns(table, platform, options)?;
-    let all = |field| table.shops(&columns).filter_map(move |shop| shop.ok()?.get(field));
-    let names: HashSet<&str> = all(Field::Account).collect();
-    let mut keys: HashSet<&str> = all(Field::AppKey).collect();
-    keys.extend(chosen.map(|(app, _)| app.app_key.as_str()));
-    let is_relevant =
-        |row: &FullRow| names.contains(row.account.name.as_str()) || keys.contains(row.app.app_key.as_str());
-    let mut rows = Vec::new();
-    let mut walk = Walk::begin(services.store.as_ref());
-    while let Some(step) = walk.step().await? {
-        match step {
-            Step::Page(page) => rows.extend(page.into_iter().filter(is_relevant)),
-            Step::Unreadable(id, error) => {
-                tracing::warn!(account = %id, "an account cannot be read, and is passed over: {error}");
-            }
-        }
-    }
-    Ok(rows)
-}
-
-/// An authorization, standing or planned, and what it is known by.
-struct Holder<'a> {
+/// One pair of tokens of the vault or of the table, and what it is known by.
+struct Grant<'a> {
     app_id: Id,
+    region: Option<String>,
     /// The name of its first account.
     name: String,
     identity: Identity,
     exhausted: Option<String>,
     /// Its accounts that the vault has.
-    accounts: Vec<&'a FullRow>,
-    /// Where it is in the plan, and its tokens, if it is new.
-    planned: Option<(usize, Tokens)>,
+    known: Vec<&'a FullRow>,
+    /// Its tokens, if they come from the table.
+    tokens: Option<Tokens>,
 }
 
 /// Plans an import.
 pub(super) struct Planner<'a> {
-    importer: &'a Importer<'a>,
+    services: &'a Services,
     platform: &'a Platform,
     options: &'a ImportOptions,
     by_name: HashMap<&'a str, &'a FullRow>,
     by_identity: HashMap<(AppKey<'a>, String), Vec<&'a FullRow>>,
     by_token: TokenIndex,
-    holders: HashMap<Id, Holder<'a>>,
-    apps: ImportedApps,
+    grants: HashMap<Id, Grant<'a>>,
+    apps: ImportedApps<'a>,
+    /// The grants whose tokens come from the table, in its order.
+    imported: Vec<Id>,
     plan: Plan,
+    now: i64,
 }
 
 /// What an import will do.
@@ -92,68 +66,68 @@ pub(super) struct Plan {
     pub(super) report: Imported,
     /// Accounts of the vault that get their first tokens: their names and generations, and what follows.
     pub(super) completions: Vec<(String, i64, AuthorizationRow)>,
-    /// The accounts that share the authorization of another one.
-    sharing: usize,
 }
 
-/// The country of a shop, where it is known.
-type Country<'a> = Option<&'a str>;
-
 impl<'a> Planner<'a> {
+    /// `rows` are the accounts of the vault that the table may mean.
     pub(super) fn new(
-        importer: &'a Importer<'a>,
+        services: &'a Services,
         platform: &'a Platform,
         options: &'a ImportOptions,
         rows: &'a [FullRow],
-        apps: ImportedApps,
+        apps: ImportedApps<'a>,
     ) -> Self {
         let mut planner = Self {
-            importer,
+            services,
             platform,
             options,
             by_name: rows.iter().map(|row| (row.account.name.as_str(), row)).collect(),
             by_identity: HashMap::new(),
             by_token: TokenIndex::default(),
-            holders: HashMap::new(),
+            grants: HashMap::new(),
             apps,
+            imported: Vec::new(),
             plan: Plan::default(),
+            now: services.now(),
         };
-        planner.plan.report.sandbox.clone_from(&importer.sandbox);
+        planner.plan.report.sandbox = services.apps.sandbox();
+        let is_sandbox = planner.plan.report.sandbox.is_some();
         for row in rows {
+            let key = app_key_of(&row.app);
             let identity = Identity::parse(&row.authorization.tokens.identity);
             for mark in identity.marks() {
-                planner.by_identity.entry((app_key_of(&row.app), mark)).or_default().push(row);
+                planner.by_identity.entry((key, mark)).or_default().push(row);
             }
-            if row.app.platform != platform.name || row.app.sandbox.is_some() != importer.sandbox.is_some() {
+            if (key.0, key.2) != (&platform.name, is_sandbox) {
                 continue;
             }
             let id = row.authorization.id;
-            let holder = planner.holders.entry(id).or_insert_with(|| {
-                let pair = PairDigest::of_row(importer.sealer, &row.app.app_key, &row.authorization);
-                planner.by_token.insert(&pair, id);
-                Holder {
+            let grant = planner.grants.entry(id).or_insert_with(|| {
+                let sealer = services.keys.sealer();
+                planner.by_token.insert(&PairDigest::of_row(sealer, key.1, &row.authorization), id);
+                Grant {
                     app_id: row.app.id,
+                    region: row.authorization.region.clone(),
                     name: row.account.name.clone(),
                     identity,
                     exhausted: row.authorization.exhausted.clone(),
-                    accounts: Vec::new(),
-                    planned: None,
+                    known: Vec::new(),
+                    tokens: None,
                 }
             });
-            holder.accounts.push(row);
+            grant.known.push(row);
         }
         planner
     }
 
-    pub(super) fn plan(mut self, table: &Table) -> Result<Plan> {
-        let columns = columns(table, self.platform, self.options)?;
+    pub(super) fn plan(mut self, table: &Table, columns: &Columns) -> Plan {
         let mut shops_of: HashMap<&str, usize> = HashMap::new();
-        for key in table.shops(&columns).filter_map(|shop| shop.ok()?.get(Field::AppKey)) {
+        for key in table.shops(columns).filter_map(|shop| shop.ok()?.get("app_key")) {
             *shops_of.entry(key).or_default() += 1;
         }
         let mut places: HashMap<&str, String> = HashMap::new();
-        let mut ids: HashMap<(Country<'_>, &str), (&str, Option<Id>)> = HashMap::new();
-        for shop in table.shops(&columns) {
+        let mut ids: HashMap<(Option<&str>, &str), (&str, Id)> = HashMap::new();
+        for shop in table.shops(columns) {
             let shop = match shop {
                 Ok(shop) => shop,
                 Err(bad) => {
@@ -162,18 +136,17 @@ impl<'a> Planner<'a> {
                 }
             };
             // Also of a name whose first row is a bad one.
-            let first = shop.get(Field::Account).and_then(|name| places.insert(name, shop.place.clone()));
-            let read = Candidate::read(&shop, self.platform, self.options, self.importer.now());
-            let planned = read.and_then(|new| {
+            let first = shop.get("account").and_then(|name| places.insert(name, shop.place.clone()));
+            let planned = Candidate::read(&shop, self.platform, self.options, self.now).and_then(|new| {
                 name::check("account", new.name).map_err(|error| error.message().to_owned())?;
                 if let Some(place) = first {
                     return Err(format!("account {:?} is in the table already ({place})", new.name));
                 }
                 let (name, key, shop_id) = (new.name, new.app_key, new.shop_id);
                 let is_alone = key.is_some_and(|key| shops_of.get(key) == Some(&1));
-                let uses = self.plan_shop(new, is_alone)?;
-                let other = shop_id.and_then(|id| ids.insert((key, id), (name, uses)));
-                if let Some((other, _)) = other.filter(|(_, used)| uses.is_none() || uses != *used) {
+                let grant = self.plan_shop(new, is_alone)?;
+                let other = shop_id.and_then(|id| ids.insert((key, id), (name, grant)));
+                if let Some((other, _)) = other.filter(|(_, other)| *other != grant) {
                     self.plan.report.notes.push(format!(
                         "accounts {other:?} and {name:?} are one shop of one app: a refresh of one may end the other's token"
                     ));
@@ -184,80 +157,69 @@ impl<'a> Planner<'a> {
                 self.plan.report.skipped.push((shop.place, why));
             }
         }
-        self.sum_up();
-        Ok(self.plan)
+        self.finish()
     }
 
-    /// Plans one shop, and returns the authorization that it uses. `Err` says why it cannot be imported,
-    /// and quotes no secret.
-    fn plan_shop(&mut self, mut new: Candidate<'_>, is_alone: bool) -> Result<Option<Id>, String> {
-        let app = self.apps.find(&new, self.importer, self.options, is_alone)?;
-        new.region = new.region.take().or_else(|| app.row.region.clone());
-        let (app_row, is_new_app) = (app.row.clone(), app.is_new);
-        let pair = new.tokens.digest(&app_row.app_key);
+    /// Plans one shop, and returns its authorization. `Err` says why it cannot be imported, and quotes no
+    /// secret.
+    fn plan_shop(&mut self, mut new: Candidate<'_>, is_alone: bool) -> Result<Id, String> {
+        let app = self.apps.find(&new, self.options, is_alone)?.clone();
+        new.region = new.region.take().or_else(|| app.region.clone());
+        let pair = new.tokens.digest(&app.app_key);
         let held = self.by_token.find(&pair);
-        let holder = held.and_then(|id| self.holders.get(&id));
         if let Some(row) = self.by_name.get(new.name).copied() {
-            if holder.is_none() && self.plan_completion(&new, row, &app_row, &pair) {
-                return Ok(Some(row.authorization.id));
+            if held.is_none() && self.completes(&new, row, &app) {
+                self.plan.report.completed.push(new.name.to_owned());
+                let identity = Identity::parse(&row.authorization.tokens.identity);
+                self.add_grant(row.authorization.id, &mut new, row.app.id, &pair, identity);
+                return Ok(row.authorization.id);
             }
-            self.check_is_that_account(row, &new, &app_row, held)?;
-            return Ok(Some(self.leave_alone(&new, row)));
+            self.check_is_that_account(row, &new, &app, held)?;
+            return Ok(self.leave_alone(&new, row));
         }
-        if let (Some(id), Some(holder)) = (held, holder) {
+        if let Some((id, grant)) = held.and_then(|id| Some((id, self.grants.get_mut(&id)?))) {
             let is_theirs =
                 |row: &&&FullRow| new.shop_id.is_some() && row.account.shop_id.as_deref() == new.shop_id;
-            let same = holder.accounts.iter().find(is_theirs);
-            let made_up = holder.accounts.first().filter(|_| self.options.name_is_made_up);
+            let same = grant.known.iter().find(is_theirs);
+            let made_up = grant.known.first().filter(|_| self.options.name_is_made_up);
             if let Some(row) = same.or(made_up).copied() {
-                return Ok(Some(self.leave_alone(&new, row)));
+                return Ok(self.leave_alone(&new, row));
             }
-            if cannot_share(&holder.identity, &new.identity, self.platform) {
+            if cannot_share(&grant.identity, &new.identity, self.platform) {
                 return Err(format!(
                     "its refresh token is that of account {:?}, which is another shop: one of both has a wrong one",
-                    holder.name
+                    grant.name
                 ));
             }
-            let app_id = holder.app_id;
-            self.merge_into(id, &new, &app_row);
-            self.plan.sharing += 1;
+            if let Some(tokens) = grant.tokens.take() {
+                let tokens = tokens.merge(new.tokens.clone());
+                self.by_token.insert(&tokens.digest(&app.app_key), id);
+                grant.tokens = Some(tokens);
+                if grant.identity == Identity::default() {
+                    grant.identity = new.identity.clone();
+                }
+            }
+            let app_id = grant.app_id;
             self.plan_account(&new, app_id, id);
-            return Ok(Some(id));
+            return Ok(id);
         }
-        let twins =
-            new.identity.marks().filter_map(|mark| self.by_identity.get(&(app_key_of(&app_row), mark)));
         let fields = &self.platform.tokens.identity;
+        let marks = new.identity.marks();
+        let twins = marks.filter_map(|mark| self.by_identity.get(&(app_key_of(&app), mark))).flatten();
         let is_same = |row: &&&FullRow| {
             Identity::parse(&row.authorization.tokens.identity).compare(&new.identity, fields) == Match::Same
         };
-        let twin = twins.flatten().find(is_same).copied();
-        if let Some(row) = twin {
-            return Ok(Some(self.leave_alone(&new, row)));
+        if let Some(row) = { twins }.find(is_same).copied() {
+            return Ok(self.leave_alone(&new, row));
         }
-        if is_new_app {
-            if let Ok(app) = self.apps.find(&new, self.importer, self.options, is_alone) {
-                app.is_new = false;
-            }
-            self.plan.report.apps.push(app_row.name.clone());
-            self.plan.rows.apps.push(app_row.clone());
+        if self.apps.take_new(&app) {
+            self.plan.report.apps.push(app.name.clone());
+            self.plan.rows.apps.push(app.clone());
         }
-        let id = Id::new(self.importer.clock);
-        let row = self.authorization(id, &app_row, &new, &new.tokens, &new.identity);
-        self.hold(&pair, &row, &new, Some((self.plan.rows.authorizations.len(), new.tokens.clone())));
-        self.plan.rows.authorizations.push(row);
-        self.plan_account(&new, app_row.id, id);
-        Ok(Some(id))
-    }
-
-    fn authorization(
-        &self,
-        id: Id,
-        app: &AppRow,
-        new: &Candidate<'_>,
-        tokens: &Tokens,
-        identity: &Identity,
-    ) -> AuthorizationRow {
-        self.importer.authorization(id, app, new.region.clone(), self.platform, tokens, identity)
+        let id = Id::new(self.services.clock.as_ref());
+        self.plan_account(&new, app.id, id);
+        self.add_grant(id, &mut new, app.id, &pair, Identity::default());
+        Ok(id)
     }
 
     fn leave_alone(&mut self, new: &Candidate<'_>, row: &FullRow) -> Id {
@@ -265,48 +227,27 @@ impl<'a> Planner<'a> {
         row.authorization.id
     }
 
-    fn hold(
-        &mut self,
-        pair: &PairDigest,
-        row: &AuthorizationRow,
-        new: &Candidate<'_>,
-        planned: Option<(usize, Tokens)>,
-    ) {
-        self.by_token.insert(pair, row.id);
-        let holder = Holder {
-            app_id: row.app_id,
+    /// Adds tokens of the table under an id. `known` is the identity where the row has none.
+    fn add_grant(&mut self, id: Id, new: &mut Candidate<'_>, app_id: Id, pair: &PairDigest, known: Identity) {
+        let identity = std::mem::take(&mut new.identity);
+        let grant = Grant {
+            app_id,
+            region: new.region.clone(),
             name: new.name.to_owned(),
-            identity: Identity::parse(&row.tokens.identity),
-            exhausted: row.exhausted.clone(),
-            accounts: Vec::new(),
-            planned,
+            identity: if identity == Identity::default() { known } else { identity },
+            exhausted: None,
+            known: Vec::new(),
+            tokens: Some(std::mem::take(&mut new.tokens)),
         };
-        self.holders.insert(row.id, holder);
-    }
-
-    /// Adds what another row says of the tokens of a planned authorization.
-    fn merge_into(&mut self, id: Id, new: &Candidate<'_>, app: &AppRow) {
-        let Some(holder) = self.holders.get_mut(&id) else { return };
-        let Some((at, tokens)) = holder.planned.take() else { return };
-        if holder.identity == Identity::default() {
-            holder.identity = new.identity.clone();
-        }
-        let identity = holder.identity.clone();
-        let tokens = tokens.merge(new.tokens.clone());
-        let region = self.plan.rows.authorizations[at].region.clone();
-        let row = self.importer.authorization(id, app, region, self.platform, &tokens, &identity);
-        self.by_token.insert(&tokens.digest(&app.app_key), id);
-        if let Some(holder) = self.holders.get_mut(&id) {
-            holder.exhausted.clone_from(&row.exhausted);
-            holder.planned = Some((at, tokens));
-        }
-        self.plan.rows.authorizations[at] = row;
+        self.by_token.insert(pair, id);
+        self.grants.insert(id, grant);
+        self.imported.push(id);
     }
 
     fn plan_account(&mut self, new: &Candidate<'_>, app_id: Id, authorization_id: Id) {
         self.plan.report.accounts.push(new.name.to_owned());
         self.plan.rows.accounts.push(AccountRow {
-            id: Id::new(self.importer.clock),
+            id: Id::new(self.services.clock.as_ref()),
             name: new.name.to_owned(),
             app_id,
             authorization_id,
@@ -315,40 +256,21 @@ impl<'a> Planner<'a> {
             country: new.country.clone(),
             region: new.region.clone(),
             tags: Vec::new(),
-            created_at: self.importer.now(),
+            created_at: self.now,
         });
     }
 
-    /// Plans tokens for a shop that an earlier import brought without any. `false` if it is not that, or
-    /// if these tokens are of no use.
-    fn plan_completion(
-        &mut self,
-        new: &Candidate<'_>,
-        row: &FullRow,
-        app: &AppRow,
-        pair: &PairDigest,
-    ) -> bool {
+    /// Returns `true` if these are the first tokens of a shop that an earlier import brought without any.
+    fn completes(&self, new: &Candidate<'_>, row: &FullRow, app: &AppRow) -> bool {
         let stands = &row.authorization;
-        let has_tokens = stands.tokens.access.is_some() || stands.tokens.refresh.is_some();
         let theirs = Identity::parse(&stands.tokens.identity);
-        if has_tokens
-            || stands.last_success.is_some()
-            || new.tokens.are_missing()
-            || self.options.name_is_made_up
-            || app_key_of(&row.app) != app_key_of(app)
-            || theirs.compare(&new.identity, &self.platform.tokens.identity) == Match::Other
-        {
-            return false;
-        }
-        let identity = if new.identity == Identity::default() { &theirs } else { &new.identity };
-        let after = self.authorization(stands.id, &row.app, new, &new.tokens, identity);
-        if after.exhausted.is_some() {
-            return false;
-        }
-        self.hold(pair, &after, new, None);
-        self.plan.report.completed.push(new.name.to_owned());
-        self.plan.completions.push((new.name.to_owned(), stands.generation, after));
-        true
+        (&stands.tokens.access, &stands.tokens.refresh) == (&None, &None)
+            && stands.last_success.is_none()
+            && !new.tokens.are_missing()
+            && new.tokens.why_exhausted(self.now).is_none()
+            && !self.options.name_is_made_up
+            && app_key_of(&row.app) == app_key_of(app)
+            && theirs.compare(&new.identity, &self.platform.tokens.identity) != Match::Other
     }
 
     /// Makes sure that a row means the account of the vault that has its name.
@@ -360,87 +282,115 @@ impl<'a> Planner<'a> {
         held: Option<Id>,
     ) -> Result<(), String> {
         let name = &row.account.name;
-        match (&row.app.sandbox, &app.sandbox) {
-            (None, Some(url)) => {
-                return Err(format!(
-                    "account {name:?} is a real shop in this vault, and these would be shops of a sandbox, the one at {url}"
-                ));
-            }
-            (Some(url), None) => {
-                return Err(format!(
-                    "account {name:?} is a shop of a sandbox in this vault, and these would be real ones; it is of the one at {url}"
-                ));
-            }
-            _ => {}
-        }
-        let is_same_app = app_key_of(&row.app) == app_key_of(app);
-        // Whatever ids say: a cross-border seller has one for each country, and one pair of tokens.
-        let has_them = held == Some(row.authorization.id);
-        let has_id = new.shop_id.is_some() && row.account.shop_id.as_deref() == new.shop_id;
-        if is_same_app && (has_them || has_id) {
-            return Ok(());
+        if row.app.sandbox.is_some() != app.sandbox.is_some() {
+            let kind = |sandbox: &Option<String>| match sandbox {
+                Some(url) => format!("a shop of the sandbox at {url}"),
+                None => "a real shop".to_owned(),
+            };
+            let (ours, theirs) = (kind(&row.app.sandbox), kind(&app.sandbox));
+            return Err(format!("account {name:?} is {ours} in this vault, and would be {theirs} here"));
         }
         let theirs = Identity::parse(&row.authorization.tokens.identity);
-        let advice = match theirs.compare(&new.identity, &self.platform.tokens.identity) {
-            Match::Same if is_same_app => return Ok(()),
-            Match::Unknown if is_same_app => {
-                // The table's name is all there is, and what came from the platform since is newer.
-                let is_newer = row.authorization.last_success.is_some() && !self.options.name_is_made_up;
-                if new.tokens.are_missing() || is_newer {
-                    return Ok(());
-                }
-                if self.options.name_is_made_up {
-                    "give another shop a name of its own, with --as NAME or ACCOUNT in the file"
-                } else {
-                    "give another shop another name; for the same one remove the account first, or log it in again"
-                }
-            }
-            _ => {
-                return Err(format!("account {name:?} is another shop in this vault, or one of another app"));
-            }
+        let mut found = theirs.compare(&new.identity, &self.platform.tokens.identity);
+        let has_id = new.shop_id.is_some() && row.account.shop_id.as_deref() == new.shop_id;
+        // Whatever ids say: a cross-border seller has one for each country, and one pair of tokens.
+        if has_id || held == Some(row.authorization.id) {
+            found = Match::Same;
+        }
+        if app_key_of(&row.app) != app_key_of(app) || found == Match::Other {
+            return Err(format!("account {name:?} is another shop in this vault, or one of another app"));
+        }
+        // The table's name is all there is, and what came from the platform since is newer.
+        let is_newer = row.authorization.last_success.is_some() && !self.options.name_is_made_up;
+        if found == Match::Same || new.tokens.are_missing() || is_newer {
+            return Ok(());
+        }
+        let advice = if self.options.name_is_made_up {
+            "give another shop a name of its own, with --as NAME or ACCOUNT in the file"
+        } else {
+            "give another shop another name; for the same one remove the account first, or log it in again"
         };
         Err(format!(
             "account {name:?} has other tokens in this vault, and nothing says whose these are: {advice}"
         ))
     }
 
-    /// Says of all new accounts what people have to know, when it is known what they share.
-    fn sum_up(&mut self) {
-        let (mut untold, mut endless) = (0_usize, 0_usize);
-        let planned = &self.plan.rows.authorizations;
-        let new: HashMap<Id, &AuthorizationRow> = planned.iter().map(|row| (row.id, row)).collect();
-        let report = &mut self.plan.report;
-        for account in &self.plan.rows.accounts {
-            let id = &account.authorization_id;
-            let exhausted = self.holders.get(id).and_then(|holder| holder.exhausted.as_ref());
-            if let Some(reason) = exhausted {
-                report.needs_authorization.push((account.name.clone(), reason.clone()));
-            } else if let Some(row) = new.get(id).filter(|row| schedule::ends_at(&row.tokens).is_none()) {
-                *(if row.tokens.refresh.is_some() { &mut untold } else { &mut endless }) += 1;
+    /// Makes the rows of the authorizations, now that all that the table says of them is known.
+    fn finish(mut self) -> Plan {
+        let mut plan = std::mem::take(&mut self.plan);
+        for id in &self.imported {
+            let Some(tokens) = self.grants.get_mut(id).and_then(|grant| grant.tokens.take()) else {
+                continue;
+            };
+            let row = self.authorization(*id, &tokens);
+            if let Some(grant) = self.grants.get_mut(id) {
+                grant.exhausted.clone_from(&row.exhausted);
+            }
+            // One that the vault has gets its first tokens.
+            match self.by_name.get(self.grants[id].name.as_str()) {
+                Some(known) => {
+                    let name = known.account.name.clone();
+                    plan.completions.push((name, known.authorization.generation, row));
+                }
+                None => plan.rows.authorizations.push(row),
             }
         }
-        let mut note = |count: usize, one: &str, more: &str, rest: &str| match count {
-            0 => {}
-            1 => report.notes.push(format!("1 {one}{rest}")),
-            _ => report.notes.push(format!("{count} {more}{rest}")),
+        let new: HashMap<Id, &AuthorizationRow> =
+            plan.rows.authorizations.iter().map(|row| (row.id, row)).collect();
+        let (mut endless, mut without_refresh) = (0, 0);
+        for account in &plan.rows.accounts {
+            let id = &account.authorization_id;
+            let exhausted = self.grants.get(id).and_then(|grant| grant.exhausted.clone());
+            if let Some(reason) = exhausted {
+                plan.report.needs_authorization.push((account.name.clone(), reason));
+            } else if let Some(row) = new.get(id).filter(|row| schedule::ends_at(&row.tokens).is_none()) {
+                *(if row.tokens.refresh.is_some() { &mut endless } else { &mut without_refresh }) += 1;
+            }
+        }
+        let sharing = plan.rows.accounts.len() - new.len();
+        for (count, what) in [
+            (
+                endless,
+                "a refresh token without a known end: `sesame keeper` refreshes it soon, or `sesame refresh ACCOUNT` does; most platforms tell the end then, and all do after a login",
+            ),
+            (
+                without_refresh,
+                "an access token without a known end and no refresh token: it is used until the platform refuses it",
+            ),
+            (
+                sharing,
+                "the refresh token of another account, and shares its authorization: a second one would end the first",
+            ),
+        ] {
+            if count > 0 {
+                let shops = if count == 1 { "1 shop has" } else { &format!("{count} shops each have") };
+                plan.report.notes.push(format!("{shops} {what}"));
+            }
+        }
+        plan
+    }
+
+    /// Makes the row of tokens of the table. What is due by now is spread over ten minutes.
+    fn authorization(&self, id: Id, tokens: &Tokens) -> AuthorizationRow {
+        let (grant, rules) = (&self.grants[&id], &self.platform.tokens);
+        let (sealer, clock, now) = (self.services.keys.sealer(), &self.services.clock, self.now);
+        let mut row = AuthorizationRow::new(id, grant.app_id, grant.region.clone(), now);
+        row.last_success = None;
+        row.exhausted = tokens.why_exhausted(now).filter(|_| !self.options.tries_ended);
+        row.last_error.clone_from(&row.exhausted);
+        row.last_error_at = row.exhausted.as_ref().map(|_| now);
+        row.tokens.access = tokens.access.as_ref().map(|token| seal_access(sealer, &id, token));
+        row.tokens.refresh = tokens.refresh.as_ref().map(|token| seal_refresh(sealer, &id, token));
+        row.tokens.issued_at = tokens.issued_at.unwrap_or(now);
+        row.tokens.access_expires_at = tokens.access_ends;
+        row.tokens.refresh_expires_at = tokens.refresh_ends;
+        row.tokens.identity = grant.identity.to_json().into();
+        let soon = now.saturating_add(millis(SPREAD.mul_f64(clock.jitter())));
+        row.tokens.warm_at = match schedule::warm_at(rules, &row.tokens, clock.jitter()) {
+            _ if schedule::ends_untold(&row) => Some(soon),
+            at => at.map(|at| if at <= now { soon } else { at }),
         };
-        note(
-            untold,
-            "shop has a refresh token without a known end",
-            "shops have refresh tokens without a known end",
-            ": `sesame keeper` refreshes them soon, or `sesame refresh ACCOUNT` does; most platforms tell the end then, and all do after a login",
-        );
-        note(
-            endless,
-            "shop has no refresh token and an access token without a known end",
-            "shops have no refresh tokens and access tokens without a known end",
-            ": it is used until the platform refuses it",
-        );
-        note(
-            self.plan.sharing,
-            "account has the same refresh token as another one",
-            "accounts have the same refresh token as another one",
-            " and shares its authorization: a second one would end the first",
-        );
+        row.tokens.due_at = schedule::due_at(rules, &row, WarmPolicy::Always, now, clock.jitter());
+        row
     }
 }

@@ -10,7 +10,7 @@ use sesame_core::{AccessToken, RefreshToken};
 use super::{
     ImportOptions,
     dedup_by_token::PairDigest,
-    table::{Field, Shop},
+    table::Shop,
     time::{TIME_FORMS, is_no_time, parse_time},
 };
 use crate::model::identity::{Identity, leaf};
@@ -41,7 +41,7 @@ impl Tokens {
             let life = documented(rules.refresh_life)?;
             Some(if rules.style == OAuthStyle::Param2 { life.min(HALF_A_YEAR) } else { life })
         });
-        let time = |field: Field| -> Result<Option<i64>, String> {
+        let time = |field: &str| -> Result<Option<i64>, String> {
             let Some(text) = shop.get(field).filter(|text| !is_no_time(text, &options.time_zone)) else {
                 return Ok(None);
             };
@@ -49,7 +49,7 @@ impl Tokens {
                 .ok_or_else(|| format!("{} is not a time ({TIME_FORMS})", shop.spot(field)))?;
             Ok(Some(at.as_millisecond()))
         };
-        let created = |field: Field| match time(field)? {
+        let created = |field: &str| match time(field)? {
             // A day is more than any zone; what is further ahead is no create time.
             Some(at) if at > now.saturating_add(86_400_000) => {
                 Err(format!("{} is a time in the future", shop.spot(field)))
@@ -59,14 +59,14 @@ impl Tokens {
         let plus = |at: Option<i64>, life: Option<Duration>| {
             Some(at?.saturating_add(i64::try_from(life?.as_millis()).unwrap_or(i64::MAX)))
         };
-        let issued_at = created(Field::AccessCreateTime)?;
-        let reckoned = plus(created(Field::RefreshCreateTime)?, refresh_life);
+        let issued_at = created("access_create_time")?;
+        let reckoned = plus(created("refresh_create_time")?, refresh_life);
         Ok(Self {
-            access: token(shop, Field::AccessToken)?.map(AccessToken::new),
-            refresh: token(shop, Field::RefreshToken)?.map(RefreshToken::new),
+            access: token(shop, "access_token")?.map(AccessToken::new),
+            refresh: token(shop, "refresh_token")?.map(RefreshToken::new),
             issued_at,
-            access_ends: time(Field::AccessExpiresAt)?.or_else(|| plus(issued_at, access_life)),
-            refresh_ends: time(Field::RefreshExpiresAt)?.or_else(|| reckoned.filter(|end| *end > now)),
+            access_ends: time("access_expires_at")?.or_else(|| plus(issued_at, access_life)),
+            refresh_ends: time("refresh_expires_at")?.or_else(|| reckoned.filter(|end| *end > now)),
         })
     }
 
@@ -108,7 +108,7 @@ impl Tokens {
     }
 }
 
-fn token<'a>(shop: &Shop<'a>, field: Field) -> Result<Option<&'a str>, String> {
+fn token<'a>(shop: &Shop<'a>, field: &str) -> Result<Option<&'a str>, String> {
     let is_wrong =
         |text: &str| text.len() > MAX_TOKEN || text.chars().any(|c| c.is_whitespace() || c.is_control());
     match shop.get(field) {
@@ -142,29 +142,29 @@ impl<'a> Candidate<'a> {
         now: i64,
     ) -> Result<Self, String> {
         // A spreadsheet writes 220001 as 220001.0 or 2.20001E+5: with digits lost it would be another's.
-        let exact = |field: Field| match shop.get(field) {
+        let exact = |field: &str| match shop.get(field) {
             Some(text) if text.contains(['.', '+']) && text.parse::<f64>().is_ok() => Err(format!(
                 "{} lost digits: a program wrote the number as a fraction; format the column as text there",
                 shop.spot(field)
             )),
             text => Ok(text),
         };
-        let shop_id = exact(Field::Identity)?.filter(|id| *id != "0");
+        let shop_id = exact("identity")?.filter(|id| *id != "0");
         let identity = shop_id.map(|id| {
             let leaves = || platform.tokens.identity.id.iter().map(|path| leaf(path));
-            let column = shop.column(Field::Identity);
+            let column = shop.column("identity");
             let named = leaves().find(|leaf| leaf.eq_ignore_ascii_case(column));
             Identity::of(named.or_else(|| leaves().next()).unwrap_or_default(), id)
         });
         let (country, region) = place(shop, platform)?;
         Ok(Self {
-            name: shop.get(Field::Account).ok_or("it has no account name")?,
-            app_key: exact(Field::AppKey)?,
-            app_secret: shop.get(Field::AppSecret),
+            name: shop.get("account").ok_or("it has no account name")?,
+            app_key: exact("app_key")?,
+            app_secret: shop.get("app_secret"),
             tokens: Tokens::read(shop, platform, options, now)?,
             identity: identity.unwrap_or_default(),
             shop_id,
-            login: shop.get(Field::Login),
+            login: shop.get("login"),
             country,
             region: region.or_else(|| options.region.clone()),
         })
@@ -174,7 +174,7 @@ impl<'a> Candidate<'a> {
 /// Reads a country and the region whose hosts are called, by the regions of the platform. `Err` for a
 /// country that the platform does not have, where it has a host for each: calls would go to another's.
 fn place(shop: &Shop<'_>, platform: &Platform) -> Result<(Option<String>, Option<String>), String> {
-    let Some(text) = shop.get(Field::Country) else { return Ok((None, None)) };
+    let Some(text) = shop.get("country") else { return Ok((None, None)) };
     let code = text.to_ascii_lowercase();
     let is_code = |text: &str| text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_lowercase());
     let is_by_country = platform.regions.first().is_some_and(|region| is_code(&region.name));
@@ -187,7 +187,7 @@ fn place(shop: &Shop<'_>, platform: &Platform) -> Result<(Option<String>, Option
     if !is_by_country || platform.authorize.countries.contains(&code) {
         return Ok((None, None));
     }
-    let spot = shop.spot(Field::Country);
+    let spot = shop.spot("country");
     let known: Vec<&str> = platform.regions.iter().map(|region| region.name.as_str()).collect();
     Err(format!("{spot} is not a country of {}, which has {}", platform.title, known.join(", ")))
 }

@@ -1,6 +1,9 @@
 //! Tables of accounts with named columns: CSV, TSV and JSON Lines.
 
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::{BTreeMap, HashMap},
+    fmt,
+};
 
 use serde_json::value::RawValue;
 use sesame_core::{Error, Result};
@@ -18,28 +21,9 @@ const MAX_ROWS: usize = 250_000;
 const MAX_COLUMNS: usize = 200;
 const TOO_LONG: &str = "it is longer than 64 KiB";
 
-/// What a column holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Field {
-    Account,
-    AppKey,
-    AppSecret,
-    AccessToken,
-    RefreshToken,
-    Identity,
-    Login,
-    Country,
-    AccessCreateTime,
-    RefreshCreateTime,
-    AccessExpiresAt,
-    RefreshExpiresAt,
-}
-
-/// The names of the columns that are read. A platform's own names of a shop's id, such as `aliId` or
-/// `seller_id`, are read as `identity` is.
-// In the order of `Field`.
 /// How a table is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum TableFormat {
     /// Values between commas or semicolons, in double quotes where needed; the first line names the columns.
     Csv,
@@ -55,18 +39,20 @@ pub enum TableFormat {
 pub struct Table {
     columns: Vec<String>,
     /// The line of each column's value in a file that has one value per line.
-    lines: Vec<u64>,
+    lines: Vec<usize>,
     rows: Vec<TableRow>,
 }
 
 struct TableRow {
     line: u64,
     /// The values; or why the row cannot be read.
-    cells: Result<Vec<Option<Zeroizing<String>>>, &'static str>,
+    cells: Result<Cells, &'static str>,
 }
 
-/// Where the columns of the fields are.
-pub(crate) type Columns = [Option<usize>; COLUMNS.len()];
+type Cells = Vec<Option<Zeroizing<String>>>;
+
+/// Which column holds which of [`COLUMNS`].
+pub(crate) type Columns = HashMap<&'static str, usize>;
 
 impl fmt::Debug for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -97,9 +83,8 @@ impl Table {
         let text = text.trim_start_matches('\u{feff}');
         let mut table = Self::default();
         match format {
-            TableFormat::Csv => table.read_csv(text)?,
-            TableFormat::Tsv => table.read_tsv(text)?,
             TableFormat::JsonLines => table.read_json_lines(text)?,
+            format => table.read_columns(text, format)?,
         }
         if table.rows.is_empty() {
             return Err(
@@ -110,41 +95,52 @@ impl Table {
     }
 
     /// Makes a table of one row, of names, values and the lines they are on.
-    pub fn of_one_row(values: Vec<(String, String, u64)>) -> Self {
+    pub fn of_one_row<'a>(values: impl IntoIterator<Item = (&'a str, &'a str, usize)>) -> Self {
         let mut table = Self::default();
         let mut cells = Vec::new();
         for (name, value, line) in values {
-            table.columns.push(name);
+            table.columns.push(name.to_owned());
             table.lines.push(line);
-            cells.push(cell(&value));
+            cells.push(cell(value));
         }
         table.rows.push(TableRow { line: 0, cells: Ok(cells) });
         table
     }
 
-    fn read_csv(&mut self, text: &str) -> Result<()> {
-        let names = text.lines().next().unwrap_or_default().as_bytes();
-        let count = |delimiter: u8| names.split(|byte| *byte == delimiter).count();
-        let delimiter = if count(b';') > count(b',') { b';' } else { b',' };
-        let mut reader =
-            csv::ReaderBuilder::new().delimiter(delimiter).flexible(true).from_reader(text.as_bytes());
-        let broken = |_| Error::usage("the file is not CSV").with_hint(name_columns());
+    fn read_columns(&mut self, text: &str, format: TableFormat) -> Result<()> {
+        let is_tsv = format == TableFormat::Tsv;
+        let names = text.lines().next().unwrap_or_default();
+        let delimiter = match names.matches(';').count() > names.matches(',').count() {
+            _ if is_tsv => b'\t',
+            true => b';',
+            false => b',',
+        };
+        let mut reader = csv::ReaderBuilder::new();
+        reader.delimiter(delimiter).quoting(!is_tsv).flexible(true);
+        let mut reader = reader.from_reader(text.as_bytes());
+        let broken = |_| Error::usage("the table cannot be read").with_hint(name_columns());
         self.columns = reader.headers().map_err(broken)?.iter().map(|name| name.trim().to_owned()).collect();
+        if self.columns.len() > MAX_COLUMNS {
+            return Err(Error::usage("the table has more than 200 columns").with_hint(name_columns()));
+        }
         for record in reader.records() {
             let record = record.map_err(broken)?;
             let line = record.position().map_or(0, csv::Position::line);
-            self.push(line, record.as_slice().len(), record.iter().map(cell).collect())?;
-        }
-        Ok(())
-    }
-
-    fn read_tsv(&mut self, text: &str) -> Result<()> {
-        for (line, text) in (1..).zip(text.lines()) {
-            if line == 1 {
-                self.columns = text.split('\t').map(|name| name.trim().to_owned()).collect();
-            } else {
-                self.push(line, text.len(), text.split('\t').map(unescaped).collect())?;
+            let read = if is_tsv { unescaped } else { cell };
+            let cells: Cells = record.iter().map(read).collect();
+            // Spreadsheets write rows that somebody emptied.
+            if cells.iter().all(Option::is_none) {
+                continue;
             }
+            let has_all = cells.len() == self.columns.len();
+            let cells = if record.as_slice().len() > MAX_ROW {
+                Err(TOO_LONG)
+            } else if has_all {
+                Ok(cells)
+            } else {
+                Err("it has another number of values than the first line has names")
+            };
+            self.push(line, cells)?;
         }
         Ok(())
     }
@@ -155,14 +151,13 @@ impl Table {
                 continue;
             }
             let cells = if text.len() > MAX_ROW { Err(TOO_LONG) } else { self.object(text) };
-            self.room()?;
-            self.rows.push(TableRow { line, cells });
+            self.push(line, cells)?;
         }
         Ok(())
     }
 
     /// Reads a line of JSON. The parser's errors may quote a value, and are not passed on.
-    fn object(&mut self, text: &str) -> Result<Vec<Option<Zeroizing<String>>>, &'static str> {
+    fn object(&mut self, text: &str) -> Result<Cells, &'static str> {
         let object: BTreeMap<String, &RawValue> =
             serde_json::from_str(text).map_err(|_| "it is not a JSON object")?;
         let mut cells = Vec::new();
@@ -189,24 +184,10 @@ impl Table {
         Ok(cells)
     }
 
-    fn room(&self) -> Result<()> {
-        if self.rows.len() == MAX_ROWS { Err(too_large("250,000 rows")) } else { Ok(()) }
-    }
-
-    fn push(&mut self, line: u64, length: usize, cells: Vec<Option<Zeroizing<String>>>) -> Result<()> {
-        if self.columns.len() > MAX_COLUMNS {
-            return Err(Error::usage("the table has more than 200 columns").with_hint(name_columns()));
+    fn push(&mut self, line: u64, cells: Result<Cells, &'static str>) -> Result<()> {
+        if self.rows.len() == MAX_ROWS {
+            return Err(too_large("250,000 rows"));
         }
-        // Spreadsheets write rows that somebody emptied.
-        if cells.iter().all(Option::is_none) {
-            return Ok(());
-        }
-        self.room()?;
-        let cells = match cells.len() == self.columns.len() {
-            _ if length > MAX_ROW => Err(TOO_LONG),
-            true => Ok(cells),
-            false => Err("it has another number of values than the first line has names"),
-        };
         self.rows.push(TableRow { line, cells });
         Ok(())
     }
@@ -224,16 +205,18 @@ impl Table {
         identities: impl Iterator<Item = &'a str>,
     ) -> Result<Columns> {
         let find = |name: &str| self.columns.iter().position(|column| column.eq_ignore_ascii_case(name));
-        let mut columns = COLUMNS.map(find);
-        let identity = &mut columns[Field::Identity as usize];
-        *identity = identity.or_else(|| { identities }.find_map(find));
-        for (field, column) in &mapping.0 {
-            columns[*field] = Some(find(column).ok_or_else(|| {
-                Error::usage(format!("the table has no column {column:?} to take {} from", COLUMNS[*field]))
-                    .with_hint("Look at the table's first line, and correct --map. Nothing was imported.")
-            })?);
+        let mut columns: Columns = COLUMNS.into_iter().filter_map(|name| Some((name, find(name)?))).collect();
+        if let Some(at) = { identities }.find_map(find) {
+            columns.entry("identity").or_insert(at);
         }
-        if columns[Field::Account as usize].is_none() {
+        for (name, column) in &mapping.0 {
+            let at = find(column).ok_or_else(|| {
+                Error::usage(format!("the table has no column {column:?} to take {name} from"))
+                    .with_hint("Look at the table's first line, and correct --map. Nothing was imported.")
+            })?;
+            columns.insert(name, at);
+        }
+        if !columns.contains_key("account") {
             return Err(Error::usage(
                 "the table has no column \"account\" (its names are not shown: they may be secrets)",
             )
@@ -261,29 +244,29 @@ impl Table {
 pub(crate) struct Shop<'a> {
     table: &'a Table,
     columns: &'a Columns,
-    cells: &'a [Option<Zeroizing<String>>],
+    cells: &'a Cells,
     /// Where it is, for people.
     pub(crate) place: String,
 }
 
 impl<'a> Shop<'a> {
-    /// Returns a value; `None` also for words that programs write where there is no value.
-    pub(crate) fn get(&self, field: Field) -> Option<&'a str> {
+    /// Returns the value of a field; `None` also for words that programs write where there is no value.
+    pub(crate) fn get(&self, field: &str) -> Option<&'a str> {
         const WORDS: [&str; 3] = ["none", "nan", "undefined"];
-        let text = self.cells.get(self.columns[field as usize]?)?.as_ref()?.as_str();
+        let text = self.cells.get(*self.columns.get(field)?)?.as_ref()?.as_str();
         // A shop may be called like one of them.
-        let is_name = matches!(field, Field::Account | Field::Login);
+        let is_name = matches!(field, "account" | "login");
         (is_name || !WORDS.iter().any(|word| text.eq_ignore_ascii_case(word))).then_some(text)
     }
 
     /// Returns the name of a field's column.
-    pub(crate) fn column(&self, field: Field) -> &'a str {
-        self.columns[field as usize].map_or("", |at| self.table.columns[at].as_str())
+    pub(crate) fn column(&self, field: &str) -> &'a str {
+        self.columns.get(field).map_or("", |at| self.table.columns[*at].as_str())
     }
 
     /// Says where the value of a field is: `column tok`, `ACCESS_TOKEN (line 7)`.
-    pub(crate) fn spot(&self, field: Field) -> String {
-        let line = self.columns[field as usize].and_then(|at| self.table.lines.get(at));
+    pub(crate) fn spot(&self, field: &str) -> String {
+        let line = self.columns.get(field).and_then(|at| self.table.lines.get(*at));
         let column = self.column(field);
         line.map_or_else(|| format!("column {column}"), |line| format!("{column} (line {line})"))
     }

@@ -1,6 +1,6 @@
 //! One pair of tokens that another program kept comes into a vault, as a table of one row.
 
-use sesame_core::{Error, Result};
+use sesame_core::{AccessToken, Error, RefreshToken, Result};
 
 use super::{ImportOptions, Table, import};
 use crate::{
@@ -27,44 +27,35 @@ impl Vault {
         Ok((self.account(&name).await?, stood))
     }
 
-    /// Adds an app together with tokens that another program kept; both or nothing. What the vault has of
-    /// the tokens is told as by [`Vault::import_tokens`]; the app is added all the same.
+    /// Adds an app together with tokens that another program kept, or renews the secret of the apps of its
+    /// key as [`Vault::renew_secret`] does; all or nothing. Returns the apps, the one of the tokens first,
+    /// each with whether its secret was replaced, or `None` if it is new; and what
+    /// [`Vault::import_tokens`] returns.
     ///
     /// # Errors
-    /// As [`Vault::add_app`] and [`Vault::import_tokens`].
+    /// As [`Vault::renew_secret`] and [`Vault::import_tokens`].
     pub async fn add_app_with_tokens(
         &self,
         new: NewApp,
         tokens: ImportedTokens,
-    ) -> Result<(App, Account, bool)> {
+    ) -> Result<(Vec<(App, Option<bool>)>, Account, bool)> {
         let services = &self.0;
-        let imported = async {
-            let app = services.apps.new_row(&new).await?;
-            let shown = App::of(&app);
-            Ok((shown, import_tokens(services, (app, true), &tokens, false).await?))
+        let done = async {
+            let Some(first) = services.apps.of_key(&new).await?.into_iter().next() else {
+                let app = services.apps.new_row(&new).await?;
+                let added = vec![(App::of(&app), None)];
+                return Ok((added, import_tokens(services, (app, true), &tokens, false).await?));
+            };
+            let first = (first, false);
+            // The secret stays if the tokens cannot be imported.
+            import_tokens(services, first.clone(), &tokens, true).await?;
+            let renewed = services.apps.renew_secret(&new).await?;
+            let apps = renewed.into_iter().map(|(app, is_replaced)| (app, Some(is_replaced))).collect();
+            Ok((apps, import_tokens(services, first, &tokens, false).await?))
         };
         let subject = new.name.as_deref().unwrap_or(&new.platform);
-        let (app, (name, stood)) = noted(services, subject, &tokens, imported.await).await?;
-        Ok((app, self.account(&name).await?, stood))
-    }
-
-    /// As [`Vault::renew_secret`], with tokens for the first of these apps. Nothing is changed when the
-    /// tokens cannot be imported. `None` if no app has the key: then it is a new one.
-    ///
-    /// # Errors
-    /// As [`Vault::renew_secret`] and [`Vault::import_tokens`].
-    pub async fn renew_secret_with_tokens(
-        &self,
-        new: &NewApp,
-        tokens: ImportedTokens,
-    ) -> Result<Option<(Vec<(App, bool)>, Account, bool)>> {
-        let services = &self.0;
-        let Some(first) = services.apps.of_key(new).await?.into_iter().next() else { return Ok(None) };
-        let name = first.name.clone();
-        noted(services, &name, &tokens, import_tokens(services, (first, false), &tokens, true).await).await?;
-        let renewed = self.renew_secret(new).await?;
-        let (account, stood) = self.import_tokens(&name, tokens).await?;
-        Ok(Some((renewed, account, stood)))
+        let (apps, (name, stood)) = noted(services, subject, &tokens, done.await).await?;
+        Ok((apps, self.account(&name).await?, stood))
     }
 }
 
@@ -90,14 +81,15 @@ async fn import_tokens(
         }
         None => services.accounts.free_name(&app.0.name, |_| false).await?,
     };
+    let ends = [tokens.access_expires_at, tokens.refresh_expires_at].map(|at| at.map(|at| at.to_string()));
     let values = [
-        ("account", Some(name)),
-        ("access_token", tokens.access.as_ref().map(|token| token.expose().to_owned())),
-        ("refresh_token", tokens.refresh.as_ref().map(|token| token.expose().to_owned())),
-        ("access_expires_at", tokens.access_expires_at.map(|at| at.to_string())),
-        ("refresh_expires_at", tokens.refresh_expires_at.map(|at| at.to_string())),
+        ("account", Some(name.as_str())),
+        ("access_token", tokens.access.as_ref().map(AccessToken::expose)),
+        ("refresh_token", tokens.refresh.as_ref().map(RefreshToken::expose)),
+        ("access_expires_at", ends[0].as_deref()),
+        ("refresh_expires_at", ends[1].as_deref()),
     ];
-    let values = values.into_iter().filter_map(|(column, value)| Some((column.to_owned(), value?, 0)));
+    let values = values.into_iter().filter_map(|(column, value)| Some((column, value?, 0)));
     let options = ImportOptions {
         name_is_made_up: tokens.account_name.is_none(),
         skip_bad: true,
@@ -105,7 +97,7 @@ async fn import_tokens(
         dry_run,
         ..ImportOptions::new(&app.0.platform)?
     };
-    let mut done = import(services, &Table::of_one_row(values.collect()), &options, Some(app)).await?;
+    let mut done = import(services, &Table::of_one_row(values), &options, Some(app)).await?;
     match (done.accounts.pop(), done.left_alone.pop(), done.skipped.pop()) {
         (Some(name), ..) => Ok((name, false)),
         (_, Some((_, name)), _) => Ok((name, true)),

@@ -133,6 +133,7 @@ impl fmt::Debug for Login {
 
 /// What came back from the authorize page.
 #[derive(Clone)]
+#[non_exhaustive]
 pub enum Callback {
     /// The code alone, as a person read it off a page. Its login cannot be checked.
     Code(AuthCode),
@@ -402,7 +403,7 @@ impl Logins {
             .endpoint
             .exchange(app.credentials(&urls), grant)
             .await
-            .map_err(|error| self.code_refused(app.explained(error), begun_at, app))?;
+            .map_err(|error| self.code_refused(app.explained(error, login.options.as_name.as_deref()), begun_at, app))?;
         self.apps.secret_accepted(app).await;
         if let Some(doubt) = reply.doubt.take() {
             return Err(doubt);

@@ -74,7 +74,7 @@ impl Refresher {
         let mut reply = match answer.and_then(|reply| check_postponed(reply, grant, row)) {
             Ok(reply) => reply,
             Err(error) => {
-                let error = app.explained(error);
+                let error = app.explained(error, Some(&authorization.label));
                 return self.call_failed(authorization, row, grant, lease, error, false).await;
             }
         };

@@ -7,10 +7,10 @@ use std::sync::{Arc, Mutex};
 
 use sesame_core::{Clock, Error, Result};
 
-use super::{KeyId, KeyKind, KeySource, Sealer, Unlocked, key_of, reopen};
+use super::{KeyId, KeyKind, KeySource, Sealer, Unlocked, active, key_of, reopen};
 use crate::{
     model::lock,
-    store::{AppRow, AuthorizationRow, KeyRow, KeyState, KeyStore},
+    store::{AppRow, AuthorizationRow, KeyRow, KeyStore},
 };
 
 /// How long a key that could not be found is not looked for again, in milliseconds: deriving a key
@@ -92,12 +92,7 @@ impl MasterKeys {
     /// # Errors
     /// As [`MasterKeys::ensure_tokens`].
     pub(crate) async fn ensure_current(&self) -> Result<()> {
-        for row in self.store.keys().await?.iter().filter(|row| row.state == KeyState::Active) {
-            if let Ok(id) = KeyId::try_from(row.key_id.as_slice()) {
-                self.ensure(id).await?;
-            }
-        }
-        Ok(())
+        self.ensure(active(&self.store.keys().await?)?.key_id).await
     }
 
     /// Makes sure that a key is known, if the vault has one of that id.

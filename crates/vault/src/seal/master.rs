@@ -3,7 +3,6 @@
 use std::fmt;
 
 use base64::Engine as _;
-use serde::{Deserialize, Serialize};
 use sesame_core::{AppSecret, Clock};
 use zeroize::Zeroizing;
 
@@ -25,44 +24,6 @@ pub enum KeyChoice {
     Passphrase(AppSecret),
     /// 32 bytes in base64 or hex: the value of `SESAME_MASTER_KEY`.
     Environment(AppSecret),
-}
-
-/// Where the master key of a vault comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum KeyKind {
-    /// The keyring of the desktop session.
-    Keyring,
-    /// A file beside the vault.
-    File,
-    /// A passphrase.
-    Passphrase,
-    /// `SESAME_MASTER_KEY`.
-    Environment,
-}
-
-impl KeyKind {
-    /// Returns the word that is stored and shown.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Keyring => "keyring",
-            Self::File => "file",
-            Self::Passphrase => "passphrase",
-            Self::Environment => "environment",
-        }
-    }
-
-    pub(crate) fn parse(text: &str) -> Option<Self> {
-        [Self::Keyring, Self::File, Self::Passphrase, Self::Environment]
-            .into_iter()
-            .find(|kind| kind.as_str() == text)
-    }
-}
-
-impl fmt::Display for KeyKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
 }
 
 /// 32 bytes that seal everything else. Wiped on drop; `Debug` shows nothing of them.

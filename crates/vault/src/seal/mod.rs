@@ -20,12 +20,14 @@ use arc_swap::ArcSwap;
 use sesame_core::{Clock, Error, Result};
 use zeroize::Zeroizing;
 
+pub use crate::store::{KeyId, KeyKind};
+
 pub(crate) use keys::MasterKeys;
-pub use master::{KeyChoice, KeyKind, MasterKey};
+pub use master::{KeyChoice, MasterKey};
 pub(crate) use passphrase::Stretching;
 pub(crate) use unlock::{
-    CHECK, KeySource, Unlocked, check_new, check_slot, kind_of, new_key, reopen, unlock, unwrap,
-    wrapped_slot, write_to_keyring,
+    CHECK, KeySource, Unlocked, active, check_new, check_slot, new_key, reopen, unlock, unwrap, wrapped_slot,
+    write_to_keyring,
 };
 
 /// The first byte of every sealed value.
@@ -34,9 +36,6 @@ const VERSION: u8 = 1;
 const HEAD: usize = 1 + 8 + 12;
 /// The authentication tag at the end.
 const TAG: usize = 16;
-
-/// The id of a master key; not a secret.
-pub type KeyId = [u8; 8];
 
 /// The place a sealed value belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -67,30 +67,36 @@ pub(crate) async fn unlock(
 /// [`ErrorKind::Local`](sesame_core::ErrorKind::Local) when neither leads to the active key,
 /// [`ErrorKind::Usage`](sesame_core::ErrorKind::Usage) when the source gives none. Nothing is changed.
 pub(crate) async fn reopen(rows: &[KeyRow], source: &KeySource, known: &Ring) -> Result<Unlocked> {
-    let Some(active) = rows.iter().find(|row| row.state == KeyState::Active) else {
-        return Err(Error::local("the vault has no active master key: its table of keys is damaged")
-            .with_hint("Restore the vault from a backup. Nothing was changed."));
-    };
-    let kind = kind_of(active)?;
-    let active_id = id_of(active)?;
+    let active = active(rows)?;
     let mut ring = known.clone();
     let mut warnings = Vec::new();
     unwrap(&mut ring, rows);
-    if !ring.has(active_id) {
+    if !ring.has(active.key_id) {
         let (row, key) = ask_source(rows, source, &mut warnings).await?;
-        ring.add(id_of(row)?, &key);
+        ring.add(row.key_id, &key);
         unwrap(&mut ring, rows);
-        if !ring.has(active_id) {
-            return Err(leads_nowhere(row, kind, source));
+        if !ring.has(active.key_id) {
+            return Err(leads_nowhere(row, active.kind, source));
         }
     }
-    ring.seal_with(active_id);
+    ring.seal_with(active.key_id);
     // While a rekey is under way, both keys lead to what is sealed now, and afterwards only the new one
     // will be a secret.
     if let Some(incoming) = rows.iter().find(|row| row.state == KeyState::Incoming) {
-        ring.seal_with(id_of(incoming)?);
+        ring.seal_with(incoming.key_id);
     }
-    Ok(Unlocked { ring, kind, warnings })
+    Ok(Unlocked { ring, kind: active.kind, warnings })
+}
+
+/// Returns the active key.
+///
+/// # Errors
+/// [`ErrorKind::Local`](sesame_core::ErrorKind::Local) if there is none.
+pub(crate) fn active(rows: &[KeyRow]) -> Result<&KeyRow> {
+    rows.iter().find(|row| row.state == KeyState::Active).ok_or_else(|| {
+        Error::local("the vault has no active master key: its table of keys is damaged")
+            .with_hint("Restore the vault from a backup. Nothing was changed.")
+    })
 }
 
 /// Opens every key that a known one opens, and those that these open.
@@ -99,13 +105,11 @@ pub(crate) fn unwrap(ring: &mut Ring, rows: &[KeyRow]) {
     while found {
         found = false;
         for row in rows {
-            let (Ok(id), Some(wrapped)) = (id_of(row), &row.wrapped) else { continue };
-            if ring.has(id) {
-                continue;
-            }
+            let id = row.key_id;
+            let Some(wrapped) = row.wrapped.as_ref().filter(|_| !ring.has(id)) else { continue };
             let key =
                 ring.open(wrapped_slot(&id), wrapped).ok().and_then(|bytes| MasterKey::from_slice(&bytes));
-            if let Some(key) = key.filter(|key| opens(row, id, key)) {
+            if let Some(key) = key.filter(|key| opens(row, key)) {
                 ring.add(id, &key);
                 found = true;
             }
@@ -114,10 +118,10 @@ pub(crate) fn unwrap(ring: &mut Ring, rows: &[KeyRow]) {
 }
 
 /// Returns `true` if a key is the one of a row.
-fn opens(row: &KeyRow, id: KeyId, key: &MasterKey) -> bool {
+fn opens(row: &KeyRow, key: &MasterKey) -> bool {
     let mut ring = Ring::default();
-    ring.add(id, key);
-    ring.open(check_slot(&id), &row.check).is_ok_and(|plain| *plain == CHECK)
+    ring.add(row.key_id, key);
+    ring.open(check_slot(&row.key_id), &row.check).is_ok_and(|plain| *plain == CHECK)
 }
 
 /// Asks the source for a key, and finds the row it belongs to.
@@ -131,9 +135,8 @@ async fn ask_source<'a>(
     let mut asked = false;
     let retired = rows.iter().filter(|row| row.state == KeyState::Retired).take(RETIRED_TRIED);
     for row in rows.iter().filter(|row| row.state != KeyState::Retired).chain(retired) {
-        let (Ok(kind), Ok(id)) = (kind_of(row), id_of(row)) else { continue };
-        let key = match (kind, &source.choice) {
-            (KeyKind::Keyring, KeyChoice::Auto | KeyChoice::Keyring) => from_keyring(id).await,
+        let key = match (row.kind, &source.choice) {
+            (KeyKind::Keyring, KeyChoice::Auto | KeyChoice::Keyring) => from_keyring(row.key_id).await,
             (KeyKind::File, KeyChoice::Auto | KeyChoice::File) => match &from_file {
                 Some(key) => Ok(MasterKey::clone(key)),
                 None => {
@@ -148,14 +151,14 @@ async fn ask_source<'a>(
         };
         asked |= row.state != KeyState::Retired;
         match key {
-            Ok(key) if opens(row, id, &key) => return Ok((row, key)),
+            Ok(key) if opens(row, &key) => return Ok((row, key)),
             Ok(_) => {}
             Err(error) => {
                 first_error.get_or_insert(error);
             }
         }
     }
-    let kind = rows.first().map_or(Ok(KeyKind::File), kind_of)?;
+    let kind = rows.first().map_or(KeyKind::File, |row| row.kind);
     Err(match first_error {
         Some(error) if asked => error,
         _ if asked => wrong_key(kind, source),
@@ -198,7 +201,7 @@ fn wrong_key(kind: KeyKind, source: &KeySource) -> Error {
 
 /// The source's key belongs to a row from which no other key opens the active one.
 fn leads_nowhere(row: &KeyRow, active: KeyKind, source: &KeySource) -> Error {
-    let name = kind_of(row).map_or_else(|_| "the key".to_owned(), |kind| named(kind, source));
+    let name = named(row.kind, source);
     match row.state {
         KeyState::Incoming => Error::local(format!(
             "{name} is the key that this vault is being rekeyed to, and the rekey was cut off before that key opens it"
@@ -216,24 +219,6 @@ fn leads_nowhere(row: &KeyRow, active: KeyKind, source: &KeySource) -> Error {
             }
         )),
     }
-}
-
-/// Returns where a key comes from.
-pub(crate) fn kind_of(row: &KeyRow) -> Result<KeyKind> {
-    KeyKind::parse(&row.kind).ok_or_else(|| {
-        Error::local(format!(
-            "the vault takes its master key from {:?}, which this version does not know",
-            row.kind
-        ))
-        .with_hint("A newer Sesame made this vault. Use that version. Nothing was changed.")
-    })
-}
-
-fn id_of(row: &KeyRow) -> Result<KeyId> {
-    KeyId::try_from(row.key_id.as_slice()).map_err(|_| {
-        Error::local("the vault's key id is damaged")
-            .with_hint("Restore the vault from a backup. Nothing was changed.")
-    })
 }
 
 /// Makes a key of the chosen kind for a vault that stands, with its kind and its settings. It is not
@@ -321,15 +306,15 @@ async fn create(store: &dyn KeyStore, source: &KeySource, clock: &Arc<dyn Clock>
     };
     let sealer = Sealer::new(&key, key_id, clock.clone());
     let row = KeyRow {
-        key_id: key_id.to_vec(),
+        key_id,
         state: KeyState::Active,
         wrapped: None,
-        kind: kind.as_str().to_owned(),
+        kind,
         params,
         check: sealer.seal(check_slot(&key_id), CHECK),
         created_at: clock.now().as_millisecond(),
     };
-    if store.add_key(&row, None).await? {
+    if store.set_keys(&[], &[row]).await? {
         return Ok(Unlocked { ring: Ring::clone(&sealer.ring()), kind, warnings });
     }
     // Another process made the vault in the same moment: its key stands, ours never sealed anything.

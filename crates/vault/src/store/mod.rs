@@ -17,7 +17,7 @@ use sesame_core::{BoxFuture, Result};
 
 pub use records::{
     AccountRow, AppRow, AuditQuery, AuditRow, AuthorizationRow, Claim, Due, DueClaim, DueEvent, EventRow,
-    FailedRefresh, FullRow, GivenUp, Intent, KeyChange, KeyRow, KeyState, Lease, NewRows, Notes,
+    FailedRefresh, FullRow, GivenUp, Intent, KeyId, KeyKind, KeyRow, KeyState, Lease, NewRows, Notes,
     PendingLogin, Planned, Sealed, SealedPlace, Sink, TokenColumns,
 };
 pub use sql::SqlStore;
@@ -30,39 +30,25 @@ pub const HOLDS_BACK: i64 = 10;
 
 /// Master keys, and the values that are sealed with them.
 pub trait KeyStore: Send + Sync {
-    /// Returns the rows of all master keys, the active one first, then the incoming one.
+    /// Returns all master keys: the active one first, then the incoming one, then the retired ones, the
+    /// newest first.
     fn keys(&self) -> BoxFuture<'_, Result<Vec<KeyRow>>>;
 
-    /// Adds an incoming master key `WHERE the active key = active`, or with `None` the active key of a
-    /// vault that has none. Returns `false` if the active key is another one, or if a key of that state
-    /// exists already; nothing is changed then.
-    fn add_key<'a>(&'a self, row: &'a KeyRow, active: Option<&'a [u8]>) -> BoxFuture<'a, Result<bool>>;
-
-    /// Replaces the wrapped form of a key.
-    fn wrap_key<'a>(&'a self, key_id: &'a [u8], wrapped: Option<&'a [u8]>) -> BoxFuture<'a, Result<()>>;
-
-    /// Makes the incoming key the active one, without its wrapped form, and retires the former one, in
-    /// one step. Returns `false` and changes nothing if `change` does not describe what is there.
-    fn activate_key<'a>(&'a self, change: KeyChange<'a>) -> BoxFuture<'a, Result<bool>>;
-
-    /// Retires the incoming key; returns `false` if that is not the incoming key any more.
-    fn retire_key<'a>(&'a self, key_id: &'a [u8]) -> BoxFuture<'a, Result<bool>>;
-
-    /// Removes a retired key, unless it still seals a value.
-    fn remove_key<'a>(&'a self, key_id: &'a [u8]) -> BoxFuture<'a, Result<()>>;
+    /// Replaces all master keys, if they still are `former`. Returns `false` and changes nothing if not.
+    fn set_keys<'a>(&'a self, former: &'a [KeyRow], new: &'a [KeyRow]) -> BoxFuture<'a, Result<bool>>;
 
     /// Removes what is left of values that were overwritten, as far as the store can.
     fn forget_remains(&self) -> BoxFuture<'_, Result<()>>;
 
     /// Returns sealed values of one column whose head names this key, in the order of their rows'
     /// ids, those after `after`, at most `limit` of them.
-    fn sealed_with<'a>(
-        &'a self,
-        key_id: &'a [u8],
+    fn sealed_with(
+        &self,
+        key_id: KeyId,
         place: SealedPlace,
         after: Option<Id>,
         limit: u32,
-    ) -> BoxFuture<'a, Result<Vec<Sealed>>>;
+    ) -> BoxFuture<'_, Result<Vec<Sealed>>>;
 
     /// Replaces sealed values `WHERE value = from`; returns how many were still the same.
     fn reseal<'a>(&'a self, changes: &'a [(Sealed, Vec<u8>)]) -> BoxFuture<'a, Result<u64>>;

@@ -1,13 +1,19 @@
 //! What the tables hold, as values: sealed bytes, times in milliseconds since 1970.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
+
+use serde::{Deserialize, Serialize};
 
 use crate::Id;
 
+/// The id of a master key; not a secret.
+pub type KeyId = [u8; 8];
+
 /// What a master key is to the vault.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum KeyState {
-    /// It seals; at most one.
+    /// It seals; exactly one.
     Active,
     /// It will be the active one when a rekey that has begun is done; at most one.
     Incoming,
@@ -15,55 +21,57 @@ pub enum KeyState {
     Retired,
 }
 
-impl KeyState {
-    /// Returns the number that is stored.
-    pub const fn code(self) -> i64 {
-        match self {
-            Self::Retired => 0,
-            Self::Active => 1,
-            Self::Incoming => 2,
-        }
-    }
+/// Where the master key of a vault comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum KeyKind {
+    /// The keyring of the desktop session.
+    Keyring,
+    /// A file beside the vault.
+    File,
+    /// A passphrase.
+    Passphrase,
+    /// `SESAME_MASTER_KEY`.
+    Environment,
+}
 
-    /// Reads the stored number; one that is not known is of a key that seals nothing any more.
-    pub const fn from_code(code: i64) -> Self {
-        match code {
-            1 => Self::Active,
-            2 => Self::Incoming,
-            _ => Self::Retired,
+impl KeyKind {
+    /// Returns the word that is stored and shown.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Keyring => "keyring",
+            Self::File => "file",
+            Self::Passphrase => "passphrase",
+            Self::Environment => "environment",
         }
     }
 }
 
-/// The row that tells where a master key comes from.
-#[derive(Debug, Clone, PartialEq, Eq)]
+impl fmt::Display for KeyKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What is stored of a master key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeyRow {
     /// The key's id.
-    pub key_id: Vec<u8>,
+    pub key_id: KeyId,
     /// What it is to the vault.
     pub state: KeyState,
     /// The key itself, sealed with another key of the vault: an incoming one with the active one, a
     /// retired one with its successor.
     pub wrapped: Option<Vec<u8>>,
-    /// `keyring`, `file`, `passphrase` or `environment`.
-    pub kind: String,
+    /// Where it comes from.
+    pub kind: KeyKind,
     /// How a passphrase is stretched, as JSON.
     pub params: String,
     /// A sealed text that only the right key opens.
     pub check: Vec<u8>,
     /// When it was made.
     pub created_at: i64,
-}
-
-/// The change from one active master key to the next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct KeyChange<'a> {
-    /// The id of the incoming key, which becomes the active one.
-    pub key_id: &'a [u8],
-    /// The id of the active key, which is retired.
-    pub former: &'a [u8],
-    /// The wrapped form of the former key as the caller has verified it: the new key opens it.
-    pub wrapped: &'a [u8],
 }
 
 /// An app: its key and its sealed secret.
@@ -136,7 +144,7 @@ pub struct AuthorizationRow {
 }
 
 /// The columns that a refresh replaces together.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TokenColumns {
     /// The sealed access token.
     pub access: Option<Vec<u8>>,
@@ -341,7 +349,7 @@ pub struct GivenUp {
 }
 
 /// A line of the audit trail. Holds no secret.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuditRow {
     /// The id.
     pub id: Id,
@@ -357,6 +365,8 @@ pub struct AuditRow {
     pub succeeded: bool,
     /// More, for people.
     pub detail: Option<String>,
+    /// The user, host and process that did it.
+    pub actor: Option<String>,
 }
 
 /// Which lines of the audit trail are asked for, newest first.
@@ -371,7 +381,7 @@ pub struct AuditQuery {
 }
 
 /// What a person or another program should hear, kept until it was delivered. Holds no secret.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EventRow {
     /// The id; the same in each delivery of it.
     pub id: Id,
@@ -416,7 +426,7 @@ impl Sink {
 }
 
 /// What is written down in the same transaction as a change of tokens.
-#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notes {
     /// Lines of the audit trail.
     pub audit: Vec<AuditRow>,
@@ -457,6 +467,14 @@ impl SealedPlace {
         match self {
             Self::AppSecret | Self::FormerSecret => "app",
             Self::Access | Self::Refresh => "authorizations",
+        }
+    }
+
+    /// Returns the column of the row's id.
+    pub(super) const fn id_column(self) -> &'static str {
+        match self {
+            Self::AppSecret | Self::FormerSecret => "app_id",
+            Self::Access | Self::Refresh => "authorization_id",
         }
     }
 

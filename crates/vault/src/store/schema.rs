@@ -1,25 +1,19 @@
 //! The tables, written once for both databases.
 
 /// The version of the schema. An older or newer vault is refused: those before were never released.
-pub(super) const VERSION: i64 = 6;
+pub(super) const VERSION: i64 = 7;
 
 /// The tables in the types of PostgreSQL; for SQLite they are translated.
 ///
 /// Sealed columns are BYTEA, times are milliseconds since 1970. A row with `due_at` and `lease_*` is work
 /// that is handed out under leases; see `sql/claim.rs`.
 pub(super) const TABLES: &str = r#"
-CREATE TABLE master_key (
-    key_id     BYTEA  NOT NULL PRIMARY KEY,
-    -- 0 retired, 1 active, 2 incoming.
-    state      BIGINT NOT NULL,
-    wrapped    BYTEA,
-    kind       TEXT   NOT NULL,
-    params     TEXT   NOT NULL,
-    checked    BYTEA  NOT NULL,
-    created_at BIGINT NOT NULL
+-- One row, which is compared and set as a whole.
+CREATE TABLE master_keys (
+    id   BIGINT NOT NULL PRIMARY KEY CHECK (id = 1),
+    -- All of them, as JSON.
+    keys TEXT   NOT NULL
 );
-CREATE UNIQUE INDEX master_key_active ON master_key (state) WHERE state = 1;
-CREATE UNIQUE INDEX master_key_incoming ON master_key (state) WHERE state = 2;
 
 CREATE TABLE app (
     app_id        BYTEA  NOT NULL PRIMARY KEY,
@@ -101,7 +95,8 @@ CREATE TABLE audit (
     subject          TEXT    NOT NULL,
     action           TEXT    NOT NULL,
     succeeded        BOOLEAN NOT NULL,
-    detail           TEXT
+    detail           TEXT,
+    actor            TEXT
 );
 CREATE INDEX audit_of_authorization ON audit (authorization_id, audit_id);
 CREATE INDEX audit_by_time ON audit (at);

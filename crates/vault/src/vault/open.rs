@@ -17,7 +17,7 @@ use crate::{
     ownership::ensure_private,
     refresh::{JOURNAL_SUFFIX, Journal, Refresher, Replay, ShopMerger, TokenWriter},
     rekey::Rekey,
-    seal::{KeyChoice, KeyKind, KeySource, MasterKeys, check_new, kind_of, unlock},
+    seal::{KeyChoice, KeyKind, KeySource, MasterKeys, check_new, unlock},
     store::{KeyState, KeyStore as _, SqlStore, Store},
 };
 
@@ -166,7 +166,7 @@ impl Vault {
     /// Those of the store.
     pub async fn key_kind_at(location: &Location) -> Result<Option<KeyKind>> {
         let store = SqlStore::open(location).await?;
-        let kind = store.keys().await?.first().map(kind_of).transpose();
+        let kind = store.keys().await.map(|keys| keys.first().map(|key| key.kind));
         store.close().await;
         kind
     }
@@ -353,8 +353,7 @@ fn make_home(base: &Path) -> Result<()> {
 /// Where machines share a vault whose key is in a file, each needs that file: says so.
 async fn explain_shared_key(error: Error, store: &dyn Store, key_file: &Path) -> Error {
     let keys = store.keys().await.unwrap_or_default();
-    let in_file = |kind: &str| kind == KeyKind::File.as_str();
-    if !keys.iter().any(|key| key.state == KeyState::Active && in_file(&key.kind)) {
+    if !keys.iter().any(|key| key.state == KeyState::Active && key.kind == KeyKind::File) {
         return error;
     }
     error.with_hint(format!(

@@ -1,12 +1,14 @@
 //! A secret of an app that is replaced: the former one stays until the new one has worked.
 
 use crate::support::{
-    Home, SECRET, app,
+    FakeTransport, Home, SECRET, app,
     param2::{DAY, HOUR, Param2Service, home, shop},
     reply,
 };
-use sesame_core::{AppSecret, ErrorKind};
-use sesame_vault::{AppEdit, KeyChoice, NewApp, Vault};
+use sesame_core::{AccessToken, AppSecret, Error, ErrorKind, RefreshToken};
+use sesame_vault::{
+    AppEdit, Callback, ImportedTokens, Keeper, KeeperOptions, KeyChoice, LoginOptions, NewApp, Vault, WarmPolicy,
+};
 
 const FORMER: AppEdit = AppEdit { name: None, region: None, redirect_uri: None, former_secret: true };
 
@@ -69,6 +71,28 @@ async fn a_refused_secret_names_the_way_back_and_the_former_one_works_again() {
 }
 
 #[tokio::test]
+async fn a_secret_that_is_mended_takes_the_old_error_along() {
+    let (home, vault, mut new) = due_shop(SECRET).await;
+    new.secret = AppSecret::new("planted0wrong0one");
+    vault.renew_secret(&new).await.unwrap();
+    vault.refresh("shop-0000").await.unwrap_err();
+    let failed = vault.account("shop-0000").await.unwrap();
+    assert!(failed.blocked && failed.last_error.is_some() && failed.attempts == 1, "{failed:?}");
+    // The name of the app has nothing to do with it.
+    let named = AppEdit { name: Some("erp".to_owned()), ..AppEdit::default() };
+    vault.edit_app("aliexpress-legacy", &named).await.unwrap();
+    assert!(vault.account("shop-0000").await.unwrap().blocked);
+    vault.edit_app("erp", &FORMER).await.unwrap();
+    let mended = vault.account("shop-0000").await.unwrap();
+    assert_eq!((mended.blocked, mended.last_error, mended.last_error_at, mended.attempts), (false, None, None, 0));
+    // Nothing waits for the pause after the failure.
+    home.clock.advance_secs(1);
+    let keeper = Keeper::new(vault.clone(), KeeperOptions::default().warm(WarmPolicy::Always));
+    let done = keeper.tick().await.unwrap().done;
+    assert_eq!((done.refreshed, done.failed), (1, 0), "{done:?}");
+}
+
+#[tokio::test]
 async fn an_app_is_renamed_and_removed_when_no_account_uses_it() {
     let (_home, vault, _) = due_shop(SECRET).await;
     let edit = AppEdit { name: Some("erp".to_owned()), ..AppEdit::default() };
@@ -80,4 +104,27 @@ async fn an_app_is_renamed_and_removed_when_no_account_uses_it() {
     assert_eq!(vault.apps().await.unwrap(), []);
     let nowhere = AppEdit { region: Some("mars".to_owned()), ..AppEdit::default() };
     assert_eq!(vault.edit_app("erp", &nowhere).await.unwrap_err().kind(), ErrorKind::Usage);
+}
+
+#[tokio::test]
+async fn hints_name_the_app_and_the_account_that_they_are_about() {
+    let home = Home::new(FakeTransport::json(
+        r#"{"type":"ISV","code":"InvalidAppKey","message":"The specified App Key is invalid","request_id":"r"}"#,
+    ));
+    let vault = home.open().await;
+    let new = NewApp::new("alibaba", "500100", AppSecret::new("planted0secret0ours")).name("my erp");
+    let tokens = ImportedTokens::default().access(AccessToken::new("a")).refresh(RefreshToken::new("r"));
+    vault.add_app_with_tokens(new, tokens.account_name("shop")).await.unwrap();
+    let error = vault.refresh("shop").await.unwrap_err();
+    let hint = error.hint().unwrap();
+    assert!(hint.contains("`sesame app edit 'my erp' --region seller`"), "{hint}");
+    assert!(hint.contains("`sesame app list`") && !hint.contains("NAME"), "{hint}");
+    let login = vault.begin_login("my erp", LoginOptions::default()).await.unwrap();
+    let back = format!("{}?code=1_code&state={}", login.redirect_uri, login.state);
+    let error = vault.finish_login(&login, Callback::Url(back)).await.unwrap_err();
+    assert!(error.hint().unwrap().contains("`sesame app edit 'my erp' --region global`"), "{error:#}");
+    let advice = "Run `sesame login APP --as ACCOUNT`.";
+    let error = Error::new(ErrorKind::Token, "ended").with_hint(advice);
+    let error = vault.handle("shop").await.unwrap().advise(error);
+    assert_eq!(error.hint(), Some("Run `sesame login 'my erp' --as shop`."));
 }

@@ -64,7 +64,11 @@ async fn the_shops_of_a_cross_border_seller_share_one_authorization() {
     let rows = first_pair("shop-sg", "1001", "sg") + &first_pair("shop-my", "2001", "my");
     let done = import(&vault, "lazada", &rows, |_| {}).await.unwrap();
     assert_eq!(done.accounts, ["shop-sg", "shop-my"]);
-    assert!(done.notes.iter().any(|note| note.starts_with("1 account has the same")), "{:?}", done.notes);
+    assert!(
+        done.notes.iter().any(|note| note.starts_with("1 shop has the refresh token of another account")),
+        "{:?}",
+        done.notes
+    );
     assert_eq!(vault.accounts_sharing("shop-sg").await.unwrap(), ["shop-my"]);
     let sg = vault.account("shop-sg").await.unwrap();
     let my = vault.account("shop-my").await.unwrap();
@@ -176,7 +180,7 @@ async fn a_second_app_of_the_key_does_not_get_a_second_authorization() {
         .add_app_with_tokens(new(Some("two"), "500300", crate::support::SECRET), pair(None))
         .await
         .unwrap();
-    assert_eq!((second.name.as_str(), account.name.as_str(), stood), ("two", "lazada", true));
+    assert_eq!((second[0].0.name.as_str(), account.name.as_str(), stood), ("two", "lazada", true));
     let (_, account, stood) = vault
         .add_app_with_tokens(new(Some("three"), "500300", crate::support::SECRET), pair(Some("mine")))
         .await
@@ -192,18 +196,19 @@ async fn a_known_key_keeps_its_secret_when_the_tokens_cannot_come_in() {
     let home = Home::new(FakeTransport::json("{}"));
     let vault = home.open().await;
     let known = new(None, "500300", "the0first0secret");
-    assert!(vault.renew_secret_with_tokens(&known, tokens("a", "r", None)).await.unwrap().is_none());
-    vault.add_app_with_tokens(known, tokens("a", "r", Some("mine"))).await.unwrap();
+    let (added, ..) = vault.add_app_with_tokens(known, tokens("a", "r", Some("mine"))).await.unwrap();
+    assert_eq!((added.len(), added[0].1), (1, None), "it is new");
     let renewed = new(None, "500300", "another0secret");
     for (name, words) in [("mine", "already an account"), ("-x", "starts with a dash")] {
-        let error = vault.renew_secret_with_tokens(&renewed, tokens("b", "s", Some(name))).await.unwrap_err();
+        let error =
+            vault.add_app_with_tokens(renewed.clone(), tokens("b", "s", Some(name))).await.unwrap_err();
         assert!(error.message().contains(words), "{error}");
         let same = vault.renew_secret(&new(None, "500300", "the0first0secret")).await.unwrap();
         assert!(!same[0].1, "the secret was replaced, and the tokens are nowhere");
     }
     let (apps, account, stood) =
-        vault.renew_secret_with_tokens(&renewed, tokens("b", "s", Some("two"))).await.unwrap().unwrap();
-    assert_eq!((apps.len(), apps[0].1, account.name.as_str(), stood), (1, true, "two", false));
+        vault.add_app_with_tokens(renewed, tokens("b", "s", Some("two"))).await.unwrap();
+    assert_eq!((apps.len(), apps[0].1, account.name.as_str(), stood), (1, Some(true), "two", false));
 }
 
 #[tokio::test]

@@ -67,7 +67,7 @@ impl Teller {
 
 fn posting(url: &str) -> DeliveryOptions {
     let mut options = DeliveryOptions::default();
-    options.webhook = Some(Webhook { url: url.to_owned(), secret: AppSecret::new(KEY) });
+    options.webhook = Some(Webhook::new(url, AppSecret::new(KEY)));
     options
 }
 

@@ -302,8 +302,8 @@ async fn a_row_that_cannot_be_opened_does_not_stop_the_others() {
     let service = Param2Service::default();
     let home = home(service.transport());
     let (vault, store) = shops(&home, 10, HOUR, 180 * DAY).await;
-    let key = store.keys().await.unwrap()[0].key_id.clone();
-    let sealed = store.sealed_with(&key, SealedPlace::Refresh, None, 1).await.unwrap().remove(0);
+    let key = store.keys().await.unwrap()[0].key_id;
+    let sealed = store.sealed_with(key, SealedPlace::Refresh, None, 1).await.unwrap().remove(0);
     let mut flipped = sealed.bytes.clone();
     *flipped.last_mut().unwrap() ^= 1;
     assert_eq!(store.reseal(&[(sealed, flipped)]).await.unwrap(), 1);

@@ -453,8 +453,11 @@ async fn an_app_with_tokens_is_added_whole_or_not_at_all() {
     let tokens = ImportedTokens::default()
         .access(AccessToken::new("an-access-token-of-another-program"))
         .account_name("shop");
-    let (app, account, _) = vault.add_app_with_tokens(new("one"), tokens.clone()).await.unwrap();
-    assert_eq!((app.name.as_str(), account.name.as_str(), account.app.as_str()), ("one", "shop", "one"));
+    let (apps, account, _) = vault.add_app_with_tokens(new("one"), tokens.clone()).await.unwrap();
+    assert_eq!(
+        (apps[0].0.name.as_str(), account.name.as_str(), account.app.as_str()),
+        ("one", "shop", "one")
+    );
     for (app, tokens) in [("two", tokens.clone()), ("one", tokens), ("two", ImportedTokens::default())] {
         let error = vault.add_app_with_tokens(new(app), tokens).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Usage, "{error:?}");

@@ -78,7 +78,7 @@ async fn sealing_keys(store: &dyn Store) -> Vec<KeyState> {
     let mut states = Vec::new();
     for row in store.keys().await.unwrap() {
         for place in SealedPlace::ALL {
-            if !store.sealed_with(&row.key_id, place, None, 1).await.unwrap().is_empty() {
+            if !store.sealed_with(row.key_id, place, None, 1).await.unwrap().is_empty() {
                 states.push(row.state);
             }
         }
@@ -372,7 +372,7 @@ async fn former_keys_that_seal_nothing_do_not_pile_up() {
     let vault = home.open().await;
     fill(&vault).await;
     let store = home.store().await;
-    let first = store.keys().await.unwrap()[0].key_id.clone();
+    let first = store.keys().await.unwrap()[0].key_id;
     // A value of the first key that does not open any more keeps that key.
     let stale = store.account("two").await.unwrap().unwrap().authorization.tokens.access.unwrap();
     let prefix = if home.is_in_postgresql() { "'\\x" } else { "x'" };

@@ -190,3 +190,30 @@ async fn a_clock_that_is_years_ahead_takes_no_line_for_old() {
     assert!((1..4).contains(&forgotten), "what really is that old: {forgotten}");
     assert_eq!(left, before as u64 + 1 - forgotten);
 }
+
+#[tokio::test]
+async fn the_trail_says_who_did_what_to_apps_and_accounts() {
+    let (_home, _, vault) = crate::support::two_shops().await;
+    vault.add_app(NewApp::new("daraz", "500300", AppSecret::new("planted0first0secret"))).await.unwrap();
+    vault.tag_account("one", &["eu".to_owned()], &[]).await.unwrap();
+    vault.tag_account("one", &["eu".to_owned()], &[]).await.unwrap();
+    vault.rename_account("one", "first").await.unwrap();
+    let lines = trail(&vault, None).await;
+    let done = |action: &str| -> Vec<(String, String)> {
+        let lines = lines.iter().filter(|line| line.action == action);
+        lines.map(|line| (line.subject.clone(), line.detail.clone().unwrap_or_default())).collect()
+    };
+    let pair = |subject: &str, detail: &str| (subject.to_owned(), detail.to_owned());
+    let mut accounts = done("account");
+    accounts.sort();
+    assert_eq!(accounts, [pair("first", "renamed from one"), pair("one", "tags: eu")]);
+    assert!(done("app").contains(&pair("daraz", "added")), "{lines:?}");
+    let process = format!(", pid {}", std::process::id());
+    for line in &lines {
+        let by = line.by.as_deref().unwrap();
+        let (user, rest) = by.split_once('@').unwrap();
+        assert!(!user.is_empty() && rest.len() > process.len() && rest.ends_with(&process), "{by}");
+    }
+    let of_account = trail(&vault, Some("first")).await;
+    assert!(of_account.iter().any(|line| line.action == "account"), "{of_account:?}");
+}

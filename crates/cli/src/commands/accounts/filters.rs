@@ -23,16 +23,8 @@ pub(super) struct Filters {
     #[arg(long, value_name = "APP")]
     app: Option<String>,
     /// Only shops in this state.
-    #[arg(long, value_enum)]
-    state: Option<ShopState>,
-}
-
-/// The states of a shop.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum ShopState {
-    Healthy,
-    NeedsRefresh,
-    NeedsAuthorization,
+    #[arg(long, value_parser = ["healthy", "needs-refresh", "needs-authorization"])]
+    state: Option<String>,
 }
 
 impl Filters {
@@ -42,15 +34,10 @@ impl Filters {
     }
 
     pub(super) fn wants(&self, account: &Account, now: Timestamp) -> bool {
-        let state = match account.state {
-            AccountState::Healthy => ShopState::Healthy,
-            AccountState::NeedsRefresh => ShopState::NeedsRefresh,
-            AccountState::NeedsAuthorization { .. } => ShopState::NeedsAuthorization,
-        };
         self.tag.iter().all(|tag| account.tags.contains(tag))
             && self.expiring.is_none_or(|within| status::needs_person_within(account, now, within))
             && self.platform.as_ref().is_none_or(|platform| *platform == account.platform)
             && self.app.as_ref().is_none_or(|app| *app == account.app)
-            && self.state.is_none_or(|wanted| wanted == state)
+            && self.state.as_ref().is_none_or(|wanted| *wanted == account.state.as_str())
     }
 }

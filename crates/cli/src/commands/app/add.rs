@@ -161,16 +161,9 @@ async fn add(plan: Plan, replace: bool, context: &Context) -> CliResult {
     if let Some(tokens) = plan.tokens
         && let Some(app) = wanted.pop()
     {
-        let renewed = vault.renew_secret_with_tokens(&app, tokens.clone()).await?;
-        let (account, stood) = if let Some((same, account, stood)) = renewed {
-            apps.extend(same.first().map(|(app, _)| app.clone()));
-            known.extend(same);
-            (account, stood)
-        } else {
-            let (app, account, stood) = vault.add_app_with_tokens(app, tokens).await?;
-            apps.push(app);
-            (account, stood)
-        };
+        let (of_key, account, stood) = vault.add_app_with_tokens(app, tokens).await?;
+        apps.extend(of_key.first().map(|(app, _)| app.clone()));
+        known.extend(of_key.into_iter().filter_map(|(app, is_replaced)| Some((app, is_replaced?))));
         if stood { left_alone.push(account.name) } else { accounts.push(account) }
     }
     for app in wanted {

@@ -24,7 +24,7 @@ Examples:
 
 Logins, refreshes, failures, imports, copies, rekeys and logouts, the newest first. No line holds a \
 secret. An account that was removed is found by the name it had. A keeper forgets lines after 400 days.
-JSON: [{\"at\",\"action\",\"subject\",\"succeeded\",\"detail\"}]")]
+JSON: [{\"at\",\"action\",\"subject\",\"succeeded\",\"detail\",\"by\"}]; by is the user, the host and the process.")]
 pub(crate) struct VaultAuditArgs {
     /// Only what concerns this account.
     #[arg(long, value_name = "ACCOUNT")]
@@ -53,7 +53,7 @@ pub(crate) fn run(args: &VaultAuditArgs, context: &Context) -> CliResult {
         filter.account.clone_from(&args.account);
         filter.since = since;
         let lines = super::standing(context).await?.audit(&filter).await?;
-        let mut rows = Rows::new(&["time", "action", "subject", "result", "detail"]);
+        let mut rows = Rows::new(&["time", "action", "subject", "result", "detail", "by"]);
         for line in &lines {
             rows.push([
                 line.at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string().as_str(),
@@ -61,6 +61,7 @@ pub(crate) fn run(args: &VaultAuditArgs, context: &Context) -> CliResult {
                 &line.subject,
                 if line.succeeded { "ok" } else { "failed" },
                 line.detail.as_deref().unwrap_or_default(),
+                line.by.as_deref().unwrap_or_default(),
             ]);
         }
         let mut printer = context.printer(Format::Table);

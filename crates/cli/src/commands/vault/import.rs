@@ -111,25 +111,30 @@ fn parse_life(text: &str) -> Result<Duration, String> {
 /// Imports.
 pub(crate) fn run(args: &VaultImportArgs, context: &Context) -> CliResult {
     // Before the runtime starts: reading a file blocks.
-    let (path, table) = match &args.source {
+    let (path, format) = match &args.source {
         ImportSource { csv: Some(path), .. } => (path, Some(TableFormat::Csv)),
         ImportSource { tsv: Some(path), .. } => (path, Some(TableFormat::Tsv)),
         ImportSource { jsonl: Some(path), .. } => (path, Some(TableFormat::JsonLines)),
         ImportSource { env_file: Some(path), .. } => (path, None),
         ImportSource { env_file: None, .. } => return Err(Error::usage("no file was given").into()),
     };
-    let named = |error: Error| error.context(shown(path));
-    let (table, platform, name_is_made_up) = if let Some(format) = table {
-        let table = Table::read(read_or_stdin(path, MAX_TABLE)?, format).map_err(named)?;
-        (table, chosen_platform(args, context)?, false)
-    } else {
-        let file = EnvFile::read(path)?;
-        let platform = platform_of(&file, args, context, &shown(path))?;
-        let table = one_shop(&file, args, platform.as_deref()).map_err(named)?;
-        (table, platform, args.as_name.is_none() && file.get("ACCOUNT").is_none())
+    let shown = shown(path);
+    let mut options = options(args)?;
+    options.origin = Some(if path == Path::new("-") { shown.clone() } else { format!("file {shown}") });
+    let (platform, table) = match format {
+        Some(format) => {
+            let table = Table::read(read_or_stdin(path, MAX_TABLE)?, format);
+            (platform_of(args, None, context, &shown)?, table)
+        }
+        None => {
+            let file = EnvFile::read(path)?;
+            let platform = platform_of(args, file.platform(), context, &shown)?;
+            options.name_is_made_up = args.as_name.is_none() && file.get("ACCOUNT").is_none();
+            let table = one_shop(&file, args, platform.as_deref());
+            (platform, table)
+        }
     };
-    let is_stdin = path == Path::new("-");
-    let origin = if is_stdin { shown(path) } else { format!("file {}", shown(path)) };
+    let table = table.map_err(|error| error.context(shown))?;
     runtime::block_on(context, async {
         let progress = Progress::new();
         progress.work("importing".to_owned());
@@ -139,14 +144,11 @@ pub(crate) fn run(args: &VaultImportArgs, context: &Context) -> CliResult {
             Some(vault) => vault,
             None => context.vault().await?,
         };
-        let platform = match (platform, &args.app) {
-            (Some(platform), _) => platform,
-            (None, Some(app)) => vault.app(app).await?.platform,
-            (None, None) => return Err(no_platform().into()),
+        options.platform = match platform {
+            Some(platform) => platform,
+            None => vault.app(args.app.as_deref().unwrap_or_default()).await?.platform,
         };
-        tell_switched_off(context.catalog()?.platform(&platform)?);
-        let mut options = options(args, platform)?;
-        (options.origin, options.name_is_made_up) = (Some(origin), name_is_made_up);
+        tell_switched_off(context.catalog()?.platform(&options.platform)?);
         let mut done = vault.import_table(&table, &options).await?;
         if passing.is_some() && !args.dry_run {
             done = context.vault().await?.import_table(&table, &options).await?;
@@ -161,8 +163,8 @@ pub(crate) fn run(args: &VaultImportArgs, context: &Context) -> CliResult {
     })
 }
 
-fn options(args: &VaultImportArgs, platform: String) -> CliResult<ImportOptions> {
-    let mut options = ImportOptions::new(platform)?;
+fn options(args: &VaultImportArgs) -> CliResult<ImportOptions> {
+    let mut options = ImportOptions::new("")?;
     options.region.clone_from(&args.region);
     options.app.clone_from(&args.app);
     options.mapping = args.map.clone().unwrap_or_default();
@@ -177,44 +179,28 @@ fn options(args: &VaultImportArgs, platform: String) -> CliResult<ImportOptions>
     Ok(options)
 }
 
-/// The platform, unless it is that of an app of the vault.
-fn chosen_platform(args: &VaultImportArgs, context: &Context) -> CliResult<Option<String>> {
-    match &args.platform {
-        Some(name) => Ok(Some(context.catalog()?.platform(name)?.name.clone())),
-        None if args.app.is_some() => Ok(None),
-        None => Err(no_platform().into()),
-    }
-}
-
-fn no_platform() -> Error {
-    Error::usage("the platform of the shops is not given")
-        .with_hint("Add --platform PLATFORM, or --app APP for an app of the vault.")
-}
-
-/// The platform of an `.env` file: what it says itself and what the command says have to agree.
+/// The platform, unless it is that of an app of the vault. What a file says itself and what the command
+/// says have to agree.
 fn platform_of(
-    file: &EnvFile,
     args: &VaultImportArgs,
+    said: Option<&str>,
     context: &Context,
     shown: &str,
 ) -> CliResult<Option<String>> {
-    let said = match file.apps.as_slice() {
-        // One line of an app is that of the tokens.
-        [line] if file.get("APP_KEY").is_none() => file.get("PLATFORM").or(Some(line.platform.as_str())),
-        _ => file.get("PLATFORM"),
-    };
-    let Some(said) = said else { return chosen_platform(args, context) };
-    let known = context.catalog()?;
-    let said = known.platform(said).map_err(|error| error.context(shown))?.name.clone();
-    let chosen = args.platform.as_ref().map(|name| known.platform(name)).transpose()?;
-    match chosen {
-        Some(chosen) if chosen.name != said => Err(Error::usage(format!(
-            "the shop of {shown} is one of {said}, and --platform says {}",
-            chosen.name
+    let catalog = context.catalog()?;
+    let said = said.map(|name| catalog.platform(name)).transpose().map_err(|error| error.context(shown))?;
+    let chosen = args.platform.as_ref().map(|name| catalog.platform(name)).transpose()?;
+    match (said, chosen) {
+        (Some(said), Some(chosen)) if said.name != chosen.name => Err(Error::usage(format!(
+            "the shop of {shown} is one of {}, and --platform says {}",
+            said.name, chosen.name
         ))
         .with_hint("Leave --platform out, or name the right file. Nothing was imported.")
         .into()),
-        _ => Ok(Some(said)),
+        (None, None) if args.app.is_none() => Err(Error::usage("the platform of the shops is not given")
+            .with_hint("Add --platform PLATFORM, or --app APP for an app of the vault.")
+            .into()),
+        (said, chosen) => Ok(said.or(chosen).map(|platform| platform.name.clone())),
     }
 }
 
@@ -225,20 +211,15 @@ fn one_shop(file: &EnvFile, args: &VaultImportArgs, platform: Option<&str>) -> R
             "Read are ACCOUNT, APP_KEY and APP_SECRET or one line PLATFORM:KEY:SECRET, ACCESS_TOKEN, REFRESH_TOKEN, EXPIRES_AT and REFRESH_EXPIRES_AT. Apps without tokens are added by `sesame app add PLATFORM --env-file FILE`. Nothing was imported.",
         ));
     }
-    let mut values: Vec<(String, String, u64)> = Vec::new();
-    let mut add = |name: &str, value: &str, line: usize| {
-        values.push((name.to_owned(), value.to_owned(), u64::try_from(line).unwrap_or_default()));
-    };
-    let account = file.get("ACCOUNT").or(args.app.as_deref()).or(platform);
-    add("ACCOUNT", args.as_name.as_deref().or(account).unwrap_or_default(), 0);
-    for (name, value, line) in file.values().filter(|(name, ..)| *name != "ACCOUNT") {
-        add(if name == "EXPIRES_AT" { "ACCESS_EXPIRES_AT" } else { name }, value, line);
-    }
+    let account = args.as_name.as_deref().or(file.get("ACCOUNT")).or(args.app.as_deref()).or(platform);
+    let mut values = vec![("ACCOUNT", account.unwrap_or_default(), 0)];
+    values.extend(file.values().filter(|(name, ..)| *name != "ACCOUNT").map(|(name, value, line)| {
+        (if name == "EXPIRES_AT" { "ACCESS_EXPIRES_AT" } else { name }, value, line)
+    }));
     if file.get("APP_KEY").is_none() && file.get("APP_SECRET").is_none() {
         let mut lines = file.apps.iter().filter(|line| Some(line.platform.as_str()) == platform);
         if let Some(app) = lines.next() {
-            add("APP_KEY", &app.key, app.line);
-            add("APP_SECRET", &app.secret, app.line);
+            values.extend([("APP_KEY", app.key.as_str(), app.line), ("APP_SECRET", &app.secret, app.line)]);
         }
         if lines.next().is_some() {
             return Err(Error::usage(

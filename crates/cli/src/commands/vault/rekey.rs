@@ -212,13 +212,13 @@ fn advise(done: &Rekeyed, vault: &Vault) {
         KeyKind::File => {
             say("Keep a copy of the new key file. Copies of the vault from before need the former key.");
         }
-        KeyKind::Keyring => say("Copies of the vault from before need the former key."),
         KeyKind::Passphrase => {
             say("From now on set SESAME_PASSPHRASE to the new passphrase, and restart programs that run.");
         }
         KeyKind::Environment => {
             say("From now on set SESAME_MASTER_KEY to the new key, and restart programs that run.");
         }
+        _ => say("Copies of the vault from before need the former key."),
     }
     if done.former == KeyKind::File
         && done.key != KeyKind::File

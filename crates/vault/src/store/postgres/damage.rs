@@ -33,7 +33,7 @@ impl PostgresBackend {
 
 /// What reads a table whole.
 const TABLES: &[(&str, &str)] = &[
-    ("master_key", "SELECT max(md5(checked) || coalesce(md5(wrapped), '')) FROM master_key"),
+    ("master_keys", "SELECT max(md5(keys)) FROM master_keys"),
     ("app", "SELECT max(md5(secret) || name) FROM app"),
     (
         "authorizations",

@@ -3,19 +3,19 @@
 use sesame_core::{BoxFuture, Result};
 
 use super::{
-    SqlStore,
-    apps::insert_app,
-    bytes_before,
-    connection::Connection,
+    SqlStore, bytes_before,
     events::insert_notes,
     query::query,
-    rows::{account_row, app_row, authorization_row, columns, full, full_row},
-    tokens::{AUTHORIZATION, delete_unused, insert_authorization},
+    rows::{Column as _, Table},
+    tokens::{delete_unused, select_authorization},
     unless_taken,
 };
 use crate::{
     Id,
-    store::{AccountRow, AccountStore, AuthorizationRow, FullRow, GivenUp, NewRows, Notes, failure::Outcome},
+    store::{
+        AccountRow, AccountStore, AppRow, AuthorizationRow, FullRow, GivenUp, NewRows, Notes,
+        failure::Outcome,
+    },
 };
 
 const GIVEN_UP: &str = "SELECT account.name, count(*) OVER () AS total FROM authorizations JOIN account \
@@ -26,13 +26,13 @@ impl SqlStore {
     async fn insert(&self, rows: &NewRows, notes: &Notes) -> Outcome<()> {
         let mut transaction = self.begin().await?;
         for row in &rows.apps {
-            insert_app(&mut transaction, row).await?;
+            row.insert(&mut transaction).await?;
         }
         for row in &rows.authorizations {
-            insert_authorization(&mut transaction, row).await?;
+            row.insert(&mut transaction).await?;
         }
         for row in &rows.accounts {
-            insert_account(&mut transaction, row).await?;
+            row.insert(&mut transaction).await?;
         }
         insert_notes(&mut transaction, notes).await?;
         Ok(transaction.commit().await?)
@@ -45,30 +45,32 @@ impl AccountStore for SqlStore {
     }
 
     fn accounts(&self) -> BoxFuture<'_, Result<Vec<FullRow>>> {
-        self.run(move || self.fetch_all(query(full!("ORDER BY account.created_at, account.name")), full_row))
+        self.run(move || {
+            self.fetch_all(query(FullRow::select("ORDER BY account.created_at, account.name")), FullRow::read)
+        })
     }
 
     fn account<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<FullRow>>> {
-        self.run(move || self.fetch_optional(query(full!("WHERE account.name = $1")).bind(name), full_row))
+        self.run(move || {
+            self.fetch_optional(query(FullRow::select("WHERE account.name = $1")).bind(name), FullRow::read)
+        })
     }
 
     fn accounts_using(&self, authorization: Id) -> BoxFuture<'_, Result<Vec<FullRow>>> {
         self.run(move || async move {
             // Read once: an approval of many shops lists them all in its identity.
-            let shared = query(AUTHORIZATION).bind(authorization);
-            let Some(shared) = self.fetch_optional(shared, authorization_row).await? else {
+            let shared = select_authorization(authorization);
+            let Some(shared) = self.fetch_optional(shared, AuthorizationRow::read).await? else {
                 return Ok(Vec::new());
             };
-            let using = query(concat!(
-                "SELECT ",
-                columns!(account),
-                ", ",
-                columns!(app),
-                " FROM account JOIN app ON app.app_id = account.app_id \
-                 WHERE account.authorization_id = $1 ORDER BY account.created_at, account.name"
+            let using = query(format!(
+                "SELECT {}, {} FROM account JOIN app ON app.app_id = account.app_id \
+                 WHERE account.authorization_id = $1 ORDER BY account.created_at, account.name",
+                AccountRow::columns(),
+                AppRow::columns()
             ));
             self.fetch_all(using.bind(authorization), |row| {
-                let (account, app) = (account_row(row)?, app_row(row)?);
+                let (account, app) = (Table::read(row)?, Table::read(row)?);
                 Ok(FullRow { account, app, authorization: shared.clone() })
             })
             .await
@@ -77,8 +79,9 @@ impl AccountStore for SqlStore {
 
     fn accounts_after(&self, after: Option<Id>, limit: u32) -> BoxFuture<'_, Result<Vec<FullRow>>> {
         self.run(move || {
-            let page = query(full!("WHERE account.account_id > $1 ORDER BY account.account_id LIMIT $2"));
-            self.fetch_all(page.bind(bytes_before(after)).bind(limit), full_row)
+            let page =
+                query(FullRow::select("WHERE account.account_id > $1 ORDER BY account.account_id LIMIT $2"));
+            self.fetch_all(page.bind(bytes_before(after)).bind(limit), FullRow::read)
         })
     }
 
@@ -86,7 +89,7 @@ impl AccountStore for SqlStore {
         self.run(move || {
             let page =
                 query("SELECT account_id FROM account WHERE account_id > $1 ORDER BY account_id LIMIT $2");
-            self.fetch_all(page.bind(bytes_before(after)).bind(limit), |row| row.id("account_id"))
+            self.fetch_all(page.bind(bytes_before(after)).bind(limit), |row| Id::read(row, "account_id"))
         })
     }
 
@@ -97,10 +100,10 @@ impl AccountStore for SqlStore {
         limit: u32,
     ) -> BoxFuture<'a, Result<Vec<FullRow>>> {
         self.run(move || {
-            let of_shop = query(full!(
-                "WHERE account.shop_id = $1 AND app.app_key = $2 ORDER BY account.account_id LIMIT $3"
+            let of_shop = query(FullRow::select(
+                "WHERE account.shop_id = $1 AND app.app_key = $2 ORDER BY account.account_id LIMIT $3",
             ));
-            self.fetch_all(of_shop.bind(shop_id).bind(app_key).bind(limit), full_row)
+            self.fetch_all(of_shop.bind(shop_id).bind(app_key).bind(limit), FullRow::read)
         })
     }
 
@@ -123,14 +126,14 @@ impl AccountStore for SqlStore {
         self.run(move || async move {
             let mut transaction = self.begin().await?;
             if let Some(authorization) = authorization {
-                insert_authorization(&mut transaction, authorization).await?;
+                authorization.insert(&mut transaction).await?;
             }
             // Held until the end: what it points to must not change in between.
             let former = transaction
                 .fetch_optional(
                     query("SELECT authorization_id FROM account WHERE account_id = $1 FOR UPDATE")
                         .bind(row.id),
-                    |row| row.id("authorization_id"),
+                    |row| Id::read(row, "authorization_id"),
                 )
                 .await?;
             let update = query(
@@ -167,7 +170,7 @@ impl AccountStore for SqlStore {
     ) -> BoxFuture<'a, Result<bool>> {
         self.run(move || async move {
             let set = query("UPDATE account SET tags = $3 WHERE account_id = $1 AND tags = $2");
-            Ok(self.execute(set.bind(account).bind(as_json(former)?).bind(as_json(tags)?)).await? == 1)
+            Ok(self.execute(set.bind(account).bind(&former.to_vec()).bind(&tags.to_vec())).await? == 1)
         })
     }
 
@@ -178,7 +181,7 @@ impl AccountStore for SqlStore {
                 .fetch_optional(
                     query("DELETE FROM account WHERE account_id = $1 RETURNING authorization_id")
                         .bind(account),
-                    |row| row.id("authorization_id"),
+                    |row| Id::read(row, "authorization_id"),
                 )
                 .await?;
             if let Some(authorization) = removed {
@@ -188,29 +191,6 @@ impl AccountStore for SqlStore {
             Ok(transaction.commit().await?)
         })
     }
-}
-
-fn as_json(tags: &[String]) -> sqlx::Result<String> {
-    serde_json::to_string(tags).map_err(|error| sqlx::Error::Encode(Box::new(error)))
-}
-
-async fn insert_account(on: &mut Connection, row: &AccountRow) -> sqlx::Result<()> {
-    let insert = query(
-        "INSERT INTO account (account_id, name, app_id, authorization_id, login, shop_id, country, region, \
-         tags, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
-    )
-    .bind(row.id)
-    .bind(&row.name)
-    .bind(row.app_id)
-    .bind(row.authorization_id)
-    .bind(&row.login)
-    .bind(&row.shop_id)
-    .bind(&row.country)
-    .bind(&row.region)
-    .bind(as_json(&row.tags)?)
-    .bind(row.created_at);
-    on.execute(insert).await?;
-    Ok(())
 }
 
 #[cfg(test)]

@@ -2,13 +2,7 @@
 
 use sesame_core::{BoxFuture, Result};
 
-use super::{
-    SqlStore,
-    connection::Connection,
-    events::insert_notes,
-    query::query,
-    rows::{app_row, columns},
-};
+use super::{SqlStore, events::insert_notes, query::query, rows::Table as _};
 use crate::{
     Id,
     store::{AppRow, AppStore, Notes, failure::Failure},
@@ -17,15 +11,15 @@ use crate::{
 impl AppStore for SqlStore {
     fn apps(&self) -> BoxFuture<'_, Result<Vec<AppRow>>> {
         self.run(move || {
-            let all = concat!("SELECT ", columns!(app), " FROM app ORDER BY app.created_at, app.name");
-            self.fetch_all(query(all), app_row)
+            let all = format!("SELECT {} FROM app ORDER BY app.created_at, app.name", AppRow::columns());
+            self.fetch_all(query(all), AppRow::read)
         })
     }
 
     fn app<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<AppRow>>> {
         self.run(move || {
-            let one = concat!("SELECT ", columns!(app), " FROM app WHERE app.name = $1");
-            self.fetch_optional(query(one).bind(name), app_row)
+            let one = format!("SELECT {} FROM app WHERE app.name = $1", AppRow::columns());
+            self.fetch_optional(query(one).bind(name), AppRow::read)
         })
     }
 
@@ -71,6 +65,13 @@ impl AppStore for SqlStore {
                     transaction.execute(follow).await?;
                 }
             }
+            // What kept its shops from being refreshed may be mended: the old error goes, and they are due.
+            if former.secret != new.secret || former.region != new.region {
+                let retry = "UPDATE authorizations SET blocked = FALSE, last_error = NULL, last_error_at = NULL, \
+                             attempts = 0, not_before = NULL, due_at = coalesce(last_error_at, due_at) \
+                             WHERE app_id = $1 AND blocked AND exhausted IS NULL";
+                transaction.execute(query(retry).bind(former.id)).await?;
+            }
             insert_notes(&mut transaction, notes).await?;
             transaction.commit().await?;
             Ok(true)
@@ -91,24 +92,4 @@ impl AppStore for SqlStore {
             Ok(true)
         })
     }
-}
-
-pub(super) async fn insert_app(on: &mut Connection, row: &AppRow) -> sqlx::Result<()> {
-    let insert = query(
-        "INSERT INTO app (app_id, name, platform, region, app_key, secret, former_secret, redirect_uri, \
-         sandbox, secret_origin, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
-    )
-    .bind(row.id)
-    .bind(&row.name)
-    .bind(&row.platform)
-    .bind(&row.region)
-    .bind(&row.app_key)
-    .bind(&row.secret)
-    .bind(&row.former_secret)
-    .bind(&row.redirect_uri)
-    .bind(&row.sandbox)
-    .bind(&row.secret_origin)
-    .bind(row.created_at);
-    on.execute(insert).await?;
-    Ok(())
 }

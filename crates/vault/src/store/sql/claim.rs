@@ -7,38 +7,25 @@ use crate::store::DueClaim;
 /// back.
 pub(super) const LATEST_LEASE: i64 = 3_600_000;
 
-/// The statement that hands out due rows of a table. Its first five parameters are those of [`bind_claim`];
-/// `$which` narrows the rows, `$same` the match of a row if the key alone does not, and `$order` says which
-/// come first.
-macro_rules! claim_due {
-    ($table:literal, $key:literal, $which:expr, $order:literal, $same:expr, $columns:expr) => {
-        concat!(
-            "WITH next AS MATERIALIZED (SELECT ",
-            $key,
-            " FROM ",
-            $table,
-            " WHERE due_at <= $3 AND (lease_until IS NULL OR lease_until <= $3 OR lease_owner IS NULL \
-             OR lease_until > $5)",
-            $which,
-            " ORDER BY ",
-            $order,
-            " LIMIT $4 FOR UPDATE SKIP LOCKED) UPDATE ",
-            $table,
-            " SET lease_owner = $1, lease_fence = lease_fence + 1, lease_until = $2, due_at = $2 \
-             FROM next WHERE ",
-            $table,
-            ".",
-            $key,
-            " = next.",
-            $key,
-            $same,
-            " RETURNING lease_fence, ",
-            $columns
-        )
-    };
+/// Returns the statement that hands out due rows of a table. Its first five parameters are those of
+/// [`bind_claim`]; `which` narrows the rows, `same` the match of a row if the key alone does not, and `order`
+/// says which come first.
+pub(super) fn claim_due(
+    table: &str,
+    key: &str,
+    which: &str,
+    order: &str,
+    same: &str,
+    columns: &str,
+) -> String {
+    format!(
+        "WITH next AS MATERIALIZED (SELECT {key} FROM {table} WHERE due_at <= $3 AND (lease_until IS NULL \
+         OR lease_until <= $3 OR lease_owner IS NULL OR lease_until > $5){which} ORDER BY {order} LIMIT $4 \
+         FOR UPDATE SKIP LOCKED) UPDATE {table} SET lease_owner = $1, lease_fence = lease_fence + 1, \
+         lease_until = $2, due_at = $2 FROM next WHERE {table}.{key} = next.{key}{same} \
+         RETURNING lease_fence, {columns}"
+    )
 }
-
-pub(super) use claim_due;
 
 /// Passes over rows that cannot be read: the others are not held up. Their leases end by themselves.
 pub(super) fn readable<T>(rows: Vec<sqlx::Result<T>>) -> Vec<T> {

@@ -6,24 +6,34 @@ use super::{
     PIECE, SqlStore,
     claim::{bind_claim, claim_due, readable},
     connection::Connection,
-    query::query,
-    rows::{audit_row, due_event},
+    query::{Row, query},
+    rows::Table as _,
 };
 use crate::{
     Id,
-    store::{AuditQuery, AuditRow, DueClaim, DueEvent, EventStore, HOLDS_BACK, Notes, Sink},
+    store::{AuditQuery, AuditRow, DueClaim, DueEvent, EventRow, EventStore, HOLDS_BACK, Notes, Sink},
 };
 
-const CLAIM_EVENTS: &str = claim_due!(
-    "event",
-    "event_id",
-    " AND sink = $6 AND at >= $7 AND NOT EXISTS (SELECT 1 FROM event AS earlier \
-     WHERE earlier.authorization_id = event.authorization_id AND earlier.sink = $6 AND earlier.at >= $7 \
-     AND earlier.attempts < $8 AND (earlier.at, earlier.event_id) < (event.at, event.event_id))",
-    "at, event_id",
-    " AND event.sink = $6",
-    "event.event_id AS event_id, at, authorization_id, kind, payload, attempts"
-);
+fn claim_events() -> String {
+    claim_due(
+        "event",
+        "event_id",
+        " AND sink = $6 AND at >= $7 AND NOT EXISTS (SELECT 1 FROM event AS earlier \
+         WHERE earlier.authorization_id = event.authorization_id AND earlier.sink = $6 AND earlier.at >= $7 \
+         AND earlier.attempts < $8 AND (earlier.at, earlier.event_id) < (event.at, event.event_id))",
+        "at, event_id",
+        " AND event.sink = $6",
+        &format!("attempts, {}", EventRow::columns()),
+    )
+}
+
+fn due_event(row: &Row) -> sqlx::Result<DueEvent> {
+    Ok(DueEvent {
+        event: EventRow::read(row)?,
+        fence: row.get("lease_fence")?,
+        attempts: row.get("attempts")?,
+    })
+}
 
 impl EventStore for SqlStore {
     fn claim_events<'a>(
@@ -33,7 +43,7 @@ impl EventStore for SqlStore {
         claim: DueClaim<'a>,
     ) -> BoxFuture<'a, Result<Vec<DueEvent>>> {
         self.run(move || async move {
-            let claim = bind_claim(query(CLAIM_EVENTS), claim);
+            let claim = bind_claim(query(claim_events()), claim);
             let claim = claim.bind(sink.code()).bind(since).bind(HOLDS_BACK);
             let mut events = readable(self.fetch_all(claim, |row| Ok(due_event(row))).await?);
             events.sort_by_key(|due| (due.event.at, due.event.id));
@@ -71,22 +81,16 @@ impl EventStore for SqlStore {
     fn audit(&self, asked: AuditQuery) -> BoxFuture<'_, Result<Vec<AuditRow>>> {
         self.run(move || {
             // Two statements: one plan cannot serve both.
-            let read = match asked.authorization {
-                Some(authorization) => query(
-                    "SELECT audit_id, at, authorization_id, subject, action, succeeded, detail FROM audit \
-                     WHERE at >= $1 AND authorization_id = $3 ORDER BY audit_id DESC LIMIT $2",
-                )
-                .bind(asked.since.unwrap_or(i64::MIN))
-                .bind(asked.limit)
-                .bind(authorization),
-                None => query(
-                    "SELECT audit_id, at, authorization_id, subject, action, succeeded, detail FROM audit \
-                     WHERE at >= $1 ORDER BY audit_id DESC LIMIT $2",
-                )
-                .bind(asked.since.unwrap_or(i64::MIN))
-                .bind(asked.limit),
-            };
-            self.fetch_all(read, audit_row)
+            let which = if asked.authorization.is_some() { "AND authorization_id = $3" } else { "" };
+            let columns = AuditRow::columns();
+            let read = query(format!(
+                "SELECT {columns} FROM audit WHERE at >= $1 {which} ORDER BY audit_id DESC LIMIT $2"
+            ));
+            let mut read = read.bind(asked.since.unwrap_or(i64::MIN)).bind(asked.limit);
+            if let Some(authorization) = asked.authorization {
+                read = read.bind(authorization);
+            }
+            self.fetch_all(read, AuditRow::read)
         })
     }
 
@@ -116,18 +120,7 @@ impl EventStore for SqlStore {
 /// Writes notes within a transaction.
 pub(super) async fn insert_notes(on: &mut Connection, notes: &Notes) -> sqlx::Result<()> {
     for row in &notes.audit {
-        let insert = query(
-            "INSERT INTO audit (audit_id, at, authorization_id, subject, action, succeeded, detail) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7)",
-        )
-        .bind(row.id)
-        .bind(row.at)
-        .bind(row.authorization_id)
-        .bind(&row.subject)
-        .bind(&row.action)
-        .bind(row.succeeded)
-        .bind(&row.detail);
-        on.execute(insert).await?;
+        row.insert(on).await?;
     }
     for row in &notes.events {
         let insert = query(

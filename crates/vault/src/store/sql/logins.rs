@@ -2,7 +2,7 @@
 
 use sesame_core::{BoxFuture, Result};
 
-use super::{SqlStore, query::query, rows::pending_login};
+use super::{SqlStore, query::query, rows::Table as _};
 use crate::store::{LoginStore, PendingLogin};
 
 impl LoginStore for SqlStore {
@@ -11,21 +11,16 @@ impl LoginStore for SqlStore {
             let mut transaction = self.begin().await?;
             let forget = query("DELETE FROM pending_login WHERE begun_at < $1");
             transaction.execute(forget.bind(forget_before)).await?;
-            let insert =
-                query("INSERT INTO pending_login (state_hash, app_id, begun_at) VALUES ($1, $2, $3)");
-            transaction
-                .execute(insert.bind(&login.state_hash).bind(login.app_id).bind(login.begun_at))
-                .await?;
+            login.insert(&mut transaction).await?;
             Ok(transaction.commit().await?)
         })
     }
 
     fn login<'a>(&'a self, state_hash: &'a [u8]) -> BoxFuture<'a, Result<Option<PendingLogin>>> {
         self.run(move || {
-            let find = query(
-                "SELECT state_hash, app_id, begun_at, used_at FROM pending_login WHERE state_hash = $1",
-            );
-            self.fetch_optional(find.bind(state_hash), pending_login)
+            let columns = PendingLogin::columns();
+            let find = query(format!("SELECT {columns} FROM pending_login WHERE state_hash = $1"));
+            self.fetch_optional(find.bind(state_hash), PendingLogin::read)
         })
     }
 

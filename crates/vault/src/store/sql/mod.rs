@@ -119,7 +119,7 @@ impl SqlStore {
     #[cfg(test)]
     async fn plan_of(&self, text: &str) -> String {
         let values = (1..=9).filter(|number| text.contains(&format!("${number}"))).count();
-        let explained: &'static str = format!("EXPLAIN QUERY PLAN {text}").leak();
+        let explained = format!("EXPLAIN QUERY PLAN {text}");
         let explained = (0..values).fold(query::query(explained), |query, _| query.bind(1_i64));
         self.fetch_all(explained, |row| row.get::<String>("detail")).await.unwrap().join("\n")
     }

@@ -2,12 +2,13 @@
 
 use std::borrow::Cow;
 
-#[cfg(feature = "sqlite")]
-use sqlx::{AssertSqlSafe, SqlSafeStr as _, SqlStr, Sqlite, sqlite};
-use sqlx::{Decode, Row as _, Type};
+use sqlx::{AssertSqlSafe, Decode, Row as _, SqlSafeStr as _, SqlStr, Type};
 #[cfg(feature = "postgres")]
 use sqlx::{Postgres, postgres};
+#[cfg(feature = "sqlite")]
+use sqlx::{Sqlite, sqlite};
 
+use super::rows::Column;
 use crate::Id;
 
 /// A statement in the SQL of PostgreSQL and SQLite, with `$1` for its first value.
@@ -15,11 +16,12 @@ use crate::Id;
 /// Row locks (`FOR UPDATE`, `SKIP LOCKED`) are left out for SQLite, where a transaction that writes holds
 /// the whole file.
 pub(in crate::store) struct Query<'q> {
-    text: &'static str,
+    text: Cow<'static, str>,
     values: Vec<Value<'q>>,
 }
 
 /// The value of a parameter.
+#[derive(Clone)]
 pub(in crate::store) enum Value<'q> {
     Integer(Option<i64>),
     Boolean(Option<bool>),
@@ -28,8 +30,8 @@ pub(in crate::store) enum Value<'q> {
 }
 
 /// Begins a statement.
-pub(in crate::store) const fn query<'q>(text: &'static str) -> Query<'q> {
-    Query { text, values: Vec::new() }
+pub(in crate::store) fn query<'q>(text: impl Into<Cow<'static, str>>) -> Query<'q> {
+    Query { text: text.into(), values: Vec::new() }
 }
 
 impl<'q> Query<'q> {
@@ -51,7 +53,7 @@ impl<'q> Query<'q> {
 
     #[cfg(feature = "postgres")]
     pub(super) fn for_postgres(self) -> sqlx::query::Query<'static, Postgres, postgres::PgArguments> {
-        self.values.into_iter().fold(sqlx::query(self.text), |query, value| match value {
+        self.values.into_iter().fold(sqlx::query(safe(self.text)), |query, value| match value {
             Value::Integer(value) => query.bind(value),
             Value::Boolean(value) => query.bind(value),
             Value::Text(value) => query.bind(value.map(without_nul)),
@@ -62,11 +64,19 @@ impl<'q> Query<'q> {
 
 /// Returns the text of a statement for SQLite.
 #[cfg(feature = "sqlite")]
-pub(in crate::store) fn without_row_locks(text: &'static str) -> SqlStr {
+fn without_row_locks(text: Cow<'static, str>) -> SqlStr {
     if !text.contains(" FOR UPDATE") {
-        return text.into_sql_str();
+        return safe(text);
     }
-    AssertSqlSafe(text.replace(" FOR UPDATE SKIP LOCKED", "").replace(" FOR UPDATE", "")).into_sql_str()
+    safe(text.replace(" FOR UPDATE SKIP LOCKED", "").replace(" FOR UPDATE", "").into())
+}
+
+/// No statement holds a value: all of them are bound.
+fn safe(text: Cow<'static, str>) -> SqlStr {
+    match text {
+        Cow::Borrowed(text) => text.into_sql_str(),
+        Cow::Owned(text) => AssertSqlSafe(text).into_sql_str(),
+    }
 }
 
 /// Replaces the character NUL, which PostgreSQL's TEXT does not take and platforms have sent in messages.
@@ -116,20 +126,12 @@ impl Row {
             Self::Postgres(row) => row.try_get(column),
         }
     }
-
-    /// Returns the id in a column.
-    pub(in crate::store) fn id(&self, column: &str) -> sqlx::Result<Id> {
-        self.get::<&[u8]>(column).and_then(read_id)
-    }
-
-    /// Returns the id in a column that may be NULL.
-    pub(in crate::store) fn optional_id(&self, column: &str) -> sqlx::Result<Option<Id>> {
-        self.get::<Option<&[u8]>>(column)?.map(read_id).transpose()
-    }
 }
 
-fn read_id(bytes: &[u8]) -> sqlx::Result<Id> {
-    Id::from_slice(bytes).map_err(|error| sqlx::Error::Decode(Box::new(error)))
+impl<'q, T: Column> From<&'q T> for Value<'q> {
+    fn from(value: &'q T) -> Self {
+        value.value()
+    }
 }
 
 macro_rules! values {
@@ -149,15 +151,11 @@ values! {
     bool, value => Self::Boolean(Some(value));
     Option<bool>, value => Self::Boolean(value);
     &'q str, value => Self::Text(Some(value.into()));
-    &'q String, value => Self::Text(Some(value.into()));
     String, value => Self::Text(Some(value.into()));
     Option<&'q str>, value => Self::Text(value.map(Into::into));
-    &'q Option<String>, value => Self::Text(value.as_ref().map(Into::into));
     &'q [u8], value => Self::Bytes(Some(value.into()));
     Vec<u8>, value => Self::Bytes(Some(value.into()));
-    &'q Vec<u8>, value => Self::Bytes(Some(value.into()));
     Option<&'q [u8]>, value => Self::Bytes(value.map(Into::into));
-    &'q Option<Vec<u8>>, value => Self::Bytes(value.as_ref().map(Into::into));
     Id, value => Self::Bytes(Some(value.as_bytes().to_vec().into()));
     Option<Id>, value => Self::Bytes(value.map(|id| id.as_bytes().to_vec().into()));
 }

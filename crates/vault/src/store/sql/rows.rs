@@ -1,163 +1,231 @@
-//! Rows of the tables as values.
+//! Rows of the tables as values: how each is read and inserted.
 
-use super::query::Row;
-use crate::store::{
-    AccountRow, AppRow, AuditRow, AuthorizationRow, DueEvent, EventRow, FullRow, KeyRow, KeyState,
-    PendingLogin, TokenColumns,
+use std::{borrow::Cow, sync::Arc};
+
+use super::{
+    connection::Connection,
+    query::{Query, Row, Value, query},
+};
+use crate::{
+    Id,
+    store::{AccountRow, AppRow, AuditRow, AuthorizationRow, EventRow, FullRow, PendingLogin, TokenColumns},
 };
 
-/// The columns of a table, under names that are unique in a join.
+/// What a column may hold.
+pub(super) trait Column: Sized {
+    fn read(row: &Row, name: &str) -> sqlx::Result<Self>;
+    fn value(&self) -> Value<'_>;
+}
+
 macro_rules! columns {
-    (app) => {
-        "app.app_id AS app_id, app.name AS app_name, app.platform, app.region AS app_region, app.app_key, app.secret, \
-         app.former_secret, app.redirect_uri, app.sandbox, app.secret_origin, app.created_at AS app_created_at"
-    };
-    (authorization) => {
-        "authorizations.authorization_id AS authorization_id, authorizations.app_id AS authorization_app_id, \
-         authorizations.region AS authorization_region, generation, access, refresh, issued_at, access_expires_at, \
-         refresh_expires_at, refresh_denied, identity, exhausted, last_success, last_error, last_error_at, attempts, \
-         not_before, lease_owner, lease_until, refreshing_since, interrupted_since, last_used, postpone_after, \
-         warm_at, due_at, announced, blocked"
-    };
-    (account) => {
-        "account.account_id, account.name, account.app_id AS account_app_id, \
-         account.authorization_id AS account_authorization_id, login, shop_id, country, \
-         account.region AS account_region, account.tags, account.created_at AS account_created_at"
+    ($($type:ty, $self:ident => $value:expr;)+) => {
+        $(impl Column for $type {
+            fn read(row: &Row, name: &str) -> sqlx::Result<Self> {
+                row.get(name)
+            }
+            fn value(&$self) -> Value<'_> {
+                $value
+            }
+        })+
     };
 }
 
-/// Selects accounts with their apps and authorizations.
-macro_rules! full {
-    ($rest:literal) => {
-        concat!(
-            "SELECT ",
-            columns!(account),
-            ", ",
-            columns!(app),
-            ", ",
-            columns!(authorization),
-            " FROM account JOIN app ON app.app_id = account.app_id \
-             JOIN authorizations ON authorizations.authorization_id = account.authorization_id ",
-            $rest
+columns! {
+    i64, self => Value::Integer(Some(*self));
+    Option<i64>, self => Value::Integer(*self);
+    bool, self => Value::Boolean(Some(*self));
+    String, self => Value::Text(Some(self.into()));
+    Option<String>, self => Value::Text(self.as_ref().map(Into::into));
+    Vec<u8>, self => Value::Bytes(Some(self.into()));
+    Option<Vec<u8>>, self => Value::Bytes(self.as_ref().map(Into::into));
+}
+
+impl Column for Id {
+    fn read(row: &Row, name: &str) -> sqlx::Result<Self> {
+        Self::from_slice(row.get(name)?).map_err(|error| sqlx::Error::Decode(Box::new(error)))
+    }
+    fn value(&self) -> Value<'_> {
+        Value::Bytes(Some(self.as_bytes().as_slice().into()))
+    }
+}
+
+impl Column for Option<Id> {
+    fn read(row: &Row, name: &str) -> sqlx::Result<Self> {
+        row.get::<Option<&[u8]>>(name)?.map(|_| Id::read(row, name)).transpose()
+    }
+    fn value(&self) -> Value<'_> {
+        Value::Bytes(self.as_ref().map(|id| id.as_bytes().as_slice().into()))
+    }
+}
+
+impl Column for Arc<str> {
+    fn read(row: &Row, name: &str) -> sqlx::Result<Self> {
+        row.get::<&str>(name).map(Into::into)
+    }
+    fn value(&self) -> Value<'_> {
+        Value::Text(Some((&**self).into()))
+    }
+}
+
+/// A list as JSON. A damaged one is empty, since nothing depends on it.
+impl Column for Vec<String> {
+    fn read(row: &Row, name: &str) -> sqlx::Result<Self> {
+        row.get(name).map(|text| serde_json::from_str(text).unwrap_or_default())
+    }
+    fn value(&self) -> Value<'_> {
+        let list = serde_json::Value::from(self.as_slice());
+        Value::Text(Some(Cow::Owned(list.to_string())))
+    }
+}
+
+/// What a table, or a part of one, holds.
+pub(super) trait Table: Sized {
+    const NAME: &'static str;
+
+    fn names() -> Vec<&'static str>;
+    fn read(row: &Row) -> sqlx::Result<Self>;
+    fn values(&self) -> Vec<Value<'_>>;
+
+    /// Returns the columns as [`Table::read`] expects them, under names that are unique in a join.
+    fn columns() -> String {
+        let columns: Vec<String> =
+            Self::names().iter().map(|name| format!("{0}.{name} AS {0}_{name}", Self::NAME)).collect();
+        columns.join(", ")
+    }
+
+    async fn insert(&self, on: &mut Connection) -> sqlx::Result<()> {
+        let names = Self::names();
+        let places: Vec<String> = (1..=names.len()).map(|number| format!("${number}")).collect();
+        let (table, names, places) = (Self::NAME, names.join(", "), places.join(", "));
+        let insert = query(format!("INSERT INTO {table} ({names}) VALUES ({places})"));
+        on.execute(self.values().into_iter().fold(insert, Query::bind)).await?;
+        Ok(())
+    }
+}
+
+/// Declares the columns of a row's fields, and the field that holds the rest of its columns.
+macro_rules! table {
+    ($table:literal, $row:ident { $($field:ident = $column:literal),+ $(,)? } $(+ $part:ident: $columns:ident)?) => {
+        impl Table for $row {
+            const NAME: &'static str = $table;
+
+            fn names() -> Vec<&'static str> {
+                [vec![$($column),+] $(, $columns::names())?].concat()
+            }
+
+            fn read(row: &Row) -> sqlx::Result<Self> {
+                Ok(Self {
+                    $($field: Column::read(row, concat!($table, "_", $column))?,)+
+                    $($part: Table::read(row)?,)?
+                })
+            }
+
+            fn values(&self) -> Vec<Value<'_>> {
+                [vec![$(self.$field.value()),+] $(, self.$part.values())?].concat()
+            }
+        }
+    };
+}
+
+table!("app", AppRow {
+    id = "app_id",
+    name = "name",
+    platform = "platform",
+    region = "region",
+    app_key = "app_key",
+    secret = "secret",
+    former_secret = "former_secret",
+    redirect_uri = "redirect_uri",
+    sandbox = "sandbox",
+    secret_origin = "secret_origin",
+    created_at = "created_at",
+});
+
+table!("authorizations", AuthorizationRow {
+    id = "authorization_id",
+    app_id = "app_id",
+    region = "region",
+    generation = "generation",
+    exhausted = "exhausted",
+    last_success = "last_success",
+    last_error = "last_error",
+    last_error_at = "last_error_at",
+    attempts = "attempts",
+    not_before = "not_before",
+    lease_owner = "lease_owner",
+    lease_until = "lease_until",
+    refreshing_since = "refreshing_since",
+    interrupted_since = "interrupted_since",
+    last_used = "last_used",
+    postpone_after = "postpone_after",
+    blocked = "blocked",
+} + tokens: TokenColumns);
+
+table!("authorizations", TokenColumns {
+    access = "access",
+    refresh = "refresh",
+    issued_at = "issued_at",
+    access_expires_at = "access_expires_at",
+    refresh_expires_at = "refresh_expires_at",
+    refresh_denied = "refresh_denied",
+    identity = "identity",
+    warm_at = "warm_at",
+    due_at = "due_at",
+    announced = "announced",
+});
+
+table!("account", AccountRow {
+    id = "account_id",
+    name = "name",
+    app_id = "app_id",
+    authorization_id = "authorization_id",
+    login = "login",
+    shop_id = "shop_id",
+    country = "country",
+    region = "region",
+    tags = "tags",
+    created_at = "created_at",
+});
+
+table!("audit", AuditRow {
+    id = "audit_id",
+    at = "at",
+    authorization_id = "authorization_id",
+    subject = "subject",
+    action = "action",
+    succeeded = "succeeded",
+    detail = "detail",
+    actor = "actor",
+});
+
+table!("event", EventRow {
+    id = "event_id",
+    at = "at",
+    authorization_id = "authorization_id",
+    kind = "kind",
+    payload = "payload",
+});
+
+table!("pending_login", PendingLogin {
+    state_hash = "state_hash",
+    app_id = "app_id",
+    begun_at = "begun_at",
+    used_at = "used_at",
+});
+
+impl FullRow {
+    /// Selects accounts with their apps and authorizations.
+    pub(super) fn select(rest: &str) -> String {
+        format!(
+            "SELECT {}, {}, {} FROM account JOIN app ON app.app_id = account.app_id \
+             JOIN authorizations ON authorizations.authorization_id = account.authorization_id {rest}",
+            AccountRow::columns(),
+            AppRow::columns(),
+            AuthorizationRow::columns()
         )
-    };
-}
+    }
 
-pub(super) use {columns, full};
-
-pub(super) fn app_row(row: &Row) -> sqlx::Result<AppRow> {
-    Ok(AppRow {
-        id: row.id("app_id")?,
-        name: row.get("app_name")?,
-        platform: row.get("platform")?,
-        region: row.get("app_region")?,
-        app_key: row.get("app_key")?,
-        secret: row.get("secret")?,
-        former_secret: row.get("former_secret")?,
-        redirect_uri: row.get("redirect_uri")?,
-        sandbox: row.get("sandbox")?,
-        secret_origin: row.get("secret_origin")?,
-        created_at: row.get("app_created_at")?,
-    })
-}
-
-pub(super) fn authorization_row(row: &Row) -> sqlx::Result<AuthorizationRow> {
-    Ok(AuthorizationRow {
-        id: row.id("authorization_id")?,
-        app_id: row.id("authorization_app_id")?,
-        region: row.get("authorization_region")?,
-        generation: row.get("generation")?,
-        tokens: TokenColumns {
-            access: row.get("access")?,
-            refresh: row.get("refresh")?,
-            issued_at: row.get("issued_at")?,
-            access_expires_at: row.get("access_expires_at")?,
-            refresh_expires_at: row.get("refresh_expires_at")?,
-            refresh_denied: row.get("refresh_denied")?,
-            identity: row.get::<&str>("identity")?.into(),
-            warm_at: row.get("warm_at")?,
-            due_at: row.get("due_at")?,
-            announced: row.get("announced")?,
-        },
-        exhausted: row.get("exhausted")?,
-        last_success: row.get("last_success")?,
-        last_error: row.get("last_error")?,
-        last_error_at: row.get("last_error_at")?,
-        attempts: row.get("attempts")?,
-        not_before: row.get("not_before")?,
-        lease_owner: row.get("lease_owner")?,
-        lease_until: row.get("lease_until")?,
-        refreshing_since: row.get("refreshing_since")?,
-        interrupted_since: row.get("interrupted_since")?,
-        last_used: row.get("last_used")?,
-        postpone_after: row.get("postpone_after")?,
-        blocked: row.get("blocked")?,
-    })
-}
-
-pub(super) fn account_row(row: &Row) -> sqlx::Result<AccountRow> {
-    Ok(AccountRow {
-        id: row.id("account_id")?,
-        name: row.get("name")?,
-        app_id: row.id("account_app_id")?,
-        authorization_id: row.id("account_authorization_id")?,
-        login: row.get("login")?,
-        shop_id: row.get("shop_id")?,
-        country: row.get("country")?,
-        region: row.get("account_region")?,
-        // A damaged list is an empty one, since nothing depends on it.
-        tags: serde_json::from_str(row.get("tags")?).unwrap_or_default(),
-        created_at: row.get("account_created_at")?,
-    })
-}
-
-pub(super) fn full_row(row: &Row) -> sqlx::Result<FullRow> {
-    Ok(FullRow { account: account_row(row)?, app: app_row(row)?, authorization: authorization_row(row)? })
-}
-
-pub(super) fn key_row(row: &Row) -> sqlx::Result<KeyRow> {
-    Ok(KeyRow {
-        key_id: row.get("key_id")?,
-        state: KeyState::from_code(row.get("state")?),
-        wrapped: row.get("wrapped")?,
-        kind: row.get("kind")?,
-        params: row.get("params")?,
-        check: row.get("checked")?,
-        created_at: row.get("created_at")?,
-    })
-}
-
-pub(super) fn audit_row(row: &Row) -> sqlx::Result<AuditRow> {
-    Ok(AuditRow {
-        id: row.id("audit_id")?,
-        at: row.get("at")?,
-        authorization_id: row.optional_id("authorization_id")?,
-        subject: row.get("subject")?,
-        action: row.get("action")?,
-        succeeded: row.get("succeeded")?,
-        detail: row.get("detail")?,
-    })
-}
-
-pub(super) fn due_event(row: &Row) -> sqlx::Result<DueEvent> {
-    Ok(DueEvent {
-        event: EventRow {
-            id: row.id("event_id")?,
-            at: row.get("at")?,
-            authorization_id: row.id("authorization_id")?,
-            kind: row.get("kind")?,
-            payload: row.get("payload")?,
-        },
-        fence: row.get("lease_fence")?,
-        attempts: row.get("attempts")?,
-    })
-}
-
-pub(super) fn pending_login(row: &Row) -> sqlx::Result<PendingLogin> {
-    Ok(PendingLogin {
-        state_hash: row.get("state_hash")?,
-        app_id: row.id("app_id")?,
-        begun_at: row.get("begun_at")?,
-        used_at: row.get("used_at")?,
-    })
+    pub(super) fn read(row: &Row) -> sqlx::Result<Self> {
+        Ok(Self { account: Table::read(row)?, app: Table::read(row)?, authorization: Table::read(row)? })
+    }
 }

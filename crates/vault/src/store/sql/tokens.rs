@@ -7,20 +7,22 @@ use super::{
     claim::LATEST_LEASE,
     connection::Connection,
     events::insert_notes,
-    query::query,
-    rows::{authorization_row, columns},
+    query::{Query, query},
+    rows::Table as _,
 };
 use crate::{
     Id,
     store::{AuthorizationRow, Claim, FailedRefresh, Lease, Notes, TokenColumns, TokenStore},
 };
 
-pub(super) const AUTHORIZATION: &str =
-    concat!("SELECT ", columns!(authorization), " FROM authorizations WHERE authorization_id = $1");
+pub(super) fn select_authorization<'q>(id: Id) -> Query<'q> {
+    let columns = AuthorizationRow::columns();
+    query(format!("SELECT {columns} FROM authorizations WHERE authorization_id = $1")).bind(id)
+}
 
 impl TokenStore for SqlStore {
     fn authorization(&self, authorization: Id) -> BoxFuture<'_, Result<Option<AuthorizationRow>>> {
-        self.run(move || self.fetch_optional(query(AUTHORIZATION).bind(authorization), authorization_row))
+        self.run(move || self.fetch_optional(select_authorization(authorization), AuthorizationRow::read))
     }
 
     fn claim<'a>(&'a self, claim: Claim<'a>) -> BoxFuture<'a, Result<Option<Lease>>> {
@@ -74,7 +76,7 @@ impl TokenStore for SqlStore {
             .bind(tokens.access_expires_at)
             .bind(tokens.refresh_expires_at)
             .bind(tokens.refresh_denied)
-            .bind(tokens.identity.as_ref())
+            .bind(&tokens.identity)
             .bind(at)
             .bind(tokens.warm_at)
             .bind(tokens.due_at)
@@ -165,43 +167,6 @@ impl TokenStore for SqlStore {
             Ok(transaction.commit().await?)
         })
     }
-}
-
-pub(super) async fn insert_authorization(on: &mut Connection, row: &AuthorizationRow) -> sqlx::Result<()> {
-    let insert = query(
-        "INSERT INTO authorizations (authorization_id, app_id, region, generation, access, refresh, \
-         issued_at, access_expires_at, refresh_expires_at, refresh_denied, identity, last_success, \
-         last_used, warm_at, due_at, announced, exhausted, last_error, last_error_at, attempts, not_before, \
-         refreshing_since, interrupted_since, postpone_after) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, \
-         $21, $22, $23, $24)",
-    )
-    .bind(row.id)
-    .bind(row.app_id)
-    .bind(&row.region)
-    .bind(row.generation)
-    .bind(&row.tokens.access)
-    .bind(&row.tokens.refresh)
-    .bind(row.tokens.issued_at)
-    .bind(row.tokens.access_expires_at)
-    .bind(row.tokens.refresh_expires_at)
-    .bind(row.tokens.refresh_denied)
-    .bind(row.tokens.identity.as_ref())
-    .bind(row.last_success)
-    .bind(row.last_used)
-    .bind(row.tokens.warm_at)
-    .bind(row.tokens.due_at)
-    .bind(row.tokens.announced)
-    .bind(&row.exhausted)
-    .bind(&row.last_error)
-    .bind(row.last_error_at)
-    .bind(row.attempts)
-    .bind(row.not_before)
-    .bind(row.refreshing_since)
-    .bind(row.interrupted_since)
-    .bind(row.postpone_after);
-    on.execute(insert).await?;
-    Ok(())
 }
 
 /// Removes an authorization that no account uses any more.

@@ -1,7 +1,7 @@
 //! Work that is handed out under leases.
 //!
 //! A table of work has the columns `due_at`, `lease_owner`, `lease_fence` and `lease_until`, and an index
-//! on `due_at`. [`claim_due!`] is the one way to hand out its rows: those that are due the longest and that
+//! on `due_at`. [`claim_due`] is the one way to hand out its rows: those that are due the longest and that
 //! nobody holds. Each is due again when its lease ends, unless its owner plans something else before; so
 //! what is held costs nothing when others claim, and what a dead owner held comes back by itself. Whatever
 //! an owner writes names its fence, which grows with each lease.
@@ -14,25 +14,19 @@ use super::{
     connection::Connection,
     events::insert_notes,
     query::{Row, query},
-    rows::{authorization_row, columns},
+    rows::Table as _,
 };
 use crate::{
     Id,
-    store::{Due, DueClaim, Intent, Notes, Planned, WorkStore},
+    store::{AuthorizationRow, Due, DueClaim, Intent, Notes, Planned, WorkStore},
 };
 
-const CLAIM_DUE: &str = claim_due!(
-    "authorizations",
-    "authorization_id",
-    "",
-    "due_at",
-    "",
-    concat!(
-        "coalesce((SELECT min(name) FROM account \
-         WHERE account.authorization_id = authorizations.authorization_id), '') AS label, ",
-        columns!(authorization)
-    )
-);
+fn claim_authorizations() -> String {
+    let label = "coalesce((SELECT min(name) FROM account \
+        WHERE account.authorization_id = authorizations.authorization_id), '') AS label";
+    let columns = format!("{label}, {}", AuthorizationRow::columns());
+    claim_due("authorizations", "authorization_id", "", "due_at", "", &columns)
+}
 
 const NEXT_DUE: &str = "SELECT due_at FROM authorizations WHERE due_at IS NOT NULL \
     AND (lease_until IS NULL OR lease_until <= $1 OR lease_owner IS NULL) ORDER BY due_at LIMIT 1";
@@ -46,7 +40,9 @@ impl WorkStore for SqlStore {
             // A lease that a power cut takes back has only not saved a call. What is spent under it waits
             // for its intent to be on the disk.
             let mut transaction = self.begin_unsynced().await?;
-            let due = transaction.fetch_all(bind_claim(query(CLAIM_DUE), claim), |row| Ok(due(row))).await?;
+            let due = transaction
+                .fetch_all(bind_claim(query(claim_authorizations()), claim), |row| Ok(due(row)))
+                .await?;
             transaction.commit().await?;
             Ok(readable(due))
         })
@@ -116,7 +112,7 @@ impl WorkStore for SqlStore {
 
 fn due(row: &Row) -> sqlx::Result<Due> {
     Ok(Due {
-        authorization: authorization_row(row)?,
+        authorization: AuthorizationRow::read(row)?,
         fence: row.get("lease_fence")?,
         label: row.get("label")?,
     })
@@ -152,7 +148,7 @@ mod tests {
     #[tokio::test]
     async fn due_rows_are_found_by_their_index_and_nothing_else_is_read() {
         let store = SqlStore::in_memory().await.unwrap();
-        for text in [CLAIM_DUE, NEXT_DUE, PULL_FORWARD] {
+        for text in [&claim_authorizations(), NEXT_DUE, PULL_FORWARD] {
             let plan = store.plan_of(text).await;
             assert!(
                 plan.contains("authorizations USING") && plan.contains("INDEX authorization_due"),

@@ -1,35 +1,36 @@
 use super::*;
 use crate::{
     Location,
-    store::{EventStore as _, KeyRow, KeyState, KeyStore as _, SqlStore, Store as _},
+    store::{EventStore as _, KeyKind, KeyRow, KeyState, KeyStore as _, SqlStore, Store as _},
 };
 
 async fn open(path: &Path) -> Result<SqlStore> {
     SqlStore::open(&Location::Sqlite(path.to_owned())).await
 }
 
+fn key(params: String) -> KeyRow {
+    KeyRow {
+        key_id: [1; 8],
+        state: KeyState::Active,
+        wrapped: None,
+        kind: KeyKind::File,
+        params,
+        check: vec![],
+        created_at: 0,
+    }
+}
+
 #[tokio::test]
 async fn a_frozen_vault_can_be_read_and_says_why_it_is_not_written() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("vault.db");
-    let key = KeyRow {
-        key_id: vec![1],
-        state: KeyState::Active,
-        wrapped: None,
-        kind: "file".into(),
-        params: String::new(),
-        check: vec![],
-        created_at: 0,
-    };
+    let keys = [key(String::new())];
     let store = open(&path).await.unwrap();
-    assert!(store.add_key(&key, None).await.unwrap());
+    assert!(store.set_keys(&[], &keys).await.unwrap());
     store.close().await;
     let store = SqlStore::over(SqliteBackend::open_frozen(&path).await.unwrap());
-    assert_eq!(store.keys().await.unwrap(), std::slice::from_ref(&key));
-    let error = store
-        .add_key(&KeyRow { key_id: vec![2], state: KeyState::Incoming, ..key }, Some(&[1]))
-        .await
-        .unwrap_err();
+    assert_eq!(store.keys().await.unwrap(), keys);
+    let error = store.set_keys(&keys, &[key("new".into())]).await.unwrap_err();
     assert!(error.message().contains("the disk is full"), "{error}");
     assert!(!failures::beside(&path, "-shm").exists() && !failures::beside(&path, "-wal").exists());
 }
@@ -71,16 +72,7 @@ async fn a_full_disk_is_named_and_loses_nothing() {
     }
     drop(all);
     let store = SqlStore::over(backend);
-    let key = KeyRow {
-        key_id: vec![1],
-        state: KeyState::Active,
-        wrapped: None,
-        kind: "file".into(),
-        params: "x".repeat(100_000),
-        check: vec![],
-        created_at: 0,
-    };
-    let error = store.add_key(&key, None).await.unwrap_err();
+    let error = store.set_keys(&[], &[key("x".repeat(100_000))]).await.unwrap_err();
     assert!(
         error.message().contains("the disk is full") && error.message().contains("vault.db"),
         "{error:?}"

@@ -31,7 +31,7 @@ macro_rules! run_all {
                 a_batch_of_a_thousand_rows, pages_of_accounts, rows_point_to_rows,
                 an_account_moves_and_its_former_authorization_goes, shops_are_found_by_their_ids, logins_wait_and_are_forgotten,
                 two_that_take_the_last_accounts_away;
-                keys: one_active_key_and_one_incoming, keys_change_places, a_retired_key_that_seals_nothing_is_removed, values_are_sealed_anew_where_still_the_same;
+                keys: a_vault_gets_its_first_key_once, keys_are_compared_and_set, values_are_sealed_anew_where_still_the_same;
                 notes: events_reach_each_sink_once, events_of_one_shop_keep_their_order, two_deliverers_share_events, the_audit_trail_is_read_newest_first,
                 notes_are_forgotten, odd_texts_are_kept_or_replaced;
                 tokens: one_of_many_claims_wins, a_lease_is_fenced, tokens_are_compared_and_set,

@@ -111,6 +111,7 @@ pub fn line(about: Option<Id>) -> AuditRow {
         action: "refresh".to_owned(),
         succeeded: true,
         detail: None,
+        actor: Some("anna@host, pid 7".to_owned()),
     }
 }
 

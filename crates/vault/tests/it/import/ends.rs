@@ -46,7 +46,9 @@ async fn shops_without_known_ends_are_refreshed_soon_and_not_taken_for_healthy()
     let rows: String = std::iter::once(head.to_owned()).chain((0..300).map(row)).collect();
     let done = import_csv(&vault, "lazada", &rows).await.unwrap();
     assert!(
-        done.notes.iter().any(|note| note.starts_with("300 shops have refresh tokens without a known end")),
+        done.notes
+            .iter()
+            .any(|note| note.starts_with("300 shops each have a refresh token without a known end")),
         "{:?}",
         done.notes
     );
@@ -114,7 +116,7 @@ async fn a_shop_is_given_up_by_the_platform_and_not_by_the_age_of_its_token() {
     let done = import_csv(&vault, "1688", &rows).await.unwrap();
     let waiting: Vec<_> = done.needs_authorization.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(waiting, ["told"], "only the table's own word counts");
-    assert!(done.notes.iter().any(|note| note.starts_with("2 shops have refresh tokens without")));
+    assert!(done.notes.iter().any(|note| note.starts_with("2 shops each have a refresh token without")));
     for name in ["old", "dead"] {
         let shop = vault.account(name).await.unwrap();
         assert_eq!((shop.state, shop.refresh_expires_at), (AccountState::NeedsRefresh, None), "{name}");

@@ -62,7 +62,7 @@ impl Simulation {
         let nursery = Arc::new(SqlStore::in_memory().await.unwrap());
         let sealing = Vault::open_with(options.clone(), nursery.clone()).await.unwrap();
         let store = Arc::new(SqlStore::in_memory().await.unwrap());
-        assert!(store.add_key(&nursery.keys().await.unwrap()[0], None).await.unwrap());
+        assert!(store.set_keys(&[], &nursery.keys().await.unwrap()).await.unwrap());
         let vault = Vault::open_with(options, store.clone()).await.unwrap();
         let mut simulation =
             Self { clock, gateway, store, vault, shops: HashMap::new(), used: Vec::new(), _home: home };

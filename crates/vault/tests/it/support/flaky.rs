@@ -13,7 +13,7 @@ use sesame_vault::{
     Id,
     store::{
         AccountRow, AccountStore, AppRow, AppStore, AuditQuery, AuditRow, AuthorizationRow, Claim, Due,
-        DueClaim, DueEvent, EventStore, FailedRefresh, FullRow, GivenUp, Intent, KeyChange, KeyRow, KeyStore,
+        DueClaim, DueEvent, EventStore, FailedRefresh, FullRow, GivenUp, Intent, KeyId, KeyRow, KeyStore,
         Lease, LoginStore, NewRows, Notes, PendingLogin, Planned, Sealed, SealedPlace, Sink, Store,
         TokenColumns, TokenStore, WorkStore,
     },
@@ -128,37 +128,21 @@ impl KeyStore for FlakyStore {
         self.key_call(self.inner.keys())
     }
 
-    fn add_key<'a>(&'a self, row: &'a KeyRow, active: Option<&'a [u8]>) -> BoxFuture<'a, Result<bool>> {
-        self.key_call(self.inner.add_key(row, active))
-    }
-
-    fn wrap_key<'a>(&'a self, key_id: &'a [u8], wrapped: Option<&'a [u8]>) -> BoxFuture<'a, Result<()>> {
-        self.key_call(self.inner.wrap_key(key_id, wrapped))
-    }
-
-    fn activate_key<'a>(&'a self, change: KeyChange<'a>) -> BoxFuture<'a, Result<bool>> {
-        self.key_call(self.inner.activate_key(change))
-    }
-
-    fn retire_key<'a>(&'a self, key_id: &'a [u8]) -> BoxFuture<'a, Result<bool>> {
-        self.key_call(self.inner.retire_key(key_id))
-    }
-
-    fn remove_key<'a>(&'a self, key_id: &'a [u8]) -> BoxFuture<'a, Result<()>> {
-        self.key_call(self.inner.remove_key(key_id))
+    fn set_keys<'a>(&'a self, former: &'a [KeyRow], new: &'a [KeyRow]) -> BoxFuture<'a, Result<bool>> {
+        self.key_call(self.inner.set_keys(former, new))
     }
 
     fn forget_remains(&self) -> BoxFuture<'_, Result<()>> {
         self.key_call(self.inner.forget_remains())
     }
 
-    fn sealed_with<'a>(
-        &'a self,
-        key_id: &'a [u8],
+    fn sealed_with(
+        &self,
+        key_id: KeyId,
         place: SealedPlace,
         after: Option<Id>,
         limit: u32,
-    ) -> BoxFuture<'a, Result<Vec<Sealed>>> {
+    ) -> BoxFuture<'_, Result<Vec<Sealed>>> {
         self.key_call(self.inner.sealed_with(key_id, place, after, limit))
     }
 

@@ -1,143 +1,22 @@
-//! `sesame apis search|list|show`: the catalog of APIs.
+//! `sesame apis show`: what an API takes, returns and refuses.
 
 use serde_json::{Value as Json, json};
-use sesame_catalog::{Api, ApiSummary, Field, HttpMethods, Paging, Param, Safety};
-use sesame_core::{Error, command_line::quote, nearest::nearest};
+use sesame_catalog::{Api, ApiSummary, Catalog, Field, HttpMethods, Paging, Param, Safety};
+use sesame_core::{Error, nearest::nearest, scalar::printable};
 
+use unicode_width::UnicodeWidthStr;
+
+use super::{ShowArgs, samples::samples};
 use crate::{
     context::Context,
-    exit::{CliError, CliResult, note},
+    exit::CliResult,
     output::{Format, Printer},
-    table::Rows,
 };
 
-/// The commands of `apis`.
-#[derive(Debug, clap::Subcommand)]
-pub(crate) enum ApisCommand {
-    /// Finds APIs by words of their name, title or group.
-    #[command(after_help = "\
-Examples:
-  sesame apis search product list
-  sesame apis search order --platform lazada --limit 50 --output json
+/// The width of text for people.
+const WIDTH: usize = 80;
 
-JSON: [{\"platform\",\"name\",\"title\",\"group\",\"safety\"}]; exits 1 if nothing is found.")]
-    Search(SearchArgs),
-    /// Lists the APIs of a platform.
-    #[command(after_help = "\
-Examples:
-  sesame apis list lazada
-  sesame apis list 1688 --output csv
-
-JSON: as `apis search`.")]
-    List(ApisListArgs),
-    /// Shows what an API takes and returns.
-    #[command(after_help = "\
-Examples:
-  sesame apis show /alibaba/icbu/product/list
-  sesame apis show api.findAeProductById --platform aliexpress-legacy
-  sesame apis show /products/get --output json
-
-JSON: {\"platform\",\"name\",\"title\",\"shape\",\"path\",\"namespace\",\"version\",\"http\",\"auth\",\"signed\",
-       \"safety\",\"safety_derived\",\"params\":[..],\"response\":[..],\"paging\",\"aliases\",\"errors\",
-       \"example\",\"notes\",\"group\",\"source\",\"known\",\"also_on\":[..]}
-In params and response: n is the name, t the type, l says that it is a list, r that it is required (left \
-out where nobody knows), vt the vendor's word for the type, eg an example, c the members of an object.")]
-    Show(ShowArgs),
-}
-
-/// Options of `apis search`.
-#[derive(Debug, clap::Args)]
-pub(crate) struct SearchArgs {
-    /// Words that must all occur.
-    #[arg(required = true, value_name = "TEXT")]
-    text: Vec<String>,
-    /// Only this platform.
-    #[arg(long, short, value_name = "PLATFORM")]
-    platform: Option<String>,
-    /// The most APIs to show.
-    #[arg(long, short = 'n', default_value_t = 30)]
-    limit: usize,
-}
-
-/// Options of `apis list`.
-#[derive(Debug, clap::Args)]
-pub(crate) struct ApisListArgs {
-    /// The platform.
-    platform: String,
-}
-
-/// Options of `apis show`.
-#[derive(Debug, clap::Args)]
-pub(crate) struct ShowArgs {
-    /// A path, a method, or namespace:name with @VERSION where it has several.
-    api: String,
-    /// The platform; without it, the first that has the API.
-    #[arg(long, short, value_name = "PLATFORM")]
-    platform: Option<String>,
-}
-
-/// Runs one of them.
-pub(crate) fn run(command: ApisCommand, context: &Context) -> CliResult {
-    match command {
-        ApisCommand::Search(args) => search(&args, context),
-        ApisCommand::List(args) => list(&args, context),
-        ApisCommand::Show(args) => show(&args, context),
-    }
-}
-
-fn search(args: &SearchArgs, context: &Context) -> CliResult {
-    let catalog = context.catalog()?;
-    if let Some(platform) = &args.platform {
-        catalog.platform(platform)?;
-    }
-    let text = args.text.join(" ");
-    let found = catalog.search(&text, args.platform.as_deref(), args.limit.clamp(1, 10_000));
-    print_summaries(context, &found)?;
-    if found.is_empty() {
-        note(
-            "note",
-            &format!("no API of the catalog has {text:?}; `sesame call` takes any name the platform knows"),
-        );
-        return Err(CliError::Status(1));
-    }
-    if found.len() == args.limit {
-        note("note", &format!("the first {} are shown; --limit shows more", args.limit));
-    }
-    Ok(())
-}
-
-fn list(args: &ApisListArgs, context: &Context) -> CliResult {
-    let catalog = context.catalog()?;
-    catalog.platform(&args.platform)?;
-    print_summaries(context, &catalog.list(&args.platform))
-}
-
-fn print_summaries(context: &Context, found: &[ApiSummary]) -> CliResult {
-    let mut rows = Rows::new(&["platform", "api", "safety", "title"]);
-    let mut records = Vec::with_capacity(found.len());
-    for api in found {
-        rows.push([
-            api.platform.as_str(),
-            &api.name,
-            api.safety.as_str(),
-            api.title.as_deref().unwrap_or_default(),
-        ]);
-        records.push(json!({
-            "platform": api.platform,
-            "name": api.name,
-            "title": api.title,
-            "group": api.group,
-            "safety": api.safety.as_str(),
-        }));
-    }
-    let mut printer = context.printer(Format::Table);
-    if printer.for_people() && rows.is_empty() {
-        return Ok(());
-    }
-    printer.list(&records, &rows)
-}
-
-fn show(args: &ShowArgs, context: &Context) -> CliResult {
+pub(super) fn show(args: &ShowArgs, context: &Context) -> CliResult {
     let catalog = context.catalog()?;
     let (api, also) = if let Some(platform) = &args.platform {
         catalog.platform(platform)?;
@@ -154,13 +33,16 @@ fn show(args: &ShowArgs, context: &Context) -> CliResult {
     if !api.known {
         return Err(unknown(&catalog, &args.api, args.platform.as_deref()).into());
     }
+    if args.skeleton {
+        return context.printer(Format::Json).vendor_json(&Json::Object(api.skeleton()).to_string());
+    }
     let mut record = as_json(&api);
     record["also_on"] = json!(also);
     let mut printer = context.printer(Format::Table);
     printer.one(&record, |printer| text(printer, &api, &also))
 }
 
-fn unknown(catalog: &sesame_catalog::Catalog, name: &str, platform: Option<&str>) -> Error {
+fn unknown(catalog: &Catalog, name: &str, platform: Option<&str>) -> Error {
     let platforms =
         catalog.platforms().iter().filter(|known| platform.is_none_or(|wanted| known.name == wanted));
     let known: Vec<ApiSummary> = platforms.flat_map(|platform| catalog.list(&platform.name)).collect();
@@ -176,10 +58,14 @@ fn unknown(catalog: &sesame_catalog::Catalog, name: &str, platform: Option<&str>
 
 /// The parts of an API as JSON, in the names of the catalog's own files.
 fn as_json(api: &Api) -> Json {
+    let samples = samples(api);
     json!({
         "platform": api.platform,
         "name": api.name,
         "title": api.title,
+        "title_zh": api.title_zh,
+        "about": api.about,
+        "about_zh": api.about_zh,
         "shape": api.shape.as_str(),
         "path": api.path,
         "namespace": api.namespace,
@@ -194,7 +80,16 @@ fn as_json(api: &Api) -> Json {
         "paging": api.paging,
         "aliases": api.aliases,
         "errors": api.errors,
-        "example": api.example,
+        "example": api.example_arguments(),
+        "samples": {
+            "sesame": samples.sesame,
+            "curl": samples.curl,
+            "rust": samples.rust,
+            "python": samples.python,
+        },
+        "reply": api.reply,
+        "dates": api.dates,
+        "quota": api.quota,
         "notes": api.notes,
         "group": api.group,
         "source": api.source,
@@ -213,16 +108,17 @@ fn http_word(methods: HttpMethods) -> &'static str {
 
 fn text(printer: &mut Printer, api: &Api, also: &[String]) -> CliResult {
     let title = api.title.as_deref().unwrap_or_default();
-    printer.line(
-        format_args!("{}  {}", api.name, sesame_core::scalar::printable(title)).to_string().trim_end(),
-    )?;
+    printer.line(format_args!("{}  {}", api.name, printable(title)).to_string().trim_end())?;
+    if let Some(title) = &api.title_zh {
+        printer.line(printable(title))?;
+    }
+    for about in [&api.about, &api.about_zh].into_iter().flatten() {
+        printer.line("")?;
+        paragraph(printer, 0, about)?;
+    }
     printer.line("")?;
     let mut line = |name: &str, value: &str| -> CliResult {
-        if value.is_empty() {
-            Ok(())
-        } else {
-            printer.line(format_args!("  {name:<10}{}", sesame_core::scalar::printable(value)))
-        }
+        if value.is_empty() { Ok(()) } else { printer.line(format_args!("  {name:<10}{}", printable(value))) }
     };
     line(
         "platform",
@@ -254,6 +150,8 @@ fn text(printer: &mut Printer, api: &Api, also: &[String]) -> CliResult {
     line("safety", &format!("{}{derived}", safety_words(api.safety)))?;
     line("group", api.group.as_deref().unwrap_or_default())?;
     line("aliases", &api.aliases.join(", "))?;
+    line("dates", api.dates.as_deref().unwrap_or_default())?;
+    line("quota", api.quota.as_deref().unwrap_or_default())?;
     if !api.params.is_empty() {
         printer.line("\nParameters (* required, ? not documented)")?;
         for param in &api.params {
@@ -263,7 +161,7 @@ fn text(printer: &mut Printer, api: &Api, also: &[String]) -> CliResult {
     if let Some(paging) = &api.paging {
         printer.line(format_args!("\nPages\n  {}", paging_words(paging)))?;
         if let Some(advice) = &paging.advice {
-            printer.line(format_args!("  {advice}"))?;
+            paragraph(printer, 2, advice)?;
         }
     }
     if !api.response.is_empty() {
@@ -274,21 +172,60 @@ fn text(printer: &mut Printer, api: &Api, also: &[String]) -> CliResult {
     }
     if !api.errors.is_empty() {
         printer.line("\nErrors")?;
-        for error in &api.errors {
-            printer.line(format_args!("  {}  {}", error.code, error.says).to_string().trim_end())?;
+        let (explained, bare): (Vec<_>, Vec<_>) =
+            api.errors.iter().partition(|error| !error.says.is_empty() || !error.advice.is_empty());
+        for error in explained {
+            printer.line(format_args!("  {}", error.code))?;
+            for text in [&error.says, &error.advice].into_iter().filter(|text| !text.is_empty()) {
+                paragraph(printer, 6, text)?;
+            }
+        }
+        if !bare.is_empty() {
+            let codes: Vec<&str> = bare.iter().map(|error| error.code.as_str()).collect();
+            paragraph(printer, 2, &format!("also documented, without a meaning: {}", codes.join(", ")))?;
         }
     }
     if !api.notes.is_empty() {
         printer.line("\nNotes")?;
         for text in &api.notes {
-            printer.line(format_args!("  {}", sesame_core::scalar::printable(text)))?;
+            paragraph(printer, 2, text)?;
         }
     }
-    printer.line(format_args!("\nExample\n  {}", example(api)))?;
+    if let Some(reply) = &api.reply {
+        printer.line("\nSample reply")?;
+        let text = serde_json::to_string_pretty(reply).unwrap_or_default();
+        text.lines().try_for_each(|line| printer.line(format_args!("  {}", printable(line))))?;
+    }
+    let samples = samples(api);
+    for (title, line) in [
+        ("Example", &samples.sesame),
+        ("With curl", &samples.curl),
+        ("In Rust", &samples.rust),
+        ("In Python", &samples.python),
+    ] {
+        printer.line(format_args!("\n{title}\n  {}", printable(line)))?;
+    }
     if let Some(source) = &api.source {
-        printer.line(format_args!("\nSource: {}", sesame_core::scalar::printable(source)))?;
+        printer.line(format_args!("\nSource: {}", printable(source)))?;
     }
     Ok(())
+}
+
+/// Prints a text, broken at blanks to fit the width for people.
+fn paragraph(printer: &mut Printer, indent: usize, text: &str) -> CliResult {
+    let text = printable(text);
+    let mut line = String::new();
+    for word in text.split_whitespace() {
+        if !line.is_empty() && indent + line.width() + 1 + word.width() > WIDTH {
+            printer.line(format_args!("{:indent$}{line}", ""))?;
+            line.clear();
+        }
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(word);
+    }
+    printer.line(format_args!("{:indent$}{line}", ""))
 }
 
 fn safety_words(safety: Safety) -> &'static str {
@@ -333,7 +270,7 @@ fn params(printer: &mut Printer, param: &Param, depth: usize) -> CliResult {
             "",
             param.name,
             format!("{}{list}", word(param.kind)),
-            sesame_core::scalar::printable(&limits.join("; ")),
+            printable(&limits.join("; ")),
             indent = depth * 2,
             width = 26_usize.saturating_sub(depth * 2),
         )
@@ -390,35 +327,4 @@ fn paging_words(paging: &Paging) -> String {
         words.push(format!("only the first {reachable} rows can be reached"));
     }
     words.join("; ")
-}
-
-/// Writes a command line that calls the API with its example, or with its required parameters.
-fn example(api: &Api) -> String {
-    let mut line = format!("sesame call ACCOUNT {}", quote(&api.name));
-    let mut add = |text: String| {
-        line.push(' ');
-        line.push_str(&text);
-    };
-    if let Some(Json::Object(arguments)) = &api.example {
-        for (name, value) in arguments {
-            add(match value {
-                Json::String(text) => quote(&format!("{name}={text}")),
-                other => quote(&format!("{name}:={other}")),
-            });
-        }
-    } else {
-        for param in api.params.iter().filter(|param| param.required == Some(true)) {
-            add(match (param.kind, param.list || !param.children.is_empty()) {
-                (sesame_catalog::Type::Bytes, _) => format!("{}=@FILE", param.name),
-                (_, true) => format!("{}:=JSON", param.name),
-                _ => format!("{}={}", param.name, word(param.kind).to_uppercase()),
-            });
-        }
-    }
-    if api.paging.is_some() {
-        line.push_str(" --all --output ndjson");
-    } else if api.safety != Safety::Read {
-        line.push_str(" --yes");
-    }
-    line
 }

@@ -1,0 +1,319 @@
+//! Search: from a question as people ask it to APIs, best first.
+
+use std::{collections::BTreeMap, sync::OnceLock};
+
+use memchr::memmem::Finder;
+use serde::Deserialize;
+use sesame_core::nearest::nearest;
+
+use crate::words::{is_chinese, split};
+
+/// What `words::document` says of each built-in API, a line each.
+static DOCUMENTS: &str = include_str!(concat!(env!("OUT_DIR"), "/documents.txt"));
+/// `data/search.toml`, as JSON.
+static WORDS: &str = include_str!(concat!(env!("OUT_DIR"), "/search.json"));
+
+/// Maximum number of words of a question that are looked at.
+const MOST_WORDS: usize = 16;
+/// Maximum number of characters of a question that are looked at.
+const LONGEST: usize = 400;
+/// How much a word counts by the field that holds it: names, titles, group, descriptions, parameters.
+const FIELD_WEIGHTS: [f32; 5] = [1.0, 1.0, 0.4, 0.5, 0.25];
+/// How much another word for the same counts.
+const SYNONYM: f32 = 0.75;
+/// How much words for what is done count: `get` is in half of all names.
+const VERB: f32 = 0.45;
+/// The part of a question, by weight, that an API has to have.
+const LEAST: f32 = 0.5;
+/// How much the use of an API adds, at most.
+const USE: f32 = 0.3;
+/// How much a name adds that says nothing but what was asked for.
+const CLOSE: f32 = 0.25;
+
+#[derive(Deserialize)]
+struct Words {
+    fill: String,
+    groups: Vec<String>,
+    platforms: BTreeMap<String, String>,
+}
+
+/// The first groups are words for what is done.
+const VERB_GROUPS: usize = 8;
+
+fn words() -> &'static Words {
+    static LOADED: OnceLock<Words> = OnceLock::new();
+    LOADED.get_or_init(|| {
+        let empty = Words { fill: String::new(), groups: Vec::new(), platforms: BTreeMap::new() };
+        serde_json::from_str(WORDS).unwrap_or(empty)
+    })
+}
+
+/// Documents to search, a line each.
+pub(crate) struct Documents<'a> {
+    text: &'a str,
+    /// Where each line begins.
+    starts: Vec<usize>,
+}
+
+impl<'a> Documents<'a> {
+    pub(crate) fn builtin() -> &'static Documents<'static> {
+        static LOADED: OnceLock<Documents<'static>> = OnceLock::new();
+        LOADED.get_or_init(|| Documents::new(DOCUMENTS))
+    }
+
+    pub(crate) fn new(text: &'a str) -> Self {
+        let ends = memchr::memchr_iter(b'\n', text.as_bytes()).map(|at| at + 1);
+        let mut starts: Vec<usize> = std::iter::once(0).chain(ends).collect();
+        if starts.last() == Some(&text.len()) {
+            starts.pop();
+        }
+        Self { text, starts }
+    }
+
+    fn line(&self, nth: usize) -> &'a str {
+        let from = self.starts.get(nth).copied().unwrap_or(self.text.len());
+        let to = self.starts.get(nth + 1).map_or(self.text.len(), |next| next - 1);
+        self.text.get(from..to).unwrap_or_default()
+    }
+
+    /// Calls `found` with each line that holds a word, and how much it counts there.
+    fn each(&self, word: &str, mut found: impl FnMut(usize, f32)) {
+        let bytes = self.text.as_bytes();
+        let chinese = word.chars().any(is_chinese);
+        let mut line = 0;
+        for at in Finder::new(word).find_iter(bytes) {
+            // Hits come in order: look on from the last line.
+            while self.starts.get(line + 1).is_some_and(|next| *next <= at) {
+                line += 1;
+            }
+            let field = bytes[self.starts[line]..at].iter().filter(|byte| **byte == b'\t').count();
+            let begins = at > 0 && bytes[at - 1] == b' ';
+            let rest = &bytes[at + word.len()..];
+            let tail = rest.iter().take(4).take_while(|byte| byte.is_ascii_alphanumeric()).count();
+            let fit = match (begins, tail) {
+                _ if chinese => 1.0,
+                (true, 0) => 1.0,
+                // Plurals and tenses.
+                (true, 1..=3) => 0.95,
+                (true, _) if word.len() >= 3 => 0.7,
+                // AliExpress writes names without gaps: `findproductinfolistquery`.
+                (false, _) if word.len() >= 4 => 0.7,
+                _ => continue,
+            };
+            found(line, fit * FIELD_WEIGHTS.get(field).copied().unwrap_or(0.1));
+        }
+    }
+}
+
+/// One word of a question, and what else it may be written as.
+#[derive(Debug, PartialEq)]
+struct Term {
+    /// The words and how much each counts.
+    words: Vec<(String, f32)>,
+    /// How much the term counts beside others.
+    weight: f32,
+}
+
+/// A question taken apart.
+#[derive(Debug)]
+pub(crate) struct Question {
+    terms: Vec<Term>,
+    /// The platforms it names; empty if it names none.
+    pub(crate) platforms: Vec<String>,
+}
+
+impl Question {
+    /// Takes a question apart. `platforms` are the names there are.
+    pub(crate) fn parse<'a>(text: &str, platforms: impl Iterator<Item = &'a str>) -> Self {
+        let text: String = text.chars().take(LONGEST).collect();
+        let known = words();
+        let mut named = Vec::new();
+        let mut rest = text.to_lowercase();
+        for platform in platforms {
+            let more = known.platforms.get(platform).map(String::as_str).unwrap_or_default();
+            for name in std::iter::once(platform).chain(more.split_whitespace()) {
+                if let Some(without) = without(&rest, name) {
+                    named.push(platform.to_owned());
+                    rest = without;
+                }
+            }
+        }
+        // A question that is nothing but a platform's name asks for the word.
+        if split(&rest).is_empty() {
+            named.clear();
+            rest = text;
+        }
+        let mut terms: Vec<Term> = Vec::new();
+        for word in split(&rest).into_iter().flat_map(segment) {
+            let term = term(&word);
+            if !is_fill(&word) && !terms.contains(&term) && terms.len() < MOST_WORDS {
+                terms.push(term);
+            }
+        }
+        Self { terms, platforms: named }
+    }
+
+    /// Returns the lines that answer, with their score, in no order.
+    pub(crate) fn answer(
+        &mut self,
+        documents: &Documents<'_>,
+        uses: impl Fn(usize) -> f32,
+    ) -> Vec<(usize, f32)> {
+        let count = documents.starts.len();
+        let mut scores = vec![0.0_f32; count];
+        let mut close = vec![0.0_f32; count];
+        let mut whole = 0.0;
+        for term in &mut self.terms {
+            let mut best = term.scan(documents);
+            if best.iter().all(|score| *score == 0.0)
+                && let Some(word) = near(&term.words[0].0)
+            {
+                *term = self::term(word);
+                best = term.scan(documents);
+            }
+            let holding = best.iter().filter(|score| **score > 0.0).count();
+            // A rare word says more than one that half of the APIs have.
+            #[expect(clippy::cast_precision_loss, reason = "thousands")]
+            let weight = term.weight * (1.0 + count as f32 / (1 + holding) as f32).ln();
+            whole += weight;
+            for ((score, close), found) in scores.iter_mut().zip(&mut close).zip(best) {
+                *score += weight * found;
+                *close += f32::from(u8::from(found >= 0.6));
+            }
+        }
+        if whole == 0.0 {
+            return Vec::new();
+        }
+        let hits = scores.into_iter().zip(close).enumerate();
+        hits.filter(|(_, (score, _))| *score / whole >= LEAST)
+            .map(|(line, (score, close))| {
+                let name = documents.line(line).split('\t').next().unwrap_or_default();
+                #[expect(clippy::cast_precision_loss, reason = "a name has few words")]
+                let words = name.split(' ').filter(|word| !word.is_empty()).count().max(1) as f32;
+                (line, score / whole + USE * uses(line) + CLOSE * (close / words).min(1.0))
+            })
+            .collect()
+    }
+}
+
+impl Term {
+    /// Returns how much each line has of it.
+    fn scan(&self, documents: &Documents<'_>) -> Vec<f32> {
+        let mut best = vec![0.0_f32; documents.starts.len()];
+        for (word, weight) in &self.words {
+            documents.each(word, |line, fit| best[line] = best[line].max(fit * weight));
+        }
+        best
+    }
+}
+
+/// Returns the text without a word, if it holds that word.
+fn without(text: &str, word: &str) -> Option<String> {
+    let apart = |c: Option<char>| c.is_none_or(|c| !c.is_alphanumeric() && !matches!(c, '.' | '-' | '/'));
+    let chinese = word.chars().any(is_chinese);
+    let (at, _) = text.match_indices(word).find(|(at, _)| {
+        chinese || (apart(text[..*at].chars().next_back()) && apart(text[at + word.len()..].chars().next()))
+    })?;
+    Some(format!("{} {}", &text[..at], &text[at + word.len()..]))
+}
+
+fn is_fill(word: &str) -> bool {
+    words().fill.split_whitespace().any(|fill| fill == word)
+}
+
+/// Parts a run of Chinese at the words that are known; what is between them is parted into pairs.
+fn segment(word: String) -> Vec<String> {
+    if !word.chars().all(is_chinese) {
+        return vec![word];
+    }
+    let known = || words().groups.iter().flat_map(|group| group.split_whitespace());
+    let fill = || words().fill.split_whitespace();
+    let mut out = Vec::new();
+    let mut unknown = String::new();
+    let mut rest = word.as_str();
+    while let Some(first) = rest.chars().next() {
+        match known().chain(fill()).filter(|word| rest.starts_with(*word)).max_by_key(|word| word.len()) {
+            Some(word) => {
+                pairs(&mut out, &std::mem::take(&mut unknown));
+                out.push(word.to_owned());
+                rest = &rest[word.len()..];
+            }
+            None => {
+                unknown.push(first);
+                rest = &rest[first.len_utf8()..];
+            }
+        }
+    }
+    pairs(&mut out, &unknown);
+    out
+}
+
+fn pairs(out: &mut Vec<String>, run: &str) {
+    let characters: Vec<char> = run.chars().collect();
+    match characters.as_slice() {
+        [] => {}
+        [only] => out.push(only.to_string()),
+        more => out.extend(more.windows(2).map(|pair| pair.iter().collect())),
+    }
+}
+
+/// Makes the term of a word: the word, its stem, and what means the same.
+fn term(word: &str) -> Term {
+    let stem = stem(word);
+    let mut out = Term { words: vec![(stem.to_owned(), 1.0)], weight: 1.0 };
+    for (nth, group) in words().groups.iter().enumerate() {
+        let members = || group.split_whitespace();
+        if !members().any(|member| member == word || self::stem(member) == stem) {
+            continue;
+        }
+        if nth < VERB_GROUPS {
+            out.weight = VERB;
+        }
+        for member in members().map(self::stem) {
+            if !out.words.iter().any(|(old, _)| old == member) {
+                out.words.push((member.to_owned(), SYNONYM));
+            }
+        }
+    }
+    // The Chinese word is as good as the English one: most names are English.
+    if word.chars().any(is_chinese) {
+        out.words.iter_mut().for_each(|(_, weight)| *weight = weight.max(0.9));
+    }
+    out
+}
+
+/// Cuts the endings of plurals and tenses, so that `orders` finds `order` and `getOrders`.
+fn stem(word: &str) -> &str {
+    if !word.is_ascii() || word.len() < 5 {
+        return match word.strip_suffix('s') {
+            Some(rest) if word.is_ascii() && word.len() == 4 && !rest.ends_with(['s', 'u', 'i']) => rest,
+            _ => word,
+        };
+    }
+    for (ending, least) in [("ies", 3), ("ing", 4), ("ed", 4), ("es", 4), ("s", 3), ("e", 4), ("y", 4)] {
+        if let Some(rest) = word.strip_suffix(ending)
+            && rest.len() >= least
+            && !(ending == "s" && rest.ends_with(['s', 'u', 'i']))
+        {
+            // `shipping` is `ship`.
+            let mut last = rest.bytes().rev();
+            let doubled = last.next() == last.next() && matches!(ending, "ing" | "ed");
+            return if doubled { &rest[..rest.len() - 1] } else { rest };
+        }
+    }
+    word
+}
+
+/// Returns the word of the built-in documents that is nearest to a mistyped one.
+fn near(word: &str) -> Option<&'static str> {
+    if word.len() < 4 || !word.is_ascii() {
+        return None;
+    }
+    let groups = words().groups.iter().flat_map(|group| group.split_whitespace());
+    let names = Documents::builtin().text.lines().filter_map(|line| line.split('\t').next());
+    let mut all: Vec<&str> = groups.chain(names.flat_map(str::split_whitespace)).collect();
+    all.retain(|other| other.is_ascii() && other.len() >= 4 && other.len().abs_diff(word.len()) <= 2);
+    all.sort_unstable();
+    all.dedup();
+    nearest(word, all)
+}

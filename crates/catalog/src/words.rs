@@ -1,0 +1,66 @@
+//! The words an API is found by.
+//!
+//! The build script reads this file too, so nothing here may use other modules than `record`, nor `sesame_core`.
+
+use super::record::{Param, Record};
+
+/// Returns what a search looks through for one API: a line of five fields, separated by tabs: names,
+/// titles, group, descriptions, parameters. Each holds words in lower case with a space on either side.
+pub(crate) fn document(record: &Record) -> String {
+    let mut line = String::from(" ");
+    push_words(&mut line, &record.name);
+    record.aliases.iter().for_each(|alias| push_words(&mut line, alias));
+    line.push_str("\t ");
+    push_words(&mut line, record.title.as_deref().unwrap_or_default());
+    push_words(&mut line, record.title_zh.as_deref().unwrap_or_default());
+    line.push_str("\t ");
+    push_words(&mut line, record.namespace.as_deref().unwrap_or_default());
+    push_words(&mut line, record.group.as_deref().unwrap_or_default());
+    line.push_str("\t ");
+    push_words(&mut line, record.about.as_deref().unwrap_or_default());
+    push_words(&mut line, record.about_zh.as_deref().unwrap_or_default());
+    line.push_str("\t ");
+    record.params.iter().map(|param: &Param| &*param.name).for_each(|name| push_words(&mut line, name));
+    line
+}
+
+/// Appends the words of a text that its field does not hold yet, each with a space behind it.
+fn push_words(line: &mut String, text: &str) {
+    let field = line.rfind('\t').map_or(0, |tab| tab + 1);
+    for word in split(text) {
+        let known = line[field..].match_indices(&word).any(|(at, _)| {
+            line[field..][..at].ends_with(' ') && line[field..][at + word.len()..].starts_with(' ')
+        });
+        if !known {
+            line.push_str(&word);
+            line.push(' ');
+        }
+    }
+}
+
+/// Splits text into words in lower case, also at changes of case: `getOrderList` becomes `get`, `order`, `list`.
+/// A run of Chinese is one word.
+pub(crate) fn split(text: &str) -> Vec<String> {
+    let mut out: Vec<String> = Vec::new();
+    let mut last = ' ';
+    for c in text.chars() {
+        if c.is_alphanumeric() {
+            let begins = !last.is_alphanumeric()
+                || (c.is_uppercase() && last.is_lowercase())
+                || is_chinese(c) != is_chinese(last);
+            if begins {
+                out.push(String::new());
+            }
+            if let Some(word) = out.last_mut() {
+                word.extend(c.to_lowercase());
+            }
+        }
+        last = c;
+    }
+    out
+}
+
+/// Returns `true` for Chinese characters.
+pub(crate) fn is_chinese(c: char) -> bool {
+    matches!(c, '\u{3400}'..='\u{9fff}' | '\u{f900}'..='\u{faff}' | '\u{20000}'..='\u{3ffff}')
+}

@@ -1,0 +1,85 @@
+//! Lines to copy: a call of one API on the command line, by curl, in Rust and in Python.
+
+use serde_json::{Map, Value as Json};
+use sesame_catalog::{Api, Safety};
+use sesame_core::command_line::quote;
+
+/// The same call in several languages.
+pub(super) struct Samples {
+    pub(super) sesame: String,
+    pub(super) curl: String,
+    pub(super) rust: String,
+    pub(super) python: String,
+}
+
+/// Writes them. ACCOUNT stands for the account, as `sesame accounts` names it.
+pub(super) fn samples(api: &Api) -> Samples {
+    let arguments = api.example_arguments();
+    let mut words = words(&arguments);
+    words.extend(api.files(true).map(|param| format!("{}=@photo.jpg", param.name)));
+    let shell: Vec<String> = words.iter().map(|word| quote(word)).collect();
+    let call = format!("sesame call ACCOUNT {} {}", quote(&api.name), shell.join(" ")).trim_end().to_owned();
+    let end = match (api.paging.is_some(), api.safety) {
+        (true, _) => " --all --output ndjson",
+        (false, Safety::Read) => "",
+        (false, _) => " --yes",
+    };
+    let python: Vec<String> = ["sesame", "call", "ACCOUNT", &api.name]
+        .into_iter()
+        .chain(words.iter().map(String::as_str))
+        .chain((api.safety != Safety::Read).then_some("--yes"))
+        .map(literal)
+        .collect();
+    Samples {
+        curl: format!("{call} --dry-run --show-secrets | sh"),
+        rust: rust(api, &arguments),
+        python: format!("json.loads(subprocess.check_output([{}]))", python.join(", ")),
+        sesame: format!("{call}{end}"),
+    }
+}
+
+/// Writes arguments as words of a command line: `name=text`, `name:=JSON`.
+fn words(arguments: &Map<String, Json>) -> Vec<String> {
+    let word = |(name, value): (&String, &Json)| match value {
+        Json::String(text) if text.starts_with('@') => format!("{name}:={value}"),
+        Json::String(text) => format!("{name}={text}"),
+        other => format!("{name}:={other}"),
+    };
+    arguments.iter().map(word).collect()
+}
+
+fn rust(api: &Api, arguments: &Map<String, Json>) -> String {
+    let mut line = format!("sesame.call(\"ACCOUNT\", {})", literal(&api.name));
+    for (name, value) in arguments {
+        let value = match value {
+            Json::String(text) => literal(text),
+            Json::Number(_) | Json::Bool(_) => value.to_string(),
+            other => format!("serde_json::json!({other})"),
+        };
+        line.push_str(&format!(".arg({}, {value})", literal(name)));
+    }
+    for file in api.files(true) {
+        line.push_str(&format!(
+            ".file({}, File::new(\"photo.jpg\", std::fs::read(\"photo.jpg\")?))",
+            literal(&file.name)
+        ));
+    }
+    line.push_str(".send().await?");
+    line
+}
+
+/// Writes a text as a literal that Rust and Python read alike.
+fn literal(text: &str) -> String {
+    let mut out = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => out.extend(['\\', c]),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            other => out.push(other),
+        }
+    }
+    out.push('"');
+    out
+}
