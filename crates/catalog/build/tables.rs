@@ -1,6 +1,6 @@
 //! Packs the APIs and writes the tables that `src/embedded.rs` reads.
 
-use std::{fmt::Write as _, path::Path};
+use std::{collections::BTreeMap, fmt::Write as _, path::Path};
 
 use crate::{
     Result,
@@ -41,6 +41,8 @@ pub(crate) fn write(out: &Path, catalogs: &Catalogs, safety: &Table, words: &Nam
     let titles = Titles::new(words, catalogs.values().flat_map(|catalog| &catalog.records));
     let mut rows: Vec<Row> = Vec::new();
     let mut counts = Counts::default();
+    // What a search looks through, a line for each API, and how often each is called.
+    let (mut documents, mut uses) = (String::new(), Vec::new());
     for (number, catalog) in (0_u32..).zip(catalogs.values()) {
         for record in catalog.in_order() {
             rows.push(row(number, record, safety, &titles)?);
@@ -106,6 +108,8 @@ pub(crate) fn write(out: &Path, catalogs: &Catalogs, safety: &Table, words: &Nam
         tables.extend_from_slice(&number.to_le_bytes());
     }
     files::write(&out.join("tables.bin"), &tables)?;
+    files::write(&out.join("documents.txt"), documents.as_bytes())?;
+    files::write(&out.join("uses.bin"), &uses)?;
     files::write(&out.join("texts.txt"), texts.as_bytes())?;
     files::write(&out.join("entries.bin"), &entries)
 }

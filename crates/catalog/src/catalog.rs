@@ -1,10 +1,13 @@
 //! Lookup: from what people write to the contract of one API.
 
 mod patches;
+mod questions;
 
 use std::{collections::HashMap, ops::Range, path::Path};
 
 use sesame_core::{Error, Protocol, Result, Shape, classify::ErrorRule};
+
+pub use questions::SearchFilter;
 
 use crate::{
     Api, Platform,
@@ -18,7 +21,6 @@ use crate::{
     search::{Documents, Question},
     summary::{ApiSummary, bare, take_apart},
     user::{self, UserOverlay},
-    words,
 };
 
 /// What platforms and APIs exist.
@@ -31,27 +33,6 @@ pub struct Catalog {
     mistakes: Vec<Error>,
     /// Which of `user` speak of what: platform and key to (overlay, patch).
     user_index: HashMap<(String, String), Vec<(usize, usize)>>,
-}
-
-/// Which APIs a search looks at, and how many it returns.
-#[derive(Debug, Clone)]
-pub struct SearchFilter<'a> {
-    /// Only this platform.
-    pub platform: Option<&'a str>,
-    /// Only this group, whatever the case.
-    pub group: Option<&'a str>,
-    /// Only what reads, is idempotent, or writes.
-    pub safety: Option<Safety>,
-    /// Only those that need an access token, or only those that do not.
-    pub token: Option<bool>,
-    /// Maximum number of APIs.
-    pub limit: usize,
-}
-
-impl Default for SearchFilter<'_> {
-    fn default() -> Self {
-        Self { platform: None, group: None, safety: None, token: None, limit: 30 }
-    }
 }
 
 impl std::fmt::Debug for Catalog {
@@ -356,13 +337,6 @@ impl Catalog {
             }
         }
         None
-    }
-
-    /// Returns `true` if a platform has an entry, and no catalog before it hides it.
-    fn is_visible(&self, platform: &Platform, chain: &[(usize, Range<Entry>)], entry: Entry) -> bool {
-        let Some(place) = chain.iter().position(|(_, range)| range.contains(&entry)) else { return false };
-        let (_, plain, _) = take_apart(self.tables.summary(entry).name);
-        place == 0 || self.find(platform, &Name { namespace: None, plain, version: None }) == Some(entry)
     }
 
     /// Lists the entries of a platform that can be reached by their own names: not those that a

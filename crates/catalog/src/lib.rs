@@ -43,7 +43,6 @@ mod search;
 mod summary;
 mod user;
 mod words;
-pub mod xml;
 
 pub use api::Api;
 pub use catalog::Catalog;

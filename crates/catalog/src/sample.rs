@@ -1,11 +1,11 @@
 //! Arguments that call an API: to copy, to fill in, to try.
 
 use serde_json::{Map, Value as Json};
+use sesame_core::xml;
 
 use crate::{
     Api,
     record::{Param, Type},
-    xml,
 };
 
 /// How deep a sample goes: some documents describe types inside themselves.

@@ -6,12 +6,14 @@ use super::record::{Param, Record};
 
 /// Returns what a search looks through for one API: a line of five fields, separated by tabs: names,
 /// titles, group, descriptions, parameters. Each holds words in lower case with a space on either side.
-pub(crate) fn document(record: &Record) -> String {
+///
+/// `title` is that of the record, or one that was made of its name.
+pub(crate) fn document(record: &Record, title: &str) -> String {
     let mut line = String::from(" ");
     push_words(&mut line, &record.name);
     record.aliases.iter().for_each(|alias| push_words(&mut line, alias));
     line.push_str("\t ");
-    push_words(&mut line, record.title.as_deref().unwrap_or_default());
+    push_words(&mut line, title);
     push_words(&mut line, record.title_zh.as_deref().unwrap_or_default());
     line.push_str("\t ");
     push_words(&mut line, record.namespace.as_deref().unwrap_or_default());

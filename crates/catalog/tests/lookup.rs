@@ -195,7 +195,7 @@ fn safety_is_written_down_or_derived_and_says_which() {
     };
     assert_eq!(of("lazada", "/products/get"), (Safety::Read, false));
     assert_eq!(of("lazada", "/product/brands/get"), (Safety::Read, true));
-    assert_eq!(of("lazada", "/logistics/epis/packages/cancel"), (Safety::Write, true));
+    assert_eq!(of("lazada", "/logistics/tps/stations/create"), (Safety::Write, true));
     assert_eq!(of("alibaba", "/auth/token/refresh"), (Safety::Write, false));
     assert_eq!(of("alibaba", "/icbu/product/inventory/update"), (Safety::Write, false));
     assert_eq!(of("alibaba", "/icbu/product/edit-inventory"), (Safety::Idempotent, false));

@@ -38,8 +38,9 @@ impl<'a> Encoded<'a> {
     /// Flattens the arguments and lays out what does not change between attempts.
     pub(crate) fn new(contract: &'a Contract, caller: &Caller<'_>, call: &Call) -> Result<Self> {
         let api = &contract.api;
-        let wire = Wire { comma_list: encode::comma_lists(api.shape.protocol()) };
-        let mut args = encode::flatten(api.shape, &call.args, |_| wire)?;
+        let comma_list = encode::comma_lists(api.shape.protocol());
+        let wire = |name: &str| Wire { comma_list, xml_root: contract.xml_root(name) };
+        let mut args = encode::flatten(api.shape, &call.args, wire)?;
         for (name, file) in &call.files {
             encode::check_name(api.shape, name)?;
             args.push_value(name.clone(), Value::File(file.clone()))?;

@@ -10,11 +10,12 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 use sesame_catalog::{Api, Catalog, DigestChoice, Param, Platform, Safety, Type};
 use sesame_core::{
     Error, Result, Shape,
     command_line::quote,
+    nearest::nearest,
     request::{HeaderMap, HeaderName, HeaderValue},
     scalar,
 };
@@ -75,13 +76,13 @@ impl Contract {
         })
     }
 
-    /// Checks the arguments of a call against the documents; returns warnings.
+    /// Checks the arguments of a call against the documents, at any depth; returns warnings.
     ///
     /// # Errors
     /// A usage error that names every argument that is missing or of the wrong kind.
     pub(crate) fn check(&self, call: &Call) -> Result<Vec<String>> {
-        let mut warnings = Vec::from_iter(self.warning.clone());
         let api = &self.api;
+        let mut found = Findings { wrong: Vec::new(), warnings: Vec::from_iter(self.warning.clone()) };
         let given_as_file = |name: &str| call.files.iter().any(|(given, _)| given == name);
         // By comparing, as in `param`.
         let given = |name: &str| {
@@ -93,48 +94,51 @@ impl Contract {
             .map(|at| api.params[*at].name.as_str())
             .filter(|name| !given(name))
             .collect();
-        let mut wrong = Vec::new();
         for (name, value) in &call.args {
             match self.param(name) {
-                _ if is_empty(value) => warnings.push(format!("{name} is empty and is not sent")),
+                _ if is_empty(value) => found.warnings.push(format!("{name} is empty and is not sent")),
                 Some(_) if given_as_file(name) => {
-                    wrong.push(format!("{name:?} is given as an argument and as a file"));
+                    found.wrong.push(format!("{name:?} is given as an argument and as a file"));
                 }
-                Some(param) => check_value(param, value, &mut wrong, &mut warnings),
-                None => warnings.extend(self.undocumented(name)),
+                Some(param) => check_value(name, param, value, &mut found),
+                None => found.warnings.extend(self.undocumented(name)),
             }
         }
         for (name, _) in &call.files {
             match self.param(name) {
                 Some(param) if param.kind != Type::Bytes => {
-                    warnings.push(format!(
+                    found.warnings.push(format!(
                         "{name:?} is documented as {} and was given as a file",
                         kind_of(param)
                     ));
                 }
                 Some(_) => {}
-                None => warnings.extend(self.undocumented(name)),
+                None => found.warnings.extend(self.undocumented(name)),
             }
         }
+        if missing.is_empty() && found.wrong.is_empty() {
+            found.warnings.truncate(MAX_WARNINGS);
+            return Ok(found.warnings);
+        }
+        let mut hint = String::new();
         if !missing.is_empty() {
-            let names = missing.join(", ");
             let s = if missing.len() == 1 { "" } else { "s" };
-            return Err(Error::usage(format!(
-                "{} needs the argument{s} {names}; nothing was sent",
-                api.name
-            ))
-            .with_hint(format!(
-                "Add {}. The whole contract: sesame apis show {}",
-                example_of(&missing),
-                quote(&api.name)
-            )));
+            found.wrong.insert(0, format!("needs the argument{s} {}", missing.join(", ")));
+            hint = format!("Add {}. ", example_of(&missing));
         }
-        if !wrong.is_empty() {
-            return Err(Error::usage(format!("{}: {}; nothing was sent", api.name, wrong.join("; ")))
-                .with_hint(format!("The whole contract: sesame apis show {}", quote(&api.name))));
-        }
-        warnings.truncate(MAX_WARNINGS);
-        Ok(warnings)
+        // What is missing may be there under another name.
+        let unknown = call.args.keys().filter(|name| self.param(name).is_none());
+        found.wrong.extend(unknown.filter_map(|name| self.undocumented(name)));
+        found.wrong.truncate(MAX_WARNINGS);
+        let colon = if missing.is_empty() { ":" } else { "" };
+        Err(Error::usage(format!("{}{colon} {}; nothing was sent", api.name, found.wrong.join("; ")))
+            .with_hint(format!("{hint}The whole contract: sesame apis show {}", quote(&api.name))))
+    }
+
+    /// Returns the root element of an argument that is XML in a text.
+    pub(crate) fn xml_root(&self, name: &str) -> Option<&str> {
+        let param = self.param(name).filter(|param| param.kind == Type::Xml)?;
+        param.children.first().map(|root| root.name.as_str())
     }
 
     /// Finds a parameter that a caller gives. By comparing: there are few, and hashing takes longer.
@@ -149,7 +153,11 @@ impl Contract {
         let silent =
             !api.known || api.params.is_empty() || api.params.iter().any(member) || is_variable(api, name);
         (!silent).then(|| {
-            format!("{name:?} is not among the documented arguments of {}; it is sent as given", api.name)
+            let near = did_you_mean(name, self.params.iter().map(|at| api.params[*at].name.as_str()));
+            format!(
+                "{name:?} is not among the documented arguments of {}{near}; it is sent as given",
+                api.name
+            )
         })
     }
 }
@@ -186,29 +194,94 @@ fn kind_of(param: &Param) -> String {
     if param.list { format!("list of {kind}s") } else { format!("a {kind}") }
 }
 
-fn check_value(param: &Param, value: &Value, wrong: &mut Vec<String>, warnings: &mut Vec<String>) {
-    let name = &param.name;
+/// Suggests the name that may have been meant.
+fn did_you_mean<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {
+    nearest(name, known).map_or_else(String::new, |near| format!(" (did you mean {near}?)"))
+}
+
+/// What a check found.
+struct Findings {
+    /// What is certainly wrong.
+    wrong: Vec<String>,
+    /// What goes against the documents, which may be wrong themselves.
+    warnings: Vec<String>,
+}
+
+/// Checks a value, at any depth. `path` says where it is: `payload.Request.Product`.
+fn check_value(path: &str, param: &Param, value: &Value, found: &mut Findings) {
     if param.kind == Type::Bytes && !param.list {
-        wrong.push(format!("{name:?} is a file: give it as one, not as text"));
+        found.wrong.push(format!("{path:?} is a file: give it as one, not as text"));
         return;
     }
     match value {
         Value::Array(items) if param.list => {
             if let Some(most) = param.max_items.filter(|most| items.len() as u64 > *most) {
-                warnings.push(format!("{name:?} has {} items; the documents allow {most}", items.len()));
+                found
+                    .warnings
+                    .push(format!("{path:?} has {} items; the documents allow {most}", items.len()));
             }
-            for item in items {
-                check_plain(param, item, wrong, warnings);
+            for (nth, item) in items.iter().enumerate() {
+                check_one(&format!("{path}.{nth}"), param, item, found);
             }
         }
         // A list as one text: `1,2,3` or JSON. The platform splits it, not we.
         _ if param.list => {}
-        _ => check_plain(param, value, wrong, warnings),
+        _ => check_one(path, param, value, found),
     }
 }
 
-fn check_plain(param: &Param, value: &Value, wrong: &mut Vec<String>, warnings: &mut Vec<String>) {
-    let name = &param.name;
+fn check_one(path: &str, param: &Param, value: &Value, found: &mut Findings) {
+    let nested = matches!(param.kind, Type::Object | Type::Json | Type::Xml) && !param.children.is_empty();
+    match value {
+        Value::Object(members) if nested => match param.children.as_slice() {
+            // The root element may be left out: it is written around what is given.
+            [root] if param.kind == Type::Xml && !members.contains_key(&root.name) => {
+                check_members(&format!("{path}.{}", root.name), &root.children, members, found);
+            }
+            children => check_members(path, children, members, found),
+        },
+        // JSON in a text is what the caller wrote: what is wrong with it is said, and it is sent.
+        Value::String(text) if nested && param.kind != Type::Xml => match serde_json::from_str(text) {
+            Ok(parsed @ (Value::Object(_) | Value::Array(_))) => {
+                let mut inner = Findings { wrong: Vec::new(), warnings: Vec::new() };
+                match &parsed {
+                    Value::Array(items) => {
+                        let items = items.iter().enumerate();
+                        items.for_each(|(nth, item)| {
+                            check_one(&format!("{path}.{nth}"), param, item, &mut inner)
+                        });
+                    }
+                    object => check_one(path, param, object, &mut inner),
+                }
+                found.warnings.extend(inner.wrong.into_iter().chain(inner.warnings));
+            }
+            Ok(_) => {}
+            Err(error) => found.warnings.push(format!("{path:?} is not JSON: {error}; it is sent as given")),
+        },
+        _ => check_plain(path, param, value, found),
+    }
+}
+
+fn check_members(path: &str, params: &[Param], members: &Map<String, Value>, found: &mut Findings) {
+    for param in params.iter().filter(|param| param.required == Some(true)) {
+        if members.get(&param.name).is_none_or(is_empty) {
+            found.wrong.push(format!("\"{path}.{}\" is missing", param.name));
+        }
+    }
+    for (name, value) in members {
+        let inner = format!("{path}.{name}");
+        match params.iter().find(|param| param.name == *name) {
+            Some(param) => check_value(&inner, param, value, found),
+            None if params.is_empty() || name.starts_with('@') => {}
+            None => {
+                let near = did_you_mean(name, params.iter().map(|param| param.name.as_str()));
+                found.warnings.push(format!("{inner:?} is not documented{near}; it is sent as given"));
+            }
+        }
+    }
+}
+
+fn check_plain(name: &str, param: &Param, value: &Value, found: &mut Findings) {
     let fits = match param.kind {
         Type::Integer => scalar::integer(value).is_some(),
         Type::Number | Type::Decimal => {
@@ -222,9 +295,9 @@ fn check_plain(param: &Param, value: &Value, wrong: &mut Vec<String>, warnings: 
         // The value may be long or private: at most 40 characters of it.
         let shown: String = scalar::printable(&value.to_string()).chars().take(40).collect();
         if value.is_array() || value.is_object() {
-            wrong.push(format!("{name:?} is {}, not {shown}", kind_of(param)));
+            found.wrong.push(format!("{name:?} is {}, not {shown}", kind_of(param)));
         } else {
-            warnings.push(format!(
+            found.warnings.push(format!(
                 "{name:?} is {} in the documents, not {shown}; it is sent as given",
                 kind_of(param)
             ));
@@ -238,14 +311,14 @@ fn check_plain(param: &Param, value: &Value, wrong: &mut Vec<String>, warnings: 
     let Some(text) = scalar::text(value) else { return };
     let length = text.chars().count() as u64;
     if let Some(most) = param.max_len.filter(|most| length > *most) {
-        warnings.push(format!("{name:?} has {length} characters; the documents allow {most}"));
+        found.warnings.push(format!("{name:?} has {length} characters; the documents allow {most}"));
     }
     if bounds && let Ok(number) = text.parse::<f64>() {
         if let Some(most) = param.max.filter(|most| number > *most) {
-            warnings.push(format!("{name:?} is {text}; the documents allow at most {most}"));
+            found.warnings.push(format!("{name:?} is {text}; the documents allow at most {most}"));
         }
         if let Some(least) = param.min.filter(|least| number < *least) {
-            warnings.push(format!("{name:?} is {text}; the documents allow at least {least}"));
+            found.warnings.push(format!("{name:?} is {text}; the documents allow at least {least}"));
         }
     }
     let listed =
@@ -253,7 +326,7 @@ fn check_plain(param: &Param, value: &Value, wrong: &mut Vec<String>, warnings: 
     if !param.values.is_empty() && !param.values.iter().any(listed) {
         let known: Vec<String> = param.values.iter().filter_map(scalar::text).take(10).collect();
         let shown: String = scalar::printable(&text).chars().take(40).collect();
-        warnings.push(format!(
+        found.warnings.push(format!(
             "{name:?} is {shown:?}, which is not among the values the documents list ({})",
             known.join(", ")
         ));
@@ -315,9 +388,9 @@ mod tests {
     }
 
     fn checked(text: &str, value: &Value) -> (Vec<String>, Vec<String>) {
-        let (mut wrong, mut warnings) = (Vec::new(), Vec::new());
-        check_value(&param(text), value, &mut wrong, &mut warnings);
-        (wrong, warnings)
+        let mut found = Findings { wrong: Vec::new(), warnings: Vec::new() };
+        check_value("a", &param(text), value, &mut found);
+        (found.wrong, found.warnings)
     }
 
     #[test]

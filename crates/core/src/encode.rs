@@ -1,8 +1,8 @@
 //! Arguments become flat parameters: once per call, before any attempt.
 
-use serde_json::{Map, Value as Json};
+use serde_json::{Map, Value as Json, json};
 
-use crate::{Error, Params, Protocol, Result, Shape};
+use crate::{Error, Params, Protocol, Result, Shape, xml};
 
 /// The largest single text parameter: 8 MiB. The platforms' own limits are lower where known.
 pub const MAX_TEXT: usize = 8 << 20;
@@ -11,9 +11,11 @@ pub const MAX_PARAMS: usize = 1_000;
 
 /// What the catalog knows of a parameter, as far as encoding needs it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Wire {
+pub struct Wire<'a> {
     /// A list of plain values that this protocol wants joined by commas.
     pub comma_list: bool,
+    /// The root element of an argument that is XML in a text.
+    pub xml_root: Option<&'a str>,
 }
 
 /// Flattens a JSON object of arguments to parameters.
@@ -21,12 +23,16 @@ pub struct Wire {
 /// Texts stay as they are; numbers and truths become their JSON text (`true`, never `1`); lists
 /// and objects become one compact JSON text, keys in the order given, because that exact text is
 /// signed; lists of plain values join with commas where the catalog says the platform wants
-/// that. Null and empty texts are left out: official SDKs disagree on signing them.
+/// that; objects become XML where the argument is that. Null and empty texts are left out: official SDKs disagree on signing them.
 ///
 /// # Errors
 /// [`ErrorKind::Usage`](crate::ErrorKind::Usage) for a name that the client sets itself (`sign`,
 /// `app_key`, ...), an empty name, a text over [`MAX_TEXT`], more than [`MAX_PARAMS`].
-pub fn flatten(shape: Shape, args: &Map<String, Json>, wire: impl Fn(&str) -> Wire) -> Result<Params> {
+pub fn flatten<'a>(
+    shape: Shape,
+    args: &Map<String, Json>,
+    wire: impl Fn(&str) -> Wire<'a>,
+) -> Result<Params> {
     if args.len() > MAX_PARAMS {
         return Err(Error::usage(format!(
             "{} parameters are too many; the limit is {MAX_PARAMS}",
@@ -66,7 +72,7 @@ pub fn check_name(shape: Shape, name: &str) -> Result<()> {
     Ok(())
 }
 
-fn scalar_or_json(value: &Json, wire: Wire) -> Option<String> {
+fn scalar_or_json(value: &Json, wire: Wire<'_>) -> Option<String> {
     let text = match value {
         Json::Null => return None,
         Json::String(text) => text.clone(),
@@ -75,7 +81,11 @@ fn scalar_or_json(value: &Json, wire: Wire) -> Option<String> {
         Json::Array(items) if wire.comma_list && items.iter().all(is_plain) => {
             items.iter().filter_map(crate::scalar::text).collect::<Vec<_>>().join(",")
         }
-        Json::Array(_) | Json::Object(_) => value.to_string(),
+        Json::Array(_) | Json::Object(_) => match wire.xml_root {
+            Some(root) if value.get(root).is_none() => xml::write(&json!({ root: value })),
+            Some(_) => xml::write(value),
+            None => value.to_string(),
+        },
     };
     (!text.is_empty()).then_some(text)
 }

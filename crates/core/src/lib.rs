@@ -39,6 +39,7 @@ pub mod scalar;
 pub mod secret;
 pub mod sign;
 pub mod time;
+pub mod xml;
 
 pub use classify::{ErrorTable, classify};
 pub use clock::Clock;

@@ -14,7 +14,7 @@ fn args(value: &Value) -> Map<String, Value> {
     value.as_object().unwrap().clone()
 }
 
-const PLAIN: fn(&str) -> Wire = |_| Wire { comma_list: false };
+const PLAIN: fn(&str) -> Wire<'static> = |_| Wire { comma_list: false, xml_root: None };
 
 fn flat(shape: Shape, value: &Value) -> Vec<(String, String)> {
     let params = flatten(shape, &args(value), PLAIN).unwrap();
@@ -49,8 +49,11 @@ fn values_keep_their_text() {
 #[test]
 fn lists_join_with_commas_only_where_nothing_is_lost() {
     let join = |value: Value| {
-        let params =
-            flatten(Shape::Top, &args(&json!({ "fields": value })), |_| Wire { comma_list: true }).unwrap();
+        let params = flatten(Shape::Top, &args(&json!({ "fields": value })), |_| Wire {
+            comma_list: true,
+            xml_root: None,
+        })
+        .unwrap();
         params.text("fields").map(str::to_owned)
     };
     assert_eq!(join(json!(["num_iid", "title", 3, true])).as_deref(), Some("num_iid,title,3,true"));
@@ -154,5 +157,16 @@ proptest! {
         let params = flatten(Shape::IopRest, &object, PLAIN).unwrap();
         let expected: Vec<(&str, &str)> = object.iter().map(|(name, value)| (name.as_str(), value.as_str().unwrap())).filter(|(_, value)| !value.is_empty()).collect();
         prop_assert_eq!(params.texts().collect::<Vec<_>>(), expected);
+    }
+}
+
+#[test]
+fn an_object_is_written_as_xml_where_the_argument_is_that() {
+    let wire = |_: &str| Wire { comma_list: false, xml_root: Some("Request") };
+    let sku = json!({ "Product": { "Skus": { "Sku": [{ "SkuId": 1, "Price": "9.90" }, { "SkuId": 2 }] } } });
+    let text = "<Request><Product><Skus><Sku><SkuId>1</SkuId><Price>9.90</Price></Sku><Sku><SkuId>2</SkuId></Sku></Skus></Product></Request>";
+    for payload in [sku.clone(), json!({ "Request": sku }), json!(text)] {
+        let params = flatten(Shape::IopRest, &args(&json!({ "payload": payload })), wire).unwrap();
+        assert_eq!(params.get("payload"), Some(&sesame_core::Value::Text(text.to_owned())));
     }
 }

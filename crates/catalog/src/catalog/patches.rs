@@ -128,6 +128,7 @@ impl Catalog {
                     platform: platform.name.clone(),
                     name: format!("{}{version}", api.name),
                     title: api.title,
+                    title_zh: api.title_zh,
                     title_derived: api.title_derived,
                     title_zh: api.title_zh,
                     group: api.group,

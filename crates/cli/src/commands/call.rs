@@ -1,7 +1,7 @@
 //! `sesame call`: any API by name.
 
 use serde_json::{json, value::RawValue};
-use sesame_catalog::{Api, Safety, Type};
+use sesame_catalog::{Api, Safety};
 use sesame_client::{Call, Client, Page};
 use sesame_core::{Error, ErrorKind, Retry, nearest::nearest, path, request::header::CONTENT_TYPE};
 
@@ -25,9 +25,13 @@ Examples:
   sesame call alibaba-shop /icbu/product/schema/level/get cat_id=21110712 language=en_US xml=@chosen.xml
   sesame call lazada-shop /image/upload image=@photo.jpg --yes
   sesame call lazada-shop /order/get order_id=1234 --dry-run
+  sesame call lazada-shop /product/price_quantity/update --body stock.json --yes
 
 Values are text; NAME:=JSON gives a typed value, NAME=@FILE the content of a file (a file part where \
-the catalog says so), NAME=@- standard input. Writes ask on a terminal and need --yes elsewhere.
+the catalog says so), NAME=@- standard input. NAME.MEMBER=VALUE sets a member of an object, NAME.0.MEMBER \
+one of the first item of a list; a list also takes NAME=VALUE several times. --body reads all arguments \
+from a JSON file, which `sesame apis show API --skeleton` prints to be filled in; what is sent as JSON or \
+XML in a text may stand there as plain JSON. Writes ask on a terminal and need --yes elsewhere.
 
 JSON: the platform's own payload, numbers and keys as they came; with --all one list of all rows.
 ndjson: the payload on one line; with --all one row a line. csv and table: the rows; what csv has no \
@@ -49,6 +53,9 @@ pub(crate) struct CallArgs {
     /// The arguments.
     #[arg(value_name = "NAME=VALUE | NAME=@FILE | NAME:=JSON")]
     arguments: Vec<String>,
+    /// Reads arguments from a file with a JSON object; - reads standard input.
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    body: Option<String>,
     /// Fetches every page.
     #[arg(long)]
     all: bool,
@@ -77,12 +84,12 @@ async fn call(args: &CallArgs, context: &Context) -> CliResult {
     let handle = context.vault().await?.handle(&args.account).await?;
     let platform = handle.platform().name.clone();
     let api = context.catalog()?.api(&platform, &args.api)?;
-    let files: Vec<String> =
-        api.params.iter().filter(|param| param.kind == Type::Bytes).map(|param| param.name.clone()).collect();
-    let words = args.arguments.clone();
-    let arguments =
-        runtime::aside(move || parameters::read(&words, |name| files.iter().any(|file| file == name)))
-            .await?;
+    let (words, body, contract) = (args.arguments.clone(), args.body.clone(), api.clone());
+    let arguments = runtime::aside(move || {
+        let body = body.as_deref().map(parameters::read_body).transpose()?.unwrap_or_default();
+        parameters::read(&words, body, &contract)
+    })
+    .await?;
     let mut call = context.call(&args.account, &args.api);
     call.args = arguments.values;
     call.files = arguments.files;

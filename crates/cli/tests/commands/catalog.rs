@@ -37,7 +37,7 @@ fn apis_are_searched_and_listed() {
     let json = house.run(&["apis", "list", "lazada", "--output", "json"]).succeeds().json();
     assert!(json.as_array().unwrap().len() >= 377);
     let csv = house.run(&["apis", "list", "1688", "--output", "csv"]).succeeds().stdout;
-    assert!(csv.starts_with("platform,name,title,group,safety\r\n"), "{}", &csv[..40]);
+    assert!(csv.starts_with("platform,name,title,title_zh,group,safety\r\n"), "{}", &csv[..40]);
     let lines = house.run(&["apis", "list", "1688", "--output", "ndjson"]).succeeds().stdout;
     assert!(lines.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()));
 }

@@ -101,7 +101,8 @@ async fn replies_that_are_made_up_say_so_and_echo_the_ids_asked_for() {
     }
     let list = shop.call("aliexpress.solution.product.list.get", &[]).await;
     assert_eq!(list.header("x-sandbox-note"), None, "{}", list.text());
-    let refused = shop.call("aliexpress.ds.product.get", &[("product_id", "many")]).await;
+    let wrong = [("product_id", "many"), ("ship_to_country", "US")];
+    let refused = shop.call("aliexpress.ds.product.get", &wrong).await;
     assert_eq!((refused.header("x-sandbox-note"), refused.code().as_str()), (None, "InvalidParameter"));
 }
 

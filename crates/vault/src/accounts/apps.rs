@@ -22,27 +22,16 @@ const NAME_ATTEMPTS: u32 = 8;
 
 /// The apps of a vault.
 pub(crate) struct Apps {
-    store: Arc<dyn Store>,
-    keys: Arc<MasterKeys>,
-    events: Events,
-    clock: Arc<dyn Clock>,
-    catalog: Arc<Catalog>,
-    environment: Environment,
-    opened: Mutex<HashMap<Id, Arc<AppState>>>,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) keys: Arc<MasterKeys>,
+    pub(crate) events: Events,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) catalog: Arc<Catalog>,
+    pub(crate) environment: Environment,
+    pub(crate) opened: Mutex<HashMap<Id, Arc<AppState>>>,
 }
 
 impl Apps {
-    pub(crate) fn new(
-        store: Arc<dyn Store>,
-        keys: Arc<MasterKeys>,
-        events: Events,
-        clock: Arc<dyn Clock>,
-        catalog: Arc<Catalog>,
-        environment: Environment,
-    ) -> Self {
-        Self { store, keys, events, clock, catalog, environment, opened: Mutex::default() }
-    }
-
     /// Returns whom calls reach.
     pub(crate) const fn environment(&self) -> &Environment {
         &self.environment

@@ -4,7 +4,7 @@ mod account;
 pub(crate) mod app;
 pub(crate) mod apps;
 pub(crate) mod authorization;
-mod cache;
+pub(crate) mod cache;
 mod handle;
 pub(crate) mod uses;
 mod walk;
@@ -55,29 +55,17 @@ const LOOKUP_PAUSE: i64 = 5_000;
 
 /// The accounts of a vault, and what this process remembers of them.
 pub(crate) struct Accounts {
-    store: Arc<dyn AccountStore>,
-    apps: Arc<Apps>,
-    keys: Arc<MasterKeys>,
-    events: Events,
-    uses: Arc<Uses>,
-    clock: Arc<dyn Clock>,
-    cache: AccountCache,
-    authorizations: Mutex<HashMap<Id, Weak<Authorization>>>,
+    pub(crate) store: Arc<dyn AccountStore>,
+    pub(crate) apps: Arc<Apps>,
+    pub(crate) keys: Arc<MasterKeys>,
+    pub(crate) events: Events,
+    pub(crate) uses: Arc<Uses>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) cache: AccountCache,
+    pub(crate) authorizations: Mutex<HashMap<Id, Weak<Authorization>>>,
 }
 
 impl Accounts {
-    pub(crate) fn new(
-        store: Arc<dyn AccountStore>,
-        apps: Arc<Apps>,
-        keys: Arc<MasterKeys>,
-        events: Events,
-        uses: Arc<Uses>,
-        clock: Arc<dyn Clock>,
-    ) -> Self {
-        let (cache, authorizations) = (AccountCache::default(), Mutex::default());
-        Self { store, apps, keys, events, uses, clock, cache, authorizations }
-    }
-
     /// Finds an account by name. The error for an unknown one names the nearest there are.
     pub(crate) async fn row(&self, name: &str) -> Result<FullRow> {
         if let Some(row) = self.store.account(name).await? {
@@ -86,11 +74,9 @@ impl Accounts {
         let mut names: Vec<String> = Vec::new();
         let mut walk = Walk::begin(self.store.as_ref());
         while names.len() < SUGGESTION_LIMIT
-            && let Some(step) = walk.step().await?
+            && let Some(page) = walk.page().await?
         {
-            if let Step::Page(page) = step {
-                names.extend(page.into_iter().map(|row| row.account.name));
-            }
+            names.extend(page.into_iter().map(|row| row.account.name));
         }
         let error = Error::usage(format!("there is no account called {name:?}"));
         Err(if names.is_empty() {
@@ -103,16 +89,9 @@ impl Accounts {
     /// Finds the first account that `wanted` accepts.
     pub(crate) async fn find(&self, wanted: impl Fn(&FullRow) -> bool) -> Result<Option<FullRow>> {
         let mut walk = Walk::begin(self.store.as_ref());
-        while let Some(step) = walk.step().await? {
-            match step {
-                Step::Page(page) => {
-                    if let Some(row) = page.into_iter().find(&wanted) {
-                        return Ok(Some(row));
-                    }
-                }
-                Step::Unreadable(id, error) => {
-                    tracing::warn!(account = %id, "an account cannot be read and is skipped: {error}");
-                }
+        while let Some(page) = walk.page().await? {
+            if let Some(row) = page.into_iter().find(&wanted) {
+                return Ok(Some(row));
             }
         }
         Ok(None)

@@ -58,6 +58,22 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// Returns the next accounts that can be read; those that cannot are logged.
+    ///
+    /// # Errors
+    /// As [`Walk::step`].
+    pub(crate) async fn page(&mut self) -> Result<Option<Vec<FullRow>>> {
+        loop {
+            match self.step().await? {
+                None => return Ok(None),
+                Some(Step::Page(page)) => return Ok(Some(page)),
+                Some(Step::Unreadable(id, error)) => {
+                    tracing::warn!(account = %id, "an account cannot be read and is skipped: {error}");
+                }
+            }
+        }
+    }
+
     /// The account that the walk has come to.
     pub(crate) const fn after(&self) -> Option<Id> {
         self.after

@@ -38,7 +38,7 @@ impl Receiver {
         let Some(place) = Place::of(url) else {
             return Err(invalid("does not name a web server, or holds a user name"));
         };
-        if !place.is_https() && !place.is_loopback() {
+        if place.0.scheme() != "https" && !place.is_loopback() {
             return Err(invalid("is not encrypted"));
         }
         let secret = webhook.secret.expose();
@@ -87,12 +87,7 @@ impl Receiver {
         timeout: Duration,
     ) -> Result<()> {
         let request = self.request(event, services.clock.now().as_second(), timeout);
-        let reply = services
-            .endpoint
-            .transport()
-            .send(request)
-            .await
-            .map_err(|error| error.context("the webhook"))?;
+        let reply = services.transport.send(request).await.map_err(|error| error.context("the webhook"))?;
         match reply.status {
             200..=299 => Ok(()),
             status => {
@@ -110,13 +105,7 @@ impl Receiver {
 pub(super) fn place(url: &str) -> String {
     Place::of(url.trim()).map_or_else(
         || "an invalid address".to_owned(),
-        |place| {
-            let scheme = if place.is_https() { "https" } else { "http" };
-            match place.port {
-                Some(port) => format!("{scheme}://{}:{port}/…", place.host),
-                None => format!("{scheme}://{}/…", place.host),
-            }
-        },
+        |place| format!("{}/…", place.0.origin().ascii_serialization()),
     )
 }
 

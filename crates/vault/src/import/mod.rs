@@ -22,7 +22,7 @@ pub use self::{
 };
 use crate::{
     Vault,
-    accounts::{Step, Walk},
+    accounts::Walk,
     events::{Action, News},
     model::{Id, identity::leaf},
     store::{AppRow, FullRow, NewRows, Notes},
@@ -145,15 +145,10 @@ async fn known_accounts(
     keys.extend(chosen.map(|(app, _)| app.app_key.as_str()));
     let mut rows = Vec::new();
     let mut walk = Walk::begin(services.store.as_ref());
-    while let Some(step) = walk.step().await? {
-        match step {
-            Step::Page(page) => rows.extend(page.into_iter().filter(|row| {
-                names.contains(row.account.name.as_str()) || keys.contains(row.app.app_key.as_str())
-            })),
-            Step::Unreadable(id, error) => {
-                tracing::warn!(account = %id, "an account cannot be read, and is passed over: {error}");
-            }
-        }
+    while let Some(page) = walk.page().await? {
+        rows.extend(page.into_iter().filter(|row| {
+            names.contains(row.account.name.as_str()) || keys.contains(row.app.app_key.as_str())
+        }));
     }
     Ok(rows)
 }

@@ -18,11 +18,12 @@ use tokio::{
     net::{TcpListener, TcpStream},
     task::{AbortHandle, JoinSet},
 };
+use url::Host;
 
 use super::{Callback, Login, hash};
 use crate::{
     accounts::Account,
-    oauth::callback::{CallbackQuery, LONGEST, Place, is_loopback_host, split_port},
+    oauth::callback::{CallbackQuery, LONGEST, Place},
 };
 
 /// How long the listener waits for a person.
@@ -87,13 +88,12 @@ impl Listener {
             return Err(Error::usage(format!("the redirect URI {uri} does not lead to this machine"))
                 .with_hint("Approve the app in the browser, then paste the address it ends at."));
         };
-        let port = place.port.unwrap_or(80);
-        let (v4, v6) = (IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST));
-        let addresses = match place.host.as_str() {
-            "[::1]" => vec![v6],
+        let port = place.0.port_or_known_default().unwrap_or(80);
+        let addresses = match place.0.host() {
+            Some(Host::Ipv6(address)) => vec![address.into()],
+            Some(Host::Ipv4(address)) => vec![address.into()],
             // Whichever of the two the browser takes, nobody else may listen there.
-            "localhost" => vec![v4, v6],
-            host => vec![host.parse().map_or(v4, IpAddr::V4)],
+            _ => vec![IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)],
         };
         let mut sockets = Vec::new();
         for address in addresses {
@@ -105,7 +105,8 @@ impl Listener {
             }
         }
         let origin = uri.split(['?', '#']).next().unwrap_or_default().to_owned();
-        let expected = Arc::new(Expected { origin, path: place.path, state: hash(&login.state) });
+        let expected =
+            Arc::new(Expected { origin, path: place.0.path().to_owned(), state: hash(&login.state) });
         Ok(Self { sockets, expected, clock })
     }
 
@@ -215,7 +216,7 @@ fn answer(head: &str, expected: &Expected) -> std::result::Result<Callback, Stri
         let (name, value) = line.split_once(':')?;
         name.eq_ignore_ascii_case("host").then(|| value.trim())
     });
-    if !host.and_then(split_port).is_some_and(|(host, _)| is_loopback_host(host)) {
+    if !host.and_then(|host| Place::of(&format!("http://{host}"))).is_some_and(|place| place.is_loopback()) {
         return refuse(
             "421 Misdirected Request",
             "This address is only for the browser on the same machine.",

@@ -16,19 +16,19 @@ use sesame_core::{
 use sha2::{Digest as _, Sha256};
 
 pub use self::listener::{Browser, Listener};
-use self::store::{Arrived, LoginTarget};
+use self::store::Arrived;
 use crate::{
     accounts::{Account, Accounts, Apps, app::AppState},
     events::{Action, Events},
     model::{Id, InFlight, Warning, Warnings, name},
     oauth::{
-        TokenEndpoint, authorize,
+        authorize,
         callback::{self, Place},
         calls::Grant,
         reply::EarlyEnd,
     },
-    refresh::{Replay, ShopMerger, TokenWriter},
-    store::{AppRow, PendingLogin, Store},
+    refresh::Refresher,
+    store::{AppRow, FullRow, PendingLogin, Store},
 };
 
 /// How long a login may take from its URL to its callback, in milliseconds.
@@ -182,10 +182,7 @@ pub(crate) struct Logins {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) apps: Arc<Apps>,
     pub(crate) accounts: Arc<Accounts>,
-    pub(crate) tokens: Arc<TokenWriter>,
-    pub(crate) replay: Arc<Replay>,
-    pub(crate) merger: Arc<ShopMerger>,
-    pub(crate) endpoint: Arc<TokenEndpoint>,
+    pub(crate) refresher: Arc<Refresher>,
     pub(crate) events: Events,
     pub(crate) warnings: Warnings,
     pub(crate) in_flight: InFlight,
@@ -263,10 +260,7 @@ impl Logins {
         let (logins, login) = (self.clone(), login.clone());
         let task = tokio::spawn(async move {
             let _guard = guard;
-            let known = match &target {
-                LoginTarget::Existing(row) => Some(row.authorization.id),
-                _ => None,
-            };
+            let known = target.as_ref().map(|row| row.authorization.id);
             let finished = logins.redeem_and_store(&login, &app, target, got).await;
             if let Err(error) = &finished {
                 let subject = login.options.as_name.as_ref().unwrap_or(&app.name);
@@ -313,7 +307,7 @@ impl Logins {
         &self,
         login: &Login,
         app: &Arc<AppState>,
-        target: LoginTarget,
+        target: Option<FullRow>,
         got: Callback,
     ) -> Result<Vec<Account>> {
         // 1 the callback: is it one, of this login?
@@ -328,11 +322,11 @@ impl Logins {
         };
         check_code(&code)?;
         // 2 room for the tokens, then the code becomes tokens
-        let reservation = self.replay.journal.reserve().await?;
+        let reservation = self.refresher.replay.journal.reserve().await?;
         let arrived = self.redeem(login, app, &code, begun_at).await?;
         let early = arrived.reply.early.clone();
         // 3 the tokens are stored, if they are the right shop's
-        let accounts = self.place(app, &login.options, target, arrived, reservation).await?;
+        let accounts = self.place(target, arrived, reservation).await?;
         if let Some(account) = accounts.first()
             && !early.is_empty()
         {
@@ -350,13 +344,11 @@ impl Logins {
     }
 
     /// Finds the account that a login is for, and refuses what cannot work before a code is spent.
-    async fn target(&self, app: &AppRow, as_name: Option<&str>) -> Result<LoginTarget> {
-        let Some(wanted) = as_name else { return Ok(LoginTarget::Any) };
+    async fn target(&self, app: &AppRow, as_name: Option<&str>) -> Result<Option<FullRow>> {
+        let Some(wanted) = as_name else { return Ok(None) };
         name::check("account", wanted)?;
         match self.store.account(wanted).await? {
-            None => Ok(LoginTarget::New(wanted.to_owned())),
-            Some(row) if row.app.id == app.id => Ok(LoginTarget::Existing(Box::new(row))),
-            Some(row) => Err(Error::usage(format!(
+            Some(row) if row.app.id != app.id => Err(Error::usage(format!(
                 "account {wanted:?} belongs to app {:?} ({}), not to {:?}",
                 row.app.name, row.app.platform, app.name
             ))
@@ -365,6 +357,7 @@ impl Logins {
                 quote(&row.app.name),
                 quote(wanted)
             ))),
+            row => Ok(row),
         }
     }
 
@@ -399,16 +392,16 @@ impl Logins {
         let region = login.options.region.as_deref().or(app.region.as_deref());
         let urls = self.apps.urls(app, region)?;
         let grant = Grant::Code { code, redirect_uri: &app.redirect_uri };
-        let mut reply = self
-            .endpoint
-            .exchange(app.credentials(&urls), grant)
-            .await
-            .map_err(|error| self.code_refused(app.explained(error, login.options.as_name.as_deref()), begun_at, app))?;
+        let mut reply =
+            self.refresher.endpoint.exchange(app.credentials(&urls), grant).await.map_err(|error| {
+                self.code_refused(app.explained(error, login.options.as_name.as_deref()), begun_at, app)
+            })?;
         self.apps.secret_accepted(app).await;
         if let Some(doubt) = reply.doubt.take() {
             return Err(doubt);
         }
-        Ok(Arrived { reply, region: region.map(str::to_owned), urls, at: self.clock.now() })
+        let (app, options) = (app.clone(), login.options.clone());
+        Ok(Arrived { app, options, reply, region: region.map(str::to_owned), urls, at: self.clock.now() })
     }
 
     /// Tells a code that was too old from one that was used, as far as this side can know.

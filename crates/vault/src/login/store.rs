@@ -20,51 +20,60 @@ use crate::{
     },
     oauth::reply::TokenReply,
     refresh::{IdentityQuery, Reservation, region_of_country, shop_of, speaks_of},
-    store::{AccountRow, AuthorizationRow, FullRow, NewRows, Notes, TokenColumns},
+    store::{AccountRow, AuthorizationRow, FullRow, NewRows, Notes},
 };
 
-/// The account a login is for.
-pub(crate) enum LoginTarget {
-    /// Whichever the shop turns out to be.
-    Any,
-    /// A name that no account has yet.
-    New(String),
-    /// An account of the same app.
-    Existing(Box<FullRow>),
+/// Tokens that a code was exchanged for, and what was asked for.
+#[derive(Clone)]
+pub(super) struct Arrived {
+    pub(super) app: Arc<AppState>,
+    pub(super) options: LoginOptions,
+    pub(super) reply: TokenReply,
+    pub(super) region: Option<String>,
+    pub(super) urls: Urls,
+    pub(super) at: Timestamp,
 }
 
-/// Tokens that a code was exchanged for.
-#[derive(Clone)]
-pub(crate) struct Arrived {
-    pub(crate) reply: TokenReply,
-    pub(crate) region: Option<String>,
-    pub(crate) urls: Urls,
-    pub(crate) at: Timestamp,
+impl Arrived {
+    fn owner(&self) -> &Owner {
+        &self.reply.owner
+    }
+
+    fn query(&self) -> IdentityQuery<'_> {
+        IdentityQuery { app: &self.app, owner: &self.reply.owner }
+    }
+
+    /// The region whose hosts a shop's calls go to: the chosen one, else that of its country.
+    fn region_of(&self, shop: &ReplyShop) -> Option<String> {
+        let by_country = || region_of_country(self.app.platform, shop.country.as_deref());
+        if self.owner().shops.len() > 1 {
+            // One region cannot serve shops of several countries.
+            return by_country().or_else(|| self.region.clone());
+        }
+        self.region.clone().or_else(by_country)
+    }
 }
 
 impl Logins {
-    /// Stores a login's tokens where they belong.
+    /// Stores a login's tokens where they belong. `target` is the account that was named, if there is one.
     ///
     /// `reservation` is room on the disk: for the journal where an account's tokens are replaced, for the
     /// store where there is nothing yet that a journal entry could belong to.
     pub(super) async fn place(
         &self,
-        app: &Arc<AppState>,
-        options: &LoginOptions,
-        target: LoginTarget,
+        target: Option<FullRow>,
         arrived: Arrived,
         reservation: Reservation,
     ) -> Result<Vec<Account>> {
-        let fields = &app.platform.tokens.identity;
-        let owner = &arrived.reply.owner;
+        let fields = &arrived.app.platform.tokens.identity;
+        let owner = arrived.owner();
         if owner.left_out > 0 {
             self.warnings.warn(Warning::new(format!(
                 "the platform lists {} shops for this approval: the first {SHOP_LIMIT} become accounts",
                 owner.shops.len() + owner.left_out
             )));
         }
-        let query = IdentityQuery { app, owner };
-        if let LoginTarget::Existing(row) = target {
+        if let Some(row) = target {
             let former = Identity::parse(&row.authorization.tokens.identity);
             let found = former.compare(&owner.identity, fields);
             let is_theirs = match found {
@@ -74,11 +83,11 @@ impl Logins {
                 Match::Other => false,
             };
             if is_theirs {
-                return self.renew(app, options, &row, &arrived, None, Some(&reservation)).await;
+                return self.renew(&row, &arrived, None, Some(&reservation)).await;
             }
-            if options.replace_shop {
+            if arrived.options.replace_shop {
                 drop(reservation);
-                return self.replace_shop(app, options, *row, &arrived).await;
+                return self.replace_shop(row, &arrived).await;
             }
             return Err(match found {
                 Match::Same => other_country(&row, owner),
@@ -86,35 +95,33 @@ impl Logins {
                 Match::Other => other_shop(&row, owner),
             });
         }
-        let wanted = match target {
-            LoginTarget::New(name) => Some(name),
-            _ => None,
-        };
+        let wanted = arrived.options.as_name.as_deref();
         let mut reservation = Some(reservation);
         // Two logins of one shop may run at once. Each chooses its name before it looks for the shop: the
         // other's account is found, or it takes that name and sends this one back here.
         for _ in 0..8 {
-            let new = self.new_rows(app, wanted.as_deref(), &arrived).await;
-            if let Some(row) = self.insist(|| Box::pin(self.merger.known_shop(query))).await? {
+            let new = self.new_rows(&arrived).await;
+            if let Some(row) = self.insist(|| Box::pin(self.refresher.known_shop(arrived.query()))).await? {
                 // The same shop under one more name: both names share the one pair of tokens, since
                 // a second pair could end the first.
                 let held = match reservation.take() {
                     // Without room the store alone has to take them.
-                    None => self.replay.journal.reserve().await.ok(),
+                    None => self.refresher.replay.journal.reserve().await.ok(),
                     held => held,
                 };
-                return self.renew(app, options, &row, &arrived, wanted, held.as_ref()).await;
+                return self.renew(&row, &arrived, wanted, held.as_ref()).await;
             }
             drop(reservation.take());
             let new = new?;
-            let notes = self.login_line(&new.accounts[0].name, new.authorizations[0].id);
-            let id = new.authorizations[0].id;
+            let (id, name) = (new.authorizations[0].id, &new.accounts[0].name);
+            let line = self.events.audit_row(Action::Login, name, Some(id), None);
+            let notes = Notes { audit: vec![line], ..Notes::default() };
             match self.insist(|| self.store.add(&new, &notes)).await {
                 Ok(true) => return self.accounts_using(id).await,
                 Ok(false) => {}
                 Err(error) if error.is_retryable() => return Err(error),
                 // A text that the store takes under no circumstances must not cost the tokens.
-                Err(error) => return self.place_unnamed(app, wanted.as_deref(), &arrived, error).await,
+                Err(error) => return self.place_unnamed(arrived, error).await,
             }
         }
         Err(Error::local("other programs keep adding accounts under this login's name; nothing was stored")
@@ -122,21 +129,11 @@ impl Logins {
     }
 
     /// Stores tokens without what the platform says of their shop: a refresh tells it again.
-    async fn place_unnamed(
-        &self,
-        app: &Arc<AppState>,
-        wanted: Option<&str>,
-        arrived: &Arrived,
-        refused: Error,
-    ) -> Result<Vec<Account>> {
-        let mut arrived = arrived.clone();
+    async fn place_unnamed(&self, mut arrived: Arrived, refused: Error) -> Result<Vec<Account>> {
         arrived.reply.owner = Owner { shops: vec![ReplyShop::default()], ..Owner::default() };
-        let new = self.new_rows(app, wanted, &arrived).await?;
+        let new = self.new_rows(&arrived).await?;
         let notes = Notes::default();
-        match self.insist(|| self.store.add(&new, &notes)).await {
-            Ok(true) => {}
-            Ok(false) | Err(_) => return Err(refused),
-        }
+        let Ok(true) = self.insist(|| self.store.add(&new, &notes)).await else { return Err(refused) };
         self.warnings.warn(Warning::new(format!(
             "the tokens are stored, but not whose they are, which the vault does not take: {refused}"
         )));
@@ -146,51 +143,48 @@ impl Logins {
     /// New tokens for a shop that is known, under one more name if one is wanted.
     async fn renew(
         &self,
-        app: &Arc<AppState>,
-        options: &LoginOptions,
         row: &FullRow,
         arrived: &Arrived,
-        wanted: Option<String>,
+        wanted: Option<&str>,
         reservation: Option<&Reservation>,
     ) -> Result<Vec<Account>> {
-        let stored = self.renew_tokens(app, row, arrived, reservation).await?;
-        self.merger.merge(IdentityQuery { app, owner: &arrived.reply.owner }, &stored).await;
+        let stored = self.renew_tokens(row, arrived, reservation).await?;
+        self.refresher.merge(arrived.query(), &stored).await;
         let former = Identity::parse(&row.authorization.tokens.identity);
         // Where no account was named, all shops of the approval were meant.
-        let former = (options.as_name.is_some() && wanted.is_none()).then_some(&former);
-        self.learn_shops(app, options, stored.id, wanted, former, arrived).await
+        let former = (arrived.options.as_name.is_some() && wanted.is_none()).then_some(&former);
+        self.learn_shops(stored.id, wanted, former, arrived).await
     }
 
     /// Replaces the tokens of an authorization by those of a login; returns them as they are stored.
     async fn renew_tokens(
         &self,
-        app: &Arc<AppState>,
         row: &FullRow,
         arrived: &Arrived,
         reservation: Option<&Reservation>,
     ) -> Result<AuthorizationRow> {
-        let id = row.authorization.id;
-        let shared = self.accounts.authorization(app, &row.authorization, &row.account.name)?;
+        let writer = &self.refresher.tokens;
+        let shared = self.accounts.authorization(&arrived.app, &row.authorization, &row.account.name)?;
         // A refresh may replace the tokens at the same time; the login is newer, so it tries again.
         for _ in 0..8 {
-            let now = match self.insist(|| Box::pin(self.row_of(&shared))).await {
+            let now = match self.insist(|| self.store.authorization(shared.id)).await {
                 // The store is away: the row as it was a moment ago leads the tokens into the journal.
                 Err(error) if error.is_retryable() => row.authorization.clone(),
-                now => now?,
+                now => now?.ok_or_else(|| {
+                    Error::usage(format!("account {:?} was removed from the vault", shared.label))
+                })?,
             };
             // The end of the former refresh token says nothing about the new approval's.
-            let former = AuthorizationRow {
-                tokens: TokenColumns { refresh_expires_at: None, refresh: None, ..now.tokens.clone() },
-                ..now.clone()
-            };
-            let tokens = self.tokens.columns(&shared, &arrived.reply, Some(&former), arrived.at);
-            let after = AuthorizationRow { tokens: tokens.clone(), ..now.clone() };
-            let notes = self.tokens.notes(&shared, &after, Action::Login).await;
-            if self.tokens.persist(&shared, now.generation, &tokens, reservation, notes, true).await? {
+            let mut former = now.clone();
+            (former.tokens.refresh, former.tokens.refresh_expires_at) = (None, None);
+            let tokens = writer.columns(&shared, &arrived.reply, Some(&former), arrived.at);
+            let after = AuthorizationRow { tokens, ..now };
+            let notes = writer.notes(&shared, &after, Action::Login).await;
+            if writer.persist(&shared, after.generation, &after.tokens, reservation, notes, true).await? {
                 let stored = AuthorizationRow {
-                    generation: now.generation.saturating_add(1),
-                    tokens,
-                    ..AuthorizationRow::new(id, app.id, None, self.now())
+                    generation: after.generation.saturating_add(1),
+                    tokens: after.tokens,
+                    ..AuthorizationRow::new(shared.id, arrived.app.id, None, self.now())
                 };
                 self.accounts.install(&shared, &stored);
                 shared.defer_until(i64::MIN);
@@ -200,39 +194,54 @@ impl Logins {
         Err(Error::local("other programs keep replacing this account's tokens").with_retry(Retry::Backoff))
     }
 
-    async fn row_of(&self, authorization: &Authorization) -> Result<AuthorizationRow> {
-        self.store.authorization(authorization.id).await?.ok_or_else(|| {
-            Error::usage(format!("account {:?} was removed from the vault", authorization.label))
-        })
-    }
-
     /// Writes down what a login said of known shops, and adds those that are new in its listing: all that
     /// no account is, or only those in countries that the identity `former` does not list. What it listed
     /// and no account is was logged out.
     async fn learn_shops(
         &self,
-        app: &Arc<AppState>,
-        options: &LoginOptions,
         id: Id,
-        wanted: Option<String>,
+        wanted: Option<&str>,
         former: Option<&Identity>,
         arrived: &Arrived,
     ) -> Result<Vec<Account>> {
-        let learned = self.learn_known(app, id, arrived).await;
-        let added = match learned {
-            Ok(known) => self.add_unknown(app, options, id, wanted, former, arrived, &known).await,
-            Err(error) => Err(error),
+        let learned = async {
+            let known = self.learn_known(id, arrived).await?;
+            let wanted = wanted.filter(|name| known.iter().all(|account| account.name != **name));
+            let is_new = |shop: &&ReplyShop| {
+                let listed = former.zip(shop.country.as_deref());
+                known.iter().all(|account| account.country != shop.country)
+                    && !listed.is_some_and(|(former, country)| former.lists(country))
+            };
+            let shops = arrived.owner().shops.iter();
+            let new: Vec<&ReplyShop> = match shops.len() {
+                1 => shops.filter(|_| wanted.is_some()).collect(),
+                _ => shops.filter(is_new).collect(),
+            };
+            if new.is_empty() {
+                return Ok(());
+            }
+            let base = wanted.or(arrived.options.as_name.as_deref());
+            for _ in 0..8 {
+                let accounts = self.name_accounts(id, base, arrived, &new).await?;
+                let rows = NewRows { accounts, ..NewRows::default() };
+                let notes = Notes::default();
+                if self.insist(|| self.store.add(&rows, &notes)).await? {
+                    return Ok(());
+                }
+            }
+            Err(Error::local("other programs keep adding accounts under this login's name")
+                .with_retry(Retry::Backoff))
         };
-        added.map_err(|error| {
+        learned.await.map_err(|error| {
             error.context("the shop's new tokens are kept, but what else the login said of it is not")
         })?;
         self.accounts_using(id).await
     }
 
     /// Writes down what a login said of the accounts that use an authorization; returns them.
-    async fn learn_known(&self, app: &AppState, id: Id, arrived: &Arrived) -> Result<Vec<AccountRow>> {
-        let fields = &app.platform.tokens.identity;
-        let owner = &arrived.reply.owner;
+    async fn learn_known(&self, id: Id, arrived: &Arrived) -> Result<Vec<AccountRow>> {
+        let fields = &arrived.app.platform.tokens.identity;
+        let owner = arrived.owner();
         let known = self.insist(|| self.store.accounts_using(id)).await?;
         let mut accounts = Vec::with_capacity(known.len());
         let mut left_out = Vec::new();
@@ -241,12 +250,9 @@ impl Logins {
             if let Some(shop) = shop_of(&account, owner, fields, known.len() == 1) {
                 account.login = owner.login.clone().or(account.login);
                 account.shop_id = shop.shop_id.clone().or(account.shop_id);
-                account.country = shop
-                    .country
-                    .clone()
-                    .or(account.country)
-                    .filter(|country| Some(country) != fields.cross_border.as_ref());
-                account.region = account.region.or_else(|| region_of(app, arrived, shop));
+                let country = shop.country.clone().or(account.country);
+                account.country = country.filter(|country| Some(country) != fields.cross_border.as_ref());
+                account.region = account.region.or_else(|| arrived.region_of(shop));
                 self.insist(|| Box::pin(self.accounts.update(&full.account, &account))).await?;
             } else if !speaks_of(&account, owner, fields) {
                 left_out.push(account.name.clone());
@@ -259,119 +265,54 @@ impl Logins {
         Ok(accounts)
     }
 
-    #[expect(clippy::too_many_arguments, reason = "each is one part of what a login said")]
-    async fn add_unknown(
-        &self,
-        app: &Arc<AppState>,
-        options: &LoginOptions,
-        id: Id,
-        wanted: Option<String>,
-        former: Option<&Identity>,
-        arrived: &Arrived,
-        known: &[AccountRow],
-    ) -> Result<()> {
-        let shops = &arrived.reply.owner.shops;
-        let one_more_name = wanted.filter(|name| !known.iter().any(|account| account.name == *name));
-        let is_known = |shop: &ReplyShop| known.iter().any(|account| account.country == shop.country);
-        let was_listed = |shop: &ReplyShop| {
-            let country = shop.country.as_deref();
-            former.zip(country).is_some_and(|(former, country)| former.lists(country))
-        };
-        let unknown: Vec<&ReplyShop> = if shops.len() > 1 {
-            shops.iter().filter(|shop| !is_known(shop) && !was_listed(shop)).collect()
-        } else if one_more_name.is_some() {
-            shops.iter().collect()
-        } else {
-            Vec::new()
-        };
-        if unknown.is_empty() {
-            return Ok(());
-        }
-        let base = one_more_name.or_else(|| options.as_name.clone());
-        self.add(app, id, base.as_deref(), arrived, &unknown).await
-    }
-
     /// The rows of a shop that is not known yet, under names that are free now.
-    async fn new_rows(&self, app: &Arc<AppState>, name: Option<&str>, arrived: &Arrived) -> Result<NewRows> {
-        let row = self.first_row(app, arrived);
-        let shops: Vec<&ReplyShop> = arrived.reply.owner.shops.iter().collect();
-        let accounts = self.name_accounts(app, row.id, name, arrived, &shops).await?;
+    async fn new_rows(&self, arrived: &Arrived) -> Result<NewRows> {
+        let row = self.first_row(arrived);
+        let shops: Vec<&ReplyShop> = arrived.owner().shops.iter().collect();
+        let name = arrived.options.as_name.as_deref();
+        let accounts = self.name_accounts(row.id, name, arrived, &shops).await?;
         Ok(NewRows { authorizations: vec![row], accounts, ..NewRows::default() })
     }
 
     /// Lets an account become another shop, as it was told to. Where that shop is known under another
     /// name, both share its tokens from now on.
-    async fn replace_shop(
-        &self,
-        app: &Arc<AppState>,
-        options: &LoginOptions,
-        row: FullRow,
-        arrived: &Arrived,
-    ) -> Result<Vec<Account>> {
-        let owner = &arrived.reply.owner;
-        let query = IdentityQuery { app, owner };
-        let known = self.insist(|| Box::pin(self.merger.known_shop(query))).await?;
+    async fn replace_shop(&self, row: FullRow, arrived: &Arrived) -> Result<Vec<Account>> {
+        let known = self.insist(|| Box::pin(self.refresher.known_shop(arrived.query()))).await?;
         let (to, former) = match &known {
             Some(known) => {
                 // Without room the store alone has to take them.
-                let held = self.replay.journal.reserve().await.ok();
-                let to = self.renew_tokens(app, known, arrived, held.as_ref()).await?;
+                let held = self.refresher.replay.journal.reserve().await.ok();
+                let to = self.renew_tokens(known, arrived, held.as_ref()).await?;
                 (to, Identity::parse(&known.authorization.tokens.identity))
             }
-            None => (self.first_row(app, arrived), Identity::default()),
+            None => (self.first_row(arrived), Identity::default()),
         };
-        let own =
-            owner.shops.iter().find(|shop| shop.country.is_some() && shop.country == row.account.country);
-        let shop = own.unwrap_or(&owner.shops[0]);
+        let shops = &arrived.owner().shops;
+        let own = shops.iter().find(|shop| shop.country.is_some() && shop.country == row.account.country);
+        let shop = own.unwrap_or(&shops[0]);
         let account = AccountRow {
             authorization_id: to.id,
-            login: owner.login.clone(),
+            login: arrived.owner().login.clone(),
             shop_id: shop.shop_id.clone(),
             country: shop.country.clone(),
-            region: region_of(app, arrived, shop),
+            region: arrived.region_of(shop),
             ..row.account.clone()
         };
         let is_new = known.is_none();
-        self.insist(|| Box::pin(self.merger.move_account(&row, &account, &to, is_new, Action::Login)))
+        self.insist(|| Box::pin(self.refresher.move_account(&row, &account, &to, is_new, Action::Login)))
             .await?;
-        self.merger.merge(query, &to).await;
+        self.refresher.merge(arrived.query(), &to).await;
         // A cross-border seller's other shops become accounts of their own.
-        self.learn_shops(app, options, to.id, None, Some(&former), arrived).await
-    }
-
-    /// What is written down of a login.
-    fn login_line(&self, label: &str, id: Id) -> Notes {
-        Notes { audit: vec![self.events.audit_row(Action::Login, label, Some(id), None)], ..Notes::default() }
+        self.learn_shops(to.id, None, Some(&former), arrived).await
     }
 
     /// Seals the tokens for a new authorization.
-    fn first_row(&self, app: &Arc<AppState>, arrived: &Arrived) -> AuthorizationRow {
-        let id = Id::new(self.clock.as_ref());
-        let label = arrived.reply.owner.login.clone().unwrap_or_default();
+    fn first_row(&self, arrived: &Arrived) -> AuthorizationRow {
+        let (id, app) = (Id::new(self.clock.as_ref()), &arrived.app);
+        let label = arrived.owner().login.clone().unwrap_or_default();
         let new = Authorization::new(id, label, app.clone(), arrived.urls.clone());
-        let tokens = self.tokens.columns(&new, &arrived.reply, None, arrived.at);
+        let tokens = self.refresher.tokens.columns(&new, &arrived.reply, None, arrived.at);
         AuthorizationRow { tokens, ..AuthorizationRow::new(id, app.id, arrived.region.clone(), self.now()) }
-    }
-
-    /// Adds accounts for shops of an authorization that stands, under free names.
-    async fn add(
-        &self,
-        app: &Arc<AppState>,
-        id: Id,
-        base: Option<&str>,
-        arrived: &Arrived,
-        shops: &[&ReplyShop],
-    ) -> Result<()> {
-        for _ in 0..8 {
-            let accounts = self.name_accounts(app, id, base, arrived, shops).await?;
-            let rows = NewRows { accounts, ..NewRows::default() };
-            let notes = Notes::default();
-            if self.insist(|| self.store.add(&rows, &notes)).await? {
-                return Ok(());
-            }
-        }
-        Err(Error::local("other programs keep adding accounts under this login's name")
-            .with_retry(Retry::Backoff))
     }
 
     /// Makes accounts for shops: under the chosen name, or under free ones.
@@ -380,13 +321,12 @@ impl Logins {
     /// [`ErrorKind::Usage`](sesame_core::ErrorKind::Usage) when the name that a person chose for one shop is taken.
     async fn name_accounts(
         &self,
-        app: &Arc<AppState>,
         id: Id,
         chosen: Option<&str>,
         arrived: &Arrived,
         shops: &[&ReplyShop],
     ) -> Result<Vec<AccountRow>> {
-        let owner = &arrived.reply.owner;
+        let (app, owner) = (&arrived.app, arrived.owner());
         let several = owner.shops.len() > 1;
         let of_platform = || {
             owner.login.as_deref().and_then(name::from_platform).unwrap_or_else(|| {
@@ -399,20 +339,18 @@ impl Logins {
         }
         let mut accounts: Vec<AccountRow> = Vec::with_capacity(shops.len());
         for shop in shops {
-            let wanted = match (&shop.country, several) {
+            let mut name = match (&shop.country, several) {
                 (Some(country), true) => format!("{base}-{country}"),
                 _ => base.clone(),
             };
-            let given = |name: &str| accounts.iter().any(|account| account.name == name);
-            let name = match chosen {
-                Some(_) if !several => wanted,
-                // Two platforms may know the same login name.
-                None if self.is_taken(&wanted).await? => {
-                    let of_app = format!("{wanted}-{}", app.name);
-                    self.insist(|| Box::pin(self.accounts.free_name(&of_app, given))).await?
-                }
-                _ => self.insist(|| Box::pin(self.accounts.free_name(&wanted, given))).await?,
-            };
+            // Two platforms may know the same login name.
+            if chosen.is_none() && self.is_taken(&name).await? {
+                name = format!("{name}-{}", app.name);
+            }
+            if chosen.is_none() || several {
+                let given = |name: &str| accounts.iter().any(|account| account.name == name);
+                name = self.insist(|| Box::pin(self.accounts.free_name(&name, given))).await?;
+            }
             accounts.push(AccountRow {
                 id: Id::new(self.clock.as_ref()),
                 name,
@@ -421,7 +359,7 @@ impl Logins {
                 login: owner.login.clone(),
                 shop_id: shop.shop_id.clone(),
                 country: shop.country.clone(),
-                region: region_of(app, arrived, shop),
+                region: arrived.region_of(shop),
                 tags: Vec::new(),
                 created_at: self.now(),
             });
@@ -452,14 +390,4 @@ impl Logins {
         let rows = self.insist(|| self.store.accounts_using(id)).await?;
         Ok(rows.iter().map(|row| self.accounts.shown(row)).collect())
     }
-}
-
-/// The region whose hosts a shop's calls go to: the chosen one, else that of its country.
-fn region_of(app: &AppState, arrived: &Arrived, shop: &ReplyShop) -> Option<String> {
-    let by_country = || region_of_country(app.platform, shop.country.as_deref());
-    if arrived.reply.owner.shops.len() > 1 {
-        // One region cannot serve shops of several countries.
-        return by_country().or_else(|| arrived.region.clone());
-    }
-    arrived.region.clone().or_else(by_country)
 }

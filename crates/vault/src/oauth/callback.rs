@@ -1,6 +1,7 @@
 //! What comes back from the authorize page.
 
 use sesame_core::{AuthCode, Error, ErrorKind, Fault, Result, Retry, mask::mask_url, redact::Redactor};
+use url::{Host, Url};
 
 /// The longest callback that is read, in bytes.
 pub(crate) const LONGEST: usize = 16 << 10;
@@ -12,69 +13,29 @@ pub(crate) struct Received {
     pub(crate) state: String,
 }
 
-/// Scheme, host with port, and path of a URL; scheme and host in lower case.
+/// The part of an address that a callback has to agree with: all but its query.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Place {
-    scheme: String,
-    pub(crate) host: String,
-    pub(crate) port: Option<u16>,
-    pub(crate) path: String,
-}
+pub(crate) struct Place(pub(crate) Url);
 
 impl Place {
-    /// Takes a URL apart; nothing for `urn:` and other things without a host.
-    pub(crate) fn of(url: &str) -> Option<Self> {
-        let (scheme, rest) = url.split_once("://")?;
-        let rest = rest.split(['?', '#']).next().unwrap_or_default();
-        let (authority, path) = match rest.find('/') {
-            Some(at) => rest.split_at(at),
-            None => (rest, "/"),
-        };
-        if authority.is_empty() || authority.contains('@') {
-            return None;
-        }
-        let scheme = scheme.to_ascii_lowercase();
-        let (host, port) = split_port(authority)?;
-        let default = match scheme.as_str() {
-            "http" => Some(80),
-            "https" => Some(443),
-            _ => None,
-        };
-        Some(Self { scheme, host: host.to_ascii_lowercase(), port: port.or(default), path: path.to_owned() })
-    }
-
-    /// Returns `true` if whatever goes there is encrypted on the way.
-    pub(crate) fn is_https(&self) -> bool {
-        self.scheme == "https"
+    /// Reads an address; `None` for `urn:` and other things without a host, and for one with a user.
+    pub(crate) fn of(text: &str) -> Option<Self> {
+        let mut url = Url::parse(text).ok()?;
+        url.set_query(None);
+        url.set_fragment(None);
+        let has_user = !url.username().is_empty() || url.password().is_some();
+        (url.has_host() && !has_user).then_some(Self(url))
     }
 
     /// Returns `true` if a listener on this machine can receive it: plain HTTP to a loopback address.
     pub(crate) fn is_loopback(&self) -> bool {
-        self.scheme == "http" && is_loopback_host(&self.host)
+        self.0.scheme() == "http"
+            && self.0.host().is_some_and(|host| match host {
+                Host::Domain(name) => name == "localhost",
+                Host::Ipv4(address) => address.is_loopback(),
+                Host::Ipv6(address) => address.is_loopback(),
+            })
     }
-}
-
-/// Splits `host:port` and `[::1]:port`.
-pub(crate) fn split_port(authority: &str) -> Option<(&str, Option<u16>)> {
-    if let Some(end) = authority.find(']') {
-        let rest = &authority[end + 1..];
-        return match rest.strip_prefix(':') {
-            Some(port) => port.parse().ok().map(|port| (&authority[..=end], Some(port))),
-            None if rest.is_empty() => Some((authority, None)),
-            None => None,
-        };
-    }
-    match authority.split_once(':') {
-        Some((host, port)) => port.parse().ok().map(|port| (host, Some(port))),
-        None => Some((authority, None)),
-    }
-}
-
-/// Returns `true` if a host name is this machine, whatever DNS says.
-pub(crate) fn is_loopback_host(host: &str) -> bool {
-    host.eq_ignore_ascii_case("localhost")
-        || host == "[::1]"
-        || host.parse::<std::net::Ipv4Addr>().is_ok_and(|address| address.is_loopback())
 }
 
 /// Reads a callback URL for a redirect URI. The caller compares the state before it uses the code.

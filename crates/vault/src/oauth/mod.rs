@@ -3,7 +3,7 @@
 pub(crate) mod authorize;
 pub(crate) mod callback;
 pub(crate) mod calls;
-pub(crate) mod exchange;
+mod exchange;
 pub(crate) mod reply;
 #[cfg(test)]
 mod vectors;
@@ -16,13 +16,7 @@ use std::{
     time::Duration,
 };
 
-use sesame_core::{Clock, Result, Transport};
-
-use self::{
-    calls::{ClientCredentials, Grant},
-    exchange::{exchange, longest},
-    reply::TokenReply,
-};
+use sesame_core::{Clock, Transport};
 
 /// How long one call to a token service may take, unless configured.
 const CALL_TIMEOUT: Duration = Duration::from_secs(20);
@@ -42,11 +36,6 @@ impl TokenEndpoint {
         Self { transport, clock, timeout: AtomicU64::new(CALL_TIMEOUT.as_secs()) }
     }
 
-    /// Returns the way to the network.
-    pub(crate) fn transport(&self) -> &dyn Transport {
-        self.transport.as_ref()
-    }
-
     /// Sets how long one call may take: at least 5 seconds, at most 60.
     pub(crate) fn set_timeout(&self, timeout: Duration) {
         self.timeout.store(timeout.as_secs().clamp(5, 60), Ordering::Relaxed);
@@ -54,25 +43,18 @@ impl TokenEndpoint {
 
     /// Returns how long an exchange takes at most, with the writing of its reply.
     pub(crate) fn longest(&self) -> Duration {
-        longest(self.timeout()) + STORING
+        self.longest_exchange() + STORING
+    }
+
+    /// Returns how long an exchange takes at most, with all its calls.
+    fn longest_exchange(&self) -> Duration {
+        self.timeout() * 2
     }
 
     /// Returns how long the lease of a refresh lasts: its calls, the writing of the reply, and some
     /// seconds for clocks that differ.
     pub(crate) fn lease(&self) -> Duration {
         self.longest() + Duration::from_secs(5)
-    }
-
-    /// Exchanges a grant for tokens.
-    ///
-    /// # Errors
-    /// The platform's refusal as classified, or what kept it from being received.
-    pub(crate) async fn exchange(
-        &self,
-        client: ClientCredentials<'_>,
-        grant: Grant<'_>,
-    ) -> Result<TokenReply> {
-        exchange(self.transport.as_ref(), self.clock.as_ref(), client, self.timeout(), grant).await
     }
 
     fn timeout(&self) -> Duration {

@@ -5,7 +5,6 @@ use std::{sync::atomic::Ordering, time::Duration};
 use jiff::Timestamp;
 use sesame_catalog::{OAuthStyle, Platform};
 use sesame_core::{Error, ErrorKind, Fault, Result, Retry, command_line::quote};
-use sha2::{Digest as _, Sha256};
 
 use super::{Refresher, journal::Reservation, tokens::STORE_TIMEOUT};
 use crate::{
@@ -19,7 +18,7 @@ use crate::{
     },
     oauth::{calls::Grant, reply::TokenReply},
     schedule::{self, Windows},
-    store::{AuthorizationRow, Claim, FailedRefresh, Lease, Notes, TokenColumns},
+    store::{AuthorizationRow, FailedRefresh, Lease, Notes},
 };
 
 /// The longest pause after failures that the platform gave no time for, and the longest one that it may
@@ -36,22 +35,6 @@ const FAILED_POSTPONE: Duration = Duration::from_hours(1);
 pub(crate) struct Exchanged {
     pub(crate) token: Token,
     pub(crate) row: AuthorizationRow,
-}
-
-/// A call for tokens that brought none.
-struct FailedExchange<'a> {
-    action: Action,
-    error: &'a Error,
-    /// How long no refresh is tried.
-    pause: Option<Duration>,
-    /// How long no postponement is tried.
-    postpone: Option<Duration>,
-    exhausted: Option<&'a str>,
-    ambiguous: bool,
-    /// It does not pass by itself.
-    blocked: Option<bool>,
-    /// The platform lets this app refresh no tokens.
-    denied: bool,
 }
 
 impl Refresher {
@@ -120,17 +103,13 @@ impl Refresher {
             Err(error) => {
                 // The intent stays, the lease goes: the old token is tried once more when the disk
                 // can be written again.
-                let failure = FailedExchange {
-                    action: action_of(grant),
-                    error: &error,
-                    pause: Some(Duration::ZERO),
-                    postpone: None,
-                    exhausted: None,
+                let said = error.to_string();
+                let failed = FailedRefresh {
+                    not_before: Some(self.now()),
                     ambiguous: true,
-                    blocked: None,
-                    denied: false,
+                    ..self.failed(row, lease, &said)
                 };
-                self.write_down(authorization, row, lease, failure).await;
+                self.write_down(authorization, row, action_of(grant), failed).await;
                 return Err(error);
             }
         };
@@ -154,7 +133,7 @@ impl Refresher {
             ..AuthorizationRow::new(row.id, row.app_id, row.region.clone(), now.as_millisecond())
         };
         let learning = async {
-            self.merger.learn_owner(authorization, &row, &former, &reply.owner, is_noted).await;
+            self.learn_owner(authorization, &row, &former, &reply.owner, is_noted).await;
             self.apps.secret_accepted(app).await;
         };
         if tokio::time::timeout(STORE_TIMEOUT, learning).await.is_err() {
@@ -193,17 +172,8 @@ impl Refresher {
             return Ok(None);
         };
         let reservation = self.replay.journal.reserve().await?;
-        let now = self.now();
-        let claim = Claim {
-            id: row.id,
-            generation: row.generation,
-            owner: &self.owner,
-            now,
-            until: now.saturating_add(millis(self.endpoint.lease())),
-            spending: &Sha256::digest(refresh.expose().as_bytes()),
-        };
         // `None`: somebody else is at it, or has newer tokens.
-        let Some(lease) = self.store.claim(claim).await? else { return Ok(None) };
+        let Some(lease) = self.claim(row, Some(&refresh)).await? else { return Ok(None) };
         let grant = Grant::Postpone { refresh: &refresh, access: &access };
         self.exchange(authorization, row, grant, lease, &reservation).await
     }
@@ -238,18 +208,16 @@ impl Refresher {
         let passes = error.is_retryable() || error.is_ambiguous();
         let wait = if passes { FAILED_POSTPONE } else { REFUSED_POSTPONE };
         let asked = error.retry_after().map(|asked| asked.min(LONGEST_ASKED));
-        let failure = FailedExchange {
-            action: Action::Postpone,
-            error: &error,
+        let wait = wait.mul_f64(1.0 - self.clock.jitter() / 24.0).max(asked.unwrap_or_default());
+        let said = error.to_string();
+        let failed = FailedRefresh {
             // Quiet that the platform asks for is for refreshes, too.
-            pause: asked,
-            postpone: Some(wait.mul_f64(1.0 - self.clock.jitter() / 24.0).max(asked.unwrap_or_default())),
-            exhausted: None,
+            not_before: asked.map(|asked| self.after(asked)),
+            postpone_after: Some(self.after(wait)),
             ambiguous: error.is_ambiguous(),
-            blocked: None,
-            denied: false,
+            ..self.failed(row, lease, &said)
         };
-        self.write_down(authorization, row, lease, failure).await;
+        self.write_down(authorization, row, Action::Postpone, failed).await;
         Err(error
             .context(format!("the refresh token of account {:?} was not prolonged", authorization.label)))
     }
@@ -283,17 +251,16 @@ impl Refresher {
             (false, ..) => None,
         };
         let pause = self.pause_after(&error, row.attempts, other_shop);
-        let failure = FailedExchange {
-            action: Action::Refresh,
-            error: &error,
-            pause: Some(pause),
-            postpone: None,
+        let said = error.to_string();
+        let failed = FailedRefresh {
+            not_before: Some(self.after(pause)),
             exhausted: reason.as_deref(),
             ambiguous: error.is_ambiguous(),
             blocked: Some(other_shop || !(dead || denied || error.is_retryable())),
             denied,
+            ..self.failed(row, lease, &said)
         };
-        self.write_down(authorization, row, lease, failure).await;
+        self.write_down(authorization, row, Action::Refresh, failed).await;
         self.defer(authorization, pause);
         if dead && self.row_of(authorization).await?.generation != row.generation {
             return Ok(None);
@@ -314,55 +281,61 @@ impl Refresher {
         }
     }
 
-    /// Writes down a failure and gives the lease back.
-    async fn write_down(
-        &self,
-        authorization: &Authorization,
+    /// A failure after which nothing changes; its reason is `said`.
+    pub(super) fn failed<'a>(
+        &'a self,
         row: &AuthorizationRow,
         lease: Lease,
-        failure: FailedExchange<'_>,
-    ) {
-        let now = self.now();
-        let said = failure.error.to_string();
-        let until = |pause: Duration| now.saturating_add(millis(pause));
-        let (not_before, postpone_after) = (failure.pause.map(until), failure.postpone.map(until));
-        let line =
-            self.events.audit_row(failure.action, &authorization.label, Some(row.id), Some(said.clone()));
-        let mut notes = Notes { audit: vec![line], ..Notes::default() };
-        if let (Some(reason), None) = (failure.exhausted, &row.exhausted) {
-            notes.events.extend(self.events.try_event(row, News::Exhausted(reason)).await);
-        }
-        // A caller who waits for a token may try again soon; a keeper has time.
-        let patience = now.saturating_add(schedule::pause(&row.tokens, row.attempts, now));
-        let after = AuthorizationRow {
-            not_before: not_before.map_or(row.not_before, |not_before| Some(not_before.max(patience))),
-            postpone_after: postpone_after.or(row.postpone_after),
-            exhausted: failure.exhausted.map(str::to_owned).or_else(|| row.exhausted.clone()),
-            tokens: TokenColumns {
-                refresh_denied: row.tokens.refresh_denied || failure.denied,
-                ..row.tokens.clone()
-            },
-            ..row.clone()
-        };
-        let failed = FailedRefresh {
+        said: &'a str,
+    ) -> FailedRefresh<'a> {
+        FailedRefresh {
             id: row.id,
             generation: row.generation,
             owner: &self.owner,
             fence: lease.fence,
-            at: now,
-            error: &said,
-            not_before,
-            postpone_after,
-            due_at: self.tokens.due_at(authorization.app.platform, &after),
-            exhausted: failure.exhausted,
-            ambiguous: failure.ambiguous,
-            blocked: failure.blocked,
-            denied: failure.denied,
-        };
-        if let Err(store) = self.store.record_failure(failed, &notes).await {
+            at: self.now(),
+            error: said,
+            not_before: None,
+            postpone_after: None,
+            due_at: row.tokens.due_at,
+            exhausted: None,
+            ambiguous: false,
+            blocked: None,
+            denied: false,
+        }
+    }
+
+    /// Writes down a failure, plans what follows, and gives the lease back.
+    async fn write_down(
+        &self,
+        authorization: &Authorization,
+        row: &AuthorizationRow,
+        action: Action,
+        failed: FailedRefresh<'_>,
+    ) {
+        let said = Some(failed.error.to_owned());
+        let line = self.events.audit_row(action, &authorization.label, Some(row.id), said);
+        let mut notes = Notes { audit: vec![line], ..Notes::default() };
+        if let (Some(reason), None) = (failed.exhausted, &row.exhausted) {
+            notes.events.extend(self.events.try_event(row, News::Exhausted(reason)).await);
+        }
+        // A caller who waits for a token may try again soon; a keeper has time.
+        let patience = failed.at.saturating_add(schedule::pause(&row.tokens, row.attempts, failed.at));
+        let mut after = row.clone();
+        after.not_before = failed.not_before.map(|at| at.max(patience)).or(row.not_before);
+        after.postpone_after = failed.postpone_after.or(row.postpone_after);
+        after.exhausted = failed.exhausted.map(str::to_owned).or(after.exhausted);
+        after.tokens.refresh_denied |= failed.denied;
+        let due_at = self.tokens.due_at(authorization.app.platform, &after);
+        if let Err(store) = self.store.record_failure(FailedRefresh { due_at, ..failed }, &notes).await {
             // The lease ends by itself; the failure itself is what the caller has to hear.
             tracing::warn!("a failure cannot be written down: {store}");
         }
+    }
+
+    /// Returns the time after a pause.
+    fn after(&self, pause: Duration) -> i64 {
+        self.now().saturating_add(millis(pause))
     }
 
     /// Returns the time until the next try: what the platform asks for, else growing, with jitter.

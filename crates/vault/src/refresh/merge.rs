@@ -2,34 +2,24 @@
 //! each refresh of one that of the other. So the accounts of a shop share one pair of tokens, whichever
 //! names and apps they have.
 
-use std::{collections::HashSet, sync::Arc};
+use std::collections::HashSet;
 
-use sesame_core::{Clock, Result, command_line::quote};
-use sha2::{Digest as _, Sha256};
+use sesame_core::{Result, command_line::quote};
 
 use super::{
+    Refresher,
     flight::Flight,
-    replay::Replay,
     shops::{owner_country, region_of_country, shop_of, speaks_of},
 };
 use crate::{
     accounts::{
-        Accounts, Apps,
         app::{AppState, app_key_of},
         authorization::{Authorization, open_refresh},
     },
-    events::{Action, Events, News},
-    model::{
-        InFlight,
-        identity::{Identity, Match, Owner},
-        millis,
-    },
-    oauth::TokenEndpoint,
+    events::{Action, News},
+    model::identity::{Identity, Match, Owner},
     schedule,
-    seal::MasterKeys,
-    store::{
-        AccountRow, AccountStore, AuthorizationRow, Claim, FailedRefresh, FullRow, Lease, Notes, TokenStore,
-    },
+    store::{AccountRow, AuthorizationRow, FullRow, Notes},
 };
 
 /// Maximum number of ids of a reply that are looked up, and of accounts for each.
@@ -70,23 +60,8 @@ fn outlasts(ours: &AuthorizationRow, theirs: &AuthorizationRow) -> bool {
     }
 }
 
-/// Finds the accounts of one shop, and brings them onto one authorization.
-pub(crate) struct ShopMerger {
-    pub(crate) accounts: Arc<dyn AccountStore>,
-    pub(crate) tokens: Arc<dyn TokenStore>,
-    pub(crate) known: Arc<Accounts>,
-    pub(crate) apps: Arc<Apps>,
-    pub(crate) keys: Arc<MasterKeys>,
-    pub(crate) replay: Arc<Replay>,
-    pub(crate) endpoint: Arc<TokenEndpoint>,
-    pub(crate) events: Events,
-    pub(crate) in_flight: InFlight,
-    pub(crate) clock: Arc<dyn Clock>,
-    /// Who holds a lease.
-    pub(crate) owner: Arc<str>,
-}
-
-impl ShopMerger {
+/// The accounts of one shop are found, and brought onto one authorization.
+impl Refresher {
     /// Finds an account of a shop; one of this very app before others.
     ///
     /// Most are found by an index. The rest is looked through: a reply may name a shop in another way
@@ -98,7 +73,7 @@ impl ShopMerger {
             found => found.unwrap_or_default(),
         };
         match found.into_iter().min_by_key(|row| row.app.id != query.app.id) {
-            None => self.known.find(|row| query.matches(row)).await,
+            None => self.accounts.find(|row| query.matches(row)).await,
             found => Ok(found),
         }
     }
@@ -108,7 +83,7 @@ impl ShopMerger {
         let ids: HashSet<&str> = query.owner.identity.ids().take(IDS).collect();
         let mut found: Vec<FullRow> = Vec::new();
         for id in ids {
-            let rows = self.accounts.accounts_of_shop(&query.app.app_key, id, ACCOUNTS).await?;
+            let rows = self.store.accounts_of_shop(&query.app.app_key, id, ACCOUNTS).await?;
             for row in rows {
                 if query.matches(&row) && !found.iter().any(|known| known.account.id == row.account.id) {
                     found.push(row);
@@ -135,8 +110,8 @@ impl ShopMerger {
             let now = FullRow { account: account.clone(), app: row.app.clone(), authorization: to.clone() };
             notes.events.push(self.events.event_of(to, &[now], News::Recovered));
         }
-        self.accounts.update_account(is_new.then_some(to), account, &notes).await?;
-        self.known.forget(&account.name);
+        self.store.update_account(is_new.then_some(to), account, &notes).await?;
+        self.accounts.forget(&account.name);
         self.replay.forget(row.authorization.id).await;
         Ok(())
     }
@@ -230,18 +205,19 @@ impl ShopMerger {
         other: &FullRow,
     ) -> Result<bool> {
         let app = self.apps.open(&other.app).await?;
-        let theirs = self.known.authorization(&app, &other.authorization, &other.account.name)?;
+        let theirs = self.accounts.authorization(&app, &other.authorization, &other.account.name)?;
         // Kept until the end: a refresh of theirs would bring a newer pair, and lose it.
         let Ok(_flight) = Flight::begin(&theirs, &self.in_flight) else { return Ok(false) };
         self.replay.before_refresh(&theirs).await?;
-        let Some(row) = self.tokens.authorization(theirs.id).await? else { return Ok(false) };
+        let Some(row) = self.store.authorization(theirs.id).await? else { return Ok(false) };
         self.keys.ensure_tokens(&row).await?;
-        let accounts = self.accounts.accounts_using(row.id).await?;
+        let accounts = self.store.accounts_using(row.id).await?;
         if !outlasts(ours, &row) || !accounts.iter().all(|account| query.matches(account)) {
             return Ok(false);
         }
         // The same for other processes. The lease goes with its row; or ends by itself.
-        if self.hold(&row).await?.is_none() {
+        let refresh = open_refresh(self.keys.sealer(), &row)?;
+        if self.claim(&row, refresh.as_ref()).await?.is_none() {
             return Ok(false);
         }
         for full in accounts {
@@ -249,22 +225,6 @@ impl ShopMerger {
             self.move_account(&full, &account, ours, false, Action::Refresh).await?;
         }
         Ok(true)
-    }
-
-    /// Takes the lease of an authorization that is not going to be refreshed.
-    async fn hold(&self, row: &AuthorizationRow) -> Result<Option<Lease>> {
-        let refresh = open_refresh(self.keys.sealer(), row)?;
-        let refresh = refresh.as_ref().map_or("", |refresh| refresh.expose());
-        let now = self.clock.now().as_millisecond();
-        let claim = Claim {
-            id: row.id,
-            generation: row.generation,
-            owner: &self.owner,
-            now,
-            until: now.saturating_add(millis(self.endpoint.lease())),
-            spending: &Sha256::digest(refresh.as_bytes()),
-        };
-        self.tokens.claim(claim).await
     }
 
     /// Says that two accounts are one shop under two approvals, until that is resolved: as the last error of one of them, which the next refresh looks at again.
@@ -277,23 +237,9 @@ impl ShopMerger {
         );
         tracing::warn!(account = label, "{said}");
         let noted = async {
-            let Some(lease) = self.hold(row).await? else { return Ok(()) };
-            let note = FailedRefresh {
-                id: row.id,
-                generation: row.generation,
-                owner: &self.owner,
-                fence: lease.fence,
-                at: self.clock.now().as_millisecond(),
-                error: &said,
-                not_before: None,
-                postpone_after: None,
-                due_at: row.tokens.due_at,
-                exhausted: None,
-                ambiguous: false,
-                blocked: None,
-                denied: false,
-            };
-            self.tokens.record_failure(note, &Notes::default()).await
+            let refresh = open_refresh(self.keys.sealer(), row)?;
+            let Some(lease) = self.claim(row, refresh.as_ref()).await? else { return Ok(()) };
+            self.store.record_failure(self.failed(row, lease, &said), &Notes::default()).await
         };
         if let Err(error) = noted.await {
             tracing::warn!(account = label, "that cannot be written down: {error}");
@@ -303,7 +249,7 @@ impl ShopMerger {
     /// Fills in whose the accounts of an authorization are, if it was not known before.
     async fn fill_in(&self, app: &AppState, row: &AuthorizationRow, owner: &Owner) -> Result<()> {
         let fields = &app.platform.tokens.identity;
-        let known = self.accounts.accounts_using(row.id).await?;
+        let known = self.store.accounts_using(row.id).await?;
         for full in &known {
             let Some(shop) = shop_of(&full.account, owner, fields, known.len() == 1) else { continue };
             let mut account = full.account.clone();
@@ -313,7 +259,7 @@ impl ShopMerger {
             // Without one of its own it would go on calling the host of the platform's first region.
             account.region =
                 account.region.or_else(|| region_of_country(app.platform, account.country.as_deref()));
-            self.known.update(&full.account, &account).await?;
+            self.accounts.update(&full.account, &account).await?;
         }
         Ok(())
     }

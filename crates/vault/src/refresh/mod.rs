@@ -31,7 +31,7 @@ pub(crate) use self::{
     exchange::Exchanged,
     flight::Flight,
     journal::{JOURNAL_SUFFIX, Journal, Reservation},
-    merge::{IdentityQuery, ShopMerger},
+    merge::IdentityQuery,
     replay::Replay,
     shops::{region_of_country, shop_of, speaks_of},
     tokens::TokenWriter,
@@ -47,7 +47,7 @@ use crate::{
     oauth::{TokenEndpoint, calls::Grant},
     schedule::{self, Windows, hopeless},
     seal::MasterKeys,
-    store::{AuthorizationRow, Claim, Notes, TokenStore},
+    store::{AuthorizationRow, Claim, Lease, Notes, Store},
 };
 
 /// How much longer than a lease another process's refresh is waited for.
@@ -74,13 +74,12 @@ fn named(error: Error, handle: &AccountHandle) -> Error {
 
 /// Refreshes tokens: one refresh at a time for each authorization, in this process and among processes.
 pub(crate) struct Refresher {
-    pub(crate) store: Arc<dyn TokenStore>,
+    pub(crate) store: Arc<dyn Store>,
     pub(crate) keys: Arc<MasterKeys>,
     pub(crate) apps: Arc<Apps>,
     pub(crate) accounts: Arc<Accounts>,
     pub(crate) tokens: Arc<TokenWriter>,
     pub(crate) replay: Arc<Replay>,
-    pub(crate) merger: Arc<ShopMerger>,
     pub(crate) endpoint: Arc<TokenEndpoint>,
     pub(crate) events: Events,
     pub(crate) warnings: Warnings,
@@ -264,16 +263,8 @@ impl Refresher {
                 })?),
             };
             let now = self.now();
-            let claim = Claim {
-                id: row.id,
-                generation: row.generation,
-                owner: &self.owner,
-                now,
-                until: now.saturating_add(millis(self.endpoint.lease())),
-                spending: &Sha256::digest(refresh.expose().as_bytes()),
-            };
             fail_point!("before-intent");
-            match self.store.claim(claim).await? {
+            match self.claim(&row, Some(&refresh)).await? {
                 Some(lease) => {
                     let grant = Grant::Refresh(&refresh);
                     if let Some(exchanged) =
@@ -304,6 +295,20 @@ impl Refresher {
             }
         }
         Err(Error::local("other programs keep replacing this account's tokens").with_retry(Retry::Backoff))
+    }
+
+    /// Takes the lease of an authorization, and writes down that its refresh token is going to be spent.
+    async fn claim(&self, row: &AuthorizationRow, refresh: Option<&RefreshToken>) -> Result<Option<Lease>> {
+        let now = self.now();
+        let claim = Claim {
+            id: row.id,
+            generation: row.generation,
+            owner: &self.owner,
+            now,
+            until: now.saturating_add(millis(self.endpoint.lease())),
+            spending: &Sha256::digest(refresh.map_or("", RefreshToken::expose).as_bytes()),
+        };
+        self.store.claim(claim).await
     }
 
     /// Returns the row's token if it is what the caller wants: somebody else was quicker.

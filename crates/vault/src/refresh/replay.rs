@@ -64,25 +64,14 @@ enum Fate {
 /// Moves replies from the journal into the store.
 pub(crate) struct Replay {
     pub(crate) journal: Journal,
-    store: Arc<dyn TokenStore>,
-    keys: Arc<MasterKeys>,
-    events: Events,
-    warnings: Warnings,
-    clock: Arc<dyn Clock>,
+    pub(crate) store: Arc<dyn TokenStore>,
+    pub(crate) keys: Arc<MasterKeys>,
+    pub(crate) events: Events,
+    pub(crate) warnings: Warnings,
+    pub(crate) clock: Arc<dyn Clock>,
 }
 
 impl Replay {
-    pub(crate) const fn new(
-        journal: Journal,
-        store: Arc<dyn TokenStore>,
-        keys: Arc<MasterKeys>,
-        events: Events,
-        warnings: Warnings,
-        clock: Arc<dyn Clock>,
-    ) -> Self {
-        Self { journal, store, keys, events, warnings, clock }
-    }
-
     /// Moves what waits in the journal into the store, of one authorization or of all.
     ///
     /// # Errors

@@ -28,24 +28,14 @@ const ATTEMPTS: u32 = 4;
 
 /// Writes new tokens down.
 pub(crate) struct TokenWriter {
-    store: Arc<dyn TokenStore>,
-    keys: Arc<MasterKeys>,
-    replay: Arc<Replay>,
-    events: Events,
-    clock: Arc<dyn Clock>,
+    pub(crate) store: Arc<dyn TokenStore>,
+    pub(crate) keys: Arc<MasterKeys>,
+    pub(crate) replay: Arc<Replay>,
+    pub(crate) events: Events,
+    pub(crate) clock: Arc<dyn Clock>,
 }
 
 impl TokenWriter {
-    pub(crate) const fn new(
-        store: Arc<dyn TokenStore>,
-        keys: Arc<MasterKeys>,
-        replay: Arc<Replay>,
-        events: Events,
-        clock: Arc<dyn Clock>,
-    ) -> Self {
-        Self { store, keys, replay, events, clock }
-    }
-
     /// Plans when the keeper looks at an authorization next.
     pub(crate) fn due_at(&self, platform: &Platform, row: &AuthorizationRow) -> Option<i64> {
         let now = self.clock.now().as_millisecond();

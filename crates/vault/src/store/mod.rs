@@ -3,7 +3,6 @@
 //! A store sees sealed bytes only. It compares and sets; it decides nothing. Times are milliseconds
 //! since 1970.
 
-mod failure;
 mod limits;
 #[cfg(feature = "postgres")]
 mod postgres;

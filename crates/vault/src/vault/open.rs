@@ -1,6 +1,11 @@
 //! Opens a vault, and builds its services from the ground up.
 
-use std::{fmt, fs, path::Path, sync::Arc, time::Duration};
+use std::{
+    fmt, fs,
+    path::Path,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use sesame_catalog::{Catalog, Environment};
 use sesame_core::{Clock, Error, Result, Transport};
@@ -8,14 +13,14 @@ use sesame_core::{Clock, Error, Result, Transport};
 use super::{Services, Vault};
 use crate::{
     Location, SystemClock,
-    accounts::{Accounts, Apps, uses::Uses},
+    accounts::{Accounts, Apps, cache::AccountCache, uses::Uses},
     check::Checker,
     events::Events,
     login::Logins,
     model::{InFlight, Warnings},
     oauth::TokenEndpoint,
     ownership::ensure_private,
-    refresh::{JOURNAL_SUFFIX, Journal, Refresher, Replay, ShopMerger, TokenWriter},
+    refresh::{JOURNAL_SUFFIX, Journal, Refresher, Replay, TokenWriter},
     rekey::Rekey,
     seal::{KeyChoice, KeyKind, KeySource, MasterKeys, check_new, unlock},
     store::{KeyState, KeyStore as _, SqlStore, Store},
@@ -190,59 +195,49 @@ impl Vault {
         let keys = Arc::new(MasterKeys::new(store.clone(), unlocked, source, clock.clone()));
         let events = Events::new(store.clone(), store.clone(), clock.clone());
         let uses = Arc::new(Uses::new(store.clone(), in_flight.clone()));
-        let apps = Arc::new(Apps::new(
-            store.clone(),
-            keys.clone(),
-            events.clone(),
-            clock.clone(),
-            options.catalog.clone(),
-            options.environment,
-        ));
-        let accounts = Arc::new(Accounts::new(
-            store.clone(),
-            apps.clone(),
-            keys.clone(),
-            events.clone(),
-            uses.clone(),
-            clock.clone(),
-        ));
+        let apps = Arc::new(Apps {
+            store: store.clone(),
+            keys: keys.clone(),
+            events: events.clone(),
+            clock: clock.clone(),
+            catalog: options.catalog.clone(),
+            environment: options.environment,
+            opened: Mutex::default(),
+        });
+        let accounts = Arc::new(Accounts {
+            store: store.clone(),
+            apps: apps.clone(),
+            keys: keys.clone(),
+            events: events.clone(),
+            uses: uses.clone(),
+            clock: clock.clone(),
+            cache: AccountCache::default(),
+            authorizations: Mutex::default(),
+        });
         let endpoint = Arc::new(TokenEndpoint::new(options.transport.clone(), clock.clone()));
         let journal = if store.is_durable() {
             Journal::beside(&base, keys.sealer().clone(), clock.clone())
         } else {
             Journal::none(keys.sealer().clone(), clock.clone())
         };
-        let replay = Arc::new(Replay::new(
-            journal.clone(),
-            store.clone(),
-            keys.clone(),
-            events.clone(),
-            warnings.clone(),
-            clock.clone(),
-        ));
-        let tokens = Arc::new(TokenWriter::new(
-            store.clone(),
-            keys.clone(),
-            replay.clone(),
-            events.clone(),
-            clock.clone(),
-        ));
+        let replay = Arc::new(Replay {
+            journal: journal.clone(),
+            store: store.clone(),
+            keys: keys.clone(),
+            events: events.clone(),
+            warnings: warnings.clone(),
+            clock: clock.clone(),
+        });
+        let tokens = Arc::new(TokenWriter {
+            store: store.clone(),
+            keys: keys.clone(),
+            replay: replay.clone(),
+            events: events.clone(),
+            clock: clock.clone(),
+        });
         let mut owner = [0; 12];
         clock.random(&mut owner);
         let owner: Arc<str> = hex::encode(owner).into();
-        let merger = Arc::new(ShopMerger {
-            accounts: store.clone(),
-            tokens: store.clone(),
-            known: accounts.clone(),
-            apps: apps.clone(),
-            keys: keys.clone(),
-            replay: replay.clone(),
-            endpoint: endpoint.clone(),
-            events: events.clone(),
-            in_flight: in_flight.clone(),
-            clock: clock.clone(),
-            owner: owner.clone(),
-        });
         let refresher = Arc::new(Refresher {
             store: store.clone(),
             keys: keys.clone(),
@@ -250,7 +245,6 @@ impl Vault {
             accounts: accounts.clone(),
             tokens: tokens.clone(),
             replay: replay.clone(),
-            merger: merger.clone(),
             endpoint: endpoint.clone(),
             events: events.clone(),
             warnings: warnings.clone(),
@@ -262,10 +256,7 @@ impl Vault {
             store: store.clone(),
             apps: apps.clone(),
             accounts: accounts.clone(),
-            tokens: tokens.clone(),
-            replay: replay.clone(),
-            merger,
-            endpoint: endpoint.clone(),
+            refresher: refresher.clone(),
             events: events.clone(),
             warnings: warnings.clone(),
             in_flight: in_flight.clone(),

@@ -4,6 +4,7 @@
 //! was dropped half-way is closed: what it was in the middle of cannot be known.
 
 use std::{
+    io,
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
@@ -18,10 +19,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{
-    database::{Database, Server},
-    store::failure::{Failure, Outcome},
-};
+use crate::database::{Database, Server};
 
 /// Maximum number of connections of one vault; most of the time one or two are open.
 const MOST: usize = 8;
@@ -121,11 +119,11 @@ impl Connections {
     }
 
     /// Hands out a connection that works, or did a second ago.
-    pub(super) async fn take(self: &Arc<Self>) -> Outcome<Lent> {
+    pub(super) async fn take(self: &Arc<Self>) -> sqlx::Result<Lent> {
         let permit = match timeout(WAITING, self.permits.clone().acquire_owned()).await {
             Ok(Ok(permit)) => permit,
-            Ok(Err(_)) => return Err(Failure::Failed(sqlx::Error::PoolClosed)),
-            Err(_) => return Err(Failure::Busy),
+            Ok(Err(_)) => return Err(sqlx::Error::PoolClosed),
+            Err(_) => return Err(sqlx::Error::PoolTimedOut),
         };
         let connection = match self.rested().await {
             Some(connection) => connection,
@@ -156,11 +154,12 @@ impl Connections {
         }
     }
 
-    async fn connect(&self) -> Outcome<PgConnection> {
+    async fn connect(&self) -> sqlx::Result<PgConnection> {
         // Looked at first: the library's error would be that of a missing socket.
         for path in &self.files {
             if let Err(error) = tokio::fs::File::open(path).await {
-                return Err(Failure::NoFile(path.clone(), error));
+                let why = format!("the certificate file {}: {error}", path.display());
+                return Err(sqlx::Error::Configuration(why.into()));
             }
         }
         let made = timeout(CONNECTING, async {
@@ -169,8 +168,10 @@ impl Connections {
             Ok(connection)
         });
         match made.await {
-            Ok(connection) => connection.map_err(Failure::Unreachable),
-            Err(_) => Err(Failure::NoConnection),
+            Ok(connection) => connection,
+            Err(_) => {
+                Err(io::Error::new(io::ErrorKind::NotConnected, "no connection within 10 seconds").into())
+            }
         }
     }
 

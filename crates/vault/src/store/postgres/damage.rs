@@ -3,11 +3,10 @@
 use sqlx::Row as _;
 
 use super::PostgresBackend;
-use crate::store::failure::Outcome;
 
 impl PostgresBackend {
     /// Reads every row, values that are kept apart included, and looks at what the server says of itself.
-    pub(in crate::store) async fn find_damage(&self) -> Outcome<Vec<String>> {
+    pub(in crate::store) async fn find_damage(&self) -> sqlx::Result<Vec<String>> {
         let mut lent = self.connections.take().await?;
         // Not given back: its settings are others from now on.
         let connection = lent.connection();

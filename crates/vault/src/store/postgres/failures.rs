@@ -4,72 +4,48 @@ use std::io;
 
 use sesame_core::{Error, Retry, redact::Redactor};
 
-use crate::{database::Database, store::failure::Failure};
+use crate::database::Database;
 
 /// Says what went wrong with which database, what to do, and whether waiting helps.
-pub(super) fn describe(database: &Database, failure: Failure) -> Error {
+pub(super) fn describe(database: &Database, error: sqlx::Error) -> Error {
     let place = database.place();
-    let code = failure.code();
     // A server, or what answers in its place, may repeat what it was sent.
     let redactor = Redactor::new(database.password.iter().map(sesame_core::AppSecret::expose));
     let said = |text: &dyn std::fmt::Display| redactor.text(&text.to_string(), 1_000).to_string();
-    let (message, hint, waiting_helps, source) = match failure {
-        Failure::Busy => (
+    let (message, hint, waiting_helps) = match &error {
+        sqlx::Error::Database(error) => {
+            said_by_server(&place, error.code().as_deref().unwrap_or_default(), &said(&error.message()))
+        }
+        sqlx::Error::Io(error) => lost(&place, error.kind(), &said(error)),
+        sqlx::Error::Tls(why) => untrusted(&place, &said(why)),
+        sqlx::Error::PoolTimedOut => (
             format!("the vault's database {place} is busy: no connection was free for 15 seconds"),
             "Repeat the command; if it stays, look at what the server is doing.",
             true,
-            None,
         ),
-        Failure::NoFile(path, error) => (
-            format!("the certificate file {} of the vault's address cannot be read: {error}", path.display()),
-            "Check its name in SESAME_VAULT, and who may read it.",
+        sqlx::Error::PoolClosed => (format!("the vault {place} is closed"), "Open it again.", false),
+        sqlx::Error::Configuration(why) => (
+            format!("the address of the vault's database {place} cannot be used: {}", said(why)),
+            "Check its names in SESAME_VAULT, and who may read the files.",
             false,
-            None,
         ),
-        Failure::NoConnection => (
-            format!("the vault's database {place} cannot be reached: no connection within 10 seconds"),
-            "Check host and port in SESAME_VAULT, the network and the firewall.",
-            true,
-            None,
+        sqlx::Error::Protocol(why) => (
+            format!("what answers at {place} does not speak as PostgreSQL does: {}", said(why)),
+            "Check host and port in SESAME_VAULT; a pooler in front must keep a session together.",
+            false,
         ),
-        Failure::NoAnswer => (
-            format!("the vault's database {place} did not answer in time"),
-            "What it was asked may have been done or not. Check the network and the server, then repeat the command.",
-            true,
-            None,
+        other => (
+            format!("the vault {place} failed: {}", said(other)),
+            "Nothing else was changed. Repeat the command; if it stays, report it.",
+            false,
         ),
-        Failure::Unreachable(error) | Failure::Failed(error) => {
-            let (message, hint, waiting_helps) = match &error {
-                sqlx::Error::Database(error) => {
-                    said_by_server(&place, code.as_deref(), &said(&error.message()))
-                }
-                sqlx::Error::Io(error) => lost(&place, error.kind(), &said(error)),
-                sqlx::Error::Tls(why) => untrusted(&place, &said(why)),
-                sqlx::Error::PoolClosed => (format!("the vault {place} is closed"), "Open it again.", false),
-                sqlx::Error::Protocol(why) => (
-                    format!("what answers at {place} does not speak as PostgreSQL does: {}", said(why)),
-                    "Check host and port in SESAME_VAULT; a pooler in front must keep a session together.",
-                    false,
-                ),
-                other => (
-                    format!("the vault {place} failed: {}", said(other)),
-                    "Nothing else was changed. Repeat the command; if it stays, report it.",
-                    false,
-                ),
-            };
-            (message, hint, waiting_helps, Some(error))
-        }
     };
-    let mut error = Error::local(message).with_hint(hint);
-    if let Some(source) = source {
-        error = error.with_source(source).redacted(&redactor);
-    }
+    let error = Error::local(message).with_hint(hint).with_source(error).redacted(&redactor);
     if waiting_helps { error.with_retry(Retry::Backoff) } else { error }
 }
 
 /// Errors of the server itself, by their code (PostgreSQL's appendix "Error Codes").
-fn said_by_server(place: &str, code: Option<&str>, said: &str) -> (String, &'static str, bool) {
-    let code = code.unwrap_or_default();
+fn said_by_server(place: &str, code: &str, said: &str) -> (String, &'static str, bool) {
     let class = code.get(..2).unwrap_or_default();
     match (class, code) {
         ("28", _) => (
@@ -157,6 +133,16 @@ fn lost(place: &str, kind: io::ErrorKind, error: &str) -> (String, &'static str,
             "Start the server, or check host and port in SESAME_VAULT.",
             true,
         ),
+        io::ErrorKind::NotConnected => (
+            format!("the vault's database {place} cannot be reached: {error}"),
+            "Check host and port in SESAME_VAULT, the network and the firewall.",
+            true,
+        ),
+        io::ErrorKind::TimedOut => (
+            format!("the vault's database {place} did not answer in time: {error}"),
+            "Check the network and the server, then repeat the command.",
+            true,
+        ),
         io::ErrorKind::PermissionDenied => (
             format!("the vault's database {place} cannot be reached: {error}"),
             "Check who may use the socket or read the certificate's files.",
@@ -187,19 +173,19 @@ mod tests {
     #[test]
     fn waiting_helps_against_what_passes_and_nothing_shows_a_password() {
         let database = Database::parse("postgres://shop:planted0hunter2@db.example/vault").unwrap();
-        let io =
-            |kind: io::ErrorKind| Failure::Failed(sqlx::Error::Io(io::Error::new(kind, "said the system")));
-        for (failure, words, retried) in [
-            (Failure::Busy, "is busy", true),
-            (Failure::NoConnection, "cannot be reached", true),
-            (Failure::NoAnswer, "did not answer", true),
+        let io = |kind: io::ErrorKind| sqlx::Error::Io(io::Error::new(kind, "said the system"));
+        for (error, words, retried) in [
+            (sqlx::Error::PoolTimedOut, "is busy", true),
+            (io(io::ErrorKind::NotConnected), "cannot be reached", true),
+            (io(io::ErrorKind::TimedOut), "did not answer", true),
             (io(io::ErrorKind::ConnectionRefused), "no server listens", true),
             (io(io::ErrorKind::ConnectionReset), "was lost", true),
             (io(io::ErrorKind::InvalidData), "does not prove who it is", false),
-            (Failure::Unreachable(sqlx::Error::Protocol("HTTP/1.1".into())), "does not speak", false),
-            (Failure::Failed(sqlx::Error::PoolClosed), "is closed", false),
+            (sqlx::Error::Protocol("HTTP/1.1".into()), "does not speak", false),
+            (sqlx::Error::Configuration("no file".into()), "cannot be used", false),
+            (sqlx::Error::PoolClosed, "is closed", false),
         ] {
-            let error = describe(&database, failure);
+            let error = describe(&database, error);
             assert!(error.message().contains(words), "{error}");
             assert!(error.message().contains("\"vault\" at db.example:5432"), "{error}");
             assert_eq!(error.is_retryable(), retried, "{error}");
@@ -224,7 +210,7 @@ mod tests {
             ("22021", "failed", false),
             ("", "failed", false),
         ] {
-            let (message, hint, waiting_helps) = said_by_server("here", Some(code), "said the server");
+            let (message, hint, waiting_helps) = said_by_server("here", code, "said the server");
             assert!(message.contains(words), "{code}: {message}");
             assert!(!hint.is_empty());
             assert_eq!(waiting_helps, retried, "{code}");

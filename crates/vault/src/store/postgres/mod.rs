@@ -10,7 +10,6 @@ mod schema;
 use sesame_core::{Error, Result};
 
 use super::{
-    failure::{Failure, Outcome},
     limits::{WORKING, WORKING_LONG, limited},
     sql::connection::Connection,
 };
@@ -32,10 +31,10 @@ impl PostgresBackend {
     /// Connects, and makes the tables if they are not there.
     pub(super) async fn open(database: &Database) -> Result<Self> {
         let backend = Self::new(database);
-        let found = limited(WORKING, || backend.find()).await.map_err(|failure| backend.describe(failure))?;
+        let found = limited(WORKING, || backend.find()).await.map_err(|error| backend.describe(error))?;
         if backend.is_to_be_made(found)? {
             let made = limited(WORKING_LONG, || backend.make()).await;
-            made.map_err(|failure| backend.describe(failure))?;
+            made.map_err(|error| backend.describe(error))?;
         }
         Ok(backend)
     }
@@ -45,28 +44,37 @@ impl PostgresBackend {
         let backend = Self::new(database);
         let found = limited(WORKING, || backend.find()).await;
         backend.close().await;
-        found.map(|found| found.is_vault()).map_err(|failure| backend.describe(failure))
+        found.map(|found| found.is_vault()).map_err(|error| backend.describe(error))
     }
 
     pub(super) fn place(&self) -> String {
         self.database.place()
     }
 
-    pub(super) fn describe(&self, failure: Failure) -> Error {
-        failures::describe(&self.database, failure)
+    pub(super) const fn is_durable(&self) -> bool {
+        true
     }
 
-    pub(super) async fn connect(&self) -> Outcome<Connection> {
+    /// Former rows are kept until they are vacuumed.
+    pub(super) const fn forget_remains(&self) -> &'static str {
+        "VACUUM master_keys, app, authorizations"
+    }
+
+    pub(super) fn describe(&self, error: sqlx::Error) -> Error {
+        failures::describe(&self.database, error)
+    }
+
+    pub(super) async fn connect(&self) -> sqlx::Result<Connection> {
         Ok(Connection::Postgres(self.connections.take().await?))
     }
 
-    pub(super) async fn begin(&self) -> Outcome<Connection> {
+    pub(super) async fn begin(&self) -> sqlx::Result<Connection> {
         let mut lent = self.connections.take().await?;
         lent.begin("BEGIN").await?;
         Ok(Connection::Postgres(lent))
     }
 
-    pub(super) async fn begin_unsynced(&self) -> Outcome<Connection> {
+    pub(super) async fn begin_unsynced(&self) -> sqlx::Result<Connection> {
         let mut lent = self.connections.take().await?;
         lent.begin("BEGIN; SET LOCAL synchronous_commit = off").await?;
         Ok(Connection::Postgres(lent))

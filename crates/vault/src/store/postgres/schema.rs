@@ -7,10 +7,7 @@ use sesame_core::{Error, Result};
 use sqlx::{PgConnection, Row as _};
 
 use super::PostgresBackend;
-use crate::store::{
-    failure::Outcome,
-    schema::{TABLES, VERSION},
-};
+use crate::store::schema::{TABLES, VERSION};
 
 /// What is in a database.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,10 +31,10 @@ impl Found {
 
 impl PostgresBackend {
     /// Looks what is in the database.
-    pub(in crate::store) async fn find(&self) -> Outcome<Found> {
+    pub(in crate::store) async fn find(&self) -> sqlx::Result<Found> {
         let mut lent = self.connections.take().await?;
         let found = look(lent.connection()).await;
-        Ok(lent.answered(found)?)
+        lent.answered(found)
     }
 
     /// Returns `false` if the vault is there already.
@@ -67,7 +64,7 @@ impl PostgresBackend {
     }
 
     /// Makes the tables, unless another process did so meanwhile.
-    pub(in crate::store) async fn make(&self) -> Outcome<()> {
+    pub(in crate::store) async fn make(&self) -> sqlx::Result<()> {
         let mut lent = self.connections.take().await?;
         let made = async {
             let connection = lent.connection();

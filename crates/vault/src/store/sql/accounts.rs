@@ -12,10 +12,7 @@ use super::{
 };
 use crate::{
     Id,
-    store::{
-        AccountRow, AccountStore, AppRow, AuthorizationRow, FullRow, GivenUp, NewRows, Notes,
-        failure::Outcome,
-    },
+    store::{AccountRow, AccountStore, AppRow, AuthorizationRow, FullRow, GivenUp, NewRows, Notes},
 };
 
 const GIVEN_UP: &str = "SELECT account.name, count(*) OVER () AS total FROM authorizations JOIN account \
@@ -23,7 +20,7 @@ const GIVEN_UP: &str = "SELECT account.name, count(*) OVER () AS total FROM auth
     ORDER BY account.name LIMIT $1";
 
 impl SqlStore {
-    async fn insert(&self, rows: &NewRows, notes: &Notes) -> Outcome<()> {
+    async fn insert(&self, rows: &NewRows, notes: &Notes) -> sqlx::Result<()> {
         let mut transaction = self.begin().await?;
         for row in &rows.apps {
             row.insert(&mut transaction).await?;

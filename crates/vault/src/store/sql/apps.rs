@@ -2,10 +2,10 @@
 
 use sesame_core::{BoxFuture, Result};
 
-use super::{SqlStore, events::insert_notes, query::query, rows::Table as _};
+use super::{SqlStore, events::insert_notes, is_taken, query::query, rows::Table as _};
 use crate::{
     Id,
-    store::{AppRow, AppStore, Notes, failure::Failure},
+    store::{AppRow, AppStore, Notes},
 };
 
 impl AppStore for SqlStore {
@@ -48,12 +48,11 @@ impl AppStore for SqlStore {
             .bind(&new.former_secret)
             .bind(&new.secret_origin)
             .bind(&former.region);
-            let updated = transaction.execute(update).await;
-            match updated.map_err(Failure::from) {
+            match transaction.execute(update).await {
                 Ok(1) => {}
                 Ok(_) => return Ok(false),
-                Err(failure) if failure.is_taken() => return Ok(false),
-                Err(failure) => return Err(failure),
+                Err(error) if is_taken(&error) => return Ok(false),
+                Err(error) => return Err(error),
             }
             if former.region != new.region {
                 for follow in [

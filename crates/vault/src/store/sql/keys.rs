@@ -2,7 +2,7 @@
 
 use sesame_core::{BoxFuture, Result};
 
-use super::{Backend, SqlStore, WORKING_LONG, bytes_before, query::query, rows::Column as _};
+use super::{Backend, SqlStore, WORKING_LONG, bytes_before, on_backend, query::query, rows::Column as _};
 use crate::{
     Id,
     store::{KeyId, KeyRow, KeyStore, Sealed, SealedPlace},
@@ -36,14 +36,7 @@ impl KeyStore for SqlStore {
 
     fn forget_remains(&self) -> BoxFuture<'_, Result<()>> {
         self.run_for(WORKING_LONG, move || async move {
-            // In the file of SQLite `secure_delete` overwrites what is replaced, and its log still has it.
-            // PostgreSQL keeps former rows until they are vacuumed.
-            let clean = query(match self.0.as_ref() {
-                #[cfg(feature = "sqlite")]
-                Backend::Sqlite(_) => "PRAGMA wal_checkpoint(TRUNCATE)",
-                #[cfg(feature = "postgres")]
-                Backend::Postgres(_) => "VACUUM master_keys, app, authorizations",
-            });
+            let clean = query(on_backend!(self, backend => backend.forget_remains()));
             self.execute(clean).await?;
             Ok(())
         })

@@ -21,15 +21,12 @@ use std::{fmt, sync::Arc, time::Duration};
 use sesame_core::{BoxFuture, Result};
 
 #[cfg(feature = "postgres")]
-use super::limits::limited;
-#[cfg(feature = "postgres")]
 use super::postgres::PostgresBackend;
 #[cfg(feature = "sqlite")]
 use super::sqlite::SqliteBackend;
 use super::{
     Store,
-    failure::Outcome,
-    limits::{WORKING, WORKING_LONG},
+    limits::{WORKING, WORKING_LONG, limited},
 };
 use crate::{Id, Location};
 use connection::Connection;
@@ -49,6 +46,20 @@ enum Backend {
     #[cfg(feature = "postgres")]
     Postgres(PostgresBackend),
 }
+
+/// What one of the two databases does in its own way.
+macro_rules! on_backend {
+    ($store:expr, $backend:ident => $work:expr) => {
+        match $store.0.as_ref() {
+            #[cfg(feature = "sqlite")]
+            Backend::Sqlite($backend) => $work,
+            #[cfg(feature = "postgres")]
+            Backend::Postgres($backend) => $work,
+        }
+    };
+}
+
+use on_backend;
 
 impl SqlStore {
     /// Opens the store at a location and makes it if it is not there. Many processes may do so at once.
@@ -125,53 +136,38 @@ impl SqlStore {
     }
 
     /// Returns a connection for single statements.
-    async fn connect(&self) -> Outcome<Connection> {
-        match self.0.as_ref() {
-            #[cfg(feature = "sqlite")]
-            Backend::Sqlite(backend) => Ok(backend.connect().await?),
-            #[cfg(feature = "postgres")]
-            Backend::Postgres(backend) => backend.connect().await,
-        }
+    async fn connect(&self) -> sqlx::Result<Connection> {
+        on_backend!(self, backend => backend.connect().await)
     }
 
     /// Begins a transaction that writes.
-    async fn begin(&self) -> Outcome<Connection> {
-        match self.0.as_ref() {
-            #[cfg(feature = "sqlite")]
-            Backend::Sqlite(backend) => Ok(backend.begin().await?),
-            #[cfg(feature = "postgres")]
-            Backend::Postgres(backend) => backend.begin().await,
-        }
+    async fn begin(&self) -> sqlx::Result<Connection> {
+        on_backend!(self, backend => backend.begin().await)
     }
 
     /// Begins a transaction whose commit does not wait for the disk.
-    async fn begin_unsynced(&self) -> Outcome<Connection> {
-        match self.0.as_ref() {
-            #[cfg(feature = "sqlite")]
-            Backend::Sqlite(backend) => Ok(backend.begin_unsynced().await?),
-            #[cfg(feature = "postgres")]
-            Backend::Postgres(backend) => backend.begin_unsynced().await,
-        }
+    async fn begin_unsynced(&self) -> sqlx::Result<Connection> {
+        on_backend!(self, backend => backend.begin_unsynced().await)
     }
 
-    async fn execute(&self, query: Query<'_>) -> Outcome<u64> {
-        Ok(self.connect().await?.execute(query).await?)
+    async fn execute(&self, query: Query<'_>) -> sqlx::Result<u64> {
+        self.connect().await?.execute(query).await
     }
 
     async fn fetch_all<T>(
         &self,
         query: Query<'_>,
         read: impl Fn(&Row) -> sqlx::Result<T>,
-    ) -> Outcome<Vec<T>> {
-        Ok(self.connect().await?.fetch_all(query, read).await?)
+    ) -> sqlx::Result<Vec<T>> {
+        self.connect().await?.fetch_all(query, read).await
     }
 
     async fn fetch_optional<T>(
         &self,
         query: Query<'_>,
         read: impl Fn(&Row) -> sqlx::Result<T>,
-    ) -> Outcome<Option<T>> {
-        Ok(self.connect().await?.fetch_optional(query, read).await?)
+    ) -> sqlx::Result<Option<T>> {
+        self.connect().await?.fetch_optional(query, read).await
     }
 
     /// Repeats a statement that changes at most a piece of all rows until there are none left; returns how
@@ -195,31 +191,24 @@ impl SqlStore {
     /// Runs a piece of work, again if it lost against concurrent work, and says what went wrong where.
     fn run<'a, T, F>(&'a self, work: impl Fn() -> F + Send + Sync + 'a) -> BoxFuture<'a, Result<T>>
     where
-        F: Future<Output = Outcome<T>> + Send + 'a,
+        F: Future<Output = sqlx::Result<T>> + Send + 'a,
         T: Send + 'a,
     {
         self.run_for(WORKING, work)
     }
 
-    #[cfg_attr(not(feature = "postgres"), expect(unused_variables, reason = "SQLite has limits of its own"))]
     fn run_for<'a, T, F>(
         &'a self,
         limit: Duration,
         work: impl Fn() -> F + Send + Sync + 'a,
     ) -> BoxFuture<'a, Result<T>>
     where
-        F: Future<Output = Outcome<T>> + Send + 'a,
+        F: Future<Output = sqlx::Result<T>> + Send + 'a,
         T: Send + 'a,
     {
         Box::pin(async move {
-            match self.0.as_ref() {
-                #[cfg(feature = "sqlite")]
-                Backend::Sqlite(backend) => work().await.map_err(|failure| backend.describe(failure)),
-                #[cfg(feature = "postgres")]
-                Backend::Postgres(backend) => {
-                    limited(limit, work).await.map_err(|failure| backend.describe(failure))
-                }
-            }
+            let done = limited(limit, work).await;
+            done.map_err(|error| on_backend!(self, backend => backend.describe(error)))
         })
     }
 }
@@ -230,54 +219,37 @@ fn bytes_before(after: Option<Id>) -> Vec<u8> {
 }
 
 /// Returns `true` if it was done, `false` if a name is taken.
-fn unless_taken(done: Outcome<()>) -> Outcome<bool> {
+fn unless_taken(done: sqlx::Result<()>) -> sqlx::Result<bool> {
     match done {
         Ok(()) => Ok(true),
-        Err(failure) if failure.is_taken() => Ok(false),
-        Err(failure) => Err(failure),
+        Err(error) if is_taken(&error) => Ok(false),
+        Err(error) => Err(error),
     }
+}
+
+/// Returns `true` if a unique name is taken.
+fn is_taken(error: &sqlx::Error) -> bool {
+    error.as_database_error().is_some_and(|error| error.is_unique_violation())
 }
 
 impl Store for SqlStore {
     fn is_durable(&self) -> bool {
-        match self.0.as_ref() {
-            #[cfg(feature = "sqlite")]
-            Backend::Sqlite(backend) => !backend.is_in_memory(),
-            #[cfg(feature = "postgres")]
-            Backend::Postgres(_) => true,
-        }
+        on_backend!(self, backend => backend.is_durable())
     }
 
     fn check(&self) -> BoxFuture<'_, Result<Vec<String>>> {
         self.run_for(WORKING_LONG, move || async move {
-            match self.0.as_ref() {
-                #[cfg(feature = "sqlite")]
-                Backend::Sqlite(backend) => backend.find_damage().await,
-                #[cfg(feature = "postgres")]
-                Backend::Postgres(backend) => backend.find_damage().await,
-            }
+            on_backend!(self, backend => backend.find_damage().await)
         })
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {
-        Box::pin(async {
-            match self.0.as_ref() {
-                #[cfg(feature = "sqlite")]
-                Backend::Sqlite(backend) => backend.close().await,
-                #[cfg(feature = "postgres")]
-                Backend::Postgres(backend) => backend.close().await,
-            }
-        })
+        Box::pin(async { on_backend!(self, backend => backend.close().await) })
     }
 }
 
 impl fmt::Debug for SqlStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0.as_ref() {
-            #[cfg(feature = "sqlite")]
-            Backend::Sqlite(backend) => write!(f, "SqlStore({})", backend.place()),
-            #[cfg(feature = "postgres")]
-            Backend::Postgres(backend) => write!(f, "SqlStore({})", backend.place()),
-        }
+        write!(f, "SqlStore({})", on_backend!(self, backend => backend.place()))
     }
 }

@@ -103,19 +103,32 @@ pub(super) trait Table: Sized {
     }
 }
 
-/// Declares the columns of a row's fields, and the field that holds the rest of its columns.
+macro_rules! name {
+    ($field:ident) => {
+        stringify!($field)
+    };
+    ($field:ident $column:literal) => {
+        $column
+    };
+}
+
+/// Declares the columns of a row: its fields, with the column's name where that is another one, and the field
+/// that holds the rest of the columns.
 macro_rules! table {
-    ($table:literal, $row:ident { $($field:ident = $column:literal),+ $(,)? } $(+ $part:ident: $columns:ident)?) => {
+    (
+        $table:literal, $row:ident { $($field:ident $(= $column:literal)?),+ }
+        $(+ $part:ident: $columns:ident)?
+    ) => {
         impl Table for $row {
             const NAME: &'static str = $table;
 
             fn names() -> Vec<&'static str> {
-                [vec![$($column),+] $(, $columns::names())?].concat()
+                [vec![$(name!($field $($column)?)),+] $(, $columns::names())?].concat()
             }
 
             fn read(row: &Row) -> sqlx::Result<Self> {
                 Ok(Self {
-                    $($field: Column::read(row, concat!($table, "_", $column))?,)+
+                    $($field: Column::read(row, concat!($table, "_", name!($field $($column)?)))?,)+
                     $($part: Table::read(row)?,)?
                 })
             }
@@ -128,90 +141,41 @@ macro_rules! table {
 }
 
 table!("app", AppRow {
-    id = "app_id",
-    name = "name",
-    platform = "platform",
-    region = "region",
-    app_key = "app_key",
-    secret = "secret",
-    former_secret = "former_secret",
-    redirect_uri = "redirect_uri",
-    sandbox = "sandbox",
-    secret_origin = "secret_origin",
-    created_at = "created_at",
+    id = "app_id", name, platform, region, app_key, secret, former_secret, redirect_uri, sandbox, secret_origin,
+    created_at
 });
 
 table!("authorizations", AuthorizationRow {
-    id = "authorization_id",
-    app_id = "app_id",
-    region = "region",
-    generation = "generation",
-    exhausted = "exhausted",
-    last_success = "last_success",
-    last_error = "last_error",
-    last_error_at = "last_error_at",
-    attempts = "attempts",
-    not_before = "not_before",
-    lease_owner = "lease_owner",
-    lease_until = "lease_until",
-    refreshing_since = "refreshing_since",
-    interrupted_since = "interrupted_since",
-    last_used = "last_used",
-    postpone_after = "postpone_after",
-    blocked = "blocked",
+    id = "authorization_id", app_id, region, generation, exhausted, last_success, last_error, last_error_at,
+    attempts, not_before, lease_owner, lease_until, refreshing_since, interrupted_since, last_used,
+    postpone_after, blocked
 } + tokens: TokenColumns);
 
-table!("authorizations", TokenColumns {
-    access = "access",
-    refresh = "refresh",
-    issued_at = "issued_at",
-    access_expires_at = "access_expires_at",
-    refresh_expires_at = "refresh_expires_at",
-    refresh_denied = "refresh_denied",
-    identity = "identity",
-    warm_at = "warm_at",
-    due_at = "due_at",
-    announced = "announced",
-});
+table!(
+    "authorizations",
+    TokenColumns {
+        access,
+        refresh,
+        issued_at,
+        access_expires_at,
+        refresh_expires_at,
+        refresh_denied,
+        identity,
+        warm_at,
+        due_at,
+        announced
+    }
+);
 
 table!("account", AccountRow {
-    id = "account_id",
-    name = "name",
-    app_id = "app_id",
-    authorization_id = "authorization_id",
-    login = "login",
-    shop_id = "shop_id",
-    country = "country",
-    region = "region",
-    tags = "tags",
-    created_at = "created_at",
+    id = "account_id", name, app_id, authorization_id, login, shop_id, country, region, tags, created_at
 });
 
-table!("audit", AuditRow {
-    id = "audit_id",
-    at = "at",
-    authorization_id = "authorization_id",
-    subject = "subject",
-    action = "action",
-    succeeded = "succeeded",
-    detail = "detail",
-    actor = "actor",
-});
+table!("audit", AuditRow { id = "audit_id", at, authorization_id, subject, action, succeeded, detail, actor });
 
-table!("event", EventRow {
-    id = "event_id",
-    at = "at",
-    authorization_id = "authorization_id",
-    kind = "kind",
-    payload = "payload",
-});
+table!("event", EventRow { id = "event_id", at, authorization_id, kind, payload });
 
-table!("pending_login", PendingLogin {
-    state_hash = "state_hash",
-    app_id = "app_id",
-    begun_at = "begun_at",
-    used_at = "used_at",
-});
+table!("pending_login", PendingLogin { state_hash, app_id, begun_at, used_at });
 
 impl FullRow {
     /// Selects accounts with their apps and authorizations.

@@ -17,7 +17,6 @@ use sqlx::{
 };
 
 use super::{
-    failure::{Failure, Outcome},
     schema::{self, VERSION},
     sql::connection::Connection,
 };
@@ -87,7 +86,7 @@ impl SqliteBackend {
         }
         let store = Self::connect_to(path, Access::Full).await?;
         if !is_current(path) {
-            store.make().await.map_err(|error| store.describe(error.into()))?;
+            store.make().await.map_err(|error| store.describe(error))?;
         }
         Ok(store)
     }
@@ -96,7 +95,7 @@ impl SqliteBackend {
     async fn open_frozen(path: &Path) -> Result<Self> {
         let store = Self::connect_to(path, Access::Frozen).await?;
         let marks = async { read_marks(&mut *store.pool.acquire().await?).await };
-        let marks = marks.await.map_err(|error| store.describe(error.into()))?;
+        let marks = marks.await.map_err(|error| store.describe(error))?;
         check_marks(path, marks)?;
         if marks.tables == 0 {
             return Err(Error::local(format!("there is no vault in {}", path.display())));
@@ -119,12 +118,17 @@ impl SqliteBackend {
         // One connection: what is in memory belongs to it.
         let pool = pool(1).connect_lazy_with(options().in_memory(true));
         let store = Self { claims: pool.clone(), pool, path: None, access: Access::Full, damage: None };
-        store.make().await.map_err(|error| store.describe(error.into()))?;
+        store.make().await.map_err(|error| store.describe(error))?;
         Ok(store)
     }
 
-    pub(super) const fn is_in_memory(&self) -> bool {
-        self.path.is_none()
+    pub(super) const fn is_durable(&self) -> bool {
+        self.path.is_some()
+    }
+
+    /// `secure_delete` overwrites what is replaced in the file, and its log still has it.
+    pub(super) const fn forget_remains(&self) -> &'static str {
+        "PRAGMA wal_checkpoint(TRUNCATE)"
     }
 
     pub(super) fn place(&self) -> String {
@@ -148,14 +152,7 @@ impl SqliteBackend {
         self.pool.close().await;
     }
 
-    pub(super) fn describe(&self, failure: Failure) -> Error {
-        let error = match failure {
-            Failure::Failed(error) | Failure::Unreachable(error) => error,
-            // Those of a server; nothing here makes one.
-            Failure::Busy | Failure::NoFile(..) | Failure::NoConnection | Failure::NoAnswer => {
-                sqlx::Error::PoolTimedOut
-            }
-        };
+    pub(super) fn describe(&self, error: sqlx::Error) -> Error {
         describe(self.path.as_deref().unwrap_or(Path::new("in memory")), self.access, error)
     }
 
@@ -173,7 +170,7 @@ impl SqliteBackend {
         transaction.commit().await
     }
 
-    pub(super) async fn find_damage(&self) -> Outcome<Vec<String>> {
+    pub(super) async fn find_damage(&self) -> sqlx::Result<Vec<String>> {
         let mut connection: PoolConnection<sqlx::Sqlite> = self.pool.acquire().await?;
         let mut found: Vec<String> = self.damage.clone().into_iter().collect();
         for row in sqlx::query("PRAGMA integrity_check(20)").fetch_all(&mut *connection).await? {

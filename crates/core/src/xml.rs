@@ -6,6 +6,14 @@ use serde_json::Value as Json;
 const DEEPEST: usize = 64;
 
 /// Writes an object as XML: its only member is the root element. Attributes are members that begin with `@`.
+///
+/// ```
+/// let sku = serde_json::json!({ "Request": { "Sku": [{ "Id": 7 }, { "Id": 8, "Name": "A & B" }] } });
+/// assert_eq!(
+///     sesame_core::xml::write(&sku),
+///     "<Request><Sku><Id>7</Id></Sku><Sku><Id>8</Id><Name>A &amp; B</Name></Sku></Request>"
+/// );
+/// ```
 pub fn write(value: &Json) -> String {
     let mut out = String::new();
     if let Json::Object(members) = value {
