@@ -1,8 +1,7 @@
 //! Joins `data/` into a form that is looked up without reading more than one entry.
 //!
 //! Output, in `OUT_DIR`: `entries.bin` (the APIs, overlays applied, packed), `texts.txt` (every text
-//! once), `tables.bin` (where all of them are, and the index, sorted), `documents.txt`, `uses.bin` and
-//! `search.json` (what is searched), `platforms.json`.
+//! once), `tables.bin` (where all of them are, and the index, sorted), `platforms.json`.
 //! `src/embedded.rs` reads them.
 
 #![expect(
@@ -34,8 +33,6 @@ mod platforms;
 mod record;
 #[path = "src/safety.rs"]
 mod safety;
-#[path = "build/search.rs"]
-mod search;
 #[path = "build/tables.rs"]
 mod tables;
 #[path = "build/titles.rs"]
@@ -69,8 +66,9 @@ fn run() -> Result<()> {
     let platforms = platforms::platforms(&data, &safety.names, words.owners())?;
     let mut catalogs = apis::base(&data)?;
     apis::overlays(&data, &platforms, &mut catalogs)?;
-    tables::write(&out, &catalogs, &safety, &words)?;
-    search::write(&data, &out, &catalogs)?;
+    tables::write(&out, &catalogs, &safety, &words, &tables::uses(&data)?)?;
+    let words = files::toml_file::<serde_json::Value>(&data.join("search.toml"))?;
+    files::write(&out.join("search.json"), words.to_string().as_bytes())?;
     let text = serde_json::to_string(&platforms).map_err(|error| error.to_string())?;
     files::write(&out.join("platforms.json"), text.as_bytes())
 }

@@ -37,13 +37,6 @@ impl Catalog {
         is_new
     }
 
-    /// Returns the APIs in the order of the tables.
-    pub(crate) fn in_order(&self) -> Vec<&Record> {
-        let mut records: Vec<&Record> = self.records.iter().collect();
-        records.sort_by(|a, b| (&a.name, &a.namespace, a.version).cmp(&(&b.name, &b.namespace, b.version)));
-        records
-    }
-
     fn find(&self, name: &str, namespace: Option<&str>, version: Option<u32>) -> Option<usize> {
         self.by_key.get(&names::key(name))?.iter().copied().find(|at| {
             let record = &self.records[*at];

@@ -176,7 +176,7 @@ fn check_error(entry: &serde_json::Map<String, Json>) -> Result<()> {
     Ok(())
 }
 
-pub(crate) fn only(value: &Json, file: &str, keys: &[&str]) -> Result<()> {
+fn only(value: &Json, file: &str, keys: &[&str]) -> Result<()> {
     match value.as_object().and_then(|object| object.keys().find(|key| !keys.contains(&key.as_str()))) {
         Some(key) => Err(format!("{file}: unknown key {key:?}")),
         None => Ok(()),

@@ -28,29 +28,55 @@ struct Row {
     codes: Vec<String>,
 }
 
-impl Row {
-    fn texts(&self) -> [&String; 4] {
-        [&self.name, &self.group, &self.title, &self.title_zh]
-    }
-}
-
 /// Where error codes stand in the index, among the catalogs.
 const CODES: u32 = 0xff;
 
-pub(crate) fn write(out: &Path, catalogs: &Catalogs, safety: &Table, words: &NameWords) -> Result<()> {
+/// Reads `use.tsv`: how often each API is called, 255 the most.
+pub(crate) fn uses(data: &Path) -> Result<BTreeMap<String, u8>> {
+    let mut out = BTreeMap::new();
+    for line in files::read(&data.join("use.tsv"))?.lines().filter(|line| !line.starts_with('#')) {
+        let mut columns = line.split('\t');
+        let (Some(name), Some(programs)) = (columns.next(), columns.next()) else {
+            return Err(format!("use.tsv: {line:?} has fewer than two columns"));
+        };
+        let programs: u32 = programs.parse().map_err(|_| format!("use.tsv: {line:?}: invalid number"))?;
+        let part = f64::from(1 + programs).ln() / 28_f64.ln();
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "within 0 to 255")]
+        out.insert(name.to_owned(), (part.min(1.0) * 255.0) as u8);
+    }
+    Ok(out)
+}
+
+pub(crate) fn write(
+    out: &Path,
+    catalogs: &Catalogs,
+    safety: &Table,
+    words: &NameWords,
+    used: &BTreeMap<String, u8>,
+) -> Result<()> {
     let titles = Titles::new(words, catalogs.values().flat_map(|catalog| &catalog.records));
     let mut rows: Vec<Row> = Vec::new();
     let mut counts = Counts::default();
     // What a search looks through, a line for each API, and how often each is called.
     let (mut documents, mut uses) = (String::new(), Vec::new());
     for (number, catalog) in (0_u32..).zip(catalogs.values()) {
-        for record in catalog.in_order() {
-            rows.push(row(number, record, safety, &titles)?);
+        let mut records: Vec<&Record> = catalog.records.iter().collect();
+        records.sort_by(|a, b| (&a.name, &a.namespace, a.version).cmp(&(&b.name, &b.namespace, b.version)));
+        for record in records {
+            let row = row(number, record, safety, &titles)?;
+            documents.push_str(&crate::words::document(record, &row.title));
+            documents.push('\n');
+            uses.push(used.get(&record.name).copied().unwrap_or_default());
+            rows.push(row);
         }
     }
     for row in &rows {
         counts.add(&row.json);
-        row.texts().into_iter().chain(&row.keys).chain(&row.codes).for_each(|text| counts.text(text));
+        [&row.name, &row.group, &row.title, &row.title_zh]
+            .into_iter()
+            .chain(&row.keys)
+            .chain(&row.codes)
+            .for_each(|text| counts.text(text));
     }
     catalogs.keys().for_each(|name| counts.text(name));
     let packer = counts.packer();
@@ -95,7 +121,9 @@ pub(crate) fn write(out: &Path, catalogs: &Catalogs, safety: &Table, words: &Nam
     for row in &rows {
         numbers.push(entries.len());
         packer.write(&row.json, &mut entries);
-        numbers.extend(row.texts().map(|text| packer.text(text) as usize));
+        numbers.extend(
+            [&row.name, &row.group, &row.title, &row.title_zh].map(|text| packer.text(text) as usize),
+        );
         numbers.push(row.facts as usize);
     }
     for (catalog, key, is_alias, entry) in keys {

@@ -17,8 +17,7 @@ use crate::{
     names::{self, Name},
     overlay::{Mistake, Overlay},
     platforms,
-    record::{Record, Safety},
-    search::{Documents, Question},
+    record::Record,
     summary::{ApiSummary, bare, take_apart},
     user::{self, UserOverlay},
 };
@@ -201,72 +200,6 @@ impl Catalog {
         out
     }
 
-    /// Finds the APIs that a question is about, best first: in English or Chinese, in any order of words, with
-    /// typos, with other words for the same. Those that are called most go first.
-    ///
-    /// A name of a platform in the question counts as [`SearchFilter::platform`].
-    pub fn search(&self, text: &str, filter: &SearchFilter<'_>) -> Vec<ApiSummary> {
-        let mut question = Question::parse(text, self.platforms().iter().map(|found| found.name.as_str()));
-        let wanted = |platform: &Platform| match filter.platform {
-            Some(name) => platform.name == name,
-            None => question.platforms.is_empty() || question.platforms.contains(&platform.name),
-        };
-        let platforms: Vec<&Platform> = self.platforms().iter().filter(|found| wanted(found)).collect();
-        let documents = Documents::builtin();
-        let answers = question.answer(documents, |entry| self.tables.use_of(entry));
-        let mut hits: Vec<(f32, ApiSummary)> = Vec::new();
-        for platform in platforms {
-            let chain = self.chain(platform);
-            let exact = parse_name(platform, text).ok().and_then(|name| self.find(platform, &name));
-            for (entry, score) in answers.iter().copied().chain(exact.map(|entry| (entry, 9.0))) {
-                let again = exact == Some(entry) && score < 9.0;
-                if !again && self.is_visible(platform, &chain, entry) {
-                    hits.push((score, self.summary_of(platform, entry)));
-                }
-            }
-            self.search_user(platform, &mut question, &mut hits);
-        }
-        hits.sort_by(|(left, a), (right, b)| {
-            right
-                .total_cmp(left)
-                .then_with(|| (a.name.len(), &a.name, &a.platform).cmp(&(b.name.len(), &b.name, &b.platform)))
-        });
-        hits.into_iter()
-            .map(|(_, api)| api)
-            .filter(|api| Self::fits(api, filter))
-            .take(filter.limit)
-            .collect()
-    }
-
-    /// Adds what a user's overlays add and change.
-    fn search_user(&self, platform: &Platform, question: &mut Question, hits: &mut Vec<(f32, ApiSummary)>) {
-        let mut theirs = Vec::new();
-        self.add_user_summaries(platform, &mut theirs);
-        if theirs.is_empty() {
-            return;
-        }
-        let line = |api: &ApiSummary| {
-            self.api(&platform.name, &api.name)
-                .map(|api| words::document(&record_of(api)))
-                .unwrap_or_default()
-        };
-        let text = theirs.iter().map(line).collect::<Vec<_>>().join("\n");
-        hits.retain(|(_, api)| {
-            api.platform != platform.name || theirs.iter().all(|own| own.name != api.name)
-        });
-        for (nth, score) in question.answer(&Documents::new(&text), |_| 0.0) {
-            hits.push((score, theirs[nth].clone()));
-        }
-    }
-
-    fn fits(api: &ApiSummary, filter: &SearchFilter<'_>) -> bool {
-        filter
-            .group
-            .is_none_or(|group| api.group.as_deref().is_some_and(|found| found.eq_ignore_ascii_case(group)))
-            && filter.safety.is_none_or(|safety| api.safety == safety)
-            && filter.token.is_none_or(|token| api.auth == Some(token))
-    }
-
     /// Says what a code, a sub code or a message means: everywhere, or on one platform or protocol; in the
     /// tables, and in the notes of single APIs.
     ///
@@ -345,6 +278,13 @@ impl Catalog {
         let chain = self.chain(platform);
         let all = chain.iter().flat_map(|(_, range)| range.clone());
         all.filter(|entry| self.is_visible(platform, &chain, *entry)).collect()
+    }
+
+    /// Returns `true` if a platform has an entry, and no catalog before it hides it.
+    fn is_visible(&self, platform: &Platform, chain: &[(usize, Range<Entry>)], entry: Entry) -> bool {
+        let Some(place) = chain.iter().position(|(_, range)| range.contains(&entry)) else { return false };
+        let (_, plain, _) = take_apart(self.tables.summary(entry).name);
+        place == 0 || self.find(platform, &Name { namespace: None, plain, version: None }) == Some(entry)
     }
 }
 
@@ -434,19 +374,6 @@ fn api_of(platform: &Platform, record: Record, summary: Option<Summary>, known: 
 /// Platforms that have one list of APIs: a dialect and who speaks it.
 fn family(platform: &Platform) -> &str {
     platform.dialect.as_deref().unwrap_or(&platform.name)
-}
-
-/// What a search looks through, of an API that a user describes.
-fn record_of(api: Api) -> Record {
-    let mut record = Record::named(api.name);
-    record.title = api.title;
-    record.title_zh = api.title_zh;
-    record.about = api.about;
-    record.about_zh = api.about_zh;
-    record.group = api.group;
-    record.aliases = api.aliases;
-    record.params = api.params;
-    record
 }
 
 /// An API that the catalog does not describe.

@@ -68,7 +68,7 @@ pub(crate) struct Summary {
     pub(crate) title: &'static str,
     /// The title in Chinese.
     pub(crate) title_zh: &'static str,
-    /// Whether the title is made of the words of the name.
+    /// Whether that is made of the words of the name.
     pub(crate) title_derived: bool,
     /// Whether it needs an access token.
     pub(crate) auth: Option<bool>,

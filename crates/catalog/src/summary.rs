@@ -11,10 +11,10 @@ pub struct ApiSummary {
     pub name: String,
     /// The title.
     pub title: Option<String>,
-    /// `true` if the title is made of the words of the name.
-    pub title_derived: bool,
     /// The title in Chinese.
     pub title_zh: Option<String>,
+    /// `true` if the title is made of the words of the name.
+    pub title_derived: bool,
     /// The group in the vendor's documents.
     pub group: Option<String>,
     /// Whether it needs an access token; `None` when the documents do not say.
@@ -36,8 +36,8 @@ impl ApiSummary {
             platform: platform.name.clone(),
             name: summary.name.to_owned(),
             title: some(summary.title),
-            title_derived: summary.title_derived,
             title_zh: some(summary.title_zh),
+            title_derived: summary.title_derived,
             group: some(summary.group),
             auth: summary.auth,
             safety: summary.safety,

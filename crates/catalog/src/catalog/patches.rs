@@ -130,7 +130,6 @@ impl Catalog {
                     title: api.title,
                     title_zh: api.title_zh,
                     title_derived: api.title_derived,
-                    title_zh: api.title_zh,
                     group: api.group,
                     auth: api.auth,
                     safety: api.safety,
