@@ -1,7 +1,7 @@
 //! Overlays: what we, or a user, know better than the imported facts, as TOML.
 //!
-//! The build script reads this file too, so nothing here may use other modules than `record`, `facet`,
-//! `names` and `overlay_reader`, nor `sesame_core`.
+//! The build script reads this file too, so nothing here may use other modules than `record`, `facet`
+//! and `names`, nor `sesame_core`.
 
 use std::collections::BTreeMap;
 
@@ -177,12 +177,6 @@ impl std::fmt::Display for Mistake {
 }
 
 impl Overlay {
-    /// Reads and checks one file: what can be used of it, and all that is wrong. An entry with a mistake is
-    /// left out; a file that is no TOML, or does not say for what and from where it is, cannot be used.
-    pub fn parse(text: &str) -> (Option<Self>, Vec<Mistake>) {
-        super::overlay_reader::read(text)
-    }
-
     /// Returns what it says of a facet, with source and date.
     pub(crate) fn facet(&self, name: &str) -> Option<FacetFields> {
         let mut fields = self.facets.get(name)?.clone();

@@ -21,10 +21,14 @@ use super::{
 /// After so many mistakes in a file the rest of an entry is not looked at.
 const MOST_MISTAKES: usize = 100;
 
-pub(crate) fn read(text: &str) -> (Option<Overlay>, Vec<Mistake>) {
-    let mut reader = Reader { text, mistakes: Vec::new() };
-    let overlay = reader.overlay();
-    (overlay, reader.mistakes)
+impl Overlay {
+    /// Reads and checks one file: what can be used of it, and all that is wrong. An entry with a mistake is
+    /// left out; a file that is no TOML, or does not say for what and from where it is, cannot be used.
+    pub fn parse(text: &str) -> (Option<Self>, Vec<Mistake>) {
+        let mut reader = Reader { text, mistakes: Vec::new() };
+        let overlay = reader.overlay();
+        (overlay, reader.mistakes)
+    }
 }
 
 /// Reads a file and notes what is wrong with it.
