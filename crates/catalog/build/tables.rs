@@ -10,7 +10,7 @@ use crate::{
     names,
     pack::Counts,
     record::{Record, Safety},
-    titles::{Titles, Words},
+    titles::{NameWords, Titles},
 };
 
 /// One API as it is packed, with what can be told without reading it.
@@ -51,7 +51,7 @@ pub(crate) fn write(
     out: &Path,
     catalogs: &Catalogs,
     safety: &Table,
-    words: &Words,
+    words: &NameWords,
     used: &BTreeMap<String, u8>,
 ) -> Result<()> {
     let titles = Titles::new(words, catalogs.values().flat_map(|catalog| &catalog.records));

@@ -12,14 +12,14 @@ use crate::{
 /// `data/words.toml`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Words {
+pub(crate) struct NameWords {
     /// First parts of methods that name the company and not the subject.
     owners: Vec<String>,
-    /// Words that say nothing.
+    /// NameWords that say nothing.
     noise: Vec<String>,
     /// What an API does. Two words written as one are given with what they mean: `batchget = "get several"`.
     verbs: BTreeMap<String, String>,
-    /// Words that stand before the noun that they follow in names: `trades.sold`.
+    /// NameWords that stand before the noun that they follow in names: `trades.sold`.
     adjectives: Vec<String>,
     /// Short words that are known when they are written together with others.
     short: Vec<String>,
@@ -30,7 +30,7 @@ pub(crate) struct Words {
     _plain_params: Vec<String>,
 }
 
-impl Words {
+impl NameWords {
     /// Returns the first parts of methods that name the company.
     pub(crate) fn owners(&self) -> &[String] {
         &self.owners
@@ -42,14 +42,14 @@ const LONGEST: usize = 100;
 
 /// Makes titles.
 pub(crate) struct Titles<'a> {
-    words: &'a Words,
+    words: &'a NameWords,
     /// How often a word stands alone in the names of the catalog.
     known: HashMap<String, u32>,
 }
 
 impl<'a> Titles<'a> {
     /// Learns the words of all names.
-    pub(crate) fn new<'r>(words: &'a Words, records: impl Iterator<Item = &'r Record>) -> Self {
+    pub(crate) fn new<'r>(words: &'a NameWords, records: impl Iterator<Item = &'r Record>) -> Self {
         let mut known: HashMap<String, u32> = HashMap::new();
         let mut learn = |name: &str| {
             for word in name.split(['.', '/', ':']).flat_map(safety::words).filter(|word| word.len() > 2) {

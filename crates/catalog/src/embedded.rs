@@ -3,7 +3,7 @@
 use sesame_core::{Error, ErrorKind, Result};
 
 use crate::{
-    packed::{self, Words},
+    packed::{self, Lookup},
     record::{Record, Safety},
 };
 
@@ -78,7 +78,7 @@ pub(crate) struct Summary {
     pub(crate) catalog: usize,
 }
 
-impl Words for Tables {
+impl Lookup for Tables {
     fn text(&self, number: usize) -> Option<&'static str> {
         let at = self.at.texts + number;
         // The last offset is the end of all texts.
