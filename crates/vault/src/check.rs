@@ -92,10 +92,10 @@ impl CheckReport {
         match former {
             0 => {}
             1 => self.notes.push(
-                "1 value is sealed with a former key, which is kept; `sesame vault rekey` seals it anew".to_owned(),
+                "1 value is sealed with a former key, which is kept; `sesame vault rekey` reseals it".to_owned(),
             ),
             former => self.notes.push(format!(
-                "{former} values are sealed with a former key, which is kept; `sesame vault rekey` seals them anew"
+                "{former} values are sealed with a former key, which is kept; `sesame vault rekey` reseals them"
             )),
         }
         let is_closed = |finding: &&Finding| matches!(finding.column, Some("access" | "refresh" | "secret"));

@@ -135,7 +135,7 @@ impl Rekey {
         self.keys.learn(&rows).await?;
         let Some(row) = rows.iter().find(|row| row.state == KeyState::Incoming) else { return Ok(false) };
         if self.is_in_key_file(row).await {
-            return Err(Error::usage("the rekey that was cut off has its new key in the key file already")
+            return Err(Error::usage("the interrupted rekey has its new key in the key file already")
                 .with_hint("Finish it: run `sesame vault rekey` without --to. Then rekey again. Nothing was changed."));
         }
         let given_up = self.store.retire_key(&row.key_id).await?;
@@ -216,12 +216,12 @@ impl Rekey {
         let kind = KeyKind::parse(&stands.kind);
         let id = KeyId::try_from(stands.key_id.as_slice()).ok();
         let (Some(kind), Some(id)) = (kind, id) else {
-            return Err(Error::local("the row of the key of a rekey that was cut off is damaged")
+            return Err(Error::local("the key of an interrupted rekey is damaged")
                 .with_hint("`sesame vault check` looks for more. Nothing was changed."));
         };
         if !self.keys.sealer().ring().has(id) {
             return Err(Error::local(
-                "a rekey of this vault was cut off, and its new key does not open with the key of now",
+                "a rekey of this vault was interrupted, and its new key does not open with the key of now",
             )
             .with_hint("Open the vault with the new key, and run `sesame vault rekey` once more. Nothing was changed."));
         }
@@ -241,9 +241,9 @@ impl Rekey {
             return Ok(Incoming { id, former, kind, resumed: true });
         }
         Err(Error::usage(format!(
-            "a rekey of this vault was cut off, and its new key is another one (it goes to the {kind})"
+            "a rekey of this vault was interrupted, and its new key is another one (it goes to the {kind})"
         ))
-        .with_hint("Finish that one first: run `sesame vault rekey` without --to and without a new key. If that key is lost, `sesame vault rekey --anew` gives it up. Nothing was changed."))
+        .with_hint("Finish that one first: run `sesame vault rekey` without --to and without a new key. If that key is lost, `sesame vault rekey --anew` discards it. Nothing was changed."))
     }
 
     /// Returns `true` if a key is in the key file already, where it may have replaced the active one.
