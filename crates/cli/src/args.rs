@@ -56,7 +56,7 @@ pub(crate) enum Command {
     Demo(commands::demo::DemoArgs),
     /// Runs the offline gateways: all three protocols on one port.
     Sandbox(commands::sandbox::SandboxArgs),
-    /// Keeps the keys of your apps.
+    /// Manages your apps: their keys, secrets and regions.
     #[command(subcommand)]
     App(commands::app::AppCommand),
     /// Authorizes a shop.
@@ -70,7 +70,7 @@ pub(crate) enum Command {
     Token(commands::token::TokenArgs),
     /// Fetches a new access token now.
     Refresh(commands::refresh::RefreshArgs),
-    /// Keeps the tokens of all shops alive, and tells when a person is needed.
+    /// Keeps the tokens of all shops fresh, and warns before a shop must be authorized again.
     Keeper(commands::keeper::KeeperArgs),
     /// Calls any API by name.
     Call(commands::call::CallArgs),
@@ -93,7 +93,7 @@ pub(crate) enum Command {
     /// Lists the templates of a shop.
     #[command(subcommand)]
     Templates(commands::templates::TemplatesCommand),
-    /// Looks after the vault: check, rekey, export, import, audit.
+    /// Manages the vault: check, rekey, copy, import, audit.
     #[command(subcommand)]
     Vault(commands::vault::VaultCommand),
     /// Checks this machine, the settings and the route to the platforms.

@@ -9,8 +9,9 @@ use std::{
 
 use sesame_core::Result;
 
-/// Refuses a file or directory that belongs to another user or that others can write. One that does not
-/// exist is accepted; of a symbolic link its target counts. `what` names it for people.
+/// Refuses a file or directory that belongs to another user or that others can write, and whatever is
+/// neither file nor directory: to open a pipe is to wait for its other end. What does not exist is accepted;
+/// of a symbolic link its target counts. `what` names it for people.
 ///
 /// A directory with the sticky bit, such as `/tmp`, may be written by others: what is in it stays ours.
 ///
@@ -36,6 +37,10 @@ pub fn ensure_private(what: &str, path: &Path) -> Result<()> {
         .with_hint(format!(
             "Use one of your own: --home DIR or SESAME_HOME. If it is yours: chown {user} {shown}"
         )));
+    }
+    if !about.is_file() && !about.is_dir() {
+        return Err(Error::usage(format!("{what} {shown} is not a regular file"))
+            .with_hint("A pipe, a socket or a device is in its place: move it away."));
     }
     let is_sticky = about.is_dir() && about.mode() & STICKY != 0;
     if about.mode() & WRITABLE_BY_OTHERS != 0 && !is_sticky {

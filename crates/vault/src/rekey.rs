@@ -136,7 +136,7 @@ impl Rekey {
         self.keys.learn(&rows).await?;
         let Some(row) = rows.iter().find(|row| row.state == KeyState::Incoming) else { return Ok(false) };
         if row.kind == KeyKind::File && self.is_key_of(row, KeyChoice::File).await {
-            return Err(Error::usage("the rekey that was cut off has its new key in the key file already")
+            return Err(Error::usage("the interrupted rekey has its new key in the key file already")
                 .with_hint("Finish it: run `sesame vault rekey` without --to. Then rekey again. Nothing was changed."));
         }
         let retire = |rows: &mut Vec<KeyRow>| {
@@ -223,7 +223,7 @@ impl Rekey {
         let (id, kind) = (pending.key_id, pending.kind);
         if !self.keys.sealer().ring().has(id) {
             return Err(Error::local(
-                "a rekey of this vault was cut off, and its new key does not open with the key of now",
+                "a rekey of this vault was interrupted, and its new key does not open with the key of now",
             )
             .with_hint("Open the vault with the new key, and run `sesame vault rekey` once more. Nothing was changed."));
         }
@@ -239,9 +239,9 @@ impl Rekey {
             return Ok(Incoming { id, former, kind, resumed: true });
         }
         Err(Error::usage(format!(
-            "a rekey of this vault was cut off, and its new key is another one (it goes to the {kind})"
+            "a rekey of this vault was interrupted, and its new key is another one (it goes to the {kind})"
         ))
-        .with_hint("Finish that one first: run `sesame vault rekey` without --to and without a new key. If that key is lost, `sesame vault rekey --anew` gives it up. Nothing was changed."))
+        .with_hint("Finish that one first: run `sesame vault rekey` without --to and without a new key. If that key is lost, `sesame vault rekey --anew` discards it. Nothing was changed."))
     }
 
     /// Returns `true` if a choice gives the key of a row.

@@ -269,7 +269,7 @@ impl Logins {
             finished
         });
         // It is cut off only by a panic, which was reported, or by the end of the runtime.
-        task.await.unwrap_or_else(|_| Err(Error::local("the login was cut off in this process")))
+        task.await.unwrap_or_else(|_| Err(Error::local("the login was interrupted in this process")))
     }
 }
 

@@ -156,7 +156,7 @@ impl Refresher {
         match self.try_postpone(authorization, row).await {
             Ok(exchanged) => exchanged.map(|exchanged| exchanged.token),
             Err(error) => {
-                tracing::warn!(account = authorization.label, "the refresh token was not prolonged: {error}");
+                tracing::warn!(account = authorization.label, "the refresh token was not extended: {error}");
                 None
             }
         }
@@ -197,7 +197,7 @@ impl Refresher {
         self.refresh_failed(authorization, row, lease, error, other_shop).await
     }
 
-    /// Writes down why the refresh token was not prolonged. Refreshes go on: a refusal of this call
+    /// Writes down why the refresh token was not extended. Refreshes go on: a refusal of this call
     /// may be of the access token, so it proves nothing about the refresh token.
     async fn postpone_failed(
         &self,
@@ -220,7 +220,7 @@ impl Refresher {
         };
         self.write_down(authorization, row, Action::Postpone, failed).await;
         Err(error
-            .context(format!("the refresh token of account {:?} was not prolonged", authorization.label)))
+            .context(format!("the refresh token of account {:?} was not extended", authorization.label)))
     }
 
     /// Writes down why there are no new tokens, and decides what follows.
@@ -244,7 +244,7 @@ impl Refresher {
         let reason = match (dead, ended, lease.interrupted_since) {
             _ if other_shop || denied => None,
             (true, _, Some(since)) => Some(format!(
-                "a refresh that began at {} was cut off before its answer could be stored, and the platform has replaced the refresh token with it ({error})",
+                "a refresh that began at {} was interrupted before its answer could be stored, and the platform has replaced the refresh token with it ({error})",
                 at(since)
             )),
             (true, Some(end), None) => Some(format!("the refresh token ended at {end} ({error})")),

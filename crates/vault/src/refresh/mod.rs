@@ -171,7 +171,7 @@ impl Refresher {
             }
         }
         Err(Error::local(if cut_off {
-            "the refresh was cut off in this process"
+            "the refresh was interrupted in this process"
         } else {
             "other programs keep replacing this account's tokens"
         })

@@ -204,7 +204,7 @@ fn leads_nowhere(row: &KeyRow, active: KeyKind, source: &KeySource) -> Error {
     let name = named(row.kind, source);
     match row.state {
         KeyState::Incoming => Error::local(format!(
-            "{name} is the key that this vault is being rekeyed to, and the rekey was cut off before that key opens it"
+            "{name} is the key that this vault is being rekeyed to, and the rekey was interrupted before that key opens it"
         ))
         .with_hint("Open the vault with its former key, and run `sesame vault rekey` once more. Nothing was changed."),
         _ => Error::local(format!(

@@ -129,7 +129,7 @@ async fn key_choice(key: Option<CopyKey>, target: &Location) -> CliResult<KeyCho
             Ok(KeyChoice::Passphrase(asked))
         }
         (Some(CopyKey::Passphrase), None) => Err(Error::usage("no passphrase was given for the target")
-            .with_hint("Set SESAME_NEW_PASSPHRASE: there is no terminal to ask at.")
+            .with_hint("Set SESAME_NEW_PASSPHRASE: there is no terminal to ask on.")
             .into()),
         (Some(CopyKey::File), _) => Ok(KeyChoice::File),
         (None, None) if !SqlStore::exists(target).await? => Ok(KeyChoice::File),
