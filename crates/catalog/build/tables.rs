@@ -78,7 +78,9 @@ pub(crate) fn write(
             .chain(&row.codes)
             .for_each(|text| counts.text(text));
     }
-    catalogs.keys().for_each(|name| counts.text(name));
+    for name in catalogs.keys() {
+        counts.text(name);
+    }
     let packer = counts.packer();
 
     let mut keys: Vec<(u32, &str, bool, usize)> = Vec::new();

@@ -84,7 +84,7 @@ impl<'a> Titles<'a> {
                 if let Some(said) = self.words.verbs.get(&word) {
                     // The last one says what is done; those before it are part of the subject.
                     if let Some((at, old)) = verb.replace((words.len(), (word.clone(), said)))
-                        && self.is_subject(&old.0)
+                        && Self::is_subject(&old.0)
                     {
                         words.insert(at, old.0);
                         verb = verb.map(|(at, new)| (at + 1, new));
@@ -113,7 +113,7 @@ impl<'a> Titles<'a> {
     }
 
     /// Whether a verb that another one follows belongs to the subject: `list` in `category.list.update`.
-    fn is_subject(&self, verb: &str) -> bool {
+    fn is_subject(verb: &str) -> bool {
         !matches!(verb, "get" | "query" | "do")
     }
 

@@ -103,7 +103,7 @@ impl<'a> Documents<'a> {
             while self.starts.get(line + 1).is_some_and(|next| *next <= at) {
                 line += 1;
             }
-            let field = bytes[self.starts[line]..at].iter().filter(|byte| **byte == b'\t').count();
+            let field = memchr::memchr_iter(b'\t', &bytes[self.starts[line]..at]).count();
             let begins = at > 0 && bytes[at - 1] == b' ';
             let rest = &bytes[at + word.len()..];
             let tail = rest.iter().take(4).take_while(|byte| byte.is_ascii_alphanumeric()).count();
@@ -260,16 +260,15 @@ fn segment(word: String) -> Vec<String> {
     let mut unknown = String::new();
     let mut rest = word.as_str();
     while let Some(first) = rest.chars().next() {
-        match known().chain(fill()).filter(|word| rest.starts_with(*word)).max_by_key(|word| word.len()) {
-            Some(word) => {
-                pairs(&mut out, &std::mem::take(&mut unknown));
-                out.push(word.to_owned());
-                rest = &rest[word.len()..];
-            }
-            None => {
-                unknown.push(first);
-                rest = &rest[first.len_utf8()..];
-            }
+        let longest =
+            known().chain(fill()).filter(|word| rest.starts_with(*word)).max_by_key(|word| word.len());
+        if let Some(word) = longest {
+            pairs(&mut out, &std::mem::take(&mut unknown));
+            out.push(word.to_owned());
+            rest = &rest[word.len()..];
+        } else {
+            unknown.push(first);
+            rest = &rest[first.len_utf8()..];
         }
     }
     pairs(&mut out, &unknown);

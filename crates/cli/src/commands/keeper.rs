@@ -227,7 +227,10 @@ async fn round(plan: &KeeperPlan, context: &Context) -> CliResult {
     let names = &waiting.names[..waiting.names.len().min(SAID)];
     let more = waiting.count.saturating_sub(names.len() as u64);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    say(&format!("These shops must be authorized again: {}{more}. Run `sesame accounts` for the commands.", names.join(", ")));
+    say(&format!(
+        "These shops must be authorized again: {}{more}. Run `sesame accounts` for the commands.",
+        names.join(", ")
+    ));
     Err(CliError::Status(NEEDS_PERSON))
 }
 

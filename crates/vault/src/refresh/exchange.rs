@@ -219,8 +219,7 @@ impl Refresher {
             ..self.failed(row, lease, &said)
         };
         self.write_down(authorization, row, Action::Postpone, failed).await;
-        Err(error
-            .context(format!("the refresh token of account {:?} was not extended", authorization.label)))
+        Err(error.context(format!("the refresh token of account {:?} was not extended", authorization.label)))
     }
 
     /// Writes down why there are no new tokens, and decides what follows.
