@@ -121,18 +121,15 @@ pub(crate) fn run(args: &VaultImportArgs, context: &Context) -> CliResult {
     let shown = shown(path);
     let mut options = options(args)?;
     options.origin = Some(if path == Path::new("-") { shown.clone() } else { format!("file {shown}") });
-    let (platform, table) = match format {
-        Some(format) => {
-            let table = Table::read(read_or_stdin(path, MAX_TABLE)?, format);
-            (platform_of(args, None, context, &shown)?, table)
-        }
-        None => {
-            let file = EnvFile::read(path)?;
-            let platform = platform_of(args, file.platform(), context, &shown)?;
-            options.name_is_made_up = args.as_name.is_none() && file.get("ACCOUNT").is_none();
-            let table = one_shop(&file, args, platform.as_deref());
-            (platform, table)
-        }
+    let (platform, table) = if let Some(format) = format {
+        let table = Table::read(read_or_stdin(path, MAX_TABLE)?, format);
+        (platform_of(args, None, context, &shown)?, table)
+    } else {
+        let file = EnvFile::read(path)?;
+        let platform = platform_of(args, file.platform(), context, &shown)?;
+        options.name_is_made_up = args.as_name.is_none() && file.get("ACCOUNT").is_none();
+        let table = one_shop(&file, args, platform.as_deref());
+        (platform, table)
     };
     let table = table.map_err(|error| error.context(shown))?;
     runtime::block_on(context, async {
