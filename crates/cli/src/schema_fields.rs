@@ -121,7 +121,8 @@ fn from_xml(document: &str, fields: &mut Vec<SchemaField>) -> Result<(), String>
                 fields[at].required = Required::Depends;
             }
             ("option", Some(&at)) => {
-                let option = format!("{}={}", attribute(element, "value")?, attribute(element, "displayName")?);
+                let option =
+                    format!("{}={}", attribute(element, "value")?, attribute(element, "displayName")?);
                 append(&mut fields[at].options, &option);
                 fields[at].choices += 1;
             }
@@ -141,13 +142,18 @@ fn add_rule(field: &mut SchemaField, rule: &BytesStart<'_>) -> Result<(), String
     }
     let (unit, not) = (attribute(rule, "unit")?, attribute(rule, "exProperty")?);
     let words = [name, value, unit, if not == "include" { String::new() } else { not }];
-    append(&mut field.rules, &words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" "));
+    append(
+        &mut field.rules,
+        &words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" "),
+    );
     Ok(())
 }
 
 fn attribute(element: &BytesStart<'_>, name: &str) -> Result<String, String> {
     let found = element.try_get_attribute(name).map_err(|error| error.to_string())?;
-    let value = found.map(|found| found.normalized_value(XmlVersion::Implicit1_0).map(std::borrow::Cow::into_owned)).transpose();
+    let value = found
+        .map(|found| found.normalized_value(XmlVersion::Implicit1_0).map(std::borrow::Cow::into_owned))
+        .transpose();
     value.map(Option::unwrap_or_default).map_err(|error| error.to_string())
 }
 
@@ -228,7 +234,9 @@ mod tests {
             "b":{"type":"array","items":{"type":"object","properties":{"c":{"enum":["x",2]}}}}}}"#,
         )
         .unwrap();
-        let of = |field: &SchemaField| [field.id.clone(), field.parent.clone(), field.rules.clone(), field.options.clone()];
+        let of = |field: &SchemaField| {
+            [field.id.clone(), field.parent.clone(), field.rules.clone(), field.options.clone()]
+        };
         assert_eq!(of(&fields[0]), ["a", "", "maxLength 5", ""]);
         assert_eq!((of(&fields[2]), fields[2].choices), (["c", "b", "", "x; 2"].map(str::to_owned), 2));
         assert_eq!((fields[0].required, fields[1].required), (Required::Yes, Required::No));

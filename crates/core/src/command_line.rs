@@ -33,7 +33,10 @@ pub fn fill(text: &str, values: &[(&str, &str)]) -> String {
         if number % 2 == 0 || !part.starts_with("sesame ") {
             return part.to_owned();
         }
-        part.split(' ').map(|word| value(word).unwrap_or_else(|| word.to_owned())).collect::<Vec<_>>().join(" ")
+        part.split(' ')
+            .map(|word| value(word).unwrap_or_else(|| word.to_owned()))
+            .collect::<Vec<_>>()
+            .join(" ")
     });
     parts.collect::<Vec<_>>().join("`")
 }

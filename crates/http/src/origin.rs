@@ -163,7 +163,9 @@ mod tests {
             "http://sandbox:4601",
             "http://sandbox",
         ] {
-            let error = Origin::parse(bad, Some("http://sandbox:4600")).err().unwrap_or_else(|| panic!("{bad} was taken"));
+            let error = Origin::parse(bad, Some("http://sandbox:4600"))
+                .err()
+                .unwrap_or_else(|| panic!("{bad} was taken"));
             assert_eq!(error.kind(), sesame_core::ErrorKind::Usage, "{bad}");
         }
         assert!(!Origin::parse("https://api.lazada.sg", None).unwrap().is_near());

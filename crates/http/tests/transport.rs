@@ -459,7 +459,8 @@ async fn plain_http_leaves_this_machine_for_the_named_sandbox_alone() {
         }
     })
     .await;
-    let get = async |transport: &HttpTransport| transport.send(HttpRequest::new(Method::GET, &*server.url)).await;
+    let get =
+        async |transport: &HttpTransport| transport.send(HttpRequest::new(Method::GET, &*server.url)).await;
     assert_eq!(get(&HttpTransport::new()).await.unwrap_err().kind(), ErrorKind::Usage);
     let other = HttpTransport::new().with_sandbox(format!("http://{address}:1"));
     assert_eq!(get(&other).await.unwrap_err().kind(), ErrorKind::Usage);

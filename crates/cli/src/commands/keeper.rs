@@ -40,7 +40,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 Examples:
   sesame keeper
   sesame keeper --hook /usr/local/bin/tell-us --hook shops
-  SESAME_WEBHOOK_SECRET=... sesame keeper --webhook https://example.com/sesame --output json
+  SESAME_WEBHOOK_SECRET=... sesame keeper --webhook https://example.com/sesame \\
+      --output json
   sesame keeper --once
 
 Refreshes access tokens before they end and extends refresh tokens where the platform allows it. Warns \
@@ -227,7 +228,10 @@ async fn round(plan: &KeeperPlan, context: &Context) -> CliResult {
     let names = &waiting.names[..waiting.names.len().min(SAID)];
     let more = waiting.count.saturating_sub(names.len() as u64);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    say(&format!("These shops must be authorized again: {}{more}. Run `sesame accounts` for the commands.", names.join(", ")));
+    say(&format!(
+        "These shops must be authorized again: {}{more}. Run `sesame accounts` for the commands.",
+        names.join(", ")
+    ));
     Err(CliError::Status(NEEDS_PERSON))
 }
 

@@ -57,7 +57,9 @@ fn what_others_can_write_is_refused_with_what_to_do() {
 fn a_pipe_in_the_place_of_a_file_is_not_waited_for() {
     let house = furnished();
     let pipe = |path: &Path| {
-        assert!(std::process::Command::new("mkfifo").args(["-m", "600"]).arg(path).status().unwrap().success());
+        assert!(
+            std::process::Command::new("mkfifo").args(["-m", "600"]).arg(path).status().unwrap().success()
+        );
     };
     for part in ["config.toml", "catalog/own.toml", "vault.db", "vault.db.key"] {
         let (path, aside) = (house.path().join(part), house.path().join("aside"));

@@ -399,11 +399,9 @@ impl Logins {
         let region = login.options.region.as_deref().or(app.region.as_deref());
         let urls = self.apps.urls(app, region)?;
         let grant = Grant::Code { code, redirect_uri: &app.redirect_uri };
-        let mut reply = self
-            .endpoint
-            .exchange(app.credentials(&urls), grant)
-            .await
-            .map_err(|error| self.code_refused(app.explained(error, login.options.as_name.as_deref()), begun_at, app))?;
+        let mut reply = self.endpoint.exchange(app.credentials(&urls), grant).await.map_err(|error| {
+            self.code_refused(app.explained(error, login.options.as_name.as_deref()), begun_at, app)
+        })?;
         self.apps.secret_accepted(app).await;
         if let Some(doubt) = reply.doubt.take() {
             return Err(doubt);

@@ -250,8 +250,7 @@ impl Refresher {
             denied: false,
         };
         self.write_down(authorization, row, lease, failure).await;
-        Err(error
-            .context(format!("the refresh token of account {:?} was not extended", authorization.label)))
+        Err(error.context(format!("the refresh token of account {:?} was not extended", authorization.label)))
     }
 
     /// Writes down why there are no new tokens, and decides what follows.

@@ -7,7 +7,8 @@ use crate::support::{
 };
 use sesame_core::{AccessToken, AppSecret, Error, ErrorKind, RefreshToken};
 use sesame_vault::{
-    AppEdit, Callback, ImportedTokens, Keeper, KeeperOptions, KeyChoice, LoginOptions, NewApp, Vault, WarmPolicy,
+    AppEdit, Callback, ImportedTokens, Keeper, KeeperOptions, KeyChoice, LoginOptions, NewApp, Vault,
+    WarmPolicy,
 };
 
 const FORMER: AppEdit = AppEdit { name: None, region: None, redirect_uri: None, former_secret: true };
@@ -84,7 +85,10 @@ async fn a_secret_that_is_mended_takes_the_old_error_along() {
     assert!(vault.account("shop-0000").await.unwrap().blocked);
     vault.edit_app("erp", &FORMER).await.unwrap();
     let mended = vault.account("shop-0000").await.unwrap();
-    assert_eq!((mended.blocked, mended.last_error, mended.last_error_at, mended.attempts), (false, None, None, 0));
+    assert_eq!(
+        (mended.blocked, mended.last_error, mended.last_error_at, mended.attempts),
+        (false, None, None, 0)
+    );
     // Nothing waits for the pause after the failure.
     home.clock.advance_secs(1);
     let keeper = Keeper::new(vault.clone(), KeeperOptions::default().warm(WarmPolicy::Always));
