@@ -122,13 +122,17 @@ mod tests {
         fn walk(command: &clap::Command) {
             let leaf = command.get_subcommands().next().is_none();
             if leaf && !command.is_hide_set() && command.get_name() != "help" {
-                let help =
-                    command.get_after_long_help().or(command.get_after_help()).map(ToString::to_string);
+                let help = command.get_after_long_help().or(command.get_after_help());
+                let help = help.map(ToString::to_string).unwrap_or_default();
                 assert!(
-                    help.is_some_and(|text| text.contains("Examples:") && text.contains("sesame ")),
+                    help.contains("Examples:") && help.contains("sesame "),
                     "`{}` has no examples",
                     command.get_name()
                 );
+                // A folded example is pasted without its end.
+                for line in help.lines().take_while(|line| !line.is_empty()) {
+                    assert!(line.chars().count() <= 80, "`{}`: {line}", command.get_name());
+                }
             }
             command.get_subcommands().for_each(walk);
         }

@@ -39,7 +39,8 @@ Examples:
 Sorted by urgency. --expiring lists the shops that must be authorized within that time or whose \
 authorization has ended, and exits 3 if there is one. A shop whose tokens `sesame keeper` extends is \
 listed once that is overdue. From cron, as a mail with the list:
-  due=$(sesame accounts --expiring 30d 2>&1) || echo \"$due\" | mail -s 'authorize a shop' owner@example.com
+  due=$(sesame accounts --expiring 30d 2>&1) || echo \"$due\" | mail \\
+      -s 'authorize a shop' owner@example.com
 
 The table is for people; its columns access and refresh say how long the tokens still last. csv has the \
 fields of JSON as columns.

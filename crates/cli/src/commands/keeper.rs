@@ -40,7 +40,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 Examples:
   sesame keeper
   sesame keeper --hook /usr/local/bin/tell-us --hook shops
-  SESAME_WEBHOOK_SECRET=... sesame keeper --webhook https://example.com/sesame --output json
+  SESAME_WEBHOOK_SECRET=... sesame keeper --webhook https://example.com/sesame \\
+      --output json
   sesame keeper --once
 
 Refreshes access tokens before they end and extends refresh tokens where the platform allows it. Warns \
