@@ -6,7 +6,7 @@ use super::{
     SqlStore, bytes_before,
     events::insert_notes,
     query::query,
-    rows::Table,
+    rows::StoredRow,
     tokens::{delete_unused, select_authorization},
     unless_taken,
 };
@@ -32,7 +32,7 @@ impl SqlStore {
             row.insert(&mut transaction).await?;
         }
         insert_notes(&mut transaction, notes).await?;
-        Ok(transaction.commit().await?)
+        transaction.commit().await
     }
 }
 
@@ -67,7 +67,7 @@ impl AccountStore for SqlStore {
                 AppRow::columns()
             ));
             self.fetch_all(using.bind(authorization), |row| {
-                let (account, app) = (Table::read(row)?, Table::read(row)?);
+                let (account, app) = (StoredRow::read(row)?, StoredRow::read(row)?);
                 Ok(FullRow { account, app, authorization: shared.clone() })
             })
             .await
@@ -76,9 +76,9 @@ impl AccountStore for SqlStore {
 
     fn accounts_after(&self, after: Option<Id>, limit: u32) -> BoxFuture<'_, Result<Vec<FullRow>>> {
         self.run(move || {
-            let page =
-                query(FullRow::select("WHERE account.account_id > $1 ORDER BY account.account_id LIMIT $2"));
-            self.fetch_all(page.bind(bytes_before(after)).bind(limit), FullRow::read)
+            let page = "WHERE account.account_id > $1 ORDER BY account.account_id LIMIT $2";
+            let page = query(FullRow::select(page)).bind(bytes_before(after)).bind(limit);
+            self.fetch_all(page, FullRow::read)
         })
     }
 
@@ -148,7 +148,7 @@ impl AccountStore for SqlStore {
                 delete_unused(&mut transaction, former).await?;
             }
             insert_notes(&mut transaction, notes).await?;
-            Ok(transaction.commit().await?)
+            transaction.commit().await
         })
     }
 
@@ -185,7 +185,7 @@ impl AccountStore for SqlStore {
                 delete_unused(&mut transaction, authorization).await?;
             }
             insert_notes(&mut transaction, notes).await?;
-            Ok(transaction.commit().await?)
+            transaction.commit().await
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use sesame_core::{BoxFuture, Result};
 
-use super::{Backend, SqlStore, WORKING_LONG, bytes_before, on_backend, query::query};
+use super::{Backend, SqlStore, WORKING_LONG, bytes_before, query::query};
 use crate::{
     Id,
     store::{KeyId, KeyRow, KeyStore, Sealed, SealedPlace},
@@ -36,7 +36,14 @@ impl KeyStore for SqlStore {
 
     fn forget_remains(&self) -> BoxFuture<'_, Result<()>> {
         self.run_for(WORKING_LONG, move || async move {
-            let clean = query(on_backend!(self, backend => backend.forget_remains()));
+            let clean = query(match self.0.as_ref() {
+                // `secure_delete` overwrites what is replaced in the file, and its log still has it.
+                #[cfg(feature = "sqlite")]
+                Backend::Sqlite(_) => "PRAGMA wal_checkpoint(TRUNCATE)",
+                // Former rows are kept until they are vacuumed.
+                #[cfg(feature = "postgres")]
+                Backend::Postgres(_) => "VACUUM master_keys, app, authorizations",
+            });
             self.execute(clean).await?;
             Ok(())
         })

@@ -127,11 +127,6 @@ impl SqliteBackend {
         self.path.is_some()
     }
 
-    /// `secure_delete` overwrites what is replaced in the file, and its log still has it.
-    pub(super) const fn forget_remains(&self) -> &'static str {
-        "PRAGMA wal_checkpoint(TRUNCATE)"
-    }
-
     pub(super) fn place(&self) -> String {
         self.path.as_ref().map_or_else(|| "in memory".to_owned(), |path| path.display().to_string())
     }
