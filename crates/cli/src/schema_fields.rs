@@ -167,7 +167,9 @@ fn from_json(schema: &Json, parent: &str, depth: usize, fields: &mut Vec<SchemaF
     for (id, field) in schema["properties"].as_object().into_iter().flatten() {
         let mut options = String::new();
         let choices = field["enum"].as_array().map(Vec::as_slice).unwrap_or_default();
-        choices.iter().for_each(|choice| append(&mut options, &text(choice)));
+        for choice in choices {
+            append(&mut options, &text(choice));
+        }
         let rules = ["minLength", "maxLength", "minimum", "maximum", "minItems", "maxItems", "pattern"];
         let rules = rules.iter().filter_map(|rule| Some(format!("{rule} {}", text(field.get(rule)?))));
         fields.push(SchemaField {

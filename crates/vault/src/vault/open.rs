@@ -137,6 +137,16 @@ fn ensure_all_private(location: &Location) -> Result<()> {
 impl Vault {
     /// Opens a vault, makes it if it is not there, and replays what its journal holds.
     ///
+    /// ```no_run
+    /// # async fn example(transport: std::sync::Arc<dyn sesame_core::Transport>) -> sesame_core::Result<()> {
+    /// use sesame_vault::{KeyChoice, Location, Vault, VaultOptions};
+    ///
+    /// let location = Location::Sqlite("/var/lib/erp/vault.db".into());
+    /// let vault = Vault::open(VaultOptions::new(location, transport).key(KeyChoice::File)).await?;
+    /// vault.close().await;
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// [`ErrorKind::Local`](sesame_core::ErrorKind::Local) for a file that is damaged, newer or
     /// cannot be written, and for a master key that is missing or wrong; nothing is changed then.

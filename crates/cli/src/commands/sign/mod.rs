@@ -28,7 +28,8 @@ const MAX_BODY: u64 = 64 << 20;
 #[command(after_help = "\
 Examples:
   sesame sign --protocol iop --path /order/get --secret-env APP_SECRET \\
-      app_key=123456 timestamp=1517820392000 sign_method=sha256 access_token=test order_id=1234
+      app_key=123456 timestamp=1517820392000 sign_method=sha256 \\
+      access_token=test order_id=1234
   sesame sign --protocol param2 --path param2/1/system/currentTime/1000000 \\
       --secret-stdin a=1 b=2 --explain
   sesame sign --protocol iop --secret-stdin \\
