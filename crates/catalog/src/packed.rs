@@ -28,15 +28,15 @@ pub(crate) trait Lookup {
 
 /// Reads one value from the start of `bytes`.
 pub(crate) fn read<T: Deserialize<'static>>(words: &impl Lookup, bytes: &[u8]) -> Result<T, Damage> {
-    T::deserialize(&mut Reader { words, bytes })
+    T::deserialize(&mut Cursor { words, bytes })
 }
 
-struct Reader<'a, W> {
+struct Cursor<'a, W> {
     words: &'a W,
     bytes: &'a [u8],
 }
 
-impl<W: Lookup> Reader<'_, W> {
+impl<W: Lookup> Cursor<'_, W> {
     fn number(&mut self) -> Result<u64, Damage> {
         let mut number = 0;
         for shift in (0..64).step_by(7) {
@@ -59,7 +59,7 @@ fn damaged() -> Damage {
     de::Error::custom("cut or damaged")
 }
 
-impl<W: Lookup> de::Deserializer<'static> for &mut Reader<'_, W> {
+impl<W: Lookup> de::Deserializer<'static> for &mut Cursor<'_, W> {
     type Error = Damage;
 
     fn deserialize_any<V: Visitor<'static>>(self, visitor: V) -> Result<V::Value, Damage> {
@@ -115,7 +115,7 @@ impl<W: Lookup> de::Deserializer<'static> for &mut Reader<'_, W> {
 }
 
 struct Items<'a, 'b, W> {
-    reader: &'a mut Reader<'b, W>,
+    reader: &'a mut Cursor<'b, W>,
     left: u64,
 }
 
@@ -135,7 +135,7 @@ impl<W: Lookup> SeqAccess<'static> for Items<'_, '_, W> {
 }
 
 struct Members<'a, 'b, W, K> {
-    reader: &'a mut Reader<'b, W>,
+    reader: &'a mut Cursor<'b, W>,
     keys: K,
 }
 
