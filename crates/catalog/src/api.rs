@@ -1,7 +1,7 @@
 //! APIs: the contract of one call.
 
-use serde_json::Value as Json;
-use sesame_core::Shape;
+use serde_json::{Value as Json, value::RawValue};
+use sesame_core::{Shape, payload::members};
 
 use crate::record::{ApiErrorNote, Field, HttpMethods, Paging, Param, Safety};
 
@@ -83,4 +83,67 @@ pub struct Api {
     /// True for an API of the platform whose dialect this one speaks (Lazada's on Daraz): nobody has
     /// confirmed that it exists here.
     pub presumed: bool,
+}
+
+impl Api {
+    /// Takes the lists of a payload out of the wrappers that TOP and `/sync` put around them:
+    /// `{"items":{"item":[..]}}` becomes `{"items":[..]}`. The documents say which fields are lists; the rest
+    /// stays as it is, letter for letter.
+    ///
+    /// ```
+    /// let catalog = sesame_catalog::Catalog::builtin();
+    /// let api = catalog.api("taobao", "taobao.items.onsale.get")?;
+    /// let payload = r#"{"total_results":1,"items":{"item":[{"num_iid":7,"price":"9.90"}]}}"#;
+    /// let plain = r#"{"total_results":1,"items":[{"num_iid":7,"price":"9.90"}]}"#;
+    /// assert_eq!(api.unwrap_lists(payload), plain);
+    /// # Ok::<(), sesame_core::Error>(())
+    /// ```
+    pub fn unwrap_lists(&self, payload: &str) -> String {
+        let mut out = String::with_capacity(payload.len());
+        write_members(&mut out, &self.response, payload);
+        out
+    }
+}
+
+fn write_members(out: &mut String, fields: &[Field], json: &str) {
+    let Some(members) = members(json).filter(|_| !fields.is_empty()) else {
+        out.push_str(json);
+        return;
+    };
+    out.push('{');
+    for (nth, (name, value)) in members.iter().enumerate() {
+        if nth > 0 {
+            out.push(',');
+        }
+        out.push_str(&Json::from(&**name).to_string());
+        out.push(':');
+        match fields.iter().find(|field| field.name == *name) {
+            Some(field) if field.list => write_list(out, field, value.get()),
+            Some(field) => write_members(out, &field.children, value.get()),
+            None => out.push_str(value.get()),
+        }
+    }
+    out.push('}');
+}
+
+fn write_list(out: &mut String, field: &Field, json: &str) {
+    let wrapper = members(json);
+    let json = match wrapper.as_deref() {
+        // An empty list is an empty wrapper.
+        Some([]) => "[]",
+        Some([(_, list)]) if list.get().starts_with('[') => list.get(),
+        _ => json,
+    };
+    let Ok(items) = serde_json::from_str::<Vec<&RawValue>>(json) else {
+        out.push_str(json);
+        return;
+    };
+    out.push('[');
+    for (nth, item) in items.iter().enumerate() {
+        if nth > 0 {
+            out.push(',');
+        }
+        write_members(out, &field.children, item.get());
+    }
+    out.push(']');
 }

@@ -22,6 +22,9 @@ use crate::{
     user::{self, UserOverlay},
 };
 
+/// The shortest end of a name that is looked for.
+const SHORTEST: usize = 6;
+
 /// What platforms and APIs exist.
 ///
 /// Built-in data is embedded in the program and parsed one API at a time, on each lookup: a program
@@ -91,7 +94,8 @@ impl Catalog {
         platforms::platform(name)
     }
 
-    /// Looks up an API by path, method, `[namespace:]name[@version]`, title or alias.
+    /// Looks up an API by path, method, `[namespace:]name[@version]`, alias, or the end of a name that only one
+    /// API of the platform has (`getSellerOrderList`, `trades.sold.get`).
     ///
     /// A name that no catalog knows is taken for a new API: `known` is false, and it counts as a
     /// write unless its name says otherwise.
@@ -107,7 +111,10 @@ impl Catalog {
     pub fn api(&self, platform: &str, name: &str) -> Result<Api> {
         let platform = self.platform(platform)?;
         let parsed = parse_name(platform, name)?;
-        let found = self.find(platform, &parsed).or_else(|| self.find_by_user_alias(platform, &parsed));
+        let found = self
+            .find(platform, &parsed)
+            .or_else(|| self.find_by_user_alias(platform, &parsed))
+            .or_else(|| self.find_short(platform, &parsed));
         let summary = found.map(|entry| self.tables.summary(entry));
         let record = found.map(|entry| self.tables.record(entry)).transpose()?;
         let place = summary.map(|summary| names::key(bare(summary.name)));
@@ -288,6 +295,40 @@ impl Catalog {
             }
         }
         None
+    }
+
+    /// Finds the only built-in entry whose name ends with a short one. What may be a whole name is none: paths,
+    /// and names that begin as those of the vendor do.
+    fn find_short(&self, platform: &Platform, name: &Name<'_>) -> Option<Entry> {
+        let key = names::key(name.plain);
+        let first = key.split('.').next().unwrap_or_default();
+        let whole = name.namespace.is_some()
+            || name.plain.contains('/')
+            || key.len() < SHORTEST
+            || platforms::loaded().owners.iter().any(|owner| owner == first);
+        if whole {
+            return None;
+        }
+        let ends = |full: &str| {
+            let (_, plain, version) = take_apart(full);
+            let start = plain.len().checked_sub(key.len());
+            name.version.is_none_or(|wanted| wanted == version)
+                && start.is_some_and(|start| {
+                    plain.is_char_boundary(start)
+                        && plain[start..].eq_ignore_ascii_case(&key)
+                        && plain[..start].ends_with(['.', '/'])
+                })
+        };
+        // `trades.sold.get` is `taobao.trades.sold.get` before it is the end of a longer name.
+        let length = |entry: Entry| self.tables.summary(entry).name.matches(['.', '/']).count();
+        let all = self.visible(platform).into_iter().filter(|entry| ends(self.tables.summary(*entry).name));
+        let mut found: Vec<(usize, Entry)> = all.map(|entry| (length(entry), entry)).collect();
+        found.sort_unstable();
+        match found[..] {
+            [(_, only)] => Some(only),
+            [(shortest, first), (next, _), ..] if shortest < next => Some(first),
+            _ => None,
+        }
     }
 
     /// Lists the entries of a platform that can be reached by their own names: not those that a

@@ -198,6 +198,9 @@ fn scope_of(rule: &Scoped<ErrorRule>) -> String {
     }
 }
 
+/// When the facts of the base files were looked up.
+const IMPORTED: &str = "2026-11-21";
+
 /// Finds the notes of single APIs among those that may have one.
 fn notes(
     tables: &Tables,
@@ -218,6 +221,17 @@ fn notes(
         } else {
             note.says.clone()
         };
+        let advice = if note.advice.is_empty() {
+            "Read the message that comes with it and correct the arguments or the shop's data.".to_owned()
+        } else {
+            note.advice.clone()
+        };
+        // The last fact is the newest: `... (2026-11-30)`.
+        let source = record.source.as_deref().unwrap_or_default();
+        let (source, date) = match source.strip_suffix(')').and_then(|text| text.rsplit_once(" (")) {
+            Some((source, date)) if date.starts_with("20") => (source.to_owned(), date.to_owned()),
+            _ => (source.to_owned(), IMPORTED.to_owned()),
+        };
         out.push(Explained {
             scope: format!("{catalog} {}", tables.summary(entry).name),
             rule: ErrorRule {
@@ -231,10 +245,9 @@ fn notes(
                 retry: RetryRule::Never,
                 maybe_done: false,
                 says,
-                advice: "Read the message that comes with it and correct the arguments or the shop's data."
-                    .to_owned(),
-                source: record.source.unwrap_or_default(),
-                date: "2026-11-21".to_owned(),
+                advice,
+                source,
+                date,
                 guess: note.says.is_empty(),
             },
         });

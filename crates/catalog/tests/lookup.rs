@@ -416,3 +416,25 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn the_end_of_a_name_finds_the_only_api_that_has_it() {
+    let named = |platform: &str, name: &str| {
+        let api = catalog().api(platform, name).unwrap();
+        api.known.then_some(api.name)
+    };
+    let found = named("taobao", "trades.sold.get");
+    assert_eq!(found.as_deref(), Some("taobao.trades.sold.get"));
+    let found = named("1688", "queryProductDetail");
+    assert_eq!(found.as_deref(), Some("com.alibaba.fenxiao.crossborder:product.search.queryProductDetail"));
+    // Of several, of a path, of a whole name that is not in the catalog, of a piece of a word.
+    for (platform, name) in [
+        ("taobao", "item.get"),
+        ("lazada", "/fulfill/pack"),
+        ("taobao", "taobao.sold.get"),
+        ("taobao", "ades.sold.get"),
+        ("taobao", "d.get"),
+    ] {
+        assert_eq!(named(platform, name), None, "{platform} {name}");
+    }
+}

@@ -30,7 +30,7 @@ pub mod mask;
 pub mod nearest;
 pub mod params;
 pub mod path;
-mod payload;
+pub mod payload;
 pub mod protocol;
 pub mod push;
 pub mod redact;

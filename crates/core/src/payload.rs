@@ -341,9 +341,10 @@ fn fits(words: &[String], text: &str) -> bool {
 }
 
 /// The members of a JSON object, in order, none of them parsed.
-pub(crate) type Members<'a> = Vec<(Cow<'a, str>, &'a RawValue)>;
+pub type Members<'a> = Vec<(Cow<'a, str>, &'a RawValue)>;
 
-pub(crate) fn members(text: &str) -> Option<Members<'_>> {
+/// Reads the members of an object; `None` if the text is none.
+pub fn members(text: &str) -> Option<Members<'_>> {
     struct Visitor;
     impl<'de> serde::de::Visitor<'de> for Visitor {
         type Value = Members<'de>;

@@ -37,7 +37,7 @@ XML in a text may stand there as plain JSON. Writes ask on a terminal and need -
 JSON: the platform's own payload, numbers and keys as they came; with --all one list of all rows.
 ndjson: the payload on one line; with --all one row a line. csv and table: the rows; what csv has no \
 column for, because only later pages have it, stands as JSON in the last column, `more`.
---raw prints the reply byte for byte.
+--raw prints the reply byte for byte; --unwrap turns {\"items\":{\"item\":[..]}} into {\"items\":[..]}.
 
 When --all fails or is interrupted, or the platform does not give all rows that it counts, the rows read \
 so far are printed, the last line of standard error says that the list is incomplete, and the exit code \
@@ -70,6 +70,9 @@ pub(crate) struct CallArgs {
     /// are tokens.
     #[arg(long)]
     show_secrets: bool,
+    /// Takes lists out of the wrappers that the platform puts around them.
+    #[arg(long, conflicts_with_all = ["raw", "all", "dry_run"])]
+    unwrap: bool,
     /// Prints the reply byte for byte.
     #[arg(long, conflicts_with_all = ["all", "dry_run"])]
     raw: bool,
@@ -112,7 +115,11 @@ async fn call(args: &CallArgs, context: &Context) -> CliResult {
     if args.raw {
         return crate::output::raw(outcome.reply.body());
     }
-    print_reply(context.printer(Format::Json), &api, outcome.reply.payload())
+    let payload = outcome.reply.payload();
+    if args.unwrap {
+        return print_reply(context.printer(Format::Json), &api, &api.unwrap_lists(payload));
+    }
+    print_reply(context.printer(Format::Json), &api, payload)
 }
 
 /// Returns `true` if an API hands out tokens, by the platforms' own data. A platform's spelling with dots,
