@@ -10,6 +10,8 @@ use crate::fixtures::Args;
 
 /// Maximum number of ids of one name that come back.
 const MOST_IDS: usize = 100;
+/// Maximum size of the rows of a list, in bytes.
+const MOST_BYTES: usize = 2 << 20;
 
 /// The ids in the arguments of a call, by [`plain_name`].
 #[derive(Debug, Default)]
@@ -24,14 +26,14 @@ impl Asked {
         let mut asked = Self::default();
         for param in &api.params {
             if let Some(text) = args.get(&param.name) {
-                asked.note(param, text);
+                asked.note(param, text, false);
             }
         }
         asked
     }
 
     /// Notes the ids in an argument, and how many its longest list has.
-    fn note(&mut self, param: &Param, text: &str) {
+    fn note(&mut self, param: &Param, text: &str, inside: bool) {
         let text = text.trim();
         let values = match text.as_bytes().first() {
             Some(b'{' | b'[') => match serde_json::from_str::<Json>(text) {
@@ -39,7 +41,7 @@ impl Asked {
                     for child in &param.children {
                         if let Some(value) = members.get(&child.name) {
                             let text = scalar::text(value).unwrap_or_else(|| value.to_string());
-                            self.note(child, &text);
+                            self.note(child, &text, true);
                         }
                     }
                     return;
@@ -57,7 +59,12 @@ impl Asked {
             if is_list {
                 self.items = self.items.max(values.len());
             }
-            self.values.insert(name, values);
+            // An argument that is one id says more than a list, and than a member of another argument.
+            if is_list || inside {
+                self.values.entry(name).or_insert(values);
+            } else {
+                self.values.insert(name, values);
+            }
         }
     }
 
@@ -100,7 +107,8 @@ impl Asked {
             Json::Array(items) => {
                 let is_asked = item.is_none() && self.items > 0;
                 if is_asked && !items.is_empty() && items.iter().any(|row| self.is_in(row)) {
-                    *items = (0..self.items).map(|at| items[at % items.len()].clone()).collect();
+                    let count = affordable(&items[0], self.items);
+                    *items = (0..count).map(|at| items[at % items.len()].clone()).collect();
                 }
                 for (at, row) in items.iter_mut().enumerate() {
                     self.lay(row, item.or_else(|| is_asked.then_some(at)));
@@ -126,12 +134,20 @@ impl Asked {
 /// `productId` are `productid`, ICBU's `e_trade_id` is `tradeid`.
 fn plain_name(name: &str) -> String {
     let name = name.strip_prefix("e_").unwrap_or(name).replace('_', "").to_ascii_lowercase();
-    let name = name.strip_suffix("list").unwrap_or(&name);
-    name.strip_suffix('s').unwrap_or(name).to_owned()
+    let one = name.strip_suffix("list").unwrap_or(&name);
+    let one = one.strip_suffix('s').unwrap_or(one);
+    // A number of pages is not a page.
+    if is_id(one) { one.to_owned() } else { name }
 }
 
 fn is_id(plain_name: &str) -> bool {
     plain_name.ends_with("id")
+}
+
+/// Returns how many rows like this one a reply may have, at most `wanted`: some documents describe rows of
+/// thousands of values.
+pub(crate) fn affordable(row: &Json, wanted: usize) -> usize {
+    wanted.min((MOST_BYTES / row.to_string().len().max(1)).max(1))
 }
 
 /// Returns `true` if a field is an id by its name.

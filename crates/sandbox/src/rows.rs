@@ -5,7 +5,7 @@ use sesame_catalog::{Api, Paging, PagingStyle};
 use sesame_core::{Protocol, path, scalar};
 
 use crate::{
-    asked::{Asked, is_scalar, names_id},
+    asked::{Asked, affordable, is_scalar, names_id},
     error::{GatewayError, GatewayResult},
     fixtures::Args,
 };
@@ -92,7 +92,7 @@ impl<'a> Window<'a> {
         let all = match samples.first() {
             Some(sample) => {
                 let by_key = rule.key.as_deref().and_then(|key| asked.count(key));
-                by_key.or_else(|| asked.items_in(sample)).unwrap_or(ROWS)
+                affordable(sample, by_key.or_else(|| asked.items_in(sample)).unwrap_or(ROWS))
             }
             None => 0,
         };
@@ -226,7 +226,8 @@ mod tests {
     fn pages_come_to_their_end() {
         let rule = json!({"style": "page", "index": "q.page", "size": "q.size", "items": "data.rows", "total": "data.total",
             "total_pages": "data.pages", "key": "id"});
-        let sample = json!({"data": {"rows": [{"id": 7}], "page": "1", "pages": "1", "total": 1}});
+        let sample =
+            json!({"data": {"rows": [{"id": 7}], "page": "1", "pages": "1", "total": 1, "sizes": 3}});
         let ids = |reply: &Json| -> Vec<u64> {
             reply["data"]["rows"].as_array().unwrap().iter().map(|row| row["id"].as_u64().unwrap()).collect()
         };
@@ -234,6 +235,7 @@ mod tests {
         let first = ask("{}").unwrap();
         assert_eq!(ids(&first), (7..17).collect::<Vec<_>>());
         assert_eq!((&first["data"]["total"], &first["data"]["pages"]), (&json!(25), &json!("3")));
+        assert_eq!(first["data"]["sizes"], 3, "not the size of a page");
         let last = ask(r#"{"page":"3"}"#).unwrap();
         assert_eq!((ids(&last), &last["data"]["page"]), ((27..32).collect(), &json!("3")));
         assert!(ids(&ask(r#"{"page":4}"#).unwrap()).is_empty());

@@ -10,8 +10,8 @@ use std::{
 };
 
 use serde_json::{Map, Value as Json, value::RawValue};
-use sesame_catalog::{Api, ApiSummary, PagingStyle};
-use sesame_core::{Protocol, path};
+use sesame_catalog::{Api, ApiSummary, PagingStyle, Param, Type};
+use sesame_core::{Protocol, path, scalar};
 use sesame_sandbox::ReplySource;
 
 use crate::{
@@ -98,6 +98,7 @@ async fn every_entry_of_the_catalog_behaves() {
         ("refused BrokenXml", 50),
         ("refused OtherRoot", 50),
         ("lists that end", 840),
+        ("ids that come back", 530),
     ] {
         assert!(count(what) >= least, "{what}: {} of at least {least}", count(what));
     }
@@ -161,9 +162,71 @@ async fn entry(connection: &mut Connection, caller: &Caller, api: &Api, findings
             }
         }
     }
+    if source != ReplySource::World && accepted {
+        echo(connection, caller, api, right.clone(), findings).await;
+    }
     // A page inside an object needs what else that object needs.
     let inside = api.paging.as_ref().is_some_and(|paging| paging.index.contains('.'));
     pages(connection, caller, api, if inside && accepted { &right } else { &example }, findings).await;
+}
+
+/// Asks with an id of its own, which comes back wherever the reply has its name.
+async fn echo(
+    connection: &mut Connection,
+    caller: &Caller,
+    api: &Api,
+    mut args: Map<String, Json>,
+    findings: &mut Findings,
+) {
+    let paged = |name: &str| api.paging.as_ref().is_some_and(|rule| rule.index == name);
+    let is_id = |param: &&Param| {
+        param.name.ends_with("_id")
+            // Every reply has one of its own.
+            && param.name != "request_id"
+            && !param.list
+            && param.values.is_empty()
+            && param.max_len.is_none_or(|most| most > 8)
+            && param.max.is_none()
+            && param.min.is_none()
+            && matches!(param.kind, Type::String | Type::Integer)
+            && !paged(&param.name)
+    };
+    let Some(param) = api.callers().find(is_id) else { return };
+    args.insert(param.name.clone(), "87654321".into());
+    let Ok(reply) = connection.call(caller, api, &args).await.reply else {
+        return findings.wrong("echo", api, &format!("refused {}", param.name));
+    };
+    let (mut same, mut other) = (0, 0);
+    named(
+        &serde_json::from_str(reply.payload()).unwrap(),
+        &param.name,
+        &mut |value| match scalar::text(value) {
+            Some(text) if text == "87654321" => same += 1,
+            Some(text) if value.is_string() || text.bytes().all(|byte| byte.is_ascii_digit()) => other += 1,
+            _ => {}
+        },
+    );
+    if other > 0 {
+        findings.wrong("echo", api, &format!("{}: {other} others in {:.300}", param.name, reply.payload()));
+    } else if same > 0 {
+        findings.count("ids that come back");
+    }
+}
+
+/// Visits the members of a name, at any depth.
+fn named(value: &Json, name: &str, visit: &mut dyn FnMut(&Json)) {
+    match value {
+        Json::Object(members) => {
+            for (key, member) in members {
+                if key == name {
+                    visit(member);
+                }
+                named(member, name, visit);
+            }
+        }
+        Json::Array(items) => items.iter().for_each(|item| named(item, name, visit)),
+        _ => {}
+    }
 }
 
 fn shown(error: &sesame_core::Error, body: &[u8], args: &Map<String, Json>) -> String {
