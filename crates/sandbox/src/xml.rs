@@ -1,13 +1,16 @@
 //! JSON payloads as XML, the default format of TOP; and XML that callers send, as JSON.
 
-use quick_xml::{Reader, events::Event};
+use quick_xml::{
+    Reader,
+    events::{BytesStart, Event},
+};
 use serde_json::{Map, Value as Json};
 
 /// How deep elements of a caller nest.
 const DEEPEST: usize = 64;
 
-/// Reads a document: its root element, and what is in it. Elements are members, those that come again
-/// are lists, attributes are ignored. `None` if it is no XML.
+/// Reads a document: its root element, and what is in it. Attributes and elements are members, those that
+/// come again are lists; an element with a text is that text. `None` if it is no XML.
 pub(crate) fn read(text: &str) -> Option<(String, Json)> {
     let mut reader = Reader::from_str(text);
     // The document itself is the outermost element.
@@ -15,16 +18,21 @@ pub(crate) fn read(text: &str) -> Option<(String, Json)> {
     loop {
         match reader.read_event().ok()? {
             Event::Start(element) if open.len() <= DEEPEST => {
-                open.push((element.name().as_ref().to_owned(), Map::new(), String::new()));
+                open.push((element.name().as_ref().to_owned(), attributes(&element), String::new()));
             }
             Event::Start(_) => return None,
-            Event::Empty(element) => add(&mut open.last_mut()?.1, element.name().as_ref(), "".into()),
+            Event::Empty(element) => {
+                let members = attributes(&element);
+                let value = if members.is_empty() { "".into() } else { members.into() };
+                add(&mut open.last_mut()?.1, element.name().as_ref(), value);
+            }
             Event::Text(inside) => open.last_mut()?.2.push_str(&inside),
             Event::CData(inside) => open.last_mut()?.2.push_str(&inside),
             Event::GeneralRef(_) => open.last_mut()?.2.push('&'),
             Event::End(_) => {
                 let (name, members, text) = open.pop()?;
-                let value = if members.is_empty() { text.trim().into() } else { members.into() };
+                let text = text.trim();
+                let value = if members.is_empty() || !text.is_empty() { text.into() } else { members.into() };
                 add(&mut open.last_mut()?.1, &name, value);
             }
             Event::Eof => break,
@@ -34,6 +42,11 @@ pub(crate) fn read(text: &str) -> Option<(String, Json)> {
     let (_, members, around) = open.pop().filter(|_| open.is_empty())?;
     let is_one = members.len() == 1 && around.trim().is_empty();
     members.into_iter().next().filter(|(_, root)| is_one && !root.is_array())
+}
+
+fn attributes(element: &BytesStart<'_>) -> Map<String, Json> {
+    let all = element.attributes().flatten();
+    all.map(|one| (one.key.as_ref().to_owned(), one.value.as_ref().into())).collect()
 }
 
 /// Adds a member; a second one of its name makes a list.
@@ -135,7 +148,11 @@ mod tests {
         let sent = "<?xml version=\"1.0\"?><Request><Sku id=\"1\"><Id>7</Id></Sku><Sku/><N>a<![CDATA[<b>]]></N></Request>";
         let (root, value) = read(sent).unwrap();
         assert_eq!(root, "Request");
-        assert_eq!(value, serde_json::json!({"Sku": [{"Id": "7"}, ""], "N": "a<b>"}));
+        assert_eq!(value, serde_json::json!({"Sku": [{"id": "1", "Id": "7"}, ""], "N": "a<b>"}));
+        assert_eq!(
+            read("<a><b c='1'>5</b><d e='2'/></a>").unwrap().1,
+            serde_json::json!({"b": "5", "d": {"e": "2"}})
+        );
         for wrong in ["", "text", "<a>", "<a></b>", "<a/><a/>", "<a/><b/>", "x<a/>", &"<a>".repeat(100)] {
             assert_eq!(read(wrong), None, "{wrong:.20}");
         }
