@@ -38,11 +38,11 @@
 #![warn(missing_docs, clippy::missing_errors_doc)]
 
 mod apps;
-mod asked;
 mod clock;
 mod contracts;
 mod control;
 mod describe;
+mod echo;
 mod error;
 mod example;
 mod exchange;

@@ -5,7 +5,7 @@ use sesame_catalog::{Api, Paging, PagingStyle};
 use sesame_core::{Protocol, path, scalar};
 
 use crate::{
-    asked::{Asked, affordable, is_scalar, names_id},
+    echo::{Echo, affordable, is_scalar, names_id},
     error::{GatewayError, GatewayResult},
     fixtures::Args,
 };
@@ -71,7 +71,7 @@ impl<'a> Window<'a> {
     }
 
     /// Replaces the rows of a sample by those of the page, and what it tells of rows and pages.
-    pub(crate) fn fill(&self, reply: &mut Json, asked: &mut Asked) {
+    pub(crate) fn fill(&self, reply: &mut Json, asked: &mut Echo) {
         let rule = self.rule;
         let leaf = |name: &str| name.rsplit('.').next().unwrap_or_default().to_owned();
         if rule.style == PagingStyle::Page {
@@ -171,7 +171,7 @@ fn set(reply: &mut Json, places: &str, value: &Json) {
 }
 
 /// Makes a row differ from the others: its key, else its first id, else its first value.
-fn number(row: &mut Json, key: Option<&str>, at: usize, asked: &Asked) {
+fn number(row: &mut Json, key: Option<&str>, at: usize, asked: &Echo) {
     if let Some(value) = key.and_then(|key| row.pointer_mut(&format!("/{}", key.replace('.', "/")))) {
         return vary(value, at);
     }
@@ -218,7 +218,7 @@ mod tests {
         let args = args.to_vec();
         let window = Window::read(&api, &args, Protocol::Iop).map_err(|error| error.message.into_owned())?;
         let mut reply = sample.clone();
-        window.unwrap().fill(&mut reply, &mut Asked::of(&api, &args));
+        window.unwrap().fill(&mut reply, &mut Echo::of(&api, &args));
         Ok(reply)
     }
 

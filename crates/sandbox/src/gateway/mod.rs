@@ -25,7 +25,7 @@ use arguments::Check;
 
 use crate::{
     apps::App,
-    asked::Asked,
+    echo::Echo,
     error::{GatewayError, GatewayResult},
     example,
     fixtures::{Args, FixtureCall},
@@ -173,7 +173,7 @@ impl ApiCall<'_> {
         let window = Window::read(api, self.args, self.app.protocol)?;
         let generate = || example::payload(api, state.seed, &state.platform(self.app).replies.flags);
         let mut payload = api.reply.clone().unwrap_or_else(generate);
-        let mut asked = Asked::of(api, self.args);
+        let mut asked = Echo::of(api, self.args);
         match window {
             Some(window) => window.fill(&mut payload, &mut asked),
             None => asked.lay(&mut payload, None),

@@ -15,13 +15,13 @@ const MOST_BYTES: usize = 2 << 20;
 
 /// The ids in the arguments of a call, by [`plain_name`].
 #[derive(Debug, Default)]
-pub(crate) struct Asked {
+pub(crate) struct Echo {
     values: BTreeMap<String, Vec<String>>,
     /// How many the longest list of ids has; 0 if none was asked for.
     items: usize,
 }
 
-impl Asked {
+impl Echo {
     pub(crate) fn of(api: &Api, args: &dyn Args) -> Self {
         let mut asked = Self::default();
         for param in &api.params {
@@ -184,7 +184,7 @@ mod tests {
         let laid = |args: &[(&str, &str)]| {
             let mut reply = json!({"orders": [{"trade_id": "x", "productID": 5}, {"trade_id": "y", "productID": 6}],
                 "product_ids": [1], "other": [{"a": 1}]});
-            Asked::of(&api, &args.to_vec()).lay(&mut reply, None);
+            Echo::of(&api, &args.to_vec()).lay(&mut reply, None);
             reply
         };
         let reply = laid(&[("product_id", "12345678901234")]);
