@@ -1,11 +1,11 @@
 //! Arguments that call an API: to copy, to fill in, to try.
 
 use serde_json::{Map, Value as Json};
-use sesame_core::xml;
+use sesame_core::{path, xml};
 
 use crate::{
     Api,
-    record::{Param, Type},
+    record::{PagingStyle, Param, Type},
 };
 
 /// How deep a sample goes: some documents describe types inside themselves.
@@ -18,7 +18,10 @@ impl Api {
     /// parameter that is required. Files are not among them: see [`Api::files`].
     pub fn example_arguments(&self) -> Map<String, Json> {
         match &self.example {
-            Some(Json::Object(example)) => example.clone(),
+            Some(Json::Object(example)) => {
+                let is_file = |name: &String| self.files(false).any(|file| file.name == *name);
+                example.clone().into_iter().filter(|(name, _)| !is_file(name)).collect()
+            }
             _ => self.arguments(false),
         }
     }
@@ -45,6 +48,24 @@ impl Api {
             .filter(move |param| !reserved.contains(&param.name.as_str()) && !param.name.contains('.'))
     }
 
+    /// Asks for the first page where the arguments have a place for it.
+    fn first_page(&self, arguments: &mut Map<String, Json>) {
+        let Some(paging) = &self.paging else { return };
+        let first = paging.first.unwrap_or(u64::from(paging.style == PagingStyle::Page));
+        let size = paging.max_size.unwrap_or(u64::MAX).min(20);
+        let index = Some(&paging.index).filter(|_| paging.style != PagingStyle::Cursor);
+        for (place, number) in [(index, first), (paging.size.as_ref(), size)] {
+            let Some(place) = place else { continue };
+            let value = match path::argument(arguments, place) {
+                Some(Json::String(_)) => number.to_string().into(),
+                Some(Json::Number(_)) => Json::from(number),
+                _ => continue,
+            };
+            // It was found, so there is a way to it.
+            let _ = path::set(arguments, place, value);
+        }
+    }
+
     fn arguments(&self, all: bool) -> Map<String, Json> {
         let mut left = MOST;
         let mut out = Map::new();
@@ -58,6 +79,7 @@ impl Api {
         for variable in path.split('{').skip(1).filter_map(|part| part.split('}').next()) {
             out.entry(variable).or_insert_with(|| "1".into());
         }
+        self.first_page(&mut out);
         out
     }
 }

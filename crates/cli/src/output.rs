@@ -35,7 +35,7 @@ pub(crate) enum Format {
 
 /// Standard output.
 struct Out {
-    to: BufWriter<io::Stdout>,
+    to: BufWriter<Box<dyn Write>>,
     is_terminal: bool,
     /// Hidden characters become JSON's escapes, so that JSON stays JSON.
     is_json: bool,
@@ -119,6 +119,14 @@ pub(crate) struct Printer {
 }
 
 impl Printer {
+    /// Writes to nowhere, as to a file.
+    #[cfg(test)]
+    pub(crate) fn nowhere(format: Format) -> Self {
+        let mut printer = Self::new(format);
+        printer.out.to = BufWriter::new(Box::new(io::sink()));
+        printer
+    }
+
     /// Opens standard output.
     pub(crate) fn new(format: Format) -> Self {
         let stdout = io::stdout();
@@ -128,7 +136,7 @@ impl Printer {
         Self {
             format: if for_spreadsheet { Format::Csv } else { format },
             out: Out {
-                to: BufWriter::new(stdout),
+                to: BufWriter::new(Box::new(stdout)),
                 is_terminal,
                 is_json: matches!(format, Format::Json | Format::Ndjson),
             },

@@ -1,12 +1,10 @@
 //! Example generator: payloads of APIs without fixtures, from their documented fields.
 
-use std::collections::BTreeMap;
-
 use serde_json::{Map, Value as Json};
-use sesame_catalog::{Api, Field, Param, Type};
-use sesame_core::{envelope::SuccessFlag, scalar};
+use sesame_catalog::{Api, Field, Type};
+use sesame_core::envelope::SuccessFlag;
 
-use crate::{fixtures::Args, random::Random};
+use crate::random::Random;
 
 /// Maximum number of values of one example; a few documents describe thousands.
 const MOST: usize = 5_000;
@@ -15,77 +13,16 @@ const DEEPEST: usize = 12;
 /// How many items a list has.
 const ITEMS: u64 = 2;
 
-/// Maximum number of ids of one name that an example answers.
-const MOST_IDS: usize = 100;
-
-/// What an example depends on beside the API.
-pub(crate) struct ExampleOptions<'a> {
-    pub(crate) seed: u64,
-    pub(crate) flags: &'a [SuccessFlag],
-    /// The arguments: the ids asked for come back.
-    pub(crate) args: &'a dyn Args,
-}
-
 struct Generator<'a> {
-    api: &'a Api,
     flags: &'a [SuccessFlag],
     numbers: Random,
     left: usize,
-    ids: BTreeMap<String, Vec<String>>,
-    /// How many items a list has: one for each id, where a list of them was asked for.
-    items: u64,
-    /// The number of the item that is made.
-    item: usize,
 }
 
-/// Returns an example payload of an API, with plain lists.
-pub(crate) fn payload(api: &Api, options: &ExampleOptions<'_>) -> Json {
-    let numbers = Random::for_purpose(options.seed, &api.name);
-    let (mut ids, mut lists) = (BTreeMap::new(), 0);
-    for param in &api.params {
-        if let Some(text) = options.args.get(&param.name) {
-            ask(param, text, &mut ids, &mut lists);
-        }
-    }
-    let items = if lists == 0 { ITEMS } else { lists };
-    let mut generator = Generator { api, flags: options.flags, numbers, left: MOST, ids, items, item: 0 };
-    Json::Object(generator.object(&api.response, "", 0))
-}
-
-/// Notes the ids in an argument, and how many its longest list has.
-fn ask(param: &Param, text: &str, ids: &mut BTreeMap<String, Vec<String>>, lists: &mut u64) {
-    let text = text.trim();
-    let values = match text.as_bytes().first() {
-        Some(b'{' | b'[') => match serde_json::from_str::<Json>(text) {
-            Ok(Json::Object(members)) => {
-                for child in &param.children {
-                    if let Some(value) = members.get(&child.name) {
-                        let text = scalar::text(value).unwrap_or_else(|| value.to_string());
-                        ask(child, &text, ids, lists);
-                    }
-                }
-                return;
-            }
-            Ok(Json::Array(items)) => items.iter().filter_map(scalar::text).collect(),
-            _ => return,
-        },
-        _ => text.split(',').map(|value| value.trim().to_owned()).collect::<Vec<_>>(),
-    };
-    let is_list = param.list || values.len() > 1 || param.name.ends_with('s');
-    let values: Vec<String> = values.into_iter().filter(|value| !value.is_empty()).take(MOST_IDS).collect();
-    if let Some(name) = id_name(&param.name).filter(|_| !values.is_empty()) {
-        *lists = (*lists).max(if is_list { values.len() as u64 } else { 0 });
-        ids.insert(name, values);
-    }
-}
-
-/// Returns by what name an id goes, however an argument or a field spells it: `product_ids` and
-/// `productId` are `productid`, ICBU's `e_trade_id` is `tradeid`. `None` for other names.
-fn id_name(name: &str) -> Option<String> {
-    let name = name.strip_prefix("e_").unwrap_or(name).replace('_', "").to_ascii_lowercase();
-    let name = name.strip_suffix("list").unwrap_or(&name);
-    let name = name.strip_suffix('s').unwrap_or(name);
-    name.ends_with("id").then(|| name.to_owned())
+/// Returns an example payload of an API, with plain lists. The same seed gives the same one.
+pub(crate) fn payload(api: &Api, seed: u64, flags: &[SuccessFlag]) -> Json {
+    let numbers = Random::for_purpose(seed, &api.name);
+    Json::Object(Generator { flags, numbers, left: MOST }.object(&api.response, "", 0))
 }
 
 /// Lays what is known over an example. Of a list, as many items stay as are known.
@@ -174,16 +111,7 @@ impl Generator<'_> {
     fn list(&mut self, field: &Field, path: &str, depth: usize) -> Json {
         let items: Vec<Json> = match &field.example {
             Some(Json::Array(items)) if field.children.is_empty() => items.clone(),
-            _ => {
-                let (outer, count) = (self.item, usize::try_from(self.items).unwrap_or(0));
-                let mut items = Vec::with_capacity(count);
-                for at in 0..count {
-                    self.item = at;
-                    items.push(self.one(field, path, depth));
-                }
-                self.item = outer;
-                items
-            }
+            _ => (0..ITEMS).map(|_| self.one(field, path, depth)).collect(),
         };
         items.into()
     }
@@ -195,7 +123,7 @@ impl Generator<'_> {
             }
             return Json::Object(self.object(&field.children, path, depth + 1));
         }
-        if let Some(fixed) = self.fixed(field, path).or_else(|| self.asked(field)) {
+        if let Some(fixed) = self.fixed(field, path) {
             return fixed;
         }
         if let Some(example) = field.example.as_ref().filter(|example| fits(field.kind, example)) {
@@ -204,45 +132,15 @@ impl Generator<'_> {
         self.invented(field)
     }
 
-    /// Values that have to agree with others: flags of success, totals, pages.
+    /// Flags of success have to say so.
     fn fixed(&self, field: &Field, path: &str) -> Option<Json> {
-        if let Some(flag) = self.flags.iter().find(|flag| flag.flag == path) {
-            let ok = flag.ok.first()?;
-            return Some(match field.kind {
-                Type::Boolean => (ok != "false").into(),
-                Type::Integer | Type::Number => {
-                    ok.parse::<i64>().map_or_else(|_| ok.as_str().into(), Json::from)
-                }
-                _ => ok.as_str().into(),
-            });
-        }
-        let paging = self.api.paging.as_ref()?;
-        let is = |named: &Option<String>| {
-            named.iter().flat_map(|places| places.split('|')).any(|place| place == path)
-        };
-        let number =
-            |number: u64| if field.kind == Type::String { number.to_string().into() } else { number.into() };
-        if is(&paging.total) {
-            return Some(number(self.items));
-        }
-        if is(&paging.total_pages) {
-            return Some(number(1));
-        }
-        if is(&paging.has_next) {
-            return Some(if field.kind == Type::String { "false".into() } else { false.into() });
-        }
-        is(&paging.next).then(|| if field.kind == Type::String { "".into() } else { 0.into() })
-    }
-
-    /// The id that was asked for, where the field has room for it.
-    fn asked(&self, field: &Field) -> Option<Json> {
-        let ids = self.ids.get(&id_name(&field.name)?)?;
-        let id = ids.get(self.item).or_else(|| ids.last())?;
-        match field.kind {
-            Type::String => Some(id.as_str().into()),
-            Type::Integer | Type::Number => id.parse::<u64>().ok().map(Json::from),
-            _ => None,
-        }
+        let flag = self.flags.iter().find(|flag| flag.flag == path)?;
+        let ok = flag.ok.first()?;
+        Some(match field.kind {
+            Type::Boolean => (ok != "false").into(),
+            Type::Integer | Type::Number => ok.parse::<i64>().map_or_else(|_| ok.as_str().into(), Json::from),
+            _ => ok.as_str().into(),
+        })
     }
 
     fn invented(&mut self, field: &Field) -> Json {
@@ -384,11 +282,6 @@ mod tests {
     fn api() -> Api {
         let mut api = sesame_catalog::Catalog::builtin().api("lazada", "/no/such/api").unwrap();
         api.name = "x.y".to_owned();
-        api.params = serde_json::from_value(serde_json::json!([
-            {"n": "product_id", "t": "integer"},
-            {"n": "query", "t": "object", "c": [{"n": "e_tradeIds", "t": "string", "l": true}]},
-        ]))
-        .unwrap();
         api.response = serde_json::from_value(serde_json::json!([
             {"n": "result", "t": "object", "c": [
                 {"n": "success", "t": "boolean"},
@@ -396,10 +289,7 @@ mod tests {
                 {"n": "total", "t": "integer"},
                 {"n": "things", "t": "object", "l": true, "vt": "ContinentDTO", "c": [{"n": "title", "t": "string", "eg": "Pencil"}]},
                 {"n": "tags", "t": "string", "l": true},
-                {"n": "price", "t": "decimal", "eg": "12.50"},
-                {"n": "orders", "t": "object", "l": true, "c": [
-                    {"n": "trade_id", "t": "string"}, {"n": "productID", "t": "integer", "eg": 5}
-                ]}
+                {"n": "price", "t": "decimal", "eg": "12.50"}
             ]},
             {"n": "code", "t": "string"}
         ]))
@@ -408,22 +298,7 @@ mod tests {
     }
 
     fn example(seed: u64) -> Json {
-        asked(seed, &[])
-    }
-
-    fn asked(seed: u64, args: &[(&str, &str)]) -> Json {
-        payload(&api(), &ExampleOptions { seed, flags: &[], args: &args.to_vec() })
-    }
-
-    #[test]
-    fn ids_that_were_asked_for_come_back() {
-        let answer = asked(1, &[("product_id", "12345678901234")]);
-        assert_eq!(answer["result"]["orders"][1]["productID"], 12_345_678_901_234_u64);
-        let answer = asked(1, &[("query", r#"{"e_tradeIds":["7","8",9]}"#), ("product_id", "six")]);
-        let orders: Vec<&Json> = answer["result"]["orders"].as_array().unwrap().iter().collect();
-        let ids: Vec<&str> = orders.iter().map(|order| order["trade_id"].as_str().unwrap()).collect();
-        assert_eq!(ids, ["7", "8", "9"]);
-        assert_eq!(orders[0]["productID"], 5, "an id that is not a number does not fit");
+        payload(&api(), seed, &[])
     }
 
     #[test]

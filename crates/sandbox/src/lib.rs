@@ -32,8 +32,9 @@
 //! | `GET POST /_sandbox/settings` | `{"old_refresh_token":"lives","reply_style":"documented"}` |
 //! | `GET /_sandbox/refusals/ID` | the base string that was expected, and the mistake if it is a known one |
 //!
-//! A refusal carries the header `x-sandbox-refusal: ID`; a reply that no fixtures are behind,
-//! `x-sandbox-note`; a call that passed although a live gateway may refuse it, `x-sandbox-warning`.
+//! A refusal carries the header `x-sandbox-refusal: ID`; a reply `x-sandbox-source: world`, `documented` or
+//! `generated` (see [`ReplySource`]); a call that passed although a live gateway may refuse it,
+//! `x-sandbox-warning`.
 #![warn(missing_docs, clippy::missing_errors_doc)]
 
 mod apps;
@@ -41,6 +42,7 @@ mod clock;
 mod contracts;
 mod control;
 mod describe;
+mod echo;
 mod error;
 mod example;
 mod exchange;
@@ -57,8 +59,10 @@ mod received;
 mod refusals;
 mod reply;
 mod route;
+mod rows;
 mod server;
 mod settings;
+mod source;
 mod state;
 mod stats;
 mod token_replies;
@@ -74,3 +78,4 @@ pub use options::Options;
 pub use quotas::{QuotaPer, QuotaRule};
 pub use server::Sandbox;
 pub use settings::{OldRefreshToken, ReplyStyle};
+pub use source::ReplySource;

@@ -4,7 +4,7 @@ use std::{borrow::Cow, cell::Cell, sync::Arc};
 
 use sesame_catalog::Api;
 
-use crate::{apps::App, faults::Plan, reply::WebReply, state::State};
+use crate::{apps::App, faults::Plan, reply::WebReply, source::ReplySource, state::State};
 
 /// What a call is about, as far as it is known.
 #[derive(Debug, Default)]
@@ -15,8 +15,8 @@ pub(crate) struct Trace<'a> {
     pub(crate) plan: Option<Plan>,
     /// What the sandbox let pass although a live gateway may not.
     pub(crate) warning: Cell<Option<&'static str>>,
-    /// True when the reply was made up from the documents: no fixtures are behind it.
-    pub(crate) made_up: Cell<bool>,
+    /// Where the reply comes from.
+    pub(crate) source: Cell<Option<ReplySource>>,
 }
 
 impl<'a> Trace<'a> {
@@ -45,8 +45,8 @@ impl<'a> Trace<'a> {
             tracing::warn!(api = self.canonical(), "{warning}");
             reply = reply.with_header("x-sandbox-warning", warning);
         }
-        if refusal.is_none() && self.made_up.get() {
-            reply = reply.with_header("x-sandbox-note", "made up: no fixtures are behind this API");
+        if let Some(source) = self.source.get().filter(|_| refusal.is_none()) {
+            reply = reply.with_header("x-sandbox-source", source.as_str());
         }
         if let Some(id) = refusal {
             reply = reply.with_header("x-sandbox-refusal", id);

@@ -75,7 +75,7 @@ pub(crate) fn serve(
                         Single { app, target, session, args: &args, fields, now }.serve(state, &trace)
                     }
                 };
-                whole.made_up.set(whole.made_up.get() || trace.made_up.get());
+                whole.source.set(whole.source.get().max(trace.source.get()));
                 let outcome = outcome.map(|success| (success, simplify));
                 top::finish(state, head, &call, &trace, outcome, now)
             }

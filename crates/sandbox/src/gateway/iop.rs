@@ -12,8 +12,9 @@ use sesame_catalog::Api;
 use sesame_core::{Protocol, Shape};
 
 use super::{
-    ApiCall, BUSINESS_FAILURE, Success, app_for, arguments, keep_reason, limits, members_of, object, root_of,
-    shop_for, signature, too_far,
+    ApiCall, BUSINESS_FAILURE, Success, app_for,
+    arguments::{self, Check},
+    keep_reason, limits, members_of, object, root_of, shop_for, signature, too_far,
 };
 use crate::{
     apps::App,
@@ -21,6 +22,7 @@ use crate::{
     exchange::{Exchange, ExchangeError},
     received::{Fields, Head, Layered},
     reply::WebReply,
+    source::ReplySource,
     state::State,
     token_replies::{self, GrantStep},
     trace::Trace,
@@ -241,10 +243,11 @@ fn answer(
 
     let (contract, variables) = match target {
         IopTarget::Token { step, as_text } => {
-            return match limits::check(state, app, trace, None, now)? {
-                Some(failure) => Ok((failure, BUSINESS_FAILURE)),
-                None => token_call(state, app, asked, *step, *as_text),
-            };
+            if let Some(failure) = limits::check(state, app, trace, None, now)? {
+                return Ok((failure, BUSINESS_FAILURE));
+            }
+            trace.source.set(Some(ReplySource::World));
+            return token_call(state, app, asked, *step, *as_text);
         }
         IopTarget::Api(contract, variables) => (contract, variables),
     };
@@ -257,7 +260,7 @@ fn answer(
 
     // 7 required arguments
     let args = Layered { first: variables, then: fields };
-    arguments::check(Protocol::Iop, contract, &args, fields)?;
+    arguments::check(Protocol::Iop, contract, &args, fields, Check::Basics)?;
 
     // 8 limits, and faults that were ordered
     if let Some(failure) = limits::check(state, app, trace, shop, now)? {
@@ -269,7 +272,7 @@ fn answer(
     // A TOP name and its path are one API whose answers differ in shape.
     let is_top_name = route == IopRoute::Sync && !asked.name.starts_with('/');
     let name = if is_top_name { asked.name } else { &contract.name };
-    ApiCall { app, contract, name, shop, args: &args, simplify, now }
+    ApiCall { app, contract, name, shop, args: &args, fields, simplify, now }
         .payload(state, trace)
         .map(|payload| (payload, ""))
 }

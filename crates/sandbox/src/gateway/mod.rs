@@ -21,12 +21,17 @@ pub(crate) use iop::{IopRoute, serve as serve_iop};
 pub(crate) use param2::serve as serve_param2;
 pub(crate) use top::serve as serve_top;
 
+use arguments::Check;
+
 use crate::{
     apps::App,
+    echo::Echo,
     error::{GatewayError, GatewayResult},
-    example::{self, ExampleOptions},
+    example,
     fixtures::{Args, FixtureCall},
     received::Fields,
+    rows::Window,
+    source::ReplySource,
     state::State,
     trace::Trace,
 };
@@ -127,6 +132,8 @@ struct ApiCall<'a> {
     name: &'a str,
     shop: Option<usize>,
     args: &'a dyn Args,
+    /// For file parts.
+    fields: &'a Fields<'a>,
     /// Plain lists instead of TOP's wrapped ones.
     simplify: bool,
     now: Timestamp,
@@ -144,20 +151,37 @@ impl ApiCall<'_> {
             now: self.now,
             style: state.settings().reply_style,
         };
-        let api = self.contract;
-        let payload = if let Some(answer) = state.fixtures.answer(&call) {
-            answer?
-        } else {
-            trace.made_up.set(true);
-            let flags = &state.platform(self.app).replies.flags;
-            let options = ExampleOptions { seed: state.seed, flags, args: self.args };
-            let mut payload = example::payload(api, &options);
-            if let Some(known) = state.fixtures.known(&call)? {
-                example::overlay(&mut payload, known);
-            }
-            payload
+        let (api, protocol) = (self.contract, self.app.protocol);
+        let answer = state.fixtures.answer(&call).transpose()?;
+        let known = if answer.is_none() { state.fixtures.known(&call)? } else { None };
+        // After the fixtures, which have codes of their own for what they refuse.
+        arguments::check(protocol, api, self.args, self.fields, Check::All)?;
+        let is_world = answer.is_some() || known.is_some();
+        let source = if is_world { ReplySource::World } else { ReplySource::without_fixtures(api) };
+        trace.source.set(Some(source));
+        let payload = match answer {
+            Some(answer) => answer,
+            None => self.without_fixtures(state, known)?,
         };
         Ok(if self.simplify { payload } else { example::wrap_lists(self.name, &api.response, payload) })
+    }
+
+    /// Returns the documented reply or a generated one, with the page and the ids that were asked for, and
+    /// what is known laid over it.
+    fn without_fixtures(&self, state: &State, known: Option<Value>) -> GatewayResult<Value> {
+        let api = self.contract;
+        let window = Window::read(api, self.args, self.app.protocol)?;
+        let generate = || example::payload(api, state.seed, &state.platform(self.app).replies.flags);
+        let mut payload = api.reply.clone().unwrap_or_else(generate);
+        let mut asked = Echo::of(api, self.args);
+        match window {
+            Some(window) => window.fill(&mut payload, &mut asked),
+            None => asked.lay(&mut payload, None),
+        }
+        if let Some(known) = known {
+            example::overlay(&mut payload, known);
+        }
+        Ok(payload)
     }
 }
 

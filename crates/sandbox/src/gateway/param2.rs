@@ -12,7 +12,10 @@ use sesame_catalog::Api;
 use sesame_core::{Protocol, Shape};
 
 use super::{
-    ApiCall, BUSINESS_FAILURE, Success, app_for, arguments, keep_reason, limits, param2_tokens::TokenCall,
+    ApiCall, BUSINESS_FAILURE, Success, app_for,
+    arguments::{self, Check},
+    keep_reason, limits,
+    param2_tokens::TokenCall,
     shop_for, signature, too_far,
 };
 use crate::{
@@ -20,6 +23,7 @@ use crate::{
     error::{GatewayError, GatewayResult},
     received::{Fields, Head, Layered},
     reply::WebReply,
+    source::ReplySource,
     state::State,
     trace::Trace,
 };
@@ -204,6 +208,7 @@ fn answer(
             if let Some(failure) = limits::check(state, app, trace, None, now)? {
                 return Ok((failure, BUSINESS_FAILURE));
             }
+            trace.source.set(Some(ReplySource::World));
             let issued = call.serve(state, app, posted, fields, now).inspect_err(|_| {
                 state.tokens.refused.fetch_add(1, Ordering::Relaxed);
             });
@@ -227,10 +232,11 @@ fn answer(
     // 7 arguments
     let data = data_of(&route, fields)?;
     let args = Layered { first: &data, then: fields };
-    arguments::check(Protocol::Param2, contract, &args, fields)?;
+    arguments::check(Protocol::Param2, contract, &args, fields, Check::Basics)?;
 
     // 8 the API itself
-    let call = ApiCall { app, contract, name: &contract.name, shop, args: &args, simplify: true, now };
+    let call =
+        ApiCall { app, contract, name: &contract.name, shop, args: &args, fields, simplify: true, now };
     let payload = call.payload(state, trace).map_err(|error| {
         // The APIs' own errors come with HTTP 200 (protocols 1.6).
         if error.code.starts_with("gw.") { error } else { error.status(200) }

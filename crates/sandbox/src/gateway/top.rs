@@ -11,8 +11,9 @@ use sesame_catalog::Api;
 use sesame_core::{Protocol, Shape};
 
 use super::{
-    ApiCall, BUSINESS_FAILURE, Success, arguments, keep_reason, limits, members_of, object, root_of,
-    shop_for, signature, too_far,
+    ApiCall, BUSINESS_FAILURE, Success,
+    arguments::{self, Check},
+    keep_reason, limits, members_of, object, root_of, shop_for, signature, too_far,
 };
 use crate::{
     apps::App,
@@ -21,6 +22,7 @@ use crate::{
     fixtures::Args,
     received::{Fields, Head},
     reply::WebReply,
+    source::ReplySource,
     state::State,
     token_replies::{self, GrantStep},
     trace::Trace,
@@ -272,12 +274,15 @@ impl Single<'_> {
 
         // arguments, then the API
         let payload = match self.target {
-            TopTarget::Token(step) => self.token_call(state, *step)?,
+            TopTarget::Token(step) => {
+                trace.source.set(Some(ReplySource::World));
+                self.token_call(state, *step)?
+            }
             TopTarget::Api(contract) => {
-                arguments::check(Protocol::Top, contract, args, fields)?;
+                arguments::check(Protocol::Top, contract, args, fields, Check::Basics)?;
                 let simplify = fields.get("simplify") == Some("true");
                 let name = &contract.name;
-                ApiCall { app, contract, name, shop, args, simplify, now }.payload(state, trace)?
+                ApiCall { app, contract, name, shop, args, fields, simplify, now }.payload(state, trace)?
             }
         };
         Ok((payload, ""))

@@ -36,7 +36,7 @@ const CALLS: &[Call] = &[
     ("aliexpress-legacy", "aliexpress.open:api.getChildrenPostCategoryById", &[("cateId", "0")]),
     ("aliexpress-legacy", "aliexpress.open:api.getPostCategoryById", &[("cateId", "3")]),
     ("lazada", "/products/get", &[("limit", "50")]),
-    ("lazada", "/product/item/get", &[("item_id", "2100000000")]),
+    ("lazada", "/product/item/get", &[("item_id", "2512345678")]),
     ("lazada", "/category/tree/get", &[]),
     ("lazada", "/seller/get", &[]),
     ("lazada", "/orders/get", &[("created_after", "2020-01-01T00:00:00Z"), ("limit", "100")]),

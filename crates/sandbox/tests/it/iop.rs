@@ -205,7 +205,7 @@ async fn large_parameters_and_odd_names_are_verified() {
     let token = bench.iop_login(&app, &bench.login("lazada")).await;
     let token = token["access_token"].as_str().unwrap();
     let large = "é".repeat(2_500_000);
-    let answer = bench.rest(&app, "/product/create", &[("access_token", token), ("payload", &large)]).await;
+    let answer = bench.rest(&app, LIST, &[("access_token", token), ("memo", &large)]).await;
     assert_eq!(answer.code(), "0", "{}", answer.text());
     // A parameter named `sign` beside the signature cannot be told from it.
     let mut all = bench.iop_pairs(&app, Some(LIST), &[("access_token", token)]).await;

@@ -22,5 +22,8 @@ mod param2_checks;
 mod recorded;
 mod refusals;
 mod support;
+mod sweep;
+mod sweep_calls;
+mod sweep_wrong;
 mod top;
 mod wrapped_lists;

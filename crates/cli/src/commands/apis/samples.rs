@@ -41,7 +41,7 @@ pub(super) fn samples(api: &Api) -> Samples {
 }
 
 /// Writes arguments as words of a command line: `name=text`, `name:=JSON`.
-fn words(arguments: &Map<String, Json>) -> Vec<String> {
+pub(super) fn words(arguments: &Map<String, Json>) -> Vec<String> {
     let word = |(name, value): (&String, &Json)| match value {
         Json::String(text) if text.starts_with('@') => format!("{name}:={value}"),
         Json::String(text) => format!("{name}={text}"),

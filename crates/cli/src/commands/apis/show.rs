@@ -3,7 +3,7 @@
 use serde_json::{Value as Json, json};
 use sesame_catalog::{Api, ApiSummary, Catalog, Field, HttpMethods, Paging, Param, Safety};
 use sesame_core::{Error, nearest::nearest, scalar::printable};
-
+use sesame_sandbox::ReplySource;
 use unicode_width::UnicodeWidthStr;
 
 use super::{ShowArgs, samples::samples};
@@ -34,12 +34,13 @@ pub(super) fn show(args: &ShowArgs, context: &Context) -> CliResult {
     if args.skeleton {
         return context.printer(Format::Json).vendor_json(&Json::Object(api.skeleton()).to_string());
     }
-    let mut record = as_json(&api);
+    let source = ReplySource::of(catalog.platform(&api.platform)?, &api);
+    let mut record = as_json(&api, source);
     let also = catalog.also(&api);
     let places = also.iter().map(|(platform, name)| json!({ "platform": platform, "name": name }));
     record["also"] = places.collect();
     let mut printer = context.printer(Format::Table);
-    printer.one(&record, |printer| text(printer, &api, &also))
+    printer.one(&record, |printer| text(printer, &api, source, &also))
 }
 
 fn unknown(catalog: &Catalog, name: &str, platform: Option<&str>) -> Error {
@@ -57,7 +58,7 @@ fn unknown(catalog: &Catalog, name: &str, platform: Option<&str>) -> Error {
 }
 
 /// The parts of an API as JSON, in the names of the catalog's own files.
-fn as_json(api: &Api) -> Json {
+fn as_json(api: &Api, source: ReplySource) -> Json {
     let samples = samples(api);
     json!({
         "platform": api.platform,
@@ -89,6 +90,7 @@ fn as_json(api: &Api) -> Json {
             "python": samples.python,
         },
         "reply": api.reply,
+        "sandbox": source.as_str(),
         "dates": api.dates,
         "quota": api.quota,
         "notes": api.notes,
@@ -108,7 +110,7 @@ fn http_word(methods: HttpMethods) -> &'static str {
     }
 }
 
-fn text(printer: &mut Printer, api: &Api, also: &[(&str, String)]) -> CliResult {
+fn text(printer: &mut Printer, api: &Api, source: ReplySource, also: &[(&str, String)]) -> CliResult {
     let title = api.title.as_deref().unwrap_or_default();
     printer.line(format_args!("{}  {}", api.name, printable(title)).to_string().trim_end())?;
     if let Some(title) = &api.title_zh {
@@ -157,6 +159,7 @@ fn text(printer: &mut Printer, api: &Api, also: &[(&str, String)]) -> CliResult 
     line("aliases", &api.aliases.join(", "))?;
     line("dates", api.dates.as_deref().unwrap_or_default())?;
     line("quota", api.quota.as_deref().unwrap_or_default())?;
+    line("sandbox", &format!("{}: {}", source.as_str(), source.meaning()))?;
     if !api.params.is_empty() {
         printer.line("\nParameters (* required, ? not documented)")?;
         for param in &api.params {
@@ -338,4 +341,55 @@ fn paging_words(paging: &Paging) -> String {
         words.push(format!("only the first {reachable} rows can be reached"));
     }
     words.join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use sesame_core::encode::{self, Wire};
+
+    use super::*;
+    use crate::{commands::apis::samples::words, parameters};
+
+    #[test]
+    fn every_entry_is_shown_and_its_example_is_read_as_it_was_meant() {
+        let catalog = Catalog::builtin();
+        let mut printer = Printer::nowhere(Format::Table);
+        let mut wrong = Vec::new();
+        for platform in catalog.platforms() {
+            for listed in catalog.list(&platform.name) {
+                let api = catalog.api(&platform.name, &listed.name).unwrap();
+                let source = ReplySource::of(platform, &api);
+                text(&mut printer, &api, source, &[]).unwrap();
+                let shown = as_json(&api, source);
+                assert!(["world", "documented", "generated"].contains(&shown["sandbox"].as_str().unwrap()));
+                let meant = api.example_arguments();
+                let wire = |_: &str| Wire { comma_list: false, xml_root: Some("Request") };
+                let flat = |args: &_| {
+                    let params = encode::flatten(api.shape, args, wire).ok()?;
+                    Some(params.texts().map(|(n, v)| (n.to_owned(), v.to_owned())).collect::<Vec<_>>())
+                };
+                match parameters::read(&words(&meant), serde_json::Map::new(), &api) {
+                    // A token call of 1688 has a parameter that every call has, and cannot be called by name.
+                    Ok(read) if flat(&meant).is_none() && api.name.contains("oauth2") => drop(read),
+                    Ok(read) if flat(&meant).is_some() && flat(&read.values) == flat(&meant) => {}
+                    Ok(read) => {
+                        let read = Json::Object(read.values);
+                        wrong.push(format!(
+                            "{} {}: {} was read as {read}",
+                            api.platform,
+                            api.name,
+                            Json::Object(meant)
+                        ));
+                    }
+                    Err(_) => wrong.push(format!(
+                        "{} {}: {} cannot be read",
+                        api.platform,
+                        api.name,
+                        Json::Object(meant)
+                    )),
+                }
+            }
+        }
+        assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
+    }
 }
