@@ -140,7 +140,8 @@ impl Bare {
 
 impl Loop for Bare {
     async fn call(&self) -> Result<()> {
-        let params = flatten(Shape::IopRest, &self.arguments, |_| Wire { comma_list: false })?;
+        let params =
+            flatten(Shape::IopRest, &self.arguments, |_| Wire { comma_list: false, xml_root: None })?;
         let time = SystemClock.now().as_millisecond().to_string();
         let system = [
             ("app_key", "123456"),

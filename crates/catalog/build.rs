@@ -23,6 +23,8 @@ mod judged;
 mod names;
 #[path = "src/overlay.rs"]
 mod overlay;
+#[path = "src/overlay_reader.rs"]
+mod overlay_reader;
 #[path = "build/pack.rs"]
 mod pack;
 #[path = "build/platforms.rs"]
@@ -60,7 +62,7 @@ fn run() -> Result<()> {
     let out = PathBuf::from(std::env::var("OUT_DIR").map_err(|error| error.to_string())?);
 
     let safety: judged::Table = files::toml_file(&data.join("safety.toml"))?;
-    let words: titles::Words = files::toml_file(&data.join("words.toml"))?;
+    let words: titles::NameWords = files::toml_file(&data.join("words.toml"))?;
     let platforms = platforms::platforms(&data, &safety.names, words.owners())?;
     let mut catalogs = apis::base(&data)?;
     apis::overlays(&data, &platforms, &mut catalogs)?;

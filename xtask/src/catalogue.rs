@@ -31,7 +31,7 @@ pub(crate) fn page(root: &Path, catalog: &Catalog) -> Result<String> {
          of the words of the name. Page rules are curated, or derived from the names of parameters and fields;\n\
          whether a call only reads is written down, or derived from its name by `data/safety.toml`.\n\
          \"Of another platform\" counts APIs of Lazada that nobody has confirmed on the platform; they can be\n\
-         called, and `apis show` says so.\n\n\
+         called all the same.\n\n\
          | platform | APIs | of another platform | complete | titled: written | derived | paged: curated | derived | safety: confirmed | derived |\n\
          |---|---|---|---|---|---|---|---|---|---|\n",
     );

@@ -121,7 +121,7 @@ fn fits(value: &Json, param: &Param, path: &str, is_request: bool, out: &mut Vec
     let in_text = value.as_str().filter(|text| text.starts_with(['[', '{']));
     if param.list {
         let parsed = in_text.and_then(|text| serde_json::from_str::<Json>(text).ok());
-        match (value, parsed) {
+        match (value, &parsed) {
             (Json::Array(items), _) | (_, Some(Json::Array(items))) => {
                 if param.max_items.is_some_and(|most| items.len() as u64 > most) {
                     out.push(format!("{path} has more than {} items", param.max_items.unwrap_or_default()));
@@ -230,7 +230,7 @@ fn element(text: &str) -> Result<Element, String> {
     loop {
         let event = reader.read_event().map_err(|error| format!("invalid XML: {error}"))?;
         let named = |name: quick_xml::name::QName<'_>| Element {
-            name: String::from_utf8_lossy(name.as_ref()).into_owned(),
+            name: name.as_ref().to_owned(),
             children: Vec::new(),
         };
         match event {

@@ -122,8 +122,8 @@ fn apply(
         let records = catalogs.get_mut(target).map(|catalog| &mut catalog.records).ok_or("lost")?;
         return patch.apply(overlay, &mut records[at]);
     }
-    let elsewhere = chain.iter().filter_map(|place| catalogs.get(place));
-    let found = elsewhere.filter_map(|catalog| Some(catalog.records[find(catalog)?].clone())).next();
+    let mut elsewhere = chain.iter().filter_map(|place| catalogs.get(place));
+    let found = elsewhere.find_map(|catalog| Some(catalog.records[find(catalog)?].clone()));
     let record = match found {
         Some(mut record) => {
             patch.apply(overlay, &mut record)?;

@@ -19,7 +19,9 @@ impl Counts {
             Json::Array(items) => items.iter().for_each(|item| self.add(item)),
             Json::Object(members) => {
                 let keys: Vec<String> = members.keys().cloned().collect();
-                keys.iter().for_each(|key| self.text(key));
+                for key in &keys {
+                    self.text(key);
+                }
                 *self.shapes.entry(keys).or_default() += 1;
                 members.values().for_each(|value| self.add(value));
             }
@@ -88,7 +90,9 @@ impl Packer {
             Json::String(text) => head(u64::from(self.text(text)), 0),
             Json::Array(items) => {
                 head(items.len() as u64, 2);
-                items.iter().for_each(|item| self.write(item, out));
+                for item in items {
+                    self.write(item, out);
+                }
             }
             Json::Object(members) => {
                 let keys: Vec<String> = members.keys().cloned().collect();

@@ -10,7 +10,7 @@ use crate::{
     names,
     pack::Counts,
     record::{Record, Safety},
-    titles::{Titles, Words},
+    titles::{NameWords, Titles},
 };
 
 /// One API as it is packed, with what can be told without reading it.
@@ -51,7 +51,7 @@ pub(crate) fn write(
     out: &Path,
     catalogs: &Catalogs,
     safety: &Table,
-    words: &Words,
+    words: &NameWords,
     used: &BTreeMap<String, u8>,
 ) -> Result<()> {
     let titles = Titles::new(words, catalogs.values().flat_map(|catalog| &catalog.records));
@@ -78,7 +78,9 @@ pub(crate) fn write(
             .chain(&row.codes)
             .for_each(|text| counts.text(text));
     }
-    catalogs.keys().for_each(|name| counts.text(name));
+    for name in catalogs.keys() {
+        counts.text(name);
+    }
     let packer = counts.packer();
 
     let mut keys: Vec<(u32, &str, bool, usize)> = Vec::new();

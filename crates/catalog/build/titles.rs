@@ -12,14 +12,14 @@ use crate::{
 /// `data/words.toml`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Words {
+pub(crate) struct NameWords {
     /// First parts of methods that name the company and not the subject.
     owners: Vec<String>,
-    /// Words that say nothing.
+    /// NameWords that say nothing.
     noise: Vec<String>,
     /// What an API does. Two words written as one are given with what they mean: `batchget = "get several"`.
     verbs: BTreeMap<String, String>,
-    /// Words that stand before the noun that they follow in names: `trades.sold`.
+    /// NameWords that stand before the noun that they follow in names: `trades.sold`.
     adjectives: Vec<String>,
     /// Short words that are known when they are written together with others.
     short: Vec<String>,
@@ -30,7 +30,7 @@ pub(crate) struct Words {
     _plain_params: Vec<String>,
 }
 
-impl Words {
+impl NameWords {
     /// Returns the first parts of methods that name the company.
     pub(crate) fn owners(&self) -> &[String] {
         &self.owners
@@ -42,14 +42,14 @@ const LONGEST: usize = 100;
 
 /// Makes titles.
 pub(crate) struct Titles<'a> {
-    words: &'a Words,
+    words: &'a NameWords,
     /// How often a word stands alone in the names of the catalog.
     known: HashMap<String, u32>,
 }
 
 impl<'a> Titles<'a> {
     /// Learns the words of all names.
-    pub(crate) fn new<'r>(words: &'a Words, records: impl Iterator<Item = &'r Record>) -> Self {
+    pub(crate) fn new<'r>(words: &'a NameWords, records: impl Iterator<Item = &'r Record>) -> Self {
         let mut known: HashMap<String, u32> = HashMap::new();
         let mut learn = |name: &str| {
             for word in name.split(['.', '/', ':']).flat_map(safety::words).filter(|word| word.len() > 2) {
@@ -84,7 +84,7 @@ impl<'a> Titles<'a> {
                 if let Some(said) = self.words.verbs.get(&word) {
                     // The last one says what is done; those before it are part of the subject.
                     if let Some((at, old)) = verb.replace((words.len(), (word.clone(), said)))
-                        && self.is_subject(&old.0)
+                        && Self::is_subject(&old.0)
                     {
                         words.insert(at, old.0);
                         verb = verb.map(|(at, new)| (at + 1, new));
@@ -113,7 +113,7 @@ impl<'a> Titles<'a> {
     }
 
     /// Whether a verb that another one follows belongs to the subject: `list` in `category.list.update`.
-    fn is_subject(&self, verb: &str) -> bool {
+    fn is_subject(verb: &str) -> bool {
         !matches!(verb, "get" | "query" | "do")
     }
 

@@ -18,6 +18,7 @@ impl Safety {
 
 /// What the catalog knows of one API on one platform, overlays applied.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Api {
     /// The platform's name.
     pub platform: String,

@@ -96,6 +96,12 @@ impl Catalog {
     /// A name that no catalog knows is taken for a new API: `known` is false, and it counts as a
     /// write unless its name says otherwise.
     ///
+    /// ```
+    /// let api = sesame_catalog::Catalog::builtin().api("lazada", "/products/get")?;
+    /// assert!(api.known && api.safety == sesame_catalog::Safety::Read);
+    /// # Ok::<(), sesame_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`ErrorKind::Usage`](sesame_core::ErrorKind::Usage) for an unknown platform and for what cannot be a name.
     pub fn api(&self, platform: &str, name: &str) -> Result<Api> {
@@ -153,6 +159,12 @@ impl Catalog {
     ///
     /// A user's overlays count, and so do the facets of the platform whose dialect it speaks.
     ///
+    /// ```
+    /// let facet = sesame_catalog::Catalog::builtin().facet("lazada", "products")?;
+    /// assert_eq!(facet.api, "/products/get");
+    /// # Ok::<(), sesame_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`ErrorKind::Usage`](sesame_core::ErrorKind::Usage) for an unknown platform, and for one without
     /// this facet, with the platforms that have it.
@@ -204,6 +216,12 @@ impl Catalog {
     /// tables, and in the notes of single APIs.
     ///
     /// What is found by its very name goes before what only fits a pattern. Rules that say the same are one.
+    ///
+    /// ```
+    /// let found = sesame_catalog::Catalog::builtin().explain("IllegalAccessToken", Some("lazada"))?;
+    /// assert!(!found.is_empty());
+    /// # Ok::<(), sesame_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`ErrorKind::Usage`](sesame_core::ErrorKind::Usage) for an unknown platform, with the names there are.

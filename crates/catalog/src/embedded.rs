@@ -3,7 +3,7 @@
 use sesame_core::{Error, ErrorKind, Result};
 
 use crate::{
-    packed::{self, Words},
+    packed::{self, Lookup},
     record::{Record, Safety},
 };
 
@@ -78,7 +78,7 @@ pub(crate) struct Summary {
     pub(crate) catalog: usize,
 }
 
-impl Words for Tables {
+impl Lookup for Tables {
     fn text(&self, number: usize) -> Option<&'static str> {
         let at = self.at.texts + number;
         // The last offset is the end of all texts.
@@ -139,7 +139,7 @@ impl Tables {
     /// Returns catalog, key, kind and entry of the nth key.
     fn key(&self, nth: usize) -> (usize, &'static str, KeyKind, Entry) {
         let [place, text, entry] = std::array::from_fn(|column| self.number(self.at.keys + nth * 3 + column));
-        let kind = if place & 0xff == 0 { KeyKind::Name } else { KeyKind::Alias };
+        let kind = if place.trailing_zeros() >= 8 { KeyKind::Name } else { KeyKind::Alias };
         (place >> 8, self.text(text).unwrap_or_default(), kind, entry)
     }
 

@@ -29,6 +29,7 @@ mod facet;
 mod judged;
 mod names;
 mod overlay;
+mod overlay_reader;
 #[cfg(test)]
 #[path = "../build/pack.rs"]
 mod pack;

@@ -19,7 +19,7 @@ use serde::{
 pub(crate) type Damage = de::value::Error;
 
 /// Where texts and lists of keys are looked up.
-pub(crate) trait Words {
+pub(crate) trait Lookup {
     /// Returns a text.
     fn text(&self, number: usize) -> Option<&'static str>;
     /// Returns the keys of an object, as the numbers of their texts.
@@ -27,16 +27,16 @@ pub(crate) trait Words {
 }
 
 /// Reads one value from the start of `bytes`.
-pub(crate) fn read<T: Deserialize<'static>>(words: &impl Words, bytes: &[u8]) -> Result<T, Damage> {
-    T::deserialize(&mut Reader { words, bytes })
+pub(crate) fn read<T: Deserialize<'static>>(words: &impl Lookup, bytes: &[u8]) -> Result<T, Damage> {
+    T::deserialize(&mut Cursor { words, bytes })
 }
 
-struct Reader<'a, W> {
+struct Cursor<'a, W> {
     words: &'a W,
     bytes: &'a [u8],
 }
 
-impl<W: Words> Reader<'_, W> {
+impl<W: Lookup> Cursor<'_, W> {
     fn number(&mut self) -> Result<u64, Damage> {
         let mut number = 0;
         for shift in (0..64).step_by(7) {
@@ -59,7 +59,7 @@ fn damaged() -> Damage {
     de::Error::custom("cut or damaged")
 }
 
-impl<W: Words> de::Deserializer<'static> for &mut Reader<'_, W> {
+impl<W: Lookup> de::Deserializer<'static> for &mut Cursor<'_, W> {
     type Error = Damage;
 
     fn deserialize_any<V: Visitor<'static>>(self, visitor: V) -> Result<V::Value, Damage> {
@@ -115,11 +115,11 @@ impl<W: Words> de::Deserializer<'static> for &mut Reader<'_, W> {
 }
 
 struct Items<'a, 'b, W> {
-    reader: &'a mut Reader<'b, W>,
+    reader: &'a mut Cursor<'b, W>,
     left: u64,
 }
 
-impl<W: Words> SeqAccess<'static> for Items<'_, '_, W> {
+impl<W: Lookup> SeqAccess<'static> for Items<'_, '_, W> {
     type Error = Damage;
 
     fn next_element_seed<T: DeserializeSeed<'static>>(
@@ -135,11 +135,11 @@ impl<W: Words> SeqAccess<'static> for Items<'_, '_, W> {
 }
 
 struct Members<'a, 'b, W, K> {
-    reader: &'a mut Reader<'b, W>,
+    reader: &'a mut Cursor<'b, W>,
     keys: K,
 }
 
-impl<W: Words, K: Iterator<Item = usize>> MapAccess<'static> for Members<'_, '_, W, K> {
+impl<W: Lookup, K: Iterator<Item = usize>> MapAccess<'static> for Members<'_, '_, W, K> {
     type Error = Damage;
 
     fn next_key_seed<T: DeserializeSeed<'static>>(&mut self, seed: T) -> Result<Option<T::Value>, Damage> {
@@ -164,7 +164,7 @@ mod tests {
     /// What was packed, in memory that is never given back.
     struct Packed(Vec<&'static str>, Vec<Vec<usize>>);
 
-    impl Words for Packed {
+    impl Lookup for Packed {
         fn text(&self, number: usize) -> Option<&'static str> {
             self.0.get(number).copied()
         }

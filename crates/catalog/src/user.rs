@@ -51,10 +51,11 @@ pub(crate) fn read(folder: &Path) -> Result<(Vec<UserOverlay>, Vec<Error>)> {
 }
 
 fn read_one(file: &Path, errors: &mut Vec<Error>) -> Result<Option<Overlay>> {
-    let open = File::open(file).map_err(|error| unreadable(file, &error))?;
-    if open.metadata().map_err(|error| unreadable(file, &error))?.is_dir() {
-        return Err(Error::local(format!("{} is a folder, not an overlay", file.display())));
+    // Before it is opened: to open a pipe is to wait for its other end.
+    if !std::fs::metadata(file).map_err(|error| unreadable(file, &error))?.is_file() {
+        return Err(Error::local(format!("{} is not a regular file", file.display())));
     }
+    let open = File::open(file).map_err(|error| unreadable(file, &error))?;
     let mut bytes = Vec::new();
     // One byte more than allowed, so that too large can be told from just large enough.
     open.take(LARGEST as u64 + 1).read_to_end(&mut bytes).map_err(|error| unreadable(file, &error))?;

@@ -207,14 +207,12 @@ first = 7
     let catalog = open(&files).unwrap();
     let known = |name: &str| catalog.api("lazada", name).unwrap();
     assert!(known("/good/one").known && known("/good/two").known);
-    assert!(
-        known("/orders/get").notes.is_empty() && known("/orders/get").title.is_some_and(|title| title != "5")
-    );
+    assert!(known("/orders/get").params.iter().all(|param| param.name != "x"));
 }
 
 #[test]
 fn of_twenty_thousand_mistakes_a_hundred_are_told() {
-    let keys: String = (0..20_000).map(|nth| format!("k{nth} = 1\n")).collect();
+    let keys = (0..20_000).fold(String::new(), |keys, nth| keys + &format!("k{nth} = 1\n"));
     let said = mistakes(&[("bad.toml", &format!("{HEAD}[[api]]\nname = \"/x\"\n{keys}"))]);
     assert!((100..200).contains(&said.len()), "{}", said.len());
 }

@@ -56,7 +56,7 @@ pub(crate) enum Command {
     Demo(commands::demo::DemoArgs),
     /// Runs the offline gateways: all three protocols on one port.
     Sandbox(commands::sandbox::SandboxArgs),
-    /// Keeps the keys of your apps.
+    /// Manages your apps: their keys, secrets and regions.
     #[command(subcommand)]
     App(commands::app::AppCommand),
     /// Authorizes a shop.
@@ -70,7 +70,7 @@ pub(crate) enum Command {
     Token(commands::token::TokenArgs),
     /// Fetches a new access token now.
     Refresh(commands::refresh::RefreshArgs),
-    /// Keeps the tokens of all shops alive, and tells when a person is needed.
+    /// Keeps the tokens of all shops fresh, and warns before a shop must be authorized again.
     Keeper(commands::keeper::KeeperArgs),
     /// Calls any API by name.
     Call(commands::call::CallArgs),
@@ -98,7 +98,7 @@ pub(crate) enum Command {
     /// Lists the templates of a shop.
     #[command(subcommand)]
     Templates(commands::templates::TemplatesCommand),
-    /// Looks after the vault: check, rekey, export, import, audit.
+    /// Manages the vault: check, rekey, copy, import, audit.
     #[command(subcommand)]
     Vault(commands::vault::VaultCommand),
     /// Checks this machine, the settings and the route to the platforms.
@@ -127,13 +127,17 @@ mod tests {
         fn walk(command: &clap::Command) {
             let leaf = command.get_subcommands().next().is_none();
             if leaf && !command.is_hide_set() && command.get_name() != "help" {
-                let help =
-                    command.get_after_long_help().or(command.get_after_help()).map(ToString::to_string);
+                let help = command.get_after_long_help().or(command.get_after_help());
+                let help = help.map(ToString::to_string).unwrap_or_default();
                 assert!(
-                    help.is_some_and(|text| text.contains("Examples:") && text.contains("sesame ")),
+                    help.contains("Examples:") && help.contains("sesame "),
                     "`{}` has no examples",
                     command.get_name()
                 );
+                // A folded example is pasted without its end.
+                for line in help.lines().take_while(|line| !line.is_empty()) {
+                    assert!(line.chars().count() <= 80, "`{}`: {line}", command.get_name());
+                }
             }
             command.get_subcommands().for_each(walk);
         }

@@ -71,8 +71,11 @@ pub(crate) fn shown(path: &Path) -> String {
 pub(crate) fn read_or_stdin(path: &Path, most: u64) -> Result<Vec<u8>, Error> {
     let read = if path == Path::new("-") { read_from(io::stdin().lock(), most) } else { read(path, most) };
     read.map_err(|why| {
-        Error::usage(format!("cannot read {}: {why}", shown(path)))
-            .with_hint("Name a regular file, or - for standard input.")
+        let error = Error::usage(format!("cannot read {}: {why}", shown(path)));
+        match why {
+            Unread::TooLarge(_) => error,
+            _ => error.with_hint("Name a regular file, or - for standard input."),
+        }
     })
 }
 

@@ -8,10 +8,10 @@ use crate::{humanize::parse_duration, output::Format};
 #[derive(Debug, Default, Clone, clap::Args)]
 #[command(next_help_heading = "Options of every command")]
 pub(crate) struct Global {
-    /// The form of the results; each command's help says what it prints.
-    #[arg(long, short = 'o', global = true, value_name = "FORM", value_enum)]
+    /// The output format; the help of each command describes what it prints.
+    #[arg(long, short = 'o', global = true, value_name = "FORMAT", value_enum)]
     pub(crate) output: Option<Format>,
-    /// The directory that holds everything [env: SESAME_HOME].
+    /// The directory of the vault, the configuration and the catalog [env: SESAME_HOME].
     #[arg(long, global = true, value_name = "DIR", hide_short_help = true)]
     pub(crate) home: Option<PathBuf>,
     /// The vault: sqlite:PATH or postgres://... [env: SESAME_VAULT] [default: vault.db in the home].

@@ -27,6 +27,7 @@ mod progress;
 mod prompt;
 mod reference;
 mod runtime;
+mod schema_fields;
 mod secret_input;
 mod settings;
 mod status;
@@ -59,7 +60,10 @@ fn run() -> u8 {
     }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => return refuse(&error),
+        Err(mut error) => {
+            drop_far_suggestions(&mut error);
+            return refuse(&error);
+        }
     };
     if let Some(color) = cli.global.color {
         match color {
@@ -146,6 +150,30 @@ fn dispatch(command: Command, context: &Context) -> CliResult {
         Command::Doctor(args) => commands::doctor::run(&args, context, None),
         Command::Completions(args) => commands::completions::run(&args),
         Command::GenerateDocs => commands::generate_docs(Cli::command()),
+    }
+}
+
+/// Removes what clap suggests although nobody can have meant it, such as `refresh` for `orders`.
+fn drop_far_suggestions(error: &mut clap::Error) {
+    use clap::error::{ContextKind, ContextValue};
+    let words = |value: Option<&ContextValue>| match value {
+        Some(ContextValue::String(word)) => vec![word.trim_start_matches('-').to_owned()],
+        Some(ContextValue::Strings(words)) => {
+            words.iter().map(|word| word.trim_start_matches('-').to_owned()).collect()
+        }
+        _ => Vec::new(),
+    };
+    for (typed, suggested) in [
+        (ContextKind::InvalidSubcommand, ContextKind::SuggestedSubcommand),
+        (ContextKind::InvalidArg, ContextKind::SuggestedArg),
+    ] {
+        let (typed, names) = (words(error.get(typed)), words(error.get(suggested)));
+        let is_near = typed.first().is_some_and(|typed| {
+            sesame_core::nearest::nearest(typed, names.iter().map(String::as_str)).is_some()
+        });
+        if !is_near {
+            error.remove(suggested);
+        }
     }
 }
 

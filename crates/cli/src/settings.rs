@@ -246,7 +246,7 @@ fn is_blank(value: &OsString) -> bool {
 pub(crate) fn as_text(name: &str, value: OsString) -> CliResult<String> {
     value.into_string().map_err(|_| {
         Error::usage(format!("the variable {name} is not UTF-8 text"))
-            .with_hint(format!("Set it anew, or leave it out: unset {name}."))
+            .with_hint(format!("Set it again, or leave it out: unset {name}."))
             .into()
     })
 }

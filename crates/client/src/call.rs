@@ -84,6 +84,15 @@ impl Client {
     /// after a growing pause, a refused token once after a refresh, a refused time once with the
     /// clock corrected. A write that may have been carried out is never sent again.
     ///
+    /// ```no_run
+    /// # async fn example(client: sesame_client::Client) -> sesame_core::Result<()> {
+    /// use sesame_client::Call;
+    ///
+    /// let output = client.call(&Call::new("my-shop", "/orders/get").arg("limit", 10)).await?;
+    /// let reply: serde_json::Value = output.reply.parse()?;
+    /// # let _ = reply; Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// [`ErrorKind::Usage`] before anything is sent, for arguments that the documents rule out; the
     /// vault's errors; what the platform or the network said, classified. See [`Error`].
@@ -217,6 +226,14 @@ impl Client {
     /// Does everything but send: account, contract, encoding, token, signature.
     ///
     /// Counts against no quota, and refreshes the token if it has ended.
+    ///
+    /// ```no_run
+    /// # async fn example(client: sesame_client::Client) -> sesame_core::Result<()> {
+    /// use sesame_client::Call;
+    ///
+    /// let prepared = client.prepare(&Call::new("my-shop", "/orders/get")).await?;
+    /// # let _ = prepared; Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// As [`Client::call`], as far as it goes.

@@ -247,9 +247,9 @@ fn check_one(path: &str, param: &Param, value: &Value, found: &mut Findings) {
                 match &parsed {
                     Value::Array(items) => {
                         let items = items.iter().enumerate();
-                        items.for_each(|(nth, item)| {
-                            check_one(&format!("{path}.{nth}"), param, item, &mut inner)
-                        });
+                        for (nth, item) in items {
+                            check_one(&format!("{path}.{nth}"), param, item, &mut inner);
+                        }
                     }
                     object => check_one(path, param, object, &mut inner),
                 }

@@ -80,7 +80,7 @@ impl From<FieldNames> for Vec<String> {
 impl FieldNames {
     fn contains(&self, name: &str) -> bool {
         let letters = name.bytes().rev().filter(|byte| *byte != b'_');
-        if !letters.clone().next().is_some_and(|last| self.ends & bit_of(last) != 0) {
+        if letters.clone().next().is_none_or(|last| self.ends & bit_of(last) == 0) {
             return false;
         }
         self.patterns.iter().any(|pattern| {
@@ -186,8 +186,8 @@ pub(crate) fn contradiction(
         return Some(refused(code, first(&flag.message).unwrap_or_default()));
     }
     let rule = rule?;
-    let open = levels.iter().filter(|level| !settled.contains(&&*level.path));
-    let found = open.filter_map(|level| level.refusal(rule)).next()?;
+    let mut open = levels.iter().filter(|level| !settled.contains(&&*level.path));
+    let found = open.find_map(|level| level.refusal(rule))?;
     Some(refused(found.code, found.message))
 }
 

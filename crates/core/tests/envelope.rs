@@ -22,6 +22,7 @@ fn flags() -> ReplyRules {
         flags: vec![
             flag("success", &["true"], "msg_code", "message"),
             flag("result.success", &["true"], "result.msg_code", "result.message_info"),
+            flag("page.status.done", &["true"], "page.status.code", "page.status.text"),
             flag("resp_result.resp_code", &["200"], "resp_result.resp_code", "resp_result.resp_msg"),
         ],
         ..ReplyRules::default()
@@ -147,6 +148,13 @@ fn refusals_are_found_in_every_envelope() {
             "405",
             None,
         ),
+        (
+            Shape::IopRest,
+            200,
+            r#"{"page":{"status":{"done":false,"code":"P_X","text":"no"}},"code":"0","request_id":"q"}"#,
+            "P_X",
+            None,
+        ),
     ];
     for (shape, status, body, code, sub_code) in cases {
         let error = read(shape, status, body).expect_err(body);
@@ -213,7 +221,9 @@ fn a_reply_nested_deeper_than_128_levels_is_refused_without_recursion() {
             assert!(error.message().contains("128 levels") && error.is_ambiguous(), "{error}");
         }
     }
-    // Brackets inside strings do not nest.
+    // Nor do many beside each other, or those inside strings.
+    let wide = format!(r#"{{"code":"0","a":[{}[]]}}"#, "[[]],{},".repeat(1_000));
+    assert!(read(Shape::IopRest, 200, &wide).is_ok());
     let text = format!(r#"{{"code":"0","a":"{}\\","b":[]}}"#, "[{".repeat(500));
     assert!(read(Shape::IopRest, 200, &text).is_ok());
 }

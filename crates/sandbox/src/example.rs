@@ -266,8 +266,7 @@ impl Generator<'_> {
                     .into()
             }
             Type::Json => "{}".into(),
-            Type::Xml => "".into(),
-            Type::Bytes => "".into(),
+            Type::Xml | Type::Bytes => "".into(),
             Type::Object => Json::Object(Map::new()),
             Type::String => self.text(&name, is_id).into(),
         }

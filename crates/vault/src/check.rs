@@ -4,18 +4,18 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use sesame_catalog::Environment;
-use sesame_core::{Clock, Error, Result};
+use sesame_core::{Clock, Result};
 
 use crate::{
     accounts::{
         Apps, Step, Walk,
         app::{former_slot, secret_slot},
-        authorization::{open_access, open_refresh},
+        authorization::slot,
     },
     model::identity::Identity,
     refresh::Journal,
     schedule,
-    seal::{KeyId, MasterKeys, key_of, open_text},
+    seal::{KeyId, MasterKeys, Slot, key_of, open_text},
     store::{AppRow, FullRow, KeyState, Store},
 };
 
@@ -67,35 +67,15 @@ impl CheckReport {
         self.findings.push(Finding { place, name: name.to_owned(), column, why: why.into() });
     }
 
-    /// Counts a sealed value, and tells whether it opens.
-    fn opened<T>(
-        &mut self,
-        place: &'static str,
-        name: &str,
-        column: &'static str,
-        opened: Result<T>,
-    ) -> bool {
-        match opened {
-            Ok(_) => {
-                self.values += 1;
-                true
-            }
-            Err(error) => {
-                self.add(place, name, Some(column), error.message().to_owned());
-                false
-            }
-        }
-    }
-
-    /// Says what a rekey does for sealed values, and what it cannot do.
+    /// Notes what a rekey would change.
     fn note_values(&mut self, former: u64) {
         match former {
             0 => {}
             1 => self.notes.push(
-                "1 value is sealed with a former key, which is kept; `sesame vault rekey` seals it anew".to_owned(),
+                "1 value is sealed with a former key, which is kept; `sesame vault rekey` reseals it".to_owned(),
             ),
             former => self.notes.push(format!(
-                "{former} values are sealed with a former key, which is kept; `sesame vault rekey` seals them anew"
+                "{former} values are sealed with a former key, which is kept; `sesame vault rekey` reseals them"
             )),
         }
         let is_closed = |finding: &&Finding| matches!(finding.column, Some("access" | "refresh" | "secret"));
@@ -127,168 +107,152 @@ impl Checker {
     /// # Errors
     /// [`ErrorKind::Local`](sesame_core::ErrorKind::Local) when the store cannot be read at all.
     pub(crate) async fn run(&self) -> Result<CheckReport> {
-        let mut report = CheckReport::default();
+        let mut pass = Pass { vault: self, report: CheckReport::default(), active: None, former: 0 };
         for why in self.store.check().await? {
-            report.add("store", "", None, why);
+            pass.report.add("store", "", None, why);
         }
-        let active = self.check_keys(&mut report).await?;
-        let is_former = |sealed: &[u8]| active.is_some() && key_of(sealed) != active;
-        let mut former = 0_u64;
+        pass.check_keys().await?;
         match self.store.apps().await {
             Ok(apps) => {
                 for app in apps {
-                    report.apps += 1;
-                    if self.check_app(&app, &mut report).await {
-                        former += u64::from(is_former(&app.secret));
-                    }
+                    pass.check_app(&app).await;
                 }
             }
-            Err(error) => report.add("app", "", None, format!("the apps cannot be read: {error}")),
+            Err(error) => pass.report.add("app", "", None, format!("the apps cannot be read: {error}")),
         }
+        pass.check_accounts().await;
+        pass.check_journal().await?;
+        Ok(pass.report)
+    }
+}
+
+/// One reading of a vault.
+struct Pass<'a> {
+    vault: &'a Checker,
+    report: CheckReport,
+    active: Option<KeyId>,
+    /// How many values open with another key than the active one.
+    former: u64,
+}
+
+impl Pass<'_> {
+    async fn check_accounts(&mut self) {
         let mut from_future = (0_u64, String::new());
-        let mut walk = Walk::begin(self.store.as_ref());
+        let mut walk = Walk::begin(self.vault.store.as_ref());
         loop {
             let page = match walk.step().await {
                 Ok(Some(Step::Page(page))) => page,
                 Ok(Some(Step::Unreadable(id, error))) => {
-                    report.add("account", &id.to_string(), None, format!("its row cannot be read: {error}"));
+                    let why = format!("its row cannot be read: {error}");
+                    self.report.add("account", &id.to_string(), None, why);
                     continue;
                 }
                 Ok(None) => break,
                 Err(error) => {
-                    let from = walk
-                        .after()
-                        .map_or_else(|| "the first".to_owned(), |id| format!("the one after {id}"));
-                    report.add(
-                        "account",
-                        "",
-                        None,
-                        format!("accounts from {from} on cannot be read: {error}"),
-                    );
+                    let from =
+                        walk.after().map_or("the first".to_owned(), |id| format!("the one after {id}"));
+                    let why = format!("accounts from {from} on cannot be read: {error}");
+                    self.report.add("account", "", None, why);
                     break;
                 }
             };
             for row in &page {
-                report.accounts += 1;
-                if schedule::is_from_future(&row.authorization.tokens, self.clock.now().as_millisecond()) {
+                if schedule::is_from_future(
+                    &row.authorization.tokens,
+                    self.vault.clock.now().as_millisecond(),
+                ) {
                     from_future.0 += 1;
                     from_future.1.clone_from(&row.account.name);
                 }
-                for sealed in self.check_account(row, &mut report).await {
-                    former += u64::from(is_former(sealed));
-                }
+                self.check_account(row).await;
             }
         }
-        report.note_values(former);
+        self.report.note_values(self.former);
         match from_future {
             (0, _) => {}
-            (1, name) => report.notes.push(format!("the tokens of {name} were {ISSUED_IN_FUTURE}")),
-            (count, name) => report.notes.push(format!(
+            (1, name) => self.report.notes.push(format!("the tokens of {name} were {ISSUED_IN_FUTURE}")),
+            (count, name) => self.report.notes.push(format!(
                 "the tokens of {name} and {} more accounts were {ISSUED_IN_FUTURE}",
                 count - 1
             )),
         }
-        self.check_journal(&mut report).await?;
-        Ok(report)
     }
 
-    async fn check_journal(&self, report: &mut CheckReport) -> Result<()> {
-        let contents = self.journal.read(None)?;
+    async fn check_journal(&mut self) -> Result<()> {
+        let contents = self.vault.journal.read(None)?;
         for (path, error) in contents.unreadable {
             let what = format!("this file of the journal cannot be read: {}", error.message());
-            report.add("journal", &path.display().to_string(), None, &what);
+            self.report.add("journal", &path.display().to_string(), None, &what);
         }
         for record in contents.records {
             let place = record.path.display().to_string();
-            match record.open(self.keys.sealer()) {
+            match record.open(self.vault.keys.sealer()) {
                 Err(error) => {
                     let what = format!("this reply of a platform cannot be read: {}", error.message());
-                    report.add("journal", &place, None, &what);
+                    self.report.add("journal", &place, None, &what);
                 }
-                Ok(_) if self.store.authorization(record.id).await?.is_none() => {
+                Ok(_) if self.vault.store.authorization(record.id).await?.is_none() => {
                     let what = "this reply of a platform belongs to an account that the vault does not have";
-                    report.add("journal", &place, None, what);
+                    self.report.add("journal", &place, None, what);
                 }
-                Ok(_) => report.waiting += 1,
+                Ok(_) => self.report.waiting += 1,
             }
         }
         Ok(())
     }
 
-    async fn check_keys(&self, report: &mut CheckReport) -> Result<Option<KeyId>> {
-        let rows = self.store.keys().await?;
-        let learned = self.keys.learn(&rows).await;
-        let ring = self.keys.sealer().ring();
-        let mut active = None;
+    async fn check_keys(&mut self) -> Result<()> {
+        let rows = self.vault.store.keys().await?;
+        let learned = self.vault.keys.learn(&rows).await;
+        let ring = self.vault.keys.sealer().ring();
         for row in &rows {
-            report.keys += 1;
+            self.report.keys += 1;
             let name = hex::encode(row.key_id);
             if !ring.has(row.key_id) {
                 let why = match &learned {
                     Err(error) if row.state == KeyState::Active => error.message().to_owned(),
                     _ => "no key of this vault opens it; what it sealed cannot be read".to_owned(),
                 };
-                report.add("key", &name, None, why);
+                self.report.add("key", &name, None, why);
             }
             match row.state {
-                KeyState::Active => active = Some(row.key_id),
-                KeyState::Incoming => report.notes.push(
+                KeyState::Active => self.active = Some(row.key_id),
+                KeyState::Incoming => self.report.notes.push(
                     "a rekey was begun and is not finished; `sesame vault rekey` goes on with it".to_owned(),
                 ),
                 KeyState::Retired => {}
             }
         }
-        Ok(active)
+        Ok(())
     }
 
-    /// Returns `true` if the app's secret opens.
-    async fn check_app(&self, row: &AppRow, report: &mut CheckReport) -> bool {
-        let opened = match self.keys.ensure_app(row).await {
-            Ok(()) => open_text(self.keys.sealer(), secret_slot(&row.id), &row.secret).map(drop),
-            Err(error) => Err(error),
-        };
-        let opens = report.opened("app", &row.name, "secret", opened);
-        if let Some(former) = &row.former_secret {
-            let known = self.keys.ensure_value(former).await;
-            let opened = known.and_then(|()| open_text(self.keys.sealer(), former_slot(&row.id), former));
-            report.opened("app", &row.name, "former secret", opened.map(drop));
+    async fn check_app(&mut self, row: &AppRow) {
+        self.report.apps += 1;
+        self.check_value("app", &row.name, "secret", secret_slot(&row.id), &row.secret).await;
+        if let Some(secret) = &row.former_secret {
+            self.check_value("app", &row.name, "former secret", former_slot(&row.id), secret).await;
         }
         let known = self
+            .vault
             .apps
             .platform(&row.platform)
             .and_then(|platform| platform.urls(row.region.as_deref(), &Environment::Live));
         if let Err(error) = known {
-            report.add("app", &row.name, Some("platform"), error.message().to_owned());
+            self.report.add("app", &row.name, Some("platform"), error.message().to_owned());
         }
-        opens
     }
 
-    /// Returns the sealed values that open.
-    async fn check_account<'a>(&self, row: &'a FullRow, report: &mut CheckReport) -> Vec<&'a [u8]> {
+    async fn check_account(&mut self, row: &FullRow) {
+        self.report.accounts += 1;
         let (name, authorization) = (&row.account.name, &row.authorization);
-        let known = self.keys.ensure_tokens(authorization).await;
-        let opened = |opened: Result<bool>| -> Option<Result<(), Error>> {
-            match opened {
-                Ok(false) => None,
-                Ok(true) => Some(known.clone()),
-                Err(error) => Some(known.clone().and(Err(error))),
-            }
-        };
-        let access = open_access(self.keys.sealer(), authorization).map(|token| token.is_some());
-        let refresh = open_refresh(self.keys.sealer(), authorization).map(|token| token.is_some());
         let tokens = &authorization.tokens;
-        let mut open = Vec::new();
-        for (column, sealed, outcome) in
-            [("access", &tokens.access, opened(access)), ("refresh", &tokens.refresh, opened(refresh))]
-        {
-            if let (Some(sealed), Some(outcome)) = (sealed, outcome)
-                && report.opened("account", name, column, outcome)
-            {
-                open.push(sealed.as_slice());
+        for (column, sealed) in [("access", &tokens.access), ("refresh", &tokens.refresh)] {
+            if let Some(sealed) = sealed {
+                self.check_value("account", name, column, slot(&authorization.id, column), sealed).await;
             }
         }
-        if serde_json::from_str::<Identity>(&authorization.tokens.identity).is_err() {
-            report.add(
+        if serde_json::from_str::<Identity>(&tokens.identity).is_err() {
+            self.report.add(
                 "account",
                 name,
                 Some("identity"),
@@ -296,13 +260,36 @@ impl Checker {
             );
         }
         if row.account.app_id != authorization.app_id {
-            report.add("account", name, Some("app_id"), "its tokens were given to another app than its own");
+            self.report.add(
+                "account",
+                name,
+                Some("app_id"),
+                "its tokens were given to another app than its own",
+            );
         }
-        if let Ok(platform) = self.apps.platform(&row.app.platform)
+        if let Ok(platform) = self.vault.apps.platform(&row.app.platform)
             && let Err(error) = platform.urls(row.account.region.as_deref(), &Environment::Live)
         {
-            report.add("account", name, Some("region"), error.message().to_owned());
+            self.report.add("account", name, Some("region"), error.message().to_owned());
         }
-        open
+    }
+
+    /// Counts a sealed value, or says why it does not open.
+    async fn check_value(
+        &mut self,
+        place: &'static str,
+        name: &str,
+        column: &'static str,
+        slot: Slot<'_>,
+        sealed: &[u8],
+    ) {
+        let known = self.vault.keys.ensure_value(sealed).await;
+        match known.and_then(|()| open_text(self.vault.keys.sealer(), slot, sealed)) {
+            Ok(_) => {
+                self.report.values += 1;
+                self.former += u64::from(self.active.is_some() && key_of(sealed) != self.active);
+            }
+            Err(error) => self.report.add(place, name, Some(column), error.message().to_owned()),
+        }
     }
 }

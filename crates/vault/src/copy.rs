@@ -205,10 +205,10 @@ struct Page {
 }
 
 impl Copy<'_> {
-    /// Decides for each app which app of the target stands for it.
+    /// Decides for each app which app of the target it becomes.
     async fn plan_apps(&mut self) -> Result<PlannedApps> {
-        let stands = self.to.store.apps().await?;
-        let mut names: HashSet<String> = stands.iter().map(|app| app.name.clone()).collect();
+        let existing = self.to.store.apps().await?;
+        let mut names: HashSet<String> = existing.iter().map(|app| app.name.clone()).collect();
         let mut planned = PlannedApps::default();
         for app in self.from.store.apps().await? {
             let secret = match open_text(self.from.keys.sealer(), secret_slot(&app.id), &app.secret) {
@@ -223,7 +223,7 @@ impl Copy<'_> {
             let is_same = |known: &&AppRow| {
                 known.id == app.id || (app_key_of(known) == app_key_of(&app) && known.sandbox == app.sandbox)
             };
-            if let Some(known) = stands.iter().find(is_same) {
+            if let Some(known) = existing.iter().find(is_same) {
                 let theirs = open_text(self.to.keys.sealer(), secret_slot(&known.id), &known.secret);
                 if theirs.is_ok_and(|theirs| theirs != *secret) {
                     self.done
@@ -376,23 +376,25 @@ impl Copy<'_> {
     ) -> Result<()> {
         let (store, id) = (&self.to.store, row.authorization.id);
         let is_planned = page.rows.authorizations.iter().any(|planned| planned.id == id);
-        let mut used = (id, app.id, is_planned || store.authorization(id).await?.is_some());
+        // What the account will use in the target, and whether that is there already.
+        let (mut authorization_id, mut app_id) = (id, app.id);
+        let mut is_there = is_planned || store.authorization(id).await?.is_some();
         let mut holders = Vec::new();
-        if !used.2 {
+        if !is_there {
             // Imported twice, from another program's table, tokens have two authorizations by now.
             let pair = PairDigest::new(&app.app_key, opened.access.as_ref(), opened.refresh.as_ref());
             if let Some(id) = self.index.by_token.find(&pair) {
                 holders = store.accounts_using(id).await?;
             }
             if let Some(holder) = holders.first() {
-                used = (holder.authorization.id, holder.app.id, true);
+                (authorization_id, app_id, is_there) = (holder.authorization.id, holder.app.id, true);
             }
         }
         let named = store.account(&row.account.name).await?;
         let is_shop =
             |other: &&FullRow| row.account.shop_id.is_some() && other.account.shop_id == row.account.shop_id;
-        let has_twin = if used.2 {
-            named.as_ref().is_some_and(|named| named.authorization.id == used.0)
+        let has_twin = if is_there {
+            named.as_ref().is_some_and(|named| named.authorization.id == authorization_id)
                 || holders.iter().any(|other| is_shop(&other))
         } else {
             // The same shop by what the platform calls it: a second pair of tokens could end the first.
@@ -412,10 +414,9 @@ impl Copy<'_> {
             page.renamed.push((row.account.name.clone(), name.clone()));
         }
         page.names.insert(name.clone());
-        if !used.2 {
+        if !is_there {
             page.rows.authorizations.push(self.moved(&row.authorization, app, opened)?);
         }
-        let (authorization_id, app_id, _) = used;
         page.rows.accounts.push(AccountRow { name, app_id, authorization_id, ..row.account.clone() });
         Ok(())
     }

@@ -134,7 +134,7 @@ impl Database {
                 "sslcert" => certificate = some(value).map(PathBuf::from),
                 "sslkey" => certificate_key = some(value).map(PathBuf::from),
                 "application_name" => application = some(value),
-                // What stands there may be the rest of a password with a question mark.
+                // It may be the rest of a password with a question mark.
                 _ => {
                     return Err(Error::usage(
                         "the vault's address has a parameter that Sesame does not know",

@@ -4,7 +4,7 @@ use std::{fmt, path::PathBuf, str::FromStr};
 
 use sesame_core::{Error, Result};
 
-use crate::Database;
+use crate::{Database, ownership::beside};
 
 /// Where a vault is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,9 +34,7 @@ impl Location {
     /// [`ErrorKind::Usage`](sesame_core::ErrorKind::Usage) for a database without a directory of this
     /// machine; see [`Location::at_home`].
     pub fn key_file(&self) -> Result<PathBuf> {
-        let mut name = self.base()?.into_os_string();
-        name.push(".key");
-        Ok(PathBuf::from(name))
+        Ok(beside(&self.base()?, ".key"))
     }
 
     /// Fails if this program was built without the database of this location.

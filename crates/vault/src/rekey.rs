@@ -2,10 +2,10 @@
 //!
 //! 1. the new key gets a row, sealed with the active key, if that is still the one that was read
 //! 2. every former key is sealed with the new one: whoever has the new one has all
-//! 3. what is sealed with former keys is sealed anew, in batches
+//! 3. what is sealed with former keys is resealed, in batches
 //! 4. the new key goes to the place where this kind of key lives
 //! 5. the new key becomes the active one, if the active one is still the same and opens with it
-//! 6. what other processes have sealed with a former key meanwhile is sealed anew; the oldest former keys
+//! 6. what other processes have sealed with a former key meanwhile is resealed; the oldest former keys
 //!    that seal nothing are removed
 //!
 //! Each step can be repeated. Cut off after any of them, the vault opens with the former source until
@@ -32,7 +32,7 @@ use crate::{
     store::{KeyRow, KeyState, Notes, Sealed, SealedPlace, Store},
 };
 
-/// How many values are sealed anew in one transaction: other processes wait for it some milliseconds.
+/// How many values are resealed in one transaction: other processes wait for it some milliseconds.
 const BATCH: u32 = 200;
 /// How many former keys are kept though they seal nothing here: a process that has missed that many rekeys
 /// may still seal with one, and an answer may wait in the journal of another machine.
@@ -55,7 +55,7 @@ pub struct Rekeyed {
     pub former: KeyKind,
     /// `true` if an earlier rekey had been cut off, and this one went on with it.
     pub resumed: bool,
-    /// How many values were sealed anew.
+    /// How many values were resealed.
     pub resealed: u64,
     /// Values that do not open and so stay as they are: what, and why.
     pub unreadable: Vec<String>,
@@ -125,7 +125,7 @@ impl Rekey {
 }
 
 impl Rekey {
-    /// Gives up a rekey that was cut off, so that the next one begins anew: its new key is lost, or cannot
+    /// Gives up a rekey that was cut off, so that the next one starts over: its new key is lost, or cannot
     /// go where it was to go. The key of now stays. False when there is no such rekey.
     ///
     /// # Errors
@@ -136,7 +136,7 @@ impl Rekey {
         self.keys.learn(&rows).await?;
         let Some(row) = rows.iter().find(|row| row.state == KeyState::Incoming) else { return Ok(false) };
         if row.kind == KeyKind::File && self.is_key_of(row, KeyChoice::File).await {
-            return Err(Error::usage("the rekey that was cut off has its new key in the key file already")
+            return Err(Error::usage("the interrupted rekey has its new key in the key file already")
                 .with_hint("Finish it: run `sesame vault rekey` without --to. Then rekey again. Nothing was changed."));
         }
         let retire = |rows: &mut Vec<KeyRow>| {
@@ -150,7 +150,7 @@ impl Rekey {
     }
 }
 
-/// What was sealed anew, and what could not be.
+/// What was resealed, and what could not be.
 #[derive(Default)]
 struct Tally {
     resealed: u64,
@@ -163,8 +163,8 @@ impl Rekey {
         let rows = self.store.keys().await?;
         self.keys.learn(&rows).await?;
         let active = active(&rows)?.key_id;
-        if let Some(stands) = rows.iter().find(|row| row.state == KeyState::Incoming) {
-            return self.resume(stands, active, to).await;
+        if let Some(pending) = rows.iter().find(|row| row.state == KeyState::Incoming) {
+            return self.resume(pending, active, to).await;
         }
         let former = self.keys.kind();
         let to = match (to, former) {
@@ -213,17 +213,17 @@ impl Rekey {
         let rows = self.store.keys().await?;
         self.keys.learn(&rows).await?;
         match rows.iter().find(|row| row.state == KeyState::Incoming) {
-            Some(stands) if self::active(&rows)?.key_id == active => self.resume(stands, active, to).await,
+            Some(pending) if self::active(&rows)?.key_id == active => self.resume(pending, active, to).await,
             _ => Err(overtaken()),
         }
     }
 
     /// Goes on with a rekey that was cut off, or that another process is at.
-    async fn resume(&self, stands: &KeyRow, former: KeyId, to: &KeyChoice) -> Result<Incoming> {
-        let (id, kind) = (stands.key_id, stands.kind);
+    async fn resume(&self, pending: &KeyRow, former: KeyId, to: &KeyChoice) -> Result<Incoming> {
+        let (id, kind) = (pending.key_id, pending.kind);
         if !self.keys.sealer().ring().has(id) {
             return Err(Error::local(
-                "a rekey of this vault was cut off, and its new key does not open with the key of now",
+                "a rekey of this vault was interrupted, and its new key does not open with the key of now",
             )
             .with_hint("Open the vault with the new key, and run `sesame vault rekey` once more. Nothing was changed."));
         }
@@ -232,16 +232,16 @@ impl Rekey {
             | (KeyChoice::File, KeyKind::File)
             | (KeyChoice::Keyring, KeyKind::Keyring) => true,
             (KeyChoice::Passphrase(_), KeyKind::Passphrase)
-            | (KeyChoice::Environment(_), KeyKind::Environment) => self.is_key_of(stands, to.clone()).await,
+            | (KeyChoice::Environment(_), KeyKind::Environment) => self.is_key_of(pending, to.clone()).await,
             _ => false,
         };
         if fits {
             return Ok(Incoming { id, former, kind, resumed: true });
         }
         Err(Error::usage(format!(
-            "a rekey of this vault was cut off, and its new key is another one (it goes to the {kind})"
+            "a rekey of this vault was interrupted, and its new key is another one (it goes to the {kind})"
         ))
-        .with_hint("Finish that one first: run `sesame vault rekey` without --to and without a new key. If that key is lost, `sesame vault rekey --anew` gives it up. Nothing was changed."))
+        .with_hint("Finish that one first: run `sesame vault rekey` without --to and without a new key. If that key is lost, `sesame vault rekey --anew` discards it. Nothing was changed."))
     }
 
     /// Returns `true` if a choice gives the key of a row.
@@ -327,8 +327,8 @@ impl Rekey {
                             Slot { table: place.table(), row: sealed.id.as_bytes(), column: place.column() };
                         match self.keys.sealer().open(slot, &sealed.bytes) {
                             Ok(plain) => {
-                                let anew = self.keys.sealer().seal_as(new, slot, &plain)?;
-                                changes.push((sealed, anew));
+                                let resealed = self.keys.sealer().seal_as(new, slot, &plain)?;
+                                changes.push((sealed, resealed));
                             }
                             Err(error) => {
                                 tally.unreadable.push((place, sealed.id, error.message().to_owned()));

@@ -172,6 +172,17 @@ impl Vault {
     /// of an earlier login of the same app, begun here at most two hours ago, is accepted too: it may be
     /// finished by another process than the one that showed the URL.
     ///
+    /// ```no_run
+    /// # async fn example(vault: sesame_vault::Vault, login: sesame_vault::Login) -> sesame_core::Result<()> {
+    /// use sesame_vault::Callback;
+    ///
+    /// let pasted = "https://erp.example.com/callback?code=0_100132_x&state=y";
+    /// for account in vault.finish_login(&login, Callback::parse(pasted)).await? {
+    ///     println!("{} of {}", account.name, account.platform);
+    /// }
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// [`ErrorKind::Usage`](sesame_core::ErrorKind::Usage) for an invalid callback, one from somewhere
     /// else, and a wrong state; [`ErrorKind::Authorization`](sesame_core::ErrorKind::Authorization) when
@@ -237,6 +248,14 @@ impl Vault {
 
     /// Returns a valid access token by the name of its account; as [`Vault::token`].
     ///
+    /// ```no_run
+    /// # async fn example(vault: sesame_vault::Vault) -> sesame_core::Result<()> {
+    /// let token = vault.access_token("my-shop").await?;
+    /// // Displayed, it is masked; this is the text that goes into a request.
+    /// let text = token.expose();
+    /// # let _ = text; Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// As [`Vault::token`].
     pub async fn access_token(&self, account: &str) -> Result<AccessToken> {
@@ -279,6 +298,15 @@ impl Vault {
     /// `to` is where the new key lives; [`KeyChoice::Auto`]: where the former one does, or where an
     /// earlier rekey that was cut off was going to. A rekey that was cut off is finished by the next one.
     /// `progress` is called with the number of values sealed so far.
+    ///
+    /// ```no_run
+    /// # async fn example(vault: sesame_vault::Vault) -> sesame_core::Result<()> {
+    /// use sesame_vault::KeyChoice;
+    ///
+    /// let done = vault.rekey(KeyChoice::File, &|values| println!("{values} resealed")).await?;
+    /// assert!(done.unreadable.is_empty(), "these values still need the former key");
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// [`ErrorKind::Usage`](sesame_core::ErrorKind::Usage) when the new key is missing, the same as the

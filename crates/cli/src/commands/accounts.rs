@@ -36,10 +36,11 @@ Examples:
   sesame accounts show myshop
   sesame accounts tag myshop +eu +team:berlin -old
 
-Sorted by urgency. With --expiring only shops are listed that must be authorized within that time, \
-those whose authorization has ended among them, and the exit code is 3 if there is one. A shop \
-whose tokens `sesame keeper` prolongs is listed once that is overdue. From cron, as a mail with the list:
-  due=$(sesame accounts --expiring 30d 2>&1) || echo \"$due\" | mail -s 'authorize a shop' owner@example.com
+Sorted by urgency. --expiring lists the shops that must be authorized within that time or whose \
+authorization has ended, and exits 3 if there is one. A shop whose tokens `sesame keeper` extends is \
+listed once that is overdue. From cron, as a mail with the list:
+  due=$(sesame accounts --expiring 30d 2>&1) || echo \"$due\" | mail \\
+      -s 'authorize a shop' owner@example.com
 
 The table is for people; its columns access and refresh say how long the tokens still last. csv has the \
 fields of JSON as columns.
@@ -271,8 +272,8 @@ pub(crate) fn print(context: &Context, accounts: &[Account], now: Timestamp, ask
     let mut printer = context.printer(Format::Table);
     if printer.for_people() && accounts.is_empty() {
         say(match asked {
-            Asked::All => "There is no account yet. Authorize a shop: sesame login APP",
-            Asked::Some => "There is no such shop.",
+            Asked::All => "There are no accounts yet. Authorize a shop: sesame login APP",
+            Asked::Some => "No account matches.",
             Asked::Expiring => "No shop must be authorized in that time.",
         });
         return Ok(());

@@ -22,7 +22,8 @@ Examples:
   sesame call alibaba-shop /alibaba/icbu/product/list page_size=30
   sesame call lazada-shop /products/get filter=live --all --output ndjson
   sesame call aliexpress-legacy-shop api.findAeProductById productId=32800011962
-  sesame call alibaba-shop /icbu/product/schema/level/get cat_id=21110712 language=en_US xml=@chosen.xml
+  sesame call alibaba-shop /icbu/product/schema/level/get cat_id=21110712 \\
+      language=en_US xml=@chosen.xml
   sesame call lazada-shop /image/upload image=@photo.jpg --yes
   sesame call lazada-shop /order/get order_id=1234 --dry-run
   sesame call lazada-shop /product/price_quantity/update --body stock.json --yes

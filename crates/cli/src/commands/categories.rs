@@ -35,7 +35,8 @@ JSON: [{\"id\",\"name\",\"local_name\",\"level\",\"leaf\",\"parent\"}], all as t
     #[command(after_help = "\
 Examples:
   sesame categories map alibaba-shop --category 21110712
-  sesame categories map alibaba-shop --category 21110712 --attribute 10 --value 101
+  sesame categories map alibaba-shop --category 21110712 --attribute 10 \\
+      --value 101
 
 JSON: {\"convert_type\",\"category\",\"attribute\",\"value\",\"result\"}")]
     Map(MapArgs),

@@ -40,26 +40,27 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 Examples:
   sesame keeper
   sesame keeper --hook /usr/local/bin/tell-us --hook shops
-  SESAME_WEBHOOK_SECRET=... sesame keeper --webhook https://example.com/sesame --output json
+  SESAME_WEBHOOK_SECRET=... sesame keeper --webhook https://example.com/sesame \\
+      --output json
   sesame keeper --once
 
-Fetches access tokens before they end, prolongs refresh tokens where the platform allows it, and tells \
-of shops that a person must authorize 30, 7, 2 and 1 days before, when it is too late, and when they \
-are back. Several may run on one vault, on one machine or on many: they share the work. \
-The hook is run without a shell and reads one event as JSON on its standard input; --hook is given once \
-for the command and once for each of its arguments. It accepts the event by exiting with 0 within 30 s. \
-The webhook is sent the same JSON, signed with SESAME_WEBHOOK_SECRET as Standard Webhooks describes it, \
-and accepts it by a status of 200 to 299. What is not accepted comes again, for 7 days. docs/keeper.md shows a unit for systemd and how to check a \
-signature.
-All of it may stand in SESAME_HOME/config.toml:
+Refreshes access tokens before they end and extends refresh tokens where the platform allows it. Warns \
+30, 7, 2 and 1 days before a shop must be authorized again, when its authorization has ended, and when it \
+is back. Several keepers may share one vault, on one machine or on many. \
+The hook is run without a shell and reads one event as JSON on standard input; repeat --hook for each of \
+its arguments. It accepts an event by exiting with 0 within 30 s. The webhook receives the same JSON, \
+signed with SESAME_WEBHOOK_SECRET (Standard Webhooks), and accepts it with a status of 200 to 299. Events \
+that are not accepted are retried for 7 days. docs/keeper.md has a unit for systemd and shows how to check \
+a signature.
+The same settings in SESAME_HOME/config.toml:
   [keeper]
   keep = \"used\"
   hook = [\"/usr/local/bin/tell-us\", \"shops\"]
   webhook = \"https://example.com/sesame\"
   audit_days = 400
   per_app = 5
-Ctrl-C and SIGTERM stop it with exit code 0 when what is under way is finished. With --once it does what \
-is due now, and exits 3 if a shop has to be authorized again.
+On Ctrl-C and SIGTERM it finishes running refreshes and exits 0. With --once it does what is due now, and \
+exits 3 if a shop must be authorized again.
 JSON: lines {\"type\":\"delivery\",\"sink\",\"taken\",\"error\",\"next_try\",\"event\":{..}}, and at the end one of \
 {\"type\":\"round\"|\"stopped\",\"refreshed\",\"postponed\",\"announced\",\"failed\",\"ended\",\"deferred\",\"delivered\", \
 \"undelivered\",\"next_due\",\"need_person\":[NAME],\"need_person_count\"}; the last three only with --once, \
@@ -68,13 +69,13 @@ pub(crate) struct KeeperArgs {
     /// Which access tokens are kept fresh, so that no call has to wait [default: used].
     #[arg(long, value_name = "WHICH", value_enum)]
     keep: Option<KeepChoice>,
-    /// A command that is told of events; again for each of its arguments.
+    /// A command that receives events; repeat the option for each of its arguments.
     #[arg(long, value_name = "WORD", allow_hyphen_values = true)]
     hook: Vec<OsString>,
-    /// An https:// address that is told of events.
+    /// An https:// URL that receives events.
     #[arg(long, value_name = "URL")]
     webhook: Option<String>,
-    /// Does what is due now and ends, for cron.
+    /// Does what is due now and exits, for cron.
     #[arg(long)]
     once: bool,
     /// How many days the audit trail is kept: 7 to 36500 [default: 400].
@@ -155,12 +156,12 @@ impl KeeperPlan {
         let hook = hook.map(|program| format!("the hook {}", program.display()));
         let webhook = self.delivery.webhook.as_ref().map(|webhook| format!("the webhook {webhook}"));
         let told = match (hook, webhook) {
-            (Some(hook), Some(webhook)) => format!("{hook} and {webhook} are"),
-            (Some(one), None) | (None, Some(one)) => format!("{one} is"),
-            (None, None) => "nobody (there is no --hook and no --webhook) is".to_owned(),
+            (Some(hook), Some(webhook)) => format!("events go to {hook} and {webhook}"),
+            (Some(one), None) | (None, Some(one)) => format!("events go to {one}"),
+            (None, None) => "events go nowhere (no --hook and no --webhook)".to_owned(),
         };
         format!(
-            "Keeping the shops of {}: {kept}, refresh tokens are prolonged where that is possible; {told} told when a person is needed. The audit trail is kept {} days.",
+            "Keeping the shops of {}: {kept}, refresh tokens are extended where possible; {told}. The audit trail is kept for {} days.",
             vault.location(),
             self.audit_days
         )
@@ -227,7 +228,10 @@ async fn round(plan: &KeeperPlan, context: &Context) -> CliResult {
     let names = &waiting.names[..waiting.names.len().min(SAID)];
     let more = waiting.count.saturating_sub(names.len() as u64);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    say(&format!("A person is needed for {}{more}: `sesame accounts` says what to do.", names.join(", ")));
+    say(&format!(
+        "These shops must be authorized again: {}{more}. Run `sesame accounts` for the commands.",
+        names.join(", ")
+    ));
     Err(CliError::Status(NEEDS_PERSON))
 }
 
@@ -388,7 +392,7 @@ impl Reporter {
     fn sentence(&self, done: &Totals) -> String {
         let (delivered, undelivered) = *self.delivered.borrow();
         format!(
-            "refreshed {}, prolonged {}, warnings {}, failed {}, ended {}, deferred {}; notified {delivered}, not delivered {undelivered}",
+            "refreshed {}, extended {}, warnings {}, failed {}, ended {}, deferred {}; notified {delivered}, not delivered {undelivered}",
             done.refreshed, done.postponed, done.announced, done.failed, done.ended, done.deferred
         )
     }

@@ -35,7 +35,8 @@ Examples:
   sesame login shop
   sesame login shop --as summer --region my
   sesame login shop --no-browser
-  sesame login shop --callback-url 'http://127.0.0.1:8756/callback?code=..&state=..'
+  sesame login shop \\
+      --callback-url 'http://127.0.0.1:8756/callback?code=..&state=..'
   sesame login shop --as summer --replace-shop
 
 Opens the browser and waits for the callback, or for a pasted line, whichever comes first. With \

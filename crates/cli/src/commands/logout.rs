@@ -18,10 +18,9 @@ Examples:
   sesame logout myshop
   sesame logout myshop --yes
 
-Removes the account from the vault, and its tokens unless another account uses the same authorization \
-(the shops of a cross-border seller do). The platform has no call for it and is not informed: the app stays \
-authorized there until the tokens end, or until the seller takes the approval back in the platform's \
-seller center, where it lists the authorized apps. Asks on a terminal and needs --yes elsewhere. \
+Removes the account from the vault, and its tokens unless another account uses the same authorization, as \
+the countries of a cross-border shop do. The platform is not informed: it has no call for that. The app stays \
+authorized until the tokens expire, or until the seller revokes it in the platform's seller center. Asks on a terminal and needs --yes elsewhere. \
 `sesame login APP --as ACCOUNT` brings the shop back.
 JSON: {\"account\",\"platform\",\"app\",\"removed\",\"tokens_removed\",\"accounts_left\":[NAME]}")]
 pub(crate) struct LogoutArgs {
@@ -102,7 +101,7 @@ fn may_ask(account: &str) -> CliResult {
     if person_is_there() {
         return Ok(());
     }
-    Err(Error::usage(format!("account {account:?} would be removed, and there is no terminal to ask at"))
+    Err(Error::usage(format!("account {account:?} would be removed, and there is no terminal to ask on"))
         .with_hint("Add --yes to remove it.")
         .into())
 }

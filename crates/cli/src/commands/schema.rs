@@ -5,7 +5,7 @@ use std::io::Read;
 use serde_json::json;
 use sesame_core::{Error, ErrorKind, command_line::quote, path};
 
-use crate::{context::Context, exit::CliResult, facets, output::Format, runtime};
+use crate::{context::Context, exit::CliResult, facets, output::Format, runtime, schema_fields};
 
 /// The largest document that is sent.
 const MAX_XML: u64 = 8 << 20;
@@ -17,10 +17,15 @@ pub(crate) enum SchemaCommand {
     #[command(after_help = "\
 Examples:
   sesame schema get alibaba-shop --category 21110712 > schema.xml
+  sesame schema get alibaba-shop --category 21110712 --fields
+  sesame schema get alibaba-shop --category 21110712 -o csv > fields.csv
   sesame schema get alibaba-shop --category 21110712 --language zh --output json
 
 Prints the document as the platform made it (XML on Alibaba.com, JSON on AliExpress).
-JSON: {\"platform\",\"category\",\"language\",\"document\"}")]
+With --fields, and with -o csv and excel, it prints one row for each field.
+JSON: {\"platform\",\"category\",\"language\",\"document\"}, with --fields \
+[{\"id\",\"parent\",\"name\",\"type\",\"required\",\"rules\",\"options\"}]: parent holds the ids of the fields around \
+it, required is yes, no or depends (on other fields).")]
     Get(SchemaArgs),
     /// Prints the next level of a schema, after the values chosen so far.
     #[command(after_help = "\
@@ -29,8 +34,7 @@ Examples:
   sesame schema level alibaba-shop --category 21110712 --xml @chosen.xml
   cat chosen.xml | sesame schema level alibaba-shop --category 21110712 --xml -
 
-Without --xml an empty document asks for the first level.
-JSON: {\"platform\",\"category\",\"language\",\"document\"}")]
+Without --xml an empty document asks for the first level. Output as with schema get.")]
     Level(LevelArgs),
 }
 
@@ -45,6 +49,9 @@ pub(crate) struct SchemaArgs {
     /// The language of the names.
     #[arg(long, default_value = "en_US")]
     language: String,
+    /// Prints the fields of the schema, one a row.
+    #[arg(long)]
+    fields: bool,
 }
 
 /// Options of `schema level`.
@@ -101,6 +108,11 @@ async fn print(args: &SchemaArgs, chosen: Option<String>, facet: &str, context: 
             quote(&facet.api)
         ))
     })?;
+    let mut printer = context.printer(Format::Table);
+    if args.fields || matches!(printer.format(), Format::Csv | Format::Excel) {
+        let fields = schema_fields::read(&document)?;
+        return printer.list(&fields, &schema_fields::table(&fields));
+    }
     let record = json!({"platform": platform, "category": args.category, "language": args.language, "document": document});
-    context.printer(Format::Table).one(&record, |printer| printer.line(document.trim_end()))
+    printer.one(&record, |printer| printer.line(document.trim_end()))
 }

@@ -14,7 +14,8 @@ pub(crate) enum TemplatesCommand {
     #[command(after_help = "\
 Examples:
   sesame templates list aliexpress-legacy-shop
-  sesame templates list aliexpress-legacy-shop --all --status auditing --output json
+  sesame templates list aliexpress-legacy-shop --all --status auditing \\
+      --output json
 
 Status is tbd, auditing or approved (the default).
 JSON: [{\"id\",\"name\",\"type\",\"status\",\"raw\":{..}}], all but raw as text.")]

@@ -76,11 +76,24 @@ fn codes_are_explained() {
 }
 
 #[test]
-fn a_bad_overlay_is_named_with_its_place() {
+fn mistakes_of_an_overlay_are_named_with_their_places_and_the_rest_is_used() {
     let house = House::empty();
     let directory = house.path().join("catalog");
     std::fs::create_dir(&directory).unwrap();
-    std::fs::write(directory.join("mine.toml"), "platform = \"lazada\"\nnonsense = 1\n").unwrap();
-    let done = house.run(&["apis", "show", "/products/get"]).fails(2);
-    assert!(done.stderr.contains("mine.toml") && done.stderr.contains("nonsense"), "{}", done.stderr);
+    std::fs::write(directory.join("mine.toml"), MISTAKEN).unwrap();
+    let done = house.run(&["apis", "show", "/our/own/api", "-p", "lazada"]).succeeds();
+    for place in ["mine.toml: line 4, column 1", "nonsense", "line 8, column 10"] {
+        assert!(done.stderr.contains(place), "{place}: {}", done.stderr);
+    }
 }
+
+const MISTAKEN: &str = r#"platform = "lazada"
+source = "ours"
+date = "2026-11-30"
+nonsense = 1
+[[api]]
+name = "/our/own/api"
+[[api]]
+safety = "harmless"
+name = "/another"
+"#;

@@ -266,6 +266,7 @@ macro_rules! snapshot {
             (r"timestamp=?\d{13}", "timestamp=[TIME]"),
             // One token in sixty ends as a signature may: what stands before tells them apart.
             (r"(sign\W{1,4})[0-9A-F]{3}…[0-9A-F]{3}", "$1[SIGNATURE]"),
+            (r"[^\s,]+@[^\s,]+, pid \d+", "[WHO]"),
             (r"50\d…[A-Za-z0-9_-]{3}", "[TOKEN]"),
             (r"[0-9A-F]{3}…[0-9A-F]{3}", "[SIGNATURE]"),
             (r"\b[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f-]{21}\b", "[ID]"),

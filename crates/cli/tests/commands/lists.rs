@@ -96,6 +96,16 @@ fn schemas_are_fetched() {
     let json =
         house.run(&["schema", "get", "a", "--category", &category, "--output", "json"]).succeeds().json();
     assert_eq!(json["document"].as_str().map(str::trim_end), Some(xml.trim_end()));
+    let get = ["schema", "get", "a", "--category", &category];
+    let table = house.run(&[&get[..], &["--fields"]].concat()).succeeds().stdout;
+    assert!(table.starts_with("ID") && table.contains("\nproductTitle "), "{table}");
+    let csv = house.run(&[&get[..], &["-o", "csv"]].concat()).succeeds().stdout;
+    let mut lines = csv.lines();
+    assert_eq!(lines.next(), Some("id,parent,name,type,required,rules,options"));
+    assert!(lines.next().unwrap().starts_with("productTitle,,Product name,input,yes,"), "{csv}");
+    let fields = house.run(&[&get[..], &["--fields", "-o", "json"]].concat()).succeeds().json();
+    let count = xml.matches("<field ").count();
+    assert_eq!((fields.as_array().unwrap().len(), table.lines().count()), (count, count + 1));
     let level = house.run(&["schema", "level", "a", "--category", &category]).succeeds().stdout;
     assert!(level.contains("<field "), "{level}");
     let chosen = house.file("chosen.xml", "<itemSchema></itemSchema>");

@@ -53,6 +53,29 @@ fn what_others_can_write_is_refused_with_what_to_do() {
     }
 }
 
+#[test]
+fn a_pipe_in_the_place_of_a_file_is_not_waited_for() {
+    let house = furnished();
+    let pipe = |path: &Path| {
+        assert!(
+            std::process::Command::new("mkfifo").args(["-m", "600"]).arg(path).status().unwrap().success()
+        );
+    };
+    for part in ["config.toml", "catalog/own.toml", "vault.db", "vault.db.key"] {
+        let (path, aside) = (house.path().join(part), house.path().join("aside"));
+        fs::rename(&path, &aside).unwrap();
+        pipe(&path);
+        let refused = house.run(&["app", "list"]).fails(2).stderr;
+        assert!(refused.contains("not a regular file") && refused.contains(part), "{part}: {refused}");
+        fs::rename(&aside, &path).unwrap();
+        house.run(&["app", "list"]).succeeds();
+    }
+    let key = house.path().join("key");
+    pipe(&key);
+    let rekey = ["vault", "rekey", "--to", "environment", "--key-file", key.to_str().unwrap()];
+    assert!(house.run(&rekey).fails(2).stderr.contains("not a file that is kept"));
+}
+
 /// Only root can give files away.
 #[test]
 fn what_belongs_to_another_user_is_refused_also_behind_a_link() {

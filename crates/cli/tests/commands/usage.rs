@@ -194,6 +194,23 @@ fn an_argument_that_is_no_text_is_a_usage_error() {
 
 #[cfg(unix)]
 #[test]
+fn only_what_may_have_been_meant_is_suggested() {
+    let house = House::empty();
+    for (arguments, suggested) in [
+        (&["orders"][..], None),
+        (&["products", "list", "x", "--tag", "y"], None),
+        (&["acounts"], Some("accounts")),
+        (&["products", "list", "x", "--statsu", "y"], Some("--status")),
+    ] {
+        let said = house.run(arguments).fails(2).stderr;
+        match suggested {
+            None => assert!(!said.contains("similar") && !said.contains("tip"), "{said}"),
+            Some(name) => assert!(said.contains("similar") && said.contains(name), "{said}"),
+        }
+    }
+}
+
+#[test]
 fn what_never_ends_is_no_file() {
     let house = House::with_accounts(&[("lazada", "shop")]);
     house.run(&["app", "add", "lazada", "--env-file", "/dev/zero"]).fails(2);

@@ -210,7 +210,10 @@ async fn survives_troubles(platform: &str, policy: OldRefreshToken) {
         if *carried_out && platform == "lazada" && policy == Dies {
             // The only copy of the new pair was in the answer.
             let reason = account.state.reason().unwrap_or_else(|| panic!("{context}: {second:?}"));
-            assert!(reason.contains("was cut off before its answer could be stored"), "{context}: {reason}");
+            assert!(
+                reason.contains("was interrupted before its answer could be stored"),
+                "{context}: {reason}"
+            );
             assert_eq!(second.unwrap_err().kind(), ErrorKind::Authorization, "{context}");
         } else {
             assert!(second.is_ok(), "{context}: {second:?}");

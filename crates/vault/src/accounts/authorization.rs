@@ -145,7 +145,7 @@ impl fmt::Debug for Authorization {
     }
 }
 
-fn slot<'a>(id: &'a Id, column: &'a str) -> Slot<'a> {
+pub(crate) fn slot<'a>(id: &'a Id, column: &'a str) -> Slot<'a> {
     Slot { table: "authorizations", row: id.as_bytes(), column }
 }
 

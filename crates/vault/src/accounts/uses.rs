@@ -12,7 +12,7 @@ use tokio::runtime::Handle;
 
 use super::authorization::Authorization;
 use crate::{
-    model::{Id, InFlight, InFlightGuard, lock},
+    model::{Id, InFlight, lock},
     store::TokenStore,
 };
 
@@ -25,20 +25,15 @@ const TOGETHER: usize = 1_000;
 pub(crate) struct Uses {
     store: Arc<dyn TokenStore>,
     in_flight: InFlight,
-    waiting: Mutex<Waiting>,
-}
-
-#[derive(Default)]
-struct Waiting {
-    ids: Vec<Id>,
-    /// When the latest of them was used.
-    at: i64,
-    is_written: bool,
+    /// The ids, and when the latest of them was used.
+    waiting: Mutex<(Vec<Id>, i64)>,
+    /// Held by the one task that writes.
+    writer: tokio::sync::Mutex<()>,
 }
 
 impl Uses {
     pub(crate) fn new(store: Arc<dyn TokenStore>, in_flight: InFlight) -> Self {
-        Self { store, in_flight, waiting: Mutex::default() }
+        Self { store, in_flight, waiting: Mutex::default(), writer: <_>::default() }
     }
 
     /// Notes a use. No lock, no wait and no shared write, but once an hour.
@@ -56,57 +51,31 @@ impl Uses {
             authorization.used_at.compare_exchange(noted, now, Ordering::Relaxed, Ordering::Relaxed).is_ok();
         if first {
             let mut waiting = lock(&self.waiting);
-            waiting.ids.push(authorization.id);
-            waiting.at = waiting.at.max(now);
+            waiting.0.push(authorization.id);
+            waiting.1 = waiting.1.max(now);
             drop(waiting);
             self.write();
         }
     }
 
-    /// Begins to write down what waits, unless that is being done. Outside of a runtime it waits on.
+    /// Begins to write down what waits. Outside of a runtime it waits on.
     pub(crate) fn write(self: &Arc<Self>) {
         let Ok(runtime) = Handle::try_current() else { return };
-        let mut waiting = lock(&self.waiting);
-        if waiting.is_written || waiting.ids.is_empty() {
+        if lock(&self.waiting).0.is_empty() {
             return;
         }
-        waiting.is_written = true;
-        drop(waiting);
-        let writing = Writing { uses: self.clone(), _guard: self.in_flight.begin() };
+        let (uses, guard) = (self.clone(), self.in_flight.begin());
         runtime.spawn(async move {
-            while let Some((ids, at)) = writing.next() {
-                for ids in ids.chunks(TOGETHER) {
-                    if let Err(error) = writing.uses.store.touch(ids, at).await {
-                        // Whoever uses the token an hour from now tries again.
-                        tracing::debug!("uses of {} tokens are not written down: {error}", ids.len());
-                    }
+            let _guard = guard;
+            // What comes while another task writes is written down together.
+            let _turn = uses.writer.lock().await;
+            let (ids, at) = mem::take(&mut *lock(&uses.waiting));
+            for ids in ids.chunks(TOGETHER) {
+                if let Err(error) = uses.store.touch(ids, at).await {
+                    // Whoever uses the token an hour from now tries again.
+                    tracing::debug!("uses of {} tokens are not written down: {error}", ids.len());
                 }
             }
         });
-    }
-}
-
-/// The one task that writes.
-struct Writing {
-    uses: Arc<Uses>,
-    _guard: InFlightGuard,
-}
-
-impl Writing {
-    /// Takes what waits. With `None` the task ends, and the next use begins another.
-    fn next(&self) -> Option<(Vec<Id>, i64)> {
-        let mut waiting = lock(&self.uses.waiting);
-        if waiting.ids.is_empty() {
-            waiting.is_written = false;
-            return None;
-        }
-        Some((mem::take(&mut waiting.ids), waiting.at))
-    }
-}
-
-impl Drop for Writing {
-    fn drop(&mut self) {
-        // A task that is cut off must not keep others from writing.
-        lock(&self.uses.waiting).is_written = false;
     }
 }

@@ -132,14 +132,14 @@ fn runnable(program: &OsStr) -> std::result::Result<(), String> {
         return may_run(path);
     }
     let found = env::var_os("PATH")
-        .is_some_and(|path| env::split_paths(&path).any(|folder| has_program(&folder.join(program))));
+        .is_some_and(|path| env::split_paths(&path).any(|folder| may_run(&folder.join(program)).is_ok()));
     if found { Ok(()) } else { Err("is not found in PATH".to_owned()) }
 }
 
-#[cfg(unix)]
 fn may_run(path: &Path) -> std::result::Result<(), String> {
-    use std::os::unix::fs::PermissionsExt as _;
-
+    // Elsewhere a program may be named without its ending.
+    let with_ending = path.with_added_extension(env::consts::EXE_EXTENSION);
+    let path = if cfg!(windows) && !path.is_file() { &with_ending } else { path };
     let about = path.metadata().map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => "does not exist".to_owned(),
         _ => format!("cannot be looked at: {error}"),
@@ -147,26 +147,11 @@ fn may_run(path: &Path) -> std::result::Result<(), String> {
     if !about.is_file() {
         return Err("is not a file".to_owned());
     }
-    if about.permissions().mode() & 0o111 == 0 {
+    #[cfg(unix)]
+    if std::os::unix::fs::PermissionsExt::mode(&about.permissions()) & 0o111 == 0 {
         return Err("may not be executed".to_owned());
     }
     Ok(())
-}
-
-#[cfg(not(unix))]
-fn may_run(path: &Path) -> std::result::Result<(), String> {
-    if has_program(path) { Ok(()) } else { Err("does not exist".to_owned()) }
-}
-
-#[cfg(unix)]
-fn has_program(path: &Path) -> bool {
-    may_run(path).is_ok()
-}
-
-#[cfg(not(unix))]
-fn has_program(path: &Path) -> bool {
-    let with_exe = std::path::PathBuf::from(format!("{}.exe", path.display()));
-    path.is_file() || with_exe.is_file()
 }
 
 /// Kills a hook and, where the system can, all that it started.

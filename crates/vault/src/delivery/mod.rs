@@ -128,6 +128,18 @@ pub struct Delivery {
 }
 
 /// Delivers the events of a vault. Several may work on one vault: they share the events.
+///
+/// ```no_run
+/// # async fn example(vault: sesame_vault::Vault) -> sesame_core::Result<()> {
+/// use sesame_vault::{Deliverer, DeliveryOptions};
+///
+/// let mut options = DeliveryOptions::default();
+/// options.hook = Some(vec!["/usr/local/bin/tell-us".into()]);
+/// for delivery in Deliverer::new(vault, options)?.tick().await? {
+///     println!("{}: {:?}", delivery.event, delivery.error);
+/// }
+/// # Ok(()) }
+/// ```
 pub struct Deliverer {
     vault: Vault,
     hook: Option<SinkState>,

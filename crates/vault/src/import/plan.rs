@@ -1,6 +1,6 @@
 //! Which rows of a table become which apps, authorizations and accounts.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 use sesame_catalog::Platform;
 
@@ -27,10 +27,10 @@ use crate::{
 };
 
 /// Refreshes of tokens that ended long ago are spread over this time.
-const SPREAD: std::time::Duration = std::time::Duration::from_mins(10);
+const SPREAD: Duration = Duration::from_mins(10);
 
 /// One pair of tokens of the vault or of the table, and what it is known by.
-struct Grant<'a> {
+struct Approval<'a> {
     app_id: Id,
     region: Option<String>,
     /// The name of its first account.
@@ -51,9 +51,9 @@ pub(super) struct Planner<'a> {
     by_name: HashMap<&'a str, &'a FullRow>,
     by_identity: HashMap<(AppKey<'a>, String), Vec<&'a FullRow>>,
     by_token: TokenIndex,
-    grants: HashMap<Id, Grant<'a>>,
+    approvals: HashMap<Id, Approval<'a>>,
     apps: ImportedApps<'a>,
-    /// The grants whose tokens come from the table, in its order.
+    /// The approvals whose tokens come from the table, in its order.
     imported: Vec<Id>,
     plan: Plan,
     now: i64,
@@ -84,7 +84,7 @@ impl<'a> Planner<'a> {
             by_name: rows.iter().map(|row| (row.account.name.as_str(), row)).collect(),
             by_identity: HashMap::new(),
             by_token: TokenIndex::default(),
-            grants: HashMap::new(),
+            approvals: HashMap::new(),
             apps,
             imported: Vec::new(),
             plan: Plan::default(),
@@ -102,10 +102,10 @@ impl<'a> Planner<'a> {
                 continue;
             }
             let id = row.authorization.id;
-            let grant = planner.grants.entry(id).or_insert_with(|| {
+            let approval = planner.approvals.entry(id).or_insert_with(|| {
                 let sealer = services.keys.sealer();
                 planner.by_token.insert(&PairDigest::of_row(sealer, key.1, &row.authorization), id);
-                Grant {
+                Approval {
                     app_id: row.app.id,
                     region: row.authorization.region.clone(),
                     name: row.account.name.clone(),
@@ -115,7 +115,7 @@ impl<'a> Planner<'a> {
                     tokens: None,
                 }
             });
-            grant.known.push(row);
+            approval.known.push(row);
         }
         planner
     }
@@ -126,7 +126,6 @@ impl<'a> Planner<'a> {
             *shops_of.entry(key).or_default() += 1;
         }
         let mut places: HashMap<&str, String> = HashMap::new();
-        let mut ids: HashMap<(Option<&str>, &str), (&str, Id)> = HashMap::new();
         for shop in table.shops(columns) {
             let shop = match shop {
                 Ok(shop) => shop,
@@ -142,16 +141,8 @@ impl<'a> Planner<'a> {
                 if let Some(place) = first {
                     return Err(format!("account {:?} is in the table already ({place})", new.name));
                 }
-                let (name, key, shop_id) = (new.name, new.app_key, new.shop_id);
-                let is_alone = key.is_some_and(|key| shops_of.get(key) == Some(&1));
-                let grant = self.plan_shop(new, is_alone)?;
-                let other = shop_id.and_then(|id| ids.insert((key, id), (name, grant)));
-                if let Some((other, _)) = other.filter(|(_, other)| *other != grant) {
-                    self.plan.report.notes.push(format!(
-                        "accounts {other:?} and {name:?} are one shop of one app: a refresh of one may end the other's token"
-                    ));
-                }
-                Ok(())
+                let is_alone = new.app_key.is_some_and(|key| shops_of.get(key) == Some(&1));
+                self.plan_shop(new, is_alone)
             });
             if let Err(why) = planned {
                 self.plan.report.skipped.push((shop.place, why));
@@ -160,9 +151,8 @@ impl<'a> Planner<'a> {
         self.finish()
     }
 
-    /// Plans one shop, and returns its authorization. `Err` says why it cannot be imported, and quotes no
-    /// secret.
-    fn plan_shop(&mut self, mut new: Candidate<'_>, is_alone: bool) -> Result<Id, String> {
+    /// Plans one shop. `Err` says why it cannot be imported, and quotes no secret.
+    fn plan_shop(&mut self, mut new: Candidate<'_>, is_alone: bool) -> Result<(), String> {
         let app = self.apps.find(&new, self.options, is_alone)?.clone();
         new.region = new.region.take().or_else(|| app.region.clone());
         let pair = new.tokens.digest(&app.app_key);
@@ -171,37 +161,39 @@ impl<'a> Planner<'a> {
             if held.is_none() && self.completes(&new, row, &app) {
                 self.plan.report.completed.push(new.name.to_owned());
                 let identity = Identity::parse(&row.authorization.tokens.identity);
-                self.add_grant(row.authorization.id, &mut new, row.app.id, &pair, identity);
-                return Ok(row.authorization.id);
+                self.add_approval(row.authorization.id, &mut new, row.app.id, &pair, identity);
+                return Ok(());
             }
             self.check_is_that_account(row, &new, &app, held)?;
-            return Ok(self.leave_alone(&new, row));
+            self.leave_alone(&new, row);
+            return Ok(());
         }
-        if let Some((id, grant)) = held.and_then(|id| Some((id, self.grants.get_mut(&id)?))) {
+        if let Some((id, approval)) = held.and_then(|id| Some((id, self.approvals.get_mut(&id)?))) {
             let is_theirs =
                 |row: &&&FullRow| new.shop_id.is_some() && row.account.shop_id.as_deref() == new.shop_id;
-            let same = grant.known.iter().find(is_theirs);
-            let made_up = grant.known.first().filter(|_| self.options.name_is_made_up);
+            let same = approval.known.iter().find(is_theirs);
+            let made_up = approval.known.first().filter(|_| self.options.name_is_made_up);
             if let Some(row) = same.or(made_up).copied() {
-                return Ok(self.leave_alone(&new, row));
+                self.leave_alone(&new, row);
+                return Ok(());
             }
-            if cannot_share(&grant.identity, &new.identity, self.platform) {
+            if cannot_share(&approval.identity, &new.identity, self.platform) {
                 return Err(format!(
                     "its refresh token is that of account {:?}, which is another shop: one of both has a wrong one",
-                    grant.name
+                    approval.name
                 ));
             }
-            if let Some(tokens) = grant.tokens.take() {
+            if let Some(tokens) = approval.tokens.take() {
                 let tokens = tokens.merge(new.tokens.clone());
                 self.by_token.insert(&tokens.digest(&app.app_key), id);
-                grant.tokens = Some(tokens);
-                if grant.identity == Identity::default() {
-                    grant.identity = new.identity.clone();
+                approval.tokens = Some(tokens);
+                if approval.identity == Identity::default() {
+                    approval.identity = new.identity.clone();
                 }
             }
-            let app_id = grant.app_id;
+            let app_id = approval.app_id;
             self.plan_account(&new, app_id, id);
-            return Ok(id);
+            return Ok(());
         }
         let fields = &self.platform.tokens.identity;
         let marks = new.identity.marks();
@@ -210,7 +202,8 @@ impl<'a> Planner<'a> {
             Identity::parse(&row.authorization.tokens.identity).compare(&new.identity, fields) == Match::Same
         };
         if let Some(row) = { twins }.find(is_same).copied() {
-            return Ok(self.leave_alone(&new, row));
+            self.leave_alone(&new, row);
+            return Ok(());
         }
         if self.apps.take_new(&app) {
             self.plan.report.apps.push(app.name.clone());
@@ -218,19 +211,25 @@ impl<'a> Planner<'a> {
         }
         let id = Id::new(self.services.clock.as_ref());
         self.plan_account(&new, app.id, id);
-        self.add_grant(id, &mut new, app.id, &pair, Identity::default());
-        Ok(id)
+        self.add_approval(id, &mut new, app.id, &pair, Identity::default());
+        Ok(())
     }
 
-    fn leave_alone(&mut self, new: &Candidate<'_>, row: &FullRow) -> Id {
+    fn leave_alone(&mut self, new: &Candidate<'_>, row: &FullRow) {
         self.plan.report.left_alone.push((new.name.to_owned(), row.account.name.clone()));
-        row.authorization.id
     }
 
     /// Adds tokens of the table under an id. `known` is the identity where the row has none.
-    fn add_grant(&mut self, id: Id, new: &mut Candidate<'_>, app_id: Id, pair: &PairDigest, known: Identity) {
+    fn add_approval(
+        &mut self,
+        id: Id,
+        new: &mut Candidate<'_>,
+        app_id: Id,
+        pair: &PairDigest,
+        known: Identity,
+    ) {
         let identity = std::mem::take(&mut new.identity);
-        let grant = Grant {
+        let approval = Approval {
             app_id,
             region: new.region.clone(),
             name: new.name.to_owned(),
@@ -240,7 +239,7 @@ impl<'a> Planner<'a> {
             tokens: Some(std::mem::take(&mut new.tokens)),
         };
         self.by_token.insert(pair, id);
-        self.grants.insert(id, grant);
+        self.approvals.insert(id, approval);
         self.imported.push(id);
     }
 
@@ -319,15 +318,15 @@ impl<'a> Planner<'a> {
     fn finish(mut self) -> Plan {
         let mut plan = std::mem::take(&mut self.plan);
         for id in &self.imported {
-            let Some(tokens) = self.grants.get_mut(id).and_then(|grant| grant.tokens.take()) else {
+            let Some(tokens) = self.approvals.get_mut(id).and_then(|approval| approval.tokens.take()) else {
                 continue;
             };
             let row = self.authorization(*id, &tokens);
-            if let Some(grant) = self.grants.get_mut(id) {
-                grant.exhausted.clone_from(&row.exhausted);
+            if let Some(approval) = self.approvals.get_mut(id) {
+                approval.exhausted.clone_from(&row.exhausted);
             }
             // One that the vault has gets its first tokens.
-            match self.by_name.get(self.grants[id].name.as_str()) {
+            match self.by_name.get(self.approvals[id].name.as_str()) {
                 Some(known) => {
                     let name = known.account.name.clone();
                     plan.completions.push((name, known.authorization.generation, row));
@@ -340,7 +339,7 @@ impl<'a> Planner<'a> {
         let (mut endless, mut without_refresh) = (0, 0);
         for account in &plan.rows.accounts {
             let id = &account.authorization_id;
-            let exhausted = self.grants.get(id).and_then(|grant| grant.exhausted.clone());
+            let exhausted = self.approvals.get(id).and_then(|approval| approval.exhausted.clone());
             if let Some(reason) = exhausted {
                 plan.report.needs_authorization.push((account.name.clone(), reason));
             } else if let Some(row) = new.get(id).filter(|row| schedule::ends_at(&row.tokens).is_none()) {
@@ -372,9 +371,9 @@ impl<'a> Planner<'a> {
 
     /// Makes the row of tokens of the table. What is due by now is spread over ten minutes.
     fn authorization(&self, id: Id, tokens: &Tokens) -> AuthorizationRow {
-        let (grant, rules) = (&self.grants[&id], &self.platform.tokens);
+        let (approval, rules) = (&self.approvals[&id], &self.platform.tokens);
         let (sealer, clock, now) = (self.services.keys.sealer(), &self.services.clock, self.now);
-        let mut row = AuthorizationRow::new(id, grant.app_id, grant.region.clone(), now);
+        let mut row = AuthorizationRow::new(id, approval.app_id, approval.region.clone(), now);
         row.last_success = None;
         row.exhausted = tokens.why_exhausted(now).filter(|_| !self.options.tries_ended);
         row.last_error.clone_from(&row.exhausted);
@@ -384,7 +383,7 @@ impl<'a> Planner<'a> {
         row.tokens.issued_at = tokens.issued_at.unwrap_or(now);
         row.tokens.access_expires_at = tokens.access_ends;
         row.tokens.refresh_expires_at = tokens.refresh_ends;
-        row.tokens.identity = grant.identity.to_json().into();
+        row.tokens.identity = approval.identity.to_json().into();
         let soon = now.saturating_add(millis(SPREAD.mul_f64(clock.jitter())));
         row.tokens.warm_at = match schedule::warm_at(rules, &row.tokens, clock.jitter()) {
             _ if schedule::ends_untold(&row) => Some(soon),

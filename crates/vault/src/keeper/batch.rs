@@ -198,7 +198,7 @@ impl<'a> Batch<'a> {
         if let Ok((flight, _)) = Flight::begin(&authorization, &self.services.in_flight) {
             self.starts.push(Start { due, authorization, flight, refresh, postpone, permit });
         } else {
-            // A refresh on demand is under way: let it be. It plans the row anew.
+            // A refresh on demand is under way: let it be. It plans the row itself.
             let soon = self.spread(SOON);
             self.put_off(&due, soon);
         }
@@ -421,7 +421,7 @@ fn intent(start: &Start) -> Intent {
     }
 }
 
-/// Says which end has come.
+/// Returns the reason: which end has come.
 fn ended(row: &AuthorizationRow) -> String {
     let end = schedule::ends_at(&row.tokens)
         .and_then(|end| jiff::Timestamp::from_millisecond(end).ok())

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use sesame_core::{ErrorKind, Fault, Result};
-use tokio::{sync::watch, task::JoinSet};
+use tokio::{
+    sync::watch,
+    task::{JoinError, JoinSet},
+};
 
 use super::{
     Keeper, Totals,
@@ -30,21 +33,7 @@ pub(super) struct Worker<'a> {
     keeper: &'a Keeper,
     totals: Totals,
     throttled: Throttled,
-    under_way: JoinSet<TaskOutcome>,
-}
-
-/// What came of one row.
-#[derive(Clone, Copy)]
-enum TaskOutcome {
-    Refreshed {
-        prolonged: bool,
-    },
-    Postponed,
-    /// Another process stored newer tokens first.
-    Overtaken,
-    Failed,
-    /// The platform says that the refresh token is dead.
-    Ended,
+    under_way: JoinSet<Totals>,
 }
 
 impl<'a> Worker<'a> {
@@ -56,7 +45,7 @@ impl<'a> Worker<'a> {
     /// Returns `true` if enough places are free for another batch.
     pub(super) fn has_room(&mut self) -> bool {
         while let Some(ended) = self.under_way.try_join_next() {
-            self.count(ended.unwrap_or(TaskOutcome::Failed));
+            self.count(ended);
         }
         let places = self.keeper.options.in_flight;
         places.saturating_sub(self.under_way.len()) >= REFILL.min(places.div_ceil(4))
@@ -64,9 +53,8 @@ impl<'a> Worker<'a> {
 
     /// Waits until one refresh has ended. Returns `false` at once if none is under way.
     pub(super) async fn wait_for_one(&mut self) -> bool {
-        // A task that panicked has failed; its lease ends by itself.
         let Some(ended) = self.under_way.join_next().await else { return false };
-        self.count(ended.unwrap_or(TaskOutcome::Failed));
+        self.count(ended);
         true
     }
 
@@ -76,17 +64,9 @@ impl<'a> Worker<'a> {
         (self.totals, self.throttled)
     }
 
-    fn count(&mut self, outcome: TaskOutcome) {
-        match outcome {
-            TaskOutcome::Refreshed { prolonged } => {
-                self.totals.refreshed += 1;
-                self.totals.postponed += u64::from(prolonged);
-            }
-            TaskOutcome::Postponed => self.totals.postponed += 1,
-            TaskOutcome::Overtaken => {}
-            TaskOutcome::Failed => self.totals.failed += 1,
-            TaskOutcome::Ended => self.totals.ended += 1,
-        }
+    fn count(&mut self, ended: Result<Totals, JoinError>) {
+        // A task that panicked has failed; its lease ends by itself.
+        self.totals.add(ended.unwrap_or(Totals { failed: 1, ..Totals::default() }));
     }
 
     /// Claims a batch of what is due by a time and begins it. Returns `true` if more may be due.
@@ -128,8 +108,10 @@ impl Drop for Worker<'_> {
     }
 }
 
-/// Spends one refresh token whose intent stands.
-async fn carry_out(services: Arc<Services>, start: Start, reservation: Reservation) -> TaskOutcome {
+/// Spends one refresh token whose intent stands. Returns what came of it; nothing, if another process stored
+/// newer tokens first.
+async fn carry_out(services: Arc<Services>, start: Start, reservation: Reservation) -> Totals {
+    let mut done = Totals::default();
     let Start { due, authorization, flight, refresh, postpone, permit } = start;
     let row = &due.authorization;
     // As the intent left it: one that stood before was cut off.
@@ -143,20 +125,24 @@ async fn carry_out(services: Arc<Services>, start: Start, reservation: Reservati
     permit.release(result.as_ref().map_or_else(CallEnd::of, |_| CallEnd::Answered), services.now());
     match result {
         Ok(Some(exchanged)) => {
-            let prolonged = services.refresher.complete(flight, Ok(exchanged.into())).await;
-            if postpone.is_some() { TaskOutcome::Postponed } else { TaskOutcome::Refreshed { prolonged } }
+            let prolonged = services.refresher.complete(flight, Ok(exchanged)).await;
+            done.refreshed = u64::from(postpone.is_none());
+            done.postponed = u64::from(prolonged || postpone.is_some());
         }
-        Ok(None) => TaskOutcome::Overtaken,
+        Ok(None) => {}
         Err(error) => {
             tracing::warn!(account = due.label, kind = %error.kind(), "{error}");
+            // The platform says that the refresh token is dead.
+            let is_over = postpone.is_none()
+                && error.kind() == ErrorKind::Authorization
+                && error.fault() == Fault::Seller;
+            (done.ended, done.failed) = (u64::from(is_over), u64::from(!is_over));
             // A postponement that failed says nothing about the access token that callers wait for: when
             // the flight is dropped, they begin a refresh of their own.
-            if postpone.is_some() {
-                return TaskOutcome::Failed;
+            if postpone.is_none() {
+                services.refresher.complete(flight, Err(error)).await;
             }
-            let is_over = error.kind() == ErrorKind::Authorization && error.fault() == Fault::Seller;
-            services.refresher.complete(flight, Err(error)).await;
-            if is_over { TaskOutcome::Ended } else { TaskOutcome::Failed }
         }
     }
+    done
 }

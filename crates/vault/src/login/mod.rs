@@ -261,7 +261,7 @@ impl Logins {
         let task = tokio::spawn(async move {
             let _guard = guard;
             let known = target.as_ref().map(|row| row.authorization.id);
-            let finished = logins.redeem_and_store(&login, &app, target, got).await;
+            let finished = Box::pin(logins.redeem_and_store(&login, &app, target, got)).await;
             if let Err(error) = &finished {
                 let subject = login.options.as_name.as_ref().unwrap_or(&app.name);
                 logins.events.record_failure(Action::Login, subject, known, error).await;
@@ -269,7 +269,7 @@ impl Logins {
             finished
         });
         // It is cut off only by a panic, which was reported, or by the end of the runtime.
-        task.await.unwrap_or_else(|_| Err(Error::local("the login was cut off in this process")))
+        task.await.unwrap_or_else(|_| Err(Error::local("the login was interrupted in this process")))
     }
 }
 

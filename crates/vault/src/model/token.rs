@@ -14,7 +14,7 @@ pub struct Token(Arc<TokenParts>);
 pub struct TokenParts {
     /// The access token.
     pub access: AccessToken,
-    /// How many times this authorization's tokens were replaced; what [`Vault::refused`](crate::Vault::refused) takes.
+    /// How many times this authorization's tokens were replaced; what [`Vault::report_rejected`](crate::Vault::report_rejected) takes.
     pub generation: i64,
 }
 

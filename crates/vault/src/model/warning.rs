@@ -65,3 +65,51 @@ impl Warnings {
         let _ = warnings.wait_for(|warnings| !warnings.is_empty()).await;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use tracing::{
+        Event, Level, Metadata, Subscriber,
+        span::{Attributes, Id, Record},
+    };
+
+    use super::*;
+
+    /// Counts warnings.
+    struct Counter(Arc<AtomicUsize>);
+
+    impl Subscriber for Counter {
+        fn enabled(&self, about: &Metadata<'_>) -> bool {
+            *about.level() == Level::WARN
+        }
+        fn new_span(&self, _: &Attributes<'_>) -> Id {
+            Id::from_u64(1)
+        }
+        fn record(&self, _: &Id, _: &Record<'_>) {}
+        fn record_follows_from(&self, _: &Id, _: &Id) {}
+        fn event(&self, _: &Event<'_>) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+        fn enter(&self, _: &Id) {}
+        fn exit(&self, _: &Id) {}
+    }
+
+    #[test]
+    fn a_store_that_stays_away_is_said_once() {
+        let count = Arc::new(AtomicUsize::new(0));
+        let (mut said, away) = (String::new(), Error::local("no server listens"));
+        tracing::subscriber::with_default(Counter(count.clone()), || {
+            for _ in 0..5 {
+                warn_once(&mut said, "waiting", &away);
+            }
+            assert_eq!(count.load(Ordering::SeqCst), 1);
+            warn_once(&mut said, "waiting", &Error::local("too many connections"));
+            // It came back in between, as a keeper notes.
+            said.clear();
+            warn_once(&mut said, "waiting", &away);
+        });
+        assert_eq!(count.load(Ordering::SeqCst), 3);
+    }
+}

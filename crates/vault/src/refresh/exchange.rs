@@ -30,11 +30,11 @@ const LONGEST_ASKED: Duration = Duration::from_hours(23);
 const REFUSED_POSTPONE: Duration = Duration::from_hours(24);
 const FAILED_POSTPONE: Duration = Duration::from_hours(1);
 
-/// The tokens that an exchange brought, and the row as it is stored now.
+/// What a refresh leads to: a token, and the row as it is stored now if this task wrote it.
 #[derive(Debug)]
 pub(crate) struct Exchanged {
     pub(crate) token: Token,
-    pub(crate) row: AuthorizationRow,
+    pub(crate) row: Option<AuthorizationRow>,
 }
 
 impl Refresher {
@@ -142,7 +142,8 @@ impl Refresher {
                 "the vault does not answer: the owner of the tokens is not stored"
             );
         }
-        Ok(Some(Exchanged { token: authorization.install(generation, reply.access, windows), row }))
+        let token = authorization.install(generation, reply.access, windows);
+        Ok(Some(Exchanged { token, row: Some(row) }))
     }
 
     /// Prolongs the refresh token after a refresh, if its platform's window for that has come. A
@@ -155,7 +156,7 @@ impl Refresher {
         match self.try_postpone(authorization, row).await {
             Ok(exchanged) => exchanged.map(|exchanged| exchanged.token),
             Err(error) => {
-                tracing::warn!(account = authorization.label, "the refresh token was not prolonged: {error}");
+                tracing::warn!(account = authorization.label, "the refresh token was not extended: {error}");
                 None
             }
         }
@@ -196,7 +197,7 @@ impl Refresher {
         self.refresh_failed(authorization, row, lease, error, other_shop).await
     }
 
-    /// Writes down why the refresh token was not prolonged. Refreshes go on: a refusal of this call
+    /// Writes down why the refresh token was not extended. Refreshes go on: a refusal of this call
     /// may be of the access token, so it proves nothing about the refresh token.
     async fn postpone_failed(
         &self,
@@ -218,8 +219,7 @@ impl Refresher {
             ..self.failed(row, lease, &said)
         };
         self.write_down(authorization, row, Action::Postpone, failed).await;
-        Err(error
-            .context(format!("the refresh token of account {:?} was not prolonged", authorization.label)))
+        Err(error.context(format!("the refresh token of account {:?} was not extended", authorization.label)))
     }
 
     /// Writes down why there are no new tokens, and decides what follows.
@@ -243,7 +243,7 @@ impl Refresher {
         let reason = match (dead, ended, lease.interrupted_since) {
             _ if other_shop || denied => None,
             (true, _, Some(since)) => Some(format!(
-                "a refresh that began at {} was cut off before its answer could be stored, and the platform has replaced the refresh token with it ({error})",
+                "a refresh that began at {} was interrupted before its answer could be stored, and the platform has replaced the refresh token with it ({error})",
                 at(since)
             )),
             (true, Some(end), None) => Some(format!("the refresh token ended at {end} ({error})")),

@@ -88,19 +88,9 @@ pub(crate) struct Contents {
 }
 
 impl Journal {
-    /// Opens the journal beside a vault; nothing is written before a reply is expected.
-    pub(crate) fn beside(vault: &Path, sealer: Sealer, clock: Arc<dyn Clock>) -> Self {
-        let mut name = vault.as_os_str().to_owned();
-        name.push(JOURNAL_SUFFIX);
-        Self::at(Some(PathBuf::from(name)), sealer, clock)
-    }
-
-    /// The journal of a store that does not outlive the process: none.
-    pub(crate) fn none(sealer: Sealer, clock: Arc<dyn Clock>) -> Self {
-        Self::at(None, sealer, clock)
-    }
-
-    fn at(directory: Option<PathBuf>, sealer: Sealer, clock: Arc<dyn Clock>) -> Self {
+    /// Opens the journal in a directory, or none for a store that does not outlive the process. Nothing is
+    /// written before a reply is expected.
+    pub(crate) fn new(directory: Option<PathBuf>, sealer: Sealer, clock: Arc<dyn Clock>) -> Self {
         Self(Arc::new(Shared { directory, sealer, clock, own: Mutex::default() }))
     }
 
@@ -248,7 +238,7 @@ impl Journal {
         let mut found: Vec<PathBuf> = others
             .filter(|path| path != own && is_of_a_database(path))
             .filter(|path| {
-                let other = Self::at(Some(path.clone()), self.0.sealer.clone(), self.0.clock.clone());
+                let other = Self::new(Some(path.clone()), self.0.sealer.clone(), self.0.clock.clone());
                 other.read(None).is_ok_and(|contents| !contents.records.is_empty())
             })
             .collect();

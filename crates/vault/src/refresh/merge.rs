@@ -9,7 +9,7 @@ use sesame_core::{Result, command_line::quote};
 use super::{
     Refresher,
     flight::Flight,
-    shops::{owner_country, region_of_country, shop_of, speaks_of},
+    shops::{country_of, region_of_country, shop_of, speaks_of},
 };
 use crate::{
     accounts::{
@@ -255,7 +255,8 @@ impl Refresher {
             let mut account = full.account.clone();
             account.login = account.login.or_else(|| owner.login.clone());
             account.shop_id = account.shop_id.or_else(|| shop.shop_id.clone());
-            account.country = owner_country(&full.account, fields, shop);
+            let known = country_of(&full.account, fields).map(str::to_owned);
+            account.country = known.or_else(|| shop.country.clone());
             // Without one of its own it would go on calling the host of the platform's first region.
             account.region =
                 account.region.or_else(|| region_of_country(app.platform, account.country.as_deref()));

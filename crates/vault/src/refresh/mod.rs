@@ -171,7 +171,7 @@ impl Refresher {
             }
         }
         Err(Error::local(if cut_off {
-            "the refresh was cut off in this process"
+            "the refresh was interrupted in this process"
         } else {
             "other programs keep replacing this account's tokens"
         })
@@ -198,7 +198,7 @@ impl Refresher {
 
     /// Tells everybody who waits how a refresh ended, and postpones the end of the refresh token if that
     /// is due. Returns `true` if it was postponed.
-    pub(crate) async fn complete(&self, flight: Flight, result: Result<RefreshOutcome>) -> bool {
+    pub(crate) async fn complete(&self, flight: Flight, result: Result<Exchanged>) -> bool {
         let authorization = flight.authorization().clone();
         let rules = &authorization.app.platform.tokens;
         let due = result
@@ -229,7 +229,7 @@ impl Refresher {
     }
 
     /// The body of a refresh.
-    async fn refresh(&self, authorization: &Authorization, reason: RefreshReason) -> Result<RefreshOutcome> {
+    async fn refresh(&self, authorization: &Authorization, reason: RefreshReason) -> Result<Exchanged> {
         let patience = self.now().saturating_add(millis(self.endpoint.lease() + PATIENCE));
         let mut pause = Duration::from_millis(100);
         let mut first_seen = None;
@@ -244,7 +244,7 @@ impl Refresher {
             let row = self.row_of(authorization).await?;
             let entry = *first_seen.get_or_insert(row.generation);
             if let Some(token) = self.already_done(authorization, &row, reason, entry) {
-                return Ok(RefreshOutcome { token, row: None });
+                return Ok(Exchanged { token, row: None });
             }
             let refresh = self.may_refresh(authorization, &row, reason).await?;
             // However it came here: what it wants to replace is a token that the platform refused.
@@ -270,7 +270,7 @@ impl Refresher {
                     if let Some(exchanged) =
                         self.exchange(authorization, &row, grant, lease, reservation).await?
                     {
-                        return Ok(exchanged.into());
+                        return Ok(exchanged);
                     }
                     // Refused, but somebody else had replaced the tokens meanwhile: look again.
                 }
@@ -420,16 +420,4 @@ fn waiting(row: &AuthorizationRow, now: i64, account: &str) -> Warning {
     Warning::new(format!(
         "waiting for another sesame process, which refreshes account {account:?}; at most {left} s"
     ))
-}
-
-/// What a refresh leads to: a token, and the row as it is stored now if this task wrote it.
-pub(crate) struct RefreshOutcome {
-    token: Token,
-    row: Option<AuthorizationRow>,
-}
-
-impl From<Exchanged> for RefreshOutcome {
-    fn from(exchanged: Exchanged) -> Self {
-        Self { token: exchanged.token, row: Some(exchanged.row) }
-    }
 }

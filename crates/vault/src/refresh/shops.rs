@@ -8,17 +8,8 @@ use crate::{
 };
 
 /// The country of an account, unless it is the mark of cross-border sellers.
-fn country_of<'a>(account: &'a AccountRow, fields: &IdentityFields) -> Option<&'a str> {
+pub(super) fn country_of<'a>(account: &'a AccountRow, fields: &IdentityFields) -> Option<&'a str> {
     account.country.as_deref().filter(|country| Some(*country) != fields.cross_border.as_deref())
-}
-
-/// Returns the country that is known of an account, or else the one that a reply says of its shop.
-pub(crate) fn owner_country(
-    account: &AccountRow,
-    fields: &IdentityFields,
-    shop: &ReplyShop,
-) -> Option<String> {
-    country_of(account, fields).map(str::to_owned).or_else(|| shop.country.clone())
 }
 
 /// Finds an account among the shops of its authorization; nothing when the reply does not say. Told

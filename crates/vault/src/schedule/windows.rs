@@ -2,6 +2,7 @@
 
 use sesame_catalog::TokenRules;
 
+use super::{millis, part};
 use crate::store::{AuthorizationRow, TokenColumns};
 
 /// The three ends of an access token, in milliseconds since 1970.
@@ -27,30 +28,20 @@ impl Windows {
         };
         // Stored times may be damaged: no arithmetic on them may overflow.
         let life = ends_at.saturating_sub(tokens.issued_at).max(0);
-        let seconds = |seconds: u64| i64::try_from(seconds).unwrap_or(i64::MAX / 1_000).saturating_mul(1_000);
-        let advisory = if life == seconds(rules.access_life) {
-            seconds(rules.advisory_seconds)
+        let advisory = if life == millis(rules.access_life) {
+            millis(rules.advisory_seconds)
         } else {
-            share(life, rules.advisory_share)
+            part(life, rules.advisory_share)
         };
         let advisory = advisory.min(life / 2);
         // A short life must leave room for both windows.
-        let mandatory = seconds(rules.mandatory_seconds).min(advisory / 2);
+        let mandatory = millis(rules.mandatory_seconds).min(advisory / 2);
         Self {
             advisory_at: ends_at.saturating_sub(advisory),
             mandatory_at: ends_at.saturating_sub(mandatory),
             ends_at,
         }
     }
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_precision_loss,
-    reason = "a share of a life of years in milliseconds"
-)]
-fn share(life: i64, share: f64) -> i64 {
-    (life as f64 * share.clamp(0.0, 0.5)) as i64
 }
 
 /// Why a refresh cannot even be tried, if it cannot.

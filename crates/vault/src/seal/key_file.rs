@@ -1,9 +1,9 @@
 //! The file beside a vault that holds its master key: mode 0600, never seen half-written.
 
 use std::{
-    fs::{self, OpenOptions},
+    fs,
     io::{self, Write as _},
-    path::{Path, PathBuf},
+    path::Path,
     time::{Duration, Instant},
 };
 
@@ -12,8 +12,14 @@ use sesame_core::{Clock, Error, Result};
 use zeroize::Zeroizing;
 
 use super::{MasterKey, Ring};
-use crate::{SystemClock, model::Warning};
+use crate::{
+    SystemClock,
+    model::Warning,
+    ownership::{beside, new_private_file, sync_directory},
+};
 
+/// What the name of a key file that is being written ends with.
+const DRAFT: &str = ".new";
 /// How long other processes are waited for that change a key file.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -102,20 +108,19 @@ fn lock_file(directory: &Path) -> io::Result<fs::File> {
 
 /// Removes the draft that a killed process has left: it holds a key, or a part of one.
 pub(super) fn sweep(path: &Path) {
-    let draft = draft_of(&fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()));
+    let draft = beside(&fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()), DRAFT);
     // Whoever is writing one holds the lock.
     if draft.exists() && lock_file(directory_of(path)).is_ok_and(|file| file.try_lock().is_ok()) {
         let _ = fs::remove_file(draft);
     }
 }
 
-/// Makes the key file, or reads the one that another process has made first.
-pub(super) async fn make(path: &Path, clock: &dyn Clock, warnings: &mut Vec<Warning>) -> Result<MasterKey> {
+/// Makes the key file with a key, or reads the one that another process has made first.
+pub(super) async fn make(path: &Path, key: MasterKey, warnings: &mut Vec<Warning>) -> Result<MasterKey> {
     let _lock = lock(path).await?;
     if path.exists() {
         return read(path, warnings);
     }
-    let key = MasterKey::generate(clock);
     write(path, &key)?;
     warnings.push(Warning::new(format!(
         "the vault's master key is in {} (mode 0600): keep a copy, without it the vault cannot be opened",
@@ -151,13 +156,13 @@ pub(crate) fn replace(_lock: &KeyFileLock, path: &Path, key: &MasterKey, known: 
 /// Writes the file under another name and renames it. The name is always the same, so that a killed
 /// process leaves at most one draft, which the next one overwrites.
 fn write(path: &Path, key: &MasterKey) -> Result<()> {
-    let draft = draft_of(path);
+    let draft = beside(path, DRAFT);
     let written = (|| {
         match fs::remove_file(&draft) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
-        let mut file = private().open(&draft)?;
+        let mut file = new_private_file().open(&draft)?;
         file.write_all(text_of(key).as_bytes())?;
         file.sync_all()?;
         fs::rename(&draft, path)
@@ -166,14 +171,8 @@ fn write(path: &Path, key: &MasterKey) -> Result<()> {
         let _ = fs::remove_file(&draft);
         return Err(unwritable(path, &error));
     }
-    sync_parent(path);
+    sync_directory(directory_of(path));
     Ok(())
-}
-
-fn draft_of(path: &Path) -> PathBuf {
-    let mut draft = path.as_os_str().to_owned();
-    draft.push(".new");
-    PathBuf::from(draft)
 }
 
 fn unwritable(path: &Path, error: &io::Error) -> Error {
@@ -188,25 +187,4 @@ fn text_of(key: &MasterKey) -> Zeroizing<String> {
         "# The master key of the Sesame vault beside this file. Keep a copy in a safe place.\n{}\n",
         encoded.as_str()
     ))
-}
-
-fn private() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt as _;
-        options.mode(0o600);
-    }
-    options
-}
-
-/// A new name is durable only when its directory is.
-fn sync_parent(path: &Path) {
-    #[cfg(unix)]
-    if let Some(parent) = path.parent() {
-        let _ = fs::File::open(parent).and_then(|directory| directory.sync_all());
-    }
-    #[cfg(not(unix))]
-    let _ = path;
 }

@@ -25,18 +25,16 @@ pub(super) async fn write(key_id: KeyId, key: &MasterKey) -> Result<(), Unanswer
 async fn within_limit<T: Send + 'static>(
     call: impl FnOnce() -> Result<T, Unanswered> + Send + 'static,
 ) -> Result<T, Unanswered> {
-    let (done, answer) = std::sync::mpsc::channel();
+    let (done, answer) = tokio::sync::oneshot::channel();
     let started = std::thread::Builder::new().name("sesame-keyring".to_owned()).spawn(move || {
         let _ = done.send(call());
     });
     if let Err(error) = started {
         return Err(format!("no thread could be started: {error}"));
     }
-    let waiting = tokio::task::spawn_blocking(move || answer.recv_timeout(std::time::Duration::from_secs(3)));
-    match waiting.await {
-        Ok(Ok(answer)) => answer,
-        Ok(Err(_)) => Err("no answer within 3 seconds".to_owned()),
-        Err(error) => Err(error.to_string()),
+    match tokio::time::timeout(std::time::Duration::from_secs(3), answer).await {
+        Ok(answer) => answer.unwrap_or_else(|_| Err("it failed without an answer".to_owned())),
+        Err(_) => Err("no answer within 3 seconds".to_owned()),
     }
 }
 

@@ -204,7 +204,7 @@ fn leads_nowhere(row: &KeyRow, active: KeyKind, source: &KeySource) -> Error {
     let name = named(row.kind, source);
     match row.state {
         KeyState::Incoming => Error::local(format!(
-            "{name} is the key that this vault is being rekeyed to, and the rekey was cut off before that key opens it"
+            "{name} is the key that this vault is being rekeyed to, and the rekey was interrupted before that key opens it"
         ))
         .with_hint("Open the vault with its former key, and run `sesame vault rekey` once more. Nothing was changed."),
         _ => Error::local(format!(
@@ -221,7 +221,7 @@ fn leads_nowhere(row: &KeyRow, active: KeyKind, source: &KeySource) -> Error {
     }
 }
 
-/// Makes a key of the chosen kind for a vault that stands, with its kind and its settings. It is not
+/// Makes a key of the chosen kind, with its kind and its settings. It is not
 /// put anywhere yet.
 ///
 /// # Errors
@@ -248,7 +248,7 @@ pub(crate) async fn new_key(choice: &KeyChoice, clock: &dyn Clock) -> Result<(Ke
 pub(crate) async fn write_to_keyring(id: KeyId, key: &MasterKey) -> Result<()> {
     let failed = |why: String| {
         Error::local(format!("the keyring does not take the master key: {why}"))
-            .with_hint("Unlock the keyring and repeat the command, or choose another place with --to.")
+            .with_hint("Unlock the keyring and repeat the command, or choose another place for the key.")
     };
     keyring::write(id, key).await.map_err(failed)?;
     match keyring::read(id).await.map_err(failed)? {
@@ -274,36 +274,19 @@ async fn create(store: &dyn KeyStore, source: &KeySource, clock: &Arc<dyn Clock>
     let mut key_id = KeyId::default();
     clock.random(&mut key_id);
     let mut warnings = Vec::new();
-    let mut params = String::new();
-    let path = &source.key_file;
-    let (kind, key) = match &source.choice {
-        KeyChoice::Auto => {
-            let key = MasterKey::generate(clock.as_ref());
-            // Asked only here: the vault remembers, and no later call probes again.
-            if keyring_may_exist() && keyring::write(key_id, &key).await.is_ok() {
-                warnings.push(Warning::new(
-                    "the vault's master key is in the keyring of this desktop session; cron, ssh and services do not reach it: `sesame vault rekey --to file` moves it into a file",
-                ));
-                (KeyKind::Keyring, key)
-            } else {
-                (KeyKind::File, key_file::make(path, clock.as_ref(), &mut warnings).await?)
-            }
-        }
-        KeyChoice::Keyring => {
-            let key = MasterKey::generate(clock.as_ref());
-            keyring::write(key_id, &key).await.map_err(|why| {
-                Error::local(format!("the keyring does not take the master key: {why}"))
-                    .with_hint("Unlock the keyring, or let the key live in a file beside the vault.")
-            })?;
-            (KeyKind::Keyring, key)
-        }
-        KeyChoice::File => (KeyKind::File, key_file::make(path, clock.as_ref(), &mut warnings).await?),
-        choice => {
-            let (kind, key, settings) = new_key(choice, clock.as_ref()).await?;
-            params = settings;
-            (kind, key)
-        }
-    };
+    let (mut kind, mut key, params) = new_key(&source.choice, clock.as_ref()).await?;
+    let is_auto = matches!(source.choice, KeyChoice::Auto);
+    // Asked only here: the vault remembers, and no later call probes again.
+    if is_auto && keyring_may_exist() && keyring::write(key_id, &key).await.is_ok() {
+        kind = KeyKind::Keyring;
+        warnings.push(Warning::new(
+            "the vault's master key is in the keyring of this desktop session; cron, ssh and services do not reach it: `sesame vault rekey --to file` moves it into a file",
+        ));
+    } else if kind == KeyKind::Keyring {
+        write_to_keyring(key_id, &key).await?;
+    } else if kind == KeyKind::File {
+        key = key_file::make(&source.key_file, key, &mut warnings).await?;
+    }
     let sealer = Sealer::new(&key, key_id, clock.clone());
     let row = KeyRow {
         key_id,
@@ -317,7 +300,7 @@ async fn create(store: &dyn KeyStore, source: &KeySource, clock: &Arc<dyn Clock>
     if store.set_keys(&[], &[row]).await? {
         return Ok(Unlocked { ring: Ring::clone(&sealer.ring()), kind, warnings });
     }
-    // Another process made the vault in the same moment: its key stands, ours never sealed anything.
+    // Another process made the vault in the same moment: its key counts, ours never sealed anything.
     let mut unlocked = reopen(&store.keys().await?, source, &Ring::default()).await?;
     unlocked.warnings.extend(warnings);
     Ok(unlocked)

@@ -110,7 +110,7 @@ pub trait AccountStore: Send + Sync {
     fn given_up(&self, limit: u32) -> BoxFuture<'_, Result<GivenUp>>;
 
     /// Changes what is known of an account (login, shop, country, region). With a new authorization, or
-    /// with another one that stands, the account moves to it, and the former one goes when no account
+    /// with another one that is stored, the account moves to it, and the former one goes when no account
     /// uses it any more.
     fn update_account<'a>(
         &'a self,

@@ -93,7 +93,7 @@ pub struct AppRow {
     pub former_secret: Option<Vec<u8>>,
     /// Where the platform sends the seller's browser.
     pub redirect_uri: String,
-    /// The sandbox it was made against; nothing for a real app.
+    /// The sandbox it was made against; `None` for a real app.
     pub sandbox: Option<String>,
     /// Where its secret was read from when it was added: `standard input`, `variable X`, `file F`.
     pub secret_origin: Option<String>,
@@ -262,9 +262,9 @@ pub struct FailedRefresh<'a> {
     pub at: i64,
     /// Why, without secrets.
     pub error: &'a str,
-    /// No refresh before this time; nothing leaves what stands (a failed postponement).
+    /// No refresh before this time; `None` keeps the stored one.
     pub not_before: Option<i64>,
-    /// No postponement before this time; nothing leaves what stands.
+    /// No postponement before this time; `None` keeps the stored one.
     pub postpone_after: Option<i64>,
     /// When the keeper looks next.
     pub due_at: Option<i64>,
@@ -272,7 +272,7 @@ pub struct FailedRefresh<'a> {
     pub exhausted: Option<&'a str>,
     /// `true` if the platform may have spent the refresh token nevertheless.
     pub ambiguous: bool,
-    /// `true` if this does not pass by itself; nothing leaves what stands (a failed postponement).
+    /// `true` if this does not pass by itself; `None` keeps what is stored.
     pub blocked: Option<bool>,
     /// `true` if the platform lets this app refresh no tokens.
     pub denied: bool,
@@ -305,7 +305,7 @@ pub struct DueClaim<'a> {
 /// An authorization that is due, with its lease.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Due {
-    /// The authorization, as it stands under the lease.
+    /// The authorization, read under the lease.
     pub authorization: AuthorizationRow,
     /// The fence of the lease.
     pub fence: i64,
@@ -434,7 +434,7 @@ pub struct Notes {
     pub events: Vec<EventRow>,
 }
 
-/// A sealed value where it stands.
+/// A sealed value and where it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sealed {
     /// Its column.

@@ -19,7 +19,7 @@ use crate::{
     login::Logins,
     model::{InFlight, Warnings},
     oauth::TokenEndpoint,
-    ownership::ensure_private,
+    ownership::{beside, ensure_private, make_private_directory},
     refresh::{JOURNAL_SUFFIX, Journal, Refresher, Replay, TokenWriter},
     rekey::Rekey,
     seal::{KeyChoice, KeyKind, KeySource, MasterKeys, check_new, unlock},
@@ -117,20 +117,15 @@ impl fmt::Debug for VaultOptions {
 /// Refuses files of a vault that other users own or can write.
 fn ensure_all_private(location: &Location) -> Result<()> {
     let base = location.base()?;
-    let beside = |suffix: &str| {
-        let mut name = base.as_os_str().to_owned();
-        name.push(suffix);
-        std::path::PathBuf::from(name)
-    };
     let directory = base.parent().filter(|parent| !parent.as_os_str().is_empty());
     ensure_private("the directory", directory.unwrap_or(Path::new(".")))?;
     ensure_private("the master key's file", &location.key_file()?)?;
     if matches!(location, Location::Sqlite(_)) {
         for suffix in ["", "-wal", "-shm"] {
-            ensure_private("the vault's file", &beside(suffix))?;
+            ensure_private("the vault's file", &beside(&base, suffix))?;
         }
     }
-    let journal = beside(JOURNAL_SUFFIX);
+    let journal = beside(&base, JOURNAL_SUFFIX);
     ensure_private("the journal", &journal)?;
     // Whoever opens the vault replays them.
     for entry in fs::read_dir(&journal).into_iter().flatten().flatten() {
@@ -141,6 +136,16 @@ fn ensure_all_private(location: &Location) -> Result<()> {
 
 impl Vault {
     /// Opens a vault, makes it if it is not there, and replays what its journal holds.
+    ///
+    /// ```no_run
+    /// # async fn example(transport: std::sync::Arc<dyn sesame_core::Transport>) -> sesame_core::Result<()> {
+    /// use sesame_vault::{KeyChoice, Location, Vault, VaultOptions};
+    ///
+    /// let location = Location::Sqlite("/var/lib/erp/vault.db".into());
+    /// let vault = Vault::open(VaultOptions::new(location, transport).key(KeyChoice::File)).await?;
+    /// vault.close().await;
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// [`ErrorKind::Local`](sesame_core::ErrorKind::Local) for a file that is damaged, newer or
@@ -215,11 +220,8 @@ impl Vault {
             authorizations: Mutex::default(),
         });
         let endpoint = Arc::new(TokenEndpoint::new(options.transport.clone(), clock.clone()));
-        let journal = if store.is_durable() {
-            Journal::beside(&base, keys.sealer().clone(), clock.clone())
-        } else {
-            Journal::none(keys.sealer().clone(), clock.clone())
-        };
+        let directory = store.is_durable().then(|| beside(&base, JOURNAL_SUFFIX));
+        let journal = Journal::new(directory, keys.sealer().clone(), clock.clone());
         let replay = Arc::new(Replay {
             journal: journal.clone(),
             store: store.clone(),
@@ -325,14 +327,7 @@ fn make_home(base: &Path) -> Result<()> {
     let Some(home) = base.parent().filter(|home| !home.as_os_str().is_empty() && !home.is_dir()) else {
         return Ok(());
     };
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::DirBuilderExt as _;
-        builder.mode(0o700);
-    }
-    builder.create(home).map_err(|error| {
+    make_private_directory(home).map_err(|error| {
         Error::local(format!(
             "the directory {} for the vault's key and journal cannot be made: {error}",
             home.display()

@@ -158,7 +158,7 @@ async fn an_owner_stopped_with_the_only_good_pair_brings_the_shop_back() {
     for store in [Sqlite, Postgres] {
         let (world, others, owners) = stopped_at(store, "after-receive", "lazada", Dies).await;
         assert_eq!(others["state"], "needs-authorization", "{others}");
-        assert!(others["reason"].as_str().unwrap().contains("was cut off"), "{others}");
+        assert!(others["reason"].as_str().unwrap().contains("was interrupted"), "{others}");
         assert_eq!(token(&owners)[0], 2, "{owners}");
         is_usable(&world, 2).await;
         assert_eq!(world.refreshed().await, 1);

@@ -150,7 +150,10 @@ async fn check(world: &World, said: &Json, lost: bool, context: &str) {
             without += 1;
             assert_eq!(shop["state"], "needs-authorization", "{context}: {shop}");
             let reason = shop["reason"].as_str().unwrap();
-            assert!(reason.contains("was cut off before its answer could be stored"), "{context}: {shop}");
+            assert!(
+                reason.contains("was interrupted before its answer could be stored"),
+                "{context}: {shop}"
+            );
         }
     }
     assert_eq!(without, usize::from(lost), "{context}: {said}");

@@ -145,7 +145,7 @@ async fn check(world: &World, said: &Json, lost: bool, context: &str) {
     if lost {
         assert_eq!(said["state"], "needs-authorization", "{context}: {said}");
         let reason = said["reason"].as_str().unwrap();
-        assert!(reason.contains("was cut off before its answer could be stored"), "{context}: {said}");
+        assert!(reason.contains("was interrupted before its answer could be stored"), "{context}: {said}");
         assert!(said["error"].as_str().unwrap().starts_with("authorization: "), "{context}: {said}");
         return;
     }

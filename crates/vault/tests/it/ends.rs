@@ -268,6 +268,30 @@ async fn tokens_from_the_future_are_named_and_a_refresh_mends_them() {
     assert_eq!(events(store.as_ref()).await, []);
 }
 
+/// Its ends are unknown, and no refresh tells them.
+#[tokio::test]
+async fn tokens_from_the_future_that_nobody_can_refresh_need_a_login_now() {
+    let service = Param2Service::default();
+    let home = home(service.transport());
+    let (vault, store) = shops(&home, 1, 10 * HOUR, 180 * DAY).await;
+    let app = vault.apps().await.unwrap().remove(0).name;
+    let year = Duration::from_secs(365 * DAY);
+    home.clock.advance(year);
+    let tokens = ImportedTokens::default().access(AccessToken::new("bare-access")).account_name("bare");
+    vault.import_tokens(&app, tokens.access_expires_at(at(366 * DAY))).await.unwrap();
+    home.clock.set_back(year);
+    let keeper = Keeper::new(vault.clone(), KeeperOptions::default().warm(WarmPolicy::Always));
+    let done = keeper.tick().await.unwrap().done;
+    assert_eq!((done.refreshed, home.transport.count()), (0, 0), "{done:?}");
+    let account = vault.account("bare").await.unwrap();
+    assert_eq!(account.issued_in_future, Some(at(365 * DAY)));
+    assert!(account.needs_person_by.is_some_and(|by| by <= at(0)), "{account:?}");
+    let due = row(store.as_ref(), "bare").await.authorization.tokens.due_at;
+    assert!(due.is_none_or(|due| due <= at(DAY).as_millisecond()), "{due:?}");
+    // Whoever asks still gets the token: the gateway knows how long it is good for.
+    assert_eq!(vault.access_token("bare").await.unwrap().expose(), "bare-access");
+}
+
 #[tokio::test]
 async fn a_failure_in_the_window_of_postponements_makes_no_storm() {
     let service = Param2Service::default();

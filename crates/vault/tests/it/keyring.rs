@@ -102,3 +102,42 @@ async fn a_key_moves_into_the_keyring_and_out_of_it() {
     vault.close().await;
     opens_with(&home, KeyChoice::Auto, KeyKind::File).await;
 }
+
+/// Rekeys of two processes at once, one of them into the keyring or out of it: some key opens everything.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a keyring of its own: ./dev keyring"]
+async fn of_two_rekeys_at_once_one_wins_with_the_keyring_too() {
+    let (file, keyring) = (KeyChoice::File, KeyChoice::Keyring);
+    for (from, first, second) in [
+        (&file, &keyring, &keyring),
+        (&file, &keyring, &file),
+        (&keyring, &file, &keyring),
+        (&keyring, &keyring, &keyring),
+    ] {
+        for round in 0..10 {
+            let when = format!("{from:?} to {first:?} and {second:?}, round {round}");
+            let home = Home::new(FakeTransport::json("{}"));
+            let one = Vault::open(with(&home, from.clone())).await.unwrap();
+            fill(&one).await;
+            let other = Vault::open(with(&home, from.clone())).await.unwrap();
+            let run = |vault: Vault, to: KeyChoice| {
+                tokio::spawn(async move {
+                    let done = vault.rekey(to, &|_| {}).await;
+                    vault.close().await;
+                    done.is_ok()
+                })
+            };
+            let (one, other) = (run(one, first.clone()), run(other, second.clone()));
+            let won = [one.await.unwrap(), other.await.unwrap()];
+            assert!(won.contains(&true), "{when}");
+            let vault = Vault::open(with(&home, KeyChoice::Auto))
+                .await
+                .unwrap_or_else(|error| panic!("{when}: {error}"));
+            assert_eq!(vault.check().await.unwrap().findings, [], "{when}");
+            let handle = vault.handle("shop").await.unwrap();
+            let token = vault.token_of(&handle).await.unwrap();
+            assert_eq!(token.access.expose(), "planted0access0of0the0keyring", "{when}");
+            vault.close().await;
+        }
+    }
+}

@@ -62,7 +62,7 @@ async fn a_refresh_cut_off_after_it_was_sent_is_reported_for_what_it_is() {
     });
     let error = shop.vault.token_of(&handle).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Authorization);
-    assert!(error.message().contains("was cut off before its answer could be stored"), "{error}");
+    assert!(error.message().contains("was interrupted before its answer could be stored"), "{error}");
 
     // Where the old token lives on, the second try simply works.
     let shop = self::shop(Policy::Lives).await;

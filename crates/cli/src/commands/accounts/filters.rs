@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use sesame_vault::{Account, AccountState};
+use sesame_vault::Account;
 
 use crate::{humanize::parse_duration, status};
 

@@ -56,7 +56,7 @@ Examples:
 
 JSON: {\"platform\",\"name\",\"title\",\"title_zh\",\"about\",\"about_zh\",\"shape\",\"path\",\"namespace\",\"version\",\"http\",\"auth\",\"signed\",
        \"safety\",\"safety_derived\",\"params\":[..],\"response\":[..],\"paging\",\"aliases\",\"errors\",
-       \"example\",\"samples\":{\"sesame\",\"curl\",\"rust\",\"python\"},\"reply\",\"dates\",\"quota\",\"notes\",\"group\",\"source\",\"known\",\"also_on\":[..]}
+       \"example\",\"samples\":{\"sesame\",\"curl\",\"rust\",\"python\"},\"reply\",\"dates\",\"quota\",\"notes\",\"group\",\"source\",\"known\",\"presumed\",\"also\":[{\"platform\",\"name\"}]}
 In params and response: n is the name, t the type, l says that it is a list, r that it is required (left \
 out where nobody knows), vt the vendor's word for the type, eg an example, c the members of an object.")]
     Show(ShowArgs),

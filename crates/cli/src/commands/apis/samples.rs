@@ -1,5 +1,7 @@
 //! Lines to copy: a call of one API on the command line, by curl, in Rust and in Python.
 
+use std::fmt::Write as _;
+
 use serde_json::{Map, Value as Json};
 use sesame_catalog::{Api, Safety};
 use sesame_core::command_line::quote;
@@ -56,13 +58,11 @@ fn rust(api: &Api, arguments: &Map<String, Json>) -> String {
             Json::Number(_) | Json::Bool(_) => value.to_string(),
             other => format!("serde_json::json!({other})"),
         };
-        line.push_str(&format!(".arg({}, {value})", literal(name)));
+        let _ = write!(line, ".arg({}, {value})", literal(name));
     }
     for file in api.files(true) {
-        line.push_str(&format!(
-            ".file({}, File::new(\"photo.jpg\", std::fs::read(\"photo.jpg\")?))",
-            literal(&file.name)
-        ));
+        let name = literal(&file.name);
+        let _ = write!(line, ".file({name}, File::new(\"photo.jpg\", std::fs::read(\"photo.jpg\")?))");
     }
     line.push_str(".send().await?");
     line

@@ -18,12 +18,30 @@ const WIDTH: usize = 80;
 
 pub(super) fn show(args: &ShowArgs, context: &Context) -> CliResult {
     let catalog = context.catalog()?;
+<<<<<<< HEAD
     let (api, also) = find(&catalog, &args.api, args.platform.as_deref())?;
+=======
+    let api = if let Some(platform) = &args.platform {
+        catalog.platform(platform)?;
+        catalog.api(platform, &args.api)?
+    } else {
+        let platforms = catalog.platforms().iter();
+        let mut found = platforms
+            .filter_map(|platform| catalog.api(&platform.name, &args.api).ok())
+            .filter(|api| api.known);
+        found.next().ok_or_else(|| unknown(&catalog, &args.api, None))?
+    };
+    if !api.known {
+        return Err(unknown(&catalog, &args.api, args.platform.as_deref()).into());
+    }
+>>>>>>> main
     if args.skeleton {
         return context.printer(Format::Json).vendor_json(&Json::Object(api.skeleton()).to_string());
     }
     let mut record = as_json(&api);
-    record["also_on"] = json!(also);
+    let also = catalog.also(&api);
+    let places = also.iter().map(|(platform, name)| json!({ "platform": platform, "name": name }));
+    record["also"] = places.collect();
     let mut printer = context.printer(Format::Table);
     printer.one(&record, |printer| text(printer, &api, &also))
 }
@@ -67,6 +85,7 @@ fn as_json(api: &Api) -> Json {
         "platform": api.platform,
         "name": api.name,
         "title": api.title,
+        "title_derived": api.title_derived,
         "title_zh": api.title_zh,
         "about": api.about,
         "about_zh": api.about_zh,
@@ -98,6 +117,7 @@ fn as_json(api: &Api) -> Json {
         "group": api.group,
         "source": api.source,
         "known": api.known,
+        "presumed": api.presumed,
     })
 }
 
@@ -110,7 +130,7 @@ fn http_word(methods: HttpMethods) -> &'static str {
     }
 }
 
-fn text(printer: &mut Printer, api: &Api, also: &[String]) -> CliResult {
+fn text(printer: &mut Printer, api: &Api, also: &[(&str, String)]) -> CliResult {
     let title = api.title.as_deref().unwrap_or_default();
     printer.line(format_args!("{}  {}", api.name, printable(title)).to_string().trim_end())?;
     if let Some(title) = &api.title_zh {
@@ -124,14 +144,17 @@ fn text(printer: &mut Printer, api: &Api, also: &[String]) -> CliResult {
     let mut line = |name: &str, value: &str| -> CliResult {
         if value.is_empty() { Ok(()) } else { printer.line(format_args!("  {name:<10}{}", printable(value))) }
     };
-    line(
-        "platform",
-        &if also.is_empty() {
-            api.platform.clone()
-        } else {
-            format!("{} (also on: {})", api.platform, also.join(", "))
-        },
-    )?;
+    let presumed = if api.presumed { " (nobody has confirmed that it exists here)" } else { "" };
+    line("platform", &format!("{}{presumed}", api.platform))?;
+    let also: Vec<String> = also
+        .iter()
+        .map(
+            |(platform, name)| {
+                if *name == api.name { (*platform).to_owned() } else { format!("{name} on {platform}") }
+            },
+        )
+        .collect();
+    line("also", &also.join(", "))?;
     line(
         "shape",
         &match &api.path {
@@ -163,7 +186,13 @@ fn text(printer: &mut Printer, api: &Api, also: &[String]) -> CliResult {
         }
     }
     if let Some(paging) = &api.paging {
-        printer.line(format_args!("\nPages\n  {}", paging_words(paging)))?;
+        let derived = if paging.derived {
+            " (derived from the names of its fields; nobody has confirmed it)"
+        } else {
+            ""
+        };
+        printer.line("\nPages")?;
+        paragraph(printer, 2, &format!("{}{derived}", paging_words(paging)))?;
         if let Some(advice) = &paging.advice {
             paragraph(printer, 2, advice)?;
         }

@@ -211,7 +211,7 @@ fn from_options(args: &AddArgs, platform: &str) -> CliResult<NewApp> {
         None if person_is_there() => crate::secret_input::ask()?,
         None => {
             return Err(Error::usage("no app secret was given")
-                .with_hint("Use --secret-stdin, --secret-env VAR, or --env-file FILE: there is no terminal to ask at.")
+                .with_hint("Use --secret-stdin, --secret-env VAR, or --env-file FILE: there is no terminal to ask on.")
                 .into());
         }
     };
@@ -333,7 +333,7 @@ fn report(
             printer.line(match stood {
                 None => format!("added {which}"),
                 Some((_, true)) => {
-                    format!("replaced the secret of {which}: the vault had another one for this key")
+                    format!("replaced the secret of {which}")
                 }
                 Some((_, false)) => format!("{which} is in the vault already, with this secret"),
             })?;

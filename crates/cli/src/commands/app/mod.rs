@@ -214,7 +214,7 @@ async fn remove(args: RemoveArgs, context: &Context) -> CliResult {
     if !args.yes {
         let what = format!("app {:?} ({}, key {})", app.name, app.platform, app.app_key);
         if !person_is_there() {
-            return Err(Error::usage(format!("{what} would be removed, and there is no terminal to ask at"))
+            return Err(Error::usage(format!("{what} would be removed, and there is no terminal to ask on"))
                 .with_hint("Add --yes to remove it.")
                 .into());
         }
@@ -258,7 +258,7 @@ async fn list(context: &Context) -> CliResult {
     let records: Vec<_> = apps.iter().map(app_json).collect();
     let mut printer = context.printer(Format::Table);
     if printer.for_people() && apps.is_empty() {
-        say("There is no app yet. Add one: sesame app add PLATFORM --key KEY --secret-stdin");
+        say("There are no apps yet. Add one: sesame app add PLATFORM --key KEY --secret-stdin");
         return Ok(());
     }
     printer.list(&records, &rows)

@@ -28,11 +28,16 @@ const MAX_BODY: u64 = 64 << 20;
 #[command(after_help = "\
 Examples:
   sesame sign --protocol iop --path /order/get --secret-env APP_SECRET \\
-      app_key=123456 timestamp=1517820392000 sign_method=sha256 access_token=test order_id=1234
-  sesame sign --protocol param2 --path param2/1/system/currentTime/1000000 --secret-stdin a=1 b=2 --explain
-  sesame sign --protocol iop --secret-stdin --explain 'https://api.lazada.sg/rest/order/get?app_key=123456&sign=ABC'
-  sesame sign --protocol iop --path 123456 --body message.json --secret-stdin Authorization=1f2e3d
-  sesame sign --protocol top --account myshop method=taobao.time.get app_key=1 v=2.0 'timestamp=2026-11-21 12:00:00'
+      app_key=123456 timestamp=1517820392000 sign_method=sha256 \\
+      access_token=test order_id=1234
+  sesame sign --protocol param2 --path param2/1/system/currentTime/1000000 \\
+      --secret-stdin a=1 b=2 --explain
+  sesame sign --protocol iop --secret-stdin \\
+      --explain 'https://api.lazada.sg/rest/order/get?app_key=123456&sign=ABC'
+  sesame sign --protocol iop --path 123456 --body message.json \\
+      --secret-stdin Authorization=1f2e3d
+  sesame sign --protocol top --account myshop method=taobao.time.get app_key=1 \\
+      v=2.0 'timestamp=2026-11-21 12:00:00'
 
 Nothing is added and nothing is dropped: empty values are signed; only the signature itself \
 (`sign`, `_aop_signature`) is left out, and that is said. Values are raw text, not percent-encoded; a \

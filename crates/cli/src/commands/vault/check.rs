@@ -14,7 +14,8 @@ use crate::{
 #[command(after_help = "\
 Examples:
   sesame vault check
-  sesame vault check --output json || mail -s 'the vault is damaged' owner@example.com
+  sesame vault check --output json || mail -s 'the vault is damaged' \\
+      owner@example.com
 
 Looks at the store itself, the master keys, every sealed value, whose each shop is, the platforms and \
 the journal. Changes nothing. The exit code is 1 when something is wrong.

@@ -18,7 +18,8 @@ use crate::{
 #[command(after_help = "\
 Examples:
   sesame vault copy --to sqlite:/backup/vault.db
-  SESAME_NEW_PASSPHRASE=... sesame vault copy --to sqlite:vault.db --key passphrase
+  SESAME_NEW_PASSPHRASE=... sesame vault copy --to sqlite:vault.db \\
+      --key passphrase
   sesame vault copy --to postgres://sesame@db/vault
 
 Apps, accounts and tokens, sealed with the target's own key; the audit trail stays behind. The copy is a vault: `sesame --vault sqlite:/backup/vault.db accounts` opens it. The target is made if it is not there. One that has accounts gets those it lacks, and the newer tokens of those that an earlier copy brought; its other accounts are left alone. A copy that was cut off is repeated.
@@ -129,7 +130,7 @@ async fn key_choice(key: Option<CopyKey>, target: &Location) -> CliResult<KeyCho
             Ok(KeyChoice::Passphrase(asked))
         }
         (Some(CopyKey::Passphrase), None) => Err(Error::usage("no passphrase was given for the target")
-            .with_hint("Set SESAME_NEW_PASSPHRASE: there is no terminal to ask at.")
+            .with_hint("Set SESAME_NEW_PASSPHRASE: there is no terminal to ask on.")
             .into()),
         (Some(CopyKey::File), _) => Ok(KeyChoice::File),
         (None, None) if !SqlStore::exists(target).await? => Ok(KeyChoice::File),

@@ -34,8 +34,10 @@ sesame vault import [OPTIONS] <--csv <FILE>|--tsv <FILE>|--jsonl <FILE>|--env-fi
     after_help = "\
 Examples:
   sesame vault import --csv shops.csv --platform lazada --dry-run
-  sesame vault import --csv shops.csv --platform lazada --map access_token=tok,refresh_token=rtok
-  mysql --batch erp < shops.sql | sesame vault import --tsv - --platform aliexpress-legacy
+  sesame vault import --csv shops.csv --platform lazada \\
+      --map access_token=tok,refresh_token=rtok
+  mysql --batch erp < shops.sql | sesame vault import --tsv - \\
+      --platform aliexpress-legacy
 
 All or nothing: shops that the vault has already are left alone and listed. The first line of CSV and TSV names the columns, each object of JSON Lines its values: account, app_key, app_secret, access_token, refresh_token, identity (or the platform's own name of the shop's id, such as aliId or seller_id), login, country, access_create_time, refresh_create_time, access_expires_at and refresh_expires_at. Other names are mapped by --map NAME=COLUMN. TSV is what `mysql --batch` prints. FILE is a regular file of at most 64 MiB, or - for standard input.
 
@@ -121,18 +123,15 @@ pub(crate) fn run(args: &VaultImportArgs, context: &Context) -> CliResult {
     let shown = shown(path);
     let mut options = options(args)?;
     options.origin = Some(if path == Path::new("-") { shown.clone() } else { format!("file {shown}") });
-    let (platform, table) = match format {
-        Some(format) => {
-            let table = Table::read(read_or_stdin(path, MAX_TABLE)?, format);
-            (platform_of(args, None, context, &shown)?, table)
-        }
-        None => {
-            let file = EnvFile::read(path)?;
-            let platform = platform_of(args, file.platform(), context, &shown)?;
-            options.name_is_made_up = args.as_name.is_none() && file.get("ACCOUNT").is_none();
-            let table = one_shop(&file, args, platform.as_deref());
-            (platform, table)
-        }
+    let (platform, table) = if let Some(format) = format {
+        let table = Table::read(read_or_stdin(path, MAX_TABLE)?, format);
+        (platform_of(args, None, context, &shown)?, table)
+    } else {
+        let file = EnvFile::read(path)?;
+        let platform = platform_of(args, file.platform(), context, &shown)?;
+        options.name_is_made_up = args.as_name.is_none() && file.get("ACCOUNT").is_none();
+        let table = one_shop(&file, args, platform.as_deref());
+        (platform, table)
     };
     let table = table.map_err(|error| error.context(shown))?;
     runtime::block_on(context, async {

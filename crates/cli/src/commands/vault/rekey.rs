@@ -39,7 +39,7 @@ pub(crate) struct Args {
     /// Read the new key or passphrase from this file, which must be kept.
     #[arg(long, value_name = "FILE")]
     key_file: Option<PathBuf>,
-    /// Give up a rekey that was cut off, whose new key is lost, and begin anew.
+    /// Discard an interrupted rekey whose new key is lost, and start over.
     #[arg(long)]
     anew: bool,
 }
@@ -63,7 +63,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> CliResult {
     runtime::block_on(context, async {
         let vault = super::standing(context).await?;
         if args.anew && vault.abandon_rekey().await? {
-            say("The rekey that had been cut off is given up.");
+            say("The interrupted rekey was discarded.");
         }
         let done = match rekey(vault, to.clone()).await {
             // The vault has a passphrase, and nobody gave the new one yet.
@@ -79,9 +79,9 @@ pub(crate) fn run(args: &Args, context: &Context) -> CliResult {
             done => done?,
         };
         context.printer(Format::Table).one(&done, |printer| {
-            let resumed = if done.resumed { " (a rekey that had been cut off is finished)" } else { "" };
+            let resumed = if done.resumed { " (an interrupted rekey was finished)" } else { "" };
             printer.line(format_args!(
-                "the vault has a new master key ({}); sealed anew: {}{resumed}",
+                "the vault has a new master key ({}); resealed: {}{resumed}",
                 done.key,
                 super::count(done.resealed, "value")
             ))
@@ -169,8 +169,8 @@ fn kept(what: &str, name: &str, in_variable: Option<AppSecret>, file: Option<&Pa
 /// Reads a secret from a file that is still there after this command: no pipe, and no file without a name.
 fn read_kept(path: &Path) -> CliResult<AppSecret> {
     let failed = |error: std::io::Error| Error::usage(format!("cannot read {}: {error}", path.display()));
-    let file = std::fs::File::open(path).map_err(failed)?;
-    let about = file.metadata().map_err(failed)?;
+    // Before it is opened: to open a pipe is to wait for its other end.
+    let about = std::fs::metadata(path).map_err(failed)?;
     #[cfg(unix)]
     let is_named = std::os::unix::fs::MetadataExt::nlink(&about) > 0;
     #[cfg(not(unix))]
@@ -186,6 +186,7 @@ fn read_kept(path: &Path) -> CliResult<AppSecret> {
     if std::os::unix::fs::PermissionsExt::mode(&about.permissions()) & 0o077 != 0 {
         note("warning", &format!("other users can read the key file; run: chmod 600 {}", path.display()));
     }
+    let file = std::fs::File::open(path).map_err(failed)?;
     let text = read_bounded(file, &path.display().to_string())?;
     let secret = text.trim_end_matches(['\r', '\n']);
     if secret.is_empty() {

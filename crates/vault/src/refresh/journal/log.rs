@@ -8,7 +8,10 @@ use std::{
 
 use sesame_core::Clock;
 
-use crate::model::Id;
+use crate::{
+    model::Id,
+    ownership::{make_private_directory, new_private_file, sync_directory},
+};
 
 /// What the name of a file ends with, and while it is being made.
 pub(super) const LOG: &str = "log";
@@ -48,7 +51,7 @@ impl Log {
         clock.random(&mut name);
         let path = directory.join(hex::encode(name)).with_extension(LOG);
         let draft = path.with_extension(NEW);
-        let file = private().open(&draft)?;
+        let file = new_private_file().read(true).open(&draft)?;
         // Locked before it has its name: whoever finds it unlocked knows that its process has ended.
         file.try_lock().map_err(io::Error::from)?;
         let mut log = Self { path, file, end: 0, size: 0 };
@@ -195,41 +198,9 @@ fn make_directory(directory: &Path) -> io::Result<()> {
     if directory.is_dir() {
         return Ok(());
     }
-    let mut builder = fs::DirBuilder::new();
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::DirBuilderExt as _;
-        builder.mode(0o700);
-    }
-    match builder.create(directory) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists || !directory.is_dir() => {
-            return Err(error);
-        }
-        _ => {}
-    }
+    make_private_directory(directory)?;
     if let Some(parent) = directory.parent() {
         sync_directory(parent);
     }
     Ok(())
-}
-
-fn private() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create_new(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt as _;
-        options.mode(0o600);
-    }
-    options
-}
-
-/// A new name is durable only when its directory is.
-fn sync_directory(directory: &Path) {
-    #[cfg(unix)]
-    if let Err(error) = File::open(directory).and_then(|directory| directory.sync_all()) {
-        tracing::warn!(directory = %directory.display(), %error, "a directory cannot be synced");
-    }
-    #[cfg(not(unix))]
-    let _ = directory;
 }

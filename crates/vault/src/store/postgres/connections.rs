@@ -189,7 +189,7 @@ impl Connections {
 }
 
 /// What each connection is told first. An answer means that it is on the disk, whatever the database
-/// was set to; nothing waits for ever; no statement waits for a compiler.
+/// was set to; nothing waits forever; no statement waits for the JIT compiler.
 const SETTINGS: &str = "
 SET search_path = sesame;
 SET statement_timeout = '30s';
@@ -202,23 +202,20 @@ SELECT set_config('jit', 'off', false) WHERE current_setting('jit', true) = 'on'
 
 fn options(database: &Database) -> PgConnectOptions {
     // The library looks for `~/.pgpass` only while it reads an address: this one has no secret in it.
-    let mut address = url::Url::parse("postgres://localhost").ok();
-    if let Some(address) = &mut address {
-        let _ = address.set_port(Some(database.port));
-        let mut pairs = address.query_pairs_mut();
-        match &database.server {
-            Server::Host(host) => pairs.append_pair("host", host),
-            Server::Socket(path) => pairs.append_pair("host", path),
-        };
-        if let Some(user) = &database.user {
-            pairs.append_pair("user", user);
-        }
-        if let Some(name) = &database.name {
-            pairs.append_pair("dbname", name);
-        }
-    }
-    let plain = address.as_ref().and_then(|address| PgConnectOptions::from_url(address).ok());
-    let mut options = plain.unwrap_or_else(PgConnectOptions::new_without_pgpass).port(database.port);
+    let (Server::Host(host) | Server::Socket(host)) = &database.server;
+    let port = database.port.to_string();
+    let parts = [
+        ("host", Some(host.as_str())),
+        ("port", Some(&port)),
+        ("user", database.user.as_deref()),
+        ("dbname", database.name.as_deref()),
+    ];
+    let parts = parts.into_iter().filter_map(|(name, value)| Some((name, value?)));
+    let address = url::Url::parse_with_params("postgres://localhost", parts).ok();
+    let mut options = address
+        .and_then(|address| PgConnectOptions::from_url(&address).ok())
+        .unwrap_or_else(PgConnectOptions::new_without_pgpass)
+        .port(database.port);
     options = match &database.server {
         Server::Host(host) => options.host(host),
         Server::Socket(path) => options.socket(path),

@@ -20,7 +20,7 @@ impl PostgresBackend {
                 {
                     found.push(format!("table {table} cannot be read: {}", error.message()));
                 }
-                Err(error) => return Err(error.into()),
+                Err(error) => return Err(error),
             }
         }
         for row in sqlx::query(ODDITIES).fetch_all(connection).await? {

@@ -6,7 +6,7 @@ use sesame_core::{Error, Retry, redact::Redactor};
 
 use crate::database::Database;
 
-/// Says what went wrong with which database, what to do, and whether waiting helps.
+/// Describes an error: which database, what to do, and whether waiting helps.
 pub(super) fn describe(database: &Database, error: sqlx::Error) -> Error {
     let place = database.place();
     // A server, or what answers in its place, may repeat what it was sent.

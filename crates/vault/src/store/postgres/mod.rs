@@ -51,15 +51,6 @@ impl PostgresBackend {
         self.database.place()
     }
 
-    pub(super) const fn is_durable(&self) -> bool {
-        true
-    }
-
-    /// Former rows are kept until they are vacuumed.
-    pub(super) const fn forget_remains(&self) -> &'static str {
-        "VACUUM master_keys, app, authorizations"
-    }
-
     pub(super) fn describe(&self, error: sqlx::Error) -> Error {
         failures::describe(&self.database, error)
     }

@@ -104,13 +104,13 @@ impl PostgresBackend {
 
 /// Makes the schema, unless somebody with more rights made it for us, and the row that is locked.
 async fn make_foundation(connection: &mut PgConnection) -> sqlx::Result<()> {
-    let stands = sqlx::query("SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = 'sesame'")
+    let exists = sqlx::query("SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = 'sesame'")
         .fetch_optional(&mut *connection)
         .await?
         .is_some();
     let table = "CREATE TABLE sesame.sesame_schema \
                  (whole BOOLEAN NOT NULL PRIMARY KEY CHECK (whole), version BIGINT NOT NULL)";
-    for statement in ["CREATE SCHEMA sesame", table].into_iter().skip(usize::from(stands)) {
+    for statement in ["CREATE SCHEMA sesame", table].into_iter().skip(usize::from(exists)) {
         match sqlx::raw_sql(statement).execute(&mut *connection).await {
             // Two that begin at once: one of them loses, and finds what it wanted.
             Err(sqlx::Error::Database(error))

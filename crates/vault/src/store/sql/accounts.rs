@@ -6,7 +6,7 @@ use super::{
     SqlStore, bytes_before,
     events::insert_notes,
     query::query,
-    rows::{Column as _, Table},
+    rows::StoredRow,
     tokens::{delete_unused, select_authorization},
     unless_taken,
 };
@@ -32,7 +32,7 @@ impl SqlStore {
             row.insert(&mut transaction).await?;
         }
         insert_notes(&mut transaction, notes).await?;
-        Ok(transaction.commit().await?)
+        transaction.commit().await
     }
 }
 
@@ -67,7 +67,7 @@ impl AccountStore for SqlStore {
                 AppRow::columns()
             ));
             self.fetch_all(using.bind(authorization), |row| {
-                let (account, app) = (Table::read(row)?, Table::read(row)?);
+                let (account, app) = (StoredRow::read(row)?, StoredRow::read(row)?);
                 Ok(FullRow { account, app, authorization: shared.clone() })
             })
             .await
@@ -76,9 +76,9 @@ impl AccountStore for SqlStore {
 
     fn accounts_after(&self, after: Option<Id>, limit: u32) -> BoxFuture<'_, Result<Vec<FullRow>>> {
         self.run(move || {
-            let page =
-                query(FullRow::select("WHERE account.account_id > $1 ORDER BY account.account_id LIMIT $2"));
-            self.fetch_all(page.bind(bytes_before(after)).bind(limit), FullRow::read)
+            let page = "WHERE account.account_id > $1 ORDER BY account.account_id LIMIT $2";
+            let page = query(FullRow::select(page)).bind(bytes_before(after)).bind(limit);
+            self.fetch_all(page, FullRow::read)
         })
     }
 
@@ -86,7 +86,7 @@ impl AccountStore for SqlStore {
         self.run(move || {
             let page =
                 query("SELECT account_id FROM account WHERE account_id > $1 ORDER BY account_id LIMIT $2");
-            self.fetch_all(page.bind(bytes_before(after)).bind(limit), |row| Id::read(row, "account_id"))
+            self.fetch_all(page.bind(bytes_before(after)).bind(limit), |row| row.get("account_id"))
         })
     }
 
@@ -130,7 +130,7 @@ impl AccountStore for SqlStore {
                 .fetch_optional(
                     query("SELECT authorization_id FROM account WHERE account_id = $1 FOR UPDATE")
                         .bind(row.id),
-                    |row| Id::read(row, "authorization_id"),
+                    |row| row.get("authorization_id"),
                 )
                 .await?;
             let update = query(
@@ -148,7 +148,7 @@ impl AccountStore for SqlStore {
                 delete_unused(&mut transaction, former).await?;
             }
             insert_notes(&mut transaction, notes).await?;
-            Ok(transaction.commit().await?)
+            transaction.commit().await
         })
     }
 
@@ -178,14 +178,14 @@ impl AccountStore for SqlStore {
                 .fetch_optional(
                     query("DELETE FROM account WHERE account_id = $1 RETURNING authorization_id")
                         .bind(account),
-                    |row| Id::read(row, "authorization_id"),
+                    |row| row.get("authorization_id"),
                 )
                 .await?;
             if let Some(authorization) = removed {
                 delete_unused(&mut transaction, authorization).await?;
             }
             insert_notes(&mut transaction, notes).await?;
-            Ok(transaction.commit().await?)
+            transaction.commit().await
         })
     }
 }

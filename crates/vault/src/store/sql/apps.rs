@@ -2,7 +2,7 @@
 
 use sesame_core::{BoxFuture, Result};
 
-use super::{SqlStore, events::insert_notes, is_taken, query::query, rows::Table as _};
+use super::{SqlStore, events::insert_notes, is_taken, query::query, rows::StoredRow as _};
 use crate::{
     Id,
     store::{AppRow, AppStore, Notes},
@@ -11,15 +11,13 @@ use crate::{
 impl AppStore for SqlStore {
     fn apps(&self) -> BoxFuture<'_, Result<Vec<AppRow>>> {
         self.run(move || {
-            let all = format!("SELECT {} FROM app ORDER BY app.created_at, app.name", AppRow::columns());
-            self.fetch_all(query(all), AppRow::read)
+            self.fetch_all(query(AppRow::select("ORDER BY app.created_at, app.name")), AppRow::read)
         })
     }
 
     fn app<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<AppRow>>> {
         self.run(move || {
-            let one = format!("SELECT {} FROM app WHERE app.name = $1", AppRow::columns());
-            self.fetch_optional(query(one).bind(name), AppRow::read)
+            self.fetch_optional(query(AppRow::select("WHERE app.name = $1")).bind(name), AppRow::read)
         })
     }
 

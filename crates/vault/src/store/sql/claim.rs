@@ -3,7 +3,7 @@
 use super::query::Query;
 use crate::store::DueClaim;
 
-/// A lease that ends later than this after one taken now is none: the row is damaged, or a clock was set
+/// A lease that ends later than this after one taken now does not count: the row is damaged, or a clock was set
 /// back.
 pub(super) const LATEST_LEASE: i64 = 3_600_000;
 

@@ -7,7 +7,7 @@ use super::{
     claim::{bind_claim, claim_due, readable},
     connection::Connection,
     query::{Row, query},
-    rows::Table as _,
+    rows::StoredRow as _,
 };
 use crate::{
     Id,
@@ -74,7 +74,7 @@ impl EventStore for SqlStore {
         self.run(move || async move {
             let mut transaction = self.begin().await?;
             insert_notes(&mut transaction, notes).await?;
-            Ok(transaction.commit().await?)
+            transaction.commit().await
         })
     }
 
@@ -82,11 +82,9 @@ impl EventStore for SqlStore {
         self.run(move || {
             // Two statements: one plan cannot serve both.
             let which = if asked.authorization.is_some() { "AND authorization_id = $3" } else { "" };
-            let columns = AuditRow::columns();
-            let read = query(format!(
-                "SELECT {columns} FROM audit WHERE at >= $1 {which} ORDER BY audit_id DESC LIMIT $2"
-            ));
-            let mut read = read.bind(asked.since.unwrap_or(i64::MIN)).bind(asked.limit);
+            let rest = format!("WHERE at >= $1 {which} ORDER BY audit_id DESC LIMIT $2");
+            let mut read =
+                query(AuditRow::select(&rest)).bind(asked.since.unwrap_or(i64::MIN)).bind(asked.limit);
             if let Some(authorization) = asked.authorization {
                 read = read.bind(authorization);
             }

@@ -2,7 +2,7 @@
 
 use sesame_core::{BoxFuture, Result};
 
-use super::{Backend, SqlStore, WORKING_LONG, bytes_before, on_backend, query::query, rows::Column as _};
+use super::{Backend, SqlStore, WORKING_LONG, bytes_before, query::query};
 use crate::{
     Id,
     store::{KeyId, KeyRow, KeyStore, Sealed, SealedPlace},
@@ -13,7 +13,7 @@ impl KeyStore for SqlStore {
         self.run(move || async move {
             let read = query("SELECT keys FROM master_keys");
             let keys = self.fetch_optional(read, |row| {
-                let keys = serde_json::from_str(row.get("keys")?);
+                let keys = serde_json::from_str(&row.get::<String>("keys")?);
                 keys.map_err(|error| sqlx::Error::Decode(Box::new(error)))
             });
             Ok(keys.await?.unwrap_or_default())
@@ -36,7 +36,14 @@ impl KeyStore for SqlStore {
 
     fn forget_remains(&self) -> BoxFuture<'_, Result<()>> {
         self.run_for(WORKING_LONG, move || async move {
-            let clean = query(on_backend!(self, backend => backend.forget_remains()));
+            let clean = query(match self.0.as_ref() {
+                // `secure_delete` overwrites what is replaced in the file, and its log still has it.
+                #[cfg(feature = "sqlite")]
+                Backend::Sqlite(_) => "PRAGMA wal_checkpoint(TRUNCATE)",
+                // Former rows are kept until they are vacuumed.
+                #[cfg(feature = "postgres")]
+                Backend::Postgres(_) => "VACUUM master_keys, app, authorizations",
+            });
             self.execute(clean).await?;
             Ok(())
         })
@@ -57,7 +64,7 @@ impl KeyStore for SqlStore {
                  WHERE substr({column}, 2, 8) = $1 AND {id} > $2 ORDER BY {id} LIMIT $3"
             ));
             self.fetch_all(find.bind(key_id.to_vec()).bind(bytes_before(after)).bind(limit), |row| {
-                Ok(Sealed { place, id: Id::read(row, "id")?, bytes: row.get("sealed")? })
+                Ok(Sealed { place, id: row.get("id")?, bytes: row.get("sealed")? })
             })
             .await
         })

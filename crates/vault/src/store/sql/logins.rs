@@ -2,7 +2,7 @@
 
 use sesame_core::{BoxFuture, Result};
 
-use super::{SqlStore, query::query, rows::Table as _};
+use super::{SqlStore, query::query, rows::StoredRow as _};
 use crate::store::{LoginStore, PendingLogin};
 
 impl LoginStore for SqlStore {
@@ -12,14 +12,13 @@ impl LoginStore for SqlStore {
             let forget = query("DELETE FROM pending_login WHERE begun_at < $1");
             transaction.execute(forget.bind(forget_before)).await?;
             login.insert(&mut transaction).await?;
-            Ok(transaction.commit().await?)
+            transaction.commit().await
         })
     }
 
     fn login<'a>(&'a self, state_hash: &'a [u8]) -> BoxFuture<'a, Result<Option<PendingLogin>>> {
         self.run(move || {
-            let columns = PendingLogin::columns();
-            let find = query(format!("SELECT {columns} FROM pending_login WHERE state_hash = $1"));
+            let find = query(PendingLogin::select("WHERE state_hash = $1"));
             self.fetch_optional(find.bind(state_hash), PendingLogin::read)
         })
     }

@@ -59,8 +59,6 @@ macro_rules! on_backend {
     };
 }
 
-use on_backend;
-
 impl SqlStore {
     /// Opens the store at a location and makes it if it is not there. Many processes may do so at once.
     ///
@@ -229,12 +227,17 @@ fn unless_taken(done: sqlx::Result<()>) -> sqlx::Result<bool> {
 
 /// Returns `true` if a unique name is taken.
 fn is_taken(error: &sqlx::Error) -> bool {
-    error.as_database_error().is_some_and(|error| error.is_unique_violation())
+    error.as_database_error().is_some_and(sqlx::error::DatabaseError::is_unique_violation)
 }
 
 impl Store for SqlStore {
     fn is_durable(&self) -> bool {
-        on_backend!(self, backend => backend.is_durable())
+        match self.0.as_ref() {
+            #[cfg(feature = "sqlite")]
+            Backend::Sqlite(backend) => backend.is_durable(),
+            #[cfg(feature = "postgres")]
+            Backend::Postgres(_) => true,
+        }
     }
 
     fn check(&self) -> BoxFuture<'_, Result<Vec<String>>> {

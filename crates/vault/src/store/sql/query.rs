@@ -1,14 +1,13 @@
 //! Statements that both databases understand, their values, and the rows that come back.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
-use sqlx::{AssertSqlSafe, Decode, Row as _, SqlSafeStr as _, SqlStr, Type};
+use sqlx::{AssertSqlSafe, Row as _, SqlSafeStr as _, SqlStr};
 #[cfg(feature = "postgres")]
 use sqlx::{Postgres, postgres};
 #[cfg(feature = "sqlite")]
 use sqlx::{Sqlite, sqlite};
 
-use super::rows::Column;
 use crate::Id;
 
 /// A statement in the SQL of PostgreSQL and SQLite, with `$1` for its first value.
@@ -93,38 +92,82 @@ pub(in crate::store) enum Row {
     Postgres(postgres::PgRow),
 }
 
-/// Declares what a column of one database may be read as: anything, if the database is not built in.
-macro_rules! column {
-    ($feature:literal, $name:ident, $database:ident) => {
-        #[cfg(feature = $feature)]
-        pub(in crate::store) trait $name<'r>:
-            Decode<'r, $database> + Type<$database>
-        {
-        }
-        #[cfg(feature = $feature)]
-        impl<'r, T: Decode<'r, $database> + Type<$database>> $name<'r> for T {}
-        #[cfg(not(feature = $feature))]
-        pub(in crate::store) trait $name<'r> {}
-        #[cfg(not(feature = $feature))]
-        impl<'r, T> $name<'r> for T {}
+impl Row {
+    /// Returns the value of a column.
+    pub(in crate::store) fn get<T: Column>(&self, name: &str) -> sqlx::Result<T> {
+        T::read(self, name)
+    }
+}
+
+/// What a column may hold.
+pub(in crate::store) trait Column: Sized {
+    fn read(row: &Row, name: &str) -> sqlx::Result<Self>;
+    fn value(&self) -> Value<'_>;
+}
+
+macro_rules! columns {
+    ($($type:ty, $self:ident => $value:expr;)+) => {
+        $(impl Column for $type {
+            fn read(row: &Row, name: &str) -> sqlx::Result<Self> {
+                match row {
+                    #[cfg(feature = "sqlite")]
+                    Row::Sqlite(row) => row.try_get(name),
+                    #[cfg(feature = "postgres")]
+                    Row::Postgres(row) => row.try_get(name),
+                }
+            }
+            fn value(&$self) -> Value<'_> {
+                $value
+            }
+        })+
     };
 }
 
-column!("sqlite", SqliteColumn, Sqlite);
-column!("postgres", PostgresColumn, Postgres);
+columns! {
+    i64, self => Value::Integer(Some(*self));
+    Option<i64>, self => Value::Integer(*self);
+    bool, self => Value::Boolean(Some(*self));
+    String, self => Value::Text(Some(self.into()));
+    Option<String>, self => Value::Text(self.as_ref().map(Into::into));
+    Vec<u8>, self => Value::Bytes(Some(self.into()));
+    Option<Vec<u8>>, self => Value::Bytes(self.as_ref().map(Into::into));
+}
 
-impl Row {
-    /// Returns the value of a column.
-    pub(in crate::store) fn get<'r, T: SqliteColumn<'r> + PostgresColumn<'r>>(
-        &'r self,
-        column: &str,
-    ) -> sqlx::Result<T> {
-        match self {
-            #[cfg(feature = "sqlite")]
-            Self::Sqlite(row) => row.try_get(column),
-            #[cfg(feature = "postgres")]
-            Self::Postgres(row) => row.try_get(column),
-        }
+impl Column for Id {
+    fn read(row: &Row, name: &str) -> sqlx::Result<Self> {
+        Self::from_slice(&row.get::<Vec<u8>>(name)?).map_err(|error| sqlx::Error::Decode(Box::new(error)))
+    }
+    fn value(&self) -> Value<'_> {
+        Value::Bytes(Some(self.as_bytes().as_slice().into()))
+    }
+}
+
+impl Column for Option<Id> {
+    fn read(row: &Row, name: &str) -> sqlx::Result<Self> {
+        row.get::<Option<Vec<u8>>>(name)?.map(|_| Id::read(row, name)).transpose()
+    }
+    fn value(&self) -> Value<'_> {
+        Value::Bytes(self.as_ref().map(|id| id.as_bytes().as_slice().into()))
+    }
+}
+
+impl Column for Arc<str> {
+    fn read(row: &Row, name: &str) -> sqlx::Result<Self> {
+        row.get::<String>(name).map(Into::into)
+    }
+    fn value(&self) -> Value<'_> {
+        Value::Text(Some((&**self).into()))
+    }
+}
+
+/// A list as JSON. A damaged one is empty, since nothing depends on it.
+impl Column for Vec<String> {
+    fn read(row: &Row, name: &str) -> sqlx::Result<Self> {
+        row.get::<String>(name).map(|text| serde_json::from_str(&text).unwrap_or_default())
+    }
+    fn value(&self) -> Value<'_> {
+        let list = serde_json::Value::from(self.as_slice());
+        Value::Text(Some(Cow::Owned(list.to_string())))
     }
 }
 

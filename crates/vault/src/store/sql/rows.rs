@@ -1,96 +1,31 @@
 //! Rows of the tables as values: how each is read and inserted.
 
-use std::{borrow::Cow, sync::Arc};
-
 use super::{
     connection::Connection,
-    query::{Query, Row, Value, query},
+    query::{Column, Query, Row, Value, query},
 };
-use crate::{
-    Id,
-    store::{AccountRow, AppRow, AuditRow, AuthorizationRow, EventRow, FullRow, PendingLogin, TokenColumns},
+use crate::store::{
+    AccountRow, AppRow, AuditRow, AuthorizationRow, EventRow, FullRow, PendingLogin, TokenColumns,
 };
-
-/// What a column may hold.
-pub(super) trait Column: Sized {
-    fn read(row: &Row, name: &str) -> sqlx::Result<Self>;
-    fn value(&self) -> Value<'_>;
-}
-
-macro_rules! columns {
-    ($($type:ty, $self:ident => $value:expr;)+) => {
-        $(impl Column for $type {
-            fn read(row: &Row, name: &str) -> sqlx::Result<Self> {
-                row.get(name)
-            }
-            fn value(&$self) -> Value<'_> {
-                $value
-            }
-        })+
-    };
-}
-
-columns! {
-    i64, self => Value::Integer(Some(*self));
-    Option<i64>, self => Value::Integer(*self);
-    bool, self => Value::Boolean(Some(*self));
-    String, self => Value::Text(Some(self.into()));
-    Option<String>, self => Value::Text(self.as_ref().map(Into::into));
-    Vec<u8>, self => Value::Bytes(Some(self.into()));
-    Option<Vec<u8>>, self => Value::Bytes(self.as_ref().map(Into::into));
-}
-
-impl Column for Id {
-    fn read(row: &Row, name: &str) -> sqlx::Result<Self> {
-        Self::from_slice(row.get(name)?).map_err(|error| sqlx::Error::Decode(Box::new(error)))
-    }
-    fn value(&self) -> Value<'_> {
-        Value::Bytes(Some(self.as_bytes().as_slice().into()))
-    }
-}
-
-impl Column for Option<Id> {
-    fn read(row: &Row, name: &str) -> sqlx::Result<Self> {
-        row.get::<Option<&[u8]>>(name)?.map(|_| Id::read(row, name)).transpose()
-    }
-    fn value(&self) -> Value<'_> {
-        Value::Bytes(self.as_ref().map(|id| id.as_bytes().as_slice().into()))
-    }
-}
-
-impl Column for Arc<str> {
-    fn read(row: &Row, name: &str) -> sqlx::Result<Self> {
-        row.get::<&str>(name).map(Into::into)
-    }
-    fn value(&self) -> Value<'_> {
-        Value::Text(Some((&**self).into()))
-    }
-}
-
-/// A list as JSON. A damaged one is empty, since nothing depends on it.
-impl Column for Vec<String> {
-    fn read(row: &Row, name: &str) -> sqlx::Result<Self> {
-        row.get(name).map(|text| serde_json::from_str(text).unwrap_or_default())
-    }
-    fn value(&self) -> Value<'_> {
-        let list = serde_json::Value::from(self.as_slice());
-        Value::Text(Some(Cow::Owned(list.to_string())))
-    }
-}
 
 /// What a table, or a part of one, holds.
-pub(super) trait Table: Sized {
+pub(super) trait StoredRow: Sized {
     const NAME: &'static str;
 
     fn names() -> Vec<&'static str>;
     fn read(row: &Row) -> sqlx::Result<Self>;
     fn values(&self) -> Vec<Value<'_>>;
 
-    /// Returns the columns as [`Table::read`] expects them, under names that are unique in a join.
+    /// Returns the columns as [`StoredRow::read`] expects them, under names that are unique in a join.
     fn columns() -> String {
         let columns: Vec<String> =
             Self::names().iter().map(|name| format!("{0}.{name} AS {0}_{name}", Self::NAME)).collect();
         columns.join(", ")
+    }
+
+    /// Selects rows of this table alone.
+    fn select(rest: &str) -> String {
+        format!("SELECT {} FROM {} {rest}", Self::columns(), Self::NAME)
     }
 
     async fn insert(&self, on: &mut Connection) -> sqlx::Result<()> {
@@ -119,7 +54,7 @@ macro_rules! table {
         $table:literal, $row:ident { $($field:ident $(= $column:literal)?),+ }
         $(+ $part:ident: $columns:ident)?
     ) => {
-        impl Table for $row {
+        impl StoredRow for $row {
             const NAME: &'static str = $table;
 
             fn names() -> Vec<&'static str> {
@@ -129,7 +64,7 @@ macro_rules! table {
             fn read(row: &Row) -> sqlx::Result<Self> {
                 Ok(Self {
                     $($field: Column::read(row, concat!($table, "_", name!($field $($column)?)))?,)+
-                    $($part: Table::read(row)?,)?
+                    $($part: StoredRow::read(row)?,)?
                 })
             }
 
@@ -151,21 +86,10 @@ table!("authorizations", AuthorizationRow {
     postpone_after, blocked
 } + tokens: TokenColumns);
 
-table!(
-    "authorizations",
-    TokenColumns {
-        access,
-        refresh,
-        issued_at,
-        access_expires_at,
-        refresh_expires_at,
-        refresh_denied,
-        identity,
-        warm_at,
-        due_at,
-        announced
-    }
-);
+table!("authorizations", TokenColumns {
+    access, refresh, issued_at, access_expires_at, refresh_expires_at, refresh_denied, identity = "identity",
+    warm_at, due_at, announced
+});
 
 table!("account", AccountRow {
     id = "account_id", name, app_id, authorization_id, login, shop_id, country, region, tags, created_at
@@ -190,6 +114,10 @@ impl FullRow {
     }
 
     pub(super) fn read(row: &Row) -> sqlx::Result<Self> {
-        Ok(Self { account: Table::read(row)?, app: Table::read(row)?, authorization: Table::read(row)? })
+        Ok(Self {
+            account: StoredRow::read(row)?,
+            app: StoredRow::read(row)?,
+            authorization: StoredRow::read(row)?,
+        })
     }
 }

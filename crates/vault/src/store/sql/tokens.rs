@@ -8,7 +8,7 @@ use super::{
     connection::Connection,
     events::insert_notes,
     query::{Query, query},
-    rows::Table as _,
+    rows::StoredRow as _,
 };
 use crate::{
     Id,
@@ -16,8 +16,7 @@ use crate::{
 };
 
 pub(super) fn select_authorization<'q>(id: Id) -> Query<'q> {
-    let columns = AuthorizationRow::columns();
-    query(format!("SELECT {columns} FROM authorizations WHERE authorization_id = $1")).bind(id)
+    query(AuthorizationRow::select("WHERE authorization_id = $1")).bind(id)
 }
 
 impl TokenStore for SqlStore {
@@ -26,7 +25,7 @@ impl TokenStore for SqlStore {
     }
 
     fn claim<'a>(&'a self, claim: Claim<'a>) -> BoxFuture<'a, Result<Option<Lease>>> {
-        // An intent that still stands when the lease is free belongs to a refresh that was cut off; it is
+        // An intent that is left when the lease is free belongs to a refresh that was cut off; it is
         // kept as `interrupted_since` until tokens arrive.
         self.run(move || {
             let claim = query(
@@ -123,7 +122,7 @@ impl TokenStore for SqlStore {
             if transaction.execute(record).await? == 1 {
                 insert_notes(&mut transaction, notes).await?;
             }
-            Ok(transaction.commit().await?)
+            transaction.commit().await
         })
     }
 
@@ -145,7 +144,7 @@ impl TokenStore for SqlStore {
             if transaction.execute(exhaust).await? == 1 {
                 insert_notes(&mut transaction, notes).await?;
             }
-            Ok(transaction.commit().await?)
+            transaction.commit().await
         })
     }
 
@@ -164,7 +163,7 @@ impl TokenStore for SqlStore {
                 );
                 transaction.execute(touch.bind(id).bind(at)).await?;
             }
-            Ok(transaction.commit().await?)
+            transaction.commit().await
         })
     }
 }

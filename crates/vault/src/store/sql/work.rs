@@ -14,7 +14,7 @@ use super::{
     connection::Connection,
     events::insert_notes,
     query::{Row, query},
-    rows::Table as _,
+    rows::StoredRow as _,
 };
 use crate::{
     Id,
@@ -96,7 +96,7 @@ impl WorkStore for SqlStore {
             let mut notes = notes.clone();
             notes.events.retain(|event| !lost.contains(&event.authorization_id));
             insert_notes(&mut transaction, &notes).await?;
-            Ok(transaction.commit().await?)
+            transaction.commit().await
         })
     }
 

@@ -3,12 +3,13 @@
 use std::{
     fs,
     io::{self, Write as _},
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 use sesame_core::Error;
 
 use super::Access;
+use crate::ownership::beside;
 
 /// Returns `true` if SQLite's log beside the file holds nothing, so that the file alone is the vault.
 pub(super) fn is_log_empty(path: &Path) -> bool {
@@ -33,12 +34,6 @@ const FULL: i64 = 13;
 /// As much as SQLite needs beside a vault to read it and to write a row.
 const PROBE: usize = 64 << 10;
 
-pub(super) fn beside(path: &Path, ending: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(ending);
-    PathBuf::from(name)
-}
-
 /// Why a file that is there cannot be read, if it cannot.
 fn unreadable(path: &Path) -> Option<String> {
     let about = std::fs::metadata(path).ok()?;
@@ -48,7 +43,7 @@ fn unreadable(path: &Path) -> Option<String> {
     std::fs::File::open(path).err().map(|error| format!("the file itself: {error}"))
 }
 
-/// Says what went wrong with which file, and what to do.
+/// Describes an error: which file, and what to do.
 pub(super) fn describe(path: &Path, access: Access, error: sqlx::Error) -> Error {
     // SQLite's extended result codes (sqlite.org/rescode.html); the low byte is the primary one.
     let extended = match &error {

@@ -7,17 +7,18 @@
 //! would be taken back, and a refresh token that was spent would be sent again.
 
 use std::{
-    ffi::OsString,
     fs::File,
     io::{self, BufReader, ErrorKind, Read},
-    path::{Path, PathBuf},
+    path::Path,
 };
+
+use crate::ownership::beside;
 
 const HEADER: usize = 32;
 const FRAME_HEADER: usize = 24;
 /// The first word of a log whose checksums are of little-endian words; with big-endian ones it is the next.
 const MAGIC: u32 = 0x377F_0682;
-/// A log that was begun anew while it was read is read again.
+/// A log that was restarted while it was read is read again.
 const ATTEMPTS: usize = 5;
 
 /// What a log looks like.
@@ -31,16 +32,9 @@ pub(super) enum LogState {
     Damaged,
 }
 
-/// Returns where the log of a database is.
-pub(super) fn path_of(database: &Path) -> PathBuf {
-    let mut name = OsString::from(database);
-    name.push("-wal");
-    name.into()
-}
-
 /// Reads the log of a database, if there is one.
 pub(super) fn examine(database: &Path) -> io::Result<LogState> {
-    let path = path_of(database);
+    let path = beside(database, "-wal");
     for _ in 0..ATTEMPTS {
         let read = File::open(&path).and_then(|file| read(BufReader::with_capacity(1 << 16, file)));
         let (header, log) = match read {
@@ -138,10 +132,10 @@ mod tests {
                 _ => "INSERT INTO a VALUES (randomblob(20000))",
             };
             sqlx::query(change).execute(&mut connection).await.unwrap();
-            ends.push(std::fs::metadata(path_of(&path)).unwrap().len().try_into().unwrap());
+            ends.push(std::fs::metadata(beside(&path, "-wal")).unwrap().len().try_into().unwrap());
         }
         assert_eq!(examine(&path).unwrap(), LogState::Whole);
-        (std::fs::read(path_of(&path)).unwrap(), ends)
+        (std::fs::read(beside(&path, "-wal")).unwrap(), ends)
     }
 
     fn state(log: &[u8]) -> LogState {

@@ -20,6 +20,7 @@ use super::{
     schema::{self, VERSION},
     sql::connection::Connection,
 };
+use crate::ownership::{beside, make_private_directory, new_private_file};
 use failures::{describe, disk_is_full, is_log_empty};
 
 /// Marks a SQLite file as a vault: "SESM".
@@ -124,11 +125,6 @@ impl SqliteBackend {
 
     pub(super) const fn is_durable(&self) -> bool {
         self.path.is_some()
-    }
-
-    /// `secure_delete` overwrites what is replaced in the file, and its log still has it.
-    pub(super) const fn forget_remains(&self) -> &'static str {
-        "PRAGMA wal_checkpoint(TRUNCATE)"
     }
 
     pub(super) fn place(&self) -> String {
@@ -243,7 +239,7 @@ fn is_current(path: &Path) -> bool {
 
 /// Refuses a log whose damage would take back what was stored. Returns what is wrong with its last change.
 fn check_log(path: &Path) -> Result<Option<String>> {
-    let log = log::path_of(path);
+    let log = beside(path, "-wal");
     match log::examine(path) {
         Ok(log::LogState::Whole) => Ok(None),
         Ok(log::LogState::LastChangeDamaged) => {
@@ -301,23 +297,9 @@ fn prepare_file(path: &Path) -> Result<()> {
             .with_hint("Set SESAME_HOME (or SESAME_VAULT=sqlite:PATH) to a place that can be written, or fix its owner, mode or free space.")
     };
     if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty() && !parent.exists()) {
-        let mut builder = fs::DirBuilder::new();
-        builder.recursive(true);
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::DirBuilderExt as _;
-            builder.mode(0o700);
-        }
-        builder.create(parent).map_err(|error| failed("the vault's directory", parent, &error))?;
+        make_private_directory(parent).map_err(|error| failed("the vault's directory", parent, &error))?;
     }
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt as _;
-        options.mode(0o600);
-    }
-    match options.open(path) {
+    match new_private_file().open(path) {
         Ok(_) => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => tighten(path),
         Err(error) => Err(failed("the vault", path, &error)),

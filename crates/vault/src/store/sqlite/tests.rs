@@ -32,7 +32,7 @@ async fn a_frozen_vault_can_be_read_and_says_why_it_is_not_written() {
     assert_eq!(store.keys().await.unwrap(), keys);
     let error = store.set_keys(&keys, &[key("new".into())]).await.unwrap_err();
     assert!(error.message().contains("the disk is full"), "{error}");
-    assert!(!failures::beside(&path, "-shm").exists() && !failures::beside(&path, "-wal").exists());
+    assert!(!beside(&path, "-shm").exists() && !beside(&path, "-wal").exists());
 }
 
 #[tokio::test]

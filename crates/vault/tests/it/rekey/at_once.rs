@@ -115,7 +115,7 @@ async fn of_several_rekeys_at_once_one_wins_and_nothing_is_lost() {
                 pairs += 1;
                 // Whatever the last one put in place opens everything, and nothing else does.
                 let keys = home.store().await.keys().await.unwrap();
-                let active = hex::encode(&keys[0].key_id);
+                let active = hex::encode(keys[0].key_id);
                 assert!(winners.iter().any(|winner| winner.key_id == active), "{when}");
                 let mut opened = 0;
                 for source in [&file, &one, &other] {
