@@ -52,8 +52,8 @@ pub use explain::Explained;
 pub use facet::{Column, ColumnKind, Facet, FacetFields};
 pub use overlay::{Mistake, Overlay, ParamPatch, Patch};
 pub use platform::{
-    AuthorizeRules, BatchRules, ClockRules, DigestChoice, IdentityFields, OAuthStyle, Platform, QuotaRule,
-    Region, TokenRules,
+    AuthorizeRules, BatchRules, ClockRules, DigestChoice, DocumentHost, IdentityFields, OAuthStyle, Platform,
+    QuotaRule, Region, TokenRules,
 };
-pub use record::{ApiErrorNote, Field, HttpMethods, Paging, PagingStyle, Param, Safety, Type};
+pub use record::{ApiErrorNote, Field, HttpMethods, Paging, PagingStyle, Param, Record, Safety, Type};
 pub use summary::ApiSummary;

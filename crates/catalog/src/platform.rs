@@ -45,6 +45,9 @@ pub struct Platform {
     /// What is known of batches of calls, where the platform has them.
     #[serde(default)]
     pub batch: Option<BatchRules>,
+    /// The host of the vendor's documents, where one is known that programs can read.
+    #[serde(default)]
+    pub documents: Option<DocumentHost>,
     /// Codes of payloads that are not refusals on this platform alone.
     #[serde(default)]
     pub success_words: Vec<String>,
@@ -81,6 +84,27 @@ impl Platform {
     pub fn time_zone_in<'a>(&'a self, region: &'a Region) -> &'a str {
         region.time_zone.as_deref().unwrap_or(&self.time_zone)
     }
+}
+
+/// A host that serves `handler/share/apidoc/getApiCategoryMixed.json` and `getApi.json?path=`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DocumentHost {
+    /// The base URL: `https://isvconsole.lazada.com`.
+    pub url: String,
+    /// Parameters of the list.
+    #[serde(default)]
+    pub list: BTreeMap<String, String>,
+    /// Parameters of a document, beside `path`.
+    #[serde(default)]
+    pub document: BTreeMap<String, String>,
+    /// Where this is known from.
+    pub source: String,
+    /// When that was looked up.
+    pub date: String,
+    /// `true` if it is a guess.
+    #[serde(default)]
+    pub guess: bool,
 }
 
 /// The hosts of a platform in one country.

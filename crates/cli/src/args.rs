@@ -77,6 +77,11 @@ pub(crate) enum Command {
     /// Searches and shows the catalog of APIs.
     #[command(subcommand)]
     Apis(commands::apis::ApisCommand),
+    /// Imports, updates and exports the catalog of APIs.
+    #[command(subcommand)]
+    Catalog(commands::catalog::CatalogCommand),
+    /// Writes types for the arguments and replies of APIs: Rust, TypeScript, Python.
+    Codegen(commands::codegen::CodegenArgs),
     /// Signs parameters, and explains the signature.
     Sign(commands::sign::SignArgs),
     /// Explains an error code or message: what it means and what to do.

@@ -35,7 +35,9 @@ fn with_values(command: Command) -> Command {
         let values: fn(&str) -> Vec<String> = match argument.get_id().as_str() {
             "account" | "as_name" => accounts,
             "app" => apps,
-            "platform" => |_| catalog().platforms().iter().map(|platform| platform.name.clone()).collect(),
+            "platform" | "openapi" => {
+                |_| catalog().platforms().iter().map(|platform| platform.name.clone()).collect()
+            }
             "protocol" => |_| ["param2", "iop", "top"].map(str::to_owned).into(),
             "api" => apis,
             "arguments" => arguments,

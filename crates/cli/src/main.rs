@@ -11,6 +11,7 @@ mod commands;
 mod completion;
 mod context;
 mod crash;
+mod differences;
 mod env_file;
 mod exit;
 mod facets;
@@ -137,6 +138,8 @@ fn dispatch(command: Command, context: &Context) -> CliResult {
         Command::Refresh(args) => commands::refresh::run(args, context),
         Command::Call(args) => commands::call::run(&args, context),
         Command::Apis(command) => commands::apis::run(command, context),
+        Command::Catalog(command) => commands::catalog::run(command, context),
+        Command::Codegen(args) => commands::codegen::run(&args, context),
         Command::Sign(args) => commands::sign::run(&args, context),
         Command::Explain(args) => commands::explain::run(&args, context),
         Command::Products(command) => commands::products::run(command, context),

@@ -49,6 +49,10 @@ impl Contracts {
         Self { catalog, platforms }
     }
 
+    pub(crate) fn catalog(&self) -> &Catalog {
+        &self.catalog
+    }
+
     pub(crate) fn platform(&self, at: usize) -> &Platform {
         &self.catalog.platforms()[at]
     }

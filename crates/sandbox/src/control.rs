@@ -68,7 +68,7 @@ fn answer(
         (&Method::GET, "" | "/") => json!({
             "routes": ["/_sandbox/stats", "/_sandbox/reset", "/_sandbox/faults", "/_sandbox/quotas", "/_sandbox/clock",
                 "/_sandbox/tokens", "/_sandbox/tokens/expire", "/_sandbox/tokens/revoke", "/_sandbox/apps",
-                "/_sandbox/settings", "/_sandbox/refusals", "/_sandbox/refusals/ID"],
+                "/_sandbox/settings", "/_sandbox/refusals", "/_sandbox/refusals/ID", "/_sandbox/documents/PLATFORM/"],
         }),
         (&Method::GET, "/stats") => stats(state),
         (&Method::POST, "/reset") => reset(state, &read(body)?),

@@ -33,6 +33,8 @@ pub(crate) struct Head<'a> {
     pub(crate) content_type: Option<&'a str>,
     /// TOP's `top-api-separator`.
     pub(crate) separator: Option<&'a str>,
+    /// `If-None-Match`.
+    pub(crate) none_match: Option<&'a str>,
 }
 
 /// One reading of which parameters were signed.
@@ -285,7 +287,7 @@ mod tests {
     use super::*;
 
     fn head<'a>(query: &'a str, content_type: Option<&'a str>) -> Head<'a> {
-        Head { path: "/", query, content_type, separator: None }
+        Head { path: "/", query, content_type, separator: None, none_match: None }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use sesame_core::Protocol;
 
 use crate::{
-    control,
+    control, documents,
     gateway::{self, IopRoute},
     oauth,
     received::{Fields, Head, Unreadable},
@@ -22,6 +22,9 @@ pub(crate) fn serve(
     now: Timestamp,
 ) -> WebReply {
     let path = head.path;
+    if path.starts_with(documents::ROUTE) {
+        return documents::serve(state, method, head);
+    }
     if path == "/_sandbox" || path.starts_with("/_sandbox/") {
         return control::serve(state, method, head, body);
     }
@@ -163,11 +166,12 @@ mod tests {
     });
 
     fn answer(path: &str, query: &str, content_type: &str, body: &[u8]) -> WebReply {
-        let head = Head { path, query, content_type: Some(content_type), separator: Some("@@") };
+        let head =
+            Head { path, query, content_type: Some(content_type), separator: Some("@@"), none_match: None };
         serve(&STATE, &Method::POST, &head, body, STATE.clock.now())
     }
 
-    const PATHS: [&str; 16] = [
+    const PATHS: [&str; 17] = [
         "/rest",
         "/rest/products/get",
         "/rest/2.0/orders/1",
@@ -184,6 +188,7 @@ mod tests {
         "/openapi/json2/1/a/b/c",
         "/_sandbox/faults",
         "/_sandbox/clock",
+        "/_sandbox/documents/lazada/handler/share/apidoc/getApi.json",
     ];
 
     /// Parameters whose names are not the gateway's own.

@@ -186,6 +186,7 @@ async fn serve(state: &State, request: Request<Incoming>) -> io::Result<Response
         query: parts.uri.query().unwrap_or_default(),
         content_type: parts.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()),
         separator: text("top-api-separator"),
+        none_match: text("if-none-match"),
     };
     let reply = match check_head(state, &parts) {
         Err(unreadable) => route::refuse(&unreadable),

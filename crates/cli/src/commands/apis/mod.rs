@@ -1,5 +1,6 @@
-//! `sesame apis search|list|show|groups`: the catalog of APIs.
+//! `sesame apis search|list|show|groups|diff`: the catalog of APIs.
 
+mod diff;
 mod samples;
 mod show;
 
@@ -59,6 +60,16 @@ JSON: {\"platform\",\"name\",\"title\",\"title_zh\",\"about\",\"about_zh\",\"sha
 In params and response: n is the name, t the type, l says that it is a list, r that it is required (left \
 out where nobody knows), vt the vendor's word for the type, eg an example, c the members of an object.")]
     Show(ShowArgs),
+    /// Shows in what two catalogs differ.
+    #[command(after_help = "\
+Examples:
+  sesame apis diff builtin
+  sesame apis diff builtin --platform lazada --output json
+
+Compares a base file of the catalog, a folder of overlays, or the catalog of this program with the catalog in use. + is an API that is new, - one that is gone, ~ one that is described otherwise.
+
+JSON: [{\"platform\",\"name\",\"change\",\"differences\":[{\"field\",\"key\",\"old\",\"new\"}]}]; change is added, removed or changed.")]
+    Diff(diff::DiffArgs),
 }
 
 /// Options of `apis search`.
@@ -118,8 +129,11 @@ pub(crate) fn run(command: ApisCommand, context: &Context) -> CliResult {
         ApisCommand::List(args) => list(&args, context),
         ApisCommand::Groups(args) => groups(&args, context),
         ApisCommand::Show(args) => show::show(&args, context),
+        ApisCommand::Diff(args) => diff::diff(&args, context),
     }
 }
+
+pub(crate) use show::find;
 
 fn search(args: &SearchArgs, context: &Context) -> CliResult {
     let catalog = context.catalog()?;
