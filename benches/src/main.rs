@@ -2,7 +2,7 @@
 //! sides of a ratio.
 //!
 //! ```text
-//! cargo run --release -p sesame-benches [-- signing|calls|sandbox|vault|processes|postgres] [--json] [--quick]
+//! cargo run --release -p sesame-benches [-- signing|calls|sandbox|vault|catalog|processes|postgres] [--json] [--quick]
 //! ```
 //!
 //! `processes` measures `target/release/sesame`, which has to be built before; `SESAME_BIN` names
@@ -11,6 +11,7 @@
 #![expect(clippy::cast_precision_loss, reason = "counts and times become ratios")]
 
 mod calls;
+mod catalog;
 mod median;
 mod postgres;
 mod processes;
@@ -67,7 +68,7 @@ fn main() -> Result<()> {
     if cfg!(debug_assertions) {
         bail!("built without optimization; run it with --release");
     }
-    let all = ["signing", "calls", "sandbox", "vault", "processes", "postgres"];
+    let all = ["signing", "calls", "sandbox", "vault", "catalog", "processes", "postgres"];
     if let Some(unknown) = names.iter().find(|name| !all.contains(&name.as_str())) {
         bail!("there is no measurement {unknown:?}; there are {}", all.join(", "));
     }
@@ -85,6 +86,9 @@ fn main() -> Result<()> {
     }
     if wanted("vault") {
         vault::measure(effort, &mut report)?;
+    }
+    if wanted("catalog") {
+        catalog::measure(effort, &mut report)?;
     }
     if wanted("processes") {
         processes::measure(effort, &mut report)?;

@@ -116,10 +116,11 @@ pub(crate) fn measure(effort: Effort, report: &mut Report) -> Result<()> {
     ])?;
     room.run(&["login", "shop", "--as", "summer"])?;
 
-    let runs: [(&str, &[&str], f64); 3] = [
+    let runs: [(&str, &[&str], f64); 4] = [
         ("sesame --version", &["--version"], 5.0),
         ("sesame token", &["token", "summer"], 15.0),
         ("sesame apis show", &["apis", "show", "/products/get"], 15.0),
+        ("sesame apis search", &["apis", "search", "update", "stock"], 25.0),
     ];
     let mut times = vec![Vec::new(); runs.len()];
     for _ in 0..effort.of(101) {
