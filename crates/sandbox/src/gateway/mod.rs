@@ -166,13 +166,16 @@ impl ApiCall<'_> {
         Ok(if self.simplify { payload } else { example::wrap_lists(self.name, &api.response, payload) })
     }
 
-    /// Returns the documented reply or a generated one, with the page and the ids that were asked for, and
+    /// Returns the documented reply over a generated one, with the page and the ids that were asked for, and
     /// what is known laid over it.
     fn without_fixtures(&self, state: &State, known: Option<Value>) -> GatewayResult<Value> {
         let api = self.contract;
         let window = Window::read(api, self.args, self.app.protocol)?;
-        let generate = || example::payload(api, state.seed, &state.platform(self.app).replies.flags);
-        let mut payload = api.reply.clone().unwrap_or_else(generate);
+        let mut payload = example::payload(api, state.seed, &state.platform(self.app).replies.flags);
+        // A sample is shortened: what it leaves out is generated.
+        if let Some(reply) = &api.reply {
+            example::overlay(&mut payload, reply.clone());
+        }
         let mut asked = Echo::of(api, self.args);
         match window {
             Some(window) => window.fill(&mut payload, &mut asked),
