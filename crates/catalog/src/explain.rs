@@ -18,7 +18,7 @@ pub struct Explained {
     /// The protocol (`iop`), the platforms (`lazada, daraz`), or one API (`alibaba /icbu/product/list`); with
     /// commas where several say the same.
     pub scope: String,
-    /// The rule. For the note of one API it is a business error without more advice.
+    /// The rule. The note of one API is a business error.
     pub rule: ErrorRule,
 }
 
@@ -115,7 +115,11 @@ fn by_message(tables: &Tables, text: &str, place: &Place<'_>) -> Vec<Explained> 
     let of_place = || platforms::loaded().errors.iter().filter(|rule| place.has_rule(rule));
     let explained =
         |found: &Scoped<ErrorRule>| Explained { scope: scope_of(found), rule: found.rule.clone() };
-    let known: Vec<_> = of_place().filter(|found| found.rule.is_said_as(&text)).map(explained).collect();
+    let said = |found: &&Scoped<ErrorRule>| {
+        let has = |known: &String| known.to_lowercase().contains(&text);
+        found.rule.is_said_as(&text) || found.rule.texts.iter().any(has)
+    };
+    let known: Vec<_> = of_place().filter(said).map(explained).collect();
     if !known.is_empty() {
         return known;
     }
@@ -157,7 +161,8 @@ fn by_code(tables: &Tables, code: &str, place: &Place<'_>) -> Vec<Explained> {
         exact.extend(listed.into_iter().filter(|note| !note.rule.guess));
         return exact;
     }
-    if !listed.is_empty() {
+    // A pattern says more than a page that only lists the code.
+    if !listed.is_empty() && (patterns.is_empty() || listed.iter().any(|note| !note.rule.guess)) {
         return listed;
     }
     let best = patterns.iter().map(|(fitness, _)| *fitness).max();

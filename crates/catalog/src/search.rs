@@ -28,7 +28,9 @@ const OTHER_VERB: f32 = 0.5;
 /// How much an English word counts for a Chinese one: most names are English alone.
 const TRANSLATED: f32 = 0.8;
 /// The part of a question, by weight, that an API has to have.
-const LEAST: f32 = 0.5;
+pub(crate) const LEAST: f32 = 0.5;
+/// Where none has that much: how much an API has to have of what the best one has.
+const NEARLY: f32 = 0.8;
 /// How much the use of an API adds, at most.
 const USE: f32 = 0.3;
 /// How much a name adds that says nothing but what was asked for.
@@ -186,20 +188,23 @@ impl Question {
         }
     }
 
-    /// Returns the lines that answer, with their score, in no order.
-    pub(crate) fn answer(
-        &mut self,
-        documents: &Documents<'_>,
-        uses: impl Fn(usize) -> f32,
-    ) -> Vec<(usize, f32)> {
+    /// Returns the lines that have something of the question, in no order.
+    pub(crate) fn answer(&mut self, documents: &Documents<'_>, uses: impl Fn(usize) -> f32) -> Vec<Answer> {
         let count = documents.starts.len();
         let mut scores = vec![0.0_f32; count];
         let mut close = vec![0.0_f32; count];
         let mut whole = 0.0;
+        let (mut unknown, mut things) = (0, 0);
         self.correct();
         for term in &self.terms {
             let best = term.scan(documents);
             let holding = best.iter().filter(|score| **score > 0.0).count();
+            // A word that no API has says nothing of any.
+            if holding == 0 && !term.words.iter().any(|(word, _)| Documents::builtin().has(word)) {
+                unknown += 1;
+                continue;
+            }
+            things += u32::from(term.weight > VERB);
             // A rare word says more than one that half of the APIs have.
             #[expect(clippy::cast_precision_loss, reason = "thousands")]
             let weight = term.weight * (1.0 + count as f32 / (1 + holding) as f32).ln();
@@ -209,19 +214,36 @@ impl Question {
                 *close += f32::from(u8::from(found >= 0.6));
             }
         }
-        if whole == 0.0 {
+        // What is known of the question has to be more than what is not.
+        if whole == 0.0 || (unknown > 0 && unknown >= things) {
             return Vec::new();
         }
         let hits = scores.into_iter().zip(close).enumerate();
-        hits.filter(|(_, (score, _))| *score / whole >= LEAST)
+        hits.filter(|(_, (score, _))| *score > 0.0)
             .map(|(line, (score, close))| {
                 let name = documents.line(line).split('\t').next().unwrap_or_default();
                 #[expect(clippy::cast_precision_loss, reason = "a name has few words")]
                 let words = name.split(' ').filter(|word| !word.is_empty()).count().max(1) as f32;
-                (line, score / whole + USE * uses(line) + CLOSE * (close / words).min(1.0))
+                let part = score / whole;
+                Answer { line, part, score: part + USE * uses(line) + CLOSE * (close / words).min(1.0) }
             })
             .collect()
     }
+}
+
+/// A line that has something of a question.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Answer {
+    pub(crate) line: usize,
+    /// The part of the question, by weight, that it has.
+    pub(crate) part: f32,
+    /// What it is ranked by.
+    pub(crate) score: f32,
+}
+
+/// Returns the part of a question that an API has to have, among those that have `parts` of it.
+pub(crate) fn least(parts: impl Iterator<Item = f32>) -> f32 {
+    LEAST.min(NEARLY * parts.fold(0.0, f32::max))
 }
 
 impl Term {
@@ -321,6 +343,8 @@ fn stem(word: &str) -> &str {
     for (ending, least) in [("ies", 3), ("ing", 4), ("ed", 4), ("es", 4), ("s", 3), ("e", 4), ("y", 4)] {
         if let Some(rest) = word.strip_suffix(ending)
             && rest.len() >= least
+            // A `listing` is a product, and `list` is in the names of a third of all APIs.
+            && !(ending == "ing" && rest == "list")
             && !(ending == "s" && rest.ends_with(['s', 'u', 'i']))
         {
             // `shipping` is `ship`.

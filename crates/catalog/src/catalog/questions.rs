@@ -4,7 +4,7 @@ use super::{Catalog, parse_name};
 use crate::{
     Api, Platform,
     record::{Record, Safety},
-    search::{Documents, Question},
+    search::{self, Documents, LEAST, Question},
     summary::ApiSummary,
     words,
 };
@@ -65,15 +65,22 @@ impl Catalog {
         let platforms: Vec<&Platform> = self.platforms().iter().filter(|found| wanted(found)).collect();
         let answers = question.answer(Documents::builtin(), |entry| self.tables.use_of(entry));
         let mut hits: Vec<(f32, ApiSummary)> = Vec::new();
+        let mut visible = Vec::new();
+        for platform in &platforms {
+            let chain = self.chain(platform);
+            let seen = answers.iter().filter(|answer| self.is_visible(platform, &chain, answer.line));
+            visible.extend(seen.map(|answer| (*platform, *answer)));
+        }
+        let least = search::least(visible.iter().map(|(_, answer)| answer.part));
+        visible.retain(|(_, answer)| answer.part >= least);
         for platform in platforms {
             let chain = self.chain(platform);
             let exact = parse_name(platform, text).ok().and_then(|name| self.find(platform, &name));
-            for (entry, score) in answers.iter().copied().chain(exact.map(|entry| (entry, EXACT))) {
-                let again = exact == Some(entry) && score < EXACT;
-                if !again && self.is_visible(platform, &chain, entry) {
-                    hits.push((score, self.summary_of(platform, entry)));
-                }
-            }
+            let exact = exact.filter(|entry| self.is_visible(platform, &chain, *entry));
+            hits.extend(exact.map(|entry| (EXACT, self.summary_of(platform, entry))));
+            let found =
+                visible.iter().filter(|(of, found)| of.name == platform.name && exact != Some(found.line));
+            hits.extend(found.map(|(_, found)| (found.score, self.summary_of(platform, found.line))));
             self.search_user(platform, &mut question, &mut hits);
         }
         hits.retain(|(_, api)| filter.fits(api));
@@ -97,9 +104,9 @@ impl Catalog {
         hits.retain(|(_, api)| {
             api.platform != platform.name || theirs.iter().all(|own| own.name != api.name)
         });
-        for (nth, score) in question.answer(&Documents::new(&text), |_| 0.0) {
-            hits.push((score, theirs[nth].clone()));
-        }
+        let mut answers = question.answer(&Documents::new(&text), |_| 0.0);
+        answers.retain(|answer| answer.part >= LEAST);
+        hits.extend(answers.into_iter().map(|answer| (answer.score, theirs[answer.line].clone())));
     }
 }
 
