@@ -33,7 +33,9 @@ pub fn read(text: &[u8]) -> Result<Vec<Record>> {
                 Wrong::Eof => "it is cut off",
                 _ => "it is not valid JSON",
             };
-            Error::usage(format!("{what} at line {}, column {}: {error}", error.line(), error.column()))
+            let said = error.to_string();
+            let said = said.split(" at line ").next().unwrap_or_default();
+            Error::usage(format!("{what} at line {}, column {}: {said}", error.line(), error.column()))
         })?;
         read_value(value, "", &mut records)?;
         if records.len() > MOST_APIS {

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use serde::de::DeserializeOwned;
+use serde::{Serialize, de::DeserializeOwned};
 use sesame_catalog::Safety;
 use sesame_client::{Call, CallOutput, Client, Pages, Prepared};
-use sesame_core::{Result, params::File};
+use sesame_core::{Error, Result, params::File};
 
 use crate::{Json, Rows};
 
@@ -26,6 +26,20 @@ impl CallRequest {
     pub fn arg(mut self, name: impl Into<String>, value: impl Into<Json>) -> Self {
         self.call = self.call.arg(name, value);
         self
+    }
+
+    /// Adds all members of a value that serializes as an object, such as a struct that `sesame codegen rust` wrote.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Usage`](crate::ErrorKind::Usage) for a value that is no object.
+    pub fn args(mut self, arguments: &impl Serialize) -> Result<Self> {
+        let Ok(Json::Object(members)) = serde_json::to_value(arguments) else {
+            return Err(Error::usage("the arguments are not an object with names and values"));
+        };
+        for (name, value) in members {
+            self.call = self.call.arg(name, value);
+        }
+        Ok(self)
     }
 
     /// Adds a file.

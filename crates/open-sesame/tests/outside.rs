@@ -26,21 +26,67 @@ pub fn is_send(dir: &std::path::Path) -> impl Send {
 }
 "#;
 
+/// Uses what `sesame codegen rust` wrote.
+const TYPED: &str = r#"
+#[allow(clippy::all)]
+pub mod apis;
+
+use open_sesame::{Result, Sesame};
+
+pub async fn work(sesame: &Sesame) -> Result<Option<i64>> {
+    let arguments = apis::OrdersGetArguments { limit: Some(10), ..Default::default() };
+    let reply: apis::OrdersGetReply = sesame.call("shop", "/orders/get").args(&arguments)?.send_as().await?;
+    Ok(reply.data.and_then(|data| data.count_total))
+}
+"#;
+
+/// Ten APIs of several protocols: JSON in texts, files, deep lists, names that are keywords.
+const APIS: [(&str, &str); 10] = [
+    ("lazada", "/orders/get"),
+    ("lazada", "/order/get"),
+    ("lazada", "/product/create"),
+    ("lazada", "/products/get"),
+    ("lazada", "/finance/payout/status/get"),
+    ("taobao", "taobao.trade.fullinfo.get"),
+    ("taobao", "taobao.items.onsale.get"),
+    ("aliexpress", "aliexpress.solution.product.post"),
+    ("1688", "com.alibaba.product:alibaba.product.list.get"),
+    ("aliexpress-legacy", "api.findAeProductById"),
+];
+
 #[test]
 #[ignore = "builds every dependency anew, which takes minutes: run it with --ignored, as the nightly run does"]
 fn four_lines_with_one_dependency_compile() {
+    check(PROGRAM, None, "");
+}
+
+#[test]
+#[ignore = "builds every dependency anew, which takes minutes: run it with --ignored, as the nightly run does"]
+fn generated_types_compile_and_are_taken_by_calls() {
+    let catalog = open_sesame::Catalog::builtin();
+    let apis = APIS.map(|(platform, name)| catalog.api(platform, name).unwrap());
+    assert!(apis.iter().all(|api| api.known));
+    let text = sesame_documents::code::generate(sesame_documents::code::Language::Rust, &apis);
+    check(TYPED, Some(&text), "serde = { version = \"1\", features = [\"derive\"] }\nserde_json = \"1\"\n");
+}
+
+/// Compiles a crate that depends on the library by its path.
+fn check(program: &str, apis: Option<&str>, dependencies: &str) {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let root = here.parent().unwrap().parent().unwrap();
     let outside = tempfile::tempdir().unwrap();
     let manifest = format!(
         "[package]\nname = \"outside\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n\
-         [dependencies]\nopen-sesame = {{ path = {here:?} }}\n\n[workspace]\n"
+         [dependencies]\nopen-sesame = {{ path = {here:?} }}\n{dependencies}\n[workspace]\n"
     );
     fs::write(outside.path().join("Cargo.toml"), manifest).unwrap();
     // The versions that this workspace was built with: nothing has to be fetched.
     fs::copy(root.join("Cargo.lock"), outside.path().join("Cargo.lock")).unwrap();
     fs::create_dir(outside.path().join("src")).unwrap();
-    fs::write(outside.path().join("src/lib.rs"), PROGRAM).unwrap();
+    fs::write(outside.path().join("src/lib.rs"), program).unwrap();
+    if let Some(apis) = apis {
+        fs::write(outside.path().join("src/apis.rs"), apis).unwrap();
+    }
     let done = Command::new(env!("CARGO"))
         .args(["check", "--offline", "--quiet"])
         .current_dir(outside.path())

@@ -11,7 +11,7 @@ use crate::{commands::apis, context::Context, exit::CliResult, output};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  sesame codegen rust /orders/get /order/get --platform lazada --out src/lazada.rs
+  sesame codegen rust /orders/get /order/get --platform lazada --out lazada.rs
   sesame codegen typescript taobao.items.onsale.get > taobao.ts
   sesame codegen python /orders/get --platform lazada
 
@@ -48,7 +48,7 @@ pub(crate) fn run(args: &CodegenArgs, context: &Context) -> CliResult {
     let catalog = context.catalog()?;
     let mut found = Vec::new();
     for name in &args.apis {
-        let (api, _) = apis::find(&catalog, name, args.platform.as_deref())?;
+        let api = apis::find(&catalog, name, args.platform.as_deref())?;
         // Named twice, perhaps by an alias: one type is enough.
         if !found
             .iter()

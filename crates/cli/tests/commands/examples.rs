@@ -7,7 +7,7 @@ use crate::house::House;
 
 /// Examples that are not run here: they serve until they are stopped, ask a person, or need files, keys
 /// and places that the tests of their commands have.
-const ELSEWHERE: [&str; 15] = [
+const ELSEWHERE: [&str; 17] = [
     "sesame demo",
     "sesame sandbox",
     "sesame app add",
@@ -22,6 +22,8 @@ const ELSEWHERE: [&str; 15] = [
     "sesame vault import",
     "sesame doctor",
     "sesame completions",
+    "sesame catalog import",
+    "sesame catalog update",
     "curl ",
 ];
 

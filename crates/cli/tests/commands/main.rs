@@ -14,6 +14,7 @@ mod catalog;
 mod completion;
 mod database;
 mod demo;
+mod documents;
 mod every_command;
 mod examples;
 mod hostile;

@@ -18,23 +18,7 @@ const WIDTH: usize = 80;
 
 pub(super) fn show(args: &ShowArgs, context: &Context) -> CliResult {
     let catalog = context.catalog()?;
-<<<<<<< HEAD
-    let (api, also) = find(&catalog, &args.api, args.platform.as_deref())?;
-=======
-    let api = if let Some(platform) = &args.platform {
-        catalog.platform(platform)?;
-        catalog.api(platform, &args.api)?
-    } else {
-        let platforms = catalog.platforms().iter();
-        let mut found = platforms
-            .filter_map(|platform| catalog.api(&platform.name, &args.api).ok())
-            .filter(|api| api.known);
-        found.next().ok_or_else(|| unknown(&catalog, &args.api, None))?
-    };
-    if !api.known {
-        return Err(unknown(&catalog, &args.api, args.platform.as_deref()).into());
-    }
->>>>>>> main
+    let api = find(&catalog, &args.api, args.platform.as_deref())?;
     if args.skeleton {
         return context.printer(Format::Json).vendor_json(&Json::Object(api.skeleton()).to_string());
     }
@@ -47,22 +31,14 @@ pub(super) fn show(args: &ShowArgs, context: &Context) -> CliResult {
     printer.one(&record, |printer| text(printer, &api, source, &also))
 }
 
-/// Finds an API of the catalog, on a platform or the first that has it, and the other platforms that have it.
-pub(crate) fn find(catalog: &Catalog, name: &str, platform: Option<&str>) -> CliResult<(Api, Vec<String>)> {
-    let (api, also) = if let Some(platform) = platform {
-        catalog.platform(platform)?;
-        (catalog.api(platform, name)?, Vec::new())
-    } else {
-        let platforms = catalog.platforms().iter();
-        let mut found =
-            platforms.filter_map(|platform| catalog.api(&platform.name, name).ok()).filter(|api| api.known);
-        let first = found.next().ok_or_else(|| unknown(catalog, name, None))?;
-        (first, found.map(|api| api.platform).collect())
+/// Finds an API of the catalog, on a platform or on the first that has it.
+pub(crate) fn find(catalog: &Catalog, name: &str, platform: Option<&str>) -> CliResult<Api> {
+    let mut platforms = catalog.platforms().iter();
+    let api = match platform {
+        Some(platform) => Some(catalog.api(platform, name)?),
+        None => platforms.find_map(|other| catalog.api(&other.name, name).ok().filter(|api| api.known)),
     };
-    if !api.known {
-        return Err(unknown(catalog, name, platform).into());
-    }
-    Ok((api, also))
+    Ok(api.filter(|api| api.known).ok_or_else(|| unknown(catalog, name, platform))?)
 }
 
 fn unknown(catalog: &Catalog, name: &str, platform: Option<&str>) -> Error {

@@ -37,7 +37,7 @@ pub(super) fn export(args: &ExportArgs, context: &Context) -> CliResult {
     }
     if let Some(api) = &args.json_schema {
         let catalog = context.catalog()?;
-        let (api, _) = apis::find(&catalog, api, args.platform.as_deref())?;
+        let api = apis::find(&catalog, api, args.platform.as_deref())?;
         return context.printer(Format::Json).vendor_json(&json_schema(&api).to_string());
     }
     let Some(folder) = &args.markdown else { return Ok(()) };

@@ -105,6 +105,10 @@ pub(super) fn update(args: UpdateArgs, context: &Context) -> CliResult {
     })
 }
 
+fn apis(count: usize) -> String {
+    if count == 1 { "1 API".to_owned() } else { format!("{count} APIs") }
+}
+
 fn nothing_changed(error: Error) -> Error {
     if error.hint().is_some() { error } else { error.with_hint("Nothing was changed.") }
 }
@@ -180,7 +184,8 @@ async fn add(
             printer.line(format_args!("and {} more; -o json shows all", changes.len() - MOST_SHOWN))?;
         }
         printer.line(format_args!(
-            "{count} APIs of {} read: {}",
+            "{} of {} read: {}",
+            apis(count),
             platform.name,
             differences::counts(&changes)
         ))?;
@@ -190,8 +195,8 @@ async fn add(
         note(
             "note",
             &format!(
-                "parameters of {} APIs are not in the documents and stay; -o json names them",
-                kept.len()
+                "parameters of {} are not in the documents and stay; -o json names them",
+                apis(kept.len())
             ),
         );
     }
