@@ -18,7 +18,11 @@ impl Api {
     /// parameter that is required. Files are not among them: see [`Api::files`].
     pub fn example_arguments(&self) -> Map<String, Json> {
         match &self.example {
-            Some(Json::Object(example)) => example.clone(),
+            Some(Json::Object(example)) => {
+                let mut example = example.clone();
+                example.retain(|name, _| self.files(false).all(|file| file.name != *name));
+                example
+            }
             _ => self.arguments(false),
         }
     }
@@ -29,11 +33,12 @@ impl Api {
         self.arguments(true)
     }
 
-    /// Lists the parameters that are files; with `required` alone those that a call must have.
+    /// Lists the parameters that are files; with `required` alone those that a call must have, or that the
+    /// example has.
     pub fn files(&self, required: bool) -> impl Iterator<Item = &Param> {
-        let wanted =
-            move |param: &&Param| param.kind == Type::Bytes && (!required || param.required == Some(true));
-        self.callers().filter(wanted)
+        let shown = |name: &str| self.example.as_ref().is_some_and(|example| example.get(name).is_some());
+        let called = move |param: &Param| param.required == Some(true) || shown(&param.name);
+        self.callers().filter(move |param| param.kind == Type::Bytes && (!required || called(param)))
     }
 
     /// Lists the parameters that a caller gives: not those that every request of the protocol has, and not
@@ -122,7 +127,7 @@ fn text(param: &Param) -> String {
         "US"
     } else if has(&["language", "locale"]) {
         "en_US"
-    } else if name.ends_with("id") || name.ends_with("ids") {
+    } else if name.ends_with("id") || name.ends_with("ids") || has(&["page", "limit", "offset"]) {
         "1"
     } else {
         "text"
