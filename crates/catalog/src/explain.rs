@@ -82,12 +82,14 @@ impl Place<'_> {
 
 /// See [`crate::Catalog::explain`].
 pub(crate) fn explain(tables: &Tables, text: &str, place: &Place<'_>) -> Vec<Explained> {
+    // As it stands in a reply: `"code":"4104",`.
+    let text = text.trim_matches(['"', '\'', ',', ';']);
     let found = by_code(tables, text, place);
     if !found.is_empty() {
         return merged(found);
     }
-    // A whole line as an error prints it: `CODE: message`, `CODE/SUB_CODE: message`.
-    let head = text.split_once(": ").map_or("", |(head, _)| head.trim());
+    // As an error prints it: `CODE: message`, `CODE/SUB_CODE: message`, `CODE/SUB_CODE`.
+    let head = text.split_once(": ").map_or(text, |(head, _)| head.trim());
     if !head.is_empty() && !head.contains(' ') {
         let parts = head.rsplit('/').filter(|part| !part.is_empty());
         let found = parts.map(|part| by_code(tables, part, place)).find(|found| !found.is_empty());

@@ -19,8 +19,9 @@ impl Api {
     pub fn example_arguments(&self) -> Map<String, Json> {
         match &self.example {
             Some(Json::Object(example)) => {
-                let is_file = |name: &String| self.files(false).any(|file| file.name == *name);
-                example.clone().into_iter().filter(|(name, _)| !is_file(name)).collect()
+                let mut example = example.clone();
+                example.retain(|name, _| self.files(false).all(|file| file.name != *name));
+                example
             }
             _ => self.arguments(false),
         }
@@ -32,11 +33,12 @@ impl Api {
         self.arguments(true)
     }
 
-    /// Lists the parameters that are files; with `required` alone those that a call must have.
+    /// Lists the parameters that are files; with `required` alone those that a call must have, or that the
+    /// example has.
     pub fn files(&self, required: bool) -> impl Iterator<Item = &Param> {
-        let wanted =
-            move |param: &&Param| param.kind == Type::Bytes && (!required || param.required == Some(true));
-        self.callers().filter(wanted)
+        let shown = |name: &str| self.example.as_ref().is_some_and(|example| example.get(name).is_some());
+        let called = move |param: &Param| param.required == Some(true) || shown(&param.name);
+        self.callers().filter(move |param| param.kind == Type::Bytes && (!required || called(param)))
     }
 
     /// Lists the parameters that a caller gives: not those that every request of the protocol has, and not
@@ -144,7 +146,7 @@ fn text(param: &Param) -> String {
         "US"
     } else if has(&["language", "locale"]) {
         "en_US"
-    } else if name.ends_with("id") || name.ends_with("ids") {
+    } else if name.ends_with("id") || name.ends_with("ids") || has(&["page", "limit", "offset"]) {
         "1"
     } else {
         "text"

@@ -312,3 +312,25 @@ fn every_shape_of_a_platform_has_a_digest_and_we_send_the_first() {
         }
     }
 }
+
+#[test]
+fn files_are_no_arguments_of_an_example() {
+    let catalog = Catalog::builtin();
+    let mut seen = 0;
+    for platform in catalog.platforms() {
+        for api in catalog.list(&platform.name) {
+            let api = catalog.api(&platform.name, &api.name).unwrap();
+            let arguments = api.example_arguments();
+            for file in api.files(false) {
+                assert!(!arguments.contains_key(&file.name), "{} {}", api.name, file.name);
+                seen += usize::from(api.files(true).any(|called| called.name == file.name));
+            }
+        }
+    }
+    assert!(seen > 50, "{seen}");
+    // The file is optional, and the example shows it.
+    let search = catalog.api("aliexpress", "aliexpress.ds.image.search").unwrap();
+    assert_eq!(search.files(true).count(), 1);
+    let members = catalog.api("lazada", "/partner/list").unwrap().example_arguments();
+    assert_eq!(members["page_size"], "1");
+}

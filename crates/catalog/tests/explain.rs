@@ -99,6 +99,9 @@ fn a_message_leads_to_its_code() {
         ("IllegalAccessToken: The specified access token is invalid or expired", "IllegalAccessToken"),
         ("the request signature does not conform to platform standards.", "IncompleteSignature"),
         ("com.alibaba.x.RequestValidateException: Request is expired.", "400"),
+        ("access token is invalid or expired", "IllegalAccessToken"),
+        ("this ban will last 1 seconds", "ApiCallLimit"),
+        ("\"IllegalAccessToken\",", "IllegalAccessToken"),
         ("Invalid Timestamp", "31"),
         ("SourceIp not in whitelist", "AppWhiteIpLimit"),
     ] {
@@ -107,6 +110,7 @@ fn a_message_leads_to_its_code() {
     }
     let pasted = explain("11/isv.permission-ip-whitelist-limit: Insufficient isv permissions", None);
     assert_eq!(pasted[0].rule.sub_code, "isv.permission-ip-whitelist-limit");
+    assert_eq!(explain("27/invalid-sessionkey", None)[0].rule.sub_code, "invalid-sessionkey");
     assert!(explain("a text that no platform ever said", None).is_empty());
 }
 
@@ -122,4 +126,20 @@ fn an_unknown_app_key_of_a_platform_with_two_registries_names_both_regions() {
     }
     // Nobody else is sent there.
     assert!(!explain("InvalidAppKey", Some("lazada"))[0].rule.advice.contains("seller"));
+}
+
+#[test]
+fn a_page_that_only_lists_a_code_does_not_hide_what_it_means() {
+    for platform in [None, Some("taobao")] {
+        let found = explain("isv.invalid-parameter", platform);
+        assert!(!found.is_empty() && found.iter().all(|found| !found.rule.guess), "{found:?}");
+    }
+}
+
+#[test]
+fn the_advice_of_an_api_is_told() {
+    let found = explain("B_DROPSHIPPER_DELIVERY_ADDRESS_CPF_NOT_MATCH", Some("aliexpress"));
+    let api = Catalog::builtin().api("aliexpress", "aliexpress.ds.order.create").unwrap();
+    let note = api.errors.iter().find(|note| note.code == found[0].rule.code).unwrap();
+    assert!(found.iter().any(|found| found.rule.advice == note.advice), "{found:?}");
 }

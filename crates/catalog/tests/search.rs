@@ -84,6 +84,24 @@ fn filters_leave_out_what_does_not_fit() {
 }
 
 #[test]
+fn words_that_no_api_has_do_not_hide_the_rest() {
+    let catalog = Catalog::builtin();
+    for (platform, question, right) in [
+        ("lazada", "how do I get new orders since yesterday", "/orders/get"),
+        ("lazada", "shipping label of the package qqqzzz", "/order/package/document/get"),
+        // No API has half of it; `listing` is not `list`.
+        ("lazada", "where is the parcel right now", "/logistic/order/trace"),
+        ("taobao", "在售宝贝", "taobao.items.onsale.get"),
+        ("taobao", "待发货订单", "taobao.trades.sold.get"),
+    ] {
+        let filter = SearchFilter { platform: Some(platform), limit: 3, ..SearchFilter::default() };
+        let found = catalog.search(question, &filter);
+        assert!(found.iter().any(|api| api.name == right), "{question}: {found:?}");
+    }
+    assert!(catalog.search("get qqqzzz", &SearchFilter::default()).is_empty());
+}
+
+#[test]
 fn what_nobody_has_is_not_found_and_long_questions_end() {
     let catalog = Catalog::builtin();
     let all = SearchFilter::default();
