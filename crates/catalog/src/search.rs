@@ -189,11 +189,7 @@ impl Question {
     }
 
     /// Returns the lines that have something of the question, in no order.
-    pub(crate) fn answer(
-        &mut self,
-        documents: &Documents<'_>,
-        uses: impl Fn(usize) -> f32,
-    ) -> Vec<Answer> {
+    pub(crate) fn answer(&mut self, documents: &Documents<'_>, uses: impl Fn(usize) -> f32) -> Vec<Answer> {
         let count = documents.starts.len();
         let mut scores = vec![0.0_f32; count];
         let mut close = vec![0.0_f32; count];

@@ -78,7 +78,8 @@ impl Catalog {
             let exact = parse_name(platform, text).ok().and_then(|name| self.find(platform, &name));
             let exact = exact.filter(|entry| self.is_visible(platform, &chain, *entry));
             hits.extend(exact.map(|entry| (EXACT, self.summary_of(platform, entry))));
-            let found = visible.iter().filter(|(of, found)| of.name == platform.name && exact != Some(found.line));
+            let found =
+                visible.iter().filter(|(of, found)| of.name == platform.name && exact != Some(found.line));
             hits.extend(found.map(|(_, found)| (found.score, self.summary_of(platform, found.line))));
             self.search_user(platform, &mut question, &mut hits);
         }
