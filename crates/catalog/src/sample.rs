@@ -146,7 +146,11 @@ fn text(param: &Param) -> String {
         "US"
     } else if has(&["language", "locale"]) {
         "en_US"
-    } else if name.ends_with("id") || name.ends_with("ids") || has(&["page", "limit", "offset"]) {
+    } else if name.ends_with("id")
+        || name.ends_with("ids")
+        || has(&["page", "limit", "offset"])
+        || name == "size"
+    {
         "1"
     } else {
         "text"
