@@ -1,4 +1,4 @@
-"""What Sesame writes for other tools, checked by those tools: types of ten APIs, OpenAPI of every platform."""
+"""What Sesame writes for other tools, checked by those tools: types of ten APIs, OpenAPI of platforms."""
 
 import json
 import os
@@ -41,12 +41,11 @@ def python():
     passes([sys.executable, "-m", "mypy", "--strict", "--python-version", "3.11", "apis.py"])
 
 
-@tap.check("OpenAPI of every platform is valid by the published schema")
+@tap.check("OpenAPI of six platforms is valid by the published schema")
 def openapi():
-    text = sesame("apis", "search", "get", "--limit", "10000", "-o", "json")
-    platforms = {row["platform"] for row in json.loads(text)} - {"taobao"}
-    assert len(platforms) >= 8, platforms
-    for platform in sorted(platforms):
+    # Daraz and Miravia have the list of Lazada; Taobao has 5,000 methods of the same making.
+    platforms = ["1688", "alibaba", "aliexpress", "aliexpress-legacy", "lazada", "taobao-global"]
+    for platform in platforms:
         document = json.loads(sesame("catalog", "export", "--openapi", platform))
         errors = [str(error)[:300] for error in OpenAPIV31SpecValidator(document).iter_errors()]
         assert not errors, (platform, errors[:3])

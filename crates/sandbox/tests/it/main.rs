@@ -4,6 +4,7 @@
 mod agreement;
 mod captures;
 mod control;
+mod documents;
 mod faults;
 mod fixture_arguments;
 mod fixture_attributes;
