@@ -5,6 +5,8 @@ mod python;
 mod rust;
 mod typescript;
 
+use std::fmt::Write as _;
+
 use sesame_catalog::{Api, Param, Type};
 
 use crate::types::as_param;
@@ -139,7 +141,9 @@ impl Model {
 
 /// Writes a text as lines of comment.
 fn comments(out: &mut String, before: &str, text: &str) {
-    comment(text).for_each(|line| out.push_str(&format!("{before}{line}\n")));
+    for line in comment(text) {
+        let _ = writeln!(out, "{before}{line}");
+    }
 }
 
 /// The lines of a text, without what would end a comment.
