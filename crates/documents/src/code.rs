@@ -5,6 +5,8 @@ mod python;
 mod rust;
 mod typescript;
 
+use std::fmt::Write as _;
+
 use sesame_catalog::{Api, Param, Type};
 
 use crate::types::as_param;
@@ -47,11 +49,11 @@ struct Object {
     about: String,
     /// A part of a reply: nothing of it is sure to be there.
     is_reply: bool,
-    members: Vec<Member>,
+    members: Vec<Entry>,
 }
 
 #[derive(Debug)]
-struct Member {
+struct Entry {
     /// As it is sent.
     name: String,
     kind: Kind,
@@ -95,13 +97,13 @@ impl Model {
         depth: usize,
     ) -> String {
         let name = self.names.unique(name);
-        let mut out: Vec<Member> = Vec::with_capacity(members.len());
+        let mut out: Vec<Entry> = Vec::with_capacity(members.len());
         for param in members {
             // Documents list some twice.
             if param.name.is_empty() || out.iter().any(|known| known.name == param.name) {
                 continue;
             }
-            out.push(Member {
+            out.push(Entry {
                 kind: self.kind(&name, param, is_reply, depth),
                 name: param.name.clone(),
                 required: param.required == Some(true),
@@ -139,7 +141,9 @@ impl Model {
 
 /// Writes a text as lines of comment.
 fn comments(out: &mut String, before: &str, text: &str) {
-    comment(text).for_each(|line| out.push_str(&format!("{before}{line}\n")));
+    for line in comment(text) {
+        let _ = writeln!(out, "{before}{line}");
+    }
 }
 
 /// The lines of a text, without what would end a comment.

@@ -29,6 +29,6 @@ pub use apidoc::{document, document_list};
 pub use diff::{ApiChange, ChangeKind, Difference, differences};
 pub use openapi::write::openapi;
 pub use patch::{Merged, overlays, patch};
-pub use read::{MOST_APIS, join, read};
-pub use record::{record_of, with_whole_name};
+pub use read::{MOST_APIS, read};
+pub use record::{join, record_of, with_whole_name};
 pub use schema::{json_schema, reply_schema};

@@ -41,3 +41,36 @@ pub fn with_whole_name(mut record: Record) -> Record {
     }
     record
 }
+
+/// Joins what a list and a document say of one API. The order of the first mention stays.
+pub fn join(records: Vec<Record>) -> Vec<Record> {
+    let mut places = std::collections::HashMap::new();
+    let mut out: Vec<Record> = Vec::with_capacity(records.len());
+    for record in records {
+        let at = *places.entry(record.name.clone()).or_insert(out.len());
+        let Some(old) = out.get_mut(at) else {
+            out.push(record);
+            continue;
+        };
+        old.title = record.title.or(old.title.take());
+        old.title_zh = record.title_zh.or(old.title_zh.take());
+        old.about = record.about.or(old.about.take());
+        old.about_zh = record.about_zh.or(old.about_zh.take());
+        old.group = record.group.or(old.group.take());
+        old.http = record.http.or(old.http);
+        old.auth = record.auth.or(old.auth);
+        old.reply = record.reply.or(old.reply.take());
+        if !record.params.is_empty() {
+            old.params = record.params;
+        }
+        if !record.response.is_empty() {
+            old.response = record.response;
+        }
+        if !record.errors.is_empty() {
+            old.errors = record.errors;
+        }
+        let new = record.aliases.into_iter().filter(|alias| !old.aliases.contains(alias)).collect::<Vec<_>>();
+        old.aliases.extend(new);
+    }
+    out
+}

@@ -49,7 +49,9 @@ impl Reference {
 
 fn page(api: &Api) -> String {
     let mut out = format!("# {}\n", plain(&api.name));
-    let mut line = |text: &str| out.push_str(&format!("\n{text}\n"));
+    let mut line = |text: &str| {
+        let _ = writeln!(out, "\n{text}");
+    };
     for text in [&api.title, &api.title_zh, &api.about, &api.about_zh].into_iter().flatten() {
         line(&plain(text));
     }
@@ -88,7 +90,9 @@ fn page(api: &Api) -> String {
     }
     if !api.notes.is_empty() {
         out.push_str("\n## Notes\n\n");
-        api.notes.iter().for_each(|note| out.push_str(&format!("* {}\n", plain(note))));
+        for note in &api.notes {
+            let _ = writeln!(out, "* {}", plain(note));
+        }
     }
     let example = Json::Object(api.example_arguments());
     for (title, sample) in [("Example", Some(&example)), ("Sample reply", api.reply.as_ref())] {

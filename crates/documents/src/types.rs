@@ -25,7 +25,8 @@ pub(crate) fn parse(word: &str, has_members: bool) -> Written {
     };
     let kind = match name.to_ascii_lowercase().as_str() {
         "string" if has_members => Type::Json,
-        "string" | "text" | "char" | "field list" => Type::String,
+        "" if has_members => Type::Object,
+        "" | "string" | "text" | "char" | "field list" => Type::String,
         "number" | "integer" | "int" | "long" | "short" | "biginteger" => Type::Integer,
         "double" | "float" => Type::Number,
         "price" | "decimal" | "bigdecimal" => Type::Decimal,
@@ -35,8 +36,6 @@ pub(crate) fn parse(word: &str, has_members: bool) -> Written {
         "json" => Type::Json,
         "xml" => Type::Xml,
         "object" => Type::Object,
-        "" if has_members => Type::Object,
-        "" => Type::String,
         "map" if !has_members => return Written { kind: Type::Json, list, class: Some(name.to_owned()) },
         _ => return Written { kind: Type::Object, list, class: Some(name.to_owned()) },
     };

@@ -6,7 +6,7 @@ use sesame_catalog::{Field, HttpMethods, Param, Record, Type};
 use super::NAME;
 use crate::{
     apidoc::{COMMON, DEEPEST},
-    read::join,
+    record::join,
     schema::TYPE,
     types,
 };

@@ -16,7 +16,7 @@ use sesame_core::{
 };
 use sesame_documents::{MOST_APIS, join, read};
 
-use super::import::{LARGEST, private_folder};
+use super::folder::{LARGEST, private_folder};
 use crate::{
     context::Context,
     exit::{CliResult, note},
@@ -89,7 +89,7 @@ impl Host {
 /// What a walk brought.
 pub(super) struct Walked {
     pub(super) records: Vec<Record>,
-    pub(super) state: State,
+    pub(super) state: WalkState,
 }
 
 /// Fetches the list and every document in it.
@@ -101,7 +101,7 @@ pub(super) async fn walk(
 ) -> CliResult<Walked> {
     let folder = context.settings.home.value.join("documents");
     let now = context.clock.now().as_second();
-    let mut state = State::open(&folder, platform, host.base(), now)?;
+    let mut state = WalkState::open(&folder, platform, host.base(), now)?;
     if !state.fetched.is_empty() {
         note(
             "note",
@@ -134,7 +134,7 @@ pub(super) async fn walk(
 
 struct Walker<'a> {
     context: &'a Context,
-    state: &'a mut State,
+    state: &'a mut WalkState,
     pause: Duration,
     has_asked: bool,
 }
@@ -232,7 +232,7 @@ struct Head {
 }
 
 /// What was fetched: of an update that was not finished, and of the last one that was.
-pub(super) struct State {
+pub(super) struct WalkState {
     fetched: HashMap<String, Kept>,
     former: HashMap<String, Kept>,
     open: File,
@@ -240,7 +240,7 @@ pub(super) struct State {
     whole: PathBuf,
 }
 
-impl State {
+impl WalkState {
     fn open(folder: &Path, platform: &str, host: &str, now: i64) -> Result<Self, Error> {
         private_folder(folder)?;
         let part = folder.join(format!("{platform}.part.jsonl"));

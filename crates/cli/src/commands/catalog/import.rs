@@ -12,7 +12,10 @@ use sesame_catalog::{Catalog, Platform, Record};
 use sesame_core::{Error, scalar::printable};
 use sesame_documents::{ApiChange, join, overlays, patch, read, record_of};
 
-use super::host::{self, Host};
+use super::{
+    folder::{LARGEST, private_folder},
+    host::{self, Host},
+};
 use crate::{
     bounded_file,
     context::Context,
@@ -23,8 +26,6 @@ use crate::{
     prompt, runtime,
 };
 
-/// The largest document that is read.
-pub(super) const LARGEST: u64 = 64 << 20;
 /// The most APIs that are shown one by one to a person.
 const MOST_SHOWN: usize = 100;
 
@@ -298,15 +299,4 @@ fn write(folder: &Path, platform: &str, texts: &[String]) -> CliResult<Vec<PathB
         done.push(path);
     }
     Ok(done)
-}
-
-/// Makes a folder that nobody else can write.
-pub(super) fn private_folder(folder: &Path) -> Result<(), Error> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder
-        .create(folder)
-        .map_err(|error| Error::local(format!("cannot make the folder {}: {error}", folder.display())))
 }

@@ -1,6 +1,7 @@
 //! `sesame catalog import|update|export`: the catalog from and to other forms.
 
 mod export;
+mod folder;
 mod host;
 mod import;
 
