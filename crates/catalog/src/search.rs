@@ -30,7 +30,7 @@ const TRANSLATED: f32 = 0.8;
 /// The part of a question, by weight, that an API has to have.
 pub(crate) const LEAST: f32 = 0.5;
 /// Where none has that much: how much an API has to have of what the best one has.
-const NEARLY: f32 = 0.8;
+pub(crate) const NEARLY: f32 = 0.8;
 /// How much the use of an API adds, at most.
 const USE: f32 = 0.3;
 /// How much a name adds that says nothing but what was asked for.
@@ -239,11 +239,6 @@ pub(crate) struct Answer {
     pub(crate) part: f32,
     /// What it is ranked by.
     pub(crate) score: f32,
-}
-
-/// Returns the part of a question that an API has to have, among those that have `parts` of it.
-pub(crate) fn least(parts: impl Iterator<Item = f32>) -> f32 {
-    LEAST.min(NEARLY * parts.fold(0.0, f32::max))
 }
 
 impl Term {

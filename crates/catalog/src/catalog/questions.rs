@@ -4,7 +4,7 @@ use super::{Catalog, parse_name};
 use crate::{
     Api, Platform,
     record::{Record, Safety},
-    search::{self, Documents, LEAST, Question},
+    search::{Answer, Documents, LEAST, NEARLY, Question},
     summary::ApiSummary,
     words,
 };
@@ -62,17 +62,26 @@ impl Catalog {
             Some(name) => platform.name == name,
             None => question.platforms.is_empty() || question.platforms.contains(&platform.name),
         };
-        let platforms: Vec<&Platform> = self.platforms().iter().filter(|found| wanted(found)).collect();
+        let platforms: Vec<&'static Platform> =
+            self.platforms().iter().filter(|found| wanted(found)).collect();
         let answers = question.answer(Documents::builtin(), |entry| self.tables.use_of(entry));
         let mut hits: Vec<(f32, ApiSummary)> = Vec::new();
-        let mut visible = Vec::new();
-        for platform in &platforms {
-            let chain = self.chain(platform);
-            let seen = answers.iter().filter(|answer| self.is_visible(platform, &chain, answer.line));
-            visible.extend(seen.map(|answer| (*platform, *answer)));
+        let seen = |least: f32| -> Vec<(&Platform, Answer)> {
+            let of = |platform: &&'static Platform| {
+                let (platform, chain) = (*platform, self.chain(platform));
+                let enough = answers.iter().copied().filter(move |answer| answer.part >= least);
+                enough
+                    .filter(move |answer| self.is_visible(platform, &chain, answer.line))
+                    .map(move |answer| (platform, answer))
+            };
+            platforms.iter().flat_map(of).collect()
+        };
+        let mut visible = seen(LEAST);
+        if visible.is_empty() {
+            visible = seen(0.0);
+            let best = visible.iter().map(|(_, answer)| answer.part).fold(0.0, f32::max);
+            visible.retain(|(_, answer)| answer.part >= NEARLY * best);
         }
-        let least = search::least(visible.iter().map(|(_, answer)| answer.part));
-        visible.retain(|(_, answer)| answer.part >= least);
         for platform in platforms {
             let chain = self.chain(platform);
             let exact = parse_name(platform, text).ok().and_then(|name| self.find(platform, &name));

@@ -21,8 +21,10 @@ pub(super) fn samples(api: &Api) -> Samples {
     words.extend(api.files(true).map(|param| format!("{}=@photo.jpg", param.name)));
     let shell: Vec<String> = words.iter().map(|word| quote(word)).collect();
     let call = format!("sesame call ACCOUNT {} {}", quote(&api.name), shell.join(" ")).trim_end().to_owned();
-    let end = match (api.paging.is_some(), api.safety) {
-        (true, _) => " --all --output ndjson",
+    let pages = api.paging.as_ref().is_some_and(|paging| paging.items.is_some());
+    let end = match (pages, api.safety) {
+        (true, Safety::Read) => " --all --output ndjson",
+        (true, _) => " --all --output ndjson --yes",
         (false, Safety::Read) => "",
         (false, _) => " --yes",
     };
