@@ -57,7 +57,7 @@ pub fn diagnose(wrong: &WrongSignature<'_>) -> Vec<String> {
         found.push(says);
     } else if search.budget == 0 {
         found.push(
-            "the request is too large to try all known mistakes on it; send a small one to find the mistake"
+            "not all combinations of known mistakes could be tried; a request with fewer, shorter parameters allows more"
                 .to_owned(),
         );
     }
