@@ -257,6 +257,15 @@ impl Client {
         Ok(Prepared::new(&contract, &encoded, &system, key, request, warnings))
     }
 
+    /// Checks the arguments of a call without sending it, and returns what the caller should know: those that
+    /// the documents do not have, and values that go against them. [`CallOutput::warnings`] begins with the same.
+    ///
+    /// # Errors
+    /// As [`Client::call`] before anything is sent.
+    pub async fn check(&self, call: &Call) -> Result<Vec<String>> {
+        self.contract(call).await?.check(call)
+    }
+
     /// Returns the account's entry in the catalog for an API.
     pub(crate) async fn contract(&self, call: &Call) -> Result<Arc<Contract>> {
         let account = self.shared.vault.handle(&call.account).await?;

@@ -127,8 +127,7 @@ impl Contract {
             hint = format!("Add {}. ", example_of(&missing));
         }
         // What is missing may be there under another name.
-        let unknown = call.args.keys().filter(|name| self.param(name).is_none());
-        found.wrong.extend(unknown.filter_map(|name| self.undocumented(name)));
+        found.wrong.append(&mut found.warnings);
         found.wrong.truncate(MAX_WARNINGS);
         let colon = if missing.is_empty() { ":" } else { "" };
         Err(Error::usage(format!("{}{colon} {}; nothing was sent", api.name, found.wrong.join("; ")))

@@ -1,4 +1,5 @@
 //! A program of a crate outside this workspace, with one path dependency, compiles.
+#![expect(clippy::unwrap_used, reason = "a test may fail where it stands")]
 
 use std::{fs, path::Path, process::Command};
 
@@ -77,7 +78,8 @@ fn check(program: &str, apis: Option<&str>, dependencies: &str) {
     let outside = tempfile::tempdir().unwrap();
     let manifest = format!(
         "[package]\nname = \"outside\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n\
-         [dependencies]\nopen-sesame = {{ path = {here:?} }}\n{dependencies}\n[workspace]\n"
+         [dependencies]\nopen-sesame = {{ path = \"{}\" }}\n{dependencies}\n[workspace]\n",
+        here.display()
     );
     fs::write(outside.path().join("Cargo.toml"), manifest).unwrap();
     // The versions that this workspace was built with: nothing has to be fetched.

@@ -110,8 +110,11 @@ async fn call(args: &CallArgs, context: &Context) -> CliResult {
     if args.all {
         return all_pages(context, client, call).await;
     }
+    // Before it is sent: what is misspelt may be why the platform refuses it.
+    let warnings = client.check(&call).await?;
+    warn_all(&warnings);
     let outcome = client.call(&call).await?;
-    warn_all(&outcome.warnings);
+    warn_all(outcome.warnings.get(warnings.len()..).unwrap_or_default());
     if args.raw {
         return crate::output::raw(outcome.reply.body());
     }

@@ -56,7 +56,9 @@ fn every_example_of_the_help_works_on_the_platform_it_names() {
         ("taobao", "seller@example.com"),
     ]);
     house.run(&["login", "alibaba", "--as", "alibaba-shop"]).succeeds();
-    for (name, content) in [("chosen.xml", "<itemSchema></itemSchema>"), ("photo.jpg", "\u{fffd}")] {
+    for (name, content) in
+        [("chosen.xml", "<itemSchema></itemSchema>"), ("stock.json", STOCK), ("photo.jpg", "\u{fffd}")]
+    {
         std::fs::write(house.path().join(name), content).unwrap();
     }
     let mail = house.file("mail", "#!/bin/sh\ncat > /dev/null\n");
@@ -81,3 +83,7 @@ fn every_example_of_the_help_works_on_the_platform_it_names() {
     assert!(failed.is_empty(), "{}", failed.join("\n"));
     assert!(run >= 40, "the help lost its examples: {run}");
 }
+
+/// The body of an example: as `sesame apis show --skeleton` prints it, filled in.
+const STOCK: &str =
+    r#"{"payload":{"Request":{"Product":{"Skus":{"Sku":[{"ItemId":1,"SkuId":1,"Quantity":5}]}}}}}"#;
