@@ -160,7 +160,13 @@ fn by_code(tables: &Tables, code: &str, place: &Place<'_>) -> Vec<Explained> {
             exact.retain(|found| found.scope.parse::<Protocol>().is_err());
         }
         // "The page lists it" says nothing new where a table explains the code.
-        exact.extend(listed.into_iter().filter(|note| !note.rule.guess));
+        let listed = listed.into_iter().filter(|note| !note.rule.guess);
+        // Whose fault it is, and whether to repeat it, the table says for all APIs.
+        let table = exact[0].rule.clone();
+        exact.extend(listed.map(|mut note| {
+            (note.rule.kind, note.rule.fault, note.rule.retry) = (table.kind, table.fault, table.retry);
+            note
+        }));
         return exact;
     }
     // A pattern says more than a page that only lists the code.

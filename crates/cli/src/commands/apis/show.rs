@@ -15,6 +15,8 @@ use crate::{
 
 /// The width of text for people.
 const WIDTH: usize = 80;
+/// How far lines that follow are indented, at most: a long name leaves no room beside it.
+const WIDEST_INDENT: usize = 42;
 
 pub(super) fn show(args: &ShowArgs, context: &Context) -> CliResult {
     let catalog = context.catalog()?;
@@ -120,7 +122,7 @@ fn text(printer: &mut Printer, api: &Api, source: ReplySource, also: &[(&str, St
     }
     printer.line("")?;
     let mut line = |name: &str, value: &str| -> CliResult {
-        if value.is_empty() { Ok(()) } else { printer.line(format_args!("  {name:<10}{}", printable(value))) }
+        if value.is_empty() { Ok(()) } else { hanging(printer, &format!("  {name:<10}"), value) }
     };
     let presumed = if api.presumed { " (nobody has confirmed that it exists here)" } else { "" };
     line("platform", &format!("{}{presumed}", api.platform))?;
@@ -218,26 +220,36 @@ fn text(printer: &mut Printer, api: &Api, source: ReplySource, also: &[(&str, St
         printer.line(format_args!("\n{title}\n  {}", printable(line)))?;
     }
     if let Some(source) = &api.source {
-        printer.line(format_args!("\nSource: {}", printable(source)))?;
+        printer.line("")?;
+        hanging(printer, "Source: ", source)?;
     }
     Ok(())
 }
 
 /// Prints a text, broken at blanks to fit the width for people.
 fn paragraph(printer: &mut Printer, indent: usize, text: &str) -> CliResult {
+    hanging(printer, &" ".repeat(indent), text)
+}
+
+/// Prints a text behind a beginning, broken at blanks; what follows stands under its first word.
+fn hanging(printer: &mut Printer, beginning: &str, text: &str) -> CliResult {
     let text = printable(text);
-    let mut line = String::new();
+    let indent = beginning.width().min(WIDEST_INDENT);
+    let mut line = beginning.to_owned();
+    let mut is_empty = true;
     for word in text.split_whitespace() {
-        if !line.is_empty() && indent + line.width() + 1 + word.width() > WIDTH {
-            printer.line(format_args!("{:indent$}{line}", ""))?;
-            line.clear();
+        if !is_empty && line.width() + 1 + word.width() > WIDTH {
+            printer.line(line.trim_end())?;
+            line = " ".repeat(indent);
+            is_empty = true;
         }
-        if !line.is_empty() {
+        if !is_empty {
             line.push(' ');
         }
         line.push_str(word);
+        is_empty = false;
     }
-    printer.line(format_args!("{:indent$}{line}", ""))
+    printer.line(line.trim_end())
 }
 
 fn safety_words(safety: Safety) -> &'static str {
@@ -276,19 +288,15 @@ fn params(printer: &mut Printer, param: &Param, depth: usize) -> CliResult {
         limits.push(format!("default {}", plain(default)));
     }
     limits.extend(param.note.clone());
-    printer.line(
-        format_args!(
-            "{:indent$}{mark} {:<width$} {:<9} {}",
-            "",
-            param.name,
-            format!("{}{list}", word(param.kind)),
-            printable(&limits.join("; ")),
-            indent = depth * 2,
-            width = 26_usize.saturating_sub(depth * 2),
-        )
-        .to_string()
-        .trim_end(),
-    )?;
+    let beginning = format!(
+        "{:indent$}{mark} {:<width$} {:<9} ",
+        "",
+        printable(&param.name),
+        format!("{}{list}", word(param.kind)),
+        indent = depth * 2,
+        width = 26_usize.saturating_sub(depth * 2),
+    );
+    hanging(printer, &beginning, &limits.join("; "))?;
     param.children.iter().filter(|_| depth < 16).try_for_each(|child| params(printer, child, depth + 1))
 }
 
