@@ -8,7 +8,7 @@
 //! | a platform as a vendor's document host shows it | [`document_list`], [`document`] |
 //! | a platform as OpenAPI 3.1, an API's arguments as JSON Schema | [`openapi`], [`json_schema`] |
 //! | types in Rust, TypeScript, Python | [`code`] |
-//! | a reference to browse | [`reference`] |
+//! | a reference to browse | [`mod@reference`] |
 //!
 //! A [`Record`](sesame_catalog::Record) of this crate has its whole name, `[namespace:]name[@version]`, in `name`.
 #![warn(missing_docs, clippy::missing_errors_doc)]
