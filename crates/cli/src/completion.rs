@@ -132,7 +132,12 @@ fn apis(current: &str) -> Vec<String> {
     let platforms = catalog.platforms().iter().map(|known| known.name.as_str());
     let platforms = platforms.filter(|name| platform.as_deref().is_none_or(|wanted| wanted == *name));
     let known = platforms.flat_map(|name| catalog.list(name)).map(|api| api.name);
-    known.filter(|name| name.starts_with(current)).collect()
+    // A name without its namespace will do, too.
+    let fits = |name: String| {
+        let bare = name.rsplit(':').next().filter(|bare| bare.starts_with(current)).map(str::to_owned);
+        if name.starts_with(current) { Some(name) } else { bare }
+    };
+    known.filter_map(fits).collect()
 }
 
 /// Offers the parameters of the API, and the values that its documents list.

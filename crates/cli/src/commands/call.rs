@@ -1,7 +1,7 @@
 //! `sesame call`: any API by name.
 
 use serde_json::{json, value::RawValue};
-use sesame_catalog::{Api, Safety};
+use sesame_catalog::{Api, Catalog, Safety};
 use sesame_client::{Call, Client, Page};
 use sesame_core::{Error, ErrorKind, Retry, nearest::nearest, path, request::header::CONTENT_TYPE};
 
@@ -101,7 +101,7 @@ async fn call(args: &CallArgs, context: &Context) -> CliResult {
     if args.dry_run {
         return dry_run(args, context, client, &call).await;
     }
-    if !args.show_secrets && is_token_call(context, &api)? {
+    if !args.show_secrets && is_token_call(&api) {
         return Err(token_call(&api).into());
     }
     if api.safety != Safety::Read {
@@ -127,22 +127,21 @@ async fn call(args: &CallArgs, context: &Context) -> CliResult {
 
 /// Returns `true` if an API hands out tokens, by the platforms' own data. A platform's spelling with dots,
 /// slashes or a protocol in front is the same call.
-fn is_token_call(context: &Context, api: &Api) -> CliResult<bool> {
+pub(super) fn is_token_call(api: &Api) -> bool {
     let plain = |name: &str| -> String {
         let name = name.split('@').next().unwrap_or_default();
         let name = ["http/1/", "param2/1/"].iter().find_map(|front| name.strip_prefix(front)).unwrap_or(name);
         name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
     };
     let names: Vec<String> = std::iter::once(&api.name).chain(&api.aliases).map(|name| plain(name)).collect();
-    let catalog = context.catalog()?;
-    Ok(catalog.platforms().iter().map(|platform| &platform.tokens).any(|tokens| {
+    Catalog::builtin().platforms().iter().map(|platform| &platform.tokens).any(|tokens| {
         [&tokens.create, &tokens.refresh]
             .into_iter()
             .chain(&tokens.create_also)
             .chain(&tokens.refresh_also)
             .chain(&tokens.postpone)
             .any(|known| names.contains(&plain(known)))
-    }))
+    })
 }
 
 fn token_call(api: &Api) -> Error {

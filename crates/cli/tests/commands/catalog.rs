@@ -97,3 +97,14 @@ name = "/our/own/api"
 safety = "harmless"
 name = "/another"
 "#;
+
+#[test]
+fn what_hands_out_tokens_is_shown_with_the_command_of_the_vault() {
+    let house = House::empty();
+    for (api, command) in
+        [("/auth/token/create", "sesame login APP"), ("/auth/token/refresh", "sesame refresh ACCOUNT")]
+    {
+        let shown = house.run(&["apis", "show", api, "-p", "lazada"]).succeeds().stdout;
+        assert!(shown.contains(command) && !shown.contains("sesame call"), "{shown}");
+    }
+}

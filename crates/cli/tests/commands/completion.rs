@@ -34,6 +34,8 @@ fn names_of_the_vault_platforms_apis_and_codes_are_completed() {
         |words: &[&str]| completed(&house, &[&["call", "ocean-trade", "/orders/get"], words].concat());
     assert_eq!(orders(&["sort_d"]), ["sort_direction="]);
     assert_eq!(orders(&["limit=10", "sort_direction="]), ["sort_direction=ASC", "sort_direction=DESC"]);
+    let short = completed(&house, &["call", "other", "alibaba.trade.getSellerOrderL"]);
+    assert_eq!(short, ["alibaba.trade.getSellerOrderList"]);
     // Only the APIs of the account's platform.
     assert_eq!(completed(&house, &["call", "ocean-trade", "taobao.items."]), Vec::<String>::new());
     assert!(completed(&house, &["apis", "show", "/orders/g"]).contains(&"/orders/get".to_owned()));

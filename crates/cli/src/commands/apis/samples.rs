@@ -6,7 +6,10 @@ use serde_json::{Map, Value as Json};
 use sesame_catalog::{Api, Safety};
 use sesame_core::command_line::quote;
 
-/// The same call in several languages.
+use crate::commands::call::is_token_call;
+
+/// The same call in several languages; empty where the vault makes it.
+#[derive(Default)]
 pub(super) struct Samples {
     pub(super) sesame: String,
     pub(super) curl: String,
@@ -16,6 +19,12 @@ pub(super) struct Samples {
 
 /// Writes them. ACCOUNT stands for the account, as `sesame accounts` names it.
 pub(super) fn samples(api: &Api) -> Samples {
+    if is_token_call(api) {
+        // `sesame call` refuses these: tokens belong to the vault.
+        let refreshes = api.name.to_lowercase().contains("refresh");
+        let sesame = if refreshes { "sesame refresh ACCOUNT" } else { "sesame login APP" };
+        return Samples { sesame: sesame.to_owned(), ..Samples::default() };
+    }
     let arguments = api.example_arguments();
     let mut words = words(&arguments);
     words.extend(api.files(true).map(|param| format!("{}=@photo.jpg", param.name)));

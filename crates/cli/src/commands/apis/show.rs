@@ -216,7 +216,10 @@ fn text(printer: &mut Printer, api: &Api, source: ReplySource, also: &[(&str, St
         ("With curl", &samples.curl),
         ("In Rust", &samples.rust),
         ("In Python", &samples.python),
-    ] {
+    ]
+    .into_iter()
+    .filter(|(_, line)| !line.is_empty())
+    {
         printer.line(format_args!("\n{title}\n  {}", printable(line)))?;
     }
     if let Some(source) = &api.source {
