@@ -332,5 +332,5 @@ fn files_are_no_arguments_of_an_example() {
     let search = catalog.api("aliexpress", "aliexpress.ds.image.search").unwrap();
     assert_eq!(search.files(true).count(), 1);
     let members = catalog.api("lazada", "/partner/list").unwrap().example_arguments();
-    assert_eq!(members["page_size"], "1");
+    assert!(members["page_size"].as_str().is_some_and(|size| size.parse::<u32>().is_ok()), "{members:?}");
 }

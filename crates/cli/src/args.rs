@@ -107,7 +107,11 @@ pub(crate) enum Command {
     Completions(commands::completions::CompletionsArgs),
     /// Prints the reference of all commands, for docs/cli.md.
     #[command(hide = true)]
-    GenerateDocs,
+    GenerateDocs {
+        /// Writes man pages into a folder instead.
+        #[arg(long, value_name = "DIRECTORY")]
+        man: Option<std::path::PathBuf>,
+    },
 }
 
 #[cfg(test)]

@@ -149,7 +149,7 @@ fn dispatch(command: Command, context: &Context) -> CliResult {
         Command::Vault(command) => commands::vault::run(command, context),
         Command::Doctor(args) => commands::doctor::run(&args, context, None),
         Command::Completions(args) => commands::completions::run(&args),
-        Command::GenerateDocs => commands::generate_docs(Cli::command()),
+        Command::GenerateDocs { man } => commands::generate_docs(Cli::command(), man.as_deref()),
     }
 }
 

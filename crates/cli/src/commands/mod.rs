@@ -23,7 +23,17 @@ pub(crate) mod templates;
 pub(crate) mod token;
 pub(crate) mod vault;
 
-/// Prints the reference of all commands.
-pub(crate) fn generate_docs(root: clap::Command) -> crate::exit::CliResult {
+/// Prints the reference of all commands, or writes a man page for each into a folder.
+pub(crate) fn generate_docs(root: clap::Command, man: Option<&std::path::Path>) -> crate::exit::CliResult {
+    if let Some(folder) = man {
+        let failed = |error: std::io::Error| {
+            sesame_core::Error::local(format!(
+                "the man pages cannot be written to {}: {error}",
+                folder.display()
+            ))
+        };
+        std::fs::create_dir_all(folder).map_err(failed)?;
+        return Ok(clap_mangen::generate_to(root, folder).map_err(failed)?);
+    }
     crate::output::raw(crate::reference::markdown(root).as_bytes())
 }
