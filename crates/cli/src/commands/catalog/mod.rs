@@ -26,9 +26,9 @@ JSON: {\"platform\",\"apis\",\"changes\":[as `apis diff`],\"kept\":[{\"name\",\"
     #[command(after_help = "\
 Examples:
   sesame catalog update lazada --dry-run
-  sesame catalog update 1688 --host http://localhost:4600/_sandbox/documents/1688
+  sesame catalog update lazada --pause 2s --yes
 
-One document is asked for at a time, with a pause in between. What was fetched is kept in SESAME_HOME/documents: after an interruption the same command goes on where it stopped, and later updates fetch only what has changed, where the host tells.
+One document is asked for at a time, with a pause in between. A sandbox is a document host, too: --host http://127.0.0.1:4600/_sandbox/documents/lazada. What was fetched is kept in SESAME_HOME/documents: after an interruption the same command goes on where it stopped, and later updates fetch only what has changed, where the host tells.
 
 JSON: as `catalog import`.")]
     Update(import::UpdateArgs),
