@@ -17,6 +17,7 @@ use sesame_vault::{
     Account, Callback, KeyChoice, Location, LoginOptions, NewApp, SystemClock, Vault, VaultOptions,
     store::{Sink, SqlStore, Store},
 };
+use sqlx::{ConnectOptions as _, Connection as _, sqlite::SqliteConnectOptions};
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines},
     process::{Child, ChildStdin, ChildStdout, Command},
@@ -120,6 +121,18 @@ impl World {
             clock: self.directory.path().join("clock"),
             pace: 1,
         }
+    }
+
+    /// Returns `true` while a process holds the lock of the vault's file.
+    pub async fn is_locked(&self) -> bool {
+        if !self.location.starts_with("sqlite:") {
+            return false;
+        }
+        let options: SqliteConnectOptions = self.location.parse().unwrap();
+        let mut connection = options.busy_timeout(Duration::ZERO).connect().await.unwrap();
+        let locked = sqlx::raw_sql("BEGIN IMMEDIATE; ROLLBACK").execute(&mut connection).await.is_err();
+        connection.close().await.unwrap();
+        locked
     }
 
     pub async fn open(&self) -> Vault {
