@@ -44,7 +44,7 @@ fn flattened(shape: Shape, path: &str, given: &[(String, String)]) {
         let json = value.strip_prefix(':').and_then(|json| serde_json::from_str(json).ok());
         args.insert(name.clone(), json.unwrap_or_else(|| Json::String(value.clone())));
     }
-    let wire = Wire { comma_list: comma_lists(shape.protocol()) };
+    let wire = Wire { comma_list: comma_lists(shape.protocol()), xml_root: None };
     let Ok(mut params) = flatten(shape, &args, |_| wire) else { return };
     for (name, value) in params.texts() {
         assert!(!name.is_empty() && !value.is_empty(), "an empty name or value went through");
