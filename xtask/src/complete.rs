@@ -95,7 +95,7 @@ fn as_param(field: &Field) -> Param {
 
 fn members(value: &Json, known: &[Param], path: &str, is_request: bool, out: &mut Vec<String>) {
     let Some(object) = value.as_object() else {
-        out.push(format!("{path} is no object"));
+        out.push(format!("{path} is not an object"));
         return;
     };
     for (name, value) in object {
@@ -136,7 +136,7 @@ fn fits(value: &Json, param: &Param, path: &str, is_request: bool, out: &mut Vec
                     one_fits(&item.trim().into(), param, path, is_request, out);
                 }
             }
-            _ => out.push(format!("{path} is no list")),
+            _ => out.push(format!("{path} is not a list")),
         }
         return;
     }

@@ -18,7 +18,7 @@ use super::{
     record::{Paging, PagingStyle},
 };
 
-/// After so many mistakes in a file the rest of an entry is not looked at.
+/// After this number of mistakes in a file the rest of an entry is not looked at.
 const MOST_MISTAKES: usize = 100;
 
 impl Overlay {

@@ -15,7 +15,7 @@ use serde::{
     de::{self, DeserializeSeed, IntoDeserializer as _, MapAccess, SeqAccess, Visitor},
 };
 
-/// Why bytes are no entry: only a damaged program has such.
+/// Why bytes cannot be read as an entry: only a damaged program holds such bytes.
 pub(crate) type Damage = de::value::Error;
 
 /// Where texts and lists of keys are looked up.

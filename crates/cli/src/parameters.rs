@@ -35,7 +35,7 @@ pub(crate) fn split_literal(words: &[String]) -> CliResult<Vec<(String, String)>
 }
 
 /// Reads the arguments of a call. The API says which are files, which are lists, and of what kind the members
-/// of an object are; the content of files that are no parts becomes text.
+/// of an object are; the content of other files becomes text.
 ///
 /// `body` holds arguments that were read before; those of the command line replace them.
 ///

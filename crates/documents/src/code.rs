@@ -68,7 +68,7 @@ pub fn generate(language: Language, apis: &[Api]) -> String {
         let base = pascal(&api.name);
         let title = api.title.as_deref().unwrap_or_default();
         let of = |what: &str| format!("{what} of `{}` on {}: {title}", api.name, api.platform);
-        // Files are attached to a call; they are no values of it.
+        // Files are attached to a call; they are not among its values.
         let callers: Vec<&Param> = api.callers().filter(|param| param.kind != Type::Bytes).collect();
         model.object(&format!("{base}Arguments"), &of("The arguments"), false, callers, 1);
         let fields: Vec<Param> = api.response.iter().map(as_param).collect();

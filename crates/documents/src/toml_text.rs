@@ -39,7 +39,7 @@ fn value(json: &Json) -> String {
         // TOML has no null; in a list it would be a hole.
         Json::Null => "\"\"".to_owned(),
         Json::Bool(truth) => truth.to_string(),
-        // A number that is no i64 and no plain float would be read as another one.
+        // A number that is neither an i64 nor a plain float would change when read.
         Json::Number(number) => match (number.as_i64(), number.to_string()) {
             (Some(whole), _) => whole.to_string(),
             (None, text) if text.contains(['.', 'e', 'E']) => text,

@@ -15,7 +15,7 @@ pub(crate) struct Written {
 pub(crate) fn parse(word: &str, has_members: bool) -> Written {
     let word = word.trim();
     let lower = word.to_ascii_lowercase();
-    // Bytes are no list of numbers.
+    // Bytes are not a list of numbers.
     let (name, list) = match lower.as_str() {
         "byte[]" => (word, false),
         _ => match word.strip_suffix("[]") {
@@ -71,7 +71,7 @@ pub(crate) fn allows(new: Type, old: Type) -> bool {
     }
 }
 
-/// A field as a parameter: what tells them apart is no matter of types.
+/// A field as a parameter: types do not tell them apart.
 pub(crate) fn as_param(field: &Field) -> Param {
     Param {
         list: field.list,

@@ -31,7 +31,7 @@ impl CallRequest {
     /// Adds all members of a value that serializes as an object, such as a struct that `sesame codegen rust` wrote.
     ///
     /// # Errors
-    /// [`ErrorKind::Usage`](crate::ErrorKind::Usage) for a value that is no object.
+    /// [`ErrorKind::Usage`](crate::ErrorKind::Usage) for a value that is not an object.
     pub fn args(mut self, arguments: &impl Serialize) -> Result<Self> {
         let Ok(Json::Object(members)) = serde_json::to_value(arguments) else {
             return Err(Error::usage("the arguments are not an object with names and values"));
