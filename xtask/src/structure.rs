@@ -22,7 +22,7 @@ use crate::{
 const MOST_LINES: usize = 500;
 
 /// Packages that know no platform by name.
-const GENERIC: [&str; 2] = ["crates/cli", "crates/client"];
+const GENERIC: [&str; 3] = ["crates/cli", "crates/client", "crates/shop"];
 
 /// The section of ARCHITECTURE.md that lists rooms, and the package whose rooms they are.
 const ROOMS: (&str, &str) = ("## Inside the vault", "crates/vault");

@@ -77,6 +77,21 @@ impl Client {
         self
     }
 
+    /// Returns the vault whose accounts it calls for.
+    pub fn vault(&self) -> &Vault {
+        &self.shared.vault
+    }
+
+    /// Returns the catalog of platforms and APIs.
+    pub fn catalog(&self) -> &Arc<Catalog> {
+        &self.shared.catalog
+    }
+
+    /// Returns the clock.
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.shared.clock
+    }
+
     /// Makes one call and returns the platform's answer.
     ///
     /// Repeats what is safe to repeat, within the attempts and the time of the call's options: a

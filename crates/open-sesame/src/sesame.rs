@@ -5,6 +5,7 @@ use std::{fmt, sync::Arc};
 use sesame_catalog::Catalog;
 use sesame_client::{Client, QuotaStore};
 use sesame_core::Transport;
+use sesame_shop::Shop;
 use sesame_vault::Vault;
 
 use crate::CallRequest;
@@ -33,6 +34,11 @@ impl Sesame {
     /// ```
     pub fn call(&self, account: impl Into<String>, api: impl Into<String>) -> CallRequest {
         CallRequest::new(self.client.clone(), account.into(), api.into())
+    }
+
+    /// Returns the shop of an account: its products, orders, stock and prices in one form on every platform.
+    pub fn shop(&self, account: impl Into<String>) -> Shop {
+        Shop::new(self.client.clone(), account)
     }
 
     /// Returns the vault: apps, accounts, logins and tokens.
