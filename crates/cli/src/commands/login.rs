@@ -376,7 +376,7 @@ pub(crate) async fn ask_sandbox(context: &Context, login: &Login) -> CliResult<O
             None => refused,
         };
         return Err(Error::new(ErrorKind::App, message)
-            .with_hint("Compare the app's key, secret and redirect URI with those of this sandbox: `sesame sandbox --listen 127.0.0.1:0 --json` lists them, and they follow from its seed. Then add the app again, under another --name.")
+            .with_hint("Compare the app's key, secret and redirect URI with those of this sandbox: `sesame sandbox --listen 127.0.0.1:0 --json` lists them, and they follow from its seed. Then add the app again, under another --name. An app of your own is registered with `sesame sandbox --app-file FILE`, where a line REDIRECT_URI is its redirect URI.")
             .with_http_status(status)
             .with_reference(reference)
             .into());
