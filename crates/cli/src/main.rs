@@ -62,6 +62,7 @@ fn run() -> u8 {
         Ok(cli) => cli,
         Err(mut error) => {
             drop_far_suggestions(&mut error);
+            name_usage(&mut error);
             return refuse(&error);
         }
     };
@@ -171,10 +172,28 @@ fn drop_far_suggestions(error: &mut clap::Error) {
         let is_near = typed.first().is_some_and(|typed| {
             sesame_core::nearest::nearest(typed, names.iter().map(String::as_str)).is_some()
         });
-        if !is_near {
-            error.remove(suggested);
+        if !is_near && error.remove(suggested).is_some() {
+            // An empty list of other tips is a blank line.
+            error.remove(ContextKind::Suggested);
         }
     }
+}
+
+/// Gives an error about an argument the usage of its command. clap's own would be that of a command line
+/// with the argument that it suggests.
+fn name_usage(error: &mut clap::Error) {
+    use clap::error::{ContextKind, ContextValue, ErrorKind};
+    if error.kind() != ErrorKind::UnknownArgument {
+        return;
+    }
+    let mut command = Cli::command();
+    command.build();
+    for word in std::env::args_os().skip(1) {
+        if let Some(found) = command.find_subcommand(&word) {
+            command = found.clone();
+        }
+    }
+    error.insert(ContextKind::Usage, ContextValue::StyledStr(command.render_usage()));
 }
 
 /// Prints clap's message, or help and version, which are not errors.
