@@ -6,5 +6,7 @@
 #![warn(missing_docs, clippy::missing_errors_doc)]
 
 mod shop;
+mod shops;
 
 pub use shop::Shop;
+pub use shops::{AT_ONCE, Merged, Shops};
