@@ -30,4 +30,5 @@ mod sweep_calls;
 mod sweep_wrong;
 mod top;
 mod world;
+mod world_model;
 mod wrapped_lists;
