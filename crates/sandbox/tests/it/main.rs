@@ -28,4 +28,6 @@ mod sweep_calls;
 mod sweep_wrong;
 mod top;
 mod world;
+mod world_1688;
+mod world_icbu;
 mod wrapped_lists;
