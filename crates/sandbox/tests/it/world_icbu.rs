@@ -335,7 +335,7 @@ async fn an_order_is_read_paid_shipped_tracked_and_canceled() {
         let args = json!({"role": "seller", "status": "undeliver", "modified_date_start": date(from), "modified_date_end": date(to)});
         seller.call("/alibaba/order/list", args).await.json()["value"]["total_count"].clone()
     };
-    let paid = order().await["modify_date"]["timestamp"].as_i64().unwrap();
+    let paid = order().await["create_date"]["timestamp"].as_i64().unwrap() + 60_000;
     assert_eq!((found(paid, paid).await, found(paid + 1_000, paid + 9_000).await), (json!("1"), json!("0")));
     let dates = json!({"role": "seller", "modified_date_start": {"date_str": "2026-11-21 04:33:12"}});
     let list = seller.call("/alibaba/order/list", dates).await.json();
