@@ -32,4 +32,5 @@ mod top;
 mod world;
 mod world_1688;
 mod world_icbu;
+mod world_model;
 mod wrapped_lists;
