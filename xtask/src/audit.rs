@@ -1,8 +1,8 @@
 //! Where each fact of the catalog is from, and when it was looked up.
 //!
-//! A fact of `platforms.toml`, of the error tables and of the facets has a source and a date, its own or
-//! those of the entry or file that it stands in, and says if it is a guess. `audit` prints all of them, so
-//! that a sample can be held against the sources again.
+//! A fact of `platforms.toml`, of the error tables, of the facets and of the actions has a source and a
+//! date, its own or those of the entry or file that it stands in, and says if it is a guess. `audit` prints
+//! all of them, so that a sample can be held against the sources again.
 
 use std::{fmt::Write as _, fs, path::Path};
 
@@ -115,10 +115,12 @@ fn errors(file: &Table, place: &str, out: &mut Vec<Fact>) {
 }
 
 fn facets(file: &Table, place: &str, out: &mut Vec<Fact>) {
-    for (name, facet) in file.get("facet").and_then(Value::as_table).into_iter().flatten() {
-        let empty = Table::new();
-        let facet = facet.as_table().unwrap_or(&empty);
-        fact(facet, format!("{place} {name}"), Above::default().with(file), out);
+    let empty = Table::new();
+    for kind in ["facet", "action"] {
+        for (name, entry) in file.get(kind).and_then(Value::as_table).into_iter().flatten() {
+            let entry = entry.as_table().unwrap_or(&empty);
+            fact(entry, format!("{place} {kind} {name}"), Above::default().with(file), out);
+        }
     }
 }
 
