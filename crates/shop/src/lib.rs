@@ -5,6 +5,13 @@
 //! mean. Every row keeps what the platform sent.
 #![warn(missing_docs, clippy::missing_errors_doc)]
 
+mod amount;
+mod at_once;
+mod job;
 mod shop;
+mod skus;
 
+pub use amount::Amount;
+pub use job::{Job, JobEntry, JobInfo, JobKind, JobReport, JobRow, Plan, RowOutcome};
 pub use shop::Shop;
+pub use skus::SkuState;

@@ -1,6 +1,7 @@
 //! One shop.
 
 use sesame_client::Client;
+use sesame_core::Result;
 
 /// One account, and what a seller does with it. Cheap to clone.
 #[derive(Clone)]
@@ -18,6 +19,14 @@ impl Shop {
     /// Returns the name of the account.
     pub fn account(&self) -> &str {
         &self.account
+    }
+
+    /// Returns the name of the platform.
+    ///
+    /// # Errors
+    /// The vault's, for an account that is not there.
+    pub async fn platform(&self) -> Result<String> {
+        Ok(self.client.vault().handle(&self.account).await?.platform().name.clone())
     }
 
     /// Returns the client, for calls of single APIs.

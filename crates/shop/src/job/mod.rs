@@ -1,0 +1,14 @@
+//! Writing many rows so that nothing is lost and nothing is written twice.
+
+mod batches;
+mod check;
+mod journal;
+mod kind;
+mod plan;
+mod run;
+mod settle;
+
+pub use journal::JobInfo;
+pub use kind::{JobEntry, JobKind, JobRow, RowOutcome};
+pub use plan::Plan;
+pub use run::{Job, JobReport};
