@@ -41,6 +41,7 @@ pub(crate) fn check(root: &Path) -> Result<String> {
         ("platforms.toml", platforms as fn(&Table, &str, &mut Vec<Fact>)),
         ("errors", errors),
         ("facets", facets),
+        ("actions", facets),
     ] {
         for (place, table) in tables(&data.join(name), name)? {
             facts_of(&table, &place, &mut facts);

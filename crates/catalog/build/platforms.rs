@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 use crate::{
     Result, action, facet,
@@ -16,8 +16,8 @@ pub(crate) fn platforms(data: &Path, safety: &NameRules, owners: &[String]) -> R
     let mut all = tables(data)?;
     let (facets, actions) = facets(data, &all)?;
     if let Some(all) = all.as_object_mut() {
-        all.insert("facet".to_owned(), Json::Object(facets));
-        all.insert("action".to_owned(), Json::Object(actions));
+        all.insert("facet".to_owned(), json!(facets));
+        all.insert("action".to_owned(), json!(actions));
         let rules = serde_json::to_value(safety).map_err(|error| error.to_string())?;
         all.insert("safety".to_owned(), rules);
         all.insert("owners".to_owned(), owners.into());
@@ -86,12 +86,15 @@ fn tables(data: &Path) -> Result<Json> {
 }
 
 /// Tables by platform.
-type ByPlatform = serde_json::Map<String, Json>;
+type ByPlatform = std::collections::BTreeMap<String, serde_json::Map<String, Json>>;
 
-/// Reads `facets/*.toml`: facets and actions by platform and name, each with its source and date.
+/// Reads `facets/*.toml` and `actions/*.toml`: facets and actions by platform and name, each with its source
+/// and date.
 fn facets(data: &Path, platforms: &Json) -> Result<(ByPlatform, ByPlatform)> {
     let (mut all, mut all_actions) = (ByPlatform::new(), ByPlatform::new());
-    for file in files(&data.join("facets"), "toml")? {
+    let mut both = files(&data.join("facets"), "toml")?;
+    both.extend(files(&data.join("actions"), "toml")?);
+    for file in both {
         let place = |why: String| format!("{}: {why}", file.display());
         let (overlay, mistakes) = Overlay::parse(&read(&file)?);
         let overlay = match (overlay, mistakes.first()) {
@@ -102,20 +105,17 @@ fn facets(data: &Path, platforms: &Json) -> Result<(ByPlatform, ByPlatform)> {
         if !known || overlay.platform != stem(&file) || !overlay.apis.is_empty() {
             return Err(place("holds the facets of the platform that it is named for".to_owned()));
         }
-        let mut found = serde_json::Map::new();
         for name in overlay.facets.keys() {
             let fields = overlay.facet(name).unwrap_or_default();
             facet::read(&fields).map_err(|why| place(format!("facet.{name}: {why}")))?;
-            found.insert(name.clone(), Json::Object(fields));
+            let twice = all.entry(&overlay.platform).or_default().insert(name.clone(), Json::Object(fields));
+            twice.map_or(Ok(()), |_| Err(place(format!("facet.{name}: is there twice"))))?;
         }
-        let mut actions = serde_json::Map::new();
         for name in overlay.actions.keys() {
             let fields = overlay.action(name).unwrap_or_default();
             action::read(&fields).map_err(|why| place(format!("action.{name}: {why}")))?;
-            actions.insert(name.clone(), Json::Object(fields));
+            all_actions.entry(&overlay.platform).or_default().insert(name.clone(), Json::Object(fields));
         }
-        all.insert(overlay.platform.clone(), Json::Object(found));
-        all_actions.insert(overlay.platform, Json::Object(actions));
     }
     Ok((all, all_actions))
 }
