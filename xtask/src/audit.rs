@@ -118,7 +118,12 @@ fn facets(file: &Table, place: &str, out: &mut Vec<Fact>) {
     for (name, facet) in file.get("facet").and_then(Value::as_table).into_iter().flatten() {
         let empty = Table::new();
         let facet = facet.as_table().unwrap_or(&empty);
-        fact(facet, format!("{place} {name}"), Above::default().with(file), out);
+        let above = Above::default().with(file);
+        fact(facet, format!("{place} {name}"), above, out);
+        for (word, meaning) in facet.get("stages").and_then(Value::as_table).into_iter().flatten() {
+            let meaning = meaning.as_table().unwrap_or(&empty);
+            fact(meaning, format!("{place} {name} {word}"), above.with(facet), out);
+        }
     }
 }
 

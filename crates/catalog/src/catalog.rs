@@ -202,7 +202,7 @@ impl Catalog {
             fields = builtin.cloned().or(fields);
             for file in self.user.iter().filter(|file| file.overlay.platform == *place) {
                 if let Some(theirs) = file.overlay.facet(name) {
-                    fields.get_or_insert_default().extend(theirs);
+                    extend(fields.get_or_insert_default(), theirs);
                 }
             }
         }
@@ -349,6 +349,16 @@ impl Catalog {
 
 fn param2(platform: &Platform) -> Option<&str> {
     (platform.protocol == Protocol::Param2).then(|| platform.default_namespace.as_deref().unwrap_or("system"))
+}
+
+/// Writes what an overlay says over the fields of a facet. Words of `stages` join those that are there.
+fn extend(fields: &mut FacetFields, theirs: FacetFields) {
+    for (key, value) in theirs {
+        match (fields.get_mut(&key), value) {
+            (Some(serde_json::Value::Object(words)), serde_json::Value::Object(more)) if key == "stages" => words.extend(more),
+            (_, value) => drop(fields.insert(key, value)),
+        }
+    }
 }
 
 fn parse_name<'a>(platform: &Platform, text: &'a str) -> Result<Name<'a>> {
