@@ -120,7 +120,12 @@ fn facets(file: &Table, place: &str, out: &mut Vec<Fact>) {
     for kind in ["facet", "action"] {
         for (name, entry) in file.get(kind).and_then(Value::as_table).into_iter().flatten() {
             let entry = entry.as_table().unwrap_or(&empty);
-            fact(entry, format!("{place} {kind} {name}"), Above::default().with(file), out);
+            let above = Above::default().with(file);
+            fact(entry, format!("{place} {kind} {name}"), above, out);
+            for (word, meaning) in entry.get("stages").and_then(Value::as_table).into_iter().flatten() {
+                let meaning = meaning.as_table().unwrap_or(&empty);
+                fact(meaning, format!("{place} {name} {word}"), above.with(entry), out);
+            }
         }
     }
 }

@@ -108,13 +108,17 @@ fn facets(data: &Path, platforms: &Json) -> Result<(ByPlatform, ByPlatform)> {
         for name in overlay.facets.keys() {
             let fields = overlay.facet(name).unwrap_or_default();
             facet::read(&fields).map_err(|why| place(format!("facet.{name}: {why}")))?;
-            let twice = all.entry(&overlay.platform).or_default().insert(name.clone(), Json::Object(fields));
+            let twice =
+                all.entry(overlay.platform.clone()).or_default().insert(name.clone(), Json::Object(fields));
             twice.map_or(Ok(()), |_| Err(place(format!("facet.{name}: is there twice"))))?;
         }
         for name in overlay.actions.keys() {
             let fields = overlay.action(name).unwrap_or_default();
             action::read(&fields).map_err(|why| place(format!("action.{name}: {why}")))?;
-            all_actions.entry(&overlay.platform).or_default().insert(name.clone(), Json::Object(fields));
+            all_actions
+                .entry(overlay.platform.clone())
+                .or_default()
+                .insert(name.clone(), Json::Object(fields));
         }
     }
     Ok((all, all_actions))

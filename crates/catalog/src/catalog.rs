@@ -224,7 +224,7 @@ impl Catalog {
                 let theirs =
                     if kind == "facet" { file.overlay.facet(name) } else { file.overlay.action(name) };
                 if let Some(theirs) = theirs {
-                    fields.get_or_insert_default().extend(theirs);
+                    extend(fields.get_or_insert_default(), theirs);
                 }
             }
         }
@@ -371,6 +371,18 @@ impl Catalog {
 
 fn param2(platform: &Platform) -> Option<&str> {
     (platform.protocol == Protocol::Param2).then(|| platform.default_namespace.as_deref().unwrap_or("system"))
+}
+
+/// Writes what an overlay says over the fields of a facet. Words of `stages` join those that are there.
+fn extend(fields: &mut FacetFields, theirs: FacetFields) {
+    for (key, value) in theirs {
+        match (fields.get_mut(&key), value) {
+            (Some(serde_json::Value::Object(words)), serde_json::Value::Object(more)) if key == "stages" => {
+                words.extend(more)
+            }
+            (_, value) => drop(fields.insert(key, value)),
+        }
+    }
 }
 
 fn parse_name<'a>(platform: &Platform, text: &'a str) -> Result<Name<'a>> {

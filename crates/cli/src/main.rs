@@ -143,6 +143,8 @@ fn dispatch(command: Command, context: &Context) -> CliResult {
         Command::Sign(args) => commands::sign::run(&args, context),
         Command::Explain(args) => commands::explain::run(&args, context),
         Command::Products(command) => commands::products::run(command, context),
+        Command::Stock(command) => commands::stock::run(&command, context),
+        Command::Price(command) => commands::stock::run_price(&command, context),
         Command::Categories(command) => commands::categories::run(command, context),
         Command::Schema(command) => commands::schema::run(command, context),
         Command::Templates(command) => commands::templates::run(command, context),

@@ -131,6 +131,7 @@ fn sku(
             ));
         }
         ([one], Some(value)) => (one, value),
+        // Without a value there would be no row.
         ([first, ..], _) => {
             let places: Vec<&str> = found.iter().filter_map(|state| state.warehouse.as_deref()).collect();
             let same =
@@ -145,7 +146,6 @@ fn sku(
             let names: Vec<String> = found.iter().take(5).map(full_name).collect();
             return refused(format!("fits {} SKUs; name one: {}", found.len(), names.join(", ")));
         }
-        ([_], None) => return refused("has no value".to_owned()),
     };
     if first.is_sku() || action.without_skus.is_none() {
         if action.uses("sku") && first.sku.is_none() {

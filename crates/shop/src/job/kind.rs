@@ -73,6 +73,13 @@ impl JobRow {
         Self { product: Some(product.into()), sku: None, value: None, line: None }
     }
 
+    /// Says which value it gets.
+    #[must_use]
+    pub fn value(mut self, value: impl Into<Amount>) -> Self {
+        self.value = Some(value.into());
+        self
+    }
+
     /// Says of which product the SKU is.
     #[must_use]
     pub fn of(mut self, product: impl Into<String>) -> Self {
@@ -198,6 +205,12 @@ impl JobEntry {
     /// Returns what was read of its SKU, or of the first one of its product.
     pub fn state(&self) -> Option<&SkuState> {
         self.before.first()
+    }
+
+    /// Returns the stock or the price that was read before, whichever the job is about.
+    pub fn former(&self, kind: JobKind) -> Option<Amount> {
+        let state = self.state()?;
+        if kind == JobKind::PriceSet { state.price } else { state.quantity }
     }
 
     /// Returns the product and the code as they were found, or as they were asked for.

@@ -4,7 +4,7 @@ use std::{collections::VecDeque, path::Path, time::Duration};
 
 use jiff::Timestamp;
 use serde_json::value::RawValue;
-use sesame_catalog::{Action, RowReplies};
+use sesame_catalog::RowReplies;
 use sesame_client::Call;
 use sesame_core::{Error, ErrorKind, Result, envelope::Reply, path};
 use tokio::task::JoinSet;
@@ -313,17 +313,15 @@ impl Job {
         let payload = serde_json::from_str::<&RawValue>(reply.payload()).ok();
         let failed = Told::read(payload, action.failed.as_ref());
         let done = action.done.as_ref().map(|done| Told::read(payload, Some(done)));
-        let mut together = Vec::new();
         for row in &batch.rows {
             let entry = &self.entries[*row];
             if let Some((code, message)) = failed.of(entry) {
                 let fellows = batch.rows.iter().filter(|other| failed.is_same(&self.entries[**other], entry));
                 let is_alone = fellows.count() == 1;
+                // Several rows under one key: which of them it is, is told by sending each alone.
                 self.alone[*row] = true;
                 if is_alone {
                     self.entries[*row].outcome = RowOutcome::Failed { code, message };
-                } else {
-                    together.push(*row);
                 }
             } else if done.as_ref().is_none_or(|done| done.of(entry).is_some()) {
                 self.entries[*row].outcome = RowOutcome::Done;

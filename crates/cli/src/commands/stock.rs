@@ -1,0 +1,177 @@
+//! `sesame stock` and `sesame price`.
+
+use std::path::Path;
+
+use sesame_core::Error;
+use sesame_shop::{Amount, JobKind, JobRow};
+
+use super::bulk::{Bulk, BulkOptions};
+use crate::{context::Context, exit::CliResult, runtime, sheet};
+
+/// The commands of `stock`.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum StockCommand {
+    /// Sets the stock of SKUs.
+    #[command(after_help = "\
+Examples:
+  sesame stock set myshop PEN-RED-12=40
+  sesame stock set myshop stock.csv --dry-run
+  sesame stock set myshop stock.xlsx --yes --output csv > report.csv
+  sesame stock set alibaba-shop 1600107214049/PEN-RED-12=40
+  sesame stock set myshop --resume
+  sesame stock set myshop --undo
+
+A file names its columns in the first line: sku and quantity, and product where the platform finds no SKU \
+by its code alone. CSV, TSV, JSON Lines and .xlsx are read; - is standard input.
+
+All rows are read and checked before anything is sent. A journal in SESAME_HOME/jobs is kept, so that a job \
+that was cut off goes on with --resume and is set back with --undo. What somebody else has changed since is \
+left alone.
+
+Exit codes: 0 all is done, 4 the platform or a check refused some, 1 it is unknown of some.
+JSON: [{\"shop\",\"line\",\"product\",\"sku\",\"before\",\"wanted\",\"outcome\",\"code\",\"message\",\"job\"}]; outcome \
+is done, skipped, failed, unknown or pending.")]
+    Set(ValueArgs),
+    /// Adds to the stock of SKUs, or takes away.
+    #[command(after_help = "\
+Examples:
+  sesame stock add myshop PEN-RED-12=5
+  sesame stock add myshop PEN-RED-12=-5
+  sesame stock add myshop delivery.csv --yes
+
+Files, journal, exit codes and JSON are those of `sesame stock set`. Where a reply is lost, the stock is read: \
+it is added again only if stock and reserved stock are as before. Otherwise the row is unknown, and the exit \
+code is 1.")]
+    Add(ValueArgs),
+}
+
+/// The commands of `price`.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum PriceCommand {
+    /// Sets the price of SKUs.
+    #[command(after_help = "\
+Examples:
+  sesame price set myshop PEN-RED-12=1.90
+  sesame price set myshop prices.xlsx --dry-run
+  sesame price set myshop prices.csv --yes
+  sesame price set myshop --undo
+
+A file has the columns sku and price, and product where the platform finds no SKU by its code alone. \
+Journal, exit codes and JSON are those of `sesame stock set`.")]
+    Set(ValueArgs),
+}
+
+/// Rows with a value each.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ValueArgs {
+    /// The account.
+    account: String,
+    /// A file, or SKU=VALUE, or PRODUCT/SKU=VALUE.
+    #[arg(value_name = "FILE|SKU=VALUE")]
+    rows: Vec<String>,
+    #[command(flatten)]
+    options: BulkOptions,
+}
+
+/// Runs `stock`.
+pub(crate) fn run(command: &StockCommand, context: &Context) -> CliResult {
+    match command {
+        StockCommand::Set(args) => set(args, context, JobKind::StockSet, "stock set", "quantity"),
+        StockCommand::Add(args) => set(args, context, JobKind::StockAdd, "stock add", "quantity"),
+    }
+}
+
+/// Runs `price`.
+pub(crate) fn run_price(command: &PriceCommand, context: &Context) -> CliResult {
+    let PriceCommand::Set(args) = command;
+    set(args, context, JobKind::PriceSet, "price set", "price")
+}
+
+fn set(
+    args: &ValueArgs,
+    context: &Context,
+    kind: JobKind,
+    command: &'static str,
+    column: &'static str,
+) -> CliResult {
+    let rows = if args.options.is_of_a_job() && args.rows.is_empty() {
+        Vec::new()
+    } else {
+        read(&args.rows, column)?
+    };
+    let bulk = Bulk { context, account: &args.account, kind, command, options: &args.options };
+    runtime::block_on(context, bulk.run(rows))
+}
+
+/// Reads rows: the words, or those of a file.
+fn read(words: &[String], column: &'static str) -> CliResult<Vec<JobRow>> {
+    match words {
+        [] => Err(Error::usage("there is nothing to do: no rows were given")
+            .with_hint("Name a file, or write SKU=VALUE.")
+            .into()),
+        [file] if !file.contains('=') || Path::new(file).is_file() => from_file(Path::new(file), column),
+        words => Ok(words.iter().map(|word| from_word(word)).collect::<Result<_, _>>()?),
+    }
+}
+
+fn from_file(path: &Path, column: &'static str) -> CliResult<Vec<JobRow>> {
+    let mut rows = Vec::new();
+    sheet::read(path, &[column], &["product", "sku"], &mut |row| {
+        let value = row.decimal(column)?.ok_or_else(|| row.wrong(column, "it is empty"))?;
+        let value: Amount = value.parse().map_err(|error| row.wrong(column, error))?;
+        let (product, sku) = (row.get("product")?, row.get("sku")?);
+        let mut found = match (product, sku) {
+            (_, Some(sku)) => JobRow::sku(sku, value),
+            (Some(product), None) => JobRow::product(product).value(value),
+            (None, None) => return Err(row.wrong("sku", "there is no SKU").into()),
+        };
+        if let Some(product) = product {
+            found = found.of(product);
+        }
+        rows.push(found.line(row.line().into()));
+        Ok(())
+    })?;
+    Ok(rows)
+}
+
+/// Reads `SKU=VALUE`, `PRODUCT/SKU=VALUE` or `PRODUCT/=VALUE`: a product is a number.
+fn from_word(word: &str) -> Result<JobRow, Error> {
+    let wrong = || {
+        Error::usage(format!("{word:?} is neither a file nor SKU=VALUE"))
+            .with_hint("Several rows are SKU=VALUE each; one file stands alone.")
+    };
+    let (name, value) = word.rsplit_once('=').ok_or_else(wrong)?;
+    let value: Amount = value.parse().map_err(|error: Error| error.context(name))?;
+    let product = name.split_once('/').filter(|(product, _)| {
+        !product.is_empty() && product.bytes().all(|byte| byte.is_ascii_digit())
+    });
+    match product {
+        Some((product, "")) => Ok(JobRow::product(product).value(value)),
+        Some((product, sku)) => Ok(JobRow::sku(sku, value).of(product)),
+        None if name.is_empty() => Err(wrong()),
+        None => Ok(JobRow::sku(name, value)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_become_rows() {
+        let name = |word: &str| {
+            let row = from_word(word).unwrap();
+            (row.product.unwrap_or_default(), row.sku.unwrap_or_default(), row.value.unwrap().to_string())
+        };
+        let text = |product: &str, sku: &str, value: &str| (product.to_owned(), sku.to_owned(), value.to_owned());
+        assert_eq!(name("PEN-RED=40"), text("", "PEN-RED", "40"));
+        assert_eq!(name("160/PEN-RED=1.90"), text("160", "PEN-RED", "1.9"));
+        assert_eq!(name("A/B=1"), text("", "A/B", "1"));
+        assert_eq!(name("a=b=-3"), text("", "a=b", "-3"));
+        assert_eq!(name("160/=7"), text("160", "", "7"));
+        assert_eq!(name("袋 红=7"), text("", "袋 红", "7"));
+        for bad in ["PEN", "PEN=", "=7", "PEN=x", "PEN=1,5"] {
+            assert!(from_word(bad).is_err(), "{bad}");
+        }
+    }
+}
