@@ -355,7 +355,9 @@ fn param2(platform: &Platform) -> Option<&str> {
 fn extend(fields: &mut FacetFields, theirs: FacetFields) {
     for (key, value) in theirs {
         match (fields.get_mut(&key), value) {
-            (Some(serde_json::Value::Object(words)), serde_json::Value::Object(more)) if key == "stages" => words.extend(more),
+            (Some(serde_json::Value::Object(words)), serde_json::Value::Object(more)) if key == "stages" => {
+                words.extend(more)
+            }
             (_, value) => drop(fields.insert(key, value)),
         }
     }

@@ -253,7 +253,8 @@ fn check(facet: &Facet) -> Result<(), String> {
     if walk.window.is_some_and(|seconds| seconds < 2) || walk.history.is_some_and(|seconds| seconds < 1) {
         return Err("walk: a window has two seconds at least, and history one".to_owned());
     }
-    let unknown = walk.each.iter().flat_map(|part| part.inputs.keys()).find(|name| !facet.inputs.contains_key(*name));
+    let unknown =
+        walk.each.iter().flat_map(|part| part.inputs.keys()).find(|name| !facet.inputs.contains_key(*name));
     match unknown {
         Some(name) => Err(format!("walk.each: {name:?} is not among the inputs")),
         None => Ok(()),

@@ -50,7 +50,8 @@ pub use catalog::SearchFilter;
 pub use endpoint::{Environment, SandboxUrl, Urls, request_url, signed_path};
 pub use explain::Explained;
 pub use facet::{
-    Column, ColumnKind, Facet, FacetFields, Part, STAGES, StageException, StageWord, Sublist, TimeForm, WalkRule,
+    Column, ColumnKind, Facet, FacetFields, Part, STAGES, StageException, StageWord, Sublist, TimeForm,
+    WalkRule,
 };
 pub use overlay::{Mistake, Overlay, ParamPatch, Patch};
 pub use platform::{

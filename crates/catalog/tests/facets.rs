@@ -116,7 +116,8 @@ fn every_list_that_is_walked_counts_its_rows_and_has_keys() {
 fn a_user_adds_a_word_to_the_stages_and_the_others_stay() {
     let head = "platform = \"taobao\"\nsource = \"our tests\"\ndate = \"2026-11-30\"\n";
     let with = |fields: &str| open(&format!("{head}[facet.orders.stages]\n{fields}\n"));
-    let facet = with("PAID_FORBID_CONSIGN = { stage = \"held\" }").unwrap().facet("taobao", "orders").unwrap();
+    let facet =
+        with("PAID_FORBID_CONSIGN = { stage = \"held\" }").unwrap().facet("taobao", "orders").unwrap();
     assert_eq!(facet.stages["PAID_FORBID_CONSIGN"].stage, "held");
     assert_eq!(facet.stages["TRADE_FINISHED"].stage, "done");
     let catalog = with("PAID_FORBID_CONSIGN = { stage = \"hold\" }").unwrap();

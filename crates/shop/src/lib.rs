@@ -5,6 +5,14 @@
 //! mean. Every row keeps what the platform sent.
 #![warn(missing_docs, clippy::missing_errors_doc)]
 
+mod personal;
 mod shop;
+mod stage;
+mod times;
+mod walk;
 
+pub use personal::MASK;
 pub use shop::Shop;
+pub use stage::Stage;
+pub use times::parse_time;
+pub use walk::{Bookmark, Page, Progress, Request, Walk};
