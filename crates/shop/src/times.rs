@@ -1,6 +1,6 @@
 //! Times: how platforms write them, and how people ask for them.
 
-use jiff::{SignedDuration, Timestamp, Unit, Zoned, civil, tz::TimeZone};
+use jiff::{SignedDuration, Timestamp, Zoned, civil, tz::TimeZone};
 use serde_json::{Value as Json, json};
 use sesame_catalog::TimeForm;
 use sesame_core::{Error, Result, time};
@@ -145,12 +145,6 @@ pub fn parse_time(text: &str, now: Timestamp, zone: &TimeZone) -> Result<Timesta
     let civil = if text.len() > 10 { text.parse::<civil::DateTime>() } else { civil };
     let zoned = civil.and_then(|civil| civil.to_zoned(zone.clone())).map_err(|_| wrong())?;
     Ok(zoned.timestamp())
-}
-
-/// Returns the first instant after this one that is a whole second.
-pub(crate) fn next_second(at: Timestamp) -> Timestamp {
-    let round = jiff::TimestampRound::new().smallest(Unit::Second).mode(jiff::RoundMode::Ceil);
-    at.round(round).unwrap_or(at)
 }
 
 #[cfg(test)]

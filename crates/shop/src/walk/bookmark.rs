@@ -17,7 +17,7 @@ const VERSION: u32 = 1;
 ///
 /// Serializes to JSON, with eight bytes for each row. [`Progress`] is what is new since a page: a long list
 /// is recorded by writing the bookmark of its beginning and appending the progress of each page.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Bookmark {
     version: u32,
@@ -31,7 +31,7 @@ pub struct Bookmark {
 }
 
 /// What a page adds to a bookmark.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Progress {
     pub(crate) position: Position,

@@ -72,8 +72,6 @@ impl Walk {
         let source = Source::open(shop, &request).await?;
         let now = shop.client().clock().now();
         let mut warnings = Vec::new();
-        // The whole second: times without fractions are compared.
-        let now = crate::times::next_second(now);
         if let Some(seconds) = source.facet.walk.as_ref().and_then(|walk| walk.history) {
             let oldest = now.checked_sub(SignedDuration::from_secs(seconds)).unwrap_or(now);
             if request.since.is_some_and(|since| since < oldest) {
@@ -99,7 +97,7 @@ impl Walk {
                 None => (Plan::new(request.since, request.until, now, limits, is_still), SeenRows::default()),
                 Some(bookmark) => {
                     bookmark.check(&list_of(&source, &request))?;
-                    if bookmark.position.part >= limits.len() {
+                    if bookmark.position.part > limits.len() {
                         return Err(Error::usage("the bookmark is of another version of the catalog")
                             .with_hint("Read the list from its beginning."));
                     }
@@ -180,6 +178,11 @@ impl Walk {
         loop {
             let Way::Windows { plan, seen, totals } = &mut self.way else { return Ok(None) };
             let Some(wanted) = plan.wanted() else { return Ok(None) };
+            let clock = self.source.client.clock();
+            let pause = plan.pause(clock.now()).unsigned_abs();
+            if !pause.is_zero() {
+                clock.sleep(pause).await;
+            }
             let part = &self.source.parts[wanted.part];
             let call = self.source.call(&wanted, &self.request)?;
             let output = self.source.client.call(&call).await?;

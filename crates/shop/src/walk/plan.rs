@@ -3,8 +3,9 @@
 //! Rows are read by windows of the time of their last change, the oldest first. A row that changes leaves
 //! its window for a later one, so a window of the past only gets smaller, and a window that is read from
 //! its last page back loses no row: what moves, moves to pages that are still to be read. What changed
-//! meanwhile is in the window that begins where the run began: each pass reads that, until one brings
-//! nothing new.
+//! meanwhile is in the window that begins where the run began: each pass reads that. A row is missed by a
+//! pass only if it changes once more before its page is read, so each pass misses a share of what the one
+//! before has missed, and passes get shorter.
 
 use std::collections::HashSet;
 
@@ -16,9 +17,10 @@ use sesame_core::{Error, ErrorKind, Result, Retry};
 const MOST_PASSES: u32 = 30;
 /// How often a window is read whose rows do not add up.
 const MOST_TRIES: u32 = 4;
-/// A pass this short is the last one, after some longer ones: what changes again within it was almost
-/// certainly seen by one of those.
-const SHORT_PASS: SignedDuration = SignedDuration::from_secs(10);
+/// A list is read to its end when so few rows can have been missed, as far as the numbers of changes tell.
+const FEW: f64 = 1e-6;
+/// A window ends this long before now: later nothing comes into it any more.
+const REST: SignedDuration = SignedDuration::from_secs(1);
 /// The most gaps that are told of one by one.
 const MOST_GAPS: usize = 20;
 /// No platform of the family is older.
@@ -72,7 +74,7 @@ struct Reading {
 }
 
 /// How far a list was read: all that is needed to go on.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Position {
     pub(crate) pass: u32,
     /// When the pass began: its windows end there.
@@ -83,8 +85,13 @@ pub(crate) struct Position {
     /// What is still to be read of the part, the next one at the end.
     windows: Vec<Window>,
     reading: Option<Reading>,
-    /// Rows of this pass that no one had seen before.
-    news: u64,
+    /// Rows that were seen, and those of this pass.
+    seen: u64,
+    changed: u64,
+    /// The rows that all passes up to now can be expected to have missed.
+    missed: f64,
+    /// Some row changed since the first pass began.
+    is_busy: bool,
     /// All windows of this pass came in one page each.
     is_atomic: bool,
     /// What could not be read, as sentences.
@@ -136,13 +143,16 @@ impl Plan {
         let since = since.unwrap_or(OLDEST);
         let position = Position {
             pass: 0,
-            began: until.unwrap_or(now).max(since),
+            began: until.unwrap_or_else(|| past(now)).max(since),
             since,
             until,
             part: 0,
             windows: Vec::new(),
             reading: None,
-            news: 0,
+            seen: 0,
+            changed: 0,
+            missed: f64::MAX,
+            is_busy: false,
             is_atomic: true,
             gaps: Vec::new(),
         };
@@ -185,6 +195,14 @@ impl Plan {
         }
     }
 
+    /// Returns how long to wait until nothing comes into the next window any more. The first pass does not
+    /// wait: its windows end before it begins, or where the caller says.
+    pub(crate) fn pause(&self, now: Timestamp) -> SignedDuration {
+        let until = self.position.windows.last().and_then(|window| window.until);
+        let Some(until) = until.filter(|_| self.position.pass > 0) else { return SignedDuration::ZERO };
+        (until + REST).duration_since(now).max(SignedDuration::ZERO)
+    }
+
     /// Returns what is asked for next; `None` when all was read.
     pub(crate) fn wanted(&self) -> Option<Wanted> {
         let window = *self.position.windows.last()?;
@@ -199,7 +217,7 @@ impl Plan {
     /// Envelope, for a platform that does not heed the page or the window that it is asked for.
     pub(crate) fn page(&mut self, seen: &Seen<'_>, now: Timestamp) -> Result<()> {
         let Some(wanted) = self.wanted() else { return Ok(()) };
-        self.position.news += seen.news;
+        self.position.seen += seen.news;
         let new = seen.ids.iter().filter(|id| self.ids.insert(**id)).count() as u64;
         match self.position.reading {
             None => self.first(wanted, seen, now)?,
@@ -216,6 +234,7 @@ impl Plan {
         // A window that has ended does not have what changed since.
         self.position.is_atomic &= total <= rows && wanted.window.until.is_none();
         if total <= rows {
+            self.position.changed += rows;
             self.end_window(now);
             return Ok(());
         }
@@ -230,7 +249,10 @@ impl Plan {
         let span = until.duration_since(wanted.window.since);
         let is_long = span > limits.shortest;
         if seen.total.is_some() {
-            self.check_halves(&wanted.window, total, span)?;
+            if self.check_halves(&wanted.window, total, span)? {
+                self.next_window();
+                return Ok(());
+            }
             if total >= limits.reach && is_long {
                 self.split(wanted.window, until, total, limits);
                 return Ok(());
@@ -281,7 +303,10 @@ impl Plan {
         now: Timestamp,
     ) -> Result<()> {
         let is_first_again = !seen.ids.is_empty() && self.first_page == Some(hash_of(seen.ids));
-        if is_first_again && reading.page > 0 && seen.total.is_none_or(|total| total >= reading.last_total) {
+        if is_first_again
+            && reading.page > 0
+            && seen.total.is_none_or(|total| total == reading.first_total && total == reading.last_total)
+        {
             return Err(Error::new(
                 ErrorKind::Envelope,
                 format!("page {} is the same as the first one; reading on would never end", reading.page + 1),
@@ -351,24 +376,29 @@ impl Plan {
         self.end_window(now);
     }
 
-    /// Both halves of a long window hold as many rows as the whole: the window is not heeded at all.
-    fn check_halves(&mut self, window: &Window, total: u64, span: SignedDuration) -> Result<()> {
+    /// Checks that a window is heeded: both halves of a long one cannot hold as many rows as the whole.
+    /// Returns `true` if the other half has to be looked at before this one is read.
+    fn check_halves(&mut self, window: &Window, total: u64, span: SignedDuration) -> Result<bool> {
         // Rows come and go meanwhile, so nearly as many are as many.
         let is_whole = window.whole.is_some_and(|whole| total.saturating_mul(10) >= whole.saturating_mul(9));
         if !is_whole || span < SignedDuration::from_hours(24) {
-            return Ok(());
+            return Ok(false);
         }
-        if !window.is_suspect {
-            if let Some(second) = self.position.windows.iter_mut().rev().nth(1) {
-                second.is_suspect = second.whole == window.whole;
-            }
-            return Ok(());
+        if window.is_suspect {
+            return Err(Error::new(
+                ErrorKind::Incomplete,
+                format!("the platform tells of {total} rows in every window of time that it is asked for, so the list cannot be read window by window"),
+            )
+            .with_hint("It does not heed `since` and `until` of this list: correct them in a file of SESAME_HOME/catalog, and report it if the catalog is wrong."));
         }
-        Err(Error::new(
-            ErrorKind::Incomplete,
-            format!("the platform tells of {total} rows in every window of time that it is asked for, so it cannot be read window by window"),
-        )
-        .with_hint("It does not heed `since` and `until` of this list: correct them in a file of SESAME_HOME/catalog, and report it if the catalog is wrong."))
+        let [.., second, first] = self.position.windows.as_mut_slice() else { return Ok(false) };
+        if second.whole != window.whole {
+            return Ok(false);
+        }
+        second.is_suspect = true;
+        first.whole = None;
+        std::mem::swap(first, second);
+        Ok(true)
     }
 
     fn split(&mut self, window: Window, until: Timestamp, total: u64, limits: Limits) {
@@ -391,6 +421,7 @@ impl Plan {
 
     fn end_window(&mut self, now: Timestamp) {
         self.position.windows.pop();
+        self.position.changed += self.position.reading.map_or(0, |reading| reading.found);
         self.next_window();
         if !self.position.windows.is_empty() {
             return;
@@ -404,11 +435,16 @@ impl Plan {
     }
 
     fn end_pass(&mut self, now: Timestamp) {
-        let Position { pass, since, until, began, news, is_atomic, .. } = self.position;
-        let is_whole = is_atomic && (self.parts == 1 || news == 0);
-        let is_quiet = pass > 0 && news == 0;
-        let is_short = pass >= 3 && began.duration_since(since) <= SHORT_PASS;
-        if until.is_some() || self.is_still || is_whole || is_quiet || is_short {
+        let Position { pass, until, began, seen, changed, is_atomic, .. } = self.position;
+        if pass > 0 {
+            // Where something changes, a pass in which nothing did was luck.
+            self.position.is_busy |= changed > 0;
+            #[expect(clippy::cast_precision_loss, reason = "an estimate")]
+            let share = (changed + u64::from(self.position.is_busy)) as f64 / seen.max(1) as f64;
+            self.position.missed = self.position.missed.min(seen as f64) * share.min(1.0);
+        }
+        let is_whole = is_atomic && self.parts == 1;
+        if until.is_some() || self.is_still || is_whole || self.position.missed < FEW {
             return;
         }
         if pass + 1 >= MOST_PASSES {
@@ -419,16 +455,18 @@ impl Plan {
         }
         self.position = Position {
             pass: pass + 1,
-            // The whole second: what changed in it after it was read comes again.
-            since: Timestamp::from_second(began.as_second()).unwrap_or(began),
-            began: now.max(began),
+            since: began,
+            began: past(now).max(began.checked_add(REST).unwrap_or(began)),
             part: 0,
-            news: 0,
+            changed: 0,
             is_atomic: true,
             gaps: std::mem::take(&mut self.position.gaps),
             windows: Vec::new(),
             reading: None,
             until,
+            seen,
+            missed: self.position.missed,
+            is_busy: self.position.is_busy,
         };
         self.begin_part();
     }
@@ -445,6 +483,12 @@ impl Plan {
             "The other rows were read. Read these by another filter, e.g. a status, or again when fewer change.",
         ))
     }
+}
+
+/// The last whole second into which nothing comes any more.
+fn past(now: Timestamp) -> Timestamp {
+    let second = Timestamp::from_second(now.as_second()).unwrap_or(now);
+    second.checked_sub(REST).unwrap_or(second)
 }
 
 /// Tells pages apart.
