@@ -5,14 +5,24 @@
 //! mean. Every row keeps what the platform sent.
 #![warn(missing_docs, clippy::missing_errors_doc)]
 
+mod fields;
+mod order;
 mod personal;
+mod product;
 mod shop;
 mod stage;
+mod stream;
 mod times;
+mod tracking;
 mod walk;
 
+pub use fields::{Fields, SubRow};
+pub use order::{Order, OrderLine, OrderPackage, OrderPages, OrdersRequest};
 pub use personal::MASK;
+pub use product::{EncryptedProductId, Product, ProductId, ProductPages, ProductView, ProductsRequest};
 pub use shop::Shop;
 pub use stage::Stage;
+pub use stream::Rows;
 pub use times::parse_time;
+pub use tracking::{Freight, FreightRequest, Tracking, TrackingEvent};
 pub use walk::{Bookmark, Page, Progress, Request, Walk};

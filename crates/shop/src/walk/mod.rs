@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use sesame_client::Pages;
 use sesame_core::{Error, ErrorKind, Result, Retry, path};
 
-use crate::Shop;
+use crate::{Fields, Shop};
 pub use bookmark::{Bookmark, Progress};
 use bookmark::{Ids, List, SeenRows, id_of};
 use plan::{Limits, Plan, Seen, Wanted};
@@ -227,8 +227,15 @@ impl Walk {
     }
 
     /// Returns how the rows are read.
-    pub(crate) fn source(&self) -> &Source {
-        &self.source
+    pub fn fields(&self) -> Fields {
+        Fields::new(self.source.facet.clone(), self.source.zone.clone())
+    }
+}
+
+impl<T> Page<T> {
+    pub(crate) fn map<U>(self, make: impl FnMut(T) -> U) -> Page<U> {
+        let Self { rows, total, warnings, progress } = self;
+        Page { rows: rows.into_iter().map(make).collect(), total, warnings, progress }
     }
 }
 
