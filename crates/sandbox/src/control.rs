@@ -8,6 +8,9 @@
 //! | `GET POST DELETE /_sandbox/faults` | lists, adds (`{"kind":"html","api":..,"count":..}` or a list), clears (`?id=N` one) |
 //! | `GET POST DELETE /_sandbox/quotas` | the same for `{"api":..,"calls":N,"seconds":N,"per":"app"}` |
 //! | `GET POST /_sandbox/clock` | tells the time; `{"now":"2026-11-21T12:32:12Z"}`, `{"advance":"30m"}` or seconds, `{"follow_machine":true}` |
+//! | `GET /_sandbox/products`, `/_sandbox/orders` | what a shop holds: `?platform=lazada&login=..`, `&id=N` or `&offset=N&limit=N` (100, at most 1,000) |
+//! | `POST /_sandbox/products?platform=..` | `{"do":"change","product":N,"sku":N,"stock":7,"price":1990,"status":"offline","title":..}`, `{"do":"add","title":..,"sku":..,"price":990,"stock":5}`, `{"do":"delete","product":N}`; money in cents |
+//! | `POST /_sandbox/orders?platform=..` | `{"do":"create","lines":[{"product":N,"sku":N,"quantity":2}],"paid":true}`; `{"do":"pay","order":N,"lines":[N],"reason":..}`: pay, pack, ready, unpack, ship, deliver, finish, ask-cancel, refuse-cancel, cancel, ask-return, refuse-return, return, fail, lose, freeze, thaw |
 //! | `GET /_sandbox/tokens` | lists tokens, masked: at most 1,000 of each kind, living ones first, and how many are left out |
 //! | `POST /_sandbox/tokens/expire` | ends tokens: `{"login":..,"platform":..,"token":..,"which":"access","in_seconds":0}` |
 //! | `POST /_sandbox/tokens/revoke` | revokes them, as a seller does |
@@ -25,6 +28,7 @@ use sesame_core::Error;
 
 use crate::{
     apps::Refreshing,
+    by_hand::{self, Refused, Subject},
     fault::FaultRule,
     quotas::QuotaRule,
     received::{Fields, Head},
@@ -41,6 +45,12 @@ impl From<Error> for ControlError {
     fn from(error: Error) -> Self {
         let hint = error.hint().map(|hint| format!(" {hint}")).unwrap_or_default();
         Self(400, format!("{error}.{hint}"))
+    }
+}
+
+impl From<Refused> for ControlError {
+    fn from((status, message): Refused) -> Self {
+        Self(status, message)
     }
 }
 
@@ -67,7 +77,7 @@ fn answer(
     Ok(match (method, route) {
         (&Method::GET, "" | "/") => json!({
             "routes": ["/_sandbox/stats", "/_sandbox/reset", "/_sandbox/faults", "/_sandbox/quotas", "/_sandbox/clock",
-                "/_sandbox/tokens", "/_sandbox/tokens/expire", "/_sandbox/tokens/revoke", "/_sandbox/apps",
+                "/_sandbox/products", "/_sandbox/orders", "/_sandbox/tokens", "/_sandbox/tokens/expire", "/_sandbox/tokens/revoke", "/_sandbox/apps",
                 "/_sandbox/settings", "/_sandbox/refusals", "/_sandbox/refusals/ID", "/_sandbox/documents/PLATFORM/"],
         }),
         (&Method::GET, "/stats") => stats(state),
@@ -99,6 +109,10 @@ fn answer(
             set_clock(state, &read(body)?)?;
             clock(state)
         }
+        (&Method::GET, "/products") => by_hand::books(state, Subject::Products, head, now)?,
+        (&Method::GET, "/orders") => by_hand::books(state, Subject::Orders, head, now)?,
+        (&Method::POST, "/products") => by_hand::step(state, Subject::Products, head, body, now)?,
+        (&Method::POST, "/orders") => by_hand::step(state, Subject::Orders, head, body, now)?,
         (&Method::GET, "/tokens") => tokens(state, now),
         (&Method::POST, "/tokens/expire") => {
             let wanted: TokenChange = read(body)?;

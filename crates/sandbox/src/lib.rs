@@ -26,6 +26,7 @@
 //! | `GET POST DELETE /_sandbox/faults` | lists, adds (`{"kind":"html","api":"/orders/get","count":1}`, the text of [`FaultRule`]'s `FromStr`, or a list), clears |
 //! | `GET POST DELETE /_sandbox/quotas` | the same for [`QuotaRule`] |
 //! | `GET POST /_sandbox/clock` | `{"now":"2026-11-21T12:32:12Z"}`, `{"advance":"48h"}` or seconds, `{"follow_machine":true}` |
+//! | `GET POST /_sandbox/products`, `/_sandbox/orders` | what a shop holds, and single steps by hand; `?platform=..&login=..` choose the shop |
 //! | `GET /_sandbox/tokens` | lists tokens, masked |
 //! | `POST /_sandbox/tokens/expire`, `.../revoke` | `{"login":..,"platform":..,"token":..,"which":"access","in_seconds":0}` |
 //! | `GET POST /_sandbox/apps` | `{"app_key":..,"refreshing":"never","redirect_uri":..,"exact":true}` |
@@ -39,6 +40,7 @@
 #![warn(missing_docs, clippy::missing_errors_doc)]
 
 mod apps;
+mod by_hand;
 mod clock;
 mod contracts;
 mod control;
@@ -76,7 +78,7 @@ pub use apps::{AppSpec, DEFAULT_REDIRECT, Refreshing};
 pub use describe::{DescribedApp, DescribedShop, Description};
 pub use error::{GatewayError, GatewayResult};
 pub use fault::{ErrorOrigin, FaultKind, FaultRule};
-pub use options::Options;
+pub use options::{MOST_CHURN, Options};
 pub use quotas::{QuotaPer, QuotaRule};
 pub use server::Sandbox;
 pub use settings::{OldRefreshToken, ReplyStyle};

@@ -32,6 +32,9 @@ pub struct Options {
     pub seed: u64,
     /// The time at which the sandbox's clock starts. Default: that of `clock`.
     pub now: Option<Timestamp>,
+    /// Changes of each shop in a second of the sandbox's clock, at most [`MOST_CHURN`]: orders are made,
+    /// paid, canceled and returned, products change, come and go. Default: 0.
+    pub churn: f64,
     /// Approves on the OAuth pages without asking.
     pub auto_approve: bool,
     /// Refuses unsigned calls on param2, where no document says which ones the gateway refuses.
@@ -58,6 +61,9 @@ pub struct Options {
     pub clock: Arc<dyn Clock>,
 }
 
+/// Maximum number of changes of a shop in a second.
+pub const MOST_CHURN: f64 = 1_000.0;
+
 impl Options {
     /// Checks what the types cannot.
     pub(crate) fn check(&self) -> Result<()> {
@@ -75,6 +81,11 @@ impl Options {
                     .with_hint(format!("A sandbox has at most {most} {what}.")));
             }
         }
+        if !(0.0..=MOST_CHURN).contains(&self.churn) {
+            return Err(Error::usage(format!("invalid churn rate {}", self.churn)).with_hint(format!(
+                "It is changes of a shop in a second: a number from 0 to {MOST_CHURN}."
+            )));
+        }
         Ok(())
     }
 
@@ -90,6 +101,7 @@ impl Options {
             products: 120,
             seed: 1,
             now: None,
+            churn: 0.0,
             auto_approve: false,
             strict_signatures: false,
             apps: Vec::new(),

@@ -45,6 +45,7 @@ impl ReplySource {
             args,
             now: jiff::Timestamp::UNIX_EPOCH,
             style: ReplyStyle::Recorded,
+            check: None,
         };
         let tokens = &platform.tokens;
         let is_token = [&tokens.create, &tokens.refresh].contains(&&api.name)

@@ -56,10 +56,12 @@ impl State {
         let platforms = options.catalog.platforms();
         let Options { old_refresh_token, reply_style, .. } = *options;
         let settings = Settings { old_refresh_token, reply_style };
+        let clock = SandboxClock::new(options.clock.clone(), options.now);
+        let fixtures = Fixtures::generate(options.seed, options.shops, options.products);
         Ok(Self {
-            clock: SandboxClock::new(options.clock.clone(), options.now),
+            fixtures: fixtures.with_churn(options.churn, clock.now()),
+            clock,
             contracts: Contracts::new(options.catalog.clone()),
-            fixtures: Fixtures::generate(options.seed, options.shops, options.products),
             apps: Apps::new(platforms, options.seed, &options.apps)?,
             tokens: TokenBook::default(),
             refusals: Refusals::default(),

@@ -7,11 +7,29 @@
 
 mod amount;
 mod at_once;
+mod fields;
 mod job;
+mod order;
+mod personal;
+mod product;
 mod shop;
 mod skus;
+mod stage;
+mod stream;
+mod times;
+mod tracking;
+mod walk;
 
 pub use amount::Amount;
+pub use fields::{Fields, SubRow};
 pub use job::{Job, JobEntry, JobInfo, JobKind, JobReport, JobRow, Plan, RowOutcome};
+pub use order::{Order, OrderLine, OrderPackage, OrderPages, OrdersRequest};
+pub use personal::MASK;
+pub use product::{EncryptedProductId, Product, ProductId, ProductPages, ProductView, ProductsRequest};
 pub use shop::Shop;
 pub use skus::SkuState;
+pub use stage::Stage;
+pub use stream::Rows;
+pub use times::parse_time;
+pub use tracking::{Freight, FreightRequest, Tracking, TrackingEvent};
+pub use walk::{Bookmark, Page, Progress, Request, Walk};

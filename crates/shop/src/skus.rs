@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, value::RawValue};
 use sesame_catalog::{Column, Facet};
-use sesame_client::Call;
 use sesame_core::{Error, ErrorKind, Result, path};
 
 use crate::{Amount, Shop, at_once::at_once};
@@ -245,7 +244,7 @@ impl Skus {
 
 /// Makes one read. A refusal that is about what was asked for is an answer; anything else is an error.
 async fn read(shop: Shop, facet: Facet, input: &str, keys: Vec<String>) -> Result<(Vec<String>, Found)> {
-    let mut call = Call::new(shop.account(), &facet.api);
+    let mut call = shop.call(&facet.api);
     call.args.clone_from(&facet.arguments);
     if let Some(place) = facet.inputs.get(input) {
         let value = match facet.many.contains_key(input) {

@@ -35,6 +35,8 @@ Examples:
   sesame sandbox
   sesame sandbox --listen 127.0.0.1:0 --json
   sesame sandbox --shops 3 --products 500 --auto-approve --seed 7
+  sesame sandbox --churn 2
+  curl -X POST 'http://127.0.0.1:4600/_sandbox/orders?platform=lazada' -d '{\"do\":\"create\",\"lines\":[{\"product\":2512345678}]}'
   sesame sandbox --fault busy,count=3 --fault latency=200@/products/get
   SESAME_ENDPOINT=http://127.0.0.1:4600 sesame accounts
 
@@ -59,6 +61,10 @@ pub(crate) struct SandboxArgs {
     /// The seed of keys, shops and products.
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
+    /// Changes of each shop in a second: orders are made, paid, canceled and returned, stock, prices, titles and
+    /// states of products change, products come and go. 0 to 1000.
+    #[arg(long, value_name = "RATE", default_value_t = 0.0)]
+    churn: f64,
     /// Adds apps from a file of lines PLATFORM:KEY:SECRET, or a .env file with PLATFORM, APP_KEY, APP_SECRET.
     #[arg(long, value_name = "FILE")]
     app_file: Option<PathBuf>,
@@ -94,6 +100,7 @@ pub(crate) fn run(args: &SandboxArgs, context: &Context) -> CliResult {
     options.products = args.products;
     options.seed = args.seed;
     options.now = args.now;
+    options.churn = args.churn;
     options.auto_approve = args.auto_approve;
     options.strict_signatures = args.strict_signatures;
     options.old_refresh_token = match args.old_refresh_token {

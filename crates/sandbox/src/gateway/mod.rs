@@ -142,6 +142,8 @@ struct ApiCall<'a> {
 impl ApiCall<'_> {
     /// Returns what the API answers: from the fixtures, else an example.
     fn payload(&self, state: &State, trace: &Trace<'_>) -> GatewayResult<Value> {
+        let (api, protocol) = (self.contract, self.app.protocol);
+        let check = || arguments::check(protocol, api, self.args, self.fields, Check::All);
         let call = FixtureCall {
             platform: &self.app.platform_name,
             api: self.name,
@@ -150,12 +152,12 @@ impl ApiCall<'_> {
             args: self.args,
             now: self.now,
             style: state.settings().reply_style,
+            check: Some(&check),
         };
-        let (api, protocol) = (self.contract, self.app.protocol);
         let answer = state.fixtures.answer(&call).transpose()?;
         let known = if answer.is_none() { state.fixtures.known(&call)? } else { None };
         // After the fixtures, which have codes of their own for what they refuse.
-        arguments::check(protocol, api, self.args, self.fields, Check::All)?;
+        check()?;
         let is_world = answer.is_some() || known.is_some();
         let source = if is_world { ReplySource::World } else { ReplySource::without_fixtures(api) };
         trace.source.set(Some(source));

@@ -36,8 +36,16 @@ pub(crate) fn ask_as(
     args: &[(&str, &str)],
 ) -> GatewayResult<Value> {
     let args = args.to_vec();
-    let call =
-        FixtureCall { platform, api, version: 1, shop, args: &args, now: now(), style: ReplyStyle::Recorded };
+    let call = FixtureCall {
+        platform,
+        api,
+        version: 1,
+        shop,
+        args: &args,
+        now: now(),
+        style: ReplyStyle::Recorded,
+        check: None,
+    };
     fixtures.answer(&call).unwrap_or_else(|| panic!("no fixtures are behind {platform} {api}"))
 }
 

@@ -27,4 +27,5 @@ mod sweep;
 mod sweep_calls;
 mod sweep_wrong;
 mod top;
+mod world;
 mod wrapped_lists;

@@ -6,7 +6,7 @@ use sesame_client::Call;
 use sesame_core::{Error, Result, path};
 
 use super::{JobEntry, JobKind};
-use crate::{Amount, SkuState};
+use crate::{Amount, Shop, SkuState};
 
 /// The rows of one call.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -105,9 +105,9 @@ impl Writing {
     ///
     /// # Errors
     /// For an action whose paths do not fit together.
-    pub(super) fn call(&self, account: &str, entries: &[JobEntry], batch: &Batch) -> Result<Call> {
+    pub(super) fn call(&self, shop: &Shop, entries: &[JobEntry], batch: &Batch) -> Result<Call> {
         let action = self.action(batch);
-        let mut call = Call::new(account, &action.api);
+        let mut call = shop.call(&action.api);
         call.args.clone_from(&action.arguments);
         call.options.idempotency = action.safety;
         let rows = || batch.rows.iter().map(|row| &entries[*row]);

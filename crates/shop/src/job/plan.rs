@@ -155,7 +155,7 @@ impl Plan {
     /// # Errors
     /// For an action of the catalog whose paths do not fit together.
     pub fn calls(&self) -> Result<Vec<Call>> {
-        let call = |batch: &Batch| self.writing.call(self.shop.account(), &self.entries, batch);
+        let call = |batch: &Batch| self.writing.call(&self.shop, &self.entries, batch);
         self.batches().iter().map(call).collect()
     }
 

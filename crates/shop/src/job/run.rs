@@ -227,7 +227,7 @@ impl Job {
 
     /// Notes that a batch is sent, and sends it.
     fn send(&mut self, batch: Batch, running: &mut JoinSet<Home>) -> Result<()> {
-        let call: Call = self.writing.call(self.shop.account(), &self.entries, &batch)?;
+        let call: Call = self.writing.call(&self.shop, &self.entries, &batch)?;
         let client = self.shop.client().clone();
         self.journal.sent(&batch.rows, client.clock().now().as_millisecond())?;
         for row in &batch.rows {
