@@ -10,13 +10,13 @@ use std::{
 };
 
 use serde_json::{Map, Value as Json, value::RawValue};
-use sesame_catalog::{Api, ApiSummary, PagingStyle, Param, Type};
+use sesame_catalog::{Api, ApiSummary, PagingStyle, Param, Safety, Type};
 use sesame_core::{Protocol, path, scalar};
 use sesame_sandbox::ReplySource;
 
 use crate::{
     support::{Bench, CATALOG},
-    sweep_calls::{Caller, Connection, Outcome},
+    sweep_calls::{Caller, Connection, Fresh, Outcome},
     sweep_wrong::{Wrong, wrong_arguments},
 };
 
@@ -122,7 +122,21 @@ async fn entry(connection: &mut Connection, caller: &Caller, api: &Api, findings
         return findings.count("token calls");
     }
     let example = api.example_arguments();
-    let outcome = connection.call(caller, api, &example).await;
+    // What changes the world runs in one of its own, or another call finds it changed.
+    let changes = source == ReplySource::World && api.safety != Safety::Read;
+    let (mut first, mut second) = (None, None);
+    if changes {
+        first = Some(Fresh::start(&caller.platform.name).await);
+        second = Some(Fresh::start(&caller.platform.name).await);
+    }
+    let outcome = match &mut first {
+        Some(fresh) => fresh.connection.call(&fresh.caller, api, &example).await,
+        None => connection.call(caller, api, &example).await,
+    };
+    let (connection, caller) = match &mut second {
+        Some(fresh) => (&mut fresh.connection, &fresh.caller),
+        None => (connection, caller),
+    };
     match outcome.reply {
         Ok(_) if outcome.source.as_deref() != Some(source.as_str()) => {
             findings.wrong("source", api, &format!("{source:?}, said to be {:?}", outcome.source));
@@ -153,7 +167,10 @@ async fn entry(connection: &mut Connection, caller: &Caller, api: &Api, findings
                     findings.count(format!("refused {wrong:?}"));
                 }
                 // The services of the world have codes of their own.
-                Err(_) if source == ReplySource::World => findings.count("refused by the world"),
+                Err(_) if source == ReplySource::World => {
+                    findings.count("refused by the world");
+                    findings.count(format!("refused {wrong:?}"));
+                }
                 Err(error) => findings.wrong(
                     "refusal",
                     api,
