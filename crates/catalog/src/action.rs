@@ -15,7 +15,7 @@ use super::record::Safety;
 /// A row is a SKU or a product; where its fields go is said with our names: `product`, `sku` (the seller's own
 /// code), `sku_id`, `quantity` (the new stock), `change` (the difference), `size` (the difference without its
 /// sign), `direction` (a word of [`Action::directions`]), `price`, `warehouse`, and `stock`, `status` as they
-/// were read. A name with `=` in front is a constant text. Paths are those of `sesame_core::path`.
+/// were read; of an order `order`, `line`, `package`, `carrier`, `tracking`. A name with `=` in front is a constant text. Paths are those of `sesame_core::path`.
 ///
 /// There are four forms of a call:
 ///
@@ -85,6 +85,22 @@ pub struct Action {
     /// Where a reply tells of rows that were written. With it a row that is in neither list is unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub done: Option<RowReplies>,
+    /// The words of the status in which it may be done, for steps of shipping.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub from: Vec<String>,
+    /// The step of shipping that comes after this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+    /// The action that takes the place of this one if not all lines of an order are meant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<String>,
+    /// The action that takes the place of this one if the seller names the carrier.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub with_carrier: Option<String>,
+    /// Where the reply has what is asked for, by name: `file` (Base64), `url`, `carriers`, `code`, `name`. What
+    /// comes after `>` is a path in the JSON that a text holds.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub reply: BTreeMap<String, String>,
     /// What a user should know before it is used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
@@ -118,7 +134,7 @@ pub struct RowReplies {
     /// The path of the key in an item, which may be a list of keys. Empty if the item is the key.
     #[serde(default)]
     pub key: String,
-    /// The field of ours that the key is: `product`, `sku` or `sku_id`.
+    /// The field of ours that the key is: `product`, `sku`, `sku_id`, `line` or `package`.
     pub field: String,
     /// Only items in which this boolean is false.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -126,7 +142,7 @@ pub struct RowReplies {
     /// Only items in which this boolean is true.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub when: Option<String>,
-    /// The path of the code, in the item or else in the payload.
+    /// The path of the code, in the item or else in the payload; `0` is no failure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
     /// The path of the message, in the item or else in the payload.
@@ -174,7 +190,7 @@ fn check(action: &Action) -> Result<(), String> {
     if action.rows.is_some() && action.row.is_empty() == action.text.is_none() {
         return Err("rows: say with either `row` or `text` what a row is".to_owned());
     }
-    if action.rows.is_none() && action.inputs.is_empty() {
+    if action.rows.is_none() && action.inputs.is_empty() && action.reply.is_empty() {
         return Err("inputs: nothing says where a row goes".to_owned());
     }
     let members = action.products.iter().flat_map(|products| products.members.values());
@@ -194,7 +210,12 @@ fn check(action: &Action) -> Result<(), String> {
 }
 
 /// The fields of a row.
-const FIELDS: [&str; 11] = [
+const FIELDS: [&str; 16] = [
+    "order",
+    "line",
+    "package",
+    "carrier",
+    "tracking",
     "product",
     "sku",
     "sku_id",
@@ -262,7 +283,7 @@ mod tests {
                 let action = catalog.action(platform, name).unwrap();
                 let api = catalog.api(platform, &action.api).unwrap();
                 assert!(api.known, "{platform} {name}: {}", action.api);
-                assert!(api.safety != Safety::Read, "{platform} {name} reads");
+                assert_eq!(api.safety == Safety::Read, !action.reply.is_empty(), "{platform} {name}");
                 let mut paths: Vec<&String> = action.inputs.values().chain(action.arguments.keys()).collect();
                 paths.extend(action.products.as_ref().map_or(action.rows.as_ref(), |list| Some(&list.path)));
                 for path in paths {
@@ -270,7 +291,8 @@ mod tests {
                     assert!(api.params.iter().any(|param| param.name == root), "{platform} {name}: {path}");
                 }
                 catalog.facet(platform, &action.reads).unwrap();
-                if let Some(other) = &action.without_skus {
+                let others = [&action.without_skus, &action.next, &action.part, &action.with_carrier];
+                for other in others.into_iter().flatten() {
                     catalog.action(platform, other).unwrap();
                 }
                 seen += 1;

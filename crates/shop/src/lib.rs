@@ -12,6 +12,7 @@ mod job;
 mod order;
 mod personal;
 mod product;
+mod ship;
 mod shop;
 mod skus;
 mod stage;
@@ -26,6 +27,7 @@ pub use job::{Job, JobEntry, JobInfo, JobKind, JobReport, JobRow, Plan, RowOutco
 pub use order::{Order, OrderLine, OrderPackage, OrderPages, OrdersRequest};
 pub use personal::MASK;
 pub use product::{EncryptedProductId, Product, ProductId, ProductPages, ProductView, ProductsRequest};
+pub use ship::{Carrier, Document, ShipRequest, Shipment};
 pub use shop::Shop;
 pub use skus::SkuState;
 pub use stage::Stage;

@@ -208,7 +208,8 @@ impl Skus {
                     all.insert(chunk[0].clone(), Ok(rows));
                 }
                 Ok(rows) => {
-                    for row in rows {
+                    // A product comes with all its SKUs, also those that another call asks for.
+                    for row in rows.into_iter().filter(|row| chunk.contains(&key_of(row))) {
                         if let Ok(rows) = all.entry(key_of(&row)).or_insert_with(|| Ok(Vec::new())) {
                             rows.push(row);
                         }

@@ -58,7 +58,10 @@ impl Bulk<'_> {
         let shop = Shop::new(self.context.client().await?.clone(), self.account);
         let folder = self.folder();
         if self.options.is_of_a_job() && !rows.is_empty() {
-            return Err(Error::usage("--resume and --undo take their rows from a job, not from the command line").into());
+            return Err(Error::usage(
+                "--resume and --undo take their rows from a job, not from the command line",
+            )
+            .into());
         }
         if let Some(id) = &self.options.resume {
             let info = self.job(&shop, id.as_deref(), true)?;
@@ -103,7 +106,8 @@ impl Bulk<'_> {
         }
         let what = if unfinished { "unfinished job" } else { "job" };
         let found = shop.last_job(&self.folder(), &[self.kind], unfinished);
-        let missing = || Error::usage(format!("there is no {what} of `sesame {}` for {}", self.command, self.account));
+        let missing =
+            || Error::usage(format!("there is no {what} of `sesame {}` for {}", self.command, self.account));
         Ok(found.ok_or_else(missing)?.id)
     }
 
@@ -128,7 +132,10 @@ impl Bulk<'_> {
         let what = if self.kind.is_of_products() {
             format!("`sesame {}` changes {products} products of {}", self.command, self.account)
         } else {
-            format!("`sesame {}` changes {rows} SKUs of {products} products of {}", self.command, self.account)
+            format!(
+                "`sesame {}` changes {rows} SKUs of {products} products of {}",
+                self.command, self.account
+            )
         };
         if !person_is_there() {
             return Err(Error::usage(format!("{what}, and there is no terminal to confirm it on"))
@@ -181,7 +188,14 @@ impl Bulk<'_> {
             printer.line(format_args!("{} {}: {}{job}", self.command, self.account, sums.join(", ")))?;
             printer.flush()?;
         } else {
-            let name = |entry: &JobEntry| Record::new(self.account, info.map_or(self.kind, |info| info.kind), info.map(|info| info.id.as_str()), entry);
+            let name = |entry: &JobEntry| {
+                Record::new(
+                    self.account,
+                    info.map_or(self.kind, |info| info.kind),
+                    info.map(|info| info.id.as_str()),
+                    entry,
+                )
+            };
             printer.records(entries.iter().map(name))?;
         }
         let has = |word: &str| entries.iter().any(|entry| entry.outcome.word() == word);

@@ -142,9 +142,9 @@ fn from_word(word: &str) -> Result<JobRow, Error> {
     };
     let (name, value) = word.rsplit_once('=').ok_or_else(wrong)?;
     let value: Amount = value.parse().map_err(|error: Error| error.context(name))?;
-    let product = name.split_once('/').filter(|(product, _)| {
-        !product.is_empty() && product.bytes().all(|byte| byte.is_ascii_digit())
-    });
+    let product = name
+        .split_once('/')
+        .filter(|(product, _)| !product.is_empty() && product.bytes().all(|byte| byte.is_ascii_digit()));
     match product {
         Some((product, "")) => Ok(JobRow::product(product).value(value)),
         Some((product, sku)) => Ok(JobRow::sku(sku, value).of(product)),
@@ -163,7 +163,8 @@ mod tests {
             let row = from_word(word).unwrap();
             (row.product.unwrap_or_default(), row.sku.unwrap_or_default(), row.value.unwrap().to_string())
         };
-        let text = |product: &str, sku: &str, value: &str| (product.to_owned(), sku.to_owned(), value.to_owned());
+        let text =
+            |product: &str, sku: &str, value: &str| (product.to_owned(), sku.to_owned(), value.to_owned());
         assert_eq!(name("PEN-RED=40"), text("", "PEN-RED", "40"));
         assert_eq!(name("160/PEN-RED=1.90"), text("160", "PEN-RED", "1.9"));
         assert_eq!(name("A/B=1"), text("", "A/B", "1"));

@@ -178,7 +178,7 @@ impl Writing {
 }
 
 /// Fills the braces of a text. A text that is one name alone is that value.
-fn template(text: &str, field: impl Fn(&str) -> Result<Json>) -> Result<Json> {
+pub(crate) fn template(text: &str, field: impl Fn(&str) -> Result<Json>) -> Result<Json> {
     if let Some(name) = text.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'))
         && !name.contains('{')
     {
@@ -234,7 +234,7 @@ fn field(
 }
 
 /// An id that is a number goes as one.
-fn id(text: &str) -> Json {
+pub(crate) fn id(text: &str) -> Json {
     match text.parse::<i64>() {
         Ok(number) if number.to_string() == text => Json::from(number),
         _ => Json::from(text),

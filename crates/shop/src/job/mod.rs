@@ -7,6 +7,10 @@ mod kind;
 mod plan;
 mod run;
 mod settle;
+mod told;
+
+pub(crate) use batches::{id as json_id, template};
+pub(crate) use told::Told;
 
 pub use journal::JobInfo;
 pub use kind::{JobEntry, JobKind, JobRow, RowOutcome};

@@ -4,9 +4,8 @@ use std::{collections::VecDeque, path::Path, time::Duration};
 
 use jiff::Timestamp;
 use serde_json::value::RawValue;
-use sesame_catalog::RowReplies;
 use sesame_client::Call;
-use sesame_core::{Error, ErrorKind, Result, envelope::Reply, path};
+use sesame_core::{Error, ErrorKind, Result, envelope::Reply};
 use tokio::task::JoinSet;
 
 use super::{
@@ -15,6 +14,7 @@ use super::{
     check, journal,
     journal::Journal,
     settle,
+    told::Told,
 };
 use crate::{
     Shop,
@@ -384,61 +384,5 @@ impl Job {
 impl std::fmt::Debug for Job {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Job").field("info", &self.info).finish_non_exhaustive()
-    }
-}
-
-/// What a reply tells of single rows: keys with code and message.
-struct Told<'a> {
-    rules: Option<&'a RowReplies>,
-    keys: Vec<(String, Option<String>, String)>,
-}
-
-impl<'a> Told<'a> {
-    fn read(payload: Option<&RawValue>, rules: Option<&'a RowReplies>) -> Self {
-        let mut keys = Vec::new();
-        if let (Some(payload), Some(rules)) = (payload, rules) {
-            for item in path::rows(payload, &rules.items).unwrap_or_default() {
-                let is =
-                    |place: &Option<String>| place.as_deref().and_then(|place| path::boolean(item, place));
-                if is(&rules.unless) == Some(true) || is(&rules.when) == Some(false) {
-                    continue;
-                }
-                let text = |place: &Option<String>| {
-                    let place = place.as_deref()?;
-                    let found = path::text(item, place).or_else(|| path::text(payload, place))?;
-                    Some(found.into_owned()).filter(|text| !text.is_empty())
-                };
-                let code = text(&rules.code);
-                let message =
-                    text(&rules.message).unwrap_or_else(|| "the platform gave no reason".to_owned());
-                let all = path::rows(item, &rules.key).unwrap_or_default();
-                let scalars = all.into_iter().filter_map(sesame_core::scalar::raw_text);
-                let mut found: Vec<String> = scalars.map(std::borrow::Cow::into_owned).collect();
-                if found.is_empty() {
-                    found.extend(path::text(item, &rules.key).map(std::borrow::Cow::into_owned));
-                }
-                keys.extend(found.into_iter().map(|key| (key, code.clone(), message.clone())));
-            }
-        }
-        Self { rules, keys }
-    }
-
-    fn key<'e>(&self, entry: &'e JobEntry) -> Option<&'e str> {
-        let state = entry.state()?;
-        match self.rules?.field.as_str() {
-            "sku" => state.sku.as_deref(),
-            "sku_id" => state.sku_id.as_deref(),
-            _ => Some(&state.product),
-        }
-    }
-
-    fn of(&self, entry: &JobEntry) -> Option<(Option<String>, String)> {
-        let key = self.key(entry)?;
-        let (_, code, message) = self.keys.iter().find(|(known, ..)| known == key)?;
-        Some((code.clone(), message.clone()))
-    }
-
-    fn is_same(&self, a: &JobEntry, b: &JobEntry) -> bool {
-        self.key(a) == self.key(b)
     }
 }
