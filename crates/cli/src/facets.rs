@@ -65,35 +65,49 @@ pub(crate) fn cell(row: &RawValue, column: &Column) -> String {
     if column.kind == ColumnKind::Time { readable_time(text) } else { text }
 }
 
-/// The rows of a facet in its columns.
+/// The rows of a facet in columns.
 pub(crate) struct FacetRows<'a> {
     /// The facet.
     pub(crate) facet: &'a Facet,
+    /// The columns of the list, which may be of several facets.
+    pub(crate) columns: &'a [Column],
     /// The row that all are below of. Without one, records hold the row as the platform sent it.
     pub(crate) parent: Option<&'a str>,
+    /// The account that the rows are of; records name it.
+    pub(crate) shop: Option<&'a str>,
 }
 
-impl FacetRows<'_> {
-    /// Returns the names of the columns, numbers marked with `>`.
-    pub(crate) fn columns(&self, format: Format) -> Vec<String> {
-        let columns = self.facet.columns.iter().map(|column| {
-            let name =
-                if format == Format::Table { column.name.replace('_', " ") } else { column.name.clone() };
-            if column.kind == ColumnKind::Number { name + ">" } else { name }
-        });
-        columns.collect()
+/// Returns the columns of a list whose rows are of several facets: each name once.
+pub(crate) fn columns_of(facets: impl IntoIterator<Item = Facet>) -> Vec<Column> {
+    let mut columns: Vec<Column> = Vec::new();
+    for column in facets.into_iter().flat_map(|facet| facet.columns) {
+        if columns.iter().all(|known| known.name != column.name) {
+            columns.push(column);
+        }
     }
+    columns
+}
+
+/// Returns the names of columns, those of numbers marked with `>`.
+pub(crate) fn titles(columns: &[Column], format: Format) -> Vec<String> {
+    let titles = columns.iter().map(|column| {
+        let name = if format == Format::Table { column.name.replace('_', " ") } else { column.name.clone() };
+        if column.kind == ColumnKind::Number { name + ">" } else { name }
+    });
+    titles.collect()
 }
 
 impl RowView for FacetRows<'_> {
     fn cells(&mut self, row: &RawValue) -> Vec<String> {
-        self.facet.columns.iter().map(|column| cell(row, column)).collect()
+        let own = |wanted: &Column| self.facet.columns.iter().find(|column| column.name == wanted.name);
+        self.columns.iter().map(|column| own(column).map_or_else(String::new, |own| cell(row, own))).collect()
     }
 
     fn record<'a>(&self, row: &'a RawValue) -> Cow<'a, str> {
         let columns = self.facet.columns.iter();
-        let mut members: Map<String, Json> =
-            columns.map(|column| (column.name.clone(), Json::from(cell(row, column)))).collect();
+        let shop = self.shop.map(|shop| ("shop".to_owned(), Json::from(shop)));
+        let columns = columns.map(|column| (column.name.clone(), Json::from(cell(row, column))));
+        let mut members: Map<String, Json> = shop.into_iter().chain(columns).collect();
         if let Some(parent) = self.parent {
             members.insert("parent".to_owned(), Json::from(parent));
             return Json::Object(members).to_string().into();
@@ -160,14 +174,15 @@ mod tests {
         );
         let row = r#"{"names":{"zh":"铅笔"},"is_parent":false,"skus":[{"price":1.50}]}"#;
         let row = RawValue::from_string(row.to_owned()).unwrap();
-        let mut rows = FacetRows { facet: &facet, parent: None };
+        let columns = columns_of([facet.clone(), facet.clone()]);
+        let mut rows = FacetRows { facet: &facet, columns: &columns, parent: None, shop: None };
         assert_eq!(rows.cells(&row), ["铅笔", "true", "1.50", ""]);
-        assert_eq!(rows.columns(Format::Table), ["local name", "leaf", "price>", "none"]);
-        assert_eq!(rows.columns(Format::Csv)[0], "local_name");
+        assert_eq!(titles(&columns, Format::Table), ["local name", "leaf", "price>", "none"]);
+        assert_eq!(titles(&columns, Format::Csv)[0], "local_name");
         let expected =
             format!(r#"{{"local_name":"铅笔","leaf":"true","price":"1.50","none":"","raw":{}}}"#, row.get());
         assert_eq!(rows.record(&row), expected);
-        let below = FacetRows { facet: &facet, parent: Some("7") };
+        let below = FacetRows { facet: &facet, columns: &columns, parent: Some("7"), shop: None };
         assert!(below.record(&row).ends_with(r#","parent":"7"}"#));
     }
 

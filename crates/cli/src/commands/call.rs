@@ -1,8 +1,8 @@
 //! `sesame call`: any API by name.
 
-use serde_json::{json, value::RawValue};
+use serde_json::{Value, json, value::RawValue};
 use sesame_catalog::{Api, Catalog, Safety};
-use sesame_client::{Call, Client, Page};
+use sesame_client::{Call, Client, Page, Prepared};
 use sesame_core::{Error, ErrorKind, Retry, nearest::nearest, path, request::header::CONTENT_TYPE};
 
 use crate::{

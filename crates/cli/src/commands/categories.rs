@@ -85,9 +85,9 @@ async fn get(args: &GetArgs, context: &Context) -> CliResult {
     let printer = context.printer(Format::Table);
     let people = printer.for_people();
     let facet = categories.facet.clone();
-    let mut view = FacetRows { facet: &facet, parent: Some(&args.id) };
-    let columns = view.columns(printer.format());
-    let mut list = List::new(printer, columns);
+    let mut view = FacetRows { facet: &facet, columns: &facet.columns, parent: Some(&args.id), shop: None };
+    let titles = facets::titles(&facet.columns, printer.format());
+    let mut list = List::new(printer, titles);
     let count = categories.rows.len();
     if people && count == 0 {
         note("note", &format!("category {} has no categories below it", args.id));

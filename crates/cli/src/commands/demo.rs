@@ -276,7 +276,7 @@ impl Demo {
             "ten hours pass on the demo's clock; the access token of {} has ended",
             names[1]
         ))?;
-        Listing::open(&ListArgs::first(&names[1], 1), &self.context, "products")
+        Listing::open(&ListArgs::first(1), &names[1], &self.context, "products")
             .await?
             .next()
             .await
@@ -315,7 +315,7 @@ impl Demo {
 
     /// Fetches the first rows of a list, and the number of all.
     async fn list(&self, name: &str, facet: &str, limit: u64) -> CliResult<(Facet, Vec<Box<RawValue>>, u64)> {
-        let mut listing = Listing::open(&ListArgs::first(name, limit), &self.context, facet).await?;
+        let mut listing = Listing::open(&ListArgs::first(limit), name, &self.context, facet).await?;
         let (mut items, mut total) = (Vec::new(), None);
         while let Some(page) = listing.next().await.transpose()? {
             total = page.total.or(total);

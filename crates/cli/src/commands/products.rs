@@ -1,17 +1,21 @@
 //! `sesame products list`.
 
+use std::cell::{Cell, RefCell};
+
 use serde_json::{Map, Value as Json, json};
 use sesame_catalog::{Facet, Paging, PagingStyle};
 use sesame_client::{Page, Pages};
 use sesame_core::{Error, path};
+use sesame_vault::Account;
 
 use crate::{
     context::Context,
-    exit::{CliResult, note, warn_all},
+    exit::{CliResult, note},
     facets::{self, FacetRows},
     list::List,
     output::Format,
     runtime,
+    shops::ShopArgs,
 };
 
 /// The rows shown when nobody says how many.
@@ -27,22 +31,24 @@ Examples:
   sesame products list myshop --all --output csv > products.csv
   sesame products list alibaba-shop --limit 100 --status auditing
   sesame products list myshop --page 3 --limit 30 --output json
+  sesame products list --tag eu --all --output ndjson
 
-JSON: [{\"id\",\"title\",\"status\",\"category\",\"price\",\"currency\",\"modified\",\"raw\":{..}}], all but raw as \
+JSON: [{\"shop\",\"id\",\"title\",\"status\",\"category\",\"price\",\"currency\",\"modified\",\"raw\":{..}}], all but raw as \
 text; raw is the row as the platform sent it. Rows are printed as pages come; when a page fails or the \
-command is interrupted, standard error says that the list is incomplete.")]
+command is interrupted, standard error says that the list is incomplete. Of several shops the rows of each \
+keep their order and begin with the column `shop`; a shop that fails is a line on standard error.")]
     List(ListArgs),
 }
 
 /// Options of lists.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ListArgs {
-    /// The account.
-    account: String,
+    #[command(flatten)]
+    shops: ShopArgs,
     /// Fetches all rows.
     #[arg(long, conflicts_with = "page")]
     all: bool,
-    /// Maximum number of rows; page size with --page [default: 20].
+    /// Maximum number of rows of each shop; page size with --page [default: 20].
     #[arg(long, short = 'n', value_parser = clap::value_parser!(u64).range(1..=10_000_000), conflicts_with = "all")]
     limit: Option<u64>,
     /// Only this page, counted from 1.
@@ -54,9 +60,9 @@ pub(crate) struct ListArgs {
 }
 
 impl ListArgs {
-    /// Asks for the first rows of an account.
-    pub(crate) fn first(account: &str, limit: u64) -> Self {
-        Self { account: account.to_owned(), all: false, limit: Some(limit), page: None, status: None }
+    /// Asks for the first rows.
+    pub(crate) fn first(limit: u64) -> Self {
+        Self { shops: ShopArgs::default(), all: false, limit: Some(limit), page: None, status: None }
     }
 }
 
@@ -68,51 +74,59 @@ pub(crate) fn run(command: ProductsCommand, context: &Context) -> CliResult {
 
 /// Prints the rows of a facet of the catalog as they come.
 pub(crate) async fn list(args: &ListArgs, context: &Context, facet: &str) -> CliResult {
-    let mut listing = Listing::open(args, context, facet).await?;
+    let catalog = context.catalog()?;
+    let shops = args.shops.choose(context).await?;
+    let shops = shops.that_have(|platform| catalog.facet(platform, facet).map(drop))?;
     let printer = context.printer(Format::Table);
-    let columns = FacetRows { facet: &listing.facet, parent: None }.columns(printer.format());
-    let mut list = List::new(printer, columns);
-    let status =
-        args.status.as_deref().zip(listing.facet.columns.iter().position(|column| column.name == "status"));
-    let (mut total, mut others) = (None, 0_u64);
-    while let Some(page) = listing.next().await {
-        let page = match page {
-            Ok(page) => page,
-            Err(error) => return list.fail(error),
-        };
-        warn_all(&page.warnings);
-        total = page.total.or(total);
-        if let Some((wanted, column)) = status {
-            let found = page.items.iter().map(|row| facets::cell(row, &listing.facet.columns[column]));
-            others +=
-                found.filter(|found| !found.is_empty() && !found.eq_ignore_ascii_case(wanted)).count() as u64;
+    let known = shops.accounts().iter().filter_map(|account| catalog.facet(&account.platform, facet).ok());
+    let columns = facets::columns_of(known);
+    let titles = facets::titles(&columns, printer.format());
+    let list = RefCell::new(List::of_shops(printer, &shops, titles));
+    let cut = Cell::new(None);
+    let outcome = shops.each(context, async |account: &Account| -> CliResult {
+        let shop = account.name.as_str();
+        let mut listing = Listing::open(args, shop, context, facet).await?;
+        let status = args.status.as_deref();
+        let status = status.zip(listing.facet.columns.iter().find(|column| column.name == "status").cloned());
+        let (mut total, mut count, mut others) = (None, 0, 0_u64);
+        while let Some(page) = listing.next().await {
+            let page = page?;
+            shops.warn_all(shop, &page.warnings);
+            total = page.total.or(total);
+            count += page.items.len() as u64;
+            if let Some((wanted, column)) = &status {
+                let found = page.items.iter().map(|row| facets::cell(row, column));
+                let is_other = |found: &String| !found.is_empty() && !found.eq_ignore_ascii_case(wanted);
+                others += found.filter(is_other).count() as u64;
+            }
+            // The whole answer is not needed any more, and may be large.
+            drop(page.reply);
+            let mut view = FacetRows { facet: &listing.facet, columns: &columns, parent: None, shop: Some(shop) };
+            list.borrow_mut().page_of(shop, &page.items, total, &mut view)?;
         }
-        // The whole answer is not needed any more, and may be large.
-        drop(page.reply);
-        list.page(&page.items, total, &mut FacetRows { facet: &listing.facet, parent: None })?;
-    }
-    list.end()?;
-    let count = list.count();
-    if others > 0 {
-        let wanted = args.status.as_deref().unwrap_or_default();
-        note(
-            "warning",
-            &format!(
-                "{others} of {count} {facet} have another status than {wanted}: the platform may not heed the filter, or name it otherwise"
-            ),
-        );
-    }
-    match total {
-        _ if args.all => {}
-        Some(total) if total > count => {
+        if others > 0 {
+            let wanted = args.status.as_deref().unwrap_or_default();
+            shops.note("warning", shop, &format!("{others} of {count} {facet} have another status than {wanted}: the platform may not heed the filter, or name it otherwise"));
+        }
+        if !args.all && total.map_or(count >= args.limit.unwrap_or(FEW), |total| total > count) {
+            cut.set(Some((count, total)));
+        }
+        Ok(())
+    });
+    let outcome = outcome.await;
+    let done = list.borrow_mut().close(outcome);
+    match cut.get() {
+        _ if done.is_err() && !shops.are_many() => {}
+        Some(_) if shops.are_many() => {
+            note("note", &format!("some shops have more {facet}; --all shows all"));
+        }
+        Some((count, Some(total))) => {
             note("note", &format!("{count} of {total} {facet} are shown; --all shows all"));
         }
-        None if count >= args.limit.unwrap_or(FEW) => {
-            note("note", &format!("the first {count} {facet} are shown; --all shows all"));
-        }
-        _ => {}
+        Some((count, None)) => note("note", &format!("the first {count} {facet} are shown; --all shows all")),
+        None => {}
     }
-    Ok(())
+    done
 }
 
 /// The pages of a list, as far as they are asked for.
@@ -130,21 +144,22 @@ impl Listing {
     ///
     /// # Errors
     /// Usage, for a platform without this facet and for a filter that it does not have.
-    pub(crate) async fn open(args: &ListArgs, context: &Context, name: &str) -> CliResult<Self> {
+    pub(crate) async fn open(
+        args: &ListArgs,
+        account: &str,
+        context: &Context,
+        name: &str,
+    ) -> CliResult<Self> {
         let client = context.client().await?;
-        let platform = context.vault().await?.handle(&args.account).await?.platform().name.clone();
+        let platform = context.vault().await?.handle(account).await?.platform().name.clone();
         let facet = context.catalog()?.facet(&platform, name)?;
         if args.status.is_some() && !facet.inputs.contains_key("status") {
             return Err(Error::usage(format!("the list of {name} on {platform} has no filter by status"))
                 .with_hint("Leave --status out, and filter the output.")
                 .into());
         }
-        let mut call = facets::call(
-            context,
-            &args.account,
-            &facet,
-            args.status.iter().map(|text| ("status", json!(text))),
-        )?;
+        let status = args.status.iter().map(|text| ("status", json!(text)));
+        let mut call = facets::call(context, account, &facet, status)?;
         let limit = if args.all { u64::MAX } else { args.limit.unwrap_or(FEW) };
         if let Some(paging) = context.catalog()?.api(&platform, &facet.api)?.paging {
             set_page(&mut call.args, &paging, args.page, limit)?;
