@@ -30,7 +30,8 @@ use crate::{commands, global::Global};
         "            \"http_status\",\"retry_after\",\"may_have_happened\",\"refusal_id\"}}\n",
         "\n",
         "Exit codes: 0 success, 2 usage, 3 authorization needed, 4 refused by the platform, ",
-        "5 network, 6 quota, 1 anything else, 130 interrupted.\n",
+        "5 network, 6 quota, 1 anything else, 130 interrupted. A command about several shops goes on when one ",
+        "fails, and exits with the first of 3, 4, 2, 1, 6, 5 that a shop failed with.\n",
         "\n",
         "Environment: SESAME_HOME, SESAME_VAULT, SESAME_ENDPOINT, SESAME_OUTPUT, SESAME_TIMEOUT, ",
         "SESAME_LOG, SESAME_KEY (auto, keyring, file), SESAME_PASSPHRASE, SESAME_MASTER_KEY, NO_COLOR; ",
@@ -86,7 +87,10 @@ pub(crate) enum Command {
     Sign(commands::sign::SignArgs),
     /// Explains an error code or message: what it means and what to do.
     Explain(commands::explain::ExplainArgs),
-    /// Lists the products of a shop.
+    /// Lists and shows orders, their lines and their packages.
+    #[command(subcommand)]
+    Orders(commands::orders::OrdersCommand),
+    /// Lists and shows the products of a shop.
     #[command(subcommand)]
     Products(commands::products::ProductsCommand),
     /// Shows categories, and maps their ids.
@@ -98,6 +102,8 @@ pub(crate) enum Command {
     /// Lists the templates of a shop.
     #[command(subcommand)]
     Templates(commands::templates::TemplatesCommand),
+    /// Asks what it costs a dropshipper to send a product.
+    Freight(commands::freight::FreightArgs),
     /// Manages the vault: check, rekey, copy, import, audit.
     #[command(subcommand)]
     Vault(commands::vault::VaultCommand),

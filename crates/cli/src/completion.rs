@@ -35,6 +35,7 @@ fn with_values(command: Command) -> Command {
         let values: fn(&str) -> Vec<String> = match argument.get_id().as_str() {
             "account" | "as_name" => accounts,
             "app" => apps,
+            "tag" => tags,
             "platform" | "openapi" => {
                 |_| catalog().platforms().iter().map(|platform| platform.name.clone()).collect()
             }
@@ -95,6 +96,13 @@ fn accounts(_: &str) -> Vec<String> {
     names(async |store| {
         let rows = store.accounts_after(None, 10_000).await.unwrap_or_default();
         rows.into_iter().map(|row| row.account.name).collect()
+    })
+}
+
+fn tags(_: &str) -> Vec<String> {
+    names(async |store| {
+        let rows = store.accounts_after(None, 10_000).await.unwrap_or_default();
+        rows.into_iter().flat_map(|row| row.account.tags).collect()
     })
 }
 

@@ -19,6 +19,8 @@ pub(crate) enum CliError {
     Failed(Error),
     /// It failed after a part of a list was printed; how much, in words, is the last that is said.
     Incomplete(Error, String),
+    /// Standard output cannot be written.
+    Output(Error),
     /// Whoever read our standard output has gone (`| head`): nothing is wrong.
     ReaderGone,
     /// Everything was said already; leave with this code.
@@ -42,7 +44,7 @@ impl From<io::Error> for CliError {
         if error.kind() == io::ErrorKind::BrokenPipe {
             return Self::ReaderGone;
         }
-        Self::Failed(
+        Self::Output(
             Error::local(format!("cannot write to standard output: {error}"))
                 .with_hint("Is the disk full, or the output closed?"),
         )
@@ -53,7 +55,7 @@ impl CliError {
     /// Returns the exit code.
     pub(crate) fn code(&self) -> u8 {
         match self {
-            Self::Failed(error) | Self::Incomplete(error, _) => exit_code(error.kind()),
+            Self::Failed(error) | Self::Incomplete(error, _) | Self::Output(error) => exit_code(error.kind()),
             Self::ReaderGone => 0,
             Self::Status(code) => *code,
         }
@@ -78,6 +80,44 @@ pub(crate) fn exit_code(kind: ErrorKind) -> u8 {
         ErrorKind::Quota => 6,
         _ => 1,
     }
+}
+
+/// Exit codes, those first that somebody has to do something about, those last that go away with time.
+///
+/// A script that repeats a command after 5 may rely on it: nothing else was wrong.
+const BY_WEIGHT: [u8; 6] = [NEEDS_PERSON, 4, 2, 1, 6, 5];
+
+/// Returns the exit code of a command with several failures. `None` without any.
+pub(crate) fn weightiest(codes: impl IntoIterator<Item = u8>) -> Option<u8> {
+    let weight = |code: &u8| BY_WEIGHT.iter().position(|known| known == code);
+    codes.into_iter().min_by_key(weight)
+}
+
+/// Prints the failure of one shop of several, in one line: what happened and what to do.
+pub(crate) fn report_of_shop(shop: &str, error: &Error) {
+    let text = if speaks_json() {
+        let mut record = as_json(error);
+        record["error"]["shop"] = shop.into();
+        format!("{record}\n")
+    } else {
+        format!("{} {}\n", "error:".red().bold(), in_one_line(shop, error))
+    };
+    let _ = anstream::stderr().write_all(text.as_bytes());
+}
+
+fn in_one_line(shop: &str, error: &Error) -> String {
+    let message = error.message();
+    let mut out = format!("{shop}: {}", message.trim_end_matches('.'));
+    if let Some(code) = error.sub_code().or(error.code()).filter(|code| !message.contains(code)) {
+        let _ = write!(out, " ({code})");
+    }
+    if error.is_ambiguous() {
+        out.push_str("; the platform may have carried out the call: look before you repeat it");
+    }
+    if let Some(hint) = error.hint() {
+        let _ = write!(out, ". {hint}");
+    }
+    sesame_core::scalar::printable(&out)
 }
 
 /// Prints an error on standard error, for people or as one line of JSON.
@@ -169,9 +209,14 @@ pub(crate) fn use_json_lines(json: bool) {
     JSON_LINES.store(json, Ordering::Relaxed);
 }
 
+/// Returns `true` if they are.
+pub(crate) fn speaks_json() -> bool {
+    JSON_LINES.load(Ordering::Relaxed)
+}
+
 /// Prints a line that is not a result: a warning, a note, progress.
 pub(crate) fn note(kind: &str, text: &str) {
-    if JSON_LINES.load(Ordering::Relaxed) {
+    if speaks_json() {
         let _ =
             writeln!(io::stderr(), "{}", serde_json::json!({ kind: sesame_core::scalar::printable(text) }));
         return;
@@ -217,6 +262,30 @@ mod tests {
         for (kind, code) in codes {
             assert_eq!(exit_code(kind), code, "{kind}");
         }
+    }
+
+    #[test]
+    fn of_several_failures_the_one_counts_that_somebody_has_to_mend() {
+        assert_eq!(weightiest([]), None);
+        assert_eq!(weightiest([5, 5]), Some(5));
+        for (codes, expected) in
+            [([5, 6], 6), ([6, 1], 1), ([1, 4], 4), ([4, 3], 3), ([2, 5], 2), ([4, 2], 4)]
+        {
+            let [first, second] = codes;
+            assert_eq!((weightiest(codes), weightiest([second, first])), (Some(expected), Some(expected)));
+        }
+    }
+
+    #[test]
+    fn the_failure_of_a_shop_is_one_line() {
+        let error =
+            Error::new(ErrorKind::Token, "the token\nhas ended.").with_code("27").with_hint("Log in:\nx");
+        assert_eq!(
+            in_one_line("my shop\u{1b}", &error),
+            "my shop\\u{1b}: the token has ended (27). Log in: x"
+        );
+        let error = Error::new(ErrorKind::Quota, "ApiCallLimit: slow down").with_code("ApiCallLimit");
+        assert_eq!(in_one_line("a", &error), "a: ApiCallLimit: slow down");
     }
 
     #[test]

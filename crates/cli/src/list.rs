@@ -9,6 +9,7 @@ use crate::{
     exit::{CliError, CliResult, note},
     output::{Format, Printer},
     progress::Progress,
+    shops::ChosenShops,
     table::{Layout, Rows},
 };
 
@@ -24,6 +25,8 @@ pub(crate) struct List {
     layout: Option<Layout>,
     count: u64,
     is_open: bool,
+    /// The names of the shops, where rows begin with one.
+    shops: Vec<String>,
 }
 
 /// How a list turns the rows of a platform into its own.
@@ -34,22 +37,52 @@ pub(crate) trait RowView {
     fn record<'a>(&self, row: &'a RawValue) -> Cow<'a, str>;
 }
 
+/// The rows of one shop among others.
+struct OfShop<'a, V> {
+    shop: &'a str,
+    view: &'a mut V,
+}
+
+impl<V: RowView> RowView for OfShop<'_, V> {
+    fn cells(&mut self, row: &RawValue) -> Vec<String> {
+        let mut cells = self.view.cells(row);
+        cells.insert(0, self.shop.to_owned());
+        cells
+    }
+
+    fn record<'a>(&self, row: &'a RawValue) -> Cow<'a, str> {
+        self.view.record(row)
+    }
+}
+
 impl List {
     /// Starts a list. A column whose name ends in `>` is aligned to the right.
     pub(crate) fn new(printer: Printer, columns: Vec<String>) -> Self {
         // Rows that run over the screen say by themselves how far it is.
         let progress = if printer.is_terminal() { Progress::hidden() } else { Progress::new() };
-        Self { printer, progress, columns, layout: None, count: 0, is_open: true }
+        Self { printer, progress, columns, layout: None, count: 0, is_open: true, shops: Vec::new() }
     }
 
-    /// Returns the number of rows written.
-    pub(crate) fn count(&self) -> u64 {
-        self.count
+    /// Starts a list of rows of several shops: `shop` is its first column if more than one was asked for.
+    pub(crate) fn of_shops(printer: Printer, shops: &ChosenShops, mut columns: Vec<String>) -> Self {
+        if shops.are_many() {
+            columns.insert(0, "shop".to_owned());
+        }
+        let mut list = Self::new(printer, columns);
+        if shops.are_many() {
+            list.shops.extend(shops.accounts().iter().map(|account| account.name.clone()));
+        }
+        list
     }
 
     /// Returns the form of the output.
     pub(crate) fn format(&self) -> Format {
         self.printer.format()
+    }
+
+    /// Returns `true` if no row was written.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.count == 0
     }
 
     /// Names the columns, where the first page decides about them.
@@ -71,6 +104,25 @@ impl List {
         self.write(rows, view).inspect_err(|_| self.is_open = false)?;
         self.progress.show(self.count, total);
         Ok(())
+    }
+
+    /// Writes the rows of a page of one shop, in a list made by [`List::of_shops`]. Its records say by
+    /// themselves which shop they are of.
+    ///
+    /// # Errors
+    /// When standard output cannot be written.
+    pub(crate) fn page_of<T: Borrow<RawValue>>(
+        &mut self,
+        shop: &str,
+        rows: &[T],
+        total: Option<u64>,
+        view: &mut impl RowView,
+    ) -> CliResult {
+        if self.shops.is_empty() {
+            return self.page(rows, total, view);
+        }
+        // How many rows all shops have is not known before the last one has said it.
+        self.page(rows, None, &mut OfShop { shop, view })
     }
 
     fn write<T: Borrow<RawValue>>(&mut self, rows: &[T], view: &mut impl RowView) -> CliResult {
@@ -117,6 +169,9 @@ impl List {
         }
         let mut rows = Rows::new(&self.columns);
         rows.cells = first;
+        // Later pages may be of shops with longer names.
+        let count = rows.cells.len();
+        rows.cells.extend(self.shops.iter().map(|name| vec![name.clone()]));
         let layout = Layout::new(&rows, self.printer.terminal_width());
         match self.printer.format() {
             Format::Csv | Format::Excel => self.printer.csv_row(&rows.header)?,
@@ -124,6 +179,7 @@ impl List {
             Format::Json | Format::Ndjson => {}
         }
         self.layout = Some(layout);
+        rows.cells.truncate(count);
         Ok(rows.cells)
     }
 
@@ -140,6 +196,24 @@ impl List {
             Format::Ndjson => {}
         }
         self.printer.flush()
+    }
+
+    /// Ends a list as the work that filled it ended. After a failure of some shops ([`CliError::Status`])
+    /// the rows of the others stay.
+    pub(crate) fn close(&mut self, outcome: CliResult) -> CliResult {
+        match outcome {
+            Ok(()) => self.end(),
+            Err(CliError::Failed(error)) => self.fail(error),
+            Err(stop) => {
+                self.is_open = false;
+                self.progress.done();
+                if matches!(stop, CliError::Status(_)) && self.count > 0 {
+                    self.end()?;
+                    note("warning", &self.incomplete());
+                }
+                Err(stop)
+            }
+        }
     }
 
     /// Ends a list whose next page failed, or that is not whole although all pages came. Without any row

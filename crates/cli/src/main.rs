@@ -25,11 +25,15 @@ mod output;
 mod parameters;
 mod progress;
 mod prompt;
+mod record;
 mod reference;
+mod resume;
 mod runtime;
 mod schema_fields;
 mod secret_input;
 mod settings;
+mod shops;
+mod span;
 mod status;
 mod table;
 
@@ -62,6 +66,7 @@ fn run() -> u8 {
         Ok(cli) => cli,
         Err(mut error) => {
             drop_far_suggestions(&mut error);
+            name_usage(&mut error);
             return refuse(&error);
         }
     };
@@ -110,7 +115,9 @@ fn run() -> u8 {
         Err(stop) => {
             let code = stop.code();
             match stop {
-                CliError::Failed(error) => report(&error, json, endpoint.as_deref(), verbose),
+                CliError::Failed(error) | CliError::Output(error) => {
+                    report(&error, json, endpoint.as_deref(), verbose);
+                }
                 CliError::Incomplete(error, printed) if json => {
                     report(&error.context(printed), json, endpoint.as_deref(), verbose);
                 }
@@ -135,13 +142,15 @@ fn dispatch(command: Command, context: &Context) -> CliResult {
         Command::Keeper(args) => commands::keeper::run(args, context),
         Command::Logout(args) => commands::logout::run(&args, context),
         Command::Token(args) => commands::token::run(&args, context),
-        Command::Refresh(args) => commands::refresh::run(args, context),
+        Command::Refresh(args) => commands::refresh::run(&args, context),
         Command::Call(args) => commands::call::run(&args, context),
         Command::Apis(command) => commands::apis::run(command, context),
         Command::Catalog(command) => commands::catalog::run(command, context),
         Command::Codegen(args) => commands::codegen::run(&args, context),
         Command::Sign(args) => commands::sign::run(&args, context),
         Command::Explain(args) => commands::explain::run(&args, context),
+        Command::Orders(command) => commands::orders::run(command, context),
+        Command::Freight(args) => commands::freight::run(&args, context),
         Command::Products(command) => commands::products::run(command, context),
         Command::Categories(command) => commands::categories::run(command, context),
         Command::Schema(command) => commands::schema::run(command, context),
@@ -171,10 +180,28 @@ fn drop_far_suggestions(error: &mut clap::Error) {
         let is_near = typed.first().is_some_and(|typed| {
             sesame_core::nearest::nearest(typed, names.iter().map(String::as_str)).is_some()
         });
-        if !is_near {
-            error.remove(suggested);
+        if !is_near && error.remove(suggested).is_some() {
+            // An empty list of other tips is a blank line.
+            error.remove(ContextKind::Suggested);
         }
     }
+}
+
+/// Gives an error about an argument the usage of its command. clap's own would be that of a command line
+/// with the argument that it suggests.
+fn name_usage(error: &mut clap::Error) {
+    use clap::error::{ContextKind, ContextValue, ErrorKind};
+    if error.kind() != ErrorKind::UnknownArgument {
+        return;
+    }
+    let mut command = Cli::command();
+    command.build();
+    for word in std::env::args_os().skip(1) {
+        if let Some(found) = command.find_subcommand(&word) {
+            command = found.clone();
+        }
+    }
+    error.insert(ContextKind::Usage, ContextValue::StyledStr(command.render_usage()));
 }
 
 /// Prints clap's message, or help and version, which are not errors.
@@ -195,8 +222,8 @@ fn refuse(error: &clap::Error) -> u8 {
     let printed = error.print().and_then(|()| std::io::Write::flush(&mut std::io::stdout()));
     match printed.map_err(CliError::from) {
         // Help that did not arrive is a failure. Of an error its code tells, whoever reads it.
-        Err(stop @ CliError::Failed(_)) if shown => {
-            if let CliError::Failed(error) = &stop {
+        Err(stop @ CliError::Output(_)) if shown => {
+            if let CliError::Output(error) = &stop {
                 report(error, false, None, false);
             }
             stop.code()

@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use sesame_catalog::Catalog;
 use sesame_client::{Client, QuotaStore};
 use sesame_core::Transport;
-use sesame_shop::Shop;
+use sesame_shop::{Shop, Shops};
 use sesame_vault::Vault;
 
 use crate::CallRequest;
@@ -39,6 +39,23 @@ impl Sesame {
     /// Returns the shop of an account: its products, orders, stock and prices in one form on every platform.
     pub fn shop(&self, account: impl Into<String>) -> Shop {
         Shop::new(self.client.clone(), account)
+    }
+
+    /// Returns several shops, for what is to be done with all of them at the same time.
+    ///
+    /// ```no_run
+    /// # async fn example(sesame: open_sesame::Sesame) -> open_sesame::Result<()> {
+    /// let eu = sesame.vault().accounts().await?.into_iter().filter(|account| account.tags.contains(&"eu".into()));
+    /// let shops = sesame.shops(eu.map(|account| account.name));
+    /// let mut products = shops.merge(|shop| sesame.call(shop.account(), "/products/get").rows::<open_sesame::Json>());
+    /// while let Some((shop, product)) = products.next().await {
+    ///     println!("{}: {:?}", shop.account(), product);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn shops<A: Into<String>>(&self, accounts: impl IntoIterator<Item = A>) -> Shops {
+        Shops::new(&self.client, accounts)
     }
 
     /// Returns the vault: apps, accounts, logins and tokens.

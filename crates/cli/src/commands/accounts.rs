@@ -161,20 +161,12 @@ pub(crate) fn run(args: &AccountsArgs, context: &Context) -> CliResult {
 }
 
 fn list(args: &Filters, context: &Context) -> CliResult {
-    // No shop can have it, so an empty list would be no answer.
-    if let Some(tag) = args.tag.iter().find(|tag| !tag.starts_with(char::is_alphanumeric)) {
-        return Err(Error::usage(format!("no tag begins as {tag:?} does"))
-            .with_hint("Here the tag stands alone: sesame accounts --tag eu. The signs of +eu and -eu belong to `sesame accounts tag ACCOUNT +eu`.")
-            .into());
-    }
+    args.shops.check(context)?;
     runtime::block_on(context, async {
         // An alarm that looks at a vault which is not there would never sound, and a mistyped place would
         // look like a vault without shops.
         if args.expiring.is_some() || !context.settings.home.value.exists() {
             vault::must_stand(context).await?;
-        }
-        if let Some(platform) = &args.platform {
-            context.catalog()?.platform(platform)?;
         }
         let now = context.clock.now();
         let (mut endless, mut from_future) = (Noted::default(), Noted::default());

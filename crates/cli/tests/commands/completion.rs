@@ -24,6 +24,9 @@ fn names_of_the_vault_platforms_apis_and_codes_are_completed() {
     ] {
         assert_eq!(completed(&house, words), ["ocean-trade"], "{words:?}");
     }
+    assert_eq!(completed(&house, &["products", "list", "ocean-trade", "ot"]), ["other"]);
+    house.run(&["accounts", "tag", "other", "+south", "+sale"]).succeeds();
+    assert_eq!(completed(&house, &["products", "list", "--tag", "so"]), ["south"]);
     assert_eq!(completed(&house, &["login", ""]), ["1688", "lazada"]);
     assert_eq!(completed(&house, &["app", "add", "aliexpress-"]), ["aliexpress-legacy"]);
     assert_eq!(completed(&house, &["apis", "list", "taobao-"]), ["taobao-global"]);

@@ -22,6 +22,7 @@ mod interruptions;
 mod keeper;
 mod lists;
 mod logins;
+mod many_shops;
 mod owners;
 mod readme;
 mod reference;

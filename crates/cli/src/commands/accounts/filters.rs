@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use sesame_vault::Account;
 
-use crate::{humanize::parse_duration, status};
+use crate::{humanize::parse_duration, shops::ShopFilter, status};
 
 /// Which shops are listed.
 #[derive(Debug, Default, clap::Args)]
@@ -13,12 +13,8 @@ pub(super) struct Filters {
     /// Only shops that must be authorized within this time: 30d, 12h, ...
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub(super) expiring: Option<Duration>,
-    /// Only shops with this tag; given more than once, with all of them.
-    #[arg(long, value_name = "TAG")]
-    pub(super) tag: Vec<String>,
-    /// Only shops on this platform.
-    #[arg(long, value_name = "PLATFORM")]
-    pub(super) platform: Option<String>,
+    #[command(flatten)]
+    pub(super) shops: ShopFilter,
     /// Only shops authorized through this app.
     #[arg(long, value_name = "APP")]
     app: Option<String>,
@@ -29,14 +25,13 @@ pub(super) struct Filters {
 
 impl Filters {
     pub(super) fn is_any(&self) -> bool {
-        let Self { expiring, tag, platform, app, state } = self;
-        expiring.is_some() || !tag.is_empty() || platform.is_some() || app.is_some() || state.is_some()
+        let Self { expiring, shops, app, state } = self;
+        expiring.is_some() || shops.is_any() || app.is_some() || state.is_some()
     }
 
     pub(super) fn wants(&self, account: &Account, now: Timestamp) -> bool {
-        self.tag.iter().all(|tag| account.tags.contains(tag))
+        self.shops.wants(account)
             && self.expiring.is_none_or(|within| status::needs_person_within(account, now, within))
-            && self.platform.as_ref().is_none_or(|platform| *platform == account.platform)
             && self.app.as_ref().is_none_or(|app| *app == account.app)
             && self.state.as_ref().is_none_or(|wanted| *wanted == account.state.as_str())
     }
