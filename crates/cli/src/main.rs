@@ -25,7 +25,9 @@ mod output;
 mod parameters;
 mod progress;
 mod prompt;
+mod record;
 mod reference;
+mod resume;
 mod runtime;
 mod schema_fields;
 mod secret_input;
@@ -33,6 +35,7 @@ mod settings;
 #[cfg_attr(not(test), expect(dead_code, reason = "no command reads one yet"))]
 mod sheet;
 mod shops;
+mod span;
 mod status;
 mod table;
 
@@ -65,6 +68,7 @@ fn run() -> u8 {
         Ok(cli) => cli,
         Err(mut error) => {
             drop_far_suggestions(&mut error);
+            name_usage(&mut error);
             return refuse(&error);
         }
     };
@@ -147,6 +151,8 @@ fn dispatch(command: Command, context: &Context) -> CliResult {
         Command::Codegen(args) => commands::codegen::run(&args, context),
         Command::Sign(args) => commands::sign::run(&args, context),
         Command::Explain(args) => commands::explain::run(&args, context),
+        Command::Orders(command) => commands::orders::run(command, context),
+        Command::Freight(args) => commands::freight::run(&args, context),
         Command::Products(command) => commands::products::run(command, context),
         Command::Stock(command) => commands::stock::run(&command, context),
         Command::Price(command) => commands::stock::run_price(&command, context),
@@ -178,10 +184,28 @@ fn drop_far_suggestions(error: &mut clap::Error) {
         let is_near = typed.first().is_some_and(|typed| {
             sesame_core::nearest::nearest(typed, names.iter().map(String::as_str)).is_some()
         });
-        if !is_near {
-            error.remove(suggested);
+        if !is_near && error.remove(suggested).is_some() {
+            // An empty list of other tips is a blank line.
+            error.remove(ContextKind::Suggested);
         }
     }
+}
+
+/// Gives an error about an argument the usage of its command. clap's own would be that of a command line
+/// with the argument that it suggests.
+fn name_usage(error: &mut clap::Error) {
+    use clap::error::{ContextKind, ContextValue, ErrorKind};
+    if error.kind() != ErrorKind::UnknownArgument {
+        return;
+    }
+    let mut command = Cli::command();
+    command.build();
+    for word in std::env::args_os().skip(1) {
+        if let Some(found) = command.find_subcommand(&word) {
+            command = found.clone();
+        }
+    }
+    error.insert(ContextKind::Usage, ContextValue::StyledStr(command.render_usage()));
 }
 
 /// Prints clap's message, or help and version, which are not errors.

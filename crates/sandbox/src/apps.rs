@@ -40,6 +40,9 @@ pub struct AppSpec {
     pub key: String,
     /// The app secret.
     pub secret: AppSecret,
+    /// The redirect URI that is registered for it. `None`: any address of the web is taken, since
+    /// nothing says which one its platform has.
+    pub redirect_uri: Option<String>,
 }
 
 /// One app.
@@ -61,15 +64,22 @@ pub(crate) struct App {
 /// Where an app's sellers may be sent back to.
 #[derive(Debug, Clone, serde::Serialize)]
 pub(crate) struct Redirect {
-    /// The registered URI.
-    pub(crate) uri: String,
+    /// The registered URI, if it is known.
+    pub(crate) uri: Option<String>,
     /// True: that URI and no other. False: any URI on loopback as well, because sandboxes serve
     /// programs on the same machine, whose ports nobody registers.
     pub(crate) exact: bool,
 }
 
 impl App {
-    fn new(platform: usize, data: &Platform, key: String, secret: AppSecret, own: bool) -> Self {
+    fn new(
+        platform: usize,
+        data: &Platform,
+        key: String,
+        secret: AppSecret,
+        own: bool,
+        redirect_uri: Option<String>,
+    ) -> Self {
         let keys = Digest::ALL.map(|digest| SigningKey::new(digest, &secret));
         Self {
             platform,
@@ -80,7 +90,7 @@ impl App {
             own,
             keys,
             refreshing: Mutex::new(Refreshing::Allowed),
-            redirect: Mutex::new(Redirect { uri: DEFAULT_REDIRECT.to_owned(), exact: false }),
+            redirect: Mutex::new(Redirect { uri: redirect_uri, exact: false }),
         }
     }
 
@@ -105,8 +115,17 @@ impl App {
     /// Returns `true` if a seller may be sent to `uri`.
     pub(crate) fn may_redirect_to(&self, uri: &str) -> bool {
         let redirect = self.redirect();
-        redirect.uri == uri || (!redirect.exact && is_loopback_uri(uri))
+        redirect.uri.as_deref().map_or_else(|| is_web_uri(uri), |registered| registered == uri)
+            || (!redirect.exact && is_loopback_uri(uri))
     }
+}
+
+/// Returns `true` if a URI is `http(s)` with a host and nothing that no header takes.
+fn is_web_uri(uri: &str) -> bool {
+    let rest = uri.strip_prefix("http://").or_else(|| uri.strip_prefix("https://"));
+    rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with(['/', '?', '#']))
+        && !uri.contains(['@', '\\'])
+        && !uri.bytes().any(|byte| byte <= b' ' || byte == 0x7f)
 }
 
 /// Returns `true` if a URI is `http(s)` on 127.0.0.0/8, `[::1]` or `localhost`.
@@ -153,7 +172,8 @@ impl Apps {
                 ))
                 .with_hint(format!("Use one of: {}.", names.join(", "))));
             };
-            apps.add(App::new(at, &platforms[at], spec.key.clone(), spec.secret.clone(), false));
+            let redirect = spec.redirect_uri.clone();
+            apps.add(App::new(at, &platforms[at], spec.key.clone(), spec.secret.clone(), false, redirect));
         }
         for (at, platform) in platforms.iter().enumerate() {
             let mut numbers = Random::for_purpose(seed, &format!("app {}", platform.name));
@@ -164,7 +184,7 @@ impl Apps {
                 }
             };
             let secret = AppSecret::new(numbers.text(BASE62, 32));
-            apps.add(App::new(at, platform, key, secret, true));
+            apps.add(App::new(at, platform, key, secret, true, Some(DEFAULT_REDIRECT.to_owned())));
         }
         Ok(apps)
     }

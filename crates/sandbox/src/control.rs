@@ -373,7 +373,7 @@ fn change_apps(state: &State, wanted: &AppChange) -> Result<(), ControlError> {
         }
         let mut redirect = app.redirect();
         if let Some(uri) = &wanted.redirect_uri {
-            redirect.uri.clone_from(uri);
+            redirect.uri = Some(uri.clone());
         }
         if let Some(exact) = wanted.exact {
             redirect.exact = exact;

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use sesame_core::Protocol;
 
-use crate::state::State;
+use crate::{apps::DEFAULT_REDIRECT, state::State};
 
 /// The line that `sesame sandbox --json` prints.
 ///
@@ -75,7 +75,7 @@ impl Description {
                     protocol: app.protocol.as_str(),
                     app_key: app.key.clone(),
                     app_secret: app.own.then(|| app.secret.expose().to_owned()),
-                    redirect_uri: app.redirect().uri.clone(),
+                    redirect_uri: app.redirect().uri.clone().unwrap_or_else(|| DEFAULT_REDIRECT.to_owned()),
                     authorize_url: format!("{listen}{}", authorize_path(state, app.platform, app.protocol)),
                     api_base: format!("{listen}{base}"),
                 }

@@ -31,7 +31,8 @@ impl Fields {
         Ok(Self::new(facet, zone))
     }
 
-    pub(crate) fn new(facet: Facet, zone: TimeZone) -> Self {
+    /// Reads the rows of a facet. `zone` is that of times that say none.
+    pub fn new(facet: Facet, zone: TimeZone) -> Self {
         let personal = facet.personal.clone();
         Self { facet, zone, is_personal: false, personal }
     }

@@ -36,4 +36,4 @@ pub use stage::Stage;
 pub use stream::Rows;
 pub use times::parse_time;
 pub use tracking::{Freight, FreightRequest, Tracking, TrackingEvent};
-pub use walk::{Bookmark, Page, Progress, Request, Walk};
+pub use walk::{Bookmark, BookmarkFile, Page, Progress, Request, Walk};

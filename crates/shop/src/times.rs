@@ -64,7 +64,7 @@ fn local(zoned: &Zoned, edge: Edge, format: &str) -> String {
 /// Puts the times of all platforms into one form, RFC 3339 with its zone: param2's compact times
 /// (`20261102203212000-0800`), milliseconds, dates with a zone behind a space, and local times in the zone
 /// of the account. Anything else stays as it is.
-pub fn readable(text: &str, zone: &TimeZone) -> String {
+pub(crate) fn readable(text: &str, zone: &TimeZone) -> String {
     if text.len() == 13
         && let Some(at) = text.parse().ok().and_then(|millis| Timestamp::from_millisecond(millis).ok())
     {

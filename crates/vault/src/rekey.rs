@@ -172,13 +172,13 @@ impl Rekey {
             (KeyChoice::Auto, KeyKind::File) => &KeyChoice::File,
             (KeyChoice::Auto, KeyKind::Passphrase) => {
                 return Err(Error::usage("this vault is sealed with a passphrase, and no new one was given")
-                    .with_hint("Set SESAME_NEW_PASSPHRASE beside SESAME_PASSPHRASE, or choose another place with --to file."));
+                    .with_hint("Write it to a file that you keep: `sesame vault rekey --to passphrase --key-file FILE`. Or choose another place with --to file."));
             }
             (KeyChoice::Auto, KeyKind::Environment) => {
                 return Err(Error::usage(
                     "this vault is sealed with the key of SESAME_MASTER_KEY, and no new one was given",
                 )
-                .with_hint("Set SESAME_NEW_MASTER_KEY beside SESAME_MASTER_KEY, or choose another place with --to file."));
+                .with_hint("Write it to a file that you keep: `sesame vault rekey --to environment --key-file FILE`. Or choose another place with --to file."));
             }
             (to, _) => to,
         };

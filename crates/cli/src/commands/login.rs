@@ -40,8 +40,8 @@ Examples:
   sesame login shop --as summer --replace-shop
 
 Opens the browser and waits for the callback, or for a pasted line, whichever comes first. With \
---no-browser it prints the address; lines may come from a pipe then, and the end of input exits 3. A \
-redirect URI that is not on this machine means pasting.
+--no-browser it prints the address, and lines may come from a pipe. A redirect URI that is not on this \
+machine means pasting.
 
 Without a terminal to paste at, the address goes to standard output. The command returns where the \
 redirect URI is not on this machine, and at the end of input; the login is finished within two hours by \
@@ -211,15 +211,13 @@ async fn obtain(args: &LoginArgs, context: &Context, vault: &Vault, login: &Logi
         (Some(_), false) => say("Waiting for the callback."),
         (None, _) => say("Then paste the address the browser ended at:"),
     }
-    Ok(CodeSource::Awaited(Awaited { listener, lines: lines(), is_asked }))
+    Ok(CodeSource::Awaited(Awaited { listener, lines: lines() }))
 }
 
 /// The ways a callback may come by, both open at once.
 struct Awaited {
     listener: Option<Listener>,
     lines: mpsc::Receiver<Line>,
-    /// Somebody is expected to paste.
-    is_asked: bool,
 }
 
 /// A line of standard input, or why there is none.
@@ -227,8 +225,8 @@ type Line = Result<String, &'static str>;
 
 impl Awaited {
     /// Waits for the callback and for a pasted line at once. A useless line is reported,
-    /// and the wait goes on: the browser may still come. `None` at the end of an input that nobody was
-    /// expected to write to.
+    /// and the wait goes on: the browser may still come. `None` at the end of an input that
+    /// nobody wrote to, and that is no terminal.
     async fn finish(
         mut self,
         wait: Duration,
@@ -264,7 +262,7 @@ impl Awaited {
                 }
             };
             let error = match line {
-                None if last.is_none() && !self.is_asked => return Ok(None),
+                None if last.is_none() && !person_is_there() => return Ok(None),
                 None => return Err(last.unwrap_or_else(input_ended).into()),
                 Some(Ok(line)) if line.trim().is_empty() => continue,
                 Some(Ok(line)) => match pasted(vault, login, &line).await {
@@ -376,7 +374,7 @@ pub(crate) async fn ask_sandbox(context: &Context, login: &Login) -> CliResult<O
             None => refused,
         };
         return Err(Error::new(ErrorKind::App, message)
-            .with_hint("Compare the app's key, secret and redirect URI with those of this sandbox: `sesame sandbox --listen 127.0.0.1:0 --json` lists them, and they follow from its seed. Then add the app again, under another --name.")
+            .with_hint("Compare the app's key, secret and redirect URI with those of this sandbox: `sesame sandbox --listen 127.0.0.1:0 --json` lists them, and they follow from its seed. Then add the app again, under another --name. An app of your own is registered with `sesame sandbox --app-file FILE`, where a line REDIRECT_URI is its redirect URI.")
             .with_http_status(status)
             .with_reference(reference)
             .into());

@@ -66,6 +66,7 @@ pub(crate) struct SandboxArgs {
     #[arg(long, value_name = "RATE", default_value_t = 0.0)]
     churn: f64,
     /// Adds apps from a file of lines PLATFORM:KEY:SECRET, or a .env file with PLATFORM, APP_KEY, APP_SECRET.
+    /// A line REDIRECT_URI is what is registered for them; without it any address is taken.
     #[arg(long, value_name = "FILE")]
     app_file: Option<PathBuf>,
     /// The time it begins at, e.g. 2026-11-21T12:00:00Z; the clock runs on from there.
@@ -168,6 +169,7 @@ fn apps(path: &Path) -> CliResult<Vec<AppSpec>> {
             platform: app.platform.clone(),
             key: app.key.clone(),
             secret: AppSecret::new(app.secret.clone()),
+            redirect_uri: file.get("REDIRECT_URI").map(str::to_owned),
         })
         .collect();
     match (file.get("PLATFORM"), file.get("APP_KEY"), file.get("APP_SECRET")) {
@@ -176,6 +178,7 @@ fn apps(path: &Path) -> CliResult<Vec<AppSpec>> {
                 platform: platform.to_owned(),
                 key: key.to_owned(),
                 secret: AppSecret::new(secret),
+                redirect_uri: file.get("REDIRECT_URI").map(str::to_owned),
             });
         }
         (None, Some(_), Some(_)) => {
@@ -259,6 +262,9 @@ mod tests {
         assert_eq!(apps.len(), 2);
         let apps = read("PLATFORM=alibaba\nAPP_KEY=5\nAPP_SECRET='x'\n").unwrap();
         assert_eq!((apps[0].platform.as_str(), apps[0].key.as_str()), ("alibaba", "5"));
+        assert_eq!(apps[0].redirect_uri, None);
+        let apps = read("1688:2:def\nREDIRECT_URI=https://erp.example/cb\n").unwrap();
+        assert_eq!(apps[0].redirect_uri.as_deref(), Some("https://erp.example/cb"));
         assert!(read("APP_KEY=5\nAPP_SECRET=x\n").is_err(), "of which platform?");
         assert!(read("# nothing\n").is_err());
     }

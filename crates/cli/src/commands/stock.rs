@@ -1,12 +1,17 @@
 //! `sesame stock` and `sesame price`.
 
-use std::path::Path;
+use std::{collections::HashMap, path::Path};
 
 use sesame_core::Error;
 use sesame_shop::{Amount, JobKind, JobRow};
 
 use super::bulk::{Bulk, BulkOptions};
-use crate::{context::Context, exit::CliResult, runtime, sheet};
+use crate::{
+    context::Context,
+    exit::CliResult,
+    runtime, sheet,
+    shops::{ShopArgs, ShopFlags},
+};
 
 /// The commands of `stock`.
 #[derive(Debug, clap::Subcommand)]
@@ -18,11 +23,12 @@ Examples:
   sesame stock set myshop stock.csv --dry-run
   sesame stock set myshop stock.xlsx --yes --output csv > report.csv
   sesame stock set alibaba-shop 1600107214049/PEN-RED-12=40
+  sesame stock set --all-shops stock.csv --yes
   sesame stock set myshop --resume
   sesame stock set myshop --undo
 
-A file names its columns in the first line: sku and quantity, and product where the platform finds no SKU \
-by its code alone. CSV, TSV, JSON Lines and .xlsx are read; - is standard input.
+A file names its columns in the first line: sku and quantity, product where the platform finds no SKU by its \
+code alone, shop where rows are for different shops. CSV, TSV, JSON Lines and .xlsx are read; - is standard input.
 
 All rows are read and checked before anything is sent. A journal in SESAME_HOME/jobs is kept, so that a job \
 that was cut off goes on with --resume and is set back with --undo. What somebody else has changed since is \
@@ -64,11 +70,12 @@ Journal, exit codes and JSON are those of `sesame stock set`.")]
 /// Rows with a value each.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ValueArgs {
-    /// The account.
-    account: String,
-    /// A file, or SKU=VALUE, or PRODUCT/SKU=VALUE.
-    #[arg(value_name = "FILE|SKU=VALUE")]
-    rows: Vec<String>,
+    /// The account, or several with commas; left out with --tag, --platform and --all-shops. Then a file, or
+    /// SKU=VALUE, or PRODUCT/SKU=VALUE.
+    #[arg(value_name = "ACCOUNT> <FILE|SKU=VALUE")]
+    words: Vec<String>,
+    #[command(flatten)]
+    shops: ShopFlags,
     #[command(flatten)]
     options: BulkOptions,
 }
@@ -76,47 +83,66 @@ pub(crate) struct ValueArgs {
 /// Runs `stock`.
 pub(crate) fn run(command: &StockCommand, context: &Context) -> CliResult {
     match command {
-        StockCommand::Set(args) => set(args, context, JobKind::StockSet, "stock set", "quantity"),
-        StockCommand::Add(args) => set(args, context, JobKind::StockAdd, "stock add", "quantity"),
+        StockCommand::Set(args) => {
+            runtime::block_on(context, set(args, context, JobKind::StockSet, "stock set"))
+        }
+        StockCommand::Add(args) => {
+            runtime::block_on(context, set(args, context, JobKind::StockAdd, "stock add"))
+        }
     }
 }
 
 /// Runs `price`.
 pub(crate) fn run_price(command: &PriceCommand, context: &Context) -> CliResult {
     let PriceCommand::Set(args) = command;
-    set(args, context, JobKind::PriceSet, "price set", "price")
+    runtime::block_on(context, set(args, context, JobKind::PriceSet, "price set"))
 }
 
-fn set(
-    args: &ValueArgs,
-    context: &Context,
-    kind: JobKind,
-    command: &'static str,
-    column: &'static str,
-) -> CliResult {
-    let rows = if args.options.is_of_a_job() && args.rows.is_empty() {
-        Vec::new()
-    } else {
-        read(&args.rows, column)?
-    };
-    let bulk = Bulk { context, account: &args.account, kind, command, options: &args.options };
-    runtime::block_on(context, bulk.run(rows))
+async fn set(args: &ValueArgs, context: &Context, kind: JobKind, command: &'static str) -> CliResult {
+    let column = if kind == JobKind::PriceSet { "price" } else { "quantity" };
+    let (shops, words) = ShopArgs::and_words(&args.words, &args.shops)?;
+    let chosen = shops.choose(context).await?;
+    let mut rows = HashMap::new();
+    if !words.is_empty() || !args.options.is_of_a_job() {
+        let words = words.to_vec();
+        let all = runtime::aside(move || read(&words, column)).await?;
+        for account in chosen.accounts() {
+            let mine = |(shop, _): &&(Option<String>, JobRow)| {
+                shop.as_ref().is_none_or(|shop| *shop == account.name)
+            };
+            rows.insert(account.name.clone(), all.iter().filter(mine).map(|(_, row)| row.clone()).collect());
+        }
+        let is_known = |shop: &String| chosen.accounts().iter().any(|account| account.name == *shop);
+        if let Some((shop, row)) =
+            all.iter().find_map(|(shop, row)| Some((shop.as_ref().filter(|shop| !is_known(shop))?, row)))
+        {
+            let line = row.line.map_or_else(String::new, |line| format!("line {line}: "));
+            return Err(Error::usage(format!("{line}{shop} is not among the shops of this command"))
+                .with_hint("Name it, or use --all-shops. Nothing was sent.")
+                .into());
+        }
+    }
+    let bulk = Bulk { context, kind, command, options: &args.options };
+    bulk.run(&chosen, &rows).await
 }
+
+/// Rows, each with the shop that it is for if it says one.
+type ShopRows = Vec<(Option<String>, JobRow)>;
 
 /// Reads rows: the words, or those of a file.
-fn read(words: &[String], column: &'static str) -> CliResult<Vec<JobRow>> {
+fn read(words: &[String], column: &'static str) -> CliResult<ShopRows> {
     match words {
         [] => Err(Error::usage("there is nothing to do: no rows were given")
             .with_hint("Name a file, or write SKU=VALUE.")
             .into()),
         [file] if !file.contains('=') || Path::new(file).is_file() => from_file(Path::new(file), column),
-        words => Ok(words.iter().map(|word| from_word(word)).collect::<Result<_, _>>()?),
+        words => Ok(words.iter().map(|word| Ok((None, from_word(word)?))).collect::<Result<_, Error>>()?),
     }
 }
 
-fn from_file(path: &Path, column: &'static str) -> CliResult<Vec<JobRow>> {
+fn from_file(path: &Path, column: &'static str) -> CliResult<ShopRows> {
     let mut rows = Vec::new();
-    sheet::read(path, &[column], &["product", "sku"], &mut |row| {
+    sheet::read(path, &[column], &["shop", "product", "sku"], &mut |row| {
         let value = row.decimal(column)?.ok_or_else(|| row.wrong(column, "it is empty"))?;
         let value: Amount = value.parse().map_err(|error| row.wrong(column, error))?;
         let (product, sku) = (row.get("product")?, row.get("sku")?);
@@ -128,7 +154,7 @@ fn from_file(path: &Path, column: &'static str) -> CliResult<Vec<JobRow>> {
         if let Some(product) = product {
             found = found.of(product);
         }
-        rows.push(found.line(row.line().into()));
+        rows.push((row.get("shop")?.map(str::to_owned), found.line(row.line().into())));
         Ok(())
     })?;
     Ok(rows)

@@ -52,6 +52,23 @@ fn without_a_terminal_the_address_is_printed_and_another_command_finishes() {
 }
 
 #[test]
+fn an_approval_that_failed_names_the_app_in_what_to_do() {
+    let house = waiting("https://shop.example/cb");
+    for (callback, code, command) in [
+        ("https://shop.example/cb?error=access_denied&state=s", 3, "`sesame login lazada` again"),
+        (
+            "https://shop.example/cb?error=invalid_client&state=s",
+            4,
+            "`sesame app edit lazada --redirect-uri URI`",
+        ),
+        ("https://other.example/cb?code=c&state=s", 2, "`sesame app edit lazada --redirect-uri URI`"),
+    ] {
+        let failed = house.run_with(&["login", "lazada", "--callback-url", "-"], callback).fails(code);
+        assert!(failed.stderr.contains(command), "{callback}: {}", failed.stderr);
+    }
+}
+
+#[test]
 fn a_waiting_login_ends_at_the_end_of_input_and_by_its_time_limit() {
     let house = waiting(&free_redirect());
     // Nobody can paste: the address is printed, and the login may be finished later.
@@ -78,7 +95,8 @@ fn a_port_that_somebody_else_holds_refuses_the_login_before_its_page_is_shown() 
         let port = other.local_addr().unwrap().port();
         let house = waiting(&format!("http://localhost:{port}/callback"));
         let refused = house.run(&["login", "lazada", "--no-browser"]).fails(1);
-        assert!(refused.stderr.contains(&port.to_string()), "{}", refused.stderr);
+        let said = [port.to_string(), "sesame app edit lazada --redirect-uri".to_owned()];
+        assert!(said.iter().all(|said| refused.stderr.contains(said)), "{}", refused.stderr);
         assert!(
             !refused.stderr.contains("/oauth/authorize?") && refused.stdout.is_empty(),
             "{}",

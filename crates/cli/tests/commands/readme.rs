@@ -82,6 +82,7 @@ fn the_readmes_commands_work_as_printed() {
             platform: "alibaba".to_owned(),
             key: "12345678".to_owned(),
             secret: AppSecret::new(secret),
+            redirect_uri: None,
         });
     });
     // The shell finds `sesame`, and nothing else of the outside, on its path.

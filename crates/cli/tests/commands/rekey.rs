@@ -55,6 +55,8 @@ fn what_does_not_outlive_the_command_is_no_key_file() {
     ] {
         let refused = house.shell(&line).fails(2);
         assert!(!refused.stderr.contains(KEY), "{}", refused.stderr);
+        // Nobody set it.
+        assert!(!refused.stderr.contains("SESAME_NEW"), "{}", refused.stderr);
         assert_untouched(&house);
     }
 }
@@ -70,7 +72,11 @@ fn a_key_in_a_file_becomes_the_key_of_the_environment() {
     house.set("SESAME_NEW_MASTER_KEY", KEY);
     house.run(&["vault", "rekey", "--key-file", &file]).succeeds();
     house.set("SESAME_MASTER_KEY", KEY);
+    house.set("SESAME_NEW_MASTER_KEY", "");
     house.run(&["vault", "check"]).succeeds();
+    // What the command itself refuses is not recommended.
+    let unsaid = house.run(&["vault", "rekey"]).fails(2);
+    assert!(unsaid.stderr.contains("--to environment --key-file FILE"), "{}", unsaid.stderr);
     assert_eq!(house.run(&["accounts", "--output", "json"]).succeeds().json().as_array().unwrap().len(), 1);
     // To a passphrase, from a file as well.
     let words = house.file("words", "the new words\r\n");

@@ -84,14 +84,21 @@ fn shops_that_need_a_person_soon_are_listed_for_cron() {
 }
 
 #[test]
-fn the_end_of_input_exits_3() {
+fn at_the_end_of_input_the_address_is_the_result() {
     let house = House::with(|options| options.auto_approve = false);
     let redirect = free_redirect();
     add_with_redirect(&house, "lazada", &redirect);
-    let done = house.run(&["login", "lazada", "--no-browser"]).fails(3);
-    assert!(done.stderr.contains(&format!("{}/oauth/authorize?", house.url())), "{}", done.stderr);
-    assert!(done.stderr.contains("the input ended"), "{}", done.stderr);
-    assert_eq!(done.stdout, "");
+    // A program that runs the command reads standard output, whatever the options are.
+    for options in [&["--no-browser"][..], &[]] {
+        let all = [&["login", "lazada", "-o", "json"], options].concat();
+        let json = house.run(&all).succeeds().json();
+        let url = json["authorize_url"].as_str().unwrap();
+        assert!(url.starts_with(&format!("{}/oauth/authorize?", house.url())), "{url}");
+        assert!(url.contains(json["state"].as_str().unwrap()), "{url}");
+    }
+    // A line that was no callback is a failure.
+    let wrong = house.run_with(&["login", "lazada", "--no-browser"], "y\n").fails(3);
+    assert_eq!(wrong.stdout, "");
 }
 
 #[test]
@@ -128,7 +135,7 @@ fn a_callback_url_and_a_code_may_come_later() {
     let mut login = begin(&house, &["login", "lazada", "--no-browser"]);
     let callback = approve(&house, "lazada", &login.url);
     drop(login.child.stdin.take());
-    assert_eq!(login.child.wait().unwrap().code(), Some(3));
+    assert_eq!(login.child.wait().unwrap().code(), Some(0));
     house.run(&["login", "lazada", "--callback-url", &callback, "--as", "later"]).succeeds();
     // Codes are good once.
     let code = callback.split("code=").nth(1).unwrap().split('&').next().unwrap();

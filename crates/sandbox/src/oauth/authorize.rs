@@ -113,7 +113,7 @@ fn answer(
     }
     let shows_code = SHOW_CODE.contains(&redirect_uri) && first.protocol == Protocol::Param2;
     if !shows_code && !candidates.iter().any(|app| app.may_redirect_to(redirect_uri)) {
-        let registered = first.redirect().uri.clone();
+        let registered = first.redirect().uri.clone().unwrap_or_else(|| "any address of the web".to_owned());
         return Err(PageError {
             vendor: ILLEGAL,
             says: format!(

@@ -2,7 +2,9 @@
 
 use serde_json::{Value as Json, json};
 
-use crate::support::{Bench, form, query_value};
+use sesame_sandbox::AppSpec;
+
+use crate::support::{Bench, app, form, query_value};
 
 #[tokio::test]
 async fn a_person_approves_or_refuses_without_scripts() {
@@ -52,6 +54,33 @@ async fn a_person_approves_or_refuses_without_scripts() {
             query_value(&location, "error").as_deref(),
             (platform == "taobao").then_some("access_denied")
         );
+    }
+}
+
+/// An app of the user has the redirect URI that its file names; where none is known nothing can be
+/// compared, and the program that is tried need not be changed.
+#[tokio::test]
+async fn an_app_that_is_given_redirects_to_its_own_address() {
+    let elsewhere = "https://erp.example/cb";
+    let with = |key: &str, uri: Option<&str>| AppSpec {
+        redirect_uri: uri.map(str::to_owned),
+        ..app("lazada", key, "a-secret")
+    };
+    let apps = vec![with("71", Some(elsewhere)), with("72", None)];
+    let bench = Bench::with(|options| options.apps = apps).await;
+    for (key, uri, status) in [
+        ("71", elsewhere, 302),
+        ("71", "https://other.example/cb", 400),
+        ("72", elsewhere, 302),
+        ("72", "javascript:alert(1)", 400),
+        ("72", "https:///cb", 400),
+        ("72", "https://erp.example@evil.example/", 400),
+    ] {
+        let pairs = [("client_id", key), ("redirect_uri", uri)];
+        let answer = bench.get(&format!("/oauth/authorize?{}", form(&pairs))).await;
+        assert_eq!(answer.status, status, "{key} {uri}: {}", answer.text());
+        let location = answer.header("location").unwrap_or_default();
+        assert!(status == 400 || location.starts_with("https://erp.example/cb?code="), "{location}");
     }
 }
 

@@ -352,7 +352,12 @@ impl Bench {
 }
 
 pub(crate) fn app(platform: &str, key: &str, secret: &str) -> AppSpec {
-    AppSpec { platform: platform.to_owned(), key: key.to_owned(), secret: AppSecret::new(secret) }
+    AppSpec {
+        platform: platform.to_owned(),
+        key: key.to_owned(),
+        secret: AppSecret::new(secret),
+        redirect_uri: Some(sesame_sandbox::DEFAULT_REDIRECT.to_owned()),
+    }
 }
 
 pub(crate) fn borrowed(pairs: &[(String, String)]) -> Vec<(&str, &str)> {

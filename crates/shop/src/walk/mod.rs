@@ -1,6 +1,7 @@
 //! All rows of a list, however many there are and however they move.
 
 mod bookmark;
+mod file;
 mod plan;
 mod source;
 
@@ -14,6 +15,7 @@ use sesame_core::{Error, ErrorKind, Result, Retry, path};
 use crate::{Fields, Shop};
 pub use bookmark::{Bookmark, Progress};
 use bookmark::{Ids, List, SeenRows, id_of};
+pub use file::BookmarkFile;
 use plan::{Limits, Plan, Seen, Wanted};
 pub use source::Request;
 pub(crate) use source::Source;

@@ -217,7 +217,7 @@ pub(crate) fn choose_name(new: &NewApp, platform: &str, taken: &[AppRow]) -> Res
 
 pub(crate) fn name_taken(name: &str) -> Error {
     Error::usage(format!("there is already an app called {name:?}"))
-        .with_hint("Choose another --name. `sesame app list` shows the apps.")
+        .with_hint("Choose another name. `sesame app list` shows the apps.")
 }
 
 pub(crate) fn secret_slot(id: &Id) -> Slot<'_> {

@@ -6,7 +6,7 @@ use std::{
 };
 
 use sesame_catalog::{Catalog, Environment, Platform, Urls};
-use sesame_core::{Clock, Error, Result};
+use sesame_core::{Clock, Error, Result, command_line::quote};
 use zeroize::Zeroizing;
 
 use super::app::{self, App, AppEdit, AppState, NewApp};
@@ -267,7 +267,7 @@ impl Apps {
     async fn former_secret(&self, row: &AppRow) -> Result<(Zeroizing<String>, Option<Zeroizing<String>>)> {
         let Some(sealed) = &row.former_secret else {
             return Err(Error::usage(format!("app {:?} has no former secret", row.name)).with_hint(
-                "It is kept only until the new secret has worked once. Add the right one: `sesame app add PLATFORM --key KEY --secret-stdin`.",
+                format!("It is kept only until the new secret has worked once. Give it the right one: `sesame app add {} --key {} --secret-stdin --replace`.", quote(&row.platform), quote(&row.app_key)),
             ));
         };
         let current = self.secret(row).await;

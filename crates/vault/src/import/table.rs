@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    fmt,
+    fmt, io,
 };
 
 use serde_json::value::RawValue;
@@ -20,6 +20,9 @@ const MAX_ROWS: usize = 250_000;
 /// Maximum number of columns.
 const MAX_COLUMNS: usize = 200;
 const TOO_LONG: &str = "it is longer than 64 KiB";
+const NOT_CLOSED: &str = "a quote in it is not closed: the file may be cut off";
+/// Read as a row of its own after the last one, unless a quote is still open there.
+const AFTER_THE_END: &str = "\n\u{0}\n";
 
 /// How a table is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +50,8 @@ struct TableRow {
     line: u64,
     /// The values; or why the row cannot be read.
     cells: Result<Cells, &'static str>,
+    /// The columns whose values are neither texts nor numbers.
+    odd: Vec<usize>,
 }
 
 type Cells = Vec<Option<Zeroizing<String>>>;
@@ -103,7 +108,7 @@ impl Table {
             table.lines.push(line);
             cells.push(cell(value));
         }
-        table.rows.push(TableRow { line: 0, cells: Ok(cells) });
+        table.rows.push(TableRow { line: 0, cells: Ok(cells), odd: Vec::new() });
         table
     }
 
@@ -117,14 +122,20 @@ impl Table {
         };
         let mut reader = csv::ReaderBuilder::new();
         reader.delimiter(delimiter).quoting(!is_tsv).flexible(true);
-        let mut reader = reader.from_reader(text.as_bytes());
+        let mut reader = reader.from_reader(io::Read::chain(text.as_bytes(), AFTER_THE_END.as_bytes()));
         let broken = |_| Error::usage("the table cannot be read").with_hint(name_columns());
         self.columns = reader.headers().map_err(broken)?.iter().map(|name| name.trim().to_owned()).collect();
+        // As of a file without a line.
+        let mut is_closed = self.columns == ["\0"];
         if self.columns.len() > MAX_COLUMNS {
             return Err(Error::usage("the table has more than 200 columns").with_hint(name_columns()));
         }
         for record in reader.records() {
             let record = record.map_err(broken)?;
+            if record.as_slice() == "\0" {
+                is_closed = true;
+                break;
+            }
             let line = record.position().map_or(0, csv::Position::line);
             let read = if is_tsv { unescaped } else { cell };
             let cells: Cells = record.iter().map(read).collect();
@@ -140,7 +151,15 @@ impl Table {
             } else {
                 Err("it has another number of values than the first line has names")
             };
-            self.push(line, cells)?;
+            self.push(line, cells, Vec::new())?;
+        }
+        match self.rows.last_mut() {
+            Some(row) if !is_closed => row.cells = Err(NOT_CLOSED),
+            None if !is_closed => {
+                return Err(Error::usage("a quote in the line of column names is not closed")
+                    .with_hint(name_columns()));
+            }
+            _ => {}
         }
         Ok(())
     }
@@ -150,14 +169,22 @@ impl Table {
             if text.trim().is_empty() {
                 continue;
             }
-            let cells = if text.len() > MAX_ROW { Err(TOO_LONG) } else { self.object(text) };
-            self.push(line, cells)?;
+            let mut odd = Vec::new();
+            let cells = if text.len() > MAX_ROW { Err(TOO_LONG) } else { self.object(text, &mut odd) };
+            self.push(line, cells, odd)?;
         }
-        Ok(())
+        match self.rows.first() {
+            Some(TableRow { line, cells: Err(why), .. }) if self.columns.is_empty() => {
+                Err(Error::usage(format!("line {line} of the table: {why}")).with_hint(
+                    "JSON Lines are one object a line, such as {\"account\":\"a\",..}; `jq -c '.[]'` makes them of an array. Nothing was imported.",
+                ))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Reads a line of JSON. The parser's errors may quote a value, and are not passed on.
-    fn object(&mut self, text: &str) -> Result<Cells, &'static str> {
+    fn object(&mut self, text: &str, odd: &mut Vec<usize>) -> Result<Cells, &'static str> {
         let object: BTreeMap<String, &RawValue> =
             serde_json::from_str(text).map_err(|_| "it is not a JSON object")?;
         let mut cells = Vec::new();
@@ -165,11 +192,10 @@ impl Table {
             let text = match value.get() {
                 "null" => continue,
                 text if text.starts_with('"') => serde_json::from_str(text).map_err(|_| "it is not JSON")?,
-                text if text.starts_with(['{', '[', 't', 'f']) => {
-                    return Err("a value is neither text nor a number");
-                }
+                text if text.starts_with(['{', '[', 't', 'f']) => String::new(),
                 number => number.to_owned(),
             };
+            let is_odd = value.get().starts_with(['{', '[', 't', 'f']);
             let known = self.columns.iter().position(|column| *column == name);
             let at = known.unwrap_or(self.columns.len());
             if at == MAX_COLUMNS {
@@ -178,17 +204,20 @@ impl Table {
             if known.is_none() {
                 self.columns.push(name);
             }
+            if is_odd {
+                odd.push(at);
+            }
             cells.resize_with(cells.len().max(at + 1), || None);
             cells[at] = cell(&text);
         }
         Ok(cells)
     }
 
-    fn push(&mut self, line: u64, cells: Result<Cells, &'static str>) -> Result<()> {
+    fn push(&mut self, line: u64, cells: Result<Cells, &'static str>, odd: Vec<usize>) -> Result<()> {
         if self.rows.len() == MAX_ROWS {
             return Err(too_large("250,000 rows"));
         }
-        self.rows.push(TableRow { line, cells });
+        self.rows.push(TableRow { line, cells, odd });
         Ok(())
     }
 
@@ -196,8 +225,8 @@ impl Table {
     /// `identities` are a platform's own names of a shop's id.
     ///
     /// # Errors
-    /// [`ErrorKind::Usage`](sesame_core::ErrorKind::Usage) for a mapped column that is not there, and
-    /// without a column `account`. The table's own names are never shown: in a table without a line of
+    /// [`ErrorKind::Usage`](sesame_core::ErrorKind::Usage) for a mapped column that is not there, for one
+    /// that is there twice, and without a column `account`. The table's own names are never shown: in a table without a line of
     /// names, values are in their place.
     pub(crate) fn columns<'a>(
         &self,
@@ -216,6 +245,14 @@ impl Table {
             })?;
             columns.insert(name, at);
         }
+        let is_twice = |at: usize| {
+            self.columns.iter().filter(|column| column.eq_ignore_ascii_case(&self.columns[at])).count() > 1
+        };
+        if let Some((name, _)) = columns.iter().find(|(_, at)| is_twice(**at)) {
+            return Err(Error::usage(format!("more than one column of the table may be {name}")).with_hint(
+                "Give each column its own name; in SQL: SELECT a.id AS a_id. Nothing was imported.",
+            ));
+        }
         if !columns.contains_key("account") {
             return Err(Error::usage(
                 "the table has no column \"account\" (its names are not shown: they may be secrets)",
@@ -233,7 +270,13 @@ impl Table {
         self.rows.iter().map(move |row| {
             let place = if row.line == 0 { "the file".to_owned() } else { format!("line {}", row.line) };
             match &row.cells {
-                Ok(cells) => Ok(Shop { table: self, columns, cells, place }),
+                Ok(cells) => match columns.values().find(|at| row.odd.contains(at)) {
+                    Some(at) => {
+                        let column = &self.columns[*at];
+                        Err((place, format!("a value is neither text nor a number: column {column}")))
+                    }
+                    None => Ok(Shop { table: self, columns, cells, place }),
+                },
                 Err(why) => Err((place, (*why).to_owned())),
             }
         })

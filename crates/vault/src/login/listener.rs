@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use sesame_core::{Clock, Error, ErrorKind, Result};
+use sesame_core::{Clock, Error, ErrorKind, Result, command_line::quote};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
@@ -101,7 +101,7 @@ impl Listener {
                 Ok(socket) => sockets.push(socket),
                 // A machine without IPv6 has one address of that name.
                 Err(error) if !sockets.is_empty() && error.kind() != ErrorKindOfSystem::AddrInUse => {}
-                Err(error) => return Err(taken(port, error)),
+                Err(error) => return Err(taken(port, &login.app, error)),
             }
         }
         let origin = uri.split(['?', '#']).next().unwrap_or_default().to_owned();
@@ -171,9 +171,10 @@ impl Listener {
     }
 }
 
-fn taken(port: u16, error: io::Error) -> Error {
+fn taken(port: u16, app: &str, error: io::Error) -> Error {
+    let app = quote(app);
     Error::local(format!("port {port}, where the callback would arrive, cannot be opened: {error}"))
-        .with_hint("Whoever holds it would get the approval. Another login may be waiting: finish or end it. Or register another redirect URI with the platform: `sesame app edit APP --redirect-uri URI`.")
+        .with_hint(format!("Whoever holds it would get the approval. Another login may be waiting: finish or end it. Or register another redirect URI with the platform: `sesame app edit {app} --redirect-uri URI`."))
         .with_source(error)
 }
 

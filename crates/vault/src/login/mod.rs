@@ -315,7 +315,8 @@ impl Logins {
             // A code alone does not say when its login began, nor where.
             Callback::Code(code) => (code, login.state.clone(), None),
             Callback::Url(url) => {
-                let received = callback::read(&url, &login.redirect_uri)?;
+                let received =
+                    callback::read(&url, &login.redirect_uri).map_err(|error| app.explained(error, None))?;
                 let begun_at = self.check_state(login, &received.state).await?;
                 (received.code, received.state, Some(begun_at))
             }

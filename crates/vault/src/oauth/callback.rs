@@ -62,7 +62,7 @@ pub(crate) fn read(text: &str, redirect_uri: &str) -> Result<Received> {
             "the callback comes from somewhere else: it went to {}, the app's redirect URI is {redirect_uri}",
             mask_url(text.split(['?', '#']).next().unwrap_or_default())
         ))
-        .with_hint("Register exactly the app's redirect URI in the platform's console, or add the app again with the one that is registered there."));
+        .with_hint("Register exactly the app's redirect URI in the platform's console, or give the app the one that is registered there: `sesame app edit APP --redirect-uri URI`."));
     }
     let query = text
         .split_once('?')
@@ -98,25 +98,25 @@ fn refused(code: &str, description: Option<&str>, redactor: &Redactor<'_>) -> Er
             ErrorKind::Authorization,
             Fault::Seller,
             "the seller did not approve the app: the callback has no code".to_owned(),
-            "Run `sesame login` again and press the button that approves. Nothing was stored or changed.",
+            "Run `sesame login APP` again and press the button that approves. Nothing was stored or changed.",
         ),
         "access_denied" => (
             ErrorKind::Authorization,
             Fault::Seller,
             format!("the seller did not approve the app: {said}"),
-            "Run `sesame login` again and press the button that approves. Nothing was stored or changed.",
+            "Run `sesame login APP` again and press the button that approves. Nothing was stored or changed.",
         ),
         "server_error" | "temporarily_unavailable" => (
             ErrorKind::Platform,
             Fault::Platform,
             format!("the authorize page failed: {said}"),
-            "Try `sesame login` again later. Nothing was stored or changed.",
+            "Try `sesame login APP` again later. Nothing was stored or changed.",
         ),
         _ => (
             ErrorKind::App,
             Fault::Caller,
             format!("the authorize page refused the app: {said}"),
-            "Compare the app key, the redirect URI and the region that `sesame app list` shows with the platform's console: the redirect URI has to equal the registered one exactly (`sesame app add PLATFORM --redirect-uri URI`), and the app has to be released to the user who approves. Nothing was stored or changed.",
+            "Compare the app key, the redirect URI and the region that `sesame app list` shows with the platform's console: the redirect URI has to equal the registered one exactly (`sesame app edit APP --redirect-uri URI`), and the app has to be released to the user who approves. Nothing was stored or changed.",
         ),
     };
     let error = Error::new(kind, redactor.text(&message, 1_000).to_string())

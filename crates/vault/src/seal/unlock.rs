@@ -236,7 +236,7 @@ pub(crate) async fn new_key(choice: &KeyChoice, clock: &dyn Clock) -> Result<(Ke
             (KeyKind::Passphrase, stretch(text, &params).await?, params)
         }
         KeyChoice::Environment(text) => {
-            (KeyKind::Environment, from_environment(text, "SESAME_NEW_MASTER_KEY")?, String::new())
+            (KeyKind::Environment, from_environment(text, "the new key")?, String::new())
         }
     })
 }
@@ -329,9 +329,9 @@ async fn from_keyring(key_id: KeyId) -> Result<MasterKey> {
     }
 }
 
-fn from_environment(text: &AppSecret, variable: &str) -> Result<MasterKey> {
+fn from_environment(text: &AppSecret, what: &str) -> Result<MasterKey> {
     MasterKey::parse(text.expose()).ok_or_else(|| {
-        Error::usage(format!("{variable} is not 32 bytes in base64 or hex"))
+        Error::usage(format!("{what} is not 32 bytes in base64 or hex"))
             .with_hint("Make one with `openssl rand -base64 32` and keep it safe: without it the vault cannot be opened.")
     })
 }

@@ -48,6 +48,60 @@ fn files_with_nothing_to_import_and_other_encodings_are_errors() {
     assert!(error.message().contains("no rows"), "{error}");
 }
 
+/// A quote that stays open takes all later rows into its value, and so nobody would miss them.
+#[tokio::test]
+async fn a_quote_that_is_not_closed_swallows_no_rows() {
+    let home = Home::new(FakeTransport::json("{}"));
+    let vault = home.open().await;
+    let names = "account,app_key,app_secret,refresh_token,title\n";
+    for (rows, place) in [
+        ("one,1,s,r1,\"12\" x\ntwo,1,s,r2,\"cut off\nthree,1,s,r3,c\n", "line 3"),
+        ("one,1,s,r1,t\ntwo,1,s,\"r2", "line 3"),
+        ("one,1,s,r1,\"", "line 2"),
+    ] {
+        let table = read(&format!("{names}{rows}"), TableFormat::Csv);
+        let options = ImportOptions::new("lazada").unwrap();
+        let error = vault.import_table(&table, &options).await.unwrap_err();
+        let said = format!("{place}: a quote in it is not closed");
+        assert!(error.message().contains(&said), "{rows}: {error}");
+    }
+    let error = Table::read(b"account,\"app_key\none,1\n".to_vec(), TableFormat::Csv).unwrap_err();
+    assert!(error.message().contains("column names is not closed"), "{error}");
+    // A quote inside a value is one, and so is a closed one at the end.
+    let table = read(&format!("{names}one,1,s,r1,12\" x\ntwo,1,s,r2,\"a\nb\""), TableFormat::Csv);
+    let done = vault.import_table(&table, &ImportOptions::new("lazada").unwrap()).await.unwrap();
+    assert_eq!(done.accounts, ["one", "two"]);
+}
+
+#[tokio::test]
+async fn lines_that_are_not_objects_and_columns_that_are_there_twice_are_named() {
+    for text in ["[{\"account\":\"a\"}]\n", "{\"account\":\"a\"\n", "account,app_key\nx,1\n"] {
+        let error = Table::read(text.into(), TableFormat::JsonLines).unwrap_err();
+        assert!(error.message().contains("line 1 of the table: it is not a JSON object"), "{error}");
+        assert!(error.hint().unwrap().contains("jq -c"), "{error:?}");
+    }
+    let home = Home::new(FakeTransport::json("{}"));
+    let vault = home.open().await;
+    let options = ImportOptions::new("taobao").unwrap();
+    // As of `SELECT a.*, b.*`: nobody knows which one is meant.
+    let table = read("account,app_key,app_secret,access_token,ACCESS_TOKEN\nx,1,s,a1,a2\n", TableFormat::Csv);
+    let error = vault.import_table(&table, &options).await.unwrap_err();
+    assert!(error.message().contains("more than one column of the table may be access_token"), "{error}");
+    // What Sesame does not read may be anything.
+    let row = |value: &str| {
+        let row = format!(
+            "{{\"account\":\"x\",\"app_key\":1,\"app_secret\":\"s\",\"refresh_token\":{value},\"tags\":[1],\"on\":true}}\n"
+        );
+        read(&row, TableFormat::JsonLines)
+    };
+    let error = vault.import_table(&row("{\"t\":1}"), &options).await.unwrap_err();
+    assert!(
+        error.message().contains("line 1: a value is neither text nor a number: column refresh_token"),
+        "{error}"
+    );
+    assert_eq!(vault.import_table(&row("\"r1\""), &options).await.unwrap().accounts, ["x"]);
+}
+
 #[test]
 fn a_table_is_bounded_in_bytes_rows_and_columns() {
     let refused = |table: Vec<u8>, format| Table::read(table, format).unwrap_err().message().to_owned();
