@@ -32,7 +32,6 @@ mod runtime;
 mod schema_fields;
 mod secret_input;
 mod settings;
-#[cfg_attr(not(test), expect(dead_code, reason = "no command reads one yet"))]
 mod sheet;
 mod shops;
 mod span;
