@@ -16,6 +16,8 @@ mod fixture_support;
 mod fixtures;
 mod hostile;
 mod iop;
+mod lazada_orders;
+mod lazada_products;
 mod limits;
 mod oauth;
 mod param2;
