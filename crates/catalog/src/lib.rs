@@ -12,12 +12,14 @@
 //! | what does this API take and return | [`Catalog::api`], [`Api`] |
 //! | which APIs are there | [`Catalog::search`], [`Catalog::list`] |
 //! | how products, categories, schemas are fetched | [`Catalog::facet`] |
+//! | how stock, prices, states are written | [`Catalog::action`] |
 //! | which hosts, lives, digests | [`Platform`] |
 //! | where does a call go, what is signed of its path | [`request_url`], [`signed_path`] |
 //! | what does this code mean | [`Catalog::explain`] |
 //! | the format of overlays | [`Overlay`] |
 #![warn(missing_docs)]
 
+mod action;
 mod api;
 mod catalog;
 mod embedded;
@@ -44,12 +46,16 @@ mod summary;
 mod user;
 mod words;
 
+pub use action::{Action, ActionFields, ProductList, RowReplies};
 pub use api::Api;
 pub use catalog::Catalog;
 pub use catalog::SearchFilter;
 pub use endpoint::{Environment, SandboxUrl, Urls, request_url, signed_path};
 pub use explain::Explained;
-pub use facet::{Column, ColumnKind, Facet, FacetFields};
+pub use facet::{
+    Column, ColumnKind, Facet, FacetFields, Part, STAGES, StageException, StageWord, Sublist, TimeForm,
+    WalkRule,
+};
 pub use overlay::{Mistake, Overlay, ParamPatch, Patch};
 pub use platform::{
     AuthorizeRules, BatchRules, ClockRules, DigestChoice, DocumentHost, IdentityFields, OAuthStyle, Platform,

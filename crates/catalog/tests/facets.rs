@@ -7,8 +7,28 @@ use std::fs;
 use sesame_catalog::{Catalog, Safety};
 use sesame_core::ErrorKind;
 
-const NAMES: [&str; 7] =
-    ["products", "categories", "category-map", "schema", "schema-level", "templates", "orders"];
+const NAMES: [&str; 16] = [
+    "products",
+    "product",
+    "product-buyer",
+    "categories",
+    "category-map",
+    "attributes",
+    "schema",
+    "schema-level",
+    "templates",
+    "orders",
+    "orders-buyer",
+    "order",
+    "order-lines",
+    "tracking",
+    "tracking-buyer",
+    "freight",
+];
+
+/// The columns of an order, in the order of its row. A platform has those that it tells.
+const ORDER: [&str; 9] =
+    ["id", "status", "created", "updated", "paid", "ship_by", "total", "currency", "buyer"];
 
 fn open(text: &str) -> sesame_core::Result<Catalog> {
     let folder = tempfile::tempdir().unwrap();
@@ -33,18 +53,18 @@ fn every_facet_names_an_api_that_the_catalog_has_and_that_only_reads() {
                 "{} {name}: a column is nowhere",
                 platform.name
             );
-            if ["products", "templates", "orders"].contains(&name) {
+            if ["products", "templates", "orders", "orders-buyer"].contains(&name) {
                 assert!(api.paging.is_some(), "{} {name}: no pages", platform.name);
             }
         }
     }
-    assert_eq!(found, 23);
+    assert_eq!(found, 66);
 }
 
 #[test]
 fn the_same_facet_has_the_same_columns_everywhere() {
     let catalog = Catalog::builtin();
-    for name in NAMES {
+    for name in ["products", "product", "categories", "attributes", "templates"] {
         let lists: Vec<Vec<String>> = catalog
             .platforms()
             .iter()
@@ -53,6 +73,55 @@ fn the_same_facet_has_the_same_columns_everywhere() {
             .collect();
         assert!(lists.iter().all(|list| *list == lists[0]), "{name}: {lists:?}");
     }
+}
+
+#[test]
+fn orders_have_the_columns_of_the_row_in_its_order() {
+    let catalog = Catalog::builtin();
+    for platform in catalog.platforms() {
+        for name in ["orders", "orders-buyer", "order", "order-lines"] {
+            let Ok(facet) = catalog.facet(&platform.name, name) else { continue };
+            let mut rest = ORDER.iter();
+            for column in &facet.columns {
+                let place = format!("{} {name}: {}", platform.name, column.name);
+                assert!(rest.any(|known| *known == column.name), "{place}");
+            }
+            assert!(name == "order-lines" || !facet.personal.is_empty(), "{} {name}", platform.name);
+            assert!(name != "orders" || !facet.stages.is_empty(), "{} {name}", platform.name);
+        }
+    }
+}
+
+#[test]
+fn every_list_that_is_walked_counts_its_rows_and_has_keys() {
+    let catalog = Catalog::builtin();
+    let mut found = 0;
+    for platform in catalog.platforms() {
+        for name in ["products", "orders", "orders-buyer"] {
+            let Ok(facet) = catalog.facet(&platform.name, name) else { continue };
+            let Some(walk) = &facet.walk else { continue };
+            let others = walk.each.iter().filter_map(|part| part.api.as_deref());
+            for api in others.chain([facet.api.as_str()]) {
+                found += 1;
+                let paging = catalog.api(&platform.name, api).unwrap().paging.unwrap();
+                assert!(paging.total.is_some() && paging.items.is_some(), "{} {api}", platform.name);
+                assert!(paging.key.is_some(), "{} {api}", platform.name);
+            }
+        }
+    }
+    assert!(found >= 16, "{found}");
+}
+
+#[test]
+fn a_user_adds_a_word_to_the_stages_and_the_others_stay() {
+    let head = "platform = \"taobao\"\nsource = \"our tests\"\ndate = \"2026-11-30\"\n";
+    let with = |fields: &str| open(&format!("{head}[facet.orders.stages]\n{fields}\n"));
+    let facet =
+        with("PAID_FORBID_CONSIGN = { stage = \"held\" }").unwrap().facet("taobao", "orders").unwrap();
+    assert_eq!(facet.stages["PAID_FORBID_CONSIGN"].stage, "held");
+    assert_eq!(facet.stages["TRADE_FINISHED"].stage, "done");
+    let catalog = with("PAID_FORBID_CONSIGN = { stage = \"hold\" }").unwrap();
+    assert!(catalog.mistakes()[0].message().contains("hold"), "{:?}", catalog.mistakes());
 }
 
 #[test]

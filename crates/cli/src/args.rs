@@ -87,9 +87,18 @@ pub(crate) enum Command {
     Sign(commands::sign::SignArgs),
     /// Explains an error code or message: what it means and what to do.
     Explain(commands::explain::ExplainArgs),
-    /// Lists the products of a shop.
+    /// Lists and shows orders, their lines and their packages.
+    #[command(subcommand)]
+    Orders(commands::orders::OrdersCommand),
+    /// Lists and shows the products of a shop.
     #[command(subcommand)]
     Products(commands::products::ProductsCommand),
+    /// Sets the stock of SKUs, or adds to it.
+    #[command(subcommand)]
+    Stock(commands::stock::StockCommand),
+    /// Sets the prices of SKUs.
+    #[command(subcommand)]
+    Price(commands::stock::PriceCommand),
     /// Shows categories, and maps their ids.
     #[command(subcommand)]
     Categories(commands::categories::CategoriesCommand),
@@ -99,6 +108,8 @@ pub(crate) enum Command {
     /// Lists the templates of a shop.
     #[command(subcommand)]
     Templates(commands::templates::TemplatesCommand),
+    /// Asks what it costs a dropshipper to send a product.
+    Freight(commands::freight::FreightArgs),
     /// Manages the vault: check, rekey, copy, import, audit.
     #[command(subcommand)]
     Vault(commands::vault::VaultCommand),

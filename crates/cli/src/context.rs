@@ -6,6 +6,7 @@ use sesame_catalog::{Catalog, Environment};
 use sesame_client::{Call, Client};
 use sesame_core::{AppSecret, Clock, Error, ErrorKind, Transport};
 use sesame_http::HttpTransport;
+use sesame_shop::Shop;
 use sesame_vault::{
     KeyChoice, KeyKind, Location, SystemClock, Vault, VaultOptions, ensure_private, store::SqlStore,
 };
@@ -207,6 +208,15 @@ impl Context {
         call.options.timeout = Some(limit);
         call.options.attempt_timeout = Some(limit.min(sesame_client::CallOptions::ATTEMPT_TIMEOUT));
         call
+    }
+
+    /// Returns a shop whose calls have the limits of this context.
+    ///
+    /// # Errors
+    /// As [`Context::vault`].
+    pub(crate) async fn shop(&self, account: &str) -> CliResult<Shop> {
+        let options = self.call(account, "").options;
+        Ok(Shop::new(self.client().await?.clone(), account).with_options(options))
     }
 
     /// Returns the vault, if this command has opened it.

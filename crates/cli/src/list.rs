@@ -80,6 +80,11 @@ impl List {
         self.printer.format()
     }
 
+    /// Returns `true` if no row was written.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
     /// Names the columns, where the first page decides about them.
     pub(crate) fn set_columns(&mut self, columns: Vec<String>) {
         self.columns = columns;

@@ -25,12 +25,16 @@ mod output;
 mod parameters;
 mod progress;
 mod prompt;
+mod record;
 mod reference;
+mod resume;
 mod runtime;
 mod schema_fields;
 mod secret_input;
 mod settings;
+mod sheet;
 mod shops;
+mod span;
 mod status;
 mod table;
 
@@ -146,7 +150,11 @@ fn dispatch(command: Command, context: &Context) -> CliResult {
         Command::Codegen(args) => commands::codegen::run(&args, context),
         Command::Sign(args) => commands::sign::run(&args, context),
         Command::Explain(args) => commands::explain::run(&args, context),
+        Command::Orders(command) => commands::orders::run(command, context),
+        Command::Freight(args) => commands::freight::run(&args, context),
         Command::Products(command) => commands::products::run(command, context),
+        Command::Stock(command) => commands::stock::run(&command, context),
+        Command::Price(command) => commands::stock::run_price(&command, context),
         Command::Categories(command) => commands::categories::run(command, context),
         Command::Schema(command) => commands::schema::run(command, context),
         Command::Templates(command) => commands::templates::run(command, context),

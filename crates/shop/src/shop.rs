@@ -1,18 +1,27 @@
 //! One shop.
 
-use sesame_client::Client;
+use sesame_client::{Call, CallOptions, Client};
+use sesame_core::Result;
 
 /// One account, and what a seller does with it. Cheap to clone.
 #[derive(Clone)]
 pub struct Shop {
     client: Client,
     account: String,
+    options: CallOptions,
 }
 
 impl Shop {
     /// Creates the shop of an account. Nothing is looked up before the first call.
     pub fn new(client: Client, account: impl Into<String>) -> Self {
-        Self { client, account: account.into() }
+        Self { client, account: account.into(), options: CallOptions::default() }
+    }
+
+    /// Sets the limits of each call.
+    #[must_use]
+    pub fn with_options(mut self, options: CallOptions) -> Self {
+        self.options = options;
+        self
     }
 
     /// Returns the name of the account.
@@ -20,9 +29,34 @@ impl Shop {
         &self.account
     }
 
+    /// Returns the name of the platform.
+    ///
+    /// # Errors
+    /// The vault's, for an account that is not there.
+    pub async fn platform(&self) -> Result<String> {
+        Ok(self.client.vault().handle(&self.account).await?.platform().name.clone())
+    }
+
     /// Returns the client, for calls of single APIs.
     pub fn client(&self) -> &Client {
         &self.client
+    }
+
+    /// Starts a call of an API.
+    pub(crate) fn call(&self, api: &str) -> Call {
+        let mut call = Call::new(&self.account, api);
+        call.options = self.options.clone();
+        call
+    }
+
+    /// Returns the platform of the shop, and the time zone of its dates.
+    pub(crate) async fn place(&self) -> Result<(String, String)> {
+        let handle = self.client.vault().handle(&self.account).await?;
+        let platform = handle.platform();
+        let region =
+            handle.region().and_then(|name| platform.regions.iter().find(|region| region.name == name));
+        let zone = region.map_or(platform.time_zone.as_str(), |region| platform.time_zone_in(region));
+        Ok((platform.name.clone(), zone.to_owned()))
     }
 }
 

@@ -1,13 +1,13 @@
 //! `sesame categories get|map`.
 
 use serde_json::{Map, Value as Json, json, value::RawValue};
-use sesame_catalog::Facet;
 use sesame_core::{Error, ErrorKind, path};
+use sesame_shop::{Fields, Shop};
 
 use crate::{
     context::Context,
     exit::{CliError, CliResult, note},
-    facets::{self, FacetRows, cell},
+    facets::{self, FacetRows},
     list::List,
     output::Format,
     runtime,
@@ -84,9 +84,10 @@ async fn get(args: &GetArgs, context: &Context) -> CliResult {
     let mut categories = Categories::open(&args.account, &args.id, context).await?;
     let printer = context.printer(Format::Table);
     let people = printer.for_people();
-    let facet = categories.facet.clone();
-    let mut view = FacetRows { facet: &facet, columns: &facet.columns, parent: Some(&args.id), shop: None };
-    let titles = facets::titles(&facet.columns, printer.format());
+    let fields = categories.fields.clone();
+    let columns = &fields.facet.columns;
+    let mut view = FacetRows { fields: &fields, columns, parent: Some(&args.id), shop: None };
+    let titles = facets::titles(columns, printer.format());
     let mut list = List::new(printer, titles);
     let count = categories.rows.len();
     if people && count == 0 {
@@ -111,9 +112,9 @@ async fn get(args: &GetArgs, context: &Context) -> CliResult {
 /// The categories below one.
 pub(crate) struct Categories<'a> {
     context: &'a Context,
-    account: &'a str,
+    shop: Shop,
     /// How they are read.
-    pub(crate) facet: Facet,
+    pub(crate) fields: Fields,
     /// Those that are still to come: rows, or their ids alone.
     rows: std::vec::IntoIter<Box<RawValue>>,
     are_ids: bool,
@@ -125,23 +126,22 @@ impl<'a> Categories<'a> {
     ///
     /// # Errors
     /// Usage, for a platform without categories, and for a category that its tree does not have.
-    pub(crate) async fn open(account: &'a str, id: &str, context: &'a Context) -> CliResult<Self> {
-        let platform = context.vault().await?.handle(account).await?.platform().name.clone();
-        let facet = context.catalog()?.facet(&platform, "categories")?;
+    pub(crate) async fn open(account: &str, id: &str, context: &'a Context) -> CliResult<Self> {
+        let shop = context.shop(account).await?;
+        let fields = Fields::open(&shop, "categories").await?;
         let mut found =
-            Self { context, account, facet, rows: Vec::new().into_iter(), are_ids: false, level: None };
-        let (facet, items) = (&found.facet, found.facet.items.as_deref().unwrap_or_default());
+            Self { context, shop, fields, rows: Vec::new().into_iter(), are_ids: false, level: None };
+        let (facet, items) = (&found.fields.facet, found.fields.facet.items.as_deref().unwrap_or_default());
         let reply = found.fetch(json!(id)).await?;
         let payload = facets::payload(&reply)?;
         let top = path::rows(payload, items).unwrap_or_default();
         let rows = if let Some(child_ids) = &facet.child_ids {
             found.are_ids = true;
             let node = top.first().copied();
-            let level = facet.columns.iter().find(|column| column.name == "level");
-            found.level = node.zip(level).and_then(|(node, level)| cell(node, level).parse().ok());
+            found.level = node.and_then(|node| found.fields.get(node, "level").parse().ok());
             node.and_then(|node| path::rows(node, child_ids)).unwrap_or_default()
         } else if let Some(children) = &facet.children {
-            below(top, facet, children, id)?
+            below(top, &found.fields, children, id)?
         } else {
             top
         };
@@ -169,7 +169,7 @@ impl<'a> Categories<'a> {
                 out.push(self.bare(&row)?);
             } else {
                 let reply = self.fetch(serde_json::from_str(row.get()).unwrap_or_default()).await?;
-                let items = self.facet.items.as_deref().unwrap_or_default();
+                let items = self.fields.facet.items.as_deref().unwrap_or_default();
                 let found = path::rows(facets::payload(&reply)?, items).unwrap_or_default();
                 out.push(match found.first() {
                     Some(found) => (*found).to_owned(),
@@ -181,7 +181,7 @@ impl<'a> Categories<'a> {
     }
 
     async fn fetch(&self, id: Json) -> CliResult<sesame_core::envelope::Reply> {
-        let call = facets::call(self.context, self.account, &self.facet, [("id", id)])?;
+        let call = self.fields.call(&self.shop, [("id", id)])?;
         facets::fetch(self.context.client().await?, &call).await
     }
 
@@ -191,7 +191,7 @@ impl<'a> Categories<'a> {
         let level = self.level.map_or(Json::Null, |level| json!(level + 1));
         let mut row = Map::new();
         for (name, value) in [("id", id), ("level", level)] {
-            let column = self.facet.columns.iter().find(|column| column.name == name);
+            let column = self.fields.facet.columns.iter().find(|column| column.name == name);
             if let Some(place) = column.and_then(|column| column.paths.first()) {
                 path::set(&mut row, place, value)?;
             }
@@ -204,18 +204,17 @@ impl<'a> Categories<'a> {
 /// Finds the children of a category in a tree that came whole.
 fn below<'a>(
     top: Vec<&'a RawValue>,
-    facet: &Facet,
+    fields: &Fields,
     children: &str,
     id: &str,
 ) -> CliResult<Vec<&'a RawValue>> {
     if id == "0" {
         return Ok(top);
     }
-    let column = facet.columns.iter().find(|column| column.name == "id");
     let mut level = top;
     // A tree of categories has some ten levels.
     for _ in 0..32 {
-        let node = level.iter().find(|node| column.is_some_and(|column| cell(node, column) == id));
+        let node = level.iter().find(|node| fields.get(node, "id") == id);
         if let Some(node) = node {
             return Ok(path::rows(node, children).unwrap_or_default());
         }
@@ -228,8 +227,8 @@ fn below<'a>(
 
 async fn map(args: &MapArgs, context: &Context) -> CliResult {
     let client = context.client().await?;
-    let platform = context.vault().await?.handle(&args.account).await?.platform().name.clone();
-    let facet = context.catalog()?.facet(&platform, "category-map")?;
+    let shop = context.shop(&args.account).await?;
+    let fields = Fields::open(&shop, "category-map").await?;
     // 1 category, 2 attribute, 3 attribute value: how much of the path is given.
     let kind = 1 + u8::from(args.attribute.is_some()) + u8::from(args.value.is_some());
     let inputs = [
@@ -239,8 +238,8 @@ async fn map(args: &MapArgs, context: &Context) -> CliResult {
         ("value", args.value.map(|id| json!(id))),
     ];
     let inputs = inputs.into_iter().filter_map(|(name, value)| Some((name, value?)));
-    let reply = facets::fetch(client, &facets::call(context, &args.account, &facet, inputs)?).await?;
-    let result = mapped(facets::payload(&reply)?, &facet)?;
+    let reply = facets::fetch(client, &fields.call(&shop, inputs)?).await?;
+    let result = mapped(facets::payload(&reply)?, &fields)?;
     let record = json!({
         "convert_type": kind,
         "category": args.category,
@@ -252,11 +251,8 @@ async fn map(args: &MapArgs, context: &Context) -> CliResult {
 }
 
 /// Takes the new id out of the reply, or the platform's reason for having none.
-fn mapped(reply: &RawValue, facet: &Facet) -> CliResult<String> {
-    let text = |name: &str| {
-        let column = facet.columns.iter().find(|column| column.name == name)?;
-        Some(cell(reply, column)).filter(|text| !text.is_empty())
-    };
+fn mapped(reply: &RawValue, fields: &Fields) -> CliResult<String> {
+    let text = |name: &str| Some(fields.get(reply, name)).filter(|text| !text.is_empty());
     if let Some(result) = text("result") {
         return Ok(result);
     }
@@ -271,8 +267,9 @@ fn mapped(reply: &RawValue, facet: &Facet) -> CliResult<String> {
 mod tests {
     use super::*;
 
-    fn facet(platform: &str, name: &str) -> Facet {
-        sesame_catalog::Catalog::builtin().facet(platform, name).unwrap()
+    fn fields(platform: &str, name: &str) -> Fields {
+        let facet = sesame_catalog::Catalog::builtin().facet(platform, name).unwrap();
+        Fields::new(facet, jiff::tz::TimeZone::UTC)
     }
 
     fn raw(json: &Json) -> Box<RawValue> {
@@ -281,24 +278,24 @@ mod tests {
 
     #[test]
     fn a_mapping_that_failed_says_what_the_platform_says() {
-        let facet = facet("alibaba", "category-map");
+        let fields = fields("alibaba", "category-map");
         let good = raw(&json!({"result": {"success": true, "mapping_result": "21110712"}}));
-        assert_eq!(mapped(&good, &facet).unwrap(), "21110712");
+        assert_eq!(mapped(&good, &fields).unwrap(), "21110712");
         let bad = raw(
             &json!({"result": {"success": false, "response_code": "1003", "response_msg": "no such category"}}),
         );
-        let Err(CliError::Failed(error)) = mapped(&bad, &facet) else { panic!("a failure") };
+        let Err(CliError::Failed(error)) = mapped(&bad, &fields) else { panic!("a failure") };
         assert_eq!(error.message(), "nothing was mapped: no such category (1003)");
-        assert!(mapped(&raw(&json!({})), &facet).is_err());
+        assert!(mapped(&raw(&json!({})), &fields).is_err());
     }
 
     #[test]
     fn children_are_found_at_any_depth_of_a_whole_tree() {
-        let facet = facet("lazada", "categories");
+        let fields = fields("lazada", "categories");
         let reply = raw(
             &json!({"data": [{"category_id": 1, "children": [{"category_id": 2, "children": [{"category_id": 3, "leaf": true}]}]}]}),
         );
-        let found = |id: &str| below(path::rows(&reply, "data").unwrap(), &facet, "children", id);
+        let found = |id: &str| below(path::rows(&reply, "data").unwrap(), &fields, "children", id);
         assert_eq!(found("0").unwrap().len(), 1);
         assert_eq!(path::unsigned(found("2").unwrap()[0], "category_id"), Some(3));
         assert!(found("3").unwrap().is_empty());

@@ -15,21 +15,17 @@ use std::{
 use jiff::{SignedDuration, Timestamp};
 use owo_colors::OwoColorize;
 use serde_json::{json, value::RawValue};
-use sesame_catalog::{Catalog, Facet, Platform};
+use sesame_catalog::{Catalog, Platform};
 use sesame_core::{AppSecret, BoxFuture, Clock, Error, path};
 use sesame_sandbox::{DescribedApp, Options, Sandbox};
+use sesame_shop::{Fields, Request, Walk};
 use sesame_vault::{Account, LoginOptions, NewApp, SystemClock};
 
 use crate::{
-    commands::{
-        categories::Categories,
-        login::ask_sandbox,
-        products::{ListArgs, Listing},
-    },
+    commands::{categories::Categories, login::ask_sandbox},
     context::Context,
     exit::CliResult,
-    facets::{self, cell},
-    humanize,
+    facets, humanize,
     output::{Format, Printer},
     runtime,
     settings::Settings,
@@ -276,11 +272,7 @@ impl Demo {
             "ten hours pass on the demo's clock; the access token of {} has ended",
             names[1]
         ))?;
-        Listing::open(&ListArgs::first(1), &names[1], &self.context, "products")
-            .await?
-            .next()
-            .await
-            .transpose()?;
+        self.list(&names[1], "products", 1).await?;
         let after = self.account(&names[1]).await?;
         let left =
             after.access_expires_at.map_or_else(String::new, |until| humanize::left(until, self.clock.now()));
@@ -296,13 +288,10 @@ impl Demo {
         let mut category = None;
         let mut counts = Vec::new();
         for name in names {
-            let (facet, items, total) = self.list(name, "products", ROWS).await?;
+            let (fields, items, total) = self.list(name, "products", ROWS).await?;
             counts.push(format!("{name}: {} of {total}", items.len()));
             for item in &items {
-                let text = |name: &str| {
-                    let column = facet.columns.iter().find(|column| column.name == name);
-                    column.map(|column| cell(item, column)).unwrap_or_default()
-                };
+                let text = |name: &str| fields.get(item, name);
                 let shown = ["id", "title", "price", "currency"].map(text);
                 rows.push([name.clone()].into_iter().chain(shown));
                 category = category.or_else(|| text("category").parse().ok());
@@ -314,15 +303,22 @@ impl Demo {
     }
 
     /// Fetches the first rows of a list, and the number of all.
-    async fn list(&self, name: &str, facet: &str, limit: u64) -> CliResult<(Facet, Vec<Box<RawValue>>, u64)> {
-        let mut listing = Listing::open(&ListArgs::first(limit), name, &self.context, facet).await?;
+    async fn list(
+        &self,
+        name: &str,
+        facet: &str,
+        limit: u64,
+    ) -> CliResult<(Fields, Vec<Box<RawValue>>, u64)> {
+        let mut request = Request::new(facet);
+        request.limit = Some(limit);
+        let mut walk = Walk::open(&self.context.shop(name).await?, request).await?;
         let (mut items, mut total) = (Vec::new(), None);
-        while let Some(page) = listing.next().await.transpose()? {
+        while let Some(page) = walk.next().await.transpose()? {
             total = page.total.or(total);
-            items.extend(page.items);
+            items.extend(page.rows);
         }
         let total = total.unwrap_or(items.len() as u64);
-        Ok((listing.facet, items, total))
+        Ok((walk.fields(), items, total))
     }
 
     async fn categories(&mut self, names: &[String]) -> CliResult {
@@ -331,8 +327,7 @@ impl Demo {
             let mut categories = Categories::open(name, "0", &self.context).await?;
             let count = categories.left();
             let rows = categories.next(4, 4).await?;
-            let column = categories.facet.columns.iter().find(|column| column.name == "name");
-            let shown: Vec<String> = rows.iter().filter_map(|row| Some(cell(row, column?))).collect();
+            let shown: Vec<String> = rows.iter().map(|row| categories.fields.get(row, "name")).collect();
             self.done(&format!("{name}: {count} top categories: {}, ...", shown.join(", ")))?;
         }
         Ok(())
@@ -341,15 +336,16 @@ impl Demo {
     async fn schema(&mut self, name: &str, category: u64) -> CliResult {
         self.title("Fetch the schema of a category", "sesame schema get ACCOUNT --category ID")?;
         let client = self.context.client().await?.clone();
-        let facet = self.context.catalog()?.facet(&self.platforms[0].name, "schema")?;
+        let shop = self.context.shop(name).await?;
+        let fields = Fields::open(&shop, "schema").await?;
         let inputs = [("category", json!(category)), ("language", json!("en_US"))];
-        let reply = facets::fetch(&client, &facets::call(&self.context, name, &facet, inputs)?).await?;
-        let place = facet.items.as_deref().unwrap_or_default();
+        let reply = facets::fetch(&client, &fields.call(&shop, inputs)?).await?;
+        let place = fields.facet.items.as_deref().unwrap_or_default();
         let xml = path::text(facets::payload(&reply)?, place).unwrap_or_default();
-        let fields = xml.matches("<field ").count();
+        let count = xml.matches("<field ").count();
         let required = xml.matches("name=\"requiredRule\"").count();
         self.done(&format!(
-            "category {category}: {} bytes of XML, {fields} fields, {required} of them with a required rule",
+            "category {category}: {} bytes of XML, {count} fields, {required} of them with a required rule",
             xml.len()
         ))?;
         let names: Vec<&str> = xml
@@ -364,14 +360,15 @@ impl Demo {
     async fn any_api(&mut self, names: &[String]) -> CliResult {
         self.title("Call any API by name", "sesame call ACCOUNT API [NAME=VALUE ...]")?;
         let client = self.context.client().await?.clone();
-        let facet = self.context.catalog()?.facet(&self.platforms[0].name, "orders")?;
-        let mut request = facets::call(&self.context, &names[0], &facet, [])?;
+        let shop = self.context.shop(&names[0]).await?;
+        let fields = Fields::open(&shop, "orders").await?;
+        let mut request = fields.call(&shop, [])?;
         request.args.insert("page_size".to_owned(), json!(10));
         let outcome = client.call(&request).await?;
         self.done(&format!(
             "{}: {} answered {} bytes, request id {}",
             names[0],
-            facet.api,
+            fields.facet.api,
             outcome.reply.body().len(),
             outcome.reply.request_id().unwrap_or("none")
         ))?;

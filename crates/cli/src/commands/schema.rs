@@ -4,6 +4,7 @@ use std::io::Read;
 
 use serde_json::json;
 use sesame_core::{Error, ErrorKind, command_line::quote, path};
+use sesame_shop::Fields;
 
 use crate::{context::Context, exit::CliResult, facets, output::Format, runtime, schema_fields};
 
@@ -94,18 +95,19 @@ fn document(from: Option<&str>) -> CliResult<String> {
 
 async fn print(args: &SchemaArgs, chosen: Option<String>, facet: &str, context: &Context) -> CliResult {
     let client = context.client().await?;
+    let shop = context.shop(&args.account).await?;
     let platform = context.vault().await?.handle(&args.account).await?.platform().name.clone();
-    let facet = context.catalog()?.facet(&platform, facet)?;
+    let fields = Fields::open(&shop, facet).await?;
     let inputs = [("category", json!(args.category)), ("language", json!(args.language))]
         .into_iter()
         .chain(chosen.map(|xml| ("chosen", json!(xml))));
-    let reply = facets::fetch(client, &facets::call(context, &args.account, &facet, inputs)?).await?;
-    let place = facet.items.as_deref().unwrap_or_default();
+    let reply = facets::fetch(client, &fields.call(&shop, inputs)?).await?;
+    let place = fields.facet.items.as_deref().unwrap_or_default();
     let document = path::text(facets::payload(&reply)?, place).ok_or_else(|| {
         Error::new(ErrorKind::Envelope, format!("the reply has no document at {place}")).with_hint(format!(
             "See the whole reply: sesame call {} {} ...",
             quote(&args.account),
-            quote(&facet.api)
+            quote(&fields.facet.api)
         ))
     })?;
     let mut printer = context.printer(Format::Table);

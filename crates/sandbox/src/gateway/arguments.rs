@@ -72,11 +72,13 @@ impl Checker<'_> {
         let payload = param.kind == Type::Json || !param.children.is_empty();
         match param.kind {
             Type::Bytes if self.all => return invalid(),
-// JSON of the same layout will do.
+            // JSON of the same layout will do.
             Type::Xml => {
                 let document = if text.starts_with('{') {
                     let members = serde_json::from_str::<Map<String, Json>>(text).ok();
-                    members.filter(|members| members.len() == 1).and_then(|members| members.into_iter().next())
+                    members
+                        .filter(|members| members.len() == 1)
+                        .and_then(|members| members.into_iter().next())
                 } else {
                     xml::read(text).ok()
                 };
