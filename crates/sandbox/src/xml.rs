@@ -2,6 +2,7 @@
 
 use quick_xml::{
     Reader,
+    escape::resolve_predefined_entity,
     events::{BytesStart, Event},
 };
 use serde_json::{Map, Value as Json};
@@ -28,7 +29,13 @@ pub(crate) fn read(text: &str) -> Option<(String, Json)> {
             }
             Event::Text(inside) => open.last_mut()?.2.push_str(&inside),
             Event::CData(inside) => open.last_mut()?.2.push_str(&inside),
-            Event::GeneralRef(_) => open.last_mut()?.2.push('&'),
+            Event::GeneralRef(name) => {
+                let text = &mut open.last_mut()?.2;
+                match name.resolve_char_ref().ok()? {
+                    Some(character) => text.push(character),
+                    None => text.push_str(resolve_predefined_entity(&name)?),
+                }
+            }
             Event::End(_) => {
                 let (name, members, text) = open.pop()?;
                 let text = text.trim();
@@ -153,7 +160,19 @@ mod tests {
             read("<a><b c='1'>5</b><d e='2'/></a>").unwrap().1,
             serde_json::json!({"b": "5", "d": {"e": "2"}})
         );
-        for wrong in ["", "text", "<a>", "<a></b>", "<a/><a/>", "<a/><b/>", "x<a/>", &"<a>".repeat(100)] {
+        assert_eq!(read("<a>1 &lt; 2 &amp; &#x4e2d; &quot;</a>").unwrap().1, "1 < 2 & 中 \"");
+        for wrong in [
+            "<a>&nbsp;</a>",
+            "<a>&#0;</a>",
+            "",
+            "text",
+            "<a>",
+            "<a></b>",
+            "<a/><a/>",
+            "<a/><b/>",
+            "x<a/>",
+            &"<a>".repeat(100),
+        ] {
             assert_eq!(read(wrong), None, "{wrong:.20}");
         }
     }

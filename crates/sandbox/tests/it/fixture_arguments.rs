@@ -163,7 +163,7 @@ proptest! {
         let shop = (with_shop > 0)
             .then(|| WORLD.shops().iter().position(|shop| shop.platform == platform).unwrap());
         let now = Timestamp::from_second(now).unwrap();
-        let call = FixtureCall { platform, api, version, shop, args: &args, now, style: ReplyStyle::Recorded, check: None };
+        let call = FixtureCall { platform, api, version, shop, args: &args, now, style: ReplyStyle::Recorded, url: "", check: None };
         match WORLD.answer(&call) {
             Some(Ok(_)) => {}
             Some(Err(error)) => {
