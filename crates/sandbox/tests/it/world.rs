@@ -191,7 +191,7 @@ async fn a_world_churns_by_its_clock_and_its_seed() {
     {
         *states.entry(line["state"].as_str().unwrap().to_owned()).or_insert(0) += 1;
     }
-    for state in ["unpaid", "to-ship", "cancelled", "returned", "delivered"] {
+    for state in ["unpaid", "to-ship", "cancelled", "returned", "done"] {
         assert!(states.contains_key(state), "{states:?}");
     }
     assert!(products.len() > 40 && products.iter().any(|product| product["status"] == "deleted"));
