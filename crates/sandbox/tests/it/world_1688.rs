@@ -44,7 +44,12 @@ impl Seller {
 
     async fn call(&self, api: &str, args: Json) -> Json {
         let answer = self.answer(api, &args).await;
-        assert_eq!((answer.status, answer.header("x-sandbox-source")), (200, Some("world")), "{}", answer.text());
+        assert_eq!(
+            (answer.status, answer.header("x-sandbox-source")),
+            (200, Some("world")),
+            "{}",
+            answer.text()
+        );
         answer.json()
     }
 
@@ -76,9 +81,8 @@ impl Seller {
 
     async fn with_skus(&self, status: &str) -> Json {
         let books = self.bench.control("GET", "products?platform=1688&limit=1000", &Json::Null).await;
-        let fits = |product: &&Json| {
-            product["status"] == status && product["skus"].as_array().unwrap().len() > 1
-        };
+        let fits =
+            |product: &&Json| product["status"] == status && product["skus"].as_array().unwrap().len() > 1;
         books["products"].as_array().unwrap().iter().find(fits).unwrap().clone()
     }
 }
@@ -90,7 +94,8 @@ async fn stock_moves_by_differences_and_each_product_stands_for_itself() {
     let (id, one, other) = (&product["id"], &product["skus"][0]["id"], &product["skus"][1]["id"]);
     let before = seller.on_sale(id).await;
     let modify = async |rows: Json| {
-        seller.product("modifyStock", json!({"productStockChange": rows, "webSite": "1688"})).await["result"].clone()
+        seller.product("modifyStock", json!({"productStockChange": rows, "webSite": "1688"})).await["result"]
+            .clone()
     };
     let change = |sku: &Json, by: i64| json!({"skuId": sku.to_string(), "stockChange": by});
     let set = json!([{"productId": id, "skuStocks": [change(one, 7), change(other, -1)]}, {"productId": 5, "productAmountChange": 1}]);
@@ -105,7 +110,10 @@ async fn stock_moves_by_differences_and_each_product_stands_for_itself() {
 
     let too_many = -i64::try_from(after[1]).unwrap() - 1;
     for (row, code) in [
-        (json!({"productId": id, "skuStocks": [change(one, 1), change(other, too_many)]}), "STOCK_NOT_ENOUGH"),
+        (
+            json!({"productId": id, "skuStocks": [change(one, 1), change(other, too_many)]}),
+            "STOCK_NOT_ENOUGH",
+        ),
         (json!({"productId": id, "skuStocks": [change(one, 1), change(&json!(4), 1)]}), "SKU_NOT_EXIST"),
         (json!({"productId": id, "productAmountChange": 3}), "PARAM_ERROR"),
         (json!({"productId": id, "productAmountChange": 3, "skuStocks": [change(one, 2)]}), "PARAM_ERROR"),
@@ -135,9 +143,8 @@ async fn stock_moves_by_differences_and_each_product_stands_for_itself() {
 async fn products_are_expired_reposted_and_deleted() {
     let seller = Seller::login().await;
     let review = seller.with_skus("under-review").await["id"].clone();
-    let status = async || {
-        seller.product("get", json!({"productID": PRODUCT})).await["productInfo"]["status"].clone()
-    };
+    let status =
+        async || seller.product("get", json!({"productID": PRODUCT})).await["productInfo"]["status"].clone();
     let ids = json!({"productIds": [PRODUCT, 9, review], "webSite": "1688"});
     let told = seller.product("expire", ids.clone()).await["result"].clone();
     assert_eq!((&told[0]["result"], &told[1]["code"]), (&json!(true), &json!("PRODUCT_NOT_EXIST")));
@@ -150,7 +157,10 @@ async fn products_are_expired_reposted_and_deleted() {
     let again = seller.product("delete", gone.clone()).await;
     assert_eq!((&again["isSuccess"], &again["reason"]), (&json!(false), &json!("the product is deleted")));
     let page = seller.product("get", gone).await;
-    assert!(page["productInfo"].is_null() && page["errMsg"].as_str().unwrap().contains("no product"), "{page}");
+    assert!(
+        page["productInfo"].is_null() && page["errMsg"].as_str().unwrap().contains("no product"),
+        "{page}"
+    );
     let list = seller.product("list.get", json!({"productIds": [PRODUCT]})).await;
     assert_eq!(list["result"]["result"]["pageResult"]["totalRecords"], 0);
 }
@@ -174,7 +184,8 @@ async fn lists_of_products_are_narrowed_by_time_state_and_number() {
     let published = total(json!({"statusList": ["published"]})).await.0;
     let others = total(json!({"statusList": ["auditing", "member expired", "untread"]})).await.0;
     assert_eq!((all, published + others), (40, 40));
-    let (low, high) = (total(json!({"priceEnd": "100.00"})).await.0, total(json!({"priceStart": "100.01"})).await.0);
+    let (low, high) =
+        (total(json!({"priceEnd": "100.00"})).await.0, total(json!({"priceStart": "100.01"})).await.0);
     assert!(low > 0 && high > 0 && low + high == 40, "{low} {high}");
     let before = total(json!({"endPublishTime": "20260601000000000+0800"})).await.0;
     let after = total(json!({"startPublishTime": "20260601000001000+0800"})).await.0;
@@ -190,16 +201,22 @@ async fn an_order_is_seen_from_both_sides_until_it_arrives() {
     let stock = json!([{"productId": PRODUCT, "skuStocks": [{"skuId": SKU, "stockChange": 50}]}]);
     seller.product("modifyStock", json!({"productStockChange": stock})).await;
     let free = seller.on_sale(&json!(PRODUCT)).await[0];
-    let order = seller.by_hand("orders", json!({"do": "create", "lines": lines, "paid": false})).await["order"].clone();
+    let order =
+        seller.by_hand("orders", json!({"do": "create", "lines": lines, "paid": false})).await["order"]
+            .clone();
     let id = order["id"].to_string();
     let get = async |side: &str| {
-        seller.trade(&format!("get.{side}View"), json!({"orderId": id, "webSite": "1688"})).await["result"].clone()
+        seller.trade(&format!("get.{side}View"), json!({"orderId": id, "webSite": "1688"})).await["result"]
+            .clone()
     };
     let unpaid = get("seller").await;
     assert_eq!(unpaid, get("buyer").await);
     let (base, item) = (&unpaid["baseInfo"], &unpaid["productItems"][0]);
     assert_eq!((&base["status"], &base["idOfStr"]), (&json!("waitbuyerpay"), &json!(id)));
-    assert_eq!((&item["cargoNumber"], &item["quantity"], &item["skuID"]), (&json!("PEN-RED-12"), &json!("2"), &json!(SKU)));
+    assert_eq!(
+        (&item["cargoNumber"], &item["quantity"], &item["skuID"]),
+        (&json!("PEN-RED-12"), &json!("2"), &json!(SKU))
+    );
     assert_eq!(base["createTime"], "20261121203212000+0800");
     let cents = |value: &Json| value.as_str().unwrap().replace('.', "").parse::<u64>().unwrap();
     assert_eq!(cents(&item["price"]) * 2, cents(&item["itemAmount"]));
@@ -231,7 +248,10 @@ async fn an_order_is_seen_from_both_sides_until_it_arrives() {
     assert_eq!((parcels().await, trace("seller", "logisticsTrace").await), (json!([]), json!([])));
     seller.by_hand("orders", json!({"do": "ship", "order": order["id"]})).await;
     let parcel = parcels().await[0].clone();
-    assert_eq!((&parcel["orderEntryIds"], &parcel["status"]), (&json!(item["subItemID"].to_string()), &json!("TRANSPORT")));
+    assert_eq!(
+        (&parcel["orderEntryIds"], &parcel["status"]),
+        (&json!(item["subItemID"].to_string()), &json!("TRANSPORT"))
+    );
     let traced = trace("buyer", "result").await;
     assert_eq!(traced[0]["logisticsBillNo"], parcel["logisticsBillNo"]);
     assert_eq!(traced[0]["logisticsSteps"][0]["acceptTime"], "2026-11-21 20:33:12");
@@ -240,11 +260,21 @@ async fn an_order_is_seen_from_both_sides_until_it_arrives() {
     assert_eq!(shipped["nativeLogistics"]["logisticsItems"][0]["logisticsCode"], parcel["logisticsId"]);
     assert_eq!(seller.on_sale(&json!(PRODUCT)).await[0], free - 2);
     seller.by_hand("orders", json!({"do": "deliver", "order": order["id"]})).await;
-    assert_eq!((parcels().await[0]["status"].clone(), get("buyer").await["baseInfo"]["status"].clone()), (json!("SIGN"), json!("confirm_goods")));
+    assert_eq!(
+        (parcels().await[0]["status"].clone(), get("buyer").await["baseInfo"]["status"].clone()),
+        (json!("SIGN"), json!("confirm_goods"))
+    );
     let other = json!({"orderId": id, "logisticsId": "LP1", "webSite": "1688"});
-    assert_eq!(seller.logistics("getLogisticsTraceInfo.sellerView", other).await["errorCode"], "LOGISTICS_NOT_EXIST");
+    assert_eq!(
+        seller.logistics("getLogisticsTraceInfo.sellerView", other).await["errorCode"],
+        "LOGISTICS_NOT_EXIST"
+    );
     seller.by_hand("orders", json!({"do": "ask-return", "order": order["id"]})).await;
-    let asked = list("getSellerOrderList", json!({"refundStatus": "waitselleragree", "modifyStartTime": "20261121203312000+0800"})).await;
+    let asked = list(
+        "getSellerOrderList",
+        json!({"refundStatus": "waitselleragree", "modifyStartTime": "20261121203312000+0800"}),
+    )
+    .await;
     assert_eq!(asked["totalRecord"], 1);
 }
 
@@ -260,19 +290,25 @@ async fn only_what_is_not_paid_is_canceled_and_unknown_orders_are_refused() {
     let unpaid = 1_234_567_890_123_456_799;
     assert_eq!(cancel(unpaid).await["success"], true);
     assert_eq!(cancel(unpaid).await["errorCode"], "ORDER_STATUS_ERROR");
-    let order = seller.trade("get.sellerView", json!({"orderId": unpaid.to_string()})).await["result"]["baseInfo"].clone();
+    let order =
+        seller.trade("get.sellerView", json!({"orderId": unpaid.to_string()})).await["result"]["baseInfo"]
+            .clone();
     assert_eq!((&order["status"], &order["closeReason"]), (&json!("cancel"), &json!("buyerCancel")));
     assert_eq!(cancel(1).await["errorCode"], "ORDER_NOT_EXIST");
     for (name, args) in [
         ("com.alibaba.trade/alibaba.trade.get.sellerView", json!({"orderId": "1"})),
         ("com.alibaba.trade/alibaba.trade.get.buyerView", json!({"orderId": "x"})),
-        ("com.alibaba.logistics/alibaba.trade.getLogisticsInfos.buyerView", json!({"orderId": 1, "webSite": "1688"})),
+        (
+            "com.alibaba.logistics/alibaba.trade.getLogisticsInfos.buyerView",
+            json!({"orderId": 1, "webSite": "1688"}),
+        ),
         ("com.alibaba.logistics/alibaba.trade.getLogisticsTraceInfo.sellerView", json!({"orderId": "1"})),
     ] {
         assert_eq!(seller.call(name, args).await["errorCode"], "ORDER_NOT_EXIST", "{name}");
     }
     // The archive holds what is old and over.
-    let total = async |args: Json| seller.trade("getSellerOrderList", args).await["totalRecord"].as_u64().unwrap();
+    let total =
+        async |args: Json| seller.trade("getSellerOrderList", args).await["totalRecord"].as_u64().unwrap();
     let (all, old) = (total(json!({})).await, total(json!({"isHis": true})).await);
     assert!(0 < old && old < all, "{old} of {all}");
     assert_eq!(total(json!({"isHis": true, "orderStatus": "waitsellersend"})).await, 0);

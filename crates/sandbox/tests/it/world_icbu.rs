@@ -66,9 +66,8 @@ impl Seller {
     /// A product with several SKUs that is in a state.
     async fn with_skus(&self, status: &str) -> Json {
         let books = self.bench.control("GET", "products?platform=alibaba&limit=1000", &Json::Null).await;
-        let fits = |product: &&Json| {
-            product["status"] == status && product["skus"].as_array().unwrap().len() > 1
-        };
+        let fits =
+            |product: &&Json| product["status"] == status && product["skus"].as_array().unwrap().len() > 1;
         books["products"].as_array().unwrap().iter().find(fits).unwrap().clone()
     }
 }
@@ -84,7 +83,8 @@ async fn stock_is_set_added_and_read_back() {
     let (id, skus) = (&product["id"], product["skus"].as_array().unwrap());
     let (one, other) = (&skus[0]["id"], &skus[1]["id"]);
     let set = json!([{"sku_id": one, "inventory": 70}, {"sku_id": other, "inventory": 0}]);
-    let done = seller.result("/icbu/product/edit-inventory", json!({"product_id": id, "sku_inventory": set})).await;
+    let done =
+        seller.result("/icbu/product/edit-inventory", json!({"product_id": id, "sku_inventory": set})).await;
     assert_eq!((&done["success"], &done["msg_code"]), (&json!(true), &json!("SUCCESS")));
     let add = json!([
         {"sku_id": one, "inventory_code": "CN", "inventory": 5, "operate": "sub"},
@@ -119,7 +119,10 @@ async fn stock_is_set_added_and_read_back() {
         (json!([{"sku_id": one, "inventory": 4_294_967_296_u64}]), "600003"),
         (json!([{"sku_id": 1, "inventory": 3}]), "B_PRODUCT_PARAM_INVALID"),
         (json!([{"sku_id": -1, "inventory": 3}]), "B_PRODUCT_PARAM_INVALID"),
-        (json!([{"sku_id": one, "inventory": 3}, {"sku_id": one, "inventory": 4}]), "B_PRODUCT_PARAM_INVALID"),
+        (
+            json!([{"sku_id": one, "inventory": 3}, {"sku_id": one, "inventory": 4}]),
+            "B_PRODUCT_PARAM_INVALID",
+        ),
         (json!([]), "B_INVENTORY_ALL_NULL"),
     ] {
         let args = json!({"product_id": id, "sku_inventory": rows});
@@ -137,9 +140,15 @@ async fn stock_is_set_added_and_read_back() {
     let elsewhere = json!([{"sku_id": one, "inventory_code": "US", "inventory": 1, "operate": "plus"}]);
     let update = json!({"product_id": id, "inventory_list": elsewhere});
     assert_eq!(seller.msg_code("/icbu/product/inventory/update", update).await, "B_PRODUCT_PARAM_INVALID");
-    assert_eq!(seller.book(id.as_u64().unwrap()).await["skus"], book["skus"], "what is refused changes nothing");
+    assert_eq!(
+        seller.book(id.as_u64().unwrap()).await["skus"],
+        book["skus"],
+        "what is refused changes nothing"
+    );
     let turned = json!([{"sku_id": one, "inventory_code": "CN", "inventory": 1, "operate": "twice"}]);
-    let answer = seller.call("/icbu/product/inventory/update", json!({"product_id": id, "inventory_list": turned})).await;
+    let answer = seller
+        .call("/icbu/product/inventory/update", json!({"product_id": id, "inventory_list": turned}))
+        .await;
     assert_eq!(answer.code(), "InvalidParameter");
 }
 
@@ -147,16 +156,18 @@ async fn stock_is_set_added_and_read_back() {
 async fn stock_that_orders_hold_cannot_be_sold_again() {
     let seller = Seller::login().await;
     let sku = 105_613_018_158_u64;
-    let set = |pieces: u64| {
-        json!({"product_id": PRODUCT, "sku_inventory": [{"sku_id": sku, "inventory": pieces}]})
-    };
+    let set =
+        |pieces: u64| json!({"product_id": PRODUCT, "sku_inventory": [{"sku_id": sku, "inventory": pieces}]});
     seller.result("/icbu/product/edit-inventory", set(10)).await;
     let lines = json!([{"product": PRODUCT, "sku": sku, "quantity": 4}]);
     seller.by_hand("orders", json!({"do": "create", "lines": lines})).await;
     // TOP's twins read and write the same.
     let read = async || {
         let reply = seller
-            .call("alibaba.icbu.product.sku.inventory.get", json!({"product_id": PRODUCT.to_string(), "language": "en_US"}))
+            .call(
+                "alibaba.icbu.product.sku.inventory.get",
+                json!({"product_id": PRODUCT.to_string(), "language": "en_US"}),
+            )
             .await
             .json();
         reply["result"]["data_list"][0].clone()
@@ -183,10 +194,14 @@ async fn prices_are_decimal_texts_by_sku_by_ladder_or_a_range() {
     let rows = json!([{"sku_id": one, "price": "12.50"}, {"sku_id": other, "price": "0.01"}]);
     let done = seller.result("/icbu/product/edit-price", json!({"product_id": id, "sku_price": rows})).await;
     assert_eq!(done["success"], true);
-    let page = async || seller.result("/icbu/product/get", json!({"product_get_request": {"productId": id}})).await;
+    let page =
+        async || seller.result("/icbu/product/get", json!({"product_get_request": {"productId": id}})).await;
     let skus = page().await["product_sku"]["skus"].clone();
     let price = |at: usize| skus[at]["bulk_discount_prices"].as_array().unwrap().clone();
-    assert_eq!((price(0).len(), &price(0)[0]["price"], &price(1)[0]["price"]), (1, &json!("12.50"), &json!("0.01")));
+    assert_eq!(
+        (price(0).len(), &price(0)[0]["price"], &price(1)[0]["price"]),
+        (1, &json!("12.50"), &json!("0.01"))
+    );
     let row = |price: &str| json!({"product_id": id, "sku_price": [{"sku_id": one, "price": price}]});
     for (price, code) in [
         ("1.234", "B_PRICE_SCALE_INVALID"),
@@ -206,20 +221,30 @@ async fn prices_are_decimal_texts_by_sku_by_ladder_or_a_range() {
     let steps = json!([{"quantity": 10, "price": "1.50"}, {"quantity": 100, "price": "1.20"}]);
     assert_eq!(seller.result("/icbu/product/edit-price", whole(ladder(steps))).await["success"], true);
     let read = &page().await["product_sku"]["skus"][1]["bulk_discount_prices"];
-    assert_eq!(*read, json!([{"start_quantity": 10, "price": "1.50"}, {"start_quantity": 100, "price": "1.20"}]));
-    let range = |low: &str, high: &str| {
-        json!({"price_type": "RANGE", "currency": "USD", "range_price": {"min_price": low, "max_price": high}})
-    };
+    assert_eq!(
+        *read,
+        json!([{"start_quantity": 10, "price": "1.50"}, {"start_quantity": 100, "price": "1.20"}])
+    );
+    let range = |low: &str, high: &str| json!({"price_type": "RANGE", "currency": "USD", "range_price": {"min_price": low, "max_price": high}});
     for (price, code) in [
-        (ladder(json!([{"quantity": 10, "price": "1.50"}, {"quantity": 9, "price": "1.20"}])), "B_PRICE_SEQUENCE_INVALID"),
-        (ladder(json!([{"quantity": 10, "price": "1.50"}, {"quantity": 20, "price": "1.50"}])), "B_PRICE_SEQUENCE_INVALID"),
+        (
+            ladder(json!([{"quantity": 10, "price": "1.50"}, {"quantity": 9, "price": "1.20"}])),
+            "B_PRICE_SEQUENCE_INVALID",
+        ),
+        (
+            ladder(json!([{"quantity": 10, "price": "1.50"}, {"quantity": 20, "price": "1.50"}])),
+            "B_PRICE_SEQUENCE_INVALID",
+        ),
         (ladder(json!([])), "B_PRICE_ALL_NULL"),
         (range("2.00", "2.00"), "B_MIN_PRICE_RANGE_INVALID"),
         (json!({"price_type": "RANGE", "currency": "EUR"}), "B_PRODUCT_PARAM_INVALID"),
     ] {
         assert_eq!(seller.msg_code("/icbu/product/edit-price", whole(price.clone())).await, code, "{price}");
     }
-    assert_eq!(seller.result("/icbu/product/edit-price", whole(range("2.00", "3.10"))).await["success"], true);
+    assert_eq!(
+        seller.result("/icbu/product/edit-price", whole(range("2.00", "3.10"))).await["success"],
+        true
+    );
     let v2 = seller.call("/alibaba/icbu/product/get/v2", json!({"product_id": id})).await.json();
     let price = &v2["product_info"]["trade_info"]["price"];
     assert_eq!((&price["price_type"], &price["range_price"]), (&json!("RANGE"), &json!("2.00-3.10")));
@@ -246,7 +271,8 @@ async fn products_are_shown_hidden_and_deleted_each_for_itself() {
     let state = async || seller.book(PRODUCT).await["status"].as_str().unwrap().to_owned();
     let told = status("offline", json!([PRODUCT, 7, review])).await;
     assert_eq!((&told["success"], &told["updated_product_ids"]), (&json!(true), &json!([PRODUCT])));
-    let codes: Vec<&Json> = told["errors"].as_array().unwrap().iter().map(|error| &error["msg_code"]).collect();
+    let codes: Vec<&Json> =
+        told["errors"].as_array().unwrap().iter().map(|error| &error["msg_code"]).collect();
     assert_eq!(codes, ["B_PRODUCT_NOT_FOUND", "PUB_BIZCHECK_PRODUCT_IN_AUDITING"]);
     assert_eq!((told["errors"][0]["product_id"].as_u64(), state().await), (Some(7), "offline".to_owned()));
     assert_eq!(status("offline", json!([PRODUCT])).await["success"], true, "it may be said twice");
@@ -282,9 +308,11 @@ async fn products_are_shown_hidden_and_deleted_each_for_itself() {
 async fn changes_move_products_to_the_front_of_their_window() {
     let seller = Seller::login().await;
     seller.bench.advance("3600s").await;
-    let set = json!({"product_id": PRODUCT, "sku_inventory": [{"sku_id": 105_613_018_158_u64, "inventory": 1}]});
+    let set =
+        json!({"product_id": PRODUCT, "sku_inventory": [{"sku_id": 105_613_018_158_u64, "inventory": 1}]});
     seller.result("/icbu/product/edit-inventory", set).await;
-    let first = seller.result("/alibaba/icbu/product/list", json!({"page_size": 1})).await["products"][0].clone();
+    let first =
+        seller.result("/alibaba/icbu/product/list", json!({"page_size": 1})).await["products"][0].clone();
     // 13:32:12Z is 05:32:12 in America/Los_Angeles.
     assert_eq!((&first["id"], &first["gmt_modified"]), (&json!(PRODUCT), &json!("2026-11-21 05:32:12")));
     let within = async |from: &str, to: &str| {
@@ -300,15 +328,21 @@ async fn changes_move_products_to_the_front_of_their_window() {
 async fn an_order_is_read_paid_shipped_tracked_and_canceled() {
     let seller = Seller::login().await;
     let lines = json!([{"product": PRODUCT, "sku": 105_613_018_158_u64, "quantity": 3}]);
-    let set = json!({"product_id": PRODUCT, "sku_inventory": [{"sku_id": 105_613_018_158_u64, "inventory": 100}]});
+    let set =
+        json!({"product_id": PRODUCT, "sku_inventory": [{"sku_id": 105_613_018_158_u64, "inventory": 100}]});
     seller.result("/icbu/product/edit-inventory", set).await;
-    let price = json!({"product_id": PRODUCT, "sku_price": [{"sku_id": 105_613_018_158_u64, "price": "1.25"}]});
+    let price =
+        json!({"product_id": PRODUCT, "sku_price": [{"sku_id": 105_613_018_158_u64, "price": "1.25"}]});
     seller.result("/icbu/product/edit-price", price).await;
     let create = json!({"do": "create", "lines": lines, "paid": false});
     let id = seller.by_hand("orders", create).await["order"]["id"].to_string();
-    let order = async || seller.call("/alibaba/order/get", json!({"e_trade_id": id})).await.json()["value"].clone();
+    let order =
+        async || seller.call("/alibaba/order/get", json!({"e_trade_id": id})).await.json()["value"].clone();
     let unpaid = order().await;
-    assert_eq!((&unpaid["trade_status"], &unpaid["total_amount"]["amount"]), (&json!("unpay"), &json!("3.75")));
+    assert_eq!(
+        (&unpaid["trade_status"], &unpaid["total_amount"]["amount"]),
+        (&json!("unpay"), &json!("3.75"))
+    );
     let line = &unpaid["order_products"][0];
     assert_eq!(
         (&line["sku_code"], &line["quantity"], &line["unit_price"]["amount"]),
@@ -328,7 +362,10 @@ async fn an_order_is_read_paid_shipped_tracked_and_canceled() {
     seller.bench.advance("60s").await;
     seller.by_hand("orders", json!({"do": "pay", "order": id.parse::<u64>().unwrap()})).await;
     assert_eq!((order().await["trade_status"].clone(), fee().await), (json!("undeliver"), json!("0.07")));
-    assert_eq!(seller.call("/alibaba/order/cancel", json!({"trade_id": id})).await.code(), "ORDER_STATUS_ERROR");
+    assert_eq!(
+        seller.call("/alibaba/order/cancel", json!({"trade_id": id})).await.code(),
+        "ORDER_STATUS_ERROR"
+    );
     // The list finds it by the dates of its change, both included.
     let found = async |from: i64, to: i64| {
         let date = |ms: i64| json!({"date_timestamp": ms});
@@ -341,10 +378,17 @@ async fn an_order_is_read_paid_shipped_tracked_and_canceled() {
     let list = seller.call("/alibaba/order/list", dates).await.json();
     assert_eq!(list["value"]["order_list"][0]["trade_id"], id, "{list}");
 
-    let parcels = async || seller.call("/order/logistics/tracking/get", json!({"trade_id": id})).await.json()["tracking_list"].clone();
-    let state = async || seller.call("/order/logistics/query", json!({"trade_id": id})).await.json()["value"].clone();
+    let parcels = async || {
+        seller.call("/order/logistics/tracking/get", json!({"trade_id": id})).await.json()["tracking_list"]
+            .clone()
+    };
+    let state =
+        async || seller.call("/order/logistics/query", json!({"trade_id": id})).await.json()["value"].clone();
     assert_eq!((parcels().await, state().await["logistic_status"].clone()), (json!([]), json!("UNDELIVER")));
-    assert_eq!(seller.call("/alibaba/v2/order/shipping", ship.clone()).await.json()["value"]["success"], true);
+    assert_eq!(
+        seller.call("/alibaba/v2/order/shipping", ship.clone()).await.json()["value"]["success"],
+        true
+    );
     assert_eq!(seller.call("/alibaba/v2/order/shipping", ship).await.code(), "ORDER_STATUS_ERROR");
     assert_eq!(order().await["trade_status"], "wait_confirm_receipt");
     assert_eq!(state().await["shipping_order_list"][0]["voucher"]["tracking_number"], "TN77");
@@ -356,7 +400,9 @@ async fn an_order_is_read_paid_shipped_tracked_and_canceled() {
     let book = seller.book(PRODUCT).await;
     assert_eq!(sellable(&book["skus"][0]), 97);
 
-    let other = seller.by_hand("orders", json!({"do": "create", "lines": lines, "paid": false})).await["order"]["id"].to_string();
+    let other =
+        seller.by_hand("orders", json!({"do": "create", "lines": lines, "paid": false})).await["order"]["id"]
+            .to_string();
     let cancel = async || seller.call("/alibaba/order/cancel", json!({"trade_id": other})).await;
     assert_eq!(cancel().await.code(), "0");
     assert_eq!(cancel().await.code(), "ORDER_STATUS_ERROR");
@@ -367,6 +413,10 @@ async fn an_order_is_read_paid_shipped_tracked_and_canceled() {
         ("/order/logistics/query", "trade_id"),
         ("/order/logistics/tracking/get", "trade_id"),
     ] {
-        assert_eq!(seller.call(api, json!({name: "234193410001028893"})).await.code(), "ORDER_NOT_EXIST", "{api}");
+        assert_eq!(
+            seller.call(api, json!({name: "234193410001028893"})).await.code(),
+            "ORDER_NOT_EXIST",
+            "{api}"
+        );
     }
 }
