@@ -37,3 +37,13 @@ async fn writes_on_daraz_agree_with_a_model() {
 async fn writes_on_miravia_agree_with_a_model() {
     agrees("miravia", 1_000).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn five_thousand_writes_on_alibaba_agree_with_a_model() {
+    agrees("alibaba", 5_000).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn five_thousand_writes_on_1688_agree_with_a_model() {
+    agrees("1688", 5_000).await;
+}
