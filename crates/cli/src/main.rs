@@ -35,6 +35,7 @@ mod sheet;
 mod shops;
 mod status;
 mod table;
+mod workbook;
 
 use std::process::ExitCode;
 
