@@ -8,6 +8,8 @@ mod amount;
 mod delimited;
 mod json_lines;
 #[cfg(test)]
+mod office_tests;
+#[cfg(test)]
 mod tests;
 mod text;
 mod workbook;
