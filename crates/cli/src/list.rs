@@ -142,7 +142,7 @@ impl List {
                     self.count += 1;
                 }
             }
-            Format::Csv | Format::Excel => {
+            Format::Csv | Format::Excel | Format::Xlsx => {
                 self.begin(Vec::new())?;
                 for row in rows {
                     self.printer.csv_row(&view.cells(row))?;
@@ -174,7 +174,7 @@ impl List {
         rows.cells.extend(self.shops.iter().map(|name| vec![name.clone()]));
         let layout = Layout::new(&rows, self.printer.terminal_width());
         match self.printer.format() {
-            Format::Csv | Format::Excel => self.printer.csv_row(&rows.header)?,
+            Format::Csv | Format::Excel | Format::Xlsx => self.printer.csv_row(&rows.header)?,
             Format::Table => self.printer.styled(&layout.header(&rows))?,
             Format::Json | Format::Ndjson => {}
         }
@@ -192,10 +192,10 @@ impl List {
         self.progress.done();
         match self.printer.format() {
             Format::Json => self.printer.text(if self.count == 0 { "[]\n" } else { "\n]\n" })?,
-            Format::Table | Format::Csv | Format::Excel => drop(self.begin(Vec::new())?),
+            Format::Table | Format::Csv | Format::Excel | Format::Xlsx => drop(self.begin(Vec::new())?),
             Format::Ndjson => {}
         }
-        self.printer.flush()
+        self.printer.end()
     }
 
     /// Ends a list as the work that filled it ended. After a failure of some shops ([`CliError::Status`])
