@@ -165,10 +165,12 @@ impl Shop {
                 Ok(rows) => {
                     let mut products: Vec<Product> =
                         rows.iter().map(|row| Product::new(self, &fields, row)).collect();
+                    // Alibaba.com answers with the encrypted id alone.
+                    if let ([only], [id], None) = (products.as_mut_slice(), batch, fields.facet.batch) {
+                        only.id.clone_from(id);
+                    }
                     for id in batch {
-                        let at = products.iter().position(|product| {
-                            product.id == *id || (batch.len() == 1 && product.id.0.is_empty())
-                        });
+                        let at = products.iter().position(|product| product.id == *id);
                         found.push(match at {
                             Some(at) => Ok(products.swap_remove(at)),
                             None => Err(Error::new(
