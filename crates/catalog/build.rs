@@ -11,6 +11,8 @@
 
 use std::{path::PathBuf, process::ExitCode};
 
+#[path = "src/action.rs"]
+mod action;
 #[path = "build/apis.rs"]
 mod apis;
 #[path = "src/facet.rs"]

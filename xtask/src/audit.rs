@@ -1,8 +1,8 @@
 //! Where each fact of the catalog is from, and when it was looked up.
 //!
-//! A fact of `platforms.toml`, of the error tables and of the facets has a source and a date, its own or
-//! those of the entry or file that it stands in, and says if it is a guess. `audit` prints all of them, so
-//! that a sample can be held against the sources again.
+//! A fact of `platforms.toml`, of the error tables, of the facets and of the actions has a source and a
+//! date, its own or those of the entry or file that it stands in, and says if it is a guess. `audit` prints
+//! all of them, so that a sample can be held against the sources again.
 
 use std::{fmt::Write as _, fs, path::Path};
 
@@ -41,6 +41,7 @@ pub(crate) fn check(root: &Path) -> Result<String> {
         ("platforms.toml", platforms as fn(&Table, &str, &mut Vec<Fact>)),
         ("errors", errors),
         ("facets", facets),
+        ("actions", facets),
     ] {
         for (place, table) in tables(&data.join(name), name)? {
             facts_of(&table, &place, &mut facts);
@@ -115,14 +116,16 @@ fn errors(file: &Table, place: &str, out: &mut Vec<Fact>) {
 }
 
 fn facets(file: &Table, place: &str, out: &mut Vec<Fact>) {
-    for (name, facet) in file.get("facet").and_then(Value::as_table).into_iter().flatten() {
-        let empty = Table::new();
-        let facet = facet.as_table().unwrap_or(&empty);
-        let above = Above::default().with(file);
-        fact(facet, format!("{place} {name}"), above, out);
-        for (word, meaning) in facet.get("stages").and_then(Value::as_table).into_iter().flatten() {
-            let meaning = meaning.as_table().unwrap_or(&empty);
-            fact(meaning, format!("{place} {name} {word}"), above.with(facet), out);
+    let empty = Table::new();
+    for kind in ["facet", "action"] {
+        for (name, entry) in file.get(kind).and_then(Value::as_table).into_iter().flatten() {
+            let entry = entry.as_table().unwrap_or(&empty);
+            let above = Above::default().with(file);
+            fact(entry, format!("{place} {kind} {name}"), above, out);
+            for (word, meaning) in entry.get("stages").and_then(Value::as_table).into_iter().flatten() {
+                let meaning = meaning.as_table().unwrap_or(&empty);
+                fact(meaning, format!("{place} {name} {word}"), above.with(entry), out);
+            }
         }
     }
 }

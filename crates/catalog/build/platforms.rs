@@ -1,11 +1,11 @@
-//! `platforms.toml`, the error tables and the facets, joined into one JSON.
+//! `platforms.toml`, the error tables, the facets and the actions, joined into one JSON.
 
 use std::path::Path;
 
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 use crate::{
-    Result, facet,
+    Result, action, facet,
     files::{files, list, read, stem, toml_file},
     overlay::Overlay,
     safety::NameRules,
@@ -14,9 +14,10 @@ use crate::{
 /// Joins everything that is no API: platforms, error tables, facets, and the rules about names.
 pub(crate) fn platforms(data: &Path, safety: &NameRules, owners: &[String]) -> Result<Json> {
     let mut all = tables(data)?;
-    let facets = facets(data, &all)?;
+    let (facets, actions) = facets(data, &all)?;
     if let Some(all) = all.as_object_mut() {
-        all.insert("facet".to_owned(), facets);
+        all.insert("facet".to_owned(), json!(facets));
+        all.insert("action".to_owned(), json!(actions));
         let rules = serde_json::to_value(safety).map_err(|error| error.to_string())?;
         all.insert("safety".to_owned(), rules);
         all.insert("owners".to_owned(), owners.into());
@@ -84,10 +85,16 @@ fn tables(data: &Path) -> Result<Json> {
     Ok(all)
 }
 
-/// Reads `facets/*.toml`: by platform and name, each with its source and date.
-fn facets(data: &Path, platforms: &Json) -> Result<Json> {
-    let mut all = serde_json::Map::new();
-    for file in files(&data.join("facets"), "toml")? {
+/// Tables by platform.
+type ByPlatform = std::collections::BTreeMap<String, serde_json::Map<String, Json>>;
+
+/// Reads `facets/*.toml` and `actions/*.toml`: facets and actions by platform and name, each with its source
+/// and date.
+fn facets(data: &Path, platforms: &Json) -> Result<(ByPlatform, ByPlatform)> {
+    let (mut all, mut all_actions) = (ByPlatform::new(), ByPlatform::new());
+    let mut both = files(&data.join("facets"), "toml")?;
+    both.extend(files(&data.join("actions"), "toml")?);
+    for file in both {
         let place = |why: String| format!("{}: {why}", file.display());
         let (overlay, mistakes) = Overlay::parse(&read(&file)?);
         let overlay = match (overlay, mistakes.first()) {
@@ -98,15 +105,23 @@ fn facets(data: &Path, platforms: &Json) -> Result<Json> {
         if !known || overlay.platform != stem(&file) || !overlay.apis.is_empty() {
             return Err(place("holds the facets of the platform that it is named for".to_owned()));
         }
-        let mut found = serde_json::Map::new();
         for name in overlay.facets.keys() {
             let fields = overlay.facet(name).unwrap_or_default();
             facet::read(&fields).map_err(|why| place(format!("facet.{name}: {why}")))?;
-            found.insert(name.clone(), Json::Object(fields));
+            let twice =
+                all.entry(overlay.platform.clone()).or_default().insert(name.clone(), Json::Object(fields));
+            twice.map_or(Ok(()), |_| Err(place(format!("facet.{name}: is there twice"))))?;
         }
-        all.insert(overlay.platform, Json::Object(found));
+        for name in overlay.actions.keys() {
+            let fields = overlay.action(name).unwrap_or_default();
+            action::read(&fields).map_err(|why| place(format!("action.{name}: {why}")))?;
+            all_actions
+                .entry(overlay.platform.clone())
+                .or_default()
+                .insert(name.clone(), Json::Object(fields));
+        }
     }
-    Ok(Json::Object(all))
+    Ok((all, all_actions))
 }
 
 /// Parts what an entry holds for from what it says, so that the program reads both directly.

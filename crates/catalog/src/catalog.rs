@@ -11,6 +11,7 @@ pub use questions::SearchFilter;
 
 use crate::{
     Api, Platform,
+    action::{self, Action},
     embedded::{Entry, KeyKind, Summary, Tables},
     explain::{self, Explained, Place},
     facet::{self, Facet, FacetFields},
@@ -176,32 +177,53 @@ impl Catalog {
     /// [`ErrorKind::Usage`](sesame_core::ErrorKind::Usage) for an unknown platform, and for one without
     /// this facet, with the platforms that have it.
     pub fn facet(&self, platform: &str, name: &str) -> Result<Facet> {
-        let platform = self.platform(platform)?;
-        let fields = self.facet_fields(platform, name).ok_or_else(|| {
-            let having: Vec<&str> = self
-                .platforms()
-                .iter()
-                .filter(|other| self.facet_fields(other, name).is_some())
-                .map(|other| other.name.as_str())
-                .collect();
-            Error::usage(format!("the catalog names no API for {name} on {}", platform.name)).with_hint(
-                format!(
-                    "It does for: {}. Elsewhere use `sesame apis search` and `sesame call`, or describe [facet.{name}] in a file of SESAME_HOME/catalog.",
-                    having.join(", ")
-                ),
-            )
-        })?;
+        let (platform, fields) = self.described("facet", platform, name)?;
         facet::read(&fields).map_err(|why| Error::usage(format!("facet.{name} of {}: {why}", platform.name)))
     }
 
-    /// Joins what is known of a facet: the dialect's first, then the platform's own.
-    fn facet_fields(&self, platform: &Platform, name: &str) -> Option<FacetFields> {
+    /// Looks up how one kind of thing is written on a platform: `stock-set`, `price-set`, ...
+    ///
+    /// ```
+    /// let action = sesame_catalog::Catalog::builtin().action("lazada", "stock-set")?;
+    /// assert_eq!((action.api.as_str(), action.batch), ("/product/price_quantity/update", 20));
+    /// # Ok::<(), sesame_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Catalog::facet`].
+    pub fn action(&self, platform: &str, name: &str) -> Result<Action> {
+        let (platform, fields) = self.described("action", platform, name)?;
+        action::read(&fields)
+            .map_err(|why| Error::usage(format!("action.{name} of {}: {why}", platform.name)))
+    }
+
+    fn described(&self, kind: &str, platform: &str, name: &str) -> Result<(&Platform, FacetFields)> {
+        let platform = self.platform(platform)?;
+        if let Some(fields) = self.fields(kind, platform, name) {
+            return Ok((platform, fields));
+        }
+        let all = self.platforms().iter();
+        let having: Vec<&str> = all
+            .filter(|other| self.fields(kind, other, name).is_some())
+            .map(|other| other.name.as_str())
+            .collect();
+        Err(Error::usage(format!("the catalog names no API for {name} on {}", platform.name)).with_hint(format!(
+            "It does for: {}. Elsewhere use `sesame apis search` and `sesame call`, or describe [{kind}.{name}] in a file of SESAME_HOME/catalog.",
+            having.join(", ")
+        )))
+    }
+
+    /// Joins what is known of a facet or an action: the dialect's first, then the platform's own.
+    fn fields(&self, kind: &str, platform: &Platform, name: &str) -> Option<FacetFields> {
+        let loaded = platforms::loaded();
+        let builtin = if kind == "facet" { &loaded.facets } else { &loaded.actions };
         let mut fields = None;
         for place in platform.dialect.iter().chain([&platform.name]) {
-            let builtin = platforms::loaded().facets.get(place).and_then(|facets| facets.get(name));
-            fields = builtin.cloned().or(fields);
+            fields = builtin.get(place).and_then(|named| named.get(name)).cloned().or(fields);
             for file in self.user.iter().filter(|file| file.overlay.platform == *place) {
-                if let Some(theirs) = file.overlay.facet(name) {
+                let theirs =
+                    if kind == "facet" { file.overlay.facet(name) } else { file.overlay.action(name) };
+                if let Some(theirs) = theirs {
                     extend(fields.get_or_insert_default(), theirs);
                 }
             }
@@ -233,19 +255,21 @@ impl Catalog {
     /// # Errors
     /// [`ErrorKind::Usage`](sesame_core::ErrorKind::Usage) for an unknown platform, with the names there are.
     pub fn explain(&self, text: &str, place: Option<&str>) -> Result<Vec<Explained>> {
-        let place = match place {
-            None => Place::Everywhere,
-            Some(name) => match (name.parse(), self.platform(name)) {
-                (_, Ok(platform)) => Place::Platform(platform),
-                (Ok(protocol), _) => Place::Protocol(protocol),
-                (Err(_), Err(error)) => return Err(error),
-            },
-        };
+        let place = Place::named(place)?;
         let text = text.trim();
         if text.is_empty() || text.len() > 2_000 {
             return Ok(Vec::new());
         }
         Ok(explain::explain(&self.tables, text, &place))
+    }
+
+    /// Lists the codes that [`explain`](Self::explain) knows by name, sub codes and those of single APIs among
+    /// them; no patterns.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Usage`](sesame_core::ErrorKind::Usage) for an unknown platform, with the names there are.
+    pub fn codes(&self, place: Option<&str>) -> Result<Vec<String>> {
+        Ok(explain::codes(&self.tables, &Place::named(place)?))
     }
 
     /// Returns all error rules by what they hold for: protocols first, then single platforms.

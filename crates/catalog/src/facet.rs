@@ -22,6 +22,9 @@ pub struct Facet {
     /// What may be asked for (`status`, `category`, ..), and the path of the argument that takes it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub inputs: BTreeMap<String, String>,
+    /// How many values an input takes at once, as a list; one where nothing is said.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub many: BTreeMap<String, usize>,
     /// Where the rows, or the document, are in the payload. `None` for those of the API's paging, else
     /// the whole payload.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -12,12 +12,14 @@
 //! | what does this API take and return | [`Catalog::api`], [`Api`] |
 //! | which APIs are there | [`Catalog::search`], [`Catalog::list`] |
 //! | how products, categories, schemas are fetched | [`Catalog::facet`] |
+//! | how stock, prices, states are written | [`Catalog::action`] |
 //! | which hosts, lives, digests | [`Platform`] |
 //! | where does a call go, what is signed of its path | [`request_url`], [`signed_path`] |
 //! | what does this code mean | [`Catalog::explain`] |
 //! | the format of overlays | [`Overlay`] |
 #![warn(missing_docs)]
 
+mod action;
 mod api;
 mod catalog;
 mod embedded;
@@ -44,6 +46,7 @@ mod summary;
 mod user;
 mod words;
 
+pub use action::{Action, ActionFields, ProductList, RowReplies};
 pub use api::Api;
 pub use catalog::Catalog;
 pub use catalog::SearchFilter;

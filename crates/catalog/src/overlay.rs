@@ -1,14 +1,15 @@
 //! Overlays: what we, or a user, know better than the imported facts, as TOML.
 //!
-//! The build script reads this file too, so nothing here may use other modules than `record`, `facet`
-//! and `names`, nor `sesame_core`.
+//! The build script reads this file too, so nothing here may use other modules than `record`, `facet`,
+//! `action` and `names`, nor `sesame_core`.
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
-use serde_json::Value as Json;
+use serde_json::{Map, Value as Json};
 
 use super::{
+    action::ActionFields,
     facet::FacetFields,
     names,
     record::{ApiErrorNote, Field, HttpMethods, Paging, Param, Record, Safety, Type},
@@ -30,6 +31,8 @@ pub struct Overlay {
     pub apis: Vec<Patch>,
     /// How things are listed, by name: the fields of a [`Facet`](super::Facet) that are set or changed.
     pub facets: BTreeMap<String, FacetFields>,
+    /// How things are written, by name: the fields of an [`Action`](super::Action) that are set or changed.
+    pub actions: BTreeMap<String, ActionFields>,
 }
 
 /// What an overlay says of one API. What it leaves out stays as it is.
@@ -179,11 +182,20 @@ impl std::fmt::Display for Mistake {
 impl Overlay {
     /// Returns what it says of a facet, with source and date.
     pub(crate) fn facet(&self, name: &str) -> Option<FacetFields> {
-        let mut fields = self.facets.get(name)?.clone();
+        Some(self.dated(self.facets.get(name)?))
+    }
+
+    /// Returns what it says of an action, with source and date.
+    pub(crate) fn action(&self, name: &str) -> Option<ActionFields> {
+        Some(self.dated(self.actions.get(name)?))
+    }
+
+    fn dated(&self, fields: &Map<String, Json>) -> Map<String, Json> {
+        let mut fields = fields.clone();
         for (key, value) in [("source", &self.source), ("date", &self.date)] {
             fields.entry(key).or_insert_with(|| Json::from(value.as_str()));
         }
-        Some(fields)
+        fields
     }
 }
 

@@ -58,7 +58,7 @@ impl<'a> Reader<'a> {
             return None;
         }
         let mut head = BTreeMap::new();
-        let (mut apis, mut facets) = (Vec::new(), BTreeMap::new());
+        let (mut apis, mut facets, mut actions) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
         for (key, value) in table.into_inner() {
             let span = key.span();
             match (key.get_ref().as_ref(), value.get_ref()) {
@@ -70,17 +70,19 @@ impl<'a> Reader<'a> {
                         apis.extend(self.api(nth, item));
                     }
                 }
-                ("facet", DeValue::Table(named)) => {
+                (kind @ ("facet" | "action"), DeValue::Table(named)) => {
+                    let found = if kind == "facet" { &mut facets } else { &mut actions };
                     for (name, fields) in named {
                         let name = name.get_ref().to_string();
-                        if let Some(fields) = self.value(&format!("facet.{name}"), fields) {
-                            facets.insert(name, fields);
+                        if let Some(fields) = self.value(&format!("{kind}.{name}"), fields) {
+                            found.insert(name, fields);
                         }
                     }
                 }
                 (key @ ("platform" | "source" | "date"), _) => self.wrong(Some(span), key, "is not a text"),
-                (key @ ("api" | "facet"), _) => {
-                    self.wrong(Some(span), key, format!("write [[api]] or [facet.NAME], not `{key} =`"));
+                (key @ ("api" | "facet" | "action"), _) => {
+                    let why = format!("write [[api]], [facet.NAME] or [action.NAME], not `{key} =`");
+                    self.wrong(Some(span), key, why);
                 }
                 (other, _) => self.wrong(Some(span), other, format!("unknown field `{other}`")),
             }
@@ -100,7 +102,7 @@ impl<'a> Reader<'a> {
         let platform = take("platform", "is empty", &is_there);
         let source = take("source", "is empty: say where these facts are from", &is_there);
         let date = take("date", "is not a date like 2026-11-21", &is_date);
-        Some(Overlay { platform: platform?, source: source?, date: date?, apis, facets })
+        Some(Overlay { platform: platform?, source: source?, date: date?, apis, facets, actions })
     }
 
     /// Reads one `[[api]]`.
@@ -200,6 +202,9 @@ fn check_paging(paging: &Paging) -> Result<(), String> {
     }
     if paging.max_size == Some(0) || paging.fixed_size == Some(0) {
         return Err("a page of no rows never ends".to_owned());
+    }
+    if paging.style == PagingStyle::Cursor && paging.next.is_none() {
+        return Err("the style \"cursor\" needs next: where a reply says how to go on".to_owned());
     }
     let counted = paging.total.is_some() && paging.key.is_some() && paging.reachable.is_none();
     if paging.backward && (paging.style != PagingStyle::Page || !counted || paging.max_index.is_some()) {

@@ -10,7 +10,7 @@ use sesame_core::{
     nearest::nearest,
 };
 
-use crate::{Platform, embedded::PLATFORMS, facet::FacetFields, safety::NameRules};
+use crate::{Platform, action::ActionFields, embedded::PLATFORMS, facet::FacetFields, safety::NameRules};
 
 /// `platforms.toml` and the error tables, as the build script parts them.
 #[derive(Deserialize)]
@@ -20,6 +20,7 @@ struct File {
     refusal: RefusalRule,
     error: Vec<Scoped<ErrorRule>>,
     facet: BTreeMap<String, BTreeMap<String, FacetFields>>,
+    action: BTreeMap<String, BTreeMap<String, ActionFields>>,
     safety: NameRules,
     owners: Vec<String>,
 }
@@ -50,6 +51,8 @@ pub(crate) struct Loaded {
     pub(crate) errors: Vec<Scoped<ErrorRule>>,
     /// By platform and name.
     pub(crate) facets: BTreeMap<String, BTreeMap<String, FacetFields>>,
+    /// By platform and name.
+    pub(crate) actions: BTreeMap<String, BTreeMap<String, ActionFields>>,
     /// How names are judged.
     pub(crate) safety: NameRules,
     /// First parts of methods that mean the same on every platform.
@@ -78,6 +81,7 @@ fn load(text: &str) -> std::result::Result<Loaded, String> {
         platforms: file.platform,
         errors: file.error,
         facets: file.facet,
+        actions: file.action,
         safety: file.safety,
         owners: file.owners,
     })

@@ -93,6 +93,12 @@ pub(crate) enum Command {
     /// Lists and shows the products of a shop.
     #[command(subcommand)]
     Products(commands::products::ProductsCommand),
+    /// Sets the stock of SKUs, or adds to it.
+    #[command(subcommand)]
+    Stock(commands::stock::StockCommand),
+    /// Sets the prices of SKUs.
+    #[command(subcommand)]
+    Price(commands::stock::PriceCommand),
     /// Shows categories, and maps their ids.
     #[command(subcommand)]
     Categories(commands::categories::CategoriesCommand),

@@ -32,6 +32,7 @@ mod runtime;
 mod schema_fields;
 mod secret_input;
 mod settings;
+mod sheet;
 mod shops;
 mod span;
 mod status;
@@ -152,6 +153,8 @@ fn dispatch(command: Command, context: &Context) -> CliResult {
         Command::Orders(command) => commands::orders::run(command, context),
         Command::Freight(args) => commands::freight::run(&args, context),
         Command::Products(command) => commands::products::run(command, context),
+        Command::Stock(command) => commands::stock::run(&command, context),
+        Command::Price(command) => commands::stock::run_price(&command, context),
         Command::Categories(command) => commands::categories::run(command, context),
         Command::Schema(command) => commands::schema::run(command, context),
         Command::Templates(command) => commands::templates::run(command, context),

@@ -88,6 +88,24 @@ impl ShopFlags {
 }
 
 impl ShopArgs {
+    /// Parts the words of a command into its shops and the rest: the first word names the shops, with commas
+    /// between them, unless they are chosen by an option.
+    ///
+    /// # Errors
+    /// Usage, if no shop is said.
+    pub(crate) fn and_words<'a>(words: &'a [String], flags: &ShopFlags) -> CliResult<(Self, &'a [String])> {
+        if flags.is_any() {
+            return Ok((Self { account: Vec::new(), flags: flags.clone() }, words));
+        }
+        let Some((shops, rest)) = words.split_first() else {
+            return Err(Error::usage("no shop was named")
+                .with_hint("Name an account, or use --tag, --platform or --all-shops.")
+                .into());
+        };
+        let account = shops.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect();
+        Ok((Self { account, flags: flags.clone() }, rest))
+    }
+
     /// Finds the shops, by name or by filter, each once.
     ///
     /// A filter finds shops of the environment in use only: those of a sandbox with `--endpoint`, else those

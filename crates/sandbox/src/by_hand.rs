@@ -1,5 +1,6 @@
 //! `/_sandbox/products` and `/_sandbox/orders`: the books of a shop, and single steps by hand.
 
+use hyper::Method;
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde_json::{Value as Json, json};
@@ -7,6 +8,7 @@ use serde_json::{Value as Json, json};
 use crate::{
     fixtures::{ByHand, Wanted},
     received::{Fields, Head},
+    reply::{Media, WebReply},
     state::State,
 };
 
@@ -62,6 +64,22 @@ pub(crate) fn step(
     };
     let changed = state.fixtures.by_hand(at, now, step).map_err(|why| (409, why))?;
     Ok(of_shop(state, at, json!({name: changed})))
+}
+
+/// Serves a shipping label: `PLATFORM/SELLER/PACKAGE.pdf`.
+pub(crate) fn label(state: &State, method: &Method, path: &str, now: Timestamp) -> WebReply {
+    let parts = path.strip_suffix(".pdf").map(|path| path.split('/').collect::<Vec<_>>());
+    let pdf = match parts.as_deref() {
+        Some([platform, seller, package]) if matches!(*method, Method::GET | Method::HEAD) => {
+            let seller = seller.parse().unwrap_or(0);
+            state.fixtures.label(platform, seller, package, now)
+        }
+        _ => None,
+    };
+    match pdf {
+        Some(pdf) => WebReply::new(200, Media::Pdf, pdf),
+        None => WebReply::json(404, json!({"error": "no such label"}).to_string()),
+    }
 }
 
 fn of_shop(state: &State, at: usize, mut json: Json) -> Json {

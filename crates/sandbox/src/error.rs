@@ -21,6 +21,8 @@ pub struct GatewayError {
     pub sub_code: Option<Cow<'static, str>>,
     /// TOP's sub message; on param2 the OAuth error's description.
     pub sub_message: Option<Cow<'static, str>>,
+    /// IOP's `detail`: what is wrong where, of several things.
+    pub(crate) detail: Option<serde_json::Value>,
     /// param2's HTTP status; the other gateways always answer 200.
     pub(crate) status: u16,
     /// What the caller should know; kept under a refusal id.
@@ -40,6 +42,7 @@ impl GatewayError {
             origin: "ISV",
             sub_code: None,
             sub_message: None,
+            detail: None,
             status: 400,
             hint: None,
             refusal: None,
@@ -53,6 +56,11 @@ impl GatewayError {
 
     pub(crate) fn origin(mut self: Box<Self>, origin: &'static str) -> Box<Self> {
         self.origin = origin;
+        self
+    }
+
+    pub(crate) fn detail(mut self: Box<Self>, detail: impl Into<serde_json::Value>) -> Box<Self> {
+        self.detail = Some(detail.into());
         self
     }
 

@@ -25,6 +25,7 @@ pub(crate) enum Media {
     Xml,
     Html,
     Plain,
+    Pdf,
 }
 
 impl Media {
@@ -34,6 +35,7 @@ impl Media {
             Self::Xml => "text/xml;charset=UTF-8",
             Self::Html => "text/html;charset=UTF-8",
             Self::Plain => "text/plain;charset=UTF-8",
+            Self::Pdf => "application/pdf",
         }
     }
 }

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use sesame_core::Protocol;
 
 use crate::{
-    control, documents,
+    by_hand, control, documents,
     gateway::{self, IopRoute},
     oauth,
     received::{Fields, Head, Unreadable},
@@ -24,6 +24,9 @@ pub(crate) fn serve(
     let path = head.path;
     if path.starts_with(documents::ROUTE) {
         return documents::serve(state, method, head);
+    }
+    if let Some(label) = path.strip_prefix("/_sandbox/labels/") {
+        return by_hand::label(state, method, label, now);
     }
     if path == "/_sandbox" || path.starts_with("/_sandbox/") {
         return control::serve(state, method, head, body);

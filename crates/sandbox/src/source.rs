@@ -45,6 +45,7 @@ impl ReplySource {
             args,
             now: jiff::Timestamp::UNIX_EPOCH,
             style: ReplyStyle::Recorded,
+            url: "",
             check: None,
         };
         let tokens = &platform.tokens;

@@ -5,24 +5,33 @@
 //! mean. Every row keeps what the platform sent.
 #![warn(missing_docs, clippy::missing_errors_doc)]
 
+mod amount;
+mod at_once;
 mod fields;
+mod job;
 mod order;
 mod personal;
 mod product;
+mod ship;
 mod shop;
 mod shops;
+mod skus;
 mod stage;
 mod stream;
 mod times;
 mod tracking;
 mod walk;
 
+pub use amount::Amount;
 pub use fields::{Fields, SubRow};
+pub use job::{Job, JobEntry, JobInfo, JobKind, JobReport, JobRow, Plan, RowOutcome};
 pub use order::{Order, OrderLine, OrderPackage, OrderPages, OrdersRequest};
 pub use personal::MASK;
 pub use product::{EncryptedProductId, Product, ProductId, ProductPages, ProductView, ProductsRequest};
+pub use ship::{Carrier, Document, ShipRequest, Shipment};
 pub use shop::Shop;
 pub use shops::{AT_ONCE, Merged, Shops};
+pub use skus::SkuState;
 pub use stage::Stage;
 pub use stream::Rows;
 pub use times::parse_time;

@@ -29,6 +29,14 @@ impl Shop {
         &self.account
     }
 
+    /// Returns the name of the platform.
+    ///
+    /// # Errors
+    /// The vault's, for an account that is not there.
+    pub async fn platform(&self) -> Result<String> {
+        Ok(self.client.vault().handle(&self.account).await?.platform().name.clone())
+    }
+
     /// Returns the client, for calls of single APIs.
     pub fn client(&self) -> &Client {
         &self.client

@@ -28,6 +28,14 @@ impl Catalog {
                     self.mistakes.push(error);
                 }
             }
+            for name in self.user[at].overlay.actions.keys().cloned().collect::<Vec<_>>() {
+                let file = &self.user[at];
+                if let Err(error) = self.action(&file.overlay.platform, &name) {
+                    let error = error.context(file.file.display());
+                    self.user[at].overlay.actions.remove(&name);
+                    self.mistakes.push(error);
+                }
+            }
             for nth in 0..self.user[at].overlay.apis.len() {
                 match self.try_patch(at, nth) {
                     Ok(keys) => {

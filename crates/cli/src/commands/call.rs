@@ -1,8 +1,8 @@
 //! `sesame call`: any API by name.
 
-use serde_json::{json, value::RawValue};
+use serde_json::{Value, json, value::RawValue};
 use sesame_catalog::{Api, Catalog, Safety};
-use sesame_client::{Call, Client, Page};
+use sesame_client::{Call, Client, Page, Prepared};
 use sesame_core::{Error, ErrorKind, Retry, nearest::nearest, path, request::header::CONTENT_TYPE};
 
 use crate::{
@@ -192,26 +192,49 @@ fn deed(safety: Safety) -> &'static str {
 async fn dry_run(args: &CallArgs, context: &Context, client: &Client, call: &Call) -> CliResult {
     let prepared = client.prepare(call).await?;
     warn_all(&prepared.warnings);
-    let request = &prepared.request;
-    let base = if args.show_secrets { prepared.base_string_with_secrets() } else { &prepared.base_string };
-    let curl = prepared.curl(args.show_secrets);
-    let shown = request.headers.iter().filter(|(name, _)| *name != CONTENT_TYPE);
-    let headers: Vec<_> =
-        shown.map(|(name, value)| json!([name.as_str(), value.to_str().unwrap_or_default()])).collect();
-    let record = json!({
-        "api": prepared.api,
-        "shape": prepared.shape.as_str(),
-        "method": request.method.as_str(),
-        "url": if args.show_secrets { request.url.clone() } else { prepared.masked_url() },
-        "headers": headers,
-        "content_type": request.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()),
-        "body_bytes": request.body.len(),
-        "base_string": base,
-        "masked": !args.show_secrets,
-        "curl": curl,
-    });
+    let view = RequestView::new(&prepared, args.show_secrets);
     // The payload's form is JSON by default; a request that was not sent is for people first.
-    context.printer(Format::Table).one(&record, |printer| printer.line(&curl))
+    context.printer(Format::Table).one(&view.record, |printer| printer.line(&view.curl))
+}
+
+/// A request that was not sent, as it is shown.
+pub(super) struct RequestView {
+    record: Value,
+    curl: String,
+}
+
+impl RequestView {
+    pub(super) fn new(prepared: &Prepared, show_secrets: bool) -> Self {
+        let request = &prepared.request;
+        let base = if show_secrets { prepared.base_string_with_secrets() } else { &prepared.base_string };
+        let curl = prepared.curl(show_secrets);
+        let shown = request.headers.iter().filter(|(name, _)| *name != CONTENT_TYPE);
+        let headers: Vec<_> =
+            shown.map(|(name, value)| json!([name.as_str(), value.to_str().unwrap_or_default()])).collect();
+        let record = json!({
+            "api": prepared.api,
+            "shape": prepared.shape.as_str(),
+            "method": request.method.as_str(),
+            "url": if show_secrets { request.url.clone() } else { prepared.masked_url() },
+            "headers": headers,
+            "content_type": request.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()),
+            "body_bytes": request.body.len(),
+            "base_string": base,
+            "masked": !show_secrets,
+            "curl": curl,
+        });
+        Self { record, curl }
+    }
+}
+
+/// Prints requests that were not sent.
+pub(super) fn show_requests(context: &Context, views: &[RequestView]) -> CliResult {
+    let mut printer = context.printer(Format::Table);
+    if printer.for_people() {
+        views.iter().try_for_each(|view| printer.line(&view.curl))?;
+        return printer.flush();
+    }
+    printer.records(views.iter().map(|view| &view.record))
 }
 
 async fn all_pages(context: &Context, client: &Client, call: Call) -> CliResult {

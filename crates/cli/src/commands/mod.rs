@@ -3,6 +3,7 @@
 pub(crate) mod accounts;
 pub(crate) mod apis;
 pub(crate) mod app;
+pub(crate) mod bulk;
 pub(crate) mod call;
 pub(crate) mod catalog;
 pub(crate) mod categories;
@@ -21,6 +22,7 @@ pub(crate) mod refresh;
 pub(crate) mod sandbox;
 pub(crate) mod schema;
 pub(crate) mod sign;
+pub(crate) mod stock;
 pub(crate) mod templates;
 pub(crate) mod token;
 pub(crate) mod vault;

@@ -152,6 +152,7 @@ pub(crate) fn serve(
             // Sub codes are TOP's; no document shows them here.
             let mut members = Map::new();
             add(&mut members, [("type", error.origin), ("code", &error.code), (message, &error.message)]);
+            members.extend(error.detail.clone().map(|detail| ("detail".to_owned(), detail)));
             add(&mut members, ids);
             let refusal = keep_reason(state, &error, head.path, fields, now);
             (

@@ -152,6 +152,7 @@ impl ApiCall<'_> {
             args: self.args,
             now: self.now,
             style: state.settings().reply_style,
+            url: state.url(),
             check: Some(&check),
         };
         let answer = state.fixtures.answer(&call).transpose()?;

@@ -4,20 +4,21 @@ use serde_json::{Value as Json, json};
 
 use crate::support::{Answer, Bench};
 
-struct Shop {
-    bench: Bench,
+/// A shop that calls.
+pub(crate) struct Shop {
+    pub(crate) bench: Bench,
     platform: &'static str,
     token: String,
 }
 
 impl Shop {
-    async fn of(platform: &'static str) -> Self {
+    pub(crate) async fn of(platform: &'static str) -> Self {
         let bench = Bench::start().await;
         let login = bench.iop_login(&bench.app(platform), "").await;
         Self { bench, platform, token: login["access_token"].as_str().unwrap().to_owned() }
     }
 
-    async fn call(&self, api: &str, args: &[(&str, &str)]) -> Answer {
+    pub(crate) async fn call(&self, api: &str, args: &[(&str, &str)]) -> Answer {
         let app = self.bench.app(self.platform);
         let mut pairs = args.to_vec();
         pairs.push(("access_token", &self.token));

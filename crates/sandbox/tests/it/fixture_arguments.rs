@@ -31,6 +31,20 @@ const APIS: &[(&str, &str)] = &[
     ("alibaba", "alibaba.icbu.product.id.decrypt"),
     ("alibaba", "/alibaba/icbu/category/get/v2"),
     ("alibaba", "/alibaba/icbu/category/attribute/get/v2"),
+    ("alibaba", "/icbu/product/inventory/get"),
+    ("alibaba", "/icbu/product/inventory/update"),
+    ("alibaba", "alibaba.icbu.product.inventory.update"),
+    ("alibaba", "/icbu/product/edit-inventory"),
+    ("alibaba", "/icbu/product/edit-price"),
+    ("alibaba", "/icbu/product/update/display"),
+    ("alibaba", "alibaba.icbu.product.batch.update.display"),
+    ("alibaba", "/alibaba/icbu/product/batch/update/status"),
+    ("alibaba", "/alibaba/order/get"),
+    ("alibaba", "/alibaba/order/fund/query"),
+    ("alibaba", "/alibaba/order/cancel"),
+    ("alibaba", "/alibaba/v2/order/shipping"),
+    ("alibaba", "/order/logistics/query"),
+    ("alibaba", "/order/logistics/tracking/get"),
     ("aliexpress", "aliexpress.solution.product.list.get"),
     ("aliexpress-legacy", "aliexpress.open:api.findAeProductDetailModuleListByQurey"),
     ("aliexpress-legacy", "aliexpress.open:api.findProductInfoListQuery"),
@@ -48,12 +62,43 @@ const APIS: &[(&str, &str)] = &[
     ("miravia", "/orders/get"),
     ("1688", "com.alibaba.product:alibaba.product.list.get"),
     ("1688", "com.alibaba.product:alibaba.category.get"),
+    ("1688", "com.alibaba.product:alibaba.product.get"),
+    ("1688", "com.alibaba.product:alibaba.product.modifyStock"),
+    ("1688", "com.alibaba.product:alibaba.product.repost"),
+    ("1688", "com.alibaba.trade:alibaba.trade.getSellerOrderList"),
+    ("1688", "com.alibaba.trade:alibaba.trade.get.buyerView"),
+    ("1688", "com.alibaba.trade:alibaba.trade.cancel"),
+    ("1688", "com.alibaba.logistics:alibaba.trade.getLogisticsInfos.buyerView"),
+    ("1688", "com.alibaba.logistics:alibaba.trade.getLogisticsTraceInfo.sellerView"),
     ("1688", "system:currentTime"),
     ("taobao", "taobao.items.onsale.get"),
     ("taobao", "taobao.time.get"),
 ];
 
 const NAMES: &[&str] = &[
+    "sku_inventory",
+    "inventory_list",
+    "inventory",
+    "request_param",
+    "price",
+    "sku_price",
+    "product_id_list",
+    "new_display",
+    "action",
+    "trade_id",
+    "e_trade_id",
+    "shipping_request",
+    "productID",
+    "productIds",
+    "productStockChange",
+    "increaceModify",
+    "orderId",
+    "tradeID",
+    "logisticsId",
+    "orderStatus",
+    "isHis",
+    "page",
+    "modifyStartTime",
     "current_page",
     "page_size",
     "subject",
@@ -163,11 +208,11 @@ proptest! {
         let shop = (with_shop > 0)
             .then(|| WORLD.shops().iter().position(|shop| shop.platform == platform).unwrap());
         let now = Timestamp::from_second(now).unwrap();
-        let call = FixtureCall { platform, api, version, shop, args: &args, now, style: ReplyStyle::Recorded, check: None };
+        let call = FixtureCall { platform, api, version, shop, args: &args, now, style: ReplyStyle::Recorded, url: "", check: None };
         match WORLD.answer(&call) {
             Some(Ok(_)) => {}
             Some(Err(error)) => {
-                prop_assert!(!error.code.is_empty() && !error.message.is_empty() && error.origin == "ISV");
+                prop_assert!(!error.code.is_empty() && !error.message.is_empty() && matches!(error.origin, "ISV" | "ISP"));
             }
             None => prop_assert!(false, "no fixtures are behind {api}"),
         }

@@ -44,6 +44,7 @@ pub(crate) fn ask_as(
         args: &args,
         now: now(),
         style: ReplyStyle::Recorded,
+        url: "",
         check: None,
     };
     fixtures.answer(&call).unwrap_or_else(|| panic!("no fixtures are behind {platform} {api}"))

@@ -189,3 +189,19 @@ impl Connection {
         Outcome { reply, source, body: answer.body }
     }
 }
+
+/// A sandbox of its own, with the first shop of a platform.
+pub(crate) struct Fresh {
+    _bench: Bench,
+    pub(crate) caller: Caller,
+    pub(crate) connection: Connection,
+}
+
+impl Fresh {
+    pub(crate) async fn start(platform: &str) -> Self {
+        let bench = Bench::start().await;
+        let caller = Caller::login(&bench, platform).await;
+        let connection = Connection::new(&bench.host);
+        Self { _bench: bench, caller, connection }
+    }
+}

@@ -1,6 +1,7 @@
 //! `sesame orders`: what was sold.
 
 mod list;
+mod ship;
 mod single;
 
 use crate::{context::Context, exit::CliResult, runtime};
@@ -45,6 +46,45 @@ Examples:
 JSON: [{\"shop\",\"order\",\"id\",\"sku\",\"product\",\"title\",\"quantity\",\"price\",\"status\",\"stage\",\"package\",\"carrier\",\
 \"tracking\"}], all as text. With --stage only the lines in this stage.")]
     Lines(list::LineListArgs),
+    /// Ships orders: packs them and hands them over, or declares a tracking number.
+    #[command(after_help = "\
+Examples:
+  sesame orders ship myshop 300112233445566
+  sesame orders ship myshop 300112233445566 --labels labels
+  sesame orders ship aliexpress-shop 8100000000000001 --carrier DHL \\
+      --tracking 1234567890
+  sesame orders ship taobao-shop 3000000000000000001 --lines 3000000000000000002 \\
+      --carrier YTO --tracking YT0001
+  sesame orders ship --all-shops --since 1d --yes --labels today
+
+The order is read first: what is packed is not packed again, and what is shipped is left alone. A shipment \
+that was cut off goes on with the same command. A line that cannot be shipped is said before anything is \
+sent, with the reason.
+
+JSON: [{\"shop\",\"order\",\"steps\":[..],\"status\",\"packages\":[{\"id\",\"carrier\",\"tracking\"}]}]; steps is empty if there \
+was nothing left to do.")]
+    Ship(ship::ShipArgs),
+    /// Writes the labels of packed orders to files.
+    #[command(after_help = "\
+Examples:
+  sesame orders documents myshop 300112233445566
+  sesame orders documents myshop 300112233445566 --folder labels
+  sesame orders documents --all-shops --since 1d --folder today
+
+A file for each package, ORDER-PACKAGE.pdf. A file that is there with other content is not replaced unless \
+--force says so.
+
+JSON: [{\"shop\",\"order\",\"package\",\"file\",\"bytes\"}]")]
+    Documents(ship::DocumentArgs),
+    /// Lists the carriers that can be named for shipping.
+    #[command(after_help = "\
+Examples:
+  sesame orders carriers aliexpress-shop
+  sesame orders carriers lazada-shop 300112233445566
+  sesame orders carriers taobao-shop --output json
+
+JSON: [{\"code\",\"name\"}]")]
+    Carriers(ship::CarrierArgs),
     /// Shows where the packages of an order are.
     #[command(after_help = "\
 Examples:
@@ -63,6 +103,9 @@ pub(crate) fn run(command: OrdersCommand, context: &Context) -> CliResult {
         OrdersCommand::List(args) => runtime::block_on(context, list::orders(&args, context)),
         OrdersCommand::Get(args) => runtime::block_on(context, single::get(&args, context)),
         OrdersCommand::Lines(args) => runtime::block_on(context, list::lines(&args, context)),
+        OrdersCommand::Ship(args) => runtime::block_on(context, ship::ship(&args, context)),
+        OrdersCommand::Documents(args) => runtime::block_on(context, ship::documents(&args, context)),
+        OrdersCommand::Carriers(args) => runtime::block_on(context, ship::carriers(&args, context)),
         OrdersCommand::Track(args) => runtime::block_on(context, single::track(&args, context)),
     }
 }

@@ -2,6 +2,9 @@
 
 mod get;
 mod list;
+mod states;
+
+use sesame_shop::JobKind;
 
 use crate::{context::Context, exit::CliResult, runtime};
 pub(crate) use list::{ListArgs, list};
@@ -49,6 +52,32 @@ Examples:
 The file has an id a line, or is CSV with a column `id`. Products that the platform refuses are lines on \
 standard error, and the exit code is 4. JSON as with products get, one a row.")]
     BatchGet(get::BatchGetArgs),
+    /// Puts products on sale.
+    #[command(after_help = "\
+Examples:
+  sesame products online myshop 2512345678
+  sesame products online myshop 2512345678 2512345679 --yes
+  sesame products online myshop 2512345678 --dry-run
+
+Journal, --resume, --undo, exit codes and JSON are those of `sesame stock set`.")]
+    Online(states::StateArgs),
+    /// Takes products off sale.
+    #[command(after_help = "\
+Examples:
+  sesame products offline myshop 2512345678
+  sesame products offline myshop 2512345678 2512345679 --yes
+  sesame products offline myshop --undo
+
+Journal, --resume, --undo, exit codes and JSON are those of `sesame stock set`.")]
+    Offline(states::StateArgs),
+    /// Deletes products for good.
+    #[command(after_help = "\
+Examples:
+  sesame products delete myshop 2512345678 --dry-run
+  sesame products delete myshop 2512345678
+
+It cannot be undone. Journal, --resume, exit codes and JSON are those of `sesame stock set`.")]
+    Delete(states::StateArgs),
 }
 
 /// Runs one of them.
@@ -60,6 +89,18 @@ pub(crate) fn run(command: ProductsCommand, context: &Context) -> CliResult {
             // Before the runtime starts: a read of standard input blocks.
             let ids = args.read()?;
             runtime::block_on(context, get::batch_get(&args, ids, context))
+        }
+        ProductsCommand::Online(args) => {
+            let kind = JobKind::ProductOnline;
+            runtime::block_on(context, states::change(&args, context, kind, "products online"))
+        }
+        ProductsCommand::Offline(args) => {
+            let kind = JobKind::ProductOffline;
+            runtime::block_on(context, states::change(&args, context, kind, "products offline"))
+        }
+        ProductsCommand::Delete(args) => {
+            let kind = JobKind::ProductDelete;
+            runtime::block_on(context, states::change(&args, context, kind, "products delete"))
         }
     }
 }
