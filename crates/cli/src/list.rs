@@ -25,6 +25,7 @@ pub(crate) struct List {
     layout: Option<Layout>,
     count: u64,
     is_open: bool,
+    has_header: bool,
     /// The names of the shops, where rows begin with one.
     shops: Vec<String>,
 }
@@ -60,7 +61,16 @@ impl List {
     pub(crate) fn new(printer: Printer, columns: Vec<String>) -> Self {
         // Rows that run over the screen say by themselves how far it is.
         let progress = if printer.is_terminal() { Progress::hidden() } else { Progress::new() };
-        Self { printer, progress, columns, layout: None, count: 0, is_open: true, shops: Vec::new() }
+        Self {
+            printer,
+            progress,
+            columns,
+            layout: None,
+            count: 0,
+            is_open: true,
+            has_header: true,
+            shops: Vec::new(),
+        }
     }
 
     /// Starts a list of rows of several shops: `shop` is its first column if more than one was asked for.
@@ -78,6 +88,11 @@ impl List {
     /// Returns the form of the output.
     pub(crate) fn format(&self) -> Format {
         self.printer.format()
+    }
+
+    /// Writes no names of columns: an earlier run wrote them.
+    pub(crate) fn without_header(&mut self) {
+        self.has_header = false;
     }
 
     /// Returns `true` if no row was written.
@@ -174,6 +189,7 @@ impl List {
         rows.cells.extend(self.shops.iter().map(|name| vec![name.clone()]));
         let layout = Layout::new(&rows, self.printer.terminal_width());
         match self.printer.format() {
+            _ if !self.has_header => {}
             Format::Csv | Format::Excel | Format::Xlsx => self.printer.csv_row(&rows.header)?,
             Format::Table => self.printer.styled(&layout.header(&rows))?,
             Format::Json | Format::Ndjson => {}
