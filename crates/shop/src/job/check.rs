@@ -155,6 +155,9 @@ fn sku(
             return refused("the product has no SKUs; change it with `sesame call`".to_owned());
         }
     }
+    if action.uses("warehouse") && first.warehouse.is_none() {
+        return refused("the platform does not say where its stock is, which the call takes".to_owned());
+    }
     let before = if kind == JobKind::PriceSet { first.price } else { first.quantity };
     if entry.expected.is_some() && before != entry.expected {
         let now = before.map_or_else(|| "unknown".to_owned(), |now| now.to_string());
