@@ -137,7 +137,7 @@ fn read(words: &[String], column: &'static str) -> CliResult<ShopRows> {
         [] => Err(Error::usage("there is nothing to do: no rows were given")
             .with_hint("Name a file, or write SKU=VALUE.")
             .into()),
-        [file] if !file.contains('=') || Path::new(file).is_file() => from_file(Path::new(file), column),
+        [file] if file == "-" || Path::new(file).exists() => from_file(Path::new(file), column),
         words => Ok(words.iter().map(|word| Ok((None, from_word(word)?))).collect::<Result<_, Error>>()?),
     }
 }

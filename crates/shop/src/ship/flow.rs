@@ -115,10 +115,14 @@ impl Shop {
         for other in others.into_iter().flatten() {
             action = catalog.action(&platform, &other)?;
         }
-        for (name, given) in [("carrier", asked.carrier.is_some()), ("tracking", asked.tracking.is_some())] {
+        let said = [
+            ("carrier", "carrier", asked.carrier.is_some()),
+            ("tracking", "tracking number", asked.tracking.is_some()),
+        ];
+        for (name, what, given) in said {
             let is_taken = action.uses(name);
             if given && !is_taken {
-                return Err(Error::usage(format!("{platform} chooses the {name} itself: leave it out")));
+                return Err(Error::usage(format!("{platform} chooses the {what} itself: leave it out")));
             }
             if is_taken && !given {
                 return Err(Error::usage(format!("{} takes --{name}", action.api))
