@@ -2,6 +2,7 @@
 
 use quick_xml::{
     Reader,
+    escape::resolve_predefined_entity,
     events::{BytesStart, Event},
 };
 use serde_json::{Map, Value as Json};
@@ -69,7 +70,13 @@ pub fn read(text: &str) -> Result<(String, Json), String> {
             }
             Event::Text(text) => inside.push_str(&text),
             Event::CData(text) => inside.push_str(&text),
-            Event::GeneralRef(_) => inside.push('&'),
+            Event::GeneralRef(name) => {
+                let unknown = || format!("{}: unknown entity &{};", at(position), &*name);
+                match name.resolve_char_ref().map_err(|_| unknown())? {
+                    Some(character) => inside.push(character),
+                    None => inside.push_str(resolve_predefined_entity(&name).ok_or_else(unknown)?),
+                }
+            }
             Event::End(_) => {
                 let (name, members, text) = open.pop().unwrap_or_default();
                 let text = text.trim();
@@ -171,6 +178,7 @@ mod tests {
             read("<a><b c='1'>5</b><d e='2'/></a>").unwrap().1,
             serde_json::json!({"b": "5", "d": {"@e": "2"}})
         );
+        assert_eq!(read("<a>1 &lt; 2 &amp; &#x4e2d; &quot;</a>").unwrap().1, "1 < 2 & 中 \"");
     }
 
     #[test]
@@ -182,6 +190,8 @@ mod tests {
             ("x<a/>", "it needs one root element"),
             ("<a/><a/>", "it has several root elements"),
             ("<a><b></b>", "the element a does not end"),
+            ("<a>&nbsp;</a>", "line 1, column 4: unknown entity &nbsp;"),
+            ("<a>&#0;</a>", "line 1, column 4: unknown entity &#0;"),
             ("<a>\n <b></c></a>", "line 2, column 5: "),
             (&"<a>".repeat(100), "line 1, column 193: more than 64"),
         ] {

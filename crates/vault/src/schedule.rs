@@ -276,10 +276,11 @@ fn window_opens(rules: &TokenRules, row: &AuthorizationRow) -> Option<i64> {
 /// From when on the refresh token may be postponed: `spread` after the window opens. Past its end, or if
 /// that is not known, a refresh asks first whether it lives.
 fn postpone_from(rules: &TokenRules, row: &AuthorizationRow, now: i64, spread: i64) -> Option<i64> {
-    let is_open = !reached(end_of(row, now), now) && !is_from_future(&row.tokens, now);
-    let opens = window_opens(rules, row).filter(|_| is_open)?;
+    let opens = window_opens(rules, row).filter(|_| !is_from_future(&row.tokens, now))?;
     let postpone_after = within_horizon(row.postpone_after, now);
-    [Some(opens.saturating_add(spread)), postpone_after, not_before(row, now)].into_iter().flatten().max()
+    let from = [Some(opens.saturating_add(spread)), postpone_after, not_before(row, now)];
+    let end = end_of(row, now);
+    from.into_iter().flatten().max().filter(|from| end.is_none_or(|end| now < end && *from < end))
 }
 
 /// From when on warnings are given, as it looks at a time. `None`: not as long as a postponement has
@@ -372,6 +373,12 @@ pub(crate) fn first_announced(rules: &TokenRules, tokens: &TokenColumns, now: i6
 fn announced(row: &AuthorizationRow, end: i64, now: i64) -> Option<i64> {
     let latest = now.saturating_add(DAY);
     row.tokens.announced.filter(|days| latest >= end.saturating_sub(days.saturating_mul(DAY)))
+}
+
+/// Returns the last warning given, to be stored after a look: without one that does not count, or it would
+/// count when its day comes.
+pub(crate) fn announced_so_far(row: &AuthorizationRow, now: i64) -> Option<i64> {
+    end_of(row, now).map_or(row.tokens.announced, |end| announced(row, end, now))
 }
 
 /// The mark that was passed last and not announced, if one was.

@@ -74,14 +74,18 @@ impl Checker<'_> {
             Type::Bytes if self.all => return invalid(),
             // JSON of the same layout will do.
             Type::Xml => {
-                let json = || serde_json::from_str(text).ok().filter(Json::is_object);
-                return match xml::read(text).ok() {
+                let document = if text.starts_with('{') {
+                    let members = serde_json::from_str::<Map<String, Json>>(text).ok();
+                    members
+                        .filter(|members| members.len() == 1)
+                        .and_then(|members| members.into_iter().next())
+                } else {
+                    xml::read(text).ok()
+                };
+                return match document {
                     Some((root, value)) => self.root(param, path, &root, &value),
-                    None => match json() {
-                        Some(value) => self.one(param, path, &value),
-                        None if self.all => invalid(),
-                        None => Ok(()),
-                    },
+                    None if self.all => invalid(),
+                    None => Ok(()),
                 };
             }
             _ => {}

@@ -39,6 +39,8 @@ const WALKS: &[Walk] = &[
     Walk { platform: "miravia", api: "/orders/get", args: &[("created_after", "2020-01-01T00:00:00+0100")], page: ("offset", 0, 100), size: Some(("limit", "100")), items: "/data/orders", id: "/order_id", total: "/data/countTotal" },
     Walk { platform: "lazada", api: "/orders/get", args: &[("update_after", "2020-01-01T00:00:00+08:00"), ("sort_by", "updated_at"), ("sort_direction", "ASC")], page: ("offset", 0, 20), size: None, items: "/data/orders", id: "/order_id", total: "/data/countTotal" },
     Walk { platform: "1688", api: "com.alibaba.product:alibaba.product.list.get", args: &[("webSite", "1688")], page: ("pageNo", 1, 1), size: Some(("pageSize", "11")), items: "/result/result/pageResult/resultList", id: "/productID", total: "/result/result/pageResult/totalRecords" },
+    Walk { platform: "1688", api: "com.alibaba.trade:alibaba.trade.getSellerOrderList", args: &[], page: ("page", 1, 1), size: Some(("pageSize", "50")), items: "/result", id: "/baseInfo/idOfStr", total: "/totalRecord" },
+    Walk { platform: "alibaba", api: "/alibaba/icbu/product/search/v2", args: &[], page: ("page_index", 1, 1), size: None, items: "/product_info", id: "/basic_info/product_id", total: "/page/total_item" },
     Walk { platform: "taobao", api: "taobao.items.onsale.get", args: &[("fields", "num_iid,title")], page: ("page_no", 1, 1), size: Some(("page_size", "9")), items: "/items", id: "/num_iid", total: "/total_results" },
     Walk { platform: "taobao", api: "taobao.items.onsale.get", args: &[("fields", "num_iid,price"), ("order_by", "num:asc")], page: ("page_no", 1, 1), size: None, items: "/items", id: "/num_iid", total: "/total_results" },
 ];
@@ -278,7 +280,7 @@ fn the_icbu_category_tree_can_be_walked() {
     assert!(leaves.len() > 40 && leaves.contains("21110712"));
     let unknown = get("999");
     assert_eq!(unknown["result"]["success"], false);
-    assert_eq!(unknown["result"]["msg_code"], "CATEGORY_NOT_EXIST");
+    assert_eq!(unknown["result"]["msg_code"], "BUSINESS_CATEGORY_NOT_EXIST");
     let top = payload(&world, "alibaba", "alibaba.icbu.category.get.new", &[("cat_id", "0")]);
     assert!(top["category"]["child_ids"].is_array());
 

@@ -30,4 +30,7 @@ mod sweep_calls;
 mod sweep_wrong;
 mod top;
 mod world;
+mod world_1688;
+mod world_icbu;
+mod world_model;
 mod wrapped_lists;

@@ -273,7 +273,7 @@ impl<'a> Batch<'a> {
             id: row.id,
             fence: due.fence,
             due_at: due_at.map(|at| at.clamp(now.saturating_add(NOT_AT_ONCE), now.saturating_add(HORIZON))),
-            announced: row.tokens.announced,
+            announced: schedule::announced_so_far(row, now),
         });
     }
 

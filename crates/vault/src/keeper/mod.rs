@@ -169,12 +169,14 @@ impl Keeper {
         let mut waiting = Throttled::default();
         let latest = self.vault.0.now().saturating_add(LONGEST_DRAIN);
         loop {
+            // Not when it ended: rows whose slots came while calls were slow are still to be looked at.
+            let began = self.vault.0.now();
             let (tick, throttled) = self.once().await?;
             done.add(tick.done);
             // They come again in this drain: what counts is what becomes of them.
             done.deferred = done.deferred.saturating_sub(throttled.count);
             waiting.merge(throttled);
-            if self.vault.0.now() >= waiting.until.min(latest) {
+            if began >= waiting.until.min(latest) {
                 return Ok(Tick { done, ..tick });
             }
             let next = tick.next_due.map(Timestamp::as_millisecond);

@@ -239,6 +239,26 @@ async fn a_clock_that_was_ahead_gives_nothing_up() {
     assert_eq!(told(store.as_ref()).await, [expiring(7), expiring(2), expiring(1), exhausted]);
 }
 
+/// Ten days early is not when people expect the warning: it comes again.
+#[tokio::test]
+async fn a_warning_that_a_clock_ahead_gave_is_given_again_on_its_day() {
+    let (home, _, vault, store) = lazada().await;
+    let tokens = ImportedTokens::default().refresh(RefreshToken::new("r")).account_name("shop");
+    let tokens = tokens.access(AccessToken::new("a")).access_expires_at(at(180 * DAY));
+    vault.import_tokens("lazada", tokens.refresh_expires_at(at(60 * DAY))).await.unwrap();
+    let keeper = Keeper::new(vault, KeeperOptions::default().warm(WarmPolicy::Never));
+    home.clock.advance_secs(20 * DAY);
+    keeper.tick().await.unwrap();
+    home.clock.advance_secs(11 * DAY);
+    keeper.tick().await.unwrap();
+    home.clock.set_back(Duration::from_secs(11 * DAY));
+    assert_eq!(told(store.as_ref()).await, [expiring(30)]);
+    keep_until(&keeper, &home, 29 * DAY).await;
+    assert_eq!(told(store.as_ref()).await, [expiring(30)]);
+    keep_until(&keeper, &home, 32 * DAY).await;
+    assert_eq!(told(store.as_ref()).await, [expiring(30), expiring(30)]);
+}
+
 #[tokio::test]
 async fn tokens_from_the_future_are_named_and_a_refresh_mends_them() {
     let service = Param2Service::default();

@@ -34,6 +34,22 @@ async fn two_names_of_one_app_key_share_its_rate() {
     assert_eq!(keeper.tick().await.unwrap().done.refreshed, 4);
 }
 
+/// While five calls take two seconds, the slots of all that wait for the rate have come and gone.
+#[tokio::test]
+async fn a_round_leaves_nothing_undone_where_the_platform_is_slow() {
+    let service = Param2Service::default();
+    let home = home(service.transport());
+    let (vault, _) = shops(&home, 12, HOUR, 180 * DAY).await;
+    let (answering, clock) = (service.transport(), home.clock.clone());
+    home.transport.answer(move |seen| {
+        clock.advance_secs(2);
+        answering.ask(seen)
+    });
+    home.clock.advance_secs(2 * HOUR);
+    let round = Keeper::new(vault, KeeperOptions::default()).drain().await.unwrap();
+    assert_eq!((round.done.refreshed, round.done.deferred), (12, 0));
+}
+
 /// A keeper and a program that calls run on while somebody resets the secret.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_replaced_secret_is_taken_up_by_what_runs() {
