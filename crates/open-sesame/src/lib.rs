@@ -49,7 +49,10 @@ pub use sesame_core::{
     envelope::Reply, params::File,
 };
 pub use sesame_http::HttpTransport;
-pub use sesame_shop::{Merged, Shop, Shops};
+pub use sesame_shop::{
+    Amount, Carrier, Document, Job, JobEntry, JobInfo, JobKind, JobReport, JobRow, Merged, Plan, RowOutcome,
+    ShipRequest, Shipment, Shop, Shops, SkuState,
+};
 pub use sesame_vault::{
     Account, AccountId, AccountState, App, Callback, ImportedTokens, Keeper, KeeperOptions, KeyChoice, Login,
     LoginOptions, NewApp, SystemClock, Vault, WarmPolicy,

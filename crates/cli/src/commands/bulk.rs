@@ -304,6 +304,8 @@ impl Drop for Unfinished {
 fn tell(chosen: &ChosenShops, shop: &str, entry: &JobEntry) {
     let place = entry.row.line.map_or_else(String::new, |line| format!("line {line}: "));
     let (code, message) = entry.outcome.message();
+    // Some messages begin with the code.
+    let code = code.filter(|code| !message.unwrap_or_default().starts_with(*code));
     let code = code.map_or_else(String::new, |code| format!("{code}: "));
     let line = || format!("{place}{}: {code}{}", entry.row.name(), message.unwrap_or_default());
     match entry.outcome {

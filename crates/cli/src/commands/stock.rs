@@ -101,7 +101,9 @@ pub(crate) fn run_price(command: &PriceCommand, context: &Context) -> CliResult 
 async fn set(args: &ValueArgs, context: &Context, kind: JobKind, command: &'static str) -> CliResult {
     let column = if kind == JobKind::PriceSet { "price" } else { "quantity" };
     let (shops, words) = ShopArgs::and_words(&args.words, &args.shops)?;
-    let chosen = shops.choose(context).await?;
+    let catalog = context.catalog()?;
+    let chosen =
+        shops.choose(context).await?.that_have(|platform| catalog.action(platform, kind.name()).map(drop))?;
     let mut rows = HashMap::new();
     if !words.is_empty() || !args.options.is_of_a_job() {
         let words = words.to_vec();
@@ -135,7 +137,7 @@ fn read(words: &[String], column: &'static str) -> CliResult<ShopRows> {
         [] => Err(Error::usage("there is nothing to do: no rows were given")
             .with_hint("Name a file, or write SKU=VALUE.")
             .into()),
-        [file] if !file.contains('=') || Path::new(file).is_file() => from_file(Path::new(file), column),
+        [file] if file == "-" || Path::new(file).exists() => from_file(Path::new(file), column),
         words => Ok(words.iter().map(|word| Ok((None, from_word(word)?))).collect::<Result<_, Error>>()?),
     }
 }
@@ -145,11 +147,11 @@ fn from_file(path: &Path, column: &'static str) -> CliResult<ShopRows> {
     sheet::read(path, &[column], &["shop", "product", "sku"], &mut |row| {
         let value = row.decimal(column)?.ok_or_else(|| row.wrong(column, "it is empty"))?;
         let value: Amount = value.parse().map_err(|error| row.wrong(column, error))?;
-        let (product, sku) = (row.get("product")?, row.get("sku")?);
-        let mut found = match (product, sku) {
-            (_, Some(sku)) => JobRow::sku(sku, value),
-            (Some(product), None) => JobRow::product(product).value(value),
-            (None, None) => return Err(row.wrong("sku", "there is no SKU").into()),
+        let product = row.get("product")?;
+        let sku = if product.is_none() { Some(row.text("sku")?) } else { row.get("sku")? };
+        let mut found = match sku {
+            Some(sku) => JobRow::sku(sku, value),
+            None => JobRow::product(product.unwrap_or_default()).value(value),
         };
         if let Some(product) = product {
             found = found.of(product);

@@ -270,6 +270,7 @@ macro_rules! snapshot {
             (r"50\d…[A-Za-z0-9_-]{3}", "[TOKEN]"),
             (r"[0-9A-F]{3}…[0-9A-F]{3}", "[SIGNATURE]"),
             (r"\b[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f-]{21}\b", "[ID]"),
+            (r"\b20\d{6}-\d{6}-[0-9a-f]{6}\b", "[JOB]"),
             (r"_sandbox/refusals/r\d+", "_sandbox/refusals/[ID]"),
         ], prepend_module_to_snapshot => false, snapshot_path => "../snapshots"}, {
             insta::assert_snapshot!($name, $text);

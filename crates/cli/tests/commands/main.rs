@@ -35,3 +35,5 @@ mod terminal;
 mod trouble;
 mod usage;
 mod vault;
+mod write_crashes;
+mod writes;

@@ -34,7 +34,7 @@ pub(super) fn rows(kind: JobKind, rows: &[JobRow]) -> Result<()> {
             Some(format!("is there twice{line}"))
         });
         if let Some(why) = why {
-            wrong.push(format!("{}{} {why}", place(row), row.name()));
+            wrong.push(format!("{}{}: {why}", place(row), row.name()));
         }
     }
     if wrong.is_empty() {
@@ -63,12 +63,12 @@ fn value(kind: JobKind, row: &JobRow) -> std::result::Result<(), String> {
     if row.product.is_none() && row.sku.as_deref().is_none_or(str::is_empty) {
         return Err("no SKU".to_owned());
     }
-    let Some(value) = row.value else { return Err("has no value".to_owned()) };
+    let Some(value) = row.value else { return Err("no value".to_owned()) };
     match kind {
-        JobKind::PriceSet if value <= Amount::ZERO => Err(format!("{value}: a price is above 0")),
+        JobKind::PriceSet if value <= Amount::ZERO => Err(format!("{value} is not above 0")),
         JobKind::PriceSet => Ok(()),
-        _ if value.decimals() > 0 => Err(format!("{value}: stock is a whole number")),
-        JobKind::StockSet if value.is_negative() => Err(format!("{value}: stock is not below 0")),
+        _ if value.decimals() > 0 => Err(format!("{value} is not a whole number")),
+        JobKind::StockSet if value.is_negative() => Err(format!("{value} is below 0")),
         _ => Ok(()),
     }
 }
@@ -155,7 +155,13 @@ fn sku(
             return refused("the product has no SKUs; change it with `sesame call`".to_owned());
         }
     }
+    if action.uses("warehouse") && first.warehouse.is_none() {
+        return refused("the platform does not say where its stock is, which the call takes".to_owned());
+    }
     let before = if kind == JobKind::PriceSet { first.price } else { first.quantity };
+    if kind != JobKind::StockAdd && before == Some(value) {
+        return unchanged(before, value);
+    }
     if entry.expected.is_some() && before != entry.expected {
         let now = before.map_or_else(|| "unknown".to_owned(), |now| now.to_string());
         return Err(RowOutcome::skipped(format!(
@@ -167,7 +173,7 @@ fn sku(
         let most = action.decimals.get(currency).or_else(|| action.decimals.get("*"));
         if let Some(most) = most.filter(|most| value.decimals() > **most) {
             let of = if currency == "*" { "prices have".to_owned() } else { format!("{currency} has") };
-            return refused(format!("{value}: {of} at most {most} decimals here"));
+            return refused(format!("{value}: {of} at most {most} decimals on this platform"));
         }
         return unchanged(before, value);
     }

@@ -17,6 +17,8 @@ use crate::{Amount, SkuState};
 
 /// Number of journals that are kept.
 const KEPT: usize = 500;
+/// The ending of a journal whose plan is being written.
+const DRAFT: &str = "draft";
 /// The largest journal that is read.
 const LARGEST: u64 = 4 << 30;
 
@@ -96,16 +98,22 @@ impl Journal {
         make_folder(folder)?;
         prune(folder, KEPT);
         let path = path_of(folder, &info.id);
+        if path.exists() {
+            return Err(Error::local(format!("there is a job {} already", info.id)));
+        }
+        let draft = path.with_extension(DRAFT);
         let mut options = OpenOptions::new();
         options.create_new(true).append(true).read(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let file = options.open(&path).map_err(|error| local(&path, "create", error))?;
+        let file = options.open(&draft).map_err(|error| local(&draft, "create", error))?;
         let mut journal = Self { file, path };
         journal.lock(&info.id)?;
         let rows = entries.iter().map(|entry| Line::Row(entry.clone()));
         let plan = Line::Plan { rows: entries.len() };
         journal.write(std::iter::once(Line::Job(info.clone())).chain(rows).chain([plan]))?;
+        // A job is there once its plan is whole.
+        std::fs::rename(&draft, &journal.path).map_err(|error| local(&journal.path, "create", error))?;
         #[cfg(unix)]
         File::open(folder)
             .and_then(|folder| folder.sync_all())
@@ -292,8 +300,15 @@ fn make_folder(folder: &Path) -> Result<()> {
     builder.create(folder).map_err(|error| local(folder, "create", error))
 }
 
-/// Removes the oldest journals of jobs that have ended.
+/// Removes the oldest journals of jobs that have ended, and what a crash left of plans.
 fn prune(folder: &Path, kept: usize) {
+    let files = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|file| file.path());
+    for draft in files.filter(|path| path.extension().is_some_and(|ending| ending == DRAFT)) {
+        // One that is being written is locked.
+        if File::open(&draft).is_ok_and(|file| file.try_lock().is_ok()) {
+            let _ = std::fs::remove_file(draft);
+        }
+    }
     for id in ids(folder).into_iter().skip(kept) {
         let is_over =
             read(folder, &id).is_ok_and(|job| job.entries.iter().all(|entry| entry.outcome.is_final()));
@@ -409,7 +424,9 @@ mod tests {
         for (n, entry) in [entry("A", 1), over.clone(), over.clone(), over].into_iter().enumerate() {
             Journal::create(folder.path(), &some_info(&format!("j{n}")), &[entry]).unwrap();
         }
+        std::fs::write(folder.path().join("j9.draft"), "{").unwrap();
         prune(folder.path(), 1);
+        assert!(!folder.path().join("j9.draft").exists());
         assert_eq!(ids(folder.path()), ["j3", "j0"], "the newest, and one that is not at its end");
     }
 

@@ -23,12 +23,22 @@ pub(super) fn call(
     asked: &ShipRequest,
 ) -> Result<Call> {
     let mut call = shop.call(&action.api);
-    call.args.clone_from(&action.arguments);
+    call.args = arguments(action, order, lines, asked)?;
+    Ok(call)
+}
+
+pub(super) fn arguments(
+    action: &Action,
+    order: &Order,
+    lines: &[&OrderLine],
+    asked: &ShipRequest,
+) -> Result<Map<String, Json>> {
+    let mut args = action.arguments.clone();
     let of_order = |name: &str| field(action, order, None, asked, name);
     for (name, place) in &action.inputs {
-        path::set(&mut call.args, place, of_order(name)?)?;
+        path::set(&mut args, place, of_order(name)?)?;
     }
-    let Some(place) = &action.rows else { return Ok(call) };
+    let Some(place) = &action.rows else { return Ok(args) };
     // Rows of packages: one for each, however many lines are in it.
     let mut rows: Vec<Json> = Vec::new();
     for line in lines {
@@ -42,14 +52,14 @@ pub(super) fn call(
         }
     }
     match &action.products {
-        None => path::set(&mut call.args, place, Json::from(rows))?,
+        None => path::set(&mut args, place, Json::from(rows))?,
         Some(list) => {
             let mut members = members(&list.members, of_order)?;
             path::set(&mut members, place, Json::from(rows))?;
-            path::set(&mut call.args, &list.path, Json::from(vec![Json::Object(members)]))?;
+            path::set(&mut args, &list.path, Json::from(vec![Json::Object(members)]))?;
         }
     }
-    Ok(call)
+    Ok(args)
 }
 
 fn object(

@@ -30,8 +30,8 @@ pub struct Shipment {
 }
 
 /// The way of a platform to ship.
-struct Flow {
-    steps: Vec<Action>,
+pub(super) struct Flow {
+    pub(super) steps: Vec<Action>,
 }
 
 impl Shop {
@@ -115,14 +115,18 @@ impl Shop {
         for other in others.into_iter().flatten() {
             action = catalog.action(&platform, &other)?;
         }
-        for (name, given) in [("carrier", asked.carrier.is_some()), ("tracking", asked.tracking.is_some())] {
+        let said = [
+            ("carrier", "carrier", asked.carrier.is_some()),
+            ("tracking", "tracking number", asked.tracking.is_some()),
+        ];
+        for (name, what, given) in said {
             let is_taken = action.uses(name);
             if given && !is_taken {
-                return Err(Error::usage(format!("{platform} takes no --{name} here: it says it itself")));
+                return Err(Error::usage(format!("{platform} chooses the {what} itself: leave it out")));
             }
             if is_taken && !given {
                 return Err(Error::usage(format!("{} takes --{name}", action.api))
-                    .with_hint("`sesame orders carriers ACCOUNT` lists the carriers. Nothing was sent."));
+                    .with_hint("`sesame orders carriers` lists the carriers. Nothing was sent."));
             }
         }
         let mut steps = vec![action];
@@ -195,7 +199,7 @@ impl Flow {
     ///
     /// # Errors
     /// Usage, for lines that cannot be shipped, with what to do.
-    fn select(&self, asked: &ShipRequest, order: &Order) -> Result<(Vec<String>, Vec<String>)> {
+    pub(super) fn select(&self, asked: &ShipRequest, order: &Order) -> Result<(Vec<String>, Vec<String>)> {
         let refuse = |why: String, hint: &str| {
             Err(Error::usage(format!("order {} {why}", order.id))
                 .with_hint(format!("{hint} Nothing was sent.")))
@@ -237,7 +241,8 @@ impl Flow {
             } else {
                 format!(" The others: --lines {}.", others.join(","))
             };
-            return refuse(format!("{place}is {} ({what})", line.status), &format!("{hint}{more}"));
+            let word = if what.ends_with(&*line.status) { String::new() } else { format!(" ({what})") };
+            return refuse(format!("{place}is {}{word}", line.status), &format!("{hint}{more}"));
         }
         let first = &self.steps[0];
         let begun = chosen.iter().filter(|line| !first.from.contains(&line.status)).count();
@@ -255,7 +260,7 @@ impl Flow {
     }
 
     /// Returns the lines with which a step is still to be done.
-    fn open<'a>(
+    pub(super) fn open<'a>(
         &self,
         step: &Action,
         nth: usize,
@@ -284,7 +289,7 @@ fn is_past(line: &OrderLine, flow: &Flow) -> bool {
 /// Says why a stage cannot be shipped, and what to do.
 fn advice(stage: Stage) -> (&'static str, &'static str) {
     match stage {
-        Stage::Unpaid => ("not paid", "Wait until the buyer has paid."),
+        Stage::Unpaid => ("unpaid", "Wait until the buyer has paid."),
         Stage::Cancelling => ("about to be cancelled", "Answer the buyer's wish to cancel first."),
         Stage::Cancelled => ("cancelled", "There is nothing to ship."),
         Stage::Returning => ("returned", "There is nothing to ship."),

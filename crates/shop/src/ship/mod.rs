@@ -6,6 +6,8 @@
 mod call;
 mod document;
 mod flow;
+#[cfg(test)]
+mod tests;
 
 pub use document::{Carrier, Document};
 pub use flow::Shipment;

@@ -64,19 +64,19 @@ async fn what_is_known_to_be_wrong_is_not_sent() {
     assert_eq!((plan.products(), plan.calls().unwrap().len()), (2, 1));
 
     for (kind, value, why) in [
-        (JobKind::StockSet, "-1", "not below 0"),
-        (JobKind::StockSet, "1.5", "whole number"),
-        (JobKind::PriceSet, "0", "above 0"),
-        (JobKind::PriceSet, "-3", "above 0"),
+        (JobKind::StockSet, "-1", "is below 0"),
+        (JobKind::StockSet, "1.5", "not a whole number"),
+        (JobKind::PriceSet, "0", "not above 0"),
+        (JobKind::PriceSet, "-3", "not above 0"),
     ] {
         let row = JobRow::sku("S0", value.parse::<Amount>().unwrap()).line(7);
         let error = stage.shop.plan(kind, vec![row]).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Usage);
-        assert!(error.message().contains("line 7: S0 ") && error.message().contains(why), "{error}");
+        assert!(error.message().contains("line 7: S0: ") && error.message().contains(why), "{error}");
     }
     let error =
         stage.shop.plan(JobKind::StockSet, self::rows(2, 1).into_iter().chain(self::rows(2, 2)).collect());
-    assert!(error.await.unwrap_err().message().contains("S0 is there twice"));
+    assert!(error.await.unwrap_err().message().contains("S0: is there twice"));
     let row = JobRow::sku("S0", "1.505".parse::<Amount>().unwrap());
     let plan = stage.shop.plan(JobKind::PriceSet, vec![row]).await.unwrap();
     assert!(plan.entries()[0].outcome.message().1.unwrap().contains("at most 2 decimals"));

@@ -1,6 +1,8 @@
 //! `sesame orders ship`, `documents`, `carriers`.
 
 use std::{
+    cell::Cell,
+    collections::BTreeMap,
     fs::OpenOptions,
     io::{ErrorKind as IoError, Write as _},
     path::{Path, PathBuf},
@@ -8,7 +10,7 @@ use std::{
 
 use serde::Serialize;
 use sesame_core::Error;
-use sesame_shop::{Document, Fields, Order, ShipRequest, Shipment, Shop, Stage, parse_time};
+use sesame_shop::{Document, Fields, Order, ShipRequest, Shipment, Shop, Shops, Stage, parse_time};
 use sesame_vault::Account;
 
 use crate::{
@@ -143,6 +145,44 @@ async fn targets<'a>(
     }
 }
 
+/// What came of an order.
+type OfOrder<'t, 'a, T> = (&'t Target<'a>, Result<T, Error>);
+
+/// Does something with each order: one after the other of a shop, all shops at the same time.
+async fn for_each<'t, 'a, T>(
+    context: &Context,
+    orders: &'t [Target<'a>],
+    work: impl AsyncFn(&Shop, &str) -> Result<T, Error>,
+) -> CliResult<Vec<OfOrder<'t, 'a, T>>> {
+    let mut by_shop: BTreeMap<&str, Vec<&Target<'_>>> = BTreeMap::new();
+    for target in orders {
+        by_shop.entry(&target.account.name).or_default().push(target);
+    }
+    let progress = Progress::new();
+    let done = Cell::new(0);
+    let shops = Shops::new(context.client().await?, by_shop.keys().copied());
+    let mut running = shops.each(|shop| {
+        let orders = by_shop.get(shop.account()).cloned().unwrap_or_default();
+        let (work, progress, done, total) = (&work, &progress, &done, orders.len());
+        async move {
+            let mut results = Vec::with_capacity(total);
+            for target in orders {
+                results.push((target, work(&shop, &target.order).await));
+                done.set(done.get() + 1);
+                progress.show(done.get(), None);
+            }
+            results
+        }
+    });
+    let mut all = Vec::new();
+    while let Some((_, results)) = running.next().await {
+        all.extend(results);
+    }
+    progress.done();
+    all.sort_by(|(a, _), (b, _)| a.account.name.cmp(&b.account.name));
+    Ok(all)
+}
+
 /// Ships orders.
 pub(crate) async fn ship(args: &ShipArgs, context: &Context) -> CliResult {
     let (shops, ids) = ShopArgs::and_words(&args.orders.words, &args.orders.shops)?;
@@ -184,31 +224,29 @@ pub(crate) async fn ship(args: &ShipArgs, context: &Context) -> CliResult {
             return Err(CliError::Status(1));
         }
     }
-    let progress = Progress::new();
+    let shipped = for_each(context, &orders, async |shop, order| {
+        let shipment = shop.ship(&request(order)).await?;
+        let labels = match &args.labels {
+            Some(folder) => labels(shop, order, folder, false).await.map(drop),
+            None => Ok(()),
+        };
+        Ok((shipment, labels))
+    });
     let mut records = Vec::new();
-    for (nth, Target { account, order }) in orders.iter().enumerate() {
-        progress.show(nth as u64, Some(orders.len() as u64));
-        let shop = Shop::new(client.clone(), &account.name);
-        match shop.ship(&request(order)).await {
-            Ok(shipment) => {
-                shipment.notes.iter().for_each(|text| note("note", &format!("order {order}: {text}")));
-                records.push(Shipped::new(&shipment));
-                if let Some(folder) = &args.labels
-                    && let Err(error) = labels(&shop, order, folder, false).await
-                {
-                    codes.push(exit_code(error.kind()));
-                    report_of_shop(&account.name, &error);
-                }
-            }
-            // Of one order the whole of it is told.
-            Err(error) if orders.len() == 1 && codes.is_empty() => return Err(error.into()),
-            Err(error) => {
-                codes.push(exit_code(error.kind()));
-                report_of_shop(&account.name, &error);
-            }
+    for (Target { account, order }, result) in shipped.await? {
+        let result = result.and_then(|(shipment, labels)| {
+            shipment.notes.iter().for_each(|text| note("note", &format!("order {order}: {text}")));
+            records.push(Shipped::new(&shipment));
+            labels
+        });
+        let Err(error) = result else { continue };
+        // Of one order the whole of it is told.
+        if orders.len() == 1 && codes.is_empty() && records.is_empty() {
+            return Err(error.into());
         }
+        codes.push(exit_code(error.kind()));
+        report_of_shop(&account.name, &error);
     }
-    progress.done();
     let mut rows = Rows::new(&["shop", "order", "did", "status", "package", "carrier", "tracking"]);
     for Shipped { shop, order, steps, status, packages } in &records {
         let did = if steps.is_empty() { "nothing, it was done" } else { "shipped" };
@@ -262,12 +300,11 @@ pub(crate) async fn documents(args: &DocumentArgs, context: &Context) -> CliResu
     let (shops, ids) = ShopArgs::and_words(&args.orders.words, &args.orders.shops)?;
     let chosen = shops.choose(context).await?;
     let (orders, mut codes) = targets(&args.orders, ids, &chosen, context, Stage::Packed).await?;
-    let client = context.client().await?;
-    let progress = Progress::new();
+    let written =
+        for_each(context, &orders, async |shop, order| labels(shop, order, &args.folder, args.force).await);
     let mut files = Vec::new();
-    for (nth, Target { account, order }) in orders.iter().enumerate() {
-        progress.show(nth as u64, Some(orders.len() as u64));
-        match labels(&Shop::new(client.clone(), &account.name), order, &args.folder, args.force).await {
+    for (Target { account, .. }, result) in written.await? {
+        match result {
             Ok(written) => files.extend(written),
             Err(error) if orders.len() == 1 && codes.is_empty() => return Err(error.into()),
             Err(error) => {
@@ -276,7 +313,6 @@ pub(crate) async fn documents(args: &DocumentArgs, context: &Context) -> CliResu
             }
         }
     }
-    progress.done();
     let mut rows = Rows::new(&["shop", "order", "package", "file", "bytes>"]);
     for file in &files {
         let Label { shop, order, package, file, bytes } = file;

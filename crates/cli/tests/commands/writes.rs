@@ -1,0 +1,168 @@
+//! `sesame stock`, `price`, `products online|offline|delete`, `orders ship|documents|carriers`.
+
+use crate::{house::House, snapshot};
+
+/// A shop of the family, and two SKUs of different products with their product.
+fn house() -> (House, [(String, String); 2]) {
+    let house = House::with_accounts(&[("lazada", "shop")]);
+    let json = house.run(&["products", "list", "shop", "-n", "2", "-o", "json"]).succeeds().json();
+    let sku = |row: usize| {
+        let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+        (text(&json[row]["id"]), text(&json[row]["raw"]["skus"][0]["SellerSku"]))
+    };
+    let skus = [sku(0), sku(1)];
+    (house, skus)
+}
+
+fn stock(house: &House, product: &str) -> (i64, String) {
+    let call = ["call", "shop", "/product/item/get", &format!("item_id={product}")];
+    let json = house.run(&call).succeeds().json();
+    let sku = &json["data"]["skus"][0];
+    (sku["quantity"].as_i64().unwrap(), sku["price"].to_string())
+}
+
+/// The first order in a stage.
+fn order(house: &House, stage: &str) -> String {
+    let list = ["orders", "list", "shop", "--all", "--stage", stage, "-o", "json"];
+    house.run(&list).succeeds().json()[0]["id"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn stock_is_set_added_to_and_set_back() {
+    let (house, [(product, sku), (other, second)]) = house();
+    let before = stock(&house, &product).0;
+    snapshot!("stock_set", house.show(&["stock", "set", "shop", &format!("{sku}=500")]));
+    assert_eq!(stock(&house, &product).0, 500);
+    snapshot!("stock_set_same", house.show(&["stock", "set", "shop", &format!("{sku}=500")]));
+    snapshot!("stock_add", house.show(&["stock", "add", "shop", &format!("{sku}=-20"), "-o", "json"]));
+    assert_eq!(stock(&house, &product).0, 480);
+    house.run(&["stock", "add", "shop", "--undo"]).succeeds();
+    house.run(&["stock", "set", "shop", "--undo"]).succeeds();
+    assert_eq!(stock(&house, &product).0, before);
+    snapshot!("stock_undo_again", house.show(&["stock", "set", "shop", "--undo"]));
+    snapshot!("stock_resume_nothing", house.show(&["stock", "set", "shop", "--resume"]));
+
+    let file = house.file("stock.csv", &format!("\u{feff}商家编码;库存\r\n{sku};600\r\n{second};700\r\n"));
+    snapshot!("stock_unasked", house.show(&["stock", "set", "shop", &file]));
+    house.run(&["stock", "set", "shop", &file, "--yes"]).succeeds();
+    assert_eq!((stock(&house, &product).0, stock(&house, &other).0), (600, 700));
+    let by_id = format!("{other}/{second}=701");
+    house.run(&["stock", "set", "shop", &by_id]).succeeds();
+    assert_eq!(stock(&house, &other).0, 701);
+}
+
+#[test]
+fn what_is_wrong_is_said_line_by_line_before_anything_is_sent() {
+    let (house, [(product, sku), _]) = house();
+    let before = stock(&house, &product);
+    snapshot!("stock_reserved", house.show(&["stock", "set", "shop", &format!("{sku}=0"), "nothing=5"]));
+    snapshot!("stock_no_value", house.show(&["stock", "set", "shop", &sku]));
+    snapshot!("stock_fraction", house.show(&["stock", "set", "shop", &format!("{sku}=1.5")]));
+    snapshot!("stock_nothing", house.show(&["stock", "set", "shop"]));
+    snapshot!(
+        "price_decimals",
+        house.show(&["price", "set", "shop", &format!("{sku}=1.999"), "-o", "ndjson"])
+    );
+    let file = house.file("twice.csv", &format!("sku,price\n{sku},1.5\nX,-2\n"));
+    snapshot!("price_negative", house.show(&["price", "set", "shop", &file]));
+    let file = house.file("shop.csv", &format!("shop,sku,price\nelsewhere,{sku},1.5\n"));
+    snapshot!("price_other_shop", house.show(&["price", "set", "shop", &file]));
+    assert_eq!(stock(&house, &product), before);
+}
+
+#[test]
+fn a_dry_run_prints_requests_and_sends_none() {
+    let (house, [(product, sku), _]) = house();
+    let before = stock(&house, &product);
+    let row = format!("{sku}=19.90");
+    let done = house.run(&["price", "set", "shop", &row, "--dry-run"]).succeeds();
+    assert!(done.stdout.starts_with("curl ") && done.stdout.contains("19.9"), "{}", done.stdout);
+    let json = house.run(&["price", "set", "shop", &row, "--dry-run", "-o", "json"]).succeeds().json();
+    assert_eq!(
+        (json[0]["api"].as_str(), json.as_array().unwrap().len()),
+        (Some("/product/price_quantity/update"), 1)
+    );
+    house.run(&["products", "delete", "shop", &product, "--dry-run"]).succeeds();
+    assert_eq!(stock(&house, &product), before);
+    house.run(&["price", "set", "shop", &row]).succeeds();
+    assert_eq!(stock(&house, &product).1, "19.9");
+}
+
+#[test]
+fn products_go_off_sale_back_and_away() {
+    let (house, [(product, _), (other, _)]) = house();
+    // Two products are asked about.
+    house.run(&["products", "offline", "shop", &product, &other]).fails(2);
+    snapshot!("products_offline", house.show(&["products", "offline", "shop", &product]));
+    house.run(&["products", "offline", "shop", "--undo"]).succeeds();
+    snapshot!("products_online", house.show(&["products", "online", "shop", &product, "-o", "json"]));
+    snapshot!("products_delete", house.show(&["products", "delete", "shop", &product]));
+    snapshot!("products_deleted", house.show(&["products", "online", "shop", &product]));
+    house.run(&["products", "delete", "shop", "--undo"]).fails(2);
+    house.run(&["products", "online", "shop"]).fails(2);
+}
+
+#[test]
+fn an_order_is_shipped_once_and_its_label_written() {
+    let (house, _) = house();
+    let order = order(&house, "to_ship");
+    let folder = house.path().join("labels").display().to_string();
+    house.run(&["orders", "ship", "shop", &order, "--dry-run"]).succeeds();
+    snapshot!("orders_ship", house.show(&["orders", "ship", "shop", &order]));
+    snapshot!("orders_ship_again", house.show(&["orders", "ship", "shop", &order, "-o", "json"]));
+    let json = house
+        .run(&["orders", "documents", "shop", &order, "--folder", &folder, "-o", "json"])
+        .succeeds()
+        .json();
+    let file = json[0]["file"].as_str().unwrap();
+    assert!(std::fs::read(file).unwrap().starts_with(b"%PDF-"));
+    std::fs::write(file, "mine").unwrap();
+    house.run(&["orders", "documents", "shop", &order, "--folder", &folder]).fails(1);
+    assert_eq!(std::fs::read_to_string(file).unwrap(), "mine", "never overwritten in silence");
+    house.run(&["orders", "documents", "shop", &order, "--folder", &folder, "--force"]).succeeds();
+    snapshot!("orders_carriers", house.show(&["orders", "carriers", "shop", &order]));
+}
+
+#[test]
+fn what_cannot_be_shipped_is_said_with_what_to_do() {
+    let (house, _) = house();
+    for stage in ["unpaid", "cancelled", "returning"] {
+        let order = order(&house, stage);
+        snapshot!(format!("orders_ship_{stage}").as_str(), house.show(&["orders", "ship", "shop", &order]));
+    }
+    let order = order(&house, "to_ship");
+    snapshot!("orders_ship_tracking", house.show(&["orders", "ship", "shop", &order, "--tracking", "1"]));
+    snapshot!("orders_ship_line", house.show(&["orders", "ship", "shop", &order, "--lines", "1"]));
+    snapshot!("orders_ship_nothing", house.show(&["orders", "ship", "shop"]));
+    let house = House::with_accounts(&[("alibaba", "a"), ("1688", "b")]);
+    for account in ["a", "b"] {
+        let order = house.run(&["orders", "list", account, "--all", "-o", "json"]).succeeds().json();
+        let order = order[0]["id"].as_str().unwrap();
+        snapshot!(
+            format!("orders_ship_undocumented_{account}").as_str(),
+            house.show(&["orders", "ship", account, order])
+        );
+    }
+    snapshot!("price_undocumented", house.show(&["price", "set", "b", "1/2=3"]));
+    snapshot!("stock_needs_product", house.show(&["stock", "set", "b", "ABC=3"]));
+}
+
+#[test]
+fn all_that_wait_are_shipped_for_all_shops() {
+    let house = House::with_accounts(&[("lazada", "shop"), ("daraz", "other")]);
+    let waiting = |shop: &str| {
+        let list = ["orders", "list", shop, "--all", "--stage", "to_ship", "-o", "json"];
+        house.run(&list).succeeds().json().as_array().unwrap().len()
+    };
+    let all = waiting("shop") + waiting("other");
+    assert!(all > 2);
+    let ship = ["orders", "ship", "--all-shops", "--since", "2020-01-01"];
+    house.run(&ship).fails(2);
+    let done = house.run(&[&ship[..], &["--yes", "-o", "json"]].concat());
+    // What the platform refuses is a line each, and stays; the others go on.
+    let shipped = done.json().as_array().unwrap().len();
+    let refused = done.stderr.lines().filter(|line| line.contains("700026")).count();
+    assert_eq!((shipped + refused, waiting("shop") + waiting("other")), (all, refused), "{}", done.stderr);
+    assert!(shipped > refused);
+    assert_eq!(done.code, Some(if refused == 0 { 0 } else { 4 }));
+}
