@@ -47,3 +47,13 @@ async fn five_thousand_writes_on_alibaba_agree_with_a_model() {
 async fn five_thousand_writes_on_1688_agree_with_a_model() {
     agrees("1688", 5_000).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn five_thousand_writes_on_aliexpress_agree_with_a_model() {
+    agrees("aliexpress", 5_000).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn five_thousand_writes_on_taobao_agree_with_a_model() {
+    agrees("taobao", 5_000).await;
+}
