@@ -288,8 +288,7 @@ async fn products_are_shown_hidden_and_deleted_each_for_itself() {
     let none = json!({"new_display": "off", "product_id_list": [7]});
     let told = seller.result("/icbu/product/update/display", none).await;
     assert_eq!(told["error_code"], "B_PRODUCT_NOT_FOUND");
-    let hidden = list["products"][0]["product_id"].as_str().unwrap();
-    let off = json!({"new_display": "off", "product_id_list": hidden});
+    let off = json!({"new_display": "off", "product_id_list": PRODUCT.to_string()});
     let top = seller.call("alibaba.icbu.product.batch.update.display", off).await.json();
     assert_eq!((&top["sub_success"], state().await), (&json!(true), "offline".to_owned()), "{top}");
 
