@@ -7,7 +7,7 @@ use std::{
 };
 
 use owo_colors::OwoColorize;
-use sesame_core::{Error, ErrorKind};
+use sesame_core::{Error, ErrorKind, Fault};
 
 /// The result of a command and of everything it calls here.
 pub(crate) type CliResult<T = ()> = Result<T, CliError>;
@@ -157,6 +157,10 @@ fn as_text(error: &Error, endpoint: Option<&str>, verbose: bool) -> String {
     }
     if error.is_ambiguous() {
         line("note", "the platform may have carried out the call; look before you repeat it");
+    }
+    let is_over = error.kind() == ErrorKind::Authorization && error.fault() == Fault::Seller;
+    if endpoint.is_some() && is_over && error.code().is_none() {
+        line("note", "a sandbox knows no tokens from before it was started");
     }
     if let Some(id) = error.reference() {
         match endpoint {

@@ -254,7 +254,7 @@ pub(crate) fn get(url: &str) -> String {
     request("GET", url, "")
 }
 
-fn request(method: &str, url: &str, body: &str) -> String {
+pub(crate) fn request(method: &str, url: &str, body: &str) -> String {
     let rest = url.strip_prefix("http://").unwrap();
     let (host, path) = rest.split_once('/').unwrap();
     let mut stream = std::net::TcpStream::connect(host).unwrap();

@@ -225,3 +225,15 @@ fn a_vault_file_that_cannot_be_opened_is_named_itself() {
         assert!(said.contains("the file itself: ") && !said.contains("its directory"), "{said}");
     }
 }
+
+/// As after a restart of the sandbox.
+#[test]
+fn a_sandbox_that_knows_the_tokens_no_more_says_why() {
+    let house = House::with_accounts(&[("lazada", "shop")]);
+    let revoke = format!("{}/_sandbox/tokens/revoke", house.url());
+    assert!(crate::shops::request("POST", &revoke, "{}").contains(" 200 "));
+    for arguments in [&["refresh", "shop"][..], &["products", "list", "shop"]] {
+        let over = house.run(arguments).fails(3);
+        assert!(over.stderr.contains("knows no tokens from before it was started"), "{}", over.stderr);
+    }
+}

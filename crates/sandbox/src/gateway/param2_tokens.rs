@@ -86,7 +86,9 @@ impl TokenCall {
         let grant_type = if self == Self::Get { required("grant_type")? } else { "" };
         let issued = match (self, grant_type) {
             (Self::Get, "authorization_code") => {
-                let wanted = fields.get("need_refresh_token") == Some("true");
+                // Python writes `True`.
+                let wanted =
+                    fields.get("need_refresh_token").is_some_and(|is| is.eq_ignore_ascii_case("true"));
                 let redirect = Some(required("redirect_uri")?).filter(|uri| *uri != "default");
                 exchange.create(required("code")?, redirect, wanted)
             }

@@ -195,6 +195,10 @@ async fn codes_are_good_once_and_for_two_minutes() {
     let code = bench.code(&app, &shop).await;
     let answer = get_token(&bench, "1688", &code, &[("need_refresh_token", "false")]).await.json();
     assert!(answer.get("refresh_token").is_none() && answer["access_token"].is_string());
+    // Python writes booleans so.
+    let code = bench.code(&app, &shop).await;
+    let answer = get_token(&bench, "1688", &code, &[("need_refresh_token", "True")]).await.json();
+    assert!(answer["refresh_token"].is_string(), "{answer}");
 }
 
 #[tokio::test]
