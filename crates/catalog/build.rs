@@ -66,9 +66,9 @@ fn run() -> Result<()> {
     let platforms = platforms::platforms(&data, &safety.names, words.owners())?;
     let mut catalogs = apis::base(&data)?;
     apis::overlays(&data, &platforms, &mut catalogs)?;
-    tables::write(&out, &catalogs, &safety, &words, &tables::uses(&data)?)?;
-    let words = files::toml_file::<serde_json::Value>(&data.join("search.toml"))?;
-    files::write(&out.join("search.json"), words.to_string().as_bytes())?;
+    let search: serde_json::Value = files::toml_file(&data.join("search.toml"))?;
+    tables::write(&out, &catalogs, &safety, &words, &tables::uses(&data)?, &search)?;
+    files::write(&out.join("search.json"), search.to_string().as_bytes())?;
     let text = serde_json::to_string(&platforms).map_err(|error| error.to_string())?;
     files::write(&out.join("platforms.json"), text.as_bytes())
 }

@@ -1,6 +1,10 @@
 //! Packs the APIs and writes the tables that `src/embedded.rs` reads.
 
-use std::{collections::BTreeMap, fmt::Write as _, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+    path::Path,
+};
 
 use crate::{
     Result,
@@ -53,20 +57,30 @@ pub(crate) fn write(
     safety: &Table,
     words: &NameWords,
     used: &BTreeMap<String, u8>,
+    search: &serde_json::Value,
 ) -> Result<()> {
+    let groups = files::list(search, "groups").iter().take(crate::words::VERB_GROUPS);
+    let says_nothing: BTreeSet<&str> = groups
+        .chain(search.get("fill"))
+        .filter_map(serde_json::Value::as_str)
+        .flat_map(str::split_whitespace)
+        .chain(words.owners().iter().map(String::as_str))
+        .collect();
     let titles = Titles::new(words, catalogs.values().flat_map(|catalog| &catalog.records));
     let mut rows: Vec<Row> = Vec::new();
     let mut counts = Counts::default();
-    // What a search looks through, a line for each API, and how often each is called.
+    // What a search looks through, a line for each API, and what it counts of each.
     let (mut documents, mut uses) = (String::new(), Vec::new());
     for (number, catalog) in (0_u32..).zip(catalogs.values()) {
         let mut records: Vec<&Record> = catalog.records.iter().collect();
         records.sort_by(|a, b| (&a.name, &a.namespace, a.version).cmp(&(&b.name, &b.namespace, b.version)));
         for record in records {
             let row = row(number, record, safety, &titles)?;
-            documents.push_str(&crate::words::document(record, &row.title));
-            documents.push('\n');
+            let line = crate::words::document(record, &row.title);
             uses.push(used.get(&record.name).copied().unwrap_or_default());
+            uses.extend(crate::words::things_of(&line, |word| says_nothing.contains(word)));
+            documents.push_str(&line);
+            documents.push('\n');
             rows.push(row);
         }
     }

@@ -5,12 +5,13 @@ use sesame_core::{Error, ErrorKind, Result};
 use crate::{
     packed::{self, Lookup},
     record::{Record, Safety},
+    search::Known,
 };
 
 static ENTRIES: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/entries.bin"));
 static TEXTS: &str = include_str!(concat!(env!("OUT_DIR"), "/texts.txt"));
 static TABLES: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/tables.bin"));
-/// How often each API is called: 255 the most.
+/// For each API how often it is called (255 the most), and how many things its name and its title speak of.
 static USES: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/uses.bin"));
 /// `platforms.toml` and the error tables, as JSON.
 pub(crate) static PLATFORMS: &str = include_str!(concat!(env!("OUT_DIR"), "/platforms.json"));
@@ -189,10 +190,15 @@ impl Tables {
         }
     }
 
-    /// Returns how often an API is called, from 0 to 1.
-    #[expect(clippy::unused_self, reason = "entries are those of these tables")]
-    pub(crate) fn use_of(&self, entry: Entry) -> f32 {
-        f32::from(USES.get(entry).copied().unwrap_or_default()) / 255.0
+    /// Returns what a search needs to know of an API besides its words.
+    pub(crate) fn known(&self, entry: Entry) -> Known {
+        let counts = USES.chunks_exact(3).nth(entry).unwrap_or_default();
+        let count = |nth: usize| counts.get(nth).copied().unwrap_or_default();
+        Known {
+            used: f32::from(count(0)) / 255.0,
+            safety: self.summary(entry).safety,
+            things: [count(1), count(2)],
+        }
     }
 
     /// Lists the entries whose documents list an error code.

@@ -17,6 +17,8 @@ pub(crate) struct NameRules {
     inner: Vec<String>,
     /// Words that read where they end the last part.
     ends: Vec<String>,
+    /// Of these words those that also read where they end the last word.
+    endings: Vec<String>,
     /// Parts at the end of a name that say nothing.
     noise: Vec<String>,
     /// Words that take back what a reading word says.
@@ -56,8 +58,11 @@ impl NameRules {
         let starts = words.first().is_some_and(|word| self.verbs.contains(word));
         let (verb, place, what) = if starts {
             (words.first().cloned(), before.len(), words.get(1..).unwrap_or_default().to_vec())
-        } else if words.last().is_some_and(|word| self.ends.contains(word)) {
-            (None, before.len(), words)
+        } else if let Some(rest) = words.last().and_then(|word| self.before_end(word)) {
+            // What stands before `detail` says whether it is told or asked for: `callback.detail`.
+            let said = before.last().map(|part| self.words(part)).unwrap_or_default();
+            let what = said.into_iter().chain(words.iter().rev().skip(1).cloned()).chain([rest.to_owned()]);
+            (None, before.len(), what.collect())
         } else if let Some(at) = before.iter().rposition(|part| self.inner.contains(&part.to_lowercase())) {
             let after = parts[at + 1..].iter().flat_map(|part| self.words(part)).collect();
             (Some(parts[at].to_lowercase()), at, after)
@@ -97,6 +102,14 @@ impl NameRules {
             words.insert(1, rest.to_owned());
         }
         words
+    }
+
+    /// Returns what stands before a reading word in the last word of a name.
+    fn before_end<'w>(&self, word: &'w str) -> Option<&'w str> {
+        if self.ends.iter().any(|end| end == word) {
+            return Some("");
+        }
+        self.endings.iter().find_map(|end| word.strip_suffix(end.as_str()))
     }
 
     /// Returns the changing word that a word is or holds. Short ones are in too many others to count there.
@@ -167,6 +180,10 @@ mod tests {
             "x.search",
             "x.getBrands",
             "x.getlogisticsselleraddresses",
+            "x.rfq.recommend",
+            "x.item.ranking",
+            "x.rptdailylist",
+            "x.qrycard",
         ] {
             assert_eq!(names.verdict(name), Verdict::Reads, "{name}");
         }
@@ -180,10 +197,14 @@ mod tests {
             "x.listUpdate",
             "x.get.delete",
             "x.getandlockstock",
+            "x.addlist",
+            "x.callback.taskdetail",
         ] {
             assert!(matches!(names.verdict(name), Verdict::Doubt(_)), "{name}: {:?}", names.verdict(name));
         }
-        for name in ["x.pull", "x.getStock.do", "x.update.listing", "x.update", "", ".", "x.v2"] {
+        for name in
+            ["x.pull", "x.getStock.do", "x.update.listing", "x.update", "x.employee.account", "", ".", "x.v2"]
+        {
             assert_ne!(names.verdict(name), Verdict::Reads, "{name}");
         }
     }

@@ -6,7 +6,10 @@ use memchr::memmem::Finder;
 use serde::Deserialize;
 use sesame_core::nearest::nearest;
 
-use crate::words::{is_chinese, split};
+use crate::{
+    record::Safety,
+    words::{VERB_GROUPS, is_chinese, split, things_of},
+};
 
 /// What `words::document` says of each built-in API, a line each.
 static DOCUMENTS: &str = include_str!(concat!(env!("OUT_DIR"), "/documents.txt"));
@@ -23,7 +26,9 @@ const FIELD_WEIGHTS: [f32; 5] = [1.0, 0.95, 0.4, 0.5, 0.25];
 const SYNONYM: f32 = 0.75;
 /// How much words for what is done count: `get` is in half of all names.
 const VERB: f32 = 0.45;
-/// How much another word for the same counts among them: who asks for a list does not want one thing.
+/// How much of a word a name or a title has at least that names it.
+const NAMED: f32 = 0.6;
+/// How much another word for reading counts: who asks for a list does not want one thing.
 const OTHER_VERB: f32 = 0.5;
 /// How much an English word counts for a Chinese one: most names are English alone.
 const TRANSLATED: f32 = 0.8;
@@ -33,8 +38,10 @@ pub(crate) const LEAST: f32 = 0.5;
 pub(crate) const NEARLY: f32 = 0.8;
 /// How much the use of an API adds, at most.
 const USE: f32 = 0.3;
-/// How much a name adds that says nothing but what was asked for.
+/// How much a name or a title adds that says nothing but what was asked for.
 const CLOSE: f32 = 0.25;
+/// How much an API loses that reads where a change was asked for, or changes where something was to be read.
+const OTHER_DEED: f32 = 0.15;
 
 #[derive(Deserialize)]
 struct Words {
@@ -43,8 +50,8 @@ struct Words {
     platforms: BTreeMap<String, String>,
 }
 
-/// The first groups are words for what is done.
-const VERB_GROUPS: usize = 8;
+/// The group of words for doing something many times, after reading and those that change something.
+const BATCH_GROUP: usize = 7;
 
 fn words() -> &'static Words {
     static LOADED: OnceLock<Words> = OnceLock::new();
@@ -76,12 +83,6 @@ impl<'a> Documents<'a> {
         Self { text, starts }
     }
 
-    fn line(&self, nth: usize) -> &'a str {
-        let from = self.starts.get(nth).copied().unwrap_or(self.text.len());
-        let to = self.starts.get(nth + 1).map_or(self.text.len(), |next| next - 1);
-        self.text.get(from..to).unwrap_or_default()
-    }
-
     /// Returns `true` if some API has a word that begins with this one.
     fn has(&self, word: &str) -> bool {
         Finder::new(&format!(" {word}")).find(self.text.as_bytes()).is_some()
@@ -95,8 +96,8 @@ impl<'a> Documents<'a> {
         splits.find(|(left, right)| word.is_ascii() && whole(left) && self.has(right))
     }
 
-    /// Calls `found` with each line that holds a word, and how much it counts there.
-    fn each(&self, word: &str, mut found: impl FnMut(usize, f32)) {
+    /// Calls `found` with each line that holds a word, the number of the field, and how much it counts there.
+    fn each(&self, word: &str, mut found: impl FnMut(usize, usize, f32)) {
         let bytes = self.text.as_bytes();
         let chinese = word.chars().any(is_chinese);
         let mut line = 0;
@@ -119,7 +120,7 @@ impl<'a> Documents<'a> {
                 (false, _) if word.len() >= 4 => 0.7,
                 _ => continue,
             };
-            found(line, fit * FIELD_WEIGHTS.get(field).copied().unwrap_or(0.1));
+            found(line, field, fit * FIELD_WEIGHTS.get(field).copied().unwrap_or(0.1));
         }
     }
 }
@@ -139,6 +140,8 @@ pub(crate) struct Question {
     terms: Vec<Term>,
     /// The platforms it names; empty if it names none.
     pub(crate) platforms: Vec<String>,
+    /// Whether something is to be read, or changed; `None` if it does not say.
+    reads: Option<bool>,
 }
 
 impl Question {
@@ -163,13 +166,18 @@ impl Question {
             rest = text;
         }
         let mut terms: Vec<Term> = Vec::new();
+        let (mut reads, mut changes) = (false, false);
         for word in split(&rest).into_iter().flat_map(segment) {
             let term = term(&word);
+            let of_groups =
+                |range: std::ops::Range<usize>| known.groups[range].iter().any(|group| is_in(group, &word));
+            reads |= of_groups(0..1);
+            changes |= of_groups(1..BATCH_GROUP);
             if !is_fill(&word) && !terms.contains(&term) && terms.len() < MOST_WORDS {
                 terms.push(term);
             }
         }
-        Self { terms, platforms: named }
+        Self { terms, platforms: named, reads: (reads != changes).then_some(reads) }
     }
 
     /// Replaces words that no API has by the nearest one, and finds words that are written with a gap elsewhere.
@@ -189,29 +197,37 @@ impl Question {
     }
 
     /// Returns the lines that have something of the question, in no order.
-    pub(crate) fn answer(&mut self, documents: &Documents<'_>, uses: impl Fn(usize) -> f32) -> Vec<Answer> {
+    pub(crate) fn answer(
+        &mut self,
+        documents: &Documents<'_>,
+        known: impl Fn(usize) -> Known,
+    ) -> Vec<Answer> {
         let count = documents.starts.len();
         let mut scores = vec![0.0_f32; count];
-        let mut close = vec![0.0_f32; count];
+        // How many things of the question the name has, and the title.
+        let mut close = vec![[0_u8; 2]; count];
         let mut whole = 0.0;
         let (mut unknown, mut things) = (0, 0);
         self.correct();
         for term in &self.terms {
             let best = term.scan(documents);
-            let holding = best.iter().filter(|score| **score > 0.0).count();
+            let holding = best.iter().filter(|found| found.score > 0.0).count();
             // A word that no API has says nothing of any.
             if holding == 0 && !term.words.iter().any(|(word, _)| Documents::builtin().has(word)) {
                 unknown += 1;
                 continue;
             }
-            things += u32::from(term.weight > VERB);
+            let is_thing = term.weight > VERB;
+            things += u32::from(is_thing);
             // A rare word says more than one that half of the APIs have.
             #[expect(clippy::cast_precision_loss, reason = "thousands")]
             let weight = term.weight * (1.0 + count as f32 / (1 + holding) as f32).ln();
             whole += weight;
             for ((score, close), found) in scores.iter_mut().zip(&mut close).zip(best) {
-                *score += weight * found;
-                *close += f32::from(u8::from(found >= 0.6));
+                *score += weight * found.score;
+                for (count, named) in close.iter_mut().zip(found.named) {
+                    *count += u8::from(is_thing && named);
+                }
             }
         }
         // What is known of the question has to be more than what is not.
@@ -221,13 +237,33 @@ impl Question {
         let hits = scores.into_iter().zip(close).enumerate();
         hits.filter(|(_, (score, _))| *score > 0.0)
             .map(|(line, (score, close))| {
-                let name = documents.line(line).split('\t').next().unwrap_or_default();
-                #[expect(clippy::cast_precision_loss, reason = "a name has few words")]
-                let words = name.split(' ').filter(|word| !word.is_empty()).count().max(1) as f32;
+                let known = known(line);
+                let part_of = |(close, of): (u8, u8)| f32::from(close) / f32::from(of.max(1));
+                let close = close.into_iter().zip(known.things).map(part_of).fold(0.0, f32::max).min(1.0);
+                let is_other = self.reads.is_some_and(|reads| reads != (known.safety == Safety::Read));
+                let other = if is_other { OTHER_DEED } else { 0.0 };
                 let part = score / whole;
-                Answer { line, part, score: part + USE * uses(line) + CLOSE * (close / words).min(1.0) }
+                Answer { line, part, score: part + USE * known.used + CLOSE * close - other }
             })
             .collect()
+    }
+}
+
+/// What is known of a line besides its words.
+pub(crate) struct Known {
+    /// How often the API is called: 1 the most.
+    pub(crate) used: f32,
+    pub(crate) safety: Safety,
+    /// How many things its name speaks of, and its title.
+    pub(crate) things: [u8; 2],
+}
+
+impl Known {
+    /// Of a line that nobody has counted.
+    pub(crate) fn of(line: &str, safety: Safety) -> Self {
+        let deeds = &words().groups[..VERB_GROUPS];
+        let says_nothing = |word: &str| is_fill(word) || deeds.iter().any(|group| is_in(group, word));
+        Self { used: 0.0, safety, things: things_of(line, says_nothing) }
     }
 }
 
@@ -241,12 +277,27 @@ pub(crate) struct Answer {
     pub(crate) score: f32,
 }
 
+/// What a line has of a term.
+#[derive(Clone, Copy, Default)]
+struct Found {
+    score: f32,
+    /// Whether the name has it, and the title.
+    named: [bool; 2],
+}
+
 impl Term {
     /// Returns how much each line has of it.
-    fn scan(&self, documents: &Documents<'_>) -> Vec<f32> {
-        let mut best = vec![0.0_f32; documents.starts.len()];
+    fn scan(&self, documents: &Documents<'_>) -> Vec<Found> {
+        let mut best = vec![Found::default(); documents.starts.len()];
         for (word, weight) in &self.words {
-            documents.each(word, |line, fit| best[line] = best[line].max(fit * weight));
+            documents.each(word, |line, field, fit| {
+                let score = fit * weight;
+                let found = &mut best[line];
+                found.score = found.score.max(score);
+                if let Some(named) = found.named.get_mut(field) {
+                    *named |= score >= NAMED;
+                }
+            });
         }
         best
     }
@@ -263,7 +314,12 @@ fn without(text: &str, word: &str) -> Option<String> {
 }
 
 fn is_fill(word: &str) -> bool {
-    words().fill.split_whitespace().any(|fill| fill == word)
+    is_in(&words().fill, word)
+}
+
+/// Returns `true` if a word is one of a group, or the plural or the past of one.
+fn is_in(group: &str, word: &str) -> bool {
+    group.split_whitespace().any(|member| member == word)
 }
 
 /// Parts a run of Chinese at the words that are known; what is between them is parted into pairs.
@@ -315,7 +371,7 @@ fn term(word: &str) -> Term {
         }
         let weight = match nth {
             _ if word.chars().any(is_chinese) => TRANSLATED,
-            0..VERB_GROUPS => OTHER_VERB,
+            0 => OTHER_VERB,
             _ => SYNONYM,
         };
         for member in members().map(self::stem) {

@@ -26,6 +26,20 @@ pub(crate) fn document(record: &Record, title: &str) -> String {
     line
 }
 
+/// The first groups of `search.toml` are words for what is done, the very first for reading.
+pub(crate) const VERB_GROUPS: usize = 8;
+
+/// Counts the things that the name and the title of a line of [`document`] speak of: their words without those that
+/// say what is done, and those that say nothing.
+pub(crate) fn things_of(line: &str, says_nothing: impl Fn(&str) -> bool) -> [u8; 2] {
+    let mut fields = line.split('\t');
+    [(); 2].map(|()| {
+        let words = fields.next().unwrap_or_default().split(' ').filter(|word| !word.is_empty());
+        let things = words.filter(|word| word.is_ascii() && !says_nothing(word)).count();
+        u8::try_from(things).unwrap_or(u8::MAX)
+    })
+}
+
 /// Appends the words of a text that its field does not hold yet, each with a space behind it.
 fn push_words(line: &mut String, text: &str) {
     let field = line.rfind('\t').map_or(0, |tab| tab + 1);

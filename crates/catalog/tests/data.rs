@@ -121,6 +121,28 @@ fn every_entry_decodes_and_makes_sense() {
     }
 }
 
+#[test]
+fn titles_that_nobody_wrote_are_made_of_words() {
+    let catalog = Catalog::builtin();
+    for (platform, name, title) in [
+        // It does not pay.
+        (
+            "aliexpress",
+            "cainiao.global.logistics.queryorderpaystatus",
+            "Query global logistics order pay status",
+        ),
+        ("taobao", "taobao.qimen.deliveryorder.batchconfirm", "Confirm Qimen batch delivery order"),
+        // An order, not a shipment of one.
+        ("taobao", "alibaba.dchain.aoxiang.consignorder.cancel", "Cancel dchain aoxiang consign order"),
+        // Words that only look as if they were made of two.
+        ("taobao", "taobao.subway.wordpackage.update", "Update subway word package"),
+    ] {
+        let api = catalog.api(platform, name).unwrap();
+        assert!(api.title_derived, "{name}");
+        assert_eq!(api.title.as_deref(), Some(title));
+    }
+}
+
 fn params(place: &str, list: &[Param]) {
     let mut seen = BTreeSet::new();
     for param in list {

@@ -4,7 +4,7 @@ use super::{Catalog, parse_name};
 use crate::{
     Api, Platform,
     record::{Record, Safety},
-    search::{Answer, Documents, LEAST, NEARLY, Question},
+    search::{Answer, Documents, Known, LEAST, NEARLY, Question},
     summary::ApiSummary,
     words,
 };
@@ -64,7 +64,7 @@ impl Catalog {
         };
         let platforms: Vec<&'static Platform> =
             self.platforms().iter().filter(|found| wanted(found)).collect();
-        let answers = question.answer(Documents::builtin(), |entry| self.tables.use_of(entry));
+        let answers = question.answer(Documents::builtin(), |entry| self.tables.known(entry));
         let mut hits: Vec<(f32, ApiSummary)> = Vec::new();
         let seen = |least: f32| -> Vec<(&Platform, Answer)> {
             let of = |platform: &&'static Platform| {
@@ -109,11 +109,12 @@ impl Catalog {
             return;
         }
         let line = |api: &ApiSummary| self.api(&platform.name, &api.name).map(document).unwrap_or_default();
-        let text = theirs.iter().map(line).collect::<Vec<_>>().join("\n");
+        let lines: Vec<String> = theirs.iter().map(line).collect();
         hits.retain(|(_, api)| {
             api.platform != platform.name || theirs.iter().all(|own| own.name != api.name)
         });
-        let mut answers = question.answer(&Documents::new(&text), |_| 0.0);
+        let known = |line: usize| Known::of(&lines[line], theirs[line].safety);
+        let mut answers = question.answer(&Documents::new(&lines.join("\n")), known);
         answers.retain(|answer| answer.part >= LEAST);
         hits.extend(answers.into_iter().map(|answer| (answer.score, theirs[answer.line].clone())));
     }
