@@ -69,11 +69,15 @@ impl Api {
     }
 
     fn arguments(&self, all: bool) -> Map<String, Json> {
-        let mut left = MOST;
+        // What is said of replies says nothing of arguments.
+        let dates = self.dates.as_deref().unwrap_or_default();
+        let dates = dates.split_once("ilters ").map_or(dates, |(_, filters)| filters);
+        let date = Some(dates).filter(|dates| !dates.starts_with("Replies")).and_then(date_like);
+        let mut values = Values { all, left: MOST, date };
         let mut out = Map::new();
         let wanted = |param: &&Param| param.kind != Type::Bytes && (all || param.required == Some(true));
         for param in self.callers().filter(wanted) {
-            let value = value(param, all, 0, &mut left);
+            let value = values.of(param, 0);
             let text = if all { value } else { as_sent(param, value) };
             out.insert(param.name.clone(), text);
         }
@@ -95,66 +99,103 @@ fn as_sent(param: &Param, value: Json) -> Json {
     }
 }
 
-fn value(param: &Param, all: bool, depth: usize, left: &mut usize) -> Json {
-    *left = left.saturating_sub(1);
-    let one = single(param, all, depth, left);
-    if param.list && !matches!(param.kind, Type::Xml) { Json::Array(vec![one]) } else { one }
+/// Makes values.
+struct Values {
+    /// Of all members, not only of those that are required.
+    all: bool,
+    /// How many may follow.
+    left: usize,
+    /// How the API writes dates.
+    date: Option<&'static str>,
 }
 
-fn single(param: &Param, all: bool, depth: usize, left: &mut usize) -> Json {
-    if !param.children.is_empty() {
-        if depth >= DEEPEST || *left == 0 {
-            return Json::Object(Map::new());
+impl Values {
+    fn of(&mut self, param: &Param, depth: usize) -> Json {
+        self.left = self.left.saturating_sub(1);
+        let one = self.single(param, depth);
+        if param.list && !matches!(param.kind, Type::Xml) { Json::Array(vec![one]) } else { one }
+    }
+
+    fn single(&mut self, param: &Param, depth: usize) -> Json {
+        if !param.children.is_empty() {
+            if depth >= DEEPEST || self.left == 0 {
+                return Json::Object(Map::new());
+            }
+            // An object with nothing that is required would be empty: show what it may hold.
+            let some = param.children.iter().any(|child| child.required == Some(true));
+            let all = self.all;
+            let wanted = |child: &&Param| all || !some || child.required == Some(true);
+            let members = param.children.iter().filter(wanted);
+            return members.map(|child| (child.name.clone(), self.of(child, depth + 1))).collect();
         }
-        // An object with nothing that is required would be empty: show what it may hold.
-        let some = param.children.iter().any(|child| child.required == Some(true));
-        let wanted = |child: &&Param| all || !some || child.required == Some(true);
-        let members = param.children.iter().filter(wanted);
-        return members.map(|child| (child.name.clone(), value(child, all, depth + 1, left))).collect();
+        if let Some(value) = param.values.first().or(param.default.as_ref()) {
+            return value.clone();
+        }
+        match param.kind {
+            Type::Integer => number(param).into(),
+            Type::Number => f64::from(number(param)).into(),
+            Type::Decimal => "9.90".into(),
+            Type::Boolean => true.into(),
+            Type::Date => self.date(param).unwrap_or("2026-11-01 00:00:00").into(),
+            Type::Json => "{}".into(),
+            Type::Object => Json::Object(Map::new()),
+            Type::String | Type::Xml | Type::Bytes => self.text(param).into(),
+        }
     }
-    if let Some(value) = param.values.first().or(param.default.as_ref()) {
-        return value.clone();
+
+    fn date(&self, param: &Param) -> Option<&'static str> {
+        param.note.as_deref().and_then(date_like).or(self.date)
     }
-    match param.kind {
-        Type::Integer => number(param).into(),
-        Type::Number => f64::from(number(param)).into(),
-        Type::Decimal => "9.90".into(),
-        Type::Boolean => true.into(),
-        Type::Date => "2026-11-01 00:00:00".into(),
-        Type::Json => "{}".into(),
-        Type::Object => Json::Object(Map::new()),
-        Type::String | Type::Xml | Type::Bytes => text(param).into(),
+
+    fn text(&self, param: &Param) -> String {
+        let name = param.name.to_ascii_lowercase();
+        let has = |words: &[&str]| words.iter().any(|word| name.contains(word));
+        let text = if let Some(date) = param.note.as_deref().and_then(date_like) {
+            date
+        } else if has(&["url", "link"]) {
+            "https://example.com/photo.jpg"
+        } else if has(&["date", "time", "created", "updated", "_after", "_before"]) {
+            self.date.unwrap_or("2026-11-01T00:00:00+08:00")
+        } else if has(&["currency"]) {
+            "USD"
+        } else if has(&["country"]) {
+            "US"
+        } else if has(&["language", "locale"]) {
+            "en_US"
+        } else if name.ends_with("id")
+            || name.ends_with("ids")
+            || has(&["page", "limit", "offset"])
+            || name == "size"
+        {
+            "1"
+        } else {
+            "text"
+        };
+        let most = param.max_len.and_then(|most| usize::try_from(most).ok()).unwrap_or(usize::MAX);
+        text.chars().take(most.max(1)).collect()
     }
+}
+
+/// How dates are described, and one that is written so. Longer ones go before those that they begin with.
+const DATES: [(&str, &str); 8] = [
+    ("yyyyMMddHHmmssSSS", "20261101000000000+0800"),
+    ("MM/dd/yyyy HH:mm:ss", "11/01/2026 00:00:00"),
+    ("yyyy-MM-ddTHH:mm:ss", "2026-11-01T00:00:00"),
+    ("yyyy-MM-dd HH:mm:ss", "2026-11-01 00:00:00"),
+    ("yyyy-MM-dd HH:mm", "2026-11-01 00:00"),
+    ("yyyy-MM-dd", "2026-11-01"),
+    ("ISO 8601", "2026-11-01T00:00:00+08:00"),
+    ("illiseconds since 1970", "1793462400000"),
+];
+
+/// Returns a date as a text describes it; where it describes several, as the first.
+fn date_like(text: &str) -> Option<&'static str> {
+    let found = DATES.iter().filter_map(|(form, date)| Some((text.find(form)?, *date)));
+    found.min_by_key(|(at, _)| *at).map(|(_, date)| date)
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "a number of the documents, held within bounds")]
 fn number(param: &Param) -> i32 {
     let least = param.min.unwrap_or(1.0).clamp(-1e9, 1e9);
     param.max.map_or(least, |most| least.min(most.clamp(-1e9, 1e9))).ceil() as i32
-}
-
-fn text(param: &Param) -> String {
-    let name = param.name.to_ascii_lowercase();
-    let has = |words: &[&str]| words.iter().any(|word| name.contains(word));
-    let text = if has(&["url", "link"]) {
-        "https://example.com/photo.jpg"
-    } else if has(&["date", "time", "created", "updated", "_after", "_before"]) {
-        "2026-11-01T00:00:00+08:00"
-    } else if has(&["currency"]) {
-        "USD"
-    } else if has(&["country"]) {
-        "US"
-    } else if has(&["language", "locale"]) {
-        "en_US"
-    } else if name.ends_with("id")
-        || name.ends_with("ids")
-        || has(&["page", "limit", "offset"])
-        || name == "size"
-    {
-        "1"
-    } else {
-        "text"
-    };
-    let most = param.max_len.and_then(|most| usize::try_from(most).ok()).unwrap_or(usize::MAX);
-    text.chars().take(most.max(1)).collect()
 }

@@ -1,7 +1,7 @@
 //! What the catalog says of a call, and whether the arguments keep to it. Nothing is sent here.
 //!
 //! Only what is certain is refused: an argument that the documents call required and that is not
-//! there, a list or an object where they want a single value. The kinds of single values, limits and
+//! there, a list or an object where they want a single value, JSON or XML that cannot be read. The kinds of single values, limits and
 //! lists of values in those documents are often old or wrong (an id called a whole number that is an
 //! encrypted text), so going against them is a warning.
 
@@ -10,20 +10,22 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use sesame_catalog::{Api, Catalog, DigestChoice, Param, Platform, Safety, Type};
 use sesame_core::{
     Error, Result, Shape,
     command_line::quote,
     nearest::nearest,
     request::{HeaderMap, HeaderName, HeaderValue},
-    scalar,
+    scalar, xml,
 };
 
 use crate::{options::Call, quota::Documented};
 
 /// Maximum number of contracts kept; more than the APIs anybody calls from one process.
 const MAX_CONTRACTS: usize = 4_096;
+/// How a warning ends that does not keep a call from being sent.
+const SENT: &str = "; it is sent as given";
 /// Maximum number of warnings about arguments.
 const MAX_WARNINGS: usize = 20;
 
@@ -127,7 +129,8 @@ impl Contract {
             hint = format!("Add {}. ", example_of(&missing));
         }
         // What is missing may be there under another name.
-        found.wrong.append(&mut found.warnings);
+        let warnings = found.warnings.iter().map(|warning| warning.strip_suffix(SENT).unwrap_or(warning));
+        found.wrong.extend(warnings.map(str::to_owned));
         found.wrong.truncate(MAX_WARNINGS);
         let colon = if missing.is_empty() { ":" } else { "" };
         Err(Error::usage(format!("{}{colon} {}; nothing was sent", api.name, found.wrong.join("; ")))
@@ -154,7 +157,7 @@ impl Contract {
         (!silent).then(|| {
             let near = did_you_mean(name, self.params.iter().map(|at| api.params[*at].name.as_str()));
             format!(
-                "{name:?} is not among the documented arguments of {}{near}; it is sent as given",
+                "{name:?} is not among the documented arguments of {}{near}{SENT}",
                 api.name
             )
         })
@@ -183,14 +186,19 @@ fn kind_of(param: &Param) -> String {
         Type::Integer => "whole number",
         Type::Number => "number",
         Type::Decimal => "decimal number",
-        Type::Boolean => "truth (true or false)",
+        Type::Boolean => "boolean (true or false)",
         Type::Date => "date (yyyy-MM-dd HH:mm:ss)",
         Type::Json => "JSON text",
         Type::Xml => "XML text",
         Type::Bytes => "file",
         Type::Object => "object",
     };
-    if param.list { format!("list of {kind}s") } else { format!("a {kind}") }
+    match param.kind {
+        _ if param.list => format!("a list of {kind}s"),
+        Type::String | Type::Json | Type::Xml => kind.to_owned(),
+        Type::Object => format!("an {kind}"),
+        _ => format!("a {kind}"),
+    }
 }
 
 /// Suggests the name that may have been meant.
@@ -223,6 +231,8 @@ fn check_value(path: &str, param: &Param, value: &Value, found: &mut Findings) {
                 check_one(&format!("{path}.{nth}"), param, item, found);
             }
         }
+        // One element of XML; or one item where a list is due, which may do.
+        Value::Object(_) if param.list => check_one(path, param, value, found),
         // A list as one text: `1,2,3` or JSON. The platform splits it, not we.
         _ if param.list => {}
         _ => check_one(path, param, value, found),
@@ -239,25 +249,40 @@ fn check_one(path: &str, param: &Param, value: &Value, found: &mut Findings) {
             }
             children => check_members(path, children, members, found),
         },
-        // JSON in a text is what the caller wrote: what is wrong with it is said, and it is sent.
-        Value::String(text) if nested && param.kind != Type::Xml => match serde_json::from_str(text) {
-            Ok(parsed @ (Value::Object(_) | Value::Array(_))) => {
-                let mut inner = Findings { wrong: Vec::new(), warnings: Vec::new() };
-                match &parsed {
-                    Value::Array(items) => {
-                        let items = items.iter().enumerate();
-                        for (nth, item) in items {
-                            check_one(&format!("{path}.{nth}"), param, item, &mut inner);
-                        }
-                    }
-                    object => check_one(path, param, object, &mut inner),
-                }
-                found.warnings.extend(inner.wrong.into_iter().chain(inner.warnings));
-            }
-            Ok(_) => {}
-            Err(error) => found.warnings.push(format!("{path:?} is not JSON: {error}; it is sent as given")),
-        },
+        Value::String(text) if nested => check_text(path, param, text, found),
         _ => check_plain(path, param, value, found),
+    }
+}
+
+/// Checks JSON or XML in a text.
+fn check_text(path: &str, param: &Param, text: &str, found: &mut Findings) {
+    let text = text.trim();
+    // XML stands for an object where the API reads it itself; its layout is not documented.
+    let read = match text.chars().next() {
+        Some('<') if param.kind != Type::Xml => return,
+        Some('<') => xml::read(text).map(|(root, value)| json!({ root: value })),
+        Some('{' | '[') => serde_json::from_str(text).map_err(|error| error.to_string()),
+        _ => {
+            let kind = kind_of(param);
+            found.warnings.push(format!("{path:?} is {kind} in the documents, not other text{SENT}"));
+            return;
+        }
+    };
+    match (read, param.children.as_slice()) {
+        (Err(why), _) => {
+            let form = if text.starts_with('<') { "XML" } else { "JSON" };
+            found.wrong.push(format!("{path:?} is not {form}: {why}"));
+        }
+        (Ok(Value::Object(members)), [root]) if param.kind == Type::Xml && !members.contains_key(&root.name) => {
+            let given = members.keys().next().map_or("", String::as_str);
+            found.wrong.push(format!("the root element of {path:?} is {}, not {given:?}", root.name));
+        }
+        (Ok(Value::Array(items)), _) => {
+            for (nth, item) in items.iter().enumerate() {
+                check_one(&format!("{path}.{nth}"), param, item, found);
+            }
+        }
+        (Ok(value), _) => check_one(path, param, &value, found),
     }
 }
 
@@ -274,7 +299,7 @@ fn check_members(path: &str, params: &[Param], members: &Map<String, Value>, fou
             None if params.is_empty() || name.starts_with('@') => {}
             None => {
                 let near = did_you_mean(name, params.iter().map(|param| param.name.as_str()));
-                found.warnings.push(format!("{inner:?} is not documented{near}; it is sent as given"));
+                found.warnings.push(format!("{inner:?} is not documented{near}{SENT}"));
             }
         }
     }
@@ -297,7 +322,7 @@ fn check_plain(name: &str, param: &Param, value: &Value, found: &mut Findings) {
             found.wrong.push(format!("{name:?} is {}, not {shown}", kind_of(param)));
         } else {
             found.warnings.push(format!(
-                "{name:?} is {} in the documents, not {shown}; it is sent as given",
+                "{name:?} is {} in the documents, not {shown}{SENT}",
                 kind_of(param)
             ));
         }
@@ -423,6 +448,34 @@ mod tests {
         assert_eq!(checked(list, &json!([1, {}])).0.len(), 1);
         assert_eq!(checked(list, &json!([1, 2, 3])).1.len(), 1);
         assert_eq!(checked(list, &json!("1,2")), (vec![], vec![]));
+    }
+
+    #[test]
+    fn payloads_in_a_text_are_checked_like_others() {
+        let layout = |kind: &str| {
+            format!(
+                r#"{{"n":"a","t":"{kind}","c":[{{"n":"Skus","t":"object","c":[
+                    {{"n":"Sku","t":"object","l":true,"c":[
+                        {{"n":"Id","t":"integer","r":true}},{{"n":"Qty","t":"integer"}}]}}]}}]}}"#
+            )
+        };
+        let xml = |text: &str| checked(&layout("xml"), &json!(text));
+        let good = "<?xml version='1.0'?><Skus><Sku x='1'><Id>1</Id></Sku><Sku><Id>2</Id></Sku></Skus>";
+        assert_eq!(xml(good), (vec![], vec![]));
+        assert_eq!(xml(r#"{"Skus":{"Sku":[{"Id":1}]}}"#), (vec![], vec![]));
+        let (wrong, warnings) = xml("<Skus><Sku><Id>1</Id></Sku><Sku><Qyt>five</Qyt><Qty>many</Qty></Sku></Skus>");
+        assert_eq!(wrong, ["\"a.Skus.Sku.1.Id\" is missing"]);
+        assert!(warnings[0].contains("did you mean Qty"), "{warnings:?}");
+        assert!(warnings[1].starts_with("\"a.Skus.Sku.1.Qty\" is a whole number"), "{warnings:?}");
+        assert!(xml("<Skus><Sku></Skus>").0[0].starts_with("\"a\" is not XML: line 1, column "));
+        assert!(xml("<Items/>").0[0].starts_with("the root element of \"a\" is Skus, not \"Items\""));
+        assert!(xml("Skus").1[0].starts_with("\"a\" is XML text in the documents"));
+        let json = |text: &str| checked(&layout("json"), &json!(text));
+        assert_eq!(json(r#"{"Skus":{"Sku":[{"Id":1}]}}"#), (vec![], vec![]));
+        assert_eq!(json(r#"{"Skus":{"Sku":[{}]}}"#).0, ["\"a.Skus.Sku.0.Id\" is missing"]);
+        assert!(json(r#"{"Skus":"#).0[0].starts_with("\"a\" is not JSON: "));
+        // Some APIs read XML where JSON is documented.
+        assert_eq!(json("<Skus/>"), (vec![], vec![]));
     }
 
     #[test]

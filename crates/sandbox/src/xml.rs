@@ -1,62 +1,6 @@
-//! JSON payloads as XML, the default format of TOP; and XML that callers send, as JSON.
+//! JSON payloads as XML, the default format of TOP.
 
-use quick_xml::{
-    Reader,
-    events::{BytesStart, Event},
-};
-use serde_json::{Map, Value as Json};
-
-/// How deep elements of a caller nest.
-const DEEPEST: usize = 64;
-
-/// Reads a document: its root element, and what is in it. Attributes and elements are members, those that
-/// come again are lists; an element with a text is that text. `None` if it is no XML.
-pub(crate) fn read(text: &str) -> Option<(String, Json)> {
-    let mut reader = Reader::from_str(text);
-    // The document itself is the outermost element.
-    let mut open = vec![(String::new(), Map::new(), String::new())];
-    loop {
-        match reader.read_event().ok()? {
-            Event::Start(element) if open.len() <= DEEPEST => {
-                open.push((element.name().as_ref().to_owned(), attributes(&element), String::new()));
-            }
-            Event::Start(_) => return None,
-            Event::Empty(element) => {
-                let members = attributes(&element);
-                let value = if members.is_empty() { "".into() } else { members.into() };
-                add(&mut open.last_mut()?.1, element.name().as_ref(), value);
-            }
-            Event::Text(inside) => open.last_mut()?.2.push_str(&inside),
-            Event::CData(inside) => open.last_mut()?.2.push_str(&inside),
-            Event::GeneralRef(_) => open.last_mut()?.2.push('&'),
-            Event::End(_) => {
-                let (name, members, text) = open.pop()?;
-                let text = text.trim();
-                let value = if members.is_empty() || !text.is_empty() { text.into() } else { members.into() };
-                add(&mut open.last_mut()?.1, &name, value);
-            }
-            Event::Eof => break,
-            _ => {}
-        }
-    }
-    let (_, members, around) = open.pop().filter(|_| open.is_empty())?;
-    let is_one = members.len() == 1 && around.trim().is_empty();
-    members.into_iter().next().filter(|(_, root)| is_one && !root.is_array())
-}
-
-fn attributes(element: &BytesStart<'_>) -> Map<String, Json> {
-    let all = element.attributes().flatten();
-    all.map(|one| (one.key.as_ref().to_owned(), one.value.as_ref().into())).collect()
-}
-
-/// Adds a member; a second one of its name makes a list.
-fn add(members: &mut Map<String, Json>, name: &str, value: Json) {
-    match members.get_mut(name) {
-        None => drop(members.insert(name.to_owned(), value)),
-        Some(Json::Array(items)) => items.push(value),
-        Some(first) => *first = Json::Array(vec![first.take(), value]),
-    }
-}
+use serde_json::Value as Json;
 
 /// Writes a reply as XML: the outermost member is the root; a member of a list repeats its name.
 pub(crate) fn of_json(value: &Json, root: &str) -> String {
@@ -142,21 +86,6 @@ pub(crate) fn escape(out: &mut String, text: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn reads_what_callers_send() {
-        let sent = "<?xml version=\"1.0\"?><Request><Sku id=\"1\"><Id>7</Id></Sku><Sku/><N>a<![CDATA[<b>]]></N></Request>";
-        let (root, value) = read(sent).unwrap();
-        assert_eq!(root, "Request");
-        assert_eq!(value, serde_json::json!({"Sku": [{"id": "1", "Id": "7"}, ""], "N": "a<b>"}));
-        assert_eq!(
-            read("<a><b c='1'>5</b><d e='2'/></a>").unwrap().1,
-            serde_json::json!({"b": "5", "d": {"e": "2"}})
-        );
-        for wrong in ["", "text", "<a>", "<a></b>", "<a/><a/>", "<a/><b/>", "x<a/>", &"<a>".repeat(100)] {
-            assert_eq!(read(wrong), None, "{wrong:.20}");
-        }
-    }
 
     #[test]
     fn writes_lists_and_scalars() {

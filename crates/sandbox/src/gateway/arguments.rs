@@ -2,13 +2,12 @@
 
 use serde_json::{Map, Value as Json};
 use sesame_catalog::{Api, Paging, Param, Type};
-use sesame_core::{Protocol, scalar};
+use sesame_core::{Protocol, scalar, xml};
 
 use crate::{
     error::{GatewayError, GatewayResult},
     fixtures::{Args, is_date},
     received::Fields,
-    xml,
 };
 
 /// What is wrong with an argument, and its name, dotted when it sits inside another.
@@ -73,12 +72,16 @@ impl Checker<'_> {
         let payload = param.kind == Type::Json || !param.children.is_empty();
         match param.kind {
             Type::Bytes if self.all => return invalid(),
-            Type::Xml if !text.starts_with('<') => return if self.all { invalid() } else { Ok(()) },
+            // JSON of the same layout will do.
             Type::Xml => {
-                return match xml::read(text) {
+                let json = || serde_json::from_str(text).ok().filter(Json::is_object);
+                return match xml::read(text).ok() {
                     Some((root, value)) => self.root(param, path, &root, &value),
-                    None if self.all => invalid(),
-                    None => Ok(()),
+                    None => match json() {
+                        Some(value) => self.one(param, path, &value),
+                        None if self.all => invalid(),
+                        None => Ok(()),
+                    },
                 };
             }
             _ => {}
