@@ -6,6 +6,7 @@ use sesame_core::{path, xml};
 use crate::{
     Api,
     record::{PagingStyle, Param, Type},
+    words::split,
 };
 
 /// How deep a sample goes: some documents describe types inside themselves.
@@ -106,7 +107,7 @@ struct Values {
     /// How many may follow.
     left: usize,
     /// How the API writes dates.
-    date: Option<&'static str>,
+    date: Option<[&'static str; 2]>,
 }
 
 impl Values {
@@ -131,31 +132,28 @@ impl Values {
         if let Some(value) = param.values.first().or(param.default.as_ref()) {
             return value.clone();
         }
+        let dates = || param.note.as_deref().and_then(date_like);
         match param.kind {
             Type::Integer => number(param).into(),
             Type::Number => f64::from(number(param)).into(),
             Type::Decimal => "9.90".into(),
             Type::Boolean => true.into(),
-            Type::Date => self.date(param).unwrap_or("2026-11-01 00:00:00").into(),
+            Type::Date => date_of(param, dates().or(self.date).unwrap_or(DATES[3].1)).into(),
             Type::Json => "{}".into(),
             Type::Object => Json::Object(Map::new()),
             Type::String | Type::Xml | Type::Bytes => self.text(param).into(),
         }
     }
 
-    fn date(&self, param: &Param) -> Option<&'static str> {
-        param.note.as_deref().and_then(date_like).or(self.date)
-    }
-
     fn text(&self, param: &Param) -> String {
         let name = param.name.to_ascii_lowercase();
         let has = |words: &[&str]| words.iter().any(|word| name.contains(word));
-        let text = if let Some(date) = param.note.as_deref().and_then(date_like) {
-            date
+        let text = if let Some(dates) = param.note.as_deref().and_then(date_like) {
+            date_of(param, dates)
         } else if has(&["url", "link"]) {
             "https://example.com/photo.jpg"
         } else if has(&["date", "time", "created", "updated", "_after", "_before"]) {
-            self.date.unwrap_or("2026-11-01T00:00:00+08:00")
+            date_of(param, self.date.unwrap_or(DATES[6].1))
         } else if has(&["currency"]) {
             "USD"
         } else if has(&["country"]) {
@@ -176,20 +174,23 @@ impl Values {
     }
 }
 
-/// How dates are described, and one that is written so. Longer ones go before those that they begin with.
-const DATES: [(&str, &str); 8] = [
-    ("yyyyMMddHHmmssSSS", "20261101000000000+0800"),
-    ("MM/dd/yyyy HH:mm:ss", "11/01/2026 00:00:00"),
-    ("yyyy-MM-ddTHH:mm:ss", "2026-11-01T00:00:00"),
-    ("yyyy-MM-dd HH:mm:ss", "2026-11-01 00:00:00"),
-    ("yyyy-MM-dd HH:mm", "2026-11-01 00:00"),
-    ("yyyy-MM-dd", "2026-11-01"),
-    ("ISO 8601", "2026-11-01T00:00:00+08:00"),
-    ("illiseconds since 1970", "1793462400000"),
+/// How dates are described, and one that is written so, with one behind it for the end of a period. Longer forms
+/// go before those that they begin with.
+const DATES: [(&str, [&str; 2]); 8] = [
+    ("yyyyMMddHHmmssSSS", ["20261101000000000+0800", "20261101120000000+0800"]),
+    ("MM/dd/yyyy HH:mm:ss", ["11/01/2026 00:00:00", "11/01/2026 12:00:00"]),
+    ("yyyy-MM-ddTHH:mm:ss", ["2026-11-01T00:00:00", "2026-11-01T12:00:00"]),
+    ("yyyy-MM-dd HH:mm:ss", ["2026-11-01 00:00:00", "2026-11-01 12:00:00"]),
+    ("yyyy-MM-dd HH:mm", ["2026-11-01 00:00", "2026-11-01 12:00"]),
+    ("yyyy-MM-dd", ["2026-11-01", "2026-11-02"]),
+    ("ISO 8601", ["2026-11-01T00:00:00+08:00", "2026-11-01T12:00:00+08:00"]),
+    ("illiseconds since 1970", ["1793462400000", "1793505600000"]),
 ];
+/// Words of names that stand for the end of a period.
+const ENDS: [&str; 4] = ["end", "before", "until", "to"];
 
 /// Returns a date as a text describes it; where it describes several, as the first.
-fn date_like(text: &str) -> Option<&'static str> {
+fn date_like(text: &str) -> Option<[&'static str; 2]> {
     let found = DATES.iter().filter_map(|(form, date)| Some((text.find(form)?, *date)));
     found.min_by_key(|(at, _)| *at).map(|(_, date)| date)
 }
@@ -198,4 +199,9 @@ fn date_like(text: &str) -> Option<&'static str> {
 fn number(param: &Param) -> i32 {
     let least = param.min.unwrap_or(1.0).clamp(-1e9, 1e9);
     param.max.map_or(least, |most| least.min(most.clamp(-1e9, 1e9))).ceil() as i32
+}
+
+fn date_of(param: &Param, [start, end]: [&'static str; 2]) -> &'static str {
+    let is_end = split(&param.name).iter().any(|word| ENDS.contains(&word.as_str()));
+    if is_end { end } else { start }
 }
