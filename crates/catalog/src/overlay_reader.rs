@@ -201,6 +201,9 @@ fn check_paging(paging: &Paging) -> Result<(), String> {
     if paging.max_size == Some(0) || paging.fixed_size == Some(0) {
         return Err("a page of no rows never ends".to_owned());
     }
+    if paging.style == PagingStyle::Cursor && paging.next.is_none() {
+        return Err("the style \"cursor\" needs next: where a reply says how to go on".to_owned());
+    }
     let counted = paging.total.is_some() && paging.key.is_some() && paging.reachable.is_none();
     if paging.backward && (paging.style != PagingStyle::Page || !counted || paging.max_index.is_some()) {
         return Err("backward takes the style \"page\", total and key, and no limit of what can be reached"

@@ -76,7 +76,14 @@ impl Api {
         let date = Some(dates).filter(|dates| !dates.starts_with("Replies")).and_then(date_like);
         let mut values = Values { all, left: MOST, date };
         let mut out = Map::new();
-        let wanted = |param: &&Param| param.kind != Type::Bytes && (all || param.required == Some(true));
+        // Reading all pages makes the object that the page is asked for in; it has to be whole.
+        let pages = self.paging.as_ref().and_then(|paging| paging.index.split_once('.')).map(|(outer, _)| outer);
+        let is_made = |param: &Param| {
+            pages == Some(&param.name) && param.children.iter().any(|child| child.required == Some(true))
+        };
+        let wanted = |param: &&Param| {
+            param.kind != Type::Bytes && (all || param.required == Some(true) || is_made(param))
+        };
         for param in self.callers().filter(wanted) {
             let value = values.of(param, 0);
             let text = if all { value } else { as_sent(param, value) };

@@ -9,7 +9,9 @@ use std::{
 };
 
 use jiff::tz::TimeZone;
-use sesame_catalog::{Api, Catalog, Environment, Field, OAuthStyle, Param, Type, request_url};
+use sesame_catalog::{
+    Api, Catalog, Environment, Field, OAuthStyle, PagingStyle, Param, Type, request_url,
+};
 use sesame_core::{Protocol, Shape, sign::Digest};
 
 /// Records of each base file.
@@ -143,6 +145,29 @@ fn titles_that_nobody_wrote_are_made_of_words() {
     }
 }
 
+/// `apis show` prints the example of a list with `--all`.
+#[test]
+fn an_example_is_whole_where_the_page_is_asked_for_inside_an_object() {
+    let mut nested = 0;
+    for api in all() {
+        let Some((outer, _)) = api.paging.as_ref().and_then(|paging| paging.index.split_once('.')) else {
+            continue;
+        };
+        nested += 1;
+        let example = api.example_arguments();
+        let given = example.get(outer).map(|value| match value {
+            serde_json::Value::String(text) => serde_json::from_str(text).unwrap(),
+            value => value.clone(),
+        });
+        let members = api.params.iter().filter(|param| param.name == outer).flat_map(|param| &param.children);
+        for member in members.filter(|member| member.required == Some(true)) {
+            let given = given.as_ref().and_then(|given| given.get(&member.name));
+            assert!(given.is_some(), "{} {}: no {outer}.{}", api.platform, api.name, member.name);
+        }
+    }
+    assert!(nested > 250, "{nested}");
+}
+
 fn params(place: &str, list: &[Param]) {
     let mut seen = BTreeSet::new();
     for param in list {
@@ -200,6 +225,8 @@ fn page_rules_name_parameters_and_fields_that_exist() {
         let Some(paging) = &api.paging else { continue };
         paged += 1;
         assert!(param_at(&api.params, &paging.index).is_some(), "{place}: {}", paging.index);
+        // Without it such a list would end after one page.
+        assert!(paging.style != PagingStyle::Cursor || paging.next.is_some(), "{place}: no next cursor");
         if let Some(size) = &paging.size {
             assert!(param_at(&api.params, size).is_some(), "{place}: {size}");
         }

@@ -278,7 +278,7 @@ fn the_icbu_category_tree_can_be_walked() {
     assert!(leaves.len() > 40 && leaves.contains("21110712"));
     let unknown = get("999");
     assert_eq!(unknown["result"]["success"], false);
-    assert_eq!(unknown["result"]["msg_code"], "CATEGORY_NOT_EXIST");
+    assert_eq!(unknown["result"]["msg_code"], "BUSINESS_CATEGORY_NOT_EXIST");
     let top = payload(&world, "alibaba", "alibaba.icbu.category.get.new", &[("cat_id", "0")]);
     assert!(top["category"]["child_ids"].is_array());
 
