@@ -233,19 +233,21 @@ impl Catalog {
     /// # Errors
     /// [`ErrorKind::Usage`](sesame_core::ErrorKind::Usage) for an unknown platform, with the names there are.
     pub fn explain(&self, text: &str, place: Option<&str>) -> Result<Vec<Explained>> {
-        let place = match place {
-            None => Place::Everywhere,
-            Some(name) => match (name.parse(), self.platform(name)) {
-                (_, Ok(platform)) => Place::Platform(platform),
-                (Ok(protocol), _) => Place::Protocol(protocol),
-                (Err(_), Err(error)) => return Err(error),
-            },
-        };
+        let place = Place::named(place)?;
         let text = text.trim();
         if text.is_empty() || text.len() > 2_000 {
             return Ok(Vec::new());
         }
         Ok(explain::explain(&self.tables, text, &place))
+    }
+
+    /// Lists the codes that [`explain`](Self::explain) knows by name, sub codes and those of single APIs among
+    /// them; no patterns.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Usage`](sesame_core::ErrorKind::Usage) for an unknown platform, with the names there are.
+    pub fn codes(&self, place: Option<&str>) -> Result<Vec<String>> {
+        Ok(explain::codes(&self.tables, &Place::named(place)?))
     }
 
     /// Returns all error rules by what they hold for: protocols first, then single platforms.

@@ -215,7 +215,17 @@ impl Tables {
         if !self.texts.contains(text) && !self.texts.contains(&capital) {
             return Vec::new();
         }
-        (0..self.rows).filter(|entry| self.summary(*entry).has_errors).collect()
+        self.all_with_errors().collect()
+    }
+
+    /// Lists the entries whose documents list error codes.
+    pub(crate) fn all_with_errors(&self) -> impl Iterator<Item = Entry> + '_ {
+        (0..self.rows).filter(|entry| self.summary(*entry).has_errors)
+    }
+
+    /// Returns the name of the catalog that an entry is of.
+    pub(crate) fn catalog_of(&self, entry: Entry) -> &'static str {
+        self.name_of(self.summary(entry).catalog)
     }
 
     /// Reads one API.

@@ -1,7 +1,9 @@
 //! What a code means: the error tables, and the notes of single APIs.
 
+use std::collections::BTreeSet;
+
 use sesame_core::{
-    ErrorKind, Fault, Protocol,
+    ErrorKind, Fault, Protocol, Result,
     classify::{ErrorRule, RetryRule},
 };
 
@@ -52,6 +54,16 @@ pub(crate) enum Place<'a> {
 }
 
 impl Place<'_> {
+    /// Looks up a platform or a protocol.
+    pub(crate) fn named(name: Option<&str>) -> Result<Self> {
+        let Some(name) = name else { return Ok(Self::Everywhere) };
+        match (name.parse(), platforms::platform(name)) {
+            (_, Ok(platform)) => Ok(Self::Platform(platform)),
+            (Ok(protocol), _) => Ok(Self::Protocol(protocol)),
+            (Err(_), Err(error)) => Err(error),
+        }
+    }
+
     fn has_rule(&self, rule: &Scoped<ErrorRule>) -> bool {
         let of_protocol = |protocol: Protocol| match rule.platforms.first() {
             None => rule.protocol == Some(protocol),
@@ -78,6 +90,18 @@ impl Place<'_> {
             Self::Platform(platform) => looks_in(platform),
         }
     }
+}
+
+/// See [`crate::Catalog::codes`].
+pub(crate) fn codes(tables: &Tables, place: &Place<'_>) -> Vec<String> {
+    let rules = platforms::loaded().errors.iter().filter(|rule| place.has_rule(rule));
+    let rules = rules.flat_map(|rule| [rule.rule.code.clone(), rule.rule.sub_code.clone()]);
+    let apis = tables.all_with_errors().filter(|entry| place.has_catalog(tables.catalog_of(*entry)));
+    let notes = apis.filter_map(|entry| tables.record(entry).ok()).flat_map(|record| record.errors);
+    let all = rules.chain(notes.map(|note| note.code));
+    let named: BTreeSet<String> =
+        all.filter(|code| !code.is_empty() && !code.contains('*') && !code.ends_with("..")).collect();
+    named.into_iter().collect()
 }
 
 /// See [`crate::Catalog::explain`].
@@ -223,7 +247,7 @@ fn notes(
 ) -> Vec<Explained> {
     let mut out = Vec::new();
     for entry in entries {
-        let catalog = tables.name_of(tables.summary(entry).catalog);
+        let catalog = tables.catalog_of(entry);
         if !place.has_catalog(catalog) {
             continue;
         }

@@ -7,13 +7,15 @@ use clap_complete::{
     CompleteEnv,
     engine::{ArgValueCompleter, CompletionCandidate},
 };
-use sesame_catalog::Catalog;
+use sesame_catalog::{Catalog, Param};
 use sesame_vault::store::{AccountStore as _, AppStore as _, SqlStore};
 
 use crate::{args::Cli, commands::completions::VARIABLE, global::Global, settings::Settings};
 
 /// The most values that are offered.
 const MOST: usize = 500;
+/// How deep members are offered: some documents describe types inside themselves.
+const DEEPEST: usize = 12;
 /// How long a vault may take to name them: a person waits for the key that was pressed.
 const PATIENCE: Duration = Duration::from_millis(500);
 
@@ -30,6 +32,10 @@ pub(crate) fn answer() -> bool {
 
 /// Adds to each argument what completes it, by the argument's id.
 fn with_values(command: Command) -> Command {
+    // What is hidden would be offered where nothing else fits.
+    if command.is_hide_set() {
+        return command.name("");
+    }
     let is_explain = command.get_name() == "explain";
     let command = command.mut_args(|argument| {
         let values: fn(&str) -> Vec<String> = match argument.get_id().as_str() {
@@ -140,27 +146,42 @@ fn apis(current: &str) -> Vec<String> {
     known.filter_map(fits).collect()
 }
 
-/// Offers the parameters of the API, and the values that its documents list.
+/// Offers the parameters of the API, their members, and the values that its documents list.
 fn arguments(current: &str) -> Vec<String> {
     let Some((platform, api)) = platform().zip(before("api")) else { return Vec::new() };
     let Ok(api) = catalog().api(&platform, &api) else { return Vec::new() };
+    let given = current.split_once('=').map(|(name, _)| name);
     let mut out = Vec::new();
     for param in api.callers() {
-        match current.split_once('=') {
-            Some((name, _)) if name == param.name => {
-                let values = param.values.iter().filter_map(sesame_core::scalar::text);
-                out.extend(values.map(|value| format!("{name}={value}")));
-            }
-            Some(_) => {}
-            None => out.push(format!("{}=", param.name)),
-        }
+        offer(param, &param.name, given, current, 0, &mut out);
     }
     out
 }
 
+/// Offers a parameter or a member, and what is inside. `given` is the name that stands before `=`.
+fn offer(param: &Param, path: &str, given: Option<&str>, current: &str, depth: usize, out: &mut Vec<String>) {
+    match given {
+        Some(given) if given == path => {
+            let values = param.values.iter().filter_map(sesame_core::scalar::text);
+            out.extend(values.map(|value| format!("{path}={value}")));
+        }
+        Some(_) => {}
+        // Of what has members the members are offered once it is written.
+        None if depth == 0 || param.children.is_empty() => out.push(format!("{path}=")),
+        None => {}
+    }
+    if !current.starts_with(path.split('.').next().unwrap_or_default()) || depth == DEEPEST {
+        return;
+    }
+    // The position that is written, or the first.
+    let rest = current.strip_prefix(path).and_then(|rest| rest.strip_prefix('.')).unwrap_or_default();
+    let position = rest.split('.').next().filter(|text| text.parse::<u32>().is_ok()).unwrap_or("0");
+    let path = if param.list { format!("{path}.{position}") } else { path.to_owned() };
+    for child in &param.children {
+        offer(child, &format!("{path}.{}", child.name), given, current, depth + 1, out);
+    }
+}
+
 fn codes(_: &str) -> Vec<String> {
-    let rules = catalog().error_rules();
-    let rules = rules.iter().flat_map(|(_, rules)| rules);
-    let codes = rules.flat_map(|rule| [rule.code.clone(), rule.sub_code.clone()]);
-    codes.filter(|code| !code.is_empty() && !code.contains(['*', '.'])).collect()
+    catalog().codes(before("platform").as_deref()).unwrap_or_default()
 }

@@ -149,16 +149,8 @@ fn retry_words(retry: sesame_core::classify::RetryRule) -> &'static str {
 }
 
 fn not_found(args: &ExplainArgs, catalog: &sesame_catalog::Catalog) -> Error {
-    let of_place = |name: &str, protocol: sesame_core::Protocol| {
-        args.platform.as_deref().is_none_or(|place| place == name || place == protocol.as_str())
-    };
-    let codes = catalog
-        .platforms()
-        .iter()
-        .filter(|platform| of_place(&platform.name, platform.protocol))
-        .flat_map(|platform| &platform.replies.errors.rules)
-        .flat_map(|rule| [rule.code.as_str(), rule.sub_code.as_str()])
-        .filter(|code| !code.is_empty() && !code.contains('*') && !is_number(code));
+    let codes = catalog.codes(args.platform.as_deref()).unwrap_or_default();
+    let codes = codes.iter().map(String::as_str).filter(|code| !is_number(code));
     // A number is not misspelled: the next one means something else.
     let near = if is_number(&args.code) { None } else { nearest(&args.code, codes) };
     let near = near.map(|code| format!("Did you mean {code}? ")).unwrap_or_default();

@@ -40,8 +40,31 @@ fn names_of_the_vault_platforms_apis_and_codes_are_completed() {
     assert_eq!(completed(&house, &["call", "ocean-trade", "taobao.items."]), Vec::<String>::new());
     assert!(completed(&house, &["apis", "show", "/orders/g"]).contains(&"/orders/get".to_owned()));
     assert!(completed(&house, &["explain", "Incom"]).contains(&"IncompleteSignature".to_owned()));
+    // Codes of single APIs, too; of the platform that is named.
+    assert_eq!(completed(&house, &["explain", "-p", "lazada", "410"]), ["4104", "4105", "4106", "4107", "4108", "4109"]);
+    assert_eq!(completed(&house, &["explain", "-p", "1688", "410"]), Vec::<String>::new());
     let commands = completed(&house, &[""]);
     assert!(commands.contains(&"login".to_owned()) && !commands.contains(&"generate-docs".to_owned()));
+    assert_eq!(completed(&house, &["generate"]), Vec::<String>::new());
+}
+
+#[test]
+fn members_of_objects_are_completed() {
+    let house = House::with_accounts(&[("lazada", "ocean-trade")]);
+    let update =
+        |word: &str| completed(&house, &["call", "ocean-trade", "/product/price_quantity/update", word]);
+    assert_eq!(update("pay").first().map(String::as_str), Some("payload="));
+    assert_eq!(
+        update("payload.Request.Product.Skus.Sku.0.Sale"),
+        ["SaleEndDate", "SalePrice", "SaleStartDate"]
+            .map(|name| format!("payload.Request.Product.Skus.Sku.0.{name}="))
+    );
+    // The position that is written.
+    assert_eq!(
+        update("payload.Request.Product.Skus.Sku.3.It"),
+        ["payload.Request.Product.Skus.Sku.3.ItemId="]
+    );
+    assert_eq!(update("payload.Nothing."), Vec::<String>::new());
 }
 
 #[test]
