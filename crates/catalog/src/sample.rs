@@ -77,7 +77,8 @@ impl Api {
         let mut values = Values { all, left: MOST, date };
         let mut out = Map::new();
         // Reading all pages makes the object that the page is asked for in; it has to be whole.
-        let pages = self.paging.as_ref().and_then(|paging| paging.index.split_once('.')).map(|(outer, _)| outer);
+        let pages =
+            self.paging.as_ref().and_then(|paging| paging.index.split_once('.')).map(|(outer, _)| outer);
         let is_made = |param: &Param| {
             pages == Some(&param.name) && param.children.iter().any(|child| child.required == Some(true))
         };

@@ -9,9 +9,7 @@ use std::{
 };
 
 use jiff::tz::TimeZone;
-use sesame_catalog::{
-    Api, Catalog, Environment, Field, OAuthStyle, PagingStyle, Param, Type, request_url,
-};
+use sesame_catalog::{Api, Catalog, Environment, Field, OAuthStyle, PagingStyle, Param, Type, request_url};
 use sesame_core::{Protocol, Shape, sign::Digest};
 
 /// Records of each base file.

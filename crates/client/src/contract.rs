@@ -156,10 +156,7 @@ impl Contract {
             !api.known || api.params.is_empty() || api.params.iter().any(member) || is_variable(api, name);
         (!silent).then(|| {
             let near = did_you_mean(name, self.params.iter().map(|at| api.params[*at].name.as_str()));
-            format!(
-                "{name:?} is not among the documented arguments of {}{near}{SENT}",
-                api.name
-            )
+            format!("{name:?} is not among the documented arguments of {}{near}{SENT}", api.name)
         })
     }
 }
@@ -273,7 +270,9 @@ fn check_text(path: &str, param: &Param, text: &str, found: &mut Findings) {
             let form = if text.starts_with('<') { "XML" } else { "JSON" };
             found.wrong.push(format!("{path:?} is not {form}: {why}"));
         }
-        (Ok(Value::Object(members)), [root]) if param.kind == Type::Xml && !members.contains_key(&root.name) => {
+        (Ok(Value::Object(members)), [root])
+            if param.kind == Type::Xml && !members.contains_key(&root.name) =>
+        {
             let given = members.keys().next().map_or("", String::as_str);
             found.wrong.push(format!("the root element of {path:?} is {}, not {given:?}", root.name));
         }
@@ -321,10 +320,9 @@ fn check_plain(name: &str, param: &Param, value: &Value, found: &mut Findings) {
         if value.is_array() || value.is_object() {
             found.wrong.push(format!("{name:?} is {}, not {shown}", kind_of(param)));
         } else {
-            found.warnings.push(format!(
-                "{name:?} is {} in the documents, not {shown}{SENT}",
-                kind_of(param)
-            ));
+            found
+                .warnings
+                .push(format!("{name:?} is {} in the documents, not {shown}{SENT}", kind_of(param)));
         }
         return;
     }
@@ -463,7 +461,8 @@ mod tests {
         let good = "<?xml version='1.0'?><Skus><Sku x='1'><Id>1</Id></Sku><Sku><Id>2</Id></Sku></Skus>";
         assert_eq!(xml(good), (vec![], vec![]));
         assert_eq!(xml(r#"{"Skus":{"Sku":[{"Id":1}]}}"#), (vec![], vec![]));
-        let (wrong, warnings) = xml("<Skus><Sku><Id>1</Id></Sku><Sku><Qyt>five</Qyt><Qty>many</Qty></Sku></Skus>");
+        let (wrong, warnings) =
+            xml("<Skus><Sku><Id>1</Id></Sku><Sku><Qyt>five</Qyt><Qty>many</Qty></Sku></Skus>");
         assert_eq!(wrong, ["\"a.Skus.Sku.1.Id\" is missing"]);
         assert!(warnings[0].contains("did you mean Qty"), "{warnings:?}");
         assert!(warnings[1].starts_with("\"a.Skus.Sku.1.Qty\" is a whole number"), "{warnings:?}");

@@ -49,7 +49,8 @@ pub fn read(text: &str) -> Result<(String, Json), String> {
     let mut open = vec![(String::new(), Map::new(), String::new())];
     loop {
         let position = reader.buffer_position();
-        let event = reader.read_event().map_err(|error| format!("{}: {error}", at(reader.error_position())))?;
+        let event =
+            reader.read_event().map_err(|error| format!("{}: {error}", at(reader.error_position())))?;
         let depth = open.len();
         let Some((_, members, inside)) = open.last_mut() else {
             return Err(format!("{}: an element ends that never began", at(position)));

@@ -24,12 +24,28 @@ pub(crate) struct CompletionsArgs {
     shell: Shell,
 }
 
+/// That of `clap_complete` takes what bash leaves of a word behind `=` and `:` for the whole word.
+const BASH: &str = include_str!("completions.bash");
+
+/// A line of the script for zsh, and what stands for it: no space behind `NAME=`.
+const ZSH: [&str; 2] = [
+    "        [[ -n $other ]] && _describe -V 'values' other\n",
+    "        local -a open=(\"${(@M)other:#*=}\")
+        other=(\"${(@)other:#*=}\")
+        [[ -n $open ]] && _describe -V 'values' open -S ''
+        [[ -n $other ]] && _describe -V 'values' other\n",
+];
+
 /// Prints the script for a shell.
 pub(crate) fn run(args: &CompletionsArgs) -> CliResult {
+    if args.shell == Shell::Bash {
+        return output::raw(BASH.as_bytes());
+    }
     let name = args.shell.to_string();
     let shells = Shells::builtins();
     let shell = shells.completer(&name).ok_or_else(|| Error::usage(format!("no completions for {name}")))?;
     let mut script = Vec::new();
     shell.write_registration(VARIABLE, "sesame", "sesame", "sesame", &mut script)?;
-    output::raw(&script)
+    let script = String::from_utf8_lossy(&script).replace(ZSH[0], ZSH[1]);
+    output::raw(script.as_bytes())
 }

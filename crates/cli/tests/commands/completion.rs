@@ -41,7 +41,10 @@ fn names_of_the_vault_platforms_apis_and_codes_are_completed() {
     assert!(completed(&house, &["apis", "show", "/orders/g"]).contains(&"/orders/get".to_owned()));
     assert!(completed(&house, &["explain", "Incom"]).contains(&"IncompleteSignature".to_owned()));
     // Codes of single APIs, too; of the platform that is named.
-    assert_eq!(completed(&house, &["explain", "-p", "lazada", "410"]), ["4104", "4105", "4106", "4107", "4108", "4109"]);
+    assert_eq!(
+        completed(&house, &["explain", "-p", "lazada", "410"]),
+        ["4104", "4105", "4106", "4107", "4108", "4109"]
+    );
     assert_eq!(completed(&house, &["explain", "-p", "1688", "410"]), Vec::<String>::new());
     let commands = completed(&house, &[""]);
     assert!(commands.contains(&"login".to_owned()) && !commands.contains(&"generate-docs".to_owned()));
@@ -75,4 +78,35 @@ fn completing_makes_no_vault_and_survives_a_broken_configuration() {
     std::fs::write(house.path().join("config.toml"), "nonsense").unwrap();
     assert_eq!(completed(&house, &["token", ""]), Vec::<String>::new());
     assert_eq!(completed(&house, &["app", "add", "mir"]), ["miravia"]);
+}
+
+/// Bash ends words at `=` and `:`, and replaces what is behind them alone.
+#[cfg(unix)]
+#[test]
+fn bash_completes_values_and_names_with_colons() {
+    let house = House::with_accounts(&[("lazada", "ocean-trade"), ("1688", "other")]);
+    let script = house.run(&["completions", "bash"]).succeeds().stdout;
+    // As readline calls the function: the line, its words, the last one up to the cursor.
+    let ask = |line: &str, words: &[&str], current: &str| {
+        let call = format!(
+            "{script}\nCOMP_LINE=$1; shift; current=$1; shift; COMP_WORDS=(\"$@\"); COMP_CWORD=$(($# - 1)); COMP_TYPE=9\n\
+             _sesame sesame \"$current\" ''; printf '%s\\n' \"${{COMPREPLY[@]}}\""
+        );
+        let program = std::path::Path::new(env!("CARGO_BIN_EXE_sesame")).parent().unwrap();
+        let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap());
+        let mut command = std::process::Command::new("bash");
+        command.args(["-c", &call, "bash", line, current]).args(words);
+        let output = command.env("SESAME_HOME", house.path()).env("PATH", path).output().unwrap();
+        String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let orders = ["sesame", "call", "ocean-trade", "/orders/get", "sort_direction", "="];
+    let line = "sesame call ocean-trade /orders/get sort_direction=";
+    assert_eq!(ask(line, &orders, ""), ["ASC", "DESC"]);
+    assert_eq!(ask(&format!("{line}D"), &[&orders[..], &["D"]].concat(), "D"), ["DESC"]);
+    // Two words, not `limit= so`.
+    let two = ["sesame", "call", "ocean-trade", "/orders/get", "limit", "=", "sort_d"];
+    assert_eq!(ask("sesame call ocean-trade /orders/get limit= sort_d", &two, "sort_d"), ["sort_direction="]);
+    let name = ["sesame", "call", "other", "com.alibaba.trade", ":", "alibaba.trade.getSellerOrderL"];
+    let line = "sesame call other com.alibaba.trade:alibaba.trade.getSellerOrderL";
+    assert_eq!(ask(line, &name, name[5]), ["alibaba.trade.getSellerOrderList"]);
 }

@@ -98,8 +98,9 @@ fn looking_makes_no_vault() {
 fn every_shell_gets_completions() {
     let house = House::empty();
     for (shell, mark) in [
-        ("bash", "-F _clap_complete_sesame"),
+        ("bash", "-F _sesame sesame"),
         ("zsh", "#compdef sesame"),
+        ("zsh", "_describe -V 'values' open -S ''"),
         ("fish", "--command sesame"),
         ("powershell", "Register-ArgumentCompleter"),
         ("elvish", "edit:completion"),
