@@ -97,7 +97,7 @@ async fn every_entry_of_the_catalog_behaves() {
         ("refused BrokenJson", 2_900),
         ("refused BrokenXml", 50),
         ("refused OtherRoot", 50),
-        ("lists that end", 840),
+        ("lists that end", 830),
         ("ids that come back", 530),
     ] {
         assert!(count(what) >= least, "{what}: {} of at least {least}", count(what));
