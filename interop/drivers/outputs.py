@@ -41,12 +41,15 @@ def python():
     passes([sys.executable, "-m", "mypy", "--strict", "--python-version", "3.11", "apis.py"])
 
 
-@tap.check("OpenAPI of six platforms is valid by the published schema")
+@tap.check("OpenAPI of seven platforms is valid by the published schema")
 def openapi():
-    # Daraz and Miravia have the list of Lazada; Taobao has 5,000 methods of the same making.
-    platforms = ["1688", "alibaba", "aliexpress", "aliexpress-legacy", "lazada", "taobao-global"]
+    # Daraz and Miravia have the list of Lazada.
+    platforms = ["1688", "alibaba", "aliexpress", "aliexpress-legacy", "lazada", "taobao", "taobao-global"]
     for platform in platforms:
         document = json.loads(sesame("catalog", "export", "--openapi", platform))
+        if platform == "taobao":
+            # All 5,000 methods take four minutes; they are of the same making.
+            document["paths"] = dict(list(document["paths"].items())[::20])
         errors = [str(error)[:300] for error in OpenAPIV31SpecValidator(document).iter_errors()]
         assert not errors, (platform, errors[:3])
 

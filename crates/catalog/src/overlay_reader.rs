@@ -108,7 +108,7 @@ impl<'a> Reader<'a> {
     /// Reads one `[[api]]`.
     fn api(&mut self, nth: usize, item: &Spanned<DeValue<'a>>) -> Option<Patch> {
         let key = format!("api[{nth}]");
-        let patch: Patch = self.value(&key, item)?;
+        let (patch, is_whole) = self.readable::<Patch>(&key, item)?;
         let span_of = |field: &str| {
             let members = item.get_ref().as_table().into_iter().flatten();
             let found = members.into_iter().find(|(key, _)| key.get_ref() == field);
@@ -119,17 +119,26 @@ impl<'a> Reader<'a> {
             let name = field.split(['[', '.']).next().unwrap_or_default();
             self.wrong(Some(span_of(name)), format!("{key}.{field}"), why);
         }
-        wrong.is_empty().then_some(patch)
+        (is_whole && wrong.is_empty()).then_some(patch)
+    }
+
+    /// Reads a value that has no mistake.
+    fn value<T: DeserializeOwned>(&mut self, key: &str, value: &Spanned<DeValue<'a>>) -> Option<T> {
+        self.readable(key, value).filter(|(_, is_whole)| *is_whole).map(|(read, _)| read)
     }
 
     /// Reads a value. After a mistake in one of its keys the others are read all the same, so that all
-    /// mistakes are told at once.
-    fn value<T: DeserializeOwned>(&mut self, key: &str, value: &Spanned<DeValue<'a>>) -> Option<T> {
+    /// mistakes are told at once; `false` says that there was one.
+    fn readable<T: DeserializeOwned>(
+        &mut self,
+        key: &str,
+        value: &Spanned<DeValue<'a>>,
+    ) -> Option<(T, bool)> {
         let mut rest = value.clone();
         let mut is_good = true;
         loop {
             let error = match serde_path_to_error::deserialize::<_, T>(rest.clone().into_deserializer()) {
-                Ok(read) => return is_good.then_some(read),
+                Ok(read) => return Some((read, is_good)),
                 Err(error) => error,
             };
             let inner = match error.path().to_string() {

@@ -211,6 +211,21 @@ first = 7
 }
 
 #[test]
+fn what_cannot_be_read_does_not_hide_what_makes_no_sense() {
+    let entry = "[[api]]\nname = \"/orders/get\"\nsafety = \"maybe\"\ndate = \"soon\"\n\
+                 [api.paging]\nstyle = \"cursor\"\nindex = \"x\"\n";
+    let said = mistakes(&[("bad.toml", &format!("{HEAD}{entry}"))]);
+    for part in [
+        "api[0].safety: unknown variant",
+        "api[0].date: is not a date",
+        "api[0].paging: the style \"cursor\" needs next",
+    ] {
+        assert!(said.iter().any(|said| said.contains(part)), "{part:?} is missing in {said:#?}");
+    }
+    assert_eq!(said.len(), 3, "{said:#?}");
+}
+
+#[test]
 fn of_twenty_thousand_mistakes_a_hundred_are_told() {
     let keys = (0..20_000).fold(String::new(), |keys, nth| keys + &format!("k{nth} = 1\n"));
     let said = mistakes(&[("bad.toml", &format!("{HEAD}[[api]]\nname = \"/x\"\n{keys}"))]);

@@ -173,10 +173,9 @@ fn offer(param: &Param, path: &str, given: Option<&str>, current: &str, depth: u
             let values = param.values.iter().filter_map(sesame_core::scalar::text);
             out.extend(values.map(|value| format!("{path}={value}")));
         }
-        Some(_) => {}
         // Of what has members the members are offered once it is written.
         None if depth == 0 || param.children.is_empty() => out.push(format!("{path}=")),
-        None => {}
+        _ => {}
     }
     if !current.starts_with(path.split('.').next().unwrap_or_default()) || depth == DEEPEST {
         return;

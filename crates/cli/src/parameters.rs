@@ -219,7 +219,9 @@ fn check(name: &str, word: &str, doubled: bool) -> CliResult {
 }
 
 fn bytes_of(name: &str, path: &str) -> CliResult<Vec<u8>> {
-    let wrong = |why: String| Error::usage(format!("the parameter {name:?} cannot be read: {why}"));
+    let is_option = name.starts_with("--");
+    let what = if is_option { name.to_owned() } else { format!("the parameter {name:?}") };
+    let wrong = |why: String| Error::usage(format!("{what} cannot be read: {why}"));
     let mut content = Vec::new();
     let read = if path == "-" {
         std::io::stdin().take(MAX_FILE + 1).read_to_end(&mut content)
@@ -228,8 +230,11 @@ fn bytes_of(name: &str, path: &str) -> CliResult<Vec<u8>> {
     };
     read.map_err(|error| {
         let shown = if path == "-" { "standard input" } else { path };
-        wrong(format!("{shown}: {error}"))
-            .with_hint("NAME=@FILE reads a file. For a text that begins with @, use NAME:='\"@text\"'.")
+        wrong(format!("{shown}: {error}")).with_hint(if is_option {
+            "Name a file, or - for standard input."
+        } else {
+            "NAME=@FILE reads a file. For a text that begins with @, use NAME:='\"@text\"'."
+        })
     })?;
     if content.len() as u64 > MAX_FILE {
         return Err(wrong(format!("{path} is larger than {} MiB", MAX_FILE >> 20)).into());

@@ -272,7 +272,8 @@ fn write(folder: &Path, platform: &str, texts: &[String]) -> CliResult<Vec<PathB
     let prefix = format!("imported-{platform}-");
     let names = fs::read_dir(folder).map_err(|error| failed(folder, &error))?.flatten();
     let names: Vec<String> = names.filter_map(|file| file.file_name().into_string().ok()).collect();
-    let count = names.iter().filter(|name| name.ends_with(".toml")).count() + texts.len();
+    let is_overlay = |name: &str| Path::new(name).extension().is_some_and(|extension| extension == "toml");
+    let count = names.iter().filter(|name| is_overlay(name)).count() + texts.len();
     if count > MOST_OVERLAYS {
         return Err(Error::usage(format!(
             "{} would have {count} files; at most {MOST_OVERLAYS} are read",
