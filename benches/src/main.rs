@@ -2,7 +2,7 @@
 //! sides of a ratio.
 //!
 //! ```text
-//! cargo run --release -p sesame-benches [-- signing|calls|sandbox|vault|catalog|processes|postgres] [--json] [--quick]
+//! cargo run --release -p sesame-benches [-- signing|calls|sandbox|vault|catalog|shops|processes|postgres] [--json] [--quick]
 //! ```
 //!
 //! `processes` measures `target/release/sesame`, which has to be built before; `SESAME_BIN` names
@@ -18,6 +18,7 @@ mod processes;
 mod report;
 mod sandbox;
 mod setting;
+mod shops;
 mod signing;
 mod vault;
 
@@ -68,7 +69,7 @@ fn main() -> Result<()> {
     if cfg!(debug_assertions) {
         bail!("built without optimization; run it with --release");
     }
-    let all = ["signing", "calls", "sandbox", "vault", "catalog", "processes", "postgres"];
+    let all = ["signing", "calls", "sandbox", "vault", "catalog", "shops", "processes", "postgres"];
     if let Some(unknown) = names.iter().find(|name| !all.contains(&name.as_str())) {
         bail!("there is no measurement {unknown:?}; there are {}", all.join(", "));
     }
@@ -89,6 +90,9 @@ fn main() -> Result<()> {
     }
     if wanted("catalog") {
         catalog::measure(effort, &mut report)?;
+    }
+    if wanted("shops") {
+        shops::measure(effort, &mut report)?;
     }
     if wanted("processes") {
         processes::measure(effort, &mut report)?;

@@ -1,6 +1,8 @@
 //! Options of every command.
 
-use std::{path::PathBuf, time::Duration};
+use std::{io::IsTerminal as _, path::PathBuf, time::Duration};
+
+use sesame_core::Error;
 
 use crate::{humanize::parse_duration, output::Format};
 
@@ -44,6 +46,22 @@ pub(crate) enum Color {
     Always,
     /// Never.
     Never,
+}
+
+/// Applies `--bom`.
+///
+/// # Errors
+/// Usage, for `--bom` without CSV, and for a form that standard output cannot have.
+pub(crate) fn with_mark(bom: bool, output: Option<Format>) -> Result<Option<Format>, Error> {
+    match output {
+        Some(Format::Csv | Format::Excel) if bom => Ok(Some(Format::Excel)),
+        _ if bom => Err(Error::usage("--bom is for CSV").with_hint("Add --output csv, or leave --bom out.")),
+        Some(Format::Xlsx) if std::io::stdout().is_terminal() => {
+            Err(Error::usage("a workbook cannot be shown on a terminal")
+                .with_hint("Send it to a file: --output xlsx > rows.xlsx."))
+        }
+        output => Ok(output),
+    }
 }
 
 /// Reads a time limit: 1 s to 1 h; a number alone is of seconds.

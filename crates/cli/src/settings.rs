@@ -2,7 +2,7 @@
 
 use std::{
     ffi::OsString,
-    io::{self, IsTerminal},
+    io,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -16,7 +16,7 @@ use crate::{
     bounded_file::{self, Unread},
     chosen::{Chosen, Origin, choose, optional},
     exit::{CliError, CliResult},
-    global::{Global, parse_timeout},
+    global::{Global, parse_timeout, with_mark},
     output::Format,
 };
 
@@ -166,7 +166,7 @@ impl Settings {
                 None => Chosen { value: None, origin: Origin::Default },
             },
         };
-        let output = with_mark(flags.bom, output)?;
+        let output = Chosen { value: with_mark(flags.bom, output.value)?, origin: output.origin };
         let timeout = match flags.timeout {
             Some(limit) => Chosen { value: limit, origin: Origin::Flag("--timeout") },
             None => match text(None, "--timeout", "SESAME_TIMEOUT", file.timeout)? {
@@ -306,26 +306,6 @@ fn read_file(path: &Path) -> CliResult<File> {
         );
         Error::usage(format!("{}, line {line}: {message}", path.display())).with_hint(hint).into()
     })
-}
-
-/// Applies `--bom`, and refuses a form that standard output cannot have.
-fn with_mark(bom: bool, mut output: Chosen<Option<Format>>) -> CliResult<Chosen<Option<Format>>> {
-    match output.value {
-        Some(Format::Csv) if bom => output.value = Some(Format::Excel),
-        Some(Format::Excel) => {}
-        _ if bom => {
-            return Err(Error::usage("--bom is for CSV")
-                .with_hint("Add --output csv, or leave --bom out.")
-                .into());
-        }
-        Some(Format::Xlsx) if io::stdout().is_terminal() => {
-            return Err(Error::usage("a workbook cannot be shown on a terminal")
-                .with_hint("Send it to a file: --output xlsx > rows.xlsx.")
-                .into());
-        }
-        _ => {}
-    }
-    Ok(output)
 }
 
 fn parse_format(text: &str, origin: &Origin) -> CliResult<Format> {

@@ -13,7 +13,7 @@ fn convert(directory: &Path, file: &str, to: &str) {
     let profile = format!("-env:UserInstallation=file://{}", directory.join("profile").display());
     let done = Command::new("soffice")
         .args([&profile, "--headless"])
-        .args(file.ends_with(".csv").then(|| format!("--infilter={CSV}")))
+        .args(to.starts_with("xlsx").then(|| format!("--infilter={CSV}")))
         .args(["--convert-to", to, "--outdir"])
         .arg(directory)
         .arg(directory.join(file))
