@@ -3,6 +3,7 @@
 mod bookmark;
 mod file;
 mod plan;
+mod position;
 mod source;
 
 use std::collections::VecDeque;
@@ -16,7 +17,8 @@ use crate::{Fields, Shop};
 pub use bookmark::{Bookmark, Progress};
 use bookmark::{Ids, List, SeenRows, id_of};
 pub use file::BookmarkFile;
-use plan::{Limits, Plan, Seen, Wanted};
+use plan::{Plan, Seen, Wanted};
+use position::Limits;
 pub use source::Request;
 pub(crate) use source::Source;
 
