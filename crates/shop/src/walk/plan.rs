@@ -29,7 +29,7 @@ const OLDEST: Timestamp = Timestamp::constant(915_148_800, 0);
 
 /// A list that is being read.
 #[derive(Debug)]
-pub(crate) struct Plan {
+pub(crate) struct WindowPlan {
     pub(crate) position: Position,
     parts: usize,
     limits: Vec<Limits>,
@@ -61,7 +61,7 @@ pub(crate) struct Seen<'a> {
     pub(crate) is_last: bool,
 }
 
-impl Plan {
+impl WindowPlan {
     pub(crate) fn new(
         since: Option<Timestamp>,
         until: Option<Timestamp>,

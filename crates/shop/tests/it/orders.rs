@@ -50,13 +50,17 @@ fn lazada_list() -> Json {
             "updated_at": "2026-10-02 10:00:00 +0800", "customer_first_name": "Ann",
             "address_shipping": {"first_name": "Ann", "phone": "65123", "country": "SG"}})
     };
-    let orders = [order(1, json!(["shipped", "pending"])), order(2, json!(["teleported"])), order(3, json!(["teleported"]))];
+    let orders = [
+        order(1, json!(["shipped", "pending"])),
+        order(2, json!(["teleported"])),
+        order(3, json!(["teleported"])),
+    ];
     json!({"code": "0", "data": {"countTotal": 3, "count": 3, "orders": orders}})
 }
 
 fn lazada_lines(ids: &[u64]) -> Json {
     let line = |id: u64, status: &str, package: &str| {
-        json!({"order_item_id": id, "sku": "A-1", "product_id": "77", "name": "Pen", "item_price": 9.950, "currency": "SGD",
+        json!({"order_item_id": id, "sku": "A-1", "product_id": "77", "name": "Pen", "item_price": "9.950", "currency": "SGD",
             "status": status, "package_id": package, "tracking_code": if package.is_empty() { "" } else { "T1" },
             "shipment_provider": "LEX", "payment_time": 1_759_284_000_000_i64})
     };
@@ -83,11 +87,15 @@ async fn an_order_has_its_lines_packages_and_the_stage_of_its_lines() {
     let (shop, gateway, _home) = shop("lazada", answer).await;
     let (orders, warnings) = all(&shop, false).await;
     let first = &orders[0];
-    assert_eq!((first.id.as_str(), first.stage, first.status.as_str()), ("1", Stage::PartlyShipped, "pending"));
+    assert_eq!(
+        (first.id.as_str(), first.stage, first.status.as_str()),
+        ("1", Stage::PartlyShipped, "pending")
+    );
     assert_eq!((first.total.as_str(), first.currency.as_str()), ("19.90", "SGD"));
     assert_eq!(first.created, "2026-10-01T10:00:00+08:00");
     assert_eq!(first.paid, "2025-10-01T02:00:00Z");
-    let lines: Vec<_> = first.lines.iter().map(|line| (line.id.as_str(), line.stage, line.quantity.as_str())).collect();
+    let lines: Vec<_> =
+        first.lines.iter().map(|line| (line.id.as_str(), line.stage, line.quantity.as_str())).collect();
     assert_eq!(lines, [("11", Stage::Shipped, "1"), ("12", Stage::ToShip, "1"), ("13", Stage::Shipped, "1")]);
     assert_eq!(first.lines[0].price, "9.950", "an amount keeps its digits");
     assert_eq!(first.packages.len(), 1, "two lines in one package");
@@ -134,9 +142,7 @@ async fn an_order_whose_lines_are_refused_is_told_of_and_costs_no_other() {
 
 #[tokio::test]
 async fn states_that_cannot_hold_a_stage_are_not_asked_for() {
-    let answer = |_: &HttpRequest| {
-        json!({"aliexpress_solution_order_get_response": {"result": {"success": true, "total_count": 0, "target_list": {}}}})
-    };
+    let answer = |_: &HttpRequest| json!({"aliexpress_solution_order_get_response": {"result": {"success": true, "total_count": 0, "target_list": {}}}});
     let (shop, gateway, _home) = shop("aliexpress", answer).await;
     let mut pages = shop.orders().stage(Stage::ToShip).pages().await.unwrap();
     while let Some(page) = pages.next().await {
