@@ -380,7 +380,7 @@ fn extend(fields: &mut FacetFields, theirs: FacetFields) {
     for (key, value) in theirs {
         match (fields.get_mut(&key), value) {
             (Some(serde_json::Value::Object(words)), serde_json::Value::Object(more)) if key == "stages" => {
-                words.extend(more)
+                words.extend(more);
             }
             (_, value) => drop(fields.insert(key, value)),
         }

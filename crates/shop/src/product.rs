@@ -181,9 +181,7 @@ impl Shop {
                         });
                     }
                 }
-                Err(error) if error.kind() == sesame_core::ErrorKind::Business && batch.len() == 1 => {
-                    found.push(Err(error))
-                }
+                Err(error) if is_refusal(&error) && batch.len() == 1 => found.push(Err(error)),
                 Err(error) => return Err(error),
             }
         }
@@ -233,7 +231,7 @@ impl ProductsRequest {
 
     /// Opens the list as a stream of rows.
     pub fn rows(self) -> Rows<Product> {
-        Rows::new(Lazy::Asked(self))
+        Rows::new(LazyProducts::Asked(self))
     }
 }
 
@@ -250,13 +248,18 @@ impl ProductPages {
     }
 }
 
+/// Returns `true` for what is said of a product, and not of the call.
+fn is_refusal(error: &Error) -> bool {
+    matches!(error.kind(), sesame_core::ErrorKind::Business | sesame_core::ErrorKind::Argument)
+}
+
 /// Opened when the first row is asked for.
-enum Lazy {
+enum LazyProducts {
     Asked(ProductsRequest),
     Open(Box<ProductPages>),
 }
 
-impl Reader for Lazy {
+impl Reader for LazyProducts {
     type Row = Product;
 
     async fn next_page(&mut self) -> Option<Result<Page<Product>>> {

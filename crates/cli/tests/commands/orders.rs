@@ -203,3 +203,33 @@ fn what_dropshippers_read() {
     assert!(!packages[0]["events"].as_array().unwrap().is_empty());
     house.run(&["freight", "d", "1", "--sku", "1"]).fails(2);
 }
+
+#[test]
+fn categories_come_from_the_cache_after_the_first_time() {
+    let house = House::with_accounts(&[("lazada", "d"), ("alibaba", "a"), ("aliexpress", "c")]);
+    for account in ["d", "a"] {
+        let first = house.run(&["categories", "tree", account, "-o", "json"]).succeeds();
+        assert!(!first.stderr.contains("from the cache"), "{}", first.stderr);
+        let tree = first.json();
+        let tree = tree.as_array().unwrap();
+        assert!(tree.len() > 5 && tree.iter().any(|row| row["parent"] != "0"), "{tree:?}");
+        let name = tree[0]["name"].as_str().unwrap();
+        let found = rows(&house, &["categories", "find", account, &name.to_uppercase(), "--depth", "2"]);
+        assert!(found.iter().any(|row| row["id"] == tree[0]["id"]), "{account}: {name}");
+
+        let again = house.run(&["categories", "tree", account, "-o", "json"]).succeeds();
+        assert_eq!(again.json().as_array().unwrap(), tree);
+        assert!(again.stderr.contains("from the cache, fetched"), "{}", again.stderr);
+        let fresh = house.run(&["categories", "tree", account, "--refresh", "-o", "json"]).succeeds();
+        assert!(!fresh.stderr.contains("from the cache"), "{}", fresh.stderr);
+    }
+    let leaf = rows(&house, &["categories", "tree", "d", "--depth", "9"]);
+    let leaf = leaf.iter().find(|row| row["leaf"] == "true").unwrap()["id"].as_str().unwrap().to_owned();
+    let attributes = rows(&house, &["categories", "attributes", "d", &leaf]);
+    assert!(attributes[0]["name"].as_str().is_some_and(|name| !name.is_empty()));
+    let again = house.run(&["categories", "attributes", "d", &leaf]).succeeds();
+    assert!(again.stderr.contains("from the cache"), "{}", again.stderr);
+    house.run(&["categories", "attributes", "d", "../../etc"]).fails(2);
+    house.run(&["categories", "tree", "d", "999999999"]).fails(2);
+    snapshot!("categories_tree", house.show(&["categories", "tree", "d", "--depth", "1"]));
+}

@@ -97,7 +97,7 @@ impl OrderPages {
             async move {
                 match rest_of(&shop, &fields, &ids).await {
                     // The order itself was read: what the platform refuses to add to it is left out.
-                    Err(error) if error.kind() == ErrorKind::Business => Ok((Vec::new(), Some(error))),
+                    Err(error) if is_refusal(&error) => Ok((Vec::new(), Some(error))),
                     rest => rest.map(|rest| (rest, None)),
                 }
             }
@@ -126,7 +126,7 @@ async fn rest_of(shop: &Shop, fields: &Fields, ids: &[String]) -> Result<Vec<(St
     match fields.rows(shop.client(), &call).await {
         Ok(rows) if fields.facet.batch.is_none() => Ok(ids.iter().cloned().zip(rows).collect()),
         Ok(rows) => Ok(rows.into_iter().map(|row| (fields.get(&row, "id"), row)).collect()),
-        Err(error) if error.kind() == ErrorKind::Business && ids.len() > 1 => {
+        Err(error) if is_refusal(&error) && ids.len() > 1 => {
             let (left, right) = ids.split_at(ids.len() / 2);
             let mut found = Box::pin(rest_of(shop, fields, left)).await?;
             found.extend(Box::pin(rest_of(shop, fields, right)).await?);
@@ -134,6 +134,11 @@ async fn rest_of(shop: &Shop, fields: &Fields, ids: &[String]) -> Result<Vec<(St
         }
         Err(error) => Err(error),
     }
+}
+
+/// Returns `true` for what is said of an order, and not of the call.
+fn is_refusal(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Business | ErrorKind::Argument)
 }
 
 /// An id as platforms want it in JSON: a number if it is one.
@@ -168,12 +173,12 @@ pub(super) async fn one(asked: OrdersRequest, id: &str) -> Result<Order> {
 }
 
 /// Opened when the first order is asked for.
-pub(super) enum Lazy {
+pub(super) enum LazyOrders {
     Asked(OrdersRequest),
     Open(Box<OrderPages>),
 }
 
-impl Reader for Lazy {
+impl Reader for LazyOrders {
     type Row = Order;
 
     async fn next_page(&mut self) -> Option<Result<Page<Order>>> {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use serde_json::value::RawValue;
 use sesame_core::{Error, Result, path};
 
-use super::plan::Position;
+use super::position::Position;
 
 /// The version of the form of bookmarks.
 const VERSION: u32 = 1;

@@ -3,6 +3,7 @@
 mod bookmark;
 mod file;
 mod plan;
+mod position;
 mod source;
 
 use std::collections::VecDeque;
@@ -16,7 +17,8 @@ use crate::{Fields, Shop};
 pub use bookmark::{Bookmark, Progress};
 use bookmark::{Ids, List, SeenRows, id_of};
 pub use file::BookmarkFile;
-use plan::{Limits, Plan, Seen, Wanted};
+use plan::{Seen, Wanted, WindowPlan};
+use position::Limits;
 pub use source::Request;
 pub(crate) use source::Source;
 
@@ -58,7 +60,7 @@ pub struct Walk {
 #[derive(Debug)]
 enum Way {
     /// Window by window.
-    Windows { plan: Box<Plan>, seen: SeenRows, totals: (usize, u64) },
+    Windows { plan: Box<WindowPlan>, seen: SeenRows, totals: (usize, u64) },
     /// Page by page, part after part.
     Pages { parts: VecDeque<usize>, pages: Option<Box<Pages>>, seen: SeenRows },
 }
@@ -96,7 +98,10 @@ impl Walk {
             let limits: Vec<Limits> = (0..source.parts.len()).map(|part| source.limits(part)).collect();
             let is_still = source.facet.walk.as_ref().is_some_and(|walk| walk.by_creation);
             let (plan, seen) = match bookmark {
-                None => (Plan::new(request.since, request.until, now, limits, is_still), SeenRows::default()),
+                None => (
+                    WindowPlan::new(request.since, request.until, now, limits, is_still),
+                    SeenRows::default(),
+                ),
                 Some(bookmark) => {
                     bookmark.check(&list_of(&source, &request))?;
                     if bookmark.position.part > limits.len() {
@@ -105,7 +110,7 @@ impl Walk {
                     }
                     (request.since, request.until) = (bookmark.since, bookmark.until);
                     let seen = SeenRows::new(&bookmark.seen);
-                    (Plan::resumed(bookmark.position, limits, is_still), seen)
+                    (WindowPlan::resumed(bookmark.position, limits, is_still), seen)
                 }
             };
             Way::Windows { plan: Box::new(plan), seen, totals: (0, 0) }

@@ -10,8 +10,9 @@
 use std::collections::HashSet;
 
 use jiff::{SignedDuration, Timestamp};
-use serde::{Deserialize, Serialize};
 use sesame_core::{Error, ErrorKind, Result, Retry};
+
+use super::position::{Limits, Position, Reading, Window};
 
 /// The most passes: one that never gets shorter will not end.
 const MOST_PASSES: u32 = 30;
@@ -26,84 +27,9 @@ const MOST_GAPS: usize = 20;
 /// No platform of the family is older.
 const OLDEST: Timestamp = Timestamp::constant(915_148_800, 0);
 
-/// What a platform shows of a list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Limits {
-    /// The most rows of a window that can be reached.
-    pub(crate) reach: u64,
-    /// The longest window.
-    pub(crate) longest: Option<SignedDuration>,
-    /// The shortest window that can be asked for.
-    pub(crate) shortest: SignedDuration,
-}
-
-/// A span of time. Its ends belong to it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Window {
-    pub(crate) since: Timestamp,
-    /// `None` for one that is open.
-    pub(crate) until: Option<Timestamp>,
-    /// The rows of the window that this is a half of.
-    whole: Option<u64>,
-    /// The first half had as many.
-    is_suspect: bool,
-}
-
-impl Window {
-    fn new(since: Timestamp, until: Timestamp) -> Self {
-        Self { since, until: Some(until), whole: None, is_suspect: false }
-    }
-}
-
-/// Where a window is being read: its first page was seen, the others are read from the last one back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-struct Reading {
-    /// The next page, from 0.
-    page: u64,
-    /// The rows of a page, as they came.
-    rows: u64,
-    /// The rows of the window, when it was looked at first and at last.
-    first_total: u64,
-    last_total: u64,
-    /// The rows that were seen, each once, and those of them that earlier tries had seen.
-    found: u64,
-    found_before: u64,
-    /// Its total changed: the first page has to be read again.
-    is_moving: bool,
-    tries: u32,
-}
-
-/// How far a list was read: all that is needed to go on.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Position {
-    pub(crate) pass: u32,
-    /// When the pass began: its windows end there.
-    pub(crate) began: Timestamp,
-    since: Timestamp,
-    until: Option<Timestamp>,
-    pub(crate) part: usize,
-    /// What is still to be read of the part, the next one at the end.
-    windows: Vec<Window>,
-    reading: Option<Reading>,
-    /// Rows that were seen, and those of this pass.
-    seen: u64,
-    changed: u64,
-    /// The rows that all passes up to now can be expected to have missed.
-    missed: f64,
-    /// Some row changed since the first pass began.
-    is_busy: bool,
-    /// The rows that were seen before this pass, and the passes in a row that brought none.
-    seen_before: u64,
-    quiet: u32,
-    /// All windows of this pass came in one page each.
-    is_atomic: bool,
-    /// What could not be read, as sentences.
-    pub(crate) gaps: Vec<String>,
-}
-
 /// A list that is being read.
 #[derive(Debug)]
-pub(crate) struct Plan {
+pub(crate) struct WindowPlan {
     pub(crate) position: Position,
     parts: usize,
     limits: Vec<Limits>,
@@ -135,7 +61,7 @@ pub(crate) struct Seen<'a> {
     pub(crate) is_last: bool,
 }
 
-impl Plan {
+impl WindowPlan {
     pub(crate) fn new(
         since: Option<Timestamp>,
         until: Option<Timestamp>,

@@ -46,7 +46,7 @@ const LINES: [&str; 12] = [
 
 /// Which orders.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Filters {
+pub(crate) struct OrderFilters {
     #[command(flatten)]
     shops: ShopArgs,
     /// All orders that the platform shows, not those of the last 7 days alone.
@@ -75,7 +75,7 @@ pub(crate) struct Filters {
 #[derive(Debug, clap::Args)]
 pub(crate) struct OrderListArgs {
     #[command(flatten)]
-    filters: Filters,
+    filters: OrderFilters,
     /// Reads no lines where they take calls of their own.
     #[arg(long)]
     no_lines: bool,
@@ -88,7 +88,7 @@ pub(crate) struct OrderListArgs {
 #[derive(Debug, clap::Args)]
 pub(crate) struct LineListArgs {
     #[command(flatten)]
-    filters: Filters,
+    filters: OrderFilters,
     /// Only this order; may be given more than once.
     #[arg(long, value_name = "ID", conflicts_with_all = ["since", "until", "all", "limit", "status"])]
     order: Vec<String>,
@@ -96,7 +96,7 @@ pub(crate) struct LineListArgs {
 
 /// A line, and where it is.
 #[derive(Serialize)]
-struct Record<'a> {
+struct LineRecord<'a> {
     shop: &'a str,
     order: &'a str,
     #[serde(flatten)]
@@ -119,14 +119,14 @@ pub(crate) async fn lines(args: &LineListArgs, context: &Context) -> CliResult {
     let lines_of = |orders: &[Order]| {
         let lines = orders.iter().flat_map(|order| order.lines.iter().map(move |line| (order, line)));
         let lines = lines.filter(|(_, line)| stages.is_empty() || stages.contains(&line.stage));
-        lines.map(|(order, line)| record(&Record { shop: &order.shop, order: &order.id, line })).collect()
+        lines.map(|(order, line)| record(&LineRecord { shop: &order.shop, order: &order.id, line })).collect()
     };
     let list = OrderListArgs {
         // A line may be in a stage that its order is not in.
-        filters: Filters {
+        filters: OrderFilters {
             shops: args.filters.shops.clone(),
             stage: Vec::new(),
-            ..Filters::default_of(&args.filters)
+            ..OrderFilters::default_of(&args.filters)
         },
         no_lines: false,
         bookmark: None,
@@ -153,7 +153,7 @@ pub(crate) async fn lines(args: &LineListArgs, context: &Context) -> CliResult {
 
 /// Prints what is made of the orders of all shops, as pages come.
 async fn each_page(
-    filters: &Filters,
+    filters: &OrderFilters,
     args: &OrderListArgs,
     context: &Context,
     columns: &'static [&'static str],
@@ -226,7 +226,7 @@ async fn each_page(
     done
 }
 
-impl Filters {
+impl OrderFilters {
     /// Copies what is not about shops and stages.
     fn default_of(other: &Self) -> Self {
         Self {
@@ -243,7 +243,7 @@ impl Filters {
 }
 
 /// Asks for what the filters say, without a span of time.
-fn request(filters: &Filters, mut asked: OrdersRequest, lines: bool) -> OrdersRequest {
+fn request(filters: &OrderFilters, mut asked: OrdersRequest, lines: bool) -> OrdersRequest {
     if filters.buyer {
         asked = asked.buyer();
     }

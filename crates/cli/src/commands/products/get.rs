@@ -39,7 +39,7 @@ pub(crate) struct ViewArgs {
 
 /// Options of `products get`.
 #[derive(Debug, clap::Args)]
-pub(crate) struct GetArgs {
+pub(crate) struct ProductGetArgs {
     /// The account.
     account: String,
     /// The product, by its number in the column id of `products list`.
@@ -113,7 +113,7 @@ fn ids_of(text: &str) -> Result<Vec<ProductId>, Error> {
 }
 
 /// Prints one product.
-pub(crate) async fn get(args: &GetArgs, context: &Context) -> CliResult {
+pub(crate) async fn get(args: &ProductGetArgs, context: &Context) -> CliResult {
     let shop = context.shop(&args.account).await?;
     let mut found = shop.product(std::slice::from_ref(&args.id), &args.view.view()).await?;
     let product = found.pop().unwrap_or_else(|| {

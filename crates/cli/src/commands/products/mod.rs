@@ -41,7 +41,7 @@ Examples:
 --buyer shows it as a buyer sees it: what dropshippers read on AliExpress.
 JSON: {\"id\",\"shop\",\"title\",\"status\",\"category\",\"price\",\"currency\",\"modified\",\"raw\":{..}}; raw is the product as \
 the platform sent it.")]
-    Get(get::GetArgs),
+    Get(get::ProductGetArgs),
     /// Shows many products, whose ids are in a file.
     #[command(after_help = "\
 Examples:
