@@ -165,19 +165,17 @@ impl Writing {
 
     /// Writes a row: one, or one for each SKU of a product.
     fn written(&self, action: &Action, entry: &JobEntry) -> Result<Vec<Json>> {
-        let states: Vec<Option<&SkuState>> = match action.all_skus {
-            true => entry.before.iter().map(Some).collect(),
-            false => vec![entry.state()],
-        };
-        let one = |state: Option<&SkuState>| match &action.text {
-            Some(text) => template(text, |name| field(self.kind, action, entry, state, name)),
-            None => {
-                let mut members = Map::new();
-                for (member, name) in &action.row {
-                    path::set(&mut members, member, field(self.kind, action, entry, state, name)?)?;
-                }
-                Ok(Json::Object(members))
+        let states: Vec<Option<&SkuState>> =
+            if action.all_skus { entry.before.iter().map(Some).collect() } else { vec![entry.state()] };
+        let one = |state: Option<&SkuState>| {
+            if let Some(text) = &action.text {
+                return template(text, |name| field(self.kind, action, entry, state, name));
             }
+            let mut members = Map::new();
+            for (member, name) in &action.row {
+                path::set(&mut members, member, field(self.kind, action, entry, state, name)?)?;
+            }
+            Ok(Json::Object(members))
         };
         states.into_iter().map(one).collect()
     }

@@ -248,7 +248,7 @@ fn parse(text: &[u8]) -> std::result::Result<(Recorded, usize), String> {
             (Line::Job(info), None) => found = Some(Recorded { info, entries: Vec::new(), last_sent: 0 }),
             (Line::Row(entry), Some(found)) if !is_planned => found.entries.push(entry),
             (Line::Plan { rows }, Some(found)) if !is_planned && found.entries.len() == rows => {
-                is_planned = true
+                is_planned = true;
             }
             (Line::Read { row, before, wanted }, Some(found)) if row < found.entries.len() && is_planned => {
                 found.entries[row].before = before;
@@ -358,18 +358,18 @@ mod tests {
             let mut entries: Vec<JobEntry> = (0..4).map(|n| entry(&format!("SKU \"{n}\" 袋\n"), n)).collect();
             let mut journal = Journal::create(folder.path(), &some_info("a"), &entries).unwrap();
             let path = path_of(folder.path(), "a");
-            let mut whole = vec![(std::fs::metadata(&path).unwrap().len() as usize, entries.clone())];
+            let mut whole = vec![(std::fs::read(&path).unwrap().len(), entries.clone())];
             for (row, is_answered) in steps {
                 if entries[row].outcome.is_final() {
                     continue;
                 }
                 journal.sent(&[row], 5).unwrap();
                 entries[row].outcome = RowOutcome::Sent;
-                whole.push((std::fs::metadata(&path).unwrap().len() as usize, entries.clone()));
+                whole.push((std::fs::read(&path).unwrap().len(), entries.clone()));
                 if is_answered {
                     entries[row].outcome = RowOutcome::refused("it's \u{2028} no");
                     journal.outcomes(&[row], &entries).unwrap();
-                    whole.push((std::fs::metadata(&path).unwrap().len() as usize, entries.clone()));
+                    whole.push((std::fs::read(&path).unwrap().len(), entries.clone()));
                 }
             }
             drop(journal);
