@@ -34,11 +34,10 @@ impl Writing {
         }
     }
 
-    /// Returns `true` if what is sent follows from what was read: it is read again just before.
+    /// Returns `true` if it matters what is there: what is sent follows from it, or it proves later whether an
+    /// addition happened. Then it is read again just before, and by one job of a shop at a time.
     pub(super) fn depends_on_reading(&self) -> bool {
-        (self.kind == JobKind::StockSet) == self.action.is_relative()
-            && !self.kind.is_of_products()
-            && self.kind != JobKind::PriceSet
+        self.kind == JobKind::StockAdd || (self.kind == JobKind::StockSet && self.action.is_relative())
     }
 
     /// Parts rows into calls, in their order. Those in `alone` get a call each.

@@ -153,6 +153,22 @@ impl Journal {
         })
     }
 
+    /// Locks an account, for one job at a time, until the file is dropped. `None` if another job has it.
+    pub(super) fn lock_account(&self, account: &str) -> Result<Option<File>> {
+        let folder = self.path.parent().unwrap_or(&self.path);
+        let path = path_of(folder, account).with_extension("lock");
+        let mut options = OpenOptions::new();
+        options.create(true).append(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let file = options.open(&path).map_err(|error| local(&path, "open", error))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(file)),
+            Err(std::fs::TryLockError::WouldBlock) => Ok(None),
+            Err(std::fs::TryLockError::Error(error)) => Err(local(&path, "lock", error)),
+        }
+    }
+
     fn text(&mut self) -> Result<Vec<u8>> {
         let wrong = |error| local(&self.path, "read", error);
         let size = self.file.metadata().map_err(wrong)?.len();

@@ -23,6 +23,8 @@ use crate::{
 
 /// How long a call that was not answered may still be carried out: only then what is there is read.
 const SETTLE: Duration = Duration::from_secs(3);
+/// How long a job waits before it asks again whether another one of the shop has ended.
+const WAIT: Duration = Duration::from_millis(200);
 /// How often a row is sent at most.
 const MAX_SENT: u8 = 3;
 /// After this number of calls in a row without an answer nothing new is sent.
@@ -185,6 +187,14 @@ impl Job {
     }
 
     async fn work(&mut self, tell: &mut impl FnMut(&JobEntry)) -> Result<()> {
+        let clock = std::sync::Arc::clone(self.shop.client().clock());
+        let mut alone = None;
+        while self.writing.depends_on_reading() && alone.is_none() {
+            alone = self.journal.lock_account(self.shop.account())?;
+            if alone.is_none() {
+                clock.sleep(WAIT).await;
+            }
+        }
         if self.is_resumed {
             let rows: Vec<usize> =
                 (0..self.entries.len()).filter(|row| !self.entries[*row].outcome.is_final()).collect();

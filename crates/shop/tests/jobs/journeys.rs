@@ -185,3 +185,19 @@ async fn an_undo_of_an_addition_takes_away_what_was_added() {
     let error = stage.shop.plan_undo(&stage.jobs(), "20260101-000000-zz").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Usage);
 }
+
+/// Two people add to the same SKUs: both additions count, whichever is first, and though replies are lost.
+#[tokio::test]
+async fn two_additions_at_once_both_count() {
+    let stage = Stage::new(40).await;
+    stage.world().trouble = vec![Trouble::Answer, Trouble::Call, Trouble::Answer];
+    let start =
+        async || stage.shop.plan(JobKind::StockAdd, rows(40, 3)).await.unwrap().start(&stage.jobs()).unwrap();
+    let (one, other) = (start().await, start().await);
+    let (one, other) = tokio::join!(one.run(|_| {}), other.run(|_| {}));
+    for report in [one, other] {
+        assert!(report.stopped.is_none(), "{:?}", report.stopped);
+        assert_eq!(report.count("done"), 40);
+    }
+    assert!(all(&stage, 16));
+}
