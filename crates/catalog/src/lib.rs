@@ -63,3 +63,4 @@ pub use platform::{
 };
 pub use record::{ApiErrorNote, Field, HttpMethods, Paging, PagingStyle, Param, Record, Safety, Type};
 pub use summary::ApiSummary;
+pub use user::MOST_OVERLAYS;

@@ -10,8 +10,8 @@ use sesame_core::{Error, Result};
 
 use crate::overlay::{LARGEST, Mistake, Overlay};
 
-/// Maximum number of overlay files that are read.
-const MOST_FILES: usize = 1000;
+/// Maximum number of overlay files that a folder of a user holds.
+pub const MOST_OVERLAYS: usize = 1000;
 
 /// An overlay and the file it is from.
 #[derive(Debug, Clone)]
@@ -34,9 +34,12 @@ pub(crate) fn read(folder: &Path) -> Result<(Vec<UserOverlay>, Vec<Error>)> {
         if path.extension().is_some_and(|extension| extension == "toml") {
             files.push(path);
         }
-        if files.len() > MOST_FILES {
-            return Err(Error::local(format!("{} holds more than {MOST_FILES} overlays", folder.display()))
-                .with_hint("Join some of them: one file may hold any number of [[api]] entries."));
+        if files.len() > MOST_OVERLAYS {
+            return Err(Error::local(format!(
+                "{} holds more than {MOST_OVERLAYS} overlays",
+                folder.display()
+            ))
+            .with_hint("Join some of them: one file may hold any number of [[api]] entries."));
         }
     }
     files.sort();

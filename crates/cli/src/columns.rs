@@ -78,7 +78,7 @@ pub(crate) fn print_fields(mut printer: Printer, value: &RawValue) -> CliResult 
     if for_people {
         printer.rows(&rows)?;
     }
-    printer.flush()?;
+    printer.end()?;
     if hidden > 0 {
         let s = if hidden == 1 { "" } else { "s" };
         note("note", &format!("{hidden} field{s} not shown; --output csv and json have all"));

@@ -11,6 +11,10 @@ pub(crate) struct Global {
     /// The output format; the help of each command describes what it prints.
     #[arg(long, short = 'o', global = true, value_name = "FORMAT", value_enum)]
     pub(crate) output: Option<Format>,
+    /// With --output csv: for Excel and WPS, with a byte order mark, and a tab before what they would
+    /// compute or round (formulas, numbers of more than 15 digits).
+    #[arg(long, global = true)]
+    pub(crate) bom: bool,
     /// The directory of the vault, the configuration and the catalog [env: SESAME_HOME].
     #[arg(long, global = true, value_name = "DIR", hide_short_help = true)]
     pub(crate) home: Option<PathBuf>,

@@ -25,6 +25,7 @@ pub(crate) struct List {
     layout: Option<Layout>,
     count: u64,
     is_open: bool,
+    has_header: bool,
     /// The names of the shops, where rows begin with one.
     shops: Vec<String>,
 }
@@ -60,7 +61,16 @@ impl List {
     pub(crate) fn new(printer: Printer, columns: Vec<String>) -> Self {
         // Rows that run over the screen say by themselves how far it is.
         let progress = if printer.is_terminal() { Progress::hidden() } else { Progress::new() };
-        Self { printer, progress, columns, layout: None, count: 0, is_open: true, shops: Vec::new() }
+        Self {
+            printer,
+            progress,
+            columns,
+            layout: None,
+            count: 0,
+            is_open: true,
+            has_header: true,
+            shops: Vec::new(),
+        }
     }
 
     /// Starts a list of rows of several shops: `shop` is its first column if more than one was asked for.
@@ -78,6 +88,11 @@ impl List {
     /// Returns the form of the output.
     pub(crate) fn format(&self) -> Format {
         self.printer.format()
+    }
+
+    /// Writes no names of columns: an earlier run wrote them.
+    pub(crate) fn without_header(&mut self) {
+        self.has_header = false;
     }
 
     /// Returns `true` if no row was written.
@@ -142,7 +157,7 @@ impl List {
                     self.count += 1;
                 }
             }
-            Format::Csv | Format::Excel => {
+            Format::Csv | Format::Excel | Format::Xlsx => {
                 self.begin(Vec::new())?;
                 for row in rows {
                     self.printer.csv_row(&view.cells(row))?;
@@ -174,7 +189,8 @@ impl List {
         rows.cells.extend(self.shops.iter().map(|name| vec![name.clone()]));
         let layout = Layout::new(&rows, self.printer.terminal_width());
         match self.printer.format() {
-            Format::Csv | Format::Excel => self.printer.csv_row(&rows.header)?,
+            _ if !self.has_header => {}
+            Format::Csv | Format::Excel | Format::Xlsx => self.printer.csv_row(&rows.header)?,
             Format::Table => self.printer.styled(&layout.header(&rows))?,
             Format::Json | Format::Ndjson => {}
         }
@@ -192,10 +208,10 @@ impl List {
         self.progress.done();
         match self.printer.format() {
             Format::Json => self.printer.text(if self.count == 0 { "[]\n" } else { "\n]\n" })?,
-            Format::Table | Format::Csv | Format::Excel => drop(self.begin(Vec::new())?),
+            Format::Table | Format::Csv | Format::Excel | Format::Xlsx => drop(self.begin(Vec::new())?),
             Format::Ndjson => {}
         }
-        self.printer.flush()
+        self.printer.end()
     }
 
     /// Ends a list as the work that filled it ended. After a failure of some shops ([`CliError::Status`])

@@ -37,6 +37,7 @@ mod shops;
 mod span;
 mod status;
 mod table;
+mod workbook;
 
 use std::process::ExitCode;
 

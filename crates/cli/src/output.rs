@@ -9,12 +9,13 @@ use std::{
 };
 
 use serde::Serialize;
-use sesame_core::scalar::is_invisible;
+use sesame_core::{Error, scalar::is_invisible};
 
 use crate::{
     exit::CliResult,
     json_text,
     table::{Layout, Rows},
+    workbook::Book,
 };
 
 /// The form of results.
@@ -28,14 +29,15 @@ pub(crate) enum Format {
     Ndjson,
     /// Comma separated, with a header line, every value as it is; stable.
     Csv,
-    /// CSV to open in Excel or WPS: with a byte order mark, and a tab before what they would compute or
-    /// round (formulas, numbers of more than 15 digits).
+    /// The same as csv with --bom.
     Excel,
+    /// A workbook, to a file or a pipe: all cells are text, the first row is frozen.
+    Xlsx,
 }
 
 /// Standard output.
 struct Out {
-    to: BufWriter<Box<dyn Write>>,
+    to: BufWriter<Box<dyn Write + Send>>,
     is_terminal: bool,
     /// Hidden characters become JSON's escapes, so that JSON stays JSON.
     is_json: bool,
@@ -113,9 +115,17 @@ pub(crate) struct Printer {
     format: Format,
     out: Out,
     has_colors: bool,
-    for_spreadsheet: bool,
-    /// The byte order mark is still to come.
-    mark: bool,
+    cells: Cells,
+}
+
+/// What becomes of the cells of rows.
+enum Cells {
+    /// CSV, every value as it is.
+    Plain,
+    /// CSV for spreadsheets; the byte order mark may be still to come.
+    Guarded { mark: bool },
+    /// A workbook, from its first row on.
+    Workbook(Option<Box<Book>>),
 }
 
 impl Printer {
@@ -132,21 +142,24 @@ impl Printer {
         let stdout = io::stdout();
         let is_terminal = stdout.is_terminal();
         let has_colors = anstream::AutoStream::choice(&stdout) != anstream::ColorChoice::Never;
-        let for_spreadsheet = format == Format::Excel;
+        let cells = match format {
+            Format::Excel => Cells::Guarded { mark: !is_terminal },
+            Format::Xlsx => Cells::Workbook(None),
+            _ => Cells::Plain,
+        };
         Self {
-            format: if for_spreadsheet { Format::Csv } else { format },
+            format: if matches!(format, Format::Excel | Format::Xlsx) { Format::Csv } else { format },
             out: Out {
                 to: BufWriter::new(Box::new(stdout)),
                 is_terminal,
                 is_json: matches!(format, Format::Json | Format::Ndjson),
             },
             has_colors,
-            for_spreadsheet,
-            mark: for_spreadsheet && !is_terminal,
+            cells,
         }
     }
 
-    /// Returns the form; [`Format::Csv`] for both kinds of CSV.
+    /// Returns the form; [`Format::Csv`] for both kinds of CSV and for workbooks, which have the same rows.
     pub(crate) fn format(&self) -> Format {
         self.format
     }
@@ -179,10 +192,10 @@ impl Printer {
                 self.flush()
             }
             // Programs read a header even where nothing is below it.
-            Format::Csv | Format::Excel if records.is_empty() => {
+            Format::Csv | Format::Excel | Format::Xlsx if records.is_empty() => {
                 let names: Vec<String> = rows.header.iter().map(|name| name.replace(' ', "_")).collect();
                 self.csv_row(&names)?;
-                self.flush()
+                self.end()
             }
             _ => self.records(records),
         }
@@ -198,7 +211,7 @@ impl Printer {
         for record in records {
             match self.format {
                 Format::Ndjson => self.ndjson(&record)?,
-                Format::Csv | Format::Excel => {
+                Format::Csv | Format::Excel | Format::Xlsx => {
                     let record = serde_json::to_value(&record).unwrap_or_default();
                     if names.is_none() {
                         let keys = record.as_object().map(|fields| fields.keys().cloned().collect());
@@ -217,7 +230,7 @@ impl Printer {
         if self.format == Format::Json {
             self.text(if count == 0 { "[]\n" } else { "\n]\n" })?;
         }
-        self.flush()
+        self.end()
     }
 
     /// Prints one thing: a JSON object, one line of CSV with its fields, or the text for people.
@@ -232,10 +245,10 @@ impl Printer {
         match self.format {
             Format::Json => self.json(record)?,
             Format::Ndjson => self.ndjson(record)?,
-            Format::Csv | Format::Excel => self.records([record])?,
+            Format::Csv | Format::Excel | Format::Xlsx => self.records([record])?,
             Format::Table => text(self)?,
         }
-        self.flush()
+        self.end()
     }
 
     /// Prints an object as a line of CSV; lists and objects in it become JSON.
@@ -263,10 +276,21 @@ impl Printer {
     /// # Errors
     /// When standard output cannot be written.
     pub(crate) fn csv_row<S: AsRef<str>>(&mut self, cells: &[S]) -> CliResult {
-        if std::mem::take(&mut self.mark) {
-            self.out.write_all("\u{feff}".as_bytes())?;
+        match &mut self.cells {
+            Cells::Workbook(book) => {
+                let book = match book {
+                    Some(book) => book,
+                    none => none.insert(Box::new(Book::new()?)),
+                };
+                return book.row(cells);
+            }
+            Cells::Guarded { mark: mark @ true } => {
+                *mark = false;
+                self.out.write_all("\u{feff}".as_bytes())?;
+            }
+            Cells::Guarded { .. } | Cells::Plain => {}
         }
-        csv_line(cells, self.for_spreadsheet, &mut self.out)?;
+        csv_line(cells, matches!(self.cells, Cells::Guarded { .. }), &mut self.out)?;
         Ok(())
     }
 
@@ -285,6 +309,7 @@ impl Printer {
     /// # Errors
     /// When standard output cannot be written.
     pub(crate) fn vendor_json(&mut self, json: &str) -> CliResult {
+        self.has_no_rows()?;
         self.vendor_row(json, 0)?;
         self.text("\n")?;
         self.flush()
@@ -312,6 +337,7 @@ impl Printer {
     /// # Errors
     /// When standard output cannot be written.
     pub(crate) fn text(&mut self, text: &str) -> CliResult {
+        self.has_no_rows()?;
         self.out.write_all(text.as_bytes())?;
         Ok(())
     }
@@ -321,12 +347,35 @@ impl Printer {
     /// # Errors
     /// When standard output cannot be written.
     pub(crate) fn styled(&mut self, text: &str) -> CliResult {
+        self.has_no_rows()?;
         if self.has_colors {
             self.out.to.write_all(text.as_bytes())?;
         } else {
             write!(self.out.to, "{}", anstream::adapter::strip_str(text))?;
         }
         Ok(())
+    }
+
+    /// Refuses to print something other than rows into a workbook.
+    fn has_no_rows(&self) -> CliResult {
+        if !matches!(self.cells, Cells::Workbook(_)) {
+            return Ok(());
+        }
+        Err(Error::usage("this prints no rows, which a workbook is made of")
+            .with_hint("Use another --output than xlsx.")
+            .into())
+    }
+
+    /// Ends the output: a workbook is written now.
+    ///
+    /// # Errors
+    /// When standard output cannot be written.
+    pub(crate) fn end(&mut self) -> CliResult {
+        if let Cells::Workbook(book) = &mut self.cells {
+            let book = book.take().map_or_else(Book::new, |book| Ok(*book))?;
+            book.finish(&mut self.out.to)?;
+        }
+        self.flush()
     }
 
     /// Prints what waits to be printed.

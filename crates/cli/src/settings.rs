@@ -2,7 +2,7 @@
 
 use std::{
     ffi::OsString,
-    io,
+    io::{self, IsTerminal},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -166,6 +166,7 @@ impl Settings {
                 None => Chosen { value: None, origin: Origin::Default },
             },
         };
+        let output = with_mark(flags.bom, output)?;
         let timeout = match flags.timeout {
             Some(limit) => Chosen { value: limit, origin: Origin::Flag("--timeout") },
             None => match text(None, "--timeout", "SESAME_TIMEOUT", file.timeout)? {
@@ -307,10 +308,30 @@ fn read_file(path: &Path) -> CliResult<File> {
     })
 }
 
+/// Applies `--bom`, and refuses a form that standard output cannot have.
+fn with_mark(bom: bool, mut output: Chosen<Option<Format>>) -> CliResult<Chosen<Option<Format>>> {
+    match output.value {
+        Some(Format::Csv) if bom => output.value = Some(Format::Excel),
+        Some(Format::Excel) => {}
+        _ if bom => {
+            return Err(Error::usage("--bom is for CSV")
+                .with_hint("Add --output csv, or leave --bom out.")
+                .into());
+        }
+        Some(Format::Xlsx) if io::stdout().is_terminal() => {
+            return Err(Error::usage("a workbook cannot be shown on a terminal")
+                .with_hint("Send it to a file: --output xlsx > rows.xlsx.")
+                .into());
+        }
+        _ => {}
+    }
+    Ok(output)
+}
+
 fn parse_format(text: &str, origin: &Origin) -> CliResult<Format> {
     <Format as clap::ValueEnum>::from_str(text, true).map_err(|_| {
         Error::usage(format!("{origin}: invalid output format {text:?}"))
-            .with_hint("Use one of: table, json, ndjson, csv.")
+            .with_hint("Use one of: table, json, ndjson, csv, excel, xlsx.")
             .into()
     })
 }

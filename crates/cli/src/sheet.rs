@@ -8,15 +8,20 @@ mod amount;
 mod delimited;
 mod json_lines;
 #[cfg(test)]
+mod office_tests;
+#[cfg(test)]
 mod tests;
 mod text;
+mod workbook;
+#[cfg(test)]
+mod workbook_tests;
 
 use std::{
     collections::HashMap,
     fmt::Display,
     fs::File,
     hash::{BuildHasher, RandomState},
-    io::{self, Read},
+    io::{self, Read, Seek},
     path::Path,
     rc::Rc,
     sync::LazyLock,
@@ -30,6 +35,8 @@ use crate::{bounded_file, exit::CliResult};
 const MOST_ROWS: u32 = 5_000_000;
 /// The most bytes of a row.
 const MOST_OF_A_ROW: usize = 4 << 20;
+/// The most bytes of a workbook that comes through a pipe.
+const MOST_OF_A_WORKBOOK: u64 = 512 << 20;
 /// The most columns that an error lists.
 const MOST_NAMED: usize = 20;
 
@@ -90,7 +97,7 @@ pub(crate) fn read(
         each,
     };
     if path == Path::new("-") {
-        table.read_from(io::stdin().lock())?;
+        table.read_from(io::stdin().lock(), None)?;
     } else {
         let unread = |error: &dyn Display| {
             Error::usage(format!("cannot read {name}: {error}"))
@@ -102,7 +109,7 @@ pub(crate) fn read(
             return Err(unread(&"it is not a regular file").into());
         }
         let file = File::open(path).map_err(|error| unread(&error))?;
-        let size = table.read_from(&file)?;
+        let size = table.read_from(&file, Some(&file))?;
         let now = file.metadata().map_err(|error| unread(&error))?.len();
         if size.is_some_and(|size| size != now) {
             return Err(table
@@ -136,6 +143,8 @@ enum Kind {
     Lines,
     /// By the line and the name of the member.
     Members,
+    /// By the name of the cell: B7.
+    Cells,
 }
 
 impl Row {
@@ -184,6 +193,7 @@ impl Row {
             (Kind::Lines, Some(column)) => {
                 format!("line {}, column {} ({field})", self.line, letters(column))
             }
+            (Kind::Cells, Some(column)) => format!("cell {}{} ({field})", letters(column), self.line),
             _ => format!("line {} ({field})", self.line),
         };
         Error::usage(format!("{}, {place}: {why}", self.file))
@@ -208,11 +218,24 @@ struct Table<'a> {
 
 impl Table<'_> {
     /// Reads all rows. Returns how many bytes there were, where that is known.
-    fn read_from(&mut self, mut input: impl Read) -> CliResult<Option<u64>> {
+    fn read_from(&mut self, mut input: impl Read, file: Option<&File>) -> CliResult<Option<u64>> {
         let mut begin = Vec::new();
         (&mut input).take(8).read_to_end(&mut begin).map_err(|error| self.error(&error))?;
+        if begin.starts_with(b"PK") {
+            let spooled;
+            let mut file = if let Some(file) = file {
+                file
+            } else {
+                // Its parts are read out of order.
+                spooled = spool(begin.as_slice().chain(input)).map_err(|error| self.error(&error))?;
+                &spooled
+            };
+            file.rewind().map_err(|error| self.error(&error))?;
+            workbook::read(self, io::BufReader::new(file))?;
+            return Ok(None);
+        }
         if begin.starts_with(&[0xd0, 0xcf, 0x11, 0xe0]) {
-            let old = self.error("it is a workbook of the old format (.xls)");
+            let old = self.error("it is a workbook of the old format (.xls), or one with a password");
             return Err(old.with_hint("Save it as .xlsx or CSV.").into());
         }
         let mut text = text::Utf8::new(begin.as_slice().chain(input));
@@ -336,6 +359,31 @@ impl Table<'_> {
         }
         (self.each)(row)
     }
+}
+
+/// Copies a workbook that comes through a pipe into a file that nobody else sees.
+fn spool(input: impl Read) -> io::Result<File> {
+    let mut file = tempfile::tempfile()?;
+    let size = io::copy(&mut input.take(MOST_OF_A_WORKBOOK + 1), &mut file)?;
+    if size > MOST_OF_A_WORKBOOK {
+        return Err(text::invalid(format!("it is larger than {} MiB", MOST_OF_A_WORKBOOK >> 20)));
+    }
+    Ok(file)
+}
+
+/// Reads the text of a cell, which may be a number that was cut to what a column shows.
+fn text_cell(text: &str) -> Cell {
+    let text = text.trim();
+    let is_rounded = text.contains(['E', 'e'])
+        && text.starts_with(|c: char| c.is_ascii_digit())
+        && text.contains('+')
+        && text.replace(',', ".").parse::<f64>().is_ok();
+    if is_rounded {
+        return Err(format!(
+            "{text} is how a spreadsheet shows a long number, whose digits are lost: format the column as text and enter it again"
+        ));
+    }
+    Ok(text.to_owned())
 }
 
 /// Reads the first line that is not blank, with those before it.

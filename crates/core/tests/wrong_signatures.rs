@@ -189,6 +189,33 @@ proptest! {
     }
 }
 
+/// The time is signed in one form and sent in another, or read from the clock twice.
+#[test]
+fn a_time_that_changed_after_signing_is_named() {
+    for (sent, signed, says) in [
+        ("1795305600123", "1795305600", "is signed in seconds"),
+        ("1795305600", "1795305600000", "is signed in milliseconds"),
+        ("1795305600000", "2026-11-22 00:00:00", "as a text of UTC"),
+        ("2026-11-22 08:00:00", "2026-11-22 00:00:00", "as a text of UTC"),
+        ("2026-11-22 00:00:00", "2026-11-22 08:00:00", "as a text of another zone"),
+        ("1795305600123", "1795305600119", "4 ms earlier"),
+        ("1795305600123", "1795305601987", "1864 ms later"),
+        ("1795305600123", "1795305570123", "30 s earlier"),
+        ("1795305600", "1795305599", "1 s earlier"),
+        ("2026-11-22 08:00:00", "2026-11-22 08:00:01", "1 s later"),
+        ("2026-11-22T00:00:00Z", "2026-11-22T00:00:02Z", "2 s later"),
+    ] {
+        let pairs = |time: &str| -> Pairs {
+            let pairs = [("app_key", "4242001"), ("order_id", "17"), ("timestamp", time)];
+            pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
+        };
+        let text = format!("{PATH}{}", joined(&pairs(signed)));
+        let said = said(&pairs(sent), Shape::IopRest, &hmac_sha256(SECRET, text.as_bytes()));
+        let named = said.first().is_some_and(|said| said.contains("`timestamp` is") && said.contains(says));
+        assert!(named, "{sent} {signed}: {said:?}");
+    }
+}
+
 #[test]
 fn two_and_three_mistakes_together_are_named() {
     let pairs: Pairs = vec![("b".into(), "2 3".into()), ("A".into(), "1".into()), ("_a".into(), "é".into())];

@@ -68,7 +68,7 @@ fn read_value(mut value: Json, place: &str, out: &mut Vec<Record>) -> Result<()>
     } else {
         return Err(at(
             place,
-            "no shape that is known: getApiCategoryMixed.json, getApi.json, a file of the TOP mirror, or OpenAPI 3",
+            "unknown form: expected getApiCategoryMixed.json, getApi.json, a file of the TOP mirror, or OpenAPI 3",
         ));
     }
     Ok(())

@@ -179,7 +179,7 @@ fn what_is_cut_off_or_garbled_is_refused_with_its_place() {
     assert!(why("<!DOCTYPE html><p>busy").contains("HTML"));
     assert!(why("{\"a\": }").contains("not valid JSON at line 1, column 7"));
     assert!(why("{\"success\":false,\"errorCode\":\"NO_SESSION\"}").contains("NO_SESSION"));
-    assert!(why("{\"some\":\"thing\"}").contains("no shape that is known"));
+    assert!(why("{\"some\":\"thing\"}").contains("unknown form"));
     let mut bad = get_api();
     bad["data"]["parameters"]["data"][3]["name"] = json!(5);
     let error = why(&format!("[{}, {bad}]", get_api()));

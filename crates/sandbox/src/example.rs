@@ -14,6 +14,8 @@ const DEEPEST: usize = 12;
 const ITEMS: u64 = 2;
 
 struct Generator<'a> {
+    /// How the API writes dates, where that is documented as one number with an offset.
+    compact: Option<&'static str>,
     flags: &'a [SuccessFlag],
     numbers: Random,
     left: usize,
@@ -22,7 +24,9 @@ struct Generator<'a> {
 /// Returns an example payload of an API, with plain lists. The same seed gives the same one.
 pub(crate) fn payload(api: &Api, seed: u64, flags: &[SuccessFlag]) -> Json {
     let numbers = Random::for_purpose(seed, &api.name);
-    Json::Object(Generator { flags, numbers, left: MOST }.object(&api.response, "", 0))
+    let dates = api.dates.as_deref().filter(|dates| dates.contains("yyyyMMddHHmmssSSS"));
+    let compact = dates.map(|dates| if dates.contains("Pacific") { "-0800" } else { "+0800" });
+    Json::Object(Generator { compact, flags, numbers, left: MOST }.object(&api.response, "", 0))
 }
 
 /// Lays what is known over an example. Of a list, as many items stay as are known.
@@ -160,13 +164,20 @@ impl Generator<'_> {
                 format!("{}.{:02}", cents / 100, cents % 100).into()
             }
             Type::Date => {
-                format!("2026-{:02}-{:02} 08:30:00", 1 + self.numbers.modulo(12), 1 + self.numbers.modulo(28))
-                    .into()
+                let (month, day) = (1 + self.numbers.modulo(12), 1 + self.numbers.modulo(28));
+                self.date(month, day).into()
             }
             Type::Json => "{}".into(),
             Type::Xml | Type::Bytes => "".into(),
             Type::Object => Json::Object(Map::new()),
             Type::String => self.text(&name, is_id).into(),
+        }
+    }
+
+    fn date(&self, month: u64, day: u64) -> String {
+        match self.compact {
+            Some(offset) => format!("2026{month:02}{day:02}083000000{offset}"),
+            None => format!("2026-{month:02}-{day:02} 08:30:00"),
         }
     }
 
@@ -181,7 +192,7 @@ impl Generator<'_> {
         } else if name.contains("country") {
             "US".to_owned()
         } else if name.contains("date") || name.contains("time") || name.starts_with("gmt") {
-            format!("2026-01-{:02} 08:30:00", 1 + number % 28)
+            self.date(1, 1 + number % 28)
         } else if name.contains("price") || name.contains("amount") || name.contains("fee") {
             format!("{}.50", number % 500)
         } else if name.ends_with("code") {
@@ -320,6 +331,19 @@ mod tests {
         assert!(json["result"].get("error_code").is_none() && json.get("code").is_none());
         assert_eq!(json, example(1));
         assert_ne!(json, example(2));
+    }
+
+    #[test]
+    fn dates_are_written_as_the_api_writes_them() {
+        let mut api = api();
+        api.response =
+            serde_json::from_str(r#"[{"n":"created","t":"date"},{"n":"payTime","t":"string"}]"#).unwrap();
+        assert!(payload(&api, 1, &[])["created"].as_str().unwrap().ends_with(" 08:30:00"));
+        api.dates = Some("yyyyMMddHHmmssSSSZ, US Pacific time.".to_owned());
+        for name in ["created", "payTime"] {
+            let date = payload(&api, 1, &[])[name].as_str().unwrap().to_owned();
+            assert!(date.len() == 22 && date.ends_with("083000000-0800"), "{date}");
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@
 
 mod amount;
 mod at_once;
+mod categories;
 mod fields;
 mod job;
 mod order;
@@ -23,6 +24,7 @@ mod tracking;
 mod walk;
 
 pub use amount::Amount;
+pub use categories::{Attribute, AttributeValue, Categories, Category, TOP};
 pub use fields::{Fields, SubRow};
 pub use job::{Job, JobEntry, JobInfo, JobKind, JobPlan, JobReport, JobRow, RowOutcome};
 pub use order::{Order, OrderLine, OrderPackage, OrderPages, OrdersRequest};

@@ -35,8 +35,9 @@ impl FromStr for ProductId {
         if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) && text.len() <= 20 {
             return Ok(Self(text.to_owned()));
         }
-        Err(Error::usage(format!("invalid product id {text:?}: it is a number"))
-            .with_hint("The id of a product is in the column id of `sesame products list`. The encrypted id of Alibaba.com (product_id of the list) is another one."))
+        Err(Error::usage(
+            "it is a number, in the column id of `sesame products list`; the encrypted id of Alibaba.com is another one",
+        ))
     }
 }
 
@@ -165,10 +166,12 @@ impl Shop {
                 Ok(rows) => {
                     let mut products: Vec<Product> =
                         rows.iter().map(|row| Product::new(self, &fields, row)).collect();
+                    // Alibaba.com answers with the encrypted id alone.
+                    if let ([only], [id], None) = (products.as_mut_slice(), batch, fields.facet.batch) {
+                        only.id.clone_from(id);
+                    }
                     for id in batch {
-                        let at = products.iter().position(|product| {
-                            product.id == *id || (batch.len() == 1 && product.id.0.is_empty())
-                        });
+                        let at = products.iter().position(|product| product.id == *id);
                         found.push(match at {
                             Some(at) => Ok(products.swap_remove(at)),
                             None => Err(Error::new(
@@ -277,7 +280,7 @@ mod tests {
         assert_eq!(" 1600107214049 ".parse::<ProductId>().unwrap().as_str(), "1600107214049");
         for text in ["IDX1IH4qB8", "", "12 3", "-1", "1e9"] {
             let error = text.parse::<ProductId>().unwrap_err();
-            assert!(error.hint().unwrap().contains("encrypted"), "{text}");
+            assert!(error.message().contains("encrypted"), "{text}");
         }
     }
 }

@@ -101,8 +101,7 @@ impl FromStr for Stage {
 
     fn from_str(text: &str) -> Result<Self, Error> {
         Self::ALL.into_iter().find(|stage| stage.as_str() == text).ok_or_else(|| {
-            Error::usage(format!("invalid stage {text:?}"))
-                .with_hint(format!("The stages are {}.", sesame_catalog::STAGES.join(", ")))
+            Error::usage(format!("{text:?} is not one of {}", sesame_catalog::STAGES.join(", ")))
         })
     }
 }

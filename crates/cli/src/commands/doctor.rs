@@ -160,6 +160,7 @@ fn format_word(format: Format) -> &'static str {
         Format::Ndjson => "ndjson",
         Format::Csv => "csv",
         Format::Excel => "excel",
+        Format::Xlsx => "xlsx",
     }
 }
 

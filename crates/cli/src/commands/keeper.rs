@@ -367,7 +367,7 @@ impl Reporter {
         let mut printer = self.printer.borrow_mut();
         match self.form {
             Format::Json | Format::Ndjson => printer.line(record)?,
-            Format::Table | Format::Csv | Format::Excel => {
+            Format::Table | Format::Csv | Format::Excel | Format::Xlsx => {
                 printer.line(sesame_core::scalar::printable(sentence))?;
             }
         }

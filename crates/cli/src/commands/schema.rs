@@ -111,7 +111,7 @@ async fn print(args: &SchemaArgs, chosen: Option<String>, facet: &str, context: 
         ))
     })?;
     let mut printer = context.printer(Format::Table);
-    if args.fields || matches!(printer.format(), Format::Csv | Format::Excel) {
+    if args.fields || matches!(printer.format(), Format::Csv | Format::Excel | Format::Xlsx) {
         let fields = schema_fields::read(&document)?;
         return printer.list(&fields, &schema_fields::table(&fields));
     }

@@ -8,6 +8,7 @@ use std::{
 use super::{
     Cell, MOST_OF_A_ROW, Table,
     text::{invalid, newlines},
+    text_cell,
 };
 use crate::exit::CliResult;
 
@@ -83,19 +84,7 @@ fn names(line: &[u8], delimiter: u8) -> Vec<String> {
 /// Reads a cell. What guards it from being computed is taken off.
 fn cell(text: &str) -> Cell {
     let text = text.trim();
-    let Some(formula) = text.strip_prefix('=') else {
-        let is_rounded = text.contains(['E', 'e'])
-            && text.starts_with(|c: char| c.is_ascii_digit())
-            && text.contains('+')
-            && text.replace(',', ".").parse::<f64>().is_ok();
-        return if is_rounded {
-            Err(format!(
-                "{text} is how a spreadsheet shows a long number, whose digits are lost: format the column as text and enter it again"
-            ))
-        } else {
-            Ok(text.to_owned())
-        };
-    };
+    let Some(formula) = text.strip_prefix('=') else { return text_cell(text) };
     match formula.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
         Some(inner) if !inner.contains('"') => Ok(inner.trim().to_owned()),
         _ => Err("a formula, of which CSV holds no result: save the file again from a spreadsheet program"

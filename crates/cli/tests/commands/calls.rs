@@ -109,7 +109,8 @@ fn odd_values_arrive_as_they_are() {
 #[test]
 fn a_parameter_of_five_megabytes_comes_from_a_file() {
     let house = house();
-    let path = house.file("large.xml", &"<a>é</a>".repeat(600_000));
+    let document = format!("<itemSchema>{}</itemSchema>", "<a>é</a>".repeat(600_000));
+    let path = house.file("large.xml", &document);
     let done = house.run(&[
         "call",
         "factory",

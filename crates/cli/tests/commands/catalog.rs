@@ -3,6 +3,15 @@
 use crate::{house::House, snapshot};
 
 #[test]
+fn a_title_that_nobody_wrote_says_so() {
+    let house = House::empty();
+    let shown = |name: &str| house.run(&["apis", "show", name]).succeeds().stdout;
+    let marked = "title     made of the words of the name";
+    assert!(shown("taobao.qimen.orderstatus.update").contains(marked));
+    assert!(!shown("taobao.trades.sold.get").contains(marked));
+}
+
+#[test]
 fn apis_are_shown() {
     let house = House::empty();
     snapshot!("apis_show", house.show(&["apis", "show", "/icbu/product/schema/level/get"]));

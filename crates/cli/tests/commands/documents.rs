@@ -252,6 +252,31 @@ fn files_are_imported_and_a_broken_one_changes_nothing() {
 }
 
 #[test]
+fn an_import_that_the_catalog_could_not_read_again_is_refused() {
+    let house = House::empty();
+    let of = |note: &str| {
+        json!({"success": true, "data": {"desc": "d", "parameters": {"data": [
+            {"name": "limit", "type": "Number", "required": true, "desc": note}]},
+            "outputParameters": {"data": []}, "apiList": [{"path": "/big/one", "method": "GET", "title": "Big"}]}})
+        .to_string()
+    };
+    let large = house.file("large.json", &of(&"x".repeat(2 << 20)));
+    let refused = house.run(&["catalog", "import", &large, "-p", "lazada", "--yes"]).fails(2);
+    assert!(refused.stderr.starts_with("error: /big/one: the catalog cannot hold"), "{}", refused.stderr);
+    assert!(!house.path().join("catalog").exists());
+    // As many files as are read are there.
+    let folder = house.path().join("catalog");
+    std::fs::create_dir(&folder).unwrap();
+    for nth in 0..1_000 {
+        std::fs::write(folder.join(format!("{nth}.toml")), TODAY).unwrap();
+    }
+    let small = house.file("small.json", &of("Small."));
+    let refused = house.run(&["catalog", "import", &small, "-p", "lazada", "--yes"]).fails(2);
+    assert!(refused.stderr.contains("at most 1000 are read"), "{}", refused.stderr);
+    assert_eq!(files_below(&folder).len(), 1_000);
+}
+
+#[test]
 fn base_files_are_compared() {
     let house = House::empty();
     let base =

@@ -23,6 +23,7 @@ mod keeper;
 mod lists;
 mod logins;
 mod many_shops;
+mod orders;
 mod owners;
 mod readme;
 mod reference;

@@ -130,3 +130,63 @@ fn several_shops_are_refreshed() {
     let done = house.run(&["refresh", "--platform", "1688", "-o", "json"]).succeeds();
     assert_eq!(done.json()[0]["account"], "广州");
 }
+
+/// Reads all cells of the first worksheet; all of them are text.
+fn workbook(file: &[u8]) -> Vec<Vec<String>> {
+    use calamine::{Data, Reader as _, Xlsx};
+    let mut book: Xlsx<_> = Xlsx::new(std::io::Cursor::new(file)).unwrap();
+    let range = book.worksheet_range_at(0).unwrap().unwrap();
+    let cell = |cell: &Data| match cell {
+        Data::String(text) => text.clone(),
+        Data::Empty => String::new(),
+        other => panic!("{other:?}"),
+    };
+    range.rows().map(|row| row.iter().map(cell).collect()).collect()
+}
+
+#[test]
+fn a_workbook_has_the_same_cells_as_csv() {
+    let house = three(&[]);
+    for words in [
+        &["products", "list", "berlin", "--all"][..],
+        &["call", "berlin", "/products/get"],
+        &["call", "berlin", "/products/get", "--all"],
+        &["explain", "27"],
+        &["accounts"],
+        &["accounts", "--tag", "nobody"],
+        &["app", "list"],
+        &["apis", "list", "miravia"],
+    ] {
+        let run = |form: &str| house.command(&[words, &["-o", form]].concat()).output().unwrap();
+        let (xlsx, csv) = (run("xlsx"), run("csv"));
+        assert!(xlsx.status.success(), "{words:?}: {}", String::from_utf8_lossy(&xlsx.stderr));
+        let rows =
+            csv::ReaderBuilder::new().has_headers(false).from_reader(csv.stdout.as_slice()).into_records();
+        let mut rows: Vec<Vec<String>> =
+            rows.map(|row| row.unwrap().iter().map(str::to_owned).collect()).collect();
+        let mut cells = workbook(&xlsx.stdout);
+        // What counts seconds differs from run to run.
+        for row in rows.iter_mut().chain(&mut cells) {
+            row.retain(|cell| cell.parse::<u32>().map_or(true, |number| number < 10_000));
+        }
+        assert_eq!(cells, rows, "{words:?}");
+    }
+    let several =
+        house.command(&["products", "list", "berlin", "广州", "--all", "-o", "xlsx"]).output().unwrap();
+    let rows = workbook(&several.stdout);
+    assert_eq!((rows.len(), rows[0][0].as_str(), rows[0][1].as_str()), (51, "shop", "id"));
+    // What prints no rows makes no workbook.
+    let refused = house.run(&["apis", "show", "/products/get", "--skeleton", "-o", "xlsx"]).fails(2);
+    assert_eq!(refused.stdout, "");
+}
+
+#[test]
+fn csv_with_a_mark_is_the_form_excel() {
+    let house = three(&[]);
+    let list = |words: &[&str]| house.run(&[&["products", "list", "berlin", "--all"], words].concat());
+    let marked = list(&["-o", "csv", "--bom"]).succeeds().stdout;
+    assert!(marked.starts_with("\u{feff}id,"), "{marked}");
+    assert_eq!(marked, list(&["-o", "excel"]).succeeds().stdout);
+    assert!(list(&["--bom"]).fails(2).stderr.contains("--bom is for CSV"));
+    list(&["--bom", "-o", "xlsx"]).fails(2);
+}

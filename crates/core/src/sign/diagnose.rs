@@ -9,6 +9,7 @@ use super::{
     Order, Pair, Signature,
     digest::Hash,
     mistakes::{Apply, Kind, Mistake, Sorting, Spelling, WrongSignature, mistakes, raw},
+    other_times,
 };
 use crate::Shape;
 
@@ -110,6 +111,32 @@ impl<'a> Search<'a> {
             let mut chosen = Vec::with_capacity(depth);
             if let Some(says) = self.deeper(changes, depth, &right, &mut chosen) {
                 return Some(says);
+            }
+            if depth == 1
+                && let Some(says) = self.another_time(&right)
+            {
+                return Some(says);
+            }
+        }
+        None
+    }
+
+    /// Tries times that are near, as of a caller that reads its clock once to sign and once to send. They
+    /// take half of the budget at most.
+    fn another_time(&mut self, right: &Recipe<'a>) -> Option<String> {
+        for (at, value) in other_times::times(self.wrong.pairs) {
+            let mut recipe = right.clone();
+            for (near, far) in other_times::near(value) {
+                if self.budget < BUDGET / 2 {
+                    return None;
+                }
+                recipe.pairs.to_mut()[at].1 = near.into();
+                if self.fits(&recipe) {
+                    let name = self.wrong.pairs[at].0;
+                    return Some(format!(
+                        "it matches when `{name}` is {far}: it was taken anew after signing; sign the text that is sent"
+                    ));
+                }
             }
         }
         None

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
-use super::{Digest, Order, Pair, digest::Hash};
+use super::{Digest, Order, Pair, digest::Hash, other_times};
 use crate::{AppSecret, Protocol, Shape};
 
 /// The most parameters that are left out one by one.
@@ -164,6 +164,16 @@ pub(super) fn mistakes<'a>(wrong: &WrongSignature<'a>, hex_len: usize) -> Vec<Mi
             wrong.pairs.iter().map(|(name, value)| (Cow::Borrowed(*name), change(value))).collect();
         if changed != raw(wrong.pairs) {
             add(Kind::Values, says.to_owned(), Apply::Pairs(changed));
+        }
+    }
+    for (at, value) in other_times::times(wrong.pairs) {
+        let name = wrong.pairs[at].0;
+        for (form, words) in other_times::other_forms(value) {
+            let says =
+                format!("`{name}` is signed {words} and sent in another form: sign the text that is sent");
+            let mut changed = raw(wrong.pairs);
+            changed[at].1 = form.into();
+            add(Kind::Values, says, Apply::Pairs(changed));
         }
     }
     for (equals, and, says) in [

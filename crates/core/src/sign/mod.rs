@@ -14,6 +14,7 @@ mod diagnose;
 mod digest;
 mod explain;
 mod mistakes;
+mod other_times;
 mod verify;
 
 pub use base_string::{Order, Pair, base_string, base_string_sorted, sort};

@@ -90,9 +90,7 @@ async fn an_order_of_the_list_is_the_same_alone_on_lazada() {
 #[tokio::test]
 async fn replies_that_are_made_up_say_so_and_echo_the_ids_asked_for() {
     let shop = Shop::of("aliexpress").await;
-    let answer = shop
-        .call("aliexpress.ds.product.get", &[("product_id", "1005003784285827"), ("ship_to_country", "US")])
-        .await;
+    let answer = shop.call("aliexpress.offer.product.query", &[("product_id", "1005003784285827")]).await;
     assert!(answer.text().contains(r#""product_id":1005003784285827"#), "{}", answer.text());
     assert_eq!(answer.header("x-sandbox-source"), Some("documented"));
     let ids = "1005003784285827,32212764152,4000102014176";
@@ -102,8 +100,8 @@ async fn replies_that_are_made_up_say_so_and_echo_the_ids_asked_for() {
     }
     let list = shop.call("aliexpress.solution.product.list.get", &[]).await;
     assert_eq!(list.header("x-sandbox-source"), Some("world"), "{}", list.text());
-    let wrong = [("product_id", "many"), ("ship_to_country", "US")];
-    let refused = shop.call("aliexpress.ds.product.get", &wrong).await;
+    let wrong = [("product_id", "many")];
+    let refused = shop.call("aliexpress.offer.product.query", &wrong).await;
     assert_eq!((refused.header("x-sandbox-source"), refused.code().as_str()), (None, "InvalidParameter"));
 }
 

@@ -17,7 +17,8 @@ fn payload(rows: &[Json]) -> String {
 
 fn row(members: Json) -> Json {
     let mut row = json!({"ItemId": ITEM, "SkuId": SKU});
-    row.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
+    let Json::Object(members) = members else { panic!("members of a row: {members}") };
+    row.as_object_mut().unwrap().extend(members);
     row
 }
 

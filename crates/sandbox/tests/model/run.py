@@ -21,6 +21,7 @@ import sys
 import urllib.parse
 
 BATCH = 200
+REDIRECT = "http://127.0.0.1:8756/callback"
 
 
 class Wrong(Exception):
@@ -78,18 +79,22 @@ class Shop:
             self.now = round(datetime.datetime.fromisoformat(text).timestamp() * 1000)
         return self.now
 
+    def query(self, **more):
+        return urllib.parse.urlencode({"client_id": self.key, "redirect_uri": REDIRECT, **more})
+
+    def code(self, page):
+        """Lets the sandbox approve."""
+        status, headers, body = self.send("GET", page)
+        place = next((value for name, value in headers.items() if name.lower() == "location"), None)
+        if status != 302 or place is None:
+            raise Wrong(f"no code: {status} {body[:200]}")
+        return urllib.parse.parse_qs(urllib.parse.urlsplit(place).query)["code"][0]
+
     # IOP: /rest.
 
     def log_in_iop(self, secret):
         self.secret = secret
-        query = urllib.parse.urlencode(
-            {"response_type": "code", "client_id": self.key, "redirect_uri": "http://127.0.0.1:8756/callback"}
-        )
-        status, headers, body = self.send("GET", f"/oauth/authorize?{query}")
-        place = next((value for name, value in headers.items() if name.lower() == "location"), None)
-        if status != 302 or place is None:
-            raise Wrong(f"no code: {status} {body[:200]}")
-        code = urllib.parse.parse_qs(urllib.parse.urlsplit(place).query)["code"][0]
+        code = self.code(f"/oauth/authorize?{self.query(response_type='code')}")
         self.token = self.iop("/auth/token/create", {"code": code}, token=False)["access_token"]
 
     def iop(self, path, args, token=True):
@@ -103,6 +108,25 @@ class Shop:
         return json.loads(body)
 
 
+    # param2.
+
+    def log_in_param2(self, secret):
+        self.secret = secret
+        code = self.code(f"/oauth/authorize?{self.query(response_type='code', site='1688', state='s')}")
+        fields = self.query(grant_type="authorization_code", need_refresh_token="true", client_secret=secret, code=code)
+        _, _, body = self.send("POST", f"/openapi/http/1/system.oauth2/getToken/{self.key}", fields)
+        self.token = json.loads(body)["access_token"]
+
+    def param2(self, api, args):
+        pairs = {name: value for name, value in args.items() if value is not None}
+        pairs["access_token"] = self.token
+        path = f"param2/1/{api}/{self.key}"
+        base = path + "".join(sorted(name + value for name, value in pairs.items()))
+        pairs["_aop_signature"] = hmac.new(self.secret.encode(), base.encode(), hashlib.sha1).hexdigest().upper()
+        _, _, body = self.send("POST", f"/openapi/{path}", urllib.parse.urlencode(pairs))
+        return json.loads(body)
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("url")
@@ -111,7 +135,8 @@ def main():
     parser.add_argument("--writes", type=int, default=5000)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
-    module = {"daraz": "lazada", "miravia": "lazada"}.get(options.platform, options.platform)
+    modules = {"daraz": "lazada", "miravia": "lazada", "alibaba": "icbu", "1688": "ali1688"}
+    module = modules.get(options.platform, options.platform)
     shop = Shop(options.url, options.platform)
     model = importlib.import_module(module).Model(shop, options.secret, random.Random(options.seed))
     model.compare()

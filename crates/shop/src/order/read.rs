@@ -4,13 +4,12 @@ use std::{collections::HashMap, sync::Arc};
 
 use serde_json::{json, value::RawValue};
 use sesame_core::{Error, ErrorKind, Result};
-use tokio::task::JoinSet;
 
 use super::{
     Order, OrdersRequest,
     build::{self, Words},
 };
-use crate::{Bookmark, Fields, Page, Shop, Stage, Walk, stream::Reader};
+use crate::{Bookmark, Fields, Page, Shop, Stage, Walk, at_once::at_once, stream::Reader};
 
 /// The calls for single orders that are under way at the same time.
 const AT_ONCE: usize = 8;
@@ -91,27 +90,28 @@ impl OrderPages {
     ) -> Result<HashMap<String, Box<RawValue>>> {
         let ids: Vec<String> =
             rows.iter().map(|row| self.list.get(row, "id")).filter(|id| !id.is_empty()).collect();
-        let mut waiting = ids.chunks(fields.facet.batch.unwrap_or(1)).map(<[String]>::to_vec);
-        let mut calls = JoinSet::new();
-        let mut found = HashMap::with_capacity(ids.len());
-        loop {
-            while calls.len() < AT_ONCE
-                && let Some(ids) = waiting.next()
-            {
-                let (shop, fields) = (self.shop.clone(), Arc::clone(&fields));
-                calls.spawn(async move { rest_of(&shop, &fields, &ids).await });
-            }
-            let Some(done) = calls.join_next().await else { return Ok(found) };
-            let done = done.map_err(|error| Error::local(format!("a call was broken off: {error}")))?;
-            match done {
-                Ok(rest) => found.extend(rest),
-                // The order itself was read: what the platform refuses to add to it is left out.
-                Err(error) if error.kind() == ErrorKind::Business => {
-                    self.words.warnings.push(format!("orders without their lines: {error}"));
+        let batches: Vec<Vec<String>> =
+            ids.chunks(fields.facet.batch.unwrap_or(1)).map(<[String]>::to_vec).collect();
+        let work = |ids: Vec<String>| {
+            let (shop, fields) = (self.shop.clone(), Arc::clone(&fields));
+            async move {
+                match rest_of(&shop, &fields, &ids).await {
+                    // The order itself was read: what the platform refuses to add to it is left out.
+                    Err(error) if error.kind() == ErrorKind::Business => Ok((Vec::new(), Some(error))),
+                    rest => rest.map(|rest| (rest, None)),
                 }
-                Err(error) => return Err(error),
             }
-        }
+        };
+        let (mut found, mut refused) = (HashMap::with_capacity(ids.len()), Vec::new());
+        at_once(AT_ONCE, batches, work, |(rest, error)| {
+            found.extend(rest);
+            refused.extend(error);
+            Ok(())
+        })
+        .await?;
+        let warnings = refused.iter().map(|error| format!("orders without their lines: {error}"));
+        self.words.warnings.extend(warnings);
+        Ok(found)
     }
 }
 

@@ -28,6 +28,8 @@ pub struct Bookmark {
     pub(crate) until: Option<Timestamp>,
     pub(crate) position: Position,
     pub(crate) seen: Ids,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    mark: Option<String>,
 }
 
 /// What a page adds to a bookmark.
@@ -36,6 +38,17 @@ pub struct Bookmark {
 pub struct Progress {
     pub(crate) position: Position,
     pub(crate) seen: Ids,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) mark: Option<String>,
+}
+
+impl Progress {
+    /// Adds a note of the caller, e.g. how much was written to a file: [`Bookmark::mark`] has the last one.
+    #[must_use]
+    pub fn with_mark(mut self, mark: Option<String>) -> Self {
+        self.mark = mark;
+        self
+    }
 }
 
 /// Rows by what tells them apart, in the order in which they came. JSON has them in base64.
@@ -81,6 +94,7 @@ impl Bookmark {
             until: list.until,
             position,
             seen,
+            mark: None,
         }
     }
 
@@ -88,6 +102,12 @@ impl Bookmark {
     pub fn extend(&mut self, progress: Progress) {
         self.position = progress.position;
         self.seen.0.extend(progress.seen.0);
+        self.mark = progress.mark;
+    }
+
+    /// Returns the note that came with the last page.
+    pub fn mark(&self) -> Option<&str> {
+        self.mark.as_deref()
     }
 
     /// Returns the number of rows that were read.

@@ -222,7 +222,7 @@ impl Walk {
             if rows.is_empty() && self.warnings.is_empty() {
                 continue;
             }
-            let progress = Progress { position: plan.position.clone(), seen: Ids(new) };
+            let progress = Progress { position: plan.position.clone(), seen: Ids(new), mark: None };
             let total = Some(totals.1).filter(|total| *total > 0);
             return Ok(Some(Page { rows, total, warnings: Vec::new(), progress: Some(progress) }));
         }

@@ -92,6 +92,9 @@ pub(crate) struct Position {
     missed: f64,
     /// Some row changed since the first pass began.
     is_busy: bool,
+    /// The rows that were seen before this pass, and the passes in a row that brought none.
+    seen_before: u64,
+    quiet: u32,
     /// All windows of this pass came in one page each.
     is_atomic: bool,
     /// What could not be read, as sentences.
@@ -140,7 +143,9 @@ impl Plan {
         limits: Vec<Limits>,
         is_still: bool,
     ) -> Self {
-        let since = since.unwrap_or(OLDEST);
+        // Whole seconds, as platforms write them: a window must not be a second too long.
+        let since = whole(since.unwrap_or(OLDEST));
+        let until = until.map(|until| if whole(until) == until { until } else { whole(until) + REST });
         let position = Position {
             pass: 0,
             began: until.unwrap_or_else(|| past(now)).max(since),
@@ -153,6 +158,8 @@ impl Plan {
             changed: 0,
             missed: f64::MAX,
             is_busy: false,
+            seen_before: 0,
+            quiet: 0,
             is_atomic: true,
             gaps: Vec::new(),
         };
@@ -443,8 +450,9 @@ impl Plan {
             let share = (changed + u64::from(self.position.is_busy)) as f64 / seen.max(1) as f64;
             self.position.missed = self.position.missed.min(seen as f64) * share.min(1.0);
         }
+        let quiet = if seen == self.position.seen_before { self.position.quiet + 1 } else { 0 };
         let is_whole = is_atomic && self.parts == 1;
-        if until.is_some() || self.is_still || is_whole || self.position.missed < FEW {
+        if until.is_some() || self.is_still || is_whole || quiet > 1 || self.position.missed < FEW {
             return;
         }
         if pass + 1 >= MOST_PASSES {
@@ -456,7 +464,8 @@ impl Plan {
         self.position = Position {
             pass: pass + 1,
             since: began,
-            began: past(now).max(began.checked_add(REST).unwrap_or(began)),
+            // All that changed up to now is in it, also what changed while the last pass read.
+            began: whole(now).max(began) + REST,
             part: 0,
             changed: 0,
             is_atomic: true,
@@ -467,6 +476,8 @@ impl Plan {
             seen,
             missed: self.position.missed,
             is_busy: self.position.is_busy,
+            seen_before: seen,
+            quiet,
         };
         self.begin_part();
     }
@@ -487,8 +498,12 @@ impl Plan {
 
 /// The last whole second into which nothing comes any more.
 fn past(now: Timestamp) -> Timestamp {
-    let second = Timestamp::from_second(now.as_second()).unwrap_or(now);
-    second.checked_sub(REST).unwrap_or(second)
+    whole(now).checked_sub(REST).unwrap_or(now)
+}
+
+/// The whole second at or before a time.
+fn whole(at: Timestamp) -> Timestamp {
+    Timestamp::from_second(at.as_second()).unwrap_or(at)
 }
 
 /// Tells pages apart.

@@ -49,7 +49,7 @@ impl Bench {
         let mut request = Request::new(self.style.list());
         if self.style == Style::Taobao {
             let now = self.shop.client().clock().now();
-            request.since = Some(now.checked_sub(SignedDuration::from_hours(24 * 8)).unwrap());
+            request.since = Some(now.checked_sub(SignedDuration::from_millis(8 * 86_400_000 + 345)).unwrap());
         }
         request
     }

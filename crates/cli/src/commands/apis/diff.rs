@@ -108,7 +108,10 @@ fn side(text: &str, args: &DiffArgs) -> CliResult<Side> {
     let lines = bytes.split(|byte| *byte == b'\n').zip(1..).filter(|(line, _)| !line.trim_ascii().is_empty());
     for (line, number) in lines {
         let record: Record = serde_json::from_slice(line).map_err(|error| {
-            Error::usage(format!("{text}: line {number}, column {}: {error}", error.column()))
+            // Each line is read by itself, and the error counts from its start.
+            let why = error.to_string();
+            let why = why.split(" at line ").next().unwrap_or_default();
+            Error::usage(format!("{text}: line {number}, column {}: {why}", error.column()))
         })?;
         let record = with_whole_name(record);
         records.insert(record.name.clone(), record);

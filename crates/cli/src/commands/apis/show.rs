@@ -124,6 +124,9 @@ fn text(printer: &mut Printer, api: &Api, source: ReplySource, also: &[(&str, St
     let mut line = |name: &str, value: &str| -> CliResult {
         if value.is_empty() { Ok(()) } else { hanging(printer, &format!("  {name:<10}"), value) }
     };
+    let derived =
+        if api.title_derived { "made of the words of the name; nobody has written one" } else { "" };
+    line("title", derived)?;
     let presumed = if api.presumed { " (nobody has confirmed that it exists here)" } else { "" };
     line("platform", &format!("{}{presumed}", api.platform))?;
     let also: Vec<String> = also

@@ -53,7 +53,7 @@ impl Host {
         let Some(url) = given.map(str::to_owned).or(sandbox).or(known.as_ref().map(|host| host.url.clone()))
         else {
             return Err(Error::usage(format!("no document host of {} is known", platform.name))
-                .with_hint("Name one: --host URL, what stands before /handler/share/apidoc/."));
+                .with_hint("Name one: --host URL, what stands before /handler/share/apidoc/. Or read documents from files: `sesame catalog import FILE`."));
         };
         if !url.starts_with("https://") && !url.starts_with("http://") {
             return Err(Error::usage(format!("--host: {url:?} is not an address"))

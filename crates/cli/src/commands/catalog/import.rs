@@ -8,7 +8,7 @@ use std::{
 };
 
 use serde_json::json;
-use sesame_catalog::{Catalog, Platform, Record};
+use sesame_catalog::{Catalog, MOST_OVERLAYS, Platform, Record};
 use sesame_core::{Error, scalar::printable};
 use sesame_documents::{ApiChange, join, overlays, patch, read, record_of};
 
@@ -161,20 +161,14 @@ async fn add(
             kept.push(json!({ "name": said.name, "params": merged.kept }));
         }
         let Some(entry) = merged.entry else { continue };
-        let after = match &known {
-            Some(known) => applied(known, platform, source, &date, &entry)?,
-            None => said,
-        };
+        // What is written has to be read again by every command.
+        let after = applied(known.as_ref(), said, platform, source, &date, &entry)?;
         if let Some(change) = ApiChange::between(&after.name, known.as_ref(), Some(&after)) {
             changes.push(change);
             entries.push(entry);
         }
     }
     let texts = overlays(&platform.name, source, &date, &entries);
-    for text in &texts {
-        // What is written has to be read again by every command.
-        Catalog::parse_overlay(text).map_err(|mistakes| unusable(&mistakes))?;
-    }
     let mut printer = context.printer(Format::Table);
     let for_people = printer.for_people();
     if for_people {
@@ -224,32 +218,34 @@ async fn add(
     Ok(entries.is_empty() || !files.is_empty())
 }
 
-/// Applies an entry as the catalog will.
+/// Applies an entry as the catalog will; `said` is what the document says of an API that nobody knows.
 fn applied(
-    known: &Record,
+    known: Option<&Record>,
+    said: Record,
     platform: &Platform,
     source: &str,
     date: &str,
     entry: &serde_json::Value,
 ) -> CliResult<Record> {
+    let unusable = |why: String| {
+        let name = &said.name;
+        nothing_changed(Error::usage(format!(
+            "{name}: the catalog cannot hold what the documents say: {why}"
+        )))
+    };
     let text = overlays(&platform.name, source, date, std::slice::from_ref(entry)).concat();
-    let overlay = Catalog::parse_overlay(&text).map_err(|mistakes| unusable(&mistakes))?;
-    let mut after = known.clone();
+    let overlay = Catalog::parse_overlay(&text).map_err(|mistakes| {
+        let parts = mistakes.iter().take(5).map(|mistake| match mistake.key.as_str() {
+            "" => mistake.why.clone(),
+            key => format!("{key}: {}", mistake.why),
+        });
+        unusable(parts.collect::<Vec<_>>().join("; "))
+    })?;
+    let Some(mut after) = known.cloned() else { return Ok(said) };
     for patch in &overlay.apis {
-        patch.apply(&overlay, &mut after).map_err(|why| {
-            nothing_changed(Error::usage(format!("{}: the catalog cannot take it: {why}", known.name)))
-        })?;
+        patch.apply(&overlay, &mut after).map_err(unusable)?;
     }
     Ok(after)
-}
-
-fn unusable(mistakes: &[sesame_catalog::Mistake]) -> Error {
-    let said: Vec<String> =
-        mistakes.iter().take(5).map(|mistake| format!("{}: {}", mistake.key, mistake.why)).collect();
-    nothing_changed(Error::usage(format!(
-        "the catalog cannot hold what the documents say: {}",
-        said.join("; ")
-    )))
 }
 
 async fn ask(platform: &str) -> CliResult {
@@ -275,10 +271,19 @@ fn write(folder: &Path, platform: &str, texts: &[String]) -> CliResult<Vec<PathB
     private_folder(folder)?;
     let prefix = format!("imported-{platform}-");
     let names = fs::read_dir(folder).map_err(|error| failed(folder, &error))?.flatten();
-    let numbers = names.filter_map(|file| {
-        let name = file.file_name().into_string().ok()?;
-        name.strip_prefix(&prefix)?.strip_suffix(".toml")?.parse::<u32>().ok()
-    });
+    let names: Vec<String> = names.filter_map(|file| file.file_name().into_string().ok()).collect();
+    let count = names.iter().filter(|name| name.ends_with(".toml")).count() + texts.len();
+    if count > MOST_OVERLAYS {
+        return Err(Error::usage(format!(
+            "{} would have {count} files; at most {MOST_OVERLAYS} are read",
+            folder.display()
+        ))
+        .with_hint("Nothing was changed. Remove files of former imports there.")
+        .into());
+    }
+    let numbers = names
+        .iter()
+        .filter_map(|name| name.strip_prefix(&prefix)?.strip_suffix(".toml")?.parse::<u32>().ok());
     let first = numbers.max().unwrap_or(0) + 1;
     let mut waiting = Vec::new();
     for text in texts {

@@ -163,7 +163,6 @@ async fn each_page(
     let facet = if filters.buyer { "orders-buyer" } else { "orders" };
     let shops = filters.shops.choose(context).await?;
     let shops = shops.that_have(|platform| catalog.facet(platform, facet).map(drop))?;
-    let resume = Resume::open(args.bookmark.as_deref(), shops.are_many())?;
     let titles = RecordRows::new(columns).titles();
     let printer = context.printer(Format::Table);
     let titles = if printer.format() == Format::Table {
@@ -171,7 +170,11 @@ async fn each_page(
     } else {
         titles
     };
+    let resume = Resume::open(args.bookmark.as_deref(), printer.format(), shops.are_many())?;
     let list = RefCell::new(List::of_shops(printer, &shops, titles));
+    if resume.continues() {
+        list.borrow_mut().without_header();
+    }
     let outcome = shops.each(context, async |account: &Account| -> CliResult {
         let name = account.name.as_str();
         let shop = context.shop(name).await?;

@@ -55,8 +55,11 @@ pub(crate) async fn list(args: &ListArgs, context: &Context, facet: &str) -> Cli
     let known = shops.accounts().iter().filter_map(|account| catalog.facet(&account.platform, facet).ok());
     let columns = facets::columns_of(known);
     let titles = facets::titles(&columns, printer.format());
-    let resume = Resume::open(args.bookmark.as_deref(), shops.are_many())?;
+    let resume = Resume::open(args.bookmark.as_deref(), printer.format(), shops.are_many())?;
     let list = RefCell::new(List::of_shops(printer, &shops, titles));
+    if resume.continues() {
+        list.borrow_mut().without_header();
+    }
     let cut = Cell::new(None);
     let outcome = shops.each(context, async |account: &Account| -> CliResult {
         let name = account.name.as_str();

@@ -28,9 +28,8 @@ text; raw is the row as the platform sent it. Rows are printed as pages come; wh
 command is interrupted, standard error says that the list is incomplete. Of several shops the rows of each \
 keep their order and begin with the column `shop`; a shop that fails is a line on standard error.
 
---all reads the whole list, beyond the windows of the platform, oldest change first: every product that \
-exists all the while comes once, also if products change meanwhile. With --bookmark the same command goes on \
-where it was cut off.")]
+--all reads the whole list, beyond the windows of the platform: every product that exists all the while comes once, \
+also if products change meanwhile. With --bookmark the same command goes on where it was cut off.")]
     List(ListArgs),
     /// Shows a product.
     #[command(after_help = "\

@@ -1,4 +1,6 @@
-//! `sesame categories get|map`.
+//! `sesame categories`.
+
+mod tree;
 
 use serde_json::{Map, Value as Json, json, value::RawValue};
 use sesame_core::{Error, ErrorKind, path};
@@ -31,6 +33,37 @@ Examples:
 On Alibaba.com and 1688 each name is one call; --ids makes one call in all and prints ids only.
 JSON: [{\"id\",\"name\",\"local_name\",\"level\",\"leaf\",\"parent\"}], all as text.")]
     Get(GetArgs),
+    /// Shows the tree of categories.
+    #[command(after_help = "\
+Examples:
+  sesame categories tree myshop
+  sesame categories tree alibaba-shop 21110712 --depth 3
+  sesame categories tree myshop --depth 32 --output csv > categories.csv
+
+What was fetched once is kept below SESAME_HOME/cache, for all shops of the platform, and needs no network \
+afterwards. On Alibaba.com and 1688 each category is one call: deep trees take a while, and go on where they \
+were cut off.
+JSON: [{\"id\",\"name\",\"local_name\",\"level\",\"leaf\",\"parent\"}], all as text.")]
+    Tree(tree::TreeArgs),
+    /// Finds categories by words of their names.
+    #[command(after_help = "\
+Examples:
+  sesame categories find myshop usb cable
+  sesame categories find taobao-shop 陶瓷 --output json
+
+At least one of the words is in the name of the category, the others may be in those above it. The whole tree \
+is read once, and kept as with categories tree.
+JSON: [{\"id\",\"name\",\"local_name\",\"level\",\"leaf\",\"parent\",\"path\"}], all as text.")]
+    Find(tree::FindArgs),
+    /// Shows the attributes that products of a category have.
+    #[command(after_help = "\
+Examples:
+  sesame categories attributes myshop 10100387
+  sesame categories attributes alibaba-shop 21110712 --output json
+
+Kept as with categories tree.
+JSON: [{\"id\",\"name\",\"required\",\"values\":[{\"id\",\"name\"}],\"raw\":{..}}]; required in the platform's word.")]
+    Attributes(tree::AttributesArgs),
     /// Maps a category, attribute or value of the old Alibaba.com tree to the new one.
     #[command(after_help = "\
 Examples:
@@ -75,6 +108,9 @@ pub(crate) struct MapArgs {
 pub(crate) fn run(command: CategoriesCommand, context: &Context) -> CliResult {
     match command {
         CategoriesCommand::Get(args) => runtime::block_on(context, get(&args, context)),
+        CategoriesCommand::Tree(args) => runtime::block_on(context, tree::tree(&args, context)),
+        CategoriesCommand::Find(args) => runtime::block_on(context, tree::find(&args, context)),
+        CategoriesCommand::Attributes(args) => runtime::block_on(context, tree::attributes(&args, context)),
         CategoriesCommand::Map(args) => runtime::block_on(context, map(&args, context)),
     }
 }
