@@ -50,8 +50,8 @@ pub use sesame_core::{
 };
 pub use sesame_http::HttpTransport;
 pub use sesame_shop::{
-    Amount, Carrier, Document, Job, JobEntry, JobInfo, JobKind, JobReport, JobRow, Merged, Plan, RowOutcome,
-    ShipRequest, Shipment, Shop, Shops, SkuState,
+    Amount, Carrier, Document, Job, JobEntry, JobInfo, JobKind, JobPlan, JobReport, JobRow, Merged,
+    RowOutcome, ShipRequest, Shipment, Shop, Shops, SkuState,
 };
 pub use sesame_vault::{
     Account, AccountId, AccountState, App, Callback, ImportedTokens, Keeper, KeeperOptions, KeyChoice, Login,

@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sesame_core::{Error, Result};
 
 /// Maximum number of digits, and of decimals.
-const MAX_DIGITS: usize = 27;
+const MAX_DIGITS: u32 = 27;
 
 /// An exact decimal number: a price or a quantity. Never a binary float on its way.
 ///
@@ -65,8 +65,8 @@ impl Amount {
             digits /= 10;
             decimals -= 1;
         }
-        let room = 10_i128.pow(u32::try_from(MAX_DIGITS).ok()?);
-        (digits.abs() < room && decimals as usize <= MAX_DIGITS).then_some(Self { digits, decimals })
+        (digits.abs() < 10_i128.pow(MAX_DIGITS) && decimals <= MAX_DIGITS)
+            .then_some(Self { digits, decimals })
     }
 
     fn scaled(self, decimals: u32) -> Option<i128> {
@@ -96,7 +96,7 @@ impl FromStr for Amount {
         };
         let (whole, part) = plain.split_once('.').unwrap_or((plain, ""));
         let is_good = |digits: &str| digits.bytes().all(|byte| byte.is_ascii_digit());
-        let is_long = whole.len() + part.len() > MAX_DIGITS;
+        let is_long = whole.len() + part.len() > MAX_DIGITS as usize;
         if whole.is_empty()
             || (plain.contains('.') && part.is_empty())
             || is_long
@@ -135,7 +135,7 @@ impl Ord for Amount {
         // Whole parts first: with the same number of decimals the digits of one might have no room.
         let parts = |amount: &Self| {
             let unit = 10_i128.pow(amount.decimals);
-            let part = (amount.digits % unit) * 10_i128.pow(MAX_DIGITS as u32 - amount.decimals);
+            let part = (amount.digits % unit) * 10_i128.pow(MAX_DIGITS - amount.decimals);
             (amount.digits / unit, part)
         };
         parts(self).cmp(&parts(other))

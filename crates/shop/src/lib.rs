@@ -26,7 +26,7 @@ mod walk;
 pub use amount::Amount;
 pub use categories::{Attribute, AttributeValue, Categories, Category, TOP};
 pub use fields::{Fields, SubRow};
-pub use job::{Job, JobEntry, JobInfo, JobKind, JobReport, JobRow, Plan, RowOutcome};
+pub use job::{Job, JobEntry, JobInfo, JobKind, JobPlan, JobReport, JobRow, RowOutcome};
 pub use order::{Order, OrderLine, OrderPackage, OrderPages, OrdersRequest};
 pub use personal::MASK;
 pub use product::{EncryptedProductId, Product, ProductId, ProductPages, ProductView, ProductsRequest};

@@ -248,10 +248,8 @@ async fn read(shop: Shop, facet: Facet, input: &str, keys: Vec<String>) -> Resul
     let mut call = shop.call(&facet.api);
     call.args.clone_from(&facet.arguments);
     if let Some(place) = facet.inputs.get(input) {
-        let value = match facet.many.contains_key(input) {
-            true => Json::from(keys.clone()),
-            false => Json::from(keys[0].as_str()),
-        };
+        let is_list = facet.many.contains_key(input);
+        let value = if is_list { Json::from(keys.clone()) } else { Json::from(keys[0].as_str()) };
         path::set(&mut call.args, place, value)?;
     }
     let reply = match shop.client().call(&call).await {

@@ -5,7 +5,7 @@ use std::{cell::Cell, collections::HashMap, path::PathBuf};
 use serde::Serialize;
 use sesame_core::{Error, command_line::quote};
 use sesame_shop::{
-    Amount, Job, JobEntry, JobInfo, JobKind, JobReport, JobRow, Plan, RowOutcome, Shop, Shops,
+    Amount, Job, JobEntry, JobInfo, JobKind, JobPlan, JobReport, JobRow, RowOutcome, Shop, Shops,
 };
 
 use super::call::{RequestView, show_requests};
@@ -28,11 +28,11 @@ pub(crate) struct BulkOptions {
     #[arg(long, short)]
     yes: bool,
     /// Goes on with a job that was cut off; without an id with the last one.
-    #[arg(long, value_name = "JOB", num_args = 0..=1, conflicts_with_all = ["dry_run", "undo"])]
-    resume: Option<Option<String>>,
+    #[arg(long, value_name = "JOB", num_args = 0..=1, default_missing_value = "", conflicts_with_all = ["dry_run", "undo"])]
+    resume: Option<String>,
     /// Sets back what a job changed; without an id what the last one did.
-    #[arg(long, value_name = "JOB", num_args = 0..=1)]
-    undo: Option<Option<String>>,
+    #[arg(long, value_name = "JOB", num_args = 0..=1, default_missing_value = "")]
+    undo: Option<String>,
 }
 
 impl BulkOptions {
@@ -52,8 +52,8 @@ pub(crate) struct Bulk<'a> {
 }
 
 /// What a shop has to do: a plan that may be begun, or a job that is gone on with.
-enum Work {
-    Plan(Box<Plan>),
+enum Task {
+    Plan(Box<JobPlan>),
     Job(Box<Job>),
 }
 
@@ -104,7 +104,7 @@ impl Bulk<'_> {
         }
         progress.done();
         for (shop, work) in &work {
-            let Work::Plan(plan) = work else { continue };
+            let Task::Plan(plan) = work else { continue };
             if let Some(text) = plan.note() {
                 chosen.note("note", shop, text);
             }
@@ -123,27 +123,28 @@ impl Bulk<'_> {
         weightiest(codes).map_or(Ok(()), |code| Err(CliError::Status(code)))
     }
 
-    async fn prepare(&self, shop: Shop, rows: Vec<JobRow>) -> CliResult<Option<Work>> {
+    async fn prepare(&self, shop: Shop, rows: Vec<JobRow>) -> CliResult<Option<Task>> {
         let folder = self.folder();
         if let Some(id) = &self.options.resume {
-            let id = self.job(&shop, id.as_deref(), true)?;
-            return Ok(Some(Work::Job(shop.resume(&folder, &id).await?.into())));
+            let id = self.job(&shop, id, true)?;
+            return Ok(Some(Task::Job(shop.resume(&folder, &id).await?.into())));
         }
         let plan = match &self.options.undo {
-            Some(id) => shop.plan_undo(&folder, &self.job(&shop, id.as_deref(), false)?).await?,
+            Some(id) => shop.plan_undo(&folder, &self.job(&shop, id, false)?).await?,
             // A file may speak of other shops alone.
             None if rows.is_empty() => return Ok(None),
             None => shop.plan(self.kind, rows).await?,
         };
-        Ok(Some(Work::Plan(plan.into())))
+        Ok(Some(Task::Plan(plan.into())))
     }
 
     fn folder(&self) -> PathBuf {
         self.context.settings.home.value.join("jobs")
     }
 
-    fn job(&self, shop: &Shop, id: Option<&str>, unfinished: bool) -> CliResult<String> {
-        if let Some(id) = id {
+    /// Finds a job by its id; the last one for an empty id.
+    fn job(&self, shop: &Shop, id: &str, unfinished: bool) -> CliResult<String> {
+        if !id.is_empty() {
             return Ok(id.to_owned());
         }
         let what = if unfinished { "unfinished job" } else { "job" };
@@ -154,11 +155,11 @@ impl Bulk<'_> {
         Ok(found.ok_or_else(missing)?.id)
     }
 
-    async fn dry_run(&self, work: &[(String, Work)]) -> CliResult {
+    async fn dry_run(&self, work: &[(String, Task)]) -> CliResult {
         let client = self.context.client().await?;
         let mut views = Vec::new();
         for (_, work) in work {
-            let Work::Plan(plan) = work else { continue };
+            let Task::Plan(plan) = work else { continue };
             for call in plan.calls()? {
                 views.push(RequestView::new(&client.prepare(&call).await?, false));
             }
@@ -166,10 +167,10 @@ impl Bulk<'_> {
         show_requests(self.context, &views)
     }
 
-    async fn confirm(&self, names: &[&str], work: &[(String, Work)]) -> CliResult<bool> {
+    async fn confirm(&self, names: &[&str], work: &[(String, Task)]) -> CliResult<bool> {
         let (mut products, mut rows) = (0, 0);
         for (_, work) in work {
-            let Work::Plan(plan) = work else { continue };
+            let Task::Plan(plan) = work else { continue };
             products += plan.products();
             rows += plan.entries().iter().filter(|entry| entry.outcome == RowOutcome::Pending).count();
         }
@@ -191,18 +192,18 @@ impl Bulk<'_> {
     }
 
     /// Runs the jobs of all shops.
-    async fn work(&self, chosen: &ChosenShops, work: Vec<(String, Work)>) -> CliResult<Vec<Outcome>> {
+    async fn work(&self, chosen: &ChosenShops, work: Vec<(String, Task)>) -> CliResult<Vec<Outcome>> {
         let folder = self.folder();
         let (mut outcomes, mut jobs) = (Vec::new(), HashMap::new());
         for (shop, work) in work {
             let job = match work {
-                Work::Job(job) => *job,
-                Work::Plan(plan) if plan.products() == 0 => {
+                Task::Job(job) => *job,
+                Task::Plan(plan) if plan.products() == 0 => {
                     let entries = plan.entries().to_vec();
                     outcomes.push(Outcome { shop, info: None, entries, stopped: None });
                     continue;
                 }
-                Work::Plan(plan) => plan.start(&folder)?,
+                Task::Plan(plan) => plan.start(&folder)?,
             };
             jobs.insert(shop, job);
         }
@@ -266,7 +267,7 @@ impl Bulk<'_> {
             printer.flush()?;
         } else {
             let records = outcomes.iter().flat_map(|outcome| {
-                outcome.entries.iter().map(|entry| Record::new(self.kind, outcome, entry))
+                outcome.entries.iter().map(|entry| RowRecord::new(self.kind, outcome, entry))
             });
             printer.records(records)?;
         }
@@ -318,7 +319,7 @@ fn tell(chosen: &ChosenShops, shop: &str, entry: &JobEntry) {
 
 /// A row for programs.
 #[derive(Serialize)]
-struct Record<'a> {
+struct RowRecord<'a> {
     shop: &'a str,
     line: Option<u64>,
     product: Option<&'a str>,
@@ -331,7 +332,7 @@ struct Record<'a> {
     job: Option<&'a str>,
 }
 
-impl<'a> Record<'a> {
+impl<'a> RowRecord<'a> {
     fn new(kind: JobKind, outcome: &'a Outcome, entry: &'a JobEntry) -> Self {
         let (product, sku) = entry.names();
         let (code, message) = entry.outcome.message();

@@ -19,13 +19,12 @@ pub(crate) enum StockCommand {
     /// Sets the stock of SKUs.
     #[command(after_help = "\
 Examples:
-  sesame stock set myshop PEN-RED-12=40
-  sesame stock set myshop stock.csv --dry-run
-  sesame stock set myshop stock.xlsx --yes --output csv > report.csv
-  sesame stock set alibaba-shop 1600107214049/PEN-RED-12=40
-  sesame stock set --all-shops stock.csv --yes
-  sesame stock set myshop --resume
-  sesame stock set myshop --undo
+  sesame stock set lazada-shop SKU-962912-1=500
+  sesame stock set lazada-shop 2512685901/SKU-962912-1=400
+  sesame stock set lazada-shop stock.csv --dry-run
+  sesame stock set lazada-shop stock.csv --yes --output csv > report.csv
+  sesame stock set --platform lazada stock.csv --yes
+  sesame stock set lazada-shop --undo
 
 A file names its columns in the first line: sku and quantity, product where the platform finds no SKU by its \
 code alone, shop where rows are for different shops. CSV, TSV, JSON Lines and .xlsx are read; - is standard input.
@@ -41,9 +40,9 @@ is done, skipped, failed, unknown or pending.")]
     /// Adds to the stock of SKUs, or takes away.
     #[command(after_help = "\
 Examples:
-  sesame stock add myshop PEN-RED-12=5
-  sesame stock add myshop PEN-RED-12=-5
-  sesame stock add myshop delivery.csv --yes
+  sesame stock add lazada-shop SKU-962912-1=5
+  sesame stock add lazada-shop SKU-962912-1=-5
+  sesame stock add lazada-shop stock.csv --yes
 
 Files, journal, exit codes and JSON are those of `sesame stock set`. Where a reply is lost, the stock is read: \
 it is added again only if stock and reserved stock are as before. Otherwise the row is unknown, and the exit \
@@ -57,10 +56,10 @@ pub(crate) enum PriceCommand {
     /// Sets the price of SKUs.
     #[command(after_help = "\
 Examples:
-  sesame price set myshop PEN-RED-12=1.90
-  sesame price set myshop prices.xlsx --dry-run
-  sesame price set myshop prices.csv --yes
-  sesame price set myshop --undo
+  sesame price set lazada-shop SKU-962912-1=59.90
+  sesame price set lazada-shop prices.csv --dry-run
+  sesame price set lazada-shop prices.csv --yes
+  sesame price set lazada-shop --undo
 
 A file has the columns sku and price, and product where the platform finds no SKU by its code alone. \
 Journal, exit codes and JSON are those of `sesame stock set`.")]

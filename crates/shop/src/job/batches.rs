@@ -34,11 +34,10 @@ impl Writing {
         }
     }
 
-    /// Returns `true` if what is sent follows from what was read: it is read again just before.
+    /// Returns `true` if it matters what is there: what is sent follows from it, or it proves later whether an
+    /// addition happened. Then it is read again just before, and by one job of a shop at a time.
     pub(super) fn depends_on_reading(&self) -> bool {
-        (self.kind == JobKind::StockSet) == self.action.is_relative()
-            && !self.kind.is_of_products()
-            && self.kind != JobKind::PriceSet
+        self.kind == JobKind::StockAdd || (self.kind == JobKind::StockSet && self.action.is_relative())
     }
 
     /// Parts rows into calls, in their order. Those in `alone` get a call each.
@@ -165,19 +164,17 @@ impl Writing {
 
     /// Writes a row: one, or one for each SKU of a product.
     fn written(&self, action: &Action, entry: &JobEntry) -> Result<Vec<Json>> {
-        let states: Vec<Option<&SkuState>> = match action.all_skus {
-            true => entry.before.iter().map(Some).collect(),
-            false => vec![entry.state()],
-        };
-        let one = |state: Option<&SkuState>| match &action.text {
-            Some(text) => template(text, |name| field(self.kind, action, entry, state, name)),
-            None => {
-                let mut members = Map::new();
-                for (member, name) in &action.row {
-                    path::set(&mut members, member, field(self.kind, action, entry, state, name)?)?;
-                }
-                Ok(Json::Object(members))
+        let states: Vec<Option<&SkuState>> =
+            if action.all_skus { entry.before.iter().map(Some).collect() } else { vec![entry.state()] };
+        let one = |state: Option<&SkuState>| {
+            if let Some(text) = &action.text {
+                return template(text, |name| field(self.kind, action, entry, state, name));
             }
+            let mut members = Map::new();
+            for (member, name) in &action.row {
+                path::set(&mut members, member, field(self.kind, action, entry, state, name)?)?;
+            }
+            Ok(Json::Object(members))
         };
         states.into_iter().map(one).collect()
     }

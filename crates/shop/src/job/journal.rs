@@ -153,6 +153,22 @@ impl Journal {
         })
     }
 
+    /// Locks an account, for one job at a time, until the file is dropped. `None` if another job has it.
+    pub(super) fn lock_account(&self, account: &str) -> Result<Option<File>> {
+        let folder = self.path.parent().unwrap_or(&self.path);
+        let path = path_of(folder, account).with_extension("lock");
+        let mut options = OpenOptions::new();
+        options.create(true).append(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let file = options.open(&path).map_err(|error| local(&path, "open", error))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(file)),
+            Err(std::fs::TryLockError::WouldBlock) => Ok(None),
+            Err(std::fs::TryLockError::Error(error)) => Err(local(&path, "lock", error)),
+        }
+    }
+
     fn text(&mut self) -> Result<Vec<u8>> {
         let wrong = |error| local(&self.path, "read", error);
         let size = self.file.metadata().map_err(wrong)?.len();
@@ -248,7 +264,7 @@ fn parse(text: &[u8]) -> std::result::Result<(Recorded, usize), String> {
             (Line::Job(info), None) => found = Some(Recorded { info, entries: Vec::new(), last_sent: 0 }),
             (Line::Row(entry), Some(found)) if !is_planned => found.entries.push(entry),
             (Line::Plan { rows }, Some(found)) if !is_planned && found.entries.len() == rows => {
-                is_planned = true
+                is_planned = true;
             }
             (Line::Read { row, before, wanted }, Some(found)) if row < found.entries.len() && is_planned => {
                 found.entries[row].before = before;
@@ -358,18 +374,18 @@ mod tests {
             let mut entries: Vec<JobEntry> = (0..4).map(|n| entry(&format!("SKU \"{n}\" 袋\n"), n)).collect();
             let mut journal = Journal::create(folder.path(), &some_info("a"), &entries).unwrap();
             let path = path_of(folder.path(), "a");
-            let mut whole = vec![(std::fs::metadata(&path).unwrap().len() as usize, entries.clone())];
+            let mut whole = vec![(std::fs::read(&path).unwrap().len(), entries.clone())];
             for (row, is_answered) in steps {
                 if entries[row].outcome.is_final() {
                     continue;
                 }
                 journal.sent(&[row], 5).unwrap();
                 entries[row].outcome = RowOutcome::Sent;
-                whole.push((std::fs::metadata(&path).unwrap().len() as usize, entries.clone()));
+                whole.push((std::fs::read(&path).unwrap().len(), entries.clone()));
                 if is_answered {
                     entries[row].outcome = RowOutcome::refused("it's \u{2028} no");
                     journal.outcomes(&[row], &entries).unwrap();
-                    whole.push((std::fs::metadata(&path).unwrap().len() as usize, entries.clone()));
+                    whole.push((std::fs::read(&path).unwrap().len(), entries.clone()));
                 }
             }
             drop(journal);

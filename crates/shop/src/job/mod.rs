@@ -14,5 +14,5 @@ pub(crate) use told::Told;
 
 pub use journal::JobInfo;
 pub use kind::{JobEntry, JobKind, JobRow, RowOutcome};
-pub use plan::Plan;
+pub use plan::JobPlan;
 pub use run::{Job, JobReport};

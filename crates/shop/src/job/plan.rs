@@ -6,7 +6,7 @@ use sesame_client::Call;
 use sesame_core::{Error, Result};
 
 use super::{
-    Job, JobEntry, JobInfo, JobKind, JobRow, RowOutcome,
+    JobEntry, JobInfo, JobKind, JobRow, RowOutcome,
     batches::{Batch, Writing},
     check, journal,
 };
@@ -15,8 +15,8 @@ use crate::{
     skus::{Found, Skus, Sought},
 };
 
-/// What a job would do: all rows read and checked, nothing written. [`Plan::start`] makes a job of it.
-pub struct Plan {
+/// What a job would do: all rows read and checked, nothing written. [`JobPlan::start`] makes a job of it.
+pub struct JobPlan {
     pub(super) shop: Shop,
     pub(super) writing: Writing,
     pub(super) skus: Skus,
@@ -44,7 +44,7 @@ impl Shop {
     /// # Errors
     /// Usage, for rows that are wrong whatever the shop holds, with all of them; for a platform that cannot do it.
     /// The client's, if the shop cannot be read.
-    pub async fn plan(&self, kind: JobKind, rows: Vec<JobRow>) -> Result<Plan> {
+    pub async fn plan(&self, kind: JobKind, rows: Vec<JobRow>) -> Result<JobPlan> {
         check::rows(kind, &rows)?;
         let rows = rows.into_iter().map(|row| (row, None)).collect();
         self.plan_rows(kind, rows, None).await
@@ -54,7 +54,7 @@ impl Shop {
     ///
     /// # Errors
     /// As [`Shop::plan`]; for a job of another account and for one that cannot be taken back.
-    pub async fn plan_undo(&self, folder: &Path, id: &str) -> Result<Plan> {
+    pub async fn plan_undo(&self, folder: &Path, id: &str) -> Result<JobPlan> {
         let job = journal::read(folder, id)?;
         self.is_mine(&job.info)?;
         let kind = match job.info.kind {
@@ -98,7 +98,7 @@ impl Shop {
         kind: JobKind,
         rows: Vec<(JobRow, Option<Amount>)>,
         undoes: Option<String>,
-    ) -> Result<Plan> {
+    ) -> Result<JobPlan> {
         let (writing, skus) = self.writing(kind).await?;
         let sought: Vec<Sought> = rows.iter().map(|(row, _)| row.sought()).collect();
         let found = skus.find(&sought).await?;
@@ -107,7 +107,7 @@ impl Shop {
         };
         let mut entries: Vec<JobEntry> = rows.into_iter().zip(found).map(entry).collect();
         check::twice(&mut entries);
-        Ok(Plan { shop: self.clone(), writing, skus, entries, undoes })
+        Ok(JobPlan { shop: self.clone(), writing, skus, entries, undoes })
     }
 
     /// Looks up how a kind of rows is written and read on the platform.
@@ -133,7 +133,7 @@ impl Shop {
     }
 }
 
-impl Plan {
+impl JobPlan {
     /// Returns the rows, those that cannot or need not be written with their reason.
     pub fn entries(&self) -> &[JobEntry] {
         &self.entries
@@ -164,39 +164,11 @@ impl Plan {
             (0..self.entries.len()).filter(|row| self.entries[*row].outcome == RowOutcome::Pending).collect();
         self.writing.batches(&self.entries, &pending, &vec![false; self.entries.len()])
     }
-
-    /// Writes the plan to a journal in a folder, which is made if it is not there. Nothing is sent yet.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Local`](sesame_core::ErrorKind::Local) if the journal cannot be written.
-    pub fn start(self, folder: &Path) -> Result<Job> {
-        // What does not fit is found before there is a job.
-        self.calls()?;
-        let clock = self.shop.client().clock();
-        let now = clock.now();
-        let mut random = [0; 3];
-        clock.random(&mut random);
-        let info = JobInfo {
-            id: format!(
-                "{}-{:02x}{:02x}{:02x}",
-                now.strftime("%Y%m%d-%H%M%S"),
-                random[0],
-                random[1],
-                random[2]
-            ),
-            kind: self.writing.kind,
-            account: self.shop.account().to_owned(),
-            platform: self.skus.platform().to_owned(),
-            created: now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
-            undoes: self.undoes.clone(),
-        };
-        Job::begin(self, folder, info)
-    }
 }
 
-impl std::fmt::Debug for Plan {
+impl std::fmt::Debug for JobPlan {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Plan")
+        f.debug_struct("JobPlan")
             .field("shop", &self.shop)
             .field("entries", &self.entries)
             .finish_non_exhaustive()

@@ -9,7 +9,7 @@ use sesame_core::{Error, ErrorKind, Result, envelope::Reply};
 use tokio::task::JoinSet;
 
 use super::{
-    JobEntry, JobInfo, JobKind, Plan, RowOutcome,
+    JobEntry, JobInfo, JobKind, JobPlan, RowOutcome,
     batches::{Batch, Writing},
     check, journal,
     journal::Journal,
@@ -23,6 +23,8 @@ use crate::{
 
 /// How long a call that was not answered may still be carried out: only then what is there is read.
 const SETTLE: Duration = Duration::from_secs(3);
+/// How long a job waits before it asks again whether another one of the shop has ended.
+const WAIT: Duration = Duration::from_millis(200);
 /// How often a row is sent at most.
 const MAX_SENT: u8 = 3;
 /// After this number of calls in a row without an answer nothing new is sent.
@@ -119,8 +121,38 @@ impl Shop {
     }
 }
 
+impl JobPlan {
+    /// Writes the plan to a journal in a folder, which is made if it is not there. Nothing is sent yet.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Local`](sesame_core::ErrorKind::Local) if the journal cannot be written.
+    pub fn start(self, folder: &Path) -> Result<Job> {
+        // What does not fit is found before there is a job.
+        self.calls()?;
+        let clock = self.shop.client().clock();
+        let now = clock.now();
+        let mut random = [0; 3];
+        clock.random(&mut random);
+        let info = JobInfo {
+            id: format!(
+                "{}-{:02x}{:02x}{:02x}",
+                now.strftime("%Y%m%d-%H%M%S"),
+                random[0],
+                random[1],
+                random[2]
+            ),
+            kind: self.writing.kind,
+            account: self.shop.account().to_owned(),
+            platform: self.skus.platform().to_owned(),
+            created: now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+            undoes: self.undoes.clone(),
+        };
+        Job::begin(self, folder, info)
+    }
+}
+
 impl Job {
-    pub(super) fn begin(plan: Plan, folder: &Path, info: JobInfo) -> Result<Self> {
+    pub(super) fn begin(plan: JobPlan, folder: &Path, info: JobInfo) -> Result<Self> {
         let journal = Journal::create(folder, &info, &plan.entries)?;
         let rows = plan.entries.len();
         Ok(Self {
@@ -155,6 +187,14 @@ impl Job {
     }
 
     async fn work(&mut self, tell: &mut impl FnMut(&JobEntry)) -> Result<()> {
+        let clock = std::sync::Arc::clone(self.shop.client().clock());
+        let mut alone = None;
+        while self.writing.depends_on_reading() && alone.is_none() {
+            alone = self.journal.lock_account(self.shop.account())?;
+            if alone.is_none() {
+                clock.sleep(WAIT).await;
+            }
+        }
         if self.is_resumed {
             let rows: Vec<usize> =
                 (0..self.entries.len()).filter(|row| !self.entries[*row].outcome.is_final()).collect();
@@ -202,7 +242,7 @@ impl Job {
             let home = home.map_err(|error| Error::local("a task of the job ended").with_source(error));
             let result = match home {
                 Ok(Home::Read(batch, found)) => found.and_then(|found| {
-                    let batch = self.check_again(batch, found, tell)?;
+                    let batch = self.check_again(&batch, found, tell)?;
                     if stopped.is_none() && !batch.rows.is_empty() {
                         self.send(batch, &mut running)
                     } else {
@@ -244,7 +284,7 @@ impl Job {
     /// Takes in what was read just before a batch is sent. Returns the rows that are still to be sent.
     fn check_again(
         &mut self,
-        batch: Batch,
+        batch: &Batch,
         found: Vec<Found>,
         tell: &mut impl FnMut(&JobEntry),
     ) -> Result<Batch> {
@@ -255,7 +295,7 @@ impl Job {
         let (rows, over): (Vec<usize>, Vec<usize>) =
             batch.rows.iter().partition(|row| self.entries[**row].outcome == RowOutcome::Pending);
         self.note(&over, tell)?;
-        Ok(Batch { rows, ..batch })
+        Ok(Batch { rows, without_skus: batch.without_skus })
     }
 
     fn check_entry(&mut self, row: usize, found: Found) {

@@ -11,7 +11,7 @@ use crate::{SkuState, skus::Found};
 /// stock is as it was before, what orders have reserved included. A sale in the meantime makes it unknown.
 pub(super) fn judge(kind: JobKind, action: &Action, entry: &JobEntry, found: Found) -> RowOutcome {
     if kind.is_of_products() {
-        return product(kind, action, found);
+        return product(kind, action, &found);
     }
     let found = match found {
         Ok(found) => found,
@@ -45,7 +45,7 @@ pub(super) fn judge(kind: JobKind, action: &Action, entry: &JobEntry, found: Fou
     }
 }
 
-fn product(kind: JobKind, action: &Action, found: Found) -> RowOutcome {
+fn product(kind: JobKind, action: &Action, found: &Found) -> RowOutcome {
     let status = found.as_ref().ok().and_then(|rows| Some(rows.first()?.status.clone().unwrap_or_default()));
     match status {
         Some(status) if action.becomes.contains(&status) => RowOutcome::Done,

@@ -50,15 +50,21 @@ impl Shop {
                 .with_source(error)
         })?;
         let order = self.orders().get(order).await?;
-        let name = |line: &OrderLine| {
-            if action.uses("package") { line.package.clone() } else { line.tracking.clone() }
-        };
+        let is_here = |line: &&OrderLine| action.from.is_empty() || action.from.contains(&line.status);
         let mut packages: Vec<(String, &OrderLine)> = Vec::new();
-        for line in &order.lines {
-            let is_here = action.from.is_empty() || action.from.contains(&line.status);
-            let name = name(line);
-            if is_here && !name.is_empty() && packages.iter().all(|(known, _)| *known != name) {
-                packages.push((name, line));
+        for line in order.lines.iter().filter(is_here) {
+            let names: Vec<String> = if action.uses("package") {
+                vec![line.package.clone()]
+            } else if line.tracking.is_empty() {
+                // Where packages go by their tracking number, the lines may not say it.
+                order.packages.iter().map(|package| package.tracking.clone()).collect()
+            } else {
+                vec![line.tracking.clone()]
+            };
+            for name in names {
+                if !name.is_empty() && packages.iter().all(|(known, _)| *known != name) {
+                    packages.push((name, line));
+                }
             }
         }
         if packages.is_empty() {
@@ -70,7 +76,7 @@ impl Shop {
         }
         let mut out = Vec::new();
         for (package, line) in packages {
-            let (extension, content) = self.document(&action, &order, line).await?;
+            let (extension, content) = self.document(&action, &order, line, &package).await?;
             out.push(Document { order: order.id.clone(), package, extension, content });
         }
         Ok(out)
@@ -81,8 +87,10 @@ impl Shop {
         action: &Action,
         order: &Order,
         line: &OrderLine,
+        package: &str,
     ) -> Result<(&'static str, Vec<u8>)> {
-        let call = call::call(self, action, order, &[line], &ShipRequest::default())?;
+        let asked = ShipRequest::default().tracking(action.uses("tracking").then(|| package.to_owned()));
+        let call = call::call(self, action, order, &[line], &asked)?;
         let reply = self.client().call(&call).await?.reply;
         let text =
             |name: &str| action.reply.get(name).and_then(|place| text_at(&reply, place)).unwrap_or_default();

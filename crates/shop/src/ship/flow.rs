@@ -61,10 +61,10 @@ impl Shop {
         let (lines, notes) = flow.select(asked, &order)?;
         let mut steps = Vec::new();
         for (nth, step) in flow.steps.iter().enumerate() {
-            if flow.open(step, nth, asked, &order, &lines).is_empty() {
+            if open(step, nth, asked, &order, &lines).is_empty() {
                 continue;
             }
-            order = self.step(&flow, nth, asked, order, &lines).await?;
+            order = self.step(step, nth, asked, order, &lines).await?;
             steps.push(step.api.clone());
         }
         Ok(Shipment { order, lines, steps, notes })
@@ -80,9 +80,9 @@ impl Shop {
         let flow = self.flow(asked, &order).await?;
         let (lines, notes) = flow.select(asked, &order)?;
         for (nth, step) in flow.steps.iter().enumerate() {
-            let open = flow.open(step, nth, asked, &order, &lines);
-            if !open.is_empty() {
-                return Ok((Some(call::call(self, step, &order, &open, asked)?), notes));
+            let mine = open(step, nth, asked, &order, &lines);
+            if !mine.is_empty() {
+                return Ok((Some(call::call(self, step, &order, &mine, asked)?), notes));
             }
         }
         Ok((None, notes))
@@ -139,25 +139,24 @@ impl Shop {
     /// Makes a step until the order shows it.
     async fn step(
         &self,
-        flow: &Flow,
+        step: &Action,
         nth: usize,
         asked: &ShipRequest,
         mut order: Order,
         lines: &[String],
     ) -> Result<Order> {
-        let step = &flow.steps[nth];
         for sent in 1.. {
-            let open = flow.open(step, nth, asked, &order, lines);
-            let call = call::call(self, step, &order, &open, asked)?;
+            let mine = open(step, nth, asked, &order, lines);
+            let call = call::call(self, step, &order, &mine, asked)?;
             let answer = self.client().call(&call).await;
             let names: Vec<(String, String)> =
-                open.iter().map(|line| (line.id.clone(), line.package.clone())).collect();
+                mine.iter().map(|line| (line.id.clone(), line.package.clone())).collect();
             match answer {
                 Ok(output) => {
                     refused(step, &output.reply, &names)
                         .map_err(|error| error.context(format!("order {}", order.id)))?;
                     order = self.orders().get(&asked.order).await?;
-                    let left = flow.open(step, nth, asked, &order, lines).len();
+                    let left = open(step, nth, asked, &order, lines).len();
                     if left > 0 {
                         return Err(Error::new(
                             ErrorKind::Business,
@@ -178,7 +177,7 @@ impl Shop {
                     // What was refused may be refused because somebody else was faster.
                     let now = self.orders().get(&asked.order).await;
                     let Ok(now) = now else { return Err(error.context(format!("order {}", order.id))) };
-                    if flow.open(step, nth, asked, &now, lines).is_empty() && is_lost {
+                    if open(step, nth, asked, &now, lines).is_empty() && is_lost {
                         return Ok(now);
                     }
                     if !is_lost || sent >= MAX_SENT {
@@ -258,26 +257,25 @@ impl Flow {
     fn may_begin(&self, line: &OrderLine) -> bool {
         self.steps.iter().any(|step| step.from.contains(&line.status))
     }
+}
 
-    /// Returns the lines with which a step is still to be done.
-    pub(super) fn open<'a>(
-        &self,
-        step: &Action,
-        nth: usize,
-        asked: &ShipRequest,
-        order: &'a Order,
-        lines: &[String],
-    ) -> Vec<&'a OrderLine> {
-        // The platform tells a part that was shipped by its tracking number alone.
-        let is_ours = |tracking: &str| asked.tracking.as_deref() == Some(tracking);
-        let is_told = order.packages.iter().any(|package| is_ours(&package.tracking))
-            || order.lines.iter().any(|line| is_ours(&line.tracking));
-        if nth == 0 && step.uses("tracking") && is_told {
-            return Vec::new();
-        }
-        let is_open = |line: &&OrderLine| lines.contains(&line.id) && step.from.contains(&line.status);
-        order.lines.iter().filter(is_open).collect()
+/// Returns the lines with which a step is still to be done.
+pub(super) fn open<'a>(
+    step: &Action,
+    nth: usize,
+    asked: &ShipRequest,
+    order: &'a Order,
+    lines: &[String],
+) -> Vec<&'a OrderLine> {
+    // The platform tells a part that was shipped by its tracking number alone.
+    let is_ours = |tracking: &str| asked.tracking.as_deref() == Some(tracking);
+    let is_told = order.packages.iter().any(|package| is_ours(&package.tracking))
+        || order.lines.iter().any(|line| is_ours(&line.tracking));
+    if nth == 0 && step.uses("tracking") && is_told {
+        return Vec::new();
     }
+    let is_open = |line: &&OrderLine| lines.contains(&line.id) && step.from.contains(&line.status);
+    order.lines.iter().filter(is_open).collect()
 }
 
 /// Returns `true` for a line that is behind all steps.

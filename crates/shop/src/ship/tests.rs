@@ -3,7 +3,10 @@
 use serde_json::{Value as Json, json, value::RawValue};
 use sesame_catalog::{Action, Catalog};
 
-use super::{ShipRequest, call, flow::Flow};
+use super::{
+    ShipRequest, call,
+    flow::{Flow, open},
+};
 use crate::{Order, OrderLine, OrderPackage, Stage};
 
 fn line(id: &str, status: &str, stage: Stage, package: &str) -> OrderLine {
@@ -98,7 +101,7 @@ fn a_shipment_goes_on_where_the_order_is() {
     let flow = flow("lazada", "order-ship");
     let asked = ShipRequest::new("900");
     // What is open in each step, for the states of two lines.
-    for (states, open) in [
+    for (states, expected) in [
         (["pending", "repacked"], [2, 0]),
         (["pending", "packed"], [1, 1]),
         (["packed", "packed"], [0, 2]),
@@ -117,10 +120,10 @@ fn a_shipment_goes_on_where_the_order_is() {
             .steps
             .iter()
             .enumerate()
-            .map(|(nth, step)| flow.open(step, nth, &asked, &order, &lines).len())
+            .map(|(nth, step)| open(step, nth, &asked, &order, &lines).len())
             .collect();
-        assert_eq!(found, open, "{states:?}");
-        assert_eq!(notes.len(), usize::from(open == [1, 1]), "half-packed is said: {notes:?}");
+        assert_eq!(found, expected, "{states:?}");
+        assert_eq!(notes.len(), usize::from(expected == [1, 1]), "half-packed is said: {notes:?}");
     }
 }
 
@@ -147,12 +150,12 @@ fn a_part_that_was_declared_is_not_declared_again() {
     let flow = flow("aliexpress", "order-ship-part");
     let mut order = order(vec![line("1", "SELLER_PART_SEND_GOODS", Stage::PartlyShipped, "")]);
     let asked = ShipRequest::new("900").carrier(Some("DHL".to_owned())).tracking(Some("T1".to_owned()));
-    let open = |order: &Order| flow.open(&flow.steps[0], 0, &asked, order, &["1".to_owned()]).len();
-    assert_eq!(open(&order), 1);
+    let left = |order: &Order| open(&flow.steps[0], 0, &asked, order, &["1".to_owned()]).len();
+    assert_eq!(left(&order), 1);
     order.packages.push(OrderPackage {
         id: String::new(),
         carrier: "DHL".to_owned(),
         tracking: "T1".to_owned(),
     });
-    assert_eq!(open(&order), 0);
+    assert_eq!(left(&order), 0);
 }

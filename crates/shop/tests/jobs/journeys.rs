@@ -119,11 +119,11 @@ async fn of_a_refused_call_each_row_gets_its_own_answer() {
 #[tokio::test]
 async fn a_lost_reply_adds_nothing_twice() {
     for (trouble, expected, word) in [
-        (Trouble::LostAfter, 13, "done"),
-        (Trouble::LostBefore, 13, "done"),
+        (Trouble::Answer, 13, "done"),
+        (Trouble::Call, 13, "done"),
         // The reserved stock tells of the sale: what happened is known, what did not is not sent again.
-        (Trouble::LostAfterThenSale, 13, "done"),
-        (Trouble::LostBeforeThenSale, 10, "unknown"),
+        (Trouble::AnswerAndSale, 13, "done"),
+        (Trouble::CallAndSale, 10, "unknown"),
     ] {
         let stage = Stage::new(5).await;
         stage.world().trouble = vec![trouble];
@@ -133,7 +133,7 @@ async fn a_lost_reply_adds_nothing_twice() {
         assert!(all(&stage, expected), "{trouble:?}");
     }
     let stage = Stage::new(5).await;
-    stage.world().trouble = vec![Trouble::LostAfterThenSale, Trouble::LostBeforeThenSale];
+    stage.world().trouble = vec![Trouble::AnswerAndSale, Trouble::CallAndSale];
     let report = done(&stage, JobKind::StockSet, rows(5, 3)).await;
     assert_eq!((report.count("done"), all(&stage, 3)), (5, true), "what is absolute is sent again");
 }
@@ -163,7 +163,7 @@ async fn what_would_fail_for_all_stops_the_job_and_it_is_gone_on_with() {
 #[tokio::test]
 async fn a_platform_that_does_not_answer_stops_the_job() {
     let stage = Stage::new(400).await;
-    stage.world().trouble = vec![Trouble::LostAfter; 1000];
+    stage.world().trouble = vec![Trouble::Answer; 1000];
     let report = done(&stage, JobKind::StockAdd, rows(400, 3)).await;
     assert!(report.stopped.is_some());
     assert!(report.count("pending") > 0, "not all are sent into the void");
@@ -184,4 +184,20 @@ async fn an_undo_of_an_addition_takes_away_what_was_added() {
     assert!(all(&stage, 10));
     let error = stage.shop.plan_undo(&stage.jobs(), "20260101-000000-zz").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Usage);
+}
+
+/// Two people add to the same SKUs: both additions count, whichever is first, and though replies are lost.
+#[tokio::test]
+async fn two_additions_at_once_both_count() {
+    let stage = Stage::new(40).await;
+    stage.world().trouble = vec![Trouble::Answer, Trouble::Call, Trouble::Answer];
+    let start =
+        async || stage.shop.plan(JobKind::StockAdd, rows(40, 3)).await.unwrap().start(&stage.jobs()).unwrap();
+    let (one, other) = (start().await, start().await);
+    let (one, other) = tokio::join!(one.run(|_| {}), other.run(|_| {}));
+    for report in [one, other] {
+        assert!(report.stopped.is_none(), "{:?}", report.stopped);
+        assert_eq!(report.count("done"), 40);
+    }
+    assert!(all(&stage, 16));
 }

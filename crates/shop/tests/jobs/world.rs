@@ -28,17 +28,17 @@ pub(crate) struct Stock {
     pub(crate) writes: u32,
 }
 
-/// What happens to a write.
+/// What is lost of a write, and what happens then.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Trouble {
     /// It is carried out, and the answer is lost.
-    LostAfter,
+    Answer,
     /// It never arrives.
-    LostBefore,
+    Call,
     /// It is carried out, the answer is lost, and then somebody buys one.
-    LostAfterThenSale,
+    AnswerAndSale,
     /// It never arrives, and somebody buys one.
-    LostBeforeThenSale,
+    CallAndSale,
 }
 
 #[derive(Default)]
@@ -103,8 +103,8 @@ impl World {
                     return Ok(refusal("InsufficientPermission", "the app may not call this"));
                 }
                 let trouble = self.trouble.pop();
-                if matches!(trouble, Some(Trouble::LostBefore | Trouble::LostBeforeThenSale)) {
-                    if trouble == Some(Trouble::LostBeforeThenSale) {
+                if matches!(trouble, Some(Trouble::Call | Trouble::CallAndSale)) {
+                    if trouble == Some(Trouble::CallAndSale) {
                         self.sell();
                     }
                     return Err(lost());
@@ -113,7 +113,7 @@ impl World {
                 match trouble {
                     None => Ok(reply),
                     Some(trouble) => {
-                        if trouble == Trouble::LostAfterThenSale {
+                        if trouble == Trouble::AnswerAndSale {
                             self.sell();
                         }
                         Err(lost())
@@ -161,7 +161,7 @@ impl World {
                 sku.quantity += inside(block, "SellableQuantity").unwrap().parse::<i64>().unwrap();
             }
             if let Some(price) = inside(block, "Price") {
-                sku.price = price.to_owned();
+                price.clone_into(&mut sku.price);
             }
         }
         match locked {

@@ -49,8 +49,8 @@ JSON: [{\"shop\",\"order\",\"id\",\"sku\",\"product\",\"title\",\"quantity\",\"p
     /// Ships orders: packs them and hands them over, or declares a tracking number.
     #[command(after_help = "\
 Examples:
-  sesame orders ship myshop 300112233445566
-  sesame orders ship myshop 300112233445566 --labels labels
+  sesame orders ship lazada-shop 31202640000400 --dry-run
+  sesame orders ship lazada-shop 31202640000400 --labels labels
   sesame orders ship aliexpress-shop 8100000000000001 --carrier DHL \\
       --tracking 1234567890
   sesame orders ship taobao-shop 3000000000000000001 --lines 3000000000000000002 \\
@@ -67,8 +67,8 @@ was nothing left to do.")]
     /// Writes the labels of packed orders to files.
     #[command(after_help = "\
 Examples:
-  sesame orders documents myshop 300112233445566
-  sesame orders documents myshop 300112233445566 --folder labels
+  sesame orders documents lazada-shop 31202640000400
+  sesame orders documents lazada-shop 31202640000400 --folder labels
   sesame orders documents --all-shops --since 1d --folder today
 
 A file for each package, ORDER-PACKAGE.pdf. A file that is there with other content is not replaced unless \
@@ -80,7 +80,7 @@ JSON: [{\"shop\",\"order\",\"package\",\"file\",\"bytes\"}]")]
     #[command(after_help = "\
 Examples:
   sesame orders carriers aliexpress-shop
-  sesame orders carriers lazada-shop 300112233445566
+  sesame orders carriers lazada-shop 31202640000400
   sesame orders carriers taobao-shop --output json
 
 JSON: [{\"code\",\"name\"}]")]

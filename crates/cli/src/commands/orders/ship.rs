@@ -235,7 +235,9 @@ pub(crate) async fn ship(args: &ShipArgs, context: &Context) -> CliResult {
     let mut records = Vec::new();
     for (Target { account, order }, result) in shipped.await? {
         let result = result.and_then(|(shipment, labels)| {
-            shipment.notes.iter().for_each(|text| note("note", &format!("order {order}: {text}")));
+            for text in &shipment.notes {
+                note("note", &format!("order {order}: {text}"));
+            }
             records.push(Shipped::new(&shipment));
             labels
         });

@@ -55,26 +55,23 @@ standard error, and the exit code is 4. JSON as with products get, one a row.")]
     /// Puts products on sale.
     #[command(after_help = "\
 Examples:
-  sesame products online myshop 2512345678
-  sesame products online myshop 2512345678 2512345679 --yes
-  sesame products online myshop 2512345678 --dry-run
+  sesame products online lazada-shop 2512685901
+  sesame products online lazada-shop 2512685901 --dry-run
 
 Journal, --resume, --undo, exit codes and JSON are those of `sesame stock set`.")]
     Online(states::StateArgs),
     /// Takes products off sale.
     #[command(after_help = "\
 Examples:
-  sesame products offline myshop 2512345678
-  sesame products offline myshop 2512345678 2512345679 --yes
-  sesame products offline myshop --undo
+  sesame products offline lazada-shop 2512685901
+  sesame products offline lazada-shop --undo
 
 Journal, --resume, --undo, exit codes and JSON are those of `sesame stock set`.")]
     Offline(states::StateArgs),
     /// Deletes products for good.
     #[command(after_help = "\
 Examples:
-  sesame products delete myshop 2512345678 --dry-run
-  sesame products delete myshop 2512345678
+  sesame products delete lazada-shop 2512685901 --dry-run
 
 It cannot be undone. Journal, --resume, exit codes and JSON are those of `sesame stock set`.")]
     Delete(states::StateArgs),
