@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `GET /_sandbox/` | lists these routes |
 //! | `GET /_sandbox/stats` | counts by platform, API and outcome; tokens created, refreshed, refused |
-//! | `POST /_sandbox/reset` | forgets statistics, refusals, faults and quotas; `{"tokens":true}` tokens too |
+//! | `POST /_sandbox/reset` | forgets statistics, refusals, faults and quotas; `{"tokens":true}` tokens too, `{"shops":true}` what became of the shops |
 //! | `GET POST DELETE /_sandbox/faults` | lists, adds (`{"kind":"html","api":..,"count":..}` or a list), clears (`?id=N` one) |
 //! | `GET POST DELETE /_sandbox/quotas` | the same for `{"api":..,"calls":N,"seconds":N,"per":"app"}` |
 //! | `GET POST /_sandbox/clock` | tells the time; `{"now":"2026-11-21T12:32:12Z"}`, `{"advance":"30m"}` or seconds, `{"follow_machine":true}` |
@@ -191,6 +191,8 @@ fn stats(state: &State) -> Json {
 struct Reset {
     #[serde(default)]
     tokens: bool,
+    #[serde(default)]
+    shops: bool,
 }
 
 fn reset(state: &State, wanted: &Reset) -> Json {
@@ -203,6 +205,9 @@ fn reset(state: &State, wanted: &Reset) -> Json {
     state.quotas.clear();
     if wanted.tokens {
         state.tokens.clear();
+    }
+    if wanted.shops {
+        state.fixtures.reset();
     }
     json!({"reset": true})
 }

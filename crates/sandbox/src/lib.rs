@@ -22,7 +22,7 @@
 //! | route | what it does |
 //! |---|---|
 //! | `GET /_sandbox/stats` | counts by platform, API and outcome |
-//! | `POST /_sandbox/reset` | forgets statistics, refusals, faults and quotas; `{"tokens":true}` tokens too |
+//! | `POST /_sandbox/reset` | forgets statistics, refusals, faults and quotas; `{"tokens":true}` tokens too, `{"shops":true}` what became of the shops |
 //! | `GET POST DELETE /_sandbox/faults` | lists, adds (`{"kind":"html","api":"/orders/get","count":1}`, the text of [`FaultRule`]'s `FromStr`, or a list), clears |
 //! | `GET POST DELETE /_sandbox/quotas` | the same for [`QuotaRule`] |
 //! | `GET POST /_sandbox/clock` | `{"now":"2026-11-21T12:32:12Z"}`, `{"advance":"48h"}` or seconds, `{"follow_machine":true}` |

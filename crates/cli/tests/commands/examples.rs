@@ -85,5 +85,4 @@ fn every_example_of_the_help_works_on_the_platform_it_names() {
 }
 
 /// The body of an example: as `sesame apis show --skeleton` prints it, filled in.
-const STOCK: &str =
-    r#"{"payload":{"Request":{"Product":{"Skus":{"Sku":[{"ItemId":1,"SkuId":1,"Quantity":5}]}}}}}"#;
+const STOCK: &str = r#"{"payload":{"Request":{"Product":{"Skus":{"Sku":[{"ItemId":2512345678,"SkuId":11012345678,"Quantity":5}]}}}}}"#;

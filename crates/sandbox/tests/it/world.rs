@@ -157,6 +157,8 @@ async fn products_are_changed_added_and_deleted_by_hand() {
     assert_eq!(list("all").await["total_products"], 40);
     let deleted = list("deleted").await;
     assert_eq!((&deleted["total_products"], &deleted["products"][0]["item_id"]), (&json!(1), id));
+    bench.control("POST", "reset", &json!({"shops": true})).await;
+    assert_eq!(list("all").await, before, "as the seed made it");
     let zero = json!({"do": "change", "product": first, "price": 0});
     assert!(refusal(&bench, "products", zero).await.starts_with("invalid price"));
 }
