@@ -36,7 +36,7 @@ impl FromStr for ProductId {
             return Ok(Self(text.to_owned()));
         }
         Err(Error::usage(
-            "it is a number, in the column id of `sesame products list`; the encrypted id of Alibaba.com is another one",
+            "it is a number, in the column id of `sesame products list`; the encrypted id is another one",
         ))
     }
 }
