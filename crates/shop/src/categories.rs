@@ -75,7 +75,7 @@ pub struct Categories {
     shop: Shop,
     fields: Arc<Fields>,
     path: PathBuf,
-    known: BTreeMap<String, Children>,
+    known: BTreeMap<String, Below>,
     /// Rows of children whose ids alone are in the row above, by their id.
     rows: HashMap<String, Arc<RawValue>>,
     calls: u64,
@@ -83,7 +83,7 @@ pub struct Categories {
 
 /// A line of the file.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-struct Children {
+struct Below {
     parent: String,
     at: Timestamp,
     children: Vec<Category>,
@@ -102,7 +102,7 @@ impl Categories {
             let _ = fs::remove_file(&path);
         } else if let Some(text) = read(&path)? {
             // A line that was cut off, or is of another version, is asked for again.
-            let lines = text.lines().filter_map(|line| serde_json::from_str::<Children>(line).ok());
+            let lines = text.lines().filter_map(|line| serde_json::from_str::<Below>(line).ok());
             known.extend(lines.map(|line| (line.parent.clone(), line)));
         }
         Ok(Self { shop: shop.clone(), fields: Arc::new(fields), path, known, rows: HashMap::new(), calls: 0 })
@@ -251,7 +251,7 @@ impl Categories {
         let at = self.shop.client().clock().now();
         let mut text = String::new();
         for (parent, children) in lines {
-            let line = Children { parent: parent.clone(), at, children };
+            let line = Below { parent: parent.clone(), at, children };
             text.push_str(&serde_json::to_string(&line).unwrap_or_default());
             text.push('\n');
             self.known.insert(parent, line);

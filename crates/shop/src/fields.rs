@@ -63,6 +63,8 @@ impl Fields {
         });
         let text = found.unwrap_or_default();
         match column.kind {
+            // So some platforms write that it has not happened yet.
+            ColumnKind::Time if text == "0" => String::new(),
             ColumnKind::Time => times::readable(&text, &self.zone),
             ColumnKind::Person if !self.is_personal && !text.is_empty() => personal::MASK.to_owned(),
             _ => text,

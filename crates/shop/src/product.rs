@@ -36,7 +36,7 @@ impl FromStr for ProductId {
             return Ok(Self(text.to_owned()));
         }
         Err(Error::usage(
-            "it is a number, in the column id of `sesame products list`; the encrypted id of Alibaba.com is another one",
+            "it is a number, in the column id of `sesame products list`; the encrypted id is another one",
         ))
     }
 }
@@ -231,7 +231,7 @@ impl ProductsRequest {
 
     /// Opens the list as a stream of rows.
     pub fn rows(self) -> Rows<Product> {
-        Rows::new(LazyProducts::Asked(self))
+        Rows::new(LazyProducts::Asked(Box::new(self)))
     }
 }
 
@@ -255,7 +255,7 @@ fn is_refusal(error: &Error) -> bool {
 
 /// Opened when the first row is asked for.
 enum LazyProducts {
-    Asked(ProductsRequest),
+    Asked(Box<ProductsRequest>),
     Open(Box<ProductPages>),
 }
 
@@ -264,7 +264,7 @@ impl Reader for LazyProducts {
 
     async fn next_page(&mut self) -> Option<Result<Page<Product>>> {
         if let Self::Asked(request) = self {
-            match request.clone().pages().await {
+            match (**request).clone().pages().await {
                 Ok(pages) => *self = Self::Open(Box::new(pages)),
                 Err(error) => return Some(Err(error)),
             }

@@ -152,7 +152,7 @@ fn a_list_that_was_cut_off_goes_on_from_its_bookmark() {
 
     let mut all = begun;
     // Each run gets some pages further before the quota of the moment is used up.
-    for _ in 0..200 {
+    for _ in 0..2_000 {
         let next = read(&[]);
         all.extend(ids(&next.stdout));
         if next.code == Some(0) {

@@ -192,7 +192,7 @@ impl OrdersRequest {
 
     /// Opens the list as a stream of orders.
     pub fn rows(self) -> Rows<Order> {
-        Rows::new(read::LazyOrders::Asked(self))
+        Rows::new(read::LazyOrders::Asked(Box::new(self)))
     }
 
     /// Reads one order in full.

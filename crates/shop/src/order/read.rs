@@ -174,7 +174,7 @@ pub(super) async fn one(asked: OrdersRequest, id: &str) -> Result<Order> {
 
 /// Opened when the first order is asked for.
 pub(super) enum LazyOrders {
-    Asked(OrdersRequest),
+    Asked(Box<OrdersRequest>),
     Open(Box<OrderPages>),
 }
 
@@ -183,7 +183,7 @@ impl Reader for LazyOrders {
 
     async fn next_page(&mut self) -> Option<Result<Page<Order>>> {
         if let Self::Asked(request) = self {
-            match request.clone().pages().await {
+            match (**request).clone().pages().await {
                 Ok(pages) => *self = Self::Open(Box::new(pages)),
                 Err(error) => return Some(Err(error)),
             }

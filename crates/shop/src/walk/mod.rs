@@ -154,31 +154,25 @@ impl Walk {
 
     async fn next_of_pages(&mut self) -> Result<Option<Page<Box<RawValue>>>> {
         let Way::Pages { parts, pages, seen } = &mut self.way else { return Ok(None) };
-        loop {
-            let Some(part) = parts.front().copied() else { return Ok(None) };
-            let pages = match pages {
-                Some(pages) => pages,
-                None => {
-                    let call = self.source.first_call(part, &self.request)?;
-                    pages.insert(Box::new(self.source.client.pages(call)))
-                }
+        while let Some(part) = parts.front().copied() {
+            if pages.is_none() {
+                let call = self.source.first_call(part, &self.request)?;
+                *pages = Some(Box::new(self.source.client.pages(call)));
+            }
+            let Some(open) = pages.as_mut() else { return Ok(None) };
+            let Some(page) = open.next().await else {
+                parts.pop_front();
+                *pages = None;
+                continue;
             };
-            let page = match pages.next().await {
-                Some(page) => page?,
-                None => {
-                    let Way::Pages { parts, pages, .. } = &mut self.way else { return Ok(None) };
-                    parts.pop_front();
-                    *pages = None;
-                    return Box::pin(self.next_of_pages()).await;
-                }
-            };
+            let page = page?;
             let key = self.source.parts[part].paging.key.as_deref();
-            let has_key = key.is_some();
             // A row that went from one part to another.
-            let rows = page.items.into_iter().filter(|row| !has_key || seen.insert(id_of(row, key)));
-            let rows: Vec<Box<RawValue>> = rows.collect();
+            let mut is_new = |row: &Box<RawValue>| key.is_none() || seen.insert(id_of(row, key));
+            let rows: Vec<Box<RawValue>> = page.items.into_iter().filter(|row| is_new(row)).collect();
             return Ok(Some(Page { rows, total: page.total, warnings: page.warnings, progress: None }));
         }
+        Ok(None)
     }
 
     async fn next_of_windows(&mut self) -> Result<Option<Page<Box<RawValue>>>> {
@@ -196,7 +190,7 @@ impl Walk {
             let payload: &RawValue = serde_json::from_str(output.reply.payload()).map_err(|error| {
                 Error::new(ErrorKind::Envelope, format!("the reply is not JSON: {error}"))
             })?;
-            let read = self.source.read(part, payload).map_err(|(kind, message)| {
+            let read = Source::read(part, payload).map_err(|(kind, message)| {
                 output.reply.error(kind, message).with_retry(Retry::Never).with_hint(
                     "The platform may have changed its answer: look at it with `sesame call`, and correct `paging` in a file of SESAME_HOME/catalog.",
                 )
@@ -269,7 +263,6 @@ impl Source {
     /// # Errors
     /// What is wrong with it.
     fn read<'a>(
-        &self,
         part: &source::PartSource,
         payload: &'a RawValue,
     ) -> std::result::Result<Reply<'a>, (ErrorKind, String)> {

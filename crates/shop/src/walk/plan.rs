@@ -373,8 +373,8 @@ impl WindowPlan {
             // Where something changes, a pass in which nothing did was luck.
             self.position.is_busy |= changed > 0;
             #[expect(clippy::cast_precision_loss, reason = "an estimate")]
-            let share = (changed + u64::from(self.position.is_busy)) as f64 / seen.max(1) as f64;
-            self.position.missed = self.position.missed.min(seen as f64) * share.min(1.0);
+            let (all, changed) = (seen as f64, (changed + u64::from(self.position.is_busy)) as f64);
+            self.position.missed = self.position.missed.min(all) * (changed / all.max(1.0)).min(1.0);
         }
         let quiet = if seen == self.position.seen_before { self.position.quiet + 1 } else { 0 };
         let is_whole = is_atomic && self.parts == 1;
