@@ -36,7 +36,8 @@ Examples:
   sesame sandbox --listen 127.0.0.1:0 --json
   sesame sandbox --shops 3 --products 500 --auto-approve --seed 7
   sesame sandbox --churn 2
-  curl -X POST 'http://127.0.0.1:4600/_sandbox/orders?platform=lazada' -d '{\"do\":\"create\",\"lines\":[{\"product\":2512345678}]}'
+  curl 'http://127.0.0.1:4600/_sandbox/orders?platform=lazada' \\
+    -d '{\"do\":\"create\",\"lines\":[{\"product\":2512345678}]}'
   sesame sandbox --fault busy,count=3 --fault latency=200@/products/get
   SESAME_ENDPOINT=http://127.0.0.1:4600 sesame accounts
 

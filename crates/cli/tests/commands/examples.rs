@@ -61,6 +61,8 @@ fn every_example_of_the_help_works_on_the_platform_it_names() {
         ("lazada", "lazada-shop"),
         ("aliexpress-legacy", "aliexpress-legacy-shop"),
         ("taobao", "seller@example.com"),
+        ("aliexpress", "aliexpress-shop"),
+        ("1688", "shop-1688"),
     ]);
     house.run(&["login", "alibaba", "--as", "alibaba-shop"]).succeeds();
     for (name, content) in [

@@ -199,7 +199,7 @@ fn what_dropshippers_read() {
     assert!(house.run(&product).succeeds().json()["title"].as_str().is_some_and(|title| !title.is_empty()));
     let freight = rows(&house, &["freight", "ds", "1005006000000001", "--sku", "12000030000000001"]);
     assert!(freight[0]["service"].as_str().is_some_and(|service| !service.is_empty()), "{freight:?}");
-    let packages = rows(&house, &["orders", "track", "ds", "8100000000000001"]);
+    let packages = rows(&house, &["orders", "track", "ds", "8100000000000003"]);
     assert!(!packages[0]["events"].as_array().unwrap().is_empty());
     house.run(&["freight", "d", "1", "--sku", "1"]).fails(2);
 }

@@ -54,6 +54,11 @@ fn stock_is_set_added_to_and_set_back() {
 #[test]
 fn what_is_wrong_is_said_line_by_line_before_anything_is_sent() {
     let (house, [(product, sku), _]) = house();
+    house.run(&["stock", "set", "shop", &format!("{sku}=40")]).succeeds();
+    let order = format!(r#"{{"do":"create","paid":true,"lines":[{{"product":{product},"quantity":4}}]}}"#);
+    house
+        .shell(&format!("curl -fsS '{}/_sandbox/orders?platform=lazada' -d '{order}'", house.url()))
+        .succeeds();
     let before = stock(&house, &product);
     snapshot!("stock_reserved", house.show(&["stock", "set", "shop", &format!("{sku}=0"), "nothing=5"]));
     snapshot!("stock_no_value", house.show(&["stock", "set", "shop", &sku]));

@@ -53,7 +53,7 @@ pub(super) fn near(value: &str) -> impl Iterator<Item = (String, String)> {
     let at = read(value);
     let is_fine = !is_in_seconds(value) && value.bytes().all(|byte| byte.is_ascii_digit());
     let is_utc = value.contains('T');
-    let millis = if is_fine { 1..=MILLIS_APART } else { 1..=0 };
+    let millis = 1..=if is_fine { MILLIS_APART } else { 0 };
     let seconds = if is_fine { MILLIS_APART / 1_000 + 1..=SECONDS_APART } else { 1..=SECONDS_APART };
     let steps = millis.map(|step| (step, "ms")).chain(seconds.map(|step| (step * 1_000, "s")));
     let in_seconds = is_in_seconds(value);

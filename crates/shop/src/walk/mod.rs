@@ -168,7 +168,7 @@ impl Walk {
             let page = page?;
             let key = self.source.parts[part].paging.key.as_deref();
             // A row that went from one part to another.
-            let mut is_new = |row: &Box<RawValue>| key.is_none() || seen.insert(id_of(row, key));
+            let mut is_new = |row: &RawValue| key.is_none() || seen.insert(id_of(row, key));
             let rows: Vec<Box<RawValue>> = page.items.into_iter().filter(|row| is_new(row)).collect();
             return Ok(Some(Page { rows, total: page.total, warnings: page.warnings, progress: None }));
         }

@@ -31,8 +31,8 @@ phones are masked, in raw too, unless --personal. Times have their zone.")]
     /// Shows an order in full.
     #[command(after_help = "\
 Examples:
-  sesame orders get myshop 300112233445566
-  sesame orders get myshop 300112233445566 --personal --output json
+  sesame orders get lazada-shop 300112233445566
+  sesame orders get lazada-shop 300112233445566 --personal --output json
 
 JSON as one row of orders list.")]
     Get(single::OrderGetArgs),
@@ -40,7 +40,7 @@ JSON as one row of orders list.")]
     #[command(after_help = "\
 Examples:
   sesame orders lines myshop --since 1d --stage to_ship
-  sesame orders lines myshop --order 300112233445566
+  sesame orders lines lazada-shop --order 300112233445566
   sesame orders lines --all-shops --since 1d -o csv > lines.csv
 
 JSON: [{\"shop\",\"order\",\"id\",\"sku\",\"product\",\"title\",\"quantity\",\"price\",\"status\",\"stage\",\"package\",\"carrier\",\
@@ -51,7 +51,7 @@ JSON: [{\"shop\",\"order\",\"id\",\"sku\",\"product\",\"title\",\"quantity\",\"p
 Examples:
   sesame orders ship lazada-shop 31202640000400 --dry-run
   sesame orders ship lazada-shop 31202640000400 --labels labels
-  sesame orders ship aliexpress-shop 8100000000000001 --carrier DHL \\
+  sesame orders ship aliexpress-shop 8100000000000003 --carrier DHL \\
       --tracking 1234567890
   sesame orders ship taobao-shop 3000000000000000001 --lines 3000000000000000002 \\
       --carrier YTO --tracking YT0001
@@ -88,8 +88,8 @@ JSON: [{\"code\",\"name\"}]")]
     /// Shows where the packages of an order are.
     #[command(after_help = "\
 Examples:
-  sesame orders track myshop 300112233445566
-  sesame orders track aliexpress-shop 8100000000000001 --output json
+  sesame orders track lazada-shop 300112233445566
+  sesame orders track aliexpress-shop 8100000000000003 --output json
   sesame orders track shop-1688 1234567890123456789 --buyer
 
 On AliExpress these are orders that a dropshipper placed; on 1688 --buyer asks about what was bought.
