@@ -215,10 +215,10 @@ impl Model {
         let total = found.len() as u64 + hidden;
         let shown =
             found.into_iter().skip(usize::try_from(offset).unwrap()).take(usize::try_from(size).unwrap());
-        self.page(shown.collect(), total).to_string()
+        self.page(&shown.collect::<Vec<_>>(), total).to_string()
     }
 
-    fn page(&self, rows: Vec<(u64, &Row)>, total: u64) -> Json {
+    fn page(&self, rows: &[(u64, &Row)], total: u64) -> Json {
         let list = |key: &str| -> Vec<Json> {
             rows.iter().map(|(id, row)| json!({key: id, "updated": row.updated})).collect()
         };

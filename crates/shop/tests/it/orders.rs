@@ -80,9 +80,8 @@ fn ids_of(request: &HttpRequest) -> Vec<u64> {
 
 #[tokio::test]
 async fn an_order_has_its_lines_packages_and_the_stage_of_its_lines() {
-    let answer = |request: &HttpRequest| match request.url.contains("/orders/items/get") {
-        true => lazada_lines(&ids_of(request)),
-        false => lazada_list(),
+    let answer = |request: &HttpRequest| {
+        if request.url.contains("/orders/items/get") { lazada_lines(&ids_of(request)) } else { lazada_list() }
     };
     let (shop, gateway, _home) = shop("lazada", answer).await;
     let (orders, warnings) = all(&shop, false).await;
@@ -108,9 +107,8 @@ async fn an_order_has_its_lines_packages_and_the_stage_of_its_lines() {
 
 #[tokio::test]
 async fn people_are_masked_in_fields_and_raw() {
-    let answer = |request: &HttpRequest| match request.url.contains("/orders/items/get") {
-        true => lazada_lines(&ids_of(request)),
-        false => lazada_list(),
+    let answer = |request: &HttpRequest| {
+        if request.url.contains("/orders/items/get") { lazada_lines(&ids_of(request)) } else { lazada_list() }
     };
     let (shop, _, _home) = shop("lazada", answer).await;
     let (orders, _) = all(&shop, false).await;

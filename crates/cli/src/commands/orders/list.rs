@@ -107,10 +107,7 @@ struct LineRecord<'a> {
 pub(crate) async fn orders(args: &OrderListArgs, context: &Context) -> CliResult {
     let columns: &'static [&'static str] =
         if context.printer(Format::Table).format() == Format::Table { &IN_TABLE } else { &IN_CSV };
-    each_page(&args.filters, args, context, columns, |orders| {
-        orders.iter().map(|order| record(order)).collect()
-    })
-    .await
+    each_page(&args.filters, args, context, columns, |orders| orders.iter().map(record).collect()).await
 }
 
 /// Prints the lines of orders.

@@ -53,8 +53,8 @@ Examples:
   sesame orders ship lazada-shop 31202640000400 --labels labels
   sesame orders ship aliexpress-shop 8100000000000003 --carrier DHL \\
       --tracking 1234567890
-  sesame orders ship taobao-shop 3000000000000000001 --lines 3000000000000000002 \\
-      --carrier YTO --tracking YT0001
+  sesame orders ship taobao-shop 3000000000000000001 \\
+      --lines 3000000000000000002 --carrier YTO --tracking YT0001
   sesame orders ship --all-shops --since 1d --yes --labels today
 
 The order is read first: what is packed is not packed again, and what is shipped is left alone. A shipment \

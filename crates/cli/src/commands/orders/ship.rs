@@ -204,7 +204,9 @@ pub(crate) async fn ship(args: &ShipArgs, context: &Context) -> CliResult {
         for target in &orders {
             let shop = Shop::new(client.clone(), &target.account.name);
             let (call, notes) = shop.plan_shipment(&request(&target.order)).await?;
-            notes.iter().for_each(|text| note("note", &format!("order {}: {text}", target.order)));
+            for text in &notes {
+                note("note", &format!("order {}: {text}", target.order));
+            }
             match call {
                 Some(call) => views.push(RequestView::new(&client.prepare(&call).await?, false)),
                 None => note("note", &format!("order {}: there is nothing left to do", target.order)),

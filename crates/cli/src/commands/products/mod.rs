@@ -34,8 +34,8 @@ also if products change meanwhile. With --bookmark the same command goes on wher
     /// Shows a product.
     #[command(after_help = "\
 Examples:
-  sesame products get myshop 1000001
-  sesame products get myshop 1000001 --output json
+  sesame products get myshop 1600107214049
+  sesame products get myshop 1600107214049 --output json
   sesame products get aliexpress-shop 1005006000000001 --buyer --country DE
 
 --buyer shows it as a buyer sees it: what dropshippers read on AliExpress.
