@@ -65,7 +65,9 @@ fn every_example_of_the_help_works_on_the_platform_it_names() {
         ("1688", "shop-1688"),
     ]);
     house.run(&["login", "alibaba", "--as", "alibaba-shop"]).succeeds();
+    house.run(&["login", "taobao", "--as", "taobao-shop"]).succeeds();
     for (name, content) in [
+        ("ids.txt", "1600107214049\n"),
         ("chosen.xml", "<itemSchema></itemSchema>"),
         ("stock.json", STOCK),
         ("photo.jpg", "\u{fffd}"),

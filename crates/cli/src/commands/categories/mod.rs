@@ -58,7 +58,7 @@ JSON: [{\"id\",\"name\",\"local_name\",\"level\",\"leaf\",\"parent\",\"path\"}],
     /// Shows the attributes that products of a category have.
     #[command(after_help = "\
 Examples:
-  sesame categories attributes myshop 10100387
+  sesame categories attributes myshop 21110520
   sesame categories attributes alibaba-shop 21110712 --output json
 
 Kept as with categories tree.
