@@ -27,7 +27,7 @@ pub fn write(value: &Json) -> String {
     out
 }
 
-/// Reads a document: the name of its root element, and what is in it, as [`write`] takes it. Elements that come
+/// Reads a document: the name of its root element, and what is in it, as [`write()`] takes it. Elements that come
 /// again are a list; an element with text alone, or with nothing, is that text.
 ///
 /// ```
