@@ -43,7 +43,9 @@ fn main() -> ExitCode {
         }),
         ["structure"] => root().and_then(|root| structure::check(&root)),
         _ => {
-            say("usage: cargo run -p xtask -- gen [--check] | lines | structure | audit | catalog | schema-cases FILE");
+            say(
+                "usage: cargo run -p xtask -- gen [--check] | lines | structure | audit | catalog | schema-cases FILE",
+            );
             return ExitCode::from(2);
         }
     };

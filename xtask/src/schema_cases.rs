@@ -9,11 +9,12 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
+use serde_json::{Value as Json, json};
+use sesame_catalog::Catalog;
 use sesame_schema::{
-    Dialect, Field, Fields, Finding, Form, Severity, Value, Values, check, disabled, read,
+    Dialect, Field, Fields, Finding, Form, Severity, Value, Values, check, disabled, read, refused,
     values_from_json, write,
 };
-use serde_json::{Value as Json, json};
 
 use crate::schema_xml;
 
@@ -77,8 +78,51 @@ impl Case<'_> {
                 let given = json!(form.values()).to_string();
                 schema_xml::same(&write(&form, &values_from_json(&given)?, self.dialect()), &text)
             }
+            "gateway-answer" => self.gateway_answer(),
             other => bail!("unknown kind {other:?}"),
         }
+    }
+
+    /// Reads a refusal by the table of codes of its platform.
+    fn gateway_answer(&self) -> Result<()> {
+        let (raw, expect) = (&self.json["raw"], &self.json["expect"]);
+        let first = |names: &[&str]| names.iter().find_map(|name| raw[*name].as_str()).unwrap_or_default();
+        let code = first(&["sub_code", "msg_code", "error_code", "errorCode", "code"]);
+        let message = first(&["sub_msg", "message_info", "error_message", "errorMessage", "message", "msg"]);
+        // The cases name some platforms as their owners do.
+        let platform = match self.text("platform")? {
+            "icbu" => "alibaba",
+            "tmall" => "taobao",
+            other => other,
+        };
+        let errors = &Catalog::builtin().platform(platform)?.replies.errors;
+        let rule = errors.find(code, None).or_else(|| errors.find("", Some(code)));
+        let rule = rule.with_context(|| format!("the code {code:?} is unknown"))?;
+        if let Some(wanted) = expect["code"].as_str() {
+            ensure!(code == wanted, "the code is {code}");
+        }
+        if let Some(wanted) = expect["retry"].as_str() {
+            let found = serde_json::to_value(rule.retry)?;
+            ensure!(found == wanted, "retry is {found}");
+        }
+        let mut found =
+            refused(message, &rule.field, &rule.rule).into_iter().map(|one| json!(one)).collect::<Vec<_>>();
+        let wanted = expect["findings"].as_array().cloned().unwrap_or_default();
+        for wanted in wanted.iter().chain(expect.get("finding")) {
+            let wanted = wanted.as_object().context("a finding is an object")?;
+            let fits = |finding: &Json| {
+                wanted
+                    .iter()
+                    .all(|(key, value)| finding[if key == "keyword" { "rule" } else { key }] == *value)
+            };
+            let at = found
+                .iter()
+                .position(fits)
+                .with_context(|| format!("missing: {}\nfound: {}", json!(wanted), json!(found)))?;
+            found.remove(at);
+        }
+        ensure!(found.is_empty() || wanted.is_empty(), "too many: {}", json!(found));
+        Ok(())
     }
 
     fn kind(&self) -> Result<&str> {
@@ -124,9 +168,10 @@ impl Case<'_> {
             let fits = |finding: &Json| {
                 wanted.iter().all(|(key, value)| (key == "actual" && is_open) || finding[key] == *value)
             };
-            let at = found.iter().position(fits).with_context(|| {
-                format!("missing: {}\nfound: {}", json!(wanted), json!(found))
-            })?;
+            let at = found
+                .iter()
+                .position(fits)
+                .with_context(|| format!("missing: {}\nfound: {}", json!(wanted), json!(found)))?;
             found.remove(at);
         }
         ensure!(found.is_empty(), "too many: {}", json!(found));
@@ -203,7 +248,8 @@ impl Case<'_> {
         let expect = &self.json["expect"];
         let mut all = Vec::new();
         collect(&form.fields, 1, &mut all);
-        let defaults = all.iter().filter_map(|(field, _)| Some((field.id.clone(), json!(field.default.as_ref()?))));
+        let defaults =
+            all.iter().filter_map(|(field, _)| Some((field.id.clone(), json!(field.default.as_ref()?))));
         same(&Json::Object(defaults.collect()), expect)?;
         let sent = read(&write(form, &Values::new(), self.dialect()))?.values();
         for id in self.json["not_submitted"].as_array().into_iter().flatten() {

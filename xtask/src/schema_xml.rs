@@ -23,9 +23,11 @@ pub(crate) fn same(found: &str, wanted: &str) -> Result<()> {
 
 fn compare(found: &Element, wanted: &Element, place: &str) -> Option<String> {
     let id = wanted.attributes.get("id").map(String::as_str).unwrap_or_default();
-    let place = format!("{place}/{}{}", wanted.name, if id.is_empty() { String::new() } else { format!("[{id}]") });
+    let place =
+        format!("{place}/{}{}", wanted.name, if id.is_empty() { String::new() } else { format!("[{id}]") });
     if (&found.name, &found.attributes, &found.text) != (&wanted.name, &wanted.attributes, &wanted.text) {
-        let brief = |element: &Element| format!("<{}> {:?} {:?}", element.name, element.attributes, element.text);
+        let brief =
+            |element: &Element| format!("<{}> {:?} {:?}", element.name, element.attributes, element.text);
         return Some(format!("{place}: found {}, wanted {}", brief(found), brief(wanted)));
     }
     if found.children.len() != wanted.children.len() {

@@ -3,8 +3,9 @@
 use serde::Serialize;
 
 use crate::{
-    Dialect, Finding, Form, Path, Severity, Step, rules,
+    Dialect, Finding, Form, Path, Severity, Step,
     form::Kind,
+    rules,
     tree::{Tree, is_true},
     value::{Value, Values},
 };
@@ -49,7 +50,8 @@ pub fn check(form: &Form, values: &Values, dialect: Dialect) -> Report {
     let tree = Tree::new(form, values);
     let mut findings = form.findings.clone();
     findings.extend(tree.findings.iter().cloned());
-    let mut unknown = tree.scopes.iter().enumerate().map(|(at, scope)| (at, &scope.unknown)).collect::<Vec<_>>();
+    let mut unknown =
+        tree.scopes.iter().enumerate().map(|(at, scope)| (at, &scope.unknown)).collect::<Vec<_>>();
     unknown.reverse();
     let mut judge = rules::Judge { tree: &tree, dialect, findings };
     let mut at = 0;

@@ -8,6 +8,7 @@ mod form;
 mod number;
 mod pattern;
 mod read;
+mod refusal;
 mod rules;
 mod tree;
 mod value;
@@ -23,6 +24,7 @@ pub use self::{
         Attributes, Choice, Comparison, Field, Fields, Form, Group, Kind, Label, Operator, Part, Rule, Symbol,
     },
     read::{MAX_BYTES, MAX_DEPTH, read},
+    refusal::refused,
     value::{Text, Value, Values, values_from_json},
     write::write,
 };

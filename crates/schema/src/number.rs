@@ -86,14 +86,29 @@ mod tests {
 
     #[test]
     fn numbers_are_compared_by_their_value() {
-        let sorted = ["-1e3", "-12", "-1.5", "0", "0.001", "0.01", "1", "1.05", "1.5", "2", "10", "99999999999999999999"];
+        let sorted = [
+            "-1e3",
+            "-12",
+            "-1.5",
+            "0",
+            "0.001",
+            "0.01",
+            "1",
+            "1.05",
+            "1.5",
+            "2",
+            "10",
+            "99999999999999999999",
+        ];
         for (at, one) in sorted.iter().enumerate() {
             for (other_at, other) in sorted.iter().enumerate() {
                 let (one, other) = (Number::parse(one).unwrap(), Number::parse(other).unwrap());
                 assert_eq!(one.partial_cmp(&other), Some(at.cmp(&other_at)), "{one:?} {other:?}");
             }
         }
-        for (one, other) in [("100000000", "100000000.00"), ("-0", "0"), ("1e2", "100"), (".5", "0.50"), ("+7", "007")] {
+        for (one, other) in
+            [("100000000", "100000000.00"), ("-0", "0"), ("1e2", "100"), (".5", "0.50"), ("+7", "007")]
+        {
             let order = Number::parse(one).unwrap().partial_cmp(&Number::parse(other).unwrap());
             assert_eq!(order, Some(Ordering::Equal), "{one} {other}");
         }
@@ -101,7 +116,22 @@ mod tests {
 
     #[test]
     fn other_texts_are_no_numbers() {
-        for text in ["", " ", "-", ".", "5.", "1,5", "1.2.3", "0x10", "NaN", "Infinity", "1e", "1e99999999999", "１", "--1"] {
+        for text in [
+            "",
+            " ",
+            "-",
+            ".",
+            "5.",
+            "1,5",
+            "1.2.3",
+            "0x10",
+            "NaN",
+            "Infinity",
+            "1e",
+            "1e99999999999",
+            "１",
+            "--1",
+        ] {
             assert_eq!(Number::parse(text), None, "{text:?}");
         }
     }

@@ -150,7 +150,8 @@ mod tests {
 
     #[test]
     fn what_cannot_be_judged_is_not_guessed() {
-        for expression in ["(", r"\h+", "[a", "*", r"\", r"\ud83d", &"a".repeat(5_000), r"(?:a{1000}){1000}"] {
+        for expression in ["(", r"\h+", "[a", "*", r"\", r"\ud83d", &"a".repeat(5_000), r"(?:a{1000}){1000}"]
+        {
             assert_eq!(whole(expression, "a"), None, "{expression:.20}");
         }
         // Exponential in a plain engine with look-around.

@@ -120,7 +120,12 @@ impl FormReader<'_> {
             return Err(self.fault(at, Code::FieldType, Some(id), "a field without type".to_owned()));
         };
         let Some(kind) = Kind::of(&kind) else {
-            return Err(self.fault(at, Code::UnknownType, Some(id), format!("a field of unknown type {kind:?}")));
+            return Err(self.fault(
+                at,
+                Code::UnknownType,
+                Some(id),
+                format!("a field of unknown type {kind:?}"),
+            ));
         };
         if self.path.iter().filter(|step| matches!(step, Step::Field(_))).count() >= MAX_DEPTH {
             let message = format!("more than {MAX_DEPTH} fields inside each other");
@@ -168,9 +173,9 @@ impl FormReader<'_> {
             "value" => self.value(element, field.kind, &mut field.value),
             "values" => self.texts("value", &mut field.value),
             "default-value" => self.value(element, field.kind, &mut field.default),
-            "default-values" if field.kind == Kind::MultiComplex => self.children(|reader, child| {
-                reader.row(field.kind, implied, &child, &mut field.default)
-            }),
+            "default-values" if field.kind == Kind::MultiComplex => {
+                self.children(|reader, child| reader.row(field.kind, implied, &child, &mut field.default))
+            }
             "default-values" => self.texts("default-value", &mut field.default),
             "complex-value" | "complex-values" => self.row(field.kind, implied, &element, &mut field.value),
             "default-complex-value" | "default-complex-values" => {
@@ -312,7 +317,10 @@ impl FormReader<'_> {
                     Part::Group(inner) => open.push(inner),
                     Part::Comparison(Comparison { symbol: Symbol::Unknown(symbol), .. }) => {
                         if seen.insert(symbol) {
-                            self.note("unknownSymbol", &format!("unknown symbol {symbol:?}: it is never true"));
+                            self.note(
+                                "unknownSymbol",
+                                &format!("unknown symbol {symbol:?}: it is never true"),
+                            );
                         }
                     }
                     Part::Comparison(_) => {}

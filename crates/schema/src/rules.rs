@@ -49,7 +49,14 @@ impl<'a> Judge<'a> {
     }
 
     /// Adds a finding about the value of a rule.
-    fn broken(&mut self, node: usize, place: Option<usize>, text: Option<&str>, rule: &Rule, message: &str) -> &mut Finding {
+    fn broken(
+        &mut self,
+        node: usize,
+        place: Option<usize>,
+        text: Option<&str>,
+        rule: &Rule,
+        message: &str,
+    ) -> &mut Finding {
         let finding = self.add(node, &rule.name, message);
         finding.limit = Some(rule.value.clone());
         finding.unit.clone_from(&rule.unit);
@@ -71,11 +78,15 @@ impl<'a> Judge<'a> {
             {
                 return true;
             }
-            (Kind::MultiComplex, Value::List(rows)) if rows.iter().all(|row| matches!(row, Value::Object(_))) => {
+            (Kind::MultiComplex, Value::List(rows))
+                if rows.iter().all(|row| matches!(row, Value::Object(_))) =>
+            {
                 return true;
             }
             (Kind::Input | Kind::SingleCheck | Kind::SingleCheckInput, _) => "the field takes one text",
-            (Kind::MultiInput | Kind::MultiCheck | Kind::MultiCheckInput, _) => "the field takes a list of texts",
+            (Kind::MultiInput | Kind::MultiCheck | Kind::MultiCheckInput, _) => {
+                "the field takes a list of texts"
+            }
             (Kind::Complex, _) => "the field takes an object of fields",
             (Kind::MultiComplex, _) => "the field takes a list of rows, which are objects of fields",
             (Kind::Label, _) => "a label takes no value",
@@ -96,7 +107,9 @@ impl<'a> Judge<'a> {
                 continue;
             }
             match rule.name.as_str() {
-                "readOnlyRule" if crate::tree::is_true(&rule.value) => self.read_only(node, field, value, rule),
+                "readOnlyRule" if crate::tree::is_true(&rule.value) => {
+                    self.read_only(node, field, value, rule)
+                }
                 "valueTypeRule" => {
                     for (place, text) in &texts {
                         if !is_of_type(&text.text, &rule.value) {
@@ -108,7 +121,9 @@ impl<'a> Judge<'a> {
                 "minLengthRule" | "maxLengthRule" => self.length(node, value, &texts, rule),
                 "minValueRule" | "maxValueRule" => self.bound(node, field, &texts, rule),
                 "minDecimalDigitsRule" | "maxDecimalDigitsRule" => self.decimals(node, &texts, rule),
-                "minInputNumRule" | "maxInputNumRule" | "maxItemsRule" => self.count(node, field, value, rule),
+                "minInputNumRule" | "maxInputNumRule" | "maxItemsRule" => {
+                    self.count(node, field, value, rule)
+                }
                 "regexRule" | "regxRule" => self.expression(node, &texts, rule),
                 "valueAttributeRule" => {
                     for (place, text) in &texts {
@@ -134,7 +149,9 @@ impl<'a> Judge<'a> {
             let mut same = field.options.iter().filter(|option| option.value == value);
             same.any(|option| self.tree.holds(option.when.as_ref(), node))
         };
-        let table: HashSet<&str> = if texts.len() * field.options.len() > MANY && field.options.iter().all(|option| option.when.is_none()) {
+        let table: HashSet<&str> = if texts.len() * field.options.len() > MANY
+            && field.options.iter().all(|option| option.when.is_none())
+        {
             field.options.iter().map(|option| option.value.as_str()).collect()
         } else {
             HashSet::new()
@@ -143,7 +160,8 @@ impl<'a> Judge<'a> {
         let mut others = Vec::new();
         for (place, text) in texts {
             let is_own = takes_own && is_negative(&text.text);
-            let is_offered = if table.is_empty() { offered(&text.text) } else { table.contains(text.text.as_str()) };
+            let is_offered =
+                if table.is_empty() { offered(&text.text) } else { table.contains(text.text.as_str()) };
             if !is_blank(&text.text) && !is_own && !is_offered {
                 let by_name = field.options.iter().find(|option| option.name == text.text);
                 others.push((place, text.text.clone(), by_name.map(|option| option.value.clone())));
@@ -182,9 +200,17 @@ impl<'a> Judge<'a> {
             value.each_text(&mut |text| sum += count(&text.text));
             lengths.push((None, None, sum));
         }
-        lengths.extend(texts.iter().map(|(place, text)| (*place, Some(text.text.as_str()), count(&text.text))));
+        lengths
+            .extend(texts.iter().map(|(place, text)| (*place, Some(text.text.as_str()), count(&text.text))));
         for (place, text, length) in lengths {
-            self.limit(node, place, text, length, rule, if rule.name.starts_with("min") { "too short" } else { "too long" });
+            self.limit(
+                node,
+                place,
+                text,
+                length,
+                rule,
+                if rule.name.starts_with("min") { "too short" } else { "too long" },
+            );
         }
     }
 
@@ -202,7 +228,11 @@ impl<'a> Judge<'a> {
     }
 
     fn decimals(&mut self, node: usize, texts: &[(Option<usize>, &Text)], rule: &Rule) {
-        let message = if rule.name.starts_with("min") { "too few digits after the point" } else { "too many digits after the point" };
+        let message = if rule.name.starts_with("min") {
+            "too few digits after the point"
+        } else {
+            "too many digits after the point"
+        };
         for (place, text) in texts {
             if let Some(number) = Number::parse(&text.text) {
                 self.limit(node, *place, Some(&text.text), number.decimals as u64, rule, message);
@@ -211,7 +241,15 @@ impl<'a> Judge<'a> {
     }
 
     /// Judges a count by the limit of a rule.
-    fn limit(&mut self, node: usize, place: Option<usize>, text: Option<&str>, actual: u64, rule: &Rule, message: &str) {
+    fn limit(
+        &mut self,
+        node: usize,
+        place: Option<usize>,
+        text: Option<&str>,
+        actual: u64,
+        rule: &Rule,
+        message: &str,
+    ) {
         let Some(limit) = Number::parse(&rule.value) else { return };
         let Some(counted) = Number::parse(&actual.to_string()) else { return };
         if is_beyond(&counted, &limit, rule) {
@@ -225,7 +263,8 @@ impl<'a> Judge<'a> {
         let Some(limit) = Number::parse(&rule.value) else {
             return self.note(node, rule, "the bound is not a number, and is not judged");
         };
-        let mut types = field.rules_named("valueTypeRule").filter(|rule| self.tree.holds(rule.when.as_ref(), node));
+        let mut types =
+            field.rules_named("valueTypeRule").filter(|rule| self.tree.holds(rule.when.as_ref(), node));
         let is_text = types.any(|rule| !is_numeric(&rule.value));
         let is_typed = field.rules_named("valueTypeRule").any(|rule| is_numeric(&rule.value));
         for (place, text) in texts {
@@ -249,10 +288,22 @@ impl<'a> Judge<'a> {
             match (pattern.matches(&text.text), rule.is_open()) {
                 (Some(true), false) | (Some(false), true) => {}
                 (Some(false), false) => {
-                    self.broken(node, *place, Some(&text.text), rule, "the value does not match the expression");
+                    self.broken(
+                        node,
+                        *place,
+                        Some(&text.text),
+                        rule,
+                        "the value does not match the expression",
+                    );
                 }
                 (Some(true), true) => {
-                    self.broken(node, *place, Some(&text.text), rule, "a part of the value matches an expression that is not allowed");
+                    self.broken(
+                        node,
+                        *place,
+                        Some(&text.text),
+                        rule,
+                        "a part of the value matches an expression that is not allowed",
+                    );
                 }
                 (None, _) => return self.note(node, rule, "the expression cannot be checked offline"),
             }
@@ -285,7 +336,8 @@ fn is_beyond(number: &Number, limit: &Number, rule: &Rule) -> bool {
 }
 
 fn is_negative(text: &str) -> bool {
-    text.strip_prefix('-').is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()))
+    text.strip_prefix('-')
+        .is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 fn is_numeric(kind: &str) -> bool {

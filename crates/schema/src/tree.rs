@@ -48,7 +48,8 @@ pub(crate) struct Tree<'a> {
 
 impl<'a> Tree<'a> {
     pub(crate) fn new(form: &'a Form, values: &'a Values) -> Self {
-        let mut tree = Self { nodes: Vec::new(), scopes: Vec::new(), by_id: HashMap::new(), findings: Vec::new() };
+        let mut tree =
+            Self { nodes: Vec::new(), scopes: Vec::new(), by_id: HashMap::new(), findings: Vec::new() };
         tree.add_scope(&form.fields, Some(values), None);
         for (at, node) in tree.nodes.iter().enumerate() {
             tree.by_id.entry(node.field.id.as_str()).or_default().push(at);
@@ -170,7 +171,11 @@ impl<'a> Tree<'a> {
                 for inner in at..self.nodes[at].end {
                     let id = self.nodes[inner].field.id.as_str();
                     for other in dependents.get(id).into_iter().flatten().filter(|other| **other != at) {
-                        if *other > at { due.insert(*other) } else { later.insert(*other) };
+                        if *other > at {
+                            due.insert(*other)
+                        } else {
+                            later.insert(*other)
+                        };
                     }
                 }
             }
@@ -216,9 +221,12 @@ impl<'a> Tree<'a> {
         let number = |text: &str| Number::parse(text);
         let all_are = |is: fn(std::cmp::Ordering) -> bool| {
             let Some(limit) = number(wanted) else { return false };
-            values.iter().all(|value| number(value).and_then(|value| value.partial_cmp(&limit)).is_some_and(is))
+            values
+                .iter()
+                .all(|value| number(value).and_then(|value| value.partial_cmp(&limit)).is_some_and(is))
         };
-        let options = || found.first().map(|node| self.nodes[*node].field.options.as_slice()).unwrap_or_default();
+        let options =
+            || found.first().map(|node| self.nodes[*node].field.options.as_slice()).unwrap_or_default();
         let is_option = |value: &&str| options().iter().any(|option: &Choice| option.value == **value);
         match &comparison.symbol {
             Symbol::Equal => values.iter().all(|value| *value == wanted),
