@@ -327,3 +327,46 @@ fn same(found: &Json, wanted: &Json) -> Result<()> {
     ensure!(found == wanted, "found:  {found}\nwanted: {wanted}");
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn passes(file: &Path) {
+        let (report, failed) = run(file).unwrap();
+        assert_eq!(failed, 0, "{report}");
+    }
+
+    #[test]
+    fn the_cases_of_this_project_pass() {
+        passes(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../vectors/schema/cases.json"));
+    }
+
+    /// Real documents are not part of the project: they are read where they lie beside it.
+    #[test]
+    fn the_cases_of_real_documents_pass() {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/schema/give/cases.json");
+        if file.exists() {
+            passes(&file);
+        }
+    }
+
+    #[test]
+    fn a_wrong_expectation_fails() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("cases.json");
+        let case = |findings: Json| {
+            json!([{"id": "x", "kind": "parse-text",
+                "xml": "<r><field id='a' type='input'><rules><rule name='requiredRule' value='true'/></rules></field></r>",
+                "expect": {"values": {}, "findings": findings}}])
+        };
+        for (findings, expected) in [
+            (json!([{"rule": "requiredRule", "path": ["a"]}]), "1 passed, 0 failed\n"),
+            (json!([]), "0 passed, 1 failed\n"),
+            (json!([{"rule": "requiredRule", "path": ["b"]}]), "0 passed, 1 failed\n"),
+        ] {
+            fs::write(&file, case(findings).to_string()).unwrap();
+            assert!(run(&file).unwrap().0.ends_with(expected));
+        }
+    }
+}

@@ -7,11 +7,11 @@ use anyhow::{Context as _, Result, bail, ensure};
 use quick_xml::{Reader, XmlVersion, escape::resolve_predefined_entity, events::Event};
 
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Element {
+struct XmlElement {
     name: String,
     attributes: BTreeMap<String, String>,
     text: String,
-    children: Vec<Element>,
+    children: Vec<XmlElement>,
 }
 
 /// # Errors
@@ -21,13 +21,13 @@ pub(crate) fn same(found: &str, wanted: &str) -> Result<()> {
     difference.map_or(Ok(()), |difference| bail!("{difference}\nwritten: {found}"))
 }
 
-fn compare(found: &Element, wanted: &Element, place: &str) -> Option<String> {
+fn compare(found: &XmlElement, wanted: &XmlElement, place: &str) -> Option<String> {
     let id = wanted.attributes.get("id").map(String::as_str).unwrap_or_default();
     let place =
         format!("{place}/{}{}", wanted.name, if id.is_empty() { String::new() } else { format!("[{id}]") });
     if (&found.name, &found.attributes, &found.text) != (&wanted.name, &wanted.attributes, &wanted.text) {
         let brief =
-            |element: &Element| format!("<{}> {:?} {:?}", element.name, element.attributes, element.text);
+            |element: &XmlElement| format!("<{}> {:?} {:?}", element.name, element.attributes, element.text);
         return Some(format!("{place}: found {}, wanted {}", brief(found), brief(wanted)));
     }
     if found.children.len() != wanted.children.len() {
@@ -37,16 +37,17 @@ fn compare(found: &Element, wanted: &Element, place: &str) -> Option<String> {
     found.children.iter().zip(&wanted.children).find_map(|(found, wanted)| compare(found, wanted, &place))
 }
 
-fn tree(text: &str) -> Result<Element> {
+fn tree(text: &str) -> Result<XmlElement> {
     let mut reader = Reader::from_str(text);
     reader.config_mut().expand_empty_elements = true;
-    let mut open = vec![Element::default()];
+    let mut open = vec![XmlElement::default()];
     loop {
         let event = reader.read_event()?;
         let last = open.last_mut().context("an element ends that never began")?;
         match event {
             Event::Start(start) => {
-                let mut element = Element { name: start.name().as_ref().to_owned(), ..Element::default() };
+                let mut element =
+                    XmlElement { name: start.name().as_ref().to_owned(), ..XmlElement::default() };
                 for attribute in start.attributes() {
                     let attribute = attribute?;
                     let key = attribute.key.as_ref().to_owned();
@@ -60,7 +61,7 @@ fn tree(text: &str) -> Result<Element> {
             Event::End(_) => {
                 let mut element = open.pop().unwrap_or_default();
                 if !element.children.is_empty() {
-                    element.text = element.text.trim().to_owned();
+                    element.text = String::from(element.text.trim());
                 }
                 let mut seen = HashSet::new();
                 element.children.reverse();

@@ -6,10 +6,12 @@ mod error;
 mod finding;
 mod form;
 mod number;
+mod patch;
 mod pattern;
 mod read;
 mod refusal;
 mod rules;
+mod skeleton;
 mod tree;
 mod value;
 mod write;
@@ -23,8 +25,10 @@ pub use self::{
     form::{
         Attributes, Choice, Comparison, Field, Fields, Form, Group, Kind, Label, Operator, Part, Rule, Symbol,
     },
+    patch::{changed, patch},
     read::{MAX_BYTES, MAX_DEPTH, read},
     refusal::refused,
+    skeleton::{Extent, skeleton, without_comments},
     value::{Text, Value, Values, values_from_json},
     write::write,
 };

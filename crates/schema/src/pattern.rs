@@ -57,7 +57,9 @@ fn translate(expression: &str) -> Option<String> {
                     let (digits, after) = rest.as_str().split_at_checked(4)?;
                     // Halves of a pair stand for nothing by themselves.
                     char::from_u32(u32::from_str_radix(digits, 16).ok()?)?;
-                    out.push_str(&format!("\\x{{{digits}}}"));
+                    out.push_str("\\x{");
+                    out.push_str(digits);
+                    out.push('}');
                     rest = after.chars();
                 }
                 'Z' => out.push_str(r"(?=\n?\z)"),
@@ -95,10 +97,13 @@ fn translate(expression: &str) -> Option<String> {
 
 /// Writes a class of ASCII characters, outside of a class or inside of one.
 fn ascii(out: &mut String, ranges: &str, class: usize, is_negated: bool) {
-    match (class, is_negated) {
-        (0, false) => out.push_str(&format!("[{ranges}]")),
-        (_, true) => out.push_str(&format!("[^{ranges}]")),
-        (_, false) => out.push_str(ranges),
+    let (open, close) = match (class, is_negated) {
+        (0, false) => ("[", "]"),
+        (_, true) => ("[^", "]"),
+        (_, false) => ("", ""),
+    };
+    for part in [open, ranges, close] {
+        out.push_str(part);
     }
 }
 

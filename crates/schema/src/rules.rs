@@ -69,30 +69,28 @@ impl<'a> Judge<'a> {
 
     /// Returns `true` if a value has the shape that its field takes.
     pub(crate) fn fits(&mut self, node: usize, value: &Value) -> bool {
-        let wanted = match (self.tree.nodes[node].field.kind, value) {
-            (Kind::Input | Kind::SingleCheck | Kind::SingleCheckInput, Value::Text(_))
-            | (Kind::Complex, Value::Object(_)) => return true,
-            (Kind::MultiInput | Kind::MultiCheck | Kind::MultiCheckInput, Value::Text(_)) => return true,
-            (Kind::MultiInput | Kind::MultiCheck | Kind::MultiCheckInput, Value::List(items))
-                if items.iter().all(|item| matches!(item, Value::Text(_))) =>
-            {
-                return true;
+        let kind = self.tree.nodes[node].field.kind;
+        let all = |items: &[Value], is: fn(&Value) -> bool| items.iter().all(is);
+        let is_text = |value: &Value| matches!(value, Value::Text(_));
+        let (fits, wanted) = match kind {
+            Kind::Complex => (matches!(value, Value::Object(_)), "the field takes an object of fields"),
+            Kind::MultiComplex => {
+                let is_row = |row: &Value| matches!(row, Value::Object(_));
+                let fits = matches!(value, Value::List(rows) if all(rows, is_row));
+                (fits, "the field takes a list of rows, which are objects of fields")
             }
-            (Kind::MultiComplex, Value::List(rows))
-                if rows.iter().all(|row| matches!(row, Value::Object(_))) =>
-            {
-                return true;
+            Kind::Label => (false, "a label takes no value"),
+            _ if kind.is_list() => {
+                // A single text is a list of one.
+                let fits = is_text(value) || matches!(value, Value::List(items) if all(items, is_text));
+                (fits, "the field takes a list of texts")
             }
-            (Kind::Input | Kind::SingleCheck | Kind::SingleCheckInput, _) => "the field takes one text",
-            (Kind::MultiInput | Kind::MultiCheck | Kind::MultiCheckInput, _) => {
-                "the field takes a list of texts"
-            }
-            (Kind::Complex, _) => "the field takes an object of fields",
-            (Kind::MultiComplex, _) => "the field takes a list of rows, which are objects of fields",
-            (Kind::Label, _) => "a label takes no value",
+            _ => (is_text(value), "the field takes one text"),
         };
-        self.add(node, "shape", wanted);
-        false
+        if !fits {
+            self.add(node, "shape", wanted);
+        }
+        fits
     }
 
     /// Judges a filled value by the rules of its field that hold.
@@ -108,7 +106,7 @@ impl<'a> Judge<'a> {
             }
             match rule.name.as_str() {
                 "readOnlyRule" if crate::tree::is_true(&rule.value) => {
-                    self.read_only(node, field, value, rule)
+                    self.read_only(node, field, value, rule);
                 }
                 "valueTypeRule" => {
                     for (place, text) in &texts {
@@ -122,7 +120,7 @@ impl<'a> Judge<'a> {
                 "minValueRule" | "maxValueRule" => self.bound(node, field, &texts, rule),
                 "minDecimalDigitsRule" | "maxDecimalDigitsRule" => self.decimals(node, &texts, rule),
                 "minInputNumRule" | "maxInputNumRule" | "maxItemsRule" => {
-                    self.count(node, field, value, rule)
+                    self.count(node, field, value, rule);
                 }
                 "regexRule" | "regxRule" => self.expression(node, &texts, rule),
                 "valueAttributeRule" => {
