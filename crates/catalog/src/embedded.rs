@@ -206,18 +206,6 @@ impl Tables {
         self.find(CODES, &code.to_lowercase()).map(|(_, entry)| entry).collect()
     }
 
-    /// Lists the entries whose documents list error codes, if a text is said of anything at all.
-    pub(crate) fn with_errors(&self, text: &str) -> Vec<Entry> {
-        let mut capital = text.to_owned();
-        if let Some(first) = capital.get_mut(..1) {
-            first.make_ascii_uppercase();
-        }
-        if !self.texts.contains(text) && !self.texts.contains(&capital) {
-            return Vec::new();
-        }
-        self.all_with_errors().collect()
-    }
-
     /// Lists the entries whose documents list error codes.
     pub(crate) fn all_with_errors(&self) -> impl Iterator<Item = Entry> + '_ {
         (0..self.rows).filter(|entry| self.summary(*entry).has_errors)
