@@ -157,11 +157,15 @@ fn by_message(tables: &Tables, text: &str, place: &Place<'_>) -> Vec<Explained> 
     if !known.is_empty() {
         return known;
     }
-    // Many codes are made of words, too: `TRANSFER_ORDER_ID_INVALID`.
+    // A name of its own, as `BIZ_CHECK_PRICE_IS_ZERO`, is looked for as it stands: its words are in others, too.
+    let is_name = !text.contains(' ');
+    let has_all =
+        |words: &[String]| !is_name && wanted.len() > 1 && wanted.iter().all(|word| words.contains(word));
     let fits = |code: &str, says: &str| {
-        let words: Vec<String> = meaningful(says).chain(meaningful(code)).collect();
-        let has_all = wanted.len() > 1 && wanted.iter().all(|word| words.contains(word));
-        (has_all || says.to_lowercase().contains(&text)).then_some(words.len())
+        // Many codes are made of words, too: `TRANSFER_ORDER_ID_INVALID`.
+        let (code, words): (Vec<_>, Vec<_>) = (meaningful(code).collect(), meaningful(says).collect());
+        let is_there = has_all(&code) || has_all(&words) || says.to_lowercase().contains(&text);
+        is_there.then_some(if has_all(&code) { code.len() } else { words.len() })
     };
     let fits_rule = |rule: &ErrorRule| fits(&format!("{} {}", rule.code, rule.sub_code), &rule.says);
     let rules = of_place().filter_map(|found| Some((fits_rule(&found.rule)?, explained(found))));
@@ -274,51 +278,51 @@ fn notes(
     is_it: &dyn Fn(&ApiErrorNote) -> bool,
 ) -> Vec<Explained> {
     let mut out = Vec::new();
-    for entry in entries {
-        let catalog = tables.catalog_of(entry);
-        if !place.has_catalog(catalog) {
-            continue;
-        }
+    for entry in entries.filter(|entry| place.has_catalog(tables.catalog_of(*entry))) {
         let Ok(record) = tables.record(entry) else { continue };
-        let Some(note) = record.errors.iter().find(|note| is_it(note)) else { continue };
-        let says = if note.says.is_empty() {
-            "The documents of this API list the code and do not say what it means.".to_owned()
-        } else {
-            note.says.clone()
-        };
-        let advice = if note.advice.is_empty() {
-            "Read the message that comes with it and correct the arguments or the shop's data.".to_owned()
-        } else {
-            note.advice.clone()
-        };
-        // The last fact is the newest: `... (2026-11-30)`.
-        let source = record.source.as_deref().unwrap_or_default();
-        let (source, date) = match source.strip_suffix(')').and_then(|text| text.rsplit_once(" (")) {
-            Some((source, date)) if date.starts_with("20") => (source.to_owned(), date.to_owned()),
-            _ => (source.to_owned(), IMPORTED.to_owned()),
-        };
-        out.push(Explained {
-            scope: format!("{catalog} {}", tables.summary(entry).name),
-            rule: ErrorRule {
-                code: note.code.clone(),
-                sub_code: String::new(),
-                message: String::new(),
-                texts: Vec::new(),
-                gateway: false,
-                kind: ErrorKind::Business,
-                fault: Fault::Caller,
-                retry: RetryRule::Never,
-                maybe_done: false,
-                says,
-                advice,
-                source,
-                date,
-                guess: note.says.is_empty(),
-            },
-        });
-        if out.len() == MOST_APIS {
+        let scope = format!("{} {}", tables.catalog_of(entry), tables.summary(entry).name);
+        let said = record.errors.iter().filter(|note| is_it(note));
+        out.extend(said.map(|note| of_note(note, &scope, record.source.as_deref().unwrap_or_default())));
+        if out.len() >= MOST_APIS {
             break;
         }
     }
     out
+}
+
+fn of_note(note: &ApiErrorNote, scope: &str, source: &str) -> Explained {
+    let says = if note.says.is_empty() {
+        "The documents of this API list the code and do not say what it means.".to_owned()
+    } else {
+        note.says.clone()
+    };
+    let advice = if note.advice.is_empty() {
+        "Read the message that comes with it and correct the arguments or the shop's data.".to_owned()
+    } else {
+        note.advice.clone()
+    };
+    // The last fact is the newest: `... (2026-11-30)`.
+    let (source, date) = match source.strip_suffix(')').and_then(|text| text.rsplit_once(" (")) {
+        Some((source, date)) if date.starts_with("20") => (source.to_owned(), date.to_owned()),
+        _ => (source.to_owned(), IMPORTED.to_owned()),
+    };
+    Explained {
+        scope: scope.to_owned(),
+        rule: ErrorRule {
+            code: note.code.clone(),
+            sub_code: String::new(),
+            message: String::new(),
+            texts: Vec::new(),
+            gateway: false,
+            kind: ErrorKind::Business,
+            fault: Fault::Caller,
+            retry: RetryRule::Never,
+            maybe_done: false,
+            says,
+            advice,
+            source,
+            date,
+            guess: note.says.is_empty(),
+        },
+    }
 }

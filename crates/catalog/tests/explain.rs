@@ -115,10 +115,18 @@ fn a_message_leads_to_its_code() {
         let found = explain(message, None);
         assert!(found.iter().any(|found| found.rule.code == code), "{message}: {found:?}");
     }
+    // Not the codes that have the same words.
+    let zero = explain("BIZ_CHECK_PRICE_IS_ZERO", None);
+    assert!(zero.iter().all(|found| found.rule.code == "4118") && !zero.is_empty(), "{zero:?}");
     let pasted = explain("11/isv.permission-ip-whitelist-limit: Insufficient isv permissions", None);
     assert_eq!(pasted[0].rule.sub_code, "isv.permission-ip-whitelist-limit");
     assert_eq!(explain("27/invalid-sessionkey", None)[0].rule.sub_code, "invalid-sessionkey");
-    for unknown in ["a text that no platform ever said", "no such code", "the order of the shop is blue"] {
+    for unknown in [
+        "a text that no platform ever said",
+        "no such code",
+        "ITEM_SET_NOT_FOUND",
+        "the order of the shop is blue",
+    ] {
         assert!(explain(unknown, None).is_empty(), "{unknown}");
     }
 }
