@@ -211,6 +211,12 @@ impl Tables {
         (0..self.rows).filter(|entry| self.summary(*entry).has_errors)
     }
 
+    /// Returns a text that another catalog does not have.
+    pub(crate) fn stamp(&self) -> String {
+        let parts = [self.entries.len(), self.texts.len(), self.bytes.len(), self.rows, self.keys];
+        format!("{} {parts:?}", env!("CARGO_PKG_VERSION"))
+    }
+
     /// Returns the name of the catalog that an entry is of.
     pub(crate) fn catalog_of(&self, entry: Entry) -> &'static str {
         self.name_of(self.summary(entry).catalog)
