@@ -5,6 +5,7 @@
 //! and the built-in catalog is the same. One that cannot be read or written changes nothing but the time it takes.
 
 use std::{
+    collections::BTreeMap,
     fs::{self, File},
     io::{Read as _, Seek as _, SeekFrom},
     path::{Path, PathBuf},
@@ -92,7 +93,7 @@ impl Index {
         };
         for (nth, (patch, keys)) in overlay.apis.iter().zip(keys).enumerate() {
             let (start, end) = (starts[nth], starts.get(nth + 1).copied().unwrap_or(text.len()));
-            if index.patch_of(&text[start..end]).as_ref() != Some(patch) {
+            if patch_of(&text[start..end]).as_ref() != Some(patch) {
                 return None;
             }
             index.pieces.push(Piece { start, end, name: patch.name.clone(), keys });
@@ -111,8 +112,8 @@ impl Index {
             source: self.source.clone(),
             date: self.date.clone(),
             apis: Vec::new(),
-            facets: Default::default(),
-            actions: Default::default(),
+            facets: BTreeMap::new(),
+            actions: BTreeMap::new(),
         }
     }
 
@@ -124,20 +125,20 @@ impl Index {
             open.seek(SeekFrom::Start(piece.start as u64)).ok()?;
             let mut text = String::new();
             open.take(piece.end.checked_sub(piece.start)? as u64).read_to_string(&mut text).ok()?;
-            self.patch_of(&text)
+            patch_of(&text)
         };
         read().ok_or_else(|| {
             Error::local(format!("{} was changed after this program had started", file.display()))
                 .with_hint("Start it again.")
         })
     }
+}
 
-    fn patch_of(&self, piece: &str) -> Option<Patch> {
-        // The head is checked, too, and is right.
-        let head = "platform = \"-\"\nsource = \"-\"\ndate = \"2026-01-01\"\n";
-        let (overlay, mistakes) = Overlay::parse(&format!("{head}{piece}"));
-        overlay.filter(|overlay| mistakes.is_empty() && overlay.apis.len() == 1)?.apis.pop()
-    }
+fn patch_of(piece: &str) -> Option<Patch> {
+    // The head is checked, too, and is right.
+    let head = "platform = \"-\"\nsource = \"-\"\ndate = \"2026-01-01\"\n";
+    let (overlay, mistakes) = Overlay::parse(&format!("{head}{piece}"));
+    overlay.filter(|overlay| mistakes.is_empty() && overlay.apis.len() == 1)?.apis.pop()
 }
 
 fn place_of(file: &Path) -> Option<PathBuf> {
