@@ -122,9 +122,7 @@ impl Rekey {
             unreadable: self.name_sealed(&tally.unreadable).await?,
         })
     }
-}
 
-impl Rekey {
     /// Gives up a rekey that was cut off, so that the next one starts over: its new key is lost, or cannot
     /// go where it was to go. The key of now stays. False when there is no such rekey.
     ///

@@ -21,7 +21,7 @@ use crate::{
     model::{Id, millis},
     refresh::{Flight, Reservation},
     schedule::{self, HORIZON, Work},
-    store::{AppRow, AuthorizationRow, Due, EventRow, FailedRefresh, Intent, Notes, Planned},
+    store::{AppRow, AuthorizationRow, Due, EventRow, FailedRefresh, Intent, Lease, Notes, Planned},
     vault::Services,
 };
 
@@ -240,21 +240,12 @@ impl<'a> Batch<'a> {
         let line =
             self.services.events.audit_row(Action::Refresh, &due.label, Some(row.id), Some(reason.clone()));
         let notes = Notes { audit: vec![line], ..Notes::default() };
-        let now = self.now();
+        let lease = Lease { fence: due.fence, interrupted_since: None };
         let failure = FailedRefresh {
-            id: row.id,
-            generation: row.generation,
-            owner: &self.services.refresher.owner,
-            fence: due.fence,
-            at: now,
-            error: &reason,
-            not_before: None,
-            postpone_after: None,
-            due_at: Some(now.saturating_add(HORIZON)),
-            exhausted: None,
+            due_at: Some(self.now().saturating_add(HORIZON)),
             ambiguous: row.refreshing_since.is_some(),
             blocked: Some(true),
-            denied: false,
+            ..self.services.refresher.failed(row, lease, &reason)
         };
         if let Err(store) = self.services.store.record_failure(failure, &notes).await {
             tracing::warn!("a failure cannot be recorded: {store}");

@@ -282,7 +282,7 @@ impl Refresher {
     }
 
     /// A failure after which nothing changes; its reason is `said`.
-    pub(super) fn failed<'a>(
+    pub(crate) fn failed<'a>(
         &'a self,
         row: &AuthorizationRow,
         lease: Lease,

@@ -93,9 +93,7 @@ impl TokenWriter {
             refresh,
             refresh_denied: reply.refresh_end == RefreshEnd::Denied,
             identity: identity.to_json().into(),
-            warm_at: None,
-            due_at: None,
-            announced: None,
+            ..TokenColumns::default()
         };
         let at = now.as_millisecond();
         tokens.announced = match old {
