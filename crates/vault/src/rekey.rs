@@ -385,7 +385,7 @@ impl Rekey {
         self.keys.set_source(incoming.kind, source);
         let mut line = self.events.audit_row(Action::Rekey, "vault", None, None);
         line.detail = Some(format!("key {} ({})", hex::encode(incoming.id), incoming.kind));
-        self.events.write(&Notes { audit: vec![line], ..Notes::default() }).await
+        self.store.note(&Notes { audit: vec![line], ..Notes::default() }).await
     }
 
     /// Removes the oldest retired keys, unless they still seal something.

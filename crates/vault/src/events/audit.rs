@@ -116,11 +116,6 @@ impl Events {
         self.store.forget_notes(before).await
     }
 
-    /// Writes notes that belong to no other change.
-    pub(crate) async fn write(&self, notes: &Notes) -> Result<()> {
-        self.store.note(notes).await
-    }
-
     /// Writes down what was done with an account where the change itself takes no notes.
     pub(crate) async fn record(&self, subject: &str, authorization: Id, detail: String) {
         let line = self.audit_row(Action::Account, subject, Some(authorization), None);
@@ -142,7 +137,7 @@ impl Events {
     }
 
     async fn write_line(&self, line: AuditRow) {
-        if let Err(store) = self.write(&Notes { audit: vec![line], ..Notes::default() }).await {
+        if let Err(store) = self.store.note(&Notes { audit: vec![line], ..Notes::default() }).await {
             tracing::warn!("the audit trail cannot be written: {store}");
         }
     }
