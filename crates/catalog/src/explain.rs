@@ -283,6 +283,8 @@ fn notes(
                 maybe_done: false,
                 says,
                 advice,
+                field: String::new(),
+                rule: String::new(),
                 source,
                 date,
                 guess: note.says.is_empty(),
