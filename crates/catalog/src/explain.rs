@@ -320,6 +320,8 @@ fn of_note(note: &ApiErrorNote, scope: &str, source: &str) -> Explained {
             maybe_done: false,
             says,
             advice,
+            field: String::new(),
+            rule: String::new(),
             source,
             date,
             guess: note.says.is_empty(),
