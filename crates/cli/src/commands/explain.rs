@@ -145,6 +145,7 @@ fn retry_words(retry: sesame_core::classify::RetryRule) -> &'static str {
         RetryRule::NextDay => "repeated after midnight in Beijing",
         RetryRule::Refresh => "repeated once with a new token",
         RetryRule::Clock => "repeated once with the clock corrected",
+        RetryRule::Later => "not repeated; it may work later",
     }
 }
 

@@ -22,7 +22,7 @@ use tokio::sync::watch;
 
 use crate::{
     Vault,
-    model::{Id, Warning, lock, warn_once},
+    model::{Id, Warning, lock, setters, warn_once},
     schedule::{HORIZON, WarmPolicy},
 };
 use batch::Throttled;
@@ -61,28 +61,14 @@ pub struct KeeperOptions {
     pub in_flight: usize,
 }
 
-impl KeeperOptions {
+setters! { KeeperOptions {
     /// Sets which access tokens are kept fresh.
-    #[must_use]
-    pub fn warm(mut self, warm: WarmPolicy) -> Self {
-        self.warm = warm;
-        self
-    }
-
+    warm: WarmPolicy = warm,
     /// Sets the maximum number of refreshes of one app per second.
-    #[must_use]
-    pub fn per_app(mut self, per_app: u32) -> Self {
-        self.per_app = per_app;
-        self
-    }
-
+    per_app: u32 = per_app,
     /// Sets the maximum number of token calls at one time.
-    #[must_use]
-    pub fn in_flight(mut self, in_flight: usize) -> Self {
-        self.in_flight = in_flight;
-        self
-    }
-}
+    in_flight: usize = in_flight,
+}}
 
 impl Default for KeeperOptions {
     fn default() -> Self {
