@@ -192,8 +192,7 @@ impl List {
         if self.layout.is_some() {
             return Ok(first);
         }
-        let mut rows =
-            if self.one_line { Rows::one_line(&self.columns) } else { Rows::new(&self.columns) };
+        let mut rows = if self.one_line { Rows::one_line(&self.columns) } else { Rows::new(&self.columns) };
         rows.cells = first;
         // Later pages may be of shops with longer names.
         let count = rows.cells.len();

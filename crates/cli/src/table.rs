@@ -83,7 +83,9 @@ impl Layout {
         if let Some(terminal) = terminal {
             // An id or a number that is cut is of no use: other columns are cut before them.
             let is_kept = |column: usize| {
-                rows.one_line && (rows.right[column] || matches!(&*rows.header[column], "id" | "order" | "code" | "file"))
+                rows.one_line
+                    && (rows.right[column]
+                        || matches!(&*rows.header[column], "id" | "order" | "code" | "file"))
             };
             let mut order: Vec<usize> = (0..widths.len()).collect();
             order.sort_by_key(|column| (!is_kept(*column), widths[*column]));
