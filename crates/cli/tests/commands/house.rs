@@ -258,9 +258,10 @@ macro_rules! snapshot {
     ($name:expr, $text:expr) => {
         insta::with_settings!({filters => vec![
             (r"\d{4}-\d{2}-\d{2}[ T]\d{2}:\d{2}:\d{2}(\.\d+)?( ?[+-]\d{4}|Z)?", "[TIME]"),
+            (r"\b\d{4}-\d{2}-\d{2}T[\d:]*…", "[TIME]…"),
             (r"\b\d{4}-\d{2}-\d{2}\b", "[DAY]"),
             (r"\b20\d{15}[+-]\d{4}\b", "[TIME]"),
-            (r"\b2101179\d{15,}\b", "[REQUEST]"),
+            (r"\b2101179[0-9a-f]{15,}\b", "[REQUEST]"),
             (r"\b\d+ (days|h \d+ min|h|min|ms)\b", "[SPAN]"),
             (r#""(timestamp|[a-z_]*seconds_left)": \d+"#, r#""$1": [NUMBER]"#),
             (r"timestamp=?\d{13}", "timestamp=[TIME]"),

@@ -31,6 +31,7 @@ mod rekey;
 mod secrets;
 mod shops;
 mod signing;
+mod tables;
 mod terminal;
 mod trouble;
 mod usage;
