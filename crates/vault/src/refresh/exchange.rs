@@ -220,7 +220,7 @@ impl Refresher {
             ..self.failed(attempt.row, attempt.lease, &said)
         };
         self.write_down(attempt, failed).await;
-        Err(error.context(format!("the refresh token of account {:?} was not extended", label)))
+        Err(error.context(format!("the refresh token of account {label:?} was not extended")))
     }
 
     /// Writes down why there are no new tokens, and decides what follows.
