@@ -54,7 +54,10 @@ fn layouts(param: &Param, above: &str, report: &mut impl FnMut(&str)) {
     let path = format!("{above}{}", param.name);
     if param.children.is_empty() && matches!(param.kind, Type::Json | Type::Xml | Type::Object) {
         // A list of plain values in a text has no members; its note says so.
-        if !(param.kind == Type::Json && param.note.is_some()) {
+        // So does that of a map, whose keys are no members: "By the name of the attribute: {..}."
+        let is_map =
+            param.note.as_deref().is_some_and(|note| note.starts_with("By ") && note.contains(": {"));
+        if !(param.kind == Type::Json && param.note.is_some() || is_map) {
             report(&path);
         }
     }
@@ -320,6 +323,44 @@ mod tests {
             );
         }
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    }
+
+    /// The names of `use.tsv`, the most used first.
+    fn used(root: &Path) -> Vec<String> {
+        let text = fs::read_to_string(root.join("crates/catalog/data/use.tsv")).expect("use.tsv");
+        let lines = text.lines().filter(|line| !line.starts_with('#'));
+        lines.filter_map(|line| line.split('\t').next()).map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn the_apis_that_people_call_most_are_complete() {
+        let root = crate::root().expect("the root");
+        let plain = PlainNames::read(&root).expect("words.toml");
+        let catalog = Catalog::builtin();
+        let all: Vec<Api> = apis(&catalog).collect();
+        let mut lacking = Vec::new();
+        for name in used(&root).into_iter().take(400) {
+            let same = |api: &&Api| {
+                let bare = api.name.rsplit(':').next().unwrap_or_default();
+                bare.eq_ignore_ascii_case(&name)
+                    || api.aliases.iter().any(|alias| alias.eq_ignore_ascii_case(&name))
+            };
+            let mut found = 0;
+            for api in all.iter().filter(same) {
+                found += 1;
+                let lacks = gaps(api, &plain);
+                if !lacks.is_empty() {
+                    lacking.push(format!("{} {}: {}", api.platform, api.name, lacks.join(", ")));
+                }
+                if api.safety_derived {
+                    lacking.push(format!("{} {}: safety", api.platform, api.name));
+                }
+            }
+            if found == 0 {
+                lacking.push(format!("{name}: unknown"));
+            }
+        }
+        assert!(lacking.is_empty(), "{}:\n{}", lacking.len(), lacking.join("\n"));
     }
 
     #[test]

@@ -65,5 +65,6 @@ const fn retry(rule: RetryRule) -> &'static str {
         RetryRule::NextDay => "next day",
         RetryRule::Refresh => "refresh",
         RetryRule::Clock => "clock",
+        RetryRule::Later => "later",
     }
 }

@@ -1,7 +1,8 @@
 //! Work on the source tree: `cargo run -p xtask -- gen` regenerates what is derived from data in this
 //! repository (with `--check` it changes nothing and fails when a file is stale), `lines` counts,
 //! `structure` checks imports, file sizes and names, `audit` prints where each fact of the catalog is from
-//! and fails on one that does not say, `catalog` lists what the entries that somebody describes lack.
+//! and fails on one that does not say, `catalog` lists what the entries that somebody describes lack,
+//! `schema-cases` runs a file of cases of the product schema language.
 
 mod audit;
 mod catalogue;
@@ -11,6 +12,8 @@ mod error_codes;
 mod imports;
 mod lines;
 mod platform_table;
+mod schema_cases;
+mod schema_xml;
 mod source;
 mod structure;
 
@@ -34,9 +37,15 @@ fn main() -> ExitCode {
         ["catalog"] => {
             root().and_then(|root| complete::report(&root, &Catalog::builtin())).map(|text| print(&text))
         }
+        ["schema-cases", file] => schema_cases::run(Path::new(file)).and_then(|(report, failed)| {
+            print(&report);
+            if failed == 0 { Ok(()) } else { bail!("{failed} cases failed") }
+        }),
         ["structure"] => root().and_then(|root| structure::check(&root)),
         _ => {
-            say("usage: cargo run -p xtask -- gen [--check] | lines | structure | audit | catalog");
+            say(
+                "usage: cargo run -p xtask -- gen [--check] | lines | structure | audit | catalog | schema-cases FILE",
+            );
             return ExitCode::from(2);
         }
     };

@@ -173,7 +173,7 @@ fn entry_name(entry: &serde_json::Map<String, Json>) -> String {
 
 fn check_error(entry: &serde_json::Map<String, Json>) -> Result<()> {
     const KEYS: &str = "protocol platforms code sub_code message texts gateway kind fault retry maybe_done \
-        says advice source date guess";
+        says advice field rule source date guess";
     if let Some(key) = entry.keys().find(|key| !KEYS.split_whitespace().any(|known| known == *key)) {
         return Err(format!("unknown key {key:?}"));
     }

@@ -53,6 +53,8 @@ impl Catalog {
     /// Opens the built-in data and a user's overlays: `*.toml` in `user_dir`, at most 1,000 files of
     /// at most 1 MiB. A folder that does not exist holds none.
     ///
+    /// Of large overlays an index is kept in `user_dir/.index`, so that not all of them are read every time.
+    ///
     /// An entry with a mistake is left out and the rest is used: [`mistakes`](Self::mistakes) says what is wrong.
     ///
     /// # Errors
@@ -60,7 +62,7 @@ impl Catalog {
     pub fn open(user_dir: Option<&Path>) -> Result<Self> {
         let mut catalog = Self::builtin();
         if let Some(folder) = user_dir {
-            (catalog.user, catalog.mistakes) = user::read(folder)?;
+            (catalog.user, catalog.mistakes) = user::read(folder, &catalog.tables.stamp())?;
             catalog.index_user();
         }
         Ok(catalog)

@@ -206,21 +206,15 @@ impl Tables {
         self.find(CODES, &code.to_lowercase()).map(|(_, entry)| entry).collect()
     }
 
-    /// Lists the entries whose documents list error codes, if a text is said of anything at all.
-    pub(crate) fn with_errors(&self, text: &str) -> Vec<Entry> {
-        let mut capital = text.to_owned();
-        if let Some(first) = capital.get_mut(..1) {
-            first.make_ascii_uppercase();
-        }
-        if !self.texts.contains(text) && !self.texts.contains(&capital) {
-            return Vec::new();
-        }
-        self.all_with_errors().collect()
-    }
-
     /// Lists the entries whose documents list error codes.
     pub(crate) fn all_with_errors(&self) -> impl Iterator<Item = Entry> + '_ {
         (0..self.rows).filter(|entry| self.summary(*entry).has_errors)
+    }
+
+    /// Returns a text that another catalog does not have.
+    pub(crate) fn stamp(&self) -> String {
+        let parts = [self.entries.len(), self.texts.len(), self.bytes.len(), self.rows, self.keys];
+        format!("{} {parts:?}", env!("CARGO_PKG_VERSION"))
     }
 
     /// Returns the name of the catalog that an entry is of.

@@ -12,6 +12,7 @@ use crate::{
     embedded::{Entry, Tables},
     platforms::{self, Scoped},
     record::ApiErrorNote,
+    words::split,
 };
 
 /// What one code means somewhere.
@@ -115,25 +116,32 @@ pub(crate) fn explain(tables: &Tables, text: &str, place: &Place<'_>) -> Vec<Exp
     // As an error prints it: `CODE: message`, `CODE/SUB_CODE: message`, `CODE/SUB_CODE`.
     let head = text.split_once(": ").map_or(text, |(head, _)| head.trim());
     if !head.is_empty() && !head.contains(' ') {
-        let parts = head.rsplit('/').filter(|part| !part.is_empty());
+        // Message texts print `E036` for code 36.
+        let number = head.strip_prefix(['E', 'e']).unwrap_or_default().trim_start_matches('0');
+        let number = Some(number).filter(|number| number.bytes().all(|byte| byte.is_ascii_digit()));
+        let parts = head.rsplit('/').chain(number).filter(|part| !part.is_empty());
         let found = parts.map(|part| by_code(tables, part, place)).find(|found| !found.is_empty());
         if let Some(found) = found {
             return merged(found);
         }
-    }
-    // Message texts print `E036` for code 36.
-    let number = text.strip_prefix(['E', 'e']).unwrap_or_default().trim_start_matches('0');
-    if number.bytes().all(|byte| byte.is_ascii_digit()) && !number.is_empty() {
-        return merged(by_code(tables, number, place));
     }
     merged(by_message(tables, text, place))
 }
 
 /// The shortest text that is looked for in messages.
 const SHORTEST_MESSAGE: usize = 6;
+/// The most words of a message that are looked at.
+const MOST_WORDS: usize = 32;
+/// Words that say nothing of what went wrong.
+const FILL: [&str; 30] = [
+    "a", "an", "the", "this", "that", "it", "is", "are", "was", "were", "be", "been", "do", "does", "has",
+    "have", "of", "in", "on", "to", "for", "with", "or", "and", "there", "such", "code", "your", "you",
+    "please",
+];
 
-/// Finds rules by what platforms say with them.
+/// Finds rules by what platforms say with them, or by the words of what it means.
 fn by_message(tables: &Tables, text: &str, place: &Place<'_>) -> Vec<Explained> {
+    let wanted: Vec<String> = meaningful(text).take(MOST_WORDS).collect();
     let text = text.trim_end_matches('.').to_lowercase();
     if text.len() < SHORTEST_MESSAGE {
         return Vec::new();
@@ -149,13 +157,35 @@ fn by_message(tables: &Tables, text: &str, place: &Place<'_>) -> Vec<Explained> 
     if !known.is_empty() {
         return known;
     }
-    let mut found: Vec<_> =
-        of_place().filter(|found| found.rule.says.to_lowercase().contains(&text)).map(explained).collect();
-    if found.is_empty() {
-        let has = |note: &ApiErrorNote| note.says.to_lowercase().contains(&text);
-        found = notes(tables, tables.with_errors(&text), place, &has);
-    }
-    found
+    // A name of its own, as `BIZ_CHECK_PRICE_IS_ZERO`, is looked for as it stands: its words are in others, too.
+    let is_name = !text.contains(' ');
+    let has_all =
+        |words: &[String]| !is_name && wanted.len() > 1 && wanted.iter().all(|word| words.contains(word));
+    let fits = |code: &str, says: &str| {
+        // Many codes are made of words, too: `TRANSFER_ORDER_ID_INVALID`.
+        let (code, words): (Vec<_>, Vec<_>) = (meaningful(code).collect(), meaningful(says).collect());
+        let is_there = has_all(&code) || has_all(&words) || says.to_lowercase().contains(&text);
+        is_there.then_some(if has_all(&code) { code.len() } else { words.len() })
+    };
+    let fits_rule = |rule: &ErrorRule| fits(&format!("{} {}", rule.code, rule.sub_code), &rule.says);
+    let rules = of_place().filter_map(|found| Some((fits_rule(&found.rule)?, explained(found))));
+    let mut found: Vec<_> = rules.collect();
+    let has = |note: &ApiErrorNote| fits(&note.code, &note.says).is_some();
+    let listed = notes(tables, tables.all_with_errors(), place, &has);
+    found.extend(listed.into_iter().filter_map(|note| Some((fits_rule(&note.rule)?, note))));
+    // What says little beside the words is closest to them.
+    found.sort_by_key(|(words, _)| *words);
+    found.into_iter().take(MOST_APIS).map(|(_, explained)| explained).collect()
+}
+
+/// Returns the words of a message that say something: no numbers, no plurals.
+fn meaningful(text: &str) -> impl Iterator<Item = String> {
+    let words = split(text).into_iter();
+    let words = words.filter(|word| !FILL.contains(&word.as_str()) && word.parse::<f64>().is_err());
+    words.map(|word| match word.strip_suffix('s') {
+        Some(one) if one.len() > 1 && !one.ends_with('s') => one.to_owned(),
+        _ => word,
+    })
 }
 
 /// Finds rules by code or sub code: people paste what they see.
@@ -175,7 +205,9 @@ fn by_code(tables: &Tables, code: &str, place: &Place<'_>) -> Vec<Explained> {
             patterns.push((fitness, explained));
         }
     }
-    let listed = notes(tables, tables.with_code(code), place, &|note| note.code.eq_ignore_ascii_case(code));
+    let listed = notes(tables, tables.with_code(code).into_iter(), place, &|note| {
+        note.code.eq_ignore_ascii_case(code)
+    });
     if !exact.is_empty() {
         if let Place::Platform(_) = place
             && exact.iter().any(|found| found.scope.parse::<Protocol>().is_err())
@@ -241,56 +273,58 @@ const IMPORTED: &str = "2026-11-21";
 /// Finds the notes of single APIs among those that may have one.
 fn notes(
     tables: &Tables,
-    entries: Vec<Entry>,
+    entries: impl Iterator<Item = Entry>,
     place: &Place<'_>,
     is_it: &dyn Fn(&ApiErrorNote) -> bool,
 ) -> Vec<Explained> {
     let mut out = Vec::new();
-    for entry in entries {
-        let catalog = tables.catalog_of(entry);
-        if !place.has_catalog(catalog) {
-            continue;
-        }
+    for entry in entries.filter(|entry| place.has_catalog(tables.catalog_of(*entry))) {
         let Ok(record) = tables.record(entry) else { continue };
-        let Some(note) = record.errors.iter().find(|note| is_it(note)) else { continue };
-        let says = if note.says.is_empty() {
-            "The documents of this API list the code and do not say what it means.".to_owned()
-        } else {
-            note.says.clone()
-        };
-        let advice = if note.advice.is_empty() {
-            "Read the message that comes with it and correct the arguments or the shop's data.".to_owned()
-        } else {
-            note.advice.clone()
-        };
-        // The last fact is the newest: `... (2026-11-30)`.
-        let source = record.source.as_deref().unwrap_or_default();
-        let (source, date) = match source.strip_suffix(')').and_then(|text| text.rsplit_once(" (")) {
-            Some((source, date)) if date.starts_with("20") => (source.to_owned(), date.to_owned()),
-            _ => (source.to_owned(), IMPORTED.to_owned()),
-        };
-        out.push(Explained {
-            scope: format!("{catalog} {}", tables.summary(entry).name),
-            rule: ErrorRule {
-                code: note.code.clone(),
-                sub_code: String::new(),
-                message: String::new(),
-                texts: Vec::new(),
-                gateway: false,
-                kind: ErrorKind::Business,
-                fault: Fault::Caller,
-                retry: RetryRule::Never,
-                maybe_done: false,
-                says,
-                advice,
-                source,
-                date,
-                guess: note.says.is_empty(),
-            },
-        });
-        if out.len() == MOST_APIS {
+        let scope = format!("{} {}", tables.catalog_of(entry), tables.summary(entry).name);
+        let said = record.errors.iter().filter(|note| is_it(note));
+        out.extend(said.map(|note| of_note(note, &scope, record.source.as_deref().unwrap_or_default())));
+        if out.len() >= MOST_APIS {
             break;
         }
     }
     out
+}
+
+fn of_note(note: &ApiErrorNote, scope: &str, source: &str) -> Explained {
+    let says = if note.says.is_empty() {
+        "The documents of this API list the code and do not say what it means.".to_owned()
+    } else {
+        note.says.clone()
+    };
+    let advice = if note.advice.is_empty() {
+        "Read the message that comes with it and correct the arguments or the shop's data.".to_owned()
+    } else {
+        note.advice.clone()
+    };
+    // The last fact is the newest: `... (2026-11-30)`.
+    let (source, date) = match source.strip_suffix(')').and_then(|text| text.rsplit_once(" (")) {
+        Some((source, date)) if date.starts_with("20") => (source.to_owned(), date.to_owned()),
+        _ => (source.to_owned(), IMPORTED.to_owned()),
+    };
+    Explained {
+        scope: scope.to_owned(),
+        rule: ErrorRule {
+            code: note.code.clone(),
+            sub_code: String::new(),
+            message: String::new(),
+            texts: Vec::new(),
+            gateway: false,
+            kind: ErrorKind::Business,
+            fault: Fault::Caller,
+            retry: RetryRule::Never,
+            maybe_done: false,
+            says,
+            advice,
+            field: String::new(),
+            rule: String::new(),
+            source,
+            date,
+            guess: note.says.is_empty(),
+        },
+    }
 }

@@ -1,6 +1,9 @@
 //! A user's own overlays: `SESAME_HOME/catalog/*.toml`.
 
+mod index;
+
 use std::{
+    borrow::Cow,
     fs::File,
     io::Read,
     path::{Path, PathBuf},
@@ -8,21 +11,44 @@ use std::{
 
 use sesame_core::{Error, Result};
 
-use crate::overlay::{LARGEST, Mistake, Overlay};
+pub(crate) use self::index::{Index, Stamp};
+use crate::overlay::{LARGEST, Mistake, Overlay, Patch};
 
 /// Maximum number of overlay files that a folder of a user holds.
 pub const MOST_OVERLAYS: usize = 1000;
 
 /// An overlay and the file it is from.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct UserOverlay {
     pub(crate) file: PathBuf,
+    /// Without its entries where there is an index.
     pub(crate) overlay: Overlay,
+    pub(crate) index: Option<Index>,
+    /// What an index of it would be made of.
+    pub(crate) stamp: Option<Stamp>,
+}
+
+impl UserOverlay {
+    /// Returns the names of its entries.
+    pub(crate) fn names(&self) -> Vec<&str> {
+        match &self.index {
+            Some(index) => index.pieces.iter().map(|piece| piece.name.as_str()).collect(),
+            None => self.overlay.apis.iter().map(|patch| patch.name.as_str()).collect(),
+        }
+    }
+
+    /// Returns one of its entries.
+    pub(crate) fn patch(&self, nth: usize) -> Result<Cow<'_, Patch>> {
+        match &self.index {
+            Some(index) => index.patch(&self.file, &index.pieces[nth]).map(Cow::Owned),
+            None => Ok(Cow::Borrowed(&self.overlay.apis[nth])),
+        }
+    }
 }
 
 /// Reads all `*.toml` of a folder, in the order of their names: what can be used, and all that is wrong. A
-/// folder that does not exist holds none.
-pub(crate) fn read(folder: &Path) -> Result<(Vec<UserOverlay>, Vec<Error>)> {
+/// folder that does not exist holds none. `catalog` says which built-in one they are for.
+pub(crate) fn read(folder: &Path, catalog: &str) -> Result<(Vec<UserOverlay>, Vec<Error>)> {
     let mut files = Vec::new();
     let entries = match std::fs::read_dir(folder) {
         Ok(entries) => entries,
@@ -45,8 +71,18 @@ pub(crate) fn read(folder: &Path) -> Result<(Vec<UserOverlay>, Vec<Error>)> {
     files.sort();
     let (mut overlays, mut errors) = (Vec::new(), Vec::new());
     for file in files {
+        let stamp = Stamp::of(&file, catalog);
+        if let Some(index) = stamp.as_ref().and_then(|stamp| Index::read(&file, stamp)) {
+            overlays.push(UserOverlay { overlay: index.head(), index: Some(index), file, stamp: None });
+            continue;
+        }
+        let before = errors.len();
         match read_one(&file, &mut errors) {
-            Ok(overlay) => overlays.extend(overlay.map(|overlay| UserOverlay { file, overlay })),
+            Ok(overlay) => overlays.extend(overlay.map(|overlay| {
+                // One with mistakes is read whole, to tell them.
+                let stamp = stamp.filter(|_| errors.len() == before);
+                UserOverlay { file, overlay, index: None, stamp }
+            })),
             Err(error) => errors.push(error),
         }
     }

@@ -99,7 +99,7 @@ const ALIEXPRESS: &[Row] = &[
 ];
 
 const ALIBABA: &[Row] = &[
-    ("PUB_BIZCHECK_PRODUCT_IN_AUDITING", Business, Never, false),
+    ("PUB_BIZCHECK_PRODUCT_IN_AUDITING", Business, RetryRule::Later, false),
     ("NEVER_PAY_SUCCESS_IN_DROPSHIPER", Business, Never, false),
     ("CATEGORY_NOT_EXIST", Business, Never, false),
     ("PUB_BIZCHECK_CAT_DATA_NOTEXIST", Business, Never, false),

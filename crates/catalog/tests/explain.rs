@@ -104,14 +104,31 @@ fn a_message_leads_to_its_code() {
         ("\"IllegalAccessToken\",", "IllegalAccessToken"),
         ("Invalid Timestamp", "31"),
         ("SourceIp not in whitelist", "AppWhiteIpLimit"),
+        ("Invalid Order ID", "16"),
+        ("E016: \"4711\" Invalid Order ID", "16"),
+        ("E208: Item not exist", "208"),
+        ("BIZ_CHECK_PRICE_PRECISION_INVALID", "4104"),
+        // Words of a code in another order.
+        ("the account number is invalid", "TRANSFER_ERROR_ACCOUNT_NUMBER_INVALID"),
+        ("parcels not found", "PARCEL_NOT_FOUND"),
     ] {
         let found = explain(message, None);
         assert!(found.iter().any(|found| found.rule.code == code), "{message}: {found:?}");
     }
+    // Not the codes that have the same words.
+    let zero = explain("BIZ_CHECK_PRICE_IS_ZERO", None);
+    assert!(zero.iter().all(|found| found.rule.code == "4118") && !zero.is_empty(), "{zero:?}");
     let pasted = explain("11/isv.permission-ip-whitelist-limit: Insufficient isv permissions", None);
     assert_eq!(pasted[0].rule.sub_code, "isv.permission-ip-whitelist-limit");
     assert_eq!(explain("27/invalid-sessionkey", None)[0].rule.sub_code, "invalid-sessionkey");
-    assert!(explain("a text that no platform ever said", None).is_empty());
+    for unknown in [
+        "a text that no platform ever said",
+        "no such code",
+        "ITEM_SET_NOT_FOUND",
+        "the order of the shop is blue",
+    ] {
+        assert!(explain(unknown, None).is_empty(), "{unknown}");
+    }
 }
 
 #[test]
@@ -142,4 +159,44 @@ fn the_advice_of_an_api_is_told() {
     let api = Catalog::builtin().api("aliexpress", "aliexpress.ds.order.create").unwrap();
     let note = api.errors.iter().find(|note| note.code == found[0].rule.code).unwrap();
     assert!(found.iter().any(|found| found.rule.advice == note.advice), "{found:?}");
+}
+
+/// What the pages of Lazada print beside their codes, where it lies beside the checkout.
+#[test]
+fn messages_of_pages_lead_to_their_codes() {
+    let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../../../shared/catalogue/lazada-errors.jsonl");
+    let Ok(text) = std::fs::read_to_string(file) else { return };
+    let (mut asked, mut missed) = (std::collections::BTreeSet::new(), Vec::new());
+    for line in text.lines() {
+        let row: serde_json::Value = serde_json::from_str(line).unwrap();
+        let [says, code] = ["says", "code"].map(|key| row[key].as_str().unwrap().trim_matches('"'));
+        // Some pages have no message, but a word for it.
+        if says.split(' ').count() < 3 && !says.contains('_') || says.contains("detail") {
+            continue;
+        }
+        if !asked.insert((code.to_owned(), says.to_owned())) {
+            continue;
+        }
+        let found = explain(says, Some("lazada"));
+        let same = |known: &str| known.trim_start_matches(['E', '0']) == code.trim_start_matches(['E', '0']);
+        if !found.iter().any(|found| same(&found.rule.code)) {
+            missed.push(format!("{code} {says}"));
+        }
+    }
+    assert!(missed.len() * 3 < asked.len(), "{} of {}:\n{}", missed.len(), asked.len(), missed.join("\n"));
+}
+
+#[test]
+fn what_only_the_sandbox_says_is_a_guess() {
+    for (platform, code) in [
+        ("alibaba", "ORDER_NOT_EXIST"),
+        ("aliexpress", "ORDER_NOT_EXIST"),
+        ("aliexpress-legacy", "ORDER_NOT_EXIST"),
+        ("1688", "ORDER_NOT_EXIST"),
+        ("aliexpress", "CATEGORY_NOT_EXIST"),
+    ] {
+        let found = explain(code, Some(platform));
+        assert!(found[0].rule.guess && found[0].rule.source.contains("the sandbox"), "{platform}: {found:?}");
+    }
 }

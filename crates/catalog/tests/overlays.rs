@@ -272,3 +272,73 @@ proptest! {
         let _ = Catalog::parse_overlay(&format!("{HEAD}[[api]]\nname = \"{name}\"\n{key} = {value}\n"));
     }
 }
+
+/// The overlay of an import: two hundred APIs, one of them built in.
+fn large() -> String {
+    let note = "x".repeat(500);
+    (0..200).fold(HEAD.to_owned(), |text, nth| {
+        let name = if nth == 7 { "/orders/get".to_owned() } else { format!("/made/up/{nth}") };
+        text + &format!("\n[[api]]\nname = \"{name}\"\naliases = [\"Made{nth}\"]\nparams = [{{ n = \"p\", t = \"string\", note = \"{note}\" }}]\n")
+    })
+}
+
+#[test]
+fn a_large_overlay_is_read_by_entries_and_says_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("large.toml");
+    fs::write(&file, large()).unwrap();
+    let shown = |catalog: &Catalog| {
+        assert!(catalog.mistakes().is_empty(), "{:?}", catalog.mistakes());
+        ["/orders/get", "/made/up/3", "Made5", "made7"]
+            .map(|name| format!("{:?}", catalog.api("lazada", name).unwrap()))
+    };
+    let whole = Catalog::open(Some(folder.path())).unwrap();
+    let index = folder.path().join(".index/large.json");
+    assert!(index.exists());
+    // With another name in the index: it is what is read, not the overlay.
+    let text = fs::read_to_string(&index).unwrap();
+    fs::write(&index, text.replacen("Made9", "Other", 1).replacen("made9", "other", 1)).unwrap();
+    let again = Catalog::open(Some(folder.path())).unwrap();
+    assert!(again.api("lazada", "other").unwrap().known, "the index was not used");
+    fs::write(&index, text).unwrap();
+    let by_entries = Catalog::open(Some(folder.path())).unwrap();
+    assert_eq!(shown(&by_entries), shown(&whole));
+    assert_eq!(by_entries.list("lazada").len(), whole.list("lazada").len());
+    let filter = SearchFilter { platform: Some("lazada"), limit: 3, ..SearchFilter::default() };
+    assert_eq!(by_entries.search("/made/up/12", &filter)[0].name, "/made/up/12");
+}
+
+#[test]
+fn an_index_that_does_not_hold_is_not_used() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("large.toml");
+    fs::write(&file, large()).unwrap();
+    let started = Catalog::open(Some(folder.path())).unwrap();
+    assert!(started.api("lazada", "/made/up/3").unwrap().known);
+    let by_entries = Catalog::open(Some(folder.path())).unwrap();
+
+    // A mistake of a hand is told as ever, and what had started does not read half an entry.
+    fs::write(&file, large().replace("name = \"/made/up/3\"", "nam = \"/made/up/3\"")).unwrap();
+    let edited = Catalog::open(Some(folder.path())).unwrap();
+    assert!(edited.mistakes()[0].message().contains("line 21, column"), "{}", edited.mistakes()[0]);
+    let error = by_entries.api("lazada", "/made/up/4").unwrap_err();
+    assert!(error.message().contains("large.toml was changed"), "{error}");
+    assert!(edited.api("lazada", "/made/up/4").unwrap().known);
+
+    // An index that was cut off.
+    fs::write(&file, large()).unwrap();
+    drop(Catalog::open(Some(folder.path())).unwrap());
+    let index = folder.path().join(".index/large.json");
+    let text = fs::read(&index).unwrap();
+    fs::write(&index, &text[..text.len() / 2]).unwrap();
+    let cut = Catalog::open(Some(folder.path())).unwrap();
+    assert!(cut.api("lazada", "/made/up/4").unwrap().known && cut.mistakes().is_empty());
+    assert_eq!(fs::read(&index).unwrap(), text, "it is written anew");
+
+    // A text that holds what looks like the start of an entry.
+    fs::remove_file(&index).unwrap();
+    let odd = large() + "\n[[api]]\nname = \"/odd\"\nabout = \"\"\"\n[[api]]\n\"\"\"\n";
+    fs::write(&file, odd).unwrap();
+    assert!(Catalog::open(Some(folder.path())).unwrap().api("lazada", "/odd").unwrap().known);
+    assert!(!index.exists());
+}

@@ -180,6 +180,7 @@ impl Client {
             // 8 classify
             now = shared.clock.now();
             let took_ms = now.duration_since(sent_at).as_millis();
+            let mut is_generated = false;
             let (read, date) = match sent {
                 Ok(response) => {
                     if tracing::enabled!(tracing::Level::TRACE) {
@@ -187,6 +188,8 @@ impl Client {
                     }
                     let read = read(&account, &contract, &response, &redactor, now);
                     let date = read.is_err().then(|| response.header("date").map(str::to_owned));
+                    is_generated =
+                        account.is_sandbox() && response.header("x-sandbox-source") == Some("generated");
                     (read, date.flatten())
                 }
                 Err(error) => (Err(error.redacted(&redactor)), None),
@@ -203,6 +206,12 @@ impl Client {
                         "answered"
                     );
                     shared.vault.secret_accepted(&account).await;
+                    if is_generated {
+                        warnings.push(format!(
+                            "the sandbox has no data for {}: the values of this reply are made up",
+                            contract.api.name
+                        ));
+                    }
                     return Ok(CallOutput { reply, warnings, attempts: attempts.made });
                 }
                 Err(error) => error,

@@ -65,6 +65,8 @@ pub enum RetryRule {
     Refresh,
     /// After the clock was corrected, once.
     Clock,
+    /// When what is in the way has passed: hours or days, so not in the run that met it.
+    Later,
 }
 
 /// One documented error.
@@ -102,6 +104,13 @@ pub struct ErrorRule {
     pub says: String,
     /// What to do about it, for people.
     pub advice: String,
+    /// The field of a product that it is about, as a JSON pointer. `{A|B}` takes what the message has between
+    /// A and B.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub field: String,
+    /// The rule of a product form that is broken.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub rule: String,
     /// Where this is known from, with the confidence mark of the source.
     pub source: String,
     /// When that was looked up, `yyyy-mm-dd`.
@@ -245,7 +254,7 @@ pub fn classify(table: &ErrorTable, failure: &Failure, redactor: &Redactor<'_>, 
 
 fn retry_of(rule: RetryRule, text: &str, now: Timestamp) -> Retry {
     match rule {
-        RetryRule::Never => Retry::Never,
+        RetryRule::Never | RetryRule::Later => Retry::Never,
         RetryRule::Backoff => Retry::Backoff,
         RetryRule::Second => Retry::After(Duration::from_secs(1)),
         RetryRule::Ban => ban(text).map_or(Retry::Backoff, Retry::After),

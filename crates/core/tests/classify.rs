@@ -23,6 +23,8 @@ fn rule(code: &str, sub_code: &str, kind: ErrorKind, retry: RetryRule) -> ErrorR
         maybe_done: false,
         says: "s".into(),
         advice: "a".into(),
+        field: String::new(),
+        rule: String::new(),
         source: "test".into(),
         date: "2026-11-21".into(),
         guess: false,

@@ -331,6 +331,41 @@ pub fn document(record: &Record) -> Json {
     }})
 }
 
+/// Writes the list of a host of TOP's documents: the heads of all, in the form of [`top_document`].
+pub fn top_list<'a>(records: impl IntoIterator<Item = &'a Record>) -> Json {
+    records.into_iter().map(|record| top(record, &[], &[])).collect()
+}
+
+/// Writes the document of one API in the form of the mirror of TOP's. The shape has no place for values of
+/// parameters, errors, samples, page rules, and texts in English.
+pub fn top_document(record: &Record) -> Json {
+    top(record, &record.params, &record.response)
+}
+
+fn top(record: &Record, params: &[Param], response: &[Field]) -> Json {
+    json!({
+        "name": record.name,
+        "apiChineseName": record.title_zh.as_deref().unwrap_or_default(),
+        "description": record.about_zh.as_deref().unwrap_or_default(),
+        "requestParams": params.iter().map(top_param).collect::<Vec<_>>(),
+        "responseParams": response.iter().map(|field| top_param(&types::as_param(field))).collect::<Vec<_>>(),
+    })
+}
+
+fn top_param(param: &Param) -> Json {
+    json!({
+        "name": param.name,
+        "type": types::word(param.kind, param.list, param.vendor_type.as_deref()),
+        "required": param.required,
+        "description": param.note,
+        "maxLength": param.max_len,
+        "maxValue": param.max,
+        "minValue": param.min,
+        "maxListSize": param.max_items,
+        "subParams": param.children.iter().map(top_param).collect::<Vec<_>>(),
+    })
+}
+
 fn title(record: &Record) -> &str {
     let operation = || record.aliases.iter().find(|alias| is_operation(alias)).map(String::as_str);
     record.title.as_deref().or_else(operation).unwrap_or_default()

@@ -5,7 +5,7 @@
 //! | what do a vendor's documents or an OpenAPI file say | [`read`] |
 //! | what of it does the catalog not know yet | [`patch`], [`overlays`] |
 //! | in what do two descriptions of an API differ | [`differences`], [`ApiChange`] |
-//! | a platform as a vendor's document host shows it | [`document_list`], [`document`] |
+//! | a platform as a vendor's document host shows it | [`document_list`], [`document`], [`top_list`], [`top_document`] |
 //! | a platform as OpenAPI 3.1, an API's arguments as JSON Schema | [`openapi`], [`json_schema`] |
 //! | types in Rust, TypeScript, Python | [`code`] |
 //! | a reference to browse | [`mod@reference`] |
@@ -25,7 +25,7 @@ mod schema;
 mod toml_text;
 mod types;
 
-pub use apidoc::{document, document_list};
+pub use apidoc::{document, document_list, top_document, top_list};
 pub use diff::{ApiChange, ChangeKind, Difference, differences};
 pub use openapi::write::openapi;
 pub use patch::{Merged, overlays, patch};

@@ -5,8 +5,10 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value as Json, json};
 use sesame_catalog::{Catalog, Field, HttpMethods, Param, Record, Type};
+use sesame_core::Protocol;
 use sesame_documents::{
     ApiChange, ChangeKind, differences, document, document_list, openapi, overlays, patch, read, record_of,
+    top_document, top_list,
 };
 
 fn of_platform(catalog: &Catalog, platform: &str) -> Vec<Record> {
@@ -85,6 +87,33 @@ fn a_document_host_gives_back_every_entry_of_every_platform() {
         lost.iter().map(String::as_str).collect::<Vec<_>>(),
         ["BigDecimal", "Double", "File", "Integer", "Long", "Price", "String"]
     );
+}
+
+#[test]
+fn a_host_of_tops_documents_gives_back_every_entry_too() {
+    let catalog = Catalog::builtin();
+    for platform in catalog.platforms().iter().filter(|platform| platform.protocol == Protocol::Top) {
+        let before = of_platform(&catalog, &platform.name);
+        let mut text = top_list(&before).to_string();
+        for record in &before {
+            text.push_str(&top_document(record).to_string());
+        }
+        let after = read(text.as_bytes()).unwrap();
+        assert_eq!(after.len(), before.len(), "{}", platform.name);
+        for (old, new) in before.iter().zip(&after) {
+            assert_eq!((&new.name, &new.title_zh, &new.about_zh), (&old.name, &old.title_zh, &old.about_zh));
+            let limits = |params: &[Param]| -> Vec<_> {
+                let limits = |param: &Param| {
+                    let max = param.max.filter(|max| *max > 0.0);
+                    (param.name.clone(), param.required, param.max_len, max, param.min, param.max_items)
+                };
+                params.iter().map(limits).collect()
+            };
+            assert_eq!(limits(&new.params), limits(&old.params), "{}", old.name);
+            // On top of the catalog it says nothing new.
+            assert_eq!(patch(Some(old), new).entry, None, "{} {}", platform.name, old.name);
+        }
+    }
 }
 
 #[test]

@@ -56,6 +56,20 @@ async fn every_platform_answers_signed_calls_and_pages() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_reply_that_the_sandbox_made_up_is_warned_of() {
+    let demo = DemoEnv::start(1, 3).await.unwrap();
+    let shop = demo.authorize("taobao", 1).await.unwrap().remove(0);
+    let warned = async |call: Call| {
+        let outcome = demo.sesame.client().call(&call).await.unwrap();
+        outcome.warnings.iter().filter(|warning| warning.contains("are made up")).count()
+    };
+    assert_eq!(warned(Call::new(&shop, "taobao.simba.customers.sid.get")).await, 1);
+    let world = Call::new(&shop, "taobao.items.onsale.get").arg("fields", "num_iid,title");
+    assert_eq!(warned(world).await, 0);
+    demo.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_token_that_was_revoked_there_is_refreshed_here() {
     let demo = DemoEnv::start(1, 3).await.unwrap();
     let shop = demo.authorize("lazada", 1).await.unwrap().remove(0);

@@ -4,8 +4,8 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use hyper::Method;
 use serde_json::{Value as Json, json};
-use sesame_catalog::Catalog;
-use sesame_documents::{document, document_list, record_of};
+use sesame_catalog::{Catalog, Record};
+use sesame_documents::{document, document_list, record_of, top_document, top_list};
 
 use crate::{
     received::{Fields, Head},
@@ -16,7 +16,8 @@ use crate::{
 /// Where the hosts are.
 pub(crate) const ROUTE: &str = "/_sandbox/documents/";
 
-/// Serves `PLATFORM/handler/share/apidoc/getApiCategoryMixed.json` and `.../getApi.json?path=NAME`.
+/// Serves `PLATFORM/handler/share/apidoc/getApiCategoryMixed.json` and `.../getApi.json?path=NAME`, and the same in
+/// the form of TOP's documents: `PLATFORM/metadata.json` and `PLATFORM/metadata.json?name=NAME`.
 pub(crate) fn serve(state: &State, method: &Method, head: &Head<'_>) -> WebReply {
     if !matches!(*method, Method::GET | Method::HEAD) {
         return WebReply::json(
@@ -39,18 +40,21 @@ pub(crate) fn serve(state: &State, method: &Method, head: &Head<'_>) -> WebReply
 fn answer(catalog: &Catalog, head: &Head<'_>) -> Option<Json> {
     let (platform, page) = head.path.strip_prefix(ROUTE)?.split_once('/')?;
     catalog.platform(platform).ok()?;
+    let all = || -> Vec<Record> {
+        let listed = catalog.list(platform);
+        let apis = listed.iter().filter_map(|api| catalog.api(platform, &api.name).ok());
+        apis.map(|api| record_of(&api)).collect()
+    };
+    let one =
+        |name: &str| catalog.api(platform, name).ok().filter(|api| api.known).map(|api| record_of(&api));
+    let fields = Fields::of_query(head).ok()?;
     match page {
-        "handler/share/apidoc/getApiCategoryMixed.json" => {
-            let listed = catalog.list(platform);
-            let records = listed.iter().filter_map(|api| catalog.api(platform, &api.name).ok());
-            let records: Vec<_> = records.map(|api| record_of(&api)).collect();
-            Some(document_list(&records))
-        }
-        "handler/share/apidoc/getApi.json" => {
-            let fields = Fields::of_query(head).ok()?;
-            let api = catalog.api(platform, fields.filled("path")?).ok().filter(|api| api.known)?;
-            Some(document(&record_of(&api)))
-        }
+        "handler/share/apidoc/getApiCategoryMixed.json" => Some(document_list(&all())),
+        "handler/share/apidoc/getApi.json" => Some(document(&one(fields.filled("path")?)?)),
+        "metadata.json" => match fields.filled("name") {
+            Some(name) => Some(top_document(&one(name)?)),
+            None => Some(top_list(&all())),
+        },
         _ => None,
     }
 }

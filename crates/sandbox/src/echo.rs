@@ -132,7 +132,7 @@ impl Echo {
 
 /// Returns by what name an id goes, however an argument or a field spells it: `product_ids` and
 /// `productId` are `productid`, ICBU's `e_trade_id` is `tradeid`.
-fn plain_name(name: &str) -> String {
+pub(crate) fn plain_name(name: &str) -> String {
     let name = name.strip_prefix("e_").unwrap_or(name).replace('_', "").to_ascii_lowercase();
     let one = name.strip_suffix("list").unwrap_or(&name);
     let one = one.strip_suffix('s').unwrap_or(one);

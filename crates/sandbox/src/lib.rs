@@ -31,7 +31,7 @@
 //! | `POST /_sandbox/tokens/expire`, `.../revoke` | `{"login":..,"platform":..,"token":..,"which":"access","in_seconds":0}` |
 //! | `GET POST /_sandbox/apps` | `{"app_key":..,"refreshing":"never","redirect_uri":..,"exact":true}` |
 //! | `GET POST /_sandbox/settings` | `{"old_refresh_token":"lives","reply_style":"documented"}` |
-//! | `GET /_sandbox/documents/PLATFORM/` | a document host of the catalog: `handler/share/apidoc/getApiCategoryMixed.json`, `.../getApi.json?path=NAME` |
+//! | `GET /_sandbox/documents/PLATFORM/` | a document host of the catalog: `handler/share/apidoc/getApiCategoryMixed.json`, `.../getApi.json?path=NAME`; in the form of TOP's `metadata.json`, `metadata.json?name=NAME` |
 //! | `GET /_sandbox/refusals/ID` | the base string that was expected, and the mistake if it is a known one |
 //!
 //! A refusal carries the header `x-sandbox-refusal: ID`; a reply `x-sandbox-source: world`, `documented` or

@@ -59,7 +59,7 @@ impl State {
         let clock = SandboxClock::new(options.clock.clone(), options.now);
         let fixtures = Fixtures::generate(options.seed, options.shops, options.products);
         Ok(Self {
-            fixtures: fixtures.with_churn(options.churn, clock.now()),
+            fixtures: fixtures.beginning(clock.now(), options.churn),
             clock,
             contracts: Contracts::new(options.catalog.clone()),
             apps: Apps::new(platforms, options.seed, &options.apps)?,

@@ -155,6 +155,30 @@ mod tests {
     }
 
     #[test]
+    fn every_state_that_a_list_of_orders_can_be_filtered_by_has_a_stage() {
+        let catalog = sesame_catalog::Catalog::builtin();
+        let mut words = 0;
+        for platform in catalog.platforms() {
+            let Ok(facet) = catalog.facet(&platform.name, "orders") else { continue };
+            let api = catalog.api(&platform.name, &facet.api).unwrap();
+            let Some(place) = facet.inputs.get("status") else { continue };
+            let name = place.rsplit('.').next().unwrap();
+            let mut stack: Vec<_> = api.params.iter().collect();
+            while let Some(param) = stack.pop() {
+                stack.extend(&param.children);
+                // Names of several states at once are none of an order.
+                let states = param.values.iter().filter_map(|word| word.as_str()).filter(|word| !word.to_lowercase().starts_with("all"));
+                for word in states.filter(|_| param.name == name) {
+                    words += 1;
+                    let stages = Stage::possible(&facet, word);
+                    assert_ne!(stages, [Stage::Unknown], "{}: {word}", platform.name);
+                }
+            }
+        }
+        assert!(words > 80, "{words}");
+    }
+
+    #[test]
     fn an_order_has_the_earliest_stage_of_its_lines() {
         use Stage::*;
         let of = |lines: &[Stage]| Stage::of_lines(lines.iter().copied()).unwrap();

@@ -113,7 +113,7 @@ async fn copy(
     from.keys.ensure_current().await?;
     to.keys.ensure_current().await?;
     // What waits in the journal is newer than the rows.
-    let replayed = from.replay.run(None).await?;
+    let replayed = from.refresher.replay.run(None).await?;
     let mut copy = Copy {
         from,
         to,
@@ -130,7 +130,7 @@ async fn copy(
             .map(|(path, why)| format!("the journal entry {}: {}", path.display(), why.message())),
     );
     let apps = copy.plan_apps().await?;
-    copy.index = TargetIndex::of(to, &apps.sides).await?;
+    copy.index = TargetIndex::of(to).await?;
     // Once to look: nothing is written if a name is taken or something does not open.
     copy.each_page(false, &|_| {}).await?;
     if !copy.taken.is_empty() {
@@ -147,8 +147,8 @@ async fn copy(
         ))
         .with_hint("`sesame vault check` names everything that does not open. Log these accounts in again, or leave them out with --skip-bad. Nothing was copied."));
     }
-    copy.done.apps = count(apps.new.len());
-    let rows = NewRows { apps: apps.new, ..NewRows::default() };
+    copy.done.apps = count(apps.len());
+    let rows = NewRows { apps, ..NewRows::default() };
     if !rows.apps.is_empty() && !to.store.add(&rows, &Notes::default()).await? {
         return Err(busy());
     }
@@ -165,13 +165,6 @@ fn busy() -> Error {
 
 fn count(length: usize) -> u64 {
     u64::try_from(length).unwrap_or(u64::MAX)
-}
-
-/// The apps of a copy.
-#[derive(Default)]
-struct PlannedApps {
-    new: Vec<AppRow>,
-    sides: HashSet<(String, String, bool)>,
 }
 
 /// A copy that is under way.
@@ -206,10 +199,10 @@ struct Page {
 
 impl Copy<'_> {
     /// Decides for each app which app of the target it becomes.
-    async fn plan_apps(&mut self) -> Result<PlannedApps> {
+    async fn plan_apps(&mut self) -> Result<Vec<AppRow>> {
         let existing = self.to.store.apps().await?;
         let mut names: HashSet<String> = existing.iter().map(|app| app.name.clone()).collect();
-        let mut planned = PlannedApps::default();
+        let mut planned = Vec::new();
         for app in self.from.store.apps().await? {
             let secret = match open_text(self.from.keys.sealer(), secret_slot(&app.id), &app.secret) {
                 Ok(secret) => zeroize::Zeroizing::new(secret),
@@ -218,8 +211,6 @@ impl Copy<'_> {
                     continue;
                 }
             };
-            let (platform, app_key, is_sandbox) = app_key_of(&app);
-            planned.sides.insert((platform.to_owned(), app_key.to_owned(), is_sandbox));
             let is_same = |known: &&AppRow| {
                 known.id == app.id || (app_key_of(known) == app_key_of(&app) && known.sandbox == app.sandbox)
             };
@@ -248,7 +239,7 @@ impl Copy<'_> {
             });
             let row = AppRow { name, secret, former_secret, ..app };
             self.apps.insert(row.id, row.clone());
-            planned.new.push(row);
+            planned.push(row);
         }
         Ok(planned)
     }
@@ -307,7 +298,6 @@ impl Copy<'_> {
 
     async fn plan(&self, rows: &[FullRow]) -> Result<Page> {
         let mut page = Page::default();
-        let there = self.accounts_there(rows).await?;
         for row in rows {
             let name = &row.account.name;
             let Some(app) = self.apps.get(&row.app.id) else {
@@ -321,10 +311,10 @@ impl Copy<'_> {
                     continue;
                 }
             };
-            match there.get(&row.account.id) {
+            match self.to.accounts.find_by_id(row.account.id).await? {
                 Some(known) => {
                     page.left_alone += 1;
-                    self.plan_update(row, known, &opened, &mut page)?;
+                    self.plan_update(row, &known, &opened, &mut page)?;
                 }
                 None => self.plan_account(row, app, &opened, &mut page).await?,
             }
@@ -335,24 +325,6 @@ impl Copy<'_> {
     fn open(&self, row: &AuthorizationRow) -> Result<Opened> {
         let sealer = self.from.keys.sealer();
         Ok(Opened { access: open_access(sealer, row)?, refresh: open_refresh(sealer, row)? })
-    }
-
-    /// The accounts of the target that have ids of these rows.
-    async fn accounts_there(&self, rows: &[FullRow]) -> Result<HashMap<Id, FullRow>> {
-        let ids: HashSet<Id> = rows.iter().map(|row| row.account.id).collect();
-        let (Some(first), Some(last)) = (rows.first(), rows.last()) else { return Ok(HashMap::new()) };
-        let mut found = HashMap::new();
-        let mut after = first.account.id.before();
-        loop {
-            let there = self.to.store.accounts_after(after, 500).await?;
-            after = there.last().map(|row| row.account.id);
-            let is_end = after.is_none_or(|id| id >= last.account.id);
-            let wanted = there.into_iter().filter(|row| ids.contains(&row.account.id));
-            found.extend(wanted.map(|row| (row.account.id, row)));
-            if is_end {
-                return Ok(found);
-            }
-        }
     }
 
     /// Plans newer tokens for an authorization of an earlier copy: this vault has refreshed since.
@@ -426,13 +398,12 @@ impl Copy<'_> {
         let platform = self.to.apps.platform(&app.platform)?;
         for mark in identity.marks() {
             for id in self.index.by_identity.get(&TargetIndex::digest(app, &mark)).into_iter().flatten() {
-                let found = self.to.store.accounts_after(id.before(), 1).await?;
+                let found = self.to.accounts.find_by_id(*id).await?;
                 let is_same = |other: &FullRow| {
                     let theirs = Identity::parse(&other.authorization.tokens.identity);
-                    other.account.id == *id
-                        && theirs.compare(&identity, &platform.tokens.identity) == Match::Same
+                    theirs.compare(&identity, &platform.tokens.identity) == Match::Same
                 };
-                if found.iter().any(is_same) {
+                if found.as_ref().is_some_and(is_same) {
                     return Ok(true);
                 }
             }
@@ -458,7 +429,7 @@ impl Copy<'_> {
         };
         let platform = self.to.apps.platform(&app.platform)?;
         row.tokens.warm_at = schedule::warm_at(&platform.tokens, &row.tokens, clock.jitter());
-        row.tokens.due_at = self.to.tokens.due_at(platform, &row);
+        row.tokens.due_at = self.to.refresher.tokens.due_at(platform, &row);
         Ok(row)
     }
 }

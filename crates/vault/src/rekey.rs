@@ -122,9 +122,7 @@ impl Rekey {
             unreadable: self.name_sealed(&tally.unreadable).await?,
         })
     }
-}
 
-impl Rekey {
     /// Gives up a rekey that was cut off, so that the next one starts over: its new key is lost, or cannot
     /// go where it was to go. The key of now stays. False when there is no such rekey.
     ///
@@ -387,7 +385,7 @@ impl Rekey {
         self.keys.set_source(incoming.kind, source);
         let mut line = self.events.audit_row(Action::Rekey, "vault", None, None);
         line.detail = Some(format!("key {} ({})", hex::encode(incoming.id), incoming.kind));
-        self.events.write(&Notes { audit: vec![line], ..Notes::default() }).await
+        self.store.note(&Notes { audit: vec![line], ..Notes::default() }).await
     }
 
     /// Removes the oldest retired keys, unless they still seal something.

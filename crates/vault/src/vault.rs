@@ -18,8 +18,7 @@ use crate::{
     events::Events,
     login::Logins,
     model::{InFlight, Warnings},
-    oauth::TokenEndpoint,
-    refresh::{Refresher, Replay, TokenWriter},
+    refresh::Refresher,
     rekey::Rekey,
     seal::MasterKeys,
     store::Store,
@@ -42,9 +41,6 @@ pub(crate) struct Services {
     pub(crate) uses: Arc<Uses>,
     pub(crate) apps: Arc<Apps>,
     pub(crate) accounts: Arc<Accounts>,
-    pub(crate) endpoint: Arc<TokenEndpoint>,
-    pub(crate) replay: Arc<Replay>,
-    pub(crate) tokens: Arc<TokenWriter>,
     pub(crate) refresher: Arc<Refresher>,
     pub(crate) logins: Arc<Logins>,
     pub(crate) rekey: Rekey,
@@ -73,13 +69,13 @@ impl Vault {
     /// Sets how long one call to a token service may take: 20 seconds unless set, at least 5, since a
     /// reply that is not waited for may hold the only copy of new tokens, and at most 60.
     pub fn set_exchange_timeout(&self, timeout: Duration) {
-        self.0.endpoint.set_timeout(timeout);
+        self.0.refresher.endpoint.set_timeout(timeout);
     }
 
     /// Returns how long an exchange of a code or a refresh token takes at most, with the writing of its
     /// reply.
     pub fn longest_exchange(&self) -> Duration {
-        self.0.endpoint.longest()
+        self.0.refresher.endpoint.longest()
     }
 
     /// Returns `true` while tokens are being exchanged: what is spent for them may be gone already, so a
@@ -115,7 +111,7 @@ impl Vault {
 
     /// Returns whom calls reach.
     pub fn environment(&self) -> &Environment {
-        self.0.apps.environment()
+        &self.0.apps.environment
     }
 
     /// Waits until no refresh and no exchange of a code is in flight and uses are written down: to be

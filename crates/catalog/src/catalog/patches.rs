@@ -13,7 +13,7 @@ use crate::{
     platforms,
     record::Record,
     summary::{ApiSummary, bare},
-    user::{self, UserOverlay},
+    user::{self, Index, UserOverlay},
 };
 
 impl Catalog {
@@ -36,22 +36,35 @@ impl Catalog {
                     self.mistakes.push(error);
                 }
             }
-            for nth in 0..self.user[at].overlay.apis.len() {
-                match self.try_patch(at, nth) {
-                    Ok(keys) => {
-                        for key in keys {
-                            self.user_index.entry(key).or_default().push((at, nth));
-                        }
-                    }
-                    Err(error) => self.mistakes.push(error),
+            let mut keys = Vec::new();
+            let count = self.user[at].names().len();
+            for nth in 0..count {
+                let found = match &self.user[at].index {
+                    Some(index) => Ok(index.pieces[nth].keys.clone()),
+                    None => self.try_patch(at, nth).map(Vec::from_iter),
+                };
+                let found = found.unwrap_or_else(|error| {
+                    self.mistakes.push(error);
+                    // One with mistakes is read whole, to tell them.
+                    self.user[at].stamp = None;
+                    Vec::new()
+                });
+                for key in &found {
+                    let place = (self.user[at].overlay.platform.clone(), key.clone());
+                    self.user_index.entry(place).or_default().push((at, nth));
                 }
+                keys.push(found);
+            }
+            let file = &mut self.user[at];
+            if let Some(stamp) = file.stamp.take() {
+                let _ = Index::write(&file.file, stamp, &file.overlay, keys);
             }
         }
     }
 
     /// Applies one patch to try it, and returns the keys under which it is found.
-    fn try_patch(&self, at: usize, nth: usize) -> Result<BTreeSet<(String, String)>> {
-        let UserOverlay { file, overlay } = &self.user[at];
+    fn try_patch(&self, at: usize, nth: usize) -> Result<BTreeSet<String>> {
+        let UserOverlay { file, overlay, .. } = &self.user[at];
         let patch = &overlay.apis[nth];
         let platform = platforms::platform(&overlay.platform)?;
         let named = |name| parse_name(platform, name).map_err(|error| error.context(file.display()));
@@ -65,24 +78,23 @@ impl Catalog {
         if let Some(entry) = entry {
             keys.insert(names::key(bare(self.tables.summary(entry).name)));
         }
-        let of_platform = |key: String| (platform.name.clone(), key);
         let done = match entry {
             Some(entry) => patch.apply(overlay, &mut self.tables.record(entry)?),
             // A second file may add to an API that the first one made.
-            None if self.user_index.contains_key(&of_platform(names::key(name.plain))) => Ok(()),
+            None if self.user_index.contains_key(&(platform.name.clone(), names::key(name.plain))) => Ok(()),
             None => patch.create(overlay, param2(platform)).map(drop),
         };
         done.map_err(|why| {
             user::wrong(file, &Mistake { place: None, key: format!("api[{nth}] {}", patch.name), why })
         })?;
-        Ok(keys.into_iter().map(of_platform).collect())
+        Ok(keys)
     }
 
     /// Finds the built-in entry that a user has given another name.
     pub(super) fn find_by_user_alias(&self, platform: &Platform, name: &Name<'_>) -> Option<Entry> {
         let patches = self.user_index.get(&(platform.name.clone(), names::key(name.plain)))?;
         patches.iter().find_map(|(at, nth)| {
-            let theirs = parse_name(platform, &self.user[*at].overlay.apis[*nth].name).ok()?;
+            let theirs = parse_name(platform, self.user[*at].names().get(*nth)?).ok()?;
             self.find(platform, &theirs)
         })
     }
@@ -106,7 +118,7 @@ impl Catalog {
         patches.dedup();
         for (at, nth) in patches {
             let file = &self.user[at];
-            let patch = &file.overlay.apis[nth];
+            let patch = file.patch(nth)?;
             let theirs = parse_name(platform, &patch.name)?;
             if let Some(record) = &record
                 && (theirs.version.is_some_and(|version| version != record.version.unwrap_or(1))
@@ -129,8 +141,8 @@ impl Catalog {
 
     pub(super) fn add_user_summaries(&self, platform: &Platform, out: &mut Vec<ApiSummary>) {
         for file in self.user.iter().filter(|file| file.overlay.platform == platform.name) {
-            for patch in &file.overlay.apis {
-                let Ok(api) = self.api(&platform.name, &patch.name) else { continue };
+            for name in file.names() {
+                let Ok(api) = self.api(&platform.name, name) else { continue };
                 let version = if api.version > 1 { format!("@{}", api.version) } else { String::new() };
                 let summary = ApiSummary {
                     platform: platform.name.clone(),

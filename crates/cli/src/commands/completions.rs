@@ -27,13 +27,26 @@ pub(crate) struct CompletionsArgs {
 /// That of `clap_complete` takes what bash leaves of a word behind `=` and `:` for the whole word.
 const BASH: &str = include_str!("completions.bash");
 
-/// A line of the script for zsh, and what stands for it: no space behind `NAME=`.
-const ZSH: [&str; 2] = [
-    "        [[ -n $other ]] && _describe -V 'values' other\n",
-    "        local -a open=(\"${(@M)other:#*=}\")
+/// Lines of the script for zsh, and what stands for them.
+const ZSH: [[&str; 2]; 2] = [
+    // No space behind `NAME=`.
+    [
+        "        [[ -n $other ]] && _describe -V 'values' other\n",
+        "        local -a open=(\"${(@M)other:#*=}\")
         other=(\"${(@)other:#*=}\")
         [[ -n $open ]] && _describe -V 'values' open -S ''
         [[ -n $other ]] && _describe -V 'values' other\n",
+    ],
+    // As a file of `$fpath` it is read at the first Tab, which wants an answer, too.
+    [
+        "\ncompdef _clap_dynamic_completer_sesame sesame",
+        "
+if [[ $funcstack[1] == _sesame ]]; then
+    _clap_dynamic_completer_sesame
+else
+    compdef _clap_dynamic_completer_sesame sesame
+fi",
+    ],
 ];
 
 /// Prints the script for a shell.
@@ -46,6 +59,7 @@ pub(crate) fn run(args: &CompletionsArgs) -> CliResult {
     let shell = shells.completer(&name).ok_or_else(|| Error::usage(format!("no completions for {name}")))?;
     let mut script = Vec::new();
     shell.write_registration(VARIABLE, "sesame", "sesame", "sesame", &mut script)?;
-    let script = String::from_utf8_lossy(&script).replace(ZSH[0], ZSH[1]);
+    let script = String::from_utf8_lossy(&script).into_owned();
+    let script = ZSH.iter().fold(script, |script, [from, to]| script.replace(from, to));
     output::raw(script.as_bytes())
 }

@@ -145,8 +145,12 @@ fn retry_words(retry: sesame_core::classify::RetryRule) -> &'static str {
         RetryRule::NextDay => "repeated after midnight in Beijing",
         RetryRule::Refresh => "repeated once with a new token",
         RetryRule::Clock => "repeated once with the clock corrected",
+        RetryRule::Later => "not repeated; it may work later",
     }
 }
+
+/// How much of an unknown code is repeated.
+const LONGEST_SHOWN: usize = 100;
 
 fn not_found(args: &ExplainArgs, catalog: &sesame_catalog::Catalog) -> Error {
     let codes = catalog.codes(args.platform.as_deref()).unwrap_or_default();
@@ -155,7 +159,8 @@ fn not_found(args: &ExplainArgs, catalog: &sesame_catalog::Catalog) -> Error {
     let near = if is_number(&args.code) { None } else { nearest(&args.code, codes) };
     let near = near.map(|code| format!("Did you mean {code}? ")).unwrap_or_default();
     let place = args.platform.as_deref().map(|place| format!(" on {place}")).unwrap_or_default();
-    Error::usage(format!("unknown code{place}: {:?}", args.code.trim())).with_hint(format!(
+    let shown: String = args.code.trim().chars().take(LONGEST_SHOWN).collect();
+    Error::usage(format!("unknown code{place}: {shown:?}")).with_hint(format!(
         "{near}`sesame apis show API` lists the business errors of one API; the platform's page of the API may list more."
     ))
 }

@@ -117,3 +117,22 @@ fn what_hands_out_tokens_is_shown_with_the_command_of_the_vault() {
         assert!(shown.contains(command) && !shown.contains("sesame call"), "{shown}");
     }
 }
+
+#[test]
+fn a_name_of_ten_thousand_characters_is_refused_in_a_few_lines() {
+    let house = House::with_accounts(&[("lazada", "ocean-trade")]);
+    let long = "a".repeat(10_000);
+    for (words, status) in [
+        (&["apis", "show", &long, "-p", "lazada"][..], 2),
+        (&["call", "ocean-trade", &long], 2),
+        (&["codegen", "rust", &long, "-p", "lazada"], 2),
+        (&["catalog", "export", "--json-schema", &long, "-p", "lazada"], 2),
+        (&["explain", &long], 1),
+        (&["explain", &long, "-p", "lazada"], 1),
+    ] {
+        let done = house.run(words).fails(status);
+        assert!(done.stderr.len() < 1_000, "{}: {}", words[0], done.stderr.len());
+    }
+    let many = "stock ".repeat(10_000);
+    assert!(house.run(&["apis", "search", &many, "-p", "lazada"]).succeeds().stdout.len() < 20_000);
+}

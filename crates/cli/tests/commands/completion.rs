@@ -113,3 +113,92 @@ fn bash_completes_values_and_names_with_colons() {
     let line = "sesame call other com.alibaba.trade:alibaba.trade.getSellerOrderL";
     assert_eq!(ask(line, &name, name[5]), ["alibaba.trade.getSellerOrderList"]);
 }
+
+/// A command that finds `sesame` and this house; `None` where the shell is not installed.
+#[cfg(unix)]
+fn shell(house: &House, name: &str) -> Option<std::process::Command> {
+    std::process::Command::new(name).arg("--version").output().ok()?;
+    let mut command = std::process::Command::new(name);
+    let program = std::path::Path::new(env!("CARGO_BIN_EXE_sesame")).parent().unwrap();
+    let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap());
+    command.env("SESAME_HOME", house.path()).env("PATH", path).env("HOME", house.path());
+    Some(command)
+}
+
+const LINES: [(&str, &str); 4] = [
+    ("sesame explain Incompl", "sesame explain IncompleteSignature"),
+    ("sesame call ocean-trade /orders/ge", "sesame call ocean-trade /orders/get"),
+    ("sesame call ocean-trade /orders/get sort_d", "sesame call ocean-trade /orders/get sort_direction="),
+    (
+        "sesame call other com.alibaba.trade:alibaba.trade.getSellerOrderL",
+        "sesame call other com.alibaba.trade:alibaba.trade.getSellerOrderList",
+    ),
+];
+
+#[cfg(unix)]
+#[test]
+fn fish_completes() {
+    let house = House::with_accounts(&[("lazada", "ocean-trade"), ("1688", "other")]);
+    let script = house.path().join("sesame.fish");
+    std::fs::write(&script, house.run(&["completions", "fish"]).succeeds().stdout).unwrap();
+    for (line, whole) in LINES {
+        let Some(mut fish) = shell(&house, "fish") else { return };
+        let ask = format!("source {}; complete -C '{line}'", script.display());
+        let output = fish.args(["--no-config", "-c", &ask]).output().unwrap();
+        let offered = String::from_utf8(output.stdout).unwrap();
+        let (before, last) = whole.rsplit_once(' ').unwrap();
+        assert!(line.starts_with(before));
+        assert_eq!(offered.lines().next().and_then(|line| line.split('\t').next()), Some(last), "{line}");
+    }
+}
+
+/// Presses Tab in a shell in a terminal, where the script is a file of `$fpath`, as the help says.
+#[cfg(unix)]
+#[test]
+fn zsh_completes_at_the_first_tab() {
+    const TAB: &str = r#"
+        zmodload zsh/zpty
+        zpty shell "env TERM=dumb COLUMNS=200 zsh -f -i"
+        zpty -w shell "PROMPT='> '; unsetopt zle_bracketed_paste; fpath=($1 \$fpath); autoload -Uz compinit; compinit -u -D; print rea''dy"
+        out=
+        until [[ $out == *ready* ]]; do zpty -r shell chunk; out+=$chunk; done
+        zpty -w -n shell "$2"$'\t'
+        out=
+        # What is read without waiting, since no line ends here; half a minute at most.
+        for ((tries = 0; tries < 300; tries++)); do
+            while zpty -rt shell chunk; do out+=$chunk; done
+            [[ $out == *"$3"* ]] && break
+            sleep 0.1
+        done
+        print -r -- "$out"
+    "#;
+    let house = House::with_accounts(&[("lazada", "ocean-trade"), ("1688", "other")]);
+    std::fs::write(house.path().join("_sesame"), house.run(&["completions", "zsh"]).succeeds().stdout)
+        .unwrap();
+    for (line, whole) in LINES {
+        let Some(mut zsh) = shell(&house, "zsh") else { return };
+        let folder = house.path().display().to_string();
+        let output = zsh.args(["-f", "-c", TAB, "zsh", &folder, line, whole]).output().unwrap();
+        let shown = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(shown.contains(whole), "{line}: {shown}");
+    }
+}
+
+/// PowerShell is not tried here; what its script asks is.
+#[test]
+fn powershell_asks_for_the_word_at_the_cursor() {
+    let house = House::with_accounts(&[("lazada", "ocean-trade")]);
+    let script = house.run(&["completions", "powershell"]).succeeds().stdout;
+    for part in
+        ["Register-ArgumentCompleter -Native -CommandName sesame", "$env:SESAME_COMPLETE = \"powershell\""]
+    {
+        assert!(script.contains(part), "{script}");
+    }
+    let ask = |words: &[&str]| {
+        let mut command = house.command(&[&["--", "sesame"], words].concat());
+        let output = command.env("SESAME_COMPLETE", "powershell").output().unwrap();
+        String::from_utf8(output.stdout).unwrap().lines().next().map(str::to_owned)
+    };
+    assert_eq!(ask(&["explain", "Incompl"]).as_deref(), Some("IncompleteSignature"));
+    assert_eq!(ask(&["call", "ocean-trade", "/orders/ge"]).as_deref(), Some("/orders/get"));
+}

@@ -10,7 +10,8 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use sesame_catalog::Catalog;
+use sesame_catalog::{Catalog, Param, Record, Type};
+use sesame_documents::{top_document, top_list};
 
 use crate::{
     house::{House, files_below},
@@ -176,6 +177,33 @@ fn an_interrupted_update_goes_on_where_it_stopped() {
     assert_eq!(done.json()["changes"].as_array().unwrap().len(), 3);
     let asked = script.asked.lock().unwrap()[before..].join(" ");
     assert!(asked.contains("two") && asked.contains("three") && !asked.contains("one"), "{asked}");
+}
+
+#[test]
+fn a_host_of_tops_documents_is_walked_in_its_own_form() {
+    let param = Param {
+        max_items: Some(20),
+        required: Some(true),
+        ..Param::named("num_iids".to_owned(), Type::Integer)
+    };
+    let made_up = Record {
+        title_zh: Some("新接口".to_owned()),
+        params: vec![Param { list: true, ..param }],
+        ..Record::named("taobao.made.up.get".to_owned())
+    };
+    let script = host(move |_, target, _| match target.split_once("metadata.json") {
+        Some(("/", "")) => (200, "", top_list([&made_up]).to_string()),
+        Some(("/", "?name=taobao.made.up.get")) => (200, "", top_document(&made_up).to_string()),
+        _ => (404, "", "{}".to_owned()),
+    });
+    let house = House::empty();
+    let all = ["catalog", "update", "taobao", "--host", &script.url, "--pause", "0s", "--yes", "-o", "json"];
+    assert_eq!(house.run(&all).succeeds().json()["changes"].as_array().unwrap().len(), 1);
+    assert_eq!(script.asked.lock().unwrap().len(), 2);
+    let shown =
+        house.run(&["apis", "show", "taobao.made.up.get", "-p", "taobao", "-o", "json"]).succeeds().json();
+    assert_eq!((&shown["title_zh"], &shown["params"][0]["max_items"]), (&json!("新接口"), &json!(20)));
+    assert_eq!(house.run(&all).succeeds().json()["changes"], json!([]));
 }
 
 #[test]

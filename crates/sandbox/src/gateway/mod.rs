@@ -160,6 +160,9 @@ impl ApiCall<'_> {
         // After the fixtures, which have codes of their own for what they refuse.
         check()?;
         let is_world = answer.is_some() || known.is_some();
+        if !is_world {
+            state.fixtures.check_ids(&call, api)?;
+        }
         let source = if is_world { ReplySource::World } else { ReplySource::without_fixtures(api) };
         trace.source.set(Some(source));
         let payload = match answer {

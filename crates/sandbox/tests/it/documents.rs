@@ -17,6 +17,19 @@ async fn a_document_has_a_tag_and_is_not_sent_again_to_who_has_it() {
 }
 
 #[tokio::test]
+async fn documents_come_in_the_form_of_top_too() {
+    let bench = Bench::start().await;
+    let base = "/_sandbox/documents/taobao/metadata.json";
+    let list = bench.send("GET", base, &[], b"").await.unwrap().json();
+    let name = "taobao.items.onsale.get";
+    assert!(list.as_array().unwrap().iter().any(|head| head["name"] == name));
+    let document = bench.send("GET", &format!("{base}?name={name}"), &[], b"").await.unwrap().json();
+    assert_eq!(document["requestParams"][0]["required"], true, "{document}");
+    let unknown = bench.send("GET", &format!("{base}?name=taobao.no.such"), &[], b"").await.unwrap();
+    assert_eq!(unknown.status, 404);
+}
+
+#[tokio::test]
 async fn what_is_not_there_is_refused() {
     let bench = Bench::start().await;
     let base = "/_sandbox/documents";

@@ -399,3 +399,63 @@ async fn lists_of_orders_follow_what_happens() {
     );
     assert_eq!(both["data"][0]["order_items"][0]["sku"], "TSHIRT-BLACK-M");
 }
+
+#[tokio::test]
+async fn sellers_that_deliver_themselves_tell_what_arrived() {
+    let shop = Shop::of("lazada").await;
+    let (order, lines) = new_order(&shop, 1).await;
+    let packed = pack(&shop, json!([{"order_id": order, "order_item_list": lines}])).await;
+    let package = packed["result"]["data"]["pack_order_list"][0]["order_item_list"][0]["package_id"].clone();
+    let told = async |api: &str, name: &str, package: &Json| {
+        let reply = json(&shop, api, name, json!({"packages": [{"package_id": package}]})).await;
+        reply["result"]["data"]["packages"][0]["item_err_code"].as_str().unwrap().to_owned()
+    };
+    let (delivered, failed) = ("/order/package/sof/delivered", "/order/package/sof/failed_delivery");
+    assert_eq!(told(delivered, "dbsDeliveryReq", &package).await, "700000", "not shipped");
+    assert_eq!(told(delivered, "dbsDeliveryReq", &json!("FP0000000000001")).await, "30012");
+    step(&shop, order, "ready").await;
+    step(&shop, order, "ship").await;
+    assert_eq!(told(failed, "dbsFailedDeliveryReq", &package).await, "0");
+    assert_eq!(items(&shop, order).await[0]["status"], "failed_delivery");
+    assert_eq!(told(delivered, "dbsDeliveryReq", &package).await, "700000", "it came back");
+    let nothing = json(&shop, delivered, "dbsDeliveryReq", json!({"packages": []})).await;
+    assert_eq!(nothing["result"]["error_code"], "700018", "{nothing}");
+
+    let (order, lines) = new_order(&shop, 2).await;
+    let old = async |ids: Json| {
+        shop.call("/order/sof/delivered", &[("order_item_ids", &ids.to_string())]).await.json()
+    };
+    for ids in [json!(lines), json!([1]), json!([-1]), json!([])] {
+        assert_eq!(old(ids.clone()).await["code"], "20", "{ids}");
+    }
+    step(&shop, order, "ship").await;
+    assert_eq!(old(json!(lines)).await["code"], "0");
+    assert_eq!(old(json!(lines)).await["code"], "20", "twice");
+}
+
+#[tokio::test]
+async fn digital_goods_arrive_once_and_invoices_belong_to_packed_items() {
+    let shop = Shop::of("lazada").await;
+    let (order, lines) = new_order(&shop, 2).await;
+    let digital = async |order: u64, list: Json| {
+        let orders = json!({"orders": [{"order_id": order, "order_item_list": list}]});
+        json(&shop, "/order/digital/delivered", "digitalDeliveryReq", orders).await["result"].clone()
+    };
+    let row = |reply: &Json| reply["data"]["orders"][0]["order_item_list"][0]["item_err_code"].clone();
+    assert_eq!(row(&digital(order, json!([lines[0]])).await), "0");
+    assert_eq!(row(&digital(order, json!([lines[0]])).await), "700026", "twice");
+    assert_eq!(row(&digital(order, json!([7])).await), "700025");
+    assert_eq!(row(&digital(7, json!([lines[1]])).await), "700021");
+    assert_eq!(digital(order, json!([])).await["errorCode"], "700018");
+    let after = items(&shop, order).await;
+    assert_eq!((&after[0]["status"], &after[1]["status"]), (&json!("delivered"), &json!("pending")));
+
+    let invoice = async |item: &str| {
+        let args = [("order_item_id", item), ("invoice_number", "INV-1")];
+        shop.call("/order/invoice_number/set", &args).await.json()["code"].clone()
+    };
+    assert_eq!(invoice(&lines[1].to_string()).await, "34");
+    assert_eq!(invoice("7").await, "20");
+    pack(&shop, json!([{"order_id": order, "order_item_list": [lines[1]]}])).await;
+    assert_eq!(invoice(&lines[1].to_string()).await, "0");
+}

@@ -30,6 +30,7 @@ mod sweep;
 mod sweep_calls;
 mod sweep_wrong;
 mod top;
+mod unknown_ids;
 mod world;
 mod world_1688;
 mod world_aliexpress;

@@ -28,6 +28,8 @@ pub(crate) struct Caller {
     key: SigningKey,
     token: String,
     urls: Urls,
+    /// Ids that the shop has: of an order, a line, a package, a product, a SKU.
+    pub(crate) ids: Vec<String>,
 }
 
 /// What came back.
@@ -72,7 +74,8 @@ impl Caller {
         };
         let key = SigningKey::new(digest, &AppSecret::new(app.app_secret.clone().unwrap()));
         let urls = platform.urls(None, &Environment::sandbox(&bench.sandbox.url()).unwrap()).unwrap();
-        Self { platform, app, key, token: token.as_str().unwrap().to_owned(), urls }
+        let ids = ids(bench, name).await;
+        Self { platform, app, key, token: token.as_str().unwrap().to_owned(), urls, ids }
     }
 
     /// Encodes and signs a call.
@@ -140,6 +143,27 @@ impl Caller {
             }
         }
     }
+}
+
+async fn ids(bench: &Bench, platform: &str) -> Vec<String> {
+    let query = format!("platform={platform}&limit=1000");
+    let orders = bench.get(&format!("/_sandbox/orders?{query}")).await.json();
+    let products = bench.get(&format!("/_sandbox/products?{query}")).await.json();
+    let find = |rows: &Json, place: &str, fits: &dyn Fn(&Json) -> bool| {
+        let row = rows.as_array().unwrap().iter().find(|row| fits(row))?;
+        Some(row.pointer(place)?.to_string())
+    };
+    let (orders, products) = (&orders["orders"], &products["products"]);
+    let is_there = |product: &Json| product["status"] != "deleted";
+    let package = find(orders, "/packages/0/id", &|order| order["packages"][0].is_object());
+    let ids = [
+        find(orders, "/id", &|_| true),
+        find(orders, "/lines/0/id", &|_| true),
+        find(products, "/id", &is_there),
+        find(products, "/skus/0/id", &is_there),
+        package.map(|id| format!("FP{id:0>13}")),
+    ];
+    ids.into_iter().flatten().collect()
 }
 
 /// A connection that is used again and again.

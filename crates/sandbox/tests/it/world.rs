@@ -231,3 +231,27 @@ async fn the_books_say_what_is_wrong_with_a_request() {
     let page = bench.control("GET", "orders?platform=lazada&offset=118&limit=5", &Json::Null).await;
     assert_eq!((&page["total"], page["orders"].as_array().unwrap().len()), (&json!(120), 2));
 }
+
+#[tokio::test]
+async fn a_sandbox_that_starts_later_has_orders_of_its_last_days_on_every_platform() {
+    let newest = async |now: &str| {
+        let now: jiff::Timestamp = now.parse().unwrap();
+        let bench = Bench::with(|options| options.now = Some(now)).await;
+        let mut ages = Vec::new();
+        for platform in ["alibaba", "aliexpress", "aliexpress-legacy", "1688", "lazada", "miravia", "taobao"] {
+            let books =
+                bench.control("GET", &format!("orders?platform={platform}&limit=1000"), &Json::Null).await;
+            let created = books["orders"].as_array().unwrap().iter().map(|order| {
+                let created: jiff::Timestamp = order["created"].as_str().unwrap().parse().unwrap();
+                now.duration_since(created).as_hours()
+            });
+            let created: Vec<i64> = created.collect();
+            assert!(created.iter().all(|hours| *hours >= 0), "{platform}: none is made later than now");
+            ages.push((created[0], created.iter().filter(|hours| **hours < 7 * 24).count()));
+        }
+        ages
+    };
+    let first = newest("2026-11-21T12:00:00Z").await;
+    assert_eq!(newest("2027-03-05T12:00:00Z").await, first, "moved by whole days, and by nothing else");
+    assert!(first.iter().all(|(age, in_a_week)| *age < 5 * 24 && *in_a_week > 1), "{first:?}");
+}

@@ -308,3 +308,25 @@ async fn refunds_follow_what_buyers_ask_for() {
     assert_eq!(refunds("SUCCESS").await.len(), 1);
     assert_eq!(state(&seller, &unpaid.to_string()).await.0, "TRADE_CLOSED_BY_TAOBAO");
 }
+
+#[tokio::test]
+async fn carrier_and_number_of_a_shipment_are_corrected_until_it_arrives() {
+    const RESEND: &str = "taobao.logistics.consign.resend";
+    let seller = Seller::of("taobao").await;
+    let sku = &seller.skus(1).await[0][0];
+    let tid = seller.order(&[(sku, 1)], true).await["id"].to_string();
+    let args = |tid: &'static str, number: &'static str| {
+        [("tid", tid), ("company_code", "YTO"), ("out_sid", number)]
+    };
+    let tid: &'static str = tid.leak();
+    assert_eq!(seller.refusal(RESEND, &args(tid, "YT0002")).await, "isv.logistics-send-service-rejection");
+    seller.get("taobao.logistics.offline.send", &args(tid, "YT0001")).await;
+    let sent = seller.get(RESEND, &args(tid, "YT0002")).await;
+    assert_eq!(sent["shipping"]["is_success"], true, "{sent}");
+    let trace = seller.get("taobao.logistics.trace.search", &[("tid", tid)]).await;
+    assert_eq!(trace["out_sid"], "YT0002");
+    assert_eq!(seller.refusal(RESEND, &args("7654321", "YT0002")).await, "isv.trade-not-exist");
+    assert_eq!(seller.refusal(RESEND, &args(tid, "?")).await, "isv.invalid-parameter:out_sid");
+    seller.step("orders", json!({"do": "deliver", "order": tid.parse::<u64>().unwrap()})).await;
+    assert_eq!(seller.refusal(RESEND, &args(tid, "YT0003")).await, "isv.logistics-send-service-rejection");
+}

@@ -151,7 +151,7 @@ impl OrdersRequest {
         self
     }
 
-    /// The first orders alone, in the platform's order.
+    /// The first orders alone, in the platform's order, of those in the stages asked for.
     pub fn limit(mut self, most: u64) -> Self {
         self.request.limit = Some(most);
         self

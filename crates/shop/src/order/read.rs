@@ -23,12 +23,14 @@ pub struct OrderPages {
     words: Words,
     walk: Walk,
     stages: Vec<Stage>,
+    /// Orders that may still come.
+    left: u64,
 }
 
 impl OrderPages {
     pub(super) async fn open(asked: OrdersRequest) -> Result<Self> {
         let OrdersRequest { shop, request, has_lines, is_personal, is_buyer } = asked;
-        let stages = request.stages.clone();
+        let (stages, left) = (request.stages.clone(), request.limit.unwrap_or(u64::MAX));
         let name = request.list.clone();
         let walk = Walk::open(&shop, request).await?;
         let list = walk.fields().with_personal(is_personal);
@@ -44,11 +46,14 @@ impl OrderPages {
         if let Some(details) = &details {
             table.mask_also(&details.facet.personal);
         }
-        Ok(Self { shop, list, details, words: Words::new(table), walk, stages })
+        Ok(Self { shop, list, details, words: Words::new(table), walk, stages, left })
     }
 
     /// Fetches the next page. A page may have no orders: where a stage is asked for, others are left out.
     pub async fn next(&mut self) -> Option<Result<Page<Order>>> {
+        if self.left == 0 {
+            return None;
+        }
         let page = match self.walk.next().await? {
             Ok(page) => page,
             Err(error) => return Some(Err(error)),
@@ -72,6 +77,8 @@ impl OrderPages {
                 orders.push(order);
             }
         }
+        orders.truncate(usize::try_from(self.left).unwrap_or(usize::MAX));
+        self.left -= orders.len() as u64;
         let mut warnings = page.warnings;
         warnings.append(&mut self.words.warnings);
         Some(Ok(Page { rows: orders, total: page.total, warnings, progress: page.progress }))

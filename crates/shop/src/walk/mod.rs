@@ -86,9 +86,11 @@ impl Walk {
             }
             request.since = Some(request.since.unwrap_or(oldest).max(oldest));
         }
-        let left = request.limit.unwrap_or(u64::MAX);
-        let by_pages =
-            request.page.is_some() || !source.has_windows() || (left < u64::MAX && !source.needs_windows());
+        // Rows that a filter of the caller leaves out do not count: the caller stops by itself.
+        let left = request.limit.filter(|_| request.stages.is_empty()).unwrap_or(u64::MAX);
+        let by_pages = request.page.is_some()
+            || !source.has_windows()
+            || (request.limit.is_some() && !source.needs_windows());
         let way = if by_pages {
             if bookmark.is_some() {
                 return Err(Error::usage(format!("the list of {} has no bookmarks", request.list)));

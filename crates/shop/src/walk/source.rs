@@ -29,7 +29,8 @@ pub struct Request {
     pub status: Option<String>,
     /// Parts of the list that cannot hold rows in these stages are left out.
     pub stages: Vec<Stage>,
-    /// The most rows. A list that ends there is read page by page, in the platform's order.
+    /// The most rows. A list that ends there is read page by page, in the platform's order. With `stages` it
+    /// does not end by itself, since the caller leaves rows out.
     pub limit: Option<u64>,
     /// Only this page, counted from 1.
     pub page: Option<u64>,
@@ -98,7 +99,8 @@ impl Source {
                     .with_hint("Describe its pages in a file of SESAME_HOME/catalog, as crates/catalog/data/README.md explains."));
             };
             let most = paging.max_size.unwrap_or(USUAL_SIZE);
-            let size = paging.fixed_size.unwrap_or_else(|| request.limit.unwrap_or(most).clamp(1, most));
+            let limit = request.limit.filter(|_| request.stages.is_empty());
+            let size = paging.fixed_size.unwrap_or_else(|| limit.unwrap_or(most).clamp(1, most));
             parts.push(PartSource { api, paging, size, inputs });
         }
         Ok(Self { shop: shop.clone(), client, facet, zone, parts })

@@ -149,3 +149,56 @@ async fn states_that_cannot_hold_a_stage_are_not_asked_for() {
     let asked = gateway.asked.lock().unwrap().len();
     assert_eq!(asked, 1, "one state of eleven");
 }
+
+#[tokio::test]
+async fn a_limit_counts_the_orders_in_the_stages_asked_for() {
+    let order = |id: u64, word: &str| json!({"order_id": id, "statuses": [word], "updated_at": "2026-10-02 10:00:00 +0800"});
+    // A platform may give as many rows of a page as it is asked for.
+    let answer = move |request: &HttpRequest| {
+        if request.url.contains("/orders/items/get") {
+            return json!({"code": "0", "data": []});
+        }
+        let words = ["delivered", "pending", "shipped", "pending", "pending"];
+        let number = |name: &str| param(request, name).and_then(|text| text.parse().ok());
+        let rows: Vec<Json> = (1..).zip(words).map(|(id, word)| order(id, word)).collect();
+        let rows: Vec<&Json> =
+            rows.iter().skip(number("offset").unwrap_or(0)).take(number("limit").unwrap_or(100)).collect();
+        json!({"code": "0", "data": {"countTotal": 5, "count": rows.len(), "orders": rows}})
+    };
+    let (shop, gateway, _home) = shop("lazada", answer).await;
+    let mut pages = shop.orders().stage(Stage::ToShip).limit(2).without_lines().pages().await.unwrap();
+    let mut ids = Vec::new();
+    while let Some(page) = pages.next().await {
+        ids.extend(page.unwrap().rows.into_iter().map(|order| order.id));
+    }
+    assert_eq!(ids, ["2", "4"]);
+    assert_eq!(gateway.asked.lock().unwrap().len(), 1, "pages are as large as ever");
+}
+
+#[tokio::test]
+async fn orders_of_the_archive_of_1688_come_once_and_lines_have_the_code_of_their_own_sku() {
+    let order = |id: u64| {
+        json!({"baseInfo": {"idOfStr": id.to_string(), "status": "success"},
+            "productItems": [{"subItemID": id, "productCargoNumber": "PEN", "cargoNumber": "PEN-RED", "skuID": 7},
+                {"subItemID": id + 1, "productCargoNumber": "PEN", "skuID": 8}]})
+    };
+    let answer = move |request: &HttpRequest| {
+        let rows = match param(request, "isHis").as_deref() {
+            Some("true") => vec![order(10), order(20)],
+            _ => vec![order(30), order(20)],
+        };
+        json!({"totalRecord": rows.len(), "result": rows})
+    };
+    let (shop, _, _home) = shop("1688", answer).await;
+    for request in [shop.orders(), shop.orders().buyer(), shop.orders().limit(10)] {
+        let mut pages = request.pages().await.unwrap();
+        let mut orders = Vec::new();
+        while let Some(page) = pages.next().await {
+            orders.extend(page.unwrap().rows);
+        }
+        let ids: Vec<&str> = orders.iter().map(|order| order.id.as_str()).collect();
+        assert_eq!(ids, ["30", "20", "10"]);
+        let skus: Vec<&str> = orders[0].lines.iter().map(|line| line.sku.as_str()).collect();
+        assert_eq!(skus, ["PEN-RED", "8"], "the number of the product names no SKU");
+    }
+}

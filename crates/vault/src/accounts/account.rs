@@ -6,7 +6,7 @@ use sesame_catalog::TokenRules;
 use sesame_core::{AccessToken, RefreshToken};
 
 use crate::{
-    model::{Id, Warning},
+    model::{Id, Warning, setters},
     schedule::{self, Windows, hopeless},
     store::FullRow,
 };
@@ -258,39 +258,15 @@ pub struct ImportedTokens {
     pub refresh_expires_at: Option<Timestamp>,
 }
 
-impl ImportedTokens {
+setters! { ImportedTokens {
     /// Sets the access token.
-    #[must_use]
-    pub fn access(mut self, access: AccessToken) -> Self {
-        self.access = Some(access);
-        self
-    }
-
+    access: AccessToken = Some(access),
     /// Sets the refresh token.
-    #[must_use]
-    pub fn refresh(mut self, refresh: RefreshToken) -> Self {
-        self.refresh = Some(refresh);
-        self
-    }
-
+    refresh: RefreshToken = Some(refresh),
     /// Sets the account's name.
-    #[must_use]
-    pub fn account_name(mut self, account_name: impl Into<String>) -> Self {
-        self.account_name = Some(account_name.into());
-        self
-    }
-
+    account_name: impl Into<String> = Some(account_name.into()),
     /// Sets when the access token ends.
-    #[must_use]
-    pub fn access_expires_at(mut self, access_expires_at: Timestamp) -> Self {
-        self.access_expires_at = Some(access_expires_at);
-        self
-    }
-
+    access_expires_at: Timestamp = Some(access_expires_at),
     /// Sets when the refresh token ends.
-    #[must_use]
-    pub fn refresh_expires_at(mut self, refresh_expires_at: Timestamp) -> Self {
-        self.refresh_expires_at = Some(refresh_expires_at);
-        self
-    }
-}
+    refresh_expires_at: Timestamp = Some(refresh_expires_at),
+}}

@@ -18,7 +18,7 @@ use sesame_core::{
 };
 
 use crate::{
-    model::{Id, lock, name},
+    model::{Id, lock, name, setters},
     oauth::{callback::Place, calls::ClientCredentials},
     seal::{Sealer, Slot, open_text},
     store::AppRow,
@@ -68,35 +68,18 @@ impl NewApp {
             secret_origin: None,
         }
     }
-
-    /// Sets its name.
-    #[must_use]
-    pub fn name(mut self, name: impl Into<String>) -> Self {
-        self.name = Some(name.into());
-        self
-    }
-
-    /// Sets the redirect URI that is registered in the console.
-    #[must_use]
-    pub fn redirect_uri(mut self, redirect_uri: impl Into<String>) -> Self {
-        self.redirect_uri = Some(redirect_uri.into());
-        self
-    }
-
-    /// Sets the region whose hosts are called.
-    #[must_use]
-    pub fn region(mut self, region: impl Into<String>) -> Self {
-        self.region = Some(region.into());
-        self
-    }
-
-    /// Sets where the secret was read from.
-    #[must_use]
-    pub fn secret_origin(mut self, secret_origin: impl Into<String>) -> Self {
-        self.secret_origin = Some(secret_origin.into());
-        self
-    }
 }
+
+setters! { NewApp {
+    /// Sets its name.
+    name: impl Into<String> = Some(name.into()),
+    /// Sets the redirect URI that is registered in the console.
+    redirect_uri: impl Into<String> = Some(redirect_uri.into()),
+    /// Sets the region whose hosts are called.
+    region: impl Into<String> = Some(region.into()),
+    /// Sets where the secret was read from.
+    secret_origin: impl Into<String> = Some(secret_origin.into()),
+}}
 
 /// An app, without its secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -367,15 +350,6 @@ impl AppState {
     pub(crate) fn key(&self, digest: Digest) -> &SigningKey {
         let at = Digest::ALL.iter().position(|known| *known == digest).unwrap_or_default();
         self.keys[at].get_or_init(|| SigningKey::new(digest, &self.secret))
-    }
-}
-
-impl fmt::Debug for AppState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AppState")
-            .field("name", &self.name)
-            .field("platform", &self.platform.name)
-            .finish_non_exhaustive()
     }
 }
 

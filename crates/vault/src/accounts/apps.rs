@@ -32,11 +32,6 @@ pub(crate) struct Apps {
 }
 
 impl Apps {
-    /// Returns whom calls reach.
-    pub(crate) const fn environment(&self) -> &Environment {
-        &self.environment
-    }
-
     /// Returns the sandbox's address for a row of an app; `None` if calls go to the live platforms.
     pub(crate) fn sandbox(&self) -> Option<String> {
         self.environment.sandbox_url().map(ToString::to_string)
@@ -50,11 +45,6 @@ impl Apps {
     /// Returns the base URLs of an app in a region.
     pub(crate) fn urls(&self, app: &AppState, region: Option<&str>) -> Result<Urls> {
         app.platform.urls(region, &self.environment)
-    }
-
-    /// Returns all apps, oldest first.
-    pub(crate) async fn list(&self) -> Result<Vec<AppRow>> {
-        self.store.apps().await
     }
 
     /// Returns an app by name. The error for an unknown one names the apps there are.
@@ -259,7 +249,7 @@ impl Apps {
 
     /// Opens the secret of a row; `None` if it does not open.
     async fn secret(&self, row: &AppRow) -> Option<Zeroizing<String>> {
-        self.keys.ensure_app(row).await.ok()?;
+        self.keys.ensure_value(&row.secret).await.ok()?;
         open_text(self.keys.sealer(), app::secret_slot(&row.id), &row.secret).ok().map(Zeroizing::new)
     }
 
@@ -283,7 +273,7 @@ impl Apps {
 
     /// Opens an app's secret, whichever key of the vault sealed it; once per process and secret.
     pub(crate) async fn open(&self, row: &AppRow) -> Result<Arc<AppState>> {
-        self.keys.ensure_app(row).await?;
+        self.keys.ensure_value(&row.secret).await?;
         self.state(row)
     }
 
@@ -301,7 +291,7 @@ impl Apps {
     /// Returns `true` if an app's secret still is the row's. One whose key this process cannot reach is
     /// taken for the same: calls go on with what is known.
     pub(crate) async fn is_current(&self, app: &AppState, row: &AppRow) -> bool {
-        self.keys.ensure_app(row).await.is_err() || app.is_of(row, self.keys.sealer())
+        self.keys.ensure_value(&row.secret).await.is_err() || app.is_of(row, self.keys.sealer())
     }
 
     /// Keeps sandbox accounts and real ones apart: neither's tokens ever reach the other's gateway.

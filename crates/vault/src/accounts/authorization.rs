@@ -1,11 +1,8 @@
 //! One authorization as this process knows it: the snapshot that fresh calls read without a lock.
 
-use std::{
-    fmt,
-    sync::{
-        Arc, Mutex, MutexGuard,
-        atomic::{AtomicI64, Ordering},
-    },
+use std::sync::{
+    Arc, Mutex, MutexGuard,
+    atomic::{AtomicI64, Ordering},
 };
 
 use arc_swap::ArcSwapOption;
@@ -136,15 +133,6 @@ impl Authorization {
     }
 }
 
-impl fmt::Debug for Authorization {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Authorization")
-            .field("id", &self.id)
-            .field("account", &self.label)
-            .finish_non_exhaustive()
-    }
-}
-
 pub(crate) fn slot<'a>(id: &'a Id, column: &'a str) -> Slot<'a> {
     Slot { table: "authorizations", row: id.as_bytes(), column }
 }
@@ -175,18 +163,7 @@ impl AuthorizationRow {
             app_id,
             region,
             generation: 1,
-            tokens: TokenColumns {
-                access: None,
-                refresh: None,
-                issued_at: now,
-                access_expires_at: None,
-                refresh_expires_at: None,
-                refresh_denied: false,
-                identity: "".into(),
-                warm_at: None,
-                due_at: None,
-                announced: None,
-            },
+            tokens: TokenColumns { issued_at: now, ..TokenColumns::default() },
             exhausted: None,
             last_success: Some(now),
             last_error: None,

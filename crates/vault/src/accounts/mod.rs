@@ -198,11 +198,6 @@ impl Accounts {
         Ok(())
     }
 
-    /// Forgets what this process remembers of an account that has changed.
-    pub(crate) fn forget(&self, name: &str) {
-        self.cache.forget(name);
-    }
-
     /// Returns the handle of an account that was used before: no lock, no wait.
     pub(crate) fn cached(&self, name: &str) -> Option<Arc<AccountHandle>> {
         self.cache.get(name)
@@ -231,9 +226,14 @@ impl Accounts {
         }
     }
 
-    async fn row_by_id(&self, account: AccountId) -> Result<FullRow> {
+    /// Finds an account by id.
+    pub(crate) async fn find_by_id(&self, account: AccountId) -> Result<Option<FullRow>> {
         let rows = self.store.accounts_after(account.before(), 1).await?;
-        rows.into_iter().find(|row| row.account.id == account).ok_or_else(|| {
+        Ok(rows.into_iter().find(|row| row.account.id == account))
+    }
+
+    async fn row_by_id(&self, account: AccountId) -> Result<FullRow> {
+        self.find_by_id(account).await?.ok_or_else(|| {
             Error::usage(format!("there is no account with the id {account}")).with_hint(
                 "It was removed, or belongs to another vault. `sesame accounts` shows the accounts.",
             )

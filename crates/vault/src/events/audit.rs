@@ -6,7 +6,7 @@ use sesame_core::{Error, ErrorKind, Result, scalar::printable};
 
 use super::Events;
 use crate::{
-    model::{Id, name},
+    model::{Id, name, setters},
     store::{AuditQuery, AuditRow, FullRow, Notes},
 };
 
@@ -54,28 +54,14 @@ pub struct AuditFilter {
     pub limit: u32,
 }
 
-impl AuditFilter {
+setters! { AuditFilter {
     /// Sets the account.
-    #[must_use]
-    pub fn account(mut self, account: impl Into<String>) -> Self {
-        self.account = Some(account.into());
-        self
-    }
-
+    account: impl Into<String> = Some(account.into()),
     /// Sets the time since when.
-    #[must_use]
-    pub fn since(mut self, since: Timestamp) -> Self {
-        self.since = Some(since);
-        self
-    }
-
+    since: Timestamp = Some(since),
     /// Sets the maximum number of lines.
-    #[must_use]
-    pub fn limit(mut self, limit: u32) -> Self {
-        self.limit = limit;
-        self
-    }
-}
+    limit: u32 = limit,
+}}
 
 impl Default for AuditFilter {
     /// The newest 100 lines.
@@ -130,11 +116,6 @@ impl Events {
         self.store.forget_notes(before).await
     }
 
-    /// Writes notes that belong to no other change.
-    pub(crate) async fn write(&self, notes: &Notes) -> Result<()> {
-        self.store.note(notes).await
-    }
-
     /// Writes down what was done with an account where the change itself takes no notes.
     pub(crate) async fn record(&self, subject: &str, authorization: Id, detail: String) {
         let line = self.audit_row(Action::Account, subject, Some(authorization), None);
@@ -156,7 +137,7 @@ impl Events {
     }
 
     async fn write_line(&self, line: AuditRow) {
-        if let Err(store) = self.write(&Notes { audit: vec![line], ..Notes::default() }).await {
+        if let Err(store) = self.store.note(&Notes { audit: vec![line], ..Notes::default() }).await {
             tracing::warn!("the audit trail cannot be written: {store}");
         }
     }

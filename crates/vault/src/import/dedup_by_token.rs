@@ -23,6 +23,16 @@ use crate::{
 /// the store that a token they have is in it.
 pub(crate) type TokenDigest = [u8; 32];
 
+/// Returns the digest of some parts. None of them holds the character NUL.
+pub(crate) fn digest(parts: &[&str]) -> TokenDigest {
+    let mut digest = Sha256::new();
+    for part in parts {
+        digest.update(part.as_bytes());
+        digest.update([0]);
+    }
+    digest.finalize().into()
+}
+
 /// The digests of one pair of tokens.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct PairDigest {
@@ -32,17 +42,9 @@ pub(crate) struct PairDigest {
 
 impl PairDigest {
     pub(crate) fn new(app_key: &str, access: Option<&AccessToken>, refresh: Option<&RefreshToken>) -> Self {
-        let digest = |kind: &str, token: &str| -> TokenDigest {
-            let mut digest = Sha256::new();
-            for part in [app_key, kind, token] {
-                digest.update(part.as_bytes());
-                digest.update([0]);
-            }
-            digest.finalize().into()
-        };
         Self {
-            access: access.map(|token| digest("access", token.expose())),
-            refresh: refresh.map(|token| digest("refresh", token.expose())),
+            access: access.map(|token| digest(&[app_key, "access", token.expose()])),
+            refresh: refresh.map(|token| digest(&[app_key, "refresh", token.expose()])),
         }
     }
 

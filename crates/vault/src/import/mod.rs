@@ -83,7 +83,7 @@ async fn import(
     chosen: Option<(AppRow, bool)>,
 ) -> Result<Imported> {
     let platform = services.apps.platform(&options.platform)?;
-    platform.urls(options.region.as_deref(), services.apps.environment())?;
+    platform.urls(options.region.as_deref(), &services.apps.environment)?;
     if let Some((app, _)) = &chosen {
         check_app(services, app, platform)?;
     }

@@ -21,7 +21,7 @@ use crate::{
     model::{Id, millis},
     refresh::{Flight, Reservation},
     schedule::{self, HORIZON, Work},
-    store::{AppRow, AuthorizationRow, Due, EventRow, FailedRefresh, Intent, Notes, Planned},
+    store::{AppRow, AuthorizationRow, Due, EventRow, FailedRefresh, Intent, Lease, Notes, Planned},
     vault::Services,
 };
 
@@ -105,7 +105,7 @@ impl<'a> Batch<'a> {
     /// Decides about each row.
     pub(super) async fn decide(&mut self, rows: Vec<Due>) -> Result<()> {
         let apps = self.apps_of(&rows).await?;
-        let journaled = self.services.replay.journal.waiting()?;
+        let journaled = self.services.refresher.replay.journal.waiting()?;
         for due in rows {
             let row = &due.authorization;
             match apps.get(&row.app_id) {
@@ -136,7 +136,7 @@ impl<'a> Batch<'a> {
     /// Moves an answer that waits in the journal into the store: it is newer than the row. Returns `true`
     /// if that settles the row.
     async fn replay(&mut self, due: &Due) -> bool {
-        let replayed = match self.services.replay.run(Some(&due.authorization.id)).await {
+        let replayed = match self.services.refresher.replay.run(Some(&due.authorization.id)).await {
             // The lease went with it.
             Ok(replayed) if replayed.stored > 0 => return true,
             // What cannot be read may be newer than the row, whose token is then a spent one.
@@ -240,21 +240,12 @@ impl<'a> Batch<'a> {
         let line =
             self.services.events.audit_row(Action::Refresh, &due.label, Some(row.id), Some(reason.clone()));
         let notes = Notes { audit: vec![line], ..Notes::default() };
-        let now = self.now();
+        let lease = Lease { fence: due.fence, interrupted_since: None };
         let failure = FailedRefresh {
-            id: row.id,
-            generation: row.generation,
-            owner: &self.services.refresher.owner,
-            fence: due.fence,
-            at: now,
-            error: &reason,
-            not_before: None,
-            postpone_after: None,
-            due_at: Some(now.saturating_add(HORIZON)),
-            exhausted: None,
+            due_at: Some(self.now().saturating_add(HORIZON)),
             ambiguous: row.refreshing_since.is_some(),
             blocked: Some(true),
-            denied: false,
+            ..self.services.refresher.failed(row, lease, &reason)
         };
         if let Err(store) = self.services.store.record_failure(failure, &notes).await {
             tracing::warn!("a failure cannot be recorded: {store}");
@@ -318,7 +309,7 @@ impl<'a> Batch<'a> {
     pub(super) async fn begin(&mut self) -> Result<Vec<(Start, Reservation)>> {
         let starts = std::mem::take(&mut self.starts);
         let mut ready = Vec::with_capacity(starts.len());
-        match self.services.replay.journal.reserve_many(starts.len()).await {
+        match self.services.refresher.replay.journal.reserve_many(starts.len()).await {
             Ok(_) if self.is_stopping() => starts.iter().for_each(|start| self.give_back(&start.due)),
             Ok(reserved) => ready.extend(starts.into_iter().zip(reserved)),
             // Nothing is spent for whose answer there is no room.
@@ -345,7 +336,7 @@ impl<'a> Batch<'a> {
         let intents: Vec<Intent> = ready.iter().map(|(start, _)| intent(start)).collect();
         fail_point!("before-intent");
         let now = self.now();
-        let until = now.saturating_add(millis(self.services.endpoint.lease()));
+        let until = now.saturating_add(millis(self.services.refresher.endpoint.lease()));
         let begun = store.begin(&self.services.refresher.owner, &intents, now, until).await?;
         let begun: HashSet<Id> = begun.into_iter().collect();
         let claimed = ready.len();
@@ -397,7 +388,7 @@ impl<'a> Batch<'a> {
 
     async fn open_app(&self, row: &AppRow) -> AppStatus {
         // The new key of a rekey may be known to other keepers.
-        if let Err(error) = self.services.keys.ensure_app(row).await {
+        if let Err(error) = self.services.keys.ensure_value(&row.secret).await {
             return AppStatus::Locked(error);
         }
         self.services.apps.state(row).map_or_else(AppStatus::Broken, |app| self.in_environment(app))

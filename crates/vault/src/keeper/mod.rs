@@ -22,7 +22,7 @@ use tokio::sync::watch;
 
 use crate::{
     Vault,
-    model::{Id, Warning, lock, warn_once},
+    model::{Id, Warning, lock, setters, warn_once},
     schedule::{HORIZON, WarmPolicy},
 };
 use batch::Throttled;
@@ -33,6 +33,8 @@ use worker::Worker;
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 /// The shortest sleep, so that what falls due in the meantime is claimed together.
 const SHORTEST_SLEEP: Duration = Duration::from_millis(50);
+/// How often a tick looks again at a due row that another writer holds.
+const HELD_ATTEMPTS: u32 = 20;
 /// The longest drain: where tokens live for a minute, there is always something due.
 const LONGEST_DRAIN: i64 = 3_600_000;
 /// Housekeeping interval.
@@ -61,28 +63,14 @@ pub struct KeeperOptions {
     pub in_flight: usize,
 }
 
-impl KeeperOptions {
+setters! { KeeperOptions {
     /// Sets which access tokens are kept fresh.
-    #[must_use]
-    pub fn warm(mut self, warm: WarmPolicy) -> Self {
-        self.warm = warm;
-        self
-    }
-
+    warm: WarmPolicy = warm,
     /// Sets the maximum number of refreshes of one app per second.
-    #[must_use]
-    pub fn per_app(mut self, per_app: u32) -> Self {
-        self.per_app = per_app;
-        self
-    }
-
+    per_app: u32 = per_app,
     /// Sets the maximum number of token calls at one time.
-    #[must_use]
-    pub fn in_flight(mut self, in_flight: usize) -> Self {
-        self.in_flight = in_flight;
-        self
-    }
-}
+    in_flight: usize = in_flight,
+}}
 
 impl Default for KeeperOptions {
     fn default() -> Self {
@@ -199,6 +187,7 @@ impl Keeper {
         let mut worker = Worker::new(self);
         let due_by = services.now();
         let never = watch::channel(false).1;
+        let mut held = 0;
         let claimed = loop {
             if !worker.has_room() {
                 worker.wait_for_one().await;
@@ -206,7 +195,15 @@ impl Keeper {
             }
             match worker.claim(due_by, &never).await {
                 Ok(true) => {}
-                Ok(false) => break Ok(()),
+                // PostgreSQL passes over rows that another transaction holds, if only to note a use.
+                Ok(false) => match services.store.next_due(due_by).await {
+                    Ok(Some(at)) if at <= due_by && held < HELD_ATTEMPTS => {
+                        held += 1;
+                        services.clock.sleep(SHORTEST_SLEEP).await;
+                    }
+                    Ok(_) => break Ok(()),
+                    Err(error) => break Err(error),
+                },
                 Err(error) => break Err(error),
             }
         };

@@ -79,7 +79,7 @@ impl<'a> Worker<'a> {
         let claim = DueClaim {
             owner: &services.refresher.owner,
             now: due_by,
-            until: services.now().saturating_add(millis(services.endpoint.lease())),
+            until: services.now().saturating_add(millis(services.refresher.endpoint.lease())),
             limit: u32::try_from(free).unwrap_or(u32::MAX),
         };
         let rows = services.store.claim_due(claim).await?;

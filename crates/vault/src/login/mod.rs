@@ -20,7 +20,7 @@ use self::store::Arrived;
 use crate::{
     accounts::{Account, Accounts, Apps, app::AppState},
     events::{Action, Events},
-    model::{Id, InFlight, Warning, Warnings, name},
+    model::{Id, InFlight, Warning, Warnings, name, setters},
     oauth::{
         authorize,
         callback::{self, Place},
@@ -57,42 +57,18 @@ pub struct LoginOptions {
     pub have_code: bool,
 }
 
-impl LoginOptions {
+setters! { LoginOptions {
     /// Sets the account's name.
-    #[must_use]
-    pub fn as_name(mut self, as_name: impl Into<String>) -> Self {
-        self.as_name = Some(as_name.into());
-        self
-    }
-
+    as_name: impl Into<String> = Some(as_name.into()),
     /// Sets whether the named account may become another shop.
-    #[must_use]
-    pub fn replace_shop(mut self, replace_shop: bool) -> Self {
-        self.replace_shop = replace_shop;
-        self
-    }
-
+    replace_shop: bool = replace_shop,
     /// Sets the region whose hosts are called.
-    #[must_use]
-    pub fn region(mut self, region: impl Into<String>) -> Self {
-        self.region = Some(region.into());
-        self
-    }
-
+    region: impl Into<String> = Some(region.into()),
     /// Sets the country of the authorize page.
-    #[must_use]
-    pub fn country(mut self, country: impl Into<String>) -> Self {
-        self.country = Some(country.into());
-        self
-    }
-
+    country: impl Into<String> = Some(country.into()),
     /// Sets whether the caller has a code already.
-    #[must_use]
-    pub fn have_code(mut self, have_code: bool) -> Self {
-        self.have_code = have_code;
-        self
-    }
-}
+    have_code: bool = have_code,
+}}
 
 /// A login that was begun. `Debug` masks its state.
 #[derive(Clone)]

@@ -21,6 +21,21 @@ pub use token::Token;
 pub use warning::Warning;
 pub(crate) use warning::{Warnings, warn_once};
 
+/// Writes the setters of an options type: `field: type of the argument = what the field becomes`.
+macro_rules! setters {
+    ($options:ty { $($(#[$about:meta])* $field:ident: $argument:ty = $value:expr,)+ }) => {
+        impl $options {
+            $($(#[$about])*
+            #[must_use]
+            pub fn $field(mut self, $field: $argument) -> Self {
+                self.$field = $value;
+                self
+            })+
+        }
+    };
+}
+pub(crate) use setters;
+
 /// Locks a mutex whose value is whole at any time: each holder does one insertion or one look-up.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)

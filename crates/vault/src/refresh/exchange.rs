@@ -37,6 +37,14 @@ pub(crate) struct Exchanged {
     pub(crate) row: Option<AuthorizationRow>,
 }
 
+/// An exchange that is under way: whose tokens are replaced, by what, and under which lease.
+struct Attempt<'a> {
+    authorization: &'a Authorization,
+    row: &'a AuthorizationRow,
+    grant: Grant<'a>,
+    lease: Lease,
+}
+
 impl Refresher {
     /// Spends the refresh token. From here on a new pair may exist that only this task knows of.
     pub(crate) async fn exchange(
@@ -52,13 +60,14 @@ impl Refresher {
         // The use that led here may not be written down yet.
         let used_at = Some(authorization.used_at.load(Ordering::Relaxed)).filter(|at| *at > i64::MIN);
         let row = &AuthorizationRow { last_used: row.last_used.max(used_at), ..row.clone() };
+        let attempt = Attempt { authorization, row, grant, lease };
         let app = &authorization.app;
         let answer = self.endpoint.exchange(app.credentials(&authorization.urls), grant).await;
         let mut reply = match answer.and_then(|reply| check_postponed(reply, grant, row)) {
             Ok(reply) => reply,
             Err(error) => {
                 let error = app.explained(error, Some(&authorization.label));
-                return self.call_failed(authorization, row, grant, lease, error, false).await;
+                return self.call_failed(&attempt, error, false).await;
             }
         };
         fail_point!("after-receive");
@@ -71,7 +80,7 @@ impl Refresher {
         let shop = former.compare(&reply.owner.identity, &app.platform.tokens.identity);
         if let Some(doubt) = reply.doubt.take() {
             if shop == Match::Other {
-                return self.call_failed(authorization, row, grant, lease, doubt, false).await;
+                return self.call_failed(&attempt, doubt, false).await;
             }
             // The pair may be the only good one now: it is kept, and used until it is refused.
             tracing::warn!(account = authorization.label, "{doubt}; the tokens are kept");
@@ -82,7 +91,7 @@ impl Refresher {
                 "the platform answered the refresh with the tokens of another shop; nothing was overwritten",
             )
             .with_fault(Fault::Platform);
-            return self.call_failed(authorization, row, grant, lease, error, true).await;
+            return self.call_failed(&attempt, error, true).await;
         }
         let now = self.clock.now();
         let tokens = self.tokens.columns(authorization, &reply, Some(row), now);
@@ -109,7 +118,7 @@ impl Refresher {
                     ambiguous: true,
                     ..self.failed(row, lease, &said)
                 };
-                self.write_down(authorization, row, action_of(grant), failed).await;
+                self.write_down(&attempt, failed).await;
                 return Err(error);
             }
         };
@@ -181,31 +190,23 @@ impl Refresher {
 
     async fn call_failed(
         &self,
-        authorization: &Authorization,
-        row: &AuthorizationRow,
-        grant: Grant<'_>,
-        lease: Lease,
+        attempt: &Attempt<'_>,
         error: Error,
         other_shop: bool,
     ) -> Result<Option<Exchanged>> {
         if matches!(error.kind(), ErrorKind::Signature | ErrorKind::App) {
-            authorization.app.doubt();
+            attempt.authorization.app.doubt();
         }
-        if matches!(grant, Grant::Postpone { .. }) {
-            return self.postpone_failed(authorization, row, lease, error).await;
+        if matches!(attempt.grant, Grant::Postpone { .. }) {
+            return self.postpone_failed(attempt, error).await;
         }
-        self.refresh_failed(authorization, row, lease, error, other_shop).await
+        self.refresh_failed(attempt, error, other_shop).await
     }
 
     /// Writes down why the refresh token was not extended. Refreshes go on: a refusal of this call
     /// may be of the access token, so it proves nothing about the refresh token.
-    async fn postpone_failed(
-        &self,
-        authorization: &Authorization,
-        row: &AuthorizationRow,
-        lease: Lease,
-        error: Error,
-    ) -> Result<Option<Exchanged>> {
+    async fn postpone_failed(&self, attempt: &Attempt<'_>, error: Error) -> Result<Option<Exchanged>> {
+        let label = &attempt.authorization.label;
         let passes = error.is_retryable() || error.is_ambiguous();
         let wait = if passes { FAILED_POSTPONE } else { REFUSED_POSTPONE };
         let asked = error.retry_after().map(|asked| asked.min(LONGEST_ASKED));
@@ -216,10 +217,10 @@ impl Refresher {
             not_before: asked.map(|asked| self.after(asked)),
             postpone_after: Some(self.after(wait)),
             ambiguous: error.is_ambiguous(),
-            ..self.failed(row, lease, &said)
+            ..self.failed(attempt.row, attempt.lease, &said)
         };
-        self.write_down(authorization, row, Action::Postpone, failed).await;
-        Err(error.context(format!("the refresh token of account {:?} was not extended", authorization.label)))
+        self.write_down(attempt, failed).await;
+        Err(error.context(format!("the refresh token of account {:?} was not extended", label)))
     }
 
     /// Writes down why there are no new tokens, and decides what follows.
@@ -227,12 +228,11 @@ impl Refresher {
     /// `Ok(None)`: somebody else has replaced the tokens meanwhile.
     async fn refresh_failed(
         &self,
-        authorization: &Authorization,
-        row: &AuthorizationRow,
-        lease: Lease,
+        attempt: &Attempt<'_>,
         error: Error,
         other_shop: bool,
     ) -> Result<Option<Exchanged>> {
+        let Attempt { authorization, row, lease, .. } = *attempt;
         let (label, app) = (&authorization.label, &authorization.app.name);
         let platform = &authorization.app.platform;
         // Its access token is used to its end, of which people are warned.
@@ -260,7 +260,7 @@ impl Refresher {
             denied,
             ..self.failed(row, lease, &said)
         };
-        self.write_down(authorization, row, Action::Refresh, failed).await;
+        self.write_down(attempt, failed).await;
         self.defer(authorization, pause);
         if dead && self.row_of(authorization).await?.generation != row.generation {
             return Ok(None);
@@ -282,7 +282,7 @@ impl Refresher {
     }
 
     /// A failure after which nothing changes; its reason is `said`.
-    pub(super) fn failed<'a>(
+    pub(crate) fn failed<'a>(
         &'a self,
         row: &AuthorizationRow,
         lease: Lease,
@@ -306,15 +306,10 @@ impl Refresher {
     }
 
     /// Writes down a failure, plans what follows, and gives the lease back.
-    async fn write_down(
-        &self,
-        authorization: &Authorization,
-        row: &AuthorizationRow,
-        action: Action,
-        failed: FailedRefresh<'_>,
-    ) {
+    async fn write_down(&self, attempt: &Attempt<'_>, failed: FailedRefresh<'_>) {
+        let Attempt { authorization, row, grant, .. } = *attempt;
         let said = Some(failed.error.to_owned());
-        let line = self.events.audit_row(action, &authorization.label, Some(row.id), said);
+        let line = self.events.audit_row(action_of(grant), &authorization.label, Some(row.id), said);
         let mut notes = Notes { audit: vec![line], ..Notes::default() };
         if let (Some(reason), None) = (failed.exhausted, &row.exhausted) {
             notes.events.extend(self.events.try_event(row, News::Exhausted(reason)).await);

@@ -145,17 +145,21 @@ impl Journal {
         let Some(directory) = &self.0.directory else { return Ok(()) };
         let mut own = lock(&self.0.own);
         let wanted = own.reserved * SLOT;
-        let is_old = own.log.as_ref().is_some_and(|log| {
-            !log.path.exists() || (log.end > ROTATION_SIZE && log.is_done().unwrap_or(false))
-        });
-        if is_old {
+        if own.log.as_ref().is_some_and(Log::is_to_be_replaced) {
             own.log = None;
         }
-        let log = match &mut own.log {
-            Some(log) => log,
-            log => log.insert(Log::create(directory, self.0.clock.as_ref())?),
-        };
-        log.grow(wanted)
+        self.log(&mut own, directory)?.grow(wanted)
+    }
+
+    /// Returns the file of this process. It is made if it is not there, or if somebody removed it.
+    fn log<'a>(&self, own: &'a mut Own, directory: &Path) -> io::Result<&'a mut Log> {
+        if own.log.as_ref().is_some_and(|log| !log.path.exists()) {
+            own.log = None;
+        }
+        match &mut own.log {
+            Some(log) => Ok(log),
+            log => Ok(log.insert(Log::create(directory, self.0.clock.as_ref())?)),
+        }
     }
 
     /// Writes an entry; it is on the disk when this returns. `reservation` is the room for it.
@@ -167,18 +171,8 @@ impl Journal {
             .map_err(|error| Error::local(format!("cannot encode a journal entry: {error}")))?;
         let sealed = self.0.sealer.seal(slot(id), &plain);
         let mut own = lock(&self.0.own);
-        let is_there = own.log.as_ref().is_some_and(|log| log.path.exists());
-        let written = (|| {
-            if !is_there {
-                // Somebody tidied up.
-                own.log = Some(Log::create(directory, self.0.clock.as_ref())?);
-            }
-            match &mut own.log {
-                Some(log) => log.append(id, &sealed),
-                None => Ok(()),
-            }
-        })();
-        written.map_err(|error: io::Error| {
+        let written = self.log(&mut own, directory).and_then(|log| log.append(id, &sealed));
+        written.map_err(|error| {
             Error::local(format!("the journal {} cannot be written: {error}", directory.display()))
                 .with_hint("Free some space, or change the directory's owner and mode.")
         })
@@ -287,11 +281,18 @@ impl Drop for Shared {
     }
 }
 
+impl Log {
+    /// Returns `true` if it has grown and holds nothing any more.
+    fn is_to_be_replaced(&self) -> bool {
+        self.end > ROTATION_SIZE && self.is_done().unwrap_or(false)
+    }
+}
+
 impl Own {
     fn has_room(&self) -> bool {
         self.log.as_ref().is_some_and(|log| {
             log.size.saturating_sub(log.end) >= self.reserved * SLOT
-                && (log.end <= ROTATION_SIZE || !log.is_done().unwrap_or(false))
+                && !log.is_to_be_replaced()
                 && log.path.exists()
         })
     }

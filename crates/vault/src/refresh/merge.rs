@@ -111,7 +111,7 @@ impl Refresher {
             notes.events.push(self.events.event_of(to, &[now], News::Recovered));
         }
         self.store.update_account(is_new.then_some(to), account, &notes).await?;
-        self.accounts.forget(&account.name);
+        self.accounts.cache.forget(&account.name);
         self.replay.forget(row.authorization.id).await;
         Ok(())
     }

@@ -182,19 +182,6 @@ impl Replay {
             tracing::warn!(authorization = %id, "answers that wait for it stay: {error}");
         }
     }
-
-    /// Tries some times to move a journalled answer into the store. Returns `true` if it is there.
-    pub(crate) async fn soon(&self, id: Id) -> bool {
-        let mut pause = Duration::from_millis(200);
-        for _ in 0..3 {
-            self.clock.sleep(pause).await;
-            if self.run(Some(&id)).await.is_ok() {
-                return true;
-            }
-            pause *= 2;
-        }
-        false
-    }
 }
 
 /// Returns `true` if a login that waits is better than what others have stored meanwhile: of two approvals
@@ -207,20 +194,21 @@ fn outlives(login: &Entry, row: &AuthorizationRow) -> bool {
     login.is_login && is_later
 }
 
-/// Moves a journaled reply into the store as soon as it is back, for an hour at most.
-pub(crate) async fn replay_later(replay: Weak<Replay>, id: Id) {
-    let mut pause = Duration::from_secs(1);
-    for _ in 0..120 {
+/// Moves a journaled reply into the store as soon as it is back: tries some times, after pauses that double up
+/// to 30 seconds. Returns `true` if it is there.
+pub(super) async fn replay_later(replay: Weak<Replay>, id: Id, tries: u32, mut pause: Duration) -> bool {
+    for _ in 0..tries {
         // The vault is not kept open for this: whoever opens it next replays the journal first.
-        let Some(clock) = replay.upgrade().map(|replay| replay.clock.clone()) else { return };
+        let Some(clock) = replay.upgrade().map(|replay| replay.clock.clone()) else { return false };
         clock.sleep(pause).await;
-        let Some(replay) = replay.upgrade() else { return };
+        let Some(replay) = replay.upgrade() else { return false };
         if replay.run(Some(&id)).await.is_ok() {
             tracing::info!("tokens moved from the journal into the vault");
-            return;
+            return true;
         }
         pause = (pause * 2).min(Duration::from_secs(30));
     }
+    false
 }
 
 fn left_in_place(path: &Path, why: &str) -> Warning {

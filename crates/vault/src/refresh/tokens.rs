@@ -93,9 +93,7 @@ impl TokenWriter {
             refresh,
             refresh_denied: reply.refresh_end == RefreshEnd::Denied,
             identity: identity.to_json().into(),
-            warm_at: None,
-            due_at: None,
-            announced: None,
+            ..TokenColumns::default()
         };
         let at = now.as_millisecond();
         tokens.announced = match old {
@@ -175,8 +173,11 @@ impl TokenWriter {
                 // next refresh of this account, and for whoever opens the vault next.
                 Ok(()) => {
                     fail_point!("after-journal");
-                    if tokio::time::timeout(STORE_TIMEOUT, self.replay.soon(id)).await != Ok(true) {
-                        tokio::spawn(replay_later(Arc::downgrade(&self.replay), id));
+                    let replay = Arc::downgrade(&self.replay);
+                    let soon = replay_later(replay.clone(), id, 3, Duration::from_millis(200));
+                    if tokio::time::timeout(STORE_TIMEOUT, soon).await != Ok(true) {
+                        // For an hour at most.
+                        tokio::spawn(replay_later(replay, id, 120, Duration::from_secs(1)));
                     }
                     return Ok(true);
                 }

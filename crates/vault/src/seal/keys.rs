@@ -10,7 +10,7 @@ use sesame_core::{Clock, Error, Result};
 use super::{KeyId, KeyKind, KeySource, Sealer, Unlocked, active, key_of, reopen};
 use crate::{
     model::lock,
-    store::{AppRow, AuthorizationRow, KeyRow, KeyStore},
+    store::{AuthorizationRow, KeyRow, KeyStore},
 };
 
 /// How long a key that could not be found is not looked for again, in milliseconds: deriving a key
@@ -66,14 +66,6 @@ impl MasterKeys {
             self.ensure(id).await?;
         }
         Ok(())
-    }
-
-    /// Makes sure that the secret of an app can be opened.
-    ///
-    /// # Errors
-    /// As [`MasterKeys::ensure_tokens`].
-    pub(crate) async fn ensure_app(&self, row: &AppRow) -> Result<()> {
-        self.ensure_value(&row.secret).await
     }
 
     /// Makes sure that a sealed value can be opened.

@@ -144,7 +144,7 @@ pub struct AuthorizationRow {
 }
 
 /// The columns that a refresh replaces together.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TokenColumns {
     /// The sealed access token.
     pub access: Option<Vec<u8>>,

@@ -1,5 +1,9 @@
 //! The tables, written once for both databases.
 
+use std::{cmp::Ordering, fmt::Display};
+
+use sesame_core::{Error, Result};
+
 /// The version of the schema. An older or newer vault is refused: those before were never released.
 pub(super) const VERSION: i64 = 7;
 
@@ -121,6 +125,21 @@ CREATE INDEX event_of_sink ON event (sink, at);
 CREATE INDEX event_of_authorization ON event (authorization_id, sink, at);
 CREATE INDEX event_by_time ON event (at);
 "#;
+
+/// Refuses a vault of another version. `aside` says how it is moved out of the way.
+pub(super) fn check_version(place: impl Display, version: i64, aside: &str) -> Result<()> {
+    let (writer, hint) = match version.cmp(&VERSION) {
+        Ordering::Equal => return Ok(()),
+        Ordering::Greater => ("a newer Sesame", "Use the newer program".to_owned()),
+        Ordering::Less => {
+            ("a Sesame before its first release", format!("{aside}, then add the apps and log in again"))
+        }
+    };
+    Err(Error::local(format!(
+        "the vault {place} was written by {writer} (its schema is {version}, this program's is {VERSION})"
+    ))
+    .with_hint(format!("{hint}. Nothing was changed.")))
+}
 
 /// Returns the tables in the types of SQLite, all of them STRICT.
 #[cfg(feature = "sqlite")]

@@ -86,7 +86,7 @@ impl Vault {
     /// [`ErrorKind::Usage`](sesame_core::ErrorKind::Usage) naming the nearest accounts there are.
     pub async fn remove_account(&self, name: &str) -> Result<()> {
         if let Some(authorization) = self.0.accounts.remove(name).await? {
-            self.0.replay.forget(authorization).await;
+            self.0.refresher.replay.forget(authorization).await;
         }
         Ok(())
     }

@@ -76,7 +76,7 @@ impl Vault {
     /// # Errors
     /// Those of the store.
     pub async fn apps(&self) -> Result<Vec<App>> {
-        Ok(self.0.apps.list().await?.iter().map(App::of).collect())
+        Ok(self.0.store.apps().await?.iter().map(App::of).collect())
     }
 
     /// Returns an app by name.

@@ -17,7 +17,7 @@ use crate::{
     check::Checker,
     events::Events,
     login::Logins,
-    model::{InFlight, Warnings},
+    model::{InFlight, Warnings, setters},
     oauth::TokenEndpoint,
     ownership::{beside, ensure_private, make_private_directory},
     refresh::{JOURNAL_SUFFIX, Journal, Refresher, Replay, TokenWriter},
@@ -60,49 +60,22 @@ impl VaultOptions {
             environment: Environment::Live,
         }
     }
-
-    /// Sets where the vault is kept.
-    #[must_use]
-    pub fn location(mut self, location: Location) -> Self {
-        self.location = location;
-        self
-    }
-
-    /// Sets where the master key comes from. Default: [`KeyChoice::Auto`].
-    #[must_use]
-    pub fn key(mut self, key: KeyChoice) -> Self {
-        self.key = key;
-        self
-    }
-
-    /// Replaces the clock and the source of randomness. Default: [`SystemClock`].
-    #[must_use]
-    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
-        self.clock = clock;
-        self
-    }
-
-    /// Replaces the transport.
-    #[must_use]
-    pub fn transport(mut self, transport: Arc<dyn Transport>) -> Self {
-        self.transport = transport;
-        self
-    }
-
-    /// Sets the platforms. Default: [`Catalog::builtin`].
-    #[must_use]
-    pub fn catalog(mut self, catalog: Arc<Catalog>) -> Self {
-        self.catalog = catalog;
-        self
-    }
-
-    /// Sets whom calls reach. Default: [`Environment::Live`].
-    #[must_use]
-    pub fn environment(mut self, environment: Environment) -> Self {
-        self.environment = environment;
-        self
-    }
 }
+
+setters! { VaultOptions {
+    /// Sets where the vault is kept.
+    location: Location = location,
+    /// Sets where the master key comes from. Default: [`KeyChoice::Auto`].
+    key: KeyChoice = key,
+    /// Replaces the clock and the source of randomness. Default: [`SystemClock`].
+    clock: Arc<dyn Clock> = clock,
+    /// Replaces the transport.
+    transport: Arc<dyn Transport> = transport,
+    /// Sets the platforms. Default: [`Catalog::builtin`].
+    catalog: Arc<Catalog> = catalog,
+    /// Sets whom calls reach. Default: [`Environment::Live`].
+    environment: Environment = environment,
+}}
 
 impl fmt::Debug for VaultOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -245,9 +218,9 @@ impl Vault {
             keys: keys.clone(),
             apps: apps.clone(),
             accounts: accounts.clone(),
-            tokens: tokens.clone(),
+            tokens,
             replay: replay.clone(),
-            endpoint: endpoint.clone(),
+            endpoint,
             events: events.clone(),
             warnings: warnings.clone(),
             in_flight: in_flight.clone(),
@@ -291,9 +264,6 @@ impl Vault {
             uses,
             apps,
             accounts,
-            endpoint,
-            replay,
-            tokens,
             refresher,
             logins,
             rekey,

@@ -81,6 +81,25 @@ async fn a_drain_does_all_that_is_due_at_the_rate_of_the_app() {
     assert!((49..=60).contains(&took), "200 at 4 a second in {took} s");
 }
 
+/// As PostgreSQL does where a use is just noted: it passes over a row that is locked.
+#[tokio::test]
+async fn a_due_row_that_another_writer_holds_for_a_moment_is_not_left_out() {
+    let service = Param2Service::default();
+    let home = home(service.transport());
+    let (_, store) = shops(&home, 3, HOUR, 180 * DAY).await;
+    home.clock.advance_secs(2 * HOUR);
+    let store = FlakyStore::over(store);
+    let held = store.held.clone();
+    let vault = Vault::open_with(home.options(), Arc::new(store)).await.unwrap();
+    let keeper = Keeper::new(vault, KeeperOptions::default());
+    held.store(3, Ordering::SeqCst);
+    assert_eq!(keeper.tick().await.unwrap().done.refreshed, 3);
+    // One that stays held is left for the next round, which is not endless.
+    home.clock.advance_secs(10 * HOUR);
+    held.store(usize::MAX, Ordering::SeqCst);
+    assert_eq!(keeper.tick().await.unwrap().done.refreshed, 0);
+}
+
 #[tokio::test]
 async fn what_is_kept_warm_is_a_choice() {
     for (keep, after_a_week, by_run, expected) in [

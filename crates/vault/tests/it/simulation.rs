@@ -157,14 +157,22 @@ struct Gateway {
     state: Arc<Mutex<State>>,
 }
 
+/// An access token that was renewed after its end.
+#[derive(Debug, Clone, Copy)]
+struct Late {
+    shop: usize,
+    ended: i64,
+    renewed: i64,
+}
+
 struct State {
     shops: Vec<Shop>,
     /// Tokens given, by minute.
     minutes: Vec<u32>,
     postponed: u64,
     failed: u64,
-    /// Access tokens of shops in use that had ended when the next came: which shop, and when.
-    late: Vec<(usize, i64)>,
+    /// Access tokens of shops in use that had ended when the next came.
+    late: Vec<Late>,
 }
 
 fn json(status: u16, body: String) -> HttpResponse {
@@ -289,7 +297,7 @@ impl Gateway {
         }
         write!(reply, r#","access_token":"{access}"}}"#).unwrap();
         if was_late && state.late.len() < 1_000 {
-            state.late.push((index, was));
+            state.late.push(Late { shop: index, ended: was, renewed: now });
         }
         state.postponed += u64::from(postpones);
         let minute = usize::try_from((now - START) / MINUTE).unwrap();

@@ -11,7 +11,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use sesame_catalog::{DocumentHost, Platform, Record};
 use sesame_core::{
-    Error, ErrorKind,
+    Error, ErrorKind, Protocol,
     request::{HeaderValue, HttpRequest, HttpResponse, Method, header, with_query},
 };
 use sesame_documents::{MOST_APIS, join, read};
@@ -42,7 +42,11 @@ pub(super) async fn fetch(context: &Context, url: &str) -> CliResult<Vec<u8>> {
 }
 
 /// A document host.
-pub(super) struct Host(DocumentHost);
+pub(super) struct Host {
+    at: DocumentHost,
+    /// Documents in the form of TOP's: the list at `metadata.json`, one at `metadata.json?name=NAME`.
+    is_top: bool,
+}
 
 impl Host {
     /// Returns the host that was named, that of the sandbox in use, or the platform's.
@@ -67,22 +71,31 @@ impl Host {
             date: String::new(),
             guess: false,
         });
-        Ok(Self(DocumentHost { url: url.trim_end_matches('/').to_owned(), ..host }))
+        let at = DocumentHost { url: url.trim_end_matches('/').to_owned(), ..host };
+        Ok(Self { at, is_top: platform.protocol == Protocol::Top })
     }
 
     pub(super) fn base(&self) -> &str {
-        &self.0.url
+        &self.at.url
     }
 
     fn list(&self) -> String {
-        let url = format!("{}/handler/share/apidoc/getApiCategoryMixed.json", self.0.url);
-        with_query(&url, self.0.list.iter().map(|(name, value)| (name.as_str(), value.as_str())))
+        let page =
+            if self.is_top { "metadata.json" } else { "handler/share/apidoc/getApiCategoryMixed.json" };
+        with_query(
+            &format!("{}/{page}", self.at.url),
+            self.at.list.iter().map(|(name, value)| (name.as_str(), value.as_str())),
+        )
     }
 
     fn document(&self, name: &str) -> String {
-        let url = format!("{}/handler/share/apidoc/getApi.json", self.0.url);
-        let more = self.0.document.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        with_query(&url, [("path", name)].into_iter().chain(more))
+        let (page, key) = if self.is_top {
+            ("metadata.json", "name")
+        } else {
+            ("handler/share/apidoc/getApi.json", "path")
+        };
+        let more = self.at.document.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        with_query(&format!("{}/{page}", self.at.url), [(key, name)].into_iter().chain(more))
     }
 }
 
@@ -109,7 +122,7 @@ pub(super) async fn walk(
         );
     }
     let mut walker = Walker { context, state: &mut state, pause, has_asked: false };
-    let mut records = walker.records(&host.list()).await?;
+    let mut records = walker.records(&host.list(), true).await?;
     if records.len() > MOST_APIS {
         return Err(Error::usage(format!("{}: it lists more than {MOST_APIS} APIs", host.list())).into());
     }
@@ -117,7 +130,7 @@ pub(super) async fn walk(
     let progress = Progress::new();
     for (nth, name) in names.iter().enumerate() {
         progress.work(format!("{} of {} documents", nth + 1, names.len()));
-        let documents = walker.records(&host.document(name)).await;
+        let documents = walker.records(&host.document(name), false).await;
         let documents = documents.inspect_err(|_| {
             progress.done();
             note(
@@ -141,7 +154,7 @@ struct Walker<'a> {
 
 impl Walker<'_> {
     /// Reads one document, from the state or from the host.
-    async fn records(&mut self, url: &str) -> CliResult<Vec<Record>> {
+    async fn records(&mut self, url: &str, is_list: bool) -> CliResult<Vec<Record>> {
         if let Some(kept) = self.state.fetched.get(url) {
             return Ok(read(kept.body.as_bytes()).map_err(|error| error.context(url))?);
         }
@@ -164,7 +177,7 @@ impl Walker<'_> {
             reply["success"] == false && reply.get("data").is_none_or(serde_json::Value::is_null)
         });
         // A host that lists an API and has no document of it; the list itself has to be there.
-        let records = if refused && url.contains("/getApi.json") {
+        let records = if refused && !is_list {
             note("warning", &format!("{url}: the host has no document; what its list says is taken"));
             Vec::new()
         } else {

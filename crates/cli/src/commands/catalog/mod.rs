@@ -28,7 +28,7 @@ Examples:
   sesame catalog update lazada --dry-run
   sesame catalog update lazada --pause 2s --yes
 
-One document is asked for at a time, with a pause in between. A sandbox is a document host, too: --host http://127.0.0.1:4600/_sandbox/documents/lazada. What was fetched is kept in SESAME_HOME/documents: after an interruption the same command goes on where it stopped, and later updates fetch only what has changed, where the host tells.
+One document is asked for at a time, with a pause in between. A sandbox is a document host, too: --host http://127.0.0.1:4600/_sandbox/documents/lazada. For Taobao the host lists its APIs at metadata.json and has one at metadata.json?name=NAME, in the form of the mirror. What was fetched is kept in SESAME_HOME/documents: after an interruption the same command goes on where it stopped, and later updates fetch only what has changed, where the host tells.
 
 JSON: as `catalog import`.")]
     Update(import::UpdateArgs),

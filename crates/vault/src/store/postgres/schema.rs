@@ -7,7 +7,7 @@ use sesame_core::{Error, Result};
 use sqlx::{PgConnection, Row as _};
 
 use super::PostgresBackend;
-use crate::store::schema::{TABLES, VERSION};
+use crate::store::schema::{TABLES, VERSION, check_version};
 
 /// What is in a database.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,17 +41,11 @@ impl PostgresBackend {
     pub(in crate::store) fn is_to_be_made(&self, found: Found) -> Result<bool> {
         let place = self.place();
         match found {
-            Found::Version(VERSION) => Ok(false),
             Found::Nothing | Found::Version(0) => Ok(true),
-            Found::Version(version) if version > VERSION => Err(Error::local(format!(
-                "the vault {place} was written by a newer Sesame (its schema is {version}, this program's is {VERSION})"
-            ))
-            .with_hint("Use the newer program. Nothing was changed.")),
-            Found::Version(version) => Err(Error::local(format!(
-                "the vault {place} was written by a Sesame before its first release (its schema is {version}, this \
-                 program's is {VERSION})"
-            ))
-            .with_hint("Rename it (ALTER SCHEMA sesame RENAME TO sesame_old), then add the apps and log in again. Nothing was changed.")),
+            Found::Version(version) => {
+                let aside = "Rename it (ALTER SCHEMA sesame RENAME TO sesame_old)";
+                check_version(place, version, aside).map(|()| false)
+            }
             Found::Stranger => Err(Error::local(format!(
                 "the schema \"sesame\" of the database {place} is another program's, not a vault"
             ))
@@ -59,7 +53,9 @@ impl PostgresBackend {
             Found::Encoding(encoding) => Err(Error::local(format!(
                 "the database {place} has the encoding {encoding}, and a vault needs UTF8"
             ))
-            .with_hint("Make another: createdb --encoding=UTF8 --template=template0 NAME. Nothing was changed.")),
+            .with_hint(
+                "Make another: createdb --encoding=UTF8 --template=template0 NAME. Nothing was changed.",
+            )),
         }
     }
 

@@ -1,7 +1,5 @@
 //! Accounts.
 
-use sesame_core::{BoxFuture, Result};
-
 use super::{
     SqlStore, bytes_before,
     events::insert_notes,
@@ -12,7 +10,7 @@ use super::{
 };
 use crate::{
     Id,
-    store::{AccountRow, AccountStore, AppRow, AuthorizationRow, FullRow, GivenUp, NewRows, Notes},
+    store::{AccountRow, AccountStore, AppRow, AuthorizationRow, FullRow, GivenUp, NewRows, Notes, StoreFut},
 };
 
 const GIVEN_UP: &str = "SELECT account.name, count(*) OVER () AS total FROM authorizations JOIN account \
@@ -37,23 +35,23 @@ impl SqlStore {
 }
 
 impl AccountStore for SqlStore {
-    fn add<'a>(&'a self, rows: &'a NewRows, notes: &'a Notes) -> BoxFuture<'a, Result<bool>> {
+    fn add<'a>(&'a self, rows: &'a NewRows, notes: &'a Notes) -> StoreFut<'a, bool> {
         self.run(move || async move { unless_taken(self.insert(rows, notes).await) })
     }
 
-    fn accounts(&self) -> BoxFuture<'_, Result<Vec<FullRow>>> {
+    fn accounts(&self) -> StoreFut<'_, Vec<FullRow>> {
         self.run(move || {
             self.fetch_all(query(FullRow::select("ORDER BY account.created_at, account.name")), FullRow::read)
         })
     }
 
-    fn account<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<FullRow>>> {
+    fn account<'a>(&'a self, name: &'a str) -> StoreFut<'a, Option<FullRow>> {
         self.run(move || {
             self.fetch_optional(query(FullRow::select("WHERE account.name = $1")).bind(name), FullRow::read)
         })
     }
 
-    fn accounts_using(&self, authorization: Id) -> BoxFuture<'_, Result<Vec<FullRow>>> {
+    fn accounts_using(&self, authorization: Id) -> StoreFut<'_, Vec<FullRow>> {
         self.run(move || async move {
             // Read once: an approval of many shops lists them all in its identity.
             let shared = select_authorization(authorization);
@@ -74,7 +72,7 @@ impl AccountStore for SqlStore {
         })
     }
 
-    fn accounts_after(&self, after: Option<Id>, limit: u32) -> BoxFuture<'_, Result<Vec<FullRow>>> {
+    fn accounts_after(&self, after: Option<Id>, limit: u32) -> StoreFut<'_, Vec<FullRow>> {
         self.run(move || {
             let page = "WHERE account.account_id > $1 ORDER BY account.account_id LIMIT $2";
             let page = query(FullRow::select(page)).bind(bytes_before(after)).bind(limit);
@@ -82,7 +80,7 @@ impl AccountStore for SqlStore {
         })
     }
 
-    fn account_ids_after(&self, after: Option<Id>, limit: u32) -> BoxFuture<'_, Result<Vec<Id>>> {
+    fn account_ids_after(&self, after: Option<Id>, limit: u32) -> StoreFut<'_, Vec<Id>> {
         self.run(move || {
             let page =
                 query("SELECT account_id FROM account WHERE account_id > $1 ORDER BY account_id LIMIT $2");
@@ -95,7 +93,7 @@ impl AccountStore for SqlStore {
         app_key: &'a str,
         shop_id: &'a str,
         limit: u32,
-    ) -> BoxFuture<'a, Result<Vec<FullRow>>> {
+    ) -> StoreFut<'a, Vec<FullRow>> {
         self.run(move || {
             let of_shop = query(FullRow::select(
                 "WHERE account.shop_id = $1 AND app.app_key = $2 ORDER BY account.account_id LIMIT $3",
@@ -104,7 +102,7 @@ impl AccountStore for SqlStore {
         })
     }
 
-    fn given_up(&self, limit: u32) -> BoxFuture<'_, Result<GivenUp>> {
+    fn given_up(&self, limit: u32) -> StoreFut<'_, GivenUp> {
         self.run(move || async move {
             let rows: Vec<(String, i64)> = self
                 .fetch_all(query(GIVEN_UP).bind(limit), |row| Ok((row.get("name")?, row.get("total")?)))
@@ -119,7 +117,7 @@ impl AccountStore for SqlStore {
         authorization: Option<&'a AuthorizationRow>,
         row: &'a AccountRow,
         notes: &'a Notes,
-    ) -> BoxFuture<'a, Result<()>> {
+    ) -> StoreFut<'a, ()> {
         self.run(move || async move {
             let mut transaction = self.begin().await?;
             if let Some(authorization) = authorization {
@@ -152,26 +150,21 @@ impl AccountStore for SqlStore {
         })
     }
 
-    fn rename_account<'a>(&'a self, account: Id, name: &'a str) -> BoxFuture<'a, Result<bool>> {
+    fn rename_account<'a>(&'a self, account: Id, name: &'a str) -> StoreFut<'a, bool> {
         self.run(move || async move {
             let rename = query("UPDATE account SET name = $2 WHERE account_id = $1");
             unless_taken(self.execute(rename.bind(account).bind(name)).await.map(|_| ()))
         })
     }
 
-    fn set_tags<'a>(
-        &'a self,
-        account: Id,
-        former: &'a [String],
-        tags: &'a [String],
-    ) -> BoxFuture<'a, Result<bool>> {
+    fn set_tags<'a>(&'a self, account: Id, former: &'a [String], tags: &'a [String]) -> StoreFut<'a, bool> {
         self.run(move || async move {
             let set = query("UPDATE account SET tags = $3 WHERE account_id = $1 AND tags = $2");
             Ok(self.execute(set.bind(account).bind(&former.to_vec()).bind(&tags.to_vec())).await? == 1)
         })
     }
 
-    fn remove_account<'a>(&'a self, account: Id, notes: &'a Notes) -> BoxFuture<'a, Result<()>> {
+    fn remove_account<'a>(&'a self, account: Id, notes: &'a Notes) -> StoreFut<'a, ()> {
         self.run(move || async move {
             let mut transaction = self.begin().await?;
             let removed = transaction

@@ -1,32 +1,25 @@
 //! Apps and their sealed secrets.
 
-use sesame_core::{BoxFuture, Result};
-
 use super::{SqlStore, events::insert_notes, is_taken, query::query, rows::StoredRow as _};
 use crate::{
     Id,
-    store::{AppRow, AppStore, Notes},
+    store::{AppRow, AppStore, Notes, StoreFut},
 };
 
 impl AppStore for SqlStore {
-    fn apps(&self) -> BoxFuture<'_, Result<Vec<AppRow>>> {
+    fn apps(&self) -> StoreFut<'_, Vec<AppRow>> {
         self.run(move || {
             self.fetch_all(query(AppRow::select("ORDER BY app.created_at, app.name")), AppRow::read)
         })
     }
 
-    fn app<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<AppRow>>> {
+    fn app<'a>(&'a self, name: &'a str) -> StoreFut<'a, Option<AppRow>> {
         self.run(move || {
             self.fetch_optional(query(AppRow::select("WHERE app.name = $1")).bind(name), AppRow::read)
         })
     }
 
-    fn update_app<'a>(
-        &'a self,
-        former: &'a AppRow,
-        new: &'a AppRow,
-        notes: &'a Notes,
-    ) -> BoxFuture<'a, Result<bool>> {
+    fn update_app<'a>(&'a self, former: &'a AppRow, new: &'a AppRow, notes: &'a Notes) -> StoreFut<'a, bool> {
         self.run(move || async move {
             let mut transaction = self.begin().await?;
             let update = query(
@@ -75,7 +68,7 @@ impl AppStore for SqlStore {
         })
     }
 
-    fn remove_app<'a>(&'a self, id: Id, notes: &'a Notes) -> BoxFuture<'a, Result<bool>> {
+    fn remove_app<'a>(&'a self, id: Id, notes: &'a Notes) -> StoreFut<'a, bool> {
         self.run(move || async move {
             let mut transaction = self.begin().await?;
             transaction.execute(query("DELETE FROM pending_login WHERE app_id = $1").bind(id)).await?;

@@ -1,7 +1,5 @@
 //! The audit trail, and events until they are delivered.
 
-use sesame_core::{BoxFuture, Result};
-
 use super::{
     PIECE, SqlStore,
     claim::{bind_claim, claim_due, readable},
@@ -11,7 +9,9 @@ use super::{
 };
 use crate::{
     Id,
-    store::{AuditQuery, AuditRow, DueClaim, DueEvent, EventRow, EventStore, HOLDS_BACK, Notes, Sink},
+    store::{
+        AuditQuery, AuditRow, DueClaim, DueEvent, EventRow, EventStore, HOLDS_BACK, Notes, Sink, StoreFut,
+    },
 };
 
 fn claim_events() -> String {
@@ -41,7 +41,7 @@ impl EventStore for SqlStore {
         sink: Sink,
         since: i64,
         claim: DueClaim<'a>,
-    ) -> BoxFuture<'a, Result<Vec<DueEvent>>> {
+    ) -> StoreFut<'a, Vec<DueEvent>> {
         self.run(move || async move {
             let claim = bind_claim(query(claim_events()), claim);
             let claim = claim.bind(sink.code()).bind(since).bind(HOLDS_BACK);
@@ -51,7 +51,7 @@ impl EventStore for SqlStore {
         })
     }
 
-    fn event_taken(&self, event: Id, sink: Sink) -> BoxFuture<'_, Result<()>> {
+    fn event_taken(&self, event: Id, sink: Sink) -> StoreFut<'_, ()> {
         self.run(move || async move {
             let delete = query("DELETE FROM event WHERE event_id = $1 AND sink = $2");
             self.execute(delete.bind(event).bind(sink.code())).await?;
@@ -59,7 +59,7 @@ impl EventStore for SqlStore {
         })
     }
 
-    fn event_failed(&self, event: Id, sink: Sink, fence: i64, next_try: i64) -> BoxFuture<'_, Result<()>> {
+    fn event_failed(&self, event: Id, sink: Sink, fence: i64, next_try: i64) -> StoreFut<'_, ()> {
         self.run(move || async move {
             let plan = query(
                 "UPDATE event SET attempts = attempts + 1, due_at = $4, lease_owner = NULL, \
@@ -70,7 +70,7 @@ impl EventStore for SqlStore {
         })
     }
 
-    fn note<'a>(&'a self, notes: &'a Notes) -> BoxFuture<'a, Result<()>> {
+    fn note<'a>(&'a self, notes: &'a Notes) -> StoreFut<'a, ()> {
         self.run(move || async move {
             let mut transaction = self.begin().await?;
             insert_notes(&mut transaction, notes).await?;
@@ -78,7 +78,7 @@ impl EventStore for SqlStore {
         })
     }
 
-    fn audit(&self, asked: AuditQuery) -> BoxFuture<'_, Result<Vec<AuditRow>>> {
+    fn audit(&self, asked: AuditQuery) -> StoreFut<'_, Vec<AuditRow>> {
         self.run(move || {
             // Two statements: one plan cannot serve both.
             let which = if asked.authorization.is_some() { "AND authorization_id = $3" } else { "" };
@@ -92,7 +92,7 @@ impl EventStore for SqlStore {
         })
     }
 
-    fn has_audit(&self, from: i64, to: i64) -> BoxFuture<'_, Result<bool>> {
+    fn has_audit(&self, from: i64, to: i64) -> StoreFut<'_, bool> {
         self.run(move || async move {
             let find = query("SELECT at FROM audit WHERE at >= $1 AND at < $2 LIMIT 1");
             let found = self.fetch_optional(find.bind(from).bind(to), |row| row.get::<i64>("at")).await?;
@@ -100,7 +100,7 @@ impl EventStore for SqlStore {
         })
     }
 
-    fn forget_notes(&self, before: i64) -> BoxFuture<'_, Result<u64>> {
+    fn forget_notes(&self, before: i64) -> StoreFut<'_, u64> {
         Box::pin(async move {
             let mut deleted = 0;
             for delete in [

@@ -1,15 +1,13 @@
 //! Master keys, and the values that are sealed with them.
 
-use sesame_core::{BoxFuture, Result};
-
 use super::{Backend, SqlStore, WORKING_LONG, bytes_before, query::query};
 use crate::{
     Id,
-    store::{KeyId, KeyRow, KeyStore, Sealed, SealedPlace},
+    store::{KeyId, KeyRow, KeyStore, Sealed, SealedPlace, StoreFut},
 };
 
 impl KeyStore for SqlStore {
-    fn keys(&self) -> BoxFuture<'_, Result<Vec<KeyRow>>> {
+    fn keys(&self) -> StoreFut<'_, Vec<KeyRow>> {
         self.run(move || async move {
             let read = query("SELECT keys FROM master_keys");
             let keys = self.fetch_optional(read, |row| {
@@ -20,7 +18,7 @@ impl KeyStore for SqlStore {
         })
     }
 
-    fn set_keys<'a>(&'a self, former: &'a [KeyRow], new: &'a [KeyRow]) -> BoxFuture<'a, Result<bool>> {
+    fn set_keys<'a>(&'a self, former: &'a [KeyRow], new: &'a [KeyRow]) -> StoreFut<'a, bool> {
         self.run(move || async move {
             let set = if former.is_empty() {
                 query("INSERT INTO master_keys (id, keys) VALUES (1, $1) ON CONFLICT DO NOTHING")
@@ -34,7 +32,7 @@ impl KeyStore for SqlStore {
         })
     }
 
-    fn forget_remains(&self) -> BoxFuture<'_, Result<()>> {
+    fn forget_remains(&self) -> StoreFut<'_, ()> {
         self.run_for(WORKING_LONG, move || async move {
             let clean = query(match self.0.as_ref() {
                 // `secure_delete` overwrites what is replaced in the file, and its log still has it.
@@ -55,7 +53,7 @@ impl KeyStore for SqlStore {
         place: SealedPlace,
         after: Option<Id>,
         limit: u32,
-    ) -> BoxFuture<'_, Result<Vec<Sealed>>> {
+    ) -> StoreFut<'_, Vec<Sealed>> {
         self.run(move || async move {
             // A sealed value begins with its form (one byte) and the id of its key (eight).
             let (table, id, column) = (place.table(), place.id_column(), place.column());
@@ -70,7 +68,7 @@ impl KeyStore for SqlStore {
         })
     }
 
-    fn reseal<'a>(&'a self, changes: &'a [(Sealed, Vec<u8>)]) -> BoxFuture<'a, Result<u64>> {
+    fn reseal<'a>(&'a self, changes: &'a [(Sealed, Vec<u8>)]) -> StoreFut<'a, u64> {
         self.run(move || async move {
             let mut transaction = self.begin().await?;
             let mut replaced = 0;

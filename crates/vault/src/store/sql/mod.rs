@@ -25,7 +25,7 @@ use super::postgres::PostgresBackend;
 #[cfg(feature = "sqlite")]
 use super::sqlite::SqliteBackend;
 use super::{
-    Store,
+    Store, StoreFut,
     limits::{WORKING, WORKING_LONG, limited},
 };
 use crate::{Id, Location};
@@ -170,10 +170,7 @@ impl SqlStore {
 
     /// Repeats a statement that changes at most a piece of all rows until there are none left; returns how
     /// many it changed.
-    fn in_pieces<'a>(
-        &'a self,
-        query: impl Fn() -> Query<'a> + Send + Sync + 'a,
-    ) -> BoxFuture<'a, Result<u64>> {
+    fn in_pieces<'a>(&'a self, query: impl Fn() -> Query<'a> + Send + Sync + 'a) -> StoreFut<'a, u64> {
         Box::pin(async move {
             let mut changed = 0;
             loop {
@@ -187,7 +184,7 @@ impl SqlStore {
     }
 
     /// Runs a piece of work, again if it lost against concurrent work, and says what went wrong where.
-    fn run<'a, T, F>(&'a self, work: impl Fn() -> F + Send + Sync + 'a) -> BoxFuture<'a, Result<T>>
+    fn run<'a, T, F>(&'a self, work: impl Fn() -> F + Send + Sync + 'a) -> StoreFut<'a, T>
     where
         F: Future<Output = sqlx::Result<T>> + Send + 'a,
         T: Send + 'a,
@@ -199,7 +196,7 @@ impl SqlStore {
         &'a self,
         limit: Duration,
         work: impl Fn() -> F + Send + Sync + 'a,
-    ) -> BoxFuture<'a, Result<T>>
+    ) -> StoreFut<'a, T>
     where
         F: Future<Output = sqlx::Result<T>> + Send + 'a,
         T: Send + 'a,
@@ -240,7 +237,7 @@ impl Store for SqlStore {
         }
     }
 
-    fn check(&self) -> BoxFuture<'_, Result<Vec<String>>> {
+    fn check(&self) -> StoreFut<'_, Vec<String>> {
         self.run_for(WORKING_LONG, move || async move {
             on_backend!(self, backend => backend.find_damage().await)
         })

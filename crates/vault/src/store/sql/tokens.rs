@@ -1,7 +1,5 @@
 //! Authorizations and their tokens: leases, compare-and-set, failures.
 
-use sesame_core::{BoxFuture, Result};
-
 use super::{
     SqlStore,
     claim::LATEST_LEASE,
@@ -12,7 +10,7 @@ use super::{
 };
 use crate::{
     Id,
-    store::{AuthorizationRow, Claim, FailedRefresh, Lease, Notes, TokenColumns, TokenStore},
+    store::{AuthorizationRow, Claim, FailedRefresh, Lease, Notes, StoreFut, TokenColumns, TokenStore},
 };
 
 pub(super) fn select_authorization<'q>(id: Id) -> Query<'q> {
@@ -20,11 +18,11 @@ pub(super) fn select_authorization<'q>(id: Id) -> Query<'q> {
 }
 
 impl TokenStore for SqlStore {
-    fn authorization(&self, authorization: Id) -> BoxFuture<'_, Result<Option<AuthorizationRow>>> {
+    fn authorization(&self, authorization: Id) -> StoreFut<'_, Option<AuthorizationRow>> {
         self.run(move || self.fetch_optional(select_authorization(authorization), AuthorizationRow::read))
     }
 
-    fn claim<'a>(&'a self, claim: Claim<'a>) -> BoxFuture<'a, Result<Option<Lease>>> {
+    fn claim<'a>(&'a self, claim: Claim<'a>) -> StoreFut<'a, Option<Lease>> {
         // An intent that is left when the lease is free belongs to a refresh that was cut off; it is
         // kept as `interrupted_since` until tokens arrive.
         self.run(move || {
@@ -55,31 +53,23 @@ impl TokenStore for SqlStore {
         tokens: &'a TokenColumns,
         at: i64,
         notes: &'a Notes,
-    ) -> BoxFuture<'a, Result<bool>> {
+    ) -> StoreFut<'a, bool> {
         self.run(move || async move {
             let mut transaction = self.begin().await?;
             let replace = query(
-                "UPDATE authorizations SET generation = generation + 1, access = $3, refresh = $4, \
-                 issued_at = $5, access_expires_at = $6, refresh_expires_at = $7, refresh_denied = $8, \
-                 identity = $9, last_success = $10, warm_at = $11, due_at = $12, announced = $13, \
+                "UPDATE authorizations SET generation = generation + 1, last_success = $3, access = $4, \
+                 refresh = $5, issued_at = $6, access_expires_at = $7, refresh_expires_at = $8, \
+                 refresh_denied = $9, identity = $10, warm_at = $11, due_at = $12, announced = $13, \
                  exhausted = NULL, last_error = NULL, last_error_at = NULL, attempts = 0, not_before = NULL, \
-                 blocked = FALSE, postpone_after = CASE WHEN refresh_expires_at IS NOT DISTINCT FROM $7 \
+                 blocked = FALSE, postpone_after = CASE WHEN refresh_expires_at IS NOT DISTINCT FROM $8 \
                  THEN postpone_after END, lease_owner = NULL, lease_until = NULL, refreshing_since = NULL, \
                  interrupted_since = NULL, spending = NULL WHERE authorization_id = $1 AND generation = $2",
             )
             .bind(authorization)
             .bind(expected)
-            .bind(&tokens.access)
-            .bind(&tokens.refresh)
-            .bind(tokens.issued_at)
-            .bind(tokens.access_expires_at)
-            .bind(tokens.refresh_expires_at)
-            .bind(tokens.refresh_denied)
-            .bind(&tokens.identity)
-            .bind(at)
-            .bind(tokens.warm_at)
-            .bind(tokens.due_at)
-            .bind(tokens.announced);
+            .bind(at);
+            // In the order in which the row names them.
+            let replace = tokens.values().into_iter().fold(replace, Query::bind);
             let is_done = transaction.execute(replace).await? == 1;
             if is_done {
                 insert_notes(&mut transaction, notes).await?;
@@ -89,11 +79,7 @@ impl TokenStore for SqlStore {
         })
     }
 
-    fn record_failure<'a>(
-        &'a self,
-        failure: FailedRefresh<'a>,
-        notes: &'a Notes,
-    ) -> BoxFuture<'a, Result<()>> {
+    fn record_failure<'a>(&'a self, failure: FailedRefresh<'a>, notes: &'a Notes) -> StoreFut<'a, ()> {
         self.run(move || async move {
             let mut transaction = self.begin().await?;
             let record = query(
@@ -133,7 +119,7 @@ impl TokenStore for SqlStore {
         reason: &'a str,
         at: i64,
         notes: &'a Notes,
-    ) -> BoxFuture<'a, Result<()>> {
+    ) -> StoreFut<'a, ()> {
         self.run(move || async move {
             let mut transaction = self.begin().await?;
             let exhaust = query(
@@ -148,7 +134,7 @@ impl TokenStore for SqlStore {
         })
     }
 
-    fn touch<'a>(&'a self, ids: &'a [Id], at: i64) -> BoxFuture<'a, Result<()>> {
+    fn touch<'a>(&'a self, ids: &'a [Id], at: i64) -> StoreFut<'a, ()> {
         self.run(move || async move {
             let mut ids = ids.to_vec();
             ids.sort();

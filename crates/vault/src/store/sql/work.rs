@@ -6,8 +6,6 @@
 //! what is held costs nothing when others claim, and what a dead owner held comes back by itself. Whatever
 //! an owner writes names its fence, which grows with each lease.
 
-use sesame_core::{BoxFuture, Result};
-
 use super::{
     PIECE, SqlStore,
     claim::{bind_claim, claim_due, readable},
@@ -18,7 +16,7 @@ use super::{
 };
 use crate::{
     Id,
-    store::{AuthorizationRow, Due, DueClaim, Intent, Notes, Planned, WorkStore},
+    store::{AuthorizationRow, Due, DueClaim, Intent, Notes, Planned, StoreFut, WorkStore},
 };
 
 fn claim_authorizations() -> String {
@@ -35,7 +33,7 @@ const PULL_FORWARD: &str = "UPDATE authorizations SET due_at = $1 WHERE authoriz
     (SELECT authorization_id FROM authorizations WHERE due_at > $2 LIMIT $3)";
 
 impl WorkStore for SqlStore {
-    fn claim_due<'a>(&'a self, claim: DueClaim<'a>) -> BoxFuture<'a, Result<Vec<Due>>> {
+    fn claim_due<'a>(&'a self, claim: DueClaim<'a>) -> StoreFut<'a, Vec<Due>> {
         self.run(move || async move {
             // A lease that a power cut takes back has only not saved a call. What is spent under it waits
             // for its intent to be on the disk.
@@ -54,7 +52,7 @@ impl WorkStore for SqlStore {
         intents: &'a [Intent],
         now: i64,
         until: i64,
-    ) -> BoxFuture<'a, Result<Vec<Id>>> {
+    ) -> StoreFut<'a, Vec<Id>> {
         self.run(move || async move {
             let mut sorted: Vec<_> = intents.iter().collect();
             sorted.sort_by_key(|intent| intent.id);
@@ -70,12 +68,7 @@ impl WorkStore for SqlStore {
         })
     }
 
-    fn plan<'a>(
-        &'a self,
-        owner: &'a str,
-        plans: &'a [Planned],
-        notes: &'a Notes,
-    ) -> BoxFuture<'a, Result<()>> {
+    fn plan<'a>(&'a self, owner: &'a str, plans: &'a [Planned], notes: &'a Notes) -> StoreFut<'a, ()> {
         self.run(move || async move {
             let mut sorted: Vec<_> = plans.iter().collect();
             sorted.sort_by_key(|plan| plan.id);
@@ -100,11 +93,11 @@ impl WorkStore for SqlStore {
         })
     }
 
-    fn next_due(&self, now: i64) -> BoxFuture<'_, Result<Option<i64>>> {
+    fn next_due(&self, now: i64) -> StoreFut<'_, Option<i64>> {
         self.run(move || self.fetch_optional(query(NEXT_DUE).bind(now), |row| row.get("due_at")))
     }
 
-    fn pull_forward(&self, now: i64, horizon: i64) -> BoxFuture<'_, Result<u64>> {
+    fn pull_forward(&self, now: i64, horizon: i64) -> StoreFut<'_, u64> {
         let latest = now.saturating_add(horizon.max(0));
         self.in_pieces(move || query(PULL_FORWARD).bind(now).bind(latest).bind(PIECE))
     }

@@ -276,18 +276,7 @@ fn check_marks(path: &Path, marks: Marks) -> Result<()> {
         return Err(Error::local(format!("{path} is a SQLite file of another program, not a vault"))
             .with_hint("Set SESAME_VAULT or SESAME_HOME to another place. Nothing was changed."));
     }
-    match version.cmp(&VERSION) {
-        std::cmp::Ordering::Equal => Ok(()),
-        std::cmp::Ordering::Greater => Err(Error::local(format!(
-            "the vault {path} was written by a newer Sesame (its schema is {version}, this program's is {VERSION})"
-        ))
-        .with_hint("Use the newer program. Nothing was changed.")),
-        std::cmp::Ordering::Less => Err(Error::local(format!(
-            "the vault {path} was written by a Sesame before its first release (its schema is {version}, this \
-             program's is {VERSION})"
-        ))
-        .with_hint("Move the file away (with its -wal and -shm files), then add the apps and log in again. Nothing was changed.")),
-    }
+    schema::check_version(path, version, "Move the file away (with its -wal and -shm files)")
 }
 
 /// Makes directory and file with modes that keep others out, before SQLite sees the path.

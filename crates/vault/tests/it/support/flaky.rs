@@ -34,6 +34,8 @@ pub struct FlakyStore {
     pub fail_read: Arc<AtomicUsize>,
     /// How often all accounts were read at once.
     pub read_all: Arc<AtomicUsize>,
+    /// How many of the next claims find the due rows held by another transaction, and pass over them.
+    pub held: Arc<AtomicUsize>,
     /// Each row that is handed out takes so long.
     pub slow_claims: Option<(FakeClock, Duration)>,
     /// When set, the store breaks down at one of its calls for keys and sealed values, for good.
@@ -73,6 +75,7 @@ impl FlakyStore {
             fail_claim: Arc::default(),
             fail_taken: Arc::default(),
             fail_read: Arc::default(),
+            held: Arc::default(),
             read_all: Arc::default(),
             slow_claims: None,
             breakdown: Arc::default(),
@@ -299,6 +302,9 @@ impl TokenStore for FlakyStore {
 impl WorkStore for FlakyStore {
     fn claim_due<'a>(&'a self, claim: DueClaim<'a>) -> BoxFuture<'a, Result<Vec<Due>>> {
         Box::pin(async move {
+            if due(&self.held) {
+                return Ok(Vec::new());
+            }
             let rows = self.inner.claim_due(claim).await?;
             if let Some((clock, each)) = &self.slow_claims {
                 clock.advance(*each * u32::try_from(rows.len()).unwrap());

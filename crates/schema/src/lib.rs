@@ -1,0 +1,34 @@
+#![doc = include_str!("../README.md")]
+
+mod check;
+mod dialect;
+mod error;
+mod finding;
+mod form;
+mod number;
+mod patch;
+mod pattern;
+mod read;
+mod refusal;
+mod rules;
+mod skeleton;
+mod tree;
+mod value;
+mod write;
+mod xml;
+
+pub use self::{
+    check::{Report, check, disabled},
+    dialect::{Bytes, Dialect},
+    error::{Code, ReadError},
+    finding::{Finding, Path, Severity, Step},
+    form::{
+        Attributes, Choice, Comparison, Field, Fields, Form, Group, Kind, Label, Operator, Part, Rule, Symbol,
+    },
+    patch::{changed, patch},
+    read::{MAX_BYTES, MAX_DEPTH, read},
+    refusal::refused,
+    skeleton::{Extent, skeleton, without_comments},
+    value::{Text, Value, Values, values_from_json},
+    write::write,
+};

@@ -1,0 +1,7 @@
+//! `sesame-schema` from outside.
+
+#![expect(clippy::unwrap_used, reason = "a test may fail where it stands")]
+
+mod hostile;
+mod properties;
+mod skeleton;
