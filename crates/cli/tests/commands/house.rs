@@ -8,6 +8,8 @@ use std::{
 };
 
 use sesame_catalog::Catalog;
+use sesame_core::{HttpRequest, Transport as _, request::Method};
+use sesame_http::HttpTransport;
 use sesame_sandbox::{Description, Options, Sandbox};
 use sesame_vault::SystemClock;
 
@@ -25,7 +27,7 @@ struct Running {
     url: String,
     known: Description,
     /// Dropped last: the sandbox lives on its threads.
-    _runtime: tokio::runtime::Runtime,
+    runtime: tokio::runtime::Runtime,
     _sandbox: Sandbox,
 }
 
@@ -63,7 +65,7 @@ impl House {
         house.sandbox = Some(Running {
             url: sandbox.url(),
             known: sandbox.describe(),
-            _runtime: runtime,
+            runtime,
             _sandbox: sandbox,
         });
         house
@@ -105,6 +107,18 @@ impl House {
     /// Returns the sandbox's address.
     pub(crate) fn url(&self) -> &str {
         &self.sandbox.as_ref().unwrap().url
+    }
+
+    /// Asks the sandbox's control API, or gives it something.
+    pub(crate) fn control(&self, path: &str, given: Option<serde_json::Value>) -> serde_json::Value {
+        let sandbox = self.sandbox.as_ref().unwrap();
+        let url = format!("{}/_sandbox/{path}", sandbox.url);
+        let request = match given {
+            Some(json) => HttpRequest::json(url, json.to_string()),
+            None => HttpRequest::new(Method::GET, url),
+        };
+        let reply = sandbox.runtime.block_on(HttpTransport::new().send(request)).unwrap();
+        serde_json::from_slice(&reply.body).unwrap()
     }
 
     /// Returns the home.

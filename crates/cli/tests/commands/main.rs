@@ -23,6 +23,7 @@ mod keeper;
 mod lists;
 mod logins;
 mod many_shops;
+mod moving_lists;
 mod orders;
 mod owners;
 mod readme;
