@@ -62,12 +62,8 @@ impl House {
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let sandbox = runtime.block_on(Sandbox::start(options)).unwrap();
         let mut house = Self::empty();
-        house.sandbox = Some(Running {
-            url: sandbox.url(),
-            known: sandbox.describe(),
-            runtime,
-            _sandbox: sandbox,
-        });
+        house.sandbox =
+            Some(Running { url: sandbox.url(), known: sandbox.describe(), runtime, _sandbox: sandbox });
         house
     }
 

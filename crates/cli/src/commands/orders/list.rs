@@ -20,7 +20,7 @@ use crate::{
     span::SpanArgs,
 };
 
-type Columns = [&'static str];
+type OrderColumns = [&'static str];
 
 /// The largest limit.
 const MOST: u64 = 10_000_000;
@@ -113,7 +113,11 @@ pub(crate) async fn orders(args: &OrderListArgs, context: &Context) -> CliResult
     each_page(args, None, context, columns, |orders| orders.iter().map(record).collect()).await
 }
 
-fn columns(context: &Context, table: &'static Columns, csv: &'static Columns) -> &'static Columns {
+fn columns(
+    context: &Context,
+    table: &'static OrderColumns,
+    csv: &'static OrderColumns,
+) -> &'static OrderColumns {
     if context.printer(Format::Table).format() == Format::Table { table } else { csv }
 }
 
@@ -164,7 +168,7 @@ async fn each_page(
     args: &OrderListArgs,
     limit: Option<u64>,
     context: &Context,
-    columns: &'static Columns,
+    columns: &'static OrderColumns,
     make: impl Fn(&[Order]) -> CliResult<Vec<Box<RawValue>>>,
 ) -> CliResult {
     let filters = &args.filters;
