@@ -1,6 +1,8 @@
 //! Lists that move while they are read, through trouble and kills: every row that is there all the while comes
 //! once.
 
+#![expect(clippy::print_stdout, reason = "how much moved, and what is missing, says what a run was worth")]
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs::{self, File, OpenOptions},
@@ -146,7 +148,9 @@ fn every_row_comes_once(tried: &Tried) {
         missing.len(),
         &missing[..missing.len().min(9)]
     );
-    assert!(stable > tried.rows / 2, "{tried}: {stable}");
+    // A shop begins with 2,000 orders at most.
+    let expected = if tried.list == "orders" { tried.rows.min(2_000) } else { tried.rows };
+    assert!(stable > expected / 2, "{tried}: {stable}");
     println!(
         "{tried}: {stable} rows of {} were there all the while, {kills} kills: each came once",
         before.len()
