@@ -26,6 +26,8 @@ pub(crate) struct List {
     count: u64,
     is_open: bool,
     has_header: bool,
+    /// A row of a table is one line, within the width of the terminal or 80 columns.
+    one_line: bool,
     /// The names of the shops, where rows begin with one.
     shops: Vec<String>,
 }
@@ -69,20 +71,28 @@ impl List {
             count: 0,
             is_open: true,
             has_header: true,
+            one_line: false,
             shops: Vec::new(),
         }
     }
 
-    /// Starts a list of rows of several shops: `shop` is its first column if more than one was asked for.
+    /// Starts a list of rows of shops, each one line in a table: `shop` is its first column if more than one
+    /// was asked for.
     pub(crate) fn of_shops(printer: Printer, shops: &ChosenShops, mut columns: Vec<String>) -> Self {
         if shops.are_many() {
             columns.insert(0, "shop".to_owned());
         }
-        let mut list = Self::new(printer, columns);
+        let mut list = Self::new(printer, columns).one_line();
         if shops.are_many() {
             list.shops.extend(shops.accounts().iter().map(|account| account.name.clone()));
         }
         list
+    }
+
+    /// Makes each row of a table one line.
+    pub(crate) fn one_line(mut self) -> Self {
+        self.one_line = true;
+        self
     }
 
     /// Returns the form of the output.
@@ -182,12 +192,12 @@ impl List {
         if self.layout.is_some() {
             return Ok(first);
         }
-        let mut rows = Rows::new(&self.columns);
+        let mut rows = if self.one_line { Rows::one_line(&self.columns) } else { Rows::new(&self.columns) };
         rows.cells = first;
         // Later pages may be of shops with longer names.
         let count = rows.cells.len();
         rows.cells.extend(self.shops.iter().map(|name| vec![name.clone()]));
-        let layout = Layout::new(&rows, self.printer.terminal_width());
+        let layout = Layout::new(&rows, self.printer.terminal_width().or(rows.usual_width()));
         match self.printer.format() {
             _ if !self.has_header => {}
             Format::Csv | Format::Excel | Format::Xlsx => self.printer.csv_row(&rows.header)?,

@@ -5,7 +5,10 @@ use std::borrow::Cow;
 use serde_json::value::RawValue;
 use sesame_core::path;
 
-use crate::list::RowView;
+use crate::{
+    list::{List, RowView},
+    output::Printer,
+};
 
 /// Shows members of records as columns.
 pub(crate) struct RecordRows {
@@ -16,6 +19,11 @@ impl RecordRows {
     /// Shows these members; numbers are marked with `>`, lists are shown by their length.
     pub(crate) fn new(columns: &'static [&'static str]) -> Self {
         Self { columns }
+    }
+
+    /// Starts a list of them, each one line in a table.
+    pub(crate) fn list(&self, printer: Printer) -> List {
+        List::new(printer, self.titles()).one_line()
     }
 
     /// Returns the names of the columns.

@@ -62,7 +62,8 @@ impl Resume {
     /// Returns `true` if rows are added to those of an earlier run: columns were named there.
     pub(crate) fn continues(&self) -> bool {
         let former = self.former.borrow();
-        let mark = former.as_ref().and_then(Bookmark::mark).and_then(|mark| mark.split_once(' '));
+        let former = former.as_ref().filter(|former| former.count() > 0);
+        let mark = former.and_then(Bookmark::mark).and_then(|mark| mark.split_once(' '));
         let output = self.output.as_ref().and_then(mark_of);
         matches!((mark, output), (Some((name, _)), Some((same, length))) if same == name && length > 0)
     }
@@ -81,7 +82,7 @@ impl Resume {
         let Some(file) = file.as_mut().filter(|_| self.former.borrow().is_none()) else { return Ok(()) };
         let bookmark =
             bookmark.ok_or_else(|| Error::usage("this list has no bookmarks: leave --bookmark out"))?;
-        Ok(file.begin(&bookmark)?)
+        Ok(file.begin(&bookmark.with_mark(self.mark()))?)
     }
 
     /// Notes that the rows of a page were printed.
@@ -90,13 +91,15 @@ impl Resume {
     /// Local, when the file cannot be written.
     pub(crate) fn record(&self, progress: Option<Progress>) -> CliResult {
         match (self.file.borrow_mut().as_mut(), progress) {
-            (Some(file), Some(progress)) => {
-                let mark = self.output.as_ref().and_then(mark_of);
-                let mark = mark.map(|(name, length)| format!("{name} {length}"));
-                Ok(file.append(&progress.with_mark(mark))?)
-            }
+            (Some(file), Some(progress)) => Ok(file.append(&progress.with_mark(self.mark()))?),
             _ => Ok(()),
         }
+    }
+
+    /// Returns which file the rows go to, and how long it is.
+    fn mark(&self) -> Option<String> {
+        let (name, length) = self.output.as_ref().and_then(mark_of)?;
+        Some(format!("{name} {length}"))
     }
 
     /// Says in an error how to go on.

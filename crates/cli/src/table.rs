@@ -4,6 +4,8 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// Blanks between two columns.
 const GAP: usize = 2;
+/// The least width of a column beside others that are kept whole.
+const LEAST: usize = 4;
 /// The most characters of a cell that are shown; the forms for programs have all.
 const LONGEST: usize = 1_000;
 
@@ -79,11 +81,21 @@ impl Layout {
         }
         let gaps = GAP * widths.len().saturating_sub(1);
         if let Some(terminal) = terminal {
+            // An id or a number that is cut is of no use: other columns are cut before them.
+            let is_kept = |column: usize| {
+                rows.one_line
+                    && (rows.right[column]
+                        || matches!(&*rows.header[column], "id" | "order" | "code" | "file"))
+            };
             let mut order: Vec<usize> = (0..widths.len()).collect();
-            order.sort_by_key(|column| widths[*column]);
+            order.sort_by_key(|column| (!is_kept(*column), widths[*column]));
+            let kept = order.iter().filter(|column| is_kept(**column)).count();
             let mut room = terminal.saturating_sub(gaps);
             for (nth, column) in order.iter().enumerate() {
-                let share = room / (order.len() - nth);
+                let share = match kept.checked_sub(nth + 1) {
+                    Some(after) => room.saturating_sub(LEAST * (order.len() - kept)) / (after + 1),
+                    None => room / (order.len() - nth),
+                };
                 widths[*column] = widths[*column].min(share.max(1));
                 room = room.saturating_sub(widths[*column]);
             }
@@ -225,6 +237,19 @@ mod tests {
             plain(&rows, Some(20)),
             "ACCOUNT      STATE\nstar-gift6…  healthy\n铅笔铅笔铅…  healthy\n"
         );
+    }
+
+    #[test]
+    fn ids_and_numbers_are_cut_after_everything_else() {
+        let mut rows = Rows::one_line(&["shop", "id", "title", "price>"]);
+        rows.push(["my-shop", "3000000000000000001", "铅笔铅笔铅笔铅笔铅笔铅笔", "1234.50"]);
+        assert_eq!(
+            plain(&rows, Some(50)).lines().nth(1).unwrap(),
+            "my-shop  3000000000000000001  铅笔铅笔铅…  1234.50"
+        );
+        for width in [12, 20, 33, 40, 50, 80] {
+            assert!(plain(&rows, Some(width)).lines().all(|line| line.width() <= width), "{width}");
+        }
     }
 
     #[test]

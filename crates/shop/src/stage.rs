@@ -167,7 +167,11 @@ mod tests {
             while let Some(param) = stack.pop() {
                 stack.extend(&param.children);
                 // Names of several states at once are none of an order.
-                let states = param.values.iter().filter_map(|word| word.as_str()).filter(|word| !word.to_lowercase().starts_with("all"));
+                let states = param
+                    .values
+                    .iter()
+                    .filter_map(|word| word.as_str())
+                    .filter(|word| !word.to_lowercase().starts_with("all"));
                 for word in states.filter(|_| param.name == name) {
                     words += 1;
                     let stages = Stage::possible(&facet, word);

@@ -1,4 +1,4 @@
-//! Whose files are used: this user's and those of root, and only if nobody else can write them. What is made
+//! Whose files are used: this user's and those of root, and only if no other user can write them. What is made
 //! is for this user alone.
 
 use std::{
@@ -48,7 +48,7 @@ pub fn ensure_private(what: &str, path: &Path) -> Result<()> {
             "{what} {shown} can be written by other users (mode {:04o})",
             about.mode() & 0o7777
         ))
-        .with_hint(format!("If nobody has changed it: chmod go-w {shown}")));
+        .with_hint(format!("If its content is unchanged: chmod go-w {shown}")));
     }
     Ok(())
 }

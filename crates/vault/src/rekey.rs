@@ -29,7 +29,7 @@ use crate::{
         CHECK, KeyChoice, KeyId, KeyKind, KeySource, MasterKeys, Ring, Slot, active, check_slot, key_file,
         key_of, new_key, reopen, unwrap, wrapped_slot, write_to_keyring,
     },
-    store::{KeyRow, KeyState, Notes, Sealed, SealedPlace, Store},
+    store::{KeyRow, KeyState, Notes, Sealed, SecretColumn, Store},
 };
 
 /// How many values are resealed in one transaction: other processes wait for it some milliseconds.
@@ -124,7 +124,7 @@ impl Rekey {
     }
 
     /// Gives up a rekey that was cut off, so that the next one starts over: its new key is lost, or cannot
-    /// go where it was to go. The key of now stays. False when there is no such rekey.
+    /// go where it was to go. The active key stays. Returns `false` if there is no such rekey.
     ///
     /// # Errors
     /// [`ErrorKind::Usage`](sesame_core::ErrorKind::Usage) when the new key is in the key file already: then
@@ -152,7 +152,7 @@ impl Rekey {
 #[derive(Default)]
 struct Tally {
     resealed: u64,
-    unreadable: Vec<(SealedPlace, Id, String)>,
+    unreadable: Vec<(SecretColumn, Id, String)>,
 }
 
 impl Rekey {
@@ -221,7 +221,7 @@ impl Rekey {
         let (id, kind) = (pending.key_id, pending.kind);
         if !self.keys.sealer().ring().has(id) {
             return Err(Error::local(
-                "a rekey of this vault was interrupted, and its new key does not open with the key of now",
+                "a rekey of this vault was interrupted, and its new key does not open with the active key",
             )
             .with_hint("Open the vault with the new key, and run `sesame vault rekey` once more. Nothing was changed."));
         }
@@ -313,7 +313,7 @@ impl Rekey {
             if row.key_id == new {
                 continue;
             }
-            for place in SealedPlace::ALL {
+            for place in SecretColumn::ALL {
                 let mut after = None;
                 loop {
                     let batch = self.store.sealed_with(row.key_id, place, after, BATCH).await?;
@@ -393,7 +393,7 @@ impl Rekey {
         let rows = self.store.keys().await?;
         let mut unused = Vec::new();
         'keys: for row in rows.iter().filter(|row| row.state == KeyState::Retired).skip(FORMER_KEYS) {
-            for place in SealedPlace::ALL {
+            for place in SecretColumn::ALL {
                 if !self.store.sealed_with(row.key_id, place, None, 1).await?.is_empty() {
                     continue 'keys;
                 }
@@ -434,15 +434,15 @@ impl Rekey {
     }
 
     /// Names values for people.
-    pub(crate) async fn name_sealed(&self, values: &[(SealedPlace, Id, String)]) -> Result<Vec<String>> {
+    pub(crate) async fn name_sealed(&self, values: &[(SecretColumn, Id, String)]) -> Result<Vec<String>> {
         let mut named = Vec::with_capacity(values.len());
         for (place, id, why) in values {
             let owner = match place {
-                SealedPlace::AppSecret | SealedPlace::FormerSecret => {
+                SecretColumn::AppSecret | SecretColumn::FormerSecret => {
                     let apps = self.store.apps().await?;
                     apps.into_iter().find(|app| app.id == *id).map(|app| format!("app {:?}", app.name))
                 }
-                SealedPlace::Access | SealedPlace::Refresh => {
+                SecretColumn::Access | SecretColumn::Refresh => {
                     let accounts = self.store.accounts_using(*id).await?;
                     accounts.first().map(|row| format!("account {:?}", row.account.name))
                 }

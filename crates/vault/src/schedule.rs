@@ -10,7 +10,7 @@ mod windows;
 
 use sesame_catalog::TokenRules;
 
-pub(crate) use self::windows::{Windows, hopeless};
+pub(crate) use self::windows::{Windows, refresh_impossible};
 use crate::{
     model::Id,
     store::{AuthorizationRow, TokenColumns},
@@ -75,14 +75,14 @@ pub(crate) enum Work {
     Warn(i64),
     /// Its end has come, and there is nothing to refresh it with: look once more before that is believed.
     Confirm,
-    /// The same was found before: only a person helps.
+    /// The same was found before: the shop has to be authorized again.
     End,
     /// Nothing yet.
     Nothing,
 }
 
-/// Returns `true` if the tokens were stored by a clock that was ahead: they are due now, and nobody
-/// knows their ends.
+/// Returns `true` if the tokens were stored by a clock that was ahead: they are due now, and
+/// their ends are unknown.
 pub(crate) fn is_from_future(tokens: &TokenColumns, now: i64) -> bool {
     tokens.issued_at > now.saturating_add(CLOCK_MARGIN)
 }
@@ -157,7 +157,7 @@ pub(crate) fn work(rules: &TokenRules, row: &AuthorizationRow, warm: WarmPolicy,
     }
     let end = end_of(row, now);
     let is_past = reached(end, now);
-    if is_past && hopeless(row).is_some() {
+    if is_past && refresh_impossible(row).is_some() {
         return if row.tokens.announced == Some(0) { Work::End } else { Work::Confirm };
     }
     if may_postpone(rules, row, now) {
@@ -176,7 +176,7 @@ pub(crate) fn work(rules: &TokenRules, row: &AuthorizationRow, warm: WarmPolicy,
     }
 }
 
-/// Returns when to look again, within a day; `None` if only a person helps. `chance` in `0.0..1.0`
+/// Returns when to look again, within a day; `None` if the shop has to be authorized again. `chance` in `0.0..1.0`
 /// spreads what would otherwise fall together.
 pub(crate) fn due_at(
     rules: &TokenRules,
@@ -190,7 +190,7 @@ pub(crate) fn due_at(
     }
     let end = end_of(row, now);
     let confirmed = |end: i64| if row.tokens.announced == Some(0) { end.max(now) + HOUR } else { end };
-    let over = end.filter(|_| hopeless(row).is_some()).map(confirmed);
+    let over = end.filter(|_| refresh_impossible(row).is_some()).map(confirmed);
     // A postponement that is tried again has its own time.
     let spread = if row.postpone_after.is_some() { 0.0 } else { POSTPONE_SPREAD * chance };
     let postpone = postpone_from(rules, row, now, part(millis(rules.postpone_window), spread));
@@ -233,12 +233,12 @@ pub(crate) fn needs_person_by(rules: Option<&TokenRules>, row: &AuthorizationRow
     if row.blocked {
         return Some(tokens.access_expires_at.unwrap_or(now));
     }
-    // Nobody knows the end, and no refresh will tell it.
-    if is_from_future(tokens, now) && hopeless(row).is_some() {
+    // The end is unknown, and no refresh will reveal it.
+    if is_from_future(tokens, now) && refresh_impossible(row).is_some() {
         return Some(now);
     }
     let end = end_of(row, now)?;
-    let Some(rules) = rules.filter(|_| hopeless(row).is_none()) else { return Some(end) };
+    let Some(rules) = rules.filter(|_| refresh_impossible(row).is_none()) else { return Some(end) };
     let late = if rules.postpone.is_some() {
         let window = millis(rules.postpone_window);
         end.saturating_sub(window).saturating_add(part(window, LATE_POSTPONE))
@@ -267,7 +267,7 @@ fn reached(from: Option<i64>, now: i64) -> bool {
 /// When the platform's window for postponements opens, if there is one for this refresh token.
 fn window_opens(rules: &TokenRules, row: &AuthorizationRow) -> Option<i64> {
     rules.postpone.as_ref()?;
-    if hopeless(row).is_some() {
+    if refresh_impossible(row).is_some() {
         return None;
     }
     Some(row.tokens.refresh_expires_at?.saturating_sub(millis(rules.postpone_window)))
@@ -295,7 +295,7 @@ fn warn_from(rules: &TokenRules, row: &AuthorizationRow, at: i64) -> Option<i64>
 /// From when on the tokens are to be refreshed: to keep the access token warm, because that prolongs
 /// the refresh token, or to hear from the platform that this one has ended.
 fn refresh_from(rules: &TokenRules, row: &AuthorizationRow, warm: WarmPolicy, now: i64) -> Option<i64> {
-    if hopeless(row).is_some() {
+    if refresh_impossible(row).is_some() {
         return None;
     }
     let is_warm = match warm {
@@ -308,24 +308,24 @@ fn refresh_from(rules: &TokenRules, row: &AuthorizationRow, warm: WarmPolicy, no
     } else {
         let warm = row.tokens.warm_at.filter(|_| is_warm);
         let last_try = end_of(row, now).map(|end| end.saturating_add(LAST_TRY));
-        [warm, prolong_from(rules, row), untold_from(row), last_try].into_iter().flatten().min()?
+        [warm, prolong_from(rules, row), unknown_ends_from(row), last_try].into_iter().flatten().min()?
     };
     Some(from.max(not_before(row, now).unwrap_or(from)))
 }
 
 /// Returns `true` if the tokens came from another program without their ends: a refresh tells them. Where
 /// a platform's reply does not, that one refresh was all that could be done.
-pub(crate) fn ends_untold(row: &AuthorizationRow) -> bool {
+pub(crate) fn has_unknown_ends(row: &AuthorizationRow) -> bool {
     let tokens = &row.tokens;
     let is_unknown = tokens.refresh_expires_at.is_none()
         || (tokens.access.is_some() && tokens.access_expires_at.is_none());
-    is_unknown && row.last_success.is_none() && hopeless(row).is_none()
+    is_unknown && row.last_success.is_none() && refresh_impossible(row).is_none()
 }
 
-/// From when on tokens without known ends are to be refreshed: without an end to look for, nobody
-/// would look again before they have died.
-fn untold_from(row: &AuthorizationRow) -> Option<i64> {
-    ends_untold(row).then(|| row.tokens.warm_at.unwrap_or(row.tokens.issued_at))
+/// From when on tokens without known ends are to be refreshed: without an end they would
+/// not be due before they have expired.
+fn unknown_ends_from(row: &AuthorizationRow) -> Option<i64> {
+    has_unknown_ends(row).then(|| row.tokens.warm_at.unwrap_or(row.tokens.issued_at))
 }
 
 /// From when on a refresh prolongs the refresh token, where one does: late in its life, but before
@@ -359,7 +359,7 @@ fn chance_of(id: Id) -> f64 {
     f64::from(u32::from_be_bytes([bytes[12], bytes[13], bytes[14], bytes[15]])) / (f64::from(u32::MAX) + 1.0)
 }
 
-/// Returns the warning that counts as given for tokens that were just received: nobody is warned of an
+/// Returns the warning that counts as given for tokens that were just received: no warning is given of an
 /// end that was as near from the beginning.
 pub(crate) fn first_announced(rules: &TokenRules, tokens: &TokenColumns, now: i64) -> Option<i64> {
     let end = ends_at(tokens)?;

@@ -6,7 +6,6 @@ use crate::{
     commands::orders,
     context::Context,
     exit::{CliResult, note},
-    list::List,
     output::Format,
     record::RecordRows,
     runtime,
@@ -65,7 +64,7 @@ async fn freight(args: &FreightArgs, context: &Context) -> CliResult {
     let rows = found.iter().map(orders::record).collect::<CliResult<Vec<_>>>()?;
     let mut view = RecordRows::new(&COLUMNS);
     let printer = context.printer(Format::Table);
-    let mut list = List::new(printer, view.titles());
+    let mut list = view.list(printer);
     list.page(&rows, None, &mut view)?;
     list.end()?;
     if rows.is_empty() {

@@ -211,7 +211,7 @@ async fn round(plan: &KeeperPlan, context: &Context) -> CliResult {
         }
     }
     forget(plan, context, vault).await?;
-    let waiting = vault.given_up(NAMED).await?;
+    let waiting = vault.reauthorization_required(NAMED).await?;
     let now = context.clock.now();
     let mut record = reporter.record("round", &pass.done);
     record["next_due"] = json!(pass.next_due.map(|at| at.to_string()));

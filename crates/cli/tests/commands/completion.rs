@@ -166,7 +166,8 @@ fn zsh_completes_at_the_first_tab() {
         out=
         # What is read without waiting, since no line ends here; half a minute at most.
         for ((tries = 0; tries < 300; tries++)); do
-            while zpty -rt shell chunk; do out+=$chunk; done
+            # It may ring while it writes.
+            while zpty -rt shell chunk; do out+=${chunk//$'\a'/}; done
             [[ $out == *"$3"* ]] && break
             sleep 0.1
         done

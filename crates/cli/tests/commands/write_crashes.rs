@@ -11,13 +11,18 @@ use sesame_sandbox::{FaultKind, FaultRule};
 use crate::house::House;
 
 /// Numbers that look random and are the same each time.
-struct Random(u64);
+pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
-    fn below(&mut self, limit: u64) -> u64 {
+    pub(crate) fn below(&mut self, limit: u64) -> u64 {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) % limit
     }
+}
+
+/// Returns `true` in `./dev torture`.
+pub(crate) fn is_torture() -> bool {
+    std::env::var_os("SESAME_TORTURE").is_some()
 }
 
 /// How much is tried: the short form in every run, the long one in `./dev torture`.
@@ -28,7 +33,7 @@ struct Size {
 }
 
 fn size() -> Size {
-    if std::env::var_os("SESAME_TORTURE").is_some() {
+    if is_torture() {
         Size { products: 3_000, skus: 5_000, kills: 50 }
     } else {
         Size { products: 120, skus: 150, kills: 4 }

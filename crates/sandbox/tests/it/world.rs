@@ -238,7 +238,8 @@ async fn a_sandbox_that_starts_later_has_orders_of_its_last_days_on_every_platfo
         let now: jiff::Timestamp = now.parse().unwrap();
         let bench = Bench::with(|options| options.now = Some(now)).await;
         let mut ages = Vec::new();
-        for platform in ["alibaba", "aliexpress", "aliexpress-legacy", "1688", "lazada", "miravia", "taobao"] {
+        for platform in ["alibaba", "aliexpress", "aliexpress-legacy", "1688", "lazada", "miravia", "taobao"]
+        {
             let books =
                 bench.control("GET", &format!("orders?platform={platform}&limit=1000"), &Json::Null).await;
             let created = books["orders"].as_array().unwrap().iter().map(|order| {

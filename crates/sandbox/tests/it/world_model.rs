@@ -29,8 +29,8 @@ async fn five_thousand_writes_on_lazada_agree_with_a_model() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn writes_on_daraz_agree_with_a_model() {
-    agrees("daraz", 1_000).await;
+async fn five_thousand_writes_on_daraz_agree_with_a_model() {
+    agrees("daraz", 5_000).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

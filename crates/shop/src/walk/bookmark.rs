@@ -105,6 +105,13 @@ impl Bookmark {
         self.mark = progress.mark;
     }
 
+    /// Adds a note of the caller, as [`Progress::with_mark`] does.
+    #[must_use]
+    pub fn with_mark(mut self, mark: Option<String>) -> Self {
+        self.mark = mark;
+        self
+    }
+
     /// Returns the note that came with the last page.
     pub fn mark(&self) -> Option<&str> {
         self.mark.as_deref()

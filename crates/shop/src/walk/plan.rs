@@ -18,6 +18,8 @@ use super::position::{Limits, Position, Reading, Window};
 const MOST_PASSES: u32 = 30;
 /// How often a window is read whose rows do not add up.
 const MOST_TRIES: u32 = 4;
+/// How often a window is read again because the process that read it was another one.
+const MOST_RESUMES: u32 = 8;
 /// A list is read to its end when so few rows can have been missed, as far as the numbers of changes tell.
 const FEW: f64 = 1e-6;
 /// A window ends this long before now: later nothing comes into it any more.
@@ -38,6 +40,8 @@ pub(crate) struct WindowPlan {
     /// The rows of the window that is being read, and its first page.
     ids: HashSet<u64>,
     first_page: Option<u64>,
+    /// Another process read a part of the window: its rows are not in `ids`, so that the count says nothing.
+    is_resumed: bool,
 }
 
 /// What is asked for next.
@@ -95,8 +99,8 @@ impl WindowPlan {
     }
 
     pub(crate) fn resumed(position: Position, limits: Vec<Limits>, is_still: bool) -> Self {
-        let parts = limits.len();
-        Self { position, parts, limits, is_still, ids: HashSet::new(), first_page: None }
+        let (parts, is_resumed) = (limits.len(), position.reading.is_some());
+        Self { position, parts, limits, is_still, ids: HashSet::new(), first_page: None, is_resumed }
     }
 
     /// Puts the windows of a part on the stack. The first one is open where that is allowed: a small list
@@ -116,6 +120,7 @@ impl WindowPlan {
         self.position.reading = None;
         self.ids.clear();
         self.first_page = None;
+        self.is_resumed = false;
         let Some(longest) = self.limits.get(self.position.part).and_then(|limits| limits.longest) else {
             return;
         };
@@ -219,6 +224,7 @@ impl WindowPlan {
             found_before: 0,
             is_moving: false,
             tries: 0,
+            resumes: 0,
         });
         if page == 0 {
             self.settle(wanted, now);
@@ -283,6 +289,19 @@ impl WindowPlan {
         let reach = self.limits[wanted.part].reach;
         let expected = reading.last_total.min(reach);
         let grew = reading.last_total > reading.first_total;
+        if std::mem::take(&mut self.is_resumed) && reading.resumes < MOST_RESUMES {
+            self.ids.clear();
+            *reading = Reading {
+                page: (expected.max(1) - 1) / reading.rows.max(1),
+                first_total: reading.last_total,
+                found: 0,
+                found_before: 0,
+                is_moving: true,
+                resumes: reading.resumes + 1,
+                ..*reading
+            };
+            return;
+        }
         if reading.found >= expected && !grew {
             self.end_window(now);
             return;

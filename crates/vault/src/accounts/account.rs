@@ -7,7 +7,7 @@ use sesame_core::{AccessToken, RefreshToken};
 
 use crate::{
     model::{Id, Warning, setters},
-    schedule::{self, Windows, hopeless},
+    schedule::{self, Windows, refresh_impossible},
     store::FullRow,
 };
 
@@ -20,7 +20,7 @@ pub enum AccountState {
     /// The access token ends soon or has ended, and the next call refreshes it; or the tokens were
     /// imported without their ends, and the keeper's refresh tells those.
     NeedsRefresh,
-    /// A person has to authorize the shop again.
+    /// The shop has to be authorized again.
     NeedsAuthorization {
         /// Why.
         reason: String,
@@ -37,7 +37,7 @@ impl AccountState {
         }
     }
 
-    /// Returns why a person is needed.
+    /// Returns why the shop has to be authorized again.
     pub fn reason(&self) -> Option<&str> {
         match self {
             Self::NeedsAuthorization { reason } => Some(reason),
@@ -184,12 +184,12 @@ fn state(row: &FullRow, rules: Option<&TokenRules>, now: i64) -> AccountState {
             (over, over)
         }
     };
-    // Nobody knows how long it is good for, and a refresh tells.
-    if !due && !schedule::ends_untold(authorization) && !schedule::is_from_future(tokens, now) {
+    // Its lifetime is unknown until a refresh.
+    if !due && !schedule::has_unknown_ends(authorization) && !schedule::is_from_future(tokens, now) {
         return AccountState::Healthy;
     }
     let ended = schedule::end_of(authorization, now).filter(|end| now >= *end);
-    match (hopeless(authorization), ended) {
+    match (refresh_impossible(authorization), ended) {
         (Some(reason), _) if over => AccountState::NeedsAuthorization { reason },
         (Some(_), _) => AccountState::Healthy,
         (None, Some(end)) => {

@@ -19,7 +19,7 @@ use sesame_core::{
 
 use crate::{
     model::{Id, lock, name, setters},
-    oauth::{callback::Place, calls::ClientCredentials},
+    oauth::{callback::WebAddress, calls::ClientCredentials},
     seal::{Sealer, Slot, open_text},
     store::AppRow,
 };
@@ -174,7 +174,7 @@ pub(crate) fn check(new: &NewApp) -> Result<()> {
 }
 
 pub(crate) fn check_redirect(uri: &str) -> Result<()> {
-    let form = uri.starts_with("urn:") || Place::of(uri).is_some_and(|_| uri.starts_with("http"));
+    let form = uri.starts_with("urn:") || WebAddress::of(uri).is_some_and(|_| uri.starts_with("http"));
     if form
         && uri.len() <= 2_000
         && !uri.contains('#')

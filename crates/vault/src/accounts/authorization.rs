@@ -44,11 +44,11 @@ pub(crate) struct Authorization {
     pub(crate) used_at: AtomicI64,
     in_flight: Mutex<Option<Refreshed>>,
     /// How many refreshes refused tokens have led to, and since when that is counted.
-    bounces: Mutex<(u32, i64)>,
+    rejections: Mutex<(u32, i64)>,
 }
 
 /// Maximum number of refreshes that refused tokens may lead to in a minute.
-const BOUNCES_A_MINUTE: u32 = 3;
+const REJECTIONS_A_MINUTE: u32 = 3;
 
 impl Authorization {
     pub(crate) fn new(id: Id, label: String, app: Arc<AppState>, urls: Urls) -> Self {
@@ -62,7 +62,7 @@ impl Authorization {
             quiet_until: AtomicI64::new(i64::MIN),
             used_at: AtomicI64::new(i64::MIN),
             in_flight: Mutex::new(None),
-            bounces: Mutex::new((0, i64::MIN)),
+            rejections: Mutex::new((0, i64::MIN)),
         }
     }
 
@@ -109,13 +109,13 @@ impl Authorization {
 
     /// Counts a refresh that a refused token leads to. `Err` says for how many milliseconds none
     /// may be begun.
-    pub(crate) fn bounce(&self, now: i64) -> Result<(), i64> {
-        let mut bounces = lock(&self.bounces);
-        let (count, since) = *bounces;
+    pub(crate) fn count_rejection(&self, now: i64) -> Result<(), i64> {
+        let mut rejections = lock(&self.rejections);
+        let (count, since) = *rejections;
         if now.saturating_sub(since) >= 60_000 {
-            *bounces = (1, now);
-        } else if count < BOUNCES_A_MINUTE {
-            bounces.0 += 1;
+            *rejections = (1, now);
+        } else if count < REJECTIONS_A_MINUTE {
+            rejections.0 += 1;
         } else {
             return Err(since.saturating_add(60_000).saturating_sub(now));
         }

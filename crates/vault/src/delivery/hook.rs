@@ -137,7 +137,7 @@ fn runnable(program: &OsStr) -> std::result::Result<(), String> {
 }
 
 fn may_run(path: &Path) -> std::result::Result<(), String> {
-    // Elsewhere a program may be named without its ending.
+    // On Windows a program may be named without its ending.
     let with_ending = path.with_added_extension(env::consts::EXE_EXTENSION);
     let path = if cfg!(windows) && !path.is_file() { &with_ending } else { path };
     let about = path.metadata().map_err(|error| match error.kind() {

@@ -1,4 +1,4 @@
-//! Delivery of events: to a command on this machine, to an address elsewhere, or to both.
+//! Delivery of events: to a command on this machine, to a web address, or to both.
 //!
 //! At least once. A claim on an event lasts a little longer than its delivery may take, so an event
 //! whose deliverer died goes out again. Each sink has its own queue, in the order of the events; one

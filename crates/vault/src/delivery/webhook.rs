@@ -11,7 +11,7 @@ use sesame_core::{
 use sha2::Sha256;
 
 use super::Webhook;
-use crate::{oauth::callback::Place, store::EventRow, vault::Services};
+use crate::{oauth::callback::WebAddress, store::EventRow, vault::Services};
 
 /// What a secret may begin with; its key follows in base64.
 const PREFIX: &str = "whsec_";
@@ -35,7 +35,7 @@ impl Receiver {
         if url.len() > 2_048 || url.chars().any(|c| c.is_whitespace() || c.is_control() || !c.is_ascii()) {
             return Err(invalid("is longer than 2,048 characters or has some that no address has"));
         }
-        let Some(place) = Place::of(url) else {
+        let Some(place) = WebAddress::of(url) else {
             return Err(invalid("does not name a web server, or holds a user name"));
         };
         if place.0.scheme() != "https" && !place.is_loopback() {
@@ -103,7 +103,7 @@ impl Receiver {
 
 /// Returns where an address is, without its path.
 pub(super) fn place(url: &str) -> String {
-    Place::of(url.trim()).map_or_else(
+    WebAddress::of(url.trim()).map_or_else(
         || "an invalid address".to_owned(),
         |place| format!("{}/…", place.0.origin().ascii_serialization()),
     )

@@ -94,7 +94,7 @@ impl<'a> ImportedApps<'a> {
         }
         let known = &self.by_key[key];
         if known.secret.as_ref().is_some_and(|known| known.expose() != secret.expose()) {
-            return Err(format!("app key {key} has another secret elsewhere (app {:?})", known.row.name));
+            return Err(format!("app key {key} has another secret in app {:?}", known.row.name));
         }
         Ok(&known.row)
     }

@@ -386,7 +386,7 @@ impl<'a> Planner<'a> {
         row.tokens.identity = approval.identity.to_json().into();
         let soon = now.saturating_add(millis(SPREAD.mul_f64(clock.jitter())));
         row.tokens.warm_at = match schedule::warm_at(rules, &row.tokens, clock.jitter()) {
-            _ if schedule::ends_untold(&row) => Some(soon),
+            _ if schedule::has_unknown_ends(&row) => Some(soon),
             at => at.map(|at| if at <= now { soon } else { at }),
         };
         row.tokens.due_at = schedule::due_at(rules, &row, WarmPolicy::Always, now, clock.jitter());

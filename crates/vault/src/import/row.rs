@@ -27,8 +27,8 @@ pub(super) struct Tokens {
     pub(super) refresh: Option<RefreshToken>,
     pub(super) issued_at: Option<i64>,
     pub(super) access_ends: Option<i64>,
-    /// Told by the table, or reckoned from the create time and still to come: an end in the past that was
-    /// reckoned is not believed, so that the keeper asks the platform.
+    /// From the table, or computed from the create time and still to come: a computed end in the past is
+    /// not believed, so that the keeper asks the platform.
     pub(super) refresh_ends: Option<i64>,
 }
 

@@ -29,7 +29,7 @@ use crate::{
 /// or a refresh on demand is under way.
 const SOON: i64 = 30_000;
 /// When rows of another environment are looked at again.
-const ELSEWHERE: i64 = 3_600_000;
+const OTHER_ENVIRONMENT: i64 = 3_600_000;
 /// No row is due again at once, whatever its times say.
 const NOT_AT_ONCE: i64 = 1_000;
 
@@ -74,7 +74,7 @@ pub(super) struct Batch<'a> {
 enum AppStatus {
     Ready(Arc<AppState>),
     /// Of a sandbox while real platforms are called, or the other way.
-    Elsewhere(Error),
+    OtherEnvironment(Error),
     /// Sealed with a key that this process cannot get: the vault was rekeyed.
     Locked(Error),
     Broken(Error),
@@ -120,9 +120,9 @@ impl<'a> Batch<'a> {
                         Err(error) => self.retry_soon(&due, error),
                     }
                 }
-                Some(AppStatus::Elsewhere(error)) => {
+                Some(AppStatus::OtherEnvironment(error)) => {
                     self.keeper.notify_once(row.app_id, error);
-                    let later = self.spread(ELSEWHERE);
+                    let later = self.spread(OTHER_ENVIRONMENT);
                     self.put_off(&due, later);
                 }
                 Some(AppStatus::Locked(error)) => self.retry_soon(&due, error),
@@ -134,7 +134,7 @@ impl<'a> Batch<'a> {
     }
 
     /// Moves an answer that waits in the journal into the store: it is newer than the row. Returns `true`
-    /// if that settles the row.
+    /// if that completes the row.
     async fn replay(&mut self, due: &Due) -> bool {
         let replayed = match self.services.refresher.replay.run(Some(&due.authorization.id)).await {
             // The lease went with it.
@@ -312,7 +312,7 @@ impl<'a> Batch<'a> {
         match self.services.refresher.replay.journal.reserve_many(starts.len()).await {
             Ok(_) if self.is_stopping() => starts.iter().for_each(|start| self.give_back(&start.due)),
             Ok(reserved) => ready.extend(starts.into_iter().zip(reserved)),
-            // Nothing is spent for whose answer there is no room.
+            // Without room for the reply no token is spent.
             Err(error) => {
                 for start in &starts {
                     self.totals.failed += 1;
@@ -397,7 +397,7 @@ impl<'a> Batch<'a> {
     fn in_environment(&self, app: Arc<AppState>) -> AppStatus {
         match self.services.apps.ensure_environment("app", &app.name, app.sandbox.as_deref()) {
             Ok(()) => AppStatus::Ready(app),
-            Err(error) => AppStatus::Elsewhere(error),
+            Err(error) => AppStatus::OtherEnvironment(error),
         }
     }
 }

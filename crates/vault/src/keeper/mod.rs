@@ -90,7 +90,7 @@ pub struct Totals {
     pub announced: u64,
     /// Calls that brought no tokens, and rows that cannot be used.
     pub failed: u64,
-    /// Authorizations that only a person can renew: their end has come, or the platform refuses them.
+    /// Authorizations that need a new login: their end has come, or the platform refuses them.
     pub ended: u64,
     /// Rows given back for a later time: their app's rate, another environment, nothing to do after all.
     pub deferred: u64,
@@ -135,7 +135,7 @@ pub struct Keeper {
     limiter: Arc<Mutex<AppLimiter>>,
     /// When housekeeping was last done.
     housekept_at: Mutex<Option<i64>>,
-    /// Apps of another environment that people were told of.
+    /// Apps of another environment for which a warning was given.
     notified: Mutex<HashSet<Id>>,
 }
 

@@ -23,7 +23,7 @@ use url::Host;
 use super::{Callback, Login, hash};
 use crate::{
     accounts::Account,
-    oauth::callback::{CallbackQuery, LONGEST, Place},
+    oauth::callback::{CallbackQuery, LONGEST, WebAddress},
 };
 
 /// How long the listener waits for a person.
@@ -84,7 +84,7 @@ struct Expected {
 impl Listener {
     pub(crate) async fn bind(login: &Login, clock: Arc<dyn Clock>) -> Result<Self> {
         let uri = &login.redirect_uri;
-        let Some(place) = Place::of(uri).filter(Place::is_loopback) else {
+        let Some(place) = WebAddress::of(uri).filter(WebAddress::is_loopback) else {
             return Err(Error::usage(format!("the redirect URI {uri} does not lead to this machine"))
                 .with_hint("Approve the app in the browser, then paste the address it ends at."));
         };
@@ -92,7 +92,7 @@ impl Listener {
         let addresses = match place.0.host() {
             Some(Host::Ipv6(address)) => vec![address.into()],
             Some(Host::Ipv4(address)) => vec![address.into()],
-            // Whichever of the two the browser takes, nobody else may listen there.
+            // Whichever of the two the browser takes, no other program may listen there.
             _ => vec![IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)],
         };
         let mut sockets = Vec::new();
@@ -120,7 +120,7 @@ impl Listener {
     /// May be dropped at any time, e.g. because a person pasted the address first.
     ///
     /// # Errors
-    /// [`ErrorKind::Authorization`] when nobody approved within 15 minutes.
+    /// [`ErrorKind::Authorization`] when the app was not approved within 15 minutes.
     pub async fn accept(&self) -> Result<(Callback, Browser)> {
         let mut over = self.clock.sleep(PATIENCE);
         let mut connections: JoinSet<Option<(Callback, Browser)>> = JoinSet::new();
@@ -137,7 +137,7 @@ impl Listener {
                     }
                 }
                 accepted = self.next() => {
-                    // A connection that broke before it was accepted is nobody's loss.
+                    // A connection that broke before it was accepted is ignored.
                     let Ok(stream) = accepted else { continue };
                     // Who connects and says nothing makes room for who comes later.
                     oldest.retain(|connection| !connection.is_finished());
@@ -212,12 +212,15 @@ fn answer(head: &str, expected: &Expected) -> std::result::Result<Callback, Stri
     let (Some(method), Some(target)) = (request.next(), request.next()) else {
         return refuse("400 Bad Request", "Sesame does not understand this request.");
     };
-    // A page elsewhere may point a name of its own at 127.0.0.1; its Host gives it away.
+    // A foreign web page may point a name of its own at 127.0.0.1; its Host gives it away.
     let host = lines.find_map(|line| {
         let (name, value) = line.split_once(':')?;
         name.eq_ignore_ascii_case("host").then(|| value.trim())
     });
-    if !host.and_then(|host| Place::of(&format!("http://{host}"))).is_some_and(|place| place.is_loopback()) {
+    if !host
+        .and_then(|host| WebAddress::of(&format!("http://{host}")))
+        .is_some_and(|place| place.is_loopback())
+    {
         return refuse(
             "421 Misdirected Request",
             "This address is only for the browser on the same machine.",

@@ -23,7 +23,7 @@ use crate::{
     model::{Id, InFlight, Warning, Warnings, name, setters},
     oauth::{
         authorize,
-        callback::{self, Place},
+        callback::{self, WebAddress},
         calls::Grant,
         reply::EarlyEnd,
     },
@@ -205,7 +205,7 @@ impl Logins {
             authorize_url,
             state,
             redirect_uri: app.redirect_uri.clone(),
-            is_loopback: Place::of(&app.redirect_uri).is_some_and(|place| place.is_loopback()),
+            is_loopback: WebAddress::of(&app.redirect_uri).is_some_and(|place| place.is_loopback()),
             is_sandbox: app.sandbox.is_some(),
             expires_in: Duration::from_millis(LOGIN_LIFE.unsigned_abs()),
             options,

@@ -19,7 +19,7 @@ use crate::{
         name,
     },
     oauth::reply::TokenReply,
-    refresh::{IdentityQuery, Reservation, region_of_country, shop_of, speaks_of},
+    refresh::{IdentityQuery, Reservation, may_be_about, region_of_country, shop_of},
     store::{AccountRow, AuthorizationRow, FullRow, NewRows, Notes},
 };
 
@@ -77,7 +77,7 @@ impl Logins {
             let former = Identity::parse(&row.authorization.tokens.identity);
             let found = former.compare(&owner.identity, fields);
             let is_theirs = match found {
-                Match::Same => speaks_of(&row.account, owner, fields),
+                Match::Same => may_be_about(&row.account, owner, fields),
                 // Imported tokens: whose they are is learned now.
                 Match::Unknown => former == Identity::default(),
                 Match::Other => false,
@@ -254,7 +254,7 @@ impl Logins {
                 account.country = country.filter(|country| Some(country) != fields.cross_border.as_ref());
                 account.region = account.region.or_else(|| arrived.region_of(shop));
                 self.insist(|| Box::pin(self.accounts.update(&full.account, &account))).await?;
-            } else if !speaks_of(&account, owner, fields) {
+            } else if !may_be_about(&account, owner, fields) {
                 left_out.push(account.name.clone());
             }
             accounts.push(account);
@@ -274,7 +274,7 @@ impl Logins {
         Ok(NewRows { authorizations: vec![row], accounts, ..NewRows::default() })
     }
 
-    /// Lets an account become another shop, as it was told to. Where that shop is known under another
+    /// Lets an account become another shop, as the user asked. Where that shop is known under another
     /// name, both share its tokens from now on.
     async fn replace_shop(&self, row: FullRow, arrived: &Arrived) -> Result<Vec<Account>> {
         let known = self.insist(|| Box::pin(self.refresher.known_shop(arrived.query()))).await?;

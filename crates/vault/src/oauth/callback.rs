@@ -15,9 +15,9 @@ pub(crate) struct Received {
 
 /// The part of an address that a callback has to agree with: all but its query.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Place(pub(crate) Url);
+pub(crate) struct WebAddress(pub(crate) Url);
 
-impl Place {
+impl WebAddress {
     /// Reads an address; `None` for `urn:` and other things without a host, and for one with a user.
     pub(crate) fn of(text: &str) -> Option<Self> {
         let mut url = Url::parse(text).ok()?;
@@ -53,11 +53,11 @@ pub(crate) fn read(text: &str, redirect_uri: &str) -> Result<Received> {
         ))
         .with_hint("Paste only the address that the browser shows after the approval."));
     }
-    let Some(place) = Place::of(text) else {
+    let Some(place) = WebAddress::of(text) else {
         return Err(Error::usage("this is not a callback address")
             .with_hint("Paste the whole address that the browser shows after the approval: it begins with the redirect URI and holds code= and state=. A code alone goes to --code."));
     };
-    if Place::of(redirect_uri).as_ref() != Some(&place) {
+    if WebAddress::of(redirect_uri).as_ref() != Some(&place) {
         return Err(Error::usage(format!(
             "the callback comes from somewhere else: it went to {}, the app's redirect URI is {redirect_uri}",
             mask_url(text.split(['?', '#']).next().unwrap_or_default())
@@ -233,7 +233,7 @@ mod tests {
             "http://[::1]:1/x",
             "http://127.9.9.9:2",
         ] {
-            assert!(Place::of(yes).unwrap().is_loopback(), "{yes}");
+            assert!(WebAddress::of(yes).unwrap().is_loopback(), "{yes}");
         }
         for no in [
             "https://127.0.0.1/",
@@ -241,9 +241,9 @@ mod tests {
             "http://10.0.0.1/",
             "http://localhost.evil/",
         ] {
-            assert!(!Place::of(no).unwrap().is_loopback(), "{no}");
+            assert!(!WebAddress::of(no).unwrap().is_loopback(), "{no}");
         }
-        assert_eq!(Place::of("urn:ietf:wg:oauth:2.0:oob"), None);
-        assert_eq!(Place::of("http://user@127.0.0.1/"), None);
+        assert_eq!(WebAddress::of("urn:ietf:wg:oauth:2.0:oob"), None);
+        assert_eq!(WebAddress::of("http://user@127.0.0.1/"), None);
     }
 }

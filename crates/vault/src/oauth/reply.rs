@@ -29,8 +29,8 @@ pub(crate) struct TokenReply {
     pub(crate) owner: Owner,
     /// Classes of APIs for which the access token ends before it does for others (TOP).
     pub(crate) early: Vec<EarlyEnd>,
-    /// What is wrong with the lives or names that the reply gives. Tokens that nobody vouches for besides
-    /// are not taken then.
+    /// What is wrong with the lives or names that the reply gives. Tokens whose shop is not
+    /// confirmed otherwise are refused then.
     pub(crate) doubt: Option<Error>,
 }
 
@@ -61,7 +61,7 @@ pub(crate) enum RefreshEnd {
     /// It has no life: the app may not refresh (`refresh_expires_in` or `re_expires_in` of 0).
     Denied,
     /// The reply does not say.
-    Unsaid,
+    Unknown,
 }
 
 /// Reads the payload of a token call. `kept` is the access token of a reply that brings a refresh token
@@ -107,7 +107,7 @@ pub(crate) fn read(
     let (access_life, refresh_life) =
         (life(&payload, &["expires_in"]), life(&payload, &["refresh_expires_in", "re_expires_in"]));
     let doubt = [access_life, refresh_life].into_iter().find_map(|life| match life {
-        Life::Nonsense(field) => Some(no_token(reply, &format!("its {field} is not a number of seconds"))),
+        Life::Invalid(field) => Some(no_token(reply, &format!("its {field} is not a number of seconds"))),
         _ => None,
     });
     let owner = identity::owner(&payload, &rules.identity, rules.style == OAuthStyle::Top);
@@ -118,8 +118,8 @@ pub(crate) fn read(
     let access_end = match access_life {
         Life::Seconds(life) if life > 0 => after(now, life),
         // A life of nought is a fault of the reply: the token is used until the gateway refuses it.
-        Life::Seconds(_) | Life::Nonsense(_) => millis(&payload, "expire_time").filter(|end| *end > now),
-        Life::Unsaid => millis(&payload, "expire_time").or_else(|| {
+        Life::Seconds(_) | Life::Invalid(_) => millis(&payload, "expire_time").filter(|end| *end > now),
+        Life::Absent => millis(&payload, "expire_time").or_else(|| {
             i64::try_from(rules.access_life).ok().filter(|life| *life > 0).and_then(|life| after(now, life))
         }),
     };
@@ -128,13 +128,13 @@ pub(crate) fn read(
         _ => (access_end, Vec::new()),
     };
     let refresh_end = match refresh_life {
-        Life::Seconds(life) if life > 0 => after(now, life).map_or(RefreshEnd::Unsaid, RefreshEnd::At),
+        Life::Seconds(life) if life > 0 => after(now, life).map_or(RefreshEnd::Unknown, RefreshEnd::At),
         Life::Seconds(_) => RefreshEnd::Denied,
-        Life::Nonsense(_) => RefreshEnd::Unsaid,
-        Life::Unsaid => text(&payload, "refresh_token_timeout")
+        Life::Invalid(_) => RefreshEnd::Unknown,
+        Life::Absent => text(&payload, "refresh_token_timeout")
             .and_then(|text| parse_compact(&text))
             .or_else(|| millis(&payload, "refresh_token_valid_time"))
-            .map_or(RefreshEnd::Unsaid, RefreshEnd::At),
+            .map_or(RefreshEnd::Unknown, RefreshEnd::At),
     };
     Ok(TokenReply { access, refresh, access_end, refresh_end, owner, early, doubt })
 }
@@ -148,8 +148,8 @@ fn by_class(payload: &Json, end: Option<Timestamp>, now: Timestamp) -> (Option<T
         .filter_map(|(class, life_field, end_field)| {
             let at = match life(payload, &[life_field]) {
                 Life::Seconds(life) => after(now, life),
-                Life::Unsaid => millis(payload, end_field),
-                Life::Nonsense(_) => None,
+                Life::Absent => millis(payload, end_field),
+                Life::Invalid(_) => None,
             };
             at.map(|at| EarlyEnd { class, at: at.max(now) })
         })
@@ -207,10 +207,10 @@ fn text(payload: &Json, name: &str) -> Option<String> {
 /// What a reply says of a life.
 #[derive(Debug, Clone, Copy)]
 enum Life {
-    Unsaid,
+    Absent,
     Seconds(i64),
     /// The field of this name holds something else: less than nothing, or no number.
-    Nonsense(&'static str),
+    Invalid(&'static str),
 }
 
 fn life(payload: &Json, names: &[&'static str]) -> Life {
@@ -221,12 +221,12 @@ fn life(payload: &Json, names: &[&'static str]) -> Life {
             Some(value) => {
                 return match scalar::integer(value) {
                     Some(seconds) if seconds >= 0 => Life::Seconds(seconds),
-                    _ => Life::Nonsense(name),
+                    _ => Life::Invalid(name),
                 };
             }
         }
     }
-    Life::Unsaid
+    Life::Absent
 }
 
 fn millis(payload: &Json, name: &str) -> Option<Timestamp> {

@@ -45,7 +45,7 @@ fn documented_token_replies_are_read_as_documented() {
                 "refresh_end" => match tokens.refresh_end {
                     RefreshEnd::At(at) => end(Some(at)),
                     RefreshEnd::Denied => "denied".into(),
-                    RefreshEnd::Unsaid => "unsaid".into(),
+                    RefreshEnd::Unknown => "unsaid".into(),
                 },
                 "login" => tokens.owner.login.clone().into(),
                 "country" => tokens.owner.country.clone().into(),

@@ -220,7 +220,7 @@ impl Refresher {
             ..self.failed(attempt.row, attempt.lease, &said)
         };
         self.write_down(attempt, failed).await;
-        Err(error.context(format!("the refresh token of account {:?} was not extended", label)))
+        Err(error.context(format!("the refresh token of account {label:?} was not extended")))
     }
 
     /// Writes down why there are no new tokens, and decides what follows.
@@ -343,7 +343,7 @@ impl Refresher {
         }
         let exponent = u32::try_from(attempts.clamp(0, 7)).unwrap_or_default();
         let pause = Duration::from_secs(1 << exponent).min(LONGEST_PAUSE);
-        // What only a person can change (a wrong secret, a missing right) is not asked every second.
+        // What does not pass by itself (a wrong secret, a missing right) is not tried every second.
         let pause = if error.is_retryable() { pause } else { pause.max(Duration::from_secs(30)) };
         pause.mul_f64(0.5 + self.clock.jitter() / 2.0)
     }

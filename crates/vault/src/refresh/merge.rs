@@ -9,7 +9,7 @@ use sesame_core::{Result, command_line::quote};
 use super::{
     Refresher,
     flight::Flight,
-    shops::{country_of, region_of_country, shop_of, speaks_of},
+    shops::{country_of, may_be_about, region_of_country, shop_of},
 };
 use crate::{
     accounts::{
@@ -42,7 +42,7 @@ impl IdentityQuery<'_> {
         let theirs = Identity::parse(&row.authorization.tokens.identity);
         app_key_of(&row.app) == self.app.key_on_platform()
             && theirs.compare(&self.owner.identity, fields) == Match::Same
-            && speaks_of(&row.account, self.owner, fields)
+            && may_be_about(&row.account, self.owner, fields)
     }
 }
 

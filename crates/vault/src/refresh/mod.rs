@@ -33,7 +33,7 @@ pub(crate) use self::{
     journal::{JOURNAL_SUFFIX, Journal, Reservation},
     merge::IdentityQuery,
     replay::Replay,
-    shops::{region_of_country, shop_of, speaks_of},
+    shops::{may_be_about, region_of_country, shop_of},
     tokens::TokenWriter,
 };
 use crate::{
@@ -45,7 +45,7 @@ use crate::{
     fail_point::fail_point,
     model::{InFlight, Token, Warning, Warnings, millis, needs_reauthorization, reauthorize},
     oauth::{TokenEndpoint, calls::Grant},
-    schedule::{self, Windows, hopeless},
+    schedule::{self, Windows, refresh_impossible},
     seal::MasterKeys,
     store::{AuthorizationRow, Claim, Lease, Notes, Store},
 };
@@ -251,7 +251,7 @@ impl Refresher {
             let was_refused =
                 matches!(reason, RefreshReason::Rejected(_)) || authorization.was_refused(row.generation);
             if was_refused && reason != RefreshReason::Forced && !counted {
-                self.count_bounce(authorization)?;
+                self.limit_rejections(authorization)?;
                 counted = true;
             }
             // Room for the answer comes first: with a full disk nothing is spent.
@@ -344,7 +344,7 @@ impl Refresher {
             .map_err(|error| error.context(format!("account {label:?}")))?;
         // A forced refresh may try a token that was found expired: shops come back.
         let exhausted =
-            hopeless(row).filter(|_| reason != RefreshReason::Forced || row.tokens.refresh_denied);
+            refresh_impossible(row).filter(|_| reason != RefreshReason::Forced || row.tokens.refresh_denied);
         let refresh = match (refresh, exhausted) {
             (Some(refresh), None) => refresh,
             (_, why) => {
@@ -385,8 +385,8 @@ impl Refresher {
     }
 
     /// Limits refreshes if the gateway refuses every token it issues.
-    fn count_bounce(&self, authorization: &Authorization) -> Result<()> {
-        let Err(wait) = authorization.bounce(self.now()) else { return Ok(()) };
+    fn limit_rejections(&self, authorization: &Authorization) -> Result<()> {
+        let Err(wait) = authorization.count_rejection(self.now()) else { return Ok(()) };
         let wait = Duration::from_millis(wait.unsigned_abs());
         self.defer(authorization, wait);
         let label = &authorization.label;

@@ -110,7 +110,7 @@ impl Replay {
                 return Ok(Fate::Overtaken);
             }
             let mut notes = entry.notes.clone();
-            // Somebody else found the spent token refused, and people were told.
+            // Another process found the spent token refused, and a warning was given.
             if row.exhausted.is_some() && notes.events.is_empty() {
                 let after = AuthorizationRow { tokens: entry.tokens.clone(), ..row.clone() };
                 notes.events.extend(self.events.try_event(&after, News::Recovered).await);

@@ -12,8 +12,8 @@ pub(super) fn country_of<'a>(account: &'a AccountRow, fields: &IdentityFields) -
     account.country.as_deref().filter(|country| Some(*country) != fields.cross_border.as_deref())
 }
 
-/// Finds an account among the shops of its authorization; nothing when the reply does not say. Told
-/// whether no other account uses that authorization.
+/// Finds an account among the shops of its authorization; `None` if the reply does not say.
+/// `is_alone`: no other account uses that authorization.
 pub(crate) fn shop_of<'a>(
     account: &AccountRow,
     owner: &'a Owner,
@@ -38,15 +38,15 @@ pub(crate) fn shop_of<'a>(
 
 /// Returns `true` if a reply may be about an account as far as countries go: it names the account's own one,
 /// or none at all, and does not have the account's shop in another one.
-pub(crate) fn speaks_of(account: &AccountRow, owner: &Owner, fields: &IdentityFields) -> bool {
+pub(crate) fn may_be_about(account: &AccountRow, owner: &Owner, fields: &IdentityFields) -> bool {
     let Some(country) = country_of(account, fields) else { return true };
     if owner.shops.iter().all(|shop| shop.country.is_none()) {
         return true;
     }
     let own = owner.shops.iter().find(|shop| shop.country.as_deref() == Some(country));
     own.is_some_and(|own| {
-        let is_elsewhere = |shop: &ReplyShop| shop.shop_id.is_some() && shop.shop_id == account.shop_id;
-        own.shop_id == account.shop_id || !owner.shops.iter().any(is_elsewhere)
+        let has_its_id = |shop: &ReplyShop| shop.shop_id.is_some() && shop.shop_id == account.shop_id;
+        own.shop_id == account.shop_id || !owner.shops.iter().any(has_its_id)
     })
 }
 
@@ -125,7 +125,7 @@ mod tests {
             (account(Some("2"), None), &only_sg, true),
             (account(None, Some("cb")), &only_sg, true),
         ] {
-            assert_eq!(speaks_of(&account, owner, &fields()), expected, "{account:?} {owner:?}");
+            assert_eq!(may_be_about(&account, owner, &fields()), expected, "{account:?} {owner:?}");
         }
     }
 }

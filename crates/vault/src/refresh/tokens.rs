@@ -68,10 +68,10 @@ impl TokenWriter {
             }
             RefreshEnd::At(end) => Some(end.as_millisecond()),
             RefreshEnd::Denied => None,
-            RefreshEnd::Unsaid if is_refresh && (rules.refresh_end_fixed || reply.refresh.is_none()) => {
+            RefreshEnd::Unknown if is_refresh && (rules.refresh_end_fixed || reply.refresh.is_none()) => {
                 old_end
             }
-            RefreshEnd::Unsaid => {
+            RefreshEnd::Unknown => {
                 (life > 0 && reply.refresh.is_some()).then(|| now.as_millisecond().saturating_add(life))
             }
         };
@@ -99,7 +99,7 @@ impl TokenWriter {
         tokens.announced = match old {
             // Replies give the end as seconds from now, so it wanders a little.
             Some(old) if schedule::is_same_end(old, &tokens) => old.announced,
-            // Nobody was told of it yet.
+            // No warning of it was given yet.
             Some(old) if is_refresh && schedule::came_nearer(rules, old, &tokens) => old.announced,
             _ => schedule::first_announced(rules, &tokens, at),
         };

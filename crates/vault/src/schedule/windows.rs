@@ -45,7 +45,7 @@ impl Windows {
 }
 
 /// Why a refresh cannot even be tried, if it cannot.
-pub(crate) fn hopeless(row: &AuthorizationRow) -> Option<String> {
+pub(crate) fn refresh_impossible(row: &AuthorizationRow) -> Option<String> {
     if let Some(reason) = &row.exhausted {
         return Some(reason.clone());
     }

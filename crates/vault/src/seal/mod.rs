@@ -24,7 +24,7 @@ pub use crate::store::{KeyId, KeyKind};
 
 pub(crate) use keys::MasterKeys;
 pub use master::{KeyChoice, MasterKey};
-pub(crate) use passphrase::Stretching;
+pub(crate) use passphrase::KdfParams;
 pub(crate) use unlock::{
     CHECK, KeySource, Unlocked, active, check_new, check_slot, new_key, reopen, unlock, unwrap, wrapped_slot,
     write_to_keyring,

@@ -11,7 +11,7 @@ const SHORTEST: usize = 8;
 
 /// How a passphrase is stretched; stored, so that it can be raised later.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Stretching {
+pub(crate) struct KdfParams {
     algorithm: String,
     memory_kib: u32,
     passes: u32,
@@ -19,7 +19,7 @@ pub(crate) struct Stretching {
     salt: String,
 }
 
-impl Stretching {
+impl KdfParams {
     /// For a vault that is opened by each command: the second choice of OWASP's password storage
     /// sheet, which keeps a command small.
     pub(crate) fn of_a_vault(clock: &dyn Clock) -> Self {
@@ -87,6 +87,6 @@ pub(super) async fn stretch(passphrase: &AppSecret, params: &str) -> Result<Mast
         Error::local("the vault's passphrase settings are damaged, or from a newer version")
             .with_hint("Restore the vault from a backup. Nothing was changed.")
     };
-    let stretching: Stretching = serde_json::from_str(params).map_err(|_| damaged())?;
+    let stretching: KdfParams = serde_json::from_str(params).map_err(|_| damaged())?;
     stretching.stretch(passphrase).await.ok_or_else(damaged)
 }

@@ -10,7 +10,7 @@ use std::{path::PathBuf, sync::Arc};
 use sesame_core::{AppSecret, Clock, Error, Result};
 
 use super::{
-    KeyChoice, KeyId, KeyKind, MasterKey, Ring, Sealer, Slot, Stretching, key_file, keyring,
+    KdfParams, KeyChoice, KeyId, KeyKind, MasterKey, Ring, Sealer, Slot, key_file, keyring,
     passphrase::{long_enough, stretch},
 };
 use crate::{
@@ -232,7 +232,7 @@ pub(crate) async fn new_key(choice: &KeyChoice, clock: &dyn Clock) -> Result<(Ke
         KeyChoice::Auto | KeyChoice::File => (KeyKind::File, MasterKey::generate(clock), String::new()),
         KeyChoice::Passphrase(text) => {
             long_enough(text)?;
-            let params = serde_json::to_string(&Stretching::of_a_vault(clock)).unwrap_or_default();
+            let params = serde_json::to_string(&KdfParams::of_a_vault(clock)).unwrap_or_default();
             (KeyKind::Passphrase, stretch(text, &params).await?, params)
         }
         KeyChoice::Environment(text) => {

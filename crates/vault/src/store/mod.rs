@@ -16,8 +16,8 @@ use sesame_core::{BoxFuture, Result};
 
 pub use records::{
     AccountRow, AppRow, AuditQuery, AuditRow, AuthorizationRow, Claim, Due, DueClaim, DueEvent, EventRow,
-    FailedRefresh, FullRow, GivenUp, Intent, KeyId, KeyKind, KeyRow, KeyState, Lease, NewRows, Notes,
-    PendingLogin, Planned, Sealed, SealedPlace, Sink, TokenColumns,
+    FailedRefresh, FullRow, Intent, KeyId, KeyKind, KeyRow, KeyState, Lease, NewRows, Notes, PendingLogin,
+    Planned, ReauthorizationRequired, Sealed, SecretColumn, Sink, TokenColumns,
 };
 pub use sql::SqlStore;
 
@@ -47,7 +47,7 @@ pub trait KeyStore: Send + Sync {
     fn sealed_with(
         &self,
         key_id: KeyId,
-        place: SealedPlace,
+        place: SecretColumn,
         after: Option<Id>,
         limit: u32,
     ) -> StoreFut<'_, Vec<Sealed>>;
@@ -105,7 +105,7 @@ pub trait AccountStore: Send + Sync {
 
     /// Returns the accounts whose authorization is marked so, by name, at most `limit` of them, and how
     /// many there are. Found by the same index.
-    fn given_up(&self, limit: u32) -> StoreFut<'_, GivenUp>;
+    fn reauthorization_required(&self, limit: u32) -> StoreFut<'_, ReauthorizationRequired>;
 
     /// Changes what is known of an account (login, shop, country, region). With a new authorization, or
     /// with another one that is stored, the account moves to it, and the former one goes when no account
@@ -132,8 +132,8 @@ pub trait TokenStore: Send + Sync {
     /// Returns an authorization.
     fn authorization(&self, id: Id) -> StoreFut<'_, Option<AuthorizationRow>>;
 
-    /// Takes the lease and writes down the intent, if the generation is still the same and nobody
-    /// else holds a lease that has not ended.
+    /// Takes the lease and writes down the intent, if the generation is still the same and no
+    /// other owner holds a lease that has not ended.
     fn claim<'a>(&'a self, claim: Claim<'a>) -> StoreFut<'a, Option<Lease>>;
 
     /// Replaces the tokens `WHERE generation = expected`, clears intent, lease and errors, and
@@ -168,7 +168,7 @@ pub trait TokenStore: Send + Sync {
 
 /// Due authorizations, handed out in batches under leases.
 pub trait WorkStore: Send + Sync {
-    /// Hands out the authorizations that nobody holds and that are due the longest, in no order, and
+    /// Hands out the authorizations that are not leased and are due the longest, in no order, and
     /// takes their leases. Several keepers share the work so. Found by the index on `due_at`: what is
     /// not due costs nothing. Each is due again when its lease ends, unless something else is planned
     /// before: so what is held costs those nothing either who claim next.
@@ -188,7 +188,7 @@ pub trait WorkStore: Send + Sync {
     /// whose lease was lost are left out: whoever holds it now gives that warning.
     fn plan<'a>(&'a self, owner: &'a str, plans: &'a [Planned], notes: &'a Notes) -> StoreFut<'a, ()>;
 
-    /// Returns when the next authorization is due that nobody holds now.
+    /// Returns when the next authorization is due that is not leased now.
     fn next_due(&self, now: i64) -> StoreFut<'_, Option<i64>>;
 
     /// Makes due at `now` what is due later than `horizon` milliseconds after it: no plan reaches that far,

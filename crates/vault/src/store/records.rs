@@ -339,9 +339,9 @@ pub struct Planned {
     pub announced: Option<i64>,
 }
 
-/// The accounts that only a person can renew.
+/// The accounts that have to be authorized again.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct GivenUp {
+pub struct ReauthorizationRequired {
     /// The names of the first ones.
     pub names: Vec<String>,
     /// How many there are.
@@ -380,7 +380,7 @@ pub struct AuditQuery {
     pub limit: u32,
 }
 
-/// What a person or another program should hear, kept until it was delivered. Holds no secret.
+/// A notification for people or programs, kept until it was delivered. Holds no secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EventRow {
     /// The id; the same in each delivery of it.
@@ -438,7 +438,7 @@ pub struct Notes {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sealed {
     /// Its column.
-    pub place: SealedPlace,
+    pub place: SecretColumn,
     /// The id of its row.
     pub id: Id,
     /// The sealed bytes.
@@ -447,7 +447,7 @@ pub struct Sealed {
 
 /// The columns that hold sealed values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum SealedPlace {
+pub enum SecretColumn {
     /// The secret of an app.
     AppSecret,
     /// The secret that an app had before.
@@ -458,7 +458,7 @@ pub enum SealedPlace {
     Refresh,
 }
 
-impl SealedPlace {
+impl SecretColumn {
     /// All of them.
     pub const ALL: [Self; 4] = [Self::AppSecret, Self::FormerSecret, Self::Access, Self::Refresh];
 

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use sesame_core::Result;
 
 use super::Vault;
-use crate::{Account, AuditFilter, AuditLine, Listed, store::GivenUp};
+use crate::{Account, AuditFilter, AuditLine, Listed, store::ReauthorizationRequired};
 
 impl Vault {
     /// Returns all accounts, oldest first. Those whose rows cannot be read are left out, with a warning.
@@ -33,8 +33,8 @@ impl Vault {
     ///
     /// # Errors
     /// Those of the store.
-    pub async fn given_up(&self, limit: u32) -> Result<GivenUp> {
-        self.0.store.given_up(limit).await
+    pub async fn reauthorization_required(&self, limit: u32) -> Result<ReauthorizationRequired> {
+        self.0.store.reauthorization_required(limit).await
     }
 
     /// Returns an account by name.
@@ -79,7 +79,7 @@ impl Vault {
     }
 
     /// Removes an account, and its tokens when no other account uses them. One whose row cannot be read
-    /// is named by its id. The platform is not told: the app stays authorized there until its tokens
+    /// is named by its id. Nothing is sent to the platform: the app stays authorized there until its tokens
     /// expire or the seller revokes the approval.
     ///
     /// # Errors

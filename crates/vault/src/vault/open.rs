@@ -292,7 +292,7 @@ async fn refuse_emptied(path: &Path, key_file: &Path, clock: &dyn Clock) -> Resu
         )))
 }
 
-/// Makes the directory for key file and journal of a vault that is elsewhere itself.
+/// Makes the directory for key file and journal of a vault on a server.
 fn make_home(base: &Path) -> Result<()> {
     let Some(home) = base.parent().filter(|home| !home.as_os_str().is_empty() && !home.is_dir()) else {
         return Ok(());

@@ -222,7 +222,7 @@ async fn a_clock_that_was_ahead_gives_nothing_up() {
     home.clock.set_back(years);
     let answering = service.transport();
     home.transport.answer(move |seen| answering.ask(seen));
-    assert_eq!(store.given_up(10).await.unwrap().count, 0);
+    assert_eq!(store.reauthorization_required(10).await.unwrap().count, 0);
     assert_eq!(kinds_of_events(store.as_ref()).await, [""; 0]);
     // Another process, which has not seen the clock run ahead.
     let other = Vault::open_with(home.options(), store.clone()).await.unwrap();

@@ -139,7 +139,7 @@ nosecret\t888\tNULL\t1\tplanted-b\tNULL\tNULL\tNULL
         "line 10: column access_create_time is a time in the future",
         "line 11: it has another number of values",
         "line 12: column access_token is not a token: it has spaces or line breaks",
-        "line 13: app key 222 has another secret elsewhere",
+        "line 13: app key 222 has another secret in app",
         "line 14: it has an app key and no app secret",
     ] {
         assert!(said.contains(words), "{words}: {said}");

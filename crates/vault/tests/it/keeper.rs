@@ -10,7 +10,7 @@ use crate::support::{
 use sesame_core::{Clock as _, ErrorKind};
 use sesame_vault::{
     Keeper, KeeperOptions, Vault, WarmPolicy,
-    store::{AccountStore as _, DueClaim, KeyStore as _, SealedPlace, WorkStore as _},
+    store::{AccountStore as _, DueClaim, KeyStore as _, SecretColumn, WorkStore as _},
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -322,7 +322,7 @@ async fn a_row_that_cannot_be_opened_does_not_stop_the_others() {
     let home = home(service.transport());
     let (vault, store) = shops(&home, 10, HOUR, 180 * DAY).await;
     let key = store.keys().await.unwrap()[0].key_id;
-    let sealed = store.sealed_with(key, SealedPlace::Refresh, None, 1).await.unwrap().remove(0);
+    let sealed = store.sealed_with(key, SecretColumn::Refresh, None, 1).await.unwrap().remove(0);
     let mut flipped = sealed.bytes.clone();
     *flipped.last_mut().unwrap() ^= 1;
     assert_eq!(store.reseal(&[(sealed, flipped)]).await.unwrap(), 1);

@@ -9,7 +9,7 @@ use crate::support::{
 use sesame_core::{AccessToken, AppSecret, ErrorKind, RefreshToken};
 use sesame_vault::{
     ImportedTokens, KeyChoice, KeyKind, Vault, VaultOptions,
-    store::{KeyState, SealedPlace, Store},
+    store::{KeyState, SecretColumn, Store},
 };
 use std::sync::{
     Arc,
@@ -77,7 +77,7 @@ async fn assert_whole(vault: &Vault, when: &str) {
 async fn sealing_keys(store: &dyn Store) -> Vec<KeyState> {
     let mut states = Vec::new();
     for row in store.keys().await.unwrap() {
-        for place in SealedPlace::ALL {
+        for place in SecretColumn::ALL {
             if !store.sealed_with(row.key_id, place, None, 1).await.unwrap().is_empty() {
                 states.push(row.state);
             }

@@ -12,7 +12,6 @@ use crate::{
     context::Context,
     exit::{CliResult, note},
     humanize,
-    list::List,
     output::Format,
     progress::Progress,
     record::RecordRows,
@@ -106,7 +105,7 @@ pub(crate) async fn tree(args: &TreeArgs, context: &Context) -> CliResult {
     let printer = context.printer(Format::Table);
     let mut rows = RecordRows::new(&TREE);
     let is_table = printer.format() == Format::Table;
-    let mut list = List::new(printer, rows.titles());
+    let mut list = rows.list(printer);
     let mut found: Vec<Category> = Vec::new();
     let progress = Progress::new();
     let walked = categories
@@ -181,7 +180,7 @@ pub(crate) async fn find(args: &FindArgs, context: &Context) -> CliResult {
         .await;
     progress.done();
     let mut rows = RecordRows::new(&FOUND);
-    let mut list = List::new(context.printer(Format::Table), rows.titles());
+    let mut list = rows.list(context.printer(Format::Table));
     list.page(&shown, None, &mut rows)?;
     if let Err(error) = walked {
         return list.fail(error);
@@ -211,7 +210,7 @@ pub(crate) async fn attributes(args: &AttributesArgs, context: &Context) -> CliR
     }
     let shown = found.iter().map(record).collect::<CliResult<Vec<_>>>()?;
     let mut rows = RecordRows::new(&ATTRIBUTES);
-    let mut list = List::new(context.printer(Format::Table), rows.titles());
+    let mut list = rows.list(context.printer(Format::Table));
     list.page(&shown, None, &mut rows)?;
     list.end()?;
     if let Some(at) = at {

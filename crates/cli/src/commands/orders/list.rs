@@ -20,15 +20,19 @@ use crate::{
     span::SpanArgs,
 };
 
+type OrderColumns = [&'static str];
+
+/// The largest limit.
+const MOST: u64 = 10_000_000;
 /// How far back orders are listed when nobody says.
 const USUAL: SignedDuration = SignedDuration::from_hours(7 * 24);
 
-const IN_TABLE: [&str; 9] =
-    ["id", "status", "stage", "created", "ship_by", "total>", "currency", "buyer", "lines>"];
+const IN_TABLE: [&str; 6] = ["id", "stage", "created", "total>", "currency", "lines>"];
 const IN_CSV: [&str; 12] = [
     "id", "status", "stage", "created", "updated", "paid", "ship_by", "total", "currency", "buyer", "lines",
     "packages",
 ];
+const LINES_IN_TABLE: [&str; 6] = ["order", "id", "sku", "title", "quantity>", "stage"];
 const LINES: [&str; 12] = [
     "order",
     "id",
@@ -52,8 +56,8 @@ pub(crate) struct OrderFilters {
     /// All orders that the platform shows, not those of the last 7 days alone.
     #[arg(long)]
     all: bool,
-    /// Maximum number of orders of each shop, in the platform's order.
-    #[arg(long, short = 'n', value_parser = clap::value_parser!(u64).range(1..=10_000_000), conflicts_with = "all")]
+    /// Maximum number of rows of each shop, in the platform's order: of those that all filters let through.
+    #[arg(long, short = 'n', value_parser = clap::value_parser!(u64).range(1..=MOST), conflicts_with = "all")]
     limit: Option<u64>,
     #[command(flatten)]
     span: SpanArgs,
@@ -105,9 +109,16 @@ struct LineRecord<'a> {
 
 /// Prints orders.
 pub(crate) async fn orders(args: &OrderListArgs, context: &Context) -> CliResult {
-    let columns: &'static [&'static str] =
-        if context.printer(Format::Table).format() == Format::Table { &IN_TABLE } else { &IN_CSV };
-    each_page(&args.filters, args, context, columns, |orders| orders.iter().map(record).collect()).await
+    let columns = columns(context, &IN_TABLE, &IN_CSV);
+    each_page(args, None, context, columns, |orders| orders.iter().map(record).collect()).await
+}
+
+fn columns(
+    context: &Context,
+    table: &'static OrderColumns,
+    csv: &'static OrderColumns,
+) -> &'static OrderColumns {
+    if context.printer(Format::Table).format() == Format::Table { table } else { csv }
 }
 
 /// Prints the lines of orders.
@@ -122,17 +133,19 @@ pub(crate) async fn lines(args: &LineListArgs, context: &Context) -> CliResult {
         // A line may be in a stage that its order is not in.
         filters: OrderFilters {
             shops: args.filters.shops.clone(),
-            stage: Vec::new(),
+            // The limit is one of lines.
+            limit: args.filters.limit.map(|_| MOST),
             ..OrderFilters::default_of(&args.filters)
         },
         no_lines: false,
         bookmark: None,
     };
+    let columns = columns(context, &LINES_IN_TABLE, &LINES);
     if args.order.is_empty() {
-        return each_page(&list.filters, &list, context, &LINES, lines_of).await;
+        return each_page(&list, args.filters.limit, context, columns, lines_of).await;
     }
     let shops = args.filters.shops.choose(context).await?;
-    let mut rows = RecordRows::new(&LINES);
+    let mut rows = RecordRows::new(columns);
     let out = RefCell::new(List::of_shops(context.printer(Format::Table), &shops, rows.titles()));
     let outcome = async {
         for account in shops.accounts() {
@@ -149,13 +162,16 @@ pub(crate) async fn lines(args: &LineListArgs, context: &Context) -> CliResult {
 }
 
 /// Prints what is made of the orders of all shops, as pages come.
+///
+/// `limit` is the most rows of a shop, where not every order is one.
 async fn each_page(
-    filters: &OrderFilters,
     args: &OrderListArgs,
+    limit: Option<u64>,
     context: &Context,
-    columns: &'static [&'static str],
+    columns: &'static OrderColumns,
     make: impl Fn(&[Order]) -> CliResult<Vec<Box<RawValue>>>,
 ) -> CliResult {
+    let filters = &args.filters;
     let catalog = context.catalog()?;
     let facet = if filters.buyer { "orders-buyer" } else { "orders" };
     let shops = filters.shops.choose(context).await?;
@@ -193,24 +209,23 @@ async fn each_page(
         }
         let mut pages = asked.pages().await?;
         resume.begin(pages.bookmark())?;
+        let most = limit.or(filters.limit).unwrap_or(u64::MAX);
         let (mut count, mut total) = (0, None);
         while let Some(page) = pages.next().await {
             let page = page.map_err(|error| resume.explain(error))?;
             shops.warn_all(name, &page.warnings);
             total = page.total.or(total);
-            count += page.rows.len() as u64;
-            list.borrow_mut().page_of(name, &make(&page.rows)?, total, &mut RecordRows::new(columns))?;
+            let mut rows = make(&page.rows)?;
+            rows.truncate(usize::try_from(most - count).unwrap_or(usize::MAX));
+            count += rows.len() as u64;
+            list.borrow_mut().page_of(name, &rows, total, &mut RecordRows::new(columns))?;
             resume.record(page.progress)?;
+            if count == most {
+                break;
+            }
         }
-        if let (Some(limit), Some(total)) = (filters.limit, total)
-            && count >= limit
-            && total > count
-        {
-            shops.note(
-                "note",
-                name,
-                &format!("{count} of {total} orders are shown; leave --limit out for all"),
-            );
+        if count == most && (limit.is_some() || total.is_none_or(|total| total > count)) {
+            shops.note("note", name, &format!("the first {count} are shown; leave --limit out for all"));
         }
         Ok(())
     });

@@ -251,7 +251,7 @@ pub(crate) async fn ship(args: &ShipArgs, context: &Context) -> CliResult {
         codes.push(exit_code(error.kind()));
         report_of_shop(&account.name, &error);
     }
-    let mut rows = Rows::new(&["shop", "order", "did", "status", "package", "carrier", "tracking"]);
+    let mut rows = Rows::one_line(&["shop", "order", "did", "status", "package", "carrier", "tracking"]);
     for Shipped { shop, order, steps, status, packages } in &records {
         let did = if steps.is_empty() { "nothing, it was done" } else { "shipped" };
         for package in packages.iter().map(Some).chain(packages.is_empty().then_some(None)) {
@@ -317,7 +317,7 @@ pub(crate) async fn documents(args: &DocumentArgs, context: &Context) -> CliResu
             }
         }
     }
-    let mut rows = Rows::new(&["shop", "order", "package", "file", "bytes>"]);
+    let mut rows = Rows::one_line(&["shop", "order", "package", "file", "bytes>"]);
     for file in &files {
         let Label { shop, order, package, file, bytes } = file;
         rows.push([shop.clone(), order.clone(), package.clone(), file.clone(), bytes.to_string()]);
@@ -392,7 +392,7 @@ fn write(folder: &Path, file: &Path, content: &[u8], force: bool) -> Result<(), 
 pub(crate) async fn carriers(args: &CarrierArgs, context: &Context) -> CliResult {
     let shop = Shop::new(context.client().await?.clone(), &args.account);
     let carriers = shop.carriers(args.order.as_deref()).await?;
-    let mut rows = Rows::new(&["code", "name"]);
+    let mut rows = Rows::one_line(&["code", "name"]);
     for carrier in &carriers {
         rows.push([carrier.code.clone(), carrier.name.clone()]);
     }

@@ -5,7 +5,6 @@ use crate::{
     commands::orders::list::record,
     context::Context,
     exit::{CliResult, note},
-    list::List,
     output::Format,
     record::RecordRows,
 };
@@ -75,13 +74,13 @@ pub(crate) async fn track(args: &TrackArgs, context: &Context) -> CliResult {
         note("note", &format!("order {}: {}", only.order, text.join(", ")));
         let rows = only.events.iter().map(record).collect::<CliResult<Vec<_>>>()?;
         let mut view = RecordRows::new(&EVENTS);
-        let mut list = List::new(printer, view.titles());
+        let mut list = view.list(printer);
         list.page(&rows, None, &mut view)?;
         return list.end();
     }
     let rows = found.iter().map(record).collect::<CliResult<Vec<_>>>()?;
     let mut view = RecordRows::new(&PACKAGES);
-    let mut list = List::new(printer, view.titles());
+    let mut list = view.list(printer);
     list.page(&rows, None, &mut view)?;
     list.end()?;
     if rows.is_empty() {

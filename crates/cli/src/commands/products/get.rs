@@ -8,7 +8,6 @@ use crate::{
     bounded_file, columns,
     context::Context,
     exit::{self, CliError, CliResult},
-    list::List,
     output::Format,
     record::RecordRows,
 };
@@ -132,7 +131,7 @@ pub(crate) async fn batch_get(args: &BatchGetArgs, ids: Vec<ProductId>, context:
     let view = args.view.view();
     let printer = context.printer(Format::Table);
     let mut rows = RecordRows::new(&COLUMNS);
-    let mut list = List::new(printer, rows.titles());
+    let mut list = rows.list(printer);
     let (mut failed, mut code) = (0_u64, 0);
     for some in ids.chunks(GROUP) {
         let products = match shop.product(some, &view).await {

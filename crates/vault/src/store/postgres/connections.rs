@@ -188,7 +188,7 @@ impl Connections {
     }
 }
 
-/// What each connection is told first. An answer means that it is on the disk, whatever the database
+/// The settings of each connection. An answer means that it is on the disk, whatever the database
 /// was set to; nothing waits forever; no statement waits for the JIT compiler.
 const SETTINGS: &str = "
 SET search_path = sesame;

@@ -10,10 +10,13 @@ use super::{
 };
 use crate::{
     Id,
-    store::{AccountRow, AccountStore, AppRow, AuthorizationRow, FullRow, GivenUp, NewRows, Notes, StoreFut},
+    store::{
+        AccountRow, AccountStore, AppRow, AuthorizationRow, FullRow, NewRows, Notes, ReauthorizationRequired,
+        StoreFut,
+    },
 };
 
-const GIVEN_UP: &str = "SELECT account.name, count(*) OVER () AS total FROM authorizations JOIN account \
+const REAUTHORIZATION_REQUIRED: &str = "SELECT account.name, count(*) OVER () AS total FROM authorizations JOIN account \
     ON account.authorization_id = authorizations.authorization_id WHERE exhausted IS NOT NULL \
     ORDER BY account.name LIMIT $1";
 
@@ -102,13 +105,18 @@ impl AccountStore for SqlStore {
         })
     }
 
-    fn given_up(&self, limit: u32) -> StoreFut<'_, GivenUp> {
+    fn reauthorization_required(&self, limit: u32) -> StoreFut<'_, ReauthorizationRequired> {
         self.run(move || async move {
             let rows: Vec<(String, i64)> = self
-                .fetch_all(query(GIVEN_UP).bind(limit), |row| Ok((row.get("name")?, row.get("total")?)))
+                .fetch_all(query(REAUTHORIZATION_REQUIRED).bind(limit), |row| {
+                    Ok((row.get("name")?, row.get("total")?))
+                })
                 .await?;
             let (names, totals): (Vec<_>, Vec<_>) = rows.into_iter().unzip();
-            Ok(GivenUp { names, count: totals.first().copied().unwrap_or_default().unsigned_abs() })
+            Ok(ReauthorizationRequired {
+                names,
+                count: totals.first().copied().unwrap_or_default().unsigned_abs(),
+            })
         })
     }
 
@@ -190,7 +198,7 @@ mod tests {
     #[tokio::test]
     async fn what_was_given_up_is_found_by_its_index() {
         let store = SqlStore::in_memory().await.unwrap();
-        let plan = store.plan_of(GIVEN_UP).await;
+        let plan = store.plan_of(REAUTHORIZATION_REQUIRED).await;
         assert!(plan.contains("INDEX authorization_exhausted"), "{plan}");
         assert!(!plan.contains("SCAN account"), "{plan}");
     }

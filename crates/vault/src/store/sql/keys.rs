@@ -3,7 +3,7 @@
 use super::{Backend, SqlStore, WORKING_LONG, bytes_before, query::query};
 use crate::{
     Id,
-    store::{KeyId, KeyRow, KeyStore, Sealed, SealedPlace, StoreFut},
+    store::{KeyId, KeyRow, KeyStore, Sealed, SecretColumn, StoreFut},
 };
 
 impl KeyStore for SqlStore {
@@ -50,7 +50,7 @@ impl KeyStore for SqlStore {
     fn sealed_with(
         &self,
         key_id: KeyId,
-        place: SealedPlace,
+        place: SecretColumn,
         after: Option<Id>,
         limit: u32,
     ) -> StoreFut<'_, Vec<Sealed>> {

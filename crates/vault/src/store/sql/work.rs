@@ -2,7 +2,7 @@
 //!
 //! A table of work has the columns `due_at`, `lease_owner`, `lease_fence` and `lease_until`, and an index
 //! on `due_at`. [`claim_due`] is the one way to hand out its rows: those that are due the longest and that
-//! nobody holds. Each is due again when its lease ends, unless its owner plans something else before; so
+//! are not leased. Each is due again when its lease ends, unless its owner plans something else before; so
 //! what is held costs nothing when others claim, and what a dead owner held comes back by itself. Whatever
 //! an owner writes names its fence, which grows with each lease.
 

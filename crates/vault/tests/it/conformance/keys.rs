@@ -1,6 +1,6 @@
 //! Master keys, and what they sealed.
 
-use sesame_vault::store::{KeyKind, KeyRow, KeyState, NewRows, Notes, Sealed, SealedPlace};
+use sesame_vault::store::{KeyKind, KeyRow, KeyState, NewRows, Notes, Sealed, SecretColumn};
 
 use super::{Place, rows::*};
 
@@ -81,26 +81,26 @@ pub async fn values_are_sealed_anew_where_still_the_same(place: &dyn Place) {
 
     let old = [1; 8];
     let count = async |place, key: [u8; 8]| store.sealed_with(key, place, None, 1_000).await.unwrap().len();
-    assert_eq!(count(SealedPlace::AppSecret, old).await, 2);
-    assert_eq!(count(SealedPlace::Access, old).await, 20);
-    assert_eq!(count(SealedPlace::Access, [2; 8]).await, 10);
-    assert_eq!(count(SealedPlace::Refresh, old).await, 24);
+    assert_eq!(count(SecretColumn::AppSecret, old).await, 2);
+    assert_eq!(count(SecretColumn::Access, old).await, 20);
+    assert_eq!(count(SecretColumn::Access, [2; 8]).await, 10);
+    assert_eq!(count(SecretColumn::Refresh, old).await, 24);
 
     // In pages, in the order of ids.
     let (mut after, mut seen) = (None, Vec::new());
     loop {
-        let page = store.sealed_with(old, SealedPlace::Refresh, after, 7).await.unwrap();
+        let page = store.sealed_with(old, SecretColumn::Refresh, after, 7).await.unwrap();
         let Some(last) = page.last() else { break };
         after = Some(last.id);
         seen.extend(page);
     }
     assert_eq!(seen.len(), 24);
     assert!(seen.is_sorted_by_key(|sealed| sealed.id));
-    assert!(seen.iter().all(|value| value.bytes == sealed(1, 2) && value.place == SealedPlace::Refresh));
+    assert!(seen.iter().all(|value| value.bytes == sealed(1, 2) && value.place == SecretColumn::Refresh));
 
     // One changed meanwhile; all places in one batch.
     let mut changes: Vec<(Sealed, Vec<u8>)> = seen.into_iter().map(|value| (value, sealed(3, 3))).collect();
-    for place in [SealedPlace::AppSecret, SealedPlace::Access] {
+    for place in [SecretColumn::AppSecret, SecretColumn::Access] {
         let values = store.sealed_with(old, place, None, 1_000).await.unwrap();
         changes.extend(values.into_iter().map(|value| (value, sealed(3, 4))));
     }
@@ -110,7 +110,7 @@ pub async fn values_are_sealed_anew_where_still_the_same(place: &dyn Place) {
     assert_eq!(store.reseal(&changes).await.unwrap(), 46 - 2, "two values of one row are newer");
     let newer = row(store.as_ref(), refreshed).await.tokens;
     assert_eq!((newer.access, newer.refresh), (tokens(50).access, tokens(50).refresh));
-    assert_eq!(count(SealedPlace::AppSecret, [3; 8]).await, 2);
+    assert_eq!(count(SecretColumn::AppSecret, [3; 8]).await, 2);
     assert_eq!(store.reseal(&changes).await.unwrap(), 0);
     assert_eq!(store.reseal(&[]).await.unwrap(), 0);
 }

@@ -1,6 +1,8 @@
 //! Leases, compare-and-set, failures, use.
 
-use sesame_vault::store::{AuthorizationRow, Claim, FailedRefresh, GivenUp, NewRows, Notes, TokenColumns};
+use sesame_vault::store::{
+    AuthorizationRow, Claim, FailedRefresh, NewRows, Notes, ReauthorizationRequired, TokenColumns,
+};
 
 use super::{Place, rows::*};
 
@@ -291,7 +293,7 @@ pub async fn exhaustion_is_told_once(place: &dyn Place) {
 
 pub async fn what_was_given_up_is_named(place: &dyn Place) {
     let store = place.open().await;
-    assert_eq!(store.given_up(10).await.unwrap(), GivenUp::default());
+    assert_eq!(store.reauthorization_required(10).await.unwrap(), ReauthorizationRequired::default());
     let ids = shops(store.as_ref(), 6, |number, row| {
         row.tokens.due_at = None;
         // The first was imported as one that is over.
@@ -324,7 +326,7 @@ pub async fn what_was_given_up_is_named(place: &dyn Place) {
     let twin = NewRows { accounts: vec![account("a-twin", full.app.id, ids[4])], ..NewRows::default() };
     assert!(store.add(&twin, &Notes::default()).await.unwrap());
     let named = async |limit| {
-        let given_up = store.given_up(limit).await.unwrap();
+        let given_up = store.reauthorization_required(limit).await.unwrap();
         (given_up.names.join(" "), given_up.count)
     };
     let all = "a-twin shop-0000 shop-0001 shop-0002 shop-0004 shop-0005";

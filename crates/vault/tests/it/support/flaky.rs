@@ -13,9 +13,9 @@ use sesame_vault::{
     Id,
     store::{
         AccountRow, AccountStore, AppRow, AppStore, AuditQuery, AuditRow, AuthorizationRow, Claim, Due,
-        DueClaim, DueEvent, EventStore, FailedRefresh, FullRow, GivenUp, Intent, KeyId, KeyRow, KeyStore,
-        Lease, LoginStore, NewRows, Notes, PendingLogin, Planned, Sealed, SealedPlace, Sink, Store,
-        TokenColumns, TokenStore, WorkStore,
+        DueClaim, DueEvent, EventStore, FailedRefresh, FullRow, Intent, KeyId, KeyRow, KeyStore, Lease,
+        LoginStore, NewRows, Notes, PendingLogin, Planned, ReauthorizationRequired, Sealed, SecretColumn,
+        Sink, Store, TokenColumns, TokenStore, WorkStore,
     },
 };
 
@@ -142,7 +142,7 @@ impl KeyStore for FlakyStore {
     fn sealed_with(
         &self,
         key_id: KeyId,
-        place: SealedPlace,
+        place: SecretColumn,
         after: Option<Id>,
         limit: u32,
     ) -> BoxFuture<'_, Result<Vec<Sealed>>> {
@@ -212,8 +212,8 @@ impl AccountStore for FlakyStore {
         self.read(self.inner.accounts_of_shop(app_key, shop_id, limit))
     }
 
-    fn given_up(&self, limit: u32) -> BoxFuture<'_, Result<GivenUp>> {
-        self.inner.given_up(limit)
+    fn reauthorization_required(&self, limit: u32) -> BoxFuture<'_, Result<ReauthorizationRequired>> {
+        self.inner.reauthorization_required(limit)
     }
 
     fn update_account<'a>(
