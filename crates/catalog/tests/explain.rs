@@ -21,7 +21,7 @@ fn every_place_that_knows_a_code_speaks() {
     assert_eq!(group[0].scope, "alibaba /icbu/product/group/add");
     assert!(group[0].rule.says.contains("50 level-1 groups"), "{}", group[0].rule.says);
     let limit = explain("901", None);
-    assert_eq!(limit[0].scope, "lazada, daraz, miravia");
+    assert_eq!(limit[0].scope, "iop");
     assert_eq!((limit[0].rule.kind, limit[0].rule.fault), (ErrorKind::Quota, Fault::Caller));
     assert!(explain("no such code", None).is_empty() && explain("", None).is_empty());
     assert!(Catalog::builtin().explain("15", Some("lazda")).unwrap_err().hint().unwrap().contains("lazada"));

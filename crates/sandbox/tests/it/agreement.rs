@@ -90,16 +90,23 @@ async fn an_order_of_the_list_is_the_same_alone_on_lazada() {
 #[tokio::test]
 async fn replies_that_are_made_up_say_so_and_echo_the_ids_asked_for() {
     let shop = Shop::of("aliexpress").await;
-    let answer = shop.call("aliexpress.offer.product.query", &[("product_id", "1005003784285827")]).await;
-    assert!(answer.text().contains(r#""product_id":1005003784285827"#), "{}", answer.text());
+    let query = [("aeop_a_e_product_list_query", r#"{"product_status_type":"onSelling"}"#)];
+    let list = shop.call("aliexpress.solution.product.list.get", &query).await;
+    assert_eq!(list.header("x-sandbox-source"), Some("world"), "{}", list.text());
+    let result = list.json()["aliexpress_solution_product_list_get_response"]["result"].take();
+    let row = &result["aeop_a_e_product_display_d_t_o_list"]["item_display_dto"][0];
+    let product = row["product_id"].to_string();
+    let answer = shop.call("aliexpress.offer.product.query", &[("product_id", &product)]).await;
+    assert!(answer.text().contains(&format!(r#""product_id":{product}"#)), "{}", answer.text());
     assert_eq!(answer.header("x-sandbox-source"), Some("documented"));
+    // One that the shop does not have.
+    let refused = shop.call("aliexpress.offer.product.query", &[("product_id", "1005003784285827")]).await;
+    assert_eq!(refused.code(), "PRODUCT_NOT_EXIST", "{}", refused.text());
     let ids = "1005003784285827,32212764152,4000102014176";
     let answer = shop.call("aliexpress.affiliate.productdetail.get", &[("product_ids", ids)]).await;
     for id in ids.split(',') {
         assert_eq!(answer.text().matches(&format!("\"product_id\":{id}")).count(), 1, "{}", answer.text());
     }
-    let list = shop.call("aliexpress.solution.product.list.get", &[]).await;
-    assert_eq!(list.header("x-sandbox-source"), Some("world"), "{}", list.text());
     let wrong = [("product_id", "many")];
     let refused = shop.call("aliexpress.offer.product.query", &wrong).await;
     assert_eq!((refused.header("x-sandbox-source"), refused.code().as_str()), (None, "InvalidParameter"));
