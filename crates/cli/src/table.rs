@@ -85,7 +85,7 @@ impl Layout {
             let is_kept = |column: usize| {
                 rows.one_line
                     && (rows.right[column]
-                        || matches!(&*rows.header[column], "id" | "order" | "code" | "file"))
+                        || matches!(&*rows.header[column], "id" | "order" | "tracking" | "code" | "file"))
             };
             let mut order: Vec<usize> = (0..widths.len()).collect();
             order.sort_by_key(|column| (!is_kept(*column), widths[*column]));

@@ -16,6 +16,7 @@ mod product;
 mod ship;
 mod shop;
 mod shops;
+mod sku_list;
 mod skus;
 mod stage;
 mod stream;
@@ -33,6 +34,7 @@ pub use product::{EncryptedProductId, Product, ProductId, ProductPages, ProductV
 pub use ship::{Carrier, Document, ShipRequest, Shipment};
 pub use shop::Shop;
 pub use shops::{AT_ONCE, Merged, Shops};
+pub use sku_list::{Sku, SkuPages, SkusRequest};
 pub use skus::SkuState;
 pub use stage::Stage;
 pub use stream::Rows;

@@ -89,6 +89,7 @@ pub(crate) struct Sought {
 pub(crate) type Found = std::result::Result<Vec<SkuState>, Error>;
 
 /// The SKUs of one shop.
+#[derive(Debug)]
 pub(crate) struct Skus {
     shop: Shop,
     platform: String,
@@ -104,6 +105,11 @@ impl Skus {
         let platform = shop.platform().await?;
         let facet = shop.client().catalog().facet(&platform, facet)?;
         Ok(Self { shop: shop.clone(), platform, facet })
+    }
+
+    /// Returns `true` if the facet has a column.
+    pub(crate) fn has(&self, column: &str) -> bool {
+        self.facet.columns.iter().any(|known| known.name == column)
     }
 
     pub(crate) fn platform(&self) -> &str {

@@ -143,11 +143,16 @@ fn read(words: &[String], column: &'static str) -> CliResult<ShopRows> {
 
 fn from_file(path: &Path, column: &'static str) -> CliResult<ShopRows> {
     let mut rows = Vec::new();
-    sheet::read(path, &[column], &["shop", "product", "sku"], &mut |row| {
+    sheet::read(path, &[column], &["shop", "product", "sku", "sku_id", "warehouse"], &mut |row| {
         let value = row.decimal(column)?.ok_or_else(|| row.wrong(column, "it is empty"))?;
         let value: Amount = value.parse().map_err(|error| row.wrong(column, error))?;
         let product = row.get("product")?;
-        let sku = if product.is_none() { Some(row.text("sku")?) } else { row.get("sku")? };
+        let sku = match product {
+            // Only a code of the seller's says which SKU of the shop it is.
+            None => Some(row.text("sku")?),
+            // As `products skus` writes a product without SKUs.
+            Some(_) => row.get("sku")?.or(row.get("sku_id")?.filter(|id| *id != "-1")),
+        };
         let mut found = match sku {
             Some(sku) => JobRow::sku(sku, value),
             None => JobRow::product(product.unwrap_or_default()).value(value),

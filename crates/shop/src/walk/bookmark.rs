@@ -15,7 +15,7 @@ const VERSION: u32 = 1;
 
 /// Where a list was left: the account, what was asked for, the position, and which rows were seen.
 ///
-/// Serializes to JSON, with eight bytes for each row. [`Progress`] is what is new since a page: a long list
+/// Serializes to JSON, with eight bytes for each row, and as many for each of the window that is being read. [`Progress`] is what is new since a page: a long list
 /// is recorded by writing the bookmark of its beginning and appending the progress of each page.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -28,6 +28,9 @@ pub struct Bookmark {
     pub(crate) until: Option<Timestamp>,
     pub(crate) position: Position,
     pub(crate) seen: Ids,
+    /// The rows of the window that is being read: its end is known by their number.
+    #[serde(default, skip_serializing_if = "Ids::is_empty")]
+    pub(crate) window: Ids,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     mark: Option<String>,
 }
@@ -38,6 +41,12 @@ pub struct Bookmark {
 pub struct Progress {
     pub(crate) position: Position,
     pub(crate) seen: Ids,
+    /// What is added to the rows of the window.
+    #[serde(default, skip_serializing_if = "Ids::is_empty")]
+    pub(crate) window: Ids,
+    /// Whether it is another window than before.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) is_new_window: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) mark: Option<String>,
 }
@@ -54,6 +63,12 @@ impl Progress {
 /// Rows by what tells them apart, in the order in which they came. JSON has them in base64.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Ids(pub(crate) Vec<u64>);
+
+impl Ids {
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
 
 impl Serialize for Ids {
     fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
@@ -84,7 +99,7 @@ pub(crate) struct List<'a> {
 }
 
 impl Bookmark {
-    pub(crate) fn new(list: &List<'_>, position: Position, seen: Ids) -> Self {
+    pub(crate) fn new(list: &List<'_>, position: Position, seen: Ids, window: Ids) -> Self {
         Self {
             version: VERSION,
             account: list.account.to_owned(),
@@ -94,6 +109,7 @@ impl Bookmark {
             until: list.until,
             position,
             seen,
+            window,
             mark: None,
         }
     }
@@ -102,6 +118,10 @@ impl Bookmark {
     pub fn extend(&mut self, progress: Progress) {
         self.position = progress.position;
         self.seen.0.extend(progress.seen.0);
+        if progress.is_new_window {
+            self.window.0.clear();
+        }
+        self.window.0.extend(progress.window.0);
         self.mark = progress.mark;
     }
 

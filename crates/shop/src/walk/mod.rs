@@ -29,7 +29,7 @@ const MOST_ROWS: usize = 100_000;
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Page<T> {
-    /// The rows, none of which an earlier page had.
+    /// The rows, none of which an earlier page had; maybe none.
     pub rows: Vec<T>,
     /// The number of all rows, where the platform tells it. With a list of several parts it is that of the
     /// parts that were begun.
@@ -112,7 +112,7 @@ impl Walk {
                     }
                     (request.since, request.until) = (bookmark.since, bookmark.until);
                     let seen = SeenRows::new(&bookmark.seen);
-                    (WindowPlan::resumed(bookmark.position, limits, is_still), seen)
+                    (WindowPlan::resumed(bookmark.position, bookmark.window, limits, is_still), seen)
                 }
             };
             Way::Windows { plan: Box::new(plan), seen, totals: (0, 0) }
@@ -123,7 +123,8 @@ impl Walk {
     /// Returns where the list is, to go on later; `None` for a list that has no bookmarks.
     pub fn bookmark(&self) -> Option<Bookmark> {
         let Way::Windows { plan, seen, .. } = &self.way else { return None };
-        Some(Bookmark::new(&list_of(&self.source, &self.request), plan.position.clone(), seen.ids()))
+        let list = list_of(&self.source, &self.request);
+        Some(Bookmark::new(&list, plan.position.clone(), seen.ids(), plan.window()))
     }
 
     /// Fetches the next rows.
@@ -178,55 +179,52 @@ impl Walk {
     }
 
     async fn next_of_windows(&mut self) -> Result<Option<Page<Box<RawValue>>>> {
-        loop {
-            let Way::Windows { plan, seen, totals } = &mut self.way else { return Ok(None) };
-            let Some(wanted) = plan.wanted() else { return Ok(None) };
-            let clock = self.source.client.clock();
-            let pause = plan.pause(clock.now()).unsigned_abs();
-            if !pause.is_zero() {
-                clock.sleep(pause).await;
-            }
-            let part = &self.source.parts[wanted.part];
-            let call = self.source.call(&wanted, &self.request)?;
-            let output = self.source.client.call(&call).await?;
-            let payload: &RawValue = serde_json::from_str(output.reply.payload()).map_err(|error| {
-                Error::new(ErrorKind::Envelope, format!("the reply is not JSON: {error}"))
-            })?;
-            let read = Source::read(part, payload).map_err(|(kind, message)| {
-                output.reply.error(kind, message).with_retry(Retry::Never).with_hint(
-                    "The platform may have changed its answer: look at it with `sesame call`, and correct `paging` in a file of SESAME_HOME/catalog.",
-                )
-            })?;
-            let key = part.paging.key.as_deref();
-            let ids: Vec<u64> = read.rows.iter().map(|row| id_of(row, key)).collect();
-            let mut rows = Vec::with_capacity(ids.len());
-            let mut new = Vec::with_capacity(ids.len());
-            for (row, id) in read.rows.iter().zip(&ids) {
-                if seen.insert(*id) {
-                    rows.push((*row).to_owned());
-                    new.push(*id);
-                }
-            }
-            let size = wanted.rows.unwrap_or(self.source.size(wanted.part));
-            let is_last =
-                read.has_next == Some(false) || (ids.len() as u64) < size && read.has_next != Some(true);
-            let facts = Seen { ids: &ids, total: read.total, news: new.len() as u64, is_last };
-            let before = (plan.position.part, plan.position.pass);
-            plan.page(&facts, self.source.client.clock().now())?;
-            // The first page of a part tells of all its rows.
-            if wanted.page == 0 && wanted.rows.is_none() && before.1 == 0 && totals.0 <= wanted.part {
-                *totals = (wanted.part + 1, totals.1 + read.total.unwrap_or_default());
-            }
-            if self.warnings.is_empty() && totals.0 == 1 && before == (0, 0) {
-                self.warnings.extend(output.warnings);
-            }
-            if rows.is_empty() && self.warnings.is_empty() {
-                continue;
-            }
-            let progress = Progress { position: plan.position.clone(), seen: Ids(new), mark: None };
-            let total = Some(totals.1).filter(|total| *total > 0);
-            return Ok(Some(Page { rows, total, warnings: Vec::new(), progress: Some(progress) }));
+        let Way::Windows { plan, seen, totals } = &mut self.way else { return Ok(None) };
+        let Some(wanted) = plan.wanted() else { return Ok(None) };
+        let clock = self.source.client.clock();
+        let pause = plan.pause(clock.now()).unsigned_abs();
+        if !pause.is_zero() {
+            clock.sleep(pause).await;
         }
+        let part = &self.source.parts[wanted.part];
+        let call = self.source.call(&wanted, &self.request)?;
+        let output = self.source.client.call(&call).await?;
+        let payload: &RawValue = serde_json::from_str(output.reply.payload())
+            .map_err(|error| Error::new(ErrorKind::Envelope, format!("the reply is not JSON: {error}")))?;
+        let read = Source::read(part, payload).map_err(|(kind, message)| {
+            output.reply.error(kind, message).with_retry(Retry::Never).with_hint(
+                "The platform may have changed its answer: look at it with `sesame call`, and correct `paging` in a file of SESAME_HOME/catalog.",
+            )
+        })?;
+        let key = part.paging.key.as_deref();
+        let ids: Vec<u64> = read.rows.iter().map(|row| id_of(row, key)).collect();
+        let mut rows = Vec::with_capacity(ids.len());
+        let mut new = Vec::with_capacity(ids.len());
+        for (row, id) in read.rows.iter().zip(&ids) {
+            if seen.insert(*id) {
+                rows.push((*row).to_owned());
+                new.push(*id);
+            }
+        }
+        let size = wanted.rows.unwrap_or(self.source.size(wanted.part));
+        let is_last =
+            read.has_next == Some(false) || (ids.len() as u64) < size && read.has_next != Some(true);
+        let facts = Seen { ids: &ids, total: read.total, news: new.len() as u64, is_last };
+        let before = (plan.position.part, plan.position.pass);
+        plan.page(&facts, self.source.client.clock().now())?;
+        // The first page of a part tells of all its rows.
+        if wanted.page == 0 && wanted.rows.is_none() && before.1 == 0 && totals.0 <= wanted.part {
+            *totals = (wanted.part + 1, totals.1 + read.total.unwrap_or_default());
+        }
+        if self.warnings.is_empty() && totals.0 == 1 && before == (0, 0) {
+            self.warnings.extend(output.warnings);
+        }
+        // A page without new rows is progress, too: a process that is cut off goes on behind it.
+        let (window, is_new_window) = plan.take_changes();
+        let (position, seen) = (plan.position.clone(), Ids(new));
+        let progress = Progress { position, seen, window, is_new_window, mark: None };
+        let total = Some(totals.1).filter(|total| *total > 0);
+        Ok(Some(Page { rows, total, warnings: Vec::new(), progress: Some(progress) }))
     }
 
     /// Returns how the rows are read.

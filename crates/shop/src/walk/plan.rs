@@ -12,14 +12,13 @@ use std::collections::HashSet;
 use jiff::{SignedDuration, Timestamp};
 use sesame_core::{Error, ErrorKind, Result, Retry};
 
+use super::bookmark::Ids;
 use super::position::{Limits, Position, Reading, Window};
 
 /// The most passes: one that never gets shorter will not end.
 const MOST_PASSES: u32 = 30;
 /// How often a window is read whose rows do not add up.
 const MOST_TRIES: u32 = 4;
-/// How often a window is read again because the process that read it was another one.
-const MOST_RESUMES: u32 = 8;
 /// A list is read to its end when so few rows can have been missed, as far as the numbers of changes tell.
 const FEW: f64 = 1e-6;
 /// A window ends this long before now: later nothing comes into it any more.
@@ -40,8 +39,9 @@ pub(crate) struct WindowPlan {
     /// The rows of the window that is being read, and its first page.
     ids: HashSet<u64>,
     first_page: Option<u64>,
-    /// Another process read a part of the window: its rows are not in `ids`, so that the count says nothing.
-    is_resumed: bool,
+    /// What was added to `ids` since it was last recorded, and whether they were begun anew.
+    added: Vec<u64>,
+    is_new: bool,
 }
 
 /// What is asked for next.
@@ -93,14 +93,27 @@ impl WindowPlan {
             is_atomic: true,
             gaps: Vec::new(),
         };
-        let mut plan = Self::resumed(position, limits, is_still);
+        let mut plan = Self::resumed(position, Ids::default(), limits, is_still);
         plan.begin_part();
         plan
     }
 
-    pub(crate) fn resumed(position: Position, limits: Vec<Limits>, is_still: bool) -> Self {
-        let (parts, is_resumed) = (limits.len(), position.reading.is_some());
-        Self { position, parts, limits, is_still, ids: HashSet::new(), first_page: None, is_resumed }
+    /// Goes on where a list was left, with the rows of the window that was being read.
+    pub(crate) fn resumed(position: Position, window: Ids, limits: Vec<Limits>, is_still: bool) -> Self {
+        let ids = window.0.into_iter().collect();
+        let parts = limits.len();
+        Self { position, parts, limits, is_still, ids, first_page: None, added: Vec::new(), is_new: false }
+    }
+
+    /// Returns the rows of the window that is being read.
+    pub(crate) fn window(&self) -> Ids {
+        Ids(self.ids.iter().copied().collect())
+    }
+
+    /// Returns how the rows of the window have changed since the last call: those that were added, and
+    /// whether they are all.
+    pub(crate) fn take_changes(&mut self) -> (Ids, bool) {
+        (Ids(std::mem::take(&mut self.added)), std::mem::take(&mut self.is_new))
     }
 
     /// Puts the windows of a part on the stack. The first one is open where that is allowed: a small list
@@ -119,8 +132,9 @@ impl WindowPlan {
     fn next_window(&mut self) {
         self.position.reading = None;
         self.ids.clear();
+        self.added.clear();
+        self.is_new = true;
         self.first_page = None;
-        self.is_resumed = false;
         let Some(longest) = self.limits.get(self.position.part).and_then(|limits| limits.longest) else {
             return;
         };
@@ -156,7 +170,9 @@ impl WindowPlan {
     pub(crate) fn page(&mut self, seen: &Seen<'_>, now: Timestamp) -> Result<()> {
         let Some(wanted) = self.wanted() else { return Ok(()) };
         self.position.seen += seen.news;
-        let new = seen.ids.iter().filter(|id| self.ids.insert(**id)).count() as u64;
+        let known = self.added.len();
+        self.added.extend(seen.ids.iter().filter(|id| self.ids.insert(**id)));
+        let new = (self.added.len() - known) as u64;
         match self.position.reading {
             None => self.first(wanted, seen, now)?,
             Some(reading) => self.later(reading, wanted, seen, new, now)?,
@@ -224,7 +240,6 @@ impl WindowPlan {
             found_before: 0,
             is_moving: false,
             tries: 0,
-            resumes: 0,
         });
         if page == 0 {
             self.settle(wanted, now);
@@ -289,19 +304,6 @@ impl WindowPlan {
         let reach = self.limits[wanted.part].reach;
         let expected = reading.last_total.min(reach);
         let grew = reading.last_total > reading.first_total;
-        if std::mem::take(&mut self.is_resumed) && reading.resumes < MOST_RESUMES {
-            self.ids.clear();
-            *reading = Reading {
-                page: (expected.max(1) - 1) / reading.rows.max(1),
-                first_total: reading.last_total,
-                found: 0,
-                found_before: 0,
-                is_moving: true,
-                resumes: reading.resumes + 1,
-                ..*reading
-            };
-            return;
-        }
         if reading.found >= expected && !grew {
             self.end_window(now);
             return;

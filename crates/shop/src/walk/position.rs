@@ -48,9 +48,6 @@ pub(super) struct Reading {
     /// Its total changed: the first page has to be read again.
     pub(super) is_moving: bool,
     pub(super) tries: u32,
-    /// How often it was read again because another process had begun it.
-    #[serde(default)]
-    pub(super) resumes: u32,
 }
 
 /// How far a list was read: all that is needed to go on.

@@ -2,6 +2,7 @@
 
 mod get;
 mod list;
+mod skus;
 mod states;
 
 use sesame_shop::JobKind;
@@ -31,6 +32,19 @@ keep their order and begin with the column `shop`; a shop that fails is a line o
 --all reads the whole list, beyond the windows of the platform: every product that exists all the while comes once, \
 also if products change meanwhile. With --bookmark the same command goes on where it was cut off.")]
     List(ListArgs),
+    /// Lists the SKUs of a shop, with stock and price.
+    #[command(after_help = "\
+Examples:
+  sesame products skus lazada-shop
+  sesame products skus lazada-shop --all -o csv > skus.csv
+  sesame products skus --platform lazada --all -o csv > skus.csv
+  sesame products skus aliexpress-shop --limit 5 --output json
+
+A CSV or xlsx file of it, with other numbers in the columns quantity or price, is what `sesame stock set` and \
+`sesame price set` take. A product without SKUs is one row; on platforms with several warehouses each has one.
+JSON: [{\"shop\",\"title\",\"product\",\"sku\",\"sku_id\",\"quantity\",\"reserved\",\"price\",\"currency\",\"status\",\
+\"warehouse\"}], all as text; what the platform does not say is left out.")]
+    Skus(skus::SkusArgs),
     /// Shows a product.
     #[command(after_help = "\
 Examples:
@@ -81,6 +95,7 @@ It cannot be undone. Journal, --resume, exit codes and JSON are those of `sesame
 pub(crate) fn run(command: ProductsCommand, context: &Context) -> CliResult {
     match command {
         ProductsCommand::List(args) => runtime::block_on(context, list(&args, context, "products")),
+        ProductsCommand::Skus(args) => runtime::block_on(context, skus::skus(&args, context)),
         ProductsCommand::Get(args) => runtime::block_on(context, get::get(&args, context)),
         ProductsCommand::BatchGet(args) => {
             // Before the runtime starts: a read of standard input blocks.
