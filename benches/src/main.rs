@@ -2,7 +2,7 @@
 //! sides of a ratio.
 //!
 //! ```text
-//! cargo run --release -p sesame-benches [-- signing|calls|sandbox|vault|catalog|shops|processes|postgres] [--json] [--quick]
+//! cargo run --release -p sesame-benches [-- signing|calls|sandbox|vault|catalog|shops|stock|processes|postgres] [--json] [--quick]
 //! ```
 //!
 //! `processes` measures `target/release/sesame`, which has to be built before; `SESAME_BIN` names
@@ -19,6 +19,7 @@ mod report;
 mod sandbox;
 mod setting;
 mod shops;
+mod stock;
 mod signing;
 mod vault;
 
@@ -69,7 +70,7 @@ fn main() -> Result<()> {
     if cfg!(debug_assertions) {
         bail!("built without optimization; run it with --release");
     }
-    let all = ["signing", "calls", "sandbox", "vault", "catalog", "shops", "processes", "postgres"];
+    let all = ["signing", "calls", "sandbox", "vault", "catalog", "shops", "stock", "processes", "postgres"];
     if let Some(unknown) = names.iter().find(|name| !all.contains(&name.as_str())) {
         bail!("there is no measurement {unknown:?}; there are {}", all.join(", "));
     }
@@ -93,6 +94,9 @@ fn main() -> Result<()> {
     }
     if wanted("shops") {
         shops::measure(effort, &mut report)?;
+    }
+    if wanted("stock") {
+        stock::measure(effort, &mut report)?;
     }
     if wanted("processes") {
         processes::measure(effort, &mut report)?;

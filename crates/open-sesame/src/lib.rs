@@ -50,8 +50,10 @@ pub use sesame_core::{
 };
 pub use sesame_http::HttpTransport;
 pub use sesame_shop::{
-    Amount, Carrier, Document, Job, JobEntry, JobInfo, JobKind, JobPlan, JobReport, JobRow, Merged,
-    RowOutcome, ShipRequest, Shipment, Shop, Shops, SkuState,
+    Amount, Attribute, Bookmark, BookmarkFile, Carrier, Categories, Category, Document, Freight, Job,
+    JobEntry, JobInfo, JobKind, JobPlan, JobReport, JobRow, Merged, Order, OrderLine, OrderPackage,
+    OrdersRequest, Product, ProductId, ProductsRequest, RowOutcome, ShipRequest, Shipment, Shop, Shops, Sku,
+    SkuState, SkusRequest, Stage, Tracking, parse_time,
 };
 pub use sesame_vault::{
     Account, AccountId, AccountState, App, Callback, ImportedTokens, Keeper, KeeperOptions, KeyChoice, Login,
