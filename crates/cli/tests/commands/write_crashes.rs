@@ -26,6 +26,7 @@ pub(crate) fn is_torture() -> bool {
 }
 
 /// How much is tried: the short form in every run, the long one in `./dev torture`.
+#[derive(Clone, Copy)]
 struct Size {
     products: usize,
     skus: usize,
@@ -34,14 +35,14 @@ struct Size {
 
 fn size() -> Size {
     if is_torture() {
-        Size { products: 3_000, skus: 5_000, kills: 50 }
+        Size { products: 3_500, skus: 5_000, kills: 50 }
     } else {
-        Size { products: 120, skus: 150, kills: 4 }
+        Size { products: 150, skus: 200, kills: 10 }
     }
 }
 
 /// A shop whose gateway carries out one write of eight and loses its answer.
-fn house(size: &Size, apis: &[&str]) -> House {
+fn house(platform: &str, size: Size, apis: &[&str]) -> House {
     let house = House::with(|options| {
         options.products = size.products;
         options.faults = apis
@@ -53,16 +54,27 @@ fn house(size: &Size, apis: &[&str]) -> House {
             })
             .collect();
     });
-    house.and_accounts(&[("lazada", "shop")])
+    house.and_accounts(&[(platform, "shop")])
 }
 
-/// The stock of all SKUs by their code.
-fn books(house: &House) -> BTreeMap<String, i64> {
-    let list = ["products", "list", "shop", "--all", "-o", "json"];
-    let json = house.run(&list).succeeds().json();
-    let skus = json.as_array().unwrap().iter().flat_map(|row| row["raw"]["skus"].as_array().unwrap());
-    skus.map(|sku| (sku["SellerSku"].as_str().unwrap().to_owned(), sku["quantity"].as_i64().unwrap()))
-        .collect()
+/// The stock of all SKUs, by product and code, as the world has it.
+fn books(house: &House, platform: &str) -> BTreeMap<(String, String), i64> {
+    let mut books = BTreeMap::new();
+    let mut offset = 0;
+    loop {
+        let json = house.control(&format!("products?platform={platform}&limit=1000&offset={offset}"), None);
+        let products = json["products"].as_array().unwrap();
+        for product in products {
+            for sku in product["skus"].as_array().unwrap() {
+                let key = (product["id"].to_string(), sku["code"].as_str().unwrap().to_owned());
+                books.insert(key, sku["stock"].as_i64().unwrap());
+            }
+        }
+        offset += products.len();
+        if products.is_empty() {
+            return books;
+        }
+    }
 }
 
 /// Runs a command and kills it after a while. Returns `true` if it came to its end by itself.
@@ -90,10 +102,10 @@ fn run_for(house: &House, arguments: &[&str], after: Duration) -> bool {
 }
 
 /// Goes on with the last job of a command until there is none left that is unfinished.
-fn finish(house: &House, command: &[&str; 2], size: &Size, random: &mut Random) {
+fn finish(house: &House, command: [&str; 2], kills: usize, random: &mut Random) {
     let resume = [command[0], command[1], "shop", "--resume"];
     for nth in 0..200 {
-        if nth < size.kills {
+        if nth < kills {
             run_for(house, &resume, Duration::from_millis(random.below(4_500)));
             continue;
         }
@@ -106,53 +118,136 @@ fn finish(house: &House, command: &[&str; 2], size: &Size, random: &mut Random) 
     panic!("the job does not come to its end");
 }
 
-fn tried(command: [&'static str; 2], api: &str, value: impl Fn(i64) -> i64, expected: impl Fn(i64) -> i64) {
-    let size = size();
-    let house = house(&size, &[api]);
-    let before = books(&house);
-    let mut random = Random(before.len() as u64);
-    let chosen: Vec<(&String, &i64)> = before.iter().take(size.skus).collect();
-    let rows: Vec<String> = chosen.iter().map(|(sku, stock)| format!("{sku},{}", value(**stock))).collect();
-    let file = house.file("stock.csv", &format!("sku,quantity\n{}\n", rows.join("\n")));
-    // Killed before there is a plan, the command is given again; afterwards it is gone on with.
-    let begin = [command[0], command[1], "shop", &file, "--yes"];
-    let has_job = || std::fs::read_dir(house.path().join("jobs")).is_ok_and(|mut jobs| jobs.next().is_some());
-    run_for(&house, &begin, Duration::from_millis(5));
-    while !has_job() {
-        run_for(&house, &begin, Duration::from_millis(300 + random.below(1_200)));
+/// Gives a command, killed after a while, until there is a job more. Killed before there is a plan, it is given
+/// again; afterwards it is gone on with.
+fn begin(house: &House, command: &[&str], random: &mut Random) {
+    let jobs = || {
+        let files = std::fs::read_dir(house.path().join("jobs")).into_iter().flatten().flatten();
+        files.filter(|file| file.path().extension().is_some_and(|ending| ending == "jsonl")).count()
+    };
+    let before = jobs();
+    run_for(house, command, Duration::from_millis(5));
+    while jobs() == before {
+        run_for(house, command, Duration::from_millis(300 + random.below(1_200)));
     }
-    finish(&house, &command, &size, &mut random);
-    let after = books(&house);
-    for (sku, stock) in &before {
-        let is_chosen = chosen.iter().any(|(chosen, _)| *chosen == sku);
-        let expected = if is_chosen { expected(*stock) } else { *stock };
-        assert_eq!(after[sku], expected, "{sku} was {stock}");
-    }
-    let skus = chosen.len();
-    assert!(skus > 100, "{skus}");
-    if command[1] == "set" {
+}
+
+/// What is written amid kills and lost replies.
+struct Trial {
+    platform: &'static str,
+    command: [&'static str; 2],
+    /// The calls whose replies are lost.
+    apis: &'static [&'static str],
+    /// Whether the SKU's code alone says which it is, without the product.
+    by_code: bool,
+    /// What is asked for, by the stock that is there.
+    value: fn(i64) -> i64,
+    /// What is there afterwards.
+    expected: fn(i64) -> i64,
+}
+
+impl Trial {
+    fn run(&self) {
+        let (size, command) = (size(), self.command);
+        let house = house(self.platform, size, self.apis);
+        let before = books(&house, self.platform);
+        let mut random = Random(before.len() as u64);
+        let chosen: BTreeMap<_, i64> =
+            before.iter().map(|(key, stock)| (key, *stock)).take(size.skus).collect();
+        assert_eq!(chosen.len(), size.skus);
+        let row = |((product, sku), stock): (&&(String, String), &i64)| {
+            let product = if self.by_code { "" } else { product };
+            format!("{product},{sku},{}\n", (self.value)(*stock))
+        };
+        let rows: String = chosen.iter().map(row).collect();
+        let file = house.file("stock.csv", &format!("product,sku,quantity\n{rows}"));
+        begin(&house, &[command[0], command[1], "shop", &file, "--yes"], &mut random);
+        finish(&house, command, size.kills, &mut random);
+        let after = books(&house, self.platform);
+        for (key, stock) in &before {
+            let expected = if chosen.contains_key(key) { (self.expected)(*stock) } else { *stock };
+            assert_eq!(after[key], expected, "{key:?} was {stock}");
+        }
         // Back, through the same trouble.
-        let undo = [command[0], command[1], "shop", "--undo", "--yes"];
-        house.run(&undo);
-        finish(&house, &command, &Size { kills: 0, ..size }, &mut random);
-        assert_eq!(books(&house), before);
+        begin(&house, &[command[0], command[1], "shop", "--undo", "--yes"], &mut random);
+        finish(&house, command, size.kills / 5, &mut random);
+        for (key, stock) in books(&house, self.platform) {
+            assert_eq!(stock, before[&key], "{key:?} is not back");
+        }
     }
 }
 
 #[test]
 fn an_addition_that_is_killed_and_loses_replies_adds_each_row_once() {
-    tried(["stock", "add"], "/product/stock/sellable/adjust", |_| 7, |stock| stock + 7);
+    Trial {
+        platform: "lazada",
+        command: ["stock", "add"],
+        apis: &["/product/stock/sellable/adjust"],
+        by_code: true,
+        value: |_| 7,
+        expected: |stock| stock + 7,
+    }
+    .run();
 }
 
 #[test]
 fn a_stock_that_is_set_amid_kills_is_the_asked_one_and_comes_back() {
-    tried(["stock", "set"], "/product/price_quantity/update", |stock| stock + 1_000, |stock| stock + 1_000);
+    Trial {
+        platform: "lazada",
+        command: ["stock", "set"],
+        apis: &["/product/price_quantity/update"],
+        by_code: true,
+        value: |stock| stock + 1_000,
+        expected: |stock| stock + 1_000,
+    }
+    .run();
+}
+
+#[test]
+fn an_addition_on_taobao_amid_kills_adds_each_row_once() {
+    Trial {
+        platform: "taobao",
+        command: ["stock", "add"],
+        apis: &["taobao.skus.quantity.update", "taobao.item.quantity.update"],
+        by_code: false,
+        value: |_| 7,
+        expected: |stock| stock + 7,
+    }
+    .run();
+}
+
+#[test]
+fn pieces_that_are_added_and_taken_away_on_alibaba_amid_kills_are_counted_once() {
+    // What cannot be taken away is added.
+    let change = |stock: i64| if stock % 2 == 0 && stock > 3 { -3 } else { 7 };
+    Trial {
+        platform: "alibaba",
+        command: ["stock", "add"],
+        apis: &["/icbu/product/inventory/update"],
+        by_code: false,
+        value: change,
+        expected: |stock| stock + if stock % 2 == 0 && stock > 3 { -3 } else { 7 },
+    }
+    .run();
+}
+
+#[test]
+fn a_stock_that_is_set_on_aliexpress_amid_kills_is_the_asked_one_and_comes_back() {
+    Trial {
+        platform: "aliexpress",
+        command: ["stock", "set"],
+        apis: &["aliexpress.solution.batch.product.inventory.update"],
+        by_code: false,
+        value: |stock| stock + 1_000,
+        expected: |stock| stock + 1_000,
+    }
+    .run();
 }
 
 #[test]
 fn orders_that_are_shipped_amid_kills_are_packed_once() {
     let size = size();
-    let house = house(&size, &["/order/fulfill/pack", "/order/package/rts"]);
+    let house = house("lazada", size, &["/order/fulfill/pack", "/order/package/rts"]);
     let list = ["orders", "list", "shop", "--all", "--stage", "to_ship", "-o", "json"];
     let waiting = |house: &House| -> Vec<String> {
         let json = house.run(&list).succeeds().json();

@@ -52,6 +52,64 @@ fn stock_is_set_added_to_and_set_back() {
 }
 
 #[test]
+fn stock_in_two_warehouses_is_summed_and_not_set_as_if_it_were_in_one() {
+    let (house, [(product, sku), _]) = house();
+    let json = house.run(&["call", "shop", "/product/item/get", &format!("item_id={product}")]).json();
+    let id = &json["data"]["skus"][0]["SkuId"];
+    let place = |code: &str, pieces: u32| format!(r#"{{"WarehouseCode":"{code}","Quantity":{pieces}}}"#);
+    let places = format!("{},{}", place("dropshipping", 3), place("WAREHOUSE-2", 20));
+    let row = format!(
+        r#"{{"ItemId":{product},"SkuId":{id},"MultiWarehouseInventories":{{"MultiWarehouseInventory":[{places}]}}}}"#
+    );
+    let payload = format!(r#"payload={{"Request":{{"Product":{{"Skus":{{"Sku":[{row}]}}}}}}}}"#);
+    house.run(&["call", "shop", "/product/price_quantity/update", &payload, "--yes"]).succeeds();
+    let order =
+        format!(r#"{{"do":"create","paid":true,"lines":[{{"product":{product},"sku":{id},"quantity":5}}]}}"#);
+    house
+        .shell(&format!("curl -fsS '{}/_sandbox/orders?platform=lazada' -d '{order}'", house.url()))
+        .succeeds();
+    assert_eq!(stock(&house, &product).0, 23);
+    snapshot!("stock_places_set", house.show(&["stock", "set", "shop", &format!("{sku}=50")]));
+    // Of the five that orders hold, three are in the first warehouse.
+    snapshot!("stock_places_reserved", house.show(&["stock", "add", "shop", &format!("{sku}=-19")]));
+    assert_eq!(stock(&house, &product).0, 23);
+    house.run(&["stock", "add", "shop", &format!("{sku}=4")]).succeeds();
+    assert_eq!(stock(&house, &product).0, 27);
+    house.run(&["stock", "add", "shop", "--undo"]).succeeds();
+    assert_eq!(stock(&house, &product).0, 23);
+    house.run(&["price", "set", "shop", &format!("{sku}=19.90")]).succeeds();
+}
+
+/// The platform answers for products, each of which is written wholly or not, and gives one reason for all.
+#[test]
+fn of_a_product_that_was_refused_the_skus_that_are_right_are_written() {
+    let house = House::with_accounts(&[("aliexpress", "ae")]);
+    let books = || {
+        let json = house.control("products?platform=aliexpress", None);
+        let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+        let sku = |sku: &serde_json::Value| (text(&sku["code"]), sku["stock"].as_i64().unwrap());
+        let skus = |row: &serde_json::Value| row["skus"].as_array().unwrap().iter().map(sku).collect();
+        let several = |(_, skus): &(String, Vec<_>)| skus.len() > 1;
+        let products = json["products"].as_array().unwrap().iter();
+        products.map(|row| (row["id"].to_string(), skus(row))).filter(several).take(2).collect::<Vec<_>>()
+    };
+    let before = books();
+    let [(first, one), (second, other)] = &before[..] else { panic!("{before:?}") };
+    let much = 1_000_000;
+    let rows = [
+        format!("{first}/{}=41", one[0].0),
+        format!("{first}/{}={much}", one[1].0),
+        format!("{second}/{}={much}", other[0].0),
+    ];
+    let mut command = vec!["stock", "set", "ae", "--yes"];
+    command.extend(rows.iter().map(String::as_str));
+    snapshot!("stock_refused_product", house.show(&command));
+    let after = books();
+    assert_eq!((after[0].1[0].1, after[0].1[1].1), (41, one[1].1), "the SKU that is right is written");
+    assert_eq!(after[1], before[1]);
+}
+
+#[test]
 fn what_is_wrong_is_said_line_by_line_before_anything_is_sent() {
     let (house, [(product, sku), _]) = house();
     house.run(&["stock", "set", "shop", &format!("{sku}=40")]).succeeds();

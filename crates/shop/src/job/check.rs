@@ -158,6 +158,14 @@ fn sku(
     if action.uses("warehouse") && first.warehouse.is_none() {
         return refused("the platform does not say where its stock is, which the call takes".to_owned());
     }
+    if kind == JobKind::StockSet && !action.is_relative() && !first.warehouses.is_empty() {
+        return refused(format!(
+            "its stock is in {} places ({}), and the call sets that of one of them; add or take away with \
+             `sesame stock add`, or set each place with `sesame call`",
+            first.warehouses.len(),
+            first.warehouses.join(", ")
+        ));
+    }
     let before = if kind == JobKind::PriceSet { first.price } else { first.quantity };
     if kind != JobKind::StockAdd && before == Some(value) {
         return unchanged(before, value);
