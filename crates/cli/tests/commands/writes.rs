@@ -80,7 +80,7 @@ fn stock_in_two_warehouses_is_summed_and_not_set_as_if_it_were_in_one() {
     house.run(&["price", "set", "shop", &format!("{sku}=19.90")]).succeeds();
 }
 
-/// Two SKUs each of two products, and the stock of all.
+/// Two SKUs each of three products, and the stock of all.
 fn several_skus(house: &House, platform: &str) -> Vec<(String, Vec<(String, i64)>)> {
     let json = house.control(&format!("products?platform={platform}"), None);
     let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
@@ -88,7 +88,7 @@ fn several_skus(house: &House, platform: &str) -> Vec<(String, Vec<(String, i64)
     let skus = |row: &serde_json::Value| row["skus"].as_array().unwrap().iter().map(sku).take(2).collect();
     let products = json["products"].as_array().unwrap().iter();
     let several = |(_, skus): &(String, Vec<_>)| skus.len() == 2;
-    products.map(|row| (row["id"].to_string(), skus(row))).filter(several).take(2).collect()
+    products.map(|row| (row["id"].to_string(), skus(row))).filter(several).take(3).collect()
 }
 
 /// However a platform tells of what it refused: the SKUs beside it in the call are written, and each that is
@@ -98,7 +98,7 @@ fn a_row_that_is_refused_takes_no_other_along() {
     for platform in ["aliexpress", "1688", "alibaba", "taobao", "lazada"] {
         let house = House::with_accounts(&[(platform, "shop")]);
         let before = several_skus(&house, platform);
-        let [(one, first), (other, second)] = &before[..] else { panic!("{before:?}") };
+        let [(one, first), (other, second), (last, third)] = &before[..] else { panic!("{before:?}") };
         // More than a sandbox counts to.
         let much = 5_000_000_000_u64;
         let rows = [
@@ -106,6 +106,7 @@ fn a_row_that_is_refused_takes_no_other_along() {
             format!("{one}/{}={much}", first[1].0),
             format!("{other}/{}={much}", second[0].0),
             format!("{other}/{}=43", second[1].0),
+            format!("{last}/{}={much}", third[0].0),
         ];
         let mut command = vec!["stock", "set", "shop", "--yes", "-o", "json"];
         command.extend(rows.iter().map(String::as_str));
@@ -114,15 +115,17 @@ fn a_row_that_is_refused_takes_no_other_along() {
         let json = done.json();
         let outcomes: Vec<&str> =
             json.as_array().unwrap().iter().map(|row| row["outcome"].as_str().unwrap()).collect();
-        assert_eq!(outcomes, ["done", "failed", "failed", "done"], "{platform}: {json}");
-        let messages: Vec<&str> = [&json[1], &json[2]].map(|row| row["message"].as_str().unwrap()).to_vec();
+        assert_eq!(outcomes, ["done", "failed", "failed", "done", "failed"], "{platform}: {json}");
+        let messages: Vec<&str> = [1, 2, 4].map(|row| json[row]["message"].as_str().unwrap()).to_vec();
         assert!(!messages.iter().any(|message| message.contains("without an answer")), "{messages:?}");
         if platform == "aliexpress" {
-            assert!(messages[0].contains(one) && messages[1].contains(other), "its own reason: {messages:?}");
+            let of = [one, other, last];
+            let own = messages.iter().zip(of).all(|(message, product)| message.contains(product.as_str()));
+            assert!(own, "its own reason: {messages:?}");
         }
         let after = several_skus(&house, platform);
         let stocks: Vec<i64> = after.iter().flat_map(|(_, skus)| skus.iter().map(|sku| sku.1)).collect();
-        assert_eq!(stocks, [41, first[1].1, second[0].1, 43], "{platform}");
+        assert_eq!(stocks, [41, first[1].1, second[0].1, 43, third[0].1, third[1].1], "{platform}");
     }
 }
 
