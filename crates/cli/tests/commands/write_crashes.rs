@@ -2,6 +2,8 @@
 
 use std::{
     collections::BTreeMap,
+    io::{Read as _, Seek as _, SeekFrom},
+    path::PathBuf,
     process::Stdio,
     time::{Duration, Instant},
 };
@@ -41,18 +43,21 @@ fn size() -> Size {
     }
 }
 
-/// A shop whose gateway carries out one write of eight and loses its answer.
+/// A shop whose gateway loses one write of eight, and of another one of eight the answer. Its answers come late,
+/// so that there are calls on their way whenever a command is killed.
 fn house(platform: &str, size: Size, apis: &[&str]) -> House {
     let house = House::with(|options| {
         options.products = size.products;
-        options.faults = apis
-            .iter()
-            .map(|api| {
-                let mut rule = FaultRule::new(FaultKind::DropAfter).on(*api);
-                rule.probability = Some(0.125);
-                rule
-            })
-            .collect();
+        let lost = |kind: FaultKind, api: &str| {
+            let mut rule = FaultRule::new(kind).on(api);
+            rule.probability = Some(0.125);
+            rule
+        };
+        let rules = |api: &&str| {
+            let late = FaultRule::new(FaultKind::Latency { ms: 100 }).on(*api);
+            [late, lost(FaultKind::DropBefore, api), lost(FaultKind::DropAfter, api)]
+        };
+        options.faults = apis.iter().flat_map(rules).collect();
     });
     house.and_accounts(&[(platform, "shop")])
 }
@@ -77,9 +82,56 @@ fn books(house: &House, platform: &str) -> BTreeMap<(String, String), i64> {
     }
 }
 
-/// Runs a command and kills it after a while. Returns `true` if it came to its end by itself.
+/// When a command is killed.
+#[derive(Clone, Copy)]
+enum Moment {
+    After(Duration),
+    /// As soon as it has begun this number of calls that write.
+    Sent(usize),
+}
+
+/// The journals of jobs, and how much of each was seen.
+struct Journals<'a> {
+    house: &'a House,
+    seen: BTreeMap<PathBuf, u64>,
+}
+
+impl<'a> Journals<'a> {
+    /// Looks at what is there, so that only what comes later counts.
+    fn of(house: &'a House) -> Self {
+        let mut journals = Self { house, seen: BTreeMap::new() };
+        journals.sent();
+        journals
+    }
+
+    /// Counts the calls that were begun since it looked last.
+    fn sent(&mut self) -> usize {
+        let mut sent = 0;
+        for path in journals(self.house) {
+            let from = self.seen.entry(path.clone()).or_default();
+            let mut new = Vec::new();
+            let mut file = std::fs::File::open(path).unwrap();
+            file.seek(SeekFrom::Start(*from)).unwrap();
+            file.read_to_end(&mut new).unwrap();
+            for line in new.split_inclusive(|byte| *byte == b'\n').filter(|line| line.ends_with(b"\n")) {
+                *from += line.len() as u64;
+                sent += usize::from(line.starts_with(b"{\"sent\""));
+            }
+        }
+        sent
+    }
+}
+
+fn journals(house: &House) -> Vec<PathBuf> {
+    let files = std::fs::read_dir(house.path().join("jobs")).into_iter().flatten().flatten();
+    let paths = files.map(|file| file.path());
+    paths.filter(|path| path.extension().is_some_and(|ending| ending == "jsonl")).collect()
+}
+
+/// Runs a command and kills it. Returns its exit code if it came to its end by itself.
 #[expect(clippy::disallowed_methods, reason = "another process is waited for, which has no virtual clock")]
-fn run_for(house: &House, arguments: &[&str], after: Duration) -> bool {
+fn run_until(house: &House, arguments: &[&str], moment: Moment) -> Option<i32> {
+    let mut journals = Journals::of(house);
     let mut child = house
         .command(arguments)
         .stdin(Stdio::null())
@@ -87,48 +139,64 @@ fn run_for(house: &House, arguments: &[&str], after: Duration) -> bool {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    let start = Instant::now();
+    let (start, mut sent) = (Instant::now(), 0);
     loop {
-        if child.try_wait().unwrap().is_some() {
-            return true;
+        if let Some(status) = child.try_wait().unwrap() {
+            return status.code();
         }
-        if start.elapsed() >= after {
+        let is_now = match moment {
+            Moment::After(after) => start.elapsed() >= after,
+            Moment::Sent(calls) => {
+                sent += journals.sent();
+                sent >= calls
+            }
+        };
+        if is_now {
             child.kill().unwrap();
             child.wait().unwrap();
-            return false;
+            return None;
         }
         std::thread::sleep(Duration::from_millis(2));
     }
 }
 
-/// Goes on with the last job of a command until there is none left that is unfinished.
-fn finish(house: &House, command: [&str; 2], kills: usize, random: &mut Random) {
+/// Goes on with the last job of a command until there is none left that is unfinished. Returns how often it was
+/// killed while calls were on their way.
+fn finish(house: &House, command: [&str; 2], kills: usize, random: &mut Random) -> usize {
     let resume = [command[0], command[1], "shop", "--resume"];
-    for nth in 0..200 {
-        if nth < kills {
-            run_for(house, &resume, Duration::from_millis(random.below(4_500)));
-            continue;
+    let (mut killed, mut amid_calls) = (0, 0);
+    while killed < kills {
+        let moment = match random.below(4) {
+            0 => Moment::After(Duration::from_millis(random.below(4_500))),
+            _ => Moment::Sent(1 + random.below(6) as usize),
+        };
+        match run_until(house, &resume, moment) {
+            Some(2) => break,
+            Some(_) => {}
+            None => {
+                killed += 1;
+                amid_calls += usize::from(matches!(moment, Moment::Sent(_)));
+            }
         }
+    }
+    for _ in 0..200 {
         let done = house.run(&resume);
         if done.code == Some(2) {
             assert!(done.stderr.contains("no unfinished job"), "{}", done.stderr);
-            return;
+            return amid_calls;
         }
     }
     panic!("the job does not come to its end");
 }
 
-/// Gives a command, killed after a while, until there is a job more. Killed before there is a plan, it is given
-/// again; afterwards it is gone on with.
+/// Gives a command, killed again and again, until there is a job more. Killed before there is a plan, it is given
+/// again; afterwards it is gone on with. The last time it is killed amid its first calls.
 fn begin(house: &House, command: &[&str], random: &mut Random) {
-    let jobs = || {
-        let files = std::fs::read_dir(house.path().join("jobs")).into_iter().flatten().flatten();
-        files.filter(|file| file.path().extension().is_some_and(|ending| ending == "jsonl")).count()
-    };
-    let before = jobs();
-    run_for(house, command, Duration::from_millis(5));
-    while jobs() == before {
-        run_for(house, command, Duration::from_millis(300 + random.below(1_200)));
+    let before = journals(house).len();
+    run_until(house, command, Moment::After(Duration::from_millis(5)));
+    run_until(house, command, Moment::After(Duration::from_millis(random.below(300))));
+    while journals(house).len() == before {
+        run_until(house, command, Moment::Sent(1 + random.below(6) as usize));
     }
 }
 
@@ -144,6 +212,8 @@ struct Trial {
     value: fn(i64) -> i64,
     /// What is there afterwards.
     expected: fn(i64) -> i64,
+    /// One kill of this number, at least, is amid calls: where many rows go into a call, there are few.
+    share: usize,
 }
 
 impl Trial {
@@ -162,7 +232,8 @@ impl Trial {
         let rows: String = chosen.iter().map(row).collect();
         let file = house.file("stock.csv", &format!("product,sku,quantity\n{rows}"));
         begin(&house, &[command[0], command[1], "shop", &file, "--yes"], &mut random);
-        finish(&house, command, size.kills, &mut random);
+        let killed = finish(&house, command, size.kills, &mut random);
+        assert!(killed >= size.kills / self.share, "{killed}");
         let after = books(&house, self.platform);
         for (key, stock) in &before {
             let expected = if chosen.contains_key(key) { (self.expected)(*stock) } else { *stock };
@@ -186,6 +257,7 @@ fn an_addition_that_is_killed_and_loses_replies_adds_each_row_once() {
         by_code: true,
         value: |_| 7,
         expected: |stock| stock + 7,
+        share: 10,
     }
     .run();
 }
@@ -199,6 +271,7 @@ fn a_stock_that_is_set_amid_kills_is_the_asked_one_and_comes_back() {
         by_code: true,
         value: |stock| stock + 1_000,
         expected: |stock| stock + 1_000,
+        share: 10,
     }
     .run();
 }
@@ -212,6 +285,7 @@ fn an_addition_on_taobao_amid_kills_adds_each_row_once() {
         by_code: false,
         value: |_| 7,
         expected: |stock| stock + 7,
+        share: 2,
     }
     .run();
 }
@@ -227,6 +301,7 @@ fn pieces_that_are_added_and_taken_away_on_alibaba_amid_kills_are_counted_once()
         by_code: false,
         value: change,
         expected: |stock| stock + if stock % 2 == 0 && stock > 3 { -3 } else { 7 },
+        share: 2,
     }
     .run();
 }
@@ -240,6 +315,7 @@ fn a_stock_that_is_set_on_aliexpress_amid_kills_is_the_asked_one_and_comes_back(
         by_code: false,
         value: |stock| stock + 1_000,
         expected: |stock| stock + 1_000,
+        share: 10,
     }
     .run();
 }
@@ -259,7 +335,7 @@ fn orders_that_are_shipped_amid_kills_are_packed_once() {
     ship.extend(orders.iter().map(String::as_str));
     let mut random = Random(7);
     for _ in 0..size.kills.min(20) {
-        run_for(&house, &ship, Duration::from_millis(random.below(4_000)));
+        run_until(&house, &ship, Moment::After(Duration::from_millis(random.below(4_000))));
     }
     let done = (0..20).any(|_| house.run(&ship).code == Some(0));
     assert!(done, "the orders are shipped in the end");
