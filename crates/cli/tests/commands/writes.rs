@@ -129,6 +129,23 @@ fn a_row_that_is_refused_takes_no_other_along() {
     }
 }
 
+/// What was read of a file is all that is needed of it.
+#[test]
+fn rows_come_from_standard_input_and_a_file_may_vanish() {
+    let (house, [(product, sku), (other, second)]) = house();
+    let rows = format!("sku,quantity\n{sku},600\n{second},700\n");
+    let before = (stock(&house, &product).0, stock(&house, &other).0);
+    // Standard input is what is read: nobody can be asked.
+    house.run_with(&["stock", "set", "shop", "-"], &rows).fails(2);
+    assert_eq!((stock(&house, &product).0, stock(&house, &other).0), before);
+    house.run_with(&["stock", "set", "shop", "-", "--yes"], &rows).succeeds();
+    assert_eq!((stock(&house, &product).0, stock(&house, &other).0), (600, 700));
+    let gone = house.file("gone.csv", &rows);
+    std::fs::remove_file(&gone).unwrap();
+    let done = house.run(&["stock", "set", "shop", &gone, "--yes"]);
+    assert!(done.code == Some(2) && done.stderr.contains("neither a file nor SKU=VALUE"), "{}", done.stderr);
+}
+
 #[test]
 fn what_is_wrong_is_said_line_by_line_before_anything_is_sent() {
     let (house, [(product, sku), _]) = house();
@@ -148,6 +165,8 @@ fn what_is_wrong_is_said_line_by_line_before_anything_is_sent() {
     );
     let file = house.file("twice.csv", &format!("sku,price\n{sku},1.5\nX,-2\n"));
     snapshot!("price_negative", house.show(&["price", "set", "shop", &file]));
+    let file = house.file("mistakes.csv", &format!("sku,quantity\n{sku},1.5\nX,-2\n,7\n{sku},3\nY,\n"));
+    snapshot!("stock_mistakes", house.show(&["stock", "set", "shop", &file]));
     let file = house.file("shop.csv", &format!("shop,sku,price\nelsewhere,{sku},1.5\n"));
     snapshot!("price_other_shop", house.show(&["price", "set", "shop", &file]));
     assert_eq!(stock(&house, &product), before);

@@ -52,7 +52,7 @@ fn place(row: &JobRow) -> String {
     row.line.map_or_else(String::new, |line| format!("line {line}: "))
 }
 
-fn value(kind: JobKind, row: &JobRow) -> std::result::Result<(), String> {
+pub(super) fn value(kind: JobKind, row: &JobRow) -> std::result::Result<(), String> {
     if kind.is_of_products() {
         return if row.product.as_deref().is_none_or(str::is_empty) {
             Err("no product id".to_owned())
