@@ -406,10 +406,11 @@ impl Table<'_> {
         for later in &mut told[1..] {
             *later = later.strip_prefix(&place).unwrap_or(later);
         }
-        let mut told = told.join("; ");
+        let more = format!("and {} more", self.more_mistakes);
         if self.more_mistakes > 0 {
-            told.push_str(&format!("; and {} more", self.more_mistakes));
+            told.push(&more);
         }
+        let told = told.join("; ");
         let hint = self.mistakes.iter().find_map(Error::hint).map(str::to_owned);
         let error = Error::usage(told);
         Err(match hint {

@@ -87,7 +87,7 @@ fn books(house: &House, platform: &str) -> BTreeMap<(String, String), i64> {
 enum Moment {
     After(Duration),
     /// As soon as it has begun this number of calls that write.
-    Sent(usize),
+    Sent(u64),
 }
 
 /// The journals of jobs, and how much of each was seen.
@@ -105,7 +105,7 @@ impl<'a> Journals<'a> {
     }
 
     /// Counts the calls that were begun since it looked last.
-    fn sent(&mut self) -> usize {
+    fn sent(&mut self) -> u64 {
         let mut sent = 0;
         for path in journals(self.house) {
             let from = self.seen.entry(path.clone()).or_default();
@@ -115,7 +115,7 @@ impl<'a> Journals<'a> {
             file.read_to_end(&mut new).unwrap();
             for line in new.split_inclusive(|byte| *byte == b'\n').filter(|line| line.ends_with(b"\n")) {
                 *from += line.len() as u64;
-                sent += usize::from(line.starts_with(b"{\"sent\""));
+                sent += u64::from(line.starts_with(b"{\"sent\""));
             }
         }
         sent
@@ -168,7 +168,7 @@ fn finish(house: &House, command: [&str; 2], kills: usize, random: &mut Random) 
     while killed < kills {
         let moment = match random.below(4) {
             0 => Moment::After(Duration::from_millis(random.below(4_500))),
-            _ => Moment::Sent(1 + random.below(6) as usize),
+            _ => Moment::Sent(1 + random.below(6)),
         };
         match run_until(house, &resume, moment) {
             Some(2) => break,

@@ -48,11 +48,21 @@ pub(super) fn rows(kind: JobKind, rows: &[JobRow]) -> Result<()> {
     Err(Error::usage(format!("{}; nothing was sent", wrong.join("; "))))
 }
 
+impl JobRow {
+    /// Checks what is asked for, without knowing what the shop holds.
+    ///
+    /// # Errors
+    /// Usage: no SKU or product, no value, a negative stock, a price that is not above zero, a part of a piece.
+    pub fn check(&self, kind: JobKind) -> Result<()> {
+        value(kind, self).map_err(Error::usage)
+    }
+}
+
 fn place(row: &JobRow) -> String {
     row.line.map_or_else(String::new, |line| format!("line {line}: "))
 }
 
-pub(super) fn value(kind: JobKind, row: &JobRow) -> std::result::Result<(), String> {
+fn value(kind: JobKind, row: &JobRow) -> std::result::Result<(), String> {
     if kind.is_of_products() {
         return if row.product.as_deref().is_none_or(str::is_empty) {
             Err("no product id".to_owned())

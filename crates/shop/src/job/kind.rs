@@ -1,7 +1,7 @@
 //! What a job does, and to what.
 
 use serde::{Deserialize, Serialize};
-use sesame_core::{Error, Result};
+use sesame_core::Error;
 
 use crate::{Amount, SkuState, skus::Sought};
 
@@ -92,14 +92,6 @@ impl JobRow {
     pub fn line(mut self, line: u64) -> Self {
         self.line = Some(line);
         self
-    }
-
-    /// Checks what is asked for, without knowing what the shop holds.
-    ///
-    /// # Errors
-    /// Usage: no SKU or product, no value, a negative stock, a price that is not above zero, a part of a piece.
-    pub fn check(&self, kind: JobKind) -> Result<()> {
-        super::check::value(kind, self).map_err(Error::usage)
     }
 
     /// Returns how people name it: `SKU`, `PRODUCT/SKU` or `PRODUCT`.
