@@ -27,9 +27,12 @@ use std::{
     sync::LazyLock,
 };
 
-use sesame_core::Error;
+use sesame_core::{Error, ErrorKind};
 
-use crate::{bounded_file, exit::CliResult};
+use crate::{
+    bounded_file,
+    exit::{CliError, CliResult},
+};
 
 /// The most rows of a file.
 const MOST_ROWS: u32 = 5_000_000;
@@ -37,6 +40,8 @@ const MOST_ROWS: u32 = 5_000_000;
 const MOST_OF_A_ROW: usize = 4 << 20;
 /// The most bytes of a workbook that comes through a pipe.
 const MOST_OF_A_WORKBOOK: u64 = 512 << 20;
+/// The most mistakes that are told at once.
+const MOST_TOLD: usize = 20;
 /// The most columns that an error lists.
 const MOST_NAMED: usize = 20;
 
@@ -77,7 +82,7 @@ type Cell = Result<String, String>;
 /// # Errors
 /// Usage, with the place in the file: a file that cannot be read, is cut or changes while it is read; columns
 /// that are missing or there twice; two rows for the same thing; no row at all; more than 5,000,000. And what
-/// `each` returns, which ends the reading.
+/// `each` returns. What is wrong with single rows is told of all of them at once, 20 at most.
 pub(crate) fn read(
     path: &Path,
     required: &[&'static str],
@@ -94,8 +99,22 @@ pub(crate) fn read(
         seen: HashMap::new(),
         hashes: RandomState::new(),
         count: 0,
+        mistakes: Vec::new(),
+        more_mistakes: 0,
         each,
     };
+    let done = read_path(&mut table, path);
+    table.all_mistakes(done)?;
+    if table.count == 0 {
+        let what =
+            if table.columns.is_none() { "is empty" } else { "has no rows below the names of its columns" };
+        return Err(Error::usage(format!("{name} {what}")).into());
+    }
+    Ok(table.count)
+}
+
+fn read_path(table: &mut Table, path: &Path) -> CliResult {
+    let name = Rc::clone(&table.name);
     if path == Path::new("-") {
         table.read_from(io::stdin().lock(), None)?;
     } else {
@@ -118,12 +137,7 @@ pub(crate) fn read(
                 .into());
         }
     }
-    if table.count == 0 {
-        let what =
-            if table.columns.is_none() { "is empty" } else { "has no rows below the names of its columns" };
-        return Err(Error::usage(format!("{name} {what}")).into());
-    }
-    Ok(table.count)
+    Ok(())
 }
 
 /// A row of an input file.
@@ -213,6 +227,9 @@ struct Table<'a> {
     seen: HashMap<u64, u32>,
     hashes: RandomState,
     count: u32,
+    /// What is wrong with single rows, the first of them, and the number of the others.
+    mistakes: Vec<Error>,
+    more_mistakes: usize,
     each: &'a mut dyn FnMut(&Row) -> CliResult,
 }
 
@@ -348,16 +365,59 @@ impl Table<'_> {
             if let Some(before) = before {
                 let what: Vec<String> =
                     identity.iter().map(|(field, text)| format!("{field} {text}")).collect();
-                return Err(self
-                    .error_at(row.line, format!("{} is in line {before}, too", what.join(", ")))
-                    .into());
+                self.mistake(
+                    self.error_at(row.line, format!("{} is in line {before}, too", what.join(", "))),
+                );
+                return Ok(());
             }
         }
         self.count += 1;
         if self.count > MOST_ROWS {
             return Err(self.error(format!("it has more than {MOST_ROWS} rows")).into());
         }
-        (self.each)(row)
+        match (self.each)(row) {
+            Err(CliError::Failed(error)) if error.kind() == ErrorKind::Usage => self.mistake(error),
+            other => return other,
+        }
+        Ok(())
+    }
+
+    /// Notes what is wrong with a row. The rows after it are read all the same.
+    fn mistake(&mut self, error: Error) {
+        if self.mistakes.len() < MOST_TOLD {
+            self.mistakes.push(error);
+        } else {
+            self.more_mistakes += 1;
+        }
+    }
+
+    /// Returns all that is wrong as one error, with what ended the reading.
+    fn all_mistakes(&mut self, ended: CliResult) -> CliResult {
+        match ended {
+            Err(CliError::Failed(error)) if self.more_mistakes == 0 => self.mistakes.push(error),
+            Ok(()) | Err(CliError::Failed(_)) => {}
+            Err(other) => return Err(other),
+        }
+        if self.mistakes.len() < 2 {
+            return self.mistakes.pop().map_or(Ok(()), |error| Err(error.into()));
+        }
+        let place = format!("{}, ", self.name);
+        let mut told: Vec<&str> = self.mistakes.iter().map(Error::message).collect();
+        for later in &mut told[1..] {
+            *later = later.strip_prefix(&place).unwrap_or(later);
+        }
+        let more = format!("and {} more", self.more_mistakes);
+        if self.more_mistakes > 0 {
+            told.push(&more);
+        }
+        let told = told.join("; ");
+        let hint = self.mistakes.iter().find_map(Error::hint).map(str::to_owned);
+        let error = Error::usage(told);
+        Err(match hint {
+            Some(hint) => error.with_hint(hint),
+            None => error,
+        }
+        .into())
     }
 }
 

@@ -240,6 +240,7 @@ pub fn classify(table: &ErrorTable, failure: &Failure, redactor: &Redactor<'_>, 
     };
     let error = error
         .with_full_message(&full)
+        .with_detail(failure.detail.as_deref().map(|detail| redactor.text(detail, FULL_LIMIT)))
         .with_request_id(failure.request_id.as_deref().map(|id| redactor.text(id, ID_LIMIT)))
         .with_http_status(failure.http_status);
     let error = match failure.code.as_str() {

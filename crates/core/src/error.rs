@@ -164,6 +164,7 @@ struct Inner {
     sub_code: Option<ForeignText>,
     request_id: Option<ForeignText>,
     reference: Option<ForeignText>,
+    detail: Option<ForeignText>,
     http_status: Option<u16>,
     ambiguous: bool,
     source: Option<Box<ForeignError>>,
@@ -200,6 +201,7 @@ impl Error {
             sub_code: None,
             request_id: None,
             reference: None,
+            detail: None,
             http_status: None,
             ambiguous: false,
             source: None,
@@ -240,6 +242,12 @@ impl Error {
     /// Sets the whole of what the platform said, where the message is shorter.
     pub(crate) fn with_full_message(mut self, full: &ForeignText) -> Self {
         self.0.full = (full.as_str() != self.0.message).then(|| full.to_string().into());
+        self
+    }
+
+    /// Sets what else the reply says.
+    pub(crate) fn with_detail(mut self, detail: Option<ForeignText>) -> Self {
+        self.0.detail = detail;
         self
     }
 
@@ -323,6 +331,7 @@ impl Error {
             sub_code,
             request_id,
             reference,
+            detail: None,
             http_status,
             ambiguous,
             source,
@@ -342,8 +351,8 @@ impl Error {
                 *text = masked.into();
             }
         }
-        let Inner { code, sub_code, request_id, reference, .. } = inner;
-        for text in [code, sub_code, request_id, reference].into_iter().flatten() {
+        let Inner { code, sub_code, request_id, reference, detail, .. } = inner;
+        for text in [code, sub_code, request_id, reference, detail].into_iter().flatten() {
             *text = redactor.again(text);
         }
         inner.source = inner.source.take().map(|source| Box::new(redactor.source(&*source)));
@@ -413,6 +422,11 @@ impl Error {
     /// sandbox keeps the text that it expected to be signed.
     pub fn reference(&self) -> Option<&str> {
         self.0.reference.as_ref().map(ForeignText::as_str)
+    }
+
+    /// Returns what the reply says beside code and message, as it came: mostly JSON, with the rows that failed.
+    pub fn detail(&self) -> Option<&str> {
+        self.0.detail.as_ref().map(ForeignText::as_str)
     }
 
     /// Returns the HTTP status of the reply, if one came.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, value::RawValue};
 use sesame_catalog::{Column, Facet};
-use sesame_core::{Error, ErrorKind, Result, path};
+use sesame_core::{Error, ErrorKind, Result, path, scalar::raw_text};
 
 use crate::{Amount, Shop, at_once::at_once};
 
@@ -44,6 +44,9 @@ pub struct SkuState {
     /// Where the stock is, on platforms with a row for each place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub warehouse: Option<String>,
+    /// Where the stock is, if the platform shows one row for several places; empty if it is in one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warehouses: Vec<String>,
 }
 
 impl SkuState {
@@ -61,7 +64,11 @@ impl SkuState {
             })?;
             Some(found.into_owned()).filter(|text| !text.is_empty())
         };
-        let amount = |name: &str| text(name).and_then(|text| text.parse().ok());
+        let amount = |name: &str| {
+            let of_one = || text(name).and_then(|text| text.parse().ok());
+            of_one().or_else(|| sum(&texts(columns, name, row)))
+        };
+        let warehouses = texts(columns, "warehouses", row);
         Self {
             product: text("product").or_else(|| product.map(str::to_owned)).unwrap_or_default(),
             sku: text("sku"),
@@ -72,8 +79,27 @@ impl SkuState {
             currency: text("currency"),
             status: text("status"),
             warehouse: text("warehouse"),
+            warehouses: if warehouses.len() > 1 { warehouses } else { Vec::new() },
         }
     }
+}
+
+/// Returns the texts of a column whose path leads through a list.
+fn texts(columns: &[Column], name: &str, row: &RawValue) -> Vec<String> {
+    let Some(column) = columns.iter().find(|column| column.name == name) else { return Vec::new() };
+    let all = |place: &String| -> Vec<String> {
+        let found = path::rows(row, place).unwrap_or_default();
+        // An item without the member counts as one that says nothing.
+        found.into_iter().map(|item| raw_text(item).unwrap_or_default().into_owned()).collect()
+    };
+    column.paths.iter().map(all).find(|texts| !texts.is_empty()).unwrap_or_default()
+}
+
+/// Adds numbers up. `None` if there are none, or if one of them is no number.
+fn sum(numbers: &[String]) -> Option<Amount> {
+    let mut numbers = numbers.iter().map(|text| text.parse::<Amount>().ok());
+    let first = numbers.next()??;
+    numbers.try_fold(first, |sum, number| sum.checked_add(number?))
 }
 
 /// What is looked for: a product, a SKU of it, or a SKU alone.
@@ -285,4 +311,30 @@ fn called(rows: &[SkuState], name: &str) -> Vec<SkuState> {
     };
     let by_code = pick(&|row| row.sku.as_deref());
     if by_code.is_empty() { pick(&|row| row.sku_id.as_deref()) } else { by_code }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_reserved_is_the_sum_over_the_warehouses() {
+        let catalog = sesame_catalog::Catalog::builtin();
+        let of = |platform: &str, places: &str| {
+            let row = format!(r#"{{"SkuId":1,"quantity":23,"multiWarehouseInventories":{places}}}"#);
+            let row: &RawValue = serde_json::from_str(&row).unwrap();
+            let state = SkuState::read(&catalog.facet(platform, "skus").unwrap().columns, row, row, None);
+            (state.quantity, state.reserved, state.warehouses.join(" "))
+        };
+        let (all, is) = (Some(Amount::from(23)), |number: i64| Some(Amount::from(number)));
+        let one = |code: &str, held: &str| format!(r#"{{"warehouseCode":"{code}","occupyQuantity":{held}}}"#);
+        for platform in ["lazada", "daraz", "miravia"] {
+            let two = format!("[{},{}]", one("A", "3"), one("B", "\"2\""));
+            assert_eq!(of(platform, &two), (all, is(5), "A B".to_owned()), "{platform}");
+        }
+        assert_eq!(of("lazada", &format!("[{}]", one("A", "3"))), (all, is(3), String::new()), "one place");
+        assert_eq!(of("lazada", "[]"), (all, None, String::new()));
+        let silent = format!(r#"[{},{{"warehouseCode":"B"}}]"#, one("A", "3"));
+        assert_eq!(of("lazada", &silent), (all, None, "A B".to_owned()), "one of them says nothing");
+    }
 }

@@ -106,7 +106,7 @@ async fn set(args: &ValueArgs, context: &Context, kind: JobKind, command: &'stat
     let mut rows = HashMap::new();
     if !words.is_empty() || !args.options.is_of_a_job() {
         let words = words.to_vec();
-        let all = runtime::aside(move || read(&words, column)).await?;
+        let all = runtime::aside(move || read(&words, kind, column)).await?;
         for account in chosen.accounts() {
             let mine = |(shop, _): &&(Option<String>, JobRow)| {
                 shop.as_ref().is_none_or(|shop| *shop == account.name)
@@ -131,17 +131,17 @@ async fn set(args: &ValueArgs, context: &Context, kind: JobKind, command: &'stat
 type ShopRows = Vec<(Option<String>, JobRow)>;
 
 /// Reads rows: the words, or those of a file.
-fn read(words: &[String], column: &'static str) -> CliResult<ShopRows> {
+fn read(words: &[String], kind: JobKind, column: &'static str) -> CliResult<ShopRows> {
     match words {
         [] => Err(Error::usage("there is nothing to do: no rows were given")
             .with_hint("Name a file, or write SKU=VALUE.")
             .into()),
-        [file] if file == "-" || Path::new(file).exists() => from_file(Path::new(file), column),
+        [file] if file == "-" || Path::new(file).exists() => from_file(Path::new(file), kind, column),
         words => Ok(words.iter().map(|word| Ok((None, from_word(word)?))).collect::<Result<_, Error>>()?),
     }
 }
 
-fn from_file(path: &Path, column: &'static str) -> CliResult<ShopRows> {
+fn from_file(path: &Path, kind: JobKind, column: &'static str) -> CliResult<ShopRows> {
     let mut rows = Vec::new();
     sheet::read(path, &[column], &["shop", "product", "sku", "sku_id", "warehouse"], &mut |row| {
         let value = row.decimal(column)?.ok_or_else(|| row.wrong(column, "it is empty"))?;
@@ -160,6 +160,8 @@ fn from_file(path: &Path, column: &'static str) -> CliResult<ShopRows> {
         if let Some(product) = product {
             found = found.of(product);
         }
+        // What the shop's state does not decide is told of all rows at once.
+        found.check(kind).map_err(|error| row.wrong(column, error))?;
         rows.push((row.get("shop")?.map(str::to_owned), found.line(row.line().into())));
         Ok(())
     })?;

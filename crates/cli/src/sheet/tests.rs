@@ -262,24 +262,45 @@ fn a_row_without_end_does_not_fill_the_memory() {
 }
 
 #[test]
-fn a_mistake_in_what_is_done_with_a_row_ends_the_reading() {
+fn mistakes_in_rows_are_told_together_and_another_error_ends_the_reading() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("f.csv");
-    std::fs::write(&path, "sku,quantity\nA,1\nB,2\n").unwrap();
+    std::fs::write(&path, "sku,quantity\nA,1\nB,2\nC,3\n").unwrap();
     let mut count = 0;
     let outcome = read(&path, &REQUIRED, &[], &mut |row| {
         count += 1;
         Err(row.wrong("quantity", "below the reserved stock").into())
     });
     let Err(CliError::Failed(error)) = outcome else { panic!("{outcome:?}") };
-    assert!(
-        error.message().ends_with("f.csv, line 2, column B (quantity): below the reserved stock"),
-        "{error}"
-    );
-    assert_eq!(count, 1);
+    let places = [2, 3, 4].map(|line| format!("line {line}, column B (quantity): below the reserved stock"));
+    assert!(error.message().ends_with(&format!("f.csv, {}", places.join("; "))), "{error}");
+    assert_eq!(count, 3);
+    count = 0;
+    let outcome = read(&path, &REQUIRED, &[], &mut |_| {
+        count += 1;
+        Err(Error::local("the disk is full").into())
+    });
+    let Err(CliError::Failed(error)) = outcome else { panic!("{outcome:?}") };
+    assert_eq!((error.message(), count), ("the disk is full", 1));
 }
 
 #[test]
 fn columns_have_the_letters_of_spreadsheets() {
     assert_eq!([0, 25, 26, 51, 701, 702, 16_383].map(letters), ["A", "Z", "AA", "AZ", "ZZ", "AAA", "XFD"]);
+}
+
+#[test]
+fn all_that_is_wrong_is_told_at_once_and_not_without_end() {
+    let text = "sku,quantity\nA,x\nB,1\n,3\nB,2\nC,4\nA,1\n";
+    assert_eq!(
+        read_text(text).unwrap_err(),
+        ", line 2, column B (quantity): \"x\" is not a plain number; line 4, column A (sku): it is empty; \
+         line 5: sku B is in line 3, too; line 7: sku A is in line 2, too"
+    );
+    // What ends the reading comes last, after what was wrong before.
+    let cut = read_text("sku,quantity\nA,x\nB,1\nC\n").unwrap_err();
+    assert!(cut.contains("is not a plain number; line 4: it has 1 cells"), "{cut}");
+    let many = format!("sku,quantity\n{}", "A,1\n".repeat(100));
+    let many = read_text(&many).unwrap_err();
+    assert!(many.ends_with("line 22: sku A is in line 21, too; and 79 more"), "{many}");
 }

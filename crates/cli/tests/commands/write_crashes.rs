@@ -2,6 +2,8 @@
 
 use std::{
     collections::BTreeMap,
+    io::{Read as _, Seek as _, SeekFrom},
+    path::PathBuf,
     process::Stdio,
     time::{Duration, Instant},
 };
@@ -26,6 +28,7 @@ pub(crate) fn is_torture() -> bool {
 }
 
 /// How much is tried: the short form in every run, the long one in `./dev torture`.
+#[derive(Clone, Copy)]
 struct Size {
     products: usize,
     skus: usize,
@@ -34,40 +37,101 @@ struct Size {
 
 fn size() -> Size {
     if is_torture() {
-        Size { products: 3_000, skus: 5_000, kills: 50 }
+        Size { products: 3_500, skus: 5_000, kills: 50 }
     } else {
-        Size { products: 120, skus: 150, kills: 4 }
+        Size { products: 150, skus: 200, kills: 10 }
     }
 }
 
-/// A shop whose gateway carries out one write of eight and loses its answer.
-fn house(size: &Size, apis: &[&str]) -> House {
+/// A shop whose gateway loses one write of eight, and of another one of eight the answer. Its answers come late,
+/// so that there are calls on their way whenever a command is killed.
+fn house(platform: &str, size: Size, apis: &[&str]) -> House {
     let house = House::with(|options| {
         options.products = size.products;
-        options.faults = apis
-            .iter()
-            .map(|api| {
-                let mut rule = FaultRule::new(FaultKind::DropAfter).on(*api);
-                rule.probability = Some(0.125);
-                rule
-            })
-            .collect();
+        let lost = |kind: FaultKind, api: &str| {
+            let mut rule = FaultRule::new(kind).on(api);
+            rule.probability = Some(0.125);
+            rule
+        };
+        let rules = |api: &&str| {
+            let late = FaultRule::new(FaultKind::Latency { ms: 100 }).on(*api);
+            [late, lost(FaultKind::DropBefore, api), lost(FaultKind::DropAfter, api)]
+        };
+        options.faults = apis.iter().flat_map(rules).collect();
     });
-    house.and_accounts(&[("lazada", "shop")])
+    house.and_accounts(&[(platform, "shop")])
 }
 
-/// The stock of all SKUs by their code.
-fn books(house: &House) -> BTreeMap<String, i64> {
-    let list = ["products", "list", "shop", "--all", "-o", "json"];
-    let json = house.run(&list).succeeds().json();
-    let skus = json.as_array().unwrap().iter().flat_map(|row| row["raw"]["skus"].as_array().unwrap());
-    skus.map(|sku| (sku["SellerSku"].as_str().unwrap().to_owned(), sku["quantity"].as_i64().unwrap()))
-        .collect()
+/// The stock of all SKUs, by product and code, as the world has it.
+fn books(house: &House, platform: &str) -> BTreeMap<(String, String), i64> {
+    let mut books = BTreeMap::new();
+    let mut offset = 0;
+    loop {
+        let json = house.control(&format!("products?platform={platform}&limit=1000&offset={offset}"), None);
+        let products = json["products"].as_array().unwrap();
+        for product in products {
+            for sku in product["skus"].as_array().unwrap() {
+                let key = (product["id"].to_string(), sku["code"].as_str().unwrap().to_owned());
+                books.insert(key, sku["stock"].as_i64().unwrap());
+            }
+        }
+        offset += products.len();
+        if products.is_empty() {
+            return books;
+        }
+    }
 }
 
-/// Runs a command and kills it after a while. Returns `true` if it came to its end by itself.
+/// When a command is killed.
+#[derive(Clone, Copy)]
+enum Moment {
+    After(Duration),
+    /// As soon as it has begun this number of calls that write.
+    Sent(u64),
+}
+
+/// The journals of jobs, and how much of each was seen.
+struct Journals<'a> {
+    house: &'a House,
+    seen: BTreeMap<PathBuf, u64>,
+}
+
+impl<'a> Journals<'a> {
+    /// Looks at what is there, so that only what comes later counts.
+    fn of(house: &'a House) -> Self {
+        let mut journals = Self { house, seen: BTreeMap::new() };
+        journals.sent();
+        journals
+    }
+
+    /// Counts the calls that were begun since it looked last.
+    fn sent(&mut self) -> u64 {
+        let mut sent = 0;
+        for path in journals(self.house) {
+            let from = self.seen.entry(path.clone()).or_default();
+            let mut new = Vec::new();
+            let mut file = std::fs::File::open(path).unwrap();
+            file.seek(SeekFrom::Start(*from)).unwrap();
+            file.read_to_end(&mut new).unwrap();
+            for line in new.split_inclusive(|byte| *byte == b'\n').filter(|line| line.ends_with(b"\n")) {
+                *from += line.len() as u64;
+                sent += u64::from(line.starts_with(b"{\"sent\""));
+            }
+        }
+        sent
+    }
+}
+
+fn journals(house: &House) -> Vec<PathBuf> {
+    let files = std::fs::read_dir(house.path().join("jobs")).into_iter().flatten().flatten();
+    let paths = files.map(|file| file.path());
+    paths.filter(|path| path.extension().is_some_and(|ending| ending == "jsonl")).collect()
+}
+
+/// Runs a command and kills it. Returns its exit code if it came to its end by itself.
 #[expect(clippy::disallowed_methods, reason = "another process is waited for, which has no virtual clock")]
-fn run_for(house: &House, arguments: &[&str], after: Duration) -> bool {
+fn run_until(house: &House, arguments: &[&str], moment: Moment) -> Option<i32> {
+    let mut journals = Journals::of(house);
     let mut child = house
         .command(arguments)
         .stdin(Stdio::null())
@@ -75,84 +139,196 @@ fn run_for(house: &House, arguments: &[&str], after: Duration) -> bool {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    let start = Instant::now();
+    let (start, mut sent) = (Instant::now(), 0);
     loop {
-        if child.try_wait().unwrap().is_some() {
-            return true;
+        if let Some(status) = child.try_wait().unwrap() {
+            return status.code();
         }
-        if start.elapsed() >= after {
+        let is_now = match moment {
+            Moment::After(after) => start.elapsed() >= after,
+            Moment::Sent(calls) => {
+                sent += journals.sent();
+                sent >= calls
+            }
+        };
+        if is_now {
             child.kill().unwrap();
             child.wait().unwrap();
-            return false;
+            return None;
         }
         std::thread::sleep(Duration::from_millis(2));
     }
 }
 
-/// Goes on with the last job of a command until there is none left that is unfinished.
-fn finish(house: &House, command: &[&str; 2], size: &Size, random: &mut Random) {
+/// Goes on with the last job of a command until there is none left that is unfinished. Returns how often it was
+/// killed while calls were on their way.
+fn finish(house: &House, command: [&str; 2], kills: usize, random: &mut Random) -> usize {
     let resume = [command[0], command[1], "shop", "--resume"];
-    for nth in 0..200 {
-        if nth < size.kills {
-            run_for(house, &resume, Duration::from_millis(random.below(4_500)));
-            continue;
+    let (mut killed, mut amid_calls) = (0, 0);
+    while killed < kills {
+        let moment = match random.below(4) {
+            0 => Moment::After(Duration::from_millis(random.below(4_500))),
+            _ => Moment::Sent(1 + random.below(6)),
+        };
+        match run_until(house, &resume, moment) {
+            Some(2) => break,
+            Some(_) => {}
+            None => {
+                killed += 1;
+                amid_calls += usize::from(matches!(moment, Moment::Sent(_)));
+            }
         }
+    }
+    for _ in 0..200 {
         let done = house.run(&resume);
         if done.code == Some(2) {
             assert!(done.stderr.contains("no unfinished job"), "{}", done.stderr);
-            return;
+            return amid_calls;
         }
     }
     panic!("the job does not come to its end");
 }
 
-fn tried(command: [&'static str; 2], api: &str, value: impl Fn(i64) -> i64, expected: impl Fn(i64) -> i64) {
-    let size = size();
-    let house = house(&size, &[api]);
-    let before = books(&house);
-    let mut random = Random(before.len() as u64);
-    let chosen: Vec<(&String, &i64)> = before.iter().take(size.skus).collect();
-    let rows: Vec<String> = chosen.iter().map(|(sku, stock)| format!("{sku},{}", value(**stock))).collect();
-    let file = house.file("stock.csv", &format!("sku,quantity\n{}\n", rows.join("\n")));
-    // Killed before there is a plan, the command is given again; afterwards it is gone on with.
-    let begin = [command[0], command[1], "shop", &file, "--yes"];
-    let has_job = || std::fs::read_dir(house.path().join("jobs")).is_ok_and(|mut jobs| jobs.next().is_some());
-    run_for(&house, &begin, Duration::from_millis(5));
-    while !has_job() {
-        run_for(&house, &begin, Duration::from_millis(300 + random.below(1_200)));
+/// Gives a command, killed again and again, until there is a job more. Killed before there is a plan, it is given
+/// again; afterwards it is gone on with. The last time it is killed amid its first calls. Returns how often it was
+/// killed there.
+fn begin(house: &House, command: &[&str], random: &mut Random) -> usize {
+    let before = journals(house).len();
+    run_until(house, command, Moment::After(Duration::from_millis(5)));
+    run_until(house, command, Moment::After(Duration::from_millis(random.below(300))));
+    let mut amid_calls = 0;
+    while journals(house).len() == before {
+        amid_calls += usize::from(run_until(house, command, Moment::Sent(1)).is_none());
     }
-    finish(&house, &command, &size, &mut random);
-    let after = books(&house);
-    for (sku, stock) in &before {
-        let is_chosen = chosen.iter().any(|(chosen, _)| *chosen == sku);
-        let expected = if is_chosen { expected(*stock) } else { *stock };
-        assert_eq!(after[sku], expected, "{sku} was {stock}");
-    }
-    let skus = chosen.len();
-    assert!(skus > 100, "{skus}");
-    if command[1] == "set" {
+    amid_calls
+}
+
+/// What is written amid kills and lost replies.
+struct Trial {
+    platform: &'static str,
+    command: [&'static str; 2],
+    /// The calls whose replies are lost.
+    apis: &'static [&'static str],
+    /// Whether the SKU's code alone says which it is, without the product.
+    by_code: bool,
+    /// What is asked for, by the stock that is there.
+    value: fn(i64) -> i64,
+    /// What is there afterwards.
+    expected: fn(i64) -> i64,
+    /// One kill of this number, at least, is amid calls: where many rows go into a call, there are few.
+    share: usize,
+}
+
+impl Trial {
+    fn run(&self) {
+        let (size, command) = (size(), self.command);
+        let house = house(self.platform, size, self.apis);
+        let before = books(&house, self.platform);
+        let mut random = Random(before.len() as u64);
+        let chosen: BTreeMap<_, i64> =
+            before.iter().map(|(key, stock)| (key, *stock)).take(size.skus).collect();
+        assert_eq!(chosen.len(), size.skus);
+        let row = |((product, sku), stock): (&&(String, String), &i64)| {
+            let product = if self.by_code { "" } else { product };
+            format!("{product},{sku},{}\n", (self.value)(*stock))
+        };
+        let rows: String = chosen.iter().map(row).collect();
+        let file = house.file("stock.csv", &format!("product,sku,quantity\n{rows}"));
+        let mut killed = begin(&house, &[command[0], command[1], "shop", &file, "--yes"], &mut random);
+        // What is left to do is in the journal.
+        std::fs::remove_file(&file).unwrap();
+        killed += finish(&house, command, size.kills, &mut random);
+        assert!(killed >= size.kills / self.share, "{killed}");
+        let after = books(&house, self.platform);
+        for (key, stock) in &before {
+            let expected = if chosen.contains_key(key) { (self.expected)(*stock) } else { *stock };
+            assert_eq!(after[key], expected, "{key:?} was {stock}");
+        }
         // Back, through the same trouble.
-        let undo = [command[0], command[1], "shop", "--undo", "--yes"];
-        house.run(&undo);
-        finish(&house, &command, &Size { kills: 0, ..size }, &mut random);
-        assert_eq!(books(&house), before);
+        begin(&house, &[command[0], command[1], "shop", "--undo", "--yes"], &mut random);
+        finish(&house, command, size.kills / 5, &mut random);
+        for (key, stock) in books(&house, self.platform) {
+            assert_eq!(stock, before[&key], "{key:?} is not back");
+        }
     }
 }
 
 #[test]
 fn an_addition_that_is_killed_and_loses_replies_adds_each_row_once() {
-    tried(["stock", "add"], "/product/stock/sellable/adjust", |_| 7, |stock| stock + 7);
+    Trial {
+        platform: "lazada",
+        command: ["stock", "add"],
+        apis: &["/product/stock/sellable/adjust"],
+        by_code: true,
+        value: |_| 7,
+        expected: |stock| stock + 7,
+        share: 10,
+    }
+    .run();
 }
 
 #[test]
 fn a_stock_that_is_set_amid_kills_is_the_asked_one_and_comes_back() {
-    tried(["stock", "set"], "/product/price_quantity/update", |stock| stock + 1_000, |stock| stock + 1_000);
+    Trial {
+        platform: "lazada",
+        command: ["stock", "set"],
+        apis: &["/product/price_quantity/update"],
+        by_code: true,
+        value: |stock| stock + 1_000,
+        expected: |stock| stock + 1_000,
+        share: 10,
+    }
+    .run();
+}
+
+#[test]
+fn an_addition_on_taobao_amid_kills_adds_each_row_once() {
+    Trial {
+        platform: "taobao",
+        command: ["stock", "add"],
+        apis: &["taobao.skus.quantity.update", "taobao.item.quantity.update"],
+        by_code: false,
+        value: |_| 7,
+        expected: |stock| stock + 7,
+        share: 3,
+    }
+    .run();
+}
+
+#[test]
+fn pieces_that_are_added_and_taken_away_on_alibaba_amid_kills_are_counted_once() {
+    // What cannot be taken away is added.
+    let change = |stock: i64| if stock % 2 == 0 && stock > 3 { -3 } else { 7 };
+    Trial {
+        platform: "alibaba",
+        command: ["stock", "add"],
+        apis: &["/icbu/product/inventory/update"],
+        by_code: false,
+        value: change,
+        expected: |stock| stock + if stock % 2 == 0 && stock > 3 { -3 } else { 7 },
+        share: 3,
+    }
+    .run();
+}
+
+#[test]
+fn a_stock_that_is_set_on_aliexpress_amid_kills_is_the_asked_one_and_comes_back() {
+    Trial {
+        platform: "aliexpress",
+        command: ["stock", "set"],
+        apis: &["aliexpress.solution.batch.product.inventory.update"],
+        by_code: false,
+        value: |stock| stock + 1_000,
+        expected: |stock| stock + 1_000,
+        share: 10,
+    }
+    .run();
 }
 
 #[test]
 fn orders_that_are_shipped_amid_kills_are_packed_once() {
     let size = size();
-    let house = house(&size, &["/order/fulfill/pack", "/order/package/rts"]);
+    let house = house("lazada", size, &["/order/fulfill/pack", "/order/package/rts"]);
     let list = ["orders", "list", "shop", "--all", "--stage", "to_ship", "-o", "json"];
     let waiting = |house: &House| -> Vec<String> {
         let json = house.run(&list).succeeds().json();
@@ -164,7 +340,7 @@ fn orders_that_are_shipped_amid_kills_are_packed_once() {
     ship.extend(orders.iter().map(String::as_str));
     let mut random = Random(7);
     for _ in 0..size.kills.min(20) {
-        run_for(&house, &ship, Duration::from_millis(random.below(4_000)));
+        run_until(&house, &ship, Moment::After(Duration::from_millis(random.below(4_000))));
     }
     let done = (0..20).any(|_| house.run(&ship).code == Some(0));
     assert!(done, "the orders are shipped in the end");

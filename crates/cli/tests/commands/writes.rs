@@ -122,6 +122,101 @@ fn a_list_of_skus_is_a_file_that_stock_and_price_take() {
 }
 
 #[test]
+fn stock_in_two_warehouses_is_summed_and_not_set_as_if_it_were_in_one() {
+    let (house, [(product, sku), _]) = house();
+    let json = house.run(&["call", "shop", "/product/item/get", &format!("item_id={product}")]).json();
+    let id = &json["data"]["skus"][0]["SkuId"];
+    let place = |code: &str, pieces: u32| format!(r#"{{"WarehouseCode":"{code}","Quantity":{pieces}}}"#);
+    let places = format!("{},{}", place("dropshipping", 3), place("WAREHOUSE-2", 20));
+    let row = format!(
+        r#"{{"ItemId":{product},"SkuId":{id},"MultiWarehouseInventories":{{"MultiWarehouseInventory":[{places}]}}}}"#
+    );
+    let payload = format!(r#"payload={{"Request":{{"Product":{{"Skus":{{"Sku":[{row}]}}}}}}}}"#);
+    house.run(&["call", "shop", "/product/price_quantity/update", &payload, "--yes"]).succeeds();
+    let order =
+        format!(r#"{{"do":"create","paid":true,"lines":[{{"product":{product},"sku":{id},"quantity":5}}]}}"#);
+    house
+        .shell(&format!("curl -fsS '{}/_sandbox/orders?platform=lazada' -d '{order}'", house.url()))
+        .succeeds();
+    assert_eq!(stock(&house, &product).0, 23);
+    snapshot!("stock_places_set", house.show(&["stock", "set", "shop", &format!("{sku}=50")]));
+    // Of the five that orders hold, three are in the first warehouse.
+    snapshot!("stock_places_reserved", house.show(&["stock", "add", "shop", &format!("{sku}=-19")]));
+    assert_eq!(stock(&house, &product).0, 23);
+    house.run(&["stock", "add", "shop", &format!("{sku}=4")]).succeeds();
+    assert_eq!(stock(&house, &product).0, 27);
+    house.run(&["stock", "add", "shop", "--undo"]).succeeds();
+    assert_eq!(stock(&house, &product).0, 23);
+    house.run(&["price", "set", "shop", &format!("{sku}=19.90")]).succeeds();
+}
+
+/// Two SKUs each of three products, and the stock of all.
+fn several_skus(house: &House, platform: &str) -> Vec<(String, Vec<(String, i64)>)> {
+    let json = house.control(&format!("products?platform={platform}"), None);
+    let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+    let sku = |sku: &serde_json::Value| (text(&sku["code"]), sku["stock"].as_i64().unwrap());
+    let skus = |row: &serde_json::Value| row["skus"].as_array().unwrap().iter().map(sku).take(2).collect();
+    let products = json["products"].as_array().unwrap().iter();
+    let several = |(_, skus): &(String, Vec<_>)| skus.len() == 2;
+    products.map(|row| (row["id"].to_string(), skus(row))).filter(several).take(3).collect()
+}
+
+/// However a platform tells of what it refused: the SKUs beside it in the call are written, and each that is
+/// wrong has its own reason.
+#[test]
+fn a_row_that_is_refused_takes_no_other_along() {
+    for platform in ["aliexpress", "1688", "alibaba", "taobao", "lazada"] {
+        let house = House::with_accounts(&[(platform, "shop")]);
+        let before = several_skus(&house, platform);
+        let [(one, first), (other, second), (last, third)] = &before[..] else { panic!("{before:?}") };
+        // More than a sandbox counts to.
+        let much = 5_000_000_000_u64;
+        let rows = [
+            format!("{one}/{}=41", first[0].0),
+            format!("{one}/{}={much}", first[1].0),
+            format!("{other}/{}={much}", second[0].0),
+            format!("{other}/{}=43", second[1].0),
+            format!("{last}/{}={much}", third[0].0),
+        ];
+        let mut command = vec!["stock", "set", "shop", "--yes", "-o", "json"];
+        command.extend(rows.iter().map(String::as_str));
+        let done = house.run(&command);
+        assert_eq!(done.code, Some(4), "{platform}: {}", done.stderr);
+        let json = done.json();
+        let outcomes: Vec<&str> =
+            json.as_array().unwrap().iter().map(|row| row["outcome"].as_str().unwrap()).collect();
+        assert_eq!(outcomes, ["done", "failed", "failed", "done", "failed"], "{platform}: {json}");
+        let messages: Vec<&str> = [1, 2, 4].map(|row| json[row]["message"].as_str().unwrap()).to_vec();
+        assert!(!messages.iter().any(|message| message.contains("without an answer")), "{messages:?}");
+        if platform == "aliexpress" {
+            let of = [one, other, last];
+            let own = messages.iter().zip(of).all(|(message, product)| message.contains(product.as_str()));
+            assert!(own, "its own reason: {messages:?}");
+        }
+        let after = several_skus(&house, platform);
+        let stocks: Vec<i64> = after.iter().flat_map(|(_, skus)| skus.iter().map(|sku| sku.1)).collect();
+        assert_eq!(stocks, [41, first[1].1, second[0].1, 43, third[0].1, third[1].1], "{platform}");
+    }
+}
+
+/// What was read of a file is all that is needed of it.
+#[test]
+fn rows_come_from_standard_input_and_a_file_may_vanish() {
+    let (house, [(product, sku), (other, second)]) = house();
+    let rows = format!("sku,quantity\n{sku},600\n{second},700\n");
+    let before = (stock(&house, &product).0, stock(&house, &other).0);
+    // Standard input is what is read: nobody can be asked.
+    house.run_with(&["stock", "set", "shop", "-"], &rows).fails(2);
+    assert_eq!((stock(&house, &product).0, stock(&house, &other).0), before);
+    house.run_with(&["stock", "set", "shop", "-", "--yes"], &rows).succeeds();
+    assert_eq!((stock(&house, &product).0, stock(&house, &other).0), (600, 700));
+    let gone = house.file("gone.csv", &rows);
+    std::fs::remove_file(&gone).unwrap();
+    let done = house.run(&["stock", "set", "shop", &gone, "--yes"]);
+    assert!(done.code == Some(2) && done.stderr.contains("neither a file nor SKU=VALUE"), "{}", done.stderr);
+}
+
+#[test]
 fn what_is_wrong_is_said_line_by_line_before_anything_is_sent() {
     let (house, [(product, sku), _]) = house();
     house.run(&["stock", "set", "shop", &format!("{sku}=40")]).succeeds();
@@ -140,6 +235,8 @@ fn what_is_wrong_is_said_line_by_line_before_anything_is_sent() {
     );
     let file = house.file("twice.csv", &format!("sku,price\n{sku},1.5\nX,-2\n"));
     snapshot!("price_negative", house.show(&["price", "set", "shop", &file]));
+    let file = house.file("mistakes.csv", &format!("sku,quantity\n{sku},1.5\nX,-2\n,7\n{sku},3\nY,\n"));
+    snapshot!("stock_mistakes", house.show(&["stock", "set", "shop", &file]));
     let file = house.file("shop.csv", &format!("shop,sku,price\nelsewhere,{sku},1.5\n"));
     snapshot!("price_other_shop", house.show(&["price", "set", "shop", &file]));
     assert_eq!(stock(&house, &product), before);

@@ -166,6 +166,38 @@ async fn sellable_stock_is_what_open_orders_leave() {
 }
 
 #[tokio::test]
+async fn a_sku_may_be_in_two_warehouses() {
+    let shop = Shop::of("lazada").await;
+    let put = async |shop: &Shop, api: &str, field: &str, [here, away]: [i64; 2]| {
+        let one = |code: &str, pieces: i64| json!({"WarehouseCode": code, field: pieces});
+        let both = json!([one("dropshipping", here), one("WAREHOUSE-2", away)]);
+        write(shop, api, json!({"MultiWarehouseInventories": {"MultiWarehouseInventory": both}})).await
+    };
+    let stock = async |shop: &Shop| {
+        let sku = sku(shop, ITEM).await;
+        let places = sku["multiWarehouseInventories"].as_array().unwrap();
+        let number = |row: &Json, name: &str| row[name].as_i64().unwrap();
+        let all = |name| places.iter().map(|row| number(row, name)).collect::<Vec<_>>();
+        (number(&sku, "quantity"), number(&sku, "Available"), all("quantity"), all("occupyQuantity"))
+    };
+    put(&shop, PRICES, "Quantity", [3, 20]).await;
+    let hold = json!({"do": "create", "lines": [{"product": ITEM, "sku": SKU, "quantity": 5}]});
+    shop.bench.control("POST", "orders?platform=lazada", &hold).await;
+    assert_eq!(stock(&shop).await, (23, 18, vec![3, 20], vec![3, 2]));
+    // Without a warehouse the standard one is meant.
+    assert_eq!(write(&shop, PRICES, json!({"Quantity": 2})).await.code(), "4152");
+    write(&shop, PRICES, json!({"Quantity": 10})).await;
+    assert_eq!(stock(&shop).await, (30, 25, vec![10, 20], vec![3, 2]));
+    write(&shop, ADJUST, json!({"SellableQuantity": -7})).await;
+    assert_eq!(stock(&shop).await, (23, 18, vec![3, 20], vec![3, 2]));
+    assert_eq!(write(&shop, ADJUST, json!({"SellableQuantity": -1})).await.code(), "212");
+    put(&shop, ADJUST, "SellableQuantity", [2, -18]).await;
+    assert_eq!(stock(&shop).await, (7, 2, vec![5, 2], vec![3, 2]));
+    put(&shop, SET, "SellableQuantity", [0, 4]).await;
+    assert_eq!(stock(&shop).await, (9, 4, vec![3, 6], vec![3, 2]));
+}
+
+#[tokio::test]
 async fn of_several_skus_those_that_are_right_are_written() {
     let shop = Shop::of("lazada").await;
     let rows = [

@@ -48,6 +48,16 @@ pub(super) fn rows(kind: JobKind, rows: &[JobRow]) -> Result<()> {
     Err(Error::usage(format!("{}; nothing was sent", wrong.join("; "))))
 }
 
+impl JobRow {
+    /// Checks what is asked for, without knowing what the shop holds.
+    ///
+    /// # Errors
+    /// Usage: no SKU or product, no value, a negative stock, a price that is not above zero, a part of a piece.
+    pub fn check(&self, kind: JobKind) -> Result<()> {
+        value(kind, self).map_err(Error::usage)
+    }
+}
+
 fn place(row: &JobRow) -> String {
     row.line.map_or_else(String::new, |line| format!("line {line}: "))
 }
@@ -157,6 +167,14 @@ fn sku(
     }
     if action.uses("warehouse") && first.warehouse.is_none() {
         return refused("the platform does not say where its stock is, which the call takes".to_owned());
+    }
+    if kind == JobKind::StockSet && !action.is_relative() && !first.warehouses.is_empty() {
+        return refused(format!(
+            "its stock is in {} places ({}), and the call sets that of one of them; add or take away with \
+             `sesame stock add`, or set each place with `sesame call`",
+            first.warehouses.len(),
+            first.warehouses.join(", ")
+        ));
     }
     let before = if kind == JobKind::PriceSet { first.price } else { first.quantity };
     if kind != JobKind::StockAdd && before == Some(value) {

@@ -251,7 +251,9 @@ impl Job {
                 }),
                 Ok(Home::Answer(batch, answer)) => {
                     silent = match &answer {
-                        Err(error) if error.is_ambiguous() => silent + 1,
+                        Err(error) if error.is_ambiguous() && !self.tells_of_rows(&batch, error) => {
+                            silent + 1
+                        }
                         _ => 0,
                     };
                     self.answered(&batch, answer, silent >= MAX_SILENT, tell)
@@ -314,7 +316,14 @@ impl Job {
     ) -> Result<()> {
         match answer {
             Ok(reply) => {
-                self.read_answer(batch, &reply);
+                self.read_answer(batch, reply.payload());
+                self.note(&batch.rows, tell)
+            }
+            Err(error) if self.tells_of_rows(batch, &error) => {
+                if error.is_ambiguous() {
+                    self.unanswered = Some(self.shop.client().clock().now());
+                }
+                self.read_answer(batch, error.detail().unwrap_or_default());
                 self.note(&batch.rows, tell)
             }
             Err(error) if error.is_ambiguous() => {
@@ -347,20 +356,26 @@ impl Job {
         }
     }
 
+    /// Returns `true` if a refusal says which rows failed: then it is the answer to each of them, not to the call.
+    fn tells_of_rows(&self, batch: &Batch, error: &Error) -> bool {
+        let payload = serde_json::from_str(error.detail().unwrap_or_default()).ok();
+        !Told::read(payload, self.writing.action(batch).failed.as_ref()).is_empty()
+    }
+
     /// Finds in a reply which rows were written.
-    fn read_answer(&mut self, batch: &Batch, reply: &Reply) {
+    fn read_answer(&mut self, batch: &Batch, payload: &str) {
         let action = self.writing.action(batch).clone();
-        let payload = serde_json::from_str::<&RawValue>(reply.payload()).ok();
+        let payload = serde_json::from_str::<&RawValue>(payload).ok();
         let failed = Told::read(payload, action.failed.as_ref());
         let done = action.done.as_ref().map(|done| Told::read(payload, Some(done)));
         for row in &batch.rows {
             let entry = &self.entries[*row];
-            if let Some((code, message)) = failed.of(entry) {
-                let fellows = batch.rows.iter().filter(|other| failed.is_same(&self.entries[**other], entry));
-                let is_alone = fellows.count() == 1;
-                // Several rows under one key: which of them it is, is told by sending each alone.
+            if let Some(reason) = failed.of(entry) {
+                // Several rows under one key, or several keys with one reason: which of them it is about is told
+                // by sending each alone.
                 self.alone[*row] = true;
-                if is_alone {
+                if failed.is_of_one(reason, batch.rows.iter().map(|row| &self.entries[*row])) {
+                    let (code, message) = (reason.code.clone(), reason.message.clone());
                     self.entries[*row].outcome = RowOutcome::Failed { code, message };
                 }
             } else if done.as_ref().is_none_or(|done| done.of(entry).is_some()) {
@@ -409,6 +424,8 @@ impl Job {
                 )),
                 judged => judged,
             };
+            // One row of them may be what the platform stumbles over: the last time each is sent alone.
+            self.alone[*row] |= self.sent[*row] + 1 >= MAX_SENT;
         }
         let pending: Vec<usize> =
             rows.iter().copied().filter(|row| self.entries[*row].outcome == RowOutcome::Pending).collect();

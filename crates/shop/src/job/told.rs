@@ -8,10 +8,19 @@ use sesame_core::{path, scalar::raw_text};
 
 use super::JobEntry;
 
-/// What a reply tells of single rows: keys with code and message.
+/// What a reply tells of single rows.
 pub(crate) struct Told<'a> {
     rules: Option<&'a RowReplies>,
-    keys: Vec<(String, Option<String>, String)>,
+    keys: Vec<Reason>,
+}
+
+/// What a reply tells of a key.
+pub(crate) struct Reason {
+    key: String,
+    pub(crate) code: Option<String>,
+    pub(crate) message: String,
+    /// The reply has one reason for all keys.
+    is_shared: bool,
 }
 
 impl<'a> Told<'a> {
@@ -24,24 +33,26 @@ impl<'a> Told<'a> {
                 if is(&rules.unless) == Some(true) || is(&rules.when) == Some(false) {
                     continue;
                 }
-                let text = |place: &Option<String>| {
-                    let place = place.as_deref()?;
-                    let found = path::text(item, place).or_else(|| path::text(payload, place))?;
-                    Some(found.into_owned()).filter(|text| !text.is_empty())
+                let text = |of: &RawValue, place: &Option<String>| {
+                    let found = path::text(of, place.as_deref()?)?.into_owned();
+                    Some(found).filter(|text| !text.is_empty())
                 };
-                let code = text(&rules.code);
+                let reason = |of: &RawValue| (text(of, &rules.code), text(of, &rules.message));
+                let own = reason(item);
+                let is_shared = own == (None, None);
+                let (code, message) = if is_shared { reason(payload) } else { own };
                 if code.as_deref() == Some("0") {
                     continue;
                 }
-                let message =
-                    text(&rules.message).unwrap_or_else(|| "the platform gave no reason".to_owned());
+                let message = message.unwrap_or_else(|| "the platform gave no reason".to_owned());
                 let all = path::rows(item, &rules.key).unwrap_or_default();
                 let scalars = all.into_iter().filter_map(raw_text);
                 let mut found: Vec<String> = scalars.map(Cow::into_owned).collect();
                 if found.is_empty() {
                     found.extend(path::text(item, &rules.key).map(Cow::into_owned));
                 }
-                keys.extend(found.into_iter().map(|key| (key, code.clone(), message.clone())));
+                let of = |key| Reason { key, code: code.clone(), message: message.clone(), is_shared };
+                keys.extend(found.into_iter().map(of));
             }
         }
         Self { rules, keys }
@@ -56,17 +67,71 @@ impl<'a> Told<'a> {
         }
     }
 
-    pub(super) fn of(&self, entry: &JobEntry) -> Option<(Option<String>, String)> {
+    /// Returns `true` if no row is told of.
+    pub(super) fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    pub(super) fn of(&self, entry: &JobEntry) -> Option<&Reason> {
         self.find(self.key(entry)?)
     }
 
-    /// Returns code and message of a key.
-    pub(crate) fn find(&self, key: &str) -> Option<(Option<String>, String)> {
-        let (_, code, message) = self.keys.iter().find(|(known, ..)| known == key)?;
-        Some((code.clone(), message.clone()))
+    /// Returns what is told of a key.
+    pub(crate) fn find(&self, key: &str) -> Option<&Reason> {
+        self.keys.iter().find(|reason| reason.key == key)
     }
 
-    pub(super) fn is_same(&self, a: &JobEntry, b: &JobEntry) -> bool {
-        self.key(a) == self.key(b)
+    /// Returns `true` if a reason is that of one row: the key is no other row's of the call, and the reason no
+    /// other key's.
+    pub(super) fn is_of_one<'e>(&self, reason: &Reason, rows: impl Iterator<Item = &'e JobEntry>) -> bool {
+        let is_own = !reason.is_shared || self.keys.iter().all(|other| other.key == reason.key);
+        let mine = |entry: &&JobEntry| self.key(entry) == Some(&*reason.key);
+        is_own && rows.filter(mine).count() == 1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sesame_catalog::Catalog;
+
+    use super::{super::journal, *};
+
+    fn entry(product: &str, sku: &str) -> JobEntry {
+        let mut entry = journal::entry(sku, 5);
+        product.clone_into(&mut entry.before[0].product);
+        entry
+    }
+
+    /// What is told of SKUs of the products 7, 7 and 8, and whether it is told of that one alone.
+    fn told(platform: &str, payload: &str) -> Vec<Option<(Option<String>, String, bool)>> {
+        let action = Catalog::builtin().action(platform, "stock-set").unwrap();
+        let told = Told::read(serde_json::from_str(payload).ok(), action.failed.as_ref());
+        let rows = [entry("7", "A"), entry("7", "B"), entry("8", "C")];
+        let of = |row| {
+            let reason = told.of(row)?;
+            Some((reason.code.clone(), reason.message.clone(), told.is_of_one(reason, rows.iter())))
+        };
+        rows.iter().map(of).collect()
+    }
+
+    #[test]
+    fn a_reason_is_of_one_row_only_if_nothing_else_may_be_meant() {
+        let is = |code: &str, message: &str, one| Some((Some(code.to_owned()), message.to_owned(), one));
+        // The reply names products, and has one reason for all of them.
+        let shared = r#""update_error_code":"F1","update_error_message":"7 is locked""#;
+        let one = format!(r#"{{"update_failed_list":[{{"product_id":8}}],{shared}}}"#);
+        assert_eq!(told("aliexpress", &one), [None, None, is("F1", "7 is locked", true)]);
+        let two = format!(r#"{{"update_failed_list":[{{"product_id":7}},{{"product_id":8}}],{shared}}}"#);
+        let each = is("F1", "7 is locked", false);
+        assert_eq!(told("aliexpress", &two), [each.clone(), each.clone(), each]);
+        // Some replies have a reason for each product.
+        let own = format!(
+            r#"{{"update_failed_list":[{{"product_id":7}},{{"product_id":8,"error_code":"F2","error_message":"gone"}}],{shared}}}"#
+        );
+        let shared = is("F1", "7 is locked", false);
+        assert_eq!(told("aliexpress", &own), [shared.clone(), shared, is("F2", "gone", true)]);
+        let result = r#"{"result":[{"productId":7,"result":false,"code":"E","desc":"no"},{"productId":8,"result":true}]}"#;
+        let each = is("E", "no", false);
+        assert_eq!(told("1688", result), [each.clone(), each, None]);
     }
 }

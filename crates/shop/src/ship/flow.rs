@@ -303,13 +303,13 @@ fn refused(step: &Action, reply: &Reply, names: &[(String, String)]) -> Result<(
     let is_package = step.failed.as_ref().is_some_and(|rules| rules.field == "package");
     for (line, package) in names {
         let name = if is_package { package } else { line };
-        if let Some((code, message)) = told.find(name) {
+        if let Some(reason) = told.find(name) {
             let what = if is_package { "package" } else { "line" };
             let foreign = Redactor::new([]);
-            let message = foreign.text(&message, 500);
+            let message = foreign.text(&reason.message, 500);
             let error = reply.error(ErrorKind::Business, format!("{what} {name}: {message}"));
-            return Err(match code {
-                Some(code) => error.with_code(foreign.text(&code, 60)),
+            return Err(match &reason.code {
+                Some(code) => error.with_code(foreign.text(code, 60)),
                 None => error,
             });
         }

@@ -138,6 +138,22 @@ async fn a_lost_reply_adds_nothing_twice() {
     assert_eq!((report.count("done"), all(&stage, 3)), (5, true), "what is absolute is sent again");
 }
 
+/// A call that is not answered each time is divided, so that one row takes no other along.
+#[tokio::test]
+async fn a_row_over_which_the_platform_stumbles_fails_alone() {
+    for (kind, expected) in [(JobKind::StockSet, 3), (JobKind::StockAdd, 13)] {
+        let stage = Stage::new(20).await;
+        stage.world().stumbles_over = Some("S7".to_owned());
+        let report = done(&stage, kind, rows(20, 3)).await;
+        assert!(report.stopped.is_none(), "{:?}", report.stopped);
+        assert_eq!((report.count("done"), report.count("failed")), (19, 1), "{kind:?}");
+        assert!(report.entries[7].outcome.message().1.unwrap().contains("without an answer"));
+        for (name, sku) in &stage.world().skus {
+            assert_eq!(sku.quantity, if name == "S7" { 10 } else { expected }, "{kind:?} {name}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn what_would_fail_for_all_stops_the_job_and_it_is_gone_on_with() {
     let stage = Stage::new(400).await;

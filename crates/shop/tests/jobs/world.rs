@@ -48,6 +48,8 @@ pub(crate) struct World {
     pub(crate) trouble: Vec<Trouble>,
     /// SKUs that the platform refuses, with the whole call they are in.
     pub(crate) locked: BTreeSet<String>,
+    /// A SKU over which the platform stumbles: the call it is in is not carried out, and not answered.
+    pub(crate) stumbles_over: Option<String>,
     /// Rows before a locked one are written all the same.
     pub(crate) is_partial: bool,
     /// The token is refused from this write on.
@@ -109,7 +111,7 @@ impl World {
                     }
                     return Err(lost());
                 }
-                let reply = self.write(&param("payload").unwrap(), path.ends_with("adjust"));
+                let reply = self.write(&param("payload").unwrap(), path.ends_with("adjust"))?;
                 match trouble {
                     None => Ok(reply),
                     Some(trouble) => {
@@ -139,7 +141,7 @@ impl World {
         json!({"item_id": product, "status": "Active", "skus": skus.collect::<Vec<_>>()})
     }
 
-    fn write(&mut self, payload: &str, adds: bool) -> HttpResponse {
+    fn write(&mut self, payload: &str, adds: bool) -> Result<HttpResponse> {
         let blocks: Vec<&str> = payload.split("<Sku>").skip(1).collect();
         self.largest = self.largest.max(blocks.len());
         let names: Vec<String> = blocks
@@ -149,6 +151,9 @@ impl World {
                 self.skus.iter().find(|(_, sku)| sku.sku_id == id).map(|(name, _)| name.clone()).unwrap()
             })
             .collect();
+        if names.iter().any(|name| Some(name) == self.stumbles_over.as_ref()) {
+            return Err(lost());
+        }
         let locked = names.iter().position(|name| self.locked.contains(name));
         let until = if self.is_partial { locked } else { locked.map(|_| 0) };
         for (name, block) in names.iter().zip(&blocks).take(until.unwrap_or(usize::MAX)) {
@@ -164,10 +169,10 @@ impl World {
                 price.clone_into(&mut sku.price);
             }
         }
-        match locked {
+        Ok(match locked {
             None => ok(r#"{"code":"0","data":{},"request_id":"r"}"#),
             Some(at) => refusal("501", &format!("E501: {} is locked", names[at])),
-        }
+        })
     }
 }
 
