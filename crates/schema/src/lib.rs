@@ -5,6 +5,7 @@ mod dialect;
 mod error;
 mod finding;
 mod form;
+mod json_schema;
 mod number;
 mod patch;
 mod pattern;
@@ -25,6 +26,7 @@ pub use self::{
     form::{
         Attributes, Choice, Comparison, Field, Fields, Form, Group, Kind, Label, Operator, Part, Rule, Symbol,
     },
+    json_schema::{Beyond, JsonSchema, json_schema},
     patch::{changed, patch},
     read::{MAX_BYTES, MAX_DEPTH, read},
     refusal::refused,

@@ -333,12 +333,12 @@ fn is_beyond(number: &Number, limit: &Number, rule: &Rule) -> bool {
     }
 }
 
-fn is_negative(text: &str) -> bool {
+pub(crate) fn is_negative(text: &str) -> bool {
     text.strip_prefix('-')
         .is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-fn is_numeric(kind: &str) -> bool {
+pub(crate) fn is_numeric(kind: &str) -> bool {
     matches!(kind.trim(), "decimal" | "integer" | "long" | "double")
 }
 

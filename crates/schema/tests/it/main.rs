@@ -3,5 +3,6 @@
 #![expect(clippy::unwrap_used, reason = "a test may fail where it stands")]
 
 mod hostile;
+mod json_schema;
 mod properties;
 mod skeleton;
