@@ -242,3 +242,45 @@ fn escaped(out: &mut String, c: char) {
         plain(out, c);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn expressions_with_one_meaning_are_translated() {
+        for (java, ecma) in [
+            (r"([0-9]{1,9})(\.[0-9]{1,2})?", r"^(?:([0-9]{1,9})(\.[0-9]{1,2})?)$"),
+            (r"^a$", r"^(?:^a$)$"),
+            (r"\w+@\d*?", r"^(?:\w+@\d*?)$"),
+            (r"\s\S", r"^(?:[ \t\n\u000b\f\r][^ \t\n\u000b\f\r])$"),
+            (r"a.b", r"^(?:a[^\n\r\u0085\u2028\u2029]b)$"),
+            (r"\Qa.b\E+", r"^(?:a\.b+)$"),
+            (r"\Qa.b", r"^(?:a\.b)$"),
+            (r"\-\#\x2e\u4e00\/", r"^(?:-#\.一\/)$"),
+            (r"[\w.-]", r"^(?:[\w\.\-])$"),
+            (r"[-a^&]", r"^(?:[\-a\^&])$"),
+            (r"[^\x04-\x80]", r"^(?:[^\u0004-\u0080])$"),
+            (r"[\s\d]", r"^(?:[ \t\n\u000b\f\r\d])$"),
+            ("a}]", r"^(?:a\}\])$"),
+            (r"\Aa\z", r"^(?:^a$)$"),
+            ("(?<=a)b|(?!c)d{2,}", "^(?:(?<=a)b|(?!c)d{2,})$"),
+        ] {
+            assert_eq!(translate(java, true).as_deref(), Some(ecma), "{java}");
+        }
+        assert_eq!(translate(r"\d{5}", false).as_deref(), Some(r"\d{5}"));
+    }
+
+    #[test]
+    fn others_are_not() {
+        for java in [
+            "a++", "a*+", "a?+", "a{2}+", "a{2}{3}", "*", "a|*", "(?=a)*", "^*", r"(a)\1", r"\p{L}", r"\bA",
+            "(?i)a", "(?>a)", "(?<n>a)", "[a[b]]", "[a&&b]", "[a~~b]", "[]a]", "[a", "[a-c-e]", r"[\w-a]",
+            "[c-a]", r"[\S]", r"\Z", "a$b", r"\0", r"\ud83d", r"\x{41}", "a{,2}", "a{2,1}", "a{x}", "(a",
+            "a)", r"\", r"[\", r"\h", r"\v", r"\R",
+        ] {
+            assert_eq!(translate(java, true), None, "{java}");
+        }
+        assert_eq!(translate("a$", false), None, "a line end may follow");
+    }
+}

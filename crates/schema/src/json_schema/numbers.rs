@@ -141,3 +141,112 @@ fn url() -> String {
     let ends = r"\u0000-\u0020\u007f-\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000";
     format!("^(?:[Hh][Tt][Tt][Pp][Ss]?:)?//[^/?#{ends}][^{ends}]*$")
 }
+
+#[cfg(test)]
+mod tests {
+    use fancy_regex::Regex;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::rules::is_of_type;
+
+    fn matches(pattern: &str, text: &str) -> bool {
+        Regex::new(pattern).unwrap().is_match(text).unwrap()
+    }
+
+    fn types_agree(text: &str) {
+        for kind in ["integer", "long", "decimal", "double", "date", "time", "url"] {
+            assert_eq!(matches(&of_type(kind).unwrap(), text), is_of_type(text, kind), "{kind} {text:?}");
+        }
+    }
+
+    #[test]
+    fn types_are_those_of_the_check() {
+        for text in [
+            "",
+            " ",
+            "-",
+            "+1",
+            "5.",
+            ".5",
+            "-.5",
+            "1.2.3",
+            "1e5",
+            "1E+05",
+            "1e",
+            "1e2147483647",
+            "1e2147483648",
+            "1e-2147483648",
+            "1e-2147483649",
+            "9223372036854775807",
+            "9223372036854775808",
+            "-9223372036854775808",
+            "-9223372036854775809",
+            "0009223372036854775807",
+            "\t7\r\n",
+            "\u{a0}7",
+            "１",
+            "0000-02-29",
+            "1900-02-29",
+            "2000-02-29",
+            "2024-02-30",
+            "2024-04-31",
+            "2024-12-31",
+            "2024-13-01",
+            "-001-01-01",
+            "+001-01-01",
+            "2024-+1-01",
+            "2024-1 -01",
+            "2024-01-1 ",
+            "2024- 1-01",
+            "2024-01-01 23:59:60",
+            "2024-01-01 24:00:00",
+            "2024-01-01 00:00:00",
+            "2024-01-01  1:00:00",
+            "2024-01-01 +1:00:00",
+            "https://a",
+            "HTTP://a?b",
+            "http:///a",
+            "//a/b",
+            "//?a",
+            "//a b",
+            "//a\u{3000}",
+            "//a\u{85}",
+            "ftp://a",
+            "//",
+            "//\u{200b}",
+        ] {
+            types_agree(text);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn numbers_stand_on_the_side_that_they_are_compared_to(
+            limit in "[+-]?(0|0\\.0|[0-9]{1,3}|[0-9]{0,3}\\.[0-9]{1,3})",
+            text in "[+-]?(0|0\\.0|[0-9]{1,3}|[0-9]{0,3}\\.[0-9]{1,3})",
+        ) {
+            let (bound, number) = (Number::parse(&limit).unwrap(), Number::parse(&text).unwrap());
+            for side in [Ordering::Less, Ordering::Equal, Ordering::Greater] {
+                let is_there = number.partial_cmp(&bound) == Some(side);
+                prop_assert_eq!(matches(&beside(&bound, side).unwrap(), &text), is_there, "{} {} {:?}", text, limit, side);
+                prop_assert!(matches(&beside(&bound, side).unwrap(), &limit) == (side == Ordering::Equal));
+            }
+        }
+
+        #[test]
+        fn types_of_any_text_are_those_of_the_check(
+            text in "[+-]?[0-9]{0,20}\\.?[0-9]{0,3}([eE][+-]?[0-9]{0,12})?|[0-9+-]{4}-[0-9 +-]{2}-[0-9 +-]{2}( [0-9 +-]{2}:[0-9]{2}:[0-6][0-9])?|(http:)?//[a/?# \\u{a0}]{0,4}"
+        ) {
+            types_agree(&text);
+        }
+
+        #[test]
+        fn digits_after_the_point_are_counted(text in "[+-]?[0-9]{0,3}\\.?[0-9]{0,4}(e[0-9]{1,2})?", least in 0_u64..4, more in prop::option::of(0_u64..3)) {
+            let most = more.map(|more| least + more);
+            let decimals = Number::parse(&text).map(|number| number.decimals as u64);
+            let fits = decimals.is_some_and(|count| count >= least && most.is_none_or(|most| count <= most));
+            prop_assert_eq!(matches(&with_decimals(least, most), &text), fits, "{} {} {:?}", text, least, most);
+        }
+    }
+}
