@@ -75,7 +75,7 @@ pub fn json_schema(form: &Form) -> JsonSchema {
     let conditions = Conditions { known, count: 0 };
     let mut writer =
         SchemaWriter { conditions, path: Vec::new(), beyond: Vec::new(), shared: IndexMap::new() };
-    let Json::Object(root) = writer.group(&form.fields, "object".into()) else {
+    let Json::Object(root) = writer.group(&form.fields, &json!("object")) else {
         unreachable!("a group is an object")
     };
     let mut schema = Map::new();
@@ -130,7 +130,7 @@ struct FieldParts<'f> {
 
 impl SchemaWriter<'_> {
     /// A schema of a group of fields.
-    fn group(&mut self, fields: &Fields, kind: Json) -> Json {
+    fn group(&mut self, fields: &Fields, kind: &Json) -> Json {
         let mut group = GroupParts::default();
         for field in fields.values() {
             self.path.push(Step::Field(field.id.clone()));
@@ -168,9 +168,9 @@ impl SchemaWriter<'_> {
         }
         let shape = match field.kind {
             Kind::Label => reference("empty"),
-            Kind::Complex => any(vec![reference("empty"), self.group(&field.fields, "object".into())]),
+            Kind::Complex => any(vec![reference("empty"), self.group(&field.fields, &json!("object"))]),
             Kind::MultiComplex => {
-                let row = self.group(&field.fields, json!(["object", "null"]));
+                let row = self.group(&field.fields, &json!(["object", "null"]));
                 any(vec![reference("empty"), json!({"type": "array", "items": row})])
             }
             // All its texts are put together in the end.
@@ -299,7 +299,7 @@ impl SchemaWriter<'_> {
         let field = parts.field;
         match parts.off.clone() {
             Some(off) => {
-                self.add(parts, group, &named("disableRule", ""), off, Says::Value(reference("empty")), true)
+                self.add(parts, group, &named("disableRule", ""), off, Says::Value(reference("empty")), true);
             }
             None => {
                 for rule in field.rules_named("disableRule").filter(|rule| is_true(&rule.value)) {
@@ -318,7 +318,7 @@ impl SchemaWriter<'_> {
             match all(vec![condition, not(off)]) {
                 Json::Bool(false) => {}
                 Json::Bool(true) if has_default => {
-                    parts.value.push(any(vec![json!({"type": "null"}), filled]))
+                    parts.value.push(any(vec![json!({"type": "null"}), filled]));
                 }
                 Json::Bool(true) => {
                     if !group.required.contains(&json!(field.id)) {

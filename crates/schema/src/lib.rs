@@ -9,6 +9,8 @@ mod json_schema;
 mod number;
 mod patch;
 mod pattern;
+#[cfg(feature = "json-schema")]
+mod product_schema;
 mod read;
 mod refusal;
 mod rules;
@@ -18,6 +20,8 @@ mod value;
 mod write;
 mod xml;
 
+#[cfg(feature = "json-schema")]
+pub use self::product_schema::{ProductSchema, ProductSchemaError};
 pub use self::{
     check::{Report, check, disabled},
     dialect::{Bytes, Dialect},

@@ -74,9 +74,8 @@ pub(super) fn constraint<'a>(rule: &'a Rule, field: &Field) -> Constraint<'a> {
         "minLengthRule" | "maxLengthRule" => {
             let is_bytes = rule.unit.as_deref().is_some_and(|unit| unit.trim().eq_ignore_ascii_case("byte"));
             match count(rule) {
-                None => Constraint::Nothing,
+                None | Some(Count::Least(0)) => Constraint::Nothing,
                 Some(_) if is_bytes => Constraint::Beyond(BYTES),
-                Some(Count::Least(0)) => Constraint::Nothing,
                 Some(Count::Least(least)) => Constraint::Text {
                     // With pairs there may be half as many.
                     text: any(vec![

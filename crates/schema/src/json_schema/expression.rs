@@ -1,5 +1,7 @@
 //! Java's expressions as those of ECMA-262, where they mean the same.
 
+use std::fmt::Write as _;
+
 /// Characters that ECMA-262 wants escaped, and no others.
 const SYNTAX: &str = r"^$\.*+?()[]{}|/";
 
@@ -139,7 +141,8 @@ fn literal(out: &mut String, c: char) {
 fn plain(out: &mut String, c: char) {
     let code = u32::from(c);
     if c.is_control() || code == 0x2028 || code == 0x2029 {
-        out.push_str(&format!("\\u{code:04x}"));
+        // A string takes all that it is given.
+        let _ = write!(out, "\\u{code:04x}");
     } else {
         out.push(c);
     }
@@ -205,7 +208,11 @@ fn class(out: &mut String, rest: &mut &str) -> Option<()> {
             '\\' if after.starts_with(['d', 'w', 's', 'D', 'W']) => {
                 let kind = after.chars().next()?;
                 *rest = &after[1..];
-                out.push_str(&if kind == 's' { r" \t\n\u000b\f\r".to_owned() } else { format!("\\{kind}") });
+                if kind == 's' {
+                    out.push_str(r" \t\n\u000b\f\r");
+                } else {
+                    out.extend(['\\', kind]);
+                }
                 last = None;
             }
             _ => {

@@ -30,12 +30,10 @@ pub(super) fn beside(limit: &Number, side: Ordering) -> Option<String> {
     let any = format!("[0-9]*{FRACTION}");
     // What a number without a sign, or with a minus, has to be.
     let (plus, minus) = match (side, is_zero, is_negative) {
-        (Ordering::Less, true, _) => (None, Some(above(whole, fraction))),
-        (Ordering::Less, _, false) => (Some(below(whole, fraction)), Some(any)),
-        (Ordering::Less, _, true) => (None, Some(above(whole, fraction))),
-        (Ordering::Greater, true, _) => (Some(above(whole, fraction)), None),
-        (Ordering::Greater, _, false) => (Some(above(whole, fraction)), None),
-        (Ordering::Greater, _, true) => (Some(any), Some(below(whole, fraction))),
+        (Ordering::Less, false, false) => (Some(below(whole, fraction)), Some(any)),
+        (Ordering::Less, ..) => (None, Some(above(whole, fraction))),
+        (Ordering::Greater, false, true) => (Some(any), Some(below(whole, fraction))),
+        (Ordering::Greater, ..) => (Some(above(whole, fraction)), None),
         (Ordering::Equal, true, _) => (Some(same(whole, fraction)), Some(same(whole, fraction))),
         (Ordering::Equal, _, false) => (Some(same(whole, fraction)), None),
         (Ordering::Equal, _, true) => (None, Some(same(whole, fraction))),

@@ -98,7 +98,7 @@ fn cases(folder: &File) -> Vec<(String, Vec<Json>)> {
     for case in &cases {
         let xml = match (case["xml"].as_str(), case["doc"].as_str()) {
             (Some(xml), _) => xml.to_owned(),
-            (None, Some(doc)) if doc.ends_with(".xml") => {
+            (None, Some(doc)) if File::new(doc).extension().is_some_and(|it| it == "xml") => {
                 std::fs::read_to_string(folder.join("docs").join(doc)).unwrap()
             }
             _ => continue,

@@ -4,5 +4,7 @@
 
 mod hostile;
 mod json_schema;
+#[cfg(feature = "json-schema")]
+mod product_schema;
 mod properties;
 mod skeleton;
