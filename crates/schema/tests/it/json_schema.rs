@@ -365,7 +365,7 @@ proptest! {
     #[test]
     fn schema_and_check_agree_on_any_form(
         form in (fields(["a", "b", "c"], 0), fields(["d", "e", "g"], 2)).prop_map(|(one, other)| format!("<r>{one}{other}</r>")),
-        products in prop::collection::vec(prop::collection::vec(prop::option::of(value(0)), 5).prop_flat_map(|flat| (Just(flat), prop::option::of(value(2)))), 8),
+        products in prop::collection::vec(prop::collection::vec(prop::option::of(value(0)), 5).prop_flat_map(|flat| (Just(flat), prop::option::of(value(2)))), 4),
     ) {
         let pair = Pair::new(&form);
         for (flat, group) in products {
