@@ -6,7 +6,7 @@ mod expression;
 mod numbers;
 mod parts;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use indexmap::IndexMap;
 use serde::Serialize;
@@ -20,9 +20,13 @@ use self::{
 use crate::{
     Dialect, Form, Path, Step, check,
     form::{Choice, Field, Fields, Kind, Rule},
+    rules::{is_negative, is_numeric},
     tree::is_true,
     value::{Value, Values, is_blank},
 };
+
+/// How many rules of a kind a field has at most whose conditions are put together.
+const RULES: usize = 100;
 
 /// A form as a JSON Schema of draft 2020-12, and what of the form it cannot say.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -82,12 +86,7 @@ pub fn json_schema(form: &Form) -> JsonSchema {
     schema.insert("$schema".to_owned(), json!("https://json-schema.org/draft/2020-12/schema"));
     schema.extend(root);
     let mut definitions = parts::definitions();
-    definitions.extend(
-        writer
-            .shared
-            .into_iter()
-            .map(|(schema, name)| (name, serde_json::from_str(&schema).unwrap_or_default())),
-    );
+    definitions.extend(writer.shared.into_values());
     schema.insert("$defs".to_owned(), Json::Object(definitions));
     JsonSchema { schema: Json::Object(schema), beyond: writer.beyond }
 }
@@ -104,7 +103,7 @@ struct SchemaWriter<'a> {
     path: Vec<Step>,
     beyond: Vec<Beyond>,
     /// Schemas of texts that are long and used more than once, by their JSON.
-    shared: IndexMap<String, String>,
+    shared: IndexMap<String, (String, Json)>,
 }
 
 /// What a group has to say of its fields.
@@ -124,8 +123,33 @@ struct FieldParts<'f> {
     texts: Vec<Json>,
     /// When it is switched off; `None` if that cannot be said.
     off: Option<Json>,
+    /// When bounds of numbers are judged: no other type holds. `None` if that cannot be said.
+    bounded: Option<Json>,
+    /// When it has to be given, because its default does not fit.
+    given: Vec<Json>,
     /// What is said of it for people, and `x-rules`.
     notes: Map<String, Json>,
+}
+
+impl FieldParts<'_> {
+    /// Returns `true` if the default fits a rule or options, or there is none.
+    fn default_fits(&self, rule: Option<&Rule>, options: &[Choice]) -> bool {
+        let Some(default) = &self.field.default else { return true };
+        let mut alone = Field::new(self.field.id.clone(), self.field.kind);
+        alone.default = Some(default.clone());
+        alone.value.clone_from(&self.field.value);
+        alone.rules.extend(rule.map(always));
+        if options.is_empty() {
+            alone.fields = self.field.fields.clone();
+        } else {
+            alone.rules = self.field.rules_named("valueAttributeRule").map(always).collect();
+            alone.options = options.iter().map(|option| Choice { when: None, ..option.clone() }).collect();
+        }
+        let fields = Fields::from_iter([(alone.id.clone(), alone)]);
+        let report = check(&Form { fields, ..Form::default() }, &Values::new(), Dialect::ITEM_SCHEMA);
+        let mut errors = report.errors();
+        errors.all(|found| !options.is_empty() && found.rule != "option")
+    }
 }
 
 impl SchemaWriter<'_> {
@@ -154,7 +178,16 @@ impl SchemaWriter<'_> {
 
     fn field(&mut self, field: &Field, fields: &Fields, group: &mut GroupParts) {
         let off = self.conditions.is_off(field, fields);
-        let mut parts = FieldParts { field, value: Vec::new(), texts: Vec::new(), off, notes: Map::new() };
+        let bounded = self.is_bounded(field, fields);
+        let mut parts = FieldParts {
+            field,
+            value: Vec::new(),
+            texts: Vec::new(),
+            off,
+            bounded,
+            given: Vec::new(),
+            notes: Map::new(),
+        };
         if let Some(name) = &field.name {
             parts.notes.insert("title".to_owned(), json!(name));
         }
@@ -176,18 +209,18 @@ impl SchemaWriter<'_> {
             // All its texts are put together in the end.
             _ => json!(true),
         };
-        let bare = Field { rules: Vec::new(), options: Vec::new(), ..field.clone() };
-        let rule = named("shape", "");
-        self.add(&mut parts, group, &rule, json!(true), Says::Value(shape), default_fits(&bare));
+        let fits = parts.default_fits(None, &[]);
+        self.add(&mut parts, group, &named("shape", ""), json!(true), Says::Value(shape), fits);
         if field.kind.is_choice() && !field.options.is_empty() {
             self.options(&mut parts, group, fields);
         }
+        let is_plain = condition::is_plain(field);
         for rule in &field.rules {
-            let alone = Field { rules: vec![always(rule)], options: Vec::new(), ..field.clone() };
-            match constraint(rule, field) {
+            match constraint(rule, field, is_plain) {
                 Constraint::Nothing => {}
                 Constraint::Value(schema) => {
-                    self.say(&mut parts, group, rule, Says::Value(schema), &alone, fields);
+                    let condition = self.conditions.holds(rule.when.as_ref(), fields);
+                    self.say(&mut parts, group, rule, condition, Says::Value(schema));
                 }
                 Constraint::Text { text, attribute, partly } => {
                     if let Some(why) = partly {
@@ -197,19 +230,30 @@ impl SchemaWriter<'_> {
                         Some(_) => Says::Value(texts(field.kind, &text, attribute)),
                         None => Says::Texts(text),
                     };
-                    self.say(&mut parts, group, rule, says, &alone, fields);
+                    let condition = self.conditions.holds(rule.when.as_ref(), fields);
+                    self.say(&mut parts, group, rule, condition, says);
                 }
                 Constraint::Bound(schema, partly) => {
                     if let Some(why) = partly {
                         self.add_beyond(&mut parts, rule, why);
                     }
-                    let says = Says::Texts(schema);
-                    self.bound(&mut parts, group, rule, says, &alone, fields);
+                    let condition = self.conditions.holds(rule.when.as_ref(), fields);
+                    let condition =
+                        condition.zip(parts.bounded.clone()).map(|(one, other)| all(vec![one, other]));
+                    self.say(&mut parts, group, rule, condition, Says::Texts(schema));
                 }
                 Constraint::Beyond(why) => self.add_beyond(&mut parts, rule, why),
             }
         }
         self.need(&mut parts, group, fields);
+        if let Some(off) = parts.off.take().filter(|_| !parts.given.is_empty()) {
+            let given = json!({"required": [field.id], "properties": {&field.id: {"not": {"type": "null"}}}});
+            match all(vec![any(parts.given), not(off)]) {
+                Json::Bool(false) => {}
+                Json::Bool(true) => group.conditional.push(given),
+                condition => group.conditional.push(json!({"if": condition, "then": given})),
+            }
+        }
         if !matches!(field.kind, Kind::Label | Kind::Complex | Kind::MultiComplex) {
             let text = self.share(all(parts.texts));
             parts.value.insert(0, texts(field.kind, &text, None));
@@ -223,62 +267,52 @@ impl SchemaWriter<'_> {
         group.properties.insert(field.id.clone(), property);
     }
 
-    /// Says what a rule demands if it holds. `alone` is the field with nothing else: so it is seen whether its
-    /// default fits.
+    /// Says what a rule demands if its condition holds.
     fn say(
         &mut self,
         parts: &mut FieldParts<'_>,
         group: &mut GroupParts,
         rule: &Rule,
+        condition: Option<Json>,
         says: Says,
-        alone: &Field,
-        fields: &Fields,
     ) {
-        match self.conditions.holds(rule.when.as_ref(), fields) {
-            Some(condition) => self.add(parts, group, rule, condition, says, default_fits(alone)),
+        match condition {
+            Some(condition) => {
+                let fits = parts.default_fits(Some(rule), &[]);
+                self.add(parts, group, rule, condition, says, fits);
+            }
             None => self.add_beyond(parts, rule, ELSEWHERE),
         }
     }
 
     /// A bound is judged unless a type that is no number holds, too.
-    fn bound(
-        &mut self,
-        parts: &mut FieldParts<'_>,
-        group: &mut GroupParts,
-        rule: &Rule,
-        says: Says,
-        alone: &Field,
-        fields: &Fields,
-    ) {
-        let others =
-            parts.field.rules_named("valueTypeRule").filter(|rule| !crate::rules::is_numeric(&rule.value));
-        let mut all_of = vec![self.conditions.holds(rule.when.as_ref(), fields)];
-        for other in others {
-            all_of.push(self.conditions.holds(other.when.as_ref(), fields).map(not));
+    fn is_bounded(&mut self, field: &Field, fields: &Fields) -> Option<Json> {
+        let rules = field.rules_named("valueTypeRule").filter(|rule| !is_numeric(&rule.value));
+        let others: Vec<&Rule> = rules.take(RULES + 1).collect();
+        if others.len() > RULES {
+            return None;
         }
-        match all_of.into_iter().collect::<Option<Vec<_>>>() {
-            Some(conditions) => self.add(parts, group, rule, all(conditions), says, default_fits(alone)),
-            None => self.add_beyond(parts, rule, ELSEWHERE),
-        }
+        let others = others.iter().map(|rule| self.conditions.holds(rule.when.as_ref(), fields));
+        others.collect::<Option<Vec<_>>>().map(|others| not(any(others)))
     }
 
     fn options(&mut self, parts: &mut FieldParts<'_>, group: &mut GroupParts, fields: &Fields) {
         let field = parts.field;
         let (titled, takes_own) = offered(field);
         let says = Says::Texts(titled);
-        let bare =
-            Field { rules: field.rules_named("valueAttributeRule").map(always).collect(), ..field.clone() };
-        let options = field.options.iter().map(|option| Choice { when: None, ..option.clone() }).collect();
-        let alone = Field { options, ..bare };
-        let rule = named("option", "");
-        self.add(parts, group, &rule, json!(true), says, default_fits(&alone));
+        let fits = parts.default_fits(None, &field.options);
+        self.add(parts, group, &named("option", ""), json!(true), says, fits);
+        let mut by_value: HashMap<&str, Vec<&Choice>> = HashMap::new();
+        for option in &field.options {
+            by_value.entry(&option.value).or_default().push(option);
+        }
         let mut seen = HashSet::new();
         for option in field.options.iter().filter(|option| option.when.is_some()) {
             let value = option.value.as_str();
-            if !seen.insert(value) || is_blank(value) || takes_own && crate::rules::is_negative(value) {
+            if !seen.insert(value) || is_blank(value) || takes_own && is_negative(value) {
                 continue;
             }
-            let same = field.options.iter().filter(|option| option.value == value);
+            let same = by_value.get(value).into_iter().flatten();
             let offered: Option<Vec<Json>> =
                 same.map(|option| self.conditions.holds(option.when.as_ref(), fields)).collect();
             let Some(offered) = offered else {
@@ -308,29 +342,25 @@ impl SchemaWriter<'_> {
             }
         }
         let has_default = field.default.as_ref().is_some_and(Value::is_filled);
+        let mut needed = Vec::new();
         for rule in field.rules_named("requiredRule").filter(|rule| is_true(&rule.value)) {
-            let condition = self.conditions.holds(rule.when.as_ref(), fields);
-            let Some((condition, off)) = condition.zip(parts.off.clone()) else {
-                self.add_beyond(parts, rule, ELSEWHERE);
-                continue;
-            };
-            let filled = reference("filled");
-            match all(vec![condition, not(off)]) {
-                Json::Bool(false) => {}
-                Json::Bool(true) if has_default => {
-                    parts.value.push(any(vec![json!({"type": "null"}), filled]));
-                }
-                Json::Bool(true) => {
-                    if !group.required.contains(&json!(field.id)) {
-                        group.required.push(json!(field.id));
-                        parts.value.push(filled);
-                    }
-                }
-                condition => {
-                    group
-                        .conditional
-                        .push(json!({"if": condition, "then": member(&field.id, filled, has_default)}));
-                }
+            match self.conditions.holds(rule.when.as_ref(), fields).filter(|_| parts.off.is_some()) {
+                Some(condition) => needed.push(condition),
+                None => self.add_beyond(parts, rule, ELSEWHERE),
+            }
+        }
+        let Some(off) = parts.off.clone() else { return };
+        let filled = reference("filled");
+        match all(vec![any(needed), not(off)]) {
+            Json::Bool(false) => {}
+            Json::Bool(true) if has_default => parts.value.push(any(vec![json!({"type": "null"}), filled])),
+            Json::Bool(true) => {
+                group.required.push(json!(field.id));
+                parts.value.push(filled);
+            }
+            condition => {
+                let then = member(&field.id, filled, has_default);
+                group.conditional.push(json!({"if": condition, "then": then}));
             }
         }
     }
@@ -359,17 +389,10 @@ impl SchemaWriter<'_> {
                 group.conditional.push(json!({"if": condition, "then": member(&field.id, schema, true)}));
             }
         }
-        if is_absent_fine {
-            return;
-        }
-        let Some(off) = parts.off.clone() else {
-            return self.add_beyond(parts, rule, ELSEWHERE);
-        };
-        let given = json!({"required": [field.id], "properties": {&field.id: {"not": {"type": "null"}}}});
-        match all(vec![condition, not(off)]) {
-            Json::Bool(false) => {}
-            Json::Bool(true) => group.conditional.push(given),
-            condition => group.conditional.push(json!({"if": condition, "then": given})),
+        match parts.off {
+            _ if is_absent_fine => {}
+            Some(_) => parts.given.push(condition),
+            None => self.add_beyond(parts, rule, ELSEWHERE),
         }
     }
 
@@ -399,7 +422,7 @@ impl SchemaWriter<'_> {
             return schema;
         }
         let next = format!("text{}", self.shared.len() + 1);
-        reference(self.shared.entry(text).or_insert(next))
+        reference(&self.shared.entry(text).or_insert((next, schema)).0)
     }
 }
 
@@ -409,16 +432,6 @@ enum Says {
     Value(Json),
     /// Of each text that is filled.
     Texts(Json),
-}
-
-/// Returns `true` if what holds without a value is not refused, or there is nothing.
-fn default_fits(alone: &Field) -> bool {
-    if alone.default.is_none() {
-        return true;
-    }
-    let field = Field { name: None, ..alone.clone() };
-    let fields = Fields::from_iter([(field.id.clone(), field)]);
-    check(&Form { fields, ..Form::default() }, &Values::new(), Dialect::ITEM_SCHEMA).is_ok()
 }
 
 fn named(name: &str, value: &str) -> Rule {

@@ -17,6 +17,12 @@ use crate::{
 /// How many comparisons the conditions of a form come to at most: what a default has to do with may double.
 const MOST: usize = 20_000;
 
+/// How many rules switch a field off at most.
+const RULES: usize = 100;
+
+/// How long a chain of fields with defaults that switch each other off is at most.
+const DEEPEST: usize = 8;
+
 /// Why a condition has no schema.
 pub(super) const ELSEWHERE: &str =
     "it depends on a field outside of its group, or on one that cannot be judged here";
@@ -41,7 +47,11 @@ impl Conditions<'_> {
 
     fn off<'a>(&mut self, field: &'a Field, fields: &'a Fields, open: &mut Vec<&'a str>) -> Option<Json> {
         let rules = field.rules_named("disableRule").filter(|rule| is_true(&rule.value));
-        let rules = rules.map(|rule| match &rule.when {
+        let rules: Vec<_> = rules.take(RULES + 1).collect();
+        if rules.len() > RULES {
+            return None;
+        }
+        let rules = rules.into_iter().map(|rule| match &rule.when {
             Some(group) => self.group(group, fields, open),
             None => Some(json!(true)),
         });
@@ -85,7 +95,7 @@ impl Conditions<'_> {
             // Without a default: what is off and yet given is wrong anyway.
             return Some(seen);
         }
-        if open.contains(&field.id.as_str()) {
+        if open.len() == DEEPEST || open.contains(&field.id.as_str()) {
             return None;
         }
         open.push(&field.id);
@@ -111,10 +121,7 @@ fn seen(comparison: &Comparison, field: &Field) -> Option<Json> {
     let options = || json!({"enum": field.options.iter().map(|option| &option.value).collect::<Vec<_>>()});
     let numbers = |sides: &[Ordering]| {
         let Some(limit) = Number::parse(wanted) else { return Some(json!(false)) };
-        let is_plain = |rule: &crate::Rule| {
-            rule.when.is_none() && matches!(rule.value.trim(), "integer" | "long" | "decimal")
-        };
-        if !field.rules_named("valueTypeRule").any(is_plain) {
+        if !is_plain(field) {
             return None;
         }
         let ways = sides.iter().map(|side| Some(json!({"pattern": beside(&limit, *side)?})));
@@ -152,4 +159,10 @@ fn seen(comparison: &Comparison, field: &Field) -> Option<Json> {
 fn filled_option(field: &Field) -> Json {
     let values = field.options.iter().map(|option| option.value.as_str());
     json!({"enum": values.filter(|value| !crate::value::is_blank(value)).collect::<Vec<_>>()})
+}
+
+/// Returns `true` if its numbers have no exponent.
+pub(super) fn is_plain(field: &Field) -> bool {
+    let mut types = field.rules_named("valueTypeRule").filter(|rule| rule.when.is_none());
+    types.any(|rule| matches!(rule.value.trim(), "integer" | "long" | "decimal"))
 }

@@ -42,7 +42,7 @@ pub(super) enum Constraint<'a> {
 }
 
 /// Reads a rule; what is needed and what is switched off is not for here.
-pub(super) fn constraint<'a>(rule: &'a Rule, field: &Field) -> Constraint<'a> {
+pub(super) fn constraint<'a>(rule: &'a Rule, field: &Field, is_plain: bool) -> Constraint<'a> {
     let text = |text: Json| Constraint::Text { text, attribute: None, partly: None };
     let is_group = matches!(field.kind, Kind::Complex | Kind::MultiComplex);
     let is_min = rule.name.starts_with("min");
@@ -133,8 +133,6 @@ pub(super) fn constraint<'a>(rule: &'a Rule, field: &Field) -> Constraint<'a> {
             let ways: Option<Vec<Json>> =
                 sides.into_iter().map(|side| Some(json!({"pattern": beside(&limit, side)?}))).collect();
             let Some(ways) = ways else { return Constraint::Beyond(NUMBER) };
-            let mut types = field.rules_named("valueTypeRule").filter(|rule| rule.when.is_none());
-            let is_plain = types.any(|rule| matches!(rule.value.trim(), "integer" | "long" | "decimal"));
             Constraint::Bound(not(any(ways)), (!is_plain).then_some(EXPONENT))
         }
         "regexRule" | "regxRule" => {

@@ -178,3 +178,18 @@ fn what_is_no_schema_is_refused() {
     let large = format!("{{\"title\": \"{}\"}}", "x".repeat(sesame_schema::MAX_BYTES));
     assert_eq!(ProductSchema::from_json(&large).unwrap_err().to_string(), "the schema is larger than 10 MiB");
 }
+
+#[test]
+fn a_schema_that_goes_round_in_a_circle_ends() {
+    for schema in [
+        json!({"$ref": "#"}),
+        json!({"allOf": [{"$ref": "#"}]}),
+        json!({"definitions": {"a": {"$ref": "#/definitions/b"}, "b": {"$ref": "#/definitions/a"}}, "$ref": "#/definitions/a"}),
+        json!({"properties": {"a": {"$ref": "#"}}}),
+        json!({"not": {"$ref": "#"}}),
+    ] {
+        if let Ok(schema) = ProductSchema::from_json(&schema.to_string()) {
+            schema.check(&json!({"a": {"a": {"a": 1}}}));
+        }
+    }
+}
