@@ -19,8 +19,12 @@ fuzz_target!(|data: &[u8]| {
             assert!(!is_off || off.contains(&finding.path), "{finding} is not switched off");
         }
         assert_eq!(report, check(&form, &values, dialect), "the same product, judged otherwise");
-        let written = write(&form, &values, dialect);
-        let again = read(&written).expect("what is written can be read");
-        assert_eq!(write(&again, &again.values(), dialect), written, "not the same again");
+        // What has no place in the form goes the first time.
+        let again = |written: &str| {
+            let form = read(written).expect("what is written can be read");
+            write(&form, &form.values(), dialect)
+        };
+        let once = again(&write(&form, &values, dialect));
+        assert_eq!(again(&once), once, "not the same again");
     }
 });

@@ -139,7 +139,7 @@ fn inside<'a>(text: &'a str, before: &str, after: &str) -> Option<&'a str> {
 fn pointer(text: &str) -> Vec<Step> {
     let steps = text.split('/').skip(1);
     let step = |step: &str| match step.parse() {
-        Ok(index) if !step.starts_with('+') => Step::Index(index),
+        Ok(index) if step == "0" || !step.starts_with(['+', '0']) => Step::Index(index),
         _ => Step::Field(step.replace("~1", "/").replace("~0", "~")),
     };
     steps.map(step).collect()
@@ -186,6 +186,7 @@ mod tests {
             ("#/c:", "/c", "const", None, None),
             ("#/t: expected: [2] array items, found: [3]", "/t", "additionalItems", Some("2"), Some(3)),
             ("#/p: property [q] is required", "/p/q", "dependencies", None, None),
+            ("#/007/+1/0/10: something else", "/007/+1/0/10", "schema", None, None),
             ("#/f: false schema always fails", "/f", "falseSchema", None, None),
             ("#: required key [Size [cm]] not found", "/Size [cm]", "required", None, None),
         ] {
