@@ -26,9 +26,9 @@ fn skeletons_are_json_without_their_comments() {
         }
     }
     let odd = read(
-        "<r><field id='a&#1;\\' type='input'><rules><rule name='valueAttributeRule' value='b&#1;\"'/></rules></field></r>",
+        "<r><field id='a\u{1}\\' type='input'><rules><rule name='valueAttributeRule' value='b\u{1}\"'/></rules></field></r>",
     );
-    values_from_json(&skeleton(&odd.unwrap(), Extent::Full)).unwrap();
+    values_from_json(&without_comments(&skeleton(&odd.unwrap(), Extent::Full))).unwrap();
     let text = "{ // one \"\n \"a//\\\"b\": \"/* c */\", /* d\n */ \"e\": [1, // f\n ], }";
     assert_eq!(without_comments(text), "{ \n \"a//\\\"b\": \"/* c */\", \n \"e\": [1 \n ] }");
 }
