@@ -54,6 +54,7 @@ SUITES = [
     Suite("node-taobao-topclient", "npm_node_taobao_topclient.cjs", "taobao", 1, "Asia/Shanghai"),
     Suite("node-taobao-topclient/utc", "npm_node_taobao_topclient.cjs", "taobao", 0, "UTC"),
     Suite("ae_sdk", "npm_ae_sdk.cjs", "aliexpress", 2, "UTC"),
+    Suite("ajv", "npm_ajv.cjs", "alibaba", 0, "UTC"),
     Suite("outputs", "outputs.py", "lazada", 0, "UTC"),
     Suite("lazada-open-platform-sdk", "npm_lazada_open_platform_sdk.cjs", "lazada", 1, "UTC"),
 ]

@@ -2,7 +2,7 @@
 //! sides of a ratio.
 //!
 //! ```text
-//! cargo run --release -p sesame-benches [-- signing|calls|sandbox|vault|catalog|shops|stock|processes|postgres] [--json] [--quick]
+//! cargo run --release -p sesame-benches [-- signing|calls|sandbox|schema|vault|catalog|shops|stock|processes|postgres] [--json] [--quick]
 //! ```
 //!
 //! `processes` measures `target/release/sesame`, which has to be built before; `SESAME_BIN` names
@@ -17,10 +17,11 @@ mod postgres;
 mod processes;
 mod report;
 mod sandbox;
+mod schema;
 mod setting;
 mod shops;
-mod stock;
 mod signing;
+mod stock;
 mod vault;
 
 use std::time::Duration;
@@ -70,7 +71,7 @@ fn main() -> Result<()> {
     if cfg!(debug_assertions) {
         bail!("built without optimization; run it with --release");
     }
-    let all = ["signing", "calls", "sandbox", "vault", "catalog", "shops", "stock", "processes", "postgres"];
+    let all = ["signing", "calls", "sandbox", "schema", "vault", "catalog", "shops", "stock", "processes", "postgres"];
     if let Some(unknown) = names.iter().find(|name| !all.contains(&name.as_str())) {
         bail!("there is no measurement {unknown:?}; there are {}", all.join(", "));
     }
@@ -85,6 +86,9 @@ fn main() -> Result<()> {
     }
     if wanted("sandbox") {
         sandbox::measure(effort, &mut report)?;
+    }
+    if wanted("schema") {
+        schema::measure(effort, &mut report)?;
     }
     if wanted("vault") {
         vault::measure(effort, &mut report)?;

@@ -5,9 +5,12 @@ mod dialect;
 mod error;
 mod finding;
 mod form;
+mod json_schema;
 mod number;
 mod patch;
 mod pattern;
+#[cfg(feature = "json-schema")]
+mod product_schema;
 mod read;
 mod refusal;
 mod rules;
@@ -17,6 +20,8 @@ mod value;
 mod write;
 mod xml;
 
+#[cfg(feature = "json-schema")]
+pub use self::product_schema::{ProductSchema, ProductSchemaError};
 pub use self::{
     check::{Report, check, disabled},
     dialect::{Bytes, Dialect},
@@ -25,6 +30,7 @@ pub use self::{
     form::{
         Attributes, Choice, Comparison, Field, Fields, Form, Group, Kind, Label, Operator, Part, Rule, Symbol,
     },
+    json_schema::{Beyond, JsonSchema, json_schema},
     patch::{changed, patch},
     read::{MAX_BYTES, MAX_DEPTH, read},
     refusal::refused,

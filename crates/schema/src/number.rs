@@ -57,6 +57,23 @@ impl Number {
         self.decimals == 0 && !self.has_exponent && text.trim_matches(|c| c <= ' ').parse::<i64>().is_ok()
     }
 
+    /// Returns whether it is negative, and its digits before and after the point without zeros around; `None` if
+    /// that takes more than a hundred.
+    pub(crate) fn plain(&self) -> Option<(bool, String, String)> {
+        let all = String::from_utf8(self.digits.clone()).ok()?;
+        if self.power.unsigned_abs() > 100 || all.len() > 100 {
+            return None;
+        }
+        let zeros = |count: i64| "0".repeat(usize::try_from(count).unwrap_or_default());
+        let before = usize::try_from(self.power).unwrap_or_default();
+        let (whole, fraction) = match all.split_at_checked(before) {
+            Some((whole, fraction)) => (whole.to_owned(), zeros(-self.power) + fraction),
+            None => (all.clone() + &zeros(self.power - i64::try_from(all.len()).ok()?), String::new()),
+        };
+        let fraction = if all.is_empty() { String::new() } else { fraction };
+        Some((self.is_negative, whole, fraction))
+    }
+
     /// Returns `true` if it is written without an exponent.
     pub(crate) const fn is_plain(&self) -> bool {
         !self.has_exponent

@@ -43,7 +43,9 @@ pub fn refused(message: &str, field: &str, rule: &str) -> Vec<Finding> {
 /// Reads a line of the validator.
 fn line(line: &str) -> Option<Finding> {
     let line = line.trim();
-    let (place, mut reason) = line.strip_prefix('#')?.split_once(": ")?;
+    let line = line.strip_prefix('#')?;
+    // Of a constant that differs the validator says nothing but where.
+    let (place, mut reason) = line.split_once(": ").or_else(|| Some((line.strip_suffix(':')?, "")))?;
     // The validator names the place of a part inside its own scheme once more.
     while let Some(rest) = reason.strip_prefix("#: ") {
         reason = rest;
@@ -53,9 +55,14 @@ fn line(line: &str) -> Option<Finding> {
     }
     let mut path = pointer(place);
     let (rule, limit, actual) = keyword(reason);
-    let missing = inside(reason, "required key [", "]").or_else(|| inside(reason, "extraneous key [", "]"));
+    let missing = ["required key [", "extraneous key [", "property ["].iter().find_map(|head| {
+        let rest = reason.strip_prefix(head)?;
+        // Names have brackets, too: the last one closes.
+        rest.rsplit_once(']').map(|(name, _)| name)
+    });
     path.extend(missing.map(Step::from));
-    let mut finding = Finding::new(rule, path, reason.to_owned());
+    let message = if reason.is_empty() { "the value is not the one that it has to be" } else { reason };
+    let mut finding = Finding::new(rule, path, message.to_owned());
     finding.limit = limit.map(str::to_owned);
     finding.actual = actual.and_then(|actual| actual.parse().ok());
     Some(finding)
@@ -63,6 +70,9 @@ fn line(line: &str) -> Option<Finding> {
 
 /// Finds the keyword of JSON Schema that a reason is about, the limit and what was counted.
 fn keyword(reason: &str) -> (&'static str, Option<&str>, Option<&str>) {
+    if reason.is_empty() {
+        return ("const", None, None);
+    }
     let counted = [
         ("expected maxLength: ", ", actual: ", "maxLength"),
         ("expected minLength: ", ", actual: ", "minLength"),
@@ -71,6 +81,7 @@ fn keyword(reason: &str) -> (&'static str, Option<&str>, Option<&str>) {
         ("minimum size: [", "], found: [", "minProperties"),
         ("maximum size: [", "], found: [", "maxProperties"),
         ("expected type: ", ", found: ", "type"),
+        ("expected: [", "] array items, found: [", "additionalItems"),
     ];
     for (before, between, keyword) in counted {
         if let Some((limit, actual)) = reason.strip_prefix(before).and_then(|rest| rest.split_once(between)) {
@@ -93,6 +104,8 @@ fn keyword(reason: &str) -> (&'static str, Option<&str>, Option<&str>) {
     let named = [
         ("required key [", "required"),
         ("extraneous key [", "additionalProperties"),
+        ("is required", "dependencies"),
+        ("false schema always fails", "falseSchema"),
         (" is not a valid enum value", "enum"),
         ("subschemas matched instead of one", "oneOf"),
         ("no subschema matched", "anyOf"),
@@ -126,7 +139,7 @@ fn inside<'a>(text: &'a str, before: &str, after: &str) -> Option<&'a str> {
 fn pointer(text: &str) -> Vec<Step> {
     let steps = text.split('/').skip(1);
     let step = |step: &str| match step.parse() {
-        Ok(index) if !step.starts_with('+') => Step::Index(index),
+        Ok(index) if step == "0" || !step.starts_with(['+', '0']) => Step::Index(index),
         _ => Step::Field(step.replace("~1", "/").replace("~0", "~")),
     };
     steps.map(step).collect()
@@ -170,6 +183,12 @@ mod tests {
             ("#/u: x is not a valid enum value", "/u", "enum", None, None),
             ("#/d: [x] is not a valid date-time. Expected [yyyy]", "/d", "format", None, None),
             ("#/w: something else", "/w", "schema", None, None),
+            ("#/c:", "/c", "const", None, None),
+            ("#/t: expected: [2] array items, found: [3]", "/t", "additionalItems", Some("2"), Some(3)),
+            ("#/p: property [q] is required", "/p/q", "dependencies", None, None),
+            ("#/007/+1/0/10: something else", "/007/+1/0/10", "schema", None, None),
+            ("#/f: false schema always fails", "/f", "falseSchema", None, None),
+            ("#: required key [Size [cm]] not found", "/Size [cm]", "required", None, None),
         ] {
             let found = refused(&format!("checked:\n{line}\n#: 3 schema violations found"), "", "");
             assert_eq!(found.len(), 1, "{line}");

@@ -265,6 +265,7 @@ impl<'a> Judge<'a> {
             field.rules_named("valueTypeRule").filter(|rule| self.tree.holds(rule.when.as_ref(), node));
         let is_text = types.any(|rule| !is_numeric(&rule.value));
         let is_typed = field.rules_named("valueTypeRule").any(|rule| is_numeric(&rule.value));
+        let mut is_noted = false;
         for (place, text) in texts {
             match Number::parse(&text.text) {
                 Some(number) if !is_text && is_beyond(&number, &limit, rule) => {
@@ -275,7 +276,11 @@ impl<'a> Judge<'a> {
                 // What is not a number has been found by its type.
                 Some(_) if !is_text => {}
                 None if is_typed => {}
-                _ => return self.note(node, rule, "a bound of numbers on a text is not judged"),
+                _ if is_noted => {}
+                _ => {
+                    self.note(node, rule, "a bound of numbers on a text is not judged");
+                    is_noted = true;
+                }
             }
         }
     }
@@ -333,17 +338,17 @@ fn is_beyond(number: &Number, limit: &Number, rule: &Rule) -> bool {
     }
 }
 
-fn is_negative(text: &str) -> bool {
+pub(crate) fn is_negative(text: &str) -> bool {
     text.strip_prefix('-')
         .is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-fn is_numeric(kind: &str) -> bool {
+pub(crate) fn is_numeric(kind: &str) -> bool {
     matches!(kind.trim(), "decimal" | "integer" | "long" | "double")
 }
 
 /// Returns `true` if a text is of a type; types that are not known take anything.
-fn is_of_type(text: &str, kind: &str) -> bool {
+pub(crate) fn is_of_type(text: &str, kind: &str) -> bool {
     let number = || Number::parse(text);
     match kind.trim() {
         "integer" | "long" => number().is_some_and(|number| number.is_integer(text)),
@@ -351,7 +356,7 @@ fn is_of_type(text: &str, kind: &str) -> bool {
         "double" => number().is_some(),
         "url" => is_url(text),
         "date" => is_date(text),
-        "time" => text.len() == 19 && text.as_bytes()[10] == b' ' && is_time(text),
+        "time" => is_time(text),
         _ => true,
     }
 }
@@ -370,11 +375,21 @@ fn is_url(text: &str) -> bool {
 
 /// Returns `true` for yyyy-MM-dd.
 fn is_date(text: &str) -> bool {
-    let bytes = text.as_bytes();
-    bytes.len() == 10 && bytes[4] == b'-' && bytes[7] == b'-' && Date::strptime("%Y-%m-%d", text).is_ok()
+    has_form(text, "0000-00-00") && Date::strptime("%Y-%m-%d", text).is_ok()
 }
 
 /// Returns `true` for yyyy-MM-dd HH:mm:ss.
 fn is_time(text: &str) -> bool {
-    text.get(..10).is_some_and(is_date) && DateTime::strptime("%Y-%m-%d %H:%M:%S", text).is_ok()
+    // A leap second would be read as the one before it.
+    has_form(text, "0000-00-00 00:00:00")
+        && !text.ends_with(":60")
+        && DateTime::strptime("%Y-%m-%d %H:%M:%S", text).is_ok()
+}
+
+/// Returns `true` if digits stand where the form has zeros, and all else is as it is there: dates are read
+/// otherwise with signs and blanks, too.
+fn has_form(text: &str, form: &str) -> bool {
+    let mut pairs = text.bytes().zip(form.bytes());
+    text.len() == form.len()
+        && pairs.all(|(byte, in_form)| byte == in_form || in_form == b'0' && byte.is_ascii_digit())
 }

@@ -132,7 +132,8 @@ fn value(out: &mut String, field: &Field, extent: Extent, depth: usize) {
             if attributes.is_empty() {
                 out.push_str("\"\"");
             } else {
-                let attributes = attributes.iter().map(|name| format!("{name:?}: \"\""));
+                let json = |name: &&str| serde_json::to_string(name).unwrap_or_default();
+                let attributes = attributes.iter().map(|name| format!("{}: \"\"", json(name)));
                 let attributes: Vec<String> = attributes.collect();
                 let _ = write!(out, "{{\"$value\": \"\", \"$attrs\": {{{}}}}}", attributes.join(", "));
             }

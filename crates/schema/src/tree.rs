@@ -213,33 +213,8 @@ impl<'a> Tree<'a> {
                 value.each_text(&mut |text| values.push(text.text.as_str()));
             }
         }
-        values.retain(|value| !crate::value::is_blank(value));
-        let wanted = comparison.value.as_str();
-        if values.is_empty() {
-            return holds_for_empty(&comparison.symbol);
-        }
-        let number = |text: &str| Number::parse(text);
-        let all_are = |is: fn(std::cmp::Ordering) -> bool| {
-            let Some(limit) = number(wanted) else { return false };
-            values
-                .iter()
-                .all(|value| number(value).and_then(|value| value.partial_cmp(&limit)).is_some_and(is))
-        };
-        let options =
-            || found.first().map(|node| self.nodes[*node].field.options.as_slice()).unwrap_or_default();
-        let is_option = |value: &&str| options().iter().any(|option: &Choice| option.value == **value);
-        match &comparison.symbol {
-            Symbol::Equal => values.iter().all(|value| *value == wanted),
-            Symbol::Contains => values.contains(&wanted),
-            Symbol::NotEqual | Symbol::NotContains => !values.contains(&wanted),
-            Symbol::Above => all_are(std::cmp::Ordering::is_gt),
-            Symbol::Below => all_are(std::cmp::Ordering::is_lt),
-            Symbol::AtLeast => all_are(std::cmp::Ordering::is_ge),
-            Symbol::AtMost => all_are(std::cmp::Ordering::is_le),
-            Symbol::InOptions => values.iter().all(is_option),
-            Symbol::NotInOptions => !values.iter().any(is_option),
-            Symbol::IsNull | Symbol::Unknown(_) => false,
-        }
+        let options = found.first().map(|node| self.nodes[*node].field.options.as_slice());
+        is_met(comparison, values, options.unwrap_or_default())
     }
 
     /// Finds a field: in the same group, in those around it, or else anywhere in the document.
@@ -257,11 +232,38 @@ impl<'a> Tree<'a> {
     }
 }
 
+/// Returns `true` if the values of a field meet a comparison.
+pub(crate) fn is_met(comparison: &Comparison, mut values: Vec<&str>, options: &[Choice]) -> bool {
+    values.retain(|value| !crate::value::is_blank(value));
+    let wanted = comparison.value.as_str();
+    if values.is_empty() {
+        return holds_for_empty(&comparison.symbol);
+    }
+    let number = |text: &str| Number::parse(text);
+    let all_are = |is: fn(std::cmp::Ordering) -> bool| {
+        let Some(limit) = number(wanted) else { return false };
+        values.iter().all(|value| number(value).and_then(|value| value.partial_cmp(&limit)).is_some_and(is))
+    };
+    let is_option = |value: &&str| options.iter().any(|option| option.value == **value);
+    match &comparison.symbol {
+        Symbol::Equal => values.iter().all(|value| *value == wanted),
+        Symbol::Contains => values.contains(&wanted),
+        Symbol::NotEqual | Symbol::NotContains => !values.contains(&wanted),
+        Symbol::Above => all_are(std::cmp::Ordering::is_gt),
+        Symbol::Below => all_are(std::cmp::Ordering::is_lt),
+        Symbol::AtLeast => all_are(std::cmp::Ordering::is_ge),
+        Symbol::AtMost => all_are(std::cmp::Ordering::is_le),
+        Symbol::InOptions => values.iter().all(is_option),
+        Symbol::NotInOptions => !values.iter().any(is_option),
+        Symbol::IsNull | Symbol::Unknown(_) => false,
+    }
+}
+
 /// Returns `true` if a condition on a field without a value holds.
 ///
 /// No document says. Forms hide a field "unless A is chosen" by a rule with `!=`, which only makes sense if an
 /// untouched A hides it; so this is a guess, and this is the one place that makes it.
-const fn holds_for_empty(symbol: &Symbol) -> bool {
+pub(crate) const fn holds_for_empty(symbol: &Symbol) -> bool {
     matches!(symbol, Symbol::NotEqual | Symbol::NotContains | Symbol::IsNull)
 }
 

@@ -1,6 +1,8 @@
 //! Documents and values that nobody meant well.
 
-use sesame_schema::{Dialect, MAX_BYTES, MAX_DEPTH, Severity, check, read, values_from_json, write};
+use sesame_schema::{
+    Dialect, MAX_BYTES, MAX_DEPTH, Severity, check, json_schema, read, values_from_json, write,
+};
 use std::fmt::Write as _;
 
 /// Makes a form and values of a size.
@@ -113,6 +115,69 @@ fn no_form_takes_quadratic_time() {
         let best = |count: usize| (0..3).map(|_| time(count)).fold(f64::MAX, f64::min);
         let (small, large) = (best(2_000), best(32_000));
         assert!(large < small * 64.0, "{name}: {small:.4} s, sixteen times as much {large:.4} s");
+    }
+}
+
+#[test]
+fn no_form_takes_quadratic_time_as_a_json_schema() {
+    let when = |field: &str| {
+        format!("<depend-group><depend-express fieldId='{field}' value='1' symbol='!='/></depend-group>")
+    };
+    // Rules of all kinds that others have to do with, on one field.
+    let rules = |count: usize| {
+        let rule =
+            |name: &str, value: &str| format!("<rule name='{name}' value='{value}'>{}</rule>", when("b"));
+        let each = [
+            rule("disableRule", "true"),
+            rule("requiredRule", "true"),
+            rule("valueTypeRule", "text"),
+            rule("minValueRule", "1"),
+        ];
+        let rules = each.concat().repeat(count / 4);
+        format!(
+            "<r><field id='a' type='input'><rules>{rules}</rules><default-value>x</default-value></field>\
+            <field id='b' type='input'/></r>"
+        )
+    };
+    // Each field has a default and is switched off by the two after it.
+    let chain = |count: usize| {
+        let mut form = String::from("<r>");
+        for field in 0..count {
+            let rules: String = (1..3)
+                .map(|next| {
+                    format!(
+                        "<rule name='disableRule' value='true'>{}</rule>",
+                        when(&format!("f{}", field + next))
+                    )
+                })
+                .collect();
+            write!(form, "<field id='f{field}' type='input'><rules>{rules}</rules><default-value>1</default-value></field>")
+                .unwrap();
+        }
+        form + "</r>"
+    };
+    let options = |count: usize| {
+        let mut form = String::from("<r><field id='a' type='multiCheck'><options>");
+        for option in 0..count {
+            write!(form, "<option displayName='n' value='{}'>{}</option>", option / 2, when("b")).unwrap();
+        }
+        form + "</options></field><field id='b' type='input'/></r>"
+    };
+    let makers: [(&str, &dyn Fn(usize) -> String); 3] =
+        [("rules", &rules), ("chain", &chain), ("options", &options)];
+    for (name, make) in makers {
+        let time = |count: usize| {
+            let form = read(&make(count)).unwrap();
+            let begun = std::time::Instant::now();
+            let written = json_schema(&form);
+            (begun.elapsed().as_secs_f64(), written.schema.to_string().len())
+        };
+        let best = |count: usize| {
+            (0..3).map(|_| time(count)).fold((f64::MAX, 0), |best, one| (best.0.min(one.0), one.1))
+        };
+        let (small, large) = (best(1_000), best(16_000));
+        assert!(large.0 < small.0 * 64.0, "{name}: {:.4} s, sixteen times as much {:.4} s", small.0, large.0);
+        assert!(large.1 < small.1 * 32, "{name}: {} bytes, sixteen times as much {}", small.1, large.1);
     }
 }
 

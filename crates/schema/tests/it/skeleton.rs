@@ -25,6 +25,10 @@ fn skeletons_are_json_without_their_comments() {
             values_from_json(&without_comments(&skeleton(&form(name), extent))).unwrap();
         }
     }
+    let odd = read(
+        "<r><field id='a\u{1}\\' type='input'><rules><rule name='valueAttributeRule' value='b\u{1}\"'/></rules></field></r>",
+    );
+    values_from_json(&without_comments(&skeleton(&odd.unwrap(), Extent::Full))).unwrap();
     let text = "{ // one \"\n \"a//\\\"b\": \"/* c */\", /* d\n */ \"e\": [1, // f\n ], }";
     assert_eq!(without_comments(text), "{ \n \"a//\\\"b\": \"/* c */\", \n \"e\": [1 \n ] }");
 }
