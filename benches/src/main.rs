@@ -71,7 +71,18 @@ fn main() -> Result<()> {
     if cfg!(debug_assertions) {
         bail!("built without optimization; run it with --release");
     }
-    let all = ["signing", "calls", "sandbox", "schema", "vault", "catalog", "shops", "stock", "processes", "postgres"];
+    let all = [
+        "signing",
+        "calls",
+        "sandbox",
+        "schema",
+        "vault",
+        "catalog",
+        "shops",
+        "stock",
+        "processes",
+        "postgres",
+    ];
     if let Some(unknown) = names.iter().find(|name| !all.contains(&name.as_str())) {
         bail!("there is no measurement {unknown:?}; there are {}", all.join(", "));
     }

@@ -60,7 +60,7 @@ pub(crate) fn measure(effort: Effort, report: &mut Report) -> Result<()> {
         for (what, ratios) in [("products", products), ("orders", orders)] {
             report.add(
                 "shops",
-                &format!("{what} of 100 shops by a gateway of 50 ms, faster than one after the other"),
+                format!("{what} of 100 shops by a gateway of 50 ms, faster than one after the other"),
                 ratios,
                 "×",
                 Target::AtLeast(20.0),

@@ -216,6 +216,10 @@ pub enum ColumnKind {
     Money,
     /// A point in time.
     Time,
+    /// A state; where the row names none, the one that the call asked for.
+    Asked,
+    /// A currency; where the row names none, that of the shop's region.
+    Currency,
     /// The name, address or phone of a person: masked unless it is asked for.
     Person,
 }

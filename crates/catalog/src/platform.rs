@@ -31,6 +31,9 @@ pub struct Platform {
     pub clock: ClockRules,
     /// The IANA time zone of dates in requests and replies: `America/Los_Angeles`.
     pub time_zone: String,
+    /// The currency of prices that name none, by ISO 4217, where it is the same in all regions: `CNY`.
+    #[serde(default)]
+    pub currency: Option<String>,
     /// The namespace of an API that is given without one (param2 only).
     #[serde(default)]
     pub default_namespace: Option<String>,
@@ -84,6 +87,11 @@ impl Platform {
     pub fn time_zone_in<'a>(&'a self, region: &'a Region) -> &'a str {
         region.time_zone.as_deref().unwrap_or(&self.time_zone)
     }
+
+    /// Returns the currency of prices that name none, where one is known.
+    pub fn currency_in<'a>(&'a self, region: Option<&'a Region>) -> Option<&'a str> {
+        region.and_then(|region| region.currency.as_deref()).or(self.currency.as_deref())
+    }
 }
 
 /// A host that serves `handler/share/apidoc/getApiCategoryMixed.json` and `getApi.json?path=`.
@@ -131,6 +139,9 @@ pub struct Region {
     /// The time zone of dates, where it is not that of the platform.
     #[serde(default)]
     pub time_zone: Option<String>,
+    /// The currency of prices that name none, by ISO 4217: `SGD`.
+    #[serde(default)]
+    pub currency: Option<String>,
     /// Parameters of the authorize URL that replace those of the platform or join them.
     #[serde(default)]
     pub params: BTreeMap<String, String>,

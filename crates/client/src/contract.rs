@@ -90,12 +90,8 @@ impl Contract {
         let given = |name: &str| {
             call.args.iter().any(|(given, value)| given == name && !is_empty(value)) || given_as_file(name)
         };
-        let missing: Vec<&str> = self
-            .required
-            .iter()
-            .map(|at| api.params[*at].name.as_str())
-            .filter(|name| !given(name))
-            .collect();
+        let missing: Vec<&Param> =
+            self.required.iter().map(|at| &api.params[*at]).filter(|param| !given(&param.name)).collect();
         for (name, value) in &call.args {
             match self.param(name) {
                 _ if is_empty(value) => found.warnings.push(format!("{name} is empty and is not sent")),
@@ -125,7 +121,8 @@ impl Contract {
         let mut hint = String::new();
         if !missing.is_empty() {
             let s = if missing.len() == 1 { "" } else { "s" };
-            found.wrong.insert(0, format!("needs the argument{s} {}", missing.join(", ")));
+            let names: Vec<&str> = missing.iter().map(|param| param.name.as_str()).collect();
+            found.wrong.insert(0, format!("needs the argument{s} {}", names.join(", ")));
             hint = format!("Add {}. ", example_of(&missing));
         }
         // What is missing may be there under another name.
@@ -168,8 +165,15 @@ fn is_variable(api: &Api, name: &str) -> bool {
         .is_some_and(|path| path.split('{').skip(1).any(|part| part.split('}').next() == Some(name)))
 }
 
-fn example_of(missing: &[&str]) -> String {
-    missing.iter().map(|name| format!("{name}=...")).collect::<Vec<_>>().join(" ")
+/// Says how arguments are given, in the words of the help of `call`.
+fn example_of(missing: &[&Param]) -> String {
+    let one = |param: &&Param| match param.kind {
+        Type::Bytes => format!("{}@FILE", param.name),
+        Type::Object => format!("{}:=JSON", param.name),
+        _ if param.list => format!("{}:=JSON", param.name),
+        _ => format!("{}=VALUE", param.name),
+    };
+    missing.iter().map(one).collect::<Vec<_>>().join(" ")
 }
 
 /// Null and an empty text are left out of the request (see `core::encode`).

@@ -461,6 +461,10 @@ impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut out = f.debug_struct("Error");
         out.field("kind", &self.0.kind).field("message", &self.0.message);
+        // It is what `main` prints of an error that it returns.
+        if let Some(hint) = &self.0.hint {
+            out.field("hint", hint);
+        }
         if let Some(code) = &self.0.code {
             out.field("code", code);
         }

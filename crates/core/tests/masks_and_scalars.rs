@@ -46,6 +46,7 @@ fn no_debug_or_display_shows_a_secret() {
             "{:?}",
             Error::usage(format!("said {SECRET}"))
                 .with_code(SECRET)
+                .with_hint(format!("look at {SECRET}"))
                 .with_source(std::io::Error::other(SECRET))
                 .redacted(&Redactor::new([SECRET]))
         ),
@@ -122,4 +123,12 @@ proptest! {
         let _ = (parse_compact(&text), parse_compact(&digits), parse_request_timestamp(&text), parse_http_date(&text));
         let _ = (mask(&text), mask_url(&text), mask_text(&text), scalar::first_number_after(&text, 0, 10));
     }
+}
+
+/// What `main` prints of an error that it returns.
+#[test]
+fn the_debug_of_an_error_has_its_hint() {
+    let error = Error::usage("no such app").with_hint("Add it first.");
+    assert!(format!("{error:?}").contains("Add it first."), "{error:?}");
+    assert!(!format!("{:?}", Error::local("lost")).contains("hint: \"\""));
 }

@@ -14,6 +14,10 @@ pub struct Fields {
     /// The facet.
     pub facet: Facet,
     zone: TimeZone,
+    /// The currency of prices that say none.
+    currency: Option<String>,
+    /// The state that the call asked for.
+    asked: Option<String>,
     is_personal: bool,
     /// Names of members that are masked.
     personal: Vec<String>,
@@ -25,16 +29,30 @@ impl Fields {
     /// # Errors
     /// Usage, for a platform without it.
     pub async fn open(shop: &Shop, name: &str) -> Result<Self> {
-        let (platform, zone) = shop.place().await?;
-        let facet = shop.client().catalog().facet(&platform, name)?;
-        let zone = times::zone(facet.time_zone.as_deref().unwrap_or(&zone))?;
-        Ok(Self::new(facet, zone))
+        let place = shop.place().await?;
+        let facet = shop.client().catalog().facet(&place.platform, name)?;
+        let zone = times::zone(facet.time_zone.as_deref().unwrap_or(&place.zone))?;
+        Ok(Self::new(facet, zone).with_currency(place.currency))
     }
 
     /// Reads the rows of a facet. `zone` is that of times that say none.
     pub fn new(facet: Facet, zone: TimeZone) -> Self {
         let personal = facet.personal.clone();
-        Self { facet, zone, is_personal: false, personal }
+        Self { facet, zone, currency: None, asked: None, is_personal: false, personal }
+    }
+
+    /// Sets the currency of prices that say none.
+    #[must_use]
+    pub fn with_currency(mut self, currency: Option<String>) -> Self {
+        self.currency = currency;
+        self
+    }
+
+    /// Sets the state that rows have which name none: see [`Page::asked`](crate::Page::asked).
+    #[must_use]
+    pub fn with_asked(mut self, status: Option<String>) -> Self {
+        self.asked = status;
+        self
     }
 
     /// Shows names, addresses and phones.
@@ -66,6 +84,8 @@ impl Fields {
             // So some platforms write that it has not happened yet.
             ColumnKind::Time if text == "0" => String::new(),
             ColumnKind::Time => times::readable(&text, &self.zone),
+            ColumnKind::Asked if text.is_empty() => self.asked.clone().unwrap_or_default(),
+            ColumnKind::Currency if text.is_empty() => self.currency.clone().unwrap_or_default(),
             ColumnKind::Person if !self.is_personal && !text.is_empty() => personal::MASK.to_owned(),
             _ => text,
         }

@@ -239,7 +239,10 @@ impl ProductPages {
     /// Fetches the next page.
     pub async fn next(&mut self) -> Option<Result<Page<Product>>> {
         let page = self.walk.next().await?;
-        Some(page.map(|page| page.map(|row| Product::new(&self.shop, &self.fields, &row))))
+        Some(page.map(|page| {
+            let fields = self.fields.clone().with_asked(page.asked.clone());
+            page.map(|row| Product::new(&self.shop, &fields, &row))
+        }))
     }
 
     /// Returns where the list is, to go on later.

@@ -49,15 +49,29 @@ impl Shop {
         call
     }
 
-    /// Returns the platform of the shop, and the time zone of its dates.
-    pub(crate) async fn place(&self) -> Result<(String, String)> {
+    /// Returns where the shop is.
+    pub(crate) async fn place(&self) -> Result<Place> {
         let handle = self.client.vault().handle(&self.account).await?;
         let platform = handle.platform();
         let region =
             handle.region().and_then(|name| platform.regions.iter().find(|region| region.name == name));
         let zone = region.map_or(platform.time_zone.as_str(), |region| platform.time_zone_in(region));
-        Ok((platform.name.clone(), zone.to_owned()))
+        Ok(Place {
+            platform: platform.name.clone(),
+            zone: zone.to_owned(),
+            currency: platform.currency_in(region).map(ToOwned::to_owned),
+        })
     }
+}
+
+/// Where a shop is: what its rows leave out.
+pub(crate) struct Place {
+    /// The platform.
+    pub(crate) platform: String,
+    /// The time zone of dates that say none.
+    pub(crate) zone: String,
+    /// The currency of prices that say none.
+    pub(crate) currency: Option<String>,
 }
 
 impl std::fmt::Debug for Shop {

@@ -123,7 +123,7 @@ impl SkuPages {
             Some(prices) => prices.find(&sought).await?.into(),
             None => VecDeque::new(),
         };
-        let Page { rows: products, total, mut warnings, progress } = page;
+        let Page { rows: products, total, mut warnings, asked, progress } = page;
         let mut rows = Vec::new();
         for (product, found) in products.into_iter().zip(found) {
             let mut states = match found {
@@ -145,7 +145,7 @@ impl SkuPages {
         }
         rows.truncate(usize::try_from(self.left).unwrap_or(usize::MAX));
         self.left -= rows.len() as u64;
-        Ok(Page { rows, total, warnings, progress })
+        Ok(Page { rows, total, warnings, asked, progress })
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, value::RawValue};
-use sesame_catalog::{Column, Facet};
+use sesame_catalog::{Column, ColumnKind, Facet};
 use sesame_core::{Error, ErrorKind, Result, path, scalar::raw_text};
 
 use crate::{Amount, Shop, at_once::at_once};
@@ -300,6 +300,12 @@ async fn read(shop: Shop, facet: Facet, input: &str, keys: Vec<String>) -> Resul
         let children = facet.children.as_deref().and_then(|children| path::rows(item, children));
         let children = children.filter(|rows| !rows.is_empty()).unwrap_or_else(|| vec![item]);
         states.extend(children.iter().map(|row| SkuState::read(&facet.columns, row, item, product)));
+    }
+    if facet.columns.iter().any(|column| column.kind == ColumnKind::Currency) {
+        let currency = shop.place().await?.currency;
+        for state in states.iter_mut().filter(|state| state.currency.is_none()) {
+            state.currency.clone_from(&currency);
+        }
     }
     Ok((keys, Ok(states)))
 }

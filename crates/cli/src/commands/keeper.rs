@@ -43,6 +43,7 @@ Examples:
   SESAME_WEBHOOK_SECRET=... sesame keeper --webhook https://example.com/sesame \\
       --output json
   sesame keeper --once
+  sesame keeper --test-event --hook /usr/local/bin/tell-us
 
 Refreshes access tokens before they end and extends refresh tokens where the platform allows it. Warns \
 30, 7, 2 and 1 days before a shop must be authorized again, when its authorization has ended, and when it \
@@ -78,6 +79,9 @@ pub(crate) struct KeeperArgs {
     /// Does what is due now and exits, for cron.
     #[arg(long)]
     once: bool,
+    /// Sends an event `test` to the hook and the webhook, and exits: 0 if all accepted it.
+    #[arg(long, conflicts_with = "once")]
+    test_event: bool,
     /// How many days the audit trail is kept: 7 to 36500 [default: 400].
     #[arg(long, value_name = "DAYS")]
     audit_days: Option<u32>,
@@ -88,8 +92,11 @@ pub(crate) struct KeeperArgs {
 
 /// Keeps until it is stopped, or once.
 pub(crate) fn run(args: KeeperArgs, context: &Context) -> CliResult {
-    let once = args.once;
+    let (once, is_test) = (args.once, args.test_event);
     let plan = KeeperPlan::of(args, context.settings.keeper.clone())?;
+    if is_test {
+        return runtime::block_on(context, test(&plan, context));
+    }
     if once {
         return runtime::block_on(context, round(&plan, context));
     }
@@ -190,6 +197,23 @@ async fn existing(context: &Context) -> CliResult<&Vault> {
             .into());
     }
     context.vault().await
+}
+
+/// Tries the sinks.
+async fn test(plan: &KeeperPlan, context: &Context) -> CliResult {
+    let deliverer = plan.deliverer(existing(context).await?)?;
+    if !deliverer.has_sinks() {
+        return Err(Error::usage("there is neither a hook nor a webhook to send the event to")
+            .with_hint("Give --hook or --webhook, or set them in SESAME_HOME/config.toml.")
+            .into());
+    }
+    let reporter = Reporter::new(context);
+    let deliveries = deliverer.test().await;
+    deliveries.iter().for_each(|delivery| reporter.delivery(delivery));
+    if deliveries.iter().any(|delivery| delivery.error.is_some()) {
+        return Err(CliError::Status(1));
+    }
+    Ok(())
 }
 
 /// What is due now, and no more.
@@ -346,14 +370,18 @@ impl Reporter {
             "next_try": next_try.map(|at| at.to_string()),
             "event": event,
         });
-        let account = event["account"].as_str().unwrap_or("an account that was removed");
+        let about = match event["account"].as_str() {
+            Some(account) => format!(": {account}"),
+            None if delivery.is_test() => String::new(),
+            None => ": an account that was removed".to_owned(),
+        };
         let kind = match event["days"].as_i64() {
             Some(days) => format!("{} ({days} d)", delivery.event),
             None => delivery.event.clone(),
         };
         let sentence = match &delivery.error {
-            None => format!("{kind}: {account}: told the {sink}"),
-            Some(error) => format!("{kind}: {account}: delivery to the {sink} failed: {error}"),
+            None => format!("{kind}{about}: told the {sink}"),
+            Some(error) => format!("{kind}{about}: delivery to the {sink} failed: {error}"),
         };
         // Tokens are kept whether somebody reads this or not.
         let _ = self.print(&record, &sentence);

@@ -1,5 +1,7 @@
 //! `sesame accounts` with its commands, and `sesame logout`.
 
+use sesame_core::Clock as _;
+
 use crate::{house::House, snapshot};
 
 /// An account of imported tokens whose refresh token ends in a number of days.
@@ -241,5 +243,61 @@ fn a_name_that_is_nearly_one_is_suggested() {
     ] {
         let said = house.run(arguments).fails(2).stderr;
         assert!(said.contains(meant), "{said}");
+    }
+}
+
+/// The machine's clock, and years more.
+#[derive(Debug)]
+struct Ahead;
+
+impl sesame_core::Clock for Ahead {
+    fn now(&self) -> jiff::Timestamp {
+        let now = sesame_vault::SystemClock.now();
+        now.checked_add(jiff::SignedDuration::from_hours(5 * 365 * 24)).unwrap()
+    }
+
+    fn sleep(&self, duration: std::time::Duration) -> sesame_core::BoxFuture<'static, ()> {
+        sesame_vault::SystemClock.sleep(duration)
+    }
+
+    fn random(&self, buffer: &mut [u8]) {
+        sesame_vault::SystemClock.random(buffer);
+    }
+}
+
+#[test]
+fn tokens_that_a_clock_stored_which_was_ahead_are_named_everywhere() {
+    let house = House::empty();
+    imported(&house, "lazada", "right", 100);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let location = sesame_vault::Location::Sqlite(house.path().join("vault.db"));
+        let transport = std::sync::Arc::new(sesame_http::HttpTransport::new());
+        let options = sesame_vault::VaultOptions::new(location, transport).clock(std::sync::Arc::new(Ahead));
+        let vault = sesame_vault::Vault::open(options).await.unwrap();
+        let tokens = sesame_vault::ImportedTokens::default()
+            .access(sesame_core::AccessToken::new("5000planted0access0ahead"))
+            .refresh(sesame_core::RefreshToken::new("5001planted0refresh0ahead"))
+            .account_name("early")
+            .access_expires_at(Ahead.now().checked_add(jiff::SignedDuration::from_hours(9)).unwrap());
+        vault.import_tokens("right", tokens).await.unwrap();
+        vault.close().await;
+    });
+    let listed = house.run(&["accounts", "--output", "json"]).succeeds();
+    let rows = listed.json();
+    let row = |name: &str| {
+        let found = rows.as_array().unwrap().iter().find(|row| row["name"] == name);
+        found.unwrap_or_else(|| panic!("{rows}")).clone()
+    };
+    assert!(row("early")["issued_in_future"].is_string() && row("right")["issued_in_future"].is_null());
+    assert_eq!(
+        (&row("early")["state"], &row("right")["state"]),
+        (&"needs_refresh".into(), &"healthy".into())
+    );
+    for arguments in [&["accounts"][..], &["doctor"], &["vault", "check"]] {
+        let done = house.run(arguments);
+        let said = format!("{}{}", done.stdout, done.stderr);
+        let line = said.lines().find(|line| line.contains("issued in the future")).unwrap_or_default();
+        assert!(line.contains("early") && !line.contains("right"), "{arguments:?}: {said}");
     }
 }

@@ -141,6 +141,51 @@ fn a_webhook_gets_a_signed_post_and_an_error_of_it_harms_nothing() {
 }
 
 #[test]
+fn a_test_event_tries_the_sinks_and_nothing_else() {
+    let house = House::empty();
+    imported(&house, "lazada", "near", 20);
+    let heard = house.path().join("heard");
+    let run = |script: &str| {
+        house.run(&[
+            "keeper",
+            "--test-event",
+            "--output",
+            "json",
+            "--hook",
+            "sh",
+            "--hook",
+            "-c",
+            "--hook",
+            script,
+        ])
+    };
+    let said = lines(&run("cat > heard").succeeds().stdout);
+    assert_eq!((said.len(), &said[0]["taken"]), (1, &true.into()), "{said:?}");
+    let event: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(&heard).unwrap()).unwrap();
+    assert_eq!((&event["event"], &event), (&"test".into(), &said[0]["event"]));
+    let refused = run("exit 7").fails(1);
+    assert!(refused.stdout.contains("exit code 7") || refused.stdout.contains('7'), "{}", refused.stdout);
+    // The warning of the shop is still to come.
+    let round = house.run(&[
+        "keeper",
+        "--once",
+        "--keep",
+        "never",
+        "--output",
+        "json",
+        "--hook",
+        "sh",
+        "--hook",
+        "-c",
+        "--hook",
+        "cat > heard",
+    ]);
+    assert_eq!(lines(&round.succeeds().stdout)[0]["event"]["event"], "expiring");
+    let nowhere = house.run(&["keeper", "--test-event"]).fails(2);
+    assert!(nowhere.stderr.contains("neither a hook nor a webhook"), "{}", nowhere.stderr);
+}
+
+#[test]
 fn what_cannot_work_is_said_at_the_start() {
     let mut house = House::empty();
     snapshot!("keeper_no_vault", house.show(&["keeper"]));

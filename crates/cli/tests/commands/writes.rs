@@ -108,7 +108,7 @@ fn a_list_of_skus_is_a_file_that_stock_and_price_take() {
                 .filter(|row| row["outcome"] != "done")
                 .map(|row| {
                     assert_eq!(row["code"], "PUB_BIZCHECK_PRODUCT_IN_AUDITING", "{platform}: {row}");
-                    row["line"].as_u64().unwrap() as usize - 1
+                    usize::try_from(row["line"].as_u64().unwrap()).unwrap() - 1
                 })
                 .collect();
             assert!(refused.len() < 10, "{platform}: {refused:?}");

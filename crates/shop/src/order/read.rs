@@ -81,7 +81,13 @@ impl OrderPages {
         self.left -= orders.len() as u64;
         let mut warnings = page.warnings;
         warnings.append(&mut self.words.warnings);
-        Some(Ok(Page { rows: orders, total: page.total, warnings, progress: page.progress }))
+        Some(Ok(Page {
+            rows: orders,
+            total: page.total,
+            warnings,
+            asked: page.asked,
+            progress: page.progress,
+        }))
     }
 
     /// Returns where the list is, to go on later.

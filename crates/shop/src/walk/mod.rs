@@ -36,6 +36,8 @@ pub struct Page<T> {
     pub total: Option<u64>,
     /// What the caller should know, as sentences.
     pub warnings: Vec<String>,
+    /// The state that the call asked for, in the platform's word: that of rows which name none.
+    pub asked: Option<String>,
     /// What the page adds to a bookmark; `None` for a list that has none.
     pub progress: Option<Progress>,
 }
@@ -173,7 +175,14 @@ impl Walk {
             // A row that went from one part to another.
             let mut is_new = |row: &RawValue| key.is_none() || seen.insert(id_of(row, key));
             let rows: Vec<Box<RawValue>> = page.items.into_iter().filter(|row| is_new(row)).collect();
-            return Ok(Some(Page { rows, total: page.total, warnings: page.warnings, progress: None }));
+            let asked = self.source.asked(part, &self.request);
+            return Ok(Some(Page {
+                rows,
+                total: page.total,
+                warnings: page.warnings,
+                asked,
+                progress: None,
+            }));
         }
         Ok(None)
     }
@@ -224,19 +233,21 @@ impl Walk {
         let (position, seen) = (plan.position.clone(), Ids(new));
         let progress = Progress { position, seen, window, is_new_window, mark: None };
         let total = Some(totals.1).filter(|total| *total > 0);
-        Ok(Some(Page { rows, total, warnings: Vec::new(), progress: Some(progress) }))
+        let asked = self.source.asked(wanted.part, &self.request);
+        Ok(Some(Page { rows, total, warnings: Vec::new(), asked, progress: Some(progress) }))
     }
 
     /// Returns how the rows are read.
     pub fn fields(&self) -> Fields {
         Fields::new(self.source.facet.clone(), self.source.zone.clone())
+            .with_currency(self.source.currency.clone())
     }
 }
 
 impl<T> Page<T> {
     pub(crate) fn map<U>(self, make: impl FnMut(T) -> U) -> Page<U> {
-        let Self { rows, total, warnings, progress } = self;
-        Page { rows: rows.into_iter().map(make).collect(), total, warnings, progress }
+        let Self { rows, total, warnings, asked, progress } = self;
+        Page { rows: rows.into_iter().map(make).collect(), total, warnings, asked, progress }
     }
 }
 

@@ -1,7 +1,7 @@
 //! How the rows of a list are asked for: the facet of the catalog, the account, what was asked for.
 
 use jiff::{Timestamp, tz::TimeZone};
-use serde_json::{Map, Value as Json, json};
+use serde_json::{Map, Value as Json, json, value::to_raw_value};
 use sesame_catalog::{Facet, Paging, PagingStyle};
 use sesame_client::{Call, Client};
 use sesame_core::{Error, Result, path};
@@ -9,6 +9,7 @@ use sesame_core::{Error, Result, path};
 use super::Bookmark;
 use crate::{
     Shop, Stage,
+    shop::Place,
     times::{self, Edge},
 };
 
@@ -52,6 +53,7 @@ pub(crate) struct Source {
     pub(crate) client: Client,
     pub(crate) facet: Facet,
     pub(crate) zone: TimeZone,
+    pub(crate) currency: Option<String>,
     pub(crate) parts: Vec<PartSource>,
 }
 
@@ -68,7 +70,7 @@ pub(crate) struct PartSource {
 impl Source {
     pub(crate) async fn open(shop: &Shop, request: &Request) -> Result<Self> {
         let client = shop.client().clone();
-        let (platform, zone_name) = shop.place().await?;
+        let Place { platform, zone: zone_name, currency } = shop.place().await?;
         let facet = client.catalog().facet(&platform, &request.list)?;
         let has = |input: &str| facet.inputs.contains_key(input);
         if request.status.is_some() && !has("status") {
@@ -103,7 +105,7 @@ impl Source {
             let size = paging.fixed_size.unwrap_or_else(|| limit.unwrap_or(most).clamp(1, most));
             parts.push(PartSource { api, paging, size, inputs });
         }
-        Ok(Self { shop: shop.clone(), client, facet, zone, parts })
+        Ok(Self { shop: shop.clone(), client, facet, zone, currency, parts })
     }
 
     /// Returns `true` if the list can be read window by window.
@@ -143,6 +145,14 @@ impl Source {
             }
         }
         Ok(call)
+    }
+
+    /// Returns the state that a part of the list is asked for.
+    pub(crate) fn asked(&self, part: usize, request: &Request) -> Option<String> {
+        let place = self.facet.inputs.get("status")?;
+        let call = self.base_call(part, request, None, None).ok()?;
+        let arguments = to_raw_value(&call.args).ok()?;
+        path::text(&arguments, place).map(std::borrow::Cow::into_owned)
     }
 
     /// Prepares the first call of a part that is read page by page.

@@ -83,6 +83,19 @@ async fn what_is_known_to_be_wrong_is_not_sent() {
     assert_eq!(stage.world().writes, 0);
 }
 
+/// The decimals of prices are those of the currency, which is that of the region.
+#[tokio::test]
+async fn prices_have_the_decimals_of_the_currency_of_the_region() {
+    for (region, refused) in [("sg", None), ("id", Some("IDR has at most 0 decimals"))] {
+        let stage = Stage::in_region(1, region).await;
+        let row = JobRow::sku("S0", "7.50".parse::<Amount>().unwrap());
+        let plan = stage.shop.plan(JobKind::PriceSet, vec![row]).await.unwrap();
+        let message = plan.entries()[0].outcome.message().1;
+        assert_eq!(message.is_some(), refused.is_some(), "{region}: {message:?}");
+        assert!(refused.is_none_or(|refused| message.unwrap().contains(refused)), "{message:?}");
+    }
+}
+
 #[tokio::test]
 async fn prices_keep_their_digits() {
     let stage = Stage::new(1).await;

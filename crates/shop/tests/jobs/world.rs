@@ -244,6 +244,11 @@ pub(crate) struct Stage {
 impl Stage {
     /// A shop with this number of SKUs, three to a product: `S0`, `S1`, .. with 10 in stock at 5.50.
     pub(crate) async fn new(skus: u64) -> Self {
+        Self::in_region(skus, "sg").await
+    }
+
+    /// The same in another country.
+    pub(crate) async fn in_region(skus: u64, region: &str) -> Self {
         let home = tempfile::tempdir().unwrap();
         let clock = Arc::new(JumpingClock(Mutex::new("2026-11-30T00:00:00Z".parse().unwrap())));
         let stock = |n| Stock {
@@ -269,6 +274,7 @@ impl Stage {
         .unwrap();
         let app =
             NewApp::new("lazada", "123456", AppSecret::new("planted-secret-of-the-app-0001")).name("app");
+        let app = app.region(region);
         vault.add_app(app).await.unwrap();
         let year = |years: i64| clock.now() + jiff::SignedDuration::from_hours(24 * 365 * years);
         let tokens = ImportedTokens::default()

@@ -24,8 +24,9 @@ use tokio::sync::watch;
 use self::{hook::Hook, webhook::Receiver};
 use crate::{
     Vault,
+    events::{TEST, test_event},
     model::{Id, lock, millis, warn_once},
-    store::{DueClaim, DueEvent, Sink},
+    store::{DueClaim, DueEvent, EventRow, Sink},
 };
 
 /// Events older than this are not delivered any more: 7 days, in milliseconds.
@@ -117,7 +118,7 @@ pub struct Delivery {
     pub id: Id,
     /// Where it went.
     pub sink: Sink,
-    /// `expiring`, `exhausted` or `recovered`.
+    /// `expiring`, `exhausted`, `recovered` or `test`.
     pub event: String,
     /// The event itself, as JSON.
     pub payload: String,
@@ -125,6 +126,13 @@ pub struct Delivery {
     pub error: Option<String>,
     /// When it is tried again, in milliseconds since 1970; `None` if it was accepted or has expired.
     pub next_try: Option<i64>,
+}
+
+impl Delivery {
+    /// Returns `true` for the event of [`Deliverer::test`].
+    pub fn is_test(&self) -> bool {
+        self.event == TEST
+    }
 }
 
 /// Delivers the events of a vault. Several may work on one vault: they share the events.
@@ -209,12 +217,7 @@ impl SinkState {
             };
             let Some(due) = due else { break };
             let event = &due.event;
-            let sent = match &self.target {
-                SinkTarget::Hook(hook) => {
-                    hook.deliver(services.clock.as_ref(), &event.payload, self.timeout).await
-                }
-                SinkTarget::Webhook(receiver) => receiver.deliver(services, event, self.timeout).await,
-            };
+            let sent = self.send(vault, event).await;
             let (error, next_try) = match &sent {
                 Ok(()) => (None, None),
                 Err(error) => (Some(error.to_string()), self.put_off(vault, &due, error).await),
@@ -237,6 +240,16 @@ impl SinkState {
             }
         }
         Ok(deliveries)
+    }
+
+    async fn send(&self, vault: &Vault, event: &EventRow) -> Result<()> {
+        let services = &vault.0;
+        match &self.target {
+            SinkTarget::Hook(hook) => {
+                hook.deliver(services.clock.as_ref(), &event.payload, self.timeout).await
+            }
+            SinkTarget::Webhook(receiver) => receiver.deliver(services, event, self.timeout).await,
+        }
     }
 
     /// Records that the event was accepted that was sent last.
@@ -298,6 +311,25 @@ impl Deliverer {
     /// 1 minute at first and every hour at last, for 7 days.
     pub async fn tick(&self) -> Result<Vec<Delivery>> {
         self.drain(&watch::channel(false).1).await
+    }
+
+    /// Sends an event `test` to each sink, once, and returns how that went. The vault's own events stay as
+    /// they are.
+    pub async fn test(&self) -> Vec<Delivery> {
+        let event = test_event(self.vault.0.clock.as_ref());
+        let mut deliveries = Vec::new();
+        for state in [&self.hook, &self.webhook].into_iter().flatten() {
+            let error = state.send(&self.vault, &event).await.err().map(|error| error.to_string());
+            deliveries.push(Delivery {
+                id: event.id,
+                sink: state.sink(),
+                event: event.kind.clone(),
+                payload: event.payload.clone(),
+                error,
+                next_try: None,
+            });
+        }
+        deliveries
     }
 
     /// Delivers until `stop` is ready, and calls `report` for each attempt. A delivery that is under

@@ -26,6 +26,9 @@ pub(crate) struct Events {
     actor: Arc<str>,
 }
 
+/// The kind of an event that tries a sink.
+pub(crate) const TEST: &str = "test";
+
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum News<'a> {
@@ -44,6 +47,33 @@ impl News<'_> {
             Self::Exhausted(_) => "exhausted",
             Self::Recovered => "recovered",
         }
+    }
+}
+
+/// Makes an event that is about nothing, to try a sink with. It has the members of the others.
+pub(crate) fn test_event(clock: &dyn Clock) -> EventRow {
+    let (id, now) = (Id::new(clock), clock.now());
+    let payload = json!({
+        "id": id.to_string(),
+        "event": TEST,
+        "at": now.to_string(),
+        "account": null,
+        "accounts": [],
+        "platform": null,
+        "app": null,
+        "login": null,
+        "country": null,
+        "ends_at": null,
+        "days": null,
+        "reason": "a test: nothing has happened",
+        "advice": null,
+    });
+    EventRow {
+        id,
+        at: now.as_millisecond(),
+        authorization_id: id,
+        kind: TEST.to_owned(),
+        payload: payload.to_string(),
     }
 }
 

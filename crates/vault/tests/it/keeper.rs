@@ -433,3 +433,24 @@ async fn tokens_by_id_are_masked_copies_and_unknown_ids_are_said() {
     assert_eq!(error.kind(), ErrorKind::Usage);
     assert!(error.hint().is_some());
 }
+
+#[tokio::test]
+async fn a_round_ends_also_where_the_clock_is_before_1970() {
+    let service = Param2Service::default();
+    let home = home(service.transport());
+    let (vault, _) = shops(&home, 3, 10 * HOUR, 180 * DAY).await;
+    home.clock
+        .set_back(Duration::from_millis(u64::try_from(START).unwrap()) + Duration::from_secs(365 * DAY));
+    assert!(home.clock.now().as_second() < 0);
+    let keeper = Keeper::new(vault, KeeperOptions::default());
+    let round = tokio::spawn(async move { keeper.drain().await });
+    for _ in 0..600 {
+        home.clock.advance_secs(1);
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        if round.is_finished() {
+            break;
+        }
+    }
+    assert!(round.is_finished(), "it waits for ever");
+    round.await.unwrap().unwrap();
+}

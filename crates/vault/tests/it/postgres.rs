@@ -1,5 +1,7 @@
 //! What a vault in PostgreSQL meets: refusals, servers that go away, other programs, other machines.
 
+mod impostor;
+
 use std::{sync::Arc, time::Duration};
 
 use crate::conformance::rows;

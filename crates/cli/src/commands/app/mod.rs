@@ -182,7 +182,9 @@ async fn show(context: &Context, vault: &Vault, app: &App) -> CliResult {
         let mut line = |name: &str, value: &str| printer.line(format_args!("{name:<14}{value}"));
         line("app", &app.name)?;
         line("platform", &app.platform)?;
-        line("region", app.region.as_deref().unwrap_or("(the platform's first)"))?;
+        if let Some(region) = &app.region {
+            line("region", region)?;
+        }
         line("app key", &app.app_key)?;
         line("redirect URI", &app.redirect_uri)?;
         if app.sandbox {

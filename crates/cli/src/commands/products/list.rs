@@ -84,6 +84,7 @@ pub(crate) async fn list(args: &ListArgs, context: &Context, facet: &str) -> Cli
                 let is_other = |found: &String| !found.is_empty() && !found.eq_ignore_ascii_case(wanted);
                 others += found.filter(is_other).count() as u64;
             }
+            let fields = fields.clone().with_asked(page.asked);
             let mut view = FacetRows { fields: &fields, columns: &columns, parent: None, shop: Some(name) };
             list.borrow_mut().page_of(name, &page.rows, total, &mut view)?;
             resume.record(page.progress)?;

@@ -98,6 +98,5 @@ pub(crate) async fn skus(args: &SkusArgs, context: &Context) -> CliResult {
         Ok(())
     });
     let outcome = outcome.await;
-    let done = list.borrow_mut().close(outcome);
-    done
+    list.into_inner().close(outcome)
 }

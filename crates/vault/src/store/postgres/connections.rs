@@ -19,6 +19,7 @@ use tokio::{
     time::timeout,
 };
 
+use super::relay;
 use crate::database::{Database, Server};
 
 /// Maximum number of connections of one vault; most of the time one or two are open.
@@ -39,6 +40,8 @@ struct Idle {
 
 pub(in crate::store) struct Connections {
     options: PgConnectOptions,
+    /// Host and port of a server that is reached over TCP without TLS.
+    relayed: Option<(String, u16)>,
     /// Certificates and a key that the connection is made with.
     files: Vec<PathBuf>,
     permits: Arc<Semaphore>,
@@ -108,6 +111,10 @@ impl Connections {
         let files = [&database.root_certificate, &database.certificate, &database.certificate_key];
         Arc::new(Self {
             options: options(database),
+            relayed: match &database.server {
+                Server::Host(host) if !database.tls => Some((host.clone(), database.port)),
+                _ => None,
+            },
             files: files.into_iter().flatten().cloned().collect(),
             permits: Arc::new(Semaphore::new(MOST)),
             idle: Mutex::default(),
@@ -163,7 +170,10 @@ impl Connections {
             }
         }
         let made = timeout(CONNECTING, async {
-            let mut connection = self.options.connect().await?;
+            let mut connection = match &self.relayed {
+                Some((host, port)) => relay::connect(&self.options, host, *port).await?,
+                None => self.options.connect().await?,
+            };
             sqlx::raw_sql(SETTINGS).execute(&mut connection).await?;
             Ok(connection)
         });

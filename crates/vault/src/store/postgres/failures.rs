@@ -4,6 +4,7 @@ use std::io;
 
 use sesame_core::{Error, Retry, redact::Redactor};
 
+use super::relay::CleartextPassword;
 use crate::database::Database;
 
 /// Describes an error: which database, what to do, and whether waiting helps.
@@ -15,6 +16,18 @@ pub(super) fn describe(database: &Database, error: sqlx::Error) -> Error {
     let (message, hint, waiting_helps) = match &error {
         sqlx::Error::Database(error) => {
             said_by_server(&place, error.code().as_deref().unwrap_or_default(), &said(&error.message()))
+        }
+        sqlx::Error::Io(error)
+            if error
+                .get_ref()
+                .is_some_and(<dyn std::error::Error + Send + Sync>::is::<CleartextPassword>) =>
+        {
+            (
+                format!("the server of the vault {place} asks for the password in clear text, without TLS"),
+                "It was not sent. Set scram-sha-256 in the server's pg_hba.conf, or use sslmode=verify-full or the \
+             server's socket in SESAME_VAULT. If the server does not ask so, another program listens on its port.",
+                false,
+            )
         }
         sqlx::Error::Io(error) => lost(&place, error.kind(), &said(error)),
         sqlx::Error::Tls(why) => untrusted(&place, &said(why)),

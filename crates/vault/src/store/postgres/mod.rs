@@ -5,6 +5,7 @@
 pub(super) mod connections;
 mod damage;
 mod failures;
+mod relay;
 mod schema;
 
 use sesame_core::{Error, Result};
