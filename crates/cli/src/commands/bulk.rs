@@ -42,6 +42,35 @@ impl BulkOptions {
     }
 }
 
+/// Rows, each with the shop that it is for if it says one.
+pub(crate) type ShopRows = Vec<(Option<String>, JobRow)>;
+
+/// Gives each shop its rows: those that name it, and those that name none.
+///
+/// # Errors
+/// Usage, for a row of a shop that is not among them.
+pub(crate) fn rows_of_shops(
+    chosen: &ChosenShops,
+    all: &ShopRows,
+) -> Result<HashMap<String, Vec<JobRow>>, Error> {
+    let mut rows: HashMap<String, Vec<JobRow>> =
+        chosen.accounts().iter().map(|account| (account.name.clone(), Vec::new())).collect();
+    for (shop, row) in all {
+        match shop {
+            None => rows.values_mut().for_each(|rows| rows.push(row.clone())),
+            Some(shop) => rows
+                .get_mut(shop)
+                .ok_or_else(|| {
+                    let line = row.line.map_or_else(String::new, |line| format!("line {line}: "));
+                    Error::usage(format!("{line}{shop} is not among the shops of this command"))
+                        .with_hint("Name it, or use --all-shops. Nothing was sent.")
+                })?
+                .push(row.clone()),
+        }
+    }
+    Ok(rows)
+}
+
 /// A kind of job on the command line.
 pub(crate) struct Bulk<'a> {
     pub(crate) context: &'a Context,

@@ -5,7 +5,7 @@ use std::{collections::HashMap, path::Path};
 use sesame_core::Error;
 use sesame_shop::{Amount, JobKind, JobRow};
 
-use super::bulk::{Bulk, BulkOptions};
+use super::bulk::{Bulk, BulkOptions, ShopRows, rows_of_shops};
 use crate::{
     context::Context,
     exit::CliResult,
@@ -107,28 +107,11 @@ async fn set(args: &ValueArgs, context: &Context, kind: JobKind, command: &'stat
     if !words.is_empty() || !args.options.is_of_a_job() {
         let words = words.to_vec();
         let all = runtime::aside(move || read(&words, kind, column)).await?;
-        for account in chosen.accounts() {
-            let mine = |(shop, _): &&(Option<String>, JobRow)| {
-                shop.as_ref().is_none_or(|shop| *shop == account.name)
-            };
-            rows.insert(account.name.clone(), all.iter().filter(mine).map(|(_, row)| row.clone()).collect());
-        }
-        let is_known = |shop: &String| chosen.accounts().iter().any(|account| account.name == *shop);
-        if let Some((shop, row)) =
-            all.iter().find_map(|(shop, row)| Some((shop.as_ref().filter(|shop| !is_known(shop))?, row)))
-        {
-            let line = row.line.map_or_else(String::new, |line| format!("line {line}: "));
-            return Err(Error::usage(format!("{line}{shop} is not among the shops of this command"))
-                .with_hint("Name it, or use --all-shops. Nothing was sent.")
-                .into());
-        }
+        rows = rows_of_shops(&chosen, &all)?;
     }
     let bulk = Bulk { context, kind, command, options: &args.options };
     bulk.run(&chosen, &rows).await
 }
-
-/// Rows, each with the shop that it is for if it says one.
-type ShopRows = Vec<(Option<String>, JobRow)>;
 
 /// Reads rows: the words, or those of a file.
 fn read(words: &[String], kind: JobKind, column: &'static str) -> CliResult<ShopRows> {

@@ -275,6 +275,34 @@ fn products_go_off_sale_back_and_away() {
 }
 
 #[test]
+fn products_of_several_shops_go_off_sale_by_a_file() {
+    let house = House::with_accounts(&[("lazada", "shop"), ("daraz", "other")]);
+    let list = |words: &[&str]| {
+        let shown = [&["products", "list", "--all-shops", "--all", "-o", "csv"], words].concat();
+        house.run(&shown).succeeds().stdout
+    };
+    let is_active = |line: &&str| line.contains(",Active,");
+    let all = list(&[]);
+    let of =
+        |shop: &'static str| all.lines().filter(move |line| line.starts_with(shop)).filter(is_active).take(3);
+    let chosen: Vec<&str> = of("shop,").chain(of("other,")).collect();
+    assert_eq!(chosen.len(), 6);
+    let file = [&[all.lines().next().unwrap()], &*chosen].concat().join("\n");
+    let file = house.file("products.csv", &file);
+    snapshot!("products_offline_shops", house.show(&["products", "offline", "--all-shops", &file, "--yes"]));
+    let active = |text: &str| text.lines().filter(is_active).count();
+    assert_eq!(active(&list(&[])) + 6, active(&all));
+    house.run(&["products", "offline", "--all-shops", "--undo", "--yes"]).succeeds();
+    assert_eq!(active(&list(&[])), active(&all));
+
+    // A file of one shop, and of none that was named.
+    snapshot!("products_offline_other", house.show(&["products", "offline", "shop", &file, "--yes"]));
+    let id = chosen[0].split(',').nth(1).unwrap();
+    snapshot!("products_offline_which", house.show(&["products", "offline", "shop,other", id]));
+    assert_eq!(active(&list(&[])), active(&all));
+}
+
+#[test]
 fn an_order_is_shipped_once_and_its_label_written() {
     let (house, _) = house();
     let order = order(&house, "to_ship");

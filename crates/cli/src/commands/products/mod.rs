@@ -72,22 +72,27 @@ Examples:
   sesame products online lazada-shop 2512685901
   sesame products online lazada-shop 2512685901 --dry-run
 
+A file, too, says the products: `products list -o csv` writes one. Its first line names the columns: product, \
+and shop where they are of different shops. CSV, TSV, JSON Lines and .xlsx are read; - is standard input.
 Journal, --resume, --undo, exit codes and JSON are those of `sesame stock set`.")]
     Online(states::StateArgs),
     /// Takes products off sale.
     #[command(after_help = "\
 Examples:
   sesame products offline lazada-shop 2512685901
+  sesame products list --platform lazada -n 2 -o csv | \
+      sesame products offline --platform lazada - --yes
   sesame products offline lazada-shop --undo
 
-Journal, --resume, --undo, exit codes and JSON are those of `sesame stock set`.")]
+Files are those of `sesame products online`; journal, --resume, --undo, exit codes and JSON those of \
+`sesame stock set`.")]
     Offline(states::StateArgs),
     /// Deletes products for good.
     #[command(after_help = "\
 Examples:
   sesame products delete lazada-shop 2512685901 --dry-run
 
-It cannot be undone. Journal, --resume, exit codes and JSON are those of `sesame stock set`.")]
+It cannot be undone. Files are those of `sesame products online`. Journal, --resume, exit codes and JSON are those of `sesame stock set`.")]
     Delete(states::StateArgs),
 }
 
