@@ -140,7 +140,7 @@ impl FieldParts<'_> {
         alone.value.clone_from(&self.field.value);
         alone.rules.extend(rule.map(always));
         if options.is_empty() {
-            alone.fields = self.field.fields.clone();
+            alone.fields.clone_from(&self.field.fields);
         } else {
             alone.rules = self.field.rules_named("valueAttributeRule").map(always).collect();
             alone.options = options.iter().map(|option| Choice { when: None, ..option.clone() }).collect();
