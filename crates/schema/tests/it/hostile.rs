@@ -143,14 +143,13 @@ fn no_form_takes_quadratic_time_as_a_json_schema() {
     let chain = |count: usize| {
         let mut form = String::from("<r>");
         for field in 0..count {
-            let rules: String = (1..3)
-                .map(|next| {
-                    format!(
-                        "<rule name='disableRule' value='true'>{}</rule>",
-                        when(&format!("f{}", field + next))
-                    )
-                })
-                .collect();
+            let rule = |next: usize| {
+                format!(
+                    "<rule name='disableRule' value='true'>{}</rule>",
+                    when(&format!("f{}", field + next))
+                )
+            };
+            let rules = rule(1) + &rule(2);
             write!(form, "<field id='f{field}' type='input'><rules>{rules}</rules><default-value>1</default-value></field>")
                 .unwrap();
         }
