@@ -14,8 +14,8 @@ use crate::{
     tree::{holds_for_empty, is_met, is_true},
 };
 
-/// How many comparisons the conditions of a form come to at most: what a default has to do with may double.
-const MOST: usize = 20_000;
+/// How many comparisons are written at most because of defaults that other fields switch off: each may double them.
+const MOST: usize = 2_000;
 
 /// How many rules switch a field off at most.
 const RULES: usize = 100;
@@ -77,10 +77,7 @@ impl Conditions<'_> {
         fields: &'a Fields,
         open: &mut Vec<&'a str>,
     ) -> Option<Json> {
-        self.count += 1;
-        if self.count > MOST {
-            return None;
-        }
+        self.count += usize::from(!open.is_empty());
         let Some(field) = fields.get(&comparison.field) else {
             let is_nowhere = !self.known.contains(comparison.field.as_str());
             return is_nowhere.then_some(json!(false));
@@ -95,7 +92,7 @@ impl Conditions<'_> {
             // Without a default: what is off and yet given is wrong anyway.
             return Some(seen);
         }
-        if open.len() == DEEPEST || open.contains(&field.id.as_str()) {
+        if self.count >= MOST || open.len() == DEEPEST || open.contains(&field.id.as_str()) {
             return None;
         }
         open.push(&field.id);

@@ -1,7 +1,7 @@
 //! Products against a JSON Schema in the form of AliExpress's, and the gateway's own words for the same faults.
 
 use serde_json::{Value as Json, json};
-use sesame_schema::{Finding, ProductSchema, refused};
+use sesame_schema::{Finding, Path, ProductSchema, Step, refused};
 
 /// In the form that the documents describe: attributes are objects with `value`, `customValue` and `unit`.
 fn schema() -> Json {
@@ -140,6 +140,14 @@ fn all_findings_come_at_once_with_values() {
     let category = found.iter().find(|one| one.path.to_string() == "/category_id").unwrap();
     assert_eq!((category.value.as_deref(), category.limit.as_deref()), (Some("x"), Some("integer")));
     assert!(found.iter().all(|one| !one.message.contains("aaaa")), "messages do not repeat the product");
+}
+
+#[test]
+fn numbers_are_indexes_in_lists_alone() {
+    let schema = json!({"additionalProperties": {"items": {"type": "string"}}});
+    let found =
+        ProductSchema::from_json(&schema.to_string()).unwrap().check(&json!({"5": ["x", 1]})).findings;
+    assert_eq!(found[0].path, Path(vec![Step::from("5"), Step::from(1)]));
 }
 
 #[test]
