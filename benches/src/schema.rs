@@ -61,7 +61,7 @@ pub(crate) fn measure(effort: Effort, report: &mut Report) -> Result<()> {
         written.push(1.0 / time);
         schemas.push(seconds(1, || drop(black_box(json_schema(black_box(&form))))) * 1e3);
     }
-    let rates = checked.iter().map(|time| 1.0 / time).collect();
+    let rates: Vec<f64> = checked.iter().map(|time| 1.0 / time).collect();
     report.add("schema", "products checked in a second", rates, "", Target::None);
     let ratio = paired(&checked, &parsed, |check, parse| check / parse);
     report.add(

@@ -191,6 +191,10 @@ fn list(args: &Filters, context: &Context) -> CliResult {
                 "a refresh or a login tells it on most platforms",
             );
         }
+        from_future.print(
+            "with tokens issued in the future, by a clock that was ahead",
+            "`sesame keeper` or `sesame refresh` replaces them",
+        );
         if let Some(notice) = listed.warning() {
             note("warning", &notice.to_string());
         }

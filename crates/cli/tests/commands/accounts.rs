@@ -292,7 +292,7 @@ fn tokens_that_a_clock_stored_which_was_ahead_are_named_everywhere() {
     assert!(row("early")["issued_in_future"].is_string() && row("right")["issued_in_future"].is_null());
     assert_eq!(
         (&row("early")["state"], &row("right")["state"]),
-        (&"needs_refresh".into(), &"healthy".into())
+        (&"needs-refresh".into(), &"healthy".into())
     );
     for arguments in [&["accounts"][..], &["doctor"], &["vault", "check"]] {
         let done = house.run(arguments);
@@ -300,4 +300,19 @@ fn tokens_that_a_clock_stored_which_was_ahead_are_named_everywhere() {
         let line = said.lines().find(|line| line.contains("issued in the future")).unwrap_or_default();
         assert!(line.contains("early") && !line.contains("right"), "{arguments:?}: {said}");
     }
+}
+
+#[test]
+fn without_a_refresh_token_its_end_is_no_end() {
+    let house = House::empty();
+    let file = house.file(
+        "one.env",
+        "APP_KEY=5001\nAPP_SECRET=abcdefghijklmnop\nACCOUNT=one\nACCESS_TOKEN=5000planted0access0one\n\
+         REFRESH_EXPIRES_AT=2095-01-01T00:00:00Z\n",
+    );
+    house.run(&["app", "add", "lazada", "--name", "one", "--env-file", &file]).succeeds();
+    let json = house.run(&["accounts", "--output", "json"]).succeeds().json();
+    assert!(json[0]["refresh_expires_at"].is_null(), "{json}");
+    let shown = house.run(&["accounts", "show", "one"]).succeeds().stdout;
+    assert!(!shown.contains("2095"), "{shown}");
 }

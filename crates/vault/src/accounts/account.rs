@@ -134,6 +134,7 @@ impl Account {
         let FullRow { account, app, authorization } = row;
         let tokens = &authorization.tokens;
         let is_from_future = schedule::is_from_future(tokens, now);
+        let has_refresh_token = tokens.refresh.is_some() && !tokens.refresh_denied;
         Self {
             id: account.id,
             name: account.name.clone(),
@@ -146,8 +147,8 @@ impl Account {
             sandbox: app.sandbox.is_some(),
             access_expires_at: at(tokens.access_expires_at).filter(|_| !is_from_future),
             refresh_expires_at: at(tokens.refresh_expires_at)
-                .filter(|_| !tokens.refresh_denied && !is_from_future),
-            has_refresh_token: tokens.refresh.is_some() && !tokens.refresh_denied,
+                .filter(|_| has_refresh_token && !is_from_future),
+            has_refresh_token,
             issued_in_future: at(Some(tokens.issued_at)).filter(|_| is_from_future),
             state: state(row, rules, now),
             last_success: at(authorization.last_success),
