@@ -209,7 +209,9 @@ async fn test(plan: &KeeperPlan, context: &Context) -> CliResult {
     }
     let reporter = Reporter::new(context);
     let deliveries = deliverer.test().await;
-    deliveries.iter().for_each(|delivery| reporter.delivery(delivery));
+    for delivery in &deliveries {
+        reporter.delivery(delivery);
+    }
     if deliveries.iter().any(|delivery| delivery.error.is_some()) {
         return Err(CliError::Status(1));
     }

@@ -67,7 +67,7 @@ async fn relay(mut server: TcpStream, door: TcpListener, mut tell: oneshot::Send
         let _ = copy(&mut from_server, &mut to_client).await;
         // What the server said last is to arrive; the client hangs up when it has read it.
         let _ = to_client.shutdown().await;
-        std::future::pending().await
+        std::future::pending::<()>().await;
     };
     tokio::select! {
         () = down => {}
