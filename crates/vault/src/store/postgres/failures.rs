@@ -17,18 +17,12 @@ pub(super) fn describe(database: &Database, error: sqlx::Error) -> Error {
         sqlx::Error::Database(error) => {
             said_by_server(&place, error.code().as_deref().unwrap_or_default(), &said(&error.message()))
         }
-        sqlx::Error::Io(error)
-            if error
-                .get_ref()
-                .is_some_and(<dyn std::error::Error + Send + Sync>::is::<CleartextPassword>) =>
-        {
-            (
-                format!("the server of the vault {place} asks for the password in clear text, without TLS"),
-                "It was not sent. Set scram-sha-256 in the server's pg_hba.conf, or use sslmode=verify-full or the \
+        sqlx::Error::Io(error) if is_cleartext(error) => (
+            format!("the server of the vault {place} asks for the password in clear text, without TLS"),
+            "It was not sent. Set scram-sha-256 in the server's pg_hba.conf, or use sslmode=verify-full or the \
              server's socket in SESAME_VAULT. If the server does not ask so, another program listens on its port.",
-                false,
-            )
-        }
+            false,
+        ),
         sqlx::Error::Io(error) => lost(&place, error.kind(), &said(error)),
         sqlx::Error::Tls(why) => untrusted(&place, &said(why)),
         sqlx::Error::PoolTimedOut => (
@@ -55,6 +49,11 @@ pub(super) fn describe(database: &Database, error: sqlx::Error) -> Error {
     };
     let error = Error::local(message).with_hint(hint).with_source(error).redacted(&redactor);
     if waiting_helps { error.with_retry(Retry::Backoff) } else { error }
+}
+
+/// Returns `true` if the password was asked for in clear text.
+fn is_cleartext(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<CleartextPassword>)
 }
 
 /// Errors of the server itself, by their code (PostgreSQL's appendix "Error Codes").
