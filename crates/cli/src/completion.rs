@@ -5,7 +5,7 @@ use std::{ffi::OsStr, sync::Arc, time::Duration};
 use clap::{Command, CommandFactory as _};
 use clap_complete::{
     CompleteEnv,
-    engine::{ArgValueCompleter, CompletionCandidate},
+    engine::{ArgValueCompleter, CompletionCandidate, PathCompleter, ValueCompleter as _},
 };
 use sesame_catalog::{Catalog, Param};
 use sesame_vault::store::{AccountStore as _, AppStore as _, SqlStore};
@@ -40,6 +40,15 @@ fn with_values(command: Command) -> Command {
     let command = command.mut_args(|argument| {
         let values: fn(&str) -> Vec<String> = match argument.get_id().as_str() {
             "account" | "as_name" => accounts,
+            // Accounts and then rows: some commands take them from a file.
+            "words" if argument.get_value_names().is_some_and(|names| names[0].contains("FILE")) => {
+                return argument.add(ArgValueCompleter::new(|current: &OsStr| {
+                    let mut values = candidates(current, accounts);
+                    values.extend(PathCompleter::any().complete(current));
+                    values
+                }));
+            }
+            "words" => accounts,
             "app" => apps,
             "tag" => tags,
             "platform" | "openapi" => {

@@ -21,10 +21,15 @@ fn names_of_the_vault_platforms_apis_and_codes_are_completed() {
         &["login", "lazada", "--as", "oc"],
         &["sign", "--account", "oc"],
         &["vault", "audit", "--account", "oc"],
+        &["stock", "set", "oc"],
+        &["products", "offline", "oc"],
+        &["orders", "ship", "oc"],
     ] {
         assert_eq!(completed(&house, words), ["ocean-trade"], "{words:?}");
     }
     assert_eq!(completed(&house, &["products", "list", "ocean-trade", "ot"]), ["other"]);
+    let sheet = house.file("prices.csv", "sku,price\n");
+    assert_eq!(completed(&house, &["price", "set", "other", sheet.trim_end_matches(".csv")]), [sheet]);
     house.run(&["accounts", "tag", "other", "+south", "+sale"]).succeeds();
     assert_eq!(completed(&house, &["products", "list", "--tag", "so"]), ["south"]);
     assert_eq!(completed(&house, &["login", ""]), ["1688", "lazada"]);
