@@ -80,7 +80,7 @@ Journal, --resume, --undo, exit codes and JSON are those of `sesame stock set`."
     #[command(after_help = "\
 Examples:
   sesame products offline lazada-shop 2512685901
-  sesame products list --platform lazada -n 2 -o csv | \\
+  sesame products list --platform lazada -n 1 -o csv | \\
       sesame products offline --platform lazada - --yes
   sesame products offline lazada-shop --undo
 
