@@ -309,6 +309,12 @@ async fn cancellations_give_the_stock_back() {
         .await
         .code()
     };
+    for reason in ["99999999999999999999", "1.5", "many"] {
+        let id = (order + 100_000_000_000_000).to_string();
+        let args = [("reverse_order_id", &*id), ("agree_cancel", "true"), ("reason_code", reason)];
+        let refused = shop.call("/order/reverse/cancel/seller/decide", &args).await;
+        assert_eq!(refused.code(), "InvalidParameter", "{reason}: {}", refused.text());
+    }
     assert_eq!((decide("false").await, decide("false").await), ("0".to_owned(), "131".to_owned()));
     step(&shop, order, "ask-cancel").await;
     assert_eq!((held().await, decide("true").await, held().await), (1, "0".to_owned(), 0));
