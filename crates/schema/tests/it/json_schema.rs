@@ -218,7 +218,8 @@ fn a_schema_says_what_it_says_and_what_it_does_not() {
     // One field of each sort.
     let properties = written.schema["properties"].as_object_mut().unwrap();
     properties.retain(|id, _| ["title", "kind", "height", "rows", "twin"].contains(&id.as_str()));
-    insta::assert_json_snapshot!("lamp", written.schema);
+    // As text: another crate may make serde_json keep numbers as written.
+    insta::assert_snapshot!("lamp", serde_json::to_string_pretty(&written.schema).unwrap());
 }
 
 const NUMBERS: [&str; 22] = [
