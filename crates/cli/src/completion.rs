@@ -39,7 +39,6 @@ fn with_values(command: Command) -> Command {
     let is_explain = command.get_name() == "explain";
     let command = command.mut_args(|argument| {
         let values: fn(&str) -> Vec<String> = match argument.get_id().as_str() {
-            "account" | "as_name" => accounts,
             // Accounts and then rows: some commands take them from a file.
             "words" if argument.get_value_names().is_some_and(|names| names[0].contains("FILE")) => {
                 return argument.add(ArgValueCompleter::new(|current: &OsStr| {
@@ -48,7 +47,7 @@ fn with_values(command: Command) -> Command {
                     values
                 }));
             }
-            "words" => accounts,
+            "account" | "as_name" | "words" => accounts,
             "app" => apps,
             "tag" => tags,
             "platform" | "openapi" => {
