@@ -95,7 +95,7 @@ fn texts(columns: &[Column], name: &str, row: &RawValue) -> Vec<String> {
     column.paths.iter().map(all).find(|texts| !texts.is_empty()).unwrap_or_default()
 }
 
-/// Adds numbers up. `None` if there are none, or if one of them is no number.
+/// Adds numbers up. `None` if there are none, or if one of them is not a number.
 fn sum(numbers: &[String]) -> Option<Amount> {
     let mut numbers = numbers.iter().map(|text| text.parse::<Amount>().ok());
     let first = numbers.next()??;

@@ -81,8 +81,8 @@ impl<'a> Told<'a> {
         self.keys.iter().find(|reason| reason.key == key)
     }
 
-    /// Returns `true` if a reason is that of one row: the key is no other row's of the call, and the reason no
-    /// other key's.
+    /// Returns `true` if a reason belongs to exactly one row: no other row of the call has the key, and no
+    /// other key has the reason.
     pub(super) fn is_of_one<'e>(&self, reason: &Reason, rows: impl Iterator<Item = &'e JobEntry>) -> bool {
         let is_own = !reason.is_shared || self.keys.iter().all(|other| other.key == reason.key);
         let mine = |entry: &&JobEntry| self.key(entry) == Some(&*reason.key);
