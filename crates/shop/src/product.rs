@@ -7,7 +7,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{json, value::RawValue};
 use sesame_core::{Error, Result, path};
 
-use crate::{Bookmark, Fields, Page, Request, Rows, Shop, Walk, stream::Reader};
+use crate::{
+    Bookmark, Fields, Page, Request, Rows, Shop, Walk,
+    stream::{Lazy, Reader},
+};
 
 /// The id of a product, by which it is listed, read and changed.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -231,7 +234,7 @@ impl ProductsRequest {
 
     /// Opens the list as a stream of rows.
     pub fn rows(self) -> Rows<Product> {
-        Rows::new(LazyProducts::Asked(Box::new(self)))
+        Rows::new(Lazy::new(self.pages()))
     }
 }
 
@@ -251,30 +254,17 @@ impl ProductPages {
     }
 }
 
-/// Returns `true` for what is said of a product, and not of the call.
-fn is_refusal(error: &Error) -> bool {
-    matches!(error.kind(), sesame_core::ErrorKind::Business | sesame_core::ErrorKind::Argument)
-}
-
-/// Opened when the first row is asked for.
-enum LazyProducts {
-    Asked(Box<ProductsRequest>),
-    Open(Box<ProductPages>),
-}
-
-impl Reader for LazyProducts {
+impl Reader for ProductPages {
     type Row = Product;
 
     async fn next_page(&mut self) -> Option<Result<Page<Product>>> {
-        if let Self::Asked(request) = self {
-            match (**request).clone().pages().await {
-                Ok(pages) => *self = Self::Open(Box::new(pages)),
-                Err(error) => return Some(Err(error)),
-            }
-        }
-        let Self::Open(pages) = self else { return None };
-        pages.next().await
+        self.next().await
     }
+}
+
+/// Returns `true` for what is said of a product, and not of the call.
+fn is_refusal(error: &Error) -> bool {
+    matches!(error.kind(), sesame_core::ErrorKind::Business | sesame_core::ErrorKind::Argument)
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use sesame_core::Result;
 use crate::{
     Page, Product, ProductPages, ProductsRequest, Rows, Shop, SkuState,
     skus::{Skus, Sought},
-    stream::Reader,
+    stream::{Lazy, Reader},
 };
 
 /// A row of a list of SKUs: with its product, as the list of products has it.
@@ -98,7 +98,7 @@ impl SkusRequest {
 
     /// Opens the list as a stream of rows.
     pub fn rows(self) -> Rows<Sku> {
-        Rows::new(LazySkus::Asked(Box::new(self)))
+        Rows::new(Lazy::new(self.pages()))
     }
 }
 
@@ -149,6 +149,14 @@ impl SkuPages {
     }
 }
 
+impl Reader for SkuPages {
+    type Row = Sku;
+
+    async fn next_page(&mut self) -> Option<Result<Page<Sku>>> {
+        self.next().await
+    }
+}
+
 /// Fills in prices that another call has, by the platform's id of the SKU.
 fn add_prices(states: &mut [SkuState], priced: Vec<SkuState>) {
     let by_id: BTreeMap<Option<String>, SkuState> =
@@ -160,26 +168,5 @@ fn add_prices(states: &mut [SkuState], priced: Vec<SkuState>) {
             state.status = state.status.take().or_else(|| priced.status.clone());
             state.sku = state.sku.take().or_else(|| priced.sku.clone());
         }
-    }
-}
-
-/// Opened when the first row is asked for.
-enum LazySkus {
-    Asked(Box<SkusRequest>),
-    Open(Box<SkuPages>),
-}
-
-impl Reader for LazySkus {
-    type Row = Sku;
-
-    async fn next_page(&mut self) -> Option<Result<Page<Sku>>> {
-        if let Self::Asked(request) = self {
-            match (**request).clone().pages().await {
-                Ok(pages) => *self = Self::Open(Box::new(pages)),
-                Err(error) => return Some(Err(error)),
-            }
-        }
-        let Self::Open(pages) = self else { return None };
-        pages.next().await
     }
 }

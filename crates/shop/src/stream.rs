@@ -18,6 +18,33 @@ pub(crate) trait Reader: Send + 'static {
     fn next_page(&mut self) -> impl Future<Output = Option<Result<Page<Self::Row>>>> + Send;
 }
 
+/// A list that is opened when its first row is asked for.
+pub(crate) enum Lazy<R> {
+    Closed(Option<BoxFuture<'static, Result<R>>>),
+    Open(R),
+}
+
+impl<R: Reader> Lazy<R> {
+    pub(crate) fn new(open: impl Future<Output = Result<R>> + Send + 'static) -> Self {
+        Self::Closed(Some(Box::pin(open)))
+    }
+}
+
+impl<R: Reader> Reader for Lazy<R> {
+    type Row = R::Row;
+
+    async fn next_page(&mut self) -> Option<Result<Page<R::Row>>> {
+        if let Self::Closed(open) = self {
+            match open.take()?.await {
+                Ok(reader) => *self = Self::Open(reader),
+                Err(error) => return Some(Err(error)),
+            }
+        }
+        let Self::Open(reader) = self else { return None };
+        reader.next_page().await
+    }
+}
+
 type Turn<R> = (Box<R>, Option<Result<Page<<R as Reader>::Row>>>);
 
 enum Step<R: Reader> {

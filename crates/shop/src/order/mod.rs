@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use sesame_core::Result;
 
-use crate::{Bookmark, Request, Rows, Shop, Stage};
+use crate::{Bookmark, Request, Rows, Shop, Stage, stream::Lazy};
 pub use read::OrderPages;
 
 /// An order. What the platform does not say is empty.
@@ -192,7 +192,7 @@ impl OrdersRequest {
 
     /// Opens the list as a stream of orders.
     pub fn rows(self) -> Rows<Order> {
-        Rows::new(read::LazyOrders::Asked(Box::new(self)))
+        Rows::new(Lazy::new(self.pages()))
     }
 
     /// Reads one order in full.

@@ -128,6 +128,14 @@ impl OrderPages {
     }
 }
 
+impl Reader for OrderPages {
+    type Row = Order;
+
+    async fn next_page(&mut self) -> Option<Result<Page<Order>>> {
+        self.next().await
+    }
+}
+
 /// Fetches the rest of some orders, by the id of the order. A batch with an order that the platform does
 /// not have is asked for in halves.
 async fn rest_of(shop: &Shop, fields: &Fields, ids: &[String]) -> Result<Vec<(String, Box<RawValue>)>> {
@@ -183,25 +191,4 @@ pub(super) async fn one(asked: OrdersRequest, id: &str) -> Result<Order> {
     let mut parts = vec![(&fields, &*row)];
     parts.extend(rest.as_ref().map(|(fields, row)| (fields, &**row)));
     Ok(build::order(shop.account(), &parts, &mut Words::new(table)))
-}
-
-/// Opened when the first order is asked for.
-pub(super) enum LazyOrders {
-    Asked(Box<OrdersRequest>),
-    Open(Box<OrderPages>),
-}
-
-impl Reader for LazyOrders {
-    type Row = Order;
-
-    async fn next_page(&mut self) -> Option<Result<Page<Order>>> {
-        if let Self::Asked(request) = self {
-            match (**request).clone().pages().await {
-                Ok(pages) => *self = Self::Open(Box::new(pages)),
-                Err(error) => return Some(Err(error)),
-            }
-        }
-        let Self::Open(pages) = self else { return None };
-        pages.next().await
-    }
 }
